@@ -1,0 +1,244 @@
+// The table of error codes. Everything that can go wrong for a reason outside this program has a code here, with a
+// message that names what and where, and a hint that names the way out. Codes are never reused.
+//
+// {placeholders} are typed: `fail('TARGET_UNKNOWN', {...})` does not compile without the values the texts need.
+
+/** Exit code of the command line by kind of error. */
+export const exitCodes = { done: 0, refused: 1, usage: 2, input: 3, device: 4, internal: 5, interrupted: 130 } as const;
+
+type Kind = Exclude<keyof typeof exitCodes, 'done'>;
+interface Entry {
+  readonly kind: Kind;
+  readonly message: string;
+  readonly hint: string;
+}
+
+export const errorTable = {
+  // Files in general
+  FILE_NOT_READABLE: { kind: 'input', message: 'cannot read {path}: {reason}', hint: 'check the path and its permissions' },
+  FILE_NOT_WRITABLE: { kind: 'input', message: 'cannot write {path}: {reason}', hint: 'choose a folder that exists and can be written to' },
+  // The model file
+  TFLITE_NOT_A_MODEL: {
+    kind: 'input',
+    message: '{where} is not a TFLite model: {reason}',
+    hint: 'pass a .tflite file (identifier TFL3); a SavedModel or .h5 must be converted to a float .tflite first',
+  },
+  TFLITE_DAMAGED: {
+    kind: 'input',
+    message: 'damaged model: {reason} (at byte {offset}, in {where})',
+    hint: 'the file is truncated or corrupt: copy it again and compare its SHA-256 with the original',
+  },
+  TFLITE_INVALID: {
+    kind: 'input',
+    message: 'invalid model: {reason}, in {where}',
+    hint: 'the file is well-formed but contradicts itself: convert or export the model again',
+  },
+  TFLITE_UNKNOWN_FIELD: {
+    kind: 'input',
+    message: 'cannot write {where}: it holds field {slot}, which is newer than the schema known here',
+    hint: 'update atoll-agent, or export the model with an older converter',
+  },
+  TFLITE_TOO_LARGE: {
+    kind: 'input',
+    message: 'cannot write a model of {bytes} bytes: a flatbuffer ends at 2 GiB',
+    hint: 'reduce the model first (quantize or prune it)',
+  },
+  // Running a model
+  OPERATORS_UNSUPPORTED: {
+    kind: 'input',
+    message: 'the simulator cannot run {count} operator(s) of this model: {operators}',
+    hint: 'docs/operators.md lists what it runs; replace these operators or cut the model before them',
+  },
+  TENSOR_SHAPE_DYNAMIC: {
+    kind: 'input',
+    message: 'tensor {tensor} has a dynamic or empty shape [{shape}]',
+    hint: 'export the model with a fixed input shape (batch 1)',
+  },
+  OPERATOR_INVALID: {
+    kind: 'input',
+    message: '{operator}: {reason}',
+    hint: 'the model contradicts the rules of this operator: export it again, and report the file if another runtime takes it',
+  },
+  TENSOR_TOO_LARGE: {
+    kind: 'input',
+    message: 'the model needs {bytes} bytes for its tensors; the simulator stops at {limit}',
+    hint: 'use a smaller input shape',
+  },
+  INPUT_SIZE: {
+    kind: 'input',
+    message: '{where} holds {bytes} bytes, which is not a whole number of samples of {sampleBytes} bytes',
+    hint: "give raw little-endian tensors in the model's own types; `atoll inspect` prints the inputs",
+  },
+  INPUT_UNKNOWN: {
+    kind: 'usage',
+    message: 'the model has no input named {name}; its inputs are {inputs}',
+    hint: 'write --input NAME=FILE with one of these names, or --input FILE for all inputs in one file',
+  },
+  // Datasets
+  DATASET_INVALID: { kind: 'input', message: '{where}: {reason}', hint: 'docs/dataset.md describes the dataset file' },
+  DATASET_NO_FILES: {
+    kind: 'input',
+    message: '{where}: no file matches {pattern}',
+    hint: 'paths in a dataset file are relative to it; check the pattern and that the data is there',
+  },
+  DATASET_FILE_SIZE: {
+    kind: 'input',
+    message: '{path} holds {bytes} bytes; a sample of shape [{shape}] and type {type} takes {sampleBytes}',
+    hint: 'correct shape or type in the dataset file, or the data file',
+  },
+  DATASET_ARRAY_INVALID: {
+    kind: 'input',
+    message: '{path} is not a readable array: {reason}',
+    hint: 'save it again with numpy.save or numpy.savez (C order, a number type)',
+  },
+  DATASET_IMAGE_INVALID: { kind: 'input', message: 'cannot decode image {path}: {reason}', hint: 'remove the file from the dataset or replace it' },
+  DATASET_LABELS: { kind: 'input', message: '{where}: {reason}', hint: 'give one label per sample, in the order of the samples' },
+  DATASET_MISMATCH: {
+    kind: 'input',
+    message: 'dataset {dataset} does not fit the model: {reason}',
+    hint: '`atoll inspect` prints the inputs of the model; describe the same shapes in the dataset file',
+  },
+  DATASET_NO_METRIC: {
+    kind: 'usage',
+    message: 'dataset {dataset} cannot be evaluated: {reason}',
+    hint: 'give labels or targets and a metric in the dataset file',
+  },
+  // Quantization
+  CALIBRATION_EMPTY: {
+    kind: 'input',
+    message: 'no calibration samples: {reason}',
+    hint: 'give 100 to 500 samples as the device will see them with --calibrate DATASET',
+  },
+  QUANTIZE_NOT_FLOAT: {
+    kind: 'input',
+    message: '{where} is not a float model: {reason}',
+    hint: 'quantize the float32 .tflite that the converter writes without optimizations',
+  },
+  QUANTIZE_OPERATORS: {
+    kind: 'input',
+    message: 'no int8 form is known for {count} operator(s): {operators}',
+    hint: 'replace these operators in the model, or cut it before them',
+  },
+  QUANTIZE_RANGE: {
+    kind: 'input',
+    message: 'tensor {tensor} has no usable range: {reason}',
+    hint: 'check the calibration data and the weights for NaN, infinite and constant values',
+  },
+  QUANTIZE_OVERFLOW: {
+    kind: 'input',
+    message: 'channel {channel} of tensor {tensor} would overflow its 32-bit accumulator',
+    hint: 'the weights or bias of this channel are far larger than the others: retrain or clip them',
+  },
+  QUANTIZE_VERIFY: {
+    kind: 'internal',
+    message: 'the quantized model failed its own check: {reason}; nothing was written',
+    hint: 'this is a bug: please report it with the model',
+  },
+  // Targets
+  TARGET_UNKNOWN: { kind: 'usage', message: 'no target named {target}{nearest}', hint: '`atoll targets` lists them; a path to a .yaml file works too' },
+  TARGET_INVALID: { kind: 'input', message: '{where}: {reason}', hint: 'docs/targets.md describes the target file' },
+  MODEL_DOES_NOT_FIT: { kind: 'refused', message: 'the model does not fit {target}: {reasons}', hint: '`atoll check` shows the details and what would help' },
+  // Slot images
+  SLOT_IMAGE_INVALID: {
+    kind: 'input',
+    message: 'not a valid slot image: {reason}',
+    hint: 'write it again from the model; firmware-protocol/README.md describes the format',
+  },
+  // Protocol and devices
+  SMP_MALFORMED: { kind: 'device', message: 'malformed SMP packet: {reason}', hint: 'the device speaks another protocol, or the link corrupts data' },
+  CBOR_MALFORMED: {
+    kind: 'device',
+    message: 'malformed CBOR in {where}: {reason}',
+    hint: 'the device speaks another protocol version, or the link corrupts data',
+  },
+  DEVICE_ERROR: { kind: 'device', message: 'the device refused {command}: {name} (group {group}, rc {rc}){detail}', hint: '{advice}' },
+  DEVICE_TIMEOUT: {
+    kind: 'device',
+    message: 'no answer to {command} within {timeoutMs} ms, after {attempts} attempt(s)',
+    hint: 'check cable and power; the device may be busy or reset: try again',
+  },
+  DEVICE_CLOSED: { kind: 'device', message: 'the connection to {device} is closed', hint: 'connect again' },
+  DEVICE_UNKNOWN: { kind: 'usage', message: 'cannot open device {device}: {reason}', hint: 'write sim:TARGET, for example sim:nano33ble' },
+  DEVICE_ANSWER: {
+    kind: 'device',
+    message: 'unexpected answer to {command}: {reason}',
+    hint: 'device firmware and atoll-agent disagree about the protocol: compare their versions',
+  },
+  DEVICE_OTHER_MODEL: {
+    kind: 'device',
+    message: 'the device runs model {actual}, not {expected}',
+    hint: 'push the model first: `atoll push MODEL --device {device}`',
+  },
+  PUSH_HASH: {
+    kind: 'device',
+    message: 'the device stored other bytes than were sent: SHA-256 {actual} instead of {expected}',
+    hint: 'push again; if it happens again, its flash or the link is faulty',
+  },
+  PUSH_SELF_TEST: {
+    kind: 'refused',
+    message: 'the device does not compute what the simulator computes: {reason}',
+    hint: 'the old model stays active; compare the kernel profile of the target with the firmware of the device',
+  },
+  // Deploy
+  PROJECT_INVALID: { kind: 'input', message: '{where}: {reason}', hint: 'atoll.yaml names model, calibration and evaluation data, relative to itself' },
+  // The command line
+  USAGE: { kind: 'usage', message: '{reason}', hint: 'see `atoll --help`' },
+  INTERRUPTED: { kind: 'interrupted', message: 'interrupted', hint: 'nothing half-written is left behind; start it again' },
+  INTERNAL: { kind: 'internal', message: 'internal error: {reason}', hint: 'please report this, with the output of the same command and --debug' },
+} as const satisfies Record<string, Entry>;
+
+export type ErrorCode = keyof typeof errorTable;
+
+type Placeholders<S extends string> = S extends `${string}{${infer Name}}${infer Rest}` ? Name | Placeholders<Rest> : never;
+type Texts<C extends ErrorCode> = (typeof errorTable)[C]['message'] | (typeof errorTable)[C]['hint'];
+/** The values that the texts of a code need. */
+export type ErrorValues<C extends ErrorCode> = { readonly [K in Placeholders<Texts<C>>]: string | number };
+
+/** An error with a code of the table. `where` names the file, tensor, operator or device, when the message has one. */
+export class AtollError extends Error {
+  override readonly name = 'AtollError';
+  readonly code: ErrorCode;
+  readonly hint: string;
+  readonly values: Readonly<Record<string, string | number>>;
+
+  constructor(code: ErrorCode, values: Readonly<Record<string, string | number>>, cause?: unknown) {
+    const entry: Entry = errorTable[code];
+    super(fill(entry.message, values), cause === undefined ? undefined : { cause });
+    this.code = code;
+    this.hint = fill(entry.hint, values);
+    this.values = values;
+  }
+
+  get where(): string | null {
+    for (const key of ['where', 'path', 'tensor', 'operator', 'device', 'target', 'dataset']) {
+      const value = this.values[key];
+      if (value !== undefined) return String(value);
+    }
+    return null;
+  }
+
+  get exitCode(): number {
+    return exitCodes[errorTable[this.code].kind];
+  }
+}
+
+/** The error of a code, to be thrown. */
+export function fail<C extends ErrorCode>(code: C, values: ErrorValues<C>, cause?: unknown): AtollError {
+  return new AtollError(code, values as Record<string, string | number>, cause);
+}
+
+/** The text of any thrown value, for use as a {reason}. */
+export function reasonOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
+}
+
+export function assertNever(value: never): never {
+  throw fail('INTERNAL', { reason: `unexpected value ${JSON.stringify(value)}` });
+}
+
+function fill(text: string, values: Readonly<Record<string, string | number>>): string {
+  return text.replaceAll(/\{(\w+)\}/g, (whole, key: string) => {
+    const value = values[key];
+    return value === undefined ? whole : String(value);
+  });
+}

@@ -1,0 +1,39 @@
+// How much RAM TFLM's interpreter needs for a model: in goes a model and the kernels that the device links, out come
+// the planned buffers of the head and the size of the tail, in bytes.
+
+import { type Model, mainSubgraph } from '../../tflite/index.js';
+import { defaultKernelProfile, kernelProfiles } from '../arithmetic/profile.js';
+import { buildGraph } from '../graph.js';
+import { operatorFamilies } from '../operators/index.js';
+import type { RuntimeKernels } from '../operators/operator.js';
+import { greedyPlan, type HeadPlan } from './greedy.js';
+import { type BufferRequest, tensorRequests } from './lifetimes.js';
+import { tailBytesOf } from './tail.js';
+
+export interface Arena extends HeadPlan {
+  /** Head and tail: what `arena_used_bytes()` reports on the device. */
+  readonly arenaBytes: number;
+  readonly tailBytes: number;
+  /** The smallest arena with which allocation succeeds: planning itself needs room between head and tail. */
+  readonly minimumArenaBytes: number;
+}
+
+/** @throws OPERATORS_UNSUPPORTED, OPERATOR_INVALID, TENSOR_SHAPE_DYNAMIC */
+export function arenaOf(model: Model, kernels: RuntimeKernels): Arena {
+  const graph = buildGraph(model, kernelProfiles[defaultKernelProfile]);
+  const memory = graph.operators.map((context) => operatorFamilies.get(context.name)?.memory(context, kernels) ?? {});
+  const scratch = memory.flatMap(({ scratch: sizes = [] }, operator): BufferRequest[] =>
+    sizes.map((bytes) => ({ tensor: null, operator, bytes, first: operator + 1, last: operator + 1 })),
+  );
+  const plan = greedyPlan([...tensorRequests(model), ...scratch]);
+  const tailBytes = tailBytesOf(model, memory);
+  const arenaBytes = plan.headBytes + tailBytes;
+  const planning = planningBytes(model, plan.buffers.length, scratch.length);
+  return { ...plan, arenaBytes, tailBytes, minimumArenaBytes: Math.max(arenaBytes, tailBytes + planning) };
+}
+
+/** Temporary structs of the planner: 24 bytes per tensor or scratch buffer, 40 per planned buffer, 12 per scratch request (12 to spare). */
+function planningBytes(model: Model, planned: number, scratchCount: number): number {
+  const tensors = mainSubgraph(model).tensors.length;
+  return 12 * (scratchCount + 12) + 4 * model.subgraphs.length + 24 * (tensors + scratchCount) + 40 * planned;
+}

@@ -1,0 +1,47 @@
+// When each tensor is needed, in TFLM's time: 0 is the graph's inputs, operator k runs at k + 1
+// (micro_allocation_info.cc). Constants, variables and empty tensors are not planned.
+
+import { fail } from '../../errors.js';
+import { constantBytes, elementBytes, elementCount, elementTypeOf, type Model, mainSubgraph, staticShape, tensorLabel, typeName } from '../../tflite/index.js';
+
+export interface BufferRequest {
+  /** Tensor index, or null for a scratch buffer. */
+  readonly tensor: number | null;
+  /** The operator that asked for a scratch buffer. */
+  readonly operator: number | null;
+  readonly bytes: number;
+  /** First and last time at which the bytes are in use. */
+  readonly first: number;
+  readonly last: number;
+}
+
+/** The planned tensors of the main subgraph, by index. */
+export function tensorRequests(model: Model): BufferRequest[] {
+  const subgraph = mainSubgraph(model);
+  const first = new Map<number, number>();
+  const last = new Map<number, number>();
+  const touch = (tensor: number, time: number): void => {
+    if (tensor >= 0) last.set(tensor, time);
+  };
+  const create = (tensor: number, time: number): void => {
+    if (!first.has(tensor)) first.set(tensor, time);
+    touch(tensor, time);
+  };
+  for (const tensor of subgraph.inputs ?? []) create(tensor, 0);
+  subgraph.operators.forEach((operator, k) => {
+    for (const tensor of operator.inputs ?? []) touch(tensor, k + 1);
+    for (const tensor of operator.outputs ?? []) create(tensor, k + 1);
+  });
+  for (const tensor of subgraph.outputs ?? []) touch(tensor, subgraph.operators.length);
+
+  return subgraph.tensors.flatMap((tensor, index): BufferRequest[] => {
+    const start = first.get(index);
+    const end = last.get(index);
+    if (start === undefined || end === undefined || tensor.isVariable || constantBytes(model, tensor) !== null) return [];
+    const type = elementTypeOf(tensor);
+    if (type === null)
+      throw fail('TFLITE_INVALID', { reason: `nothing here computes with type ${typeName(tensor.type)}`, where: `tensor ${tensorLabel(index, tensor)}` });
+    const bytes = elementCount(staticShape(index, tensor)) * elementBytes(type);
+    return bytes === 0 ? [] : [{ tensor: index, operator: null, bytes, first: start, last: end }];
+  });
+}

@@ -1,0 +1,82 @@
+// 32-bit fixed-point arithmetic as the TFLite / TFLM reference kernels define it (tensorflow/lite/kernels/internal/
+// common.h and quantization_util.cc; gemmlowp fixedpoint.h). Values are int32 held in JavaScript numbers. Products of
+// 62 bits are split in halves, since a double has 53.
+
+export const int32Max = 2147483647;
+export const int32Min = -2147483648;
+
+/**
+ * gemmlowp's SaturatingRoundingDoublingHighMul: round(a * b / 2^31), ties away from zero on the positive side.
+ * Its "nudge, then divide towards zero" equals floor((a * b + 2^30) / 2^31) for either sign.
+ */
+export function saturatingRoundingDoublingHighMul(a: number, b: number): number {
+  if (a === int32Min && b === int32Min) return int32Max;
+  const high = b >> 16;
+  const low = b & 0xffff;
+  return Math.floor((a * high + Math.floor((a * low + 1073741824) / 65536)) / 32768);
+}
+
+/** gemmlowp's RoundingDivideByPOT: x / 2^exponent, ties away from zero. */
+export function roundingDivideByPot(x: number, exponent: number): number {
+  if (exponent === 0) return x;
+  const mask = exponent >= 31 ? 0x7fffffff : (1 << exponent) - 1;
+  const remainder = x & mask;
+  const threshold = (mask >> 1) + (x < 0 ? 1 : 0);
+  return (exponent > 31 ? (x < 0 ? -1 : 0) : x >> exponent) + (remainder > threshold ? 1 : 0);
+}
+
+/** x * multiplier * 2^shift with two roundings: TFLM's default, and its reference kernels' bits. */
+export function multiplyDoubleRounding(x: number, multiplier: number, shift: number): number {
+  const left = shift > 0 ? shift : 0;
+  return roundingDivideByPot(saturatingRoundingDoublingHighMul((x << left) | 0, multiplier), left - shift);
+}
+
+/** gemmlowp's SaturatingRoundingMultiplyByPOT for a positive exponent. */
+export function saturatingShiftLeft(x: number, exponent: number): number {
+  const threshold = 2 ** (31 - exponent) - 1;
+  if (x > threshold) return int32Max;
+  if (x < -threshold) return int32Min;
+  return x << exponent;
+}
+
+/** A real multiplier as a Q0.31 significand and a power of two. */
+export interface QuantizedMultiplier {
+  readonly multiplier: number;
+  readonly shift: number;
+}
+
+/**
+ * TFLite's QuantizeMultiplier: real = multiplier * 2^(shift - 31), with multiplier in [2^30, 2^31).
+ * @param real not negative and finite
+ */
+export function quantizeMultiplier(real: number): QuantizedMultiplier {
+  if (real === 0) return { multiplier: 0, shift: 0 };
+  const { fraction, exponent } = splitExponent(real);
+  let multiplier = roundHalfAway(fraction * 2147483648);
+  let shift = exponent;
+  if (multiplier === 2147483648) {
+    multiplier = 1073741824;
+    shift += 1;
+  }
+  return shift < -31 ? { multiplier: 0, shift: 0 } : { multiplier, shift };
+}
+
+/** C's round(): ties away from zero. */
+export function roundHalfAway(x: number): number {
+  return x < 0 ? -Math.floor(-x + 0.5) : Math.floor(x + 0.5);
+}
+
+/** C's frexp(): x = fraction * 2^exponent with fraction in [0.5, 1). */
+function splitExponent(x: number): { fraction: number; exponent: number } {
+  let exponent = Math.max(-1023, Math.floor(Math.log2(x)) + 1);
+  let fraction = x * 2 ** -exponent;
+  while (fraction < 0.5) {
+    fraction *= 2;
+    exponent -= 1;
+  }
+  while (fraction >= 1) {
+    fraction /= 2;
+    exponent += 1;
+  }
+  return { fraction, exponent };
+}

@@ -1,0 +1,94 @@
+// The fixed-point exponential, reciprocal, logistic and tanh of gemmlowp (fixedpoint.h), which the int8 SOFTMAX,
+// LOGISTIC and TANH reference kernels use. A raw value of format Qm.n stands for raw / 2^n, with m + n = 31.
+
+import { int32Max, saturatingRoundingDoublingHighMul as mul, roundingDivideByPot, saturatingShiftLeft } from './fixed-point.js';
+
+/** exp(-2^k) in Q0.31 for k = -2 ... 4. */
+const expOfMinusPowers: readonly (readonly [number, number])[] = [
+  [-2, 1672461947],
+  [-1, 1302514674],
+  [0, 790015084],
+  [1, 290630308],
+  [2, 39332535],
+  [3, 720401],
+  [4, 242],
+];
+
+/** exp(a) for a in [-1/4, 0], Q0.31 to Q0.31: a polynomial of degree 4 around -1/8. */
+function expOnSmallInterval(a: number): number {
+  const expOfMinusEighth = 1895147668;
+  const third = 715827883;
+  const x = (a + (1 << 28)) | 0;
+  const x2 = mul(x, x);
+  const x3 = mul(x2, x);
+  const x4 = mul(x2, x2);
+  const x4Over4 = roundingDivideByPot(x4, 2);
+  const tail = roundingDivideByPot((mul((x4Over4 + x3) | 0, third) + x2) | 0, 1);
+  return (expOfMinusEighth + mul(expOfMinusEighth, (x + tail) | 0)) | 0;
+}
+
+/** exp(a) for a <= 0 in Q`integerBits`, as Q0.31. */
+export function expOnNegativeValues(a: number, integerBits: number): number {
+  if (a === 0) return int32Max;
+  const fractionalBits = 31 - integerBits;
+  const quarter = 1 << (fractionalBits - 2);
+  const inInterval = ((a & (quarter - 1)) - quarter) | 0;
+  let result = expOnSmallInterval(saturatingShiftLeft(inInterval, integerBits));
+  const remainder = (inInterval - a) | 0;
+  for (const [exponent, factor] of expOfMinusPowers) {
+    if (integerBits > exponent && (remainder & (1 << (fractionalBits + exponent))) !== 0) result = mul(result, factor);
+  }
+  if (integerBits > 5 && a < -(1 << (fractionalBits + 5))) return 0;
+  return result;
+}
+
+/** Three Newton-Raphson steps for 2 / (1 + a) with a in [0, 1], in Q2.29. */
+function newtonReciprocal(halfDenominator: number): number {
+  const constant48Over17 = 1515870810;
+  const constantNeg32Over17 = -1010580540;
+  let x = (constant48Over17 + mul(halfDenominator, constantNeg32Over17)) | 0;
+  for (let i = 0; i < 3; i++) {
+    const oneMinus = ((1 << 29) - mul(halfDenominator, x)) | 0;
+    // A product of two Q2.29 values is Q4.27.
+    x = (x + saturatingShiftLeft(mul(x, oneMinus), 2)) | 0;
+  }
+  return x;
+}
+
+/** (a + b) / 2, rounded half away from zero. */
+function roundingHalfSum(a: number, b: number): number {
+  const sum = a + b;
+  return Math.trunc((sum + (sum >= 0 ? 1 : -1)) / 2);
+}
+
+/** 1 / (1 + a) for a in [0, 1] in Q0.31. */
+export function oneOverOnePlus(a: number): number {
+  return saturatingShiftLeft(newtonReciprocal(roundingHalfSum(a, int32Max)), 1);
+}
+
+/** (1 - a) / (1 + a) for a in [0, 1] in Q0.31. */
+function oneMinusOverOnePlus(a: number): number {
+  return saturatingShiftLeft((newtonReciprocal(roundingHalfSum(a, int32Max)) - (1 << 29)) | 0, 2);
+}
+
+/** The reciprocal of x in Q`integerBits`, as Q0.31 and a count of bits (TFLite's GetReciprocal). */
+export function reciprocal(x: number, integerBits: number): { scale: number; bitsOverUnit: number } {
+  const headroom = Math.clz32(x);
+  const shiftedMinusOne = ((x << headroom) - 0x80000000) | 0;
+  return { scale: oneOverOnePlus(shiftedMinusOne), bitsOverUnit: integerBits - headroom };
+}
+
+/** 1 / (1 + exp(-a)) for a in Q`integerBits`, as Q0.31. */
+export function logistic(a: number, integerBits: number): number {
+  if (a === 0) return 1 << 30;
+  const positive = oneOverOnePlus(expOnNegativeValues(a > 0 ? -a : a, integerBits));
+  return a > 0 ? positive : (int32Max - positive) | 0;
+}
+
+/** tanh(a) for a in Q`integerBits`, as Q0.31. */
+export function tanh(a: number, integerBits: number): number {
+  if (a === 0) return 0;
+  // exp(-2|a|): the same raw value read with one integer bit more is twice as large.
+  const positive = oneMinusOverOnePlus(expOnNegativeValues(a > 0 ? -a : a, integerBits + 1));
+  return a > 0 ? positive : -positive;
+}

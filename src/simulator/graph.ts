@@ -1,0 +1,120 @@
+// From a model to what kernels work on: operands with memory, and one context per operator. Computed tensors share one
+// block of memory, laid out by the same planner as on the device.
+
+import { fail } from '../errors.js';
+import {
+  constantBytes,
+  type ElementType,
+  elementBytes,
+  elementCount,
+  elementTypeOf,
+  type Model,
+  mainSubgraph,
+  type OperatorName,
+  operatorName,
+  staticShape,
+  type Tensor,
+  tensorLabel,
+  typeName,
+} from '../tflite/index.js';
+import { greedyPlan } from './arena/greedy.js';
+import { tensorRequests } from './arena/lifetimes.js';
+import type { Arithmetic } from './arithmetic/profile.js';
+import { operatorFamilies } from './operators/index.js';
+import type { ElementArray, Operand, OperatorContext } from './operators/operator.js';
+
+export interface Graph {
+  readonly operands: readonly Operand[];
+  readonly operators: readonly OperatorContext[];
+  readonly inputs: readonly Operand[];
+  readonly outputs: readonly Operand[];
+}
+
+/** Beyond this the host does not try; devices have far less. */
+const maxTensorBytes = 2 ** 30;
+
+/**
+ * Binds the main subgraph.
+ * @throws OPERATORS_UNSUPPORTED with all missing operators, TENSOR_SHAPE_DYNAMIC, TENSOR_TOO_LARGE, TFLITE_INVALID
+ */
+export function buildGraph(model: Model, arithmetic: Arithmetic): Graph {
+  refuseUnsupported(model);
+  const subgraph = mainSubgraph(model);
+  const requests = tensorRequests(model);
+  const plan = greedyPlan(requests);
+  if (plan.headBytes > maxTensorBytes) throw fail('TENSOR_TOO_LARGE', { bytes: plan.headBytes, limit: maxTensorBytes });
+  const memory = new ArrayBuffer(plan.headBytes);
+  const offsets = new Map(plan.buffers.map((buffer) => [buffer.tensor, buffer.offset]));
+  const operands = subgraph.tensors.map((tensor, index) => bindTensor(model, tensor, index, memory, offsets.get(index)));
+  const pick = (indices: Int32Array | null): Operand[] => Array.from(indices ?? [], (index) => operands[index] as Operand);
+  const operators = subgraph.operators.map((operator, index): OperatorContext => {
+    const name = operatorName(model, operator) as OperatorName;
+    return {
+      place: `operator ${index} ${name}`,
+      name,
+      inputs: Array.from(operator.inputs ?? [], (input) => (input < 0 ? null : (operands[input] as Operand))),
+      outputs: pick(operator.outputs),
+      options: operator.builtinOptions,
+      arithmetic,
+    };
+  });
+  return { operands, operators, inputs: pick(subgraph.inputs), outputs: pick(subgraph.outputs) };
+}
+
+function refuseUnsupported(model: Model): void {
+  const missing = mainSubgraph(model)
+    .operators.map((operator, index) => ({ index, name: operatorName(model, operator) }))
+    .filter(({ name }) => !operatorFamilies.has(name));
+  if (missing.length === 0) return;
+  const byName = new Map<string, number[]>();
+  for (const { index, name } of missing) byName.set(name, [...(byName.get(name) ?? []), index]);
+  const operators = [...byName].map(([name, places]) => `${name} (operator ${places.join(', ')})`).join('; ');
+  throw fail('OPERATORS_UNSUPPORTED', { count: missing.length, operators });
+}
+
+function bindTensor(model: Model, tensor: Tensor, index: number, memory: ArrayBuffer, offset: number | undefined): Operand {
+  const label = tensorLabel(index, tensor);
+  const type = elementTypeOf(tensor);
+  if (type === null) throw fail('TFLITE_INVALID', { reason: `nothing here computes with type ${typeName(tensor.type)}`, where: `tensor ${label}` });
+  const shape = staticShape(index, tensor);
+  const count = elementCount(shape);
+  const constant = constantBytes(model, tensor);
+  return {
+    index,
+    label,
+    type,
+    shape,
+    scale: tensor.quantization?.scale ?? new Float32Array(0),
+    zeroPoint: Int32Array.from(tensor.quantization?.zeroPoint ?? [], Number),
+    axis: tensor.quantization?.quantizedDimension ?? 0,
+    constant: constant !== null,
+    data: constant === null ? viewOf(type, memory, offset ?? 0, offset === undefined ? 0 : count) : constantData(type, constant, count, label),
+  };
+}
+
+function constantData(type: ElementType, bytes: Uint8Array, count: number, label: string): ElementArray {
+  const need = count * elementBytes(type);
+  if (bytes.byteLength !== need) {
+    throw fail('TFLITE_INVALID', { reason: `${bytes.byteLength} bytes of data for a shape that takes ${need}`, where: `tensor ${label}` });
+  }
+  const aligned = bytes.byteOffset % elementBytes(type) === 0 ? bytes : bytes.slice();
+  return viewOf(type, aligned.buffer, aligned.byteOffset, count);
+}
+
+export function viewOf(type: ElementType, buffer: ArrayBufferLike, offset: number, count: number): ElementArray {
+  switch (type) {
+    case 'float32':
+      return new Float32Array(buffer, offset, count);
+    case 'int8':
+      return new Int8Array(buffer, offset, count);
+    case 'uint8':
+    case 'bool':
+      return new Uint8Array(buffer, offset, count);
+    case 'int16':
+      return new Int16Array(buffer, offset, count);
+    case 'int32':
+      return new Int32Array(buffer, offset, count);
+    case 'int64':
+      return new BigInt64Array(buffer, offset, count);
+  }
+}

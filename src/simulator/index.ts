@@ -1,0 +1,9 @@
+// The simulator. In goes a model; an Interpreter runs samples given as raw tensors and gives raw tensors back, with the
+// integer bits of a named kernel profile. arenaOf says how much RAM the device's interpreter needs, in bytes.
+
+export type { PlannedBuffer } from './arena/greedy.js';
+export { type Arena, arenaOf } from './arena/index.js';
+export { defaultKernelProfile, type KernelProfile, kernelProfiles } from './arithmetic/profile.js';
+export { bytesOf, Interpreter, type OperatorHook, type TensorInfo } from './interpreter.js';
+export { operatorFamilies } from './operators/index.js';
+export type { Operand, RuntimeKernels, Work } from './operators/operator.js';

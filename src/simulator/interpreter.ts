@@ -1,0 +1,127 @@
+// Runs a model on the host, to the last bit as the kernels of the profile would.
+
+import { fail } from '../errors.js';
+import type { ElementType, Model } from '../tflite/index.js';
+import { defaultKernelProfile, type KernelProfile, kernelProfiles } from './arithmetic/profile.js';
+import { buildGraph, type Graph } from './graph.js';
+import { operatorFamilies } from './operators/index.js';
+import type { Operand, Work } from './operators/operator.js';
+
+export interface TensorInfo {
+  readonly index: number;
+  readonly name: string;
+  readonly type: ElementType;
+  readonly shape: readonly number[];
+  readonly bytes: number;
+  /** null where the tensor is not quantized. */
+  readonly quantization: { readonly scale: number; readonly zeroPoint: number } | null;
+}
+
+/** Called after each operator, while its inputs and outputs still hold their values. */
+export type OperatorHook = (operator: number, outputs: readonly Operand[]) => void;
+
+export class Interpreter {
+  readonly inputs: readonly TensorInfo[];
+  readonly outputs: readonly TensorInfo[];
+  private readonly graph: Graph;
+  private readonly steps: readonly (() => void)[];
+
+  /** @throws OPERATORS_UNSUPPORTED, OPERATOR_INVALID, TENSOR_SHAPE_DYNAMIC, TENSOR_TOO_LARGE, TFLITE_INVALID */
+  constructor(
+    private readonly model: Model,
+    profile: KernelProfile = defaultKernelProfile,
+  ) {
+    this.graph = buildGraph(model, kernelProfiles[profile]);
+    this.steps = this.graph.operators.map((context) => {
+      const family = operatorFamilies.get(context.name);
+      if (family === undefined) throw fail('INTERNAL', { reason: `${context.name} has no kernel` });
+      return family.prepare(context);
+    });
+    this.inputs = this.graph.inputs.map((operand) => this.describe(operand));
+    this.outputs = this.graph.outputs.map((operand) => this.describe(operand));
+  }
+
+  /** Bytes of all inputs of one sample, one after another in order. */
+  get inputBytes(): number {
+    return this.inputs.reduce((sum, input) => sum + input.bytes, 0);
+  }
+
+  get outputBytes(): number {
+    return this.outputs.reduce((sum, output) => sum + output.bytes, 0);
+  }
+
+  /** Multiply-accumulates and kind of work of every operator. */
+  work(): Work[] {
+    return this.graph.operators.map((context) => operatorFamilies.get(context.name)?.work(context) ?? { kind: 'copy', macs: 0 });
+  }
+
+  /** The live operands of the inputs, for hooks that want their values before the first operator runs. */
+  get inputOperands(): readonly Operand[] {
+    return this.graph.inputs;
+  }
+
+  /** @param bytes little-endian elements of the input's own type, exactly as many as it takes */
+  setInput(position: number, bytes: Uint8Array): void {
+    const operand = this.graph.inputs[position];
+    if (operand === undefined) throw fail('INTERNAL', { reason: `no input ${position}` });
+    const target = bytesOf(operand);
+    if (bytes.byteLength !== target.byteLength) {
+      throw fail('INPUT_SIZE', { where: `input ${operand.label}`, bytes: bytes.byteLength, sampleBytes: target.byteLength });
+    }
+    target.set(bytes);
+  }
+
+  invoke(hook?: OperatorHook): void {
+    for (let i = 0; i < this.steps.length; i++) {
+      this.steps[i]?.();
+      hook?.(i, this.graph.operators[i]?.outputs ?? []);
+    }
+  }
+
+  /** A copy of an output's bytes. */
+  output(position: number): Uint8Array {
+    const operand = this.graph.outputs[position];
+    if (operand === undefined) throw fail('INTERNAL', { reason: `no output ${position}` });
+    return bytesOf(operand).slice();
+  }
+
+  /**
+   * Runs one sample.
+   * @param sample all inputs one after another, as `inputBytes` counts them
+   * @returns all outputs one after another
+   */
+  run(sample: Uint8Array, hook?: OperatorHook): Uint8Array {
+    if (sample.byteLength !== this.inputBytes) {
+      throw fail('INPUT_SIZE', { where: 'the sample', bytes: sample.byteLength, sampleBytes: this.inputBytes });
+    }
+    let at = 0;
+    this.inputs.forEach((input, i) => {
+      this.setInput(i, sample.subarray(at, at + input.bytes));
+      at += input.bytes;
+    });
+    this.invoke(hook);
+    const out = new Uint8Array(this.outputBytes);
+    let to = 0;
+    for (const operand of this.graph.outputs) {
+      out.set(bytesOf(operand), to);
+      to += operand.data.byteLength;
+    }
+    return out;
+  }
+
+  private describe(operand: Operand): TensorInfo {
+    const scale = operand.scale[0];
+    return {
+      index: operand.index,
+      name: this.model.subgraphs[0]?.tensors[operand.index]?.name ?? '',
+      type: operand.type,
+      shape: operand.shape,
+      bytes: operand.data.byteLength,
+      quantization: scale === undefined ? null : { scale, zeroPoint: operand.zeroPoint[0] ?? 0 },
+    };
+  }
+}
+
+export function bytesOf(operand: Operand): Uint8Array {
+  return new Uint8Array(operand.data.buffer, operand.data.byteOffset, operand.data.byteLength);
+}

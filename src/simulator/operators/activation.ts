@@ -1,0 +1,41 @@
+// Limits that a fused activation puts on an output, in real and in quantized values (TFLite kernel_util.cc).
+
+import { ActivationFunctionType } from '../../tflite/index.js';
+import { roundHalfAway } from '../arithmetic/fixed-point.js';
+import { invalid, type Operand, type OperatorContext, quantizationOf } from './operator.js';
+
+/** [min, max] of the real output. */
+export function floatLimits(context: OperatorContext, activation: number): readonly [number, number] {
+  switch (activation) {
+    case ActivationFunctionType.NONE:
+      return [-Infinity, Infinity];
+    case ActivationFunctionType.RELU:
+      return [0, Infinity];
+    case ActivationFunctionType.RELU6:
+      return [0, 6];
+    case ActivationFunctionType.RELU_N1_TO_1:
+      return [-1, 1];
+    default:
+      throw invalid(context, `fused activation ${activation} is not supported`);
+  }
+}
+
+/** [min, max] of the quantized output: the type's limits, narrowed by the activation's, which are rounded in float32. */
+export function quantizedLimits(context: OperatorContext, output: Operand, activation: number): readonly [number, number] {
+  const [low, high] = floatLimits(context, activation);
+  const [typeMin, typeMax] = integerLimits(output);
+  const { scale, zeroPoint } = quantizationOf(context, output);
+  const quantize = (real: number): number => zeroPoint + roundHalfAway(Math.fround(Math.fround(real) / scale));
+  return [low === -Infinity ? typeMin : Math.max(typeMin, quantize(low)), high === Infinity ? typeMax : Math.min(typeMax, quantize(high))];
+}
+
+export function integerLimits(operand: Operand): readonly [number, number] {
+  switch (operand.type) {
+    case 'uint8':
+      return [0, 255];
+    case 'int16':
+      return [-32768, 32767];
+    default:
+      return [-128, 127];
+  }
+}

@@ -1,0 +1,163 @@
+// CONV_2D. Input [n, h, w, ic], filter [oc, kh, kw, ic / groups], bias [oc], output [n, oh, ow, oc].
+// int8: TFLite reference_integer_ops::ConvPerChannel; float32: reference_ops::Conv.
+
+import { floatLimits, quantizedLimits } from './activation.js';
+import {
+  byType,
+  inputOf,
+  invalid,
+  type Operand,
+  type OperatorContext,
+  type OperatorFamily,
+  type OperatorMemory,
+  optionsOf,
+  outputOf,
+  quantizationOf,
+  type RuntimeKernels,
+  requireRank,
+  requireType,
+} from './operator.js';
+import { gatherPatch } from './patch.js';
+import { biasOf, channelMultipliers, floatBiasOf } from './requantize.js';
+import { type Window, windowOf } from './window.js';
+
+interface Conv {
+  readonly input: Operand;
+  readonly filter: Operand;
+  readonly output: Operand;
+  readonly window: Window;
+  readonly channels: number;
+  readonly groups: number;
+  /** Length of a filter: kh * kw * ic / groups. */
+  readonly depth: number;
+  readonly activation: number;
+}
+
+function convOf(context: OperatorContext): Conv {
+  const input = inputOf(context, 0);
+  const filter = inputOf(context, 1);
+  const output = outputOf(context);
+  const options = optionsOf(context, 'Conv2DOptions');
+  requireRank(context, filter, 4);
+  const [channels, height, width, filterChannels] = filter.shape as [number, number, number, number];
+  const window = windowOf(context, input, output, [height, width], channels, options);
+  const groups = window.inputChannels / filterChannels;
+  if (!Number.isInteger(groups) || groups < 1 || channels % groups !== 0) {
+    throw invalid(context, `${window.inputChannels} input channels do not divide into filters of ${filterChannels}`);
+  }
+  return { input, filter, output, window, channels, groups, depth: height * width * filterChannels, activation: options.fusedActivationFunction };
+}
+
+function prepareInt8(context: OperatorContext): () => void {
+  const { input, filter, output, window, channels, groups, depth, activation } = convOf(context);
+  requireType(context, filter, 'int8');
+  requireType(context, output, 'int8');
+  const { multiplier, shift } = channelMultipliers(context, input, filter, output, channels);
+  const bias = biasOf(context, context.inputs[2], channels);
+  const [low, high] = quantizedLimits(context, output, activation);
+  const inputOffset = -quantizationOf(context, input).zeroPoint;
+  const outputZero = quantizationOf(context, output).zeroPoint;
+  const { requantize } = context.arithmetic;
+  const weights = filter.data as Int8Array;
+  const out = output.data as Int8Array;
+  const row = new Int32Array(depth);
+  const perGroup = channels / groups;
+  const groupChannels = window.inputChannels / groups;
+  return () => {
+    let to = 0;
+    for (let b = 0; b < window.batches; b++) {
+      for (let y = 0; y < window.outputHeight; y++) {
+        for (let x = 0; x < window.outputWidth; x++) {
+          for (let g = 0; g < groups; g++) {
+            gatherPatch(row, input.data, window, b, y, x, g * groupChannels, groupChannels, inputOffset);
+            for (let c = g * perGroup; c < (g + 1) * perGroup; c++) {
+              const acc = (dotInt32(row, weights, c * depth, depth) + (bias[c] as number)) | 0;
+              const scaled = requantize(acc, multiplier[c] as number, shift[c] as number) + outputZero;
+              out[to++] = scaled < low ? low : scaled > high ? high : scaled;
+            }
+          }
+        }
+      }
+    }
+  };
+}
+
+/** Sum of row[i] * weights[from + i], wrapping in 32 bits as the kernels' accumulators do. */
+export function dotInt32(row: Int32Array, weights: Int8Array, from: number, length: number): number {
+  let acc = 0;
+  for (let i = 0; i < length; i++) acc = (acc + (row[i] as number) * (weights[from + i] as number)) | 0;
+  return acc;
+}
+
+function prepareFloat(context: OperatorContext): () => void {
+  const { input, filter, output, window, channels, groups, depth, activation } = convOf(context);
+  requireType(context, filter, 'float32');
+  requireType(context, output, 'float32');
+  const bias = floatBiasOf(context, context.inputs[2], channels);
+  const [low, high] = floatLimits(context, activation);
+  const weights = filter.data as Float32Array;
+  const out = output.data as Float32Array;
+  const row = new Float32Array(depth);
+  const perGroup = channels / groups;
+  const groupChannels = window.inputChannels / groups;
+  return () => {
+    let to = 0;
+    for (let b = 0; b < window.batches; b++) {
+      for (let y = 0; y < window.outputHeight; y++) {
+        for (let x = 0; x < window.outputWidth; x++) {
+          for (let g = 0; g < groups; g++) {
+            gatherPatch(row, input.data, window, b, y, x, g * groupChannels, groupChannels, 0);
+            for (let c = g * perGroup; c < (g + 1) * perGroup; c++) {
+              const sum = dotFloat(row, weights, c * depth, depth) + (bias[c] as number);
+              out[to++] = sum < low ? low : sum > high ? high : sum;
+            }
+          }
+        }
+      }
+    }
+  };
+}
+
+export function dotFloat(row: Float32Array, weights: Float32Array, from: number, length: number): number {
+  let sum = 0;
+  for (let i = 0; i < length; i++) sum += (row[i] as number) * (weights[from + i] as number);
+  return sum;
+}
+
+/** CMSIS-NN's convolution scratch: none for 1x1 without padding, else two columns of int16 or four of int8 (arm_convolve_get_buffer_sizes_s8.c). */
+function cmsisScratch({ window, depth, input, output }: Conv, simd: RuntimeKernels['simd']): readonly number[] {
+  if (input.type !== 'int8') return [];
+  const pointwise =
+    window.filterHeight === 1 && window.filterWidth === 1 && window.padTop === 0 && window.padLeft === 0 && window.dilationH === 1 && window.dilationW === 1;
+  if (pointwise) return [];
+  if (simd !== 'mve') return [4 * roundUp(depth, 4)];
+  const row = window.inputHeight === 1 && window.filterHeight === 1 && (window.strideW * window.inputChannels) % 4 === 0;
+  if (!row) return [4 * roundUp(depth, 16)];
+  const columns = output.shape[2] ?? 0;
+  const padRight = Math.max(0, (columns - 1) * window.strideW + window.filterWidth - window.inputWidth - window.padLeft);
+  const block = window.filterWidth * window.inputChannels;
+  return [Math.max(block + window.padLeft * window.inputChannels, block - window.inputChannels + padRight * window.inputChannels)];
+}
+
+function roundUp(value: number, step: number): number {
+  return Math.ceil(value / step) * step;
+}
+
+export const conv2d: OperatorFamily = {
+  name: 'CONV_2D',
+  types: ['float32', 'int8'],
+  prepare: (context) => byType(context, inputOf(context, 0), { float32: prepareFloat, int8: prepareInt8 })(context),
+  work: (context) => {
+    const { window, channels, depth } = convOf(context);
+    return { kind: 'conv', macs: window.batches * window.outputHeight * window.outputWidth * channels * depth };
+  },
+  memory: (context, kernels): OperatorMemory => {
+    const conv = convOf(context);
+    const perChannel = 4 * conv.channels;
+    return {
+      options: [28, 4],
+      persistent: [kernels.library === 'reference' ? 56 : 60, perChannel, perChannel],
+      scratch: kernels.library === 'reference' ? [] : cmsisScratch(conv, kernels.simd),
+    };
+  },
+};

@@ -1,0 +1,144 @@
+// DEPTHWISE_CONV_2D. Input [n, h, w, ic], filter [1, kh, kw, ic * multiplier], output [n, oh, ow, ic * multiplier].
+// int8: TFLite reference_integer_ops::DepthwiseConvPerChannel; float32: reference_ops::DepthwiseConv.
+
+import { floatLimits, quantizedLimits } from './activation.js';
+import {
+  byType,
+  inputOf,
+  invalid,
+  type Operand,
+  type OperatorContext,
+  type OperatorFamily,
+  type OperatorMemory,
+  optionsOf,
+  outputOf,
+  quantizationOf,
+  type RuntimeKernels,
+  requireRank,
+  requireType,
+} from './operator.js';
+import { biasOf, channelMultipliers, floatBiasOf } from './requantize.js';
+import { type Window, windowOf } from './window.js';
+
+interface Depthwise {
+  readonly input: Operand;
+  readonly filter: Operand;
+  readonly output: Operand;
+  readonly window: Window;
+  readonly channels: number;
+  readonly multiplier: number;
+  readonly activation: number;
+}
+
+function depthwiseOf(context: OperatorContext): Depthwise {
+  const input = inputOf(context, 0);
+  const filter = inputOf(context, 1);
+  const output = outputOf(context);
+  const options = optionsOf(context, 'DepthwiseConv2DOptions');
+  requireRank(context, filter, 4);
+  const [one, height, width, channels] = filter.shape as [number, number, number, number];
+  const window = windowOf(context, input, output, [height, width], channels, options);
+  const multiplier = channels / window.inputChannels;
+  if (one !== 1 || !Number.isInteger(multiplier) || multiplier < 1) {
+    throw invalid(context, `a filter of shape [${filter.shape.join(', ')}] for ${window.inputChannels} channels`);
+  }
+  return { input, filter, output, window, channels, multiplier, activation: options.fusedActivationFunction };
+}
+
+/** Sums one output channel at one position; shared by both types, which differ in what they do with the sum. */
+function accumulator(conv: Depthwise, offset: number, wrap: (sum: number) => number): (batch: number, y: number, x: number, channel: number) => number {
+  const { window, channels, multiplier } = conv;
+  const { inputHeight, inputWidth, inputChannels, filterHeight, filterWidth, dilationH, dilationW } = window;
+  const input = conv.input.data as Int8Array;
+  const filter = conv.filter.data as Int8Array;
+  return (batch, y, x, channel) => {
+    const inputChannel = multiplier === 1 ? channel : Math.floor(channel / multiplier);
+    const top = y * window.strideH - window.padTop;
+    const left = x * window.strideW - window.padLeft;
+    let sum = 0;
+    for (let ky = 0; ky < filterHeight; ky++) {
+      const inY = top + ky * dilationH;
+      if (inY < 0 || inY >= inputHeight) continue;
+      for (let kx = 0; kx < filterWidth; kx++) {
+        const inX = left + kx * dilationW;
+        if (inX < 0 || inX >= inputWidth) continue;
+        const value = (input[((batch * inputHeight + inY) * inputWidth + inX) * inputChannels + inputChannel] as number) + offset;
+        sum += value * (filter[(ky * filterWidth + kx) * channels + channel] as number);
+      }
+    }
+    return wrap(sum);
+  };
+}
+
+function prepareInt8(context: OperatorContext): () => void {
+  const conv = depthwiseOf(context);
+  const { input, filter, output, window, channels } = conv;
+  requireType(context, filter, 'int8');
+  requireType(context, output, 'int8');
+  const { multiplier, shift } = channelMultipliers(context, input, filter, output, channels);
+  const bias = biasOf(context, context.inputs[2], channels);
+  const [low, high] = quantizedLimits(context, output, conv.activation);
+  const outputZero = quantizationOf(context, output).zeroPoint;
+  const { requantize } = context.arithmetic;
+  const out = output.data as Int8Array;
+  const accumulate = accumulator(conv, -quantizationOf(context, input).zeroPoint, (sum) => sum | 0);
+  return () =>
+    forEachOutput(window, channels, (b, y, x, c, to) => {
+      const scaled = requantize((accumulate(b, y, x, c) + (bias[c] as number)) | 0, multiplier[c] as number, shift[c] as number) + outputZero;
+      out[to] = scaled < low ? low : scaled > high ? high : scaled;
+    });
+}
+
+function prepareFloat(context: OperatorContext): () => void {
+  const conv = depthwiseOf(context);
+  requireType(context, conv.filter, 'float32');
+  requireType(context, conv.output, 'float32');
+  const bias = floatBiasOf(context, context.inputs[2], conv.channels);
+  const [low, high] = floatLimits(context, conv.activation);
+  const out = conv.output.data as Float32Array;
+  const accumulate = accumulator(conv, 0, (sum) => sum);
+  return () =>
+    forEachOutput(conv.window, conv.channels, (b, y, x, c, to) => {
+      const sum = accumulate(b, y, x, c) + (bias[c] as number);
+      out[to] = sum < low ? low : sum > high ? high : sum;
+    });
+}
+
+function forEachOutput(window: Window, channels: number, visit: (batch: number, y: number, x: number, channel: number, index: number) => void): void {
+  let to = 0;
+  for (let b = 0; b < window.batches; b++) {
+    for (let y = 0; y < window.outputHeight; y++) {
+      for (let x = 0; x < window.outputWidth; x++) {
+        for (let c = 0; c < channels; c++) visit(b, y, x, c, to++);
+      }
+    }
+  }
+}
+
+/** CMSIS-NN's depthwise scratch (arm_depthwise_conv_get_buffer_sizes_s8.c). */
+function cmsisScratch({ window, channels, multiplier, input }: Depthwise, simd: RuntimeKernels['simd']): readonly number[] {
+  if (input.type !== 'int8' || multiplier !== 1 || window.dilationH !== 1 || window.dilationW !== 1) return [];
+  const taps = window.filterHeight * window.filterWidth;
+  if (simd === 'mve') return [4 * 124 * taps];
+  const special3x3 = window.filterHeight === 3 && window.filterWidth === 3 && window.padTop <= 1 && window.padLeft <= 1;
+  return simd === 'dsp' && !special3x3 ? [2 * channels * taps] : [];
+}
+
+export const depthwiseConv2d: OperatorFamily = {
+  name: 'DEPTHWISE_CONV_2D',
+  types: ['float32', 'int8'],
+  prepare: (context) => byType(context, inputOf(context, 0), { float32: prepareFloat, int8: prepareInt8 })(context),
+  work: (context) => {
+    const { window, channels } = depthwiseOf(context);
+    return { kind: 'depthwise', macs: window.batches * window.outputHeight * window.outputWidth * channels * window.filterHeight * window.filterWidth };
+  },
+  memory: (context, kernels): OperatorMemory => {
+    const conv = depthwiseOf(context);
+    const perChannel = 4 * conv.channels;
+    return {
+      options: [28, 4],
+      persistent: [kernels.library === 'reference' ? 56 : 60, perChannel, perChannel],
+      scratch: kernels.library === 'reference' ? [] : cmsisScratch(conv, kernels.simd),
+    };
+  },
+};

@@ -1,0 +1,120 @@
+// FULLY_CONNECTED. Input [..., depth] read as rows, filter [units, depth], bias [units], output rows of `units`.
+// int8: TFLite reference_integer_ops::FullyConnected and FullyConnectedPerChannel, as TFLM calls them.
+
+import { elementCount } from '../../tflite/index.js';
+import { quantizeMultiplier } from '../arithmetic/fixed-point.js';
+import { floatLimits, quantizedLimits } from './activation.js';
+import { dotFloat, dotInt32 } from './conv-2d.js';
+import {
+  byType,
+  inputOf,
+  invalid,
+  type Operand,
+  type OperatorContext,
+  type OperatorFamily,
+  type OperatorMemory,
+  optionsOf,
+  outputOf,
+  quantizationOf,
+  requireRank,
+  requireType,
+} from './operator.js';
+import { biasOf, type ChannelMultipliers, channelMultipliers, floatBiasOf } from './requantize.js';
+
+interface Dense {
+  readonly input: Operand;
+  readonly filter: Operand;
+  readonly output: Operand;
+  readonly rows: number;
+  readonly units: number;
+  readonly depth: number;
+  readonly activation: number;
+}
+
+function denseOf(context: OperatorContext): Dense {
+  const input = inputOf(context, 0);
+  const filter = inputOf(context, 1);
+  const output = outputOf(context);
+  const options = optionsOf(context, 'FullyConnectedOptions');
+  if (options.weightsFormat !== 0) throw invalid(context, 'shuffled weights are not supported');
+  requireRank(context, filter, 2);
+  const [units, depth] = filter.shape as [number, number];
+  const rows = elementCount(input.shape) / depth;
+  if (!Number.isInteger(rows)) throw invalid(context, `an input of shape [${input.shape.join(', ')}] does not divide into rows of ${depth}`);
+  if (elementCount(output.shape) !== rows * units) throw invalid(context, `an output of shape [${output.shape.join(', ')}] for ${rows} rows of ${units}`);
+  return { input, filter, output, rows, units, depth, activation: options.fusedActivationFunction };
+}
+
+/** With one scale for the whole filter, TFLite multiplies the two scales in float32 (GetQuantizedConvolutionMultipler). */
+function multipliers(context: OperatorContext, { input, filter, output, units }: Dense): ChannelMultipliers {
+  if (filter.scale.length !== 1) return channelMultipliers(context, input, filter, output, units);
+  const product = Math.fround(quantizationOf(context, input).scale * (filter.scale[0] as number));
+  const { multiplier, shift } = quantizeMultiplier(product / quantizationOf(context, output).scale);
+  return { multiplier: new Int32Array(units).fill(multiplier), shift: new Int32Array(units).fill(shift) };
+}
+
+function prepareInt8(context: OperatorContext): () => void {
+  const dense = denseOf(context);
+  const { input, filter, output, rows, units, depth } = dense;
+  requireType(context, filter, 'int8');
+  requireType(context, output, 'int8');
+  const { multiplier, shift } = multipliers(context, dense);
+  const bias = biasOf(context, context.inputs[2], units);
+  const [low, high] = quantizedLimits(context, output, dense.activation);
+  const inputOffset = -quantizationOf(context, input).zeroPoint;
+  const filterZero = filter.zeroPoint[0] ?? 0;
+  if (filterZero !== 0) throw invalid(context, `int8 weights with zero point ${filterZero}`);
+  const outputZero = quantizationOf(context, output).zeroPoint;
+  const { requantize } = context.arithmetic;
+  const values = input.data as Int8Array;
+  const weights = filter.data as Int8Array;
+  const out = output.data as Int8Array;
+  const row = new Int32Array(depth);
+  return () => {
+    for (let r = 0; r < rows; r++) {
+      for (let i = 0; i < depth; i++) row[i] = (values[r * depth + i] as number) + inputOffset;
+      for (let u = 0; u < units; u++) {
+        const acc = (dotInt32(row, weights, u * depth, depth) + (bias[u] as number)) | 0;
+        const scaled = requantize(acc, multiplier[u] as number, shift[u] as number) + outputZero;
+        out[r * units + u] = scaled < low ? low : scaled > high ? high : scaled;
+      }
+    }
+  };
+}
+
+function prepareFloat(context: OperatorContext): () => void {
+  const { input, filter, output, rows, units, depth, activation } = denseOf(context);
+  requireType(context, filter, 'float32');
+  requireType(context, output, 'float32');
+  const bias = floatBiasOf(context, context.inputs[2], units);
+  const [low, high] = floatLimits(context, activation);
+  const values = input.data as Float32Array;
+  const weights = filter.data as Float32Array;
+  const out = output.data as Float32Array;
+  return () => {
+    for (let r = 0; r < rows; r++) {
+      const row = values.subarray(r * depth, (r + 1) * depth);
+      for (let u = 0; u < units; u++) {
+        const sum = dotFloat(row, weights, u * depth, depth) + (bias[u] as number);
+        out[r * units + u] = sum < low ? low : sum > high ? high : sum;
+      }
+    }
+  };
+}
+
+export const fullyConnected: OperatorFamily = {
+  name: 'FULLY_CONNECTED',
+  types: ['float32', 'int8'],
+  prepare: (context) => byType(context, inputOf(context, 0), { float32: prepareFloat, int8: prepareInt8 })(context),
+  work: (context) => {
+    const { rows, units, depth } = denseOf(context);
+    return { kind: 'fullyConnected', macs: rows * units * depth };
+  },
+  memory: (context, kernels): OperatorMemory => {
+    const { filter, input, units } = denseOf(context);
+    const reference = kernels.library === 'reference';
+    const perChannel = filter.scale.length > 1 ? [4 * units, 4 * units] : [];
+    const kernelSums = !reference && kernels.simd === 'mve' && input.type === 'int8' ? [4 * units] : [];
+    return { options: [5, 1], persistent: [reference ? 48 : 72, ...perChannel, ...kernelSums] };
+  },
+};

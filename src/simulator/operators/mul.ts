@@ -1,0 +1,39 @@
+// MUL with broadcasting (TFLite reference_integer_ops::MulElementwise).
+
+import { quantizeMultiplier } from '../arithmetic/fixed-point.js';
+import { floatLimits, quantizedLimits } from './activation.js';
+import { elementwise } from './broadcast.js';
+import { byType, inputOf, type OperatorContext, type OperatorFamily, optionsOf, outputOf, quantizationOf, requireType } from './operator.js';
+
+function prepareInt8(context: OperatorContext): () => void {
+  const a = inputOf(context, 0);
+  const b = inputOf(context, 1);
+  const output = outputOf(context);
+  requireType(context, b, 'int8');
+  requireType(context, output, 'int8');
+  const qa = quantizationOf(context, a);
+  const qb = quantizationOf(context, b);
+  const qo = quantizationOf(context, output);
+  const { multiplier, shift } = quantizeMultiplier((qa.scale * qb.scale) / qo.scale);
+  const [low, high] = quantizedLimits(context, output, optionsOf(context, 'MulOptions').fusedActivationFunction);
+  const { requantize } = context.arithmetic;
+  return elementwise(context, a, b, output, (x, y) => {
+    const result = requantize((x - qa.zeroPoint) * (y - qb.zeroPoint), multiplier, shift) + qo.zeroPoint;
+    return result < low ? low : result > high ? high : result;
+  });
+}
+
+function prepareFloat(context: OperatorContext): () => void {
+  const [low, high] = floatLimits(context, optionsOf(context, 'MulOptions').fusedActivationFunction);
+  requireType(context, inputOf(context, 1), 'float32');
+  requireType(context, outputOf(context), 'float32');
+  return elementwise(context, inputOf(context, 0), inputOf(context, 1), outputOf(context), (x, y) => Math.min(high, Math.max(low, x * y)));
+}
+
+export const mul: OperatorFamily = {
+  name: 'MUL',
+  types: ['float32', 'int8'],
+  prepare: (context) => byType(context, inputOf(context, 0), { float32: prepareFloat, int8: prepareInt8 })(context),
+  work: () => ({ kind: 'elementwise', macs: 0 }),
+  memory: () => ({ options: [1, 1], persistent: [36] }),
+};

@@ -1,0 +1,121 @@
+// What an operator file provides, and what its kernel is given. One file per operator family, all of this shape.
+
+import { fail } from '../../errors.js';
+import type { BuiltinOptions, ElementType, OperatorName } from '../../tflite/index.js';
+import type { Arithmetic } from '../arithmetic/profile.js';
+
+export type ElementArray = Float32Array | Int8Array | Uint8Array | Int16Array | Int32Array | BigInt64Array;
+
+/** A tensor as a kernel sees it. `data` is the same array for the whole life of the interpreter. */
+export interface Operand {
+  readonly index: number;
+  readonly label: string;
+  readonly type: ElementType;
+  readonly shape: readonly number[];
+  /** One scale per tensor or per channel of `axis`; empty when not quantized. */
+  readonly scale: Float32Array;
+  readonly zeroPoint: Int32Array;
+  readonly axis: number;
+  readonly constant: boolean;
+  readonly data: ElementArray;
+}
+
+export interface OperatorContext {
+  /** For messages: operator index and name. */
+  readonly place: string;
+  readonly name: OperatorName;
+  /** null stands for an optional input that is left out. */
+  readonly inputs: readonly (Operand | null)[];
+  readonly outputs: readonly Operand[];
+  readonly options: BuiltinOptions | null;
+  readonly arithmetic: Arithmetic;
+}
+
+/** How much work an operator is, for latency estimates. */
+export interface Work {
+  readonly kind: 'conv' | 'depthwise' | 'fullyConnected' | 'elementwise' | 'copy';
+  /** Multiply-accumulates; 0 for operators without weights. */
+  readonly macs: number;
+}
+
+/** Which kernels a device's runtime links, and for which core: they ask for different buffers. */
+export interface RuntimeKernels {
+  readonly library: 'reference' | 'cmsis-nn';
+  readonly simd: 'none' | 'dsp' | 'mve';
+}
+
+/**
+ * What TFLM allocates for one operator, in bytes: the options struct with its alignment, buffers that live as long as
+ * the interpreter (from Init and Prepare, each placed on 16 bytes), and scratch that lives during the operator.
+ */
+export interface OperatorMemory {
+  readonly options?: readonly [bytes: number, align: number];
+  readonly persistent?: readonly number[];
+  readonly scratch?: readonly number[];
+}
+
+export interface OperatorFamily {
+  readonly name: OperatorName;
+  /** Element types of the first input that the kernel computes. */
+  readonly types: readonly ElementType[];
+  /**
+   * Checks shapes, types and options once and gives the function that computes the outputs from the inputs.
+   * @throws OPERATOR_INVALID
+   */
+  readonly prepare: (context: OperatorContext) => () => void;
+  readonly work: (context: OperatorContext) => Work;
+  readonly memory: (context: OperatorContext, kernels: RuntimeKernels) => OperatorMemory;
+}
+
+/** The options of an operator, of the kind it must have. */
+export function optionsOf<K extends BuiltinOptions['kind']>(context: OperatorContext, kind: K): Extract<BuiltinOptions, { kind: K }> {
+  if (context.options?.kind !== kind) throw invalid(context, `it needs ${kind}, not ${context.options?.kind ?? 'none'}`);
+  return context.options as Extract<BuiltinOptions, { kind: K }>;
+}
+
+export function invalid(context: OperatorContext, reason: string): Error {
+  return fail('OPERATOR_INVALID', { operator: context.place, reason });
+}
+
+export function inputOf(context: OperatorContext, index: number): Operand {
+  const operand = context.inputs[index];
+  if (operand === null || operand === undefined) throw invalid(context, `input ${index} is missing`);
+  return operand;
+}
+
+export function outputOf(context: OperatorContext, index = 0): Operand {
+  const operand = context.outputs[index];
+  if (operand === undefined) throw invalid(context, `output ${index} is missing`);
+  return operand;
+}
+
+export function requireType(context: OperatorContext, operand: Operand, type: ElementType): void {
+  if (operand.type !== type) throw invalid(context, `tensor ${operand.label} is ${operand.type}, not ${type}`);
+}
+
+export function requireShape(context: OperatorContext, operand: Operand, shape: readonly number[]): void {
+  if (operand.shape.length !== shape.length || operand.shape.some((dimension, i) => dimension !== shape[i])) {
+    throw invalid(context, `tensor ${operand.label} has shape [${operand.shape.join(', ')}], not [${shape.join(', ')}]`);
+  }
+}
+
+export function requireRank(context: OperatorContext, operand: Operand, rank: number): void {
+  if (operand.shape.length !== rank) throw invalid(context, `tensor ${operand.label} has rank ${operand.shape.length}, not ${rank}`);
+}
+
+/** Scale and zero point of a per-tensor quantized operand. */
+export function quantizationOf(context: OperatorContext, operand: Operand): { scale: number; zeroPoint: number } {
+  const scale = operand.scale[0];
+  if (scale === undefined) throw invalid(context, `tensor ${operand.label} is ${operand.type} but has no scale`);
+  if (!(scale > 0 && scale < Infinity)) throw invalid(context, `tensor ${operand.label} has scale ${scale}`);
+  return { scale, zeroPoint: operand.zeroPoint[0] ?? 0 };
+}
+
+/** The prepare function of the operand's type, or an error that names the types there are. */
+export function byType<T>(context: OperatorContext, operand: Operand, table: Partial<Record<ElementType, T>>): T {
+  const entry = table[operand.type];
+  if (entry === undefined) {
+    throw invalid(context, `tensor ${operand.label} is ${operand.type}; the kernel takes ${Object.keys(table).join(', ')}`);
+  }
+  return entry;
+}

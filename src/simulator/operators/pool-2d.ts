@@ -1,0 +1,103 @@
+// AVERAGE_POOL_2D and MAX_POOL_2D over NHWC tensors. The average divides by the elements inside the image, rounding
+// half away from zero (TFLite reference_integer_ops::AveragePool); quantized input and output share their scale.
+
+import type { OperatorName } from '../../tflite/index.js';
+import { floatLimits, quantizedLimits } from './activation.js';
+import { byType, inputOf, type Operand, type OperatorContext, type OperatorFamily, optionsOf, outputOf, requireType } from './operator.js';
+import { type Window, windowOf } from './window.js';
+
+interface Pool {
+  readonly input: Operand;
+  readonly output: Operand;
+  readonly window: Window;
+  readonly activation: number;
+}
+
+function poolOf(context: OperatorContext): Pool {
+  const input = inputOf(context, 0);
+  const output = outputOf(context);
+  const options = optionsOf(context, 'Pool2DOptions');
+  requireType(context, output, input.type);
+  const window = windowOf(context, input, output, [options.filterHeight, options.filterWidth], input.shape[3] ?? 0, options);
+  return { input, output, window, activation: options.fusedActivationFunction };
+}
+
+/** Folds the elements of each window that lie inside the image, and finishes with their count. */
+function poolWith(pool: Pool, first: number, fold: (acc: number, value: number) => number, finish: (acc: number, count: number) => number): () => void {
+  const { input, output, window } = pool;
+  const { batches, inputHeight, inputWidth, inputChannels, outputHeight, outputWidth, filterHeight, filterWidth } = window;
+  const from = input.data as Float32Array;
+  const to = output.data as Float32Array;
+  return () => {
+    let at = 0;
+    for (let b = 0; b < batches; b++) {
+      for (let y = 0; y < outputHeight; y++) {
+        const top = Math.max(0, y * window.strideH - window.padTop);
+        const bottom = Math.min(inputHeight, y * window.strideH - window.padTop + filterHeight);
+        for (let x = 0; x < outputWidth; x++) {
+          const left = Math.max(0, x * window.strideW - window.padLeft);
+          const right = Math.min(inputWidth, x * window.strideW - window.padLeft + filterWidth);
+          for (let c = 0; c < inputChannels; c++) {
+            let acc = first;
+            for (let inY = top; inY < bottom; inY++) {
+              const rowStart = (b * inputHeight + inY) * inputWidth;
+              for (let inX = left; inX < right; inX++) acc = fold(acc, from[(rowStart + inX) * inputChannels + c] as number);
+            }
+            to[at++] = finish(acc, (bottom - top) * (right - left));
+          }
+        }
+      }
+    }
+  };
+}
+
+const sum = (acc: number, value: number): number => acc + value;
+const largest = (acc: number, value: number): number => (value > acc ? value : acc);
+const clamp = (value: number, low: number, high: number): number => (value < low ? low : value > high ? high : value);
+
+function prepareAverageInt8(context: OperatorContext): () => void {
+  const pool = poolOf(context);
+  const [low, high] = quantizedLimits(context, pool.output, pool.activation);
+  return poolWith(pool, 0, sum, (acc, count) => {
+    const half = Math.trunc(count / 2);
+    return clamp(Math.trunc((acc > 0 ? acc + half : acc - half) / count), low, high);
+  });
+}
+
+function prepareAverageFloat(context: OperatorContext): () => void {
+  const pool = poolOf(context);
+  const [low, high] = floatLimits(context, pool.activation);
+  return poolWith(pool, 0, sum, (acc, count) => clamp(acc / count, low, high));
+}
+
+function prepareMaxInt8(context: OperatorContext): () => void {
+  const pool = poolOf(context);
+  const [low, high] = quantizedLimits(context, pool.output, pool.activation);
+  return poolWith(pool, -128, largest, (acc) => clamp(acc, low, high));
+}
+
+function prepareMaxFloat(context: OperatorContext): () => void {
+  const pool = poolOf(context);
+  const [low, high] = floatLimits(context, pool.activation);
+  return poolWith(pool, -Infinity, largest, (acc) => clamp(acc, low, high));
+}
+
+function poolFamily(name: OperatorName, prepareInt8: OperatorFamily['prepare'], prepareFloat: OperatorFamily['prepare'], average: boolean): OperatorFamily {
+  return {
+    name,
+    types: ['float32', 'int8'],
+    prepare: (context) => byType(context, inputOf(context, 0), { float32: prepareFloat, int8: prepareInt8 })(context),
+    work: () => ({ kind: 'elementwise', macs: 0 }),
+    memory: (context, kernels) => ({
+      options: [40, 4],
+      persistent: [kernels.library === 'reference' ? 32 : 36],
+      scratch:
+        average && kernels.library === 'cmsis-nn' && kernels.simd === 'dsp' && inputOf(context, 0).type === 'int8'
+          ? [4 * (inputOf(context, 0).shape[3] ?? 0)]
+          : [],
+    }),
+  };
+}
+
+export const averagePool2d = poolFamily('AVERAGE_POOL_2D', prepareAverageInt8, prepareAverageFloat, true);
+export const maxPool2d = poolFamily('MAX_POOL_2D', prepareMaxInt8, prepareMaxFloat, false);

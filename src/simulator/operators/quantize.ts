@@ -1,0 +1,76 @@
+// QUANTIZE and DEQUANTIZE. From float: reference_ops::AffineQuantize, dividing in float32. Between integers:
+// reference_ops::Requantize. DEQUANTIZE: scale * (q - zeroPoint) in double, stored as float32.
+
+import { quantizeMultiplier, roundHalfAway } from '../arithmetic/fixed-point.js';
+import { integerLimits } from './activation.js';
+import { byType, inputOf, type OperatorContext, type OperatorFamily, outputOf, quantizationOf, requireShape, requireType } from './operator.js';
+
+function fromFloat(context: OperatorContext): () => void {
+  const input = inputOf(context, 0);
+  const output = outputOf(context);
+  const { scale, zeroPoint } = quantizationOf(context, output);
+  const [low, high] = integerLimits(output);
+  const from = input.data as Float32Array;
+  const to = output.data as Int8Array;
+  return () => {
+    for (let i = 0; i < to.length; i++) {
+      const value = roundHalfAway(Math.fround((from[i] as number) / scale)) + zeroPoint;
+      to[i] = value < low ? low : value > high ? high : value;
+    }
+  };
+}
+
+function fromInteger(context: OperatorContext): () => void {
+  const input = inputOf(context, 0);
+  const output = outputOf(context);
+  const qi = quantizationOf(context, input);
+  const qo = quantizationOf(context, output);
+  const { multiplier, shift } = quantizeMultiplier(qi.scale / qo.scale);
+  const [low, high] = integerLimits(output);
+  const { requantize } = context.arithmetic;
+  const from = input.data as Int8Array;
+  const to = output.data as Int8Array;
+  return () => {
+    for (let i = 0; i < to.length; i++) {
+      const value = requantize((from[i] as number) - qi.zeroPoint, multiplier, shift) + qo.zeroPoint;
+      to[i] = value < low ? low : value > high ? high : value;
+    }
+  };
+}
+
+function prepareQuantize(context: OperatorContext): () => void {
+  const input = inputOf(context, 0);
+  const output = outputOf(context);
+  requireShape(context, output, input.shape);
+  byType(context, output, { int8: true, uint8: true, int16: true });
+  return byType(context, input, { float32: fromFloat, int8: fromInteger, uint8: fromInteger, int16: fromInteger })(context);
+}
+
+function prepareDequantize(context: OperatorContext): () => void {
+  const input = inputOf(context, 0);
+  const output = outputOf(context);
+  requireType(context, output, 'float32');
+  requireShape(context, output, input.shape);
+  const { scale, zeroPoint } = quantizationOf(context, input);
+  const from = byType(context, input, { int8: input.data, uint8: input.data, int16: input.data }) as Int8Array;
+  const to = output.data as Float32Array;
+  return () => {
+    for (let i = 0; i < to.length; i++) to[i] = scale * ((from[i] as number) - zeroPoint);
+  };
+}
+
+export const quantize: OperatorFamily = {
+  name: 'QUANTIZE',
+  types: ['float32', 'int8', 'uint8', 'int16'],
+  prepare: prepareQuantize,
+  work: () => ({ kind: 'elementwise', macs: 0 }),
+  memory: () => ({ persistent: [32] }),
+};
+
+export const dequantize: OperatorFamily = {
+  name: 'DEQUANTIZE',
+  types: ['int8', 'uint8', 'int16'],
+  prepare: prepareDequantize,
+  work: () => ({ kind: 'elementwise', macs: 0 }),
+  memory: () => ({ persistent: [32] }),
+};

@@ -1,0 +1,45 @@
+// Multipliers that bring an accumulator of an operator with weights back to the output's scale.
+
+import { quantizeMultiplier } from '../arithmetic/fixed-point.js';
+import { invalid, type Operand, type OperatorContext, quantizationOf } from './operator.js';
+
+export interface ChannelMultipliers {
+  readonly multiplier: Int32Array;
+  readonly shift: Int32Array;
+}
+
+/** One multiplier per output channel; a per-tensor filter has one scale for all (TFLite PopulateConvolutionQuantizationParams). */
+export function channelMultipliers(context: OperatorContext, input: Operand, filter: Operand, output: Operand, channels: number): ChannelMultipliers {
+  if (filter.scale.length !== 1 && filter.scale.length !== channels) {
+    throw invalid(context, `tensor ${filter.label} has ${filter.scale.length} scales for ${channels} channels`);
+  }
+  const inputScale = quantizationOf(context, input).scale;
+  const outputScale = quantizationOf(context, output).scale;
+  const multiplier = new Int32Array(channels);
+  const shift = new Int32Array(channels);
+  for (let c = 0; c < channels; c++) {
+    const filterScale = filter.scale[filter.scale.length === 1 ? 0 : c] as number;
+    if (!(filterScale >= 0 && filterScale < Infinity)) throw invalid(context, `tensor ${filter.label} has scale ${filterScale} in channel ${c}`);
+    const quantized = quantizeMultiplier((inputScale * filterScale) / outputScale);
+    multiplier[c] = quantized.multiplier;
+    shift[c] = quantized.shift;
+  }
+  return { multiplier, shift };
+}
+
+/** The bias of an operator with weights, or zeros. */
+export function biasOf(context: OperatorContext, bias: Operand | null | undefined, channels: number): Int32Array {
+  if (bias === null || bias === undefined) return new Int32Array(channels);
+  if (!(bias.data instanceof Int32Array) || bias.data.length !== channels) {
+    throw invalid(context, `bias ${bias.label} must be ${channels} values of int32`);
+  }
+  return bias.data;
+}
+
+export function floatBiasOf(context: OperatorContext, bias: Operand | null | undefined, channels: number): Float32Array {
+  if (bias === null || bias === undefined) return new Float32Array(channels);
+  if (!(bias.data instanceof Float32Array) || bias.data.length !== channels) {
+    throw invalid(context, `bias ${bias.label} must be ${channels} values of float32`);
+  }
+  return bias.data;
+}

@@ -1,0 +1,116 @@
+// SHAPE, PACK and STRIDED_SLICE: converters write them to compute a reshape from a dynamic batch. They are here for
+// that, on every element type, and STRIDED_SLICE also for data.
+
+import { elementCount } from '../../tflite/index.js';
+import { inputOf, invalid, type Operand, type OperatorContext, type OperatorFamily, optionsOf, outputOf, requireShape, requireType } from './operator.js';
+
+const anyType = ['float32', 'int8', 'uint8', 'int16', 'int32', 'int64', 'bool'] as const;
+
+export const shape: OperatorFamily = {
+  name: 'SHAPE',
+  types: anyType,
+  prepare: (context) => {
+    const input = inputOf(context, 0);
+    const output = outputOf(context);
+    requireType(context, output, 'int32');
+    requireShape(context, output, [input.shape.length]);
+    return () => (output.data as Int32Array).set(input.shape);
+  },
+  work: () => ({ kind: 'copy', macs: 0 }),
+  memory: () => ({}),
+};
+
+export const pack: OperatorFamily = {
+  name: 'PACK',
+  types: anyType,
+  prepare: (context) => {
+    const inputs = context.inputs.map((_, i) => inputOf(context, i));
+    const output = outputOf(context);
+    const first = inputOf(context, 0);
+    const rank = first.shape.length + 1;
+    const { axis } = optionsOf(context, 'PackOptions');
+    const at = axis < 0 ? axis + rank : axis;
+    if (at < 0 || at >= rank) throw invalid(context, `axis ${axis} of rank ${rank}`);
+    for (const input of inputs) {
+      requireShape(context, input, first.shape);
+      requireType(context, input, output.type);
+    }
+    requireShape(context, output, first.shape.toSpliced(at, 0, inputs.length));
+    const inner = elementCount(first.shape.slice(at));
+    const outer = elementCount(first.shape.slice(0, at));
+    return () => {
+      const to = output.data as Float32Array;
+      for (let o = 0; o < outer; o++) {
+        inputs.forEach((input, i) => {
+          to.set((input.data as Float32Array).subarray(o * inner, (o + 1) * inner), (o * inputs.length + i) * inner);
+        });
+      }
+    };
+  },
+  work: () => ({ kind: 'copy', macs: 0 }),
+  memory: () => ({ options: [8, 4] }),
+};
+
+interface Slice {
+  readonly start: number;
+  readonly stride: number;
+  readonly count: number;
+  readonly dropped: boolean;
+}
+
+/** One slice per input dimension, after TFLite's StartForAxis / StopForAxis. */
+function slicesOf(context: OperatorContext, input: Operand): Slice[] {
+  const options = optionsOf(context, 'StridedSliceOptions');
+  if (options.ellipsisMask !== 0 || options.newAxisMask !== 0) throw invalid(context, 'ellipsis and new-axis masks are not supported');
+  const [begin, end, strides] = [1, 2, 3].map((i) => {
+    const operand = inputOf(context, i);
+    if (!operand.constant || !(operand.data instanceof Int32Array)) throw invalid(context, `input ${i} must be constant int32`);
+    if (operand.data.length > input.shape.length) throw invalid(context, `${operand.data.length} limits for ${input.shape.length} dimensions`);
+    return operand.data;
+  }) as [Int32Array, Int32Array, Int32Array];
+  return input.shape.map((size, d) => {
+    const stride = strides[d] ?? 1;
+    if (stride === 0) throw invalid(context, 'a stride of 0');
+    const clampTo = (index: number): number => {
+      const positive = index < 0 ? index + size : index;
+      return stride > 0 ? Math.max(0, Math.min(size, positive)) : Math.max(-1, Math.min(size - 1, positive));
+    };
+    const whole = d >= begin.length;
+    const start = whole || (options.beginMask >> d) & 1 ? (stride > 0 ? 0 : size - 1) : clampTo(begin[d] as number);
+    if (!whole && (options.shrinkAxisMask >> d) & 1) {
+      if (start < 0 || start >= size) throw invalid(context, `index ${begin[d]} of a dimension of ${size}`);
+      return { start, stride: 1, count: 1, dropped: true };
+    }
+    const last = options.offset && !whole ? (begin[d] as number) + (end[d] as number) : (end[d] as number);
+    const stop = whole || (options.endMask >> d) & 1 ? (stride > 0 ? size : -1) : clampTo(last);
+    return { start, stride, count: Math.max(0, Math.ceil((stop - start) / stride)), dropped: false };
+  });
+}
+
+export const stridedSlice: OperatorFamily = {
+  name: 'STRIDED_SLICE',
+  types: anyType,
+  prepare: (context) => {
+    const input = inputOf(context, 0);
+    const output = outputOf(context);
+    requireType(context, output, input.type);
+    const slices = slicesOf(context, input);
+    requireShape(
+      context,
+      output,
+      slices.filter((slice) => !slice.dropped).map((slice) => slice.count),
+    );
+    let positions = [0];
+    slices.forEach((slice, d) => {
+      const size = input.shape[d] as number;
+      positions = positions.flatMap((base) => Array.from({ length: slice.count }, (_, i) => base * size + slice.start + i * slice.stride));
+    });
+    const from = input.data as Float32Array;
+    const to = output.data as Float32Array;
+    return () => {
+      for (let i = 0; i < positions.length; i++) to[i] = from[positions[i] as number] as number;
+    };
+  },
+  work: () => ({ kind: 'copy', macs: 0 }),
+  memory: () => ({ options: [24, 4], persistent: [84] }),
+};

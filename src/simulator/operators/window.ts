@@ -1,0 +1,74 @@
+// Geometry of convolutions and pools over NHWC tensors: output size and padding as TFLite computes them
+// (tensorflow/lite/kernels/padding.h).
+
+import { Padding } from '../../tflite/index.js';
+import { invalid, type Operand, type OperatorContext, requireRank, requireShape } from './operator.js';
+
+export interface WindowOptions {
+  readonly padding: number;
+  readonly strideH: number;
+  readonly strideW: number;
+  readonly dilationHFactor?: number;
+  readonly dilationWFactor?: number;
+}
+
+export interface Window {
+  readonly batches: number;
+  readonly inputHeight: number;
+  readonly inputWidth: number;
+  readonly inputChannels: number;
+  readonly outputHeight: number;
+  readonly outputWidth: number;
+  readonly filterHeight: number;
+  readonly filterWidth: number;
+  readonly strideH: number;
+  readonly strideW: number;
+  readonly dilationH: number;
+  readonly dilationW: number;
+  readonly padTop: number;
+  readonly padLeft: number;
+}
+
+/** @throws OPERATOR_INVALID where the output's shape is not the one that follows from input, filter and options */
+export function windowOf(
+  context: OperatorContext,
+  input: Operand,
+  output: Operand,
+  filter: readonly [height: number, width: number],
+  outputChannels: number,
+  options: WindowOptions,
+): Window {
+  requireRank(context, input, 4);
+  const [batches, inputHeight, inputWidth, inputChannels] = input.shape as [number, number, number, number];
+  const [filterHeight, filterWidth] = filter;
+  const { strideH, strideW, dilationHFactor: dilationH = 1, dilationWFactor: dilationW = 1 } = options;
+  if (strideH < 1 || strideW < 1 || dilationH < 1 || dilationW < 1) throw invalid(context, 'stride and dilation must be at least 1');
+  if (filterHeight < 1 || filterWidth < 1 || inputHeight < 1 || inputWidth < 1) throw invalid(context, 'an empty window or input');
+  const same = options.padding === Padding.SAME;
+  const vertical = along(inputHeight, filterHeight, strideH, dilationH, same);
+  const horizontal = along(inputWidth, filterWidth, strideW, dilationW, same);
+  requireShape(context, output, [batches, vertical.output, horizontal.output, outputChannels]);
+  return {
+    batches,
+    inputHeight,
+    inputWidth,
+    inputChannels,
+    outputHeight: vertical.output,
+    outputWidth: horizontal.output,
+    filterHeight,
+    filterWidth,
+    strideH,
+    strideW,
+    dilationH,
+    dilationW,
+    padTop: vertical.pad,
+    padLeft: horizontal.pad,
+  };
+}
+
+function along(input: number, filter: number, stride: number, dilation: number, same: boolean): { output: number; pad: number } {
+  const extent = (filter - 1) * dilation + 1;
+  const output = same ? Math.ceil(input / stride) : Math.max(0, Math.ceil((input - extent + 1) / stride));
+  const pad = Math.max(0, Math.floor(((output - 1) * stride + extent - input) / 2));
+  return { output, pad };
+}

@@ -1,0 +1,10 @@
+// The TFLite format. readModel takes the bytes of a .tflite file and gives a Model: plain objects, weights as views of
+// the file. writeModel gives the bytes back with every field kept. Nothing here knows about quantization schemes,
+// targets or kernels.
+
+export * from './model.js';
+export { readModel } from './read.js';
+export { ActivationFunctionType, BuiltinOperator, Padding, TensorType } from './schema/enums.js';
+export { create } from './schema/fields.js';
+export * as schema from './schema/model.js';
+export { writeModel } from './write.js';

@@ -1,0 +1,105 @@
+// The model in memory: types of the schema's tables, and the questions that every stage asks about them.
+
+import { fail } from '../errors.js';
+import { BuiltinOperator, TensorType } from './schema/enums.js';
+import type { Infer, InferUnion } from './schema/fields.js';
+import type * as schema from './schema/model.js';
+import type { BuiltinOptions as BuiltinOptionsUnion } from './schema/options.js';
+
+export type Model = Infer<typeof schema.Model>;
+export type SubGraph = Infer<typeof schema.SubGraph>;
+export type Tensor = Infer<typeof schema.Tensor>;
+export type Operator = Infer<typeof schema.Operator>;
+export type OperatorCode = Infer<typeof schema.OperatorCode>;
+export type QuantizationParameters = Infer<typeof schema.QuantizationParameters>;
+export type BuiltinOptions = InferUnion<typeof BuiltinOptionsUnion>;
+
+export type TensorTypeName = keyof typeof TensorType;
+export type OperatorName = keyof typeof BuiltinOperator;
+
+const typeNames = new Map<number, TensorTypeName>(Object.entries(TensorType).map(([name, code]) => [code, name as TensorTypeName]));
+const operatorNames = new Map<number, OperatorName>(Object.entries(BuiltinOperator).map(([name, code]) => [code, name as OperatorName]));
+
+/** The types that the simulator and the quantizer compute with; names as numpy writes them. */
+export type ElementType = 'float32' | 'int8' | 'uint8' | 'int16' | 'int32' | 'int64' | 'bool';
+
+const elementTypes = new Map<number, ElementType>([
+  [TensorType.FLOAT32, 'float32'],
+  [TensorType.INT8, 'int8'],
+  [TensorType.UINT8, 'uint8'],
+  [TensorType.INT16, 'int16'],
+  [TensorType.INT32, 'int32'],
+  [TensorType.INT64, 'int64'],
+  [TensorType.BOOL, 'bool'],
+]);
+const elementWidths: Record<ElementType, number> = { float32: 4, int8: 1, uint8: 1, int16: 2, int32: 4, int64: 8, bool: 1 };
+
+/** Lower-case name of a tensor's type, `type17` for a code beyond the schema. */
+export function typeName(code: number): string {
+  return typeNames.get(code)?.toLowerCase() ?? `type${code}`;
+}
+
+/** The element type, or null where nothing here computes with it. */
+export function elementTypeOf(tensor: Tensor): ElementType | null {
+  return elementTypes.get(tensor.type) ?? null;
+}
+
+export function elementBytes(type: ElementType): number {
+  return elementWidths[type];
+}
+
+/** The builtin code of an operator; files from before schema 3a keep it in the older, narrower field. */
+export function builtinCode(code: OperatorCode): number {
+  return Math.max(code.builtinCode, code.deprecatedBuiltinCode);
+}
+
+export function operatorCodeOf(model: Model, operator: Operator): OperatorCode {
+  return model.operatorCodes[operator.opcodeIndex] as OperatorCode;
+}
+
+/** CONV_2D, ...; `custom:NAME` for custom operators, `OPERATOR_250` for a code beyond the schema. */
+export function operatorName(model: Model, operator: Operator): string {
+  const code = operatorCodeOf(model, operator);
+  const builtin = builtinCode(code);
+  if (builtin === BuiltinOperator.CUSTOM) return `custom:${code.customCode ?? ''}`;
+  return operatorNames.get(builtin) ?? `OPERATOR_${builtin}`;
+}
+
+export function mainSubgraph(model: Model): SubGraph {
+  return model.subgraphs[0] as SubGraph;
+}
+
+export function tensorLabel(index: number, tensor: Tensor): string {
+  return `${index} "${tensor.name ?? ''}"`;
+}
+
+export function elementCount(shape: ArrayLike<number>): number {
+  let count = 1;
+  for (let i = 0; i < shape.length; i++) count *= shape[i] as number;
+  return count;
+}
+
+/**
+ * The shape of a tensor that must be static.
+ * @throws TENSOR_SHAPE_DYNAMIC where a dimension is unknown (-1 in the shape or its signature beyond the batch) or negative
+ */
+export function staticShape(index: number, tensor: Tensor): number[] {
+  const shape = Array.from(tensor.shape ?? []);
+  if (shape.some((dimension) => dimension < 0)) {
+    throw fail('TENSOR_SHAPE_DYNAMIC', { tensor: tensorLabel(index, tensor), shape: shape.join(', ') });
+  }
+  return shape;
+}
+
+/** The bytes of a constant tensor, a view of the file; null for a tensor that is computed. */
+export function constantBytes(model: Model, tensor: Tensor): Uint8Array | null {
+  const data = model.buffers[tensor.buffer]?.data;
+  return data === null || data === undefined || data.byteLength === 0 ? null : data;
+}
+
+/** Scale and zero point of a per-tensor quantized tensor; null without them. */
+export function tensorQuantization(tensor: Tensor): { scale: number; zeroPoint: number } | null {
+  const scale = tensor.quantization?.scale;
+  if (scale === null || scale === undefined || scale.length === 0) return null;
+  return { scale: scale[0] as number, zeroPoint: Number(tensor.quantization?.zeroPoint?.[0] ?? 0n) };
+}
