@@ -1,6 +1,7 @@
 // Imports go downwards only, through these layers, low to high. Folders of one layer may not import each other.
 const layers = [
   ['errors'],
+  ['files'],
   ['tflite', 'protocol'],
   ['kernels'],
   ['simulator', 'dataset'],

@@ -4,6 +4,7 @@
 export type { PlannedBuffer } from './arena/greedy.js';
 export { type Arena, arenaOf } from './arena/index.js';
 export { defaultKernelProfile, type KernelProfile, kernelProfiles } from './arithmetic/profile.js';
+export { buildGraph } from './graph.js';
 export { bytesOf, Interpreter, type OperatorHook, type TensorInfo } from './interpreter.js';
 export { operatorFamilies } from './operators/index.js';
 export type { Operand, RuntimeKernels, Work } from './operators/operator.js';

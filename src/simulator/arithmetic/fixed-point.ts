@@ -27,7 +27,7 @@ export function roundingDivideByPot(x: number, exponent: number): number {
 
 /** x * multiplier * 2^shift with two roundings: TFLM's default, and its reference kernels' bits. */
 export function multiplyDoubleRounding(x: number, multiplier: number, shift: number): number {
-  const left = shift > 0 ? shift : 0;
+  const left = Math.max(shift, 0);
   return roundingDivideByPot(saturatingRoundingDoublingHighMul((x << left) | 0, multiplier), left - shift);
 }
 

@@ -39,3 +39,7 @@ export function integerLimits(operand: Operand): readonly [number, number] {
       return [-128, 127];
   }
 }
+
+export function clamp(value: number, low: number, high: number): number {
+  return Math.min(high, Math.max(low, value));
+}

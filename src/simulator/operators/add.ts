@@ -3,7 +3,7 @@
 
 import type { OperatorName } from '../../tflite/index.js';
 import { quantizeMultiplier } from '../arithmetic/fixed-point.js';
-import { floatLimits, quantizedLimits } from './activation.js';
+import { clamp, floatLimits, quantizedLimits } from './activation.js';
 import { elementwise } from './broadcast.js';
 import { byType, inputOf, type OperatorContext, type OperatorFamily, optionsOf, outputOf, quantizationOf, requireType } from './operator.js';
 
@@ -30,7 +30,7 @@ function prepareInt8(context: OperatorContext, options: Options, sign: 1 | -1): 
     const scaledA = requantize((x - qa.zeroPoint) << leftShift, ma.multiplier, ma.shift);
     const scaledB = requantize((y - qb.zeroPoint) << leftShift, mb.multiplier, mb.shift);
     const result = requantize((scaledA + sign * scaledB) | 0, mo.multiplier, mo.shift) + qo.zeroPoint;
-    return result < low ? low : result > high ? high : result;
+    return clamp(result, low, high);
   });
 }
 
@@ -39,7 +39,7 @@ function prepareFloat(context: OperatorContext, options: Options, sign: 1 | -1):
   const output = outputOf(context);
   requireType(context, inputOf(context, 1), 'float32');
   requireType(context, output, 'float32');
-  return elementwise(context, inputOf(context, 0), inputOf(context, 1), output, (x, y) => Math.min(high, Math.max(low, x + sign * y)));
+  return elementwise(context, inputOf(context, 0), inputOf(context, 1), output, (x, y) => clamp(x + sign * y, low, high));
 }
 
 function family(name: OperatorName, options: Options, sign: 1 | -1): OperatorFamily {

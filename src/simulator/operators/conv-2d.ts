@@ -1,7 +1,7 @@
 // CONV_2D. Input [n, h, w, ic], filter [oc, kh, kw, ic / groups], bias [oc], output [n, oh, ow, oc].
 // int8: TFLite reference_integer_ops::ConvPerChannel; float32: reference_ops::Conv.
 
-import { floatLimits, quantizedLimits } from './activation.js';
+import { clamp, floatLimits, quantizedLimits } from './activation.js';
 import {
   byType,
   inputOf,
@@ -73,7 +73,7 @@ function prepareInt8(context: OperatorContext): () => void {
             for (let c = g * perGroup; c < (g + 1) * perGroup; c++) {
               const acc = (dotInt32(row, weights, c * depth, depth) + (bias[c] as number)) | 0;
               const scaled = requantize(acc, multiplier[c] as number, shift[c] as number) + outputZero;
-              out[to++] = scaled < low ? low : scaled > high ? high : scaled;
+              out[to++] = clamp(scaled, low, high);
             }
           }
         }
@@ -109,7 +109,7 @@ function prepareFloat(context: OperatorContext): () => void {
             gatherPatch(row, input.data, window, b, y, x, g * groupChannels, groupChannels, 0);
             for (let c = g * perGroup; c < (g + 1) * perGroup; c++) {
               const sum = dotFloat(row, weights, c * depth, depth) + (bias[c] as number);
-              out[to++] = sum < low ? low : sum > high ? high : sum;
+              out[to++] = clamp(sum, low, high);
             }
           }
         }

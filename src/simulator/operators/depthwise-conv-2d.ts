@@ -1,7 +1,7 @@
 // DEPTHWISE_CONV_2D. Input [n, h, w, ic], filter [1, kh, kw, ic * multiplier], output [n, oh, ow, ic * multiplier].
 // int8: TFLite reference_integer_ops::DepthwiseConvPerChannel; float32: reference_ops::DepthwiseConv.
 
-import { floatLimits, quantizedLimits } from './activation.js';
+import { clamp, floatLimits, quantizedLimits } from './activation.js';
 import {
   byType,
   inputOf,
@@ -85,7 +85,7 @@ function prepareInt8(context: OperatorContext): () => void {
   return () =>
     forEachOutput(window, channels, (b, y, x, c, to) => {
       const scaled = requantize((accumulate(b, y, x, c) + (bias[c] as number)) | 0, multiplier[c] as number, shift[c] as number) + outputZero;
-      out[to] = scaled < low ? low : scaled > high ? high : scaled;
+      out[to] = clamp(scaled, low, high);
     });
 }
 
@@ -100,7 +100,7 @@ function prepareFloat(context: OperatorContext): () => void {
   return () =>
     forEachOutput(conv.window, conv.channels, (b, y, x, c, to) => {
       const sum = accumulate(b, y, x, c) + (bias[c] as number);
-      out[to] = sum < low ? low : sum > high ? high : sum;
+      out[to] = clamp(sum, low, high);
     });
 }
 

@@ -3,7 +3,7 @@
 
 import { elementCount } from '../../tflite/index.js';
 import { quantizeMultiplier } from '../arithmetic/fixed-point.js';
-import { floatLimits, quantizedLimits } from './activation.js';
+import { clamp, floatLimits, quantizedLimits } from './activation.js';
 import { dotFloat, dotInt32 } from './conv-2d.js';
 import {
   byType,
@@ -76,7 +76,7 @@ function prepareInt8(context: OperatorContext): () => void {
       for (let u = 0; u < units; u++) {
         const acc = (dotInt32(row, weights, u * depth, depth) + (bias[u] as number)) | 0;
         const scaled = requantize(acc, multiplier[u] as number, shift[u] as number) + outputZero;
-        out[r * units + u] = scaled < low ? low : scaled > high ? high : scaled;
+        out[r * units + u] = clamp(scaled, low, high);
       }
     }
   };
@@ -96,7 +96,7 @@ function prepareFloat(context: OperatorContext): () => void {
       const row = values.subarray(r * depth, (r + 1) * depth);
       for (let u = 0; u < units; u++) {
         const sum = dotFloat(row, weights, u * depth, depth) + (bias[u] as number);
-        out[r * units + u] = sum < low ? low : sum > high ? high : sum;
+        out[r * units + u] = clamp(sum, low, high);
       }
     }
   };

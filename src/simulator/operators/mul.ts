@@ -1,7 +1,7 @@
 // MUL with broadcasting (TFLite reference_integer_ops::MulElementwise).
 
 import { quantizeMultiplier } from '../arithmetic/fixed-point.js';
-import { floatLimits, quantizedLimits } from './activation.js';
+import { clamp, floatLimits, quantizedLimits } from './activation.js';
 import { elementwise } from './broadcast.js';
 import { byType, inputOf, type OperatorContext, type OperatorFamily, optionsOf, outputOf, quantizationOf, requireType } from './operator.js';
 
@@ -19,7 +19,7 @@ function prepareInt8(context: OperatorContext): () => void {
   const { requantize } = context.arithmetic;
   return elementwise(context, a, b, output, (x, y) => {
     const result = requantize((x - qa.zeroPoint) * (y - qb.zeroPoint), multiplier, shift) + qo.zeroPoint;
-    return result < low ? low : result > high ? high : result;
+    return clamp(result, low, high);
   });
 }
 
@@ -27,7 +27,7 @@ function prepareFloat(context: OperatorContext): () => void {
   const [low, high] = floatLimits(context, optionsOf(context, 'MulOptions').fusedActivationFunction);
   requireType(context, inputOf(context, 1), 'float32');
   requireType(context, outputOf(context), 'float32');
-  return elementwise(context, inputOf(context, 0), inputOf(context, 1), outputOf(context), (x, y) => Math.min(high, Math.max(low, x * y)));
+  return elementwise(context, inputOf(context, 0), inputOf(context, 1), outputOf(context), (x, y) => clamp(x * y, low, high));
 }
 
 export const mul: OperatorFamily = {

@@ -24,7 +24,7 @@ function prepareWith(context: OperatorContext, value: number): () => void {
   const starts = rowStarts(input, output, before);
   return () => {
     to.fill(value);
-    starts.forEach((start, row) => to.set(from.subarray(row * rowLength, (row + 1) * rowLength), start));
+    for (let row = 0; row < starts.length; row++) to.set(from.subarray(row * rowLength, (row + 1) * rowLength), starts[row]);
   };
 }
 

@@ -2,7 +2,7 @@
 // half away from zero (TFLite reference_integer_ops::AveragePool); quantized input and output share their scale.
 
 import type { OperatorName } from '../../tflite/index.js';
-import { floatLimits, quantizedLimits } from './activation.js';
+import { clamp, floatLimits, quantizedLimits } from './activation.js';
 import { byType, inputOf, type Operand, type OperatorContext, type OperatorFamily, optionsOf, outputOf, requireType } from './operator.js';
 import { type Window, windowOf } from './window.js';
 
@@ -52,8 +52,7 @@ function poolWith(pool: Pool, first: number, fold: (acc: number, value: number) 
 }
 
 const sum = (acc: number, value: number): number => acc + value;
-const largest = (acc: number, value: number): number => (value > acc ? value : acc);
-const clamp = (value: number, low: number, high: number): number => (value < low ? low : value > high ? high : value);
+const largest = (acc: number, value: number): number => Math.max(acc, value);
 
 function prepareAverageInt8(context: OperatorContext): () => void {
   const pool = poolOf(context);

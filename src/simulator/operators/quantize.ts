@@ -2,7 +2,7 @@
 // reference_ops::Requantize. DEQUANTIZE: scale * (q - zeroPoint) in double, stored as float32.
 
 import { quantizeMultiplier, roundHalfAway } from '../arithmetic/fixed-point.js';
-import { integerLimits } from './activation.js';
+import { clamp, integerLimits } from './activation.js';
 import { byType, inputOf, type OperatorContext, type OperatorFamily, outputOf, quantizationOf, requireShape, requireType } from './operator.js';
 
 function fromFloat(context: OperatorContext): () => void {
@@ -15,7 +15,7 @@ function fromFloat(context: OperatorContext): () => void {
   return () => {
     for (let i = 0; i < to.length; i++) {
       const value = roundHalfAway(Math.fround((from[i] as number) / scale)) + zeroPoint;
-      to[i] = value < low ? low : value > high ? high : value;
+      to[i] = clamp(value, low, high);
     }
   };
 }
@@ -33,7 +33,7 @@ function fromInteger(context: OperatorContext): () => void {
   return () => {
     for (let i = 0; i < to.length; i++) {
       const value = requantize((from[i] as number) - qi.zeroPoint, multiplier, shift) + qo.zeroPoint;
-      to[i] = value < low ? low : value > high ? high : value;
+      to[i] = clamp(value, low, high);
     }
   };
 }

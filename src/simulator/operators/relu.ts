@@ -3,6 +3,7 @@
 
 import type { OperatorName } from '../../tflite/index.js';
 import { quantizeMultiplier, roundHalfAway } from '../arithmetic/fixed-point.js';
+import { clamp } from './activation.js';
 import { byType, inputOf, type OperatorContext, type OperatorFamily, outputOf, quantizationOf, requireShape, requireType } from './operator.js';
 
 function operands(context: OperatorContext) {
@@ -31,14 +32,14 @@ function reluInt8(context: OperatorContext): () => void {
   const { requantize } = context.arithmetic;
   return mapped(context, (value) => {
     const result = qo.zeroPoint + requantize(value - qi.zeroPoint, multiplier, shift);
-    return result < low ? low : result > 127 ? 127 : result;
+    return clamp(result, low, 127);
   });
 }
 
 function relu6Int8(context: OperatorContext): () => void {
   const { scale, zeroPoint } = quantizationOf(context, inputOf(context, 0));
   const six = Math.max(-128, Math.min(127, zeroPoint + roundHalfAway(Math.fround(6 / scale))));
-  return mapped(context, (value) => (value > six ? six : value < zeroPoint ? zeroPoint : value));
+  return mapped(context, (value) => clamp(value, zeroPoint, six));
 }
 
 function family(name: OperatorName, float: (value: number) => number, int8: OperatorFamily['prepare'], stateBytes: number): OperatorFamily {
@@ -51,5 +52,5 @@ function family(name: OperatorName, float: (value: number) => number, int8: Oper
   };
 }
 
-export const relu = family('RELU', (value) => (value < 0 ? 0 : value), reluInt8, 28);
-export const relu6 = family('RELU6', (value) => (value < 0 ? 0 : value > 6 ? 6 : value), relu6Int8, 8);
+export const relu = family('RELU', (value) => Math.max(0, value), reluInt8, 28);
+export const relu6 = family('RELU6', (value) => clamp(value, 0, 6), relu6Int8, 8);

@@ -60,7 +60,7 @@ function prepareInt8(context: OperatorContext): () => void {
         const diff = max - (from[start + c] as number);
         const value =
           -diff >= diffMin ? roundingDivideByPot(saturatingRoundingDoublingHighMul(shifted, exponentials[diff] as number), bitsOverUnit + 23) - 128 : -128;
-        to[start + c] = value > 127 ? 127 : value;
+        to[start + c] = Math.min(value, 127);
       }
     }
   };

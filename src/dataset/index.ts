@@ -1,0 +1,118 @@
+// Datasets. In goes the path of a dataset file (YAML, docs/dataset.md); out comes a Dataset whose samples are read one
+// at a time, as real values: Float32Array per input, in the order of the file's inputs.
+
+import path from 'node:path';
+import { fail } from '../errors.js';
+import { parseYaml, readText } from '../files/index.js';
+import { type Labels, readLabels } from './labels.js';
+import { drawSorted } from './random.js';
+import { type DatasetFile, datasetSchema, type Metric, type Windows } from './schema.js';
+import { openSource, type Source } from './source.js';
+
+export { drawSorted, seededRandom } from './random.js';
+export type { Metric } from './schema.js';
+export { runsOf } from './windows.js';
+
+export interface Sample {
+  /** Position in the whole dataset, before any limit. */
+  readonly index: number;
+  readonly inputs: readonly Float32Array[];
+  readonly label: number | null;
+  readonly targets: readonly Float32Array[] | null;
+}
+
+export interface DatasetInput {
+  readonly name: string | null;
+  /** Shape of one sample, null where only reading tells. */
+  readonly shape: readonly number[] | null;
+}
+
+export interface Dataset {
+  readonly name: string;
+  readonly path: string;
+  readonly task: DatasetFile['task'];
+  readonly metric: Metric | null;
+  readonly windows: Windows | null;
+  readonly signature: string | null;
+  readonly classes: readonly string[] | null;
+  readonly inputs: readonly DatasetInput[];
+  readonly hasLabels: boolean;
+  /** How many samples `samples()` gives. */
+  readonly count: number;
+  /** @param limit at most so many, drawn by the file's seed */
+  readonly samples: (limit?: number) => AsyncGenerator<Sample>;
+}
+
+/** @throws FILE_NOT_READABLE, DATASET_* */
+export async function openDataset(file: string): Promise<Dataset> {
+  const description = await readDescription(file);
+  const folder = path.dirname(path.resolve(file));
+  const wholeFiles = description.windows !== undefined;
+  const open = (sources: DatasetFile['inputs'], key: string): Promise<Source[]> =>
+    Promise.all(sources.map((source, i) => openSource(source, folder, `${file}, ${key}[${i}]`, wholeFiles)));
+  const inputs = await open(description.inputs, 'inputs');
+  const targets = description.targets === undefined ? null : await open(description.targets, 'targets');
+  const total = inputs[0]?.items.length ?? 0;
+  for (const [i, source] of [...inputs, ...(targets ?? [])].entries()) {
+    if (source.items.length !== total) {
+      throw fail('DATASET_INVALID', { where: file, reason: `source ${i} has ${source.items.length} samples, the first input ${total}` });
+    }
+  }
+  const labels =
+    description.labels === undefined ? null : await readLabels(description.labels, inputs[0]?.items ?? [], folder, `${file}, labels`, description.classes);
+  const count = Math.min(total, description.limit ?? total);
+  return {
+    name: description.name,
+    path: file,
+    task: description.task,
+    metric: description.metric ?? defaultMetric(description),
+    windows: description.windows ?? null,
+    signature: description.signature ?? null,
+    classes: labels?.classes ?? description.classes ?? null,
+    inputs: inputs.map(({ name, shape }) => ({ name, shape })),
+    hasLabels: labels !== null,
+    count,
+    samples: (limit) => readSamples(inputs, targets, labels, drawSorted(total, Math.min(count, limit ?? count), description.seed)),
+  };
+}
+
+function defaultMetric({ task }: DatasetFile): Metric | null {
+  switch (task) {
+    case 'classification':
+      return 'top1';
+    case 'anomaly':
+      return 'auc';
+    case 'regression':
+      return 'mse';
+    case 'none':
+      return null;
+  }
+}
+
+async function readDescription(file: string): Promise<DatasetFile> {
+  const { value, faults } = parseYaml(await readText(file), datasetSchema);
+  const [fault] = faults;
+  if (value === null || fault !== undefined) {
+    const place = fault === undefined ? file : `${file}, line ${fault.line}${fault.path === '' ? '' : `, ${fault.path}`}`;
+    throw fail('DATASET_INVALID', { where: place, reason: fault?.reason ?? 'empty' });
+  }
+  return value;
+}
+
+async function* readSamples(
+  inputs: readonly Source[],
+  targets: readonly Source[] | null,
+  labels: Labels | null,
+  chosen: readonly number[],
+): AsyncGenerator<Sample> {
+  const read = (sources: readonly Source[], index: number): Promise<Float32Array[]> =>
+    Promise.all(sources.map((source) => source.read(source.items[index] as Source['items'][number])));
+  for (const index of chosen) {
+    yield {
+      index,
+      inputs: await read(inputs, index),
+      label: labels === null ? null : (labels.values[index] ?? null),
+      targets: targets === null ? null : await read(targets, index),
+    };
+  }
+}

@@ -1,0 +1,23 @@
+// A small seeded generator (mulberry32), so that a limit takes the same samples every time.
+
+export function seededRandom(seed: number): () => number {
+  let state = seed >>> 0;
+  return () => {
+    state = (state + 0x6d2b79f5) >>> 0;
+    let t = state;
+    t = Math.imul(t ^ (t >>> 15), t | 1);
+    t ^= t + Math.imul(t ^ (t >>> 7), t | 61);
+    return ((t ^ (t >>> 14)) >>> 0) / 4294967296;
+  };
+}
+
+/** `count` of the numbers 0 ... total - 1, drawn without repetition, in ascending order. */
+export function drawSorted(total: number, count: number, seed: number): number[] {
+  const random = seededRandom(seed);
+  const all = Array.from({ length: total }, (_, i) => i);
+  for (let i = 0; i < Math.min(count, total); i++) {
+    const j = i + Math.floor(random() * (total - i));
+    [all[i], all[j]] = [all[j] as number, all[i] as number];
+  }
+  return all.slice(0, count).sort((a, b) => a - b);
+}

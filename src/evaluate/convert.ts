@@ -1,0 +1,125 @@
+// Between real values and a model's own tensors, by each tensor's quantization.
+
+import type { Dataset } from '../dataset/index.js';
+import { fail } from '../errors.js';
+import type { TensorInfo } from '../simulator/index.js';
+import { elementCount } from '../tflite/index.js';
+
+export interface ConvertedSample {
+  /** All inputs of the model one after another, little-endian, in the model's types. */
+  readonly bytes: Uint8Array;
+  /** How many values lay outside the range that the input can hold. */
+  readonly saturated: number;
+}
+
+/** For every input of the model, the position of the dataset's input that feeds it: by name, else in order. */
+export function matchInputs(dataset: Dataset, inputs: readonly TensorInfo[]): number[] {
+  const mismatch = (reason: string): Error => fail('DATASET_MISMATCH', { dataset: dataset.name, reason });
+  if (dataset.inputs.length !== inputs.length) throw mismatch(`it has ${dataset.inputs.length} input(s), the model ${inputs.length}`);
+  return inputs.map((input, i) => {
+    const named = dataset.inputs.findIndex(({ name }) => name !== null && name === input.name);
+    const position = named >= 0 ? named : i;
+    const source = dataset.inputs[position];
+    if (named < 0 && source?.name != null && dataset.inputs.some(({ name }) => inputs.some((other) => other.name === name))) {
+      throw mismatch(`no input of it is named ${input.name}`);
+    }
+    if (source?.shape != null && elementCount(source.shape) !== elementCount(input.shape) && dataset.windows === null) {
+      throw mismatch(`a sample has shape [${source.shape.join(', ')}], input ${input.name} of the model [${input.shape.join(', ')}]`);
+    }
+    return position;
+  });
+}
+
+/**
+ * Real values to the bytes of the model's inputs: q = round(x / scale) + zeroPoint, clamped.
+ * @throws DATASET_MISMATCH where a value list has another length than its input
+ */
+export function toModelInput(values: readonly Float32Array[], inputs: readonly TensorInfo[], order: readonly number[], dataset: string): ConvertedSample {
+  const bytes = new Uint8Array(inputs.reduce((sum, input) => sum + input.bytes, 0));
+  let at = 0;
+  let saturated = 0;
+  inputs.forEach((input, i) => {
+    const source = values[order[i] as number] as Float32Array;
+    const count = elementCount(input.shape);
+    if (source.length !== count) {
+      throw fail('DATASET_MISMATCH', { dataset, reason: `a sample has ${source.length} values, input ${input.name} of the model takes ${count}` });
+    }
+    saturated += encode(source, input, bytes.subarray(at, at + input.bytes));
+    at += input.bytes;
+  });
+  return { bytes, saturated };
+}
+
+/** Writes the values in the tensor's type; returns how many were clamped. */
+function encode(values: Float32Array, tensor: TensorInfo, out: Uint8Array): number {
+  const view = new DataView(out.buffer, out.byteOffset, out.byteLength);
+  if (tensor.type === 'float32') {
+    for (let i = 0; i < values.length; i++) view.setFloat32(4 * i, values[i] as number, true);
+    return 0;
+  }
+  const { scale, zeroPoint } = tensor.quantization ?? { scale: 1, zeroPoint: 0 };
+  const [low, high] = limitsOf(tensor);
+  let clamped = 0;
+  for (let i = 0; i < values.length; i++) {
+    const q = Math.round((values[i] as number) / scale) + zeroPoint;
+    const inside = Math.min(high, Math.max(low, q));
+    if (inside !== q) clamped += 1;
+    setInteger(view, tensor, i, inside);
+  }
+  return clamped;
+}
+
+/** The real values of a tensor's bytes: (q - zeroPoint) * scale. */
+export function toRealValues(bytes: Uint8Array, tensor: TensorInfo): Float32Array {
+  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+  const count = elementCount(tensor.shape);
+  const out = new Float32Array(count);
+  const { scale, zeroPoint } = tensor.quantization ?? { scale: 1, zeroPoint: 0 };
+  for (let i = 0; i < count; i++) out[i] = tensor.type === 'float32' ? view.getFloat32(4 * i, true) : (getInteger(view, tensor, i) - zeroPoint) * scale;
+  return out;
+}
+
+function limitsOf(tensor: TensorInfo): readonly [number, number] {
+  switch (tensor.type) {
+    case 'int8':
+      return [-128, 127];
+    case 'uint8':
+      return [0, 255];
+    case 'int16':
+      return [-32768, 32767];
+    default:
+      return [-(2 ** 31), 2 ** 31 - 1];
+  }
+}
+
+function setInteger(view: DataView, tensor: TensorInfo, i: number, value: number): void {
+  switch (tensor.type) {
+    case 'int8':
+      return view.setInt8(i, value);
+    case 'uint8':
+    case 'bool':
+      return view.setUint8(i, value);
+    case 'int16':
+      return view.setInt16(2 * i, value, true);
+    case 'int64':
+      return view.setBigInt64(8 * i, BigInt(value), true);
+    default:
+      return view.setInt32(4 * i, value, true);
+  }
+}
+
+function getInteger(view: DataView, tensor: TensorInfo, i: number): number {
+  switch (tensor.type) {
+    case 'int8':
+      return view.getInt8(i);
+    case 'uint8':
+    case 'bool':
+      return view.getUint8(i);
+    case 'int16':
+      return view.getInt16(2 * i, true);
+    case 'int64':
+      return Number(view.getBigInt64(8 * i, true));
+    default:
+      return view.getInt32(4 * i, true);
+  }
+}

@@ -1,0 +1,45 @@
+// What can run a model on samples: the simulator on this host, or a device at the other end of a transport.
+
+import { Interpreter, type KernelProfile, type TensorInfo } from '../simulator/index.js';
+import type { Model } from '../tflite/index.js';
+
+/** Where a latency comes from: this machine's clock, a target's latency model, a simulated device, a device's own ticks. */
+export type LatencyBasis = 'host' | 'estimate' | 'simulated' | 'device';
+
+export interface RunResult {
+  /** All outputs one after another. */
+  readonly output: Uint8Array;
+  readonly latencyMs: number;
+}
+
+export interface Runner {
+  readonly inputs: readonly TensorInfo[];
+  readonly outputs: readonly TensorInfo[];
+  readonly basis: LatencyBasis;
+  readonly run: (sample: Uint8Array, signal?: AbortSignal) => Promise<RunResult>;
+}
+
+/** The simulator on this host. */
+export function hostRunner(model: Model, profile?: KernelProfile): Runner {
+  const interpreter = new Interpreter(model, profile);
+  return {
+    inputs: interpreter.inputs,
+    outputs: interpreter.outputs,
+    basis: 'host',
+    run: async (sample) => {
+      const start = performance.now();
+      const output = interpreter.run(sample);
+      return { output, latencyMs: performance.now() - start };
+    },
+  };
+}
+
+/** Splits a run's output into one view per output tensor. */
+export function splitOutputs(output: Uint8Array, outputs: readonly TensorInfo[]): Uint8Array[] {
+  let at = 0;
+  return outputs.map(({ bytes }) => {
+    const view = output.subarray(at, at + bytes);
+    at += bytes;
+    return view;
+  });
+}

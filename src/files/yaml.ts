@@ -1,0 +1,47 @@
+// YAML files checked against a schema, with faults that name line and path.
+
+import { LineCounter, parseDocument } from 'yaml';
+import type { z } from 'zod';
+
+export interface YamlFault {
+  /** 1-based line of the fault, 0 when it has none. */
+  readonly line: number;
+  /** Path of the faulty value, for example inputs[0].shape. */
+  readonly path: string;
+  readonly reason: string;
+}
+
+export type YamlSource<T> = { readonly value: T; readonly faults: readonly [] } | { readonly value: null; readonly faults: readonly YamlFault[] };
+
+/** Parses a YAML text and checks it; every fault is reported, not only the first. */
+export function parseYaml<T>(text: string, schema: z.ZodType<T>): YamlSource<T> {
+  const lines = new LineCounter();
+  // Aliases are few in hand-written files; the limit keeps a hostile one from unfolding without end.
+  const document = parseDocument(text, { lineCounter: lines, prettyErrors: false });
+  if (document.errors.length > 0) {
+    return { value: null, faults: document.errors.map((error) => ({ line: lines.linePos(error.pos[0]).line, path: '', reason: error.message })) };
+  }
+  let plain: unknown;
+  try {
+    plain = document.toJS({ maxAliasCount: 100 });
+  } catch (error) {
+    return { value: null, faults: [{ line: 0, path: '', reason: String(error) }] };
+  }
+  const result = schema.safeParse(plain);
+  if (result.success) return { value: result.data, faults: [] };
+  const lineOf = (keys: readonly PropertyKey[]): number => {
+    for (let depth = keys.length; depth >= 0; depth--) {
+      const node = document.getIn(keys.slice(0, depth), true) as { range?: [number, number, number] } | undefined;
+      if (node?.range !== undefined) return lines.linePos(node.range[0]).line;
+    }
+    return 0;
+  };
+  return {
+    value: null,
+    faults: result.error.issues.map((issue) => ({ line: lineOf(issue.path), path: pathText(issue.path), reason: issue.message })),
+  };
+}
+
+function pathText(keys: readonly PropertyKey[]): string {
+  return keys.map((key, i) => (typeof key === 'number' ? `[${key}]` : i === 0 ? String(key) : `.${String(key)}`)).join('');
+}

@@ -1,0 +1,104 @@
+// A batch normalization that the file still has apart: MUL and ADD (or SUB) by constants per channel after an operator
+// with weights. They go into its weights and bias: w' = w * m, b' = b * m + a.
+
+import {
+  ActivationFunctionType,
+  addBuffer,
+  constantBytes,
+  consumersOf,
+  copyModel,
+  create,
+  elementCount,
+  type Model,
+  mainSubgraph,
+  type Operator,
+  operatorName,
+  producersOf,
+  schema,
+  type Tensor,
+  TensorType,
+} from '../tflite/index.js';
+import type { GraphPass } from './pass.js';
+
+/** Which dimension of the filter counts output channels. */
+const channelAxis: Record<string, number> = { CONV_2D: 0, DEPTHWISE_CONV_2D: 3, FULLY_CONNECTED: 0 };
+
+export const foldBatchNorm: GraphPass = {
+  name: 'fold-batch-norm',
+  run: (model) => {
+    const copy = copyModel(model);
+    let changes = 0;
+    for (const operator of [...mainSubgraph(copy).operators]) changes += Number(fold(copy, operator));
+    return changes === 0 ? { model, changes } : { model: copy, changes };
+  },
+};
+
+interface Affine {
+  readonly factor: (channel: number) => number;
+  readonly offset: (channel: number) => number;
+}
+
+function fold(model: Model, operator: Operator): boolean {
+  const name = operatorName(model, operator);
+  if (name !== 'MUL' && name !== 'ADD' && name !== 'SUB') return false;
+  const subgraph = mainSubgraph(model);
+  const [first, second] = operator.inputs ?? [];
+  const output = operator.outputs?.[0];
+  if (first === undefined || second === undefined || output === undefined) return false;
+  const constantSecond = floatsOf(model, second);
+  const constantFirst = name === 'SUB' ? null : floatsOf(model, first);
+  const values = constantSecond ?? constantFirst;
+  const data = constantSecond !== null ? first : second;
+  const host = producersOf(subgraph).get(data);
+  if (values === null || host === undefined) return false;
+  const axis = channelAxis[operatorName(model, host)];
+  const shared = (consumersOf(subgraph).get(data)?.length ?? 0) > 1 || Array.from(subgraph.outputs ?? []).includes(data);
+  const hostOptions = host.builtinOptions as { fusedActivationFunction?: number } | null;
+  if (axis === undefined || shared || hostOptions?.fusedActivationFunction !== ActivationFunctionType.NONE) return false;
+  const filter = subgraph.tensors[host.inputs?.[1] ?? -1];
+  const channels = filter?.shape?.[axis];
+  if (
+    filter === undefined ||
+    channels === undefined ||
+    (values.length !== 1 && !isPerChannel(subgraph.tensors[constantSecond !== null ? second : first], channels))
+  )
+    return false;
+  const at = (channel: number): number => values[values.length === 1 ? 0 : channel] as number;
+  const affine: Affine =
+    name === 'MUL' ? { factor: at, offset: () => 0 } : { factor: () => 1, offset: (channel) => (name === 'SUB' ? -at(channel) : at(channel)) };
+  if (!rewrite(model, host, filter, axis, channels, affine)) return false;
+  hostOptions.fusedActivationFunction = (operator.builtinOptions as { fusedActivationFunction?: number } | null)?.fusedActivationFunction ?? 0;
+  host.outputs = Int32Array.of(output);
+  subgraph.operators = subgraph.operators.filter((other) => other !== operator);
+  return true;
+}
+
+/** One value per channel, and the channels are the last dimension. */
+function isPerChannel(tensor: Tensor | undefined, channels: number): boolean {
+  return tensor?.shape?.at(-1) === channels && elementCount(tensor.shape) === channels;
+}
+
+/** The values of a constant float tensor; null for any other. */
+function floatsOf(model: Model, index: number): Float32Array | null {
+  const tensor = mainSubgraph(model).tensors[index];
+  if (tensor === undefined || tensor.type !== TensorType.FLOAT32) return null;
+  const bytes = constantBytes(model, tensor)?.slice();
+  return bytes === undefined ? null : new Float32Array(bytes.buffer, bytes.byteOffset, bytes.byteLength >> 2);
+}
+
+function rewrite(model: Model, host: Operator, filter: Tensor, axis: number, channels: number, affine: Affine): boolean {
+  const subgraph = mainSubgraph(model);
+  const [input, filterIndex, biasIndex = -1] = host.inputs ?? [];
+  const weights = floatsOf(model, filterIndex ?? -1);
+  const bias = biasIndex < 0 ? new Float32Array(channels) : floatsOf(model, biasIndex);
+  if (weights === null || bias === null || bias.length !== channels || input === undefined) return false;
+  const inner = elementCount((filter.shape ?? new Int32Array(0)).slice(axis + 1));
+  for (let i = 0; i < weights.length; i++) weights[i] = (weights[i] as number) * affine.factor(Math.floor(i / inner) % channels);
+  for (let c = 0; c < channels; c++) bias[c] = (bias[c] as number) * affine.factor(c) + affine.offset(c);
+  const add = (like: Partial<Tensor>, values: Float32Array): number =>
+    subgraph.tensors.push(create(schema.Tensor, { ...like, type: TensorType.FLOAT32, buffer: addBuffer(model, new Uint8Array(values.buffer)) })) - 1;
+  const newFilter = add({ name: filter.name, shape: filter.shape }, weights);
+  const newBias = add({ name: subgraph.tensors[biasIndex]?.name ?? `${filter.name ?? ''}/bias`, shape: Int32Array.of(channels) }, bias);
+  host.inputs = Int32Array.of(input, newFilter, newBias);
+  return true;
+}

@@ -1,0 +1,31 @@
+// Float graph passes. In goes a float model, out comes an equivalent float model that is easier to quantize; what each
+// pass changed is counted. The passes here never change the output beyond float rounding.
+
+import { compact, copyModel, type Model } from '../tflite/index.js';
+import { foldBatchNorm } from './fold-batch-norm.js';
+import { foldConstants } from './fold-constants.js';
+import { fuseActivations } from './fuse-activations.js';
+import type { GraphPass } from './pass.js';
+
+/** In this order: a normalization must be folded before the activation behind it can be fused. */
+const passes: readonly GraphPass[] = [foldConstants, foldBatchNorm, fuseActivations];
+
+export interface OptimizeResult {
+  readonly model: Model;
+  /** Number of changes by pass. */
+  readonly changes: Readonly<Record<string, number>>;
+}
+
+/** Runs every pass, then drops what nothing uses any more. */
+export function optimize(model: Model): OptimizeResult {
+  const changes: Record<string, number> = {};
+  let current = model;
+  for (const pass of passes) {
+    const result = pass.run(current);
+    changes[pass.name] = result.changes;
+    current = result.model;
+  }
+  const clean = copyModel(current);
+  compact(clean);
+  return { model: clean, changes };
+}

@@ -1,0 +1,79 @@
+// Scales and zero points from ranges, as TFLite's converter computes them: real = (q - zeroPoint) * scale.
+
+import type { FixedQuantization } from './rules.js';
+
+export interface Range {
+  readonly min: number;
+  readonly max: number;
+}
+
+/** The smallest normal float32: a scale must stay finite and positive. */
+const smallestScale = 2 ** -126;
+
+/**
+ * Asymmetric int8 of a range that is widened to hold 0, so that 0 is exact (padding and RELU need it).
+ * A range of nothing but 0 gets scale 1.
+ */
+export function activationParameters({ min, max }: Range): FixedQuantization {
+  const low = Math.min(0, min);
+  const high = Math.max(0, max);
+  if (high === low) return { scale: 1, zeroPoint: -128 };
+  const scale = (high - low) / 255;
+  const zeroPoint = Math.round(-128 - low / scale);
+  return { scale: Math.max(smallestScale, Math.fround(scale)), zeroPoint: Math.min(127, Math.max(-128, zeroPoint)) };
+}
+
+/** Symmetric int8 weights in [-127, 127]: the largest magnitude becomes 127. */
+export function weightScale(largest: number): number {
+  return largest === 0 ? 1 : Math.max(smallestScale, Math.fround(largest / 127));
+}
+
+/** C's round() of a float32 quotient, as the converter computes it. */
+export function quantizeWeight(value: number, scale: number): number {
+  const quotient = Math.fround(value / scale);
+  const rounded = quotient < 0 ? -Math.floor(-quotient + 0.5) : Math.floor(quotient + 0.5);
+  return Math.min(127, Math.max(-127, rounded));
+}
+
+const int32Max = 2 ** 31 - 1;
+
+/** What one accumulator sums: the weights and bias of one output channel. */
+export interface Channel {
+  readonly weights: Float32Array;
+  readonly bias: number;
+}
+
+export interface SharedScale {
+  readonly scale: number;
+  /** Set where the scale had to grow beyond what the weights alone need. */
+  readonly grown: boolean;
+}
+
+/**
+ * The scale that these channels share, grown where an accumulator would not fit 32 bits: the converter's rule keeps
+ * the bias within half of int32; beyond it, |bias| + 255 * sum|w|, the most that any input can make of it, must stay
+ * below 2^31.
+ * @returns null where no finite scale helps
+ */
+export function sharedScale(channels: readonly Channel[], inputScale: number): SharedScale | null {
+  let largest = 0;
+  let largestBias = 0;
+  for (const { weights, bias } of channels) {
+    for (let i = 0; i < weights.length; i++) largest = Math.max(largest, Math.abs(weights[i] as number));
+    largestBias = Math.max(largestBias, Math.abs(bias));
+  }
+  const own = weightScale(largest);
+  let scale = Math.max(own, Math.fround(largestBias / (inputScale * (int32Max / 2))));
+  for (let attempt = 0; attempt < 8 && Number.isFinite(scale); attempt++) {
+    const accumulator = channels.reduce((max, channel) => Math.max(max, largestAccumulator(channel, scale, inputScale)), 0);
+    if (accumulator < int32Max) return { scale, grown: scale > own };
+    scale = Math.fround((scale * accumulator * 1.001) / int32Max);
+  }
+  return null;
+}
+
+function largestAccumulator({ weights, bias }: Channel, scale: number, inputScale: number): number {
+  let sum = 0;
+  for (let i = 0; i < weights.length; i++) sum += Math.abs(quantizeWeight(weights[i] as number, scale));
+  return Math.abs(bias) / (inputScale * scale) + 255 * sum;
+}

@@ -1,0 +1,120 @@
+// Editing a model. Every edit works on a copy of the structure; the weights themselves stay shared until replaced.
+
+import { fail } from '../errors.js';
+import { type Model, mainSubgraph, type Operator, type SubGraph } from './model.js';
+import { BuiltinOperator } from './schema/enums.js';
+import { create } from './schema/fields.js';
+import * as schema from './schema/model.js';
+
+/** A copy whose tables may be changed; vectors of data are shared with the original. */
+export function copyModel(model: Model): Model {
+  return copyTable(model) as Model;
+}
+
+function copyTable(value: unknown): unknown {
+  if (Array.isArray(value)) return value.map(copyTable);
+  if (value === null || typeof value !== 'object' || ArrayBuffer.isView(value)) return value;
+  return Object.fromEntries(Object.entries(value).map(([key, entry]) => [key, copyTable(entry)]));
+}
+
+/** Operators that read each tensor, by tensor index. */
+export function consumersOf(subgraph: SubGraph): Map<number, Operator[]> {
+  const consumers = new Map<number, Operator[]>();
+  for (const operator of subgraph.operators) {
+    for (const tensor of new Set(operator.inputs ?? [])) if (tensor >= 0) consumers.set(tensor, [...(consumers.get(tensor) ?? []), operator]);
+  }
+  return consumers;
+}
+
+/** The operator that writes each tensor, by tensor index. */
+export function producersOf(subgraph: SubGraph): Map<number, Operator> {
+  return new Map(subgraph.operators.flatMap((operator) => Array.from(operator.outputs ?? [], (tensor): [number, Operator] => [tensor, operator])));
+}
+
+/** Adds a buffer and gives its index. */
+export function addBuffer(model: Model, data: Uint8Array): number {
+  return model.buffers.push(create(schema.Buffer, { data })) - 1;
+}
+
+/** The index of a builtin operator's code, added when the model does not have it yet. */
+export function operatorCodeIndex(model: Model, name: keyof typeof BuiltinOperator, version: number): number {
+  const code = BuiltinOperator[name];
+  const found = model.operatorCodes.findIndex((entry) => Math.max(entry.builtinCode, entry.deprecatedBuiltinCode) === code && entry.version === version);
+  // The older field is a signed byte; codes beyond it are marked with 127, as the schema prescribes.
+  return found >= 0
+    ? found
+    : model.operatorCodes.push(create(schema.OperatorCode, { builtinCode: code, deprecatedBuiltinCode: Math.min(code, 127), version })) - 1;
+}
+
+/**
+ * Removes operators whose outputs nobody reads, then tensors, buffers and operator codes that nothing names, and
+ * renumbers what is left. Order is kept. Works in place, on a copy made before; models with one subgraph only.
+ */
+export function compact(model: Model): void {
+  if (model.subgraphs.length !== 1) throw fail('INTERNAL', { reason: 'compact takes models with one subgraph' });
+  const subgraph = mainSubgraph(model);
+  dropDeadOperators(subgraph);
+  compactTensors(model, subgraph);
+  compactBuffers(model, subgraph);
+  const codes = renumber(
+    model.operatorCodes.length,
+    subgraph.operators.map((operator) => operator.opcodeIndex),
+  );
+  model.operatorCodes = model.operatorCodes.filter((_, i) => codes.has(i));
+  for (const operator of subgraph.operators) operator.opcodeIndex = codes.get(operator.opcodeIndex) as number;
+}
+
+function dropDeadOperators(subgraph: SubGraph): void {
+  const needed = new Set<number>(subgraph.outputs ?? []);
+  const variable = (tensor: number): boolean => subgraph.tensors[tensor]?.isVariable ?? false;
+  subgraph.operators = subgraph.operators
+    .toReversed()
+    .filter((operator) => {
+      const used = (operator.outputs ?? []).some((tensor) => needed.has(tensor)) || (operator.inputs ?? []).some(variable);
+      if (used) for (const tensor of operator.inputs ?? []) needed.add(tensor);
+      return used;
+    })
+    .toReversed();
+}
+
+function compactTensors(model: Model, subgraph: SubGraph): void {
+  const named = [subgraph.inputs, subgraph.outputs, ...subgraph.operators.flatMap((operator) => [operator.inputs, operator.outputs, operator.intermediates])];
+  const numbers = renumber(
+    subgraph.tensors.length,
+    named.flatMap((indices) => Array.from(indices ?? [])),
+  );
+  const map = (indices: Int32Array | null): Int32Array | null => indices?.map((index) => numbers.get(index) ?? -1) ?? null;
+  subgraph.tensors = subgraph.tensors.filter((_, i) => numbers.has(i));
+  subgraph.inputs = map(subgraph.inputs);
+  subgraph.outputs = map(subgraph.outputs);
+  for (const operator of subgraph.operators) {
+    operator.inputs = map(operator.inputs);
+    operator.outputs = map(operator.outputs);
+    operator.intermediates = map(operator.intermediates);
+  }
+  for (const signature of model.signatureDefs) {
+    for (const entry of [...signature.inputs, ...signature.outputs]) entry.tensorIndex = numbers.get(entry.tensorIndex) ?? entry.tensorIndex;
+  }
+}
+
+/** Buffer 0 stays: the schema reserves it for "no data". Computed tensors keep an empty buffer or share buffer 0. */
+function compactBuffers(model: Model, subgraph: SubGraph): void {
+  const numbers = renumber(model.buffers.length, [
+    0,
+    ...subgraph.tensors.map((tensor) => tensor.buffer),
+    ...model.metadata.map((entry) => entry.buffer),
+    ...(model.metadataBuffer ?? []),
+  ]);
+  model.buffers = model.buffers.filter((_, i) => numbers.has(i));
+  for (const tensor of subgraph.tensors) tensor.buffer = numbers.get(tensor.buffer) as number;
+  for (const entry of model.metadata) entry.buffer = numbers.get(entry.buffer) as number;
+  model.metadataBuffer = model.metadataBuffer?.map((index) => numbers.get(index) as number) ?? null;
+}
+
+/** New numbers, in order, for the indices that are used. */
+function renumber(count: number, used: readonly number[]): Map<number, number> {
+  const wanted = new Set(used);
+  const numbers = new Map<number, number>();
+  for (let i = 0; i < count; i++) if (wanted.has(i)) numbers.set(i, numbers.size);
+  return numbers;
+}
