@@ -1,0 +1,27 @@
+// What a target has to spend on a model, in bytes.
+
+import type { RuntimeKernels } from '../simulator/index.js';
+import type { Target } from './load.js';
+
+export interface Budget {
+  /** One of the two places in flash that hold a model; null without flash. */
+  readonly slotBytes: number | null;
+  readonly arenaBytes: number;
+}
+
+const flashPage = 4096;
+
+/** The firmware's share is taken off; the rest of flash is two slots of whole pages, so that the old model survives an update. */
+export function budgetOf(target: Target): Budget {
+  const { flash, ram } = target;
+  return {
+    slotBytes: flash === null ? null : Math.floor((flash.usableBytes - flash.firmwareBytes) / 2 / flashPage) * flashPage,
+    arenaBytes: ram.bytes - ram.firmwareBytes,
+  };
+}
+
+/** The kernels that the device's interpreter links; null where no interpreter runs on it. */
+export function runtimeKernelsOf(target: Target): RuntimeKernels | null {
+  const { runtime, core } = target;
+  return runtime.kernels === 'edgetpu' || core === null ? null : { library: runtime.kernels, simd: core.simd };
+}

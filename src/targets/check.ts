@@ -1,0 +1,118 @@
+// Does a model fit a target? Operators, flash, arena, and a latency estimate, before anything is flashed.
+
+import { arenaOf, operatorFamilies } from '../simulator/index.js';
+import { type Model, mainSubgraph, operatorName, type Tensor, tensorLabel, typeName } from '../tflite/index.js';
+import { type Budget, budgetOf, runtimeKernelsOf } from './budget.js';
+import { estimateLatency, type LatencyEstimate } from './latency.js';
+import type { Target } from './load.js';
+
+export interface OperatorPlacement {
+  readonly index: number;
+  readonly op: string;
+  readonly placed: 'npu' | 'cpu' | 'unsupported';
+  /** Why it is not where it should be; null when it is. */
+  readonly reason: string | null;
+}
+
+export interface CheckReason {
+  readonly code: 'OPERATOR' | 'FLASH' | 'ARENA' | 'TYPE' | 'SIMULATOR';
+  readonly message: string;
+  readonly hint: string;
+}
+
+export interface CheckResult {
+  readonly target: string;
+  readonly fits: boolean;
+  readonly reasons: readonly CheckReason[];
+  readonly operators: readonly OperatorPlacement[];
+  readonly memory: {
+    readonly flashBytes: number;
+    /** null where no interpreter runs on the device, or the simulator lacks an operator. */
+    readonly arenaBytes: number | null;
+    readonly headBytes: number | null;
+    readonly tailBytes: number | null;
+    readonly budgets: Budget;
+  };
+  readonly latencyMs: LatencyEstimate | null;
+}
+
+/**
+ * @param flashBytes what the model takes on the device: the file, or the slot image
+ * @throws OPERATOR_INVALID, TENSOR_SHAPE_DYNAMIC, TFLITE_INVALID for a model that is wrong in itself
+ */
+export function checkModel(model: Model, target: Target, flashBytes: number): CheckResult {
+  const reasons: CheckReason[] = [];
+  const operators = placeOperators(model, target);
+  const unsupported = operators.filter(({ placed }) => placed === 'unsupported');
+  if (unsupported.length > 0) {
+    const list = unsupported.map(({ index, op, reason }) => `operator ${index} ${op} (${reason})`).join('; ');
+    reasons.push({ code: 'OPERATOR', message: `${unsupported.length} operator(s) do not run on ${target.id}: ${list}`, hint: 'replace these operators in the model, or cut it before them' });
+  }
+  reasons.push(...edgeTypes(model, target));
+  const budgets = budgetOf(target);
+  if (budgets.slotBytes !== null && flashBytes > budgets.slotBytes) {
+    reasons.push({
+      code: 'FLASH',
+      message: `the model takes ${flashBytes} bytes of flash; a slot of ${target.id} has ${budgets.slotBytes} (${flashBytes - budgets.slotBytes} too many)`,
+      hint: 'use a smaller model, or a board with more flash',
+    });
+  }
+  const simulated = mainSubgraph(model).operators.every((operator) => operatorFamilies.has(operatorName(model, operator)));
+  if (!simulated) {
+    reasons.push({ code: 'SIMULATOR', message: 'the simulator lacks operators of this model, so its arena and latency are unknown', hint: 'docs/operators.md lists what it runs' });
+  }
+  const kernels = runtimeKernelsOf(target);
+  const arena = simulated && kernels !== null ? arenaOf(model, kernels) : null;
+  if (arena !== null && arena.minimumArenaBytes > budgets.arenaBytes) {
+    reasons.push({
+      code: 'ARENA',
+      message: `the interpreter needs an arena of ${arena.minimumArenaBytes} bytes; ${target.id} has ${budgets.arenaBytes} (${arena.minimumArenaBytes - budgets.arenaBytes} too many)`,
+      hint: 'a smaller input or fewer channels in the first layers shrink the arena most; or use a board with more RAM',
+    });
+  }
+  return {
+    target: target.id,
+    fits: reasons.length === 0,
+    reasons,
+    operators,
+    memory: { flashBytes, arenaBytes: arena?.arenaBytes ?? null, headBytes: arena?.headBytes ?? null, tailBytes: arena?.tailBytes ?? null, budgets },
+    latencyMs: simulated ? estimateLatency(model, target) : null,
+  };
+}
+
+function placeOperators(model: Model, target: Target): OperatorPlacement[] {
+  const subgraph = mainSubgraph(model);
+  const npu = target.runtime.kernels === 'edgetpu';
+  let onCpu = false;
+  return subgraph.operators.map((operator, index): OperatorPlacement => {
+    const op = operatorName(model, operator);
+    const reason = refusal(op, subgraph.tensors[operator.inputs?.[0] ?? -1], target);
+    if (!npu) return { index, op, placed: reason === null ? 'cpu' : 'unsupported', reason };
+    // One subgraph is mapped: from the first operator that is not, everything stays on the CPU.
+    if (reason === null && !onCpu) return { index, op, placed: 'npu', reason: null };
+    const follows = onCpu && reason === null;
+    onCpu = true;
+    return { index, op, placed: 'cpu', reason: follows ? 'More than one subgraph is not supported' : reason };
+  });
+}
+
+function refusal(op: string, input: Tensor | undefined, target: Target): string | null {
+  const types = target.operators.operators[op];
+  if (types === undefined) return 'Operation not supported';
+  const type = input === undefined ? null : typeName(input.type);
+  return type === null || types === 'any' || types.some((known) => known === type) ? null : `Operation is working on an unsupported data type (${type})`;
+}
+
+/** Inputs and outputs must have types that the target's file takes. */
+function edgeTypes(model: Model, target: Target): CheckReason[] {
+  const subgraph = mainSubgraph(model);
+  const wrong = [...(subgraph.inputs ?? []), ...(subgraph.outputs ?? [])].filter((index) => {
+    const type = typeName((subgraph.tensors[index] as Tensor).type);
+    return type === 'float32' && !target.activationTypes.includes('float32');
+  });
+  return wrong.map((index) => ({
+    code: 'TYPE' as const,
+    message: `tensor ${tensorLabel(index, subgraph.tensors[index] as Tensor)} is float32; ${target.id} takes ${target.activationTypes.join(', ')}`,
+    hint: 'quantize the model: `atoll quantize MODEL --calibrate DATASET -o OUT`',
+  }));
+}

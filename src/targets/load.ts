@@ -1,0 +1,74 @@
+import { readdir } from 'node:fs/promises';
+import path from 'node:path';
+import { fileURLToPath } from 'node:url';
+import type { z } from 'zod';
+import { fail } from '../errors.js';
+import { parseYaml, readText } from '../files/index.js';
+import { type OperatorSet, operatorSetSchema, type TargetFile, targetSchema } from './schema.js';
+import { validateTarget } from './validate.js';
+
+/** A target file that has been validated, with the operator set that it names. */
+export interface Target extends TargetFile {
+  readonly operators: OperatorSet;
+}
+
+const shippedFolder = fileURLToPath(new URL('../../targets/', import.meta.url));
+
+/** Ids of the targets that the package ships, in alphabetical order. */
+export async function shippedTargets(): Promise<string[]> {
+  const files = await readdir(shippedFolder);
+  return files
+    .filter((file) => file.endsWith('.yaml'))
+    .map((file) => path.basename(file, '.yaml'))
+    .sort();
+}
+
+/**
+ * @param target the id of a shipped target, or the path of a .yaml file
+ * @throws TARGET_UNKNOWN, TARGET_INVALID, FILE_NOT_READABLE
+ */
+export async function loadTarget(target: string): Promise<Target> {
+  if (/\.ya?ml$/.test(target)) return readTarget(target);
+  const known = await shippedTargets();
+  if (!known.includes(target)) throw fail('TARGET_UNKNOWN', { target, nearest: nearestText(target, known) });
+  return readTarget(path.join(shippedFolder, `${target}.yaml`));
+}
+
+async function readTarget(file: string): Promise<Target> {
+  const target = await readValid(file, targetSchema);
+  const [fault] = validateTarget(target);
+  if (fault !== undefined) throw fail('TARGET_INVALID', { where: `${file}, ${fault.path}`, reason: fault.reason });
+  const operators = await readValid(path.join(shippedFolder, 'operators', `${target.operatorSet}.yaml`), operatorSetSchema);
+  return { ...target, operators };
+}
+
+async function readValid<T>(file: string, schema: z.ZodType<T>): Promise<T> {
+  const { value, faults } = parseYaml(await readText(file), schema);
+  if (value !== null) return value;
+  const [fault] = faults;
+  throw fail('TARGET_INVALID', { where: `${file}, line ${fault?.line ?? 0}, ${fault?.path ?? ''}`, reason: fault?.reason ?? 'empty' });
+}
+
+function nearestText(wanted: string, known: readonly string[]): string {
+  const near = known
+    .map((id) => ({ id, distance: editDistance(wanted, id) }))
+    .filter(({ id, distance }) => distance <= Math.max(2, id.length / 3) || id.includes(wanted) || wanted.includes(id))
+    .sort((a, b) => a.distance - b.distance)
+    .slice(0, 3)
+    .map(({ id }) => id);
+  return near.length === 0 ? '' : `; did you mean ${near.join(' or ')}?`;
+}
+
+/** Levenshtein's distance. */
+function editDistance(a: string, b: string): number {
+  let row = Array.from({ length: b.length + 1 }, (_, j) => j);
+  for (let i = 1; i <= a.length; i++) {
+    const next = [i];
+    for (let j = 1; j <= b.length; j++) {
+      const replace = (row[j - 1] as number) + (a[i - 1] === b[j - 1] ? 0 : 1);
+      next.push(Math.min(replace, (row[j] as number) + 1, (next[j - 1] as number) + 1));
+    }
+    row = next;
+  }
+  return row[b.length] as number;
+}
