@@ -11,6 +11,7 @@ const layers = [
   ['bundle'],
   ['transport'],
   ['device', 'simdevice'],
+  ['open-device'],
   ['fleet'],
   ['report'],
   ['cli'],

@@ -46,7 +46,11 @@ export function checkModel(model: Model, target: Target, flashBytes: number): Ch
   const unsupported = operators.filter(({ placed }) => placed === 'unsupported');
   if (unsupported.length > 0) {
     const list = unsupported.map(({ index, op, reason }) => `operator ${index} ${op} (${reason})`).join('; ');
-    reasons.push({ code: 'OPERATOR', message: `${unsupported.length} operator(s) do not run on ${target.id}: ${list}`, hint: 'replace these operators in the model, or cut it before them' });
+    reasons.push({
+      code: 'OPERATOR',
+      message: `${unsupported.length} operator(s) do not run on ${target.id}: ${list}`,
+      hint: 'replace these operators in the model, or cut it before them',
+    });
   }
   reasons.push(...edgeTypes(model, target));
   const budgets = budgetOf(target);
@@ -59,7 +63,11 @@ export function checkModel(model: Model, target: Target, flashBytes: number): Ch
   }
   const simulated = mainSubgraph(model).operators.every((operator) => operatorFamilies.has(operatorName(model, operator)));
   if (!simulated) {
-    reasons.push({ code: 'SIMULATOR', message: 'the simulator lacks operators of this model, so its arena and latency are unknown', hint: 'docs/operators.md lists what it runs' });
+    reasons.push({
+      code: 'SIMULATOR',
+      message: 'the simulator lacks operators of this model, so its arena and latency are unknown',
+      hint: 'docs/operators.md lists what it runs',
+    });
   }
   const kernels = runtimeKernelsOf(target);
   const arena = simulated && kernels !== null ? arenaOf(model, kernels) : null;

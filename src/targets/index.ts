@@ -3,7 +3,7 @@
 
 export { type Budget, budgetOf, runtimeKernelsOf } from './budget.js';
 export { type CheckReason, type CheckResult, checkModel, type OperatorPlacement } from './check.js';
-export { estimateLatency, type LatencyEstimate } from './latency.js';
+export { estimateLatency, type LatencyEstimate, operatorLatencies } from './latency.js';
 export { loadTarget, shippedTargets, type Target } from './load.js';
 export type { Agreement, TargetFile } from './schema.js';
 export { type TargetFault, validateTarget } from './validate.js';

@@ -1,7 +1,7 @@
 // A first latency estimate, in milliseconds: cycles per multiply-accumulate and per element, or throughput.
 
 import { Interpreter } from '../simulator/index.js';
-import { type Model, elementCount, mainSubgraph } from '../tflite/index.js';
+import { elementCount, type Model, mainSubgraph } from '../tflite/index.js';
 import type { Target } from './load.js';
 
 export interface LatencyEstimate {
@@ -12,20 +12,27 @@ export interface LatencyEstimate {
 }
 
 export function estimateLatency(model: Model, target: Target): LatencyEstimate {
+  const { latency } = target;
+  const operators = operatorLatencies(model, target).reduce((sum, ms) => sum + ms, 0);
+  return { value: (latency.kind === 'throughput' ? latency.overheadMs : 0) + operators, basis: 'estimate', errorPercent: latency.errorPercent };
+}
+
+/** The share of each operator, in milliseconds and in order. */
+export function operatorLatencies(model: Model, target: Target): number[] {
   const work = new Interpreter(model).work();
   const { latency } = target;
-  const macs = work.reduce((sum, { macs: count }) => sum + count, 0);
   if (latency.kind === 'throughput') {
+    // What does not fit the parameter memory is streamed at every inference; it is charged to the operators by their work.
+    const macs = work.reduce((sum, { macs: count }) => sum + count, 0);
     const parameterBytes = model.buffers.reduce((sum, { data }) => sum + (data?.byteLength ?? 0), 0);
-    const streamed = Math.max(0, parameterBytes - target.ram.bytes);
-    return { value: latency.overheadMs + (1000 * macs) / latency.macsPerSecond + (1000 * streamed) / latency.bytesPerSecond, basis: 'estimate', errorPercent: latency.errorPercent };
+    const streamedMs = (1000 * Math.max(0, parameterBytes - target.ram.bytes)) / latency.bytesPerSecond;
+    return work.map(({ macs: count }) => (1000 * count) / latency.macsPerSecond + (macs === 0 ? 0 : (streamedMs * count) / macs));
   }
   const subgraph = mainSubgraph(model);
-  const cycles = work.reduce((sum, { kind, macs: count }, o) => {
+  return work.map(({ kind, macs: count }, o) => {
     const output = subgraph.tensors[subgraph.operators[o]?.outputs?.[0] ?? -1];
     const elements = elementCount(output?.shape ?? []);
-    const own = kind === 'elementwise' || kind === 'copy' ? latency.perElement[kind] * elements : latency.perMac[kind] * count;
-    return sum + own + latency.perOperator;
-  }, 0);
-  return { value: (1000 * cycles) / (target.clockHz as number), basis: 'estimate', errorPercent: latency.errorPercent };
+    const cycles = kind === 'elementwise' || kind === 'copy' ? latency.perElement[kind] * elements : latency.perMac[kind] * count;
+    return (1000 * (cycles + latency.perOperator)) / (target.clockHz as number);
+  });
 }

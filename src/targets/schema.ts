@@ -1,7 +1,7 @@
 // The target file, as data. Everything that differs between devices is here and in no code.
 
 import { z } from 'zod';
-import { kernelProfiles, type KernelProfile } from '../simulator/index.js';
+import { type KernelProfile, kernelProfiles } from '../simulator/index.js';
 
 const bytes = z.number().int().positive();
 const usbId = z.strictObject({ vendor: z.number().int().min(0).max(0xffff), product: z.number().int().min(0).max(0xffff), state: z.string() });

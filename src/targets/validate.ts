@@ -18,8 +18,10 @@ const checks: Readonly<Record<string, Check>> = {
   'ram-room': ({ ram }) => (ram.firmwareBytes >= ram.bytes ? { path: 'ram.firmwareBytes', reason: 'the firmware leaves no RAM for an arena' } : null),
   'core-or-accelerator': ({ core, runtime }) =>
     (core === null) !== (runtime.kernels === 'edgetpu') ? { path: 'core', reason: 'a microcontroller has a core, an Edge TPU none' } : null,
-  'clock-for-cycles': ({ clockHz, latency }) => (latency.kind === 'cycles' && clockHz === null ? { path: 'clockHz', reason: 'cycles mean nothing without a clock' } : null),
-  'alignment-power-of-two': ({ alignment }) => ((alignment & (alignment - 1)) !== 0 ? { path: 'alignment', reason: `${alignment} is not a power of two` } : null),
+  'clock-for-cycles': ({ clockHz, latency }) =>
+    latency.kind === 'cycles' && clockHz === null ? { path: 'clockHz', reason: 'cycles mean nothing without a clock' } : null,
+  'alignment-power-of-two': ({ alignment }) =>
+    (alignment & (alignment - 1)) !== 0 ? { path: 'alignment', reason: `${alignment} is not a power of two` } : null,
   'figures-have-sources': ({ sources, unverified, flash }) => {
     const missing = ['ram', ...(flash === null ? [] : ['flash']), 'latency'].find(
       (figure) => !Object.keys(sources).some((key) => key === figure || key.startsWith(`${figure}.`)) && !unverified.includes(figure),

@@ -1,0 +1,51 @@
+// Does what a device computed agree with what the simulator computed?
+
+import type { TensorInfo } from '../simulator/index.js';
+import type { Agreement } from '../targets/index.js';
+
+export interface AgreementResult {
+  readonly agrees: boolean;
+  /** Largest difference in units of the last place; for float32 outputs 0 or 1 (equal bytes or not). */
+  readonly maxLsb: number;
+  /** Share of output elements within the allowed difference. */
+  readonly share: number;
+}
+
+/** Compares outputs of the given tensors, sample after sample, element by element. */
+export function compareOutputs(expected: Uint8Array, actual: Uint8Array, outputs: readonly TensorInfo[], agreement: Agreement): AgreementResult {
+  const allowed = agreement === 'exact' ? 0 : agreement.maxLsb;
+  const wanted = agreement === 'exact' ? 1 : agreement.minShare;
+  if (expected.byteLength !== actual.byteLength) return { agrees: false, maxLsb: Number.MAX_SAFE_INTEGER, share: 0 };
+  let maxLsb = 0;
+  let within = 0;
+  let total = 0;
+  for (let at = 0; at < expected.byteLength; ) {
+    for (const { bytes, type } of outputs) {
+      const width = type === 'int16' ? 2 : type === 'int8' || type === 'uint8' || type === 'bool' ? 1 : 4;
+      for (let i = at; i < at + bytes; i += width) {
+        const difference = differenceAt(expected, actual, i, type);
+        maxLsb = Math.max(maxLsb, difference);
+        if (difference <= allowed) within += 1;
+        total += 1;
+      }
+      at += bytes;
+    }
+  }
+  const share = total === 0 ? 1 : within / total;
+  return { agrees: share >= wanted, maxLsb, share };
+}
+
+function differenceAt(a: Uint8Array, b: Uint8Array, at: number, type: TensorInfo['type']): number {
+  const [viewA, viewB] = [a, b].map(({ buffer, byteOffset, byteLength }) => new DataView(buffer, byteOffset, byteLength)) as [DataView, DataView];
+  switch (type) {
+    case 'int8':
+      return Math.abs(viewA.getInt8(at) - viewB.getInt8(at));
+    case 'uint8':
+    case 'bool':
+      return Math.abs(viewA.getUint8(at) - viewB.getUint8(at));
+    case 'int16':
+      return Math.abs(viewA.getInt16(at, true) - viewB.getInt16(at, true));
+    default:
+      return Number(viewA.getUint32(at, true) !== viewB.getUint32(at, true));
+  }
+}

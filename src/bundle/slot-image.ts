@@ -1,0 +1,126 @@
+// The slot image: the model, zeros up to a multiple of 16, a trailer in CBOR, zeros, and a footer of 32 bytes that
+// finds them. firmware-protocol/README.md specifies it. A bare .tflite is a slot image without trailer.
+
+import { createHash } from 'node:crypto';
+import { crc32 } from 'node:zlib';
+import { decode, encode } from 'cborg';
+import { z } from 'zod';
+import { fail, reasonOf } from '../errors.js';
+import { bytes, decodeMap, encodePayload, uint } from '../protocol/index.js';
+
+const magic = new TextEncoder().encode('ATOLLIMG');
+export const footerBytes = 32;
+export const imageAlignment = 16;
+const formatVersion = 1;
+
+const manifestSchema = z.looseObject({
+  format: z.literal(1),
+  model: bytes,
+  model_bytes: uint,
+  version: z.string(),
+  target: z.string(),
+  profile: z.string(),
+  /** "exact", or the largest difference and the smallest share within it, in parts per million. */
+  agreement: z.union([z.literal('exact'), z.looseObject({ max_lsb: uint, min_share_ppm: uint })]),
+  /** Builtin codes as numbers, custom operators by name. */
+  operators: z.array(z.union([uint, z.string()])),
+  arena: uint,
+  vectors: bytes,
+  block_bytes: uint,
+  blocks: z.array(bytes),
+});
+export type Manifest = z.output<typeof manifestSchema>;
+
+const vectorsSchema = z.array(z.looseObject({ seed: uint, output: bytes }));
+export type SelfTestVector = z.output<typeof vectorsSchema>[number];
+
+/** The place of a signature over the manifest; written and checked once signing exists. */
+const signatureSchema = z.looseObject({ alg: z.string(), key: bytes, sig: bytes });
+
+const trailerSchema = z.looseObject({ manifest: bytes, vectors: bytes, signature: signatureSchema.optional() });
+
+export interface Trailer {
+  readonly manifest: Manifest;
+  readonly vectors: readonly SelfTestVector[];
+  readonly signed: boolean;
+}
+
+export interface SlotImage {
+  readonly model: Uint8Array;
+  /** null for a bare .tflite. */
+  readonly trailer: Trailer | null;
+}
+
+export function sha256(data: Uint8Array): Uint8Array {
+  return new Uint8Array(createHash('sha256').update(data).digest());
+}
+
+/** What the manifest says beyond what follows from the bytes themselves. */
+export type ManifestInput = Pick<Manifest, 'version' | 'target' | 'profile' | 'agreement' | 'operators' | 'arena'>;
+
+const blockBytes = 4096;
+
+export function encodeSlotImage(model: Uint8Array, input: ManifestInput, vectors: readonly SelfTestVector[]): Uint8Array {
+  const vectorBytes = encode([...vectors], { mapSorter: () => 0 });
+  const manifest: Manifest = {
+    format: 1,
+    model: sha256(model),
+    model_bytes: model.byteLength,
+    ...input,
+    vectors: sha256(vectorBytes),
+    block_bytes: blockBytes,
+    blocks: Array.from({ length: Math.ceil(model.byteLength / blockBytes) }, (_, i) => sha256(model.subarray(i * blockBytes, (i + 1) * blockBytes))),
+  };
+  const trailer = encodePayload({ manifest: encodePayload(manifest), vectors: vectorBytes });
+  const trailerOffset = alignUp(model.byteLength);
+  const out = new Uint8Array(trailerOffset + alignUp(trailer.byteLength) + footerBytes);
+  out.set(model);
+  out.set(trailer, trailerOffset);
+  const footer = out.subarray(out.byteLength - footerBytes);
+  const view = new DataView(footer.buffer, footer.byteOffset, footerBytes);
+  footer.set(magic);
+  view.setUint16(8, formatVersion, true);
+  view.setUint32(12, model.byteLength, true);
+  view.setUint32(16, trailerOffset, true);
+  view.setUint32(20, trailer.byteLength, true);
+  view.setUint32(28, crc32(footer.subarray(0, 28)), true);
+  return out;
+}
+
+/** @throws SLOT_IMAGE_INVALID where there is a footer, but what it finds is not whole */
+export function decodeSlotImage(image: Uint8Array): SlotImage {
+  const invalid = (reason: string): Error => fail('SLOT_IMAGE_INVALID', { reason });
+  const footer = image.subarray(Math.max(0, image.byteLength - footerBytes));
+  if (footer.byteLength < footerBytes || !magic.every((byte, i) => footer[i] === byte)) return { model: image, trailer: null };
+  const view = new DataView(footer.buffer, footer.byteOffset, footerBytes);
+  if (view.getUint32(28, true) !== crc32(footer.subarray(0, 28))) throw invalid('the footer fails its CRC');
+  const version = view.getUint16(8, true);
+  if (version !== formatVersion) throw invalid(`format version ${version}; this program knows ${formatVersion}`);
+  const [modelBytes, trailerOffset, trailerBytes] = [view.getUint32(12, true), view.getUint32(16, true), view.getUint32(20, true)];
+  if (trailerOffset !== alignUp(modelBytes) || trailerOffset + alignUp(trailerBytes) + footerBytes !== image.byteLength)
+    throw invalid('the footer does not match the length');
+  const model = image.subarray(0, modelBytes);
+  return { model, trailer: decodeTrailer(image.subarray(trailerOffset, trailerOffset + trailerBytes), model) };
+}
+
+function decodeTrailer(encoded: Uint8Array, model: Uint8Array): Trailer {
+  const invalid = (reason: string, cause?: unknown): Error => fail('SLOT_IMAGE_INVALID', { reason }, cause);
+  try {
+    const trailer = trailerSchema.parse(decodeMap(encoded, 'trailer'));
+    const manifest = manifestSchema.parse(decodeMap(trailer.manifest, 'manifest'));
+    const vectors = vectorsSchema.parse(decode(trailer.vectors));
+    if (!equalBytes(manifest.model, sha256(model))) throw invalid('the model is not the one that the manifest names');
+    if (!equalBytes(manifest.vectors, sha256(trailer.vectors))) throw invalid('the self-test vectors are not those that the manifest names');
+    return { manifest, vectors, signed: trailer.signature !== undefined };
+  } catch (error) {
+    throw invalid(reasonOf(error), error);
+  }
+}
+
+export function equalBytes(a: Uint8Array, b: Uint8Array): boolean {
+  return a.byteLength === b.byteLength && a.every((byte, i) => byte === b[i]);
+}
+
+function alignUp(value: number): number {
+  return Math.ceil(value / imageAlignment) * imageAlignment;
+}

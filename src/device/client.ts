@@ -1,0 +1,136 @@
+// The host's side of one device: typed requests, and a Runner that evaluates on the device as the simulator does here.
+
+import { crc32 } from 'node:zlib';
+import { drawSample, SeededBytes } from '../bundle/index.js';
+import { fail } from '../errors.js';
+import type { LatencyBasis, Runner } from '../evaluate/index.js';
+import { atollCommands, type DeviceDescription, osCommands, type SlotState } from '../protocol/index.js';
+import { Interpreter, type TensorInfo } from '../simulator/index.js';
+import type { Target } from '../targets/index.js';
+import type { Model } from '../tflite/index.js';
+import type { Transport } from '../transport/index.js';
+import { type RequestOptions, SmpClient } from './smp-client.js';
+import { hex } from './upload.js';
+
+/** Leaves room for header, keys and offsets in a packet that carries tensor data. */
+const overheadBytes = 64;
+
+export interface ChallengeResult {
+  readonly samples: number;
+  readonly expected: number;
+  readonly actual: number;
+  readonly agrees: boolean;
+}
+
+export class DeviceClient {
+  readonly client: SmpClient;
+  private maxPacketBytes: number | null = null;
+
+  constructor(transport: Transport) {
+    this.client = new SmpClient(transport);
+  }
+
+  describe(signal?: AbortSignal): Promise<DeviceDescription> {
+    return this.client.request(atollCommands.describe, {}, optionsOf(signal));
+  }
+
+  async slots(signal?: AbortSignal): Promise<readonly SlotState[]> {
+    return (await this.client.request(atollCommands.slots, {}, optionsOf(signal))).slots;
+  }
+
+  /** Sends back the same text; the time it took in milliseconds. */
+  async echo(text: string, signal?: AbortSignal): Promise<number> {
+    const start = performance.now();
+    const { r } = await this.client.request(osCommands.echo, { d: text }, optionsOf(signal));
+    if (r !== text) throw fail('DEVICE_ANSWER', { command: 'echo', reason: 'another text came back' });
+    return performance.now() - start;
+  }
+
+  reset(signal?: AbortSignal): Promise<object> {
+    return this.client.request(osCommands.reset, {}, optionsOf(signal));
+  }
+
+  /** SHA-256 of the model that the device runs, in hex; null when it runs none. */
+  async activeModel(signal?: AbortSignal): Promise<string | null> {
+    const active = (await this.slots(signal)).find((slot) => slot.active);
+    return active?.model === undefined ? null : hex(active.model);
+  }
+
+  /**
+   * Runs the device's active model, which must be `model`, on one sample after another.
+   * @throws DEVICE_*
+   */
+  async runner(model: Model, signal?: AbortSignal): Promise<Runner> {
+    const { inputs, outputs } = new Interpreter(model);
+    const described = await this.describe(signal);
+    const basis: LatencyBasis = described.sim === true ? 'simulated' : 'device';
+    return {
+      inputs,
+      outputs,
+      basis,
+      run: async (sample, runSignal) => {
+        await this.writeInputs(sample, inputs, runSignal);
+        const { n, ticks } = await this.client.request(atollCommands.run, {}, { ...optionsOf(runSignal), timeoutMs: 60_000 });
+        if (ticks === 0) throw fail('DEVICE_ANSWER', { command: 'run', reason: 'it took 0 ticks: the clock of the device does not run' });
+        const output = await this.readOutputs(outputs, runSignal);
+        return { output, latencyMs: (1000 * ticks) / n / described.tick_hz };
+      },
+    };
+  }
+
+  /** Asks for the outputs on inputs drawn from a seed, which only a device that runs this very model can know. */
+  async challenge(model: Model, target: Target, seed: number, samples = 4, signal?: AbortSignal): Promise<ChallengeResult> {
+    const answer = await this.client.request(atollCommands.challenge, { seed, n: samples }, { ...optionsOf(signal), timeoutMs: 60_000 });
+    const interpreter = new Interpreter(model, target.runtime.kernelProfile);
+    const source = new SeededBytes(seed);
+    let expected = 0;
+    for (let i = 0; i < answer.n; i++) expected = crc32(interpreter.run(drawSample(source, interpreter.inputs)), expected);
+    return { samples: answer.n, expected, actual: answer.crc, agrees: answer.n > 0 && answer.crc === expected };
+  }
+
+  async close(): Promise<void> {
+    await this.client.close();
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.close();
+  }
+
+  private async writeInputs(sample: Uint8Array, inputs: readonly TensorInfo[], signal?: AbortSignal): Promise<void> {
+    const chunk = await this.chunkBytes(signal);
+    let start = 0;
+    for (const [input, { bytes }] of inputs.entries()) {
+      for (let off = 0; off < bytes; off += chunk) {
+        const data = sample.subarray(start + off, start + Math.min(bytes, off + chunk));
+        await this.client.request(atollCommands.writeInput, { input, off, data }, optionsOf(signal));
+      }
+      start += bytes;
+    }
+  }
+
+  private async readOutputs(outputs: readonly TensorInfo[], signal?: AbortSignal): Promise<Uint8Array> {
+    const all = new Uint8Array(outputs.reduce((sum, { bytes }) => sum + bytes, 0));
+    let start = 0;
+    for (const [output, { bytes }] of outputs.entries()) {
+      for (let off = 0; off < bytes; ) {
+        const { data } = await this.client.request(atollCommands.readOutput, { output, off }, optionsOf(signal));
+        if (data.byteLength === 0 || off + data.byteLength > bytes) {
+          throw fail('DEVICE_ANSWER', { command: 'read output', reason: `${data.byteLength} bytes at offset ${off} of ${bytes}` });
+        }
+        all.set(data, start + off);
+        off += data.byteLength;
+      }
+      start += bytes;
+    }
+    return all;
+  }
+
+  private async chunkBytes(signal?: AbortSignal): Promise<number> {
+    this.maxPacketBytes ??= (await this.client.request(osCommands.params, {}, optionsOf(signal))).buf_size;
+    return Math.max(16, this.maxPacketBytes - overheadBytes);
+  }
+}
+
+function optionsOf(signal: AbortSignal | undefined): RequestOptions {
+  return signal === undefined ? {} : { signal };
+}

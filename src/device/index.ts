@@ -1,0 +1,7 @@
+// The host's side of devices. In goes a transport; a DeviceClient describes the device, pushes slot images to it, runs
+// its model on samples and reads outputs and ticks back. Latencies are in milliseconds, from the device's own ticks.
+
+export { type ChallengeResult, DeviceClient } from './client.js';
+export { type PushOptions, type PushResult, type PushStep, push } from './push.js';
+export { type Answer, type DeviceStatus, type RequestOptions, SmpClient } from './smp-client.js';
+export { type UploadOptions, type UploadResult, uploadImage } from './upload.js';

@@ -1,0 +1,63 @@
+// Pushes a slot image: upload, hash, self-test on the device, activate, confirm. The old model stays active until the
+// new one has passed, and comes back by itself if the new one is never confirmed.
+
+import { decodeSlotImage, sha256 } from '../bundle/index.js';
+import { fail } from '../errors.js';
+import type { Progress } from '../evaluate/index.js';
+import { atollCommands } from '../protocol/index.js';
+import type { DeviceClient } from './client.js';
+import { hex, type UploadOptions, type UploadResult, uploadImage } from './upload.js';
+
+export type PushStep = 'upload' | 'self-test' | 'activate' | 'confirm';
+
+export interface PushOptions extends Omit<UploadOptions, 'onProgress'> {
+  readonly onProgress?: (step: PushStep, progress: Progress | null) => void;
+}
+
+export interface PushResult {
+  readonly device: string;
+  readonly target: string;
+  /** False where the device already ran exactly this image. */
+  readonly changed: boolean;
+  readonly image: UploadResult;
+  readonly model: string;
+  readonly selfTest: { readonly vectors: number; readonly failed: number; readonly maxLsb: number };
+  /** What the device says its interpreter uses. */
+  readonly arenaBytes: number;
+  readonly state: 'confirmed';
+}
+
+/** @throws PUSH_HASH, PUSH_SELF_TEST, DEVICE_*, SLOT_IMAGE_INVALID */
+export async function push(device: DeviceClient, image: Uint8Array, options: PushOptions = {}): Promise<PushResult> {
+  const { model } = decodeSlotImage(image);
+  const sha = sha256(image);
+  const described = await device.describe(options.signal);
+  const before = (await device.slots(options.signal)).find((slot) => slot.active);
+  const request = options.signal === undefined ? {} : { signal: options.signal };
+  const common = { device: described.id, target: described.target, model: hex(sha256(model)), state: 'confirmed' as const };
+  if (before?.confirmed === true && before.sha !== undefined && hex(before.sha) === hex(sha)) {
+    const selfTest = await device.client.request(atollCommands.selfTest, { slot: before.slot }, request);
+    const image_ = { bytes: image.byteLength, resumedAt: image.byteLength, sha256: hex(sha) };
+    return { ...common, changed: false, image: image_, selfTest: resultOf(selfTest), arenaBytes: selfTest.arena };
+  }
+
+  options.onProgress?.('upload', null);
+  const uploaded = await uploadImage(device.client, image, { ...options, onProgress: (progress) => options.onProgress?.('upload', progress) });
+  const slot = (await device.slots(options.signal)).find((entry) => !entry.active && entry.sha !== undefined && hex(entry.sha) === hex(sha));
+  if (slot === undefined) throw fail('DEVICE_ANSWER', { command: 'slots', reason: 'no inactive slot holds the uploaded image' });
+
+  options.onProgress?.('self-test', null);
+  const selfTest = await device.client.request(atollCommands.selfTest, { slot: slot.slot }, { ...request, timeoutMs: 60_000 });
+  if (selfTest.failed > 0) {
+    throw fail('PUSH_SELF_TEST', { reason: `${selfTest.failed} of ${selfTest.vectors} self-test vectors differ, by up to ${selfTest.max_lsb}` });
+  }
+  options.onProgress?.('activate', null);
+  const { arena } = await device.client.request(atollCommands.activate, { slot: slot.slot, sha }, request);
+  options.onProgress?.('confirm', null);
+  await device.client.request(atollCommands.confirm, { sha }, request);
+  return { ...common, changed: true, image: uploaded, selfTest: resultOf(selfTest), arenaBytes: arena };
+}
+
+function resultOf({ vectors, failed, max_lsb }: { vectors: number; failed: number; max_lsb: number }): PushResult['selfTest'] {
+  return { vectors, failed, maxLsb: max_lsb };
+}

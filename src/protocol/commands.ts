@@ -1,0 +1,83 @@
+// The commands that Atoll sends and answers: OS group (0), file group (8), and its own group (16724), whose maps
+// firmware-protocol/atoll.cddl specifies.
+
+import { z } from 'zod';
+import { bytes, readCommand, uint, writeCommand } from './command.js';
+import { Group } from './status.js';
+
+export const osCommands = {
+  echo: writeCommand('echo', Group.os, 0, { d: z.string() }, { r: z.string() }),
+  reset: writeCommand('reset', Group.os, 5, { force: uint.optional() }, {}),
+  params: readCommand('params', Group.os, 6, {}, { buf_size: uint, buf_count: uint }),
+  info: readCommand('info', Group.os, 7, { format: z.string().optional() }, { output: z.string() }),
+} as const;
+
+export const fileCommands = {
+  upload: writeCommand('upload', Group.file, 0, { off: uint, data: bytes, name: z.string(), len: uint.optional() }, { off: uint }),
+  download: readCommand('download', Group.file, 0, { off: uint, name: z.string() }, { off: uint, data: bytes, len: uint.optional() }),
+  status: readCommand('file status', Group.file, 1, { name: z.string() }, { len: uint }),
+  hash: readCommand(
+    'file hash',
+    Group.file,
+    2,
+    { name: z.string(), type: z.string().optional(), off: uint.optional(), len: uint.optional() },
+    { type: z.string(), off: uint.optional(), len: uint, output: z.union([uint, bytes]) },
+  ),
+  close: writeCommand('file close', Group.file, 4, {}, {}),
+} as const;
+
+/** The files that stand for the slots. */
+export const slotFiles = { inactive: '/atoll/inactive', active: '/atoll/active' } as const;
+
+const slot = z.looseObject({
+  slot: uint,
+  len: uint,
+  sha: bytes.optional(),
+  model: bytes.optional(),
+  active: z.boolean(),
+  pending: z.boolean(),
+  confirmed: z.boolean(),
+  tested: z.boolean(),
+  attempts: uint,
+});
+
+export const atollCommands = {
+  describe: readCommand(
+    'describe',
+    Group.atoll,
+    0,
+    {},
+    {
+      proto: uint,
+      id: z.string(),
+      target: z.string(),
+      fw: z.string(),
+      runtime: z.string(),
+      profile: z.string(),
+      tick_hz: uint,
+      slot_bytes: uint,
+      arena_bytes: uint,
+      key: z.boolean(),
+      sim: z.boolean().optional(),
+    },
+  ),
+  slots: readCommand('slots', Group.atoll, 1, {}, { slots: z.array(slot) }),
+  activate: writeCommand('activate', Group.atoll, 2, { slot: uint, sha: bytes }, { arena: uint }),
+  confirm: writeCommand('confirm', Group.atoll, 3, { sha: bytes }, {}),
+  erase: writeCommand('erase', Group.atoll, 4, { slot: uint }, {}),
+  writeInput: writeCommand('write input', Group.atoll, 5, { input: uint, off: uint, data: bytes }, { off: uint }),
+  run: writeCommand('run', Group.atoll, 6, { n: uint.optional() }, { n: uint, ticks: uint }),
+  readOutput: readCommand('read output', Group.atoll, 7, { output: uint, off: uint }, { off: uint, data: bytes, len: uint.optional() }),
+  selfTest: writeCommand('self-test', Group.atoll, 8, { slot: uint }, { vectors: uint, failed: uint, max_lsb: uint, ticks: uint, arena: uint }),
+  challenge: writeCommand(
+    'challenge',
+    Group.atoll,
+    9,
+    { seed: uint, n: uint, outputs: z.boolean().optional() },
+    { n: uint, crc: uint, outputs: bytes.optional() },
+  ),
+  profile: readCommand('profile', Group.atoll, 10, { off: uint.optional() }, { ops: z.array(z.tuple([uint, uint])), next: uint.optional() }),
+} as const;
+
+export type DeviceDescription = z.output<typeof atollCommands.describe.response>;
+export type SlotState = z.output<typeof slot>;

@@ -1,0 +1,8 @@
+// SMP, the Simple Management Protocol: packets (8-byte header and a CBOR map), the commands that Atoll uses, and their
+// status codes. Nothing here sends anything; transports carry the packets.
+
+export { type CborMap, decodeMap, encodeMap } from './cbor.js';
+export { bytes, type Command, decodeRequest, decodeResponse, encodePayload, type RequestOf, type ResponseOf, uint } from './command.js';
+export { atollCommands, type DeviceDescription, fileCommands, osCommands, type SlotState, slotFiles } from './commands.js';
+export { decodePacket, encodePacket, headerBytes, Op, type SmpHeader, type SmpPacket } from './header.js';
+export { AtollStatus, adviceFor, FileStatus, Group, OsStatus, SmpStatus, statusName } from './status.js';

@@ -1,0 +1,123 @@
+import { crc32 } from 'node:zlib';
+import { equalBytes, sha256 } from '../bundle/index.js';
+import { atollCommands } from '../protocol/index.js';
+import { budgetOf } from '../targets/index.js';
+import type { SimulatedDevice } from './device.js';
+import { slotBytesOf } from './file-group.js';
+import { type Handler, handler } from './handlers.js';
+import { tickHz } from './loaded-model.js';
+import { modelHash } from './slots.js';
+import { atollError } from './status-error.js';
+
+const maxRuns = 1000;
+const profileEntries = 32;
+
+export function atollHandlers(device: SimulatedDevice): Handler[] {
+  return [...stateHandlers(device), ...inferenceHandlers(device), ...proofHandlers(device)];
+}
+
+function stateHandlers(device: SimulatedDevice): Handler[] {
+  const { slots, target } = device;
+  return [
+    handler(atollCommands.describe, () => ({
+      proto: 1,
+      id: device.id,
+      target: target.id,
+      fw: 'simulated',
+      runtime: target.runtime.name,
+      profile: target.runtime.kernelProfile,
+      tick_hz: tickHz,
+      slot_bytes: slotBytesOf(device),
+      arena_bytes: budgetOf(target).arenaBytes,
+      key: false,
+      sim: true,
+    })),
+    handler(atollCommands.slots, () => ({
+      slots: slots.all.map((slot, index) => {
+        const { active, pending, confirmed, tested, attempts } = slot;
+        const model = modelHash(slot);
+        const hashes = slot.bytes.byteLength === 0 ? {} : { sha: sha256(slot.bytes), ...(model === null ? {} : { model }) };
+        return { slot: index, len: slot.bytes.byteLength, ...hashes, active, pending, confirmed, tested, attempts };
+      }),
+    })),
+    handler(atollCommands.activate, ({ slot: index, sha }) => {
+      const slot = slots.at(index);
+      if (slot.bytes.byteLength === 0) throw atollError('NO_MODEL', `slot ${index} is empty`);
+      if (!equalBytes(sha256(slot.bytes), sha)) throw atollError('HASH_MISMATCH', `slot ${index} holds another image`);
+      const loaded = device.load(slot);
+      if ((loaded.image.trailer?.vectors.length ?? 0) > 0 && !slot.tested)
+        throw atollError('NOT_TESTED', 'the image has self-test vectors and has not passed them');
+      if (!slot.active) slots.activate(slot);
+      device.useModel(loaded);
+      return { arena: loaded.arenaBytes };
+    }),
+    handler(atollCommands.confirm, ({ sha }) => {
+      slots.confirm(sha);
+      return {};
+    }),
+    handler(atollCommands.erase, ({ slot }) => {
+      slots.erase(slots.at(slot));
+      return {};
+    }),
+  ];
+}
+
+function inferenceHandlers(device: SimulatedDevice): Handler[] {
+  return [
+    handler(atollCommands.writeInput, ({ input, off, data }) => {
+      const model = device.running();
+      const range = tensorRange(model.interpreter.inputs, input);
+      if (off + data.byteLength > range.bytes) throw atollError('OFFSET_NOT_VALID', `input ${input} has ${range.bytes} bytes`);
+      model.input.set(data, range.start + off);
+      return { off: off + data.byteLength };
+    }),
+    handler(atollCommands.run, ({ n = 1 }) => {
+      const model = device.running();
+      const runs = Math.min(n, maxRuns);
+      let ticks = 0;
+      for (let i = 0; i < runs; i++) ticks += model.run();
+      return { n: runs, ticks };
+    }),
+    handler(atollCommands.readOutput, ({ output, off }) => {
+      const model = device.running();
+      const range = tensorRange(model.interpreter.outputs, output);
+      if (off > range.bytes) throw atollError('OFFSET_NOT_VALID', `output ${output} has ${range.bytes} bytes`);
+      const data = model.output.slice(range.start + off, range.start + Math.min(range.bytes, off + device.chunkBytes));
+      return { off, data, ...(off === 0 ? { len: range.bytes } : {}) };
+    }),
+    handler(atollCommands.profile, ({ off = 0 }) => {
+      const model = device.running();
+      const all = model.operatorTicks.map((ticks, i): [number, number] => [model.builtinCodes[i] ?? 0, ticks]);
+      const next = off + profileEntries;
+      return { ops: all.slice(off, next), ...(next < all.length ? { next } : {}) };
+    }),
+  ];
+}
+
+function proofHandlers(device: SimulatedDevice): Handler[] {
+  return [
+    handler(atollCommands.selfTest, ({ slot: index }) => {
+      const slot = device.slots.at(index);
+      if (slot.bytes.byteLength === 0) throw atollError('NO_MODEL', `slot ${index} is empty`);
+      const model = device.load(slot);
+      const agreement = model.image.trailer?.manifest.agreement ?? 'exact';
+      const result = model.selfTest(agreement === 'exact' ? 'exact' : { maxLsb: agreement.max_lsb, minShare: agreement.min_share_ppm / 1e6 });
+      slot.tested = result.failed === 0;
+      return { vectors: result.vectors, failed: result.failed, max_lsb: result.maxLsb, ticks: result.ticks, arena: model.arenaBytes };
+    }),
+    handler(atollCommands.challenge, ({ seed, n, outputs: wanted = false }) => {
+      const model = device.running();
+      const room = Math.max(1, Math.floor(device.chunkBytes / model.interpreter.outputBytes));
+      const count = wanted ? Math.min(n, room) : Math.min(n, maxRuns);
+      const outputs = model.challenge(seed, count);
+      return { n: count, crc: crc32(outputs), ...(wanted ? { outputs } : {}) };
+    }),
+  ];
+}
+
+/** Where a tensor lies among all inputs or outputs, which follow one another. */
+function tensorRange(tensors: readonly { readonly bytes: number }[], index: number): { start: number; bytes: number } {
+  const tensor = tensors[index];
+  if (tensor === undefined) throw atollError('NO_SUCH_TENSOR', `tensor ${index} of ${tensors.length}`);
+  return { start: tensors.slice(0, index).reduce((sum, { bytes }) => sum + bytes, 0), bytes: tensor.bytes };
+}

@@ -1,0 +1,137 @@
+import type { Target } from '../targets/index.js';
+import { inProcessPair, type Transport } from '../transport/index.js';
+import { atollHandlers } from './atoll-group.js';
+import { type FaultName, Faults } from './faults.js';
+import { fileHandlers } from './file-group.js';
+import { LoadedModel } from './loaded-model.js';
+import { osHandlers } from './os-group.js';
+import { SmpServer } from './server.js';
+import { type Slot, Slots } from './slots.js';
+import { atollError, StatusError } from './status-error.js';
+
+export interface SimulatedDeviceOptions {
+  readonly id?: string;
+  /** Seed of the jitter of its latencies. */
+  readonly seed?: number;
+  /** What `params` reports: the largest packet, header included. */
+  readonly maxPacketBytes?: number;
+  readonly faults?: readonly FaultName[];
+  /** A model that is not confirmed in time is given up. */
+  readonly confirmTimeoutMs?: number;
+  readonly now?: () => number;
+}
+
+/** Bytes of a packet that are not data: header, keys, offsets. */
+const overheadBytes = 64;
+
+/**
+ * A device without hardware: an SMP server with two slots in memory, which runs models on the simulator within the
+ * limits of its target. It has no network or port of its own; `connect` gives a transport to it.
+ */
+export class SimulatedDevice {
+  readonly id: string;
+  readonly slots = new Slots();
+  readonly faults: Faults;
+  readonly maxPacketBytes: number;
+  /** Length that the upload under way announced; lost by a reset. */
+  expectedBytes: number | null = null;
+  private readonly server: SmpServer;
+  private model: LoadedModel | null = null;
+  private activatedAt = 0;
+  private resetPending = false;
+
+  constructor(
+    readonly target: Target,
+    private readonly options: SimulatedDeviceOptions = {},
+  ) {
+    this.id = options.id ?? `sim-${target.id}`;
+    this.maxPacketBytes = options.maxPacketBytes ?? 2048;
+    this.faults = new Faults(new Set(options.faults ?? []));
+    this.server = new SmpServer([...osHandlers(this), ...fileHandlers(this), ...atollHandlers(this)]);
+  }
+
+  /** How many bytes of data fit an answer. */
+  get chunkBytes(): number {
+    return this.maxPacketBytes - overheadBytes;
+  }
+
+  /** The host's end of a new connection. */
+  connect(): Transport {
+    const [host, device] = inProcessPair(`sim:${this.target.id}`);
+    let held: Uint8Array | null = null;
+    device.onPacket = (packet) => {
+      const answer = this.answer(packet);
+      if (answer === null) return;
+      const unlucky = this.faults.countAnswer() % 10 === 0;
+      if (unlucky && this.faults.has('lost-response')) return;
+      if (unlucky && this.faults.has('late-response')) {
+        held = answer;
+        return;
+      }
+      void device.send(answer).catch(() => undefined);
+      if (held !== null) void device.send(held).catch(() => undefined);
+      held = null;
+    };
+    return host;
+  }
+
+  /** The answer to one packet, as the wire would carry it. */
+  answer(packet: Uint8Array): Uint8Array | null {
+    this.enforceConfirmation();
+    const answer = packet.byteLength > this.maxPacketBytes ? null : this.server.answer(packet);
+    // The answer to a reset is sent before the reset.
+    if (this.resetPending) this.reset();
+    return answer;
+  }
+
+  /** What a power cycle does: RAM is lost, flash stays, an unconfirmed model counts one attempt more. */
+  reset(): void {
+    this.resetPending = false;
+    this.expectedBytes = null;
+    this.model = null;
+    this.slots.boot();
+    this.reload();
+  }
+
+  resetSoon(): void {
+    this.resetPending = true;
+  }
+
+  /** Loads the model of a slot without making it the active one. @throws StatusError */
+  load(slot: Slot): LoadedModel {
+    return LoadedModel.load(slot.bytes, this.target, this.options.seed ?? 1, this.faults.has('wrong-result'));
+  }
+
+  useModel(model: LoadedModel): void {
+    this.model = model;
+    this.activatedAt = this.now();
+  }
+
+  /** The active model. @throws StatusError NO_MODEL */
+  running(): LoadedModel {
+    if (this.model === null) throw atollError('NO_MODEL', 'no model is active');
+    return this.model;
+  }
+
+  private enforceConfirmation(): void {
+    const limit = this.options.confirmTimeoutMs;
+    if (limit === undefined || this.slots.active?.pending !== true || this.now() - this.activatedAt < limit) return;
+    this.slots.fallBack();
+    this.model = null;
+    this.reload();
+  }
+
+  private reload(): void {
+    const { active } = this.slots;
+    if (active === null) return;
+    try {
+      this.model = this.load(active);
+    } catch (error) {
+      if (!(error instanceof StatusError)) throw error;
+    }
+  }
+
+  private now(): number {
+    return this.options.now?.() ?? performance.now();
+  }
+}

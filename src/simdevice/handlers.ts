@@ -1,0 +1,16 @@
+// What the device does for each command. One entry per command; the server decodes requests and encodes answers.
+
+import type { z } from 'zod';
+import type { Command } from '../protocol/index.js';
+
+type Request<C extends Command> = z.output<C['request']>;
+type Response<C extends Command> = z.input<C['response']>;
+
+export interface Handler {
+  readonly command: Command;
+  readonly handle: (request: never) => object;
+}
+
+export function handler<C extends Command>(command: C, handle: (request: Request<C>) => Response<C> & object): Handler {
+  return { command, handle: handle as Handler['handle'] };
+}

@@ -1,0 +1,15 @@
+import { osCommands } from '../protocol/index.js';
+import type { SimulatedDevice } from './device.js';
+import { type Handler, handler } from './handlers.js';
+
+export function osHandlers(device: SimulatedDevice): Handler[] {
+  return [
+    handler(osCommands.echo, ({ d }) => ({ r: d })),
+    handler(osCommands.reset, () => {
+      device.resetSoon();
+      return {};
+    }),
+    handler(osCommands.params, () => ({ buf_size: device.maxPacketBytes, buf_count: 1 })),
+    handler(osCommands.info, () => ({ output: `Atoll simulated ${device.target.id}` })),
+  ];
+}

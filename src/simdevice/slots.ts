@@ -1,0 +1,111 @@
+// The two slots, as flash keeps them: what a reset does not lose. One is active; the other takes uploads.
+
+import { decodeSlotImage, equalBytes, sha256 } from '../bundle/index.js';
+import { atollError } from './status-error.js';
+
+export interface Slot {
+  /** What has been written so far. */
+  bytes: Uint8Array;
+  active: boolean;
+  /** Activated, and not yet confirmed. */
+  pending: boolean;
+  confirmed: boolean;
+  /** Its self-test has passed since it was written. */
+  tested: boolean;
+  /** Boots since it was activated. */
+  attempts: number;
+}
+
+/** After so many boots without a confirmation, the device goes back to the model that was confirmed before. */
+export const maxBootAttempts = 3;
+
+export class Slots {
+  readonly all: readonly [Slot, Slot] = [emptySlot(), emptySlot()];
+
+  get activeIndex(): number | null {
+    const index = this.all.findIndex((slot) => slot.active);
+    return index < 0 ? null : index;
+  }
+
+  get active(): Slot | null {
+    return this.all.find((slot) => slot.active) ?? null;
+  }
+
+  /** The slot that takes the next upload: the one that is not active. */
+  get inactive(): Slot {
+    return this.at(this.activeIndex === 0 ? 1 : 0);
+  }
+
+  at(index: number): Slot {
+    const slot = this.all[index];
+    if (slot === undefined) throw atollError('NO_SUCH_SLOT', `slot ${index} of ${this.all.length}`);
+    return slot;
+  }
+
+  /** Empties a slot, as erasing its flash does. */
+  erase(slot: Slot): void {
+    if (slot.active) throw atollError('SLOT_IN_USE', 'the active slot cannot be erased');
+    Object.assign(slot, emptySlot());
+  }
+
+  append(slot: Slot, data: Uint8Array): void {
+    const { bytes } = slot;
+    const end = bytes.byteLength + data.byteLength;
+    let storage = new Uint8Array(bytes.buffer, bytes.byteOffset);
+    if (storage.byteLength < end) {
+      storage = new Uint8Array(Math.max(end, 2 * storage.byteLength));
+      storage.set(bytes);
+    }
+    storage.set(data, bytes.byteLength);
+    slot.bytes = storage.subarray(0, end);
+  }
+
+  activate(slot: Slot): void {
+    for (const other of this.all) other.active = false;
+    slot.active = true;
+    slot.pending = true;
+    slot.confirmed = false;
+    slot.attempts = 0;
+  }
+
+  confirm(sha: Uint8Array): void {
+    const slot = this.active;
+    if (slot === null) throw atollError('NO_MODEL', 'no model is active');
+    if (!equalBytes(sha256(slot.bytes), sha)) throw atollError('HASH_MISMATCH', 'another model is active');
+    slot.pending = false;
+    slot.confirmed = true;
+  }
+
+  /** Counts a boot; gives up on a model that was never confirmed. */
+  boot(): void {
+    const slot = this.active;
+    if (slot === null || !slot.pending) return;
+    slot.attempts += 1;
+    if (slot.attempts >= maxBootAttempts) this.fallBack();
+  }
+
+  /** Back to the confirmed model, or to none. */
+  fallBack(): void {
+    const given = this.active;
+    if (given === null || !given.pending) return;
+    given.active = false;
+    given.pending = false;
+    given.tested = false;
+    const previous = this.all.find((slot) => slot !== given && slot.confirmed);
+    if (previous !== undefined) previous.active = true;
+  }
+}
+
+/** SHA-256 of the model in a slot; null when the slot holds none. */
+export function modelHash(slot: Slot): Uint8Array | null {
+  if (slot.bytes.byteLength === 0) return null;
+  try {
+    return sha256(decodeSlotImage(slot.bytes).model);
+  } catch {
+    return null;
+  }
+}
+
+function emptySlot(): Slot {
+  return { bytes: new Uint8Array(0), active: false, pending: false, confirmed: false, tested: false, attempts: 0 };
+}

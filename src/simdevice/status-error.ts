@@ -1,0 +1,24 @@
+import { AtollStatus, FileStatus, Group } from '../protocol/index.js';
+
+/** A request that the device refuses: a status code, and what the answer says beside it. */
+export class StatusError extends Error {
+  override readonly name = 'StatusError';
+
+  /** @param group null for errors of the protocol itself */
+  constructor(
+    readonly group: number | null,
+    readonly rc: number,
+    /** Further keys of the response: `len` of the file group, `detail` of Atoll's. */
+    readonly extra: Readonly<Record<string, number | string>> = {},
+  ) {
+    super(`group ${group ?? '-'} rc ${rc}`);
+  }
+}
+
+export function fileError(name: keyof typeof FileStatus, extra: Readonly<Record<string, number | string>> = {}): StatusError {
+  return new StatusError(Group.file, FileStatus[name], extra);
+}
+
+export function atollError(name: keyof typeof AtollStatus, detail: string): StatusError {
+  return new StatusError(Group.atoll, AtollStatus[name], { detail });
+}
