@@ -69,11 +69,6 @@ export const errorTable = {
     message: '{where} holds {bytes} bytes, which is not a whole number of samples of {sampleBytes} bytes',
     hint: "give raw little-endian tensors in the model's own types; `atoll inspect` prints the inputs",
   },
-  INPUT_UNKNOWN: {
-    kind: 'usage',
-    message: 'the model has no input named {name}; its inputs are {inputs}',
-    hint: 'write --input NAME=FILE with one of these names, or --input FILE for all inputs in one file',
-  },
   // Datasets
   DATASET_INVALID: { kind: 'input', message: '{where}: {reason}', hint: 'docs/dataset.md describes the dataset file' },
   DATASET_NO_FILES: {
@@ -163,11 +158,6 @@ export const errorTable = {
     kind: 'device',
     message: 'unexpected answer to {command}: {reason}',
     hint: 'device firmware and atoll-agent disagree about the protocol: compare their versions',
-  },
-  DEVICE_OTHER_MODEL: {
-    kind: 'device',
-    message: 'the device runs model {actual}, not {expected}',
-    hint: 'push the model first: `atoll push MODEL --device {device}`',
   },
   PUSH_HASH: {
     kind: 'device',

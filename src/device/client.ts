@@ -24,10 +24,9 @@ export interface ChallengeResult {
 
 export class DeviceClient {
   readonly client: SmpClient;
-  private maxPacketBytes: number | null = null;
 
-  constructor(transport: Transport) {
-    this.client = new SmpClient(transport);
+  constructor(transport: Transport, defaults: Pick<RequestOptions, 'timeoutMs' | 'attempts'> = {}) {
+    this.client = new SmpClient(transport, defaults);
   }
 
   describe(signal?: AbortSignal): Promise<DeviceDescription> {
@@ -126,8 +125,7 @@ export class DeviceClient {
   }
 
   private async chunkBytes(signal?: AbortSignal): Promise<number> {
-    this.maxPacketBytes ??= (await this.client.request(osCommands.params, {}, optionsOf(signal))).buf_size;
-    return Math.max(16, this.maxPacketBytes - overheadBytes);
+    return Math.max(16, (await this.client.maxPacketBytes(signal)) - overheadBytes);
   }
 }
 

@@ -12,6 +12,7 @@ import {
   decodeResponse,
   encodePacket,
   encodePayload,
+  osCommands,
   type RequestOf,
   type ResponseOf,
   type SmpPacket,
@@ -39,14 +40,21 @@ export type Answer<C extends Command> = { readonly ok: true; readonly value: Res
 
 const defaultTimeoutMs = 2500;
 const defaultAttempts = 4;
+/** What a device takes that does not answer `params`. */
+const fallbackPacketBytes = 256;
 
 export class SmpClient {
   private sequence = Math.floor(Math.random() * 256);
   private waiting: { sequence: number; resolve: (packet: SmpPacket | null) => void } | null = null;
   private queue: Promise<unknown> = Promise.resolve();
   private closed = false;
+  private packetLimit: number | null = null;
 
-  constructor(private readonly transport: Transport) {
+  /** @param defaults for requests that do not say otherwise */
+  constructor(
+    private readonly transport: Transport,
+    private readonly defaults: Pick<RequestOptions, 'timeoutMs' | 'attempts'> = {},
+  ) {
     transport.onPacket = (bytes) => this.receive(bytes);
     transport.onClose = () => {
       this.closed = true;
@@ -76,12 +84,20 @@ export class SmpClient {
     return turn;
   }
 
+  /** The largest packet that the device takes, header included. */
+  async maxPacketBytes(signal?: AbortSignal): Promise<number> {
+    if (this.packetLimit !== null) return this.packetLimit;
+    const answer = await this.ask(osCommands.params, {}, signal === undefined ? {} : { signal });
+    this.packetLimit = answer.ok ? answer.value.buf_size : fallbackPacketBytes;
+    return this.packetLimit;
+  }
+
   async close(): Promise<void> {
     await this.transport.close();
   }
 
   private async exchange<C extends Command>(command: C, request: RequestOf<C>, options: RequestOptions): Promise<Answer<C>> {
-    const { timeoutMs = defaultTimeoutMs, attempts = defaultAttempts, signal } = options;
+    const { timeoutMs = defaultTimeoutMs, attempts = defaultAttempts, signal } = { ...this.defaults, ...options };
     const payload = encodePayload(request as object);
     for (let attempt = 0; attempt < attempts; attempt++) {
       signal?.throwIfAborted();

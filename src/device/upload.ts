@@ -4,7 +4,7 @@
 import { equalBytes, sha256 } from '../bundle/index.js';
 import { fail } from '../errors.js';
 import type { Progress } from '../evaluate/index.js';
-import { AtollStatus, encodePayload, FileStatus, fileCommands, Group, headerBytes, osCommands, slotFiles } from '../protocol/index.js';
+import { AtollStatus, encodePayload, FileStatus, fileCommands, Group, headerBytes, slotFiles } from '../protocol/index.js';
 import type { DeviceStatus, SmpClient } from './smp-client.js';
 
 export interface UploadOptions {
@@ -21,15 +21,13 @@ export interface UploadResult {
   readonly sha256: string;
 }
 
-/** What a device takes that does not answer `params`. */
-const fallbackPacketBytes = 256;
 /** The first chunk erases the slot. */
 const eraseTimeoutMs = 40_000;
 const name = slotFiles.inactive;
 
 /** @throws PUSH_HASH, DEVICE_* */
 export async function uploadImage(client: SmpClient, image: Uint8Array, options: UploadOptions = {}): Promise<UploadResult> {
-  const maxPacket = options.maxPacketBytes ?? (await packetLimit(client, options.signal));
+  const maxPacket = options.maxPacketBytes ?? (await client.maxPacketBytes(options.signal));
   const resumedAt = await resumePoint(client, image, options.signal);
   let at = resumedAt;
   let restarts = 0;
@@ -60,11 +58,6 @@ function expectedOffset(status: DeviceStatus): number {
   const full = group === Group.atoll && rc === AtollStatus.IMAGE_TOO_LARGE;
   const advice = full ? 'use a smaller model, or a board with more flash' : 'check that the device has room, and try again';
   throw fail('DEVICE_ERROR', { command: 'upload', name: status.name, group: group ?? 'SMP', rc, detail, advice });
-}
-
-async function packetLimit(client: SmpClient, signal: AbortSignal | undefined): Promise<number> {
-  const answer = await client.ask(osCommands.params, {}, signalOf({ signal }));
-  return answer.ok ? answer.value.buf_size : fallbackPacketBytes;
 }
 
 /** The length of what the device holds, if that is the beginning of this image; else 0. */

@@ -13,6 +13,7 @@ import { verifyInt8 } from './verify.js';
 export { type Calibration, type CalibrationOptions, calibrate } from './calibrate.js';
 export type { Range } from './parameters.js';
 export { planQuantization, type QuantizationPlan } from './plan.js';
+export { type Scheme, schemeOf } from './scheme.js';
 export { applyPlan, verifyInt8 };
 
 export interface QuantizeResult {

@@ -39,6 +39,11 @@ const maxTensorBytes = 2 ** 30;
  */
 export function buildGraph(model: Model, arithmetic: Arithmetic): Graph {
   refuseUnsupported(model);
+  return bindGraph(model, arithmetic);
+}
+
+/** Like buildGraph, but takes operators that have no kernel: for questions about shapes. */
+export function bindGraph(model: Model, arithmetic: Arithmetic): Graph {
   const subgraph = mainSubgraph(model);
   const requests = tensorRequests(model);
   const plan = greedyPlan(requests);

@@ -1,0 +1,45 @@
+// The runner that a verb asked for: this host's simulator, or the device of --device, which then must run the model.
+
+import type { KernelProfile } from '../simulator/index.js';
+import type { Model } from '../tflite/index.js';
+import type { Runner } from '../evaluate/index.js';
+import type { Context } from './verb.js';
+
+export interface OpenedRunner {
+  readonly runner: Runner;
+  /** What the device's interpreter uses; null on the host. */
+  readonly arenaBytes: number | null;
+  readonly close: () => Promise<void>;
+}
+
+export async function openRunner(context: Context, bytes: Uint8Array, model: Model, options: Readonly<Record<string, unknown>>): Promise<OpenedRunner> {
+  if (options.device === undefined) {
+    const { hostRunner } = await import('../evaluate/index.js');
+    return { runner: hostRunner(model, options.kernels as KernelProfile | undefined), arenaBytes: null, close: async () => undefined };
+  }
+  const { openDevice } = await import('../open-device.js');
+  const device = await openDevice(String(options.device));
+  try {
+    // Pushing what the device runs already sends nothing but the question.
+    const pushed = await pushModel(context, device, bytes, model);
+    return { runner: await device.runner(model, context.signal), arenaBytes: pushed.arenaBytes, close: () => device.close() };
+  } catch (error) {
+    await device.close();
+    throw error;
+  }
+}
+
+/** Builds the slot image for the device's target, checks that it fits, and pushes it. */
+export async function pushModel(context: Context, device: import('../device/index.js').DeviceClient, bytes: Uint8Array, model: Model) {
+  const [{ loadTarget, checkModel }, { buildSlotImage }, { push }, { fail }] = await Promise.all([
+    import('../targets/index.js'),
+    import('../bundle/index.js'),
+    import('../device/index.js'),
+    import('../errors.js'),
+  ]);
+  const target = await loadTarget((await device.describe(context.signal)).target);
+  const image = buildSlotImage(bytes, model, target);
+  const check = checkModel(model, target, image.byteLength);
+  if (!check.fits) throw fail('MODEL_DOES_NOT_FIT', { target: target.id, reasons: check.reasons.map(({ message }) => message).join('; ') });
+  return push(device, image, { signal: context.signal, onProgress: (step, progress) => context.progress.update(step, progress) });
+}

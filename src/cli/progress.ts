@@ -1,0 +1,63 @@
+// Progress on stderr: a bar with the time left on a terminal, a line now and then in a log.
+
+import type { Progress } from '../evaluate/index.js';
+
+export interface ProgressReporter {
+  /** @param progress null where a step has no length */
+  readonly update: (step: string, progress: Progress | null) => void;
+  /** Leaves the terminal's line clean. */
+  readonly end: () => void;
+}
+
+export const silentProgress: ProgressReporter = { update: () => undefined, end: () => undefined };
+
+const redrawMs = 100;
+const logMs = 5000;
+const barLength = 24;
+
+export function progressOn(stream: NodeJS.WriteStream, now: () => number = () => performance.now()): ProgressReporter {
+  let step = '';
+  let started = 0;
+  let shown = Number.NEGATIVE_INFINITY;
+  let drawn = false;
+  const clear = (): void => {
+    if (drawn) stream.write('\r\x1b[2K');
+    drawn = false;
+  };
+  return {
+    update: (name, progress) => {
+      const time = now();
+      const changed = name !== step;
+      if (changed) {
+        step = name;
+        started = time;
+        shown = Number.NEGATIVE_INFINITY;
+        if (!stream.isTTY) stream.write(`${name} ...\n`);
+      }
+      if (progress === null) return;
+      const last = progress.done === progress.total;
+      if (!last && time - shown < (stream.isTTY ? redrawMs : logMs)) return;
+      // A log gets no line for the very first value: the step's name is there already.
+      const first = shown === Number.NEGATIVE_INFINITY;
+      shown = time;
+      if (stream.isTTY) {
+        clear();
+        stream.write(barText(name, progress, time - started));
+        drawn = true;
+      } else if (!first && !last) stream.write(`${name}: ${progress.done} of ${progress.total}\n`);
+    },
+    end: clear,
+  };
+}
+
+function barText(name: string, { done, total }: Progress, elapsedMs: number): string {
+  const share = total === 0 ? 1 : done / total;
+  const filled = Math.round(share * barLength);
+  const left = share > 0 && share < 1 ? `  ${secondsText((elapsedMs * (1 - share)) / share)} left` : '';
+  return `${name} [${'='.repeat(filled)}${' '.repeat(barLength - filled)}] ${Math.floor(100 * share)} %${left}`;
+}
+
+function secondsText(ms: number): string {
+  const seconds = Math.ceil(ms / 1000);
+  return seconds < 60 ? `${seconds} s` : `${Math.floor(seconds / 60)} min ${seconds % 60} s`;
+}

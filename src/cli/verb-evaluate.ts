@@ -1,0 +1,51 @@
+import { Option } from 'commander';
+import { openRunner } from './device-runner.js';
+import { positiveInteger } from './options.js';
+import { kernelProfileNames } from './profiles.js';
+import type { Verb } from './verb.js';
+
+export const evaluateVerb: Verb = {
+  name: 'evaluate',
+  summary: 'measure accuracy and latency on a dataset, here or on a device',
+  define: (command) => {
+    command
+      .argument('<model>', 'a .tflite file, float or quantized')
+      .requiredOption('--data <dataset>', 'dataset file with labels or targets')
+      .option('--limit <n>', "use at most so many samples, drawn by the dataset's seed", positiveInteger)
+      .addOption(new Option('--kernels <profile>', 'kernel profile of the simulator').choices(kernelProfileNames))
+      .option('--device <uri>', 'evaluate on this device; the model is pushed to it where it does not run it yet');
+  },
+  run: async (context, [file = ''], options) => {
+    const [{ readModel }, { readBytes }, { evaluate }, { openDataset }, { optimize }, { schemeOf }, { metricText, millisecondsText }] = await Promise.all([
+      import('../tflite/index.js'),
+      import('../files/index.js'),
+      import('../evaluate/index.js'),
+      import('../dataset/index.js'),
+      import('../optimize/index.js'),
+      import('../quantize/index.js'),
+      import('../report/index.js'),
+    ]);
+    const bytes = await readBytes(file);
+    const read = readModel(bytes, file);
+    // Float models may compute their shapes from a dynamic batch; folded, they run.
+    const model = options.device === undefined && schemeOf(read) === 'float32' ? optimize(read).model : read;
+    const dataset = await openDataset(String(options.data));
+    const opened = await openRunner(context, bytes, model, options);
+    try {
+      const result = await evaluate(opened.runner, dataset, {
+        signal: context.signal,
+        onProgress: (progress) => context.progress.update('evaluate', progress),
+        ...(options.limit === undefined ? {} : { limit: options.limit as number }),
+      });
+      const { median, p95, basis } = result.latencyMs;
+      const lines = [
+        `${result.metric} ${metricText(result.metric, result.value)} on ${result.samples} samples of ${result.dataset}`,
+        `latency ${millisecondsText(median)} median, ${millisecondsText(p95)} p95 (${basis})`,
+        ...result.warnings.map(({ code, message }) => `warning ${code}: ${message}`),
+      ];
+      return { document: { file, ...result }, text: lines.join('\n') };
+    } finally {
+      await opened.close();
+    }
+  },
+};

@@ -1,0 +1,37 @@
+import type { Verb } from './verb.js';
+
+export const inspectVerb: Verb = {
+  name: 'inspect',
+  summary: 'show what is in a model: inputs, outputs, operators, signatures, scheme',
+  define: (command) => {
+    command.argument('<model>', 'a .tflite file');
+  },
+  run: async (_context, [file = '']) => {
+    const [{ inspect }, { readModel }, { readBytes }, { bytesText, shapeText, table }] = await Promise.all([
+      import('../inspect.js'),
+      import('../tflite/index.js'),
+      import('../files/index.js'),
+      import('../report/index.js'),
+    ]);
+    const bytes = await readBytes(file);
+    const result = inspect(readModel(bytes, file), bytes);
+    const tensorRow = (kind: string) => (tensor: (typeof result.inputs)[number]) => {
+      const { quantization } = tensor;
+      return [kind, tensor.name, tensor.type, shapeText(tensor.shapeSignature ?? tensor.shape), quantization === null ? '' : `scale ${quantization.scale}, zero point ${quantization.zeroPoint}`];
+    };
+    const text = [
+      `${file}: ${result.scheme}, ${bytesText(result.bytes)} (${bytesText(result.parameterBytes)} of parameters), ${result.macs.toLocaleString('en-US')} MACs`,
+      result.description === '' ? '' : `description: ${result.description}`,
+      '',
+      table([...result.inputs.map(tensorRow('input')), ...result.outputs.map(tensorRow('output'))]),
+      '',
+      table(
+        result.operators.map(({ index, op, version, macs }) => [index, op, `v${version}`, macs === null ? '?' : macs.toLocaleString('en-US')]),
+        ['#', 'operator', 'version', 'MACs'],
+      ),
+      ...result.signatures.map(({ key, inputs, outputs }) => `signature ${key}: ${inputs.join(', ')} -> ${outputs.join(', ')}`),
+      ...(result.metadata.length === 0 ? [] : [`metadata: ${result.metadata.join(', ')}`]),
+    ];
+    return { document: { file, ...result }, text: text.filter((line, i) => line !== '' || i > 1).join('\n') };
+  },
+};

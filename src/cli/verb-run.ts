@@ -1,0 +1,76 @@
+import { Option } from 'commander';
+import { fail } from '../errors.js';
+import { openRunner } from './device-runner.js';
+import { collect, positiveInteger } from './options.js';
+import { kernelProfileNames } from './profiles.js';
+import type { Verb } from './verb.js';
+
+export const runVerb: Verb = {
+  name: 'run',
+  summary: 'run a model on raw tensors, here or on a device',
+  define: (command) => {
+    command
+      .argument('<model>', 'a .tflite file')
+      .requiredOption('--input <[name=]file>', "raw little-endian tensors in the model's types; one file with all inputs, or one per input", collect)
+      .option('--output <file>', 'where to write the raw outputs')
+      .option('--repeat <n>', 'run each sample so many times', positiveInteger)
+      .addOption(new Option('--kernels <profile>', 'kernel profile of the simulator').choices(kernelProfileNames))
+      .option('--device <uri>', 'run on this device; the model is pushed to it where it does not run it yet');
+  },
+  run: async (context, [file = ''], options) => {
+    const [{ readModel }, { readBytes, writeAtomically }, { interleave, runBatch }, { arenaOf }, { millisecondsText, bytesText }] = await Promise.all([
+      import('../tflite/index.js'),
+      import('../files/index.js'),
+      import('../evaluate/index.js'),
+      import('../simulator/index.js'),
+      import('../report/index.js'),
+    ]);
+    const bytes = await readBytes(file);
+    const model = readModel(bytes, file);
+    const opened = await openRunner(context, bytes, model, options);
+    try {
+      const files = inputFiles(
+        options.input as string[],
+        opened.runner.inputs.map(({ name }) => name),
+      );
+      const contents = await Promise.all(files.map(readBytes));
+      const samples =
+        contents.length === 1
+          ? (contents[0] as Uint8Array)
+          : interleave(
+              contents,
+              opened.runner.inputs.map((input) => input.bytes),
+            );
+      const result = await runBatch(opened.runner, samples, files.join(', '), {
+        signal: context.signal,
+        onProgress: (progress) => context.progress.update('run', progress),
+        ...(options.repeat === undefined ? {} : { repeat: options.repeat as number }),
+      });
+      if (options.output !== undefined) await writeAtomically(String(options.output), result.outputs);
+      const arenaBytes = opened.arenaBytes ?? arenaOf(model, { library: 'reference', simd: 'none' }).arenaBytes;
+      const { min, median, p95, basis } = result.latencyMs;
+      return {
+        document: { file, samples: result.samples, latencyMs: result.latencyMs, arenaBytes, output: options.output ?? null },
+        text: `${result.samples} sample(s): ${millisecondsText(median)} median, ${millisecondsText(min)} min, ${millisecondsText(p95)} p95 (${basis}); arena ${bytesText(arenaBytes)}`,
+      };
+    } finally {
+      await opened.close();
+    }
+  },
+};
+
+/** One file with everything, or one per input: by name, else in order. */
+function inputFiles(values: readonly string[], names: readonly string[]): string[] {
+  const parsed = values.map((value) => {
+    const name = names.find((candidate) => value.startsWith(`${candidate}=`));
+    return { name: name ?? null, file: name === undefined ? value : value.slice(name.length + 1) };
+  });
+  if (parsed.length === 1) return parsed.map(({ file }) => file);
+  if (parsed.length !== names.length) throw fail('USAGE', { reason: `the model has ${names.length} input(s) (${names.join(', ')}), ${parsed.length} --input were given` });
+  if (parsed.every(({ name }) => name === null)) return parsed.map(({ file }) => file);
+  return names.map((name) => {
+    const found = parsed.find((entry) => entry.name === name);
+    if (found === undefined) throw fail('USAGE', { reason: `no --input is named ${name}; the inputs are ${names.join(', ')}` });
+    return found.file;
+  });
+}

@@ -1,0 +1,29 @@
+// What a verb's file provides. The heavy modules are imported inside `run`, so that `--help` stays quick.
+
+import type { Command } from 'commander';
+import type { ProgressReporter } from './progress.js';
+
+export interface Outcome {
+  /** The JSON document, without its schema field. */
+  readonly document: object;
+  /** The same for people. */
+  readonly text: string;
+  /** 0, or 1 where a check said no. */
+  readonly exitCode?: 0 | 1;
+}
+
+export interface Context {
+  readonly progress: ProgressReporter;
+  readonly signal: AbortSignal;
+  /** A line for people on stderr. */
+  readonly note: (text: string) => void;
+}
+
+export interface Verb {
+  readonly name: string;
+  readonly summary: string;
+  /** Adds arguments and options. */
+  readonly define: (command: Command) => void;
+  /** @param args positional arguments, then the options object as commander gives it */
+  readonly run: (context: Context, args: readonly string[], options: Readonly<Record<string, unknown>>) => Promise<Outcome>;
+}

@@ -1,0 +1,13 @@
+// The table of verbs, in the order of `--help`. To add one: a file of the same shape, and a line here.
+
+import type { Verb } from './verb.js';
+import { checkVerb } from './verb-check.js';
+import { deployVerb } from './verb-deploy.js';
+import { evaluateVerb } from './verb-evaluate.js';
+import { inspectVerb } from './verb-inspect.js';
+import { pushVerb } from './verb-push.js';
+import { quantizeVerb } from './verb-quantize.js';
+import { runVerb } from './verb-run.js';
+import { targetsVerb } from './verb-targets.js';
+
+export const verbs: readonly Verb[] = [inspectVerb, quantizeVerb, checkVerb, runVerb, evaluateVerb, targetsVerb, pushVerb, deployVerb];

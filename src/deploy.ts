@@ -1,0 +1,160 @@
+// The main job: a float model and its data become an int8 model that runs on a device, proved there and measured there.
+
+import path from 'node:path';
+import { z } from 'zod';
+import { buildSlotImage } from './bundle/index.js';
+import { type Dataset, openDataset } from './dataset/index.js';
+import { type DeviceClient, type PushResult, push } from './device/index.js';
+import { fail } from './errors.js';
+import { type Evaluation, evaluate, hostRunner, type Progress, type Runner, type Warning } from './evaluate/index.js';
+import { parseYaml, readBytes, readText, writeAtomically } from './files/index.js';
+import { optimize } from './optimize/index.js';
+import { quantize, schemeOf } from './quantize/index.js';
+import { type CheckResult, checkModel, type Target } from './targets/index.js';
+import { type Model, readModel } from './tflite/index.js';
+
+const projectSchema = z.strictObject({
+  name: z.string().regex(/^[\w.-]+$/, 'must be letters, digits, dots, dashes'),
+  model: z.string(),
+  calibrate: z.string(),
+  data: z.string().optional(),
+});
+
+/** What deploy needs to know; atoll.yaml names the same, relative to itself. */
+export interface Project {
+  readonly name: string;
+  readonly model: string;
+  readonly calibrate: string | null;
+  readonly data: string | null;
+  /** Where the int8 model and the report go. */
+  readonly out: string;
+}
+
+export type DeployStep = 'evaluate float' | 'calibrate' | 'evaluate int8' | 'upload' | 'self-test' | 'activate' | 'confirm' | 'evaluate on device';
+
+export interface DeployOptions {
+  readonly onProgress?: (step: DeployStep, progress: Progress | null) => void;
+  readonly signal?: AbortSignal;
+}
+
+export interface DeployResult {
+  readonly name: string;
+  readonly target: string;
+  readonly device: string;
+  readonly sizes: { readonly inputModelBytes: number; readonly modelBytes: number; readonly slotImageBytes: number };
+  readonly accuracy: {
+    readonly metric: string;
+    readonly samples: number;
+    /** null where the input model was int8 already. */
+    readonly float: number | null;
+    readonly host: number;
+    readonly device: number;
+  } | null;
+  readonly latencyMs: Evaluation['latencyMs'] | null;
+  readonly check: CheckResult;
+  readonly push: PushResult;
+  /** Outputs of the device that equal the simulator's to the last bit. */
+  readonly agreement: { readonly samples: number; readonly equal: number; readonly challenge: boolean };
+  readonly files: { readonly model: string; readonly slotImage: string };
+  readonly warnings: readonly Warning[];
+}
+
+/** @throws PROJECT_INVALID, FILE_NOT_READABLE */
+export async function readProject(folder: string): Promise<Project> {
+  const file = path.join(folder, 'atoll.yaml');
+  const { value, faults } = parseYaml(await readText(file), projectSchema);
+  const [fault] = faults;
+  if (value === null) throw fail('PROJECT_INVALID', { where: `${file}, line ${fault?.line ?? 0}, ${fault?.path ?? ''}`, reason: fault?.reason ?? 'empty' });
+  const resolve = (name: string): string => path.join(folder, name);
+  return {
+    name: value.name,
+    model: resolve(value.model),
+    calibrate: resolve(value.calibrate),
+    data: value.data === undefined ? null : resolve(value.data),
+    out: resolve('build'),
+  };
+}
+
+/**
+ * @throws MODEL_DOES_NOT_FIT before anything is sent, PUSH_SELF_TEST where the device computes other bits, and the
+ * errors of each stage
+ */
+export async function deploy(project: Project, target: Target, device: DeviceClient, options: DeployOptions = {}): Promise<DeployResult> {
+  const { signal, onProgress } = options;
+  const common = signal === undefined ? {} : { signal };
+  const progress = (step: DeployStep) => ({ onProgress: (value: Progress): void => onProgress?.(step, value) });
+  const inputBytes = await readBytes(project.model);
+  const input = readModel(inputBytes, project.model);
+  const data = project.data === null ? null : await openDataset(project.data);
+  const isFloat = schemeOf(input) === 'float32';
+
+  const floatResult = isFloat && data !== null ? await evaluate(hostRunner(optimize(input).model), data, { ...common, ...progress('evaluate float') }) : null;
+  const prepared = isFloat ? await quantizeProject(project, input, options) : { bytes: inputBytes, model: input, warnings: [] };
+
+  const slotImage = buildSlotImage(prepared.bytes, prepared.model, target);
+  const check = checkModel(prepared.model, target, slotImage.byteLength);
+  if (!check.fits) throw fail('MODEL_DOES_NOT_FIT', { target: target.id, reasons: check.reasons.map(({ message }) => message).join('; ') });
+  const files = { model: path.join(project.out, `${project.name}.int8.tflite`), slotImage: path.join(project.out, `${project.name}.${target.id}.slot`) };
+  await writeAtomically(files.model, prepared.bytes);
+  await writeAtomically(files.slotImage, slotImage);
+
+  const host = recorded(hostRunner(prepared.model, target.runtime.kernelProfile));
+  const hostResult = data === null ? null : await evaluate(host.runner, data, { ...common, ...progress('evaluate int8') });
+
+  const pushed = await push(device, slotImage, { ...common, onProgress: (step, value) => onProgress?.(step, value) });
+  const remote = recorded(await device.runner(prepared.model, signal));
+  const deviceResult = data === null ? null : await evaluate(remote.runner, data, { ...common, ...progress('evaluate on device') });
+  const challenge = await device.challenge(prepared.model, target, randomSeed(), 4, signal);
+  return {
+    name: project.name,
+    target: target.id,
+    device: pushed.device,
+    sizes: { inputModelBytes: inputBytes.byteLength, modelBytes: prepared.bytes.byteLength, slotImageBytes: slotImage.byteLength },
+    accuracy: accuracyOf(data, floatResult, hostResult, deviceResult),
+    latencyMs: deviceResult?.latencyMs ?? null,
+    check,
+    push: pushed,
+    agreement: { samples: remote.outputs.length, equal: countEqual(host.outputs, remote.outputs), challenge: challenge.agrees },
+    files,
+    warnings: [...prepared.warnings, ...(hostResult?.warnings ?? [])],
+  };
+}
+
+async function quantizeProject(project: Project, model: Model, options: DeployOptions): Promise<{ bytes: Uint8Array; model: Model; warnings: readonly Warning[] }> {
+  if (project.calibrate === null) throw fail('CALIBRATION_EMPTY', { reason: `${project.model} is a float model and no calibration dataset was given` });
+  const dataset = await openDataset(project.calibrate);
+  return quantize(model, dataset, {
+    ...(options.signal === undefined ? {} : { signal: options.signal }),
+    onProgress: (value) => options.onProgress?.('calibrate', value),
+  });
+}
+
+/** A runner that keeps every output. */
+function recorded(runner: Runner): { runner: Runner; outputs: Uint8Array[] } {
+  const outputs: Uint8Array[] = [];
+  return {
+    outputs,
+    runner: {
+      ...runner,
+      run: async (sample, signal) => {
+        const result = await runner.run(sample, signal);
+        outputs.push(result.output);
+        return result;
+      },
+    },
+  };
+}
+
+function countEqual(expected: readonly Uint8Array[], actual: readonly Uint8Array[]): number {
+  return actual.filter((output, i) => Buffer.compare(output, expected[i] ?? new Uint8Array(0)) === 0).length;
+}
+
+function accuracyOf(data: Dataset | null, float: Evaluation | null, host: Evaluation | null, device: Evaluation | null): DeployResult['accuracy'] {
+  if (data === null || host === null || device === null) return null;
+  return { metric: host.metric, samples: host.samples, float: float?.value ?? null, host: host.value, device: device.value };
+}
+
+/** Not known to the device beforehand. */
+function randomSeed(): number {
+  return Math.floor(Math.random() * 0xffffffff) + 1;
+}

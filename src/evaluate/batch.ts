@@ -1,0 +1,65 @@
+// Many samples of raw tensors, one after another.
+
+import { fail } from '../errors.js';
+import { type Distribution, distributionOf } from './metrics.js';
+import type { LatencyBasis, Runner } from './runner.js';
+import type { Progress } from './evaluate.js';
+
+export interface BatchOptions {
+  /** Runs of each sample; latencies of all of them count. */
+  readonly repeat?: number;
+  readonly onProgress?: (progress: Progress) => void;
+  readonly signal?: AbortSignal;
+}
+
+export interface BatchResult {
+  readonly samples: number;
+  readonly outputs: Uint8Array;
+  readonly latencyMs: Distribution & { readonly basis: LatencyBasis };
+}
+
+/**
+ * @param samples whole samples back to back: all inputs of the model in order, little-endian, in its own types
+ * @throws INPUT_SIZE
+ */
+export async function runBatch(runner: Runner, samples: Uint8Array, where: string, options: BatchOptions = {}): Promise<BatchResult> {
+  const sampleBytes = runner.inputs.reduce((sum, { bytes }) => sum + bytes, 0);
+  const outputBytes = runner.outputs.reduce((sum, { bytes }) => sum + bytes, 0);
+  const count = samples.byteLength / sampleBytes;
+  if (!Number.isInteger(count) || count === 0) throw fail('INPUT_SIZE', { where, bytes: samples.byteLength, sampleBytes });
+  const outputs = new Uint8Array(count * outputBytes);
+  const latencies: number[] = [];
+  for (let i = 0; i < count; i++) {
+    options.signal?.throwIfAborted();
+    const sample = samples.subarray(i * sampleBytes, (i + 1) * sampleBytes);
+    for (let k = 0; k < (options.repeat ?? 1); k++) {
+      const { output, latencyMs } = await runner.run(sample, options.signal);
+      latencies.push(latencyMs);
+      outputs.set(output, i * outputBytes);
+    }
+    options.onProgress?.({ done: i + 1, total: count });
+  }
+  return { samples: count, outputs, latencyMs: { ...distributionOf(latencies), basis: runner.basis } };
+}
+
+/** Samples from one file per input: sample after sample, the inputs of each in order. */
+export function interleave(files: readonly Uint8Array[], bytes: readonly number[]): Uint8Array {
+  const [first] = files;
+  const count = (first?.byteLength ?? 0) / (bytes[0] ?? 1);
+  const sampleBytes = bytes.reduce((sum, length) => sum + length, 0);
+  files.forEach((file, i) => {
+    if (file.byteLength !== count * (bytes[i] as number)) {
+      throw fail('INPUT_SIZE', { where: `input file ${i + 1}`, bytes: file.byteLength, sampleBytes: bytes[i] as number });
+    }
+  });
+  const out = new Uint8Array(count * sampleBytes);
+  for (let s = 0; s < count; s++) {
+    let at = s * sampleBytes;
+    files.forEach((file, i) => {
+      const length = bytes[i] as number;
+      out.set(file.subarray(s * length, (s + 1) * length), at);
+      at += length;
+    });
+  }
+  return out;
+}

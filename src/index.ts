@@ -1,0 +1,24 @@
+// The library: the same functions that the command line calls, stage by stage.
+//
+//   readModel -> optimize -> calibrate -> planQuantization -> applyPlan   (or quantize, which does all of these)
+//   checkModel, Interpreter, evaluate                                     on this host
+//   buildSlotImage -> openDevice -> push -> DeviceClient.runner           on a device
+//   deploy                                                                all of it
+//
+// Nothing here prints; progress comes through callbacks, and every long call takes an AbortSignal.
+
+export { buildSlotImage, decodeSlotImage } from './bundle/index.js';
+export { type Dataset, openDataset } from './dataset/index.js';
+export { type DeployOptions, type DeployResult, deploy, type Project, readProject } from './deploy.js';
+export { DeviceClient, type PushOptions, type PushResult, push } from './device/index.js';
+export { AtollError, type ErrorCode, errorTable } from './errors.js';
+export { type Evaluation, evaluate, hostRunner, type Runner, runBatch } from './evaluate/index.js';
+export { type Inspection, inspect } from './inspect.js';
+export { openDevice } from './open-device.js';
+export { optimize } from './optimize/index.js';
+export { type Calibration, calibrate, planQuantization, type QuantizationPlan, type QuantizeResult, quantize, applyPlan, schemeOf, verifyInt8 } from './quantize/index.js';
+export { SimulatedDevice, type SimulatedDeviceOptions } from './simdevice/index.js';
+export { type Arena, arenaOf, Interpreter, kernelProfiles, type KernelProfile } from './simulator/index.js';
+export { budgetOf, type CheckResult, checkModel, loadTarget, shippedTargets, type Target } from './targets/index.js';
+export { type Model, readModel, writeModel } from './tflite/index.js';
+export type { Transport } from './transport/index.js';

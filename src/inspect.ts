@@ -1,0 +1,85 @@
+// What is in a model: inputs, outputs, operators with their multiply-accumulates, signatures, scheme.
+
+import { createHash } from 'node:crypto';
+import { type Scheme, schemeOf } from './quantize/index.js';
+import { workOf } from './simulator/index.js';
+import { mainSubgraph, type Model, operatorCodeOf, operatorName, type Tensor, typeName } from './tflite/index.js';
+
+export interface InspectedTensor {
+  readonly index: number;
+  readonly name: string;
+  readonly type: string;
+  readonly shape: readonly number[];
+  /** Where a dimension is free, the shape with -1 there. */
+  readonly shapeSignature: readonly number[] | null;
+  readonly quantization: { readonly scale: number; readonly zeroPoint: number } | null;
+}
+
+export interface Inspection {
+  readonly bytes: number;
+  readonly sha256: string;
+  readonly description: string;
+  readonly scheme: Scheme;
+  readonly inputs: readonly InspectedTensor[];
+  readonly outputs: readonly InspectedTensor[];
+  readonly operators: readonly {
+    readonly index: number;
+    readonly op: string;
+    readonly version: number;
+    readonly inputs: readonly number[];
+    readonly outputs: readonly number[];
+    /** Multiply-accumulates; null where they are not known. */
+    readonly macs: number | null;
+  }[];
+  readonly macs: number;
+  readonly subgraphs: number;
+  readonly tensors: number;
+  readonly parameterBytes: number;
+  readonly signatures: readonly { readonly key: string; readonly inputs: readonly string[]; readonly outputs: readonly string[] }[];
+  readonly metadata: readonly string[];
+}
+
+export function inspect(model: Model, bytes: Uint8Array): Inspection {
+  const subgraph = mainSubgraph(model);
+  const work = workOf(model);
+  const tensors = (indices: Int32Array | null): InspectedTensor[] => Array.from(indices ?? [], (index) => describe(index, subgraph.tensors[index] as Tensor));
+  return {
+    bytes: bytes.byteLength,
+    sha256: createHash('sha256').update(bytes).digest('hex'),
+    description: model.description ?? '',
+    scheme: schemeOf(model),
+    inputs: tensors(subgraph.inputs),
+    outputs: tensors(subgraph.outputs),
+    operators: subgraph.operators.map((operator, index) => ({
+      index,
+      op: operatorName(model, operator),
+      version: operatorCodeOf(model, operator).version,
+      inputs: Array.from(operator.inputs ?? []),
+      outputs: Array.from(operator.outputs ?? []),
+      macs: work[index]?.macs ?? null,
+    })),
+    macs: work.reduce((sum, one) => sum + (one?.macs ?? 0), 0),
+    subgraphs: model.subgraphs.length,
+    tensors: subgraph.tensors.length,
+    parameterBytes: model.buffers.reduce((sum, { data }) => sum + (data?.byteLength ?? 0), 0),
+    signatures: model.signatureDefs.map((signature) => ({
+      key: signature.signatureKey ?? '',
+      inputs: signature.inputs.map(({ name }) => name ?? ''),
+      outputs: signature.outputs.map(({ name }) => name ?? ''),
+    })),
+    metadata: model.metadata.map(({ name }) => name ?? ''),
+  };
+}
+
+function describe(index: number, tensor: Tensor): InspectedTensor {
+  const scale = tensor.quantization?.scale?.[0];
+  const signature = tensor.shapeSignature;
+  return {
+    index,
+    name: tensor.name ?? '',
+    type: typeName(tensor.type),
+    shape: Array.from(tensor.shape ?? []),
+    shapeSignature: signature?.some((dimension) => dimension < 0) ? Array.from(signature) : null,
+    quantization: scale === undefined ? null : { scale, zeroPoint: Number(tensor.quantization?.zeroPoint?.[0] ?? 0n) },
+  };
+}

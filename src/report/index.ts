@@ -1,0 +1,5 @@
+// Results as text for people. In go the plain results of the stages, out come strings; nothing here prints.
+
+export { budgetBar } from './bar.js';
+export { deployReport } from './deploy.js';
+export { bytesText, metricText, millisecondsText, percentText, shapeText, table } from './text.js';

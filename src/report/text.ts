@@ -1,0 +1,46 @@
+// Plain text for people: tables and figures with units.
+
+import { stripVTControlCharacters } from 'node:util';
+
+/** Columns padded to their widest cell; numbers right-aligned. */
+export function table(rows: readonly (readonly (string | number)[])[], header?: readonly string[]): string {
+  const cells = [...(header === undefined ? [] : [header]), ...rows].map((row) => row.map(String));
+  const widths = cells.reduce<number[]>((widest, row) => row.map((cell, i) => Math.max(widest[i] ?? 0, width(cell))), []);
+  const numeric = widths.map((_, i) => rows.every((row) => typeof row[i] === 'number' || /^[\d.,+-]+( \S+)?$/.test(String(row[i] ?? ''))));
+  const line = (row: readonly string[]): string =>
+    row
+      .map((cell, i) => {
+        const padding = ' '.repeat((widths[i] as number) - width(cell));
+        return numeric[i] ? padding + cell : cell + padding;
+      })
+      .join('  ')
+      .trimEnd();
+  const rule = header === undefined ? [] : [widths.map((length) => '-'.repeat(length)).join('  ')];
+  const lines = cells.map(line);
+  return (header === undefined ? lines : [lines[0] as string, ...rule, ...lines.slice(1)]).join('\n');
+}
+
+function width(text: string): number {
+  return stripVTControlCharacters(text).length;
+}
+
+export function bytesText(bytes: number): string {
+  return `${bytes.toLocaleString('en-US')} B`;
+}
+
+export function percentText(fraction: number, digits = 1): string {
+  return `${(100 * fraction).toFixed(digits)} %`;
+}
+
+export function millisecondsText(ms: number): string {
+  return `${ms >= 100 ? ms.toFixed(0) : ms >= 1 ? ms.toFixed(2) : ms.toPrecision(3)} ms`;
+}
+
+export function shapeText(shape: readonly number[]): string {
+  return `[${shape.join(', ')}]`;
+}
+
+/** A metric's value as people read it. */
+export function metricText(metric: string, value: number): string {
+  return metric === 'top1' || metric === 'top5' ? percentText(value) : metric === 'snr' ? `${value.toFixed(2)} dB` : value.toPrecision(4);
+}
