@@ -21,4 +21,5 @@ export { SimulatedDevice, type SimulatedDeviceOptions } from './simdevice/index.
 export { type Arena, arenaOf, Interpreter, kernelProfiles, type KernelProfile } from './simulator/index.js';
 export { budgetOf, type CheckResult, checkModel, loadTarget, shippedTargets, type Target } from './targets/index.js';
 export { type Model, readModel, writeModel } from './tflite/index.js';
+export * as tflite from './tflite/index.js';
 export type { Transport } from './transport/index.js';

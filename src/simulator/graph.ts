@@ -39,14 +39,17 @@ const maxTensorBytes = 2 ** 30;
  */
 export function buildGraph(model: Model, arithmetic: Arithmetic): Graph {
   refuseUnsupported(model);
-  return bindGraph(model, arithmetic);
+  return bindGraph(model, arithmetic, true);
 }
 
-/** Like buildGraph, but takes operators that have no kernel: for questions about shapes. */
-export function bindGraph(model: Model, arithmetic: Arithmetic): Graph {
+/** Like buildGraph, without memory and also for operators without a kernel: for questions about shapes. */
+export function describeGraph(model: Model, arithmetic: Arithmetic): Graph {
+  return bindGraph(model, arithmetic, false);
+}
+
+function bindGraph(model: Model, arithmetic: Arithmetic, allocate: boolean): Graph {
   const subgraph = mainSubgraph(model);
-  const requests = tensorRequests(model);
-  const plan = greedyPlan(requests);
+  const plan = greedyPlan(allocate ? tensorRequests(model) : []);
   if (plan.headBytes > maxTensorBytes) throw fail('TENSOR_TOO_LARGE', { bytes: plan.headBytes, limit: maxTensorBytes });
   const memory = new ArrayBuffer(plan.headBytes);
   const offsets = new Map(plan.buffers.map((buffer) => [buffer.tensor, buffer.offset]));
@@ -66,7 +69,8 @@ export function bindGraph(model: Model, arithmetic: Arithmetic): Graph {
   return { operands, operators, inputs: pick(subgraph.inputs), outputs: pick(subgraph.outputs) };
 }
 
-function refuseUnsupported(model: Model): void {
+/** @throws OPERATORS_UNSUPPORTED with every operator that has no kernel */
+export function refuseUnsupported(model: Model): void {
   const missing = mainSubgraph(model)
     .operators.map((operator, index) => ({ index, name: operatorName(model, operator) }))
     .filter(({ name }) => !operatorFamilies.has(name));

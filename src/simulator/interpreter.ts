@@ -5,7 +5,7 @@ import type { ElementType, Model } from '../tflite/index.js';
 import { defaultKernelProfile, type KernelProfile, kernelProfiles } from './arithmetic/profile.js';
 import { buildGraph, type Graph } from './graph.js';
 import { operatorFamilies } from './operators/index.js';
-import type { Operand, Work } from './operators/operator.js';
+import type { Operand } from './operators/operator.js';
 
 export interface TensorInfo {
   readonly index: number;
@@ -48,16 +48,6 @@ export class Interpreter {
 
   get outputBytes(): number {
     return this.outputs.reduce((sum, output) => sum + output.bytes, 0);
-  }
-
-  /** Multiply-accumulates and kind of work of every operator. */
-  work(): Work[] {
-    return this.graph.operators.map((context) => operatorFamilies.get(context.name)?.work(context) ?? { kind: 'copy', macs: 0 });
-  }
-
-  /** The live operands of the inputs, for hooks that want their values before the first operator runs. */
-  get inputOperands(): readonly Operand[] {
-    return this.graph.inputs;
   }
 
   /** @param bytes little-endian elements of the input's own type, exactly as many as it takes */

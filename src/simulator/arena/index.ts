@@ -3,7 +3,7 @@
 
 import { type Model, mainSubgraph } from '../../tflite/index.js';
 import { defaultKernelProfile, kernelProfiles } from '../arithmetic/profile.js';
-import { buildGraph } from '../graph.js';
+import { describeGraph, refuseUnsupported } from '../graph.js';
 import { operatorFamilies } from '../operators/index.js';
 import type { RuntimeKernels } from '../operators/operator.js';
 import { greedyPlan, type HeadPlan } from './greedy.js';
@@ -20,7 +20,8 @@ export interface Arena extends HeadPlan {
 
 /** @throws OPERATORS_UNSUPPORTED, OPERATOR_INVALID, TENSOR_SHAPE_DYNAMIC */
 export function arenaOf(model: Model, kernels: RuntimeKernels): Arena {
-  const graph = buildGraph(model, kernelProfiles[defaultKernelProfile]);
+  refuseUnsupported(model);
+  const graph = describeGraph(model, kernelProfiles[defaultKernelProfile]);
   const memory = graph.operators.map((context) => operatorFamilies.get(context.name)?.memory(context, kernels) ?? {});
   const scratch = memory.flatMap(({ scratch: sizes = [] }, operator): BufferRequest[] =>
     sizes.map((bytes) => ({ tensor: null, operator, bytes, first: operator + 1, last: operator + 1 })),

@@ -1,0 +1,78 @@
+// Small models made by the tests themselves.
+
+import { addBuffer, type BuiltinOptions, create, type Model, type OperatorName, operatorCodeIndex, schema, type Tensor, TensorType } from '../../src/tflite/index.js';
+
+export interface TensorSpec {
+  readonly name?: string;
+  readonly shape: readonly number[];
+  readonly type?: number;
+  readonly data?: Float32Array | Int32Array | Int8Array;
+  readonly scale?: number | readonly number[];
+  readonly zeroPoint?: number;
+}
+export interface OperatorSpec {
+  readonly op: OperatorName;
+  readonly inputs: readonly number[];
+  readonly outputs: readonly number[];
+  readonly options?: BuiltinOptions;
+}
+
+export function modelOf(tensors: readonly TensorSpec[], operators: readonly OperatorSpec[], inputs: readonly number[], outputs: readonly number[]): Model {
+  const model = create(schema.Model, { version: 3, description: 'test' });
+  model.buffers.push(create(schema.Buffer));
+  const graph = create(schema.SubGraph, { name: 'main', inputs: Int32Array.from(inputs), outputs: Int32Array.from(outputs) });
+  model.subgraphs.push(graph);
+  tensors.forEach(({ name, shape, type, data, scale, zeroPoint = 0 }, i) => {
+    const scales = scale === undefined ? null : Float32Array.from([scale].flat());
+    const tensor: Tensor = create(schema.Tensor, {
+      name: name ?? `tensor${i}`,
+      shape: Int32Array.from(shape),
+      type: type ?? (data instanceof Int32Array ? TensorType.INT32 : data instanceof Int8Array ? TensorType.INT8 : TensorType.FLOAT32),
+      buffer: data === undefined ? 0 : addBuffer(model, new Uint8Array(data.buffer, data.byteOffset, data.byteLength)),
+      quantization:
+        scales === null ? null : create(schema.QuantizationParameters, { scale: scales, zeroPoint: BigInt64Array.from(scales, () => BigInt(zeroPoint)) }),
+    });
+    graph.tensors.push(tensor);
+  });
+  for (const { op, inputs: from, outputs: to, options } of operators) {
+    graph.operators.push(
+      create(schema.Operator, { opcodeIndex: operatorCodeIndex(model, op, 1), inputs: Int32Array.from(from), outputs: Int32Array.from(to), builtinOptions: options ?? null }),
+    );
+  }
+  return model;
+}
+
+export const denseOptions = (activation = 0): BuiltinOptions => ({
+  kind: 'FullyConnectedOptions',
+  fusedActivationFunction: activation,
+  weightsFormat: 0,
+  keepNumDims: false,
+  asymmetricQuantizeInputs: false,
+  quantizedBiasType: TensorType.FLOAT32,
+});
+
+export const convOptions = (activation = 0): BuiltinOptions => ({
+  kind: 'Conv2DOptions',
+  padding: 0,
+  strideH: 1,
+  strideW: 1,
+  dilationHFactor: 1,
+  dilationWFactor: 1,
+  fusedActivationFunction: activation,
+  quantizedBiasType: TensorType.FLOAT32,
+});
+
+/** x [1, 4] -> FULLY_CONNECTED -> y [1, 2] */
+export function denseModel(weights = [0.5, -1, 0.25, 2, 1, 1, -2, 0.125], bias = [0.5, -0.25]): Model {
+  return modelOf(
+    [
+      { name: 'x', shape: [1, 4] },
+      { name: 'w', shape: [2, 4], data: Float32Array.from(weights) },
+      { name: 'b', shape: [2], data: Float32Array.from(bias) },
+      { name: 'y', shape: [1, 2] },
+    ],
+    [{ op: 'FULLY_CONNECTED', inputs: [0, 1, 2], outputs: [3], options: denseOptions() }],
+    [0],
+    [3],
+  );
+}
