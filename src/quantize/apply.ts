@@ -1,5 +1,6 @@
 // Carries out a plan: a float model and a plan give an int8 model.
 
+import { roundHalfAway } from '../simulator/index.js';
 import {
   addBuffer,
   compact,
@@ -74,13 +75,13 @@ function int8Weights(model: Model, { tensor: index, axis, scales }: WeightsPlan)
 
 function int32Bias(model: Model, { tensor: index, scales }: BiasPlan): number {
   const tensor = mainSubgraph(model).tensors[index] as Tensor;
-  const quantized = Int32Array.from(floatsOf(model, tensor), (value, i) => Math.round(value / (scales[i % scales.length] as number)));
+  const quantized = Int32Array.from(floatsOf(model, tensor), (value, i) => roundHalfAway(value / (scales[i % scales.length] as number)));
   return addTensor(model, tensor, TensorType.INT32, new Uint8Array(quantized.buffer), parametersOf(scales, 0, 0));
 }
 
 function int8Values(bytes: Uint8Array, scale: number, zeroPoint: number): Uint8Array {
   const values = new Float32Array(bytes.slice().buffer);
-  const quantized = Int8Array.from(values, (value) => Math.min(127, Math.max(-128, Math.round(value / scale) + zeroPoint)));
+  const quantized = Int8Array.from(values, (value) => Math.min(127, Math.max(-128, roundHalfAway(value / scale) + zeroPoint)));
   return new Uint8Array(quantized.buffer);
 }
 

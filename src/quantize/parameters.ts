@@ -1,5 +1,6 @@
 // Scales and zero points from ranges, as TFLite's converter computes them: real = (q - zeroPoint) * scale.
 
+import { roundHalfAway } from '../simulator/index.js';
 import type { FixedQuantization } from './rules.js';
 
 export interface Range {
@@ -19,7 +20,7 @@ export function activationParameters({ min, max }: Range): FixedQuantization {
   const high = Math.max(0, max);
   if (high === low) return { scale: 1, zeroPoint: -128 };
   const scale = (high - low) / 255;
-  const zeroPoint = Math.round(-128 - low / scale);
+  const zeroPoint = roundHalfAway(-128 - low / scale);
   return { scale: Math.max(smallestScale, Math.fround(scale)), zeroPoint: Math.min(127, Math.max(-128, zeroPoint)) };
 }
 
@@ -28,11 +29,9 @@ export function weightScale(largest: number): number {
   return largest === 0 ? 1 : Math.max(smallestScale, Math.fround(largest / 127));
 }
 
-/** C's round() of a float32 quotient, as the converter computes it. */
+/** The quotient is rounded to float32 first, as the converter computes it. */
 export function quantizeWeight(value: number, scale: number): number {
-  const quotient = Math.fround(value / scale);
-  const rounded = quotient < 0 ? -Math.floor(-quotient + 0.5) : Math.floor(quotient + 0.5);
-  return Math.min(127, Math.max(-127, rounded));
+  return Math.min(127, Math.max(-127, roundHalfAway(Math.fround(value / scale))));
 }
 
 const int32Max = 2 ** 31 - 1;

@@ -3,6 +3,7 @@
 
 export type { PlannedBuffer } from './arena/greedy.js';
 export { type Arena, arenaOf } from './arena/index.js';
+export { roundHalfAway } from './arithmetic/fixed-point.js';
 export { defaultKernelProfile, type KernelProfile, kernelProfiles } from './arithmetic/profile.js';
 export { buildGraph } from './graph.js';
 export { bytesOf, Interpreter, type OperatorHook, type TensorInfo } from './interpreter.js';

@@ -70,11 +70,11 @@ for (const golden of goldens) {
     });
   }
 
-  test(`${golden}: every layer`, () => {
+  // Float models differ in the last bits between the golden's own platforms; integer ones nowhere.
+  const float = new Interpreter(modelOf(golden)).outputs[0]?.type === 'float32';
+  if (!float) test(`${golden}: every layer`, () => {
     const model = modelOf(golden);
     const interpreter = new Interpreter(model);
-    // Float models differ in the last bits between the golden's own platforms; integer ones nowhere.
-    if (interpreter.outputs[0]?.type === 'float32') return;
     const input = sharedBytes('golden', golden, 'input.bin');
     const layers = sharedJson<Record<string, string>[]>('golden', golden, 'acts_crc.json');
     let compared = 0;

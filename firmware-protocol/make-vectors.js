@@ -1,0 +1,59 @@
+// Writes vectors.json: packets of every command, a slot image and drawn bytes, for whoever implements the firmware's
+// side. `node firmware-protocol/make-vectors.js` after a build; with --check it compares instead of writing.
+import { readFile, writeFile } from 'node:fs/promises';
+import { drawSample, encodeSlotImage, SeededBytes } from '../dist/bundle/index.js';
+import { atollCommands, encodePacket, encodePayload } from '../dist/protocol/index.js';
+
+const hex = (bytes) => Buffer.from(bytes).toString('hex');
+const sha = Uint8Array.from({ length: 32 }, (_, i) => i);
+
+const requests = {
+  describe: {},
+  slots: {},
+  activate: { slot: 1, sha },
+  confirm: { sha },
+  erase: { slot: 0 },
+  writeInput: { input: 0, off: 256, data: Uint8Array.of(1, 2, 3) },
+  run: { n: 10 },
+  readOutput: { output: 0, off: 0 },
+  selfTest: { slot: 1 },
+  challenge: { seed: 0xdeadbeef, n: 4 },
+  profile: { off: 32 },
+};
+const responses = {
+  describe: { proto: 1, id: 'd1', target: 'pico', fw: '1.0', runtime: 'tflm', profile: 'tflm-reference', tick_hz: 1000000, slot_bytes: 4096, arena_bytes: 2048, key: false },
+  slots: { slots: [{ slot: 0, len: 0, active: false, pending: false, confirmed: false, tested: false, attempts: 0 }] },
+  activate: { arena: 1234 },
+  confirm: {},
+  erase: {},
+  writeInput: { off: 259 },
+  run: { n: 10, ticks: 123456 },
+  readOutput: { off: 0, data: Uint8Array.of(9, 8), len: 2 },
+  selfTest: { vectors: 4, failed: 0, max_lsb: 0, ticks: 4000, arena: 1234 },
+  challenge: { n: 4, crc: 0xcbf43926 },
+  profile: { ops: [[3, 100]] },
+};
+
+const packets = Object.entries(atollCommands).map(([key, command], sequence) => {
+  const packet = (op, map) => hex(encodePacket({ version: 1, op, group: command.group, sequence, command: command.id, payload: encodePayload(map) }));
+  return { command: command.name, request: packet(command.op, requests[key]), response: packet(command.op + 1, responses[key]) };
+});
+
+const model = Uint8Array.from({ length: 20 }, (_, i) => i);
+const manifest = { version: '1', target: 'pico', profile: 'tflm-reference', agreement: 'exact', operators: [9, 25], arena: 1234 };
+const vectors = [{ seed: 1, output: Uint8Array.of(1, 2, 3) }];
+const tensor = (type, bytes) => ({ index: 0, name: '', type, shape: [bytes], bytes, quantization: null });
+const document = {
+  packets,
+  slotImage: { model: hex(model), manifest, vectors: vectors.map(({ seed, output }) => ({ seed, output: hex(output) })), image: hex(encodeSlotImage(model, manifest, vectors)) },
+  drawn: [0, 1, 2, 0xdeadbeef].map((seed) => ({ seed, int8: hex(drawSample(new SeededBytes(seed), [tensor('int8', 16)])), float32: hex(drawSample(new SeededBytes(seed), [tensor('float32', 16)])) })),
+};
+
+const file = new URL('vectors.json', import.meta.url);
+const text = `${JSON.stringify(document, null, 2)}\n`;
+if (process.argv.includes('--check')) {
+  if ((await readFile(file, 'utf8')) !== text) {
+    console.error('firmware-protocol/vectors.json is not what this build computes: the wire format has changed');
+    process.exitCode = 1;
+  }
+} else await writeFile(file, text);

@@ -1,0 +1,79 @@
+import path from 'node:path';
+import { expect, test } from 'vitest';
+import { openDataset } from '../../../src/dataset/index.js';
+import { areaUnderRoc, evaluate, hostRunner, inTopK, interleave, runBatch, toModelInput, toRealValues } from '../../../src/evaluate/index.js';
+import type { TensorInfo } from '../../../src/simulator/index.js';
+import { denseModel } from '../../support/models.js';
+import { floatBytes, temporaryFolder, writeFiles } from '../../support/files.js';
+
+const folder = temporaryFolder();
+const identity = denseModel([1, 0, 0, 0, 0, 1, 0, 0], [0, 0]);
+
+async function dataset(name: string, values: readonly number[], extra: string) {
+  writeFiles(folder, { [`${name}.bin`]: floatBytes(values), [`${name}.yaml`]: `name: ${name}\ninputs:\n  - {files: ${name}.bin, type: float32, shape: [4]}\n${extra}` });
+  return openDataset(path.join(folder, `${name}.yaml`));
+}
+
+test('top-1 and the confusion matrix', async () => {
+  writeFiles(folder, { 'labels.csv': '0\n1\n1\n' });
+  const data = await dataset('top1', [2, 1, 0, 0, 0, 3, 0, 0, 5, 4, 0, 0], 'task: classification\nlabels: {csv: labels.csv}\n');
+  const result = await evaluate(hostRunner(identity), data);
+  expect(result).toMatchObject({ metric: 'top1', samples: 3, confusion: { matrix: [[1, 0], [1, 1]] }, warnings: [] });
+  expect(result.value).toBeCloseTo(2 / 3);
+  expect(result.latencyMs.basis).toBe('host');
+});
+
+test('mean squared error and SNR against targets', async () => {
+  writeFiles(folder, { 'targets.bin': floatBytes([1, 2, 3, 4]) });
+  const targets = 'targets:\n  - {files: targets.bin, type: float32, shape: [2]}\n';
+  const mse = await evaluate(hostRunner(identity), await dataset('mse', [1, 3, 0, 0, 3, 2, 0, 0], `task: regression\n${targets}`));
+  expect(mse).toMatchObject({ metric: 'mse', value: (0 + 1 + 0 + 4) / 4, confusion: null });
+  const snr = await evaluate(hostRunner(identity), await dataset('snr', [1, 3, 0, 0, 3, 2, 0, 0], `task: regression\nmetric: snr\n${targets}`));
+  expect(snr.value).toBeCloseTo(10 * Math.log10(30 / 5));
+});
+
+test('the area under the ROC curve, ties counting half', () => {
+  expect(areaUnderRoc([1, 2, 3, 4], [0, 0, 1, 1])).toBe(1);
+  expect(areaUnderRoc([4, 3, 2, 1], [0, 0, 1, 1])).toBe(0);
+  expect(areaUnderRoc([1, 1, 1, 1], [0, 1, 0, 1])).toBe(0.5);
+  expect(areaUnderRoc([0.1, 0.4, 0.35, 0.8], [0, 0, 1, 1])).toBe(0.75);
+});
+
+test('top-k ranks equal scores by index', () => {
+  expect(inTopK([5, 5, 1], 1, 1)).toBe(false);
+  expect(inTopK([5, 5, 1], 1, 2)).toBe(true);
+  expect(inTopK([1, 2], 7, 5)).toBe(false);
+});
+
+const int8Input: TensorInfo = { index: 0, name: 'x', type: 'int8', shape: [4], bytes: 4, quantization: { scale: 0.5, zeroPoint: -3 } };
+
+test('real values go through the quantization of the model, and what does not fit is counted', () => {
+  const { bytes, saturated } = toModelInput([Float32Array.of(0, 1, 100, -100)], [int8Input], [0], 'd');
+  expect([...new Int8Array(bytes.buffer)]).toEqual([-3, -1, 127, -128]);
+  expect(saturated).toBe(2);
+  expect([...toRealValues(bytes, int8Input)]).toEqual([0, 1, 65, -62.5]);
+});
+
+test('data that does not fit the model, or has no metric, is refused', async () => {
+  writeFiles(folder, { 'three.yaml': 'name: three\ntask: none\ninputs:\n  - {files: three.bin, type: float32, shape: [3]}\n', 'three.bin': floatBytes([1, 2, 3]) });
+  const three = await openDataset(path.join(folder, 'three.yaml'));
+  await expect(evaluate(hostRunner(identity), three)).rejects.toThrow(expect.objectContaining({ code: 'DATASET_NO_METRIC' }));
+  writeFiles(folder, { 'three.yaml': 'name: three\ntask: regression\ninputs:\n  - {files: three.bin, type: float32, shape: [3]}\n' });
+  await expect(evaluate(hostRunner(identity), await openDataset(path.join(folder, 'three.yaml')))).rejects.toThrow(expect.objectContaining({ code: 'DATASET_MISMATCH' }));
+});
+
+test('a batch of raw tensors, repeated, and inputs from several files', async () => {
+  const runner = hostRunner(identity);
+  const result = await runBatch(runner, floatBytes([1, 2, 0, 0, 3, 4, 0, 0]), 'input', { repeat: 3 });
+  expect(result.samples).toBe(2);
+  expect([...new Float32Array(result.outputs.buffer)]).toEqual([1, 2, 3, 4]);
+  await expect(runBatch(runner, new Uint8Array(15), 'input.bin')).rejects.toThrow(/input.bin holds 15 bytes/);
+  expect([...interleave([Uint8Array.of(1, 2), Uint8Array.of(3, 4, 5, 6)], [1, 2])]).toEqual([1, 3, 4, 2, 5, 6]);
+  expect(() => interleave([Uint8Array.of(1, 2), Uint8Array.of(3)], [1, 2])).toThrow(expect.objectContaining({ code: 'INPUT_SIZE' }));
+});
+
+test('an aborted evaluation stops', async () => {
+  const abort = new AbortController();
+  abort.abort(new Error('enough'));
+  await expect(evaluate(hostRunner(identity), await dataset('abort', [1, 2, 3, 4], 'task: regression\n'), { signal: abort.signal })).rejects.toThrow('enough');
+});

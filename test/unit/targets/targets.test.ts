@@ -1,0 +1,124 @@
+import path from 'node:path';
+import { describe, expect, test } from 'vitest';
+import { budgetOf, checkModel, loadTarget, shippedTargets, type TargetFile, validateTarget } from '../../../src/targets/index.js';
+import { readFileSync } from 'node:fs';
+import { parse } from 'yaml';
+import { TensorType, writeModel } from '../../../src/tflite/index.js';
+import { convOptions, denseModel, modelOf } from '../../support/models.js';
+import { temporaryFolder, writeFiles } from '../../support/files.js';
+
+const folder = temporaryFolder();
+const file = (id: string): string => readFileSync(new URL(`../../../targets/${id}.yaml`, import.meta.url), 'utf8');
+
+test('every shipped target loads, and is named like its file', async () => {
+  const ids = await shippedTargets();
+  expect(ids).toEqual(expect.arrayContaining(['coral-usb', 'nano33ble', 'nucleo-l4r5zi', 'pico', 'qemu-mps2-an386']));
+  for (const id of ids) expect((await loadTarget(id)).id).toBe(id);
+});
+
+test('an unknown target names the nearest', async () => {
+  await expect(loadTarget('nano33bel')).rejects.toThrow(/did you mean nano33ble\?/);
+  await expect(loadTarget('zzzz')).rejects.toThrow(/^no target named zzzz$/);
+});
+
+describe('target files with faults', () => {
+  test.each([
+    ['an unknown key', (text: string) => `${text}colour: red\n`, /colour/],
+    ['a missing key', (text: string) => text.replace(/^clockHz:.*\n/m, ''), /clockHz/],
+    ['a wrong type, with its line', (text: string) => text.replace('clockHz: 64000000', 'clockHz: fast'), /line 5, clockHz/],
+  ])('%s', async (_, edit, message) => {
+    writeFiles(folder, { 'bad.yaml': edit(file('nano33ble')) });
+    await expect(loadTarget(path.join(folder, 'bad.yaml'))).rejects.toThrow(expect.objectContaining({ code: 'TARGET_INVALID', message: expect.stringMatching(message) }));
+  });
+
+  const sound = parse(file('nano33ble')) as TargetFile;
+  test.each([
+    ['flash-usable', { flash: { bytes: 10, usableBytes: 20, firmwareBytes: 5 } }],
+    ['flash-room', { flash: { bytes: 20, usableBytes: 20, firmwareBytes: 20 } }],
+    ['ram-room', { ram: { bytes: 10, firmwareBytes: 10 } }],
+    ['core-or-accelerator', { core: null }],
+    ['clock-for-cycles', { clockHz: null }],
+    ['alignment-power-of-two', { alignment: 12 }],
+    ['figures-have-sources', { sources: {} }],
+  ])('check %s', (check, change) => {
+    expect(validateTarget(sound)).toEqual([]);
+    expect(validateTarget({ ...sound, ...change } as TargetFile).map((fault) => fault.check)).toContain(check);
+  });
+
+  test("a user's own target is a file like those shipped", async () => {
+    writeFiles(folder, { 'mine.yaml': file('pico').replace('id: pico', 'id: my-board').replace('firmwareBytes: 65536', 'firmwareBytes: 200000') });
+    expect(budgetOf(await loadTarget(path.join(folder, 'mine.yaml'))).arenaBytes).toBe(70336);
+  });
+});
+
+describe('check', () => {
+  const quantizedDense = (units: number, depth: number) =>
+    modelOf(
+      [
+        { shape: [1, depth], type: TensorType.INT8, scale: 0.1 },
+        { shape: [units, depth], data: new Int8Array(units * depth), scale: 0.1 },
+        { shape: [1, units], type: TensorType.INT8, scale: 0.1 },
+      ],
+      [{ op: 'FULLY_CONNECTED', inputs: [0, 1, -1], outputs: [2], options: { kind: 'FullyConnectedOptions', fusedActivationFunction: 0, weightsFormat: 0, keepNumDims: false, asymmetricQuantizeInputs: false, quantizedBiasType: 0 } }],
+      [0],
+      [2],
+    );
+
+  test('a model that fits says so, with its memory and latency', async () => {
+    const model = quantizedDense(10, 20);
+    const result = checkModel(model, await loadTarget('nano33ble'), writeModel(model).byteLength);
+    expect(result).toMatchObject({ fits: true, reasons: [], operators: [{ index: 0, op: 'FULLY_CONNECTED', placed: 'cpu', reason: null }], memory: { headBytes: 48 } });
+    expect(result.latencyMs).toMatchObject({ basis: 'estimate', value: (1000 * (200 * 3.91 + 1000)) / 64e6 });
+  });
+
+  test('a model that is too large for flash, or for RAM, says by how much', async () => {
+    const target = await loadTarget('nano33ble');
+    const large = quantizedDense(1000, 500);
+    const flash = checkModel(large, target, writeModel(large).byteLength);
+    expect(flash.fits).toBe(false);
+    expect(flash.reasons.map(({ code }) => code)).toEqual(['FLASH']);
+    expect(flash.reasons[0]?.message).toMatch(/a slot of nano33ble has 360448 \(\d+ too many\)/);
+    const wide = modelOf(
+      [
+        { shape: [1, 160, 160, 1], type: TensorType.INT8, scale: 0.1 },
+        { shape: [16, 1, 1, 1], data: new Int8Array(16), scale: 0.1 },
+        { shape: [1, 160, 160, 16], type: TensorType.INT8, scale: 0.1 },
+      ],
+      [{ op: 'CONV_2D', inputs: [0, 1, -1], outputs: [2], options: convOptions() }],
+      [0],
+      [2],
+    );
+    expect(checkModel(wide, target, 1000).reasons.map(({ code }) => code)).toEqual(['ARENA']);
+  });
+
+  test('float edges and unknown operators are refused by name', async () => {
+    const target = await loadTarget('pico');
+    expect(checkModel(denseModel(), target, 1000).reasons.map(({ code, message }) => [code, message])).toEqual([
+      ['TYPE', expect.stringContaining('tensor 0 "x" is float32')],
+      ['TYPE', expect.stringContaining('tensor 3 "y" is float32')],
+    ]);
+    const odd = modelOf([{ shape: [1, 2], type: TensorType.INT8, scale: 1 }, { shape: [1, 2], type: TensorType.INT8, scale: 1 }], [{ op: 'POW', inputs: [0, 0], outputs: [1] }], [0], [1]);
+    const result = checkModel(odd, target, 100);
+    expect(result.operators[0]).toMatchObject({ placed: 'unsupported', reason: 'Operation not supported' });
+    expect(result.memory.arenaBytes).toBeNull();
+  });
+
+  test('on an Edge TPU everything after the first unmapped operator stays on the CPU', async () => {
+    const quantized = { shape: [1, 2], type: TensorType.INT8, scale: 1 };
+    const model = modelOf(
+      [quantized, quantized, quantized, quantized],
+      [
+        { op: 'RELU', inputs: [0], outputs: [1] },
+        { op: 'LEAKY_RELU', inputs: [1], outputs: [2] },
+        { op: 'RELU', inputs: [2], outputs: [3] },
+      ],
+      [0],
+      [3],
+    );
+    expect(checkModel(model, await loadTarget('coral-usb'), 100).operators.map(({ placed, reason }) => [placed, reason])).toEqual([
+      ['npu', null],
+      ['cpu', 'Operation not supported'],
+      ['cpu', 'More than one subgraph is not supported'],
+    ]);
+  });
+});
