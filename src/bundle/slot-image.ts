@@ -105,16 +105,19 @@ export function decodeSlotImage(image: Uint8Array): SlotImage {
 
 function decodeTrailer(encoded: Uint8Array, model: Uint8Array): Trailer {
   const invalid = (reason: string, cause?: unknown): Error => fail('SLOT_IMAGE_INVALID', { reason }, cause);
+  let trailer: z.output<typeof trailerSchema>;
+  let manifest: Manifest;
+  let vectors: SelfTestVector[];
   try {
-    const trailer = trailerSchema.parse(decodeMap(encoded, 'trailer'));
-    const manifest = manifestSchema.parse(decodeMap(trailer.manifest, 'manifest'));
-    const vectors = vectorsSchema.parse(decode(trailer.vectors));
-    if (!equalBytes(manifest.model, sha256(model))) throw invalid('the model is not the one that the manifest names');
-    if (!equalBytes(manifest.vectors, sha256(trailer.vectors))) throw invalid('the self-test vectors are not those that the manifest names');
-    return { manifest, vectors, signed: trailer.signature !== undefined };
+    trailer = trailerSchema.parse(decodeMap(encoded, 'trailer'));
+    manifest = manifestSchema.parse(decodeMap(trailer.manifest, 'manifest'));
+    vectors = vectorsSchema.parse(decode(trailer.vectors));
   } catch (error) {
-    throw invalid(reasonOf(error), error);
+    throw invalid(error instanceof z.ZodError ? z.prettifyError(error) : reasonOf(error), error);
   }
+  if (!equalBytes(manifest.model, sha256(model))) throw invalid('the model is not the one that the manifest names');
+  if (!equalBytes(manifest.vectors, sha256(trailer.vectors))) throw invalid('the self-test vectors are not those that the manifest names');
+  return { manifest, vectors, signed: trailer.signature !== undefined };
 }
 
 export function equalBytes(a: Uint8Array, b: Uint8Array): boolean {

@@ -1,0 +1,111 @@
+// The numbers of the main job, on real models: accuracy after quantization, agreement with the official int8 files, and
+// the official keyword model on a simulated board over the protocol.
+
+import { describe, expect, test } from 'vitest';
+import { buildSlotImage } from '../../src/bundle/index.js';
+import { openDataset } from '../../src/dataset/index.js';
+import { push } from '../../src/device/index.js';
+import { evaluate, hostRunner, runBatch } from '../../src/evaluate/index.js';
+import { openDevice } from '../../src/open-device.js';
+import { optimize } from '../../src/optimize/index.js';
+import { applyPlan, planQuantization, quantize, type Range } from '../../src/quantize/index.js';
+import { loadTarget } from '../../src/targets/index.js';
+import { constantBytes, mainSubgraph, type Model, readModel, type Tensor, writeModel } from '../../src/tflite/index.js';
+import { sharedBytes, sharedPath, sharedTest } from '../support/shared.js';
+
+const official = (name: string): Model => readModel(sharedBytes('models', 'mlperf-tiny', `${name}.tflite`), name);
+
+sharedTest('kws: int8 by us keeps at least 91.0 % of keywords', async () => {
+  const float = official('kws_ref_model_float');
+  const { model, warnings } = await quantize(float, await openDataset(sharedPath('data', 'kws_calibration.yaml')));
+  expect(warnings).toEqual([]);
+  const result = await evaluate(hostRunner(model), await openDataset(sharedPath('data', 'kws01.yaml')));
+  expect(result.samples).toBe(1000);
+  expect(result.value).toBeGreaterThanOrEqual(0.91);
+});
+
+sharedTest('kws: the float model has the accuracy that its publishers give', async () => {
+  const result = await evaluate(hostRunner(optimize(official('kws_ref_model_float')).model), await openDataset(sharedPath('data', 'kws01.yaml')));
+  expect(result.value).toBe(0.915);
+});
+
+describe('weights equal those of the official int8 files', () => {
+  /**
+   * Activation ranges are taken from the official file, since its calibration data is not at hand; they matter here
+   * only for channels whose weights are all but zero: their scale follows from the bias and the input's scale.
+   */
+  sharedTest.for([
+    ['vww_96_float', 'vww_96_int8'],
+    ['pretrainedResnet', 'pretrainedResnet_quant'],
+    ['ad01_fp32', 'ad01_int8'],
+  ] as const)('%s', ([floatName, int8Name]) => {
+    const float = optimize(official(floatName)).model;
+    const theirs = official(int8Name);
+    const plan = planQuantization(float, { dataset: 'official', samples: 0, sha256: '', ranges: officialRanges(float, theirs), warnings: [] });
+    const ours = readModel(writeModel(applyPlan(float, plan)));
+    let scaleError = 0;
+    let weights = 0;
+    let different = 0;
+    let largest = 0;
+    mainSubgraph(ours).operators.forEach((operator, o) => {
+      const a = constantOf(ours, operator.inputs?.[1]);
+      const b = constantOf(theirs, mainSubgraph(theirs).operators[o]?.inputs?.[1]);
+      if (a === null || b === null || operator.inputs?.length !== 3) return;
+      expect(a.scales.length).toBe(b.scales.length);
+      a.scales.forEach((scale, c) => {
+        scaleError = Math.max(scaleError, Math.abs(scale / (b.scales[c] as number) - 1));
+      });
+      a.values.forEach((value, i) => {
+        const difference = Math.abs(value - (b.values[i] as number));
+        weights += 1;
+        different += Number(difference > 0);
+        largest = Math.max(largest, difference);
+      });
+    });
+    expect(weights).toBeGreaterThan(70000);
+    expect(scaleError).toBeLessThan(1e-6);
+    expect(largest).toBeLessThanOrEqual(1);
+    expect(different / weights).toBeLessThanOrEqual(0.0001);
+  });
+});
+
+function officialRanges(float: Model, theirs: Model): (Range | null)[] {
+  const ranges: (Range | null)[] = mainSubgraph(float).tensors.map(() => null);
+  const [a, b] = [mainSubgraph(float), mainSubgraph(theirs)];
+  const take = (ourTensor: number | undefined, theirTensor: number | undefined): void => {
+    const quantization = b.tensors[theirTensor ?? -1]?.quantization;
+    const scale = quantization?.scale?.[0] ?? 1;
+    const zeroPoint = Number(quantization?.zeroPoint?.[0] ?? 0n);
+    ranges[ourTensor ?? -1] = { min: scale * (-128 - zeroPoint), max: scale * (127 - zeroPoint) };
+  };
+  take(a.inputs?.[0], b.inputs?.[0]);
+  a.operators.forEach((operator, o) => take(operator.outputs?.[0], b.operators[o]?.outputs?.[0]));
+  return ranges;
+}
+
+function constantOf(model: Model, index: number | undefined): { scales: Float32Array; values: Int8Array } | null {
+  const tensor = mainSubgraph(model).tensors[index ?? -1] as Tensor | undefined;
+  const bytes = tensor === undefined ? null : constantBytes(model, tensor);
+  const scales = tensor?.quantization?.scale;
+  return bytes === null || scales == null ? null : { scales, values: new Int8Array(bytes.buffer, bytes.byteOffset, bytes.byteLength) };
+}
+
+sharedTest('the official kws model on sim:qemu-mps2-an386, over the protocol: 1,000 outputs byte for byte', async () => {
+  const bytes = sharedBytes('models', 'mlperf-tiny', 'kws_ref_model.tflite');
+  const model = readModel(bytes);
+  const target = await loadTarget('qemu-mps2-an386');
+  const device = await openDevice('sim:qemu-mps2-an386');
+  const pushed = await push(device, buildSlotImage(bytes, model, target));
+  expect(pushed.arenaBytes).toBe(22772);
+  const result = await runBatch(await device.runner(model), sharedBytes('golden', 'kws_ref_model', 'input.bin'), 'input.bin');
+  expect(result.samples).toBe(1000);
+  expect(Buffer.compare(result.outputs, sharedBytes('golden', 'kws_ref_model', 'output.bin'))).toBe(0);
+  expect(result.latencyMs.basis).toBe('simulated');
+  await device.close();
+});
+
+test('a simulated device knows only the kinds that have a target file', async () => {
+  await expect(openDevice('sim:nonesuch')).rejects.toThrow(expect.objectContaining({ code: 'TARGET_UNKNOWN' }));
+  await expect(openDevice('serial:/dev/ttyACM0')).rejects.toThrow(/not supported yet/);
+  await expect(openDevice('nonsense')).rejects.toThrow(expect.objectContaining({ code: 'DEVICE_UNKNOWN' }));
+});

@@ -1,0 +1,275 @@
+// The host against simulated devices, over packets: the good way, and every fault that a device can be given.
+
+import { describe, expect, test } from 'vitest';
+import { buildSlotImage, decodeSlotImage, encodeSlotImage, sha256 } from '../../../src/bundle/index.js';
+import { DeviceClient, push, SmpClient, uploadImage } from '../../../src/device/index.js';
+import { atollCommands, fileCommands, osCommands, slotFiles } from '../../../src/protocol/index.js';
+import { type FaultName, faultNames, SimulatedDevice, type SimulatedDeviceOptions } from '../../../src/simdevice/index.js';
+import { loadTarget } from '../../../src/targets/index.js';
+import { TensorType, writeModel } from '../../../src/tflite/index.js';
+import type { Transport } from '../../../src/transport/index.js';
+import { convOptions, denseModel, denseOptions, modelOf } from '../../support/models.js';
+
+/** Answers come within microseconds here; a lost one should not make the tests wait. */
+const quick = { timeoutMs: 40, attempts: 4 };
+const target = await loadTarget('pico');
+
+function int8Dense(depth: number, fill = 3) {
+  return modelOf(
+    [
+      { shape: [1, depth], type: TensorType.INT8, scale: 0.1 },
+      { shape: [10, depth], data: Int8Array.from({ length: 10 * depth }, (_, i) => (fill * i) % 127), scale: 0.1 },
+      { shape: [1, 10], type: TensorType.INT8, scale: 2 },
+    ],
+    [{ op: 'FULLY_CONNECTED', inputs: [0, 1, -1], outputs: [2], options: denseOptions() }],
+    [0],
+    [2],
+  );
+}
+
+const model = int8Dense(900);
+const image = buildSlotImage(writeModel(model), model, target);
+const otherModel = int8Dense(900, 5);
+const otherImage = buildSlotImage(writeModel(otherModel), otherModel, target);
+
+function connect(options: SimulatedDeviceOptions = {}): { simulated: SimulatedDevice; device: DeviceClient } {
+  const simulated = new SimulatedDevice(target, options);
+  return { simulated, device: new DeviceClient(simulated.connect(), quick) };
+}
+
+test('a push ends confirmed, with every self-test vector equal', async () => {
+  const { simulated, device } = connect();
+  const steps: string[] = [];
+  const result = await push(device, image, { onProgress: (step) => void (steps.at(-1) === step || steps.push(step)) });
+  expect(result).toMatchObject({ changed: true, state: 'confirmed', selfTest: { vectors: 4, failed: 0, maxLsb: 0 }, image: { bytes: image.byteLength, resumedAt: 0 } });
+  expect(steps).toEqual(['upload', 'self-test', 'activate', 'confirm']);
+  expect(simulated.slots.active).toMatchObject({ active: true, confirmed: true, pending: false });
+  expect(Buffer.compare(simulated.slots.active?.bytes ?? new Uint8Array(0), image)).toBe(0);
+  expect((await device.challenge(model, target, 12345)).agrees).toBe(true);
+  expect((await device.challenge(otherModel, target, 12345)).agrees).toBe(false);
+});
+
+test('pushing what runs already changes nothing, another model takes the other slot', async () => {
+  const { simulated, device } = connect();
+  await push(device, image);
+  const first = simulated.slots.activeIndex;
+  expect(await push(device, image)).toMatchObject({ changed: false, state: 'confirmed' });
+  expect(simulated.slots.activeIndex).toBe(first);
+  expect(await push(device, otherImage)).toMatchObject({ changed: true });
+  expect(simulated.slots.activeIndex).not.toBe(first);
+  expect(simulated.slots.all.map(({ confirmed }) => confirmed)).toEqual([true, true]);
+});
+
+test.each([96, 128, 384, 512, 2048, 65535])('packets never exceed the %d bytes that the device takes', async (maxPacketBytes) => {
+  const { simulated } = connect({ maxPacketBytes });
+  const transport = simulated.connect();
+  let largest = 0;
+  const counting: Transport = {
+    get name() {
+      return transport.name;
+    },
+    send: (packet) => {
+      largest = Math.max(largest, packet.byteLength);
+      return transport.send(packet);
+    },
+    set onPacket(callback: Transport['onPacket']) {
+      transport.onPacket = callback;
+    },
+    set onClose(callback: Transport['onClose']) {
+      transport.onClose = callback;
+    },
+    close: () => transport.close(),
+  };
+  await uploadImage(new SmpClient(counting, quick), image);
+  expect(largest).toBeLessThanOrEqual(maxPacketBytes);
+  expect(largest).toBeGreaterThan(Math.min(maxPacketBytes, image.byteLength) - 24);
+});
+
+describe('faults', () => {
+  const expected: Record<FaultName, object> = {
+    'lost-response': { state: 'confirmed' },
+    'late-response': { state: 'confirmed' },
+    'reboot-mid-upload': { state: 'confirmed' },
+    'short-write': { code: 'PUSH_HASH' },
+    'wrong-result': { code: 'PUSH_SELF_TEST' },
+    'volume-full': { code: 'DEVICE_ERROR' },
+  };
+  test.each(faultNames)('%s', async (fault) => {
+    const { simulated, device } = connect({ faults: [fault] });
+    const result = await push(device, image).catch((error: unknown) => error);
+    expect(result).toMatchObject(expected[fault]);
+    const failed = result instanceof Error;
+    // What failed is never active.
+    expect(simulated.slots.active === null).toBe(failed);
+  });
+
+  test('a short write is mended by pushing again', async () => {
+    const { device } = connect({ faults: ['short-write'] });
+    await expect(push(device, image)).rejects.toThrow(expect.objectContaining({ code: 'PUSH_HASH' }));
+    expect(await push(device, image)).toMatchObject({ state: 'confirmed', image: { resumedAt: 0 } });
+  });
+
+  test('a model that fails its self-test leaves the old one running', async () => {
+    const { simulated, device } = connect();
+    await push(device, image);
+    const { model: bytes, trailer } = decodeSlotImage(otherImage);
+    if (trailer === null) throw new Error('no trailer');
+    const [first, ...rest] = trailer.vectors;
+    const wrong = encodeSlotImage(bytes, trailer.manifest, [{ seed: first?.seed ?? 0, output: new Uint8Array(10) }, ...rest]);
+    await expect(push(device, wrong)).rejects.toThrow(/1 of 4 self-test vectors differ/);
+    const damaged = otherImage.with(200, 1 ^ (otherImage[200] as number));
+    await expect(push(device, damaged)).rejects.toThrow(expect.objectContaining({ code: 'SLOT_IMAGE_INVALID' }));
+    expect(await device.activeModel()).toBe(Buffer.from(sha256(writeModel(model))).toString('hex'));
+    expect(simulated.slots.active?.confirmed).toBe(true);
+  });
+});
+
+describe('resume', () => {
+  async function half(device: DeviceClient, bytes: Uint8Array): Promise<number> {
+    const abort = new AbortController();
+    const length = bytes.byteLength;
+    await uploadImage(device.client, bytes, {
+      signal: abort.signal,
+      onProgress: ({ done }) => {
+        if (done > length / 2) abort.abort(new Error('pulled the plug'));
+      },
+    }).catch(() => undefined);
+    return (await device.client.request(fileCommands.status, { name: slotFiles.inactive })).len;
+  }
+
+  test('an interrupted upload goes on where it ended, also after a reset', async () => {
+    const { simulated, device } = connect({ maxPacketBytes: 512 });
+    const there = await half(device, image);
+    expect(there).toBeGreaterThan(image.byteLength / 2);
+    simulated.reset();
+    const result = await push(device, image);
+    expect(result.image.resumedAt).toBe(there);
+    expect(result.state).toBe('confirmed');
+  });
+
+  test('the rest of another image is not continued', async () => {
+    const { device } = connect({ maxPacketBytes: 512 });
+    await half(device, otherImage);
+    expect((await push(device, image)).image.resumedAt).toBe(0);
+  });
+});
+
+describe('the device refuses, with the reason', () => {
+  test('an image that is larger than a slot', async () => {
+    const { device } = connect();
+    await expect(uploadImage(device.client, new Uint8Array(1_000_000))).rejects.toThrow(/IMAGE_TOO_LARGE.*1000000 bytes, a slot of pico 917504/);
+  });
+
+  test.each([
+    [
+      'a model whose arena does not fit',
+      () =>
+        modelOf(
+          [
+            { shape: [1, 160, 160, 1], type: TensorType.INT8, scale: 0.1 },
+            { shape: [16, 1, 1, 1], data: new Int8Array(16), scale: 0.1 },
+            { shape: [1, 160, 160, 16], type: TensorType.INT8, scale: 0.1 },
+          ],
+          [{ op: 'CONV_2D', inputs: [0, 1, -1], outputs: [2], options: convOptions() }],
+          [0],
+          [2],
+        ),
+      /ARENA_TOO_SMALL.*pico has 204800/,
+    ],
+    ['a float model', () => denseModel(), /IMAGE_INVALID.*float32/],
+  ])('%s', async (_, make, message) => {
+    const { device } = connect();
+    await expect(push(device, writeModel(make()))).rejects.toThrow(message);
+  });
+
+  test('an image for another target', async () => {
+    const { device } = connect();
+    const wrong = buildSlotImage(writeModel(model), model, await loadTarget('nano33ble'));
+    await expect(push(device, wrong)).rejects.toThrow(/WRONG_TARGET.*nano33ble/);
+  });
+
+  test('bytes that are no model', async () => {
+    const { device } = connect();
+    await expect(push(device, new Uint8Array(100).fill(7))).rejects.toThrow(/IMAGE_INVALID/);
+  });
+
+  test('an image that was not tested, a wrong hash, an empty slot, the active slot', async () => {
+    const { device } = connect();
+    const sha = sha256(image);
+    const ask = (command: Parameters<SmpClient['request']>[0], request: object) => device.client.request(command, request);
+    await expect(ask(atollCommands.activate, { slot: 0, sha })).rejects.toThrow(/NO_MODEL/);
+    await expect(ask(atollCommands.activate, { slot: 9, sha })).rejects.toThrow(/NO_SUCH_SLOT/);
+    await uploadImage(device.client, image);
+    await expect(ask(atollCommands.activate, { slot: 0, sha })).rejects.toThrow(/NOT_TESTED/);
+    await expect(ask(atollCommands.activate, { slot: 0, sha: new Uint8Array(32) })).rejects.toThrow(/HASH_MISMATCH/);
+    await expect(ask(atollCommands.run, {})).rejects.toThrow(/NO_MODEL/);
+    await push(device, image);
+    await expect(ask(atollCommands.erase, { slot: 0 })).rejects.toThrow(/SLOT_IN_USE/);
+    await expect(ask(atollCommands.writeInput, { input: 3, off: 0, data: new Uint8Array(1) })).rejects.toThrow(/NO_SUCH_TENSOR/);
+    await expect(ask(atollCommands.writeInput, { input: 0, off: 899, data: new Uint8Array(2) })).rejects.toThrow(/OFFSET_NOT_VALID/);
+  });
+});
+
+describe('a model that is never confirmed', () => {
+  async function activateOnly(device: DeviceClient, bytes: Uint8Array): Promise<void> {
+    await uploadImage(device.client, bytes);
+    const slot = (await device.slots()).find(({ active }) => !active)?.slot ?? 0;
+    const index = (await device.slots()).find(({ sha }) => sha !== undefined && Buffer.compare(sha, sha256(bytes)) === 0)?.slot ?? slot;
+    await device.client.request(atollCommands.selfTest, { slot: index });
+    await device.client.request(atollCommands.activate, { slot: index, sha: sha256(bytes) });
+  }
+
+  test('falls back after three boots', async () => {
+    const { device } = connect();
+    await push(device, image);
+    await activateOnly(device, otherImage);
+    for (let boot = 1; boot <= 2; boot++) {
+      await device.reset();
+      expect((await device.slots()).find(({ active }) => active)).toMatchObject({ pending: true, attempts: boot });
+    }
+    await device.reset();
+    expect(await device.activeModel()).toBe(Buffer.from(sha256(writeModel(model))).toString('hex'));
+  });
+
+  test('falls back when the time is over', async () => {
+    let now = 0;
+    const { device } = connect({ confirmTimeoutMs: 1000, now: () => now });
+    await activateOnly(device, image);
+    expect(await device.activeModel()).not.toBeNull();
+    now = 1001;
+    expect(await device.activeModel()).toBeNull();
+  });
+});
+
+test('a device that never answers gives a coded error, a closed one too', async () => {
+  const { device, simulated } = connect({ maxPacketBytes: 4 });
+  await expect(device.describe()).rejects.toThrow(expect.objectContaining({ code: 'DEVICE_TIMEOUT', message: expect.stringMatching(/40 ms, after 4/) }));
+  await device.close();
+  await expect(device.describe()).rejects.toThrow(expect.objectContaining({ code: 'DEVICE_CLOSED' }));
+  expect(simulated.answer(Uint8Array.of(1, 2, 3))).toBeNull();
+});
+
+test('echo, params, info; what the device lacks is ENOTSUP, in both versions', async () => {
+  const { device, simulated } = connect();
+  expect(await device.echo('hello')).toBeGreaterThanOrEqual(0);
+  expect(await device.client.request(osCommands.params, {})).toMatchObject({ buf_size: 2048, buf_count: 1 });
+  expect((await device.client.request(osCommands.info, {})).output).toContain('pico');
+  const answer = (text: string): string => Buffer.from(simulated.answer(new Uint8Array(Buffer.from(text, 'hex'))) ?? []).toString('hex');
+  // Image group (1), state read: not there. The answer carries rc 8 in v2 and in v1.
+  expect(answer('0800000100010500a0')).toBe('0900000500010500a162726308');
+  expect(answer('0000000100010500a0')).toBe('0100000500010500a162726308');
+  // A group error: err in v2, 256 + rc in v1 (run without a model: NO_MODEL, 3).
+  expect(answer('0a00000141540106a0')).toContain(Buffer.from('err').toString('hex'));
+  expect(answer('0200000141540106a0')).toMatch(/^030000..4154010\d.*627263190103/);
+});
+
+test('runs, latency and profile come from the device', async () => {
+  const { device } = connect();
+  await push(device, image);
+  const runner = await device.runner(model);
+  const { output, latencyMs } = await runner.run(new Uint8Array(900).fill(5));
+  expect(output.byteLength).toBe(10);
+  expect(runner.basis).toBe('simulated');
+  expect(latencyMs).toBeCloseTo((1000 * (9000 * 9.9 + 2000)) / 133e6, 1);
+  expect(await device.client.request(atollCommands.profile, {})).toMatchObject({ ops: [[9, expect.any(Number)]] });
+});
