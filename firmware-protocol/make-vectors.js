@@ -21,7 +21,18 @@ const requests = {
   profile: { off: 32 },
 };
 const responses = {
-  describe: { proto: 1, id: 'd1', target: 'pico', fw: '1.0', runtime: 'tflm', profile: 'tflm-reference', tick_hz: 1000000, slot_bytes: 4096, arena_bytes: 2048, key: false },
+  describe: {
+    proto: 1,
+    id: 'd1',
+    target: 'pico',
+    fw: '1.0',
+    runtime: 'tflm',
+    profile: 'tflm-reference',
+    tick_hz: 1000000,
+    slot_bytes: 4096,
+    arena_bytes: 2048,
+    key: false,
+  },
   slots: { slots: [{ slot: 0, len: 0, active: false, pending: false, confirmed: false, tested: false, attempts: 0 }] },
   activate: { arena: 1234 },
   confirm: {},
@@ -45,8 +56,17 @@ const vectors = [{ seed: 1, output: Uint8Array.of(1, 2, 3) }];
 const tensor = (type, bytes) => ({ index: 0, name: '', type, shape: [bytes], bytes, quantization: null });
 const document = {
   packets,
-  slotImage: { model: hex(model), manifest, vectors: vectors.map(({ seed, output }) => ({ seed, output: hex(output) })), image: hex(encodeSlotImage(model, manifest, vectors)) },
-  drawn: [0, 1, 2, 0xdeadbeef].map((seed) => ({ seed, int8: hex(drawSample(new SeededBytes(seed), [tensor('int8', 16)])), float32: hex(drawSample(new SeededBytes(seed), [tensor('float32', 16)])) })),
+  slotImage: {
+    model: hex(model),
+    manifest,
+    vectors: vectors.map(({ seed, output }) => ({ seed, output: hex(output) })),
+    image: hex(encodeSlotImage(model, manifest, vectors)),
+  },
+  drawn: [0, 1, 2, 0xdeadbeef].map((seed) => ({
+    seed,
+    int8: hex(drawSample(new SeededBytes(seed), [tensor('int8', 16)])),
+    float32: hex(drawSample(new SeededBytes(seed), [tensor('float32', 16)])),
+  })),
 };
 
 const file = new URL('vectors.json', import.meta.url);

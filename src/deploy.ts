@@ -120,7 +120,11 @@ export async function deploy(project: Project, target: Target, device: DeviceCli
   };
 }
 
-async function quantizeProject(project: Project, model: Model, options: DeployOptions): Promise<{ bytes: Uint8Array; model: Model; warnings: readonly Warning[] }> {
+async function quantizeProject(
+  project: Project,
+  model: Model,
+  options: DeployOptions,
+): Promise<{ bytes: Uint8Array; model: Model; warnings: readonly Warning[] }> {
   if (project.calibrate === null) throw fail('CALIBRATION_EMPTY', { reason: `${project.model} is a float model and no calibration dataset was given` });
   const dataset = await openDataset(project.calibrate);
   return quantize(model, dataset, {

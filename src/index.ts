@@ -16,10 +16,20 @@ export { type Evaluation, evaluate, hostRunner, type Runner, runBatch } from './
 export { type Inspection, inspect } from './inspect.js';
 export { openDevice } from './open-device.js';
 export { optimize } from './optimize/index.js';
-export { type Calibration, calibrate, planQuantization, type QuantizationPlan, type QuantizeResult, quantize, applyPlan, schemeOf, verifyInt8 } from './quantize/index.js';
+export {
+  applyPlan,
+  type Calibration,
+  calibrate,
+  planQuantization,
+  type QuantizationPlan,
+  type QuantizeResult,
+  quantize,
+  schemeOf,
+  verifyInt8,
+} from './quantize/index.js';
 export { SimulatedDevice, type SimulatedDeviceOptions } from './simdevice/index.js';
-export { type Arena, arenaOf, Interpreter, kernelProfiles, type KernelProfile } from './simulator/index.js';
+export { type Arena, arenaOf, Interpreter, type KernelProfile, kernelProfiles } from './simulator/index.js';
 export { budgetOf, type CheckResult, checkModel, loadTarget, shippedTargets, type Target } from './targets/index.js';
-export { type Model, readModel, writeModel } from './tflite/index.js';
 export * as tflite from './tflite/index.js';
+export { type Model, readModel, writeModel } from './tflite/index.js';
 export type { Transport } from './transport/index.js';

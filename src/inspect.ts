@@ -3,7 +3,7 @@
 import { createHash } from 'node:crypto';
 import { type Scheme, schemeOf } from './quantize/index.js';
 import { workOf } from './simulator/index.js';
-import { mainSubgraph, type Model, operatorCodeOf, operatorName, type Tensor, typeName } from './tflite/index.js';
+import { type Model, mainSubgraph, operatorCodeOf, operatorName, type Tensor, typeName } from './tflite/index.js';
 
 export interface InspectedTensor {
   readonly index: number;

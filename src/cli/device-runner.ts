@@ -1,8 +1,8 @@
 // The runner that a verb asked for: this host's simulator, or the device of --device, which then must run the model.
 
+import type { Runner } from '../evaluate/index.js';
 import type { KernelProfile } from '../simulator/index.js';
 import type { Model } from '../tflite/index.js';
-import type { Runner } from '../evaluate/index.js';
 import type { Context } from './verb.js';
 
 export interface OpenedRunner {

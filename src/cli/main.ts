@@ -66,7 +66,14 @@ export function buildProgram(streams: Streams, json: boolean, action: Action): C
   return program;
 }
 
-async function runVerb(verb: Verb, args: readonly string[], options: Readonly<Record<string, unknown>>, json: boolean, signal: AbortSignal, streams: Streams): Promise<number> {
+async function runVerb(
+  verb: Verb,
+  args: readonly string[],
+  options: Readonly<Record<string, unknown>>,
+  json: boolean,
+  signal: AbortSignal,
+  streams: Streams,
+): Promise<number> {
   const progress = options.quiet === true ? silentProgress : progressOn(streams.stderr);
   const context: Context = { progress, signal, note: (text) => void streams.stderr.write(`${text}\n`) };
   let outcome: Outcome;
@@ -82,7 +89,11 @@ async function runVerb(verb: Verb, args: readonly string[], options: Readonly<Re
 function report(thrown: unknown, json: boolean, debug: boolean, { stdout, stderr }: Streams): number {
   if (thrown instanceof CommanderError && thrown.exitCode === 0) return exitCodes.done;
   const fromCommander = thrown instanceof CommanderError;
-  const error = fromCommander ? fail('USAGE', { reason: thrown.message.replace(/^error: /, '') }, thrown) : thrown instanceof AtollError ? thrown : fail('INTERNAL', { reason: reasonOf(thrown) }, thrown);
+  const error = fromCommander
+    ? fail('USAGE', { reason: thrown.message.replace(/^error: /, '') }, thrown)
+    : thrown instanceof AtollError
+      ? thrown
+      : fail('INTERNAL', { reason: reasonOf(thrown) }, thrown);
   const { code, message, where, hint } = error;
   if (json) stdout.write(`${JSON.stringify({ schema: 'atoll/error/1', error: { code, message, where, hint } }, null, 2)}\n`);
   // Commander has printed its own message already.

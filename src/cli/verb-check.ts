@@ -23,7 +23,10 @@ export const checkVerb: Verb = {
     const rows: string[][] = [['operators', [...counts].map(([name, count]) => `${count} x ${name}`).join(', ')]];
     if (slotBytes !== null) rows.push(['flash slot', `${bytesText(memory.flashBytes)} of ${bytesText(slotBytes)} ${budgetBar(memory.flashBytes, slotBytes)}`]);
     if (memory.arenaBytes !== null) {
-      rows.push(['arena', `${bytesText(memory.arenaBytes)} of ${bytesText(arenaBytes)} ${budgetBar(memory.arenaBytes, arenaBytes)} (planned ${bytesText(memory.headBytes ?? 0)}, persistent ${bytesText(memory.tailBytes ?? 0)})`]);
+      rows.push([
+        'arena',
+        `${bytesText(memory.arenaBytes)} of ${bytesText(arenaBytes)} ${budgetBar(memory.arenaBytes, arenaBytes)} (planned ${bytesText(memory.headBytes ?? 0)}, persistent ${bytesText(memory.tailBytes ?? 0)})`,
+      ]);
     }
     if (latencyMs !== null) rows.push(['latency', `${millisecondsText(latencyMs.value)} +-${latencyMs.errorPercent} % (estimate)`]);
     const lines = [

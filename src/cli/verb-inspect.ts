@@ -17,7 +17,13 @@ export const inspectVerb: Verb = {
     const result = inspect(readModel(bytes, file), bytes);
     const tensorRow = (kind: string) => (tensor: (typeof result.inputs)[number]) => {
       const { quantization } = tensor;
-      return [kind, tensor.name, tensor.type, shapeText(tensor.shapeSignature ?? tensor.shape), quantization === null ? '' : `scale ${quantization.scale}, zero point ${quantization.zeroPoint}`];
+      return [
+        kind,
+        tensor.name,
+        tensor.type,
+        shapeText(tensor.shapeSignature ?? tensor.shape),
+        quantization === null ? '' : `scale ${quantization.scale}, zero point ${quantization.zeroPoint}`,
+      ];
     };
     const text = [
       `${file}: ${result.scheme}, ${bytesText(result.bytes)} (${bytesText(result.parameterBytes)} of parameters), ${result.macs.toLocaleString('en-US')} MACs`,

@@ -66,7 +66,8 @@ function inputFiles(values: readonly string[], names: readonly string[]): string
     return { name: name ?? null, file: name === undefined ? value : value.slice(name.length + 1) };
   });
   if (parsed.length === 1) return parsed.map(({ file }) => file);
-  if (parsed.length !== names.length) throw fail('USAGE', { reason: `the model has ${names.length} input(s) (${names.join(', ')}), ${parsed.length} --input were given` });
+  if (parsed.length !== names.length)
+    throw fail('USAGE', { reason: `the model has ${names.length} input(s) (${names.join(', ')}), ${parsed.length} --input were given` });
   if (parsed.every(({ name }) => name === null)) return parsed.map(({ file }) => file);
   return names.map((name) => {
     const found = parsed.find((entry) => entry.name === name);

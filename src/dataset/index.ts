@@ -6,42 +6,14 @@ import { fail } from '../errors.js';
 import { parseYaml, readText } from '../files/index.js';
 import { type Labels, readLabels } from './labels.js';
 import { drawSorted } from './random.js';
-import { type DatasetFile, datasetSchema, type Metric, type Windows } from './schema.js';
+import { type DatasetFile, datasetSchema, type Metric } from './schema.js';
 import { openSource, type Source } from './source.js';
+import type { Dataset, Sample } from './types.js';
 
 export { drawSorted, seededRandom } from './random.js';
 export type { Metric } from './schema.js';
+export type { Dataset, DatasetInput, Sample } from './types.js';
 export { runsOf } from './windows.js';
-
-export interface Sample {
-  /** Position in the whole dataset, before any limit. */
-  readonly index: number;
-  readonly inputs: readonly Float32Array[];
-  readonly label: number | null;
-  readonly targets: readonly Float32Array[] | null;
-}
-
-export interface DatasetInput {
-  readonly name: string | null;
-  /** Shape of one sample, null where only reading tells. */
-  readonly shape: readonly number[] | null;
-}
-
-export interface Dataset {
-  readonly name: string;
-  readonly path: string;
-  readonly task: DatasetFile['task'];
-  readonly metric: Metric | null;
-  readonly windows: Windows | null;
-  readonly signature: string | null;
-  readonly classes: readonly string[] | null;
-  readonly inputs: readonly DatasetInput[];
-  readonly hasLabels: boolean;
-  /** How many samples `samples()` gives. */
-  readonly count: number;
-  /** @param limit at most so many, drawn by the file's seed */
-  readonly samples: (limit?: number) => AsyncGenerator<Sample>;
-}
 
 /** @throws FILE_NOT_READABLE, DATASET_* */
 export async function openDataset(file: string): Promise<Dataset> {

@@ -1,5 +1,5 @@
 import { fail } from '../errors.js';
-import type { Dataset, Sample } from './index.js';
+import type { Dataset, Sample } from './types.js';
 
 /** The inputs of every run that a sample needs: itself, or the windows that the dataset cuts from it. */
 export function runsOf(sample: Sample, { windows, name }: Dataset): (readonly Float32Array[])[] {

@@ -1,9 +1,9 @@
 // Many samples of raw tensors, one after another.
 
 import { fail } from '../errors.js';
+import type { Progress } from './evaluate.js';
 import { type Distribution, distributionOf } from './metrics.js';
 import type { LatencyBasis, Runner } from './runner.js';
-import type { Progress } from './evaluate.js';
 
 export interface BatchOptions {
   /** Runs of each sample; latencies of all of them count. */
@@ -29,16 +29,16 @@ export async function runBatch(runner: Runner, samples: Uint8Array, where: strin
   if (!Number.isInteger(count) || count === 0) throw fail('INPUT_SIZE', { where, bytes: samples.byteLength, sampleBytes });
   const outputs = new Uint8Array(count * outputBytes);
   const latencies: number[] = [];
-  for (let i = 0; i < count; i++) {
-    options.signal?.throwIfAborted();
-    const sample = samples.subarray(i * sampleBytes, (i + 1) * sampleBytes);
-    for (let k = 0; k < (options.repeat ?? 1); k++) {
-      const { output, latencyMs } = await runner.run(sample, options.signal);
-      latencies.push(latencyMs);
-      outputs.set(output, i * outputBytes);
-    }
-    options.onProgress?.({ done: i + 1, total: count });
+  const repeat = options.repeat ?? 1;
+  const total = count * repeat;
+  for (let run = 0; run < total; run++) {
+    options.onProgress?.({ done: run, total });
+    const i = Math.floor(run / repeat);
+    const { output, latencyMs } = await runner.run(samples.subarray(i * sampleBytes, (i + 1) * sampleBytes), options.signal);
+    latencies.push(latencyMs);
+    outputs.set(output, i * outputBytes);
   }
+  options.onProgress?.({ done: total, total });
   return { samples: count, outputs, latencyMs: { ...distributionOf(latencies), basis: runner.basis } };
 }
 

@@ -59,7 +59,6 @@ export async function evaluate(runner: Runner, dataset: Dataset, options: Evalua
     const outputs: Float32Array[] = [];
     const windows = runsOf(sample, dataset);
     for (const window of windows) {
-      options.signal?.throwIfAborted();
       const input = toModelInput(window, runner.inputs, order, dataset.name);
       values += window.reduce((sum, part) => sum + part.length, 0);
       saturated += input.saturated;
@@ -74,7 +73,7 @@ export async function evaluate(runner: Runner, dataset: Dataset, options: Evalua
   return {
     dataset: dataset.name,
     metric,
-    value: valueOf(metric, judged),
+    value: metricValue(metric, judged),
     samples: judged.length,
     latencyMs: { ...distributionOf(latencies), basis: runner.basis },
     confusion: dataset.task === 'classification' ? confusionOf(judged, elementCount(runner.outputs[0]?.shape ?? []), dataset.classes) : null,
@@ -130,7 +129,7 @@ function judge(sample: Sample, windows: (readonly Float32Array[])[], outputs: re
   };
 }
 
-function valueOf(metric: Metric, judged: readonly Judged[]): number {
+function metricValue(metric: Metric, judged: readonly Judged[]): number {
   const sum = (pick: (one: Judged) => number): number => judged.reduce((total, one) => total + pick(one), 0);
   switch (metric) {
     case 'top1':

@@ -2,6 +2,7 @@
 // the dataset's metric, latencies in milliseconds with their basis, and the confusion matrix.
 
 export { type BatchOptions, type BatchResult, interleave, runBatch } from './batch.js';
+export { breather } from './breathe.js';
 export { matchInputs, toModelInput, toRealValues } from './convert.js';
 export { type EvaluateOptions, type Evaluation, evaluate, type Progress, type Warning } from './evaluate.js';
 export { areaUnderRoc, argMax, type Confusion, type Distribution, distributionOf, inTopK } from './metrics.js';

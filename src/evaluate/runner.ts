@@ -2,6 +2,7 @@
 
 import { Interpreter, type KernelProfile, type TensorInfo } from '../simulator/index.js';
 import type { Model } from '../tflite/index.js';
+import { breather } from './breathe.js';
 
 /** Where a latency comes from: this machine's clock, a target's latency model, a simulated device, a device's own ticks. */
 export type LatencyBasis = 'host' | 'estimate' | 'simulated' | 'device';
@@ -22,11 +23,13 @@ export interface Runner {
 /** The simulator on this host. */
 export function hostRunner(model: Model, profile?: KernelProfile): Runner {
   const interpreter = new Interpreter(model, profile);
+  const breathe = breather();
   return {
     inputs: interpreter.inputs,
     outputs: interpreter.outputs,
     basis: 'host',
-    run: async (sample) => {
+    run: async (sample, signal) => {
+      await breathe(signal);
       const start = performance.now();
       const output = interpreter.run(sample);
       return { output, latencyMs: performance.now() - start };

@@ -29,7 +29,8 @@ export async function writeAtomically(file: string, content: Uint8Array | string
     await writeFile(temporary, content);
     await rename(temporary, file);
   } catch (error) {
-    await rm(temporary, { force: true });
+    // The folder itself may be what is missing; the first error is the one to tell.
+    await rm(temporary, { force: true }).catch(() => undefined);
     throw fail('FILE_NOT_WRITABLE', { path: file, reason: reasonOf(error) }, error);
   }
 }

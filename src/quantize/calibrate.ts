@@ -3,7 +3,7 @@
 import { createHash } from 'node:crypto';
 import { type Dataset, runsOf } from '../dataset/index.js';
 import { fail } from '../errors.js';
-import { matchInputs, type Progress, toModelInput, type Warning } from '../evaluate/index.js';
+import { breather, matchInputs, type Progress, toModelInput, type Warning } from '../evaluate/index.js';
 import { Interpreter, type Operand } from '../simulator/index.js';
 import { type Model, mainSubgraph, tensorLabel } from '../tflite/index.js';
 import type { Range } from './parameters.js';
@@ -41,10 +41,11 @@ export async function calibrate(model: Model, dataset: Dataset, options: Calibra
   const collector = new RangeCollector(model);
   const statistics = new SampleStatistics();
   const hash = createHash('sha256');
+  const breathe = breather();
   let done = 0;
   for await (const sample of dataset.samples(limit)) {
     for (const inputs of runsOf(sample, dataset)) {
-      options.signal?.throwIfAborted();
+      await breathe(options.signal);
       const { bytes } = toModelInput(inputs, interpreter.inputs, order, dataset.name);
       hash.update(bytes);
       statistics.add(inputs);
@@ -52,7 +53,7 @@ export async function calibrate(model: Model, dataset: Dataset, options: Calibra
         for (const output of outputs) collector.add(output);
       });
       // The planner may reuse an input's memory, so its range comes from the values themselves.
-      interpreter.inputs.forEach((input, i) => collector.addValues(input.index, inputs[order[i] as number] as Float32Array));
+      for (const [i, input] of interpreter.inputs.entries()) collector.addValues(input.index, inputs[order[i] as number] as Float32Array);
     }
     done += 1;
     options.onProgress?.({ done, total });

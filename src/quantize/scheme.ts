@@ -1,6 +1,6 @@
 // Which scheme a model is in, read off its tensors.
 
-import { constantBytes, mainSubgraph, type Model, TensorType } from '../tflite/index.js';
+import { constantBytes, type Model, mainSubgraph, TensorType } from '../tflite/index.js';
 
 export type Scheme = 'float32' | 'float16' | 'dynamic-range' | 'int8' | 'int8-float-fallback' | 'int16x8' | 'int16x8-float-fallback' | 'uint8';
 

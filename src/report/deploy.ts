@@ -9,14 +9,22 @@ export function deployReport(result: DeployResult): string {
   const rows: [string, string][] = [];
   if (accuracy !== null) {
     const of = (value: number | null): string => (value === null ? '-' : metricText(accuracy.metric, value));
-    rows.push([`accuracy (${accuracy.metric})`, `float ${of(accuracy.float)}   int8 ${of(accuracy.host)}   on device ${of(accuracy.device)}   (${accuracy.samples} samples)`]);
+    rows.push([
+      `accuracy (${accuracy.metric})`,
+      `float ${of(accuracy.float)}   int8 ${of(accuracy.host)}   on device ${of(accuracy.device)}   (${accuracy.samples} samples)`,
+    ]);
   }
   rows.push(['size', `${bytesText(sizes.inputModelBytes)} -> ${bytesText(sizes.modelBytes)} (${percentText(sizes.modelBytes / sizes.inputModelBytes, 0)})`]);
   const { slotBytes, arenaBytes } = check.memory.budgets;
-  if (slotBytes !== null) rows.push(['flash slot', `${bytesText(sizes.slotImageBytes)} of ${bytesText(slotBytes)} ${budgetBar(sizes.slotImageBytes, slotBytes)}`]);
-  if (check.memory.arenaBytes !== null) rows.push(['arena', `${bytesText(check.memory.arenaBytes)} of ${bytesText(arenaBytes)} ${budgetBar(check.memory.arenaBytes, arenaBytes)}`]);
+  if (slotBytes !== null)
+    rows.push(['flash slot', `${bytesText(sizes.slotImageBytes)} of ${bytesText(slotBytes)} ${budgetBar(sizes.slotImageBytes, slotBytes)}`]);
+  if (check.memory.arenaBytes !== null)
+    rows.push(['arena', `${bytesText(check.memory.arenaBytes)} of ${bytesText(arenaBytes)} ${budgetBar(check.memory.arenaBytes, arenaBytes)}`]);
   if (latencyMs !== null) rows.push(['latency', `${millisecondsText(latencyMs.median)} median, ${millisecondsText(latencyMs.p95)} p95 (${latencyMs.basis})`]);
-  rows.push(['device = simulator', `${agreement.equal} of ${agreement.samples} outputs bit-identical, challenge ${agreement.challenge ? 'answered' : 'FAILED'}`]);
+  rows.push([
+    'device = simulator',
+    `${agreement.equal} of ${agreement.samples} outputs bit-identical, challenge ${agreement.challenge ? 'answered' : 'FAILED'}`,
+  ]);
   rows.push(['self-test', `${push.selfTest.vectors - push.selfTest.failed} of ${push.selfTest.vectors} vectors`]);
   rows.push(['model on device', `${push.model.slice(0, 16)}..., ${push.state}`]);
   return `${result.name} on ${result.target} (${result.device})\n\n${table(rows)}\n\nwrote ${result.files.model}\n      ${result.files.slotImage}`;

@@ -2,8 +2,7 @@ import { crc32 } from 'node:zlib';
 import { equalBytes, sha256 } from '../bundle/index.js';
 import { atollCommands } from '../protocol/index.js';
 import { budgetOf } from '../targets/index.js';
-import type { SimulatedDevice } from './device.js';
-import { slotBytesOf } from './file-group.js';
+import { type DeviceState, slotBytesOf } from './device-state.js';
 import { type Handler, handler } from './handlers.js';
 import { tickHz } from './loaded-model.js';
 import { modelHash } from './slots.js';
@@ -12,11 +11,11 @@ import { atollError } from './status-error.js';
 const maxRuns = 1000;
 const profileEntries = 32;
 
-export function atollHandlers(device: SimulatedDevice): Handler[] {
+export function atollHandlers(device: DeviceState): Handler[] {
   return [...stateHandlers(device), ...inferenceHandlers(device), ...proofHandlers(device)];
 }
 
-function stateHandlers(device: SimulatedDevice): Handler[] {
+function stateHandlers(device: DeviceState): Handler[] {
   const { slots, target } = device;
   return [
     handler(atollCommands.describe, () => ({
@@ -27,7 +26,7 @@ function stateHandlers(device: SimulatedDevice): Handler[] {
       runtime: target.runtime.name,
       profile: target.runtime.kernelProfile,
       tick_hz: tickHz,
-      slot_bytes: slotBytesOf(device),
+      slot_bytes: slotBytesOf(device.target),
       arena_bytes: budgetOf(target).arenaBytes,
       key: false,
       sim: true,
@@ -62,7 +61,7 @@ function stateHandlers(device: SimulatedDevice): Handler[] {
   ];
 }
 
-function inferenceHandlers(device: SimulatedDevice): Handler[] {
+function inferenceHandlers(device: DeviceState): Handler[] {
   return [
     handler(atollCommands.writeInput, ({ input, off, data }) => {
       const model = device.running();
@@ -94,7 +93,7 @@ function inferenceHandlers(device: SimulatedDevice): Handler[] {
   ];
 }
 
-function proofHandlers(device: SimulatedDevice): Handler[] {
+function proofHandlers(device: DeviceState): Handler[] {
   return [
     handler(atollCommands.selfTest, ({ slot: index }) => {
       const slot = device.slots.at(index);

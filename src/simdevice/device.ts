@@ -1,6 +1,7 @@
 import type { Target } from '../targets/index.js';
 import { inProcessPair, type Transport } from '../transport/index.js';
 import { atollHandlers } from './atoll-group.js';
+import type { DeviceState } from './device-state.js';
 import { type FaultName, Faults } from './faults.js';
 import { fileHandlers } from './file-group.js';
 import { LoadedModel } from './loaded-model.js';
@@ -28,12 +29,11 @@ const overheadBytes = 64;
  * A device without hardware: an SMP server with two slots in memory, which runs models on the simulator within the
  * limits of its target. It has no network or port of its own; `connect` gives a transport to it.
  */
-export class SimulatedDevice {
+export class SimulatedDevice implements DeviceState {
   readonly id: string;
   readonly slots = new Slots();
   readonly faults: Faults;
   readonly maxPacketBytes: number;
-  /** Length that the upload under way announced; lost by a reset. */
   expectedBytes: number | null = null;
   private readonly server: SmpServer;
   private model: LoadedModel | null = null;
@@ -50,7 +50,6 @@ export class SimulatedDevice {
     this.server = new SmpServer([...osHandlers(this), ...fileHandlers(this), ...atollHandlers(this)]);
   }
 
-  /** How many bytes of data fit an answer. */
   get chunkBytes(): number {
     return this.maxPacketBytes - overheadBytes;
   }
@@ -84,7 +83,6 @@ export class SimulatedDevice {
     return answer;
   }
 
-  /** What a power cycle does: RAM is lost, flash stays, an unconfirmed model counts one attempt more. */
   reset(): void {
     this.resetPending = false;
     this.expectedBytes = null;
@@ -97,7 +95,6 @@ export class SimulatedDevice {
     this.resetPending = true;
   }
 
-  /** Loads the model of a slot without making it the active one. @throws StatusError */
   load(slot: Slot): LoadedModel {
     return LoadedModel.load(slot.bytes, this.target, this.options.seed ?? 1, this.faults.has('wrong-result'));
   }
@@ -107,7 +104,6 @@ export class SimulatedDevice {
     this.activatedAt = this.now();
   }
 
-  /** The active model. @throws StatusError NO_MODEL */
   running(): LoadedModel {
     if (this.model === null) throw atollError('NO_MODEL', 'no model is active');
     return this.model;

@@ -4,20 +4,12 @@
 import { createHash } from 'node:crypto';
 import { crc32 } from 'node:zlib';
 import { fileCommands, slotFiles } from '../protocol/index.js';
-import { budgetOf } from '../targets/index.js';
-import type { SimulatedDevice } from './device.js';
+import { type DeviceState, slotBytesOf } from './device-state.js';
 import { type Handler, handler } from './handlers.js';
 import type { Slot } from './slots.js';
 import { atollError, fileError } from './status-error.js';
 
-/** Where the target's file knows no flash (an accelerator's host), a slot ends here. */
-const defaultSlotBytes = 64 * 1024 * 1024;
-
-export function slotBytesOf(device: SimulatedDevice): number {
-  return budgetOf(device.target).slotBytes ?? defaultSlotBytes;
-}
-
-export function fileHandlers(device: SimulatedDevice): Handler[] {
+export function fileHandlers(device: DeviceState): Handler[] {
   return [
     handler(fileCommands.upload, ({ off, data, name, len }) => {
       const slot = uploadSlot(device, name);
@@ -46,7 +38,7 @@ export function fileHandlers(device: SimulatedDevice): Handler[] {
   ];
 }
 
-function slotOf(device: SimulatedDevice, name: string): Slot {
+function slotOf(device: DeviceState, name: string): Slot {
   if (name === slotFiles.inactive) return device.slots.inactive;
   if (name !== slotFiles.active) throw fileError('NOT_FOUND');
   const { active } = device.slots;
@@ -54,13 +46,13 @@ function slotOf(device: SimulatedDevice, name: string): Slot {
   return active;
 }
 
-function uploadSlot(device: SimulatedDevice, name: string): Slot {
+function uploadSlot(device: DeviceState, name: string): Slot {
   if (name === slotFiles.active) throw fileError('READ_ONLY');
   return slotOf(device, name);
 }
 
-function begin(device: SimulatedDevice, slot: Slot, length: number | undefined): void {
-  const room = slotBytesOf(device);
+function begin(device: DeviceState, slot: Slot, length: number | undefined): void {
+  const room = slotBytesOf(device.target);
   if (length !== undefined && length > room) {
     throw atollError('IMAGE_TOO_LARGE', `the image has ${length} bytes, a slot of ${device.target.id} ${room} (${length - room} too many)`);
   }
@@ -68,9 +60,9 @@ function begin(device: SimulatedDevice, slot: Slot, length: number | undefined):
   device.expectedBytes = length ?? null;
 }
 
-function append(device: SimulatedDevice, slot: Slot, data: Uint8Array): void {
+function append(device: DeviceState, slot: Slot, data: Uint8Array): void {
   const end = slot.bytes.byteLength + data.byteLength;
-  const room = slotBytesOf(device);
+  const room = slotBytesOf(device.target);
   if (end > room) throw atollError('IMAGE_TOO_LARGE', `the image exceeds a slot of ${room} bytes`);
   const half = (device.expectedBytes ?? Number.POSITIVE_INFINITY) / 2;
   if (end > half && device.faults.has('volume-full')) throw fileError('WRITE_FAILED');

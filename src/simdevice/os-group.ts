@@ -1,8 +1,8 @@
 import { osCommands } from '../protocol/index.js';
-import type { SimulatedDevice } from './device.js';
+import type { DeviceState } from './device-state.js';
 import { type Handler, handler } from './handlers.js';
 
-export function osHandlers(device: SimulatedDevice): Handler[] {
+export function osHandlers(device: DeviceState): Handler[] {
   return [
     handler(osCommands.echo, ({ d }) => ({ r: d })),
     handler(osCommands.reset, () => {

@@ -11,7 +11,10 @@ import { type Model, readModel } from '../../src/tflite/index.js';
 import { goldenNames, sharedBytes, sharedJson, sharedModels, sharedPath, sharedTest } from '../support/shared.js';
 
 interface Meta {
-  readonly plan: { readonly head_bytes: number; readonly buffers: readonly { kind: string; tensor: number; offset: number; size: number; first: number; last: number }[] };
+  readonly plan: {
+    readonly head_bytes: number;
+    readonly buffers: readonly { kind: string; tensor: number; offset: number; size: number; first: number; last: number }[];
+  };
 }
 
 /** What issue 2 names must be covered, whatever else is. */
@@ -64,7 +67,8 @@ for (const golden of goldens) {
       expect(samples).toBe(expected.byteLength / interpreter.outputBytes);
       expect(samples).toBeGreaterThan(0);
       const outputs = new Uint8Array(expected.byteLength);
-      for (let i = 0; i < samples; i++) outputs.set(interpreter.run(input.subarray(i * interpreter.inputBytes, (i + 1) * interpreter.inputBytes)), i * interpreter.outputBytes);
+      for (let i = 0; i < samples; i++)
+        outputs.set(interpreter.run(input.subarray(i * interpreter.inputBytes, (i + 1) * interpreter.inputBytes)), i * interpreter.outputBytes);
       if (interpreter.outputs[0]?.type === 'float32') expectClose(outputs, expected);
       else expect(Buffer.compare(outputs, expected)).toBe(0);
     });
@@ -72,24 +76,25 @@ for (const golden of goldens) {
 
   // Float models differ in the last bits between the golden's own platforms; integer ones nowhere.
   const float = new Interpreter(modelOf(golden)).outputs[0]?.type === 'float32';
-  if (!float) test(`${golden}: every layer`, () => {
-    const model = modelOf(golden);
-    const interpreter = new Interpreter(model);
-    const input = sharedBytes('golden', golden, 'input.bin');
-    const layers = sharedJson<Record<string, string>[]>('golden', golden, 'acts_crc.json');
-    let compared = 0;
-    for (const [sample, expected] of layers.entries()) {
-      interpreter.run(input.subarray(sample * interpreter.inputBytes, (sample + 1) * interpreter.inputBytes), (operator, outputs) => {
-        for (const output of outputs) {
-          const crc = expected[output.index];
-          if (crc === undefined) continue;
-          compared += 1;
-          expect(crc32(bytesOf(output)).toString(16).padStart(8, '0'), `sample ${sample}, operator ${operator}, tensor ${output.label}`).toBe(crc);
-        }
-      });
-    }
-    expect(compared).toBe(layers.length * (model.subgraphs[0]?.operators.length ?? 0));
-  });
+  if (!float)
+    test(`${golden}: every layer`, () => {
+      const model = modelOf(golden);
+      const interpreter = new Interpreter(model);
+      const input = sharedBytes('golden', golden, 'input.bin');
+      const layers = sharedJson<Record<string, string>[]>('golden', golden, 'acts_crc.json');
+      let compared = 0;
+      for (const [sample, expected] of layers.entries()) {
+        interpreter.run(input.subarray(sample * interpreter.inputBytes, (sample + 1) * interpreter.inputBytes), (operator, outputs) => {
+          for (const output of outputs) {
+            const crc = expected[output.index];
+            if (crc === undefined) continue;
+            compared += 1;
+            expect(crc32(bytesOf(output)).toString(16).padStart(8, '0'), `sample ${sample}, operator ${operator}, tensor ${output.label}`).toBe(crc);
+          }
+        });
+      }
+      expect(compared).toBe(layers.length * (model.subgraphs[0]?.operators.length ?? 0));
+    });
 
   test(`${golden}: arena`, async () => {
     const kernels = runtimeKernelsOf(await loadTarget('qemu-mps2-an386'));

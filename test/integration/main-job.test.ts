@@ -10,7 +10,7 @@ import { openDevice } from '../../src/open-device.js';
 import { optimize } from '../../src/optimize/index.js';
 import { applyPlan, planQuantization, quantize, type Range } from '../../src/quantize/index.js';
 import { loadTarget } from '../../src/targets/index.js';
-import { constantBytes, mainSubgraph, type Model, readModel, type Tensor, writeModel } from '../../src/tflite/index.js';
+import { constantBytes, type Model, mainSubgraph, readModel, type Tensor, writeModel } from '../../src/tflite/index.js';
 import { sharedBytes, sharedPath, sharedTest } from '../support/shared.js';
 
 const official = (name: string): Model => readModel(sharedBytes('models', 'mlperf-tiny', `${name}.tflite`), name);
@@ -79,7 +79,7 @@ function officialRanges(float: Model, theirs: Model): (Range | null)[] {
     ranges[ourTensor ?? -1] = { min: scale * (-128 - zeroPoint), max: scale * (127 - zeroPoint) };
   };
   take(a.inputs?.[0], b.inputs?.[0]);
-  a.operators.forEach((operator, o) => take(operator.outputs?.[0], b.operators[o]?.outputs?.[0]));
+  for (const [o, operator] of a.operators.entries()) take(operator.outputs?.[0], b.operators[o]?.outputs?.[0]);
   return ranges;
 }
 

@@ -1,6 +1,16 @@
 // Small models made by the tests themselves.
 
-import { addBuffer, type BuiltinOptions, create, type Model, type OperatorName, operatorCodeIndex, schema, type Tensor, TensorType } from '../../src/tflite/index.js';
+import {
+  addBuffer,
+  type BuiltinOptions,
+  create,
+  type Model,
+  type OperatorName,
+  operatorCodeIndex,
+  schema,
+  type Tensor,
+  TensorType,
+} from '../../src/tflite/index.js';
 
 export interface TensorSpec {
   readonly name?: string;
@@ -36,7 +46,12 @@ export function modelOf(tensors: readonly TensorSpec[], operators: readonly Oper
   });
   for (const { op, inputs: from, outputs: to, options } of operators) {
     graph.operators.push(
-      create(schema.Operator, { opcodeIndex: operatorCodeIndex(model, op, 1), inputs: Int32Array.from(from), outputs: Int32Array.from(to), builtinOptions: options ?? null }),
+      create(schema.Operator, {
+        opcodeIndex: operatorCodeIndex(model, op, 1),
+        inputs: Int32Array.from(from),
+        outputs: Int32Array.from(to),
+        builtinOptions: options ?? null,
+      }),
     );
   }
   return model;

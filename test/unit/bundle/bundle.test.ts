@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { buildSlotImage, compareOutputs, decodeSlotImage, drawSample, SeededBytes, sha256 } from '../../../src/bundle/index.js';
-import { type TensorInfo, Interpreter } from '../../../src/simulator/index.js';
+import { Interpreter, type TensorInfo } from '../../../src/simulator/index.js';
 import { loadTarget } from '../../../src/targets/index.js';
 import { TensorType, writeModel } from '../../../src/tflite/index.js';
 import { denseOptions, modelOf } from '../../support/models.js';
@@ -24,11 +24,21 @@ test('an image holds the model, and what a device needs to prove it', () => {
   const { model: inside, trailer } = decodeSlotImage(image);
   expect(image.byteLength % 16).toBe(0);
   expect(Buffer.compare(inside, bytes)).toBe(0);
-  expect(trailer?.manifest).toMatchObject({ format: 1, version: '7', target: 'pico', profile: 'tflm-reference', agreement: 'exact', operators: [9], model_bytes: bytes.byteLength, block_bytes: 4096 });
+  expect(trailer?.manifest).toMatchObject({
+    format: 1,
+    version: '7',
+    target: 'pico',
+    profile: 'tflm-reference',
+    agreement: 'exact',
+    operators: [9],
+    model_bytes: bytes.byteLength,
+    block_bytes: 4096,
+  });
   expect(trailer?.signed).toBe(false);
   expect(trailer?.vectors).toHaveLength(4);
   const interpreter = new Interpreter(model);
-  for (const { seed, output } of trailer?.vectors ?? []) expect([...interpreter.run(drawSample(new SeededBytes(seed), interpreter.inputs))]).toEqual([...output]);
+  for (const { seed, output } of trailer?.vectors ?? [])
+    expect([...interpreter.run(drawSample(new SeededBytes(seed), interpreter.inputs))]).toEqual([...output]);
 });
 
 test('the same model gives the same image', () => {
@@ -42,7 +52,8 @@ test('a bare model is an image without trailer', () => {
 test('no changed byte goes unnoticed', () => {
   const padding = new Set<number>();
   for (let i = bytes.byteLength; i < Math.ceil(bytes.byteLength / 16) * 16; i++) padding.add(i);
-  const trailerEnd = new DataView(image.buffer).getUint32(image.byteLength - 32 + 16, true) + new DataView(image.buffer).getUint32(image.byteLength - 32 + 20, true);
+  const trailerEnd =
+    new DataView(image.buffer).getUint32(image.byteLength - 32 + 16, true) + new DataView(image.buffer).getUint32(image.byteLength - 32 + 20, true);
   for (let i = trailerEnd; i < image.byteLength - 32; i++) padding.add(i);
   const unnoticed: number[] = [];
   for (let i = 0; i < image.byteLength; i++) {

@@ -29,7 +29,10 @@ function npy(descr: string, shape: readonly number[], data: Uint8Array): Uint8Ar
 
 test('raw files: many samples in one, real values by the quantization on disk', async () => {
   writeFiles(folder, { 'raw.bin': new Uint8Array(Int8Array.of(-2, 0, 83, 84, 85, 127).buffer), 'raw.csv': '1\n0\n2\n' });
-  const dataset = await open('raw', 'name: raw\ntask: classification\ninputs:\n  - {files: raw.bin, type: int8, shape: [2], quantization: {scale: 0.5, zeroPoint: 83}}\nlabels: {csv: raw.csv}\n');
+  const dataset = await open(
+    'raw',
+    'name: raw\ntask: classification\ninputs:\n  - {files: raw.bin, type: int8, shape: [2], quantization: {scale: 0.5, zeroPoint: 83}}\nlabels: {csv: raw.csv}\n',
+  );
   expect(dataset).toMatchObject({ count: 3, metric: 'top1', hasLabels: true });
   const samples = await samplesOf(dataset);
   expect(samples.map(({ inputs }) => [...(inputs[0] ?? [])])).toEqual([
@@ -42,7 +45,10 @@ test('raw files: many samples in one, real values by the quantization on disk', 
 
 test('one file per sample, labels by file name, in any order of rows', async () => {
   writeFiles(folder, { 'a1.f32': floatBytes([1]), 'a2.f32': floatBytes([2]), 'by-name.csv': 'file,label\na2.f32,dog\na1.f32,cat\n' });
-  const dataset = await open('by-name', 'name: n\ntask: classification\ninputs:\n  - {files: "a*.f32", type: float32, shape: [1]}\nlabels: {csv: by-name.csv, header: true, file: 0, label: 1}\n');
+  const dataset = await open(
+    'by-name',
+    'name: n\ntask: classification\ninputs:\n  - {files: "a*.f32", type: float32, shape: [1]}\nlabels: {csv: by-name.csv, header: true, file: 0, label: 1}\n',
+  );
   expect(dataset.classes).toEqual(['cat', 'dog']);
   expect((await samplesOf(dataset)).map(({ inputs, label }) => [inputs[0]?.[0], label])).toEqual([
     [1, 0],
@@ -85,9 +91,16 @@ test('images: decoded, resized, scaled; labels from folder names', async () => {
     ['red', { r: 255, g: 0, b: 0 }],
   ] as const) {
     mkdirSync(path.join(folder, 'img', kind), { recursive: true });
-    writeFiles(folder, { [`img/${kind}/1.png`]: await sharp({ create: { width: 8, height: 6, channels: 3, background: color } }).png().toBuffer() });
+    writeFiles(folder, {
+      [`img/${kind}/1.png`]: await sharp({ create: { width: 8, height: 6, channels: 3, background: color } })
+        .png()
+        .toBuffer(),
+    });
   }
-  const dataset = await open('images', 'name: i\ntask: classification\ninputs:\n  - {files: "img/**/*.png", images: {resize: {width: 4, height: 2}, range: [-1, 1]}}\nlabels: folders\n');
+  const dataset = await open(
+    'images',
+    'name: i\ntask: classification\ninputs:\n  - {files: "img/**/*.png", images: {resize: {width: 4, height: 2}, range: [-1, 1]}}\nlabels: folders\n',
+  );
   expect(dataset.classes).toEqual(['black', 'red']);
   const samples = await samplesOf(dataset);
   expect(samples.map(({ label }) => label)).toEqual([0, 1]);
@@ -118,7 +131,9 @@ test('windows are cut from whole files', async () => {
 test('a limit takes the same samples every time, and others with another seed', async () => {
   writeFiles(folder, { 'many.bin': floatBytes(Array.from({ length: 100 }, (_, i) => i)) });
   const indices = async (extra: string): Promise<number[]> =>
-    (await samplesOf(await open('limit', `name: l\ntask: none\ninputs:\n  - {files: many.bin, type: float32, shape: [1]}\n${extra}`))).map(({ index }) => index);
+    (await samplesOf(await open('limit', `name: l\ntask: none\ninputs:\n  - {files: many.bin, type: float32, shape: [1]}\n${extra}`))).map(
+      ({ index }) => index,
+    );
   const first = await indices('limit: 10\n');
   expect(first).toHaveLength(10);
   expect(first).toEqual([...first].sort((a, b) => a - b));
@@ -132,13 +147,23 @@ describe('dataset files with faults say where', () => {
   test.each([
     ['an unknown key', `name: x\ntask: none\nspeed: 3\n${input}`, 'DATASET_INVALID', /line 1.*speed/],
     ['a wrong task', `name: x\ntask: guess\n${input}`, 'DATASET_INVALID', /line 2, task/],
-    ['a nested fault', 'name: x\ntask: none\ninputs:\n  - files: ok.bin\n    type: float32\n    shape: [0]\n', 'DATASET_INVALID', /line 6, inputs\[0\].shape\[0\]/],
+    [
+      'a nested fault',
+      'name: x\ntask: none\ninputs:\n  - files: ok.bin\n    type: float32\n    shape: [0]\n',
+      'DATASET_INVALID',
+      /line 6, inputs\[0\].shape\[0\]/,
+    ],
     ['no YAML', 'a: [1', 'DATASET_INVALID', /line/],
     ['no files', 'name: x\ntask: none\ninputs:\n  - {files: "gone*.bin", type: float32, shape: [1]}\n', 'DATASET_NO_FILES', /gone\*\.bin/],
     ['a size that does not divide', 'name: x\ntask: none\ninputs:\n  - {files: ok.bin, type: float32, shape: [2]}\n', 'DATASET_FILE_SIZE', /12 bytes.*takes 8/],
     ['raw files without a type', 'name: x\ntask: none\ninputs:\n  - {files: ok.bin, shape: [1]}\n', 'DATASET_INVALID', /need a type/],
     ['too few labels', `name: x\ntask: classification\n${input}labels: {csv: two.csv}\n`, 'DATASET_LABELS', /2 rows in two.csv for 3 samples/],
-    ['inputs of different length', `name: x\ntask: none\n${input}  - {files: ok.bin, type: int8, shape: [1]}\n`, 'DATASET_INVALID', /12 samples, the first input 3/],
+    [
+      'inputs of different length',
+      `name: x\ntask: none\n${input}  - {files: ok.bin, type: int8, shape: [1]}\n`,
+      'DATASET_INVALID',
+      /12 samples, the first input 3/,
+    ],
   ])('%s', async (_, yaml, code, message) => {
     await expect(open('fault', yaml)).rejects.toThrow(expect.objectContaining({ code, message: expect.stringMatching(message) }));
   });

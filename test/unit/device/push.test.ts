@@ -41,7 +41,12 @@ test('a push ends confirmed, with every self-test vector equal', async () => {
   const { simulated, device } = connect();
   const steps: string[] = [];
   const result = await push(device, image, { onProgress: (step) => void (steps.at(-1) === step || steps.push(step)) });
-  expect(result).toMatchObject({ changed: true, state: 'confirmed', selfTest: { vectors: 4, failed: 0, maxLsb: 0 }, image: { bytes: image.byteLength, resumedAt: 0 } });
+  expect(result).toMatchObject({
+    changed: true,
+    state: 'confirmed',
+    selfTest: { vectors: 4, failed: 0, maxLsb: 0 },
+    image: { bytes: image.byteLength, resumedAt: 0 },
+  });
   expect(steps).toEqual(['upload', 'self-test', 'activate', 'confirm']);
   expect(simulated.slots.active).toMatchObject({ active: true, confirmed: true, pending: false });
   expect(Buffer.compare(simulated.slots.active?.bytes ?? new Uint8Array(0), image)).toBe(0);

@@ -3,14 +3,17 @@ import { expect, test } from 'vitest';
 import { openDataset } from '../../../src/dataset/index.js';
 import { areaUnderRoc, evaluate, hostRunner, inTopK, interleave, runBatch, toModelInput, toRealValues } from '../../../src/evaluate/index.js';
 import type { TensorInfo } from '../../../src/simulator/index.js';
-import { denseModel } from '../../support/models.js';
 import { floatBytes, temporaryFolder, writeFiles } from '../../support/files.js';
+import { denseModel } from '../../support/models.js';
 
 const folder = temporaryFolder();
 const identity = denseModel([1, 0, 0, 0, 0, 1, 0, 0], [0, 0]);
 
 async function dataset(name: string, values: readonly number[], extra: string) {
-  writeFiles(folder, { [`${name}.bin`]: floatBytes(values), [`${name}.yaml`]: `name: ${name}\ninputs:\n  - {files: ${name}.bin, type: float32, shape: [4]}\n${extra}` });
+  writeFiles(folder, {
+    [`${name}.bin`]: floatBytes(values),
+    [`${name}.yaml`]: `name: ${name}\ninputs:\n  - {files: ${name}.bin, type: float32, shape: [4]}\n${extra}`,
+  });
   return openDataset(path.join(folder, `${name}.yaml`));
 }
 
@@ -18,7 +21,17 @@ test('top-1 and the confusion matrix', async () => {
   writeFiles(folder, { 'labels.csv': '0\n1\n1\n' });
   const data = await dataset('top1', [2, 1, 0, 0, 0, 3, 0, 0, 5, 4, 0, 0], 'task: classification\nlabels: {csv: labels.csv}\n');
   const result = await evaluate(hostRunner(identity), data);
-  expect(result).toMatchObject({ metric: 'top1', samples: 3, confusion: { matrix: [[1, 0], [1, 1]] }, warnings: [] });
+  expect(result).toMatchObject({
+    metric: 'top1',
+    samples: 3,
+    confusion: {
+      matrix: [
+        [1, 0],
+        [1, 1],
+      ],
+    },
+    warnings: [],
+  });
   expect(result.value).toBeCloseTo(2 / 3);
   expect(result.latencyMs.basis).toBe('host');
 });
@@ -55,11 +68,16 @@ test('real values go through the quantization of the model, and what does not fi
 });
 
 test('data that does not fit the model, or has no metric, is refused', async () => {
-  writeFiles(folder, { 'three.yaml': 'name: three\ntask: none\ninputs:\n  - {files: three.bin, type: float32, shape: [3]}\n', 'three.bin': floatBytes([1, 2, 3]) });
+  writeFiles(folder, {
+    'three.yaml': 'name: three\ntask: none\ninputs:\n  - {files: three.bin, type: float32, shape: [3]}\n',
+    'three.bin': floatBytes([1, 2, 3]),
+  });
   const three = await openDataset(path.join(folder, 'three.yaml'));
   await expect(evaluate(hostRunner(identity), three)).rejects.toThrow(expect.objectContaining({ code: 'DATASET_NO_METRIC' }));
   writeFiles(folder, { 'three.yaml': 'name: three\ntask: regression\ninputs:\n  - {files: three.bin, type: float32, shape: [3]}\n' });
-  await expect(evaluate(hostRunner(identity), await openDataset(path.join(folder, 'three.yaml')))).rejects.toThrow(expect.objectContaining({ code: 'DATASET_MISMATCH' }));
+  await expect(evaluate(hostRunner(identity), await openDataset(path.join(folder, 'three.yaml')))).rejects.toThrow(
+    expect.objectContaining({ code: 'DATASET_MISMATCH' }),
+  );
 });
 
 test('a batch of raw tensors, repeated, and inputs from several files', async () => {

@@ -1,9 +1,9 @@
 import { expect, test } from 'vitest';
 import { optimize } from '../../../src/optimize/index.js';
 import { Interpreter } from '../../../src/simulator/index.js';
-import { ActivationFunctionType, type BuiltinOptions, mainSubgraph, type Model, operatorName, readModel, writeModel } from '../../../src/tflite/index.js';
-import { convOptions, denseOptions, modelOf } from '../../support/models.js';
+import { ActivationFunctionType, type BuiltinOptions, type Model, mainSubgraph, operatorName, readModel, writeModel } from '../../../src/tflite/index.js';
 import { floatBytes } from '../../support/files.js';
+import { convOptions, denseOptions, modelOf } from '../../support/models.js';
 
 const operators = (model: Model): string[] => mainSubgraph(model).operators.map((operator) => operatorName(model, operator));
 const run = (model: Model, values: number[]): number[] => [...new Float32Array(new Interpreter(readModel(writeModel(model))).run(floatBytes(values)).buffer)];
@@ -44,7 +44,14 @@ test('a normalization after a convolution goes into it, and the activation behin
 
 test('what two operators read is not folded into one', () => {
   const model = modelOf(
-    [{ shape: [1, 4] }, { shape: [2, 4], data: new Float32Array(8).fill(1) }, { shape: [1, 2] }, { shape: [2], data: Float32Array.of(2, 3) }, { shape: [1, 2] }, { shape: [1, 2] }],
+    [
+      { shape: [1, 4] },
+      { shape: [2, 4], data: new Float32Array(8).fill(1) },
+      { shape: [1, 2] },
+      { shape: [2], data: Float32Array.of(2, 3) },
+      { shape: [1, 2] },
+      { shape: [1, 2] },
+    ],
     [
       { op: 'FULLY_CONNECTED', inputs: [0, 1, -1], outputs: [2], options: denseOptions() },
       { op: 'MUL', inputs: [2, 3], outputs: [4], options: fused('MulOptions') },
@@ -61,10 +68,25 @@ test('what two operators read is not folded into one', () => {
 test('shape arithmetic is computed once and dropped', () => {
   const vector = (values: number[]) => ({ shape: [values.length], data: Int32Array.from(values) });
   const model = modelOf(
-    [{ shape: [1, 4] }, { shape: [2], type: 2 }, vector([0]), vector([1]), vector([1]), { shape: [], type: 2 }, { shape: [], data: Int32Array.of(2) }, { shape: [2], type: 2 }, { shape: [1, 2, 2] }],
+    [
+      { shape: [1, 4] },
+      { shape: [2], type: 2 },
+      vector([0]),
+      vector([1]),
+      vector([1]),
+      { shape: [], type: 2 },
+      { shape: [], data: Int32Array.of(2) },
+      { shape: [2], type: 2 },
+      { shape: [1, 2, 2] },
+    ],
     [
       { op: 'SHAPE', inputs: [0], outputs: [1], options: { kind: 'ShapeOptions', outType: 2 } },
-      { op: 'STRIDED_SLICE', inputs: [1, 2, 3, 4], outputs: [5], options: { kind: 'StridedSliceOptions', beginMask: 0, endMask: 0, ellipsisMask: 0, newAxisMask: 0, shrinkAxisMask: 1, offset: false } },
+      {
+        op: 'STRIDED_SLICE',
+        inputs: [1, 2, 3, 4],
+        outputs: [5],
+        options: { kind: 'StridedSliceOptions', beginMask: 0, endMask: 0, ellipsisMask: 0, newAxisMask: 0, shrinkAxisMask: 1, offset: false },
+      },
       { op: 'PACK', inputs: [5, 6], outputs: [7], options: { kind: 'PackOptions', valuesCount: 2, axis: 0 } },
       { op: 'RESHAPE', inputs: [0, 7], outputs: [8] },
     ],

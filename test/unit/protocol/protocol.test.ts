@@ -1,9 +1,20 @@
 // Packets against vectors from the protocol's documentation (Zephyr smp_protocol.rst; smp's packet.py).
 
-import { describe, expect, test } from 'vitest';
-import { decodeMap, decodePacket, decodeRequest, decodeResponse, encodePacket, encodePayload, fileCommands, Op, osCommands, statusName } from '../../../src/protocol/index.js';
-import { atollCommands } from '../../../src/protocol/index.js';
 import { readFileSync } from 'node:fs';
+import { describe, expect, test } from 'vitest';
+import {
+  atollCommands,
+  decodeMap,
+  decodePacket,
+  decodeRequest,
+  decodeResponse,
+  encodePacket,
+  encodePayload,
+  fileCommands,
+  Op,
+  osCommands,
+  statusName,
+} from '../../../src/protocol/index.js';
 
 const hex = (bytes: Uint8Array): string => Buffer.from(bytes).toString('hex');
 const bytes = (text: string): Uint8Array => new Uint8Array(Buffer.from(text.replaceAll(' ', ''), 'hex'));
@@ -13,7 +24,14 @@ describe('golden packets', () => {
     ['echo request', osCommands.echo, Op.write, 0, { d: 'hello' }, '0a00000900000000 a161646568656c6c6f'],
     ['echo response', osCommands.echo, Op.writeResponse, 0, { r: 'hello' }, '0b00000900000000 a161726568656c6c6f'],
     ['params request', osCommands.params, Op.read, 1, {}, '0800000100000106 a0'],
-    ['params response', osCommands.params, Op.readResponse, 1, { buf_size: 384, buf_count: 4 }, '0900001800000106 a2686275665f73697a65190180696275665f636f756e7404'],
+    [
+      'params response',
+      osCommands.params,
+      Op.readResponse,
+      1,
+      { buf_size: 384, buf_count: 4 },
+      '0900001800000106 a2686275665f73697a65190180696275665f636f756e7404',
+    ],
     [
       'upload request',
       fileCommands.upload,
@@ -23,7 +41,14 @@ describe('golden packets', () => {
       '0a00002e00080200 a4636f666600636c656e0a646e616d656d2f6c66732f6d2e74666c69746564646174614a00010203040506070809',
     ],
     ['upload response', fileCommands.upload, Op.writeResponse, 2, { off: 10 }, '0b00000600080200 a1636f66660a'],
-    ['offset error', fileCommands.upload, Op.writeResponse, 3, { err: { group: 8, rc: 11 }, len: 2048 }, '0b00001800080300 a263657272a26567726f7570086272630b636c656e190800'],
+    [
+      'offset error',
+      fileCommands.upload,
+      Op.writeResponse,
+      3,
+      { err: { group: 8, rc: 11 }, len: 2048 },
+      '0b00001800080300 a263657272a26567726f7570086272630b636c656e190800',
+    ],
   ] as const)('%s', (_, command, op, sequence, map, expected) => {
     const packet = encodePacket({ version: 1, op, group: command.group, sequence, command: command.id, payload: encodePayload(map) });
     expect(hex(packet)).toBe(expected.replaceAll(' ', ''));

@@ -4,14 +4,17 @@ import { openDataset } from '../../../src/dataset/index.js';
 import { evaluate, hostRunner } from '../../../src/evaluate/index.js';
 import { type Calibration, planQuantization, quantize, schemeOf, verifyInt8 } from '../../../src/quantize/index.js';
 import { activationParameters, quantizeWeight, sharedScale } from '../../../src/quantize/parameters.js';
-import { mainSubgraph, type Model, operatorName, TensorType, writeModel } from '../../../src/tflite/index.js';
-import { convOptions, denseModel, denseOptions, modelOf } from '../../support/models.js';
+import { type Model, mainSubgraph, operatorName, TensorType, writeModel } from '../../../src/tflite/index.js';
 import { floatBytes, temporaryFolder, writeFiles } from '../../support/files.js';
+import { convOptions, denseModel, denseOptions, modelOf } from '../../support/models.js';
 
 const folder = temporaryFolder();
 
 async function dataset(name: string, shape: readonly number[], values: ArrayLike<number>) {
-  writeFiles(folder, { [`${name}.bin`]: floatBytes(values), [`${name}.yaml`]: `name: ${name}\ntask: none\ninputs:\n  - {files: ${name}.bin, type: float32, shape: [${shape}]}\n` });
+  writeFiles(folder, {
+    [`${name}.bin`]: floatBytes(values),
+    [`${name}.yaml`]: `name: ${name}\ntask: none\ninputs:\n  - {files: ${name}.bin, type: float32, shape: [${shape}]}\n`,
+  });
   return openDataset(path.join(folder, `${name}.yaml`));
 }
 
@@ -87,7 +90,14 @@ test('a dense model becomes int8 throughout, and close to the float one', async 
 test('tensors that must share a scale do, and fixed ranges are fixed', () => {
   const pool = { kind: 'Pool2DOptions', padding: 1, strideH: 2, strideW: 2, filterHeight: 2, filterWidth: 2, fusedActivationFunction: 0 } as const;
   const model = modelOf(
-    [{ shape: [1, 2, 2, 2] }, { shape: [1, 1, 1, 2] }, { shape: [1, 2], name: 'reshaped' }, { shape: [1, 2], name: 'probabilities' }, { shape: [1, 2], name: 'logistic' }, { shape: [1, 4], name: 'joined' }],
+    [
+      { shape: [1, 2, 2, 2] },
+      { shape: [1, 1, 1, 2] },
+      { shape: [1, 2], name: 'reshaped' },
+      { shape: [1, 2], name: 'probabilities' },
+      { shape: [1, 2], name: 'logistic' },
+      { shape: [1, 4], name: 'joined' },
+    ],
     [
       { op: 'MAX_POOL_2D', inputs: [0], outputs: [1], options: pool },
       { op: 'RESHAPE', inputs: [1], outputs: [2] },
@@ -131,7 +141,14 @@ test('operands of a concatenation share the union of their ranges', async () => 
 
 test('a bias that two operators share becomes two', async () => {
   const model = modelOf(
-    [{ shape: [1, 2] }, { shape: [2, 2], data: Float32Array.of(1, 2, 3, 4) }, { shape: [2], data: Float32Array.of(0.1, 0.2) }, { shape: [1, 2] }, { shape: [2, 2], data: Float32Array.of(9, 8, 7, 6) }, { shape: [1, 2] }],
+    [
+      { shape: [1, 2] },
+      { shape: [2, 2], data: Float32Array.of(1, 2, 3, 4) },
+      { shape: [2], data: Float32Array.of(0.1, 0.2) },
+      { shape: [1, 2] },
+      { shape: [2, 2], data: Float32Array.of(9, 8, 7, 6) },
+      { shape: [1, 2] },
+    ],
     [
       { op: 'FULLY_CONNECTED', inputs: [0, 1, 2], outputs: [3], options: denseOptions() },
       { op: 'FULLY_CONNECTED', inputs: [3, 4, 2], outputs: [5], options: denseOptions() },
@@ -146,7 +163,8 @@ test('a bias that two operators share becomes two', async () => {
 
 describe('calibration data that is none', () => {
   const model = denseModel();
-  const codes = async (name: string, values: ArrayLike<number>): Promise<string[]> => (await quantize(model, await dataset(name, [4], values))).warnings.map(({ code }) => code);
+  const codes = async (name: string, values: ArrayLike<number>): Promise<string[]> =>
+    (await quantize(model, await dataset(name, [4], values))).warnings.map(({ code }) => code);
 
   test('an empty set is refused', async () => {
     const data = await dataset('empty', [4], waves(5, 4));
@@ -154,25 +172,52 @@ describe('calibration data that is none', () => {
   });
   test('few samples', async () => expect(await codes('few', waves(3, 4))).toContain('FEW_SAMPLES'));
   test('constant samples', async () => expect(await codes('constant', new Float32Array(400).fill(0.5))).toContain('CONSTANT_SAMPLES'));
-  test('one sample again and again', async () => expect(await codes('same', Array.from({ length: 400 }, (_, i) => i % 4))).toContain('CONSTANT_SAMPLES'));
+  test('one sample again and again', async () =>
+    expect(
+      await codes(
+        'same',
+        Array.from({ length: 400 }, (_, i) => i % 4),
+      ),
+    ).toContain('CONSTANT_SAMPLES'));
   test('uniform noise', async () => {
     let state = 1;
     const random = () => {
       state = (Math.imul(state, 1664525) + 1013904223) >>> 0;
       return state / 2 ** 32;
     };
-    expect(await codes('noise', Array.from({ length: 4000 }, () => 2 * random() - 1))).toContain('NOISE_SAMPLES');
+    expect(
+      await codes(
+        'noise',
+        Array.from({ length: 4000 }, () => 2 * random() - 1),
+      ),
+    ).toContain('NOISE_SAMPLES');
   });
-  test('clipped samples', async () => expect(await codes('clipped', waves(200, 4).map((value) => Math.max(-0.5, Math.min(0.5, value))))).toContain('SATURATING_SAMPLES'));
+  test('clipped samples', async () =>
+    expect(
+      await codes(
+        'clipped',
+        waves(200, 4).map((value) => Math.max(-0.5, Math.min(0.5, value))),
+      ),
+    ).toContain('SATURATING_SAMPLES'));
   test('real-looking samples give no warning', async () => expect(await codes('fine', waves(200, 4))).toEqual([]));
   test('NaN names the tensor', async () => {
-    await expect(quantize(model, await dataset('nan', [4], [1, 2, Number.NaN, 4]))).rejects.toThrow(/tensor \d "(x|y)" has no usable range: calibration gives it the value NaN/);
+    await expect(quantize(model, await dataset('nan', [4], [1, 2, Number.NaN, 4]))).rejects.toThrow(
+      /tensor \d "(x|y)" has no usable range: calibration gives it the value NaN/,
+    );
   });
 });
 
 describe('models that cannot be quantized', () => {
   test('operators without an int8 form, all of them', () => {
-    const model = modelOf([{ shape: [1, 2] }, { shape: [1, 2] }, { shape: [1, 2] }], [{ op: 'FLOOR', inputs: [0], outputs: [1] }, { op: 'EXP', inputs: [1], outputs: [2] }], [0], [2]);
+    const model = modelOf(
+      [{ shape: [1, 2] }, { shape: [1, 2] }, { shape: [1, 2] }],
+      [
+        { op: 'FLOOR', inputs: [0], outputs: [1] },
+        { op: 'EXP', inputs: [1], outputs: [2] },
+      ],
+      [0],
+      [2],
+    );
     expect(() => planQuantization(model, calibrationOf([]))).toThrow(/FLOOR \(operator 0\), EXP \(operator 1\)/);
   });
 
@@ -182,12 +227,16 @@ describe('models that cannot be quantized', () => {
   });
 
   test('a tensor that calibration never computed', () => {
-    expect(() => planQuantization(denseModel(), calibrationOf([{ min: -1, max: 1 }, null, null, null]))).toThrow(/tensor 3 "y" has no usable range: no calibration sample/);
+    expect(() => planQuantization(denseModel(), calibrationOf([{ min: -1, max: 1 }, null, null, null]))).toThrow(
+      /tensor 3 "y" has no usable range: no calibration sample/,
+    );
   });
 
   test('weights that are not numbers', () => {
     const range = { min: -1, max: 1 };
-    expect(() => planQuantization(denseModel([Number.NaN, 1, 1, 1, 1, 1, 1, 1]), calibrationOf([range, null, null, range]))).toThrow(/tensor 1 "w".*element 0 is NaN/);
+    expect(() => planQuantization(denseModel([Number.NaN, 1, 1, 1, 1, 1, 1, 1]), calibrationOf([range, null, null, range]))).toThrow(
+      /tensor 1 "w".*element 0 is NaN/,
+    );
   });
 });
 
@@ -196,8 +245,19 @@ describe('the check of the written file', () => {
   test.each([
     ['a float tensor', (model: Model) => Object.assign(mainSubgraph(model).tensors[0] ?? {}, { type: TensorType.FLOAT32 }), /tensor 0 "x" is still float32/],
     ['a scale of 0', (model: Model) => mainSubgraph(model).tensors[1]?.quantization?.scale?.fill(0), /has scale 0/],
-    ['a bias at another scale', (model: Model) => mainSubgraph(model).tensors.find(({ type }) => type === TensorType.INT32)?.quantization?.scale?.fill(1), /not input times weights/],
-    ['an int32 output', (model: Model) => Object.assign(mainSubgraph(model).tensors[mainSubgraph(model).outputs?.[0] ?? 0] ?? {}, { type: TensorType.INT32 }), /at the edge is int32/],
+    [
+      'a bias at another scale',
+      (model: Model) =>
+        mainSubgraph(model)
+          .tensors.find(({ type }) => type === TensorType.INT32)
+          ?.quantization?.scale?.fill(1),
+      /not input times weights/,
+    ],
+    [
+      'an int32 output',
+      (model: Model) => Object.assign(mainSubgraph(model).tensors[mainSubgraph(model).outputs?.[0] ?? 0] ?? {}, { type: TensorType.INT32 }),
+      /at the edge is int32/,
+    ],
   ])('%s is found', async (_, edit, message) => {
     const model = await quantized();
     const copy = (await import('../../../src/tflite/index.js')).copyModel(model);
@@ -220,9 +280,16 @@ test('a convolution has one scale per output channel, within what its weights ne
 });
 
 test('the quantized model evaluates as the float one does', async () => {
-  writeFiles(folder, { 'labels.csv': `${waves(40, 1).map((_, i) => i % 2).join('\n')}\n` });
+  writeFiles(folder, {
+    'labels.csv': `${waves(40, 1)
+      .map((_, i) => i % 2)
+      .join('\n')}\n`,
+  });
   const values = Array.from({ length: 40 }, (_, i) => (i % 2 === 0 ? [1 + i / 50, 0.1, 0, 0] : [0.2, 1 + i / 60, 0, 0])).flat();
-  writeFiles(folder, { 'cls.bin': floatBytes(values), 'cls.yaml': 'name: c\ntask: classification\ninputs:\n  - {files: cls.bin, type: float32, shape: [4]}\nlabels: {csv: labels.csv}\n' });
+  writeFiles(folder, {
+    'cls.bin': floatBytes(values),
+    'cls.yaml': 'name: c\ntask: classification\ninputs:\n  - {files: cls.bin, type: float32, shape: [4]}\nlabels: {csv: labels.csv}\n',
+  });
   const data = await openDataset(path.join(folder, 'cls.yaml'));
   const model = denseModel([1, 0, 0, 0, 0, 1, 0, 0], [0, 0]);
   const { model: int8 } = await quantize(model, data);

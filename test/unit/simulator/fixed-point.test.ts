@@ -1,6 +1,12 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
-import { multiplyDoubleRounding, quantizeMultiplier, roundHalfAway, roundingDivideByPot, saturatingRoundingDoublingHighMul } from '../../../src/simulator/arithmetic/fixed-point.js';
+import {
+  multiplyDoubleRounding,
+  quantizeMultiplier,
+  roundHalfAway,
+  roundingDivideByPot,
+  saturatingRoundingDoublingHighMul,
+} from '../../../src/simulator/arithmetic/fixed-point.js';
 
 const int32 = fc.integer({ min: -2147483648, max: 2147483647 });
 

@@ -2,8 +2,8 @@ import { readFileSync } from 'node:fs';
 import { describe, expect, test } from 'vitest';
 import { Interpreter, operatorFamilies } from '../../../src/simulator/index.js';
 import { readModel, TensorType } from '../../../src/tflite/index.js';
-import { convOptions, denseModel, denseOptions, modelOf } from '../../support/models.js';
 import { floatBytes } from '../../support/files.js';
+import { convOptions, denseModel, denseOptions, modelOf } from '../../support/models.js';
 
 interface Vector {
   readonly name: string;
@@ -46,7 +46,9 @@ test('all missing operators are named at once, when the model is loaded', () => 
     [0],
     [3],
   );
-  expect(() => new Interpreter(model)).toThrow(expect.objectContaining({ code: 'OPERATORS_UNSUPPORTED', message: expect.stringContaining('FLOOR (operator 0, 2); CEIL (operator 1)') }));
+  expect(() => new Interpreter(model)).toThrow(
+    expect.objectContaining({ code: 'OPERATORS_UNSUPPORTED', message: expect.stringContaining('FLOOR (operator 0, 2); CEIL (operator 1)') }),
+  );
 });
 
 describe('models that contradict themselves', () => {
@@ -76,7 +78,11 @@ describe('models that contradict themselves', () => {
 
   test('a scale of zero', () => {
     const model = modelOf(
-      [{ shape: [1, 2], type: TensorType.INT8, scale: 0 }, { shape: [1, 2], data: Int8Array.of(1, 2), scale: 1 }, { shape: [1, 1], type: TensorType.INT8, scale: 1 }],
+      [
+        { shape: [1, 2], type: TensorType.INT8, scale: 0 },
+        { shape: [1, 2], data: Int8Array.of(1, 2), scale: 1 },
+        { shape: [1, 1], type: TensorType.INT8, scale: 1 },
+      ],
       [{ op: 'FULLY_CONNECTED', inputs: [0, 1, -1], outputs: [2], options: denseOptions() }],
       [0],
       [2],

@@ -1,11 +1,11 @@
+import { readFileSync } from 'node:fs';
 import path from 'node:path';
 import { describe, expect, test } from 'vitest';
-import { budgetOf, checkModel, loadTarget, shippedTargets, type TargetFile, validateTarget } from '../../../src/targets/index.js';
-import { readFileSync } from 'node:fs';
 import { parse } from 'yaml';
+import { budgetOf, checkModel, loadTarget, shippedTargets, type TargetFile, validateTarget } from '../../../src/targets/index.js';
 import { TensorType, writeModel } from '../../../src/tflite/index.js';
-import { convOptions, denseModel, modelOf } from '../../support/models.js';
 import { temporaryFolder, writeFiles } from '../../support/files.js';
+import { convOptions, denseModel, modelOf } from '../../support/models.js';
 
 const folder = temporaryFolder();
 const file = (id: string): string => readFileSync(new URL(`../../../targets/${id}.yaml`, import.meta.url), 'utf8');
@@ -28,7 +28,9 @@ describe('target files with faults', () => {
     ['a wrong type, with its line', (text: string) => text.replace('clockHz: 64000000', 'clockHz: fast'), /line 5, clockHz/],
   ])('%s', async (_, edit, message) => {
     writeFiles(folder, { 'bad.yaml': edit(file('nano33ble')) });
-    await expect(loadTarget(path.join(folder, 'bad.yaml'))).rejects.toThrow(expect.objectContaining({ code: 'TARGET_INVALID', message: expect.stringMatching(message) }));
+    await expect(loadTarget(path.join(folder, 'bad.yaml'))).rejects.toThrow(
+      expect.objectContaining({ code: 'TARGET_INVALID', message: expect.stringMatching(message) }),
+    );
   });
 
   const sound = parse(file('nano33ble')) as TargetFile;
@@ -59,7 +61,21 @@ describe('check', () => {
         { shape: [units, depth], data: new Int8Array(units * depth), scale: 0.1 },
         { shape: [1, units], type: TensorType.INT8, scale: 0.1 },
       ],
-      [{ op: 'FULLY_CONNECTED', inputs: [0, 1, -1], outputs: [2], options: { kind: 'FullyConnectedOptions', fusedActivationFunction: 0, weightsFormat: 0, keepNumDims: false, asymmetricQuantizeInputs: false, quantizedBiasType: 0 } }],
+      [
+        {
+          op: 'FULLY_CONNECTED',
+          inputs: [0, 1, -1],
+          outputs: [2],
+          options: {
+            kind: 'FullyConnectedOptions',
+            fusedActivationFunction: 0,
+            weightsFormat: 0,
+            keepNumDims: false,
+            asymmetricQuantizeInputs: false,
+            quantizedBiasType: 0,
+          },
+        },
+      ],
       [0],
       [2],
     );
@@ -67,7 +83,12 @@ describe('check', () => {
   test('a model that fits says so, with its memory and latency', async () => {
     const model = quantizedDense(10, 20);
     const result = checkModel(model, await loadTarget('nano33ble'), writeModel(model).byteLength);
-    expect(result).toMatchObject({ fits: true, reasons: [], operators: [{ index: 0, op: 'FULLY_CONNECTED', placed: 'cpu', reason: null }], memory: { headBytes: 48 } });
+    expect(result).toMatchObject({
+      fits: true,
+      reasons: [],
+      operators: [{ index: 0, op: 'FULLY_CONNECTED', placed: 'cpu', reason: null }],
+      memory: { headBytes: 48 },
+    });
     expect(result.latencyMs).toMatchObject({ basis: 'estimate', value: (1000 * (200 * 3.91 + 1000)) / 64e6 });
   });
 
@@ -97,7 +118,15 @@ describe('check', () => {
       ['TYPE', expect.stringContaining('tensor 0 "x" is float32')],
       ['TYPE', expect.stringContaining('tensor 3 "y" is float32')],
     ]);
-    const odd = modelOf([{ shape: [1, 2], type: TensorType.INT8, scale: 1 }, { shape: [1, 2], type: TensorType.INT8, scale: 1 }], [{ op: 'POW', inputs: [0, 0], outputs: [1] }], [0], [1]);
+    const odd = modelOf(
+      [
+        { shape: [1, 2], type: TensorType.INT8, scale: 1 },
+        { shape: [1, 2], type: TensorType.INT8, scale: 1 },
+      ],
+      [{ op: 'POW', inputs: [0, 0], outputs: [1] }],
+      [0],
+      [1],
+    );
     const result = checkModel(odd, target, 100);
     expect(result.operators[0]).toMatchObject({ placed: 'unsupported', reason: 'Operation not supported' });
     expect(result.memory.arenaBytes).toBeNull();

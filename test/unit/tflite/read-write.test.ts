@@ -1,9 +1,9 @@
 import { isDeepStrictEqual } from 'node:util';
 import { describe, expect, test } from 'vitest';
 import { create, type Model, readModel, schema, writeModel } from '../../../src/tflite/index.js';
-import { BuiltinOptions, BuiltinOptions2 } from '../../../src/tflite/schema/options.js';
 import type { Field, TableType } from '../../../src/tflite/schema/fields.js';
 import { scalarBytes } from '../../../src/tflite/schema/fields.js';
+import { BuiltinOptions, BuiltinOptions2 } from '../../../src/tflite/schema/options.js';
 import { denseModel } from '../../support/models.js';
 import { sharedBytes, sharedModels, sharedTest } from '../../support/shared.js';
 
@@ -20,7 +20,18 @@ function filledField(field: Field, seed: number, depth: number): unknown {
       return field.type === 'f32' ? seed + 0.5 : seed + 1 + Number(field.default);
     case 'vector': {
       const bytes = new Uint8Array(3 * scalarBytes(field.type)).map((_, i) => i + 1);
-      const arrays = { bool: Uint8Array, i8: Int8Array, u8: Uint8Array, i16: Int16Array, u16: Uint16Array, i32: Int32Array, u32: Uint32Array, i64: BigInt64Array, u64: BigUint64Array, f32: Float32Array };
+      const arrays = {
+        bool: Uint8Array,
+        i8: Int8Array,
+        u8: Uint8Array,
+        i16: Int16Array,
+        u16: Uint16Array,
+        i32: Int32Array,
+        u32: Uint32Array,
+        i64: BigInt64Array,
+        u64: BigUint64Array,
+        f32: Float32Array,
+      };
       return new arrays[field.type](bytes.buffer);
     }
     case 'text':
@@ -47,7 +58,14 @@ test('every field of every table is kept, of both unions of options too', () => 
   model.metadataBuffer = Int32Array.of(1);
   model.externalBufferGroups = [filled(schema.ExternalBufferGroup)] as Model['externalBufferGroups'];
   model.externalBuffers = [filled(schema.ExternalBuffer)] as Model['externalBuffers'];
-  model.signatureDefs = [create(schema.SignatureDef, { signatureKey: 'serving_default', inputs: [create(schema.TensorMap, { name: 'x', tensorIndex: 0 })], outputs: [], deprecatedTag: 'tag' })];
+  model.signatureDefs = [
+    create(schema.SignatureDef, {
+      signatureKey: 'serving_default',
+      inputs: [create(schema.TensorMap, { name: 'x', tensorIndex: 0 })],
+      outputs: [],
+      deprecatedTag: 'tag',
+    }),
+  ];
   const [graph] = model.subgraphs;
   if (graph === undefined) throw new Error('no subgraph');
   const tensor = filled(schema.Tensor) as unknown as Model['subgraphs'][number]['tensors'][number];
@@ -57,11 +75,21 @@ test('every field of every table is kept, of both unions of options too', () => 
   expect(fields).toBe(12);
   for (const member of BuiltinOptions.members) {
     graph.operators.push(
-      create(schema.Operator, { inputs: Int32Array.of(0), outputs: Int32Array.of(3), builtinOptions: { ...filled(member), kind: member.name } as never, customOptions: Uint8Array.of(9), mutatingVariableInputs: Uint8Array.of(1), intermediates: Int32Array.of(-1), debugMetadataIndex: 4 }),
+      create(schema.Operator, {
+        inputs: Int32Array.of(0),
+        outputs: Int32Array.of(3),
+        builtinOptions: { ...filled(member), kind: member.name } as never,
+        customOptions: Uint8Array.of(9),
+        mutatingVariableInputs: Uint8Array.of(1),
+        intermediates: Int32Array.of(-1),
+        debugMetadataIndex: 4,
+      }),
     );
   }
   for (const member of BuiltinOptions2.members) {
-    graph.operators.push(create(schema.Operator, { inputs: Int32Array.of(0), outputs: Int32Array.of(3), builtinOptions2: { ...filled(member), kind: member.name } as never }));
+    graph.operators.push(
+      create(schema.Operator, { inputs: Int32Array.of(0), outputs: Int32Array.of(3), builtinOptions2: { ...filled(member), kind: member.name } as never }),
+    );
   }
   expect(graph.operators.length).toBe(1 + BuiltinOptions.members.length + BuiltinOptions2.members.length);
   expect(readModel(writeModel(model))).toEqual(model);

@@ -1,0 +1,31 @@
+import type { DatasetFile, Metric, Windows } from './schema.js';
+
+export interface Sample {
+  /** Position in the whole dataset, before any limit. */
+  readonly index: number;
+  readonly inputs: readonly Float32Array[];
+  readonly label: number | null;
+  readonly targets: readonly Float32Array[] | null;
+}
+
+export interface DatasetInput {
+  readonly name: string | null;
+  /** Shape of one sample, null where only reading tells. */
+  readonly shape: readonly number[] | null;
+}
+
+export interface Dataset {
+  readonly name: string;
+  readonly path: string;
+  readonly task: DatasetFile['task'];
+  readonly metric: Metric | null;
+  readonly windows: Windows | null;
+  readonly signature: string | null;
+  readonly classes: readonly string[] | null;
+  readonly inputs: readonly DatasetInput[];
+  readonly hasLabels: boolean;
+  /** How many samples `samples()` gives. */
+  readonly count: number;
+  /** @param limit at most so many, drawn by the file's seed */
+  readonly samples: (limit?: number) => AsyncGenerator<Sample>;
+}

@@ -1,0 +1,33 @@
+import { budgetOf, type Target } from '../targets/index.js';
+import type { Faults } from './faults.js';
+import type { LoadedModel } from './loaded-model.js';
+import type { Slot, Slots } from './slots.js';
+
+/** What the handlers of the commands see of the device. */
+export interface DeviceState {
+  readonly id: string;
+  readonly target: Target;
+  readonly slots: Slots;
+  readonly faults: Faults;
+  readonly maxPacketBytes: number;
+  /** How many bytes of data fit an answer. */
+  readonly chunkBytes: number;
+  /** Length that the upload under way announced; lost by a reset. */
+  expectedBytes: number | null;
+  /** What a power cycle does: RAM is lost, flash stays, an unconfirmed model counts one attempt more. */
+  readonly reset: () => void;
+  /** Resets after the answer to this request is sent. */
+  readonly resetSoon: () => void;
+  /** Loads the model of a slot without making it the active one. @throws StatusError */
+  readonly load: (slot: Slot) => LoadedModel;
+  readonly useModel: (model: LoadedModel) => void;
+  /** The active model. @throws StatusError NO_MODEL */
+  readonly running: () => LoadedModel;
+}
+
+/** Where the target's file knows no flash (an accelerator's host), a slot ends here. */
+const defaultSlotBytes = 64 * 1024 * 1024;
+
+export function slotBytesOf(target: Target): number {
+  return budgetOf(target).slotBytes ?? defaultSlotBytes;
+}

@@ -1,0 +1,151 @@
+import { spawn } from 'node:child_process';
+import { existsSync, mkdirSync, readdirSync, readFileSync } from 'node:fs';
+import path from 'node:path';
+import { describe, expect, test } from 'vitest';
+import { writeModel } from '../../src/tflite/index.js';
+import { atoll, jsonOf } from '../support/cli.js';
+import { floatBytes, temporaryFolder, writeFiles } from '../support/files.js';
+import { denseModel } from '../support/models.js';
+
+const folder = temporaryFolder();
+const samples = Array.from({ length: 120 * 4 }, (_, i) => Math.sin(i / 7) + 0.5 * Math.cos(i / 31));
+writeFiles(folder, {
+  'float.tflite': writeModel(denseModel()),
+  'data.bin': floatBytes(samples),
+  'labels.csv': `${Array.from({ length: 120 }, (_, i) => i % 2).join('\n')}\n`,
+  'data.yaml': 'name: waves\ntask: classification\ninputs:\n  - {files: data.bin, type: float32, shape: [4]}\nlabels: {csv: labels.csv}\n',
+  'notes.txt': 'no model',
+  'atoll.yaml': 'name: waves\nmodel: float.tflite\ncalibrate: data.yaml\ndata: data.yaml\n',
+});
+const at = (name: string): string => path.join(folder, name);
+const run = (...args: string[]) => atoll(args, { cwd: folder });
+
+test('--help names every verb, --version the version', async () => {
+  const help = await run('--help');
+  expect(help.code).toBe(0);
+  for (const verb of ['inspect', 'quantize', 'check', 'run', 'evaluate', 'targets', 'push', 'deploy']) expect(help.stdout).toContain(`  ${verb} `);
+  const { version } = JSON.parse(readFileSync('package.json', 'utf8')) as { version: string };
+  expect((await run('--version')).stdout).toBe(`${version}\n`);
+});
+
+test('the way of a model, verb by verb', async () => {
+  const inspected = await run('inspect', 'float.tflite', '--json');
+  expect(jsonOf(inspected)).toMatchObject({
+    schema: 'atoll/inspect/1',
+    scheme: 'float32',
+    macs: 8,
+    inputs: [{ name: 'x', type: 'float32', shape: [1, 4] }],
+    operators: [{ op: 'FULLY_CONNECTED', macs: 8 }],
+  });
+
+  const quantized = await run('quantize', 'float.tflite', '--calibrate', 'data.yaml', '-o', 'out/int8.tflite', '--target', 'pico', '--json');
+  expect(quantized).toMatchObject({ code: 0 });
+  expect(jsonOf(quantized)).toMatchObject({ schema: 'atoll/quantize/1', scheme: 'int8', calibration: { samples: 120 }, warnings: [], check: { fits: true } });
+  expect(readdirSync(at('out'))).toEqual(['int8.tflite']);
+
+  const checked = await run('check', 'out/int8.tflite', '--target', 'nano33ble');
+  expect(checked).toMatchObject({ code: 0, stderr: '' });
+  expect(checked.stdout).toMatch(/fits nano33ble/);
+
+  const evaluated = await run('evaluate', 'out/int8.tflite', '--data', 'data.yaml', '--json');
+  const onDevice = await run('evaluate', 'out/int8.tflite', '--data', 'data.yaml', '--device', 'sim:pico', '--json');
+  expect(jsonOf(onDevice)).toMatchObject({ value: jsonOf(evaluated).value, samples: 120, latencyMs: { basis: 'simulated' } });
+  expect(jsonOf(evaluated)).toMatchObject({ schema: 'atoll/evaluate/1', metric: 'top1', latencyMs: { basis: 'host' } });
+
+  writeFiles(folder, { 'raw.bin': new Uint8Array(Int8Array.of(1, 2, 3, 4, 5, 6, 7, 8).buffer) });
+  const host = await run('run', 'out/int8.tflite', '--input', 'raw.bin', '--output', 'host.bin', '--repeat', '3', '--json');
+  expect(jsonOf(host)).toMatchObject({ schema: 'atoll/run/1', samples: 2, arenaBytes: expect.any(Number) });
+  const device = await run('run', 'out/int8.tflite', '--input', 'x=raw.bin', '--output', 'device.bin', '--device', 'sim:pico', '--json');
+  expect(device.code).toBe(0);
+  expect(readFileSync(at('device.bin'))).toEqual(readFileSync(at('host.bin')));
+
+  const pushed = await run('push', 'out/int8.tflite', '--device', 'sim:pico', '--json');
+  expect(jsonOf(pushed)).toMatchObject({ schema: 'atoll/push/1', state: 'confirmed', selfTest: { vectors: 4, failed: 0 } });
+  expect(pushed.stderr).toMatch(/upload \.\.\.\nself-test \.\.\.\nactivate \.\.\.\nconfirm \.\.\./);
+  expect((await run('push', 'out/int8.tflite', '--device', 'sim:pico', '--quiet')).stderr).toBe('');
+});
+
+test('deploy does all of it, and leaves model, slot image and report', async () => {
+  const result = await run('deploy', '.', '--target', 'pico', '--device', 'sim:pico');
+  expect(result).toMatchObject({ code: 0 });
+  for (const line of [
+    /accuracy \(top1\) +float .* int8 .* on device/,
+    /size +\S+ B -> \S+ B/,
+    /arena +\S+ B of 204,800 B \[/,
+    /latency .*\(simulated\)/,
+    /120 of 120 outputs bit-identical, challenge answered/,
+  ]) {
+    expect(result.stdout).toMatch(line);
+  }
+  expect(readdirSync(at('build')).sort()).toEqual(['report.json', 'waves.int8.tflite', 'waves.pico.slot']);
+  expect(JSON.parse(readFileSync(at('build/report.json'), 'utf8'))).toMatchObject({
+    schema: 'atoll/deploy/1',
+    agreement: { samples: 120, equal: 120, challenge: true },
+  });
+  const slot = await run('push', 'build/waves.pico.slot', '--device', 'sim:pico', '--json');
+  expect(jsonOf(slot)).toMatchObject({ state: 'confirmed' });
+  const bare = await run('deploy', 'float.tflite', '--calibrate', 'data.yaml', '--target', 'pico', '--device', 'sim:pico', '-o', 'elsewhere', '--json');
+  expect(jsonOf(bare)).toMatchObject({ schema: 'atoll/deploy/1', accuracy: null });
+  expect(existsSync(at('elsewhere/float.int8.tflite'))).toBe(true);
+});
+
+describe('exit codes and errors', () => {
+  test.each([
+    ['1: a model that does not fit', ['check', 'float.tflite', '--target', 'pico'], 1, /no: tensor 0 "x" is float32/],
+    ['1: deploying what does not fit', ['push', 'float.tflite', '--device', 'sim:pico'], 1, /error MODEL_DOES_NOT_FIT/],
+    ['2: an unknown verb', ['inspct', 'x'], 2, /unknown command 'inspct'/],
+    ['2: a missing option', ['check', 'float.tflite'], 2, /required option '--target <target>'/],
+    ['2: a wrong number', ['evaluate', 'float.tflite', '--data', 'data.yaml', '--limit', '0'], 2, /whole number from 1/],
+    ['2: an unknown target', ['check', 'float.tflite', '--target', 'pica'], 2, /did you mean pico\?/],
+    ['2: an unknown device', ['push', 'float.tflite', '--device', 'carrier-pigeon:1'], 2, /unknown kind "carrier-pigeon"/],
+    ['2: target and device that differ', ['deploy', '.', '--target', 'pico', '--device', 'sim:nano33ble'], 2, /is a nano33ble/],
+    ['3: no file', ['inspect', 'gone.tflite'], 3, /error FILE_NOT_READABLE: cannot read gone.tflite/],
+    ['3: no model', ['inspect', 'notes.txt'], 3, /error TFLITE_NOT_A_MODEL: notes.txt/],
+    ['3: input of the wrong size', ['run', 'float.tflite', '--input', 'notes.txt'], 3, /notes.txt holds 8 bytes, which is not a whole number of samples of 16/],
+    ['3: no folder to write to', ['quantize', 'float.tflite', '--calibrate', 'data.yaml', '-o', 'notes.txt/x.tflite'], 3, /error FILE_NOT_WRITABLE/],
+  ])('%s', async (_, args, code, message) => {
+    const text = await run(...args);
+    expect(text.code).toBe(code);
+    expect(text.stdout + text.stderr).toMatch(message);
+    expect(text.stderr).not.toMatch(/^\s+at /m);
+    const json = await run(...args, '--json');
+    expect(json.code).toBe(code);
+    if (code > 1)
+      expect(jsonOf(json)).toMatchObject({
+        schema: 'atoll/error/1',
+        error: { code: expect.stringMatching(/^[A-Z_]+$/), message: expect.any(String), hint: expect.any(String) },
+      });
+  });
+
+  test('--debug adds the stack trace', async () => {
+    expect((await run('inspect', 'notes.txt', '--debug')).stderr).toMatch(/^\s+at /m);
+  });
+
+  test('nothing is written where quantizing fails', async () => {
+    writeFiles(folder, {
+      'nan.bin': floatBytes([Number.NaN, 0, 0, 0]),
+      'nan.yaml': 'name: n\ntask: none\ninputs:\n  - {files: nan.bin, type: float32, shape: [4]}\n',
+    });
+    mkdirSync(at('untouched'), { recursive: true });
+    expect((await run('quantize', 'float.tflite', '--calibrate', 'nan.yaml', '-o', 'untouched/x.tflite')).code).toBe(3);
+    expect(readdirSync(at('untouched'))).toEqual([]);
+  });
+
+  test('130: an interrupt ends the work cleanly', async () => {
+    const child = spawn(
+      process.execPath,
+      [path.resolve('bin/atoll.js'), 'run', 'float.tflite', '--input', 'data.bin', '--repeat', '100000000', '--output', 'interrupted.bin'],
+      { cwd: folder },
+    );
+    let stderr = '';
+    child.stderr.on('data', (chunk: Buffer) => {
+      stderr += String(chunk);
+      // Once only: a second one ends the process at once, as impatient users expect.
+      if (stderr.includes('run ...') && !child.killed) child.kill('SIGINT');
+    });
+    const code = await new Promise((resolve) => child.on('exit', resolve));
+    expect(code).toBe(130);
+    expect(stderr).toMatch(/INTERRUPTED/);
+    expect(existsSync(at('interrupted.bin'))).toBe(false);
+  });
+});

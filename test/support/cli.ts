@@ -1,0 +1,24 @@
+// The command as its users start it: a process of its own.
+
+import { execFile } from 'node:child_process';
+import path from 'node:path';
+
+export interface CliResult {
+  readonly code: number;
+  readonly stdout: string;
+  readonly stderr: string;
+}
+
+const program = path.resolve('bin/atoll.js');
+
+export function atoll(args: readonly string[], options: { readonly cwd?: string } = {}): Promise<CliResult> {
+  return new Promise((resolve) => {
+    execFile(process.execPath, [program, ...args], { ...options, maxBuffer: 1e8 }, (error, stdout, stderr) => {
+      resolve({ code: error === null ? 0 : Number(error.code ?? -1), stdout, stderr });
+    });
+  });
+}
+
+export function jsonOf(result: CliResult): Record<string, unknown> {
+  return JSON.parse(result.stdout) as Record<string, unknown>;
+}
