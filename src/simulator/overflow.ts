@@ -1,0 +1,52 @@
+// Accumulators of 32 bits wrap, here as on the device. Which channels could is a property of the weights alone: no input
+// can make more of a channel than |bias| + 255 * sum|w|.
+
+import { constantBytes, elementCount, mainSubgraph, type Model, operatorName, tensorLabel, TensorType } from '../tflite/index.js';
+
+export interface OverflowRisk {
+  readonly operator: number;
+  readonly op: string;
+  /** The weights, for messages. */
+  readonly tensor: string;
+  /** The first channel at risk, and how many there are. */
+  readonly channel: number;
+  readonly channels: number;
+}
+
+/** Which dimension of the weights counts output channels. */
+const channelAxis: Readonly<Record<string, number>> = { CONV_2D: 0, DEPTHWISE_CONV_2D: 3, FULLY_CONNECTED: 0 };
+
+/** The int8 operators with weights whose accumulator some input could make wrap. */
+export function overflowRisks(model: Model): OverflowRisk[] {
+  const subgraph = mainSubgraph(model);
+  return subgraph.operators.flatMap((operator, index): OverflowRisk[] => {
+    const op = operatorName(model, operator);
+    const axis = channelAxis[op];
+    const [, weightsIndex = -1, biasIndex = -1] = operator.inputs ?? [];
+    const weights = subgraph.tensors[weightsIndex];
+    const bytes = weights === undefined ? null : constantBytes(model, weights);
+    if (axis === undefined || weights === undefined || bytes === null || weights.type !== TensorType.INT8) return [];
+    const bias = subgraph.tensors[biasIndex];
+    const sums = channelSums(bytes, Array.from(weights.shape ?? []), axis);
+    const biasBytes = bias === undefined || bias.type !== TensorType.INT32 ? null : constantBytes(model, bias);
+    const biasView = biasBytes === null ? null : new DataView(biasBytes.buffer, biasBytes.byteOffset, biasBytes.byteLength);
+    const atRisk = Array.from(sums.keys()).filter((c) => {
+      const own = biasView !== null && 4 * c + 4 <= biasView.byteLength ? Math.abs(biasView.getInt32(4 * c, true)) : 0;
+      return own + 255 * (sums[c] as number) >= 2 ** 31;
+    });
+    const [first] = atRisk;
+    return first === undefined ? [] : [{ operator: index, op, tensor: tensorLabel(weightsIndex, weights), channel: first, channels: atRisk.length }];
+  });
+}
+
+/** Sum of magnitudes of each output channel's weights. */
+function channelSums(bytes: Uint8Array, shape: readonly number[], axis: number): Float64Array {
+  const count = shape[axis] ?? 0;
+  const inner = elementCount(shape.slice(axis + 1));
+  const sums = new Float64Array(Math.min(count, bytes.byteLength));
+  for (let i = 0; i < bytes.byteLength && count > 0; i++) {
+    const c = Math.floor(i / inner) % count;
+    sums[c] = (sums[c] ?? 0) + Math.abs(((bytes[i] as number) << 24) >> 24);
+  }
+  return sums;
+}
