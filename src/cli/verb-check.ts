@@ -32,6 +32,7 @@ export const checkVerb: Verb = {
     const lines = [
       `${file} ${result.fits ? 'fits' : 'does not fit'} ${target.id} (${target.name})`,
       table(rows),
+      ...result.warnings.flatMap(({ code, message, hint }) => [`warning ${code}: ${message}`, `    ${hint}`]),
       ...result.reasons.flatMap(({ message, hint }) => [`no: ${message}`, `    ${hint}`]),
     ];
     return { document: { file, ...result }, text: lines.join('\n'), exitCode: result.fits ? 0 : 1 };

@@ -3,7 +3,7 @@
 import { crc32 } from 'node:zlib';
 import { drawSample, SeededBytes } from '../bundle/index.js';
 import { fail } from '../errors.js';
-import type { LatencyBasis, Runner } from '../evaluate/index.js';
+import { type LatencyBasis, modelWarnings, type Runner } from '../evaluate/index.js';
 import { atollCommands, type DeviceDescription, osCommands, type SlotState } from '../protocol/index.js';
 import { Interpreter, type TensorInfo } from '../simulator/index.js';
 import type { Target } from '../targets/index.js';
@@ -67,6 +67,7 @@ export class DeviceClient {
       inputs,
       outputs,
       basis,
+      warnings: modelWarnings(model),
       run: async (sample, runSignal) => {
         await this.writeInputs(sample, inputs, runSignal);
         const { n, ticks } = await this.client.request(atollCommands.run, {}, { ...optionsOf(runSignal), timeoutMs: 60_000 });

@@ -4,11 +4,7 @@ import { elementCount } from '../tflite/index.js';
 import { matchInputs, toModelInput, toRealValues } from './convert.js';
 import { areaUnderRoc, argMax, type Confusion, type Distribution, distributionOf, inTopK } from './metrics.js';
 import { type LatencyBasis, type Runner, splitOutputs } from './runner.js';
-
-export interface Warning {
-  readonly code: string;
-  readonly message: string;
-}
+import type { Warning } from './warnings.js';
 
 export interface Progress {
   readonly done: number;
@@ -77,7 +73,7 @@ export async function evaluate(runner: Runner, dataset: Dataset, options: Evalua
     samples: judged.length,
     latencyMs: { ...distributionOf(latencies), basis: runner.basis },
     confusion: dataset.task === 'classification' ? confusionOf(judged, elementCount(runner.outputs[0]?.shape ?? []), dataset.classes) : null,
-    warnings: saturationWarnings(saturated / values),
+    warnings: [...runner.warnings, ...saturationWarnings(saturated / values)],
   };
 }
 

@@ -4,6 +4,7 @@
 export { type BatchOptions, type BatchResult, interleave, runBatch } from './batch.js';
 export { breather } from './breathe.js';
 export { matchInputs, toModelInput, toRealValues } from './convert.js';
-export { type EvaluateOptions, type Evaluation, evaluate, type Progress, type Warning } from './evaluate.js';
+export { type EvaluateOptions, type Evaluation, evaluate, type Progress } from './evaluate.js';
 export { areaUnderRoc, argMax, type Confusion, type Distribution, distributionOf, inTopK } from './metrics.js';
 export { hostRunner, type LatencyBasis, type Runner, type RunResult, splitOutputs } from './runner.js';
+export { modelWarnings, type Warning } from './warnings.js';

@@ -3,6 +3,7 @@
 import { Interpreter, type KernelProfile, type TensorInfo } from '../simulator/index.js';
 import type { Model } from '../tflite/index.js';
 import { breather } from './breathe.js';
+import { modelWarnings, type Warning } from './warnings.js';
 
 /** Where a latency comes from: this machine's clock, a target's latency model, a simulated device, a device's own ticks. */
 export type LatencyBasis = 'host' | 'estimate' | 'simulated' | 'device';
@@ -17,6 +18,8 @@ export interface Runner {
   readonly inputs: readonly TensorInfo[];
   readonly outputs: readonly TensorInfo[];
   readonly basis: LatencyBasis;
+  /** What is known of the model before it runs. */
+  readonly warnings: readonly Warning[];
   readonly run: (sample: Uint8Array, signal?: AbortSignal) => Promise<RunResult>;
 }
 
@@ -28,6 +31,7 @@ export function hostRunner(model: Model, profile?: KernelProfile): Runner {
     inputs: interpreter.inputs,
     outputs: interpreter.outputs,
     basis: 'host',
+    warnings: modelWarnings(model),
     run: async (sample, signal) => {
       await breathe(signal);
       const start = performance.now();

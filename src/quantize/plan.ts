@@ -89,8 +89,15 @@ export function planQuantization(model: Model, calibration: Calibration): Quanti
       return from.scale === to.scale && from.zeroPoint === to.zeroPoint ? [] : [{ operator, input, ...to }];
     }),
     operatorVersions: rules.map((rule) => rule.version),
-    warnings: [...calibration.warnings, ...weights.warnings],
+    warnings: [...calibration.warnings, ...missingRanges(model, activations, calibration), ...weights.warnings],
   };
+}
+
+function missingRanges(model: Model, activations: readonly ActivationPlan[], calibration: Calibration): Warning[] {
+  const { tensors } = mainSubgraph(model);
+  return activations
+    .filter(({ tensor, range }) => range !== null && calibration.ranges[tensor] == null && constantBytes(model, tensors[tensor] as Tensor) === null)
+    .map(({ tensor, name }) => ({ code: 'RANGE_MISSING', message: `no calibration sample ever computed tensor ${tensor} "${name}"; its scale is set to 1` }));
 }
 
 function rulesOf(model: Model): QuantizationRule[] {
@@ -124,6 +131,9 @@ function activationTensors(model: Model): number[] {
   return [...used].filter((tensor) => tensor >= 0 && subgraph.tensors[tensor]?.type === TensorType.FLOAT32).sort((a, b) => a - b);
 }
 
+/** What is never computed is never read either: any scale will do. A warning names such tensors. */
+const noRange: Range = { min: 0, max: 0 };
+
 /** The range of a tensor: its values where it is constant, what calibration saw otherwise. */
 function rangesOf(model: Model, calibration: Calibration): (tensor: number) => Range {
   const subgraph = mainSubgraph(model);
@@ -131,8 +141,7 @@ function rangesOf(model: Model, calibration: Calibration): (tensor: number) => R
     const tensor = subgraph.tensors[index] as Tensor;
     const label = tensorLabel(index, tensor);
     const constant = constantBytes(model, tensor);
-    const range = constant === null ? calibration.ranges[index] : rangeOfValues(constant);
-    if (range === null || range === undefined) throw fail('QUANTIZE_RANGE', { tensor: label, reason: 'no calibration sample ever computed it' });
+    const range = constant === null ? (calibration.ranges[index] ?? noRange) : rangeOfValues(constant);
     if (!Number.isFinite(range.min) || !Number.isFinite(range.max))
       throw fail('QUANTIZE_RANGE', { tensor: label, reason: `its values reach from ${range.min} to ${range.max}` });
     return range;

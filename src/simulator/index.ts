@@ -9,4 +9,5 @@ export { buildGraph } from './graph.js';
 export { bytesOf, Interpreter, type OperatorHook, type TensorInfo } from './interpreter.js';
 export { operatorFamilies } from './operators/index.js';
 export type { Operand, RuntimeKernels, Work } from './operators/operator.js';
+export { type OverflowRisk, overflowRisks } from './overflow.js';
 export { workOf } from './work.js';

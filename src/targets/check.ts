@@ -1,6 +1,6 @@
 // Does a model fit a target? Operators, flash, arena, and a latency estimate, before anything is flashed.
 
-import { arenaOf, operatorFamilies } from '../simulator/index.js';
+import { arenaOf, operatorFamilies, overflowRisks } from '../simulator/index.js';
 import { type Model, mainSubgraph, operatorName, type Tensor, tensorLabel, typeName } from '../tflite/index.js';
 import { type Budget, budgetOf, runtimeKernelsOf } from './budget.js';
 import { estimateLatency, type LatencyEstimate } from './latency.js';
@@ -20,10 +20,18 @@ export interface CheckReason {
   readonly hint: string;
 }
 
+/** What does not keep the model from running, but may make it wrong. */
+export interface CheckWarning {
+  readonly code: 'ACCUMULATOR_OVERFLOW';
+  readonly message: string;
+  readonly hint: string;
+}
+
 export interface CheckResult {
   readonly target: string;
   readonly fits: boolean;
   readonly reasons: readonly CheckReason[];
+  readonly warnings: readonly CheckWarning[];
   readonly operators: readonly OperatorPlacement[];
   readonly memory: {
     readonly flashBytes: number;
@@ -82,6 +90,11 @@ export function checkModel(model: Model, target: Target, flashBytes: number): Ch
     target: target.id,
     fits: reasons.length === 0,
     reasons,
+    warnings: overflowRisks(model).map(({ operator, op, tensor, channel, channels }) => ({
+      code: 'ACCUMULATOR_OVERFLOW',
+      message: `operator ${operator} ${op}: some inputs could overflow the 32-bit accumulator of ${channels} channel(s) of weights ${tensor}, first channel ${channel}`,
+      hint: 'quantize the float model with `atoll quantize`, which chooses scales under which no accumulator overflows',
+    })),
     operators,
     memory: { flashBytes, arenaBytes: arena?.arenaBytes ?? null, headBytes: arena?.headBytes ?? null, tailBytes: arena?.tailBytes ?? null, budgets },
     latencyMs: simulated ? estimateLatency(model, target) : null,

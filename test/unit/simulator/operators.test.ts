@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs';
 import { describe, expect, test } from 'vitest';
-import { Interpreter, operatorFamilies } from '../../../src/simulator/index.js';
+import { Interpreter, operatorFamilies, overflowRisks } from '../../../src/simulator/index.js';
 import { readModel, TensorType } from '../../../src/tflite/index.js';
 import { floatBytes } from '../../support/files.js';
 import { convOptions, denseModel, denseOptions, modelOf } from '../../support/models.js';
@@ -96,7 +96,7 @@ describe('models that contradict themselves', () => {
   });
 });
 
-test('an accumulator wraps in 32 bits, as the kernels do', () => {
+test('an accumulator wraps in 32 bits, as the kernels do, and is flagged beforehand', () => {
   const depth = 70000;
   const model = modelOf(
     [
@@ -108,6 +108,7 @@ test('an accumulator wraps in 32 bits, as the kernels do', () => {
     [0],
     [2],
   );
+  expect(overflowRisks(model)).toEqual([{ operator: 0, op: 'FULLY_CONNECTED', tensor: '1 "tensor1"', channel: 0, channels: 1 }]);
   const sum = (depth * 255 * 127) | 0;
   expect(sum).toBeLessThan(0);
   expect(new Int8Array(new Interpreter(model).run(new Uint8Array(depth).fill(127)).buffer)[0]).toBe(-Math.round(-sum / 2 ** 24));
