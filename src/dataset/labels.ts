@@ -1,7 +1,8 @@
 // Labels, one number per sample: from a CSV file, an .npy array or the names of the folders that hold the files.
 
 import path from 'node:path';
-import { fail } from '../errors.js';
+import { parse } from 'csv-parse/sync';
+import { fail, reasonOf } from '../errors.js';
 import { readText } from '../files/index.js';
 import { readArray } from './npy.js';
 import type { LabelsFile } from './schema.js';
@@ -49,12 +50,7 @@ async function fromCsv(
   where: string,
   classes: readonly string[] | undefined,
 ): Promise<Labels> {
-  const text = await readText(path.resolve(folder, description.csv));
-  const rows = text
-    .split(/\r?\n/)
-    .filter((line) => line.trim() !== '')
-    .slice(description.header ? 1 : 0)
-    .map((line) => line.split(',').map((cell) => cell.trim().replace(/^"(.*)"$/, '$1')));
+  const rows = parseCsv(await readText(path.resolve(folder, description.csv)), description, where);
   const cell = (row: string[], column: number): string => {
     const value = row[column];
     if (value === undefined || value === '')
@@ -77,6 +73,14 @@ async function fromCsv(
     return name;
   });
   return numbered(names, classes, where);
+}
+
+function parseCsv(text: string, { csv, header }: Exclude<LabelsFile, string>, where: string): string[][] {
+  try {
+    return parse(text, { bom: true, trim: true, skip_empty_lines: true, relax_column_count: true, from_line: header ? 2 : 1 });
+  } catch (error) {
+    throw fail('DATASET_LABELS', { where, reason: `${csv}: ${reasonOf(error)}` }, error);
+  }
 }
 
 /** Whole numbers stay as they are; names are numbered as `classes` lists them, else alphabetically. */

@@ -23,6 +23,7 @@ export interface UploadResult {
 
 /** The first chunk erases the slot. */
 const eraseTimeoutMs = 40_000;
+const maxSetbacks = 5;
 const name = slotFiles.inactive;
 
 /** @throws PUSH_HASH, DEVICE_* */
@@ -30,16 +31,17 @@ export async function uploadImage(client: SmpClient, image: Uint8Array, options:
   const maxPacket = options.maxPacketBytes ?? (await client.maxPacketBytes(options.signal));
   const resumedAt = await resumePoint(client, image, options.signal);
   let at = resumedAt;
-  let restarts = 0;
+  let setbacks = 0;
   while (at < image.byteLength) {
     options.onProgress?.({ done: at, total: image.byteLength });
     const chunk = image.subarray(at, at + chunkLength(maxPacket, at, image.byteLength));
     const request = at === 0 ? { off: 0, len: image.byteLength, name, data: chunk } : { off: at, name, data: chunk };
     const answer = await client.ask(fileCommands.upload, request, { ...signalOf(options), ...(at === 0 ? { timeoutMs: eraseTimeoutMs } : {}) });
     const next = answer.ok ? answer.value.off : expectedOffset(answer.status);
-    // An offset beyond the end, or one that keeps going back, means that the device holds something else.
-    const lost = next > image.byteLength || next < at;
-    if (lost && ++restarts > 3) throw fail('DEVICE_ANSWER', { command: 'upload', reason: `the device asks for offset ${next} again and again` });
+    // Going back is right after a reset that lost data; again and again it means that the device cannot store the image.
+    if ((next <= at || next > image.byteLength) && ++setbacks > maxSetbacks) {
+      throw fail('DEVICE_ANSWER', { command: 'upload', reason: `the device asks for offset ${next} after ${at}, again and again` });
+    }
     at = next > image.byteLength ? 0 : next;
   }
   options.onProgress?.({ done: at, total: image.byteLength });

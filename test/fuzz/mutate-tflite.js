@@ -48,7 +48,7 @@ let models = 0;
 let slowestMs = 0;
 for (let i = 0; i < Number(total); i++) {
   const bytes = mutate(originals[i % originals.length]);
-  const start = performance.now();
+  const start = process.cpuUsage();
   try {
     const model = readModel(bytes, 'mutated');
     models += 1;
@@ -58,6 +58,8 @@ for (let i = 0; i < Number(total); i++) {
     if (error instanceof AtollError && error.code !== 'INTERNAL') errors[error.code] = (errors[error.code] ?? 0) + 1;
     else if (failures.length < 5) failures.push(`mutation ${i}: ${error.stack}`);
   }
-  slowestMs = Math.max(slowestMs, performance.now() - start);
+  // Processor time: a busy machine must not look like a hang.
+  const { user, system } = process.cpuUsage(start);
+  slowestMs = Math.max(slowestMs, (user + system) / 1000);
 }
 console.log(JSON.stringify({ mutations: Number(total), errors, models, slowestMs, peakBytes: process.resourceUsage().maxRSS * 1024, failures }));

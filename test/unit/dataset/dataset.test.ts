@@ -44,12 +44,12 @@ test('raw files: many samples in one, real values by the quantization on disk', 
 });
 
 test('one file per sample, labels by file name, in any order of rows', async () => {
-  writeFiles(folder, { 'a1.f32': floatBytes([1]), 'a2.f32': floatBytes([2]), 'by-name.csv': 'file,label\na2.f32,dog\na1.f32,cat\n' });
+  writeFiles(folder, { 'a1.f32': floatBytes([1]), 'a2.f32': floatBytes([2]), 'by-name.csv': '\ufefffile,label\n"a2.f32","dog, small"\n\na1.f32,cat\n' });
   const dataset = await open(
     'by-name',
     'name: n\ntask: classification\ninputs:\n  - {files: "a*.f32", type: float32, shape: [1]}\nlabels: {csv: by-name.csv, header: true, file: 0, label: 1}\n',
   );
-  expect(dataset.classes).toEqual(['cat', 'dog']);
+  expect(dataset.classes).toEqual(['cat', 'dog, small']);
   expect((await samplesOf(dataset)).map(({ inputs, label }) => [inputs[0]?.[0], label])).toEqual([
     [1, 0],
     [2, 1],

@@ -3,7 +3,7 @@
 import { describe, expect, test } from 'vitest';
 import { buildSlotImage, decodeSlotImage, encodeSlotImage, sha256 } from '../../../src/bundle/index.js';
 import { DeviceClient, push, SmpClient, uploadImage } from '../../../src/device/index.js';
-import { atollCommands, fileCommands, osCommands, slotFiles } from '../../../src/protocol/index.js';
+import { atollCommands, decodePacket, encodePacket, encodePayload, fileCommands, osCommands, slotFiles } from '../../../src/protocol/index.js';
 import { type FaultName, faultNames, SimulatedDevice, type SimulatedDeviceOptions } from '../../../src/simdevice/index.js';
 import { loadTarget } from '../../../src/targets/index.js';
 import { TensorType, writeModel } from '../../../src/tflite/index.js';
@@ -244,6 +244,21 @@ describe('a model that is never confirmed', () => {
     now = 1001;
     expect(await device.activeModel()).toBeNull();
   });
+});
+
+test('a device that never gets on with an upload does not keep the host for ever', async () => {
+  const { simulated } = connect();
+  const transport = simulated.connect();
+  const send = transport.send.bind(transport);
+  const stuck: Transport = Object.assign(transport, {
+    // Answers every upload as the device would that has nothing yet.
+    send: async (packet: Uint8Array) => {
+      if (packet[5] === 8 && packet[7] === 0)
+        setImmediate(() => transport.onPacket?.(encodePacket({ ...decodePacket(packet), op: 3, payload: encodePayload({ off: 0 }) })));
+      else await send(packet);
+    },
+  });
+  await expect(uploadImage(new SmpClient(stuck, quick), image)).rejects.toThrow(/asks for offset 0 after 0, again and again/);
 });
 
 test('a device that never answers gives a coded error, a closed one too', async () => {
