@@ -1,6 +1,13 @@
 #!/usr/bin/env node
-import { main } from '../dist/cli/main.js';
+import { main, reportFailure } from '../dist/cli/main.js';
 
 // A reader that closes the pipe early is no error.
-process.stdout.on('error', (error) => process.exit(error.code === 'EPIPE' ? 0 : 5));
+process.stdout.on('error', (error) => {
+  if (error.code === 'EPIPE') process.exit(0);
+  process.stderr.write(`error FILE_NOT_WRITABLE: cannot write standard output: ${error.message}\n`);
+  process.exit(3);
+});
+for (const event of ['uncaughtException', 'unhandledRejection']) {
+  process.on(event, (error) => process.exit(reportFailure(error, process.argv.slice(2))));
+}
 process.exitCode = await main(process.argv.slice(2));

@@ -1,15 +1,16 @@
 // The main job: a float model and its data become an int8 model that runs on a device, proved there and measured there.
 
+import { randomInt } from 'node:crypto';
 import path from 'node:path';
 import { z } from 'zod';
-import { buildSlotImage } from './bundle/index.js';
+import { buildSlotImage, compareOutputs } from './bundle/index.js';
 import { type Dataset, openDataset } from './dataset/index.js';
 import { type DeviceClient, type PushResult, push } from './device/index.js';
 import { fail } from './errors.js';
 import { type Evaluation, evaluate, hostRunner, type Progress, type Runner, type Warning } from './evaluate/index.js';
 import { parseYaml, readBytes, readText, writeAtomically } from './files/index.js';
 import { optimize } from './optimize/index.js';
-import { quantize, schemeOf } from './quantize/index.js';
+import { quantize, schemeOf, verifyInt8 } from './quantize/index.js';
 import { type CheckResult, checkModel, type Target } from './targets/index.js';
 import { type Model, readModel } from './tflite/index.js';
 
@@ -53,8 +54,8 @@ export interface DeployResult {
   readonly latencyMs: Evaluation['latencyMs'] | null;
   readonly check: CheckResult;
   readonly push: PushResult;
-  /** Outputs of the device that equal the simulator's to the last bit. */
-  readonly agreement: { readonly samples: number; readonly equal: number; readonly challenge: boolean };
+  /** How many outputs of the device equal the simulator's to the last bit, and whether all agree as the target's file demands. */
+  readonly agreement: { readonly samples: number; readonly equal: number; readonly agrees: boolean; readonly challenge: boolean };
   readonly files: { readonly model: string; readonly slotImage: string };
   readonly warnings: readonly Warning[];
 }
@@ -89,7 +90,7 @@ export async function deploy(project: Project, target: Target, device: DeviceCli
   const isFloat = schemeOf(input) === 'float32';
 
   const floatResult = isFloat && data !== null ? await evaluate(hostRunner(optimize(input).model), data, { ...common, ...progress('evaluate float') }) : null;
-  const prepared = isFloat ? await quantizeProject(project, input, options) : { bytes: inputBytes, model: input, warnings: [] };
+  const prepared = isFloat ? await quantizeProject(project, input, options) : { bytes: inputBytes, model: verifyInt8(inputBytes), warnings: [] };
 
   const slotImage = buildSlotImage(prepared.bytes, prepared.model, target);
   const check = checkModel(prepared.model, target, slotImage.byteLength);
@@ -102,9 +103,9 @@ export async function deploy(project: Project, target: Target, device: DeviceCli
   const hostResult = data === null ? null : await evaluate(host.runner, data, { ...common, ...progress('evaluate int8') });
 
   const pushed = await push(device, slotImage, { ...common, onProgress: (step, value) => onProgress?.(step, value) });
-  const remote = recorded(await device.runner(prepared.model, signal));
+  const remote = recorded(await device.runner(prepared.model, pushed.model, signal));
   const deviceResult = data === null ? null : await evaluate(remote.runner, data, { ...common, ...progress('evaluate on device') });
-  const challenge = await device.challenge(prepared.model, target, randomSeed(), 4, signal);
+  const challenge = await device.challenge(prepared.model, target, randomInt(1, 2 ** 32), 4, signal);
   return {
     name: project.name,
     target: target.id,
@@ -114,7 +115,7 @@ export async function deploy(project: Project, target: Target, device: DeviceCli
     latencyMs: deviceResult?.latencyMs ?? null,
     check,
     push: pushed,
-    agreement: { samples: remote.outputs.length, equal: countEqual(host.outputs, remote.outputs), challenge: challenge.agrees },
+    agreement: { ...agreementOf(host.outputs, remote.outputs, remote.runner, target), challenge: challenge.agrees },
     files,
     warnings: [...prepared.warnings, ...(hostResult?.warnings ?? [])],
   };
@@ -149,16 +150,13 @@ function recorded(runner: Runner): { runner: Runner; outputs: Uint8Array[] } {
   };
 }
 
-function countEqual(expected: readonly Uint8Array[], actual: readonly Uint8Array[]): number {
-  return actual.filter((output, i) => Buffer.compare(output, expected[i] ?? new Uint8Array(0)) === 0).length;
+function agreementOf(expected: readonly Uint8Array[], actual: readonly Uint8Array[], { outputs }: Runner, target: Target) {
+  const equal = actual.filter((output, i) => Buffer.compare(output, expected[i] ?? new Uint8Array(0)) === 0).length;
+  const { agrees } = compareOutputs(Buffer.concat(expected), Buffer.concat(actual), outputs, target.agreement);
+  return { samples: actual.length, equal, agrees };
 }
 
 function accuracyOf(data: Dataset | null, float: Evaluation | null, host: Evaluation | null, device: Evaluation | null): DeployResult['accuracy'] {
   if (data === null || host === null || device === null) return null;
   return { metric: host.metric, samples: host.samples, float: float?.value ?? null, host: host.value, device: device.value };
-}
-
-/** Not known to the device beforehand. */
-function randomSeed(): number {
-  return Math.floor(Math.random() * 0xffffffff) + 1;
 }

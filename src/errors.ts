@@ -64,6 +64,11 @@ export const errorTable = {
     message: 'the model needs {bytes} bytes for its tensors; the simulator stops at {limit}',
     hint: 'use a smaller input shape',
   },
+  OUTPUT_NOT_A_NUMBER: {
+    kind: 'input',
+    message: 'the model gives {value} for sample {sample} of {dataset}',
+    hint: 'check its weights and the data for NaN and infinite values',
+  },
   INPUT_SIZE: {
     kind: 'input',
     message: '{where} holds {bytes} bytes, which is not a whole number of samples of {sampleBytes} bytes',
@@ -124,6 +129,11 @@ export const errorTable = {
     message: 'channel {channel} of tensor {tensor} would overflow its 32-bit accumulator',
     hint: 'the weights or bias of this channel are far larger than the others: retrain or clip them',
   },
+  MODEL_NOT_INT8: {
+    kind: 'input',
+    message: 'the model is not int8 throughout: {reason}',
+    hint: 'quantize the float model with `atoll quantize`; deploy takes float models or int8-only ones',
+  },
   QUANTIZE_VERIFY: {
     kind: 'internal',
     message: 'the quantized model failed its own check: {reason}; nothing was written',
@@ -158,6 +168,11 @@ export const errorTable = {
     kind: 'device',
     message: 'unexpected answer to {command}: {reason}',
     hint: 'device firmware and atoll-agent disagree about the protocol: compare their versions',
+  },
+  DEVICE_OTHER_MODEL: {
+    kind: 'device',
+    message: 'the device runs model {actual}, not {expected}',
+    hint: 'push the model first: `atoll push MODEL --device {device}`',
   },
   PUSH_HASH: {
     kind: 'device',

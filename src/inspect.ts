@@ -41,7 +41,7 @@ export interface Inspection {
 
 export function inspect(model: Model, bytes: Uint8Array): Inspection {
   const subgraph = mainSubgraph(model);
-  const work = workOf(model);
+  const work = workIfKnown(model);
   const tensors = (indices: Int32Array | null): InspectedTensor[] => Array.from(indices ?? [], (index) => describe(index, subgraph.tensors[index] as Tensor));
   return {
     bytes: bytes.byteLength,
@@ -69,6 +69,15 @@ export function inspect(model: Model, bytes: Uint8Array): Inspection {
     })),
     metadata: model.metadata.map(({ name }) => name ?? ''),
   };
+}
+
+/** A model that the simulator would refuse can still be looked at. */
+function workIfKnown(model: Model): readonly ({ readonly macs: number } | null)[] {
+  try {
+    return workOf(model);
+  } catch {
+    return mainSubgraph(model).operators.map(() => null);
+  }
 }
 
 function describe(index: number, tensor: Tensor): InspectedTensor {

@@ -3,11 +3,17 @@
 import { DeviceClient } from './device/index.js';
 import { fail } from './errors.js';
 import { SimulatedDevice, type SimulatedDeviceOptions } from './simdevice/index.js';
-import { loadTarget } from './targets/index.js';
+import { loadTarget, type Target } from './targets/index.js';
 
 export interface OpenOptions {
   /** For sim: devices only. */
   readonly simulated?: SimulatedDeviceOptions;
+}
+
+/** The target of a device: for sim: devices the one that the URI names (which may be a file), else what the device says. */
+export async function targetOfDevice(uri: string, device: DeviceClient, signal?: AbortSignal): Promise<Target> {
+  const { target } = await device.describe(signal);
+  return loadTarget(uri.startsWith('sim:') ? uri.slice('sim:'.length) : target);
 }
 
 /**

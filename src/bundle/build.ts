@@ -4,7 +4,7 @@ import { arenaOf, Interpreter } from '../simulator/index.js';
 import { runtimeKernelsOf, type Target } from '../targets/index.js';
 import { BuiltinOperator, builtinCode, type Model, mainSubgraph, operatorCodeOf } from '../tflite/index.js';
 import { drawable, drawSample, SeededBytes } from './drawing.js';
-import { encodeSlotImage, type SelfTestVector } from './slot-image.js';
+import { encodeSlotImage, type ManifestInput, type SelfTestVector } from './slot-image.js';
 
 export interface BundleOptions {
   readonly version?: string;
@@ -21,20 +21,27 @@ const maxVectorBytes = 16384;
  * @param model the same, read
  */
 export function buildSlotImage(bytes: Uint8Array, model: Model, target: Target, options: BundleOptions = {}): Uint8Array {
+  return encodeSlotImage(bytes, manifestOf(model, target, options), selfTestVectors(model, target, options.seed ?? 1));
+}
+
+function manifestOf(model: Model, target: Target, options: BundleOptions): ManifestInput {
   const kernels = runtimeKernelsOf(target);
   const { agreement } = target;
-  return encodeSlotImage(
-    bytes,
-    {
-      version: options.version ?? '0',
-      target: target.id,
-      profile: target.runtime.kernelProfile,
-      agreement: agreement === 'exact' ? 'exact' : { max_lsb: agreement.maxLsb, min_share_ppm: Math.round(agreement.minShare * 1e6) },
-      operators: requiredOperators(model),
-      arena: kernels === null ? 0 : arenaOf(model, kernels).minimumArenaBytes,
-    },
-    selfTestVectors(model, target, options.seed ?? 1),
-  );
+  return {
+    version: options.version ?? '0',
+    target: target.id,
+    profile: target.runtime.kernelProfile,
+    agreement: agreement === 'exact' ? 'exact' : { max_lsb: agreement.maxLsb, min_share_ppm: Math.round(agreement.minShare * 1e6) },
+    operators: requiredOperators(model),
+    arena: kernels === null ? 0 : arenaOf(model, kernels).minimumArenaBytes,
+  };
+}
+
+/** How long the slot image of a model is, without running the model: its self-test outputs are as long as any others. */
+export function slotImageBytes(bytes: Uint8Array, model: Model, target: Target): number {
+  const { inputs, outputBytes } = new Interpreter(model, target.runtime.kernelProfile);
+  const vectors = drawable(inputs) ? Array.from({ length: vectorsFor(outputBytes) }, (_, i) => ({ seed: 1 + i, output: new Uint8Array(outputBytes) })) : [];
+  return encodeSlotImage(bytes, manifestOf(model, target, {}), vectors).byteLength;
 }
 
 function requiredOperators(model: Model): (number | string)[] {
@@ -47,11 +54,14 @@ function requiredOperators(model: Model): (number | string)[] {
   return [...required];
 }
 
+function vectorsFor(outputBytes: number): number {
+  return Math.max(1, Math.min(vectorCount, Math.floor(maxVectorBytes / outputBytes)));
+}
+
 function selfTestVectors(model: Model, target: Target, firstSeed: number): SelfTestVector[] {
   const interpreter = new Interpreter(model, target.runtime.kernelProfile);
   if (!drawable(interpreter.inputs)) return [];
-  const count = Math.max(1, Math.min(vectorCount, Math.floor(maxVectorBytes / interpreter.outputBytes)));
-  return Array.from({ length: count }, (_, i) => {
+  return Array.from({ length: vectorsFor(interpreter.outputBytes) }, (_, i) => {
     const seed = firstSeed + i;
     return { seed, output: interpreter.run(drawSample(new SeededBytes(seed), interpreter.inputs)) };
   });

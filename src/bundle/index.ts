@@ -2,6 +2,6 @@
 // self-test vectors. Also what device and host must draw and compare alike: seeded inputs, and agreement of outputs.
 
 export { type AgreementResult, compareOutputs } from './agreement.js';
-export { type BundleOptions, buildSlotImage } from './build.js';
+export { type BundleOptions, buildSlotImage, slotImageBytes } from './build.js';
 export { drawable, drawSample, SeededBytes } from './drawing.js';
 export { decodeSlotImage, encodeSlotImage, equalBytes, type Manifest, type SelfTestVector, type SlotImage, sha256, type Trailer } from './slot-image.js';

@@ -21,8 +21,8 @@ export async function openRunner(context: Context, bytes: Uint8Array, model: Mod
   const device = await openDevice(String(options.device));
   try {
     // Pushing what the device runs already sends nothing but the question.
-    const pushed = await pushModel(context, device, bytes, model);
-    return { runner: await device.runner(model, context.signal), arenaBytes: pushed.arenaBytes, close: () => device.close() };
+    const pushed = await pushModel(context, String(options.device), device, bytes, model);
+    return { runner: await device.runner(model, pushed.model, context.signal), arenaBytes: pushed.arenaBytes, close: () => device.close() };
   } catch (error) {
     await device.close();
     throw error;
@@ -30,14 +30,15 @@ export async function openRunner(context: Context, bytes: Uint8Array, model: Mod
 }
 
 /** Builds the slot image for the device's target, checks that it fits, and pushes it. */
-export async function pushModel(context: Context, device: import('../device/index.js').DeviceClient, bytes: Uint8Array, model: Model) {
-  const [{ loadTarget, checkModel }, { buildSlotImage }, { push }, { fail }] = await Promise.all([
+export async function pushModel(context: Context, uri: string, device: import('../device/index.js').DeviceClient, bytes: Uint8Array, model: Model) {
+  const [{ targetOfDevice }, { checkModel }, { buildSlotImage }, { push }, { fail }] = await Promise.all([
+    import('../open-device.js'),
     import('../targets/index.js'),
     import('../bundle/index.js'),
     import('../device/index.js'),
     import('../errors.js'),
   ]);
-  const target = await loadTarget((await device.describe(context.signal)).target);
+  const target = await targetOfDevice(uri, device, context.signal);
   const image = buildSlotImage(bytes, model, target);
   const check = checkModel(model, target, image.byteLength);
   if (!check.fits) throw fail('MODEL_DOES_NOT_FIT', { target: target.id, reasons: check.reasons.map(({ message }) => message).join('; ') });

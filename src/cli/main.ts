@@ -86,6 +86,11 @@ async function runVerb(
   return outcome.exitCode ?? exitCodes.done;
 }
 
+/** Tells of an error that nobody caught; gives the exit code. */
+export function reportFailure(thrown: unknown, argv: readonly string[], streams: Streams = process): number {
+  return report(thrown, argv.includes('--json'), argv.includes('--debug'), streams);
+}
+
 function report(thrown: unknown, json: boolean, debug: boolean, { stdout, stderr }: Streams): number {
   if (thrown instanceof CommanderError && thrown.exitCode === 0) return exitCodes.done;
   const fromCommander = thrown instanceof CommanderError;

@@ -7,15 +7,16 @@ export const checkVerb: Verb = {
     command.argument('<model>', 'a .tflite file').requiredOption('--target <target>', 'id of a target, or a target file');
   },
   run: async (_context, [file = ''], options) => {
-    const [{ readModel }, { readBytes }, { checkModel, loadTarget }, { budgetBar, bytesText, millisecondsText, table }] = await Promise.all([
+    const [{ readModel }, { readBytes }, { loadTarget }, { checkFile }, { budgetBar, bytesText, millisecondsText, table }] = await Promise.all([
       import('../tflite/index.js'),
       import('../files/index.js'),
       import('../targets/index.js'),
+      import('./check-file.js'),
       import('../report/index.js'),
     ]);
     const target = await loadTarget(String(options.target));
     const bytes = await readBytes(file);
-    const result = checkModel(readModel(bytes, file), target, bytes.byteLength);
+    const result = checkFile(bytes, readModel(bytes, file), target);
     const { memory, latencyMs } = result;
     const { slotBytes, arenaBytes } = memory.budgets;
     const counts = new Map<string, number>();

@@ -23,7 +23,13 @@ export const deployVerb: Verb = {
       import('../files/index.js'),
     ]);
     const named = place.endsWith('.tflite')
-      ? { name: path.basename(place, '.tflite'), model: place, calibrate: null, data: null, out: path.join(path.dirname(place), 'build') }
+      ? {
+          name: path.basename(place, '.tflite').replace(/\.int8$/, ''),
+          model: place,
+          calibrate: null,
+          data: null,
+          out: path.join(path.dirname(place), 'build'),
+        }
       : await readProject(place);
     const project = {
       ...named,
@@ -39,11 +45,10 @@ export const deployVerb: Verb = {
       const result = await deploy(project, target, device, { signal: context.signal, onProgress: (step, progress) => context.progress.update(step, progress) });
       const { warnings, agreement } = result;
       await writeAtomically(path.join(project.out, 'report.json'), `${JSON.stringify({ schema: 'atoll/deploy/1', ...result }, null, 2)}\n`);
-      const exact = target.agreement !== 'exact' || (agreement.equal === agreement.samples && agreement.challenge);
       return {
         document: result,
         text: [deployReport(result), ...warnings.map(({ code, message }) => `warning ${code}: ${message}`)].join('\n'),
-        exitCode: exact ? 0 : 1,
+        exitCode: agreement.agrees && agreement.challenge ? 0 : 1,
       };
     } finally {
       await device.close();

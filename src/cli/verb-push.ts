@@ -23,7 +23,7 @@ export const pushVerb: Verb = {
     try {
       const result =
         slotImage.trailer === null
-          ? await pushModel(context, device, bytes, model)
+          ? await pushModel(context, String(options.device), device, bytes, model)
           : await push(device, bytes, { signal: context.signal, onProgress: (step, progress) => context.progress.update(step, progress) });
       const { image, selfTest } = result;
       const resumed = image.resumedAt > 0 ? `, ${bytesText(image.resumedAt)} of them there already` : '';

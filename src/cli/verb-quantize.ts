@@ -1,5 +1,5 @@
 import { Option } from 'commander';
-import { positiveInteger } from './options.js';
+import { positiveInteger, refuseOverwriting } from './options.js';
 import type { Verb } from './verb.js';
 
 export const quantizeVerb: Verb = {
@@ -25,6 +25,7 @@ export const quantizeVerb: Verb = {
       import('../targets/index.js'),
     ]);
     const output = String(options.output);
+    refuseOverwriting(output, [file]);
     const target = options.target === undefined ? null : await targets.loadTarget(String(options.target));
     const bytes = await readBytes(file);
     const dataset = await openDataset(String(options.calibrate));
@@ -33,7 +34,7 @@ export const quantizeVerb: Verb = {
       onProgress: (progress) => context.progress.update('calibrate', progress),
       ...(options.samples === undefined ? {} : { samples: options.samples as number }),
     });
-    const check = target === null ? null : targets.checkModel(result.model, target, result.bytes.byteLength);
+    const check = target === null ? null : (await import('./check-file.js')).checkFile(result.bytes, result.model, target);
     await writeAtomically(output, result.bytes);
     const { plan, calibration } = result;
     const document = {

@@ -1,7 +1,8 @@
+import { existsSync } from 'node:fs';
 import { Option } from 'commander';
 import { fail } from '../errors.js';
 import { openRunner } from './device-runner.js';
-import { collect, positiveInteger } from './options.js';
+import { collect, positiveInteger, refuseOverwriting } from './options.js';
 import { kernelProfileNames } from './profiles.js';
 import type { Verb } from './verb.js';
 
@@ -33,6 +34,7 @@ export const runVerb: Verb = {
         options.input as string[],
         opened.runner.inputs.map(({ name }) => name),
       );
+      if (options.output !== undefined) refuseOverwriting(String(options.output), [file, ...files]);
       const contents = await Promise.all(files.map(readBytes));
       const samples =
         contents.length === 1
@@ -61,6 +63,8 @@ export const runVerb: Verb = {
 
 /** One file with everything, or one per input: by name, else in order. */
 function inputFiles(values: readonly string[], names: readonly string[]): string[] {
+  const stranger = values.find((value) => /^[\w.:/-]+=/.test(value) && !existsSync(value) && !names.some((name) => value.startsWith(`${name}=`)));
+  if (stranger !== undefined) throw fail('USAGE', { reason: `--input ${stranger}: the inputs of the model are ${names.join(', ')}` });
   const parsed = values.map((value) => {
     const name = names.find((candidate) => value.startsWith(`${candidate}=`));
     return { name: name ?? null, file: name === undefined ? value : value.slice(name.length + 1) };

@@ -24,14 +24,14 @@ export async function openDataset(file: string): Promise<Dataset> {
     Promise.all(sources.map((source, i) => openSource(source, folder, `${file}, ${key}[${i}]`, wholeFiles)));
   const inputs = await open(description.inputs, 'inputs');
   const targets = description.targets === undefined ? null : await open(description.targets, 'targets');
-  const total = inputs[0]?.items.length ?? 0;
+  const total = inputs[0]?.count ?? 0;
   for (const [i, source] of [...inputs, ...(targets ?? [])].entries()) {
-    if (source.items.length !== total) {
-      throw fail('DATASET_INVALID', { where: file, reason: `source ${i} has ${source.items.length} samples, the first input ${total}` });
+    if (source.count !== total) {
+      throw fail('DATASET_INVALID', { where: file, reason: `source ${i} has ${source.count} samples, the first input ${total}` });
     }
   }
   const labels =
-    description.labels === undefined ? null : await readLabels(description.labels, inputs[0]?.items ?? [], folder, `${file}, labels`, description.classes);
+    description.labels === undefined ? null : await readLabels(description.labels, inputs[0] as Source, folder, `${file}, labels`, description.classes);
   const count = Math.min(total, description.limit ?? total);
   return {
     name: description.name,
@@ -39,13 +39,18 @@ export async function openDataset(file: string): Promise<Dataset> {
     task: description.task,
     metric: description.metric ?? defaultMetric(description),
     windows: description.windows ?? null,
-    signature: description.signature ?? null,
     classes: labels?.classes ?? description.classes ?? null,
-    inputs: inputs.map(({ name, shape }) => ({ name, shape })),
+    inputs: inputs.map(({ name, shape }, i) => ({ name, shape, integers: holdsPlainIntegers(description.inputs[i]) })),
     hasLabels: labels !== null,
+    hasTargets: targets !== null,
     count,
     samples: (limit) => readSamples(inputs, targets, labels, drawSorted(total, Math.min(count, limit ?? count), description.seed)),
   };
+}
+
+function holdsPlainIntegers(source: DatasetFile['inputs'][number] | undefined): boolean {
+  const { type, quantization } = source ?? {};
+  return quantization === undefined && type !== undefined && type !== 'float32' && type !== 'float64';
 }
 
 function defaultMetric({ task }: DatasetFile): Metric | null {
@@ -77,8 +82,7 @@ async function* readSamples(
   labels: Labels | null,
   chosen: readonly number[],
 ): AsyncGenerator<Sample> {
-  const read = (sources: readonly Source[], index: number): Promise<Float32Array[]> =>
-    Promise.all(sources.map((source) => source.read(source.items[index] as Source['items'][number])));
+  const read = (sources: readonly Source[], index: number): Promise<Float32Array[]> => Promise.all(sources.map((source) => source.read(index)));
   for (const index of chosen) {
     yield {
       index,

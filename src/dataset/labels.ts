@@ -6,7 +6,7 @@ import { fail, reasonOf } from '../errors.js';
 import { readText } from '../files/index.js';
 import { readArray } from './npy.js';
 import type { LabelsFile } from './schema.js';
-import type { SourceItem } from './source.js';
+import type { Source } from './source.js';
 import { diskTypeOfNpy, realValues } from './values.js';
 
 export interface Labels {
@@ -18,34 +18,37 @@ export interface Labels {
 /** @throws DATASET_LABELS, FILE_NOT_READABLE */
 export async function readLabels(
   description: LabelsFile,
-  items: readonly SourceItem[],
+  source: Source,
   folder: string,
   where: string,
   classes: readonly string[] | undefined,
 ): Promise<Labels> {
   if (description === 'folders') {
     return numbered(
-      items.map((item) => path.basename(path.dirname(item.file))),
+      filesOf(source).map((file) => path.basename(path.dirname(file))),
       classes,
       where,
     );
   }
-  if (typeof description === 'string') return fromArray(path.resolve(folder, description), items.length, where, classes);
-  return fromCsv(description, items, folder, where, classes);
+  if (typeof description === 'string') return fromArray(path.resolve(folder, description), source.count, where, classes);
+  return fromCsv(description, source, folder, where, classes);
 }
 
 async function fromArray(file: string, count: number, where: string, classes: readonly string[] | undefined): Promise<Labels> {
   const array = await readArray(file);
   const type = diskTypeOfNpy(array.kind);
-  if (type === null) throw fail('DATASET_ARRAY_INVALID', { path: file, reason: `labels of type ${array.kind}; save them as int32` });
-  const values = Int32Array.from(realValues(array.bytes, type, undefined));
+  if (type === null) throw fail('DATASET_ARRAY_INVALID', { path: file, reason: `labels of type ${array.kind}` });
+  const real = realValues(array.bytes, type, undefined);
+  const odd = real.find((value) => !Number.isInteger(value) || value < 0);
+  if (odd !== undefined) throw fail('DATASET_LABELS', { where, reason: `${file} holds ${odd}, which is no class number` });
+  const values = Int32Array.from(real);
   if (values.length !== count) throw fail('DATASET_LABELS', { where, reason: `${values.length} labels for ${count} samples` });
   return { values, classes: classes ?? null };
 }
 
 async function fromCsv(
   description: Exclude<LabelsFile, string>,
-  items: readonly SourceItem[],
+  source: Source,
   folder: string,
   where: string,
   classes: readonly string[] | undefined,
@@ -58,7 +61,7 @@ async function fromCsv(
     return value;
   };
   if (description.file === undefined) {
-    if (rows.length !== items.length) throw fail('DATASET_LABELS', { where, reason: `${rows.length} rows in ${description.csv} for ${items.length} samples` });
+    if (rows.length !== source.count) throw fail('DATASET_LABELS', { where, reason: `${rows.length} rows in ${description.csv} for ${source.count} samples` });
     return numbered(
       rows.map((row) => cell(row, description.label)),
       classes,
@@ -66,13 +69,37 @@ async function fromCsv(
     );
   }
   const column = description.file;
-  const byFile = new Map(rows.map((row) => [path.basename(cell(row, column)), cell(row, description.label)]));
-  const names = items.map((item) => {
-    const name = byFile.get(path.basename(item.file));
-    if (name === undefined) throw fail('DATASET_LABELS', { where, reason: `${description.csv} has no row for ${path.basename(item.file)}` });
+  const byFile = new Map<string, string>();
+  for (const row of rows) {
+    const file = path.normalize(cell(row, column));
+    if (byFile.has(file)) throw fail('DATASET_LABELS', { where, reason: `${description.csv} has two rows for ${file}` });
+    byFile.set(file, cell(row, description.label));
+  }
+  const names = filesOf(source).map((file) => {
+    // A row may name the file by any end of its path.
+    const steps = file.split(path.sep);
+    const name = steps.map((_, i) => byFile.get(steps.slice(i).join(path.sep))).find((label) => label !== undefined);
+    if (name === undefined) throw fail('DATASET_LABELS', { where, reason: `${description.csv} has no row for ${file}` });
     return name;
   });
+  requireUnambiguous(filesOf(source), byFile, description.csv, where);
   return numbered(names, classes, where);
+}
+
+/** A row that names only the last part of a path must not fit two files. */
+function requireUnambiguous(files: readonly string[], rows: ReadonlyMap<string, string>, csv: string, where: string): void {
+  const seen = new Map<string, string>();
+  for (const file of new Set(files)) {
+    const name = path.basename(file);
+    const other = seen.get(name);
+    if (other !== undefined && rows.has(name))
+      throw fail('DATASET_LABELS', { where, reason: `${csv} names ${name}, which is ${other} as well as ${file}: give their paths` });
+    seen.set(name, file);
+  }
+}
+
+function filesOf(source: Source): string[] {
+  return Array.from({ length: source.count }, (_, i) => source.fileOf(i));
 }
 
 function parseCsv(text: string, { csv, header }: Exclude<LabelsFile, string>, where: string): string[][] {

@@ -12,7 +12,7 @@ export interface NpyArray {
   readonly bytes: Uint8Array;
 }
 
-const maxArrayBytes = 2 ** 31;
+const maxArrayBytes = 2 ** 30;
 
 /**
  * @param reference a path; for an .npz, optionally followed by #NAME of the array

@@ -5,7 +5,7 @@ import { z } from 'zod';
 const positive = z.number().int().positive();
 const perChannel = z.union([z.number(), z.array(z.number()).min(1)]);
 
-export const diskTypes = ['float32', 'float64', 'int8', 'uint8', 'int16', 'int32'] as const;
+export const diskTypes = ['float32', 'float64', 'int8', 'uint8', 'int16', 'int32', 'int64'] as const;
 export type DiskType = (typeof diskTypes)[number];
 
 const imageSchema = z.strictObject({
@@ -51,7 +51,6 @@ export const datasetSchema = z.strictObject({
   classes: z.array(z.string()).min(2).optional(),
   targets: z.array(sourceSchema).min(1).optional(),
   windows: z.strictObject({ length: positive, stride: positive, score: z.literal('mse'), aggregate: z.enum(['mean', 'max']).default('mean') }).optional(),
-  signature: z.string().optional(),
   metric: z.enum(['top1', 'top5', 'auc', 'mse', 'snr']).optional(),
   limit: positive.optional(),
   seed: z.number().int().nonnegative().default(0),

@@ -7,36 +7,81 @@ import { fail, reasonOf } from '../errors.js';
 import { readBytes } from '../files/index.js';
 import { readImage } from './image.js';
 import { readArray } from './npy.js';
-import type { SourceFile } from './schema.js';
+import type { DiskType, SourceFile } from './schema.js';
 import { diskBytes, diskTypeOfNpy, realValues } from './values.js';
-
-export interface SourceItem {
-  readonly file: string;
-  /** Position within the file. */
-  readonly position: number;
-}
 
 export interface Source {
   readonly name: string | null;
-  readonly items: readonly SourceItem[];
+  /** How many samples there are. */
+  readonly count: number;
   /** Shape of one sample, null where it is known only after reading (images without resize, whole files for windows). */
   readonly shape: readonly number[] | null;
-  readonly read: (item: SourceItem) => Promise<Float32Array>;
+  /** The file that holds a sample, relative to the dataset file. */
+  readonly fileOf: (index: number) => string;
+  readonly read: (index: number) => Promise<Float32Array>;
+}
+
+/** A file and the samples in it, by their place in the whole. */
+interface Part {
+  readonly file: string;
+  readonly first: number;
+  readonly count: number;
 }
 
 /**
  * @param folder the folder of the dataset file
- * @param wholeFiles true where a file is one item whatever its length (windows are cut from it)
+ * @param wholeFiles true where a file is one sample whatever its length (windows are cut from it)
  * @throws DATASET_NO_FILES, DATASET_FILE_SIZE, DATASET_ARRAY_INVALID, DATASET_INVALID
  */
 export async function openSource(description: SourceFile, folder: string, where: string, wholeFiles: boolean): Promise<Source> {
   const files = await filesOf(description.files, folder, where);
-  const name = description.name ?? null;
-  if (description.images !== undefined) return imageSource(description, description.images, files, name);
-  const arrays = files.filter((file) => /\.np[yz](#|$)/.test(file));
-  if (arrays.length === files.length) return arraySource(description, files, name, wholeFiles);
-  if (arrays.length > 0) throw fail('DATASET_INVALID', { where, reason: 'numpy arrays and raw files cannot be mixed in one input' });
-  return rawSource(description, files, name, where, wholeFiles);
+  const arrays = files.filter((file) => /\.np[yz](#|$)/.test(file)).length;
+  if (description.images === undefined && arrays > 0 && arrays < files.length) {
+    throw fail('DATASET_INVALID', { where, reason: 'numpy arrays and raw files cannot be mixed in one input' });
+  }
+  const opened =
+    description.images !== undefined
+      ? imageSource(description, description.images, files)
+      : arrays > 0
+        ? await arraySource(description, files, wholeFiles)
+        : await rawSource(description, files, where, wholeFiles);
+  const { parts, shape, read } = opened;
+  const last = parts.at(-1);
+  const partOf = (index: number): Part => partAt(parts, index);
+  return {
+    name: description.name ?? null,
+    count: last === undefined ? 0 : last.first + last.count,
+    shape,
+    fileOf: (index) => path.relative(folder, partOf(index).file),
+    read: (index) => read(partOf(index), index - partOf(index).first),
+  };
+}
+
+interface OpenedSource {
+  readonly parts: readonly Part[];
+  readonly shape: readonly number[] | null;
+  readonly read: (part: Part, position: number) => Promise<Float32Array>;
+}
+
+/** The part that holds a sample, by bisection. */
+function partAt(parts: readonly Part[], index: number): Part {
+  let low = 0;
+  let high = parts.length - 1;
+  while (low < high) {
+    const middle = (low + high + 1) >> 1;
+    if ((parts[middle] as Part).first <= index) low = middle;
+    else high = middle - 1;
+  }
+  return parts[low] as Part;
+}
+
+function partsOf(files: readonly string[], counts: readonly number[]): Part[] {
+  let first = 0;
+  return files.map((file, i) => {
+    const count = counts[i] as number;
+    first += count;
+    return { file, first: first - count, count };
+  });
 }
 
 async function filesOf(patterns: string | string[], folder: string, where: string): Promise<string[]> {
@@ -61,38 +106,38 @@ async function plainFile(file: string): Promise<string[]> {
   }
 }
 
-function imageSource(description: SourceFile, images: NonNullable<SourceFile['images']>, files: string[], name: string | null): Source {
+function imageSource(description: SourceFile, images: NonNullable<SourceFile['images']>, files: readonly string[]): OpenedSource {
   const { resize, channels } = images;
   return {
-    name,
-    items: files.map((file) => ({ file, position: 0 })),
+    parts: partsOf(
+      files,
+      files.map(() => 1),
+    ),
     shape: description.shape ?? (resize === undefined ? null : [resize.height, resize.width, channels === 'gray' ? 1 : 3]),
     read: async ({ file }) => (await readImage(file, images)).values,
   };
 }
 
-async function arraySource(description: SourceFile, files: string[], name: string | null, wholeFiles: boolean): Promise<Source> {
-  const loaded = new Map<string, { values: Float32Array; count: number }>();
+async function arraySource(description: SourceFile, files: readonly string[], wholeFiles: boolean): Promise<OpenedSource> {
+  const loaded = new Map<string, { bytes: Uint8Array; type: DiskType }>();
   let shape: readonly number[] | null = description.shape ?? null;
-  const items: SourceItem[] = [];
+  const counts: number[] = [];
   for (const file of files) {
     const array = await readArray(file);
     const type = diskTypeOfNpy(array.kind);
     if (type === null) throw fail('DATASET_ARRAY_INVALID', { path: file, reason: `elements of type ${array.kind}` });
-    const values = realValues(array.bytes, type, description.quantization);
     const count = wholeFiles ? 1 : samplesInArray(array.shape, shape, files.length, file);
     shape ??= wholeFiles ? null : array.shape.slice(count === 1 && files.length > 1 ? 0 : 1);
-    loaded.set(file, { values, count });
-    for (let position = 0; position < count; position++) items.push({ file, position });
+    loaded.set(file, { bytes: array.bytes, type });
+    counts.push(count);
   }
   return {
-    name,
-    items,
+    parts: partsOf(files, counts),
     shape,
-    read: async ({ file, position }) => {
-      const { values, count } = loaded.get(file) as { values: Float32Array; count: number };
-      const length = values.length / count;
-      return values.subarray(position * length, (position + 1) * length);
+    read: async ({ file, count }, position) => {
+      const { bytes, type } = loaded.get(file) as { bytes: Uint8Array; type: DiskType };
+      const length = bytes.byteLength / count;
+      return realValues(bytes.subarray(position * length, (position + 1) * length), type, description.quantization);
     },
   };
 }
@@ -107,26 +152,24 @@ function samplesInArray(array: readonly number[], sample: readonly number[] | nu
   return total / each;
 }
 
-async function rawSource(description: SourceFile, files: string[], name: string | null, where: string, wholeFiles: boolean): Promise<Source> {
-  const { type, shape } = description;
+async function rawSource(description: SourceFile, files: readonly string[], where: string, wholeFiles: boolean): Promise<OpenedSource> {
+  const { type, shape = [] } = description;
   if (type === undefined) throw fail('DATASET_INVALID', { where, reason: 'raw files need a type (element type on disk)' });
-  if (shape === undefined && !wholeFiles) throw fail('DATASET_INVALID', { where, reason: 'raw files need a shape (of one sample)' });
-  const sampleBytes = (shape ?? []).reduce((product, size) => product * size, 1) * diskBytes(type);
-  const items: SourceItem[] = [];
+  if (description.shape === undefined && !wholeFiles) throw fail('DATASET_INVALID', { where, reason: 'raw files need a shape (of one sample)' });
+  const sampleBytes = shape.reduce((product, size) => product * size, 1) * diskBytes(type);
+  const counts: number[] = [];
   for (const file of files) {
     const bytes = await sizeOf(file);
     if (bytes === 0 || bytes % (wholeFiles ? diskBytes(type) : sampleBytes) !== 0) {
-      throw fail('DATASET_FILE_SIZE', { path: file, bytes, shape: (shape ?? []).join(', '), type, sampleBytes });
+      throw fail('DATASET_FILE_SIZE', { path: file, bytes, shape: shape.join(', '), type, sampleBytes });
     }
-    const count = wholeFiles ? 1 : bytes / sampleBytes;
-    for (let position = 0; position < count; position++) items.push({ file, position });
+    counts.push(wholeFiles ? 1 : bytes / sampleBytes);
   }
   let current: { file: string; bytes: Uint8Array } | null = null;
   return {
-    name,
-    items,
-    shape: wholeFiles ? null : (shape as number[]),
-    read: async ({ file, position }) => {
+    parts: partsOf(files, counts),
+    shape: wholeFiles ? null : shape,
+    read: async ({ file }, position) => {
       if (current?.file !== file) current = { file, bytes: await readBytes(file) };
       const bytes = wholeFiles ? current.bytes : current.bytes.subarray(position * sampleBytes, (position + 1) * sampleBytes);
       return realValues(bytes, type, description.quantization);
@@ -136,7 +179,9 @@ async function rawSource(description: SourceFile, files: string[], name: string 
 
 async function sizeOf(file: string): Promise<number> {
   try {
-    return (await stat(file)).size;
+    const entry = await stat(file);
+    if (entry.isDirectory()) throw new Error('it is a folder');
+    return entry.size;
   } catch (error) {
     throw fail('FILE_NOT_READABLE', { path: file, reason: reasonOf(error) }, error);
   }

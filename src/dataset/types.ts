@@ -12,6 +12,8 @@ export interface DatasetInput {
   readonly name: string | null;
   /** Shape of one sample, null where only reading tells. */
   readonly shape: readonly number[] | null;
+  /** Integers on disk that are taken as they are: no quantization says what they stand for. */
+  readonly integers: boolean;
 }
 
 export interface Dataset {
@@ -20,10 +22,10 @@ export interface Dataset {
   readonly task: DatasetFile['task'];
   readonly metric: Metric | null;
   readonly windows: Windows | null;
-  readonly signature: string | null;
   readonly classes: readonly string[] | null;
   readonly inputs: readonly DatasetInput[];
   readonly hasLabels: boolean;
+  readonly hasTargets: boolean;
   /** How many samples `samples()` gives. */
   readonly count: number;
   /** @param limit at most so many, drawn by the file's seed */

@@ -2,8 +2,8 @@
 
 import type { DiskType, SourceFile } from './schema.js';
 
-const widths: Record<DiskType, number> = { float32: 4, float64: 8, int8: 1, uint8: 1, int16: 2, int32: 4 };
-const npyKinds: Record<string, DiskType> = { f4: 'float32', f8: 'float64', i1: 'int8', u1: 'uint8', i2: 'int16', i4: 'int32' };
+const widths: Record<DiskType, number> = { float32: 4, float64: 8, int8: 1, uint8: 1, int16: 2, int32: 4, int64: 8 };
+const npyKinds: Record<string, DiskType> = { f4: 'float32', f8: 'float64', i1: 'int8', u1: 'uint8', i2: 'int16', i4: 'int32', i8: 'int64' };
 
 export function diskBytes(type: DiskType): number {
   return widths[type];
@@ -16,13 +16,13 @@ export function diskTypeOfNpy(kind: string): DiskType | null {
 /** Little-endian elements as real values: (q - zeroPoint) * scale where a quantization is given. */
 export function realValues(bytes: Uint8Array, type: DiskType, quantization: SourceFile['quantization']): Float32Array {
   const elements = typed(bytes, type);
-  const out = Float32Array.from(elements as ArrayLike<number>);
+  const out = Float32Array.from(elements as ArrayLike<number>, Number);
   if (quantization === undefined) return out;
   for (let i = 0; i < out.length; i++) out[i] = ((out[i] as number) - quantization.zeroPoint) * quantization.scale;
   return out;
 }
 
-function typed(bytes: Uint8Array, type: DiskType): Float32Array | Float64Array | Int8Array | Uint8Array | Int16Array | Int32Array {
+function typed(bytes: Uint8Array, type: DiskType): Float32Array | Float64Array | Int8Array | Uint8Array | Int16Array | Int32Array | BigInt64Array {
   const aligned = bytes.byteOffset % widths[type] === 0 ? bytes : bytes.slice();
   const count = aligned.byteLength / widths[type];
   switch (type) {
@@ -36,6 +36,8 @@ function typed(bytes: Uint8Array, type: DiskType): Float32Array | Float64Array |
       return aligned;
     case 'int16':
       return new Int16Array(aligned.buffer, aligned.byteOffset, count);
+    case 'int64':
+      return new BigInt64Array(aligned.buffer, aligned.byteOffset, count);
     case 'int32':
       return new Int32Array(aligned.buffer, aligned.byteOffset, count);
   }

@@ -1,7 +1,7 @@
 // The host's side of one device: typed requests, and a Runner that evaluates on the device as the simulator does here.
 
 import { crc32 } from 'node:zlib';
-import { drawSample, SeededBytes } from '../bundle/index.js';
+import { compareOutputs, drawSample, SeededBytes } from '../bundle/index.js';
 import { fail } from '../errors.js';
 import { type LatencyBasis, modelWarnings, type Runner } from '../evaluate/index.js';
 import { atollCommands, type DeviceDescription, osCommands, type SlotState } from '../protocol/index.js';
@@ -9,7 +9,7 @@ import { Interpreter, type TensorInfo } from '../simulator/index.js';
 import type { Target } from '../targets/index.js';
 import type { Model } from '../tflite/index.js';
 import type { Transport } from '../transport/index.js';
-import { type RequestOptions, SmpClient } from './smp-client.js';
+import { inferenceTimeoutMs, type RequestOptions, SmpClient } from './smp-client.js';
 import { hex } from './upload.js';
 
 /** Leaves room for header, keys and offsets in a packet that carries tensor data. */
@@ -17,8 +17,6 @@ const overheadBytes = 64;
 
 export interface ChallengeResult {
   readonly samples: number;
-  readonly expected: number;
-  readonly actual: number;
   readonly agrees: boolean;
 }
 
@@ -45,8 +43,9 @@ export class DeviceClient {
     return performance.now() - start;
   }
 
+  /** Asked once: a repeated reset would be a second boot, which counts against a pending model. */
   reset(signal?: AbortSignal): Promise<object> {
-    return this.client.request(osCommands.reset, {}, optionsOf(signal));
+    return this.client.request(osCommands.reset, {}, { ...optionsOf(signal), attempts: 1 });
   }
 
   /** SHA-256 of the model that the device runs, in hex; null when it runs none. */
@@ -56,10 +55,13 @@ export class DeviceClient {
   }
 
   /**
-   * Runs the device's active model, which must be `model`, on one sample after another.
-   * @throws DEVICE_*
+   * Runs the device's active model on one sample after another.
+   * @param sha256 of the model's file, in hex: the device must run exactly this
+   * @throws DEVICE_OTHER_MODEL, DEVICE_*
    */
-  async runner(model: Model, signal?: AbortSignal): Promise<Runner> {
+  async runner(model: Model, sha256: string, signal?: AbortSignal): Promise<Runner> {
+    const actual = await this.activeModel(signal);
+    if (actual !== sha256) throw fail('DEVICE_OTHER_MODEL', { device: this.client.name, actual: actual ?? 'none', expected: sha256 });
     const { inputs, outputs } = new Interpreter(model);
     const described = await this.describe(signal);
     const basis: LatencyBasis = described.sim === true ? 'simulated' : 'device';
@@ -70,7 +72,7 @@ export class DeviceClient {
       warnings: modelWarnings(model),
       run: async (sample, runSignal) => {
         await this.writeInputs(sample, inputs, runSignal);
-        const { n, ticks } = await this.client.request(atollCommands.run, {}, { ...optionsOf(runSignal), timeoutMs: 60_000 });
+        const { n, ticks } = await this.client.request(atollCommands.run, {}, { ...optionsOf(runSignal), timeoutMs: inferenceTimeoutMs });
         if (ticks === 0) throw fail('DEVICE_ANSWER', { command: 'run', reason: 'it took 0 ticks: the clock of the device does not run' });
         const output = await this.readOutputs(outputs, runSignal);
         return { output, latencyMs: (1000 * ticks) / n / described.tick_hz };
@@ -78,14 +80,25 @@ export class DeviceClient {
     };
   }
 
-  /** Asks for the outputs on inputs drawn from a seed, which only a device that runs this very model can know. */
+  /**
+   * Asks for the outputs on inputs drawn from a seed, which only a device that runs this very model can know: their CRC,
+   * or the outputs themselves where the target's agreement is not exact.
+   */
   async challenge(model: Model, target: Target, seed: number, samples = 4, signal?: AbortSignal): Promise<ChallengeResult> {
-    const answer = await this.client.request(atollCommands.challenge, { seed, n: samples }, { ...optionsOf(signal), timeoutMs: 60_000 });
+    const exact = target.agreement === 'exact';
+    const request = exact ? { seed, n: samples } : { seed, n: samples, outputs: true };
+    const answer = await this.client.request(atollCommands.challenge, request, { ...optionsOf(signal), timeoutMs: inferenceTimeoutMs });
+    // Where the outputs themselves come back, fewer samples may fit the answer.
+    if (answer.n > samples || (exact && answer.n < samples))
+      throw fail('DEVICE_ANSWER', { command: 'challenge', reason: `${answer.n} samples instead of ${samples}` });
     const interpreter = new Interpreter(model, target.runtime.kernelProfile);
     const source = new SeededBytes(seed);
-    let expected = 0;
-    for (let i = 0; i < answer.n; i++) expected = crc32(interpreter.run(drawSample(source, interpreter.inputs)), expected);
-    return { samples: answer.n, expected, actual: answer.crc, agrees: answer.n > 0 && answer.crc === expected };
+    const expected = new Uint8Array(answer.n * interpreter.outputBytes);
+    for (let i = 0; i < answer.n; i++) expected.set(interpreter.run(drawSample(source, interpreter.inputs)), i * interpreter.outputBytes);
+    const agrees = exact
+      ? answer.crc === crc32(expected)
+      : compareOutputs(expected, answer.outputs ?? new Uint8Array(0), interpreter.outputs, target.agreement).agrees;
+    return { samples: answer.n, agrees };
   }
 
   async close(): Promise<void> {

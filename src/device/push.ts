@@ -4,8 +4,9 @@
 import { decodeSlotImage, sha256 } from '../bundle/index.js';
 import { fail } from '../errors.js';
 import type { Progress } from '../evaluate/index.js';
-import { atollCommands } from '../protocol/index.js';
+import { atollCommands, type ResponseOf } from '../protocol/index.js';
 import type { DeviceClient } from './client.js';
+import { inferenceTimeoutMs } from './smp-client.js';
 import { hex, type UploadOptions, type UploadResult, uploadImage } from './upload.js';
 
 export type PushStep = 'upload' | 'self-test' | 'activate' | 'confirm';
@@ -35,27 +36,34 @@ export async function push(device: DeviceClient, image: Uint8Array, options: Pus
   const before = (await device.slots(options.signal)).find((slot) => slot.active);
   const request = options.signal === undefined ? {} : { signal: options.signal };
   const common = { device: described.id, target: described.target, model: hex(sha256(model)), state: 'confirmed' as const };
-  if (before?.confirmed === true && before.sha !== undefined && hex(before.sha) === hex(sha)) {
-    const selfTest = await device.client.request(atollCommands.selfTest, { slot: before.slot }, request);
-    const image_ = { bytes: image.byteLength, resumedAt: image.byteLength, sha256: hex(sha) };
-    return { ...common, changed: false, image: image_, selfTest: resultOf(selfTest), arenaBytes: selfTest.arena };
+  const running = before?.sha !== undefined && hex(before.sha) === hex(sha) ? before : null;
+  if (running !== null) {
+    // An earlier push may have died between activating and confirming: uploading again would cost the device its fallback.
+    const selfTest = await testSlot(device, running.slot, options);
+    if (!running.confirmed) await device.client.request(atollCommands.confirm, { sha }, request);
+    const unchanged = { bytes: image.byteLength, resumedAt: image.byteLength, sha256: hex(sha) };
+    return { ...common, changed: !running.confirmed, image: unchanged, selfTest: resultOf(selfTest), arenaBytes: selfTest.arena };
   }
 
   options.onProgress?.('upload', null);
   const uploaded = await uploadImage(device.client, image, { ...options, onProgress: (progress) => options.onProgress?.('upload', progress) });
   const slot = (await device.slots(options.signal)).find((entry) => !entry.active && entry.sha !== undefined && hex(entry.sha) === hex(sha));
   if (slot === undefined) throw fail('DEVICE_ANSWER', { command: 'slots', reason: 'no inactive slot holds the uploaded image' });
-
-  options.onProgress?.('self-test', null);
-  const selfTest = await device.client.request(atollCommands.selfTest, { slot: slot.slot }, { ...request, timeoutMs: 60_000 });
-  if (selfTest.failed > 0) {
-    throw fail('PUSH_SELF_TEST', { reason: `${selfTest.failed} of ${selfTest.vectors} self-test vectors differ, by up to ${selfTest.max_lsb}` });
-  }
+  const selfTest = await testSlot(device, slot.slot, options);
   options.onProgress?.('activate', null);
   const { arena } = await device.client.request(atollCommands.activate, { slot: slot.slot, sha }, request);
   options.onProgress?.('confirm', null);
   await device.client.request(atollCommands.confirm, { sha }, request);
   return { ...common, changed: true, image: uploaded, selfTest: resultOf(selfTest), arenaBytes: arena };
+}
+
+/** @throws PUSH_SELF_TEST */
+async function testSlot(device: DeviceClient, slot: number, options: PushOptions): Promise<ResponseOf<typeof atollCommands.selfTest>> {
+  options.onProgress?.('self-test', null);
+  const request = { ...(options.signal === undefined ? {} : { signal: options.signal }), timeoutMs: inferenceTimeoutMs };
+  const result = await device.client.request(atollCommands.selfTest, { slot }, request);
+  if (result.failed > 0) throw fail('PUSH_SELF_TEST', { reason: `${result.failed} of ${result.vectors} self-test vectors differ, by up to ${result.max_lsb}` });
+  return result;
 }
 
 function resultOf({ vectors, failed, max_lsb }: { vectors: number; failed: number; max_lsb: number }): PushResult['selfTest'] {

@@ -12,6 +12,7 @@ import {
   decodeResponse,
   encodePacket,
   encodePayload,
+  maxPacketBytes,
   osCommands,
   type RequestOf,
   type ResponseOf,
@@ -39,13 +40,16 @@ export interface DeviceStatus {
 export type Answer<C extends Command> = { readonly ok: true; readonly value: ResponseOf<C> } | { readonly ok: false; readonly status: DeviceStatus };
 
 const defaultTimeoutMs = 2500;
+/** For commands that run the model. */
+export const inferenceTimeoutMs = 60_000;
 const defaultAttempts = 4;
 /** What a device takes that does not answer `params`. */
 const fallbackPacketBytes = 256;
+const smallestPacketBytes = 80;
 
 export class SmpClient {
   private sequence = Math.floor(Math.random() * 256);
-  private waiting: { sequence: number; resolve: (packet: SmpPacket | null) => void } | null = null;
+  private waiting: { request: SmpPacket; resolve: (packet: SmpPacket | null) => void } | null = null;
   private queue: Promise<unknown> = Promise.resolve();
   private closed = false;
   private packetLimit: number | null = null;
@@ -88,7 +92,9 @@ export class SmpClient {
   async maxPacketBytes(signal?: AbortSignal): Promise<number> {
     if (this.packetLimit !== null) return this.packetLimit;
     const answer = await this.ask(osCommands.params, {}, signal === undefined ? {} : { signal });
-    this.packetLimit = answer.ok ? answer.value.buf_size : fallbackPacketBytes;
+    const limit = answer.ok ? answer.value.buf_size : fallbackPacketBytes;
+    if (limit < smallestPacketBytes) throw fail('DEVICE_ANSWER', { command: 'params', reason: `packets of ${limit} bytes are too small for any command` });
+    this.packetLimit = Math.min(limit, maxPacketBytes);
     return this.packetLimit;
   }
 
@@ -104,24 +110,25 @@ export class SmpClient {
       if (this.closed) throw fail('DEVICE_CLOSED', { device: this.name });
       this.sequence = (this.sequence + 1) & 0xff;
       const { group, id, op } = command;
-      const response = await this.sendAndWait(encodePacket({ version: 1, op, group, sequence: this.sequence, command: id, payload }), timeoutMs, signal);
+      const response = await this.sendAndWait({ version: 1, op, group, sequence: this.sequence, command: id, payload }, timeoutMs, signal);
       if (response === null) continue;
       return interpret(command, response);
     }
+    signal?.throwIfAborted();
     if (this.closed) throw fail('DEVICE_CLOSED', { device: this.name });
     throw fail('DEVICE_TIMEOUT', { command: command.name, timeoutMs, attempts });
   }
 
-  private async sendAndWait(packet: Uint8Array, timeoutMs: number, signal: AbortSignal | undefined): Promise<SmpPacket | null> {
-    const { sequence } = this;
+  private async sendAndWait(request: SmpPacket, timeoutMs: number, signal: AbortSignal | undefined): Promise<SmpPacket | null> {
     const timer = new AbortController();
     const arrived = new Promise<SmpPacket | null>((resolve) => {
-      this.waiting = { sequence, resolve };
+      this.waiting = { request, resolve };
     });
     try {
-      await this.transport.send(packet);
+      // The clock runs while sending too: a stuck line must not hold the caller for ever.
+      const sent = this.transport.send(encodePacket(request));
       const timeout = delay(timeoutMs, null, { signal: AbortSignal.any([timer.signal, ...(signal === undefined ? [] : [signal])]) }).catch(() => null);
-      return await Promise.race([arrived, timeout]);
+      return await Promise.race([sent.then(() => arrived), timeout]);
     } finally {
       this.waiting = null;
       timer.abort();
@@ -136,9 +143,18 @@ export class SmpClient {
       // A damaged packet is as good as none: the request is repeated.
       return;
     }
-    if (this.waiting?.sequence === packet.sequence) this.waiting.resolve(packet);
+    const request = this.waiting?.request;
+    if (request !== undefined && answers(request, packet)) this.waiting?.resolve(packet);
   }
 }
+
+/** A late answer has another sequence number; after it has wrapped, another command gives it away. */
+function answers(request: SmpPacket, packet: SmpPacket): boolean {
+  return packet.sequence === request.sequence && packet.op === request.op + 1 && packet.group === request.group && packet.command === request.command;
+}
+
+/** In version 1 the codes of user groups begin here. */
+const userStatus = 256;
 
 function interpret<C extends Command>(command: C, packet: SmpPacket): Answer<C> {
   const map: CborMap = packet.payload.byteLength === 0 ? {} : decodeMap(packet.payload, `the answer to ${command.name}`);
@@ -147,6 +163,10 @@ function interpret<C extends Command>(command: C, packet: SmpPacket): Answer<C> 
   if (err !== null && typeof err === 'object' && 'group' in err && 'rc' in err) {
     const [group, code] = [Number(err.group), Number(err.rc)];
     return { ok: false, status: { group, rc: code, name: statusName(group, code), map } };
+  }
+  if (packet.version === 0 && typeof rc === 'number' && rc >= userStatus) {
+    const code = rc - userStatus;
+    return { ok: false, status: { group: packet.group, rc: code, name: statusName(packet.group, code), map } };
   }
   if (typeof rc === 'number' && rc !== 0) return { ok: false, status: { group: null, rc, name: statusName(null, rc), map } };
   return { ok: true, value: decodeResponse(command, map) };

@@ -55,7 +55,7 @@ export async function uploadImage(client: SmpClient, image: Uint8Array, options:
 /** Where to go on after a refused chunk: the length that the device reports. Anything else is an error. */
 function expectedOffset(status: DeviceStatus): number {
   const { group, rc, map } = status;
-  if (group === Group.file && rc === FileStatus.OFFSET_NOT_VALID && typeof map.len === 'number') return map.len;
+  if (group === Group.file && rc === FileStatus.OFFSET_NOT_VALID && typeof map.len === 'number' && map.len >= 0) return map.len;
   const detail = typeof map.detail === 'string' ? `: ${map.detail}` : '';
   const full = group === Group.atoll && rc === AtollStatus.IMAGE_TOO_LARGE;
   const advice = full ? 'use a smaller model, or a board with more flash' : 'check that the device has room, and try again';

@@ -2,7 +2,7 @@
 
 import type { Dataset } from '../dataset/index.js';
 import { fail } from '../errors.js';
-import type { TensorInfo } from '../simulator/index.js';
+import { roundHalfAway, type TensorInfo } from '../simulator/index.js';
 import { elementCount } from '../tflite/index.js';
 
 export interface ConvertedSample {
@@ -16,22 +16,22 @@ export interface ConvertedSample {
 export function matchInputs(dataset: Dataset, inputs: readonly TensorInfo[]): number[] {
   const mismatch = (reason: string): Error => fail('DATASET_MISMATCH', { dataset: dataset.name, reason });
   if (dataset.inputs.length !== inputs.length) throw mismatch(`it has ${dataset.inputs.length} input(s), the model ${inputs.length}`);
+  const names = inputs.map(({ name }) => name);
+  const stranger = dataset.inputs.find(({ name }) => name !== null && !names.includes(name));
+  if (stranger !== undefined) throw mismatch(`its input ${stranger.name} is none of the model's (${names.join(', ')})`);
   return inputs.map((input, i) => {
-    const named = dataset.inputs.findIndex(({ name }) => name !== null && name === input.name);
+    const named = dataset.inputs.findIndex(({ name }) => name === input.name);
     const position = named >= 0 ? named : i;
-    const source = dataset.inputs[position];
-    if (named < 0 && source?.name != null && dataset.inputs.some(({ name }) => inputs.some((other) => other.name === name))) {
-      throw mismatch(`no input of it is named ${input.name}`);
-    }
-    if (source?.shape != null && elementCount(source.shape) !== elementCount(input.shape) && dataset.windows === null) {
-      throw mismatch(`a sample has shape [${source.shape.join(', ')}], input ${input.name} of the model [${input.shape.join(', ')}]`);
+    const shape = dataset.inputs[position]?.shape ?? null;
+    if (shape !== null && dataset.windows === null && elementCount(shape) !== elementCount(input.shape)) {
+      throw mismatch(`a sample has shape [${shape.join(', ')}], input ${input.name} of the model [${input.shape.join(', ')}]`);
     }
     return position;
   });
 }
 
 /**
- * Real values to the bytes of the model's inputs: q = round(x / scale) + zeroPoint, clamped.
+ * Real values to the bytes of the model's inputs: q = round(x / scale) + zeroPoint, clamped, as the QUANTIZE kernel does.
  * @throws DATASET_MISMATCH where a value list has another length than its input
  */
 export function toModelInput(values: readonly Float32Array[], inputs: readonly TensorInfo[], order: readonly number[], dataset: string): ConvertedSample {
@@ -61,7 +61,7 @@ function encode(values: Float32Array, tensor: TensorInfo, out: Uint8Array): numb
   const [low, high] = limitsOf(tensor);
   let clamped = 0;
   for (let i = 0; i < values.length; i++) {
-    const q = Math.round((values[i] as number) / scale) + zeroPoint;
+    const q = roundHalfAway(Math.fround((values[i] as number) / scale)) + zeroPoint;
     const inside = Math.min(high, Math.max(low, q));
     if (inside !== q) clamped += 1;
     setInteger(view, tensor, i, inside);

@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto';
-import { mkdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
+import { mkdir, readFile, realpath, rename, rm, stat, writeFile } from 'node:fs/promises';
 import path from 'node:path';
-import { fail, reasonOf } from '../errors.js';
+import { fail } from '../errors.js';
 
 /** @throws FILE_NOT_READABLE */
 export async function readBytes(file: string): Promise<Uint8Array> {
@@ -9,7 +9,7 @@ export async function readBytes(file: string): Promise<Uint8Array> {
     const buffer = await readFile(file);
     return new Uint8Array(buffer.buffer, buffer.byteOffset, buffer.byteLength);
   } catch (error) {
-    throw fail('FILE_NOT_READABLE', { path: file, reason: reasonOf(error) }, error);
+    throw fail('FILE_NOT_READABLE', { path: file, reason: systemReason(error) }, error);
   }
 }
 
@@ -19,18 +19,40 @@ export async function readText(file: string): Promise<string> {
 }
 
 /**
- * Writes under a temporary name in the same folder, then renames, so that no reader ever sees half a file.
+ * Writes under a temporary name in the same folder, then renames, so that no reader ever sees half a file. A link is
+ * followed; what is no regular file (a pipe, a device) is written to as it is.
  * @throws FILE_NOT_WRITABLE
  */
 export async function writeAtomically(file: string, content: Uint8Array | string): Promise<void> {
-  const temporary = path.join(path.dirname(file), `.${path.basename(file)}.${randomBytes(4).toString('hex')}.tmp`);
+  let temporary: string | null = null;
   try {
     await mkdir(path.dirname(file), { recursive: true });
+    const existing = await stat(file).catch(() => null);
+    if (existing?.isDirectory()) throw new Error('it is a folder');
+    if (existing !== null && !existing.isFile()) return await writeFile(file, content);
+    const target = existing === null ? file : await realpath(file);
+    temporary = path.join(path.dirname(target), `.${path.basename(target)}.${randomBytes(4).toString('hex')}.tmp`);
     await writeFile(temporary, content);
-    await rename(temporary, file);
+    await rename(temporary, target);
   } catch (error) {
-    // The folder itself may be what is missing; the first error is the one to tell.
-    await rm(temporary, { force: true }).catch(() => undefined);
-    throw fail('FILE_NOT_WRITABLE', { path: file, reason: reasonOf(error) }, error);
+    // The first error is the one to tell, whatever becomes of the temporary file.
+    if (temporary !== null) await rm(temporary, { force: true }).catch(() => undefined);
+    throw fail('FILE_NOT_WRITABLE', { path: file, reason: systemReason(error) }, error);
   }
 }
+
+/** Node's messages repeat call and path; the code says enough. */
+function systemReason(error: unknown): string {
+  const { code, message } = error as NodeJS.ErrnoException;
+  return (code === undefined ? undefined : systemReasons[code]) ?? message;
+}
+
+const systemReasons: Readonly<Record<string, string>> = {
+  ENOENT: 'there is no such file',
+  ENOTDIR: 'part of its path is a file, not a folder',
+  EISDIR: 'it is a folder',
+  EACCES: 'permission denied',
+  EPERM: 'not permitted',
+  ENOSPC: 'the disk is full',
+  EROFS: 'the file system is read-only',
+};

@@ -13,16 +13,21 @@ export interface YamlFault {
 
 export type YamlSource<T> = { readonly value: T; readonly faults: readonly [] } | { readonly value: null; readonly faults: readonly YamlFault[] };
 
+/** Hand-written files are far smaller; the parser's search for repeated keys takes the square of a file's length. */
+const maxCharacters = 256 * 1024;
+
 /** Parses a YAML text and checks it; every fault is reported, not only the first. */
 export function parseYaml<T>(text: string, schema: z.ZodType<T>): YamlSource<T> {
+  if (text.length > maxCharacters)
+    return { value: null, faults: [{ line: 1, path: '', reason: `it has ${text.length} characters; such files end at ${maxCharacters}` }] };
   const lines = new LineCounter();
-  // Aliases are few in hand-written files; the limit keeps a hostile one from unfolding without end.
   const document = parseDocument(text, { lineCounter: lines, prettyErrors: false });
   if (document.errors.length > 0) {
     return { value: null, faults: document.errors.map((error) => ({ line: lines.linePos(error.pos[0]).line, path: '', reason: error.message })) };
   }
   let plain: unknown;
   try {
+    // Aliases are few in hand-written files; the limit keeps a hostile one from unfolding without end.
     plain = document.toJS({ maxAliasCount: 100 });
   } catch (error) {
     return { value: null, faults: [{ line: 0, path: '', reason: String(error) }] };

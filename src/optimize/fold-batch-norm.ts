@@ -5,15 +5,16 @@ import {
   ActivationFunctionType,
   addBuffer,
   constantBytes,
-  consumersOf,
   copyModel,
   create,
   elementCount,
+  isPrivate,
+  type Links,
+  linksOf,
   type Model,
   mainSubgraph,
   type Operator,
   operatorName,
-  producersOf,
   schema,
   type Tensor,
   TensorType,
@@ -27,9 +28,11 @@ export const foldBatchNorm: GraphPass = {
   name: 'fold-batch-norm',
   run: (model) => {
     const copy = copyModel(model);
-    let changes = 0;
-    for (const operator of [...mainSubgraph(copy).operators]) changes += Number(fold(copy, operator));
-    return changes === 0 ? { model, changes } : { model: copy, changes };
+    const subgraph = mainSubgraph(copy);
+    const links = linksOf(subgraph);
+    const folded = new Set(subgraph.operators.filter((operator) => fold(copy, links, operator)));
+    subgraph.operators = subgraph.operators.filter((operator) => !folded.has(operator));
+    return folded.size === 0 ? { model, changes: 0 } : { model: copy, changes: folded.size };
   },
 };
 
@@ -38,7 +41,8 @@ interface Affine {
   readonly offset: (channel: number) => number;
 }
 
-function fold(model: Model, operator: Operator): boolean {
+/** Moves a multiplication or addition into the operator before it; true where it can then go itself. */
+function fold(model: Model, links: Links, operator: Operator): boolean {
   const name = operatorName(model, operator);
   if (name !== 'MUL' && name !== 'ADD' && name !== 'SUB') return false;
   const subgraph = mainSubgraph(model);
@@ -49,12 +53,11 @@ function fold(model: Model, operator: Operator): boolean {
   const constantFirst = name === 'SUB' ? null : floatsOf(model, first);
   const values = constantSecond ?? constantFirst;
   const data = constantSecond !== null ? first : second;
-  const host = producersOf(subgraph).get(data);
+  const host = links.producer.get(data);
   if (values === null || host === undefined) return false;
   const axis = channelAxis[operatorName(model, host)];
-  const shared = (consumersOf(subgraph).get(data)?.length ?? 0) > 1 || Array.from(subgraph.outputs ?? []).includes(data);
   const hostOptions = host.builtinOptions as { fusedActivationFunction?: number } | null;
-  if (axis === undefined || shared || hostOptions?.fusedActivationFunction !== ActivationFunctionType.NONE) return false;
+  if (axis === undefined || !isPrivate(subgraph, links, data) || hostOptions?.fusedActivationFunction !== ActivationFunctionType.NONE) return false;
   const filter = subgraph.tensors[host.inputs?.[1] ?? -1];
   const channels = filter?.shape?.[axis];
   if (
@@ -69,7 +72,7 @@ function fold(model: Model, operator: Operator): boolean {
   if (!rewrite(model, host, filter, axis, channels, affine)) return false;
   hostOptions.fusedActivationFunction = (operator.builtinOptions as { fusedActivationFunction?: number } | null)?.fusedActivationFunction ?? 0;
   host.outputs = Int32Array.of(output);
-  subgraph.operators = subgraph.operators.filter((other) => other !== operator);
+  links.producer.set(output, host);
   return true;
 }
 

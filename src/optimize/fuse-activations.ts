@@ -1,6 +1,6 @@
 // RELU and RELU6 of their own after an operator that can apply them itself.
 
-import { ActivationFunctionType, consumersOf, copyModel, type Model, mainSubgraph, type Operator, operatorName, producersOf } from '../tflite/index.js';
+import { ActivationFunctionType, copyModel, isPrivate, type Links, linksOf, type Model, mainSubgraph, type Operator, operatorName } from '../tflite/index.js';
 import type { GraphPass } from './pass.js';
 
 const activations: Record<string, number> = { RELU: ActivationFunctionType.RELU, RELU6: ActivationFunctionType.RELU6 };
@@ -10,25 +10,26 @@ export const fuseActivations: GraphPass = {
   name: 'fuse-activations',
   run: (model) => {
     const copy = copyModel(model);
-    let changes = 0;
-    for (const activation of [...mainSubgraph(copy).operators]) changes += Number(fuse(copy, activation));
-    return changes === 0 ? { model, changes } : { model: copy, changes };
+    const subgraph = mainSubgraph(copy);
+    const links = linksOf(subgraph);
+    const fused = new Set(subgraph.operators.filter((operator) => fuse(copy, links, operator)));
+    subgraph.operators = subgraph.operators.filter((operator) => !fused.has(operator));
+    return fused.size === 0 ? { model, changes: 0 } : { model: copy, changes: fused.size };
   },
 };
 
-function fuse(model: Model, activation: Operator): boolean {
+/** Moves an activation into the operator before it; true where the activation itself can then go. */
+function fuse(model: Model, links: Links, activation: Operator): boolean {
   const code = activations[operatorName(model, activation)];
   const input = activation.inputs?.[0];
   const output = activation.outputs?.[0];
   if (code === undefined || input === undefined || output === undefined) return false;
-  const subgraph = mainSubgraph(model);
-  const host = producersOf(subgraph).get(input);
-  if (host === undefined || !hosts.has(operatorName(model, host))) return false;
-  const shared = (consumersOf(subgraph).get(input)?.length ?? 0) > 1 || Array.from(subgraph.outputs ?? []).includes(input);
+  const host = links.producer.get(input);
+  if (host === undefined || !hosts.has(operatorName(model, host)) || !isPrivate(mainSubgraph(model), links, input)) return false;
   const options = host.builtinOptions as { fusedActivationFunction?: number } | null;
-  if (shared || options?.fusedActivationFunction !== ActivationFunctionType.NONE) return false;
+  if (options?.fusedActivationFunction !== ActivationFunctionType.NONE) return false;
   options.fusedActivationFunction = code;
   host.outputs = Int32Array.of(output);
-  subgraph.operators = subgraph.operators.filter((operator) => operator !== activation);
+  links.producer.set(output, host);
   return true;
 }

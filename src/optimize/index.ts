@@ -16,8 +16,9 @@ export interface OptimizeResult {
   readonly changes: Readonly<Record<string, number>>;
 }
 
-/** Runs every pass, then drops what nothing uses any more. */
+/** Runs every pass, then drops what nothing uses any more. Models with several subgraphs are left as they are. */
 export function optimize(model: Model): OptimizeResult {
+  if (model.subgraphs.length !== 1) return { model, changes: {} };
   const changes: Record<string, number> = {};
   let current = model;
   for (const pass of passes) {

@@ -5,6 +5,8 @@ import { z } from 'zod';
 import { bytes, readCommand, uint, writeCommand } from './command.js';
 import { Group } from './status.js';
 
+const positive = z.number().int().positive();
+
 export const osCommands = {
   echo: writeCommand('echo', Group.os, 0, { d: z.string() }, { r: z.string() }),
   reset: writeCommand('reset', Group.os, 5, { force: uint.optional() }, {}),
@@ -54,7 +56,7 @@ export const atollCommands = {
       fw: z.string(),
       runtime: z.string(),
       profile: z.string(),
-      tick_hz: uint,
+      tick_hz: positive,
       slot_bytes: uint,
       arena_bytes: uint,
       key: z.boolean(),
@@ -66,7 +68,7 @@ export const atollCommands = {
   confirm: writeCommand('confirm', Group.atoll, 3, { sha: bytes }, {}),
   erase: writeCommand('erase', Group.atoll, 4, { slot: uint }, {}),
   writeInput: writeCommand('write input', Group.atoll, 5, { input: uint, off: uint, data: bytes }, { off: uint }),
-  run: writeCommand('run', Group.atoll, 6, { n: uint.optional() }, { n: uint, ticks: uint }),
+  run: writeCommand('run', Group.atoll, 6, { n: uint.optional() }, { n: positive, ticks: uint }),
   readOutput: readCommand('read output', Group.atoll, 7, { output: uint, off: uint }, { off: uint, data: bytes, len: uint.optional() }),
   selfTest: writeCommand('self-test', Group.atoll, 8, { slot: uint }, { vectors: uint, failed: uint, max_lsb: uint, ticks: uint, arena: uint }),
   challenge: writeCommand(
@@ -74,7 +76,7 @@ export const atollCommands = {
     Group.atoll,
     9,
     { seed: uint, n: uint, outputs: z.boolean().optional() },
-    { n: uint, crc: uint, outputs: bytes.optional() },
+    { n: positive, crc: uint, outputs: bytes.optional() },
   ),
   profile: readCommand('profile', Group.atoll, 10, { off: uint.optional() }, { ops: z.array(z.tuple([uint, uint])), next: uint.optional() }),
 } as const;

@@ -3,6 +3,8 @@
 import { fail } from '../errors.js';
 
 export const headerBytes = 8;
+/** The header's length field ends the payload at 65,535 bytes. */
+export const maxPacketBytes = headerBytes + 0xffff;
 
 /** Operation: a response's is its request's plus one. */
 export const Op = { read: 0, readResponse: 1, write: 2, writeResponse: 3 } as const;
@@ -23,6 +25,7 @@ export interface SmpPacket extends SmpHeader {
 
 export function encodePacket(packet: SmpPacket): Uint8Array {
   const { version, op, group, sequence, command, payload } = packet;
+  if (payload.byteLength > 0xffff) throw fail('INTERNAL', { reason: `an SMP payload of ${payload.byteLength} bytes` });
   const out = new Uint8Array(headerBytes + payload.byteLength);
   const view = new DataView(out.buffer);
   view.setUint8(0, (version << 3) | op);

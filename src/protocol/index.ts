@@ -4,5 +4,5 @@
 export { type CborMap, decodeMap, encodeMap } from './cbor.js';
 export { bytes, type Command, decodeRequest, decodeResponse, encodePayload, type RequestOf, type ResponseOf, uint } from './command.js';
 export { atollCommands, type DeviceDescription, fileCommands, osCommands, type SlotState, slotFiles } from './commands.js';
-export { decodePacket, encodePacket, headerBytes, Op, type SmpHeader, type SmpPacket } from './header.js';
+export { decodePacket, encodePacket, headerBytes, maxPacketBytes, Op, type SmpHeader, type SmpPacket } from './header.js';
 export { AtollStatus, adviceFor, FileStatus, Group, OsStatus, SmpStatus, statusName } from './status.js';

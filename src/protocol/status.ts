@@ -77,7 +77,7 @@ export function statusName(group: number | null, rc: number): string {
 const advice: Readonly<Record<string, string>> = {
   ENOTSUP: 'the firmware of the device lacks this command: update it',
   EBUSY: 'another client uses the device: try again when it is done',
-  EMSGSIZE: 'the packet was larger than the device takes: use a smaller --max-packet',
+  EMSGSIZE: 'the packet was larger than the device takes: update the firmware, or report its params',
   IMAGE_TOO_LARGE: 'use a smaller model, or a board with more flash',
   ARENA_TOO_SMALL: 'use a model with smaller activations, or a board with more RAM',
   OPERATOR_MISSING: 'build the firmware with these operators, or replace them in the model',

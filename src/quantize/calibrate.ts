@@ -63,8 +63,19 @@ export async function calibrate(model: Model, dataset: Dataset, options: Calibra
     samples: done,
     sha256: hash.digest('hex'),
     ranges: collector.ranges,
-    warnings: [...statistics.warnings(), ...collector.warnings()],
+    warnings: [...unscaledWarnings(dataset), ...statistics.warnings(), ...collector.warnings()],
   };
+}
+
+function unscaledWarnings(dataset: Dataset): Warning[] {
+  return dataset.inputs.some(({ integers }) => integers)
+    ? [
+        {
+          code: 'UNSCALED_INTEGERS',
+          message: `dataset ${dataset.name} feeds integers from disk as they are; if the model was trained on scaled values, give a quantization (scale, zeroPoint)`,
+        },
+      ]
+    : [];
 }
 
 class RangeCollector {

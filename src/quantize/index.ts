@@ -2,12 +2,13 @@
 // int8 model whose written file has been read back and verified, with the plan that made it (plain data).
 
 import type { Dataset } from '../dataset/index.js';
+import { fail, reasonOf } from '../errors.js';
 import type { Warning } from '../evaluate/index.js';
 import { optimize } from '../optimize/index.js';
 import { type Model, writeModel } from '../tflite/index.js';
 import { applyPlan } from './apply.js';
 import { type Calibration, type CalibrationOptions, calibrate } from './calibrate.js';
-import { planQuantization, type QuantizationPlan } from './plan.js';
+import { planQuantization, type QuantizationPlan, requireFloat } from './plan.js';
 import { verifyInt8 } from './verify.js';
 
 export { type Calibration, type CalibrationOptions, calibrate } from './calibrate.js';
@@ -26,14 +27,24 @@ export interface QuantizeResult {
   readonly warnings: readonly Warning[];
 }
 
+/** What fails here is a fault of the quantizer, not of its input. */
+function verified(bytes: Uint8Array): Model {
+  try {
+    return verifyInt8(bytes);
+  } catch (error) {
+    throw fail('QUANTIZE_VERIFY', { reason: reasonOf(error) }, error);
+  }
+}
+
 /**
  * Quantizes a float model to int8, inputs and outputs included.
  * @throws CALIBRATION_EMPTY, QUANTIZE_*, DATASET_*, OPERATORS_UNSUPPORTED
  */
 export async function quantize(model: Model, dataset: Dataset, options: CalibrationOptions = {}): Promise<QuantizeResult> {
+  requireFloat(model);
   const { model: prepared, changes } = optimize(model);
   const calibration = await calibrate(prepared, dataset, options);
   const plan = planQuantization(prepared, calibration);
   const bytes = writeModel(applyPlan(prepared, plan));
-  return { bytes, model: verifyInt8(bytes), plan, calibration, optimizations: changes, warnings: plan.warnings };
+  return { bytes, model: verified(bytes), plan, calibration, optimizations: changes, warnings: plan.warnings };
 }

@@ -7,6 +7,7 @@ import type { Calibration } from './calibrate.js';
 import type { Range } from './parameters.js';
 import { type QuantizationRule, quantizationRules } from './rules.js';
 import { ScaleGroups } from './scale-groups.js';
+import { schemeOf } from './scheme.js';
 import { type BiasPlan, planWeights, type WeightsPlan } from './weights.js';
 
 export interface ActivationPlan {
@@ -42,6 +43,7 @@ export interface QuantizationPlan {
  * @throws QUANTIZE_NOT_FLOAT, QUANTIZE_OPERATORS, QUANTIZE_RANGE, QUANTIZE_OVERFLOW
  */
 export function planQuantization(model: Model, calibration: Calibration): QuantizationPlan {
+  requireFloat(model);
   const rules = rulesOf(model);
   const subgraph = mainSubgraph(model);
   const isFloat = (tensor: number): boolean => subgraph.tensors[tensor]?.type === TensorType.FLOAT32;
@@ -72,13 +74,10 @@ export function planQuantization(model: Model, calibration: Calibration): Quanti
 
   const parameters = groups.parameters((tensor) => range(tensor));
   const weights = planWeights(model, rules, parameters);
-  const special = new Set([...weights.weights, ...weights.biases].map(({ tensor }) => tensor));
-  const activations = activationTensors(model)
-    .filter((tensor) => !special.has(tensor))
-    .map((tensor): ActivationPlan => {
-      const { scale, zeroPoint } = parameters(tensor);
-      return { tensor, name: subgraph.tensors[tensor]?.name ?? '', range: groups.fixedOf(tensor) === null ? range(tensor) : null, scale, zeroPoint };
-    });
+  const activations = activationTensors(model, [...weights.weights, ...weights.biases]).map((tensor): ActivationPlan => {
+    const { scale, zeroPoint } = parameters(tensor);
+    return { tensor, name: subgraph.tensors[tensor]?.name ?? '', range: groups.fixedOf(tensor) === null ? range(tensor) : null, scale, zeroPoint };
+  });
   return {
     scheme: 'int8',
     activations,
@@ -100,18 +99,17 @@ function missingRanges(model: Model, activations: readonly ActivationPlan[], cal
     .map(({ tensor, name }) => ({ code: 'RANGE_MISSING', message: `no calibration sample ever computed tensor ${tensor} "${name}"; its scale is set to 1` }));
 }
 
+/** @throws QUANTIZE_NOT_FLOAT */
+export function requireFloat(model: Model): void {
+  const refuse = (reason: string): Error => fail('QUANTIZE_NOT_FLOAT', { where: 'the model', reason });
+  if (model.subgraphs.length !== 1)
+    throw refuse(`it has ${model.subgraphs.length} subgraphs (control flow or several signatures), which quantize does not take yet`);
+  const scheme = schemeOf(model);
+  if (scheme !== 'float32') throw refuse(`it is ${scheme} already`);
+}
+
 function rulesOf(model: Model): QuantizationRule[] {
   const subgraph = mainSubgraph(model);
-  if (model.subgraphs.length !== 1) throw fail('QUANTIZE_NOT_FLOAT', { where: 'the model', reason: `it has ${model.subgraphs.length} subgraphs` });
-  const quantized = subgraph.tensors.findIndex(
-    (tensor) => tensor.type === TensorType.INT8 || tensor.type === TensorType.UINT8 || tensor.type === TensorType.INT16,
-  );
-  if (quantized >= 0) {
-    throw fail('QUANTIZE_NOT_FLOAT', {
-      where: 'the model',
-      reason: `tensor ${tensorLabel(quantized, subgraph.tensors[quantized] as Tensor)} is quantized already`,
-    });
-  }
   const missing: string[] = [];
   const rules = subgraph.operators.map((operator, o) => {
     const name = operatorName(model, operator);
@@ -123,11 +121,17 @@ function rulesOf(model: Model): QuantizationRule[] {
   return rules;
 }
 
-/** Float tensors that operators read or write, in order of index. */
-function activationTensors(model: Model): number[] {
+/** Float tensors that operators read or write other than as weights or bias, in order of index. */
+function activationTensors(model: Model, special: readonly { readonly operator: number; readonly input: number }[]): number[] {
   const subgraph = mainSubgraph(model);
+  const asWeights = new Set(special.map(({ operator, input }) => `${operator}/${input}`));
   const used = new Set<number>([...(subgraph.inputs ?? []), ...(subgraph.outputs ?? [])]);
-  for (const operator of subgraph.operators) for (const tensor of [...(operator.inputs ?? []), ...(operator.outputs ?? [])]) used.add(tensor);
+  subgraph.operators.forEach((operator, o) => {
+    operator.inputs?.forEach((tensor, input) => {
+      if (!asWeights.has(`${o}/${input}`)) used.add(tensor);
+    });
+    for (const tensor of operator.outputs ?? []) used.add(tensor);
+  });
   return [...used].filter((tensor) => tensor >= 0 && subgraph.tensors[tensor]?.type === TensorType.FLOAT32).sort((a, b) => a - b);
 }
 

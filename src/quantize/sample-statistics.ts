@@ -40,7 +40,8 @@ export class SampleStatistics {
       }
       this.values += input.length;
     }
-    if (constant) this.constantSamples += 1;
+    // A sample of one value says nothing by itself.
+    if (constant && inputs.some(({ length }) => length > 1)) this.constantSamples += 1;
   }
 
   warnings(): Warning[] {

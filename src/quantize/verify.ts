@@ -2,28 +2,17 @@
 
 import { fail } from '../errors.js';
 import { Interpreter } from '../simulator/index.js';
-import {
-  consumersOf,
-  type Model,
-  mainSubgraph,
-  operatorName,
-  producersOf,
-  readModel,
-  type Tensor,
-  TensorType,
-  tensorLabel,
-  typeName,
-} from '../tflite/index.js';
+import { linksOf, type Model, mainSubgraph, operatorName, readModel, type Tensor, TensorType, tensorLabel, typeName } from '../tflite/index.js';
 
 /**
  * Reads the file back and checks that it is integer only, inside and at its edges, and that every kernel takes it.
- * @throws QUANTIZE_VERIFY naming the tensor
+ * @throws MODEL_NOT_INT8 naming the tensor
  */
 export function verifyInt8(bytes: Uint8Array): Model {
-  const model = readModel(bytes, 'the quantized model');
+  const model = readModel(bytes, 'the int8 model');
   const subgraph = mainSubgraph(model);
   const refuse = (index: number, reason: string): Error =>
-    fail('QUANTIZE_VERIFY', { reason: `tensor ${tensorLabel(index, subgraph.tensors[index] as Tensor)} ${reason}` });
+    fail('MODEL_NOT_INT8', { reason: `tensor ${tensorLabel(index, subgraph.tensors[index] as Tensor)} ${reason}` });
   subgraph.tensors.forEach((tensor, index) => {
     if (tensor.type === TensorType.FLOAT32 || tensor.type === TensorType.FLOAT16 || tensor.type === TensorType.FLOAT64) {
       throw refuse(index, `is still ${typeName(tensor.type)}`);
@@ -38,8 +27,7 @@ export function verifyInt8(bytes: Uint8Array): Model {
     if (tensor.type !== TensorType.INT8) throw refuse(index, `at the edge is ${typeName(tensor.type)}, not int8`);
   }
   const converters = new Set(['QUANTIZE', 'DEQUANTIZE']);
-  const consumers = consumersOf(subgraph);
-  const producers = producersOf(subgraph);
+  const { consumers, producer: producers } = linksOf(subgraph);
   for (const index of subgraph.inputs ?? []) {
     if ((consumers.get(index) ?? []).some((operator) => converters.has(operatorName(model, operator)))) throw refuse(index, 'is converted at the edge');
   }
@@ -51,7 +39,7 @@ export function verifyInt8(bytes: Uint8Array): Model {
   try {
     new Interpreter(model);
   } catch (error) {
-    throw fail('QUANTIZE_VERIFY', { reason: error instanceof Error ? error.message : String(error) }, error);
+    throw fail('MODEL_NOT_INT8', { reason: error instanceof Error ? error.message : String(error) }, error);
   }
   return model;
 }

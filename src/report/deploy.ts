@@ -21,10 +21,8 @@ export function deployReport(result: DeployResult): string {
   if (check.memory.arenaBytes !== null)
     rows.push(['arena', `${bytesText(check.memory.arenaBytes)} of ${bytesText(arenaBytes)} ${budgetBar(check.memory.arenaBytes, arenaBytes)}`]);
   if (latencyMs !== null) rows.push(['latency', `${millisecondsText(latencyMs.median)} median, ${millisecondsText(latencyMs.p95)} p95 (${latencyMs.basis})`]);
-  rows.push([
-    'device = simulator',
-    `${agreement.equal} of ${agreement.samples} outputs bit-identical, challenge ${agreement.challenge ? 'answered' : 'FAILED'}`,
-  ]);
+  const outputs = agreement.samples === 0 ? '' : `${agreement.equal} of ${agreement.samples} outputs bit-identical, `;
+  rows.push(['device = simulator', `${outputs}challenge ${agreement.challenge ? 'answered' : 'FAILED'}`]);
   rows.push(['self-test', `${push.selfTest.vectors - push.selfTest.failed} of ${push.selfTest.vectors} vectors`]);
   rows.push(['model on device', `${push.model.slice(0, 16)}..., ${push.state}`]);
   return `${result.name} on ${result.target} (${result.device})\n\n${table(rows)}\n\nwrote ${result.files.model}\n      ${result.files.slotImage}`;

@@ -34,7 +34,8 @@ export class SmpServer {
     } catch (error) {
       if (error instanceof StatusError) return errorMap(error, packet.version);
       if (error instanceof AtollError && error.code === 'CBOR_MALFORMED') return { rc: SmpStatus.EINVAL };
-      throw error;
+      // A fault of the device itself: it says so and goes on serving.
+      return { rc: SmpStatus.EUNKNOWN, rsn: error instanceof Error ? error.message : String(error) };
     }
   }
 }

@@ -45,6 +45,8 @@ export class Slots {
   /** Empties a slot, as erasing its flash does. */
   erase(slot: Slot): void {
     if (slot.active) throw atollError('SLOT_IN_USE', 'the active slot cannot be erased');
+    if (slot.confirmed && this.active?.pending === true)
+      throw atollError('SLOT_IN_USE', 'this slot is what the device falls back to while the active one is not confirmed');
     Object.assign(slot, emptySlot());
   }
 

@@ -48,6 +48,7 @@ export function describeGraph(model: Model, arithmetic: Arithmetic): Graph {
 }
 
 function bindGraph(model: Model, arithmetic: Arithmetic, allocate: boolean): Graph {
+  checkDataflow(model);
   const subgraph = mainSubgraph(model);
   const plan = greedyPlan(allocate ? tensorRequests(model) : []);
   if (plan.headBytes > maxTensorBytes) throw fail('TENSOR_TOO_LARGE', { bytes: plan.headBytes, limit: maxTensorBytes });
@@ -79,6 +80,30 @@ export function refuseUnsupported(model: Model): void {
   for (const { index, name } of missing) byName.set(name, [...(byName.get(name) ?? []), index]);
   const operators = [...byName].map(([name, places]) => `${name} (operator ${places.join(', ')})`).join('; ');
   throw fail('OPERATORS_UNSUPPORTED', { count: missing.length, operators });
+}
+
+/** Every tensor is there before it is read, and nothing writes over what the file holds. */
+function checkDataflow(model: Model): void {
+  const { tensors, operators, inputs, outputs } = mainSubgraph(model);
+  const invalid = (index: number, reason: string, where: string): Error =>
+    fail('TFLITE_INVALID', { reason: `tensor ${tensorLabel(index, tensors[index] as Tensor)} ${reason}`, where });
+  const constant = tensors.map((tensor) => constantBytes(model, tensor) !== null);
+  const known = new Set<number>();
+  const define = (index: number, where: string): void => {
+    if (constant[index]) throw invalid(index, 'is written although the file holds its data', where);
+    if (tensors[index]?.isVariable) throw invalid(index, 'is a variable, which the simulator does not keep yet', where);
+    if (known.has(index)) throw invalid(index, 'is written twice', where);
+    known.add(index);
+  };
+  if ((outputs?.length ?? 0) === 0) throw fail('TFLITE_INVALID', { reason: 'it has no outputs', where: 'the main subgraph' });
+  for (const index of new Set(inputs ?? [])) define(index, 'the inputs');
+  operators.forEach((operator, o) => {
+    const where = `operator ${o} ${operatorName(model, operator)}`;
+    for (const index of operator.inputs ?? [])
+      if (index >= 0 && !constant[index] && !known.has(index)) throw invalid(index, 'is read before anything wrote it', where);
+    for (const index of operator.outputs ?? []) define(index, where);
+  });
+  for (const index of outputs ?? []) if (!constant[index] && !known.has(index)) throw invalid(index, 'is an output that nothing computes', 'the outputs');
 }
 
 function bindTensor(model: Model, tensor: Tensor, index: number, memory: ArrayBuffer, offset: number | undefined): Operand {

@@ -4,17 +4,11 @@ import { describeGraph } from './graph.js';
 import { operatorFamilies } from './operators/index.js';
 import type { Work } from './operators/operator.js';
 
-/** The work of every operator of the main subgraph, in order; null for operators that the simulator does not know or cannot bind. */
+/**
+ * The work of every operator of the main subgraph, in order; null for operators that the simulator does not know.
+ * @throws OPERATOR_INVALID, TENSOR_SHAPE_DYNAMIC, TFLITE_INVALID
+ */
 export function workOf(model: Model): (Work | null)[] {
-  try {
-    return describeGraph(model, kernelProfiles[defaultKernelProfile]).operators.map((context) => {
-      try {
-        return operatorFamilies.get(context.name)?.work(context) ?? null;
-      } catch {
-        return null;
-      }
-    });
-  } catch {
-    return (model.subgraphs[0]?.operators ?? []).map(() => null);
-  }
+  const { operators } = describeGraph(model, kernelProfiles[defaultKernelProfile]);
+  return operators.map((context) => operatorFamilies.get(context.name)?.work(context) ?? null);
 }

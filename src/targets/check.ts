@@ -60,7 +60,8 @@ export function checkModel(model: Model, target: Target, flashBytes: number): Ch
       hint: 'replace these operators in the model, or cut it before them',
     });
   }
-  reasons.push(...edgeTypes(model, target));
+  const wrongTypes = edgeTypes(model, target);
+  reasons.push(...wrongTypes);
   const budgets = budgetOf(target);
   if (budgets.slotBytes !== null && flashBytes > budgets.slotBytes) {
     reasons.push({
@@ -97,7 +98,8 @@ export function checkModel(model: Model, target: Target, flashBytes: number): Ch
     })),
     operators,
     memory: { flashBytes, arenaBytes: arena?.arenaBytes ?? null, headBytes: arena?.headBytes ?? null, tailBytes: arena?.tailBytes ?? null, budgets },
-    latencyMs: simulated ? estimateLatency(model, target) : null,
+    // The figures of a target are for integers.
+    latencyMs: simulated && wrongTypes.length === 0 ? estimateLatency(model, target) : null,
   };
 }
 

@@ -1,5 +1,6 @@
 // A first latency estimate, in milliseconds: cycles per multiply-accumulate and per element, or throughput.
 
+import { fail } from '../errors.js';
 import { workOf } from '../simulator/index.js';
 import { elementCount, type Model, mainSubgraph } from '../tflite/index.js';
 import type { Target } from './load.js';
@@ -19,7 +20,10 @@ export function estimateLatency(model: Model, target: Target): LatencyEstimate {
 
 /** The share of each operator, in milliseconds and in order. */
 export function operatorLatencies(model: Model, target: Target): number[] {
-  const work = workOf(model).map((one) => one ?? { kind: 'copy' as const, macs: 0 });
+  const work = workOf(model).map((one, o) => {
+    if (one === null) throw fail('INTERNAL', { reason: `the work of operator ${o} is not known` });
+    return one;
+  });
   const { latency } = target;
   if (latency.kind === 'throughput') {
     // What does not fit the parameter memory is streamed at every inference; it is charged to the operators by their work.

@@ -2,6 +2,7 @@
 
 import { fail } from '../errors.js';
 import { type Model, mainSubgraph, type Operator, type SubGraph } from './model.js';
+import { unknownFields } from './read.js';
 import { BuiltinOperator } from './schema/enums.js';
 import { create } from './schema/fields.js';
 import * as schema from './schema/model.js';
@@ -14,21 +15,35 @@ export function copyModel(model: Model): Model {
 function copyTable(value: unknown): unknown {
   if (Array.isArray(value)) return value.map(copyTable);
   if (value === null || typeof value !== 'object' || ArrayBuffer.isView(value)) return value;
-  return Object.fromEntries(Object.entries(value).map(([key, entry]) => [key, copyTable(entry)]));
+  const copy = Object.fromEntries(Object.entries(value).map(([key, entry]) => [key, copyTable(entry)]));
+  const unknown = unknownFields.get(value);
+  if (unknown !== undefined) unknownFields.set(copy, unknown);
+  return copy;
 }
 
-/** Operators that read each tensor, by tensor index. */
-export function consumersOf(subgraph: SubGraph): Map<number, Operator[]> {
-  const consumers = new Map<number, Operator[]>();
+/** Who writes and who reads each tensor of a subgraph, by tensor index. */
+export interface Links {
+  readonly producer: Map<number, Operator>;
+  readonly consumers: Map<number, Operator[]>;
+}
+
+export function linksOf(subgraph: SubGraph): Links {
+  const links: Links = { producer: new Map(), consumers: new Map() };
   for (const operator of subgraph.operators) {
-    for (const tensor of new Set(operator.inputs ?? [])) if (tensor >= 0) consumers.set(tensor, [...(consumers.get(tensor) ?? []), operator]);
+    for (const tensor of operator.outputs ?? []) links.producer.set(tensor, operator);
+    for (const tensor of new Set(operator.inputs ?? [])) {
+      if (tensor < 0) continue;
+      const known = links.consumers.get(tensor);
+      if (known === undefined) links.consumers.set(tensor, [operator]);
+      else known.push(operator);
+    }
   }
-  return consumers;
+  return links;
 }
 
-/** The operator that writes each tensor, by tensor index. */
-export function producersOf(subgraph: SubGraph): Map<number, Operator> {
-  return new Map(subgraph.operators.flatMap((operator) => Array.from(operator.outputs ?? [], (tensor): [number, Operator] => [tensor, operator])));
+/** Whether a tensor is read by exactly one operator and is no output of the graph. */
+export function isPrivate(subgraph: SubGraph, links: Links, tensor: number): boolean {
+  return links.consumers.get(tensor)?.length === 1 && !Array.from(subgraph.outputs ?? []).includes(tensor);
 }
 
 /** Adds a buffer and gives its index. */

@@ -81,7 +81,7 @@ export function elementCount(shape: ArrayLike<number>): number {
 
 /**
  * The shape of a tensor that must be static.
- * @throws TENSOR_SHAPE_DYNAMIC where a dimension is unknown (-1 in the shape or its signature beyond the batch) or negative
+ * @throws TENSOR_SHAPE_DYNAMIC where a dimension is negative, which stands for unknown
  */
 export function staticShape(index: number, tensor: Tensor): number[] {
   const shape = Array.from(tensor.shape ?? []);
@@ -95,11 +95,4 @@ export function staticShape(index: number, tensor: Tensor): number[] {
 export function constantBytes(model: Model, tensor: Tensor): Uint8Array | null {
   const data = model.buffers[tensor.buffer]?.data;
   return data === null || data === undefined || data.byteLength === 0 ? null : data;
-}
-
-/** Scale and zero point of a per-tensor quantized tensor; null without them. */
-export function tensorQuantization(tensor: Tensor): { scale: number; zeroPoint: number } | null {
-  const scale = tensor.quantization?.scale;
-  if (scale === null || scale === undefined || scale.length === 0) return null;
-  return { scale: scale[0] as number, zeroPoint: Number(tensor.quantization?.zeroPoint?.[0] ?? 0n) };
 }

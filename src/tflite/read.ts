@@ -20,7 +20,7 @@ export function readModel(bytes: Uint8Array, where = 'model'): Infer<typeof Mode
   const identifier = String.fromCharCode(...bytes.subarray(4, 8));
   if (identifier !== 'TFL3') throw fail('TFLITE_NOT_A_MODEL', { where, reason: `its identifier is ${JSON.stringify(identifier)}, not "TFL3"` });
   const buffer = new VerifiedBuffer(bytes);
-  const root = buffer.table(buffer.follow(0, 'model'), 'model');
+  const root = buffer.table(buffer.follow(0, 'model'), Model.list.length, 'model');
   const model = readTable(buffer, Model, root, 'model') as Infer<typeof Model>;
   if (model.version !== 3) throw fail('TFLITE_NOT_A_MODEL', { where, reason: `its schema version is ${model.version}, not 3` });
   resolveOutsideBuffers(buffer, model);
@@ -45,7 +45,7 @@ function readTable(buffer: VerifiedBuffer, type: TableType, view: TableView, whe
         out[key] = at === 0 ? null : buffer.string(at, inner);
         break;
       case 'child':
-        out[key] = at === 0 ? null : readTable(buffer, field.table(), buffer.table(buffer.follow(at, inner), inner), inner);
+        out[key] = at === 0 ? null : readTable(buffer, field.table(), buffer.table(buffer.follow(at, inner), field.table().list.length, inner), inner);
         break;
       case 'tables':
         out[key] = at === 0 ? [] : readTables(buffer, field.table(), at, inner);
@@ -64,7 +64,7 @@ function readTable(buffer: VerifiedBuffer, type: TableType, view: TableView, whe
 function readTables(buffer: VerifiedBuffer, type: TableType, at: number, where: string): unknown[] {
   return buffer.offsets(at, where).map((position, i) => {
     const inner = `${where}[${i}]`;
-    return readTable(buffer, type, buffer.table(buffer.follow(position, inner), inner), inner);
+    return readTable(buffer, type, buffer.table(buffer.follow(position, inner), type.list.length, inner), inner);
   });
 }
 
@@ -78,7 +78,7 @@ function readUnion(buffer: VerifiedBuffer, union: UnionType, view: TableView, sl
     unknownFields.set(unknown, { where, slot });
     return unknown;
   }
-  const value = readTable(buffer, member, buffer.table(buffer.follow(valueAt, where), where), where) as object;
+  const value = readTable(buffer, member, buffer.table(buffer.follow(valueAt, where), member.list.length, where), where) as object;
   return Object.assign(value, { kind: member.name });
 }
 
@@ -106,6 +106,9 @@ function resolveOutsideBuffers(buffer: VerifiedBuffer, model: Infer<typeof Model
   });
 }
 
+/** Far beyond what any kernel takes. */
+const maxRank = 16;
+
 /** Every index that one part of a model uses to name another is in range; tensors may be optional (-1) as inputs only. */
 function checkReferences(model: Infer<typeof Model>): void {
   const invalid = (reason: string, where: string): Error => fail('TFLITE_INVALID', { reason, where });
@@ -121,6 +124,7 @@ function checkReferences(model: Infer<typeof Model>): void {
     check(subgraph.inputs, 'inputs', 0);
     check(subgraph.outputs, 'outputs', 0);
     subgraph.tensors.forEach((tensor, t) => {
+      if ((tensor.shape?.length ?? 0) > maxRank) throw invalid(`a shape of ${tensor.shape?.length} dimensions`, `${place}, tensor ${t}`);
       if (tensor.buffer >= model.buffers.length && model.buffers.length > 0) {
         throw invalid(`buffer index ${tensor.buffer} of ${model.buffers.length}`, `${place}, tensor ${t}`);
       }

@@ -21,7 +21,7 @@ export class VerifiedBuffer {
 
   constructor(readonly bytes: Uint8Array) {
     this.view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
-    this.budget = 2 * bytes.byteLength + 65536;
+    this.budget = 3 * bytes.byteLength + 262144;
   }
 
   damaged(reason: string, offset: number, where: string): Error {
@@ -52,8 +52,9 @@ export class VerifiedBuffer {
     return target;
   }
 
-  table(start: number, where: string): TableView {
-    this.spend(8, start, where);
+  /** @param fields of the table's type: what its object will take in memory */
+  table(start: number, fields: number, where: string): TableView {
+    this.spend(32 + 8 * fields, start, where);
     this.need(start, 4, where);
     const vtable = start - this.view.getInt32(start, true);
     this.need(vtable, 4, where);
@@ -113,9 +114,10 @@ export class VerifiedBuffer {
     const count = this.u32(start, where);
     const length = count * scalarBytes(type);
     this.need(start + 4, length, where);
+    // Bytes are weights, and only ever looked at as a whole; everything else is walked through by who reads it.
+    if (type !== 'u8') this.spend(length, start, where);
     const from = this.bytes.byteOffset + start + 4;
     if (from % scalarBytes(type) === 0) return typedArray(type, this.bytes.buffer, from, count);
-    this.spend(length, start, where);
     return typedArray(type, this.bytes.slice(start + 4, start + 4 + length).buffer, 0, count);
   }
 

@@ -97,7 +97,7 @@ sharedTest('the official kws model on sim:qemu-mps2-an386, over the protocol: 1,
   const device = await openDevice('sim:qemu-mps2-an386');
   const pushed = await push(device, buildSlotImage(bytes, model, target));
   expect(pushed.arenaBytes).toBe(22772);
-  const result = await runBatch(await device.runner(model), sharedBytes('golden', 'kws_ref_model', 'input.bin'), 'input.bin');
+  const result = await runBatch(await device.runner(model, pushed.model), sharedBytes('golden', 'kws_ref_model', 'input.bin'), 'input.bin');
   expect(result.samples).toBe(1000);
   expect(Buffer.compare(result.outputs, sharedBytes('golden', 'kws_ref_model', 'output.bin'))).toBe(0);
   expect(result.latencyMs.basis).toBe('simulated');

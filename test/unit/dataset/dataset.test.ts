@@ -120,12 +120,12 @@ test('windows are cut from whole files', async () => {
   const windows = 'task: anomaly\nwindows: {length: 4, stride: 2, score: mse}\n';
   const dataset = await open('windows', `name: w\n${windows}inputs:\n  - {files: w1.bin, type: float32}\n`);
   const [sample] = await samplesOf(dataset);
-  expect(runsOf(sample as Sample, dataset).map(([window]) => [...(window ?? [])])).toEqual([
+  expect([...runsOf(sample as Sample, dataset)].map(([window]) => [...(window ?? [])])).toEqual([
     [1, 2, 3, 4],
     [3, 4, 5, 6],
   ]);
   const short = await open('short', `name: w\n${windows}inputs:\n  - {files: w2.bin, type: float32}\n`);
-  expect(() => runsOf({ index: 0, inputs: [Float32Array.of(1)], label: null, targets: null }, short)).toThrow(/fewer than a window/);
+  expect(() => [...runsOf({ index: 0, inputs: [Float32Array.of(1)], label: null, targets: null }, short)]).toThrow(/fewer than a window/);
 });
 
 test('a limit takes the same samples every time, and others with another seed', async () => {
@@ -142,7 +142,7 @@ test('a limit takes the same samples every time, and others with another seed', 
 });
 
 describe('dataset files with faults say where', () => {
-  writeFiles(folder, { 'ok.bin': floatBytes([1, 2, 3]), 'two.csv': '1\n2\n' });
+  writeFiles(folder, { 'ok.bin': floatBytes([1, 2, 3]), 'two.csv': '1\n2\n', 'half.npy': npy('<f4', [3], floatBytes([0, 0.5, 1])) });
   const input = 'inputs:\n  - {files: ok.bin, type: float32, shape: [1]}\n';
   test.each([
     ['an unknown key', `name: x\ntask: none\nspeed: 3\n${input}`, 'DATASET_INVALID', /line 1.*speed/],
@@ -157,6 +157,7 @@ describe('dataset files with faults say where', () => {
     ['no files', 'name: x\ntask: none\ninputs:\n  - {files: "gone*.bin", type: float32, shape: [1]}\n', 'DATASET_NO_FILES', /gone\*\.bin/],
     ['a size that does not divide', 'name: x\ntask: none\ninputs:\n  - {files: ok.bin, type: float32, shape: [2]}\n', 'DATASET_FILE_SIZE', /12 bytes.*takes 8/],
     ['raw files without a type', 'name: x\ntask: none\ninputs:\n  - {files: ok.bin, shape: [1]}\n', 'DATASET_INVALID', /need a type/],
+    ['a float as label', `name: x\ntask: classification\n${input}labels: half.npy\n`, 'DATASET_LABELS', /holds 0.5, which is no class number/],
     ['too few labels', `name: x\ntask: classification\n${input}labels: {csv: two.csv}\n`, 'DATASET_LABELS', /2 rows in two.csv for 3 samples/],
     [
       'inputs of different length',

@@ -285,8 +285,9 @@ test('echo, params, info; what the device lacks is ENOTSUP, in both versions', a
 
 test('runs, latency and profile come from the device', async () => {
   const { device } = connect();
-  await push(device, image);
-  const runner = await device.runner(model);
+  const pushed = await push(device, image);
+  await expect(device.runner(model, 'ab'.repeat(32))).rejects.toThrow(expect.objectContaining({ code: 'DEVICE_OTHER_MODEL' }));
+  const runner = await device.runner(model, pushed.model);
   const { output, latencyMs } = await runner.run(new Uint8Array(900).fill(5));
   expect(output.byteLength).toBe(10);
   expect(runner.basis).toBe('simulated');

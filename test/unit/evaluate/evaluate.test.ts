@@ -1,7 +1,7 @@
 import path from 'node:path';
 import { expect, test } from 'vitest';
 import { openDataset } from '../../../src/dataset/index.js';
-import { areaUnderRoc, evaluate, hostRunner, inTopK, interleave, runBatch, toModelInput, toRealValues } from '../../../src/evaluate/index.js';
+import { areaUnderRoc, evaluate, hostRunner, inTopK, interleave, matchInputs, runBatch, toModelInput, toRealValues } from '../../../src/evaluate/index.js';
 import type { TensorInfo } from '../../../src/simulator/index.js';
 import { floatBytes, temporaryFolder, writeFiles } from '../../support/files.js';
 import { denseModel } from '../../support/models.js';
@@ -74,7 +74,10 @@ test('data that does not fit the model, or has no metric, is refused', async () 
   });
   const three = await openDataset(path.join(folder, 'three.yaml'));
   await expect(evaluate(hostRunner(identity), three)).rejects.toThrow(expect.objectContaining({ code: 'DATASET_NO_METRIC' }));
-  writeFiles(folder, { 'three.yaml': 'name: three\ntask: regression\ninputs:\n  - {files: three.bin, type: float32, shape: [3]}\n' });
+  writeFiles(folder, {
+    'three.yaml':
+      'name: three\ntask: regression\ninputs:\n  - {files: three.bin, type: float32, shape: [3]}\ntargets:\n  - {files: three.bin, type: float32, shape: [3]}\n',
+  });
   await expect(evaluate(hostRunner(identity), await openDataset(path.join(folder, 'three.yaml')))).rejects.toThrow(
     expect.objectContaining({ code: 'DATASET_MISMATCH' }),
   );
@@ -93,5 +96,27 @@ test('a batch of raw tensors, repeated, and inputs from several files', async ()
 test('an aborted evaluation stops', async () => {
   const abort = new AbortController();
   abort.abort(new Error('enough'));
-  await expect(evaluate(hostRunner(identity), await dataset('abort', [1, 2, 3, 4], 'task: regression\n'), { signal: abort.signal })).rejects.toThrow('enough');
+  await expect(
+    evaluate(hostRunner(identity), await dataset('abort', [1, 2, 3, 4], 'task: regression\ntargets:\n  - {files: abort.bin, type: float32, shape: [4]}\n'), {
+      signal: abort.signal,
+    }),
+  ).rejects.toThrow('enough');
+});
+
+test('numbers that are none, labels beyond the outputs, and a ROC curve of one kind are refused', async () => {
+  writeFiles(folder, { 'one.csv': '1\n', 'seven.csv': '7\n' });
+  const labelled = (name: string, value: number, labels: string, extra = '') =>
+    dataset(name, [value, 0, 0, 0], `task: classification\nlabels: {csv: ${labels}}\n${extra}`);
+  await expect(evaluate(hostRunner(identity), await labelled('nan', Number.NaN, 'one.csv'))).rejects.toThrow(
+    expect.objectContaining({ code: 'OUTPUT_NOT_A_NUMBER' }),
+  );
+  await expect(evaluate(hostRunner(identity), await labelled('seven', 1, 'seven.csv'))).rejects.toThrow(/label 7, the model only 2 outputs/);
+  await expect(evaluate(hostRunner(identity), await labelled('three', 1, 'one.csv', 'classes: [a, b, c]\n'))).rejects.toThrow(/3 classes, the model 2 outputs/);
+  await expect(evaluate(hostRunner(identity), await labelled('roc', 1, 'one.csv', 'metric: auc\n'))).rejects.toThrow(/both kinds/);
+});
+
+test('inputs that are named must be named as in the model', async () => {
+  const data = await dataset('names', [1, 2, 3, 4], 'task: none\n');
+  const named = { ...data, inputs: [{ ...data.inputs[0], name: 'xx', shape: [4], integers: false }] };
+  expect(() => matchInputs(named, [int8Input])).toThrow(/input xx is none of the model's \(x\)/);
 });

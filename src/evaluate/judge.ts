@@ -1,0 +1,122 @@
+// What a metric needs of each sample, gathered run by run, and the metric's value over all of them.
+
+import type { Dataset, Metric, Sample } from '../dataset/index.js';
+import { fail } from '../errors.js';
+import { areaUnderRoc, argMax, type Confusion, inTopK } from './metrics.js';
+
+/** A matrix of more classes than this says nothing to anybody, and takes their square in memory. */
+const maxConfusionClasses = 1000;
+
+interface Judged {
+  readonly label: number | null;
+  readonly score: number;
+  readonly predicted: number;
+  readonly hit: boolean;
+}
+
+export class Judge {
+  private readonly judged: Judged[] = [];
+  private signalPower = 0;
+  private errorPower = 0;
+  private elements = 0;
+
+  /** @throws DATASET_NO_METRIC where the dataset lacks what its metric needs */
+  constructor(
+    private readonly dataset: Dataset,
+    private readonly metric: Metric,
+    private readonly outputLength: number,
+  ) {
+    const missing = (reason: string): Error => fail('DATASET_NO_METRIC', { dataset: dataset.name, reason });
+    const needsLabels = metric === 'top1' || metric === 'top5' || metric === 'auc';
+    if (needsLabels && !dataset.hasLabels) throw missing(`metric ${metric} needs labels`);
+    if (!needsLabels && !dataset.hasTargets && dataset.windows === null) throw missing(`metric ${metric} needs targets`);
+    const { classes } = dataset;
+    if (dataset.task === 'classification' && classes !== null && outputLength > 1 && classes.length !== outputLength) {
+      const reason = `the labels name ${classes.length} classes, the model ${outputLength} outputs; list all of them under classes, in the order of the outputs`;
+      throw fail('DATASET_LABELS', { where: dataset.path, reason });
+    }
+    if (metric === 'auc' && dataset.windows === null && outputLength > 2)
+      throw missing(`metric auc takes one or two outputs, or windows; the model has ${outputLength}`);
+  }
+
+  get count(): number {
+    return this.judged.length;
+  }
+
+  /**
+   * @param runs input and output of each run of the sample: one, or one per window
+   * @throws OUTPUT_NOT_A_NUMBER, DATASET_MISMATCH, DATASET_LABELS
+   */
+  add(sample: Sample, runs: readonly { readonly input: Float32Array; readonly output: Float32Array }[]): void {
+    const { dataset } = this;
+    const { label } = sample;
+    if (label !== null && dataset.task === 'classification' && label >= this.outputLength) {
+      throw fail('DATASET_LABELS', { where: dataset.path, reason: `sample ${sample.index} has label ${label}, the model only ${this.outputLength} outputs` });
+    }
+    let score = 0;
+    for (const { input, output } of runs) {
+      const bad = output.find((value) => !Number.isFinite(value));
+      if (bad !== undefined) throw fail('OUTPUT_NOT_A_NUMBER', { value: bad, sample: sample.index, dataset: dataset.name });
+      const expected = sample.targets?.[0] ?? (dataset.windows === null ? null : input);
+      const error = expected === null ? 0 : this.compare(expected, output);
+      score = dataset.windows?.aggregate === 'max' ? Math.max(score, error) : score + error / runs.length;
+    }
+    const output = runs[0]?.output ?? new Float32Array(0);
+    this.judged.push({
+      label,
+      score: dataset.windows === null ? (output.at(-1) ?? 0) : score,
+      predicted: argMax(output),
+      hit: label !== null && inTopK(output, label, this.metric === 'top5' ? 5 : 1),
+    });
+  }
+
+  /** @throws DATASET_NO_METRIC where there are no samples, or only one kind of them for a ROC curve */
+  value(): number {
+    const { judged, dataset } = this;
+    const missing = (reason: string): Error => fail('DATASET_NO_METRIC', { dataset: dataset.name, reason });
+    if (judged.length === 0) throw missing('it has no samples');
+    switch (this.metric) {
+      case 'top1':
+      case 'top5':
+        return judged.filter(({ hit }) => hit).length / judged.length;
+      case 'auc': {
+        const positives = judged.filter(({ label }) => label !== 0).length;
+        if (positives === 0 || positives === judged.length) throw missing('metric auc needs samples of both kinds, label 0 and others');
+        return areaUnderRoc(
+          judged.map(({ score }) => score),
+          judged.map(({ label }) => label ?? 0),
+        );
+      }
+      case 'mse':
+        return this.errorPower / this.elements;
+      case 'snr':
+        return 10 * Math.log10(this.signalPower / this.errorPower);
+    }
+  }
+
+  confusion(): Confusion | null {
+    const { outputLength, dataset } = this;
+    if (dataset.task !== 'classification' || outputLength > maxConfusionClasses) return null;
+    const matrix = Array.from({ length: outputLength }, () => new Array<number>(outputLength).fill(0));
+    for (const { label, predicted } of this.judged) {
+      const row = matrix[label ?? -1];
+      if (row !== undefined) row[predicted] = (row[predicted] ?? 0) + 1;
+    }
+    return { matrix, classes: dataset.classes };
+  }
+
+  /** Mean squared error of one output; the sums over all samples grow with it. */
+  private compare(expected: Float32Array, output: Float32Array): number {
+    if (expected.length !== output.length) {
+      throw fail('DATASET_MISMATCH', { dataset: this.dataset.name, reason: `${expected.length} target values for an output of ${output.length}` });
+    }
+    let error = 0;
+    for (let k = 0; k < output.length; k++) {
+      error += ((output[k] as number) - (expected[k] as number)) ** 2;
+      this.signalPower += (expected[k] as number) ** 2;
+    }
+    this.errorPower += error;
+    this.elements += output.length;
+    return error / output.length;
+  }
+}
