@@ -1,5 +1,5 @@
 import { spawn } from 'node:child_process';
-import { existsSync, mkdirSync, readdirSync, readFileSync } from 'node:fs';
+import { existsSync, lstatSync, mkdirSync, readdirSync, readFileSync, symlinkSync } from 'node:fs';
 import path from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { writeModel } from '../../src/tflite/index.js';
@@ -87,6 +87,31 @@ test('deploy does all of it, and leaves model, slot image and report', async () 
   const bare = await run('deploy', 'float.tflite', '--calibrate', 'data.yaml', '--target', 'pico', '--device', 'sim:pico', '-o', 'elsewhere', '--json');
   expect(jsonOf(bare)).toMatchObject({ schema: 'atoll/deploy/1', accuracy: null });
   expect(existsSync(at('elsewhere/float.int8.tflite'))).toBe(true);
+});
+
+test('outputs follow links, and never replace their own input', async () => {
+  writeFiles(folder, { 'real.tflite': 'old' });
+  symlinkSync('real.tflite', at('link.tflite'));
+  expect((await run('quantize', 'float.tflite', '--calibrate', 'data.yaml', '-o', 'link.tflite')).code).toBe(0);
+  expect(lstatSync(at('link.tflite')).isSymbolicLink()).toBe(true);
+  expect(readFileSync(at('real.tflite')).subarray(4, 8).toString()).toBe('TFL3');
+  expect(await run('quantize', 'float.tflite', '--calibrate', 'data.yaml', '-o', './float.tflite')).toMatchObject({
+    code: 2,
+    stderr: expect.stringContaining('would replace the input'),
+  });
+  expect(await run('run', 'float.tflite', '--input', 'nope=data.bin')).toMatchObject({
+    code: 2,
+    stderr: expect.stringContaining('the inputs of the model are x'),
+  });
+});
+
+test("a target of one's own serves check, push and deploy alike, and check says what push will send", async () => {
+  writeFiles(folder, { 'mine.yaml': readFileSync('targets/pico.yaml', 'utf8').replace('id: pico', 'id: mine') });
+  expect((await run('quantize', 'float.tflite', '--calibrate', 'data.yaml', '-o', 'mine.tflite')).code).toBe(0);
+  const checked = jsonOf(await run('check', 'mine.tflite', '--target', 'mine.yaml', '--json')) as { memory: { flashBytes: number } };
+  const pushed = jsonOf(await run('push', 'mine.tflite', '--device', 'sim:mine.yaml', '--json')) as { image: { bytes: number } };
+  expect(pushed).toMatchObject({ target: 'mine', state: 'confirmed' });
+  expect(checked.memory.flashBytes).toBe(pushed.image.bytes);
 });
 
 describe('exit codes and errors', () => {

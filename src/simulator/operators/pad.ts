@@ -12,6 +12,7 @@ import {
   requireShape,
   requireType,
 } from './operator.js';
+import { forEachPosition, strides } from './positions.js';
 
 function prepareWith(context: OperatorContext, value: number): () => void {
   const input = inputOf(context, 0);
@@ -43,14 +44,14 @@ function paddingsOf(context: OperatorContext, input: Operand, output: Operand): 
 }
 
 /** Where each row (last dimension) of the input begins in the output. */
-function rowStarts(input: Operand, output: Operand, before: number[]): number[] {
+function rowStarts(input: Operand, output: Operand, before: readonly number[]): Int32Array {
   const last = input.shape.length - 1;
-  let starts = [0];
-  for (let d = 0; d <= last; d++) {
-    const count = d === last ? 1 : (input.shape[d] as number);
-    const size = output.shape[d] as number;
-    starts = starts.flatMap((base) => Array.from({ length: count }, (_, i) => base * size + (before[d] as number) + i));
-  }
+  const stride = strides(output.shape);
+  const starts = new Int32Array(input.data.length / (input.shape[last] || 1));
+  const first = before.reduce((sum, amount, d) => sum + amount * (stride[d] as number), 0);
+  forEachPosition(input.shape.slice(0, last), (position, row) => {
+    starts[row] = position.reduce((sum, index, d) => sum + index * (stride[d] as number), first);
+  });
   return starts;
 }
 

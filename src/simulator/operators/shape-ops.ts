@@ -3,6 +3,7 @@
 
 import { elementCount } from '../../tflite/index.js';
 import { inputOf, invalid, type Operand, type OperatorContext, type OperatorFamily, optionsOf, outputOf, requireShape, requireType } from './operator.js';
+import { forEachPosition, strides } from './positions.js';
 
 const anyType = ['float32', 'int8', 'uint8', 'int16', 'int32', 'int64', 'bool'] as const;
 
@@ -100,11 +101,15 @@ export const stridedSlice: OperatorFamily = {
       output,
       slices.filter((slice) => !slice.dropped).map((slice) => slice.count),
     );
-    let positions = [0];
-    slices.forEach((slice, d) => {
-      const size = input.shape[d] as number;
-      positions = positions.flatMap((base) => Array.from({ length: slice.count }, (_, i) => base * size + slice.start + i * slice.stride));
-    });
+    const stride = strides(input.shape);
+    const positions = new Int32Array(output.data.length);
+    const first = slices.reduce((sum, slice, d) => sum + slice.start * (stride[d] as number), 0);
+    forEachPosition(
+      slices.map(({ count }) => count),
+      (position, index) => {
+        positions[index] = position.reduce((sum, at, d) => sum + at * (slices[d] as Slice).stride * (stride[d] as number), first);
+      },
+    );
     const from = input.data as Float32Array;
     const to = output.data as Float32Array;
     return () => {

@@ -129,6 +129,41 @@ describe('faults', () => {
   });
 });
 
+test('a push that died before it confirmed goes on there, and does not cost the device its fallback', async () => {
+  const { simulated, device } = connect();
+  await push(device, image);
+  const confirm = device.client.request.bind(device.client);
+  device.client.request = (async (command: Parameters<typeof confirm>[0], ...rest: [object]) => {
+    if (command === atollCommands.confirm) throw new Error('power cut');
+    return confirm(command, ...rest);
+  }) as typeof device.client.request;
+  await expect(push(device, otherImage)).rejects.toThrow('power cut');
+  await expect(push(device, otherImage)).rejects.toThrow('power cut');
+  expect(simulated.slots.all.map(({ confirmed }) => confirmed).sort()).toEqual([false, true]);
+  await expect(uploadImage(device.client, new Uint8Array(500).fill(1))).rejects.toThrow(/SLOT_IN_USE.*falls back/);
+  for (let boot = 0; boot < 3; boot++) simulated.reset();
+  expect(await device.activeModel()).toBe(Buffer.from(sha256(writeModel(model))).toString('hex'));
+  device.client.request = confirm;
+  expect(await push(device, otherImage)).toMatchObject({ state: 'confirmed', changed: true });
+});
+
+test('a reset is asked for once, and an abort is no time-out', async () => {
+  const { simulated, device } = connect({ faults: ['lost-response'] });
+  await push(device, image);
+  let boots = 0;
+  const reset = simulated.reset.bind(simulated);
+  simulated.reset = () => {
+    boots += 1;
+    reset();
+  };
+  for (let i = 0; i < 12; i++) await device.reset().catch((error: unknown) => expect(error).toMatchObject({ code: 'DEVICE_TIMEOUT' }));
+  expect(boots).toBe(12);
+  const silent = new SmpClient(new SimulatedDevice(target, { maxPacketBytes: 4 }).connect(), quick);
+  await expect(silent.request(osCommands.params, {}, { attempts: 1, signal: AbortSignal.timeout(10) })).rejects.toThrow(
+    expect.objectContaining({ name: 'TimeoutError' }),
+  );
+});
+
 describe('resume', () => {
   async function half(device: DeviceClient, bytes: Uint8Array): Promise<number> {
     const abort = new AbortController();

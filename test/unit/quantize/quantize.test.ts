@@ -161,6 +161,58 @@ test('a bias that two operators share becomes two', async () => {
   expect(first).not.toBe(second);
 });
 
+test('a constant that is a bias here and an operand there becomes both', async () => {
+  const model = modelOf(
+    [
+      { shape: [1, 2] },
+      { shape: [2, 2], data: Float32Array.of(1, 2, 3, 4) },
+      { shape: [2], data: Float32Array.of(0.1, 0.2) },
+      { shape: [1, 2] },
+      { shape: [1, 2] },
+    ],
+    [
+      { op: 'FULLY_CONNECTED', inputs: [0, 1, 2], outputs: [3], options: denseOptions() },
+      { op: 'ADD', inputs: [3, 2], outputs: [4], options: { kind: 'AddOptions', fusedActivationFunction: 0, potScaleInt16: false } },
+    ],
+    [0],
+    [4],
+  );
+  const result = await quantize(model, await dataset('both', [2], waves(60, 2)));
+  // The normalization pass folds the ADD into the bias; planned as it stands, the constant is int32 and int8.
+  expect(operators(result.model)).toEqual(['FULLY_CONNECTED']);
+  const plan = planQuantization(model, calibrationOf([{ min: -1, max: 1 }, null, null, { min: -1, max: 1 }, { min: -1, max: 1 }]));
+  expect(plan.biases.map(({ tensor }) => tensor)).toEqual([2]);
+  expect(plan.activations.map(({ tensor }) => tensor)).toContain(2);
+});
+
+test('channels whose weights are next to nothing keep scales that are numbers', async () => {
+  const model = denseModel([1e-38, 1e-39, 0, 0, 1e-41, 0, 0, 0], [0, 0]);
+  const result = await quantize(
+    model,
+    await dataset(
+      'tiny',
+      [4],
+      waves(200, 4).map((value) => value * 1e-4),
+    ),
+  );
+  expect(schemeOf(result.model)).toBe('int8');
+});
+
+test('a model with several subgraphs is refused as such', async () => {
+  const model = denseModel();
+  model.subgraphs.push(...denseModel().subgraphs);
+  await expect(quantize(model, await dataset('two', [4], waves(60, 4)))).rejects.toThrow(/2 subgraphs/);
+});
+
+test('integers from disk without a quantization give a warning', async () => {
+  writeFiles(folder, {
+    'u8.bin': Uint8Array.from({ length: 400 }, (_, i) => 100 + 90 * Math.sin(i / 9)),
+    'u8.yaml': 'name: u8\ntask: none\ninputs:\n  - {files: u8.bin, type: uint8, shape: [4]}\n',
+  });
+  const { warnings } = await quantize(denseModel(), await openDataset(path.join(folder, 'u8.yaml')));
+  expect(warnings.map(({ code }) => code)).toEqual(['UNSCALED_INTEGERS']);
+});
+
 describe('calibration data that is none', () => {
   const model = denseModel();
   const codes = async (name: string, values: ArrayLike<number>): Promise<string[]> =>

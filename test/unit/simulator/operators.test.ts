@@ -90,6 +90,47 @@ describe('models that contradict themselves', () => {
     expect(() => new Interpreter(model)).toThrow(/"tensor0" has scale 0/);
   });
 
+  const relus = (first: number, second: number) => ({
+    operators: [
+      { op: 'RELU' as const, inputs: [first], outputs: [second] },
+      { op: 'RELU' as const, inputs: [1], outputs: [2] },
+    ],
+  });
+  const four = { shape: [1, 4] };
+  test.each([
+    [
+      'operators out of order',
+      modelOf(
+        [four, four, four],
+        [
+          { op: 'RELU', inputs: [1], outputs: [2] },
+          { op: 'RELU', inputs: [0], outputs: [1] },
+        ],
+        [0],
+        [2],
+      ),
+      /"tensor1" is read before anything wrote it/,
+    ],
+    [
+      'a tensor that nothing computes',
+      modelOf([four, four, four], relus(0, 1).operators.slice(0, 1), [0], [2]),
+      /"tensor2" is an output that nothing computes/,
+    ],
+    [
+      'a constant that is written',
+      modelOf([four, { shape: [1, 4], data: new Float32Array(4) }], [{ op: 'RELU', inputs: [0], outputs: [1] }], [0], [1]),
+      /"tensor1" is written although the file holds its data/,
+    ],
+    [
+      'a tensor that is written twice',
+      modelOf([four, four, four], [...relus(0, 1).operators, { op: 'RELU', inputs: [0], outputs: [1] }], [0], [2]),
+      /"tensor1" is written twice/,
+    ],
+    ['no outputs', modelOf([four, four], [{ op: 'RELU', inputs: [0], outputs: [1] }], [0], []), /no outputs/],
+  ])('%s', (_, model, message) => {
+    expect(() => new Interpreter(model)).toThrow(expect.objectContaining({ code: 'TFLITE_INVALID', message: expect.stringMatching(message) }));
+  });
+
   test('more memory than any host should give', () => {
     const model = modelOf([{ shape: [1, 40000, 40000, 4] }, { shape: [1, 40000, 40000, 4] }], [{ op: 'RELU', inputs: [0], outputs: [1] }], [0], [1]);
     expect(() => new Interpreter(model)).toThrow(expect.objectContaining({ code: 'TENSOR_TOO_LARGE' }));

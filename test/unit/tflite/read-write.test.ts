@@ -1,6 +1,6 @@
 import { isDeepStrictEqual } from 'node:util';
 import { describe, expect, test } from 'vitest';
-import { create, type Model, readModel, schema, writeModel } from '../../../src/tflite/index.js';
+import { copyModel, create, type Model, readModel, schema, writeModel } from '../../../src/tflite/index.js';
 import type { Field, TableType } from '../../../src/tflite/schema/fields.js';
 import { scalarBytes } from '../../../src/tflite/schema/fields.js';
 import { BuiltinOptions, BuiltinOptions2 } from '../../../src/tflite/schema/options.js';
@@ -158,6 +158,30 @@ describe('files that are no sound model', () => {
     expect(() => readModel(large)).toThrow(/again and again/);
   });
 
+  test('many operators that share one long list of inputs are refused, not walked through again and again', () => {
+    const model = denseModel();
+    const [graph] = model.subgraphs;
+    const long = new Int32Array(20000);
+    graph?.operators.unshift(create(schema.Operator, { inputs: long, outputs: Int32Array.of(3) }));
+    graph?.operators.push(...Array.from({ length: 5000 }, () => create(schema.Operator, { inputs: Int32Array.of(0), outputs: Int32Array.of(3) })));
+    const file = writeModel(model);
+    const view = new DataView(file.buffer, file.byteOffset, file.byteLength);
+    const slot = (table: number, n: number): number => table + view.getUint16(table - view.getInt32(table, true) + 4 + 2 * n, true);
+    const follow = (at: number): number => at + view.getUint32(at, true);
+    const operators = follow(slot(follow(follow(slot(view.getUint32(0, true), 2)) + 4), 3));
+    const operator = (i: number): number => follow(operators + 4 + 4 * i);
+    const shared = follow(slot(operator(0), 1));
+    for (let i = 1; i < view.getUint32(operators, true); i++) view.setUint32(slot(operator(i), 1), shared - slot(operator(i), 1), true);
+    expect(() => readModel(file)).toThrow(/again and again/);
+  });
+
+  test('a shape of more dimensions than any kernel takes', () => {
+    const model = denseModel();
+    const tensor = model.subgraphs[0]?.tensors[0];
+    if (tensor !== undefined) tensor.shape = new Int32Array(17).fill(1);
+    expect(() => readModel(writeModel(model))).toThrow(/a shape of 17 dimensions/);
+  });
+
   test.each([
     ['a tensor index', (model: Model) => model.subgraphs[0]?.operators[0]?.inputs?.fill(99), /tensor index 99 of 4/],
     ['an operator code', (model: Model) => Object.assign(model.subgraphs[0]?.operators[0] ?? {}, { opcodeIndex: 7 }), /operator code 7 of 1/],
@@ -189,6 +213,7 @@ test('a field beyond the schema is read over, but refused when writing', () => {
   const model = readModel(grown);
   expect(model.subgraphs.length).toBe(1);
   expect(() => writeModel(model)).toThrow(expect.objectContaining({ code: 'TFLITE_UNKNOWN_FIELD' }));
+  expect(() => writeModel(copyModel(model))).toThrow(expect.objectContaining({ code: 'TFLITE_UNKNOWN_FIELD' }));
 });
 
 sharedTest.for(sharedModels())('%s survives writing and reading', (file) => {
