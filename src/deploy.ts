@@ -8,10 +8,10 @@ import { type Dataset, openDataset } from './dataset/index.js';
 import { type DeviceClient, type PushResult, push } from './device/index.js';
 import { fail } from './errors.js';
 import { type Evaluation, evaluate, hostRunner, type Progress, type Runner, type Warning } from './evaluate/index.js';
-import { parseYaml, readBytes, readText, writeAtomically } from './files/index.js';
+import { describeFaults, parseYaml, readBytes, readText, writeAtomically } from './files/index.js';
 import { optimize } from './optimize/index.js';
 import { quantize, schemeOf, verifyInt8 } from './quantize/index.js';
-import { type CheckResult, checkModel, type Target } from './targets/index.js';
+import { type CheckResult, checkModel, requireFit, type Target } from './targets/index.js';
 import { type Model, readModel } from './tflite/index.js';
 
 const projectSchema = z.strictObject({
@@ -64,8 +64,7 @@ export interface DeployResult {
 export async function readProject(folder: string): Promise<Project> {
   const file = path.join(folder, 'atoll.yaml');
   const { value, faults } = parseYaml(await readText(file), projectSchema);
-  const [fault] = faults;
-  if (value === null) throw fail('PROJECT_INVALID', { where: `${file}, line ${fault?.line ?? 0}, ${fault?.path ?? ''}`, reason: fault?.reason ?? 'empty' });
+  if (value === null) throw fail('PROJECT_INVALID', describeFaults(file, faults));
   const resolve = (name: string): string => path.join(folder, name);
   return {
     name: value.name,
@@ -94,7 +93,7 @@ export async function deploy(project: Project, target: Target, device: DeviceCli
 
   const slotImage = buildSlotImage(prepared.bytes, prepared.model, target);
   const check = checkModel(prepared.model, target, slotImage.byteLength);
-  if (!check.fits) throw fail('MODEL_DOES_NOT_FIT', { target: target.id, reasons: check.reasons.map(({ message }) => message).join('; ') });
+  requireFit(check);
   const files = { model: path.join(project.out, `${project.name}.int8.tflite`), slotImage: path.join(project.out, `${project.name}.${target.id}.slot`) };
   await writeAtomically(files.model, prepared.bytes);
   await writeAtomically(files.slotImage, slotImage);

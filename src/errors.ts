@@ -237,10 +237,6 @@ export function reasonOf(error: unknown): string {
   return error instanceof Error ? error.message : String(error);
 }
 
-export function assertNever(value: never): never {
-  throw fail('INTERNAL', { reason: `unexpected value ${JSON.stringify(value)}` });
-}
-
 function fill(text: string, values: Readonly<Record<string, string | number>>): string {
   return text.replaceAll(/\{(\w+)\}/g, (whole, key: string) => {
     const value = values[key];

@@ -4,4 +4,5 @@
 export { type AgreementResult, compareOutputs } from './agreement.js';
 export { type BundleOptions, buildSlotImage, slotImageBytes } from './build.js';
 export { drawable, drawSample, SeededBytes } from './drawing.js';
-export { decodeSlotImage, encodeSlotImage, equalBytes, type Manifest, type SelfTestVector, type SlotImage, sha256, type Trailer } from './slot-image.js';
+export { equalBytes, hex, sha256 } from './hash.js';
+export { decodeSlotImage, encodeSlotImage, type Manifest, type SelfTestVector, type SlotImage, type Trailer } from './slot-image.js';

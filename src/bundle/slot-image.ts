@@ -1,16 +1,16 @@
 // The slot image: the model, zeros up to a multiple of 16, a trailer in CBOR, zeros, and a footer of 32 bytes that
 // finds them. firmware-protocol/README.md specifies it. A bare .tflite is a slot image without trailer.
 
-import { createHash } from 'node:crypto';
 import { crc32 } from 'node:zlib';
 import { decode, encode } from 'cborg';
 import { z } from 'zod';
 import { fail, reasonOf } from '../errors.js';
 import { bytes, decodeMap, encodePayload, uint } from '../protocol/index.js';
+import { equalBytes, sha256 } from './hash.js';
 
 const magic = new TextEncoder().encode('ATOLLIMG');
-export const footerBytes = 32;
-export const imageAlignment = 16;
+const footerBytes = 32;
+const imageAlignment = 16;
 const formatVersion = 1;
 
 const manifestSchema = z.looseObject({
@@ -49,10 +49,6 @@ export interface SlotImage {
   readonly model: Uint8Array;
   /** null for a bare .tflite. */
   readonly trailer: Trailer | null;
-}
-
-export function sha256(data: Uint8Array): Uint8Array {
-  return new Uint8Array(createHash('sha256').update(data).digest());
 }
 
 /** What the manifest says beyond what follows from the bytes themselves. */
@@ -118,10 +114,6 @@ function decodeTrailer(encoded: Uint8Array, model: Uint8Array): Trailer {
   if (!equalBytes(manifest.model, sha256(model))) throw invalid('the model is not the one that the manifest names');
   if (!equalBytes(manifest.vectors, sha256(trailer.vectors))) throw invalid('the self-test vectors are not those that the manifest names');
   return { manifest, vectors, signed: trailer.signature !== undefined };
-}
-
-export function equalBytes(a: Uint8Array, b: Uint8Array): boolean {
-  return a.byteLength === b.byteLength && a.every((byte, i) => byte === b[i]);
 }
 
 function alignUp(value: number): number {

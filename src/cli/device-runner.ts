@@ -31,16 +31,14 @@ export async function openRunner(context: Context, bytes: Uint8Array, model: Mod
 
 /** Builds the slot image for the device's target, checks that it fits, and pushes it. */
 export async function pushModel(context: Context, uri: string, device: import('../device/index.js').DeviceClient, bytes: Uint8Array, model: Model) {
-  const [{ targetOfDevice }, { checkModel }, { buildSlotImage }, { push }, { fail }] = await Promise.all([
+  const [{ targetOfDevice }, { checkModel, requireFit }, { buildSlotImage }, { push }] = await Promise.all([
     import('../open-device.js'),
     import('../targets/index.js'),
     import('../bundle/index.js'),
     import('../device/index.js'),
-    import('../errors.js'),
   ]);
   const target = await targetOfDevice(uri, device, context.signal);
   const image = buildSlotImage(bytes, model, target);
-  const check = checkModel(model, target, image.byteLength);
-  if (!check.fits) throw fail('MODEL_DOES_NOT_FIT', { target: target.id, reasons: check.reasons.map(({ message }) => message).join('; ') });
+  requireFit(checkModel(model, target, image.byteLength));
   return push(device, image, { signal: context.signal, onProgress: (step, progress) => context.progress.update(step, progress) });
 }

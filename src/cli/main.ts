@@ -75,7 +75,7 @@ async function runVerb(
   streams: Streams,
 ): Promise<number> {
   const progress = options.quiet === true ? silentProgress : progressOn(streams.stderr);
-  const context: Context = { progress, signal, note: (text) => void streams.stderr.write(`${text}\n`) };
+  const context: Context = { progress, signal };
   let outcome: Outcome;
   try {
     outcome = await verb.run(context, args, options);

@@ -15,8 +15,6 @@ export interface Outcome {
 export interface Context {
   readonly progress: ProgressReporter;
   readonly signal: AbortSignal;
-  /** A line for people on stderr. */
-  readonly note: (text: string) => void;
 }
 
 export interface Verb {

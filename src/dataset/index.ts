@@ -3,7 +3,7 @@
 
 import path from 'node:path';
 import { fail } from '../errors.js';
-import { parseYaml, readText } from '../files/index.js';
+import { describeFaults, parseYaml, readText } from '../files/index.js';
 import { type Labels, readLabels } from './labels.js';
 import { drawSorted } from './random.js';
 import { type DatasetFile, datasetSchema, type Metric } from './schema.js';
@@ -68,11 +68,7 @@ function defaultMetric({ task }: DatasetFile): Metric | null {
 
 async function readDescription(file: string): Promise<DatasetFile> {
   const { value, faults } = parseYaml(await readText(file), datasetSchema);
-  const [fault] = faults;
-  if (value === null || fault !== undefined) {
-    const place = fault === undefined ? file : `${file}, line ${fault.line}${fault.path === '' ? '' : `, ${fault.path}`}`;
-    throw fail('DATASET_INVALID', { where: place, reason: fault?.reason ?? 'empty' });
-  }
+  if (value === null) throw fail('DATASET_INVALID', describeFaults(file, faults));
   return value;
 }
 

@@ -154,6 +154,9 @@ function samplesInArray(array: readonly number[], sample: readonly number[] | nu
 
 async function rawSource(description: SourceFile, files: readonly string[], where: string, wholeFiles: boolean): Promise<OpenedSource> {
   const { type, shape = [] } = description;
+  const image = files.find((file) => /\.(png|jpe?g|webp|gif|tiff?|bmp)$/i.test(file));
+  if (image !== undefined)
+    throw fail('DATASET_INVALID', { where, reason: `${path.basename(image)} is an image: describe how to read it under images (an empty images: {} will do)` });
   if (type === undefined) throw fail('DATASET_INVALID', { where, reason: 'raw files need a type (element type on disk)' });
   if (description.shape === undefined && !wholeFiles) throw fail('DATASET_INVALID', { where, reason: 'raw files need a shape (of one sample)' });
   const sampleBytes = shape.reduce((product, size) => product * size, 1) * diskBytes(type);

@@ -1,7 +1,7 @@
 // The host's side of one device: typed requests, and a Runner that evaluates on the device as the simulator does here.
 
 import { crc32 } from 'node:zlib';
-import { compareOutputs, drawSample, SeededBytes } from '../bundle/index.js';
+import { compareOutputs, drawSample, hex, SeededBytes } from '../bundle/index.js';
 import { fail } from '../errors.js';
 import { type LatencyBasis, modelWarnings, type Runner } from '../evaluate/index.js';
 import { atollCommands, type DeviceDescription, osCommands, type SlotState } from '../protocol/index.js';
@@ -10,7 +10,6 @@ import type { Target } from '../targets/index.js';
 import type { Model } from '../tflite/index.js';
 import type { Transport } from '../transport/index.js';
 import { inferenceTimeoutMs, type RequestOptions, SmpClient } from './smp-client.js';
-import { hex } from './upload.js';
 
 /** Leaves room for header, keys and offsets in a packet that carries tensor data. */
 const overheadBytes = 64;

@@ -1,13 +1,13 @@
 // Pushes a slot image: upload, hash, self-test on the device, activate, confirm. The old model stays active until the
 // new one has passed, and comes back by itself if the new one is never confirmed.
 
-import { decodeSlotImage, sha256 } from '../bundle/index.js';
+import { decodeSlotImage, hex, sha256 } from '../bundle/index.js';
 import { fail } from '../errors.js';
 import type { Progress } from '../evaluate/index.js';
 import { atollCommands, type ResponseOf } from '../protocol/index.js';
 import type { DeviceClient } from './client.js';
 import { inferenceTimeoutMs } from './smp-client.js';
-import { hex, type UploadOptions, type UploadResult, uploadImage } from './upload.js';
+import { type UploadOptions, type UploadResult, uploadImage } from './upload.js';
 
 export type PushStep = 'upload' | 'self-test' | 'activate' | 'confirm';
 

@@ -1,7 +1,7 @@
 // Uploads a slot image through the file group: resumes where an earlier upload of the same bytes ended, survives lost
 // answers and resets, and trusts nothing but the hash at the end (a full volume has been known to report success).
 
-import { equalBytes, sha256 } from '../bundle/index.js';
+import { equalBytes, hex, sha256 } from '../bundle/index.js';
 import { fail } from '../errors.js';
 import type { Progress } from '../evaluate/index.js';
 import { AtollStatus, encodePayload, FileStatus, fileCommands, Group, headerBytes, slotFiles } from '../protocol/index.js';
@@ -81,8 +81,4 @@ function chunkLength(maxPacket: number, at: number, total: number): number {
 
 function signalOf({ signal }: { readonly signal?: AbortSignal | undefined }): { signal?: AbortSignal } {
   return signal === undefined ? {} : { signal };
-}
-
-export function hex(data: Uint8Array): string {
-  return Buffer.from(data).toString('hex');
 }

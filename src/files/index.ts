@@ -1,4 +1,4 @@
 // Reading and writing files with coded errors. Nothing here knows what is in them.
 
 export { readBytes, readText, writeAtomically } from './io.js';
-export { parseYaml, type YamlFault, type YamlSource } from './yaml.js';
+export { describeFaults, parseYaml, type YamlFault, type YamlSource } from './yaml.js';

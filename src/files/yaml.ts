@@ -4,7 +4,7 @@ import { LineCounter, parseDocument } from 'yaml';
 import type { z } from 'zod';
 
 export interface YamlFault {
-  /** 1-based line of the fault, 0 when it has none. */
+  /** 1-based. */
   readonly line: number;
   /** Path of the faulty value, for example inputs[0].shape. */
   readonly path: string;
@@ -30,7 +30,7 @@ export function parseYaml<T>(text: string, schema: z.ZodType<T>): YamlSource<T> 
     // Aliases are few in hand-written files; the limit keeps a hostile one from unfolding without end.
     plain = document.toJS({ maxAliasCount: 100 });
   } catch (error) {
-    return { value: null, faults: [{ line: 0, path: '', reason: String(error) }] };
+    return { value: null, faults: [{ line: 1, path: '', reason: String(error) }] };
   }
   const result = schema.safeParse(plain);
   if (result.success) return { value: result.data, faults: [] };
@@ -39,12 +39,23 @@ export function parseYaml<T>(text: string, schema: z.ZodType<T>): YamlSource<T> 
       const node = document.getIn(keys.slice(0, depth), true) as { range?: [number, number, number] } | undefined;
       if (node?.range !== undefined) return lines.linePos(node.range[0]).line;
     }
-    return 0;
+    return 1;
   };
-  return {
-    value: null,
-    faults: result.error.issues.map((issue) => ({ line: lineOf(issue.path), path: pathText(issue.path), reason: issue.message })),
-  };
+  const faults = result.error.issues.map((issue) => ({ line: lineOf(issue.path), path: pathText(issue.path), reason: reasonText(issue.message) }));
+  // An unknown key is often the reason why another one is missing.
+  return { value: null, faults: faults.sort((a, b) => Number(b.reason.startsWith('Unrecognized')) - Number(a.reason.startsWith('Unrecognized'))) };
+}
+
+function reasonText(message: string): string {
+  return message.endsWith('received undefined') ? 'is missing' : message;
+}
+
+/** Where the first fault is and what it is, with the number of those that follow. */
+export function describeFaults(file: string, faults: readonly YamlFault[]): { where: string; reason: string } {
+  const [first] = faults;
+  const more = faults.length > 1 ? ` (and ${faults.length - 1} more)` : '';
+  const path = first === undefined || first.path === '' ? '' : `, ${first.path}`;
+  return { where: `${file}, line ${first?.line ?? 1}${path}`, reason: `${first?.reason ?? 'empty'}${more}` };
 }
 
 function pathText(keys: readonly PropertyKey[]): string {

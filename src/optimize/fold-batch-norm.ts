@@ -18,11 +18,9 @@ import {
   schema,
   type Tensor,
   TensorType,
+  weightsAxis,
 } from '../tflite/index.js';
 import type { GraphPass } from './pass.js';
-
-/** Which dimension of the filter counts output channels. */
-const channelAxis: Record<string, number> = { CONV_2D: 0, DEPTHWISE_CONV_2D: 3, FULLY_CONNECTED: 0 };
 
 export const foldBatchNorm: GraphPass = {
   name: 'fold-batch-norm',
@@ -55,7 +53,7 @@ function fold(model: Model, links: Links, operator: Operator): boolean {
   const data = constantSecond !== null ? first : second;
   const host = links.producer.get(data);
   if (values === null || host === undefined) return false;
-  const axis = channelAxis[operatorName(model, host)];
+  const axis = weightsAxis[operatorName(model, host)];
   const hostOptions = host.builtinOptions as { fusedActivationFunction?: number } | null;
   if (axis === undefined || !isPrivate(subgraph, links, data) || hostOptions?.fusedActivationFunction !== ActivationFunctionType.NONE) return false;
   const filter = subgraph.tensors[host.inputs?.[1] ?? -1];

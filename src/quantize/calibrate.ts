@@ -46,6 +46,7 @@ export async function calibrate(model: Model, dataset: Dataset, options: Calibra
   for await (const sample of dataset.samples(limit)) {
     for (const inputs of runsOf(sample, dataset)) {
       await breathe(options.signal);
+      requireNumbers(inputs, sample.index, dataset);
       const { bytes } = toModelInput(inputs, interpreter.inputs, order, dataset.name);
       hash.update(bytes);
       statistics.add(inputs);
@@ -65,6 +66,13 @@ export async function calibrate(model: Model, dataset: Dataset, options: Calibra
     ranges: collector.ranges,
     warnings: [...unscaledWarnings(dataset), ...statistics.warnings(), ...collector.warnings()],
   };
+}
+
+function requireNumbers(inputs: readonly Float32Array[], index: number, dataset: Dataset): void {
+  for (const values of inputs) {
+    const bad = values.find((value) => !Number.isFinite(value));
+    if (bad !== undefined) throw fail('DATASET_INVALID', { where: dataset.path, reason: `sample ${index} holds the value ${bad}` });
+  }
 }
 
 function unscaledWarnings(dataset: Dataset): Warning[] {

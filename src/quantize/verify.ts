@@ -2,7 +2,7 @@
 
 import { fail } from '../errors.js';
 import { Interpreter } from '../simulator/index.js';
-import { linksOf, type Model, mainSubgraph, operatorName, readModel, type Tensor, TensorType, tensorLabel, typeName } from '../tflite/index.js';
+import { linksOf, type Model, mainSubgraph, operatorName, readModel, type Tensor, TensorType, tensorLabel, typeName, weightsAxis } from '../tflite/index.js';
 
 /**
  * Reads the file back and checks that it is integer only, inside and at its edges, and that every kernel takes it.
@@ -47,10 +47,9 @@ export function verifyInt8(bytes: Uint8Array): Model {
 /** A bias is int32 at input scale times weight scale; kernels add it without looking at its own scale. */
 function verifyBiases(model: Model, refuse: (index: number, reason: string) => Error): void {
   const subgraph = mainSubgraph(model);
-  const withWeights = new Set(['CONV_2D', 'DEPTHWISE_CONV_2D', 'FULLY_CONNECTED']);
   for (const operator of subgraph.operators) {
     const [input = -1, weights = -1, bias = -1] = operator.inputs ?? [];
-    if (!withWeights.has(operatorName(model, operator)) || bias < 0) continue;
+    if (weightsAxis[operatorName(model, operator)] === undefined || bias < 0) continue;
     const [inputScale, weightScales, biasTensor] = [
       subgraph.tensors[input]?.quantization?.scale?.[0],
       subgraph.tensors[weights]?.quantization?.scale,

@@ -1,7 +1,7 @@
 // Accumulators of 32 bits wrap, here as on the device. Which channels could is a property of the weights alone: no input
 // can make more of a channel than |bias| + 255 * sum|w|.
 
-import { constantBytes, elementCount, type Model, mainSubgraph, operatorName, TensorType, tensorLabel } from '../tflite/index.js';
+import { constantBytes, elementCount, type Model, mainSubgraph, operatorName, TensorType, tensorLabel, weightsAxis } from '../tflite/index.js';
 
 export interface OverflowRisk {
   readonly operator: number;
@@ -13,15 +13,12 @@ export interface OverflowRisk {
   readonly channels: number;
 }
 
-/** Which dimension of the weights counts output channels. */
-const channelAxis: Readonly<Record<string, number>> = { CONV_2D: 0, DEPTHWISE_CONV_2D: 3, FULLY_CONNECTED: 0 };
-
 /** The int8 operators with weights whose accumulator some input could make wrap. */
 export function overflowRisks(model: Model): OverflowRisk[] {
   const subgraph = mainSubgraph(model);
   return subgraph.operators.flatMap((operator, index): OverflowRisk[] => {
     const op = operatorName(model, operator);
-    const axis = channelAxis[op];
+    const axis = weightsAxis[op];
     const [, weightsIndex = -1, biasIndex = -1] = operator.inputs ?? [];
     const weights = subgraph.tensors[weightsIndex];
     const bytes = weights === undefined ? null : constantBytes(model, weights);

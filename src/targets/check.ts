@@ -1,5 +1,6 @@
 // Does a model fit a target? Operators, flash, arena, and a latency estimate, before anything is flashed.
 
+import { fail } from '../errors.js';
 import { arenaOf, operatorFamilies, overflowRisks } from '../simulator/index.js';
 import { type Model, mainSubgraph, operatorName, type Tensor, tensorLabel, typeName } from '../tflite/index.js';
 import { type Budget, budgetOf, runtimeKernelsOf } from './budget.js';
@@ -101,6 +102,11 @@ export function checkModel(model: Model, target: Target, flashBytes: number): Ch
     // The figures of a target are for integers.
     latencyMs: simulated && wrongTypes.length === 0 ? estimateLatency(model, target) : null,
   };
+}
+
+/** @throws MODEL_DOES_NOT_FIT with every reason */
+export function requireFit({ fits, target, reasons }: CheckResult): void {
+  if (!fits) throw fail('MODEL_DOES_NOT_FIT', { target, reasons: reasons.map(({ message }) => message).join('; ') });
 }
 
 function placeOperators(model: Model, target: Target): OperatorPlacement[] {

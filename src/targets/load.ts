@@ -3,7 +3,7 @@ import path from 'node:path';
 import { fileURLToPath } from 'node:url';
 import type { z } from 'zod';
 import { fail } from '../errors.js';
-import { parseYaml, readText } from '../files/index.js';
+import { describeFaults, parseYaml, readText } from '../files/index.js';
 import { type OperatorSet, operatorSetSchema, type TargetFile, targetSchema } from './schema.js';
 import { validateTarget } from './validate.js';
 
@@ -45,8 +45,7 @@ async function readTarget(file: string): Promise<Target> {
 async function readValid<T>(file: string, schema: z.ZodType<T>): Promise<T> {
   const { value, faults } = parseYaml(await readText(file), schema);
   if (value !== null) return value;
-  const [fault] = faults;
-  throw fail('TARGET_INVALID', { where: `${file}, line ${fault?.line ?? 0}, ${fault?.path ?? ''}`, reason: fault?.reason ?? 'empty' });
+  throw fail('TARGET_INVALID', describeFaults(file, faults));
 }
 
 function nearestText(wanted: string, known: readonly string[]): string {

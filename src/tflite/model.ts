@@ -96,3 +96,6 @@ export function constantBytes(model: Model, tensor: Tensor): Uint8Array | null {
   const data = model.buffers[tensor.buffer]?.data;
   return data === null || data === undefined || data.byteLength === 0 ? null : data;
 }
+
+/** Operators with weights: which dimension of input 1 counts the output channels. */
+export const weightsAxis: Readonly<Record<string, number>> = { CONV_2D: 0, DEPTHWISE_CONV_2D: 3, FULLY_CONNECTED: 0 };

@@ -1,5 +1,6 @@
 // Multipliers that bring an accumulator of an operator with weights back to the output's scale.
 
+import { weightsAxis } from '../../tflite/index.js';
 import { quantizeMultiplier } from '../arithmetic/fixed-point.js';
 import { invalid, type Operand, type OperatorContext, quantizationOf } from './operator.js';
 
@@ -12,6 +13,9 @@ export interface ChannelMultipliers {
 export function channelMultipliers(context: OperatorContext, input: Operand, filter: Operand, output: Operand, channels: number): ChannelMultipliers {
   if (filter.scale.length !== 1 && filter.scale.length !== channels) {
     throw invalid(context, `tensor ${filter.label} has ${filter.scale.length} scales for ${channels} channels`);
+  }
+  if (filter.scale.length > 1 && filter.axis !== weightsAxis[context.name]) {
+    throw invalid(context, `tensor ${filter.label} is quantized along dimension ${filter.axis}, not ${weightsAxis[context.name]}`);
   }
   const inputScale = quantizationOf(context, input).scale;
   const outputScale = quantizationOf(context, output).scale;

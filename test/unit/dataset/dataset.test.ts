@@ -158,6 +158,13 @@ describe('dataset files with faults say where', () => {
     ['a size that does not divide', 'name: x\ntask: none\ninputs:\n  - {files: ok.bin, type: float32, shape: [2]}\n', 'DATASET_FILE_SIZE', /12 bytes.*takes 8/],
     ['raw files without a type', 'name: x\ntask: none\ninputs:\n  - {files: ok.bin, shape: [1]}\n', 'DATASET_INVALID', /need a type/],
     ['a float as label', `name: x\ntask: classification\n${input}labels: half.npy\n`, 'DATASET_LABELS', /holds 0.5, which is no class number/],
+    [
+      'images without an images key',
+      'name: x\ntask: none\ninputs:\n  - {files: "img/**/*.png", type: uint8, shape: [1]}\n',
+      'DATASET_INVALID',
+      /1.png is an image/,
+    ],
+    ['a missing key', 'name: x\ninputs: []\n', 'DATASET_INVALID', /task: .*(Invalid option|is missing).*and 1 more/],
     ['too few labels', `name: x\ntask: classification\n${input}labels: {csv: two.csv}\n`, 'DATASET_LABELS', /2 rows in two.csv for 3 samples/],
     [
       'inputs of different length',
