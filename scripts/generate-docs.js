@@ -33,7 +33,8 @@ function operatorsPage() {
             .join('; ') || 'yes';
     return [name, types.join(', '), how];
   });
-  return `# Operators\n\n${generated}\nWhat the simulator runs, by element type of the first input, and how \`quantize\` makes the operator int8. Integer results equal those\nof TFLite Micro's reference kernels to the last bit: tests compare with TFLite Micro itself\n(\`test/fixtures/operators\`) and, where they are at hand, with the outputs of real models.\n\nKernel profiles: ${Object.keys(
+  return `# Operators\n\n${generated}\nWhat the simulator runs, by element type of the first input, and how \`quantize\` makes the operator int8. Integer results equal those\nof TFLite Micro's reference kernels to the last bit: tests compare with TFLite Micro itself\n(\`test/fixtures/operators\`) and, where they are at hand, with the outputs of real models. \`tflm-reference\` is TFLite Micro at commit 90b983c2
+(August 2026), double rounding; later versions move some ties of SUB and LEAKY_RELU. int16 is int16x8: int8 weights, int64 or int32 bias.\n\nKernel profiles: ${Object.keys(
     kernelProfiles,
   )
     .map((profile) => `\`${profile}\``)

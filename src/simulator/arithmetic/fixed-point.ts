@@ -31,6 +31,22 @@ export function multiplyDoubleRounding(x: number, multiplier: number, shift: num
   return roundingDivideByPot(saturatingRoundingDoublingHighMul((x << left) | 0, multiplier), left - shift);
 }
 
+/**
+ * TFLite's MultiplyByQuantizedMultiplier for 64-bit accumulators: the multiplier is cut to 15 bits and the product rounded
+ * once, whatever the build's rounding of 32-bit ones.
+ * @param x whole, within 2^47 either way
+ */
+export function multiplyWide(x: number, multiplier: number, shift: number): number {
+  const reduced = multiplier < 0x7fff0000 ? (multiplier + 0x8000) >> 16 : 0x7fff;
+  const total = 15 - shift;
+  const half = 2 ** (total - 1);
+  // Below 16 bits of shift the result itself, which fits 32 bits, bounds the product; above, it is split.
+  if (total < 16) return Math.floor((x * reduced + half) / 2 ** total);
+  const high = Math.floor(x / 65536);
+  const low = x - high * 65536;
+  return Math.floor((high * reduced + Math.floor((low * reduced + half) / 65536)) / 2 ** (total - 16));
+}
+
 /** gemmlowp's SaturatingRoundingMultiplyByPOT for a positive exponent. */
 export function saturatingShiftLeft(x: number, exponent: number): number {
   const threshold = 2 ** (31 - exponent) - 1;

@@ -1,56 +1,65 @@
-// ADD and SUB with broadcasting. int8 (TFLite reference_integer_ops::AddElementwise): both inputs are brought to twice
-// the larger of their scales with 20 extra bits, added, and brought to the output's scale.
+// ADD and SUB with broadcasting. int8, int16 (TFLite reference_integer_ops::AddElementwise, reference_ops::Add): both
+// inputs are brought to twice the larger of their scales with extra bits, added, and brought to the output's scale.
 
-import type { OperatorName } from '../../tflite/index.js';
+import type { ElementType, OperatorName } from '../../tflite/index.js';
 import { quantizeMultiplier } from '../arithmetic/fixed-point.js';
 import { clamp, floatLimits, quantizedLimits } from './activation.js';
 import { elementwise } from './broadcast.js';
 import { byType, inputOf, type OperatorContext, type OperatorFamily, optionsOf, outputOf, quantizationOf, requireType } from './operator.js';
 
-const leftShift = 20;
+/** Extra bits in which the inputs are added. */
+const extraBits: Partial<Record<ElementType, number>> = { int8: 20, int16: 15 };
 
-type Options = 'AddOptions' | 'SubOptions';
+interface Kind {
+  readonly name: OperatorName;
+  readonly options: 'AddOptions' | 'SubOptions';
+  readonly sign: 1 | -1;
+  /** TFLM at 90b983c2 computes the ratios of the scales in double for ADD, in float32 for SUB (add_common.cc, sub_common.cc). */
+  readonly round: (ratio: number) => number;
+  readonly stateBytes: number;
+}
 
-function prepareInt8(context: OperatorContext, options: Options, sign: 1 | -1): () => void {
+function prepareInteger(context: OperatorContext, kind: Kind): () => void {
   const a = inputOf(context, 0);
   const b = inputOf(context, 1);
   const output = outputOf(context);
-  requireType(context, b, 'int8');
-  requireType(context, output, 'int8');
+  requireType(context, b, a.type);
+  requireType(context, output, a.type);
+  const leftShift = extraBits[a.type] ?? 0;
   const qa = quantizationOf(context, a);
   const qb = quantizationOf(context, b);
   const qo = quantizationOf(context, output);
   const twiceLarger = 2 * Math.max(qa.scale, qb.scale);
-  const ma = quantizeMultiplier(qa.scale / twiceLarger);
-  const mb = quantizeMultiplier(qb.scale / twiceLarger);
-  const mo = quantizeMultiplier(twiceLarger / (2 ** leftShift * qo.scale));
-  const [low, high] = quantizedLimits(context, output, optionsOf(context, options).fusedActivationFunction);
+  const ma = quantizeMultiplier(kind.round(qa.scale / twiceLarger));
+  const mb = quantizeMultiplier(kind.round(qb.scale / twiceLarger));
+  const mo = quantizeMultiplier(kind.round(twiceLarger / (2 ** leftShift * qo.scale)));
+  const [low, high] = quantizedLimits(context, output, optionsOf(context, kind.options).fusedActivationFunction);
   const { requantize } = context.arithmetic;
   return elementwise(context, a, b, output, (x, y) => {
     const scaledA = requantize((x - qa.zeroPoint) << leftShift, ma.multiplier, ma.shift);
     const scaledB = requantize((y - qb.zeroPoint) << leftShift, mb.multiplier, mb.shift);
-    const result = requantize((scaledA + sign * scaledB) | 0, mo.multiplier, mo.shift) + qo.zeroPoint;
+    const result = requantize((scaledA + kind.sign * scaledB) | 0, mo.multiplier, mo.shift) + qo.zeroPoint;
     return clamp(result, low, high);
   });
 }
 
-function prepareFloat(context: OperatorContext, options: Options, sign: 1 | -1): () => void {
-  const [low, high] = floatLimits(context, optionsOf(context, options).fusedActivationFunction);
+function prepareFloat(context: OperatorContext, kind: Kind): () => void {
+  const [low, high] = floatLimits(context, optionsOf(context, kind.options).fusedActivationFunction);
   const output = outputOf(context);
   requireType(context, inputOf(context, 1), 'float32');
   requireType(context, output, 'float32');
-  return elementwise(context, inputOf(context, 0), inputOf(context, 1), output, (x, y) => clamp(x + sign * y, low, high));
+  return elementwise(context, inputOf(context, 0), inputOf(context, 1), output, (x, y) => clamp(x + kind.sign * y, low, high));
 }
 
-function family(name: OperatorName, options: Options, sign: 1 | -1): OperatorFamily {
+function family(kind: Kind): OperatorFamily {
   return {
-    name,
-    types: ['float32', 'int8'],
-    prepare: (context) => byType(context, inputOf(context, 0), { float32: prepareFloat, int8: prepareInt8 })(context, options, sign),
+    name: kind.name,
+    types: ['float32', 'int8', 'int16'],
+    prepare: (context) => byType(context, inputOf(context, 0), { float32: prepareFloat, int8: prepareInteger, int16: prepareInteger })(context, kind),
     work: () => ({ kind: 'elementwise', macs: 0 }),
-    memory: () => ({ options: [2, 1], persistent: [60] }),
+    memory: () => ({ options: [2, 1], persistent: [kind.stateBytes] }),
   };
 }
 
-export const add = family('ADD', 'AddOptions', 1);
-export const sub = family('SUB', 'SubOptions', -1);
+export const add = family({ name: 'ADD', options: 'AddOptions', sign: 1, round: (ratio) => ratio, stateBytes: 60 });
+export const sub = family({ name: 'SUB', options: 'SubOptions', sign: -1, round: Math.fround, stateBytes: 52 });

@@ -1,7 +1,8 @@
 // CONV_2D. Input [n, h, w, ic], filter [oc, kh, kw, ic / groups], bias [oc], output [n, oh, ow, oc].
-// int8: TFLite reference_integer_ops::ConvPerChannel; float32: reference_ops::Conv.
+// int8, int16: TFLite reference_integer_ops::ConvPerChannel; float32: reference_ops::Conv.
 
-import { clamp, floatLimits, quantizedLimits } from './activation.js';
+import { accumulatorOf } from './accumulator.js';
+import { clamp, floatLimits } from './activation.js';
 import {
   byType,
   inputOf,
@@ -12,13 +13,12 @@ import {
   type OperatorMemory,
   optionsOf,
   outputOf,
-  quantizationOf,
   type RuntimeKernels,
   requireRank,
   requireType,
 } from './operator.js';
 import { gatherPatch } from './patch.js';
-import { biasOf, channelMultipliers, floatBiasOf } from './requantize.js';
+import { channelMultipliers, floatBiasOf } from './requantize.js';
 import { type Window, windowOf } from './window.js';
 
 interface Conv {
@@ -48,18 +48,14 @@ function convOf(context: OperatorContext): Conv {
   return { input, filter, output, window, channels, groups, depth: height * width * filterChannels, activation: options.fusedActivationFunction };
 }
 
-function prepareInt8(context: OperatorContext): () => void {
-  const { input, filter, output, window, channels, groups, depth, activation } = convOf(context);
-  requireType(context, filter, 'int8');
-  requireType(context, output, 'int8');
-  const { multiplier, shift } = channelMultipliers(context, input, filter, output, channels);
-  const bias = biasOf(context, context.inputs[2], channels);
-  const [low, high] = quantizedLimits(context, output, activation);
-  const inputOffset = -quantizationOf(context, input).zeroPoint;
-  const outputZero = quantizationOf(context, output).zeroPoint;
-  const { requantize } = context.arithmetic;
+function prepareInteger(context: OperatorContext): () => void {
+  const conv = convOf(context);
+  const { input, filter, output, window, channels, groups, depth } = conv;
+  const { quantizedBiasType } = optionsOf(context, 'Conv2DOptions');
+  const multipliers = channelMultipliers(context, input, filter, output, channels);
+  const { dot, finish, inputOffset } = accumulatorOf(context, { ...conv, bias: context.inputs[2], quantizedBiasType }, multipliers);
   const weights = filter.data as Int8Array;
-  const out = output.data as Int8Array;
+  const out = output.data as Int8Array | Int16Array;
   const row = new Int32Array(depth);
   const perGroup = channels / groups;
   const groupChannels = window.inputChannels / groups;
@@ -70,23 +66,12 @@ function prepareInt8(context: OperatorContext): () => void {
         for (let x = 0; x < window.outputWidth; x++) {
           for (let g = 0; g < groups; g++) {
             gatherPatch(row, input.data, window, b, y, x, g * groupChannels, groupChannels, inputOffset);
-            for (let c = g * perGroup; c < (g + 1) * perGroup; c++) {
-              const acc = (dotInt32(row, weights, c * depth, depth) + (bias[c] as number)) | 0;
-              const scaled = requantize(acc, multiplier[c] as number, shift[c] as number) + outputZero;
-              out[to++] = clamp(scaled, low, high);
-            }
+            for (let c = g * perGroup; c < (g + 1) * perGroup; c++) out[to++] = finish(dot(row, weights, c * depth, depth), c);
           }
         }
       }
     }
   };
-}
-
-/** Sum of row[i] * weights[from + i], wrapping in 32 bits as the kernels' accumulators do. */
-export function dotInt32(row: Int32Array, weights: Int8Array, from: number, length: number): number {
-  let acc = 0;
-  for (let i = 0; i < length; i++) acc = (acc + (row[i] as number) * (weights[from + i] as number)) | 0;
-  return acc;
 }
 
 function prepareFloat(context: OperatorContext): () => void {
@@ -145,8 +130,8 @@ function roundUp(value: number, step: number): number {
 
 export const conv2d: OperatorFamily = {
   name: 'CONV_2D',
-  types: ['float32', 'int8'],
-  prepare: (context) => byType(context, inputOf(context, 0), { float32: prepareFloat, int8: prepareInt8 })(context),
+  types: ['float32', 'int8', 'int16'],
+  prepare: (context) => byType(context, inputOf(context, 0), { float32: prepareFloat, int8: prepareInteger, int16: prepareInteger })(context),
   work: (context) => {
     const { window, channels, depth } = convOf(context);
     return { kind: 'conv', macs: window.batches * window.outputHeight * window.outputWidth * channels * depth };

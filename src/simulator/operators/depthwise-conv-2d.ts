@@ -1,7 +1,8 @@
 // DEPTHWISE_CONV_2D. Input [n, h, w, ic], filter [1, kh, kw, ic * multiplier], output [n, oh, ow, ic * multiplier].
-// int8: TFLite reference_integer_ops::DepthwiseConvPerChannel; float32: reference_ops::DepthwiseConv.
+// int8, int16: TFLite reference_integer_ops::DepthwiseConvPerChannel; float32: reference_ops::DepthwiseConv.
 
-import { clamp, floatLimits, quantizedLimits } from './activation.js';
+import { accumulatorOf } from './accumulator.js';
+import { clamp, floatLimits } from './activation.js';
 import {
   byType,
   inputOf,
@@ -12,12 +13,11 @@ import {
   type OperatorMemory,
   optionsOf,
   outputOf,
-  quantizationOf,
   type RuntimeKernels,
   requireRank,
   requireType,
 } from './operator.js';
-import { biasOf, channelMultipliers, floatBiasOf } from './requantize.js';
+import { channelMultipliers, floatBiasOf } from './requantize.js';
 import { type Window, windowOf } from './window.js';
 
 interface Depthwise {
@@ -45,8 +45,8 @@ function depthwiseOf(context: OperatorContext): Depthwise {
   return { input, filter, output, window, channels, multiplier, activation: options.fusedActivationFunction };
 }
 
-/** Sums one output channel at one position; shared by both types, which differ in what they do with the sum. */
-function accumulator(conv: Depthwise, offset: number, wrap: (sum: number) => number): (batch: number, y: number, x: number, channel: number) => number {
+/** Sums one output channel at one position, exactly; the types differ in what they do with the sum. */
+function summation(conv: Depthwise, offset: number): (batch: number, y: number, x: number, channel: number) => number {
   const { window, channels, multiplier } = conv;
   const { inputHeight, inputWidth, inputChannels, filterHeight, filterWidth, dilationH, dilationW } = window;
   const input = conv.input.data as Int8Array;
@@ -66,26 +66,19 @@ function accumulator(conv: Depthwise, offset: number, wrap: (sum: number) => num
         sum += value * (filter[(ky * filterWidth + kx) * channels + channel] as number);
       }
     }
-    return wrap(sum);
+    return sum;
   };
 }
 
-function prepareInt8(context: OperatorContext): () => void {
+function prepareInteger(context: OperatorContext): () => void {
   const conv = depthwiseOf(context);
-  const { input, filter, output, window, channels } = conv;
-  requireType(context, filter, 'int8');
-  requireType(context, output, 'int8');
-  const { multiplier, shift } = channelMultipliers(context, input, filter, output, channels);
-  const bias = biasOf(context, context.inputs[2], channels);
-  const [low, high] = quantizedLimits(context, output, conv.activation);
-  const outputZero = quantizationOf(context, output).zeroPoint;
-  const { requantize } = context.arithmetic;
-  const out = output.data as Int8Array;
-  const accumulate = accumulator(conv, -quantizationOf(context, input).zeroPoint, (sum) => sum | 0);
+  const multipliers = channelMultipliers(context, conv.input, conv.filter, conv.output, conv.channels);
+  const { finish, inputOffset } = accumulatorOf(context, { ...conv, bias: context.inputs[2] }, multipliers);
+  const out = conv.output.data as Int8Array | Int16Array;
+  const sumOf = summation(conv, inputOffset);
   return () =>
-    forEachOutput(window, channels, (b, y, x, c, to) => {
-      const scaled = requantize((accumulate(b, y, x, c) + (bias[c] as number)) | 0, multiplier[c] as number, shift[c] as number) + outputZero;
-      out[to] = clamp(scaled, low, high);
+    forEachOutput(conv.window, conv.channels, (b, y, x, c, to) => {
+      out[to] = finish(sumOf(b, y, x, c), c);
     });
 }
 
@@ -96,10 +89,10 @@ function prepareFloat(context: OperatorContext): () => void {
   const bias = floatBiasOf(context, context.inputs[2], conv.channels);
   const [low, high] = floatLimits(context, conv.activation);
   const out = conv.output.data as Float32Array;
-  const accumulate = accumulator(conv, 0, (sum) => sum);
+  const sumOf = summation(conv, 0);
   return () =>
     forEachOutput(conv.window, conv.channels, (b, y, x, c, to) => {
-      const sum = accumulate(b, y, x, c) + (bias[c] as number);
+      const sum = sumOf(b, y, x, c) + (bias[c] as number);
       out[to] = clamp(sum, low, high);
     });
 }
@@ -126,8 +119,8 @@ function cmsisScratch({ window, channels, multiplier, input }: Depthwise, simd: 
 
 export const depthwiseConv2d: OperatorFamily = {
   name: 'DEPTHWISE_CONV_2D',
-  types: ['float32', 'int8'],
-  prepare: (context) => byType(context, inputOf(context, 0), { float32: prepareFloat, int8: prepareInt8 })(context),
+  types: ['float32', 'int8', 'int16'],
+  prepare: (context) => byType(context, inputOf(context, 0), { float32: prepareFloat, int8: prepareInteger, int16: prepareInteger })(context),
   work: (context) => {
     const { window, channels } = depthwiseOf(context);
     return { kind: 'depthwise', macs: window.batches * window.outputHeight * window.outputWidth * channels * window.filterHeight * window.filterWidth };

@@ -1,10 +1,11 @@
 // FULLY_CONNECTED. Input [..., depth] read as rows, filter [units, depth], bias [units], output rows of `units`.
-// int8: TFLite reference_integer_ops::FullyConnected and FullyConnectedPerChannel, as TFLM calls them.
+// int8, int16: TFLite reference_integer_ops::FullyConnected and FullyConnectedPerChannel, as TFLM calls them.
 
 import { elementCount } from '../../tflite/index.js';
 import { quantizeMultiplier } from '../arithmetic/fixed-point.js';
-import { clamp, floatLimits, quantizedLimits } from './activation.js';
-import { dotFloat, dotInt32 } from './conv-2d.js';
+import { accumulatorOf } from './accumulator.js';
+import { clamp, floatLimits } from './activation.js';
+import { dotFloat } from './conv-2d.js';
 import {
   byType,
   inputOf,
@@ -19,7 +20,7 @@ import {
   requireRank,
   requireType,
 } from './operator.js';
-import { biasOf, type ChannelMultipliers, channelMultipliers, floatBiasOf } from './requantize.js';
+import { type ChannelMultipliers, channelMultipliers, floatBiasOf } from './requantize.js';
 
 interface Dense {
   readonly input: Operand;
@@ -53,31 +54,23 @@ function multipliers(context: OperatorContext, { input, filter, output, units }:
   return { multiplier: new Int32Array(units).fill(multiplier), shift: new Int32Array(units).fill(shift) };
 }
 
-function prepareInt8(context: OperatorContext): () => void {
+function prepareInteger(context: OperatorContext): () => void {
   const dense = denseOf(context);
   const { input, filter, output, rows, units, depth } = dense;
-  requireType(context, filter, 'int8');
-  requireType(context, output, 'int8');
-  const { multiplier, shift } = multipliers(context, dense);
-  const bias = biasOf(context, context.inputs[2], units);
-  const [low, high] = quantizedLimits(context, output, dense.activation);
-  const inputOffset = -quantizationOf(context, input).zeroPoint;
-  const filterZero = filter.zeroPoint[0] ?? 0;
-  if (filterZero !== 0) throw invalid(context, `int8 weights with zero point ${filterZero}`);
-  const outputZero = quantizationOf(context, output).zeroPoint;
-  const { requantize } = context.arithmetic;
-  const values = input.data as Int8Array;
+  const { quantizedBiasType } = optionsOf(context, 'FullyConnectedOptions');
+  const { dot, finish, inputOffset } = accumulatorOf(
+    context,
+    { ...dense, channels: units, bias: context.inputs[2], quantizedBiasType },
+    multipliers(context, dense),
+  );
+  const values = input.data as Int8Array | Int16Array;
   const weights = filter.data as Int8Array;
-  const out = output.data as Int8Array;
+  const out = output.data as Int8Array | Int16Array;
   const row = new Int32Array(depth);
   return () => {
     for (let r = 0; r < rows; r++) {
       for (let i = 0; i < depth; i++) row[i] = (values[r * depth + i] as number) + inputOffset;
-      for (let u = 0; u < units; u++) {
-        const acc = (dotInt32(row, weights, u * depth, depth) + (bias[u] as number)) | 0;
-        const scaled = requantize(acc, multiplier[u] as number, shift[u] as number) + outputZero;
-        out[r * units + u] = clamp(scaled, low, high);
-      }
+      for (let u = 0; u < units; u++) out[r * units + u] = finish(dot(row, weights, u * depth, depth), u);
     }
   };
 }
@@ -104,8 +97,8 @@ function prepareFloat(context: OperatorContext): () => void {
 
 export const fullyConnected: OperatorFamily = {
   name: 'FULLY_CONNECTED',
-  types: ['float32', 'int8'],
-  prepare: (context) => byType(context, inputOf(context, 0), { float32: prepareFloat, int8: prepareInt8 })(context),
+  types: ['float32', 'int8', 'int16'],
+  prepare: (context) => byType(context, inputOf(context, 0), { float32: prepareFloat, int8: prepareInteger, int16: prepareInteger })(context),
   work: (context) => {
     const { rows, units, depth } = denseOf(context);
     return { kind: 'fullyConnected', macs: rows * units * depth };

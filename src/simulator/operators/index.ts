@@ -5,6 +5,7 @@ import { concatenation } from './concatenation.js';
 import { conv2d } from './conv-2d.js';
 import { depthwiseConv2d } from './depthwise-conv-2d.js';
 import { fullyConnected } from './fully-connected.js';
+import { leakyRelu } from './leaky-relu.js';
 import { mul } from './mul.js';
 import type { OperatorFamily } from './operator.js';
 import { pad } from './pad.js';
@@ -25,6 +26,7 @@ const families: readonly OperatorFamily[] = [
   dequantize,
   expandDims,
   fullyConnected,
+  leakyRelu,
   logistic,
   maxPool2d,
   mul,

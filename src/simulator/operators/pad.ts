@@ -1,4 +1,4 @@
-// PAD: input [..], paddings [rank, 2] constant int32; int8 pads with the output's zero point, float with 0.
+// PAD: input [..], paddings [rank, 2] constant int32; int8 and int16 pad with the output's zero point, float with 0.
 
 import {
   byType,
@@ -57,11 +57,12 @@ function rowStarts(input: Operand, output: Operand, before: readonly number[]): 
 
 export const pad: OperatorFamily = {
   name: 'PAD',
-  types: ['float32', 'int8'],
+  types: ['float32', 'int8', 'int16'],
   prepare: (context) =>
     byType(context, inputOf(context, 0), {
       float32: () => prepareWith(context, 0),
       int8: () => prepareWith(context, quantizationOf(context, outputOf(context)).zeroPoint),
+      int16: () => prepareWith(context, quantizationOf(context, outputOf(context)).zeroPoint),
     })(),
   work: () => ({ kind: 'copy', macs: 0 }),
   memory: () => ({ persistent: [56] }),

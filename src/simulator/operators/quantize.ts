@@ -43,7 +43,7 @@ function prepareQuantize(context: OperatorContext): () => void {
   const output = outputOf(context);
   requireShape(context, output, input.shape);
   byType(context, output, { int8: true, uint8: true, int16: true });
-  return byType(context, input, { float32: fromFloat, int8: fromInteger, uint8: fromInteger, int16: fromInteger })(context);
+  return byType(context, input, { float32: fromFloat, int8: fromInteger, uint8: fromInteger, int16: fromInteger, int32: fromInteger })(context);
 }
 
 function prepareDequantize(context: OperatorContext): () => void {
@@ -61,7 +61,7 @@ function prepareDequantize(context: OperatorContext): () => void {
 
 export const quantize: OperatorFamily = {
   name: 'QUANTIZE',
-  types: ['float32', 'int8', 'uint8', 'int16'],
+  types: ['float32', 'int8', 'uint8', 'int16', 'int32'],
   prepare: prepareQuantize,
   work: () => ({ kind: 'elementwise', macs: 0 }),
   memory: () => ({ persistent: [32] }),

@@ -31,15 +31,6 @@ export function channelMultipliers(context: OperatorContext, input: Operand, fil
   return { multiplier, shift };
 }
 
-/** The bias of an operator with weights, or zeros. */
-export function biasOf(context: OperatorContext, bias: Operand | null | undefined, channels: number): Int32Array {
-  if (bias === null || bias === undefined) return new Int32Array(channels);
-  if (!(bias.data instanceof Int32Array) || bias.data.length !== channels) {
-    throw invalid(context, `bias ${bias.label} must be ${channels} values of int32`);
-  }
-  return bias.data;
-}
-
 export function floatBiasOf(context: OperatorContext, bias: Operand | null | undefined, channels: number): Float32Array {
   if (bias === null || bias === undefined) return new Float32Array(channels);
   if (!(bias.data instanceof Float32Array) || bias.data.length !== channels) {

@@ -2,6 +2,7 @@ import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import {
   multiplyDoubleRounding,
+  multiplyWide,
   quantizeMultiplier,
   roundHalfAway,
   roundingDivideByPot,
@@ -63,6 +64,36 @@ test('requantizing rounds twice', () => {
   expect(multiplyDoubleRounding(3, quarter.multiplier, quarter.shift)).toBe(1);
   // but 1 * 0.25 is rounded to 0.5 -> 1 first, then 1 / 2 = 0.5 -> 1, where a single rounding gives 0.
   expect(multiplyDoubleRounding(1, quarter.multiplier, quarter.shift)).toBe(1);
+});
+
+/** TFLite's common.cc for 64-bit accumulators, literally. */
+function referenceWide(x: number, multiplier: number, shift: number): number {
+  const reduced = multiplier < 0x7fff0000 ? (multiplier + 0x8000) >> 16 : 0x7fff;
+  const total = BigInt(15 - shift);
+  return Number((BigInt(x) * BigInt(reduced) + (1n << (total - 1n))) >> total);
+}
+
+test('requantizing a 64-bit accumulator equals its definition', () => {
+  const multiplier = fc.integer({ min: 2 ** 30, max: 2 ** 31 - 1 });
+  fc.assert(
+    fc.property(
+      fc.integer({ min: -(2 ** 47), max: 2 ** 47 - 1 }),
+      multiplier,
+      fc.integer({ min: -31, max: -16 }),
+      (x, m, shift) => multiplyWide(x, m, shift) === referenceWide(x, m, shift),
+    ),
+    { numRuns: 20000, seed: 5 },
+  );
+  // With small shifts the sum itself must be small, or the result would not fit 32 bits.
+  fc.assert(
+    fc.property(
+      fc.integer({ min: -(2 ** 24), max: 2 ** 24 }),
+      multiplier,
+      fc.integer({ min: -15, max: 7 }),
+      (x, m, shift) => multiplyWide(x, m, shift) === referenceWide(x, m, shift),
+    ),
+    { numRuns: 20000, seed: 6 },
+  );
 });
 
 test('ties go away from zero', () => {

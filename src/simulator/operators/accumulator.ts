@@ -1,0 +1,69 @@
+// How the integer operators with weights sum and bring the sum to the output: int8 in accumulators of 32 bits, int16 in
+// 64 (32 where the bias is int32).
+
+import { TensorType } from '../../tflite/index.js';
+import { clamp, quantizedLimits } from './activation.js';
+import { invalid, type Operand, type OperatorContext, quantizationOf, requireType } from './operator.js';
+import type { ChannelMultipliers } from './requantize.js';
+
+export interface Accumulator {
+  /** Sum of row[i] * weights[from + i]. */
+  readonly dot: (row: Int32Array, weights: Int8Array, from: number, length: number) => number;
+  /** The output element of a channel from its sum: bias, rescaling, zero point, activation. */
+  readonly finish: (sum: number, channel: number) => number;
+  readonly inputOffset: number;
+}
+
+interface Operation {
+  readonly input: Operand;
+  readonly filter: Operand;
+  readonly output: Operand;
+  readonly bias: Operand | null | undefined;
+  readonly channels: number;
+  readonly activation: number;
+  /** What the options say of an absent bias (int16 only); 64 bits unless INT32. */
+  readonly quantizedBiasType?: number;
+}
+
+export function accumulatorOf(context: OperatorContext, operation: Operation, { multiplier, shift }: ChannelMultipliers): Accumulator {
+  const { input, filter, output, bias, channels, activation, quantizedBiasType } = operation;
+  requireType(context, filter, 'int8');
+  requireType(context, output, input.type);
+  if (filter.zeroPoint.some((zeroPoint) => zeroPoint !== 0)) throw invalid(context, `weights ${filter.label} have a zero point other than 0`);
+  const wide = input.type === 'int16' && (bias == null ? quantizedBiasType !== TensorType.INT32 : bias.type !== 'int32');
+  const offsets = biasOf(context, bias, channels, wide);
+  const [low, high] = quantizedLimits(context, output, activation);
+  const outputZero = quantizationOf(context, output).zeroPoint;
+  const { requantize, requantizeWide } = context.arithmetic;
+  const at = (values: Int32Array | Float64Array, channel: number): number => values[channel] as number;
+  return {
+    dot: wide ? dotWide : dotInt32,
+    finish: wide
+      ? (sum, c) => clamp(requantizeWide(sum + at(offsets, c), at(multiplier, c), at(shift, c)) + outputZero, low, high)
+      : (sum, c) => clamp(requantize((sum + at(offsets, c)) | 0, at(multiplier, c), at(shift, c)) + outputZero, low, high),
+    inputOffset: -quantizationOf(context, input).zeroPoint,
+  };
+}
+
+/** The bias, or zeros: int32, or int64 as doubles, which hold what an accumulator may. */
+function biasOf(context: OperatorContext, bias: Operand | null | undefined, channels: number, wide: boolean): Int32Array | Float64Array {
+  if (bias == null) return new Int32Array(channels);
+  if (bias.data.length !== channels) throw invalid(context, `bias ${bias.label} has ${bias.data.length} values for ${channels} channels`);
+  if (wide && bias.data instanceof BigInt64Array) return Float64Array.from(bias.data, Number);
+  if (!wide && bias.data instanceof Int32Array) return bias.data;
+  throw invalid(context, `bias ${bias.label} is ${bias.type}, not ${wide ? 'int64' : 'int32'}`);
+}
+
+/** Wraps in 32 bits, as the kernels' accumulators do. */
+function dotInt32(row: Int32Array, weights: Int8Array, from: number, length: number): number {
+  let sum = 0;
+  for (let i = 0; i < length; i++) sum = (sum + (row[i] as number) * (weights[from + i] as number)) | 0;
+  return sum;
+}
+
+/** Exact up to 2^53: more than 2^29 products of int16 and int8. */
+function dotWide(row: Int32Array, weights: Int8Array, from: number, length: number): number {
+  let sum = 0;
+  for (let i = 0; i < length; i++) sum += (row[i] as number) * (weights[from + i] as number);
+  return sum;
+}

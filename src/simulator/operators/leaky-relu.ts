@@ -1,0 +1,55 @@
+// LEAKY_RELU. int8, int16: TFLite reference_ops::QuantizeLeakyRelu, with one multiplier for each side of 0; the product of
+// input scale and alpha is rounded to float32 before it is divided.
+
+import { quantizeMultiplier } from '../arithmetic/fixed-point.js';
+import { clamp, integerLimits } from './activation.js';
+import { byType, inputOf, type OperatorContext, type OperatorFamily, optionsOf, outputOf, quantizationOf, requireShape, requireType } from './operator.js';
+
+function prepareInteger(context: OperatorContext): () => void {
+  const input = inputOf(context, 0);
+  const output = outputOf(context);
+  requireType(context, output, input.type);
+  requireShape(context, output, input.shape);
+  const { alpha } = optionsOf(context, 'LeakyReluOptions');
+  const from = quantizationOf(context, input);
+  const to = quantizationOf(context, output);
+  const identity = quantizeMultiplier(Math.fround(from.scale / to.scale));
+  const slope = Math.fround(Math.fround(from.scale * alpha) / to.scale);
+  const negative = quantizeMultiplier(Math.abs(slope));
+  const sign = Math.sign(slope);
+  const [low, high] = integerLimits(output);
+  const { requantize } = context.arithmetic;
+  const values = input.data as Int16Array;
+  const out = output.data as Int16Array;
+  return () => {
+    for (let i = 0; i < out.length; i++) {
+      const value = (values[i] as number) - from.zeroPoint;
+      const scaled = value >= 0 ? requantize(value, identity.multiplier, identity.shift) : sign * requantize(value, negative.multiplier, negative.shift);
+      out[i] = clamp(scaled + to.zeroPoint, low, high);
+    }
+  };
+}
+
+function prepareFloat(context: OperatorContext): () => void {
+  const input = inputOf(context, 0);
+  const output = outputOf(context);
+  requireType(context, output, 'float32');
+  requireShape(context, output, input.shape);
+  const { alpha } = optionsOf(context, 'LeakyReluOptions');
+  const values = input.data as Float32Array;
+  const out = output.data as Float32Array;
+  return () => {
+    for (let i = 0; i < out.length; i++) {
+      const value = values[i] as number;
+      out[i] = value > 0 ? value : value * alpha;
+    }
+  };
+}
+
+export const leakyRelu: OperatorFamily = {
+  name: 'LEAKY_RELU',
+  types: ['float32', 'int8', 'int16'],
+  prepare: (context) => byType(context, inputOf(context, 0), { float32: prepareFloat, int8: prepareInteger, int16: prepareInteger })(context),
+  work: () => ({ kind: 'elementwise', macs: 0 }),
+  memory: () => ({ options: [4, 4], persistent: [24] }),
+};
