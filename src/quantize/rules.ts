@@ -29,6 +29,7 @@ export const quantizationRules: ReadonlyMap<OperatorName, QuantizationRule> = ne
   ['EXPAND_DIMS', { version: 1, sameScale: true }],
   // Per tensor: microcontroller runtimes took per-channel weights here only lately.
   ['FULLY_CONNECTED', { version: 4, weights: { input: 1, axis: 0, perChannel: false }, bias: 2 }],
+  ['LEAKY_RELU', { version: 2 }],
   ['LOGISTIC', { version: 2, fixedOutput: { scale: 1 / 256, zeroPoint: -128 } }],
   ['MAX_POOL_2D', { version: 2, sameScale: true }],
   ['MUL', { version: 2 }],

@@ -139,6 +139,18 @@ test('operands of a concatenation share the union of their ranges', async () => 
   expect(operators(result.model)).toEqual(['RELU', 'CONCATENATION']);
 });
 
+test('operators that scale by themselves get ranges of their own', async () => {
+  const model = modelOf(
+    [{ shape: [1, 2] }, { shape: [1, 2] }],
+    [{ op: 'LEAKY_RELU', inputs: [0], outputs: [1], options: { kind: 'LeakyReluOptions', alpha: 0.1 } }],
+    [0],
+    [1],
+  );
+  const { plan, model: int8 } = await quantize(model, await dataset('leaky', [2], waves(60, 2)));
+  expect(plan.activations[1]?.range?.min).toBeCloseTo((plan.activations[0]?.range?.min ?? 0) / 10, 5);
+  expect(operators(int8)).toEqual(['LEAKY_RELU']);
+});
+
 test('a bias that two operators share becomes two', async () => {
   const model = modelOf(
     [
