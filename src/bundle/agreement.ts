@@ -16,6 +16,7 @@ export function compareOutputs(expected: Uint8Array, actual: Uint8Array, outputs
   const allowed = agreement === 'exact' ? 0 : agreement.maxLsb;
   const wanted = agreement === 'exact' ? 1 : agreement.minShare;
   if (expected.byteLength !== actual.byteLength) return { agrees: false, maxLsb: Number.MAX_SAFE_INTEGER, share: 0 };
+  const [a, b] = [expected, actual].map(({ buffer, byteOffset, byteLength }) => new DataView(buffer, byteOffset, byteLength)) as [DataView, DataView];
   let maxLsb = 0;
   let within = 0;
   let total = 0;
@@ -23,7 +24,7 @@ export function compareOutputs(expected: Uint8Array, actual: Uint8Array, outputs
     for (const { bytes, type } of outputs) {
       const width = type === 'int16' ? 2 : type === 'int8' || type === 'uint8' || type === 'bool' ? 1 : 4;
       for (let i = at; i < at + bytes; i += width) {
-        const difference = differenceAt(expected, actual, i, type);
+        const difference = differenceAt(a, b, i, type);
         maxLsb = Math.max(maxLsb, difference);
         if (difference <= allowed) within += 1;
         total += 1;
@@ -35,17 +36,16 @@ export function compareOutputs(expected: Uint8Array, actual: Uint8Array, outputs
   return { agrees: share >= wanted, maxLsb, share };
 }
 
-function differenceAt(a: Uint8Array, b: Uint8Array, at: number, type: TensorInfo['type']): number {
-  const [viewA, viewB] = [a, b].map(({ buffer, byteOffset, byteLength }) => new DataView(buffer, byteOffset, byteLength)) as [DataView, DataView];
+function differenceAt(a: DataView, b: DataView, at: number, type: TensorInfo['type']): number {
   switch (type) {
     case 'int8':
-      return Math.abs(viewA.getInt8(at) - viewB.getInt8(at));
+      return Math.abs(a.getInt8(at) - b.getInt8(at));
     case 'uint8':
     case 'bool':
-      return Math.abs(viewA.getUint8(at) - viewB.getUint8(at));
+      return Math.abs(a.getUint8(at) - b.getUint8(at));
     case 'int16':
-      return Math.abs(viewA.getInt16(at, true) - viewB.getInt16(at, true));
+      return Math.abs(a.getInt16(at, true) - b.getInt16(at, true));
     default:
-      return Number(viewA.getUint32(at, true) !== viewB.getUint32(at, true));
+      return Number(a.getUint32(at, true) !== b.getUint32(at, true));
   }
 }

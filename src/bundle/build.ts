@@ -1,6 +1,6 @@
 // From a model and a target to a slot image: the simulator computes the self-test vectors that the device must repeat.
 
-import { arenaOf, Interpreter } from '../simulator/index.js';
+import { arenaOf, Interpreter, inputsAndOutputs } from '../simulator/index.js';
 import { runtimeKernelsOf, type Target } from '../targets/index.js';
 import { BuiltinOperator, builtinCode, type Model, mainSubgraph, operatorCodeOf } from '../tflite/index.js';
 import { drawable, drawSample, SeededBytes } from './drawing.js';
@@ -39,7 +39,8 @@ function manifestOf(model: Model, target: Target, options: BundleOptions): Manif
 
 /** How long the slot image of a model is, without running the model: its self-test outputs are as long as any others. */
 export function slotImageBytes(bytes: Uint8Array, model: Model, target: Target): number {
-  const { inputs, outputBytes } = new Interpreter(model, target.runtime.kernelProfile);
+  const { inputs, outputs } = inputsAndOutputs(model);
+  const outputBytes = outputs.reduce((sum, output) => sum + output.bytes, 0);
   const vectors = drawable(inputs) ? Array.from({ length: vectorsFor(outputBytes) }, (_, i) => ({ seed: 1 + i, output: new Uint8Array(outputBytes) })) : [];
   return encodeSlotImage(bytes, manifestOf(model, target, {}), vectors).byteLength;
 }

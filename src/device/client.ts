@@ -5,7 +5,7 @@ import { compareOutputs, drawSample, hex, SeededBytes } from '../bundle/index.js
 import { fail } from '../errors.js';
 import { type LatencyBasis, modelWarnings, type Runner } from '../evaluate/index.js';
 import { atollCommands, type DeviceDescription, osCommands, type SlotState } from '../protocol/index.js';
-import { Interpreter, type TensorInfo } from '../simulator/index.js';
+import { Interpreter, inputsAndOutputs, type TensorInfo } from '../simulator/index.js';
 import type { Target } from '../targets/index.js';
 import type { Model } from '../tflite/index.js';
 import type { Transport } from '../transport/index.js';
@@ -61,7 +61,7 @@ export class DeviceClient {
   async runner(model: Model, sha256: string, signal?: AbortSignal): Promise<Runner> {
     const actual = await this.activeModel(signal);
     if (actual !== sha256) throw fail('DEVICE_OTHER_MODEL', { device: this.client.name, actual: actual ?? 'none', expected: sha256 });
-    const { inputs, outputs } = new Interpreter(model);
+    const { inputs, outputs } = inputsAndOutputs(model);
     const described = await this.describe(signal);
     const basis: LatencyBasis = described.sim === true ? 'simulated' : 'device';
     return {

@@ -4,7 +4,7 @@
 import {
   ActivationFunctionType,
   addBuffer,
-  constantBytes,
+  constantFloats,
   copyModel,
   create,
   elementCount,
@@ -79,12 +79,9 @@ function isPerChannel(tensor: Tensor | undefined, channels: number): boolean {
   return tensor?.shape?.at(-1) === channels && elementCount(tensor.shape) === channels;
 }
 
-/** The values of a constant float tensor; null for any other. */
 function floatsOf(model: Model, index: number): Float32Array | null {
   const tensor = mainSubgraph(model).tensors[index];
-  if (tensor === undefined || tensor.type !== TensorType.FLOAT32) return null;
-  const bytes = constantBytes(model, tensor)?.slice();
-  return bytes === undefined ? null : new Float32Array(bytes.buffer, bytes.byteOffset, bytes.byteLength >> 2);
+  return tensor === undefined ? null : constantFloats(model, tensor);
 }
 
 function rewrite(model: Model, host: Operator, filter: Tensor, axis: number, channels: number, affine: Affine): boolean {

@@ -1,15 +1,14 @@
 // Computes once, on the host, what does not depend on the input: shape arithmetic from a dynamic batch, mostly.
 
-import { buildGraph, bytesOf, defaultKernelProfile, kernelProfiles, operatorFamilies } from '../simulator/index.js';
-import { addBuffer, copyModel, type Model, mainSubgraph, operatorName } from '../tflite/index.js';
+import { buildGraph, bytesOf, defaultKernelProfile, kernelProfiles, operatorFamilies, simulates } from '../simulator/index.js';
+import { addBuffer, copyModel, type Model, mainSubgraph } from '../tflite/index.js';
 import type { GraphPass } from './pass.js';
 
 export const foldConstants: GraphPass = {
   name: 'fold-constants',
   run: (model) => {
-    const subgraph = mainSubgraph(model);
     // Models with operators that the simulator lacks are left as they are; who needs to run them says which are missing.
-    if (!subgraph.operators.every((operator) => operatorFamilies.has(operatorName(model, operator)))) return { model, changes: 0 };
+    if (!simulates(model)) return { model, changes: 0 };
     const graph = buildGraph(model, kernelProfiles[defaultKernelProfile]);
     const known = new Map<number, Uint8Array>();
     for (const context of graph.operators) {

@@ -4,7 +4,7 @@ import { roundHalfAway } from '../simulator/index.js';
 import {
   addBuffer,
   compact,
-  constantBytes,
+  constantFloats,
   copyModel,
   create,
   elementCount,
@@ -29,7 +29,7 @@ export function applyPlan(model: Model, plan: QuantizationPlan): Model {
   for (const bias of plan.biases) rewire(copy, bias.operator, bias.input, int32Bias(copy, bias));
   for (const { tensor: index, scale, zeroPoint } of plan.activations) {
     const tensor = subgraph.tensors[index] as Tensor;
-    const constant = constantBytes(copy, tensor);
+    const constant = constantFloats(copy, tensor);
     if (constant !== null) tensor.buffer = addBuffer(copy, int8Values(constant, scale, zeroPoint));
     tensor.type = TensorType.INT8;
     tensor.quantization = parametersOf([scale], zeroPoint, 0);
@@ -62,7 +62,7 @@ function addTensor(model: Model, like: Tensor, type: number, data: Uint8Array, q
 }
 
 function floatsOf(model: Model, tensor: Tensor): Float32Array {
-  return new Float32Array((constantBytes(model, tensor) as Uint8Array).slice().buffer);
+  return constantFloats(model, tensor) as Float32Array;
 }
 
 function int8Weights(model: Model, { tensor: index, axis, scales }: WeightsPlan): number {
@@ -79,8 +79,7 @@ function int32Bias(model: Model, { tensor: index, scales }: BiasPlan): number {
   return addTensor(model, tensor, TensorType.INT32, new Uint8Array(quantized.buffer), parametersOf(scales, 0, 0));
 }
 
-function int8Values(bytes: Uint8Array, scale: number, zeroPoint: number): Uint8Array {
-  const values = new Float32Array(bytes.slice().buffer);
+function int8Values(values: Float32Array, scale: number, zeroPoint: number): Uint8Array {
   const quantized = Int8Array.from(values, (value) => Math.min(127, Math.max(-128, roundHalfAway(value / scale) + zeroPoint)));
   return new Uint8Array(quantized.buffer);
 }

@@ -62,7 +62,7 @@ export function sharedScale(channels: readonly Channel[], inputScale: number): S
     largestBias = Math.max(largestBias, Math.abs(bias));
   }
   // The product with the input's scale, which is the bias's, must stay a normal number too.
-  const own = Math.max(weightScale(largest), smallestScale, Math.fround(smallestScale / inputScale) * 1.001);
+  const own = Math.max(weightScale(largest), Math.fround(smallestScale / inputScale) * 1.001);
   let scale = Math.max(own, Math.fround(largestBias / (inputScale * (int32Max / 2))));
   for (let attempt = 0; attempt < 8 && Number.isFinite(scale); attempt++) {
     const accumulator = channels.reduce((max, channel) => Math.max(max, largestAccumulator(channel, scale, inputScale)), 0);

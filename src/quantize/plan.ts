@@ -2,7 +2,17 @@
 
 import { fail } from '../errors.js';
 import type { Warning } from '../evaluate/index.js';
-import { constantBytes, type Model, mainSubgraph, type OperatorName, operatorName, type Tensor, TensorType, tensorLabel } from '../tflite/index.js';
+import {
+  constantBytes,
+  constantFloats,
+  type Model,
+  mainSubgraph,
+  type OperatorName,
+  operatorName,
+  type Tensor,
+  TensorType,
+  tensorLabel,
+} from '../tflite/index.js';
 import type { Calibration } from './calibrate.js';
 import type { Range } from './parameters.js';
 import { type QuantizationRule, quantizationRules } from './rules.js';
@@ -144,7 +154,7 @@ function rangesOf(model: Model, calibration: Calibration): (tensor: number) => R
   return (index) => {
     const tensor = subgraph.tensors[index] as Tensor;
     const label = tensorLabel(index, tensor);
-    const constant = constantBytes(model, tensor);
+    const constant = constantFloats(model, tensor);
     const range = constant === null ? (calibration.ranges[index] ?? noRange) : rangeOfValues(constant);
     if (!Number.isFinite(range.min) || !Number.isFinite(range.max))
       throw fail('QUANTIZE_RANGE', { tensor: label, reason: `its values reach from ${range.min} to ${range.max}` });
@@ -152,8 +162,7 @@ function rangesOf(model: Model, calibration: Calibration): (tensor: number) => R
   };
 }
 
-function rangeOfValues(bytes: Uint8Array): Range {
-  const values = new Float32Array(bytes.slice().buffer);
+function rangeOfValues(values: Float32Array): Range {
   let min = Infinity;
   let max = -Infinity;
   for (const value of values) {

@@ -3,7 +3,7 @@
 
 import { fail } from '../errors.js';
 import type { Warning } from '../evaluate/index.js';
-import { constantBytes, elementCount, type Model, mainSubgraph, type Operator, type Tensor, tensorLabel } from '../tflite/index.js';
+import { constantFloats, elementCount, type Model, mainSubgraph, type Operator, type Tensor, tensorLabel } from '../tflite/index.js';
 import { type Channel, sharedScale } from './parameters.js';
 import type { FixedQuantization, QuantizationRule } from './rules.js';
 
@@ -78,10 +78,9 @@ function biasOf(operator: Operator, rule: QuantizationRule): { input: number; te
 
 function floats(model: Model, index: number, operator: number): Float32Array {
   const tensor = mainSubgraph(model).tensors[index] as Tensor;
-  const bytes = constantBytes(model, tensor);
-  if (bytes === null)
+  const values = constantFloats(model, tensor);
+  if (values === null)
     throw fail('QUANTIZE_OPERATORS', { count: 1, operators: `operator ${operator}, whose weights ${tensorLabel(index, tensor)} are computed, not constant` });
-  const values = new Float32Array(bytes.slice().buffer);
   const bad = values.findIndex((value) => !Number.isFinite(value));
   if (bad >= 0) throw fail('QUANTIZE_RANGE', { tensor: tensorLabel(index, tensor), reason: `element ${bad} is ${values[bad]}` });
   return values;

@@ -70,11 +70,20 @@ function bindGraph(model: Model, arithmetic: Arithmetic, allocate: boolean): Gra
   return { operands, operators, inputs: pick(subgraph.inputs), outputs: pick(subgraph.outputs) };
 }
 
-/** @throws OPERATORS_UNSUPPORTED with every operator that has no kernel */
-export function refuseUnsupported(model: Model): void {
-  const missing = mainSubgraph(model)
+/** Whether the simulator has a kernel for every operator of the model. */
+export function simulates(model: Model): boolean {
+  return missingOperators(model).length === 0;
+}
+
+function missingOperators(model: Model): { index: number; name: string }[] {
+  return mainSubgraph(model)
     .operators.map((operator, index) => ({ index, name: operatorName(model, operator) }))
     .filter(({ name }) => !operatorFamilies.has(name));
+}
+
+/** @throws OPERATORS_UNSUPPORTED with every operator that has no kernel */
+export function refuseUnsupported(model: Model): void {
+  const missing = missingOperators(model);
   if (missing.length === 0) return;
   const byName = new Map<string, number[]>();
   for (const { index, name } of missing) byName.set(name, [...(byName.get(name) ?? []), index]);

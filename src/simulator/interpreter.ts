@@ -1,9 +1,9 @@
 // Runs a model on the host, to the last bit as the kernels of the profile would.
 
 import { fail } from '../errors.js';
-import type { ElementType, Model } from '../tflite/index.js';
+import { type ElementType, elementBytes, elementCount, type Model, mainSubgraph } from '../tflite/index.js';
 import { defaultKernelProfile, type KernelProfile, kernelProfiles } from './arithmetic/profile.js';
-import { buildGraph, type Graph } from './graph.js';
+import { buildGraph, describeGraph, type Graph } from './graph.js';
 import { operatorFamilies } from './operators/index.js';
 import type { Operand } from './operators/operator.js';
 
@@ -27,18 +27,15 @@ export class Interpreter {
   private readonly steps: readonly (() => void)[];
 
   /** @throws OPERATORS_UNSUPPORTED, OPERATOR_INVALID, TENSOR_SHAPE_DYNAMIC, TENSOR_TOO_LARGE, TFLITE_INVALID */
-  constructor(
-    private readonly model: Model,
-    profile: KernelProfile = defaultKernelProfile,
-  ) {
+  constructor(model: Model, profile: KernelProfile = defaultKernelProfile) {
     this.graph = buildGraph(model, kernelProfiles[profile]);
     this.steps = this.graph.operators.map((context) => {
       const family = operatorFamilies.get(context.name);
       if (family === undefined) throw fail('INTERNAL', { reason: `${context.name} has no kernel` });
       return family.prepare(context);
     });
-    this.inputs = this.graph.inputs.map((operand) => this.describe(operand));
-    this.outputs = this.graph.outputs.map((operand) => this.describe(operand));
+    this.inputs = this.graph.inputs.map((operand) => describeOperand(model, operand));
+    this.outputs = this.graph.outputs.map((operand) => describeOperand(model, operand));
   }
 
   /** Bytes of all inputs of one sample, one after another in order. */
@@ -98,18 +95,27 @@ export class Interpreter {
     }
     return out;
   }
+}
 
-  private describe(operand: Operand): TensorInfo {
-    const scale = operand.scale[0];
-    return {
-      index: operand.index,
-      name: this.model.subgraphs[0]?.tensors[operand.index]?.name ?? '',
-      type: operand.type,
-      shape: operand.shape,
-      bytes: operand.data.byteLength,
-      quantization: scale === undefined ? null : { scale, zeroPoint: operand.zeroPoint[0] ?? 0 },
-    };
-  }
+/**
+ * Inputs and outputs of a model as an Interpreter would have them, without its kernels and memory.
+ * @throws TENSOR_SHAPE_DYNAMIC, TFLITE_INVALID
+ */
+export function inputsAndOutputs(model: Model): { readonly inputs: readonly TensorInfo[]; readonly outputs: readonly TensorInfo[] } {
+  const graph = describeGraph(model, kernelProfiles[defaultKernelProfile]);
+  const describe = (operand: Operand): TensorInfo => describeOperand(model, operand);
+  return { inputs: graph.inputs.map(describe), outputs: graph.outputs.map(describe) };
+}
+
+function describeOperand(model: Model, { index, type, shape, scale, zeroPoint }: Operand): TensorInfo {
+  return {
+    index,
+    name: mainSubgraph(model).tensors[index]?.name ?? '',
+    type,
+    shape,
+    bytes: elementCount(shape) * elementBytes(type),
+    quantization: scale[0] === undefined ? null : { scale: scale[0], zeroPoint: zeroPoint[0] ?? 0 },
+  };
 }
 
 export function bytesOf(operand: Operand): Uint8Array {

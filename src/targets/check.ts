@@ -1,7 +1,7 @@
 // Does a model fit a target? Operators, flash, arena, and a latency estimate, before anything is flashed.
 
 import { fail } from '../errors.js';
-import { arenaOf, operatorFamilies, overflowRisks } from '../simulator/index.js';
+import { arenaOf, overflowRisks, simulates } from '../simulator/index.js';
 import { type Model, mainSubgraph, operatorName, type Tensor, tensorLabel, typeName } from '../tflite/index.js';
 import { type Budget, budgetOf, runtimeKernelsOf } from './budget.js';
 import { estimateLatency, type LatencyEstimate } from './latency.js';
@@ -71,7 +71,7 @@ export function checkModel(model: Model, target: Target, flashBytes: number): Ch
       hint: 'use a smaller model, or a board with more flash',
     });
   }
-  const simulated = mainSubgraph(model).operators.every((operator) => operatorFamilies.has(operatorName(model, operator)));
+  const simulated = simulates(model);
   if (!simulated) {
     reasons.push({
       code: 'SIMULATOR',

@@ -97,5 +97,11 @@ export function constantBytes(model: Model, tensor: Tensor): Uint8Array | null {
   return data === null || data === undefined || data.byteLength === 0 ? null : data;
 }
 
+/** A copy of the values of a constant float32 tensor; null for any other. */
+export function constantFloats(model: Model, tensor: Tensor): Float32Array | null {
+  const bytes = tensor.type === TensorType.FLOAT32 ? constantBytes(model, tensor)?.slice() : undefined;
+  return bytes === undefined ? null : new Float32Array(bytes.buffer, bytes.byteOffset, bytes.byteLength >> 2);
+}
+
 /** Operators with weights: which dimension of input 1 counts the output channels. */
 export const weightsAxis: Readonly<Record<string, number>> = { CONV_2D: 0, DEPTHWISE_CONV_2D: 3, FULLY_CONNECTED: 0 };

@@ -3,6 +3,7 @@
 
 import { describe, expect, test } from 'vitest';
 import { buildSlotImage } from '../../src/bundle/index.js';
+import { checkFile } from '../../src/cli/check-file.js';
 import { openDataset } from '../../src/dataset/index.js';
 import { push } from '../../src/device/index.js';
 import { evaluate, hostRunner, runBatch } from '../../src/evaluate/index.js';
@@ -102,6 +103,13 @@ sharedTest('the official kws model on sim:qemu-mps2-an386, over the protocol: 1,
   expect(Buffer.compare(result.outputs, sharedBytes('golden', 'kws_ref_model', 'output.bin'))).toBe(0);
   expect(result.latencyMs.basis).toBe('simulated');
   await device.close();
+});
+
+sharedTest('check looks at a model that no kernel takes, and says why it does not fit', async () => {
+  const bytes = sharedBytes('models', 'mlperf-tiny', 'kws_ref_model_dynamic_range.tflite');
+  const result = checkFile(bytes, readModel(bytes), await loadTarget('pico'));
+  expect(result.fits).toBe(false);
+  expect(result.reasons.map(({ code }) => code)).toContain('TYPE');
 });
 
 test('a simulated device knows only the kinds that have a target file', async () => {

@@ -91,3 +91,17 @@ export function denseModel(weights = [0.5, -1, 0.25, 2, 1, 1, -2, 0.125], bias =
     [3],
   );
 }
+
+/** An int8 convolution whose output alone, 409,600 bytes, exceeds the arena of a small board. */
+export function wideModel(): Model {
+  return modelOf(
+    [
+      { shape: [1, 160, 160, 1], type: TensorType.INT8, scale: 0.1 },
+      { shape: [16, 1, 1, 1], data: new Int8Array(16), scale: 0.1 },
+      { shape: [1, 160, 160, 16], type: TensorType.INT8, scale: 0.1 },
+    ],
+    [{ op: 'CONV_2D', inputs: [0, 1, -1], outputs: [2], options: convOptions() }],
+    [0],
+    [2],
+  );
+}

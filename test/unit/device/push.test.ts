@@ -8,7 +8,7 @@ import { type FaultName, faultNames, SimulatedDevice, type SimulatedDeviceOption
 import { loadTarget } from '../../../src/targets/index.js';
 import { TensorType, writeModel } from '../../../src/tflite/index.js';
 import type { Transport } from '../../../src/transport/index.js';
-import { convOptions, denseModel, denseOptions, modelOf } from '../../support/models.js';
+import { denseModel, denseOptions, modelOf, wideModel } from '../../support/models.js';
 
 /** Answers come within microseconds here; a lost one should not make the tests wait. */
 const quick = { timeoutMs: 40, attempts: 4 };
@@ -201,21 +201,7 @@ describe('the device refuses, with the reason', () => {
   });
 
   test.each([
-    [
-      'a model whose arena does not fit',
-      () =>
-        modelOf(
-          [
-            { shape: [1, 160, 160, 1], type: TensorType.INT8, scale: 0.1 },
-            { shape: [16, 1, 1, 1], data: new Int8Array(16), scale: 0.1 },
-            { shape: [1, 160, 160, 16], type: TensorType.INT8, scale: 0.1 },
-          ],
-          [{ op: 'CONV_2D', inputs: [0, 1, -1], outputs: [2], options: convOptions() }],
-          [0],
-          [2],
-        ),
-      /ARENA_TOO_SMALL.*pico has 204800/,
-    ],
+    ['a model whose arena does not fit', wideModel, /ARENA_TOO_SMALL.*pico has 204800/],
     ['a float model', () => denseModel(), /IMAGE_INVALID.*float32/],
   ])('%s', async (_, make, message) => {
     const { device } = connect();

@@ -5,7 +5,7 @@ import { parse } from 'yaml';
 import { budgetOf, checkModel, loadTarget, shippedTargets, type TargetFile, validateTarget } from '../../../src/targets/index.js';
 import { TensorType, writeModel } from '../../../src/tflite/index.js';
 import { temporaryFolder, writeFiles } from '../../support/files.js';
-import { convOptions, denseModel, modelOf } from '../../support/models.js';
+import { denseModel, denseOptions, modelOf, wideModel } from '../../support/models.js';
 
 const folder = temporaryFolder();
 const file = (id: string): string => readFileSync(new URL(`../../../targets/${id}.yaml`, import.meta.url), 'utf8');
@@ -66,14 +66,7 @@ describe('check', () => {
           op: 'FULLY_CONNECTED',
           inputs: [0, 1, -1],
           outputs: [2],
-          options: {
-            kind: 'FullyConnectedOptions',
-            fusedActivationFunction: 0,
-            weightsFormat: 0,
-            keepNumDims: false,
-            asymmetricQuantizeInputs: false,
-            quantizedBiasType: 0,
-          },
+          options: denseOptions(),
         },
       ],
       [0],
@@ -99,17 +92,7 @@ describe('check', () => {
     expect(flash.fits).toBe(false);
     expect(flash.reasons.map(({ code }) => code)).toEqual(['FLASH']);
     expect(flash.reasons[0]?.message).toMatch(/a slot of nano33ble has 360448 \(\d+ too many\)/);
-    const wide = modelOf(
-      [
-        { shape: [1, 160, 160, 1], type: TensorType.INT8, scale: 0.1 },
-        { shape: [16, 1, 1, 1], data: new Int8Array(16), scale: 0.1 },
-        { shape: [1, 160, 160, 16], type: TensorType.INT8, scale: 0.1 },
-      ],
-      [{ op: 'CONV_2D', inputs: [0, 1, -1], outputs: [2], options: convOptions() }],
-      [0],
-      [2],
-    );
-    expect(checkModel(wide, target, 1000).reasons.map(({ code }) => code)).toEqual(['ARENA']);
+    expect(checkModel(wideModel(), target, 1000).reasons.map(({ code }) => code)).toEqual(['ARENA']);
   });
 
   test('float edges and unknown operators are refused by name', async () => {
