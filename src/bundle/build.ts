@@ -60,7 +60,7 @@ function vectorsFor(outputBytes: number): number {
 }
 
 function selfTestVectors(model: Model, target: Target, firstSeed: number): SelfTestVector[] {
-  const interpreter = new Interpreter(model, target.runtime.kernelProfile);
+  const interpreter = new Interpreter(model, { profile: target.runtime.kernelProfile });
   if (!drawable(interpreter.inputs)) return [];
   return Array.from({ length: vectorsFor(interpreter.outputBytes) }, (_, i) => {
     const seed = firstSeed + i;

@@ -90,7 +90,7 @@ export class DeviceClient {
     // Where the outputs themselves come back, fewer samples may fit the answer.
     if (answer.n > samples || (exact && answer.n < samples))
       throw fail('DEVICE_ANSWER', { command: 'challenge', reason: `${answer.n} samples instead of ${samples}` });
-    const interpreter = new Interpreter(model, target.runtime.kernelProfile);
+    const interpreter = new Interpreter(model, { profile: target.runtime.kernelProfile });
     const source = new SeededBytes(seed);
     const expected = new Uint8Array(answer.n * interpreter.outputBytes);
     for (let i = 0; i < answer.n; i++) expected.set(interpreter.run(drawSample(source, interpreter.inputs)), i * interpreter.outputBytes);

@@ -25,7 +25,7 @@ export interface Runner {
 
 /** The simulator on this host. */
 export function hostRunner(model: Model, profile?: KernelProfile): Runner {
-  const interpreter = new Interpreter(model, profile);
+  const interpreter = new Interpreter(model, { profile });
   const breathe = breather();
   return {
     inputs: interpreter.inputs,

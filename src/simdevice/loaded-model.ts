@@ -36,7 +36,7 @@ export class LoadedModel {
     seed: number,
     private readonly corrupt: boolean,
   ) {
-    this.interpreter = new Interpreter(model, target.runtime.kernelProfile);
+    this.interpreter = new Interpreter(model, { profile: target.runtime.kernelProfile });
     this.operatorTicks = operatorLatencies(model, target).map((ms) => Math.max(1, Math.round((ms * tickHz) / 1000)));
     this.builtinCodes = mainSubgraph(model).operators.map((operator) => builtinCode(operatorCodeOf(model, operator)));
     this.input = new Uint8Array(this.interpreter.inputBytes);

@@ -1,7 +1,8 @@
 // From a model to what kernels work on: operands with memory, and one context per operator. Computed tensors share one
-// block of memory, laid out by the same planner as on the device.
+// region of the linear memory, laid out by the same planner as on the device.
 
 import { fail } from '../errors.js';
+import { LinearMemory } from '../kernels/index.js';
 import {
   constantBytes,
   type ElementType,
@@ -28,6 +29,8 @@ export interface Graph {
   readonly operators: readonly OperatorContext[];
   readonly inputs: readonly Operand[];
   readonly outputs: readonly Operand[];
+  /** Not sealed yet: kernels may still reserve. The data of computed tensors is there once it is. */
+  readonly memory: LinearMemory;
 }
 
 /** Beyond this the host does not try; devices have far less. */
@@ -52,9 +55,11 @@ function bindGraph(model: Model, arithmetic: Arithmetic, allocate: boolean): Gra
   const subgraph = mainSubgraph(model);
   const plan = greedyPlan(allocate ? tensorRequests(model) : []);
   if (plan.headBytes > maxTensorBytes) throw fail('TENSOR_TOO_LARGE', { bytes: plan.headBytes, limit: maxTensorBytes });
-  const memory = new ArrayBuffer(plan.headBytes);
+  const memory = new LinearMemory();
+  const arena = memory.reserve(plan.headBytes);
   const offsets = new Map(plan.buffers.map((buffer) => [buffer.tensor, buffer.offset]));
-  const operands = subgraph.tensors.map((tensor, index) => bindTensor(model, tensor, index, memory, offsets.get(index)));
+  const addressOf = (index: number): number => arena + (offsets.get(index) ?? 0);
+  const operands = subgraph.tensors.map((tensor, index) => bindTensor(model, tensor, index, memory, addressOf(index)));
   const pick = (indices: Int32Array | null): Operand[] => Array.from(indices ?? [], (index) => operands[index] as Operand);
   const operators = subgraph.operators.map((operator, index): OperatorContext => {
     const name = operatorName(model, operator) as OperatorName;
@@ -67,7 +72,7 @@ function bindGraph(model: Model, arithmetic: Arithmetic, allocate: boolean): Gra
       arithmetic,
     };
   });
-  return { operands, operators, inputs: pick(subgraph.inputs), outputs: pick(subgraph.outputs) };
+  return { operands, operators, inputs: pick(subgraph.inputs), outputs: pick(subgraph.outputs), memory };
 }
 
 /** Whether the simulator has a kernel for every operator of the model. */
@@ -115,23 +120,33 @@ function checkDataflow(model: Model): void {
   for (const index of outputs ?? []) if (!constant[index] && !known.has(index)) throw invalid(index, 'is an output that nothing computes', 'the outputs');
 }
 
-function bindTensor(model: Model, tensor: Tensor, index: number, memory: ArrayBuffer, offset: number | undefined): Operand {
+function bindTensor(model: Model, tensor: Tensor, index: number, memory: LinearMemory, address: number): Operand {
   const label = tensorLabel(index, tensor);
   const type = elementTypeOf(tensor);
   if (type === null) throw fail('TFLITE_INVALID', { reason: `nothing here computes with type ${typeName(tensor.type)}`, where: `tensor ${label}` });
   const shape = staticShape(index, tensor);
   const count = elementCount(shape);
   const constant = constantBytes(model, tensor);
-  return {
+  const described = {
     index,
     label,
     type,
     shape,
+    count,
     scale: tensor.quantization?.scale ?? new Float32Array(0),
     zeroPoint: Int32Array.from(tensor.quantization?.zeroPoint ?? [], Number),
     axis: tensor.quantization?.quantizedDimension ?? 0,
     constant: constant !== null,
-    data: constant === null ? viewOf(type, memory, offset ?? 0, offset === undefined ? 0 : count) : constantData(type, constant, count, label),
+  };
+  if (constant !== null) return { ...described, address: null, data: constantData(type, constant, count, label) };
+  let view: ElementArray | null = null;
+  return {
+    ...described,
+    address,
+    get data() {
+      view ??= viewOf(type, memory.buffer, address, count);
+      return view;
+    },
   };
 }
 

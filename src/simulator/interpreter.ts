@@ -1,11 +1,13 @@
 // Runs a model on the host, to the last bit as the kernels of the profile would.
 
 import { fail } from '../errors.js';
+import { hasKernels, type Kernels, kernelsOn, type LinearMemory } from '../kernels/index.js';
 import { type ElementType, elementBytes, elementCount, type Model, mainSubgraph } from '../tflite/index.js';
 import { defaultKernelProfile, type KernelProfile, kernelProfiles } from './arithmetic/profile.js';
+import { fastKernels } from './fast/index.js';
 import { buildGraph, describeGraph, type Graph } from './graph.js';
 import { operatorFamilies } from './operators/index.js';
-import type { Operand } from './operators/operator.js';
+import type { Operand, OperatorContext } from './operators/operator.js';
 
 export interface TensorInfo {
   readonly index: number;
@@ -20,6 +22,15 @@ export interface TensorInfo {
 /** Called after each operator, while its inputs and outputs still hold their values. */
 export type OperatorHook = (operator: number, outputs: readonly Operand[]) => void;
 
+export interface InterpreterOptions {
+  readonly profile?: KernelProfile | undefined;
+  /**
+   * `fast` takes the kernels in WebAssembly where there are any, `plain` only those in TypeScript, `checked` the former with
+   * bounds assertions. All give the same bits.
+   */
+  readonly kernels?: 'fast' | 'plain' | 'checked';
+}
+
 export class Interpreter {
   readonly inputs: readonly TensorInfo[];
   readonly outputs: readonly TensorInfo[];
@@ -27,13 +38,9 @@ export class Interpreter {
   private readonly steps: readonly (() => void)[];
 
   /** @throws OPERATORS_UNSUPPORTED, OPERATOR_INVALID, TENSOR_SHAPE_DYNAMIC, TENSOR_TOO_LARGE, TFLITE_INVALID */
-  constructor(model: Model, profile: KernelProfile = defaultKernelProfile) {
+  constructor(model: Model, { profile = defaultKernelProfile, kernels = 'fast' }: InterpreterOptions = {}) {
     this.graph = buildGraph(model, kernelProfiles[profile]);
-    this.steps = this.graph.operators.map((context) => {
-      const family = operatorFamilies.get(context.name);
-      if (family === undefined) throw fail('INTERNAL', { reason: `${context.name} has no kernel` });
-      return family.prepare(context);
-    });
+    this.steps = prepareSteps(this.graph, kernels);
     this.inputs = this.graph.inputs.map((operand) => describeOperand(model, operand));
     this.outputs = this.graph.outputs.map((operand) => describeOperand(model, operand));
   }
@@ -95,6 +102,39 @@ export class Interpreter {
     }
     return out;
   }
+}
+
+/** One function per operator. The plain kernel's preparation checks each, whichever kernel then runs. */
+function prepareSteps({ operators, memory }: Graph, choice: 'fast' | 'plain' | 'checked'): (() => void)[] {
+  const build = choice === 'plain' || !hasKernels(choice) ? null : choice;
+  const tensorsEnd = memory.end;
+  const fast = operators.map((context) => (build === null ? null : (fastKernels.get(context.name)?.(context, memory) ?? null)));
+  const regionsAt = memory.reserve(build === 'checked' ? 8 * Math.max(...operators.map(({ inputs, outputs }) => inputs.length + outputs.length + 1)) : 0);
+  memory.seal(build !== null);
+  const kernels = build === null || memory.memory === null ? null : kernelsOn(memory.memory, build);
+  return operators.map((context, i) => {
+    const family = operatorFamilies.get(context.name);
+    if (family === undefined) throw fail('INTERNAL', { reason: `${context.name} has no kernel` });
+    const plain = family.prepare(context);
+    const step = fast[i] ?? null;
+    if (step === null || kernels === null) return plain;
+    const { scratchAt } = memory;
+    const compute = (): void => step(kernels, scratchAt);
+    return build === 'checked' ? withRegions(compute, context, kernels, memory, tensorsEnd, regionsAt) : compute;
+  });
+}
+
+/** Declares to the checked kernels what the operator may touch: its tensors, and what kernels reserved for themselves. */
+function withRegions(compute: () => void, context: OperatorContext, kernels: Kernels, memory: LinearMemory, tensorsEnd: number, table: number): () => void {
+  const tensors = [...context.inputs, ...context.outputs].flatMap((operand) =>
+    operand === null || operand.address === null ? [] : [operand.address, operand.address + operand.data.byteLength],
+  );
+  const regions = Uint32Array.of(...tensors, tensorsEnd, memory.end);
+  return () => {
+    new Uint32Array(memory.buffer, table, regions.length).set(regions);
+    kernels.setRegions(table, regions.length / 2);
+    compute();
+  };
 }
 
 /**

@@ -19,6 +19,7 @@ export interface TensorSpec {
   readonly data?: Float32Array | Int32Array | Int8Array;
   readonly scale?: number | readonly number[];
   readonly zeroPoint?: number;
+  readonly axis?: number;
 }
 export interface OperatorSpec {
   readonly op: OperatorName;
@@ -32,7 +33,7 @@ export function modelOf(tensors: readonly TensorSpec[], operators: readonly Oper
   model.buffers.push(create(schema.Buffer));
   const graph = create(schema.SubGraph, { name: 'main', inputs: Int32Array.from(inputs), outputs: Int32Array.from(outputs) });
   model.subgraphs.push(graph);
-  tensors.forEach(({ name, shape, type, data, scale, zeroPoint = 0 }, i) => {
+  tensors.forEach(({ name, shape, type, data, scale, zeroPoint = 0, axis = 0 }, i) => {
     const scales = scale === undefined ? null : Float32Array.from([scale].flat());
     const tensor: Tensor = create(schema.Tensor, {
       name: name ?? `tensor${i}`,
@@ -40,7 +41,9 @@ export function modelOf(tensors: readonly TensorSpec[], operators: readonly Oper
       type: type ?? (data instanceof Int32Array ? TensorType.INT32 : data instanceof Int8Array ? TensorType.INT8 : TensorType.FLOAT32),
       buffer: data === undefined ? 0 : addBuffer(model, new Uint8Array(data.buffer, data.byteOffset, data.byteLength)),
       quantization:
-        scales === null ? null : create(schema.QuantizationParameters, { scale: scales, zeroPoint: BigInt64Array.from(scales, () => BigInt(zeroPoint)) }),
+        scales === null
+          ? null
+          : create(schema.QuantizationParameters, { scale: scales, zeroPoint: BigInt64Array.from(scales, () => BigInt(zeroPoint)), quantizedDimension: axis }),
     });
     graph.tensors.push(tensor);
   });

@@ -8,6 +8,8 @@ export interface Arithmetic {
   readonly requantize: (x: number, multiplier: number, shift: number) => number;
   /** The same for accumulators of 64 bits. */
   readonly requantizeWide: (x: number, multiplier: number, shift: number) => number;
+  /** Whether the fast kernels, which round twice, compute `requantize`. */
+  readonly fast: boolean;
 }
 
 /**
@@ -15,7 +17,7 @@ export interface Arithmetic {
  * without TFLITE_SINGLE_ROUNDING; later versions move some ties of SUB and LEAKY_RELU.
  */
 export const kernelProfiles = {
-  'tflm-reference': { requantize: multiplyDoubleRounding, requantizeWide: multiplyWide },
+  'tflm-reference': { requantize: multiplyDoubleRounding, requantizeWide: multiplyWide, fast: true },
 } as const satisfies Record<string, Arithmetic>;
 
 export type KernelProfile = keyof typeof kernelProfiles;

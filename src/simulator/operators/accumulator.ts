@@ -25,23 +25,47 @@ interface Operation {
   readonly quantizedBiasType?: number;
 }
 
-export function accumulatorOf(context: OperatorContext, operation: Operation, { multiplier, shift }: ChannelMultipliers): Accumulator {
+/** What the sum of an output channel goes through; the numbers behind an Accumulator. */
+export interface Accumulation {
+  readonly wide: boolean;
+  readonly bias: Int32Array | Float64Array;
+  readonly multipliers: ChannelMultipliers;
+  readonly inputZero: number;
+  readonly outputZero: number;
+  readonly low: number;
+  readonly high: number;
+}
+
+/** @throws OPERATOR_INVALID where types, bias or quantization do not fit */
+export function accumulationOf(context: OperatorContext, operation: Operation, multipliers: ChannelMultipliers): Accumulation {
   const { input, filter, output, bias, channels, activation, quantizedBiasType } = operation;
   requireType(context, filter, 'int8');
   requireType(context, output, input.type);
   if (filter.zeroPoint.some((zeroPoint) => zeroPoint !== 0)) throw invalid(context, `weights ${filter.label} have a zero point other than 0`);
   const wide = input.type === 'int16' && (bias == null ? quantizedBiasType !== TensorType.INT32 : bias.type !== 'int32');
-  const offsets = biasOf(context, bias, channels, wide);
   const [low, high] = quantizedLimits(context, output, activation);
-  const outputZero = quantizationOf(context, output).zeroPoint;
-  const { requantize, requantizeWide } = context.arithmetic;
+  return {
+    wide,
+    bias: biasOf(context, bias, channels, wide),
+    multipliers,
+    inputZero: quantizationOf(context, input).zeroPoint,
+    outputZero: quantizationOf(context, output).zeroPoint,
+    low,
+    high,
+  };
+}
+
+export function accumulatorOf({ arithmetic }: OperatorContext, accumulation: Accumulation): Accumulator {
+  const { wide, bias, inputZero, outputZero, low, high } = accumulation;
+  const { multiplier, shift } = accumulation.multipliers;
+  const { requantize, requantizeWide } = arithmetic;
   const at = (values: Int32Array | Float64Array, channel: number): number => values[channel] as number;
   return {
     dot: wide ? dotWide : dotInt32,
     finish: wide
-      ? (sum, c) => clamp(requantizeWide(sum + at(offsets, c), at(multiplier, c), at(shift, c)) + outputZero, low, high)
-      : (sum, c) => clamp(requantize((sum + at(offsets, c)) | 0, at(multiplier, c), at(shift, c)) + outputZero, low, high),
-    inputOffset: -quantizationOf(context, input).zeroPoint,
+      ? (sum, c) => clamp(requantizeWide(sum + at(bias, c), at(multiplier, c), at(shift, c)) + outputZero, low, high)
+      : (sum, c) => clamp(requantize((sum + at(bias, c)) | 0, at(multiplier, c), at(shift, c)) + outputZero, low, high),
+    inputOffset: -inputZero,
   };
 }
 

@@ -43,3 +43,8 @@ export function integerLimits(operand: Operand): readonly [number, number] {
 export function clamp(value: number, low: number, high: number): number {
   return Math.min(high, Math.max(low, value));
 }
+
+/** As the reference kernels clamp floats: a NaN stays, and so does -0 at a limit of 0. */
+export function clampFloat(value: number, low: number, high: number): number {
+  return value < low ? low : value > high ? high : value;
+}

@@ -1,8 +1,8 @@
 // CONV_2D. Input [n, h, w, ic], filter [oc, kh, kw, ic / groups], bias [oc], output [n, oh, ow, oc].
 // int8, int16: TFLite reference_integer_ops::ConvPerChannel; float32: reference_ops::Conv.
 
-import { accumulatorOf } from './accumulator.js';
-import { clamp, floatLimits } from './activation.js';
+import { type Accumulation, accumulationOf, accumulatorOf } from './accumulator.js';
+import { clampFloat, floatLimits } from './activation.js';
 import {
   byType,
   inputOf,
@@ -21,7 +21,7 @@ import { gatherPatch } from './patch.js';
 import { channelMultipliers, floatBiasOf } from './requantize.js';
 import { type Window, windowOf } from './window.js';
 
-interface Conv {
+export interface Conv {
   readonly input: Operand;
   readonly filter: Operand;
   readonly output: Operand;
@@ -33,7 +33,7 @@ interface Conv {
   readonly activation: number;
 }
 
-function convOf(context: OperatorContext): Conv {
+export function convOf(context: OperatorContext): Conv {
   const input = inputOf(context, 0);
   const filter = inputOf(context, 1);
   const output = outputOf(context);
@@ -48,12 +48,16 @@ function convOf(context: OperatorContext): Conv {
   return { input, filter, output, window, channels, groups, depth: height * width * filterChannels, activation: options.fusedActivationFunction };
 }
 
+export function convAccumulation(context: OperatorContext, conv: Conv): Accumulation {
+  const { quantizedBiasType } = optionsOf(context, 'Conv2DOptions');
+  const multipliers = channelMultipliers(context, conv.input, conv.filter, conv.output, conv.channels);
+  return accumulationOf(context, { ...conv, bias: context.inputs[2], quantizedBiasType }, multipliers);
+}
+
 function prepareInteger(context: OperatorContext): () => void {
   const conv = convOf(context);
   const { input, filter, output, window, channels, groups, depth } = conv;
-  const { quantizedBiasType } = optionsOf(context, 'Conv2DOptions');
-  const multipliers = channelMultipliers(context, input, filter, output, channels);
-  const { dot, finish, inputOffset } = accumulatorOf(context, { ...conv, bias: context.inputs[2], quantizedBiasType }, multipliers);
+  const { dot, finish, inputOffset } = accumulatorOf(context, convAccumulation(context, conv));
   const weights = filter.data as Int8Array;
   const out = output.data as Int8Array | Int16Array;
   const row = new Int32Array(depth);
@@ -93,8 +97,8 @@ function prepareFloat(context: OperatorContext): () => void {
           for (let g = 0; g < groups; g++) {
             gatherPatch(row, input.data, window, b, y, x, g * groupChannels, groupChannels, 0);
             for (let c = g * perGroup; c < (g + 1) * perGroup; c++) {
-              const sum = dotFloat(row, weights, c * depth, depth) + (bias[c] as number);
-              out[to++] = clamp(sum, low, high);
+              const sum = Math.fround(dotFloat(row, weights, c * depth, depth) + (bias[c] as number));
+              out[to++] = clampFloat(sum, low, high);
             }
           }
         }
@@ -103,9 +107,10 @@ function prepareFloat(context: OperatorContext): () => void {
   };
 }
 
+/** In float32 and in the order of the elements, as the reference kernels sum. */
 export function dotFloat(row: Float32Array, weights: Float32Array, from: number, length: number): number {
   let sum = 0;
-  for (let i = 0; i < length; i++) sum += (row[i] as number) * (weights[from + i] as number);
+  for (let i = 0; i < length; i++) sum = Math.fround(sum + Math.fround((row[i] as number) * (weights[from + i] as number)));
   return sum;
 }
 

@@ -1,8 +1,8 @@
 // DEPTHWISE_CONV_2D. Input [n, h, w, ic], filter [1, kh, kw, ic * multiplier], output [n, oh, ow, ic * multiplier].
 // int8, int16: TFLite reference_integer_ops::DepthwiseConvPerChannel; float32: reference_ops::DepthwiseConv.
 
-import { accumulatorOf } from './accumulator.js';
-import { clamp, floatLimits } from './activation.js';
+import { type Accumulation, accumulationOf, accumulatorOf } from './accumulator.js';
+import { clampFloat, floatLimits } from './activation.js';
 import {
   byType,
   inputOf,
@@ -20,7 +20,7 @@ import {
 import { channelMultipliers, floatBiasOf } from './requantize.js';
 import { type Window, windowOf } from './window.js';
 
-interface Depthwise {
+export interface Depthwise {
   readonly input: Operand;
   readonly filter: Operand;
   readonly output: Operand;
@@ -30,7 +30,7 @@ interface Depthwise {
   readonly activation: number;
 }
 
-function depthwiseOf(context: OperatorContext): Depthwise {
+export function depthwiseOf(context: OperatorContext): Depthwise {
   const input = inputOf(context, 0);
   const filter = inputOf(context, 1);
   const output = outputOf(context);
@@ -45,8 +45,8 @@ function depthwiseOf(context: OperatorContext): Depthwise {
   return { input, filter, output, window, channels, multiplier, activation: options.fusedActivationFunction };
 }
 
-/** Sums one output channel at one position, exactly; the types differ in what they do with the sum. */
-function summation(conv: Depthwise, offset: number): (batch: number, y: number, x: number, channel: number) => number {
+/** Sums one output channel at one position; `round` is applied to every product and sum: nothing for integers, float32 for floats. */
+function summation(conv: Depthwise, offset: number, round: (value: number) => number): (batch: number, y: number, x: number, channel: number) => number {
   const { window, channels, multiplier } = conv;
   const { inputHeight, inputWidth, inputChannels, filterHeight, filterWidth, dilationH, dilationW } = window;
   const input = conv.input.data as Int8Array;
@@ -63,19 +63,23 @@ function summation(conv: Depthwise, offset: number): (batch: number, y: number, 
         const inX = left + kx * dilationW;
         if (inX < 0 || inX >= inputWidth) continue;
         const value = (input[((batch * inputHeight + inY) * inputWidth + inX) * inputChannels + inputChannel] as number) + offset;
-        sum += value * (filter[(ky * filterWidth + kx) * channels + channel] as number);
+        sum = round(sum + round(value * (filter[(ky * filterWidth + kx) * channels + channel] as number)));
       }
     }
     return sum;
   };
 }
 
+export function depthwiseAccumulation(context: OperatorContext, conv: Depthwise): Accumulation {
+  const multipliers = channelMultipliers(context, conv.input, conv.filter, conv.output, conv.channels);
+  return accumulationOf(context, { ...conv, bias: context.inputs[2] }, multipliers);
+}
+
 function prepareInteger(context: OperatorContext): () => void {
   const conv = depthwiseOf(context);
-  const multipliers = channelMultipliers(context, conv.input, conv.filter, conv.output, conv.channels);
-  const { finish, inputOffset } = accumulatorOf(context, { ...conv, bias: context.inputs[2] }, multipliers);
+  const { finish, inputOffset } = accumulatorOf(context, depthwiseAccumulation(context, conv));
   const out = conv.output.data as Int8Array | Int16Array;
-  const sumOf = summation(conv, inputOffset);
+  const sumOf = summation(conv, inputOffset, (value) => value);
   return () =>
     forEachOutput(conv.window, conv.channels, (b, y, x, c, to) => {
       out[to] = finish(sumOf(b, y, x, c), c);
@@ -89,11 +93,11 @@ function prepareFloat(context: OperatorContext): () => void {
   const bias = floatBiasOf(context, context.inputs[2], conv.channels);
   const [low, high] = floatLimits(context, conv.activation);
   const out = conv.output.data as Float32Array;
-  const sumOf = summation(conv, 0);
+  const sumOf = summation(conv, 0, Math.fround);
   return () =>
     forEachOutput(conv.window, conv.channels, (b, y, x, c, to) => {
-      const sum = sumOf(b, y, x, c) + (bias[c] as number);
-      out[to] = clamp(sum, low, high);
+      const sum = Math.fround(sumOf(b, y, x, c) + (bias[c] as number));
+      out[to] = clampFloat(sum, low, high);
     });
 }
 

@@ -3,8 +3,8 @@
 
 import { elementCount } from '../../tflite/index.js';
 import { quantizeMultiplier } from '../arithmetic/fixed-point.js';
-import { accumulatorOf } from './accumulator.js';
-import { clamp, floatLimits } from './activation.js';
+import { type Accumulation, accumulationOf, accumulatorOf } from './accumulator.js';
+import { clampFloat, floatLimits } from './activation.js';
 import { dotFloat } from './conv-2d.js';
 import {
   byType,
@@ -22,7 +22,7 @@ import {
 } from './operator.js';
 import { type ChannelMultipliers, channelMultipliers, floatBiasOf } from './requantize.js';
 
-interface Dense {
+export interface Dense {
   readonly input: Operand;
   readonly filter: Operand;
   readonly output: Operand;
@@ -32,7 +32,7 @@ interface Dense {
   readonly activation: number;
 }
 
-function denseOf(context: OperatorContext): Dense {
+export function denseOf(context: OperatorContext): Dense {
   const input = inputOf(context, 0);
   const filter = inputOf(context, 1);
   const output = outputOf(context);
@@ -54,15 +54,15 @@ function multipliers(context: OperatorContext, { input, filter, output, units }:
   return { multiplier: new Int32Array(units).fill(multiplier), shift: new Int32Array(units).fill(shift) };
 }
 
+export function denseAccumulation(context: OperatorContext, dense: Dense): Accumulation {
+  const { quantizedBiasType } = optionsOf(context, 'FullyConnectedOptions');
+  return accumulationOf(context, { ...dense, channels: dense.units, bias: context.inputs[2], quantizedBiasType }, multipliers(context, dense));
+}
+
 function prepareInteger(context: OperatorContext): () => void {
   const dense = denseOf(context);
   const { input, filter, output, rows, units, depth } = dense;
-  const { quantizedBiasType } = optionsOf(context, 'FullyConnectedOptions');
-  const { dot, finish, inputOffset } = accumulatorOf(
-    context,
-    { ...dense, channels: units, bias: context.inputs[2], quantizedBiasType },
-    multipliers(context, dense),
-  );
+  const { dot, finish, inputOffset } = accumulatorOf(context, denseAccumulation(context, dense));
   const values = input.data as Int8Array | Int16Array;
   const weights = filter.data as Int8Array;
   const out = output.data as Int8Array | Int16Array;
@@ -88,8 +88,8 @@ function prepareFloat(context: OperatorContext): () => void {
     for (let r = 0; r < rows; r++) {
       const row = values.subarray(r * depth, (r + 1) * depth);
       for (let u = 0; u < units; u++) {
-        const sum = dotFloat(row, weights, u * depth, depth) + (bias[u] as number);
-        out[r * units + u] = clamp(sum, low, high);
+        const sum = Math.fround(dotFloat(row, weights, u * depth, depth) + (bias[u] as number));
+        out[r * units + u] = clampFloat(sum, low, high);
       }
     }
   };

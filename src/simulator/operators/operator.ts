@@ -6,7 +6,7 @@ import type { Arithmetic } from '../arithmetic/profile.js';
 
 export type ElementArray = Float32Array | Int8Array | Uint8Array | Int16Array | Int32Array | BigInt64Array;
 
-/** A tensor as a kernel sees it. `data` is the same array for the whole life of the interpreter. */
+/** A tensor as a kernel sees it. `data` is the same array for the whole life of the interpreter. Shapes are there before it is. */
 export interface Operand {
   readonly index: number;
   readonly label: string;
@@ -17,6 +17,10 @@ export interface Operand {
   readonly zeroPoint: Int32Array;
   readonly axis: number;
   readonly constant: boolean;
+  /** Elements in all. */
+  readonly count: number;
+  /** Where a computed tensor lies in the linear memory; null for constants, which stay in the file's bytes. */
+  readonly address: number | null;
   readonly data: ElementArray;
 }
 

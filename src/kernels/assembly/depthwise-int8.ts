@@ -1,0 +1,141 @@
+// DEPTHWISE_CONV_2D in int8, one output channel per input channel. Two taps are interleaved and multiplied at once, for 32 channels
+// where there are as many, else 8. Constants come in blocks of 8 channels, the last of which overlaps the one before where
+// the channels are no multiple of 8: for each block 8 x int32 bias and the constants of requantize.ts, and, separately, for each
+// pair of taps and each block 8 x 2 weights as int16.
+
+import { touch } from './bounds';
+import { channelConstants, roundingBias, scale8, toInt8 } from './requantize';
+import { tapAddresses, tapOffsets } from './taps';
+import { insideBegin, insideEnd, Window } from './window';
+
+const header: usize = 32 + channelConstants;
+
+/**
+ * @param scratch twice 4 bytes per tap and one more if their number is odd, then `inputChannels` bytes that stand for the outside
+ */
+export function depthwiseInt8(
+  geometry: usize, input: usize, output: usize, headers: usize, weights: usize, scratch: usize,
+  inputZero: i32, outputZero: i32, low: i32, high: i32,
+): void {
+  const window = changetype<Window>(geometry);
+  const channels = window.inputChannels;
+  const taps = window.filterHeight * window.filterWidth;
+  const pairs = (taps + 1) / 2;
+  const addresses = scratch;
+  const offsets = scratch + 8 * pairs;
+  const outside = scratch + 16 * <usize>pairs;
+  touch(scratch, 16 * pairs + channels);
+  memory.fill(outside, <u8>inputZero, channels);
+  store<u32>(addresses + 8 * pairs - 4, <u32>outside);
+  tapOffsets(window, 1, offsets);
+  if (taps & 1) store<u32>(offsets + 8 * pairs - 4, load<u32>(offsets));
+  const begin = insideBegin(window.padLeft, window.strideW, window.outputWidth);
+  const end = insideEnd(window.padLeft, window.strideW, window.outputWidth, window.inputWidth, (window.filterWidth - 1) * window.dilationW);
+  const step = window.strideW * channels;
+  for (let b = 0; b < window.batches; b++) {
+    for (let y = 0; y < window.outputHeight; y++) {
+      const top = y * window.strideH - window.padTop;
+      const whole = top >= 0 && top + (window.filterHeight - 1) * window.dilationH < window.inputHeight;
+      let x = 0;
+      while (x < window.outputWidth) {
+        if (whole && x >= begin && x < end) {
+          const first = input + ((b * window.inputHeight + top) * window.inputWidth + x * window.strideW - window.padLeft) * channels;
+          positions(end - x, first, step, offsets, pairs, headers, weights, channels, output, outputZero, low, high);
+          output += (end - x) * channels;
+          x = end;
+        } else {
+          tapAddresses(window, input, b, y, x, 1, outside, addresses);
+          positions(1, 0, 0, addresses, pairs, headers, weights, channels, output, outputZero, low, high);
+          output += channels;
+          x++;
+        }
+      }
+    }
+  }
+}
+
+// @ts-ignore: decorator
+@inline
+function pairLow(a: v128, b: v128, weights: v128): v128 {
+  return i32x4.dot_i16x8_s(v128.shuffle<i16>(a, b, 0, 8, 1, 9, 2, 10, 3, 11), weights);
+}
+
+// @ts-ignore: decorator
+@inline
+function pairHigh(a: v128, b: v128, weights: v128): v128 {
+  return i32x4.dot_i16x8_s(v128.shuffle<i16>(a, b, 4, 12, 5, 13, 6, 14, 7, 15), weights);
+}
+
+/** `count` positions whose taps lie at `base` plus the table's entries; `base` then moves on by `step`. */
+function positions(
+  count: i32, base: usize, step: i32, table: usize, pairs: i32, headers: usize, weights: usize, channels: i32, output: usize,
+  outputZero: i32, lowest: i32, highest: i32,
+): void {
+  const bias = roundingBias(outputZero);
+  const low = i8x16.splat(<i8>lowest);
+  const high = i8x16.splat(<i8>highest);
+  const perPair = <usize>((channels + 7) / 8) * 32;
+  const end = table + 8 * pairs;
+  for (; count > 0; count--) {
+    let constants = headers;
+    let panel = weights;
+    let channel = 0;
+    for (; channel + 32 <= channels; channel += 32) {
+      touch(constants, 4 * header);
+      let s0 = v128.load(constants), s1 = v128.load(constants, 16);
+      let s2 = v128.load(constants, 96), s3 = v128.load(constants, 112);
+      let s4 = v128.load(constants, 192), s5 = v128.load(constants, 208);
+      let s6 = v128.load(constants, 288), s7 = v128.load(constants, 304);
+      const at = base + channel;
+      let w = panel;
+      for (let tap = table; tap < end; tap += 8) {
+        const from0 = at + <usize>load<u32>(tap), from1 = at + <usize>load<u32>(tap, 4);
+        touch(from0, 32);
+        touch(from1, 32);
+        touch(w, 128);
+        let a = v128.load8x8_s(from0), b = v128.load8x8_s(from1);
+        s0 = i32x4.add(s0, pairLow(a, b, v128.load(w)));
+        s1 = i32x4.add(s1, pairHigh(a, b, v128.load(w, 16)));
+        a = v128.load8x8_s(from0, 8), b = v128.load8x8_s(from1, 8);
+        s2 = i32x4.add(s2, pairLow(a, b, v128.load(w, 32)));
+        s3 = i32x4.add(s3, pairHigh(a, b, v128.load(w, 48)));
+        a = v128.load8x8_s(from0, 16), b = v128.load8x8_s(from1, 16);
+        s4 = i32x4.add(s4, pairLow(a, b, v128.load(w, 64)));
+        s5 = i32x4.add(s5, pairHigh(a, b, v128.load(w, 80)));
+        a = v128.load8x8_s(from0, 24), b = v128.load8x8_s(from1, 24);
+        s6 = i32x4.add(s6, pairLow(a, b, v128.load(w, 96)));
+        s7 = i32x4.add(s7, pairHigh(a, b, v128.load(w, 112)));
+        w += perPair;
+      }
+      touch(output + channel, 32);
+      v128.store(output + channel, toInt8(scale8(s0, s1, constants + 32, bias), scale8(s2, s3, constants + 128, bias), low, high));
+      v128.store(output + channel, toInt8(scale8(s4, s5, constants + 224, bias), scale8(s6, s7, constants + 320, bias), low, high), 16);
+      constants += 4 * header;
+      panel += 128;
+    }
+    for (; channel < channels; channel += 8) {
+      const own = <usize>min(channel, channels - 8);
+      touch(constants, header);
+      let s0 = v128.load(constants), s1 = v128.load(constants, 16);
+      const at = base + own;
+      let w = panel;
+      for (let tap = table; tap < end; tap += 8) {
+        const from0 = at + <usize>load<u32>(tap), from1 = at + <usize>load<u32>(tap, 4);
+        touch(from0, 8);
+        touch(from1, 8);
+        touch(w, 32);
+        const a = v128.load8x8_s(from0), b = v128.load8x8_s(from1);
+        s0 = i32x4.add(s0, pairLow(a, b, v128.load(w)));
+        s1 = i32x4.add(s1, pairHigh(a, b, v128.load(w, 16)));
+        w += perPair;
+      }
+      const scaled = scale8(s0, s1, constants + 32, bias);
+      touch(output + own, 8);
+      v128.store64_lane(output + own, toInt8(scaled, scaled, low, high), 0);
+      constants += header;
+      panel += 32;
+    }
+    base += step;
+    output += channels;
+  }
+}

@@ -1,0 +1,65 @@
+// DEPTHWISE_CONV_2D in int8 and float32, with one output channel per input channel and at least 8 of them; or with one input channel,
+// which is a convolution.
+
+import type { LinearMemory } from '../../kernels/index.js';
+import { floatLimits } from '../operators/activation.js';
+import { type Depthwise, depthwiseAccumulation, depthwiseOf } from '../operators/depthwise-conv-2d.js';
+import type { OperatorContext } from '../operators/operator.js';
+import { floatBiasOf } from '../operators/requantize.js';
+import { addressesOf, type FastKernel, type FastStep } from './fast-kernel.js';
+import { depthwisePanels, floatPanels, int8Panels, panelChannels } from './panels.js';
+import { placeWindow } from './window.js';
+
+export const fastDepthwiseConv2d: FastKernel = (context, memory) => {
+  const conv = depthwiseOf(context);
+  const addresses = addressesOf(conv.input, conv.output);
+  if (addresses === null || !conv.filter.constant || context.inputs[2]?.constant === false) return null;
+  const isConvolution = conv.window.inputChannels === 1;
+  if (!isConvolution && (conv.multiplier !== 1 || conv.channels < panelChannels)) return null;
+  const [input, output] = addresses as [number, number];
+  if (conv.input.type === 'int8') return int8Step(context, memory, conv, isConvolution, input, output);
+  if (conv.input.type === 'float32') return floatStep(context, memory, conv, isConvolution, input, output);
+  return null;
+};
+
+function int8Step(context: OperatorContext, memory: LinearMemory, conv: Depthwise, isConvolution: boolean, input: number, output: number): FastStep | null {
+  const { window, channels } = conv;
+  const taps = window.filterHeight * window.filterWidth;
+  const { bias, multipliers, inputZero, outputZero, low, high, wide } = depthwiseAccumulation(context, conv);
+  if (wide || !context.arithmetic.fast) return null;
+  const filter = conv.filter.data as Int8Array;
+  const weight = (channel: number, tap: number): number => filter[tap * channels + channel] as number;
+  const weights = { weight, channels, depth: taps, bias: bias as Int32Array, inputZero, multipliers };
+  const geometry = placeWindow(memory, window);
+  if (isConvolution) {
+    const panels = int8Panels(weights);
+    if (panels === null) return null;
+    const placed = memory.place(panels);
+    memory.needScratch(64 * Math.ceil(taps / 8) + 4 * taps);
+    return (kernels, scratch) =>
+      kernels.convInt8(geometry, input, output, placed, scratch, taps, 0, 1, channels, 0, channels, inputZero, outputZero, low, high);
+  }
+  const panels = depthwisePanels(weights);
+  if (panels === null) return null;
+  const headers = memory.place(panels.headers);
+  const values = memory.place(panels.values);
+  memory.needScratch(16 * Math.ceil(taps / 2) + channels);
+  return (kernels, scratch) => kernels.depthwiseInt8(geometry, input, output, headers, values, scratch, inputZero, outputZero, low, high);
+}
+
+function floatStep(context: OperatorContext, memory: LinearMemory, conv: Depthwise, isConvolution: boolean, input: number, output: number): FastStep | null {
+  const { window, channels } = conv;
+  const taps = window.filterHeight * window.filterWidth;
+  if (conv.filter.type !== 'float32' || conv.output.type !== 'float32') return null;
+  const bias = floatBiasOf(context, context.inputs[2], channels);
+  const [low, high] = floatLimits(context, conv.activation);
+  const filter = conv.filter.data as Float32Array;
+  const geometry = placeWindow(memory, window);
+  const panels = memory.place(floatPanels(channels, taps, bias, (channel, tap) => filter[tap * channels + channel] as number));
+  if (isConvolution) {
+    memory.needScratch(32 * taps);
+    return (kernels, scratch) => kernels.convFloat(geometry, input, output, panels, scratch, taps, 0, 1, channels, 0, channels, low, high);
+  }
+  memory.needScratch(8 * taps + 16 + 4 * channels);
+  return (kernels, scratch) => kernels.depthwiseFloat(geometry, input, output, panels, scratch, low, high);
+}

@@ -1,0 +1,43 @@
+// FULLY_CONNECTED in int8 and float32.
+
+import type { LinearMemory } from '../../kernels/index.js';
+import { floatLimits } from '../operators/activation.js';
+import { type Dense, denseAccumulation, denseOf } from '../operators/fully-connected.js';
+import type { OperatorContext } from '../operators/operator.js';
+import { floatBiasOf } from '../operators/requantize.js';
+import { addressesOf, type FastKernel, type FastStep } from './fast-kernel.js';
+import { floatPanels, int8Panels } from './panels.js';
+
+export const fastFullyConnected: FastKernel = (context, memory) => {
+  const dense = denseOf(context);
+  const addresses = addressesOf(dense.input, dense.output);
+  if (addresses === null || !dense.filter.constant || context.inputs[2]?.constant === false) return null;
+  const [input, output] = addresses as [number, number];
+  if (dense.input.type === 'int8') return int8Step(context, memory, dense, input, output);
+  if (dense.input.type === 'float32') return floatStep(context, memory, dense, input, output);
+  return null;
+};
+
+function int8Step(context: OperatorContext, memory: LinearMemory, dense: Dense, input: number, output: number): FastStep | null {
+  const { rows, depth, units } = dense;
+  const { bias, multipliers, inputZero, outputZero, low, high, wide } = denseAccumulation(context, dense);
+  if (wide || !context.arithmetic.fast) return null;
+  const filter = dense.filter.data as Int8Array;
+  const weight = (unit: number, i: number): number => filter[unit * depth + i] as number;
+  const panels = int8Panels({ weight, channels: units, depth, bias: bias as Int32Array, inputZero, multipliers });
+  if (panels === null) return null;
+  const placed = memory.place(panels);
+  memory.needScratch(64 * Math.ceil(depth / 8));
+  return (kernels, scratch) => kernels.denseInt8(input, output, placed, scratch, rows, depth, units, outputZero, low, high);
+}
+
+function floatStep(context: OperatorContext, memory: LinearMemory, dense: Dense, input: number, output: number): FastStep | null {
+  const { rows, depth, units } = dense;
+  if (dense.filter.type !== 'float32' || dense.output.type !== 'float32') return null;
+  const bias = floatBiasOf(context, context.inputs[2], units);
+  const [low, high] = floatLimits(context, dense.activation);
+  const filter = dense.filter.data as Float32Array;
+  const panels = memory.place(floatPanels(units, depth, bias, (unit, i) => filter[unit * depth + i] as number));
+  memory.needScratch(16 * depth);
+  return (kernels, scratch) => kernels.denseFloat(input, output, panels, scratch, rows, depth, units, low, high);
+}

@@ -1,0 +1,165 @@
+// Random one-operator models, valid by construction, from a seed: what the plain and the fast kernels must agree on.
+
+import { type BuiltinOptions, type Model, TensorType } from '../../src/tflite/index.js';
+import { modelOf, type TensorSpec } from './models.js';
+
+export interface RandomOperator {
+  readonly model: Model;
+  /** What was drawn, for messages. */
+  readonly description: string;
+}
+
+export type Draw = (low: number, high: number) => number;
+
+/** Whole numbers in [low, high] from a linear congruential generator. */
+export function drawFrom(seed: number): Draw {
+  let state = seed >>> 0;
+  return (low, high) => {
+    state = (Math.imul(state, 1664525) + 1013904223) >>> 0;
+    return low + Math.floor((state / 2 ** 32) * (high - low + 1));
+  };
+}
+
+const count = (shape: readonly number[]): number => shape.reduce((product, size) => product * size, 1);
+const pick = <T>(draw: Draw, choices: readonly T[]): T => choices[draw(0, choices.length - 1)] as T;
+
+/** Any input bytes; for floats, values of several magnitudes. */
+export function randomInput(draw: Draw, bytes: number, float: boolean): Uint8Array {
+  if (!float) return Uint8Array.from({ length: bytes }, () => draw(0, 255));
+  const values = Float32Array.from({ length: bytes / 4 }, () => (draw(-1000, 1000) / 333) * 2 ** draw(-8, 8));
+  return new Uint8Array(values.buffer);
+}
+
+function weightsOf(draw: Draw, shape: readonly number[], float: boolean): Float32Array | Int8Array {
+  const length = count(shape);
+  return float ? Float32Array.from({ length }, () => draw(-1000, 1000) / 777) : Int8Array.from({ length }, () => draw(-127, 127));
+}
+
+/** Scales from ordinary to those of dead channels. */
+function scalesOf(draw: Draw, channels: number): number[] {
+  return Array.from({ length: channels }, () => draw(1, 1000) * 2 ** -pick(draw, [14, 16, 17, 18, 30]));
+}
+
+function biasOf(draw: Draw, channels: number, float: boolean): Float32Array | Int32Array {
+  if (float) return Float32Array.from({ length: channels }, () => draw(-1000, 1000) / 99);
+  const large = draw(0, 9) === 0 ? 2 ** 30 : 30000;
+  return Int32Array.from({ length: channels }, () => draw(-large, large));
+}
+
+interface Weighted {
+  readonly op: 'CONV_2D' | 'DEPTHWISE_CONV_2D' | 'FULLY_CONNECTED';
+  readonly input: readonly number[];
+  readonly filter: readonly number[];
+  readonly output: readonly number[];
+  readonly channels: number;
+  readonly options: BuiltinOptions;
+}
+
+function weighted(draw: Draw, { op, input, filter, output, channels, options }: Weighted): RandomOperator {
+  const float = draw(0, 2) === 0;
+  const quantized = float
+    ? [{}, {}, {}]
+    : [
+        { scale: draw(1, 300) / 5000, zeroPoint: draw(-128, 127) },
+        {
+          scale: op === 'FULLY_CONNECTED' && draw(0, 1) === 0 ? (scalesOf(draw, 1)[0] as number) : scalesOf(draw, channels),
+          axis: op === 'DEPTHWISE_CONV_2D' ? 3 : 0,
+        },
+        { scale: draw(1, 300) / 3000, zeroPoint: draw(-128, 127) },
+      ];
+  const type = float ? TensorType.FLOAT32 : TensorType.INT8;
+  const tensors: TensorSpec[] = [
+    { shape: input, type, ...quantized[0] },
+    { shape: filter, type, data: weightsOf(draw, filter, float), ...quantized[1] },
+    { shape: output, type, ...quantized[2] },
+    { shape: [channels], data: biasOf(draw, channels, float) },
+  ];
+  const inputs = draw(0, 4) === 0 ? [0, 1] : [0, 1, 3];
+  const model = modelOf(tensors, [{ op, inputs, outputs: [2], options }], [0], [2]);
+  return { model, description: `${op} ${float ? 'float32' : 'int8'} input ${input.join('x')} filter ${filter.join('x')} ${JSON.stringify(options)}` };
+}
+
+interface Axis {
+  readonly size: number;
+  readonly kernel: number;
+  readonly stride: number;
+  readonly dilation: number;
+  readonly output: number;
+}
+
+function drawAxis(draw: Draw, same: boolean): Axis {
+  const kernel = pick(draw, [1, 1, 2, 3, 3, 4, 5]);
+  const stride = draw(1, 3);
+  const dilation = draw(0, 3) === 0 ? 2 : 1;
+  const reach = (kernel - 1) * dilation + 1;
+  const size = same ? draw(1, 9) : reach + draw(0, 7);
+  return { size, kernel, stride, dilation, output: same ? Math.ceil(size / stride) : Math.ceil((size - reach + 1) / stride) };
+}
+
+function windowed(draw: Draw) {
+  const same = draw(0, 1) === 0;
+  const y = drawAxis(draw, same);
+  const x = drawAxis(draw, same);
+  const options = {
+    padding: same ? 0 : 1,
+    strideH: y.stride,
+    strideW: x.stride,
+    dilationHFactor: y.dilation,
+    dilationWFactor: x.dilation,
+    fusedActivationFunction: draw(0, 3),
+  };
+  return { batches: draw(1, 2), y, x, options };
+}
+
+const generators = {
+  CONV_2D: (draw: Draw) => {
+    const { batches, y, x, options } = windowed(draw);
+    const groups = pick(draw, [1, 1, 1, 2, 3]);
+    const perGroup = draw(1, 19);
+    const channels = groups * draw(1, 21);
+    return weighted(draw, {
+      op: 'CONV_2D',
+      input: [batches, y.size, x.size, groups * perGroup],
+      filter: [channels, y.kernel, x.kernel, perGroup],
+      output: [batches, y.output, x.output, channels],
+      channels,
+      options: { kind: 'Conv2DOptions', ...options, quantizedBiasType: 0 },
+    });
+  },
+  DEPTHWISE_CONV_2D: (draw: Draw) => {
+    const { batches, y, x, options } = windowed(draw);
+    const inputChannels = pick(draw, [1, 2, 7, 8, 9, 16, 31, 32, 33, 44, 64]);
+    const depthMultiplier = pick(draw, [1, 1, 1, 2, 9]);
+    const channels = inputChannels * depthMultiplier;
+    return weighted(draw, {
+      op: 'DEPTHWISE_CONV_2D',
+      input: [batches, y.size, x.size, inputChannels],
+      filter: [1, y.kernel, x.kernel, channels],
+      output: [batches, y.output, x.output, channels],
+      channels,
+      options: { kind: 'DepthwiseConv2DOptions', ...options, depthMultiplier },
+    });
+  },
+  FULLY_CONNECTED: (draw: Draw) => {
+    const rows = draw(1, 9);
+    const depth = draw(1, 70);
+    const units = draw(1, 40);
+    return weighted(draw, {
+      op: 'FULLY_CONNECTED',
+      input: [rows, depth],
+      filter: [units, depth],
+      output: [rows, units],
+      channels: units,
+      options: {
+        kind: 'FullyConnectedOptions',
+        fusedActivationFunction: draw(0, 3),
+        weightsFormat: 0,
+        keepNumDims: false,
+        asymmetricQuantizeInputs: false,
+        quantizedBiasType: 0,
+      },
+    });
+  },
+} as const satisfies Record<string, (draw: Draw) => RandomOperator>;
+
+export const randomOperators: Readonly<Record<string, (draw: Draw) => RandomOperator>> = generators;

@@ -1,0 +1,33 @@
+// The kernels in WebAssembly compute what the plain ones, the specification, do: to the last bit, and without touching anything
+// outside their tensors.
+
+import { expect, test } from 'vitest';
+import { hasKernels } from '../../../src/kernels/index.js';
+import { fastKernels } from '../../../src/simulator/fast/index.js';
+import { Interpreter } from '../../../src/simulator/index.js';
+import { drawFrom, randomInput, randomOperators } from '../../support/random-operators.js';
+
+test('this machine has WebAssembly SIMD, without which nothing here would be compared', () => {
+  expect(hasKernels('fast')).toBe(true);
+  expect(hasKernels('checked')).toBe(true);
+});
+
+test('every operator with a fast kernel is drawn at random', () => {
+  expect(Object.keys(randomOperators)).toEqual(expect.arrayContaining([...fastKernels.keys()]));
+});
+
+for (const [name, generate] of Object.entries(randomOperators)) {
+  test(`${name}: plain, fast and checked kernels agree`, () => {
+    for (let seed = 0; seed < 400; seed++) {
+      const draw = drawFrom(seed * 7919 + 1);
+      const { model, description } = generate(draw);
+      const plain = new Interpreter(model, { kernels: 'plain' });
+      const input = randomInput(draw, plain.inputBytes, plain.inputs[0]?.type === 'float32');
+      const expected = Buffer.from(plain.run(input)).toString('hex');
+      for (const kernels of ['fast', 'checked'] as const) {
+        const output = new Interpreter(model, { kernels }).run(input);
+        expect(Buffer.from(output).toString('hex'), `seed ${seed}, ${kernels}: ${description}`).toBe(expected);
+      }
+    }
+  });
+}
