@@ -10,6 +10,7 @@ export const foldConstants: GraphPass = {
     // Models with operators that the simulator lacks are left as they are; who needs to run them says which are missing.
     if (!simulates(model)) return { model, changes: 0 };
     const graph = buildGraph(model, kernelProfiles[defaultKernelProfile]);
+    graph.memory.seal(false);
     const known = new Map<number, Uint8Array>();
     for (const context of graph.operators) {
       const constant = (input: (typeof context.inputs)[number]): boolean => input === null || input.constant || known.has(input.index);
