@@ -4,9 +4,9 @@
 import { fail } from '../errors.js';
 import { LinearMemory } from '../kernels/index.js';
 import {
+  bytesOfElements,
   constantBytes,
   type ElementType,
-  elementBytes,
   elementCount,
   elementTypeOf,
   type Model,
@@ -139,6 +139,7 @@ function bindTensor(model: Model, tensor: Tensor, index: number, memory: LinearM
     constant: constant !== null,
   };
   if (constant !== null) return { ...described, address: null, data: constantData(type, constant, count, label) };
+  if (type === 'int4') throw fail('TFLITE_INVALID', { reason: 'int4 is for weights that the file holds', where: `tensor ${label}` });
   let view: ElementArray | null = null;
   return {
     ...described,
@@ -151,18 +152,27 @@ function bindTensor(model: Model, tensor: Tensor, index: number, memory: LinearM
 }
 
 function constantData(type: ElementType, bytes: Uint8Array, count: number, label: string): ElementArray {
-  const need = count * elementBytes(type);
+  const need = bytesOfElements(type, count);
   if (bytes.byteLength !== need) {
     throw fail('TFLITE_INVALID', { reason: `${bytes.byteLength} bytes of data for a shape that takes ${need}`, where: `tensor ${label}` });
   }
-  const aligned = bytes.byteOffset % elementBytes(type) === 0 ? bytes : bytes.slice();
+  if (type === 'int4') return unpackInt4(bytes, count);
+  const aligned = bytes.byteOffset % bytesOfElements(type, 1) === 0 ? bytes : bytes.slice();
   return viewOf(type, aligned.buffer, aligned.byteOffset, count);
+}
+
+/** The even elements are in the low halves of the bytes. */
+function unpackInt4(bytes: Uint8Array, count: number): Int8Array {
+  return Int8Array.from({ length: count }, (_, i) => ((bytes[i >> 1] as number) << (i % 2 === 0 ? 28 : 24)) >> 28);
 }
 
 export function viewOf(type: ElementType, buffer: ArrayBufferLike, offset: number, count: number): ElementArray {
   switch (type) {
     case 'float32':
       return new Float32Array(buffer, offset, count);
+    case 'float16':
+      return new Uint16Array(buffer, offset, count);
+    case 'int4':
     case 'int8':
       return new Int8Array(buffer, offset, count);
     case 'uint8':
@@ -172,6 +182,8 @@ export function viewOf(type: ElementType, buffer: ArrayBufferLike, offset: numbe
       return new Int16Array(buffer, offset, count);
     case 'int32':
       return new Int32Array(buffer, offset, count);
+    case 'uint32':
+      return new Uint32Array(buffer, offset, count);
     case 'int64':
       return new BigInt64Array(buffer, offset, count);
   }

@@ -2,7 +2,7 @@
 
 import { fail } from '../errors.js';
 import { hasKernels, type Kernels, kernelsOn, type LinearMemory } from '../kernels/index.js';
-import { type ElementType, elementBytes, elementCount, type Model, mainSubgraph } from '../tflite/index.js';
+import { bytesOfElements, type ElementType, elementCount, type Model, mainSubgraph } from '../tflite/index.js';
 import { defaultKernelProfile, type KernelProfile, kernelProfiles } from './arithmetic/profile.js';
 import { fastKernels } from './fast/index.js';
 import { buildGraph, describeGraph, type Graph } from './graph.js';
@@ -153,7 +153,7 @@ function describeOperand(model: Model, { index, type, shape, scale, zeroPoint }:
     name: mainSubgraph(model).tensors[index]?.name ?? '',
     type,
     shape,
-    bytes: elementCount(shape) * elementBytes(type),
+    bytes: bytesOfElements(type, elementCount(shape)),
     quantization: scale[0] === undefined ? null : { scale: scale[0], zeroPoint: zeroPoint[0] ?? 0 },
   };
 }

@@ -21,18 +21,21 @@ const typeNames = new Map<number, TensorTypeName>(Object.entries(TensorType).map
 const operatorNames = new Map<number, OperatorName>(Object.entries(BuiltinOperator).map(([name, code]) => [code, name as OperatorName]));
 
 /** The types that the simulator and the quantizer compute with; names as numpy writes them. */
-export type ElementType = 'float32' | 'int8' | 'uint8' | 'int16' | 'int32' | 'int64' | 'bool';
+export type ElementType = 'float32' | 'float16' | 'int4' | 'int8' | 'uint8' | 'int16' | 'int32' | 'uint32' | 'int64' | 'bool';
 
 const elementTypes = new Map<number, ElementType>([
   [TensorType.FLOAT32, 'float32'],
+  [TensorType.FLOAT16, 'float16'],
+  [TensorType.INT4, 'int4'],
   [TensorType.INT8, 'int8'],
   [TensorType.UINT8, 'uint8'],
   [TensorType.INT16, 'int16'],
   [TensorType.INT32, 'int32'],
+  [TensorType.UINT32, 'uint32'],
   [TensorType.INT64, 'int64'],
   [TensorType.BOOL, 'bool'],
 ]);
-const elementWidths: Record<ElementType, number> = { float32: 4, int8: 1, uint8: 1, int16: 2, int32: 4, int64: 8, bool: 1 };
+const elementBits: Record<ElementType, number> = { float32: 32, float16: 16, int4: 4, int8: 8, uint8: 8, int16: 16, int32: 32, uint32: 32, int64: 64, bool: 8 };
 
 /** Lower-case name of a tensor's type, `type17` for a code beyond the schema. */
 export function typeName(code: number): string {
@@ -44,8 +47,9 @@ export function elementTypeOf(tensor: Tensor): ElementType | null {
   return elementTypes.get(tensor.type) ?? null;
 }
 
-export function elementBytes(type: ElementType): number {
-  return elementWidths[type];
+/** Bytes of `count` elements as a file stores them: two int4 share one. */
+export function bytesOfElements(type: ElementType, count: number): number {
+  return Math.ceil((elementBits[type] * count) / 8);
 }
 
 /** The builtin code of an operator; files from before schema 3a keep it in the older, narrower field. */

@@ -1,12 +1,14 @@
 // Reads mutated models and prints what came of it as JSON: node mutate-tflite.js TOTAL VECTORS FILE...
+
 import { readFileSync, statSync } from 'node:fs';
 import { AtollError, inspect, readModel, writeModel } from '../../dist/index.js';
+import { cases } from '../fixtures/operators/cases.js';
 
-const [total, vectorsFile, ...files] = process.argv.slice(2);
+const [total, ...files] = process.argv.slice(2);
 const originals = [
   // Large files are mutated as well, but they would make the run long; these are plenty.
   ...files.filter((file) => statSync(file).size < 1_200_000).map((file) => readFileSync(file)),
-  ...JSON.parse(readFileSync(vectorsFile, 'utf8')).vectors.map(({ model }) => Buffer.from(model, 'base64')),
+  ...cases.map(({ model }) => Buffer.from(model)),
 ];
 
 let state = 2024;

@@ -2,7 +2,17 @@
 // (micro_allocation_info.cc). Constants, variables and empty tensors are not planned.
 
 import { fail } from '../../errors.js';
-import { constantBytes, elementBytes, elementCount, elementTypeOf, type Model, mainSubgraph, staticShape, tensorLabel, typeName } from '../../tflite/index.js';
+import {
+  bytesOfElements,
+  constantBytes,
+  elementCount,
+  elementTypeOf,
+  type Model,
+  mainSubgraph,
+  staticShape,
+  tensorLabel,
+  typeName,
+} from '../../tflite/index.js';
 
 export interface BufferRequest {
   /** Tensor index, or null for a scratch buffer. */
@@ -41,7 +51,7 @@ export function tensorRequests(model: Model): BufferRequest[] {
     const type = elementTypeOf(tensor);
     if (type === null)
       throw fail('TFLITE_INVALID', { reason: `nothing here computes with type ${typeName(tensor.type)}`, where: `tensor ${tensorLabel(index, tensor)}` });
-    const bytes = elementCount(staticShape(index, tensor)) * elementBytes(type);
+    const bytes = bytesOfElements(type, elementCount(staticShape(index, tensor)));
     return bytes === 0 ? [] : [{ tensor: index, operator: null, bytes, first: start, last: end }];
   });
 }

@@ -1,7 +1,7 @@
 // The arena's tail: what TFLM allocates for good, from the end of the arena downwards, with the struct sizes of a
 // 32-bit Arm build (micro_allocator.cc, micro_interpreter.cc; sizes by sizeof on arm-none-eabi with short enums).
 
-import { elementBytes, elementCount, elementTypeOf, type Model, mainSubgraph } from '../../tflite/index.js';
+import { bytesOfElements, elementCount, elementTypeOf, type Model, mainSubgraph } from '../../tflite/index.js';
 import type { OperatorMemory } from '../operators/operator.js';
 import { alignUp } from './greedy.js';
 
@@ -39,7 +39,7 @@ export function tailBytesOf(model: Model, memory: readonly OperatorMemory[]): nu
   for (const { persistent } of memory) if (persistent?.[0] !== undefined) allocatePersistent(persistent[0]);
   for (const { persistent } of memory) for (const bytes of persistent?.slice(1) ?? []) allocatePersistent(bytes);
   for (const tensor of subgraph.tensors) {
-    if (tensor.isVariable) allocatePersistent(elementCount(tensor.shape ?? []) * elementBytes(elementTypeOf(tensor) ?? 'float32'));
+    if (tensor.isVariable) allocatePersistent(bytesOfElements(elementTypeOf(tensor) ?? 'float32', elementCount(tensor.shape ?? [])));
   }
   const scratchCount = memory.reduce((sum, { scratch }) => sum + (scratch?.length ?? 0), 0);
   if (scratchCount > 0) allocate(structBytes.scratchHandle * scratchCount);

@@ -92,3 +92,35 @@ export function tanh(a: number, integerBits: number): number {
   const positive = oneMinusOverOnePlus(expOnNegativeValues(a > 0 ? -a : a, integerBits + 1));
   return a > 0 ? positive : -positive;
 }
+
+/** A raw value times 2^exponent, saturating for positive exponents, rounding for negative ones. */
+function multiplyByPot(x: number, exponent: number): number {
+  return exponent >= 0 ? saturatingShiftLeft(x, exponent) : roundingDivideByPot(x, -exponent);
+}
+
+const saturate = (x: number): number => Math.max(-2147483648, Math.min(int32Max, x));
+
+/** ln(x) for x >= 1 in Q`inputBits`, in Q`outputBits` (TFLite's log_x_for_x_greater_than_or_equal_to_1). */
+export function logAboveOne(x: number, inputBits: number, outputBits: number): number {
+  const [log2, sqrtSqrtHalf, sqrtHalf, quarter] = [1488522236, 1805811301, 1518500250, 536870912];
+  const [alphaN, alphaD, alphaI, alphaF] = [117049297, 127690142, 1057819769, 638450708];
+  const accumBits = outputBits + 1;
+  const shiftedQuarter = roundingDivideByPot(quarter, accumBits);
+  // Reduce x to r in [sqrt(1/2), 1) or so, in two ways, and keep the better one: x = r * 2^power.
+  const headroomPlusOne = Math.clz32(x);
+  const rA = saturatingShiftLeft(mul(multiplyByPot(x, headroomPlusOne - 1), sqrtHalf), 1);
+  const powerA = saturate(multiplyByPot(inputBits - headroomPlusOne, 31 - accumBits) + shiftedQuarter);
+  const headroomB = Math.clz32(mul(x, sqrtHalf)) - 1;
+  const rB = multiplyByPot(x, headroomB);
+  const powerB = saturate(multiplyByPot(inputBits - headroomB, 31 - accumBits) - shiftedQuarter);
+  const r = Math.min(rA, rB);
+  const power = Math.max(powerA, powerB);
+  const p = roundingHalfSum(r, sqrtSqrtHalf);
+  const difference = (r - sqrtSqrtHalf) | 0;
+  const q = (difference + difference) | 0;
+  const square = mul(q, q);
+  const numerator = (mul(q, r) + mul(mul(q, square), alphaN)) | 0;
+  const denominatorMinusOne = (mul(p, (((alphaI + q) | 0) + mul(alphaD, square)) | 0) + mul(alphaF, q)) | 0;
+  const quotient = mul(roundingDivideByPot(numerator, accumBits), oneOverOnePlus(denominatorMinusOne));
+  return multiplyByPot((mul(power, log2) + quotient) | 0, accumBits - outputBits);
+}

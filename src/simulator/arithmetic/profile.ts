@@ -10,6 +10,8 @@ export interface Arithmetic {
   readonly requantizeWide: (x: number, multiplier: number, shift: number) => number;
   /** Whether the fast kernels, which round twice, compute `requantize`. */
   readonly fast: boolean;
+  /** Whether ADD in int32 clamps to its fused activation. */
+  readonly clampsInt32Add: boolean;
 }
 
 /**
@@ -17,7 +19,7 @@ export interface Arithmetic {
  * without TFLITE_SINGLE_ROUNDING; later versions move some ties of SUB and LEAKY_RELU.
  */
 export const kernelProfiles = {
-  'tflm-reference': { requantize: multiplyDoubleRounding, requantizeWide: multiplyWide, fast: true },
+  'tflm-reference': { requantize: multiplyDoubleRounding, requantizeWide: multiplyWide, fast: true, clampsInt32Add: false },
 } as const satisfies Record<string, Arithmetic>;
 
 export type KernelProfile = keyof typeof kernelProfiles;

@@ -39,7 +39,8 @@ export interface Accumulation {
 /** @throws OPERATOR_INVALID where types, bias or quantization do not fit */
 export function accumulationOf(context: OperatorContext, operation: Operation, multipliers: ChannelMultipliers): Accumulation {
   const { input, filter, output, bias, channels, activation, quantizedBiasType } = operation;
-  requireType(context, filter, 'int8');
+  // The elements of int4 weights are unpacked when the model is bound.
+  if (!(filter.type === 'int4' && input.type === 'int8')) requireType(context, filter, 'int8');
   requireType(context, output, input.type);
   if (filter.zeroPoint.some((zeroPoint) => zeroPoint !== 0)) throw invalid(context, `weights ${filter.label} have a zero point other than 0`);
   const wide = input.type === 'int16' && (bias == null ? quantizedBiasType !== TensorType.INT32 : bias.type !== 'int32');
@@ -73,7 +74,7 @@ export function accumulatorOf({ arithmetic }: OperatorContext, accumulation: Acc
 function biasOf(context: OperatorContext, bias: Operand | null | undefined, channels: number, wide: boolean): Int32Array | Float64Array {
   if (bias == null) return new Int32Array(channels);
   if (bias.data.length !== channels) throw invalid(context, `bias ${bias.label} has ${bias.data.length} values for ${channels} channels`);
-  if (wide && bias.data instanceof BigInt64Array) return Float64Array.from(bias.data, Number);
+  if (wide && (bias.data instanceof BigInt64Array || bias.data instanceof Int16Array)) return Float64Array.from(bias.data as ArrayLike<number>, Number);
   if (!wide && bias.data instanceof Int32Array) return bias.data;
   throw invalid(context, `bias ${bias.label} is ${bias.type}, not ${wide ? 'int64' : 'int32'}`);
 }

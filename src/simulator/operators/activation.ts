@@ -35,6 +35,8 @@ export function integerLimits(operand: Operand): readonly [number, number] {
       return [0, 255];
     case 'int16':
       return [-32768, 32767];
+    case 'int32':
+      return [-2147483648, 2147483647];
     default:
       return [-128, 127];
   }

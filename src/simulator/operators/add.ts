@@ -8,7 +8,7 @@ import { elementwise } from './broadcast.js';
 import { byType, inputOf, type OperatorContext, type OperatorFamily, optionsOf, outputOf, quantizationOf, requireType } from './operator.js';
 
 /** Extra bits in which the inputs are added. */
-const extraBits: Partial<Record<ElementType, number>> = { int8: 20, int16: 15 };
+const extraBits: Partial<Record<ElementType, number>> = { int8: 20, uint8: 20, int16: 15 };
 
 interface Kind {
   readonly name: OperatorName;
@@ -51,11 +51,27 @@ function prepareFloat(context: OperatorContext, kind: Kind): () => void {
   return elementwise(context, inputOf(context, 0), inputOf(context, 1), output, (x, y) => clamp(x + kind.sign * y, low, high));
 }
 
+function prepareInt32(context: OperatorContext, kind: Kind): () => void {
+  const clamps = kind.name === 'SUB' || context.arithmetic.clampsInt32Add;
+  const [low, high] = floatLimits(context, clamps ? optionsOf(context, kind.options).fusedActivationFunction : 0);
+  const output = outputOf(context);
+  requireType(context, inputOf(context, 1), 'int32');
+  requireType(context, output, 'int32');
+  return elementwise(context, inputOf(context, 0), inputOf(context, 1), output, (x, y) => clamp((x + kind.sign * y) | 0, low, high));
+}
+
 function family(kind: Kind): OperatorFamily {
   return {
     name: kind.name,
-    types: ['float32', 'int8', 'int16'],
-    prepare: (context) => byType(context, inputOf(context, 0), { float32: prepareFloat, int8: prepareInteger, int16: prepareInteger })(context, kind),
+    types: ['float32', 'int8', 'uint8', 'int16', 'int32'],
+    prepare: (context) =>
+      byType(context, inputOf(context, 0), {
+        float32: prepareFloat,
+        int8: prepareInteger,
+        uint8: prepareInteger,
+        int16: prepareInteger,
+        int32: prepareInt32,
+      })(context, kind),
     work: () => ({ kind: 'elementwise', macs: 0 }),
     memory: () => ({ options: [2, 1], persistent: [kind.stateBytes] }),
   };

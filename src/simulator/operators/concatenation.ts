@@ -2,6 +2,7 @@
 
 import { elementCount } from '../../tflite/index.js';
 import { inputOf, invalid, type OperatorContext, type OperatorFamily, optionsOf, outputOf, quantizationOf, requireShape, requireType } from './operator.js';
+import { anyType } from './rearrange.js';
 
 function prepare(context: OperatorContext): () => void {
   const inputs = context.inputs.map((_, i) => inputOf(context, i));
@@ -40,7 +41,7 @@ function prepare(context: OperatorContext): () => void {
 
 export const concatenation: OperatorFamily = {
   name: 'CONCATENATION',
-  types: ['float32', 'int8', 'int32'],
+  types: anyType,
   prepare,
   work: () => ({ kind: 'copy', macs: 0 }),
   memory: () => ({ options: [8, 4], persistent: [24] }),

@@ -5,12 +5,12 @@ import { clamp, floatLimits, quantizedLimits } from './activation.js';
 import { elementwise } from './broadcast.js';
 import { byType, inputOf, type OperatorContext, type OperatorFamily, optionsOf, outputOf, quantizationOf, requireType } from './operator.js';
 
-function prepareInt8(context: OperatorContext): () => void {
+function prepareInteger(context: OperatorContext): () => void {
   const a = inputOf(context, 0);
   const b = inputOf(context, 1);
   const output = outputOf(context);
-  requireType(context, b, 'int8');
-  requireType(context, output, 'int8');
+  requireType(context, b, a.type);
+  requireType(context, output, a.type);
   const qa = quantizationOf(context, a);
   const qb = quantizationOf(context, b);
   const qo = quantizationOf(context, output);
@@ -30,10 +30,24 @@ function prepareFloat(context: OperatorContext): () => void {
   return elementwise(context, inputOf(context, 0), inputOf(context, 1), outputOf(context), (x, y) => clamp(x * y, low, high));
 }
 
+function prepareInt32(context: OperatorContext): () => void {
+  const [low, high] = floatLimits(context, optionsOf(context, 'MulOptions').fusedActivationFunction);
+  requireType(context, inputOf(context, 1), 'int32');
+  requireType(context, outputOf(context), 'int32');
+  return elementwise(context, inputOf(context, 0), inputOf(context, 1), outputOf(context), (x, y) => clamp(Math.imul(x, y), low, high));
+}
+
 export const mul: OperatorFamily = {
   name: 'MUL',
-  types: ['float32', 'int8'],
-  prepare: (context) => byType(context, inputOf(context, 0), { float32: prepareFloat, int8: prepareInt8 })(context),
+  types: ['float32', 'int8', 'uint8', 'int16', 'int32'],
+  prepare: (context) =>
+    byType(context, inputOf(context, 0), {
+      float32: prepareFloat,
+      int8: prepareInteger,
+      uint8: prepareInteger,
+      int16: prepareInteger,
+      int32: prepareInt32,
+    })(context),
   work: () => ({ kind: 'elementwise', macs: 0 }),
   memory: () => ({ options: [1, 1], persistent: [36] }),
 };

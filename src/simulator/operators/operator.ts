@@ -4,7 +4,8 @@ import { fail } from '../../errors.js';
 import type { BuiltinOptions, ElementType, OperatorName } from '../../tflite/index.js';
 import type { Arithmetic } from '../arithmetic/profile.js';
 
-export type ElementArray = Float32Array | Int8Array | Uint8Array | Int16Array | Int32Array | BigInt64Array;
+/** float16 as its bits; int4 one element in each byte. */
+export type ElementArray = Float32Array | Int8Array | Uint8Array | Int16Array | Uint16Array | Int32Array | Uint32Array | BigInt64Array;
 
 /** A tensor as a kernel sees it. `data` is the same array for the whole life of the interpreter. Shapes are there before it is. */
 export interface Operand {

@@ -1,20 +1,24 @@
-// PAD: input [..], paddings [rank, 2] constant int32; int8 and int16 pad with the output's zero point, float with 0.
+// PAD, PADV2, MIRROR_PAD: input [..], paddings [rank, 2] constant. PAD fills with the output's zero point where there is one, else 0,
+// PADV2 with its third input, MIRROR_PAD with what lies inside.
 
+import { constantIntegers } from './axes.js';
 import {
-  byType,
   inputOf,
   invalid,
   type Operand,
   type OperatorContext,
   type OperatorFamily,
+  type OperatorMemory,
+  optionsOf,
   outputOf,
   quantizationOf,
   requireShape,
   requireType,
 } from './operator.js';
 import { forEachPosition, strides } from './positions.js';
+import { anyType, gatherElements } from './rearrange.js';
 
-function prepareWith(context: OperatorContext, value: number): () => void {
+function prepareWith(context: OperatorContext, value: () => number): () => void {
   const input = inputOf(context, 0);
   const output = outputOf(context);
   requireType(context, output, input.type);
@@ -24,15 +28,15 @@ function prepareWith(context: OperatorContext, value: number): () => void {
   const rowLength = input.shape.at(-1) ?? 1;
   const starts = rowStarts(input, output, before);
   return () => {
-    to.fill(value);
+    to.fill(value());
     for (let row = 0; row < starts.length; row++) to.set(from.subarray(row * rowLength, (row + 1) * rowLength), starts[row]);
   };
 }
 
+/** The padding before each dimension. */
 function paddingsOf(context: OperatorContext, input: Operand, output: Operand): number[] {
   const paddings = inputOf(context, 1);
-  if (!paddings.constant || !(paddings.data instanceof Int32Array)) throw invalid(context, 'paddings must be constant int32');
-  const table = paddings.data;
+  const table = constantIntegers(context, paddings);
   requireShape(context, paddings, [input.shape.length, 2]);
   if (table.some((amount) => amount < 0)) throw invalid(context, 'negative paddings');
   requireShape(
@@ -55,15 +59,60 @@ function rowStarts(input: Operand, output: Operand, before: readonly number[]): 
   return starts;
 }
 
-export const pad: OperatorFamily = {
-  name: 'PAD',
-  types: ['float32', 'int8', 'int16'],
-  prepare: (context) =>
-    byType(context, inputOf(context, 0), {
-      float32: () => prepareWith(context, 0),
-      int8: () => prepareWith(context, quantizationOf(context, outputOf(context)).zeroPoint),
-      int16: () => prepareWith(context, quantizationOf(context, outputOf(context)).zeroPoint),
-    })(),
+/** 0 as the input's type has it: the zero point of quantized types. */
+function zeroOf(context: OperatorContext): number {
+  const output = outputOf(context);
+  return output.type === 'int64' ? (0n as unknown as number) : output.scale.length > 0 ? quantizationOf(context, output).zeroPoint : 0;
+}
+
+function prepareMirror(context: OperatorContext): () => void {
+  const input = inputOf(context, 0);
+  const output = outputOf(context);
+  requireType(context, output, input.type);
+  const before = paddingsOf(context, input, output);
+  const offset = optionsOf(context, 'MirrorPadOptions').mode === reflect ? 1 : 0;
+  const tooFar = input.shape.findIndex((size, d) => Math.max(before[d] as number, (output.shape[d] as number) - size - (before[d] as number)) > size - offset);
+  if (tooFar >= 0) throw invalid(context, `dimension ${tooFar} of ${input.shape[tooFar]} is mirrored beyond itself`);
+  const stride = strides(input.shape);
+  const table = new Int32Array(output.count);
+  forEachPosition(output.shape, (position, index) => {
+    table[index] = position.reduce((sum, at, d) => {
+      const size = input.shape[d] as number;
+      const inside = at - (before[d] as number);
+      return sum + (inside < 0 ? offset - 1 - inside : inside >= size ? 2 * size - 1 - offset - inside : inside) * (stride[d] as number);
+    }, 0);
+  });
+  return gatherElements(input, output, table);
+}
+
+/** MirrorPadMode of the schema; SYMMETRIC, 1, repeats the edge. */
+const reflect = 0;
+
+const family = (name: OperatorFamily['name'], prepare: OperatorFamily['prepare'], memory: OperatorMemory): OperatorFamily => ({
+  name,
+  types: anyType,
+  prepare,
   work: () => ({ kind: 'copy', macs: 0 }),
-  memory: () => ({ persistent: [56] }),
-};
+  memory: () => memory,
+});
+
+export const pad = family(
+  'PAD',
+  (context) => {
+    const zero = zeroOf(context);
+    return prepareWith(context, () => zero);
+  },
+  { persistent: [56] },
+);
+
+export const padV2 = family(
+  'PADV2',
+  (context) => {
+    const value = inputOf(context, 2);
+    requireType(context, value, inputOf(context, 0).type);
+    return prepareWith(context, () => (value.data as Float32Array)[0] as number);
+  },
+  { persistent: [56] },
+);
+
+export const mirrorPad = family('MIRROR_PAD', prepareMirror, { options: [1, 1], persistent: [24] });

@@ -54,7 +54,7 @@ function poolWith(pool: Pool, first: number, fold: (acc: number, value: number) 
 const sum = (acc: number, value: number): number => acc + value;
 const largest = (acc: number, value: number): number => Math.max(acc, value);
 
-function prepareAverageInt8(context: OperatorContext): () => void {
+function prepareAverageInteger(context: OperatorContext): () => void {
   const pool = poolOf(context);
   const [low, high] = quantizedLimits(context, pool.output, pool.activation);
   return poolWith(pool, 0, sum, (acc, count) => {
@@ -69,10 +69,10 @@ function prepareAverageFloat(context: OperatorContext): () => void {
   return poolWith(pool, 0, sum, (acc, count) => clamp(acc / count, low, high));
 }
 
-function prepareMaxInt8(context: OperatorContext): () => void {
+function prepareMaxInteger(context: OperatorContext): () => void {
   const pool = poolOf(context);
   const [low, high] = quantizedLimits(context, pool.output, pool.activation);
-  return poolWith(pool, -128, largest, (acc) => clamp(acc, low, high));
+  return poolWith(pool, -Infinity, largest, (acc) => clamp(acc, low, high));
 }
 
 function prepareMaxFloat(context: OperatorContext): () => void {
@@ -81,11 +81,17 @@ function prepareMaxFloat(context: OperatorContext): () => void {
   return poolWith(pool, -Infinity, largest, (acc) => clamp(acc, low, high));
 }
 
-function poolFamily(name: OperatorName, prepareInt8: OperatorFamily['prepare'], prepareFloat: OperatorFamily['prepare'], average: boolean): OperatorFamily {
+function poolFamily(name: OperatorName, prepareInteger: OperatorFamily['prepare'], prepareFloat: OperatorFamily['prepare'], average: boolean): OperatorFamily {
   return {
     name,
-    types: ['float32', 'int8'],
-    prepare: (context) => byType(context, inputOf(context, 0), { float32: prepareFloat, int8: prepareInt8 })(context),
+    types: ['float32', 'int8', 'uint8', 'int16'],
+    prepare: (context) =>
+      byType(context, inputOf(context, 0), {
+        float32: prepareFloat,
+        int8: prepareInteger,
+        uint8: prepareInteger,
+        int16: prepareInteger,
+      })(context),
     work: () => ({ kind: 'elementwise', macs: 0 }),
     memory: (context, kernels) => ({
       options: [40, 4],
@@ -98,5 +104,5 @@ function poolFamily(name: OperatorName, prepareInt8: OperatorFamily['prepare'], 
   };
 }
 
-export const averagePool2d = poolFamily('AVERAGE_POOL_2D', prepareAverageInt8, prepareAverageFloat, true);
-export const maxPool2d = poolFamily('MAX_POOL_2D', prepareMaxInt8, prepareMaxFloat, false);
+export const averagePool2d = poolFamily('AVERAGE_POOL_2D', prepareAverageInteger, prepareAverageFloat, true);
+export const maxPool2d = poolFamily('MAX_POOL_2D', prepareMaxInteger, prepareMaxFloat, false);

@@ -42,7 +42,7 @@ function prepareQuantize(context: OperatorContext): () => void {
   const input = inputOf(context, 0);
   const output = outputOf(context);
   requireShape(context, output, input.shape);
-  byType(context, output, { int8: true, uint8: true, int16: true });
+  byType(context, output, { int8: true, uint8: true, int16: true, int32: true });
   return byType(context, input, { float32: fromFloat, int8: fromInteger, uint8: fromInteger, int16: fromInteger, int32: fromInteger })(context);
 }
 
@@ -51,11 +51,26 @@ function prepareDequantize(context: OperatorContext): () => void {
   const output = outputOf(context);
   requireType(context, output, 'float32');
   requireShape(context, output, input.shape);
-  const { scale, zeroPoint } = quantizationOf(context, input);
-  const from = byType(context, input, { int8: input.data, uint8: input.data, int16: input.data }) as Int8Array;
   const to = output.data as Float32Array;
+  if (input.type === 'float16') return fromFloat16(input.data as Uint16Array, to);
+  const { scale, zeroPoint } = quantizationOf(context, input);
+  const from = byType(context, input, { int8: input.data, uint8: input.data, int16: input.data, int32: input.data }) as Int8Array;
   return () => {
     for (let i = 0; i < to.length; i++) to[i] = scale * ((from[i] as number) - zeroPoint);
+  };
+}
+
+/** IEEE 754 half precision: a sign, 5 bits of exponent, 10 of fraction. */
+function fromFloat16(bits: Uint16Array, to: Float32Array): () => void {
+  return () => {
+    for (let i = 0; i < to.length; i++) {
+      const half = bits[i] as number;
+      const exponent = (half >> 10) & 0x1f;
+      const fraction = half & 0x3ff;
+      const magnitude =
+        exponent === 0 ? fraction * 2 ** -24 : exponent === 31 ? (fraction === 0 ? Infinity : Number.NaN) : (1024 + fraction) * 2 ** (exponent - 25);
+      to[i] = half >> 15 === 0 ? magnitude : -magnitude;
+    }
   };
 }
 
@@ -69,7 +84,7 @@ export const quantize: OperatorFamily = {
 
 export const dequantize: OperatorFamily = {
   name: 'DEQUANTIZE',
-  types: ['int8', 'uint8', 'int16'],
+  types: ['int8', 'uint8', 'int16', 'int32', 'float16'],
   prepare: prepareDequantize,
   work: () => ({ kind: 'elementwise', macs: 0 }),
   memory: () => ({ persistent: [32] }),

@@ -14,8 +14,9 @@ export function channelMultipliers(context: OperatorContext, input: Operand, fil
   if (filter.scale.length !== 1 && filter.scale.length !== channels) {
     throw invalid(context, `tensor ${filter.label} has ${filter.scale.length} scales for ${channels} channels`);
   }
-  if (filter.scale.length > 1 && filter.axis !== weightsAxis[context.name]) {
-    throw invalid(context, `tensor ${filter.label} is quantized along dimension ${filter.axis}, not ${weightsAxis[context.name]}`);
+  const axis = weightsAxis[context.name] ?? 0;
+  if (filter.scale.length > 1 && filter.axis !== axis) {
+    throw invalid(context, `tensor ${filter.label} is quantized along dimension ${filter.axis}, not ${axis}`);
   }
   const inputScale = quantizationOf(context, input).scale;
   const outputScale = quantizationOf(context, output).scale;

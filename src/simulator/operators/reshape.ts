@@ -2,6 +2,7 @@
 
 import type { OperatorName } from '../../tflite/index.js';
 import { inputOf, invalid, type OperatorContext, type OperatorFamily, type OperatorMemory, outputOf, requireType } from './operator.js';
+import { anyType } from './rearrange.js';
 
 function prepare(context: OperatorContext): () => void {
   const input = inputOf(context, 0);
@@ -18,7 +19,7 @@ function prepare(context: OperatorContext): () => void {
 function family(name: OperatorName, memory: OperatorMemory): OperatorFamily {
   return {
     name,
-    types: ['float32', 'int8', 'uint8', 'int16', 'int32', 'int64', 'bool'],
+    types: anyType,
     prepare,
     work: () => ({ kind: 'copy', macs: 0 }),
     memory: () => memory,

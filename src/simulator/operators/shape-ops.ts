@@ -4,8 +4,7 @@
 import { elementCount } from '../../tflite/index.js';
 import { inputOf, invalid, type Operand, type OperatorContext, type OperatorFamily, optionsOf, outputOf, requireShape, requireType } from './operator.js';
 import { forEachPosition, strides } from './positions.js';
-
-const anyType = ['float32', 'int8', 'uint8', 'int16', 'int32', 'int64', 'bool'] as const;
+import { anyType } from './rearrange.js';
 
 export const shape: OperatorFamily = {
   name: 'SHAPE',

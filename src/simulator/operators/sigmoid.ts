@@ -4,7 +4,9 @@
 import type { OperatorName } from '../../tflite/index.js';
 import { quantizeMultiplier, roundingDivideByPot } from '../arithmetic/fixed-point.js';
 import { logistic as fixedLogistic, tanh as fixedTanh } from '../arithmetic/gemmlowp.js';
-import { byType, inputOf, type OperatorContext, type OperatorFamily, outputOf, quantizationOf, requireShape, requireType } from './operator.js';
+import { logisticTable } from '../arithmetic/lookup.js';
+import { mapElements, sameOperands } from './map.js';
+import { byType, inputOf, invalid, type OperatorContext, type OperatorFamily, outputOf, quantizationOf, requireShape, requireType } from './operator.js';
 
 const integerBits = 4;
 
@@ -15,6 +17,10 @@ interface Curve {
   /** The output is raw / 2^outputShift + outputZero. */
   readonly outputShift: number;
   readonly outputZero: number;
+  /** int16: from the table's input to the output; integer bits and largest shift of power-of-two scales that need no multiplier. */
+  readonly table: (x: number) => number;
+  readonly tableIntegerBits: number;
+  readonly tableMaxShift: number;
 }
 
 function prepareInt8(context: OperatorContext, curve: Curve): () => void {
@@ -41,6 +47,47 @@ function prepareInt8(context: OperatorContext, curve: Curve): () => void {
   };
 }
 
+/** The input in units of 1 / (3 * 4096), as the table wants it: a multiplier and a rounding right shift. */
+function tableInput(context: OperatorContext, curve: Curve): (value: number) => number {
+  const { scale } = quantizationOf(context, inputOf(context, 0));
+  const power = Math.log2(scale) + 15 - curve.tableIntegerBits;
+  if (Number.isInteger(power) && power >= 0 && power <= curve.tableMaxShift) return (value) => value * 3 * 2 ** power;
+  let multiplier = scale * 4096 * 3;
+  let shift = 0;
+  while (multiplier <= 32767 / 2 && shift <= 30) {
+    shift += 1;
+    multiplier *= 2;
+  }
+  const whole = Math.trunc(multiplier);
+  const round = shift > 0 ? 2 ** (shift - 1) : 0;
+  return (value) => (Math.imul(value, whole) + round) >> shift;
+}
+
+function prepareInt16(context: OperatorContext, curve: Curve): () => void {
+  const { output } = sameOperands(context);
+  const bring = tableInput(context, curve);
+  if (quantizationOf(context, output).scale !== 1 / 32768) throw invalid(context, 'an int16 output has scale 1/32768');
+  return mapElements(context, (value) => curve.table(bring(value)));
+}
+
+/** reference_integer_ops::Logistic in int16: the table at |x|, 9 bits between its entries. */
+function logisticInt16(x: number): number {
+  const magnitude = Math.abs(x);
+  const index = magnitude >> 9;
+  const base = logisticTable[index] as number;
+  const result = index >= 255 ? 0x7fff << 10 : (base << 9) + (magnitude & 0x1ff) * ((logisticTable[index + 1] as number) - base);
+  return (x >= 0 ? result + (1 << 9) : (1 << 25) - result + (1 << 9) - 1) >>> 10;
+}
+
+/** reference_integer_ops::Tanh in int16: 2 * logistic(2x) - 1 from the same table. */
+function tanhInt16(x: number): number {
+  const magnitude = Math.abs(x);
+  const index = magnitude >> 8;
+  const base = logisticTable[index] as number;
+  const result = index >= 255 ? 0xffff << 8 : (base << 8) + (magnitude & 0xff) * ((logisticTable[index + 1] as number) - base);
+  return (x >= 0 ? result - (1 << 23) + (1 << 7) : -result + (1 << 23) + (1 << 7) - 1) >> 8;
+}
+
 function prepareFloat(context: OperatorContext, curve: Curve): () => void {
   const input = inputOf(context, 0);
   const output = outputOf(context);
@@ -56,12 +103,30 @@ function prepareFloat(context: OperatorContext, curve: Curve): () => void {
 function family(curve: Curve): OperatorFamily {
   return {
     name: curve.name,
-    types: ['float32', 'int8'],
-    prepare: (context) => byType(context, inputOf(context, 0), { float32: prepareFloat, int8: prepareInt8 })(context, curve),
+    types: ['float32', 'int8', 'int16'],
+    prepare: (context) => byType(context, inputOf(context, 0), { float32: prepareFloat, int8: prepareInt8, int16: prepareInt16 })(context, curve),
     work: () => ({ kind: 'elementwise', macs: 0 }),
     memory: () => ({ persistent: [16] }),
   };
 }
 
-export const logistic = family({ name: 'LOGISTIC', real: (x) => 1 / (1 + Math.exp(-x)), fixed: fixedLogistic, outputShift: 23, outputZero: -128 });
-export const tanh = family({ name: 'TANH', real: Math.tanh, fixed: fixedTanh, outputShift: 24, outputZero: 0 });
+export const logistic = family({
+  name: 'LOGISTIC',
+  real: (x) => 1 / (1 + Math.exp(-x)),
+  fixed: fixedLogistic,
+  outputShift: 23,
+  outputZero: -128,
+  table: logisticInt16,
+  tableIntegerBits: 3,
+  tableMaxShift: 0,
+});
+export const tanh = family({
+  name: 'TANH',
+  real: Math.tanh,
+  fixed: fixedTanh,
+  outputShift: 24,
+  outputZero: 0,
+  table: tanhInt16,
+  tableIntegerBits: 3,
+  tableMaxShift: 1,
+});

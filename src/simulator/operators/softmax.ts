@@ -3,6 +3,8 @@
 
 import { quantizeMultiplier, roundingDivideByPot, saturatingRoundingDoublingHighMul } from '../arithmetic/fixed-point.js';
 import { expOnNegativeValues, reciprocal } from '../arithmetic/gemmlowp.js';
+import { interpolate, interpolationTable } from '../arithmetic/lookup.js';
+import { clamp, integerLimits } from './activation.js';
 import {
   byType,
   inputOf,
@@ -23,24 +25,27 @@ const sumIntegerBits = 12;
 function rowsOf(context: OperatorContext): { input: Operand; output: Operand; rows: number; depth: number } {
   const input = inputOf(context, 0);
   const output = outputOf(context);
-  requireType(context, output, input.type);
+  if (input.type !== 'int8') requireType(context, output, input.type);
   requireShape(context, output, input.shape);
   const depth = input.shape.at(-1) ?? 0;
   if (depth === 0) throw invalid(context, 'an empty last dimension');
   return { input, output, rows: input.data.length / depth, depth };
 }
 
+/** int8 input, int8 or int16 output: both cover 0 to 1 from the lowest value up. */
 function prepareInt8(context: OperatorContext): () => void {
   const { input, output, rows, depth } = rowsOf(context);
   const { scale, zeroPoint } = quantizationOf(context, output);
-  if (scale !== 1 / 256 || zeroPoint !== -128)
-    throw invalid(context, `an int8 output with scale ${scale} and zero point ${zeroPoint}; it must be 1/256 and -128`);
+  const bits = byType(context, output, { int8: 8, int16: 16 });
+  const [low, high] = integerLimits(output);
+  if (scale !== 2 ** -bits || zeroPoint !== low)
+    throw invalid(context, `an ${output.type} output with scale ${scale} and zero point ${zeroPoint}; it must be 1/${2 ** bits} and ${low}`);
   const real = Math.min(optionsOf(context, 'SoftmaxOptions').beta * quantizationOf(context, input).scale * 2 ** (31 - diffIntegerBits), 2147483647);
   if (!(real > 1)) throw invalid(context, `beta times input scale is too small (${real})`);
   const { multiplier, shift } = quantizeMultiplier(real);
   const diffMin = -Math.floor(((2 ** diffIntegerBits - 1) * 2 ** (31 - diffIntegerBits)) / 2 ** shift);
   const from = input.data as Int8Array;
-  const to = output.data as Int8Array;
+  const to = output.data as Int8Array | Int16Array;
   // exp for every possible difference to the row's maximum, computed once.
   const exponentials = Int32Array.from({ length: 256 }, (_, i) =>
     -i < diffMin ? 0 : expOnNegativeValues(saturatingRoundingDoublingHighMul((-i * 2 ** shift) | 0, multiplier), diffIntegerBits),
@@ -59,10 +64,54 @@ function prepareInt8(context: OperatorContext): () => void {
       for (let c = 0; c < depth; c++) {
         const diff = max - (from[start + c] as number);
         const value =
-          -diff >= diffMin ? roundingDivideByPot(saturatingRoundingDoublingHighMul(shifted, exponentials[diff] as number), bitsOverUnit + 23) - 128 : -128;
-        to[start + c] = Math.min(value, 127);
+          -diff >= diffMin
+            ? roundingDivideByPot(saturatingRoundingDoublingHighMul(shifted, exponentials[diff] as number), bitsOverUnit + 31 - bits) + low
+            : low;
+        to[start + c] = Math.min(value, high);
       }
     }
+  };
+}
+
+/** reference_ops::SoftmaxInt16: exp and 1 / (1 + x) from tables of int16. */
+function prepareInt16(context: OperatorContext): () => void {
+  const { input, output, rows, depth } = rowsOf(context);
+  if (Math.abs(quantizationOf(context, output).scale * 32768 - 1) > 0.001) throw invalid(context, 'an int16 output has scale 1/32768');
+  const { multiplier, shift } = quantizeMultiplier((quantizationOf(context, input).scale * optionsOf(context, 'SoftmaxOptions').beta) / (10 / 65535));
+  const { requantize } = context.arithmetic;
+  const from = input.data as Int16Array;
+  const to = output.data as Int16Array;
+  return () => {
+    for (let r = 0; r < rows; r++) {
+      const start = r * depth;
+      let max = -32768;
+      for (let c = 0; c < depth; c++) max = Math.max(max, from[start + c] as number);
+      let sum = 0;
+      for (let c = 0; c < depth; c++) {
+        const difference = requantize((from[start + c] as number) - max, multiplier, shift) + 32767;
+        const exponential = interpolate(exponentialTable(), clamp(difference, -32768, 32767));
+        to[start + c] = exponential;
+        sum += exponential;
+      }
+      const headroomPlusOne = Math.clz32(sum);
+      const shifted = Math.floor((sum * 2 ** (headroomPlusOne - 1) + 2 ** 13) / 2 ** 14);
+      const inverse = interpolate(reciprocalTable(), clamp(shifted - 2 ** 15 - 2 ** 16, -32768, 32767));
+      const rightShift = 31 - headroomPlusOne;
+      for (let c = 0; c < depth; c++)
+        to[start + c] = clamp(Math.floor(((to[start + c] as number) * inverse + 2 ** (rightShift - 1)) / 2 ** rightShift), 0, 32767);
+    }
+  };
+}
+
+/** exp(x) for x in [-10, 0] and 1 / (1 + x) for x in [0, 1], made when first needed. */
+const exponentialTable = once(() => interpolationTable(-10, 0, -1, 1, Math.exp));
+const reciprocalTable = once(() => interpolationTable(0, 1, -1, 1, (x) => 1 / (1 + x)));
+
+function once<T>(make: () => T): () => T {
+  let made: T | undefined;
+  return () => {
+    made ??= make();
+    return made;
   };
 }
 
@@ -89,8 +138,8 @@ function prepareFloat(context: OperatorContext): () => void {
 
 export const softmax: OperatorFamily = {
   name: 'SOFTMAX',
-  types: ['float32', 'int8'],
-  prepare: (context) => byType(context, inputOf(context, 0), { float32: prepareFloat, int8: prepareInt8 })(context),
+  types: ['float32', 'int8', 'int16'],
+  prepare: (context) => byType(context, inputOf(context, 0), { float32: prepareFloat, int8: prepareInt8, int16: prepareInt16 })(context),
   work: () => ({ kind: 'elementwise', macs: 0 }),
   memory: () => ({ options: [4, 4], persistent: [56] }),
 };

@@ -66,6 +66,11 @@ export function windowOf(
   };
 }
 
+/** Along one dimension without dilation: the output size that follows from the options, and the padding before the image. */
+export function paddingOf(input: number, filter: number, stride: number, padding: number): { output: number; pad: number } {
+  return along(input, filter, stride, 1, padding === Padding.SAME);
+}
+
 function along(input: number, filter: number, stride: number, dilation: number, same: boolean): { output: number; pad: number } {
   const extent = (filter - 1) * dilation + 1;
   const output = same ? Math.ceil(input / stride) : Math.max(0, Math.ceil((input - extent + 1) / stride));

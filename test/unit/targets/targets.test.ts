@@ -106,7 +106,7 @@ describe('check', () => {
         { shape: [1, 2], type: TensorType.INT8, scale: 1 },
         { shape: [1, 2], type: TensorType.INT8, scale: 1 },
       ],
-      [{ op: 'POW', inputs: [0, 0], outputs: [1] }],
+      [{ op: 'UNIQUE', inputs: [0, 0], outputs: [1] }],
       [0],
       [1],
     );

@@ -1,0 +1,141 @@
+// Operators of two operands that broadcast: DIV, FLOOR_DIV, FLOOR_MOD, MAXIMUM, MINIMUM, POW, SQUARED_DIFFERENCE, LOGICAL_AND,
+// LOGICAL_OR. int8: TFLite's reference_ops and TFLM's squared_difference.cc.
+
+import type { ElementType, OperatorName } from '../../tflite/index.js';
+import { quantizeMultiplier } from '../arithmetic/fixed-point.js';
+import { reciprocal } from '../arithmetic/gemmlowp.js';
+import { clamp, clampFloat, floatLimits, quantizedLimits } from './activation.js';
+import { elementwise } from './broadcast.js';
+import {
+  byType,
+  inputOf,
+  type Operand,
+  type OperatorContext,
+  type OperatorFamily,
+  type OperatorMemory,
+  optionsOf,
+  outputOf,
+  quantizationOf,
+  requireType,
+} from './operator.js';
+
+type Prepare = OperatorFamily['prepare'];
+
+export function binaryFamily(name: OperatorName, prepares: Partial<Record<ElementType, Prepare>>, memory: OperatorMemory = {}): OperatorFamily {
+  return {
+    name,
+    types: Object.keys(prepares) as ElementType[],
+    prepare: (context) => byType(context, inputOf(context, 0), prepares)(context),
+    work: () => ({ kind: 'elementwise', macs: 0 }),
+    memory: () => memory,
+  };
+}
+
+/** Both inputs and the output, all of the first one's type. */
+export function threeOperands(context: OperatorContext): readonly [Operand, Operand, Operand] {
+  const [a, b, output] = [inputOf(context, 0), inputOf(context, 1), outputOf(context)];
+  requireType(context, b, a.type);
+  requireType(context, output, a.type);
+  return [a, b, output];
+}
+
+const plain =
+  (combine: (x: number, y: number) => number): Prepare =>
+  (context) =>
+    elementwise(context, ...threeOperands(context), combine);
+
+function divFloat(context: OperatorContext): () => void {
+  const [low, high] = floatLimits(context, optionsOf(context, 'DivOptions').fusedActivationFunction);
+  return elementwise(context, ...threeOperands(context), (x, y) => clampFloat(Math.fround(x / y), low, high));
+}
+
+function divInt32(context: OperatorContext): () => void {
+  const [low, high] = floatLimits(context, optionsOf(context, 'DivOptions').fusedActivationFunction);
+  // C leaves a division by zero undefined; here it is 0.
+  return elementwise(context, ...threeOperands(context), (x, y) => (y === 0 ? 0 : clamp(Math.trunc(x / y), low, high)));
+}
+
+/** reference_ops::DivElementwise: the reciprocal of the divisor in Q0.31, then the quotient of the scales. */
+function divQuantized(context: OperatorContext): () => void {
+  const [a, b, output] = threeOperands(context);
+  const [qa, qb, qo] = [a, b, output].map((operand) => quantizationOf(context, operand)) as [Quantization, Quantization, Quantization];
+  const { multiplier, shift } = quantizeMultiplier(Math.fround(qa.scale / Math.fround(qb.scale * qo.scale)));
+  const [low, high] = quantizedLimits(context, output, optionsOf(context, 'DivOptions').fusedActivationFunction);
+  const { requantize } = context.arithmetic;
+  return elementwise(context, a, b, output, (x, y) => {
+    const [first, second] = [x - qa.zeroPoint, y - qb.zeroPoint];
+    if (second === 0) return 0;
+    const dividend = second < 0 ? -first : first;
+    const { scale, bitsOverUnit } = reciprocal(Math.abs(second), 31);
+    // CountLeadingSignBits, which leaves the sign itself in place.
+    const headroom = Math.clz32(dividend >= 0 ? dividend : ~dividend) - 1;
+    const quotient = requantize(dividend, scale, headroom);
+    return clamp(requantize(quotient, multiplier, shift - bitsOverUnit - headroom) + qo.zeroPoint, low, high);
+  });
+}
+
+interface Quantization {
+  readonly scale: number;
+  readonly zeroPoint: number;
+}
+
+/** Both are brought to twice the larger scale with 7 extra bits, for int16 none; the difference is squared, which may wrap. */
+function squaredDifferenceQuantized(context: OperatorContext): () => void {
+  const [a, b, output] = threeOperands(context);
+  const leftShift = a.type === 'int16' ? 0 : 7;
+  const [qa, qb, qo] = [a, b, output].map((operand) => quantizationOf(context, operand)) as [Quantization, Quantization, Quantization];
+  const twiceLarger = 2 * Math.max(qa.scale, qb.scale);
+  const ma = quantizeMultiplier(qa.scale / twiceLarger);
+  const mb = quantizeMultiplier(qb.scale / twiceLarger);
+  const mo = quantizeMultiplier(twiceLarger ** 2 / (2 ** (2 * leftShift) * qo.scale));
+  const [low, high] = quantizedLimits(context, output, 0);
+  const { requantize } = context.arithmetic;
+  return elementwise(context, a, b, output, (x, y) => {
+    const difference =
+      requantize((x - qa.zeroPoint) << leftShift, ma.multiplier, ma.shift) - requantize((y - qb.zeroPoint) << leftShift, mb.multiplier, mb.shift);
+    return clamp(requantize(Math.imul(difference, difference), mo.multiplier, mo.shift) + qo.zeroPoint, low, high);
+  });
+}
+
+const floorDivide = (x: number, y: number): number => Math.floor(x / y);
+/** The remainder that has the divisor's sign. */
+const floorModulo = (x: number, y: number): number => {
+  const rest = x % y;
+  return rest !== 0 && rest < 0 !== y < 0 ? rest + y : rest;
+};
+const integer =
+  (combine: (x: number, y: number) => number) =>
+  (x: number, y: number): number =>
+    y === 0 ? 0 : combine(x, y);
+const larger = (x: number, y: number): number => (x > y ? x : y);
+const smaller = (x: number, y: number): number => (x < y ? x : y);
+const anyNumber = (combine: (x: number, y: number) => number): Partial<Record<ElementType, Prepare>> => ({
+  float32: plain(combine),
+  int8: plain(combine),
+  uint8: plain(combine),
+  int16: plain(combine),
+  int32: plain(combine),
+  int64: plain(combine),
+});
+
+export const div = binaryFamily('DIV', { float32: divFloat, int8: divQuantized, uint8: divQuantized, int32: divInt32 }, { options: [1, 1], persistent: [28] });
+export const floorDiv = binaryFamily('FLOOR_DIV', {
+  float32: plain((x, y) => Math.floor(Math.fround(x / y))),
+  int32: plain(integer(floorDivide)),
+});
+export const floorMod = binaryFamily('FLOOR_MOD', { float32: plain(floorModulo), int32: plain(integer(floorModulo)) });
+export const maximum = binaryFamily('MAXIMUM', anyNumber(larger));
+export const minimum = binaryFamily('MINIMUM', anyNumber(smaller));
+export const pow = binaryFamily('POW', { float32: plain(Math.pow), int32: plain((x, y) => Math.trunc(x ** y) | 0) });
+export const squaredDifference = binaryFamily(
+  'SQUARED_DIFFERENCE',
+  {
+    float32: plain((x, y) => Math.fround(x - y) ** 2),
+    int8: squaredDifferenceQuantized,
+    int16: squaredDifferenceQuantized,
+    int32: plain((x, y) => Math.imul(x - y, x - y)),
+  },
+  { persistent: [72] },
+);
+export const logicalAnd = binaryFamily('LOGICAL_AND', { bool: plain((x, y) => (x !== 0 && y !== 0 ? 1 : 0)) });
+export const logicalOr = binaryFamily('LOGICAL_OR', { bool: plain((x, y) => (x !== 0 || y !== 0 ? 1 : 0)) });

@@ -1,0 +1,55 @@
+// HARD_SWISH: x * min(max(x + 3, 0), 6) / 6. int8: TFLite reference_ops::HardSwish, in int16 with two multipliers of 16 bits.
+
+import { quantizeMultiplier, roundingDivideByPot } from '../arithmetic/fixed-point.js';
+import { clamp } from './activation.js';
+import { mapElements, mapTable } from './map.js';
+import { byType, inputOf, invalid, type OperatorContext, type OperatorFamily, outputOf, quantizationOf } from './operator.js';
+
+const { fround } = Math;
+
+/** To int16, saturating, the sum rounded half up. */
+function multiplier16(multiplier: number): number {
+  return multiplier >= 2147450880 ? 32767 : (multiplier + 32768) >> 16;
+}
+
+const int16 = (value: number): number => (value << 16) >> 16;
+const saturate16 = (value: number): number => clamp(value, -32768, 32767);
+
+/** gemmlowp's SaturatingRoundingDoublingHighMul in 16 bits: the nudged product is divided towards zero. */
+function roundingHighMul16(a: number, b: number): number {
+  if (a === -32768 && b === -32768) return 32767;
+  const product = a * b;
+  return Math.trunc((product + (product >= 0 ? 16384 : -16383)) / 32768);
+}
+
+function prepareQuantized(context: OperatorContext): () => void {
+  const from = quantizationOf(context, inputOf(context, 0));
+  const to = quantizationOf(context, outputOf(context));
+  const fineScale = fround(fround(1 / 128) * from.scale);
+  const output = quantizeMultiplier(fround(fineScale / to.scale));
+  const relu = quantizeMultiplier(fround(fineScale / fround(3 / 32768)));
+  if (output.shift > 0) throw invalid(context, 'the output scale is less than 1/128 of the input scale');
+  const outputMultiplier = multiplier16(output.multiplier);
+  const reluMultiplier = multiplier16(relu.multiplier);
+  return mapTable(context, (value) => {
+    const fine = int16((value - from.zeroPoint) * 128);
+    const scaled = roundingHighMul16(fine, outputMultiplier);
+    let gate = relu.shift > 0 ? saturate16(fine * 2 ** (relu.shift - 1)) : fine;
+    gate = roundingHighMul16(gate, reluMultiplier);
+    if (relu.shift > 0) gate = saturate16(gate * 2);
+    if (relu.shift < 0) gate = roundingDivideByPot(gate, -relu.shift);
+    gate = (gate + 32768) >> 1;
+    const product = gate === -32768 && scaled === -32768 ? 32767 : Math.trunc((gate * scaled) / 32768);
+    return int16(roundingDivideByPot(product, -output.shift) + to.zeroPoint);
+  });
+}
+
+const prepareFloat = (context: OperatorContext): (() => void) => mapElements(context, (x) => fround(x * Math.min(6, Math.max(0, fround(x + 3)))) / 6);
+
+export const hardSwish: OperatorFamily = {
+  name: 'HARD_SWISH',
+  types: ['float32', 'int8', 'uint8'],
+  prepare: (context) => byType(context, inputOf(context, 0), { float32: prepareFloat, int8: prepareQuantized, uint8: prepareQuantized })(context),
+  work: () => ({ kind: 'elementwise', macs: 0 }),
+  memory: () => ({ persistent: [20] }),
+};

@@ -1,0 +1,74 @@
+// LOG_SOFTMAX over the last dimension. int8 (output scale 1/16, zero point 127): TFLite reference_ops::LogSoftmaxQuantized.
+
+import { quantizeMultiplier, roundingDivideByPot } from '../arithmetic/fixed-point.js';
+import { expOnNegativeValues, logAboveOne } from '../arithmetic/gemmlowp.js';
+import { clamp } from './activation.js';
+import { sameOperands } from './map.js';
+import { byType, inputOf, invalid, type OperatorContext, type OperatorFamily, quantizationOf } from './operator.js';
+
+const { fround } = Math;
+const integerBits = 5;
+const sumIntegerBits = 12;
+const outputIntegerBits = 4;
+
+function rowsOf(context: OperatorContext) {
+  const { input, output } = sameOperands(context);
+  const depth = input.shape.at(-1) ?? 1;
+  return { input, output, depth, rows: depth === 0 ? 0 : input.count / depth };
+}
+
+function prepareFloat(context: OperatorContext): () => void {
+  const { input, output, depth, rows } = rowsOf(context);
+  const from = input.data as Float32Array;
+  const to = output.data as Float32Array;
+  return () => {
+    for (let r = 0; r < rows; r++) {
+      const row = from.subarray(r * depth, (r + 1) * depth);
+      const max = row.reduce((largest, value) => Math.max(largest, value), -Infinity);
+      let sum = 0;
+      for (const value of row) sum = fround(sum + fround(Math.exp(fround(value - max))));
+      const log = fround(Math.log(sum));
+      for (let c = 0; c < depth; c++) to[r * depth + c] = fround((row[c] as number) - max) - log;
+    }
+  };
+}
+
+function prepareInt8(context: OperatorContext): () => void {
+  const { input, output, depth, rows } = rowsOf(context);
+  const to = quantizationOf(context, output);
+  if (to.scale !== 1 / 16 || to.zeroPoint !== 127) {
+    throw invalid(context, `an int8 output with scale ${to.scale} and zero point ${to.zeroPoint}; it must be 1/16 and 127`);
+  }
+  const { multiplier, shift } = quantizeMultiplier(Math.min(quantizationOf(context, input).scale * 2 ** (31 - integerBits), 2147483647));
+  const reverse = quantizeMultiplier(2 ** (31 - shift) / multiplier);
+  const diffMin = -Math.floor(((2 ** integerBits - 1) * 2 ** (31 - integerBits)) / 2 ** shift);
+  const { requantize } = context.arithmetic;
+  const from = input.data as Int8Array;
+  const out = output.data as Int8Array;
+  return () => {
+    for (let r = 0; r < rows; r++) {
+      const row = from.subarray(r * depth, (r + 1) * depth);
+      const max = row.reduce((largest, value) => Math.max(largest, value), -128);
+      let sum = 0;
+      for (const value of row) {
+        if (value - max < diffMin) continue;
+        sum = (sum + roundingDivideByPot(expOnNegativeValues(requantize(value - max, multiplier, shift), integerBits), sumIntegerBits)) | 0;
+      }
+      const log = logAboveOne(sum, sumIntegerBits, integerBits);
+      const smallest = Math.max(diffMin - 1, requantize((log - 2 ** 31) | 0, reverse.multiplier, reverse.shift));
+      for (let c = 0; c < depth; c++) {
+        const difference = (row[c] as number) - max;
+        const value = roundingDivideByPot((requantize(difference, multiplier, shift) - log) | 0, 31 - integerBits - outputIntegerBits) + 127;
+        out[r * depth + c] = difference > smallest ? clamp(value, -128, 127) : -128;
+      }
+    }
+  };
+}
+
+export const logSoftmax: OperatorFamily = {
+  name: 'LOG_SOFTMAX',
+  types: ['float32', 'int8'],
+  prepare: (context) => byType(context, inputOf(context, 0), { float32: prepareFloat, int8: prepareInt8 })(context),
+  work: () => ({ kind: 'elementwise', macs: 0 }),
+  memory: (context) => (inputOf(context, 0).type === 'int8' ? { persistent: [28] } : {}),
+};

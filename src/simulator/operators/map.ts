@@ -1,0 +1,35 @@
+// Operators that compute each element from the element in its place.
+
+import { clamp, integerLimits } from './activation.js';
+import { inputOf, type Operand, type OperatorContext, outputOf, requireShape, requireType } from './operator.js';
+
+/** Input and output of the same type and shape. */
+export function sameOperands(context: OperatorContext): { input: Operand; output: Operand } {
+  const input = inputOf(context, 0);
+  const output = outputOf(context);
+  requireType(context, output, input.type);
+  requireShape(context, output, input.shape);
+  return { input, output };
+}
+
+/** The function on every element of the first input. */
+export function mapElements(context: OperatorContext, map: (value: number) => number): () => void {
+  const { input, output } = sameOperands(context);
+  const from = input.data as Float32Array;
+  const to = output.data as Float32Array;
+  return () => {
+    for (let i = 0; i < to.length; i++) to[i] = map(from[i] as number);
+  };
+}
+
+/** The same for 8 bits, through a table of all 256 values; results are clamped to the type. */
+export function mapTable(context: OperatorContext, map: (value: number) => number): () => void {
+  const { input, output } = sameOperands(context);
+  const [low, high] = integerLimits(output);
+  const table = Int16Array.from({ length: 256 }, (_, i) => clamp(map(i + low), low, high));
+  const from = input.data as Int8Array;
+  const to = output.data as Int8Array;
+  return () => {
+    for (let i = 0; i < to.length; i++) to[i] = table[(from[i] as number) - low] as number;
+  };
+}

@@ -1,0 +1,96 @@
+// L2_NORMALIZATION over the last dimension and L2_POOL_2D. int8 (output scale 1/128, zero point 0): TFLite
+// reference_integer_ops::L2Normalization.
+
+import { inverseSquareRoot } from '../arithmetic/inverse-square-root.js';
+import { clamp, clampFloat, floatLimits } from './activation.js';
+import { sameOperands } from './map.js';
+import { byType, inputOf, invalid, type OperatorContext, type OperatorFamily, optionsOf, outputOf, quantizationOf, requireType } from './operator.js';
+import { windowOf } from './window.js';
+
+const { fround } = Math;
+
+function rowsOf(context: OperatorContext) {
+  if (optionsOf(context, 'L2NormOptions').fusedActivationFunction !== 0) throw invalid(context, 'a fused activation');
+  const { input, output } = sameOperands(context);
+  const depth = input.shape.at(-1) ?? 1;
+  return { input, output, depth, rows: depth === 0 ? 0 : input.count / depth };
+}
+
+function prepareFloat(context: OperatorContext): () => void {
+  const { input, output, depth, rows } = rowsOf(context);
+  const from = input.data as Float32Array;
+  const to = output.data as Float32Array;
+  return () => {
+    for (let r = 0; r < rows; r++) {
+      let sum = 0;
+      for (let i = r * depth; i < (r + 1) * depth; i++) sum = fround(sum + fround((from[i] as number) ** 2));
+      const norm = Math.max(fround(Math.sqrt(sum)), fround(1e-6));
+      for (let i = r * depth; i < (r + 1) * depth; i++) to[i] = (from[i] as number) / norm;
+    }
+  };
+}
+
+function prepareInt8(context: OperatorContext): () => void {
+  const { input, output, depth, rows } = rowsOf(context);
+  const { zeroPoint } = quantizationOf(context, input);
+  const from = input.data as Int8Array;
+  const to = output.data as Int8Array;
+  const { requantize } = context.arithmetic;
+  return () => {
+    for (let r = 0; r < rows; r++) {
+      let sum = 0;
+      for (let i = r * depth; i < (r + 1) * depth; i++) sum = (sum + ((from[i] as number) - zeroPoint) ** 2) | 0;
+      const { multiplier, shift } = inverseSquareRoot(sum);
+      for (let i = r * depth; i < (r + 1) * depth; i++) to[i] = clamp(requantize((from[i] as number) - zeroPoint, multiplier, shift + 7), -128, 127);
+    }
+  };
+}
+
+function prepareL2Pool(context: OperatorContext): () => void {
+  const input = inputOf(context, 0);
+  const output = outputOf(context);
+  const options = optionsOf(context, 'Pool2DOptions');
+  requireType(context, output, 'float32');
+  const window = windowOf(context, input, output, [options.filterHeight, options.filterWidth], input.shape[3] ?? 0, options);
+  const [low, high] = floatLimits(context, options.fusedActivationFunction);
+  const { batches, inputHeight, inputWidth, inputChannels, outputHeight, outputWidth } = window;
+  const from = input.data as Float32Array;
+  const to = output.data as Float32Array;
+  return () => {
+    let at = 0;
+    for (let b = 0; b < batches; b++) {
+      for (let y = 0; y < outputHeight; y++) {
+        const top = y * window.strideH - window.padTop;
+        for (let x = 0; x < outputWidth; x++) {
+          const left = x * window.strideW - window.padLeft;
+          for (let c = 0; c < inputChannels; c++) {
+            let [sum, count] = [0, 0];
+            for (let inY = Math.max(0, top); inY < Math.min(inputHeight, top + window.filterHeight); inY++) {
+              for (let inX = Math.max(0, left); inX < Math.min(inputWidth, left + window.filterWidth); inX++) {
+                sum = fround(sum + fround((from[((b * inputHeight + inY) * inputWidth + inX) * inputChannels + c] as number) ** 2));
+                count += 1;
+              }
+            }
+            to[at++] = clampFloat(fround(Math.sqrt(fround(sum / count))), low, high);
+          }
+        }
+      }
+    }
+  };
+}
+
+export const l2Normalization: OperatorFamily = {
+  name: 'L2_NORMALIZATION',
+  types: ['float32', 'int8'],
+  prepare: (context) => byType(context, inputOf(context, 0), { float32: prepareFloat, int8: prepareInt8 })(context),
+  work: () => ({ kind: 'elementwise', macs: 0 }),
+  memory: () => ({ options: [1, 1], persistent: [4] }),
+};
+
+export const l2Pool2d: OperatorFamily = {
+  name: 'L2_POOL_2D',
+  types: ['float32'],
+  prepare: (context) => byType(context, inputOf(context, 0), { float32: prepareL2Pool })(context),
+  work: () => ({ kind: 'elementwise', macs: 0 }),
+  memory: () => ({ options: [40, 4] }),
+};

@@ -1,0 +1,41 @@
+// PRELU: x where x >= 0, else x * alpha, alpha broadcasting. int8, int16 (alpha int8): TFLite reference_ops::Prelu.
+
+import { quantizeMultiplier } from '../arithmetic/fixed-point.js';
+import { clamp, integerLimits } from './activation.js';
+import { elementwise } from './broadcast.js';
+import { byType, inputOf, type OperatorContext, type OperatorFamily, outputOf, quantizationOf, requireShape, requireType } from './operator.js';
+
+function prepareFloat(context: OperatorContext): () => void {
+  const [input, alpha, output] = [inputOf(context, 0), inputOf(context, 1), outputOf(context)];
+  requireType(context, alpha, 'float32');
+  requireType(context, output, 'float32');
+  requireShape(context, output, input.shape);
+  return elementwise(context, input, alpha, output, (x, a) => (x >= 0 ? x : x * a));
+}
+
+function prepareInteger(context: OperatorContext): () => void {
+  const [input, alpha, output] = [inputOf(context, 0), inputOf(context, 1), outputOf(context)];
+  requireType(context, alpha, input.type === 'uint8' ? 'uint8' : 'int8');
+  requireType(context, output, input.type);
+  requireShape(context, output, input.shape);
+  const [qi, qa, qo] = [quantizationOf(context, input), quantizationOf(context, alpha), quantizationOf(context, output)];
+  const positive = quantizeMultiplier(qi.scale / qo.scale);
+  const negative = quantizeMultiplier((qi.scale * qa.scale) / qo.scale);
+  const [low, high] = integerLimits(output);
+  const { requantize } = context.arithmetic;
+  return elementwise(context, input, alpha, output, (x, a) => {
+    const value = x - qi.zeroPoint;
+    const scaled =
+      value >= 0 ? requantize(value, positive.multiplier, positive.shift) : requantize(value * (a - qa.zeroPoint), negative.multiplier, negative.shift);
+    return clamp(scaled + qo.zeroPoint, low, high);
+  });
+}
+
+export const prelu: OperatorFamily = {
+  name: 'PRELU',
+  types: ['float32', 'int8', 'uint8', 'int16'],
+  prepare: (context) =>
+    byType(context, inputOf(context, 0), { float32: prepareFloat, int8: prepareInteger, uint8: prepareInteger, int16: prepareInteger })(context),
+  work: () => ({ kind: 'elementwise', macs: 0 }),
+  memory: () => ({ persistent: [28] }),
+};

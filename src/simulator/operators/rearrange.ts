@@ -1,0 +1,171 @@
+// Operators that only move elements, each output element from a fixed place: TRANSPOSE, SLICE, REVERSE_V2, TILE, BROADCAST_TO,
+// SPACE_TO_DEPTH, DEPTH_TO_SPACE, RESIZE_NEAREST_NEIGHBOR. A table says from where.
+
+import type { ElementType, OperatorName } from '../../tflite/index.js';
+import { constantIntegers, resolveAxis } from './axes.js';
+import { broadcastIndex } from './broadcast.js';
+import {
+  inputOf,
+  invalid,
+  type Operand,
+  type OperatorContext,
+  type OperatorFamily,
+  type OperatorMemory,
+  optionsOf,
+  outputOf,
+  requireRank,
+  requireShape,
+  requireType,
+} from './operator.js';
+import { forEachPosition, strides } from './positions.js';
+
+export const anyType: readonly ElementType[] = ['float32', 'int8', 'uint8', 'int16', 'int32', 'uint32', 'int64', 'bool'];
+
+/** Copies `input[table[i]]` to `output[i]`. */
+export function gatherElements(input: Operand, output: Operand, table: Int32Array): () => void {
+  const from = input.data as Float32Array;
+  const to = output.data as Float32Array;
+  return () => {
+    for (let i = 0; i < table.length; i++) to[i] = from[table[i] as number] as number;
+  };
+}
+
+/** For every position of the output, in order, the input element that `place` names by its position. */
+function tableOf(input: Operand, output: Operand, place: (position: readonly number[]) => readonly number[]): Int32Array {
+  const stride = strides(input.shape);
+  const table = new Int32Array(output.count);
+  forEachPosition(output.shape, (position, index) => {
+    table[index] = place(position).reduce((sum, at, d) => sum + at * (stride[d] as number), 0);
+  });
+  return table;
+}
+
+interface Rearrangement {
+  readonly shape: readonly number[];
+  /** From a position of the output to one of the input. */
+  readonly place: (position: readonly number[]) => readonly number[];
+}
+
+function family(name: OperatorName, of: (context: OperatorContext, input: Operand) => Rearrangement, memory: OperatorMemory = {}): OperatorFamily {
+  return {
+    name,
+    types: anyType,
+    prepare: (context) => {
+      const input = inputOf(context, 0);
+      const output = outputOf(context);
+      requireType(context, output, input.type);
+      const { shape, place } = of(context, input);
+      requireShape(context, output, shape);
+      return gatherElements(input, output, tableOf(input, output, place));
+    },
+    work: () => ({ kind: 'copy', macs: 0 }),
+    memory: () => memory,
+  };
+}
+
+export const transpose = family('TRANSPOSE', (context, input) => {
+  const permutation = constantIntegers(context, inputOf(context, 1)).map((axis) => resolveAxis(context, axis, input.shape.length));
+  if (permutation.length !== input.shape.length || new Set(permutation).size !== permutation.length) {
+    throw invalid(context, `[${permutation.join(', ')}] is no permutation of ${input.shape.length} dimensions`);
+  }
+  const inverse = permutation.map((_, d) => permutation.indexOf(d));
+  return { shape: permutation.map((axis) => input.shape[axis] as number), place: (position) => inverse.map((d) => position[d] as number) };
+});
+
+export const slice = family('SLICE', (context, input) => {
+  const [begin, size] = [1, 2].map((i) => constantIntegers(context, inputOf(context, i))) as [number[], number[]];
+  const rank = input.shape.length;
+  if (begin.length !== rank || size.length !== rank) throw invalid(context, `begin and size must have ${rank} values`);
+  const shape = input.shape.map((whole, d) => (size[d] === -1 ? whole - (begin[d] as number) : (size[d] as number)));
+  const outside = shape.findIndex((length, d) => length < 0 || (begin[d] as number) < 0 || (begin[d] as number) + length > (input.shape[d] as number));
+  if (outside >= 0) throw invalid(context, `dimension ${outside} of ${input.shape[outside]} is cut at ${begin[outside]}, ${shape[outside]} long`);
+  return { shape, place: (position) => position.map((at, d) => at + (begin[d] as number)) };
+});
+
+export const reverseV2 = family('REVERSE_V2', (context, input) => {
+  const axes = new Set(constantIntegers(context, inputOf(context, 1)).map((axis) => resolveAxis(context, axis, input.shape.length)));
+  return { shape: input.shape, place: (position) => position.map((at, d) => (axes.has(d) ? (input.shape[d] as number) - 1 - at : at)) };
+});
+
+export const tile = family('TILE', (context, input) => {
+  const times = constantIntegers(context, inputOf(context, 1));
+  if (times.length !== input.shape.length || times.some((count) => count < 0)) throw invalid(context, `[${times.join(', ')}] are no repetitions of its input`);
+  return {
+    shape: input.shape.map((size, d) => size * (times[d] as number)),
+    place: (position) => position.map((at, d) => at % (input.shape[d] as number)),
+  };
+});
+
+export const spaceToDepth = family(
+  'SPACE_TO_DEPTH',
+  (context, input) => {
+    const { blockSize } = optionsOf(context, 'SpaceToDepthOptions');
+    requireRank(context, input, 4);
+    const [n, h, w, c] = input.shape as [number, number, number, number];
+    if (blockSize < 1 || h % blockSize !== 0 || w % blockSize !== 0)
+      throw invalid(context, `[${input.shape.join(', ')}] does not divide into blocks of ${blockSize}`);
+    return {
+      shape: [n, h / blockSize, w / blockSize, c * blockSize * blockSize],
+      place: ([b, y, x, d]) => {
+        const block = Math.floor((d as number) / c);
+        return [b as number, (y as number) * blockSize + Math.floor(block / blockSize), (x as number) * blockSize + (block % blockSize), (d as number) % c];
+      },
+    };
+  },
+  { options: [4, 4] },
+);
+
+export const depthToSpace = family(
+  'DEPTH_TO_SPACE',
+  (context, input) => {
+    const { blockSize } = optionsOf(context, 'DepthToSpaceOptions');
+    requireRank(context, input, 4);
+    const [n, h, w, c] = input.shape as [number, number, number, number];
+    if (blockSize < 1 || c % (blockSize * blockSize) !== 0) throw invalid(context, `${c} channels do not divide into blocks of ${blockSize}`);
+    const depth = c / (blockSize * blockSize);
+    return {
+      shape: [n, h * blockSize, w * blockSize, depth],
+      place: ([b, y, x, d]) => {
+        const block = ((y as number) % blockSize) * blockSize + ((x as number) % blockSize);
+        return [b as number, Math.floor((y as number) / blockSize), Math.floor((x as number) / blockSize), block * depth + (d as number)];
+      },
+    };
+  },
+  { options: [4, 4] },
+);
+
+/** One coordinate of the nearest input pixel, in float32 as TFLite computes it (resize_nearest_neighbor.h). */
+function nearest(at: number, input: number, output: number, alignCorners: boolean, halfPixelCenters: boolean): number {
+  const { fround } = Math;
+  const scale = alignCorners && output > 1 ? fround((input - 1) / (output - 1)) : fround(input / output);
+  const scaled = fround(fround(at + (halfPixelCenters ? 0.5 : 0)) * scale);
+  return Math.max(0, Math.min(alignCorners ? Math.floor(scaled + 0.5) : Math.floor(scaled), input - 1));
+}
+
+export const resizeNearestNeighbor = family(
+  'RESIZE_NEAREST_NEIGHBOR',
+  (context, input) => {
+    const { alignCorners, halfPixelCenters } = optionsOf(context, 'ResizeNearestNeighborOptions');
+    requireRank(context, input, 4);
+    const [n, h, w, c] = input.shape as [number, number, number, number];
+    const [height = 0, width = 0] = constantIntegers(context, inputOf(context, 1));
+    const rows = Array.from({ length: height }, (_, y) => nearest(y, h, height, alignCorners, halfPixelCenters));
+    const columns = Array.from({ length: width }, (_, x) => nearest(x, w, width, alignCorners, halfPixelCenters));
+    return { shape: [n, height, width, c], place: ([b, y, x, d]) => [b as number, rows[y as number] as number, columns[x as number] as number, d as number] };
+  },
+  { options: [2, 1] },
+);
+
+export const broadcastTo: OperatorFamily = {
+  name: 'BROADCAST_TO',
+  types: anyType,
+  prepare: (context) => {
+    const input = inputOf(context, 0);
+    const output = outputOf(context);
+    requireType(context, output, input.type);
+    requireShape(context, output, constantIntegers(context, inputOf(context, 1)));
+    return gatherElements(input, output, broadcastIndex(context, input, output) ?? Int32Array.from({ length: output.count }, (_, i) => i));
+  },
+  work: () => ({ kind: 'copy', macs: 0 }),
+  memory: () => ({}),
+};

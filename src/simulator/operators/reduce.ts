@@ -1,0 +1,153 @@
+// MEAN, SUM, REDUCE_MAX, REDUCE_MIN, REDUCE_PROD, REDUCE_ANY, REDUCE_ALL over constant axes. int8, int16 MEAN and SUM:
+// TFLite reference_ops::QuantizedMeanOrSum, which divides by folding the count into the multiplier.
+
+import type { ElementType, OperatorName } from '../../tflite/index.js';
+import { quantizeMultiplier } from '../arithmetic/fixed-point.js';
+import { clamp, integerLimits } from './activation.js';
+import { constantIntegers, resolveAxis } from './axes.js';
+import {
+  byType,
+  inputOf,
+  invalid,
+  type Operand,
+  type OperatorContext,
+  type OperatorFamily,
+  type OperatorMemory,
+  optionsOf,
+  outputOf,
+  quantizationOf,
+  requireShape,
+  requireType,
+} from './operator.js';
+import { forEachPosition, strides } from './positions.js';
+
+interface Reduction {
+  readonly input: Operand;
+  readonly output: Operand;
+  /** For every input element the output element that it goes into. */
+  readonly target: Int32Array;
+  /** Input elements per output element. */
+  readonly count: number;
+}
+
+function reductionOf(context: OperatorContext): Reduction {
+  const input = inputOf(context, 0);
+  const output = outputOf(context);
+  const { keepDims } = optionsOf(context, 'ReducerOptions');
+  const rank = input.shape.length;
+  const reduced = new Set(constantIntegers(context, inputOf(context, 1)).map((axis) => (rank === 0 ? 0 : resolveAxis(context, axis, rank))));
+  const kept = input.shape.map((size, d) => (reduced.has(d) ? 1 : size));
+  requireType(context, output, input.type);
+  requireShape(context, output, keepDims ? kept : kept.filter((_, d) => !reduced.has(d)));
+  const stride = strides(kept).map((value, d) => (reduced.has(d) ? 0 : value));
+  const target = new Int32Array(input.count);
+  forEachPosition(input.shape, (position, index) => {
+    target[index] = position.reduce((sum, at, d) => sum + at * (stride[d] as number), 0);
+  });
+  return { input, output, target, count: output.count === 0 ? 0 : input.count / output.count };
+}
+
+/** Folds the inputs of every output element in their order. */
+function folded(context: OperatorContext, first: number, fold: (acc: number, value: number) => number, finish = (acc: number): number => acc): () => void {
+  const { input, output, target } = reductionOf(context);
+  const from = input.data as Float32Array;
+  const to = output.data as Float32Array;
+  const sums = new Float64Array(output.count);
+  return () => {
+    sums.fill(first);
+    for (let i = 0; i < target.length; i++) sums[target[i] as number] = fold(sums[target[i] as number] as number, from[i] as number);
+    for (let i = 0; i < to.length; i++) to[i] = finish(sums[i] as number);
+  };
+}
+
+const { fround } = Math;
+
+function meanFloat(context: OperatorContext): () => void {
+  const { count } = reductionOf(context);
+  return folded(
+    context,
+    0,
+    (acc, value) => fround(acc + value),
+    (acc) => acc / count,
+  );
+}
+
+function quantizedSum(context: OperatorContext, mean: boolean): () => void {
+  const { input, output, count } = reductionOf(context);
+  const from = quantizationOf(context, input);
+  const to = quantizationOf(context, output);
+  let { multiplier, shift } = quantizeMultiplier(from.scale / to.scale);
+  if (mean && count > 0) {
+    const extra = Math.min(31 - Math.clz32(count), 32, 31 + shift);
+    multiplier = Number((BigInt(multiplier) << BigInt(extra)) / BigInt(count));
+    shift -= extra;
+  }
+  const [low, high] = integerLimits(output);
+  const { requantize } = context.arithmetic;
+  return folded(
+    context,
+    0,
+    (acc, value) => (acc + value) | 0,
+    (acc) => clamp(requantize((acc - from.zeroPoint * count) | 0, multiplier, shift) + to.zeroPoint, low, high),
+  );
+}
+
+/** Quantized operands share their scale, so the values themselves are compared. */
+function extreme(context: OperatorContext, name: 'REDUCE_MAX' | 'REDUCE_MIN'): () => void {
+  const input = inputOf(context, 0);
+  if (input.type === 'int8' || input.type === 'uint8' || input.type === 'int16') {
+    const from = quantizationOf(context, input);
+    const to = quantizationOf(context, outputOf(context));
+    if (from.scale !== to.scale || from.zeroPoint !== to.zeroPoint) throw invalid(context, 'input and output are not quantized alike');
+  }
+  return name === 'REDUCE_MAX'
+    ? folded(context, -Infinity, (acc, value) => (value > acc ? value : acc))
+    : folded(context, Infinity, (acc, value) => (value < acc ? value : acc));
+}
+
+type Prepare = OperatorFamily['prepare'];
+
+function family(name: OperatorName, prepares: Partial<Record<ElementType, Prepare>>, memory: (context: OperatorContext) => OperatorMemory): OperatorFamily {
+  return {
+    name,
+    types: Object.keys(prepares) as ElementType[],
+    prepare: (context) => byType(context, inputOf(context, 0), prepares)(context),
+    work: () => ({ kind: 'elementwise', macs: 0 }),
+    memory,
+  };
+}
+
+/** TFLM's index and axis buffers, and for integers the sums (reduce_common.cc). */
+function memoryOf(context: OperatorContext): OperatorMemory {
+  const input = inputOf(context, 0);
+  const sums = (context.name === 'MEAN' || context.name === 'SUM') && (input.type === 'int8' || input.type === 'int16');
+  return {
+    options: [1, 1],
+    persistent: [44],
+    scratch: [...(sums ? [4 * outputOf(context).count] : []), 4 * input.shape.length, 4 * inputOf(context, 1).count],
+  };
+}
+
+const meanInteger: Prepare = (context) => quantizedSum(context, true);
+const sumInteger: Prepare = (context) => quantizedSum(context, false);
+const maxOf: Prepare = (context) => extreme(context, 'REDUCE_MAX');
+const minOf: Prepare = (context) => extreme(context, 'REDUCE_MIN');
+const extremes = (prepare: Prepare) => ({ float32: prepare, int8: prepare, uint8: prepare, int16: prepare, int32: prepare });
+
+export const mean = family('MEAN', { float32: meanFloat, int8: meanInteger, uint8: meanInteger, int16: meanInteger }, memoryOf);
+export const sum = family(
+  'SUM',
+  {
+    float32: (context) => folded(context, 0, (acc, value) => fround(acc + value)),
+    int8: sumInteger,
+    uint8: sumInteger,
+    int16: sumInteger,
+    int32: (context) => folded(context, 0, (acc, value) => (acc + value) | 0),
+  },
+  memoryOf,
+);
+export const reduceMax = family('REDUCE_MAX', extremes(maxOf), memoryOf);
+export const reduceMin = family('REDUCE_MIN', extremes(minOf), memoryOf);
+export const reduceProd = family('REDUCE_PROD', { float32: (context) => folded(context, 1, (acc, value) => fround(acc * value)) }, memoryOf);
+export const reduceAll = family('REDUCE_ALL', { bool: (context) => folded(context, 1, (acc, value) => acc && (value === 0 ? 0 : 1)) }, memoryOf);
+export const reduceAny = family('REDUCE_ANY', { bool: (context) => folded(context, 0, (acc, value) => acc || (value === 0 ? 0 : 1)) }, memoryOf);

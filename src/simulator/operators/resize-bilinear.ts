@@ -1,0 +1,123 @@
+// RESIZE_BILINEAR over NHWC tensors. int8: weights in 10 bits (TFLite reference_ops::ResizeBilinearInteger); float32: reference_ops::ResizeBilinear.
+
+import { constantIntegers } from './axes.js';
+import {
+  byType,
+  inputOf,
+  invalid,
+  type Operand,
+  type OperatorContext,
+  type OperatorFamily,
+  optionsOf,
+  outputOf,
+  requireRank,
+  requireShape,
+  requireType,
+} from './operator.js';
+
+const { fround } = Math;
+
+/** Between which two input lines an output line lies, and how far from the first. */
+interface Line {
+  readonly first: number;
+  readonly second: number;
+  readonly distance: number;
+}
+
+interface Sampling {
+  readonly alignCorners: boolean;
+  readonly halfPixelCenters: boolean;
+}
+
+const one = 1 << 10;
+
+function integerLines(input: number, output: number, { alignCorners, halfPixelCenters }: Sampling): Line[] {
+  const scale =
+    alignCorners && output > 1
+      ? Math.trunc((one * (input - 1) + Math.trunc((output - 1) / 2)) / (output - 1))
+      : Math.trunc((one * input + Math.trunc(output / 2)) / output);
+  return Array.from({ length: output }, (_, at) => {
+    const scaled = halfPixelCenters ? at * scale + Math.trunc(scale / 2) - one / 2 : at * scale;
+    const first = Math.max(Math.trunc(scaled / one), 0);
+    return { first, second: Math.min(Math.trunc((scaled + one - 1) / one), input - 1), distance: scaled - one * first };
+  });
+}
+
+function floatLines(input: number, output: number, { alignCorners, halfPixelCenters }: Sampling): Line[] {
+  const scale = alignCorners && output > 1 ? fround((input - 1) / (output - 1)) : fround(input / output);
+  return Array.from({ length: output }, (_, at) => {
+    const scaled = halfPixelCenters ? fround(fround(fround(at + 0.5) * scale) - 0.5) : fround(at * scale);
+    const first = Math.max(Math.floor(scaled), 0);
+    return { first, second: Math.min(Math.ceil(scaled), input - 1), distance: fround(scaled - first) };
+  });
+}
+
+interface Resize {
+  readonly input: Operand;
+  readonly output: Operand;
+  readonly rows: readonly Line[];
+  readonly columns: readonly Line[];
+}
+
+function resizeOf(context: OperatorContext, lines: (input: number, output: number, sampling: Sampling) => Line[]): Resize {
+  const input = inputOf(context, 0);
+  const output = outputOf(context);
+  const sampling = optionsOf(context, 'ResizeBilinearOptions');
+  if (sampling.alignCorners && sampling.halfPixelCenters) throw invalid(context, 'aligned corners and half-pixel centers exclude each other');
+  const [height = 0, width = 0] = constantIntegers(context, inputOf(context, 1));
+  requireRank(context, input, 4);
+  const [batches, inputHeight, inputWidth, channels] = input.shape as [number, number, number, number];
+  requireType(context, output, input.type);
+  requireShape(context, output, [batches, height, width, channels]);
+  if (inputHeight < 1 || inputWidth < 1) throw invalid(context, 'an empty input');
+  return { input, output, rows: lines(inputHeight, height, sampling), columns: lines(inputWidth, width, sampling) };
+}
+
+/** `blend` mixes the four neighbours: first row first column, second row first column, first row second column, both second. */
+function prepareWith(
+  { input, output, rows, columns }: Resize,
+  blend: (ll: number, lu: number, rl: number, ru: number, y: number, x: number) => number,
+): () => void {
+  const [batches, inputHeight, inputWidth, channels] = input.shape as [number, number, number, number];
+  const from = input.data as Float32Array;
+  const to = output.data as Float32Array;
+  const at = (batch: number, y: number, x: number): number => ((batch * inputHeight + y) * inputWidth + x) * channels;
+  return () => {
+    let index = 0;
+    for (let b = 0; b < batches; b++) {
+      for (const row of rows) {
+        for (const column of columns) {
+          const corners = [at(b, row.first, column.first), at(b, row.second, column.first), at(b, row.first, column.second), at(b, row.second, column.second)];
+          const [ll, lu, rl, ru] = corners as [number, number, number, number];
+          for (let c = 0; c < channels; c++) {
+            to[index++] = blend(from[ll + c] as number, from[lu + c] as number, from[rl + c] as number, from[ru + c] as number, row.distance, column.distance);
+          }
+        }
+      }
+    }
+  };
+}
+
+function prepareInteger(context: OperatorContext): () => void {
+  return prepareWith(resizeOf(context, integerLines), (ll, lu, rl, ru, y, x) => {
+    const sum = ll * (one - y) * (one - x) + lu * y * (one - x) + rl * (one - y) * x + ru * y * x;
+    return Math.trunc((sum + (sum > 0 ? 2 ** 19 : -(2 ** 19))) / 2 ** 20);
+  });
+}
+
+function prepareFloat(context: OperatorContext): () => void {
+  return prepareWith(resizeOf(context, floatLines), (ll, lu, rl, ru, y, x) => {
+    const term = (value: number, a: number, b: number): number => fround(fround(value * a) * b);
+    const [up, left] = [fround(1 - y), fround(1 - x)];
+    return fround(fround(term(ll, up, left) + term(lu, y, left)) + term(rl, up, x)) + term(ru, y, x);
+  });
+}
+
+export const resizeBilinear: OperatorFamily = {
+  name: 'RESIZE_BILINEAR',
+  types: ['float32', 'int8', 'uint8', 'int16'],
+  prepare: (context) =>
+    byType(context, inputOf(context, 0), { float32: prepareFloat, int8: prepareInteger, uint8: prepareInteger, int16: prepareInteger })(context),
+  work: () => ({ kind: 'elementwise', macs: 0 }),
+  memory: () => ({ options: [2, 1] }),
+};

@@ -1,0 +1,35 @@
+// TOPK_V2: the k largest elements of each row (last dimension) in falling order, and where they were; of equal ones the first.
+
+import { constantIntegers } from './axes.js';
+import { inputOf, invalid, type OperatorFamily, outputOf, requireShape, requireType } from './operator.js';
+
+export const topKV2: OperatorFamily = {
+  name: 'TOPK_V2',
+  types: ['float32', 'int8', 'uint8', 'int16', 'int32'],
+  prepare: (context) => {
+    const input = inputOf(context, 0);
+    const [values, indices] = [outputOf(context, 0), outputOf(context, 1)];
+    const [k = 0] = constantIntegers(context, inputOf(context, 1));
+    const depth = input.shape.at(-1) ?? 0;
+    if (k < 0 || k > depth) throw invalid(context, `the ${k} largest of ${depth}`);
+    const shape = input.shape.with(-1, k);
+    requireShape(context, values, shape);
+    requireShape(context, indices, shape);
+    requireType(context, values, input.type);
+    requireType(context, indices, 'int32');
+    const from = input.data as Float32Array;
+    const rows = depth === 0 ? 0 : input.count / depth;
+    return () => {
+      for (let r = 0; r < rows; r++) {
+        const row = from.subarray(r * depth, (r + 1) * depth);
+        const order = Array.from(row.keys()).sort((a, b) => (row[b] as number) - (row[a] as number) || a - b);
+        for (let i = 0; i < k; i++) {
+          (values.data as Float32Array)[r * k + i] = row[order[i] as number] as number;
+          (indices.data as Int32Array)[r * k + i] = order[i] as number;
+        }
+      }
+    };
+  },
+  work: () => ({ kind: 'elementwise', macs: 0 }),
+  memory: () => ({}),
+};

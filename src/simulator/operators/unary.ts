@@ -1,0 +1,106 @@
+// Functions of one element: ABS, CEIL, COS, EXP, FLOOR, LOG, NEG, ROUND, RSQRT, SIGN, SIN, SQRT, SQUARE, GELU, LOGICAL_NOT.
+// int8, int16 ABS and int8 RSQRT: TFLM elementwise.cc.
+
+import type { ElementType, OperatorName } from '../../tflite/index.js';
+import { quantizeMultiplier } from '../arithmetic/fixed-point.js';
+import { inverseSquareRoot } from '../arithmetic/inverse-square-root.js';
+import { clamp, integerLimits } from './activation.js';
+import { mapElements, mapTable, sameOperands } from './map.js';
+import { byType, inputOf, invalid, type OperatorContext, type OperatorFamily, type OperatorMemory, optionsOf, outputOf, quantizationOf } from './operator.js';
+
+type Prepare = OperatorFamily['prepare'];
+
+function family(name: OperatorName, prepares: Partial<Record<ElementType, Prepare>>, memory: OperatorMemory = {}): OperatorFamily {
+  return {
+    name,
+    types: Object.keys(prepares) as ElementType[],
+    prepare: (context) => byType(context, inputOf(context, 0), prepares)(context),
+    work: () => ({ kind: 'elementwise', macs: 0 }),
+    memory: () => memory,
+  };
+}
+
+const each =
+  (map: (value: number) => number): Prepare =>
+  (context) =>
+    mapElements(context, map);
+
+const float = (name: OperatorName, map: (value: number) => number): OperatorFamily => family(name, { float32: each(map) });
+
+/** The ratio of the scales is rounded to float32 before it becomes a multiplier; equal scales are not rescaled. */
+function absInteger(context: OperatorContext): () => void {
+  const { input, output } = sameOperands(context);
+  if (input.type === 'int16' && input.scale.length === 0) return mapElements(context, Math.abs);
+  const from = quantizationOf(context, input);
+  const to = quantizationOf(context, output);
+  const { multiplier, shift } = quantizeMultiplier(Math.fround(from.scale / to.scale));
+  const [low, high] = integerLimits(output);
+  const { requantize } = context.arithmetic;
+  const rescale = from.scale === to.scale ? (value: number): number => value : (value: number): number => requantize(value, multiplier, shift);
+  return mapElements(context, (value) => clamp(rescale(Math.abs(value - from.zeroPoint)) + to.zeroPoint, low, high));
+}
+
+function rsqrtInt8(context: OperatorContext): () => void {
+  const from = quantizationOf(context, inputOf(context, 0));
+  const to = quantizationOf(context, outputOf(context));
+  const { multiplier, shift } = quantizeMultiplier(1 / Math.fround(Math.fround(Math.sqrt(from.scale)) * to.scale));
+  const { requantize } = context.arithmetic;
+  const extra = 20;
+  return mapTable(context, (value) => {
+    const centered = value - from.zeroPoint;
+    if (centered <= 0) return 127;
+    const inverse = inverseSquareRoot(centered);
+    return requantize(requantize(1, inverse.multiplier, inverse.shift + extra), multiplier, shift - extra) + to.zeroPoint;
+  });
+}
+
+/** To the nearest, ties to even. */
+function roundToEven(value: number): number {
+  const floor = Math.floor(value);
+  const rest = value - floor;
+  return rest < 0.5 || (rest === 0.5 && floor % 2 === 0) ? floor : floor + 1;
+}
+
+/** x * Phi(x); approximate: with tanh (TFLite gelu.h). */
+function geluFloat(context: OperatorContext): () => void {
+  const { approximate } = optionsOf(context, 'GeluOptions');
+  if (approximate) return mapElements(context, (x) => 0.5 * x * (1 + Math.tanh(Math.sqrt(2 / Math.PI) * (x + 0.044715 * x ** 3))));
+  return mapElements(context, (x) => 0.5 * x * (1 + errorFunction(x / Math.SQRT2)));
+}
+
+/** erf(x) by its series near 0 and its continued fraction beyond, to more digits than float32 has. */
+function errorFunction(x: number): number {
+  const magnitude = Math.abs(x);
+  if (magnitude < 2.5) {
+    let [term, sum] = [magnitude, magnitude];
+    for (let n = 1; Math.abs(term) > 1e-17 * Math.abs(sum); n++) {
+      term *= -(magnitude * magnitude) / n;
+      sum += term / (2 * n + 1);
+    }
+    return (Math.sign(x) * 2 * sum) / Math.sqrt(Math.PI);
+  }
+  let fraction = 0;
+  for (let n = 60; n > 0; n--) fraction = n / 2 / (magnitude + fraction);
+  return Math.sign(x) * (1 - Math.exp(-magnitude * magnitude) / ((magnitude + fraction) * Math.sqrt(Math.PI)));
+}
+
+function logicalNot(context: OperatorContext): () => void {
+  if (outputOf(context).type !== 'bool') throw invalid(context, 'its output must be bool');
+  return mapElements(context, (value) => (value === 0 ? 1 : 0));
+}
+
+export const abs = family('ABS', { float32: each(Math.abs), int8: absInteger, int16: absInteger, int32: each(Math.abs) }, { persistent: [20] });
+export const rsqrt = family('RSQRT', { float32: each((x) => 1 / Math.fround(Math.sqrt(x))), int8: rsqrtInt8 }, { persistent: [20] });
+export const ceil = float('CEIL', Math.ceil);
+export const cos = float('COS', Math.cos);
+export const exp = float('EXP', Math.exp);
+export const floor = float('FLOOR', Math.floor);
+export const gelu = family('GELU', { float32: geluFloat });
+export const log = float('LOG', Math.log);
+export const logicalNotOperator = family('LOGICAL_NOT', { bool: logicalNot });
+export const neg = family('NEG', { float32: each((x) => -x), int32: each((x) => -x | 0) });
+export const round = float('ROUND', roundToEven);
+export const sign = family('SIGN', { float32: each(Math.sign), int32: each(Math.sign) });
+export const sin = float('SIN', Math.sin);
+export const sqrt = float('SQRT', Math.sqrt);
+export const square = float('SQUARE', (x) => x * x);
