@@ -31,6 +31,16 @@ export function multiplyDoubleRounding(x: number, multiplier: number, shift: num
   return roundingDivideByPot(saturatingRoundingDoublingHighMul((x << left) | 0, multiplier), left - shift);
 }
 
+/** x * multiplier * 2^shift with one rounding, ties upwards: what TensorFlow's FULLY_CONNECTED does. */
+export function multiplySingleRounding(x: number, multiplier: number, shift: number): number {
+  const total = 31 - shift;
+  // The product has up to 62 bits: as halves, the lower of which cannot carry beyond a double's 53 bits.
+  const high = Math.floor(x / 65536);
+  const low = x - high * 65536;
+  if (total < 16) return Math.floor((x * multiplier + 2 ** (total - 1)) / 2 ** total);
+  return Math.floor((high * multiplier + Math.floor((low * multiplier + 2 ** (total - 1)) / 65536)) / 2 ** (total - 16));
+}
+
 /**
  * TFLite's MultiplyByQuantizedMultiplier for 64-bit accumulators: the multiplier is cut to 15 bits and the product rounded
  * once, whatever the build's rounding of 32-bit ones.

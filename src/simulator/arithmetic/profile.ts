@@ -1,25 +1,38 @@
 // Kernel profiles: whose integer arithmetic is reproduced. A profile is a table of primitives; the kernels call them
 // and are otherwise the same.
 
-import { multiplyDoubleRounding, multiplyWide } from './fixed-point.js';
+import { multiplyDoubleRounding, multiplySingleRounding, multiplyWide } from './fixed-point.js';
 
 export interface Arithmetic {
   /** x * multiplier * 2^(shift - 31), rounded to int32. */
-  readonly requantize: (x: number, multiplier: number, shift: number) => number;
+  readonly requantize: Requantize;
   /** The same for accumulators of 64 bits. */
-  readonly requantizeWide: (x: number, multiplier: number, shift: number) => number;
-  /** Whether the fast kernels, which round twice, compute `requantize`. */
-  readonly fast: boolean;
+  readonly requantizeWide: Requantize;
+  /** FULLY_CONNECTED, for accumulators of 32 and 64 bits. */
+  readonly dense: { readonly requantize: Requantize; readonly requantizeWide: Requantize };
+  /** What is kept of the ratios of the scales in SUB. */
+  readonly subRatio: (ratio: number) => number;
   /** Whether ADD in int32 clamps to its fused activation. */
   readonly clampsInt32Add: boolean;
 }
 
+export type Requantize = (x: number, multiplier: number, shift: number) => number;
+
+const twice = { requantize: multiplyDoubleRounding, requantizeWide: multiplyWide };
+const tflite = {
+  ...twice,
+  dense: { requantize: multiplySingleRounding, requantizeWide: multiplySingleRounding },
+  subRatio: (ratio: number): number => ratio,
+  clampsInt32Add: true,
+};
+
 /**
- * The profiles that outside vectors prove; more follow with theirs. tflm-reference is TFLM at commit 90b983c2 (August 2026)
- * without TFLITE_SINGLE_ROUNDING; later versions move some ties of SUB and LEAKY_RELU.
+ * tflm-reference is TFLM at commit 90b983c2 (August 2026) without TFLITE_SINGLE_ROUNDING; later versions move some ties of SUB
+ * and LEAKY_RELU. tflite-reference is TensorFlow 2.21 with BUILTIN_REF, tflite-optimized its builtin kernels on x86-64 without delegates.
  */
 export const kernelProfiles = {
-  'tflm-reference': { requantize: multiplyDoubleRounding, requantizeWide: multiplyWide, fast: true, clampsInt32Add: false },
+  'tflm-reference': { ...twice, dense: twice, subRatio: Math.fround, clampsInt32Add: false },
+  'tflite-reference': tflite,
 } as const satisfies Record<string, Arithmetic>;
 
 export type KernelProfile = keyof typeof kernelProfiles;

@@ -1,6 +1,7 @@
 // CONV_2D in int8 and float32.
 
 import type { LinearMemory } from '../../kernels/index.js';
+import { multiplyDoubleRounding } from '../arithmetic/fixed-point.js';
 import { floatLimits } from '../operators/activation.js';
 import { type Conv, convAccumulation, convOf } from '../operators/conv-2d.js';
 import type { OperatorContext } from '../operators/operator.js';
@@ -32,7 +33,7 @@ function groupOf(conv: Conv, group: number): Group {
 function int8Step(context: OperatorContext, memory: LinearMemory, conv: Conv, groups: readonly Group[], input: number, output: number): FastStep | null {
   const { window, depth, channels } = conv;
   const { bias, multipliers, inputZero, outputZero, low, high, wide } = convAccumulation(context, conv);
-  if (wide || !context.arithmetic.fast) return null;
+  if (wide || context.arithmetic.requantize !== multiplyDoubleRounding) return null;
   const filter = conv.filter.data as Int8Array;
   const perGroup = channels / conv.groups;
   const panels = groups.map(({ firstOutput }) =>

@@ -2,6 +2,7 @@
 // which is a convolution.
 
 import type { LinearMemory } from '../../kernels/index.js';
+import { multiplyDoubleRounding } from '../arithmetic/fixed-point.js';
 import { floatLimits } from '../operators/activation.js';
 import { type Depthwise, depthwiseAccumulation, depthwiseOf } from '../operators/depthwise-conv-2d.js';
 import type { OperatorContext } from '../operators/operator.js';
@@ -26,7 +27,7 @@ function int8Step(context: OperatorContext, memory: LinearMemory, conv: Depthwis
   const { window, channels } = conv;
   const taps = window.filterHeight * window.filterWidth;
   const { bias, multipliers, inputZero, outputZero, low, high, wide } = depthwiseAccumulation(context, conv);
-  if (wide || !context.arithmetic.fast) return null;
+  if (wide || context.arithmetic.requantize !== multiplyDoubleRounding) return null;
   const filter = conv.filter.data as Int8Array;
   const weight = (channel: number, tap: number): number => filter[tap * channels + channel] as number;
   const weights = { weight, channels, depth: taps, bias: bias as Int32Array, inputZero, multipliers };

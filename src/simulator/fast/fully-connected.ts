@@ -1,6 +1,7 @@
 // FULLY_CONNECTED in int8 and float32.
 
 import type { LinearMemory } from '../../kernels/index.js';
+import { multiplyDoubleRounding } from '../arithmetic/fixed-point.js';
 import { floatLimits } from '../operators/activation.js';
 import { type Dense, denseAccumulation, denseOf } from '../operators/fully-connected.js';
 import type { OperatorContext } from '../operators/operator.js';
@@ -21,7 +22,7 @@ export const fastFullyConnected: FastKernel = (context, memory) => {
 function int8Step(context: OperatorContext, memory: LinearMemory, dense: Dense, input: number, output: number): FastStep | null {
   const { rows, depth, units } = dense;
   const { bias, multipliers, inputZero, outputZero, low, high, wide } = denseAccumulation(context, dense);
-  if (wide || !context.arithmetic.fast) return null;
+  if (wide || context.arithmetic.dense.requantize !== multiplyDoubleRounding) return null;
   const filter = dense.filter.data as Int8Array;
   const weight = (unit: number, i: number): number => filter[unit * depth + i] as number;
   const panels = int8Panels({ weight, channels: units, depth, bias: bias as Int32Array, inputZero, multipliers });

@@ -2,16 +2,27 @@
 // 64 (32 where the bias is int32).
 
 import { TensorType } from '../../tflite/index.js';
+import type { Arithmetic } from '../arithmetic/profile.js';
 import { clamp, quantizedLimits } from './activation.js';
 import { invalid, type Operand, type OperatorContext, quantizationOf, requireType } from './operator.js';
 import type { ChannelMultipliers } from './requantize.js';
 
 export interface Accumulator {
   /** Sum of row[i] * weights[from + i]. */
-  readonly dot: (row: Int32Array, weights: Int8Array, from: number, length: number) => number;
+  readonly dot: (row: Int32Array, weights: Weights, from: number, length: number) => number;
   /** The output element of a channel from its sum: bias, rescaling, zero point, activation. */
   readonly finish: (sum: number, channel: number) => number;
   readonly inputOffset: number;
+}
+
+/** Weights less their zero point. */
+export type Weights = Int8Array | Int16Array;
+
+/** The weights of an integer operator; those of uint8 are asymmetric. */
+export function weightsOf(context: OperatorContext, filter: Operand): Weights {
+  if (filter.type !== 'uint8') return filter.data as Int8Array;
+  const { zeroPoint } = quantizationOf(context, filter);
+  return Int16Array.from(filter.data as Uint8Array, (value) => value - zeroPoint);
 }
 
 interface Operation {
@@ -40,9 +51,11 @@ export interface Accumulation {
 export function accumulationOf(context: OperatorContext, operation: Operation, multipliers: ChannelMultipliers): Accumulation {
   const { input, filter, output, bias, channels, activation, quantizedBiasType } = operation;
   // The elements of int4 weights are unpacked when the model is bound.
-  if (!(filter.type === 'int4' && input.type === 'int8')) requireType(context, filter, 'int8');
+  if (!(filter.type === 'int4' && input.type === 'int8')) requireType(context, filter, input.type === 'uint8' ? 'uint8' : 'int8');
   requireType(context, output, input.type);
-  if (filter.zeroPoint.some((zeroPoint) => zeroPoint !== 0)) throw invalid(context, `weights ${filter.label} have a zero point other than 0`);
+  if (filter.type !== 'uint8' && filter.zeroPoint.some((zeroPoint) => zeroPoint !== 0)) {
+    throw invalid(context, `weights ${filter.label} have a zero point other than 0`);
+  }
   const wide = input.type === 'int16' && (bias == null ? quantizedBiasType !== TensorType.INT32 : bias.type !== 'int32');
   const [low, high] = quantizedLimits(context, output, activation);
   return {
@@ -56,7 +69,7 @@ export function accumulationOf(context: OperatorContext, operation: Operation, m
   };
 }
 
-export function accumulatorOf({ arithmetic }: OperatorContext, accumulation: Accumulation): Accumulator {
+export function accumulatorOf(arithmetic: Pick<Arithmetic, 'requantize' | 'requantizeWide'>, accumulation: Accumulation): Accumulator {
   const { wide, bias, inputZero, outputZero, low, high } = accumulation;
   const { multiplier, shift } = accumulation.multipliers;
   const { requantize, requantizeWide } = arithmetic;
@@ -80,14 +93,14 @@ function biasOf(context: OperatorContext, bias: Operand | null | undefined, chan
 }
 
 /** Wraps in 32 bits, as the kernels' accumulators do. */
-function dotInt32(row: Int32Array, weights: Int8Array, from: number, length: number): number {
+function dotInt32(row: Int32Array, weights: Weights, from: number, length: number): number {
   let sum = 0;
   for (let i = 0; i < length; i++) sum = (sum + (row[i] as number) * (weights[from + i] as number)) | 0;
   return sum;
 }
 
 /** Exact up to 2^53: more than 2^29 products of int16 and int8. */
-function dotWide(row: Int32Array, weights: Int8Array, from: number, length: number): number {
+function dotWide(row: Int32Array, weights: Weights, from: number, length: number): number {
   let sum = 0;
   for (let i = 0; i < length; i++) sum += (row[i] as number) * (weights[from + i] as number);
   return sum;

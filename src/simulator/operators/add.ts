@@ -14,8 +14,8 @@ interface Kind {
   readonly name: OperatorName;
   readonly options: 'AddOptions' | 'SubOptions';
   readonly sign: 1 | -1;
-  /** TFLM at 90b983c2 computes the ratios of the scales in double for ADD, in float32 for SUB (add_common.cc, sub_common.cc). */
-  readonly round: (ratio: number) => number;
+  /** What is kept of the ratios of the scales. TFLM at 90b983c2 computes them in double for ADD, in float32 for SUB (add_common.cc, sub_common.cc). */
+  readonly ratio: (context: OperatorContext) => (ratio: number) => number;
   readonly stateBytes: number;
 }
 
@@ -29,10 +29,11 @@ function prepareInteger(context: OperatorContext, kind: Kind): () => void {
   const qa = quantizationOf(context, a);
   const qb = quantizationOf(context, b);
   const qo = quantizationOf(context, output);
+  const keep = kind.ratio(context);
   const twiceLarger = 2 * Math.max(qa.scale, qb.scale);
-  const ma = quantizeMultiplier(kind.round(qa.scale / twiceLarger));
-  const mb = quantizeMultiplier(kind.round(qb.scale / twiceLarger));
-  const mo = quantizeMultiplier(kind.round(twiceLarger / (2 ** leftShift * qo.scale)));
+  const ma = quantizeMultiplier(keep(qa.scale / twiceLarger));
+  const mb = quantizeMultiplier(keep(qb.scale / twiceLarger));
+  const mo = quantizeMultiplier(keep(twiceLarger / (2 ** leftShift * qo.scale)));
   const [low, high] = quantizedLimits(context, output, optionsOf(context, kind.options).fusedActivationFunction);
   const { requantize } = context.arithmetic;
   return elementwise(context, a, b, output, (x, y) => {
@@ -77,5 +78,5 @@ function family(kind: Kind): OperatorFamily {
   };
 }
 
-export const add = family({ name: 'ADD', options: 'AddOptions', sign: 1, round: (ratio) => ratio, stateBytes: 60 });
-export const sub = family({ name: 'SUB', options: 'SubOptions', sign: -1, round: Math.fround, stateBytes: 52 });
+export const add = family({ name: 'ADD', options: 'AddOptions', sign: 1, ratio: () => (ratio) => ratio, stateBytes: 60 });
+export const sub = family({ name: 'SUB', options: 'SubOptions', sign: -1, ratio: (context) => context.arithmetic.subRatio, stateBytes: 52 });

@@ -1,7 +1,21 @@
-// CONCATENATION along one axis. int8 inputs must have the output's scale and zero point, as TFLM demands.
+// CONCATENATION along one axis. int8 inputs must have the output's scale and zero point, as TFLM demands; uint8 ones are rescaled in
+// float32 (TFLite reference_ops::ConcatenationWithScaling).
 
 import { elementCount } from '../../tflite/index.js';
-import { inputOf, invalid, type OperatorContext, type OperatorFamily, optionsOf, outputOf, quantizationOf, requireShape, requireType } from './operator.js';
+import { roundHalfAway } from '../arithmetic/fixed-point.js';
+import { clamp } from './activation.js';
+import {
+  inputOf,
+  invalid,
+  type Operand,
+  type OperatorContext,
+  type OperatorFamily,
+  optionsOf,
+  outputOf,
+  quantizationOf,
+  requireShape,
+  requireType,
+} from './operator.js';
 import { anyType } from './rearrange.js';
 
 function prepare(context: OperatorContext): () => void {
@@ -27,16 +41,34 @@ function prepare(context: OperatorContext): () => void {
   const outer = elementCount(output.shape.slice(0, at));
   const inner = elementCount(output.shape.slice(at + 1));
   const to = output.data as Float32Array;
+  const sources = inputs.map((input) => ({
+    data: input.data as Float32Array,
+    length: (input.shape[at] as number) * inner,
+    rescale: rescalingOf(context, input, output),
+  }));
   return () => {
     let position = 0;
     for (let o = 0; o < outer; o++) {
-      for (const input of inputs) {
-        const length = (input.shape[at] as number) * inner;
-        to.set((input.data as Float32Array).subarray(o * length, (o + 1) * length), position);
+      for (const { data, length, rescale } of sources) {
+        const part = data.subarray(o * length, (o + 1) * length);
+        if (rescale === null) to.set(part, position);
+        else for (let i = 0; i < length; i++) to[position + i] = rescale(part[i] as number);
         position += length;
       }
     }
   };
+}
+
+/** From an input's uint8 to the output's; null where they are quantized alike. */
+function rescalingOf(context: OperatorContext, input: Operand, output: Operand): ((value: number) => number) | null {
+  if (output.type !== 'uint8' || output.scale.length === 0) return null;
+  const from = quantizationOf(context, input);
+  const to = quantizationOf(context, output);
+  if (from.scale === to.scale && from.zeroPoint === to.zeroPoint) return null;
+  const { fround } = Math;
+  const scale = fround(from.scale * fround(1 / to.scale));
+  const bias = fround(-from.zeroPoint * scale);
+  return (value) => clamp(roundHalfAway(fround(fround(value * scale) + bias)) + to.zeroPoint, 0, 255);
 }
 
 export const concatenation: OperatorFamily = {

@@ -1,7 +1,7 @@
 // CONV_2D. Input [n, h, w, ic], filter [oc, kh, kw, ic / groups], bias [oc], output [n, oh, ow, oc].
 // int8, int16: TFLite reference_integer_ops::ConvPerChannel; float32: reference_ops::Conv.
 
-import { type Accumulation, accumulationOf, accumulatorOf } from './accumulator.js';
+import { type Accumulation, accumulationOf, accumulatorOf, weightsOf } from './accumulator.js';
 import { clampFloat, floatLimits } from './activation.js';
 import {
   byType,
@@ -57,8 +57,8 @@ export function convAccumulation(context: OperatorContext, conv: Conv): Accumula
 function prepareInteger(context: OperatorContext): () => void {
   const conv = convOf(context);
   const { input, filter, output, window, channels, groups, depth } = conv;
-  const { dot, finish, inputOffset } = accumulatorOf(context, convAccumulation(context, conv));
-  const weights = filter.data as Int8Array;
+  const { dot, finish, inputOffset } = accumulatorOf(context.arithmetic, convAccumulation(context, conv));
+  const weights = weightsOf(context, filter);
   const out = output.data as Int8Array | Int16Array;
   const row = new Int32Array(depth);
   const perGroup = channels / groups;
@@ -135,8 +135,9 @@ function roundUp(value: number, step: number): number {
 
 export const conv2d: OperatorFamily = {
   name: 'CONV_2D',
-  types: ['float32', 'int8', 'int16'],
-  prepare: (context) => byType(context, inputOf(context, 0), { float32: prepareFloat, int8: prepareInteger, int16: prepareInteger })(context),
+  types: ['float32', 'int8', 'uint8', 'int16'],
+  prepare: (context) =>
+    byType(context, inputOf(context, 0), { float32: prepareFloat, int8: prepareInteger, uint8: prepareInteger, int16: prepareInteger })(context),
   work: (context) => {
     const { window, channels, depth } = convOf(context);
     return { kind: 'conv', macs: window.batches * window.outputHeight * window.outputWidth * channels * depth };

@@ -1,7 +1,7 @@
 // DEPTHWISE_CONV_2D. Input [n, h, w, ic], filter [1, kh, kw, ic * multiplier], output [n, oh, ow, ic * multiplier].
 // int8, int16: TFLite reference_integer_ops::DepthwiseConvPerChannel; float32: reference_ops::DepthwiseConv.
 
-import { type Accumulation, accumulationOf, accumulatorOf } from './accumulator.js';
+import { type Accumulation, accumulationOf, accumulatorOf, type Weights, weightsOf } from './accumulator.js';
 import { clampFloat, floatLimits } from './activation.js';
 import {
   byType,
@@ -46,11 +46,15 @@ export function depthwiseOf(context: OperatorContext): Depthwise {
 }
 
 /** Sums one output channel at one position; `round` is applied to every product and sum: nothing for integers, float32 for floats. */
-function summation(conv: Depthwise, offset: number, round: (value: number) => number): (batch: number, y: number, x: number, channel: number) => number {
+function summation(
+  conv: Depthwise,
+  weights: Weights | Float32Array,
+  offset: number,
+  round: (value: number) => number,
+): (batch: number, y: number, x: number, channel: number) => number {
   const { window, channels, multiplier } = conv;
   const { inputHeight, inputWidth, inputChannels, filterHeight, filterWidth, dilationH, dilationW } = window;
   const input = conv.input.data as Int8Array;
-  const filter = conv.filter.data as Int8Array;
   return (batch, y, x, channel) => {
     const inputChannel = multiplier === 1 ? channel : Math.floor(channel / multiplier);
     const top = y * window.strideH - window.padTop;
@@ -63,7 +67,7 @@ function summation(conv: Depthwise, offset: number, round: (value: number) => nu
         const inX = left + kx * dilationW;
         if (inX < 0 || inX >= inputWidth) continue;
         const value = (input[((batch * inputHeight + inY) * inputWidth + inX) * inputChannels + inputChannel] as number) + offset;
-        sum = round(sum + round(value * (filter[(ky * filterWidth + kx) * channels + channel] as number)));
+        sum = round(sum + round(value * (weights[(ky * filterWidth + kx) * channels + channel] as number)));
       }
     }
     return sum;
@@ -77,9 +81,9 @@ export function depthwiseAccumulation(context: OperatorContext, conv: Depthwise)
 
 function prepareInteger(context: OperatorContext): () => void {
   const conv = depthwiseOf(context);
-  const { finish, inputOffset } = accumulatorOf(context, depthwiseAccumulation(context, conv));
+  const { finish, inputOffset } = accumulatorOf(context.arithmetic, depthwiseAccumulation(context, conv));
   const out = conv.output.data as Int8Array | Int16Array;
-  const sumOf = summation(conv, inputOffset, (value) => value);
+  const sumOf = summation(conv, weightsOf(context, conv.filter), inputOffset, (value) => value);
   return () =>
     forEachOutput(conv.window, conv.channels, (b, y, x, c, to) => {
       out[to] = finish(sumOf(b, y, x, c), c);
@@ -93,7 +97,7 @@ function prepareFloat(context: OperatorContext): () => void {
   const bias = floatBiasOf(context, context.inputs[2], conv.channels);
   const [low, high] = floatLimits(context, conv.activation);
   const out = conv.output.data as Float32Array;
-  const sumOf = summation(conv, 0, Math.fround);
+  const sumOf = summation(conv, conv.filter.data as Float32Array, 0, Math.fround);
   return () =>
     forEachOutput(conv.window, conv.channels, (b, y, x, c, to) => {
       const sum = Math.fround(sumOf(b, y, x, c) + (bias[c] as number));
@@ -123,8 +127,9 @@ function cmsisScratch({ window, channels, multiplier, input }: Depthwise, simd: 
 
 export const depthwiseConv2d: OperatorFamily = {
   name: 'DEPTHWISE_CONV_2D',
-  types: ['float32', 'int8', 'int16'],
-  prepare: (context) => byType(context, inputOf(context, 0), { float32: prepareFloat, int8: prepareInteger, int16: prepareInteger })(context),
+  types: ['float32', 'int8', 'uint8', 'int16'],
+  prepare: (context) =>
+    byType(context, inputOf(context, 0), { float32: prepareFloat, int8: prepareInteger, uint8: prepareInteger, int16: prepareInteger })(context),
   work: (context) => {
     const { window, channels } = depthwiseOf(context);
     return { kind: 'depthwise', macs: window.batches * window.outputHeight * window.outputWidth * channels * window.filterHeight * window.filterWidth };

@@ -3,7 +3,7 @@
 
 import { elementCount } from '../../tflite/index.js';
 import { quantizeMultiplier } from '../arithmetic/fixed-point.js';
-import { type Accumulation, accumulationOf, accumulatorOf } from './accumulator.js';
+import { type Accumulation, accumulationOf, accumulatorOf, weightsOf } from './accumulator.js';
 import { clampFloat, floatLimits } from './activation.js';
 import { dotFloat } from './conv-2d.js';
 import {
@@ -62,9 +62,9 @@ export function denseAccumulation(context: OperatorContext, dense: Dense): Accum
 function prepareInteger(context: OperatorContext): () => void {
   const dense = denseOf(context);
   const { input, filter, output, rows, units, depth } = dense;
-  const { dot, finish, inputOffset } = accumulatorOf(context, denseAccumulation(context, dense));
+  const { dot, finish, inputOffset } = accumulatorOf(context.arithmetic.dense, denseAccumulation(context, dense));
   const values = input.data as Int8Array | Int16Array;
-  const weights = filter.data as Int8Array;
+  const weights = weightsOf(context, filter);
   const out = output.data as Int8Array | Int16Array;
   const row = new Int32Array(depth);
   return () => {
@@ -97,8 +97,9 @@ function prepareFloat(context: OperatorContext): () => void {
 
 export const fullyConnected: OperatorFamily = {
   name: 'FULLY_CONNECTED',
-  types: ['float32', 'int8', 'int16'],
-  prepare: (context) => byType(context, inputOf(context, 0), { float32: prepareFloat, int8: prepareInteger, int16: prepareInteger })(context),
+  types: ['float32', 'int8', 'uint8', 'int16'],
+  prepare: (context) =>
+    byType(context, inputOf(context, 0), { float32: prepareFloat, int8: prepareInteger, uint8: prepareInteger, int16: prepareInteger })(context),
   work: (context) => {
     const { rows, units, depth } = denseOf(context);
     return { kind: 'fullyConnected', macs: rows * units * depth };

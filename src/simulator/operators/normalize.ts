@@ -2,7 +2,7 @@
 // reference_integer_ops::L2Normalization.
 
 import { inverseSquareRoot } from '../arithmetic/inverse-square-root.js';
-import { clamp, clampFloat, floatLimits } from './activation.js';
+import { clamp, clampFloat, floatLimits, integerLimits } from './activation.js';
 import { sameOperands } from './map.js';
 import { byType, inputOf, invalid, type OperatorContext, type OperatorFamily, optionsOf, outputOf, quantizationOf, requireType } from './operator.js';
 import { windowOf } from './window.js';
@@ -30,18 +30,20 @@ function prepareFloat(context: OperatorContext): () => void {
   };
 }
 
-function prepareInt8(context: OperatorContext): () => void {
+function prepare8(context: OperatorContext): () => void {
   const { input, output, depth, rows } = rowsOf(context);
   const { zeroPoint } = quantizationOf(context, input);
   const from = input.data as Int8Array;
   const to = output.data as Int8Array;
+  const [low, high] = integerLimits(output);
+  const zero = low + 128;
   const { requantize } = context.arithmetic;
   return () => {
     for (let r = 0; r < rows; r++) {
       let sum = 0;
       for (let i = r * depth; i < (r + 1) * depth; i++) sum = (sum + ((from[i] as number) - zeroPoint) ** 2) | 0;
       const { multiplier, shift } = inverseSquareRoot(sum);
-      for (let i = r * depth; i < (r + 1) * depth; i++) to[i] = clamp(requantize((from[i] as number) - zeroPoint, multiplier, shift + 7), -128, 127);
+      for (let i = r * depth; i < (r + 1) * depth; i++) to[i] = clamp(requantize((from[i] as number) - zeroPoint, multiplier, shift + 7) + zero, low, high);
     }
   };
 }
@@ -81,8 +83,8 @@ function prepareL2Pool(context: OperatorContext): () => void {
 
 export const l2Normalization: OperatorFamily = {
   name: 'L2_NORMALIZATION',
-  types: ['float32', 'int8'],
-  prepare: (context) => byType(context, inputOf(context, 0), { float32: prepareFloat, int8: prepareInt8 })(context),
+  types: ['float32', 'int8', 'uint8'],
+  prepare: (context) => byType(context, inputOf(context, 0), { float32: prepareFloat, int8: prepare8, uint8: prepare8 })(context),
   work: () => ({ kind: 'elementwise', macs: 0 }),
   memory: () => ({ options: [1, 1], persistent: [4] }),
 };

@@ -21,11 +21,21 @@ function reluInteger(context: OperatorContext): () => void {
 }
 
 function relu6Integer(context: OperatorContext): () => void {
+  return clampedTo(context, 0, 6);
+}
+
+function reluN1To1Integer(context: OperatorContext): () => void {
+  return clampedTo(context, -1, 1);
+}
+
+/** Input and output share their scale: the limits are quantized. */
+function clampedTo(context: OperatorContext, lowest: number, highest: number): () => void {
   const input = inputOf(context, 0);
   const { scale, zeroPoint } = quantizationOf(context, input);
   const [low, high] = integerLimits(input);
-  const six = clamp(zeroPoint + roundHalfAway(Math.fround(6 / scale)), low, high);
-  return mapElements(context, (value) => clamp(value, zeroPoint, six));
+  const limit = (real: number): number => clamp(zeroPoint + roundHalfAway(Math.fround(real / scale)), low, high);
+  const [from, to] = [limit(lowest), limit(highest)];
+  return mapElements(context, (value) => clamp(value, from, to));
 }
 
 function family(
@@ -44,7 +54,7 @@ function family(
   };
 }
 
-export const relu = family('RELU', (value) => clampFloat(value, 0, Infinity), { int8: reluInteger, int16: reluInteger }, 28);
-export const relu6 = family('RELU6', (value) => clampFloat(value, 0, 6), { int8: relu6Integer, int16: relu6Integer }, 8);
-export const reluN1To1 = family('RELU_N1_TO_1', (value) => clampFloat(value, -1, 1), {});
+export const relu = family('RELU', (value) => clampFloat(value, 0, Infinity), { int8: reluInteger, uint8: reluInteger, int16: reluInteger }, 28);
+export const relu6 = family('RELU6', (value) => clampFloat(value, 0, 6), { int8: relu6Integer, uint8: relu6Integer, int16: relu6Integer }, 8);
+export const reluN1To1 = family('RELU_N1_TO_1', (value) => clampFloat(value, -1, 1), { int8: reluN1To1Integer, uint8: reluN1To1Integer });
 export const relu0To1 = family('RELU_0_TO_1', (value) => clampFloat(value, 0, 1), {});

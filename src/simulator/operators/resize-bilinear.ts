@@ -1,4 +1,5 @@
-// RESIZE_BILINEAR over NHWC tensors. int8: weights in 10 bits (TFLite reference_ops::ResizeBilinearInteger); float32: reference_ops::ResizeBilinear.
+// RESIZE_BILINEAR over NHWC tensors. int8: weights in 10 bits (TFLite reference_ops::ResizeBilinearInteger); float32, uint8:
+// reference_ops::ResizeBilinear.
 
 import { constantIntegers } from './axes.js';
 import {
@@ -105,11 +106,14 @@ function prepareInteger(context: OperatorContext): () => void {
   });
 }
 
-function prepareFloat(context: OperatorContext): () => void {
+/** In float32; whole numbers are rounded by adding a half and cutting. */
+function prepareReal(context: OperatorContext): () => void {
+  const whole = inputOf(context, 0).type === 'uint8';
   return prepareWith(resizeOf(context, floatLines), (ll, lu, rl, ru, y, x) => {
     const term = (value: number, a: number, b: number): number => fround(fround(value * a) * b);
     const [up, left] = [fround(1 - y), fround(1 - x)];
-    return fround(fround(term(ll, up, left) + term(lu, y, left)) + term(rl, up, x)) + term(ru, y, x);
+    const sum = fround(fround(fround(term(ll, up, left) + term(lu, y, left)) + term(rl, up, x)) + term(ru, y, x));
+    return whole ? Math.trunc(fround(sum + 0.5)) : sum;
   });
 }
 
@@ -117,7 +121,7 @@ export const resizeBilinear: OperatorFamily = {
   name: 'RESIZE_BILINEAR',
   types: ['float32', 'int8', 'uint8', 'int16'],
   prepare: (context) =>
-    byType(context, inputOf(context, 0), { float32: prepareFloat, int8: prepareInteger, uint8: prepareInteger, int16: prepareInteger })(context),
+    byType(context, inputOf(context, 0), { float32: prepareReal, int8: prepareInteger, uint8: prepareReal, int16: prepareInteger })(context),
   work: () => ({ kind: 'elementwise', macs: 0 }),
   memory: () => ({ options: [2, 1] }),
 };

@@ -5,7 +5,8 @@ import type { OperatorName } from '../../tflite/index.js';
 import { quantizeMultiplier, roundingDivideByPot } from '../arithmetic/fixed-point.js';
 import { logistic as fixedLogistic, tanh as fixedTanh } from '../arithmetic/gemmlowp.js';
 import { logisticTable } from '../arithmetic/lookup.js';
-import { mapElements, sameOperands } from './map.js';
+import { integerLimits } from './activation.js';
+import { mapElements, mapTable, sameOperands } from './map.js';
 import { byType, inputOf, invalid, type OperatorContext, type OperatorFamily, outputOf, quantizationOf, requireShape, requireType } from './operator.js';
 
 const integerBits = 4;
@@ -23,28 +24,21 @@ interface Curve {
   readonly tableMaxShift: number;
 }
 
-function prepareInt8(context: OperatorContext, curve: Curve): () => void {
-  const input = inputOf(context, 0);
-  const output = outputOf(context);
-  requireType(context, output, 'int8');
-  requireShape(context, output, input.shape);
+/** The output covers its range from the type's lowest value up, so that uint8 is int8 plus 128. */
+function prepare8(context: OperatorContext, curve: Curve): () => void {
+  const { input } = sameOperands(context);
   const { scale, zeroPoint } = quantizationOf(context, input);
   const { multiplier, shift } = quantizeMultiplier(scale * 2 ** (31 - integerBits));
   const radius = Math.floor(((2 ** integerBits - 1) * 2 ** (31 - integerBits)) / 2 ** shift);
+  const [low, high] = integerLimits(input);
+  const outputZero = curve.outputZero + low + 128;
   const { requantize } = context.arithmetic;
-  // 256 possible inputs: the function becomes a table.
-  const table = Int8Array.from({ length: 256 }, (_, i) => {
-    const centered = i - 128 - zeroPoint;
-    if (centered <= -radius) return -128;
-    if (centered >= radius) return 127;
-    const value = roundingDivideByPot(curve.fixed(requantize(centered, multiplier, shift), integerBits), curve.outputShift) + curve.outputZero;
-    return Math.max(-128, Math.min(127, value));
+  return mapTable(context, (value) => {
+    const centered = value - zeroPoint;
+    if (centered <= -radius) return low;
+    if (centered >= radius) return high;
+    return roundingDivideByPot(curve.fixed(requantize(centered, multiplier, shift), integerBits), curve.outputShift) + outputZero;
   });
-  const from = input.data as Int8Array;
-  const to = output.data as Int8Array;
-  return () => {
-    for (let i = 0; i < to.length; i++) to[i] = table[(from[i] as number) + 128] as number;
-  };
 }
 
 /** The input in units of 1 / (3 * 4096), as the table wants it: a multiplier and a rounding right shift. */
@@ -103,8 +97,8 @@ function prepareFloat(context: OperatorContext, curve: Curve): () => void {
 function family(curve: Curve): OperatorFamily {
   return {
     name: curve.name,
-    types: ['float32', 'int8', 'int16'],
-    prepare: (context) => byType(context, inputOf(context, 0), { float32: prepareFloat, int8: prepareInt8, int16: prepareInt16 })(context, curve),
+    types: ['float32', 'int8', 'uint8', 'int16'],
+    prepare: (context) => byType(context, inputOf(context, 0), { float32: prepareFloat, int8: prepare8, uint8: prepare8, int16: prepareInt16 })(context, curve),
     work: () => ({ kind: 'elementwise', macs: 0 }),
     memory: () => ({ persistent: [16] }),
   };

@@ -32,11 +32,11 @@ function rowsOf(context: OperatorContext): { input: Operand; output: Operand; ro
   return { input, output, rows: input.data.length / depth, depth };
 }
 
-/** int8 input, int8 or int16 output: both cover 0 to 1 from the lowest value up. */
-function prepareInt8(context: OperatorContext): () => void {
+/** 8 bits in, 8 or 16 out: both cover 0 to 1 from the lowest value up. */
+function prepare8(context: OperatorContext): () => void {
   const { input, output, rows, depth } = rowsOf(context);
   const { scale, zeroPoint } = quantizationOf(context, output);
-  const bits = byType(context, output, { int8: 8, int16: 16 });
+  const bits = byType(context, output, { int8: 8, uint8: 8, int16: 16 });
   const [low, high] = integerLimits(output);
   if (scale !== 2 ** -bits || zeroPoint !== low)
     throw invalid(context, `an ${output.type} output with scale ${scale} and zero point ${zeroPoint}; it must be 1/${2 ** bits} and ${low}`);
@@ -53,7 +53,7 @@ function prepareInt8(context: OperatorContext): () => void {
   return () => {
     for (let r = 0; r < rows; r++) {
       const start = r * depth;
-      let max = -128;
+      let max = -Infinity;
       for (let c = 0; c < depth; c++) max = Math.max(max, from[start + c] as number);
       let sum = 0;
       for (let c = 0; c < depth; c++) {
@@ -138,8 +138,8 @@ function prepareFloat(context: OperatorContext): () => void {
 
 export const softmax: OperatorFamily = {
   name: 'SOFTMAX',
-  types: ['float32', 'int8', 'int16'],
-  prepare: (context) => byType(context, inputOf(context, 0), { float32: prepareFloat, int8: prepareInt8, int16: prepareInt16 })(context),
+  types: ['float32', 'int8', 'uint8', 'int16'],
+  prepare: (context) => byType(context, inputOf(context, 0), { float32: prepareFloat, int8: prepare8, uint8: prepare8, int16: prepareInt16 })(context),
   work: () => ({ kind: 'elementwise', macs: 0 }),
   memory: () => ({ options: [4, 4], persistent: [56] }),
 };

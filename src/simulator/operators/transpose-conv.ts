@@ -1,7 +1,7 @@
 // TRANSPOSE_CONV. Inputs: the output's shape, filter [oc, kh, kw, ic], input [n, h, w, ic], bias [oc]. Every input element is scattered
 // over the outputs that it influences. int8, int16: TFLite reference_integer_ops::TransposeConv; float32: reference_ops::TransposeConv.
 
-import { type Accumulation, accumulationOf, accumulatorOf } from './accumulator.js';
+import { type Accumulation, accumulationOf, accumulatorOf, type Weights, weightsOf } from './accumulator.js';
 import { clampFloat, floatLimits } from './activation.js';
 import { constantIntegers } from './axes.js';
 import {
@@ -55,13 +55,12 @@ function convOf(context: OperatorContext): TransposeConv {
 }
 
 /** Adds up every output element, in the reference kernel's order; `round` is applied to every product and sum. */
-function scatter(conv: TransposeConv, offset: number, round: (value: number) => number, sums: Float64Array): void {
+function scatter(conv: TransposeConv, weights: Weights | Float32Array, offset: number, round: (value: number) => number, sums: Float64Array): void {
   const { strideH, strideW, padTop, padLeft } = conv;
   const [batches, inputHeight, inputWidth, depth] = conv.input.shape as [number, number, number, number];
   const [channels, filterHeight, filterWidth] = conv.filter.shape as [number, number, number];
   const [, outputHeight, outputWidth] = conv.output.shape as [number, number, number];
   const input = conv.input.data as Int8Array;
-  const filter = conv.filter.data as Int8Array;
   sums.fill(0);
   let from = 0;
   for (let b = 0; b < batches; b++) {
@@ -77,7 +76,7 @@ function scatter(conv: TransposeConv, offset: number, round: (value: number) => 
               if (x < 0 || x >= outputWidth) continue;
               const to = ((b * outputHeight + y) * outputWidth + x) * channels;
               for (let c = 0; c < channels; c++) {
-                const weight = filter[((c * filterHeight + ky) * filterWidth + kx) * depth + d] as number;
+                const weight = weights[((c * filterHeight + ky) * filterWidth + kx) * depth + d] as number;
                 sums[to + c] = round((sums[to + c] as number) + round(value * weight));
               }
             }
@@ -95,11 +94,12 @@ function accumulation(context: OperatorContext, conv: TransposeConv): Accumulati
 
 function prepareInteger(context: OperatorContext): () => void {
   const conv = convOf(context);
-  const { finish, inputOffset } = accumulatorOf(context, accumulation(context, conv));
+  const { finish, inputOffset } = accumulatorOf(context.arithmetic, accumulation(context, conv));
   const sums = new Float64Array(conv.output.count);
   const to = conv.output.data as Int8Array | Int16Array;
+  const weights = weightsOf(context, conv.filter);
   return () => {
-    scatter(conv, inputOffset, (value) => value, sums);
+    scatter(conv, weights, inputOffset, (value) => value, sums);
     for (let i = 0; i < to.length; i++) to[i] = finish(sums[i] as number, i % conv.channels);
   };
 }
@@ -113,15 +113,16 @@ function prepareFloat(context: OperatorContext): () => void {
   const sums = new Float64Array(conv.output.count);
   const to = conv.output.data as Float32Array;
   return () => {
-    scatter(conv, 0, Math.fround, sums);
+    scatter(conv, conv.filter.data as Float32Array, 0, Math.fround, sums);
     for (let i = 0; i < to.length; i++) to[i] = clampFloat(Math.fround((sums[i] as number) + (bias[i % conv.channels] as number)), low, high);
   };
 }
 
 export const transposeConv: OperatorFamily = {
   name: 'TRANSPOSE_CONV',
-  types: ['float32', 'int8', 'int16'],
-  prepare: (context) => byType(context, inputOf(context, 2), { float32: prepareFloat, int8: prepareInteger, int16: prepareInteger })(context),
+  types: ['float32', 'int8', 'uint8', 'int16'],
+  prepare: (context) =>
+    byType(context, inputOf(context, 2), { float32: prepareFloat, int8: prepareInteger, uint8: prepareInteger, int16: prepareInteger })(context),
   work: (context) => {
     const { input, filter } = convOf(context);
     return { kind: 'conv', macs: (input.count * filter.count) / (filter.shape[3] ?? 1) };
