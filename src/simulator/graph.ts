@@ -58,7 +58,12 @@ function bindGraph(model: Model, arithmetic: Arithmetic, allocate: boolean): Gra
   const memory = new LinearMemory();
   const arena = memory.reserve(plan.headBytes);
   const offsets = new Map(plan.buffers.map((buffer) => [buffer.tensor, buffer.offset]));
-  const addressOf = (index: number): number => arena + (offsets.get(index) ?? 0);
+  const addressOf = (index: number): number => {
+    const tensor = subgraph.tensors[index] as Tensor;
+    const type = elementTypeOf(tensor);
+    if (allocate && tensor.isVariable && type !== null) return memory.reserve(bytesOfElements(type, elementCount(staticShape(index, tensor))));
+    return arena + (offsets.get(index) ?? 0);
+  };
   const operands = subgraph.tensors.map((tensor, index) => bindTensor(model, tensor, index, memory, addressOf(index)));
   const pick = (indices: Int32Array | null): Operand[] => Array.from(indices ?? [], (index) => operands[index] as Operand);
   const operators = subgraph.operators.map((operator, index): OperatorContext => {
@@ -102,10 +107,11 @@ function checkDataflow(model: Model): void {
   const invalid = (index: number, reason: string, where: string): Error =>
     fail('TFLITE_INVALID', { reason: `tensor ${tensorLabel(index, tensors[index] as Tensor)} ${reason}`, where });
   const constant = tensors.map((tensor) => constantBytes(model, tensor) !== null);
-  const known = new Set<number>();
+  // Variables hold their initial values before anything writes them.
+  const known = new Set<number>(tensors.flatMap((tensor, index) => (tensor.isVariable ? [index] : [])));
   const define = (index: number, where: string): void => {
     if (constant[index]) throw invalid(index, 'is written although the file holds its data', where);
-    if (tensors[index]?.isVariable) throw invalid(index, 'is a variable, which the simulator does not keep yet', where);
+    if (tensors[index]?.isVariable) return;
     if (known.has(index)) throw invalid(index, 'is written twice', where);
     known.add(index);
   };
@@ -126,7 +132,7 @@ function bindTensor(model: Model, tensor: Tensor, index: number, memory: LinearM
   if (type === null) throw fail('TFLITE_INVALID', { reason: `nothing here computes with type ${typeName(tensor.type)}`, where: `tensor ${label}` });
   const shape = staticShape(index, tensor);
   const count = elementCount(shape);
-  const constant = constantBytes(model, tensor);
+  const constant = tensor.isVariable ? null : constantBytes(model, tensor);
   const described = {
     index,
     label,
@@ -137,6 +143,7 @@ function bindTensor(model: Model, tensor: Tensor, index: number, memory: LinearM
     zeroPoint: Int32Array.from(tensor.quantization?.zeroPoint ?? [], Number),
     axis: tensor.quantization?.quantizedDimension ?? 0,
     constant: constant !== null,
+    variable: tensor.isVariable,
   };
   if (constant !== null) return { ...described, address: null, data: constantData(type, constant, count, label) };
   if (type === 'int4') throw fail('TFLITE_INVALID', { reason: 'int4 is for weights that the file holds', where: `tensor ${label}` });

@@ -65,6 +65,14 @@ export class Interpreter {
     target.set(bytes);
   }
 
+  /** Gives every variable its initial value: 0, the zero point for int8 (TFLM ResetVariableTensors). */
+  reset(): void {
+    for (const { variable, data, type, zeroPoint } of this.graph.operands) {
+      if (variable) (data as Int8Array).fill(type === 'int8' ? (zeroPoint[0] ?? 0) : 0);
+    }
+  }
+
+  /** Computes the outputs from the inputs; variables keep what the last invocation left. */
   invoke(hook?: OperatorHook): void {
     for (let i = 0; i < this.steps.length; i++) {
       this.steps[i]?.();
@@ -80,11 +88,17 @@ export class Interpreter {
   }
 
   /**
-   * Runs one sample.
+   * Runs one sample on its own: variables are reset before.
    * @param sample all inputs one after another, as `inputBytes` counts them
    * @returns all outputs one after another
    */
   run(sample: Uint8Array, hook?: OperatorHook): Uint8Array {
+    this.reset();
+    return this.stream(sample, hook);
+  }
+
+  /** Like `run`, but as the continuation of the samples before: variables keep their values. */
+  stream(sample: Uint8Array, hook?: OperatorHook): Uint8Array {
     if (sample.byteLength !== this.inputBytes) {
       throw fail('INPUT_SIZE', { where: 'the sample', bytes: sample.byteLength, sampleBytes: this.inputBytes });
     }

@@ -38,11 +38,11 @@ export function tailBytesOf(model: Model, memory: readonly OperatorMemory[]): nu
   for (const { options } of memory) if (options !== undefined) allocate(...options);
   for (const { persistent } of memory) if (persistent?.[0] !== undefined) allocatePersistent(persistent[0]);
   for (const { persistent } of memory) for (const bytes of persistent?.slice(1) ?? []) allocatePersistent(bytes);
+  const scratchCount = memory.reduce((sum, { scratch }) => sum + (scratch?.length ?? 0), 0);
+  if (scratchCount > 0) allocate(structBytes.scratchHandle * scratchCount);
   for (const tensor of subgraph.tensors) {
     if (tensor.isVariable) allocatePersistent(bytesOfElements(elementTypeOf(tensor) ?? 'float32', elementCount(tensor.shape ?? [])));
   }
-  const scratchCount = memory.reduce((sum, { scratch }) => sum + (scratch?.length ?? 0), 0);
-  if (scratchCount > 0) allocate(structBytes.scratchHandle * scratchCount);
   for (const indices of [subgraph.inputs, subgraph.outputs]) {
     allocatePersistent(structBytes.pointer * (indices?.length ?? 0));
     for (const index of indices ?? []) {

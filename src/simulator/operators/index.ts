@@ -17,6 +17,7 @@ import { dynamicUpdateSlice, embeddingLookup, gather, gatherNd, oneHot } from '.
 import { hardSwish } from './hard-swish.js';
 import { leakyRelu } from './leaky-relu.js';
 import { logSoftmax } from './log-softmax.js';
+import { unidirectionalSequenceLstm } from './lstm.js';
 import { mul } from './mul.js';
 import { l2Normalization, l2Pool2d } from './normalize.js';
 import type { OperatorFamily } from './operator.js';
@@ -34,6 +35,7 @@ import { pack, shape, stridedSlice } from './shape-ops.js';
 import { logistic, tanh } from './sigmoid.js';
 import { softmax } from './softmax.js';
 import { split, splitV, unpack } from './split.js';
+import { svdf } from './svdf.js';
 import { topKV2 } from './top-k.js';
 import { transposeConv } from './transpose-conv.js';
 import { abs, ceil, cos, exp, floor, gelu, log, logicalNotOperator, neg, round, rsqrt, sign, sin, sqrt, square } from './unary.js';
@@ -137,11 +139,13 @@ const families: readonly OperatorFamily[] = [
   stridedSlice,
   sub,
   sum,
+  svdf,
   tanh,
   tile,
   topKV2,
   transpose,
   transposeConv,
+  unidirectionalSequenceLstm,
   unpack,
   zerosLike,
 ];

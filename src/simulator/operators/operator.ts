@@ -18,6 +18,8 @@ export interface Operand {
   readonly zeroPoint: Int32Array;
   readonly axis: number;
   readonly constant: boolean;
+  /** Keeps its value from one invocation to the next. */
+  readonly variable: boolean;
   /** Elements in all. */
   readonly count: number;
   /** Where a computed tensor lies in the linear memory; null for constants, which stay in the file's bytes. */

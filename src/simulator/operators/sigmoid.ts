@@ -65,7 +65,7 @@ function prepareInt16(context: OperatorContext, curve: Curve): () => void {
 }
 
 /** reference_integer_ops::Logistic in int16: the table at |x|, 9 bits between its entries. */
-function logisticInt16(x: number): number {
+export function logisticInt16(x: number): number {
   const magnitude = Math.abs(x);
   const index = magnitude >> 9;
   const base = logisticTable[index] as number;
@@ -74,7 +74,7 @@ function logisticInt16(x: number): number {
 }
 
 /** reference_integer_ops::Tanh in int16: 2 * logistic(2x) - 1 from the same table. */
-function tanhInt16(x: number): number {
+export function tanhInt16(x: number): number {
   const magnitude = Math.abs(x);
   const index = magnitude >> 8;
   const base = logisticTable[index] as number;

@@ -38,7 +38,8 @@ function prepare8(context: OperatorContext): () => void {
   const { scale, zeroPoint } = quantizationOf(context, output);
   const bits = byType(context, output, { int8: 8, uint8: 8, int16: 16 });
   const [low, high] = integerLimits(output);
-  if (scale !== 2 ** -bits || zeroPoint !== low)
+  // TFLM wants int8 exact, int16 within a thousandth.
+  if (Math.abs(scale * 2 ** bits - 1) > (bits === 16 ? 0.001 : 0) || zeroPoint !== low)
     throw invalid(context, `an ${output.type} output with scale ${scale} and zero point ${zeroPoint}; it must be 1/${2 ** bits} and ${low}`);
   const real = Math.min(optionsOf(context, 'SoftmaxOptions').beta * quantizationOf(context, input).scale * 2 ** (31 - diffIntegerBits), 2147483647);
   if (!(real > 1)) throw invalid(context, `beta times input scale is too small (${real})`);

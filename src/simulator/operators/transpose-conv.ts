@@ -41,7 +41,8 @@ function convOf(context: OperatorContext): TransposeConv {
   const [channels, filterHeight, filterWidth, depth] = filter.shape as [number, number, number, number];
   const [batches, inputHeight, inputWidth, inputDepth] = input.shape as [number, number, number, number];
   const [outputBatches, outputHeight, outputWidth, outputDepth] = output.shape as [number, number, number, number];
-  requireShape(context, output, constantIntegers(context, inputOf(context, 0)));
+  // TFLM goes by the output's own shape, also where the first input is computed.
+  if (inputOf(context, 0).constant) requireShape(context, output, constantIntegers(context, inputOf(context, 0)));
   if (depth !== inputDepth || channels !== outputDepth || batches !== outputBatches) {
     throw invalid(context, `a filter [${filter.shape.join(', ')}] between [${input.shape.join(', ')}] and [${output.shape.join(', ')}]`);
   }
