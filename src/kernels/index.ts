@@ -18,6 +18,12 @@ export interface Kernels {
   readonly convFloat: Kernel;
   readonly denseFloat: Kernel;
   readonly depthwiseFloat: Kernel;
+  readonly addInt8: Kernel;
+  readonly tableOf8: Kernel;
+  readonly averageInt8: Kernel;
+  readonly maxInt8: Kernel;
+  readonly averageFloat: Kernel;
+  readonly channelSumsInt8: Kernel;
 }
 
 /** `checked` asserts that every access lies in the regions given to `setRegions`. */

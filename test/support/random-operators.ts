@@ -87,10 +87,10 @@ interface Axis {
   readonly output: number;
 }
 
-function drawAxis(draw: Draw, same: boolean): Axis {
+function drawAxis(draw: Draw, same: boolean, onlyDilation?: number): Axis {
   const kernel = pick(draw, [1, 1, 2, 3, 3, 4, 5]);
   const stride = draw(1, 3);
-  const dilation = draw(0, 3) === 0 ? 2 : 1;
+  const dilation = onlyDilation ?? (draw(0, 3) === 0 ? 2 : 1);
   const reach = (kernel - 1) * dilation + 1;
   const size = same ? draw(1, 9) : reach + draw(0, 7);
   return { size, kernel, stride, dilation, output: same ? Math.ceil(size / stride) : Math.ceil((size - reach + 1) / stride) };
@@ -109,6 +109,31 @@ function windowed(draw: Draw) {
     fusedActivationFunction: draw(0, 3),
   };
   return { batches: draw(1, 2), y, x, options };
+}
+
+function pooled(draw: Draw, op: 'AVERAGE_POOL_2D' | 'MAX_POOL_2D'): RandomOperator {
+  const same = draw(0, 1) === 0;
+  const [y, x] = [drawAxis(draw, same, 1), drawAxis(draw, same, 1)];
+  const channels = pick(draw, [3, 8, 9, 16, 33]);
+  const float = draw(0, 2) === 0;
+  const type = float ? TensorType.FLOAT32 : TensorType.INT8;
+  const quantized = float ? {} : { scale: 0.07, zeroPoint: draw(-128, 127) };
+  const options: BuiltinOptions = {
+    kind: 'Pool2DOptions',
+    padding: same ? 0 : 1,
+    strideH: y.stride,
+    strideW: x.stride,
+    filterHeight: y.kernel,
+    filterWidth: x.kernel,
+    fusedActivationFunction: draw(0, 3),
+  };
+  const batches = draw(1, 2);
+  const tensors = [
+    { shape: [batches, y.size, x.size, channels], type, ...quantized },
+    { shape: [batches, y.output, x.output, channels], type, ...quantized },
+  ];
+  const model = modelOf(tensors, [{ op, inputs: [0], outputs: [1], options }], [0], [1]);
+  return { model, description: `${op} ${JSON.stringify(options)} ${y.size}x${x.size}x${channels}` };
 }
 
 const generators = {
@@ -160,6 +185,49 @@ const generators = {
       },
     });
   },
+  ADD: (draw: Draw) => {
+    const shape = [draw(1, 3), draw(1, 9), draw(1, 30)];
+    const operand = (): TensorSpec => ({ shape, type: TensorType.INT8, scale: draw(1, 3000) / 50000, zeroPoint: draw(-128, 127) });
+    const options: BuiltinOptions = { kind: 'AddOptions', fusedActivationFunction: draw(0, 3), potScaleInt16: false };
+    const model = modelOf([operand(), operand(), operand()], [{ op: 'ADD', inputs: [0, 1], outputs: [2], options }], [0, 1], [2]);
+    return { model, description: `ADD ${shape.join('x')}` };
+  },
+  AVERAGE_POOL_2D: (draw: Draw) => pooled(draw, 'AVERAGE_POOL_2D'),
+  MAX_POOL_2D: (draw: Draw) => pooled(draw, 'MAX_POOL_2D'),
+  MEAN: (draw: Draw) => {
+    const shape = [draw(1, 2), draw(1, 9), draw(1, 9), pick(draw, [7, 8, 9, 16, 33])];
+    const operand = (own: readonly number[]): TensorSpec => ({
+      shape: own,
+      type: TensorType.INT8,
+      scale: draw(1, 3000) / 50000,
+      zeroPoint: draw(-128, 127),
+    });
+    const axes = pick(draw, [
+      [1, 2],
+      [2, 1],
+      [-2, -3],
+    ]);
+    const options: BuiltinOptions = { kind: 'ReducerOptions', keepDims: true };
+    const tensors = [operand(shape), { shape: [2], data: Int32Array.from(axes) }, operand([shape[0] as number, 1, 1, shape[3] as number])];
+    return { model: modelOf(tensors, [{ op: 'MEAN', inputs: [0, 1], outputs: [2], options }], [0], [2]), description: `MEAN ${shape.join('x')}` };
+  },
+  ...Object.fromEntries(
+    (['ABS', 'ELU', 'HARD_SWISH', 'LEAKY_RELU', 'LOGISTIC', 'QUANTIZE', 'RELU', 'RELU6', 'RELU_N1_TO_1', 'TANH'] as const).map((op) => [
+      op,
+      (draw: Draw): RandomOperator => {
+        const shape = [draw(1, 9), draw(1, 40)];
+        const scale = draw(300, 3000) / 50000;
+        const output = op === 'HARD_SWISH' ? scale : draw(300, 3000) / 50000;
+        const options: BuiltinOptions | undefined = op === 'LEAKY_RELU' ? { kind: 'LeakyReluOptions', alpha: draw(-100, 100) / 70 } : undefined;
+        const tensors = [
+          { shape, type: TensorType.INT8, scale, zeroPoint: draw(-128, 127) },
+          { shape, type: TensorType.INT8, scale: output, zeroPoint: draw(-128, 127) },
+        ];
+        const model = modelOf(tensors, [{ op, inputs: [0], outputs: [1], ...(options === undefined ? {} : { options }) }], [0], [1]);
+        return { model, description: `${op} ${shape.join('x')}` };
+      },
+    ]),
+  ),
 } as const satisfies Record<string, (draw: Draw) => RandomOperator>;
 
 export const randomOperators: Readonly<Record<string, (draw: Draw) => RandomOperator>> = generators;

@@ -2,6 +2,7 @@
 // element. Every output is summed in the order of depth, its bias last, as the reference kernel does: same bits.
 
 import { touch } from './bounds';
+import { clampFloat } from './clamp';
 import { gatherPatch } from './patch';
 import { isPointwise, pointwiseRow, Window } from './window';
 
@@ -74,13 +75,6 @@ function packRows(row0: usize, row1: usize, row2: usize, row3: usize, depth: i32
     store<f32>(packed, load<f32>(row3 + at), 12);
     packed += 16;
   }
-}
-
-/** min(high, max(low, x)) where x is not a NaN; a NaN stays. */
-// @ts-ignore: decorator
-@inline
-export function clampFloat(x: v128, low: v128, high: v128): v128 {
-  return f32x4.pmin(f32x4.pmax(x, low), high);
 }
 
 // @ts-ignore: decorator

@@ -2,7 +2,7 @@
 // weights for each tap. Sums run in the order of the taps, the bias last.
 
 import { touch } from './bounds';
-import { clampFloat } from './conv-float';
+import { clampFloat } from './clamp';
 import { tapAddresses, tapOffsets } from './taps';
 import { insideBegin, insideEnd, Window } from './window';
 

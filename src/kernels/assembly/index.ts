@@ -1,7 +1,10 @@
 // The fast kernels. Compiled twice by scripts/build-kernels.js: without checks, and with bounds assertions for the fuzz tests.
 
 export { setRegions } from './bounds';
+export { addInt8 } from './add-int8';
 export { convFloat, denseFloat } from './conv-float';
 export { convInt8, denseInt8 } from './conv-int8';
 export { depthwiseFloat } from './depthwise-float';
 export { depthwiseInt8 } from './depthwise-int8';
+export { averageFloat, averageInt8, channelSumsInt8, maxInt8 } from './pool';
+export { tableOf8 } from './table';

@@ -2,7 +2,7 @@
 // inputs are brought to twice the larger of their scales with extra bits, added, and brought to the output's scale.
 
 import type { ElementType, OperatorName } from '../../tflite/index.js';
-import { quantizeMultiplier } from '../arithmetic/fixed-point.js';
+import { type QuantizedMultiplier, quantizeMultiplier } from '../arithmetic/fixed-point.js';
 import { clamp, floatLimits, quantizedLimits } from './activation.js';
 import { elementwise } from './broadcast.js';
 import { byType, inputOf, type OperatorContext, type OperatorFamily, optionsOf, outputOf, quantizationOf, requireType } from './operator.js';
@@ -19,28 +19,45 @@ interface Kind {
   readonly stateBytes: number;
 }
 
-function prepareInteger(context: OperatorContext, kind: Kind): () => void {
-  const a = inputOf(context, 0);
-  const b = inputOf(context, 1);
-  const output = outputOf(context);
+/** The numbers of an integer ADD or SUB. */
+interface IntegerAdd {
+  readonly zeros: { readonly a: number; readonly b: number; readonly output: number };
+  readonly first: QuantizedMultiplier;
+  readonly second: QuantizedMultiplier;
+  readonly result: QuantizedMultiplier;
+  readonly low: number;
+  readonly high: number;
+  readonly extraBits: number;
+}
+
+export function addOf(context: OperatorContext, kind: Kind = addKind): IntegerAdd {
+  const [a, b, output] = [inputOf(context, 0), inputOf(context, 1), outputOf(context)];
   requireType(context, b, a.type);
   requireType(context, output, a.type);
-  const leftShift = extraBits[a.type] ?? 0;
-  const qa = quantizationOf(context, a);
-  const qb = quantizationOf(context, b);
-  const qo = quantizationOf(context, output);
+  const bits = extraBits[a.type] ?? 0;
+  const [qa, qb, qo] = [quantizationOf(context, a), quantizationOf(context, b), quantizationOf(context, output)];
   const keep = kind.ratio(context);
   const twiceLarger = 2 * Math.max(qa.scale, qb.scale);
-  const ma = quantizeMultiplier(keep(qa.scale / twiceLarger));
-  const mb = quantizeMultiplier(keep(qb.scale / twiceLarger));
-  const mo = quantizeMultiplier(keep(twiceLarger / (2 ** leftShift * qo.scale)));
   const [low, high] = quantizedLimits(context, output, optionsOf(context, kind.options).fusedActivationFunction);
+  return {
+    zeros: { a: qa.zeroPoint, b: qb.zeroPoint, output: qo.zeroPoint },
+    first: quantizeMultiplier(keep(qa.scale / twiceLarger)),
+    second: quantizeMultiplier(keep(qb.scale / twiceLarger)),
+    result: quantizeMultiplier(keep(twiceLarger / (2 ** bits * qo.scale))),
+    low,
+    high,
+    extraBits: bits,
+  };
+}
+
+function prepareInteger(context: OperatorContext, kind: Kind): () => void {
+  const { zeros, first, second, result, low, high, extraBits: bits } = addOf(context, kind);
   const { requantize } = context.arithmetic;
-  return elementwise(context, a, b, output, (x, y) => {
-    const scaledA = requantize((x - qa.zeroPoint) << leftShift, ma.multiplier, ma.shift);
-    const scaledB = requantize((y - qb.zeroPoint) << leftShift, mb.multiplier, mb.shift);
-    const result = requantize((scaledA + kind.sign * scaledB) | 0, mo.multiplier, mo.shift) + qo.zeroPoint;
-    return clamp(result, low, high);
+  return elementwise(context, inputOf(context, 0), inputOf(context, 1), outputOf(context), (x, y) => {
+    const scaledA = requantize((x - zeros.a) << bits, first.multiplier, first.shift);
+    const scaledB = requantize((y - zeros.b) << bits, second.multiplier, second.shift);
+    const sum = requantize((scaledA + kind.sign * scaledB) | 0, result.multiplier, result.shift) + zeros.output;
+    return clamp(sum, low, high);
   });
 }
 
@@ -78,5 +95,7 @@ function family(kind: Kind): OperatorFamily {
   };
 }
 
-export const add = family({ name: 'ADD', options: 'AddOptions', sign: 1, ratio: () => (ratio) => ratio, stateBytes: 60 });
+const addKind: Kind = { name: 'ADD', options: 'AddOptions', sign: 1, ratio: () => (ratio) => ratio, stateBytes: 60 };
+
+export const add = family(addKind);
 export const sub = family({ name: 'SUB', options: 'SubOptions', sign: -1, ratio: (context) => context.arithmetic.subRatio, stateBytes: 52 });

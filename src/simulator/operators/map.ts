@@ -22,14 +22,20 @@ export function mapElements(context: OperatorContext, map: (value: number) => nu
   };
 }
 
-/** The same for 8 bits, through a table of all 256 values; results are clamped to the type. */
+/** The same for 8 bits, through a table of all 256 values. */
 export function mapTable(context: OperatorContext, map: (value: number) => number): () => void {
   const { input, output } = sameOperands(context);
+  return mapBytes(input, output, map);
+}
+
+/** From 8 bits to any integer type through a table; results are clamped to the type. */
+export function mapBytes(input: Operand, output: Operand, map: (value: number) => number): () => void {
+  const [lowest] = integerLimits(input);
   const [low, high] = integerLimits(output);
-  const table = Int16Array.from({ length: 256 }, (_, i) => clamp(map(i + low), low, high));
+  const table = Int32Array.from({ length: 256 }, (_, i) => clamp(map(i + lowest), low, high));
   const from = input.data as Int8Array;
   const to = output.data as Int8Array;
   return () => {
-    for (let i = 0; i < to.length; i++) to[i] = table[(from[i] as number) - low] as number;
+    for (let i = 0; i < to.length; i++) to[i] = table[(from[i] as number) - lowest] as number;
   };
 }

@@ -2,7 +2,7 @@
 // half away from zero (TFLite reference_integer_ops::AveragePool); quantized input and output share their scale.
 
 import type { OperatorName } from '../../tflite/index.js';
-import { clamp, floatLimits, quantizedLimits } from './activation.js';
+import { clamp, clampFloat, floatLimits, quantizedLimits } from './activation.js';
 import { byType, inputOf, type Operand, type OperatorContext, type OperatorFamily, optionsOf, outputOf, requireType } from './operator.js';
 import { type Window, windowOf } from './window.js';
 
@@ -13,7 +13,7 @@ interface Pool {
   readonly activation: number;
 }
 
-function poolOf(context: OperatorContext): Pool {
+export function poolOf(context: OperatorContext): Pool {
   const input = inputOf(context, 0);
   const output = outputOf(context);
   const options = optionsOf(context, 'Pool2DOptions');
@@ -52,6 +52,7 @@ function poolWith(pool: Pool, first: number, fold: (acc: number, value: number) 
 }
 
 const sum = (acc: number, value: number): number => acc + value;
+const floatSum = (acc: number, value: number): number => Math.fround(acc + value);
 const largest = (acc: number, value: number): number => Math.max(acc, value);
 
 function prepareAverageInteger(context: OperatorContext): () => void {
@@ -66,7 +67,7 @@ function prepareAverageInteger(context: OperatorContext): () => void {
 function prepareAverageFloat(context: OperatorContext): () => void {
   const pool = poolOf(context);
   const [low, high] = floatLimits(context, pool.activation);
-  return poolWith(pool, 0, sum, (acc, count) => clamp(acc / count, low, high));
+  return poolWith(pool, 0, floatSum, (acc, count) => clampFloat(Math.fround(acc / count), low, high));
 }
 
 function prepareMaxInteger(context: OperatorContext): () => void {
@@ -78,7 +79,7 @@ function prepareMaxInteger(context: OperatorContext): () => void {
 function prepareMaxFloat(context: OperatorContext): () => void {
   const pool = poolOf(context);
   const [low, high] = floatLimits(context, pool.activation);
-  return poolWith(pool, -Infinity, largest, (acc) => clamp(acc, low, high));
+  return poolWith(pool, -Infinity, largest, (acc) => clampFloat(acc, low, high));
 }
 
 function poolFamily(name: OperatorName, prepareInteger: OperatorFamily['prepare'], prepareFloat: OperatorFamily['prepare'], average: boolean): OperatorFamily {

@@ -3,6 +3,7 @@
 
 import { quantizeMultiplier, roundHalfAway } from '../arithmetic/fixed-point.js';
 import { clamp, integerLimits } from './activation.js';
+import { mapBytes } from './map.js';
 import { byType, inputOf, type OperatorContext, type OperatorFamily, outputOf, quantizationOf, requireShape, requireType } from './operator.js';
 
 function fromFloat(context: OperatorContext): () => void {
@@ -26,15 +27,14 @@ function fromInteger(context: OperatorContext): () => void {
   const qi = quantizationOf(context, input);
   const qo = quantizationOf(context, output);
   const { multiplier, shift } = quantizeMultiplier(qi.scale / qo.scale);
-  const [low, high] = integerLimits(output);
   const { requantize } = context.arithmetic;
-  const from = input.data as Int8Array;
-  const to = output.data as Int8Array;
+  const rescale = (value: number): number => requantize(value - qi.zeroPoint, multiplier, shift) + qo.zeroPoint;
+  if (input.type === 'int8' || input.type === 'uint8') return mapBytes(input, output, rescale);
+  const [low, high] = integerLimits(output);
+  const from = input.data as Int16Array;
+  const to = output.data as Int16Array;
   return () => {
-    for (let i = 0; i < to.length; i++) {
-      const value = requantize((from[i] as number) - qi.zeroPoint, multiplier, shift) + qo.zeroPoint;
-      to[i] = clamp(value, low, high);
-    }
+    for (let i = 0; i < to.length; i++) to[i] = clamp(rescale(from[i] as number), low, high);
   };
 }
 

@@ -72,7 +72,8 @@ function meanFloat(context: OperatorContext): () => void {
   );
 }
 
-function quantizedSum(context: OperatorContext, mean: boolean): () => void {
+/** What becomes of the sum of an output element's inputs. */
+export function quantizedSumOf(context: OperatorContext, mean: boolean): (sum: number) => number {
   const { input, output, count } = reductionOf(context);
   const from = quantizationOf(context, input);
   const to = quantizationOf(context, output);
@@ -84,12 +85,11 @@ function quantizedSum(context: OperatorContext, mean: boolean): () => void {
   }
   const [low, high] = integerLimits(output);
   const { requantize } = context.arithmetic;
-  return folded(
-    context,
-    0,
-    (acc, value) => (acc + value) | 0,
-    (acc) => clamp(requantize((acc - from.zeroPoint * count) | 0, multiplier, shift) + to.zeroPoint, low, high),
-  );
+  return (sum) => clamp(requantize((sum - from.zeroPoint * count) | 0, multiplier, shift) + to.zeroPoint, low, high);
+}
+
+function quantizedSum(context: OperatorContext, mean: boolean): () => void {
+  return folded(context, 0, (acc, value) => (acc + value) | 0, quantizedSumOf(context, mean));
 }
 
 /** Quantized operands share their scale, so the values themselves are compared. */

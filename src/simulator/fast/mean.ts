@@ -1,0 +1,26 @@
+// MEAN over the spatial dimensions of an int8 tensor of at least 8 channels: the sums are fast, what becomes of them is the plain kernel's.
+
+import { constantIntegers } from '../operators/axes.js';
+import { inputOf, outputOf } from '../operators/operator.js';
+import { quantizedSumOf } from '../operators/reduce.js';
+import type { FastKernel } from './fast-kernel.js';
+import { addressesOf } from './fast-kernel.js';
+import { panelChannels } from './panels.js';
+
+export const fastMean: FastKernel = (context, memory) => {
+  const [input, output] = [inputOf(context, 0), outputOf(context)];
+  const addresses = addressesOf(input, output);
+  if (input.type !== 'int8' || input.shape.length !== 4 || addresses === null) return null;
+  const [batches, height, width, channels] = input.shape as [number, number, number, number];
+  const axes = constantIntegers(context, inputOf(context, 1)).map((axis) => (axis < 0 ? axis + 4 : axis));
+  if (channels < panelChannels || new Set(axes).size !== 2 || !axes.includes(1) || !axes.includes(2)) return null;
+  const finish = quantizedSumOf(context, true);
+  const sumsAt = memory.reserve(4 * batches * channels);
+  const [from] = addresses as [number];
+  return (kernels) => {
+    kernels.channelSumsInt8(from, batches, height * width, channels, sumsAt);
+    const sums = new Int32Array(memory.buffer, sumsAt, batches * channels);
+    const to = output.data as Int8Array;
+    for (let i = 0; i < to.length; i++) to[i] = finish(sums[i] as number);
+  };
+};

@@ -1,0 +1,29 @@
+// Operators of one 8-bit tensor that treat every element alike: the plain kernel computes all 256 results once, a table gives them.
+
+import { operatorFamilies } from '../operators/index.js';
+import { type ElementArray, inputOf, type Operand, outputOf } from '../operators/operator.js';
+import { addressesOf, type FastKernel } from './fast-kernel.js';
+
+const values = 256;
+
+/** The same operand with 256 elements of its own. Its data is not touched: there is none before the memory is made. */
+function detached({ index, label, type, scale, zeroPoint, axis }: Operand, bytes: Uint8Array): Operand {
+  const data: ElementArray = type === 'uint8' ? bytes : new Int8Array(bytes.buffer);
+  return { index, label, type, scale, zeroPoint, axis, shape: [values], count: values, constant: false, variable: false, address: null, data };
+}
+
+const isByte = ({ type }: Operand): boolean => type === 'int8' || type === 'uint8';
+
+export const fastTable: FastKernel = (context, memory) => {
+  const [input, output] = [inputOf(context, 0), outputOf(context)];
+  const addresses = addressesOf(input, output);
+  if (addresses === null || !isByte(input) || !isByte(output) || input.count !== output.count) return null;
+  const family = operatorFamilies.get(context.name);
+  if (family === undefined) return null;
+  const table = new Uint8Array(values);
+  const all = Uint8Array.from({ length: values }, (_, i) => i);
+  family.prepare({ ...context, inputs: [detached(input, all)], outputs: [detached(output, table)] })();
+  const placed = memory.place(table);
+  const [from, to] = addresses as [number, number];
+  return (kernels) => kernels.tableOf8(from, to, input.count, placed);
+};
