@@ -28,7 +28,16 @@ export {
   verifyInt8,
 } from './quantize/index.js';
 export { SimulatedDevice, type SimulatedDeviceOptions } from './simdevice/index.js';
-export { type Arena, arenaOf, Interpreter, type KernelProfile, kernelProfiles } from './simulator/index.js';
+export {
+  type Arena,
+  arenaOf,
+  Interpreter,
+  type InterpreterOptions,
+  type KernelProfile,
+  kernelProfiles,
+  type OperatorProfile,
+  profileOperators,
+} from './simulator/index.js';
 export { budgetOf, type CheckResult, checkModel, loadTarget, shippedTargets, type Target } from './targets/index.js';
 export * as tflite from './tflite/index.js';
 export { type Model, readModel, writeModel } from './tflite/index.js';

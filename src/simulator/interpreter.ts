@@ -45,6 +45,11 @@ export class Interpreter {
     this.outputs = this.graph.outputs.map((operand) => describeOperand(model, operand));
   }
 
+  /** The operators in the order in which they run, with the shape of their first output. */
+  get operators(): readonly { readonly name: string; readonly shape: readonly number[] }[] {
+    return this.graph.operators.map(({ name, outputs }) => ({ name, shape: outputs[0]?.shape ?? [] }));
+  }
+
   /** Bytes of all inputs of one sample, one after another in order. */
   get inputBytes(): number {
     return this.inputs.reduce((sum, input) => sum + input.bytes, 0);

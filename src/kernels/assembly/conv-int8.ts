@@ -7,13 +7,14 @@ import { isPointwise, pointwiseRow, Window } from './window';
 /**
  * One group of a convolution.
  * @param depth length of a filter; `groupChannels` input channels from `firstInput`
+ * @param positive whether only results at or above the zero point matter
  * @param outputChannels of all groups; this one writes `channels` from `firstOutput`
  * @param scratch 64 * ceil(depth / 8) bytes of packed rows, then 4 * depth of patches
  */
 export function convInt8(
   geometry: usize, input: usize, output: usize, panels: usize, scratch: usize,
   depth: i32, firstInput: i32, groupChannels: i32, outputChannels: i32, firstOutput: i32, channels: i32,
-  inputZero: i32, outputZero: i32, low: i32, high: i32,
+  inputZero: i32, positive: bool, outputZero: i32, low: i32, high: i32,
 ): void {
   const window = changetype<Window>(geometry);
   const positions = window.batches * window.outputHeight * window.outputWidth;
@@ -40,7 +41,7 @@ export function convInt8(
     multiply4(
       scratch, depth, panels, channels,
       out + p0 * outputChannels, out + p1 * outputChannels, out + p2 * outputChannels, out + p3 * outputChannels,
-      outputZero, low, high,
+      positive, outputZero, low, high,
     );
   }
 }
@@ -48,14 +49,14 @@ export function convInt8(
 /** Rows of `depth` times `units` filters. @param scratch 64 * ceil(depth / 8) bytes */
 export function denseInt8(
   input: usize, output: usize, panels: usize, scratch: usize,
-  rows: i32, depth: i32, units: i32, outputZero: i32, low: i32, high: i32,
+  rows: i32, depth: i32, units: i32, positive: bool, outputZero: i32, low: i32, high: i32,
 ): void {
   let row = 0;
   for (; row + 4 <= rows; row += 4) {
     const from = input + row * depth;
     const to = output + row * units;
     packRows(from, from + depth, from + 2 * depth, from + 3 * depth, depth, scratch);
-    multiply4(scratch, depth, panels, units, to, to + units, to + 2 * units, to + 3 * units, outputZero, low, high);
+    multiply4(scratch, depth, panels, units, to, to + units, to + 2 * units, to + 3 * units, positive, outputZero, low, high);
   }
-  for (; row < rows; row++) multiply1(input + row * depth, depth, panels, units, output + row * units, outputZero, low, high, scratch);
+  for (; row < rows; row++) multiply1(input + row * depth, depth, panels, units, output + row * units, positive, outputZero, low, high, scratch);
 }

@@ -4,7 +4,7 @@
 // pair of taps and each block 8 x 2 weights as int16.
 
 import { touch } from './bounds';
-import { channelConstants, roundingBias, scale8, toInt8 } from './requantize';
+import { channelConstants, roundingBias, roundingBias64, scale8, scalePositive8, toInt8 } from './requantize';
 import { tapAddresses, tapOffsets } from './taps';
 import { insideBegin, insideEnd, Window } from './window';
 
@@ -15,7 +15,7 @@ const header: usize = 32 + channelConstants;
  */
 export function depthwiseInt8(
   geometry: usize, input: usize, output: usize, headers: usize, weights: usize, scratch: usize,
-  inputZero: i32, outputZero: i32, low: i32, high: i32,
+  inputZero: i32, positive: bool, outputZero: i32, low: i32, high: i32,
 ): void {
   const window = changetype<Window>(geometry);
   const channels = window.inputChannels;
@@ -40,12 +40,12 @@ export function depthwiseInt8(
       while (x < window.outputWidth) {
         if (whole && x >= begin && x < end) {
           const first = input + ((b * window.inputHeight + top) * window.inputWidth + x * window.strideW - window.padLeft) * channels;
-          positions(end - x, first, step, offsets, pairs, headers, weights, channels, output, outputZero, low, high);
+          positions(end - x, first, step, offsets, pairs, headers, weights, channels, output, positive, outputZero, low, high);
           output += (end - x) * channels;
           x = end;
         } else {
           tapAddresses(window, input, b, y, x, 1, outside, addresses);
-          positions(1, 0, 0, addresses, pairs, headers, weights, channels, output, outputZero, low, high);
+          positions(1, 0, 0, addresses, pairs, headers, weights, channels, output, positive, outputZero, low, high);
           output += channels;
           x++;
         }
@@ -69,9 +69,9 @@ function pairHigh(a: v128, b: v128, weights: v128): v128 {
 /** `count` positions whose taps lie at `base` plus the table's entries; `base` then moves on by `step`. */
 function positions(
   count: i32, base: usize, step: i32, table: usize, pairs: i32, headers: usize, weights: usize, channels: i32, output: usize,
-  outputZero: i32, lowest: i32, highest: i32,
+  positive: bool, outputZero: i32, lowest: i32, highest: i32,
 ): void {
-  const bias = roundingBias(outputZero);
+  const bias = positive ? roundingBias64(outputZero) : roundingBias(outputZero);
   const low = i8x16.splat(<i8>lowest);
   const high = i8x16.splat(<i8>highest);
   const perPair = <usize>((channels + 7) / 8) * 32;
@@ -83,9 +83,9 @@ function positions(
     for (; channel + 32 <= channels; channel += 32) {
       touch(constants, 4 * header);
       let s0 = v128.load(constants), s1 = v128.load(constants, 16);
-      let s2 = v128.load(constants, 96), s3 = v128.load(constants, 112);
-      let s4 = v128.load(constants, 192), s5 = v128.load(constants, 208);
-      let s6 = v128.load(constants, 288), s7 = v128.load(constants, 304);
+      let s2 = v128.load(constants + header), s3 = v128.load(constants + header, 16);
+      let s4 = v128.load(constants + 2 * header), s5 = v128.load(constants + 2 * header, 16);
+      let s6 = v128.load(constants + 3 * header), s7 = v128.load(constants + 3 * header, 16);
       const at = base + channel;
       let w = panel;
       for (let tap = table; tap < end; tap += 8) {
@@ -108,8 +108,17 @@ function positions(
         w += perPair;
       }
       touch(output + channel, 32);
-      v128.store(output + channel, toInt8(scale8(s0, s1, constants + 32, bias), scale8(s2, s3, constants + 128, bias), low, high));
-      v128.store(output + channel, toInt8(scale8(s4, s5, constants + 224, bias), scale8(s6, s7, constants + 320, bias), low, high), 16);
+      if (positive) {
+        const y01 = toInt8(scalePositive8(s0, s1, constants + 32, bias), scalePositive8(s2, s3, constants + 32 + header, bias), low, high);
+        const y23 = toInt8(scalePositive8(s4, s5, constants + 32 + 2 * header, bias), scalePositive8(s6, s7, constants + 32 + 3 * header, bias), low, high);
+        v128.store(output + channel, y01);
+        v128.store(output + channel, y23, 16);
+      } else {
+        const y01 = toInt8(scale8(s0, s1, constants + 32, bias), scale8(s2, s3, constants + 32 + header, bias), low, high);
+        const y23 = toInt8(scale8(s4, s5, constants + 32 + 2 * header, bias), scale8(s6, s7, constants + 32 + 3 * header, bias), low, high);
+        v128.store(output + channel, y01);
+        v128.store(output + channel, y23, 16);
+      }
       constants += 4 * header;
       panel += 128;
     }
@@ -129,7 +138,7 @@ function positions(
         s1 = i32x4.add(s1, pairHigh(a, b, v128.load(w, 16)));
         w += perPair;
       }
-      const scaled = scale8(s0, s1, constants + 32, bias);
+      const scaled = positive ? scalePositive8(s0, s1, constants + 32, bias) : scale8(s0, s1, constants + 32, bias);
       touch(output + own, 8);
       v128.store64_lane(output + own, toInt8(scaled, scaled, low, high), 0);
       constants += header;

@@ -37,27 +37,31 @@ function int8Step(context: OperatorContext, memory: LinearMemory, conv: Conv, gr
   const filter = conv.filter.data as Int8Array;
   const perGroup = channels / conv.groups;
   const panels = groups.map(({ firstOutput }) =>
-    int8Panels({
-      weight: (channel, i) => filter[(firstOutput + channel) * depth + i] as number,
-      channels: perGroup,
-      depth,
-      bias: bias.subarray(firstOutput) as Int32Array,
-      inputZero,
-      multipliers: { multiplier: multipliers.multiplier.subarray(firstOutput), shift: multipliers.shift.subarray(firstOutput) },
-    }),
+    int8Panels(
+      {
+        weight: (channel, i) => filter[(firstOutput + channel) * depth + i] as number,
+        channels: perGroup,
+        depth,
+        bias: bias.subarray(firstOutput) as Int32Array,
+        inputZero,
+        multipliers: { multiplier: multipliers.multiplier.subarray(firstOutput), shift: multipliers.shift.subarray(firstOutput) },
+      },
+      low >= outputZero,
+    ),
   );
-  if (panels.some((bytes) => bytes === null)) return null;
+  if (panels.some((packed) => packed === null)) return null;
   const geometry = placeWindow(memory, window);
-  const placed = panels.map((bytes) => memory.place(bytes as Uint8Array));
+  const placed = panels.flatMap((packed) => (packed === null ? [] : [{ at: memory.place(packed.panels), positive: packed.positive ? 1 : 0 }]));
   memory.needScratch(64 * Math.ceil(depth / 8) + 4 * depth);
   const groupChannels = window.inputChannels / conv.groups;
   return (kernels, scratch) => {
-    groups.forEach(({ firstInput, firstOutput }, g) => {
+    for (const [g, { at, positive }] of placed.entries()) {
+      const { firstInput, firstOutput } = groups[g] as Group;
       kernels.convInt8(
         geometry,
         input,
         output,
-        placed[g] as number,
+        at,
         scratch,
         depth,
         firstInput,
@@ -66,11 +70,12 @@ function int8Step(context: OperatorContext, memory: LinearMemory, conv: Conv, gr
         firstOutput,
         perGroup,
         inputZero,
+        positive,
         outputZero,
         low,
         high,
       );
-    });
+    }
   };
 }
 

@@ -33,19 +33,21 @@ function int8Step(context: OperatorContext, memory: LinearMemory, conv: Depthwis
   const weights = { weight, channels, depth: taps, bias: bias as Int32Array, inputZero, multipliers };
   const geometry = placeWindow(memory, window);
   if (isConvolution) {
-    const panels = int8Panels(weights);
-    if (panels === null) return null;
-    const placed = memory.place(panels);
+    const packed = int8Panels(weights, low >= outputZero);
+    if (packed === null) return null;
+    const placed = memory.place(packed.panels);
+    const positive = packed.positive ? 1 : 0;
     memory.needScratch(64 * Math.ceil(taps / 8) + 4 * taps);
     return (kernels, scratch) =>
-      kernels.convInt8(geometry, input, output, placed, scratch, taps, 0, 1, channels, 0, channels, inputZero, outputZero, low, high);
+      kernels.convInt8(geometry, input, output, placed, scratch, taps, 0, 1, channels, 0, channels, inputZero, positive, outputZero, low, high);
   }
-  const panels = depthwisePanels(weights);
-  if (panels === null) return null;
-  const headers = memory.place(panels.headers);
-  const values = memory.place(panels.values);
+  const packed = depthwisePanels(weights, low >= outputZero);
+  if (packed === null) return null;
+  const headers = memory.place(packed.headers);
+  const values = memory.place(packed.values);
+  const positive = packed.positive ? 1 : 0;
   memory.needScratch(16 * Math.ceil(taps / 2) + channels);
-  return (kernels, scratch) => kernels.depthwiseInt8(geometry, input, output, headers, values, scratch, inputZero, outputZero, low, high);
+  return (kernels, scratch) => kernels.depthwiseInt8(geometry, input, output, headers, values, scratch, inputZero, positive, outputZero, low, high);
 }
 
 function floatStep(context: OperatorContext, memory: LinearMemory, conv: Depthwise, isConvolution: boolean, input: number, output: number): FastStep | null {

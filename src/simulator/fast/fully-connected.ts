@@ -25,11 +25,12 @@ function int8Step(context: OperatorContext, memory: LinearMemory, dense: Dense, 
   if (wide || context.arithmetic.dense.requantize !== multiplyDoubleRounding) return null;
   const filter = dense.filter.data as Int8Array;
   const weight = (unit: number, i: number): number => filter[unit * depth + i] as number;
-  const panels = int8Panels({ weight, channels: units, depth, bias: bias as Int32Array, inputZero, multipliers });
-  if (panels === null) return null;
-  const placed = memory.place(panels);
+  const packed = int8Panels({ weight, channels: units, depth, bias: bias as Int32Array, inputZero, multipliers }, low >= outputZero);
+  if (packed === null) return null;
+  const placed = memory.place(packed.panels);
+  const positive = packed.positive ? 1 : 0;
   memory.needScratch(64 * Math.ceil(depth / 8));
-  return (kernels, scratch) => kernels.denseInt8(input, output, placed, scratch, rows, depth, units, outputZero, low, high);
+  return (kernels, scratch) => kernels.denseInt8(input, output, placed, scratch, rows, depth, units, positive, outputZero, low, high);
 }
 
 function floatStep(context: OperatorContext, memory: LinearMemory, dense: Dense, input: number, output: number): FastStep | null {

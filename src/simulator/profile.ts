@@ -1,0 +1,40 @@
+// How long each operator takes on this machine.
+
+import type { Model } from '../tflite/index.js';
+import { Interpreter, type InterpreterOptions } from './interpreter.js';
+import { workOf } from './work.js';
+
+export interface OperatorProfile {
+  readonly index: number;
+  readonly op: string;
+  /** The first output's shape. */
+  readonly shape: readonly number[];
+  readonly macs: number;
+  /** Median on this machine. */
+  readonly latencyMs: number;
+  /** Null for operators without multiply-accumulates, or too short for the clock. */
+  readonly gmacPerSecond: number | null;
+}
+
+/** @param sample all inputs one after another */
+export function profileOperators(model: Model, sample: Uint8Array, options: InterpreterOptions & { readonly repeat?: number } = {}): OperatorProfile[] {
+  const interpreter = new Interpreter(model, options);
+  const work = workOf(model);
+  const repeat = Math.max(1, options.repeat ?? 20);
+  const times = interpreter.operators.map(() => new Float64Array(repeat));
+  // The first runs are those in which the engine still compiles.
+  for (let round = -Math.min(repeat, 20); round < repeat; round++) {
+    interpreter.reset();
+    let last = performance.now();
+    interpreter.run(sample, (operator) => {
+      const now = performance.now();
+      if (round >= 0) (times[operator] as Float64Array)[round] = now - last;
+      last = performance.now();
+    });
+  }
+  return interpreter.operators.map(({ name, shape }, index) => {
+    const latencyMs = (times[index] as Float64Array).toSorted()[Math.floor(repeat / 2)] as number;
+    const macs = work[index]?.macs ?? 0;
+    return { index, op: name, shape, macs, latencyMs, gmacPerSecond: macs === 0 || latencyMs === 0 ? null : macs / latencyMs / 1e6 };
+  });
+}
