@@ -105,7 +105,9 @@ else {
     );
     if (!options.operators) continue;
     for (const { index, op, latencyMs, gmacPerSecond: speed } of operators) {
-      console.log(`  ${String(index).padStart(3)} ${op.padEnd(34)} ${latencyMs.toFixed(4).padStart(12)} ms ${speed === null ? '' : `${speed.toFixed(1)} GMAC/s`}`);
+      console.log(
+        `  ${String(index).padStart(3)} ${op.padEnd(34)} ${latencyMs.toFixed(4).padStart(12)} ms ${speed === null ? '' : `${speed.toFixed(1)} GMAC/s`}`,
+      );
     }
   }
 }

@@ -3,10 +3,10 @@
 
 import { touch } from './bounds';
 import { clampFloat } from './clamp';
-import { gatherPatch } from './patch';
-import { isPointwise, pointwiseRow, Window } from './window';
+import { rowUnder } from './patch';
+import { advance, Cursor, seek, Window } from './window';
 
-/** @param scratch 16 * depth bytes of packed rows, then 16 * depth of patches */
+/** @param scratch 16 bytes, 16 * depth of packed rows, 16 * depth of patches */
 export function convFloat(
   geometry: usize, input: usize, output: usize, panels: usize, scratch: usize,
   depth: i32, firstInput: i32, groupChannels: i32, outputChannels: i32, firstOutput: i32, channels: i32,
@@ -15,27 +15,25 @@ export function convFloat(
   const window = changetype<Window>(geometry);
   const positions = window.batches * window.outputHeight * window.outputWidth;
   const rowBytes: usize = 4 * <usize>depth;
-  const patches = scratch + 16 * <usize>depth;
-  const direct = isPointwise(window);
+  const cursor = changetype<Cursor>(scratch);
+  const packed = scratch + 16;
+  const patches = packed + 16 * <usize>depth;
   const out = output + 4 * firstOutput;
   const outBytes = 4 * outputChannels;
+  const first = 4 * firstInput, run = 4 * groupChannels;
   for (let position = 0; position < positions; position += 4) {
     const p0 = max(0, min(position, positions - 4));
     const p1 = min(p0 + 1, positions - 1), p2 = min(p0 + 2, positions - 1), p3 = min(p0 + 3, positions - 1);
-    let row0 = patches, row1 = patches + rowBytes, row2 = row1 + rowBytes, row3 = row2 + rowBytes;
-    if (direct) {
-      row0 = pointwiseRow(window, input, p0, 4) + 4 * firstInput;
-      row1 = pointwiseRow(window, input, p1, 4) + 4 * firstInput;
-      row2 = pointwiseRow(window, input, p2, 4) + 4 * firstInput;
-      row3 = pointwiseRow(window, input, p3, 4) + 4 * firstInput;
-    } else {
-      gatherPatch(window, input, p0, 4, 4 * firstInput, 4 * groupChannels, 0, row0);
-      gatherPatch(window, input, p1, 4, 4 * firstInput, 4 * groupChannels, 0, row1);
-      gatherPatch(window, input, p2, 4, 4 * firstInput, 4 * groupChannels, 0, row2);
-      gatherPatch(window, input, p3, 4, 4 * firstInput, 4 * groupChannels, 0, row3);
-    }
-    packRows(row0, row1, row2, row3, depth, scratch);
-    multiply4(scratch, depth, panels, channels, out + p0 * outBytes, out + p1 * outBytes, out + p2 * outBytes, out + p3 * outBytes, low, high);
+    seek(cursor, window, p0);
+    const row0 = rowUnder(window, input, cursor, 4, first, run, 0, patches);
+    if (p1 > p0) advance(cursor, window);
+    const row1 = rowUnder(window, input, cursor, 4, first, run, 0, patches + rowBytes);
+    if (p2 > p1) advance(cursor, window);
+    const row2 = rowUnder(window, input, cursor, 4, first, run, 0, patches + 2 * rowBytes);
+    if (p3 > p2) advance(cursor, window);
+    const row3 = rowUnder(window, input, cursor, 4, first, run, 0, patches + 3 * rowBytes);
+    packRows(row0, row1, row2, row3, depth, packed);
+    multiply4(packed, depth, panels, channels, out + p0 * outBytes, out + p1 * outBytes, out + p2 * outBytes, out + p3 * outBytes, low, high);
   }
 }
 

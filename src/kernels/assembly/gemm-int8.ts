@@ -14,7 +14,7 @@ export function packedBytes(depth: i32): i32 {
   return (depth + 7) / 8 * 64;
 }
 
-/** 8 elements of a row from `at`, int16, zeros beyond the end of the row. */
+/** 8 elements of a row from `at`, int16, zeros beyond what may be read of it. */
 // @ts-ignore: decorator
 @inline
 function load8(row: usize, at: i32, depth: i32): v128 {
@@ -30,13 +30,16 @@ function load8(row: usize, at: i32, depth: i32): v128 {
   return i16x8.extend_low_i8x16_s(i64x2.splat(bits));
 }
 
-/** Interleaves four rows: for each pair of depth elements, the pairs of the four rows. */
-export function packRows(row0: usize, row1: usize, row2: usize, row3: usize, depth: i32, packed: usize): void {
+/**
+ * Interleaves four rows: for each pair of depth elements, the pairs of the four rows.
+ * @param readable elements that may be read of a row, at least depth; those beyond depth meet weights of 0
+ */
+export function packRows(row0: usize, row1: usize, row2: usize, row3: usize, depth: i32, readable: i32, packed: usize): void {
   for (let at = 0; at < depth; at += 8) {
-    const a = load8(row0, at, depth);
-    const b = load8(row1, at, depth);
-    const c = load8(row2, at, depth);
-    const d = load8(row3, at, depth);
+    const a = load8(row0, at, readable);
+    const b = load8(row1, at, readable);
+    const c = load8(row2, at, readable);
+    const d = load8(row3, at, readable);
     const ab0 = v128.shuffle<i32>(a, b, 0, 4, 1, 5);
     const ab1 = v128.shuffle<i32>(a, b, 2, 6, 3, 7);
     const cd0 = v128.shuffle<i32>(c, d, 0, 4, 1, 5);

@@ -1,7 +1,7 @@
 // Gathers the input under one output position of a window: the row that a convolution multiplies with its filters.
 
 import { touch } from './bounds';
-import { Window } from './window';
+import { Cursor, isPointwise, Window } from './window';
 
 /** Copies `bytes` bytes, 8 at a time. The two do not overlap. */
 // @ts-ignore: decorator
@@ -19,43 +19,42 @@ function copyBytes(to: usize, from: usize, bytes: i32): void {
 }
 
 /**
- * Writes the patch under output position `position` to `row`, channel after channel.
+ * Gives the row under an output position: the input itself where every position reads one, else a patch that is written to `row`,
+ * channel after channel.
  * @param elementBytes 1 or 4
  * @param run bytes of the channels that are read at each input position, from `firstByte` of its channels
  * @param outside the byte that stands for elements outside the image, in every byte
  */
-export function gatherPatch(window: Window, input: usize, position: i32, elementBytes: i32, firstByte: i32, run: i32, outside: i32, row: usize): void {
-  const perImage = window.outputHeight * window.outputWidth;
-  const batch = position / perImage;
-  const within = position - batch * perImage;
-  const y = within / window.outputWidth;
-  const x = within - y * window.outputWidth;
-  const top = y * window.strideH - window.padTop;
-  const left = x * window.strideW - window.padLeft;
+export function rowUnder(window: Window, input: usize, cursor: Cursor, elementBytes: i32, firstByte: i32, run: i32, outside: i32, row: usize): usize {
+  const top = cursor.y * window.strideH - window.padTop;
+  const left = cursor.x * window.strideW - window.padLeft;
   const pixel = window.inputChannels * elementBytes;
+  if (isPointwise(window)) return input + <usize>(((cursor.batch * window.inputHeight + top) * window.inputWidth + left) * pixel + firstByte);
   const whole = window.dilationW == 1 && run == pixel && left >= 0 && left + window.filterWidth <= window.inputWidth;
+  const rowBytes = run * window.filterWidth;
+  let to = row;
   for (let ky = 0; ky < window.filterHeight; ky++) {
     const inY = top + ky * window.dilationH;
-    const rowBytes = run * window.filterWidth;
     if (<u32>inY >= <u32>window.inputHeight) {
-      touch(row, rowBytes);
-      memory.fill(row, <u8>outside, rowBytes);
-      row += rowBytes;
+      touch(to, rowBytes);
+      memory.fill(to, <u8>outside, rowBytes);
+      to += rowBytes;
       continue;
     }
-    const line = input + <usize>((batch * window.inputHeight + inY) * window.inputWidth * pixel + firstByte);
+    const line = input + <usize>((cursor.batch * window.inputHeight + inY) * window.inputWidth * pixel + firstByte);
     if (whole) {
-      copyBytes(row, line + left * pixel, rowBytes);
-      row += rowBytes;
+      copyBytes(to, line + left * pixel, rowBytes);
+      to += rowBytes;
       continue;
     }
     for (let kx = 0; kx < window.filterWidth; kx++) {
       const inX = left + kx * window.dilationW;
       if (<u32>inX >= <u32>window.inputWidth) {
-        touch(row, run);
-        for (let i = 0; i < run; i++) store<u8>(row + i, <u8>outside);
-      } else copyBytes(row, line + inX * pixel, run);
-      row += run;
+        touch(to, run);
+        for (let i = 0; i < run; i++) store<u8>(to + i, <u8>outside);
+      } else copyBytes(to, line + inX * pixel, run);
+      to += run;
     }
   }
+  return row;
 }

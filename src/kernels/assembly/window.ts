@@ -25,17 +25,42 @@ export function isPointwise(window: Window): bool {
   return window.filterHeight == 1 && window.filterWidth == 1 && window.padTop == 0 && window.padLeft == 0;
 }
 
-/** Address of the input element that lies under the top left of output position `position`, for pointwise windows of `bytes` wide elements. */
+/** Whether rows of the input are rows of a matrix product as they lie. */
 // @ts-ignore: decorator
 @inline
-export function pointwiseRow(window: Window, input: usize, position: i32, bytes: i32): usize {
-  const perImage = window.outputHeight * window.outputWidth;
-  const batch = position / perImage;
-  const within = position - batch * perImage;
-  const y = within / window.outputWidth;
-  const x = within - y * window.outputWidth;
-  const row = (batch * window.inputHeight + y * window.strideH) * window.inputWidth + x * window.strideW;
-  return input + <usize>(row * window.inputChannels * bytes);
+export function isDense(window: Window): bool {
+  return isPointwise(window) && window.strideH == 1 && window.strideW == 1;
+}
+
+/** Batch, row and column of an output position, one after another. */
+@unmanaged
+export class Cursor {
+  batch: i32;
+  y: i32;
+  x: i32;
+}
+
+/** Sets the cursor to an output position. */
+// @ts-ignore: decorator
+@inline
+export function seek(cursor: Cursor, window: Window, position: i32): void {
+  const line = position / window.outputWidth;
+  cursor.x = position - line * window.outputWidth;
+  cursor.batch = line / window.outputHeight;
+  cursor.y = line - cursor.batch * window.outputHeight;
+}
+
+/** To the next output position, if there is one. */
+// @ts-ignore: decorator
+@inline
+export function advance(cursor: Cursor, window: Window): void {
+  cursor.x += 1;
+  if (cursor.x < window.outputWidth) return;
+  cursor.x = 0;
+  cursor.y += 1;
+  if (cursor.y < window.outputHeight) return;
+  cursor.y = 0;
+  cursor.batch += 1;
 }
 
 /** The first output position along one dimension whose window begins inside the image. */

@@ -52,7 +52,7 @@ function int8Step(context: OperatorContext, memory: LinearMemory, conv: Conv, gr
   if (panels.some((packed) => packed === null)) return null;
   const geometry = placeWindow(memory, window);
   const placed = panels.flatMap((packed) => (packed === null ? [] : [{ at: memory.place(packed.panels), positive: packed.positive ? 1 : 0 }]));
-  memory.needScratch(64 * Math.ceil(depth / 8) + 4 * depth);
+  memory.needScratch(16 + (64 + 32) * Math.ceil(depth / 8));
   const groupChannels = window.inputChannels / conv.groups;
   return (kernels, scratch) => {
     for (const [g, { at, positive }] of placed.entries()) {
@@ -90,7 +90,7 @@ function floatStep(context: OperatorContext, memory: LinearMemory, conv: Conv, g
   const placed = groups.map(({ firstOutput }) =>
     memory.place(floatPanels(perGroup, depth, bias.subarray(firstOutput), (channel, i) => filter[(firstOutput + channel) * depth + i] as number)),
   );
-  memory.needScratch(32 * depth);
+  memory.needScratch(16 + 32 * depth);
   const groupChannels = window.inputChannels / conv.groups;
   return (kernels, scratch) => {
     groups.forEach(({ firstInput, firstOutput }, g) => {

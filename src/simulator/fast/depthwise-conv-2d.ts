@@ -37,7 +37,7 @@ function int8Step(context: OperatorContext, memory: LinearMemory, conv: Depthwis
     if (packed === null) return null;
     const placed = memory.place(packed.panels);
     const positive = packed.positive ? 1 : 0;
-    memory.needScratch(64 * Math.ceil(taps / 8) + 4 * taps);
+    memory.needScratch(16 + (64 + 32) * Math.ceil(taps / 8));
     return (kernels, scratch) =>
       kernels.convInt8(geometry, input, output, placed, scratch, taps, 0, 1, channels, 0, channels, inputZero, positive, outputZero, low, high);
   }
@@ -60,7 +60,7 @@ function floatStep(context: OperatorContext, memory: LinearMemory, conv: Depthwi
   const geometry = placeWindow(memory, window);
   const panels = memory.place(floatPanels(channels, taps, bias, (channel, tap) => filter[tap * channels + channel] as number));
   if (isConvolution) {
-    memory.needScratch(32 * taps);
+    memory.needScratch(16 + 32 * taps);
     return (kernels, scratch) => kernels.convFloat(geometry, input, output, panels, scratch, taps, 0, 1, channels, 0, channels, low, high);
   }
   memory.needScratch(8 * taps + 16 + 4 * channels);
