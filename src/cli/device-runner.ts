@@ -14,8 +14,12 @@ export interface OpenedRunner {
 
 export async function openRunner(context: Context, bytes: Uint8Array, model: Model, options: Readonly<Record<string, unknown>>): Promise<OpenedRunner> {
   if (options.device === undefined) {
-    const { hostRunner } = await import('../evaluate/index.js');
-    return { runner: hostRunner(model, options.kernels as KernelProfile | undefined), arenaBytes: null, close: async () => undefined };
+    const { hostRunner, threadedRunner } = await import('../evaluate/index.js');
+    const profile = options.kernels as KernelProfile | undefined;
+    const threads = (options.threads as number | undefined) ?? 1;
+    if (threads === 1) return { runner: hostRunner(model, profile), arenaBytes: null, close: async () => undefined };
+    const runner = await threadedRunner(model, threads, profile);
+    return { runner, arenaBytes: null, close: () => runner.close() };
   }
   const { openDevice } = await import('../open-device.js');
   const device = await openDevice(String(options.device));

@@ -13,6 +13,7 @@ export const evaluateVerb: Verb = {
       .requiredOption('--data <dataset>', 'dataset file with labels or targets')
       .option('--limit <n>', "use at most so many samples, drawn by the dataset's seed", positiveInteger)
       .addOption(new Option('--kernels <profile>', 'kernel profile of the simulator').choices(kernelProfileNames))
+      .option('--threads <n>', 'samples that the simulator runs at once; the outputs are the same', positiveInteger)
       .option('--device <uri>', 'evaluate on this device; the model is pushed to it where it does not run it yet');
   },
   run: async (context, [file = ''], options) => {

@@ -1,6 +1,8 @@
 import { existsSync } from 'node:fs';
 import { Option } from 'commander';
 import { fail } from '../errors.js';
+import type { KernelProfile, OperatorProfile } from '../simulator/index.js';
+import type { Model } from '../tflite/index.js';
 import { openRunner } from './device-runner.js';
 import { collect, positiveInteger, refuseOverwriting } from './options.js';
 import { kernelProfileNames } from './profiles.js';
@@ -16,16 +18,19 @@ export const runVerb: Verb = {
       .option('--output <file>', 'where to write the raw outputs')
       .option('--repeat <n>', 'run each sample so many times', positiveInteger)
       .addOption(new Option('--kernels <profile>', 'kernel profile of the simulator').choices(kernelProfileNames))
+      .option('--profile', 'time every operator of the simulator, on the first sample')
+      .option('--threads <n>', 'samples that the simulator runs at once; the outputs are the same', positiveInteger)
       .option('--device <uri>', 'run on this device; the model is pushed to it where it does not run it yet');
   },
   run: async (context, [file = ''], options) => {
-    const [{ readModel }, { readBytes, writeAtomically }, { interleave, runBatch }, { arenaOf }, { millisecondsText, bytesText }] = await Promise.all([
+    const [{ readModel }, { readBytes, writeAtomically }, { interleave, runBatch }, { arenaOf }, { millisecondsText, bytesText, table }] = await Promise.all([
       import('../tflite/index.js'),
       import('../files/index.js'),
       import('../evaluate/index.js'),
       import('../simulator/index.js'),
       import('../report/index.js'),
     ]);
+    if (options.profile === true && options.device !== undefined) throw fail('USAGE', { reason: '--profile times the simulator, not --device' });
     const bytes = await readBytes(file);
     const model = readModel(bytes, file);
     const opened = await openRunner(context, bytes, model, options);
@@ -51,15 +56,43 @@ export const runVerb: Verb = {
       if (options.output !== undefined) await writeAtomically(String(options.output), result.outputs);
       const arenaBytes = opened.arenaBytes ?? arenaOf(model, { library: 'reference', simd: 'none' }).arenaBytes;
       const { min, median, p95, basis } = result.latencyMs;
+      const operators = options.profile === true ? await operatorTimes(model, samples, options) : null;
       return {
-        document: { file, samples: result.samples, latencyMs: result.latencyMs, arenaBytes, output: options.output ?? null },
-        text: `${result.samples} sample(s): ${millisecondsText(median)} median, ${millisecondsText(min)} min, ${millisecondsText(p95)} p95 (${basis}); arena ${bytesText(arenaBytes)}`,
+        document: {
+          file,
+          samples: result.samples,
+          latencyMs: result.latencyMs,
+          arenaBytes,
+          output: options.output ?? null,
+          ...(operators === null ? {} : { operators }),
+        },
+        text: `${operators === null ? '' : `${operatorTable(operators, table)}\n`}${result.samples} sample(s): ${millisecondsText(median)} median, ${millisecondsText(min)} min, ${millisecondsText(p95)} p95 (${basis}); arena ${bytesText(arenaBytes)}`,
       };
     } finally {
       await opened.close();
     }
   },
 };
+
+async function operatorTimes(model: Model, samples: Uint8Array, options: Readonly<Record<string, unknown>>): Promise<OperatorProfile[]> {
+  const { inputsAndOutputs, profileOperators } = await import('../simulator/index.js');
+  const sampleBytes = inputsAndOutputs(model).inputs.reduce((sum, { bytes }) => sum + bytes, 0);
+  return profileOperators(model, samples.subarray(0, sampleBytes), { profile: options.kernels as KernelProfile | undefined });
+}
+
+function operatorTable(operators: readonly OperatorProfile[], table: (rows: readonly string[][], header: readonly string[]) => string): string {
+  const total = operators.reduce((sum, { latencyMs }) => sum + latencyMs, 0);
+  const rows = operators.map(({ index, op, shape, macs, latencyMs, gmacPerSecond }) => [
+    String(index),
+    op,
+    shape.join('x'),
+    latencyMs.toFixed(4),
+    `${((100 * latencyMs) / total).toFixed(1)} %`,
+    macs === 0 ? '' : String(macs),
+    gmacPerSecond === null ? '' : gmacPerSecond.toFixed(1),
+  ]);
+  return table(rows, ['#', 'operator', 'output', 'ms', 'share', 'MACs', 'GMAC/s']);
+}
 
 /** One file with everything, or one per input: by name, else in order. */
 function inputFiles(values: readonly string[], names: readonly string[]): string[] {

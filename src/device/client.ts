@@ -68,6 +68,7 @@ export class DeviceClient {
       inputs,
       outputs,
       basis,
+      concurrency: 1,
       warnings: modelWarnings(model),
       run: async (sample, runSignal) => {
         await this.writeInputs(sample, inputs, runSignal);

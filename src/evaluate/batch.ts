@@ -2,6 +2,7 @@
 
 import { fail } from '../errors.js';
 import type { Progress } from './evaluate.js';
+import { inOrder } from './in-order.js';
 import { type Distribution, distributionOf } from './metrics.js';
 import type { LatencyBasis, Runner } from './runner.js';
 
@@ -31,14 +32,19 @@ export async function runBatch(runner: Runner, samples: Uint8Array, where: strin
   const latencies: number[] = [];
   const repeat = options.repeat ?? 1;
   const total = count * repeat;
-  for (let run = 0; run < total; run++) {
-    options.onProgress?.({ done: run, total });
-    const i = Math.floor(run / repeat);
-    const { output, latencyMs } = await runner.run(samples.subarray(i * sampleBytes, (i + 1) * sampleBytes), options.signal);
+  const indices = function* (): Generator<number> {
+    for (let run = 0; run < total; run++) yield Math.floor(run / repeat);
+  };
+  const results = inOrder(indices(), runner.concurrency, async (i) => ({
+    i,
+    ...(await runner.run(samples.subarray(i * sampleBytes, (i + 1) * sampleBytes), options.signal)),
+  }));
+  options.onProgress?.({ done: 0, total });
+  for await (const { i, output, latencyMs } of results) {
     latencies.push(latencyMs);
     outputs.set(output, i * outputBytes);
+    options.onProgress?.({ done: latencies.length, total });
   }
-  options.onProgress?.({ done: total, total });
   return { samples: count, outputs, latencyMs: { ...distributionOf(latencies), basis: runner.basis } };
 }
 

@@ -2,6 +2,7 @@ import { type Dataset, type Metric, runsOf } from '../dataset/index.js';
 import { fail } from '../errors.js';
 import { elementCount } from '../tflite/index.js';
 import { matchInputs, toModelInput, toRealValues } from './convert.js';
+import { inOrder } from './in-order.js';
 import { Judge } from './judge.js';
 import { type Confusion, type Distribution, distributionOf } from './metrics.js';
 import { type LatencyBasis, type Runner, splitOutputs } from './runner.js';
@@ -45,7 +46,7 @@ export async function evaluate(runner: Runner, dataset: Dataset, options: Evalua
   const latencies: number[] = [];
   let values = 0;
   let saturated = 0;
-  for await (const sample of dataset.samples(options.limit)) {
+  const results = inOrder(dataset.samples(options.limit), runner.concurrency, async (sample) => {
     const runs: { input: Float32Array; output: Float32Array }[] = [];
     for (const inputs of runsOf(sample, dataset)) {
       const converted = toModelInput(inputs, runner.inputs, order, dataset.name);
@@ -55,6 +56,9 @@ export async function evaluate(runner: Runner, dataset: Dataset, options: Evalua
       latencies.push(latencyMs);
       runs.push({ input: inputs[0] as Float32Array, output: toRealValues(splitOutputs(output, runner.outputs)[0] as Uint8Array, outputInfo) });
     }
+    return { sample, runs };
+  });
+  for await (const { sample, runs } of results) {
     judge.add(sample, runs);
     options.onProgress?.({ done: judge.count, total });
   }

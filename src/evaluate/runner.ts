@@ -18,6 +18,8 @@ export interface Runner {
   readonly inputs: readonly TensorInfo[];
   readonly outputs: readonly TensorInfo[];
   readonly basis: LatencyBasis;
+  /** How many samples may be under way at once. */
+  readonly concurrency: number;
   /** What is known of the model before it runs. */
   readonly warnings: readonly Warning[];
   readonly run: (sample: Uint8Array, signal?: AbortSignal) => Promise<RunResult>;
@@ -31,6 +33,7 @@ export function hostRunner(model: Model, profile?: KernelProfile): Runner {
     inputs: interpreter.inputs,
     outputs: interpreter.outputs,
     basis: 'host',
+    concurrency: 1,
     warnings: modelWarnings(model),
     run: async (sample, signal) => {
       await breathe(signal);

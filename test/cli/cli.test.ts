@@ -65,6 +65,19 @@ test('the way of a model, verb by verb', async () => {
   expect((await run('push', 'out/int8.tflite', '--device', 'sim:pico', '--quiet')).stderr).toBe('');
 });
 
+test('run on threads gives the same bytes, and --profile times every operator', async () => {
+  const samples = Uint8Array.from({ length: 16 * 40 }, (_, i) => (i % 4 === 3 ? 63 : (i * 37) % 256));
+  writeFiles(folder, { 'many.bin': samples });
+  const one = await run('run', 'float.tflite', '--input', 'many.bin', '--output', 'one.bin', '--profile', '--json');
+  expect(one.code, one.stderr).toBe(0);
+  const { operators } = jsonOf(one) as { operators: { op: string; macs: number; latencyMs: number }[] };
+  expect(operators.map(({ op }) => op)).toEqual(['FULLY_CONNECTED']);
+  expect(operators[0]?.macs).toBe(8);
+  const two = await run('run', 'float.tflite', '--input', 'many.bin', '--output', 'two.bin', '--threads', '2', '--json');
+  expect(two.code, two.stderr).toBe(0);
+  expect(readFileSync(path.join(folder, 'two.bin'))).toEqual(readFileSync(path.join(folder, 'one.bin')));
+});
+
 test('deploy does all of it, and leaves model, slot image and report', async () => {
   const result = await run('deploy', '.', '--target', 'pico', '--device', 'sim:pico');
   expect(result).toMatchObject({ code: 0 });
