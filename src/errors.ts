@@ -44,6 +44,11 @@ export const errorTable = {
     hint: 'reduce the model first (quantize or prune it)',
   },
   // Running a model
+  SIGNATURE_UNKNOWN: {
+    kind: 'usage',
+    message: 'the model has no signature {signature}; its signatures: {known}',
+    hint: 'atoll inspect lists the signatures',
+  },
   OPERATORS_UNSUPPORTED: {
     kind: 'input',
     message: 'the simulator cannot run {count} operator(s) of this model: {operators}',

@@ -11,8 +11,10 @@ import {
   elementTypeOf,
   type Model,
   mainSubgraph,
+  type Operator,
   type OperatorName,
   operatorName,
+  type SubGraph,
   staticShape,
   type Tensor,
   tensorLabel,
@@ -22,40 +24,77 @@ import { greedyPlan } from './arena/greedy.js';
 import { tensorRequests } from './arena/lifetimes.js';
 import type { Arithmetic } from './arithmetic/profile.js';
 import { operatorFamilies } from './operators/index.js';
-import type { ElementArray, Operand, OperatorContext } from './operators/operator.js';
+import { type ElementArray, type Operand, type OperatorContext, Resources, type SharedState } from './operators/operator.js';
 
-export interface Graph {
+/** One subgraph, bound. */
+export interface BoundSubgraph {
   readonly operands: readonly Operand[];
   readonly operators: readonly OperatorContext[];
   readonly inputs: readonly Operand[];
   readonly outputs: readonly Operand[];
+}
+
+/** The subgraph that is run, and those that its operators call. */
+export interface Graph extends BoundSubgraph {
+  /** All of them by index, the one that is run first. */
+  readonly subgraphs: ReadonlyMap<number, BoundSubgraph>;
   /** Not sealed yet: kernels may still reserve. The data of computed tensors is there once it is. */
   readonly memory: LinearMemory;
+  readonly shared: GraphState;
+}
+
+/** What the operators share, and where the interpreter puts what invokes a subgraph. */
+export interface GraphState extends SharedState {
+  readonly invocations: Map<number, () => void>;
 }
 
 /** Beyond this the host does not try; devices have far less. */
 const maxTensorBytes = 2 ** 30;
 
 /**
- * Binds the main subgraph.
+ * Binds a subgraph, the main one unless said otherwise, and those that it calls.
  * @throws OPERATORS_UNSUPPORTED with all missing operators, TENSOR_SHAPE_DYNAMIC, TENSOR_TOO_LARGE, TFLITE_INVALID
  */
-export function buildGraph(model: Model, arithmetic: Arithmetic): Graph {
-  refuseUnsupported(model);
-  return bindGraph(model, arithmetic, true);
+export function buildGraph(model: Model, arithmetic: Arithmetic, start = 0): Graph {
+  refuseUnsupported(model, start);
+  return bindGraph(model, arithmetic, true, start);
 }
 
 /** Like buildGraph, without memory and also for operators without a kernel: for questions about shapes. */
-export function describeGraph(model: Model, arithmetic: Arithmetic): Graph {
-  return bindGraph(model, arithmetic, false);
+export function describeGraph(model: Model, arithmetic: Arithmetic, start = 0): Graph {
+  return bindGraph(model, arithmetic, false, start);
 }
 
-function bindGraph(model: Model, arithmetic: Arithmetic, allocate: boolean): Graph {
-  checkDataflow(model);
-  const subgraph = mainSubgraph(model);
-  const plan = greedyPlan(allocate ? tensorRequests(model) : []);
-  if (plan.headBytes > maxTensorBytes) throw fail('TENSOR_TOO_LARGE', { bytes: plan.headBytes, limit: maxTensorBytes });
+function bindGraph(model: Model, arithmetic: Arithmetic, allocate: boolean, start: number): Graph {
   const memory = new LinearMemory();
+  const subgraphs = new Map<number, BoundSubgraph>();
+  const invocations = new Map<number, () => void>();
+  const shared: GraphState = {
+    invocations,
+    resources: new Resources(),
+    done: new Set(),
+    subgraph: (index) => {
+      const subgraph = subgraphs.get(index);
+      if (subgraph === undefined) throw fail('TFLITE_INVALID', { reason: `there is no subgraph ${index}`, where: 'an operator that calls one' });
+      return { inputs: subgraph.inputs, outputs: subgraph.outputs, invoke: () => invocations.get(index)?.() };
+    },
+  };
+  for (const index of reachable(model, start)) subgraphs.set(index, bindSubgraph(model, index, { arithmetic, allocate, memory, shared }));
+  return { ...(subgraphs.get(start) as BoundSubgraph), subgraphs, memory, shared };
+}
+
+interface Binding {
+  readonly arithmetic: Arithmetic;
+  readonly allocate: boolean;
+  readonly memory: LinearMemory;
+  readonly shared: SharedState;
+}
+
+function bindSubgraph(model: Model, at: number, { arithmetic, allocate, memory, shared }: Binding): BoundSubgraph {
+  const subgraph = subgraphOf(model, at);
+  checkDataflow(model, subgraph);
+  const plan = greedyPlan(allocate ? tensorRequests(model, subgraph) : []);
+  if (plan.headBytes > maxTensorBytes) throw fail('TENSOR_TOO_LARGE', { bytes: plan.headBytes, limit: maxTensorBytes });
   const arena = memory.reserve(plan.headBytes);
   const offsets = new Map(plan.buffers.map((buffer) => [buffer.tensor, buffer.offset]));
   const addressOf = (index: number): number => {
@@ -69,41 +108,81 @@ function bindGraph(model: Model, arithmetic: Arithmetic, allocate: boolean): Gra
   const operators = subgraph.operators.map((operator, index): OperatorContext => {
     const name = operatorName(model, operator) as OperatorName;
     return {
-      place: `operator ${index} ${name}`,
+      place: `operator ${index} ${name}${at === 0 ? '' : ` of subgraph ${at}`}`,
       name,
       inputs: Array.from(operator.inputs ?? [], (input) => (input < 0 ? null : (operands[input] as Operand))),
       outputs: pick(operator.outputs),
       options: operator.builtinOptions,
       arithmetic,
+      shared,
     };
   });
-  return { operands, operators, inputs: pick(subgraph.inputs), outputs: pick(subgraph.outputs), memory };
+  return { operands, operators, inputs: pick(subgraph.inputs), outputs: pick(subgraph.outputs) };
+}
+
+/** The subgraphs that an operator calls. */
+function callsOf({ builtinOptions }: Operator): number[] {
+  switch (builtinOptions?.kind) {
+    case 'IfOptions':
+      return [builtinOptions.thenSubgraphIndex, builtinOptions.elseSubgraphIndex];
+    case 'WhileOptions':
+      return [builtinOptions.condSubgraphIndex, builtinOptions.bodySubgraphIndex];
+    case 'CallOnceOptions':
+      return [builtinOptions.initSubgraphIndex];
+    default:
+      return [];
+  }
+}
+
+function subgraphOf(model: Model, index: number): SubGraph {
+  const subgraph = model.subgraphs[index];
+  if (subgraph === undefined) throw fail('TFLITE_INVALID', { reason: `there is no subgraph ${index}`, where: 'an operator that calls one' });
+  return subgraph;
+}
+
+/**
+ * A subgraph and all that it calls, directly or not.
+ * @throws TFLITE_INVALID where one calls itself
+ */
+function reachable(model: Model, start: number): Set<number> {
+  const found = new Set<number>();
+  const visit = (index: number, path: readonly number[]): void => {
+    if (path.includes(index)) throw fail('TFLITE_INVALID', { reason: `subgraph ${index} calls itself`, where: `subgraph ${path.at(-1)}` });
+    const seen = found.has(index);
+    found.add(index);
+    if (seen) return;
+    for (const operator of subgraphOf(model, index).operators) for (const called of callsOf(operator)) visit(called, [...path, index]);
+  };
+  visit(start, []);
+  return found;
 }
 
 /** Whether the simulator has a kernel for every operator of the model. */
 export function simulates(model: Model): boolean {
-  return missingOperators(model).length === 0;
+  return missingOperators(model, 0).length === 0;
 }
 
-function missingOperators(model: Model): { index: number; name: string }[] {
-  return mainSubgraph(model)
-    .operators.map((operator, index) => ({ index, name: operatorName(model, operator) }))
-    .filter(({ name }) => !operatorFamilies.has(name));
+function missingOperators(model: Model, start: number): { place: string; name: string }[] {
+  return [...reachable(model, start)].flatMap((at) =>
+    subgraphOf(model, at)
+      .operators.map((operator, index) => ({ place: at === 0 ? `${index}` : `${index} of subgraph ${at}`, name: operatorName(model, operator) }))
+      .filter(({ name }) => !operatorFamilies.has(name)),
+  );
 }
 
 /** @throws OPERATORS_UNSUPPORTED with every operator that has no kernel */
-export function refuseUnsupported(model: Model): void {
-  const missing = missingOperators(model);
+export function refuseUnsupported(model: Model, start = 0): void {
+  const missing = missingOperators(model, start);
   if (missing.length === 0) return;
-  const byName = new Map<string, number[]>();
-  for (const { index, name } of missing) byName.set(name, [...(byName.get(name) ?? []), index]);
+  const byName = new Map<string, string[]>();
+  for (const { place, name } of missing) byName.set(name, [...(byName.get(name) ?? []), place]);
   const operators = [...byName].map(([name, places]) => `${name} (operator ${places.join(', ')})`).join('; ');
   throw fail('OPERATORS_UNSUPPORTED', { count: missing.length, operators });
 }
 
 /** Every tensor is there before it is read, and nothing writes over what the file holds. */
-function checkDataflow(model: Model): void {
-  const { tensors, operators, inputs, outputs } = mainSubgraph(model);
+function checkDataflow(model: Model, subgraph: SubGraph): void {
+  const { tensors, operators, inputs, outputs } = subgraph;
   const invalid = (index: number, reason: string, where: string): Error =>
     fail('TFLITE_INVALID', { reason: `tensor ${tensorLabel(index, tensors[index] as Tensor)} ${reason}`, where });
   const constant = tensors.map((tensor) => constantBytes(model, tensor) !== null);
@@ -115,7 +194,8 @@ function checkDataflow(model: Model): void {
     if (known.has(index)) throw invalid(index, 'is written twice', where);
     known.add(index);
   };
-  if ((outputs?.length ?? 0) === 0) throw fail('TFLITE_INVALID', { reason: 'it has no outputs', where: 'the main subgraph' });
+  if ((outputs?.length ?? 0) === 0 && subgraph === mainSubgraph(model))
+    throw fail('TFLITE_INVALID', { reason: 'it has no outputs', where: 'the main subgraph' });
   for (const index of new Set(inputs ?? [])) define(index, 'the inputs');
   operators.forEach((operator, o) => {
     const where = `operator ${o} ${operatorName(model, operator)}`;
@@ -188,6 +268,7 @@ export function viewOf(type: ElementType, buffer: ArrayBufferLike, offset: numbe
     case 'int16':
       return new Int16Array(buffer, offset, count);
     case 'int32':
+    case 'resource':
       return new Int32Array(buffer, offset, count);
     case 'uint32':
       return new Uint32Array(buffer, offset, count);

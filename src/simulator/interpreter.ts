@@ -29,6 +29,8 @@ export interface InterpreterOptions {
    * bounds assertions. All give the same bits.
    */
   readonly kernels?: 'fast' | 'plain' | 'checked';
+  /** Runs the subgraph of this signature instead of the main one. */
+  readonly signature?: string | undefined;
 }
 
 export class Interpreter {
@@ -38,9 +40,10 @@ export class Interpreter {
   private readonly steps: readonly (() => void)[];
 
   /** @throws OPERATORS_UNSUPPORTED, OPERATOR_INVALID, TENSOR_SHAPE_DYNAMIC, TENSOR_TOO_LARGE, TFLITE_INVALID */
-  constructor(model: Model, { profile = defaultKernelProfile, kernels = 'fast' }: InterpreterOptions = {}) {
-    this.graph = buildGraph(model, kernelProfiles[profile]);
-    this.steps = prepareSteps(this.graph, kernels);
+  constructor(model: Model, { profile = defaultKernelProfile, kernels = 'fast', signature }: InterpreterOptions = {}) {
+    const start = signature === undefined ? 0 : subgraphOfSignature(model, signature);
+    this.graph = buildGraph(model, kernelProfiles[profile], start);
+    this.steps = prepareSteps(this.graph, kernels, start);
     this.inputs = this.graph.inputs.map((operand) => describeOperand(model, operand));
     this.outputs = this.graph.outputs.map((operand) => describeOperand(model, operand));
   }
@@ -72,9 +75,11 @@ export class Interpreter {
 
   /** Gives every variable its initial value: 0, the zero point for int8 (TFLM ResetVariableTensors). */
   reset(): void {
-    for (const { variable, data, type, zeroPoint } of this.graph.operands) {
-      if (variable) (data as Int8Array).fill(type === 'int8' ? (zeroPoint[0] ?? 0) : 0);
+    for (const { operands } of this.graph.subgraphs.values()) {
+      for (const { variable, data, type, zeroPoint } of operands) if (variable) (data as Int8Array).fill(type === 'int8' ? (zeroPoint[0] ?? 0) : 0);
     }
+    this.graph.shared.resources.reset();
+    this.graph.shared.done.clear();
   }
 
   /** Computes the outputs from the inputs; variables keep what the last invocation left. */
@@ -123,24 +128,45 @@ export class Interpreter {
   }
 }
 
-/** One function per operator. The plain kernel's preparation checks each, whichever kernel then runs. */
-function prepareSteps({ operators, memory }: Graph, choice: 'fast' | 'plain' | 'checked'): (() => void)[] {
+/**
+ * One function per operator of the subgraph that is run; those of the others are behind what calls them. The plain kernel's preparation
+ * checks each, whichever kernel then runs.
+ */
+function prepareSteps({ subgraphs, memory, shared }: Graph, choice: 'fast' | 'plain' | 'checked', start: number): (() => void)[] {
   const build = choice === 'plain' || !hasKernels(choice) ? null : choice;
   const tensorsEnd = memory.end;
-  const fast = operators.map((context) => (build === null ? null : (fastKernels.get(context.name)?.(context, memory) ?? null)));
-  const regionsAt = memory.reserve(build === 'checked' ? 8 * Math.max(...operators.map(({ inputs, outputs }) => inputs.length + outputs.length + 1)) : 0);
+  const contexts = [...subgraphs.values()].flatMap(({ operators }) => operators);
+  const fast = new Map(contexts.map((context) => [context, build === null ? null : (fastKernels.get(context.name)?.(context, memory) ?? null)]));
+  const regionsAt = memory.reserve(build === 'checked' ? 8 * Math.max(0, ...contexts.map(({ inputs, outputs }) => inputs.length + outputs.length + 1)) : 0);
   memory.seal(build !== null);
   const kernels = build === null || memory.memory === null ? null : kernelsOn(memory.memory, build);
-  return operators.map((context, i) => {
+  const stepOf = (context: OperatorContext): (() => void) => {
     const family = operatorFamilies.get(context.name);
     if (family === undefined) throw fail('INTERNAL', { reason: `${context.name} has no kernel` });
     const plain = family.prepare(context);
-    const step = fast[i] ?? null;
+    const step = fast.get(context) ?? null;
     if (step === null || kernels === null) return plain;
     const { scratchAt } = memory;
     const compute = (): void => step(kernels, scratchAt);
     return build === 'checked' ? withRegions(compute, context, kernels, memory, tensorsEnd, regionsAt) : compute;
-  });
+  };
+  for (const [index, { operators }] of subgraphs) {
+    if (index === start) continue;
+    const steps = operators.map(stepOf);
+    shared.invocations.set(index, () => {
+      for (const step of steps) step();
+    });
+  }
+  return (subgraphs.get(start)?.operators ?? []).map(stepOf);
+}
+
+/** @throws SIGNATURE_UNKNOWN */
+function subgraphOfSignature(model: Model, key: string): number {
+  const found = model.signatureDefs.find(({ signatureKey }) => signatureKey === key);
+  if (found === undefined) {
+    throw fail('SIGNATURE_UNKNOWN', { signature: key, known: model.signatureDefs.map(({ signatureKey }) => signatureKey).join(', ') || 'none' });
+  }
+  return found.subgraphIndex;
 }
 
 /** Declares to the checked kernels what the operator may touch: its tensors, and what kernels reserved for themselves. */

@@ -21,7 +21,7 @@ const typeNames = new Map<number, TensorTypeName>(Object.entries(TensorType).map
 const operatorNames = new Map<number, OperatorName>(Object.entries(BuiltinOperator).map(([name, code]) => [code, name as OperatorName]));
 
 /** The types that the simulator and the quantizer compute with; names as numpy writes them. */
-export type ElementType = 'float32' | 'float16' | 'int4' | 'int8' | 'uint8' | 'int16' | 'int32' | 'uint32' | 'int64' | 'bool';
+export type ElementType = 'float32' | 'float16' | 'int4' | 'int8' | 'uint8' | 'int16' | 'int32' | 'uint32' | 'int64' | 'bool' | 'resource';
 
 const elementTypes = new Map<number, ElementType>([
   [TensorType.FLOAT32, 'float32'],
@@ -34,8 +34,21 @@ const elementTypes = new Map<number, ElementType>([
   [TensorType.UINT32, 'uint32'],
   [TensorType.INT64, 'int64'],
   [TensorType.BOOL, 'bool'],
+  [TensorType.RESOURCE, 'resource'],
 ]);
-const elementBits: Record<ElementType, number> = { float32: 32, float16: 16, int4: 4, int8: 8, uint8: 8, int16: 16, int32: 32, uint32: 32, int64: 64, bool: 8 };
+const elementBits: Record<ElementType, number> = {
+  float32: 32,
+  float16: 16,
+  int4: 4,
+  int8: 8,
+  uint8: 8,
+  int16: 16,
+  int32: 32,
+  uint32: 32,
+  int64: 64,
+  bool: 8,
+  resource: 32,
+};
 
 /** Lower-case name of a tensor's type, `type17` for a code beyond the schema. */
 export function typeName(code: number): string {

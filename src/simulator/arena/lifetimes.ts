@@ -9,6 +9,7 @@ import {
   elementTypeOf,
   type Model,
   mainSubgraph,
+  type SubGraph,
   staticShape,
   tensorLabel,
   typeName,
@@ -25,9 +26,8 @@ export interface BufferRequest {
   readonly last: number;
 }
 
-/** The planned tensors of the main subgraph, by index. */
-export function tensorRequests(model: Model): BufferRequest[] {
-  const subgraph = mainSubgraph(model);
+/** The planned tensors of a subgraph, the main one unless said otherwise, by index. */
+export function tensorRequests(model: Model, subgraph: SubGraph = mainSubgraph(model)): BufferRequest[] {
   const first = new Map<number, number>();
   const last = new Map<number, number>();
   const touch = (tensor: number, time: number): void => {

@@ -9,6 +9,7 @@ import { div, floorDiv, floorMod, logicalAnd, logicalOr, maximum, minimum, pow, 
 import { cast } from './cast.js';
 import { equal, greater, greaterEqual, less, lessEqual, notEqual } from './comparisons.js';
 import { concatenation } from './concatenation.js';
+import { assignVariable, callOnce, ifOperator, readVariable, varHandle, whileOperator } from './control-flow.js';
 import { conv2d } from './conv-2d.js';
 import { depthwiseConv2d } from './depthwise-conv-2d.js';
 import { elu } from './elu.js';
@@ -46,11 +47,13 @@ const families: readonly OperatorFamily[] = [
   addN,
   argMax,
   argMin,
+  assignVariable,
   averagePool2d,
   batchMatmul,
   batchToSpaceNd,
   broadcastArgs,
   broadcastTo,
+  callOnce,
   cast,
   ceil,
   concatenation,
@@ -78,6 +81,7 @@ const families: readonly OperatorFamily[] = [
   greater,
   greaterEqual,
   hardSwish,
+  ifOperator,
   l2Normalization,
   l2Pool2d,
   leakyRelu,
@@ -106,6 +110,7 @@ const families: readonly OperatorFamily[] = [
   quantize,
   range,
   rank,
+  readVariable,
   reduceAll,
   reduceAny,
   reduceMax,
@@ -147,6 +152,8 @@ const families: readonly OperatorFamily[] = [
   transposeConv,
   unidirectionalSequenceLstm,
   unpack,
+  varHandle,
+  whileOperator,
   zerosLike,
 ];
 

@@ -36,6 +36,49 @@ export interface OperatorContext {
   readonly outputs: readonly Operand[];
   readonly options: BuiltinOptions | null;
   readonly arithmetic: Arithmetic;
+  /** What the operators of a model share. */
+  readonly shared: SharedState;
+}
+
+/** A subgraph that an operator calls: its inputs are written, it is invoked, its outputs are read. */
+export interface CalledSubgraph {
+  readonly inputs: readonly Operand[];
+  readonly outputs: readonly Operand[];
+  readonly invoke: () => void;
+}
+
+export interface SharedState {
+  /** @throws TFLITE_INVALID where there is no such subgraph */
+  readonly subgraph: (index: number) => CalledSubgraph;
+  /** Resource variables by name, and by the handle that VAR_HANDLE gives for the name. */
+  readonly resources: Resources;
+  /** What happens at most once after a reset is named here. */
+  readonly done: Set<string>;
+}
+
+/** The bytes of resource variables; a handle is a small number. */
+export class Resources {
+  private readonly handles = new Map<string, number>();
+  private readonly values = new Map<number, Uint8Array>();
+
+  handleOf(name: string): number {
+    const handle = this.handles.get(name) ?? this.handles.size;
+    this.handles.set(name, handle);
+    return handle;
+  }
+
+  /** Null for a variable that nothing has assigned. */
+  read(handle: number): Uint8Array | null {
+    return this.values.get(handle) ?? null;
+  }
+
+  assign(handle: number, bytes: Uint8Array): void {
+    this.values.set(handle, bytes.slice());
+  }
+
+  reset(): void {
+    this.values.clear();
+  }
 }
 
 /** How much work an operator is, for latency estimates. */

@@ -1,0 +1,138 @@
+// IF, WHILE, CALL_ONCE: operators that call other subgraphs of the model; VAR_HANDLE, READ_VARIABLE, ASSIGN_VARIABLE: variables that
+// subgraphs share by name.
+
+import type { ElementType } from '../../tflite/index.js';
+import {
+  type CalledSubgraph,
+  inputOf,
+  invalid,
+  type Operand,
+  type OperatorContext,
+  type OperatorFamily,
+  type OperatorMemory,
+  optionsOf,
+  outputOf,
+  requireShape,
+  requireType,
+} from './operator.js';
+import { anyType } from './rearrange.js';
+
+const bytesOf = ({ data }: Operand): Uint8Array => new Uint8Array(data.buffer, data.byteOffset, data.byteLength);
+
+/** Copies operands one to one, all read before any is written. */
+function mover(context: OperatorContext, from: readonly Operand[], to: readonly Operand[], what: string): () => void {
+  if (from.length !== to.length) throw invalid(context, `${from.length} tensors for ${to.length} ${what}`);
+  to.forEach((target, i) => {
+    requireType(context, target, (from[i] as Operand).type);
+    requireShape(context, target, (from[i] as Operand).shape);
+  });
+  return () => {
+    const values = from.map((operand) => bytesOf(operand).slice());
+    for (const [i, target] of to.entries()) bytesOf(target).set(values[i] as Uint8Array);
+  };
+}
+
+function givenInputs(context: OperatorContext, first: number): Operand[] {
+  return context.inputs.slice(first).map((_, i) => inputOf(context, first + i));
+}
+
+/** Gives arguments to a subgraph, invokes it, and takes its results. */
+function caller(context: OperatorContext, called: CalledSubgraph, from: readonly Operand[], to: readonly Operand[]): () => void {
+  const give = mover(context, from, called.inputs, 'inputs of the subgraph');
+  const take = mover(context, called.outputs, to, 'results');
+  return () => {
+    give();
+    called.invoke();
+    take();
+  };
+}
+
+function prepareIf(context: OperatorContext): () => void {
+  const condition = inputOf(context, 0);
+  const { thenSubgraphIndex, elseSubgraphIndex } = optionsOf(context, 'IfOptions');
+  requireType(context, condition, 'bool');
+  if (condition.count !== 1) throw invalid(context, `a condition of ${condition.count} elements`);
+  const [yes, no] = [thenSubgraphIndex, elseSubgraphIndex].map((index) =>
+    caller(context, context.shared.subgraph(index), givenInputs(context, 1), context.outputs),
+  ) as [() => void, () => void];
+  return () => {
+    if ((condition.data as Uint8Array)[0] !== 0) yes();
+    else no();
+  };
+}
+
+/** The outputs hold the state from one turn to the next. */
+function prepareWhile(context: OperatorContext): () => void {
+  const { condSubgraphIndex, bodySubgraphIndex } = optionsOf(context, 'WhileOptions');
+  const [condition, body] = [condSubgraphIndex, bodySubgraphIndex].map((index) => context.shared.subgraph(index)) as [CalledSubgraph, CalledSubgraph];
+  const [flag] = condition.outputs;
+  if (flag === undefined || flag.type !== 'bool' || flag.count !== 1) throw invalid(context, 'its condition must give one bool');
+  const begin = mover(context, givenInputs(context, 0), context.outputs, 'outputs');
+  const ask = mover(context, context.outputs, condition.inputs, 'inputs of the condition');
+  const turn = caller(context, body, context.outputs, context.outputs);
+  return () => {
+    begin();
+    for (;;) {
+      ask();
+      condition.invoke();
+      if ((flag.data as Uint8Array)[0] === 0) return;
+      turn();
+    }
+  };
+}
+
+function prepareCallOnce(context: OperatorContext): () => void {
+  const { initSubgraphIndex } = optionsOf(context, 'CallOnceOptions');
+  const { subgraph, done } = context.shared;
+  const called = subgraph(initSubgraphIndex);
+  if (called.inputs.length > 0 || called.outputs.length > 0) throw invalid(context, 'it calls a subgraph with inputs or outputs');
+  return () => {
+    if (done.has(context.place)) return;
+    done.add(context.place);
+    called.invoke();
+  };
+}
+
+function prepareVarHandle(context: OperatorContext): () => void {
+  const { container, sharedName } = optionsOf(context, 'VarHandleOptions');
+  const output = outputOf(context);
+  requireType(context, output, 'resource');
+  const handle = context.shared.resources.handleOf(`${container ?? ''}/${sharedName ?? ''}`);
+  return () => (output.data as Int32Array).fill(handle);
+}
+
+function handleOf(context: OperatorContext): () => number {
+  const resource = inputOf(context, 0);
+  if (resource.type !== 'resource' && resource.type !== 'int32') throw invalid(context, `tensor ${resource.label} is ${resource.type}, no resource`);
+  return () => (resource.data as Int32Array)[0] as number;
+}
+
+/** A variable that nothing has assigned is all zeros, as the memory that TFLM sets aside for it. */
+function prepareRead(context: OperatorContext): () => void {
+  const handle = handleOf(context);
+  const output = outputOf(context);
+  return () => {
+    const value = context.shared.resources.read(handle());
+    const target = bytesOf(output);
+    if (value === null) target.fill(0);
+    else if (value.byteLength === target.byteLength) target.set(value);
+    else throw invalid(context, `the variable holds ${value.byteLength} bytes, tensor ${output.label} ${target.byteLength}`);
+  };
+}
+
+function prepareAssign(context: OperatorContext): () => void {
+  const handle = handleOf(context);
+  const value = inputOf(context, 1);
+  return () => context.shared.resources.assign(handle(), bytesOf(value));
+}
+
+function family(name: OperatorFamily['name'], types: readonly ElementType[], prepare: OperatorFamily['prepare'], memory: OperatorMemory = {}): OperatorFamily {
+  return { name, types, prepare, work: () => ({ kind: 'copy', macs: 0 }), memory: () => memory };
+}
+
+export const ifOperator = family('IF', ['bool'], prepareIf, { options: [8, 4], persistent: [8] });
+export const whileOperator = family('WHILE', anyType, prepareWhile, { options: [8, 4], persistent: [12] });
+export const callOnce = family('CALL_ONCE', [], prepareCallOnce, { options: [4, 4], persistent: [8] });
+export const varHandle = family('VAR_HANDLE', [], prepareVarHandle, { options: [8, 4], persistent: [4] });
+export const readVariable = family('READ_VARIABLE', ['resource'], prepareRead);
+export const assignVariable = family('ASSIGN_VARIABLE', ['resource'], prepareAssign);
