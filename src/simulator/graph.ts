@@ -49,7 +49,7 @@ export interface GraphState extends SharedState {
 }
 
 /** Beyond this the host does not try; devices have far less. */
-const maxTensorBytes = 2 ** 30;
+const maxTensorBytes = 2 ** 29;
 
 /**
  * Binds a subgraph, the main one unless said otherwise, and those that it calls.

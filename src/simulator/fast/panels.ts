@@ -111,7 +111,8 @@ function channelOf({ weight, depth, bias, inputZero, multipliers }: Int8Weights,
   }
   if (isExact(rescaling, positive, Math.max(-lowest, highest))) return { ...rescaling, bias: own - inputZero * sum, values };
   // Dead channels have tiny scales: whatever the input, they give the same.
-  if (lowest < int32Min || highest > int32Max) return null;
+  // Without a shift to the left, which may wrap, results grow with sums.
+  if (rescaling.shift > 0 || lowest < int32Min || highest > int32Max) return null;
   const resultOf = (total: number): number => {
     const result = multiplyDoubleRounding(total, rescaling.multiplier, rescaling.shift);
     return Math.max(positive ? 0 : -512, Math.min(512, result));

@@ -153,12 +153,17 @@ export function requireRank(context: OperatorContext, operand: Operand, rank: nu
   if (operand.shape.length !== rank) throw invalid(context, `tensor ${operand.label} has rank ${operand.shape.length}, not ${rank}`);
 }
 
+const zeroPointLimits: Partial<Record<ElementType, readonly [number, number]>> = { int8: [-128, 127], uint8: [0, 255], int16: [-32768, 32767] };
+
 /** Scale and zero point of a per-tensor quantized operand. */
 export function quantizationOf(context: OperatorContext, operand: Operand): { scale: number; zeroPoint: number } {
   const scale = operand.scale[0];
   if (scale === undefined) throw invalid(context, `tensor ${operand.label} is ${operand.type} but has no scale`);
   if (!(scale > 0 && scale < Infinity)) throw invalid(context, `tensor ${operand.label} has scale ${scale}`);
-  return { scale, zeroPoint: operand.zeroPoint[0] ?? 0 };
+  const zeroPoint = operand.zeroPoint[0] ?? 0;
+  const [low, high] = zeroPointLimits[operand.type] ?? [-(2 ** 31), 2 ** 31 - 1];
+  if (zeroPoint < low || zeroPoint > high) throw invalid(context, `tensor ${operand.label} is ${operand.type} with zero point ${zeroPoint}`);
+  return { scale, zeroPoint };
 }
 
 /** The prepare function of the operand's type, or an error that names the types there are. */

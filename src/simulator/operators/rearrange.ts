@@ -149,6 +149,7 @@ export const resizeNearestNeighbor = family(
     requireRank(context, input, 4);
     const [n, h, w, c] = input.shape as [number, number, number, number];
     const [height = 0, width = 0] = constantIntegers(context, inputOf(context, 1));
+    requireShape(context, outputOf(context), [n, height, width, c]);
     const rows = Array.from({ length: height }, (_, y) => nearest(y, h, height, alignCorners, halfPixelCenters));
     const columns = Array.from({ length: width }, (_, x) => nearest(x, w, width, alignCorners, halfPixelCenters));
     return { shape: [n, height, width, c], place: ([b, y, x, d]) => [b as number, rows[y as number] as number, columns[x as number] as number, d as number] };

@@ -78,7 +78,8 @@ export const unpack = family(
   (context) => {
     const input = inputOf(context, 0);
     const axis = resolveAxis(context, optionsOf(context, 'UnpackOptions').axis, input.shape.length);
-    const sizes = new Array<number>(input.shape[axis] as number).fill(1);
+    if (input.shape[axis] !== context.outputs.length) throw invalid(context, `${context.outputs.length} outputs for an axis of ${input.shape[axis]}`);
+    const sizes = context.outputs.map(() => 1);
     return parts(context, input, axis, sizes, () => input.shape.toSpliced(axis, 1));
   },
   { options: [8, 4] },

@@ -44,6 +44,9 @@ export function windowOf(
   const { strideH, strideW, dilationHFactor: dilationH = 1, dilationWFactor: dilationW = 1 } = options;
   if (strideH < 1 || strideW < 1 || dilationH < 1 || dilationW < 1) throw invalid(context, 'stride and dilation must be at least 1');
   if (filterHeight < 1 || filterWidth < 1 || inputHeight < 1 || inputWidth < 1) throw invalid(context, 'an empty window or input');
+  // Positions are computed in 32 bits, here and on the device.
+  const farthest = Math.max(strideH * inputHeight + dilationH * filterHeight, strideW * inputWidth + dilationW * filterWidth);
+  if (farthest >= 2 ** 30) throw invalid(context, 'stride or dilation reach too far');
   const same = options.padding === Padding.SAME;
   const vertical = along(inputHeight, filterHeight, strideH, dilationH, same);
   const horizontal = along(inputWidth, filterWidth, strideW, dilationW, same);
