@@ -4,6 +4,7 @@ import { fail } from '../errors.js';
 import { arenaOf, overflowRisks, simulates } from '../simulator/index.js';
 import { type Model, mainSubgraph, operatorName, type Tensor, tensorLabel, typeName } from '../tflite/index.js';
 import { type Budget, budgetOf, runtimeKernelsOf } from './budget.js';
+import { cmsisNnDifferences } from './kernel-differences.js';
 import { estimateLatency, type LatencyEstimate } from './latency.js';
 import type { Target } from './load.js';
 
@@ -23,7 +24,7 @@ export interface CheckReason {
 
 /** What does not keep the model from running, but may make it wrong. */
 export interface CheckWarning {
-  readonly code: 'ACCUMULATOR_OVERFLOW';
+  readonly code: 'ACCUMULATOR_OVERFLOW' | 'KERNEL_DIFFERENCE';
   readonly message: string;
   readonly hint: string;
 }
@@ -92,16 +93,29 @@ export function checkModel(model: Model, target: Target, flashBytes: number): Ch
     target: target.id,
     fits: reasons.length === 0,
     reasons,
-    warnings: overflowRisks(model).map(({ operator, op, tensor, channel, channels }) => ({
-      code: 'ACCUMULATOR_OVERFLOW',
-      message: `operator ${operator} ${op}: some inputs could overflow the 32-bit accumulator of ${channels} channel(s) of weights ${tensor}, first channel ${channel}`,
-      hint: 'quantize the float model with `atoll quantize`, which chooses scales under which no accumulator overflows',
-    })),
+    warnings: warningsOf(model, target),
     operators,
     memory: { flashBytes, arenaBytes: arena?.arenaBytes ?? null, headBytes: arena?.headBytes ?? null, tailBytes: arena?.tailBytes ?? null, budgets },
     // The figures of a target are for integers.
     latencyMs: simulated && wrongTypes.length === 0 ? estimateLatency(model, target) : null,
   };
+}
+
+function warningsOf(model: Model, target: Target): CheckWarning[] {
+  const kernels = runtimeKernelsOf(target);
+  const differences = kernels?.library === 'cmsis-nn' ? cmsisNnDifferences(model, kernels.simd === 'mve') : [];
+  return [
+    ...overflowRisks(model).map(({ operator, op, tensor, channel, channels }) => ({
+      code: 'ACCUMULATOR_OVERFLOW' as const,
+      message: `operator ${operator} ${op}: some inputs could overflow the 32-bit accumulator of ${channels} channel(s) of weights ${tensor}, first channel ${channel}`,
+      hint: 'quantize the float model with `atoll quantize`, which chooses scales under which no accumulator overflows',
+    })),
+    ...differences.map(({ operator, op, what }) => ({
+      code: 'KERNEL_DIFFERENCE' as const,
+      message: `operator ${operator} ${op}: CMSIS-NN may compute otherwise than the simulator: ${what}`,
+      hint: 'compare device and simulator on your data (`atoll evaluate --device`), or link the reference kernel of this operator',
+    })),
+  ];
 }
 
 /** @throws MODEL_DOES_NOT_FIT with every reason */

@@ -87,21 +87,23 @@ interface Arithmetics {
 }
 
 /** Every batch goes through its steps on its own. `input` and `hidden` of a gate are the positions of their first elements. */
-function sequence(lstm: Lstm, { gate, logistic, tanhGate, cell, hidden }: Arithmetics): () => void {
+function sequence(context: OperatorContext, lstm: Lstm, { gate, logistic, tanhGate, cell, hidden }: Arithmetics): () => void {
   const { batches, steps, depth, units, timeMajor, cellTanh } = lstm;
   const [hiddenState, cellState, output] = [lstm.hidden.data, lstm.cell.data, lstm.output.data] as [Float32Array, Float32Array, Float32Array];
   const activateCell = cellTanh ? tanhGate : logistic;
   const outputs = new Float64Array(units);
+  const forget = context.arithmetic.keepsLstmState ? null : stateReset(lstm);
   return () => {
+    forget?.();
     for (let b = 0; b < batches; b++) {
       const state = b * units;
       for (let t = 0; t < steps; t++) {
         const row = timeMajor ? t * batches + b : b * steps + t;
         for (let u = 0; u < units; u++) {
           const of = (name: GateName): number => gate(name, u, row * depth, state);
-          const forget = logistic(of('forget'));
+          const keep = logistic(of('forget'));
           const update = activateCell(of('cell'));
-          const next = cell(forget, cellState[state + u] as number, logistic(of('input')), update);
+          const next = cell(keep, cellState[state + u] as number, logistic(of('input')), update);
           outputs[u] = logistic(of('output'));
           cellState[state + u] = next;
         }
@@ -113,6 +115,14 @@ function sequence(lstm: Lstm, { gate, logistic, tanhGate, cell, hidden }: Arithm
         }
       }
     }
+  };
+}
+
+function stateReset({ hidden, cell }: Lstm): () => void {
+  const zero = hidden.type === 'int8' ? (hidden.zeroPoint[0] ?? 0) : 0;
+  return () => {
+    (hidden.data as Int8Array).fill(zero);
+    (cell.data as Int16Array).fill(0);
   };
 }
 
@@ -161,7 +171,7 @@ function prepareInteger(context: OperatorContext): () => void {
   // The table of tanh takes units of 1 / (3 * 2^12).
   const shift = 12 + power;
   const tableInput = shift >= 0 ? (value: number) => value * 3 * 2 ** shift : (value: number) => (value * 3 + 2 ** (-shift - 1)) >> -shift;
-  return sequence(lstm, {
+  return sequence(context, lstm, {
     gate: (name, unit, from, state) => clamp(products[name].input(unit, from) + products[name].recurrent(unit, state), -32768, 32767),
     logistic: (gate) => logisticInt16(gate * 3),
     tanhGate: (gate) => tanhInt16(gate * 3),
@@ -188,7 +198,7 @@ function prepareFloat(context: OperatorContext): () => void {
     return sum;
   };
   const [values, state] = [input.data, hidden.data] as [Float32Array, Float32Array];
-  return sequence(lstm, {
+  return sequence(context, lstm, {
     gate: (name, unit, from, stateFrom) => {
       const gate = gates[name];
       const bias = gate.bias === null ? 0 : ((gate.bias.data as Float32Array)[unit] as number);

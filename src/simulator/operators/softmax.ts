@@ -82,6 +82,7 @@ function prepareInt16(context: OperatorContext): () => void {
   const { requantize } = context.arithmetic;
   const from = input.data as Int16Array;
   const to = output.data as Int16Array;
+  if (depth === 1) return () => to.fill(context.arithmetic.softmaxOfOne);
   return () => {
     for (let r = 0; r < rows; r++) {
       const start = r * depth;

@@ -28,7 +28,7 @@ test('an image holds the model, and what a device needs to prove it', () => {
     format: 1,
     version: '7',
     target: 'pico',
-    profile: 'tflm-reference',
+    profile: 'cmsis-nn',
     agreement: 'exact',
     operators: [9],
     model_bytes: bytes.byteLength,

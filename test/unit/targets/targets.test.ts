@@ -115,6 +115,22 @@ describe('check', () => {
     expect(result.memory.arenaBytes).toBeNull();
   });
 
+  test('where CMSIS-NN differs, check says so', async () => {
+    const filter = { shape: [1, 1, 1, 1], type: TensorType.INT8, data: Int8Array.of(3), scale: 1 };
+    const pixels = { shape: [1, 2, 2, 1], type: TensorType.INT8, scale: 1 };
+    const large = { ...pixels, shape: [1, 4, 4, 1] };
+    const options = { kind: 'TransposeConvOptions', padding: 0, strideH: 2, strideW: 2, fusedActivationFunction: 0, quantizedBiasType: 0 } as const;
+    const model = modelOf(
+      [{ shape: [4], data: Int32Array.of(1, 4, 4, 1) }, filter, pixels, large],
+      [{ op: 'TRANSPOSE_CONV', inputs: [0, 1, 2], outputs: [3], options }],
+      [2],
+      [3],
+    );
+    const warnings = checkModel(model, await loadTarget('pico'), 1000).warnings;
+    expect(warnings.map(({ code, message }) => [code, message])).toEqual([['KERNEL_DIFFERENCE', expect.stringContaining('filter is smaller than its stride')]]);
+    expect(checkModel(model, await loadTarget('qemu-mps2-an386'), 1000).warnings).toEqual([]);
+  });
+
   test('on an Edge TPU everything after the first unmapped operator stays on the CPU', async () => {
     const quantized = { shape: [1, 2], type: TensorType.INT8, scale: 1 };
     const model = modelOf(
