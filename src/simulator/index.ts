@@ -4,7 +4,8 @@
 export type { PlannedBuffer } from './arena/greedy.js';
 export { type Arena, arenaOf } from './arena/index.js';
 export { roundHalfAway } from './arithmetic/fixed-point.js';
-export { defaultKernelProfile, type KernelProfile, kernelProfiles } from './arithmetic/profile.js';
+export { defaultKernelProfile, type KernelProfile, kernelProfiles, type ProfileDifference, profileDifferences } from './arithmetic/profile.js';
+export { fastKernels } from './fast/index.js';
 export { buildGraph, simulates } from './graph.js';
 export { bytesOf, Interpreter, type InterpreterOptions, inputsAndOutputs, type OperatorHook, type TensorInfo } from './interpreter.js';
 export { operatorFamilies } from './operators/index.js';

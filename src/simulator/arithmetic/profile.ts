@@ -47,3 +47,48 @@ export const kernelProfiles = {
 export type KernelProfile = keyof typeof kernelProfiles;
 
 export const defaultKernelProfile: KernelProfile = 'tflm-reference';
+
+export interface ProfileDifference {
+  readonly operator: string;
+  readonly arithmetic: Readonly<Record<KernelProfile, string>>;
+  readonly source: string;
+}
+
+const doubleRounding = 'double rounding';
+
+/** Where the profiles' arithmetic differs; everywhere else it is one and the same. For the reference pages. */
+export const profileDifferences: readonly ProfileDifference[] = [
+  {
+    operator: 'FULLY_CONNECTED',
+    arithmetic: { 'tflm-reference': doubleRounding, 'tflite-reference': 'single rounding, ties upwards, also of 64-bit sums', 'cmsis-nn': doubleRounding },
+    source: 'measured: TensorFlow 2.21 BUILTIN_REF, all 12,000 outputs of the kws model',
+  },
+  {
+    operator: 'SUB int8, int16',
+    arithmetic: {
+      'tflm-reference': 'ratios of scales in float32',
+      'tflite-reference': 'ratios of scales in double',
+      'cmsis-nn': 'ratios of scales in float32',
+    },
+    source: 'TFLM sub_common.cc at 90b983c2; vectors of TensorFlow 2.21',
+  },
+  {
+    operator: 'ADD int32',
+    arithmetic: { 'tflm-reference': 'no fused activation', 'tflite-reference': 'fused activation', 'cmsis-nn': 'no fused activation' },
+    source: 'TFLM add.cc; vectors of TensorFlow 2.21',
+  },
+  {
+    operator: 'UNIDIRECTIONAL_SEQUENCE_LSTM',
+    arithmetic: {
+      'tflm-reference': 'state lasts',
+      'tflite-reference': 'state lasts (float32 only is proven)',
+      'cmsis-nn': 'state is reset by every invocation',
+    },
+    source: 'measured: tflite-micro 90b983c2 with CMSIS-NN 4ab83cc3 on emulated Cortex-M4',
+  },
+  {
+    operator: 'SOFTMAX int16, rows of one element',
+    arithmetic: { 'tflm-reference': '32767', 'tflite-reference': '32767', 'cmsis-nn': '-32768' },
+    source: 'measured: tflite-micro 90b983c2 with CMSIS-NN 4ab83cc3',
+  },
+];
