@@ -25,6 +25,13 @@ export function convInt8(
   const pointwise = isPointwise(window);
   const pixel = window.inputChannels;
   const out = output + firstOutput;
+  if (dense && positions < 4) {
+    for (let position = 0; position < positions; position++) {
+      const row = input + firstInput + position * pixel;
+      multiply1(row, depth, panels, channels, out + position * outputChannels, positive, outputZero, low, high, packed);
+    }
+    return;
+  }
   for (let position = 0; position < positions; position += 4) {
     // The last four overlap the ones before; fewer than four in all repeat the last.
     const p0 = max(0, min(position, positions - 4));

@@ -11,10 +11,11 @@ import { insideBegin, insideEnd, Window } from './window';
 const header: usize = 32 + channelConstants;
 
 /**
+ * @param neighbourWeights for 3x3 filters of stride and dilation 1 the weights of `pairsOf3x3`, else 0
  * @param scratch twice 4 bytes per tap and one more if their number is odd, then `inputChannels` bytes that stand for the outside
  */
 export function depthwiseInt8(
-  geometry: usize, input: usize, output: usize, headers: usize, weights: usize, scratch: usize,
+  geometry: usize, input: usize, output: usize, headers: usize, weights: usize, neighbourWeights: usize, scratch: usize,
   inputZero: i32, positive: bool, outputZero: i32, low: i32, high: i32,
 ): void {
   const window = changetype<Window>(geometry);
@@ -32,6 +33,7 @@ export function depthwiseInt8(
   const begin = insideBegin(window.padLeft, window.strideW, window.outputWidth);
   const end = insideEnd(window.padLeft, window.strideW, window.outputWidth, window.inputWidth, (window.filterWidth - 1) * window.dilationW);
   const step = window.strideW * channels;
+  const neighbours = neighbourWeights != 0;
   for (let b = 0; b < window.batches; b++) {
     for (let y = 0; y < window.outputHeight; y++) {
       const top = y * window.strideH - window.padTop;
@@ -40,7 +42,13 @@ export function depthwiseInt8(
       while (x < window.outputWidth) {
         if (whole && x >= begin && x < end) {
           const first = input + ((b * window.inputHeight + top) * window.inputWidth + x * window.strideW - window.padLeft) * channels;
-          positions(end - x, first, step, offsets, pairs, headers, weights, channels, output, positive, outputZero, low, high);
+          // Two at once where neighbours share columns; the last of an odd number alone.
+          const twice = neighbours ? (end - x) & ~1 : 0;
+          if (twice > 0) {
+            pairsOf3x3(twice / 2, first, window.inputWidth * channels, headers, neighbourWeights, channels, output, positive, outputZero, low, high);
+          }
+          const alone = end - x - twice;
+          positions(alone, first + twice * step, step, offsets, pairs, headers, weights, channels, output + twice * channels, positive, outputZero, low, high);
           output += (end - x) * channels;
           x = end;
         } else {
@@ -56,14 +64,26 @@ export function depthwiseInt8(
 
 // @ts-ignore: decorator
 @inline
+function interleaveLow(a: v128, b: v128): v128 {
+  return v128.shuffle<i16>(a, b, 0, 8, 1, 9, 2, 10, 3, 11);
+}
+
+// @ts-ignore: decorator
+@inline
+function interleaveHigh(a: v128, b: v128): v128 {
+  return v128.shuffle<i16>(a, b, 4, 12, 5, 13, 6, 14, 7, 15);
+}
+
+// @ts-ignore: decorator
+@inline
 function pairLow(a: v128, b: v128, weights: v128): v128 {
-  return i32x4.dot_i16x8_s(v128.shuffle<i16>(a, b, 0, 8, 1, 9, 2, 10, 3, 11), weights);
+  return i32x4.dot_i16x8_s(interleaveLow(a, b), weights);
 }
 
 // @ts-ignore: decorator
 @inline
 function pairHigh(a: v128, b: v128, weights: v128): v128 {
-  return i32x4.dot_i16x8_s(v128.shuffle<i16>(a, b, 4, 12, 5, 13, 6, 14, 7, 15), weights);
+  return i32x4.dot_i16x8_s(interleaveHigh(a, b), weights);
 }
 
 /** `count` positions whose taps lie at `base` plus the table's entries; `base` then moves on by `step`. */
@@ -146,5 +166,91 @@ function positions(
     }
     base += step;
     output += channels;
+  }
+}
+
+/**
+ * `count` pairs of horizontal neighbours under 3x3 filters. Of four columns the upper two rows are interleaved one below the other, the third
+ * row two by two; both positions use them. Weights for each block of 8 channels, int16 pairs: columns 0, 1, 2 of the upper rows; then of
+ * the third row (0, 1) and (2, -) for the first position, (-, 0) and (1, 2) for the second.
+ */
+function pairsOf3x3(
+  count: i32, base: usize, line: i32, headers: usize, weights: usize, channels: i32, output: usize,
+  positive: bool, outputZero: i32, lowest: i32, highest: i32,
+): void {
+  const bias = positive ? roundingBias64(outputZero) : roundingBias(outputZero);
+  const low = i8x16.splat(<i8>lowest);
+  const high = i8x16.splat(<i8>highest);
+  for (; count > 0; count--) {
+    let constants = headers;
+    let w = weights;
+    for (let channel = 0; channel < channels; channel += 8) {
+      const own = <usize>min(channel, channels - 8);
+      touch(constants, header);
+      touch(w, 224);
+      let at = base + own;
+      let below = at + line;
+      touch(at, 8);
+      touch(below, 8);
+      let a = v128.load8x8_s(at), b = v128.load8x8_s(below);
+      let first0 = i32x4.add(v128.load(constants), pairLow(a, b, v128.load(w)));
+      let first1 = i32x4.add(v128.load(constants, 16), pairHigh(a, b, v128.load(w, 16)));
+      at += channels;
+      below += channels;
+      touch(at, 8);
+      touch(below, 8);
+      a = v128.load8x8_s(at), b = v128.load8x8_s(below);
+      let lower = interleaveLow(a, b), upper = interleaveHigh(a, b);
+      first0 = i32x4.add(first0, i32x4.dot_i16x8_s(lower, v128.load(w, 32)));
+      first1 = i32x4.add(first1, i32x4.dot_i16x8_s(upper, v128.load(w, 48)));
+      let second0 = i32x4.add(v128.load(constants), i32x4.dot_i16x8_s(lower, v128.load(w)));
+      let second1 = i32x4.add(v128.load(constants, 16), i32x4.dot_i16x8_s(upper, v128.load(w, 16)));
+      at += channels;
+      below += channels;
+      touch(at, 8);
+      touch(below, 8);
+      a = v128.load8x8_s(at), b = v128.load8x8_s(below);
+      lower = interleaveLow(a, b), upper = interleaveHigh(a, b);
+      first0 = i32x4.add(first0, i32x4.dot_i16x8_s(lower, v128.load(w, 64)));
+      first1 = i32x4.add(first1, i32x4.dot_i16x8_s(upper, v128.load(w, 80)));
+      second0 = i32x4.add(second0, i32x4.dot_i16x8_s(lower, v128.load(w, 32)));
+      second1 = i32x4.add(second1, i32x4.dot_i16x8_s(upper, v128.load(w, 48)));
+      at += channels;
+      below += channels;
+      touch(at, 8);
+      touch(below, 8);
+      a = v128.load8x8_s(at), b = v128.load8x8_s(below);
+      second0 = i32x4.add(second0, pairLow(a, b, v128.load(w, 64)));
+      second1 = i32x4.add(second1, pairHigh(a, b, v128.load(w, 80)));
+      let third = base + own + 2 * line;
+      touch(third, 8);
+      touch(third + channels, 8);
+      a = v128.load8x8_s(third), b = v128.load8x8_s(third + channels);
+      lower = interleaveLow(a, b), upper = interleaveHigh(a, b);
+      first0 = i32x4.add(first0, i32x4.dot_i16x8_s(lower, v128.load(w, 96)));
+      first1 = i32x4.add(first1, i32x4.dot_i16x8_s(upper, v128.load(w, 112)));
+      second0 = i32x4.add(second0, i32x4.dot_i16x8_s(lower, v128.load(w, 160)));
+      second1 = i32x4.add(second1, i32x4.dot_i16x8_s(upper, v128.load(w, 176)));
+      third += 2 * channels;
+      touch(third, 8);
+      touch(third + channels, 8);
+      a = v128.load8x8_s(third), b = v128.load8x8_s(third + channels);
+      lower = interleaveLow(a, b), upper = interleaveHigh(a, b);
+      first0 = i32x4.add(first0, i32x4.dot_i16x8_s(lower, v128.load(w, 128)));
+      first1 = i32x4.add(first1, i32x4.dot_i16x8_s(upper, v128.load(w, 144)));
+      second0 = i32x4.add(second0, i32x4.dot_i16x8_s(lower, v128.load(w, 192)));
+      second1 = i32x4.add(second1, i32x4.dot_i16x8_s(upper, v128.load(w, 208)));
+      const y = positive
+        ? toInt8(scalePositive8(first0, first1, constants + 32, bias), scalePositive8(second0, second1, constants + 32, bias), low, high)
+        : toInt8(scale8(first0, first1, constants + 32, bias), scale8(second0, second1, constants + 32, bias), low, high);
+      touch(output + own, 8);
+      touch(output + own + channels, 8);
+      v128.store64_lane(output + own, y, 0);
+      v128.store64_lane(output + own + channels, y, 1);
+      constants += header;
+      w += 224;
+    }
+    base += 2 * channels;
+    output += 2 * channels;
   }
 }

@@ -7,8 +7,9 @@ import { floatLimits } from '../operators/activation.js';
 import { type Depthwise, depthwiseAccumulation, depthwiseOf } from '../operators/depthwise-conv-2d.js';
 import type { OperatorContext } from '../operators/operator.js';
 import { floatBiasOf } from '../operators/requantize.js';
+import type { Window } from '../operators/window.js';
 import { addressesOf, type FastKernel, type FastStep } from './fast-kernel.js';
-import { depthwisePanels, floatPanels, int8Panels, panelChannels } from './panels.js';
+import { depthwisePanels, floatPanels, int8Panels, neighbourPanels, panelChannels } from './panels.js';
 import { placeWindow } from './window.js';
 
 export const fastDepthwiseConv2d: FastKernel = (context, memory) => {
@@ -45,9 +46,16 @@ function int8Step(context: OperatorContext, memory: LinearMemory, conv: Depthwis
   if (packed === null) return null;
   const headers = memory.place(packed.headers);
   const values = memory.place(packed.values);
+  // 0 stands for none: nothing lies there.
+  const neighbours = isNeighbourly(window) ? memory.place(neighbourPanels(packed.weight, channels)) : 0;
   const positive = packed.positive ? 1 : 0;
   memory.needScratch(16 * Math.ceil(taps / 2) + channels);
-  return (kernels, scratch) => kernels.depthwiseInt8(geometry, input, output, headers, values, scratch, inputZero, positive, outputZero, low, high);
+  return (kernels, scratch) => kernels.depthwiseInt8(geometry, input, output, headers, values, neighbours, scratch, inputZero, positive, outputZero, low, high);
+}
+
+/** Whether the kernel that computes two neighbours at once serves. */
+function isNeighbourly({ filterHeight, filterWidth, strideW, dilationH, dilationW }: Window): boolean {
+  return filterHeight === 3 && filterWidth === 3 && strideW === 1 && dilationH === 1 && dilationW === 1;
 }
 
 function floatStep(context: OperatorContext, memory: LinearMemory, conv: Depthwise, isConvolution: boolean, input: number, output: number): FastStep | null {

@@ -51,19 +51,57 @@ export function int8Panels(weights: Int8Weights, onlyPositive: boolean): (Packed
   return positive === null ? null : { panels: out, positive };
 }
 
+/** Tap pairs of the kernel for neighbours under 3x3 filters, by tap; null stands for a weight of 0. */
+const neighbourTaps: readonly (readonly [number | null, number | null])[] = [
+  [0, 3],
+  [1, 4],
+  [2, 5],
+  [6, 7],
+  [8, null],
+  [null, 6],
+  [7, 8],
+];
+
+/** The weights of depthwise 3x3 filters for that kernel: for each block of 8 channels its tap pairs. */
+export function neighbourPanels(values: (channel: number, tap: number) => number, channels: number): Int16Array {
+  const starts = panelStarts(channels);
+  const perPair = 2 * panelChannels;
+  const out = new Int16Array(starts.length * neighbourTaps.length * perPair);
+  for (const [panel, start] of starts.entries()) {
+    for (const [pair, taps] of neighbourTaps.entries()) {
+      for (let c = 0; c < panelChannels; c++) {
+        for (const [half, tap] of taps.entries()) {
+          out[(panel * neighbourTaps.length + pair) * perPair + 2 * c + half] = tap === null ? 0 : values(start + c, tap);
+        }
+      }
+    }
+  }
+  return out;
+}
+
+export interface DepthwisePanels extends Packed {
+  readonly headers: Uint8Array;
+  readonly values: Int16Array;
+  /** A weight as the kernel is to use it: that of a channel whose result is constant is 0. */
+  readonly weight: (channel: number, tap: number) => number;
+}
+
 /**
  * The same for depthwise: all headers, and apart from them int16 weights, in pairs of taps, for each pair all blocks of 8 channels.
  * @returns null where the kernels' rescaling would not be exact
  */
-export function depthwisePanels(weights: Int8Weights, onlyPositive: boolean): (Packed & { readonly headers: Uint8Array; readonly values: Int16Array }) | null {
+export function depthwisePanels(weights: Int8Weights, onlyPositive: boolean): DepthwisePanels | null {
   const panels = panelStarts(weights.channels).length;
   const headers = new Uint8Array(panels * headerBytes);
   const packed = new Int16Array(panels * 2 * panelChannels * Math.ceil(weights.depth / 2));
+  const kept = new Int16Array(weights.channels * weights.depth);
+  const starts = panelStarts(weights.channels);
   const positive = eachPanel(weights, onlyPositive, (panel, header, c, values) => {
     headers.set(header, panel * headerBytes);
+    kept.set(values, ((starts[panel] as number) + c) * weights.depth);
     for (let i = 0; i < values.length; i++) packed[((i >> 1) * panels + panel) * 2 * panelChannels + 2 * c + (i & 1)] = values[i] as number;
   });
-  return positive === null ? null : { headers, values: packed, positive };
+  return positive === null ? null : { headers, values: packed, positive, weight: (channel, tap) => kept[channel * weights.depth + tap] as number };
 }
 
 type Visit = (panel: number, header: Uint8Array, column: number, values: Int32Array) => void;
