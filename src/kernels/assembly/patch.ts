@@ -3,19 +3,22 @@
 import { touch } from './bounds';
 import { Cursor, isPointwise, Window } from './window';
 
-/** Copies `bytes` bytes, 8 at a time. The two do not overlap. */
+/** Copies `bytes` bytes, the last few with what goes before them. The two do not overlap. */
 // @ts-ignore: decorator
 @inline
 function copyBytes(to: usize, from: usize, bytes: i32): void {
   touch(from, bytes);
   touch(to, bytes);
-  let i = 0;
-  for (; i + 8 <= bytes; i += 8) store<u64>(to + i, load<u64>(from + i));
-  if (i + 4 <= bytes) {
-    store<u32>(to + i, load<u32>(from + i));
-    i += 4;
+  if (bytes >= 8) {
+    const last = bytes - 8;
+    for (let i = 0; i < last; i += 8) store<u64>(to + i, load<u64>(from + i));
+    store<u64>(to + last, load<u64>(from + last));
+  } else if (bytes >= 4) {
+    store<u32>(to, load<u32>(from));
+    store<u32>(to + bytes - 4, load<u32>(from + bytes - 4));
+  } else {
+    for (let i = 0; i < bytes; i++) store<u8>(to + i, load<u8>(from + i));
   }
-  for (; i < bytes; i++) store<u8>(to + i, load<u8>(from + i));
 }
 
 /**

@@ -13,20 +13,31 @@ export const fastAdd: FastKernel = (context, memory) => {
   const alike = a.count === output.count && b.count === output.count;
   if (a.type !== 'int8' || addresses === null || !alike || output.count < kernelStep || context.arithmetic.requantize !== multiplyDoubleRounding) return null;
   const { zeros, first, second, result, low, high, extraBits } = addOf(context);
-  const scales = [shifted(first, extraBits), shifted(second, extraBits), shifted(result, 0)];
-  if (scales.some((scale) => scale === null) || result.shift > -1) return null;
-  const [forA, forB, forOutput] = scales as [Shifted, Shifted, Shifted];
-  const placed = memory.place(
+  const operands = [
+    { scale: first, zero: zeros.a, address: addresses[0] as number },
+    { scale: second, zero: zeros.b, address: addresses[1] as number },
+  ];
+  const [exact, other] = (isHalf(first) ? operands : operands.toReversed()) as [Side, Side];
+  if (!isHalf(exact.scale) || result.shift > -1) return null;
+  const scaled = shifted(other.scale, extraBits);
+  if (scaled === null) return null;
+  const scales = memory.place(
     Int32Array.of(
-      ...[zeros.a, forA.multiplier, forA.shift],
-      ...[zeros.b, forB.multiplier, forB.shift],
-      ...[forOutput.multiplier, forOutput.shift, zeros.output, low, high],
-      ...[forA.extraBits, forB.extraBits],
+      ...[exact.zero, extraBits - 1],
+      ...[other.zero, scaled.extraBits, scaled.multiplier, scaled.shift],
+      ...[result.multiplier, -result.shift, zeros.output, low, high],
     ),
   );
-  const [addressA, addressB, addressOutput] = addresses as [number, number, number];
-  return (kernels) => kernels.addInt8(placed, addressA, addressB, addressOutput, output.count);
+  return (kernels) => kernels.addInt8(scales, exact.address, other.address, addresses[2] as number, output.count);
 };
+
+interface Side {
+  readonly scale: QuantizedMultiplier;
+  readonly zero: number;
+  readonly address: number;
+}
+
+const isHalf = ({ multiplier, shift }: QuantizedMultiplier): boolean => multiplier === 2 ** 30 && shift === 0;
 
 interface Shifted {
   readonly multiplier: number;
@@ -34,8 +45,8 @@ interface Shifted {
   readonly extraBits: number;
 }
 
-/** The kernel shifts right by at least 1. A half, which the input of the larger scale is multiplied by, is twice that and shifted. */
-function shifted({ multiplier, shift }: QuantizedMultiplier, extraBits: number): Shifted | null {
-  if (shift < 0) return { multiplier, shift: -shift, extraBits };
-  return shift === 0 && multiplier === 2 ** 30 ? { multiplier, shift: 1, extraBits: extraBits + 1 } : null;
+/** The kernel shifts right by at least 1; a half is as much twice shifted left. */
+function shifted(scale: QuantizedMultiplier, extraBits: number): Shifted | null {
+  if (scale.shift < 0) return { multiplier: scale.multiplier, shift: -scale.shift, extraBits };
+  return isHalf(scale) ? { multiplier: scale.multiplier, shift: 1, extraBits: extraBits + 1 } : null;
 }
