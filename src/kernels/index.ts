@@ -20,6 +20,7 @@ export interface Kernels {
   readonly depthwiseFloat: Kernel;
   readonly addInt8: Kernel;
   readonly tableOf8: Kernel;
+  readonly flipSigns: Kernel;
   readonly averageInt8: Kernel;
   readonly maxInt8: Kernel;
   readonly averageFloat: Kernel;

@@ -219,9 +219,15 @@ const generators = {
         const scale = draw(300, 3000) / 50000;
         const output = op === 'HARD_SWISH' ? scale : draw(300, 3000) / 50000;
         const options: BuiltinOptions | undefined = op === 'LEAKY_RELU' ? { kind: 'LeakyReluOptions', alpha: draw(-100, 100) / 70 } : undefined;
-        const tensors = [
-          { shape, type: TensorType.INT8, scale, zeroPoint: draw(-128, 127) },
-          { shape, type: TensorType.INT8, scale: output, zeroPoint: draw(-128, 127) },
+        const zeroPoint = draw(-128, 127);
+        // Between int8 and uint8 of the same scale QUANTIZE only turns the highest bit.
+        const turned = op === 'QUANTIZE' && draw(0, 3) === 0;
+        const result = turned
+          ? { type: TensorType.UINT8, scale, zeroPoint: zeroPoint + 128 }
+          : { type: TensorType.INT8, scale: output, zeroPoint: draw(-128, 127) };
+        const tensors: TensorSpec[] = [
+          { shape, type: TensorType.INT8, scale, zeroPoint },
+          { shape, ...result },
         ];
         const model = modelOf(tensors, [{ op, inputs: [0], outputs: [1], ...(options === undefined ? {} : { options }) }], [0], [1]);
         return { model, description: `${op} ${shape.join('x')}` };

@@ -7,4 +7,4 @@ export { convInt8, denseInt8 } from './conv-int8';
 export { depthwiseFloat } from './depthwise-float';
 export { depthwiseInt8 } from './depthwise-int8';
 export { averageFloat, averageInt8, channelSumsInt8, maxInt8 } from './pool';
-export { tableOf8 } from './table';
+export { flipSigns, tableOf8 } from './table';

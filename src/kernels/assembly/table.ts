@@ -1,4 +1,4 @@
-// Any function of one byte, by a table of all 256 results.
+// Functions of one byte: any, by a table of all 256 results; and the one between int8 and uint8 of the same scale.
 
 import { touch } from './bounds';
 
@@ -20,4 +20,14 @@ export function tableOf8(input: usize, output: usize, count: i32, table: usize):
     store<u64>(output + i, y);
   }
   for (; i < count; i++) store<u8>(output + i, load<u8>(table + <usize>load<u8>(input + i)));
+}
+
+/** Every byte with its highest bit turned. */
+export function flipSigns(input: usize, output: usize, count: i32): void {
+  touch(input, count);
+  touch(output, count);
+  const sign = i8x16.splat(-128);
+  let i = 0;
+  for (; i + 16 <= count; i += 16) v128.store(output + i, v128.xor(v128.load(input + i), sign));
+  for (; i < count; i++) store<u8>(output + i, load<u8>(input + i) ^ 128);
 }
