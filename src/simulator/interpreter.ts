@@ -41,8 +41,10 @@ export class Interpreter {
 
   /** @throws OPERATORS_UNSUPPORTED, OPERATOR_INVALID, TENSOR_SHAPE_DYNAMIC, TENSOR_TOO_LARGE, TFLITE_INVALID */
   constructor(model: Model, { profile = defaultKernelProfile, kernels = 'fast', signature }: InterpreterOptions = {}) {
+    const arithmetic = kernelProfiles[profile];
+    if (arithmetic === undefined) throw fail('USAGE', { reason: `no kernel profile is named ${profile}; there are ${Object.keys(kernelProfiles).join(', ')}` });
     const start = signature === undefined ? 0 : subgraphOfSignature(model, signature);
-    this.graph = buildGraph(model, kernelProfiles[profile], start);
+    this.graph = buildGraph(model, arithmetic, start);
     this.steps = prepareSteps(this.graph, kernels, start);
     this.inputs = this.graph.inputs.map((operand) => describeOperand(model, operand));
     this.outputs = this.graph.outputs.map((operand) => describeOperand(model, operand));

@@ -78,6 +78,11 @@ test('cmsis-nn: the state of an LSTM does not last, a softmax of one value overf
   expect(of('cmsis-nn')).toEqual([-32768, -32768]);
 });
 
+test('a kernel profile or a signature that there is none of', () => {
+  expect(() => new Interpreter(denseModel(), { profile: 'tflm' as KernelProfile })).toThrow(/no kernel profile is named tflm; there are tflm-reference/);
+  expect(() => new Interpreter(denseModel(), { signature: 'serving' })).toThrow(expect.objectContaining({ code: 'SIGNATURE_UNKNOWN' }));
+});
+
 test('every operator has vectors', () => {
   const covered = new Set(Object.entries(vectors).flatMap(([name, { outputs }]) => (outputs.length > 0 ? [operatorOf(name)] : [])));
   expect([...operatorFamilies.keys()].filter((name) => !covered.has(name))).toEqual([]);
