@@ -1,6 +1,7 @@
 // Measures what the docs and issues name, in one run on this machine, and prints a table, or JSON with --json.
 // Absolute times depend on the machine; nothing asserts them.
 import { execFile } from 'node:child_process';
+import { existsSync } from 'node:fs';
 import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { cpus, tmpdir } from 'node:os';
 import path from 'node:path';
@@ -13,18 +14,21 @@ const root = fileURLToPath(new URL('..', import.meta.url));
 const program = path.join(root, 'bin/atoll.js');
 const median = (values) => values.toSorted((a, b) => a - b)[Math.floor(values.length / 2)];
 
-/** Wall time of a whole process and its peak memory, medians of several runs. */
+/** Wall and CPU time of a whole process and its peak memory, medians of several runs. */
 async function processFigures(args, runs = 5) {
   const times = [];
+  const cpuTimes = [];
   const peaks = [];
-  const probe = `process.on('exit', () => process.stderr.write('\\n@' + process.resourceUsage().maxRSS))`;
+  const probe = `process.on('exit', () => { const { maxRSS, userCPUTime, systemCPUTime } = process.resourceUsage(); process.stderr.write('\\n@' + maxRSS + ' ' + (userCPUTime + systemCPUTime)); })`;
   for (let i = 0; i < runs; i++) {
     const start = performance.now();
     const { stderr } = await run(process.execPath, ['--import', `data:text/javascript,${encodeURIComponent(probe)}`, ...args], { cwd: root, maxBuffer: 1e8 });
     times.push(performance.now() - start);
-    peaks.push(Number(stderr.split('@').at(-1)) * 1024);
+    const [peak, cpu] = stderr.split('@').at(-1).split(' ').map(Number);
+    peaks.push(peak * 1024);
+    cpuTimes.push(cpu / 1000);
   }
-  return { ms: median(times), peakBytes: median(peaks) };
+  return { ms: median(times), cpuMs: median(cpuTimes), peakBytes: median(peaks) };
 }
 
 /** A model of 100 MB: one dense layer with large weights. */
@@ -82,6 +86,7 @@ try {
   add('node -e 0', 'peak MiB', empty.peakBytes / 2 ** 20);
   const help = await processFigures([program, '--help']);
   add('atoll --help', 'wall ms', help.ms);
+  add('atoll --help', 'CPU / node -e 0', help.cpuMs / empty.cpuMs);
   const large = path.join(folder, 'large.tflite');
   await writeFile(large, largeModel());
   const inspect = await processFigures([program, 'inspect', large, '--json']);
@@ -93,6 +98,16 @@ try {
   );
   add('atoll deploy examples/digits', 'wall ms', deploy.ms);
   add('atoll deploy examples/digits', 'peak MiB', deploy.peakBytes / 2 ** 20);
+  // 1,000 samples of a keyword model where it is at hand, else of the digits.
+  const keywords = path.join(root, '../shared/models/mlperf-tiny/kws_ref_model.tflite');
+  const thousandOf = existsSync(keywords) ? keywords : path.join(folder, 'digits.int8.tflite');
+  const samples = path.join(folder, 'samples.bin');
+  await writeFile(
+    samples,
+    Uint8Array.from({ length: 1000 * new Interpreter(readModel(await readFile(thousandOf))).inputBytes }, (_, i) => (i * 7) & 255),
+  );
+  const thousand = await processFigures([program, 'run', thousandOf, '--input', samples, '--output', path.join(folder, 'outputs.bin'), '--quiet']);
+  add(`atoll run, 1,000 samples of ${path.basename(thousandOf)}`, 'CPU / node -e 0', thousand.cpuMs / empty.cpuMs);
   const digits = await readFile(path.join(root, 'examples/digits/digits_float.tflite'));
   add('digits, float, on the simulator', 'ms per inference', speedOf(digits));
   add('digits, int8, on the simulator', 'ms per inference', speedOf(await readFile(path.join(folder, 'digits.int8.tflite'))));
@@ -103,5 +118,5 @@ const machine = `${cpus().length} x ${cpus()[0]?.model ?? 'unknown'}, Node ${pro
 if (process.argv.includes('--json')) console.log(JSON.stringify({ schema: 'atoll/bench/1', machine, rows }, null, 2));
 else {
   console.log(machine);
-  for (const { what, figure, value } of rows) console.log(`${what.padEnd(36)} ${figure.padEnd(18)} ${value.toFixed(value < 10 ? 3 : 0).padStart(8)}`);
+  for (const { what, figure, value } of rows) console.log(`${what.padEnd(52)} ${figure.padEnd(18)} ${value.toFixed(value < 10 ? 3 : 0).padStart(8)}`);
 }
