@@ -11,7 +11,7 @@ import { insideBegin, insideEnd, Window } from './window';
 const header: usize = 32 + channelConstants;
 
 /**
- * @param neighbourWeights for 3x3 filters of stride and dilation 1 the weights of `pairsOf3x3`, else 0
+ * @param neighbourWeights for 3x3 filters of horizontal stride 1 or 2 without dilation the weights of `pairsOf3x3`, else 0
  * @param scratch twice 4 bytes per tap and one more if their number is odd, then `inputChannels` bytes that stand for the outside
  */
 export function depthwiseInt8(
@@ -44,8 +44,11 @@ export function depthwiseInt8(
           const first = input + ((b * window.inputHeight + top) * window.inputWidth + x * window.strideW - window.padLeft) * channels;
           // Two at once where neighbours share columns; the last of an odd number alone.
           const twice = neighbours ? (end - x) & ~1 : 0;
-          if (twice > 0) {
-            pairsOf3x3(twice / 2, first, window.inputWidth * channels, headers, neighbourWeights, channels, output, positive, outputZero, low, high);
+          const line = window.inputWidth * channels;
+          if (twice > 0 && window.strideW == 1) {
+            pairsOf3x3(twice / 2, first, line, headers, neighbourWeights, channels, output, positive, outputZero, low, high);
+          } else if (twice > 0) {
+            pairsOf3x3Stride2(twice / 2, first, line, headers, neighbourWeights, channels, output, positive, outputZero, low, high);
           }
           const alone = end - x - twice;
           positions(alone, first + twice * step, step, offsets, pairs, headers, weights, channels, output + twice * channels, positive, outputZero, low, high);
@@ -251,6 +254,94 @@ function pairsOf3x3(
       w += 224;
     }
     base += 2 * channels;
+    output += 2 * channels;
+  }
+}
+
+/** The same for a horizontal stride of 2: of five columns the two positions share one. */
+function pairsOf3x3Stride2(
+  count: i32, base: usize, line: i32, headers: usize, weights: usize, channels: i32, output: usize,
+  positive: bool, outputZero: i32, lowest: i32, highest: i32,
+): void {
+  const bias = positive ? roundingBias64(outputZero) : roundingBias(outputZero);
+  const low = i8x16.splat(<i8>lowest);
+  const high = i8x16.splat(<i8>highest);
+  for (; count > 0; count--) {
+    let constants = headers;
+    let w = weights;
+    for (let channel = 0; channel < channels; channel += 8) {
+      const own = <usize>min(channel, channels - 8);
+      touch(constants, header);
+      touch(w, 224);
+      let at = base + own;
+      let below = at + line;
+      touch(at, 8);
+      touch(below, 8);
+      let a = v128.load8x8_s(at), b = v128.load8x8_s(below);
+      let first0 = i32x4.add(v128.load(constants), pairLow(a, b, v128.load(w)));
+      let first1 = i32x4.add(v128.load(constants, 16), pairHigh(a, b, v128.load(w, 16)));
+      at += channels;
+      below += channels;
+      touch(at, 8);
+      touch(below, 8);
+      a = v128.load8x8_s(at), b = v128.load8x8_s(below);
+      first0 = i32x4.add(first0, pairLow(a, b, v128.load(w, 32)));
+      first1 = i32x4.add(first1, pairHigh(a, b, v128.load(w, 48)));
+      at += channels;
+      below += channels;
+      touch(at, 8);
+      touch(below, 8);
+      a = v128.load8x8_s(at), b = v128.load8x8_s(below);
+      let lower = interleaveLow(a, b), upper = interleaveHigh(a, b);
+      first0 = i32x4.add(first0, i32x4.dot_i16x8_s(lower, v128.load(w, 64)));
+      first1 = i32x4.add(first1, i32x4.dot_i16x8_s(upper, v128.load(w, 80)));
+      let second0 = i32x4.add(v128.load(constants), i32x4.dot_i16x8_s(lower, v128.load(w)));
+      let second1 = i32x4.add(v128.load(constants, 16), i32x4.dot_i16x8_s(upper, v128.load(w, 16)));
+      at += channels;
+      below += channels;
+      touch(at, 8);
+      touch(below, 8);
+      a = v128.load8x8_s(at), b = v128.load8x8_s(below);
+      second0 = i32x4.add(second0, pairLow(a, b, v128.load(w, 32)));
+      second1 = i32x4.add(second1, pairHigh(a, b, v128.load(w, 48)));
+      at += channels;
+      below += channels;
+      touch(at, 8);
+      touch(below, 8);
+      a = v128.load8x8_s(at), b = v128.load8x8_s(below);
+      second0 = i32x4.add(second0, pairLow(a, b, v128.load(w, 64)));
+      second1 = i32x4.add(second1, pairHigh(a, b, v128.load(w, 80)));
+      let third = base + own + 2 * line;
+      touch(third, 8);
+      touch(third + channels, 8);
+      a = v128.load8x8_s(third), b = v128.load8x8_s(third + channels);
+      first0 = i32x4.add(first0, pairLow(a, b, v128.load(w, 96)));
+      first1 = i32x4.add(first1, pairHigh(a, b, v128.load(w, 112)));
+      third += 2 * channels;
+      touch(third, 8);
+      touch(third + channels, 8);
+      a = v128.load8x8_s(third), b = v128.load8x8_s(third + channels);
+      lower = interleaveLow(a, b), upper = interleaveHigh(a, b);
+      first0 = i32x4.add(first0, i32x4.dot_i16x8_s(lower, v128.load(w, 128)));
+      first1 = i32x4.add(first1, i32x4.dot_i16x8_s(upper, v128.load(w, 144)));
+      second0 = i32x4.add(second0, i32x4.dot_i16x8_s(lower, v128.load(w, 96)));
+      second1 = i32x4.add(second1, i32x4.dot_i16x8_s(upper, v128.load(w, 112)));
+      third += 2 * channels;
+      touch(third, 8);
+      a = v128.load8x8_s(third);
+      second0 = i32x4.add(second0, pairLow(a, a, v128.load(w, 128)));
+      second1 = i32x4.add(second1, pairHigh(a, a, v128.load(w, 144)));
+      const y = positive
+        ? toInt8(scalePositive8(first0, first1, constants + 32, bias), scalePositive8(second0, second1, constants + 32, bias), low, high)
+        : toInt8(scale8(first0, first1, constants + 32, bias), scale8(second0, second1, constants + 32, bias), low, high);
+      touch(output + own, 8);
+      touch(output + own + channels, 8);
+      v128.store64_lane(output + own, y, 0);
+      v128.store64_lane(output + own + channels, y, 1);
+      constants += header;
+      w += 224;
+    }
+    base += 4 * channels;
     output += 2 * channels;
   }
 }

@@ -55,7 +55,7 @@ function int8Step(context: OperatorContext, memory: LinearMemory, conv: Depthwis
 
 /** Whether the kernel that computes two neighbours at once serves. */
 function isNeighbourly({ filterHeight, filterWidth, strideW, dilationH, dilationW }: Window): boolean {
-  return filterHeight === 3 && filterWidth === 3 && strideW === 1 && dilationH === 1 && dilationW === 1;
+  return filterHeight === 3 && filterWidth === 3 && strideW <= 2 && dilationH === 1 && dilationW === 1;
 }
 
 function floatStep(context: OperatorContext, memory: LinearMemory, conv: Depthwise, isConvolution: boolean, input: number, output: number): FastStep | null {
