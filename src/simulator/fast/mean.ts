@@ -3,8 +3,7 @@
 import { constantIntegers } from '../operators/axes.js';
 import { inputOf, outputOf } from '../operators/operator.js';
 import { quantizedSumOf } from '../operators/reduce.js';
-import type { FastKernel } from './fast-kernel.js';
-import { addressesOf } from './fast-kernel.js';
+import { addressesOf, type FastKernel } from './fast-kernel.js';
 import { panelChannels } from './panels.js';
 
 export const fastMean: FastKernel = (context, memory) => {

@@ -91,11 +91,11 @@ export interface DepthwisePanels extends Packed {
  * @returns null where the kernels' rescaling would not be exact
  */
 export function depthwisePanels(weights: Int8Weights, onlyPositive: boolean): DepthwisePanels | null {
-  const panels = panelStarts(weights.channels).length;
+  const starts = panelStarts(weights.channels);
+  const panels = starts.length;
   const headers = new Uint8Array(panels * headerBytes);
   const packed = new Int16Array(panels * 2 * panelChannels * Math.ceil(weights.depth / 2));
   const kept = new Int16Array(weights.channels * weights.depth);
-  const starts = panelStarts(weights.channels);
   const positive = eachPanel(weights, onlyPositive, (panel, header, c, values) => {
     headers.set(header, panel * headerBytes);
     kept.set(values, ((starts[panel] as number) + c) * weights.depth);

@@ -1,18 +1,17 @@
 // Operators of two operands that broadcast: DIV, FLOOR_DIV, FLOOR_MOD, MAXIMUM, MINIMUM, POW, SQUARED_DIFFERENCE, LOGICAL_AND,
 // LOGICAL_OR. int8: TFLite's reference_ops and TFLM's squared_difference.cc.
 
-import type { ElementType, OperatorName } from '../../tflite/index.js';
+import type { ElementType } from '../../tflite/index.js';
 import { quantizeMultiplier } from '../arithmetic/fixed-point.js';
 import { reciprocal } from '../arithmetic/gemmlowp.js';
 import { clamp, clampFloat, floatLimits, quantizedLimits } from './activation.js';
 import { elementwise } from './broadcast.js';
 import {
-  byType,
+  elementwiseFamily,
   inputOf,
   type Operand,
   type OperatorContext,
   type OperatorFamily,
-  type OperatorMemory,
   optionsOf,
   outputOf,
   quantizationOf,
@@ -20,16 +19,6 @@ import {
 } from './operator.js';
 
 type Prepare = OperatorFamily['prepare'];
-
-export function binaryFamily(name: OperatorName, prepares: Partial<Record<ElementType, Prepare>>, memory: OperatorMemory = {}): OperatorFamily {
-  return {
-    name,
-    types: Object.keys(prepares) as ElementType[],
-    prepare: (context) => byType(context, inputOf(context, 0), prepares)(context),
-    work: () => ({ kind: 'elementwise', macs: 0 }),
-    memory: () => memory,
-  };
-}
 
 /** Both inputs and the output, all of the first one's type. */
 export function threeOperands(context: OperatorContext): readonly [Operand, Operand, Operand] {
@@ -118,16 +107,19 @@ const anyNumber = (combine: (x: number, y: number) => number): Partial<Record<El
   int64: plain(combine),
 });
 
-export const div = binaryFamily('DIV', { float32: divFloat, int8: divQuantized, uint8: divQuantized, int32: divInt32 }, { options: [1, 1], persistent: [28] });
-export const floorDiv = binaryFamily('FLOOR_DIV', {
+export const div = elementwiseFamily('DIV', { float32: divFloat, int8: divQuantized, uint8: divQuantized, int32: divInt32 }, () => ({
+  options: [1, 1],
+  persistent: [28],
+}));
+export const floorDiv = elementwiseFamily('FLOOR_DIV', {
   float32: plain((x, y) => Math.floor(Math.fround(x / y))),
   int32: plain(integer(floorDivide)),
 });
-export const floorMod = binaryFamily('FLOOR_MOD', { float32: plain(floorModulo), int32: plain(integer(floorModulo)) });
-export const maximum = binaryFamily('MAXIMUM', anyNumber(larger));
-export const minimum = binaryFamily('MINIMUM', anyNumber(smaller));
-export const pow = binaryFamily('POW', { float32: plain(Math.pow), int32: plain((x, y) => Math.trunc(x ** y) | 0) });
-export const squaredDifference = binaryFamily(
+export const floorMod = elementwiseFamily('FLOOR_MOD', { float32: plain(floorModulo), int32: plain(integer(floorModulo)) });
+export const maximum = elementwiseFamily('MAXIMUM', anyNumber(larger));
+export const minimum = elementwiseFamily('MINIMUM', anyNumber(smaller));
+export const pow = elementwiseFamily('POW', { float32: plain(Math.pow), int32: plain((x, y) => Math.trunc(x ** y) | 0) });
+export const squaredDifference = elementwiseFamily(
   'SQUARED_DIFFERENCE',
   {
     float32: plain((x, y) => Math.fround(x - y) ** 2),
@@ -135,7 +127,7 @@ export const squaredDifference = binaryFamily(
     int16: squaredDifferenceQuantized,
     int32: plain((x, y) => Math.imul(x - y, x - y)),
   },
-  { persistent: [72] },
+  () => ({ persistent: [72] }),
 );
-export const logicalAnd = binaryFamily('LOGICAL_AND', { bool: plain((x, y) => (x !== 0 && y !== 0 ? 1 : 0)) });
-export const logicalOr = binaryFamily('LOGICAL_OR', { bool: plain((x, y) => (x !== 0 || y !== 0 ? 1 : 0)) });
+export const logicalAnd = elementwiseFamily('LOGICAL_AND', { bool: plain((x, y) => (x !== 0 && y !== 0 ? 1 : 0)) });
+export const logicalOr = elementwiseFamily('LOGICAL_OR', { bool: plain((x, y) => (x !== 0 || y !== 0 ? 1 : 0)) });

@@ -3,9 +3,8 @@
 
 import type { ElementType, OperatorName } from '../../tflite/index.js';
 import { quantizeMultiplier } from '../arithmetic/fixed-point.js';
-import { binaryFamily } from './binary.js';
 import { elementwise } from './broadcast.js';
-import { inputOf, invalid, type OperatorContext, type OperatorFamily, outputOf, quantizationOf, requireType } from './operator.js';
+import { elementwiseFamily, inputOf, invalid, type OperatorContext, type OperatorFamily, outputOf, quantizationOf, requireType } from './operator.js';
 
 type Compare = (x: number, y: number) => boolean;
 
@@ -30,10 +29,10 @@ function scaled(context: OperatorContext, operand: 0 | 1): (value: number) => nu
 function family(name: OperatorName, compare: Compare, others: readonly ElementType[]): OperatorFamily {
   const plain = (context: OperatorContext) => prepareAs(context, identity, compare);
   const quantized = (context: OperatorContext) => prepareAs(context, (operand) => scaled(context, operand), compare);
-  return binaryFamily(
+  return elementwiseFamily(
     name,
     { float32: plain, int8: quantized, uint8: quantized, int32: plain, int64: plain, ...Object.fromEntries(others.map((type) => [type, plain])) },
-    { persistent: [48] },
+    () => ({ persistent: [48] }),
   );
 }
 

@@ -1,9 +1,9 @@
 // CONCATENATION along one axis. int8 inputs must have the output's scale and zero point, as TFLM demands; uint8 ones are rescaled in
 // float32 (TFLite reference_ops::ConcatenationWithScaling).
 
-import { elementCount } from '../../tflite/index.js';
 import { roundHalfAway } from '../arithmetic/fixed-point.js';
 import { clamp } from './activation.js';
+import { aroundAxis, resolveAxis } from './axes.js';
 import {
   inputOf,
   invalid,
@@ -23,9 +23,7 @@ function prepare(context: OperatorContext): () => void {
   const output = outputOf(context);
   const { axis, fusedActivationFunction } = optionsOf(context, 'ConcatenationOptions');
   if (fusedActivationFunction !== 0) throw invalid(context, 'a fused activation');
-  const rank = output.shape.length;
-  const at = axis < 0 ? axis + rank : axis;
-  if (at < 0 || at >= rank) throw invalid(context, `axis ${axis} of rank ${rank}`);
+  const at = resolveAxis(context, axis, output.shape.length);
   let total = 0;
   for (const input of inputs) {
     requireType(context, input, output.type);
@@ -38,8 +36,7 @@ function prepare(context: OperatorContext): () => void {
     }
   }
   if (total !== output.shape[at]) throw invalid(context, `inputs of ${total} in all along axis ${at}, output ${output.shape[at]}`);
-  const outer = elementCount(output.shape.slice(0, at));
-  const inner = elementCount(output.shape.slice(at + 1));
+  const { outer, inner } = aroundAxis(output.shape, at);
   const to = output.data as Float32Array;
   const sources = inputs.map((input) => ({
     data: input.data as Float32Array,

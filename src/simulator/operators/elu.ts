@@ -2,7 +2,7 @@
 
 import { roundHalfAway } from '../arithmetic/fixed-point.js';
 import { mapElements, mapTable } from './map.js';
-import { byType, inputOf, type OperatorContext, type OperatorFamily, outputOf, quantizationOf } from './operator.js';
+import { elementwiseFamily, inputOf, type OperatorContext, outputOf, quantizationOf } from './operator.js';
 
 const { fround } = Math;
 const curve = (x: number): number => (x < 0 ? fround(fround(Math.exp(x)) - 1) : x);
@@ -14,10 +14,4 @@ function prepareInt8(context: OperatorContext): () => void {
   return mapTable(context, (value) => roundHalfAway(fround(curve(fround(from.scale * (value - from.zeroPoint))) * inverse)) + to.zeroPoint);
 }
 
-export const elu: OperatorFamily = {
-  name: 'ELU',
-  types: ['float32', 'int8'],
-  prepare: (context) => byType(context, inputOf(context, 0), { float32: () => mapElements(context, curve), int8: () => prepareInt8(context) })(),
-  work: () => ({ kind: 'elementwise', macs: 0 }),
-  memory: () => ({ persistent: [256] }),
-};
+export const elu = elementwiseFamily('ELU', { float32: (context) => mapElements(context, curve), int8: prepareInt8 }, () => ({ persistent: [256] }));

@@ -3,7 +3,7 @@
 import { quantizeMultiplier, roundingDivideByPot } from '../arithmetic/fixed-point.js';
 import { clamp } from './activation.js';
 import { mapElements, mapTable } from './map.js';
-import { byType, inputOf, invalid, type OperatorContext, type OperatorFamily, outputOf, quantizationOf } from './operator.js';
+import { elementwiseFamily, inputOf, invalid, type OperatorContext, outputOf, quantizationOf } from './operator.js';
 
 const { fround } = Math;
 
@@ -46,10 +46,6 @@ function prepareQuantized(context: OperatorContext): () => void {
 
 const prepareFloat = (context: OperatorContext): (() => void) => mapElements(context, (x) => fround(x * Math.min(6, Math.max(0, fround(x + 3)))) / 6);
 
-export const hardSwish: OperatorFamily = {
-  name: 'HARD_SWISH',
-  types: ['float32', 'int8', 'uint8'],
-  prepare: (context) => byType(context, inputOf(context, 0), { float32: prepareFloat, int8: prepareQuantized, uint8: prepareQuantized })(context),
-  work: () => ({ kind: 'elementwise', macs: 0 }),
-  memory: () => ({ persistent: [20] }),
-};
+export const hardSwish = elementwiseFamily('HARD_SWISH', { float32: prepareFloat, int8: prepareQuantized, uint8: prepareQuantized }, () => ({
+  persistent: [20],
+}));

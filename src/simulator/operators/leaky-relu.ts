@@ -3,13 +3,11 @@
 
 import { quantizeMultiplier } from '../arithmetic/fixed-point.js';
 import { clamp, integerLimits } from './activation.js';
-import { byType, inputOf, type OperatorContext, type OperatorFamily, optionsOf, outputOf, quantizationOf, requireShape, requireType } from './operator.js';
+import { mapElements, sameOperands } from './map.js';
+import { elementwiseFamily, type OperatorContext, optionsOf, quantizationOf } from './operator.js';
 
 function prepareInteger(context: OperatorContext): () => void {
-  const input = inputOf(context, 0);
-  const output = outputOf(context);
-  requireType(context, output, input.type);
-  requireShape(context, output, input.shape);
+  const { input, output } = sameOperands(context);
   const { alpha } = optionsOf(context, 'LeakyReluOptions');
   const from = quantizationOf(context, input);
   const to = quantizationOf(context, output);
@@ -31,25 +29,11 @@ function prepareInteger(context: OperatorContext): () => void {
 }
 
 function prepareFloat(context: OperatorContext): () => void {
-  const input = inputOf(context, 0);
-  const output = outputOf(context);
-  requireType(context, output, 'float32');
-  requireShape(context, output, input.shape);
   const { alpha } = optionsOf(context, 'LeakyReluOptions');
-  const values = input.data as Float32Array;
-  const out = output.data as Float32Array;
-  return () => {
-    for (let i = 0; i < out.length; i++) {
-      const value = values[i] as number;
-      out[i] = value > 0 ? value : value * alpha;
-    }
-  };
+  return mapElements(context, (value) => (value > 0 ? value : value * alpha));
 }
 
-export const leakyRelu: OperatorFamily = {
-  name: 'LEAKY_RELU',
-  types: ['float32', 'int8', 'int16'],
-  prepare: (context) => byType(context, inputOf(context, 0), { float32: prepareFloat, int8: prepareInteger, int16: prepareInteger })(context),
-  work: () => ({ kind: 'elementwise', macs: 0 }),
-  memory: () => ({ options: [4, 4], persistent: [24] }),
-};
+export const leakyRelu = elementwiseFamily('LEAKY_RELU', { float32: prepareFloat, int8: prepareInteger, int16: prepareInteger }, () => ({
+  options: [4, 4],
+  persistent: [24],
+}));

@@ -3,19 +3,13 @@
 import { quantizeMultiplier, roundingDivideByPot } from '../arithmetic/fixed-point.js';
 import { expOnNegativeValues, logAboveOne } from '../arithmetic/gemmlowp.js';
 import { clamp } from './activation.js';
-import { sameOperands } from './map.js';
-import { byType, inputOf, invalid, type OperatorContext, type OperatorFamily, quantizationOf } from './operator.js';
+import { rowsOf } from './map.js';
+import { elementwiseFamily, inputOf, invalid, type OperatorContext, quantizationOf } from './operator.js';
 
 const { fround } = Math;
 const integerBits = 5;
 const sumIntegerBits = 12;
 const outputIntegerBits = 4;
-
-function rowsOf(context: OperatorContext) {
-  const { input, output } = sameOperands(context);
-  const depth = input.shape.at(-1) ?? 1;
-  return { input, output, depth, rows: depth === 0 ? 0 : input.count / depth };
-}
 
 function prepareFloat(context: OperatorContext): () => void {
   const { input, output, depth, rows } = rowsOf(context);
@@ -65,10 +59,6 @@ function prepareInt8(context: OperatorContext): () => void {
   };
 }
 
-export const logSoftmax: OperatorFamily = {
-  name: 'LOG_SOFTMAX',
-  types: ['float32', 'int8'],
-  prepare: (context) => byType(context, inputOf(context, 0), { float32: prepareFloat, int8: prepareInt8 })(context),
-  work: () => ({ kind: 'elementwise', macs: 0 }),
-  memory: (context) => (inputOf(context, 0).type === 'int8' ? { persistent: [28] } : {}),
-};
+export const logSoftmax = elementwiseFamily('LOG_SOFTMAX', { float32: prepareFloat, int8: prepareInt8 }, (context) =>
+  inputOf(context, 0).type === 'int8' ? { persistent: [28] } : {},
+);

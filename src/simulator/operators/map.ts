@@ -12,6 +12,13 @@ export function sameOperands(context: OperatorContext): { input: Operand; output
   return { input, output };
 }
 
+/** The same, as rows along the last dimension. */
+export function rowsOf(context: OperatorContext): { input: Operand; output: Operand; rows: number; depth: number } {
+  const { input, output } = sameOperands(context);
+  const depth = input.shape.at(-1) ?? 1;
+  return { input, output, rows: depth === 0 ? 0 : input.count / depth, depth };
+}
+
 /** The function on every element of the first input. */
 export function mapElements(context: OperatorContext, map: (value: number) => number): () => void {
   const { input, output } = sameOperands(context);

@@ -3,7 +3,7 @@
 import { quantizeMultiplier } from '../arithmetic/fixed-point.js';
 import { clamp, floatLimits, quantizedLimits } from './activation.js';
 import { elementwise } from './broadcast.js';
-import { byType, inputOf, type OperatorContext, type OperatorFamily, optionsOf, outputOf, quantizationOf, requireType } from './operator.js';
+import { elementwiseFamily, inputOf, type OperatorContext, optionsOf, outputOf, quantizationOf, requireType } from './operator.js';
 
 function prepareInteger(context: OperatorContext): () => void {
   const a = inputOf(context, 0);
@@ -37,17 +37,8 @@ function prepareInt32(context: OperatorContext): () => void {
   return elementwise(context, inputOf(context, 0), inputOf(context, 1), outputOf(context), (x, y) => clamp(Math.imul(x, y), low, high));
 }
 
-export const mul: OperatorFamily = {
-  name: 'MUL',
-  types: ['float32', 'int8', 'uint8', 'int16', 'int32'],
-  prepare: (context) =>
-    byType(context, inputOf(context, 0), {
-      float32: prepareFloat,
-      int8: prepareInteger,
-      uint8: prepareInteger,
-      int16: prepareInteger,
-      int32: prepareInt32,
-    })(context),
-  work: () => ({ kind: 'elementwise', macs: 0 }),
-  memory: () => ({ options: [1, 1], persistent: [36] }),
-};
+export const mul = elementwiseFamily(
+  'MUL',
+  { float32: prepareFloat, int8: prepareInteger, uint8: prepareInteger, int16: prepareInteger, int32: prepareInt32 },
+  () => ({ options: [1, 1], persistent: [36] }),
+);

@@ -3,21 +3,19 @@
 
 import { inverseSquareRoot } from '../arithmetic/inverse-square-root.js';
 import { clamp, clampFloat, floatLimits, integerLimits } from './activation.js';
-import { sameOperands } from './map.js';
-import { byType, inputOf, invalid, type OperatorContext, type OperatorFamily, optionsOf, outputOf, quantizationOf, requireType } from './operator.js';
+import { rowsOf } from './map.js';
+import { elementwiseFamily, inputOf, invalid, type OperatorContext, optionsOf, outputOf, quantizationOf, requireType } from './operator.js';
 import { windowOf } from './window.js';
 
 const { fround } = Math;
 
-function rowsOf(context: OperatorContext) {
+function plainRowsOf(context: OperatorContext) {
   if (optionsOf(context, 'L2NormOptions').fusedActivationFunction !== 0) throw invalid(context, 'a fused activation');
-  const { input, output } = sameOperands(context);
-  const depth = input.shape.at(-1) ?? 1;
-  return { input, output, depth, rows: depth === 0 ? 0 : input.count / depth };
+  return rowsOf(context);
 }
 
 function prepareFloat(context: OperatorContext): () => void {
-  const { input, output, depth, rows } = rowsOf(context);
+  const { input, output, depth, rows } = plainRowsOf(context);
   const from = input.data as Float32Array;
   const to = output.data as Float32Array;
   return () => {
@@ -31,7 +29,7 @@ function prepareFloat(context: OperatorContext): () => void {
 }
 
 function prepare8(context: OperatorContext): () => void {
-  const { input, output, depth, rows } = rowsOf(context);
+  const { input, output, depth, rows } = plainRowsOf(context);
   const { zeroPoint } = quantizationOf(context, input);
   const from = input.data as Int8Array;
   const to = output.data as Int8Array;
@@ -81,18 +79,9 @@ function prepareL2Pool(context: OperatorContext): () => void {
   };
 }
 
-export const l2Normalization: OperatorFamily = {
-  name: 'L2_NORMALIZATION',
-  types: ['float32', 'int8', 'uint8'],
-  prepare: (context) => byType(context, inputOf(context, 0), { float32: prepareFloat, int8: prepare8, uint8: prepare8 })(context),
-  work: () => ({ kind: 'elementwise', macs: 0 }),
-  memory: () => ({ options: [1, 1], persistent: [4] }),
-};
+export const l2Normalization = elementwiseFamily('L2_NORMALIZATION', { float32: prepareFloat, int8: prepare8, uint8: prepare8 }, () => ({
+  options: [1, 1],
+  persistent: [4],
+}));
 
-export const l2Pool2d: OperatorFamily = {
-  name: 'L2_POOL_2D',
-  types: ['float32'],
-  prepare: (context) => byType(context, inputOf(context, 0), { float32: prepareL2Pool })(context),
-  work: () => ({ kind: 'elementwise', macs: 0 }),
-  memory: () => ({ options: [40, 4] }),
-};
+export const l2Pool2d = elementwiseFamily('L2_POOL_2D', { float32: prepareL2Pool }, () => ({ options: [40, 4] }));

@@ -117,6 +117,21 @@ export interface OperatorFamily {
   readonly memory: (context: OperatorContext, kernels: RuntimeKernels) => OperatorMemory;
 }
 
+/** A family whose prepare function goes by the first input's type, and that multiplies no weights. */
+export function elementwiseFamily(
+  name: OperatorName,
+  prepares: Partial<Record<ElementType, OperatorFamily['prepare']>>,
+  memory: OperatorFamily['memory'] = () => ({}),
+): OperatorFamily {
+  return {
+    name,
+    types: Object.keys(prepares) as ElementType[],
+    prepare: (context) => byType(context, inputOf(context, 0), prepares)(context),
+    work: () => ({ kind: 'elementwise', macs: 0 }),
+    memory,
+  };
+}
+
 /** The options of an operator, of the kind it must have. */
 export function optionsOf<K extends BuiltinOptions['kind']>(context: OperatorContext, kind: K): Extract<BuiltinOptions, { kind: K }> {
   if (context.options?.kind !== kind) throw invalid(context, `it needs ${kind}, not ${context.options?.kind ?? 'none'}`);

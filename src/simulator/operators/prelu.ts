@@ -3,7 +3,7 @@
 import { quantizeMultiplier } from '../arithmetic/fixed-point.js';
 import { clamp, integerLimits } from './activation.js';
 import { elementwise } from './broadcast.js';
-import { byType, inputOf, type OperatorContext, type OperatorFamily, outputOf, quantizationOf, requireShape, requireType } from './operator.js';
+import { elementwiseFamily, inputOf, type OperatorContext, outputOf, quantizationOf, requireShape, requireType } from './operator.js';
 
 function prepareFloat(context: OperatorContext): () => void {
   const [input, alpha, output] = [inputOf(context, 0), inputOf(context, 1), outputOf(context)];
@@ -31,11 +31,6 @@ function prepareInteger(context: OperatorContext): () => void {
   });
 }
 
-export const prelu: OperatorFamily = {
-  name: 'PRELU',
-  types: ['float32', 'int8', 'uint8', 'int16'],
-  prepare: (context) =>
-    byType(context, inputOf(context, 0), { float32: prepareFloat, int8: prepareInteger, uint8: prepareInteger, int16: prepareInteger })(context),
-  work: () => ({ kind: 'elementwise', macs: 0 }),
-  memory: () => ({ persistent: [28] }),
-};
+export const prelu = elementwiseFamily('PRELU', { float32: prepareFloat, int8: prepareInteger, uint8: prepareInteger, int16: prepareInteger }, () => ({
+  persistent: [28],
+}));

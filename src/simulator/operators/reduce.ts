@@ -1,12 +1,11 @@
 // MEAN, SUM, REDUCE_MAX, REDUCE_MIN, REDUCE_PROD, REDUCE_ANY, REDUCE_ALL over constant axes. int8, int16 MEAN and SUM:
 // TFLite reference_ops::QuantizedMeanOrSum, which divides by folding the count into the multiplier.
 
-import type { ElementType, OperatorName } from '../../tflite/index.js';
 import { quantizeMultiplier } from '../arithmetic/fixed-point.js';
 import { clamp, integerLimits } from './activation.js';
 import { constantIntegers, resolveAxis } from './axes.js';
 import {
-  byType,
+  elementwiseFamily,
   inputOf,
   invalid,
   type Operand,
@@ -107,16 +106,6 @@ function extreme(context: OperatorContext, name: 'REDUCE_MAX' | 'REDUCE_MIN'): (
 
 type Prepare = OperatorFamily['prepare'];
 
-function family(name: OperatorName, prepares: Partial<Record<ElementType, Prepare>>, memory: (context: OperatorContext) => OperatorMemory): OperatorFamily {
-  return {
-    name,
-    types: Object.keys(prepares) as ElementType[],
-    prepare: (context) => byType(context, inputOf(context, 0), prepares)(context),
-    work: () => ({ kind: 'elementwise', macs: 0 }),
-    memory,
-  };
-}
-
 /** TFLM's index and axis buffers, and for integers the sums (reduce_common.cc). */
 function memoryOf(context: OperatorContext): OperatorMemory {
   const input = inputOf(context, 0);
@@ -134,8 +123,8 @@ const maxOf: Prepare = (context) => extreme(context, 'REDUCE_MAX');
 const minOf: Prepare = (context) => extreme(context, 'REDUCE_MIN');
 const extremes = (prepare: Prepare) => ({ float32: prepare, int8: prepare, uint8: prepare, int16: prepare, int32: prepare });
 
-export const mean = family('MEAN', { float32: meanFloat, int8: meanInteger, uint8: meanInteger, int16: meanInteger }, memoryOf);
-export const sum = family(
+export const mean = elementwiseFamily('MEAN', { float32: meanFloat, int8: meanInteger, uint8: meanInteger, int16: meanInteger }, memoryOf);
+export const sum = elementwiseFamily(
   'SUM',
   {
     float32: (context) => folded(context, 0, (acc, value) => fround(acc + value)),
@@ -146,8 +135,8 @@ export const sum = family(
   },
   memoryOf,
 );
-export const reduceMax = family('REDUCE_MAX', extremes(maxOf), memoryOf);
-export const reduceMin = family('REDUCE_MIN', extremes(minOf), memoryOf);
-export const reduceProd = family('REDUCE_PROD', { float32: (context) => folded(context, 1, (acc, value) => fround(acc * value)) }, memoryOf);
-export const reduceAll = family('REDUCE_ALL', { bool: (context) => folded(context, 1, (acc, value) => acc && (value === 0 ? 0 : 1)) }, memoryOf);
-export const reduceAny = family('REDUCE_ANY', { bool: (context) => folded(context, 0, (acc, value) => acc || (value === 0 ? 0 : 1)) }, memoryOf);
+export const reduceMax = elementwiseFamily('REDUCE_MAX', extremes(maxOf), memoryOf);
+export const reduceMin = elementwiseFamily('REDUCE_MIN', extremes(minOf), memoryOf);
+export const reduceProd = elementwiseFamily('REDUCE_PROD', { float32: (context) => folded(context, 1, (acc, value) => fround(acc * value)) }, memoryOf);
+export const reduceAll = elementwiseFamily('REDUCE_ALL', { bool: (context) => folded(context, 1, (acc, value) => acc && (value === 0 ? 0 : 1)) }, memoryOf);
+export const reduceAny = elementwiseFamily('REDUCE_ANY', { bool: (context) => folded(context, 0, (acc, value) => acc || (value === 0 ? 0 : 1)) }, memoryOf);

@@ -3,12 +3,11 @@
 
 import { constantIntegers } from './axes.js';
 import {
-  byType,
+  elementwiseFamily,
   inputOf,
   invalid,
   type Operand,
   type OperatorContext,
-  type OperatorFamily,
   optionsOf,
   outputOf,
   requireRank,
@@ -117,11 +116,8 @@ function prepareReal(context: OperatorContext): () => void {
   });
 }
 
-export const resizeBilinear: OperatorFamily = {
-  name: 'RESIZE_BILINEAR',
-  types: ['float32', 'int8', 'uint8', 'int16'],
-  prepare: (context) =>
-    byType(context, inputOf(context, 0), { float32: prepareReal, int8: prepareInteger, uint8: prepareReal, int16: prepareInteger })(context),
-  work: () => ({ kind: 'elementwise', macs: 0 }),
-  memory: () => ({ options: [2, 1] }),
-};
+export const resizeBilinear = elementwiseFamily(
+  'RESIZE_BILINEAR',
+  { float32: prepareReal, int8: prepareInteger, uint8: prepareReal, int16: prepareInteger },
+  () => ({ options: [2, 1] }),
+);

@@ -2,6 +2,7 @@
 // that, on every element type, and STRIDED_SLICE also for data.
 
 import { elementCount } from '../../tflite/index.js';
+import { resolveAxis } from './axes.js';
 import { inputOf, invalid, type Operand, type OperatorContext, type OperatorFamily, optionsOf, outputOf, requireShape, requireType } from './operator.js';
 import { forEachPosition, strides } from './positions.js';
 import { anyType } from './rearrange.js';
@@ -27,10 +28,7 @@ export const pack: OperatorFamily = {
     const inputs = context.inputs.map((_, i) => inputOf(context, i));
     const output = outputOf(context);
     const first = inputOf(context, 0);
-    const rank = first.shape.length + 1;
-    const { axis } = optionsOf(context, 'PackOptions');
-    const at = axis < 0 ? axis + rank : axis;
-    if (at < 0 || at >= rank) throw invalid(context, `axis ${axis} of rank ${rank}`);
+    const at = resolveAxis(context, optionsOf(context, 'PackOptions').axis, first.shape.length + 1);
     for (const input of inputs) {
       requireShape(context, input, first.shape);
       requireType(context, input, output.type);

@@ -7,7 +7,7 @@ import { logistic as fixedLogistic, tanh as fixedTanh } from '../arithmetic/gemm
 import { logisticTable } from '../arithmetic/lookup.js';
 import { integerLimits } from './activation.js';
 import { mapElements, mapTable, sameOperands } from './map.js';
-import { byType, inputOf, invalid, type OperatorContext, type OperatorFamily, outputOf, quantizationOf, requireShape, requireType } from './operator.js';
+import { byType, inputOf, invalid, type OperatorContext, type OperatorFamily, quantizationOf } from './operator.js';
 
 const integerBits = 4;
 
@@ -83,15 +83,7 @@ export function tanhInt16(x: number): number {
 }
 
 function prepareFloat(context: OperatorContext, curve: Curve): () => void {
-  const input = inputOf(context, 0);
-  const output = outputOf(context);
-  requireType(context, output, 'float32');
-  requireShape(context, output, input.shape);
-  const from = input.data as Float32Array;
-  const to = output.data as Float32Array;
-  return () => {
-    for (let i = 0; i < to.length; i++) to[i] = curve.real(from[i] as number);
-  };
+  return mapElements(context, curve.real);
 }
 
 function family(curve: Curve): OperatorFamily {

@@ -7,11 +7,11 @@ import { interpolate, interpolationTable } from '../arithmetic/lookup.js';
 import { clamp, integerLimits } from './activation.js';
 import {
   byType,
+  elementwiseFamily,
   inputOf,
   invalid,
   type Operand,
   type OperatorContext,
-  type OperatorFamily,
   optionsOf,
   outputOf,
   quantizationOf,
@@ -138,10 +138,7 @@ function prepareFloat(context: OperatorContext): () => void {
   };
 }
 
-export const softmax: OperatorFamily = {
-  name: 'SOFTMAX',
-  types: ['float32', 'int8', 'uint8', 'int16'],
-  prepare: (context) => byType(context, inputOf(context, 0), { float32: prepareFloat, int8: prepare8, uint8: prepare8, int16: prepareInt16 })(context),
-  work: () => ({ kind: 'elementwise', macs: 0 }),
-  memory: () => ({ options: [4, 4], persistent: [56] }),
-};
+export const softmax = elementwiseFamily('SOFTMAX', { float32: prepareFloat, int8: prepare8, uint8: prepare8, int16: prepareInt16 }, () => ({
+  options: [4, 4],
+  persistent: [56],
+}));

@@ -1,31 +1,21 @@
 // Functions of one element: ABS, CEIL, COS, EXP, FLOOR, LOG, NEG, ROUND, RSQRT, SIGN, SIN, SQRT, SQUARE, GELU, LOGICAL_NOT.
 // int8, int16 ABS and int8 RSQRT: TFLM elementwise.cc.
 
-import type { ElementType, OperatorName } from '../../tflite/index.js';
+import type { OperatorName } from '../../tflite/index.js';
 import { quantizeMultiplier } from '../arithmetic/fixed-point.js';
 import { inverseSquareRoot } from '../arithmetic/inverse-square-root.js';
 import { clamp, integerLimits } from './activation.js';
 import { mapElements, mapTable, sameOperands } from './map.js';
-import { byType, inputOf, invalid, type OperatorContext, type OperatorFamily, type OperatorMemory, optionsOf, outputOf, quantizationOf } from './operator.js';
+import { elementwiseFamily, inputOf, invalid, type OperatorContext, type OperatorFamily, optionsOf, outputOf, quantizationOf } from './operator.js';
 
 type Prepare = OperatorFamily['prepare'];
-
-function family(name: OperatorName, prepares: Partial<Record<ElementType, Prepare>>, memory: OperatorMemory = {}): OperatorFamily {
-  return {
-    name,
-    types: Object.keys(prepares) as ElementType[],
-    prepare: (context) => byType(context, inputOf(context, 0), prepares)(context),
-    work: () => ({ kind: 'elementwise', macs: 0 }),
-    memory: () => memory,
-  };
-}
 
 const each =
   (map: (value: number) => number): Prepare =>
   (context) =>
     mapElements(context, map);
 
-const float = (name: OperatorName, map: (value: number) => number): OperatorFamily => family(name, { float32: each(map) });
+const float = (name: OperatorName, map: (value: number) => number): OperatorFamily => elementwiseFamily(name, { float32: each(map) });
 
 /** The ratio of the scales is rounded to float32 before it becomes a multiplier; equal scales are not rescaled. */
 function absInteger(context: OperatorContext): () => void {
@@ -89,18 +79,20 @@ function logicalNot(context: OperatorContext): () => void {
   return mapElements(context, (value) => (value === 0 ? 1 : 0));
 }
 
-export const abs = family('ABS', { float32: each(Math.abs), int8: absInteger, int16: absInteger, int32: each(Math.abs) }, { persistent: [20] });
-export const rsqrt = family('RSQRT', { float32: each((x) => 1 / Math.fround(Math.sqrt(x))), int8: rsqrtInt8 }, { persistent: [20] });
+export const abs = elementwiseFamily('ABS', { float32: each(Math.abs), int8: absInteger, int16: absInteger, int32: each(Math.abs) }, () => ({
+  persistent: [20],
+}));
+export const rsqrt = elementwiseFamily('RSQRT', { float32: each((x) => 1 / Math.fround(Math.sqrt(x))), int8: rsqrtInt8 }, () => ({ persistent: [20] }));
 export const ceil = float('CEIL', Math.ceil);
 export const cos = float('COS', Math.cos);
 export const exp = float('EXP', Math.exp);
 export const floor = float('FLOOR', Math.floor);
-export const gelu = family('GELU', { float32: geluFloat });
+export const gelu = elementwiseFamily('GELU', { float32: geluFloat });
 export const log = float('LOG', Math.log);
-export const logicalNotOperator = family('LOGICAL_NOT', { bool: logicalNot });
-export const neg = family('NEG', { float32: each((x) => -x), int32: each((x) => -x | 0) });
+export const logicalNotOperator = elementwiseFamily('LOGICAL_NOT', { bool: logicalNot });
+export const neg = elementwiseFamily('NEG', { float32: each((x) => -x), int32: each((x) => -x | 0) });
 export const round = float('ROUND', roundToEven);
-export const sign = family('SIGN', { float32: each(Math.sign), int32: each(Math.sign) });
+export const sign = elementwiseFamily('SIGN', { float32: each(Math.sign), int32: each(Math.sign) });
 export const sin = float('SIN', Math.sin);
 export const sqrt = float('SQRT', Math.sqrt);
 export const square = float('SQUARE', (x) => x * x);
