@@ -6,14 +6,13 @@ import { advance, Cursor, isDense, isPointwise, seek, Window } from './window';
 
 /**
  * One group of a convolution.
- * @param positive whether only results at or above the zero point matter
  * @param outputChannels of all groups; this one writes `channels` from `firstOutput`
  * @param scratch 16 bytes; 64 * ceil(depth / 8) of packed rows; 4 * 8 * ceil(depth / 8) of patches
  */
 export function convInt8(
   geometry: usize, input: usize, output: usize, panels: usize, scratch: usize,
   depth: i32, firstInput: i32, groupChannels: i32, outputChannels: i32, firstOutput: i32, channels: i32,
-  inputZero: i32, positive: bool, outputZero: i32, low: i32, high: i32,
+  inputZero: i32, low: i32, high: i32,
 ): void {
   const window = changetype<Window>(geometry);
   const cursor = changetype<Cursor>(scratch);
@@ -28,7 +27,7 @@ export function convInt8(
   if (dense && positions < 4) {
     for (let position = 0; position < positions; position++) {
       const row = input + firstInput + position * pixel;
-      multiply1(row, depth, panels, channels, out + position * outputChannels, positive, outputZero, low, high, packed);
+      multiply1(row, depth, panels, channels, out + position * outputChannels, low, high, packed);
     }
     return;
   }
@@ -53,7 +52,7 @@ export function convInt8(
     multiply4(
       packed, depth, panels, channels,
       out + p0 * outputChannels, out + p1 * outputChannels, out + p2 * outputChannels, out + p3 * outputChannels,
-      positive, outputZero, low, high,
+      low, high,
     );
   }
 }
@@ -61,14 +60,14 @@ export function convInt8(
 /** Rows of `depth` times `units` filters. @param scratch 64 * ceil(depth / 8) bytes */
 export function denseInt8(
   input: usize, output: usize, panels: usize, scratch: usize,
-  rows: i32, depth: i32, units: i32, positive: bool, outputZero: i32, low: i32, high: i32,
+  rows: i32, depth: i32, units: i32, low: i32, high: i32,
 ): void {
   let row = 0;
   for (; row + 4 <= rows; row += 4) {
     const from = input + row * depth;
     const to = output + row * units;
     packRows(from, from + depth, from + 2 * depth, from + 3 * depth, depth, depth, scratch);
-    multiply4(scratch, depth, panels, units, to, to + units, to + 2 * units, to + 3 * units, positive, outputZero, low, high);
+    multiply4(scratch, depth, panels, units, to, to + units, to + 2 * units, to + 3 * units, low, high);
   }
-  for (; row < rows; row++) multiply1(input + row * depth, depth, panels, units, output + row * units, positive, outputZero, low, high, scratch);
+  for (; row < rows; row++) multiply1(input + row * depth, depth, panels, units, output + row * units, low, high, scratch);
 }

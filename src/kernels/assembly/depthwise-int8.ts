@@ -4,7 +4,7 @@
 // pair of taps and each block 8 x 2 weights as int16.
 
 import { touch } from './bounds';
-import { channelConstants, roundingBias, roundingBias64, scale8, scalePositive8, toInt8 } from './requantize';
+import { channelConstants, rescale8, toInt8 } from './requantize';
 import { tapAddresses, tapOffsets } from './taps';
 import { insideBegin, insideEnd, Window } from './window';
 
@@ -16,7 +16,7 @@ const header: usize = 32 + channelConstants;
  */
 export function depthwiseInt8(
   geometry: usize, input: usize, output: usize, headers: usize, weights: usize, neighbourWeights: usize, scratch: usize,
-  inputZero: i32, positive: bool, outputZero: i32, low: i32, high: i32,
+  inputZero: i32, low: i32, high: i32,
 ): void {
   const window = changetype<Window>(geometry);
   const channels = window.inputChannels;
@@ -46,17 +46,17 @@ export function depthwiseInt8(
           const twice = neighbours ? (end - x) & ~1 : 0;
           const line = window.inputWidth * channels;
           if (twice > 0 && window.strideW == 1) {
-            pairsOf3x3(twice / 2, first, line, headers, neighbourWeights, channels, output, positive, outputZero, low, high);
+            pairsOf3x3(twice / 2, first, line, headers, neighbourWeights, channels, output, low, high);
           } else if (twice > 0) {
-            pairsOf3x3Stride2(twice / 2, first, line, headers, neighbourWeights, channels, output, positive, outputZero, low, high);
+            pairsOf3x3Stride2(twice / 2, first, line, headers, neighbourWeights, channels, output, low, high);
           }
           const alone = end - x - twice;
-          positions(alone, first + twice * step, step, offsets, pairs, headers, weights, channels, output + twice * channels, positive, outputZero, low, high);
+          positions(alone, first + twice * step, step, offsets, pairs, headers, weights, channels, output + twice * channels, low, high);
           output += (end - x) * channels;
           x = end;
         } else {
           tapAddresses(window, input, b, y, x, 1, outside, addresses);
-          positions(1, 0, 0, addresses, pairs, headers, weights, channels, output, positive, outputZero, low, high);
+          positions(1, 0, 0, addresses, pairs, headers, weights, channels, output, low, high);
           output += channels;
           x++;
         }
@@ -92,9 +92,8 @@ function pairHigh(a: v128, b: v128, weights: v128): v128 {
 /** `count` positions whose taps lie at `base` plus the table's entries; `base` then moves on by `step`. */
 function positions(
   count: i32, base: usize, step: i32, table: usize, pairs: i32, headers: usize, weights: usize, channels: i32, output: usize,
-  positive: bool, outputZero: i32, lowest: i32, highest: i32,
+  lowest: i32, highest: i32,
 ): void {
-  const bias = positive ? roundingBias64(outputZero) : roundingBias(outputZero);
   const low = i8x16.splat(<i8>lowest);
   const high = i8x16.splat(<i8>highest);
   const perPair = <usize>((channels + 7) / 8) * 32;
@@ -131,17 +130,10 @@ function positions(
         w += perPair;
       }
       touch(output + channel, 32);
-      if (positive) {
-        const y01 = toInt8(scalePositive8(s0, s1, constants + 32, bias), scalePositive8(s2, s3, constants + 32 + header, bias), low, high);
-        const y23 = toInt8(scalePositive8(s4, s5, constants + 32 + 2 * header, bias), scalePositive8(s6, s7, constants + 32 + 3 * header, bias), low, high);
-        v128.store(output + channel, y01);
-        v128.store(output + channel, y23, 16);
-      } else {
-        const y01 = toInt8(scale8(s0, s1, constants + 32, bias), scale8(s2, s3, constants + 32 + header, bias), low, high);
-        const y23 = toInt8(scale8(s4, s5, constants + 32 + 2 * header, bias), scale8(s6, s7, constants + 32 + 3 * header, bias), low, high);
-        v128.store(output + channel, y01);
-        v128.store(output + channel, y23, 16);
-      }
+      const y01 = toInt8(rescale8(s0, s1, constants + 32), rescale8(s2, s3, constants + 32 + header), low, high);
+      const y23 = toInt8(rescale8(s4, s5, constants + 32 + 2 * header), rescale8(s6, s7, constants + 32 + 3 * header), low, high);
+      v128.store(output + channel, y01);
+      v128.store(output + channel, y23, 16);
       constants += 4 * header;
       panel += 128;
     }
@@ -161,7 +153,7 @@ function positions(
         s1 = i32x4.add(s1, pairHigh(a, b, v128.load(w, 16)));
         w += perPair;
       }
-      const scaled = positive ? scalePositive8(s0, s1, constants + 32, bias) : scale8(s0, s1, constants + 32, bias);
+      const scaled = rescale8(s0, s1, constants + 32);
       touch(output + own, 8);
       v128.store64_lane(output + own, toInt8(scaled, scaled, low, high), 0);
       constants += header;
@@ -179,9 +171,8 @@ function positions(
  */
 function pairsOf3x3(
   count: i32, base: usize, line: i32, headers: usize, weights: usize, channels: i32, output: usize,
-  positive: bool, outputZero: i32, lowest: i32, highest: i32,
+  lowest: i32, highest: i32,
 ): void {
-  const bias = positive ? roundingBias64(outputZero) : roundingBias(outputZero);
   const low = i8x16.splat(<i8>lowest);
   const high = i8x16.splat(<i8>highest);
   for (; count > 0; count--) {
@@ -243,9 +234,7 @@ function pairsOf3x3(
       first1 = i32x4.add(first1, i32x4.dot_i16x8_s(upper, v128.load(w, 144)));
       second0 = i32x4.add(second0, i32x4.dot_i16x8_s(lower, v128.load(w, 192)));
       second1 = i32x4.add(second1, i32x4.dot_i16x8_s(upper, v128.load(w, 208)));
-      const y = positive
-        ? toInt8(scalePositive8(first0, first1, constants + 32, bias), scalePositive8(second0, second1, constants + 32, bias), low, high)
-        : toInt8(scale8(first0, first1, constants + 32, bias), scale8(second0, second1, constants + 32, bias), low, high);
+      const y = toInt8(rescale8(first0, first1, constants + 32), rescale8(second0, second1, constants + 32), low, high);
       touch(output + own, 8);
       touch(output + own + channels, 8);
       v128.store64_lane(output + own, y, 0);
@@ -261,9 +250,8 @@ function pairsOf3x3(
 /** The same for a horizontal stride of 2: of five columns the two positions share one. */
 function pairsOf3x3Stride2(
   count: i32, base: usize, line: i32, headers: usize, weights: usize, channels: i32, output: usize,
-  positive: bool, outputZero: i32, lowest: i32, highest: i32,
+  lowest: i32, highest: i32,
 ): void {
-  const bias = positive ? roundingBias64(outputZero) : roundingBias(outputZero);
   const low = i8x16.splat(<i8>lowest);
   const high = i8x16.splat(<i8>highest);
   for (; count > 0; count--) {
@@ -331,9 +319,7 @@ function pairsOf3x3Stride2(
       a = v128.load8x8_s(third);
       second0 = i32x4.add(second0, pairLow(a, a, v128.load(w, 128)));
       second1 = i32x4.add(second1, pairHigh(a, a, v128.load(w, 144)));
-      const y = positive
-        ? toInt8(scalePositive8(first0, first1, constants + 32, bias), scalePositive8(second0, second1, constants + 32, bias), low, high)
-        : toInt8(scale8(first0, first1, constants + 32, bias), scale8(second0, second1, constants + 32, bias), low, high);
+      const y = toInt8(rescale8(first0, first1, constants + 32), rescale8(second0, second1, constants + 32), low, high);
       touch(output + own, 8);
       touch(output + own + channels, 8);
       v128.store64_lane(output + own, y, 0);

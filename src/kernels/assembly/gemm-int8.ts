@@ -3,7 +3,7 @@
 // `i32x4.dot_i16x8_s` then gives 4 filters two depth elements at a time.
 
 import { touch } from './bounds';
-import { channelConstants, roundingBias, roundingBias64, scale8, scalePositive8, toInt8 } from './requantize';
+import { channelConstants, inFixedPoint8, oneOffset, rescale8, toInt8, twoOffsets, wayOf, withOneOffset8, withTwoOffsets8 } from './requantize';
 
 const header: usize = 32 + channelConstants;
 
@@ -60,10 +60,9 @@ export function packRows(row0: usize, row1: usize, row2: usize, row3: usize, dep
 export function multiply4(
   packed: usize, depth: i32, panels: usize, channels: i32,
   out0: usize, out1: usize, out2: usize, out3: usize,
-  positive: bool, outputZero: i32, lowest: i32, highest: i32,
+  lowest: i32, highest: i32,
 ): void {
   const pairs = <usize>((depth + 1) / 2);
-  const bias = positive ? roundingBias64(outputZero) : roundingBias(outputZero);
   const low = i8x16.splat(<i8>lowest);
   const high = i8x16.splat(<i8>highest);
   for (let channel = 0; channel < channels; channel += 8) {
@@ -91,13 +90,17 @@ export function multiply4(
       a += 16;
     }
     const constants = panels + 32;
+    const way = wayOf(constants);
     let y01: v128, y23: v128;
-    if (positive) {
-      y01 = toInt8(scalePositive8(c00, c01, constants, bias), scalePositive8(c10, c11, constants, bias), low, high);
-      y23 = toInt8(scalePositive8(c20, c21, constants, bias), scalePositive8(c30, c31, constants, bias), low, high);
+    if (way == oneOffset) {
+      y01 = toInt8(withOneOffset8(c00, c01, constants), withOneOffset8(c10, c11, constants), low, high);
+      y23 = toInt8(withOneOffset8(c20, c21, constants), withOneOffset8(c30, c31, constants), low, high);
+    } else if (way == twoOffsets) {
+      y01 = toInt8(withTwoOffsets8(c00, c01, constants), withTwoOffsets8(c10, c11, constants), low, high);
+      y23 = toInt8(withTwoOffsets8(c20, c21, constants), withTwoOffsets8(c30, c31, constants), low, high);
     } else {
-      y01 = toInt8(scale8(c00, c01, constants, bias), scale8(c10, c11, constants, bias), low, high);
-      y23 = toInt8(scale8(c20, c21, constants, bias), scale8(c30, c31, constants, bias), low, high);
+      y01 = toInt8(inFixedPoint8(c00, c01, constants), inFixedPoint8(c10, c11, constants), low, high);
+      y23 = toInt8(inFixedPoint8(c20, c21, constants), inFixedPoint8(c30, c31, constants), low, high);
     }
     if (channels >= 8) {
       const at = <usize>min(channel, channels - 8);
@@ -120,9 +123,8 @@ export function multiply4(
 }
 
 /** One row, not packed, times all panels: for dense layers on single samples. `row16` has room for the widened row. */
-export function multiply1(row: usize, depth: i32, panels: usize, channels: i32, out: usize, positive: bool, outputZero: i32, lowest: i32, highest: i32, row16: usize): void {
+export function multiply1(row: usize, depth: i32, panels: usize, channels: i32, out: usize, lowest: i32, highest: i32, row16: usize): void {
   const pairs = <usize>((depth + 1) / 2);
-  const bias = positive ? roundingBias64(outputZero) : roundingBias(outputZero);
   const low = i8x16.splat(<i8>lowest);
   const high = i8x16.splat(<i8>highest);
   for (let at = 0; at < depth; at += 8) {
@@ -141,7 +143,7 @@ export function multiply1(row: usize, depth: i32, panels: usize, channels: i32, 
       c1 = i32x4.add(c1, i32x4.dot_i16x8_s(x, v128.load8x8_s(w, 8)));
       a += 4;
     }
-    const scaled = positive ? scalePositive8(c0, c1, panels + 32, bias) : scale8(c0, c1, panels + 32, bias);
+    const scaled = rescale8(c0, c1, panels + 32);
     const y = toInt8(scaled, scaled, low, high);
     if (channels >= 8) {
       const at = <usize>min(channel, channels - 8);

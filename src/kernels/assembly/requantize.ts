@@ -1,18 +1,43 @@
-// From int32 accumulators to int8, exactly as SaturatingRoundingDoublingHighMul followed by RoundingDivideByPOT (gemmlowp) would. Two ways:
-// one for any result, and a faster one where only results at or above the zero point matter because a fused activation cuts the rest.
-// The host decides, and checks that the arithmetic is exact (src/simulator/fast/rescaling.ts).
-
-/** Constants of 8 channels: 8 x int32 multiplier and 8 x float32 2^-s / 2; or 8 x float64 factor and 8 x float64 offset. */
-export const channelConstants: usize = 128;
+// From int32 accumulators to int8, exactly as the profile's fixed-point arithmetic would. Each block of 8 channels says which of three ways
+// it takes; the host decides, and checks for every result that it is exact (src/simulator/fast/rescaling.ts).
 
 /**
- * Four channels. The high multiply is the low dword of (x * m + 2^30) >> 31 in 64 bits; it cannot saturate, as m > 0.
- * Rounding v / 2^s half away from zero is rounding v - 1 half up where v is negative; with one more bit, set, no ties are left and
- * float32's own rounding does. `bias` is 1.5 * 2^23 plus the output's zero point: the integer is in the low bits of the sum.
+ * Constants of 8 channels. In float32: 8 x factor, 8 x offset, 8 x the bits in which the offset of negative sums differs. Fixed point:
+ * 8 x int32 multiplier, 8 x float32 2^-s / 2, and 8 x float32 1.5 * 2^23 plus the output's zero point. Then which of them, as int32.
+ */
+export const channelConstants: usize = 112;
+
+export const oneOffset: i32 = 0;
+export const twoOffsets: i32 = 1;
+
+/** Adding it to a float32 leaves the nearest whole number in the low bits. */
+const roundingBias: f32 = 12582912.0;
+const roundingBits: i32 = 0x4b400000;
+
+/** Four channels in float32, rounded: nothing here depends on how but the constants. */
+// @ts-ignore: decorator
+@inline
+function round4(sums: v128, factors: usize, offsets: v128): v128 {
+  const scaled = f32x4.mul(f32x4.convert_i32x4_s(sums), v128.load(factors));
+  const rounded = f32x4.add(f32x4.add(scaled, offsets), f32x4.splat(roundingBias));
+  return i32x4.sub(rounded, i32x4.splat(roundingBits));
+}
+
+/** The offset of each of four channels, by the sign of its sum. */
+// @ts-ignore: decorator
+@inline
+function offsets4(sums: v128, offsets: usize): v128 {
+  return v128.xor(v128.load(offsets), v128.and(v128.load(offsets, 32), i32x4.shr_s(sums, 31)));
+}
+
+/**
+ * Four channels as SaturatingRoundingDoublingHighMul followed by RoundingDivideByPOT (gemmlowp) would. The high multiply is the low dword of
+ * (x * m + 2^30) >> 31 in 64 bits; it cannot saturate, as m > 0. Rounding v / 2^s half away from zero is rounding v - 1 half up where v is
+ * negative; with one more bit, set, no ties are left and float32's own rounding does.
  */
 // @ts-ignore: decorator
 @inline
-function scale4(sums: v128, constants: usize, bias: v128): v128 {
+function fixedPoint4(sums: v128, constants: usize): v128 {
   const multiplier = v128.load(constants);
   const half = i64x2.splat(1 << 30);
   const low = i64x2.shr_u(i64x2.add(i64x2.extmul_low_i32x4_s(sums, multiplier), half), 31);
@@ -20,52 +45,43 @@ function scale4(sums: v128, constants: usize, bias: v128): v128 {
   const product = v128.shuffle<i32>(low, high, 0, 2, 4, 6);
   const lowered = i32x4.add(product, i32x4.shr_s(product, 31));
   const untied = v128.or(i32x4.add(lowered, lowered), i32x4.splat(1));
-  const rounded = f32x4.add(f32x4.mul(f32x4.convert_i32x4_s(untied), v128.load(constants, 32)), bias);
-  return i32x4.sub(rounded, i32x4.splat(0x4b400000));
+  const rounded = f32x4.add(f32x4.mul(f32x4.convert_i32x4_s(untied), v128.load(constants, 32)), v128.load(constants, 64));
+  return i32x4.sub(rounded, i32x4.splat(roundingBits));
 }
 
-/**
- * Four channels whose negative results do not matter: floor(x * m / 2^(31 + s) + 1/2 + 2^-(s + 1)) for s > 0, both of gemmlowp's roundings
- * in one, as nested floors are. Everything is exact in float64 but the last addition, which rounds to the nearest; the offset is a
- * trace larger, so that there are no ties.
- */
+/** One position of 8 channels as int16, the output's zero point added, in each of the ways. */
 // @ts-ignore: decorator
 @inline
-function scalePositive4(sums: v128, constants: usize, bias: v128): v128 {
-  const low = f64x2.convert_low_i32x4_s(sums);
-  const high = f64x2.convert_low_i32x4_s(v128.shuffle<i32>(sums, sums, 2, 3, 2, 3));
-  const low2 = f64x2.add(f64x2.mul(low, v128.load(constants)), v128.load(constants, 64));
-  const high2 = f64x2.add(f64x2.mul(high, v128.load(constants, 16)), v128.load(constants, 80));
-  return v128.shuffle<i32>(f64x2.add(low2, bias), f64x2.add(high2, bias), 0, 2, 4, 6);
+export function withOneOffset8(sums0: v128, sums1: v128, constants: usize): v128 {
+  return i16x8.narrow_i32x4_s(round4(sums0, constants, v128.load(constants, 32)), round4(sums1, constants + 16, v128.load(constants, 48)));
 }
 
-/** What `scalePositive8` wants to be given for an output's zero point: 1.5 * 2^52 more. */
 // @ts-ignore: decorator
 @inline
-export function roundingBias64(outputZero: i32): v128 {
-  return f64x2.splat(6755399441055744.0 + <f64>outputZero);
+export function withTwoOffsets8(sums0: v128, sums1: v128, constants: usize): v128 {
+  return i16x8.narrow_i32x4_s(round4(sums0, constants, offsets4(sums0, constants + 32)), round4(sums1, constants + 16, offsets4(sums1, constants + 48)));
 }
 
-/** Like `scale8`, where only results at or above the zero point matter. */
 // @ts-ignore: decorator
 @inline
-export function scalePositive8(sums0: v128, sums1: v128, constants: usize, bias: v128): v128 {
-  return i16x8.narrow_i32x4_s(scalePositive4(sums0, constants, bias), scalePositive4(sums1, constants + 32, bias));
+export function inFixedPoint8(sums0: v128, sums1: v128, constants: usize): v128 {
+  return i16x8.narrow_i32x4_s(fixedPoint4(sums0, constants), fixedPoint4(sums1, constants + 16));
 }
 
-/** What `scale8` wants to be given for an output's zero point. */
+/** The way of 8 channels. */
 // @ts-ignore: decorator
 @inline
-export function roundingBias(outputZero: i32): v128 {
-  const biased: i32 = 12582912 + outputZero;
-  return f32x4.splat(<f32>biased);
+export function wayOf(constants: usize): i32 {
+  return load<i32>(constants, 96);
 }
 
-/** 8 channels of one position as int16, the output's zero point added. */
+/** The same in the way that the constants say. */
 // @ts-ignore: decorator
 @inline
-export function scale8(sums0: v128, sums1: v128, constants: usize, bias: v128): v128 {
-  return i16x8.narrow_i32x4_s(scale4(sums0, constants, bias), scale4(sums1, constants + 16, bias));
+export function rescale8(sums0: v128, sums1: v128, constants: usize): v128 {
+  const way = wayOf(constants);
+  if (way == oneOffset) return withOneOffset8(sums0, sums1, constants);
+  return way == twoOffsets ? withTwoOffsets8(sums0, sums1, constants) : inFixedPoint8(sums0, sums1, constants);
 }
 
 /** Two positions of 8 channels, clamped to the limits of activation and type. */

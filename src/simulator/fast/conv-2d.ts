@@ -1,7 +1,6 @@
 // CONV_2D in int8 and float32.
 
 import type { LinearMemory } from '../../kernels/index.js';
-import { multiplyDoubleRounding } from '../arithmetic/fixed-point.js';
 import { floatLimits } from '../operators/activation.js';
 import { type Conv, convAccumulation, convOf } from '../operators/conv-2d.js';
 import type { OperatorContext } from '../operators/operator.js';
@@ -33,49 +32,33 @@ function groupOf(conv: Conv, group: number): Group {
 function int8Step(context: OperatorContext, memory: LinearMemory, conv: Conv, groups: readonly Group[], input: number, output: number): FastStep | null {
   const { window, depth, channels } = conv;
   const { bias, multipliers, inputZero, outputZero, low, high, wide } = convAccumulation(context, conv);
-  if (wide || context.arithmetic.requantize !== multiplyDoubleRounding) return null;
+  if (wide) return null;
   const filter = conv.filter.data as Int8Array;
   const perGroup = channels / conv.groups;
   const panels = groups.map(({ firstOutput }) =>
-    int8Panels(
-      {
-        weight: (channel, i) => filter[(firstOutput + channel) * depth + i] as number,
-        channels: perGroup,
-        depth,
-        bias: bias.subarray(firstOutput) as Int32Array,
-        inputZero,
-        multipliers: { multiplier: multipliers.multiplier.subarray(firstOutput), shift: multipliers.shift.subarray(firstOutput) },
-      },
-      low >= outputZero,
-    ),
+    int8Panels({
+      weight: (channel, i) => filter[(firstOutput + channel) * depth + i] as number,
+      channels: perGroup,
+      depth,
+      bias: bias.subarray(firstOutput) as Int32Array,
+      inputZero,
+      multipliers: { multiplier: multipliers.multiplier.subarray(firstOutput), shift: multipliers.shift.subarray(firstOutput) },
+      requantize: context.arithmetic.requantize,
+      limits: { zero: outputZero, low, high },
+    }),
   );
   if (panels.some((packed) => packed === null)) return null;
   const geometry = placeWindow(memory, window);
-  const placed = panels.flatMap((packed) => (packed === null ? [] : [{ at: memory.place(packed.panels), positive: packed.positive ? 1 : 0 }]));
+  const placed = panels.map((packed) => memory.place(packed as Uint8Array));
   memory.needScratch(16 + (64 + 32) * Math.ceil(depth / 8));
   const groupChannels = window.inputChannels / conv.groups;
   return (kernels, scratch) => {
-    for (const [g, { at, positive }] of placed.entries()) {
-      const { firstInput, firstOutput } = groups[g] as Group;
+    groups.forEach(({ firstInput, firstOutput }, g) => {
       kernels.convInt8(
-        geometry,
-        input,
-        output,
-        at,
-        scratch,
-        depth,
-        firstInput,
-        groupChannels,
-        channels,
-        firstOutput,
-        perGroup,
-        inputZero,
-        positive,
-        outputZero,
-        low,
-        high,
+        ...[geometry, input, output, placed[g] as number, scratch, depth],
+        ...[firstInput, groupChannels, channels, firstOutput, perGroup, inputZero, low, high],
       );
-    }
+    });
   };
 }
 

@@ -2,7 +2,6 @@
 // which is a convolution.
 
 import type { LinearMemory } from '../../kernels/index.js';
-import { multiplyDoubleRounding } from '../arithmetic/fixed-point.js';
 import { floatLimits } from '../operators/activation.js';
 import { type Depthwise, depthwiseAccumulation, depthwiseOf } from '../operators/depthwise-conv-2d.js';
 import type { OperatorContext } from '../operators/operator.js';
@@ -28,29 +27,27 @@ function int8Step(context: OperatorContext, memory: LinearMemory, conv: Depthwis
   const { window, channels } = conv;
   const taps = window.filterHeight * window.filterWidth;
   const { bias, multipliers, inputZero, outputZero, low, high, wide } = depthwiseAccumulation(context, conv);
-  if (wide || context.arithmetic.requantize !== multiplyDoubleRounding) return null;
+  if (wide) return null;
   const filter = conv.filter.data as Int8Array;
   const weight = (channel: number, tap: number): number => filter[tap * channels + channel] as number;
-  const weights = { weight, channels, depth: taps, bias: bias as Int32Array, inputZero, multipliers };
+  const limits = { zero: outputZero, low, high };
+  const weights = { weight, channels, depth: taps, bias: bias as Int32Array, inputZero, multipliers, requantize: context.arithmetic.requantize, limits };
   const geometry = placeWindow(memory, window);
   if (isConvolution) {
-    const packed = int8Panels(weights, low >= outputZero);
+    const packed = int8Panels(weights);
     if (packed === null) return null;
-    const placed = memory.place(packed.panels);
-    const positive = packed.positive ? 1 : 0;
+    const placed = memory.place(packed);
     memory.needScratch(16 + (64 + 32) * Math.ceil(taps / 8));
-    return (kernels, scratch) =>
-      kernels.convInt8(geometry, input, output, placed, scratch, taps, 0, 1, channels, 0, channels, inputZero, positive, outputZero, low, high);
+    return (kernels, scratch) => kernels.convInt8(geometry, input, output, placed, scratch, taps, 0, 1, channels, 0, channels, inputZero, low, high);
   }
-  const packed = depthwisePanels(weights, low >= outputZero);
+  const packed = depthwisePanels(weights);
   if (packed === null) return null;
   const headers = memory.place(packed.headers);
   const values = memory.place(packed.values);
   // 0 stands for none: nothing lies there.
-  const neighbours = isNeighbourly(window) ? memory.place(neighbourPanels(packed.weight, channels)) : 0;
-  const positive = packed.positive ? 1 : 0;
+  const neighbours = isNeighbourly(window) ? memory.place(neighbourPanels(weight, channels)) : 0;
   memory.needScratch(16 * Math.ceil(taps / 2) + channels);
-  return (kernels, scratch) => kernels.depthwiseInt8(geometry, input, output, headers, values, neighbours, scratch, inputZero, positive, outputZero, low, high);
+  return (kernels, scratch) => kernels.depthwiseInt8(geometry, input, output, headers, values, neighbours, scratch, inputZero, low, high);
 }
 
 /** Whether the kernel that computes two neighbours at once serves. */

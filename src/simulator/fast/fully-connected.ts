@@ -1,7 +1,6 @@
 // FULLY_CONNECTED in int8 and float32.
 
 import type { LinearMemory } from '../../kernels/index.js';
-import { multiplyDoubleRounding } from '../arithmetic/fixed-point.js';
 import { floatLimits } from '../operators/activation.js';
 import { type Dense, denseAccumulation, denseOf } from '../operators/fully-connected.js';
 import type { OperatorContext } from '../operators/operator.js';
@@ -22,15 +21,22 @@ export const fastFullyConnected: FastKernel = (context, memory) => {
 function int8Step(context: OperatorContext, memory: LinearMemory, dense: Dense, input: number, output: number): FastStep | null {
   const { rows, depth, units } = dense;
   const { bias, multipliers, inputZero, outputZero, low, high, wide } = denseAccumulation(context, dense);
-  if (wide || context.arithmetic.dense.requantize !== multiplyDoubleRounding) return null;
+  if (wide) return null;
   const filter = dense.filter.data as Int8Array;
-  const weight = (unit: number, i: number): number => filter[unit * depth + i] as number;
-  const packed = int8Panels({ weight, channels: units, depth, bias: bias as Int32Array, inputZero, multipliers }, low >= outputZero);
+  const packed = int8Panels({
+    weight: (unit, i) => filter[unit * depth + i] as number,
+    channels: units,
+    depth,
+    bias: bias as Int32Array,
+    inputZero,
+    multipliers,
+    requantize: context.arithmetic.dense.requantize,
+    limits: { zero: outputZero, low, high },
+  });
   if (packed === null) return null;
-  const placed = memory.place(packed.panels);
-  const positive = packed.positive ? 1 : 0;
+  const placed = memory.place(packed);
   memory.needScratch(64 * Math.ceil(depth / 8));
-  return (kernels, scratch) => kernels.denseInt8(input, output, placed, scratch, rows, depth, units, positive, outputZero, low, high);
+  return (kernels, scratch) => kernels.denseInt8(input, output, placed, scratch, rows, depth, units, low, high);
 }
 
 function floatStep(context: OperatorContext, memory: LinearMemory, dense: Dense, input: number, output: number): FastStep | null {

@@ -1,9 +1,17 @@
 // Weights as the kernels want them: panels of 8 output channels with all that belongs to these. Where the channels are no multiple
 // of 8 the last panel overlaps the one before; fewer than 8 channels make one panel, padded with zeros.
 
-import { int32Max, int32Min, multiplyDoubleRounding } from '../arithmetic/fixed-point.js';
+import type { Requantize } from '../arithmetic/profile.js';
 import type { ChannelMultipliers } from '../operators/requantize.js';
-import { constantBias, constantRescaling, constantsBytes, isExact, type Rescaling, writeConstants } from './rescaling.js';
+import {
+  type ChannelSums,
+  constantsBytes,
+  floatRescaling,
+  isExactInFixedPoint,
+  type OutputLimits,
+  writeFixedPointConstants,
+  writeFloatConstants,
+} from './rescaling.js';
 
 export const panelChannels = 8;
 
@@ -22,12 +30,11 @@ export interface Int8Weights {
   readonly bias: Int32Array;
   readonly inputZero: number;
   readonly multipliers: ChannelMultipliers;
+  readonly requantize: Requantize;
+  readonly limits: OutputLimits;
 }
 
-/** Weights as panels, and which way of rescaling they were made for. */
-interface Packed {
-  readonly positive: boolean;
-}
+const longSums = 512;
 
 /** 8 x int32 bias, then the constants of the rescaling. */
 const headerBytes = 4 * panelChannels + constantsBytes;
@@ -35,20 +42,23 @@ const headerBytes = 4 * panelChannels + constantsBytes;
 /**
  * Panels of int8 operators: the header, into whose bias the input's zero point is folded, then int8 weights in pairs of positions,
  * 8 channels each.
- * @param onlyPositive whether only results at or above the output's zero point matter
  * @returns null where the kernels' rescaling would not be exact
  */
-export function int8Panels(weights: Int8Weights, onlyPositive: boolean): (Packed & { readonly panels: Uint8Array }) | null {
-  const { channels, depth } = weights;
+export function int8Panels(weights: Int8Weights): Uint8Array | null {
+  const { channels, depth, weight } = weights;
   const starts = panelStarts(channels);
   const weightBytes = 2 * Math.ceil(depth / 2) * panelChannels;
   const out = new Uint8Array(starts.length * (headerBytes + weightBytes));
-  const positive = eachPanel(weights, onlyPositive, (panel, header, c, values) => {
+  for (const [panel, start] of starts.entries()) {
     const at = panel * (headerBytes + weightBytes);
+    const header = headerOf(weights, start);
+    if (header === null) return null;
     out.set(header, at);
-    for (let i = 0; i < values.length; i++) out[at + headerBytes + (i >> 1) * 2 * panelChannels + 2 * c + (i & 1)] = values[i] as number;
-  });
-  return positive === null ? null : { panels: out, positive };
+    for (let c = 0; c < Math.min(panelChannels, channels); c++) {
+      for (let i = 0; i < depth; i++) out[at + headerBytes + (i >> 1) * 2 * panelChannels + 2 * c + (i & 1)] = weight(start + c, i);
+    }
+  }
+  return out;
 }
 
 /** Tap pairs of the kernel for neighbours under 3x3 filters, by tap; null stands for a weight of 0. */
@@ -79,84 +89,60 @@ export function neighbourPanels(values: (channel: number, tap: number) => number
   return out;
 }
 
-export interface DepthwisePanels extends Packed {
+export interface DepthwisePanels {
   readonly headers: Uint8Array;
   readonly values: Int16Array;
-  /** A weight as the kernel is to use it: that of a channel whose result is constant is 0. */
-  readonly weight: (channel: number, tap: number) => number;
 }
 
 /**
  * The same for depthwise: all headers, and apart from them int16 weights, in pairs of taps, for each pair all blocks of 8 channels.
  * @returns null where the kernels' rescaling would not be exact
  */
-export function depthwisePanels(weights: Int8Weights, onlyPositive: boolean): DepthwisePanels | null {
+export function depthwisePanels(weights: Int8Weights): DepthwisePanels | null {
   const starts = panelStarts(weights.channels);
   const panels = starts.length;
   const headers = new Uint8Array(panels * headerBytes);
-  const packed = new Int16Array(panels * 2 * panelChannels * Math.ceil(weights.depth / 2));
-  const kept = new Int16Array(weights.channels * weights.depth);
-  const positive = eachPanel(weights, onlyPositive, (panel, header, c, values) => {
+  const values = new Int16Array(panels * 2 * panelChannels * Math.ceil(weights.depth / 2));
+  for (const [panel, start] of starts.entries()) {
+    const header = headerOf(weights, start);
+    if (header === null) return null;
     headers.set(header, panel * headerBytes);
-    kept.set(values, ((starts[panel] as number) + c) * weights.depth);
-    for (let i = 0; i < values.length; i++) packed[((i >> 1) * panels + panel) * 2 * panelChannels + 2 * c + (i & 1)] = values[i] as number;
-  });
-  return positive === null ? null : { headers, values: packed, positive, weight: (channel, tap) => kept[channel * weights.depth + tap] as number };
-}
-
-type Visit = (panel: number, header: Uint8Array, column: number, values: Int32Array) => void;
-
-/**
- * Visits every channel of every panel, in order, with the panel's header so far.
- * @returns whether for positive results only, which is tried first where that is enough; null where neither way is exact
- */
-function eachPanel(weights: Int8Weights, onlyPositive: boolean, visit: Visit): boolean | null {
-  if (onlyPositive && eachPanelAs(weights, true, visit)) return true;
-  return eachPanelAs(weights, false, visit) ? false : null;
-}
-
-function eachPanelAs(weights: Int8Weights, positive: boolean, visit: Visit): boolean {
-  for (const [panel, start] of panelStarts(weights.channels).entries()) {
-    const header = new ArrayBuffer(headerBytes);
-    const biases = new Int32Array(header, 0, panelChannels);
-    const constants = new DataView(header, 4 * panelChannels);
-    for (let c = 0; c < Math.min(panelChannels, weights.channels); c++) {
-      const channel = channelOf(weights, start + c, positive);
-      if (channel === null) return false;
-      biases[c] = channel.bias;
-      writeConstants(constants, c, channel, positive);
-      visit(panel, new Uint8Array(header), c, channel.values);
+    for (let c = 0; c < panelChannels; c++) {
+      for (let i = 0; i < weights.depth; i++) values[((i >> 1) * panels + panel) * 2 * panelChannels + 2 * c + (i & 1)] = weights.weight(start + c, i);
     }
   }
-  return true;
+  return { headers, values };
 }
 
-interface Channel extends Rescaling {
-  readonly bias: number;
-  readonly values: Int32Array;
+/** The header of the panel that starts at a channel; null where neither way of rescaling is exact for all of its channels. */
+function headerOf(weights: Int8Weights, start: number): Uint8Array | null {
+  const header = new Uint8Array(headerBytes);
+  const constants = new DataView(header.buffer, 4 * panelChannels);
+  const sums = Array.from({ length: Math.min(panelChannels, weights.channels) }, (_, c) => sumsOf(weights, start + c));
+  // Where many products make a sum, what becomes of it costs little, and finding a cheap way for it much.
+  const inFloat = weights.depth > longSums ? [null] : sums.map((channel) => floatRescaling(channel, weights.limits));
+  const exact = inFloat.every((rescaling) => rescaling !== null);
+  if (exact) writeFloatConstants(constants, inFloat);
+  else if (sums.every((channel) => isExactInFixedPoint(channel, weights.limits))) writeFixedPointConstants(constants, sums, weights.limits);
+  else return null;
+  const biases = sums.map(({ bias }, c) => bias - (exact ? (inFloat[c]?.shifted ?? 0) : 0));
+  new Int32Array(header.buffer, 0, panelChannels).set(biases);
+  return header;
 }
 
-function channelOf({ weight, depth, bias, inputZero, multipliers }: Int8Weights, channel: number, positive: boolean): Channel | null {
-  const values = Int32Array.from({ length: depth }, (_, i) => weight(channel, i));
+/** A channel's sums, and its bias with the input's zero point in it. */
+function sumsOf({ weight, depth, bias, inputZero, multipliers, requantize }: Int8Weights, channel: number): ChannelSums & { readonly bias: number } {
   const own = bias[channel] as number;
-  const rescaling = { multiplier: multipliers.multiplier[channel] as number, shift: multipliers.shift[channel] as number };
   let sum = 0;
   let [lowest, highest] = [own, own];
-  for (const value of values) {
+  for (let i = 0; i < depth; i++) {
+    const value = weight(channel, i);
     sum += value;
     lowest += value * (value > 0 ? -128 - inputZero : 127 - inputZero);
     highest += value * (value > 0 ? 127 - inputZero : -128 - inputZero);
   }
-  if (isExact(rescaling, positive, Math.max(-lowest, highest))) return { ...rescaling, bias: own - inputZero * sum, values };
-  // Dead channels have tiny scales: whatever the input, they give the same.
-  // Without a shift to the left, which may wrap, results grow with sums.
-  if (rescaling.shift > 0 || lowest < int32Min || highest > int32Max) return null;
-  const resultOf = (total: number): number => {
-    const result = multiplyDoubleRounding(total, rescaling.multiplier, rescaling.shift);
-    return Math.max(positive ? 0 : -512, Math.min(512, result));
-  };
-  if (resultOf(lowest) !== resultOf(highest)) return null;
-  return { ...constantRescaling, bias: constantBias(resultOf(lowest)), values: new Int32Array(depth) };
+  const multiplier = { multiplier: multipliers.multiplier[channel] as number, shift: multipliers.shift[channel] as number };
+  return { bias: own - inputZero * sum, lowest, highest, multiplier, requantize };
 }
 
 /** Panels of float operators: 8 x bias, then 8 weights for each position. */

@@ -1,0 +1,46 @@
+// The fast kernels rescale sums in float32 where that gives what the fixed-point arithmetic does: here for every sum, not only at the steps
+// at which the search looks.
+
+import { expect, test } from 'vitest';
+import { multiplyDoubleRounding, multiplySingleRounding, quantizeMultiplier } from '../../../src/simulator/arithmetic/fixed-point.js';
+import { type ChannelSums, type FloatRescaling, floatRescaling, type OutputLimits } from '../../../src/simulator/fast/rescaling.js';
+import { drawFrom } from '../../support/random-operators.js';
+
+/** What the kernel computes (src/kernels/assembly/requantize.ts), saturated to the limits. */
+function inFloat32({ factor, offsets, shifted }: FloatRescaling, sum: number, { low, high }: OutputLimits): number {
+  const scaled = Math.fround(Math.fround(sum - shifted) * factor);
+  const result = Math.fround(Math.fround(scaled + offsets[sum - shifted < 0 ? 1 : 0]) + 12582912) - 12582912;
+  return Math.max(low, Math.min(high, result));
+}
+
+for (const [name, requantize] of Object.entries({ multiplyDoubleRounding, multiplySingleRounding })) {
+  test(`${name}: a float32 rescaling gives the same for every sum`, () => {
+    let found = 0;
+    for (let seed = 1; seed <= 60; seed++) {
+      const draw = drawFrom(seed * 104729);
+      const multiplier = quantizeMultiplier(10 ** -(draw(15, 50) / 10));
+      const zero = draw(-128, 127);
+      const limits = { zero, low: draw(0, 1) === 0 ? -128 : zero, high: 127 };
+      const channel: ChannelSums = { lowest: -draw(0, 60000), highest: draw(1, 60000), multiplier, requantize };
+      const rescaling = floatRescaling(channel, limits);
+      if (rescaling === null) continue;
+      found += 1;
+      for (let sum = channel.lowest; sum <= channel.highest; sum++) {
+        const exact = Math.max(limits.low, Math.min(limits.high, requantize(sum, multiplier.multiplier, multiplier.shift) + zero));
+        const given = inFloat32(rescaling, sum, limits);
+        if (given !== exact) expect.fail(`seed ${seed}: sum ${sum} gives ${given}, not ${exact}`);
+      }
+    }
+    expect(found).toBeGreaterThan(45);
+  });
+}
+
+test('sums that leave 32 bits are refused', () => {
+  const channel: ChannelSums = { lowest: -(2 ** 31) - 1, highest: 5, multiplier: quantizeMultiplier(0.001), requantize: multiplyDoubleRounding };
+  expect(floatRescaling(channel, { zero: 0, low: -128, high: 127 })).toBeNull();
+});
+
+test('a channel that gives the same for every input is an addend', () => {
+  const channel: ChannelSums = { lowest: -100, highest: 100, multiplier: quantizeMultiplier(1e-9), requantize: multiplyDoubleRounding };
+  expect(floatRescaling(channel, { zero: 7, low: -128, high: 127 })).toEqual({ factor: 0, offsets: [7, 7], shifted: 0 });
+});
