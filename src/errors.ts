@@ -56,8 +56,8 @@ export const errorTable = {
   },
   TENSOR_SHAPE_DYNAMIC: {
     kind: 'input',
-    message: 'tensor {tensor} has a dynamic or empty shape [{shape}]',
-    hint: 'export the model with a fixed input shape (batch 1)',
+    message: '{what}',
+    hint: 'give the inputs fixed shapes with --shape NAME=1,96,96,3 (atoll inspect lists them), or export the model with fixed shapes',
   },
   OPERATOR_INVALID: {
     kind: 'input',

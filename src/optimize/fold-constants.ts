@@ -1,6 +1,6 @@
 // Computes once, on the host, what does not depend on the input: shape arithmetic from a dynamic batch, mostly.
 
-import { buildGraph, bytesOf, defaultKernelProfile, kernelProfiles, operatorFamilies, simulates } from '../simulator/index.js';
+import { buildGraph, bytesOf, defaultKernelProfile, kernelProfiles, simulates } from '../simulator/index.js';
 import { addBuffer, copyModel, type Model, mainSubgraph } from '../tflite/index.js';
 import type { GraphPass } from './pass.js';
 
@@ -10,15 +10,8 @@ export const foldConstants: GraphPass = {
     // Models with operators that the simulator lacks are left as they are; who needs to run them says which are missing.
     if (!simulates(model)) return { model, changes: 0 };
     const graph = buildGraph(model, kernelProfiles[defaultKernelProfile]);
-    graph.memory.seal(false);
     const known = new Map<number, Uint8Array>();
-    for (const context of graph.operators) {
-      const constant = (input: (typeof context.inputs)[number]): boolean => input === null || input.constant || known.has(input.index);
-      const foldable = context.name === 'SHAPE' || (context.inputs.length > 0 && context.inputs.every(constant));
-      if (!foldable) continue;
-      operatorFamilies.get(context.name)?.prepare(context)();
-      for (const output of context.outputs) known.set(output.index, bytesOf(output).slice());
-    }
+    for (const { outputs } of graph.operators) for (const output of outputs) if (output.constant) known.set(output.index, bytesOf(output).slice());
     return known.size === 0 ? { model, changes: 0 } : { model: withConstants(model, known), changes: known.size };
   },
 };

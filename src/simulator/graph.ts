@@ -3,28 +3,14 @@
 
 import { fail } from '../errors.js';
 import { LinearMemory } from '../kernels/index.js';
-import {
-  bytesOfElements,
-  constantBytes,
-  type ElementType,
-  elementCount,
-  elementTypeOf,
-  type Model,
-  mainSubgraph,
-  type Operator,
-  type OperatorName,
-  operatorName,
-  type SubGraph,
-  staticShape,
-  type Tensor,
-  tensorLabel,
-  typeName,
-} from '../tflite/index.js';
+import { bytesOfElements, type Model, type Operator, type OperatorName, operatorName, staticShape, type Tensor, tensorLabel } from '../tflite/index.js';
 import { greedyPlan } from './arena/greedy.js';
 import { tensorRequests } from './arena/lifetimes.js';
 import type { Arithmetic } from './arithmetic/profile.js';
+import { bindTensor, elementsOf, type Storage } from './operands.js';
 import { operatorFamilies } from './operators/index.js';
-import { type ElementArray, type Operand, type OperatorContext, Resources, type SharedState } from './operators/operator.js';
+import { type ElementArray, type Operand, type OperatorContext, type OperatorFamily, Resources, type SharedState } from './operators/operator.js';
+import { checkDataflow, reachable, refuseUnsupported, subgraphOf } from './subgraphs.js';
 
 /** One subgraph, bound. */
 export interface BoundSubgraph {
@@ -51,9 +37,12 @@ export interface GraphState extends SharedState {
 /** Beyond this the host does not try; devices have far less. */
 const maxTensorBytes = 2 ** 29;
 
+/** Shapes that inputs of the subgraph that is run have instead of those in the file, by tensor index. */
+export type InputShapes = ReadonlyMap<number, readonly number[]>;
+
 /**
  * Binds a subgraph, the main one unless said otherwise, and those that it calls.
- * @throws OPERATORS_UNSUPPORTED with all missing operators, TENSOR_SHAPE_DYNAMIC, TENSOR_TOO_LARGE, TFLITE_INVALID
+ * @throws OPERATORS_UNSUPPORTED with all missing operators, OPERATOR_INVALID, TENSOR_SHAPE_DYNAMIC, TENSOR_TOO_LARGE, TFLITE_INVALID
  */
 export function buildGraph(model: Model, arithmetic: Arithmetic, start = 0): Graph {
   refuseUnsupported(model, start);
@@ -61,11 +50,11 @@ export function buildGraph(model: Model, arithmetic: Arithmetic, start = 0): Gra
 }
 
 /** Like buildGraph, without memory and also for operators without a kernel: for questions about shapes. */
-export function describeGraph(model: Model, arithmetic: Arithmetic, start = 0): Graph {
-  return bindGraph(model, arithmetic, false, start);
+export function describeGraph(model: Model, arithmetic: Arithmetic, start = 0, inputShapes: InputShapes = new Map()): Graph {
+  return bindGraph(model, arithmetic, false, start, inputShapes);
 }
 
-function bindGraph(model: Model, arithmetic: Arithmetic, allocate: boolean, start: number): Graph {
+function bindGraph(model: Model, arithmetic: Arithmetic, allocate: boolean, start: number, inputShapes: InputShapes = new Map()): Graph {
   const memory = new LinearMemory();
   const subgraphs = new Map<number, BoundSubgraph>();
   const invocations = new Map<number, () => void>();
@@ -79,200 +68,145 @@ function bindGraph(model: Model, arithmetic: Arithmetic, allocate: boolean, star
       return { inputs: subgraph.inputs, outputs: subgraph.outputs, invoke: () => invocations.get(index)?.() };
     },
   };
-  for (const index of reachable(model, start)) subgraphs.set(index, bindSubgraph(model, index, { arithmetic, allocate, memory, shared }));
+  for (const index of reachable(model, start)) {
+    const binding = new Binding(model, index, memory, arithmetic, shared, index === start ? inputShapes : new Map());
+    subgraphs.set(index, binding.bound());
+    if (allocate) binding.allocate();
+  }
   return { ...(subgraphs.get(start) as BoundSubgraph), subgraphs, memory, shared };
 }
 
-interface Binding {
-  readonly arithmetic: Arithmetic;
-  readonly allocate: boolean;
-  readonly memory: LinearMemory;
-  readonly shared: SharedState;
-}
+/** Binds one subgraph, operator after operator: the shapes of the outputs follow from those of the inputs. */
+class Binding {
+  private readonly subgraph;
+  private readonly operands: (Operand | undefined)[] = [];
+  private readonly addresses = new Map<number, number>();
 
-function bindSubgraph(model: Model, at: number, { arithmetic, allocate, memory, shared }: Binding): BoundSubgraph {
-  const subgraph = subgraphOf(model, at);
-  checkDataflow(model, subgraph);
-  const plan = greedyPlan(allocate ? tensorRequests(model, subgraph) : []);
-  if (plan.headBytes > maxTensorBytes) throw fail('TENSOR_TOO_LARGE', { bytes: plan.headBytes, limit: maxTensorBytes });
-  const arena = memory.reserve(plan.headBytes);
-  const offsets = new Map(plan.buffers.map((buffer) => [buffer.tensor, buffer.offset]));
-  const addressOf = (index: number): number => {
-    const tensor = subgraph.tensors[index] as Tensor;
-    const type = elementTypeOf(tensor);
-    if (allocate && tensor.isVariable && type !== null) return memory.reserve(bytesOfElements(type, elementCount(staticShape(index, tensor))));
-    return arena + (offsets.get(index) ?? 0);
-  };
-  const operands = subgraph.tensors.map((tensor, index) => bindTensor(model, tensor, index, memory, addressOf(index)));
-  const pick = (indices: Int32Array | null): Operand[] => Array.from(indices ?? [], (index) => operands[index] as Operand);
-  const operators = subgraph.operators.map((operator, index): OperatorContext => {
-    const name = operatorName(model, operator) as OperatorName;
+  constructor(
+    private readonly model: Model,
+    private readonly at: number,
+    private readonly memory: LinearMemory,
+    private readonly arithmetic: Arithmetic,
+    private readonly shared: SharedState,
+    private readonly inputShapes: InputShapes,
+  ) {
+    this.subgraph = subgraphOf(model, at);
+    checkDataflow(model, this.subgraph);
+  }
+
+  bound(): BoundSubgraph {
+    const { inputs, operators, outputs, tensors } = this.subgraph;
+    for (const input of inputs ?? []) this.operands[input] = this.bind(input, this.inputShapes.get(input) ?? this.stored(input));
+    const contexts = operators.map((operator, index) => this.bindOperator(operator, index));
     return {
-      place: `operator ${index} ${name}${at === 0 ? '' : ` of subgraph ${at}`}`,
-      name,
-      inputs: Array.from(operator.inputs ?? [], (input) => (input < 0 ? null : (operands[input] as Operand))),
-      outputs: pick(operator.outputs),
-      options: operator.builtinOptions,
-      arithmetic,
-      shared,
+      operands: tensors.map((_, index) => this.operand(index)),
+      operators: contexts,
+      inputs: Array.from(inputs ?? [], (index) => this.operand(index)),
+      outputs: Array.from(outputs ?? [], (index) => this.operand(index)),
     };
-  });
-  return { operands, operators, inputs: pick(subgraph.inputs), outputs: pick(subgraph.outputs) };
-}
+  }
 
-/** The subgraphs that an operator calls. */
-function callsOf({ builtinOptions }: Operator): number[] {
-  switch (builtinOptions?.kind) {
-    case 'IfOptions':
-      return [builtinOptions.thenSubgraphIndex, builtinOptions.elseSubgraphIndex];
-    case 'WhileOptions':
-      return [builtinOptions.condSubgraphIndex, builtinOptions.bodySubgraphIndex];
-    case 'CallOnceOptions':
-      return [builtinOptions.initSubgraphIndex];
-    default:
-      return [];
+  /** Gives every tensor that is computed its place: one region laid out as on the device, variables apart. */
+  allocate(): void {
+    const operands = this.subgraph.tensors.map((_, index) => this.operand(index));
+    const plan = greedyPlan(tensorRequests(this.model, this.subgraph, operands));
+    if (plan.headBytes > maxTensorBytes) throw fail('TENSOR_TOO_LARGE', { bytes: plan.headBytes, limit: maxTensorBytes });
+    const region = this.memory.reserve(plan.headBytes);
+    for (const { index } of operands) this.addresses.set(index, region);
+    for (const { tensor, offset } of plan.buffers) if (tensor !== null) this.addresses.set(tensor, region + offset);
+    for (const { index, variable, type, count } of operands) if (variable) this.addresses.set(index, this.memory.reserve(bytesOfElements(type, count)));
+  }
+
+  private bindOperator(operator: Operator, index: number): OperatorContext {
+    const name = operatorName(this.model, operator) as OperatorName;
+    const family = operatorFamilies.get(name);
+    const outputs = Array.from(operator.outputs ?? []);
+    const context = {
+      place: `operator ${index} ${name}${this.at === 0 ? '' : ` of subgraph ${this.at}`}`,
+      name,
+      inputs: Array.from(operator.inputs ?? [], (input) => (input < 0 ? null : this.operand(input))),
+      outputs: outputs.map((output) => this.bind(output, Array.from(this.tensor(output).shape ?? []))),
+      options: operator.builtinOptions,
+      arithmetic: this.arithmetic,
+      shared: this.shared,
+    };
+    const shapes = family?.shapes(context) ?? null;
+    const reshaped = context.inputs.some((input) => input !== null && !sameShape(input.shape, this.tensor(input.index).shape));
+    const dependsOn = family?.dependsOn ?? 'values';
+    const known = dependsOn === 'shapes' || (dependsOn === 'values' && context.inputs.length > 0 && context.inputs.every((input) => input?.constant ?? true));
+    const folded = known && family !== undefined ? new Folded(family) : null;
+    for (const [i, output] of outputs.entries()) {
+      const shape = this.outputShape(context, output, shapes?.[i], reshaped);
+      this.operands[output] = this.bind(output, shape, folded === null ? undefined : { kind: 'known', elements: () => folded.elements(i) });
+    }
+    const bound = { ...context, outputs: outputs.map((output) => this.operand(output)) };
+    if (folded !== null) folded.context = bound;
+    return bound;
+  }
+
+  /** What the file holds is a guess where a dimension is free, and stale where an input has another shape than there. */
+  private outputShape(context: OperatorContext, index: number, shape: readonly number[] | undefined, reshaped: boolean): readonly number[] {
+    const tensor = this.tensor(index);
+    const free = [...(tensor.shape ?? []), ...(tensor.shapeSignature ?? [])].some((size) => size < 0);
+    if (shape === undefined) {
+      if (!free && !reshaped) return this.stored(index);
+      throw fail('TENSOR_SHAPE_DYNAMIC', {
+        what: `${context.place} gives tensor ${tensorLabel(index, tensor)} a shape that depends on the values of its inputs`,
+      });
+    }
+    if (!free && !reshaped && !sameShape(shape, tensor.shape)) {
+      const reason = `tensor ${tensorLabel(index, tensor)} has shape [${Array.from(tensor.shape ?? []).join(', ')}], not [${shape.join(', ')}]`;
+      throw fail('OPERATOR_INVALID', { operator: context.place, reason });
+    }
+    return shape;
+  }
+
+  private bind(index: number, shape: readonly number[], storage?: Storage): Operand {
+    const operand = bindTensor(
+      this.model,
+      this.tensor(index),
+      index,
+      shape,
+      storage ?? { kind: 'computed', address: () => this.addresses.get(index) as number, buffer: () => this.memory.buffer },
+    );
+    const bytes = bytesOfElements(operand.type, operand.count);
+    if (bytes > maxTensorBytes) throw fail('TENSOR_TOO_LARGE', { bytes, limit: maxTensorBytes });
+    return operand;
+  }
+
+  private operand(index: number): Operand {
+    const bound = this.operands[index] ?? this.bind(index, this.stored(index));
+    this.operands[index] = bound;
+    return bound;
+  }
+
+  private tensor(index: number): Tensor {
+    return this.subgraph.tensors[index] as Tensor;
+  }
+
+  private stored(index: number): number[] {
+    return staticShape(index, this.tensor(index));
   }
 }
 
-function subgraphOf(model: Model, index: number): SubGraph {
-  const subgraph = model.subgraphs[index];
-  if (subgraph === undefined) throw fail('TFLITE_INVALID', { reason: `there is no subgraph ${index}`, where: 'an operator that calls one' });
-  return subgraph;
+function sameShape(shape: readonly number[], stored: Int32Array | null): boolean {
+  return shape.length === (stored?.length ?? 0) && shape.every((size, d) => size === stored?.[d]);
 }
 
-/**
- * A subgraph and all that it calls, directly or not.
- * @throws TFLITE_INVALID where one calls itself
- */
-function reachable(model: Model, start: number): Set<number> {
-  const found = new Set<number>();
-  const visit = (index: number, path: readonly number[]): void => {
-    if (path.includes(index)) throw fail('TFLITE_INVALID', { reason: `subgraph ${index} calls itself`, where: `subgraph ${path.at(-1)}` });
-    const seen = found.has(index);
-    found.add(index);
-    if (seen) return;
-    for (const operator of subgraphOf(model, index).operators) for (const called of callsOf(operator)) visit(called, [...path, index]);
-  };
-  visit(start, []);
-  return found;
-}
+/** An operator whose outputs are known before the model runs: its plain kernel computes them when they are first asked for. */
+class Folded {
+  context: OperatorContext | null = null;
+  private arrays: readonly ElementArray[] | null = null;
 
-/** Whether the simulator has a kernel for every operator of the model. */
-export function simulates(model: Model): boolean {
-  return missingOperators(model, 0).length === 0;
-}
+  constructor(private readonly family: OperatorFamily) {}
 
-function missingOperators(model: Model, start: number): { place: string; name: string }[] {
-  return [...reachable(model, start)].flatMap((at) =>
-    subgraphOf(model, at)
-      .operators.map((operator, index) => ({ place: at === 0 ? `${index}` : `${index} of subgraph ${at}`, name: operatorName(model, operator) }))
-      .filter(({ name }) => !operatorFamilies.has(name)),
-  );
-}
-
-/** @throws OPERATORS_UNSUPPORTED with every operator that has no kernel */
-export function refuseUnsupported(model: Model, start = 0): void {
-  const missing = missingOperators(model, start);
-  if (missing.length === 0) return;
-  const byName = new Map<string, string[]>();
-  for (const { place, name } of missing) byName.set(name, [...(byName.get(name) ?? []), place]);
-  const operators = [...byName].map(([name, places]) => `${name} (operator ${places.join(', ')})`).join('; ');
-  throw fail('OPERATORS_UNSUPPORTED', { count: missing.length, operators });
-}
-
-/** Every tensor is there before it is read, and nothing writes over what the file holds. */
-function checkDataflow(model: Model, subgraph: SubGraph): void {
-  const { tensors, operators, inputs, outputs } = subgraph;
-  const invalid = (index: number, reason: string, where: string): Error =>
-    fail('TFLITE_INVALID', { reason: `tensor ${tensorLabel(index, tensors[index] as Tensor)} ${reason}`, where });
-  const constant = tensors.map((tensor) => constantBytes(model, tensor) !== null);
-  // Variables hold their initial values before anything writes them.
-  const known = new Set<number>(tensors.flatMap((tensor, index) => (tensor.isVariable ? [index] : [])));
-  const define = (index: number, where: string): void => {
-    if (constant[index]) throw invalid(index, 'is written although the file holds its data', where);
-    if (tensors[index]?.isVariable) return;
-    if (known.has(index)) throw invalid(index, 'is written twice', where);
-    known.add(index);
-  };
-  if ((outputs?.length ?? 0) === 0 && subgraph === mainSubgraph(model))
-    throw fail('TFLITE_INVALID', { reason: 'it has no outputs', where: 'the main subgraph' });
-  for (const index of new Set(inputs ?? [])) define(index, 'the inputs');
-  operators.forEach((operator, o) => {
-    const where = `operator ${o} ${operatorName(model, operator)}`;
-    for (const index of operator.inputs ?? [])
-      if (index >= 0 && !constant[index] && !known.has(index)) throw invalid(index, 'is read before anything wrote it', where);
-    for (const index of operator.outputs ?? []) define(index, where);
-  });
-  for (const index of outputs ?? []) if (!constant[index] && !known.has(index)) throw invalid(index, 'is an output that nothing computes', 'the outputs');
-}
-
-function bindTensor(model: Model, tensor: Tensor, index: number, memory: LinearMemory, address: number): Operand {
-  const label = tensorLabel(index, tensor);
-  const type = elementTypeOf(tensor);
-  if (type === null) throw fail('TFLITE_INVALID', { reason: `nothing here computes with type ${typeName(tensor.type)}`, where: `tensor ${label}` });
-  const shape = staticShape(index, tensor);
-  const count = elementCount(shape);
-  const constant = tensor.isVariable ? null : constantBytes(model, tensor);
-  const described = {
-    index,
-    label,
-    type,
-    shape,
-    count,
-    scale: tensor.quantization?.scale ?? new Float32Array(0),
-    zeroPoint: Int32Array.from(tensor.quantization?.zeroPoint ?? [], Number),
-    axis: tensor.quantization?.quantizedDimension ?? 0,
-    constant: constant !== null,
-    variable: tensor.isVariable,
-  };
-  if (constant !== null) return { ...described, address: null, data: constantData(type, constant, count, label) };
-  if (type === 'int4') throw fail('TFLITE_INVALID', { reason: 'int4 is for weights that the file holds', where: `tensor ${label}` });
-  let view: ElementArray | null = null;
-  return {
-    ...described,
-    address,
-    get data() {
-      view ??= viewOf(type, memory.buffer, address, count);
-      return view;
-    },
-  };
-}
-
-function constantData(type: ElementType, bytes: Uint8Array, count: number, label: string): ElementArray {
-  const need = bytesOfElements(type, count);
-  if (bytes.byteLength !== need) {
-    throw fail('TFLITE_INVALID', { reason: `${bytes.byteLength} bytes of data for a shape that takes ${need}`, where: `tensor ${label}` });
-  }
-  if (type === 'int4') return unpackInt4(bytes, count);
-  const aligned = bytes.byteOffset % bytesOfElements(type, 1) === 0 ? bytes : bytes.slice();
-  return viewOf(type, aligned.buffer, aligned.byteOffset, count);
-}
-
-/** The even elements are in the low halves of the bytes. */
-function unpackInt4(bytes: Uint8Array, count: number): Int8Array {
-  return Int8Array.from({ length: count }, (_, i) => ((bytes[i >> 1] as number) << (i % 2 === 0 ? 28 : 24)) >> 28);
-}
-
-export function viewOf(type: ElementType, buffer: ArrayBufferLike, offset: number, count: number): ElementArray {
-  switch (type) {
-    case 'float32':
-      return new Float32Array(buffer, offset, count);
-    case 'float16':
-      return new Uint16Array(buffer, offset, count);
-    case 'int4':
-    case 'int8':
-      return new Int8Array(buffer, offset, count);
-    case 'uint8':
-    case 'bool':
-      return new Uint8Array(buffer, offset, count);
-    case 'int16':
-      return new Int16Array(buffer, offset, count);
-    case 'int32':
-    case 'resource':
-      return new Int32Array(buffer, offset, count);
-    case 'uint32':
-      return new Uint32Array(buffer, offset, count);
-    case 'int64':
-      return new BigInt64Array(buffer, offset, count);
+  elements(output: number): ElementArray {
+    if (this.context === null) throw fail('INTERNAL', { reason: 'values are asked for before the operator is bound' });
+    if (this.arrays === null) {
+      // The kernel itself asks for the arrays that it fills.
+      this.arrays = this.context.outputs.map(elementsOf);
+      this.family.prepare(this.context)();
+    }
+    return this.arrays[output] as ElementArray;
   }
 }

@@ -138,13 +138,20 @@ function prepareSteps({ subgraphs, memory, shared }: Graph, choice: 'fast' | 'pl
   const build = choice === 'plain' || !hasKernels(choice) ? null : choice;
   const tensorsEnd = memory.end;
   const contexts = [...subgraphs.values()].flatMap(({ operators }) => operators);
-  const fast = new Map(contexts.map((context) => [context, build === null ? null : (fastKernels.get(context.name)?.(context, memory) ?? null)]));
+  const fast = new Map(
+    contexts.map((context) => [context, build === null || isKnown(context) ? null : (fastKernels.get(context.name)?.(context, memory) ?? null)]),
+  );
   const regionsAt = memory.reserve(build === 'checked' ? 8 * Math.max(0, ...contexts.map(({ inputs, outputs }) => inputs.length + outputs.length + 1)) : 0);
   memory.seal(build !== null);
   const kernels = build === null || memory.memory === null ? null : kernelsOn(memory.memory, build);
   const stepOf = (context: OperatorContext): (() => void) => {
     const family = operatorFamilies.get(context.name);
     if (family === undefined) throw fail('INTERNAL', { reason: `${context.name} has no kernel` });
+    if (isKnown(context)) {
+      // Computed here rather than later, so that what is wrong with it shows.
+      for (const { data } of context.outputs) data.at(0);
+      return () => undefined;
+    }
     const plain = family.prepare(context);
     const step = fast.get(context) ?? null;
     if (step === null || kernels === null) return plain;
@@ -160,6 +167,11 @@ function prepareSteps({ subgraphs, memory, shared }: Graph, choice: 'fast' | 'pl
     });
   }
   return (subgraphs.get(start)?.operators ?? []).map(stepOf);
+}
+
+/** Whether the outputs are known before the model runs. */
+function isKnown({ outputs }: OperatorContext): boolean {
+  return outputs.length > 0 && outputs.every(({ constant }) => constant);
 }
 
 /** @throws SIGNATURE_UNKNOWN */

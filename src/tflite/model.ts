@@ -103,7 +103,7 @@ export function elementCount(shape: ArrayLike<number>): number {
 export function staticShape(index: number, tensor: Tensor): number[] {
   const shape = Array.from(tensor.shape ?? []);
   if (shape.some((dimension) => dimension < 0)) {
-    throw fail('TENSOR_SHAPE_DYNAMIC', { tensor: tensorLabel(index, tensor), shape: shape.join(', ') });
+    throw fail('TENSOR_SHAPE_DYNAMIC', { what: `tensor ${tensorLabel(index, tensor)} has the dynamic shape [${shape.join(', ')}]` });
   }
   return shape;
 }

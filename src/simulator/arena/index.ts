@@ -3,9 +3,10 @@
 
 import { type Model, mainSubgraph } from '../../tflite/index.js';
 import { defaultKernelProfile, kernelProfiles } from '../arithmetic/profile.js';
-import { describeGraph, refuseUnsupported } from '../graph.js';
+import { describeGraph } from '../graph.js';
 import { operatorFamilies } from '../operators/index.js';
 import type { RuntimeKernels } from '../operators/operator.js';
+import { refuseUnsupported } from '../subgraphs.js';
 import { greedyPlan, type HeadPlan } from './greedy.js';
 import { type BufferRequest, tensorRequests } from './lifetimes.js';
 import { tailBytesOf } from './tail.js';
@@ -26,7 +27,7 @@ export function arenaOf(model: Model, kernels: RuntimeKernels): Arena {
   const scratch = memory.flatMap(({ scratch: sizes = [] }, operator): BufferRequest[] =>
     sizes.map((bytes) => ({ tensor: null, operator, bytes, first: operator + 1, last: operator + 1 })),
   );
-  const plan = greedyPlan([...tensorRequests(model), ...scratch]);
+  const plan = greedyPlan([...tensorRequests(model, mainSubgraph(model), graph.operands), ...scratch]);
   const tailBytes = tailBytesOf(model, memory);
   const arenaBytes = plan.headBytes + tailBytes;
   const planning = planningBytes(model, plan.buffers.length, scratch.length);

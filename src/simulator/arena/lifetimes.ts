@@ -1,19 +1,8 @@
 // When each tensor is needed, in TFLM's time: 0 is the graph's inputs, operator k runs at k + 1
 // (micro_allocation_info.cc). Constants, variables and empty tensors are not planned.
 
-import { fail } from '../../errors.js';
-import {
-  bytesOfElements,
-  constantBytes,
-  elementCount,
-  elementTypeOf,
-  type Model,
-  mainSubgraph,
-  type SubGraph,
-  staticShape,
-  tensorLabel,
-  typeName,
-} from '../../tflite/index.js';
+import { bytesOfElements, constantBytes, type Model, type SubGraph } from '../../tflite/index.js';
+import type { Operand } from '../operators/operator.js';
 
 export interface BufferRequest {
   /** Tensor index, or null for a scratch buffer. */
@@ -26,8 +15,8 @@ export interface BufferRequest {
   readonly last: number;
 }
 
-/** The planned tensors of a subgraph, the main one unless said otherwise, by index. */
-export function tensorRequests(model: Model, subgraph: SubGraph = mainSubgraph(model)): BufferRequest[] {
+/** The planned tensors of a subgraph, by index. */
+export function tensorRequests(model: Model, subgraph: SubGraph, operands: readonly Pick<Operand, 'type' | 'count'>[]): BufferRequest[] {
   const first = new Map<number, number>();
   const last = new Map<number, number>();
   const touch = (tensor: number, time: number): void => {
@@ -48,10 +37,8 @@ export function tensorRequests(model: Model, subgraph: SubGraph = mainSubgraph(m
     const start = first.get(index);
     const end = last.get(index);
     if (start === undefined || end === undefined || tensor.isVariable || constantBytes(model, tensor) !== null) return [];
-    const type = elementTypeOf(tensor);
-    if (type === null)
-      throw fail('TFLITE_INVALID', { reason: `nothing here computes with type ${typeName(tensor.type)}`, where: `tensor ${tensorLabel(index, tensor)}` });
-    const bytes = bytesOfElements(type, elementCount(staticShape(index, tensor)));
+    const { type, count } = operands[index] as Operand;
+    const bytes = bytesOfElements(type, count);
     return bytes === 0 ? [] : [{ tensor: index, operator: null, bytes, first: start, last: end }];
   });
 }

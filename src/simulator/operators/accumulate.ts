@@ -7,16 +7,17 @@ import { aroundAxis, constantIntegers, resolveAxis } from './axes.js';
 import { sameOperands } from './map.js';
 import {
   byType,
+  elementwiseFamily,
   inputOf,
   invalid,
   type OperatorContext,
-  type OperatorFamily,
   optionsOf,
   outputOf,
   quantizationOf,
   requireShape,
   requireType,
 } from './operator.js';
+import { sameShape } from './shapes.js';
 
 const extraBits = 20;
 
@@ -57,7 +58,7 @@ function prepareAddN(context: OperatorContext): () => void {
   const first = inputOf(context, 0);
   for (const input of inputs) {
     requireType(context, input, output.type);
-    requireShape(context, input, output.shape);
+    requireShape(context, input, first.shape);
     if (input.type === 'int8' && (input.scale[0] !== first.scale[0] || input.zeroPoint[0] !== first.zeroPoint[0])) {
       throw invalid(context, `input ${input.label} is not quantized like the first`);
     }
@@ -93,22 +94,12 @@ function prepareCumsum(context: OperatorContext): () => void {
   };
 }
 
-const family = (
-  name: OperatorFamily['name'],
-  types: OperatorFamily['types'],
-  prepare: OperatorFamily['prepare'],
-  memory: OperatorFamily['memory'],
-): OperatorFamily => ({
-  name,
-  types,
-  prepare,
-  work: () => ({ kind: 'elementwise', macs: 0 }),
-  memory,
-});
-
 /** ADD_N's scratch is a table of its inputs' addresses. */
-export const addN = family('ADD_N', ['float32', 'int8'], prepareAddN, (context) => ({ persistent: [40], scratch: [4 * context.inputs.length] }));
-export const cumsum = family('CUMSUM', ['float32', 'int8', 'int32'], prepareCumsum, (context) => ({
+export const addN = elementwiseFamily('ADD_N', sameShape, { float32: prepareAddN, int8: prepareAddN }, (context) => ({
+  persistent: [40],
+  scratch: [4 * context.inputs.length],
+}));
+export const cumsum = elementwiseFamily('CUMSUM', sameShape, { float32: prepareCumsum, int8: prepareCumsum, int32: prepareCumsum }, (context) => ({
   options: [2, 1],
   persistent: inputOf(context, 0).type === 'int8' ? [36] : [],
 }));

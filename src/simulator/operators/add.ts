@@ -5,7 +5,8 @@ import type { ElementType, OperatorName } from '../../tflite/index.js';
 import { type QuantizedMultiplier, quantizeMultiplier } from '../arithmetic/fixed-point.js';
 import { clamp, floatLimits, quantizedLimits } from './activation.js';
 import { elementwise } from './broadcast.js';
-import { byType, inputOf, type OperatorContext, type OperatorFamily, optionsOf, outputOf, quantizationOf, requireType } from './operator.js';
+import { bound, elementwiseFamily, inputOf, type OperatorContext, type OperatorFamily, optionsOf, outputOf, quantizationOf, requireType } from './operator.js';
+import { broadcastShape } from './shapes.js';
 
 /** Extra bits in which the inputs are added. */
 const extraBits: Partial<Record<ElementType, number>> = { int8: 20, uint8: 20, int16: 15 };
@@ -79,20 +80,8 @@ function prepareInt32(context: OperatorContext, kind: Kind): () => void {
 }
 
 function family(kind: Kind): OperatorFamily {
-  return {
-    name: kind.name,
-    types: ['float32', 'int8', 'uint8', 'int16', 'int32'],
-    prepare: (context) =>
-      byType(context, inputOf(context, 0), {
-        float32: prepareFloat,
-        int8: prepareInteger,
-        uint8: prepareInteger,
-        int16: prepareInteger,
-        int32: prepareInt32,
-      })(context, kind),
-    work: () => ({ kind: 'elementwise', macs: 0 }),
-    memory: () => ({ options: [2, 1], persistent: [kind.stateBytes] }),
-  };
+  const prepares = { float32: prepareFloat, int8: prepareInteger, uint8: prepareInteger, int16: prepareInteger, int32: prepareInt32 };
+  return elementwiseFamily(kind.name, broadcastShape(0, 1), bound(prepares, kind), () => ({ options: [2, 1], persistent: [kind.stateBytes] }));
 }
 
 const addKind: Kind = { name: 'ADD', options: 'AddOptions', sign: 1, ratio: () => (ratio) => ratio, stateBytes: 60 };

@@ -2,14 +2,22 @@
 
 import type { OperatorName } from '../../tflite/index.js';
 import { aroundAxis, constantIntegers, resolveAxis } from './axes.js';
-import { byType, inputOf, invalid, type OperatorContext, type OperatorFamily, outputOf, requireShape } from './operator.js';
+import { bound, byType, elementwiseFamily, inputOf, invalid, type OperatorContext, type OperatorFamily, outputOf } from './operator.js';
+import { whereKnown } from './shapes.js';
 
-function prepare(context: OperatorContext, beats: (value: number, best: number) => boolean): () => void {
+type Beats = (value: number, best: number) => boolean;
+
+function axisOf(context: OperatorContext): number {
+  const [named = 0] = constantIntegers(context, inputOf(context, 1));
+  return resolveAxis(context, named, inputOf(context, 0).shape.length);
+}
+
+const withoutAxis = whereKnown((context) => [inputOf(context, 0).shape.toSpliced(axisOf(context), 1)], 1);
+
+function prepare(context: OperatorContext, beats: Beats): () => void {
   const input = inputOf(context, 0);
   const output = outputOf(context);
-  const [named = 0] = constantIntegers(context, inputOf(context, 1));
-  const axis = resolveAxis(context, named, input.shape.length);
-  requireShape(context, output, input.shape.toSpliced(axis, 1));
+  const axis = axisOf(context);
   const { outer, size, inner } = aroundAxis(input.shape, axis);
   if (size === 0) throw invalid(context, 'an empty axis');
   const from = input.data as Float32Array;
@@ -33,14 +41,9 @@ function prepare(context: OperatorContext, beats: (value: number, best: number) 
   };
 }
 
-function family(name: OperatorName, beats: (value: number, best: number) => boolean): OperatorFamily {
-  return {
-    name,
-    types: ['float32', 'int8', 'uint8', 'int32'],
-    prepare: (context) => prepare(context, beats),
-    work: () => ({ kind: 'elementwise', macs: 0 }),
-    memory: () => ({ options: [1, 1] }),
-  };
+function family(name: OperatorName, beats: Beats): OperatorFamily {
+  const prepares = { float32: prepare, int8: prepare, uint8: prepare, int32: prepare };
+  return elementwiseFamily(name, withoutAxis, bound(prepares, beats), () => ({ options: [1, 1] }));
 }
 
 export const argMax = family('ARG_MAX', (value, best) => value > best);

@@ -13,7 +13,6 @@ import {
   optionsOf,
   outputOf,
   quantizationOf,
-  requireShape,
   requireType,
 } from './operator.js';
 
@@ -21,6 +20,8 @@ interface Matmul {
   readonly left: Operand;
   readonly right: Operand;
   readonly output: Operand;
+  /** The output's. */
+  readonly shape: readonly number[];
   readonly rows: number;
   readonly columns: number;
   readonly depth: number;
@@ -45,7 +46,6 @@ function matmulOf(context: OperatorContext): Matmul {
   const batches = Array.from({ length: rank }, (_, d) => Math.max(batch(left, d), batch(right, d)));
   if (batches.some((size, d) => [left, right].some((operand) => ![1, size].includes(batch(operand, d)))))
     throw invalid(context, 'batches that do not broadcast');
-  requireShape(context, output, [...batches, rows, columns]);
   const startOf = (operand: Operand, index: number): number => {
     let [at, stride, rest] = [0, operand.shape.slice(-2).reduce((a, b) => a * b, 1), index];
     for (let d = rank - 1; d >= 0; d--) {
@@ -60,6 +60,7 @@ function matmulOf(context: OperatorContext): Matmul {
     left,
     right,
     output,
+    shape: [...batches, rows, columns],
     rows,
     columns,
     depth,
@@ -125,6 +126,7 @@ function prepareInteger(context: OperatorContext): () => void {
 export const batchMatmul: OperatorFamily = {
   name: 'BATCH_MATMUL',
   types: ['float32', 'int8', 'int16'],
+  shapes: (context) => [matmulOf(context).shape],
   prepare: (context) => byType(context, inputOf(context, 0), { float32: prepareFloat, int8: prepareInteger, int16: prepareInteger })(context),
   work: (context) => {
     const { rows, columns, depth, starts } = matmulOf(context);

@@ -1,9 +1,10 @@
 // SPACE_TO_BATCH_ND and BATCH_TO_SPACE_ND: blocks of the spatial dimensions to and from the batch.
 
 import { constantIntegers } from './axes.js';
-import { inputOf, invalid, type OperatorContext, type OperatorFamily, outputOf, quantizationOf, requireShape, requireType } from './operator.js';
+import { anyType, copyFamily, inputOf, invalid, type OperatorContext, outputOf, quantizationOf, requireType } from './operator.js';
 import { forEachPosition, strides } from './positions.js';
-import { anyType, gatherElements } from './rearrange.js';
+import { gatherElements } from './rearrange.js';
+import { whereKnown } from './shapes.js';
 
 interface Blocks {
   readonly block: readonly number[];
@@ -23,15 +24,21 @@ function blocksOf(context: OperatorContext): Blocks {
 
 const product = (sizes: readonly number[]): number => sizes.reduce((all, size) => all * size, 1);
 
+function spaceToBatchShape(context: OperatorContext): readonly number[][] {
+  const input = inputOf(context, 0);
+  const { block, amounts } = blocksOf(context);
+  const padded = block.map((_, d) => (input.shape[d + 1] as number) + (amounts[2 * d] as number) + (amounts[2 * d + 1] as number));
+  if (padded.some((size, d) => size % (block[d] as number) !== 0)) throw invalid(context, `[${padded.join(', ')}] does not divide into blocks`);
+  const batches = (input.shape[0] as number) * product(block);
+  return [[batches, ...padded.map((size, d) => size / (block[d] as number)), ...input.shape.slice(1 + block.length)]];
+}
+
 function prepareSpaceToBatch(context: OperatorContext): () => void {
   const input = inputOf(context, 0);
   const output = outputOf(context);
   const { block, amounts } = blocksOf(context);
-  const padded = block.map((_, d) => (input.shape[d + 1] as number) + (amounts[2 * d] as number) + (amounts[2 * d + 1] as number));
-  if (padded.some((size, d) => size % (block[d] as number) !== 0)) throw invalid(context, `[${padded.join(', ')}] does not divide into blocks`);
   const batches = input.shape[0] as number;
   requireType(context, output, input.type);
-  requireShape(context, output, [batches * product(block), ...padded.map((size, d) => size / (block[d] as number)), ...input.shape.slice(1 + block.length)]);
   const stride = strides(input.shape);
   const table = new Int32Array(output.count);
   forEachPosition(output.shape, (position, index) => {
@@ -53,15 +60,22 @@ function prepareSpaceToBatch(context: OperatorContext): () => void {
   };
 }
 
-function prepareBatchToSpace(context: OperatorContext): () => void {
+function batchToSpaceShape(context: OperatorContext): readonly number[][] {
   const input = inputOf(context, 0);
-  const output = outputOf(context);
   const { block, amounts } = blocksOf(context);
   const batches = (input.shape[0] as number) / product(block);
   if (!Number.isInteger(batches)) throw invalid(context, `a batch of ${input.shape[0]} does not divide into blocks`);
   const spatial = block.map((size, d) => (input.shape[d + 1] as number) * size - (amounts[2 * d] as number) - (amounts[2 * d + 1] as number));
+  if (spatial.some((size) => size < 0)) throw invalid(context, `crops [${amounts.join(', ')}] larger than the image`);
+  return [[batches, ...spatial, ...input.shape.slice(1 + block.length)]];
+}
+
+function prepareBatchToSpace(context: OperatorContext): () => void {
+  const input = inputOf(context, 0);
+  const output = outputOf(context);
+  const { block, amounts } = blocksOf(context);
+  const batches = output.shape[0] as number;
   requireType(context, output, input.type);
-  requireShape(context, output, [batches, ...spatial, ...input.shape.slice(1 + block.length)]);
   const stride = strides(input.shape);
   const table = new Int32Array(output.count);
   forEachPosition(output.shape, (position, index) => {
@@ -77,13 +91,5 @@ function prepareBatchToSpace(context: OperatorContext): () => void {
   return gatherElements(input, output, table);
 }
 
-const family = (name: OperatorFamily['name'], prepare: OperatorFamily['prepare']): OperatorFamily => ({
-  name,
-  types: anyType,
-  prepare,
-  work: () => ({ kind: 'copy', macs: 0 }),
-  memory: () => ({}),
-});
-
-export const spaceToBatchNd = family('SPACE_TO_BATCH_ND', prepareSpaceToBatch);
-export const batchToSpaceNd = family('BATCH_TO_SPACE_ND', prepareBatchToSpace);
+export const spaceToBatchNd = copyFamily('SPACE_TO_BATCH_ND', anyType, whereKnown(spaceToBatchShape, 1, 2), prepareSpaceToBatch);
+export const batchToSpaceNd = copyFamily('BATCH_TO_SPACE_ND', anyType, whereKnown(batchToSpaceShape, 1, 2), prepareBatchToSpace);

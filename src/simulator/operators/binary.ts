@@ -17,6 +17,7 @@ import {
   quantizationOf,
   requireType,
 } from './operator.js';
+import { broadcastShape } from './shapes.js';
 
 type Prepare = OperatorFamily['prepare'];
 
@@ -107,20 +108,21 @@ const anyNumber = (combine: (x: number, y: number) => number): Partial<Record<El
   int64: plain(combine),
 });
 
-export const div = elementwiseFamily('DIV', { float32: divFloat, int8: divQuantized, uint8: divQuantized, int32: divInt32 }, () => ({
+export const div = elementwiseFamily('DIV', broadcastShape(0, 1), { float32: divFloat, int8: divQuantized, uint8: divQuantized, int32: divInt32 }, () => ({
   options: [1, 1],
   persistent: [28],
 }));
-export const floorDiv = elementwiseFamily('FLOOR_DIV', {
+export const floorDiv = elementwiseFamily('FLOOR_DIV', broadcastShape(0, 1), {
   float32: plain((x, y) => Math.floor(Math.fround(x / y))),
   int32: plain(integer(floorDivide)),
 });
-export const floorMod = elementwiseFamily('FLOOR_MOD', { float32: plain(floorModulo), int32: plain(integer(floorModulo)) });
-export const maximum = elementwiseFamily('MAXIMUM', anyNumber(larger));
-export const minimum = elementwiseFamily('MINIMUM', anyNumber(smaller));
-export const pow = elementwiseFamily('POW', { float32: plain(Math.pow), int32: plain((x, y) => Math.trunc(x ** y) | 0) });
+export const floorMod = elementwiseFamily('FLOOR_MOD', broadcastShape(0, 1), { float32: plain(floorModulo), int32: plain(integer(floorModulo)) });
+export const maximum = elementwiseFamily('MAXIMUM', broadcastShape(0, 1), anyNumber(larger));
+export const minimum = elementwiseFamily('MINIMUM', broadcastShape(0, 1), anyNumber(smaller));
+export const pow = elementwiseFamily('POW', broadcastShape(0, 1), { float32: plain(Math.pow), int32: plain((x, y) => Math.trunc(x ** y) | 0) });
 export const squaredDifference = elementwiseFamily(
   'SQUARED_DIFFERENCE',
+  broadcastShape(0, 1),
   {
     float32: plain((x, y) => Math.fround(x - y) ** 2),
     int8: squaredDifferenceQuantized,
@@ -129,5 +131,5 @@ export const squaredDifference = elementwiseFamily(
   },
   () => ({ persistent: [72] }),
 );
-export const logicalAnd = elementwiseFamily('LOGICAL_AND', { bool: plain((x, y) => (x !== 0 && y !== 0 ? 1 : 0)) });
-export const logicalOr = elementwiseFamily('LOGICAL_OR', { bool: plain((x, y) => (x !== 0 || y !== 0 ? 1 : 0)) });
+export const logicalAnd = elementwiseFamily('LOGICAL_AND', broadcastShape(0, 1), { bool: plain((x, y) => (x !== 0 && y !== 0 ? 1 : 0)) });
+export const logicalOr = elementwiseFamily('LOGICAL_OR', broadcastShape(0, 1), { bool: plain((x, y) => (x !== 0 || y !== 0 ? 1 : 0)) });

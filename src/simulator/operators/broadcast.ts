@@ -1,7 +1,7 @@
 // Element positions of two operands that broadcast against each other as numpy does: sizes are compared from the
 // last dimension backwards, and a size of 1 repeats.
 
-import { invalid, type Operand, type OperatorContext, requireShape } from './operator.js';
+import { invalid, type Operand, type OperatorContext } from './operator.js';
 
 /** For every output element, the index of the element of `operand` that it reads; null where that is the same index. */
 export function broadcastIndex(context: OperatorContext, operand: Operand, output: Operand): Int32Array | null {
@@ -35,17 +35,8 @@ export function broadcastIndex(context: OperatorContext, operand: Operand, outpu
   return index;
 }
 
-/** Checks that the output has the shape that two operands broadcast to. */
-export function requireBroadcastShape(context: OperatorContext, a: Operand, b: Operand, output: Operand): void {
-  const rank = Math.max(a.shape.length, b.shape.length);
-  const size = (operand: Operand, d: number): number => operand.shape[d - rank + operand.shape.length] ?? 1;
-  const shape = Array.from({ length: rank }, (_, d) => (size(a, d) === 1 ? size(b, d) : size(a, d)));
-  requireShape(context, output, shape);
-}
-
 /** The operation on every pair of elements, with broadcasting. */
 export function elementwise(context: OperatorContext, a: Operand, b: Operand, output: Operand, combine: (x: number, y: number) => number): () => void {
-  requireBroadcastShape(context, a, b, output);
   const indexA = broadcastIndex(context, a, output);
   const indexB = broadcastIndex(context, b, output);
   const dataA = a.data as Float32Array;

@@ -2,7 +2,8 @@
 
 import type { ElementType } from '../../tflite/index.js';
 import { clamp } from './activation.js';
-import { byType, type ElementArray, inputOf, type OperatorContext, type OperatorFamily, outputOf, requireShape } from './operator.js';
+import { anyType, byType, type ElementArray, inputOf, type OperatorContext, type OperatorFamily, outputOf } from './operator.js';
+import { sameShape } from './shapes.js';
 
 const limits: Partial<Record<ElementType, readonly [number, number]>> = {
   int8: [-128, 127],
@@ -16,7 +17,6 @@ const limits: Partial<Record<ElementType, readonly [number, number]>> = {
 function prepare(context: OperatorContext): () => void {
   const input = inputOf(context, 0);
   const output = outputOf(context);
-  requireShape(context, output, input.shape);
   const converted = converter(context, input.type, output.type);
   const from = input.data as ArrayLike<number | bigint>;
   const to = output.data as ElementArray & { [index: number]: number | bigint };
@@ -42,7 +42,8 @@ function converter(context: OperatorContext, from: ElementType, to: ElementType)
 
 export const cast: OperatorFamily = {
   name: 'CAST',
-  types: ['float32', 'int8', 'uint8', 'int16', 'int32', 'uint32', 'int64', 'bool'],
+  types: anyType,
+  shapes: sameShape,
   prepare,
   work: () => ({ kind: 'elementwise', macs: 0 }),
   memory: () => ({ options: [2, 1] }),

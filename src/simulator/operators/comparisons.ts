@@ -5,6 +5,7 @@ import type { ElementType, OperatorName } from '../../tflite/index.js';
 import { quantizeMultiplier } from '../arithmetic/fixed-point.js';
 import { elementwise } from './broadcast.js';
 import { elementwiseFamily, inputOf, invalid, type OperatorContext, type OperatorFamily, outputOf, quantizationOf, requireType } from './operator.js';
+import { broadcastShape } from './shapes.js';
 
 type Compare = (x: number, y: number) => boolean;
 
@@ -31,6 +32,7 @@ function family(name: OperatorName, compare: Compare, others: readonly ElementTy
   const quantized = (context: OperatorContext) => prepareAs(context, (operand) => scaled(context, operand), compare);
   return elementwiseFamily(
     name,
+    broadcastShape(0, 1),
     { float32: plain, int8: quantized, uint8: quantized, int32: plain, int64: plain, ...Object.fromEntries(others.map((type) => [type, plain])) },
     () => ({ persistent: [48] }),
   );

@@ -5,37 +5,47 @@ import { roundHalfAway } from '../arithmetic/fixed-point.js';
 import { clamp } from './activation.js';
 import { aroundAxis, resolveAxis } from './axes.js';
 import {
+  anyType,
+  copyFamily,
   inputOf,
   invalid,
   type Operand,
   type OperatorContext,
-  type OperatorFamily,
   optionsOf,
   outputOf,
   quantizationOf,
   requireShape,
   requireType,
+  type ShapeRule,
 } from './operator.js';
-import { anyType } from './rearrange.js';
+
+/** The inputs, and the axis along which they follow each other. */
+function partsOf(context: OperatorContext): { inputs: readonly Operand[]; at: number } {
+  const inputs = context.inputs.map((_, i) => inputOf(context, i));
+  const { shape } = inputOf(context, 0);
+  const at = resolveAxis(context, optionsOf(context, 'ConcatenationOptions').axis, shape.length);
+  for (const input of inputs) requireShape(context, input, shape.with(at, input.shape[at] ?? -1));
+  return { inputs, at };
+}
+
+const joinedShape: ShapeRule = (context) => {
+  const { inputs, at } = partsOf(context);
+  const total = inputs.reduce((sum, { shape }) => sum + (shape[at] as number), 0);
+  return [inputOf(context, 0).shape.with(at, total)];
+};
 
 function prepare(context: OperatorContext): () => void {
-  const inputs = context.inputs.map((_, i) => inputOf(context, i));
+  const { inputs, at } = partsOf(context);
   const output = outputOf(context);
-  const { axis, fusedActivationFunction } = optionsOf(context, 'ConcatenationOptions');
-  if (fusedActivationFunction !== 0) throw invalid(context, 'a fused activation');
-  const at = resolveAxis(context, axis, output.shape.length);
-  let total = 0;
+  if (optionsOf(context, 'ConcatenationOptions').fusedActivationFunction !== 0) throw invalid(context, 'a fused activation');
   for (const input of inputs) {
     requireType(context, input, output.type);
-    requireShape(context, input, output.shape.with(at, input.shape[at] ?? -1));
-    total += input.shape[at] as number;
     if (output.type === 'int8') {
       const a = quantizationOf(context, input);
       const b = quantizationOf(context, output);
       if (a.scale !== b.scale || a.zeroPoint !== b.zeroPoint) throw invalid(context, `input ${input.label} is not quantized like the output`);
     }
   }
-  if (total !== output.shape[at]) throw invalid(context, `inputs of ${total} in all along axis ${at}, output ${output.shape[at]}`);
   const { outer, inner } = aroundAxis(output.shape, at);
   const to = output.data as Float32Array;
   const sources = inputs.map((input) => ({
@@ -68,10 +78,4 @@ function rescalingOf(context: OperatorContext, input: Operand, output: Operand):
   return (value) => clamp(roundHalfAway(fround(fround(value * scale) + bias)) + to.zeroPoint, 0, 255);
 }
 
-export const concatenation: OperatorFamily = {
-  name: 'CONCATENATION',
-  types: anyType,
-  prepare,
-  work: () => ({ kind: 'copy', macs: 0 }),
-  memory: () => ({ options: [8, 4], persistent: [24] }),
-};
+export const concatenation = copyFamily('CONCATENATION', anyType, joinedShape, prepare, { options: [8, 4], persistent: [24] });

@@ -1,21 +1,21 @@
 // IF, WHILE, CALL_ONCE: operators that call other subgraphs of the model; VAR_HANDLE, READ_VARIABLE, ASSIGN_VARIABLE: variables that
 // subgraphs share by name.
 
-import type { ElementType } from '../../tflite/index.js';
 import {
+  anyType,
   type CalledSubgraph,
+  copyFamily,
   inputOf,
   invalid,
   type Operand,
   type OperatorContext,
   type OperatorFamily,
-  type OperatorMemory,
   optionsOf,
   outputOf,
   requireShape,
   requireType,
+  type ShapeRule,
 } from './operator.js';
-import { anyType } from './rearrange.js';
 
 const bytesOf = ({ data }: Operand): Uint8Array => new Uint8Array(data.buffer, data.byteOffset, data.byteLength);
 
@@ -126,13 +126,19 @@ function prepareAssign(context: OperatorContext): () => void {
   return () => context.shared.resources.assign(handle(), bytesOf(value));
 }
 
-function family(name: OperatorFamily['name'], types: readonly ElementType[], prepare: OperatorFamily['prepare'], memory: OperatorMemory = {}): OperatorFamily {
-  return { name, types, prepare, work: () => ({ kind: 'copy', macs: 0 }), memory: () => memory };
-}
+/** The results of one branch; the other must give the same. */
+const branchShapes: ShapeRule = (context) => context.shared.subgraph(optionsOf(context, 'IfOptions').thenSubgraphIndex).outputs.map(({ shape }) => shape);
 
-export const ifOperator = family('IF', ['bool'], prepareIf, { options: [8, 4], persistent: [8] });
-export const whileOperator = family('WHILE', anyType, prepareWhile, { options: [8, 4], persistent: [12] });
-export const callOnce = family('CALL_ONCE', [], prepareCallOnce, { options: [4, 4], persistent: [8] });
-export const varHandle = family('VAR_HANDLE', [], prepareVarHandle, { options: [8, 4], persistent: [4] });
-export const readVariable = family('READ_VARIABLE', ['resource'], prepareRead);
-export const assignVariable = family('ASSIGN_VARIABLE', ['resource'], prepareAssign);
+const asGiven: ShapeRule = (context) => context.inputs.map((_, i) => inputOf(context, i).shape);
+
+/** Only the file says. */
+const asStored: ShapeRule = () => null;
+
+const stateful = (family: OperatorFamily): OperatorFamily => ({ ...family, dependsOn: 'state' });
+
+export const ifOperator = stateful(copyFamily('IF', ['bool'], branchShapes, prepareIf, { options: [8, 4], persistent: [8] }));
+export const whileOperator = stateful(copyFamily('WHILE', anyType, asGiven, prepareWhile, { options: [8, 4], persistent: [12] }));
+export const callOnce = stateful(copyFamily('CALL_ONCE', [], () => [], prepareCallOnce, { options: [4, 4], persistent: [8] }));
+export const varHandle = stateful(copyFamily('VAR_HANDLE', [], asStored, prepareVarHandle, { options: [8, 4], persistent: [4] }));
+export const readVariable = stateful(copyFamily('READ_VARIABLE', ['resource'], asStored, prepareRead));
+export const assignVariable = stateful(copyFamily('ASSIGN_VARIABLE', ['resource'], () => [], prepareAssign));

@@ -19,7 +19,7 @@ import {
 } from './operator.js';
 import { gatherPatch } from './patch.js';
 import { channelMultipliers, floatBiasOf } from './requantize.js';
-import { type Window, windowOf } from './window.js';
+import { type Window, windowOf, windowShape } from './window.js';
 
 export interface Conv {
   readonly input: Operand;
@@ -40,7 +40,7 @@ export function convOf(context: OperatorContext): Conv {
   const options = optionsOf(context, 'Conv2DOptions');
   requireRank(context, filter, 4);
   const [channels, height, width, filterChannels] = filter.shape as [number, number, number, number];
-  const window = windowOf(context, input, output, [height, width], channels, options);
+  const window = windowOf(context, input, [height, width], options);
   const groups = window.inputChannels / filterChannels;
   if (!Number.isInteger(groups) || groups < 1 || channels % groups !== 0) {
     throw invalid(context, `${window.inputChannels} input channels do not divide into filters of ${filterChannels}`);
@@ -136,6 +136,10 @@ function roundUp(value: number, step: number): number {
 export const conv2d: OperatorFamily = {
   name: 'CONV_2D',
   types: ['float32', 'int8', 'uint8', 'int16'],
+  shapes: (context) => {
+    const { window, channels } = convOf(context);
+    return [windowShape(window, channels)];
+  },
   prepare: (context) =>
     byType(context, inputOf(context, 0), { float32: prepareFloat, int8: prepareInteger, uint8: prepareInteger, int16: prepareInteger })(context),
   work: (context) => {

@@ -18,7 +18,7 @@ import {
   requireType,
 } from './operator.js';
 import { channelMultipliers, floatBiasOf } from './requantize.js';
-import { type Window, windowOf } from './window.js';
+import { type Window, windowOf, windowShape } from './window.js';
 
 export interface Depthwise {
   readonly input: Operand;
@@ -37,7 +37,7 @@ export function depthwiseOf(context: OperatorContext): Depthwise {
   const options = optionsOf(context, 'DepthwiseConv2DOptions');
   requireRank(context, filter, 4);
   const [one, height, width, channels] = filter.shape as [number, number, number, number];
-  const window = windowOf(context, input, output, [height, width], channels, options);
+  const window = windowOf(context, input, [height, width], options);
   const multiplier = channels / window.inputChannels;
   if (one !== 1 || !Number.isInteger(multiplier) || multiplier < 1) {
     throw invalid(context, `a filter of shape [${filter.shape.join(', ')}] for ${window.inputChannels} channels`);
@@ -128,6 +128,10 @@ function cmsisScratch({ window, channels, multiplier, input }: Depthwise, simd: 
 export const depthwiseConv2d: OperatorFamily = {
   name: 'DEPTHWISE_CONV_2D',
   types: ['float32', 'int8', 'uint8', 'int16'],
+  shapes: (context) => {
+    const { window, channels } = depthwiseOf(context);
+    return [windowShape(window, channels)];
+  },
   prepare: (context) =>
     byType(context, inputOf(context, 0), { float32: prepareFloat, int8: prepareInteger, uint8: prepareInteger, int16: prepareInteger })(context),
   work: (context) => {

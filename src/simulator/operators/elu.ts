@@ -3,6 +3,7 @@
 import { roundHalfAway } from '../arithmetic/fixed-point.js';
 import { mapElements, mapTable } from './map.js';
 import { elementwiseFamily, inputOf, type OperatorContext, outputOf, quantizationOf } from './operator.js';
+import { sameShape } from './shapes.js';
 
 const { fround } = Math;
 const curve = (x: number): number => (x < 0 ? fround(fround(Math.exp(x)) - 1) : x);
@@ -14,4 +15,4 @@ function prepareInt8(context: OperatorContext): () => void {
   return mapTable(context, (value) => roundHalfAway(fround(curve(fround(from.scale * (value - from.zeroPoint))) * inverse)) + to.zeroPoint);
 }
 
-export const elu = elementwiseFamily('ELU', { float32: (context) => mapElements(context, curve), int8: prepareInt8 }, () => ({ persistent: [256] }));
+export const elu = elementwiseFamily('ELU', sameShape, { float32: (context) => mapElements(context, curve), int8: prepareInt8 }, () => ({ persistent: [256] }));

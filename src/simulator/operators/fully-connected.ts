@@ -42,7 +42,6 @@ export function denseOf(context: OperatorContext): Dense {
   const [units, depth] = filter.shape as [number, number];
   const rows = elementCount(input.shape) / depth;
   if (!Number.isInteger(rows)) throw invalid(context, `an input of shape [${input.shape.join(', ')}] does not divide into rows of ${depth}`);
-  if (elementCount(output.shape) !== rows * units) throw invalid(context, `an output of shape [${output.shape.join(', ')}] for ${rows} rows of ${units}`);
   return { input, filter, output, rows, units, depth, activation: options.fusedActivationFunction };
 }
 
@@ -98,6 +97,12 @@ function prepareFloat(context: OperatorContext): () => void {
 export const fullyConnected: OperatorFamily = {
   name: 'FULLY_CONNECTED',
   types: ['float32', 'int8', 'uint8', 'int16'],
+  shapes: (context) => {
+    const { input, output, rows, units } = denseOf(context);
+    // Older files say nothing of keepNumDims and yet keep them; what the file holds stands where it has the elements.
+    if (elementCount(output.shape) === rows * units) return [output.shape];
+    return [optionsOf(context, 'FullyConnectedOptions').keepNumDims ? input.shape.with(-1, units) : [rows, units]];
+  },
   prepare: (context) =>
     byType(context, inputOf(context, 0), { float32: prepareFloat, int8: prepareInteger, uint8: prepareInteger, int16: prepareInteger })(context),
   work: (context) => {

@@ -2,23 +2,25 @@
 // the sample, as on the device.
 
 import { fail } from '../../errors.js';
-import { type ElementType, elementCount } from '../../tflite/index.js';
+import { elementCount } from '../../tflite/index.js';
 import { aroundAxis, constantIntegers, resolveAxis } from './axes.js';
 import {
+  anyType,
   byType,
+  copyFamily,
   inputOf,
   invalid,
   type Operand,
   type OperatorContext,
-  type OperatorFamily,
   optionsOf,
   outputOf,
   quantizationOf,
   requireShape,
   requireType,
+  type ShapeRule,
 } from './operator.js';
 import { forEachPosition, strides } from './positions.js';
-import { anyType } from './rearrange.js';
+import { sameShape, whereKnown } from './shapes.js';
 
 /** Reads an index of an int32 or int64 tensor. */
 function indexReader(context: OperatorContext, operand: Operand): (at: number) => number {
@@ -32,16 +34,30 @@ function outside(context: OperatorContext, index: number, size: number): Error {
   return fail('OPERATOR_INVALID', { operator: context.place, reason: `index ${index} of a dimension of ${size}` });
 }
 
-function prepareGather(context: OperatorContext): () => void {
-  const input = inputOf(context, 0);
-  const indices = inputOf(context, 1);
-  const output = outputOf(context);
+interface Gathering {
+  readonly axis: number;
+  readonly batchDims: number;
+}
+
+function gatheringOf(context: OperatorContext): Gathering {
+  const [input, indices] = [inputOf(context, 0), inputOf(context, 1)];
   const options = optionsOf(context, 'GatherOptions');
   const axis = resolveAxis(context, options.axis, input.shape.length);
   const batchDims = options.batchDims < 0 ? options.batchDims + indices.shape.length : options.batchDims;
   if (batchDims > axis || batchDims > indices.shape.length) throw invalid(context, `${batchDims} batch dimensions before axis ${axis}`);
+  return { axis, batchDims };
+}
+
+const gatheredShape: ShapeRule = (context) => {
+  const [input, indices] = [inputOf(context, 0), inputOf(context, 1)];
+  const { axis, batchDims } = gatheringOf(context);
+  return [[...input.shape.slice(0, axis), ...indices.shape.slice(batchDims), ...input.shape.slice(axis + 1)]];
+};
+
+function prepareGather(context: OperatorContext): () => void {
+  const [input, indices, output] = [inputOf(context, 0), inputOf(context, 1), outputOf(context)];
+  const { axis, batchDims } = gatheringOf(context);
   requireType(context, output, input.type);
-  requireShape(context, output, [...input.shape.slice(0, axis), ...indices.shape.slice(batchDims), ...input.shape.slice(axis + 1)]);
   const { size, inner } = aroundAxis(input.shape, axis);
   const batches = elementCount(input.shape.slice(0, batchDims));
   const outer = elementCount(input.shape.slice(batchDims, axis));
@@ -65,14 +81,17 @@ function prepareGather(context: OperatorContext): () => void {
   };
 }
 
-function prepareGatherNd(context: OperatorContext): () => void {
-  const input = inputOf(context, 0);
-  const indices = inputOf(context, 1);
-  const output = outputOf(context);
+const gatheredNdShape: ShapeRule = (context) => {
+  const [input, indices] = [inputOf(context, 0), inputOf(context, 1)];
   const depth = indices.shape.at(-1) ?? 0;
   if (depth > input.shape.length) throw invalid(context, `indices of ${depth} numbers into ${input.shape.length} dimensions`);
+  return [[...indices.shape.slice(0, -1), ...input.shape.slice(depth)]];
+};
+
+function prepareGatherNd(context: OperatorContext): () => void {
+  const [input, indices, output] = [inputOf(context, 0), inputOf(context, 1), outputOf(context)];
+  const depth = indices.shape.at(-1) ?? 0;
   requireType(context, output, input.type);
-  requireShape(context, output, [...indices.shape.slice(0, -1), ...input.shape.slice(depth)]);
   const stride = strides(input.shape);
   const inner = elementCount(input.shape.slice(depth));
   const count = elementCount(indices.shape.slice(0, -1));
@@ -98,7 +117,6 @@ function prepareEmbeddingLookup(context: OperatorContext): () => void {
   const table = inputOf(context, 1);
   const output = outputOf(context);
   requireType(context, indices, 'int32');
-  requireShape(context, output, [...indices.shape, ...table.shape.slice(1)]);
   const rows = table.shape[0] ?? 0;
   const width = elementCount(table.shape.slice(1));
   const from = table.data as Float32Array;
@@ -118,13 +136,23 @@ function prepareEmbeddingLookup(context: OperatorContext): () => void {
   };
 }
 
-function prepareOneHot(context: OperatorContext): () => void {
-  const [indices, depthInput, on, off] = [0, 1, 2, 3].map((i) => inputOf(context, i)) as [Operand, Operand, Operand, Operand];
-  const output = outputOf(context);
-  const [depth = 0] = constantIntegers(context, depthInput);
+/** The depth, and the axis along which it lies. */
+function oneHotOf(context: OperatorContext): { depth: number; at: number } {
+  const rank = inputOf(context, 0).shape.length;
+  const [depth = 0] = constantIntegers(context, inputOf(context, 1));
   const { axis } = optionsOf(context, 'OneHotOptions');
-  const at = axis === -1 ? indices.shape.length : resolveAxis(context, axis, indices.shape.length + 1);
-  requireShape(context, output, indices.shape.toSpliced(at, 0, depth));
+  return { depth, at: axis === -1 ? rank : resolveAxis(context, axis, rank + 1) };
+}
+
+const oneHotShape = whereKnown((context) => {
+  const { depth, at } = oneHotOf(context);
+  return [inputOf(context, 0).shape.toSpliced(at, 0, depth)];
+}, 1);
+
+function prepareOneHot(context: OperatorContext): () => void {
+  const [indices, on, off] = [0, 2, 3].map((i) => inputOf(context, i)) as [Operand, Operand, Operand];
+  const output = outputOf(context);
+  const { depth, at } = oneHotOf(context);
   requireType(context, on, output.type);
   requireType(context, off, output.type);
   const inner = elementCount(indices.shape.slice(at));
@@ -147,7 +175,6 @@ function prepareDynamicUpdateSlice(context: OperatorContext): () => void {
   const rank = operand.shape.length;
   requireType(context, update, operand.type);
   requireType(context, output, operand.type);
-  requireShape(context, output, operand.shape);
   if (update.shape.length !== rank || update.shape.some((size, d) => size > (operand.shape[d] as number)))
     throw invalid(context, 'an update larger than its operand');
   requireShape(context, start, [rank]);
@@ -164,17 +191,10 @@ function prepareDynamicUpdateSlice(context: OperatorContext): () => void {
   };
 }
 
-function family(
-  name: OperatorFamily['name'],
-  types: readonly ElementType[],
-  prepare: OperatorFamily['prepare'],
-  options?: readonly [number, number],
-): OperatorFamily {
-  return { name, types, prepare, work: () => ({ kind: 'copy', macs: 0 }), memory: () => (options === undefined ? {} : { options }) };
-}
+const lookedUpShape: ShapeRule = (context) => [[...inputOf(context, 0).shape, ...inputOf(context, 1).shape.slice(1)]];
 
-export const gather = family('GATHER', anyType, prepareGather, [8, 4]);
-export const gatherNd = family('GATHER_ND', anyType, prepareGatherNd);
-export const embeddingLookup = family('EMBEDDING_LOOKUP', ['int32'], prepareEmbeddingLookup);
-export const oneHot = family('ONE_HOT', ['int32', 'int64'], prepareOneHot);
-export const dynamicUpdateSlice = family('DYNAMIC_UPDATE_SLICE', anyType, prepareDynamicUpdateSlice);
+export const gather = copyFamily('GATHER', anyType, gatheredShape, prepareGather, { options: [8, 4] });
+export const gatherNd = copyFamily('GATHER_ND', anyType, gatheredNdShape, prepareGatherNd);
+export const embeddingLookup = copyFamily('EMBEDDING_LOOKUP', ['int32'], lookedUpShape, prepareEmbeddingLookup);
+export const oneHot = copyFamily('ONE_HOT', ['int32', 'int64'], oneHotShape, prepareOneHot);
+export const dynamicUpdateSlice = copyFamily('DYNAMIC_UPDATE_SLICE', anyType, sameShape, prepareDynamicUpdateSlice);

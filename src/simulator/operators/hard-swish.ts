@@ -4,6 +4,7 @@ import { quantizeMultiplier, roundingDivideByPot } from '../arithmetic/fixed-poi
 import { clamp } from './activation.js';
 import { mapElements, mapTable } from './map.js';
 import { elementwiseFamily, inputOf, invalid, type OperatorContext, outputOf, quantizationOf } from './operator.js';
+import { sameShape } from './shapes.js';
 
 const { fround } = Math;
 
@@ -46,6 +47,6 @@ function prepareQuantized(context: OperatorContext): () => void {
 
 const prepareFloat = (context: OperatorContext): (() => void) => mapElements(context, (x) => fround(x * Math.min(6, Math.max(0, fround(x + 3)))) / 6);
 
-export const hardSwish = elementwiseFamily('HARD_SWISH', { float32: prepareFloat, int8: prepareQuantized, uint8: prepareQuantized }, () => ({
+export const hardSwish = elementwiseFamily('HARD_SWISH', sameShape, { float32: prepareFloat, int8: prepareQuantized, uint8: prepareQuantized }, () => ({
   persistent: [20],
 }));

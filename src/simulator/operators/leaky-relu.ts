@@ -5,6 +5,7 @@ import { quantizeMultiplier } from '../arithmetic/fixed-point.js';
 import { clamp, integerLimits } from './activation.js';
 import { mapElements, sameOperands } from './map.js';
 import { elementwiseFamily, type OperatorContext, optionsOf, quantizationOf } from './operator.js';
+import { sameShape } from './shapes.js';
 
 function prepareInteger(context: OperatorContext): () => void {
   const { input, output } = sameOperands(context);
@@ -33,7 +34,7 @@ function prepareFloat(context: OperatorContext): () => void {
   return mapElements(context, (value) => (value > 0 ? value : value * alpha));
 }
 
-export const leakyRelu = elementwiseFamily('LEAKY_RELU', { float32: prepareFloat, int8: prepareInteger, int16: prepareInteger }, () => ({
+export const leakyRelu = elementwiseFamily('LEAKY_RELU', sameShape, { float32: prepareFloat, int8: prepareInteger, int16: prepareInteger }, () => ({
   options: [4, 4],
   persistent: [24],
 }));

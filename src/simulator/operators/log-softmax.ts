@@ -5,6 +5,7 @@ import { expOnNegativeValues, logAboveOne } from '../arithmetic/gemmlowp.js';
 import { clamp } from './activation.js';
 import { rowsOf } from './map.js';
 import { elementwiseFamily, inputOf, invalid, type OperatorContext, quantizationOf } from './operator.js';
+import { sameShape } from './shapes.js';
 
 const { fround } = Math;
 const integerBits = 5;
@@ -59,6 +60,6 @@ function prepareInt8(context: OperatorContext): () => void {
   };
 }
 
-export const logSoftmax = elementwiseFamily('LOG_SOFTMAX', { float32: prepareFloat, int8: prepareInt8 }, (context) =>
+export const logSoftmax = elementwiseFamily('LOG_SOFTMAX', sameShape, { float32: prepareFloat, int8: prepareInt8 }, (context) =>
   inputOf(context, 0).type === 'int8' ? { persistent: [28] } : {},
 );

@@ -62,7 +62,6 @@ function lstmOf(context: OperatorContext): Lstm {
   }
   requireType(context, output, input.type);
   requireType(context, hidden, input.type);
-  requireShape(context, output, [first, second, units]);
   const gateOf = (index: number): Gate => {
     const gate = { input: inputOf(context, 1 + index), recurrent: inputOf(context, 5 + index), bias: context.inputs[12 + index] ?? null };
     requireShape(context, gate.input, [units, depth]);
@@ -217,6 +216,7 @@ function prepareFloat(context: OperatorContext): () => void {
 export const unidirectionalSequenceLstm: OperatorFamily = {
   name: 'UNIDIRECTIONAL_SEQUENCE_LSTM',
   types: ['float32', 'int8', 'int16'],
+  shapes: (context) => [inputOf(context, 0).shape.with(-1, lstmOf(context).units)],
   prepare: (context) => byType(context, inputOf(context, 0), { float32: prepareFloat, int8: prepareInteger, int16: prepareInteger })(context),
   work: (context) => {
     const { batches, steps, depth, units } = lstmOf(context);

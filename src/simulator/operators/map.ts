@@ -1,14 +1,13 @@
 // Operators that compute each element from the element in its place.
 
 import { clamp, integerLimits } from './activation.js';
-import { inputOf, type Operand, type OperatorContext, outputOf, requireShape, requireType } from './operator.js';
+import { inputOf, type Operand, type OperatorContext, outputOf, requireType } from './operator.js';
 
 /** Input and output of the same type and shape. */
 export function sameOperands(context: OperatorContext): { input: Operand; output: Operand } {
   const input = inputOf(context, 0);
   const output = outputOf(context);
   requireType(context, output, input.type);
-  requireShape(context, output, input.shape);
   return { input, output };
 }
 

@@ -4,6 +4,7 @@ import { quantizeMultiplier } from '../arithmetic/fixed-point.js';
 import { clamp, floatLimits, quantizedLimits } from './activation.js';
 import { elementwise } from './broadcast.js';
 import { elementwiseFamily, inputOf, type OperatorContext, optionsOf, outputOf, quantizationOf, requireType } from './operator.js';
+import { broadcastShape } from './shapes.js';
 
 function prepareInteger(context: OperatorContext): () => void {
   const a = inputOf(context, 0);
@@ -39,6 +40,7 @@ function prepareInt32(context: OperatorContext): () => void {
 
 export const mul = elementwiseFamily(
   'MUL',
+  broadcastShape(0, 1),
   { float32: prepareFloat, int8: prepareInteger, uint8: prepareInteger, int16: prepareInteger, int32: prepareInt32 },
   () => ({ options: [1, 1], persistent: [36] }),
 );

@@ -4,8 +4,9 @@
 import { inverseSquareRoot } from '../arithmetic/inverse-square-root.js';
 import { clamp, clampFloat, floatLimits, integerLimits } from './activation.js';
 import { rowsOf } from './map.js';
-import { elementwiseFamily, inputOf, invalid, type OperatorContext, optionsOf, outputOf, quantizationOf, requireType } from './operator.js';
-import { windowOf } from './window.js';
+import { elementwiseFamily, invalid, type OperatorContext, optionsOf, quantizationOf } from './operator.js';
+import { poolOf, poolShape } from './pool-2d.js';
+import { sameShape } from './shapes.js';
 
 const { fround } = Math;
 
@@ -47,12 +48,8 @@ function prepare8(context: OperatorContext): () => void {
 }
 
 function prepareL2Pool(context: OperatorContext): () => void {
-  const input = inputOf(context, 0);
-  const output = outputOf(context);
-  const options = optionsOf(context, 'Pool2DOptions');
-  requireType(context, output, 'float32');
-  const window = windowOf(context, input, output, [options.filterHeight, options.filterWidth], input.shape[3] ?? 0, options);
-  const [low, high] = floatLimits(context, options.fusedActivationFunction);
+  const { input, output, window, activation } = poolOf(context);
+  const [low, high] = floatLimits(context, activation);
   const { batches, inputHeight, inputWidth, inputChannels, outputHeight, outputWidth } = window;
   const from = input.data as Float32Array;
   const to = output.data as Float32Array;
@@ -79,9 +76,9 @@ function prepareL2Pool(context: OperatorContext): () => void {
   };
 }
 
-export const l2Normalization = elementwiseFamily('L2_NORMALIZATION', { float32: prepareFloat, int8: prepare8, uint8: prepare8 }, () => ({
+export const l2Normalization = elementwiseFamily('L2_NORMALIZATION', sameShape, { float32: prepareFloat, int8: prepare8, uint8: prepare8 }, () => ({
   options: [1, 1],
   persistent: [4],
 }));
 
-export const l2Pool2d = elementwiseFamily('L2_POOL_2D', { float32: prepareL2Pool }, () => ({ options: [40, 4] }));
+export const l2Pool2d = elementwiseFamily('L2_POOL_2D', poolShape, { float32: prepareL2Pool }, () => ({ options: [40, 4] }));

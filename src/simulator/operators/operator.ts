@@ -104,12 +104,22 @@ export interface OperatorMemory {
   readonly scratch?: readonly number[];
 }
 
+/**
+ * Shapes of the outputs as they follow from the inputs and options; null where they depend on values that are not known before the model
+ * runs. The outputs of the context have the shapes that the file holds, which may be stale.
+ * @throws OPERATOR_INVALID
+ */
+export type ShapeRule = (context: OperatorContext) => readonly (readonly number[])[] | null;
+
 export interface OperatorFamily {
   readonly name: OperatorName;
   /** Element types of the first input that the kernel computes. */
   readonly types: readonly ElementType[];
+  readonly shapes: ShapeRule;
+  /** What the outputs depend on: the values of the inputs unless said otherwise, only their shapes, or also what lasts between operators. */
+  readonly dependsOn?: 'shapes' | 'state';
   /**
-   * Checks shapes, types and options once and gives the function that computes the outputs from the inputs.
+   * Checks types and options once and gives the function that computes the outputs from the inputs.
    * @throws OPERATOR_INVALID
    */
   readonly prepare: (context: OperatorContext) => () => void;
@@ -120,16 +130,42 @@ export interface OperatorFamily {
 /** A family whose prepare function goes by the first input's type, and that multiplies no weights. */
 export function elementwiseFamily(
   name: OperatorName,
+  shapes: ShapeRule,
   prepares: Partial<Record<ElementType, OperatorFamily['prepare']>>,
   memory: OperatorFamily['memory'] = () => ({}),
 ): OperatorFamily {
   return {
     name,
     types: Object.keys(prepares) as ElementType[],
+    shapes,
     prepare: (context) => byType(context, inputOf(context, 0), prepares)(context),
     work: () => ({ kind: 'elementwise', macs: 0 }),
     memory,
   };
+}
+
+type Prepare = OperatorFamily['prepare'];
+
+/** Prepare functions that take one argument more, which is the same for all. */
+export function bound<T>(
+  prepares: Partial<Record<ElementType, (context: OperatorContext, argument: T) => () => void>>,
+  argument: T,
+): Partial<Record<ElementType, Prepare>> {
+  return Object.fromEntries(Object.entries(prepares).map(([type, prepare]): [string, Prepare] => [type, (context) => prepare(context, argument)]));
+}
+
+/** The types of operators that only move elements. */
+export const anyType: readonly ElementType[] = ['float32', 'int8', 'uint8', 'int16', 'int32', 'uint32', 'int64', 'bool'];
+
+/** A family that computes nothing of its own: it moves elements, or has others compute. */
+export function copyFamily(
+  name: OperatorName,
+  types: readonly ElementType[],
+  shapes: ShapeRule,
+  prepare: OperatorFamily['prepare'],
+  memory: OperatorMemory = {},
+): OperatorFamily {
+  return { name, types, shapes, prepare, work: () => ({ kind: 'copy', macs: 0 }), memory: () => memory };
 }
 
 /** The options of an operator, of the kind it must have. */

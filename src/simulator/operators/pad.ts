@@ -3,12 +3,12 @@
 
 import { constantIntegers } from './axes.js';
 import {
+  anyType,
+  copyFamily,
   inputOf,
   invalid,
   type Operand,
   type OperatorContext,
-  type OperatorFamily,
-  type OperatorMemory,
   optionsOf,
   outputOf,
   quantizationOf,
@@ -16,13 +16,14 @@ import {
   requireType,
 } from './operator.js';
 import { forEachPosition, strides } from './positions.js';
-import { anyType, gatherElements } from './rearrange.js';
+import { gatherElements } from './rearrange.js';
+import { whereKnown } from './shapes.js';
 
 function prepareWith(context: OperatorContext, value: () => number): () => void {
   const input = inputOf(context, 0);
   const output = outputOf(context);
   requireType(context, output, input.type);
-  const before = paddingsOf(context, input, output);
+  const { before } = paddingsOf(context);
   const from = input.data as Float32Array;
   const to = output.data as Float32Array;
   const rowLength = input.shape.at(-1) ?? 1;
@@ -33,19 +34,20 @@ function prepareWith(context: OperatorContext, value: () => number): () => void 
   };
 }
 
-/** The padding before each dimension. */
-function paddingsOf(context: OperatorContext, input: Operand, output: Operand): number[] {
+/** The padding before each dimension, and the padded shape. */
+function paddingsOf(context: OperatorContext): { before: readonly number[]; shape: readonly number[] } {
+  const input = inputOf(context, 0);
   const paddings = inputOf(context, 1);
   const table = constantIntegers(context, paddings);
   requireShape(context, paddings, [input.shape.length, 2]);
   if (table.some((amount) => amount < 0)) throw invalid(context, 'negative paddings');
-  requireShape(
-    context,
-    output,
-    input.shape.map((size, d) => (table[2 * d] as number) + size + (table[2 * d + 1] as number)),
-  );
-  return input.shape.map((_, d) => table[2 * d] as number);
+  return {
+    before: input.shape.map((_, d) => table[2 * d] as number),
+    shape: input.shape.map((size, d) => (table[2 * d] as number) + size + (table[2 * d + 1] as number)),
+  };
 }
+
+const paddedShape = whereKnown((context) => [paddingsOf(context).shape], 1);
 
 /** Where each row (last dimension) of the input begins in the output. */
 function rowStarts(input: Operand, output: Operand, before: readonly number[]): Int32Array {
@@ -69,7 +71,7 @@ function prepareMirror(context: OperatorContext): () => void {
   const input = inputOf(context, 0);
   const output = outputOf(context);
   requireType(context, output, input.type);
-  const before = paddingsOf(context, input, output);
+  const { before } = paddingsOf(context);
   const offset = optionsOf(context, 'MirrorPadOptions').mode === reflect ? 1 : 0;
   const tooFar = input.shape.findIndex((size, d) => Math.max(before[d] as number, (output.shape[d] as number) - size - (before[d] as number)) > size - offset);
   if (tooFar >= 0) throw invalid(context, `dimension ${tooFar} of ${input.shape[tooFar]} is mirrored beyond itself`);
@@ -88,16 +90,10 @@ function prepareMirror(context: OperatorContext): () => void {
 /** MirrorPadMode of the schema; SYMMETRIC, 1, repeats the edge. */
 const reflect = 0;
 
-const family = (name: OperatorFamily['name'], prepare: OperatorFamily['prepare'], memory: OperatorMemory): OperatorFamily => ({
-  name,
-  types: anyType,
-  prepare,
-  work: () => ({ kind: 'copy', macs: 0 }),
-  memory: () => memory,
-});
-
-export const pad = family(
+export const pad = copyFamily(
   'PAD',
+  anyType,
+  paddedShape,
   (context) => {
     const zero = zeroOf(context);
     return prepareWith(context, () => zero);
@@ -105,8 +101,10 @@ export const pad = family(
   { persistent: [56] },
 );
 
-export const padV2 = family(
+export const padV2 = copyFamily(
   'PADV2',
+  anyType,
+  paddedShape,
   (context) => {
     const value = inputOf(context, 2);
     requireType(context, value, inputOf(context, 0).type);
@@ -115,4 +113,4 @@ export const padV2 = family(
   { persistent: [56] },
 );
 
-export const mirrorPad = family('MIRROR_PAD', prepareMirror, { options: [1, 1], persistent: [24] });
+export const mirrorPad = copyFamily('MIRROR_PAD', anyType, paddedShape, prepareMirror, { options: [1, 1], persistent: [24] });

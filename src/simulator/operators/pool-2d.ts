@@ -3,8 +3,18 @@
 
 import type { OperatorName } from '../../tflite/index.js';
 import { clamp, clampFloat, floatLimits, quantizedLimits } from './activation.js';
-import { byType, inputOf, type Operand, type OperatorContext, type OperatorFamily, optionsOf, outputOf, requireType } from './operator.js';
-import { type Window, windowOf } from './window.js';
+import {
+  elementwiseFamily,
+  inputOf,
+  type Operand,
+  type OperatorContext,
+  type OperatorFamily,
+  optionsOf,
+  outputOf,
+  requireType,
+  type ShapeRule,
+} from './operator.js';
+import { type Window, windowOf, windowShape } from './window.js';
 
 interface Pool {
   readonly input: Operand;
@@ -18,9 +28,11 @@ export function poolOf(context: OperatorContext): Pool {
   const output = outputOf(context);
   const options = optionsOf(context, 'Pool2DOptions');
   requireType(context, output, input.type);
-  const window = windowOf(context, input, output, [options.filterHeight, options.filterWidth], input.shape[3] ?? 0, options);
+  const window = windowOf(context, input, [options.filterHeight, options.filterWidth], options);
   return { input, output, window, activation: options.fusedActivationFunction };
 }
+
+export const poolShape: ShapeRule = (context) => [windowShape(poolOf(context).window)];
 
 /** Folds the elements of each window that lie inside the image, and finishes with their count. */
 function poolWith(pool: Pool, first: number, fold: (acc: number, value: number) => number, finish: (acc: number, count: number) => number): () => void {
@@ -83,18 +95,11 @@ function prepareMaxFloat(context: OperatorContext): () => void {
 }
 
 function poolFamily(name: OperatorName, prepareInteger: OperatorFamily['prepare'], prepareFloat: OperatorFamily['prepare'], average: boolean): OperatorFamily {
-  return {
+  return elementwiseFamily(
     name,
-    types: ['float32', 'int8', 'uint8', 'int16'],
-    prepare: (context) =>
-      byType(context, inputOf(context, 0), {
-        float32: prepareFloat,
-        int8: prepareInteger,
-        uint8: prepareInteger,
-        int16: prepareInteger,
-      })(context),
-    work: () => ({ kind: 'elementwise', macs: 0 }),
-    memory: (context, kernels) => ({
+    poolShape,
+    { float32: prepareFloat, int8: prepareInteger, uint8: prepareInteger, int16: prepareInteger },
+    (context, kernels) => ({
       options: [40, 4],
       persistent: [kernels.library === 'reference' ? 32 : 36],
       scratch:
@@ -102,7 +107,7 @@ function poolFamily(name: OperatorName, prepareInteger: OperatorFamily['prepare'
           ? [4 * (inputOf(context, 0).shape[3] ?? 0)]
           : [],
     }),
-  };
+  );
 }
 
 export const averagePool2d = poolFamily('AVERAGE_POOL_2D', prepareAverageInteger, prepareAverageFloat, true);

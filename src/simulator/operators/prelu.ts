@@ -3,13 +3,13 @@
 import { quantizeMultiplier } from '../arithmetic/fixed-point.js';
 import { clamp, integerLimits } from './activation.js';
 import { elementwise } from './broadcast.js';
-import { elementwiseFamily, inputOf, type OperatorContext, outputOf, quantizationOf, requireShape, requireType } from './operator.js';
+import { elementwiseFamily, inputOf, type OperatorContext, outputOf, quantizationOf, requireType } from './operator.js';
+import { sameShape } from './shapes.js';
 
 function prepareFloat(context: OperatorContext): () => void {
   const [input, alpha, output] = [inputOf(context, 0), inputOf(context, 1), outputOf(context)];
   requireType(context, alpha, 'float32');
   requireType(context, output, 'float32');
-  requireShape(context, output, input.shape);
   return elementwise(context, input, alpha, output, (x, a) => (x >= 0 ? x : x * a));
 }
 
@@ -17,7 +17,6 @@ function prepareInteger(context: OperatorContext): () => void {
   const [input, alpha, output] = [inputOf(context, 0), inputOf(context, 1), outputOf(context)];
   requireType(context, alpha, input.type === 'uint8' ? 'uint8' : 'int8');
   requireType(context, output, input.type);
-  requireShape(context, output, input.shape);
   const [qi, qa, qo] = [quantizationOf(context, input), quantizationOf(context, alpha), quantizationOf(context, output)];
   const positive = quantizeMultiplier(qi.scale / qo.scale);
   const negative = quantizeMultiplier((qi.scale * qa.scale) / qo.scale);
@@ -31,6 +30,11 @@ function prepareInteger(context: OperatorContext): () => void {
   });
 }
 
-export const prelu = elementwiseFamily('PRELU', { float32: prepareFloat, int8: prepareInteger, uint8: prepareInteger, int16: prepareInteger }, () => ({
-  persistent: [28],
-}));
+export const prelu = elementwiseFamily(
+  'PRELU',
+  sameShape,
+  { float32: prepareFloat, int8: prepareInteger, uint8: prepareInteger, int16: prepareInteger },
+  () => ({
+    persistent: [28],
+  }),
+);

@@ -4,7 +4,8 @@
 import { quantizeMultiplier, roundHalfAway } from '../arithmetic/fixed-point.js';
 import { clamp, integerLimits } from './activation.js';
 import { mapBytes } from './map.js';
-import { byType, inputOf, type OperatorContext, type OperatorFamily, outputOf, quantizationOf, requireShape, requireType } from './operator.js';
+import { byType, inputOf, type OperatorContext, type OperatorFamily, outputOf, quantizationOf, requireType } from './operator.js';
+import { sameShape } from './shapes.js';
 
 function fromFloat(context: OperatorContext): () => void {
   const input = inputOf(context, 0);
@@ -41,7 +42,6 @@ function fromInteger(context: OperatorContext): () => void {
 function prepareQuantize(context: OperatorContext): () => void {
   const input = inputOf(context, 0);
   const output = outputOf(context);
-  requireShape(context, output, input.shape);
   byType(context, output, { int8: true, uint8: true, int16: true, int32: true });
   return byType(context, input, { float32: fromFloat, int8: fromInteger, uint8: fromInteger, int16: fromInteger, int32: fromInteger })(context);
 }
@@ -50,7 +50,6 @@ function prepareDequantize(context: OperatorContext): () => void {
   const input = inputOf(context, 0);
   const output = outputOf(context);
   requireType(context, output, 'float32');
-  requireShape(context, output, input.shape);
   const to = output.data as Float32Array;
   if (input.type === 'float16') return fromFloat16(input.data as Uint16Array, to);
   const { scale, zeroPoint } = quantizationOf(context, input);
@@ -77,6 +76,7 @@ function fromFloat16(bits: Uint16Array, to: Float32Array): () => void {
 export const quantize: OperatorFamily = {
   name: 'QUANTIZE',
   types: ['float32', 'int8', 'uint8', 'int16', 'int32'],
+  shapes: sameShape,
   prepare: prepareQuantize,
   work: () => ({ kind: 'elementwise', macs: 0 }),
   memory: () => ({ persistent: [32] }),
@@ -85,6 +85,7 @@ export const quantize: OperatorFamily = {
 export const dequantize: OperatorFamily = {
   name: 'DEQUANTIZE',
   types: ['int8', 'uint8', 'int16', 'int32', 'float16'],
+  shapes: sameShape,
   prepare: prepareDequantize,
   work: () => ({ kind: 'elementwise', macs: 0 }),
   memory: () => ({ persistent: [32] }),

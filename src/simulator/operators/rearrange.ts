@@ -1,10 +1,12 @@
 // Operators that only move elements, each output element from a fixed place: TRANSPOSE, SLICE, REVERSE_V2, TILE, BROADCAST_TO,
 // SPACE_TO_DEPTH, DEPTH_TO_SPACE, RESIZE_NEAREST_NEIGHBOR. A table says from where.
 
-import type { ElementType, OperatorName } from '../../tflite/index.js';
+import type { OperatorName } from '../../tflite/index.js';
 import { constantIntegers, resolveAxis } from './axes.js';
 import { broadcastIndex } from './broadcast.js';
 import {
+  anyType,
+  copyFamily,
   inputOf,
   invalid,
   type Operand,
@@ -14,12 +16,10 @@ import {
   optionsOf,
   outputOf,
   requireRank,
-  requireShape,
   requireType,
 } from './operator.js';
 import { forEachPosition, strides } from './positions.js';
-
-export const anyType: readonly ElementType[] = ['float32', 'int8', 'uint8', 'int16', 'int32', 'uint32', 'int64', 'bool'];
+import { asShape, knownIntegers, whereKnown } from './shapes.js';
 
 /** Copies `input[table[i]]` to `output[i]`. */
 export function gatherElements(input: Operand, output: Operand, table: Int32Array): () => void {
@@ -46,24 +46,26 @@ interface Rearrangement {
   readonly place: (position: readonly number[]) => readonly number[];
 }
 
-function family(name: OperatorName, of: (context: OperatorContext, input: Operand) => Rearrangement, memory: OperatorMemory = {}): OperatorFamily {
-  return {
-    name,
-    types: anyType,
-    prepare: (context) => {
-      const input = inputOf(context, 0);
-      const output = outputOf(context);
-      requireType(context, output, input.type);
-      const { shape, place } = of(context, input);
-      requireShape(context, output, shape);
-      return gatherElements(input, output, tableOf(input, output, place));
-    },
-    work: () => ({ kind: 'copy', macs: 0 }),
-    memory: () => memory,
+function family(
+  name: OperatorName,
+  valuesFrom: readonly number[],
+  of: (context: OperatorContext, input: Operand) => Rearrangement,
+  memory: OperatorMemory = {},
+): OperatorFamily {
+  const shapes = whereKnown((context) => [of(context, inputOf(context, 0)).shape], ...valuesFrom);
+  return copyFamily(name, anyType, shapes, prepareWith(of), memory);
+}
+
+function prepareWith(of: (context: OperatorContext, input: Operand) => Rearrangement): OperatorFamily['prepare'] {
+  return (context) => {
+    const input = inputOf(context, 0);
+    const output = outputOf(context);
+    requireType(context, output, input.type);
+    return gatherElements(input, output, tableOf(input, output, of(context, input).place));
   };
 }
 
-export const transpose = family('TRANSPOSE', (context, input) => {
+export const transpose = family('TRANSPOSE', [1], (context, input) => {
   const permutation = constantIntegers(context, inputOf(context, 1)).map((axis) => resolveAxis(context, axis, input.shape.length));
   if (permutation.length !== input.shape.length || new Set(permutation).size !== permutation.length) {
     throw invalid(context, `[${permutation.join(', ')}] is no permutation of ${input.shape.length} dimensions`);
@@ -72,7 +74,7 @@ export const transpose = family('TRANSPOSE', (context, input) => {
   return { shape: permutation.map((axis) => input.shape[axis] as number), place: (position) => inverse.map((d) => position[d] as number) };
 });
 
-export const slice = family('SLICE', (context, input) => {
+export const slice = family('SLICE', [1, 2], (context, input) => {
   const [begin, size] = [1, 2].map((i) => constantIntegers(context, inputOf(context, i))) as [number[], number[]];
   const rank = input.shape.length;
   if (begin.length !== rank || size.length !== rank) throw invalid(context, `begin and size must have ${rank} values`);
@@ -82,12 +84,12 @@ export const slice = family('SLICE', (context, input) => {
   return { shape, place: (position) => position.map((at, d) => at + (begin[d] as number)) };
 });
 
-export const reverseV2 = family('REVERSE_V2', (context, input) => {
+export const reverseV2 = family('REVERSE_V2', [1], (context, input) => {
   const axes = new Set(constantIntegers(context, inputOf(context, 1)).map((axis) => resolveAxis(context, axis, input.shape.length)));
   return { shape: input.shape, place: (position) => position.map((at, d) => (axes.has(d) ? (input.shape[d] as number) - 1 - at : at)) };
 });
 
-export const tile = family('TILE', (context, input) => {
+export const tile = family('TILE', [1], (context, input) => {
   const times = constantIntegers(context, inputOf(context, 1));
   if (times.length !== input.shape.length || times.some((count) => count < 0)) throw invalid(context, `[${times.join(', ')}] are no repetitions of its input`);
   return {
@@ -98,6 +100,7 @@ export const tile = family('TILE', (context, input) => {
 
 export const spaceToDepth = family(
   'SPACE_TO_DEPTH',
+  [],
   (context, input) => {
     const { blockSize } = optionsOf(context, 'SpaceToDepthOptions');
     requireRank(context, input, 4);
@@ -117,6 +120,7 @@ export const spaceToDepth = family(
 
 export const depthToSpace = family(
   'DEPTH_TO_SPACE',
+  [],
   (context, input) => {
     const { blockSize } = optionsOf(context, 'DepthToSpaceOptions');
     requireRank(context, input, 4);
@@ -144,29 +148,26 @@ function nearest(at: number, input: number, output: number, alignCorners: boolea
 
 export const resizeNearestNeighbor = family(
   'RESIZE_NEAREST_NEIGHBOR',
+  [1],
   (context, input) => {
     const { alignCorners, halfPixelCenters } = optionsOf(context, 'ResizeNearestNeighborOptions');
     requireRank(context, input, 4);
     const [n, h, w, c] = input.shape as [number, number, number, number];
     const [height = 0, width = 0] = constantIntegers(context, inputOf(context, 1));
-    requireShape(context, outputOf(context), [n, height, width, c]);
-    const rows = Array.from({ length: height }, (_, y) => nearest(y, h, height, alignCorners, halfPixelCenters));
-    const columns = Array.from({ length: width }, (_, x) => nearest(x, w, width, alignCorners, halfPixelCenters));
-    return { shape: [n, height, width, c], place: ([b, y, x, d]) => [b as number, rows[y as number] as number, columns[x as number] as number, d as number] };
+    const along = (at: number, from: number, to: number): number => nearest(at, from, to, alignCorners, halfPixelCenters);
+    return {
+      shape: [n, height, width, c],
+      place: ([b, y, x, d]) => [b as number, along(y as number, h, height), along(x as number, w, width), d as number],
+    };
   },
   { options: [2, 1] },
 );
 
-export const broadcastTo: OperatorFamily = {
-  name: 'BROADCAST_TO',
-  types: anyType,
-  prepare: (context) => {
-    const input = inputOf(context, 0);
-    const output = outputOf(context);
-    requireType(context, output, input.type);
-    requireShape(context, output, constantIntegers(context, inputOf(context, 1)));
-    return gatherElements(input, output, broadcastIndex(context, input, output) ?? Int32Array.from({ length: output.count }, (_, i) => i));
-  },
-  work: () => ({ kind: 'copy', macs: 0 }),
-  memory: () => ({}),
-};
+function prepareBroadcastTo(context: OperatorContext): () => void {
+  const input = inputOf(context, 0);
+  const output = outputOf(context);
+  requireType(context, output, input.type);
+  return gatherElements(input, output, broadcastIndex(context, input, output) ?? Int32Array.from({ length: output.count }, (_, i) => i));
+}
+
+export const broadcastTo = copyFamily('BROADCAST_TO', anyType, (context) => asShape(knownIntegers(inputOf(context, 1))), prepareBroadcastTo);

@@ -15,10 +15,10 @@ import {
   optionsOf,
   outputOf,
   quantizationOf,
-  requireShape,
   requireType,
 } from './operator.js';
 import { forEachPosition, strides } from './positions.js';
+import { whereKnown } from './shapes.js';
 
 interface Reduction {
   readonly input: Operand;
@@ -29,15 +29,25 @@ interface Reduction {
   readonly count: number;
 }
 
+/** The dimensions that are reduced. */
+function reducedOf(context: OperatorContext): ReadonlySet<number> {
+  const rank = inputOf(context, 0).shape.length;
+  return new Set(constantIntegers(context, inputOf(context, 1)).map((axis) => (rank === 0 ? 0 : resolveAxis(context, axis, rank))));
+}
+
+const reducedShape = whereKnown((context) => {
+  const { shape } = inputOf(context, 0);
+  const reduced = reducedOf(context);
+  const kept = shape.map((size, d) => (reduced.has(d) ? 1 : size));
+  return [optionsOf(context, 'ReducerOptions').keepDims ? kept : kept.filter((_, d) => !reduced.has(d))];
+}, 1);
+
 function reductionOf(context: OperatorContext): Reduction {
   const input = inputOf(context, 0);
   const output = outputOf(context);
-  const { keepDims } = optionsOf(context, 'ReducerOptions');
-  const rank = input.shape.length;
-  const reduced = new Set(constantIntegers(context, inputOf(context, 1)).map((axis) => (rank === 0 ? 0 : resolveAxis(context, axis, rank))));
+  const reduced = reducedOf(context);
   const kept = input.shape.map((size, d) => (reduced.has(d) ? 1 : size));
   requireType(context, output, input.type);
-  requireShape(context, output, keepDims ? kept : kept.filter((_, d) => !reduced.has(d)));
   const stride = strides(kept).map((value, d) => (reduced.has(d) ? 0 : value));
   const target = new Int32Array(input.count);
   forEachPosition(input.shape, (position, index) => {
@@ -123,9 +133,10 @@ const maxOf: Prepare = (context) => extreme(context, 'REDUCE_MAX');
 const minOf: Prepare = (context) => extreme(context, 'REDUCE_MIN');
 const extremes = (prepare: Prepare) => ({ float32: prepare, int8: prepare, uint8: prepare, int16: prepare, int32: prepare });
 
-export const mean = elementwiseFamily('MEAN', { float32: meanFloat, int8: meanInteger, uint8: meanInteger, int16: meanInteger }, memoryOf);
+export const mean = elementwiseFamily('MEAN', reducedShape, { float32: meanFloat, int8: meanInteger, uint8: meanInteger, int16: meanInteger }, memoryOf);
 export const sum = elementwiseFamily(
   'SUM',
+  reducedShape,
   {
     float32: (context) => folded(context, 0, (acc, value) => fround(acc + value)),
     int8: sumInteger,
@@ -135,8 +146,23 @@ export const sum = elementwiseFamily(
   },
   memoryOf,
 );
-export const reduceMax = elementwiseFamily('REDUCE_MAX', extremes(maxOf), memoryOf);
-export const reduceMin = elementwiseFamily('REDUCE_MIN', extremes(minOf), memoryOf);
-export const reduceProd = elementwiseFamily('REDUCE_PROD', { float32: (context) => folded(context, 1, (acc, value) => fround(acc * value)) }, memoryOf);
-export const reduceAll = elementwiseFamily('REDUCE_ALL', { bool: (context) => folded(context, 1, (acc, value) => acc && (value === 0 ? 0 : 1)) }, memoryOf);
-export const reduceAny = elementwiseFamily('REDUCE_ANY', { bool: (context) => folded(context, 0, (acc, value) => acc || (value === 0 ? 0 : 1)) }, memoryOf);
+export const reduceMax = elementwiseFamily('REDUCE_MAX', reducedShape, extremes(maxOf), memoryOf);
+export const reduceMin = elementwiseFamily('REDUCE_MIN', reducedShape, extremes(minOf), memoryOf);
+export const reduceProd = elementwiseFamily(
+  'REDUCE_PROD',
+  reducedShape,
+  { float32: (context) => folded(context, 1, (acc, value) => fround(acc * value)) },
+  memoryOf,
+);
+export const reduceAll = elementwiseFamily(
+  'REDUCE_ALL',
+  reducedShape,
+  { bool: (context) => folded(context, 1, (acc, value) => acc && (value === 0 ? 0 : 1)) },
+  memoryOf,
+);
+export const reduceAny = elementwiseFamily(
+  'REDUCE_ANY',
+  reducedShape,
+  { bool: (context) => folded(context, 0, (acc, value) => acc || (value === 0 ? 0 : 1)) },
+  memoryOf,
+);

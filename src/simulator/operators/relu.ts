@@ -5,7 +5,8 @@ import type { ElementType, OperatorName } from '../../tflite/index.js';
 import { quantizeMultiplier, roundHalfAway } from '../arithmetic/fixed-point.js';
 import { clamp, clampFloat, integerLimits } from './activation.js';
 import { mapElements, sameOperands } from './map.js';
-import { byType, inputOf, type OperatorContext, type OperatorFamily, quantizationOf } from './operator.js';
+import { elementwiseFamily, inputOf, type OperatorContext, type OperatorFamily, quantizationOf } from './operator.js';
+import { sameShape } from './shapes.js';
 
 function reluInteger(context: OperatorContext): () => void {
   const { input, output } = sameOperands(context);
@@ -45,13 +46,7 @@ function family(
   stateBytes?: number,
 ): OperatorFamily {
   const prepares = { float32: (context: OperatorContext) => mapElements(context, float), ...integers };
-  return {
-    name,
-    types: Object.keys(prepares) as ElementType[],
-    prepare: (context) => byType(context, inputOf(context, 0), prepares)(context),
-    work: () => ({ kind: 'elementwise', macs: 0 }),
-    memory: () => (stateBytes === undefined ? {} : { persistent: [stateBytes] }),
-  };
+  return elementwiseFamily(name, sameShape, prepares, () => (stateBytes === undefined ? {} : { persistent: [stateBytes] }));
 }
 
 export const relu = family('RELU', (value) => clampFloat(value, 0, Infinity), { int8: reluInteger, uint8: reluInteger, int16: reluInteger }, 28);

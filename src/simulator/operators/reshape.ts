@@ -1,31 +1,50 @@
 // RESHAPE, SQUEEZE and EXPAND_DIMS: the same elements under another shape.
 
-import type { OperatorName } from '../../tflite/index.js';
-import { inputOf, invalid, type OperatorContext, type OperatorFamily, type OperatorMemory, outputOf, requireType } from './operator.js';
-import { anyType } from './rearrange.js';
+import { resolveAxis } from './axes.js';
+import { anyType, copyFamily, inputOf, invalid, type OperatorContext, optionsOf, outputOf, requireType, type ShapeRule } from './operator.js';
+import { knownIntegers } from './shapes.js';
 
 function prepare(context: OperatorContext): () => void {
   const input = inputOf(context, 0);
   const output = outputOf(context);
   requireType(context, output, input.type);
-  if (input.data.length !== output.data.length) {
-    throw invalid(context, `${input.data.length} elements do not fit shape [${output.shape.join(', ')}]`);
-  }
+  if (input.count !== output.count) throw invalid(context, `${input.count} elements do not fit shape [${output.shape.join(', ')}]`);
   const from = input.data as Float32Array;
   const to = output.data as Float32Array;
   return () => to.set(from);
 }
 
-function family(name: OperatorName, memory: OperatorMemory): OperatorFamily {
-  return {
-    name,
-    types: anyType,
-    prepare,
-    work: () => ({ kind: 'copy', macs: 0 }),
-    memory: () => memory,
-  };
-}
+/** The second input counts where there is one, else the options; -1 stands for what is left. */
+const reshaped: ShapeRule = (context) => {
+  const asked = context.inputs[1] == null ? Array.from(optionsOf(context, 'ReshapeOptions').newShape ?? []) : knownIntegers(inputOf(context, 1));
+  if (asked === null) return null;
+  // Older converters write a scalar so.
+  if (asked.length === 1 && asked[0] === 0) return [[]];
+  const free = asked.indexOf(-1);
+  if (free < 0) return [asked];
+  const rest = asked.reduce((product, size, d) => (d === free ? product : product * size), 1);
+  const size = inputOf(context, 0).count / rest;
+  if (!Number.isInteger(size) || asked.some((other, d) => other < 0 && d !== free)) {
+    throw invalid(context, `${inputOf(context, 0).count} elements do not fit shape [${asked.join(', ')}]`);
+  }
+  return [asked.with(free, size)];
+};
 
-export const reshape = family('RESHAPE', { options: [36, 4] });
-export const squeeze = family('SQUEEZE', { options: [36, 4] });
-export const expandDims = family('EXPAND_DIMS', {});
+/** Without dimensions of 1: those that the options name, or all. */
+const squeezed: ShapeRule = (context) => {
+  const { shape } = inputOf(context, 0);
+  const dims = Array.from(optionsOf(context, 'SqueezeOptions').squeezeDims ?? [], (axis) => resolveAxis(context, axis, shape.length));
+  const stays = dims.find((axis) => shape[axis] !== 1);
+  if (stays !== undefined) throw invalid(context, `dimension ${stays} is ${shape[stays]}, not 1`);
+  return [shape.filter((size, d) => size !== 1 || (dims.length > 0 && !dims.includes(d)))];
+};
+
+const expanded: ShapeRule = (context) => {
+  const axis = knownIntegers(inputOf(context, 1))?.[0];
+  const { shape } = inputOf(context, 0);
+  return axis === undefined ? null : [shape.toSpliced(resolveAxis(context, axis, shape.length + 1), 0, 1)];
+};
+
+export const reshape = copyFamily('RESHAPE', anyType, reshaped, prepare, { options: [36, 4] });
+export const squeeze = copyFamily('SQUEEZE', anyType, squeezed, prepare, { options: [36, 4] });
+export const expandDims = copyFamily('EXPAND_DIMS', anyType, expanded, prepare);

@@ -2,18 +2,8 @@
 // reference_ops::ResizeBilinear.
 
 import { constantIntegers } from './axes.js';
-import {
-  elementwiseFamily,
-  inputOf,
-  invalid,
-  type Operand,
-  type OperatorContext,
-  optionsOf,
-  outputOf,
-  requireRank,
-  requireShape,
-  requireType,
-} from './operator.js';
+import { elementwiseFamily, inputOf, invalid, type Operand, type OperatorContext, optionsOf, outputOf, requireRank, requireType } from './operator.js';
+import { whereKnown } from './shapes.js';
 
 const { fround } = Math;
 
@@ -52,6 +42,13 @@ function floatLines(input: number, output: number, { alignCorners, halfPixelCent
   });
 }
 
+const resizedShape = whereKnown((context) => {
+  const input = inputOf(context, 0);
+  requireRank(context, input, 4);
+  const [height = 0, width = 0] = constantIntegers(context, inputOf(context, 1));
+  return [[input.shape[0] as number, height, width, input.shape[3] as number]];
+}, 1);
+
 interface Resize {
   readonly input: Operand;
   readonly output: Operand;
@@ -64,11 +61,9 @@ function resizeOf(context: OperatorContext, lines: (input: number, output: numbe
   const output = outputOf(context);
   const sampling = optionsOf(context, 'ResizeBilinearOptions');
   if (sampling.alignCorners && sampling.halfPixelCenters) throw invalid(context, 'aligned corners and half-pixel centers exclude each other');
-  const [height = 0, width = 0] = constantIntegers(context, inputOf(context, 1));
-  requireRank(context, input, 4);
-  const [batches, inputHeight, inputWidth, channels] = input.shape as [number, number, number, number];
+  const [, height, width] = output.shape as [number, number, number];
+  const [, inputHeight, inputWidth] = input.shape as [number, number, number];
   requireType(context, output, input.type);
-  requireShape(context, output, [batches, height, width, channels]);
   if (inputHeight < 1 || inputWidth < 1) throw invalid(context, 'an empty input');
   return { input, output, rows: lines(inputHeight, height, sampling), columns: lines(inputWidth, width, sampling) };
 }
@@ -118,6 +113,7 @@ function prepareReal(context: OperatorContext): () => void {
 
 export const resizeBilinear = elementwiseFamily(
   'RESIZE_BILINEAR',
+  resizedShape,
   { float32: prepareReal, int8: prepareInteger, uint8: prepareReal, int16: prepareInteger },
   () => ({ options: [2, 1] }),
 );

@@ -1,20 +1,20 @@
 // SELECT_V2, SELECT: from the second or the third operand, as the first says; FILL and ZEROS_LIKE; BROADCAST_ARGS, RANK and RANGE, which
 // compute shapes.
 
-import { constantIntegers } from './axes.js';
 import { broadcastIndex } from './broadcast.js';
-import { inputOf, type Operand, type OperatorContext, type OperatorFamily, outputOf, requireShape, requireType } from './operator.js';
-import { anyType } from './rearrange.js';
-
-type Prepare = OperatorFamily['prepare'];
-
-const family = (name: OperatorFamily['name'], types: OperatorFamily['types'], prepare: Prepare): OperatorFamily => ({
-  name,
-  types,
-  prepare,
-  work: () => ({ kind: 'copy', macs: 0 }),
-  memory: () => ({}),
-});
+import {
+  anyType,
+  copyFamily,
+  inputOf,
+  invalid,
+  type Operand,
+  type OperatorContext,
+  type OperatorFamily,
+  outputOf,
+  requireType,
+  type ShapeRule,
+} from './operator.js';
+import { asShape, broadcastShape, knownIntegers, sameShape, whereKnown } from './shapes.js';
 
 /** SELECT also takes a condition of rank 1, one value for each of the first dimension. */
 function prepareSelect(context: OperatorContext): () => void {
@@ -39,13 +39,11 @@ function prepareFill(context: OperatorContext): () => void {
   const value = inputOf(context, 1);
   const output = outputOf(context);
   requireType(context, output, value.type);
-  requireShape(context, output, constantIntegers(context, inputOf(context, 0)));
   return () => (output.data as Float32Array).fill((value.data as Float32Array)[0] as number);
 }
 
 function prepareZerosLike(context: OperatorContext): () => void {
   const output = outputOf(context);
-  requireShape(context, output, inputOf(context, 0).shape);
   const zero = (output.type === 'int64' ? 0n : 0) as number;
   return () => (output.data as Float32Array).fill(zero);
 }
@@ -54,7 +52,6 @@ function prepareBroadcastArgs(context: OperatorContext): () => void {
   const [a, b, output] = [inputOf(context, 0), inputOf(context, 1), outputOf(context)];
   requireType(context, b, a.type);
   requireType(context, output, a.type);
-  requireShape(context, output, [Math.max(a.count, b.count)]);
   const to = output.data as Int32Array;
   return () => {
     for (let i = 0; i < to.length; i++) {
@@ -68,7 +65,6 @@ function prepareBroadcastArgs(context: OperatorContext): () => void {
 function prepareRank(context: OperatorContext): () => void {
   const output = outputOf(context);
   requireType(context, output, 'int32');
-  requireShape(context, output, []);
   return () => (output.data as Int32Array).fill(inputOf(context, 0).shape.length);
 }
 
@@ -83,10 +79,24 @@ function prepareRange(context: OperatorContext): () => void {
   };
 }
 
-export const select = family('SELECT', ['bool'], prepareSelect);
-export const selectV2 = family('SELECT_V2', ['bool'], prepareSelect);
-export const fill = family('FILL', ['int32', 'int64'], prepareFill);
-export const zerosLike = family('ZEROS_LIKE', ['float32', 'int8', 'int32', 'int64'], prepareZerosLike);
-export const broadcastArgs = family('BROADCAST_ARGS', ['int32', 'int64'], prepareBroadcastArgs);
-export const rank = family('RANK', anyType, prepareRank);
-export const range = family('RANGE', ['float32', 'int32'], prepareRange);
+/** From the first number to the last, exclusive. */
+const rangeShape = whereKnown(
+  (context) => {
+    const [start, limit, step] = [0, 1, 2].map((i) => Number(inputOf(context, i).data[0])) as [number, number, number];
+    if (step === 0) throw invalid(context, 'a step of 0');
+    return [[Math.max(0, Math.ceil((limit - start) / step))]];
+  },
+  0,
+  1,
+  2,
+);
+
+const argumentsShape: ShapeRule = (context) => [[Math.max(inputOf(context, 0).count, inputOf(context, 1).count)]];
+
+export const select = copyFamily('SELECT', ['bool'], (context) => [inputOf(context, 1).shape], prepareSelect);
+export const selectV2 = copyFamily('SELECT_V2', ['bool'], broadcastShape(0, 1, 2), prepareSelect);
+export const fill = copyFamily('FILL', ['int32', 'int64'], (context) => asShape(knownIntegers(inputOf(context, 0))), prepareFill);
+export const zerosLike = copyFamily('ZEROS_LIKE', ['float32', 'int8', 'int32', 'int64'], sameShape, prepareZerosLike);
+export const broadcastArgs = copyFamily('BROADCAST_ARGS', ['int32', 'int64'], argumentsShape, prepareBroadcastArgs);
+export const rank: OperatorFamily = { ...copyFamily('RANK', anyType, () => [[]], prepareRank), dependsOn: 'shapes' };
+export const range = copyFamily('RANGE', ['float32', 'int32'], rangeShape, prepareRange);

@@ -3,51 +3,56 @@
 
 import { elementCount } from '../../tflite/index.js';
 import { resolveAxis } from './axes.js';
-import { inputOf, invalid, type Operand, type OperatorContext, type OperatorFamily, optionsOf, outputOf, requireShape, requireType } from './operator.js';
+import {
+  anyType,
+  copyFamily,
+  inputOf,
+  invalid,
+  type Operand,
+  type OperatorContext,
+  type OperatorFamily,
+  optionsOf,
+  outputOf,
+  requireShape,
+  requireType,
+} from './operator.js';
 import { forEachPosition, strides } from './positions.js';
-import { anyType } from './rearrange.js';
+import { gatherElements } from './rearrange.js';
+import { whereKnown } from './shapes.js';
 
-export const shape: OperatorFamily = {
-  name: 'SHAPE',
-  types: anyType,
-  prepare: (context) => {
-    const input = inputOf(context, 0);
-    const output = outputOf(context);
-    requireType(context, output, 'int32');
-    requireShape(context, output, [input.shape.length]);
-    return () => (output.data as Int32Array).set(input.shape);
-  },
-  work: () => ({ kind: 'copy', macs: 0 }),
-  memory: () => ({}),
-};
+function prepareShape(context: OperatorContext): () => void {
+  const input = inputOf(context, 0);
+  const output = outputOf(context);
+  const { data } = output;
+  if (data instanceof BigInt64Array) return () => data.set(input.shape.map(BigInt));
+  requireType(context, output, 'int32');
+  return () => (data as Int32Array).set(input.shape);
+}
 
-export const pack: OperatorFamily = {
-  name: 'PACK',
-  types: anyType,
-  prepare: (context) => {
-    const inputs = context.inputs.map((_, i) => inputOf(context, i));
-    const output = outputOf(context);
-    const first = inputOf(context, 0);
-    const at = resolveAxis(context, optionsOf(context, 'PackOptions').axis, first.shape.length + 1);
-    for (const input of inputs) {
-      requireShape(context, input, first.shape);
-      requireType(context, input, output.type);
+function packAxis(context: OperatorContext): number {
+  return resolveAxis(context, optionsOf(context, 'PackOptions').axis, inputOf(context, 0).shape.length + 1);
+}
+
+function preparePack(context: OperatorContext): () => void {
+  const inputs = context.inputs.map((_, i) => inputOf(context, i));
+  const output = outputOf(context);
+  const first = inputOf(context, 0);
+  const at = packAxis(context);
+  for (const input of inputs) {
+    requireShape(context, input, first.shape);
+    requireType(context, input, output.type);
+  }
+  const inner = elementCount(first.shape.slice(at));
+  const outer = elementCount(first.shape.slice(0, at));
+  return () => {
+    const to = output.data as Float32Array;
+    for (let o = 0; o < outer; o++) {
+      inputs.forEach((input, i) => {
+        to.set((input.data as Float32Array).subarray(o * inner, (o + 1) * inner), (o * inputs.length + i) * inner);
+      });
     }
-    requireShape(context, output, first.shape.toSpliced(at, 0, inputs.length));
-    const inner = elementCount(first.shape.slice(at));
-    const outer = elementCount(first.shape.slice(0, at));
-    return () => {
-      const to = output.data as Float32Array;
-      for (let o = 0; o < outer; o++) {
-        inputs.forEach((input, i) => {
-          to.set((input.data as Float32Array).subarray(o * inner, (o + 1) * inner), (o * inputs.length + i) * inner);
-        });
-      }
-    };
-  },
-  work: () => ({ kind: 'copy', macs: 0 }),
-  memory: () => ({ options: [8, 4] }),
-};
+  };
+}
 
 interface Slice {
   readonly start: number;
@@ -85,34 +90,37 @@ function slicesOf(context: OperatorContext, input: Operand): Slice[] {
   });
 }
 
-export const stridedSlice: OperatorFamily = {
-  name: 'STRIDED_SLICE',
-  types: anyType,
-  prepare: (context) => {
-    const input = inputOf(context, 0);
-    const output = outputOf(context);
-    requireType(context, output, input.type);
-    const slices = slicesOf(context, input);
-    requireShape(
-      context,
-      output,
-      slices.filter((slice) => !slice.dropped).map((slice) => slice.count),
-    );
-    const stride = strides(input.shape);
-    const positions = new Int32Array(output.data.length);
-    const first = slices.reduce((sum, slice, d) => sum + slice.start * (stride[d] as number), 0);
-    forEachPosition(
-      slices.map(({ count }) => count),
-      (position, index) => {
-        positions[index] = position.reduce((sum, at, d) => sum + at * (slices[d] as Slice).stride * (stride[d] as number), first);
-      },
-    );
-    const from = input.data as Float32Array;
-    const to = output.data as Float32Array;
-    return () => {
-      for (let i = 0; i < positions.length; i++) to[i] = from[positions[i] as number] as number;
-    };
-  },
-  work: () => ({ kind: 'copy', macs: 0 }),
-  memory: () => ({ options: [24, 4], persistent: [84] }),
+const slicedShape = whereKnown(
+  (context) => [
+    slicesOf(context, inputOf(context, 0))
+      .filter((slice) => !slice.dropped)
+      .map((slice) => slice.count),
+  ],
+  ...[1, 2, 3],
+);
+
+function prepareStridedSlice(context: OperatorContext): () => void {
+  const input = inputOf(context, 0);
+  const output = outputOf(context);
+  requireType(context, output, input.type);
+  const slices = slicesOf(context, input);
+  const stride = strides(input.shape);
+  const positions = new Int32Array(output.count);
+  const first = slices.reduce((sum, slice, d) => sum + slice.start * (stride[d] as number), 0);
+  forEachPosition(
+    slices.map(({ count }) => count),
+    (position, index) => {
+      positions[index] = position.reduce((sum, at, d) => sum + at * (slices[d] as Slice).stride * (stride[d] as number), first);
+    },
+  );
+  return gatherElements(input, output, positions);
+}
+
+export const shape: OperatorFamily = {
+  ...copyFamily('SHAPE', anyType, (context) => [[inputOf(context, 0).shape.length]], prepareShape),
+  dependsOn: 'shapes',
 };
+export const pack = copyFamily('PACK', anyType, (context) => [inputOf(context, 0).shape.toSpliced(packAxis(context), 0, context.inputs.length)], preparePack, {
+  options: [8, 4],
+});
+export const stridedSlice = copyFamily('STRIDED_SLICE', anyType, slicedShape, prepareStridedSlice, { options: [24, 4], persistent: [84] });

@@ -7,7 +7,8 @@ import { logistic as fixedLogistic, tanh as fixedTanh } from '../arithmetic/gemm
 import { logisticTable } from '../arithmetic/lookup.js';
 import { integerLimits } from './activation.js';
 import { mapElements, mapTable, sameOperands } from './map.js';
-import { byType, inputOf, invalid, type OperatorContext, type OperatorFamily, quantizationOf } from './operator.js';
+import { bound, elementwiseFamily, inputOf, invalid, type OperatorContext, type OperatorFamily, quantizationOf } from './operator.js';
+import { sameShape } from './shapes.js';
 
 const integerBits = 4;
 
@@ -87,13 +88,8 @@ function prepareFloat(context: OperatorContext, curve: Curve): () => void {
 }
 
 function family(curve: Curve): OperatorFamily {
-  return {
-    name: curve.name,
-    types: ['float32', 'int8', 'uint8', 'int16'],
-    prepare: (context) => byType(context, inputOf(context, 0), { float32: prepareFloat, int8: prepare8, uint8: prepare8, int16: prepareInt16 })(context, curve),
-    work: () => ({ kind: 'elementwise', macs: 0 }),
-    memory: () => ({ persistent: [16] }),
-  };
+  const prepares = { float32: prepareFloat, int8: prepare8, uint8: prepare8, int16: prepareInt16 };
+  return elementwiseFamily(curve.name, sameShape, bound(prepares, curve), () => ({ persistent: [16] }));
 }
 
 export const logistic = family({

@@ -15,9 +15,9 @@ import {
   optionsOf,
   outputOf,
   quantizationOf,
-  requireShape,
   requireType,
 } from './operator.js';
+import { sameShape } from './shapes.js';
 
 const diffIntegerBits = 5;
 const sumIntegerBits = 12;
@@ -26,7 +26,6 @@ function rowsOf(context: OperatorContext): { input: Operand; output: Operand; ro
   const input = inputOf(context, 0);
   const output = outputOf(context);
   if (input.type !== 'int8') requireType(context, output, input.type);
-  requireShape(context, output, input.shape);
   const depth = input.shape.at(-1) ?? 0;
   if (depth === 0) throw invalid(context, 'an empty last dimension');
   return { input, output, rows: input.data.length / depth, depth };
@@ -138,7 +137,7 @@ function prepareFloat(context: OperatorContext): () => void {
   };
 }
 
-export const softmax = elementwiseFamily('SOFTMAX', { float32: prepareFloat, int8: prepare8, uint8: prepare8, int16: prepareInt16 }, () => ({
+export const softmax = elementwiseFamily('SOFTMAX', sameShape, { float32: prepareFloat, int8: prepare8, uint8: prepare8, int16: prepareInt16 }, () => ({
   options: [4, 4],
   persistent: [56],
 }));

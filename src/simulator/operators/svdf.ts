@@ -46,7 +46,6 @@ function svdfOf(context: OperatorContext): Svdf {
   requireShape(context, input, [batches, depth]);
   requireShape(context, feature, [filters, depth]);
   requireShape(context, state, [batches, filters * memory]);
-  requireShape(context, output, [batches, units]);
   if (bias !== null) requireShape(context, bias, [units]);
   return { input, feature, time, state, bias, output, batches, depth, filters, units, rank, memory };
 }
@@ -142,6 +141,10 @@ function prepareFloat(context: OperatorContext): () => void {
 export const svdf: OperatorFamily = {
   name: 'SVDF',
   types: ['float32', 'int8'],
+  shapes: (context) => {
+    const { batches, units } = svdfOf(context);
+    return [[batches, units]];
+  },
   prepare: (context) => byType(context, inputOf(context, 0), { float32: prepareFloat, int8: prepareInteger })(context),
   work: (context) => {
     const { batches, depth, filters, memory } = svdfOf(context);

@@ -3,7 +3,6 @@
 
 import { type Accumulation, accumulationOf, accumulatorOf, type Weights, weightsOf } from './accumulator.js';
 import { clampFloat, floatLimits } from './activation.js';
-import { constantIntegers } from './axes.js';
 import {
   byType,
   inputOf,
@@ -14,10 +13,10 @@ import {
   optionsOf,
   outputOf,
   requireRank,
-  requireShape,
   requireType,
 } from './operator.js';
 import { channelMultipliers, floatBiasOf } from './requantize.js';
+import { asShape, knownIntegers } from './shapes.js';
 import { paddingOf } from './window.js';
 
 interface TransposeConv {
@@ -41,8 +40,6 @@ function convOf(context: OperatorContext): TransposeConv {
   const [channels, filterHeight, filterWidth, depth] = filter.shape as [number, number, number, number];
   const [batches, inputHeight, inputWidth, inputDepth] = input.shape as [number, number, number, number];
   const [outputBatches, outputHeight, outputWidth, outputDepth] = output.shape as [number, number, number, number];
-  // TFLM goes by the output's own shape, also where the first input is computed.
-  if (inputOf(context, 0).constant) requireShape(context, output, constantIntegers(context, inputOf(context, 0)));
   if (depth !== inputDepth || channels !== outputDepth || batches !== outputBatches) {
     throw invalid(context, `a filter [${filter.shape.join(', ')}] between [${input.shape.join(', ')}] and [${output.shape.join(', ')}]`);
   }
@@ -122,6 +119,8 @@ function prepareFloat(context: OperatorContext): () => void {
 export const transposeConv: OperatorFamily = {
   name: 'TRANSPOSE_CONV',
   types: ['float32', 'int8', 'uint8', 'int16'],
+  // TFLM goes by the output's own shape, also where the first input is computed.
+  shapes: (context) => asShape(knownIntegers(inputOf(context, 0))),
   prepare: (context) =>
     byType(context, inputOf(context, 2), { float32: prepareFloat, int8: prepareInteger, uint8: prepareInteger, int16: prepareInteger })(context),
   work: (context) => {

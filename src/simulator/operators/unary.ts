@@ -7,6 +7,7 @@ import { inverseSquareRoot } from '../arithmetic/inverse-square-root.js';
 import { clamp, integerLimits } from './activation.js';
 import { mapElements, mapTable, sameOperands } from './map.js';
 import { elementwiseFamily, inputOf, invalid, type OperatorContext, type OperatorFamily, optionsOf, outputOf, quantizationOf } from './operator.js';
+import { sameShape } from './shapes.js';
 
 type Prepare = OperatorFamily['prepare'];
 
@@ -15,7 +16,7 @@ const each =
   (context) =>
     mapElements(context, map);
 
-const float = (name: OperatorName, map: (value: number) => number): OperatorFamily => elementwiseFamily(name, { float32: each(map) });
+const float = (name: OperatorName, map: (value: number) => number): OperatorFamily => elementwiseFamily(name, sameShape, { float32: each(map) });
 
 /** The ratio of the scales is rounded to float32 before it becomes a multiplier; equal scales are not rescaled. */
 function absInteger(context: OperatorContext): () => void {
@@ -79,20 +80,22 @@ function logicalNot(context: OperatorContext): () => void {
   return mapElements(context, (value) => (value === 0 ? 1 : 0));
 }
 
-export const abs = elementwiseFamily('ABS', { float32: each(Math.abs), int8: absInteger, int16: absInteger, int32: each(Math.abs) }, () => ({
+export const abs = elementwiseFamily('ABS', sameShape, { float32: each(Math.abs), int8: absInteger, int16: absInteger, int32: each(Math.abs) }, () => ({
   persistent: [20],
 }));
-export const rsqrt = elementwiseFamily('RSQRT', { float32: each((x) => 1 / Math.fround(Math.sqrt(x))), int8: rsqrtInt8 }, () => ({ persistent: [20] }));
+export const rsqrt = elementwiseFamily('RSQRT', sameShape, { float32: each((x) => 1 / Math.fround(Math.sqrt(x))), int8: rsqrtInt8 }, () => ({
+  persistent: [20],
+}));
 export const ceil = float('CEIL', Math.ceil);
 export const cos = float('COS', Math.cos);
 export const exp = float('EXP', Math.exp);
 export const floor = float('FLOOR', Math.floor);
-export const gelu = elementwiseFamily('GELU', { float32: geluFloat });
+export const gelu = elementwiseFamily('GELU', sameShape, { float32: geluFloat });
 export const log = float('LOG', Math.log);
-export const logicalNotOperator = elementwiseFamily('LOGICAL_NOT', { bool: logicalNot });
-export const neg = elementwiseFamily('NEG', { float32: each((x) => -x), int32: each((x) => -x | 0) });
+export const logicalNotOperator = elementwiseFamily('LOGICAL_NOT', sameShape, { bool: logicalNot });
+export const neg = elementwiseFamily('NEG', sameShape, { float32: each((x) => -x), int32: each((x) => -x | 0) });
 export const round = float('ROUND', roundToEven);
-export const sign = elementwiseFamily('SIGN', { float32: each(Math.sign), int32: each(Math.sign) });
+export const sign = elementwiseFamily('SIGN', sameShape, { float32: each(Math.sign), int32: each(Math.sign) });
 export const sin = float('SIN', Math.sin);
 export const sqrt = float('SQRT', Math.sqrt);
 export const square = float('SQUARE', (x) => x * x);

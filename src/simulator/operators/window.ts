@@ -2,7 +2,7 @@
 // (tensorflow/lite/kernels/padding.h).
 
 import { Padding } from '../../tflite/index.js';
-import { invalid, type Operand, type OperatorContext, requireRank, requireShape } from './operator.js';
+import { invalid, type Operand, type OperatorContext, requireRank } from './operator.js';
 
 export interface WindowOptions {
   readonly padding: number;
@@ -29,15 +29,8 @@ export interface Window {
   readonly padLeft: number;
 }
 
-/** @throws OPERATOR_INVALID where the output's shape is not the one that follows from input, filter and options */
-export function windowOf(
-  context: OperatorContext,
-  input: Operand,
-  output: Operand,
-  filter: readonly [height: number, width: number],
-  outputChannels: number,
-  options: WindowOptions,
-): Window {
+/** @throws OPERATOR_INVALID */
+export function windowOf(context: OperatorContext, input: Operand, filter: readonly [height: number, width: number], options: WindowOptions): Window {
   requireRank(context, input, 4);
   const [batches, inputHeight, inputWidth, inputChannels] = input.shape as [number, number, number, number];
   const [filterHeight, filterWidth] = filter;
@@ -50,7 +43,6 @@ export function windowOf(
   const same = options.padding === Padding.SAME;
   const vertical = along(inputHeight, filterHeight, strideH, dilationH, same);
   const horizontal = along(inputWidth, filterWidth, strideW, dilationW, same);
-  requireShape(context, output, [batches, vertical.output, horizontal.output, outputChannels]);
   return {
     batches,
     inputHeight,
@@ -67,6 +59,11 @@ export function windowOf(
     padTop: vertical.pad,
     padLeft: horizontal.pad,
   };
+}
+
+/** The shape of the output; pools keep the channels. */
+export function windowShape({ batches, outputHeight, outputWidth, inputChannels }: Window, outputChannels = inputChannels): readonly number[] {
+  return [batches, outputHeight, outputWidth, outputChannels];
 }
 
 /** Along one dimension without dilation: the output size that follows from the options, and the padding before the image. */

@@ -1,0 +1,108 @@
+// From a tensor of the file to what kernels work on.
+
+import { fail } from '../errors.js';
+import {
+  bytesOfElements,
+  constantBytes,
+  type ElementType,
+  elementCount,
+  elementTypeOf,
+  type Model,
+  type Tensor,
+  tensorLabel,
+  typeName,
+} from '../tflite/index.js';
+import type { ElementArray, Operand } from './operators/operator.js';
+
+/** Where the elements of a tensor are that the file does not hold. */
+export type Storage =
+  /** In the linear memory, once that is there. */
+  | { readonly kind: 'computed'; readonly address: () => number; readonly buffer: () => ArrayBufferLike }
+  /** Known before the model runs. */
+  | { readonly kind: 'known'; readonly elements: () => ElementArray };
+
+/** @throws TFLITE_INVALID */
+export function bindTensor(model: Model, tensor: Tensor, index: number, shape: readonly number[], storage: Storage): Operand {
+  const label = tensorLabel(index, tensor);
+  const type = elementTypeOf(tensor);
+  if (type === null) throw fail('TFLITE_INVALID', { reason: `nothing here computes with type ${typeName(tensor.type)}`, where: `tensor ${label}` });
+  const count = elementCount(shape);
+  const constant = tensor.isVariable ? null : constantBytes(model, tensor);
+  const described = {
+    index,
+    label,
+    type,
+    shape,
+    count,
+    scale: tensor.quantization?.scale ?? new Float32Array(0),
+    zeroPoint: Int32Array.from(tensor.quantization?.zeroPoint ?? [], Number),
+    axis: tensor.quantization?.quantizedDimension ?? 0,
+    constant: constant !== null || storage.kind === 'known',
+    variable: tensor.isVariable,
+  };
+  if (constant !== null) return { ...described, address: null, data: constantData(type, constant, count, label) };
+  if (type === 'int4') throw fail('TFLITE_INVALID', { reason: 'int4 is for weights that the file holds', where: `tensor ${label}` });
+  if (storage.kind === 'known')
+    return {
+      ...described,
+      address: null,
+      get data() {
+        return storage.elements();
+      },
+    };
+  let view: ElementArray | null = null;
+  return {
+    ...described,
+    get address() {
+      return storage.address();
+    },
+    get data() {
+      view ??= viewOf(type, storage.buffer(), storage.address(), count);
+      return view;
+    },
+  };
+}
+
+/** Elements in memory of their own, all 0. */
+export function elementsOf({ type, count }: Pick<Operand, 'type' | 'count'>): ElementArray {
+  return viewOf(type, new ArrayBuffer(bytesOfElements(type, count)), 0, count);
+}
+
+function constantData(type: ElementType, bytes: Uint8Array, count: number, label: string): ElementArray {
+  const need = bytesOfElements(type, count);
+  if (bytes.byteLength !== need) {
+    throw fail('TFLITE_INVALID', { reason: `${bytes.byteLength} bytes of data for a shape that takes ${need}`, where: `tensor ${label}` });
+  }
+  if (type === 'int4') return unpackInt4(bytes, count);
+  const aligned = bytes.byteOffset % bytesOfElements(type, 1) === 0 ? bytes : bytes.slice();
+  return viewOf(type, aligned.buffer, aligned.byteOffset, count);
+}
+
+/** The even elements are in the low halves of the bytes. */
+function unpackInt4(bytes: Uint8Array, count: number): Int8Array {
+  return Int8Array.from({ length: count }, (_, i) => ((bytes[i >> 1] as number) << (i % 2 === 0 ? 28 : 24)) >> 28);
+}
+
+export function viewOf(type: ElementType, buffer: ArrayBufferLike, offset: number, count: number): ElementArray {
+  switch (type) {
+    case 'float32':
+      return new Float32Array(buffer, offset, count);
+    case 'float16':
+      return new Uint16Array(buffer, offset, count);
+    case 'int4':
+    case 'int8':
+      return new Int8Array(buffer, offset, count);
+    case 'uint8':
+    case 'bool':
+      return new Uint8Array(buffer, offset, count);
+    case 'int16':
+      return new Int16Array(buffer, offset, count);
+    case 'int32':
+    case 'resource':
+      return new Int32Array(buffer, offset, count);
+    case 'uint32':
+      return new Uint32Array(buffer, offset, count);
+    case 'int64':
+      return new BigInt64Array(buffer, offset, count);
+  }
+}

@@ -1,0 +1,90 @@
+// Which subgraphs a model runs, and whether they can be run at all.
+
+import { fail } from '../errors.js';
+import { constantBytes, type Model, mainSubgraph, type Operator, operatorName, type SubGraph, type Tensor, tensorLabel } from '../tflite/index.js';
+import { operatorFamilies } from './operators/index.js';
+
+/** The subgraphs that an operator calls. */
+function callsOf({ builtinOptions }: Operator): number[] {
+  switch (builtinOptions?.kind) {
+    case 'IfOptions':
+      return [builtinOptions.thenSubgraphIndex, builtinOptions.elseSubgraphIndex];
+    case 'WhileOptions':
+      return [builtinOptions.condSubgraphIndex, builtinOptions.bodySubgraphIndex];
+    case 'CallOnceOptions':
+      return [builtinOptions.initSubgraphIndex];
+    default:
+      return [];
+  }
+}
+
+export function subgraphOf(model: Model, index: number): SubGraph {
+  const subgraph = model.subgraphs[index];
+  if (subgraph === undefined) throw fail('TFLITE_INVALID', { reason: `there is no subgraph ${index}`, where: 'an operator that calls one' });
+  return subgraph;
+}
+
+/**
+ * A subgraph and all that it calls, directly or not; what is called comes before what calls it.
+ * @throws TFLITE_INVALID where one calls itself
+ */
+export function reachable(model: Model, start: number): Set<number> {
+  const found = new Set<number>();
+  const visit = (index: number, path: readonly number[]): void => {
+    if (path.includes(index)) throw fail('TFLITE_INVALID', { reason: `subgraph ${index} calls itself`, where: `subgraph ${path.at(-1)}` });
+    if (found.has(index)) return;
+    for (const operator of subgraphOf(model, index).operators) for (const called of callsOf(operator)) visit(called, [...path, index]);
+    found.add(index);
+  };
+  visit(start, []);
+  return found;
+}
+
+/** Whether the simulator has a kernel for every operator of the model. */
+export function simulates(model: Model): boolean {
+  return missingOperators(model, 0).length === 0;
+}
+
+function missingOperators(model: Model, start: number): { place: string; name: string }[] {
+  return [...reachable(model, start)].flatMap((at) =>
+    subgraphOf(model, at)
+      .operators.map((operator, index) => ({ place: at === 0 ? `${index}` : `${index} of subgraph ${at}`, name: operatorName(model, operator) }))
+      .filter(({ name }) => !operatorFamilies.has(name)),
+  );
+}
+
+/** @throws OPERATORS_UNSUPPORTED with every operator that has no kernel */
+export function refuseUnsupported(model: Model, start = 0): void {
+  const missing = missingOperators(model, start);
+  if (missing.length === 0) return;
+  const byName = new Map<string, string[]>();
+  for (const { place, name } of missing) byName.set(name, [...(byName.get(name) ?? []), place]);
+  const operators = [...byName].map(([name, places]) => `${name} (operator ${places.join(', ')})`).join('; ');
+  throw fail('OPERATORS_UNSUPPORTED', { count: missing.length, operators });
+}
+
+/** Every tensor is there before it is read, and nothing writes over what the file holds. */
+export function checkDataflow(model: Model, subgraph: SubGraph): void {
+  const { tensors, operators, inputs, outputs } = subgraph;
+  const invalid = (index: number, reason: string, where: string): Error =>
+    fail('TFLITE_INVALID', { reason: `tensor ${tensorLabel(index, tensors[index] as Tensor)} ${reason}`, where });
+  const constant = tensors.map((tensor) => constantBytes(model, tensor) !== null);
+  // Variables hold their initial values before anything writes them.
+  const known = new Set<number>(tensors.flatMap((tensor, index) => (tensor.isVariable ? [index] : [])));
+  const define = (index: number, where: string): void => {
+    if (constant[index]) throw invalid(index, 'is written although the file holds its data', where);
+    if (tensors[index]?.isVariable) return;
+    if (known.has(index)) throw invalid(index, 'is written twice', where);
+    known.add(index);
+  };
+  if ((outputs?.length ?? 0) === 0 && subgraph === mainSubgraph(model))
+    throw fail('TFLITE_INVALID', { reason: 'it has no outputs', where: 'the main subgraph' });
+  for (const index of new Set(inputs ?? [])) define(index, 'the inputs');
+  operators.forEach((operator, o) => {
+    const where = `operator ${o} ${operatorName(model, operator)}`;
+    for (const index of operator.inputs ?? [])
+      if (index >= 0 && !constant[index] && !known.has(index)) throw invalid(index, 'is read before anything wrote it', where);
+    for (const index of operator.outputs ?? []) define(index, where);
+  });
+  for (const index of outputs ?? []) if (!constant[index] && !known.has(index)) throw invalid(index, 'is an output that nothing computes', 'the outputs');
+}
