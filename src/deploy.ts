@@ -98,7 +98,7 @@ export async function deploy(project: Project, target: Target, device: DeviceCli
   await writeAtomically(files.model, prepared.bytes);
   await writeAtomically(files.slotImage, slotImage);
 
-  const host = recorded(hostRunner(prepared.model, target.runtime.kernelProfile));
+  const host = recorded(hostRunner(prepared.model, { profile: target.runtime.kernelProfile }));
   const hostResult = data === null ? null : await evaluate(host.runner, data, { ...common, ...progress('evaluate int8') });
 
   const pushed = await push(device, slotImage, { ...common, onProgress: (step, value) => onProgress?.(step, value) });

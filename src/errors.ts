@@ -74,6 +74,11 @@ export const errorTable = {
     message: 'the model gives {value} for sample {sample} of {dataset}',
     hint: 'check its weights and the data for NaN and infinite values',
   },
+  INPUT_UNKNOWN: {
+    kind: 'usage',
+    message: 'no input is named {input}; the inputs are {known}',
+    hint: 'atoll inspect lists the inputs',
+  },
   INPUT_SIZE: {
     kind: 'input',
     message: '{where} holds {bytes} bytes, which is not a whole number of samples of {sampleBytes} bytes',

@@ -37,6 +37,7 @@ export {
   kernelProfiles,
   type OperatorProfile,
   profileOperators,
+  resolveShapes,
 } from './simulator/index.js';
 export { budgetOf, type CheckResult, checkModel, loadTarget, shippedTargets, type Target } from './targets/index.js';
 export * as tflite from './tflite/index.js';

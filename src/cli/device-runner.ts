@@ -1,6 +1,7 @@
 // The runner that a verb asked for: this host's simulator, or the device of --device, which then must run the model.
 
-import type { Runner } from '../evaluate/index.js';
+import { fail } from '../errors.js';
+import type { Runner, SimulationOptions } from '../evaluate/index.js';
 import type { KernelProfile } from '../simulator/index.js';
 import type { Model } from '../tflite/index.js';
 import type { Context } from './verb.js';
@@ -12,15 +13,21 @@ export interface OpenedRunner {
   readonly close: () => Promise<void>;
 }
 
+/** Options of a verb that say what the simulator runs, and how. */
+export function simulationOptions(options: Readonly<Record<string, unknown>>): SimulationOptions {
+  return { profile: options.kernels as KernelProfile | undefined, signature: options.signature as string | undefined };
+}
+
 export async function openRunner(context: Context, bytes: Uint8Array, model: Model, options: Readonly<Record<string, unknown>>): Promise<OpenedRunner> {
   if (options.device === undefined) {
     const { hostRunner, threadedRunner } = await import('../evaluate/index.js');
-    const profile = options.kernels as KernelProfile | undefined;
+    const simulation = simulationOptions(options);
     const threads = (options.threads as number | undefined) ?? 1;
-    if (threads === 1) return { runner: hostRunner(model, profile), arenaBytes: null, close: async () => undefined };
-    const runner = await threadedRunner(model, threads, profile);
+    if (threads === 1) return { runner: hostRunner(model, simulation), arenaBytes: null, close: async () => undefined };
+    const runner = await threadedRunner(model, threads, simulation);
     return { runner, arenaBytes: null, close: () => runner.close() };
   }
+  if (options.signature !== undefined) throw fail('USAGE', { reason: '--signature is for the simulator; a device runs the main subgraph' });
   const { openDevice } = await import('../open-device.js');
   const device = await openDevice(String(options.device));
   try {

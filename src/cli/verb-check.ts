@@ -1,22 +1,21 @@
+import { readModelFile, shapeOption } from './model-file.js';
 import type { Verb } from './verb.js';
 
 export const checkVerb: Verb = {
   name: 'check',
   summary: 'say whether a model fits a target: operators, flash, arena, latency',
   define: (command) => {
-    command.argument('<model>', 'a .tflite file').requiredOption('--target <target>', 'id of a target, or a target file');
+    shapeOption(command).argument('<model>', 'a .tflite file').requiredOption('--target <target>', 'id of a target, or a target file');
   },
   run: async (_context, [file = ''], options) => {
-    const [{ readModel }, { readBytes }, { loadTarget }, { checkFile }, { budgetBar, bytesText, millisecondsText, table }] = await Promise.all([
-      import('../tflite/index.js'),
-      import('../files/index.js'),
+    const [{ loadTarget }, { checkFile }, { budgetBar, bytesText, millisecondsText, table }] = await Promise.all([
       import('../targets/index.js'),
       import('./check-file.js'),
       import('../report/index.js'),
     ]);
     const target = await loadTarget(String(options.target));
-    const bytes = await readBytes(file);
-    const result = checkFile(bytes, readModel(bytes, file), target);
+    const { bytes, model } = await readModelFile(file, options);
+    const result = checkFile(bytes, model, target);
     const { memory, latencyMs } = result;
     const { slotBytes, arenaBytes } = memory.budgets;
     const counts = new Map<string, number>();

@@ -1,5 +1,6 @@
 import { Option } from 'commander';
 import { openRunner } from './device-runner.js';
+import { readModelFile, shapeOption } from './model-file.js';
 import { positiveInteger } from './options.js';
 import { kernelProfileNames } from './profiles.js';
 import type { Verb } from './verb.js';
@@ -8,28 +9,22 @@ export const evaluateVerb: Verb = {
   name: 'evaluate',
   summary: 'measure accuracy and latency on a dataset, here or on a device',
   define: (command) => {
-    command
+    shapeOption(command)
       .argument('<model>', 'a .tflite file, float or quantized')
       .requiredOption('--data <dataset>', 'dataset file with labels or targets')
       .option('--limit <n>', "use at most so many samples, drawn by the dataset's seed", positiveInteger)
       .addOption(new Option('--kernels <profile>', 'kernel profile of the simulator').choices(kernelProfileNames))
       .option('--threads <n>', 'samples that the simulator runs at once; the outputs are the same', positiveInteger)
+      .option('--signature <key>', 'run this signature of the model instead of the main subgraph')
       .option('--device <uri>', 'evaluate on this device; the model is pushed to it where it does not run it yet');
   },
   run: async (context, [file = ''], options) => {
-    const [{ readModel }, { readBytes }, { evaluate }, { openDataset }, { optimize }, { schemeOf }, { metricText, millisecondsText }] = await Promise.all([
-      import('../tflite/index.js'),
-      import('../files/index.js'),
+    const [{ evaluate }, { openDataset }, { metricText, millisecondsText }] = await Promise.all([
       import('../evaluate/index.js'),
       import('../dataset/index.js'),
-      import('../optimize/index.js'),
-      import('../quantize/index.js'),
       import('../report/index.js'),
     ]);
-    const bytes = await readBytes(file);
-    const read = readModel(bytes, file);
-    // Float models may compute their shapes from a dynamic batch; folded, they run.
-    const model = options.device === undefined && schemeOf(read) === 'float32' ? optimize(read).model : read;
+    const { bytes, model } = await readModelFile(file, options);
     const dataset = await openDataset(String(options.data));
     const opened = await openRunner(context, bytes, model, options);
     try {

@@ -1,20 +1,16 @@
+import { readModelFile, shapeOption } from './model-file.js';
 import type { Verb } from './verb.js';
 
 export const inspectVerb: Verb = {
   name: 'inspect',
   summary: 'show what is in a model: inputs, outputs, operators, signatures, scheme',
   define: (command) => {
-    command.argument('<model>', 'a .tflite file');
+    shapeOption(command).argument('<model>', 'a .tflite file');
   },
-  run: async (_context, [file = '']) => {
-    const [{ inspect }, { readModel }, { readBytes }, { bytesText, shapeText, table }] = await Promise.all([
-      import('../inspect.js'),
-      import('../tflite/index.js'),
-      import('../files/index.js'),
-      import('../report/index.js'),
-    ]);
-    const bytes = await readBytes(file);
-    const result = inspect(readModel(bytes, file), bytes);
+  run: async (_context, [file = ''], options) => {
+    const [{ inspect }, { bytesText, shapeText, table }] = await Promise.all([import('../inspect.js'), import('../report/index.js')]);
+    const { bytes, model } = await readModelFile(file, options);
+    const result = inspect(model, bytes);
     const tensorRow = (kind: string) => (tensor: (typeof result.inputs)[number]) => {
       const { quantization } = tensor;
       return [

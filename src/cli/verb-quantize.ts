@@ -1,4 +1,5 @@
 import { Option } from 'commander';
+import { readModelFile, shapeOption } from './model-file.js';
 import { positiveInteger, refuseOverwriting } from './options.js';
 import type { Verb } from './verb.js';
 
@@ -6,7 +7,7 @@ export const quantizeVerb: Verb = {
   name: 'quantize',
   summary: 'make an int8 model, inputs and outputs included, from a float model',
   define: (command) => {
-    command
+    shapeOption(command)
       .argument('<model>', 'a float .tflite file')
       .requiredOption('--calibrate <dataset>', 'dataset file whose samples give the ranges')
       .requiredOption('-o, --output <file>', 'where to write the int8 model')
@@ -16,8 +17,7 @@ export const quantizeVerb: Verb = {
       .option('--target <target>', 'also check the result against a target');
   },
   run: async (context, [file = ''], options) => {
-    const [{ readModel }, { openDataset }, { quantize }, { readBytes, writeAtomically }, { bytesText, percentText, table }, targets] = await Promise.all([
-      import('../tflite/index.js'),
+    const [{ openDataset }, { quantize }, { writeAtomically }, { bytesText, percentText, table }, targets] = await Promise.all([
       import('../dataset/index.js'),
       import('../quantize/index.js'),
       import('../files/index.js'),
@@ -27,9 +27,9 @@ export const quantizeVerb: Verb = {
     const output = String(options.output);
     refuseOverwriting(output, [file]);
     const target = options.target === undefined ? null : await targets.loadTarget(String(options.target));
-    const bytes = await readBytes(file);
+    const { bytes, model } = await readModelFile(file, options);
     const dataset = await openDataset(String(options.calibrate));
-    const result = await quantize(readModel(bytes, file), dataset, {
+    const result = await quantize(model, dataset, {
       signal: context.signal,
       onProgress: (progress) => context.progress.update('calibrate', progress),
       ...(options.samples === undefined ? {} : { samples: options.samples as number }),

@@ -1,9 +1,10 @@
 import { existsSync } from 'node:fs';
 import { Option } from 'commander';
 import { fail } from '../errors.js';
-import type { KernelProfile, OperatorProfile } from '../simulator/index.js';
+import type { OperatorProfile } from '../simulator/index.js';
 import type { Model } from '../tflite/index.js';
-import { openRunner } from './device-runner.js';
+import { openRunner, simulationOptions } from './device-runner.js';
+import { readModelFile, shapeOption } from './model-file.js';
 import { collect, positiveInteger, refuseOverwriting } from './options.js';
 import { kernelProfileNames } from './profiles.js';
 import type { Verb } from './verb.js';
@@ -12,7 +13,7 @@ export const runVerb: Verb = {
   name: 'run',
   summary: 'run a model on raw tensors, here or on a device',
   define: (command) => {
-    command
+    shapeOption(command)
       .argument('<model>', 'a .tflite file')
       .requiredOption('--input <[name=]file>', "raw little-endian tensors in the model's types; one file with all inputs, or one per input", collect)
       .option('--output <file>', 'where to write the raw outputs')
@@ -20,19 +21,18 @@ export const runVerb: Verb = {
       .addOption(new Option('--kernels <profile>', 'kernel profile of the simulator').choices(kernelProfileNames))
       .option('--profile', 'time every operator of the simulator, on the first sample')
       .option('--threads <n>', 'samples that the simulator runs at once; the outputs are the same', positiveInteger)
+      .option('--signature <key>', 'run this signature of the model instead of the main subgraph')
       .option('--device <uri>', 'run on this device; the model is pushed to it where it does not run it yet');
   },
   run: async (context, [file = ''], options) => {
-    const [{ readModel }, { readBytes, writeAtomically }, { interleave, runBatch }, { arenaOf }, { millisecondsText, bytesText, table }] = await Promise.all([
-      import('../tflite/index.js'),
+    const [{ readBytes, writeAtomically }, { interleave, runBatch }, { arenaOf }, { millisecondsText, bytesText, table }] = await Promise.all([
       import('../files/index.js'),
       import('../evaluate/index.js'),
       import('../simulator/index.js'),
       import('../report/index.js'),
     ]);
     if (options.profile === true && options.device !== undefined) throw fail('USAGE', { reason: '--profile times the simulator, not --device' });
-    const bytes = await readBytes(file);
-    const model = readModel(bytes, file);
+    const { bytes, model } = await readModelFile(file, options);
     const opened = await openRunner(context, bytes, model, options);
     try {
       const files = inputFiles(
@@ -54,7 +54,9 @@ export const runVerb: Verb = {
         ...(options.repeat === undefined ? {} : { repeat: options.repeat as number }),
       });
       if (options.output !== undefined) await writeAtomically(String(options.output), result.outputs);
-      const arenaBytes = opened.arenaBytes ?? arenaOf(model, { library: 'reference', simd: 'none' }).arenaBytes;
+      // A device's arena is laid out for the main subgraph.
+      const simulated = options.signature === undefined ? arenaOf(model, { library: 'reference', simd: 'none' }).arenaBytes : null;
+      const arenaBytes = opened.arenaBytes ?? simulated;
       const { min, median, p95, basis } = result.latencyMs;
       const operators = options.profile === true ? await operatorTimes(model, samples, options) : null;
       return {
@@ -66,7 +68,7 @@ export const runVerb: Verb = {
           output: options.output ?? null,
           ...(operators === null ? {} : { operators }),
         },
-        text: `${operators === null ? '' : `${operatorTable(operators, table)}\n`}${result.samples} sample(s): ${millisecondsText(median)} median, ${millisecondsText(min)} min, ${millisecondsText(p95)} p95 (${basis}); arena ${bytesText(arenaBytes)}`,
+        text: `${operators === null ? '' : `${operatorTable(operators, table)}\n`}${result.samples} sample(s): ${millisecondsText(median)} median, ${millisecondsText(min)} min, ${millisecondsText(p95)} p95 (${basis})${arenaBytes === null ? '' : `; arena ${bytesText(arenaBytes)}`}`,
       };
     } finally {
       await opened.close();
@@ -76,8 +78,9 @@ export const runVerb: Verb = {
 
 async function operatorTimes(model: Model, samples: Uint8Array, options: Readonly<Record<string, unknown>>): Promise<OperatorProfile[]> {
   const { inputsAndOutputs, profileOperators } = await import('../simulator/index.js');
-  const sampleBytes = inputsAndOutputs(model).inputs.reduce((sum, { bytes }) => sum + bytes, 0);
-  return profileOperators(model, samples.subarray(0, sampleBytes), { profile: options.kernels as KernelProfile | undefined });
+  const simulation = simulationOptions(options);
+  const sampleBytes = inputsAndOutputs(model, simulation.signature).inputs.reduce((sum, { bytes }) => sum + bytes, 0);
+  return profileOperators(model, samples.subarray(0, sampleBytes), simulation);
 }
 
 function operatorTable(operators: readonly OperatorProfile[], table: (rows: readonly string[][], header: readonly string[]) => string): string {

@@ -6,6 +6,6 @@ export { breather } from './breathe.js';
 export { matchInputs, toModelInput, toRealValues } from './convert.js';
 export { type EvaluateOptions, type Evaluation, evaluate, type Progress } from './evaluate.js';
 export { areaUnderRoc, argMax, type Confusion, type Distribution, distributionOf, inTopK } from './metrics.js';
-export { hostRunner, type LatencyBasis, type Runner, type RunResult, splitOutputs } from './runner.js';
+export { hostRunner, type LatencyBasis, type Runner, type RunResult, type SimulationOptions, splitOutputs } from './runner.js';
 export { type ThreadedRunner, threadedRunner } from './threads.js';
 export { modelWarnings, type Warning } from './warnings.js';

@@ -1,6 +1,6 @@
 // What can run a model on samples: the simulator on this host, or a device at the other end of a transport.
 
-import { Interpreter, type KernelProfile, type TensorInfo } from '../simulator/index.js';
+import { Interpreter, type InterpreterOptions, type TensorInfo } from '../simulator/index.js';
 import type { Model } from '../tflite/index.js';
 import { breather } from './breathe.js';
 import { modelWarnings, type Warning } from './warnings.js';
@@ -25,9 +25,12 @@ export interface Runner {
   readonly run: (sample: Uint8Array, signal?: AbortSignal) => Promise<RunResult>;
 }
 
+/** What a simulator on this host is to run, and how. */
+export type SimulationOptions = Pick<InterpreterOptions, 'profile' | 'signature'>;
+
 /** The simulator on this host. */
-export function hostRunner(model: Model, profile?: KernelProfile): Runner {
-  const interpreter = new Interpreter(model, { profile });
+export function hostRunner(model: Model, options: SimulationOptions = {}): Runner {
+  const interpreter = new Interpreter(model, options);
   const breathe = breather();
   return {
     inputs: interpreter.inputs,

@@ -2,14 +2,14 @@
 
 import { Worker } from 'node:worker_threads';
 import { AtollError, type ErrorCode, fail } from '../errors.js';
-import { inputsAndOutputs, type KernelProfile } from '../simulator/index.js';
+import { inputsAndOutputs } from '../simulator/index.js';
 import { type Model, writeModel } from '../tflite/index.js';
-import type { Runner, RunResult } from './runner.js';
+import type { Runner, RunResult, SimulationOptions } from './runner.js';
 import { modelWarnings } from './warnings.js';
 
 export interface WorkerStart {
   readonly bytes: Uint8Array;
-  readonly profile: KernelProfile | undefined;
+  readonly options: SimulationOptions;
 }
 
 /** What a worker says: that it is ready, or what came of the sample that it was given. */
@@ -26,8 +26,8 @@ export interface ThreadedRunner extends Runner {
  * @param threads how many samples run at once
  * @throws what the Interpreter throws
  */
-export async function threadedRunner(model: Model, threads: number, profile?: KernelProfile): Promise<ThreadedRunner> {
-  const start: WorkerStart = { bytes: writeModel(model), profile };
+export async function threadedRunner(model: Model, threads: number, options: SimulationOptions = {}): Promise<ThreadedRunner> {
+  const start: WorkerStart = { bytes: writeModel(model), options };
   const workers = Array.from({ length: threads }, () => new SimulatorThread(start));
   const close = async (): Promise<void> => {
     await Promise.all(workers.map((worker) => worker.close()));
@@ -40,7 +40,7 @@ export async function threadedRunner(model: Model, threads: number, profile?: Ke
   }
   const idle = [...workers];
   const waiting: ((worker: SimulatorThread) => void)[] = [];
-  const { inputs, outputs } = inputsAndOutputs(model);
+  const { inputs, outputs } = inputsAndOutputs(model, options.signature);
   return {
     inputs,
     outputs,

@@ -16,8 +16,8 @@ function failed(error: unknown): WorkerAnswer {
 }
 
 try {
-  const { bytes, profile } = workerData as WorkerStart;
-  const interpreter = new Interpreter(readModel(bytes), { profile });
+  const { bytes, options } = workerData as WorkerStart;
+  const interpreter = new Interpreter(readModel(bytes), options);
   port.on('message', (sample: Uint8Array) => {
     try {
       const start = performance.now();

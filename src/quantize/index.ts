@@ -5,6 +5,7 @@ import type { Dataset } from '../dataset/index.js';
 import { fail, reasonOf } from '../errors.js';
 import type { Warning } from '../evaluate/index.js';
 import { optimize } from '../optimize/index.js';
+import { resolveShapes } from '../simulator/index.js';
 import { type Model, writeModel } from '../tflite/index.js';
 import { applyPlan } from './apply.js';
 import { type Calibration, type CalibrationOptions, calibrate } from './calibrate.js';
@@ -42,7 +43,8 @@ function verified(bytes: Uint8Array): Model {
  */
 export async function quantize(model: Model, dataset: Dataset, options: CalibrationOptions = {}): Promise<QuantizeResult> {
   requireFloat(model);
-  const { model: prepared, changes } = optimize(model);
+  // What the file says of computed shapes may be a guess.
+  const { model: prepared, changes } = optimize(model.subgraphs.length === 1 ? resolveShapes(model) : model);
   const calibration = await calibrate(prepared, dataset, options);
   const plan = planQuantization(prepared, calibration);
   const bytes = writeModel(applyPlan(prepared, plan));

@@ -1,7 +1,7 @@
 // From a model to what kernels work on: operands with memory, and one context per operator. Computed tensors share one
 // region of the linear memory, laid out by the same planner as on the device.
 
-import { fail } from '../errors.js';
+import { AtollError, fail } from '../errors.js';
 import { LinearMemory } from '../kernels/index.js';
 import { bytesOfElements, type Model, type Operator, type OperatorName, operatorName, staticShape, type Tensor, tensorLabel } from '../tflite/index.js';
 import { greedyPlan } from './arena/greedy.js';
@@ -130,7 +130,7 @@ class Binding {
       arithmetic: this.arithmetic,
       shared: this.shared,
     };
-    const shapes = family?.shapes(context) ?? null;
+    const shapes = family === undefined ? null : this.shapesBy(family, context);
     const reshaped = context.inputs.some((input) => input !== null && !sameShape(input.shape, this.tensor(input.index).shape));
     const dependsOn = family?.dependsOn ?? 'values';
     const known = dependsOn === 'shapes' || (dependsOn === 'values' && context.inputs.length > 0 && context.inputs.every((input) => input?.constant ?? true));
@@ -142,6 +142,17 @@ class Binding {
     const bound = { ...context, outputs: outputs.map((output) => this.operand(output)) };
     if (folded !== null) folded.context = bound;
     return bound;
+  }
+
+  private shapesBy(family: OperatorFamily, context: OperatorContext): readonly (readonly number[])[] | null {
+    try {
+      return family.shapes(context);
+    } catch (error) {
+      const guessed = Array.from(this.subgraph.inputs ?? []).filter((input) => this.tensor(input).shapeSignature?.some((size) => size < 0));
+      if (guessed.length === 0 || !(error instanceof AtollError)) throw error;
+      const labels = guessed.map((input) => `${tensorLabel(input, this.tensor(input))} as [${this.operand(input).shape.join(', ')}]`);
+      throw fail('TENSOR_SHAPE_DYNAMIC', { what: `${error.message}, with input ${labels.join(', ')}, whose sizes are free` }, error);
+    }
   }
 
   /** What the file holds is a guess where a dimension is free, and stale where an input has another shape than there. */

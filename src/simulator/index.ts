@@ -12,5 +12,6 @@ export { operatorFamilies } from './operators/index.js';
 export type { Operand, RuntimeKernels, Work } from './operators/operator.js';
 export { type OverflowRisk, overflowRisks } from './overflow.js';
 export { type OperatorProfile, profileOperators } from './profile.js';
+export { resolveShapes } from './resolve-shapes.js';
 export { simulates } from './subgraphs.js';
 export { workOf } from './work.js';

@@ -2,15 +2,17 @@
 
 import { fail } from '../errors.js';
 import { hasKernels, type Kernels, kernelsOn, type LinearMemory } from '../kernels/index.js';
-import { bytesOfElements, type ElementType, elementCount, type Model, mainSubgraph } from '../tflite/index.js';
+import { bytesOfElements, type ElementType, elementCount, type Model } from '../tflite/index.js';
 import { defaultKernelProfile, type KernelProfile, kernelProfiles } from './arithmetic/profile.js';
 import { fastKernels } from './fast/index.js';
 import { buildGraph, describeGraph, type Graph } from './graph.js';
 import { operatorFamilies } from './operators/index.js';
 import type { Operand, OperatorContext } from './operators/operator.js';
+import { inputNames, outputNames, subgraphOfSignature } from './signature.js';
 
 export interface TensorInfo {
   readonly index: number;
+  /** In the signature that is run, or the tensor's own. */
   readonly name: string;
   readonly type: ElementType;
   readonly shape: readonly number[];
@@ -39,15 +41,16 @@ export class Interpreter {
   private readonly graph: Graph;
   private readonly steps: readonly (() => void)[];
 
-  /** @throws OPERATORS_UNSUPPORTED, OPERATOR_INVALID, TENSOR_SHAPE_DYNAMIC, TENSOR_TOO_LARGE, TFLITE_INVALID */
+  /** @throws SIGNATURE_UNKNOWN, OPERATORS_UNSUPPORTED, OPERATOR_INVALID, TENSOR_SHAPE_DYNAMIC, TENSOR_TOO_LARGE, TFLITE_INVALID */
   constructor(model: Model, { profile = defaultKernelProfile, kernels = 'fast', signature }: InterpreterOptions = {}) {
     const arithmetic = kernelProfiles[profile];
     if (arithmetic === undefined) throw fail('USAGE', { reason: `no kernel profile is named ${profile}; there are ${Object.keys(kernelProfiles).join(', ')}` });
-    const start = signature === undefined ? 0 : subgraphOfSignature(model, signature);
+    const start = subgraphOfSignature(model, signature);
     this.graph = buildGraph(model, arithmetic, start);
     this.steps = prepareSteps(this.graph, kernels, start);
-    this.inputs = this.graph.inputs.map((operand) => describeOperand(model, operand));
-    this.outputs = this.graph.outputs.map((operand) => describeOperand(model, operand));
+    const { inputs, outputs } = tensorInfos(model, this.graph, signature);
+    this.inputs = inputs;
+    this.outputs = outputs;
   }
 
   /** The operators in the order in which they run, with the shape of their first output. */
@@ -174,15 +177,6 @@ function isKnown({ outputs }: OperatorContext): boolean {
   return outputs.length > 0 && outputs.every(({ constant }) => constant);
 }
 
-/** @throws SIGNATURE_UNKNOWN */
-function subgraphOfSignature(model: Model, key: string): number {
-  const found = model.signatureDefs.find(({ signatureKey }) => signatureKey === key);
-  if (found === undefined) {
-    throw fail('SIGNATURE_UNKNOWN', { signature: key, known: model.signatureDefs.map(({ signatureKey }) => signatureKey).join(', ') || 'none' });
-  }
-  return found.subgraphIndex;
-}
-
 /** Declares to the checked kernels what the operator may touch: its tensors, and what kernels reserved for themselves. */
 function withRegions(compute: () => void, context: OperatorContext, kernels: Kernels, memory: LinearMemory, tensorsEnd: number, table: number): () => void {
   const tensors = [...context.inputs, ...context.outputs].flatMap((operand) =>
@@ -198,18 +192,24 @@ function withRegions(compute: () => void, context: OperatorContext, kernels: Ker
 
 /**
  * Inputs and outputs of a model as an Interpreter would have them, without its kernels and memory.
- * @throws TENSOR_SHAPE_DYNAMIC, TFLITE_INVALID
+ * @throws SIGNATURE_UNKNOWN, TENSOR_SHAPE_DYNAMIC, OPERATOR_INVALID, TFLITE_INVALID
  */
-export function inputsAndOutputs(model: Model): { readonly inputs: readonly TensorInfo[]; readonly outputs: readonly TensorInfo[] } {
-  const graph = describeGraph(model, kernelProfiles[defaultKernelProfile]);
-  const describe = (operand: Operand): TensorInfo => describeOperand(model, operand);
-  return { inputs: graph.inputs.map(describe), outputs: graph.outputs.map(describe) };
+export function inputsAndOutputs(model: Model, signature?: string): { readonly inputs: readonly TensorInfo[]; readonly outputs: readonly TensorInfo[] } {
+  return tensorInfos(model, describeGraph(model, kernelProfiles[defaultKernelProfile], subgraphOfSignature(model, signature)), signature);
 }
 
-function describeOperand(model: Model, { index, type, shape, scale, zeroPoint }: Operand): TensorInfo {
+function tensorInfos(model: Model, graph: Graph, signature: string | undefined): { inputs: readonly TensorInfo[]; outputs: readonly TensorInfo[] } {
+  const [inputs, outputs] = [inputNames(model, signature), outputNames(model, signature)];
+  return {
+    inputs: graph.inputs.map((operand, i) => describeOperand(operand, inputs[i] ?? '')),
+    outputs: graph.outputs.map((operand, i) => describeOperand(operand, outputs[i] ?? '')),
+  };
+}
+
+function describeOperand({ index, type, shape, scale, zeroPoint }: Operand, name: string): TensorInfo {
   return {
     index,
-    name: mainSubgraph(model).tensors[index]?.name ?? '',
+    name,
     type,
     shape,
     bytes: bytesOfElements(type, elementCount(shape)),

@@ -86,6 +86,11 @@ export function mainSubgraph(model: Model): SubGraph {
   return model.subgraphs[0] as SubGraph;
 }
 
+/** The name of a tensor, empty where it has none. */
+export function tensorName(subgraph: SubGraph, index: number): string {
+  return subgraph.tensors[index]?.name ?? '';
+}
+
 export function tensorLabel(index: number, tensor: Tensor): string {
   return `${index} "${tensor.name ?? ''}"`;
 }

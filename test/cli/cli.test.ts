@@ -6,6 +6,7 @@ import { writeModel } from '../../src/tflite/index.js';
 import { atoll, jsonOf } from '../support/cli.js';
 import { floatBytes, temporaryFolder, writeFiles } from '../support/files.js';
 import { denseModel } from '../support/models.js';
+import { sharedPath, sharedTest } from '../support/shared.js';
 
 const folder = temporaryFolder();
 const samples = Array.from({ length: 120 * 4 }, (_, i) => Math.sin(i / 7) + 0.5 * Math.cos(i / 31));
@@ -26,6 +27,42 @@ test('--help names every verb, --version the version', async () => {
   for (const verb of ['inspect', 'quantize', 'check', 'run', 'evaluate', 'targets', 'push', 'deploy']) expect(help.stdout).toContain(`  ${verb} `);
   const { version } = JSON.parse(readFileSync('package.json', 'utf8')) as { version: string };
   expect((await run('--version')).stdout).toBe(`${version}\n`);
+});
+
+test('--shape gives the inputs other sizes, and the rest follows', async () => {
+  writeFiles(folder, { 'three.bin': floatBytes(samples.slice(0, 12)) });
+  const three = await run('run', 'float.tflite', '--shape', 'x=3,4', '--input', 'three.bin', '--output', 'three.out', '--json');
+  expect(jsonOf(three)).toMatchObject({ samples: 1 });
+  await run('run', 'float.tflite', '--input', 'three.bin', '--output', 'one.out');
+  expect(readFileSync(at('three.out'))).toEqual(readFileSync(at('one.out')));
+  expect(jsonOf(await run('inspect', 'float.tflite', '--shape', 'x=3,4', '--json'))).toMatchObject({
+    inputs: [{ shape: [3, 4] }],
+    outputs: [{ shape: [3, 2] }],
+    macs: 24,
+  });
+  expect(jsonOf(await run('run', 'float.tflite', '--shape', 'y=3,4', '--input', 'three.bin', '--json'))).toMatchObject({ error: { code: 'INPUT_UNKNOWN' } });
+  expect(jsonOf(await run('run', 'float.tflite', '--shape', 'x=0,4', '--input', 'three.bin', '--json'))).toMatchObject({ error: { code: 'USAGE' } });
+});
+
+test('--signature runs what a signature names, on this host only', async () => {
+  const unknown = await run('run', 'float.tflite', '--signature', 'encode', '--input', 'data.bin', '--json');
+  expect(unknown.code).toBe(2);
+  expect(jsonOf(unknown)).toMatchObject({ error: { code: 'SIGNATURE_UNKNOWN', message: expect.stringContaining('encode') } });
+  const onDevice = await run('run', 'float.tflite', '--signature', 'encode', '--input', 'data.bin', '--device', 'sim:pico', '--json');
+  expect(jsonOf(onDevice)).toMatchObject({ error: { code: 'USAGE' } });
+});
+
+sharedTest('every signature of a model runs, under the names that it gives', async () => {
+  writeFiles(folder, { 'two.bin': floatBytes([3]) });
+  const model = sharedPath('models', 'ai-edge-quantizer', 'two_signatures.tflite');
+  for (const [signature, expected] of [
+    ['add', 13],
+    ['multiply', 30],
+  ] as const) {
+    const result = await run('run', model, '--signature', signature, '--input', 'two.bin', '--output', 'two.out', '--profile', '--json');
+    expect(jsonOf(result)).toMatchObject({ samples: 1, arenaBytes: null, operators: [{ op: signature === 'add' ? 'ADD' : 'MUL' }] });
+    expect(readFileSync(at('two.out')).readFloatLE()).toBe(expected);
+  }
 });
 
 test('the way of a model, verb by verb', async () => {

@@ -20,14 +20,14 @@ const reshaped: ShapeRule = (context) => {
   if (asked === null) return null;
   // Older converters write a scalar so.
   if (asked.length === 1 && asked[0] === 0) return [[]];
+  const { count } = inputOf(context, 0);
   const free = asked.indexOf(-1);
-  if (free < 0) return [asked];
   const rest = asked.reduce((product, size, d) => (d === free ? product : product * size), 1);
-  const size = inputOf(context, 0).count / rest;
-  if (!Number.isInteger(size) || asked.some((other, d) => other < 0 && d !== free)) {
-    throw invalid(context, `${inputOf(context, 0).count} elements do not fit shape [${asked.join(', ')}]`);
+  const shape = free < 0 ? asked : asked.with(free, count / rest);
+  if (shape.some((size) => !Number.isInteger(size) || size < 0) || (free < 0 && rest !== count)) {
+    throw invalid(context, `${count} elements do not fit shape [${asked.join(', ')}]`);
   }
-  return [asked.with(free, size)];
+  return [shape];
 };
 
 /** Without dimensions of 1: those that the options name, or all. */

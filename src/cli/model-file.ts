@@ -1,0 +1,32 @@
+// The model that a verb is given, with the shapes that the user asked for.
+
+import type { Command } from 'commander';
+import { fail } from '../errors.js';
+import type { Model } from '../tflite/index.js';
+import { collect } from './options.js';
+
+export function shapeOption(command: Command): Command {
+  return command.option('--shape <input=sizes>', 'sizes of an input, such as input=1,96,96,3; the other shapes follow', collect);
+}
+
+/** @throws FILE_*, TFLITE_*, USAGE, and what resolveShapes throws */
+export async function readModelFile(file: string, options: Readonly<Record<string, unknown>>): Promise<{ bytes: Uint8Array; model: Model }> {
+  const [{ readBytes }, { readModel, writeModel }] = await Promise.all([import('../files/index.js'), import('../tflite/index.js')]);
+  const bytes = await readBytes(file);
+  const model = readModel(bytes, file);
+  const shapes = options.shape as readonly string[] | undefined;
+  if (shapes === undefined) return { bytes, model };
+  const { resolveShapes } = await import('../simulator/index.js');
+  const resolved = resolveShapes(model, Object.fromEntries(shapes.map(parseShape)), options.signature as string | undefined);
+  return { bytes: writeModel(resolved), model: resolved };
+}
+
+/** `name=1,2,3`; names may hold `=` and `:`, sizes may not. */
+function parseShape(text: string): [string, number[]] {
+  const [, name, sizes] = /^(.+)=([0-9,x]+)$/.exec(text) ?? [];
+  const shape = sizes?.split(/[,x]/).map(Number) ?? [];
+  if (name === undefined || shape.length === 0 || shape.some((size) => !Number.isInteger(size) || size < 1)) {
+    throw fail('USAGE', { reason: `--shape ${text}: write it as input=1,96,96,3, with sizes from 1 on` });
+  }
+  return [name, shape];
+}

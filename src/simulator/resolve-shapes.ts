@@ -1,0 +1,33 @@
+// Shapes of a model whose inputs are of another size than the file says, or of any.
+
+import { fail } from '../errors.js';
+import { copyModel, type Model, type SubGraph } from '../tflite/index.js';
+import { defaultKernelProfile, kernelProfiles } from './arithmetic/profile.js';
+import { describeGraph } from './graph.js';
+import { inputNames, subgraphOfSignature } from './signature.js';
+
+/**
+ * A copy of the model in which every shape follows from the inputs'. Inputs that are not named keep theirs.
+ * @param inputShapes by name of an input, as `inputsAndOutputs` gives it
+ * @throws INPUT_UNKNOWN, OPERATOR_INVALID where the sizes do not go together, TENSOR_SHAPE_DYNAMIC
+ */
+export function resolveShapes(model: Model, inputShapes: Readonly<Record<string, readonly number[]>> = {}, signature?: string): Model {
+  const at = subgraphOfSignature(model, signature);
+  const names = inputNames(model, signature);
+  const indices = Array.from((model.subgraphs[at] as SubGraph).inputs ?? []);
+  const given = new Map(
+    Object.entries(inputShapes).map(([name, shape]) => {
+      const position = names.indexOf(name);
+      if (position < 0) throw fail('INPUT_UNKNOWN', { input: name, known: names.join(', ') });
+      return [indices[position] as number, shape] as const;
+    }),
+  );
+  const { operands } = describeGraph(model, kernelProfiles[defaultKernelProfile], at, given);
+  const copy = copyModel(model);
+  for (const [index, tensor] of (copy.subgraphs[at] as SubGraph).tensors.entries()) {
+    const shape = Int32Array.from(operands[index]?.shape ?? []);
+    if (given.size > 0 || shape.join() !== tensor.shape?.join()) tensor.shapeSignature = null;
+    tensor.shape = shape;
+  }
+  return copy;
+}

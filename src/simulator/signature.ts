@@ -1,0 +1,35 @@
+// Signatures: names for a subgraph, its inputs and its outputs.
+
+import { fail } from '../errors.js';
+import { type Model, type SubGraph, tensorName } from '../tflite/index.js';
+
+/**
+ * The subgraph that is run: that of a signature, or the main one.
+ * @throws SIGNATURE_UNKNOWN
+ */
+export function subgraphOfSignature(model: Model, key: string | undefined): number {
+  return key === undefined ? 0 : signatureOf(model, key).subgraphIndex;
+}
+
+/** The names of the inputs, in the subgraph's order: those of the signature, or of the tensors. */
+export function inputNames(model: Model, key: string | undefined): string[] {
+  return names(model, key, 'inputs');
+}
+
+export function outputNames(model: Model, key: string | undefined): string[] {
+  return names(model, key, 'outputs');
+}
+
+function names(model: Model, key: string | undefined, side: 'inputs' | 'outputs'): string[] {
+  const subgraph = model.subgraphs[subgraphOfSignature(model, key)] as SubGraph;
+  const named = key === undefined ? [] : signatureOf(model, key)[side];
+  return Array.from(subgraph[side] ?? [], (index) => named.find(({ tensorIndex }) => tensorIndex === index)?.name ?? tensorName(subgraph, index));
+}
+
+function signatureOf(model: Model, key: string): Model['signatureDefs'][number] {
+  const found = model.signatureDefs.find(({ signatureKey }) => signatureKey === key);
+  if (found === undefined) {
+    throw fail('SIGNATURE_UNKNOWN', { signature: key, known: model.signatureDefs.map(({ signatureKey }) => signatureKey).join(', ') || 'none' });
+  }
+  return found;
+}

@@ -1,0 +1,138 @@
+// Shapes follow from the inputs'. The one-operator models of the fixtures hold the shapes that TFLite gives: forgotten, they come back.
+
+import { describe, expect, test } from 'vitest';
+import { Interpreter, inputsAndOutputs, resolveShapes } from '../../../src/simulator/index.js';
+import { copyModel, mainSubgraph, operatorName, readModel, type SubGraph, TensorType } from '../../../src/tflite/index.js';
+import { cases } from '../../fixtures/operators/cases.js';
+import { denseOptions, modelOf, type TensorSpec } from '../../support/models.js';
+import { sharedBytes, sharedTest } from '../../support/shared.js';
+
+/** Operators whose outputs no rule can tell without the values of inputs, or that only the file knows. */
+const fromValues = new Set(['TRANSPOSE_CONV', 'READ_VARIABLE', 'VAR_HANDLE']);
+
+test('every operator gives the shapes that the file holds', () => {
+  const unknown = new Set<string>();
+  for (const { name, model: bytes } of cases) {
+    const model = readModel(bytes);
+    const forgotten = copyModel(model);
+    const { operators, tensors } = mainSubgraph(forgotten);
+    for (const index of operators.flatMap(({ outputs }) => Array.from(outputs ?? []))) {
+      const tensor = tensors[index];
+      if (tensor === undefined) continue;
+      tensor.shapeSignature = Int32Array.from(tensor.shape ?? [], () => -1);
+      tensor.shape = Int32Array.from(tensor.shape ?? [], () => 1);
+      if (tensor.shape.length === 0) tensor.shape = Int32Array.of(7);
+      if (tensor.shapeSignature.length === 0) tensor.shapeSignature = Int32Array.of(-1);
+    }
+    try {
+      const resolved = resolveShapes(forgotten);
+      for (const [i, tensor] of mainSubgraph(resolved).tensors.entries()) {
+        expect(Array.from(tensor.shape ?? []), `${name}: tensor ${i}`).toEqual(Array.from(mainSubgraph(model).tensors[i]?.shape ?? []));
+      }
+    } catch (error) {
+      if ((error as { code?: string }).code !== 'TENSOR_SHAPE_DYNAMIC') throw error;
+      if (operators.length === 1) for (const operator of operators) unknown.add(operatorName(forgotten, operator));
+    }
+  }
+  const alone = [...unknown].filter((name) => !fromValues.has(name));
+  expect(alone).toEqual([]);
+});
+
+/** A converter's way to flatten a batch of unknown size: [batch, 2, 2] to [batch, 4], then a dense layer. */
+function flatteningModel() {
+  const vector = (...values: number[]): TensorSpec => ({ shape: [values.length], data: Int32Array.from(values) });
+  const model = modelOf(
+    [
+      { name: 'x', shape: [1, 2, 2] },
+      { shape: [3], type: TensorType.INT32 },
+      vector(0),
+      vector(1),
+      vector(1),
+      { shape: [], type: TensorType.INT32 },
+      { shape: [], data: Int32Array.of(4) },
+      { shape: [2], type: TensorType.INT32 },
+      { shape: [1, 4] },
+      { shape: [2, 4], data: Float32Array.of(1, 2, 3, 4, 1, 1, 1, 1) },
+      { shape: [1, 2] },
+    ],
+    [
+      { op: 'SHAPE', inputs: [0], outputs: [1], options: { kind: 'ShapeOptions', outType: TensorType.INT32 } },
+      {
+        op: 'STRIDED_SLICE',
+        inputs: [1, 2, 3, 4],
+        outputs: [5],
+        options: { kind: 'StridedSliceOptions', beginMask: 0, endMask: 0, ellipsisMask: 0, newAxisMask: 0, shrinkAxisMask: 1, offset: false },
+      },
+      { op: 'PACK', inputs: [5, 6], outputs: [7], options: { kind: 'PackOptions', valuesCount: 2, axis: 0 } },
+      { op: 'RESHAPE', inputs: [0, 7], outputs: [8] },
+      { op: 'FULLY_CONNECTED', inputs: [8, 9, -1], outputs: [10], options: denseOptions() },
+    ],
+    [0],
+    [10],
+  );
+  const [{ tensors }] = model.subgraphs as [SubGraph];
+  for (const [index, signature] of [
+    [0, [-1, 2, 2]],
+    [8, [-1, 4]],
+    [10, [-1, 2]],
+  ] as const) {
+    const tensor = tensors[index];
+    if (tensor !== undefined) tensor.shapeSignature = Int32Array.from(signature);
+  }
+  return model;
+}
+
+const codeOf = (code: string) => expect.objectContaining({ code });
+
+describe('a batch of unknown size', () => {
+  test('is 1 unless told otherwise', () => {
+    const interpreter = new Interpreter(flatteningModel());
+    const output = interpreter.run(new Uint8Array(Float32Array.of(1, 0, 0, 2).buffer));
+    expect(Array.from(new Float32Array(output.buffer))).toEqual([9, 3]);
+  });
+
+  test('takes the size that is given, through shape arithmetic', () => {
+    const model = resolveShapes(flatteningModel(), { x: [3, 2, 2] });
+    expect(inputsAndOutputs(model)).toMatchObject({ inputs: [{ shape: [3, 2, 2] }], outputs: [{ shape: [3, 2] }] });
+    const output = new Interpreter(model).run(new Uint8Array(Float32Array.of(1, 0, 0, 2, 0, 0, 0, 0, 1, 1, 1, 1).buffer));
+    expect(Array.from(new Float32Array(output.buffer))).toEqual([9, 3, 0, 0, 10, 4]);
+    expect(mainSubgraph(model).tensors.every(({ shapeSignature }) => shapeSignature === null)).toBe(true);
+  });
+
+  test('sizes that do not go together are refused', () => {
+    expect(() => resolveShapes(flatteningModel(), { x: [3, 5] })).toThrow(/operator 3 RESHAPE: 15 elements do not fit shape \[3, 4\]/);
+    expect(() => resolveShapes(flatteningModel(), { y: [3, 2, 2] })).toThrow(codeOf('INPUT_UNKNOWN'));
+  });
+});
+
+test('a shape that depends on the values of an input names the operator, and the way out', () => {
+  const model = modelOf(
+    [{ shape: [1, 4] }, { shape: [2], type: TensorType.INT32 }, { shape: [1, 1] }],
+    [{ op: 'RESHAPE', inputs: [0, 1], outputs: [2] }],
+    [0, 1],
+    [2],
+  );
+  const output = mainSubgraph(model).tensors[2];
+  if (output !== undefined) output.shapeSignature = Int32Array.of(-1, -1);
+  expect(() => new Interpreter(model)).toThrow(
+    expect.objectContaining({ code: 'TENSOR_SHAPE_DYNAMIC', message: expect.stringMatching(/operator 0 RESHAPE/), hint: expect.stringMatching(/--shape/) }),
+  );
+});
+
+sharedTest('a batch of four gives what four samples give', () => {
+  const model = readModel(sharedBytes('models', 'mlperf-tiny', 'vww_96_float.tflite'));
+  const one = new Interpreter(model);
+  const samples = new Float32Array(4 * 96 * 96 * 3).map((_, i) => Math.sin(i * 0.37));
+  const bytes = new Uint8Array(samples.buffer);
+  const four = new Interpreter(resolveShapes(model, { input_1: [4, 96, 96, 3] })).run(bytes);
+  const each = Array.from({ length: 4 }, (_, i) => one.run(bytes.subarray(i * one.inputBytes, (i + 1) * one.inputBytes)));
+  expect(Buffer.from(four).equals(Buffer.concat(each))).toBe(true);
+});
+
+sharedTest('a signature has inputs and outputs of its own names', () => {
+  const model = readModel(sharedBytes('models', 'ai-edge-quantizer', 'two_signatures.tflite'));
+  const interpreter = new Interpreter(resolveShapes(model, { x: [2] }, 'multiply'), { signature: 'multiply' });
+  expect(interpreter.inputs.map(({ name, shape }) => [name, shape])).toEqual([['x', [2]]]);
+  expect(interpreter.outputs.map(({ name }) => name)).toEqual(['multiply_result']);
+  expect(Array.from(new Float32Array(interpreter.run(new Uint8Array(Float32Array.of(3, -2).buffer)).buffer))).toEqual([30, -20]);
+});
