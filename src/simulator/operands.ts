@@ -13,6 +13,7 @@ import {
   typeName,
 } from '../tflite/index.js';
 import type { ElementArray, Operand } from './operators/operator.js';
+import { denseBytes } from './sparse.js';
 
 /** Where the elements of a tensor are that the file does not hold. */
 export type Storage =
@@ -27,7 +28,7 @@ export function bindTensor(model: Model, tensor: Tensor, index: number, shape: r
   const type = elementTypeOf(tensor);
   if (type === null) throw fail('TFLITE_INVALID', { reason: `nothing here computes with type ${typeName(tensor.type)}`, where: `tensor ${label}` });
   const count = elementCount(shape);
-  const constant = tensor.isVariable ? null : constantBytes(model, tensor);
+  const constant = tensor.isVariable ? null : elementBytes(model, tensor, type, shape, label);
   const described = {
     index,
     label,
@@ -61,6 +62,14 @@ export function bindTensor(model: Model, tensor: Tensor, index: number, shape: r
       return view;
     },
   };
+}
+
+/** What the file holds of a constant, with the elements that a sparse one leaves out; null for tensors that are computed. */
+function elementBytes(model: Model, tensor: Tensor, type: ElementType, shape: readonly number[], label: string): Uint8Array | null {
+  const bytes = constantBytes(model, tensor);
+  if (bytes === null || tensor.sparsity === null) return bytes;
+  if (type === 'int4') throw fail('TFLITE_INVALID', { reason: 'int4 that is sparse', where: `tensor ${label}` });
+  return denseBytes(bytes, bytesOfElements(type, 1), shape, tensor.sparsity, `tensor ${label}`);
 }
 
 /** Elements in memory of their own, all 0. */

@@ -11,6 +11,7 @@ export type SubGraph = Infer<typeof schema.SubGraph>;
 export type Tensor = Infer<typeof schema.Tensor>;
 export type Operator = Infer<typeof schema.Operator>;
 export type OperatorCode = Infer<typeof schema.OperatorCode>;
+export type SparsityParameters = Infer<typeof schema.SparsityParameters>;
 export type QuantizationParameters = Infer<typeof schema.QuantizationParameters>;
 export type BuiltinOptions = InferUnion<typeof BuiltinOptionsUnion>;
 

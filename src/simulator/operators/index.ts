@@ -29,7 +29,7 @@ import { dequantize, quantize } from './quantize.js';
 import { broadcastTo, depthToSpace, resizeNearestNeighbor, reverseV2, slice, spaceToDepth, tile, transpose } from './rearrange.js';
 import { mean, reduceAll, reduceAny, reduceMax, reduceMin, reduceProd, sum } from './reduce.js';
 import { relu, relu0To1, relu6, reluN1To1 } from './relu.js';
-import { expandDims, reshape, squeeze } from './reshape.js';
+import { densify, expandDims, reshape, squeeze } from './reshape.js';
 import { resizeBilinear } from './resize-bilinear.js';
 import { broadcastArgs, fill, range, rank, select, selectV2, zerosLike } from './select.js';
 import { pack, shape, stridedSlice } from './shape-ops.js';
@@ -60,6 +60,7 @@ const families: readonly OperatorFamily[] = [
   conv2d,
   cos,
   cumsum,
+  densify,
   depthToSpace,
   depthwiseConv2d,
   dequantize,

@@ -1,8 +1,9 @@
-// RESHAPE, SQUEEZE and EXPAND_DIMS: the same elements under another shape.
+// RESHAPE, SQUEEZE and EXPAND_DIMS: the same elements under another shape. DENSIFY: the elements of a sparse constant, which are all there
+// once the model is bound.
 
 import { resolveAxis } from './axes.js';
 import { anyType, copyFamily, inputOf, invalid, type OperatorContext, optionsOf, outputOf, requireType, type ShapeRule } from './operator.js';
-import { knownIntegers } from './shapes.js';
+import { knownIntegers, sameShape } from './shapes.js';
 
 function prepare(context: OperatorContext): () => void {
   const input = inputOf(context, 0);
@@ -47,4 +48,5 @@ const expanded: ShapeRule = (context) => {
 
 export const reshape = copyFamily('RESHAPE', anyType, reshaped, prepare, { options: [36, 4] });
 export const squeeze = copyFamily('SQUEEZE', anyType, squeezed, prepare, { options: [36, 4] });
+export const densify = copyFamily('DENSIFY', ['float32', 'float16', 'int8'], sameShape, prepare);
 export const expandDims = copyFamily('EXPAND_DIMS', anyType, expanded, prepare);

@@ -1,0 +1,69 @@
+// Sparse constants: from the elements that are stored, and how dimensions and blocks are traversed, to all elements
+// (tensorflow/lite/schema/schema.fbs, SparsityParameters; after the TACO format).
+
+import { fail } from '../errors.js';
+import { elementCount, type SparsityParameters } from '../tflite/index.js';
+
+type Dimension = SparsityParameters['dimMetadata'][number];
+
+/** Formats of a level: every index is there, or those that are listed. */
+const sparseCsr = 1;
+
+/**
+ * The bytes of all elements, 0 where none is stored.
+ * @param stored the elements that are stored, in the order of traversal
+ * @throws TFLITE_INVALID
+ */
+export function denseBytes(stored: Uint8Array, elementBytes: number, shape: readonly number[], sparsity: SparsityParameters, where: string): Uint8Array {
+  const invalid = (reason: string): Error => fail('TFLITE_INVALID', { reason: `its sparsity ${reason}`, where });
+  const order = Array.from(sparsity.traversalOrder ?? []);
+  const blockMap = Array.from(sparsity.blockMap ?? []);
+  const levels = sparsity.dimMetadata;
+  const rank = shape.length;
+  if (order.length !== rank + blockMap.length || levels.length !== order.length || !order.toSorted((a, b) => a - b).every((d, i) => d === i)) {
+    throw invalid(`has ${levels.length} levels in the order [${order.join(', ')}] for ${rank} dimensions and ${blockMap.length} blocks`);
+  }
+  if (blockMap.some((dimension) => dimension < 0 || dimension >= rank)) throw invalid(`has blocks of the dimensions [${blockMap.join(', ')}] of ${rank}`);
+  const blockSizes = blockMap.map((_, block) => levels[order.indexOf(rank + block)]?.denseSize ?? 0);
+  const dense = new Uint8Array(elementCount(shape) * elementBytes);
+  const position = new Array<number>(order.length).fill(0);
+  let from = 0;
+
+  const place = (): void => {
+    const inBlocks = position.slice(0, rank);
+    for (const [block, dimension] of blockMap.entries()) {
+      inBlocks[dimension] = (inBlocks[dimension] as number) * (blockSizes[block] as number) + (position[rank + block] as number);
+    }
+    if (inBlocks.some((at, d) => at < 0 || at >= (shape[d] as number))) throw invalid(`names the element [${inBlocks.join(', ')}] of [${shape.join(', ')}]`);
+    if (from + elementBytes > stored.byteLength) throw invalid(`names more elements than the ${stored.byteLength / elementBytes} that are stored`);
+    const at = inBlocks.reduce((index, inDimension, d) => index * (shape[d] as number) + inDimension, 0);
+    dense.set(stored.subarray(from, from + elementBytes), at * elementBytes);
+    from += elementBytes;
+  };
+  /** Visits a level's indices under the `parent`-th index of the level above. */
+  const visit = (level: number, parent: number): void => {
+    if (level === order.length) return place();
+    const dimension = levels[level] as Dimension;
+    const along = order[level] as number;
+    if (dimension.format !== sparseCsr) {
+      for (let i = 0; i < dimension.denseSize; i++) {
+        position[along] = i;
+        visit(level + 1, parent * dimension.denseSize + i);
+      }
+      return;
+    }
+    const segments = dimension.arraySegments?.values;
+    const indices = dimension.arrayIndices?.values;
+    const [begin, end] = [segments?.[parent], segments?.[parent + 1]];
+    if (indices == null || begin === undefined || end === undefined || begin < 0 || end > indices.length) {
+      throw invalid(`has no segment ${parent} in level ${level}`);
+    }
+    for (let i = begin; i < end; i++) {
+      position[along] = indices[i] as number;
+      visit(level + 1, i);
+    }
+  };
+  visit(0, 0);
+  if (from !== stored.byteLength) throw invalid(`names ${from / elementBytes} of the ${stored.byteLength / elementBytes} elements that are stored`);
+  return dense;
+}
