@@ -31,7 +31,14 @@ export function multiplyDoubleRounding(x: number, multiplier: number, shift: num
   return roundingDivideByPot(saturatingRoundingDoublingHighMul((x << left) | 0, multiplier), left - shift);
 }
 
-/** x * multiplier * 2^shift with one rounding, ties upwards: what TensorFlow's FULLY_CONNECTED does. */
+/** The same with the second rounding's ties upwards: NEON's VRSHL, also as TensorFlow emulates it on x86 (gemmlowp fixedpoint_neon.h, ruy). */
+export function multiplyRoundingUp(x: number, multiplier: number, shift: number): number {
+  const left = Math.max(shift, 0);
+  const high = saturatingRoundingDoublingHighMul((x << left) | 0, multiplier);
+  return shift >= 0 ? high : Math.floor((high + 2 ** (-shift - 1)) / 2 ** -shift);
+}
+
+/** x * multiplier * 2^shift with one rounding, ties upwards: TFLITE_SINGLE_ROUNDING. */
 export function multiplySingleRounding(x: number, multiplier: number, shift: number): number {
   const total = 31 - shift;
   // The product has up to 62 bits: as halves, the lower of which cannot carry beyond a double's 53 bits.
@@ -90,6 +97,13 @@ export function quantizeMultiplier(real: number): QuantizedMultiplier {
 /** C's round(): ties away from zero. */
 export function roundHalfAway(x: number): number {
   return x < 0 ? -Math.floor(-x + 0.5) : Math.floor(x + 0.5);
+}
+
+/** C's nearbyint(): ties to even. */
+export function roundHalfEven(x: number): number {
+  const floor = Math.floor(x);
+  const rest = x - floor;
+  return rest < 0.5 || (rest === 0.5 && floor % 2 === 0) ? floor : floor + 1;
 }
 
 /** C's frexp(): x = fraction * 2^exponent with fraction in [0.5, 1). */

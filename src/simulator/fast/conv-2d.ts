@@ -42,8 +42,12 @@ function int8Step(context: OperatorContext, memory: LinearMemory, conv: Conv, gr
       depth,
       bias: bias.subarray(firstOutput) as Int32Array,
       inputZero,
-      multipliers: { multiplier: multipliers.multiplier.subarray(firstOutput), shift: multipliers.shift.subarray(firstOutput) },
-      requantize: context.arithmetic.requantize,
+      multipliers: {
+        multiplier: multipliers.multiplier.subarray(firstOutput),
+        shift: multipliers.shift.subarray(firstOutput),
+        real: multipliers.real.subarray(firstOutput),
+      },
+      requantize: context.arithmetic.convolution.requantize,
       limits: { zero: outputZero, low, high },
     }),
   );

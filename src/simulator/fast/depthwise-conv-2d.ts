@@ -31,7 +31,16 @@ function int8Step(context: OperatorContext, memory: LinearMemory, conv: Depthwis
   const filter = conv.filter.data as Int8Array;
   const weight = (channel: number, tap: number): number => filter[tap * channels + channel] as number;
   const limits = { zero: outputZero, low, high };
-  const weights = { weight, channels, depth: taps, bias: bias as Int32Array, inputZero, multipliers, requantize: context.arithmetic.requantize, limits };
+  const weights = {
+    weight,
+    channels,
+    depth: taps,
+    bias: bias as Int32Array,
+    inputZero,
+    multipliers,
+    requantize: context.arithmetic.depthwise.requantize,
+    limits,
+  };
   const geometry = placeWindow(memory, window);
   if (isConvolution) {
     const packed = int8Panels(weights);

@@ -7,9 +7,9 @@ import type { FastKernel } from './fast-kernel.js';
 import { fastFullyConnected } from './fully-connected.js';
 import { fastMean } from './mean.js';
 import { fastPool2d } from './pool-2d.js';
-import { fastTable } from './table.js';
+import { fastQuantize, fastTable } from './table.js';
 
-const ofOneByte = ['ABS', 'ELU', 'HARD_SWISH', 'LEAKY_RELU', 'LOGISTIC', 'QUANTIZE', 'RELU', 'RELU6', 'RELU_N1_TO_1', 'TANH'] as const;
+const ofOneByte = ['ABS', 'ELU', 'HARD_SWISH', 'LEAKY_RELU', 'LOGISTIC', 'RELU', 'RELU6', 'RELU_N1_TO_1', 'TANH'] as const;
 
 export const fastKernels: ReadonlyMap<string, FastKernel> = new Map<string, FastKernel>([
   ['ADD', fastAdd],
@@ -19,5 +19,6 @@ export const fastKernels: ReadonlyMap<string, FastKernel> = new Map<string, Fast
   ['FULLY_CONNECTED', fastFullyConnected],
   ['MAX_POOL_2D', fastPool2d],
   ['MEAN', fastMean],
+  ['QUANTIZE', fastQuantize],
   ...ofOneByte.map((name) => [name, fastTable] as const),
 ]);

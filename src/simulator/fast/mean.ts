@@ -2,7 +2,7 @@
 
 import { constantIntegers } from '../operators/axes.js';
 import { inputOf, outputOf } from '../operators/operator.js';
-import { quantizedSumOf } from '../operators/reduce.js';
+import { quantizedMeanOf } from '../operators/reduce.js';
 import { addressesOf, type FastKernel } from './fast-kernel.js';
 import { panelChannels } from './panels.js';
 
@@ -13,13 +13,13 @@ export const fastMean: FastKernel = (context, memory) => {
   const [batches, height, width, channels] = input.shape as [number, number, number, number];
   const axes = constantIntegers(context, inputOf(context, 1)).map((axis) => (axis < 0 ? axis + 4 : axis));
   if (channels < panelChannels || new Set(axes).size !== 2 || !axes.includes(1) || !axes.includes(2)) return null;
-  const finish = quantizedSumOf(context, true);
+  const finish = quantizedMeanOf(context);
   const sumsAt = memory.reserve(4 * batches * channels);
   const [from] = addresses as [number];
   return (kernels) => {
     kernels.channelSumsInt8(from, batches, height * width, channels, sumsAt);
     const sums = new Int32Array(memory.buffer, sumsAt, batches * channels);
     const to = output.data as Int8Array;
-    for (let i = 0; i < to.length; i++) to[i] = finish(sums[i] as number);
+    for (let i = 0; i < to.length; i++) to[i] = finish(sums[i] as number, i);
   };
 };

@@ -1,7 +1,8 @@
 // Weights as the kernels want them: panels of 8 output channels with all that belongs to these. Where the channels are no multiple
 // of 8 the last panel overlaps the one before; fewer than 8 channels make one panel, padded with zeros.
 
-import type { Requantize } from '../arithmetic/profile.js';
+import { multiplyDoubleRounding } from '../arithmetic/fixed-point.js';
+import type { ChannelRequantize } from '../arithmetic/profile.js';
 import type { ChannelMultipliers } from '../operators/requantize.js';
 import {
   type ChannelSums,
@@ -30,7 +31,7 @@ export interface Int8Weights {
   readonly bias: Int32Array;
   readonly inputZero: number;
   readonly multipliers: ChannelMultipliers;
-  readonly requantize: Requantize;
+  readonly requantize: ChannelRequantize;
   readonly limits: OutputLimits;
 }
 
@@ -131,7 +132,8 @@ function headerOf(weights: Int8Weights, start: number): Uint8Array | null {
 }
 
 /** A channel's sums, and its bias with the input's zero point in it. */
-function sumsOf({ weight, depth, bias, inputZero, multipliers, requantize }: Int8Weights, channel: number): ChannelSums & { readonly bias: number } {
+function sumsOf(weights: Int8Weights, channel: number): ChannelSums & { readonly bias: number } {
+  const { weight, channels, depth, bias, inputZero, multipliers, requantize } = weights;
   const own = bias[channel] as number;
   let sum = 0;
   let [lowest, highest] = [own, own];
@@ -141,8 +143,15 @@ function sumsOf({ weight, depth, bias, inputZero, multipliers, requantize }: Int
     lowest += value * (value > 0 ? -128 - inputZero : 127 - inputZero);
     highest += value * (value > 0 ? 127 - inputZero : -128 - inputZero);
   }
-  const multiplier = { multiplier: multipliers.multiplier[channel] as number, shift: multipliers.shift[channel] as number };
-  return { bias: own - inputZero * sum, lowest, highest, multiplier, requantize };
+  const [multiplier, shift, real] = [multipliers.multiplier[channel], multipliers.shift[channel], multipliers.real[channel]] as [number, number, number];
+  return {
+    bias: own - inputZero * sum,
+    lowest,
+    highest,
+    multiplier: { multiplier, shift },
+    requantize: (total) => requantize(total, multiplier, shift, real, channel, channels),
+    roundsTwice: requantize === multiplyDoubleRounding,
+  };
 }
 
 /** Panels of float operators: 8 x bias, then 8 weights for each position. */

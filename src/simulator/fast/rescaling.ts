@@ -4,16 +4,19 @@
 // limits of the output. A float32 multiply and add is one too; with a factor and an offset under which every step falls on the same
 // sum it gives the same results for all sums, at a fraction of the price. Such a pair is searched for each channel, step by step.
 
-import { int32Max, int32Min, multiplyDoubleRounding, type QuantizedMultiplier } from '../arithmetic/fixed-point.js';
-import type { Requantize } from '../arithmetic/profile.js';
+import { int32Max, int32Min, type QuantizedMultiplier } from '../arithmetic/fixed-point.js';
 
 /** What an output channel's sums are, and what is to become of them. */
 export interface ChannelSums {
   /** The smallest and the largest sum that any input gives. */
   readonly lowest: number;
   readonly highest: number;
+  /** The arithmetic of the profile, which never falls where the sum grows. */
+  readonly requantize: (sum: number) => number;
+  /** What it multiplies with. */
   readonly multiplier: QuantizedMultiplier;
-  readonly requantize: Requantize;
+  /** Whether it is multiplyDoubleRounding. */
+  readonly roundsTwice: boolean;
 }
 
 /** Zero point and limits of the output. */
@@ -56,14 +59,14 @@ export function floatRescaling(channel: ChannelSums, limits: OutputLimits): Floa
 }
 
 /** What every input gives, or null: dead channels have tiny scales. */
-export function constantResult({ lowest, highest, multiplier, requantize }: ChannelSums, { zero, low, high }: OutputLimits): number | null {
-  const first = Math.max(low, Math.min(high, requantize(lowest, multiplier.multiplier, multiplier.shift) + zero));
-  const last = Math.max(low, Math.min(high, requantize(highest, multiplier.multiplier, multiplier.shift) + zero));
+export function constantResult({ lowest, highest, requantize }: ChannelSums, { zero, low, high }: OutputLimits): number | null {
+  const first = Math.max(low, Math.min(high, requantize(lowest) + zero));
+  const last = Math.max(low, Math.min(high, requantize(highest) + zero));
   return first === last ? first : null;
 }
 
-function stepsOf({ lowest, highest, multiplier, requantize }: ChannelSums, { zero, low, high }: OutputLimits, factor: number): Steps {
-  const resultOf = (sum: number): number => requantize(sum, multiplier.multiplier, multiplier.shift) + zero;
+function stepsOf({ lowest, highest, requantize }: ChannelSums, { zero, low, high }: OutputLimits, factor: number): Steps {
+  const resultOf = (sum: number): number => requantize(sum) + zero;
   const first = Math.max(low, resultOf(lowest)) + 1;
   const last = Math.min(high, resultOf(highest));
   const sums = new Int32Array(last - first + 1);
@@ -144,9 +147,9 @@ function float32Result(sum: number, factor: number, offset: number): number {
  * With 14 bits of fraction and 8 before the point it does; or else all sums are small enough. Larger results saturate.
  */
 export function isExactInFixedPoint(channel: ChannelSums, limits: OutputLimits): boolean {
-  const { lowest, highest, requantize } = channel;
+  const { lowest, highest, roundsTwice } = channel;
   const { multiplier, shift } = channel.multiplier;
-  if (requantize !== multiplyDoubleRounding || lowest < int32Min || highest > int32Max) return false;
+  if (!roundsTwice || lowest < int32Min || highest > int32Max) return false;
   if (shift <= 0 && constantResult(channel, limits) !== null) return true;
   const largest = (Math.max(-lowest, highest) * multiplier) / 2 ** 31;
   return shift <= -1 && largest < 2 ** 30 && (shift >= -14 || largest < 2 ** 23 - 1) && largest * 2 ** shift < 2 ** 22 - 512;

@@ -1,6 +1,7 @@
 // Operators of one 8-bit tensor that treat every element alike: the plain kernel computes all 256 results once, a table gives them.
 
 import { operatorFamilies } from '../operators/index.js';
+import { quantizeBlock } from '../operators/map.js';
 import { type ElementArray, inputOf, type Operand, outputOf } from '../operators/operator.js';
 import { addressesOf, type FastKernel } from './fast-kernel.js';
 
@@ -27,4 +28,10 @@ export const fastTable: FastKernel = (context, memory) => {
   if (table.every((result, value) => result === (value ^ 128))) return (kernels) => kernels.flipSigns(from, to, input.count);
   const placed = memory.place(table);
   return (kernels) => kernels.tableOf8(from, to, input.count, placed);
+};
+
+/** SIMD's blocks and what is left over may be rounded in two ways. */
+export const fastQuantize: FastKernel = (context, memory) => {
+  const { requantize, requantizeBytes } = context.arithmetic;
+  return requantize === requantizeBytes || inputOf(context, 0).count % quantizeBlock === 0 ? fastTable(context, memory) : null;
 };

@@ -2,7 +2,7 @@
 // 64 (32 where the bias is int32).
 
 import { TensorType } from '../../tflite/index.js';
-import type { Arithmetic } from '../arithmetic/profile.js';
+import type { ChannelArithmetic } from '../arithmetic/profile.js';
 import { clamp, quantizedLimits } from './activation.js';
 import { invalid, type Operand, type OperatorContext, quantizationOf, requireType } from './operator.js';
 import type { ChannelMultipliers } from './requantize.js';
@@ -69,16 +69,16 @@ export function accumulationOf(context: OperatorContext, operation: Operation, m
   };
 }
 
-export function accumulatorOf(arithmetic: Pick<Arithmetic, 'requantize' | 'requantizeWide'>, accumulation: Accumulation): Accumulator {
+export function accumulatorOf({ requantize, requantizeWide }: ChannelArithmetic, accumulation: Accumulation): Accumulator {
   const { wide, bias, inputZero, outputZero, low, high } = accumulation;
-  const { multiplier, shift } = accumulation.multipliers;
-  const { requantize, requantizeWide } = arithmetic;
+  const { multiplier, shift, real } = accumulation.multipliers;
   const at = (values: Int32Array | Float64Array, channel: number): number => values[channel] as number;
+  const { length } = multiplier;
   return {
     dot: wide ? dotWide : dotInt32,
     finish: wide
-      ? (sum, c) => clamp(requantizeWide(sum + at(bias, c), at(multiplier, c), at(shift, c)) + outputZero, low, high)
-      : (sum, c) => clamp(requantize((sum + at(bias, c)) | 0, at(multiplier, c), at(shift, c)) + outputZero, low, high),
+      ? (sum, c) => clamp(requantizeWide(sum + at(bias, c), at(multiplier, c), at(shift, c), at(real, c), c, length) + outputZero, low, high)
+      : (sum, c) => clamp(requantize((sum + at(bias, c)) | 0, at(multiplier, c), at(shift, c), at(real, c), c, length) + outputZero, low, high),
     inputOffset: -inputZero,
   };
 }

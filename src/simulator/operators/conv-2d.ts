@@ -57,7 +57,7 @@ export function convAccumulation(context: OperatorContext, conv: Conv): Accumula
 function prepareInteger(context: OperatorContext): () => void {
   const conv = convOf(context);
   const { input, filter, output, window, channels, groups, depth } = conv;
-  const { dot, finish, inputOffset } = accumulatorOf(context.arithmetic, convAccumulation(context, conv));
+  const { dot, finish, inputOffset } = accumulatorOf(context.arithmetic.convolution, convAccumulation(context, conv));
   const weights = weightsOf(context, filter);
   const out = output.data as Int8Array | Int16Array;
   const row = new Int32Array(depth);

@@ -81,7 +81,8 @@ export function depthwiseAccumulation(context: OperatorContext, conv: Depthwise)
 
 function prepareInteger(context: OperatorContext): () => void {
   const conv = depthwiseOf(context);
-  const { finish, inputOffset } = accumulatorOf(context.arithmetic, depthwiseAccumulation(context, conv));
+  const { depthwise, depthwiseUint8 } = context.arithmetic;
+  const { finish, inputOffset } = accumulatorOf(conv.input.type === 'uint8' ? depthwiseUint8 : depthwise, depthwiseAccumulation(context, conv));
   const out = conv.output.data as Int8Array | Int16Array;
   const sumOf = summation(conv, weightsOf(context, conv.filter), inputOffset, (value) => value);
   return () =>

@@ -48,9 +48,13 @@ export function denseOf(context: OperatorContext): Dense {
 /** With one scale for the whole filter, TFLite multiplies the two scales in float32 (GetQuantizedConvolutionMultipler). */
 function multipliers(context: OperatorContext, { input, filter, output, units }: Dense): ChannelMultipliers {
   if (filter.scale.length !== 1) return channelMultipliers(context, input, filter, output, units);
-  const product = Math.fround(quantizationOf(context, input).scale * (filter.scale[0] as number));
-  const { multiplier, shift } = quantizeMultiplier(product / quantizationOf(context, output).scale);
-  return { multiplier: new Int32Array(units).fill(multiplier), shift: new Int32Array(units).fill(shift) };
+  const [inputScale, filterScale, outputScale] = [quantizationOf(context, input).scale, filter.scale[0] as number, quantizationOf(context, output).scale];
+  const { multiplier, shift } = quantizeMultiplier(Math.fround(inputScale * filterScale) / outputScale);
+  return {
+    multiplier: new Int32Array(units).fill(multiplier),
+    shift: new Int32Array(units).fill(shift),
+    real: new Float64Array(units).fill((inputScale * filterScale) / outputScale),
+  };
 }
 
 export function denseAccumulation(context: OperatorContext, dense: Dense): Accumulation {

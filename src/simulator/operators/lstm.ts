@@ -133,7 +133,7 @@ function prepareInteger(context: OperatorContext): () => void {
   const { input, hidden, cell, output, gates, depth, units } = lstm;
   requireType(context, cell, 'int16');
   const wide = input.type === 'int16';
-  const { dense, requantize } = context.arithmetic;
+  const { requantize, requantizeWide } = context.arithmetic;
   const scaleOf = (operand: Operand): number => quantizationOf(context, operand).scale;
   /** Products of one operand with a gate's weights, brought to the gate's scale. */
   const dense16 = (operand: Operand, weights: Operand, bias: Operand | null, length: number) => {
@@ -144,7 +144,7 @@ function prepareInteger(context: OperatorContext): () => void {
     const values = operand.data as Int8Array | Int16Array;
     const table = weights.data as Int8Array;
     const offsets = bias === null ? new Float64Array(units) : Float64Array.from(bias.data as Int32Array, Number);
-    const bring = wide ? dense.requantizeWide : dense.requantize;
+    const bring = wide ? requantizeWide : requantize;
     return (unit: number, from: number): number => {
       let sum = offsets[unit] as number;
       for (let i = 0; i < length; i++) sum += ((values[from + i] as number) - zeroPoint) * (table[unit * length + i] as number);

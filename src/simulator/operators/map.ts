@@ -34,6 +34,22 @@ export function mapTable(context: OperatorContext, map: (value: number) => numbe
   return mapBytes(input, output, map);
 }
 
+/** Elements that SIMD does at once where it requantizes. */
+export const quantizeBlock = 16;
+
+/** The same where SIMD, in blocks, may round in another way than scalar code, which does the rest. */
+export function mapBytesInBlocks(input: Operand, output: Operand, inBlocks: (value: number) => number, alone: (value: number) => number): () => void {
+  const first = output.count - (output.count % quantizeBlock);
+  const part = (operand: Operand, from: number, to: number): Operand => ({ ...operand, data: operand.data.subarray(from, to) }) as Operand;
+  const steps = [
+    mapBytes(part(input, 0, first), part(output, 0, first), inBlocks),
+    mapBytes(part(input, first, input.count), part(output, first, output.count), alone),
+  ];
+  return () => {
+    for (const step of steps) step();
+  };
+}
+
 /** From 8 bits to any integer type through a table; results are clamped to the type. */
 export function mapBytes(input: Operand, output: Operand, map: (value: number) => number): () => void {
   const [lowest] = integerLimits(input);

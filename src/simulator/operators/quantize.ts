@@ -1,9 +1,10 @@
 // QUANTIZE and DEQUANTIZE. From float: reference_ops::AffineQuantize, dividing in float32. Between integers:
 // reference_ops::Requantize. DEQUANTIZE: scale * (q - zeroPoint) in double, stored as float32.
 
-import { quantizeMultiplier, roundHalfAway } from '../arithmetic/fixed-point.js';
+import { quantizeMultiplier } from '../arithmetic/fixed-point.js';
+import type { Requantize } from '../arithmetic/profile.js';
 import { clamp, integerLimits } from './activation.js';
-import { mapBytes } from './map.js';
+import { mapBytesInBlocks } from './map.js';
 import { byType, inputOf, type OperatorContext, type OperatorFamily, outputOf, quantizationOf, requireType } from './operator.js';
 import { sameShape } from './shapes.js';
 
@@ -14,11 +15,9 @@ function fromFloat(context: OperatorContext): () => void {
   const [low, high] = integerLimits(output);
   const from = input.data as Float32Array;
   const to = output.data as Int8Array;
+  const convert = context.arithmetic.quantizeFloat(scale, to.length);
   return () => {
-    for (let i = 0; i < to.length; i++) {
-      const value = roundHalfAway(Math.fround((from[i] as number) / scale)) + zeroPoint;
-      to[i] = clamp(value, low, high);
-    }
+    for (let i = 0; i < to.length; i++) to[i] = clamp(convert(from[i] as number, i) + zeroPoint, low, high);
   };
 }
 
@@ -28,9 +27,14 @@ function fromInteger(context: OperatorContext): () => void {
   const qi = quantizationOf(context, input);
   const qo = quantizationOf(context, output);
   const { multiplier, shift } = quantizeMultiplier(qi.scale / qo.scale);
-  const { requantize } = context.arithmetic;
-  const rescale = (value: number): number => requantize(value - qi.zeroPoint, multiplier, shift) + qo.zeroPoint;
-  if (input.type === 'int8' || input.type === 'uint8') return mapBytes(input, output, rescale);
+  const bytes = input.type === 'int8' || input.type === 'uint8';
+  const { requantize, requantizeBytes } = context.arithmetic;
+  const rescaling =
+    (arithmetic: Requantize) =>
+    (value: number): number =>
+      arithmetic(value - qi.zeroPoint, multiplier, shift) + qo.zeroPoint;
+  if (bytes) return mapBytesInBlocks(input, output, rescaling(requantizeBytes), rescaling(requantize));
+  const rescale = rescaling(requantize);
   const [low, high] = integerLimits(output);
   const from = input.data as Int16Array;
   const to = output.data as Int16Array;

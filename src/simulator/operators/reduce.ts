@@ -1,7 +1,7 @@
 // MEAN, SUM, REDUCE_MAX, REDUCE_MIN, REDUCE_PROD, REDUCE_ANY, REDUCE_ALL over constant axes. int8, int16 MEAN and SUM:
 // TFLite reference_ops::QuantizedMeanOrSum, which divides by folding the count into the multiplier.
 
-import { quantizeMultiplier } from '../arithmetic/fixed-point.js';
+import { multiplyDoubleRounding, multiplyRoundingUp, quantizeMultiplier } from '../arithmetic/fixed-point.js';
 import { clamp, integerLimits } from './activation.js';
 import { constantIntegers, resolveAxis } from './axes.js';
 import {
@@ -57,7 +57,12 @@ function reductionOf(context: OperatorContext): Reduction {
 }
 
 /** Folds the inputs of every output element in their order. */
-function folded(context: OperatorContext, first: number, fold: (acc: number, value: number) => number, finish = (acc: number): number => acc): () => void {
+function folded(
+  context: OperatorContext,
+  first: number,
+  fold: (acc: number, value: number) => number,
+  finish = (acc: number, _index: number): number => acc,
+): () => void {
   const { input, output, target } = reductionOf(context);
   const from = input.data as Float32Array;
   const to = output.data as Float32Array;
@@ -65,7 +70,7 @@ function folded(context: OperatorContext, first: number, fold: (acc: number, val
   return () => {
     sums.fill(first);
     for (let i = 0; i < target.length; i++) sums[target[i] as number] = fold(sums[target[i] as number] as number, from[i] as number);
-    for (let i = 0; i < to.length; i++) to[i] = finish(sums[i] as number);
+    for (let i = 0; i < to.length; i++) to[i] = finish(sums[i] as number, i);
   };
 }
 
@@ -82,7 +87,7 @@ function meanFloat(context: OperatorContext): () => void {
 }
 
 /** What becomes of the sum of an output element's inputs. */
-export function quantizedSumOf(context: OperatorContext, mean: boolean): (sum: number) => number {
+function quantizedSumOf(context: OperatorContext, mean: boolean): (sum: number) => number {
   const { input, output, count } = reductionOf(context);
   const from = quantizationOf(context, input);
   const to = quantizationOf(context, output);
@@ -95,10 +100,6 @@ export function quantizedSumOf(context: OperatorContext, mean: boolean): (sum: n
   const [low, high] = integerLimits(output);
   const { requantize } = context.arithmetic;
   return (sum) => clamp(requantize((sum - from.zeroPoint * count) | 0, multiplier, shift) + to.zeroPoint, low, high);
-}
-
-function quantizedSum(context: OperatorContext, mean: boolean): () => void {
-  return folded(context, 0, (acc, value) => (acc + value) | 0, quantizedSumOf(context, mean));
 }
 
 /** Quantized operands share their scale, so the values themselves are compared. */
@@ -127,8 +128,35 @@ function memoryOf(context: OperatorContext): OperatorMemory {
   };
 }
 
-const meanInteger: Prepare = (context) => quantizedSum(context, true);
-const sumInteger: Prepare = (context) => quantizedSum(context, false);
+/**
+ * Height and width of images, the dimensions kept, in 8 bits: optimized_integer_ops::Mean. The zero points are one integer that is added in
+ * the end; SIMD does blocks of 16 channels.
+ */
+function imageMeanOf(context: OperatorContext): ((sum: number, channel: number) => number) | null {
+  const { input, output, count } = reductionOf(context);
+  const spatial = [...reducedOf(context)].sort().join() === '1,2' && input.shape.length === 4 && optionsOf(context, 'ReducerOptions').keepDims;
+  if (!context.arithmetic.meanAddsBias || !spatial || input.type === 'int16') return null;
+  const from = quantizationOf(context, input);
+  const to = quantizationOf(context, output);
+  const shifted = fround(fround(from.zeroPoint * from.scale) / to.scale);
+  const bias = to.zeroPoint - Math.trunc(fround(shifted + (shifted > 0 ? 0.5 : -0.5)));
+  const { multiplier, shift } = quantizeMultiplier(fround(from.scale / fround(count * to.scale)));
+  const [low, high] = integerLimits(output);
+  const channels = input.shape[3] as number;
+  const inBlocks = channels - (channels % 16);
+  return (sum, channel) => clamp((channel < inBlocks ? multiplyRoundingUp : multiplyDoubleRounding)(sum, multiplier, shift) + bias, low, high);
+}
+
+/** What becomes of the sum of an output element's inputs, the element named by its index. */
+export function quantizedMeanOf(context: OperatorContext): (sum: number, index: number) => number {
+  const ofImage = imageMeanOf(context);
+  if (ofImage === null) return quantizedSumOf(context, true);
+  const channels = outputOf(context).shape[3] as number;
+  return (sum, index) => ofImage(sum, index % channels);
+}
+
+const meanInteger: Prepare = (context) => folded(context, 0, (acc, value) => (acc + value) | 0, quantizedMeanOf(context));
+const sumInteger: Prepare = (context) => folded(context, 0, (acc, value) => (acc + value) | 0, quantizedSumOf(context, false));
 const maxOf: Prepare = (context) => extreme(context, 'REDUCE_MAX');
 const minOf: Prepare = (context) => extreme(context, 'REDUCE_MIN');
 const extremes = (prepare: Prepare) => ({ float32: prepare, int8: prepare, uint8: prepare, int16: prepare, int32: prepare });

@@ -7,6 +7,8 @@ import { invalid, type Operand, type OperatorContext, quantizationOf } from './o
 export interface ChannelMultipliers {
   readonly multiplier: Int32Array;
   readonly shift: Int32Array;
+  /** What the two approximate. */
+  readonly real: Float64Array;
 }
 
 /** One multiplier per output channel; a per-tensor filter has one scale for all (TFLite PopulateConvolutionQuantizationParams). */
@@ -22,14 +24,16 @@ export function channelMultipliers(context: OperatorContext, input: Operand, fil
   const outputScale = quantizationOf(context, output).scale;
   const multiplier = new Int32Array(channels);
   const shift = new Int32Array(channels);
+  const real = new Float64Array(channels);
   for (let c = 0; c < channels; c++) {
     const filterScale = filter.scale[filter.scale.length === 1 ? 0 : c] as number;
     if (!(filterScale >= 0 && filterScale < Infinity)) throw invalid(context, `tensor ${filter.label} has scale ${filterScale} in channel ${c}`);
-    const quantized = quantizeMultiplier((inputScale * filterScale) / outputScale);
+    real[c] = (inputScale * filterScale) / outputScale;
+    const quantized = quantizeMultiplier(real[c] as number);
     multiplier[c] = quantized.multiplier;
     shift[c] = quantized.shift;
   }
-  return { multiplier, shift };
+  return { multiplier, shift, real };
 }
 
 export function floatBiasOf(context: OperatorContext, bias: Operand | null | undefined, channels: number): Float32Array {

@@ -1,7 +1,7 @@
 // SOFTMAX over the last dimension. int8: TFLite reference_ops::Softmax with gemmlowp's exponential; the output scale
 // is 1/256 with zero point -128.
 
-import { quantizeMultiplier, roundingDivideByPot, saturatingRoundingDoublingHighMul } from '../arithmetic/fixed-point.js';
+import { quantizeMultiplier, roundHalfAway, roundingDivideByPot, saturatingRoundingDoublingHighMul } from '../arithmetic/fixed-point.js';
 import { expOnNegativeValues, reciprocal } from '../arithmetic/gemmlowp.js';
 import { interpolate, interpolationTable } from '../arithmetic/lookup.js';
 import { clamp, integerLimits } from './activation.js';
@@ -31,6 +31,30 @@ function rowsOf(context: OperatorContext): { input: Operand; output: Operand; ro
   return { input, output, rows: input.data.length / depth, depth };
 }
 
+/** optimized_ops::Softmax: exp and its sum in float32, for every possible difference to the row's maximum once. */
+function prepare8InFloat(context: OperatorContext): () => void {
+  const { input, output, rows, depth } = rowsOf(context);
+  const { fround } = Math;
+  const { scale, zeroPoint } = quantizationOf(context, output);
+  const slope = fround(-quantizationOf(context, input).scale * optionsOf(context, 'SoftmaxOptions').beta);
+  const table = Float32Array.from({ length: 256 }, (_, difference) => Math.exp(fround(slope * difference)));
+  const [low, high] = integerLimits(output);
+  const [from, to] = [input.data as Int8Array, output.data as Int8Array];
+  return () => {
+    for (let start = 0; start < rows * depth; start += depth) {
+      let max = -Infinity;
+      for (let i = start; i < start + depth; i++) max = Math.max(max, from[i] as number);
+      let sum = 0;
+      for (let i = start; i < start + depth; i++) sum = fround(sum + (table[max - (from[i] as number)] as number));
+      const inverse = fround(1 / fround(sum * scale));
+      for (let i = start; i < start + depth; i++) {
+        const value = fround((table[max - (from[i] as number)] as number) * inverse);
+        to[i] = clamp(roundHalfAway(value) + zeroPoint, low, high);
+      }
+    }
+  };
+}
+
 /** 8 bits in, 8 or 16 out: both cover 0 to 1 from the lowest value up. */
 function prepare8(context: OperatorContext): () => void {
   const { input, output, rows, depth } = rowsOf(context);
@@ -40,6 +64,7 @@ function prepare8(context: OperatorContext): () => void {
   // TFLM wants int8 exact, int16 within a thousandth.
   if (Math.abs(scale * 2 ** bits - 1) > (bits === 16 ? 0.001 : 0) || zeroPoint !== low)
     throw invalid(context, `an ${output.type} output with scale ${scale} and zero point ${zeroPoint}; it must be 1/${2 ** bits} and ${low}`);
+  if (context.arithmetic.softmaxInFloat) return prepare8InFloat(context);
   const real = Math.min(optionsOf(context, 'SoftmaxOptions').beta * quantizationOf(context, input).scale * 2 ** (31 - diffIntegerBits), 2147483647);
   if (!(real > 1)) throw invalid(context, `beta times input scale is too small (${real})`);
   const { multiplier, shift } = quantizeMultiplier(real);

@@ -92,7 +92,8 @@ function accumulation(context: OperatorContext, conv: TransposeConv): Accumulati
 
 function prepareInteger(context: OperatorContext): () => void {
   const conv = convOf(context);
-  const { finish, inputOffset } = accumulatorOf(context.arithmetic, accumulation(context, conv));
+  const { depthwise, depthwiseUint8 } = context.arithmetic;
+  const { finish, inputOffset } = accumulatorOf(conv.input.type === 'uint8' ? depthwiseUint8 : depthwise, accumulation(context, conv));
   const sums = new Float64Array(conv.output.count);
   const to = conv.output.data as Int8Array | Int16Array;
   const weights = weightsOf(context, conv.filter);

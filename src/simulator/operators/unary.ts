@@ -2,7 +2,7 @@
 // int8, int16 ABS and int8 RSQRT: TFLM elementwise.cc.
 
 import type { OperatorName } from '../../tflite/index.js';
-import { quantizeMultiplier } from '../arithmetic/fixed-point.js';
+import { quantizeMultiplier, roundHalfEven } from '../arithmetic/fixed-point.js';
 import { inverseSquareRoot } from '../arithmetic/inverse-square-root.js';
 import { clamp, integerLimits } from './activation.js';
 import { mapElements, mapTable, sameOperands } from './map.js';
@@ -43,13 +43,6 @@ function rsqrtInt8(context: OperatorContext): () => void {
     const inverse = inverseSquareRoot(centered);
     return requantize(requantize(1, inverse.multiplier, inverse.shift + extra), multiplier, shift - extra) + to.zeroPoint;
   });
-}
-
-/** To the nearest, ties to even. */
-function roundToEven(value: number): number {
-  const floor = Math.floor(value);
-  const rest = value - floor;
-  return rest < 0.5 || (rest === 0.5 && floor % 2 === 0) ? floor : floor + 1;
 }
 
 /** x * Phi(x); approximate: with tanh (TFLite gelu.h). */
@@ -94,7 +87,7 @@ export const gelu = elementwiseFamily('GELU', sameShape, { float32: geluFloat })
 export const log = float('LOG', Math.log);
 export const logicalNotOperator = elementwiseFamily('LOGICAL_NOT', sameShape, { bool: logicalNot });
 export const neg = elementwiseFamily('NEG', sameShape, { float32: each((x) => -x), int32: each((x) => -x | 0) });
-export const round = float('ROUND', roundToEven);
+export const round = float('ROUND', roundHalfEven);
 export const sign = elementwiseFamily('SIGN', sameShape, { float32: each(Math.sign), int32: each(Math.sign) });
 export const sin = float('SIN', Math.sin);
 export const sqrt = float('SQRT', Math.sqrt);

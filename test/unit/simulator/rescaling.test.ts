@@ -6,6 +6,12 @@ import { multiplyDoubleRounding, multiplySingleRounding, quantizeMultiplier } fr
 import { type ChannelSums, type FloatRescaling, floatRescaling, type OutputLimits } from '../../../src/simulator/fast/rescaling.js';
 import { drawFrom } from '../../support/random-operators.js';
 
+function channelOf(scale: number): ChannelSums {
+  const multiplier = quantizeMultiplier(scale);
+  const requantize = (sum: number): number => multiplyDoubleRounding(sum, multiplier.multiplier, multiplier.shift);
+  return { lowest: -100, highest: 100, multiplier, requantize, roundsTwice: true };
+}
+
 /** What the kernel computes (src/kernels/assembly/requantize.ts), saturated to the limits. */
 function inFloat32({ factor, offsets, shifted }: FloatRescaling, sum: number, { low, high }: OutputLimits): number {
   const scaled = Math.fround(Math.fround(sum - shifted) * factor);
@@ -21,7 +27,13 @@ for (const [name, requantize] of Object.entries({ multiplyDoubleRounding, multip
       const multiplier = quantizeMultiplier(10 ** -(draw(15, 50) / 10));
       const zero = draw(-128, 127);
       const limits = { zero, low: draw(0, 1) === 0 ? -128 : zero, high: 127 };
-      const channel: ChannelSums = { lowest: -draw(0, 60000), highest: draw(1, 60000), multiplier, requantize };
+      const channel: ChannelSums = {
+        lowest: -draw(0, 60000),
+        highest: draw(1, 60000),
+        multiplier,
+        requantize: (sum) => requantize(sum, multiplier.multiplier, multiplier.shift),
+        roundsTwice: false,
+      };
       const rescaling = floatRescaling(channel, limits);
       if (rescaling === null) continue;
       found += 1;
@@ -36,11 +48,10 @@ for (const [name, requantize] of Object.entries({ multiplyDoubleRounding, multip
 }
 
 test('sums that leave 32 bits are refused', () => {
-  const channel: ChannelSums = { lowest: -(2 ** 31) - 1, highest: 5, multiplier: quantizeMultiplier(0.001), requantize: multiplyDoubleRounding };
+  const channel: ChannelSums = { ...channelOf(0.001), lowest: -(2 ** 31) - 1 };
   expect(floatRescaling(channel, { zero: 0, low: -128, high: 127 })).toBeNull();
 });
 
 test('a channel that gives the same for every input is an addend', () => {
-  const channel: ChannelSums = { lowest: -100, highest: 100, multiplier: quantizeMultiplier(1e-9), requantize: multiplyDoubleRounding };
-  expect(floatRescaling(channel, { zero: 7, low: -128, high: 127 })).toEqual({ factor: 0, offsets: [7, 7], shifted: 0 });
+  expect(floatRescaling(channelOf(1e-9), { zero: 7, low: -128, high: 127 })).toEqual({ factor: 0, offsets: [7, 7], shifted: 0 });
 });
