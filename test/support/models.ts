@@ -16,7 +16,7 @@ export interface TensorSpec {
   readonly name?: string;
   readonly shape: readonly number[];
   readonly type?: number;
-  readonly data?: Float32Array | Int32Array | Int8Array;
+  readonly data?: Float32Array | Int32Array | Int8Array | BigInt64Array;
   readonly scale?: number | readonly number[];
   readonly zeroPoint?: number;
   readonly axis?: number;
@@ -26,6 +26,12 @@ export interface OperatorSpec {
   readonly inputs: readonly number[];
   readonly outputs: readonly number[];
   readonly options?: BuiltinOptions;
+}
+
+function typeOf(data: TensorSpec['data']): number {
+  if (data instanceof Int32Array) return TensorType.INT32;
+  if (data instanceof Int8Array) return TensorType.INT8;
+  return data instanceof BigInt64Array ? TensorType.INT64 : TensorType.FLOAT32;
 }
 
 export function modelOf(tensors: readonly TensorSpec[], operators: readonly OperatorSpec[], inputs: readonly number[], outputs: readonly number[]): Model {
@@ -38,7 +44,7 @@ export function modelOf(tensors: readonly TensorSpec[], operators: readonly Oper
     const tensor: Tensor = create(schema.Tensor, {
       name: name ?? `tensor${i}`,
       shape: Int32Array.from(shape),
-      type: type ?? (data instanceof Int32Array ? TensorType.INT32 : data instanceof Int8Array ? TensorType.INT8 : TensorType.FLOAT32),
+      type: type ?? typeOf(data),
       buffer: data === undefined ? 0 : addBuffer(model, new Uint8Array(data.buffer, data.byteOffset, data.byteLength)),
       quantization:
         scales === null

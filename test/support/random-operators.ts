@@ -40,9 +40,10 @@ function scalesOf(draw: Draw, channels: number): number[] {
   return Array.from({ length: channels }, () => draw(1, 1000) * 2 ** -pick(draw, [14, 16, 17, 18, 30]));
 }
 
-function biasOf(draw: Draw, channels: number, float: boolean): Float32Array | Int32Array {
-  if (float) return Float32Array.from({ length: channels }, () => draw(-1000, 1000) / 99);
+function biasOf(draw: Draw, channels: number, kind: 'float32' | 'int8' | 'int16'): Float32Array | Int32Array | BigInt64Array {
+  if (kind === 'float32') return Float32Array.from({ length: channels }, () => draw(-1000, 1000) / 99);
   const large = draw(0, 9) === 0 ? 2 ** 30 : 30000;
+  if (kind === 'int16' && draw(0, 5) > 0) return BigInt64Array.from({ length: channels }, () => BigInt(draw(-large, large)) * 1000n);
   return Int32Array.from({ length: channels }, () => draw(-large, large));
 }
 
@@ -56,27 +57,29 @@ interface Weighted {
 }
 
 function weighted(draw: Draw, { op, input, filter, output, channels, options }: Weighted): RandomOperator {
-  const float = draw(0, 2) === 0;
+  const kind = pick(draw, ['float32', 'int8', 'int8', 'int16'] as const);
+  const float = kind === 'float32';
+  const zeroPoint = (): number => (kind === 'int16' ? 0 : draw(-128, 127));
   const quantized = float
     ? [{}, {}, {}]
     : [
-        { scale: draw(1, 300) / 5000, zeroPoint: draw(-128, 127) },
+        { scale: draw(1, 300) / 5000, zeroPoint: zeroPoint() },
         {
           scale: op === 'FULLY_CONNECTED' && draw(0, 1) === 0 ? (scalesOf(draw, 1)[0] as number) : scalesOf(draw, channels),
           axis: op === 'DEPTHWISE_CONV_2D' ? 3 : 0,
         },
-        { scale: draw(1, 300) / 3000, zeroPoint: draw(-128, 127) },
+        { scale: draw(1, 300) / 3000, zeroPoint: zeroPoint() },
       ];
-  const type = float ? TensorType.FLOAT32 : TensorType.INT8;
+  const type = { float32: TensorType.FLOAT32, int8: TensorType.INT8, int16: TensorType.INT16 }[kind];
   const tensors: TensorSpec[] = [
     { shape: input, type, ...quantized[0] },
-    { shape: filter, type, data: weightsOf(draw, filter, float), ...quantized[1] },
+    { shape: filter, data: weightsOf(draw, filter, float), ...quantized[1] },
     { shape: output, type, ...quantized[2] },
-    { shape: [channels], data: biasOf(draw, channels, float) },
+    { shape: [channels], data: biasOf(draw, channels, kind) },
   ];
   const inputs = draw(0, 4) === 0 ? [0, 1] : [0, 1, 3];
   const model = modelOf(tensors, [{ op, inputs, outputs: [2], options }], [0], [2]);
-  return { model, description: `${op} ${float ? 'float32' : 'int8'} input ${input.join('x')} filter ${filter.join('x')} ${JSON.stringify(options)}` };
+  return { model, description: `${op} ${kind} input ${input.join('x')} filter ${filter.join('x')} ${JSON.stringify(options)}` };
 }
 
 interface Axis {
@@ -136,6 +139,37 @@ function pooled(draw: Draw, op: 'AVERAGE_POOL_2D' | 'MAX_POOL_2D'): RandomOperat
   return { model, description: `${op} ${JSON.stringify(options)} ${y.size}x${x.size}x${channels}` };
 }
 
+const bytePairs = ['DIV', 'MAXIMUM', 'MINIMUM', 'MUL', 'PRELU', 'SQUARED_DIFFERENCE', 'SUB'] as const;
+
+const pairOptions: Partial<Record<(typeof bytePairs)[number], (fusedActivationFunction: number) => BuiltinOptions>> = {
+  DIV: (fusedActivationFunction) => ({ kind: 'DivOptions', fusedActivationFunction }),
+  MUL: (fusedActivationFunction) => ({ kind: 'MulOptions', fusedActivationFunction }),
+  SUB: (fusedActivationFunction) => ({ kind: 'SubOptions', fusedActivationFunction, potScaleInt16: false }),
+};
+
+/** Large enough for a table of pairs; the second operand broadcasts along some dimensions. */
+function ofPairs(draw: Draw, op: (typeof bytePairs)[number]): RandomOperator {
+  const shape = [draw(1, 2), draw(20, 30), draw(10, 12), draw(11, 17)];
+  const second = shape.map((size) => (draw(0, 1) === 0 ? 1 : size)).slice(draw(0, 3));
+  const alike = op === 'MAXIMUM' || op === 'MINIMUM' ? { scale: 0.1, zeroPoint: 3 } : null;
+  const operand = (own: readonly number[]): TensorSpec => ({
+    shape: own,
+    type: TensorType.INT8,
+    ...(alike ?? { scale: draw(300, 3000) / 50000, zeroPoint: draw(-128, 127) }),
+  });
+  const options = pairOptions[op]?.(draw(0, 3));
+  const constant = draw(0, 2) === 0;
+  const other = constant ? { ...operand(second), data: Int8Array.from({ length: count(second) }, () => draw(-128, 127)) } : operand(second);
+  const swapped = op !== 'PRELU' && !constant && draw(0, 1) === 0;
+  const model = modelOf(
+    [operand(shape), other, operand(shape)],
+    [{ op, inputs: swapped ? [1, 0] : [0, 1], outputs: [2], ...(options === undefined ? {} : { options }) }],
+    constant ? [0] : [0, 1],
+    [2],
+  );
+  return { model, description: `${op} ${shape.join('x')} and ${second.join('x')}` };
+}
+
 const generators = {
   CONV_2D: (draw: Draw) => {
     const { batches, y, x, options } = windowed(draw);
@@ -192,6 +226,36 @@ const generators = {
     const model = modelOf([operand(), operand(), operand()], [{ op: 'ADD', inputs: [0, 1], outputs: [2], options }], [0, 1], [2]);
     return { model, description: `ADD ${shape.join('x')}` };
   },
+  SOFTMAX: (draw: Draw) => {
+    const shape = [draw(1, 4), draw(1, 300)];
+    const tensors: TensorSpec[] = [
+      { shape, type: TensorType.INT8, scale: draw(1, 3000) / 5000, zeroPoint: draw(-128, 127) },
+      { shape, type: TensorType.INT8, scale: 1 / 256, zeroPoint: -128 },
+    ];
+    const options: BuiltinOptions = { kind: 'SoftmaxOptions', beta: draw(1, 20) / 10 };
+    return { model: modelOf(tensors, [{ op: 'SOFTMAX', inputs: [0], outputs: [1], options }], [0], [1]), description: `SOFTMAX ${shape.join('x')}` };
+  },
+  RESIZE_BILINEAR: (draw: Draw) => {
+    const [batches, height, width, channels] = [draw(1, 2), draw(1, 7), draw(1, 7), pick(draw, [1, 3, 4, 8, 11, 16])];
+    const [newHeight, newWidth] = [draw(1, 12), draw(1, 12)];
+    const centered = draw(0, 2);
+    const options: BuiltinOptions = {
+      kind: 'ResizeBilinearOptions',
+      deprecatedNewHeight: 0,
+      deprecatedNewWidth: 0,
+      alignCorners: centered === 1,
+      halfPixelCenters: centered === 2,
+    };
+    const operand = draw(0, 1) === 0 ? { type: TensorType.FLOAT32 } : { type: TensorType.INT8, scale: 0.1, zeroPoint: 3 };
+    const tensors: TensorSpec[] = [
+      { shape: [batches, height, width, channels], ...operand },
+      { shape: [2], data: Int32Array.of(newHeight, newWidth) },
+      { shape: [batches, newHeight, newWidth, channels], ...operand },
+    ];
+    const model = modelOf(tensors, [{ op: 'RESIZE_BILINEAR', inputs: [0, 1], outputs: [2], options }], [0], [2]);
+    return { model, description: `RESIZE_BILINEAR ${height}x${width}x${channels} to ${newHeight}x${newWidth} ${JSON.stringify(options)}` };
+  },
+  ...Object.fromEntries(bytePairs.map((op) => [op, (draw: Draw) => ofPairs(draw, op)])),
   AVERAGE_POOL_2D: (draw: Draw) => pooled(draw, 'AVERAGE_POOL_2D'),
   MAX_POOL_2D: (draw: Draw) => pooled(draw, 'MAX_POOL_2D'),
   MEAN: (draw: Draw) => {

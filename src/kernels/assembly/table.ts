@@ -31,3 +31,29 @@ export function flipSigns(input: usize, output: usize, count: i32): void {
   for (; i + 16 <= count; i += 16) v128.store(output + i, v128.xor(v128.load(input + i), sign));
   for (; i < count; i++) store<u8>(output + i, load<u8>(input + i) ^ 128);
 }
+
+/**
+ * Functions of two bytes, by a table of all 65536 results. The operands are walked in three nested loops; `walk` holds, as int32, the length
+ * of each and how far each operand moves in it: 0 where it broadcasts.
+ */
+export function tableOfPairs8(a: usize, b: usize, output: usize, table: usize, walk: usize): void {
+  touch(walk, 36);
+  touch(table, 65536);
+  const outer = load<i32>(walk), middle = load<i32>(walk, 12), inner = load<i32>(walk, 24);
+  const innerA = load<i32>(walk, 28), innerB = load<i32>(walk, 32);
+  for (let o = 0; o < outer; o++) {
+    for (let m = 0; m < middle; m++) {
+      let atA = a + <usize>(o * load<i32>(walk, 4) + m * load<i32>(walk, 16));
+      let atB = b + <usize>(o * load<i32>(walk, 8) + m * load<i32>(walk, 20));
+      touch(output, inner);
+      for (let i = 0; i < inner; i++) {
+        touch(atA, 1);
+        touch(atB, 1);
+        store<u8>(output + i, load<u8>(table + (<usize>load<u8>(atA) << 8 | <usize>load<u8>(atB))));
+        atA += innerA;
+        atB += innerB;
+      }
+      output += inner;
+    }
+  }
+}

@@ -1,4 +1,4 @@
-// CONV_2D in int8 and float32.
+// CONV_2D in int8, int16x8 and float32.
 
 import type { LinearMemory } from '../../kernels/index.js';
 import { floatLimits } from '../operators/activation.js';
@@ -7,6 +7,7 @@ import type { OperatorContext } from '../operators/operator.js';
 import { floatBiasOf } from '../operators/requantize.js';
 import { addressesOf, type FastKernel, type FastStep } from './fast-kernel.js';
 import { floatPanels, int8Panels } from './panels.js';
+import { paddedFilters, wideConstants } from './weights-int16.js';
 import { placeWindow } from './window.js';
 
 export const fastConv2d: FastKernel = (context, memory) => {
@@ -16,6 +17,7 @@ export const fastConv2d: FastKernel = (context, memory) => {
   const [input, output] = addresses as [number, number];
   const groups = Array.from({ length: conv.groups }, (_, group) => groupOf(conv, group));
   if (conv.input.type === 'int8') return int8Step(context, memory, conv, groups, input, output);
+  if (conv.input.type === 'int16') return int16Step(context, memory, conv, groups, input, output);
   if (conv.input.type === 'float32') return floatStep(context, memory, conv, groups, input, output);
   return null;
 };
@@ -63,6 +65,29 @@ function int8Step(context: OperatorContext, memory: LinearMemory, conv: Conv, gr
         ...[firstInput, groupChannels, channels, firstOutput, perGroup, inputZero, low, high],
       );
     });
+  };
+}
+
+function int16Step(context: OperatorContext, memory: LinearMemory, conv: Conv, groups: readonly Group[], input: number, output: number): FastStep | null {
+  const { window, depth, channels } = conv;
+  const accumulation = convAccumulation(context, conv);
+  const filter = conv.filter.data as Int8Array;
+  const filters = { weight: (channel: number, i: number): number => filter[channel * depth + i] as number, channels, depth };
+  const constants = wideConstants(filters, accumulation, context.arithmetic.convolution.requantizeWide);
+  if (constants === null) return null;
+  const geometry = placeWindow(memory, window);
+  const [weightsAt, constantsAt] = [memory.place(paddedFilters(filters)), memory.place(constants)];
+  const padded = Math.ceil(depth / 8) * 8;
+  memory.needScratch(16 + 2 * padded);
+  const [perGroup, groupChannels] = [channels / conv.groups, window.inputChannels / conv.groups];
+  const { low, high } = accumulation;
+  return (kernels, scratch) => {
+    for (const { firstInput, firstOutput } of groups) {
+      kernels.convInt16(
+        ...[geometry, input, output, weightsAt + firstOutput * padded, constantsAt + 16 * firstOutput, scratch],
+        ...[depth, firstInput, groupChannels, channels, firstOutput, perGroup, low, high],
+      );
+    }
   };
 }
 

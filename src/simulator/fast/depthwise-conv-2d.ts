@@ -1,4 +1,4 @@
-// DEPTHWISE_CONV_2D in int8 and float32, with one output channel per input channel and at least 8 of them; or with one input channel,
+// DEPTHWISE_CONV_2D in int8, int16x8 and float32, with one output channel per input channel and at least 8 of them; or with one input channel,
 // which is a convolution.
 
 import type { LinearMemory } from '../../kernels/index.js';
@@ -9,6 +9,7 @@ import { floatBiasOf } from '../operators/requantize.js';
 import type { Window } from '../operators/window.js';
 import { addressesOf, type FastKernel, type FastStep } from './fast-kernel.js';
 import { depthwisePanels, floatPanels, int8Panels, neighbourPanels, panelChannels } from './panels.js';
+import { paddedFilters, wideConstants } from './weights-int16.js';
 import { placeWindow } from './window.js';
 
 export const fastDepthwiseConv2d: FastKernel = (context, memory) => {
@@ -19,6 +20,7 @@ export const fastDepthwiseConv2d: FastKernel = (context, memory) => {
   if (!isConvolution && (conv.multiplier !== 1 || conv.channels < panelChannels)) return null;
   const [input, output] = addresses as [number, number];
   if (conv.input.type === 'int8') return int8Step(context, memory, conv, isConvolution, input, output);
+  if (conv.input.type === 'int16') return int16Step(context, memory, conv, isConvolution, input, output);
   if (conv.input.type === 'float32') return floatStep(context, memory, conv, isConvolution, input, output);
   return null;
 };
@@ -62,6 +64,27 @@ function int8Step(context: OperatorContext, memory: LinearMemory, conv: Depthwis
 /** Whether the kernel that computes two neighbours at once serves. */
 function isNeighbourly({ filterHeight, filterWidth, strideW, dilationH, dilationW }: Window): boolean {
   return filterHeight === 3 && filterWidth === 3 && strideW <= 2 && dilationH === 1 && dilationW === 1;
+}
+
+function int16Step(context: OperatorContext, memory: LinearMemory, conv: Depthwise, isConvolution: boolean, input: number, output: number): FastStep | null {
+  const { window, channels } = conv;
+  const taps = window.filterHeight * window.filterWidth;
+  const accumulation = depthwiseAccumulation(context, conv);
+  const filter = conv.filter.data as Int8Array;
+  const filters = { weight: (channel: number, tap: number): number => filter[tap * channels + channel] as number, channels, depth: taps };
+  const constants = wideConstants(filters, accumulation, context.arithmetic.depthwise.requantizeWide);
+  if (constants === null) return null;
+  const geometry = placeWindow(memory, window);
+  const constantsAt = memory.place(constants);
+  const { low, high } = accumulation;
+  if (isConvolution) {
+    const weightsAt = memory.place(paddedFilters(filters));
+    memory.needScratch(16 + 2 * Math.ceil(taps / 8) * 8);
+    return (kernels, scratch) => kernels.convInt16(geometry, input, output, weightsAt, constantsAt, scratch, taps, 0, 1, channels, 0, channels, low, high);
+  }
+  const weightsAt = memory.place(filter);
+  memory.needScratch(4 * taps + 16 + 32 + 2 * channels);
+  return (kernels, scratch) => kernels.depthwiseInt16(geometry, input, output, weightsAt, constantsAt, scratch, low, high);
 }
 
 function floatStep(context: OperatorContext, memory: LinearMemory, conv: Depthwise, isConvolution: boolean, input: number, output: number): FastStep | null {

@@ -1,4 +1,4 @@
-// FULLY_CONNECTED in int8 and float32.
+// FULLY_CONNECTED in int8, int16x8 and float32.
 
 import type { LinearMemory } from '../../kernels/index.js';
 import { floatLimits } from '../operators/activation.js';
@@ -7,6 +7,7 @@ import type { OperatorContext } from '../operators/operator.js';
 import { floatBiasOf } from '../operators/requantize.js';
 import { addressesOf, type FastKernel, type FastStep } from './fast-kernel.js';
 import { floatPanels, int8Panels } from './panels.js';
+import { paddedFilters, wideConstants } from './weights-int16.js';
 
 export const fastFullyConnected: FastKernel = (context, memory) => {
   const dense = denseOf(context);
@@ -14,6 +15,7 @@ export const fastFullyConnected: FastKernel = (context, memory) => {
   if (addresses === null || !dense.filter.constant || context.inputs[2]?.constant === false) return null;
   const [input, output] = addresses as [number, number];
   if (dense.input.type === 'int8') return int8Step(context, memory, dense, input, output);
+  if (dense.input.type === 'int16') return int16Step(context, memory, dense, input, output);
   if (dense.input.type === 'float32') return floatStep(context, memory, dense, input, output);
   return null;
 };
@@ -37,6 +39,19 @@ function int8Step(context: OperatorContext, memory: LinearMemory, dense: Dense, 
   const placed = memory.place(packed);
   memory.needScratch(64 * Math.ceil(depth / 8));
   return (kernels, scratch) => kernels.denseInt8(input, output, placed, scratch, rows, depth, units, low, high);
+}
+
+function int16Step(context: OperatorContext, memory: LinearMemory, dense: Dense, input: number, output: number): FastStep | null {
+  const { rows, depth, units } = dense;
+  const accumulation = denseAccumulation(context, dense);
+  const filter = dense.filter.data as Int8Array;
+  const filters = { weight: (unit: number, i: number): number => filter[unit * depth + i] as number, channels: units, depth };
+  const constants = wideConstants(filters, accumulation, context.arithmetic.dense.requantizeWide);
+  if (constants === null) return null;
+  const [weightsAt, constantsAt] = [memory.place(paddedFilters(filters)), memory.place(constants)];
+  memory.needScratch(2 * Math.ceil(depth / 8) * 8);
+  const { low, high } = accumulation;
+  return (kernels, scratch) => kernels.denseInt16(input, output, weightsAt, constantsAt, scratch, rows, depth, units, low, high);
 }
 
 function floatStep(context: OperatorContext, memory: LinearMemory, dense: Dense, input: number, output: number): FastStep | null {

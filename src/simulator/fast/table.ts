@@ -7,13 +7,13 @@ import { addressesOf, type FastKernel } from './fast-kernel.js';
 
 const values = 256;
 
-/** The same operand with 256 elements of its own. Its data is not touched: there is none before the memory is made. */
-function detached({ index, label, type, scale, zeroPoint, axis }: Operand, bytes: Uint8Array): Operand {
-  const data: ElementArray = type === 'uint8' ? bytes : new Int8Array(bytes.buffer);
-  return { index, label, type, scale, zeroPoint, axis, shape: [values], count: values, constant: false, variable: false, address: null, data };
+/** The same operand with elements of its own. Its data is not touched: there is none before the memory is made. */
+export function detached({ index, label, type, scale, zeroPoint, axis }: Operand, bytes: Uint8Array, shape: readonly number[]): Operand {
+  const data: ElementArray = type === 'int8' ? new Int8Array(bytes.buffer) : bytes;
+  return { index, label, type, scale, zeroPoint, axis, shape, count: bytes.length, constant: false, variable: false, address: null, data };
 }
 
-const isByte = ({ type }: Operand): boolean => type === 'int8' || type === 'uint8';
+export const isByte = ({ type }: Operand): boolean => type === 'int8' || type === 'uint8';
 
 export const fastTable: FastKernel = (context, memory) => {
   const [input, output] = [inputOf(context, 0), outputOf(context)];
@@ -23,7 +23,7 @@ export const fastTable: FastKernel = (context, memory) => {
   if (family === undefined) return null;
   const table = new Uint8Array(values);
   const all = Uint8Array.from({ length: values }, (_, i) => i);
-  family.prepare({ ...context, inputs: [detached(input, all)], outputs: [detached(output, table)] })();
+  family.prepare({ ...context, inputs: [detached(input, all, [values])], outputs: [detached(output, table, [values])] })();
   const [from, to] = addresses as [number, number];
   if (table.every((result, value) => result === (value ^ 128))) return (kernels) => kernels.flipSigns(from, to, input.count);
   const placed = memory.place(table);

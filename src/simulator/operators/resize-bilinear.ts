@@ -8,7 +8,7 @@ import { whereKnown } from './shapes.js';
 const { fround } = Math;
 
 /** Between which two input lines an output line lies, and how far from the first. */
-interface Line {
+export interface Line {
   readonly first: number;
   readonly second: number;
   readonly distance: number;
@@ -56,8 +56,9 @@ interface Resize {
   readonly columns: readonly Line[];
 }
 
-function resizeOf(context: OperatorContext, lines: (input: number, output: number, sampling: Sampling) => Line[]): Resize {
+export function resizeOf(context: OperatorContext): Resize {
   const input = inputOf(context, 0);
+  const lines = input.type === 'int8' || input.type === 'int16' ? integerLines : floatLines;
   const output = outputOf(context);
   const sampling = optionsOf(context, 'ResizeBilinearOptions');
   if (sampling.alignCorners && sampling.halfPixelCenters) throw invalid(context, 'aligned corners and half-pixel centers exclude each other');
@@ -94,7 +95,7 @@ function prepareWith(
 }
 
 function prepareInteger(context: OperatorContext): () => void {
-  return prepareWith(resizeOf(context, integerLines), (ll, lu, rl, ru, y, x) => {
+  return prepareWith(resizeOf(context), (ll, lu, rl, ru, y, x) => {
     const sum = ll * (one - y) * (one - x) + lu * y * (one - x) + rl * (one - y) * x + ru * y * x;
     return Math.trunc((sum + (sum > 0 ? 2 ** 19 : -(2 ** 19))) / 2 ** 20);
   });
@@ -103,7 +104,7 @@ function prepareInteger(context: OperatorContext): () => void {
 /** In float32; whole numbers are rounded by adding a half and cutting. */
 function prepareReal(context: OperatorContext): () => void {
   const whole = inputOf(context, 0).type === 'uint8';
-  return prepareWith(resizeOf(context, floatLines), (ll, lu, rl, ru, y, x) => {
+  return prepareWith(resizeOf(context), (ll, lu, rl, ru, y, x) => {
     const term = (value: number, a: number, b: number): number => fround(fround(value * a) * b);
     const [up, left] = [fround(1 - y), fround(1 - x)];
     const sum = fround(fround(fround(term(ll, up, left) + term(lu, y, left)) + term(rl, up, x)) + term(ru, y, x));

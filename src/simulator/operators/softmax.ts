@@ -55,6 +55,19 @@ function prepare8InFloat(context: OperatorContext): () => void {
   };
 }
 
+/** exp of every possible difference to a row's maximum in Q0.31, and rounded to the bits of their sum; 0 for differences too large to count. */
+export function exponentialsOf(context: OperatorContext): { readonly exponentials: Int32Array; readonly rounded: Int32Array } {
+  const { scale } = quantizationOf(context, inputOf(context, 0));
+  const real = Math.min(optionsOf(context, 'SoftmaxOptions').beta * scale * 2 ** (31 - diffIntegerBits), 2147483647);
+  if (!(real > 1)) throw invalid(context, `beta times input scale is too small (${real})`);
+  const { multiplier, shift } = quantizeMultiplier(real);
+  const diffMin = -Math.floor(((2 ** diffIntegerBits - 1) * 2 ** (31 - diffIntegerBits)) / 2 ** shift);
+  const exponentials = Int32Array.from({ length: 256 }, (_, i) =>
+    -i < diffMin ? 0 : expOnNegativeValues(saturatingRoundingDoublingHighMul((-i * 2 ** shift) | 0, multiplier), diffIntegerBits),
+  );
+  return { exponentials, rounded: exponentials.map((value) => roundingDivideByPot(value, sumIntegerBits)) };
+}
+
 /** 8 bits in, 8 or 16 out: both cover 0 to 1 from the lowest value up. */
 function prepare8(context: OperatorContext): () => void {
   const { input, output, rows, depth } = rowsOf(context);
@@ -65,34 +78,20 @@ function prepare8(context: OperatorContext): () => void {
   if (Math.abs(scale * 2 ** bits - 1) > (bits === 16 ? 0.001 : 0) || zeroPoint !== low)
     throw invalid(context, `an ${output.type} output with scale ${scale} and zero point ${zeroPoint}; it must be 1/${2 ** bits} and ${low}`);
   if (context.arithmetic.softmaxInFloat) return prepare8InFloat(context);
-  const real = Math.min(optionsOf(context, 'SoftmaxOptions').beta * quantizationOf(context, input).scale * 2 ** (31 - diffIntegerBits), 2147483647);
-  if (!(real > 1)) throw invalid(context, `beta times input scale is too small (${real})`);
-  const { multiplier, shift } = quantizeMultiplier(real);
-  const diffMin = -Math.floor(((2 ** diffIntegerBits - 1) * 2 ** (31 - diffIntegerBits)) / 2 ** shift);
+  const { exponentials, rounded } = exponentialsOf(context);
   const from = input.data as Int8Array;
   const to = output.data as Int8Array | Int16Array;
-  // exp for every possible difference to the row's maximum, computed once.
-  const exponentials = Int32Array.from({ length: 256 }, (_, i) =>
-    -i < diffMin ? 0 : expOnNegativeValues(saturatingRoundingDoublingHighMul((-i * 2 ** shift) | 0, multiplier), diffIntegerBits),
-  );
   return () => {
     for (let r = 0; r < rows; r++) {
       const start = r * depth;
       let max = -Infinity;
       for (let c = 0; c < depth; c++) max = Math.max(max, from[start + c] as number);
       let sum = 0;
-      for (let c = 0; c < depth; c++) {
-        const diff = max - (from[start + c] as number);
-        if (-diff >= diffMin) sum = (sum + roundingDivideByPot(exponentials[diff] as number, sumIntegerBits)) | 0;
-      }
+      for (let c = 0; c < depth; c++) sum = (sum + (rounded[max - (from[start + c] as number)] as number)) | 0;
       const { scale: shifted, bitsOverUnit } = reciprocal(sum, sumIntegerBits);
       for (let c = 0; c < depth; c++) {
-        const diff = max - (from[start + c] as number);
-        const value =
-          -diff >= diffMin
-            ? roundingDivideByPot(saturatingRoundingDoublingHighMul(shifted, exponentials[diff] as number), bitsOverUnit + 31 - bits) + low
-            : low;
-        to[start + c] = Math.min(value, high);
+        const product = saturatingRoundingDoublingHighMul(shifted, exponentials[max - (from[start + c] as number)] as number);
+        to[start + c] = Math.min(roundingDivideByPot(product, bitsOverUnit + 31 - bits) + low, high);
       }
     }
   };

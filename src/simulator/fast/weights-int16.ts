@@ -1,0 +1,48 @@
+// Weights of int16x8 operators for the kernels: sums of 32 bits, which are checked here, a bias of 64 bits and a rounding in one step.
+
+import { multiplyWide } from '../arithmetic/fixed-point.js';
+import type { ChannelRequantize } from '../arithmetic/profile.js';
+import type { Accumulation } from '../operators/accumulator.js';
+
+/** Filters of `depth` weights each. */
+export interface Filters {
+  readonly weight: (channel: number, position: number) => number;
+  readonly channels: number;
+  readonly depth: number;
+}
+
+const largestInput = 32768;
+
+/**
+ * For each channel int64 bias, int32 multiplier of 15 bits and int32 shift to the right (TFLite's MultiplyByQuantizedMultiplier for 64-bit
+ * accumulators).
+ * @returns null where the kernels would not be exact
+ */
+export function wideConstants(
+  { weight, channels, depth }: Filters,
+  { wide, bias, multipliers }: Accumulation,
+  requantize: ChannelRequantize,
+): Uint8Array | null {
+  if (!wide || requantize !== multiplyWide) return null;
+  const out = new DataView(new ArrayBuffer(16 * channels));
+  for (let channel = 0; channel < channels; channel++) {
+    let sum = 0;
+    for (let i = 0; i < depth; i++) sum += Math.abs(weight(channel, i));
+    const own = bias[channel] as number;
+    const [multiplier, shift] = [multipliers.multiplier[channel] as number, multipliers.shift[channel] as number];
+    const right = 15 - shift;
+    if (sum * largestInput >= 2 ** 31 || Math.abs(own) + sum * largestInput >= 2 ** 47 || right < 1 || right > 46) return null;
+    out.setBigInt64(16 * channel, BigInt(own), true);
+    out.setInt32(16 * channel + 8, multiplier < 0x7fff0000 ? (multiplier + 0x8000) >> 16 : 0x7fff, true);
+    out.setInt32(16 * channel + 12, right, true);
+  }
+  return new Uint8Array(out.buffer);
+}
+
+/** Filters one after another, each padded with zeros to a multiple of 8. */
+export function paddedFilters({ weight, channels, depth }: Filters): Int8Array {
+  const padded = Math.ceil(depth / 8) * 8;
+  const out = new Int8Array(channels * padded);
+  for (let channel = 0; channel < channels; channel++) for (let i = 0; i < depth; i++) out[channel * padded + i] = weight(channel, i);
+  return out;
+}
