@@ -89,7 +89,9 @@ function outcome(model: Model, kernels: 'plain' | 'fast' | 'checked', seed: numb
 
 const rounds = Number(process.env.ATOLL_FUZZ_ROUNDS ?? 6);
 
-test(`${rounds} changes of each of ${cases.length} one-operator models`, () => {
+const timeoutMs = 60_000 + rounds * 3_000;
+
+test(`${rounds} changes of each of ${cases.length} one-operator models`, { timeout: timeoutMs }, () => {
   let refused = 0;
   let ran = 0;
   for (const [c, { name, model: bytes }] of cases.entries()) {

@@ -18,12 +18,9 @@ const largestInput = 32768;
  * accumulators).
  * @returns null where the kernels would not be exact
  */
-export function wideConstants(
-  { weight, channels, depth }: Filters,
-  { wide, bias, multipliers }: Accumulation,
-  requantize: ChannelRequantize,
-): Uint8Array | null {
-  if (!wide || requantize !== multiplyWide) return null;
+export function wideConstants({ weight, channels, depth }: Filters, accumulation: Accumulation, requantize: ChannelRequantize): Uint8Array | null {
+  const { wide, bias, multipliers, inputZero, outputZero } = accumulation;
+  if (!wide || requantize !== multiplyWide || inputZero !== 0 || outputZero !== 0) return null;
   const out = new DataView(new ArrayBuffer(16 * channels));
   for (let channel = 0; channel < channels; channel++) {
     let sum = 0;
