@@ -1,11 +1,11 @@
 // Writes the reference pages of docs/ that follow from the code's own tables. `node scripts/generate-docs.js` after a
 // build; with --check it compares instead, and fails on a difference.
-import { readFile, writeFile } from 'node:fs/promises';
+import { mkdir, readdir, readFile, writeFile } from 'node:fs/promises';
 import { buildProgram } from '../dist/cli/main.js';
 import { errorTable, exitCodes } from '../dist/errors.js';
 import { readModel, tflite } from '../dist/index.js';
 import { quantizationRules } from '../dist/quantize/rules.js';
-import { fastKernels, kernelProfiles, operatorFamilies, profileDifferences } from '../dist/simulator/index.js';
+import { fastKernels, kernelProfiles, operatorFamilies, operatorSources, profileDifferences } from '../dist/simulator/index.js';
 import { budgetOf, loadTarget, shippedTargets } from '../dist/targets/index.js';
 import { cases } from '../test/fixtures/operators/cases.js';
 
@@ -20,7 +20,10 @@ function errorsPage() {
   return `# Errors\n\n${generated}\nEvery error has a code, a message that says what and where, and a hint. With \`--json\` it is the document on stdout:\n\`{"schema": "atoll/error/1", "error": {"code", "message", "where", "hint"}}\`. Words in braces stand for values.\n\n## Exit codes\n\n${table(['exit code', 'kind'], exits)}\n\n## Codes\n\n${table(['code', 'exit', 'message', 'hint'], rows)}\n`;
 }
 
-/** The element types for which the reference runtime of a profile has computed vectors, by operator. */
+/** Operators whose first input is not the data. */
+const dataInputs = { SPLIT: 1, TRANSPOSE_CONV: 2 };
+
+/** How many vectors the reference runtime of a profile has computed, by element type of the data: `int8 (9), float32 (2)`. */
 async function evidence() {
   const { vectors } = JSON.parse(await readFile(new URL('../test/fixtures/operators/vectors.json', import.meta.url), 'utf8'));
   const found = new Map();
@@ -28,39 +31,81 @@ async function evidence() {
     const model = readModel(bytes);
     const [{ operators, tensors }] = model.subgraphs;
     // Cases that show what several operators do together are named after the one that they are for.
-    const op = operators.length === 1 ? tflite.operatorName(model, operators[0]) : name.split(' ')[0].toUpperCase();
-    const first = operators.length === 1 ? Array.from(operators[0].inputs).find((input) => input >= 0) : undefined;
-    const type = first === undefined ? 'any' : tflite.typeName(tensors[first].type);
+    const alone = operators.length === 1;
+    const op = alone ? tflite.operatorName(model, operators[0]) : name.split(' ')[0].toUpperCase();
+    const inputs = alone ? Array.from(operators[0].inputs).filter((input) => input >= 0) : [];
+    const data = inputs[dataInputs[op] ?? 0];
+    const type = data === undefined ? 'any' : tflite.typeName(tensors[data].type);
     for (const { profiles } of vectors[name]?.outputs ?? []) {
-      for (const profile of profiles) found.set(`${op} ${profile}`, new Set([...(found.get(`${op} ${profile}`) ?? []), type]));
+      for (const profile of profiles) {
+        const types = found.get(`${op} ${profile}`) ?? new Map();
+        found.set(`${op} ${profile}`, types.set(type, (types.get(type) ?? 0) + 1));
+      }
     }
   }
-  return (op, profile) => [...(found.get(`${op} ${profile}`) ?? [])].join(', ') || '-';
+  return (op, profile) => found.get(`${op} ${profile}`) ?? new Map();
 }
 
-async function operatorsPage() {
-  const proven = await evidence();
-  const rows = [...operatorFamilies.values()].map(({ name, types }) => {
-    const rule = quantizationRules.get(name);
-    const how =
-      rule === undefined
-        ? 'no'
-        : [
-            rule.weights === undefined ? null : `weights ${rule.weights.perChannel ? 'per channel' : 'per tensor'}`,
-            rule.sameScale ? 'inputs and output share a scale' : null,
-            rule.fixedOutput === undefined ? null : `output scale 1/${1 / rule.fixedOutput.scale}, zero point ${rule.fixedOutput.zeroPoint}`,
-          ]
-            .filter((part) => part !== null)
-            .join('; ') || 'yes';
-    return [name, types.join(', '), fastKernels.has(name) ? 'yes' : 'no', proven(name, 'tflm-reference'), proven(name, 'tflite-reference'), how];
+/** How `quantize` makes an operator int8. */
+function quantization(name) {
+  const rule = quantizationRules.get(name);
+  if (rule === undefined) return 'no';
+  const parts = [
+    rule.weights === undefined ? null : `weights ${rule.weights.perChannel ? 'per channel' : 'per tensor'}`,
+    rule.sameScale ? 'inputs and output share a scale' : null,
+    rule.fixedOutput === undefined ? null : `output scale 1/${1 / rule.fixedOutput.scale}, zero point ${rule.fixedOutput.zeroPoint}`,
+  ];
+  return parts.filter((part) => part !== null).join('; ') || 'yes';
+}
+
+const profiles = Object.keys(kernelProfiles);
+const listed = (types) => [...types].map(([type, count]) => `${type} (${count})`).join(', ') || '-';
+
+function operatorPage({ name, types }, proven) {
+  const differences = profileDifferences.filter(({ operators }) => operators.includes(name));
+  const only = operatorSources[name]?.every((file) => !file.startsWith('micro/'));
+  const rows = profiles.map((profile) => {
+    const own = differences.map(({ where, arithmetic }) => `${where === '' ? '' : `${where}: `}${arithmetic[profile]}`);
+    const base = own.length === 0 ? 'that of the sources' : `${own.join('; ')}; else that of the sources`;
+    // CMSIS-NN is compared on whole models, by the measurements of the differences.
+    return [`\`${profile}\``, base, profile === 'cmsis-nn' ? '-' : listed(proven(name, profile))];
   });
-  const profiles = Object.keys(kernelProfiles);
-  const differences = profileDifferences.map(({ operator, arithmetic, source }) => [operator, ...profiles.map((profile) => arithmetic[profile]), source]);
-  return `# Operators
+  const sources = [...(operatorSources[name] ?? []).map((file) => `tensorflow/lite/${file}`), ...new Set(differences.map(({ source }) => source))];
+  return `# ${name}
 
 ${generated}
-What the simulator runs, by element type of the first input; whether it has a kernel in WebAssembly SIMD (which computes the same bits as
-the plain one); for which types the profile's own runtime has computed test vectors (\`test/fixtures/operators\`); and how \`quantize\` makes
+Element types: ${types.join(', ') || 'none'}. ${fastKernels.has(name) ? 'Has kernels in WebAssembly SIMD for some of them, which compute the same bits.' : 'Plain kernel only.'}
+${only ? 'Not in TFLite Micro: for calibration and evaluation on the host.' : `\`quantize\` to int8: ${quantization(name)}.`}
+
+${table(['kernel profile', 'arithmetic', 'proven by vectors of its own runtime'], rows)}
+
+Sources:
+
+${sources.map((source) => `- ${source}`).join('\n')}
+`;
+}
+
+async function operatorPages() {
+  const proven = await evidence();
+  const families = [...operatorFamilies.values()];
+  const brief = (name, profile) => [...proven(name, profile).keys()].join(', ') || '-';
+  const rows = families.map(({ name, types }) => [
+    `[${name}](operators/${name}.md)`,
+    types.join(', '),
+    fastKernels.has(name) ? 'yes' : 'no',
+    brief(name, 'tflm-reference'),
+    brief(name, 'tflite-reference'),
+    quantization(name),
+  ]);
+  const differences = profileDifferences.map(({ operators, where, arithmetic }) => [
+    `${operators.join(', ')}${where === '' ? '' : `: ${where}`}`,
+    ...profiles.map((profile) => arithmetic[profile]),
+  ]);
+  const index = `# Operators
+
+${generated}
+What the simulator runs, by element type of the data; whether it has a kernel in WebAssembly SIMD (which computes the same bits as the
+plain one); for which types the profile's own runtime has computed test vectors (\`test/fixtures/operators\`); and how \`quantize\` makes
 the operator int8. int16 is int16x8: int8 weights, int64 or int32 bias. uint8 is the asymmetric scheme of older models.
 
 ${table(['operator', 'types', 'SIMD', 'proven by TFLite Micro', 'proven by TensorFlow', 'int8'], rows)}
@@ -69,11 +114,13 @@ ${table(['operator', 'types', 'SIMD', 'proven by TFLite Micro', 'proven by Tenso
 
 \`tflm-reference\`, the default, is TFLite Micro's reference kernels at commit 90b983c2 (August 2026), double rounding; later versions
 move some ties of SUB and LEAKY_RELU. \`tflite-reference\` is TensorFlow 2.21 with BUILTIN_REF; SUM between different scales is not claimed
-for it. \`cmsis-nn\` is TFLite Micro with CMSIS-NN. Integer results equal theirs to the last bit; floats may differ in the last bits of
-exp and the like. They differ only here:
+for it. \`tflite-optimized\` is the same on x86-64 with the builtin kernels, without XNNPACK. \`cmsis-nn\` is TFLite Micro with CMSIS-NN.
+Integer results equal theirs to the last bit; floats may differ in the last bits of exp and the like. They differ only here; the pages of
+the operators name the sources:
 
-${table(['operator', ...profiles, 'source'], differences)}
+${table(['operator', ...profiles], differences)}
 `;
+  return { 'operators.md': index, ...Object.fromEntries(families.map((family) => [`operators/${family.name}.md`, operatorPage(family, proven)])) };
 }
 
 async function targetsPage() {
@@ -108,8 +155,9 @@ function cliPage() {
   return `# Command line\n\n${generated}\nOne JSON document on stdout with \`--json\`; progress and errors on stderr. [Exit codes and errors](errors.md).\n\n${verbs.join('\n')}`;
 }
 
-const pages = { 'errors.md': errorsPage(), 'operators.md': await operatorsPage(), 'targets.md': await targetsPage(), 'cli.md': cliPage() };
+const pages = { 'errors.md': errorsPage(), ...(await operatorPages()), 'targets.md': await targetsPage(), 'cli.md': cliPage() };
 const check = process.argv.includes('--check');
+if (!check) await mkdir(new URL('../docs/operators/', import.meta.url), { recursive: true });
 for (const [name, text] of Object.entries(pages)) {
   const file = new URL(`../docs/${name}`, import.meta.url);
   if (!check) await writeFile(file, text);
@@ -117,4 +165,9 @@ for (const [name, text] of Object.entries(pages)) {
     console.error(`docs/${name} is not what the code says: run \`npm run docs\``);
     process.exitCode = 1;
   }
+}
+for (const name of await readdir(new URL('../docs/operators/', import.meta.url))) {
+  if (`operators/${name}` in pages) continue;
+  console.error(`docs/operators/${name} is of no operator: remove it`);
+  process.exitCode = 1;
 }

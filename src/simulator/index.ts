@@ -10,6 +10,7 @@ export { buildGraph } from './graph.js';
 export { bytesOf, Interpreter, type InterpreterOptions, inputsAndOutputs, type OperatorHook, type TensorInfo } from './interpreter.js';
 export { operatorFamilies } from './operators/index.js';
 export type { Operand, RuntimeKernels, Work } from './operators/operator.js';
+export { operatorSources } from './operators/sources.js';
 export { type OverflowRisk, overflowRisks } from './overflow.js';
 export { type OperatorProfile, profileOperators } from './profile.js';
 export { resolveShapes } from './resolve-shapes.js';

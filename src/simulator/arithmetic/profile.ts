@@ -106,7 +106,9 @@ export type KernelProfile = keyof typeof kernelProfiles;
 export const defaultKernelProfile: KernelProfile = 'tflm-reference';
 
 export interface ProfileDifference {
-  readonly operator: string;
+  readonly operators: readonly string[];
+  /** The element types, or what else, it is about; empty for all. */
+  readonly where: string;
   readonly arithmetic: Readonly<Record<KernelProfile, string>>;
   readonly source: string;
 }
@@ -117,51 +119,71 @@ const probes = 'measured: sums halfway between two results, test/fixtures/operat
 
 type Row = readonly [tflmReference: string, tfliteReference: string, tfliteOptimized: string, cmsisNn: string];
 
-function difference(operator: string, [tflmReference, tfliteReference, tfliteOptimized, cmsisNn]: Row, source: string): ProfileDifference {
+function difference(operators: readonly string[], where: string, row: Row, source: string): ProfileDifference {
+  const [tflmReference, tfliteReference, tfliteOptimized, cmsisNn] = row;
   const arithmetic = { 'tflm-reference': tflmReference, 'tflite-reference': tfliteReference, 'tflite-optimized': tfliteOptimized, 'cmsis-nn': cmsisNn };
-  return { operator, arithmetic, source };
+  return { operators, where, arithmetic, source };
 }
 
 /** Where the profiles' arithmetic differs; everywhere else it is one and the same. For the reference pages. */
 export const profileDifferences: readonly ProfileDifference[] = [
-  difference('CONV_2D int8, uint8', [twiceRounded, twiceRounded, upwards, twiceRounded], probes),
-  difference('DEPTHWISE_CONV_2D int8; TRANSPOSE_CONV int8', [twiceRounded, twiceRounded, `${upwards} in whole blocks of 8 channels`, twiceRounded], probes),
+  difference(['CONV_2D'], 'int8, uint8', [twiceRounded, twiceRounded, upwards, twiceRounded], probes),
+  difference(['DEPTHWISE_CONV_2D', 'TRANSPOSE_CONV'], 'int8', [twiceRounded, twiceRounded, `${upwards} in whole blocks of 8 channels`, twiceRounded], probes),
   difference(
-    'FULLY_CONNECTED int8',
+    ['FULLY_CONNECTED'],
+    'int8',
     [twiceRounded, 'sum times the quotient of the scales in double, ties away from zero', upwards, twiceRounded],
     `${probes}; all 12,000 outputs of the kws model`,
   ),
   difference(
-    'FULLY_CONNECTED int16',
+    ['FULLY_CONNECTED'],
+    'int16',
     ['rounded once, ties upwards', 'sum times the quotient of the scales in double, ties away from zero', 'as tflite-reference', 'rounded once, ties upwards'],
     probes,
   ),
-  difference('QUANTIZE between 8-bit types', [twiceRounded, twiceRounded, `${upwards} in whole blocks of 16 elements`, twiceRounded], probes),
+  difference(['QUANTIZE'], 'between 8-bit types', [twiceRounded, twiceRounded, `${upwards} in whole blocks of 16 elements`, twiceRounded], probes),
   difference(
-    'QUANTIZE from float32',
+    ['QUANTIZE'],
+    'from float32',
     ['divided by the scale', 'divided by the scale', 'multiplied by its inverse, ties to even in whole blocks of 8 elements', 'divided by the scale'],
     'measured: TensorFlow 2.21',
   ),
   difference(
-    'MEAN over height and width, int8, uint8',
+    ['MEAN'],
+    'int8, uint8, over height and width, dimensions kept',
     ['the zero point is taken from the sum', 'as tflm-reference', 'one integer stands for both zero points', 'as tflm-reference'],
     'tensorflow/lite/kernels/internal/optimized/integer_ops/mean.h; vectors of TensorFlow 2.21',
   ),
   difference(
-    'SOFTMAX int8, uint8',
+    ['SOFTMAX'],
+    'int8, uint8',
     ['fixed point', 'fixed point', 'exp from a table in float32', 'fixed point'],
     'tensorflow/lite/kernels/internal/optimized/optimized_ops.h; vectors of TensorFlow 2.21',
   ),
   difference(
-    'SUB int8, int16',
+    ['SUB'],
+    'int8, int16',
     ['ratios of scales in float32', 'ratios of scales in double', 'ratios of scales in double', 'ratios of scales in float32'],
     'TFLM sub_common.cc at 90b983c2; vectors of TensorFlow 2.21',
   ),
-  difference('ADD int32', ['no fused activation', 'fused activation', 'fused activation', 'no fused activation'], 'TFLM add.cc; vectors of TensorFlow 2.21'),
   difference(
-    'UNIDIRECTIONAL_SEQUENCE_LSTM',
+    ['ADD'],
+    'int32',
+    ['no fused activation', 'fused activation', 'fused activation', 'no fused activation'],
+    'TFLM add.cc; vectors of TensorFlow 2.21',
+  ),
+  difference(
+    ['UNIDIRECTIONAL_SEQUENCE_LSTM'],
+    '',
     ['state lasts', 'state lasts (float32 only is proven)', 'state lasts (float32 only is proven)', 'state is reset by every invocation'],
     'measured: tflite-micro 90b983c2 with CMSIS-NN 4ab83cc3 on emulated Cortex-M4',
   ),
-  difference('SOFTMAX int16, rows of one element', ['32767', '32767', '32767', '-32768'], 'measured: tflite-micro 90b983c2 with CMSIS-NN 4ab83cc3'),
+  difference(['SOFTMAX'], 'int16, rows of one element', ['32767', '32767', '32767', '-32768'], 'measured: tflite-micro 90b983c2 with CMSIS-NN 4ab83cc3'),
+  difference(
+    ['LOGISTIC', 'TANH'],
+    'int16, scales that are powers of two',
+    ['a table', 'as tflm-reference', 'fixed point of 16 bits, not reproduced', 'as tflm-reference'],
+    'measured: TensorFlow 2.21',
+  ),
+  difference(['TRANSPOSE_CONV'], 'uint8', ['-', twiceRounded, 'upwards in whole blocks of 16 elements, not reproduced', '-'], 'measured: TensorFlow 2.21'),
 ];

@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { crc32 } from 'node:zlib';
 import { describe, expect, test } from 'vitest';
-import { Interpreter, type KernelProfile, kernelProfiles, operatorFamilies, overflowRisks } from '../../../src/simulator/index.js';
+import { Interpreter, type KernelProfile, kernelProfiles, operatorFamilies, operatorSources, overflowRisks } from '../../../src/simulator/index.js';
 import { readModel, TensorType } from '../../../src/tflite/index.js';
 import { cases } from '../../fixtures/operators/cases.js';
 import { floatBytes } from '../../support/files.js';
@@ -212,4 +212,8 @@ test('an accumulator wraps in 32 bits, as the kernels do, and is flagged beforeh
   const sum = (depth * 255 * 127) | 0;
   expect(sum).toBeLessThan(0);
   expect(new Int8Array(new Interpreter(model).run(new Uint8Array(depth).fill(127)).buffer)[0]).toBe(-Math.round(-sum / 2 ** 24));
+});
+
+test('the reference pages know where the arithmetic of every operator is defined', () => {
+  expect(Object.keys(operatorSources).toSorted()).toEqual([...operatorFamilies.keys()].toSorted());
 });
