@@ -38,9 +38,9 @@ function family(name: OperatorName, compare: Compare, others: readonly ElementTy
   );
 }
 
-export const equal = family('EQUAL', (x, y) => x === y, ['bool']);
-export const notEqual = family('NOT_EQUAL', (x, y) => x !== y, ['bool']);
+export const equal = family('EQUAL', (x, y) => x === y, ['int16', 'bool']);
+export const notEqual = family('NOT_EQUAL', (x, y) => x !== y, ['int16', 'bool']);
 export const greater = family('GREATER', (x, y) => x > y, ['int16']);
-export const greaterEqual = family('GREATER_EQUAL', (x, y) => x >= y, []);
+export const greaterEqual = family('GREATER_EQUAL', (x, y) => x >= y, ['int16']);
 export const less = family('LESS', (x, y) => x < y, ['int16']);
-export const lessEqual = family('LESS_EQUAL', (x, y) => x <= y, []);
+export const lessEqual = family('LESS_EQUAL', (x, y) => x <= y, ['int16']);
