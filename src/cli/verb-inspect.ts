@@ -8,7 +8,7 @@ export const inspectVerb: Verb = {
     shapeOption(command).argument('<model>', 'a .tflite file');
   },
   run: async (_context, [file = ''], options) => {
-    const [{ inspect }, { bytesText, shapeText, table }] = await Promise.all([import('../inspect.js'), import('../report/index.js')]);
+    const [{ inspect }, { bytesText, countText, shapeText, table }] = await Promise.all([import('../inspect.js'), import('../report/index.js')]);
     const { bytes, model } = await readModelFile(file, options);
     const result = inspect(model, bytes);
     const tensorRow = (kind: string) => (tensor: (typeof result.inputs)[number]) => {
@@ -22,13 +22,13 @@ export const inspectVerb: Verb = {
       ];
     };
     const text = [
-      `${file}: ${result.scheme}, ${bytesText(result.bytes)} (${bytesText(result.parameterBytes)} of parameters), ${result.macs.toLocaleString('en-US')} MACs`,
+      `${file}: ${result.scheme}, ${bytesText(result.bytes)} (${bytesText(result.parameterBytes)} of parameters), ${countText(result.macs)} MACs`,
       result.description === '' ? '' : `description: ${result.description}`,
       '',
       table([...result.inputs.map(tensorRow('input')), ...result.outputs.map(tensorRow('output'))]),
       '',
       table(
-        result.operators.map(({ index, op, version, macs }) => [index, op, `v${version}`, macs === null ? '?' : macs.toLocaleString('en-US')]),
+        result.operators.map(({ index, op, version, macs }) => [index, op, `v${version}`, macs === null ? '?' : countText(macs)]),
         ['#', 'operator', 'version', 'MACs'],
       ),
       ...result.signatures.map(({ key, inputs, outputs }) => `signature ${key}: ${inputs.join(', ')} -> ${outputs.join(', ')}`),

@@ -2,4 +2,4 @@
 
 export { budgetBar } from './bar.js';
 export { deployReport } from './deploy.js';
-export { bytesText, metricText, millisecondsText, percentText, shapeText, table } from './text.js';
+export { bytesText, countText, metricText, millisecondsText, percentText, shapeText, table } from './text.js';

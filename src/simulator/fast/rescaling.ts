@@ -50,12 +50,16 @@ export function floatRescaling(channel: ChannelSums, limits: OutputLimits): Floa
   if (lowest * 2 ** left < int32Min || highest * 2 ** left > int32Max) return null;
   const constant = constantResult(channel, limits);
   if (constant !== null) return { factor: 0, offsets: [constant, constant], shifted: 0 };
-  const factor = multiplier.multiplier * 2 ** (multiplier.shift - 31);
+  const factor = realOf(multiplier);
   if (Math.max(-lowest, highest) * factor > 2 ** 21) return null;
-  const steps = stepsOf(channel, limits, factor);
+  const steps = stepsOf(channel, limits);
   const shifted = Math.max(lowest, Math.min(highest, Math.round(-limits.zero / factor)));
   const fits = lowest - shifted >= int32Min && highest - shifted <= int32Max;
   return (fits ? withOneOffset(factor, shifted, steps) : null) ?? withTwoOffsets(factor, steps);
+}
+
+function realOf({ multiplier, shift }: QuantizedMultiplier): number {
+  return multiplier * 2 ** (shift - 31);
 }
 
 /** What every input gives, or null: dead channels have tiny scales. */
@@ -65,20 +69,41 @@ export function constantResult({ lowest, highest, requantize }: ChannelSums, { z
   return first === last ? first : null;
 }
 
-function stepsOf({ lowest, highest, requantize }: ChannelSums, { zero, low, high }: OutputLimits, factor: number): Steps {
-  const resultOf = (sum: number): number => requantize(sum) + zero;
-  const first = Math.max(low, resultOf(lowest)) + 1;
-  const last = Math.min(high, resultOf(highest));
+export function stepsOf(channel: ChannelSums, { zero, low, high }: OutputLimits): Steps {
+  const { lowest, highest, requantize, roundsTwice, multiplier } = channel;
+  const first = Math.max(low, requantize(lowest) + zero) + 1;
+  const last = Math.min(high, requantize(highest) + zero);
   const sums = new Int32Array(last - first + 1);
-  for (let i = 0; i < sums.length; i++) {
-    let sum = Math.max(lowest + 1, Math.min(highest, Math.ceil((first + i - zero - 0.5) / factor)));
-    if (resultOf(sum) < first + i) {
-      do sum++;
-      while (resultOf(sum) < first + i);
-    } else while (resultOf(sum - 1) >= first + i) sum--;
-    sums[i] = sum;
-  }
+  const firstSum = roundsTwice && multiplier.shift >= -20 ? firstSums(multiplier) : searchedSums(channel);
+  for (let i = 0; i < sums.length; i++) sums[i] = firstSum(first + i - zero);
   return { first, sums };
+}
+
+/**
+ * The first sum for which two roundings give at least a result: the second one, ties away from zero, wants a product of so much, and the
+ * first one, ties upwards, a sum of so much. All of it is exact in double for shifts down to -20.
+ */
+function firstSums({ multiplier, shift }: QuantizedMultiplier): (result: number) => number {
+  const unit = 2 ** -shift;
+  const [half, below] = shift === 0 ? [0, 0] : [unit / 2, 1];
+  return (result) => {
+    const rounded = result * unit - half;
+    const product = (rounded < 0 ? rounded + below : rounded) * 0x80000000 - 0x40000000;
+    const sum = Math.ceil(product / multiplier);
+    return (sum - 1) * multiplier >= product ? sum - 1 : sum * multiplier < product ? sum + 1 : sum;
+  };
+}
+
+function searchedSums({ lowest, highest, requantize, multiplier }: ChannelSums): (result: number) => number {
+  const factor = realOf(multiplier);
+  return (result) => {
+    let sum = Math.max(lowest + 1, Math.min(highest, Math.ceil((result - 0.5) / factor)));
+    if (requantize(sum) < result) {
+      do sum++;
+      while (requantize(sum) < result);
+    } else while (requantize(sum - 1) >= result) sum--;
+    return sum;
+  };
 }
 
 /** Steps in the last place of the factor to try: nearest first, as the scale is what the model says. */
@@ -86,14 +111,20 @@ const factorSteps = Array.from({ length: 33 }, (_, i) => (i % 2 === 0 ? -i : i +
 /** Where to try within the interval of offsets that would do if float32 did not round. */
 const fractions = [0.5, 0.3, 0.7, 0.1, 0.9, 0.4, 0.6, 0.2, 0.8];
 
-function* factorsNear(real: number): Generator<number> {
-  const bits = new Int32Array(Float32Array.of(real).buffer)[0] as number;
-  for (const step of factorSteps) yield new Float32Array(Int32Array.of(bits + step).buffer)[0] as number;
+const bitsOf = new Int32Array(1);
+const floatOf = new Float32Array(bitsOf.buffer);
+
+/** The float32 some steps of the last place beside a number. */
+function beside(real: number, step: number): number {
+  floatOf[0] = real;
+  bitsOf[0] = (bitsOf[0] as number) + step;
+  return floatOf[0] as number;
 }
 
 function withOneOffset(real: number, shifted: number, steps: Steps): FloatRescaling | null {
   const { length } = steps.sums;
-  for (const factor of factorsNear(real)) {
+  for (const step of factorSteps) {
+    const factor = beside(real, step);
     const offset = offsetFor(factor, shifted, steps, 0, length, 0, length);
     if (offset !== null) return { factor, offsets: [offset, offset], shifted };
   }
@@ -105,7 +136,8 @@ function withTwoOffsets(real: number, steps: Steps): FloatRescaling | null {
   const atLeastZero = sums.findIndex((sum) => sum >= 0);
   const aboveZero = sums.findIndex((sum) => sum > 0);
   const [negative, notPositive] = [atLeastZero, aboveZero].map((found) => (found < 0 ? sums.length : found)) as [number, number];
-  for (const factor of factorsNear(real)) {
+  for (const step of factorSteps) {
+    const factor = beside(real, step);
     const first = offsetFor(factor, 0, steps, negative, sums.length, notPositive, sums.length);
     const second = first === null ? null : offsetFor(factor, 0, steps, 0, negative, 0, notPositive);
     // From the last negative sum to the first that is not, the staircase goes up, too.

@@ -3,7 +3,7 @@
 
 import { expect, test } from 'vitest';
 import { multiplyDoubleRounding, multiplySingleRounding, quantizeMultiplier } from '../../../src/simulator/arithmetic/fixed-point.js';
-import { type ChannelSums, type FloatRescaling, floatRescaling, type OutputLimits } from '../../../src/simulator/fast/rescaling.js';
+import { type ChannelSums, type FloatRescaling, floatRescaling, type OutputLimits, stepsOf } from '../../../src/simulator/fast/rescaling.js';
 import { drawFrom } from '../../support/random-operators.js';
 
 function channelOf(scale: number): ChannelSums {
@@ -54,4 +54,15 @@ test('sums that leave 32 bits are refused', () => {
 
 test('a channel that gives the same for every input is an addend', () => {
   expect(floatRescaling(channelOf(1e-9), { zero: 7, low: -128, high: 127 })).toEqual({ factor: 0, offsets: [7, 7], shifted: 0 });
+});
+
+test('where two roundings step up is known without a search', () => {
+  const limits = { zero: 0, low: -128, high: 127 };
+  for (let seed = 1; seed <= 300; seed++) {
+    const draw = drawFrom(seed * 7919);
+    const multiplier = { multiplier: draw(2 ** 30, 2 ** 31 - 1), shift: -draw(0, 16) };
+    const requantize = (sum: number): number => multiplyDoubleRounding(sum, multiplier.multiplier, multiplier.shift);
+    const channel = { lowest: -(2 ** 25), highest: 2 ** 25, multiplier, requantize };
+    expect(stepsOf({ ...channel, roundsTwice: true }, limits)).toEqual(stepsOf({ ...channel, roundsTwice: false }, limits));
+  }
 });
