@@ -74,14 +74,17 @@ export function stepsOf(channel: ChannelSums, { zero, low, high }: OutputLimits)
   const first = Math.max(low, requantize(lowest) + zero) + 1;
   const last = Math.min(high, requantize(highest) + zero);
   const sums = new Int32Array(last - first + 1);
-  const firstSum = roundsTwice && multiplier.shift >= -20 ? firstSums(multiplier) : searchedSums(channel);
+  const firstSum = roundsTwice && multiplier.shift <= 0 && multiplier.shift >= lowestExactShift ? firstSums(multiplier) : searchedSums(channel);
   for (let i = 0; i < sums.length; i++) sums[i] = firstSum(first + i - zero);
   return { first, sums };
 }
 
+/** 2^8 results, 2^13 parts of each, 31 bits of a multiplier. */
+const lowestExactShift = -13;
+
 /**
  * The first sum for which two roundings give at least a result: the second one, ties away from zero, wants a product of so much, and the
- * first one, ties upwards, a sum of so much. All of it is exact in double for shifts down to -20.
+ * first one, ties upwards, a sum of so much. Products stay below 2^53 for the shifts to the right that are taken.
  */
 function firstSums({ multiplier, shift }: QuantizedMultiplier): (result: number) => number {
   const unit = 2 ** -shift;
