@@ -4,14 +4,13 @@
 // pair of taps and each block 8 x 2 weights as int16.
 
 import { touch } from './bounds';
-import { channelConstants, rescale8, toInt8 } from './requantize';
+import { blockHeader as header, neighboursOfStride1, neighboursOfStride2, pairHigh, pairLow } from './neighbours-int8';
+import { rescale8, toInt8 } from './requantize';
 import { tapAddresses, tapOffsets } from './taps';
 import { insideBegin, insideEnd, Window } from './window';
 
-const header: usize = 32 + channelConstants;
-
 /**
- * @param neighbourWeights for 3x3 filters of horizontal stride 1 or 2 without dilation the weights of `pairsOf3x3`, else 0
+ * @param neighbourWeights for 3x3 filters of horizontal stride 1 or 2 without dilation those of neighbours-int8.ts, else 0
  * @param scratch twice 4 bytes per tap and one more if their number is odd, then `inputChannels` bytes that stand for the outside
  */
 export function depthwiseInt8(
@@ -46,9 +45,9 @@ export function depthwiseInt8(
           const twice = neighbours ? (end - x) & ~1 : 0;
           const line = window.inputWidth * channels;
           if (twice > 0 && window.strideW == 1) {
-            pairsOf3x3(twice / 2, first, line, headers, neighbourWeights, channels, output, low, high);
+            neighboursOfStride1(twice / 2, first, line, headers, neighbourWeights, channels, output, low, high);
           } else if (twice > 0) {
-            pairsOf3x3Stride2(twice / 2, first, line, headers, neighbourWeights, channels, output, low, high);
+            neighboursOfStride2(twice / 2, first, line, headers, neighbourWeights, channels, output, low, high);
           }
           const alone = end - x - twice;
           positions(alone, first + twice * step, step, offsets, pairs, headers, weights, channels, output + twice * channels, low, high);
@@ -63,30 +62,6 @@ export function depthwiseInt8(
       }
     }
   }
-}
-
-// @ts-ignore: decorator
-@inline
-function interleaveLow(a: v128, b: v128): v128 {
-  return v128.shuffle<i16>(a, b, 0, 8, 1, 9, 2, 10, 3, 11);
-}
-
-// @ts-ignore: decorator
-@inline
-function interleaveHigh(a: v128, b: v128): v128 {
-  return v128.shuffle<i16>(a, b, 4, 12, 5, 13, 6, 14, 7, 15);
-}
-
-// @ts-ignore: decorator
-@inline
-function pairLow(a: v128, b: v128, weights: v128): v128 {
-  return i32x4.dot_i16x8_s(interleaveLow(a, b), weights);
-}
-
-// @ts-ignore: decorator
-@inline
-function pairHigh(a: v128, b: v128, weights: v128): v128 {
-  return i32x4.dot_i16x8_s(interleaveHigh(a, b), weights);
 }
 
 /** `count` positions whose taps lie at `base` plus the table's entries; `base` then moves on by `step`. */
@@ -161,173 +136,5 @@ function positions(
     }
     base += step;
     output += channels;
-  }
-}
-
-/**
- * `count` pairs of horizontal neighbours under 3x3 filters. Of four columns the upper two rows are interleaved one below the other, the third
- * row two by two; both positions use them. Weights for each block of 8 channels, int16 pairs: columns 0, 1, 2 of the upper rows; then of
- * the third row (0, 1) and (2, -) for the first position, (-, 0) and (1, 2) for the second.
- */
-function pairsOf3x3(
-  count: i32, base: usize, line: i32, headers: usize, weights: usize, channels: i32, output: usize,
-  lowest: i32, highest: i32,
-): void {
-  const low = i8x16.splat(<i8>lowest);
-  const high = i8x16.splat(<i8>highest);
-  for (; count > 0; count--) {
-    let constants = headers;
-    let w = weights;
-    for (let channel = 0; channel < channels; channel += 8) {
-      const own = <usize>min(channel, channels - 8);
-      touch(constants, header);
-      touch(w, 224);
-      let at = base + own;
-      let below = at + line;
-      touch(at, 8);
-      touch(below, 8);
-      let a = v128.load8x8_s(at), b = v128.load8x8_s(below);
-      let first0 = i32x4.add(v128.load(constants), pairLow(a, b, v128.load(w)));
-      let first1 = i32x4.add(v128.load(constants, 16), pairHigh(a, b, v128.load(w, 16)));
-      at += channels;
-      below += channels;
-      touch(at, 8);
-      touch(below, 8);
-      a = v128.load8x8_s(at), b = v128.load8x8_s(below);
-      let lower = interleaveLow(a, b), upper = interleaveHigh(a, b);
-      first0 = i32x4.add(first0, i32x4.dot_i16x8_s(lower, v128.load(w, 32)));
-      first1 = i32x4.add(first1, i32x4.dot_i16x8_s(upper, v128.load(w, 48)));
-      let second0 = i32x4.add(v128.load(constants), i32x4.dot_i16x8_s(lower, v128.load(w)));
-      let second1 = i32x4.add(v128.load(constants, 16), i32x4.dot_i16x8_s(upper, v128.load(w, 16)));
-      at += channels;
-      below += channels;
-      touch(at, 8);
-      touch(below, 8);
-      a = v128.load8x8_s(at), b = v128.load8x8_s(below);
-      lower = interleaveLow(a, b), upper = interleaveHigh(a, b);
-      first0 = i32x4.add(first0, i32x4.dot_i16x8_s(lower, v128.load(w, 64)));
-      first1 = i32x4.add(first1, i32x4.dot_i16x8_s(upper, v128.load(w, 80)));
-      second0 = i32x4.add(second0, i32x4.dot_i16x8_s(lower, v128.load(w, 32)));
-      second1 = i32x4.add(second1, i32x4.dot_i16x8_s(upper, v128.load(w, 48)));
-      at += channels;
-      below += channels;
-      touch(at, 8);
-      touch(below, 8);
-      a = v128.load8x8_s(at), b = v128.load8x8_s(below);
-      second0 = i32x4.add(second0, pairLow(a, b, v128.load(w, 64)));
-      second1 = i32x4.add(second1, pairHigh(a, b, v128.load(w, 80)));
-      let third = base + own + 2 * line;
-      touch(third, 8);
-      touch(third + channels, 8);
-      a = v128.load8x8_s(third), b = v128.load8x8_s(third + channels);
-      lower = interleaveLow(a, b), upper = interleaveHigh(a, b);
-      first0 = i32x4.add(first0, i32x4.dot_i16x8_s(lower, v128.load(w, 96)));
-      first1 = i32x4.add(first1, i32x4.dot_i16x8_s(upper, v128.load(w, 112)));
-      second0 = i32x4.add(second0, i32x4.dot_i16x8_s(lower, v128.load(w, 160)));
-      second1 = i32x4.add(second1, i32x4.dot_i16x8_s(upper, v128.load(w, 176)));
-      third += 2 * channels;
-      touch(third, 8);
-      touch(third + channels, 8);
-      a = v128.load8x8_s(third), b = v128.load8x8_s(third + channels);
-      lower = interleaveLow(a, b), upper = interleaveHigh(a, b);
-      first0 = i32x4.add(first0, i32x4.dot_i16x8_s(lower, v128.load(w, 128)));
-      first1 = i32x4.add(first1, i32x4.dot_i16x8_s(upper, v128.load(w, 144)));
-      second0 = i32x4.add(second0, i32x4.dot_i16x8_s(lower, v128.load(w, 192)));
-      second1 = i32x4.add(second1, i32x4.dot_i16x8_s(upper, v128.load(w, 208)));
-      const y = toInt8(rescale8(first0, first1, constants + 32), rescale8(second0, second1, constants + 32), low, high);
-      touch(output + own, 8);
-      touch(output + own + channels, 8);
-      v128.store64_lane(output + own, y, 0);
-      v128.store64_lane(output + own + channels, y, 1);
-      constants += header;
-      w += 224;
-    }
-    base += 2 * channels;
-    output += 2 * channels;
-  }
-}
-
-/** The same for a horizontal stride of 2: of five columns the two positions share one. */
-function pairsOf3x3Stride2(
-  count: i32, base: usize, line: i32, headers: usize, weights: usize, channels: i32, output: usize,
-  lowest: i32, highest: i32,
-): void {
-  const low = i8x16.splat(<i8>lowest);
-  const high = i8x16.splat(<i8>highest);
-  for (; count > 0; count--) {
-    let constants = headers;
-    let w = weights;
-    for (let channel = 0; channel < channels; channel += 8) {
-      const own = <usize>min(channel, channels - 8);
-      touch(constants, header);
-      touch(w, 224);
-      let at = base + own;
-      let below = at + line;
-      touch(at, 8);
-      touch(below, 8);
-      let a = v128.load8x8_s(at), b = v128.load8x8_s(below);
-      let first0 = i32x4.add(v128.load(constants), pairLow(a, b, v128.load(w)));
-      let first1 = i32x4.add(v128.load(constants, 16), pairHigh(a, b, v128.load(w, 16)));
-      at += channels;
-      below += channels;
-      touch(at, 8);
-      touch(below, 8);
-      a = v128.load8x8_s(at), b = v128.load8x8_s(below);
-      first0 = i32x4.add(first0, pairLow(a, b, v128.load(w, 32)));
-      first1 = i32x4.add(first1, pairHigh(a, b, v128.load(w, 48)));
-      at += channels;
-      below += channels;
-      touch(at, 8);
-      touch(below, 8);
-      a = v128.load8x8_s(at), b = v128.load8x8_s(below);
-      let lower = interleaveLow(a, b), upper = interleaveHigh(a, b);
-      first0 = i32x4.add(first0, i32x4.dot_i16x8_s(lower, v128.load(w, 64)));
-      first1 = i32x4.add(first1, i32x4.dot_i16x8_s(upper, v128.load(w, 80)));
-      let second0 = i32x4.add(v128.load(constants), i32x4.dot_i16x8_s(lower, v128.load(w)));
-      let second1 = i32x4.add(v128.load(constants, 16), i32x4.dot_i16x8_s(upper, v128.load(w, 16)));
-      at += channels;
-      below += channels;
-      touch(at, 8);
-      touch(below, 8);
-      a = v128.load8x8_s(at), b = v128.load8x8_s(below);
-      second0 = i32x4.add(second0, pairLow(a, b, v128.load(w, 32)));
-      second1 = i32x4.add(second1, pairHigh(a, b, v128.load(w, 48)));
-      at += channels;
-      below += channels;
-      touch(at, 8);
-      touch(below, 8);
-      a = v128.load8x8_s(at), b = v128.load8x8_s(below);
-      second0 = i32x4.add(second0, pairLow(a, b, v128.load(w, 64)));
-      second1 = i32x4.add(second1, pairHigh(a, b, v128.load(w, 80)));
-      let third = base + own + 2 * line;
-      touch(third, 8);
-      touch(third + channels, 8);
-      a = v128.load8x8_s(third), b = v128.load8x8_s(third + channels);
-      first0 = i32x4.add(first0, pairLow(a, b, v128.load(w, 96)));
-      first1 = i32x4.add(first1, pairHigh(a, b, v128.load(w, 112)));
-      third += 2 * channels;
-      touch(third, 8);
-      touch(third + channels, 8);
-      a = v128.load8x8_s(third), b = v128.load8x8_s(third + channels);
-      lower = interleaveLow(a, b), upper = interleaveHigh(a, b);
-      first0 = i32x4.add(first0, i32x4.dot_i16x8_s(lower, v128.load(w, 128)));
-      first1 = i32x4.add(first1, i32x4.dot_i16x8_s(upper, v128.load(w, 144)));
-      second0 = i32x4.add(second0, i32x4.dot_i16x8_s(lower, v128.load(w, 96)));
-      second1 = i32x4.add(second1, i32x4.dot_i16x8_s(upper, v128.load(w, 112)));
-      third += 2 * channels;
-      touch(third, 8);
-      a = v128.load8x8_s(third);
-      second0 = i32x4.add(second0, pairLow(a, a, v128.load(w, 128)));
-      second1 = i32x4.add(second1, pairHigh(a, a, v128.load(w, 144)));
-      const y = toInt8(rescale8(first0, first1, constants + 32), rescale8(second0, second1, constants + 32), low, high);
-      touch(output + own, 8);
-      touch(output + own + channels, 8);
-      v128.store64_lane(output + own, y, 0);
-      v128.store64_lane(output + own + channels, y, 1);
-      constants += header;
-      w += 224;
-    }
-    base += 4 * channels;
-    output += 2 * channels;
   }
 }

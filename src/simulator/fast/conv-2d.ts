@@ -58,13 +58,12 @@ function int8Step(context: OperatorContext, memory: LinearMemory, conv: Conv, gr
   const placed = panels.map((packed) => memory.place(packed as Uint8Array));
   memory.needScratch(16 + (64 + 32) * Math.ceil(depth / 8));
   const groupChannels = window.inputChannels / conv.groups;
+  const calls = groups.map(({ firstInput, firstOutput }, g) => ({
+    operands: [geometry, input, output, placed[g] as number],
+    counts: [depth, firstInput, groupChannels, channels, firstOutput, perGroup, inputZero, low, high],
+  }));
   return (kernels, scratch) => {
-    groups.forEach(({ firstInput, firstOutput }, g) => {
-      kernels.convInt8(
-        ...[geometry, input, output, placed[g] as number, scratch, depth],
-        ...[firstInput, groupChannels, channels, firstOutput, perGroup, inputZero, low, high],
-      );
-    });
+    for (const { operands, counts } of calls) kernels.convInt8(...operands, scratch, ...counts);
   };
 }
 
@@ -81,13 +80,12 @@ function int16Step(context: OperatorContext, memory: LinearMemory, conv: Conv, g
   memory.needScratch(16 + 2 * padded);
   const [perGroup, groupChannels] = [channels / conv.groups, window.inputChannels / conv.groups];
   const { low, high } = accumulation;
+  const calls = groups.map(({ firstInput, firstOutput }) => ({
+    operands: [geometry, input, output, weightsAt + firstOutput * padded, constantsAt + 16 * firstOutput],
+    counts: [depth, firstInput, groupChannels, channels, firstOutput, perGroup, low, high],
+  }));
   return (kernels, scratch) => {
-    for (const { firstInput, firstOutput } of groups) {
-      kernels.convInt16(
-        ...[geometry, input, output, weightsAt + firstOutput * padded, constantsAt + 16 * firstOutput, scratch],
-        ...[depth, firstInput, groupChannels, channels, firstOutput, perGroup, low, high],
-      );
-    }
+    for (const { operands, counts } of calls) kernels.convInt16(...operands, scratch, ...counts);
   };
 }
 

@@ -16,9 +16,10 @@ export const fastMean: FastKernel = (context, memory) => {
   const finish = quantizedMeanOf(context);
   const sumsAt = memory.reserve(4 * batches * channels);
   const [from] = addresses as [number];
+  let sums: Int32Array | null = null;
   return (kernels) => {
     kernels.channelSumsInt8(from, batches, height * width, channels, sumsAt);
-    const sums = new Int32Array(memory.buffer, sumsAt, batches * channels);
+    sums ??= new Int32Array(memory.buffer, sumsAt, batches * channels);
     const to = output.data as Int8Array;
     for (let i = 0; i < to.length; i++) to[i] = finish(sums[i] as number, i);
   };
