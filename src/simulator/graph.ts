@@ -132,9 +132,8 @@ class Binding {
     };
     const shapes = family === undefined ? null : this.shapesBy(family, context);
     const reshaped = context.inputs.some((input) => input !== null && !sameShape(input.shape, this.tensor(input.index).shape));
-    const dependsOn = family?.dependsOn ?? 'values';
-    const known = dependsOn === 'shapes' || (dependsOn === 'values' && context.inputs.length > 0 && context.inputs.every((input) => input?.constant ?? true));
-    const folded = known && family !== undefined ? new Folded(family) : null;
+    const known = family !== undefined && this.isKnown(family, context);
+    const folded = known ? new Folded(family) : null;
     for (const [i, output] of outputs.entries()) {
       const shape = this.outputShape(context, output, shapes?.[i], reshaped);
       this.operands[output] = this.bind(output, shape, folded === null ? undefined : { kind: 'known', elements: () => folded.elements(i) });
@@ -142,6 +141,12 @@ class Binding {
     const bound = { ...context, outputs: outputs.map((output) => this.operand(output)) };
     if (folded !== null) folded.context = bound;
     return bound;
+  }
+
+  /** Whether the outputs can be computed before the model runs. */
+  private isKnown({ dependsOn }: OperatorFamily, { inputs, outputs }: OperatorContext): boolean {
+    if (outputs.some(({ variable }) => variable)) return false;
+    return dependsOn === 'shapes' || (dependsOn === undefined && inputs.length > 0 && inputs.every((input) => input?.constant ?? true));
   }
 
   private shapesBy(family: OperatorFamily, context: OperatorContext): readonly (readonly number[])[] | null {

@@ -44,7 +44,7 @@ function gatheringOf(context: OperatorContext): Gathering {
   const options = optionsOf(context, 'GatherOptions');
   const axis = resolveAxis(context, options.axis, input.shape.length);
   const batchDims = options.batchDims < 0 ? options.batchDims + indices.shape.length : options.batchDims;
-  if (batchDims > axis || batchDims > indices.shape.length) throw invalid(context, `${batchDims} batch dimensions before axis ${axis}`);
+  if (batchDims < 0 || batchDims > axis || batchDims > indices.shape.length) throw invalid(context, `${batchDims} batch dimensions before axis ${axis}`);
   return { axis, batchDims };
 }
 

@@ -154,6 +154,7 @@ export const resizeNearestNeighbor = family(
     requireRank(context, input, 4);
     const [n, h, w, c] = input.shape as [number, number, number, number];
     const [height = 0, width = 0] = constantIntegers(context, inputOf(context, 1));
+    if (h < 1 || w < 1) throw invalid(context, 'an empty input');
     const along = (at: number, from: number, to: number): number => nearest(at, from, to, alignCorners, halfPixelCenters);
     return {
       shape: [n, height, width, c],
