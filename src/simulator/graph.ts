@@ -3,7 +3,18 @@
 
 import { AtollError, fail } from '../errors.js';
 import { LinearMemory } from '../kernels/index.js';
-import { bytesOfElements, type Model, type Operator, type OperatorName, operatorName, staticShape, type Tensor, tensorLabel } from '../tflite/index.js';
+import {
+  bytesOfElements,
+  elementCount,
+  elementTypeOf,
+  type Model,
+  type Operator,
+  type OperatorName,
+  operatorName,
+  staticShape,
+  type Tensor,
+  tensorLabel,
+} from '../tflite/index.js';
 import { greedyPlan } from './arena/greedy.js';
 import { tensorRequests } from './arena/lifetimes.js';
 import type { Arithmetic } from './arithmetic/profile.js';
@@ -36,6 +47,11 @@ export interface GraphState extends SharedState {
 
 /** Beyond this the host does not try; devices have far less. */
 const maxTensorBytes = 2 ** 29;
+
+/** Of a tensor without elements, as if its sizes of 0 were 1. */
+const maxEmptyBytes = 2 ** 20;
+
+const highestRank = 16;
 
 /** Shapes that inputs of the subgraph that is run have instead of those in the file, by tensor index. */
 export type InputShapes = ReadonlyMap<number, readonly number[]>;
@@ -81,6 +97,10 @@ class Binding {
   private readonly subgraph;
   private readonly operands: (Operand | undefined)[] = [];
   private readonly addresses = new Map<number, number>();
+  /** What computes a tensor that is known before the model runs. */
+  private readonly folded = new Map<number, Folded>();
+  /** Tensors that follow from a shape that is not the file's. */
+  private readonly stale = new Set<number>();
 
   constructor(
     private readonly model: Model,
@@ -125,21 +145,30 @@ class Binding {
       place: `operator ${index} ${name}${this.at === 0 ? '' : ` of subgraph ${this.at}`}`,
       name,
       inputs: Array.from(operator.inputs ?? [], (input) => (input < 0 ? null : this.operand(input))),
-      outputs: outputs.map((output) => this.bind(output, Array.from(this.tensor(output).shape ?? []))),
+      outputs: outputs.map((output) => this.bindUnchecked(output, Array.from(this.tensor(output).shape ?? []))),
       options: operator.builtinOptions,
       arithmetic: this.arithmetic,
       shared: this.shared,
     };
     const shapes = family === undefined ? null : this.shapesBy(family, context);
-    const reshaped = context.inputs.some((input) => input !== null && !sameShape(input.shape, this.tensor(input.index).shape));
+    const reshaped = context.inputs.some((input) => input !== null && this.isStale(input));
     const known = family !== undefined && this.isKnown(family, context);
-    const folded = known ? new Folded(family) : null;
+    const folded = known
+      ? new Folded(
+          family,
+          context.inputs.flatMap((input) => (input === null ? [] : (this.folded.get(input.index) ?? []))),
+        )
+      : null;
     for (const [i, output] of outputs.entries()) {
-      const shape = this.outputShape(context, output, shapes?.[i], reshaped);
+      const shape = this.outputShape(context, output, shapes?.[i], reshaped, family?.takesStoredShape ?? false);
+      if (reshaped) this.stale.add(output);
       this.operands[output] = this.bind(output, shape, folded === null ? undefined : { kind: 'known', elements: () => folded.elements(i) });
     }
     const bound = { ...context, outputs: outputs.map((output) => this.operand(output)) };
-    if (folded !== null) folded.context = bound;
+    if (folded !== null) {
+      folded.context = bound;
+      for (const output of outputs) this.folded.set(output, folded);
+    }
     return bound;
   }
 
@@ -147,6 +176,10 @@ class Binding {
   private isKnown({ dependsOn }: OperatorFamily, { inputs, outputs }: OperatorContext): boolean {
     if (outputs.some(({ variable }) => variable)) return false;
     return dependsOn === 'shapes' || (dependsOn === undefined && inputs.length > 0 && inputs.every((input) => input?.constant ?? true));
+  }
+
+  private isStale({ index, shape }: Operand): boolean {
+    return this.stale.has(index) || !sameShape(shape, this.tensor(index).shape);
   }
 
   private shapesBy(family: OperatorFamily, context: OperatorContext): readonly (readonly number[])[] | null {
@@ -161,7 +194,13 @@ class Binding {
   }
 
   /** What the file holds is a guess where a dimension is free, and stale where an input has another shape than there. */
-  private outputShape(context: OperatorContext, index: number, shape: readonly number[] | undefined, reshaped: boolean): readonly number[] {
+  private outputShape(
+    context: OperatorContext,
+    index: number,
+    shape: readonly number[] | undefined,
+    reshaped: boolean,
+    takesStored: boolean,
+  ): readonly number[] {
     const tensor = this.tensor(index);
     const free = [...(tensor.shape ?? []), ...(tensor.shapeSignature ?? [])].some((size) => size < 0);
     if (shape === undefined) {
@@ -171,6 +210,7 @@ class Binding {
       });
     }
     if (!free && !reshaped && !sameShape(shape, tensor.shape)) {
+      if (takesStored && elementCount(shape) === elementCount(tensor.shape ?? [])) return this.stored(index);
       const reason = `tensor ${tensorLabel(index, tensor)} has shape [${Array.from(tensor.shape ?? []).join(', ')}], not [${shape.join(', ')}]`;
       throw fail('OPERATOR_INVALID', { operator: context.place, reason });
     }
@@ -178,16 +218,30 @@ class Binding {
   }
 
   private bind(index: number, shape: readonly number[], storage?: Storage): Operand {
-    const operand = bindTensor(
+    this.requireShape(index, shape);
+    return this.bindUnchecked(index, shape, storage);
+  }
+
+  private bindUnchecked(index: number, shape: readonly number[], storage?: Storage): Operand {
+    return bindTensor(
       this.model,
       this.tensor(index),
       index,
       shape,
       storage ?? { kind: 'computed', address: () => this.addresses.get(index) as number, buffer: () => this.memory.buffer },
     );
-    const bytes = bytesOfElements(operand.type, operand.count);
-    if (bytes > maxTensorBytes) throw fail('TENSOR_TOO_LARGE', { bytes, limit: maxTensorBytes });
-    return operand;
+  }
+
+  /** Before anything is made of a shape: whole numbers from 0 on, and no more than the host will hold or walk. */
+  private requireShape(index: number, shape: readonly number[]): void {
+    const tensor = this.tensor(index);
+    if (shape.length > highestRank || shape.some((size) => !Number.isInteger(size) || size < 0)) {
+      throw fail('TFLITE_INVALID', { reason: `a shape of [${shape.slice(0, highestRank + 1).join(', ')}]`, where: `tensor ${tensorLabel(index, tensor)}` });
+    }
+    const type = elementTypeOf(tensor);
+    const bytes = type === null ? 0 : bytesOfElements(type, elementCount(shape.map((size) => Math.max(1, size))));
+    const limit = shape.includes(0) ? maxEmptyBytes : maxTensorBytes;
+    if (bytes > limit) throw fail('TENSOR_TOO_LARGE', { bytes, limit });
   }
 
   private operand(index: number): Operand {
@@ -214,15 +268,28 @@ class Folded {
   context: OperatorContext | null = null;
   private arrays: readonly ElementArray[] | null = null;
 
-  constructor(private readonly family: OperatorFamily) {}
+  /** @param before the folded operators whose outputs it reads */
+  constructor(
+    private readonly family: OperatorFamily,
+    private readonly before: readonly Folded[],
+  ) {}
 
   elements(output: number): ElementArray {
-    if (this.context === null) throw fail('INTERNAL', { reason: 'values are asked for before the operator is bound' });
-    if (this.arrays === null) {
-      // The kernel itself asks for the arrays that it fills.
-      this.arrays = this.context.outputs.map(elementsOf);
-      this.family.prepare(this.context)();
+    // One after another rather than one from within the other, of which there may be thousands.
+    const waiting: Folded[] = [this];
+    for (let next = waiting.at(-1); next !== undefined; next = waiting.at(-1)) {
+      const missing = next.arrays === null ? next.before.filter(({ arrays }) => arrays === null) : [];
+      if (missing.length > 0) waiting.push(...missing);
+      else waiting.pop()?.compute();
     }
-    return this.arrays[output] as ElementArray;
+    return (this.arrays ?? [])[output] as ElementArray;
+  }
+
+  private compute(): void {
+    if (this.arrays !== null) return;
+    if (this.context === null) throw fail('INTERNAL', { reason: 'values are asked for before the operator is bound' });
+    // The kernel itself asks for the arrays that it fills.
+    this.arrays = this.context.outputs.map(elementsOf);
+    this.family.prepare(this.context)();
   }
 }

@@ -81,7 +81,7 @@ export class Interpreter {
   /** Gives every variable its initial value: 0, the zero point for int8 (TFLM ResetVariableTensors). */
   reset(): void {
     for (const { operands } of this.graph.subgraphs.values()) {
-      for (const operand of operands) if (operand.variable) (operand.data as Int8Array).fill(operand.type === 'int8' ? (operand.zeroPoint[0] ?? 0) : 0);
+      for (const operand of operands) if (operand.variable) bytesOf(operand).fill(operand.type === 'int8' ? (operand.zeroPoint[0] ?? 0) : 0);
     }
     this.graph.shared.resources.reset();
     this.graph.shared.done.clear();

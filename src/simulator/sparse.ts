@@ -25,6 +25,14 @@ export function denseBytes(stored: Uint8Array, elementBytes: number, shape: read
   }
   if (blockMap.some((dimension) => dimension < 0 || dimension >= rank)) throw invalid(`has blocks of the dimensions [${blockMap.join(', ')}] of ${rank}`);
   const blockSizes = blockMap.map((_, block) => levels[order.indexOf(rank + block)]?.denseSize ?? 0);
+  for (const [level, dimension] of order.entries()) {
+    const { format, denseSize } = levels[level] as Dimension;
+    if (dimension >= rank && (format === sparseCsr || denseSize < 1)) throw invalid(`has a block of ${denseSize}`);
+    const block = blockMap.reduce((size, of, b) => (of === dimension ? size * (blockSizes[b] as number) : size), 1);
+    if (dimension < rank && format !== sparseCsr && denseSize * block !== shape[dimension]) {
+      throw invalid(`has ${denseSize} blocks of ${block} along dimension ${dimension} of [${shape.join(', ')}]`);
+    }
+  }
   const dense = new Uint8Array(elementCount(shape) * elementBytes);
   const position = new Array<number>(order.length).fill(0);
   let from = 0;

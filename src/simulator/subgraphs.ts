@@ -24,6 +24,8 @@ export function subgraphOf(model: Model, index: number): SubGraph {
   return subgraph;
 }
 
+const deepestCalls = 100;
+
 /**
  * A subgraph and all that it calls, directly or not; what is called comes before what calls it.
  * @throws TFLITE_INVALID where one calls itself
@@ -31,6 +33,8 @@ export function subgraphOf(model: Model, index: number): SubGraph {
 export function reachable(model: Model, start: number): Set<number> {
   const found = new Set<number>();
   const visit = (index: number, path: readonly number[]): void => {
+    if (path.length > deepestCalls)
+      throw fail('TFLITE_INVALID', { reason: `subgraphs call each other more than ${deepestCalls} deep`, where: `subgraph ${index}` });
     if (path.includes(index)) throw fail('TFLITE_INVALID', { reason: `subgraph ${index} calls itself`, where: `subgraph ${path.at(-1)}` });
     if (found.has(index)) return;
     for (const operator of subgraphOf(model, index).operators) for (const called of callsOf(operator)) visit(called, [...path, index]);

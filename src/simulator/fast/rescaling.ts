@@ -55,7 +55,8 @@ export function floatRescaling(channel: ChannelSums, limits: OutputLimits): Floa
   const steps = stepsOf(channel, limits);
   const shifted = Math.max(lowest, Math.min(highest, Math.round(-limits.zero / factor)));
   const fits = lowest - shifted >= int32Min && highest - shifted <= int32Max;
-  return (fits ? withOneOffset(factor, shifted, steps) : null) ?? withTwoOffsets(factor, steps);
+  const agrees = (rescaling: FloatRescaling): boolean => agreesBetweenSteps(rescaling, channel, limits);
+  return (fits ? withOneOffset(factor, shifted, steps, agrees) : null) ?? withTwoOffsets(factor, steps, agrees);
 }
 
 function realOf({ multiplier, shift }: QuantizedMultiplier): number {
@@ -124,17 +125,20 @@ function beside(real: number, step: number): number {
   return floatOf[0] as number;
 }
 
-function withOneOffset(real: number, shifted: number, steps: Steps): FloatRescaling | null {
+type Agrees = (rescaling: FloatRescaling) => boolean;
+
+function withOneOffset(real: number, shifted: number, steps: Steps, agrees: Agrees): FloatRescaling | null {
   const { length } = steps.sums;
   for (const step of factorSteps) {
     const factor = beside(real, step);
     const offset = offsetFor(factor, shifted, steps, 0, length, 0, length);
-    if (offset !== null) return { factor, offsets: [offset, offset], shifted };
+    const found: FloatRescaling | null = offset === null ? null : { factor, offsets: [offset, offset], shifted };
+    if (found !== null && agrees(found)) return found;
   }
   return null;
 }
 
-function withTwoOffsets(real: number, steps: Steps): FloatRescaling | null {
+function withTwoOffsets(real: number, steps: Steps, agrees: Agrees): FloatRescaling | null {
   const { sums } = steps;
   const atLeastZero = sums.findIndex((sum) => sum >= 0);
   const aboveZero = sums.findIndex((sum) => sum > 0);
@@ -143,10 +147,8 @@ function withTwoOffsets(real: number, steps: Steps): FloatRescaling | null {
     const factor = beside(real, step);
     const first = offsetFor(factor, 0, steps, negative, sums.length, notPositive, sums.length);
     const second = first === null ? null : offsetFor(factor, 0, steps, 0, negative, 0, notPositive);
-    // From the last negative sum to the first that is not, the staircase goes up, too.
-    if (first !== null && second !== null && float32Result(-1, factor, second) <= float32Result(0, factor, first)) {
-      return { factor, offsets: [first, second], shifted: 0 };
-    }
+    const found: FloatRescaling | null = first === null || second === null ? null : { factor, offsets: [first, second], shifted: 0 };
+    if (found !== null && agrees(found)) return found;
   }
   return null;
 }
@@ -170,6 +172,16 @@ function offsetFor(factor: number, shifted: number, { first, sums }: Steps, from
     if (holds) return offset;
   }
   return null;
+}
+
+/** Before the first step and after the last both staircases must be level, too, and so up to where the sums change their sign. */
+function agreesBetweenSteps({ factor, offsets, shifted }: FloatRescaling, channel: ChannelSums, { zero, low, high }: OutputLimits): boolean {
+  const { lowest, highest, requantize } = channel;
+  return [lowest, highest, -1, 0].every((sum) => {
+    if (sum < lowest || sum > highest) return true;
+    const given = float32Result(sum - shifted, factor, offsets[sum - shifted < 0 ? 1 : 0]);
+    return Math.max(low, Math.min(high, given)) === Math.max(low, Math.min(high, requantize(sum) + zero));
+  });
 }
 
 /** What the kernel computes. */

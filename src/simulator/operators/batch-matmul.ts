@@ -25,8 +25,9 @@ interface Matmul {
   readonly rows: number;
   readonly columns: number;
   readonly depth: number;
-  /** First element of both matrices, for every product. */
-  readonly starts: readonly (readonly [number, number])[];
+  readonly products: number;
+  /** First element of both matrices of a product. */
+  readonly starts: (product: number) => readonly [number, number];
   /** Distance of neighbours along rows and depth of the left matrix, along columns and depth of the right one. */
   readonly leftStride: readonly [number, number];
   readonly rightStride: readonly [number, number];
@@ -64,21 +65,23 @@ function matmulOf(context: OperatorContext): Matmul {
     rows,
     columns,
     depth,
-    starts: Array.from({ length: elementCount(batches) }, (_, i) => [startOf(left, i), startOf(right, i)] as const),
+    products: elementCount(batches),
+    starts: (product) => [startOf(left, product), startOf(right, product)],
     leftStride: adjX ? [1, leftColumns] : [leftColumns, 1],
     rightStride: adjY ? [rightColumns, 1] : [1, rightColumns],
   };
 }
 
 function prepareWith(
-  { left, right, output, rows, columns, depth, starts, leftStride, rightStride }: Matmul,
+  { left, right, output, rows, columns, depth, products, starts, leftStride, rightStride }: Matmul,
   multiplyAdd: (sum: number, x: number, y: number) => number,
   finish: (sum: number) => number,
 ): () => void {
   const [a, b, to] = [left.data, right.data, output.data] as [Float32Array, Float32Array, Float32Array];
   return () => {
     let index = 0;
-    for (const [leftStart, rightStart] of starts) {
+    for (let product = 0; product < products; product++) {
+      const [leftStart, rightStart] = starts(product);
       for (let r = 0; r < rows; r++) {
         for (let c = 0; c < columns; c++) {
           let sum = 0;
@@ -129,8 +132,8 @@ export const batchMatmul: OperatorFamily = {
   shapes: (context) => [matmulOf(context).shape],
   prepare: (context) => byType(context, inputOf(context, 0), { float32: prepareFloat, int8: prepareInteger, int16: prepareInteger })(context),
   work: (context) => {
-    const { rows, columns, depth, starts } = matmulOf(context);
-    return { kind: 'fullyConnected', macs: starts.length * rows * columns * depth };
+    const { rows, columns, depth, products } = matmulOf(context);
+    return { kind: 'fullyConnected', macs: products * rows * columns * depth };
   },
   memory: () => ({ options: [3, 1], persistent: [48] }),
 };

@@ -52,7 +52,8 @@ function prepareSpaceToBatch(context: OperatorContext): () => void {
     for (let d = block.length + 1; d < position.length; d++) at += (position[d] as number) * (stride[d] as number);
     table[index] = Number.isNaN(at) ? -1 : at;
   });
-  const outside = input.scale.length > 0 ? quantizationOf(context, output).zeroPoint : 0;
+  const zero = (input.type === 'int64' ? 0n : 0) as number;
+  const outside = input.scale.length > 0 ? quantizationOf(context, output).zeroPoint : zero;
   const from = input.data as Float32Array;
   const to = output.data as Float32Array;
   return () => {

@@ -140,5 +140,5 @@ export const ifOperator = stateful(copyFamily('IF', ['bool'], branchShapes, prep
 export const whileOperator = stateful(copyFamily('WHILE', anyType, asGiven, prepareWhile, { options: [8, 4], persistent: [12] }));
 export const callOnce = stateful(copyFamily('CALL_ONCE', [], () => [], prepareCallOnce, { options: [4, 4], persistent: [8] }));
 export const varHandle = stateful(copyFamily('VAR_HANDLE', [], asStored, prepareVarHandle, { options: [8, 4], persistent: [4] }));
-export const readVariable = stateful(copyFamily('READ_VARIABLE', ['resource'], asStored, prepareRead));
-export const assignVariable = stateful(copyFamily('ASSIGN_VARIABLE', ['resource'], () => [], prepareAssign));
+export const readVariable = stateful(copyFamily('READ_VARIABLE', ['resource', 'int32'], asStored, prepareRead));
+export const assignVariable = stateful(copyFamily('ASSIGN_VARIABLE', ['resource', 'int32'], () => [], prepareAssign));

@@ -102,11 +102,13 @@ export const fullyConnected: OperatorFamily = {
   name: 'FULLY_CONNECTED',
   types: ['float32', 'int8', 'uint8', 'int16'],
   shapes: (context) => {
-    const { input, output, rows, units } = denseOf(context);
-    // Older files say nothing of keepNumDims and yet keep them; what the file holds stands where it has the elements.
-    if (elementCount(output.shape) === rows * units) return [output.shape];
-    return [optionsOf(context, 'FullyConnectedOptions').keepNumDims ? input.shape.with(-1, units) : [rows, units]];
+    const { input, rows, units, depth } = denseOf(context);
+    if (!optionsOf(context, 'FullyConnectedOptions').keepNumDims) return [[rows, units]];
+    if (input.shape.at(-1) !== depth) throw invalid(context, `an input of shape [${input.shape.join(', ')}] for filters of ${depth}`);
+    return [input.shape.with(-1, units)];
   },
+  // Older files say nothing of keepNumDims and yet keep them.
+  takesStoredShape: true,
   prepare: (context) =>
     byType(context, inputOf(context, 0), { float32: prepareFloat, int8: prepareInteger, uint8: prepareInteger, int16: prepareInteger })(context),
   work: (context) => {

@@ -45,6 +45,7 @@ function gatheringOf(context: OperatorContext): Gathering {
   const axis = resolveAxis(context, options.axis, input.shape.length);
   const batchDims = options.batchDims < 0 ? options.batchDims + indices.shape.length : options.batchDims;
   if (batchDims < 0 || batchDims > axis || batchDims > indices.shape.length) throw invalid(context, `${batchDims} batch dimensions before axis ${axis}`);
+  if (input.shape.slice(0, batchDims).some((size, d) => size !== indices.shape[d])) throw invalid(context, 'batches of input and indices that differ');
   return { axis, batchDims };
 }
 

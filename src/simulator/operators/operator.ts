@@ -116,6 +116,8 @@ export interface OperatorFamily {
   /** Element types of the first input that the kernel computes. */
   readonly types: readonly ElementType[];
   readonly shapes: ShapeRule;
+  /** Whether an output may have another shape in the file, of as many elements. */
+  readonly takesStoredShape?: boolean;
   /** What the outputs depend on: the values of the inputs unless said otherwise, only their shapes, or also what lasts between operators. */
   readonly dependsOn?: 'shapes' | 'state';
   /**
@@ -157,15 +159,26 @@ export function bound<T>(
 /** The types of operators that only move elements. */
 export const anyType: readonly ElementType[] = ['float32', 'int8', 'uint8', 'int16', 'int32', 'uint32', 'int64', 'bool'];
 
-/** A family that computes nothing of its own: it moves elements, or has others compute. */
+/**
+ * A family that computes nothing of its own: it moves elements, or has others compute.
+ * @param dataInput the input whose type counts
+ */
 export function copyFamily(
   name: OperatorName,
   types: readonly ElementType[],
   shapes: ShapeRule,
   prepare: OperatorFamily['prepare'],
   memory: OperatorMemory = {},
+  dataInput = 0,
 ): OperatorFamily {
-  return { name, types, shapes, prepare, work: () => ({ kind: 'copy', macs: 0 }), memory: () => memory };
+  const checked: Prepare = (context) => {
+    const type = context.inputs[dataInput]?.type;
+    if (types.length > 0 && type !== undefined && type !== 'resource' && !types.includes(type)) {
+      throw invalid(context, `input ${dataInput} is ${type}; the kernel takes ${types.join(', ')}`);
+    }
+    return prepare(context);
+  };
+  return { name, types, shapes, prepare: checked, work: () => ({ kind: 'copy', macs: 0 }), memory: () => memory };
 }
 
 /** The options of an operator, of the kind it must have. */

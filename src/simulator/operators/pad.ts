@@ -108,6 +108,7 @@ export const padV2 = copyFamily(
   (context) => {
     const value = inputOf(context, 2);
     requireType(context, value, inputOf(context, 0).type);
+    if (value.count !== 1) throw invalid(context, `${value.count} values to pad with`);
     return prepareWith(context, () => (value.data as Float32Array)[0] as number);
   },
   { persistent: [56] },

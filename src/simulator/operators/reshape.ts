@@ -20,7 +20,7 @@ const reshaped: ShapeRule = (context) => {
   const asked = context.inputs[1] == null ? Array.from(optionsOf(context, 'ReshapeOptions').newShape ?? []) : knownIntegers(inputOf(context, 1));
   if (asked === null) return null;
   // Older converters write a scalar so.
-  if (asked.length === 1 && asked[0] === 0) return [[]];
+  if (context.inputs[1] == null && asked.length === 1 && asked[0] === 0) return [[]];
   const { count } = inputOf(context, 0);
   const free = asked.indexOf(-1);
   const rest = asked.reduce((product, size, d) => (d === free ? product : product * size), 1);

@@ -29,7 +29,8 @@ function integerLines(input: number, output: number, { alignCorners, halfPixelCe
   return Array.from({ length: output }, (_, at) => {
     const scaled = halfPixelCenters ? at * scale + Math.trunc(scale / 2) - one / 2 : at * scale;
     const first = Math.max(Math.trunc(scaled / one), 0);
-    return { first, second: Math.min(Math.trunc((scaled + one - 1) / one), input - 1), distance: scaled - one * first };
+    // The rounded scale may lead beyond the last line, where TFLite reads what lies behind the image; here the last line counts.
+    return { first: Math.min(first, input - 1), second: Math.min(Math.trunc((scaled + one - 1) / one), input - 1), distance: scaled - one * first };
   });
 }
 
@@ -38,14 +39,17 @@ function floatLines(input: number, output: number, { alignCorners, halfPixelCent
   return Array.from({ length: output }, (_, at) => {
     const scaled = halfPixelCenters ? fround(fround(fround(at + 0.5) * scale) - 0.5) : fround(at * scale);
     const first = Math.max(Math.floor(scaled), 0);
-    return { first, second: Math.min(Math.ceil(scaled), input - 1), distance: fround(scaled - first) };
+    return { first: Math.min(first, input - 1), second: Math.min(Math.ceil(scaled), input - 1), distance: fround(scaled - first) };
   });
 }
+
+const mostLines = 2 ** 16;
 
 const resizedShape = whereKnown((context) => {
   const input = inputOf(context, 0);
   requireRank(context, input, 4);
   const [height = 0, width = 0] = constantIntegers(context, inputOf(context, 1));
+  if (Math.max(height, width) > mostLines) throw invalid(context, `${height} x ${width} pixels`);
   return [[input.shape[0] as number, height, width, input.shape[3] as number]];
 }, 1);
 

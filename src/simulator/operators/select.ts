@@ -16,6 +16,8 @@ import {
 } from './operator.js';
 import { asShape, broadcastShape, knownIntegers, sameShape, whereKnown } from './shapes.js';
 
+const { fround } = Math;
+
 /** SELECT also takes a condition of rank 1, one value for each of the first dimension. */
 function prepareSelect(context: OperatorContext): () => void {
   const [condition, yes, no] = [0, 1, 2].map((i) => inputOf(context, i)) as [Operand, Operand, Operand];
@@ -24,6 +26,9 @@ function prepareSelect(context: OperatorContext): () => void {
   requireType(context, yes, output.type);
   requireType(context, no, output.type);
   const perRow = context.name === 'SELECT' && condition.shape.length === 1 && output.shape.length > 1;
+  if (context.name === 'SELECT' && condition.count !== (perRow ? output.shape[0] : output.count) && condition.count !== 1) {
+    throw invalid(context, `conditions [${condition.shape.join(', ')}] for [${output.shape.join(', ')}]`);
+  }
   const whole = (operand: Operand): Int32Array => broadcastIndex(context, operand, output) ?? Int32Array.from({ length: output.count }, (_, i) => i);
   const rowLength = output.count / Math.max(1, condition.count);
   const conditionAt = perRow ? Int32Array.from({ length: output.count }, (_, i) => Math.floor(i / rowLength)) : whole(condition);
@@ -37,6 +42,7 @@ function prepareSelect(context: OperatorContext): () => void {
 
 function prepareFill(context: OperatorContext): () => void {
   const value = inputOf(context, 1);
+  if (value.count !== 1) throw invalid(context, `${value.count} values`);
   const output = outputOf(context);
   requireType(context, output, value.type);
   return () => (output.data as Float32Array).fill((value.data as Float32Array)[0] as number);
@@ -68,28 +74,35 @@ function prepareRank(context: OperatorContext): () => void {
   return () => (output.data as Int32Array).fill(inputOf(context, 0).shape.length);
 }
 
+interface Progression {
+  readonly start: number;
+  readonly step: number;
+  readonly count: number;
+}
+
+/** In float32 or whole numbers, as the type says (TFLite range.cc). */
+function progressionOf(context: OperatorContext): Progression {
+  const operands = [0, 1, 2].map((i) => inputOf(context, i)) as [Operand, Operand, Operand];
+  if (operands.some(({ count, type }) => count !== 1 || (type !== 'float32' && type !== 'int32')))
+    throw invalid(context, 'it takes three numbers of float32 or int32');
+  const [start, limit, step] = operands.map(({ data }) => Number(data[0])) as [number, number, number];
+  if (!((start >= limit && step < 0) || (start <= limit && step > 0))) throw invalid(context, `no numbers lead from ${start} to ${limit} in steps of ${step}`);
+  const distance = operands[0].type === 'float32' ? fround(fround(limit - start) / step) : (limit - start) / step;
+  return { start, step, count: Math.ceil(Math.abs(distance)) };
+}
+
 function prepareRange(context: OperatorContext): () => void {
-  const [start, , step] = [0, 1, 2].map((i) => inputOf(context, i)) as [Operand, Operand, Operand];
   const output = outputOf(context);
-  requireType(context, output, start.type);
+  requireType(context, output, inputOf(context, 0).type);
   const to = output.data as Float32Array;
   return () => {
-    const first = (start.data as Float32Array)[0] as number;
-    for (let i = 0; i < to.length; i++) to[i] = first + i * ((step.data as Float32Array)[0] as number);
+    const { start, step } = progressionOf(context);
+    // The typed array rounds every sum to its type.
+    for (let i = 0; i < to.length; i++) to[i] = i === 0 ? start : (to[i - 1] as number) + step;
   };
 }
 
-/** From the first number to the last, exclusive. */
-const rangeShape = whereKnown(
-  (context) => {
-    const [start, limit, step] = [0, 1, 2].map((i) => Number(inputOf(context, i).data[0])) as [number, number, number];
-    if (step === 0) throw invalid(context, 'a step of 0');
-    return [[Math.max(0, Math.ceil((limit - start) / step))]];
-  },
-  0,
-  1,
-  2,
-);
+const rangeShape = whereKnown((context) => [[progressionOf(context).count]], 0, 1, 2);
 
 const argumentsShape: ShapeRule = (context) => [[Math.max(inputOf(context, 0).count, inputOf(context, 1).count)]];
 

@@ -71,6 +71,7 @@ function slicesOf(context: OperatorContext, input: Operand): Slice[] {
     if (operand.data.length > input.shape.length) throw invalid(context, `${operand.data.length} limits for ${input.shape.length} dimensions`);
     return operand.data;
   }) as [Int32Array, Int32Array, Int32Array];
+  if (end.length !== begin.length || strides.length !== begin.length) throw invalid(context, 'begin, end and strides differ in length');
   return input.shape.map((size, d) => {
     const stride = strides[d] ?? 1;
     if (stride === 0) throw invalid(context, 'a stride of 0');
@@ -84,7 +85,7 @@ function slicesOf(context: OperatorContext, input: Operand): Slice[] {
       if (start < 0 || start >= size) throw invalid(context, `index ${begin[d]} of a dimension of ${size}`);
       return { start, stride: 1, count: 1, dropped: true };
     }
-    const last = options.offset && !whole ? (begin[d] as number) + (end[d] as number) : (end[d] as number);
+    const last = options.offset && !whole ? start + (end[d] as number) : (end[d] as number);
     const stop = whole || (options.endMask >> d) & 1 ? (stride > 0 ? size : -1) : clampTo(last);
     return { start, stride, count: Math.max(0, Math.ceil((stop - start) / stride)), dropped: false };
   });

@@ -1,5 +1,6 @@
 // Shape rules that several families share.
 
+import { mostIntegers } from './axes.js';
 import { inputOf, invalid, type Operand, type ShapeRule } from './operator.js';
 
 /** The first input's. */
@@ -23,7 +24,7 @@ export function broadcastShape(...inputs: readonly number[]): ShapeRule {
 
 /** The elements of an int32 or int64 operand, where they are known before the model runs. */
 export function knownIntegers(operand: Operand): number[] | null {
-  if (!operand.constant || !(operand.data instanceof Int32Array || operand.data instanceof BigInt64Array)) return null;
+  if (!operand.constant || operand.count > mostIntegers || !(operand.data instanceof Int32Array || operand.data instanceof BigInt64Array)) return null;
   return Array.from(operand.data as ArrayLike<number | bigint>, Number);
 }
 

@@ -85,11 +85,17 @@ function prepareWith(of: (context: OperatorContext) => Parts): OperatorFamily['p
   };
 }
 
-function family(name: OperatorName, valuesFrom: readonly number[], of: (context: OperatorContext) => Parts, memory: OperatorMemory): OperatorFamily {
+function family(
+  name: OperatorName,
+  valuesFrom: readonly number[],
+  of: (context: OperatorContext) => Parts,
+  memory: OperatorMemory,
+  dataInput = 0,
+): OperatorFamily {
   const shapes = whereKnown((context) => of(context).shapes, ...valuesFrom);
-  return copyFamily(name, anyType, shapes, prepareWith(of), memory);
+  return copyFamily(name, anyType, shapes, prepareWith(of), memory, dataInput);
 }
 
-export const split = family('SPLIT', [0], splitOf, { options: [4, 4] });
+export const split = family('SPLIT', [0], splitOf, { options: [4, 4] }, 1);
 export const splitV = family('SPLIT_V', [1, 2], splitVOf, { options: [4, 4] });
 export const unpack = family('UNPACK', [], unpackOf, { options: [8, 4] });

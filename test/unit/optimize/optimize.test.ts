@@ -115,3 +115,20 @@ test('dead operators and their weights go', () => {
   expect(operators(after)).toEqual(['RELU', 'RELU']);
   expect(writeModel(after).byteLength).toBeLessThan(writeModel(model).byteLength - 800);
 });
+
+test('what is computed once has the shape that it turns out to have', () => {
+  const scalar = (value: number) => ({ shape: [], data: Float32Array.of(value) });
+  const model = modelOf(
+    [scalar(0), scalar(5), scalar(1), { shape: [1] }, { shape: [5] }, { shape: [5] }],
+    [
+      { op: 'RANGE', inputs: [0, 1, 2], outputs: [3] },
+      { op: 'ADD', inputs: [3, 4], outputs: [5], options: { kind: 'AddOptions', fusedActivationFunction: 0, potScaleInt16: false } },
+    ],
+    [4],
+    [5],
+  );
+  const guessed = mainSubgraph(model).tensors[3];
+  if (guessed !== undefined) guessed.shapeSignature = Int32Array.of(-1);
+  const output = new Interpreter(optimize(model).model).run(new Uint8Array(new Float32Array(5).buffer));
+  expect(Array.from(new Float32Array(output.buffer))).toEqual([0, 1, 2, 3, 4]);
+});

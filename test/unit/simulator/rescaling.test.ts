@@ -47,6 +47,28 @@ for (const [name, requantize] of Object.entries({ multiplyDoubleRounding, multip
   });
 }
 
+test('also where the sums end before the results saturate, and where a side of 0 has no steps', () => {
+  let found = 0;
+  for (let seed = 1; seed <= 20000; seed++) {
+    const draw = drawFrom(seed * 31337);
+    const multiplier = quantizeMultiplier(draw(1, 1000) * 2 ** -draw(0, 30));
+    const requantize = (sum: number): number => multiplyDoubleRounding(sum, multiplier.multiplier, multiplier.shift);
+    const lowest = draw(-600, 300);
+    const zero = draw(-128, 127);
+    const limits = { zero, low: draw(0, 1) === 0 ? -128 : zero, high: 127 };
+    const channel: ChannelSums = { lowest, highest: lowest + draw(0, 300), multiplier, requantize, roundsTwice: true };
+    const rescaling = floatRescaling(channel, limits);
+    if (rescaling === null) continue;
+    found += 1;
+    for (let sum = channel.lowest; sum <= channel.highest; sum++) {
+      const exact = Math.max(limits.low, Math.min(limits.high, requantize(sum) + zero));
+      const given = inFloat32(rescaling, sum, limits);
+      if (given !== exact) expect.fail(`seed ${seed}: sum ${sum} gives ${given}, not ${exact}`);
+    }
+  }
+  expect(found).toBeGreaterThan(10000);
+});
+
 test('sums that leave 32 bits are refused', () => {
   const channel: ChannelSums = { ...channelOf(0.001), lowest: -(2 ** 31) - 1 };
   expect(floatRescaling(channel, { zero: 0, low: -128, high: 127 })).toBeNull();

@@ -119,6 +119,43 @@ test('a shape that depends on the values of an input names the operator, and the
   );
 });
 
+test('a dense layer that keeps its dimensions follows its input, whatever the file says', () => {
+  const options = { ...denseOptions(), keepNumDims: true } as ReturnType<typeof denseOptions>;
+  const model = modelOf(
+    [{ name: 'x', shape: [1, 4, 6, 1] }, { shape: [1, 1], data: Float32Array.of(2) }, { shape: [1, 4, 6, 1] }],
+    [{ op: 'FULLY_CONNECTED', inputs: [0, 1, -1], outputs: [2], options }],
+    [0],
+    [2],
+  );
+  expect(inputsAndOutputs(resolveShapes(model, { x: [1, 6, 4, 1] })).outputs).toMatchObject([{ shape: [1, 6, 4, 1] }]);
+});
+
+test.each([
+  ['below 0', [-1, 4]],
+  ['in halves', [1.5, 4]],
+  ['that are no numbers', [Number.NaN, 4]],
+  ['beyond memory', [2 ** 31, 2 ** 31]],
+  ['of 0 beside large ones', [0, 2 ** 28]],
+])('sizes %s are refused', (_, shape) => {
+  const model = modelOf([{ name: 'x', shape: [1, 4] }, { shape: [1, 4] }], [{ op: 'RELU', inputs: [0], outputs: [1] }], [0], [1]);
+  expect(() => resolveShapes(model, { x: shape })).toThrow(expect.objectContaining({ code: expect.stringMatching(/TFLITE_INVALID|TENSOR_TOO_LARGE/) }));
+});
+
+test('thousands of operators are computed beforehand, one after the other', () => {
+  const length = 5000;
+  const model = modelOf(
+    [{ name: 'x', shape: [2] }, { shape: [2], data: Float32Array.of(-1, 2) }, ...Array.from({ length: length + 1 }, () => ({ shape: [2] }))],
+    [
+      ...Array.from({ length }, (__, i) => ({ op: 'ABS' as const, inputs: [i + 1], outputs: [i + 2] })),
+      { op: 'ADD', inputs: [0, length + 1], outputs: [length + 2], options: { kind: 'AddOptions', fusedActivationFunction: 0, potScaleInt16: false } },
+    ],
+    [0],
+    [length + 2],
+  );
+  const output = new Interpreter(model).run(new Uint8Array(Float32Array.of(1, 1).buffer));
+  expect(Array.from(new Float32Array(output.buffer))).toEqual([2, 3]);
+});
+
 sharedTest('a batch of four gives what four samples give', () => {
   const model = readModel(sharedBytes('models', 'mlperf-tiny', 'vww_96_float.tflite'));
   const one = new Interpreter(model);

@@ -13,8 +13,8 @@ function sparseModel(): Model {
 const damages: readonly [string, (sparsity: SparsityParameters) => void, RegExp][] = [
   ['an index beyond the shape', ({ dimMetadata }) => dimMetadata[1]?.arrayIndices?.values?.fill(8), /names the element \[\d, 8\] of \[6, 8\]/],
   ['a segment beyond the indices', ({ dimMetadata }) => dimMetadata[1]?.arraySegments?.values?.fill(1000, 1), /has no segment 0 in level 1/],
-  ['more rows than segments', ({ dimMetadata }) => Object.assign(dimMetadata[0] ?? {}, { denseSize: 2 ** 31 - 1 }), /has no segment 6 in level 1/],
-  ['fewer elements than are stored', ({ dimMetadata }) => Object.assign(dimMetadata[0] ?? {}, { denseSize: 1 }), /names \d+ of the \d+ elements/],
+  ['more rows than segments', ({ dimMetadata }) => Object.assign(dimMetadata[0] ?? {}, { denseSize: 2 ** 31 - 1 }), /2147483647 blocks of 1 along dimension 0/],
+  ['fewer elements than are stored', ({ dimMetadata }) => dimMetadata[1]?.arraySegments?.values?.fill(0), /names 0 of the \d+ elements/],
   ['an order that is none', ({ traversalOrder }) => traversalOrder?.fill(1), /in the order \[1, 1\]/],
   [
     'a block of no dimension',
