@@ -9,6 +9,8 @@ type Dimension = SparsityParameters['dimMetadata'][number];
 /** Formats of a level: every index is there, or those that are listed. */
 const sparseCsr = 1;
 
+const mostLevels = 32;
+
 /**
  * The bytes of all elements, 0 where none is stored.
  * @param stored the elements that are stored, in the order of traversal
@@ -20,7 +22,12 @@ export function denseBytes(stored: Uint8Array, elementBytes: number, shape: read
   const blockMap = Array.from(sparsity.blockMap ?? []);
   const levels = sparsity.dimMetadata;
   const rank = shape.length;
-  if (order.length !== rank + blockMap.length || levels.length !== order.length || !order.toSorted((a, b) => a - b).every((d, i) => d === i)) {
+  if (
+    order.length > mostLevels ||
+    order.length !== rank + blockMap.length ||
+    levels.length !== order.length ||
+    !order.toSorted((a, b) => a - b).every((d, i) => d === i)
+  ) {
     throw invalid(`has ${levels.length} levels in the order [${order.join(', ')}] for ${rank} dimensions and ${blockMap.length} blocks`);
   }
   if (blockMap.some((dimension) => dimension < 0 || dimension >= rank)) throw invalid(`has blocks of the dimensions [${blockMap.join(', ')}] of ${rank}`);
