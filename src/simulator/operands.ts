@@ -8,6 +8,7 @@ import {
   elementCount,
   elementTypeOf,
   type Model,
+  type SparsityParameters,
   type Tensor,
   tensorLabel,
   typeName,
@@ -28,7 +29,7 @@ export function bindTensor(model: Model, tensor: Tensor, index: number, shape: r
   const type = elementTypeOf(tensor);
   if (type === null) throw fail('TFLITE_INVALID', { reason: `nothing here computes with type ${typeName(tensor.type)}`, where: `tensor ${label}` });
   const count = elementCount(shape);
-  const constant = tensor.isVariable ? null : elementBytes(model, tensor, type, shape, label);
+  const constant = tensor.isVariable ? null : constantBytes(model, tensor);
   const described = {
     index,
     label,
@@ -41,6 +42,7 @@ export function bindTensor(model: Model, tensor: Tensor, index: number, shape: r
     constant: constant !== null || storage.kind === 'known',
     variable: tensor.isVariable,
   };
+  if (constant !== null && tensor.sparsity !== null) return sparseConstant(described, constant, tensor.sparsity);
   if (constant !== null) return { ...described, address: null, data: constantData(type, constant, count, label) };
   if (type === 'int4') throw fail('TFLITE_INVALID', { reason: 'int4 is for weights that the file holds', where: `tensor ${label}` });
   if (storage.kind === 'known')
@@ -64,12 +66,19 @@ export function bindTensor(model: Model, tensor: Tensor, index: number, shape: r
   };
 }
 
-/** What the file holds of a constant, with the elements that a sparse one leaves out; null for tensors that are computed. */
-function elementBytes(model: Model, tensor: Tensor, type: ElementType, shape: readonly number[], label: string): Uint8Array | null {
-  const bytes = constantBytes(model, tensor);
-  if (bytes === null || tensor.sparsity === null) return bytes;
+/** A constant with the elements that the file leaves out, which may be many: made when they are first asked for. */
+function sparseConstant(described: Omit<Operand, 'address' | 'data'>, bytes: Uint8Array, sparsity: SparsityParameters): Operand {
+  const { type, count, shape, label } = described;
   if (type === 'int4') throw fail('TFLITE_INVALID', { reason: 'int4 that is sparse', where: `tensor ${label}` });
-  return denseBytes(bytes, bytesOfElements(type, 1), shape, tensor.sparsity, `tensor ${label}`);
+  let data: ElementArray | null = null;
+  return {
+    ...described,
+    address: null,
+    get data() {
+      data ??= constantData(type, denseBytes(bytes, bytesOfElements(type, 1), shape, sparsity, `tensor ${label}`), count, label);
+      return data;
+    },
+  };
 }
 
 /** Elements in memory of their own, all 0. */

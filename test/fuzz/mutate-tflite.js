@@ -44,6 +44,9 @@ function mutate(original) {
   return bytes;
 }
 
+/** What the program and the original files take by themselves. */
+const ownBytes = process.memoryUsage.rss();
+
 const errors = {};
 const failures = [];
 let models = 0;
@@ -64,4 +67,4 @@ for (let i = 0; i < Number(total); i++) {
   const { user, system } = process.cpuUsage(start);
   slowestMs = Math.max(slowestMs, (user + system) / 1000);
 }
-console.log(JSON.stringify({ mutations: Number(total), errors, models, slowestMs, peakBytes: process.resourceUsage().maxRSS * 1024, failures }));
+console.log(JSON.stringify({ mutations: Number(total), errors, models, slowestMs, peakBytes: process.resourceUsage().maxRSS * 1024 - ownBytes, failures }));
