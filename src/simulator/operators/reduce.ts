@@ -23,8 +23,6 @@ import { whereKnown } from './shapes.js';
 interface Reduction {
   readonly input: Operand;
   readonly output: Operand;
-  /** For every input element the output element that it goes into. */
-  readonly target: Int32Array;
   /** Input elements per output element. */
   readonly count: number;
 }
@@ -45,15 +43,21 @@ const reducedShape = whereKnown((context) => {
 function reductionOf(context: OperatorContext): Reduction {
   const input = inputOf(context, 0);
   const output = outputOf(context);
+  requireType(context, output, input.type);
+  return { input, output, count: output.count === 0 ? 0 : input.count / output.count };
+}
+
+/** For every input element the output element that it goes into. */
+function targetsOf(context: OperatorContext): Int32Array {
+  const input = inputOf(context, 0);
   const reduced = reducedOf(context);
   const kept = input.shape.map((size, d) => (reduced.has(d) ? 1 : size));
-  requireType(context, output, input.type);
   const stride = strides(kept).map((value, d) => (reduced.has(d) ? 0 : value));
-  const target = new Int32Array(input.count);
+  const targets = new Int32Array(input.count);
   forEachPosition(input.shape, (position, index) => {
-    target[index] = position.reduce((sum, at, d) => sum + at * (stride[d] as number), 0);
+    targets[index] = position.reduce((sum, at, d) => sum + at * (stride[d] as number), 0);
   });
-  return { input, output, target, count: output.count === 0 ? 0 : input.count / output.count };
+  return targets;
 }
 
 /** Folds the inputs of every output element in their order. */
@@ -63,13 +67,14 @@ function folded(
   fold: (acc: number, value: number) => number,
   finish = (acc: number, _index: number): number => acc,
 ): () => void {
-  const { input, output, target } = reductionOf(context);
+  const { input, output } = reductionOf(context);
+  const targets = targetsOf(context);
   const from = input.data as Float32Array;
   const to = output.data as Float32Array;
   const sums = new Float64Array(output.count);
   return () => {
     sums.fill(first);
-    for (let i = 0; i < target.length; i++) sums[target[i] as number] = fold(sums[target[i] as number] as number, from[i] as number);
+    for (let i = 0; i < targets.length; i++) sums[targets[i] as number] = fold(sums[targets[i] as number] as number, from[i] as number);
     for (let i = 0; i < to.length; i++) to[i] = finish(sums[i] as number, i);
   };
 }
