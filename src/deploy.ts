@@ -4,7 +4,7 @@ import { randomInt } from 'node:crypto';
 import path from 'node:path';
 import { z } from 'zod';
 import { buildSlotImage, compareOutputs } from './bundle/index.js';
-import { type Dataset, openDataset } from './dataset/index.js';
+import { type Dataset, openDataset, openDatasets } from './dataset/index.js';
 import { type DeviceClient, type PushResult, push } from './device/index.js';
 import { fail } from './errors.js';
 import { type Evaluation, evaluate, hostRunner, type Progress, type Runner, type Warning } from './evaluate/index.js';
@@ -126,8 +126,8 @@ async function quantizeProject(
   options: DeployOptions,
 ): Promise<{ bytes: Uint8Array; model: Model; warnings: readonly Warning[] }> {
   if (project.calibrate === null) throw fail('CALIBRATION_EMPTY', { reason: `${project.model} is a float model and no calibration dataset was given` });
-  const dataset = await openDataset(project.calibrate);
-  return quantize(model, dataset, {
+  const datasets = await openDatasets(project.calibrate);
+  return quantize(model, datasets, {
     ...(options.signal === undefined ? {} : { signal: options.signal }),
     onProgress: (value) => options.onProgress?.('calibrate', value),
   });

@@ -126,8 +126,8 @@ export const errorTable = {
   },
   QUANTIZE_OPERATORS: {
     kind: 'input',
-    message: 'no int8 form is known for {count} operator(s): {operators}',
-    hint: 'replace these operators in the model, or cut it before them',
+    message: 'no {type} form is known for {count} operator(s): {operators}',
+    hint: 'replace these operators in the model, cut it before them, or leave them in float with a --scheme that ends in -float-fallback',
   },
   QUANTIZE_RANGE: {
     kind: 'input',

@@ -8,7 +8,7 @@
 // Nothing here prints; progress comes through callbacks, and every long call takes an AbortSignal.
 
 export { buildSlotImage, decodeSlotImage } from './bundle/index.js';
-export { type Dataset, openDataset } from './dataset/index.js';
+export { type Dataset, openDataset, openDatasets } from './dataset/index.js';
 export { type DeployOptions, type DeployResult, deploy, type Project, readProject } from './deploy.js';
 export { DeviceClient, type PushOptions, type PushResult, push } from './device/index.js';
 export { AtollError, type ErrorCode, errorTable } from './errors.js';
@@ -22,8 +22,10 @@ export {
   calibrate,
   planQuantization,
   type QuantizationPlan,
+  type QuantizeOptions,
   type QuantizeResult,
   quantize,
+  schemeNames,
   schemeOf,
   verifyInt8,
 } from './quantize/index.js';

@@ -1,8 +1,8 @@
 import { Option } from 'commander';
+import { kernelProfileNames } from './choices.js';
 import { openRunner } from './device-runner.js';
 import { readModelFile, shapeOption } from './model-file.js';
 import { positiveInteger } from './options.js';
-import { kernelProfileNames } from './profiles.js';
 import type { Verb } from './verb.js';
 
 export const evaluateVerb: Verb = {

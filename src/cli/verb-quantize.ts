@@ -1,7 +1,10 @@
 import { Option } from 'commander';
+import type { QuantizeOptions, QuantizeResult } from '../quantize/index.js';
+import type { CheckResult } from '../targets/index.js';
+import { granularities, ioTypes, rangeMethodNames, schemeChoices } from './choices.js';
 import { readModelFile, shapeOption } from './model-file.js';
 import { positiveInteger, refuseOverwriting } from './options.js';
-import type { Verb } from './verb.js';
+import type { Outcome, Verb } from './verb.js';
 
 export const quantizeVerb: Verb = {
   name: 'quantize',
@@ -9,56 +12,79 @@ export const quantizeVerb: Verb = {
   define: (command) => {
     shapeOption(command)
       .argument('<model>', 'a float .tflite file')
-      .requiredOption('--calibrate <dataset>', 'dataset file whose samples give the ranges')
-      .requiredOption('-o, --output <file>', 'where to write the int8 model')
+      .option('--calibrate <dataset>', 'dataset file whose samples give the ranges; schemes without integer activations need none')
+      .requiredOption('-o, --output <file>', 'where to write the quantized model')
       .option('--samples <n>', 'use at most so many samples', positiveInteger)
-      .addOption(new Option('--scheme <scheme>', 'quantization scheme').choices(['int8']).default('int8'))
-      .addOption(new Option('--io <type>', 'type of inputs and outputs').choices(['int8']).default('int8'))
+      .addOption(new Option('--scheme <scheme>', 'quantization scheme').choices(schemeChoices).default('int8'))
+      .addOption(new Option('--io <type>', "type of inputs and outputs; the scheme's own unless given").choices(ioTypes))
+      .addOption(new Option('--ranges <method>', "how a tensor's range follows from its values").choices(rangeMethodNames).default('min-max'))
+      .addOption(new Option('--dense <granularity>', 'scales of the weights of FULLY_CONNECTED').choices(granularities).default('per-tensor'))
       .option('--target <target>', 'also check the result against a target');
   },
   run: async (context, [file = ''], options) => {
-    const [{ openDataset }, { quantize }, { writeAtomically }, { bytesText, percentText, table }, targets] = await Promise.all([
+    const [{ openDatasets }, { quantize }, { writeAtomically }, targets] = await Promise.all([
       import('../dataset/index.js'),
       import('../quantize/index.js'),
       import('../files/index.js'),
-      import('../report/index.js'),
       import('../targets/index.js'),
     ]);
     const output = String(options.output);
     refuseOverwriting(output, [file]);
     const target = options.target === undefined ? null : await targets.loadTarget(String(options.target));
     const { bytes, model } = await readModelFile(file, options);
-    const dataset = await openDataset(String(options.calibrate));
-    const result = await quantize(model, dataset, {
+    const datasets = options.calibrate === undefined ? [] : await openDatasets(String(options.calibrate));
+    const { scheme, io, ranges, dense, samples } = options as unknown as QuantizeOptions;
+    const result = await quantize(model, datasets, {
       signal: context.signal,
       onProgress: (progress) => context.progress.update('calibrate', progress),
-      ...(options.samples === undefined ? {} : { samples: options.samples as number }),
+      ...(scheme === undefined ? {} : { scheme }),
+      ...(io === undefined ? {} : { io }),
+      ...(ranges === undefined ? {} : { ranges }),
+      ...(dense === undefined ? {} : { dense }),
+      ...(samples === undefined ? {} : { samples }),
     });
     const check = target === null ? null : (await import('./check-file.js')).checkFile(result.bytes, result.model, target);
     await writeAtomically(output, result.bytes);
-    const { plan, calibration } = result;
-    const document = {
-      file,
-      output,
-      scheme: plan.scheme,
-      sizes: { inputBytes: bytes.byteLength, outputBytes: result.bytes.byteLength },
-      calibration: { dataset: calibration.dataset, samples: calibration.samples, sha256: calibration.sha256 },
-      optimizations: result.optimizations,
-      tensors: plan.activations,
-      requantized: plan.requantize,
-      warnings: result.warnings,
-      ...(check === null ? {} : { check }),
-    };
-    const lines = [
-      `${file} -> ${output}`,
-      table([
-        ['scheme', `${plan.scheme}, int8 inputs and outputs (verified on the written file)`],
-        ['size', `${bytesText(bytes.byteLength)} -> ${bytesText(result.bytes.byteLength)} (${percentText(result.bytes.byteLength / bytes.byteLength, 0)})`],
-        ['calibration', `${calibration.samples} samples of ${calibration.dataset}`],
-        ...(check === null ? [] : [['target', `${check.target}: ${check.fits ? 'fits' : check.reasons.map(({ message }) => message).join('; ')}`]]),
-      ]),
-      ...result.warnings.map(({ code, message }) => `warning ${code}: ${message}`),
-    ];
-    return { document, text: lines.join('\n'), exitCode: check?.fits === false ? 1 : 0 };
+    return outcomeOf({ file, output, inputBytes: bytes.byteLength }, result, check);
   },
 };
+
+interface Files {
+  readonly file: string;
+  readonly output: string;
+  readonly inputBytes: number;
+}
+
+async function outcomeOf({ file, output, inputBytes }: Files, result: QuantizeResult, check: CheckResult | null): Promise<Outcome> {
+  const { bytesText, percentText, table } = await import('../report/index.js');
+  const { plan, calibration, bytes } = result;
+  const runs = calibration?.subgraphs ?? [];
+  const calibrations = runs.map(({ signature, dataset, samples, seed, sha256 }) => ({ signature, dataset, samples, seed, sha256 }));
+  const document = {
+    file,
+    output,
+    scheme: plan.scheme,
+    io: plan.io,
+    sizes: { inputBytes, outputBytes: bytes.byteLength },
+    // With several signatures, of the first; the others follow in `calibrations`.
+    calibration: calibrations[0] ?? null,
+    ...(calibrations.length > 1 ? { calibrations } : {}),
+    optimizations: result.optimizations,
+    operators: plan.subgraphs.flatMap(({ subgraph, operators }) => operators.map((operator, index) => ({ subgraph, index, ...operator }))),
+    tensors: plan.subgraphs.flatMap(({ subgraph, activations }) => activations.map((activation) => ({ subgraph, ...activation }))),
+    conversions: plan.subgraphs.flatMap(({ subgraph, conversions }) => conversions.map((conversion) => ({ subgraph, ...conversion }))),
+    warnings: result.warnings,
+    ...(check === null ? {} : { check }),
+  };
+  const lines = [
+    `${file} -> ${output}`,
+    table([
+      ['scheme', `${plan.scheme}, ${plan.io} inputs and outputs (verified on the written file)`],
+      ['size', `${bytesText(inputBytes)} -> ${bytesText(bytes.byteLength)} (${percentText(bytes.byteLength / inputBytes, 0)})`],
+      ...runs.map(({ signature, samples, dataset }) => ['calibration', `${samples} samples of ${dataset}${signature === null ? '' : ` for ${signature}`}`]),
+      ...(check === null ? [] : [['target', `${check.target}: ${check.fits ? 'fits' : check.reasons.map(({ message }) => message).join('; ')}`]]),
+    ]),
+    ...result.warnings.map(({ code, message }) => `warning ${code}: ${message}`),
+  ];
+  return { document, text: lines.join('\n'), exitCode: check?.fits === false ? 1 : 0 };
+}

@@ -3,10 +3,10 @@ import { Option } from 'commander';
 import { fail } from '../errors.js';
 import type { OperatorProfile } from '../simulator/index.js';
 import type { Model } from '../tflite/index.js';
+import { kernelProfileNames } from './choices.js';
 import { openRunner, simulationOptions } from './device-runner.js';
 import { readModelFile, shapeOption } from './model-file.js';
 import { collect, positiveInteger, refuseOverwriting } from './options.js';
-import { kernelProfileNames } from './profiles.js';
 import type { Verb } from './verb.js';
 
 export const runVerb: Verb = {

@@ -6,7 +6,7 @@ import { fail } from '../errors.js';
 import { describeFaults, parseYaml, readText } from '../files/index.js';
 import { type Labels, readLabels } from './labels.js';
 import { drawSorted } from './random.js';
-import { type DatasetFile, datasetSchema, type Metric } from './schema.js';
+import { type DatasetFile, datasetSchema, datasetsSchema, type Metric } from './schema.js';
 import { openSource, type Source } from './source.js';
 import type { Dataset, Sample } from './types.js';
 
@@ -15,15 +15,33 @@ export type { Metric } from './schema.js';
 export type { Dataset, DatasetInput, Sample } from './types.js';
 export { runsOf } from './windows.js';
 
-/** @throws FILE_NOT_READABLE, DATASET_* */
+/**
+ * The dataset that a file describes.
+ * @throws FILE_NOT_READABLE, DATASET_*
+ */
 export async function openDataset(file: string): Promise<Dataset> {
-  const description = await readDescription(file);
+  const [first, ...others] = await readDescriptions(file);
+  if (first === undefined || others.length > 0) {
+    throw fail('DATASET_INVALID', { where: file, reason: `it holds ${1 + others.length} documents, one for each signature; this takes a file with one` });
+  }
+  return open(file, first);
+}
+
+/**
+ * The datasets of a file that may hold a list of documents, one for each signature of a model.
+ * @throws FILE_NOT_READABLE, DATASET_*
+ */
+export async function openDatasets(file: string): Promise<Dataset[]> {
+  return Promise.all((await readDescriptions(file)).map((description) => open(file, description)));
+}
+
+async function open(file: string, description: DatasetFile): Promise<Dataset> {
   const folder = path.dirname(path.resolve(file));
   const wholeFiles = description.windows !== undefined;
-  const open = (sources: DatasetFile['inputs'], key: string): Promise<Source[]> =>
+  const openAll = (sources: DatasetFile['inputs'], key: string): Promise<Source[]> =>
     Promise.all(sources.map((source, i) => openSource(source, folder, `${file}, ${key}[${i}]`, wholeFiles)));
-  const inputs = await open(description.inputs, 'inputs');
-  const targets = description.targets === undefined ? null : await open(description.targets, 'targets');
+  const inputs = await openAll(description.inputs, 'inputs');
+  const targets = description.targets === undefined ? null : await openAll(description.targets, 'targets');
   const total = inputs[0]?.count ?? 0;
   for (const [i, source] of [...inputs, ...(targets ?? [])].entries()) {
     if (source.count !== total) {
@@ -39,6 +57,8 @@ export async function openDataset(file: string): Promise<Dataset> {
     task: description.task,
     metric: description.metric ?? defaultMetric(description),
     windows: description.windows ?? null,
+    signature: description.signature ?? null,
+    seed: description.seed,
     classes: labels?.classes ?? description.classes ?? null,
     inputs: inputs.map(({ name, shape }, i) => ({ name, shape, integers: holdsPlainIntegers(description.inputs[i]) })),
     hasLabels: labels !== null,
@@ -66,10 +86,10 @@ function defaultMetric({ task }: DatasetFile): Metric | null {
   }
 }
 
-async function readDescription(file: string): Promise<DatasetFile> {
-  const { value, faults } = parseYaml(await readText(file), datasetSchema);
+async function readDescriptions(file: string): Promise<DatasetFile[]> {
+  const { value, faults } = parseYaml<DatasetFile | DatasetFile[]>(await readText(file), (plain) => (Array.isArray(plain) ? datasetsSchema : datasetSchema));
   if (value === null) throw fail('DATASET_INVALID', describeFaults(file, faults));
-  return value;
+  return [value].flat();
 }
 
 async function* readSamples(

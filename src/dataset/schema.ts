@@ -51,10 +51,14 @@ export const datasetSchema = z.strictObject({
   classes: z.array(z.string()).min(2).optional(),
   targets: z.array(sourceSchema).min(1).optional(),
   windows: z.strictObject({ length: positive, stride: positive, score: z.literal('mse'), aggregate: z.enum(['mean', 'max']).default('mean') }).optional(),
+  signature: z.string().min(1).optional(),
   metric: z.enum(['top1', 'top5', 'auc', 'mse', 'snr']).optional(),
   limit: positive.optional(),
   seed: z.number().int().nonnegative().default(0),
 });
+
+/** One document for each signature of a model. */
+export const datasetsSchema = z.array(datasetSchema).min(1);
 
 export type DatasetFile = z.infer<typeof datasetSchema>;
 export type SourceFile = z.infer<typeof sourceSchema>;

@@ -26,6 +26,10 @@ export interface Dataset {
   readonly inputs: readonly DatasetInput[];
   readonly hasLabels: boolean;
   readonly hasTargets: boolean;
+  /** The signature of the model that the samples are for; null for the model as such. */
+  readonly signature: string | null;
+  /** What draws the samples where there is a limit. */
+  readonly seed: number;
   /** How many samples `samples()` gives. */
   readonly count: number;
   /** @param limit at most so many, drawn by the file's seed */

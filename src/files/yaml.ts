@@ -16,8 +16,11 @@ export type YamlSource<T> = { readonly value: T; readonly faults: readonly [] } 
 /** Hand-written files are far smaller; the parser's search for repeated keys takes the square of a file's length. */
 const maxCharacters = 256 * 1024;
 
-/** Parses a YAML text and checks it; every fault is reported, not only the first. */
-export function parseYaml<T>(text: string, schema: z.ZodType<T>): YamlSource<T> {
+/**
+ * Parses a YAML text and checks it; every fault is reported, not only the first.
+ * @param schemaFor the schema of what the text holds
+ */
+export function parseYaml<T>(text: string, schemaFor: z.ZodType<T> | ((plain: unknown) => z.ZodType<T>)): YamlSource<T> {
   if (text.length > maxCharacters)
     return { value: null, faults: [{ line: 1, path: '', reason: `it has ${text.length} characters; such files end at ${maxCharacters}` }] };
   const lines = new LineCounter();
@@ -32,6 +35,7 @@ export function parseYaml<T>(text: string, schema: z.ZodType<T>): YamlSource<T> 
   } catch (error) {
     return { value: null, faults: [{ line: 1, path: '', reason: String(error) }] };
   }
+  const schema = typeof schemaFor === 'function' ? schemaFor(plain) : schemaFor;
   const result = schema.safeParse(plain);
   if (result.success) return { value: result.data, faults: [] };
   const lineOf = (keys: readonly PropertyKey[]): number => {

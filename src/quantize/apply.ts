@@ -1,4 +1,4 @@
-// Carries out a plan: a float model and a plan give an int8 model.
+// Carries out a plan: a float model and a plan give a quantized model.
 
 import { roundHalfAway } from '../simulator/index.js';
 import {
@@ -9,96 +9,151 @@ import {
   create,
   elementCount,
   type Model,
-  mainSubgraph,
+  type Operator,
   type OperatorName,
   operatorCodeIndex,
   operatorName,
   type QuantizationParameters,
+  type SubGraph,
   schema,
   type Tensor,
   TensorType,
 } from '../tflite/index.js';
+import { halvesOf } from './float16.js';
+import { elementsIn, parametersOf, tensorTypeOf } from './number-format.js';
 import { quantizeWeight } from './parameters.js';
-import type { QuantizationPlan } from './plan.js';
+import type { ConversionPlan, QuantizationPlan, SubgraphPlan } from './plan.js';
 import type { BiasPlan, WeightsPlan } from './weights.js';
 
 export function applyPlan(model: Model, plan: QuantizationPlan): Model {
   const copy = copyModel(model);
-  const subgraph = mainSubgraph(copy);
-  for (const weights of plan.weights) rewire(copy, weights.operator, weights.input, int8Weights(copy, weights));
-  for (const bias of plan.biases) rewire(copy, bias.operator, bias.input, int32Bias(copy, bias));
-  for (const { tensor: index, scale, zeroPoint } of plan.activations) {
-    const tensor = subgraph.tensors[index] as Tensor;
-    const constant = constantFloats(copy, tensor);
-    if (constant !== null) tensor.buffer = addBuffer(copy, int8Values(constant, scale, zeroPoint));
-    tensor.type = TensorType.INT8;
-    tensor.quantization = parametersOf([scale], zeroPoint, 0);
-  }
-  for (const tensor of subgraph.tensors) tensor.shapeSignature = null;
-  subgraph.operators.forEach((operator, o) => {
-    operator.opcodeIndex = operatorCodeIndex(copy, operatorName(copy, operator) as OperatorName, plan.operatorVersions[o] ?? 1);
-  });
-  insertRequantize(copy, plan);
+  for (const part of plan.subgraphs) new Application(copy, copy.subgraphs[part.subgraph] as SubGraph, part).run();
   compact(copy);
   return copy;
 }
 
-function parametersOf(scales: readonly number[], zeroPoint: number, axis: number): QuantizationParameters {
-  return create(schema.QuantizationParameters, {
-    scale: Float32Array.from(scales),
-    zeroPoint: BigInt64Array.from(scales, () => BigInt(zeroPoint)),
-    quantizedDimension: axis,
-  });
-}
+class Application {
+  /** The operators as the plan numbers them; those that are put in between come on top. */
+  private readonly planned: readonly Operator[];
 
-function rewire(model: Model, operator: number, input: number, tensor: number): void {
-  const target = mainSubgraph(model).operators[operator];
-  if (target !== undefined) target.inputs = target.inputs?.with(input, tensor) ?? null;
-}
+  constructor(
+    private readonly model: Model,
+    private readonly subgraph: SubGraph,
+    private readonly plan: SubgraphPlan,
+  ) {
+    this.planned = [...subgraph.operators];
+  }
 
-function addTensor(model: Model, like: Tensor, type: number, data: Uint8Array, quantization: QuantizationParameters): number {
-  const tensor = create(schema.Tensor, { name: like.name, shape: like.shape, type, buffer: addBuffer(model, data), quantization });
-  return mainSubgraph(model).tensors.push(tensor) - 1;
-}
-
-function floatsOf(model: Model, tensor: Tensor): Float32Array {
-  return constantFloats(model, tensor) as Float32Array;
-}
-
-function int8Weights(model: Model, { tensor: index, axis, scales }: WeightsPlan): number {
-  const tensor = mainSubgraph(model).tensors[index] as Tensor;
-  const values = floatsOf(model, tensor);
-  const inner = axis === null ? values.length : elementCount((tensor.shape ?? new Int32Array(0)).slice(axis + 1));
-  const quantized = Int8Array.from(values, (value, i) => quantizeWeight(value, scales[Math.floor(i / inner) % scales.length] as number));
-  return addTensor(model, tensor, TensorType.INT8, new Uint8Array(quantized.buffer), parametersOf(scales, 0, axis ?? 0));
-}
-
-function int32Bias(model: Model, { tensor: index, scales }: BiasPlan): number {
-  const tensor = mainSubgraph(model).tensors[index] as Tensor;
-  const quantized = Int32Array.from(floatsOf(model, tensor), (value, i) => roundHalfAway(value / (scales[i % scales.length] as number)));
-  return addTensor(model, tensor, TensorType.INT32, new Uint8Array(quantized.buffer), parametersOf(scales, 0, 0));
-}
-
-function int8Values(values: Float32Array, scale: number, zeroPoint: number): Uint8Array {
-  const quantized = Int8Array.from(values, (value) => Math.min(127, Math.max(-128, roundHalfAway(value / scale) + zeroPoint)));
-  return new Uint8Array(quantized.buffer);
-}
-
-function insertRequantize(model: Model, plan: QuantizationPlan): void {
-  const subgraph = mainSubgraph(model);
-  const targets = plan.requantize.map((entry) => ({ ...entry, target: subgraph.operators[entry.operator] }));
-  for (const { target, input, scale, zeroPoint } of targets) {
-    const source = target?.inputs?.[input];
-    const tensor = subgraph.tensors[source ?? -1];
-    if (target === undefined || source === undefined || tensor === undefined) continue;
-    const name = `${tensor.name ?? ''}/requantized`;
-    const added = subgraph.tensors.push(create(schema.Tensor, { ...tensor, name, buffer: 0, quantization: parametersOf([scale], zeroPoint, 0) })) - 1;
-    const operator = create(schema.Operator, {
-      opcodeIndex: operatorCodeIndex(model, 'QUANTIZE', 2),
-      inputs: Int32Array.of(source),
-      outputs: Int32Array.of(added),
+  run(): void {
+    const { model, subgraph, plan } = this;
+    for (const weights of plan.weights) this.rewire(weights.operator, weights.input, this.int8Weights(weights));
+    for (const bias of plan.biases) this.rewire(bias.operator, bias.input, this.wholeBias(bias));
+    for (const tensor of plan.halves) this.store16(tensor);
+    const written = new Set(plan.activations.map(({ tensor }) => tensor));
+    const conversions = plan.conversions.map((conversion) => this.converted(conversion, written.has(conversion.tensor)));
+    for (const activation of plan.activations) {
+      const tensor = subgraph.tensors[activation.tensor] as Tensor;
+      const constant = constantFloats(model, tensor);
+      if (constant !== null) tensor.buffer = addBuffer(model, elementsIn(activation, constant));
+      tensor.type = tensorTypeOf(activation.type);
+      tensor.quantization = parametersOf([activation.scale], activation.zeroPoint);
+    }
+    for (const connect of conversions) connect();
+    for (const tensor of subgraph.tensors) tensor.shapeSignature = null;
+    plan.operators.forEach(({ version }, o) => {
+      const operator = this.planned[o] as Operator;
+      operator.opcodeIndex = operatorCodeIndex(model, operatorName(model, operator) as OperatorName, version);
     });
-    subgraph.operators.splice(subgraph.operators.indexOf(target), 0, operator);
-    target.inputs = target.inputs?.with(input, added) ?? null;
+    for (const { operator } of plan.weights.filter(({ operator: o }) => plan.operators[o]?.mode === 'dynamic-range')) {
+      const options = this.planned[operator]?.builtinOptions;
+      if (options?.kind === 'FullyConnectedOptions') options.asymmetricQuantizeInputs = true;
+    }
+  }
+
+  private rewire(operator: number, input: number, tensor: number): void {
+    const target = this.planned[operator];
+    if (target !== undefined) target.inputs = target.inputs?.with(input, tensor) ?? null;
+  }
+
+  private addTensor(like: Tensor, type: number, data: Uint8Array | null, quantization: QuantizationParameters | null, name = like.name): number {
+    const buffer = data === null ? 0 : addBuffer(this.model, data);
+    return this.subgraph.tensors.push(create(schema.Tensor, { name, shape: like.shape, type, buffer, quantization })) - 1;
+  }
+
+  private floatsOf(tensor: Tensor): Float32Array {
+    return constantFloats(this.model, tensor) as Float32Array;
+  }
+
+  private int8Weights({ tensor: index, axis, scales }: WeightsPlan): number {
+    const tensor = this.subgraph.tensors[index] as Tensor;
+    const values = this.floatsOf(tensor);
+    const inner = axis === null ? values.length : elementCount((tensor.shape ?? new Int32Array(0)).slice(axis + 1));
+    const quantized = new Int8Array(values.length);
+    for (let i = 0; i < values.length; i++) quantized[i] = quantizeWeight(values[i] as number, scales[Math.floor(i / inner) % scales.length] as number);
+    return this.addTensor(tensor, TensorType.INT8, new Uint8Array(quantized.buffer), parametersOf(scales, 0, axis ?? 0));
+  }
+
+  private wholeBias({ tensor: index, type, scales }: BiasPlan): number {
+    const tensor = this.subgraph.tensors[index] as Tensor;
+    const whole = Array.from(this.floatsOf(tensor), (value, i) => roundHalfAway(value / (scales[i % scales.length] as number)));
+    const data = type === 'int32' ? Int32Array.from(whole) : BigInt64Array.from(whole, BigInt);
+    return this.addTensor(tensor, type === 'int32' ? TensorType.INT32 : TensorType.INT64, new Uint8Array(data.buffer), parametersOf(scales));
+  }
+
+  /** The tensor's data becomes float16; whoever reads it reads what a DEQUANTIZE makes of it. */
+  private store16(index: number): void {
+    const tensor = this.subgraph.tensors[index] as Tensor;
+    const stored = this.addTensor(tensor, TensorType.FLOAT16, halvesOf(this.floatsOf(tensor)), null);
+    tensor.buffer = 0;
+    tensor.name = `${tensor.name ?? ''}/dequantized`;
+    this.insert('DEQUANTIZE', 3, stored, index, this.subgraph.operators[0]);
+  }
+
+  /** Makes the converted tensor from the float model, and gives what connects it once everything has its format. */
+  private converted(conversion: ConversionPlan, isWritten: boolean): () => void {
+    const { subgraph } = this;
+    const tensor = subgraph.tensors[conversion.tensor] as Tensor;
+    const { type, scale, zeroPoint } = conversion;
+    const constant = isWritten ? null : constantFloats(this.model, tensor);
+    const parameters = type === 'float32' ? null : parametersOf([scale], zeroPoint);
+    const name = constant === null ? `${tensor.name ?? ''}/${type === 'float32' ? 'dequantized' : type}` : tensor.name;
+    const added = this.addTensor(tensor, tensorTypeOf(type), constant === null ? null : elementsIn(conversion, constant), parameters, name);
+    return () => {
+      const readers = conversion.readers.flatMap(({ operator }) => (operator === null ? [] : [this.planned[operator] as Operator]));
+      if (constant === null) {
+        const [conversionName, version] = type === 'float32' ? (['DEQUANTIZE', 3] as const) : (['QUANTIZE', 2] as const);
+        this.insert(
+          conversionName,
+          version,
+          conversion.tensor,
+          added,
+          subgraph.operators.find((operator) => readers.includes(operator)),
+        );
+      }
+      for (const { operator, input } of conversion.readers) {
+        if (operator !== null) this.rewire(operator, input, added);
+        else this.rewireOutput(input, conversion.tensor, added);
+      }
+    };
+  }
+
+  private rewireOutput(position: number, from: number, to: number): void {
+    this.subgraph.outputs = this.subgraph.outputs?.with(position, to) ?? null;
+    const index = this.model.subgraphs.indexOf(this.subgraph);
+    for (const { subgraphIndex, outputs } of this.model.signatureDefs) {
+      if (subgraphIndex !== index) continue;
+      for (const entry of outputs) if (entry.tensorIndex === from) entry.tensorIndex = to;
+    }
+  }
+
+  /** Puts an operator before another one, or at the end. */
+  private insert(name: OperatorName, version: number, input: number, output: number, before: Operator | undefined): void {
+    const { operators } = this.subgraph;
+    const operator = create(schema.Operator, {
+      opcodeIndex: operatorCodeIndex(this.model, name, version),
+      inputs: Int32Array.of(input),
+      outputs: Int32Array.of(output),
+    });
+    operators.splice(before === undefined ? operators.length : operators.indexOf(before), 0, operator);
   }
 }

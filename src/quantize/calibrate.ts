@@ -1,48 +1,108 @@
-// Runs the float model on samples and collects the range of every tensor.
+// Runs the float model on samples and collects what the values of every tensor are like.
 
 import { createHash } from 'node:crypto';
 import { type Dataset, runsOf } from '../dataset/index.js';
 import { fail } from '../errors.js';
 import { breather, matchInputs, type Progress, toModelInput, type Warning } from '../evaluate/index.js';
-import { Interpreter, type Operand } from '../simulator/index.js';
-import { type Model, mainSubgraph, tensorLabel } from '../tflite/index.js';
-import type { Range } from './parameters.js';
+import { calledSubgraphs, Interpreter, type Operand, subgraphOfSignature } from '../simulator/index.js';
+import { type Model, type SubGraph, tensorLabel } from '../tflite/index.js';
 import { SampleStatistics } from './sample-statistics.js';
+import { type TensorStatistics, TensorStatisticsCollector } from './tensor-statistics.js';
 
 export interface CalibrationOptions {
-  /** At most so many samples, drawn by the dataset's seed. */
+  /** At most so many samples of each dataset, drawn by its seed. */
   readonly samples?: number;
+  /** Whether to keep histograms, which some ways to choose ranges need. */
+  readonly histograms?: boolean;
   readonly onProgress?: (progress: Progress) => void;
   readonly signal?: AbortSignal;
 }
 
-export interface Calibration {
+/** What one dataset showed of the subgraph that its signature names. */
+export interface SubgraphCalibration {
+  readonly subgraph: number;
+  readonly signature: string | null;
   readonly dataset: string;
   readonly samples: number;
+  readonly seed: number;
   /** Of the samples as the model saw them: float32, in order. */
   readonly sha256: string;
   /** By tensor index of the model that was run; null for tensors that are constant or were never computed. */
-  readonly ranges: readonly (Range | null)[];
+  readonly tensors: readonly (TensorStatistics | null)[];
+}
+
+export interface Calibration {
+  readonly subgraphs: readonly SubgraphCalibration[];
   readonly warnings: readonly Warning[];
 }
 
 const defaultSamples = 500;
 
 /**
- * @param model the float model after `optimize`: ranges belong to its tensors
- * @throws CALIBRATION_EMPTY, QUANTIZE_RANGE (NaN or infinite values), DATASET_*, OPERATORS_UNSUPPORTED
+ * @param model the float model after `optimize`: statistics belong to its tensors
+ * @param datasets one for each signature, or one for the model
+ * @throws CALIBRATION_EMPTY, QUANTIZE_RANGE (NaN or infinite values), DATASET_*, OPERATORS_UNSUPPORTED, SIGNATURE_UNKNOWN
  */
-export async function calibrate(model: Model, dataset: Dataset, options: CalibrationOptions = {}): Promise<Calibration> {
-  const interpreter = new Interpreter(model);
-  const order = matchInputs(dataset, interpreter.inputs);
+export async function calibrate(model: Model, datasets: readonly Dataset[], options: CalibrationOptions = {}): Promise<Calibration> {
   const limit = options.samples ?? defaultSamples;
-  const total = Math.min(dataset.count, limit);
-  if (total < 1) throw fail('CALIBRATION_EMPTY', { reason: `dataset ${dataset.name} gives none` });
-  const collector = new RangeCollector(model);
+  const total = datasets.reduce((sum, { count }) => sum + Math.min(count, limit), 0);
+  requireData(model, datasets);
+  const subgraphs: SubgraphCalibration[] = [];
+  const warnings: Warning[] = [];
+  let before = 0;
+  for (const dataset of datasets) {
+    const onProgress = (done: number): void => options.onProgress?.({ done: before + done, total });
+    const run = await runDataset(model, dataset, limit, { ...options, onProgress });
+    before += run.calibration.samples;
+    subgraphs.push(run.calibration);
+    warnings.push(...run.warnings);
+  }
+  return { subgraphs, warnings };
+}
+
+/** @throws CALIBRATION_EMPTY where a dataset is empty, or a subgraph that can be run has none */
+function requireData(model: Model, datasets: readonly Dataset[]): void {
+  for (const { name, count } of datasets) if (count < 1) throw fail('CALIBRATION_EMPTY', { reason: `dataset ${name} gives none` });
+  const known = new Map<number, string>();
+  for (const { signature, name } of datasets) {
+    const subgraph = subgraphOfSignature(model, signature ?? undefined);
+    const other = known.get(subgraph);
+    if (other !== undefined) throw fail('CALIBRATION_EMPTY', { reason: `datasets ${other} and ${name} are for the same subgraph: give one to each signature` });
+    known.set(subgraph, name);
+  }
+  const called = calledSubgraphs(model);
+  const missing = model.subgraphs.flatMap((_, index) => {
+    if (called.has(index) || known.has(index)) return [];
+    const signature = model.signatureDefs.find(({ subgraphIndex }) => subgraphIndex === index)?.signatureKey;
+    return [signature == null ? `subgraph ${index}` : `signature ${signature}`];
+  });
+  if (missing.length > 0) {
+    const reason = `there is no data for ${missing.join(', ')}: a dataset file may hold one document for each signature, with the key signature`;
+    throw fail('CALIBRATION_EMPTY', { reason });
+  }
+}
+
+interface RunOptions {
+  readonly histograms?: boolean;
+  readonly onProgress: (done: number) => void;
+  readonly signal?: AbortSignal;
+}
+
+async function runDataset(
+  model: Model,
+  dataset: Dataset,
+  limit: number,
+  options: RunOptions,
+): Promise<{ calibration: SubgraphCalibration; warnings: readonly Warning[] }> {
+  const signature = dataset.signature ?? undefined;
+  const interpreter = new Interpreter(model, { signature });
+  const order = matchInputs(dataset, interpreter.inputs);
+  const subgraph = subgraphOfSignature(model, signature);
+  const collector = new Collector(model.subgraphs[subgraph] as SubGraph, options.histograms ?? false);
   const statistics = new SampleStatistics();
   const hash = createHash('sha256');
   const breathe = breather();
-  let done = 0;
+  let samples = 0;
   for await (const sample of dataset.samples(limit)) {
     for (const inputs of runsOf(sample, dataset)) {
       await breathe(options.signal);
@@ -54,16 +114,23 @@ export async function calibrate(model: Model, dataset: Dataset, options: Calibra
         for (const output of outputs) collector.add(output);
       });
       // The planner may reuse an input's memory, so its range comes from the values themselves.
-      for (const [i, input] of interpreter.inputs.entries()) collector.addValues(input.index, inputs[order[i] as number] as Float32Array);
+      for (const [i, input] of interpreter.inputs.entries()) {
+        if (input.type === 'float32') collector.addValues(input.index, inputs[order[i] as number] as Float32Array);
+      }
     }
-    done += 1;
-    options.onProgress?.({ done, total });
+    samples += 1;
+    options.onProgress(samples);
   }
   return {
-    dataset: dataset.name,
-    samples: done,
-    sha256: hash.digest('hex'),
-    ranges: collector.ranges,
+    calibration: {
+      subgraph,
+      signature: dataset.signature,
+      dataset: dataset.name,
+      samples,
+      seed: dataset.seed,
+      sha256: hash.digest('hex'),
+      tensors: collector.statistics,
+    },
     warnings: [...unscaledWarnings(dataset), ...statistics.warnings(), ...collector.warnings()],
   };
 }
@@ -86,40 +153,39 @@ function unscaledWarnings(dataset: Dataset): Warning[] {
     : [];
 }
 
-class RangeCollector {
-  readonly ranges: (Range | null)[];
+class Collector {
+  private readonly collectors = new Map<number, TensorStatisticsCollector>();
 
-  constructor(private readonly model: Model) {
-    this.ranges = mainSubgraph(model).tensors.map(() => null);
+  constructor(
+    private readonly subgraph: SubGraph,
+    private readonly histograms: boolean,
+  ) {}
+
+  get statistics(): (TensorStatistics | null)[] {
+    return this.subgraph.tensors.map((_, index) => this.collectors.get(index)?.statistics ?? null);
   }
 
   add(operand: Operand): void {
-    if (operand.type === 'float32') this.addValues(operand.index, operand.data as Float32Array);
+    if (operand.type === 'float32' && !operand.constant) this.addValues(operand.index, operand.data as Float32Array);
   }
 
   addValues(index: number, values: Float32Array): void {
-    const known = this.ranges[index];
-    let min = known?.min ?? Infinity;
-    let max = known?.max ?? -Infinity;
-    for (let i = 0; i < values.length; i++) {
-      const value = values[i] as number;
-      if (value < min) min = value;
-      if (value > max) max = value;
-      if (!Number.isFinite(value)) throw fail('QUANTIZE_RANGE', { tensor: this.label(index), reason: `calibration gives it the value ${value}` });
-    }
-    this.ranges[index] = { min, max };
+    const collector = this.collectors.get(index) ?? new TensorStatisticsCollector(this.histograms);
+    this.collectors.set(index, collector);
+    const bad = collector.add(values);
+    if (bad !== null) throw fail('QUANTIZE_RANGE', { tensor: this.label(index), reason: `calibration gives it the value ${bad}` });
   }
 
   warnings(): Warning[] {
-    return this.ranges.flatMap((range, index): Warning[] =>
-      range !== null && range.min === 0 && range.max === 0
+    return this.statistics.flatMap((tensor, index): Warning[] =>
+      tensor !== null && tensor.min === 0 && tensor.max === 0
         ? [{ code: 'RANGE_ALL_ZERO', message: `tensor ${this.label(index)} is 0 in every calibration sample; its scale is set to 1` }]
         : [],
     );
   }
 
   private label(index: number): string {
-    const tensor = mainSubgraph(this.model).tensors[index];
+    const tensor = this.subgraph.tensors[index];
     return tensor === undefined ? String(index) : tensorLabel(index, tensor);
   }
 }

@@ -1,32 +1,52 @@
 // Scales and zero points from ranges, as TFLite's converter computes them: real = (q - zeroPoint) * scale.
 
 import { roundHalfAway } from '../simulator/index.js';
-import type { FixedQuantization } from './rules.js';
+import type { IntegerType, NumberFormat } from './number-format.js';
 
 export interface Range {
   readonly min: number;
   readonly max: number;
 }
 
+/** With 0 in it, so that 0 is exact: padding and RELU need it. */
+export function widened({ min, max }: Range): Range {
+  return { min: Math.min(0, min), max: Math.max(0, max) };
+}
+
+export function rangeOfValues(values: Float32Array): Range {
+  let min = Infinity;
+  let max = -Infinity;
+  for (const value of values) {
+    if (Number.isNaN(value)) return { min: Number.NaN, max: Number.NaN };
+    min = Math.min(min, value);
+    max = Math.max(max, value);
+  }
+  return { min, max };
+}
+
 /** The smallest normal float32: a scale must stay finite and positive. */
 const smallestScale = 2 ** -126;
 
-/**
- * Asymmetric int8 of a range that is widened to hold 0, so that 0 is exact (padding and RELU need it).
- * A range of nothing but 0 gets scale 1.
- */
-export function activationParameters({ min, max }: Range): FixedQuantization {
-  const low = Math.min(0, min);
-  const high = Math.max(0, max);
-  if (high === low) return { scale: 1, zeroPoint: -128 };
+/** int8 is asymmetric, of the range widened to hold 0; int16 is symmetric. A range of nothing but 0 gets scale 1. */
+export function activationFormat(range: Range, type: IntegerType): NumberFormat {
+  const { min: low, max: high } = widened(range);
+  if (high === low) return { type, scale: 1, zeroPoint: type === 'int8' ? -128 : 0 };
+  if (type === 'int16') return { type, scale: Math.max(smallestScale, Math.fround(Math.max(-low, high) / 32767)), zeroPoint: 0 };
   const scale = (high - low) / 255;
   const zeroPoint = roundHalfAway(-128 - low / scale);
-  return { scale: Math.max(smallestScale, Math.fround(scale)), zeroPoint: Math.min(127, Math.max(-128, zeroPoint)) };
+  return { type, scale: Math.max(smallestScale, Math.fround(scale)), zeroPoint: Math.min(127, Math.max(-128, zeroPoint)) };
 }
 
 /** Symmetric int8 weights in [-127, 127]: the largest magnitude becomes 127. */
 export function weightScale(largest: number): number {
   return largest === 0 ? 1 : Math.max(smallestScale, Math.fround(largest / 127));
+}
+
+/** The scale that the weights of these channels share, whatever their bias. */
+export function symmetricScale(channels: readonly Channel[]): number {
+  let largest = 0;
+  for (const { weights } of channels) for (let i = 0; i < weights.length; i++) largest = Math.max(largest, Math.abs(weights[i] as number));
+  return weightScale(largest);
 }
 
 /** The quotient is rounded to float32 first, as the converter computes it. */
@@ -55,14 +75,9 @@ export interface SharedScale {
  * @returns null where no finite scale helps
  */
 export function sharedScale(channels: readonly Channel[], inputScale: number): SharedScale | null {
-  let largest = 0;
-  let largestBias = 0;
-  for (const { weights, bias } of channels) {
-    for (let i = 0; i < weights.length; i++) largest = Math.max(largest, Math.abs(weights[i] as number));
-    largestBias = Math.max(largestBias, Math.abs(bias));
-  }
+  const largestBias = channels.reduce((largest, { bias }) => Math.max(largest, Math.abs(bias)), 0);
   // The product with the input's scale, which is the bias's, must stay a normal number too.
-  const own = Math.max(weightScale(largest), Math.fround(smallestScale / inputScale) * 1.001);
+  const own = Math.max(symmetricScale(channels), Math.fround(smallestScale / inputScale) * 1.001);
   let scale = Math.max(own, Math.fround(largestBias / (inputScale * (int32Max / 2))));
   for (let attempt = 0; attempt < 8 && Number.isFinite(scale); attempt++) {
     const accumulator = channels.reduce((max, channel) => Math.max(max, largestAccumulator(channel, scale, inputScale)), 0);

@@ -1,174 +1,313 @@
-// Decides how every tensor is quantized. The plan is plain data; apply.ts carries it out.
+// Decides how every tensor is stored. The plan is plain data; apply.ts carries it out.
 
 import { fail } from '../errors.js';
 import type { Warning } from '../evaluate/index.js';
-import {
-  constantBytes,
-  constantFloats,
-  type Model,
-  mainSubgraph,
-  type OperatorName,
-  operatorName,
-  type Tensor,
-  TensorType,
-  tensorLabel,
-} from '../tflite/index.js';
-import type { Calibration } from './calibrate.js';
-import type { Range } from './parameters.js';
-import { type QuantizationRule, quantizationRules } from './rules.js';
+import { calledSubgraphs } from '../simulator/index.js';
+import { constantFloats, elementCount, linksOf, type Model, operatorCodeOf, type SubGraph, type Tensor, TensorType, tensorLabel } from '../tflite/index.js';
+import { decideModes, type ModeExceptions, type OperatorMode, ruleOf } from './modes.js';
+import { float, type IntegerType, type NumberFormat, type NumberType, sameFormat } from './number-format.js';
+import { type Range, rangeOfValues } from './parameters.js';
 import { ScaleGroups } from './scale-groups.js';
-import { schemeOf } from './scheme.js';
-import { type BiasPlan, planWeights, type WeightsPlan } from './weights.js';
+import { type SchemeName, type SchemeRules, schemeOf, schemes } from './scheme.js';
+import { type BiasPlan, type Granularity, planWeights, type WeightsPlan, weightInputs } from './weights.js';
 
-export interface ActivationPlan {
+/** A tensor as it is written: by an operator, by who feeds the inputs, or as a constant that is an output. */
+export interface ActivationPlan extends NumberFormat {
   readonly tensor: number;
   readonly name: string;
-  /** What calibration saw; null for constants and fixed quantizations. */
+  /** What the scale was made for; null where an operator or a file fixes it. */
   readonly range: Range | null;
-  readonly scale: number;
-  readonly zeroPoint: number;
 }
 
-/** A QUANTIZE operator before one input, where operands that must share a scale cannot. */
-export interface RequantizePlan {
-  readonly operator: number;
+/** A tensor in another format than it is written in, for some of its readers. Constants are written in none. */
+export interface ConversionPlan extends NumberFormat {
+  readonly tensor: number;
+  readonly name: string;
+  /** Inputs of operators; an output of the subgraph where `operator` is null. */
+  readonly readers: readonly Reader[];
+}
+
+interface Reader {
+  readonly operator: number | null;
   readonly input: number;
-  readonly scale: number;
-  readonly zeroPoint: number;
+}
+
+export interface OperatorPlan {
+  readonly mode: OperatorMode;
+  readonly version: number;
+}
+
+export interface SubgraphPlan {
+  readonly subgraph: number;
+  /** In order. */
+  readonly operators: readonly OperatorPlan[];
+  readonly activations: readonly ActivationPlan[];
+  readonly conversions: readonly ConversionPlan[];
+  readonly weights: readonly WeightsPlan[];
+  readonly biases: readonly BiasPlan[];
+  /** Constants that are stored in float16, behind a DEQUANTIZE. */
+  readonly halves: readonly number[];
 }
 
 export interface QuantizationPlan {
-  readonly scheme: 'int8';
-  readonly activations: readonly ActivationPlan[];
-  readonly weights: readonly WeightsPlan[];
-  readonly biases: readonly BiasPlan[];
-  readonly requantize: readonly RequantizePlan[];
-  /** Version of each operator, in order. */
-  readonly operatorVersions: readonly number[];
+  readonly scheme: SchemeName;
+  readonly io: NumberType;
+  readonly subgraphs: readonly SubgraphPlan[];
   readonly warnings: readonly Warning[];
 }
 
+export interface PlanOptions {
+  readonly scheme?: SchemeName;
+  /** Type of inputs and outputs; what the scheme has by default. */
+  readonly io?: NumberType;
+  /** Scales of the weights of FULLY_CONNECTED; one in all unless said otherwise. */
+  readonly dense?: Granularity;
+  /** Operators of the main subgraph that compute in something else. */
+  readonly exceptions?: ModeExceptions;
+}
+
+/** The range of every tensor of a subgraph, by index; null where none was seen. */
+export type Ranges = readonly (Range | null)[];
+
 /**
- * @param model the float model that was calibrated
- * @throws QUANTIZE_NOT_FLOAT, QUANTIZE_OPERATORS, QUANTIZE_RANGE, QUANTIZE_OVERFLOW
+ * @param ranges by subgraph; none for schemes whose activations stay float
+ * @throws QUANTIZE_NOT_FLOAT, QUANTIZE_OPERATORS, QUANTIZE_RANGE, QUANTIZE_OVERFLOW, USAGE
  */
-export function planQuantization(model: Model, calibration: Calibration): QuantizationPlan {
+export function planQuantization(model: Model, ranges: ReadonlyMap<number, Ranges>, options: PlanOptions = {}): QuantizationPlan {
   requireFloat(model);
-  const rules = rulesOf(model);
-  const subgraph = mainSubgraph(model);
-  const isFloat = (tensor: number): boolean => subgraph.tensors[tensor]?.type === TensorType.FLOAT32;
-  const groups = new ScaleGroups(subgraph.tensors.length);
-  const range = rangesOf(model, calibration);
-
-  subgraph.operators.forEach((operator, o) => {
-    const fixed = rules[o]?.fixedOutput;
-    if (fixed !== undefined) groups.fix(operator.outputs?.[0] as number, fixed);
-  });
-  // Operators with one data input first: what they pass on can then be known as fixed before several meet.
-  const shared = subgraph.operators.map((operator, o) => ({ operator, o })).filter(({ o }) => rules[o]?.sameScale);
-  const dataInputs = (operator: (typeof shared)[number]['operator']): number[] =>
-    Array.from(operator.inputs ?? []).filter((tensor) => tensor >= 0 && isFloat(tensor));
-  for (const { operator } of shared) {
-    const [input, ...others] = dataInputs(operator);
-    if (input !== undefined && others.length === 0) groups.join(input, operator.outputs?.[0] as number);
-  }
-  const apart: { operator: number; input: number; output: number }[] = [];
-  for (const { operator, o } of shared) {
-    if (dataInputs(operator).length < 2) continue;
-    const output = operator.outputs?.[0] as number;
-    operator.inputs?.forEach((tensor, input) => {
-      if (groups.fixedOf(tensor) === null && groups.fixedOf(output) === null) groups.join(tensor, output);
-      else apart.push({ operator: o, input, output });
+  const { scheme = 'int8', dense = 'per-tensor' } = options;
+  const rules = schemes[scheme];
+  const io = ioOf(scheme, options.io);
+  const called = calledSubgraphs(model);
+  const warnings: Warning[] = [];
+  const subgraphs = model.subgraphs.flatMap((subgraph, index) => {
+    // What other subgraphs call stays float, as the operator that calls it does.
+    if (called.has(index)) return [];
+    const planned = planSubgraph(model, subgraph, index, {
+      rules,
+      io,
+      dense,
+      ranges: ranges.get(index) ?? [],
+      exceptions: index === 0 ? options.exceptions : undefined,
     });
-  }
-
-  const parameters = groups.parameters((tensor) => range(tensor));
-  const weights = planWeights(model, rules, parameters);
-  const activations = activationTensors(model, [...weights.weights, ...weights.biases]).map((tensor): ActivationPlan => {
-    const { scale, zeroPoint } = parameters(tensor);
-    return { tensor, name: subgraph.tensors[tensor]?.name ?? '', range: groups.fixedOf(tensor) === null ? range(tensor) : null, scale, zeroPoint };
+    warnings.push(...planned.warnings);
+    return [planned.plan];
   });
+  return { scheme, io, subgraphs, warnings };
+}
+
+/** @throws USAGE */
+export function ioOf(scheme: SchemeName, io: NumberType | undefined): NumberType {
+  const known = schemes[scheme].io;
+  if (io !== undefined && !known.includes(io)) throw fail('USAGE', { reason: `scheme ${scheme} has inputs and outputs in ${known.join(' or ')}, not ${io}` });
+  return io ?? known[0];
+}
+
+interface SubgraphOptions {
+  readonly rules: SchemeRules;
+  readonly io: NumberType;
+  readonly dense: Granularity;
+  readonly ranges: Ranges;
+  readonly exceptions: ModeExceptions | undefined;
+}
+
+function planSubgraph(model: Model, subgraph: SubGraph, index: number, options: SubgraphOptions): { plan: SubgraphPlan; warnings: readonly Warning[] } {
+  const modes = decideModes(model, subgraph, options.rules, options.exceptions);
+  const formats = new Formats(model, subgraph, modes, options);
+  const { weights, biases, warnings } = planWeights({
+    model,
+    subgraph,
+    modes,
+    dense: options.dense,
+    formatRead: (operator, input) => formats.read(operator, input),
+  });
+  const activations = formats.activations();
   return {
-    scheme: 'int8',
-    activations,
-    ...weights,
-    requantize: apart.flatMap(({ operator, input, output }): RequantizePlan[] => {
-      const from = parameters(subgraph.operators[operator]?.inputs?.[input] as number);
-      const to = parameters(output);
-      return from.scale === to.scale && from.zeroPoint === to.zeroPoint ? [] : [{ operator, input, ...to }];
-    }),
-    operatorVersions: rules.map((rule) => rule.version),
-    warnings: [...calibration.warnings, ...missingRanges(model, activations, calibration), ...weights.warnings],
+    plan: {
+      subgraph: index,
+      operators: subgraph.operators.map((operator, o) => {
+        const mode = modes[o] as OperatorMode;
+        // A file may use what only a later version has.
+        return { mode, version: Math.max(operatorCodeOf(model, operator).version, versionOf(ruleOf(model, operator), mode)) };
+      }),
+      activations,
+      conversions: formats.conversions(),
+      weights,
+      biases,
+      halves: options.rules.floatConstants === 'float16' ? floatConstants(model, subgraph) : [],
+    },
+    warnings: [...missingRanges(activations, options.ranges), ...warnings],
   };
 }
 
-function missingRanges(model: Model, activations: readonly ActivationPlan[], calibration: Calibration): Warning[] {
-  const { tensors } = mainSubgraph(model);
-  return activations
-    .filter(({ tensor, range }) => range !== null && calibration.ranges[tensor] == null && constantBytes(model, tensors[tensor] as Tensor) === null)
-    .map(({ tensor, name }) => ({ code: 'RANGE_MISSING', message: `no calibration sample ever computed tensor ${tensor} "${name}"; its scale is set to 1` }));
+function versionOf(rule: ReturnType<typeof ruleOf>, mode: OperatorMode): number {
+  if (mode === 'float32') return 1;
+  return (mode === 'dynamic-range' ? rule?.weights?.dynamicRange?.perChannel : rule?.versions[mode]) ?? 1;
 }
 
-/** @throws QUANTIZE_NOT_FLOAT */
-export function requireFloat(model: Model): void {
-  const refuse = (reason: string): Error => fail('QUANTIZE_NOT_FLOAT', { where: 'the model', reason });
-  if (model.subgraphs.length !== 1)
-    throw refuse(`it has ${model.subgraphs.length} subgraphs (control flow or several signatures), which quantize does not take yet`);
-  const scheme = schemeOf(model);
-  if (scheme !== 'float32') throw refuse(`it is ${scheme} already`);
-}
+/** In which format each tensor of a subgraph is written and read. */
+class Formats {
+  private readonly groups: Readonly<Record<IntegerType, ScaleGroups>>;
+  private readonly formatOf: Readonly<Record<IntegerType, (tensor: number) => NumberFormat>>;
+  /** Inputs that are brought to the scale of their operator's output. */
+  private readonly apart = new Map<string, number>();
 
-function rulesOf(model: Model): QuantizationRule[] {
-  const subgraph = mainSubgraph(model);
-  const missing: string[] = [];
-  const rules = subgraph.operators.map((operator, o) => {
-    const name = operatorName(model, operator);
-    const rule = quantizationRules.get(name as OperatorName);
-    if (rule === undefined) missing.push(`${name} (operator ${o})`);
-    return rule ?? { version: 1 };
-  });
-  if (missing.length > 0) throw fail('QUANTIZE_OPERATORS', { count: missing.length, operators: missing.join(', ') });
-  return rules;
-}
+  constructor(
+    private readonly model: Model,
+    private readonly subgraph: SubGraph,
+    private readonly modes: readonly OperatorMode[],
+    private readonly options: SubgraphOptions,
+  ) {
+    const count = subgraph.tensors.length;
+    this.groups = { int8: new ScaleGroups(count, 'int8'), int16: new ScaleGroups(count, 'int16') };
+    this.group();
+    const range = (tensor: number): Range => this.rangeOf(tensor);
+    this.formatOf = { int8: this.groups.int8.formats(range), int16: this.groups.int16.formats(range) };
+  }
 
-/** Float tensors that operators read or write other than as weights or bias, in order of index. */
-function activationTensors(model: Model, special: readonly { readonly operator: number; readonly input: number }[]): number[] {
-  const subgraph = mainSubgraph(model);
-  const asWeights = new Set(special.map(({ operator, input }) => `${operator}/${input}`));
-  const used = new Set<number>([...(subgraph.inputs ?? []), ...(subgraph.outputs ?? [])]);
-  subgraph.operators.forEach((operator, o) => {
-    operator.inputs?.forEach((tensor, input) => {
-      if (!asWeights.has(`${o}/${input}`)) used.add(tensor);
+  /** How a tensor is written; null for constants that are no output. */
+  written(tensor: number): NumberFormat | null {
+    const { subgraph, options } = this;
+    const producer = subgraph.operators.findIndex(({ outputs }) => outputs?.includes(tensor));
+    if (producer >= 0) return this.computed(producer, tensor);
+    return this.isEdge(tensor) ? this.atEdge(tensor, options.io) : null;
+  }
+
+  /** How an operator reads an input. */
+  read(operator: number, input: number): NumberFormat {
+    const mode = this.modes[operator] as OperatorMode;
+    const tensor = this.subgraph.operators[operator]?.inputs?.[input] as number;
+    if (mode === 'float32' || mode === 'dynamic-range') return float;
+    return this.formatOf[mode](this.apart.get(`${operator}/${input}`) ?? tensor);
+  }
+
+  activations(): ActivationPlan[] {
+    const { tensors } = this.subgraph;
+    return this.floatTensors().flatMap((tensor): ActivationPlan[] => {
+      const format = this.written(tensor);
+      if (format === null || format.type === 'float32') return [];
+      const group = format.type === 'int16' ? this.groups.int16 : this.groups.int8;
+      const range = group.fixedOf(tensor) === null ? this.rangeOf(tensor) : null;
+      return [{ tensor, name: tensors[tensor]?.name ?? '', range, ...format }];
     });
-    for (const tensor of operator.outputs ?? []) used.add(tensor);
-  });
-  return [...used].filter((tensor) => tensor >= 0 && subgraph.tensors[tensor]?.type === TensorType.FLOAT32).sort((a, b) => a - b);
+  }
+
+  conversions(): ConversionPlan[] {
+    const found: { tensor: number; name: string; readers: Reader[]; format: NumberFormat }[] = [];
+    const reads = (tensor: number, format: NumberFormat, reader: Reader): void => {
+      const written = this.written(tensor);
+      if (written !== null ? sameFormat(written, format) : format.type === 'float32') return;
+      const known = found.find((entry) => entry.tensor === tensor && sameFormat(entry.format, format));
+      if (known !== undefined) known.readers.push(reader);
+      else found.push({ tensor, name: this.subgraph.tensors[tensor]?.name ?? '', readers: [reader], format });
+    };
+    this.subgraph.operators.forEach((_, o) => {
+      for (const input of this.dataInputs(o)) reads(this.subgraph.operators[o]?.inputs?.[input] as number, this.read(o, input), { operator: o, input });
+    });
+    this.subgraph.outputs?.forEach((tensor, input) => {
+      if (this.isFloat(tensor)) reads(tensor, this.atEdge(tensor, this.options.io), { operator: null, input });
+    });
+    return found.map(({ format, ...entry }) => ({ ...entry, ...format }));
+  }
+
+  /** Joins what must share a scale, in the type that an operator computes in. */
+  private group(): void {
+    const { subgraph, modes } = this;
+    const integer = subgraph.operators.flatMap((operator, o) => {
+      const mode = modes[o] as OperatorMode;
+      const rule = ruleOf(this.model, operator);
+      return rule === undefined || mode === 'float32' || mode === 'dynamic-range' ? [] : [{ operator, o, rule, mode, groups: this.groups[mode] }];
+    });
+    for (const { operator, rule, mode, groups } of integer) {
+      const fixed = rule.fixedOutput?.[mode];
+      if (fixed !== undefined) groups.fix(operator.outputs?.[0] as number, fixed);
+    }
+    const shared = integer.filter(({ rule }) => rule.sameScale);
+    const tensorsOf = (indices: Int32Array | null): number[] => Array.from(indices ?? []).filter((tensor) => this.isFloat(tensor));
+    // Operators with one data input first: what they pass on can then be known as fixed before several meet.
+    for (const { operator, groups } of shared) {
+      const [input, ...others] = tensorsOf(operator.inputs);
+      if (input !== undefined && others.length === 0) for (const output of tensorsOf(operator.outputs)) groups.join(input, output);
+    }
+    for (const { operator, o, groups } of shared) {
+      if (tensorsOf(operator.inputs).length < 2) continue;
+      const [output] = operator.outputs ?? [];
+      for (const input of this.dataInputs(o)) {
+        const tensor = operator.inputs?.[input] as number;
+        if (groups.fixedOf(tensor) === null && groups.fixedOf(output as number) === null) groups.join(tensor, output as number);
+        else this.apart.set(`${o}/${input}`, output as number);
+      }
+    }
+  }
+
+  private computed(producer: number, tensor: number): NumberFormat {
+    const mode = this.modes[producer] as OperatorMode;
+    return mode === 'int8' || mode === 'int16' ? this.formatOf[mode](tensor) : float;
+  }
+
+  /** At an input or output. uint8 is int8 with its zero point shifted. */
+  private atEdge(tensor: number, io: NumberType): NumberFormat {
+    if (io === 'float32') return float;
+    const { scale, zeroPoint, type } = this.formatOf[io === 'int16' ? 'int16' : 'int8'](tensor);
+    return io === 'uint8' ? { type: io, scale, zeroPoint: zeroPoint + 128 } : { type, scale, zeroPoint };
+  }
+
+  /** The inputs that an operator reads as activations, whether constant or not. */
+  private dataInputs(o: number): number[] {
+    const operator = this.subgraph.operators[o];
+    if (operator === undefined) return [];
+    const apart = weightInputs(this.model, operator, this.modes[o] as OperatorMode);
+    return Array.from(operator.inputs ?? [], (tensor, input) => ({ tensor, input }))
+      .filter(({ tensor, input }) => this.isFloat(tensor) && !apart.includes(input))
+      .map(({ input }) => input);
+  }
+
+  private floatTensors(): number[] {
+    return this.subgraph.tensors.flatMap((_, tensor) => (this.isFloat(tensor) ? [tensor] : []));
+  }
+
+  private isFloat(tensor: number): boolean {
+    return this.subgraph.tensors[tensor]?.type === TensorType.FLOAT32;
+  }
+
+  private isEdge(tensor: number): boolean {
+    return [...(this.subgraph.inputs ?? []), ...(this.subgraph.outputs ?? [])].includes(tensor);
+  }
+
+  /** The values of a constant, what calibration saw otherwise. */
+  private rangeOf(index: number): Range {
+    const tensor = this.subgraph.tensors[index] as Tensor;
+    const constant = constantFloats(this.model, tensor);
+    const range = constant === null ? (this.options.ranges[index] ?? noRange) : rangeOfValues(constant);
+    if (!Number.isFinite(range.min) || !Number.isFinite(range.max))
+      throw fail('QUANTIZE_RANGE', { tensor: tensorLabel(index, tensor), reason: `its values reach from ${range.min} to ${range.max}` });
+    return range;
+  }
 }
 
 /** What is never computed is never read either: any scale will do. A warning names such tensors. */
 const noRange: Range = { min: 0, max: 0 };
 
-/** The range of a tensor: its values where it is constant, what calibration saw otherwise. */
-function rangesOf(model: Model, calibration: Calibration): (tensor: number) => Range {
-  const subgraph = mainSubgraph(model);
-  return (index) => {
-    const tensor = subgraph.tensors[index] as Tensor;
-    const label = tensorLabel(index, tensor);
-    const constant = constantFloats(model, tensor);
-    const range = constant === null ? (calibration.ranges[index] ?? noRange) : rangeOfValues(constant);
-    if (!Number.isFinite(range.min) || !Number.isFinite(range.max))
-      throw fail('QUANTIZE_RANGE', { tensor: label, reason: `its values reach from ${range.min} to ${range.max}` });
-    return range;
-  };
+function missingRanges(activations: readonly ActivationPlan[], ranges: Ranges): Warning[] {
+  return activations
+    .filter(({ tensor, range }) => range === noRange && ranges[tensor] == null)
+    .map(({ tensor, name }) => ({ code: 'RANGE_MISSING', message: `no calibration sample ever computed tensor ${tensor} "${name}"; its scale is set to 1` }));
 }
 
-function rangeOfValues(values: Float32Array): Range {
-  let min = Infinity;
-  let max = -Infinity;
-  for (const value of values) {
-    if (Number.isNaN(value)) return { min: Number.NaN, max: Number.NaN };
-    min = Math.min(min, value);
-    max = Math.max(max, value);
-  }
-  return { min, max };
+/** Largest magnitude of float16. */
+const largestHalf = 65504;
+
+/** Constants that operators read in float and that float16 can hold. */
+function floatConstants(model: Model, subgraph: SubGraph): number[] {
+  const { consumers } = linksOf(subgraph);
+  return subgraph.tensors.flatMap((tensor, index) => {
+    const values = consumers.has(index) && elementCount(tensor.shape ?? []) > 0 ? constantFloats(model, tensor) : null;
+    return values?.every((value) => Math.abs(value) <= largestHalf) ? [index] : [];
+  });
+}
+
+/** @throws QUANTIZE_NOT_FLOAT */
+export function requireFloat(model: Model): void {
+  const scheme = schemeOf(model);
+  if (scheme !== 'float32') throw fail('QUANTIZE_NOT_FLOAT', { where: 'the model', reason: `it is ${scheme} already` });
 }

@@ -1,47 +1,122 @@
-// How each operator is quantized to int8, after TFLite's published quantization specification. An operator without a
-// rule has no int8 form here.
+// How each operator is quantized, after TFLite's published quantization specification. An operator without a rule, or without a version for
+// a type, has no form in that type here. Versions: tensorflow/compiler/mlir/lite/tools/versioning/op_version.cc.
 
 import type { OperatorName } from '../tflite/index.js';
+import type { IntegerType } from './number-format.js';
 
 export interface FixedQuantization {
   readonly scale: number;
   readonly zeroPoint: number;
 }
 
+/** The inputs of an operator with weights; `axis` counts the output channels among the weights' dimensions. */
+export interface WeightsRule {
+  readonly data: number;
+  readonly weights: number;
+  readonly axis: number;
+  readonly bias: number;
+  /** Whether each channel has its own scale; `by-choice` where runtimes differ. */
+  readonly perChannel: 'always' | 'by-choice';
+  /** Versions of the form with int8 weights and float activations. */
+  readonly dynamicRange?: { readonly perTensor: number; readonly perChannel: number };
+}
+
 export interface QuantizationRule {
-  /** Version of the operator that takes int8 tensors. */
-  readonly version: number;
-  /** The weights: which input, which of its dimensions counts output channels, and whether each channel has its own scale. */
-  readonly weights?: { readonly input: number; readonly axis: number; readonly perChannel: boolean };
-  readonly bias?: number;
-  /** Inputs and output must share scale and zero point. */
+  /** Version of the operator that takes tensors of a type. */
+  readonly versions: Readonly<Partial<Record<IntegerType, number>>>;
+  readonly weights?: WeightsRule;
+  /** Inputs and outputs must share scale and zero point. */
   readonly sameScale?: boolean;
   /** The output's quantization is fixed by the operator, whatever its range. */
-  readonly fixedOutput?: FixedQuantization;
+  readonly fixedOutput?: Readonly<Partial<Record<IntegerType, FixedQuantization>>>;
+}
+
+function own(int8: number, int16?: number): QuantizationRule {
+  return { versions: { int8, ...(int16 === undefined ? {} : { int16 }) } };
+}
+
+/** Moves or selects values. */
+function same(int8: number, int16?: number): QuantizationRule {
+  return { ...own(int8, int16), sameScale: true };
+}
+
+function fixed(int8: readonly [version: number, scale: number, zeroPoint: number], int16Version?: number): QuantizationRule {
+  const [version, scale, zeroPoint] = int8;
+  return { ...own(version, int16Version), fixedOutput: { int8: { scale, zeroPoint }, int16: { scale: 1 / 32768, zeroPoint: 0 } } };
+}
+
+function weighted(int8: number, int16: number, weights: WeightsRule): QuantizationRule {
+  return { ...own(int8, int16), weights };
 }
 
 export const quantizationRules: ReadonlyMap<OperatorName, QuantizationRule> = new Map<OperatorName, QuantizationRule>([
-  ['ADD', { version: 2 }],
-  ['AVERAGE_POOL_2D', { version: 2, sameScale: true }],
-  ['CONCATENATION', { version: 2, sameScale: true }],
-  ['CONV_2D', { version: 3, weights: { input: 1, axis: 0, perChannel: true }, bias: 2 }],
-  ['DEPTHWISE_CONV_2D', { version: 3, weights: { input: 1, axis: 3, perChannel: true }, bias: 2 }],
-  ['EXPAND_DIMS', { version: 1, sameScale: true }],
-  // Per tensor: microcontroller runtimes took per-channel weights here only lately.
-  ['FULLY_CONNECTED', { version: 4, weights: { input: 1, axis: 0, perChannel: false }, bias: 2 }],
-  ['LEAKY_RELU', { version: 2 }],
-  ['LOGISTIC', { version: 2, fixedOutput: { scale: 1 / 256, zeroPoint: -128 } }],
-  ['MAX_POOL_2D', { version: 2, sameScale: true }],
-  ['MUL', { version: 2 }],
-  ['PACK', { version: 2, sameScale: true }],
-  ['PAD', { version: 2, sameScale: true }],
-  ['RELU', { version: 2 }],
+  ['ABS', own(2, 3)],
+  ['ADD', own(2, 3)],
+  ['ARG_MAX', own(2)],
+  ['ARG_MIN', own(2)],
+  ['AVERAGE_POOL_2D', same(2, 3)],
+  ['BATCH_MATMUL', own(2, 3)],
+  ['BATCH_TO_SPACE_ND', same(2, 4)],
+  ['BROADCAST_TO', same(3, 3)],
+  ['CONCATENATION', same(2, 3)],
+  ['CONV_2D', weighted(3, 4, { data: 0, weights: 1, axis: 0, bias: 2, perChannel: 'always', dynamicRange: { perTensor: 2, perChannel: 5 } })],
+  ['DEPTHWISE_CONV_2D', weighted(3, 5, { data: 0, weights: 1, axis: 3, bias: 2, perChannel: 'always', dynamicRange: { perTensor: 4, perChannel: 6 } })],
+  ['DEPTH_TO_SPACE', same(2)],
+  ['DYNAMIC_UPDATE_SLICE', same(1, 4)],
+  ['ELU', own(1)],
+  ['EQUAL', own(2, 5)],
+  ['EXPAND_DIMS', same(1, 1)],
+  // Microcontroller runtimes took per-channel weights here only lately.
+  ['FULLY_CONNECTED', weighted(4, 7, { data: 0, weights: 1, axis: 0, bias: 2, perChannel: 'by-choice', dynamicRange: { perTensor: 9, perChannel: 12 } })],
+  ['GATHER', same(2, 4)],
+  ['GATHER_ND', same(1, 3)],
+  ['GREATER', own(2)],
+  ['GREATER_EQUAL', own(2, 3)],
+  ['HARD_SWISH', own(1)],
+  ['L2_NORMALIZATION', fixed([2, 1 / 128, 0])],
+  ['LEAKY_RELU', own(2, 2)],
+  ['LESS', own(2, 3)],
+  ['LESS_EQUAL', own(2)],
+  ['LOGISTIC', fixed([2, 1 / 256, -128], 3)],
+  ['LOG_SOFTMAX', fixed([2, 16 / 256, 127])],
+  ['MAXIMUM', same(2, 4)],
+  ['MAX_POOL_2D', same(2, 3)],
+  ['MEAN', own(2, 3)],
+  ['MINIMUM', same(2, 4)],
+  ['MIRROR_PAD', same(2, 3)],
+  ['MUL', own(2, 4)],
+  ['NOT_EQUAL', own(2, 4)],
+  ['PACK', same(2, 3)],
+  ['PAD', same(2, 3)],
+  ['PADV2', same(2, 3)],
+  ['PRELU', own(1)],
+  ['REDUCE_MAX', same(2, 3)],
+  ['REDUCE_MIN', same(2, 3)],
+  ['RELU', own(2, 3)],
   // TFLM's kernel only clamps.
-  ['RELU6', { version: 2, sameScale: true }],
-  ['RESHAPE', { version: 1, sameScale: true }],
-  ['SOFTMAX', { version: 2, fixedOutput: { scale: 1 / 256, zeroPoint: -128 } }],
-  ['SQUEEZE', { version: 2, sameScale: true }],
-  ['STRIDED_SLICE', { version: 2, sameScale: true }],
-  ['SUB', { version: 2 }],
-  ['TANH', { version: 2, fixedOutput: { scale: 1 / 128, zeroPoint: 0 } }],
+  ['RELU6', same(2, 3)],
+  ['RESHAPE', same(1, 1)],
+  ['RESIZE_BILINEAR', same(2, 4)],
+  ['RESIZE_NEAREST_NEIGHBOR', same(2, 4)],
+  ['REVERSE_V2', same(3)],
+  ['RSQRT', own(2)],
+  ['SELECT', same(2, 2)],
+  ['SELECT_V2', same(1, 1)],
+  ['SLICE', same(2, 4)],
+  ['SOFTMAX', fixed([2, 1 / 256, -128], 3)],
+  ['SPACE_TO_BATCH_ND', same(2, 4)],
+  ['SPACE_TO_DEPTH', same(2)],
+  ['SPLIT', same(2, 4)],
+  ['SPLIT_V', same(2)],
+  ['SQUARED_DIFFERENCE', own(2)],
+  ['SQUEEZE', same(1, 1)],
+  ['STRIDED_SLICE', same(2, 4)],
+  ['SUB', own(2, 5)],
+  ['SUM', own(2)],
+  ['TANH', fixed([2, 1 / 128, 0], 3)],
+  ['TILE', same(3)],
+  ['TOPK_V2', same(2, 3)],
+  ['TRANSPOSE', same(2, 5)],
+  ['TRANSPOSE_CONV', weighted(3, 4, { data: 2, weights: 1, axis: 0, bias: 3, perChannel: 'always' })],
+  ['UNPACK', same(2, 4)],
 ]);

@@ -1,13 +1,17 @@
-// Tensors that must share scale and zero point, as disjoint sets; a set may be fixed by an operator.
+// Tensors that must share scale and zero point in one integer type, as disjoint sets; a set may be fixed by an operator.
 
-import { activationParameters, type Range } from './parameters.js';
+import type { IntegerType, NumberFormat } from './number-format.js';
+import { activationFormat, type Range } from './parameters.js';
 import type { FixedQuantization } from './rules.js';
 
 export class ScaleGroups {
   private readonly parent: number[];
   private readonly fixed = new Map<number, FixedQuantization>();
 
-  constructor(tensorCount: number) {
+  constructor(
+    tensorCount: number,
+    private readonly type: IntegerType,
+  ) {
     this.parent = Array.from({ length: tensorCount }, (_, i) => i);
   }
 
@@ -28,23 +32,26 @@ export class ScaleGroups {
     if (fixed !== undefined) this.fixed.set(rootA, fixed);
   }
 
-  /** The quantization of every tensor: fixed, or from the union of its set's ranges. */
-  parameters(rangeOf: (tensor: number) => Range): (tensor: number) => FixedQuantization {
-    const members = new Map<number, number[]>();
-    this.parent.forEach((_, tensor) => {
-      const root = this.rootOf(tensor);
-      members.set(root, [...(members.get(root) ?? []), tensor]);
-    });
-    const known = new Map<number, FixedQuantization>();
+  /** The tensors that share a tensor's scale, itself among them. */
+  membersOf(tensor: number): number[] {
+    const root = this.rootOf(tensor);
+    return this.parent.flatMap((_, member) => (this.rootOf(member) === root ? [member] : []));
+  }
+
+  /** The format of every tensor: fixed, or from the union of its set's ranges. */
+  formats(rangeOf: (tensor: number) => Range): (tensor: number) => NumberFormat {
+    const known = new Map<number, NumberFormat>();
     return (tensor) => {
       const root = this.rootOf(tensor);
-      const found = known.get(root) ?? this.fixed.get(root);
+      const fixed = this.fixed.get(root);
+      if (fixed !== undefined) return { type: this.type, ...fixed };
+      const found = known.get(root);
       if (found !== undefined) return found;
-      const ranges = (members.get(root) ?? [tensor]).map(rangeOf);
+      const ranges = this.membersOf(tensor).map(rangeOf);
       const union = { min: Math.min(...ranges.map(({ min }) => min)), max: Math.max(...ranges.map(({ max }) => max)) };
-      const quantization = activationParameters(union);
-      known.set(root, quantization);
-      return quantization;
+      const format = activationFormat(union, this.type);
+      known.set(root, format);
+      return format;
     };
   }
 

@@ -1,66 +1,117 @@
-// Checks a written file, not the model that was written: what goes to the device is what is proved int8 throughout.
+// Checks a written file, not the model that was written: what goes to the device is what is proved to be in its scheme.
 
-import { fail } from '../errors.js';
-import { Interpreter } from '../simulator/index.js';
-import { linksOf, type Model, mainSubgraph, operatorName, readModel, type Tensor, TensorType, tensorLabel, typeName, weightsAxis } from '../tflite/index.js';
+import { fail, reasonOf } from '../errors.js';
+import { calledSubgraphs, Interpreter } from '../simulator/index.js';
+import { linksOf, type Model, operatorName, readModel, type SubGraph, type Tensor, TensorType, tensorLabel, typeName, weightsAxis } from '../tflite/index.js';
+import { type NumberType, tensorTypeOf } from './number-format.js';
+import { type SchemeName, schemes } from './scheme.js';
 
 /**
- * Reads the file back and checks that it is integer only, inside and at its edges, and that every kernel takes it.
+ * Reads the file back and checks that it is int8 only, inside and at its edges, and that every kernel takes it.
  * @throws MODEL_NOT_INT8 naming the tensor
  */
 export function verifyInt8(bytes: Uint8Array): Model {
-  const model = readModel(bytes, 'the int8 model');
-  const subgraph = mainSubgraph(model);
-  const refuse = (index: number, reason: string): Error =>
-    fail('MODEL_NOT_INT8', { reason: `tensor ${tensorLabel(index, subgraph.tensors[index] as Tensor)} ${reason}` });
-  subgraph.tensors.forEach((tensor, index) => {
-    if (tensor.type === TensorType.FLOAT32 || tensor.type === TensorType.FLOAT16 || tensor.type === TensorType.FLOAT64) {
-      throw refuse(index, `is still ${typeName(tensor.type)}`);
-    }
-    const scales = Array.from(tensor.quantization?.scale ?? []);
-    if (tensor.type === TensorType.INT8 && scales.length === 0) throw refuse(index, 'has no scale');
-    const bad = scales.find((scale) => !(scale > 0 && Number.isFinite(scale)));
-    if (bad !== undefined) throw refuse(index, `has scale ${bad}`);
+  return verifyScheme(bytes, 'int8', 'int8');
+}
+
+/**
+ * Reads the file back and checks that its tensors are what the scheme says, and that every kernel takes them.
+ * @throws MODEL_NOT_INT8 naming the tensor
+ */
+export function verifyScheme(bytes: Uint8Array, scheme: SchemeName, io: NumberType): Model {
+  const model = readModel(bytes, 'the quantized model');
+  const { activations, floatFallback } = schemes[scheme];
+  const called = calledSubgraphs(model);
+  model.subgraphs.forEach((subgraph, index) => {
+    if (called.has(index)) return;
+    const checks = new SubgraphChecks(model, subgraph);
+    checks.scales();
+    if (activations !== null) checks.biases();
+    if (!floatFallback) checks.integersOnly(io);
   });
-  for (const index of [...(subgraph.inputs ?? []), ...(subgraph.outputs ?? [])]) {
-    const tensor = subgraph.tensors[index] as Tensor;
-    if (tensor.type !== TensorType.INT8) throw refuse(index, `at the edge is ${typeName(tensor.type)}, not int8`);
-  }
-  const converters = new Set(['QUANTIZE', 'DEQUANTIZE']);
-  const { consumers, producer: producers } = linksOf(subgraph);
-  for (const index of subgraph.inputs ?? []) {
-    if ((consumers.get(index) ?? []).some((operator) => converters.has(operatorName(model, operator)))) throw refuse(index, 'is converted at the edge');
-  }
-  for (const index of subgraph.outputs ?? []) {
-    const producer = producers.get(index);
-    if (producer !== undefined && converters.has(operatorName(model, producer))) throw refuse(index, 'is converted at the edge');
-  }
-  verifyBiases(model, refuse);
-  try {
-    new Interpreter(model);
-  } catch (error) {
-    throw fail('MODEL_NOT_INT8', { reason: error instanceof Error ? error.message : String(error) }, error);
+  const signatures = model.signatureDefs.map(({ signatureKey }) => signatureKey ?? undefined);
+  for (const signature of [undefined, ...signatures]) {
+    try {
+      new Interpreter(model, { signature });
+    } catch (error) {
+      throw fail('MODEL_NOT_INT8', { reason: reasonOf(error) }, error);
+    }
   }
   return model;
 }
 
-/** A bias is int32 at input scale times weight scale; kernels add it without looking at its own scale. */
-function verifyBiases(model: Model, refuse: (index: number, reason: string) => Error): void {
-  const subgraph = mainSubgraph(model);
-  for (const operator of subgraph.operators) {
-    const [input = -1, weights = -1, bias = -1] = operator.inputs ?? [];
-    if (weightsAxis[operatorName(model, operator)] === undefined || bias < 0) continue;
-    const [inputScale, weightScales, biasTensor] = [
-      subgraph.tensors[input]?.quantization?.scale?.[0],
-      subgraph.tensors[weights]?.quantization?.scale,
-      subgraph.tensors[bias] as Tensor,
-    ];
-    if (biasTensor.type !== TensorType.INT32) throw refuse(bias, `is a bias of ${typeName(biasTensor.type)}`);
-    const biasScales = biasTensor.quantization?.scale ?? new Float32Array(0);
-    if (biasScales.length !== weightScales?.length) throw refuse(bias, `has ${biasScales.length} scales for ${weightScales?.length ?? 0} of its weights`);
-    biasScales.forEach((scale, c) => {
-      const product = (inputScale ?? 0) * (weightScales[c] as number);
-      if (Math.abs(scale - product) > 1e-6 * product) throw refuse(bias, `has scale ${scale} in channel ${c}, not input times weights ${product}`);
+const converters = new Set(['QUANTIZE', 'DEQUANTIZE']);
+
+class SubgraphChecks {
+  constructor(
+    private readonly model: Model,
+    private readonly subgraph: SubGraph,
+  ) {}
+
+  scales(): void {
+    this.subgraph.tensors.forEach((tensor, index) => {
+      const scales = Array.from(tensor.quantization?.scale ?? []);
+      if (tensor.type === TensorType.INT8 && scales.length === 0) throw this.refuse(index, 'has no scale');
+      const bad = scales.find((scale) => !(scale > 0 && Number.isFinite(scale)));
+      if (bad !== undefined) throw this.refuse(index, `has scale ${bad}`);
     });
+  }
+
+  /** No float inside; at the edges what was asked for, converted there only where that is not what the operators compute in. */
+  integersOnly(io: NumberType): void {
+    const { inputs, outputs, tensors } = this.subgraph;
+    const edges = new Set([...(inputs ?? []), ...(outputs ?? [])]);
+    const floats: readonly number[] = [TensorType.FLOAT32, TensorType.FLOAT16, TensorType.FLOAT64];
+    tensors.forEach((tensor, index) => {
+      if (floats.includes(tensor.type) && !(io === 'float32' && edges.has(index))) throw this.refuse(index, `is still ${typeName(tensor.type)}`);
+    });
+    for (const index of edges) {
+      const { type, quantization } = tensors[index] as Tensor;
+      // Inputs and outputs that stand for no real numbers, such as indices, keep their type.
+      if (quantization?.scale != null && type !== tensorTypeOf(io)) throw this.refuse(index, `at the edge is ${typeName(type)}, not ${io}`);
+    }
+    if (io === 'int8' || io === 'int16') this.noConversionAtEdges(edges);
+  }
+
+  private noConversionAtEdges(edges: ReadonlySet<number>): void {
+    const { consumers, producer } = linksOf(this.subgraph);
+    const floatTypes: readonly number[] = [TensorType.FLOAT32, TensorType.UINT8];
+    const foreign = (tensors: Int32Array | null): boolean =>
+      Array.from(tensors ?? []).some((index) => floatTypes.includes(this.subgraph.tensors[index]?.type ?? -1));
+    for (const index of edges) {
+      const converted = (consumers.get(index) ?? []).some((operator) => this.converts(operator) && foreign(operator.outputs));
+      const made = producer.get(index);
+      if (converted || (made !== undefined && this.converts(made) && foreign(made.inputs))) throw this.refuse(index, 'is converted at the edge');
+    }
+  }
+
+  private converts(operator: SubGraph['operators'][number]): boolean {
+    return converters.has(operatorName(this.model, operator));
+  }
+
+  /** A bias is at input scale times weight scale; kernels add it without looking at its own scale. */
+  biases(): void {
+    const { operators, tensors } = this.subgraph;
+    for (const operator of operators) {
+      const [input = -1, weights = -1, bias = -1] = operator.inputs ?? [];
+      if (weightsAxis[operatorName(this.model, operator)] === undefined || bias < 0) continue;
+      const biasTensor = tensors[bias] as Tensor;
+      const inputType = tensors[input]?.type;
+      if (inputType === TensorType.FLOAT32) continue;
+      const expected = inputType === TensorType.INT16 ? TensorType.INT64 : TensorType.INT32;
+      if (biasTensor.type !== expected) throw this.refuse(bias, `is a bias of ${typeName(biasTensor.type)}`);
+      const [inputScale, weightScales] = [tensors[input]?.quantization?.scale?.[0], tensors[weights]?.quantization?.scale];
+      const biasScales = biasTensor.quantization?.scale ?? new Float32Array(0);
+      if (biasScales.length !== weightScales?.length)
+        throw this.refuse(bias, `has ${biasScales.length} scales for ${weightScales?.length ?? 0} of its weights`);
+      biasScales.forEach((scale, c) => {
+        const product = (inputScale ?? 0) * (weightScales[c] as number);
+        if (Math.abs(scale - product) > 1e-6 * product) throw this.refuse(bias, `has scale ${scale} in channel ${c}, not input times weights ${product}`);
+      });
+    }
+  }
+
+  private refuse(index: number, reason: string): Error {
+    return fail('MODEL_NOT_INT8', { reason: `tensor ${tensorLabel(index, this.subgraph.tensors[index] as Tensor)} ${reason}` });
   }
 }

@@ -1,11 +1,15 @@
-// Scales of weights and biases, per operator: an operator's bias has the scale of its input times its weights, so a
-// bias that two operators share becomes two.
+// Decides the scales of weights and biases. A bias is at input scale times weight scale.
 
 import { fail } from '../errors.js';
 import type { Warning } from '../evaluate/index.js';
-import { constantFloats, elementCount, type Model, mainSubgraph, type Operator, type Tensor, tensorLabel } from '../tflite/index.js';
-import { type Channel, sharedScale } from './parameters.js';
-import type { FixedQuantization, QuantizationRule } from './rules.js';
+import { constantFloats, elementCount, type Model, type Operator, type SubGraph, type Tensor, tensorLabel } from '../tflite/index.js';
+import { type OperatorMode, ruleOf } from './modes.js';
+import type { NumberFormat } from './number-format.js';
+import { type Channel, sharedScale, symmetricScale } from './parameters.js';
+import type { WeightsRule } from './rules.js';
+
+/** Whether operators with a choice have one scale for all weights, or one per output channel. */
+export type Granularity = 'per-tensor' | 'per-channel';
 
 export interface WeightsPlan {
   readonly operator: number;
@@ -22,6 +26,7 @@ export interface BiasPlan {
   readonly input: number;
   readonly tensor: number;
   readonly name: string;
+  readonly type: 'int32' | 'int64';
   readonly scales: readonly number[];
 }
 
@@ -31,66 +36,74 @@ export interface WeightsResult {
   readonly warnings: readonly Warning[];
 }
 
-/** @throws QUANTIZE_RANGE, QUANTIZE_OVERFLOW, QUANTIZE_OPERATORS (weights that are computed) */
-export function planWeights(model: Model, rules: readonly QuantizationRule[], parameters: (tensor: number) => FixedQuantization): WeightsResult {
+export interface WeightsContext {
+  readonly model: Model;
+  readonly subgraph: SubGraph;
+  readonly modes: readonly OperatorMode[];
+  readonly dense: Granularity;
+  /** The format in which an operator reads a tensor. */
+  readonly formatRead: (operator: number, input: number) => NumberFormat;
+}
+
+/** @throws QUANTIZE_RANGE, QUANTIZE_OVERFLOW */
+export function planWeights(context: WeightsContext): WeightsResult {
+  const { model, subgraph, modes } = context;
   const weights: WeightsPlan[] = [];
   const biases: BiasPlan[] = [];
   const warnings: Warning[] = [];
-  const subgraph = mainSubgraph(model);
   subgraph.operators.forEach((operator, o) => {
-    const rule = rules[o];
-    if (rule?.weights === undefined) return;
-    const { input, axis, perChannel } = rule.weights;
-    const tensor = operator.inputs?.[input] as number;
-    const filter = subgraph.tensors[tensor] as Tensor;
-    const bias = biasOf(operator, rule);
-    const inputScale = parameters(operator.inputs?.[0] as number).scale;
-    const channels = channelsOf(model, tensor, axis, bias?.tensor ?? null, o);
+    const mode = modes[o] as OperatorMode;
+    const rule = ruleOf(model, operator)?.weights;
+    if (rule === undefined || mode === 'float32') return;
+    const tensor = operator.inputs?.[rule.weights] as number;
+    const name = subgraph.tensors[tensor]?.name ?? '';
+    const perChannel = rule.perChannel === 'always' || mode === 'dynamic-range' || context.dense === 'per-channel';
+    const bias = operator.inputs?.[rule.bias] ?? -1;
+    const channels = channelsOf(model, subgraph, tensor, rule.axis, bias);
+    const inputScale = context.formatRead(o, rule.data).scale;
     const scales = (perChannel ? channels.map((channel) => [channel]) : [channels]).map((sharing, c) => {
+      if (mode !== 'int8') return symmetricScale(sharing);
+      const label = tensorLabel(tensor, subgraph.tensors[tensor] as Tensor);
       const result = sharedScale(sharing, inputScale);
-      if (result === null) throw fail('QUANTIZE_OVERFLOW', { channel: c, tensor: tensorLabel(tensor, filter) });
-      if (result.grown) {
-        warnings.push({
-          code: 'SCALE_GROWN',
-          message: `channel ${c} of weights ${tensorLabel(tensor, filter)}: the scale grew so that its bias and accumulator fit 32 bits`,
-        });
-      }
+      if (result === null) throw fail('QUANTIZE_OVERFLOW', { channel: c, tensor: label });
+      if (result.grown)
+        warnings.push({ code: 'SCALE_GROWN', message: `channel ${c} of weights ${label}: the scale grew so that its bias and accumulator fit 32 bits` });
       return result.scale;
     });
-    weights.push({ operator: o, input, tensor, name: filter.name ?? '', axis: perChannel ? axis : null, scales });
-    if (bias !== null) {
-      biases.push({
-        operator: o,
-        input: bias.input,
-        tensor: bias.tensor,
-        name: subgraph.tensors[bias.tensor]?.name ?? '',
-        scales: scales.map((scale) => Math.fround(inputScale * scale)),
-      });
-    }
+    weights.push({ operator: o, input: rule.weights, tensor, name, axis: perChannel ? rule.axis : null, scales });
+    if (bias < 0 || mode === 'dynamic-range') return;
+    biases.push({
+      operator: o,
+      input: rule.bias,
+      tensor: bias,
+      name: subgraph.tensors[bias]?.name ?? '',
+      type: mode === 'int8' ? 'int32' : 'int64',
+      scales: scales.map((scale) => Math.fround(inputScale * scale)),
+    });
   });
   return { weights, biases, warnings: summarize(warnings) };
 }
 
-function biasOf(operator: Operator, rule: QuantizationRule): { input: number; tensor: number } | null {
-  const tensor = rule.bias === undefined ? -1 : (operator.inputs?.[rule.bias] ?? -1);
-  return tensor < 0 ? null : { input: rule.bias as number, tensor };
+/** The inputs that an operator takes as weights or bias. */
+export function weightInputs(model: Model, operator: Operator, mode: OperatorMode): number[] {
+  const rule: WeightsRule | undefined = mode === 'float32' ? undefined : ruleOf(model, operator)?.weights;
+  if (rule === undefined) return [];
+  return mode === 'dynamic-range' ? [rule.weights] : [rule.weights, rule.bias];
 }
 
-function floats(model: Model, index: number, operator: number): Float32Array {
-  const tensor = mainSubgraph(model).tensors[index] as Tensor;
-  const values = constantFloats(model, tensor);
-  if (values === null)
-    throw fail('QUANTIZE_OPERATORS', { count: 1, operators: `operator ${operator}, whose weights ${tensorLabel(index, tensor)} are computed, not constant` });
+function floats(model: Model, subgraph: SubGraph, index: number): Float32Array {
+  const tensor = subgraph.tensors[index] as Tensor;
+  const values = constantFloats(model, tensor) as Float32Array;
   const bad = values.findIndex((value) => !Number.isFinite(value));
   if (bad >= 0) throw fail('QUANTIZE_RANGE', { tensor: tensorLabel(index, tensor), reason: `element ${bad} is ${values[bad]}` });
   return values;
 }
 
 /** The weights and bias of every output channel. */
-function channelsOf(model: Model, index: number, axis: number, biasIndex: number | null, operator: number): Channel[] {
-  const values = floats(model, index, operator);
-  const bias = biasIndex === null ? null : floats(model, biasIndex, operator);
-  const shape = Array.from(mainSubgraph(model).tensors[index]?.shape ?? []);
+function channelsOf(model: Model, subgraph: SubGraph, index: number, axis: number, biasIndex: number): Channel[] {
+  const values = floats(model, subgraph, index);
+  const bias = biasIndex < 0 ? null : floats(model, subgraph, biasIndex);
+  const shape = Array.from(subgraph.tensors[index]?.shape ?? []);
   const count = shape[axis] as number;
   const inner = elementCount(shape.slice(axis + 1));
   const each = values.length / count;

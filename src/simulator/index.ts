@@ -3,7 +3,7 @@
 
 export type { PlannedBuffer } from './arena/greedy.js';
 export { type Arena, arenaOf } from './arena/index.js';
-export { roundHalfAway } from './arithmetic/fixed-point.js';
+export { roundHalfAway, roundHalfEven } from './arithmetic/fixed-point.js';
 export { defaultKernelProfile, type KernelProfile, kernelProfiles, type ProfileDifference, profileDifferences } from './arithmetic/profile.js';
 export { fastKernels } from './fast/index.js';
 export { buildGraph } from './graph.js';
@@ -14,5 +14,6 @@ export { operatorSources } from './operators/sources.js';
 export { type OverflowRisk, overflowRisks } from './overflow.js';
 export { type OperatorProfile, profileOperators } from './profile.js';
 export { resolveShapes } from './resolve-shapes.js';
-export { simulates } from './subgraphs.js';
+export { subgraphOfSignature } from './signature.js';
+export { calledSubgraphs, simulates } from './subgraphs.js';
 export { workOf } from './work.js';

@@ -44,6 +44,11 @@ export function reachable(model: Model, start: number): Set<number> {
   return found;
 }
 
+/** The subgraphs that operators of others call. */
+export function calledSubgraphs(model: Model): Set<number> {
+  return new Set(model.subgraphs.flatMap(({ operators }) => operators.flatMap(callsOf)));
+}
+
 /** Whether the simulator has a kernel for every operator of the model. */
 export function simulates(model: Model): boolean {
   return missingOperators(model, 0).length === 0;

@@ -1,7 +1,6 @@
 // Editing a model. Every edit works on a copy of the structure; the weights themselves stay shared until replaced.
 
-import { fail } from '../errors.js';
-import { type Model, mainSubgraph, type Operator, type SubGraph } from './model.js';
+import { builtinCode, type Model, type Operator, operatorCodeOf, type SubGraph } from './model.js';
 import { unknownFields } from './read.js';
 import { BuiltinOperator } from './schema/enums.js';
 import { create } from './schema/fields.js';
@@ -63,36 +62,41 @@ export function operatorCodeIndex(model: Model, name: keyof typeof BuiltinOperat
 
 /**
  * Removes operators whose outputs nobody reads, then tensors, buffers and operator codes that nothing names, and
- * renumbers what is left. Order is kept. Works in place, on a copy made before; models with one subgraph only.
+ * renumbers what is left. Order is kept. Works in place, on a copy made before.
  */
 export function compact(model: Model): void {
-  if (model.subgraphs.length !== 1) throw fail('INTERNAL', { reason: 'compact takes models with one subgraph' });
-  const subgraph = mainSubgraph(model);
-  dropDeadOperators(subgraph);
-  compactTensors(model, subgraph);
-  compactBuffers(model, subgraph);
+  model.subgraphs.forEach((subgraph, index) => {
+    dropDeadOperators(model, subgraph);
+    compactTensors(model, subgraph, index);
+  });
+  compactBuffers(model);
+  const operators = model.subgraphs.flatMap((subgraph) => subgraph.operators);
   const codes = renumber(
     model.operatorCodes.length,
-    subgraph.operators.map((operator) => operator.opcodeIndex),
+    operators.map((operator) => operator.opcodeIndex),
   );
   model.operatorCodes = model.operatorCodes.filter((_, i) => codes.has(i));
-  for (const operator of subgraph.operators) operator.opcodeIndex = codes.get(operator.opcodeIndex) as number;
+  for (const operator of operators) operator.opcodeIndex = codes.get(operator.opcodeIndex) as number;
 }
 
-function dropDeadOperators(subgraph: SubGraph): void {
+/** Operators that are run for what they do, not for what they give. */
+const effects: ReadonlySet<number> = new Set([BuiltinOperator.ASSIGN_VARIABLE, BuiltinOperator.CALL_ONCE, BuiltinOperator.WHILE, BuiltinOperator.IF]);
+
+function dropDeadOperators(model: Model, subgraph: SubGraph): void {
   const needed = new Set<number>(subgraph.outputs ?? []);
   const variable = (tensor: number): boolean => subgraph.tensors[tensor]?.isVariable ?? false;
   subgraph.operators = subgraph.operators
     .toReversed()
     .filter((operator) => {
-      const used = (operator.outputs ?? []).some((tensor) => needed.has(tensor)) || (operator.inputs ?? []).some(variable);
+      const acts = effects.has(builtinCode(operatorCodeOf(model, operator))) || (operator.inputs ?? []).some(variable);
+      const used = acts || (operator.outputs ?? []).some((tensor) => needed.has(tensor));
       if (used) for (const tensor of operator.inputs ?? []) needed.add(tensor);
       return used;
     })
     .toReversed();
 }
 
-function compactTensors(model: Model, subgraph: SubGraph): void {
+function compactTensors(model: Model, subgraph: SubGraph, at: number): void {
   const named = [subgraph.inputs, subgraph.outputs, ...subgraph.operators.flatMap((operator) => [operator.inputs, operator.outputs, operator.intermediates])];
   const numbers = renumber(
     subgraph.tensors.length,
@@ -108,20 +112,22 @@ function compactTensors(model: Model, subgraph: SubGraph): void {
     operator.intermediates = map(operator.intermediates);
   }
   for (const signature of model.signatureDefs) {
+    if (signature.subgraphIndex !== at) continue;
     for (const entry of [...signature.inputs, ...signature.outputs]) entry.tensorIndex = numbers.get(entry.tensorIndex) ?? entry.tensorIndex;
   }
 }
 
 /** Buffer 0 stays: the schema reserves it for "no data". Computed tensors keep an empty buffer or share buffer 0. */
-function compactBuffers(model: Model, subgraph: SubGraph): void {
+function compactBuffers(model: Model): void {
+  const tensors = model.subgraphs.flatMap((subgraph) => subgraph.tensors);
   const numbers = renumber(model.buffers.length, [
     0,
-    ...subgraph.tensors.map((tensor) => tensor.buffer),
+    ...tensors.map((tensor) => tensor.buffer),
     ...model.metadata.map((entry) => entry.buffer),
     ...(model.metadataBuffer ?? []),
   ]);
   model.buffers = model.buffers.filter((_, i) => numbers.has(i));
-  for (const tensor of subgraph.tensors) tensor.buffer = numbers.get(tensor.buffer) as number;
+  for (const tensor of tensors) tensor.buffer = numbers.get(tensor.buffer) as number;
   for (const entry of model.metadata) entry.buffer = numbers.get(entry.buffer) as number;
   model.metadataBuffer = model.metadataBuffer?.map((index) => numbers.get(index) as number) ?? null;
 }

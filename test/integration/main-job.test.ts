@@ -18,7 +18,7 @@ const official = (name: string): Model => readModel(sharedBytes('models', 'mlper
 
 sharedTest('kws: int8 by us keeps at least 91.0 % of keywords', async () => {
   const float = official('kws_ref_model_float');
-  const { model, warnings } = await quantize(float, await openDataset(sharedPath('data', 'kws_calibration.yaml')));
+  const { model, warnings } = await quantize(float, [await openDataset(sharedPath('data', 'kws_calibration.yaml'))]);
   expect(warnings).toEqual([]);
   const result = await evaluate(hostRunner(model), await openDataset(sharedPath('data', 'kws01.yaml')));
   expect(result.samples).toBe(1000);
@@ -42,7 +42,7 @@ describe('weights equal those of the official int8 files', () => {
   ] as const)('%s', ([floatName, int8Name]) => {
     const float = optimize(official(floatName)).model;
     const theirs = official(int8Name);
-    const plan = planQuantization(float, { dataset: 'official', samples: 0, sha256: '', ranges: officialRanges(float, theirs), warnings: [] });
+    const plan = planQuantization(float, new Map([[0, officialRanges(float, theirs)]]));
     const ours = readModel(writeModel(applyPlan(float, plan)));
     let scaleError = 0;
     let weights = 0;

@@ -93,7 +93,7 @@ function biasOf(context: OperatorContext, bias: Operand | null | undefined, chan
 }
 
 /** Wraps in 32 bits, as the kernels' accumulators do. */
-function dotInt32(row: Int32Array, weights: Weights, from: number, length: number): number {
+export function dotInt32(row: Int32Array, weights: Weights, from: number, length: number): number {
   let sum = 0;
   for (let i = 0; i < length; i++) sum = (sum + (row[i] as number) * (weights[from + i] as number)) | 0;
   return sum;

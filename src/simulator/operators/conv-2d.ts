@@ -1,8 +1,9 @@
 // CONV_2D. Input [n, h, w, ic], filter [oc, kh, kw, ic / groups], bias [oc], output [n, oh, ow, oc].
-// int8, int16: TFLite reference_integer_ops::ConvPerChannel; float32: reference_ops::Conv.
+// int8, int16: TFLite reference_integer_ops::ConvPerChannel; float32: reference_ops::Conv; float32 with int8 weights: dynamic-range.ts.
 
-import { type Accumulation, accumulationOf, accumulatorOf, weightsOf } from './accumulator.js';
+import { type Accumulation, accumulationOf, accumulatorOf, dotInt32, weightsOf } from './accumulator.js';
 import { clampFloat, floatLimits } from './activation.js';
+import { quantizeRun, realSum, weightScales } from './dynamic-range.js';
 import {
   byType,
   inputOf,
@@ -78,8 +79,40 @@ function prepareInteger(context: OperatorContext): () => void {
   };
 }
 
+function prepareDynamicRange(context: OperatorContext): () => void {
+  const { input, filter, output, window, channels, groups, depth, activation } = convOf(context);
+  const scales = weightScales(context, filter, output, channels);
+  const bias = floatBiasOf(context, context.inputs[2], channels);
+  const [low, high] = floatLimits(context, activation);
+  const weights = filter.data as Int8Array;
+  const out = output.data as Float32Array;
+  const quantized = new Int8Array(input.count);
+  const row = new Int32Array(depth);
+  const perGroup = channels / groups;
+  const groupChannels = window.inputChannels / groups;
+  const perBatch = input.count / window.batches;
+  return () => {
+    let to = 0;
+    for (let b = 0; b < window.batches; b++) {
+      const run = quantizeRun(input.data as Float32Array, b * perBatch, perBatch, filter.scale.length > 1, quantized);
+      for (let y = 0; y < window.outputHeight; y++) {
+        for (let x = 0; x < window.outputWidth; x++) {
+          for (let g = 0; g < groups; g++) {
+            gatherPatch(row, quantized, window, b, y, x, g * groupChannels, groupChannels, -run.zeroPoint);
+            for (let c = g * perGroup; c < (g + 1) * perGroup; c++) {
+              const sum = dotInt32(row, weights, c * depth, depth);
+              out[to++] = clampFloat(realSum(sum, scales[c] as number, run, bias[c] as number), low, high);
+            }
+          }
+        }
+      }
+    }
+  };
+}
+
 function prepareFloat(context: OperatorContext): () => void {
   const { input, filter, output, window, channels, groups, depth, activation } = convOf(context);
+  if (filter.type === 'int8') return prepareDynamicRange(context);
   requireType(context, filter, 'float32');
   requireType(context, output, 'float32');
   const bias = floatBiasOf(context, context.inputs[2], channels);

@@ -1,10 +1,13 @@
 // DEPTHWISE_CONV_2D. Input [n, h, w, ic], filter [1, kh, kw, ic * multiplier], output [n, oh, ow, ic * multiplier].
-// int8, int16: TFLite reference_integer_ops::DepthwiseConvPerChannel; float32: reference_ops::DepthwiseConv.
+// int8, int16: TFLite reference_integer_ops::DepthwiseConvPerChannel; float32: reference_ops::DepthwiseConv; float32 with int8
+// weights: dynamic-range.ts.
 
 import { type Accumulation, accumulationOf, accumulatorOf, type Weights, weightsOf } from './accumulator.js';
 import { clampFloat, floatLimits } from './activation.js';
+import { type QuantizedRun, quantizeRun, realSum, weightScales } from './dynamic-range.js';
 import {
   byType,
+  type ElementArray,
   inputOf,
   invalid,
   type Operand,
@@ -45,20 +48,24 @@ export function depthwiseOf(context: OperatorContext): Depthwise {
   return { input, filter, output, window, channels, multiplier, activation: options.fusedActivationFunction };
 }
 
-/** Sums one output channel at one position; `round` is applied to every product and sum: nothing for integers, float32 for floats. */
+/**
+ * Sums one output channel at one position; `offsetOf` a batch is added to every input; `round` is applied to every product and sum: nothing for
+ * integers, float32 for floats.
+ */
 function summation(
   conv: Depthwise,
+  input: ElementArray,
   weights: Weights | Float32Array,
-  offset: number,
+  offsetOf: (batch: number) => number,
   round: (value: number) => number,
 ): (batch: number, y: number, x: number, channel: number) => number {
   const { window, channels, multiplier } = conv;
   const { inputHeight, inputWidth, inputChannels, filterHeight, filterWidth, dilationH, dilationW } = window;
-  const input = conv.input.data as Int8Array;
   return (batch, y, x, channel) => {
     const inputChannel = multiplier === 1 ? channel : Math.floor(channel / multiplier);
     const top = y * window.strideH - window.padTop;
     const left = x * window.strideW - window.padLeft;
+    const offset = offsetOf(batch);
     let sum = 0;
     for (let ky = 0; ky < filterHeight; ky++) {
       const inY = top + ky * dilationH;
@@ -84,21 +91,55 @@ function prepareInteger(context: OperatorContext): () => void {
   const { depthwise, depthwiseUint8 } = context.arithmetic;
   const { finish, inputOffset } = accumulatorOf(conv.input.type === 'uint8' ? depthwiseUint8 : depthwise, depthwiseAccumulation(context, conv));
   const out = conv.output.data as Int8Array | Int16Array;
-  const sumOf = summation(conv, weightsOf(context, conv.filter), inputOffset, (value) => value);
+  const sumOf = summation(
+    conv,
+    conv.input.data,
+    weightsOf(context, conv.filter),
+    () => inputOffset,
+    (value) => value,
+  );
   return () =>
     forEachOutput(conv.window, conv.channels, (b, y, x, c, to) => {
       out[to] = finish(sumOf(b, y, x, c), c);
     });
 }
 
+function prepareDynamicRange(context: OperatorContext, conv: Depthwise): () => void {
+  const { input, filter, output, window, channels } = conv;
+  const scales = weightScales(context, filter, output, channels);
+  const bias = floatBiasOf(context, context.inputs[2], channels);
+  const [low, high] = floatLimits(context, conv.activation);
+  const out = output.data as Float32Array;
+  const quantized = new Int8Array(input.count);
+  const perBatch = input.count / window.batches;
+  let runs: readonly QuantizedRun[] = [];
+  const runOf = (batch: number): QuantizedRun => runs[batch] as QuantizedRun;
+  const sumOf = summation(
+    conv,
+    quantized,
+    filter.data as Int8Array,
+    (batch) => -runOf(batch).zeroPoint,
+    (value) => value,
+  );
+  return () => {
+    runs = Array.from({ length: window.batches }, (_, b) =>
+      quantizeRun(input.data as Float32Array, b * perBatch, perBatch, filter.scale.length > 1, quantized),
+    );
+    forEachOutput(window, channels, (b, y, x, c, to) => {
+      out[to] = clampFloat(realSum(sumOf(b, y, x, c), scales[c] as number, runOf(b), bias[c] as number), low, high);
+    });
+  };
+}
+
 function prepareFloat(context: OperatorContext): () => void {
   const conv = depthwiseOf(context);
+  if (conv.filter.type === 'int8') return prepareDynamicRange(context, conv);
   requireType(context, conv.filter, 'float32');
   requireType(context, conv.output, 'float32');
   const bias = floatBiasOf(context, context.inputs[2], conv.channels);
   const [low, high] = floatLimits(context, conv.activation);
   const out = conv.output.data as Float32Array;
-  const sumOf = summation(conv, conv.filter.data as Float32Array, 0, Math.fround);
+  const sumOf = summation(conv, conv.input.data, conv.filter.data as Float32Array, () => 0, Math.fround);
   return () =>
     forEachOutput(conv.window, conv.channels, (b, y, x, c, to) => {
       const sum = Math.fround(sumOf(b, y, x, c) + (bias[c] as number));

@@ -1,11 +1,13 @@
 // FULLY_CONNECTED. Input [..., depth] read as rows, filter [units, depth], bias [units], output rows of `units`.
-// int8, int16: TFLite reference_integer_ops::FullyConnected and FullyConnectedPerChannel, as TFLM calls them.
+// int8, int16: TFLite reference_integer_ops::FullyConnected and FullyConnectedPerChannel, as TFLM calls them; float32 with
+// int8 weights: dynamic-range.ts.
 
 import { elementCount } from '../../tflite/index.js';
 import { quantizeMultiplier } from '../arithmetic/fixed-point.js';
-import { type Accumulation, accumulationOf, accumulatorOf, weightsOf } from './accumulator.js';
+import { type Accumulation, accumulationOf, accumulatorOf, dotInt32, weightsOf } from './accumulator.js';
 import { clampFloat, floatLimits } from './activation.js';
 import { dotFloat } from './conv-2d.js';
+import { quantizeRun, realSum, weightScales } from './dynamic-range.js';
 import {
   byType,
   inputOf,
@@ -78,8 +80,31 @@ function prepareInteger(context: OperatorContext): () => void {
   };
 }
 
+function prepareDynamicRange(context: OperatorContext): () => void {
+  const { input, filter, output, rows, units, depth, activation } = denseOf(context);
+  const scales = weightScales(context, filter, output, units);
+  const bias = floatBiasOf(context, context.inputs[2], units);
+  const [low, high] = floatLimits(context, activation);
+  const { asymmetricQuantizeInputs } = optionsOf(context, 'FullyConnectedOptions');
+  const weights = filter.data as Int8Array;
+  const out = output.data as Float32Array;
+  const quantized = new Int8Array(input.count);
+  const row = new Int32Array(depth);
+  return () => {
+    for (let r = 0; r < rows; r++) {
+      const run = quantizeRun(input.data as Float32Array, r * depth, depth, asymmetricQuantizeInputs, quantized);
+      for (let i = 0; i < depth; i++) row[i] = (quantized[r * depth + i] as number) - run.zeroPoint;
+      for (let u = 0; u < units; u++) {
+        const sum = dotInt32(row, weights, u * depth, depth);
+        out[r * units + u] = clampFloat(realSum(sum, scales[u] as number, run, bias[u] as number), low, high);
+      }
+    }
+  };
+}
+
 function prepareFloat(context: OperatorContext): () => void {
   const { input, filter, output, rows, units, depth, activation } = denseOf(context);
+  if (filter.type === 'int8') return prepareDynamicRange(context);
   requireType(context, filter, 'float32');
   requireType(context, output, 'float32');
   const bias = floatBiasOf(context, context.inputs[2], units);

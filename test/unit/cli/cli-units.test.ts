@@ -1,11 +1,16 @@
 import { expect, test } from 'vitest';
-import { kernelProfileNames } from '../../../src/cli/profiles.js';
+import { granularities, ioTypes, kernelProfileNames, rangeMethodNames, schemeChoices } from '../../../src/cli/choices.js';
 import { progressOn } from '../../../src/cli/progress.js';
+import { rangeMethods, schemeNames, schemes } from '../../../src/quantize/index.js';
 import { budgetBar, metricText, millisecondsText, table } from '../../../src/report/index.js';
 import { kernelProfiles } from '../../../src/simulator/index.js';
 
-test('the names of the kernel profiles are those of the simulator', () => {
+test('what options may be is what the stages take', () => {
   expect(kernelProfileNames).toEqual(Object.keys(kernelProfiles));
+  expect(schemeChoices).toEqual(schemeNames);
+  expect(rangeMethodNames).toEqual(rangeMethods);
+  expect(new Set(ioTypes)).toEqual(new Set(Object.values(schemes).flatMap(({ io }) => io)));
+  expect(granularities).toEqual(['per-tensor', 'per-channel']);
 });
 
 function fakeStream(isTTY: boolean): { stream: NodeJS.WriteStream; text: () => string } {

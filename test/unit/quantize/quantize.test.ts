@@ -2,8 +2,9 @@ import path from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { openDataset } from '../../../src/dataset/index.js';
 import { evaluate, hostRunner } from '../../../src/evaluate/index.js';
-import { type Calibration, planQuantization, quantize, schemeOf, verifyInt8 } from '../../../src/quantize/index.js';
-import { activationParameters, quantizeWeight, sharedScale } from '../../../src/quantize/parameters.js';
+import { planQuantization, type QuantizationPlan, quantize, schemeOf, verifyInt8 } from '../../../src/quantize/index.js';
+import { activationFormat, quantizeWeight, sharedScale } from '../../../src/quantize/parameters.js';
+import type { Ranges, SubgraphPlan } from '../../../src/quantize/plan.js';
 import { type Model, mainSubgraph, operatorName, TensorType, writeModel } from '../../../src/tflite/index.js';
 import { floatBytes, temporaryFolder, writeFiles } from '../../support/files.js';
 import { convOptions, denseModel, denseOptions, modelOf } from '../../support/models.js';
@@ -21,19 +22,25 @@ async function dataset(name: string, shape: readonly number[], values: ArrayLike
 /** Smooth data, unlike noise: slow waves of many phases. */
 const waves = (samples: number, length: number): number[] => Array.from({ length: samples * length }, (_, i) => 1.5 * Math.sin(i / 7) + Math.cos(i / 31));
 
-function calibrationOf(ranges: Calibration['ranges']): Calibration {
-  return { dataset: 'test', samples: 1, sha256: '', ranges, warnings: [] };
+/** Ranges of the main subgraph. */
+function rangesOf(ranges: Ranges): ReadonlyMap<number, Ranges> {
+  return new Map([[0, ranges]]);
+}
+
+/** The plan of the main subgraph. */
+function mainPlan({ subgraphs }: QuantizationPlan): SubgraphPlan {
+  return subgraphs[0] as SubgraphPlan;
 }
 
 const operators = (model: Model): string[] => mainSubgraph(model).operators.map((operator) => operatorName(model, operator));
 
 describe('parameters', () => {
   test('an activation range always holds 0 exactly', () => {
-    expect(activationParameters({ min: -1, max: 1 })).toEqual({ scale: Math.fround(2 / 255), zeroPoint: -1 });
-    expect(activationParameters({ min: 0, max: 2.55 })).toEqual({ scale: Math.fround(0.01), zeroPoint: -128 });
-    expect(activationParameters({ min: 1, max: 2.55 })).toEqual({ scale: Math.fround(0.01), zeroPoint: -128 });
-    expect(activationParameters({ min: -2.55, max: -1 })).toEqual({ scale: Math.fround(0.01), zeroPoint: 127 });
-    expect(activationParameters({ min: 0, max: 0 })).toEqual({ scale: 1, zeroPoint: -128 });
+    expect(activationFormat({ min: -1, max: 1 }, 'int8')).toEqual({ type: 'int8', scale: Math.fround(2 / 255), zeroPoint: -1 });
+    expect(activationFormat({ min: 0, max: 2.55 }, 'int8')).toEqual({ type: 'int8', scale: Math.fround(0.01), zeroPoint: -128 });
+    expect(activationFormat({ min: 1, max: 2.55 }, 'int8')).toEqual({ type: 'int8', scale: Math.fround(0.01), zeroPoint: -128 });
+    expect(activationFormat({ min: -2.55, max: -1 }, 'int8')).toEqual({ type: 'int8', scale: Math.fround(0.01), zeroPoint: 127 });
+    expect(activationFormat({ min: 0, max: 0 }, 'int8')).toEqual({ type: 'int8', scale: 1, zeroPoint: -128 });
   });
 
   test('weights are symmetric, rounded half away from zero, and never -128', () => {
@@ -60,13 +67,13 @@ describe('parameters', () => {
 test('a dense model becomes int8 throughout, and close to the float one', async () => {
   const model = denseModel();
   const data = await dataset('dense', [4], waves(200, 4));
-  const result = await quantize(model, data);
+  const result = await quantize(model, [data]);
   expect(schemeOf(model)).toBe('float32');
   expect(schemeOf(result.model)).toBe('int8');
   const types = mainSubgraph(result.model).tensors.map(({ type }) => type);
   expect(types).toEqual([TensorType.INT8, TensorType.INT8, TensorType.INT8, TensorType.INT32].sort((a, b) => types.indexOf(a) - types.indexOf(b)));
-  expect(result.calibration).toMatchObject({ dataset: 'dense', samples: 200 });
-  expect(result.calibration.sha256).toMatch(/^[0-9a-f]{64}$/);
+  expect(result.calibration?.subgraphs[0]).toMatchObject({ dataset: 'dense', samples: 200 });
+  expect(result.calibration?.subgraphs[0]?.sha256).toMatch(/^[0-9a-f]{64}$/);
   expect(result.warnings).toEqual([]);
   const runner = hostRunner(result.model);
   const float = hostRunner(model);
@@ -109,17 +116,17 @@ test('tensors that must share a scale do, and fixed ranges are fixed', () => {
     [5],
   );
   const range = (min: number, max: number) => ({ min, max });
-  const plan = planQuantization(model, calibrationOf([range(-4, 4), range(-1, 3), range(-1, 3), range(0, 1), range(-1, 1), range(-1, 1)]));
-  const of = (tensor: number) => plan.activations.find((entry) => entry.tensor === tensor);
+  const plan = planQuantization(model, rangesOf([range(-4, 4), range(-1, 3), range(-1, 3), range(0, 1), range(-1, 1), range(-1, 1)]));
+  const of = (tensor: number) => mainPlan(plan).activations.find((entry) => entry.tensor === tensor);
   expect(of(1)).toMatchObject({ scale: of(0)?.scale, zeroPoint: of(0)?.zeroPoint });
   expect(of(2)).toMatchObject({ scale: of(0)?.scale });
   expect(of(3)).toMatchObject({ scale: 1 / 256, zeroPoint: -128, range: null });
   expect(of(4)).toMatchObject({ scale: 1 / 128, zeroPoint: 0, range: null });
   // Two fixed ranges meet: the joined tensor has its own, and both inputs are requantized.
   expect(of(5)?.scale).toBeCloseTo(2 / 255);
-  expect(plan.requantize.map(({ operator, input }) => [operator, input])).toEqual([
-    [4, 0],
-    [4, 1],
+  expect(mainPlan(plan).conversions.map(({ tensor, readers, scale }) => [tensor, readers, scale])).toEqual([
+    [3, [{ operator: 4, input: 0 }], of(5)?.scale],
+    [4, [{ operator: 4, input: 1 }], of(5)?.scale],
   ]);
 });
 
@@ -133,8 +140,8 @@ test('operands of a concatenation share the union of their ranges', async () => 
     [0],
     [2],
   );
-  const result = await quantize(model, await dataset('concat', [2], waves(60, 2)));
-  const scales = new Set(result.plan.activations.map(({ scale }) => scale));
+  const result = await quantize(model, [await dataset('concat', [2], waves(60, 2))]);
+  const scales = new Set(mainPlan(result.plan).activations.map(({ scale }) => scale));
   expect(scales.size).toBe(1);
   expect(operators(result.model)).toEqual(['RELU', 'CONCATENATION']);
 });
@@ -146,8 +153,8 @@ test('operators that scale by themselves get ranges of their own', async () => {
     [0],
     [1],
   );
-  const { plan, model: int8 } = await quantize(model, await dataset('leaky', [2], waves(60, 2)));
-  expect(plan.activations[1]?.range?.min).toBeCloseTo((plan.activations[0]?.range?.min ?? 0) / 10, 5);
+  const { plan, model: int8 } = await quantize(model, [await dataset('leaky', [2], waves(60, 2))]);
+  expect(mainPlan(plan).activations[1]?.range?.min).toBeCloseTo((mainPlan(plan).activations[0]?.range?.min ?? 0) / 10, 5);
   expect(operators(int8)).toEqual(['LEAKY_RELU']);
 });
 
@@ -168,7 +175,7 @@ test('a bias that two operators share becomes two', async () => {
     [0],
     [5],
   );
-  const result = await quantize(model, await dataset('shared bias', [2], waves(60, 2)));
+  const result = await quantize(model, [await dataset('shared bias', [2], waves(60, 2))]);
   const [first, second] = mainSubgraph(result.model).operators.map((operator) => operator.inputs?.[2]);
   expect(first).not.toBe(second);
 });
@@ -189,31 +196,30 @@ test('a constant that is a bias here and an operand there becomes both', async (
     [0],
     [4],
   );
-  const result = await quantize(model, await dataset('both', [2], waves(60, 2)));
+  const result = await quantize(model, [await dataset('both', [2], waves(60, 2))]);
   // The normalization pass folds the ADD into the bias; planned as it stands, the constant is int32 and int8.
   expect(operators(result.model)).toEqual(['FULLY_CONNECTED']);
-  const plan = planQuantization(model, calibrationOf([{ min: -1, max: 1 }, null, null, { min: -1, max: 1 }, { min: -1, max: 1 }]));
-  expect(plan.biases.map(({ tensor }) => tensor)).toEqual([2]);
-  expect(plan.activations.map(({ tensor }) => tensor)).toContain(2);
+  const plan = planQuantization(model, rangesOf([{ min: -1, max: 1 }, null, null, { min: -1, max: 1 }, { min: -1, max: 1 }]));
+  expect(mainPlan(plan).biases.map(({ tensor }) => tensor)).toEqual([2]);
+  expect(mainPlan(plan).conversions.find(({ tensor }) => tensor === 2)).toMatchObject({ type: 'int8', readers: [{ operator: 1, input: 1 }] });
 });
 
 test('channels whose weights are next to nothing keep scales that are numbers', async () => {
   const model = denseModel([1e-38, 1e-39, 0, 0, 1e-41, 0, 0, 0], [0, 0]);
-  const result = await quantize(
-    model,
+  const result = await quantize(model, [
     await dataset(
       'tiny',
       [4],
       waves(200, 4).map((value) => value * 1e-4),
     ),
-  );
+  ]);
   expect(schemeOf(result.model)).toBe('int8');
 });
 
-test('a model with several subgraphs is refused as such', async () => {
+test('a subgraph that can be run and has no data is named', async () => {
   const model = denseModel();
   model.subgraphs.push(...denseModel().subgraphs);
-  await expect(quantize(model, await dataset('two', [4], waves(60, 4)))).rejects.toThrow(/2 subgraphs/);
+  await expect(quantize(model, [await dataset('two', [4], waves(60, 4))])).rejects.toThrow(/there is no data for subgraph 1/);
 });
 
 test('integers from disk without a quantization give a warning', async () => {
@@ -221,18 +227,18 @@ test('integers from disk without a quantization give a warning', async () => {
     'u8.bin': Uint8Array.from({ length: 400 }, (_, i) => 100 + 90 * Math.sin(i / 9)),
     'u8.yaml': 'name: u8\ntask: none\ninputs:\n  - {files: u8.bin, type: uint8, shape: [4]}\n',
   });
-  const { warnings } = await quantize(denseModel(), await openDataset(path.join(folder, 'u8.yaml')));
+  const { warnings } = await quantize(denseModel(), [await openDataset(path.join(folder, 'u8.yaml'))]);
   expect(warnings.map(({ code }) => code)).toEqual(['UNSCALED_INTEGERS']);
 });
 
 describe('calibration data that is none', () => {
   const model = denseModel();
   const codes = async (name: string, values: ArrayLike<number>): Promise<string[]> =>
-    (await quantize(model, await dataset(name, [4], values))).warnings.map(({ code }) => code);
+    (await quantize(model, [await dataset(name, [4], values)])).warnings.map(({ code }) => code);
 
   test('an empty set is refused', async () => {
     const data = await dataset('empty', [4], waves(5, 4));
-    await expect(quantize(model, { ...data, count: 0 })).rejects.toThrow(expect.objectContaining({ code: 'CALIBRATION_EMPTY' }));
+    await expect(quantize(model, [{ ...data, count: 0 }])).rejects.toThrow(expect.objectContaining({ code: 'CALIBRATION_EMPTY' }));
   });
   test('few samples', async () => expect(await codes('few', waves(3, 4))).toContain('FEW_SAMPLES'));
   test('constant samples', async () => expect(await codes('constant', new Float32Array(400).fill(0.5))).toContain('CONSTANT_SAMPLES'));
@@ -265,17 +271,17 @@ describe('calibration data that is none', () => {
     ).toContain('SATURATING_SAMPLES'));
   test('real-looking samples give no warning', async () => expect(await codes('fine', waves(200, 4))).toEqual([]));
   test('NaN in the data names the sample, NaN in the model the tensor', async () => {
-    await expect(quantize(model, await dataset('nan', [4], [...waves(2, 4), 1, 2, Number.NaN, 4]))).rejects.toThrow(/sample 2 holds the value NaN/);
-    await expect(quantize(denseModel([1e38, 1e38, 1e38, 1e38, 0, 0, 0, 0]), await dataset('large', [4], new Float32Array(400).fill(1e3)))).rejects.toThrow(
+    await expect(quantize(model, [await dataset('nan', [4], [...waves(2, 4), 1, 2, Number.NaN, 4])])).rejects.toThrow(/sample 2 holds the value NaN/);
+    await expect(quantize(denseModel([1e38, 1e38, 1e38, 1e38, 0, 0, 0, 0]), [await dataset('large', [4], new Float32Array(400).fill(1e3))])).rejects.toThrow(
       /tensor \d "(x|y)" has no usable range: calibration gives it the value Infinity/,
     );
   });
 });
 
 test('a tensor that calibration never computed gives a warning that names it', () => {
-  const plan = planQuantization(denseModel(), calibrationOf([{ min: -1, max: 1 }, null, null, null]));
+  const plan = planQuantization(denseModel(), rangesOf([{ min: -1, max: 1 }, null, null, null]));
   expect(plan.warnings).toEqual([{ code: 'RANGE_MISSING', message: expect.stringContaining('tensor 3 "y"') }]);
-  expect(plan.activations.find(({ tensor }) => tensor === 3)).toMatchObject({ scale: 1 });
+  expect(mainPlan(plan).activations.find(({ tensor }) => tensor === 3)).toMatchObject({ scale: 1 });
 });
 
 describe('models that cannot be quantized', () => {
@@ -289,24 +295,24 @@ describe('models that cannot be quantized', () => {
       [0],
       [2],
     );
-    expect(() => planQuantization(model, calibrationOf([]))).toThrow(/FLOOR \(operator 0\), EXP \(operator 1\)/);
+    expect(() => planQuantization(model, rangesOf([]))).toThrow(/FLOOR \(operator 0\), EXP \(operator 1\)/);
   });
 
   test('a model that is quantized already', async () => {
-    const result = await quantize(denseModel(), await dataset('twice', [4], waves(60, 4)));
-    await expect(quantize(result.model, await dataset('twice', [4], waves(60, 4)))).rejects.toThrow(expect.objectContaining({ code: 'QUANTIZE_NOT_FLOAT' }));
+    const result = await quantize(denseModel(), [await dataset('twice', [4], waves(60, 4))]);
+    await expect(quantize(result.model, [await dataset('twice', [4], waves(60, 4))])).rejects.toThrow(expect.objectContaining({ code: 'QUANTIZE_NOT_FLOAT' }));
   });
 
   test('weights that are not numbers', () => {
     const range = { min: -1, max: 1 };
-    expect(() => planQuantization(denseModel([Number.NaN, 1, 1, 1, 1, 1, 1, 1]), calibrationOf([range, null, null, range]))).toThrow(
+    expect(() => planQuantization(denseModel([Number.NaN, 1, 1, 1, 1, 1, 1, 1]), rangesOf([range, null, null, range]))).toThrow(
       /tensor 1 "w".*element 0 is NaN/,
     );
   });
 });
 
 describe('the check of the written file', () => {
-  const quantized = async (): Promise<Model> => (await quantize(denseModel(), await dataset('verify', [4], waves(60, 4)))).model;
+  const quantized = async (): Promise<Model> => (await quantize(denseModel(), [await dataset('verify', [4], waves(60, 4))])).model;
   test.each([
     ['a float tensor', (model: Model) => Object.assign(mainSubgraph(model).tensors[0] ?? {}, { type: TensorType.FLOAT32 }), /tensor 0 "x" is still float32/],
     ['a scale of 0', (model: Model) => mainSubgraph(model).tensors[1]?.quantization?.scale?.fill(0), /has scale 0/],
@@ -340,8 +346,8 @@ test('a convolution has one scale per output channel, within what its weights ne
     [0],
     [2],
   );
-  const { plan } = await quantize(model, await dataset('conv', [2, 2, 2], waves(60, 8)));
-  expect(plan.weights[0]?.scales).toEqual([1, 0.02, 100].map((largest) => Math.fround(Math.fround(largest) / 127)));
+  const { plan } = await quantize(model, [await dataset('conv', [2, 2, 2], waves(60, 8))]);
+  expect(mainPlan(plan).weights[0]?.scales).toEqual([1, 0.02, 100].map((largest) => Math.fround(Math.fround(largest) / 127)));
 });
 
 test('the quantized model evaluates as the float one does', async () => {
@@ -357,6 +363,6 @@ test('the quantized model evaluates as the float one does', async () => {
   });
   const data = await openDataset(path.join(folder, 'cls.yaml'));
   const model = denseModel([1, 0, 0, 0, 0, 1, 0, 0], [0, 0]);
-  const { model: int8 } = await quantize(model, data);
+  const { model: int8 } = await quantize(model, [data]);
   expect((await evaluate(hostRunner(int8), data)).value).toBe(1);
 });

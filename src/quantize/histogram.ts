@@ -1,0 +1,53 @@
+// How often a tensor's values fall where. The bins are of one width, a power of two times that of the first values, and reach as far below 0
+// as above; when a value lies beyond, two of them become one.
+
+const half = 2048;
+
+/** Plain data: bin `i` holds values from (i - counts.length / 2) * width on. Values of exactly 0 are counted apart. */
+export interface HistogramData {
+  readonly width: number;
+  readonly zeros: number;
+  readonly counts: readonly number[];
+}
+
+export class Histogram {
+  private width = 0;
+  private zeros = 0;
+  private counts = new Float64Array(2 * half);
+
+  /** @param limit the largest magnitude among the values */
+  add(values: Float32Array, limit: number): void {
+    if (this.width === 0 && limit > 0) this.width = limit / half;
+    while (limit > this.width * half) this.widen();
+    const { counts, width } = this;
+    if (width === 0) {
+      this.zeros += values.length;
+      return;
+    }
+    const inverse = 1 / width;
+    let zeros = 0;
+    for (let i = 0; i < values.length; i++) {
+      const value = values[i] as number;
+      if (value === 0) zeros += 1;
+      else {
+        const bin = Math.min(2 * half - 1, Math.max(0, Math.floor(value * inverse) + half));
+        counts[bin] = (counts[bin] as number) + 1;
+      }
+    }
+    this.zeros += zeros;
+  }
+
+  get data(): HistogramData {
+    return { width: this.width, zeros: this.zeros, counts: Array.from(this.counts) };
+  }
+
+  private widen(): void {
+    const counts = new Float64Array(2 * half);
+    for (let i = 0; i < 2 * half; i++) {
+      const to = Math.floor((i - half) / 2) + half;
+      counts[to] = (counts[to] as number) + (this.counts[i] as number);
+    }
+    this.counts = counts;
+    this.width *= 2;
+  }
+}

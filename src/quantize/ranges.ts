@@ -1,0 +1,159 @@
+// Chooses the range of every tensor from what calibration saw of its values.
+
+import type { HistogramData } from './histogram.js';
+import { type Range, widened } from './parameters.js';
+import type { TensorStatistics } from './tensor-statistics.js';
+
+export const rangeMethods = ['min-max', 'moving-average', 'percentile', 'mse', 'entropy'] as const;
+export type RangeMethod = (typeof rangeMethods)[number];
+
+/** Whether a method looks at more than the smallest and largest values. */
+export function needsHistogram(method: RangeMethod): boolean {
+  return method !== 'min-max' && method !== 'moving-average';
+}
+
+/** @param levels how many steps the range is divided into: 255 for int8 */
+export function chooseRange(statistics: TensorStatistics, method: RangeMethod, levels = 255): Range {
+  const { min, max, movingMin, movingMax, histogram } = statistics;
+  const whole = { min, max };
+  if (method === 'moving-average') return { min: movingMin, max: movingMax };
+  if (method === 'min-max' || histogram === null || histogram.width === 0) return whole;
+  const distribution = new Distribution(histogram);
+  switch (method) {
+    case 'percentile':
+      return distribution.percentile(whole, 0.9999);
+    case 'mse':
+      return distribution.leastError(whole, levels);
+    case 'entropy':
+      return distribution.leastDivergence(whole, levels);
+  }
+}
+
+/** How far a search moves the ends of a range inwards at a time. */
+const steps = 100;
+
+class Distribution {
+  private readonly middle: number;
+  private readonly width: number;
+  private readonly counts: readonly number[];
+  private readonly zeros: number;
+  /** Sums of the counts below a bin, and of their values and squares. */
+  private readonly sums: { readonly count: Float64Array; readonly value: Float64Array; readonly square: Float64Array };
+
+  constructor({ width, zeros, counts }: HistogramData) {
+    this.middle = counts.length / 2;
+    this.width = width;
+    this.counts = counts;
+    this.zeros = zeros;
+    const [count, value, square] = [new Float64Array(counts.length + 1), new Float64Array(counts.length + 1), new Float64Array(counts.length + 1)];
+    counts.forEach((times, i) => {
+      const center = this.centerOf(i);
+      count[i + 1] = (count[i] as number) + times;
+      value[i + 1] = (value[i] as number) + times * center;
+      square[i + 1] = (square[i] as number) + times * center * center;
+    });
+    this.sums = { count, value, square };
+  }
+
+  /** Leaves out the share of values that lies beyond, half of it at either end. */
+  percentile(whole: Range, share: number): Range {
+    const total = (this.sums.count.at(-1) as number) + this.zeros;
+    const outside = (total * (1 - share)) / 2;
+    const below = this.counts.findIndex((_, i) => (this.sums.count[i + 1] as number) > outside);
+    let above = this.counts.length - 1;
+    while (above > 0 && (this.sums.count.at(-1) as number) - (this.sums.count[above] as number) <= outside) above -= 1;
+    return { min: Math.max(whole.min, (below - this.middle) * this.width), max: Math.min(whole.max, (above + 1 - this.middle) * this.width) };
+  }
+
+  /** The range under which rounding and clamping together make the least squared error. */
+  leastError(whole: Range, levels: number): Range {
+    return this.search(whole, (range) => this.squaredError(range, levels));
+  }
+
+  /**
+   * The range under which the values, once quantized, are distributed most like before: least Kullback-Leibler divergence
+   * (S. Migacz, 8-bit inference with TensorRT, GTC 2017).
+   */
+  leastDivergence(whole: Range, levels: number): Range {
+    let best = { range: whole, divergence: this.divergence(whole, levels) };
+    for (let step = 1; step < steps; step++) {
+      const share = 1 - step / steps;
+      const range = { min: whole.min * share, max: whole.max * share };
+      const divergence = this.divergence(range, levels);
+      if (divergence < best.divergence) best = { range, divergence };
+    }
+    return best.range;
+  }
+
+  /** Moves one end inwards, then the other, while the cost falls. */
+  private search(whole: Range, cost: (range: Range) => number): Range {
+    let best = widened(whole);
+    let least = cost(best);
+    for (let round = 0; round < 4; round++) {
+      const before = least;
+      for (let step = 0; step < steps; step++) {
+        const share = 1 - step / steps;
+        for (const range of [
+          { min: best.min, max: whole.max * share },
+          { min: whole.min * share, max: best.max },
+        ]) {
+          const candidate = widened(range);
+          const found = cost(candidate);
+          if (found < least) [best, least] = [candidate, found];
+        }
+      }
+      if (least === before) break;
+    }
+    return best;
+  }
+
+  /** 0 is exact in every range; what lies inside is off by a step^2 / 12 on average, what lies outside by its distance. */
+  private squaredError({ min, max }: Range, levels: number): number {
+    const step = (max - min) / levels;
+    if (step === 0) return Infinity;
+    const [low, high] = [this.binOf(min), this.binOf(max)];
+    const { count, value, square } = this.sums;
+    const end = count.length - 1;
+    const outside = (from: number, to: number, limit: number): number => {
+      const [n, sum, squares] = [count, value, square].map((sums) => (sums[to] as number) - (sums[from] as number)) as [number, number, number];
+      return squares - 2 * limit * sum + limit * limit * n;
+    };
+    const inside = (count[high] as number) - (count[low] as number);
+    return (inside * step * step) / 12 + outside(0, low, min) + outside(high, end, max);
+  }
+
+  private divergence({ min, max }: Range, levels: number): number {
+    const [low, high] = [this.binOf(min), this.binOf(max)];
+    if (high <= low) return Infinity;
+    const inside = this.counts.slice(low, high);
+    const reference = [...inside];
+    reference[0] = (reference[0] as number) + (this.sums.count[low] as number);
+    reference[inside.length - 1] = (reference.at(-1) as number) + (this.sums.count.at(-1) as number) - (this.sums.count[high] as number);
+    const quantized = new Array<number>(inside.length).fill(0);
+    for (let level = 0; level < levels; level++) {
+      const [from, to] = [Math.floor((level * inside.length) / levels), Math.floor(((level + 1) * inside.length) / levels)];
+      const members = inside.slice(from, to);
+      const filled = members.filter((times) => times > 0).length;
+      const total = members.reduce((sum, times) => sum + times, 0);
+      for (let i = from; i < to; i++) if ((inside[i] as number) > 0) quantized[i] = total / filled;
+    }
+    const [referenceTotal, quantizedTotal] = [reference, quantized].map((all) => all.reduce((sum, times) => sum + times, 0)) as [number, number];
+    if (quantizedTotal === 0) return Infinity;
+    let divergence = 0;
+    reference.forEach((times, i) => {
+      if (times === 0) return;
+      const [p, q] = [times / referenceTotal, (quantized[i] as number) / quantizedTotal];
+      // A bin that only clamped values fall into has no counterpart.
+      divergence += p * Math.log(p / Math.max(q, 1e-9));
+    });
+    return divergence;
+  }
+
+  private centerOf(bin: number): number {
+    return (bin + 0.5 - this.middle) * this.width;
+  }
+
+  private binOf(value: number): number {
+    return Math.min(this.counts.length, Math.max(0, Math.round(value / this.width) + this.middle));
+  }
+}
