@@ -142,7 +142,7 @@ function planSubgraph(model: Model, subgraph: SubGraph, index: number, options: 
 
 function versionOf(rule: ReturnType<typeof ruleOf>, mode: OperatorMode): number {
   if (mode === 'float32') return 1;
-  return (mode === 'dynamic-range' ? rule?.weights?.dynamicRange?.perChannel : rule?.versions[mode]) ?? 1;
+  return (mode === 'dynamic-range' ? rule?.weights?.dynamicRange : rule?.versions[mode]) ?? 1;
 }
 
 /** In which format each tensor of a subgraph is written and read. */

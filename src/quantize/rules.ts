@@ -17,8 +17,8 @@ export interface WeightsRule {
   readonly bias: number;
   /** Whether each channel has its own scale; `by-choice` where runtimes differ. */
   readonly perChannel: 'always' | 'by-choice';
-  /** Versions of the form with int8 weights and float activations. */
-  readonly dynamicRange?: { readonly perTensor: number; readonly perChannel: number };
+  /** Version of the form with int8 weights, per channel, and float activations. */
+  readonly dynamicRange?: number;
 }
 
 export interface QuantizationRule {
@@ -59,15 +59,15 @@ export const quantizationRules: ReadonlyMap<OperatorName, QuantizationRule> = ne
   ['BATCH_TO_SPACE_ND', same(2, 4)],
   ['BROADCAST_TO', same(3, 3)],
   ['CONCATENATION', same(2, 3)],
-  ['CONV_2D', weighted(3, 4, { data: 0, weights: 1, axis: 0, bias: 2, perChannel: 'always', dynamicRange: { perTensor: 2, perChannel: 5 } })],
-  ['DEPTHWISE_CONV_2D', weighted(3, 5, { data: 0, weights: 1, axis: 3, bias: 2, perChannel: 'always', dynamicRange: { perTensor: 4, perChannel: 6 } })],
+  ['CONV_2D', weighted(3, 4, { data: 0, weights: 1, axis: 0, bias: 2, perChannel: 'always', dynamicRange: 5 })],
+  ['DEPTHWISE_CONV_2D', weighted(3, 5, { data: 0, weights: 1, axis: 3, bias: 2, perChannel: 'always', dynamicRange: 6 })],
   ['DEPTH_TO_SPACE', same(2)],
   ['DYNAMIC_UPDATE_SLICE', same(1, 4)],
   ['ELU', own(1)],
   ['EQUAL', own(2, 5)],
   ['EXPAND_DIMS', same(1, 1)],
   // Microcontroller runtimes took per-channel weights here only lately.
-  ['FULLY_CONNECTED', weighted(4, 7, { data: 0, weights: 1, axis: 0, bias: 2, perChannel: 'by-choice', dynamicRange: { perTensor: 9, perChannel: 12 } })],
+  ['FULLY_CONNECTED', weighted(4, 7, { data: 0, weights: 1, axis: 0, bias: 2, perChannel: 'by-choice', dynamicRange: 12 })],
   ['GATHER', same(2, 4)],
   ['GATHER_ND', same(1, 3)],
   ['GREATER', own(2)],

@@ -106,6 +106,8 @@ function prepareInteger(context: OperatorContext): () => void {
 
 function prepareDynamicRange(context: OperatorContext, conv: Depthwise): () => void {
   const { input, filter, output, window, channels } = conv;
+  // TFLite reads a scale for each channel, whether there is one or not.
+  if (filter.scale.length !== channels) throw invalid(context, `weights ${filter.label} need a scale for each of ${channels} channels`);
   const scales = weightScales(context, filter, output, channels);
   const bias = floatBiasOf(context, context.inputs[2], channels);
   const [low, high] = floatLimits(context, conv.activation);
@@ -122,9 +124,7 @@ function prepareDynamicRange(context: OperatorContext, conv: Depthwise): () => v
     (value) => value,
   );
   return () => {
-    runs = Array.from({ length: window.batches }, (_, b) =>
-      quantizeRun(input.data as Float32Array, b * perBatch, perBatch, filter.scale.length > 1, quantized),
-    );
+    runs = Array.from({ length: window.batches }, (_, b) => quantizeRun(input.data as Float32Array, b * perBatch, perBatch, true, quantized));
     forEachOutput(window, channels, (b, y, x, c, to) => {
       out[to] = clampFloat(realSum(sumOf(b, y, x, c), scales[c] as number, runOf(b), bias[c] as number), low, high);
     });
