@@ -15,33 +15,55 @@ export class SampleStatistics {
   private largest = 0;
   private atLargest = 0;
   private constantSamples = 0;
-  private readonly seen = new Set<string>();
+  private firstSample: Float32Array | null = null;
+  private allSame = true;
 
   add(inputs: readonly Float32Array[]): void {
     this.samples += 1;
     let constant = true;
     const [first] = inputs;
-    if (first !== undefined && this.seen.size < 2) this.seen.add(first.join());
-    for (const input of inputs) {
-      for (let i = 0; i < input.length; i++) {
-        const value = input[i] as number;
-        const magnitude = Math.abs(value);
-        if (magnitude > this.largest) {
-          this.largest = magnitude;
-          this.atLargest = 0;
-        }
-        if (magnitude === this.largest) this.atLargest += 1;
-        if (value !== input[0]) constant = false;
-        this.sum += value;
-        this.sumOfSquares += value * value;
-        this.sumOfCubes += value ** 3;
-        this.sumOfFourths += value ** 4;
-        if (i > 0) this.lagProducts += value * (input[i - 1] as number);
-      }
-      this.values += input.length;
+    if (first !== undefined && this.allSame) {
+      this.firstSample ??= first.slice();
+      this.allSame = Buffer.compare(bytesOf(this.firstSample), bytesOf(first)) === 0;
     }
+    for (const input of inputs) constant = this.addValues(input) && constant;
     // A sample of one value says nothing by itself.
     if (constant && inputs.some(({ length }) => length > 1)) this.constantSamples += 1;
+  }
+
+  /** Whether they are all the same. Sums in local variables: there are millions of values. */
+  private addValues(input: Float32Array): boolean {
+    let { largest, atLargest } = this;
+    let [sum, squares, cubes, fourths, lagProducts] = [0, 0, 0, 0, 0];
+    let constant = true;
+    let before = 0;
+    const first = input[0];
+    for (let i = 0; i < input.length; i++) {
+      const value = input[i] as number;
+      const magnitude = Math.abs(value);
+      if (magnitude > largest) {
+        largest = magnitude;
+        atLargest = 0;
+      }
+      if (magnitude === largest) atLargest += 1;
+      if (value !== first) constant = false;
+      const square = value * value;
+      sum += value;
+      squares += square;
+      cubes += square * value;
+      fourths += square * square;
+      lagProducts += value * before;
+      before = value;
+    }
+    this.largest = largest;
+    this.atLargest = atLargest;
+    this.values += input.length;
+    this.sum += sum;
+    this.sumOfSquares += squares;
+    this.sumOfCubes += cubes;
+    this.sumOfFourths += fourths;
+    this.lagProducts += lagProducts;
+    return constant;
   }
 
   warnings(): Warning[] {
@@ -51,7 +73,7 @@ export class SampleStatistics {
     };
     if (this.samples < fewSamples) warn('FEW_SAMPLES', `only ${this.samples} calibration sample(s): 100 to 500 give ranges that hold`);
     if (this.constantSamples === this.samples) warn('CONSTANT_SAMPLES', 'every calibration sample holds one and the same value throughout');
-    else if (this.samples > 1 && this.seen.size === 1) warn('CONSTANT_SAMPLES', 'all calibration samples are the same');
+    else if (this.samples > 1 && this.allSame) warn('CONSTANT_SAMPLES', 'all calibration samples are the same');
     else if (this.isNoise()) warn('NOISE_SAMPLES', 'the calibration samples look like random numbers: use data as the device will see it');
     const share = this.atLargest / this.values;
     if (share > 0.25 && this.constantSamples < this.samples) {
@@ -80,4 +102,8 @@ export class SampleStatistics {
     const normal = Math.abs(kurtosis - 3) < 0.2;
     return Math.abs(correlation) < 0.05 && (uniform || normal);
   }
+}
+
+function bytesOf({ buffer, byteOffset, byteLength }: Float32Array): Uint8Array {
+  return new Uint8Array(buffer, byteOffset, byteLength);
 }
