@@ -7,6 +7,8 @@ import { foldConstants } from './fold-constants.js';
 import { fuseActivations } from './fuse-activations.js';
 import type { GraphPass } from './pass.js';
 
+export { type Equalized, equalize } from './equalize.js';
+
 /** In this order: a normalization must be folded before the activation behind it can be fused. */
 const passes: readonly GraphPass[] = [foldConstants, foldBatchNorm, fuseActivations];
 

@@ -3,14 +3,17 @@
 
 import type { Dataset } from '../dataset/index.js';
 import { fail, reasonOf } from '../errors.js';
-import type { Warning } from '../evaluate/index.js';
-import { optimize } from '../optimize/index.js';
+import { breather, type Progress, type Warning } from '../evaluate/index.js';
+import { equalize, optimize } from '../optimize/index.js';
 import { resolveShapes } from '../simulator/index.js';
 import { type Model, writeModel } from '../tflite/index.js';
 import { applyPlan } from './apply.js';
+import { type AutoRanges, autoRanges } from './auto-ranges.js';
 import { type Calibration, type CalibrationOptions, calibrate } from './calibrate.js';
 import { ioOf, type PlanOptions, planQuantization, type QuantizationPlan, type Ranges, requireFloat } from './plan.js';
 import { chooseRange, needsHistogram, type RangeMethod } from './ranges.js';
+import { type Nearness, Reference } from './reference.js';
+import { repairLayers } from './repair/layers.js';
 import { schemes } from './scheme.js';
 import { verifyInt8, verifyScheme } from './verify.js';
 
@@ -23,9 +26,26 @@ export { type Scheme, type SchemeName, schemeNames, schemeOf, schemes } from './
 export type { Granularity } from './weights.js';
 export { applyPlan, verifyInt8 };
 
-export interface QuantizeOptions extends Omit<CalibrationOptions, 'histograms'>, PlanOptions {
-  /** How a tensor's range follows from its values; min-max unless said otherwise. */
-  readonly ranges?: RangeMethod;
+/** Passes that bring the quantized model nearer to the float one. Each is kept only where the measured output error falls. */
+export const repairNames = ['equalization', 'bias-correction', 'adaptive-rounding'] as const;
+export type RepairName = (typeof repairNames)[number];
+
+export type QuantizeStep = 'calibrate' | 'choose ranges' | RepairName;
+
+export interface QuantizeOptions extends Omit<CalibrationOptions, 'histograms' | 'onProgress'>, PlanOptions {
+  /** How a tensor's range follows from its values; min-max unless said otherwise, `auto` chooses by measured output error. */
+  readonly ranges?: RangeMethod | 'auto';
+  readonly repairs?: readonly RepairName[];
+  readonly onProgress?: (progress: Progress, step: QuantizeStep) => void;
+}
+
+/** What a pass did; ratios of the outputs' signal to their noise against the float model, in dB. */
+export interface RepairReport {
+  readonly name: RepairName | 'choose ranges';
+  readonly before: number;
+  readonly after: number;
+  /** False where it made things worse and was taken back. */
+  readonly kept: boolean;
 }
 
 export interface QuantizeResult {
@@ -36,6 +56,9 @@ export interface QuantizeResult {
   readonly calibration: Calibration | null;
   /** Number of changes of each float graph pass that ran first. */
   readonly optimizations: Readonly<Record<string, number>>;
+  /** null where ranges were not chosen by measurement. */
+  readonly rangeMethods: AutoRanges['methods'] | null;
+  readonly repairs: readonly RepairReport[];
   readonly warnings: readonly Warning[];
 }
 
@@ -54,20 +77,82 @@ function verified(bytes: Uint8Array, { scheme, io }: QuantizationPlan): Model {
  * @throws CALIBRATION_EMPTY, QUANTIZE_*, DATASET_*, OPERATORS_UNSUPPORTED, USAGE
  */
 export async function quantize(model: Model, datasets: readonly Dataset[], options: QuantizeOptions = {}): Promise<QuantizeResult> {
-  const { scheme = 'int8', ranges: method = 'min-max' } = options;
+  const { scheme = 'int8' } = options;
   requireFloat(model);
   ioOf(scheme, options.io);
   // What the file says of computed shapes may be a guess.
   const { model: prepared, changes } = optimize(model.subgraphs.length === 1 ? resolveShapes(model) : model);
-  const needsData = schemes[scheme].activations !== null;
-  const calibration = needsData ? await calibrate(prepared, datasets, { ...options, histograms: needsHistogram(method) }) : null;
-  const plan = planQuantization(prepared, rangesOf(calibration, method), options);
-  const bytes = writeModel(applyPlan(prepared, plan));
-  return { bytes, model: verified(bytes, plan), plan, calibration, optimizations: changes, warnings: [...(calibration?.warnings ?? []), ...plan.warnings] };
+  const work = schemes[scheme].activations === null ? withoutData(prepared, options) : await withData(prepared, datasets, options);
+  const bytes = writeModel(applyPlan(work.model, work.plan));
+  const warnings = [...(work.calibration?.warnings ?? []), ...work.plan.warnings];
+  return { ...work, bytes, model: verified(bytes, work.plan), optimizations: changes, warnings };
 }
 
-function rangesOf(calibration: Calibration | null, method: RangeMethod): Map<number, Ranges> {
-  const entries = (calibration?.subgraphs ?? []).map(({ subgraph, tensors }): [number, Ranges] => [
+type Work = Pick<QuantizeResult, 'model' | 'plan' | 'calibration' | 'rangeMethods' | 'repairs'>;
+
+function withoutData(model: Model, options: QuantizeOptions): Work {
+  return { model, plan: planQuantization(model, new Map(), options), calibration: null, rangeMethods: null, repairs: [] };
+}
+
+async function withData(prepared: Model, datasets: readonly Dataset[], options: QuantizeOptions): Promise<Work> {
+  const { ranges: method = 'min-max', repairs: wanted = [] } = options;
+  const calibrateModel = (model: Model): Promise<Calibration> =>
+    calibrate(model, datasets, {
+      ...options,
+      histograms: method === 'auto' || needsHistogram(method),
+      onProgress: (progress) => options.onProgress?.(progress, 'calibrate'),
+    });
+  const planFor = (model: Model, calibration: Calibration): QuantizationPlan =>
+    planQuantization(model, rangesOf(calibration, method === 'auto' ? 'min-max' : method), options);
+  let model = prepared;
+  let calibration = await calibrateModel(model);
+  let plan = planFor(model, calibration);
+  if (method !== 'auto' && wanted.length === 0) return { model, plan, calibration, rangeMethods: null, repairs: [] };
+
+  const reference = await Reference.of(prepared, datasets);
+  const reports: RepairReport[] = [];
+  const measure = (candidate: Model, itsPlan: QuantizationPlan): Nearness => reference.nearness(applyPlan(candidate, itsPlan));
+  let best = measure(model, plan);
+  const judge = (name: RepairReport['name'], candidate: Model, itsPlan: QuantizationPlan): boolean => {
+    const after = measure(candidate, itsPlan);
+    const kept = after.exceeds(best, 0);
+    reports.push({ name, before: best.decibels, after: after.decibels, kept });
+    if (kept) [model, plan, best] = [candidate, itsPlan, after];
+    return kept;
+  };
+  const steps = (name: QuantizeStep): ((progress: Progress) => Promise<void>) => {
+    const breathe = breather();
+    return async (progress) => {
+      options.onProgress?.(progress, name);
+      await breathe(options.signal);
+    };
+  };
+
+  if (wanted.includes('equalization')) {
+    const equalized = equalize(model);
+    if (equalized.changes > 0) {
+      const itsCalibration = await calibrateModel(equalized.model);
+      if (judge('equalization', equalized.model, planFor(equalized.model, itsCalibration))) calibration = itsCalibration;
+    }
+  }
+  let ranges = rangesOf(calibration, method === 'auto' ? 'min-max' : method);
+  let methods: AutoRanges['methods'] | null = null;
+  if (method === 'auto') {
+    const auto = await autoRanges(model, calibration, reference, options, steps('choose ranges'));
+    if (judge('choose ranges', model, planQuantization(model, auto.ranges, options)))
+      ({ ranges, methods } = { ranges: new Map(auto.ranges), methods: auto.methods });
+  }
+  const planOf = (candidate: Model): QuantizationPlan => planQuantization(candidate, ranges, options);
+  for (const name of ['adaptive-rounding', 'bias-correction'] as const) {
+    if (!wanted.includes(name)) continue;
+    const repaired = await repairLayers(model, name, { reference, planOf, onStep: steps(name) });
+    if (repaired.changes > 0) judge(name, repaired.model, planOf(repaired.model));
+  }
+  return { model, plan, calibration, rangeMethods: methods, repairs: reports };
+}
+
+function rangesOf(calibration: Calibration, method: RangeMethod): Map<number, Ranges> {
+  const entries = calibration.subgraphs.map(({ subgraph, tensors }): [number, Ranges] => [
     subgraph,
     tensors.map((statistics) => (statistics === null ? null : chooseRange(statistics, method))),
   ]);

@@ -8,6 +8,7 @@ export { defaultKernelProfile, type KernelProfile, kernelProfiles, type ProfileD
 export { fastKernels } from './fast/index.js';
 export { buildGraph } from './graph.js';
 export { bytesOf, Interpreter, type InterpreterOptions, inputsAndOutputs, type OperatorHook, type TensorInfo } from './interpreter.js';
+export { type Layer, layersOf } from './layer.js';
 export { operatorFamilies } from './operators/index.js';
 export type { Operand, RuntimeKernels, Work } from './operators/operator.js';
 export { operatorSources } from './operators/sources.js';

@@ -1,0 +1,105 @@
+// Chooses ranges by what they do to the output: first the method that serves all tensors best, then, tensor by tensor, what serves better still.
+
+import type { Progress } from '../evaluate/index.js';
+import type { Model } from '../tflite/index.js';
+import { applyPlan } from './apply.js';
+import type { Calibration } from './calibrate.js';
+import { type PlanOptions, planQuantization, type Ranges } from './plan.js';
+import { chooseRange, type RangeMethod } from './ranges.js';
+import type { Nearness, Reference } from './reference.js';
+
+export interface AutoRanges {
+  readonly ranges: ReadonlyMap<number, Ranges>;
+  /** How many tensors have the range that a method gives. */
+  readonly methods: Readonly<Partial<Record<RangeMethod, number>>>;
+}
+
+/** Improvements below this, in dB, are taken for chance. */
+const leastGain = 0.02;
+
+/** Not entropy: it cuts off what is rare, and what is rare in the samples need not be so in the field. */
+const candidateMethods = ['min-max', 'moving-average', 'percentile', 'mse'] as const satisfies readonly RangeMethod[];
+
+type Choice = readonly (RangeMethod | null)[];
+
+export async function autoRanges(
+  model: Model,
+  calibration: Calibration,
+  reference: Reference,
+  options: PlanOptions,
+  onStep: (progress: Progress) => Promise<void>,
+): Promise<AutoRanges> {
+  const candidates = candidateRanges(calibration);
+  const rangesOf = (choices: readonly Choice[]): Map<number, Ranges> =>
+    new Map(
+      calibration.subgraphs.map(({ subgraph, tensors }, s) => [
+        subgraph,
+        tensors.map((_, tensor) => {
+          const method = choices[s]?.[tensor] ?? null;
+          return method === null ? null : (candidates[s]?.[tensor]?.get(method) ?? null);
+        }),
+      ]),
+    );
+  const measure = (choices: readonly Choice[]): Nearness => reference.nearness(applyPlan(model, planQuantization(model, rangesOf(choices), options)));
+  const uniform = (method: RangeMethod): Choice[] =>
+    calibration.subgraphs.map(({ tensors }) => tensors.map((statistics) => (statistics === null ? null : method)));
+
+  const turns = turnsOf(model, calibration, options, rangesOf(uniform('min-max')));
+  const total = candidateMethods.length + turns.length;
+  let done = 0;
+  const step = (): Promise<void> => onStep({ done: ++done, total });
+  let best = { choices: uniform('min-max'), nearness: measure(uniform('min-max')) };
+  await step();
+  for (const method of candidateMethods.filter((name) => name !== 'min-max')) {
+    const choices = uniform(method);
+    const nearness = measure(choices);
+    if (nearness.exceeds(best.nearness, leastGain)) best = { choices, nearness };
+    await step();
+  }
+  for (const { at, tensors } of turns) {
+    const [first] = tensors;
+    const own = candidates[at]?.[first as number];
+    const current = best.choices[at]?.[first as number] ?? null;
+    for (const method of distinctMethods(own, current)) {
+      const choices = best.choices.map((choice, s) => (s === at ? choice.map((known, tensor) => (tensors.includes(tensor) ? method : known)) : choice));
+      const nearness = measure(choices);
+      if (nearness.exceeds(best.nearness, leastGain)) best = { choices, nearness };
+    }
+    await step();
+  }
+  const methods: Partial<Record<RangeMethod, number>> = {};
+  for (const method of best.choices.flat()) if (method !== null) methods[method] = (methods[method] ?? 0) + 1;
+  return { ranges: rangesOf(best.choices), methods };
+}
+
+type Candidates = ReadonlyMap<RangeMethod, { readonly min: number; readonly max: number }>;
+
+/** By subgraph and tensor, what every method gives. */
+function candidateRanges({ subgraphs }: Calibration): (Candidates | null)[][] {
+  return subgraphs.map(({ tensors }) =>
+    tensors.map((statistics) => (statistics === null ? null : new Map(candidateMethods.map((method) => [method, chooseRange(statistics, method)])))),
+  );
+}
+
+/** Methods that give another range than the current one, and than each other. */
+function distinctMethods(candidates: Candidates | null | undefined, current: RangeMethod | null): RangeMethod[] {
+  if (candidates == null || current === null) return [];
+  const key = (method: RangeMethod): string => `${candidates.get(method)?.min} ${candidates.get(method)?.max}`;
+  const seen = new Set([key(current)]);
+  return candidateMethods.filter((method) => !seen.has(key(method)) && seen.add(key(method)) !== undefined);
+}
+
+/** Tensors whose scales follow from their ranges, those of one scale together. */
+function turnsOf(model: Model, { subgraphs }: Calibration, options: PlanOptions, ranges: ReadonlyMap<number, Ranges>): { at: number; tensors: number[] }[] {
+  const plan = planQuantization(model, ranges, options);
+  return plan.subgraphs.flatMap(({ subgraph, activations }) => {
+    const at = subgraphs.findIndex((entry) => entry.subgraph === subgraph);
+    const byFormat = new Map<string, number[]>();
+    for (const { tensor, range, type, scale, zeroPoint } of activations) {
+      if (range === null) continue;
+      const key = `${type} ${scale} ${zeroPoint}`;
+      byFormat.set(key, [...(byFormat.get(key) ?? []), tensor]);
+    }
+    return [...byFormat.values()].map((tensors) => ({ at, tensors }));
+  });
+}

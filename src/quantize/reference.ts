@@ -1,0 +1,156 @@
+// What the float model makes of some calibration samples: the measure of everything that is tried on its quantized form.
+
+import { type Dataset, runsOf } from '../dataset/index.js';
+import { matchInputs } from '../evaluate/index.js';
+import { inputsAndOutputs, subgraphOfSignature } from '../simulator/index.js';
+import { linksOf, type Model, operatorName, type SubGraph, TensorType } from '../tflite/index.js';
+import { Tracer } from './trace.js';
+
+/** Beyond this, more samples say little more about an error, and cost their time. */
+const mostRuns = 100;
+
+interface Run {
+  /** Real values by input, in the order of the model's inputs. */
+  readonly inputs: readonly Float32Array[];
+  /** Real values by measured tensor. */
+  readonly measured: readonly Float32Array[];
+}
+
+export interface SignatureReference {
+  readonly subgraph: number;
+  readonly signature: string | undefined;
+  readonly runs: readonly Run[];
+  readonly points: readonly Point[];
+}
+
+/** A tensor whose error is measured: an output, or the logits that it is made from, whose common offset means nothing. */
+interface Point {
+  readonly output: number;
+  readonly isLogits: boolean;
+}
+
+/** Samples are split into so many parts, every one of which must confirm what is said of all. */
+const folds = 4;
+
+/** How near a model's outputs are to the float model's: signal to noise in dB, the mean over outputs; Infinity where they are equal. */
+export class Nearness {
+  constructor(
+    readonly decibels: number,
+    private readonly byFold: readonly number[],
+  ) {}
+
+  /** Whether it is better by so much, in dB, and not by the doing of a few samples. */
+  exceeds(other: Nearness, gain: number): boolean {
+    const worse = this.byFold.filter((ratio, fold) => ratio < (other.byFold[fold] as number)).length;
+    return this.decibels > other.decibels + gain && worse <= 1;
+  }
+}
+
+export class Reference {
+  private constructor(readonly signatures: readonly SignatureReference[]) {}
+
+  /** Runs the float model on samples of each dataset. */
+  static async of(model: Model, datasets: readonly Dataset[]): Promise<Reference> {
+    const signatures: SignatureReference[] = [];
+    for (const dataset of datasets) {
+      const signature = dataset.signature ?? undefined;
+      const subgraph = subgraphOfSignature(model, signature);
+      const order = matchInputs(dataset, inputsAndOutputs(model, signature).inputs);
+      const points = pointsOf(model, model.subgraphs[subgraph] as SubGraph);
+      const tensors = tensorsAt(model, subgraph, points);
+      const tracer = new Tracer(model, signature, new Set(tensors));
+      const runs: Run[] = [];
+      for await (const sample of dataset.samples(mostRuns)) {
+        for (const values of runsOf(sample, dataset)) {
+          if (runs.length === mostRuns) break;
+          const inputs = order.map((position) => values[position] as Float32Array);
+          runs.push({ inputs, measured: valuesOf(tracer, inputs, tensors) });
+        }
+      }
+      signatures.push({ subgraph, signature, runs, points });
+    }
+    return new Reference(signatures);
+  }
+
+  nearness(model: Model): Nearness {
+    const powers = this.signatures.flatMap(({ subgraph, signature, runs, points }) => {
+      const tensors = tensorsAt(model, subgraph, points);
+      const tracer = new Tracer(model, signature, new Set(tensors));
+      const byPoint = points.map(() => Array.from({ length: folds }, () => ({ signal: 0, noise: 0 })));
+      for (const [r, { inputs, measured }] of runs.entries()) {
+        valuesOf(tracer, inputs, tensors).forEach((actual, k) => {
+          addPowers(byPoint[k]?.[r % folds] as Power, measured[k] as Float32Array, actual, points[k]?.isLogits ?? false);
+        });
+      }
+      return byPoint;
+    });
+    return new Nearness(
+      meanRatio(powers.map(sumOf)),
+      Array.from({ length: folds }, (_, fold) => meanRatio(powers.map((byFold) => byFold[fold] as Power))),
+    );
+  }
+}
+
+interface Power {
+  signal: number;
+  noise: number;
+}
+
+function sumOf(powers: readonly Power[]): Power {
+  return { signal: powers.reduce((sum, { signal }) => sum + signal, 0), noise: powers.reduce((sum, { noise }) => sum + noise, 0) };
+}
+
+function meanRatio(powers: readonly Power[]): number {
+  const ratios = powers.map(({ signal, noise }) => (noise === 0 ? Infinity : 10 * Math.log10(signal / noise)));
+  return ratios.length === 0 ? Infinity : ratios.reduce((sum, ratio) => sum + ratio, 0) / ratios.length;
+}
+
+const probabilities = new Set(['SOFTMAX', 'LOGISTIC']);
+
+/** Outputs of real numbers. Of probabilities also what they are made from: most of their error is that of a few undecided samples. */
+function pointsOf(model: Model, { outputs, tensors, operators }: SubGraph): Point[] {
+  return Array.from(outputs ?? []).flatMap((tensor, output): Point[] => {
+    if (tensors[tensor]?.type !== TensorType.FLOAT32) return [];
+    const producer = operators.find((operator) => operator.outputs?.includes(tensor));
+    const made = producer !== undefined && probabilities.has(operatorName(model, producer));
+    return [{ output, isLogits: false }, ...(made ? [{ output, isLogits: true }] : [])];
+  });
+}
+
+const conversions = new Set(['QUANTIZE', 'DEQUANTIZE']);
+
+/** The tensors of the points, in the float model as in any that was made from it. */
+function tensorsAt(model: Model, at: number, points: readonly Point[]): number[] {
+  const subgraph = model.subgraphs[at] as SubGraph;
+  const { producer } = linksOf(subgraph);
+  return points.map(({ output, isLogits }) => {
+    let tensor = subgraph.outputs?.[output] as number;
+    if (!isLogits) return tensor;
+    for (let made = producer.get(tensor); made !== undefined; made = producer.get(tensor)) {
+      tensor = made.inputs?.[0] as number;
+      if (!conversions.has(operatorName(model, made))) break;
+    }
+    return tensor;
+  });
+}
+
+function valuesOf(tracer: Tracer, inputs: readonly Float32Array[], tensors: readonly number[]): Float32Array[] {
+  const values = tracer.run(inputs);
+  return tensors.map((tensor) => values.get(tensor) ?? new Float32Array(0));
+}
+
+function addPowers(power: Power, expected: Float32Array, actual: Float32Array, isLogits: boolean): void {
+  const { length } = expected;
+  let [signal, noise, sum, errors] = [0, 0, 0, 0];
+  for (let i = 0; i < length; i++) {
+    const value = expected[i] as number;
+    const error = value - (actual[i] as number);
+    signal += value * value;
+    noise += error * error;
+    sum += value;
+    errors += error;
+  }
+  const offset = isLogits && length > 1 ? length : Infinity;
+  power.signal += signal - (sum * sum) / offset;
+  power.noise += noise - (errors * errors) / offset;
+}

@@ -1,0 +1,41 @@
+// The real values of tensors while a model runs.
+
+import { toModelInput, toRealValues } from '../evaluate/index.js';
+import { Interpreter, type Operand } from '../simulator/index.js';
+import type { Model } from '../tflite/index.js';
+
+/** Runs samples through one signature of a model and gives the values of chosen tensors. */
+export class Tracer {
+  private readonly interpreter: Interpreter;
+
+  /** @param wanted tensor indices; constants have no values here */
+  constructor(
+    model: Model,
+    signature: string | undefined,
+    private readonly wanted: ReadonlySet<number>,
+  ) {
+    this.interpreter = new Interpreter(model, { signature });
+  }
+
+  /** @param inputs real values by input, in the model's order */
+  run(inputs: readonly Float32Array[]): Map<number, Float32Array> {
+    const values = new Map<number, Float32Array>();
+    const { interpreter, wanted } = this;
+    const { bytes } = toModelInput(inputs, interpreter.inputs, [...inputs.keys()], 'calibration');
+    let at = 0;
+    for (const info of interpreter.inputs) {
+      if (wanted.has(info.index)) values.set(info.index, toRealValues(bytes.subarray(at, at + info.bytes), info));
+      at += info.bytes;
+    }
+    interpreter.run(bytes, (_, outputs) => {
+      for (const output of outputs) if (wanted.has(output.index) && !output.constant) values.set(output.index, realValues(output));
+    });
+    return values;
+  }
+}
+
+function realValues({ type, data, scale, zeroPoint }: Operand): Float32Array {
+  if (type === 'float32') return (data as Float32Array).slice();
+  const [factor, zero] = [scale[0] ?? 1, zeroPoint[0] ?? 0];
+  return Float32Array.from(data as Int8Array, (q) => (q - zero) * factor);
+}
