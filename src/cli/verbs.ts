@@ -2,6 +2,7 @@
 
 import type { Verb } from './verb.js';
 import { checkVerb } from './verb-check.js';
+import { compareVerb } from './verb-compare.js';
 import { deployVerb } from './verb-deploy.js';
 import { evaluateVerb } from './verb-evaluate.js';
 import { inspectVerb } from './verb-inspect.js';
@@ -10,4 +11,4 @@ import { quantizeVerb } from './verb-quantize.js';
 import { runVerb } from './verb-run.js';
 import { targetsVerb } from './verb-targets.js';
 
-export const verbs: readonly Verb[] = [inspectVerb, quantizeVerb, checkVerb, runVerb, evaluateVerb, targetsVerb, pushVerb, deployVerb];
+export const verbs: readonly Verb[] = [inspectVerb, quantizeVerb, compareVerb, checkVerb, runVerb, evaluateVerb, targetsVerb, pushVerb, deployVerb];

@@ -1,11 +1,14 @@
 // Evaluation. In goes something that runs a model (host simulator or device) and a dataset in real values; out come
 // the dataset's metric, latencies in milliseconds with their basis, and the confusion matrix.
 
+export type { Advice } from './advice.js';
 export { type BatchOptions, type BatchResult, interleave, runBatch } from './batch.js';
 export { breather } from './breathe.js';
+export { type CompareOptions, type Comparison, compare, type TensorComparison } from './compare.js';
 export { matchInputs, toModelInput, toRealValues } from './convert.js';
 export { type EvaluateOptions, type Evaluation, evaluate, type Progress } from './evaluate.js';
 export { areaUnderRoc, argMax, type Confusion, type Distribution, distributionOf, inTopK } from './metrics.js';
 export { hostRunner, type LatencyBasis, type Runner, type RunResult, type SimulationOptions, splitOutputs } from './runner.js';
 export { type ThreadedRunner, threadedRunner } from './threads.js';
+export { Tracer } from './trace.js';
 export { modelWarnings, type Warning } from './warnings.js';

@@ -1,26 +1,32 @@
-// Chooses ranges by what they do to the output: first the method that serves all tensors best, then, tensor by tensor, what serves better still.
+// Chooses ranges by what they do to the output: first the method that serves all tensors best, then, tensor by tensor, what serves
+// better still. What is judged on some samples was chosen on the others, so that what is rare is neither cut off nor trusted.
 
 import type { Progress } from '../evaluate/index.js';
 import type { Model } from '../tflite/index.js';
 import { applyPlan } from './apply.js';
-import type { Calibration } from './calibrate.js';
+import { type Calibration, combineFolds, foldCount } from './calibrate.js';
 import { type PlanOptions, planQuantization, type Ranges } from './plan.js';
 import { chooseRange, type RangeMethod } from './ranges.js';
 import type { Nearness, Reference } from './reference.js';
+import type { TensorStatistics } from './tensor-statistics.js';
 
 export interface AutoRanges {
   readonly ranges: ReadonlyMap<number, Ranges>;
   /** How many tensors have the range that a method gives. */
   readonly methods: Readonly<Partial<Record<RangeMethod, number>>>;
+  /** Signal to noise of the outputs in dB, cross-validated, with min-max and with what was chosen. */
+  readonly before: number;
+  readonly after: number;
 }
 
 /** Improvements below this, in dB, are taken for chance. */
 const leastGain = 0.02;
 
 /** Not entropy: it cuts off what is rare, and what is rare in the samples need not be so in the field. */
-const candidateMethods = ['min-max', 'moving-average', 'percentile', 'mse'] as const satisfies readonly RangeMethod[];
+const candidateMethods = ['min-max', 'moving-average', 'percentile', 'mse', 'headroom'] as const satisfies readonly RangeMethod[];
 
-type Choice = readonly (RangeMethod | null)[];
+/** By subgraph and tensor. */
+type Choices = readonly (readonly (RangeMethod | null)[])[];
 
 export async function autoRanges(
   model: Model,
@@ -29,8 +35,11 @@ export async function autoRanges(
   options: PlanOptions,
   onStep: (progress: Progress) => Promise<void>,
 ): Promise<AutoRanges> {
-  const candidates = candidateRanges(calibration);
-  const rangesOf = (choices: readonly Choice[]): Map<number, Ranges> =>
+  const all = candidateRanges(calibration.subgraphs.map(({ tensors }) => tensors));
+  const withoutFold = Array.from({ length: foldCount }, (_, fold) =>
+    candidateRanges(calibration.subgraphs.map(({ folds }) => combineFolds(folds.filter((_, other) => other !== fold)))),
+  );
+  const rangesOf = (candidates: readonly (readonly (Candidates | null)[])[], choices: Choices): Map<number, Ranges> =>
     new Map(
       calibration.subgraphs.map(({ subgraph, tensors }, s) => [
         subgraph,
@@ -40,43 +49,45 @@ export async function autoRanges(
         }),
       ]),
     );
-  const measure = (choices: readonly Choice[]): Nearness => reference.nearness(applyPlan(model, planQuantization(model, rangesOf(choices), options)));
-  const uniform = (method: RangeMethod): Choice[] =>
+  const modelFor = (candidates: typeof all, choices: Choices): Model => applyPlan(model, planQuantization(model, rangesOf(candidates, choices), options));
+  const measure = (choices: Choices): Nearness => reference.crossValidated((fold) => modelFor(withoutFold[fold] ?? all, choices));
+  const uniform = (method: RangeMethod): Choices =>
     calibration.subgraphs.map(({ tensors }) => tensors.map((statistics) => (statistics === null ? null : method)));
 
-  const turns = turnsOf(model, calibration, options, rangesOf(uniform('min-max')));
+  const turns = turnsOf(model, calibration, options, rangesOf(all, uniform('min-max')));
   const total = candidateMethods.length + turns.length;
   let done = 0;
   const step = (): Promise<void> => onStep({ done: ++done, total });
   let best = { choices: uniform('min-max'), nearness: measure(uniform('min-max')) };
+  const before = best.nearness.decibels;
   await step();
   for (const method of candidateMethods.filter((name) => name !== 'min-max')) {
     const choices = uniform(method);
     const nearness = measure(choices);
-    if (nearness.exceeds(best.nearness, leastGain)) best = { choices, nearness };
+    if (nearness.decibels > best.nearness.decibels + leastGain) best = { choices, nearness };
     await step();
   }
   for (const { at, tensors } of turns) {
     const [first] = tensors;
-    const own = candidates[at]?.[first as number];
+    const own = all[at]?.[first as number];
     const current = best.choices[at]?.[first as number] ?? null;
     for (const method of distinctMethods(own, current)) {
       const choices = best.choices.map((choice, s) => (s === at ? choice.map((known, tensor) => (tensors.includes(tensor) ? method : known)) : choice));
       const nearness = measure(choices);
-      if (nearness.exceeds(best.nearness, leastGain)) best = { choices, nearness };
+      if (nearness.decibels > best.nearness.decibels + leastGain) best = { choices, nearness };
     }
     await step();
   }
   const methods: Partial<Record<RangeMethod, number>> = {};
   for (const method of best.choices.flat()) if (method !== null) methods[method] = (methods[method] ?? 0) + 1;
-  return { ranges: rangesOf(best.choices), methods };
+  return { ranges: rangesOf(all, best.choices), methods, before, after: best.nearness.decibels };
 }
 
 type Candidates = ReadonlyMap<RangeMethod, { readonly min: number; readonly max: number }>;
 
 /** By subgraph and tensor, what every method gives. */
-function candidateRanges({ subgraphs }: Calibration): (Candidates | null)[][] {
-  return subgraphs.map(({ tensors }) =>
+function candidateRanges(subgraphs: readonly (readonly (TensorStatistics | null)[])[]): (Candidates | null)[][] {
+  return subgraphs.map((tensors) =>
     tensors.map((statistics) => (statistics === null ? null : new Map(candidateMethods.map((method) => [method, chooseRange(statistics, method)])))),
   );
 }

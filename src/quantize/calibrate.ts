@@ -7,7 +7,7 @@ import { breather, matchInputs, type Progress, toModelInput, type Warning } from
 import { calledSubgraphs, Interpreter, type Operand, subgraphOfSignature } from '../simulator/index.js';
 import { type Model, type SubGraph, tensorLabel } from '../tflite/index.js';
 import { SampleStatistics } from './sample-statistics.js';
-import { type TensorStatistics, TensorStatisticsCollector } from './tensor-statistics.js';
+import { combine, type TensorStatistics, TensorStatisticsCollector } from './tensor-statistics.js';
 
 export interface CalibrationOptions {
   /** At most so many samples of each dataset, drawn by its seed. */
@@ -29,7 +29,12 @@ export interface SubgraphCalibration {
   readonly sha256: string;
   /** By tensor index of the model that was run; null for tensors that are constant or were never computed. */
   readonly tensors: readonly (TensorStatistics | null)[];
+  /** The same of every `foldCount`th run, beginning with the first, the second, and so on. */
+  readonly folds: readonly (readonly (TensorStatistics | null)[])[];
 }
+
+/** Into so many parts the runs are split. */
+export const foldCount = 4;
 
 export interface Calibration {
   readonly subgraphs: readonly SubgraphCalibration[];
@@ -103,6 +108,7 @@ async function runDataset(
   const hash = createHash('sha256');
   const breathe = breather();
   let samples = 0;
+  let runs = 0;
   for await (const sample of dataset.samples(limit)) {
     for (const inputs of runsOf(sample, dataset)) {
       await breathe(options.signal);
@@ -110,28 +116,23 @@ async function runDataset(
       const { bytes } = toModelInput(inputs, interpreter.inputs, order, dataset.name);
       hash.update(bytes);
       statistics.add(inputs);
+      const fold = runs++ % foldCount;
       interpreter.run(bytes, (_, outputs) => {
-        for (const output of outputs) collector.add(output);
+        for (const output of outputs) collector.add(output, fold);
       });
       // The planner may reuse an input's memory, so its range comes from the values themselves.
       for (const [i, input] of interpreter.inputs.entries()) {
-        if (input.type === 'float32') collector.addValues(input.index, inputs[order[i] as number] as Float32Array);
+        if (input.type === 'float32') collector.addValues(input.index, inputs[order[i] as number] as Float32Array, fold);
       }
     }
     samples += 1;
     options.onProgress(samples);
   }
+  const { folds } = collector;
+  const tensors = combineFolds(folds);
   return {
-    calibration: {
-      subgraph,
-      signature: dataset.signature,
-      dataset: dataset.name,
-      samples,
-      seed: dataset.seed,
-      sha256: hash.digest('hex'),
-      tensors: collector.statistics,
-    },
-    warnings: [...unscaledWarnings(dataset), ...statistics.warnings(), ...collector.warnings()],
+    calibration: { subgraph, signature: dataset.signature, dataset: dataset.name, samples, seed: dataset.seed, sha256: hash.digest('hex'), tensors, folds },
+    warnings: [...unscaledWarnings(dataset), ...statistics.warnings(), ...collector.warnings(tensors)],
   };
 }
 
@@ -153,31 +154,36 @@ function unscaledWarnings(dataset: Dataset): Warning[] {
     : [];
 }
 
+/** What several folds say of every tensor. */
+export function combineFolds(folds: readonly (readonly (TensorStatistics | null)[])[]): (TensorStatistics | null)[] {
+  return (folds[0] ?? []).map((_, tensor) => combine(folds.map((fold) => fold[tensor] ?? null)));
+}
+
 class Collector {
-  private readonly collectors = new Map<number, TensorStatisticsCollector>();
+  private readonly collectors: readonly TensorStatisticsCollector[][];
 
   constructor(
     private readonly subgraph: SubGraph,
-    private readonly histograms: boolean,
-  ) {}
-
-  get statistics(): (TensorStatistics | null)[] {
-    return this.subgraph.tensors.map((_, index) => this.collectors.get(index)?.statistics ?? null);
+    histograms: boolean,
+  ) {
+    this.collectors = Array.from({ length: foldCount }, () => subgraph.tensors.map(() => new TensorStatisticsCollector(histograms)));
   }
 
-  add(operand: Operand): void {
-    if (operand.type === 'float32' && !operand.constant) this.addValues(operand.index, operand.data as Float32Array);
+  get folds(): (TensorStatistics | null)[][] {
+    return this.collectors.map((fold) => fold.map(({ statistics }) => statistics));
   }
 
-  addValues(index: number, values: Float32Array): void {
-    const collector = this.collectors.get(index) ?? new TensorStatisticsCollector(this.histograms);
-    this.collectors.set(index, collector);
-    const bad = collector.add(values);
+  add(operand: Operand, fold: number): void {
+    if (operand.type === 'float32' && !operand.constant) this.addValues(operand.index, operand.data as Float32Array, fold);
+  }
+
+  addValues(index: number, values: Float32Array, fold: number): void {
+    const bad = this.collectors[fold]?.[index]?.add(values) ?? null;
     if (bad !== null) throw fail('QUANTIZE_RANGE', { tensor: this.label(index), reason: `calibration gives it the value ${bad}` });
   }
 
-  warnings(): Warning[] {
-    return this.statistics.flatMap((tensor, index): Warning[] =>
+  warnings(tensors: readonly (TensorStatistics | null)[]): Warning[] {
+    return tensors.flatMap((tensor, index): Warning[] =>
       tensor !== null && tensor.min === 0 && tensor.max === 0
         ? [{ code: 'RANGE_ALL_ZERO', message: `tensor ${this.label(index)} is 0 in every calibration sample; its scale is set to 1` }]
         : [],

@@ -1,5 +1,5 @@
-// How often a tensor's values fall where. The bins are of one width, a power of two times that of the first values, and reach as far below 0
-// as above; when a value lies beyond, two of them become one.
+// How often a tensor's values fall where. The bins are of one width, a power of two, and reach as far below 0 as above; when a value lies
+// beyond, two of them become one. So any two histograms can be added.
 
 const half = 2048;
 
@@ -13,11 +13,31 @@ export interface HistogramData {
 export class Histogram {
   private width = 0;
   private zeros = 0;
-  private counts = new Float64Array(2 * half);
+  /** Made when there is something to count. */
+  private counts = new Float64Array(0);
+
+  static sumOf(parts: readonly HistogramData[]): HistogramData {
+    const sum = new Histogram();
+    sum.counts = new Float64Array(2 * half);
+    const width = Math.max(...parts.map((part) => part.width));
+    for (const part of parts) {
+      const own = new Histogram();
+      own.width = part.width;
+      own.counts = Float64Array.from(part.counts);
+      while (own.width > 0 && own.width < width) own.widen();
+      sum.counts = sum.counts.map((count, i) => count + (own.counts[i] ?? 0));
+      sum.zeros += part.zeros;
+    }
+    sum.width = width;
+    return sum.data;
+  }
 
   /** @param limit the largest magnitude among the values */
   add(values: Float32Array, limit: number): void {
-    if (this.width === 0 && limit > 0) this.width = limit / half;
+    if (this.width === 0 && limit > 0) {
+      this.counts = new Float64Array(2 * half);
+      this.width = 2 ** Math.ceil(Math.log2(limit / half));
+    }
     while (limit > this.width * half) this.widen();
     const { counts, width } = this;
     if (width === 0) {

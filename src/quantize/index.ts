@@ -135,12 +135,14 @@ async function withData(prepared: Model, datasets: readonly Dataset[], options: 
       if (judge('equalization', equalized.model, planFor(equalized.model, itsCalibration))) calibration = itsCalibration;
     }
   }
-  let ranges = rangesOf(calibration, method === 'auto' ? 'min-max' : method);
+  let ranges: ReadonlyMap<number, Ranges> = rangesOf(calibration, method === 'auto' ? 'min-max' : method);
   let methods: AutoRanges['methods'] | null = null;
   if (method === 'auto') {
     const auto = await autoRanges(model, calibration, reference, options, steps('choose ranges'));
-    if (judge('choose ranges', model, planQuantization(model, auto.ranges, options)))
-      ({ ranges, methods } = { ranges: new Map(auto.ranges), methods: auto.methods });
+    reports.push({ name: 'choose ranges', before: auto.before, after: auto.after, kept: auto.after > auto.before });
+    ({ ranges, methods } = auto);
+    plan = planQuantization(model, ranges, options);
+    best = measure(model, plan);
   }
   const planOf = (candidate: Model): QuantizationPlan => planQuantization(candidate, ranges, options);
   for (const name of ['adaptive-rounding', 'bias-correction'] as const) {

@@ -4,19 +4,21 @@ import type { HistogramData } from './histogram.js';
 import { type Range, widened } from './parameters.js';
 import type { TensorStatistics } from './tensor-statistics.js';
 
-export const rangeMethods = ['min-max', 'moving-average', 'percentile', 'mse', 'entropy'] as const;
+export const rangeMethods = ['min-max', 'moving-average', 'percentile', 'mse', 'entropy', 'headroom'] as const;
 export type RangeMethod = (typeof rangeMethods)[number];
 
 /** Whether a method looks at more than the smallest and largest values. */
 export function needsHistogram(method: RangeMethod): boolean {
-  return method !== 'min-max' && method !== 'moving-average';
+  return method !== 'min-max' && method !== 'moving-average' && method !== 'headroom';
 }
 
 /** @param levels how many steps the range is divided into: 255 for int8 */
 export function chooseRange(statistics: TensorStatistics, method: RangeMethod, levels = 255): Range {
-  const { min, max, movingMin, movingMax, histogram } = statistics;
+  const { min, max, movingMin, movingMax, foldMin, foldMax, histogram } = statistics;
   const whole = { min, max };
   if (method === 'moving-average') return { min: movingMin, max: movingMax };
+  // How far the next samples may go beyond these, if they do so as these went beyond each other.
+  if (method === 'headroom') return { min: 2 * min - foldMin, max: 2 * max - foldMax };
   if (method === 'min-max' || histogram === null || histogram.width === 0) return whole;
   const distribution = new Distribution(histogram);
   switch (method) {

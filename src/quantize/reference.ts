@@ -1,10 +1,10 @@
 // What the float model makes of some calibration samples: the measure of everything that is tried on its quantized form.
 
 import { type Dataset, runsOf } from '../dataset/index.js';
-import { matchInputs } from '../evaluate/index.js';
+import { matchInputs, Tracer } from '../evaluate/index.js';
 import { inputsAndOutputs, subgraphOfSignature } from '../simulator/index.js';
 import { linksOf, type Model, operatorName, type SubGraph, TensorType } from '../tflite/index.js';
-import { Tracer } from './trace.js';
+import { foldCount } from './calibrate.js';
 
 /** Beyond this, more samples say little more about an error, and cost their time. */
 const mostRuns = 100;
@@ -28,9 +28,6 @@ interface Point {
   readonly output: number;
   readonly isLogits: boolean;
 }
-
-/** Samples are split into so many parts, every one of which must confirm what is said of all. */
-const folds = 4;
 
 /** How near a model's outputs are to the float model's: signal to noise in dB, the mean over outputs; Infinity where they are equal. */
 export class Nearness {
@@ -73,21 +70,46 @@ export class Reference {
   }
 
   nearness(model: Model): Nearness {
-    const powers = this.signatures.flatMap(({ subgraph, signature, runs, points }) => {
-      const tensors = tensorsAt(model, subgraph, points);
-      const tracer = new Tracer(model, signature, new Set(tensors));
-      const byPoint = points.map(() => Array.from({ length: folds }, () => ({ signal: 0, noise: 0 })));
-      for (const [r, { inputs, measured }] of runs.entries()) {
-        valuesOf(tracer, inputs, tensors).forEach((actual, k) => {
-          addPowers(byPoint[k]?.[r % folds] as Power, measured[k] as Float32Array, actual, points[k]?.isLogits ?? false);
-        });
-      }
-      return byPoint;
+    return this.crossValidated(() => model);
+  }
+
+  /** @param modelFor what is measured on the runs of a fold: a model that was made without them */
+  crossValidated(modelFor: (fold: number) => Model): Nearness {
+    const known = new Map<Model, Measured[]>();
+    const byFold = Array.from({ length: foldCount }, (_, fold) => {
+      const model = modelFor(fold);
+      const measured = known.get(model) ?? this.signatures.map((reference) => new Measured(model, reference));
+      known.set(model, measured);
+      return measured.flatMap((signature) => signature.powers(fold));
     });
-    return new Nearness(
-      meanRatio(powers.map(sumOf)),
-      Array.from({ length: folds }, (_, fold) => meanRatio(powers.map((byFold) => byFold[fold] as Power))),
-    );
+    const powers = (byFold[0] ?? []).map((_, point) => sumOf(byFold.map((fold) => fold[point] as Power)));
+    return new Nearness(meanRatio(powers), byFold.map(meanRatio));
+  }
+}
+
+/** One signature of a model that is measured. */
+class Measured {
+  private readonly tensors: number[];
+  private readonly tracer: Tracer;
+
+  constructor(
+    model: Model,
+    private readonly reference: SignatureReference,
+  ) {
+    this.tensors = tensorsAt(model, reference.subgraph, reference.points);
+    this.tracer = new Tracer(model, reference.signature, new Set(this.tensors));
+  }
+
+  /** By point, over the runs of a fold. */
+  powers(fold: number): Power[] {
+    const { runs, points } = this.reference;
+    const powers = points.map(() => ({ signal: 0, noise: 0 }));
+    for (const { inputs, measured } of runs.filter((_, r) => r % foldCount === fold)) {
+      valuesOf(this.tracer, inputs, this.tensors).forEach((actual, k) => {
+        addPowers(powers[k] as Power, measured[k] as Float32Array, actual, points[k]?.isLogits ?? false);
+      });
+    }
+    return powers;
   }
 }
 

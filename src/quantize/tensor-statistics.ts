@@ -1,13 +1,17 @@
-// What calibration keeps of a tensor's values.
+// What calibration keeps of a tensor's values. The runs are split into folds, so that what is chosen on some can be judged on the others.
 
 import { Histogram, type HistogramData } from './histogram.js';
 
 export interface TensorStatistics {
+  readonly runs: number;
   readonly min: number;
   readonly max: number;
   /** Exponential moving averages of each run's smallest and largest value. */
   readonly movingMin: number;
   readonly movingMax: number;
+  /** Means of the folds' smallest and largest values: far from `min` and `max` where these are rare. */
+  readonly foldMin: number;
+  readonly foldMax: number;
   /** null where it was not asked for. */
   readonly histogram: HistogramData | null;
 }
@@ -61,7 +65,26 @@ export class TensorStatisticsCollector {
   /** null where no run gave a value. */
   get statistics(): TensorStatistics | null {
     if (this.runs === 0) return null;
-    const { min, max, movingMin, movingMax } = this;
-    return { min, max, movingMin, movingMax, histogram: this.histogram?.data ?? null };
+    const { runs, min, max, movingMin, movingMax } = this;
+    return { runs, min, max, movingMin, movingMax, foldMin: min, foldMax: max, histogram: this.histogram?.data ?? null };
   }
+}
+
+/** Of several folds together; null where none gave a value. */
+export function combine(folds: readonly (TensorStatistics | null)[]): TensorStatistics | null {
+  const known = folds.filter((fold) => fold !== null);
+  if (known.length === 0) return null;
+  const runs = known.reduce((sum, fold) => sum + fold.runs, 0);
+  const mean = (figure: (fold: TensorStatistics) => number): number => known.reduce((sum, fold) => sum + figure(fold) * fold.runs, 0) / runs;
+  const histograms = known.flatMap(({ histogram }) => (histogram === null ? [] : [histogram]));
+  return {
+    runs,
+    min: Math.min(...known.map(({ min }) => min)),
+    max: Math.max(...known.map(({ max }) => max)),
+    movingMin: mean(({ movingMin }) => movingMin),
+    movingMax: mean(({ movingMax }) => movingMax),
+    foldMin: mean(({ min }) => min),
+    foldMax: mean(({ max }) => max),
+    histogram: histograms.length < known.length ? null : Histogram.sumOf(histograms),
+  };
 }

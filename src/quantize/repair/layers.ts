@@ -1,14 +1,14 @@
 // Repairs the layers of a float model for a plan: weights become multiples of their scales that make the sums come out near, biases take up
 // the mean error that is left. The result is a float model whose plan is the same.
 
-import type { Progress } from '../../evaluate/index.js';
+import { type Progress, Tracer } from '../../evaluate/index.js';
 import { type Layer, layersOf } from '../../simulator/index.js';
 import { addBuffer, constantFloats, copyModel, create, type Model, type SubGraph, schema, type Tensor, TensorType } from '../../tflite/index.js';
 import { applyPlan } from '../apply.js';
 import { symmetricScale } from '../parameters.js';
 import type { QuantizationPlan } from '../plan.js';
 import type { Reference, SignatureReference } from '../reference.js';
-import { Tracer } from '../trace.js';
+
 import type { WeightsPlan } from '../weights.js';
 import { LayerStatistics, type RowStatistics } from './layer-statistics.js';
 import { roundForSums } from './rounding.js';

@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest';
-import { granularities, ioTypes, kernelProfileNames, rangeMethodNames, schemeChoices } from '../../../src/cli/choices.js';
+import { granularities, ioTypes, kernelProfileNames, rangeMethodNames, repairChoices, schemeChoices } from '../../../src/cli/choices.js';
 import { progressOn } from '../../../src/cli/progress.js';
-import { rangeMethods, schemeNames, schemes } from '../../../src/quantize/index.js';
+import { rangeMethods, repairNames, schemeNames, schemes } from '../../../src/quantize/index.js';
 import { budgetBar, metricText, millisecondsText, table } from '../../../src/report/index.js';
 import { kernelProfiles } from '../../../src/simulator/index.js';
 
@@ -9,6 +9,7 @@ test('what options may be is what the stages take', () => {
   expect(kernelProfileNames).toEqual(Object.keys(kernelProfiles));
   expect(schemeChoices).toEqual(schemeNames);
   expect(rangeMethodNames).toEqual(rangeMethods);
+  expect(repairChoices).toEqual(repairNames);
   expect(new Set(ioTypes)).toEqual(new Set(Object.values(schemes).flatMap(({ io }) => io)));
   expect(granularities).toEqual(['per-tensor', 'per-channel']);
 });

@@ -1,8 +1,8 @@
 // The real values of tensors while a model runs.
 
-import { toModelInput, toRealValues } from '../evaluate/index.js';
 import { Interpreter, type Operand } from '../simulator/index.js';
 import type { Model } from '../tflite/index.js';
+import { toModelInput, toRealValues } from './convert.js';
 
 /** Runs samples through one signature of a model and gives the values of chosen tensors. */
 export class Tracer {

@@ -1,0 +1,240 @@
+// Two forms of one model, tensor by tensor: how far the values of the second are from those of the first. Tensors are matched by name.
+
+import { type Dataset, runsOf } from '../dataset/index.js';
+import { fail } from '../errors.js';
+import { inputsAndOutputs, subgraphOfSignature } from '../simulator/index.js';
+import { linksOf, type Model, operatorName, type SubGraph, TensorType } from '../tflite/index.js';
+import { type Advice, adviceFor } from './advice.js';
+import { breather } from './breathe.js';
+import { matchInputs } from './convert.js';
+import type { Progress } from './evaluate.js';
+import { argMax } from './metrics.js';
+import { Tracer } from './trace.js';
+
+export interface CompareOptions {
+  /** At most so many samples, drawn by the dataset's seed. */
+  readonly limit?: number;
+  readonly onProgress?: (progress: Progress) => void;
+  readonly signal?: AbortSignal;
+}
+
+export interface TensorComparison {
+  readonly name: string;
+  /** What computes it in the second model, and which operator that is; null for inputs. */
+  readonly op: string | null;
+  readonly operator: number | null;
+  /** Of the second model; null where it is float there. */
+  readonly scale: number | null;
+  readonly zeroPoint: number | null;
+  /** Of the first model. */
+  readonly min: number;
+  readonly max: number;
+  readonly rmse: number;
+  /** Rounding alone gives 1 / sqrt(12) = 0.289 (B. Widrow: error evenly spread over a step). */
+  readonly rmsePerScale: number | null;
+  /** In dB; null where the first model gives only 0, or both give the same. */
+  readonly signalToNoise: number | null;
+  readonly cosine: number | null;
+  /** Share of the values that lie outside what the second model's format can hold. */
+  readonly saturation: number;
+}
+
+export interface Comparison {
+  readonly dataset: string;
+  readonly samples: number;
+  /** In the order of the second model. */
+  readonly tensors: readonly TensorComparison[];
+  /** Those that add the most noise, at most five, the worst first. */
+  readonly worst: readonly (Pick<TensorComparison, 'name' | 'op' | 'operator'> & { readonly advice: Advice })[];
+  /** Of the first output: share of runs whose largest element is the same. */
+  readonly agreement: number;
+  /** Of the outputs together, in dB; null where they are equal. */
+  readonly signalToNoise: number | null;
+}
+
+/** @throws DATASET_MISMATCH, COMPARE_NOTHING where no tensor of the one has the name of one of the other */
+export async function compare(first: Model, second: Model, dataset: Dataset, options: CompareOptions = {}): Promise<Comparison> {
+  const signature = dataset.signature ?? undefined;
+  const pairs = pairsOf(first, second, signature);
+  const order = matchInputs(dataset, inputsAndOutputs(first, signature).inputs);
+  const [a, b] = [
+    new Tracer(first, signature, new Set(pairs.map((pair) => pair.first))),
+    new Tracer(second, signature, new Set(pairs.map((pair) => pair.second))),
+  ];
+  const sums = pairs.map((pair) => new Sums(pair));
+  const outputs = pairs.map(({ isOutput }, i) => ({ isOutput, i })).filter(({ isOutput }) => isOutput);
+  const total = Math.min(dataset.count, options.limit ?? dataset.count);
+  const breathe = breather();
+  let [samples, runs, agreed] = [0, 0, 0];
+  for await (const sample of dataset.samples(options.limit)) {
+    for (const values of runsOf(sample, dataset)) {
+      await breathe(options.signal);
+      const inputs = order.map((position) => values[position] as Float32Array);
+      const [expected, actual] = [a.run(inputs), b.run(inputs)];
+      pairs.forEach((pair, i) => {
+        const [one, other] = [expected.get(pair.first), actual.get(pair.second)];
+        if (one !== undefined && other !== undefined) sums[i]?.add(one, other);
+      });
+      const [output] = outputs;
+      const [one, other] = [expected.get(pairs[output?.i ?? -1]?.first ?? -1), actual.get(pairs[output?.i ?? -1]?.second ?? -1)];
+      if (one !== undefined && other !== undefined && argMax(one) === argMax(other)) agreed += 1;
+      runs += 1;
+    }
+    samples += 1;
+    options.onProgress?.({ done: samples, total });
+  }
+  const tensors = sums.map((sum) => sum.comparison);
+  const [signal, noise] = outputs.reduce(([s, n], { i }) => [s + (sums[i]?.signal ?? 0), n + (sums[i]?.noise ?? 0)], [0, 0]);
+  return {
+    dataset: dataset.name,
+    samples,
+    tensors,
+    worst: worstOf(tensors, sums, second),
+    agreement: agreed / runs,
+    signalToNoise: decibels(signal, noise),
+  };
+}
+
+interface Pair {
+  readonly name: string;
+  readonly first: number;
+  readonly second: number;
+  readonly op: string | null;
+  readonly operator: number | null;
+  readonly scale: number | null;
+  readonly zeroPoint: number | null;
+  /** Limits of the stored integers. */
+  readonly limits: readonly [number, number] | null;
+  /** Names of the tensors that its operator reads. */
+  readonly reads: readonly string[];
+  readonly isOutput: boolean;
+}
+
+const integerLimits: ReadonlyMap<number, readonly [number, number]> = new Map([
+  [TensorType.INT8, [-128, 127]],
+  [TensorType.UINT8, [0, 255]],
+  [TensorType.INT16, [-32768, 32767]],
+]);
+
+function pairsOf(first: Model, second: Model, signature: string | undefined): Pair[] {
+  const [before, after] = [first, second].map((model) => model.subgraphs[subgraphOfSignature(model, signature)] as SubGraph) as [SubGraph, SubGraph];
+  const named = new Map(before.tensors.map((tensor, index) => [tensor.name ?? '', { tensor, index }]));
+  const computed = new Set([...(before.inputs ?? []), ...before.operators.flatMap(({ outputs }) => Array.from(outputs ?? []))]);
+  const { producer } = linksOf(after);
+  const inputs = Array.from(after.inputs ?? []);
+  const order = [...inputs, ...after.operators.flatMap(({ outputs }) => Array.from(outputs ?? []))];
+  const pairs = order.flatMap((index): Pair[] => {
+    const tensor = after.tensors[index];
+    const position = Array.from(after.outputs ?? []).indexOf(index);
+    // Outputs belong together by their place, whatever converts them at the end.
+    const match = position >= 0 ? tensorAt(before, before.outputs?.[position] ?? -1) : named.get(tensor?.name ?? '');
+    if (tensor === undefined || match === undefined || match.tensor.type !== TensorType.FLOAT32 || !computed.has(match.index)) return [];
+    const operator = producer.get(index);
+    const scale = tensor.quantization?.scale?.[0] ?? null;
+    return [
+      {
+        name: tensor.name ?? '',
+        first: match.index,
+        second: index,
+        op: operator === undefined ? null : operatorName(second, operator),
+        operator: operator === undefined ? null : after.operators.indexOf(operator),
+        scale,
+        zeroPoint: scale === null ? null : Number(tensor.quantization?.zeroPoint?.[0] ?? 0n),
+        limits: scale === null ? null : (integerLimits.get(tensor.type) ?? null),
+        reads: Array.from(operator?.inputs ?? []).flatMap((input) => after.tensors[input]?.name ?? []),
+        isOutput: position >= 0,
+      },
+    ];
+  });
+  if (!pairs.some(({ operator }) => operator !== null)) {
+    throw fail('COMPARE_NOTHING', { reason: 'no tensor that one of them computes has the name of one that the other computes' });
+  }
+  return pairs;
+}
+
+function tensorAt(subgraph: SubGraph, index: number): { tensor: SubGraph['tensors'][number]; index: number } | undefined {
+  const tensor = subgraph.tensors[index];
+  return tensor === undefined ? undefined : { tensor, index };
+}
+
+class Sums {
+  signal = 0;
+  noise = 0;
+  private count = 0;
+  private squares = 0;
+  private products = 0;
+  private min = Infinity;
+  private max = -Infinity;
+  private outside = 0;
+
+  constructor(private readonly pair: Pair) {}
+
+  add(first: Float32Array, second: Float32Array): void {
+    const { scale, zeroPoint, limits } = this.pair;
+    // Half a step beyond the last value still rounds to it.
+    const low = limits === null || scale === null ? -Infinity : (limits[0] - 0.5 - (zeroPoint ?? 0)) * scale;
+    const high = limits === null || scale === null ? Infinity : (limits[1] + 0.5 - (zeroPoint ?? 0)) * scale;
+    for (let i = 0; i < first.length; i++) {
+      const [a, b] = [first[i] as number, second[i] as number];
+      const error = a - b;
+      this.signal += a * a;
+      this.noise += error * error;
+      this.squares += b * b;
+      this.products += a * b;
+      if (a < this.min) this.min = a;
+      if (a > this.max) this.max = a;
+      if (a < low || a > high) this.outside += 1;
+    }
+    this.count += first.length;
+  }
+
+  get comparison(): TensorComparison {
+    const { name, op, operator, scale, zeroPoint } = this.pair;
+    const rmse = Math.sqrt(this.noise / this.count);
+    const lengths = Math.sqrt(this.signal * this.squares);
+    return {
+      name,
+      op,
+      operator,
+      scale,
+      zeroPoint,
+      min: this.min,
+      max: this.max,
+      rmse,
+      rmsePerScale: scale === null ? null : rmse / scale,
+      signalToNoise: decibels(this.signal, this.noise),
+      cosine: lengths === 0 ? null : this.products / lengths,
+      saturation: this.outside / this.count,
+    };
+  }
+
+  get reads(): readonly string[] {
+    return this.pair.reads;
+  }
+}
+
+function decibels(signal: number, noise: number): number | null {
+  return signal === 0 || noise === 0 ? null : 10 * Math.log10(signal / noise);
+}
+
+const shownWorst = 5;
+
+/** Those that add the most noise, measured by their signal, to what they read. */
+function worstOf(tensors: readonly TensorComparison[], sums: readonly Sums[], second: Model): Comparison['worst'] {
+  const byName = new Map(tensors.map((tensor) => [tensor.name, tensor]));
+  const noiseOf = ({ signalToNoise }: TensorComparison): number => (signalToNoise === null ? 0 : 10 ** (-signalToNoise / 10));
+  return tensors
+    .map((tensor, i) => {
+      const inputs = (sums[i]?.reads ?? []).flatMap((name) => byName.get(name) ?? []);
+      return { tensor, inputs, added: noiseOf(tensor) - Math.max(0, ...inputs.map(noiseOf)) };
+    })
+    .filter(({ added }) => added > 0)
+    .sort((a, b) => b.added - a.added)
+    .slice(0, shownWorst)
+    .map(({ tensor: { name, op, operator, ...figures }, inputs }) => ({
+      name,
+      op,
+      operator,
+      advice: adviceFor({ name, op, operator, ...figures }, inputs, second),
+    }));
+}

@@ -1,0 +1,49 @@
+// Pages that need no other file, and plots in them as SVG.
+
+export function escapeHtml(text: string): string {
+  return text.replace(/[&<>"']/g, (character) => `&#${character.charCodeAt(0)};`);
+}
+
+const style = `
+body { font: 15px/1.5 system-ui, sans-serif; max-width: 70rem; margin: 2rem auto; padding: 0 1rem; color: #1b2733; background: #fff; }
+h1 { font-size: 1.3rem; } h2 { font-size: 1.05rem; margin-top: 2rem; }
+table { border-collapse: collapse; font-variant-numeric: tabular-nums; font-size: 13px; }
+td, th { padding: 2px 8px; border-bottom: 1px solid #dde3ea; text-align: left; }
+svg { width: 100%; height: auto; } svg text { font: 12px system-ui, sans-serif; fill: #1b2733; }
+.bar { fill: #2f7f79; } .mark { stroke: #1b2733; stroke-dasharray: 4 3; }
+code { font-size: 13px; } .wide { overflow-x: auto; }
+`;
+
+export function pageOf(title: string, body: readonly string[]): string {
+  const name = escapeHtml(title);
+  return `<!doctype html>\n<html lang="en"><head><meta charset="utf-8"><title>${name}</title><style>${style}</style></head>\n<body><h1>${name}</h1>\n${body.join('\n')}\n</body></html>\n`;
+}
+
+export interface BarPlotOptions {
+  readonly digits: number;
+  /** A line at a value that means something. */
+  readonly mark?: { readonly value: number; readonly label: string };
+}
+
+const [width, labelWidth, valueWidth, rowHeight, top] = [1000, 380, 60, 18, 20];
+
+/** One bar beside each label; nothing where there is no value. */
+export function barPlot(points: readonly { readonly label: string; readonly value: number | null }[], { digits, mark }: BarPlotOptions): string {
+  const values = points.flatMap(({ value }) => (value === null ? [] : [value]));
+  const largest = Math.max(...values, mark?.value ?? 0, Number.MIN_VALUE);
+  const smallest = Math.min(0, ...values);
+  const at = (value: number): number => labelWidth + ((value - smallest) / (largest - smallest)) * (width - labelWidth - valueWidth);
+  const rows = points.map(({ label, value }, i) => {
+    const y = top + i * rowHeight;
+    const text = `<text x="${labelWidth - 8}" y="${y + 13}" text-anchor="end">${escapeHtml(label)}</text>`;
+    if (value === null) return text;
+    const [from, to] = [Math.min(at(0), at(value)), Math.max(at(0), at(value))];
+    return `${text}<rect class="bar" x="${from.toFixed(1)}" y="${y + 2}" width="${Math.max(0.5, to - from).toFixed(1)}" height="${rowHeight - 5}"/><text x="${(to + 6).toFixed(1)}" y="${y + 13}">${value.toFixed(digits)}</text>`;
+  });
+  const height = top + points.length * rowHeight + 6;
+  const line =
+    mark === undefined
+      ? ''
+      : `<line class="mark" x1="${at(mark.value).toFixed(1)}" x2="${at(mark.value).toFixed(1)}" y1="${top - 4}" y2="${height}"/><text x="${at(mark.value).toFixed(1)}" y="12" text-anchor="middle">${escapeHtml(mark.label)}</text>`;
+  return `<svg viewBox="0 0 ${width} ${height}" role="img">${rows.join('')}${line}</svg>`;
+}

@@ -1,0 +1,107 @@
+import { describe, expect, test } from 'vitest';
+import { equalize } from '../../../src/optimize/index.js';
+import { quantize, type RepairName, repairNames } from '../../../src/quantize/index.js';
+import { roundForSums } from '../../../src/quantize/repair/rounding.js';
+import { constantFloats, type Model, mainSubgraph, type Tensor } from '../../../src/tflite/index.js';
+import { convOptions, denseOptions, modelOf } from '../../support/models.js';
+import { memoryDataset, signalToNoise } from '../../support/quantizing.js';
+
+let state = 7;
+const random = (): number => {
+  state = (Math.imul(state, 1664525) + 1013904223) >>> 0;
+  return state / 2 ** 32 - 0.5;
+};
+const drawn = (length: number, factor = 1): Float32Array => Float32Array.from({ length }, () => factor * (random() + random() + random()));
+
+/** Two convolutions with a RELU between, whose channels differ a thousandfold in size, and a dense layer. */
+function unevenNetwork(): Model {
+  const first = drawn(8 * 9 * 2);
+  const second = drawn(8 * 8);
+  for (let c = 0; c < 8; c++) {
+    const size = 10 ** (c / 2.5);
+    for (let i = 0; i < 18; i++) first[c * 18 + i] = (first[c * 18 + i] as number) * size;
+    for (let o = 0; o < 8; o++) second[o * 8 + c] = (second[o * 8 + c] as number) / size;
+  }
+  return modelOf(
+    [
+      { name: 'image', shape: [1, 6, 6, 2] },
+      { name: 'first', shape: [8, 3, 3, 2], data: first },
+      { name: 'first bias', shape: [8], data: drawn(8, 0.1) },
+      { name: 'features', shape: [1, 6, 6, 8] },
+      { name: 'second', shape: [8, 1, 1, 8], data: second },
+      { name: 'more features', shape: [1, 6, 6, 8] },
+      { name: 'dense', shape: [5, 288], data: drawn(5 * 288, 0.1) },
+      { name: 'output', shape: [1, 5] },
+    ],
+    [
+      { op: 'CONV_2D', inputs: [0, 1, 2], outputs: [3], options: convOptions(1) },
+      { op: 'CONV_2D', inputs: [3, 4, -1], outputs: [5], options: convOptions(1) },
+      { op: 'FULLY_CONNECTED', inputs: [5, 6, -1], outputs: [7], options: denseOptions() },
+    ],
+    [0],
+    [7],
+  );
+}
+
+const samples = Array.from({ length: 60 }, () => [drawn(72)]);
+const others = Array.from({ length: 60 }, () => [drawn(72)]);
+const data = memoryDataset(samples, [[6, 6, 2]]);
+
+test('equalization changes no output, and makes the two ranges of each channel equal', () => {
+  const model = unevenNetwork();
+  const { model: equalized, changes } = equalize(model);
+  expect(changes).toBe(1);
+  expect(signalToNoise(model, equalized, samples)).toBeGreaterThan(100);
+  const weights = (operator: number): Float32Array => {
+    const graph = mainSubgraph(equalized);
+    return constantFloats(equalized, graph.tensors[graph.operators[operator]?.inputs?.[1] ?? -1] as Tensor) as Float32Array;
+  };
+  const largest = (values: readonly number[]): number => Math.max(...values.map(Math.abs));
+  for (let c = 0; c < 8; c++) {
+    const own = largest(Array.from(weights(0).slice(18 * c, 18 * (c + 1))));
+    const next = largest(Array.from({ length: 8 }, (_, o) => weights(1)[8 * o + c] as number));
+    expect(own / next).toBeCloseTo(1, 3);
+  }
+});
+
+test('a layer whose output another reads too is not equalized', () => {
+  const model = unevenNetwork();
+  const graph = mainSubgraph(model);
+  graph.outputs = Int32Array.of(7, 3);
+  expect(equalize(model).changes).toBe(0);
+});
+
+describe('repairs', () => {
+  test.each(repairNames)('%s brings the outputs nearer, or is taken back', async (name) => {
+    const model = unevenNetwork();
+    const plain = await quantize(model, [data]);
+    const repaired = await quantize(model, [data], { repairs: [name] });
+    for (const { before, after, kept } of repaired.repairs) if (kept) expect(after).toBeGreaterThan(before);
+    const [without, withIt] = [plain, repaired].map((result) => signalToNoise(model, result.model, samples)) as [number, number];
+    expect(withIt).toBeGreaterThanOrEqual(without);
+  });
+
+  test('all of them serve samples that they have not seen', async () => {
+    const model = unevenNetwork();
+    const plain = await quantize(model, [data]);
+    const repaired = await quantize(model, [data], { ranges: 'auto', repairs: repairNames });
+    expect(repaired.repairs.map(({ name }) => name)).toContain('equalization' satisfies RepairName);
+    expect(signalToNoise(model, repaired.model, others)).toBeGreaterThan(signalToNoise(model, plain.model, others) + 3);
+  });
+
+  test('what the weights are rounded to stays a neighbour of what they were', async () => {
+    const weights = drawn(40);
+    const rows = Array.from({ length: 500 }, () => drawn(40).map((value, i, row) => value + (row[(i + 1) % 40] as number)));
+    const covariances = new Float64Array(1600);
+    for (const row of rows)
+      for (let i = 0; i < 40; i++)
+        for (let j = 0; j < 40; j++) covariances[i * 40 + j] = (covariances[i * 40 + j] as number) + ((row[i] as number) * (row[j] as number)) / 500;
+    const scale = Math.max(...weights.map(Math.abs)) / 7;
+    const rounded = roundForSums(Float64Array.from(weights), scale, covariances);
+    const nearest = Float64Array.from(weights, (value) => Math.round(value / scale) * scale);
+    const error = (chosen: Float64Array): number =>
+      rows.reduce((sum, row) => sum + row.reduce((total, value, i) => total + value * ((chosen[i] as number) - (weights[i] as number)), 0) ** 2, 0);
+    expect(error(rounded)).toBeLessThan(0.7 * error(nearest));
+    for (const [i, value] of rounded.entries()) expect(Math.abs(value - (weights[i] as number))).toBeLessThanOrEqual(scale * 1.0001);
+  });
+});
