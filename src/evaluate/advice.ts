@@ -1,7 +1,6 @@
 // What to do about a tensor whose quantized values are far from the float ones: the first of a few rules that fits.
 
 import { type Model, mainSubgraph, weightsAxis } from '../tflite/index.js';
-import type { TensorComparison } from './compare.js';
 
 export interface Advice {
   readonly cause: 'clamped' | 'inherited' | 'wide-range' | 'weights' | 'coarse' | 'rounding';
@@ -13,11 +12,20 @@ const fixedRange = new Set(['SOFTMAX', 'LOGISTIC', 'TANH', 'LOG_SOFTMAX', 'L2_NO
 
 const percent = (share: number): string => `${(100 * share).toFixed(share < 0.001 ? 3 : 1)} %`;
 
+/** What the rules look at. */
+export interface ComparedTensor {
+  readonly op: string | null;
+  readonly operator: number | null;
+  readonly rmsePerScale: number | null;
+  readonly signalToNoise: number | null;
+  readonly saturation: number;
+}
+
 /** @param inputs what its operator reads, as far as it is compared */
-export function adviceFor(tensor: TensorComparison, inputs: readonly TensorComparison[], model: Model): Advice {
+export function adviceFor(tensor: ComparedTensor, inputs: readonly ComparedTensor[], model: Model): Advice {
   const { saturation, signalToNoise, rmsePerScale, op, operator } = tensor;
   const ratio = signalToNoise ?? Infinity;
-  const place = ({ operator: at, op: name }: TensorComparison): string => (at === null ? 'the input' : `operator ${at} ${name}`);
+  const place = ({ operator: at, op: name }: ComparedTensor): string => (at === null ? 'the input' : `operator ${at} ${name}`);
   if (fixedRange.has(op ?? '') && inputs[0] !== undefined) {
     return { cause: 'inherited', action: `its range is fixed, it sharpens the error of what it reads: look at ${place(inputs[0])} and what comes before` };
   }

@@ -4,7 +4,7 @@ import { type Dataset, runsOf } from '../dataset/index.js';
 import { fail } from '../errors.js';
 import { inputsAndOutputs, subgraphOfSignature } from '../simulator/index.js';
 import { linksOf, type Model, operatorName, type SubGraph, TensorType } from '../tflite/index.js';
-import { type Advice, adviceFor } from './advice.js';
+import { type Advice, adviceFor, type ComparedTensor } from './advice.js';
 import { breather } from './breathe.js';
 import { matchInputs } from './convert.js';
 import type { Progress } from './evaluate.js';
@@ -18,7 +18,7 @@ export interface CompareOptions {
   readonly signal?: AbortSignal;
 }
 
-export interface TensorComparison {
+export interface TensorComparison extends ComparedTensor {
   readonly name: string;
   /** What computes it in the second model, and which operator that is; null for inputs. */
   readonly op: string | null;
@@ -231,10 +231,5 @@ function worstOf(tensors: readonly TensorComparison[], sums: readonly Sums[], se
     .filter(({ added }) => added > 0)
     .sort((a, b) => b.added - a.added)
     .slice(0, shownWorst)
-    .map(({ tensor: { name, op, operator, ...figures }, inputs }) => ({
-      name,
-      op,
-      operator,
-      advice: adviceFor({ name, op, operator, ...figures }, inputs, second),
-    }));
+    .map(({ tensor, inputs }) => ({ name: tensor.name, op: tensor.op, operator: tensor.operator, advice: adviceFor(tensor, inputs, second) }));
 }
