@@ -20,7 +20,6 @@ const [python, ...names] = process.argv.slice(2).filter((argument) => !argument.
 const variants = {
   plain: { dense: 'per-channel' },
   best: { dense: 'per-channel', ranges: 'auto', repairs: ['equalization', 'bias-correction', 'adaptive-rounding'] },
-  tensor: { dense: 'per-tensor', ranges: 'auto', repairs: ['equalization', 'bias-correction', 'adaptive-rounding'] },
 };
 
 const setters = {

@@ -67,6 +67,7 @@ export async function calibrate(model: Model, datasets: readonly Dataset[], opti
 
 /** @throws CALIBRATION_EMPTY where a dataset is empty, or a subgraph that can be run has none */
 function requireData(model: Model, datasets: readonly Dataset[]): void {
+  if (datasets.length === 0) throw fail('CALIBRATION_EMPTY', { reason: 'none were given, and this scheme takes its ranges from them' });
   for (const { name, count } of datasets) if (count < 1) throw fail('CALIBRATION_EMPTY', { reason: `dataset ${name} gives none` });
   const known = new Map<number, string>();
   for (const { signature, name } of datasets) {

@@ -6,24 +6,28 @@ import { fail, reasonOf } from '../errors.js';
 import { breather, type Progress, type Warning } from '../evaluate/index.js';
 import { equalize, optimize } from '../optimize/index.js';
 import { resolveShapes } from '../simulator/index.js';
-import { type Model, writeModel } from '../tflite/index.js';
+import { type Model, mainSubgraph, writeModel } from '../tflite/index.js';
 import { applyPlan } from './apply.js';
+import { arrive } from './arrive.js';
 import { type AutoRanges, autoRanges } from './auto-ranges.js';
 import { type Calibration, type CalibrationOptions, calibrate } from './calibrate.js';
 import { ioOf, type PlanOptions, planQuantization, type QuantizationPlan, type Ranges, requireFloat } from './plan.js';
 import { chooseRange, needsHistogram, type RangeMethod } from './ranges.js';
 import { type Nearness, Reference } from './reference.js';
 import { repairLayers } from './repair/layers.js';
-import { schemes } from './scheme.js';
+import { type SchemeName, schemeOf, schemes } from './scheme.js';
 import { verifyInt8, verifyScheme } from './verify.js';
 
 export { type Calibration, type CalibrationOptions, calibrate } from './calibrate.js';
-export type { NumberType } from './number-format.js';
+
+import { type NumberType, tensorTypeOf } from './number-format.js';
+
 export type { Range } from './parameters.js';
 export { type PlanOptions, planQuantization, type QuantizationPlan } from './plan.js';
 export { type RangeMethod, rangeMethods } from './ranges.js';
 export { type Scheme, type SchemeName, schemeNames, schemeOf, schemes } from './scheme.js';
 export type { Granularity } from './weights.js';
+export type { NumberType };
 export { applyPlan, verifyInt8 };
 
 /** Passes that bring the quantized model nearer to the float one. Each is kept only where the measured output error falls. */
@@ -72,17 +76,20 @@ function verified(bytes: Uint8Array, { scheme, io }: QuantizationPlan): Model {
 }
 
 /**
- * Quantizes a float model: to int8, inputs and outputs included, unless the options say otherwise.
- * @param datasets calibration data, one dataset for each signature or one in all; may be empty where the scheme needs none
+ * Quantizes a model: to int8, inputs and outputs included, unless the options say otherwise. A file that is quantized already, or trained for
+ * it, keeps the scales that it has.
+ * @param datasets calibration data, one dataset for each signature or one in all; may be empty where the scheme or the file needs none
  * @throws CALIBRATION_EMPTY, QUANTIZE_*, DATASET_*, OPERATORS_UNSUPPORTED, USAGE
  */
 export async function quantize(model: Model, datasets: readonly Dataset[], options: QuantizeOptions = {}): Promise<QuantizeResult> {
   const { scheme = 'int8' } = options;
-  requireFloat(model);
-  ioOf(scheme, options.io);
+  refuseSame(model, scheme, ioOf(scheme, options.io));
+  const arrival = arrive(model);
   // What the file says of computed shapes may be a guess.
-  const { model: prepared, changes } = optimize(model.subgraphs.length === 1 ? resolveShapes(model) : model);
-  const work = schemes[scheme].activations === null ? withoutData(prepared, options) : await withData(prepared, datasets, options);
+  const { model: prepared, changes } = optimize(model.subgraphs.length === 1 ? resolveShapes(arrival.model) : arrival.model);
+  requireFloat(prepared);
+  const needsData = schemes[scheme].activations !== null && !(datasets.length === 0 && arrival.pinned > 0);
+  const work = needsData ? await withData(prepared, datasets, options) : withoutData(prepared, options);
   const bytes = writeModel(applyPlan(work.model, work.plan));
   const warnings = [...(work.calibration?.warnings ?? []), ...work.plan.warnings];
   return { ...work, bytes, model: verified(bytes, work.plan), optimizations: changes, warnings };
@@ -90,8 +97,20 @@ export async function quantize(model: Model, datasets: readonly Dataset[], optio
 
 type Work = Pick<QuantizeResult, 'model' | 'plan' | 'calibration' | 'rangeMethods' | 'repairs'>;
 
+/** @throws CALIBRATION_EMPTY where the file does not say the scale of every tensor that needs one */
 function withoutData(model: Model, options: QuantizeOptions): Work {
-  return { model, plan: planQuantization(model, new Map(), options), calibration: null, rangeMethods: null, repairs: [] };
+  const plan = planQuantization(model, new Map(), options);
+  const missing = plan.warnings.filter(({ code }) => code === 'RANGE_MISSING').length;
+  if (missing > 0) throw fail('CALIBRATION_EMPTY', { reason: `none were given, and the file does not say the ranges of ${missing} tensor(s)` });
+  return { model, plan, calibration: null, rangeMethods: null, repairs: [] };
+}
+
+/** @throws QUANTIZE_NOT_FLOAT where there is nothing to do */
+function refuseSame(model: Model, scheme: SchemeName, io: NumberType): void {
+  const { inputs, outputs, tensors } = mainSubgraph(model);
+  const edges = [...(inputs ?? []), ...(outputs ?? [])].map((index) => tensors[index]).filter((tensor) => tensor?.quantization?.scale != null);
+  const same = schemeOf(model) === scheme && edges.every((tensor) => tensor?.type === tensorTypeOf(io));
+  if (same && scheme !== 'float32') throw fail('QUANTIZE_NOT_FLOAT', { where: 'the model', reason: `it is ${scheme} with ${io} inputs and outputs already` });
 }
 
 async function withData(prepared: Model, datasets: readonly Dataset[], options: QuantizeOptions): Promise<Work> {

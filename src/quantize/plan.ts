@@ -4,6 +4,7 @@ import { fail } from '../errors.js';
 import type { Warning } from '../evaluate/index.js';
 import { calledSubgraphs } from '../simulator/index.js';
 import { constantFloats, elementCount, linksOf, type Model, operatorCodeOf, type SubGraph, type Tensor, TensorType, tensorLabel } from '../tflite/index.js';
+import { pinOf } from './arrive.js';
 import { decideModes, type ModeExceptions, type OperatorMode, ruleOf } from './modes.js';
 import { float, type IntegerType, type NumberFormat, type NumberType, sameFormat } from './number-format.js';
 import { type Range, rangeOfValues } from './parameters.js';
@@ -218,6 +219,11 @@ class Formats {
       const rule = ruleOf(this.model, operator);
       return rule === undefined || mode === 'float32' || mode === 'dynamic-range' ? [] : [{ operator, o, rule, mode, groups: this.groups[mode] }];
     });
+    // What a file fixes, which an operator may overrule.
+    for (const tensor of this.floatTensors()) {
+      const pin = constantFloats(this.model, subgraph.tensors[tensor] as Tensor) === null ? pinOf(subgraph.tensors[tensor] as Tensor) : null;
+      if (pin !== null) this.groups.int8.fix(tensor, pin);
+    }
     for (const { operator, rule, mode, groups } of integer) {
       const fixed = rule.fixedOutput?.[mode];
       if (fixed !== undefined) groups.fix(operator.outputs?.[0] as number, fixed);
@@ -225,16 +231,20 @@ class Formats {
     const shared = integer.filter(({ rule }) => rule.sameScale);
     const tensorsOf = (indices: Int32Array | null): number[] => Array.from(indices ?? []).filter((tensor) => this.isFloat(tensor));
     // Operators with one data input first: what they pass on can then be known as fixed before several meet.
-    for (const { operator, groups } of shared) {
+    for (const { operator, o, groups } of shared) {
       const [input, ...others] = tensorsOf(operator.inputs);
-      if (input !== undefined && others.length === 0) for (const output of tensorsOf(operator.outputs)) groups.join(input, output);
+      if (input === undefined || others.length > 0) continue;
+      for (const output of tensorsOf(operator.outputs)) {
+        if (groups.agree(input, output)) groups.join(input, output);
+        else this.apart.set(`${o}/${operator.inputs?.indexOf(input)}`, output);
+      }
     }
     for (const { operator, o, groups } of shared) {
       if (tensorsOf(operator.inputs).length < 2) continue;
       const [output] = operator.outputs ?? [];
       for (const input of this.dataInputs(o)) {
         const tensor = operator.inputs?.[input] as number;
-        if (groups.fixedOf(tensor) === null && groups.fixedOf(output as number) === null) groups.join(tensor, output as number);
+        if (groups.areFree(tensor, output as number)) groups.join(tensor, output as number);
         else this.apart.set(`${o}/${input}`, output as number);
       }
     }

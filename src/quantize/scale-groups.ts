@@ -23,6 +23,17 @@ export class ScaleGroups {
     return this.fixed.get(this.rootOf(tensor)) ?? null;
   }
 
+  /** Whether one scale can serve both. */
+  agree(a: number, b: number): boolean {
+    const [one, other] = [this.fixedOf(a), this.fixedOf(b)];
+    return one === null || other === null || (one.scale === other.scale && one.zeroPoint === other.zeroPoint);
+  }
+
+  /** Whether neither's scale is fixed, or both are by the same. */
+  areFree(a: number, b: number): boolean {
+    return this.agree(a, b) && (this.fixedOf(a) === null) === (this.fixedOf(b) === null);
+  }
+
   /** A fixed set stays fixed; of two, the first one's quantization holds. */
   join(a: number, b: number): void {
     const [rootA, rootB] = [this.rootOf(a), this.rootOf(b)];

@@ -3,6 +3,7 @@
 import { fail } from '../errors.js';
 import type { Warning } from '../evaluate/index.js';
 import { constantFloats, elementCount, type Model, type Operator, type SubGraph, type Tensor, tensorLabel } from '../tflite/index.js';
+import { pinnedWeights } from './arrive.js';
 import { type OperatorMode, ruleOf } from './modes.js';
 import type { NumberFormat } from './number-format.js';
 import { type Channel, sharedScale, symmetricScale } from './parameters.js';
@@ -57,11 +58,14 @@ export function planWeights(context: WeightsContext): WeightsResult {
     if (rule === undefined || mode === 'float32') return;
     const tensor = operator.inputs?.[rule.weights] as number;
     const name = subgraph.tensors[tensor]?.name ?? '';
-    const perChannel = rule.perChannel === 'always' || mode === 'dynamic-range' || context.dense === 'per-channel';
+    const pinned = pinnedWeights(subgraph.tensors[tensor] as Tensor);
+    const perChannel = (pinned !== null && pinned.length > 1) || rule.perChannel === 'always' || mode === 'dynamic-range' || context.dense === 'per-channel';
     const bias = operator.inputs?.[rule.bias] ?? -1;
     const channels = channelsOf(model, subgraph, tensor, rule.axis, bias);
     const inputScale = context.formatRead(o, rule.data).scale;
     const scales = (perChannel ? channels.map((channel) => [channel]) : [channels]).map((sharing, c) => {
+      const known = pinned?.[pinned.length === 1 ? 0 : c];
+      if (known !== undefined) return known;
       if (mode !== 'int8') return symmetricScale(sharing);
       const label = tensorLabel(tensor, subgraph.tensors[tensor] as Tensor);
       const result = sharedScale(sharing, inputScale);

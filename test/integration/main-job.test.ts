@@ -10,6 +10,7 @@ import { evaluate, hostRunner, runBatch } from '../../src/evaluate/index.js';
 import { openDevice } from '../../src/open-device.js';
 import { optimize } from '../../src/optimize/index.js';
 import { applyPlan, planQuantization, quantize, type Range } from '../../src/quantize/index.js';
+import { Interpreter } from '../../src/simulator/index.js';
 import { loadTarget } from '../../src/targets/index.js';
 import { constantBytes, type Model, mainSubgraph, readModel, type Tensor, writeModel } from '../../src/tflite/index.js';
 import { sharedBytes, sharedPath, sharedTest } from '../support/shared.js';
@@ -116,4 +117,27 @@ test('a simulated device knows only the kinds that have a target file', async ()
   await expect(openDevice('sim:nonesuch')).rejects.toThrow(expect.objectContaining({ code: 'TARGET_UNKNOWN' }));
   await expect(openDevice('serial:/dev/ttyACM0')).rejects.toThrow(/not supported yet/);
   await expect(openDevice('nonsense')).rejects.toThrow(expect.objectContaining({ code: 'DEVICE_UNKNOWN' }));
+});
+
+describe('files that arrive quantized keep every bit', () => {
+  sharedTest.for([
+    ['mlperf-tiny/kws_ref_model.tflite', 'uint8'],
+    ['mlperf-tiny/vww_96_int8.tflite', 'uint8'],
+    ['mlperf-tiny/pretrainedResnet_quant.tflite', 'uint8'],
+    ['mlperf-tiny/ad01_int8.tflite', 'uint8'],
+    ['tflite-micro/person_detect.tflite', 'uint8'],
+    ['coral/tf2_mobilenet_v2_1.0_224_ptq.tflite', 'int8'],
+    ['coral/split_concat.tflite', 'int8'],
+  ] as const)('%s with %s inputs and outputs', async ([file, io]) => {
+    const theirs = readModel(sharedBytes('models', file));
+    const { model, calibration } = await quantize(theirs, [], { io });
+    expect(calibration).toBeNull();
+    const [a, b] = [new Interpreter(theirs), new Interpreter(model)];
+    // The bytes of int8 and uint8 differ in their first bit.
+    const shifted = (bytes: Uint8Array): Uint8Array => bytes.map((byte) => byte ^ 0x80);
+    for (let sample = 0; sample < 3; sample++) {
+      const input = Uint8Array.from({ length: a.inputBytes }, (_, i) => 128 + 100 * Math.sin(i / 17 + sample));
+      expect(Buffer.compare(shifted(a.run(input)), b.run(shifted(input)))).toBe(0);
+    }
+  });
 });
