@@ -119,6 +119,11 @@ export const errorTable = {
     message: 'no calibration samples: {reason}',
     hint: 'give 100 to 500 samples as the device will see them with --calibrate DATASET',
   },
+  CALIBRATION_MISMATCH: {
+    kind: 'input',
+    message: 'the calibration statistics do not serve: {reason}',
+    hint: 'make them again with --calibrate DATASET --save-statistics FILE',
+  },
   QUANTIZE_NOT_FLOAT: {
     kind: 'input',
     message: '{where} is not a float model: {reason}',

@@ -13,6 +13,8 @@ export const quantizeVerb: Verb = {
     shapeOption(command)
       .argument('<model>', 'a float .tflite file')
       .option('--calibrate <dataset>', 'dataset file whose samples give the ranges; schemes without integer activations need none')
+      .option('--statistics <file>', 'statistics of an earlier calibration of this model, instead of running it again')
+      .option('--save-statistics <file>', 'keep the statistics of this calibration')
       .requiredOption('-o, --output <file>', 'where to write the quantized model')
       .option('--samples <n>', 'use at most so many samples', positiveInteger)
       .addOption(new Option('--scheme <scheme>', 'quantization scheme').choices(schemeChoices).default('int8'))
@@ -32,7 +34,7 @@ export const quantizeVerb: Verb = {
       .option('--target <target>', 'also check the result against a target');
   },
   run: async (context, [file = ''], options) => {
-    const [{ openDatasets }, { quantize, repairNames }, { writeAtomically }, targets] = await Promise.all([
+    const [{ openDatasets }, { calibrationText, parseCalibration, quantize, repairNames }, { readText, writeAtomically }, targets] = await Promise.all([
       import('../dataset/index.js'),
       import('../quantize/index.js'),
       import('../files/index.js'),
@@ -45,7 +47,12 @@ export const quantizeVerb: Verb = {
     const datasets = options.calibrate === undefined ? [] : await openDatasets(String(options.calibrate));
     const { scheme, io, ranges, dense, samples } = options as unknown as QuantizeOptions;
     const repairs = (options.repair as readonly (RepairName | 'all')[] | undefined) ?? [];
+    const statistics = options.statistics === undefined ? null : String(options.statistics);
+    const saved = options.saveStatistics === undefined ? null : String(options.saveStatistics);
+    if (saved !== null) refuseOverwriting(saved, [file, output]);
     const result = await quantize(model, datasets, {
+      ...(statistics === null ? {} : { calibration: parseCalibration(await readText(statistics), statistics) }),
+      histograms: saved !== null,
       signal: context.signal,
       onProgress: (progress, step) => context.progress.update(step, progress),
       repairs: repairs.includes('all') ? repairNames : (repairs as readonly RepairName[]),
@@ -57,6 +64,7 @@ export const quantizeVerb: Verb = {
     });
     const check = target === null ? null : (await import('./check-file.js')).checkFile(result.bytes, result.model, target);
     await writeAtomically(output, result.bytes);
+    if (saved !== null && result.calibration !== null) await writeAtomically(saved, new TextEncoder().encode(calibrationText(result.calibration)));
     return outcomeOf({ file, output, inputBytes: bytes.byteLength }, result, check);
   },
 };

@@ -5,7 +5,7 @@ import { type Dataset, runsOf } from '../dataset/index.js';
 import { fail } from '../errors.js';
 import { breather, matchInputs, type Progress, toModelInput, type Warning } from '../evaluate/index.js';
 import { calledSubgraphs, Interpreter, type Operand, subgraphOfSignature } from '../simulator/index.js';
-import { type Model, type SubGraph, tensorLabel } from '../tflite/index.js';
+import { type Model, type SubGraph, tensorLabel, writeModel } from '../tflite/index.js';
 import { SampleStatistics } from './sample-statistics.js';
 import { combine, type TensorStatistics, TensorStatisticsCollector } from './tensor-statistics.js';
 
@@ -37,6 +37,8 @@ export interface SubgraphCalibration {
 export const foldCount = 4;
 
 export interface Calibration {
+  /** SHA-256 of the model that was run. */
+  readonly model: string;
   readonly subgraphs: readonly SubgraphCalibration[];
   readonly warnings: readonly Warning[];
 }
@@ -62,7 +64,11 @@ export async function calibrate(model: Model, datasets: readonly Dataset[], opti
     subgraphs.push(run.calibration);
     warnings.push(...run.warnings);
   }
-  return { subgraphs, warnings };
+  return { model: hashOf(model), subgraphs, warnings };
+}
+
+export function hashOf(model: Model): string {
+  return createHash('sha256').update(writeModel(model)).digest('hex');
 }
 
 /** @throws CALIBRATION_EMPTY where a dataset is empty, or a subgraph that can be run has none */

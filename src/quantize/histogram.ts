@@ -3,10 +3,12 @@
 
 const half = 2048;
 
-/** Plain data: bin `i` holds values from (i - counts.length / 2) * width on. Values of exactly 0 are counted apart. */
+/** Plain data: bin `i` holds values from (first + i) * width on. Values of exactly 0 are counted apart. */
 export interface HistogramData {
   readonly width: number;
   readonly zeros: number;
+  /** Negative where there are values below 0. */
+  readonly first: number;
   readonly counts: readonly number[];
 }
 
@@ -23,7 +25,8 @@ export class Histogram {
     for (const part of parts) {
       const own = new Histogram();
       own.width = part.width;
-      own.counts = Float64Array.from(part.counts);
+      own.counts = new Float64Array(2 * half);
+      own.counts.set(part.counts, part.first + half);
       while (own.width > 0 && own.width < width) own.widen();
       sum.counts = sum.counts.map((count, i) => count + (own.counts[i] ?? 0));
       sum.zeros += part.zeros;
@@ -58,7 +61,12 @@ export class Histogram {
   }
 
   get data(): HistogramData {
-    return { width: this.width, zeros: this.zeros, counts: Array.from(this.counts) };
+    const { width, zeros, counts } = this;
+    const from = Math.max(
+      0,
+      counts.findIndex((count) => count > 0),
+    );
+    return { width, zeros, first: from - half, counts: Array.from(counts.subarray(from, counts.findLastIndex((count) => count > 0) + 1)) };
   }
 
   private widen(): void {

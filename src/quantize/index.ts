@@ -10,7 +10,7 @@ import { type Model, mainSubgraph, writeModel } from '../tflite/index.js';
 import { applyPlan } from './apply.js';
 import { arrive } from './arrive.js';
 import { type AutoRanges, autoRanges } from './auto-ranges.js';
-import { type Calibration, type CalibrationOptions, calibrate } from './calibrate.js';
+import { type Calibration, type CalibrationOptions, calibrate, hashOf } from './calibrate.js';
 import { ioOf, type PlanOptions, planQuantization, type QuantizationPlan, type Ranges, requireFloat } from './plan.js';
 import { chooseRange, needsHistogram, type RangeMethod } from './ranges.js';
 import { type Nearness, Reference } from './reference.js';
@@ -19,6 +19,7 @@ import { type SchemeName, schemeOf, schemes } from './scheme.js';
 import { verifyInt8, verifyScheme } from './verify.js';
 
 export { type Calibration, type CalibrationOptions, calibrate } from './calibrate.js';
+export { calibrationText, parseCalibration } from './calibration-file.js';
 
 import { type NumberType, tensorTypeOf } from './number-format.js';
 
@@ -36,10 +37,14 @@ export type RepairName = (typeof repairNames)[number];
 
 export type QuantizeStep = 'calibrate' | 'choose ranges' | RepairName;
 
-export interface QuantizeOptions extends Omit<CalibrationOptions, 'histograms' | 'onProgress'>, PlanOptions {
+export interface QuantizeOptions extends Omit<CalibrationOptions, 'onProgress' | 'histograms'>, PlanOptions {
   /** How a tensor's range follows from its values; min-max unless said otherwise, `auto` chooses by measured output error. */
   readonly ranges?: RangeMethod | 'auto';
+  /** Keep histograms whether they are needed or not, for later runs. */
+  readonly histograms?: boolean;
   readonly repairs?: readonly RepairName[];
+  /** Statistics of an earlier run on the same model; they take the place of calibration. */
+  readonly calibration?: Calibration;
   readonly onProgress?: (progress: Progress, step: QuantizeStep) => void;
 }
 
@@ -88,7 +93,7 @@ export async function quantize(model: Model, datasets: readonly Dataset[], optio
   // What the file says of computed shapes may be a guess.
   const { model: prepared, changes } = optimize(model.subgraphs.length === 1 ? resolveShapes(arrival.model) : arrival.model);
   requireFloat(prepared);
-  const needsData = schemes[scheme].activations !== null && !(datasets.length === 0 && arrival.pinned > 0);
+  const needsData = schemes[scheme].activations !== null && (datasets.length > 0 || options.calibration !== undefined || arrival.pinned === 0);
   const work = needsData ? await withData(prepared, datasets, options) : withoutData(prepared, options);
   const bytes = writeModel(applyPlan(work.model, work.plan));
   const warnings = [...(work.calibration?.warnings ?? []), ...work.plan.warnings];
@@ -114,13 +119,16 @@ function refuseSame(model: Model, scheme: SchemeName, io: NumberType): void {
 }
 
 async function withData(prepared: Model, datasets: readonly Dataset[], options: QuantizeOptions): Promise<Work> {
-  const { ranges: method = 'min-max', repairs: wanted = [] } = options;
-  const calibrateModel = (model: Model): Promise<Calibration> =>
-    calibrate(model, datasets, {
-      ...options,
-      histograms: method === 'auto' || needsHistogram(method),
-      onProgress: (progress) => options.onProgress?.(progress, 'calibrate'),
-    });
+  const { ranges: method = 'min-max', repairs: wanted = [], calibration: known } = options;
+  requireUsable(prepared, known, method);
+  const calibrateModel = async (model: Model): Promise<Calibration> =>
+    known?.model === hashOf(model)
+      ? known
+      : calibrate(model, datasets, {
+          ...options,
+          histograms: options.histograms === true || method === 'auto' || needsHistogram(method),
+          onProgress: (progress) => options.onProgress?.(progress, 'calibrate'),
+        });
   const planFor = (model: Model, calibration: Calibration): QuantizationPlan =>
     planQuantization(model, rangesOf(calibration, method === 'auto' ? 'min-max' : method), options);
   let model = prepared;
@@ -128,6 +136,7 @@ async function withData(prepared: Model, datasets: readonly Dataset[], options: 
   let plan = planFor(model, calibration);
   if (method !== 'auto' && wanted.length === 0) return { model, plan, calibration, rangeMethods: null, repairs: [] };
 
+  if (datasets.length === 0) throw fail('CALIBRATION_EMPTY', { reason: 'none were given, and statistics alone do not tell the error of an output' });
   const reference = await Reference.of(prepared, datasets);
   const reports: RepairReport[] = [];
   const measure = (candidate: Model, itsPlan: QuantizationPlan): Nearness => reference.nearness(applyPlan(candidate, itsPlan));
@@ -170,6 +179,16 @@ async function withData(prepared: Model, datasets: readonly Dataset[], options: 
     if (repaired.changes > 0) judge(name, repaired.model, planOf(repaired.model));
   }
   return { model, plan, calibration, rangeMethods: methods, repairs: reports };
+}
+
+/** @throws CALIBRATION_MISMATCH where earlier statistics are another model's, or lack histograms */
+function requireUsable(model: Model, known: Calibration | undefined, method: RangeMethod | 'auto'): void {
+  if (known === undefined) return;
+  if (known.model !== hashOf(model)) throw fail('CALIBRATION_MISMATCH', { reason: 'they are of another model, or of another version of this one' });
+  const without = known.subgraphs.some(({ tensors }) => tensors.some((tensor) => tensor?.histogram === null));
+  if (without && (method === 'auto' || needsHistogram(method))) {
+    throw fail('CALIBRATION_MISMATCH', { reason: `--ranges ${method} needs histograms, which they were made without` });
+  }
 }
 
 function rangesOf(calibration: Calibration, method: RangeMethod): Map<number, Ranges> {

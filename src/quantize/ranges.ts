@@ -35,15 +35,15 @@ export function chooseRange(statistics: TensorStatistics, method: RangeMethod, l
 const steps = 100;
 
 class Distribution {
-  private readonly middle: number;
+  private readonly first: number;
   private readonly width: number;
   private readonly counts: readonly number[];
   private readonly zeros: number;
   /** Sums of the counts below a bin, and of their values and squares. */
   private readonly sums: { readonly count: Float64Array; readonly value: Float64Array; readonly square: Float64Array };
 
-  constructor({ width, zeros, counts }: HistogramData) {
-    this.middle = counts.length / 2;
+  constructor({ width, zeros, first, counts }: HistogramData) {
+    this.first = first;
     this.width = width;
     this.counts = counts;
     this.zeros = zeros;
@@ -64,7 +64,7 @@ class Distribution {
     const below = this.counts.findIndex((_, i) => (this.sums.count[i + 1] as number) > outside);
     let above = this.counts.length - 1;
     while (above > 0 && (this.sums.count.at(-1) as number) - (this.sums.count[above] as number) <= outside) above -= 1;
-    return { min: Math.max(whole.min, (below - this.middle) * this.width), max: Math.min(whole.max, (above + 1 - this.middle) * this.width) };
+    return { min: Math.max(whole.min, (below + this.first) * this.width), max: Math.min(whole.max, (above + 1 + this.first) * this.width) };
   }
 
   /** The range under which rounding and clamping together make the least squared error. */
@@ -152,10 +152,10 @@ class Distribution {
   }
 
   private centerOf(bin: number): number {
-    return (bin + 0.5 - this.middle) * this.width;
+    return (bin + 0.5 + this.first) * this.width;
   }
 
   private binOf(value: number): number {
-    return Math.min(this.counts.length, Math.max(0, Math.round(value / this.width) + this.middle));
+    return Math.min(this.counts.length, Math.max(0, Math.round(value / this.width) - this.first));
   }
 }

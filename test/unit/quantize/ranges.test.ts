@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import { Histogram } from '../../../src/quantize/histogram.js';
-import { quantize } from '../../../src/quantize/index.js';
+import { type Calibration, calibrationText, parseCalibration, quantize } from '../../../src/quantize/index.js';
 import { chooseRange, type RangeMethod } from '../../../src/quantize/ranges.js';
 import { combine, type TensorStatistics, TensorStatisticsCollector } from '../../../src/quantize/tensor-statistics.js';
 import { denseModel } from '../../support/models.js';
@@ -99,5 +99,30 @@ describe('auto', () => {
     });
     await expect(run).rejects.toThrow('enough');
     expect(new Set(steps)).toEqual(new Set(['calibrate', 'choose ranges']));
+  });
+});
+
+describe('saved statistics', () => {
+  const samples = Array.from({ length: 40 }, (_, i) => [Float32Array.from({ length: 4 }, (_, k) => Math.sin(i * 1.7 + k))]);
+  const data = memoryDataset(samples, [[4]]);
+
+  test('give the same model as calibrating again, by any method', async () => {
+    const { calibration } = await quantize(denseModel(), [data], { histograms: true });
+    const saved = parseCalibration(calibrationText(calibration as Calibration), 'saved.json');
+    expect(saved).toEqual(calibration);
+    for (const ranges of ['min-max', 'mse', 'percentile'] as const) {
+      const [again, reused] = [await quantize(denseModel(), [data], { ranges }), await quantize(denseModel(), [], { ranges, calibration: saved })];
+      expect(Buffer.compare(again.bytes, reused.bytes)).toBe(0);
+    }
+  });
+
+  test('of another model, without histograms, or damaged, are refused', async () => {
+    const { calibration } = await quantize(denseModel(), [data]);
+    const known = calibration as Calibration;
+    await expect(quantize(denseModel([1, 2, 3, 4, 5, 6, 7, 8]), [], { calibration: known })).rejects.toMatchObject({ code: 'CALIBRATION_MISMATCH' });
+    await expect(quantize(denseModel(), [], { calibration: known, ranges: 'mse' })).rejects.toThrow(/needs histograms/);
+    await expect(quantize(denseModel(), [], { calibration: known, repairs: ['bias-correction'] })).rejects.toMatchObject({ code: 'CALIBRATION_EMPTY' });
+    expect(() => parseCalibration('{', 'broken.json')).toThrow(/broken.json is no JSON/);
+    expect(() => parseCalibration(calibrationText(known).replace('"runs":40', '"runs":-1'), 'edited.json')).toThrow(/edited.json, subgraphs.0/);
   });
 });
