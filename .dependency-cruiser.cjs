@@ -13,7 +13,7 @@ const layers = [
   ['transport'],
   ['device', 'simdevice'],
   ['inspect', 'open-device'],
-  ['deploy'],
+  ['deploy', 'advise'],
   ['fleet'],
   ['report'],
   ['cli'],

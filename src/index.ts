@@ -7,6 +7,7 @@
 //
 // Nothing here prints; progress comes through callbacks, and every long call takes an AbortSignal.
 
+export { type Advised, type AdviseOptions, advise } from './advise.js';
 export { buildSlotImage, decodeSlotImage } from './bundle/index.js';
 export { type Dataset, openDataset, openDatasets } from './dataset/index.js';
 export { type DeployOptions, type DeployResult, deploy, type Project, readProject } from './deploy.js';

@@ -20,3 +20,16 @@ export function refuseOverwriting(output: string, inputs: readonly string[]): vo
   const same = inputs.find((input) => path.resolve(input) === path.resolve(output));
   if (same !== undefined) throw fail('USAGE', { reason: `the output ${output} would replace the input` });
 }
+
+export function positiveNumber(text: string): number {
+  const value = Number(text);
+  if (!(value > 0 && value < Infinity)) throw new InvalidArgumentError('It must be a number above 0.');
+  return value;
+}
+
+/** `1%` or `0.01`. */
+export function fraction(text: string): number {
+  const value = text.endsWith('%') ? Number(text.slice(0, -1)) / 100 : Number(text);
+  if (text.trim() === '' || !(value >= 0 && value <= 1)) throw new InvalidArgumentError('It must be a share between 0 and 1, or 0% and 100%.');
+  return value;
+}

@@ -1,6 +1,7 @@
 // The table of verbs, in the order of `--help`. To add one: a file of the same shape, and a line here.
 
 import type { Verb } from './verb.js';
+import { adviseVerb } from './verb-advise.js';
 import { checkVerb } from './verb-check.js';
 import { compareVerb } from './verb-compare.js';
 import { deployVerb } from './verb-deploy.js';
@@ -11,4 +12,4 @@ import { quantizeVerb } from './verb-quantize.js';
 import { runVerb } from './verb-run.js';
 import { targetsVerb } from './verb-targets.js';
 
-export const verbs: readonly Verb[] = [inspectVerb, quantizeVerb, compareVerb, checkVerb, runVerb, evaluateVerb, targetsVerb, pushVerb, deployVerb];
+export const verbs: readonly Verb[] = [inspectVerb, adviseVerb, quantizeVerb, compareVerb, checkVerb, runVerb, evaluateVerb, targetsVerb, pushVerb, deployVerb];

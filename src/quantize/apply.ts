@@ -59,7 +59,11 @@ class Application {
       tensor.quantization = parametersOf([activation.scale], activation.zeroPoint);
     }
     for (const connect of conversions) connect();
-    for (const tensor of subgraph.tensors) tensor.shapeSignature = null;
+    for (const tensor of subgraph.tensors) {
+      tensor.shapeSignature = null;
+      // What an arriving file said of its scale has been heard.
+      if (tensor.type === TensorType.FLOAT32) tensor.quantization = null;
+    }
     plan.operators.forEach(({ version }, o) => {
       const operator = this.planned[o] as Operator;
       operator.opcodeIndex = operatorCodeIndex(model, operatorName(model, operator) as OperatorName, version);

@@ -22,8 +22,11 @@ export interface AutoRanges {
 /** Improvements below this, in dB, are taken for chance. */
 const leastGain = 0.02;
 
-/** Not entropy: it cuts off what is rare, and what is rare in the samples need not be so in the field. */
-const candidateMethods = ['min-max', 'moving-average', 'percentile', 'mse', 'headroom'] as const satisfies readonly RangeMethod[];
+/**
+ * Not entropy and not moving averages: they cut off whole percents of the values where these are rare among the samples, which need not be so in
+ * the field.
+ */
+const candidateMethods = ['min-max', 'percentile', 'mse', 'headroom'] as const satisfies readonly RangeMethod[];
 
 /** By subgraph and tensor. */
 type Choices = readonly (readonly (RangeMethod | null)[])[];

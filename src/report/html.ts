@@ -10,7 +10,7 @@ h1 { font-size: 1.3rem; } h2 { font-size: 1.05rem; margin-top: 2rem; }
 table { border-collapse: collapse; font-variant-numeric: tabular-nums; font-size: 13px; }
 td, th { padding: 2px 8px; border-bottom: 1px solid #dde3ea; text-align: left; }
 svg { width: 100%; height: auto; } svg text { font: 12px system-ui, sans-serif; fill: #1b2733; }
-.bar { fill: #2f7f79; } .mark { stroke: #1b2733; stroke-dasharray: 4 3; }
+.bar { fill: #2f7f79; } .chosen { fill: #c8553d; } .mark { stroke: #1b2733; stroke-dasharray: 4 3; }
 code { font-size: 13px; } .wide { overflow-x: auto; }
 `;
 
@@ -46,4 +46,55 @@ export function barPlot(points: readonly { readonly label: string; readonly valu
       ? ''
       : `<line class="mark" x1="${at(mark.value).toFixed(1)}" x2="${at(mark.value).toFixed(1)}" y1="${top - 4}" y2="${height}"/><text x="${at(mark.value).toFixed(1)}" y="12" text-anchor="middle">${escapeHtml(mark.label)}</text>`;
   return `<svg viewBox="0 0 ${width} ${height}" role="img">${rows.join('')}${line}</svg>`;
+}
+
+export interface ScatterPoint {
+  readonly label: string;
+  readonly x: number | null;
+  readonly y: number | null;
+  /** What the circle's area stands for. */
+  readonly size: number;
+  readonly marked: boolean;
+  readonly hollow: boolean;
+  /** Joined with the others that are, from left to right. */
+  readonly joined: boolean;
+}
+
+export interface ScatterOptions {
+  /** A horizontal line at a value that means something. */
+  readonly line?: { readonly y: number; readonly label: string };
+}
+
+const [plotHeight, margin, largestRadius] = [420, 60, 16];
+
+/** Points that have both coordinates; the axes begin where the data does. */
+export function scatterPlot(points: readonly ScatterPoint[], { line }: ScatterOptions): string {
+  const placed = points.flatMap(({ x, y, ...rest }) => (x === null || y === null ? [] : [{ x, y, ...rest }]));
+  if (placed.length === 0) return '<p>Nothing has both figures.</p>';
+  const extent = (values: readonly number[]): readonly [number, number] => {
+    const [low, high] = [Math.min(...values), Math.max(...values)];
+    const pad = (high - low || Math.abs(high) || 1) * 0.12;
+    return [low - pad, high + pad];
+  };
+  const [left, right] = extent(placed.map(({ x }) => x));
+  const [bottom, height] = extent([...placed.map(({ y }) => y), ...(line === undefined ? [] : [line.y])]);
+  const px = (x: number): string => (margin + ((x - left) / (right - left)) * (width - 2 * margin)).toFixed(1);
+  const py = (y: number): string => (plotHeight - margin - ((y - bottom) / (height - bottom)) * (plotHeight - 2 * margin)).toFixed(1);
+  const largest = Math.max(...placed.map(({ size }) => size), 1);
+  const circles = placed.map(({ label, x, y, size, marked, hollow }) => {
+    const radius = Math.max(4, largestRadius * Math.sqrt(size / largest)).toFixed(1);
+    const look = hollow ? 'fill="none" stroke="#2f7f79"' : `class="${marked ? 'chosen' : 'bar'}"`;
+    return `<circle cx="${px(x)}" cy="${py(y)}" r="${radius}" ${look}/><text x="${px(x)}" y="${(Number(py(y)) - largestRadius - 4).toFixed(1)}" text-anchor="middle">${escapeHtml(label)}</text>`;
+  });
+  const front = placed.filter(({ joined }) => joined).toSorted((a, b) => a.x - b.x);
+  const path = front.length < 2 ? '' : `<polyline class="mark" fill="none" points="${front.map(({ x, y }) => `${px(x)},${py(y)}`).join(' ')}"/>`;
+  const level =
+    line === undefined
+      ? ''
+      : `<line class="mark" x1="${margin}" x2="${width - margin}" y1="${py(line.y)}" y2="${py(line.y)}"/><text x="${margin}" y="${(Number(py(line.y)) - 5).toFixed(1)}">${escapeHtml(line.label)}</text>`;
+  const ticks = [0, 0.5, 1].map((share) => {
+    const [x, y] = [left + share * (right - left), bottom + share * (height - bottom)];
+    return `<text x="${px(x)}" y="${plotHeight - 20}" text-anchor="middle">${x.toPrecision(3)}</text><text x="8" y="${py(y)}">${y.toPrecision(3)}</text>`;
+  });
+  return `<svg viewBox="0 0 ${width} ${plotHeight}" role="img">${level}${path}${circles.join('')}${ticks.join('')}</svg>`;
 }

@@ -1,5 +1,6 @@
 // Results as text for people. In go the plain results of the stages, out come strings; nothing here prints.
 
+export { advisePage, adviseReport } from './advise.js';
 export { budgetBar } from './bar.js';
 export { comparePage, compareReport } from './compare.js';
 export { deployReport } from './deploy.js';
