@@ -13,7 +13,7 @@ const layers = [
   ['transport'],
   ['device', 'simdevice'],
   ['inspect', 'open-device'],
-  ['deploy', 'advise'],
+  ['deploy', 'advise', 'optimize-weights'],
   ['fleet'],
   ['report'],
   ['cli'],

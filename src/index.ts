@@ -16,7 +16,8 @@ export { AtollError, type ErrorCode, errorTable } from './errors.js';
 export { type Comparison, compare, type Evaluation, evaluate, hostRunner, type Runner, runBatch } from './evaluate/index.js';
 export { type Inspection, inspect } from './inspect.js';
 export { openDevice } from './open-device.js';
-export { optimize } from './optimize/index.js';
+export { cluster, equalize, optimize, prune } from './optimize/index.js';
+export { type OptimizedWeights, type OptimizeWeightsOptions, optimizeWeights } from './optimize-weights.js';
 export {
   applyPlan,
   type Calibration,

@@ -7,9 +7,22 @@ import { compareVerb } from './verb-compare.js';
 import { deployVerb } from './verb-deploy.js';
 import { evaluateVerb } from './verb-evaluate.js';
 import { inspectVerb } from './verb-inspect.js';
+import { optimizeVerb } from './verb-optimize.js';
 import { pushVerb } from './verb-push.js';
 import { quantizeVerb } from './verb-quantize.js';
 import { runVerb } from './verb-run.js';
 import { targetsVerb } from './verb-targets.js';
 
-export const verbs: readonly Verb[] = [inspectVerb, adviseVerb, quantizeVerb, compareVerb, checkVerb, runVerb, evaluateVerb, targetsVerb, pushVerb, deployVerb];
+export const verbs: readonly Verb[] = [
+  inspectVerb,
+  adviseVerb,
+  optimizeVerb,
+  quantizeVerb,
+  compareVerb,
+  checkVerb,
+  runVerb,
+  evaluateVerb,
+  targetsVerb,
+  pushVerb,
+  deployVerb,
+];

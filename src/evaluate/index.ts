@@ -8,6 +8,7 @@ export { type CompareOptions, type Comparison, compare, type TensorComparison } 
 export { matchInputs, toModelInput, toRealValues } from './convert.js';
 export { type EvaluateOptions, type Evaluation, evaluate, type Progress } from './evaluate.js';
 export { areaUnderRoc, argMax, type Confusion, type Distribution, distributionOf, inTopK } from './metrics.js';
+export { foldCount, Nearness, Reference, type SignatureReference } from './reference.js';
 export { hostRunner, type LatencyBasis, type Runner, type RunResult, type SimulationOptions, splitOutputs } from './runner.js';
 export { type ThreadedRunner, threadedRunner } from './threads.js';
 export { Tracer } from './trace.js';

@@ -7,7 +7,11 @@ import { foldConstants } from './fold-constants.js';
 import { fuseActivations } from './fuse-activations.js';
 import type { GraphPass } from './pass.js';
 
+export { type ClusterOptions, cluster } from './cluster.js';
 export { type Equalized, equalize } from './equalize.js';
+export { type Block, type PruneOptions, prune } from './prune.js';
+export { scheduleBySensitivity } from './schedule.js';
+export { type WeightsReport, weightsReport } from './weights-report.js';
 
 /** In this order: a normalization must be folded before the activation behind it can be fused. */
 const passes: readonly GraphPass[] = [foldConstants, foldBatchNorm, fuseActivations];

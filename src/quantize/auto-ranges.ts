@@ -1,13 +1,12 @@
 // Chooses ranges by what they do to the output: first the method that serves all tensors best, then, tensor by tensor, what serves
 // better still. What is judged on some samples was chosen on the others, so that what is rare is neither cut off nor trusted.
 
-import type { Progress } from '../evaluate/index.js';
+import { foldCount, type Nearness, type Progress, type Reference } from '../evaluate/index.js';
 import type { Model } from '../tflite/index.js';
 import { applyPlan } from './apply.js';
-import { type Calibration, combineFolds, foldCount } from './calibrate.js';
+import { type Calibration, combineFolds } from './calibrate.js';
 import { type PlanOptions, planQuantization, type Ranges } from './plan.js';
 import { chooseRange, type RangeMethod } from './ranges.js';
-import type { Nearness, Reference } from './reference.js';
 import type { TensorStatistics } from './tensor-statistics.js';
 
 export interface AutoRanges {
@@ -20,7 +19,7 @@ export interface AutoRanges {
 }
 
 /** Improvements below this, in dB, are taken for chance. */
-const leastGain = 0.02;
+const leastGain = 0.15;
 
 /**
  * Not entropy and not moving averages: they cut off whole percents of the values where these are rare among the samples, which need not be so in

@@ -3,7 +3,7 @@
 import { createHash } from 'node:crypto';
 import { type Dataset, runsOf } from '../dataset/index.js';
 import { fail } from '../errors.js';
-import { breather, matchInputs, type Progress, toModelInput, type Warning } from '../evaluate/index.js';
+import { breather, foldCount, matchInputs, type Progress, toModelInput, type Warning } from '../evaluate/index.js';
 import { calledSubgraphs, Interpreter, type Operand, subgraphOfSignature } from '../simulator/index.js';
 import { type Model, type SubGraph, tensorLabel, writeModel } from '../tflite/index.js';
 import { SampleStatistics } from './sample-statistics.js';
@@ -32,9 +32,6 @@ export interface SubgraphCalibration {
   /** The same of every `foldCount`th run, beginning with the first, the second, and so on. */
   readonly folds: readonly (readonly (TensorStatistics | null)[])[];
 }
-
-/** Into so many parts the runs are split. */
-export const foldCount = 4;
 
 export interface Calibration {
   /** SHA-256 of the model that was run. */

@@ -3,7 +3,7 @@
 
 import type { Dataset } from '../dataset/index.js';
 import { fail, reasonOf } from '../errors.js';
-import { breather, type Progress, type Warning } from '../evaluate/index.js';
+import { breather, type Nearness, type Progress, Reference, type Warning } from '../evaluate/index.js';
 import { equalize, optimize } from '../optimize/index.js';
 import { resolveShapes } from '../simulator/index.js';
 import { type Model, mainSubgraph, writeModel } from '../tflite/index.js';
@@ -13,7 +13,6 @@ import { type AutoRanges, autoRanges } from './auto-ranges.js';
 import { type Calibration, type CalibrationOptions, calibrate, hashOf } from './calibrate.js';
 import { ioOf, type PlanOptions, planQuantization, type QuantizationPlan, type Ranges, requireFloat } from './plan.js';
 import { chooseRange, needsHistogram, type RangeMethod } from './ranges.js';
-import { type Nearness, Reference } from './reference.js';
 import { repairLayers } from './repair/layers.js';
 import { type SchemeName, schemeOf, schemes } from './scheme.js';
 import { verifyInt8, verifyScheme } from './verify.js';

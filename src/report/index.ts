@@ -4,4 +4,5 @@ export { advisePage, adviseReport } from './advise.js';
 export { budgetBar } from './bar.js';
 export { comparePage, compareReport } from './compare.js';
 export { deployReport } from './deploy.js';
+export { optimizeReport } from './optimize.js';
 export { bytesText, countText, metricText, millisecondsText, percentText, shapeText, table } from './text.js';

@@ -1,13 +1,12 @@
 // Repairs the layers of a float model for a plan: weights become multiples of their scales that make the sums come out near, biases take up
 // the mean error that is left. The result is a float model whose plan is the same.
 
-import { type Progress, Tracer } from '../../evaluate/index.js';
+import { type Progress, type Reference, type SignatureReference, Tracer } from '../../evaluate/index.js';
 import { type Layer, layersOf } from '../../simulator/index.js';
 import { addBuffer, constantFloats, copyModel, create, type Model, type SubGraph, schema, type Tensor, TensorType } from '../../tflite/index.js';
 import { applyPlan } from '../apply.js';
 import { symmetricScale } from '../parameters.js';
 import type { QuantizationPlan } from '../plan.js';
-import type { Reference, SignatureReference } from '../reference.js';
 
 import type { WeightsPlan } from '../weights.js';
 import { LayerStatistics, type RowStatistics } from './layer-statistics.js';

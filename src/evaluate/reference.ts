@@ -1,10 +1,13 @@
 // What the float model makes of some calibration samples: the measure of everything that is tried on its quantized form.
 
 import { type Dataset, runsOf } from '../dataset/index.js';
-import { matchInputs, Tracer } from '../evaluate/index.js';
 import { inputsAndOutputs, subgraphOfSignature } from '../simulator/index.js';
 import { linksOf, type Model, operatorName, type SubGraph, TensorType } from '../tflite/index.js';
-import { foldCount } from './calibrate.js';
+import { matchInputs } from './convert.js';
+import { Tracer } from './trace.js';
+
+/** Into so many parts runs are split, so that what is chosen on some can be judged on the others. */
+export const foldCount = 4;
 
 /** Beyond this, more samples say little more about an error, and cost their time. */
 const mostRuns = 100;

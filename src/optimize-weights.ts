@@ -1,0 +1,68 @@
+// Pruning and clustering of a float model, with what they save and what they cost.
+
+import type { Dataset } from './dataset/index.js';
+import { fail } from './errors.js';
+import { breather, type Progress, Reference } from './evaluate/index.js';
+import { type Block, cluster, optimize, prune, scheduleBySensitivity, type WeightsReport, weightsReport } from './optimize/index.js';
+import { schemeOf } from './quantize/index.js';
+import { resolveShapes } from './simulator/index.js';
+import { type Model, writeModel } from './tflite/index.js';
+
+export interface OptimizeWeightsOptions {
+  /** Share of the weights that become 0. */
+  readonly sparsity?: number;
+  readonly block?: Block;
+  readonly perLayer?: boolean;
+  /** Values that the weights of each layer share. */
+  readonly clusters?: number;
+  readonly keepZeros?: boolean;
+  readonly onProgress?: (progress: Progress) => void;
+  readonly signal?: AbortSignal;
+}
+
+export interface OptimizedWeights {
+  readonly bytes: Uint8Array;
+  readonly before: WeightsReport;
+  readonly after: WeightsReport;
+  /** Of the outputs against the model before, in dB; null without data. */
+  readonly signalToNoise: number | null;
+}
+
+/**
+ * @param datasets samples by which layers are judged; may be empty
+ * @throws USAGE where there is nothing to do, QUANTIZE_NOT_FLOAT
+ */
+export async function optimizeWeights(model: Model, datasets: readonly Dataset[], options: OptimizeWeightsOptions): Promise<OptimizedWeights> {
+  const { sparsity, block, clusters } = options;
+  if (sparsity === undefined && clusters === undefined) throw fail('USAGE', { reason: 'nothing to do: give --prune, --cluster, or both' });
+  if (clusters !== undefined && clusters < 2) throw fail('USAGE', { reason: 'weights of one value say nothing: --cluster takes 2 or more' });
+  const scheme = schemeOf(model);
+  if (scheme !== 'float32') throw fail('QUANTIZE_NOT_FLOAT', { where: 'the model', reason: `it is ${scheme} already; prune and cluster before quantizing` });
+  const prepared = optimize(model.subgraphs.length === 1 ? resolveShapes(model) : model).model;
+  const reference = datasets.length === 0 ? null : await Reference.of(prepared, datasets);
+  let current = prepared;
+  if (sparsity !== undefined) {
+    const scope = options.perLayer ? 'per-layer' : reference === null ? 'global' : await schedule(prepared, reference, sparsity, options);
+    current = prune(current, { sparsity, scope, ...(block === undefined ? {} : { block }) });
+  }
+  if (clusters !== undefined) current = cluster(current, { clusters, keepZeros: options.keepZeros ?? false });
+  const decibels = reference?.nearness(current).decibels ?? null;
+  return {
+    bytes: writeModel(current),
+    before: weightsReport(prepared),
+    after: weightsReport(current),
+    signalToNoise: decibels === Infinity ? null : decibels,
+  };
+}
+
+function schedule(model: Model, reference: Reference, sparsity: number, { block, onProgress, signal }: OptimizeWeightsOptions): Promise<Map<number, number>> {
+  const breathe = breather();
+  return scheduleBySensitivity(model, reference, {
+    sparsity,
+    ...(block === undefined ? {} : { block }),
+    onStep: async (progress) => {
+      onProgress?.(progress);
+      await breathe(signal);
+    },
+  });
+}

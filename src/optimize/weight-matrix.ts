@@ -1,0 +1,35 @@
+// The weights of one layer as a matrix, [channel, place], to be changed and put back.
+
+import { type Layer, layersOf } from '../simulator/index.js';
+import { addBuffer, constantFloats, create, type Model, type Operator, operatorName, type SubGraph, schema, type Tensor, TensorType } from '../tflite/index.js';
+
+export interface WeightMatrix {
+  readonly subgraph: number;
+  readonly layer: Layer;
+  readonly op: string;
+  readonly name: string;
+  /** As the file has them; `layer.weightAt` says where. */
+  readonly values: Float32Array;
+}
+
+/** Of every layer whose weights are constant floats, in order. */
+export function weightMatrices(model: Model): WeightMatrix[] {
+  return model.subgraphs.flatMap((subgraph, index) =>
+    layersOf(model, index).flatMap((layer) => {
+      const tensor = subgraph.tensors[layer.weights] as Tensor;
+      const values = constantFloats(model, tensor);
+      const op = operatorName(model, subgraph.operators[layer.operator] as Operator);
+      return values === null ? [] : [{ subgraph: index, layer, op, name: tensor.name ?? '', values }];
+    }),
+  );
+}
+
+/** Gives the operator of a layer other weights, in a tensor of its own. */
+export function storeWeights(model: Model, { subgraph: index, layer }: WeightMatrix, values: Float32Array): void {
+  const subgraph = model.subgraphs[index] as SubGraph;
+  const operator = subgraph.operators[layer.operator] as Operator;
+  const { name, shape } = subgraph.tensors[layer.weights] as Tensor;
+  const buffer = addBuffer(model, new Uint8Array(values.slice().buffer));
+  const added = subgraph.tensors.push(create(schema.Tensor, { name, shape, type: TensorType.FLOAT32, buffer })) - 1;
+  operator.inputs = operator.inputs?.with(1, added) ?? null;
+}
