@@ -1,6 +1,6 @@
 """Quantizes float models as Google's converter does, for accuracy.js.
 
-    python converter.py FOLDER
+    python converter.py FOLDER [TOOL]
 
 FOLDER holds NAME.float.tflite and NAME.calibration.bin (samples back to back, the inputs of each in order, in the model's types). Writes
 NAME.google.tflite (TensorFlow's calibrator and quantizer, full integer, int8 inputs and outputs), NAME.aieq.tflite (ai-edge-quantizer, static
@@ -57,6 +57,8 @@ for path in sorted(folder.glob("*.float.tflite")):
     model, data = path.read_bytes(), (folder / f"{name}.calibration.bin").read_bytes()
     report = {}
     for tool, quantize in (("google", tensorflow), ("aieq", ai_edge_quantizer)):
+        if len(sys.argv) > 2 and sys.argv[2] != tool:
+            continue
         try:
             interpreter = tf.lite.Interpreter(model_content=model)
             interpreter.allocate_tensors()

@@ -16,7 +16,8 @@ export function diskTypeOfNpy(kind: string): DiskType | null {
 /** Little-endian elements as real values: (q - zeroPoint) * scale where a quantization is given. */
 export function realValues(bytes: Uint8Array, type: DiskType, quantization: SourceFile['quantization']): Float32Array {
   const elements = typed(bytes, type);
-  const out = Float32Array.from(elements as ArrayLike<number>, Number);
+  // Typed arrays convert each other fast; only those of bigints do not.
+  const out = elements instanceof BigInt64Array ? Float32Array.from(elements as ArrayLike<unknown>, Number) : new Float32Array(elements);
   if (quantization === undefined) return out;
   for (let i = 0; i < out.length; i++) out[i] = ((out[i] as number) - quantization.zeroPoint) * quantization.scale;
   return out;

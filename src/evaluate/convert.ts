@@ -54,7 +54,8 @@ export function toModelInput(values: readonly Float32Array[], inputs: readonly T
 function encode(values: Float32Array, tensor: TensorInfo, out: Uint8Array): number {
   const view = new DataView(out.buffer, out.byteOffset, out.byteLength);
   if (tensor.type === 'float32') {
-    for (let i = 0; i < values.length; i++) view.setFloat32(4 * i, values[i] as number, true);
+    // As the host stores them; every machine that runs this is little-endian.
+    out.set(new Uint8Array(values.buffer, values.byteOffset, values.byteLength));
     return 0;
   }
   const { scale, zeroPoint } = tensor.quantization ?? { scale: 1, zeroPoint: 0 };

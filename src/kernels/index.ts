@@ -32,6 +32,10 @@ export interface Kernels {
   readonly maxInt8: Kernel;
   readonly averageFloat: Kernel;
   readonly channelSumsInt8: Kernel;
+  readonly scanFloats: Kernel;
+  readonly smallestFloat: () => number;
+  readonly largestFloat: () => number;
+  readonly sumOfFloats: () => number;
 }
 
 /** `checked` asserts that every access lies in the regions given to `setRegions`. */

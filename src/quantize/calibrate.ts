@@ -4,7 +4,7 @@ import { createHash } from 'node:crypto';
 import { type Dataset, runsOf } from '../dataset/index.js';
 import { fail } from '../errors.js';
 import { breather, foldCount, matchInputs, type Progress, toModelInput, type Warning } from '../evaluate/index.js';
-import { calledSubgraphs, Interpreter, type Operand, subgraphOfSignature } from '../simulator/index.js';
+import { calledSubgraphs, type Extremes, Interpreter, type Operand, subgraphOfSignature } from '../simulator/index.js';
 import { type Model, type SubGraph, tensorLabel, writeModel } from '../tflite/index.js';
 import { SampleStatistics } from './sample-statistics.js';
 import { combine, type TensorStatistics, TensorStatisticsCollector } from './tensor-statistics.js';
@@ -122,7 +122,7 @@ async function runDataset(
       statistics.add(inputs);
       const fold = runs++ % foldCount;
       interpreter.run(bytes, (_, outputs) => {
-        for (const output of outputs) collector.add(output, fold);
+        for (const output of outputs) collector.add(output, fold, interpreter);
       });
       // The planner may reuse an input's memory, so its range comes from the values themselves.
       for (const [i, input] of interpreter.inputs.entries()) {
@@ -142,7 +142,10 @@ async function runDataset(
 
 function requireNumbers(inputs: readonly Float32Array[], index: number, dataset: Dataset): void {
   for (const values of inputs) {
-    const bad = values.find((value) => !Number.isFinite(value));
+    // A sum is no number where one of its terms is none, and quick to make.
+    let sum = 0;
+    for (let i = 0; i < values.length; i++) sum += values[i] as number;
+    const bad = Number.isFinite(sum) ? undefined : values.find((value) => !Number.isFinite(value));
     if (bad !== undefined) throw fail('DATASET_INVALID', { where: dataset.path, reason: `sample ${index} holds the value ${bad}` });
   }
 }
@@ -177,12 +180,12 @@ class Collector {
     return this.collectors.map((fold) => fold.map(({ statistics }) => statistics));
   }
 
-  add(operand: Operand, fold: number): void {
-    if (operand.type === 'float32' && !operand.constant) this.addValues(operand.index, operand.data as Float32Array, fold);
+  add(operand: Operand, fold: number, interpreter: Interpreter): void {
+    if (operand.type === 'float32' && !operand.constant) this.addValues(operand.index, operand.data as Float32Array, fold, interpreter.extremesOf(operand));
   }
 
-  addValues(index: number, values: Float32Array, fold: number): void {
-    const bad = this.collectors[fold]?.[index]?.add(values) ?? null;
+  addValues(index: number, values: Float32Array, fold: number, extremes?: Extremes): void {
+    const bad = this.collectors[fold]?.[index]?.add(values, extremes) ?? null;
     if (bad !== null) throw fail('QUANTIZE_RANGE', { tensor: this.label(index), reason: `calibration gives it the value ${bad}` });
   }
 

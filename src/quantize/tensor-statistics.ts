@@ -1,5 +1,6 @@
 // What calibration keeps of a tensor's values. The runs are split into folds, so that what is chosen on some can be judged on the others.
 
+import { type Extremes, extremesOf } from '../simulator/index.js';
 import { Histogram, type HistogramData } from './histogram.js';
 
 export interface TensorStatistics {
@@ -35,21 +36,9 @@ export class TensorStatisticsCollector {
    * @param values what one run gave
    * @returns the first value that is no finite number, null where there is none
    */
-  add(values: Float32Array): number | null {
-    let min = Infinity;
-    let max = -Infinity;
-    let sum = 0;
-    for (let i = 0; i < values.length; i++) {
-      const value = values[i] as number;
-      if (value < min) min = value;
-      if (value > max) max = value;
-      // Neither comparison holds for NaN, but it stays in the sum.
-      sum += value;
-    }
-    if (!Number.isFinite(sum)) {
-      const bad = values.find((value) => !Number.isFinite(value));
-      if (bad !== undefined) return bad;
-    }
+  add(values: Float32Array, { min, max, finite }: Extremes = extremesOf(values)): number | null {
+    const bad = finite ? undefined : values.find((value) => !Number.isFinite(value));
+    if (bad !== undefined) return bad;
     if (values.length === 0) return null;
     // The past counts in full only once there is one: the first runs are plainly averaged.
     const past = Math.min(momentum, this.runs / (this.runs + 1));

@@ -5,6 +5,7 @@ export type { PlannedBuffer } from './arena/greedy.js';
 export { type Arena, arenaOf } from './arena/index.js';
 export { roundHalfAway, roundHalfEven } from './arithmetic/fixed-point.js';
 export { defaultKernelProfile, type KernelProfile, kernelProfiles, type ProfileDifference, profileDifferences } from './arithmetic/profile.js';
+export { type Extremes, extremesOf } from './extremes.js';
 export { fastKernels } from './fast/index.js';
 export { buildGraph } from './graph.js';
 export { bytesOf, Interpreter, type InterpreterOptions, inputsAndOutputs, type OperatorHook, type TensorInfo } from './interpreter.js';

@@ -4,6 +4,7 @@ import { fail } from '../errors.js';
 import { hasKernels, type Kernels, kernelsOn, type LinearMemory } from '../kernels/index.js';
 import { bytesOfElements, type ElementType, elementCount, type Model } from '../tflite/index.js';
 import { defaultKernelProfile, type KernelProfile, kernelProfiles } from './arithmetic/profile.js';
+import { type Extremes, extremesOf, fastExtremesOf } from './extremes.js';
 import { fastKernels } from './fast/index.js';
 import { buildGraph, describeGraph, type Graph } from './graph.js';
 import { operatorFamilies } from './operators/index.js';
@@ -40,6 +41,7 @@ export class Interpreter {
   readonly outputs: readonly TensorInfo[];
   private readonly graph: Graph;
   private readonly steps: readonly (() => void)[];
+  private readonly kernels: Kernels | null;
 
   /** @throws SIGNATURE_UNKNOWN, OPERATORS_UNSUPPORTED, OPERATOR_INVALID, TENSOR_SHAPE_DYNAMIC, TENSOR_TOO_LARGE, TFLITE_INVALID */
   constructor(model: Model, { profile = defaultKernelProfile, kernels = 'fast', signature }: InterpreterOptions = {}) {
@@ -47,7 +49,9 @@ export class Interpreter {
     if (arithmetic === undefined) throw fail('USAGE', { reason: `no kernel profile is named ${profile}; there are ${Object.keys(kernelProfiles).join(', ')}` });
     const start = subgraphOfSignature(model, signature);
     this.graph = buildGraph(model, arithmetic, start);
-    this.steps = prepareSteps(this.graph, kernels, start);
+    const prepared = prepareSteps(this.graph, kernels, start);
+    this.steps = prepared.steps;
+    this.kernels = prepared.kernels;
     const { inputs, outputs } = tensorInfos(model, this.graph, signature);
     this.inputs = inputs;
     this.outputs = outputs;
@@ -95,6 +99,11 @@ export class Interpreter {
     }
   }
 
+  /** Of a float tensor that a hook is given. */
+  extremesOf(operand: Operand): Extremes {
+    return this.kernels === null ? extremesOf(operand.data as Float32Array) : fastExtremesOf(this.kernels, operand);
+  }
+
   /** A copy of an output's bytes. */
   output(position: number): Uint8Array {
     const operand = this.graph.outputs[position];
@@ -137,7 +146,11 @@ export class Interpreter {
  * One function per operator of the subgraph that is run; those of the others are behind what calls them. The plain kernel's preparation
  * checks each, whichever kernel then runs.
  */
-function prepareSteps({ subgraphs, memory, shared }: Graph, choice: 'fast' | 'plain' | 'checked', start: number): (() => void)[] {
+function prepareSteps(
+  { subgraphs, memory, shared }: Graph,
+  choice: 'fast' | 'plain' | 'checked',
+  start: number,
+): { readonly steps: (() => void)[]; readonly kernels: Kernels | null } {
   const build = choice === 'plain' || !hasKernels(choice) ? null : choice;
   const tensorsEnd = memory.end;
   const contexts = [...subgraphs.values()].flatMap(({ operators }) => operators);
@@ -169,7 +182,7 @@ function prepareSteps({ subgraphs, memory, shared }: Graph, choice: 'fast' | 'pl
       for (const step of steps) step();
     });
   }
-  return (subgraphs.get(start)?.operators ?? []).map(stepOf);
+  return { steps: (subgraphs.get(start)?.operators ?? []).map(stepOf), kernels };
 }
 
 /** Whether the outputs are known before the model runs. */

@@ -9,6 +9,7 @@ export { convInt8, denseInt8 } from './conv-int8';
 export { depthwiseFloat } from './depthwise-float';
 export { depthwiseInt16 } from './depthwise-int16';
 export { depthwiseInt8 } from './depthwise-int8';
+export { largestFloat, scanFloats, smallestFloat, sumOfFloats } from './extremes';
 export { averageFloat, averageInt8, channelSumsInt8, maxInt8 } from './pool';
 export { resizeBilinearFloat, resizeBilinearInt8 } from './resize-bilinear';
 export { softmaxInt8 } from './softmax-int8';

@@ -1,0 +1,31 @@
+// The smallest and largest value of a float tensor while a model runs: what calibration asks of every one of them.
+
+import type { Kernels } from '../kernels/index.js';
+import type { Operand } from './operators/operator.js';
+
+export interface Extremes {
+  /** Infinity where there are no values. */
+  readonly min: number;
+  readonly max: number;
+  /** False where a value is NaN or infinite, or where the values are so large that their sum is. */
+  readonly finite: boolean;
+}
+
+export function extremesOf(values: Float32Array): Extremes {
+  let [min, max, sum] = [Infinity, -Infinity, 0];
+  for (let i = 0; i < values.length; i++) {
+    const value = values[i] as number;
+    if (value < min) min = value;
+    if (value > max) max = value;
+    // Neither comparison holds for NaN, but it stays in the sum.
+    sum += value;
+  }
+  return { min, max, finite: Number.isFinite(sum) };
+}
+
+/** The same of a tensor in the linear memory. */
+export function fastExtremesOf(kernels: Kernels, { address, count, data }: Operand): Extremes {
+  if (address === null || count === 0) return extremesOf(data as Float32Array);
+  kernels.scanFloats(address, count);
+  return { min: kernels.smallestFloat(), max: kernels.largestFloat(), finite: Number.isFinite(kernels.sumOfFloats()) };
+}
