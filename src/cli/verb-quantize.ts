@@ -1,9 +1,9 @@
 import { Option } from 'commander';
-import type { QuantizeOptions, QuantizeResult, RepairName } from '../quantize/index.js';
+import type { QuantizeOptions, QuantizeResult, RepairName, WiderType } from '../quantize/index.js';
 import type { CheckResult } from '../targets/index.js';
-import { granularities, ioTypes, rangeMethodNames, repairChoices, schemeChoices } from './choices.js';
+import { granularities, ioTypes, rangeMethodNames, repairChoices, schemeChoices, widerTypes } from './choices.js';
 import { readModelFile, shapeOption } from './model-file.js';
-import { positiveInteger, refuseOverwriting } from './options.js';
+import { positiveInteger, positiveNumber, refuseOverwriting } from './options.js';
 import type { Outcome, Verb } from './verb.js';
 
 export const quantizeVerb: Verb = {
@@ -31,6 +31,8 @@ export const quantizeVerb: Verb = {
         ]),
       )
       .addOption(new Option('--dense <granularity>', 'scales of the weights of FULLY_CONNECTED').choices(granularities).default('per-tensor'))
+      .option('--min-snr <dB>', 'widen operators until the outputs are so near to the float ones, on calibration data', positiveNumber)
+      .addOption(new Option('--wider <type>', 'what operators are widened to').choices(widerTypes).default('int16'))
       .option('--target <target>', 'also check the result against a target');
   },
   run: async (context, [file = ''], options) => {
@@ -61,6 +63,7 @@ export const quantizeVerb: Verb = {
       ...(ranges === undefined ? {} : { ranges }),
       ...(dense === undefined ? {} : { dense }),
       ...(samples === undefined ? {} : { samples }),
+      ...(options.minSnr === undefined ? {} : { minDecibels: options.minSnr as number, wider: options.wider as WiderType }),
     });
     const check = target === null ? null : (await import('./check-file.js')).checkFile(result.bytes, result.model, target);
     await writeAtomically(output, result.bytes);
@@ -92,6 +95,7 @@ async function outcomeOf({ file, output, inputBytes }: Files, result: QuantizeRe
     optimizations: result.optimizations,
     rangeMethods: result.rangeMethods,
     repairs: result.repairs,
+    mixed: result.mixed,
     operators: plan.subgraphs.flatMap(({ subgraph, operators }) => operators.map((operator, index) => ({ subgraph, index, ...operator }))),
     tensors: plan.subgraphs.flatMap(({ subgraph, activations }) => activations.map((activation) => ({ subgraph, ...activation }))),
     conversions: plan.subgraphs.flatMap(({ subgraph, conversions }) => conversions.map((conversion) => ({ subgraph, ...conversion }))),
@@ -105,9 +109,24 @@ async function outcomeOf({ file, output, inputBytes }: Files, result: QuantizeRe
       ['size', `${bytesText(inputBytes)} -> ${bytesText(bytes.byteLength)} (${percentText(bytes.byteLength / inputBytes, 0)})`],
       ...runs.map(({ signature, samples, dataset }) => ['calibration', `${samples} samples of ${dataset}${signature === null ? '' : ` for ${signature}`}`]),
       ...result.repairs.map(({ name, before, after, kept }) => [name, `SNR ${before.toFixed(2)} -> ${after.toFixed(2)} dB${kept ? '' : ', taken back'}`]),
+      ...mixedRows(result),
       ...(check === null ? [] : [['target', `${check.target}: ${check.fits ? 'fits' : check.reasons.map(({ message }) => message).join('; ')}`]]),
     ]),
     ...result.warnings.map(({ code, message }) => `warning ${code}: ${message}`),
   ];
   return { document, text: lines.join('\n'), exitCode: check?.fits === false ? 1 : 0 };
+}
+
+function mixedRows({ mixed }: QuantizeResult): string[][] {
+  if (mixed === null) return [];
+  const { operators, wider, before, after, reached, arenaBytes } = mixed;
+  const names = operators.map(({ operator, op }) => `${operator} ${op}`).join(', ');
+  const chosen = operators.length === 0 ? 'none' : names;
+  return [
+    [`in ${wider}`, chosen],
+    [
+      'precision',
+      `SNR ${before.toFixed(2)} -> ${after.toFixed(2)} dB${reached ? '' : ', less than was asked for'}; arena ${arenaBytes.before} -> ${arenaBytes.after} bytes`,
+    ],
+  ];
 }

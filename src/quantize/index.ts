@@ -20,6 +20,8 @@ import { verifyInt8, verifyScheme } from './verify.js';
 export { type Calibration, type CalibrationOptions, calibrate } from './calibrate.js';
 export { calibrationText, parseCalibration } from './calibration-file.js';
 
+import { type MixedPrecision, mixPrecision, type WiderType } from './mixed-precision.js';
+import type { ModeExceptions } from './modes.js';
 import { type NumberType, tensorTypeOf } from './number-format.js';
 
 export type { Range } from './parameters.js';
@@ -27,14 +29,14 @@ export { type PlanOptions, planQuantization, type QuantizationPlan } from './pla
 export { type RangeMethod, rangeMethods } from './ranges.js';
 export { type Scheme, type SchemeName, schemeNames, schemeOf, schemes } from './scheme.js';
 export type { Granularity } from './weights.js';
-export type { NumberType };
+export type { MixedPrecision, NumberType, WiderType };
 export { applyPlan, verifyInt8 };
 
 /** Passes that bring the quantized model nearer to the float one. Each is kept only where the measured output error falls. */
 export const repairNames = ['equalization', 'bias-correction', 'adaptive-rounding'] as const;
 export type RepairName = (typeof repairNames)[number];
 
-export type QuantizeStep = 'calibrate' | 'choose ranges' | RepairName;
+export type QuantizeStep = 'calibrate' | 'choose ranges' | 'mix precision' | RepairName;
 
 export interface QuantizeOptions extends Omit<CalibrationOptions, 'onProgress' | 'histograms'>, PlanOptions {
   /** How a tensor's range follows from its values; min-max unless said otherwise, `auto` chooses by measured output error. */
@@ -42,6 +44,10 @@ export interface QuantizeOptions extends Omit<CalibrationOptions, 'onProgress' |
   /** Keep histograms whether they are needed or not, for later runs. */
   readonly histograms?: boolean;
   readonly repairs?: readonly RepairName[];
+  /** Signal to noise of the outputs in dB, on calibration data, that operators are widened for. */
+  readonly minDecibels?: number;
+  /** What operators get that int8 does not serve; int16 unless said otherwise. */
+  readonly wider?: WiderType;
   /** Statistics of an earlier run on the same model; they take the place of calibration. */
   readonly calibration?: Calibration;
   readonly onProgress?: (progress: Progress, step: QuantizeStep) => void;
@@ -67,6 +73,8 @@ export interface QuantizeResult {
   /** null where ranges were not chosen by measurement. */
   readonly rangeMethods: AutoRanges['methods'] | null;
   readonly repairs: readonly RepairReport[];
+  /** null where it was not asked for. */
+  readonly mixed: MixedPrecision | null;
   readonly warnings: readonly Warning[];
 }
 
@@ -88,6 +96,7 @@ function verified(bytes: Uint8Array, { scheme, io }: QuantizationPlan): Model {
 export async function quantize(model: Model, datasets: readonly Dataset[], options: QuantizeOptions = {}): Promise<QuantizeResult> {
   const { scheme = 'int8' } = options;
   refuseSame(model, scheme, ioOf(scheme, options.io));
+  refuseMixing(scheme, options);
   const arrival = arrive(model);
   // What the file says of computed shapes may be a guess.
   const { model: prepared, changes } = optimize(model.subgraphs.length === 1 ? resolveShapes(arrival.model) : arrival.model);
@@ -99,14 +108,22 @@ export async function quantize(model: Model, datasets: readonly Dataset[], optio
   return { ...work, bytes, model: verified(bytes, work.plan), optimizations: changes, warnings };
 }
 
-type Work = Pick<QuantizeResult, 'model' | 'plan' | 'calibration' | 'rangeMethods' | 'repairs'>;
+type Work = Pick<QuantizeResult, 'model' | 'plan' | 'calibration' | 'rangeMethods' | 'repairs' | 'mixed'>;
 
 /** @throws CALIBRATION_EMPTY where the file does not say the scale of every tensor that needs one */
 function withoutData(model: Model, options: QuantizeOptions): Work {
   const plan = planQuantization(model, new Map(), options);
   const missing = plan.warnings.filter(({ code }) => code === 'RANGE_MISSING').length;
   if (missing > 0) throw fail('CALIBRATION_EMPTY', { reason: `none were given, and the file does not say the ranges of ${missing} tensor(s)` });
-  return { model, plan, calibration: null, rangeMethods: null, repairs: [] };
+  return { model, plan, calibration: null, rangeMethods: null, repairs: [], mixed: null };
+}
+
+/** @throws USAGE where there is nothing to mix, or nothing to mix with */
+function refuseMixing(scheme: SchemeName, { minDecibels, wider }: QuantizeOptions): void {
+  if (minDecibels === undefined) return;
+  const { activations, floatFallback } = schemes[scheme];
+  if (activations !== 'int8') throw fail('USAGE', { reason: `scheme ${scheme} has no int8 operators to widen` });
+  if (wider === 'float32' && !floatFallback) throw fail('USAGE', { reason: 'operators in float need --scheme int8-float-fallback' });
 }
 
 /** @throws QUANTIZE_NOT_FLOAT where there is nothing to do */
@@ -133,7 +150,9 @@ async function withData(prepared: Model, datasets: readonly Dataset[], options: 
   let model = prepared;
   let calibration = await calibrateModel(model);
   let plan = planFor(model, calibration);
-  if (method !== 'auto' && wanted.length === 0) return { model, plan, calibration, rangeMethods: null, repairs: [] };
+  if (method !== 'auto' && wanted.length === 0 && options.minDecibels === undefined) {
+    return { model, plan, calibration, rangeMethods: null, repairs: [], mixed: null };
+  }
 
   if (datasets.length === 0) throw fail('CALIBRATION_EMPTY', { reason: 'none were given, and statistics alone do not tell the error of an output' });
   const reference = await Reference.of(prepared, datasets);
@@ -177,7 +196,14 @@ async function withData(prepared: Model, datasets: readonly Dataset[], options: 
     const repaired = await repairLayers(model, name, { reference, planOf, onStep: steps(name) });
     if (repaired.changes > 0) judge(name, repaired.model, planOf(repaired.model));
   }
-  return { model, plan, calibration, rangeMethods: methods, repairs: reports };
+  const { minDecibels, wider = 'int16' } = options;
+  if (minDecibels === undefined) return { model, plan, calibration, rangeMethods: methods, repairs: reports, mixed: null };
+  const finished = model;
+  const mixedPlan = (exceptions: ModeExceptions): QuantizationPlan =>
+    planQuantization(finished, ranges, { ...options, exceptions: new Map([...(options.exceptions ?? []), ...exceptions]) });
+  const mixed = await mixPrecision(model, reference, { minDecibels, wider, planOf: mixedPlan, onStep: steps('mix precision') });
+  plan = mixedPlan(new Map(mixed.operators.map(({ operator }) => [operator, wider])));
+  return { model, plan, calibration, rangeMethods: methods, repairs: reports, mixed };
 }
 
 /** @throws CALIBRATION_MISMATCH where earlier statistics are another model's, or lack histograms */

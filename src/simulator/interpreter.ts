@@ -182,7 +182,8 @@ function prepareSteps(
       for (const step of steps) step();
     });
   }
-  return { steps: (subgraphs.get(start)?.operators ?? []).map(stepOf), kernels };
+  // The checked kernels take only what is declared for an operator.
+  return { steps: (subgraphs.get(start)?.operators ?? []).map(stepOf), kernels: build === 'checked' ? null : kernels };
 }
 
 /** Whether the outputs are known before the model runs. */
