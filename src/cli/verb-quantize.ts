@@ -1,10 +1,11 @@
 import { Option } from 'commander';
 import type { QuantizeOptions, QuantizeResult, RepairName, WiderType } from '../quantize/index.js';
 import type { CheckResult } from '../targets/index.js';
+import type { Model } from '../tflite/index.js';
 import { granularities, ioTypes, rangeMethodNames, repairChoices, schemeChoices, widerTypes } from './choices.js';
 import { readModelFile, shapeOption } from './model-file.js';
 import { positiveInteger, positiveNumber, refuseOverwriting } from './options.js';
-import type { Outcome, Verb } from './verb.js';
+import type { Context, Outcome, Verb } from './verb.js';
 
 export const quantizeVerb: Verb = {
   name: 'quantize',
@@ -33,6 +34,7 @@ export const quantizeVerb: Verb = {
       .addOption(new Option('--dense <granularity>', 'scales of the weights of FULLY_CONNECTED').choices(granularities).default('per-tensor'))
       .option('--min-snr <dB>', 'widen operators until the outputs are so near to the float ones, on calibration data', positiveNumber)
       .addOption(new Option('--wider <type>', 'what operators are widened to').choices(widerTypes).default('int16'))
+      .option('--data <dataset>', 'also evaluate the float and the quantized model on this dataset')
       .option('--target <target>', 'also check the result against a target');
   },
   run: async (context, [file = ''], options) => {
@@ -68,7 +70,8 @@ export const quantizeVerb: Verb = {
     const check = target === null ? null : (await import('./check-file.js')).checkFile(result.bytes, result.model, target);
     await writeAtomically(output, result.bytes);
     if (saved !== null && result.calibration !== null) await writeAtomically(saved, new TextEncoder().encode(calibrationText(result.calibration)));
-    return outcomeOf({ file, output, inputBytes: bytes.byteLength }, result, check);
+    const accuracy = options.data === undefined ? null : await accuracyOf(context, model, result.model, String(options.data));
+    return outcomeOf({ file, output, inputBytes: bytes.byteLength }, result, { check, accuracy, targets: await targetsOf(result) });
   },
 };
 
@@ -78,8 +81,14 @@ interface Files {
   readonly inputBytes: number;
 }
 
-async function outcomeOf({ file, output, inputBytes }: Files, result: QuantizeResult, check: CheckResult | null): Promise<Outcome> {
-  const { bytesText, percentText, table } = await import('../report/index.js');
+interface Findings {
+  readonly check: CheckResult | null;
+  readonly accuracy: { readonly metric: string; readonly float: number; readonly quantized: number; readonly samples: number } | null;
+  readonly targets: readonly { readonly target: string; readonly fits: boolean; readonly latencyMs: CheckResult['latencyMs'] }[];
+}
+
+async function outcomeOf({ file, output, inputBytes }: Files, result: QuantizeResult, { check, accuracy, targets }: Findings): Promise<Outcome> {
+  const { bytesText, metricText, percentText, table } = await import('../report/index.js');
   const { plan, calibration, bytes } = result;
   const runs = calibration?.subgraphs ?? [];
   const calibrations = runs.map(({ signature, dataset, samples, seed, sha256 }) => ({ signature, dataset, samples, seed, sha256 }));
@@ -99,6 +108,8 @@ async function outcomeOf({ file, output, inputBytes }: Files, result: QuantizeRe
     operators: plan.subgraphs.flatMap(({ subgraph, operators }) => operators.map((operator, index) => ({ subgraph, index, ...operator }))),
     tensors: plan.subgraphs.flatMap(({ subgraph, activations }) => activations.map((activation) => ({ subgraph, ...activation }))),
     conversions: plan.subgraphs.flatMap(({ subgraph, conversions }) => conversions.map((conversion) => ({ subgraph, ...conversion }))),
+    accuracy,
+    targets,
     warnings: result.warnings,
     ...(check === null ? {} : { check }),
   };
@@ -110,6 +121,15 @@ async function outcomeOf({ file, output, inputBytes }: Files, result: QuantizeRe
       ...runs.map(({ signature, samples, dataset }) => ['calibration', `${samples} samples of ${dataset}${signature === null ? '' : ` for ${signature}`}`]),
       ...result.repairs.map(({ name, before, after, kept }) => [name, `SNR ${before.toFixed(2)} -> ${after.toFixed(2)} dB${kept ? '' : ', taken back'}`]),
       ...mixedRows(result),
+      ...(accuracy === null
+        ? []
+        : [
+            [
+              'accuracy',
+              `${accuracy.metric}: float ${metricText(accuracy.metric, accuracy.float)}, quantized ${metricText(accuracy.metric, accuracy.quantized)} (${accuracy.samples} samples)`,
+            ],
+          ]),
+      ['fits', targets.flatMap(({ target, fits }) => (fits ? [target] : [])).join(', ') || 'none of the shipped targets'],
       ...(check === null ? [] : [['target', `${check.target}: ${check.fits ? 'fits' : check.reasons.map(({ message }) => message).join('; ')}`]]),
     ]),
     ...result.warnings.map(({ code, message }) => `warning ${code}: ${message}`),
@@ -129,4 +149,28 @@ function mixedRows({ mixed }: QuantizeResult): string[][] {
       `SNR ${before.toFixed(2)} -> ${after.toFixed(2)} dB${reached ? '' : ', less than was asked for'}; arena ${arenaBytes.before} -> ${arenaBytes.after} bytes`,
     ],
   ];
+}
+
+/** Which of the shipped targets take the model, and how long it would run there. */
+async function targetsOf({ model, bytes }: QuantizeResult): Promise<Findings['targets']> {
+  const { checkModel, loadTarget, shippedTargets } = await import('../targets/index.js');
+  const targets = await Promise.all((await shippedTargets()).map(loadTarget));
+  return targets.map((target) => {
+    const { fits, latencyMs } = checkModel(model, target, bytes.byteLength);
+    return { target: target.id, fits, latencyMs };
+  });
+}
+
+async function accuracyOf(context: Context, float: Model, quantized: Model, data: string): Promise<Findings['accuracy']> {
+  const [{ evaluate, hostRunner }, { openDataset }, { quantize }] = await Promise.all([
+    import('../evaluate/index.js'),
+    import('../dataset/index.js'),
+    import('../quantize/index.js'),
+  ]);
+  const dataset = await openDataset(data);
+  const measure = (model: Model, step: string) =>
+    evaluate(hostRunner(model), dataset, { signal: context.signal, onProgress: (progress) => context.progress.update(step, progress) });
+  const before = await measure((await quantize(float, [], { scheme: 'float32' })).model, 'evaluate float');
+  const after = await measure(quantized, 'evaluate quantized');
+  return { metric: before.metric, float: before.value, quantized: after.value, samples: after.samples };
 }
