@@ -5,5 +5,5 @@ export const schemeChoices: readonly string[] = ['float32', 'float16', 'dynamic-
 export const ioTypes: readonly string[] = ['int8', 'uint8', 'int16', 'float32'];
 export const rangeMethodNames: readonly string[] = ['min-max', 'moving-average', 'percentile', 'mse', 'entropy', 'headroom'];
 export const granularities: readonly string[] = ['per-tensor', 'per-channel'];
-export const repairChoices: readonly string[] = ['equalization', 'bias-correction', 'adaptive-rounding'];
+export const repairChoices: readonly string[] = ['dead-channels', 'equalization', 'bias-correction', 'adaptive-rounding'];
 export const widerTypes: readonly string[] = ['int16', 'float32'];

@@ -10,6 +10,7 @@ import type { GraphPass } from './pass.js';
 export { type ClusterOptions, cluster } from './cluster.js';
 export { type Equalized, equalize } from './equalize.js';
 export { type Block, type PruneOptions, prune } from './prune.js';
+export { type DeadChannelsRemoved, removeDeadChannels } from './remove-dead-channels.js';
 export { scheduleBySensitivity } from './schedule.js';
 export { type WeightsReport, weightsReport } from './weights-report.js';
 

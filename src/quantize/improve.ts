@@ -2,7 +2,7 @@
 // taken back where it does not serve.
 
 import { breather, type Nearness, type Progress, type Reference } from '../evaluate/index.js';
-import { equalize } from '../optimize/index.js';
+import { equalize, removeDeadChannels } from '../optimize/index.js';
 import type { Model } from '../tflite/index.js';
 import { applyPlan } from './apply.js';
 import { type AutoRanges, autoRanges } from './auto-ranges.js';
@@ -12,7 +12,7 @@ import type { ModeExceptions } from './modes.js';
 import { type PlanOptions, planQuantization, type QuantizationPlan, type Ranges } from './plan.js';
 import { type LayerRepair, repairLayers } from './repair/layers.js';
 
-export const repairNames = ['equalization', 'bias-correction', 'adaptive-rounding'] as const;
+export const repairNames = ['dead-channels', 'equalization', 'bias-correction', 'adaptive-rounding'] as const;
 export type RepairName = (typeof repairNames)[number];
 
 export type QuantizeStep = 'calibrate' | 'choose ranges' | 'mix precision' | RepairName;
@@ -46,6 +46,9 @@ export interface ImproveOptions extends PlanOptions {
   readonly signal?: AbortSignal;
 }
 
+/** Decibels that nobody notices. */
+const negligible = 0.1;
+
 export class Improver {
   private nearness: Nearness;
   private rangeMethods: AutoRanges['methods'] | null = null;
@@ -63,6 +66,15 @@ export class Improver {
   get result(): Improved {
     const { draft, rangeMethods, repairs, mixed } = this;
     return { ...draft, rangeMethods, repairs, mixed };
+  }
+
+  /**
+   * Kept unless the outputs suffer: what is gained is size.
+   * @param draftOf calibrates another float model and plans it
+   */
+  async removeDeadChannels(draftOf: (model: Model) => Promise<Draft>): Promise<void> {
+    const { model, changes } = removeDeadChannels(this.draft.model, this.reference);
+    if (changes > 0) this.judge('dead-channels', await draftOf(model), -negligible);
   }
 
   /** @param draftOf calibrates another float model and plans it */
@@ -96,9 +108,10 @@ export class Improver {
     this.draft = { ...this.draft, plan: planOf(new Map(this.mixed.operators.map(({ operator }) => [operator, wider]))) };
   }
 
-  private judge(name: RepairName, candidate: Draft): void {
+  /** @param gain by how much the outputs must come nearer, in dB */
+  private judge(name: RepairName, candidate: Draft, gain = 0): void {
     const after = this.measure(candidate);
-    const kept = after.exceeds(this.nearness, 0);
+    const kept = gain < 0 ? after.decibels >= this.nearness.decibels + gain : after.exceeds(this.nearness, gain);
     this.repairs.push({ name, before: this.nearness.decibels, after: after.decibels, kept });
     if (kept) [this.draft, this.nearness] = [candidate, after];
   }

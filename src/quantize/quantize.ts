@@ -119,6 +119,7 @@ async function withData(prepared: Model, datasets: readonly Dataset[], options: 
 
   if (datasets.length === 0) throw fail('CALIBRATION_EMPTY', { reason: 'none were given, and statistics alone do not tell the error of an output' });
   const improver = new Improver(draft, await Reference.of(prepared, datasets), options);
+  if (repairs.includes('dead-channels')) await improver.removeDeadChannels(draftOf);
   if (repairs.includes('equalization')) await improver.equalize(draftOf);
   if (method === 'auto') await improver.chooseRanges();
   if (repairs.includes('adaptive-rounding')) await improver.repairLayers('adaptive-rounding');

@@ -1,5 +1,6 @@
 import { describe, expect, test } from 'vitest';
-import { equalize } from '../../../src/optimize/index.js';
+import { Reference } from '../../../src/evaluate/index.js';
+import { equalize, removeDeadChannels } from '../../../src/optimize/index.js';
 import { quantize, type RepairName, repairNames } from '../../../src/quantize/index.js';
 import { roundForSums } from '../../../src/quantize/repair/rounding.js';
 import { constantFloats, type Model, mainSubgraph, type Tensor } from '../../../src/tflite/index.js';
@@ -103,5 +104,72 @@ describe('repairs', () => {
       rows.reduce((sum, row) => sum + row.reduce((total, value, i) => total + value * ((chosen[i] as number) - (weights[i] as number)), 0) ** 2, 0);
     expect(error(rounded)).toBeLessThan(0.7 * error(nearest));
     for (const [i, value] of rounded.entries()) expect(Math.abs(value - (weights[i] as number))).toBeLessThanOrEqual(scale * 1.0001);
+  });
+});
+
+describe('dead channels', () => {
+  /** A convolution whose channels 2 and 5 are never above 0, a depthwise one that also ends channel 0, and one that reads them. */
+  function withDeadChannels(): Model {
+    const bias = drawn(8, 0.1);
+    bias[2] = -1e3;
+    bias[5] = -1e3;
+    const depthwiseBias = new Float32Array(8);
+    depthwiseBias[0] = -1e3;
+    const depthwise = {
+      kind: 'DepthwiseConv2DOptions',
+      padding: 0,
+      strideH: 1,
+      strideW: 1,
+      depthMultiplier: 1,
+      fusedActivationFunction: 1,
+      dilationHFactor: 1,
+      dilationWFactor: 1,
+    } as const;
+    return modelOf(
+      [
+        { name: 'image', shape: [1, 6, 6, 2] },
+        { name: 'first', shape: [8, 3, 3, 2], data: drawn(144) },
+        { name: 'first bias', shape: [8], data: bias },
+        { name: 'features', shape: [1, 6, 6, 8] },
+        { name: 'depthwise', shape: [1, 3, 3, 8], data: drawn(72).map(Math.abs) },
+        { name: 'depthwise bias', shape: [8], data: depthwiseBias },
+        { name: 'filtered', shape: [1, 6, 6, 8] },
+        { name: 'second', shape: [4, 1, 1, 8], data: drawn(32) },
+        { name: 'output', shape: [1, 6, 6, 4] },
+      ],
+      [
+        { op: 'CONV_2D', inputs: [0, 1, 2], outputs: [3], options: convOptions(1) },
+        { op: 'DEPTHWISE_CONV_2D', inputs: [3, 4, 5], outputs: [6], options: depthwise },
+        { op: 'CONV_2D', inputs: [6, 7, -1], outputs: [8], options: convOptions() },
+      ],
+      [0],
+      [8],
+    );
+  }
+
+  test('go from all three layers, and no output changes', async () => {
+    const model = withDeadChannels();
+    const reference = await Reference.of(model, [data]);
+    const { model: smaller, changes } = removeDeadChannels(model, reference);
+    expect(changes).toBe(3);
+    const shapes = mainSubgraph(smaller).operators.map((operator) => Array.from(mainSubgraph(smaller).tensors[operator.inputs?.[1] ?? -1]?.shape ?? []));
+    expect(shapes).toEqual([
+      [5, 3, 3, 2],
+      [1, 3, 3, 5],
+      [4, 1, 1, 5],
+    ]);
+    expect(signalToNoise(model, smaller, samples)).toBeGreaterThan(120);
+  });
+
+  test('a quantized model gets smaller by them', async () => {
+    const [plain, repaired] = [await quantize(withDeadChannels(), [data]), await quantize(withDeadChannels(), [data], { repairs: ['dead-channels'] })];
+    expect(repaired.repairs).toEqual([expect.objectContaining({ name: 'dead-channels', kept: true })]);
+    expect(repaired.bytes.byteLength).toBeLessThan(plain.bytes.byteLength);
+  });
+
+  test('channels that another operator reads, or that are outputs, stay', async () => {
+    const model = withDeadChannels();
+    mainSubgraph(model).outputs = Int32Array.of(8, 6);
+    expect(removeDeadChannels(model, await Reference.of(model, [data])).changes).toBe(0);
   });
 });
