@@ -20,9 +20,10 @@ import {
   TensorType,
 } from '../tflite/index.js';
 import { halvesOf } from './float16.js';
+import type { ConversionPlan } from './formats.js';
 import { elementsIn, parametersOf, tensorTypeOf } from './number-format.js';
 import { quantizeWeight } from './parameters.js';
-import type { ConversionPlan, QuantizationPlan, SubgraphPlan } from './plan.js';
+import type { QuantizationPlan, SubgraphPlan } from './plan.js';
 import type { BiasPlan, WeightsPlan } from './weights.js';
 
 export function applyPlan(model: Model, plan: QuantizationPlan): Model {

@@ -5,7 +5,8 @@ import { foldCount, type Nearness, type Progress, type Reference } from '../eval
 import type { Model } from '../tflite/index.js';
 import { applyPlan } from './apply.js';
 import { type Calibration, combineFolds } from './calibrate.js';
-import { type PlanOptions, planQuantization, type Ranges } from './plan.js';
+import type { Ranges } from './formats.js';
+import { type PlanOptions, planQuantization } from './plan.js';
 import { chooseRange, type RangeMethod } from './ranges.js';
 import type { TensorStatistics } from './tensor-statistics.js';
 

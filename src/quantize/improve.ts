@@ -7,9 +7,10 @@ import type { Model } from '../tflite/index.js';
 import { applyPlan } from './apply.js';
 import { type AutoRanges, autoRanges } from './auto-ranges.js';
 import type { Calibration } from './calibrate.js';
+import type { Ranges } from './formats.js';
 import { type MixedPrecision, mixPrecision, type WiderType } from './mixed-precision.js';
 import type { ModeExceptions } from './modes.js';
-import { type PlanOptions, planQuantization, type QuantizationPlan, type Ranges } from './plan.js';
+import { type PlanOptions, planQuantization, type QuantizationPlan } from './plan.js';
 import { type LayerRepair, repairLayers } from './repair/layers.js';
 
 export const repairNames = ['dead-channels', 'equalization', 'bias-correction', 'adaptive-rounding'] as const;
