@@ -146,7 +146,7 @@ export const errorTable = {
   },
   MODEL_NOT_INT8: {
     kind: 'input',
-    message: 'the model is not int8 throughout: {reason}',
+    message: 'the model is not {scheme} throughout: {reason}',
     hint: 'quantize the float model with `atoll quantize`; deploy takes float models or int8-only ones',
   },
   COMPARE_NOTHING: {

@@ -2,7 +2,7 @@
 
 import type { Dataset } from './dataset/index.js';
 import { fail } from './errors.js';
-import { breather, type Progress, Reference } from './evaluate/index.js';
+import { breather, type Progress, Reference, type Warning } from './evaluate/index.js';
 import { type Block, cluster, optimize, prune, scheduleBySensitivity, type WeightsReport, weightsReport } from './optimize/index.js';
 import { schemeOf } from './quantize/index.js';
 import { resolveShapes } from './simulator/index.js';
@@ -26,6 +26,7 @@ export interface OptimizedWeights {
   readonly after: WeightsReport;
   /** Of the outputs against the model before, in dB; null without data. */
   readonly signalToNoise: number | null;
+  readonly warnings: readonly Warning[];
 }
 
 /**
@@ -47,12 +48,20 @@ export async function optimizeWeights(model: Model, datasets: readonly Dataset[]
   }
   if (clusters !== undefined) current = cluster(current, { clusters, keepZeros: options.keepZeros ?? false });
   const decibels = reference?.nearness(current).decibels ?? null;
+  const after = weightsReport(current);
   return {
     bytes: writeModel(current),
     before: weightsReport(prepared),
-    after: weightsReport(current),
+    after,
     signalToNoise: decibels === Infinity ? null : decibels,
+    warnings: shortfall(sparsity ?? 0, after.sparsity),
   };
+}
+
+function shortfall(asked: number, reached: number): Warning[] {
+  if (reached >= asked - 0.02) return [];
+  const message = `${(100 * reached).toFixed(1)} % of the weights are 0, fewer than asked for: layers with few weights are left alone, and by sensitivity none loses more than 95 %`;
+  return [{ code: 'SPARSITY_NOT_REACHED', message }];
 }
 
 function schedule(model: Model, reference: Reference, sparsity: number, { block, onProgress, signal }: OptimizeWeightsOptions): Promise<Map<number, number>> {

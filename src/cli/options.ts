@@ -15,10 +15,12 @@ export function collect(value: string, previous: readonly string[] = []): readon
   return [...previous, value];
 }
 
-/** @throws USAGE where an output would replace what it is made from */
-export function refuseOverwriting(output: string, inputs: readonly string[]): void {
-  const same = inputs.find((input) => path.resolve(input) === path.resolve(output));
-  if (same !== undefined) throw fail('USAGE', { reason: `the output ${output} would replace the input` });
+/** @throws USAGE where an output would replace what it is made from, or another output */
+export function refuseOverwriting(output: string, others: readonly unknown[]): void {
+  const files = others.filter((other) => typeof other === 'string');
+  if (files.some((other) => path.resolve(other) === path.resolve(output))) {
+    throw fail('USAGE', { reason: `the output ${output} would replace another file of this command` });
+  }
 }
 
 export function positiveNumber(text: string): number {

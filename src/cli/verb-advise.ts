@@ -25,7 +25,7 @@ export const adviseVerb: Verb = {
       import('../report/index.js'),
     ]);
     const page = options.html === undefined ? null : String(options.html);
-    if (page !== null) refuseOverwriting(page, [file]);
+    if (page !== null) refuseOverwriting(page, [file, options.data, options.calibrate]);
     const target = await loadTarget(String(options.target));
     const { model } = await readModelFile(file, options);
     const calibration = options.calibrate === undefined ? null : String(options.calibrate);

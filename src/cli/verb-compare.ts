@@ -21,7 +21,7 @@ export const compareVerb: Verb = {
       import('../report/index.js'),
     ]);
     const page = options.html === undefined ? null : String(options.html);
-    if (page !== null) refuseOverwriting(page, [first, second]);
+    if (page !== null) refuseOverwriting(page, [first, second, options.data]);
     const [float, quantized] = [readModel(await readBytes(first), first), readModel(await readBytes(second), second)];
     const result = await compare(float, quantized, await openDataset(String(options.data)), {
       signal: context.signal,

@@ -31,7 +31,7 @@ export const optimizeVerb: Verb = {
       import('../report/index.js'),
     ]);
     const output = String(options.output);
-    refuseOverwriting(output, [file]);
+    refuseOverwriting(output, [file, options.calibrate]);
     const { model } = await readModelFile(file, options);
     const datasets = options.calibrate === undefined ? [] : await openDatasets(String(options.calibrate));
     const result = await optimizeWeights(model, datasets, {

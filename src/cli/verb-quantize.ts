@@ -1,4 +1,5 @@
 import { Option } from 'commander';
+import { fail } from '../errors.js';
 import type { QuantizeOptions, QuantizeResult, RepairName, WiderType } from '../quantize/index.js';
 import type { CheckResult } from '../targets/index.js';
 import type { Model } from '../tflite/index.js';
@@ -38,14 +39,12 @@ export const quantizeVerb: Verb = {
       .option('--target <target>', 'also check the result against a target');
   },
   run: async (context, [file = ''], options) => {
-    const [{ openDatasets }, { calibrationText, parseCalibration, quantize, repairNames }, { readText, writeAtomically }, targets] = await Promise.all([
-      import('../dataset/index.js'),
-      import('../quantize/index.js'),
-      import('../files/index.js'),
-      import('../targets/index.js'),
-    ]);
+    const [{ openDatasets }, { calibrationText, parseCalibration, quantize, repairNames, schemes }, { readText, writeAtomically }, targets] = await Promise.all(
+      [import('../dataset/index.js'), import('../quantize/index.js'), import('../files/index.js'), import('../targets/index.js')],
+    );
     const output = String(options.output);
-    refuseOverwriting(output, [file]);
+    const inputs = [file, options.calibrate, options.statistics, options.data];
+    refuseOverwriting(output, inputs);
     const target = options.target === undefined ? null : await targets.loadTarget(String(options.target));
     const { bytes, model } = await readModelFile(file, options);
     const datasets = options.calibrate === undefined ? [] : await openDatasets(String(options.calibrate));
@@ -53,7 +52,10 @@ export const quantizeVerb: Verb = {
     const repairs = (options.repair as readonly (RepairName | 'all')[] | undefined) ?? [];
     const statistics = options.statistics === undefined ? null : String(options.statistics);
     const saved = options.saveStatistics === undefined ? null : String(options.saveStatistics);
-    if (saved !== null) refuseOverwriting(saved, [file, output]);
+    if (saved !== null) refuseOverwriting(saved, [...inputs, output]);
+    if (schemes[scheme ?? 'int8'].activations === null && (repairs.length > 0 || saved !== null)) {
+      throw fail('USAGE', { reason: `scheme ${scheme} is not calibrated: --repair and --save-statistics are for schemes with integer activations` });
+    }
     const result = await quantize(model, datasets, {
       ...(statistics === null ? {} : { calibration: parseCalibration(await readText(statistics), statistics) }),
       histograms: saved !== null,
@@ -68,9 +70,9 @@ export const quantizeVerb: Verb = {
       ...(options.minSnr === undefined ? {} : { minDecibels: options.minSnr as number, wider: options.wider as WiderType }),
     });
     const check = target === null ? null : (await import('./check-file.js')).checkFile(result.bytes, result.model, target);
+    const accuracy = options.data === undefined ? null : await accuracyOf(context, model, result.model, String(options.data));
     await writeAtomically(output, result.bytes);
     if (saved !== null && result.calibration !== null) await writeAtomically(saved, new TextEncoder().encode(calibrationText(result.calibration)));
-    const accuracy = options.data === undefined ? null : await accuracyOf(context, model, result.model, String(options.data));
     return outcomeOf({ file, output, inputBytes: bytes.byteLength }, result, { check, accuracy, targets: await targetsOf(result) });
   },
 };

@@ -3,7 +3,7 @@
 import { type Dataset, runsOf } from '../dataset/index.js';
 import { fail } from '../errors.js';
 import { inputsAndOutputs, subgraphOfSignature } from '../simulator/index.js';
-import { linksOf, type Model, operatorName, type SubGraph, TensorType } from '../tflite/index.js';
+import { elementCount, linksOf, type Model, operatorName, type SubGraph, TensorType } from '../tflite/index.js';
 import { type Advice, adviceFor, type ComparedTensor } from './advice.js';
 import { breather } from './breathe.js';
 import { matchInputs } from './convert.js';
@@ -46,8 +46,8 @@ export interface Comparison {
   readonly tensors: readonly TensorComparison[];
   /** Those that add the most noise, at most five, the worst first. */
   readonly worst: readonly (Pick<TensorComparison, 'name' | 'op' | 'operator'> & { readonly advice: Advice })[];
-  /** Of the first output: share of runs whose largest element is the same. */
-  readonly agreement: number;
+  /** Of the first output of real numbers: share of runs whose largest element is the same; null where there is none. */
+  readonly agreement: number | null;
   /** Of the outputs together, in dB; null where they are equal. */
   readonly signalToNoise: number | null;
 }
@@ -90,7 +90,7 @@ export async function compare(first: Model, second: Model, dataset: Dataset, opt
     samples,
     tensors,
     worst: worstOf(tensors, sums, second),
-    agreement: agreed / runs,
+    agreement: outputs.length === 0 ? null : agreed / runs,
     signalToNoise: decibels(signal, noise),
   };
 }
@@ -128,7 +128,14 @@ function pairsOf(first: Model, second: Model, signature: string | undefined): Pa
     const position = Array.from(after.outputs ?? []).indexOf(index);
     // Outputs belong together by their place, whatever converts them at the end.
     const match = position >= 0 ? tensorAt(before, before.outputs?.[position] ?? -1) : named.get(tensor?.name ?? '');
-    if (tensor === undefined || match === undefined || match.tensor.type !== TensorType.FLOAT32 || !computed.has(match.index)) return [];
+    if (
+      tensor === undefined ||
+      match === undefined ||
+      elementCount(tensor.shape ?? []) !== elementCount(match.tensor.shape ?? []) ||
+      match.tensor.type !== TensorType.FLOAT32 ||
+      !computed.has(match.index)
+    )
+      return [];
     const operator = producer.get(index);
     const scale = tensor.quantization?.scale?.[0] ?? null;
     return [

@@ -124,3 +124,14 @@ function getInteger(view: DataView, tensor: TensorInfo, i: number): number {
       return view.getInt32(4 * i, true);
   }
 }
+
+/** @throws DATASET_INVALID where a sample holds a value that is no finite number */
+export function requireNumbers(inputs: readonly Float32Array[], index: number, dataset: Dataset): void {
+  for (const values of inputs) {
+    // A sum is no number where one of its terms is none, and quick to make.
+    let sum = 0;
+    for (let i = 0; i < values.length; i++) sum += values[i] as number;
+    const bad = Number.isFinite(sum) ? undefined : values.find((value) => !Number.isFinite(value));
+    if (bad !== undefined) throw fail('DATASET_INVALID', { where: dataset.path, reason: `sample ${index} holds the value ${bad}` });
+  }
+}

@@ -5,7 +5,7 @@ export type { Advice } from './advice.js';
 export { type BatchOptions, type BatchResult, interleave, runBatch } from './batch.js';
 export { breather } from './breathe.js';
 export { type CompareOptions, type Comparison, compare, type TensorComparison } from './compare.js';
-export { matchInputs, toModelInput, toRealValues } from './convert.js';
+export { matchInputs, requireNumbers, toModelInput, toRealValues } from './convert.js';
 export { type EvaluateOptions, type Evaluation, evaluate, type Progress } from './evaluate.js';
 export { areaUnderRoc, argMax, type Confusion, type Distribution, distributionOf, inTopK } from './metrics.js';
 export { foldCount, Nearness, Reference, type SignatureReference } from './reference.js';

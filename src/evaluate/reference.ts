@@ -3,7 +3,7 @@
 import { type Dataset, runsOf } from '../dataset/index.js';
 import { inputsAndOutputs, subgraphOfSignature } from '../simulator/index.js';
 import { linksOf, type Model, operatorName, type SubGraph, TensorType } from '../tflite/index.js';
-import { matchInputs } from './convert.js';
+import { matchInputs, requireNumbers } from './convert.js';
 import { Tracer } from './trace.js';
 
 /** Into so many parts runs are split, so that what is chosen on some can be judged on the others. */
@@ -63,6 +63,7 @@ export class Reference {
       for await (const sample of dataset.samples(mostRuns)) {
         for (const values of runsOf(sample, dataset)) {
           if (runs.length === mostRuns) break;
+          requireNumbers(values, sample.index, dataset);
           const inputs = order.map((position) => values[position] as Float32Array);
           runs.push({ inputs, measured: valuesOf(tracer, inputs, tensors) });
         }

@@ -27,7 +27,7 @@ function shared(values: Float32Array, clusters: number, keepZeros: boolean): Flo
   const free = keepZeros ? values.filter((value) => value !== 0) : values.slice();
   const count = keepZeros && free.length < values.length ? clusters - 1 : clusters;
   if (free.length === 0 || count < 1) return values.slice();
-  const centers = centersOf(free.toSorted(), count);
+  const centers = centersOf(free.toSorted(), Math.min(count, free.length));
   return values.map((value) => (keepZeros && value === 0 ? 0 : nearest(centers, value)));
 }
 

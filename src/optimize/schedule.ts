@@ -38,10 +38,12 @@ export async function scheduleBySensitivity(model: Model, reference: Reference, 
       const at = chosen[l] as number;
       if (at + 1 >= levels.length) return Infinity;
       const more = values.length * (levelAt(at + 1) - levelAt(at));
-      return ((noise[l]?.[at + 1] as number) - (at < 0 ? 0 : (noise[l]?.[at] as number))) / more;
+      const cost = ((noise[l]?.[at + 1] as number) - (at < 0 ? 0 : (noise[l]?.[at] as number))) / more;
+      // An output that is no number says nothing.
+      return Number.isFinite(cost) ? cost : Number.MAX_VALUE;
     });
     const cheapest = costs.indexOf(Math.min(...costs));
-    if (costs[cheapest] === Infinity) break;
+    if (cheapest < 0 || costs[cheapest] === Infinity) break;
     chosen[cheapest] = (chosen[cheapest] as number) + 1;
   }
   // The last step may have gone too far: all are scaled back to what was asked for.

@@ -16,6 +16,7 @@ import {
   type Tensor,
   TensorType,
   tensorLabel,
+  typeName,
   weightsAxis,
 } from '../tflite/index.js';
 import { parametersOf } from './number-format.js';
@@ -85,6 +86,10 @@ function toFloat(model: Model, tensor: Tensor, label: string): void {
   const scales = Array.from(quantization?.scale ?? []);
   if (!storedTypes.has(type) || scales.length === 0) return;
   const zeroPoints = Array.from(quantization?.zeroPoint ?? [], Number);
+  const [low, high] = type === TensorType.UINT8 ? [0, 255] : type === TensorType.INT8 ? [-128, 127] : [-(2 ** 31), 2 ** 31];
+  if (scales.some((scale) => !(scale > 0 && scale < Infinity)) || zeroPoints.some((zeroPoint) => zeroPoint < low || zeroPoint > high)) {
+    throw fail('TFLITE_INVALID', { reason: `a scale or zero point that ${typeName(type)} cannot have`, where: `tensor ${label}` });
+  }
   const bytes = constantBytes(model, tensor);
   if (bytes !== null) tensor.buffer = addBuffer(model, new Uint8Array(realValues(tensor, bytes, scales, zeroPoints, label).buffer));
   tensor.type = TensorType.FLOAT32;

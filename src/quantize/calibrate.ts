@@ -3,7 +3,7 @@
 import { createHash } from 'node:crypto';
 import { type Dataset, runsOf } from '../dataset/index.js';
 import { fail } from '../errors.js';
-import { breather, foldCount, matchInputs, type Progress, toModelInput, type Warning } from '../evaluate/index.js';
+import { breather, foldCount, matchInputs, type Progress, requireNumbers, toModelInput, type Warning } from '../evaluate/index.js';
 import { calledSubgraphs, type Extremes, Interpreter, type Operand, subgraphOfSignature } from '../simulator/index.js';
 import { type Model, type SubGraph, tensorLabel, writeModel } from '../tflite/index.js';
 import { SampleStatistics } from './sample-statistics.js';
@@ -76,7 +76,7 @@ function requireData(model: Model, datasets: readonly Dataset[]): void {
   for (const { signature, name } of datasets) {
     const subgraph = subgraphOfSignature(model, signature ?? undefined);
     const other = known.get(subgraph);
-    if (other !== undefined) throw fail('CALIBRATION_EMPTY', { reason: `datasets ${other} and ${name} are for the same subgraph: give one to each signature` });
+    if (other !== undefined) throw fail('DATASET_MISMATCH', { dataset: name, reason: `it is for the same signature as ${other}: give one to each` });
     known.set(subgraph, name);
   }
   const called = calledSubgraphs(model);
@@ -138,16 +138,6 @@ async function runDataset(
     calibration: { subgraph, signature: dataset.signature, dataset: dataset.name, samples, seed: dataset.seed, sha256: hash.digest('hex'), tensors, folds },
     warnings: [...unscaledWarnings(dataset), ...statistics.warnings(), ...collector.warnings(tensors)],
   };
-}
-
-function requireNumbers(inputs: readonly Float32Array[], index: number, dataset: Dataset): void {
-  for (const values of inputs) {
-    // A sum is no number where one of its terms is none, and quick to make.
-    let sum = 0;
-    for (let i = 0; i < values.length; i++) sum += values[i] as number;
-    const bad = Number.isFinite(sum) ? undefined : values.find((value) => !Number.isFinite(value));
-    if (bad !== undefined) throw fail('DATASET_INVALID', { where: dataset.path, reason: `sample ${index} holds the value ${bad}` });
-  }
 }
 
 function unscaledWarnings(dataset: Dataset): Warning[] {

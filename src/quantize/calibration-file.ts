@@ -24,6 +24,8 @@ const statisticsSchema = z
     foldMax: z.number(),
     histogram: histogramSchema.refine(({ first, counts }) => first + counts.length <= 2048, 'more bins than there are').nullable(),
   })
+  .refine(({ min, max, movingMin, movingMax }) => min <= max && movingMin <= movingMax, 'a smallest value above the largest')
+  .refine((values) => Object.values(values).every((value) => typeof value !== 'number' || Math.abs(value) < 2 ** 128), 'beyond float32')
   .nullable();
 
 const calibrationSchema = z.strictObject({

@@ -186,7 +186,7 @@ export class Formats {
     const tensor = this.subgraph.tensors[index] as Tensor;
     const constant = constantFloats(this.model, tensor);
     const range = constant === null ? (this.options.ranges[index] ?? noRange) : rangeOfValues(constant);
-    if (!Number.isFinite(range.min) || !Number.isFinite(range.max))
+    if (!Number.isFinite(Math.fround(range.max - range.min)))
       throw fail('QUANTIZE_RANGE', { tensor: tensorLabel(index, tensor), reason: `its values reach from ${range.min} to ${range.max}` });
     return range;
   }

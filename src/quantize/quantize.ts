@@ -4,7 +4,7 @@ import type { Dataset } from '../dataset/index.js';
 import { fail, reasonOf } from '../errors.js';
 import { type Progress, Reference, type Warning } from '../evaluate/index.js';
 import { optimize } from '../optimize/index.js';
-import { resolveShapes } from '../simulator/index.js';
+import { refuseUnsupported, resolveShapes } from '../simulator/index.js';
 import { type Model, mainSubgraph, writeModel } from '../tflite/index.js';
 import { applyPlan } from './apply.js';
 import { arrive } from './arrive.js';
@@ -64,6 +64,8 @@ export async function quantize(model: Model, datasets: readonly Dataset[], optio
   refuseSame(model, scheme, ioOf(scheme, options.io));
   refuseMixing(scheme, options);
   const arrival = arrive(model);
+  // What the simulator does not run cannot be verified either.
+  refuseUnsupported(arrival.model);
   // What the file says of computed shapes may be a guess.
   const { model: prepared, changes } = optimize(model.subgraphs.length === 1 ? resolveShapes(arrival.model) : arrival.model);
   requireFloat(prepared);
@@ -133,6 +135,12 @@ async function withData(prepared: Model, datasets: readonly Dataset[], options: 
 function requireUsable(model: Model, known: Calibration | undefined, method: RangeMethod | 'auto'): void {
   if (known === undefined) return;
   if (known.model !== hashOf(model)) throw fail('CALIBRATION_MISMATCH', { reason: 'they are of another model, or of another version of this one' });
+  const fits = ({ subgraph, tensors, folds }: Calibration['subgraphs'][number]): boolean =>
+    [tensors, ...folds].every((list) => list.length === model.subgraphs[subgraph]?.tensors.length);
+  const subgraphs = new Set(known.subgraphs.map(({ subgraph }) => subgraph));
+  if (!known.subgraphs.every(fits) || subgraphs.size !== known.subgraphs.length || subgraphs.size === 0) {
+    throw fail('CALIBRATION_MISMATCH', { reason: 'they do not have one entry for each tensor of the model' });
+  }
   const without = known.subgraphs.some(({ tensors }) => tensors.some((tensor) => tensor?.histogram === null));
   if (without && (method === 'auto' || needsHistogram(method))) {
     throw fail('CALIBRATION_MISMATCH', { reason: `--ranges ${method} needs histograms, which they were made without` });

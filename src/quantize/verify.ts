@@ -24,7 +24,7 @@ export function verifyScheme(bytes: Uint8Array, scheme: SchemeName, io: NumberTy
   const called = calledSubgraphs(model);
   model.subgraphs.forEach((subgraph, index) => {
     if (called.has(index)) return;
-    const checks = new SubgraphChecks(model, subgraph);
+    const checks = new SubgraphChecks(model, subgraph, scheme);
     checks.scales();
     if (activations !== null) checks.biases();
     if (!floatFallback) checks.integersOnly(io);
@@ -35,7 +35,7 @@ export function verifyScheme(bytes: Uint8Array, scheme: SchemeName, io: NumberTy
       // The plain kernels check all that there is to check.
       new Interpreter(model, { signature, kernels: 'plain' });
     } catch (error) {
-      throw fail('MODEL_NOT_INT8', { reason: reasonOf(error) }, error);
+      throw fail('MODEL_NOT_INT8', { scheme, reason: reasonOf(error) }, error);
     }
   }
   return model;
@@ -47,6 +47,7 @@ class SubgraphChecks {
   constructor(
     private readonly model: Model,
     private readonly subgraph: SubGraph,
+    private readonly scheme: SchemeName,
   ) {}
 
   scales(): void {
@@ -113,6 +114,6 @@ class SubgraphChecks {
   }
 
   private refuse(index: number, reason: string): Error {
-    return fail('MODEL_NOT_INT8', { reason: `tensor ${tensorLabel(index, this.subgraph.tensors[index] as Tensor)} ${reason}` });
+    return fail('MODEL_NOT_INT8', { scheme: this.scheme, reason: `tensor ${tensorLabel(index, this.subgraph.tensors[index] as Tensor)} ${reason}` });
   }
 }

@@ -3,7 +3,7 @@
 import type { OptimizedWeights } from '../optimize-weights.js';
 import { bytesText, countText, percentText, table } from './text.js';
 
-export function optimizeReport({ before, after, signalToNoise }: OptimizedWeights): string {
+export function optimizeReport({ before, after, signalToNoise, warnings }: OptimizedWeights): string {
   const layers = after.layers.map(({ operator, op, weights, sparsity, distinct }) => [
     String(operator),
     op,
@@ -21,5 +21,6 @@ export function optimizeReport({ before, after, signalToNoise }: OptimizedWeight
     ]),
     '',
     table(layers, ['#', 'operator', 'weights', 'zero', 'values']),
+    ...warnings.map(({ code, message }) => `warning ${code}: ${message}`),
   ].join('\n');
 }

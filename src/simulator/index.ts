@@ -17,5 +17,5 @@ export { type OverflowRisk, overflowRisks } from './overflow.js';
 export { type OperatorProfile, profileOperators } from './profile.js';
 export { resolveShapes } from './resolve-shapes.js';
 export { subgraphOfSignature } from './signature.js';
-export { calledSubgraphs, simulates } from './subgraphs.js';
+export { calledSubgraphs, refuseUnsupported, simulates } from './subgraphs.js';
 export { workOf } from './work.js';

@@ -139,6 +139,14 @@ test('quantize by scheme, with ranges that are measured, repairs and saved stati
   expect(await run(...command.split(' ').slice(1))).toMatchObject({ code: 0 });
   expect(readFileSync(at('advise.html'), 'utf8')).toContain('<circle');
 
+  // No output may take the place of what it is made from, and nothing is written where the evaluation cannot be made.
+  const overwriting = await run('quantize', 'float.tflite', '--calibrate', 'data.yaml', '-o', 'new.tflite', '--save-statistics', 'data.yaml');
+  expect(overwriting).toMatchObject({ code: 2, stderr: expect.stringContaining('would replace another file') });
+  const late = await run('quantize', 'float.tflite', '--calibrate', 'data.yaml', '-o', 'new.tflite', '--data', 'missing.yaml');
+  expect(late.code).toBe(3);
+  expect(readdirSync(folder)).not.toContain('new.tflite');
+  expect((await run('quantize', 'float.tflite', '--scheme', 'float16', '--repair', 'all', '-o', 'new.tflite')).code).toBe(2);
+
   const optimized = await run('optimize', 'float.tflite', '--prune', '50%', '-o', 'pruned.tflite', '--json');
   expect(jsonOf(optimized)).toMatchObject({ schema: 'atoll/optimize/1', before: { sparsity: 0 } });
 });
@@ -188,7 +196,7 @@ test('outputs follow links, and never replace their own input', async () => {
   expect(readFileSync(at('real.tflite')).subarray(4, 8).toString()).toBe('TFL3');
   expect(await run('quantize', 'float.tflite', '--calibrate', 'data.yaml', '-o', './float.tflite')).toMatchObject({
     code: 2,
-    stderr: expect.stringContaining('would replace the input'),
+    stderr: expect.stringContaining('would replace another file'),
   });
   expect(await run('run', 'float.tflite', '--input', 'nope=data.bin')).toMatchObject({
     code: 2,

@@ -137,3 +137,16 @@ describe('optimizeWeights', () => {
     await expect(optimizeWeights(model, [], { sparsity: 0.5 })).rejects.toMatchObject({ code: 'QUANTIZE_NOT_FLOAT' });
   });
 });
+
+test('data that is no number ends the search, and many clusters are no more than there are weights', async () => {
+  const broken = memoryDataset([[Float32Array.from({ length: 16 }, () => Number.NaN)]], [[16]]);
+  await expect(optimizeWeights(network(), [broken], { sparsity: 0.5 })).rejects.toMatchObject({ code: 'DATASET_INVALID' });
+  const model = network();
+  expect(signalToNoise(model, cluster(model, { clusters: 99999999999 }), samples)).toBe(Infinity);
+});
+
+test('a sparsity that layers left alone do not allow is said', async () => {
+  const { warnings, after } = await optimizeWeights(network(), [data], { sparsity: 1 });
+  expect(after.sparsity).toBeLessThan(0.98);
+  expect(warnings.map(({ code }) => code)).toEqual(['SPARSITY_NOT_REACHED']);
+});

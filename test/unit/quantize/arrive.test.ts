@@ -168,3 +168,16 @@ test('integer operators that have no way back are named', async () => {
   );
   await expect(quantize(model, [], { io: 'uint8' })).rejects.toThrow(/operator 0 SVDF.*cannot be taken back to float/);
 });
+
+test('a zero point that the type cannot have is named', async () => {
+  const model = modelOf(
+    [
+      { name: 'x', shape: [1, 4], type: TensorType.INT8, scale: 0.1, zeroPoint: -5000 },
+      { name: 'y', shape: [1, 4], type: TensorType.INT8, scale: 0.1 },
+    ],
+    [{ op: 'RELU', inputs: [0], outputs: [1] }],
+    [0],
+    [1],
+  );
+  await expect(quantize(model, [], { io: 'uint8' })).rejects.toThrow(/a scale or zero point that int8 cannot have.*"x"|"x".*cannot have/);
+});

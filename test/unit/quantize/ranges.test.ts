@@ -122,6 +122,11 @@ describe('saved statistics', () => {
     await expect(quantize(denseModel([1, 2, 3, 4, 5, 6, 7, 8]), [], { calibration: known })).rejects.toMatchObject({ code: 'CALIBRATION_MISMATCH' });
     await expect(quantize(denseModel(), [], { calibration: known, ranges: 'mse' })).rejects.toThrow(/needs histograms/);
     await expect(quantize(denseModel(), [], { calibration: known, repairs: ['bias-correction'] })).rejects.toMatchObject({ code: 'CALIBRATION_EMPTY' });
+    const edited = (change: (text: string) => string) => parseCalibration(change(calibrationText(known)), 'edited.json');
+    expect(() => edited((text) => text.replace(/"min":[^,]*,"max":/, '"min":5,"max":-'))).toThrow(/smallest value above the largest/);
+    expect(() => edited((text) => text.replace(/"max":[^,]*/, '"max":1e308'))).toThrow(/beyond float32/);
+    const short = { ...known, subgraphs: known.subgraphs.map((subgraph) => ({ ...subgraph, tensors: subgraph.tensors.slice(1) })) };
+    await expect(quantize(denseModel(), [], { calibration: short })).rejects.toThrow(/one entry for each tensor/);
     expect(() => parseCalibration('{', 'broken.json')).toThrow(/broken.json is no JSON/);
     expect(() => parseCalibration(calibrationText(known).replace('"runs":40', '"runs":-1'), 'edited.json')).toThrow(/edited.json, subgraphs.0/);
   });
