@@ -55,8 +55,10 @@ export interface Comparison {
 /** @throws DATASET_MISMATCH, COMPARE_NOTHING where no tensor of the one has the name of one of the other */
 export async function compare(first: Model, second: Model, dataset: Dataset, options: CompareOptions = {}): Promise<Comparison> {
   const signature = dataset.signature ?? undefined;
+  const edges = inputsAndOutputs(first, signature);
+  requireAlike(edges, inputsAndOutputs(second, signature));
   const pairs = pairsOf(first, second, signature);
-  const order = matchInputs(dataset, inputsAndOutputs(first, signature).inputs);
+  const order = matchInputs(dataset, edges.inputs);
   const [a, b] = [
     new Tracer(first, signature, new Set(pairs.map((pair) => pair.first))),
     new Tracer(second, signature, new Set(pairs.map((pair) => pair.second))),
@@ -93,6 +95,16 @@ export async function compare(first: Model, second: Model, dataset: Dataset, opt
     agreement: outputs.length === 0 ? null : agreed / runs,
     signalToNoise: decibels(signal, noise),
   };
+}
+
+type Edges = ReturnType<typeof inputsAndOutputs>;
+
+/** Two forms of one model take and give as many values in the same places. */
+function requireAlike(first: Edges, second: Edges): void {
+  for (const side of ['inputs', 'outputs'] as const) {
+    const [one, other] = [first[side], second[side]].map((tensors) => tensors.map(({ shape }) => `[${shape.join(', ')}]`).join(' and ')) as [string, string];
+    if (one !== other) throw fail('COMPARE_NOTHING', { reason: `the ${side} of the first are ${one}, those of the second ${other}` });
+  }
 }
 
 interface Pair {

@@ -63,6 +63,20 @@ describe('compare', () => {
     expect(worst[0]?.advice.action).not.toBe('');
   });
 
+  test('a model with other inputs is refused, whatever its tensors are called', async () => {
+    const wider = modelOf(
+      [
+        { name: 'x', shape: [1, 8] },
+        { name: 'w', shape: [2, 8], data: new Float32Array(16) },
+        { name: 'y', shape: [1, 2] },
+      ],
+      [{ op: 'FULLY_CONNECTED', inputs: [0, 1, -1], outputs: [2], options: denseOptions() }],
+      [0],
+      [2],
+    );
+    await expect(compare(denseModel(), wider, data)).rejects.toThrow(/the inputs of the first are \[1, 4\], those of the second \[1, 8\]/);
+  });
+
   test('models that have no tensor in common are refused', async () => {
     const stranger = denseModel();
     mainSubgraph(stranger).tensors.forEach((tensor, i) => {
