@@ -108,12 +108,12 @@ function turnsOf(model: Model, { subgraphs }: Calibration, options: PlanOptions,
   const plan = planQuantization(model, ranges, options);
   return plan.subgraphs.flatMap(({ subgraph, activations }) => {
     const at = subgraphs.findIndex((entry) => entry.subgraph === subgraph);
-    const byFormat = new Map<string, number[]>();
-    for (const { tensor, range, type, scale, zeroPoint } of activations) {
+    const groups = new Map<string, number[]>();
+    for (const { tensor, range, type, group } of activations) {
       if (range === null) continue;
-      const key = `${type} ${scale} ${zeroPoint}`;
-      byFormat.set(key, [...(byFormat.get(key) ?? []), tensor]);
+      const key = `${type} ${group}`;
+      groups.set(key, [...(groups.get(key) ?? []), tensor]);
     }
-    return [...byFormat.values()].map((tensors) => ({ at, tensors }));
+    return [...groups.values()].map((tensors) => ({ at, tensors }));
   });
 }

@@ -15,6 +15,8 @@ import { type Granularity, weightInputs } from './weights.js';
 export interface ActivationPlan extends NumberFormat {
   readonly tensor: number;
   readonly name: string;
+  /** The first of the tensors that share its scale. */
+  readonly group: number;
   /** What the scale was made for; null where an operator or a file fixes it. */
   readonly range: Range | null;
 }
@@ -86,7 +88,7 @@ export class Formats {
       if (format === null || format.type === 'float32') return [];
       const group = format.type === 'int16' ? this.groups.int16 : this.groups.int8;
       const range = group.fixedOf(tensor) === null ? this.rangeOf(tensor) : null;
-      return [{ tensor, name: tensors[tensor]?.name ?? '', range, ...format }];
+      return [{ tensor, name: tensors[tensor]?.name ?? '', group: group.membersOf(tensor)[0] ?? tensor, range, ...format }];
     });
   }
 

@@ -3,7 +3,7 @@ import { Histogram } from '../../../src/quantize/histogram.js';
 import { type Calibration, calibrationText, parseCalibration, quantize } from '../../../src/quantize/index.js';
 import { chooseRange, type RangeMethod } from '../../../src/quantize/ranges.js';
 import { combine, type TensorStatistics, TensorStatisticsCollector } from '../../../src/quantize/tensor-statistics.js';
-import { denseModel } from '../../support/models.js';
+import { denseModel, modelOf } from '../../support/models.js';
 import { memoryDataset } from '../../support/quantizing.js';
 
 function statisticsOf(runs: readonly (readonly number[])[]): TensorStatistics {
@@ -83,6 +83,31 @@ describe('auto', () => {
     expect(report).toMatchObject({ name: 'choose ranges' });
     expect(report?.after).toBeGreaterThanOrEqual(report?.before ?? Infinity);
     expect(Object.values(result.rangeMethods ?? {}).reduce((sum, count) => sum + count, 0)).toBe(2);
+  });
+
+  test('tensors of one range that share no scale are chosen one by one', async () => {
+    const totals = new Set<number>();
+    const model = modelOf(
+      [
+        { name: 'x', shape: [1, 4] },
+        { name: 'a', shape: [1, 4] },
+        { name: 'b', shape: [1, 4] },
+      ],
+      [
+        { op: 'RELU', inputs: [0], outputs: [1] },
+        { op: 'RELU', inputs: [1], outputs: [2] },
+      ],
+      [0],
+      [2],
+    );
+    await quantize(model, [memoryDataset(samples, [[4]])], {
+      ranges: 'auto',
+      onProgress: ({ total }, step) => {
+        if (step === 'choose ranges') totals.add(total);
+      },
+    });
+    // Four methods for all, then three tensors.
+    expect([...totals]).toEqual([7]);
   });
 
   test('tells its progress and stops when it is told to', async () => {
