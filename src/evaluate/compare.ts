@@ -64,8 +64,8 @@ export async function compare(first: Model, second: Model, dataset: Dataset, opt
     new Tracer(second, signature, new Set(pairs.map((pair) => pair.second))),
   ];
   const sums = pairs.map((pair) => new Sums(pair));
-  const outputs = pairs.map(({ isOutput }, i) => ({ isOutput, i })).filter(({ isOutput }) => isOutput);
-  const total = Math.min(dataset.count, options.limit ?? dataset.count);
+  const output = pairs.find(({ isOutput }) => isOutput);
+  const wanted = Math.min(dataset.count, options.limit ?? dataset.count);
   const breathe = breather();
   let [samples, runs, agreed] = [0, 0, 0];
   for await (const sample of dataset.samples(options.limit)) {
@@ -77,23 +77,23 @@ export async function compare(first: Model, second: Model, dataset: Dataset, opt
         const [one, other] = [expected.get(pair.first), actual.get(pair.second)];
         if (one !== undefined && other !== undefined) sums[i]?.add(one, other);
       });
-      const [output] = outputs;
-      const [one, other] = [expected.get(pairs[output?.i ?? -1]?.first ?? -1), actual.get(pairs[output?.i ?? -1]?.second ?? -1)];
+      const [one, other] = [expected.get(output?.first ?? -1), actual.get(output?.second ?? -1)];
       if (one !== undefined && other !== undefined && argMax(one) === argMax(other)) agreed += 1;
       runs += 1;
     }
     samples += 1;
-    options.onProgress?.({ done: samples, total });
+    options.onProgress?.({ done: samples, total: wanted });
   }
   const tensors = sums.map((sum) => sum.comparison);
-  const [signal, noise] = outputs.reduce(([s, n], { i }) => [s + (sums[i]?.signal ?? 0), n + (sums[i]?.noise ?? 0)], [0, 0]);
+  const outputs = sums.filter((_, i) => pairs[i]?.isOutput);
+  const total = (figure: 'signal' | 'noise'): number => outputs.reduce((sum, powers) => sum + powers[figure], 0);
   return {
     dataset: dataset.name,
     samples,
     tensors,
-    worst: worstOf(tensors, sums, second),
-    agreement: outputs.length === 0 ? null : agreed / runs,
-    signalToNoise: decibels(signal, noise),
+    worst: worstOf(tensors, pairs, second),
+    agreement: output === undefined ? null : agreed / runs,
+    signalToNoise: decibels(total('signal'), total('noise')),
   };
 }
 
@@ -226,10 +226,6 @@ class Sums {
       saturation: this.outside / this.count,
     };
   }
-
-  get reads(): readonly string[] {
-    return this.pair.reads;
-  }
 }
 
 function decibels(signal: number, noise: number): number | null {
@@ -239,12 +235,12 @@ function decibels(signal: number, noise: number): number | null {
 const shownWorst = 5;
 
 /** Those that add the most noise, measured by their signal, to what they read. */
-function worstOf(tensors: readonly TensorComparison[], sums: readonly Sums[], second: Model): Comparison['worst'] {
+function worstOf(tensors: readonly TensorComparison[], pairs: readonly Pair[], second: Model): Comparison['worst'] {
   const byName = new Map(tensors.map((tensor) => [tensor.name, tensor]));
   const noiseOf = ({ signalToNoise }: TensorComparison): number => (signalToNoise === null ? 0 : 10 ** (-signalToNoise / 10));
   return tensors
     .map((tensor, i) => {
-      const inputs = (sums[i]?.reads ?? []).flatMap((name) => byName.get(name) ?? []);
+      const inputs = (pairs[i]?.reads ?? []).flatMap((name) => byName.get(name) ?? []);
       return { tensor, inputs, added: noiseOf(tensor) - Math.max(0, ...inputs.map(noiseOf)) };
     })
     .filter(({ added }) => added > 0)

@@ -5,32 +5,24 @@
 import { layersOf } from '../simulator/index.js';
 import {
   ActivationFunctionType,
-  addBuffer,
+  addFloats,
   constantFloats,
   copyModel,
-  create,
   isPrivate,
   linksOf,
   type Model,
   type Operator,
   type SubGraph,
-  schema,
   type Tensor,
-  TensorType,
 } from '../tflite/index.js';
-
-export interface Equalized {
-  readonly model: Model;
-  /** Pairs of layers that were equalized. */
-  readonly changes: number;
-}
+import type { Changed } from './pass.js';
 
 const rounds = 10;
 /** Scaling by more than this trades one extreme for another. */
 const largestFactor = 1e3;
 
-/** Takes models with one subgraph; gives others back as they are. */
-export function equalize(model: Model): Equalized {
+/** Takes models with one subgraph; gives others back as they are. Changes are pairs of layers. */
+export function equalize(model: Model): Changed {
   if (model.subgraphs.length !== 1) return { model, changes: 0 };
   const copy = copyModel(model);
   const pairs = pairsOf(copy);
@@ -130,13 +122,11 @@ class EditableLayer {
 
   store(): void {
     const { model, subgraph, operator, layer, weights, bias } = this;
-    const add = (like: Tensor, values: Float32Array): number =>
-      subgraph.tensors.push(
-        create(schema.Tensor, { name: like.name, shape: like.shape, type: TensorType.FLOAT32, buffer: addBuffer(model, new Uint8Array(values.buffer)) }),
-      ) - 1;
-    operator.inputs = operator.inputs?.with(1, add(subgraph.tensors[layer.weights] as Tensor, weights)) ?? null;
-    const biasIndex = operator.inputs?.[2] ?? -1;
-    if (bias !== null) operator.inputs = operator.inputs?.with(2, add(subgraph.tensors[biasIndex] as Tensor, bias)) ?? null;
+    const put = (input: number, like: number, values: Float32Array): void => {
+      operator.inputs = operator.inputs?.with(input, addFloats(model, subgraph, subgraph.tensors[like] as Tensor, values)) ?? null;
+    };
+    put(1, layer.weights, weights);
+    if (bias !== null) put(2, operator.inputs?.[2] ?? -1, bias);
   }
 
   private scale(values: Float32Array, at: number, factor: number): void {

@@ -3,10 +3,8 @@
 
 import {
   ActivationFunctionType,
-  addBuffer,
   constantFloats,
   copyModel,
-  create,
   elementCount,
   isPrivate,
   type Links,
@@ -15,9 +13,8 @@ import {
   mainSubgraph,
   type Operator,
   operatorName,
-  schema,
+  setWeights,
   type Tensor,
-  TensorType,
   weightsAxis,
 } from '../tflite/index.js';
 import type { GraphPass } from './pass.js';
@@ -85,7 +82,6 @@ function floatsOf(model: Model, index: number): Float32Array | null {
 }
 
 function rewrite(model: Model, host: Operator, filter: Tensor, axis: number, channels: number, affine: Affine): boolean {
-  const subgraph = mainSubgraph(model);
   const [input, filterIndex, biasIndex = -1] = host.inputs ?? [];
   const weights = floatsOf(model, filterIndex ?? -1);
   const bias = biasIndex < 0 ? new Float32Array(channels) : floatsOf(model, biasIndex);
@@ -93,10 +89,6 @@ function rewrite(model: Model, host: Operator, filter: Tensor, axis: number, cha
   const inner = elementCount((filter.shape ?? new Int32Array(0)).slice(axis + 1));
   for (let i = 0; i < weights.length; i++) weights[i] = (weights[i] as number) * affine.factor(Math.floor(i / inner) % channels);
   for (let c = 0; c < channels; c++) bias[c] = (bias[c] as number) * affine.factor(c) + affine.offset(c);
-  const add = (like: Partial<Tensor>, values: Float32Array): number =>
-    subgraph.tensors.push(create(schema.Tensor, { ...like, type: TensorType.FLOAT32, buffer: addBuffer(model, new Uint8Array(values.buffer)) })) - 1;
-  const newFilter = add({ name: filter.name, shape: filter.shape }, weights);
-  const newBias = add({ name: subgraph.tensors[biasIndex]?.name ?? `${filter.name ?? ''}/bias`, shape: Int32Array.of(channels) }, bias);
-  host.inputs = Int32Array.of(input, newFilter, newBias);
+  setWeights(model, mainSubgraph(model), host, weights, bias);
   return true;
 }

@@ -8,9 +8,10 @@ import { fuseActivations } from './fuse-activations.js';
 import type { GraphPass } from './pass.js';
 
 export { type ClusterOptions, cluster } from './cluster.js';
-export { type Equalized, equalize } from './equalize.js';
+export { equalize } from './equalize.js';
+export type { Changed } from './pass.js';
 export { type Block, type PruneOptions, prune } from './prune.js';
-export { type DeadChannelsRemoved, removeDeadChannels } from './remove-dead-channels.js';
+export { removeDeadChannels } from './remove-dead-channels.js';
 export { scheduleBySensitivity } from './schedule.js';
 export { type WeightsReport, weightsReport } from './weights-report.js';
 

@@ -4,11 +4,12 @@
 import { type Reference, Tracer } from '../evaluate/index.js';
 import { layersOf } from '../simulator/index.js';
 import {
-  addBuffer,
+  addFloats,
   compact,
   constantFloats,
   copyModel,
-  create,
+  elementCount,
+  isConstantFloat,
   isPrivate,
   type Links,
   linksOf,
@@ -17,22 +18,15 @@ import {
   type Operator,
   operatorName,
   type SubGraph,
-  schema,
   type Tensor,
-  TensorType,
 } from '../tflite/index.js';
-
-export interface DeadChannelsRemoved {
-  readonly model: Model;
-  /** Channels that were removed. */
-  readonly changes: number;
-}
+import type { Changed } from './pass.js';
 
 /** What may lie between the two layers: each channel of what it gives follows from that channel alone. */
 const channelwise = new Set(['DEPTHWISE_CONV_2D', 'RELU', 'RELU6', 'MAX_POOL_2D', 'AVERAGE_POOL_2D']);
 
-/** Takes models with one subgraph; gives others back as they are. */
-export function removeDeadChannels(model: Model, reference: Reference): DeadChannelsRemoved {
+/** Takes models with one subgraph; gives others back as they are. Changes are channels. */
+export function removeDeadChannels(model: Model, reference: Reference): Changed {
   const [signature] = reference.signatures;
   if (model.subgraphs.length !== 1 || signature === undefined) return { model, changes: 0 };
   const copy = copyModel(model);
@@ -110,7 +104,7 @@ function isEditable(model: Model, { tensors }: SubGraph, operators: readonly Ope
   return operators.every(({ inputs }) =>
     Array.from(inputs ?? [])
       .slice(1)
-      .every((input) => input < 0 || constantFloats(model, tensors[input] as Tensor) !== null),
+      .every((input) => input < 0 || isConstantFloat(model, tensors[input] as Tensor)),
   );
 }
 
@@ -143,11 +137,10 @@ function replace(model: Model, operator: Operator, input: number, dimension: num
   if (tensor === undefined || values === null) return;
   const shape = Array.from(tensor.shape ?? []);
   const axis = dimension < 0 ? shape.length + dimension : dimension;
-  const inner = shape.slice(axis + 1).reduce((product, size) => product * size, 1);
+  const inner = elementCount(shape.slice(axis + 1));
   const length = shape[axis] as number;
   const wanted = new Set(kept);
   const left = values.filter((_, at) => wanted.has(Math.floor(at / inner) % length));
-  const buffer = addBuffer(model, new Uint8Array(left.buffer));
-  const added = create(schema.Tensor, { name: tensor.name, shape: Int32Array.from(shape.with(axis, kept.length)), type: TensorType.FLOAT32, buffer });
-  operator.inputs = operator.inputs?.with(input, subgraph.tensors.push(added) - 1) ?? null;
+  const added = addFloats(model, subgraph, { name: tensor.name, shape: Int32Array.from(shape.with(axis, kept.length)) }, left);
+  operator.inputs = operator.inputs?.with(input, added) ?? null;
 }

@@ -1,7 +1,7 @@
 // The weights of one layer as a matrix, [channel, place], to be changed and put back.
 
 import { type Layer, layersOf } from '../simulator/index.js';
-import { addBuffer, constantFloats, create, type Model, type Operator, operatorName, type SubGraph, schema, type Tensor, TensorType } from '../tflite/index.js';
+import { addFloats, constantFloats, type Model, type Operator, operatorName, type SubGraph, type Tensor } from '../tflite/index.js';
 
 export interface WeightMatrix {
   readonly subgraph: number;
@@ -28,8 +28,6 @@ export function weightMatrices(model: Model): WeightMatrix[] {
 export function storeWeights(model: Model, { subgraph: index, layer }: WeightMatrix, values: Float32Array): void {
   const subgraph = model.subgraphs[index] as SubGraph;
   const operator = subgraph.operators[layer.operator] as Operator;
-  const { name, shape } = subgraph.tensors[layer.weights] as Tensor;
-  const buffer = addBuffer(model, new Uint8Array(values.slice().buffer));
-  const added = subgraph.tensors.push(create(schema.Tensor, { name, shape, type: TensorType.FLOAT32, buffer })) - 1;
+  const added = addFloats(model, subgraph, subgraph.tensors[layer.weights] as Tensor, values);
   operator.inputs = operator.inputs?.with(1, added) ?? null;
 }

@@ -2,7 +2,7 @@
 // operators fix.
 
 import { fail } from '../errors.js';
-import { constantFloats, type Model, type SubGraph, type Tensor, TensorType, tensorLabel } from '../tflite/index.js';
+import { constantFloats, isConstantFloat, type Model, type SubGraph, type Tensor, TensorType, tensorLabel } from '../tflite/index.js';
 import { pinOf } from './arrive.js';
 import { type ModeExceptions, type OperatorMode, ruleOf } from './modes.js';
 import { float, type IntegerType, type NumberFormat, type NumberType, sameFormat } from './number-format.js';
@@ -49,6 +49,8 @@ export interface SubgraphOptions {
 export class Formats {
   private readonly groups: Readonly<Record<IntegerType, ScaleGroups>>;
   private readonly formatOf: Readonly<Record<IntegerType, (tensor: number) => NumberFormat>>;
+  /** Which operator writes a tensor. */
+  private readonly producers: ReadonlyMap<number, number>;
   /** Inputs that are brought to the scale of their operator's output. */
   private readonly apart = new Map<string, number>();
 
@@ -59,6 +61,7 @@ export class Formats {
     private readonly options: SubgraphOptions,
   ) {
     const count = subgraph.tensors.length;
+    this.producers = new Map(subgraph.operators.flatMap(({ outputs }, o) => Array.from(outputs ?? [], (tensor): [number, number] => [tensor, o])));
     this.groups = { int8: new ScaleGroups(count, 'int8'), int16: new ScaleGroups(count, 'int16') };
     this.group();
     const range = (tensor: number): Range => this.rangeOf(tensor);
@@ -67,10 +70,9 @@ export class Formats {
 
   /** How a tensor is written; null for constants that are no output. */
   written(tensor: number): NumberFormat | null {
-    const { subgraph, options } = this;
-    const producer = subgraph.operators.findIndex(({ outputs }) => outputs?.includes(tensor));
-    if (producer >= 0) return this.computed(producer, tensor);
-    return this.isEdge(tensor) ? this.atEdge(tensor, options.io) : null;
+    const producer = this.producers.get(tensor);
+    if (producer !== undefined) return this.computed(producer, tensor);
+    return this.isEdge(tensor) ? this.atEdge(tensor, this.options.io) : null;
   }
 
   /** How an operator reads an input. */
@@ -120,7 +122,8 @@ export class Formats {
     });
     // What a file fixes, which an operator may overrule.
     for (const tensor of this.floatTensors()) {
-      const pin = constantFloats(this.model, subgraph.tensors[tensor] as Tensor) === null ? pinOf(subgraph.tensors[tensor] as Tensor) : null;
+      const described = subgraph.tensors[tensor] as Tensor;
+      const pin = isConstantFloat(this.model, described) ? null : pinOf(described);
       if (pin !== null) this.groups.int8.fix(tensor, pin);
     }
     for (const { operator, rule, mode, groups } of integer) {

@@ -2,8 +2,8 @@
 
 import { fail } from '../errors.js';
 import {
-  constantFloats,
   elementCount,
+  isConstantFloat,
   type Model,
   type Operator,
   type OperatorName,
@@ -58,8 +58,8 @@ function obstacle(model: Model, subgraph: SubGraph, operator: Operator, mode: Op
   if (rule.weights === undefined) return null;
   const weights = subgraph.tensors[operator.inputs?.[rule.weights.weights] ?? -1];
   const bias = operator.inputs?.[rule.weights.bias] ?? -1;
-  if (weights === undefined || constantFloats(model, weights) === null) return ', whose weights are computed, not constant';
-  if (bias >= 0 && constantFloats(model, subgraph.tensors[bias] as Tensor) === null) return ', whose bias is computed, not constant';
+  if (weights === undefined || !isConstantFloat(model, weights)) return ', whose weights are computed, not constant';
+  if (bias >= 0 && !isConstantFloat(model, subgraph.tensors[bias] as Tensor)) return ', whose bias is computed, not constant';
   if (mode === 'dynamic-range' && elementCount(weights.shape ?? []) < fewestDynamicRangeWeights) return '';
   return null;
 }

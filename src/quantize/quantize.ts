@@ -105,19 +105,18 @@ function refuseSame(model: Model, scheme: SchemeName, io: NumberType): void {
 async function withData(prepared: Model, datasets: readonly Dataset[], options: QuantizeOptions): Promise<Work> {
   const { ranges: method = 'min-max', repairs = [], calibration: known, minDecibels } = options;
   requireUsable(prepared, known, method);
-  const draftOf = async (model: Model): Promise<Draft> => {
+  const draftOf = async (model: Model, statistics?: Calibration): Promise<Draft> => {
     const calibration =
-      known?.model === hashOf(model)
-        ? known
-        : await calibrate(model, datasets, {
-            ...options,
-            histograms: options.histograms === true || method === 'auto' || needsHistogram(method),
-            onProgress: (progress) => options.onProgress?.(progress, 'calibrate'),
-          });
+      statistics ??
+      (await calibrate(model, datasets, {
+        ...options,
+        histograms: options.histograms === true || method === 'auto' || needsHistogram(method),
+        onProgress: (progress) => options.onProgress?.(progress, 'calibrate'),
+      }));
     const ranges = rangesOf(calibration, method === 'auto' ? 'min-max' : method);
     return { model, calibration, ranges, plan: planQuantization(model, ranges, options) };
   };
-  const draft = await draftOf(prepared);
+  const draft = await draftOf(prepared, known);
   if (method !== 'auto' && repairs.length === 0 && minDecibels === undefined) return { ...draft, rangeMethods: null, repairs: [], mixed: null };
 
   if (datasets.length === 0) throw fail('CALIBRATION_EMPTY', { reason: 'none were given, and statistics alone do not tell the error of an output' });

@@ -1,8 +1,8 @@
 // Editing a model. Every edit works on a copy of the structure; the weights themselves stay shared until replaced.
 
-import { builtinCode, type Model, type Operator, operatorCodeOf, type SubGraph } from './model.js';
+import { builtinCode, type Model, type Operator, operatorCodeOf, type SubGraph, type Tensor } from './model.js';
 import { unknownFields } from './read.js';
-import { BuiltinOperator } from './schema/enums.js';
+import { BuiltinOperator, TensorType } from './schema/enums.js';
 import { create } from './schema/fields.js';
 import * as schema from './schema/model.js';
 
@@ -48,6 +48,21 @@ export function isPrivate(subgraph: SubGraph, links: Links, tensor: number): boo
 /** Adds a buffer and gives its index. */
 export function addBuffer(model: Model, data: Uint8Array): number {
   return model.buffers.push(create(schema.Buffer, { data })) - 1;
+}
+
+/** Adds a constant float32 tensor to a subgraph and gives its index. The values are copied. */
+export function addFloats(model: Model, subgraph: SubGraph, { name, shape }: Pick<Tensor, 'name' | 'shape'>, values: Float32Array): number {
+  const buffer = addBuffer(model, new Uint8Array(values.slice().buffer));
+  return subgraph.tensors.push(create(schema.Tensor, { name, shape, type: TensorType.FLOAT32, buffer })) - 1;
+}
+
+/** Gives an operator other weights, and a bias whether it had one or not, in tensors of their own. */
+export function setWeights(model: Model, subgraph: SubGraph, operator: Operator, weights: Float32Array, bias: Float32Array): void {
+  const [input = -1, filterIndex = -1, biasIndex = -1] = operator.inputs ?? [];
+  const filter = subgraph.tensors[filterIndex] as Tensor;
+  const name = subgraph.tensors[biasIndex]?.name ?? `${filter.name ?? ''}/bias`;
+  const newFilter = addFloats(model, subgraph, filter, weights);
+  operator.inputs = Int32Array.of(input, newFilter, addFloats(model, subgraph, { name, shape: Int32Array.of(bias.length) }, bias));
 }
 
 /** The index of a builtin operator's code, added when the model does not have it yet. */

@@ -2,7 +2,7 @@
 // the file. writeModel gives the bytes back with every field kept. Nothing here knows about quantization schemes,
 // targets or kernels.
 
-export { addBuffer, compact, copyModel, isPrivate, type Links, linksOf, operatorCodeIndex } from './edit.js';
+export { addBuffer, addFloats, compact, copyModel, isPrivate, type Links, linksOf, operatorCodeIndex, setWeights } from './edit.js';
 export * from './model.js';
 export { readModel } from './read.js';
 export { ActivationFunctionType, BuiltinOperator, Padding, TensorType } from './schema/enums.js';

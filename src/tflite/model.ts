@@ -126,5 +126,10 @@ export function constantFloats(model: Model, tensor: Tensor): Float32Array | nul
   return bytes === undefined ? null : new Float32Array(bytes.buffer, bytes.byteOffset, bytes.byteLength >> 2);
 }
 
+/** Whether a tensor is a constant of float32; unlike `constantFloats`, without a copy of it. */
+export function isConstantFloat(model: Model, tensor: Tensor): boolean {
+  return tensor.type === TensorType.FLOAT32 && constantBytes(model, tensor) !== null;
+}
+
 /** Operators with weights: which dimension of input 1 counts the output channels. */
 export const weightsAxis: Readonly<Record<string, number>> = { CONV_2D: 0, DEPTHWISE_CONV_2D: 3, FULLY_CONNECTED: 0 };

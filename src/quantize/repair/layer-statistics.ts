@@ -5,7 +5,6 @@ import type { Layer } from '../../simulator/index.js';
 
 /** Of one group of a layer. */
 export interface RowStatistics {
-  readonly rows: number;
   /** By place. */
   readonly floatMean: Float64Array;
   readonly quantizedMean: Float64Array;
@@ -66,7 +65,7 @@ export class LayerStatistics {
     const floatMean = floatSum.map((sum) => sum / rows);
     const quantizedMean = quantizedSum.map((sum) => sum / rows);
     const covariances = products === null ? null : centered(products, quantizedMean, rows);
-    return { rows, floatMean, quantizedMean, covariances };
+    return { floatMean, quantizedMean, covariances };
   }
 }
 

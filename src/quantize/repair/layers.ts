@@ -1,24 +1,18 @@
 // Repairs the layers of a float model for a plan: weights become multiples of their scales that make the sums come out near, biases take up
 // the mean error that is left. The result is a float model whose plan is the same.
 
-import { type Progress, type Reference, type SignatureReference, Tracer } from '../../evaluate/index.js';
+import { type Nearness, type Progress, type Reference, type SignatureReference, Tracer } from '../../evaluate/index.js';
+import type { Changed } from '../../optimize/index.js';
 import { type Layer, layersOf } from '../../simulator/index.js';
-import { addBuffer, constantFloats, copyModel, create, type Model, type SubGraph, schema, type Tensor, TensorType } from '../../tflite/index.js';
+import { constantFloats, copyModel, type Model, type SubGraph, setWeights, type Tensor } from '../../tflite/index.js';
 import { applyPlan } from '../apply.js';
 import { symmetricScale } from '../parameters.js';
 import type { QuantizationPlan } from '../plan.js';
-
 import type { WeightsPlan } from '../weights.js';
 import { LayerStatistics, type RowStatistics } from './layer-statistics.js';
 import { roundForSums } from './rounding.js';
 
 export type LayerRepair = 'adaptive-rounding' | 'bias-correction';
-
-export interface RepairedModel {
-  readonly model: Model;
-  /** Layers that were changed. */
-  readonly changes: number;
-}
 
 export interface RepairContext {
   readonly reference: Reference;
@@ -29,31 +23,42 @@ export interface RepairContext {
 
 /**
  * One layer after another: what a layer is to make up for are the errors that are left by those before it. A layer stays as it is where the
- * repair does not bring the outputs nearer.
+ * repair does not bring the outputs nearer. Changes are layers.
  */
-export async function repairLayers(model: Model, repair: LayerRepair, { reference, planOf, onStep }: RepairContext): Promise<RepairedModel> {
+export async function repairLayers(model: Model, repair: LayerRepair, { reference, planOf, onStep }: RepairContext): Promise<Changed> {
   const signatures = reference.signatures.map((signature) => ({ ...signature, layers: layersOf(model, signature.subgraph) }));
   const total = signatures.reduce((sum, { runs, layers }) => sum + runs.length * layers.length, 0);
   let done = 0;
   const step = (): Promise<void> => onStep({ done: ++done, total });
-  let best = { model, nearness: reference.nearness(applyPlan(model, planOf(model))) };
+  const attempt = (candidate: Model): Attempt => {
+    const plan = planOf(candidate);
+    const quantized = applyPlan(candidate, plan);
+    return { model: candidate, plan, quantized, nearness: reference.nearness(quantized) };
+  };
+  let best = attempt(model);
   let changes = 0;
   for (const { layers, ...signature } of signatures) {
-    for (const { operator } of layers) {
-      const plan = planOf(best.model);
-      const quantized = applyPlan(best.model, plan);
-      const planned = plannedLayer(best.model, quantized, plan, signature.subgraph, operator);
+    for (const layer of layers) {
+      const planned = plannedLayer(best, signature.subgraph, layer);
       if (planned === null) continue;
-      const statistics = await collect(model, quantized, signature, planned, repair, step);
-      const candidate = copyModel(best.model);
-      changeLayer(candidate, candidate.subgraphs[signature.subgraph] as SubGraph, planned, statistics, repair);
-      const nearness = reference.nearness(applyPlan(candidate, planOf(candidate)));
-      if (!nearness.exceeds(best.nearness, 0)) continue;
-      best = { model: candidate, nearness };
+      const statistics = await collect(model, best.quantized, signature, planned, repair, step);
+      const changed = copyModel(best.model);
+      changeLayer(changed, changed.subgraphs[signature.subgraph] as SubGraph, planned, statistics, repair);
+      const candidate = attempt(changed);
+      if (!candidate.nearness.exceeds(best.nearness, 0)) continue;
+      best = candidate;
       changes += 1;
     }
   }
   return { model: best.model, changes };
+}
+
+/** A float model, how it is quantized, and how near that comes. */
+interface Attempt {
+  readonly model: Model;
+  readonly plan: QuantizationPlan;
+  readonly quantized: Model;
+  readonly nearness: Nearness;
 }
 
 interface PlannedLayer {
@@ -64,16 +69,15 @@ interface PlannedLayer {
 }
 
 /** A layer whose weights the plan quantizes, and that is found again, by the name of what it writes; null for others. */
-function plannedLayer(model: Model, quantized: Model, plan: QuantizationPlan, subgraph: number, operator: number): PlannedLayer | null {
+function plannedLayer({ model, quantized, plan }: Attempt, subgraph: number, layer: Layer): PlannedLayer | null {
   const part = plan.subgraphs.find((entry) => entry.subgraph === subgraph);
-  const layer = layersOf(model, subgraph).find((entry) => entry.operator === operator);
-  const weights = part?.weights.find((entry) => entry.operator === operator);
+  const weights = part?.weights.find(({ operator }) => operator === layer.operator);
   const [before, after] = [model, quantized].map(({ subgraphs }) => subgraphs[subgraph] as SubGraph) as [SubGraph, SubGraph];
-  const name = before.tensors[layer?.output ?? -1]?.name;
+  const name = before.tensors[layer.output]?.name;
   const same = after.operators.find(({ outputs }) => after.tensors[outputs?.[0] ?? -1]?.name === name);
   const quantizedInput = same?.inputs?.[0];
-  const mode = part?.operators[operator]?.mode;
-  if (layer === undefined || weights === undefined || name == null || quantizedInput === undefined || mode === 'dynamic-range') return null;
+  const mode = part?.operators[layer.operator]?.mode;
+  if (weights === undefined || name == null || quantizedInput === undefined || mode === 'dynamic-range') return null;
   return { layer, weights, quantizedInput };
 }
 
@@ -101,9 +105,8 @@ async function collect(
 function changeLayer(model: Model, subgraph: SubGraph, { layer, weights: plan }: PlannedLayer, statistics: LayerStatistics, repair: LayerRepair): void {
   const { channels, groups, depth, weightAt, operator: o } = layer;
   const operator = subgraph.operators[o];
-  const filter = subgraph.tensors[layer.weights] as Tensor;
   const [, , biasIndex = -1] = operator?.inputs ?? [];
-  const weights = constantFloats(model, filter);
+  const weights = constantFloats(model, subgraph.tensors[layer.weights] as Tensor);
   const bias = biasIndex < 0 ? new Float32Array(channels) : constantFloats(model, subgraph.tensors[biasIndex] as Tensor);
   if (operator === undefined || weights === null || bias === null) return;
   for (let g = 0; g < groups; g++) {
@@ -118,10 +121,7 @@ function changeLayer(model: Model, subgraph: SubGraph, { layer, weights: plan }:
       for (let i = 0; i < depth; i++) weights[weightAt(c, i)] = rounded[i] as number;
     }
   }
-  const add = (like: Partial<Tensor>, values: Float32Array): number =>
-    subgraph.tensors.push(create(schema.Tensor, { ...like, type: TensorType.FLOAT32, buffer: addBuffer(model, new Uint8Array(values.buffer)) })) - 1;
-  const newBias = add({ name: subgraph.tensors[biasIndex]?.name ?? `${filter.name ?? ''}/bias`, shape: Int32Array.of(channels) }, bias);
-  operator.inputs = Int32Array.of(layer.input, add({ name: filter.name, shape: filter.shape }, weights), newBias);
+  setWeights(model, subgraph, operator, weights, bias);
 }
 
 /** How much the sums of the float model exceed those of the quantized one, on average. */
