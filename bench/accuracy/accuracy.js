@@ -14,7 +14,7 @@ import { Interpreter, quantize, readModel, schemeOf } from '../../dist/index.js'
 import { inputsOf } from './inputs.js';
 
 const calibrationSamples = 100;
-const evaluationSamples = 500;
+const evaluationSamples = 1000;
 const shared = process.env.ATOLL_SHARED ?? '../shared';
 const [python, ...names] = process.argv.slice(2).filter((argument) => !argument.startsWith('--'));
 const variants = {

@@ -80,14 +80,26 @@ export class Reference {
   /** @param modelFor what is measured on the runs of a fold: a model that was made without them */
   crossValidated(modelFor: (fold: number) => Model): Nearness {
     const known = new Map<Model, Measured[]>();
+    const points = this.signatures.flatMap((signature) => signature.points);
     const byFold = Array.from({ length: foldCount }, (_, fold) => {
       const model = modelFor(fold);
       const measured = known.get(model) ?? this.signatures.map((reference) => new Measured(model, reference));
       known.set(model, measured);
-      return measured.flatMap((signature) => signature.powers(fold));
+      return measured.flatMap((signature) => signature.errors(fold));
     });
-    const powers = (byFold[0] ?? []).map((_, point) => sumOf(byFold.map((fold) => fold[point] as Power)));
-    return new Nearness(meanRatio(powers), byFold.map(meanRatio));
+    const meanRatio = (folds: readonly (readonly Errors[])[]): number => {
+      const ratios = points.map((point, p) =>
+        ratioOf(
+          folds.map((errors) => errors[p] as Errors),
+          point,
+        ),
+      );
+      return ratios.length === 0 ? Infinity : ratios.reduce((sum, ratio) => sum + ratio, 0) / ratios.length;
+    };
+    return new Nearness(
+      meanRatio(byFold),
+      byFold.map((errors) => meanRatio([errors])),
+    );
   }
 }
 
@@ -105,30 +117,39 @@ class Measured {
   }
 
   /** By point, over the runs of a fold. */
-  powers(fold: number): Power[] {
+  errors(fold: number): Errors[] {
     const { runs, points } = this.reference;
-    const powers = points.map(() => ({ signal: 0, noise: 0 }));
+    const errors = points.map(() => ({ runs: 0, signal: 0, noise: 0, decibels: 0 }));
     for (const { inputs, measured } of runs.filter((_, r) => r % foldCount === fold)) {
       valuesOf(this.tracer, inputs, this.tensors).forEach((actual, k) => {
-        addPowers(powers[k] as Power, measured[k] as Float32Array, actual, points[k]?.isLogits ?? false);
+        addErrors(errors[k] as Errors, measured[k] as Float32Array, actual, points[k]?.isLogits ?? false);
       });
     }
-    return powers;
+    return errors;
   }
 }
 
-interface Power {
+/** Of some runs, at a point. */
+interface Errors {
+  runs: number;
   signal: number;
   noise: number;
+  /** Sum of the runs' own ratios. */
+  decibels: number;
 }
 
-function sumOf(powers: readonly Power[]): Power {
-  return { signal: powers.reduce((sum, { signal }) => sum + signal, 0), noise: powers.reduce((sum, { noise }) => sum + noise, 0) };
-}
+/** The ratio of one run where nothing differs; keeps the mean finite. */
+const mostDecibels = 120;
 
-function meanRatio(powers: readonly Power[]): number {
-  const ratios = powers.map(({ signal, noise }) => (noise === 0 ? Infinity : 10 * Math.log10(signal / noise)));
-  return ratios.length === 0 ? Infinity : ratios.reduce((sum, ratio) => sum + ratio, 0) / ratios.length;
+/**
+ * In dB: of all runs together; of logits the mean over runs, since there a rare large error is one of a large value, which decides nothing,
+ * and the small errors of all runs turn over those that are near a tie.
+ */
+function ratioOf(parts: readonly Errors[], { isLogits }: Point): number {
+  const total = (figure: keyof Errors): number => parts.reduce((sum, errors) => sum + errors[figure], 0);
+  const noise = total('noise');
+  if (noise === 0) return Infinity;
+  return isLogits ? total('decibels') / total('runs') : 10 * Math.log10(total('signal') / noise);
 }
 
 const probabilities = new Set(['SOFTMAX', 'LOGISTIC']);
@@ -165,18 +186,23 @@ function valuesOf(tracer: Tracer, inputs: readonly Float32Array[], tensors: read
   return tensors.map((tensor) => values.get(tensor) ?? new Float32Array(0));
 }
 
-function addPowers(power: Power, expected: Float32Array, actual: Float32Array, isLogits: boolean): void {
+function addErrors(errors: Errors, expected: Float32Array, actual: Float32Array, isLogits: boolean): void {
   const { length } = expected;
-  let [signal, noise, sum, errors] = [0, 0, 0, 0];
+  let [signal, noise, sum, errorSum] = [0, 0, 0, 0];
   for (let i = 0; i < length; i++) {
     const value = expected[i] as number;
     const error = value - (actual[i] as number);
     signal += value * value;
     noise += error * error;
     sum += value;
-    errors += error;
+    errorSum += error;
   }
-  const offset = isLogits && length > 1 ? length : Infinity;
-  power.signal += signal - (sum * sum) / offset;
-  power.noise += noise - (errors * errors) / offset;
+  if (isLogits && length > 1) {
+    signal -= (sum * sum) / length;
+    noise -= (errorSum * errorSum) / length;
+  }
+  errors.runs += 1;
+  errors.signal += signal;
+  errors.noise += noise;
+  errors.decibels += noise > 0 && signal > 0 ? Math.min(mostDecibels, 10 * Math.log10(signal / noise)) : noise > 0 ? 0 : mostDecibels;
 }

@@ -23,13 +23,26 @@ export interface AutoRanges {
 const leastGain = 0.15;
 
 /**
+ * Ranges that cut off values must gain as much, in dB, all together: samples of another origin go beyond those of the calibration more than these
+ * go beyond each other, and smaller gains turned into losses there.
+ */
+const leastGainOfCutting = 1.5;
+
+const wholeMethods = ['min-max', 'headroom'] as const satisfies readonly RangeMethod[];
+
+/**
  * Not entropy and not moving averages: they cut off whole percents of the values where these are rare among the samples, which need not be so in
  * the field.
  */
-const candidateMethods = ['min-max', 'percentile', 'mse', 'headroom'] as const satisfies readonly RangeMethod[];
+const candidateMethods = [...wholeMethods, 'percentile', 'mse'] as const satisfies readonly RangeMethod[];
 
 /** By subgraph and tensor. */
 type Choices = readonly (readonly (RangeMethod | null)[])[];
+
+interface Chosen {
+  readonly choices: Choices;
+  readonly nearness: Nearness;
+}
 
 export async function autoRanges(
   model: Model,
@@ -58,29 +71,34 @@ export async function autoRanges(
     calibration.subgraphs.map(({ tensors }) => tensors.map((statistics) => (statistics === null ? null : method)));
 
   const turns = turnsOf(model, calibration, options, rangesOf(all, uniform('min-max')));
-  const total = candidateMethods.length + turns.length;
+  const total = wholeMethods.length + candidateMethods.length + 2 * turns.length;
   let done = 0;
   const step = (): Promise<void> => onStep({ done: ++done, total });
-  let best = { choices: uniform('min-max'), nearness: measure(uniform('min-max')) };
-  const before = best.nearness.decibels;
-  await step();
-  for (const method of candidateMethods.filter((name) => name !== 'min-max')) {
-    const choices = uniform(method);
-    const nearness = measure(choices);
-    if (nearness.decibels > best.nearness.decibels + leastGain) best = { choices, nearness };
-    await step();
-  }
-  for (const { at, tensors } of turns) {
-    const [first] = tensors;
-    const own = all[at]?.[first as number];
-    const current = best.choices[at]?.[first as number] ?? null;
-    for (const method of distinctMethods(own, current)) {
-      const choices = best.choices.map((choice, s) => (s === at ? choice.map((known, tensor) => (tensors.includes(tensor) ? method : known)) : choice));
+  const search = async (start: Chosen, methods: readonly RangeMethod[]): Promise<Chosen> => {
+    let best = start;
+    const attempt = (choices: Choices): void => {
       const nearness = measure(choices);
       if (nearness.decibels > best.nearness.decibels + leastGain) best = { choices, nearness };
+    };
+    for (const method of methods) {
+      if (method !== 'min-max') attempt(uniform(method));
+      await step();
     }
-    await step();
-  }
+    for (const { at, tensors } of turns) {
+      const [first] = tensors;
+      const current = best.choices[at]?.[first as number] ?? null;
+      for (const method of distinctMethods(methods, all[at]?.[first as number], current)) {
+        attempt(best.choices.map((choice, s) => (s === at ? choice.map((known, tensor) => (tensors.includes(tensor) ? method : known)) : choice)));
+      }
+      await step();
+    }
+    return best;
+  };
+  const plain = { choices: uniform('min-max'), nearness: measure(uniform('min-max')) };
+  const before = plain.nearness.decibels;
+  const whole = await search(plain, wholeMethods);
+  const cut = await search(whole, candidateMethods);
+  const best = cut.nearness.decibels > whole.nearness.decibels + leastGainOfCutting ? cut : whole;
   const methods: Partial<Record<RangeMethod, number>> = {};
   for (const method of best.choices.flat()) if (method !== null) methods[method] = (methods[method] ?? 0) + 1;
   return { ranges: rangesOf(all, best.choices), methods, before, after: best.nearness.decibels };
@@ -96,11 +114,11 @@ function candidateRanges(subgraphs: readonly (readonly (TensorStatistics | null)
 }
 
 /** Methods that give another range than the current one, and than each other. */
-function distinctMethods(candidates: Candidates | null | undefined, current: RangeMethod | null): RangeMethod[] {
+function distinctMethods(methods: readonly RangeMethod[], candidates: Candidates | null | undefined, current: RangeMethod | null): RangeMethod[] {
   if (candidates == null || current === null) return [];
   const key = (method: RangeMethod): string => `${candidates.get(method)?.min} ${candidates.get(method)?.max}`;
   const seen = new Set([key(current)]);
-  return candidateMethods.filter((method) => !seen.has(key(method)) && seen.add(key(method)) !== undefined);
+  return methods.filter((method) => !seen.has(key(method)) && seen.add(key(method)) !== undefined);
 }
 
 /** Tensors whose scales follow from their ranges, those of one scale together. */

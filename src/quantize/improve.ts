@@ -50,6 +50,9 @@ export interface ImproveOptions extends PlanOptions {
 /** Decibels that nobody notices. */
 const negligible = 0.1;
 
+/** What a repair must gain, in dB, on the very samples that it was made from: less does not carry over to others. */
+const leastGainOfRepair = 1;
+
 export class Improver {
   private nearness: Nearness;
   private rangeMethods: AutoRanges['methods'] | null = null;
@@ -98,7 +101,7 @@ export class Improver {
     const { model, ranges } = this.draft;
     const planOf = (candidate: Model): QuantizationPlan => planQuantization(candidate, ranges, this.options);
     const repaired = await repairLayers(model, name, { reference: this.reference, planOf, onStep: this.steps(name) });
-    if (repaired.changes > 0) this.judge(name, { ...this.draft, model: repaired.model, plan: planOf(repaired.model) });
+    if (repaired.changes > 0) this.judge(name, { ...this.draft, model: repaired.model, plan: planOf(repaired.model) }, leastGainOfRepair);
   }
 
   async mixPrecision(minDecibels: number, wider: WiderType): Promise<void> {

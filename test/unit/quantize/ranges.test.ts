@@ -106,8 +106,8 @@ describe('auto', () => {
         if (step === 'choose ranges') totals.add(total);
       },
     });
-    // Four methods for all, then three tensors.
-    expect([...totals]).toEqual([7]);
+    // Two methods for all and three tensors, then four methods for all and three tensors.
+    expect([...totals]).toEqual([12]);
   });
 
   test('tells its progress and stops when it is told to', async () => {
