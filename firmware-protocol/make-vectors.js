@@ -1,7 +1,7 @@
 // Writes vectors.json: packets of every command, a slot image and drawn bytes, for whoever implements the firmware's
 // side. `node firmware-protocol/make-vectors.js` after a build; with --check it compares instead of writing.
 import { readFile, writeFile } from 'node:fs/promises';
-import { drawSample, encodeSlotImage, SeededBytes } from '../dist/bundle/index.js';
+import { compressImage, drawSample, encodeSlotImage, SeededBytes } from '../dist/bundle/index.js';
 import { atollCommands, encodePacket, encodePayload } from '../dist/protocol/index.js';
 
 const hex = (bytes) => Buffer.from(bytes).toString('hex');
@@ -32,6 +32,7 @@ const responses = {
     slot_bytes: 4096,
     arena_bytes: 2048,
     key: false,
+    inflate: 4096,
   },
   slots: { slots: [{ slot: 0, len: 0, active: false, pending: false, confirmed: false, tested: false, attempts: 0 }] },
   activate: { arena: 1234 },
@@ -53,6 +54,7 @@ const packets = Object.entries(atollCommands).map(([key, command], sequence) => 
 const model = Uint8Array.from({ length: 20 }, (_, i) => i);
 const manifest = { version: '1', target: 'pico', profile: 'tflm-reference', agreement: 'exact', operators: [9, 25], arena: 1234 };
 const vectors = [{ seed: 1, output: Uint8Array.of(1, 2, 3) }];
+const compressible = Uint8Array.from({ length: 1300 }, (_, i) => (i % 90 < 40 ? 0 : (i * 7) & 0xff));
 const tensor = (type, bytes) => ({ index: 0, name: '', type, shape: [bytes], bytes, quantization: null });
 const document = {
   packets,
@@ -62,6 +64,13 @@ const document = {
     vectors: vectors.map(({ seed, output }) => ({ seed, output: hex(output) })),
     image: hex(encodeSlotImage(model, manifest, vectors)),
   },
+  // Deflate has many forms of the same bytes: what a device makes of these is what counts.
+  compressed: [0, 2].map((firstBlock) => ({
+    image: hex(compressible),
+    blockBytes: 512,
+    firstBlock,
+    stream: hex(compressImage(compressible, 512, firstBlock)),
+  })),
   drawn: [0, 1, 2, 0xdeadbeef].map((seed) => ({
     seed,
     int8: hex(drawSample(new SeededBytes(seed), [tensor('int8', 16)])),

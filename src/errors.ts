@@ -169,6 +169,11 @@ export const errorTable = {
     message: 'not a valid slot image: {reason}',
     hint: 'write it again from the model; firmware-protocol/README.md describes the format',
   },
+  COMPRESSED_IMAGE_INVALID: {
+    kind: 'input',
+    message: 'not a valid compressed image: {reason}',
+    hint: 'compress the image again; firmware-protocol/README.md describes the format',
+  },
   // Protocol and devices
   SMP_MALFORMED: { kind: 'device', message: 'malformed SMP packet: {reason}', hint: 'the device speaks another protocol, or the link corrupts data' },
   CBOR_MALFORMED: {

@@ -1,5 +1,7 @@
 // Pruning and clustering of a float model, with what they save and what they cost.
 
+import { deflateRawSync } from 'node:zlib';
+import { compressedBytes } from './bundle/index.js';
 import type { Dataset } from './dataset/index.js';
 import { fail } from './errors.js';
 import { breather, type Progress, Reference, type Warning } from './evaluate/index.js';
@@ -20,10 +22,19 @@ export interface OptimizeWeightsOptions {
   readonly signal?: AbortSignal;
 }
 
+/** Size on flash does not change; what there is to send does. */
+export interface SizedWeights extends WeightsReport {
+  readonly bytes: number;
+  /** The whole file as one, raw deflate, highest level. */
+  readonly deflatedBytes: number;
+  /** As devices and fleets get it: in blocks of 4096 bytes, each deflated alone. */
+  readonly compressedBytes: number;
+}
+
 export interface OptimizedWeights {
   readonly bytes: Uint8Array;
-  readonly before: WeightsReport;
-  readonly after: WeightsReport;
+  readonly before: SizedWeights;
+  readonly after: SizedWeights;
   /** Of the outputs against the model before, in dB; null without data. */
   readonly signalToNoise: number | null;
   readonly warnings: readonly Warning[];
@@ -48,14 +59,20 @@ export async function optimizeWeights(model: Model, datasets: readonly Dataset[]
   }
   if (clusters !== undefined) current = cluster(current, { clusters, keepZeros: options.keepZeros ?? false });
   const decibels = reference?.nearness(current).decibels ?? null;
-  const after = weightsReport(current);
+  const bytes = writeModel(current);
+  const after = sized(current, bytes);
   return {
-    bytes: writeModel(current),
-    before: weightsReport(prepared),
+    bytes,
+    before: sized(prepared, writeModel(prepared)),
     after,
     signalToNoise: decibels === Infinity ? null : decibels,
     warnings: shortfall(sparsity ?? 0, after.sparsity),
   };
+}
+
+function sized(model: Model, file: Uint8Array): SizedWeights {
+  const deflatedBytes = deflateRawSync(file, { level: 9 }).byteLength;
+  return { ...weightsReport(model), bytes: file.byteLength, deflatedBytes, compressedBytes: compressedBytes(file) };
 }
 
 function shortfall(asked: number, reached: number): Warning[] {

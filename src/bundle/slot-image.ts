@@ -54,7 +54,8 @@ export interface SlotImage {
 /** What the manifest says beyond what follows from the bytes themselves. */
 export type ManifestInput = Pick<Manifest, 'version' | 'target' | 'profile' | 'agreement' | 'operators' | 'arena'>;
 
-const blockBytes = 4096;
+/** The model is hashed in blocks of this length, and images are sent compressed in such where the device does not ask for others. */
+export const blockBytes = 4096;
 
 export function encodeSlotImage(model: Uint8Array, input: ManifestInput, vectors: readonly SelfTestVector[]): Uint8Array {
   const vectorBytes = encode([...vectors], { mapSorter: () => 0 });

@@ -41,7 +41,14 @@ export async function openRunner(context: Context, bytes: Uint8Array, model: Mod
 }
 
 /** Builds the slot image for the device's target, checks that it fits, and pushes it. */
-export async function pushModel(context: Context, uri: string, device: import('../device/index.js').DeviceClient, bytes: Uint8Array, model: Model) {
+export async function pushModel(
+  context: Context,
+  uri: string,
+  device: import('../device/index.js').DeviceClient,
+  bytes: Uint8Array,
+  model: Model,
+  compress = true,
+) {
   const [{ targetOfDevice }, { checkModel, requireFit }, { buildSlotImage }, { push }] = await Promise.all([
     import('../open-device.js'),
     import('../targets/index.js'),
@@ -51,5 +58,5 @@ export async function pushModel(context: Context, uri: string, device: import('.
   const target = await targetOfDevice(uri, device, context.signal);
   const image = buildSlotImage(bytes, model, target);
   requireFit(checkModel(model, target, image.byteLength));
-  return push(device, image, { signal: context.signal, onProgress: (step, progress) => context.progress.update(step, progress) });
+  return push(device, image, { compress, signal: context.signal, onProgress: (step, progress) => context.progress.update(step, progress) });
 }

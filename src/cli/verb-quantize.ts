@@ -91,7 +91,9 @@ interface Findings {
 
 async function outcomeOf({ file, output, inputBytes }: Files, result: QuantizeResult, { check, accuracy, targets }: Findings): Promise<Outcome> {
   const { bytesText, metricText, percentText, table } = await import('../report/index.js');
+  const { compressedBytes: compressedBytesOf } = await import('../bundle/index.js');
   const { plan, calibration, bytes } = result;
+  const compressedBytes = compressedBytesOf(bytes);
   const runs = calibration?.subgraphs ?? [];
   const calibrations = runs.map(({ signature, dataset, samples, seed, sha256 }) => ({ signature, dataset, samples, seed, sha256 }));
   const document = {
@@ -99,7 +101,7 @@ async function outcomeOf({ file, output, inputBytes }: Files, result: QuantizeRe
     output,
     scheme: plan.scheme,
     io: plan.io,
-    sizes: { inputBytes, outputBytes: bytes.byteLength },
+    sizes: { inputBytes, outputBytes: bytes.byteLength, compressedBytes },
     // With several signatures, of the first; the others follow in `calibrations`.
     calibration: calibrations[0] ?? null,
     ...(calibrations.length > 1 ? { calibrations } : {}),
@@ -119,7 +121,10 @@ async function outcomeOf({ file, output, inputBytes }: Files, result: QuantizeRe
     `${file} -> ${output}`,
     table([
       ['scheme', `${plan.scheme}, ${plan.io} inputs and outputs (verified on the written file)`],
-      ['size', `${bytesText(inputBytes)} -> ${bytesText(bytes.byteLength)} (${percentText(bytes.byteLength / inputBytes, 0)})`],
+      [
+        'size',
+        `${bytesText(inputBytes)} -> ${bytesText(bytes.byteLength)} (${percentText(bytes.byteLength / inputBytes, 0)}), ${bytesText(compressedBytes)} to send`,
+      ],
       ...runs.map(({ signature, samples, dataset }) => ['calibration', `${samples} samples of ${dataset}${signature === null ? '' : ` for ${signature}`}`]),
       ...result.repairs.map(({ name, before, after, kept }) => [name, `SNR ${before.toFixed(2)} -> ${after.toFixed(2)} dB${kept ? '' : ', taken back'}`]),
       ...mixedRows(result),

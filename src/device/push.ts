@@ -1,17 +1,19 @@
 // Pushes a slot image: upload, hash, self-test on the device, activate, confirm. The old model stays active until the
 // new one has passed, and comes back by itself if the new one is never confirmed.
 
-import { decodeSlotImage, hex, sha256 } from '../bundle/index.js';
+import { decodeSlotImage, hex, largestBlockBytes, sha256, smallestBlockBytes } from '../bundle/index.js';
 import { fail } from '../errors.js';
 import type { Progress } from '../evaluate/index.js';
-import { atollCommands, type ResponseOf } from '../protocol/index.js';
+import { atollCommands, type DeviceDescription, type ResponseOf } from '../protocol/index.js';
 import type { DeviceClient } from './client.js';
 import { inferenceTimeoutMs } from './smp-client.js';
 import { type UploadOptions, type UploadResult, uploadImage } from './upload.js';
 
 export type PushStep = 'upload' | 'self-test' | 'activate' | 'confirm';
 
-export interface PushOptions extends Omit<UploadOptions, 'onProgress'> {
+export interface PushOptions extends Omit<UploadOptions, 'onProgress' | 'blockBytes'> {
+  /** Send it compressed where the device takes that: so unless false. */
+  readonly compress?: boolean;
   readonly onProgress?: (step: PushStep, progress: Progress | null) => void;
 }
 
@@ -41,12 +43,16 @@ export async function push(device: DeviceClient, image: Uint8Array, options: Pus
     // An earlier push may have died between activating and confirming: uploading again would cost the device its fallback.
     const selfTest = await testSlot(device, running.slot, options);
     if (!running.confirmed) await device.client.request(atollCommands.confirm, { sha }, request);
-    const unchanged = { bytes: image.byteLength, resumedAt: image.byteLength, sha256: hex(sha) };
+    const unchanged = { bytes: image.byteLength, resumedAt: image.byteLength, sentBytes: 0, compression: null, sha256: hex(sha) };
     return { ...common, changed: !running.confirmed, image: unchanged, selfTest: resultOf(selfTest), arenaBytes: selfTest.arena };
   }
 
   options.onProgress?.('upload', null);
-  const uploaded = await uploadImage(device.client, image, { ...options, onProgress: (progress) => options.onProgress?.('upload', progress) });
+  const uploaded = await uploadImage(device.client, image, {
+    ...options,
+    blockBytes: options.compress === false ? null : blockBytesFor(described),
+    onProgress: (progress) => options.onProgress?.('upload', progress),
+  });
   const slot = (await device.slots(options.signal)).find((entry) => !entry.active && entry.sha !== undefined && hex(entry.sha) === hex(sha));
   if (slot === undefined) throw fail('DEVICE_ANSWER', { command: 'slots', reason: 'no inactive slot holds the uploaded image' });
   const selfTest = await testSlot(device, slot.slot, options);
@@ -55,6 +61,11 @@ export async function push(device: DeviceClient, image: Uint8Array, options: Pus
   options.onProgress?.('confirm', null);
   await device.client.request(atollCommands.confirm, { sha }, request);
   return { ...common, changed: true, image: uploaded, selfTest: resultOf(selfTest), arenaBytes: arena };
+}
+
+/** The longest blocks that both sides know: they compress best. null for a device that takes none. */
+function blockBytesFor({ inflate }: DeviceDescription): number | null {
+  return inflate === undefined || inflate < smallestBlockBytes ? null : Math.min(inflate, largestBlockBytes);
 }
 
 /** @throws PUSH_SELF_TEST */

@@ -6,6 +6,7 @@ import { bytes, readCommand, uint, writeCommand } from './command.js';
 import { Group } from './status.js';
 
 const positive = z.number().int().positive();
+const powerOfTwo = positive.refine((value) => Number.isInteger(Math.log2(value)), 'must be a power of two');
 
 export const osCommands = {
   echo: writeCommand('echo', Group.os, 0, { d: z.string() }, { r: z.string() }),
@@ -29,7 +30,12 @@ export const fileCommands = {
 } as const;
 
 /** The files that stand for the slots. */
-export const slotFiles = { inactive: '/atoll/inactive', active: '/atoll/active' } as const;
+export const slotFiles = {
+  inactive: '/atoll/inactive',
+  active: '/atoll/active',
+  /** Takes uploads of the compressed form of what then lies in the inactive slot. */
+  compressed: '/atoll/inactive.z',
+} as const;
 
 const slot = z.looseObject({
   slot: uint,
@@ -61,6 +67,7 @@ export const atollCommands = {
       arena_bytes: uint,
       key: z.boolean(),
       sim: z.boolean().optional(),
+      inflate: powerOfTwo.optional(),
     },
   ),
   slots: readCommand('slots', Group.atoll, 1, {}, { slots: z.array(slot) }),

@@ -2,6 +2,7 @@
 
 import type { DeployResult } from '../deploy.js';
 import { budgetBar } from './bar.js';
+import { uploadText } from './push.js';
 import { bytesText, metricText, millisecondsText, percentText, table } from './text.js';
 
 export function deployReport(result: DeployResult): string {
@@ -18,6 +19,7 @@ export function deployReport(result: DeployResult): string {
   const { slotBytes, arenaBytes } = check.memory.budgets;
   if (slotBytes !== null)
     rows.push(['flash slot', `${bytesText(sizes.slotImageBytes)} of ${bytesText(slotBytes)} ${budgetBar(sizes.slotImageBytes, slotBytes)}`]);
+  rows.push(['uploaded', uploadText(push.image)]);
   if (check.memory.arenaBytes !== null)
     rows.push(['arena', `${bytesText(check.memory.arenaBytes)} of ${bytesText(arenaBytes)} ${budgetBar(check.memory.arenaBytes, arenaBytes)}`]);
   if (latencyMs !== null) rows.push(['latency', `${millisecondsText(latencyMs.median)} median, ${millisecondsText(latencyMs.p95)} p95 (${latencyMs.basis})`]);

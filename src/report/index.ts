@@ -5,4 +5,5 @@ export { budgetBar } from './bar.js';
 export { comparePage, compareReport } from './compare.js';
 export { deployReport } from './deploy.js';
 export { optimizeReport } from './optimize.js';
+export { pushReport } from './push.js';
 export { bytesText, countText, metricText, millisecondsText, percentText, shapeText, table } from './text.js';

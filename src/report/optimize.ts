@@ -11,12 +11,14 @@ export function optimizeReport({ before, after, signalToNoise, warnings }: Optim
     percentText(sparsity),
     countText(distinct),
   ]);
-  const saved = 1 - after.deflatedBytes / before.deflatedBytes;
+  const compressed = (figure: 'deflatedBytes' | 'compressedBytes'): string =>
+    `${bytesText(before[figure])} -> ${bytesText(after[figure])} (${percentText(1 - after[figure] / before[figure], 0)} less)`;
   return [
     table([
       ['sparsity', `${percentText(before.sparsity)} -> ${percentText(after.sparsity)}`],
       ['size', `${bytesText(before.bytes)} -> ${bytesText(after.bytes)} (on flash it stays what it is)`],
-      ['deflated', `${bytesText(before.deflatedBytes)} -> ${bytesText(after.deflatedBytes)} (${percentText(saved, 0)} less to send)`],
+      ['deflated', `${compressed('deflatedBytes')} as one file`],
+      ['to send', `${compressed('compressedBytes')} in the blocks that push sends`],
       ...(signalToNoise === null ? [] : [['outputs', `SNR ${signalToNoise.toFixed(2)} dB against the model before`]]),
     ]),
     '',

@@ -30,6 +30,7 @@ function stateHandlers(device: DeviceState): Handler[] {
       arena_bytes: budgetOf(target).arenaBytes,
       key: false,
       sim: true,
+      ...(device.inflateBytes === null ? {} : { inflate: device.inflateBytes }),
     })),
     handler(atollCommands.slots, () => ({
       slots: slots.all.map((slot, index) => {

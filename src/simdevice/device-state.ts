@@ -3,6 +3,12 @@ import type { Faults } from './faults.js';
 import type { LoadedModel } from './loaded-model.js';
 import type { Slot, Slots } from './slots.js';
 
+export interface UploadUnderWay {
+  /** Bytes so far. */
+  readonly received: number;
+  readonly add: (data: Uint8Array) => void;
+}
+
 /** What the handlers of the commands see of the device. */
 export interface DeviceState {
   readonly id: string;
@@ -14,6 +20,10 @@ export interface DeviceState {
   readonly chunkBytes: number;
   /** Length that the upload under way announced; lost by a reset. */
   expectedBytes: number | null;
+  /** The compressed upload under way; lost by a reset. */
+  compressed: UploadUnderWay | null;
+  /** Longest block of a compressed upload that the device has memory for; null where it takes none. */
+  readonly inflateBytes: number | null;
   /** What a power cycle does: RAM is lost, flash stays, an unconfirmed model counts one attempt more. */
   readonly reset: () => void;
   /** Resets after the answer to this request is sent. */

@@ -1,7 +1,7 @@
 import type { Target } from '../targets/index.js';
 import { inProcessPair, type Transport } from '../transport/index.js';
 import { atollHandlers } from './atoll-group.js';
-import type { DeviceState } from './device-state.js';
+import type { DeviceState, UploadUnderWay } from './device-state.js';
 import { type FaultName, Faults } from './faults.js';
 import { fileHandlers } from './file-group.js';
 import { LoadedModel } from './loaded-model.js';
@@ -16,6 +16,8 @@ export interface SimulatedDeviceOptions {
   readonly seed?: number;
   /** What `params` reports: the largest packet, header included. */
   readonly maxPacketBytes?: number;
+  /** Longest block of a compressed upload; null for a device that takes none. */
+  readonly inflateBytes?: number | null;
   readonly faults?: readonly FaultName[];
   /** A model that is not confirmed in time is given up. */
   readonly confirmTimeoutMs?: number;
@@ -35,6 +37,7 @@ export class SimulatedDevice implements DeviceState {
   readonly faults: Faults;
   readonly maxPacketBytes: number;
   expectedBytes: number | null = null;
+  compressed: UploadUnderWay | null = null;
   private readonly server: SmpServer;
   private model: LoadedModel | null = null;
   private activatedAt = 0;
@@ -48,6 +51,10 @@ export class SimulatedDevice implements DeviceState {
     this.maxPacketBytes = options.maxPacketBytes ?? 2048;
     this.faults = new Faults(new Set(options.faults ?? []));
     this.server = new SmpServer([...osHandlers(this), ...fileHandlers(this), ...atollHandlers(this)]);
+  }
+
+  get inflateBytes(): number | null {
+    return this.options.inflateBytes === undefined ? 4096 : this.options.inflateBytes;
   }
 
   get chunkBytes(): number {
@@ -86,6 +93,7 @@ export class SimulatedDevice implements DeviceState {
   reset(): void {
     this.resetPending = false;
     this.expectedBytes = null;
+    this.compressed = null;
     this.model = null;
     this.slots.boot();
     this.reload();

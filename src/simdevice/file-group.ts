@@ -4,18 +4,18 @@
 import { createHash } from 'node:crypto';
 import { crc32 } from 'node:zlib';
 import { fileCommands, slotFiles } from '../protocol/index.js';
-import { type DeviceState, slotBytesOf } from './device-state.js';
+import { CompressedUpload } from './compressed-upload.js';
+import type { DeviceState } from './device-state.js';
 import { type Handler, handler } from './handlers.js';
+import { appendToSlot, beginSlot } from './slot-writing.js';
 import type { Slot } from './slots.js';
-import { atollError, fileError } from './status-error.js';
+import { fileError } from './status-error.js';
 
 export function fileHandlers(device: DeviceState): Handler[] {
   return [
     handler(fileCommands.upload, ({ off, data, name, len }) => {
-      const slot = uploadSlot(device, name);
-      if (off === 0) begin(device, slot, len);
-      else if (off !== slot.bytes.byteLength) throw fileError('OFFSET_NOT_VALID', { len: slot.bytes.byteLength });
-      append(device, slot, data);
+      if (name === slotFiles.compressed && device.inflateBytes !== null) uploadCompressed(device, off, data, device.inflateBytes);
+      else upload(device, uploadSlot(device, name), off, data, len);
       return { off: off + data.byteLength };
     }),
     handler(fileCommands.download, ({ off, name }) => {
@@ -24,7 +24,7 @@ export function fileHandlers(device: DeviceState): Handler[] {
       const data = slot.bytes.slice(off, off + device.chunkBytes);
       return { off, data, ...(off === 0 ? { len: slot.bytes.byteLength } : {}) };
     }),
-    handler(fileCommands.status, ({ name }) => ({ len: slotOf(device, name).bytes.byteLength })),
+    handler(fileCommands.status, ({ name }) => ({ len: lengthOf(device, name) })),
     handler(fileCommands.hash, ({ name, type = 'sha256', off = 0, len }) => {
       const slot = slotOf(device, name);
       if (slot.bytes.byteLength === 0) throw fileError('FILE_EMPTY');
@@ -36,6 +36,11 @@ export function fileHandlers(device: DeviceState): Handler[] {
     }),
     handler(fileCommands.close, () => ({})),
   ];
+}
+
+function lengthOf(device: DeviceState, name: string): number {
+  const isCompressed = name === slotFiles.compressed && device.inflateBytes !== null;
+  return isCompressed ? (device.compressed?.received ?? 0) : slotOf(device, name).bytes.byteLength;
 }
 
 function slotOf(device: DeviceState, name: string): Slot {
@@ -51,22 +56,15 @@ function uploadSlot(device: DeviceState, name: string): Slot {
   return slotOf(device, name);
 }
 
-function begin(device: DeviceState, slot: Slot, length: number | undefined): void {
-  const room = slotBytesOf(device.target);
-  if (length !== undefined && length > room) {
-    throw atollError('IMAGE_TOO_LARGE', `the image has ${length} bytes, a slot of ${device.target.id} ${room} (${length - room} too many)`);
-  }
-  device.slots.erase(slot);
-  device.expectedBytes = length ?? null;
+function upload(device: DeviceState, slot: Slot, off: number, data: Uint8Array, length: number | undefined): void {
+  if (off === 0) beginSlot(device, slot, length);
+  else if (off !== slot.bytes.byteLength) throw fileError('OFFSET_NOT_VALID', { len: slot.bytes.byteLength });
+  appendToSlot(device, slot, data);
 }
 
-function append(device: DeviceState, slot: Slot, data: Uint8Array): void {
-  const end = slot.bytes.byteLength + data.byteLength;
-  const room = slotBytesOf(device.target);
-  if (end > room) throw atollError('IMAGE_TOO_LARGE', `the image exceeds a slot of ${room} bytes`);
-  const half = (device.expectedBytes ?? Number.POSITIVE_INFINITY) / 2;
-  if (end > half && device.faults.has('volume-full')) throw fileError('WRITE_FAILED');
-  const stored = end > half && device.faults.once('short-write') ? new Uint8Array([...data.subarray(0, -1), 0]) : data;
-  device.slots.append(slot, stored);
-  if (end > half && device.faults.once('reboot-mid-upload')) device.reset();
+function uploadCompressed(device: DeviceState, off: number, data: Uint8Array, inflateBytes: number): void {
+  if (off === 0) device.compressed = new CompressedUpload(device, inflateBytes);
+  const { compressed } = device;
+  if (compressed === null || off !== compressed.received) throw fileError('OFFSET_NOT_VALID', { len: compressed?.received ?? 0 });
+  compressed.add(data);
 }

@@ -44,13 +44,14 @@ export class Slots {
 
   /** Empties a slot, as erasing its flash does. */
   erase(slot: Slot): void {
-    if (slot.active) throw atollError('SLOT_IN_USE', 'the active slot cannot be erased');
-    if (slot.confirmed && this.active?.pending === true)
-      throw atollError('SLOT_IN_USE', 'this slot is what the device falls back to while the active one is not confirmed');
+    this.requireFree(slot);
     Object.assign(slot, emptySlot());
   }
 
   append(slot: Slot, data: Uint8Array): void {
+    this.requireFree(slot);
+    slot.confirmed = false;
+    slot.tested = false;
     const { bytes } = slot;
     const end = bytes.byteLength + data.byteLength;
     let storage = new Uint8Array(bytes.buffer, bytes.byteOffset);
@@ -60,6 +61,12 @@ export class Slots {
     }
     storage.set(data, bytes.byteLength);
     slot.bytes = storage.subarray(0, end);
+  }
+
+  private requireFree(slot: Slot): void {
+    if (slot.active) throw atollError('SLOT_IN_USE', 'the active slot cannot be written or erased');
+    if (slot.confirmed && this.active?.pending === true)
+      throw atollError('SLOT_IN_USE', 'this slot is what the device falls back to while the active one is not confirmed');
   }
 
   activate(slot: Slot): void {

@@ -1,7 +1,7 @@
 // The host against simulated devices, over packets: the good way, and every fault that a device can be given.
 
 import { describe, expect, test } from 'vitest';
-import { buildSlotImage, decodeSlotImage, encodeSlotImage, sha256 } from '../../../src/bundle/index.js';
+import { buildSlotImage, compressImage, decodeSlotImage, drawSample, encodeSlotImage, SeededBytes, sha256 } from '../../../src/bundle/index.js';
 import { DeviceClient, push, SmpClient, uploadImage } from '../../../src/device/index.js';
 import { atollCommands, decodePacket, encodePacket, encodePayload, fileCommands, osCommands, slotFiles } from '../../../src/protocol/index.js';
 import { type FaultName, faultNames, SimulatedDevice, type SimulatedDeviceOptions } from '../../../src/simdevice/index.js';
@@ -99,8 +99,8 @@ describe('faults', () => {
     'wrong-result': { code: 'PUSH_SELF_TEST' },
     'volume-full': { code: 'DEVICE_ERROR' },
   };
-  test.each(faultNames)('%s', async (fault) => {
-    const { simulated, device } = connect({ faults: [fault] });
+  test.each(faultNames.flatMap((fault) => [[fault, 4096] as const, [fault, null] as const]))('%s, blocks of %s', async (fault, inflateBytes) => {
+    const { simulated, device } = connect({ faults: [fault], inflateBytes, maxPacketBytes: 300 });
     const result = await push(device, image).catch((error: unknown) => error);
     expect(result).toMatchObject(expected[fault]);
     const failed = result instanceof Error;
@@ -192,6 +192,67 @@ describe('resume', () => {
     await half(device, otherImage);
     expect((await push(device, image)).image.resumedAt).toBe(0);
   });
+});
+
+describe('compressed', () => {
+  test('blocks of the size that the device names, with what that saved', async () => {
+    for (const inflateBytes of [512, 4096]) {
+      const { simulated, device } = connect({ inflateBytes });
+      const { image: uploaded } = await push(device, image);
+      expect(uploaded).toMatchObject({ bytes: image.byteLength, compression: 'deflate', sentBytes: compressImage(image, inflateBytes).byteLength });
+      expect(uploaded.sentBytes).toBeLessThan(image.byteLength / 2);
+      expect(Buffer.compare(simulated.slots.active?.bytes ?? new Uint8Array(0), image)).toBe(0);
+    }
+  });
+
+  test('as it is where the device takes no other form, where that is asked for, and where it would be longer', async () => {
+    expect((await push(connect({ inflateBytes: null }).device, image)).image).toMatchObject({ compression: null, sentBytes: image.byteLength });
+    expect((await push(connect().device, image, { compress: false })).image).toMatchObject({ compression: null, sentBytes: image.byteLength });
+    const noise = drawSample(new SeededBytes(1), [{ index: 0, name: '', type: 'int8', shape: [2000], bytes: 2000, quantization: null }]);
+    expect(await uploadImage(connect().device.client, noise, { blockBytes: 512 })).toMatchObject({ compression: null });
+  });
+
+  test('goes on at the block where a reset cut it off, and sends the rest only', async () => {
+    const { simulated, device } = connect({ maxPacketBytes: 96, inflateBytes: 512 });
+    const abort = new AbortController();
+    const cut = uploadImage(device.client, image, {
+      blockBytes: 512,
+      signal: abort.signal,
+      onProgress: ({ done, total }) => done > total / 2 && abort.abort(new Error('pulled the plug')),
+    });
+    await expect(cut).rejects.toThrow('pulled the plug');
+    simulated.reset();
+    const there = simulated.slots.inactive.bytes.byteLength;
+    expect(there).toBeGreaterThan(512);
+    const { image: uploaded } = await push(device, image);
+    expect(uploaded).toMatchObject({ resumedAt: there, compression: 'deflate' });
+    expect(uploaded.sentBytes).toBe(compressImage(image, 512, Math.floor(there / 512)).byteLength);
+  });
+
+  test('the device refuses blocks that it has no memory for, blocks after a gap, and damaged ones', async () => {
+    const { device } = connect({ inflateBytes: 1024 });
+    const upload = (data: Uint8Array, off = 0) => device.client.request(fileCommands.upload, { off, name: slotFiles.compressed, len: data.byteLength, data });
+    await expect(upload(compressImage(image, 4096).subarray(0, 100))).rejects.toThrow(/IMAGE_INVALID.*blocks of 4096 bytes; this device takes 1024/);
+    await expect(upload(compressImage(image, 1024, 2))).rejects.toThrow(/OFFSET_NOT_VALID.*holds 0 bytes, not 2048/);
+    await expect(upload(compressImage(image, 1024).with(18, 0xff).subarray(0, 1000))).rejects.toThrow(/IMAGE_INVALID.*block 0/);
+    await expect(upload(Uint8Array.of(1), 7)).rejects.toThrow(/OFFSET_NOT_VALID/);
+    expect((await device.client.request(fileCommands.status, { name: slotFiles.compressed })).len).toBe(0);
+  });
+});
+
+test('what is written behind an image makes it another: its test is forgotten, and a fallback stays as it is', async () => {
+  const { device } = connect();
+  const append = () => device.client.request(fileCommands.upload, { off: image.byteLength, name: slotFiles.inactive, data: Uint8Array.of(1) });
+  await uploadImage(device.client, image);
+  await device.client.request(atollCommands.selfTest, { slot: 0 });
+  await append();
+  expect((await device.slots())[0]).toMatchObject({ len: image.byteLength + 1, tested: false });
+  await push(device, image);
+  await uploadImage(device.client, otherImage);
+  const slot = (await device.slots()).findIndex(({ active }) => !active);
+  await device.client.request(atollCommands.selfTest, { slot });
+  await device.client.request(atollCommands.activate, { slot, sha: sha256(otherImage) });
+  await expect(append()).rejects.toThrow(/SLOT_IN_USE.*falls back/);
 });
 
 describe('the device refuses, with the reason', () => {

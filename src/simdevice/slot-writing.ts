@@ -1,0 +1,29 @@
+// Writing an image into a slot, within its limits and with the faults that the device was given.
+
+import { type DeviceState, slotBytesOf } from './device-state.js';
+import type { Slot } from './slots.js';
+import { atollError, fileError } from './status-error.js';
+
+/**
+ * @param length of the image, where it is known
+ * @param keeps whether the image goes on behind what the slot holds, instead of taking its place
+ */
+export function beginSlot(device: DeviceState, slot: Slot, length: number | undefined, keeps = false): void {
+  const room = slotBytesOf(device.target);
+  if (length !== undefined && length > room) {
+    throw atollError('IMAGE_TOO_LARGE', `the image has ${length} bytes, a slot of ${device.target.id} ${room} (${length - room} too many)`);
+  }
+  if (!keeps) device.slots.erase(slot);
+  device.expectedBytes = length ?? null;
+}
+
+export function appendToSlot(device: DeviceState, slot: Slot, data: Uint8Array): void {
+  const end = slot.bytes.byteLength + data.byteLength;
+  const room = slotBytesOf(device.target);
+  if (end > room) throw atollError('IMAGE_TOO_LARGE', `the image exceeds a slot of ${room} bytes`);
+  const half = (device.expectedBytes ?? Number.POSITIVE_INFINITY) / 2;
+  if (end > half && device.faults.has('volume-full')) throw fileError('WRITE_FAILED');
+  const stored = end > half && device.faults.once('short-write') ? new Uint8Array([...data.subarray(0, -1), 0]) : data;
+  device.slots.append(slot, stored);
+  if (end > half && device.faults.once('reboot-mid-upload')) device.reset();
+}
