@@ -35,6 +35,7 @@ export const quantizeVerb: Verb = {
       .addOption(new Option('--dense <granularity>', 'scales of the weights of FULLY_CONNECTED').choices(granularities).default('per-tensor'))
       .option('--min-snr <dB>', 'widen operators until the outputs are so near to the float ones, on calibration data', positiveNumber)
       .addOption(new Option('--wider <type>', 'what operators are widened to').choices(widerTypes).default('int16'))
+      .option('--sparse', "write weights of many zeros in TFLite's sparse encoding: a smaller file, for runtimes that have DENSIFY")
       .option('--data <dataset>', 'also evaluate the float and the quantized model on this dataset')
       .option('--target <target>', 'also check the result against a target');
   },
@@ -61,6 +62,7 @@ export const quantizeVerb: Verb = {
       histograms: saved !== null,
       signal: context.signal,
       onProgress: (progress, step) => context.progress.update(step, progress),
+      sparse: options.sparse === true,
       repairs: repairs.includes('all') ? repairNames : (repairs as readonly RepairName[]),
       ...(scheme === undefined ? {} : { scheme }),
       ...(io === undefined ? {} : { io }),
@@ -109,6 +111,7 @@ async function outcomeOf({ file, output, inputBytes }: Files, result: QuantizeRe
     rangeMethods: result.rangeMethods,
     repairs: result.repairs,
     mixed: result.mixed,
+    sparseTensors: result.sparseTensors,
     operators: plan.subgraphs.flatMap(({ subgraph, operators }) => operators.map((operator, index) => ({ subgraph, index, ...operator }))),
     tensors: plan.subgraphs.flatMap(({ subgraph, activations }) => activations.map((activation) => ({ subgraph, ...activation }))),
     conversions: plan.subgraphs.flatMap(({ subgraph, conversions }) => conversions.map((conversion) => ({ subgraph, ...conversion }))),
@@ -127,6 +130,7 @@ async function outcomeOf({ file, output, inputBytes }: Files, result: QuantizeRe
       ],
       ...runs.map(({ signature, samples, dataset }) => ['calibration', `${samples} samples of ${dataset}${signature === null ? '' : ` for ${signature}`}`]),
       ...result.repairs.map(({ name, before, after, kept }) => [name, `SNR ${before.toFixed(2)} -> ${after.toFixed(2)} dB${kept ? '' : ', taken back'}`]),
+      ...(result.sparseTensors === 0 ? [] : [['sparse', `the weights of ${result.sparseTensors} layer(s)`]]),
       ...mixedRows(result),
       ...(accuracy === null
         ? []

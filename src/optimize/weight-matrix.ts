@@ -12,22 +12,26 @@ export interface WeightMatrix {
   readonly values: Float32Array;
 }
 
-/** Of every layer whose weights are constant floats, in order. */
+/** Of every layer whose weights are constant floats, in order; weights that several layers share come once. */
 export function weightMatrices(model: Model): WeightMatrix[] {
-  return model.subgraphs.flatMap((subgraph, index) =>
-    layersOf(model, index).flatMap((layer) => {
+  return model.subgraphs.flatMap((subgraph, index) => {
+    const seen = new Set<number>();
+    return layersOf(model, index).flatMap((layer) => {
+      if (seen.has(layer.weights)) return [];
+      seen.add(layer.weights);
       const tensor = subgraph.tensors[layer.weights] as Tensor;
       const values = constantFloats(model, tensor);
       const op = operatorName(model, subgraph.operators[layer.operator] as Operator);
       return values === null ? [] : [{ subgraph: index, layer, op, name: tensor.name ?? '', values }];
-    }),
-  );
+    });
+  });
 }
 
-/** Gives the operator of a layer other weights, in a tensor of its own. */
+/** Gives all layers that read these weights others, in a tensor of their own. */
 export function storeWeights(model: Model, { subgraph: index, layer }: WeightMatrix, values: Float32Array): void {
   const subgraph = model.subgraphs[index] as SubGraph;
-  const operator = subgraph.operators[layer.operator] as Operator;
   const added = addFloats(model, subgraph, subgraph.tensors[layer.weights] as Tensor, values);
-  operator.inputs = operator.inputs?.with(1, added) ?? null;
+  for (const operator of subgraph.operators) {
+    if (operator.inputs?.[1] === layer.weights) operator.inputs = operator.inputs.with(1, added);
+  }
 }

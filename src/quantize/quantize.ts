@@ -4,7 +4,7 @@ import type { Dataset } from '../dataset/index.js';
 import { fail, reasonOf } from '../errors.js';
 import { type Progress, Reference, type Warning } from '../evaluate/index.js';
 import { optimize } from '../optimize/index.js';
-import { refuseUnsupported, resolveShapes } from '../simulator/index.js';
+import { Interpreter, refuseUnsupported, resolveShapes } from '../simulator/index.js';
 import { type Model, mainSubgraph, writeModel } from '../tflite/index.js';
 import { applyPlan } from './apply.js';
 import { arrive } from './arrive.js';
@@ -16,6 +16,7 @@ import { type NumberType, tensorTypeOf } from './number-format.js';
 import { ioOf, type PlanOptions, planQuantization, type QuantizationPlan, requireFloat } from './plan.js';
 import { chooseRange, needsHistogram, type RangeMethod } from './ranges.js';
 import { type SchemeName, schemeOf, schemes } from './scheme.js';
+import { encodeSparseWeights } from './sparse.js';
 import { verifyScheme } from './verify.js';
 
 export interface QuantizeOptions extends Omit<CalibrationOptions, 'onProgress' | 'histograms'>, PlanOptions {
@@ -28,6 +29,8 @@ export interface QuantizeOptions extends Omit<CalibrationOptions, 'onProgress' |
   readonly minDecibels?: number;
   /** What operators get that int8 does not serve; int16 unless said otherwise. */
   readonly wider?: WiderType;
+  /** Write weights of many zeros in TFLite's sparse encoding; the runtime must have DENSIFY. */
+  readonly sparse?: boolean;
   /** Statistics of an earlier run on the same model; they take the place of calibration. */
   readonly calibration?: Calibration;
   readonly onProgress?: (progress: Progress, step: QuantizeStep) => void;
@@ -41,6 +44,8 @@ export interface QuantizeResult extends Pick<Improved, 'rangeMethods' | 'repairs
   readonly calibration: Calibration | null;
   /** Number of changes of each float graph pass that ran first. */
   readonly optimizations: Readonly<Record<string, number>>;
+  /** Weights that are in the sparse encoding. */
+  readonly sparseTensors: number;
   readonly warnings: readonly Warning[];
 }
 
@@ -66,14 +71,22 @@ export async function quantize(model: Model, datasets: readonly Dataset[], optio
   const arrival = arrive(model);
   // What the simulator does not run cannot be verified either.
   refuseUnsupported(arrival.model);
+  requireRunnable(arrival.model);
   // What the file says of computed shapes may be a guess.
   const { model: prepared, changes } = optimize(model.subgraphs.length === 1 ? resolveShapes(arrival.model) : arrival.model);
   requireFloat(prepared);
   const needsData = schemes[scheme].activations !== null && (datasets.length > 0 || options.calibration !== undefined || arrival.pinned === 0);
   const work = needsData ? await withData(prepared, datasets, options) : withoutData(prepared, options);
-  const bytes = writeModel(applyPlan(work.model, work.plan));
+  const applied = applyPlan(work.model, work.plan);
+  const sparse = options.sparse === true ? encodeSparseWeights(applied) : null;
+  const bytes = writeModel(sparse?.model ?? applied);
   const warnings = [...(work.calibration?.warnings ?? []), ...work.plan.warnings];
-  return { ...work, bytes, model: verified(bytes, work.plan), optimizations: changes, warnings };
+  return { ...work, bytes, model: verified(bytes, work.plan), optimizations: changes, sparseTensors: sparse?.changes ?? 0, warnings };
+}
+
+/** What is wrong with the model itself is said before anything is made of it. @throws OPERATOR_INVALID, TFLITE_INVALID and the like */
+function requireRunnable(model: Model): void {
+  if (model.subgraphs.length === 1) new Interpreter(model, { kernels: 'plain' });
 }
 
 type Work = Pick<QuantizeResult, 'model' | 'plan' | 'calibration' | 'rangeMethods' | 'repairs' | 'mixed'>;

@@ -1,5 +1,6 @@
 // Editing a model. Every edit works on a copy of the structure; the weights themselves stay shared until replaced.
 
+import { createHash } from 'node:crypto';
 import { builtinCode, type Model, type Operator, operatorCodeOf, type SubGraph, type Tensor } from './model.js';
 import { unknownFields } from './read.js';
 import { BuiltinOperator, TensorType } from './schema/enums.js';
@@ -77,7 +78,7 @@ export function operatorCodeIndex(model: Model, name: keyof typeof BuiltinOperat
 
 /**
  * Removes operators whose outputs nobody reads, then tensors, buffers and operator codes that nothing names, and
- * renumbers what is left. Order is kept. Works in place, on a copy made before.
+ * renumbers what is left; buffers of the same bytes become one. Order is kept. Works in place, on a copy made before.
  */
 export function compact(model: Model): void {
   model.subgraphs.forEach((subgraph, index) => {
@@ -135,6 +136,8 @@ function compactTensors(model: Model, subgraph: SubGraph, at: number): void {
 /** Buffer 0 stays: the schema reserves it for "no data". Computed tensors keep an empty buffer or share buffer 0. */
 function compactBuffers(model: Model): void {
   const tensors = model.subgraphs.flatMap((subgraph) => subgraph.tensors);
+  const first = firstOfSame(model.buffers.map(({ data }) => data));
+  for (const tensor of tensors) tensor.buffer = first[tensor.buffer] as number;
   const numbers = renumber(model.buffers.length, [
     0,
     ...tensors.map((tensor) => tensor.buffer),
@@ -145,6 +148,18 @@ function compactBuffers(model: Model): void {
   for (const tensor of tensors) tensor.buffer = numbers.get(tensor.buffer) as number;
   for (const entry of model.metadata) entry.buffer = numbers.get(entry.buffer) as number;
   model.metadataBuffer = model.metadataBuffer?.map((index) => numbers.get(index) as number) ?? null;
+}
+
+/** For each buffer the first one that holds the same bytes: constants are never written, so tensors may share them. */
+function firstOfSame(buffers: readonly (Uint8Array | null)[]): number[] {
+  const seen = new Map<string, number>();
+  return buffers.map((data, index) => {
+    if (data === null || data.byteLength === 0) return index;
+    const key = `${data.byteLength} ${createHash('sha256').update(data).digest('base64')}`;
+    const found = seen.get(key) ?? index;
+    seen.set(key, found);
+    return found;
+  });
 }
 
 /** New numbers, in order, for the indices that are used. */
