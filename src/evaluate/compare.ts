@@ -8,6 +8,7 @@ import { type Advice, adviceFor, type ComparedTensor } from './advice.js';
 import { breather } from './breathe.js';
 import { matchInputs } from './convert.js';
 import type { Progress } from './evaluate.js';
+import { relevantLogits, type Squash, squashesOf } from './logits.js';
 import { argMax } from './metrics.js';
 import { Tracer } from './trace.js';
 
@@ -120,6 +121,8 @@ interface Pair {
   /** Names of the tensors that its operator reads. */
   readonly reads: readonly string[];
   readonly isOutput: boolean;
+  /** What makes probabilities of it: values too far off to change them do not count. */
+  readonly squash: Squash | null;
 }
 
 const integerLimits: ReadonlyMap<number, readonly [number, number]> = new Map([
@@ -132,6 +135,7 @@ function pairsOf(first: Model, second: Model, signature: string | undefined): Pa
   const [before, after] = [first, second].map((model) => model.subgraphs[subgraphOfSignature(model, signature)] as SubGraph) as [SubGraph, SubGraph];
   const named = new Map(before.tensors.map((tensor, index) => [tensor.name ?? '', { tensor, index }]));
   const computed = new Set([...(before.inputs ?? []), ...before.operators.flatMap(({ outputs }) => Array.from(outputs ?? []))]);
+  const squashes = squashesOf(first, before);
   const { producer } = linksOf(after);
   const inputs = Array.from(after.inputs ?? []);
   const order = [...inputs, ...after.operators.flatMap(({ outputs }) => Array.from(outputs ?? []))];
@@ -162,6 +166,7 @@ function pairsOf(first: Model, second: Model, signature: string | undefined): Pa
         limits: scale === null ? null : (integerLimits.get(tensor.type) ?? null),
         reads: Array.from(operator?.inputs ?? []).flatMap((input) => after.tensors[input]?.name ?? []),
         isOutput: position >= 0,
+        squash: squashes.get(match.index) ?? null,
       },
     ];
   });
@@ -188,8 +193,9 @@ class Sums {
 
   constructor(private readonly pair: Pair) {}
 
-  add(first: Float32Array, second: Float32Array): void {
-    const { scale, zeroPoint, limits } = this.pair;
+  add(one: Float32Array, other: Float32Array): void {
+    const { scale, zeroPoint, limits, squash } = this.pair;
+    const [first, second] = squash === null ? [one, other] : [relevantLogits(one, squash), relevantLogits(other, squash)];
     // Half a step beyond the last value still rounds to it.
     const low = limits === null || scale === null ? -Infinity : (limits[0] - 0.5 - (zeroPoint ?? 0)) * scale;
     const high = limits === null || scale === null ? Infinity : (limits[1] + 0.5 - (zeroPoint ?? 0)) * scale;

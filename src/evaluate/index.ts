@@ -7,6 +7,7 @@ export { breather } from './breathe.js';
 export { type CompareOptions, type Comparison, compare, type TensorComparison } from './compare.js';
 export { matchInputs, requireNumbers, toModelInput, toRealValues } from './convert.js';
 export { type EvaluateOptions, type Evaluation, evaluate, type Progress } from './evaluate.js';
+export { type RelevantEnds, relevantEnds, type Squash, squashesOf } from './logits.js';
 export { areaUnderRoc, argMax, type Confusion, type Distribution, distributionOf, inTopK } from './metrics.js';
 export { foldCount, Nearness, Reference, type SignatureReference } from './reference.js';
 export { hostRunner, type LatencyBasis, type Runner, type RunResult, type SimulationOptions, splitOutputs } from './runner.js';

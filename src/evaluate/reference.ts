@@ -4,6 +4,7 @@ import { type Dataset, runsOf } from '../dataset/index.js';
 import { inputsAndOutputs, subgraphOfSignature } from '../simulator/index.js';
 import { linksOf, type Model, operatorName, type SubGraph, TensorType } from '../tflite/index.js';
 import { matchInputs, requireNumbers } from './convert.js';
+import { logitDistances, type Squash, squashOf } from './logits.js';
 import { Tracer } from './trace.js';
 
 /** Into so many parts runs are split, so that what is chosen on some can be judged on the others. */
@@ -26,10 +27,11 @@ export interface SignatureReference {
   readonly points: readonly Point[];
 }
 
-/** A tensor whose error is measured: an output, or the logits that it is made from, whose common offset means nothing. */
+/** A tensor whose error is measured: an output, or the logits that it is made from. */
 interface Point {
   readonly output: number;
-  readonly isLogits: boolean;
+  /** null for the output itself. */
+  readonly squash: Squash | null;
 }
 
 /** How near a model's outputs are to the float model's: signal to noise in dB, the mean over outputs; Infinity where they are equal. */
@@ -119,48 +121,39 @@ class Measured {
   /** By point, over the runs of a fold. */
   errors(fold: number): Errors[] {
     const { runs, points } = this.reference;
-    const errors = points.map(() => ({ runs: 0, signal: 0, noise: 0, decibels: 0 }));
+    const errors = points.map(() => ({ signal: 0, noise: 0 }));
     for (const { inputs, measured } of runs.filter((_, r) => r % foldCount === fold)) {
       valuesOf(this.tracer, inputs, this.tensors).forEach((actual, k) => {
-        addErrors(errors[k] as Errors, measured[k] as Float32Array, actual, points[k]?.isLogits ?? false);
+        addErrors(errors[k] as Errors, measured[k] as Float32Array, actual, points[k]?.squash ?? null);
       });
     }
     return errors;
   }
 }
 
-/** Of some runs, at a point. */
+/** Of some runs, at a point: sums of squares. */
 interface Errors {
-  runs: number;
   signal: number;
   noise: number;
-  /** Sum of the runs' own ratios. */
-  decibels: number;
 }
 
-/** The ratio of one run where nothing differs; keeps the mean finite. */
-const mostDecibels = 120;
+/** Where nothing of logits differs that counts, the outputs may still differ. */
+const mostDecibelsOfLogits = 120;
 
-/**
- * In dB: of all runs together; of logits the mean over runs, since there a rare large error is one of a large value, which decides nothing,
- * and the small errors of all runs turn over those that are near a tie.
- */
-function ratioOf(parts: readonly Errors[], { isLogits }: Point): number {
-  const total = (figure: keyof Errors): number => parts.reduce((sum, errors) => sum + errors[figure], 0);
-  const noise = total('noise');
-  if (noise === 0) return Infinity;
-  return isLogits ? total('decibels') / total('runs') : 10 * Math.log10(total('signal') / noise);
+function ratioOf(parts: readonly Errors[], { squash }: Point): number {
+  const signal = parts.reduce((sum, errors) => sum + errors.signal, 0);
+  const noise = parts.reduce((sum, errors) => sum + errors.noise, 0);
+  const decibels = noise === 0 ? Infinity : 10 * Math.log10(signal / noise);
+  return squash === null ? decibels : Math.min(mostDecibelsOfLogits, decibels);
 }
-
-const probabilities = new Set(['SOFTMAX', 'LOGISTIC']);
 
 /** Outputs of real numbers. Of probabilities also what they are made from: most of their error is that of a few undecided samples. */
 function pointsOf(model: Model, { outputs, tensors, operators }: SubGraph): Point[] {
   return Array.from(outputs ?? []).flatMap((tensor, output): Point[] => {
     if (tensors[tensor]?.type !== TensorType.FLOAT32) return [];
     const producer = operators.find((operator) => operator.outputs?.includes(tensor));
-    const made = producer !== undefined && probabilities.has(operatorName(model, producer));
-    return [{ output, isLogits: false }, ...(made ? [{ output, isLogits: true }] : [])];
+    const squash = producer === undefined ? null : squashOf(model, producer, tensors[producer.inputs?.[0] ?? -1]);
+    return [{ output, squash: null }, ...(squash === null ? [] : [{ output, squash }])];
   });
 }
 
@@ -170,9 +163,9 @@ const conversions = new Set(['QUANTIZE', 'DEQUANTIZE']);
 function tensorsAt(model: Model, at: number, points: readonly Point[]): number[] {
   const subgraph = model.subgraphs[at] as SubGraph;
   const { producer } = linksOf(subgraph);
-  return points.map(({ output, isLogits }) => {
+  return points.map(({ output, squash }) => {
     let tensor = subgraph.outputs?.[output] as number;
-    if (!isLogits) return tensor;
+    if (squash === null) return tensor;
     for (let made = producer.get(tensor); made !== undefined; made = producer.get(tensor)) {
       tensor = made.inputs?.[0] as number;
       if (!conversions.has(operatorName(model, made))) break;
@@ -186,23 +179,11 @@ function valuesOf(tracer: Tracer, inputs: readonly Float32Array[], tensors: read
   return tensors.map((tensor) => values.get(tensor) ?? new Float32Array(0));
 }
 
-function addErrors(errors: Errors, expected: Float32Array, actual: Float32Array, isLogits: boolean): void {
-  const { length } = expected;
-  let [signal, noise, sum, errorSum] = [0, 0, 0, 0];
-  for (let i = 0; i < length; i++) {
-    const value = expected[i] as number;
-    const error = value - (actual[i] as number);
-    signal += value * value;
-    noise += error * error;
-    sum += value;
-    errorSum += error;
+function addErrors(errors: Errors, expected: Float32Array, actual: Float32Array, squash: Squash | null): void {
+  const [one, other] = squash === null ? [expected, actual] : [logitDistances(expected, squash), logitDistances(actual, squash)];
+  for (let i = 0; i < one.length; i++) {
+    const value = one[i] as number;
+    errors.signal += value ** 2;
+    errors.noise += (value - (other[i] as number)) ** 2;
   }
-  if (isLogits && length > 1) {
-    signal -= (sum * sum) / length;
-    noise -= (errorSum * errorSum) / length;
-  }
-  errors.runs += 1;
-  errors.signal += signal;
-  errors.noise += noise;
-  errors.decibels += noise > 0 && signal > 0 ? Math.min(mostDecibels, 10 * Math.log10(signal / noise)) : noise > 0 ? 0 : mostDecibels;
 }

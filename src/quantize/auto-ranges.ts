@@ -7,7 +7,8 @@ import { applyPlan } from './apply.js';
 import { type Calibration, combineFolds } from './calibrate.js';
 import type { Ranges } from './formats.js';
 import { type PlanOptions, planQuantization } from './plan.js';
-import { chooseRange, type RangeMethod } from './ranges.js';
+import { chooseRange, type RangeMethod, relevantRange } from './ranges.js';
+import { schemes } from './scheme.js';
 import type { TensorStatistics } from './tensor-statistics.js';
 
 export interface AutoRanges {
@@ -28,6 +29,7 @@ const leastGain = 0.15;
  */
 const leastGainOfCutting = 1.5;
 
+/** They cut off nothing that was seen. */
 const wholeMethods = ['min-max', 'headroom'] as const satisfies readonly RangeMethod[];
 
 /**
@@ -51,9 +53,17 @@ export async function autoRanges(
   options: PlanOptions,
   onStep: (progress: Progress) => Promise<void>,
 ): Promise<AutoRanges> {
-  const all = candidateRanges(calibration.subgraphs.map(({ tensors }) => tensors));
+  // What is relevant to int16 probabilities reaches further.
+  const rangeOf = schemes[options.scheme ?? 'int8'].activations === 'int8' ? relevantRange : chooseRange;
+  const all = candidateRanges(
+    calibration.subgraphs.map(({ tensors }) => tensors),
+    rangeOf,
+  );
   const withoutFold = Array.from({ length: foldCount }, (_, fold) =>
-    candidateRanges(calibration.subgraphs.map(({ folds }) => combineFolds(folds.filter((_, other) => other !== fold)))),
+    candidateRanges(
+      calibration.subgraphs.map(({ folds }) => combineFolds(folds.filter((_, other) => other !== fold))),
+      rangeOf,
+    ),
   );
   const rangesOf = (candidates: readonly (readonly (Candidates | null)[])[], choices: Choices): Map<number, Ranges> =>
     new Map(
@@ -107,9 +117,9 @@ export async function autoRanges(
 type Candidates = ReadonlyMap<RangeMethod, { readonly min: number; readonly max: number }>;
 
 /** By subgraph and tensor, what every method gives. */
-function candidateRanges(subgraphs: readonly (readonly (TensorStatistics | null)[])[]): (Candidates | null)[][] {
+function candidateRanges(subgraphs: readonly (readonly (TensorStatistics | null)[])[], rangeOf: typeof relevantRange): (Candidates | null)[][] {
   return subgraphs.map((tensors) =>
-    tensors.map((statistics) => (statistics === null ? null : new Map(candidateMethods.map((method) => [method, chooseRange(statistics, method)])))),
+    tensors.map((statistics) => (statistics === null ? null : new Map(candidateMethods.map((method) => [method, rangeOf(statistics, method)])))),
   );
 }
 

@@ -3,7 +3,7 @@
 import { createHash } from 'node:crypto';
 import { type Dataset, runsOf } from '../dataset/index.js';
 import { fail } from '../errors.js';
-import { breather, foldCount, matchInputs, type Progress, requireNumbers, toModelInput, type Warning } from '../evaluate/index.js';
+import { breather, foldCount, matchInputs, type Progress, requireNumbers, squashesOf, toModelInput, type Warning } from '../evaluate/index.js';
 import { calledSubgraphs, type Extremes, Interpreter, type Operand, subgraphOfSignature } from '../simulator/index.js';
 import { type Model, type SubGraph, tensorLabel, writeModel } from '../tflite/index.js';
 import { SampleStatistics } from './sample-statistics.js';
@@ -107,7 +107,7 @@ async function runDataset(
   const interpreter = new Interpreter(model, { signature });
   const order = matchInputs(dataset, interpreter.inputs);
   const subgraph = subgraphOfSignature(model, signature);
-  const collector = new Collector(model.subgraphs[subgraph] as SubGraph, options.histograms ?? false);
+  const collector = new Collector(model, model.subgraphs[subgraph] as SubGraph, options.histograms ?? false);
   const statistics = new SampleStatistics();
   const hash = createHash('sha256');
   const breathe = breather();
@@ -160,10 +160,14 @@ class Collector {
   private readonly collectors: readonly TensorStatisticsCollector[][];
 
   constructor(
+    model: Model,
     private readonly subgraph: SubGraph,
     histograms: boolean,
   ) {
-    this.collectors = Array.from({ length: foldCount }, () => subgraph.tensors.map(() => new TensorStatisticsCollector(histograms)));
+    const squashes = squashesOf(model, subgraph);
+    this.collectors = Array.from({ length: foldCount }, () =>
+      subgraph.tensors.map((_, tensor) => new TensorStatisticsCollector(histograms, squashes.get(tensor))),
+    );
   }
 
   get folds(): (TensorStatistics | null)[][] {

@@ -22,6 +22,10 @@ const statisticsSchema = z
     movingMax: z.number(),
     foldMin: z.number(),
     foldMax: z.number(),
+    relevant: z
+      .strictObject({ min: z.number(), max: z.number().nullable() })
+      .refine(({ min, max }) => [min, max ?? 0].every((end) => Math.abs(end) < 2 ** 128), 'beyond float32')
+      .nullable(),
     histogram: histogramSchema.refine(({ first, counts }) => first + counts.length <= 2048, 'more bins than there are').nullable(),
   })
   .refine(({ min, max, movingMin, movingMax }) => min <= max && movingMin <= movingMax, 'a smallest value above the largest')

@@ -31,6 +31,14 @@ export function chooseRange(statistics: TensorStatistics, method: RangeMethod, l
   }
 }
 
+/** The same without what makes no difference to the int8 probabilities that are made of the values. */
+export function relevantRange(statistics: TensorStatistics, method: RangeMethod): Range {
+  const { relevant } = statistics;
+  const range = chooseRange(statistics, method);
+  const [min, max] = [Math.max(range.min, relevant?.min ?? range.min), Math.min(range.max, relevant?.max ?? range.max)];
+  return min < max ? { min, max } : range;
+}
+
 /** How far a search moves the ends of a range inwards at a time. */
 const steps = 100;
 

@@ -1,5 +1,6 @@
 // What calibration keeps of a tensor's values. The runs are split into folds, so that what is chosen on some can be judged on the others.
 
+import { type RelevantEnds, relevantEnds, type Squash } from '../evaluate/index.js';
 import { type Extremes, extremesOf } from '../simulator/index.js';
 import { Histogram, type HistogramData } from './histogram.js';
 
@@ -13,6 +14,8 @@ export interface TensorStatistics {
   /** Means of the folds' smallest and largest values: far from `min` and `max` where these are rare. */
   readonly foldMin: number;
   readonly foldMax: number;
+  /** Beyond these, values make no difference to int8 probabilities that are made of them; null where all do. */
+  readonly relevant: RelevantEnds | null;
   /** null where it was not asked for. */
   readonly histogram: HistogramData | null;
 }
@@ -26,9 +29,14 @@ export class TensorStatisticsCollector {
   private movingMin = 0;
   private movingMax = 0;
   private runs = 0;
+  private relevant: RelevantEnds | null = null;
   private readonly histogram: Histogram | null;
 
-  constructor(withHistogram: boolean) {
+  /** @param squash what alone reads the tensor, where that makes probabilities */
+  constructor(
+    withHistogram: boolean,
+    private readonly squash: Squash | null = null,
+  ) {
     this.histogram = withHistogram ? new Histogram() : null;
   }
 
@@ -47,6 +55,7 @@ export class TensorStatisticsCollector {
     this.runs += 1;
     this.min = Math.min(this.min, min);
     this.max = Math.max(this.max, max);
+    if (this.squash !== null) this.relevant = wider(this.relevant, relevantEnds(values, this.squash));
     this.histogram?.add(values, Math.max(-min, max));
     return null;
   }
@@ -54,9 +63,13 @@ export class TensorStatisticsCollector {
   /** null where no run gave a value. */
   get statistics(): TensorStatistics | null {
     if (this.runs === 0) return null;
-    const { runs, min, max, movingMin, movingMax } = this;
-    return { runs, min, max, movingMin, movingMax, foldMin: min, foldMax: max, histogram: this.histogram?.data ?? null };
+    const { runs, min, max, movingMin, movingMax, relevant } = this;
+    return { runs, min, max, movingMin, movingMax, foldMin: min, foldMax: max, relevant, histogram: this.histogram?.data ?? null };
   }
+}
+
+function wider(one: RelevantEnds | null, other: RelevantEnds | null): RelevantEnds | null {
+  return one === null || other === null ? (one ?? other) : { min: Math.min(one.min, other.min), max: one.max };
 }
 
 /** Of several folds together; null where none gave a value. */
@@ -74,6 +87,7 @@ export function combine(folds: readonly (TensorStatistics | null)[]): TensorStat
     movingMax: mean(({ movingMax }) => movingMax),
     foldMin: mean(({ min }) => min),
     foldMax: mean(({ max }) => max),
+    relevant: known.map(({ relevant }) => relevant).reduce(wider),
     histogram: histograms.length < known.length ? null : Histogram.sumOf(histograms),
   };
 }
