@@ -1,10 +1,11 @@
 // Which scheme to take: decides what is worth trying, tries it on the user's data, and recommends one of those that fit the target.
 
+import { checkFile } from './bundle/index.js';
 import type { Dataset } from './dataset/index.js';
 import { AtollError } from './errors.js';
 import { compare, type Evaluation, evaluate, hostRunner, type Progress } from './evaluate/index.js';
 import { type QuantizeOptions, quantize, repairNames, type SchemeName, schemeNames, schemes } from './quantize/index.js';
-import { type CheckResult, checkModel, type Target } from './targets/index.js';
+import type { CheckResult, Target } from './targets/index.js';
 import type { Model } from './tflite/index.js';
 
 export interface AdviseOptions {
@@ -148,7 +149,7 @@ async function tryOne(
       onProgress: (progress, step) => options.onProgress?.(`${candidate.name}: ${step}`, progress),
       ...(options.signal === undefined ? {} : { signal: options.signal }),
     });
-    const check = checkModel(result.model, target, result.bytes.byteLength);
+    const check = checkFile(result.bytes, result.model, target);
     const accuracy = await measure(candidate.name, result.model);
     const drop = reference.value - accuracy.value;
     return {

@@ -257,6 +257,12 @@ export function fail<C extends ErrorCode>(code: C, values: ErrorValues<C>, cause
   return new AtollError(code, values as Record<string, string | number>, cause);
 }
 
+/** The same error, which says as well in what it arose. */
+export function within(error: unknown, place: string): unknown {
+  if (error instanceof AtollError) error.message = `${place}: ${error.message}`;
+  return error;
+}
+
 /** The text of any thrown value, for use as a {reason}. */
 export function reasonOf(error: unknown): string {
   return error instanceof Error ? error.message : String(error);

@@ -1,8 +1,9 @@
 // Slot images. In goes a model and a target; out come the bytes that a slot of the device holds: model, manifest and
-// self-test vectors; and their compressed form. Also what device and host must draw and compare alike: seeded inputs, and agreement of outputs.
+// self-test vectors; and their compressed form; and whether it fits. Also what device and host must draw and compare alike: seeded inputs, and agreement of outputs.
 
 export { type AgreementResult, compareOutputs } from './agreement.js';
 export { type BundleOptions, buildSlotImage, slotImageBytes } from './build.js';
+export { checkFile } from './check-file.js';
 export { CompressedReader, compressedBytes, compressImage, largestBlockBytes, type StreamHeader, smallestBlockBytes } from './compression.js';
 export { drawable, drawSample, SeededBytes } from './drawing.js';
 export { equalBytes, hex, sha256 } from './hash.js';

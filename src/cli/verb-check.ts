@@ -10,7 +10,7 @@ export const checkVerb: Verb = {
   run: async (_context, [file = ''], options) => {
     const [{ loadTarget }, { checkFile }, { budgetBar, bytesText, millisecondsText, table }] = await Promise.all([
       import('../targets/index.js'),
-      import('./check-file.js'),
+      import('../bundle/index.js'),
       import('../report/index.js'),
     ]);
     const target = await loadTarget(String(options.target));

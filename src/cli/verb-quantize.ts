@@ -1,12 +1,12 @@
 import { Option } from 'commander';
 import { fail } from '../errors.js';
 import type { QuantizeOptions, QuantizeResult, RepairName, WiderType } from '../quantize/index.js';
-import type { CheckResult } from '../targets/index.js';
+import type { Quantized } from '../report/index.js';
 import type { Model } from '../tflite/index.js';
 import { granularities, ioTypes, rangeMethodNames, repairChoices, schemeChoices, widerTypes } from './choices.js';
 import { readModelFile, shapeOption } from './model-file.js';
 import { positiveInteger, positiveNumber, refuseOverwriting } from './options.js';
-import type { Context, Outcome, Verb } from './verb.js';
+import type { Context, Verb } from './verb.js';
 
 export const quantizeVerb: Verb = {
   name: 'quantize',
@@ -71,108 +71,38 @@ export const quantizeVerb: Verb = {
       ...(samples === undefined ? {} : { samples }),
       ...(options.minSnr === undefined ? {} : { minDecibels: options.minSnr as number, wider: options.wider as WiderType }),
     });
-    const check = target === null ? null : (await import('./check-file.js')).checkFile(result.bytes, result.model, target);
+    const check = target === null ? null : (await import('../bundle/index.js')).checkFile(result.bytes, result.model, target);
+    const unmixed = target === null || result.mixed === null ? null : targets.checkModel(result.mixed.unmixed, target, result.bytes.byteLength);
     const accuracy = options.data === undefined ? null : await accuracyOf(context, model, result.model, String(options.data));
     await writeAtomically(output, result.bytes);
     if (saved !== null && result.calibration !== null) await writeAtomically(saved, new TextEncoder().encode(calibrationText(result.calibration)));
-    return outcomeOf({ file, output, inputBytes: bytes.byteLength }, result, { check, accuracy, targets: await targetsOf(result) });
+    const [{ quantizeDocument, quantizeReport }, { compressedBytes }] = await Promise.all([import('../report/index.js'), import('../bundle/index.js')]);
+    const quantized = {
+      file,
+      output,
+      inputBytes: bytes.byteLength,
+      compressedBytes: compressedBytes(result.bytes),
+      result,
+      check,
+      unmixed,
+      accuracy,
+      targets: await targetsOf(result),
+    };
+    return { document: quantizeDocument(quantized), text: quantizeReport(quantized), exitCode: check?.fits === false ? 1 : 0 };
   },
 };
 
-interface Files {
-  readonly file: string;
-  readonly output: string;
-  readonly inputBytes: number;
-}
-
-interface Findings {
-  readonly check: CheckResult | null;
-  readonly accuracy: { readonly metric: string; readonly float: number; readonly quantized: number; readonly samples: number } | null;
-  readonly targets: readonly { readonly target: string; readonly fits: boolean; readonly latencyMs: CheckResult['latencyMs'] }[];
-}
-
-async function outcomeOf({ file, output, inputBytes }: Files, result: QuantizeResult, { check, accuracy, targets }: Findings): Promise<Outcome> {
-  const { bytesText, metricText, percentText, table } = await import('../report/index.js');
-  const { compressedBytes: compressedBytesOf } = await import('../bundle/index.js');
-  const { plan, calibration, bytes } = result;
-  const compressedBytes = compressedBytesOf(bytes);
-  const runs = calibration?.subgraphs ?? [];
-  const calibrations = runs.map(({ signature, dataset, samples, seed, sha256 }) => ({ signature, dataset, samples, seed, sha256 }));
-  const document = {
-    file,
-    output,
-    scheme: plan.scheme,
-    io: plan.io,
-    sizes: { inputBytes, outputBytes: bytes.byteLength, compressedBytes },
-    // With several signatures, of the first; the others follow in `calibrations`.
-    calibration: calibrations[0] ?? null,
-    ...(calibrations.length > 1 ? { calibrations } : {}),
-    optimizations: result.optimizations,
-    rangeMethods: result.rangeMethods,
-    repairs: result.repairs,
-    mixed: result.mixed,
-    sparseTensors: result.sparseTensors,
-    operators: plan.subgraphs.flatMap(({ subgraph, operators }) => operators.map((operator, index) => ({ subgraph, index, ...operator }))),
-    tensors: plan.subgraphs.flatMap(({ subgraph, activations }) => activations.map((activation) => ({ subgraph, ...activation }))),
-    conversions: plan.subgraphs.flatMap(({ subgraph, conversions }) => conversions.map((conversion) => ({ subgraph, ...conversion }))),
-    accuracy,
-    targets,
-    warnings: result.warnings,
-    ...(check === null ? {} : { check }),
-  };
-  const lines = [
-    `${file} -> ${output}`,
-    table([
-      ['scheme', `${plan.scheme}, ${plan.io} inputs and outputs (verified on the written file)`],
-      [
-        'size',
-        `${bytesText(inputBytes)} -> ${bytesText(bytes.byteLength)} (${percentText(bytes.byteLength / inputBytes, 0)}), ${bytesText(compressedBytes)} to send`,
-      ],
-      ...runs.map(({ signature, samples, dataset }) => ['calibration', `${samples} samples of ${dataset}${signature === null ? '' : ` for ${signature}`}`]),
-      ...result.repairs.map(({ name, before, after, kept }) => [name, `SNR ${before.toFixed(2)} -> ${after.toFixed(2)} dB${kept ? '' : ', taken back'}`]),
-      ...(result.sparseTensors === 0 ? [] : [['sparse', `the weights of ${result.sparseTensors} layer(s)`]]),
-      ...mixedRows(result),
-      ...(accuracy === null
-        ? []
-        : [
-            [
-              'accuracy',
-              `${accuracy.metric}: float ${metricText(accuracy.metric, accuracy.float)}, quantized ${metricText(accuracy.metric, accuracy.quantized)} (${accuracy.samples} samples)`,
-            ],
-          ]),
-      ['fits', targets.flatMap(({ target, fits }) => (fits ? [target] : [])).join(', ') || 'none of the shipped targets'],
-      ...(check === null ? [] : [['target', `${check.target}: ${check.fits ? 'fits' : check.reasons.map(({ message }) => message).join('; ')}`]]),
-    ]),
-    ...result.warnings.map(({ code, message }) => `warning ${code}: ${message}`),
-  ];
-  return { document, text: lines.join('\n'), exitCode: check?.fits === false ? 1 : 0 };
-}
-
-function mixedRows({ mixed }: QuantizeResult): string[][] {
-  if (mixed === null) return [];
-  const { operators, wider, before, after, reached, arenaBytes } = mixed;
-  const names = operators.map(({ operator, op }) => `${operator} ${op}`).join(', ');
-  const chosen = operators.length === 0 ? 'none' : names;
-  return [
-    [`in ${wider}`, chosen],
-    [
-      'precision',
-      `SNR ${before.toFixed(2)} -> ${after.toFixed(2)} dB${reached ? '' : ', less than was asked for'}; arena ${arenaBytes.before} -> ${arenaBytes.after} bytes`,
-    ],
-  ];
-}
-
 /** Which of the shipped targets take the model, and how long it would run there. */
-async function targetsOf({ model, bytes }: QuantizeResult): Promise<Findings['targets']> {
-  const { checkModel, loadTarget, shippedTargets } = await import('../targets/index.js');
+async function targetsOf({ model, bytes }: QuantizeResult): Promise<Quantized['targets']> {
+  const [{ checkFile }, { loadTarget, shippedTargets }] = await Promise.all([import('../bundle/index.js'), import('../targets/index.js')]);
   const targets = await Promise.all((await shippedTargets()).map(loadTarget));
   return targets.map((target) => {
-    const { fits, latencyMs } = checkModel(model, target, bytes.byteLength);
+    const { fits, latencyMs } = checkFile(bytes, model, target);
     return { target: target.id, fits, latencyMs };
   });
 }
 
-async function accuracyOf(context: Context, float: Model, quantized: Model, data: string): Promise<Findings['accuracy']> {
+async function accuracyOf(context: Context, float: Model, quantized: Model, data: string): Promise<Quantized['accuracy']> {
   const [{ evaluate, hostRunner }, { openDataset }, { quantize }] = await Promise.all([
     import('../evaluate/index.js'),
     import('../dataset/index.js'),

@@ -2,7 +2,7 @@
 
 import { createHash } from 'node:crypto';
 import { type Dataset, runsOf } from '../dataset/index.js';
-import { fail } from '../errors.js';
+import { fail, within } from '../errors.js';
 import { breather, foldCount, matchInputs, type Progress, requireNumbers, squashesOf, toModelInput, type Warning } from '../evaluate/index.js';
 import { calledSubgraphs, type Extremes, Interpreter, type Operand, subgraphOfSignature } from '../simulator/index.js';
 import { type Model, type SubGraph, tensorLabel, writeModel } from '../tflite/index.js';
@@ -121,9 +121,13 @@ async function runDataset(
       hash.update(bytes);
       statistics.add(inputs);
       const fold = runs++ % foldCount;
-      interpreter.run(bytes, (_, outputs) => {
-        for (const output of outputs) collector.add(output, fold, interpreter);
-      });
+      try {
+        interpreter.run(bytes, (_, outputs) => {
+          for (const output of outputs) collector.add(output, fold, interpreter);
+        });
+      } catch (error) {
+        throw within(error, `sample ${sample.index} of ${dataset.name}`);
+      }
       // The planner may reuse an input's memory, so its range comes from the values themselves.
       for (const [i, input] of interpreter.inputs.entries()) {
         if (input.type === 'float32') collector.addValues(input.index, inputs[order[i] as number] as Float32Array, fold);

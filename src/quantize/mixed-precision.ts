@@ -31,6 +31,8 @@ export interface MixedPrecision {
   readonly before: number;
   readonly after: number;
   readonly reached: boolean;
+  /** As it was before. */
+  readonly unmixed: Model;
   /** With TFLite Micro's reference kernels. */
   readonly arenaBytes: { readonly before: number; readonly after: number };
 }
@@ -77,6 +79,7 @@ export async function mixPrecision(model: Model, reference: Reference, { minDeci
     before,
     after,
     reached: after >= minDecibels,
+    unmixed: modelFor([]),
     arenaBytes: { before: arenaBytes([]), after: arenaBytes(chosen) },
   };
 }

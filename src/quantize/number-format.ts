@@ -44,6 +44,12 @@ export function tensorTypeOf(type: NumberType): number {
   return storages[type].tensorType;
 }
 
+/** The smallest and the largest real value. */
+export function realLimits({ type, scale, zeroPoint }: NumberFormat): readonly [number, number] {
+  const { low, high } = storages[type];
+  return [(low - zeroPoint) * scale, (high - zeroPoint) * scale];
+}
+
 /** The elements that stand for real values, rounded half away from zero and clamped, little-endian. */
 export function elementsIn({ type, scale, zeroPoint }: NumberFormat, values: Float32Array): Uint8Array {
   const { low, high, elements } = storages[type];

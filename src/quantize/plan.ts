@@ -3,10 +3,11 @@
 import { fail } from '../errors.js';
 import type { Warning } from '../evaluate/index.js';
 import { calledSubgraphs } from '../simulator/index.js';
-import { constantFloats, elementCount, linksOf, type Model, operatorCodeOf, type SubGraph } from '../tflite/index.js';
+import { constantFloats, elementCount, linksOf, type Model, operatorCodeOf, type SubGraph, type Tensor } from '../tflite/index.js';
+import { pinOf } from './arrive.js';
 import { type ActivationPlan, type ConversionPlan, Formats, noRange, type Ranges, type SubgraphOptions } from './formats.js';
 import { decideModes, type ModeExceptions, type OperatorMode, ruleOf } from './modes.js';
-import type { NumberType } from './number-format.js';
+import { type NumberType, realLimits } from './number-format.js';
 import { type SchemeName, schemeOf, schemes } from './scheme.js';
 import { type BiasPlan, type Granularity, planWeights, type WeightsPlan } from './weights.js';
 
@@ -103,7 +104,7 @@ function planSubgraph(model: Model, subgraph: SubGraph, index: number, options: 
       biases,
       halves: options.rules.floatConstants === 'float16' ? floatConstants(model, subgraph) : [],
     },
-    warnings: [...missingRanges(activations, options.ranges), ...warnings],
+    warnings: [...missingRanges(activations, options.ranges), ...exceededRanges(subgraph, activations, options.ranges), ...warnings],
   };
 }
 
@@ -116,6 +117,18 @@ function missingRanges(activations: readonly ActivationPlan[], ranges: Ranges): 
   return activations
     .filter(({ tensor, range }) => range === noRange && ranges[tensor] == null)
     .map(({ tensor, name }) => ({ code: 'RANGE_MISSING', message: `no calibration sample ever computed tensor ${tensor} "${name}"; its scale is set to 1` }));
+}
+
+/** Tensors whose range the file fixes, and that reach beyond it on calibration data. */
+function exceededRanges(subgraph: SubGraph, activations: readonly ActivationPlan[], ranges: Ranges): Warning[] {
+  return activations.flatMap(({ tensor, name, ...format }): Warning[] => {
+    const seen = ranges[tensor];
+    if (seen == null || pinOf(subgraph.tensors[tensor] as Tensor) === null) return [];
+    const [low, high] = realLimits(format);
+    if (seen.min >= low - format.scale && seen.max <= high + format.scale) return [];
+    const message = `tensor ${tensor} "${name}" reached ${seen.min.toPrecision(3)} to ${seen.max.toPrecision(3)} in calibration, but the file fixes its range to ${low.toPrecision(3)} to ${high.toPrecision(3)}: what lies beyond saturates`;
+    return [{ code: 'RANGE_EXCEEDED', message }];
+  });
 }
 
 /** Largest magnitude of float16. */

@@ -6,4 +6,5 @@ export { comparePage, compareReport } from './compare.js';
 export { deployReport } from './deploy.js';
 export { optimizeReport } from './optimize.js';
 export { pushReport } from './push.js';
+export { type Quantized, quantizeDocument, quantizeReport } from './quantize.js';
 export { bytesText, countText, metricText, millisecondsText, percentText, shapeText, table } from './text.js';

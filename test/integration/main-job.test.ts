@@ -2,8 +2,7 @@
 // the official keyword model on a simulated board over the protocol.
 
 import { describe, expect, test } from 'vitest';
-import { buildSlotImage } from '../../src/bundle/index.js';
-import { checkFile } from '../../src/cli/check-file.js';
+import { buildSlotImage, checkFile } from '../../src/bundle/index.js';
 import { openDataset } from '../../src/dataset/index.js';
 import { push } from '../../src/device/index.js';
 import { evaluate, hostRunner, runBatch } from '../../src/evaluate/index.js';

@@ -131,9 +131,15 @@ describe('models trained for quantization', () => {
       [3],
     );
     await expect(quantize(model, [])).rejects.toThrow(/the file does not say the ranges of 1 tensor/);
-    const { plan } = await quantize(model, [data]);
+    const { plan, warnings } = await quantize(model, [data]);
     expect(plan.subgraphs[0]?.activations[0]?.scale).toBe(Math.fround(2 / 255));
     expect(plan.subgraphs[0]?.activations[1]?.range).not.toBeNull();
+    const codes = (list: typeof warnings): string[] => list.map(({ code }) => code).filter((code) => code === 'RANGE_EXCEEDED');
+    expect(codes(warnings)).toEqual([]);
+    const loud = memoryDataset([[Float32Array.of(0, 0.5, -0.5, 1.5)]], [[4]]);
+    const { warnings: louder } = await quantize(model, [loud]);
+    expect(codes(louder)).toEqual(['RANGE_EXCEEDED']);
+    expect(louder.find(({ code }) => code === 'RANGE_EXCEEDED')?.message).toMatch(/"x" reached -0\.500 to 1\.50 in calibration.*-0\.996 to 1\.00/);
   });
 });
 
