@@ -3,10 +3,10 @@
 import { type Dataset, runsOf } from '../dataset/index.js';
 import { fail } from '../errors.js';
 import { inputsAndOutputs, subgraphOfSignature } from '../simulator/index.js';
-import { elementCount, linksOf, type Model, operatorName, type SubGraph, TensorType } from '../tflite/index.js';
+import { elementCount, linksOf, type Model, operatorName, type SubGraph, TensorType, typeName } from '../tflite/index.js';
 import { type Advice, adviceFor, type ComparedTensor } from './advice.js';
 import { breather } from './breathe.js';
-import { matchInputs } from './convert.js';
+import { integerLimits, matchInputs } from './convert.js';
 import type { Progress } from './evaluate.js';
 import { relevantLogits, type Squash, squashesOf } from './logits.js';
 import { argMax } from './metrics.js';
@@ -125,12 +125,6 @@ interface Pair {
   readonly squash: Squash | null;
 }
 
-const integerLimits: ReadonlyMap<number, readonly [number, number]> = new Map([
-  [TensorType.INT8, [-128, 127]],
-  [TensorType.UINT8, [0, 255]],
-  [TensorType.INT16, [-32768, 32767]],
-]);
-
 function pairsOf(first: Model, second: Model, signature: string | undefined): Pair[] {
   const [before, after] = [first, second].map((model) => model.subgraphs[subgraphOfSignature(model, signature)] as SubGraph) as [SubGraph, SubGraph];
   const named = new Map(before.tensors.map((tensor, index) => [tensor.name ?? '', { tensor, index }]));
@@ -163,7 +157,7 @@ function pairsOf(first: Model, second: Model, signature: string | undefined): Pa
         operator: operator === undefined ? null : after.operators.indexOf(operator),
         scale,
         zeroPoint: scale === null ? null : Number(tensor.quantization?.zeroPoint?.[0] ?? 0n),
-        limits: scale === null ? null : (integerLimits.get(tensor.type) ?? null),
+        limits: scale === null ? null : integerLimits(typeName(tensor.type)),
         reads: Array.from(operator?.inputs ?? []).flatMap((input) => after.tensors[input]?.name ?? []),
         isOutput: position >= 0,
         squash: squashes.get(match.index) ?? null,

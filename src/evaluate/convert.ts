@@ -59,7 +59,7 @@ function encode(values: Float32Array, tensor: TensorInfo, out: Uint8Array): numb
     return 0;
   }
   const { scale, zeroPoint } = tensor.quantization ?? { scale: 1, zeroPoint: 0 };
-  const [low, high] = limitsOf(tensor);
+  const [low, high] = integerLimits(tensor.type);
   let clamped = 0;
   for (let i = 0; i < values.length; i++) {
     const q = roundHalfAway(Math.fround((values[i] as number) / scale)) + zeroPoint;
@@ -80,8 +80,9 @@ export function toRealValues(bytes: Uint8Array, tensor: TensorInfo): Float32Arra
   return out;
 }
 
-function limitsOf(tensor: TensorInfo): readonly [number, number] {
-  switch (tensor.type) {
+/** The smallest and the largest integer of a type. */
+export function integerLimits(type: string): readonly [number, number] {
+  switch (type) {
     case 'int8':
       return [-128, 127];
     case 'uint8':
