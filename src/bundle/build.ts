@@ -4,7 +4,7 @@ import { arenaOf, Interpreter, inputsAndOutputs } from '../simulator/index.js';
 import { runtimeKernelsOf, type Target } from '../targets/index.js';
 import { BuiltinOperator, builtinCode, type Model, mainSubgraph, operatorCodeOf } from '../tflite/index.js';
 import { drawable, drawSample, SeededBytes } from './drawing.js';
-import { encodeSlotImage, type ManifestInput, type SelfTestVector } from './slot-image.js';
+import { encodeSlotImage, type ManifestInput, type SelfTestVector, slotImageLength } from './slot-image.js';
 
 export interface BundleOptions {
   readonly version?: string;
@@ -42,7 +42,7 @@ export function slotImageBytes(bytes: Uint8Array, model: Model, target: Target):
   const { inputs, outputs } = inputsAndOutputs(model);
   const outputBytes = outputs.reduce((sum, output) => sum + output.bytes, 0);
   const vectors = drawable(inputs) ? Array.from({ length: vectorsFor(outputBytes) }, (_, i) => ({ seed: 1 + i, output: new Uint8Array(outputBytes) })) : [];
-  return encodeSlotImage(bytes, manifestOf(model, target, {}), vectors).byteLength;
+  return slotImageLength(bytes.byteLength, manifestOf(model, target, {}), vectors);
 }
 
 function requiredOperators(model: Model): (number | string)[] {

@@ -1,8 +1,7 @@
 // The compressed form in which a slot image travels: blocks that are compressed one by one (raw deflate, RFC 1951), so that a device needs
 // no more memory than a block of each kind, and can go on at any block. firmware-protocol/README.md specifies the stream.
 
-import { inflateRawSync } from 'node:zlib';
-import { deflateSync } from 'fflate';
+import { deflateRawSync, inflateRawSync } from 'node:zlib';
 import { fail, reasonOf } from '../errors.js';
 import { blockBytes } from './slot-image.js';
 
@@ -46,8 +45,8 @@ function lengthOf(block: Uint8Array): Uint8Array {
 
 function blocksOf(bytes: Uint8Array, size: number, first: number): Uint8Array[] {
   const count = Math.max(0, Math.ceil(bytes.byteLength / size) - first);
-  // Not Node's deflate, whose bytes differ between versions and processors: blocks are known by their hashes.
-  return Array.from({ length: count }, (_, i) => deflateSync(bytes.subarray((first + i) * size, (first + i + 1) * size), { level: 9 }));
+  const options = { level: 9, memLevel: 9, windowBits: Math.log2(size) };
+  return Array.from({ length: count }, (_, i) => deflateRawSync(bytes.subarray((first + i) * size, (first + i + 1) * size), options));
 }
 
 /** Reads a stream as it arrives, in pieces of any length. */

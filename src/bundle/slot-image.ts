@@ -57,18 +57,37 @@ export type ManifestInput = Pick<Manifest, 'version' | 'target' | 'profile' | 'a
 /** The model is hashed in blocks of this length, and images are sent compressed in such where the device does not ask for others. */
 export const blockBytes = 4096;
 
-export function encodeSlotImage(model: Uint8Array, input: ManifestInput, vectors: readonly SelfTestVector[]): Uint8Array {
+/** How long the slot image of a model will be: hashes have one length, whatever they are of. */
+export function slotImageLength(modelBytes: number, input: ManifestInput, vectors: readonly SelfTestVector[]): number {
+  const blocks = Math.ceil(modelBytes / blockBytes);
+  const none = new Uint8Array(32);
+  const trailer = encodeTrailer(modelBytes, input, vectors, { model: none, vectors: () => none, blocks: new Array<Uint8Array>(blocks).fill(none) });
+  return alignUp(modelBytes) + alignUp(trailer.byteLength) + footerBytes;
+}
+
+interface Hashes {
+  readonly model: Uint8Array;
+  readonly vectors: (bytes: Uint8Array) => Uint8Array;
+  readonly blocks: Uint8Array[];
+}
+
+function encodeTrailer(modelBytes: number, input: ManifestInput, vectors: readonly SelfTestVector[], hashes: Hashes): Uint8Array {
   const vectorBytes = encode([...vectors], { mapSorter: () => 0 });
   const manifest: Manifest = {
     format: 1,
-    model: sha256(model),
-    model_bytes: model.byteLength,
+    model: hashes.model,
+    model_bytes: modelBytes,
     ...input,
-    vectors: sha256(vectorBytes),
+    vectors: hashes.vectors(vectorBytes),
     block_bytes: blockBytes,
-    blocks: Array.from({ length: Math.ceil(model.byteLength / blockBytes) }, (_, i) => sha256(model.subarray(i * blockBytes, (i + 1) * blockBytes))),
+    blocks: hashes.blocks,
   };
-  const trailer = encodePayload({ manifest: encodePayload(manifest), vectors: vectorBytes });
+  return encodePayload({ manifest: encodePayload(manifest), vectors: vectorBytes });
+}
+
+export function encodeSlotImage(model: Uint8Array, input: ManifestInput, vectors: readonly SelfTestVector[]): Uint8Array {
+  const blocks = Array.from({ length: Math.ceil(model.byteLength / blockBytes) }, (_, i) => sha256(model.subarray(i * blockBytes, (i + 1) * blockBytes)));
+  const trailer = encodeTrailer(model.byteLength, input, vectors, { model: sha256(model), vectors: sha256, blocks });
   const trailerOffset = alignUp(model.byteLength);
   const out = new Uint8Array(trailerOffset + alignUp(trailer.byteLength) + footerBytes);
   out.set(model);

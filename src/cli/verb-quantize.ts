@@ -94,10 +94,11 @@ export const quantizeVerb: Verb = {
 
 /** Which of the shipped targets take the model, and how long it would run there. */
 async function targetsOf({ model, bytes }: QuantizeResult): Promise<Quantized['targets']> {
-  const [{ checkFile }, { loadTarget, shippedTargets }] = await Promise.all([import('../bundle/index.js'), import('../targets/index.js')]);
+  const [{ checkFile }, { factsOf, loadTarget, shippedTargets }] = await Promise.all([import('../bundle/index.js'), import('../targets/index.js')]);
   const targets = await Promise.all((await shippedTargets()).map(loadTarget));
+  const facts = factsOf(model);
   return targets.map((target) => {
-    const { fits, latencyMs } = checkFile(bytes, model, target);
+    const { fits, latencyMs } = checkFile(bytes, model, target, facts);
     return { target: target.id, fits, latencyMs };
   });
 }

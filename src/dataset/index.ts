@@ -98,13 +98,25 @@ async function* readSamples(
   labels: Labels | null,
   chosen: readonly number[],
 ): AsyncGenerator<Sample> {
-  const read = (sources: readonly Source[], index: number): Promise<Float32Array[]> => Promise.all(sources.map((source) => source.read(index)));
-  for (const index of chosen) {
-    yield {
-      index,
-      inputs: await read(inputs, index),
-      label: labels === null ? null : (labels.values[index] ?? null),
-      targets: targets === null ? null : await read(targets, index),
-    };
+  const readAll = (sources: readonly Source[], index: number): Promise<Float32Array[]> => Promise.all(sources.map((source) => source.read(index)));
+  const read = async (index: number): Promise<Sample> => ({
+    index,
+    inputs: await readAll(inputs, index),
+    label: labels === null ? null : (labels.values[index] ?? null),
+    targets: targets === null ? null : await readAll(targets, index),
+  });
+  // The next sample is read, or decoded, while this one is worked on.
+  const begin = (position: number): Promise<Sample> | null => {
+    const index = chosen[position];
+    const reading = index === undefined ? null : read(index);
+    // Whoever stops early never hears of it.
+    reading?.catch(() => undefined);
+    return reading;
+  };
+  let next = begin(0);
+  for (let position = 1; next !== null; position++) {
+    const sample = await next;
+    next = begin(position);
+    yield sample;
   }
 }

@@ -2,7 +2,7 @@
 
 import type { Dataset } from '../dataset/index.js';
 import { fail } from '../errors.js';
-import { roundHalfAway, type TensorInfo } from '../simulator/index.js';
+import { type Extremes, extremesOf, roundHalfAway, type TensorInfo } from '../simulator/index.js';
 import { elementCount } from '../tflite/index.js';
 
 export interface ConvertedSample {
@@ -126,13 +126,15 @@ function getInteger(view: DataView, tensor: TensorInfo, i: number): number {
   }
 }
 
-/** @throws DATASET_INVALID where a sample holds a value that is no finite number */
-export function requireNumbers(inputs: readonly Float32Array[], index: number, dataset: Dataset): void {
-  for (const values of inputs) {
-    // A sum is no number where one of its terms is none, and quick to make.
-    let sum = 0;
-    for (let i = 0; i < values.length; i++) sum += values[i] as number;
-    const bad = Number.isFinite(sum) ? undefined : values.find((value) => !Number.isFinite(value));
+/**
+ * @returns the smallest and largest value of each input
+ * @throws DATASET_INVALID where a sample holds a value that is no finite number
+ */
+export function requireNumbers(inputs: readonly Float32Array[], index: number, dataset: Dataset): Extremes[] {
+  return inputs.map((values) => {
+    const extremes = extremesOf(values);
+    const bad = extremes.finite ? undefined : values.find((value) => !Number.isFinite(value));
     if (bad !== undefined) throw fail('DATASET_INVALID', { where: dataset.path, reason: `sample ${index} holds the value ${bad}` });
-  }
+    return extremes;
+  });
 }

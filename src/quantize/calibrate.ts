@@ -116,7 +116,7 @@ async function runDataset(
   for await (const sample of dataset.samples(limit)) {
     for (const inputs of runsOf(sample, dataset)) {
       await breathe(options.signal);
-      requireNumbers(inputs, sample.index, dataset);
+      const extremes = requireNumbers(inputs, sample.index, dataset);
       const { bytes } = toModelInput(inputs, interpreter.inputs, order, dataset.name);
       hash.update(bytes);
       statistics.add(inputs);
@@ -130,7 +130,7 @@ async function runDataset(
       }
       // The planner may reuse an input's memory, so its range comes from the values themselves.
       for (const [i, input] of interpreter.inputs.entries()) {
-        if (input.type === 'float32') collector.addValues(input.index, inputs[order[i] as number] as Float32Array, fold);
+        if (input.type === 'float32') collector.addValues(input.index, inputs[order[i] as number] as Float32Array, fold, extremes[order[i] as number]);
       }
     }
     samples += 1;

@@ -71,11 +71,12 @@ export async function quantize(model: Model, datasets: readonly Dataset[], optio
   const arrival = arrive(model);
   // What the simulator does not run cannot be verified either.
   refuseUnsupported(arrival.model);
-  requireRunnable(arrival.model);
   // What the file says of computed shapes may be a guess.
   const { model: prepared, changes } = optimize(model.subgraphs.length === 1 ? resolveShapes(arrival.model) : arrival.model);
   requireFloat(prepared);
   const needsData = schemes[scheme].activations !== null && (datasets.length > 0 || options.calibration !== undefined || arrival.pinned === 0);
+  // Calibration runs it anyway.
+  if (!needsData) requireRunnable(prepared);
   const work = needsData ? await withData(prepared, datasets, options) : withoutData(prepared, options);
   const applied = applyPlan(work.model, work.plan);
   const sparse = options.sparse === true ? encodeSparseWeights(applied) : null;

@@ -12,12 +12,14 @@ export interface Extremes {
 }
 
 export function extremesOf(values: Float32Array): Extremes {
-  let [min, max, sum] = [Infinity, -Infinity, 0];
-  for (let i = 0; i < values.length; i++) {
+  const { length } = values;
+  let min = Infinity;
+  let max = -Infinity;
+  let sum = 0;
+  for (let i = 0; i < length; i++) {
     const value = values[i] as number;
-    if (value < min) min = value;
-    if (value > max) max = value;
-    // Neither comparison holds for NaN, but it stays in the sum.
+    min = Math.min(min, value);
+    max = Math.max(max, value);
     sum += value;
   }
   return { min, max, finite: Number.isFinite(sum) };

@@ -1,7 +1,7 @@
 // Does a model fit a target? Operators, flash, arena, and a latency estimate, before anything is flashed.
 
 import { fail } from '../errors.js';
-import { arenaOf, overflowRisks, simulates } from '../simulator/index.js';
+import { arenaOf, type OverflowRisk, overflowRisks, simulates } from '../simulator/index.js';
 import { type Model, mainSubgraph, operatorName, type Tensor, tensorLabel, typeName } from '../tflite/index.js';
 import { type Budget, budgetOf, runtimeKernelsOf } from './budget.js';
 import { cmsisNnDifferences } from './kernel-differences.js';
@@ -46,11 +46,21 @@ export interface CheckResult {
   readonly latencyMs: LatencyEstimate | null;
 }
 
+/** What does not depend on the target: known once, it serves many checks. */
+export interface ModelFacts {
+  readonly simulated: boolean;
+  readonly overflows: readonly OverflowRisk[];
+}
+
+export function factsOf(model: Model): ModelFacts {
+  return { simulated: simulates(model), overflows: overflowRisks(model) };
+}
+
 /**
  * @param flashBytes what the model takes on the device: the file, or the slot image
  * @throws OPERATOR_INVALID, TENSOR_SHAPE_DYNAMIC, TFLITE_INVALID for a model that is wrong in itself
  */
-export function checkModel(model: Model, target: Target, flashBytes: number): CheckResult {
+export function checkModel(model: Model, target: Target, flashBytes: number, facts = factsOf(model)): CheckResult {
   const reasons: CheckReason[] = [];
   const operators = placeOperators(model, target);
   const unsupported = operators.filter(({ placed }) => placed === 'unsupported');
@@ -72,7 +82,7 @@ export function checkModel(model: Model, target: Target, flashBytes: number): Ch
       hint: 'use a smaller model, or a board with more flash',
     });
   }
-  const simulated = simulates(model);
+  const { simulated } = facts;
   if (!simulated) {
     reasons.push({
       code: 'SIMULATOR',
@@ -93,7 +103,7 @@ export function checkModel(model: Model, target: Target, flashBytes: number): Ch
     target: target.id,
     fits: reasons.length === 0,
     reasons,
-    warnings: warningsOf(model, target),
+    warnings: warningsOf(model, target, facts),
     operators,
     memory: { flashBytes, arenaBytes: arena?.arenaBytes ?? null, headBytes: arena?.headBytes ?? null, tailBytes: arena?.tailBytes ?? null, budgets },
     // The figures of a target are for integers.
@@ -101,11 +111,11 @@ export function checkModel(model: Model, target: Target, flashBytes: number): Ch
   };
 }
 
-function warningsOf(model: Model, target: Target): CheckWarning[] {
+function warningsOf(model: Model, target: Target, { overflows }: ModelFacts): CheckWarning[] {
   const kernels = runtimeKernelsOf(target);
   const differences = kernels?.library === 'cmsis-nn' ? cmsisNnDifferences(model, kernels.simd === 'mve') : [];
   return [
-    ...overflowRisks(model).map(({ operator, op, tensor, channel, channels }) => ({
+    ...overflows.map(({ operator, op, tensor, channel, channels }) => ({
       code: 'ACCUMULATOR_OVERFLOW' as const,
       message: `operator ${operator} ${op}: some inputs could overflow the 32-bit accumulator of ${channels} channel(s) of weights ${tensor}, first channel ${channel}`,
       hint: 'quantize the float model with `atoll quantize`, which chooses scales under which no accumulator overflows',

@@ -38,8 +38,16 @@ async function readTarget(file: string): Promise<Target> {
   const target = await readValid(file, targetSchema);
   const [fault] = validateTarget(target);
   if (fault !== undefined) throw fail('TARGET_INVALID', { where: `${file}, ${fault.path}`, reason: fault.reason });
-  const operators = await readValid(path.join(shippedFolder, 'operators', `${target.operatorSet}.yaml`), operatorSetSchema);
-  return { ...target, operators };
+  return { ...target, operators: await operatorSet(target.operatorSet) };
+}
+
+const operatorSets = new Map<string, Promise<OperatorSet>>();
+
+/** Most targets share one: it is read once. */
+function operatorSet(id: string): Promise<OperatorSet> {
+  const known = operatorSets.get(id) ?? readValid(path.join(shippedFolder, 'operators', `${id}.yaml`), operatorSetSchema);
+  operatorSets.set(id, known);
+  return known;
 }
 
 async function readValid<T>(file: string, schema: z.ZodType<T>): Promise<T> {
