@@ -98,7 +98,7 @@ async function targetsOf({ model, bytes }: QuantizeResult): Promise<Quantized['t
   const targets = await Promise.all((await shippedTargets()).map(loadTarget));
   const facts = factsOf(model);
   return targets.map((target) => {
-    const { fits, latencyMs } = checkFile(bytes, model, target, facts);
+    const { fits, latencyMs } = checkFile(bytes, model, target, { facts });
     return { target: target.id, fits, latencyMs };
   });
 }

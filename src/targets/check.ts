@@ -4,6 +4,7 @@ import { fail } from '../errors.js';
 import { arenaOf, type OverflowRisk, overflowRisks, simulates } from '../simulator/index.js';
 import { type Model, mainSubgraph, operatorName, type Tensor, tensorLabel, typeName } from '../tflite/index.js';
 import { type Budget, budgetOf, runtimeKernelsOf } from './budget.js';
+import { placeOnEdgeTpu } from './edgetpu/placement.js';
 import { cmsisNnDifferences } from './kernel-differences.js';
 import { estimateLatency, type LatencyEstimate } from './latency.js';
 import type { Target } from './load.js';
@@ -12,8 +13,12 @@ export interface OperatorPlacement {
   readonly index: number;
   readonly op: string;
   readonly placed: 'npu' | 'cpu' | 'unsupported';
-  /** Why it is not where it should be; null when it is. */
+  /** Why it is not where it should be, for an Edge TPU in the compiler's words; null when it is. */
   readonly reason: string | null;
+  /** True where this follows a documented rule that nothing measured shows. */
+  readonly unconfirmed: boolean;
+  /** Where the rule is from; null where the operator has none of its own. */
+  readonly source: string | null;
 }
 
 export interface CheckReason {
@@ -35,6 +40,8 @@ export interface CheckResult {
   readonly reasons: readonly CheckReason[];
   readonly warnings: readonly CheckWarning[];
   readonly operators: readonly OperatorPlacement[];
+  /** Parts of the graph that an accelerator runs; null for a target without one. */
+  readonly npuSubgraphs: number | null;
   readonly memory: {
     readonly flashBytes: number;
     /** null where no interpreter runs on the device, or the simulator lacks an operator. */
@@ -56,13 +63,21 @@ export function factsOf(model: Model): ModelFacts {
   return { simulated: simulates(model), overflows: overflowRisks(model) };
 }
 
+export interface CheckOptions {
+  /** Where they are known already. */
+  readonly facts?: ModelFacts;
+  /** Let an Edge TPU have every part that it could run, instead of one. */
+  readonly multipleSubgraphs?: boolean;
+}
+
 /**
  * @param flashBytes what the model takes on the device: the file, or the slot image
  * @throws OPERATOR_INVALID, TENSOR_SHAPE_DYNAMIC, TFLITE_INVALID for a model that is wrong in itself
  */
-export function checkModel(model: Model, target: Target, flashBytes: number, facts = factsOf(model)): CheckResult {
+export function checkModel(model: Model, target: Target, flashBytes: number, options: CheckOptions = {}): CheckResult {
+  const facts = options.facts ?? factsOf(model);
   const reasons: CheckReason[] = [];
-  const operators = placeOperators(model, target);
+  const { operators, npuSubgraphs } = placeOperators(model, target, options.multipleSubgraphs ?? false);
   const unsupported = operators.filter(({ placed }) => placed === 'unsupported');
   if (unsupported.length > 0) {
     const list = unsupported.map(({ index, op, reason }) => `operator ${index} ${op} (${reason})`).join('; ');
@@ -105,6 +120,7 @@ export function checkModel(model: Model, target: Target, flashBytes: number, fac
     reasons,
     warnings: warningsOf(model, target, facts),
     operators,
+    npuSubgraphs,
     memory: { flashBytes, arenaBytes: arena?.arenaBytes ?? null, headBytes: arena?.headBytes ?? null, tailBytes: arena?.tailBytes ?? null, budgets },
     // The figures of a target are for integers.
     latencyMs: simulated && wrongTypes.length === 0 ? estimateLatency(model, target) : null,
@@ -133,24 +149,25 @@ export function requireFit({ fits, target, reasons }: CheckResult): void {
   if (!fits) throw fail('MODEL_DOES_NOT_FIT', { target, reasons: reasons.map(({ message }) => message).join('; ') });
 }
 
-function placeOperators(model: Model, target: Target): OperatorPlacement[] {
+function placeOperators(model: Model, target: Target, multipleSubgraphs: boolean): { operators: OperatorPlacement[]; npuSubgraphs: number | null } {
+  if (target.runtime.kernels === 'edgetpu') {
+    const { operators, subgraphs } = placeOnEdgeTpu(model, target.operators, multipleSubgraphs);
+    const placed = operators.map(({ index, op, mapped, status, unconfirmed, source }): OperatorPlacement => {
+      return { index, op, placed: mapped ? 'npu' : 'cpu', reason: mapped ? null : status, unconfirmed, source };
+    });
+    return { operators: placed, npuSubgraphs: subgraphs };
+  }
   const subgraph = mainSubgraph(model);
-  const npu = target.runtime.kernels === 'edgetpu';
-  let onCpu = false;
-  return subgraph.operators.map((operator, index): OperatorPlacement => {
+  const operators = subgraph.operators.map((operator, index): OperatorPlacement => {
     const op = operatorName(model, operator);
     const reason = refusal(op, subgraph.tensors[operator.inputs?.[0] ?? -1], target);
-    if (!npu) return { index, op, placed: reason === null ? 'cpu' : 'unsupported', reason };
-    // One subgraph is mapped: from the first operator that is not, everything stays on the CPU.
-    if (reason === null && !onCpu) return { index, op, placed: 'npu', reason: null };
-    const follows = onCpu && reason === null;
-    onCpu = true;
-    return { index, op, placed: 'cpu', reason: follows ? 'More than one subgraph is not supported' : reason };
+    return { index, op, placed: reason === null ? 'cpu' : 'unsupported', reason, unconfirmed: false, source: null };
   });
+  return { operators, npuSubgraphs: null };
 }
 
 function refusal(op: string, input: Tensor | undefined, target: Target): string | null {
-  const types = target.operators.operators[op];
+  const types = target.operators.operators[op]?.types;
   if (types === undefined) return 'Operation not supported';
   const type = input === undefined ? null : typeName(input.type);
   return type === null || types === 'any' || types.some((known) => known === type) ? null : `Operation is working on an unsupported data type (${type})`;

@@ -2,6 +2,7 @@
 
 import { z } from 'zod';
 import { type KernelProfile, kernelProfiles } from '../simulator/index.js';
+import { type RuleName, ruleNames } from './edgetpu/rules.js';
 
 const bytes = z.number().int().positive();
 const usbId = z.strictObject({ vendor: z.number().int().min(0).max(0xffff), product: z.number().int().min(0).max(0xffff), state: z.string() });
@@ -60,10 +61,27 @@ export type Agreement = TargetFile['agreement'];
 
 const elementTypes = ['float32', 'int8', 'uint8', 'int16', 'int32', 'int64', 'uint32', 'bool'] as const;
 
-export const operatorSetSchema = z.strictObject({
-  id: z.string(),
-  source: z.string(),
-  operators: z.record(z.string(), z.union([z.literal('any'), z.array(z.enum(elementTypes)).min(1)])),
-});
+const types = z.union([z.literal('any'), z.array(z.enum(elementTypes)).min(1)]);
+
+/** An operator with its types; where it has limits, with these too. */
+const operatorSchema = z.union([
+  types.transform((known) => ({ types: known, rules: [] as RuleName[], source: null, unconfirmed: false })),
+  z.strictObject({
+    types,
+    rules: z.array(z.enum(ruleNames)).default([]),
+    /** One of the set's `sources`. */
+    source: z.string(),
+    unconfirmed: z.boolean().default(false),
+  }),
+]);
+
+export const operatorSetSchema = z
+  .strictObject({ id: z.string(), source: z.string(), sources: z.record(z.string(), z.string()).default({}), operators: z.record(z.string(), operatorSchema) })
+  .transform(({ sources, operators, ...set }) => ({
+    ...set,
+    operators: Object.fromEntries(
+      Object.entries(operators).map(([op, { source, ...entry }]) => [op, { ...entry, source: source === null ? null : (sources[source] ?? source) }]),
+    ),
+  }));
 
 export type OperatorSet = z.infer<typeof operatorSetSchema>;

@@ -1,0 +1,55 @@
+// Whether a model fits a target, for people.
+
+import type { CheckResult, OperatorPlacement, Target } from '../targets/index.js';
+import { budgetBar } from './bar.js';
+import { bytesText, millisecondsText, table } from './text.js';
+
+export function checkReport(file: string, { id, name }: Target, result: CheckResult): string {
+  const { memory, latencyMs, operators, npuSubgraphs } = result;
+  const { slotBytes, arenaBytes } = memory.budgets;
+  const rows: string[][] = [['operators', counted(operators.map(({ op, placed }) => `${op} (${placed})`))]];
+  if (npuSubgraphs !== null) {
+    const mapped = operators.filter(({ placed }) => placed === 'npu').length;
+    rows.push(['edge tpu', `${mapped} of ${operators.length} operators, in ${npuSubgraphs} ${npuSubgraphs === 1 ? 'part' : 'parts'}`]);
+  }
+  if (slotBytes !== null) rows.push(['flash slot', `${bytesText(memory.flashBytes)} of ${bytesText(slotBytes)} ${budgetBar(memory.flashBytes, slotBytes)}`]);
+  if (memory.arenaBytes !== null) {
+    rows.push([
+      'arena',
+      `${bytesText(memory.arenaBytes)} of ${bytesText(arenaBytes)} ${budgetBar(memory.arenaBytes, arenaBytes)} (planned ${bytesText(memory.headBytes ?? 0)}, persistent ${bytesText(memory.tailBytes ?? 0)})`,
+    ]);
+  }
+  if (latencyMs !== null) rows.push(['latency', `${millisecondsText(latencyMs.value)} +-${latencyMs.errorPercent} % (estimate)`]);
+  return [
+    `${file} ${result.fits ? 'fits' : 'does not fit'} ${id} (${name})`,
+    table(rows),
+    ...(npuSubgraphs === null ? [] : cpuLines(operators)),
+    ...unconfirmedLines(operators),
+    ...result.warnings.flatMap(({ code, message, hint }) => [`warning ${code}: ${message}`, `    ${hint}`]),
+    ...result.reasons.flatMap(({ message, hint }) => [`no: ${message}`, `    ${hint}`]),
+  ].join('\n');
+}
+
+/** What an accelerator leaves to the CPU, by reason. */
+function cpuLines(operators: readonly OperatorPlacement[]): string[] {
+  const reasons = new Map<string, string[]>();
+  for (const { index, op, reason } of operators) if (reason !== null) reasons.set(reason, [...(reasons.get(reason) ?? []), `${index} ${op}`]);
+  return [...reasons].map(([reason, list]) => `on the CPU: ${shortened(list)}: ${reason}`);
+}
+
+function unconfirmedLines(operators: readonly OperatorPlacement[]): string[] {
+  const list = operators.filter(({ unconfirmed }) => unconfirmed);
+  return list.length === 0 ? [] : [`documented, but not seen in any compiled model: ${shortened(list.map(({ index, op }) => `${index} ${op}`))}`];
+}
+
+const mostListed = 8;
+
+function shortened(list: readonly string[]): string {
+  return list.length <= mostListed ? list.join(', ') : `${list.slice(0, mostListed).join(', ')} and ${list.length - mostListed} more`;
+}
+
+function counted(names: readonly string[]): string {
+  const counts = new Map<string, number>();
+  for (const name of names) counts.set(name, (counts.get(name) ?? 0) + 1);
+  return [...counts].map(([name, count]) => `${count} x ${name}`).join(', ');
+}
