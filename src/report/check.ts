@@ -11,6 +11,7 @@ export function checkReport(file: string, { id, name }: Target, result: CheckRes
   if (npuSubgraphs !== null) {
     const mapped = operators.filter(({ placed }) => placed === 'npu').length;
     rows.push(['edge tpu', `${mapped} of ${operators.length} operators, in ${npuSubgraphs} ${npuSubgraphs === 1 ? 'part' : 'parts'}`]);
+    rows.push(['parameters', `${bytesText(memory.parameterBytes ?? 0)}${cachedText(memory)}`]);
   }
   if (slotBytes !== null) rows.push(['flash slot', `${bytesText(memory.flashBytes)} of ${bytesText(slotBytes)} ${budgetBar(memory.flashBytes, slotBytes)}`]);
   if (memory.arenaBytes !== null) {
@@ -28,6 +29,13 @@ export function checkReport(file: string, { id, name }: Target, result: CheckRes
     ...result.warnings.flatMap(({ code, message, hint }) => [`warning ${code}: ${message}`, `    ${hint}`]),
     ...result.reasons.flatMap(({ message, hint }) => [`no: ${message}`, `    ${hint}`]),
   ].join('\n');
+}
+
+function cachedText({ parameterBytes, cachedParameterBytes: cached }: CheckResult['memory']): string {
+  if (cached === null) return '';
+  if (cached.min === parameterBytes) return ', all cached';
+  if (cached.min === cached.max) return `, ${bytesText(cached.max)} of them cached, the rest sent at every inference`;
+  return `, ${bytesText(cached.min)} to ${bytesText(cached.max)} of them cached, the rest sent at every inference`;
 }
 
 /** What an accelerator leaves to the CPU, by reason. */

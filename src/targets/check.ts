@@ -4,7 +4,7 @@ import { fail } from '../errors.js';
 import { arenaOf, type OverflowRisk, overflowRisks, simulates } from '../simulator/index.js';
 import { type Model, mainSubgraph, operatorName, type Tensor, tensorLabel, typeName } from '../tflite/index.js';
 import { type Budget, budgetOf, runtimeKernelsOf } from './budget.js';
-import { placeOnEdgeTpu } from './edgetpu/placement.js';
+import { type NpuPlacement, type NpuPlacements, placeOnEdgeTpu } from './edgetpu/placement.js';
 import { cmsisNnDifferences } from './kernel-differences.js';
 import { estimateLatency, type LatencyEstimate } from './latency.js';
 import type { Target } from './load.js';
@@ -34,6 +34,11 @@ export interface CheckWarning {
   readonly hint: string;
 }
 
+export interface Span {
+  readonly min: number;
+  readonly max: number;
+}
+
 export interface CheckResult {
   readonly target: string;
   readonly fits: boolean;
@@ -48,6 +53,11 @@ export interface CheckResult {
     readonly arenaBytes: number | null;
     readonly headBytes: number | null;
     readonly tailBytes: number | null;
+    /** Parameters of what an accelerator runs; null for a target without one. */
+    readonly parameterBytes: number | null;
+    /** Of these, what stays in its memory, and what is sent at every inference: the least and the most. */
+    readonly cachedParameterBytes: Span | null;
+    readonly streamedParameterBytes: Span | null;
     readonly budgets: Budget;
   };
   readonly latencyMs: LatencyEstimate | null;
@@ -77,7 +87,8 @@ export interface CheckOptions {
 export function checkModel(model: Model, target: Target, flashBytes: number, options: CheckOptions = {}): CheckResult {
   const facts = options.facts ?? factsOf(model);
   const reasons: CheckReason[] = [];
-  const { operators, npuSubgraphs } = placeOperators(model, target, options.multipleSubgraphs ?? false);
+  const npu = target.runtime.kernels === 'edgetpu' ? placeOnEdgeTpu(model, target.operators, options.multipleSubgraphs) : null;
+  const operators = npu === null ? placeOnCpu(model, target) : npu.operators.map(placementOf);
   const unsupported = operators.filter(({ placed }) => placed === 'unsupported');
   if (unsupported.length > 0) {
     const list = unsupported.map(({ index, op, reason }) => `operator ${index} ${op} (${reason})`).join('; ');
@@ -120,8 +131,15 @@ export function checkModel(model: Model, target: Target, flashBytes: number, opt
     reasons,
     warnings: warningsOf(model, target, facts),
     operators,
-    npuSubgraphs,
-    memory: { flashBytes, arenaBytes: arena?.arenaBytes ?? null, headBytes: arena?.headBytes ?? null, tailBytes: arena?.tailBytes ?? null, budgets },
+    npuSubgraphs: npu?.subgraphs ?? null,
+    memory: {
+      flashBytes,
+      arenaBytes: arena?.arenaBytes ?? null,
+      headBytes: arena?.headBytes ?? null,
+      tailBytes: arena?.tailBytes ?? null,
+      ...parametersOf(npu),
+      budgets,
+    },
     // The figures of a target are for integers.
     latencyMs: simulated && wrongTypes.length === 0 ? estimateLatency(model, target) : null,
   };
@@ -149,21 +167,23 @@ export function requireFit({ fits, target, reasons }: CheckResult): void {
   if (!fits) throw fail('MODEL_DOES_NOT_FIT', { target, reasons: reasons.map(({ message }) => message).join('; ') });
 }
 
-function placeOperators(model: Model, target: Target, multipleSubgraphs: boolean): { operators: OperatorPlacement[]; npuSubgraphs: number | null } {
-  if (target.runtime.kernels === 'edgetpu') {
-    const { operators, subgraphs } = placeOnEdgeTpu(model, target.operators, multipleSubgraphs);
-    const placed = operators.map(({ index, op, mapped, status, unconfirmed, source }): OperatorPlacement => {
-      return { index, op, placed: mapped ? 'npu' : 'cpu', reason: mapped ? null : status, unconfirmed, source };
-    });
-    return { operators: placed, npuSubgraphs: subgraphs };
-  }
+function placeOnCpu(model: Model, target: Target): OperatorPlacement[] {
   const subgraph = mainSubgraph(model);
-  const operators = subgraph.operators.map((operator, index): OperatorPlacement => {
+  return subgraph.operators.map((operator, index): OperatorPlacement => {
     const op = operatorName(model, operator);
     const reason = refusal(op, subgraph.tensors[operator.inputs?.[0] ?? -1], target);
     return { index, op, placed: reason === null ? 'cpu' : 'unsupported', reason, unconfirmed: false, source: null };
   });
-  return { operators, npuSubgraphs: null };
+}
+
+function placementOf({ index, op, mapped, status, unconfirmed, source }: NpuPlacement): OperatorPlacement {
+  return { index, op, placed: mapped ? 'npu' : 'cpu', reason: mapped ? null : status, unconfirmed, source };
+}
+
+function parametersOf(npu: NpuPlacements | null): Pick<CheckResult['memory'], 'parameterBytes' | 'cachedParameterBytes' | 'streamedParameterBytes'> {
+  if (npu === null) return { parameterBytes: null, cachedParameterBytes: null, streamedParameterBytes: null };
+  const { total, cached } = npu.parameters;
+  return { parameterBytes: total, cachedParameterBytes: cached, streamedParameterBytes: { min: total - cached.max, max: total - cached.min } };
 }
 
 function refusal(op: string, input: Tensor | undefined, target: Target): string | null {

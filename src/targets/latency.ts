@@ -1,8 +1,9 @@
-// A first latency estimate, in milliseconds: cycles per multiply-accumulate and per element, or throughput.
+// Latency estimates, in milliseconds: cycles per multiply-accumulate and per element of a core, or of an Edge TPU and its host.
 
 import { fail } from '../errors.js';
-import { workOf } from '../simulator/index.js';
-import { elementCount, type Model, mainSubgraph } from '../tflite/index.js';
+import { type Work, workOf } from '../simulator/index.js';
+import { elementCount, type Model, mainSubgraph, type Operator } from '../tflite/index.js';
+import { placeOnEdgeTpu } from './edgetpu/placement.js';
 import type { Target } from './load.js';
 
 export interface LatencyEstimate {
@@ -15,28 +16,37 @@ export interface LatencyEstimate {
 export function estimateLatency(model: Model, target: Target): LatencyEstimate {
   const { latency } = target;
   const operators = operatorLatencies(model, target).reduce((sum, ms) => sum + ms, 0);
-  return { value: (latency.kind === 'throughput' ? latency.overheadMs : 0) + operators, basis: 'estimate', errorPercent: latency.errorPercent };
+  return { value: (latency.kind === 'edgetpu' ? latency.overheadMs : 0) + operators, basis: 'estimate', errorPercent: latency.errorPercent };
 }
 
 /** The share of each operator, in milliseconds and in order. */
 export function operatorLatencies(model: Model, target: Target): number[] {
-  const work = workOf(model).map((one, o) => {
-    if (one === null) throw fail('INTERNAL', { reason: `the work of operator ${o} is not known` });
-    return one;
-  });
   const { latency } = target;
-  if (latency.kind === 'throughput') {
-    // What does not fit the parameter memory is streamed at every inference; it is charged to the operators by their work.
-    const macs = work.reduce((sum, { macs: count }) => sum + count, 0);
-    const parameterBytes = model.buffers.reduce((sum, { data }) => sum + (data?.byteLength ?? 0), 0);
-    const streamedMs = (1000 * Math.max(0, parameterBytes - target.ram.bytes)) / latency.bytesPerSecond;
-    return work.map(({ macs: count }) => (1000 * count) / latency.macsPerSecond + (macs === 0 ? 0 : (streamedMs * count) / macs));
-  }
+  const work = workOf(model);
+  if (latency.kind === 'edgetpu') return edgeTpuLatencies(model, target, latency, work);
   const subgraph = mainSubgraph(model);
-  return work.map(({ kind, macs: count }, o) => {
+  return work.map((one, o) => {
+    if (one === null) throw fail('INTERNAL', { reason: `the work of operator ${o} is not known` });
+    const { kind, macs: count } = one;
     const output = subgraph.tensors[subgraph.operators[o]?.outputs?.[0] ?? -1];
     const elements = elementCount(output?.shape ?? []);
     const cycles = kind === 'elementwise' || kind === 'copy' ? latency.perElement[kind] * elements : latency.perMac[kind] * count;
     return (1000 * (cycles + latency.perOperator)) / (target.clockHz as number);
+  });
+}
+
+type EdgeTpuLatency = Extract<Target['latency'], { kind: 'edgetpu' }>;
+
+function edgeTpuLatencies(model: Model, target: Target, latency: EdgeTpuLatency, work: readonly (Work | null)[]): number[] {
+  const { tensors, operators } = mainSubgraph(model);
+  const { operators: placements, parameters } = placeOnEdgeTpu(model, target.operators);
+  const all = placements.reduce((sum, { cycles }) => sum + cycles, 0);
+  // What is sent at every inference is charged to the mapped operators by their cycles.
+  const sentMs = (1000 * (parameters.total - parameters.cached.max)) / latency.bytesPerSecond;
+  return placements.map(({ mapped, cycles, index }) => {
+    if (mapped) return (latency.msPerMegacycle * cycles) / 1e6 + (all === 0 ? 0 : (sentMs * cycles) / all);
+    const { inputs, outputs } = operators[index] as Operator;
+    const elements = Math.max(...[inputs?.[0], outputs?.[0]].map((tensor) => elementCount(tensors[tensor ?? -1]?.shape ?? [])));
+    return (latency.host.nsPerMac * (work[index]?.macs ?? 0) + latency.host.nsPerElement * elements) / 1e6;
   });
 }

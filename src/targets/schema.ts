@@ -22,10 +22,14 @@ const latencySchema = z.discriminatedUnion('kind', [
     errorPercent: z.number().positive(),
   }),
   z.strictObject({
-    kind: z.literal('throughput'),
-    macsPerSecond: z.number().positive(),
-    bytesPerSecond: z.number().positive(),
+    kind: z.literal('edgetpu'),
+    /** Of an inference, however small. */
     overheadMs: z.number().nonnegative(),
+    msPerMegacycle: z.number().positive(),
+    /** At which parameters are sent that are not cached. */
+    bytesPerSecond: z.number().positive(),
+    /** What stays on the CPU of the host. */
+    host: z.strictObject({ nsPerMac: z.number().positive(), nsPerElement: z.number().positive() }),
     errorPercent: z.number().positive(),
   }),
 ]);

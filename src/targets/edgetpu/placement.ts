@@ -3,7 +3,9 @@
 
 import { type Model, mainSubgraph } from '../../tflite/index.js';
 import type { OperatorSet } from '../schema.js';
+import { cyclesOf } from './cycles.js';
 import { type OperatorView, operatorViews, type TensorView } from './operator-view.js';
+import { type ParameterBytes, parameterBytes } from './parameters.js';
 import { rules, type Verdict } from './rules.js';
 import { status } from './status.js';
 
@@ -17,12 +19,15 @@ export interface NpuPlacement {
   readonly unconfirmed: boolean;
   /** Where the operator's rule is from; null for operators without one. */
   readonly source: string | null;
+  /** As the compiler estimates them; 0 on the CPU. */
+  readonly cycles: number;
 }
 
 export interface NpuPlacements {
   readonly operators: readonly NpuPlacement[];
   /** Parts that run on the Edge TPU, each one custom operator of the compiled file. */
   readonly subgraphs: number;
+  readonly parameters: ParameterBytes;
 }
 
 /** @param multipleSubgraphs whether every part that could be mapped is (the compiler's -a) */
@@ -42,9 +47,10 @@ export function placeOnEdgeTpu(model: Model, operatorSet: OperatorSet, multipleS
       status: verdict.status ?? (mapped[o] === true ? status.mapped : status.downstream),
       unconfirmed: verdict.status === null && (verdict.unconfirmed === true || entry?.unconfirmed === true),
       source: entry?.source ?? null,
+      cycles: mapped[o] === true ? cyclesOf(views[o] as OperatorView) : 0,
     };
   });
-  return { operators, subgraphs: partsOf(mapped, reach, sources) };
+  return { operators, subgraphs: partsOf(mapped, reach, sources), parameters: parameterBytes(views.filter((_, o) => mapped[o])) };
 }
 
 /** Whether an operator could be mapped, by itself. */
