@@ -1,6 +1,7 @@
 // Writes the reference pages of docs/ that follow from the code's own tables. `node scripts/generate-docs.js` after a
 // build; with --check it compares instead, and fails on a difference.
 import { mkdir, readdir, readFile, writeFile } from 'node:fs/promises';
+import { parse } from 'yaml';
 import { buildProgram } from '../dist/cli/main.js';
 import { errorTable, exitCodes } from '../dist/errors.js';
 import { readModel, tflite } from '../dist/index.js';
@@ -145,7 +146,39 @@ async function targetsPage() {
     return `### ${target.id}\n\n${lines.join('\n')}${unverified}\n`;
   });
   const header = ['id', 'name', 'SoC', 'core', 'clock', 'slot bytes', 'arena bytes', 'runtime', 'kernel profile'];
-  return `# Targets\n\n${generated}\nA target is a kind of device, one YAML file in \`targets/\`. \`--target\` also takes the path of a file of your own: copy one, change what\ndiffers. Flash less the firmware's share is split into two slots of whole pages; RAM less the firmware's share is the arena's budget.\n\n${table(header, rows)}\n\n## Sources\n\n${sources.join('\n')}`;
+  return `# Targets\n\n${generated}\nA target is a kind of device, one YAML file in \`targets/\`. \`--target\` also takes the path of a file of your own: copy one, change what\ndiffers. Flash less the firmware's share is split into two slots of whole pages; RAM less the firmware's share is the arena's budget. [How latency is estimated](latency.md).\n\n${table(header, rows)}\n\n## Sources\n\n${sources.join('\n')}`;
+}
+
+async function latencyPage() {
+  const systems = parse(await readFile(new URL('../targets/latency/mlperf-tiny.yaml', import.meta.url), 'utf8'));
+  const judged = systems.filter(({ core, skipsDeadChannels }) => core.startsWith('Cortex-M') && !skipsDeadChannels);
+  const errors = judged.map(({ vwwPredicted }) => Math.abs(vwwPredicted - 1)).sort((a, b) => a - b);
+  const percent = (share) => `${(100 * share).toFixed(1)} %`;
+  const within = errors.filter((error) => error <= 0.2).length / errors.length;
+  const rows = systems.map(({ round, submitter, board, core, runtime, clockMhz, perMac, vwwPredicted, skipsDeadChannels }) => [
+    core,
+    runtime,
+    `${board} (${submitter}, ${round})`,
+    clockMhz,
+    perMac.conv,
+    perMac.depthwise,
+    perMac.fullyConnected,
+    `${vwwPredicted.toFixed(2)}${skipsDeadChannels ? ' *' : ''}`,
+  ]);
+  const header = ['core', 'runtime', 'board', 'MHz', 'conv', 'depthwise', 'fully connected', 'VWW, predicted by measured'];
+  return `# Latency model
+
+${generated}
+Cycles of a layer are its load times a constant of core and runtime. The load is its multiply-accumulates, and 16 for each output of a
+convolution or dense layer, which is what finishing one costs (bias, rescaling, clamping, storing). The three constants of each system are fitted in
+logarithms to published times of MLPerf Tiny (\`scripts/fit-latency.js\`), with a prior on their ratios, since three models leave three constants
+free. Fitted to keywords, image classification and anomaly detection, the model predicts visual wake words on ${errors.length} Cortex-M systems with a
+median error of ${percent(errors[Math.floor(errors.length / 2)])}, ${percent(within)} of them within 20 %. The constants below are fitted to all four.
+
+Systems marked * leave out channels whose weights are all 0 (half of visual wake words): they are not judged, and their constants come from the other three.
+
+${table(header, rows)}
+`;
 }
 
 function cliPage() {
@@ -155,7 +188,13 @@ function cliPage() {
   return `# Command line\n\n${generated}\nOne JSON document on stdout with \`--json\`; progress and errors on stderr. [Exit codes and errors](errors.md).\n\n${verbs.join('\n')}`;
 }
 
-const pages = { 'errors.md': errorsPage(), ...(await operatorPages()), 'targets.md': await targetsPage(), 'cli.md': cliPage() };
+const pages = {
+  'errors.md': errorsPage(),
+  ...(await operatorPages()),
+  'targets.md': await targetsPage(),
+  'latency.md': await latencyPage(),
+  'cli.md': cliPage(),
+};
 const check = process.argv.includes('--check');
 if (!check) await mkdir(new URL('../docs/operators/', import.meta.url), { recursive: true });
 for (const [name, text] of Object.entries(pages)) {

@@ -6,6 +6,17 @@ import { elementCount, type Model, mainSubgraph, type Operator } from '../tflite
 import { placeOnEdgeTpu } from './edgetpu/placement.js';
 import type { Target } from './load.js';
 
+export const layerKinds = ['conv', 'depthwise', 'fullyConnected'] as const;
+export type LayerKind = (typeof layerKinds)[number];
+
+/** What it costs to finish an output (bias, rescaling, clamping, storing), in multiply-accumulates; of depthwise layers it is in those themselves. */
+const macsPerOutput: Readonly<Record<LayerKind, number>> = { conv: 16, depthwise: 0, fullyConnected: 16 };
+
+/** What a layer's cycles are proportional to. */
+export function loadOf(kind: LayerKind, macs: number, outputs: number): number {
+  return macs + macsPerOutput[kind] * outputs;
+}
+
 export interface LatencyEstimate {
   readonly value: number;
   readonly basis: 'estimate';
@@ -30,7 +41,7 @@ export function operatorLatencies(model: Model, target: Target): number[] {
     const { kind, macs: count } = one;
     const output = subgraph.tensors[subgraph.operators[o]?.outputs?.[0] ?? -1];
     const elements = elementCount(output?.shape ?? []);
-    const cycles = kind === 'elementwise' || kind === 'copy' ? latency.perElement[kind] * elements : latency.perMac[kind] * count;
+    const cycles = kind === 'elementwise' || kind === 'copy' ? latency.perElement[kind] * elements : latency.perMac[kind] * loadOf(kind, count, elements);
     return (1000 * (cycles + latency.perOperator)) / (target.clockHz as number);
   });
 }

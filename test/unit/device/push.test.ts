@@ -373,6 +373,6 @@ test('runs, latency and profile come from the device', async () => {
   const { output, latencyMs } = await runner.run(new Uint8Array(900).fill(5));
   expect(output.byteLength).toBe(10);
   expect(runner.basis).toBe('simulated');
-  expect(latencyMs).toBeCloseTo((1000 * (9000 * 9.9 + 2000)) / 133e6, 1);
+  expect(latencyMs).toBeCloseTo((1000 * ((9000 + 16 * 10) * 9.008 + 2000)) / 133e6, 1);
   expect(await device.client.request(atollCommands.profile, {})).toMatchObject({ ops: [[9, expect.any(Number)]] });
 });

@@ -82,7 +82,7 @@ describe('check', () => {
       operators: [{ index: 0, op: 'FULLY_CONNECTED', placed: 'cpu', reason: null }],
       memory: { headBytes: 48 },
     });
-    expect(result.latencyMs).toMatchObject({ basis: 'estimate', value: (1000 * (200 * 3.91 + 1000)) / 64e6 });
+    expect(result.latencyMs).toMatchObject({ basis: 'estimate', value: (1000 * ((200 + 16 * 10) * 3.568 + 1000)) / 64e6 });
   });
 
   test('a model that is too large for flash, or for RAM, says by how much', async () => {

@@ -1,0 +1,34 @@
+// Fits the latency model to the published times of the MLPerf Tiny benchmark and writes targets/latency/mlperf-tiny.yaml, from which docs/latency.md is
+// generated. Needs the records and the benchmark's int8 models, which are no part of the repository:
+//
+//   node scripts/fit-latency.js RECORDS.csv MODELS
+import { readFileSync, writeFileSync } from 'node:fs';
+import path from 'node:path';
+import { stringify } from 'yaml';
+import { cyclesOf, fitPerMac, modelLoadOf } from '../dist/targets/latency-fit.js';
+import { readModel } from '../dist/tflite/index.js';
+import { mlperfTinySystems, skipsDeadChannels } from './mlperf-tiny.js';
+
+const [records, models] = process.argv.slice(2);
+const files = { kws: 'kws_ref_model', vww: 'vww_96_int8', ic: 'pretrainedResnet_quant', ad: 'ad01_int8' };
+const loads = Object.fromEntries(
+  Object.entries(files).map(([name, file]) => [name, modelLoadOf(readModel(new Uint8Array(readFileSync(path.join(models, `${file}.tflite`)))))]),
+);
+const rounded = (value, digits) => Number(value.toPrecision(digits));
+const systems = mlperfTinySystems(records).map((system) => {
+  const { round, submitter, board, core, runtime, clockMhz, latencyMs } = system;
+  const measured = (names) => names.map((name) => ({ load: loads[name], cycles: 1000 * clockMhz * latencyMs[name] }));
+  const skips = skipsDeadChannels(system);
+  const fitted = fitPerMac(measured(['kws', 'ic', 'ad']));
+  // The fourth serves too, once it has been predicted, unless its load is not known.
+  const best = skips ? fitted : fitPerMac(measured(['kws', 'ic', 'ad', 'vww']));
+  const perMac = Object.fromEntries(Object.entries(best).map(([kind, cycles]) => [kind, rounded(cycles, 4)]));
+  const vwwPredicted = rounded(cyclesOf(fitted, loads.vww) / (1000 * clockMhz * latencyMs.vww), 3);
+  return { round, submitter, board, core, runtime, clockMhz, perMac, vwwPredicted, skipsDeadChannels: skips };
+});
+systems.sort((a, b) => `${a.core} ${a.runtime} ${a.round}`.localeCompare(`${b.core} ${b.runtime} ${b.round}`));
+const head = `# Written by scripts/fit-latency.js from the published times of MLPerf Tiny v0.5 to v1.3, closed division.
+# perMac: cycles for each unit of load, fitted to all four models; vwwPredicted: visual wake words as fitted to the other three, by what was measured.
+`;
+const lines = systems.map((system) => `- ${stringify(system, { collectionStyle: 'flow', lineWidth: 0 })}`);
+writeFileSync(new URL('../targets/latency/mlperf-tiny.yaml', import.meta.url), head + lines.join(''));

@@ -1,0 +1,94 @@
+// Fits cycles per multiply-accumulate to published times of whole models: one set of constants for each system (board, clock, runtime).
+
+import { workOf } from '../simulator/index.js';
+import { elementCount, type Model, mainSubgraph } from '../tflite/index.js';
+import { type LayerKind, layerKinds, loadOf } from './latency.js';
+
+/** What a system's constants are: cycles for each unit of load. */
+export type PerMac = Readonly<Record<LayerKind, number>>;
+
+/** The load of a whole model, by kind of layer. */
+export type ModelLoad = Readonly<Record<LayerKind, number>>;
+
+export function modelLoadOf(model: Model): ModelLoad {
+  const { operators, tensors } = mainSubgraph(model);
+  const load = { conv: 0, depthwise: 0, fullyConnected: 0 };
+  for (const [o, work] of workOf(model).entries()) {
+    const kind = work?.kind;
+    if (work === null || kind === undefined || kind === 'elementwise' || kind === 'copy') continue;
+    load[kind] += loadOf(kind, work.macs, elementCount(tensors[operators[o]?.outputs?.[0] ?? -1]?.shape ?? []));
+  }
+  return load;
+}
+
+export interface Measured {
+  readonly load: ModelLoad;
+  readonly cycles: number;
+}
+
+/**
+ * What is known of cores before anything is measured, as ratios to the cost of a convolution's load: depthwise layers have no reuse, dense ones
+ * stream their weights. Three models leave three constants free: where one measurement is odd, this keeps the others from following it.
+ */
+const expected = { depthwise: { ratio: 4, spread: 0.3 }, fullyConnected: { ratio: 1.3, spread: 0.5 } } as const;
+
+/** How far a published time is from what any such model can say, as a share. */
+const spreadOfTimes = 0.1;
+
+const rounds = 60;
+
+/** Least squares in logarithms, by Gauss and Newton; all three come out above 0. */
+export function fitPerMac(measured: readonly Measured[]): PerMac {
+  const total = measured.reduce((sum, { load }) => sum + layerKinds.reduce((all, kind) => all + load[kind], 0), 0);
+  const start = Math.log(measured.reduce((sum, { cycles }) => sum + cycles, 0) / total);
+  let logs = layerKinds.map((kind) => (kind === 'conv' ? start : start + Math.log(expected[kind].ratio)));
+  for (let round = 0; round < rounds; round++) {
+    const rows: { residual: number; slopes: number[] }[] = measured.map(({ load, cycles }) => {
+      const parts = layerKinds.map((kind, k) => Math.exp(logs[k] as number) * load[kind]);
+      const predicted = parts.reduce((sum, part) => sum + part, 0);
+      return { residual: Math.log(predicted / cycles) / spreadOfTimes, slopes: parts.map((part) => part / predicted / spreadOfTimes) };
+    });
+    for (const kind of ['depthwise', 'fullyConnected'] as const) {
+      const { ratio, spread } = expected[kind];
+      const at = layerKinds.indexOf(kind);
+      rows.push({
+        residual: ((logs[at] as number) - (logs[0] as number) - Math.log(ratio)) / spread,
+        slopes: layerKinds.map((_, k) => (k === 0 ? -1 / spread : k === at ? 1 / spread : 0)),
+      });
+    }
+    const step = leastSquares(rows);
+    // Far from the solution a whole step may overshoot.
+    logs = logs.map((log, k) => log + Math.max(-1, Math.min(1, step[k] as number)));
+  }
+  const [conv, depthwise, fullyConnected] = logs.map(Math.exp) as [number, number, number];
+  return { conv, depthwise, fullyConnected };
+}
+
+export function cyclesOf(perMac: PerMac, load: ModelLoad): number {
+  return layerKinds.reduce((sum, kind) => sum + perMac[kind] * load[kind], 0);
+}
+
+/** The step that makes the residuals least: normal equations, by elimination. */
+function leastSquares(rows: readonly { readonly residual: number; readonly slopes: readonly number[] }[]): number[] {
+  const size = rows[0]?.slopes.length ?? 0;
+  const sumOf = (value: (row: (typeof rows)[number]) => number): number => rows.reduce((sum, row) => sum + value(row), 0);
+  const matrix = Array.from({ length: size }, (_, i) => [
+    ...Array.from({ length: size }, (_, j) => sumOf(({ slopes }) => (slopes[i] as number) * (slopes[j] as number))),
+    -sumOf(({ slopes, residual }) => (slopes[i] as number) * residual),
+  ]);
+  for (let i = 0; i < size; i++) {
+    const pivot = matrix[i] as number[];
+    for (let j = i + 1; j < size; j++) {
+      const row = matrix[j] as number[];
+      const factor = (row[i] as number) / (pivot[i] as number);
+      for (let c = i; c <= size; c++) row[c] = (row[c] as number) - factor * (pivot[c] as number);
+    }
+  }
+  const solution = new Array<number>(size).fill(0);
+  for (let i = size - 1; i >= 0; i--) {
+    const row = matrix[i] as number[];
+    const known = solution.reduce((sum, value, j) => (j > i ? sum + (row[j] as number) * value : sum), 0);
+    solution[i] = ((row[size] as number) - known) / (row[i] as number);
+  }
+  return solution;
+}
