@@ -1,9 +1,10 @@
 import { readdir } from 'node:fs/promises';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
-import type { z } from 'zod';
+import { z } from 'zod';
 import { fail } from '../errors.js';
 import { describeFaults, parseYaml, readText } from '../files/index.js';
+import { extendTarget, isPlain } from './extend.js';
 import { type OperatorSet, operatorSetSchema, type TargetFile, targetSchema } from './schema.js';
 import { validateTarget } from './validate.js';
 
@@ -35,10 +36,25 @@ export async function loadTarget(target: string): Promise<Target> {
 }
 
 async function readTarget(file: string): Promise<Target> {
-  const target = await readValid(file, targetSchema);
+  const target = await readExtended(file);
   const [fault] = validateTarget(target);
   if (fault !== undefined) throw fail('TARGET_INVALID', { where: `${file}, ${fault.path}`, reason: fault.reason });
   return { ...target, operators: await operatorSet(target.operatorSet) };
+}
+
+/** The file, laid over the shipped target that it extends, if it does. */
+async function readExtended(file: string): Promise<TargetFile> {
+  const text = await readText(file);
+  const { value: plain } = parseYaml(text, z.looseObject({ extends: z.string().optional() }));
+  if (plain?.extends === undefined) return valid(text, file, targetSchema);
+  const known = await shippedTargets();
+  if (!known.includes(plain.extends)) throw fail('TARGET_UNKNOWN', { target: plain.extends, nearest: nearestText(plain.extends, known) });
+  const base = await readValid(path.join(shippedFolder, `${plain.extends}.yaml`), z.looseObject({}));
+  return valid(
+    text,
+    file,
+    z.preprocess((own) => (isPlain(own) ? extendTarget(base, own) : own), targetSchema),
+  );
 }
 
 const operatorSets = new Map<string, Promise<OperatorSet>>();
@@ -51,7 +67,11 @@ function operatorSet(id: string): Promise<OperatorSet> {
 }
 
 async function readValid<T>(file: string, schema: z.ZodType<T>): Promise<T> {
-  const { value, faults } = parseYaml(await readText(file), schema);
+  return valid(await readText(file), file, schema);
+}
+
+function valid<T>(text: string, file: string, schema: z.ZodType<T>): T {
+  const { value, faults } = parseYaml(text, schema);
   if (value !== null) return value;
   throw fail('TARGET_INVALID', describeFaults(file, faults));
 }

@@ -47,6 +47,22 @@ describe('target files with faults', () => {
     expect(validateTarget({ ...sound, ...change } as TargetFile).map((fault) => fault.check)).toContain(check);
   });
 
+  test("a user's own target extends a shipped one with what differs", async () => {
+    writeFiles(folder, {
+      'own.yaml': 'id: my-l4\nextends: nucleo-l4r5zi\nname: Mine\nram: { bytes: 655360, firmwareBytes: 300000 }\n',
+      'bad-own.yaml': 'id: my-l4\nextends: nucleo-l4r5zi\nram:\n  firmwareBytes: much\n',
+      'lost.yaml': 'id: my-l4\nextends: nucleo-l4r5z\n',
+    });
+    const [own, base] = [await loadTarget(path.join(folder, 'own.yaml')), await loadTarget('nucleo-l4r5zi')];
+    expect(own).toMatchObject({ id: 'my-l4', name: 'Mine', soc: base.soc, latency: base.latency, ram: { firmwareBytes: 300000 } });
+    expect(budgetOf(own).arenaBytes).toBe(355360);
+    // What was known of the other RAM is not known of this one.
+    expect(own.sources).not.toHaveProperty('ram');
+    expect(own.unverified).toContain('ram');
+    await expect(loadTarget(path.join(folder, 'bad-own.yaml'))).rejects.toThrow(/line 4, ram\.firmwareBytes/);
+    await expect(loadTarget(path.join(folder, 'lost.yaml'))).rejects.toThrow(/no target named nucleo-l4r5z; did you mean nucleo-l4r5zi/);
+  });
+
   test("a user's own target is a file like those shipped", async () => {
     writeFiles(folder, { 'mine.yaml': file('pico').replace('id: pico', 'id: my-board').replace('firmwareBytes: 65536', 'firmwareBytes: 200000') });
     expect(budgetOf(await loadTarget(path.join(folder, 'mine.yaml'))).arenaBytes).toBe(70336);
