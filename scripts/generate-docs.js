@@ -146,7 +146,7 @@ async function targetsPage() {
     return `### ${target.id}\n\n${lines.join('\n')}${unverified}\n`;
   });
   const header = ['id', 'name', 'SoC', 'core', 'clock', 'slot bytes', 'arena bytes', 'runtime', 'kernel profile'];
-  return `# Targets\n\n${generated}\nA target is a kind of device, one YAML file in \`targets/\`. \`--target\` also takes the path of a file of your own: copy one, change what\ndiffers. Flash less the firmware's share is split into two slots of whole pages; RAM less the firmware's share is the arena's budget. [How latency is estimated](latency.md).\n\n${table(header, rows)}\n\n## Sources\n\n${sources.join('\n')}`;
+  return `# Targets\n\n${generated}\nA target is a kind of device, one YAML file in \`targets/\`. \`--target\` also takes the path of a file of your own, which says \`extends: ID\` and what\ndiffers. Flash less the firmware's share is split into two slots of whole pages; RAM less the firmware's share is the arena's budget. [How latency is estimated](latency.md).\n\n${table(header, rows)}\n\n## Sources\n\n${sources.join('\n')}`;
 }
 
 async function latencyPage() {

@@ -1,7 +1,7 @@
 // From a model and a target to a slot image: the simulator computes the self-test vectors that the device must repeat.
 
-import { arenaOf, Interpreter, inputsAndOutputs } from '../simulator/index.js';
-import { runtimeKernelsOf, type Target } from '../targets/index.js';
+import { Interpreter } from '../simulator/index.js';
+import { factsOf, type ModelFacts, runtimeKernelsOf, type Target } from '../targets/index.js';
 import { BuiltinOperator, builtinCode, type Model, mainSubgraph, operatorCodeOf } from '../tflite/index.js';
 import { drawable, drawSample, SeededBytes } from './drawing.js';
 import { encodeSlotImage, type ManifestInput, type SelfTestVector, slotImageLength } from './slot-image.js';
@@ -21,10 +21,10 @@ const maxVectorBytes = 16384;
  * @param model the same, read
  */
 export function buildSlotImage(bytes: Uint8Array, model: Model, target: Target, options: BundleOptions = {}): Uint8Array {
-  return encodeSlotImage(bytes, manifestOf(model, target, options), selfTestVectors(model, target, options.seed ?? 1));
+  return encodeSlotImage(bytes, manifestOf(model, target, options, factsOf(model)), selfTestVectors(model, target, options.seed ?? 1));
 }
 
-function manifestOf(model: Model, target: Target, options: BundleOptions): ManifestInput {
+function manifestOf(model: Model, target: Target, options: BundleOptions, facts: ModelFacts): ManifestInput {
   const kernels = runtimeKernelsOf(target);
   const { agreement } = target;
   return {
@@ -33,16 +33,16 @@ function manifestOf(model: Model, target: Target, options: BundleOptions): Manif
     profile: target.runtime.kernelProfile,
     agreement: agreement === 'exact' ? 'exact' : { max_lsb: agreement.maxLsb, min_share_ppm: Math.round(agreement.minShare * 1e6) },
     operators: requiredOperators(model),
-    arena: kernels === null ? 0 : arenaOf(model, kernels).minimumArenaBytes,
+    arena: kernels === null ? 0 : facts.arenaFor(kernels).minimumArenaBytes,
   };
 }
 
 /** How long the slot image of a model is, without running the model: its self-test outputs are as long as any others. */
-export function slotImageBytes(bytes: Uint8Array, model: Model, target: Target): number {
-  const { inputs, outputs } = inputsAndOutputs(model);
+export function slotImageBytes(bytes: Uint8Array, model: Model, target: Target, facts = factsOf(model)): number {
+  const { inputs, outputs } = facts.edges();
   const outputBytes = outputs.reduce((sum, output) => sum + output.bytes, 0);
   const vectors = drawable(inputs) ? Array.from({ length: vectorsFor(outputBytes) }, (_, i) => ({ seed: 1 + i, output: new Uint8Array(outputBytes) })) : [];
-  return slotImageLength(bytes.byteLength, manifestOf(model, target, {}), vectors);
+  return slotImageLength(bytes.byteLength, manifestOf(model, target, {}, facts), vectors);
 }
 
 function requiredOperators(model: Model): (number | string)[] {

@@ -7,5 +7,5 @@ import { slotImageBytes } from './build.js';
 export function checkFile(bytes: Uint8Array, model: Model, target: Target, options: CheckOptions = {}): CheckResult {
   const facts = options.facts ?? factsOf(model);
   // A model that the simulator does not run has no vectors, and does not fit anyway.
-  return checkModel(model, target, facts.simulated ? slotImageBytes(bytes, model, target) : bytes.byteLength, { ...options, facts });
+  return checkModel(model, target, facts.simulated ? slotImageBytes(bytes, model, target, facts) : bytes.byteLength, { ...options, facts });
 }

@@ -1,7 +1,17 @@
 // Does a model fit a target? Operators, flash, arena, and a latency estimate, before anything is flashed.
 
 import { fail } from '../errors.js';
-import { arenaOf, type OverflowRisk, overflowRisks, simulates } from '../simulator/index.js';
+import {
+  type Arena,
+  arenaOf,
+  inputsAndOutputs,
+  type OverflowRisk,
+  overflowRisks,
+  type RuntimeKernels,
+  simulates,
+  type Work,
+  workOf,
+} from '../simulator/index.js';
 import { type Model, mainSubgraph, operatorName, type Tensor, tensorLabel, typeName } from '../tflite/index.js';
 import { type Budget, budgetOf, runtimeKernelsOf } from './budget.js';
 import { type NpuPlacement, type NpuPlacements, placeOnEdgeTpu } from './edgetpu/placement.js';
@@ -67,10 +77,35 @@ export interface CheckResult {
 export interface ModelFacts {
   readonly simulated: boolean;
   readonly overflows: readonly OverflowRisk[];
+  /** With the kernels that a device links, of which there are few kinds. */
+  readonly arenaFor: (kernels: RuntimeKernels) => Arena;
+  /** Of each operator; only for models that are simulated. */
+  readonly work: () => readonly (Work | null)[];
+  readonly edges: () => ReturnType<typeof inputsAndOutputs>;
 }
 
 export function factsOf(model: Model): ModelFacts {
-  return { simulated: simulates(model), overflows: overflowRisks(model) };
+  const arenas = new Map<string, Arena>();
+  return {
+    simulated: simulates(model),
+    overflows: overflowRisks(model),
+    arenaFor: (kernels) => {
+      const key = `${kernels.library} ${kernels.simd}`;
+      const arena = arenas.get(key) ?? arenaOf(model, kernels);
+      arenas.set(key, arena);
+      return arena;
+    },
+    work: once(() => workOf(model)),
+    edges: once(() => inputsAndOutputs(model)),
+  };
+}
+
+function once<T>(make: () => T): () => T {
+  let made: { readonly value: T } | null = null;
+  return () => {
+    made ??= { value: make() };
+    return made.value;
+  };
 }
 
 export interface CheckOptions {
@@ -117,7 +152,7 @@ export function checkModel(model: Model, target: Target, flashBytes: number, opt
     });
   }
   const kernels = runtimeKernelsOf(target);
-  const arena = simulated && kernels !== null ? arenaOf(model, kernels) : null;
+  const arena = simulated && kernels !== null ? facts.arenaFor(kernels) : null;
   if (arena !== null && arena.minimumArenaBytes > budgets.arenaBytes) {
     reasons.push({
       code: 'ARENA',
@@ -141,7 +176,7 @@ export function checkModel(model: Model, target: Target, flashBytes: number, opt
       budgets,
     },
     // The figures of a target are for integers.
-    latencyMs: simulated && wrongTypes.length === 0 ? estimateLatency(model, target) : null,
+    latencyMs: simulated && wrongTypes.length === 0 ? estimateLatency(model, target, facts.work()) : null,
   };
 }
 

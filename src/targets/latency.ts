@@ -24,16 +24,15 @@ export interface LatencyEstimate {
   readonly errorPercent: number;
 }
 
-export function estimateLatency(model: Model, target: Target): LatencyEstimate {
+export function estimateLatency(model: Model, target: Target, work: readonly (Work | null)[] = workOf(model)): LatencyEstimate {
   const { latency } = target;
-  const operators = operatorLatencies(model, target).reduce((sum, ms) => sum + ms, 0);
+  const operators = operatorLatencies(model, target, work).reduce((sum, ms) => sum + ms, 0);
   return { value: (latency.kind === 'edgetpu' ? latency.overheadMs : 0) + operators, basis: 'estimate', errorPercent: latency.errorPercent };
 }
 
 /** The share of each operator, in milliseconds and in order. */
-export function operatorLatencies(model: Model, target: Target): number[] {
+export function operatorLatencies(model: Model, target: Target, work: readonly (Work | null)[] = workOf(model)): number[] {
   const { latency } = target;
-  const work = workOf(model);
   if (latency.kind === 'edgetpu') return edgeTpuLatencies(model, target, latency, work);
   const subgraph = mainSubgraph(model);
   return work.map((one, o) => {

@@ -1,4 +1,4 @@
-import { readdir } from 'node:fs/promises';
+import { readdir, readFile } from 'node:fs/promises';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { z } from 'zod';
@@ -32,7 +32,21 @@ export async function loadTarget(target: string): Promise<Target> {
   if (/\.ya?ml$/.test(target)) return readTarget(target);
   const known = await shippedTargets();
   if (!known.includes(target)) throw fail('TARGET_UNKNOWN', { target, nearest: nearestText(target, known) });
-  return readTarget(path.join(shippedFolder, `${target}.yaml`));
+  return (await builtTargets()).get(target) ?? readTarget(path.join(shippedFolder, `${target}.yaml`));
+}
+
+let built: Promise<ReadonlyMap<string, Target>> | null = null;
+
+/** What the build made of the shipped files (scripts/build-targets.js); empty where the sources run unbuilt. */
+function builtTargets(): Promise<ReadonlyMap<string, Target>> {
+  built ??= readFile(new URL('shipped.json', import.meta.url), 'utf8').then(
+    (text) => {
+      const { operatorSets: sets, targets } = JSON.parse(text) as { operatorSets: Record<string, OperatorSet>; targets: TargetFile[] };
+      return new Map(targets.map((target) => [target.id, { ...target, operators: sets[target.operatorSet] as OperatorSet }]));
+    },
+    () => new Map(),
+  );
+  return built;
 }
 
 async function readTarget(file: string): Promise<Target> {

@@ -220,7 +220,7 @@ describe('exit codes and errors', () => {
     ['2: an unknown verb', ['inspct', 'x'], 2, /unknown command 'inspct'/],
     ['2: a missing option', ['check', 'float.tflite'], 2, /required option '--target <target>'/],
     ['2: a wrong number', ['evaluate', 'float.tflite', '--data', 'data.yaml', '--limit', '0'], 2, /whole number from 1/],
-    ['2: an unknown target', ['check', 'float.tflite', '--target', 'pica'], 2, /did you mean pico\?/],
+    ['2: an unknown target', ['check', 'float.tflite', '--target', 'pica'], 2, /did you mean pico/],
     ['2: an unknown device', ['push', 'float.tflite', '--device', 'carrier-pigeon:1'], 2, /unknown kind "carrier-pigeon"/],
     ['2: target and device that differ', ['deploy', '.', '--target', 'pico', '--device', 'sim:nano33ble'], 2, /is a nano33ble/],
     ['3: no file', ['inspect', 'gone.tflite'], 3, /error FILE_NOT_READABLE: cannot read gone.tflite/],
