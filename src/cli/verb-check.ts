@@ -1,3 +1,4 @@
+import type { Target } from '../targets/index.js';
 import { readModelFile, shapeOption } from './model-file.js';
 import type { Verb } from './verb.js';
 
@@ -7,18 +8,25 @@ export const checkVerb: Verb = {
   define: (command) => {
     shapeOption(command)
       .argument('<model>', 'a .tflite file')
-      .requiredOption('--target <target>', 'id of a target, or a target file')
+      .requiredOption('--target <target>', 'id of a target, or a target file; all for every shipped one')
       .option('--multiple-subgraphs', 'let an Edge TPU run every part of the graph that it could, instead of one');
   },
   run: async (_context, [file = ''], options) => {
-    const [{ loadTarget }, { checkFile }, { checkReport }] = await Promise.all([
+    const [{ factsOf, loadTarget, shippedTargets }, { checkFile }, { checkAllReport, checkReport }] = await Promise.all([
       import('../targets/index.js'),
       import('../bundle/index.js'),
       import('../report/index.js'),
     ]);
-    const target = await loadTarget(String(options.target));
     const { bytes, model } = await readModelFile(file, options);
-    const result = checkFile(bytes, model, target, { multipleSubgraphs: options.multipleSubgraphs === true });
+    const facts = factsOf(model);
+    const check = (target: Target) => checkFile(bytes, model, target, { facts, multipleSubgraphs: options.multipleSubgraphs === true });
+    if (options.target === 'all') {
+      const results = (await Promise.all((await shippedTargets()).map(loadTarget))).map(check);
+      // That some do not take it is no failure: it is what was asked.
+      return { document: { file, targets: results }, text: checkAllReport(file, results) };
+    }
+    const target = await loadTarget(String(options.target));
+    const result = check(target);
     return { document: { file, ...result }, text: checkReport(file, target, result), exitCode: result.fits ? 0 : 1 };
   },
 };

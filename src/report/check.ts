@@ -2,7 +2,7 @@
 
 import type { CheckResult, OperatorPlacement, Target } from '../targets/index.js';
 import { budgetBar } from './bar.js';
-import { bytesText, millisecondsText, table } from './text.js';
+import { bytesText, millisecondsText, percentText, table } from './text.js';
 
 export function checkReport(file: string, { id, name }: Target, result: CheckResult): string {
   const { memory, latencyMs, operators, npuSubgraphs } = result;
@@ -36,6 +36,27 @@ function cachedText({ parameterBytes, cachedParameterBytes: cached }: CheckResul
   if (cached.min === parameterBytes) return ', all cached';
   if (cached.min === cached.max) return `, ${bytesText(cached.max)} of them cached, the rest sent at every inference`;
   return `, ${bytesText(cached.min)} to ${bytesText(cached.max)} of them cached, the rest sent at every inference`;
+}
+
+/** One line for each target, those that fit first, the fastest of them at the top. */
+export function checkAllReport(file: string, results: readonly CheckResult[]): string {
+  const rank = ({ fits, latencyMs }: CheckResult): number => (fits ? 0 : 1e9) + (latencyMs?.value ?? 1e8);
+  const rows = results
+    .toSorted((a, b) => rank(a) - rank(b))
+    .map(({ target, fits, memory, latencyMs, reasons }) => [
+      target,
+      fits ? 'fits' : 'no',
+      share(memory.flashBytes, memory.budgets.slotBytes),
+      memory.arenaBytes === null ? '-' : share(memory.arenaBytes, memory.budgets.arenaBytes),
+      latencyMs === null ? '-' : `${millisecondsText(latencyMs.value)} +-${latencyMs.errorPercent} %`,
+      reasons.map(({ code }) => code.toLowerCase()).join(', '),
+    ]);
+  const fitting = results.filter(({ fits }) => fits).length;
+  return `${file} fits ${fitting} of ${results.length} targets\n${table(rows, ['target', '', 'flash slot', 'arena', 'latency', 'why not'])}`;
+}
+
+function share(bytes: number, budget: number | null): string {
+  return budget === null ? '-' : `${bytesText(bytes)} (${percentText(bytes / budget, 0)})`;
 }
 
 /** What an accelerator leaves to the CPU, by reason. */

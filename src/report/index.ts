@@ -2,7 +2,7 @@
 
 export { advisePage, adviseReport } from './advise.js';
 export { budgetBar } from './bar.js';
-export { checkReport } from './check.js';
+export { checkAllReport, checkReport } from './check.js';
 export { comparePage, compareReport } from './compare.js';
 export { deployReport } from './deploy.js';
 export { optimizeReport } from './optimize.js';

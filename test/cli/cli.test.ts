@@ -84,6 +84,13 @@ test('the way of a model, verb by verb', async () => {
   expect(checked).toMatchObject({ code: 0, stderr: '' });
   expect(checked.stdout).toMatch(/fits nano33ble/);
 
+  const everywhere = await run('check', 'out/int8.tflite', '--target', 'all', '--json');
+  const { targets } = jsonOf(everywhere) as unknown as { targets: { target: string; fits: boolean }[] };
+  expect(everywhere.code).toBe(0);
+  expect(targets.length).toBeGreaterThanOrEqual(21);
+  expect(targets.every(({ fits }) => fits)).toBe(true);
+  expect((await run('check', 'float.tflite', '--target', 'all')).stdout).toMatch(/fits 2 of \d+ targets[\s\S]*nano33ble +no .* type/);
+
   const evaluated = await run('evaluate', 'out/int8.tflite', '--data', 'data.yaml', '--json');
   const onDevice = await run('evaluate', 'out/int8.tflite', '--data', 'data.yaml', '--device', 'sim:pico', '--json');
   expect(jsonOf(onDevice)).toMatchObject({ value: jsonOf(evaluated).value, samples: 120, latencyMs: { basis: 'simulated' } });

@@ -17,7 +17,7 @@ export interface TensorView {
   readonly index: number;
   readonly type: string;
   readonly shape: readonly number[];
-  /** Whether some dimension is known only when the model runs. */
+  /** Whether some dimension but the batch, which is 1 unless someone changes it, is known only when the model runs. */
   readonly dynamic: boolean;
   /** Bytes of a constant; null for what is computed. */
   readonly constant: Uint8Array | null;
@@ -55,7 +55,7 @@ function tensorView(model: Model, tensor: Tensor, index: number): TensorView {
     index,
     type: typeName(tensor.type),
     shape: Array.from(tensor.shape ?? []),
-    dynamic: tensor.shapeSignature?.some((size) => size < 0) ?? false,
+    dynamic: tensor.shapeSignature?.some((size, d) => d > 0 && size < 0) ?? false,
     constant: constantBytes(model, tensor),
     zeroPoint: Number(tensor.quantization?.zeroPoint?.[0] ?? 0n),
     perAxis: (tensor.quantization?.scale?.length ?? 0) > 1,
