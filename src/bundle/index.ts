@@ -1,5 +1,5 @@
-// Slot images. In goes a model and a target; out come the bytes that a slot of the device holds: model, manifest and
-// self-test vectors; and their compressed form; and whether it fits. Also what device and host must draw and compare alike: seeded inputs, and agreement of outputs.
+// Slot images. In goes a model and a target; out come the bytes that a slot of the device holds (model, manifest and self-test vectors), their
+// compressed form, and whether they fit. Also what device and host must draw and compare alike: seeded inputs, and agreement of outputs.
 
 export { type AgreementResult, compareOutputs } from './agreement.js';
 export { type BundleOptions, buildSlotImage, slotImageBytes } from './build.js';

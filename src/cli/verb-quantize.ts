@@ -1,7 +1,8 @@
 import { Option } from 'commander';
 import { fail } from '../errors.js';
-import type { QuantizeOptions, QuantizeResult, RepairName, WiderType } from '../quantize/index.js';
+import type { QuantizeOptions, RepairName, WiderType } from '../quantize/index.js';
 import type { Quantized } from '../report/index.js';
+import type { CheckResult, Target } from '../targets/index.js';
 import type { Model } from '../tflite/index.js';
 import { granularities, ioTypes, rangeMethodNames, repairChoices, schemeChoices, widerTypes } from './choices.js';
 import { readModelFile, shapeOption } from './model-file.js';
@@ -71,12 +72,17 @@ export const quantizeVerb: Verb = {
       ...(samples === undefined ? {} : { samples }),
       ...(options.minSnr === undefined ? {} : { minDecibels: options.minSnr as number, wider: options.wider as WiderType }),
     });
-    const check = target === null ? null : (await import('../bundle/index.js')).checkFile(result.bytes, result.model, target);
-    const unmixed = target === null || result.mixed === null ? null : targets.checkModel(result.mixed.unmixed, target, result.bytes.byteLength);
+    const [{ quantizeDocument, quantizeReport }, { checkFile, compressedBytes }] = await Promise.all([
+      import('../report/index.js'),
+      import('../bundle/index.js'),
+    ]);
+    const facts = targets.factsOf(result.model);
+    const checkFor = (wanted: Target): CheckResult => checkFile(result.bytes, result.model, wanted, { facts });
+    const check = target === null ? null : checkFor(target);
+    const unmixedMs = target === null || result.mixed === null || check?.latencyMs == null ? null : targets.estimateLatency(result.mixed.unmixed, target).value;
     const accuracy = options.data === undefined ? null : await accuracyOf(context, model, result.model, String(options.data));
     await writeAtomically(output, result.bytes);
     if (saved !== null && result.calibration !== null) await writeAtomically(saved, new TextEncoder().encode(calibrationText(result.calibration)));
-    const [{ quantizeDocument, quantizeReport }, { compressedBytes }] = await Promise.all([import('../report/index.js'), import('../bundle/index.js')]);
     const quantized = {
       file,
       output,
@@ -84,24 +90,14 @@ export const quantizeVerb: Verb = {
       compressedBytes: compressedBytes(result.bytes),
       result,
       check,
-      unmixed,
+      unmixedMs,
       accuracy,
-      targets: await targetsOf(result),
+      // Which of the shipped targets take the model, and how long it would run there.
+      targets: (await targets.loadShippedTargets()).map(checkFor).map(({ target: id, fits, latencyMs }) => ({ target: id, fits, latencyMs })),
     };
     return { document: quantizeDocument(quantized), text: quantizeReport(quantized), exitCode: check?.fits === false ? 1 : 0 };
   },
 };
-
-/** Which of the shipped targets take the model, and how long it would run there. */
-async function targetsOf({ model, bytes }: QuantizeResult): Promise<Quantized['targets']> {
-  const [{ checkFile }, { factsOf, loadTarget, shippedTargets }] = await Promise.all([import('../bundle/index.js'), import('../targets/index.js')]);
-  const targets = await Promise.all((await shippedTargets()).map(loadTarget));
-  const facts = factsOf(model);
-  return targets.map((target) => {
-    const { fits, latencyMs } = checkFile(bytes, model, target, { facts });
-    return { target: target.id, fits, latencyMs };
-  });
-}
 
 async function accuracyOf(context: Context, float: Model, quantized: Model, data: string): Promise<Quantized['accuracy']> {
   const [{ evaluate, hostRunner }, { openDataset }, { quantize }] = await Promise.all([

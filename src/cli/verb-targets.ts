@@ -5,8 +5,8 @@ export const targetsVerb: Verb = {
   summary: 'list the kinds of devices, with their budgets',
   define: () => undefined,
   run: async () => {
-    const [{ budgetOf, loadTarget, shippedTargets }, { bytesText, table }] = await Promise.all([import('../targets/index.js'), import('../report/index.js')]);
-    const targets = await Promise.all((await shippedTargets()).map(loadTarget));
+    const [{ budgetOf, loadShippedTargets }, { bytesText, table }] = await Promise.all([import('../targets/index.js'), import('../report/index.js')]);
+    const targets = await loadShippedTargets();
     const rows = targets.map((target) => {
       const { slotBytes, arenaBytes } = budgetOf(target);
       const clock = target.clockHz === null ? '' : `${target.clockHz / 1e6} MHz`;

@@ -18,6 +18,7 @@ import {
   schema,
   type Tensor,
   TensorType,
+  unaryOperator,
 } from '../tflite/index.js';
 import { halvesOf } from './float16.js';
 import type { ConversionPlan } from './formats.js';
@@ -154,11 +155,7 @@ class Application {
   /** Puts an operator before another one, or at the end. */
   private insert(name: OperatorName, version: number, input: number, output: number, before: Operator | undefined): void {
     const { operators } = this.subgraph;
-    const operator = create(schema.Operator, {
-      opcodeIndex: operatorCodeIndex(this.model, name, version),
-      inputs: Int32Array.of(input),
-      outputs: Int32Array.of(output),
-    });
+    const operator = unaryOperator(this.model, name, version, input, output);
     operators.splice(before === undefined ? operators.length : operators.indexOf(before), 0, operator);
   }
 }

@@ -84,6 +84,8 @@ export async function autoRanges(
   const total = wholeMethods.length + candidateMethods.length + 2 * turns.length;
   let done = 0;
   const step = (): Promise<void> => onStep({ done: ++done, total });
+  /** For all tensors alike; what was no better once is none later. */
+  const tried = new Set<RangeMethod>(['min-max']);
   const search = async (start: Chosen, methods: readonly RangeMethod[]): Promise<Chosen> => {
     let best = start;
     const attempt = (choices: Choices): void => {
@@ -91,7 +93,8 @@ export async function autoRanges(
       if (nearness.decibels > best.nearness.decibels + leastGain) best = { choices, nearness };
     };
     for (const method of methods) {
-      if (method !== 'min-max') attempt(uniform(method));
+      if (!tried.has(method)) attempt(uniform(method));
+      tried.add(method);
       await step();
     }
     for (const { at, tensors } of turns) {

@@ -1,26 +1,28 @@
 // Weights of many zeros in TFLite's sparse encoding, in front of each a DENSIFY, which makes them dense again when the model is loaded: the file
 // becomes smaller, the model computes what it did (tensorflow/lite/schema/schema.fbs, SparsityParameters; kernels/densify.cc).
 
+import type { Changed } from '../optimize/index.js';
 import {
   addBuffer,
+  bytesOfElements,
   compact,
   constantBytes,
   copyModel,
   create,
+  DimensionType,
+  type ElementType,
+  elementTypeOf,
   linksOf,
   type Model,
   type Operator,
-  operatorCodeIndex,
   operatorName,
   type SparsityParameters,
   type SubGraph,
   schema,
   type Tensor,
-  TensorType,
+  unaryOperator,
   weightsAxis,
 } from '../tflite/index.js';
-
-const sparseCsr = 1;
 
 /** What the tables of one sparse tensor and its DENSIFY take beside elements and indices, about. */
 const overheadBytes = 400;
@@ -29,7 +31,7 @@ const overheadBytes = 400;
 const blockLengths = [1, 4, 16];
 
 /** Changes nothing but weights whose sparse form is the shorter one. */
-export function encodeSparseWeights(model: Model): { readonly model: Model; readonly changes: number } {
+export function encodeSparseWeights(model: Model): Changed {
   const copy = copyModel(model);
   let changes = 0;
   for (const subgraph of copy.subgraphs) {
@@ -60,23 +62,24 @@ function weightsOf(model: Model, subgraph: SubGraph): { reader: Operator; input:
   });
 }
 
-const elementBytes: Readonly<Record<number, number>> = { [TensorType.FLOAT32]: 4, [TensorType.FLOAT16]: 2, [TensorType.INT8]: 1 };
+/** What DENSIFY takes. */
+const densified: ReadonlySet<ElementType | null> = new Set<ElementType>(['float32', 'float16', 'int8']);
 
 /** @returns the tensor that a DENSIFY makes; null where the weights stay as they are */
 function encode(model: Model, subgraph: SubGraph, index: number, operators: SubGraph['operators']): number | null {
   const tensor = subgraph.tensors[index] as Tensor;
   const bytes = constantBytes(model, tensor);
-  const width = elementBytes[tensor.type] ?? 0;
+  const type = elementTypeOf(tensor);
   const shape = Array.from(tensor.shape ?? []);
-  if (bytes === null || width === 0 || tensor.sparsity !== null || shape.length === 0) return null;
+  if (bytes === null || type === null || !densified.has(type) || tensor.sparsity !== null || shape.length === 0) return null;
+  const width = bytesOfElements(type, 1);
   const columns = shape.at(-1) as number;
   const forms = blockLengths.filter((block) => columns % block === 0).map((block) => formOf(bytes, width, shape, block));
   const [shortest] = forms.toSorted((a, b) => a.size - b.size);
   if (shortest === undefined || shortest.size >= bytes.byteLength) return null;
   const output = subgraph.tensors.push(create(schema.Tensor, { ...tensor, buffer: 0, name: `${tensor.name ?? ''}/dense` })) - 1;
   subgraph.tensors[index] = { ...tensor, buffer: addBuffer(model, shortest.stored), sparsity: shortest.sparsity };
-  const opcodeIndex = operatorCodeIndex(model, 'DENSIFY', 1);
-  operators.push(create(schema.Operator, { opcodeIndex, inputs: Int32Array.of(index), outputs: Int32Array.of(output) }));
+  operators.push(unaryOperator(model, 'DENSIFY', 1, index, output));
   return output;
 }
 
@@ -107,7 +110,7 @@ function formOf(bytes: Uint8Array, width: number, shape: readonly number[], bloc
   }
   const [arraySegments, arrayIndices] = [indexVector(segments), indexVector(indices)];
   const levels = shape.slice(0, -1).map((denseSize) => create(schema.DimensionMetadata, { denseSize }));
-  const last = create(schema.DimensionMetadata, { format: sparseCsr, arraySegments, arrayIndices });
+  const last = create(schema.DimensionMetadata, { format: DimensionType.SPARSE_CSR, arraySegments, arrayIndices });
   const blocks = block === 1 ? [] : [create(schema.DimensionMetadata, { denseSize: block })];
   const stored = new Uint8Array(Buffer.concat(kept));
   return {

@@ -1,3 +1,10 @@
+import { bytesText } from './text.js';
+
+/** How much of a budget is used, in figures and as a bar. */
+export function budgetText(used: number, budget: number): string {
+  return `${bytesText(used)} of ${bytesText(budget)} ${budgetBar(used, budget)}`;
+}
+
 /** A bar of how much of a budget is used. */
 export function budgetBar(used: number, budget: number, length = 24): string {
   const filled = Math.min(length, Math.ceil((used / budget) * length));

@@ -1,7 +1,7 @@
 // Whether a model fits a target, for people.
 
 import type { CheckResult, OperatorPlacement, Target } from '../targets/index.js';
-import { budgetBar } from './bar.js';
+import { budgetText } from './bar.js';
 import { bytesText, millisecondsText, percentText, table } from './text.js';
 
 export function checkReport(file: string, { id, name }: Target, result: CheckResult): string {
@@ -13,11 +13,11 @@ export function checkReport(file: string, { id, name }: Target, result: CheckRes
     rows.push(['edge tpu', `${mapped} of ${operators.length} operators, in ${npuSubgraphs} ${npuSubgraphs === 1 ? 'part' : 'parts'}`]);
     rows.push(['parameters', `${bytesText(memory.parameterBytes ?? 0)}${cachedText(memory)}`]);
   }
-  if (slotBytes !== null) rows.push(['flash slot', `${bytesText(memory.flashBytes)} of ${bytesText(slotBytes)} ${budgetBar(memory.flashBytes, slotBytes)}`]);
+  if (slotBytes !== null) rows.push(['flash slot', budgetText(memory.flashBytes, slotBytes)]);
   if (memory.arenaBytes !== null) {
     rows.push([
       'arena',
-      `${bytesText(memory.arenaBytes)} of ${bytesText(arenaBytes)} ${budgetBar(memory.arenaBytes, arenaBytes)} (planned ${bytesText(memory.headBytes ?? 0)}, persistent ${bytesText(memory.tailBytes ?? 0)})`,
+      `${budgetText(memory.arenaBytes, arenaBytes)} (planned ${bytesText(memory.headBytes ?? 0)}, persistent ${bytesText(memory.tailBytes ?? 0)})`,
     ]);
   }
   if (latencyMs !== null) rows.push(['latency', `${millisecondsText(latencyMs.value)} +-${latencyMs.errorPercent} % (estimate)`]);

@@ -1,7 +1,7 @@
 // The report of a deployment, for people.
 
 import type { DeployResult } from '../deploy.js';
-import { budgetBar } from './bar.js';
+import { budgetText } from './bar.js';
 import { uploadText } from './push.js';
 import { bytesText, metricText, millisecondsText, percentText, table } from './text.js';
 
@@ -17,11 +17,9 @@ export function deployReport(result: DeployResult): string {
   }
   rows.push(['size', `${bytesText(sizes.inputModelBytes)} -> ${bytesText(sizes.modelBytes)} (${percentText(sizes.modelBytes / sizes.inputModelBytes, 0)})`]);
   const { slotBytes, arenaBytes } = check.memory.budgets;
-  if (slotBytes !== null)
-    rows.push(['flash slot', `${bytesText(sizes.slotImageBytes)} of ${bytesText(slotBytes)} ${budgetBar(sizes.slotImageBytes, slotBytes)}`]);
+  if (slotBytes !== null) rows.push(['flash slot', budgetText(sizes.slotImageBytes, slotBytes)]);
   rows.push(['uploaded', uploadText(push.image)]);
-  if (check.memory.arenaBytes !== null)
-    rows.push(['arena', `${bytesText(check.memory.arenaBytes)} of ${bytesText(arenaBytes)} ${budgetBar(check.memory.arenaBytes, arenaBytes)}`]);
+  if (check.memory.arenaBytes !== null) rows.push(['arena', budgetText(check.memory.arenaBytes, arenaBytes)]);
   if (latencyMs !== null) rows.push(['latency', `${millisecondsText(latencyMs.median)} median, ${millisecondsText(latencyMs.p95)} p95 (${latencyMs.basis})`]);
   const outputs = agreement.samples === 0 ? '' : `${agreement.equal} of ${agreement.samples} outputs bit-identical, `;
   rows.push(['device = simulator', `${outputs}challenge ${agreement.challenge ? 'answered' : 'FAILED'}`]);

@@ -13,14 +13,14 @@ export interface Quantized {
   readonly result: QuantizeResult;
   /** For the target that was asked for. */
   readonly check: CheckResult | null;
-  /** The same without the operators that were widened. */
-  readonly unmixed: CheckResult | null;
+  /** How long it would take there without the operators that were widened; null where that is not known. */
+  readonly unmixedMs: number | null;
   readonly accuracy: { readonly metric: string; readonly float: number; readonly quantized: number; readonly samples: number } | null;
   /** Shipped ones. */
   readonly targets: readonly { readonly target: string; readonly fits: boolean; readonly latencyMs: CheckResult['latencyMs'] }[];
 }
 
-export function quantizeDocument({ file, output, inputBytes, compressedBytes, result, check, unmixed, accuracy, targets }: Quantized): object {
+export function quantizeDocument({ file, output, inputBytes, compressedBytes, result, check, unmixedMs, accuracy, targets }: Quantized): object {
   const { plan, calibration, bytes, mixed } = result;
   const calibrations = (calibration?.subgraphs ?? []).map(({ signature, dataset, samples, seed, sha256 }) => ({ signature, dataset, samples, seed, sha256 }));
   return {
@@ -35,7 +35,7 @@ export function quantizeDocument({ file, output, inputBytes, compressedBytes, re
     optimizations: result.optimizations,
     rangeMethods: result.rangeMethods,
     repairs: result.repairs,
-    mixed: mixed === null ? null : { ...mixed, unmixed: undefined, latencyMs: mixedLatency(check, unmixed) },
+    mixed: mixed === null ? null : { ...mixed, unmixed: undefined, latencyMs: mixedLatency(check, unmixedMs) },
     sparseTensors: result.sparseTensors,
     operators: plan.subgraphs.flatMap(({ subgraph, operators }) => operators.map((operator, index) => ({ subgraph, index, ...operator }))),
     tensors: plan.subgraphs.flatMap(({ subgraph, activations }) => activations.map((activation) => ({ subgraph, ...activation }))),
@@ -74,15 +74,15 @@ export function quantizeReport(quantized: Quantized): string {
 }
 
 /** What widening costs in time, where the target's latency is known. */
-function mixedLatency(check: CheckResult | null, unmixed: CheckResult | null): { before: number; after: number } | null {
-  return check?.latencyMs == null || unmixed?.latencyMs == null ? null : { before: unmixed.latencyMs.value, after: check.latencyMs.value };
+function mixedLatency(check: CheckResult | null, before: number | null): { before: number; after: number } | null {
+  return check?.latencyMs == null || before === null ? null : { before, after: check.latencyMs.value };
 }
 
-function mixedRows({ result: { mixed }, check, unmixed }: Quantized): string[][] {
+function mixedRows({ result: { mixed }, check, unmixedMs }: Quantized): string[][] {
   if (mixed === null) return [];
   const { operators, wider, before, after, reached, arenaBytes } = mixed;
   const names = operators.map(({ operator, op }) => `${operator} ${op}`).join(', ');
-  const latency = mixedLatency(check, unmixed);
+  const latency = mixedLatency(check, unmixedMs);
   const time = latency === null ? '' : `; ${millisecondsText(latency.before)} -> ${millisecondsText(latency.after)} on ${check?.target} (estimate)`;
   return [
     [`in ${wider}`, operators.length === 0 ? 'none' : names],

@@ -11,28 +11,23 @@ export class CompressedUpload implements UploadUnderWay {
   /** Bytes of the compressed form so far. */
   received = 0;
   private readonly reader = new CompressedReader();
-  private begun = false;
 
-  constructor(
-    private readonly device: DeviceState,
-    /** Longest block that the device has memory for. */
-    private readonly inflateBytes: number,
-  ) {}
+  constructor(private readonly device: DeviceState) {}
 
   /** @throws StatusError; the upload is over then */
   add(data: Uint8Array): void {
     const { device } = this;
     try {
+      const before = this.reader.header;
       const blocks = this.reader.add(data);
-      if (!this.begun && this.reader.header !== null) this.begin(this.reader.header);
+      if (before === null && this.reader.header !== null) this.begin(this.reader.header);
       for (const { at, bytes } of blocks) {
-        if (device.compressed !== this) break;
         const slot = device.slots.inactive;
         const known = slot.bytes.byteLength - at;
         if (known < bytes.byteLength) appendToSlot(device, slot, bytes.subarray(Math.max(0, known)));
+        // A reset in between has lost what was under way: nothing of this chunk may be taken for received.
+        if (device.compressed !== this) throw fileError('OFFSET_NOT_VALID', { len: 0 });
       }
-      // A reset in between has lost what was under way: nothing of this chunk may be taken for received.
-      if (device.compressed !== this) throw fileError('OFFSET_NOT_VALID', { len: 0 });
       this.received += data.byteLength;
     } catch (error) {
       device.compressed = null;
@@ -41,11 +36,11 @@ export class CompressedUpload implements UploadUnderWay {
   }
 
   private begin({ firstBlock, blockBytes, imageBytes }: StreamHeader): void {
-    const { inactive } = this.device.slots;
-    if (blockBytes > this.inflateBytes) throw atollError('IMAGE_INVALID', `blocks of ${blockBytes} bytes; this device takes ${this.inflateBytes}`);
+    const { inflateBytes, slots } = this.device;
+    const { inactive } = slots;
+    if (blockBytes > (inflateBytes ?? 0)) throw atollError('IMAGE_INVALID', `blocks of ${blockBytes} bytes; this device takes ${inflateBytes}`);
     const from = firstBlock * blockBytes;
     if (from > inactive.bytes.byteLength) throw atollError('OFFSET_NOT_VALID', `the slot holds ${inactive.bytes.byteLength} bytes, not ${from}`);
     beginSlot(this.device, inactive, imageBytes, from > 0);
-    this.begun = true;
   }
 }

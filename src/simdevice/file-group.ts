@@ -14,7 +14,7 @@ import { fileError } from './status-error.js';
 export function fileHandlers(device: DeviceState): Handler[] {
   return [
     handler(fileCommands.upload, ({ off, data, name, len }) => {
-      if (name === slotFiles.compressed && device.inflateBytes !== null) uploadCompressed(device, off, data, device.inflateBytes);
+      if (isCompressedFile(device, name)) uploadCompressed(device, off, data);
       else upload(device, uploadSlot(device, name), off, data, len);
       return { off: off + data.byteLength };
     }),
@@ -38,9 +38,13 @@ export function fileHandlers(device: DeviceState): Handler[] {
   ];
 }
 
+/** A device that takes no compressed uploads has no such file. */
+function isCompressedFile(device: DeviceState, name: string): boolean {
+  return name === slotFiles.compressed && device.inflateBytes !== null;
+}
+
 function lengthOf(device: DeviceState, name: string): number {
-  const isCompressed = name === slotFiles.compressed && device.inflateBytes !== null;
-  return isCompressed ? (device.compressed?.received ?? 0) : slotOf(device, name).bytes.byteLength;
+  return isCompressedFile(device, name) ? (device.compressed?.received ?? 0) : slotOf(device, name).bytes.byteLength;
 }
 
 function slotOf(device: DeviceState, name: string): Slot {
@@ -62,8 +66,8 @@ function upload(device: DeviceState, slot: Slot, off: number, data: Uint8Array, 
   appendToSlot(device, slot, data);
 }
 
-function uploadCompressed(device: DeviceState, off: number, data: Uint8Array, inflateBytes: number): void {
-  if (off === 0) device.compressed = new CompressedUpload(device, inflateBytes);
+function uploadCompressed(device: DeviceState, off: number, data: Uint8Array): void {
+  if (off === 0) device.compressed = new CompressedUpload(device);
   const { compressed } = device;
   if (compressed === null || off !== compressed.received) throw fileError('OFFSET_NOT_VALID', { len: compressed?.received ?? 0 });
   compressed.add(data);

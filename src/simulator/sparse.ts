@@ -2,12 +2,9 @@
 // (tensorflow/lite/schema/schema.fbs, SparsityParameters; after the TACO format).
 
 import { fail } from '../errors.js';
-import { elementCount, type SparsityParameters } from '../tflite/index.js';
+import { DimensionType, elementCount, type SparsityParameters } from '../tflite/index.js';
 
 type Dimension = SparsityParameters['dimMetadata'][number];
-
-/** Formats of a level: every index is there, or those that are listed. */
-const sparseCsr = 1;
 
 const mostLevels = 32;
 
@@ -34,9 +31,9 @@ export function denseBytes(stored: Uint8Array, elementBytes: number, shape: read
   const blockSizes = blockMap.map((_, block) => levels[order.indexOf(rank + block)]?.denseSize ?? 0);
   for (const [level, dimension] of order.entries()) {
     const { format, denseSize } = levels[level] as Dimension;
-    if (dimension >= rank && (format === sparseCsr || denseSize < 1)) throw invalid(`has a block of ${denseSize}`);
+    if (dimension >= rank && (format === DimensionType.SPARSE_CSR || denseSize < 1)) throw invalid(`has a block of ${denseSize}`);
     const block = blockMap.reduce((size, of, b) => (of === dimension ? size * (blockSizes[b] as number) : size), 1);
-    if (dimension < rank && format !== sparseCsr && denseSize * block !== shape[dimension]) {
+    if (dimension < rank && format !== DimensionType.SPARSE_CSR && denseSize * block !== shape[dimension]) {
       throw invalid(`has ${denseSize} blocks of ${block} along dimension ${dimension} of [${shape.join(', ')}]`);
     }
   }
@@ -60,7 +57,7 @@ export function denseBytes(stored: Uint8Array, elementBytes: number, shape: read
     if (level === order.length) return place();
     const dimension = levels[level] as Dimension;
     const along = order[level] as number;
-    if (dimension.format !== sparseCsr) {
+    if (dimension.format !== DimensionType.SPARSE_CSR) {
       for (let i = 0; i < dimension.denseSize; i++) {
         position[along] = i;
         visit(level + 1, parent * dimension.denseSize + i);

@@ -76,7 +76,7 @@ export interface CheckResult {
 /** What does not depend on the target: known once, it serves many checks. */
 export interface ModelFacts {
   readonly simulated: boolean;
-  readonly overflows: readonly OverflowRisk[];
+  readonly overflows: () => readonly OverflowRisk[];
   /** With the kernels that a device links, of which there are few kinds. */
   readonly arenaFor: (kernels: RuntimeKernels) => Arena;
   /** Of each operator; only for models that are simulated. */
@@ -88,7 +88,7 @@ export function factsOf(model: Model): ModelFacts {
   const arenas = new Map<string, Arena>();
   return {
     simulated: simulates(model),
-    overflows: overflowRisks(model),
+    overflows: once(() => overflowRisks(model)),
     arenaFor: (kernels) => {
       const key = `${kernels.library} ${kernels.simd}`;
       const arena = arenas.get(key) ?? arenaOf(model, kernels);
@@ -184,7 +184,7 @@ function warningsOf(model: Model, target: Target, { overflows }: ModelFacts): Ch
   const kernels = runtimeKernelsOf(target);
   const differences = kernels?.library === 'cmsis-nn' ? cmsisNnDifferences(model, kernels.simd === 'mve') : [];
   return [
-    ...overflows.map(({ operator, op, tensor, channel, channels }) => ({
+    ...overflows().map(({ operator, op, tensor, channel, channels }) => ({
       code: 'ACCUMULATOR_OVERFLOW' as const,
       message: `operator ${operator} ${op}: some inputs could overflow the 32-bit accumulator of ${channels} channel(s) of weights ${tensor}, first channel ${channel}`,
       hint: 'quantize the float model with `atoll quantize`, which chooses scales under which no accumulator overflows',

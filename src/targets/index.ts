@@ -14,6 +14,6 @@ export {
   requireFit,
 } from './check.js';
 export { estimateLatency, type LatencyEstimate, operatorLatencies } from './latency.js';
-export { loadTarget, shippedTargets, type Target } from './load.js';
+export { loadShippedTargets, loadTarget, shippedTargets, type Target } from './load.js';
 export type { Agreement, TargetFile } from './schema.js';
 export { type TargetFault, validateTarget } from './validate.js';

@@ -10,7 +10,7 @@ export const layerKinds = ['conv', 'depthwise', 'fullyConnected'] as const;
 export type LayerKind = (typeof layerKinds)[number];
 
 /** What it costs to finish an output (bias, rescaling, clamping, storing), in multiply-accumulates; of depthwise layers it is in those themselves. */
-const macsPerOutput: Readonly<Record<LayerKind, number>> = { conv: 16, depthwise: 0, fullyConnected: 16 };
+export const macsPerOutput: Readonly<Record<LayerKind, number>> = { conv: 16, depthwise: 0, fullyConnected: 16 };
 
 /** What a layer's cycles are proportional to. */
 export function loadOf(kind: LayerKind, macs: number, outputs: number): number {

@@ -35,6 +35,11 @@ export async function loadTarget(target: string): Promise<Target> {
   return (await builtTargets()).get(target) ?? readTarget(path.join(shippedFolder, `${target}.yaml`));
 }
 
+/** All shipped targets, in alphabetical order. */
+export async function loadShippedTargets(): Promise<Target[]> {
+  return Promise.all((await shippedTargets()).map(loadTarget));
+}
+
 let built: Promise<ReadonlyMap<string, Target>> | null = null;
 
 /** What the build made of the shipped files (scripts/build-targets.js); empty where the sources run unbuilt. */

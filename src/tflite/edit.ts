@@ -76,6 +76,12 @@ export function operatorCodeIndex(model: Model, name: keyof typeof BuiltinOperat
     : model.operatorCodes.push(create(schema.OperatorCode, { builtinCode: code, deprecatedBuiltinCode: Math.min(code, 127), version })) - 1;
 }
 
+/** An operator without options that makes one tensor of another; whoever asks puts it where it belongs. */
+export function unaryOperator(model: Model, name: keyof typeof BuiltinOperator, version: number, input: number, output: number): Operator {
+  const opcodeIndex = operatorCodeIndex(model, name, version);
+  return create(schema.Operator, { opcodeIndex, inputs: Int32Array.of(input), outputs: Int32Array.of(output) });
+}
+
 /**
  * Removes operators whose outputs nobody reads, then tensors, buffers and operator codes that nothing names, and
  * renumbers what is left; buffers of the same bytes become one. Order is kept. Works in place, on a copy made before.

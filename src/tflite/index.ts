@@ -2,10 +2,10 @@
 // the file. writeModel gives the bytes back with every field kept. Nothing here knows about quantization schemes,
 // targets or kernels.
 
-export { addBuffer, addFloats, compact, copyModel, isPrivate, type Links, linksOf, operatorCodeIndex, setWeights } from './edit.js';
+export { addBuffer, addFloats, compact, copyModel, isPrivate, type Links, linksOf, operatorCodeIndex, setWeights, unaryOperator } from './edit.js';
 export * from './model.js';
 export { readModel } from './read.js';
-export { ActivationFunctionType, BuiltinOperator, Padding, TensorType } from './schema/enums.js';
+export { ActivationFunctionType, BuiltinOperator, DimensionType, Padding, TensorType } from './schema/enums.js';
 export { create } from './schema/fields.js';
 export * as schema from './schema/model.js';
 export { writeModel } from './write.js';
