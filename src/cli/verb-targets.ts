@@ -1,10 +1,13 @@
-import type { Verb } from './verb.js';
+import type { Outcome, Verb } from './verb.js';
 
 export const targetsVerb: Verb = {
   name: 'targets',
   summary: 'list the kinds of devices, with their budgets',
-  define: () => undefined,
-  run: async () => {
+  define: (command) => {
+    command.option('--validate <file>', 'check a target file of your own instead: every fault, with its line');
+  },
+  run: async (_context, _args, options) => {
+    if (options.validate !== undefined) return validate(String(options.validate));
     const [{ budgetOf, loadShippedTargets }, { bytesText, table }] = await Promise.all([import('../targets/index.js'), import('../report/index.js')]);
     const targets = await loadShippedTargets();
     const rows = targets.map((target) => {
@@ -36,3 +39,14 @@ export const targetsVerb: Verb = {
     };
   },
 };
+
+async function validate(file: string): Promise<Outcome> {
+  const { targetFaults } = await import('../targets/index.js');
+  const faults = await targetFaults(file);
+  const lines = faults.map(({ line, path, reason }) => `${file}:${line}: ${path === '' ? '' : `${path}: `}${reason}`);
+  return {
+    document: { file, valid: faults.length === 0, faults },
+    text: lines.join('\n') || `${file} is a sound target file`,
+    exitCode: faults.length === 0 ? 0 : 1,
+  };
+}

@@ -23,5 +23,5 @@ export function budgetOf(target: Target): Budget {
 /** The kernels that the device's interpreter links; null where no interpreter runs on it. */
 export function runtimeKernelsOf(target: Target): RuntimeKernels | null {
   const { runtime, core } = target;
-  return runtime.kernels === 'edgetpu' || core === null ? null : { library: runtime.kernels, simd: core.simd };
+  return runtime.kernels === 'edgetpu' || core === null ? null : { library: runtime.kernels, simd: core.simd, wideEnums: core.wideEnums };
 }

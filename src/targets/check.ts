@@ -12,24 +12,13 @@ import {
   type Work,
   workOf,
 } from '../simulator/index.js';
-import { type Model, mainSubgraph, operatorName, type Tensor, tensorLabel, typeName } from '../tflite/index.js';
+import { type Model, mainSubgraph, type Tensor, tensorLabel, typeName } from '../tflite/index.js';
 import { type Budget, budgetOf, runtimeKernelsOf } from './budget.js';
+import { type OperatorPlacement, placeOnCpu } from './cpu-placement.js';
 import { type NpuPlacement, type NpuPlacements, placeOnEdgeTpu } from './edgetpu/placement.js';
 import { cmsisNnDifferences } from './kernel-differences.js';
 import { estimateLatency, type LatencyEstimate } from './latency.js';
 import type { Target } from './load.js';
-
-export interface OperatorPlacement {
-  readonly index: number;
-  readonly op: string;
-  readonly placed: 'npu' | 'cpu' | 'unsupported';
-  /** Why it is not where it should be, for an Edge TPU in the compiler's words; null when it is. */
-  readonly reason: string | null;
-  /** True where this follows a documented rule that nothing measured shows. */
-  readonly unconfirmed: boolean;
-  /** Where the rule is from; null where the operator has none of its own. */
-  readonly source: string | null;
-}
 
 export interface CheckReason {
   readonly code: 'OPERATOR' | 'FLASH' | 'ARENA' | 'TYPE' | 'SIMULATOR';
@@ -90,7 +79,7 @@ export function factsOf(model: Model): ModelFacts {
     simulated: simulates(model),
     overflows: once(() => overflowRisks(model)),
     arenaFor: (kernels) => {
-      const key = `${kernels.library} ${kernels.simd}`;
+      const key = `${kernels.library} ${kernels.simd} ${kernels.wideEnums}`;
       const arena = arenas.get(key) ?? arenaOf(model, kernels);
       arenas.set(key, arena);
       return arena;
@@ -123,7 +112,7 @@ export function checkModel(model: Model, target: Target, flashBytes: number, opt
   const facts = options.facts ?? factsOf(model);
   const reasons: CheckReason[] = [];
   const npu = target.runtime.kernels === 'edgetpu' ? placeOnEdgeTpu(model, target.operators, options.multipleSubgraphs) : null;
-  const operators = npu === null ? placeOnCpu(model, target) : npu.operators.map(placementOf);
+  const operators = npu === null ? placeOnCpu(model, target.operators) : npu.operators.map(placementOf);
   const unsupported = operators.filter(({ placed }) => placed === 'unsupported');
   if (unsupported.length > 0) {
     const list = unsupported.map(({ index, op, reason }) => `operator ${index} ${op} (${reason})`).join('; ');
@@ -202,15 +191,6 @@ export function requireFit({ fits, target, reasons }: CheckResult): void {
   if (!fits) throw fail('MODEL_DOES_NOT_FIT', { target, reasons: reasons.map(({ message }) => message).join('; ') });
 }
 
-function placeOnCpu(model: Model, target: Target): OperatorPlacement[] {
-  const subgraph = mainSubgraph(model);
-  return subgraph.operators.map((operator, index): OperatorPlacement => {
-    const op = operatorName(model, operator);
-    const reason = refusal(op, subgraph.tensors[operator.inputs?.[0] ?? -1], target);
-    return { index, op, placed: reason === null ? 'cpu' : 'unsupported', reason, unconfirmed: false, source: null };
-  });
-}
-
 function placementOf({ index, op, mapped, status, unconfirmed, source }: NpuPlacement): OperatorPlacement {
   return { index, op, placed: mapped ? 'npu' : 'cpu', reason: mapped ? null : status, unconfirmed, source };
 }
@@ -219,13 +199,6 @@ function parametersOf(npu: NpuPlacements | null): Pick<CheckResult['memory'], 'p
   if (npu === null) return { parameterBytes: null, cachedParameterBytes: null, streamedParameterBytes: null };
   const { total, cached } = npu.parameters;
   return { parameterBytes: total, cachedParameterBytes: cached, streamedParameterBytes: { min: total - cached.max, max: total - cached.min } };
-}
-
-function refusal(op: string, input: Tensor | undefined, target: Target): string | null {
-  const types = target.operators.operators[op]?.types;
-  if (types === undefined) return 'Operation not supported';
-  const type = input === undefined ? null : typeName(input.type);
-  return type === null || types === 'any' || types.some((known) => known === type) ? null : `Operation is working on an unsupported data type (${type})`;
 }
 
 /** Inputs and outputs must have types that the target's file takes. */

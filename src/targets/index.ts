@@ -10,10 +10,9 @@ export {
   checkModel,
   factsOf,
   type ModelFacts,
-  type OperatorPlacement,
   requireFit,
 } from './check.js';
+export type { OperatorPlacement } from './cpu-placement.js';
 export { estimateLatency, type LatencyEstimate, operatorLatencies } from './latency.js';
-export { loadShippedTargets, loadTarget, shippedTargets, type Target } from './load.js';
+export { loadShippedTargets, loadTarget, shippedTargets, type Target, targetFaults } from './load.js';
 export type { Agreement, TargetFile } from './schema.js';
-export { type TargetFault, validateTarget } from './validate.js';

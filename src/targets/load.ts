@@ -3,10 +3,10 @@ import path from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { z } from 'zod';
 import { fail } from '../errors.js';
-import { describeFaults, parseYaml, readText } from '../files/index.js';
+import { describeFaults, parseYaml, readText, type YamlFault, type YamlSource } from '../files/index.js';
 import { extendTarget, isPlain } from './extend.js';
-import { type OperatorSet, operatorSetSchema, type TargetFile, targetSchema } from './schema.js';
-import { validateTarget } from './validate.js';
+import { type OperatorSet, operatorSetSchema, type TargetFile } from './schema.js';
+import { targetSchema } from './validate.js';
 
 /** A target file that has been validated, with the operator set that it names. */
 export interface Target extends TargetFile {
@@ -55,23 +55,33 @@ function builtTargets(): Promise<ReadonlyMap<string, Target>> {
 }
 
 async function readTarget(file: string): Promise<Target> {
-  const target = await readExtended(file);
-  const [fault] = validateTarget(target);
-  if (fault !== undefined) throw fail('TARGET_INVALID', { where: `${file}, ${fault.path}`, reason: fault.reason });
-  return { ...target, operators: await operatorSet(target.operatorSet) };
+  const { value, faults } = await parseTarget(file);
+  if (value === null) throw fail('TARGET_INVALID', describeFaults(file, faults));
+  return { ...value, operators: await operatorSet(value.operatorSet) };
+}
+
+/**
+ * Every fault of a target file, by line; none when it is sound.
+ * @throws FILE_NOT_READABLE
+ */
+export async function targetFaults(file: string): Promise<readonly YamlFault[]> {
+  return (await parseTarget(file)).faults;
 }
 
 /** The file, laid over the shipped target that it extends, if it does. */
-async function readExtended(file: string): Promise<TargetFile> {
+async function parseTarget(file: string): Promise<YamlSource<TargetFile>> {
   const text = await readText(file);
   const { value: plain } = parseYaml(text, z.looseObject({ extends: z.string().optional() }));
-  if (plain?.extends === undefined) return valid(text, file, targetSchema);
+  if (plain?.extends === undefined) return parseYaml(text, targetSchema);
+  const { extends: id } = plain;
   const known = await shippedTargets();
-  if (!known.includes(plain.extends)) throw fail('TARGET_UNKNOWN', { target: plain.extends, nearest: nearestText(plain.extends, known) });
-  const base = await readValid(path.join(shippedFolder, `${plain.extends}.yaml`), z.looseObject({}));
-  return valid(
+  if (!known.includes(id)) {
+    const missing = z.looseObject({ extends: z.string().refine(() => false, { error: `no target named ${id}${nearestText(id, known)}` }) });
+    return parseYaml(text, missing) as YamlSource<TargetFile>;
+  }
+  const base = await readValid(path.join(shippedFolder, `${id}.yaml`), z.looseObject({}));
+  return parseYaml(
     text,
-    file,
     z.preprocess((own) => (isPlain(own) ? extendTarget(base, own) : own), targetSchema),
   );
 }
@@ -86,11 +96,7 @@ function operatorSet(id: string): Promise<OperatorSet> {
 }
 
 async function readValid<T>(file: string, schema: z.ZodType<T>): Promise<T> {
-  return valid(await readText(file), file, schema);
-}
-
-function valid<T>(text: string, file: string, schema: z.ZodType<T>): T {
-  const { value, faults } = parseYaml(text, schema);
+  const { value, faults } = parseYaml(await readText(file), schema);
   if (value !== null) return value;
   throw fail('TARGET_INVALID', describeFaults(file, faults));
 }

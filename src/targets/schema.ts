@@ -36,45 +36,63 @@ const latencySchema = z.discriminatedUnion('kind', [
 
 export const activationTypes = ['float32', 'int8', 'uint8', 'int16'] as const;
 
-export const targetSchema = z.strictObject({
+export const targetFields = z.strictObject({
   id: z.string().regex(/^[a-z0-9][a-z0-9-]*$/, 'must be lower-case letters, digits and dashes'),
   name: z.string().min(1),
   soc: z.string().min(1),
-  core: z.strictObject({ name: z.string(), simd: z.enum(['none', 'dsp', 'mve']) }).nullable(),
+  core: z.strictObject({ name: z.string(), simd: z.enum(['none', 'dsp', 'mve', 'pie']), wideEnums: z.boolean().default(false) }).nullable(),
   clockHz: z.number().positive().nullable(),
   flash: z.strictObject({ bytes, usableBytes: bytes, firmwareBytes: bytes }).nullable(),
   ram: z.strictObject({ bytes, firmwareBytes: z.number().int().nonnegative() }),
   runtime: z.strictObject({
     name: z.string(),
-    kernels: z.enum(['reference', 'cmsis-nn', 'edgetpu']),
+    kernels: z.enum(['reference', 'cmsis-nn', 'esp-nn', 'edgetpu']),
     kernelProfile: z.enum(Object.keys(kernelProfiles) as [KernelProfile, ...KernelProfile[]]),
   }),
   agreement: z.union([z.literal('exact'), z.strictObject({ maxLsb: z.number().int().positive(), minShare: z.number().gt(0).max(1) })]),
-  operatorSet: z.string(),
+  operatorSet: z.enum(['tflite-micro', 'edgetpu']),
   activationTypes: z.array(z.enum(activationTypes)).min(1),
   alignment: z.number().int().positive(),
   transports: z.array(transportSchema).min(1),
   flashMethod: z.string(),
+  /** Of the bootloader, where it takes UF2 files. */
+  uf2: z.strictObject({ familyId: z.number().int().min(0).max(0xffffffff), flashStart: z.number().int().min(0).max(0xffffffff) }).optional(),
   latency: latencySchema,
   sources: z.record(z.string(), z.string()),
   unverified: z.array(z.string()),
 });
 
-export type TargetFile = z.infer<typeof targetSchema>;
+export type TargetFile = z.infer<typeof targetFields>;
+
 export type Agreement = TargetFile['agreement'];
 
 const elementTypes = ['float32', 'int8', 'uint8', 'int16', 'int32', 'int64', 'uint32', 'bool'] as const;
 
+const weightTypes = ['float32', 'int8', 'int4', 'uint8'] as const;
+
 const types = z.union([z.literal('any'), z.array(z.enum(elementTypes)).min(1)]);
+
+/** How an operator's weights may be quantized. */
+const weightsSchema = z.strictObject({
+  /** Which input they are. */
+  input: z.number().int().nonnegative(),
+  /** Types that they may have, by the type of the activations. */
+  types: z.partialRecord(z.enum(elementTypes), z.array(z.enum(weightTypes)).min(1)),
+  /** Types that may have a scale for each channel; the others have one in all. */
+  perChannel: z.array(z.enum(weightTypes)),
+});
+
+export type WeightLimits = z.infer<typeof weightsSchema>;
 
 /** An operator with its types; where it has limits, with these too. */
 const operatorSchema = z.union([
-  types.transform((known) => ({ types: known, rules: [] as RuleName[], source: null, unconfirmed: false })),
+  types.transform((known) => ({ types: known, weights: null, rules: [] as RuleName[], source: null, unconfirmed: false })),
   z.strictObject({
     types,
+    weights: weightsSchema.nullable().default(null),
     rules: z.array(z.enum(ruleNames)).default([]),
-    /** One of the set's `sources`. */
-    source: z.string(),
+    /** One of the set's `sources`; null where it is that of the set. */
+    source: z.string().nullable().default(null),
     unconfirmed: z.boolean().default(false),
   }),
 ]);

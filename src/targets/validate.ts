@@ -1,39 +1,84 @@
-// Named checks on a target file, beyond what its schema can say. Each gives the faults that it finds.
+// What must hold between the fields of a target file, beyond what its schema says of each: by name, so that tests and readers can tell them apart.
 
-import type { TargetFile } from './schema.js';
+import type { z } from 'zod';
+import { type TargetFile, targetFields } from './schema.js';
 
-export interface TargetFault {
-  readonly check: string;
+export interface Check {
+  /** Fields that it looks at. */
+  readonly fields: readonly (keyof TargetFile)[];
+  /** Where its fault is. */
   readonly path: string;
-  readonly reason: string;
+  /** What is wrong; null when nothing is. */
+  readonly fault: (target: TargetFile) => string | null;
 }
 
-type Check = (target: TargetFile) => { readonly path: string; readonly reason: string } | null;
+/** A figure must say where it is from, or that this is not known. */
+function sourced(figure: 'flash' | 'ram' | 'latency'): Check {
+  return {
+    fields: [figure, 'sources', 'unverified'],
+    path: `sources.${figure}`,
+    fault: ({ [figure]: value, sources, unverified }) => {
+      const known = value === null || unverified.includes(figure) || Object.keys(sources).some((key) => key === figure || key.startsWith(`${figure}.`));
+      return known ? null : 'a figure needs a source, or a place under unverified';
+    },
+  };
+}
 
-const checks: Readonly<Record<string, Check>> = {
-  'flash-usable': ({ flash }) =>
-    flash !== null && flash.usableBytes > flash.bytes ? { path: 'flash.usableBytes', reason: `${flash.usableBytes} of only ${flash.bytes} bytes` } : null,
-  'flash-room': ({ flash }) =>
-    flash !== null && flash.firmwareBytes >= flash.usableBytes ? { path: 'flash.firmwareBytes', reason: 'the firmware leaves no flash for a model' } : null,
-  'ram-room': ({ ram }) => (ram.firmwareBytes >= ram.bytes ? { path: 'ram.firmwareBytes', reason: 'the firmware leaves no RAM for an arena' } : null),
-  'core-or-accelerator': ({ core, runtime }) =>
-    (core === null) !== (runtime.kernels === 'edgetpu') ? { path: 'core', reason: 'a microcontroller has a core, an Edge TPU none' } : null,
-  'clock-for-cycles': ({ clockHz, latency }) =>
-    latency.kind === 'cycles' && clockHz === null ? { path: 'clockHz', reason: 'cycles mean nothing without a clock' } : null,
-  'alignment-power-of-two': ({ alignment }) =>
-    (alignment & (alignment - 1)) !== 0 ? { path: 'alignment', reason: `${alignment} is not a power of two` } : null,
-  'figures-have-sources': ({ sources, unverified, flash }) => {
-    const missing = ['ram', ...(flash === null ? [] : ['flash']), 'latency'].find(
-      (figure) => !Object.keys(sources).some((key) => key === figure || key.startsWith(`${figure}.`)) && !unverified.includes(figure),
-    );
-    return missing === undefined ? null : { path: `sources.${missing}`, reason: 'a figure needs a source, or a place under unverified' };
+export const checks = {
+  'flash-usable': {
+    fields: ['flash'],
+    path: 'flash.usableBytes',
+    fault: ({ flash }) => (flash !== null && flash.usableBytes > flash.bytes ? `${flash.usableBytes} of only ${flash.bytes} bytes` : null),
   },
-};
+  'flash-room': {
+    fields: ['flash'],
+    path: 'flash.firmwareBytes',
+    fault: ({ flash }) => (flash !== null && flash.firmwareBytes >= flash.usableBytes ? 'the firmware leaves no flash for a model' : null),
+  },
+  'ram-room': {
+    fields: ['ram'],
+    path: 'ram.firmwareBytes',
+    fault: ({ ram }) => (ram.firmwareBytes >= ram.bytes ? 'the firmware leaves no RAM for an arena' : null),
+  },
+  'core-for-kernels': {
+    fields: ['core', 'runtime'],
+    path: 'core',
+    fault: ({ core, runtime }) => (core === null && runtime.kernels !== 'edgetpu' ? 'a microcontroller has a core' : null),
+  },
+  'accelerator-operators': {
+    fields: ['operatorSet', 'runtime'],
+    path: 'operatorSet',
+    fault: ({ operatorSet, runtime }) =>
+      (operatorSet === 'edgetpu') !== (runtime.kernels === 'edgetpu') ? `operators of ${operatorSet} for kernels of ${runtime.kernels}` : null,
+  },
+  'accelerator-latency': {
+    fields: ['latency', 'runtime'],
+    path: 'latency.kind',
+    fault: ({ latency, runtime }) =>
+      (latency.kind === 'edgetpu') !== (runtime.kernels === 'edgetpu') ? `a latency of kind ${latency.kind} for kernels of ${runtime.kernels}` : null,
+  },
+  'clock-for-cycles': {
+    fields: ['clockHz', 'latency'],
+    path: 'clockHz',
+    fault: ({ clockHz, latency }) => (latency.kind === 'cycles' && clockHz === null ? 'cycles mean nothing without a clock' : null),
+  },
+  'alignment-power-of-two': {
+    fields: ['alignment'],
+    path: 'alignment',
+    fault: ({ alignment }) => ((alignment & (alignment - 1)) !== 0 ? `${alignment} is not a power of two` : null),
+  },
+  'flash-source': sourced('flash'),
+  'ram-source': sourced('ram'),
+  'latency-source': sourced('latency'),
+} as const satisfies Readonly<Record<string, Check>>;
 
-/** Every fault of a target file; none when it is sound. */
-export function validateTarget(target: TargetFile): TargetFault[] {
-  return Object.entries(checks).flatMap(([check, run]) => {
-    const fault = run(target);
-    return fault === null ? [] : [{ check, ...fault }];
-  });
-}
+/** The fields, and what must hold between them: each check looks at a file whose fields it needs are sound. */
+export const targetSchema = Object.values<Check>(checks).reduce(
+  (schema: z.ZodType<TargetFile>, { fields: needed, path, fault }) =>
+    schema.refine((target) => fault(target) === null, {
+      path: path.split('.'),
+      error: ({ input }) => fault(input as TargetFile) ?? '',
+      when: ({ issues }) => !issues.some((issue) => needed.some((field) => issue.path?.[0] === field)),
+    }),
+  targetFields,
+);

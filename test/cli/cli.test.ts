@@ -87,7 +87,7 @@ test('the way of a model, verb by verb', async () => {
   const everywhere = await run('check', 'out/int8.tflite', '--target', 'all', '--json');
   const { targets } = jsonOf(everywhere) as unknown as { targets: { target: string; fits: boolean }[] };
   expect(everywhere.code).toBe(0);
-  expect(targets.length).toBeGreaterThanOrEqual(21);
+  expect(targets.length).toBe(25);
   expect(targets.every(({ fits }) => fits)).toBe(true);
   expect((await run('check', 'float.tflite', '--target', 'all')).stdout).toMatch(/fits 2 of \d+ targets[\s\S]*nano33ble +no .* type/);
 
@@ -218,6 +218,17 @@ test("a target of one's own serves check, push and deploy alike, and check says 
   const pushed = jsonOf(await run('push', 'mine.tflite', '--device', 'sim:mine.yaml', '--json')) as { image: { bytes: number } };
   expect(pushed).toMatchObject({ target: 'mine', state: 'confirmed' });
   expect(checked.memory.flashBytes).toBe(pushed.image.bytes);
+});
+
+test('targets --validate names every fault of a target file, with its line', async () => {
+  writeFiles(folder, { 'sound.yaml': 'id: mine\nextends: pico\n', 'wrong.yaml': 'id: mine\nextends: pico\nclockHz: fast\nalignment: 12\n' });
+  expect(await run('targets', '--validate', 'sound.yaml')).toMatchObject({ code: 0, stdout: expect.stringContaining('sound.yaml is a sound target file') });
+  const wrong = await run('targets', '--validate', 'wrong.yaml');
+  expect(wrong).toMatchObject({ code: 1, stdout: expect.stringMatching(/wrong.yaml:3: clockHz: .*\nwrong.yaml:4: alignment: 12 is not a power of two/) });
+  expect(jsonOf(await run('targets', '--validate', 'wrong.yaml', '--json'))).toMatchObject({
+    valid: false,
+    faults: [{ line: 3, path: 'clockHz' }, { line: 4 }],
+  });
 });
 
 describe('exit codes and errors', () => {

@@ -28,7 +28,7 @@ export function arenaOf(model: Model, kernels: RuntimeKernels): Arena {
     sizes.map((bytes) => ({ tensor: null, operator, bytes, first: operator + 1, last: operator + 1 })),
   );
   const plan = greedyPlan([...tensorRequests(model, mainSubgraph(model), graph.operands), ...scratch]);
-  const tailBytes = tailBytesOf(model, memory);
+  const tailBytes = tailBytesOf(model, memory, kernels.wideEnums);
   const arenaBytes = plan.headBytes + tailBytes;
   const planning = planningBytes(model, plan.buffers.length, scratch.length);
   return { ...plan, arenaBytes, tailBytes, minimumArenaBytes: Math.max(arenaBytes, tailBytes + planning) };

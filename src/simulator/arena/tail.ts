@@ -1,7 +1,7 @@
 // The arena's tail: what TFLM allocates for good, from the end of the arena downwards, with the struct sizes of a
-// 32-bit Arm build (micro_allocator.cc, micro_interpreter.cc; sizes by sizeof on arm-none-eabi with short enums).
+// 32-bit build (micro_allocator.cc, micro_interpreter.cc; sizes by sizeof on arm-none-eabi with short enums, and on RV32 with wide ones).
 
-import { bytesOfElements, elementCount, elementTypeOf, type Model, mainSubgraph } from '../../tflite/index.js';
+import { bytesOfElements, elementCount, elementTypeOf, type Model, mainSubgraph, type Operator, operatorName } from '../../tflite/index.js';
 import type { OperatorMemory } from '../operators/operator.js';
 import { alignUp } from './greedy.js';
 
@@ -19,9 +19,29 @@ const structBytes = {
   pointer: 4,
 } as const;
 
+/** Where enums of 4 bytes make a struct larger (builtin_op_data.h): bytes and alignment. */
+const wideOptions: Readonly<Partial<Record<string, readonly [bytes: number, align: number]>>> = {
+  ADD: [8, 4],
+  ARG_MAX: [4, 4],
+  ARG_MIN: [4, 4],
+  CAST: [8, 4],
+  DIV: [4, 4],
+  FULLY_CONNECTED: [16, 4],
+  L2_NORMALIZATION: [4, 4],
+  MIRROR_PAD: [4, 4],
+  MUL: [4, 4],
+  SHAPE: [4, 4],
+  SUB: [8, 4],
+  SVDF: [12, 4],
+  TRANSPOSE_CONV: [20, 4],
+};
+const wideTensorBytes = 40;
+
 /** @param memory one entry per operator of the main subgraph */
-export function tailBytesOf(model: Model, memory: readonly OperatorMemory[]): number {
+export function tailBytesOf(model: Model, memory: readonly OperatorMemory[], wideEnums = false): number {
   const subgraph = mainSubgraph(model);
+  const optionsOf = ({ options }: OperatorMemory, operator: number): OperatorMemory['options'] =>
+    options !== undefined && wideEnums ? (wideOptions[operatorName(model, subgraph.operators[operator] as Operator)] ?? options) : options;
   let used = 0;
   const allocate = (bytes: number, align = 4): void => {
     used = alignUp(used + bytes, align);
@@ -35,7 +55,10 @@ export function tailBytesOf(model: Model, memory: readonly OperatorMemory[]): nu
   allocate(structBytes.subgraphAllocations * model.subgraphs.length);
   allocate(structBytes.evalTensor * subgraph.tensors.length);
   allocate(structBytes.nodeAndRegistration * subgraph.operators.length);
-  for (const { options } of memory) if (options !== undefined) allocate(...options);
+  memory.forEach((one, operator) => {
+    const options = optionsOf(one, operator);
+    if (options !== undefined) allocate(...options);
+  });
   for (const { persistent } of memory) if (persistent?.[0] !== undefined) allocatePersistent(persistent[0]);
   for (const { persistent } of memory) for (const bytes of persistent?.slice(1) ?? []) allocatePersistent(bytes);
   const scratchCount = memory.reduce((sum, { scratch }) => sum + (scratch?.length ?? 0), 0);
@@ -46,7 +69,7 @@ export function tailBytesOf(model: Model, memory: readonly OperatorMemory[]): nu
   for (const indices of [subgraph.inputs, subgraph.outputs]) {
     allocatePersistent(structBytes.pointer * (indices?.length ?? 0));
     for (const index of indices ?? []) {
-      allocate(structBytes.tensor);
+      allocate(wideEnums ? wideTensorBytes : structBytes.tensor);
       const scales = subgraph.tensors[index]?.quantization?.scale?.length ?? 0;
       if (scales === 0) continue;
       allocate(structBytes.affineQuantization);

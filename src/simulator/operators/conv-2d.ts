@@ -4,6 +4,7 @@
 import { type Accumulation, accumulationOf, accumulatorOf, dotInt32, weightsOf } from './accumulator.js';
 import { clampFloat, floatLimits } from './activation.js';
 import { quantizeRun, realSum, weightScales } from './dynamic-range.js';
+import { espNnConvScratch } from './esp-nn.js';
 import {
   byType,
   inputOf,
@@ -166,6 +167,11 @@ function roundUp(value: number, step: number): number {
   return Math.ceil(value / step) * step;
 }
 
+function scratchOf(conv: Conv, { library, simd }: RuntimeKernels): readonly number[] {
+  if (library === 'cmsis-nn') return cmsisScratch(conv, simd);
+  return library === 'esp-nn' && conv.input.type === 'int8' ? espNnConvScratch(conv, simd) : [];
+}
+
 export const conv2d: OperatorFamily = {
   name: 'CONV_2D',
   types: ['float32', 'int8', 'uint8', 'int16'],
@@ -185,7 +191,7 @@ export const conv2d: OperatorFamily = {
     return {
       options: [28, 4],
       persistent: [kernels.library === 'reference' ? 56 : 60, perChannel, perChannel],
-      scratch: kernels.library === 'reference' ? [] : cmsisScratch(conv, kernels.simd),
+      scratch: scratchOf(conv, kernels),
     };
   },
 };

@@ -5,6 +5,7 @@
 import { type Accumulation, accumulationOf, accumulatorOf, type Weights, weightsOf } from './accumulator.js';
 import { clampFloat, floatLimits } from './activation.js';
 import { type QuantizedRun, quantizeRun, realSum, weightScales } from './dynamic-range.js';
+import { espNnDepthwiseScratch } from './esp-nn.js';
 import {
   byType,
   type ElementArray,
@@ -167,6 +168,11 @@ function cmsisScratch({ window, channels, multiplier, input }: Depthwise, simd: 
   return simd === 'dsp' && !special3x3 ? [2 * channels * taps] : [];
 }
 
+function scratchOf(conv: Depthwise, { library, simd }: RuntimeKernels): readonly number[] {
+  if (library === 'cmsis-nn') return cmsisScratch(conv, simd);
+  return library === 'esp-nn' && conv.input.type === 'int8' ? espNnDepthwiseScratch(conv, conv.multiplier, simd) : [];
+}
+
 export const depthwiseConv2d: OperatorFamily = {
   name: 'DEPTHWISE_CONV_2D',
   types: ['float32', 'int8', 'uint8', 'int16'],
@@ -186,7 +192,7 @@ export const depthwiseConv2d: OperatorFamily = {
     return {
       options: [28, 4],
       persistent: [kernels.library === 'reference' ? 56 : 60, perChannel, perChannel],
-      scratch: kernels.library === 'reference' ? [] : cmsisScratch(conv, kernels.simd),
+      scratch: scratchOf(conv, kernels),
     };
   },
 };

@@ -142,9 +142,9 @@ export const fullyConnected: OperatorFamily = {
   },
   memory: (context, kernels): OperatorMemory => {
     const { filter, input, units } = denseOf(context);
-    const reference = kernels.library === 'reference';
+    const cmsisNn = kernels.library === 'cmsis-nn';
     const perChannel = filter.scale.length > 1 ? [4 * units, 4 * units] : [];
-    const kernelSums = !reference && kernels.simd === 'mve' && input.type === 'int8' ? [4 * units] : [];
-    return { options: [5, 1], persistent: [reference ? 48 : 72, ...perChannel, ...kernelSums] };
+    const kernelSums = cmsisNn && kernels.simd === 'mve' && input.type === 'int8' ? [4 * units] : [];
+    return { options: [5, 1], persistent: [cmsisNn ? 72 : 48, ...perChannel, ...kernelSums] };
   },
 };

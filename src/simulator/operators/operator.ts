@@ -90,8 +90,10 @@ export interface Work {
 
 /** Which kernels a device's runtime links, and for which core: they ask for different buffers. */
 export interface RuntimeKernels {
-  readonly library: 'reference' | 'cmsis-nn';
-  readonly simd: 'none' | 'dsp' | 'mve';
+  readonly library: 'reference' | 'cmsis-nn' | 'esp-nn';
+  readonly simd: 'none' | 'dsp' | 'mve' | 'pie';
+  /** Enums of 4 bytes, as compilers for Xtensa and RISC-V make them, instead of the 1 byte of bare-metal Arm. */
+  readonly wideEnums?: boolean;
 }
 
 /**

@@ -101,7 +101,7 @@ function poolFamily(name: OperatorName, prepareInteger: OperatorFamily['prepare'
     { float32: prepareFloat, int8: prepareInteger, uint8: prepareInteger, int16: prepareInteger },
     (context, kernels) => ({
       options: [40, 4],
-      persistent: [kernels.library === 'reference' ? 32 : 36],
+      persistent: [kernels.library === 'cmsis-nn' ? 36 : 32],
       scratch:
         average && kernels.library === 'cmsis-nn' && kernels.simd === 'dsp' && inputOf(context, 0).type === 'int8'
           ? [4 * (inputOf(context, 0).shape[3] ?? 0)]

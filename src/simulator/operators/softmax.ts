@@ -161,7 +161,13 @@ function prepareFloat(context: OperatorContext): () => void {
   };
 }
 
-export const softmax = elementwiseFamily('SOFTMAX', sameShape, { float32: prepareFloat, int8: prepare8, uint8: prepare8, int16: prepareInt16 }, () => ({
-  options: [4, 4],
-  persistent: [56],
-}));
+export const softmax = elementwiseFamily(
+  'SOFTMAX',
+  sameShape,
+  { float32: prepareFloat, int8: prepare8, uint8: prepare8, int16: prepareInt16 },
+  (context, { library }) => ({
+    options: [4, 4],
+    persistent: [56],
+    scratch: library === 'esp-nn' && inputOf(context, 0).type === 'int8' ? [4 * (inputOf(context, 0).shape.at(-1) ?? 1)] : [],
+  }),
+);

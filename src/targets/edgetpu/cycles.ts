@@ -2,7 +2,7 @@
 // 16, and take 4 input channels at a time. Found on 123 compiled models that hold the compiler's figure: MobileNet, PoseNet and DeepLab come out
 // within 17 %.
 
-import type { OperatorView } from './operator-view.js';
+import type { OperatorView } from '../operator-view.js';
 
 export function cyclesOf({ op, inputs, outputs }: OperatorView): number {
   const [, height = 1, width = 1, channels = 0] = outputs[0]?.shape ?? [];

@@ -1,7 +1,7 @@
 // Parameters of mapped operators, in bytes as the compiler lays them out: fitted to public compiled models (207 results of 11 repositories). The
 // layout pads output channels to the 16 tiles and input channels to 4; each channel has a bias, and per-axis scales beside it.
 
-import type { OperatorView } from './operator-view.js';
+import type { OperatorView } from '../operator-view.js';
 
 export interface ParameterBytes {
   readonly total: number;

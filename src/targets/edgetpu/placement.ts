@@ -2,9 +2,10 @@
 // part of the graph: what depends on an operator of the CPU stays there too, conversions in front of the first mapped one excepted.
 
 import { type Model, mainSubgraph } from '../../tflite/index.js';
+import { type OperatorView, operatorViews, type TensorView } from '../operator-view.js';
 import type { OperatorSet } from '../schema.js';
+import { weightsRefusal } from '../weights.js';
 import { cyclesOf } from './cycles.js';
-import { type OperatorView, operatorViews, type TensorView } from './operator-view.js';
 import { type ParameterBytes, parameterBytes } from './parameters.js';
 import { rules, type Verdict } from './rules.js';
 import { status } from './status.js';
@@ -63,7 +64,7 @@ function verdictOf(view: OperatorView, { operators }: OperatorSet): Verdict {
   const computed = [...view.inputs, ...view.outputs].filter((tensor): tensor is TensorView => tensor !== null && tensor.constant === null);
   if (computed.some(({ dynamic }) => dynamic)) return { status: status.dynamic };
   const eightBit = computed.every((tensor) => tensor.variable || entry.types === 'any' || entry.types.includes(tensor.type as 'int8'));
-  if (!eightBit) return first ?? { status: status.type };
+  if (!eightBit || weightsRefusal(entry.weights, view.inputs) !== null) return first ?? { status: status.type };
   if (computed.some(({ shape }) => shape.slice(0, -3).some((size) => size > 1))) return { status: status.rank };
   return first ?? { status: null, unconfirmed: named.some(({ unconfirmed }) => unconfirmed === true) };
 }

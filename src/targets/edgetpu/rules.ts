@@ -1,6 +1,6 @@
 // Limits of single operators, by name; targets/operators/edgetpu.yaml says which operator has which, and where that is documented.
 
-import { integersOf, type OperatorView, type TensorView } from './operator-view.js';
+import { integersOf, type OperatorView, type TensorView } from '../operator-view.js';
 import { status } from './status.js';
 
 export interface Verdict {

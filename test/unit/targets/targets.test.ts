@@ -1,8 +1,9 @@
 import { readFileSync } from 'node:fs';
 import path from 'node:path';
 import { describe, expect, test } from 'vitest';
-import { parse } from 'yaml';
-import { budgetOf, checkModel, loadTarget, shippedTargets, type TargetFile, validateTarget } from '../../../src/targets/index.js';
+import { parse, stringify } from 'yaml';
+import { budgetOf, checkModel, loadTarget, shippedTargets, targetFaults } from '../../../src/targets/index.js';
+import { checks } from '../../../src/targets/validate.js';
 import { TensorType, writeModel } from '../../../src/tflite/index.js';
 import { temporaryFolder, writeFiles } from '../../support/files.js';
 import { denseModel, denseOptions, modelOf, wideModel } from '../../support/models.js';
@@ -33,18 +34,44 @@ describe('target files with faults', () => {
     );
   });
 
-  const sound = parse(file('nano33ble')) as TargetFile;
+  const sound = parse(file('nano33ble')) as object;
   test.each([
     ['flash-usable', { flash: { bytes: 10, usableBytes: 20, firmwareBytes: 5 } }],
     ['flash-room', { flash: { bytes: 20, usableBytes: 20, firmwareBytes: 20 } }],
     ['ram-room', { ram: { bytes: 10, firmwareBytes: 10 } }],
-    ['core-or-accelerator', { core: null }],
+    ['core-for-kernels', { core: null }],
+    ['accelerator-operators', { operatorSet: 'edgetpu' }],
+    ['accelerator-latency', { runtime: { name: 'x', kernels: 'edgetpu', kernelProfile: 'tflm-reference' }, operatorSet: 'edgetpu' }],
     ['clock-for-cycles', { clockHz: null }],
     ['alignment-power-of-two', { alignment: 12 }],
-    ['figures-have-sources', { sources: {} }],
-  ])('check %s', (check, change) => {
-    expect(validateTarget(sound)).toEqual([]);
-    expect(validateTarget({ ...sound, ...change } as TargetFile).map((fault) => fault.check)).toContain(check);
+    ['flash-source', { sources: { ram: 'a', latency: 'a' } }],
+    ['ram-source', { sources: { flash: 'a', latency: 'a' } }],
+    ['latency-source', { sources: { flash: 'a', ram: 'a' } }],
+  ])('check %s', async (check, change) => {
+    const own = path.join(folder, 'check.yaml');
+    writeFiles(folder, { 'check.yaml': stringify(sound) });
+    expect(await targetFaults(own)).toEqual([]);
+    writeFiles(folder, { 'check.yaml': stringify({ ...sound, unverified: [], ...change }) });
+    expect((await targetFaults(own)).map((fault) => fault.path)).toEqual([checks[check as keyof typeof checks].path]);
+  });
+
+  test('every fault is named, each with its line, also where others keep the file from being read', async () => {
+    const text = file('nano33ble')
+      .replace('clockHz: 64000000', 'clockHz: fast')
+      .replace('alignment: 16', 'alignment: 12')
+      .replace('operatorSet: tflite-micro', 'operatorSet: tflm');
+    writeFiles(folder, { 'many.yaml': `${text}colour: red\n` });
+    const lineOf = (start: string): number => text.split('\n').findIndex((line) => line.startsWith(start)) + 1;
+    const faults = await targetFaults(path.join(folder, 'many.yaml'));
+    expect(faults.map(({ line, path: at }) => [line, at])).toEqual(
+      expect.arrayContaining([
+        [5, 'clockHz'],
+        [lineOf('alignment'), 'alignment'],
+        [lineOf('operatorSet'), 'operatorSet'],
+      ]),
+    );
+    expect(faults.map(({ reason }) => reason).join()).toMatch(/colour/);
+    expect(faults).toHaveLength(4);
   });
 
   test("a user's own target extends a shipped one with what differs", async () => {

@@ -1,4 +1,4 @@
-// What the rules of the Edge TPU compiler look at: an operator with its tensors.
+// What the rules of targets look at: an operator with its tensors.
 
 import {
   type BuiltinOptions,
@@ -11,7 +11,7 @@ import {
   type Tensor,
   TensorType,
   typeName,
-} from '../../tflite/index.js';
+} from '../tflite/index.js';
 
 export interface TensorView {
   readonly index: number;
