@@ -9,7 +9,7 @@ const layers = [
   ['evaluate'],
   ['optimize'],
   ['quantize'],
-  ['bundle'],
+  ['bundle', 'export'],
   ['transport'],
   ['device', 'simdevice'],
   ['inspect', 'open-device'],

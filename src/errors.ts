@@ -162,6 +162,11 @@ export const errorTable = {
   // Targets
   TARGET_UNKNOWN: { kind: 'usage', message: 'no target named {target}{nearest}', hint: '`atoll targets` lists them; a path to a .yaml file works too' },
   TARGET_INVALID: { kind: 'input', message: '{where}: {reason}', hint: 'docs/targets.md describes the target file' },
+  RESOLVER_OPERATORS: {
+    kind: 'input',
+    message: 'TFLite Micro has no {count} operator(s) of this model: {operators}',
+    hint: 'replace these operators in the model, or register them by hand with AddCustom',
+  },
   MODEL_DOES_NOT_FIT: { kind: 'refused', message: 'the model does not fit {target}: {reasons}', hint: '`atoll check` shows the details and what would help' },
   // Slot images
   SLOT_IMAGE_INVALID: {

@@ -29,6 +29,14 @@ export function positiveNumber(text: string): number {
   return value;
 }
 
+/** A whole number, also in hexadecimal. */
+export function address(text: string): number {
+  const value = Number(text);
+  if (!/^(0x[0-9a-f]+|\d+)$/i.test(text) || value > 0xffffffff)
+    throw new InvalidArgumentError('It must be a whole number of up to 32 bits, such as 0x10040000.');
+  return value;
+}
+
 /** `1%` or `0.01`. */
 export function fraction(text: string): number {
   const value = text.endsWith('%') ? Number(text.slice(0, -1)) / 100 : Number(text);

@@ -6,6 +6,7 @@ import { checkVerb } from './verb-check.js';
 import { compareVerb } from './verb-compare.js';
 import { deployVerb } from './verb-deploy.js';
 import { evaluateVerb } from './verb-evaluate.js';
+import { exportVerb } from './verb-export.js';
 import { inspectVerb } from './verb-inspect.js';
 import { optimizeVerb } from './verb-optimize.js';
 import { pushVerb } from './verb-push.js';
@@ -23,6 +24,7 @@ export const verbs: readonly Verb[] = [
   runVerb,
   evaluateVerb,
   targetsVerb,
+  exportVerb,
   pushVerb,
   deployVerb,
 ];

@@ -14,5 +14,6 @@ export {
 } from './check.js';
 export type { OperatorPlacement } from './cpu-placement.js';
 export { estimateLatency, type LatencyEstimate, operatorLatencies } from './latency.js';
-export { loadShippedTargets, loadTarget, shippedTargets, type Target, targetFaults } from './load.js';
+export { loadOperatorSet, loadShippedTargets, loadTarget, shippedTargets, type Target, targetFaults } from './load.js';
+export { type RegisteredOperator, registeredOperators } from './op-resolver.js';
 export type { Agreement, TargetFile } from './schema.js';

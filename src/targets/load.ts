@@ -57,7 +57,7 @@ function builtTargets(): Promise<ReadonlyMap<string, Target>> {
 async function readTarget(file: string): Promise<Target> {
   const { value, faults } = await parseTarget(file);
   if (value === null) throw fail('TARGET_INVALID', describeFaults(file, faults));
-  return { ...value, operators: await operatorSet(value.operatorSet) };
+  return { ...value, operators: await loadOperatorSet(value.operatorSet) };
 }
 
 /**
@@ -89,7 +89,7 @@ async function parseTarget(file: string): Promise<YamlSource<TargetFile>> {
 const operatorSets = new Map<string, Promise<OperatorSet>>();
 
 /** Most targets share one: it is read once. */
-function operatorSet(id: string): Promise<OperatorSet> {
+export function loadOperatorSet(id: TargetFile['operatorSet']): Promise<OperatorSet> {
   const known = operatorSets.get(id) ?? readValid(path.join(shippedFolder, 'operators', `${id}.yaml`), operatorSetSchema);
   operatorSets.set(id, known);
   return known;

@@ -220,6 +220,24 @@ test("a target of one's own serves check, push and deploy alike, and check says 
   expect(checked.memory.flashBytes).toBe(pushed.image.bytes);
 });
 
+test('export writes what firmware takes, and nothing where it cannot', async () => {
+  expect((await run('quantize', 'float.tflite', '--calibrate', 'data.yaml', '-o', 'exported.tflite')).code).toBe(0);
+  expect(await run('export', 'exported.tflite', '--format', 'resolver', '-o', 'ops.h', '--target', 'pico')).toMatchObject({ code: 0 });
+  expect(readFileSync(path.join(folder, 'ops.h'), 'utf8')).toMatch(/kExportedArenaBytes = \d+;[\s\S]*AddFullyConnected/);
+  expect(await run('export', 'exported.tflite', '--format', 'c-array', '-o', 'exported.cc')).toMatchObject({ code: 0 });
+  expect(readFileSync(path.join(folder, 'exported.h'), 'utf8')).toContain('exported_model');
+  const uf2 = await run('export', 'exported.tflite', '--format', 'uf2', '--target', 'pico', '-o', 'exported.uf2', '--json');
+  expect(jsonOf(uf2)).toMatchObject({ address: 0x10040000, familyId: 0xe48bff56 });
+  expect(await run('export', 'exported.tflite', '--format', 'bin', '-o', 'exported.bin')).toMatchObject({ code: 0 });
+  expect(readFileSync(path.join(folder, 'exported.bin')).length % 16).toBe(0);
+  expect(await run('export', 'exported.tflite', '--format', 'uf2', '--target', 'nano33ble', '-o', 'no.uf2')).toMatchObject({ code: 2 });
+  expect(await run('export', 'exported.tflite', '--format', 'uf2', '--target', 'pico', '--address', '0x20000000', '-o', 'no.uf2')).toMatchObject({
+    code: 2,
+    stderr: expect.stringContaining('must lie between 0x10000000 and 0x10200000'),
+  });
+  expect(existsSync(path.join(folder, 'no.uf2'))).toBe(false);
+});
+
 test('targets --validate names every fault of a target file, with its line', async () => {
   writeFiles(folder, { 'sound.yaml': 'id: mine\nextends: pico\n', 'wrong.yaml': 'id: mine\nextends: pico\nclockHz: fast\nalignment: 12\n' });
   expect(await run('targets', '--validate', 'sound.yaml')).toMatchObject({ code: 0, stdout: expect.stringContaining('sound.yaml is a sound target file') });

@@ -1,0 +1,120 @@
+import path from 'node:path';
+import { Option } from 'commander';
+import { fail } from '../errors.js';
+import type { Target } from '../targets/index.js';
+import type { Model } from '../tflite/index.js';
+import { readModelFile } from './model-file.js';
+import { address, refuseOverwriting } from './options.js';
+import type { Verb } from './verb.js';
+
+export const exportFormats = ['resolver', 'c-array', 'uf2', 'bin'] as const;
+type Format = (typeof exportFormats)[number];
+
+/** What one run writes, and what it says of it. */
+interface Exported {
+  readonly files: readonly { readonly path: string; readonly content: Uint8Array | string }[];
+  readonly facts: object;
+  readonly text: string;
+}
+
+interface Request {
+  readonly file: string;
+  readonly output: string;
+  readonly bytes: Uint8Array;
+  readonly model: Model;
+  readonly target: Target | null;
+  readonly address: number | null;
+}
+
+export const exportVerb: Verb = {
+  name: 'export',
+  summary: 'write what firmware takes: registered operators, a C array, a UF2 or flash image',
+  define: (command) => {
+    command
+      .argument('<model>', 'a .tflite file')
+      .addOption(new Option('--format <format>', 'what to write').choices(exportFormats).makeOptionMandatory())
+      .requiredOption('-o, --output <file>', 'where to write it; the header of a C array goes beside it')
+      .option('--target <target>', 'uf2, bin: write the slot image for this target, with manifest and self-test; resolver: give the arena it needs')
+      .option('--address <address>', 'uf2: flash address of the first byte, such as 0x10040000; the first slot of the target unless given', address);
+  },
+  run: async (_context, [file = ''], options) => {
+    const [{ loadTarget }, { writeAtomically }] = await Promise.all([import('../targets/index.js'), import('../files/index.js')]);
+    const output = String(options.output);
+    const format = options.format as Format;
+    const target = options.target === undefined ? null : await loadTarget(String(options.target));
+    const { bytes, model } = await readModelFile(file, options);
+    const { files, facts, text } = await writers[format]({ file, output, bytes, model, target, address: (options.address as number | undefined) ?? null });
+    for (const one of files) refuseOverwriting(one.path, [file, options.target]);
+    for (const one of files) await writeAtomically(one.path, one.content);
+    return { document: { file, format, output: files.map((one) => one.path), ...facts }, text };
+  },
+};
+
+const writers: Readonly<Record<Format, (request: Request) => Promise<Exported>>> = {
+  resolver: async ({ file, output, model, target }) => {
+    const [{ resolverCode, identifierOf }, { loadOperatorSet, registeredOperators, runtimeKernelsOf }, { arenaOf, simulates }] = await Promise.all([
+      import('../export/index.js'),
+      import('../targets/index.js'),
+      import('../simulator/index.js'),
+    ]);
+    const operators = registeredOperators(model, await loadOperatorSet('tflite-micro'));
+    const kernels = target === null ? null : runtimeKernelsOf(target);
+    const arenaBytes = kernels === null || !simulates(model) ? null : arenaOf(model, kernels).minimumArenaBytes;
+    const code = resolverCode(operators, identifierOf(file), path.basename(file), arenaBytes);
+    const list = operators.map(({ op, count }) => `${op} (${count})`).join(', ');
+    return { files: [{ path: output, content: code }], facts: { operators, arenaBytes }, text: `${output}: ${operators.length} operators registered: ${list}` };
+  },
+
+  'c-array': async ({ file, output, bytes }) => {
+    const { cArray, identifierOf } = await import('../export/index.js');
+    const header = `${output.replace(/\.[^./\\]*$/, '')}.h`;
+    if (header === output) throw fail('USAGE', { reason: `${output} is where the header goes: name the source with .cc` });
+    const array = cArray(bytes, identifierOf(file), path.basename(header));
+    return {
+      files: [
+        { path: output, content: array.source },
+        { path: header, content: array.header },
+      ],
+      facts: { name: array.symbol, bytes: bytes.length },
+      text: `${output} and ${header}: ${array.symbol}, ${bytes.length} bytes`,
+    };
+  },
+
+  uf2: async (request) => {
+    const { uf2Image } = await import('../export/index.js');
+    const { target, output } = request;
+    if (target?.uf2 === undefined || target.flash === null) {
+      throw fail('USAGE', { reason: `--format uf2 needs a --target whose bootloader takes UF2 files${target === null ? '' : `, which ${target.id} has not`}` });
+    }
+    const at = request.address ?? target.uf2.flashStart + target.flash.firmwareBytes;
+    const image = await flashImage(request);
+    const end = target.uf2.flashStart + target.flash.bytes;
+    if (at < target.uf2.flashStart || at + image.length > end || at % 256 !== 0) {
+      throw fail('USAGE', {
+        reason: `--address ${hex(at)}: ${image.length} bytes must lie between ${hex(target.uf2.flashStart)} and ${hex(end)}, from a multiple of 256 on`,
+      });
+    }
+    return {
+      files: [{ path: output, content: uf2Image(image, at, target.uf2.familyId) }],
+      facts: { address: at, bytes: image.length, familyId: target.uf2.familyId },
+      text: `${output}: ${image.length} bytes at ${hex(at)}, for bootloaders of family ${hex(target.uf2.familyId)}`,
+    };
+  },
+
+  bin: async (request) => {
+    const image = await flashImage(request);
+    return { files: [{ path: request.output, content: image }], facts: { bytes: image.length }, text: `${request.output}: ${image.length} bytes` };
+  },
+};
+
+/** The bytes that a slot holds: with a target its slot image, else the model alone, padded to 16. */
+async function flashImage({ bytes, model, target }: Request): Promise<Uint8Array> {
+  if (target !== null) return (await import('../bundle/index.js')).buildSlotImage(bytes, model, target);
+  const image = new Uint8Array(Math.ceil(bytes.length / 16) * 16);
+  image.set(bytes);
+  return image;
+}
+
+function hex(value: number): string {
+  return `0x${value.toString(16)}`;
+}

@@ -1,0 +1,37 @@
+// A model as a constant array for C++ firmware, aligned as TFLM's flatbuffers need it.
+
+export interface CArray {
+  readonly source: string;
+  readonly header: string;
+  /** Of the array in both. */
+  readonly symbol: string;
+}
+
+const perLine = 16;
+
+/**
+ * @param name a C identifier
+ * @param headerFile what the source includes
+ */
+export function cArray(bytes: Uint8Array, name: string, headerFile: string): CArray {
+  const lines: string[] = [];
+  for (let at = 0; at < bytes.length; at += perLine) {
+    lines.push(`  ${Array.from(bytes.subarray(at, at + perLine), (byte) => `0x${byte.toString(16).padStart(2, '0')}`).join(', ')},`);
+  }
+  const symbol = name.endsWith('_model') ? name : `${name}_model`;
+  const guard = `${symbol.toUpperCase()}_H_`;
+  return {
+    symbol,
+    header: [
+      `#ifndef ${guard}`,
+      `#define ${guard}`,
+      '',
+      `constexpr unsigned int ${symbol}_len = ${bytes.length};`,
+      `extern const unsigned char ${symbol}[${symbol}_len];`,
+      '',
+      `#endif  // ${guard}`,
+      '',
+    ].join('\n'),
+    source: [`#include "${headerFile}"`, '', `alignas(16) const unsigned char ${symbol}[${symbol}_len] = {`, ...lines, '};', ''].join('\n'),
+  };
+}

@@ -1,0 +1,112 @@
+// What a TFLM application registers for a model: each operator once, in every subgraph, and where the runtime has it the registration for one
+// type alone, which links less (micro_mutable_op_resolver.h and the headers of the kernels, at 90b983c2).
+
+import { fail } from '../errors.js';
+import { type Model, type Operator, operatorName, type SubGraph, typeName } from '../tflite/index.js';
+import type { OperatorSet } from './schema.js';
+
+/** Methods that are not named after the operator. */
+const irregular: Readonly<Record<string, string>> = {
+  BATCH_MATMUL: 'AddBatchMatMul',
+  CUMSUM: 'AddCumSum',
+  PADV2: 'AddPadV2',
+  UNIDIRECTIONAL_SEQUENCE_LSTM: 'AddUnidirectionalSequenceLSTM',
+};
+
+/** Operators of TFLM that TFLite has not, by their custom code. */
+const custom: Readonly<Record<string, string>> = {
+  'custom:CIRCULAR_BUFFER': 'AddCircularBuffer',
+  'custom:SignalDelay': 'AddDelay',
+  'custom:SignalEnergy': 'AddEnergy',
+  'custom:SignalFftAutoScale': 'AddFftAutoScale',
+  'custom:SignalFilterBank': 'AddFilterBank',
+  'custom:SignalFilterBankLog': 'AddFilterBankLog',
+  'custom:SignalFilterBankSpectralSubtraction': 'AddFilterBankSpectralSubtraction',
+  'custom:SignalFilterBankSquareRoot': 'AddFilterBankSquareRoot',
+  'custom:SignalFramer': 'AddFramer',
+  'custom:SignalIrfft': 'AddIrfft',
+  'custom:SignalOverlapAdd': 'AddOverlapAdd',
+  'custom:SignalPCAN': 'AddPCAN',
+  'custom:SignalRfft': 'AddRfft',
+  'custom:SignalStacker': 'AddStacker',
+  'custom:SignalWindow': 'AddWindow',
+  'custom:TFLM_DECODE': 'AddDecode',
+  'custom:TFLite_Detection_PostProcess': 'AddDetectionPostprocess',
+  'custom:ethos-u': 'AddEthosU',
+};
+
+/** Types of which a kernel can be registered alone; int4 are weights, the others activations. */
+export const typedRegistrations: Readonly<Record<string, readonly string[]>> = {
+  ADD: ['int8', 'int16'],
+  AVERAGE_POOL_2D: ['int8', 'int16'],
+  BATCH_MATMUL: ['int8', 'int16'],
+  CONV_2D: ['int8', 'int16', 'int4'],
+  DEPTHWISE_CONV_2D: ['int8', 'int16', 'int4'],
+  FULLY_CONNECTED: ['int8', 'int16', 'int4'],
+  MAXIMUM: ['int8'],
+  MAX_POOL_2D: ['int8', 'int16'],
+  MINIMUM: ['int8'],
+  MUL: ['int8'],
+  PAD: ['int8'],
+  SOFTMAX: ['int8', 'int16'],
+  SVDF: ['int8'],
+  TRANSPOSE: ['int8'],
+  TRANSPOSE_CONV: ['int8'],
+  UNIDIRECTIONAL_SEQUENCE_LSTM: ['int8', 'int16'],
+};
+
+/** `AddDepthwiseConv2D` for DEPTHWISE_CONV_2D. */
+export function resolverMethod(op: string): string {
+  const words = op.split('_').map((word) => `${word.slice(0, 1)}${/^\d/.test(word) ? word.slice(1) : word.slice(1).toLowerCase()}`);
+  return irregular[op] ?? custom[op] ?? `Add${words.join('')}`;
+}
+
+export interface RegisteredOperator {
+  readonly op: string;
+  /** How many operators of the model it runs. */
+  readonly count: number;
+  readonly method: string;
+  /** The type whose kernel alone is enough; null where all must be linked. */
+  readonly type: string | null;
+}
+
+/**
+ * In the order of their first use.
+ * @throws RESOLVER_OPERATORS with every operator that TFLM has not
+ */
+export function registeredOperators(model: Model, known: OperatorSet): RegisteredOperator[] {
+  const types = new Map<string, string[]>();
+  for (const subgraph of model.subgraphs) {
+    for (const operator of subgraph.operators) {
+      const op = operatorName(model, operator);
+      types.set(op, [...(types.get(op) ?? []), kernelTypeOf(op, subgraph, operator)]);
+    }
+  }
+  const missing = [...types.keys()].filter((op) => !(op in known.operators) && !(op in custom));
+  if (missing.length > 0) throw fail('RESOLVER_OPERATORS', { count: missing.length, operators: missing.join(', ') });
+  return [...types].map(([op, used]) => {
+    const [first = ''] = used;
+    const alone = used.every((type) => type === first) && typedRegistrations[op]?.includes(first);
+    return { op, count: used.length, method: resolverMethod(op), type: alone === true ? first : null };
+  });
+}
+
+/** Operators that have their data and the weights at these inputs. */
+const weighted: Readonly<Record<string, readonly [data: number, weights: number]>> = {
+  CONV_2D: [0, 1],
+  DEPTHWISE_CONV_2D: [0, 1],
+  FULLY_CONNECTED: [0, 1],
+  TRANSPOSE_CONV: [2, 1],
+};
+
+/** Of the activations, in and out alike, or int4 of the weights; empty for mixtures, which only the general kernel runs. */
+function kernelTypeOf(op: string, { tensors }: SubGraph, { inputs, outputs }: Operator): string {
+  const [data, weights] = weighted[op] ?? [0, 0];
+  const typeOf = (index: number | undefined): string => {
+    const tensor = tensors[index ?? -1];
+    return tensor === undefined ? '' : typeName(tensor.type);
+  };
+  const type = typeOf(inputs?.[data]);
+  if (typeOf(outputs?.[0]) !== type) return '';
+  return typeOf(inputs?.[weights]) === 'int4' ? 'int4' : type;
+}
