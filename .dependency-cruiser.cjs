@@ -13,7 +13,7 @@ const layers = [
   ['transport'],
   ['device', 'simdevice'],
   ['inspect', 'open-device'],
-  ['deploy', 'advise', 'optimize-weights'],
+  ['deploy', 'advise', 'optimize-weights', 'remedies'],
   ['fleet'],
   ['report'],
   ['cli'],

@@ -1,7 +1,9 @@
 import { InvalidArgumentError } from 'commander';
+import { fail } from '../errors.js';
+import type { Model } from '../tflite/index.js';
 import { readModelFile, shapeOption } from './model-file.js';
 import { fraction, positiveInteger, refuseOverwriting } from './options.js';
-import type { Verb } from './verb.js';
+import type { Outcome, Verb } from './verb.js';
 
 function blockSize(text: string): { channels: number; places: number } {
   const [, channels, places] = /^([1-9]\d?)x([1-9]\d?)$/.exec(text) ?? [];
@@ -11,7 +13,7 @@ function blockSize(text: string): { channels: number; places: number } {
 
 export const optimizeVerb: Verb = {
   name: 'optimize',
-  summary: 'prune and cluster the weights of a float model, so that it compresses better; quantizing keeps zeros and clusters',
+  summary: 'prune and cluster the weights of a float model, so that it compresses better; or plan the memory of any model',
   define: (command) => {
     shapeOption(command)
       .argument('<model>', 'a float .tflite file')
@@ -21,6 +23,8 @@ export const optimizeVerb: Verb = {
       .option('--per-layer', 'prune the same share of every layer, instead of the smallest weights of all')
       .option('--cluster <n>', 'values that the weights of each layer share', positiveInteger)
       .option('--keep-zeros', 'weights of 0 stay so when clustering')
+      .option('--plan-memory', 'instead: order operators and place tensors of any model, int8 too, for the smallest arena')
+      .option('--target <target>', 'with --plan-memory: the device whose kernels ask for scratch')
       .option('--calibrate <dataset>', 'dataset file: layers that suffer least are pruned most, and the loss is measured');
   },
   run: async (context, [file = ''], options) => {
@@ -33,6 +37,7 @@ export const optimizeVerb: Verb = {
     const output = String(options.output);
     refuseOverwriting(output, [file, options.calibrate]);
     const { model } = await readModelFile(file, options);
+    if (options.planMemory === true) return planned(file, output, model, options);
     const datasets = options.calibrate === undefined ? [] : await openDatasets(String(options.calibrate));
     const result = await optimizeWeights(model, datasets, {
       signal: context.signal,
@@ -48,3 +53,22 @@ export const optimizeVerb: Verb = {
     return { document: { file, output, ...figures }, text: `${file} -> ${output}\n${optimizeReport(result)}` };
   },
 };
+
+/** @throws USAGE beside options that change weights */
+async function planned(file: string, output: string, model: Model, options: Readonly<Record<string, unknown>>): Promise<Outcome> {
+  if (options.prune !== undefined || options.cluster !== undefined)
+    throw fail('USAGE', { reason: '--plan-memory is for finished models: prune and cluster first' });
+  const [{ planMemory }, { referenceKernels }, { loadTarget, runtimeKernelsOf }, { writeModel }, { writeAtomically }, { memoryPlanText }] = await Promise.all([
+    import('../optimize/index.js'),
+    import('../simulator/index.js'),
+    import('../targets/index.js'),
+    import('../tflite/index.js'),
+    import('../files/index.js'),
+    import('../report/index.js'),
+  ]);
+  const target = options.target === undefined ? null : await loadTarget(String(options.target));
+  const plan = planMemory(model, (target === null ? null : runtimeKernelsOf(target)) ?? referenceKernels);
+  await writeAtomically(output, writeModel(plan.model));
+  const { model: _, ...figures } = plan;
+  return { document: { file, output, memoryPlan: figures }, text: `${file} -> ${output}\n${memoryPlanText(plan)}` };
+}

@@ -37,13 +37,24 @@ export const quantizeVerb: Verb = {
       .option('--min-snr <dB>', 'widen operators until the outputs are so near to the float ones, on calibration data', positiveNumber)
       .addOption(new Option('--wider <type>', 'what operators are widened to').choices(widerTypes).default('int16'))
       .option('--sparse', "write weights of many zeros in TFLite's sparse encoding: a smaller file, for runtimes that have DENSIFY")
+      .option('--plan-memory', "order operators and place tensors for the smallest arena, and store the plan in the file for TFLM's interpreter")
       .option('--data <dataset>', 'also evaluate the float and the quantized model on this dataset')
       .option('--target <target>', 'also check the result against a target');
   },
   run: async (context, [file = ''], options) => {
-    const [{ openDatasets }, { calibrationText, parseCalibration, quantize, repairNames, schemes }, { readText, writeAtomically }, targets] = await Promise.all(
-      [import('../dataset/index.js'), import('../quantize/index.js'), import('../files/index.js'), import('../targets/index.js')],
-    );
+    const [
+      { openDatasets },
+      { calibrationText, parseCalibration, quantize, repairNames, schemes },
+      { readText, writeAtomically },
+      targets,
+      { referenceKernels },
+    ] = await Promise.all([
+      import('../dataset/index.js'),
+      import('../quantize/index.js'),
+      import('../files/index.js'),
+      import('../targets/index.js'),
+      import('../simulator/index.js'),
+    ]);
     const output = String(options.output);
     const inputs = [file, options.calibrate, options.statistics, options.data];
     refuseOverwriting(output, inputs);
@@ -64,6 +75,7 @@ export const quantizeVerb: Verb = {
       signal: context.signal,
       onProgress: (progress, step) => context.progress.update(step, progress),
       sparse: options.sparse === true,
+      ...(options.planMemory === true ? { planMemoryFor: (target === null ? null : targets.runtimeKernelsOf(target)) ?? referenceKernels } : {}),
       repairs: repairs.includes('all') ? repairNames : (repairs as readonly RepairName[]),
       ...(scheme === undefined ? {} : { scheme }),
       ...(io === undefined ? {} : { io }),

@@ -25,12 +25,9 @@ export const runVerb: Verb = {
       .option('--device <uri>', 'run on this device; the model is pushed to it where it does not run it yet');
   },
   run: async (context, [file = ''], options) => {
-    const [{ readBytes, writeAtomically }, { interleave, runBatch }, { arenaOf }, { millisecondsText, bytesText, table }] = await Promise.all([
-      import('../files/index.js'),
-      import('../evaluate/index.js'),
-      import('../simulator/index.js'),
-      import('../report/index.js'),
-    ]);
+    const [{ readBytes, writeAtomically }, { interleave, runBatch }, { arenaOf, referenceKernels }, { millisecondsText, bytesText, table }] = await Promise.all(
+      [import('../files/index.js'), import('../evaluate/index.js'), import('../simulator/index.js'), import('../report/index.js')],
+    );
     if (options.profile === true && options.device !== undefined) throw fail('USAGE', { reason: '--profile times the simulator, not --device' });
     const { bytes, model } = await readModelFile(file, options);
     const opened = await openRunner(context, bytes, model, options);
@@ -55,7 +52,7 @@ export const runVerb: Verb = {
       });
       if (options.output !== undefined) await writeAtomically(String(options.output), result.outputs);
       // A device's arena is laid out for the main subgraph.
-      const simulated = options.signature === undefined ? arenaOf(model, { library: 'reference', simd: 'none' }).arenaBytes : null;
+      const simulated = options.signature === undefined ? arenaOf(model, referenceKernels).arenaBytes : null;
       const arenaBytes = opened.arenaBytes ?? simulated;
       const { min, median, p95, basis } = result.latencyMs;
       const operators = options.profile === true ? await operatorTimes(model, samples, options) : null;

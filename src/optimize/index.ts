@@ -9,6 +9,7 @@ import type { GraphPass } from './pass.js';
 
 export { type ClusterOptions, cluster } from './cluster.js';
 export { equalize } from './equalize.js';
+export { type MemoryPlan, planMemory } from './memory/index.js';
 export type { Changed } from './pass.js';
 export { type Block, type PruneOptions, prune } from './prune.js';
 export { removeDeadChannels } from './remove-dead-channels.js';

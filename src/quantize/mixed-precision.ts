@@ -3,7 +3,7 @@
 
 import { AtollError } from '../errors.js';
 import type { Progress, Reference } from '../evaluate/index.js';
-import { arenaOf } from '../simulator/index.js';
+import { arenaOf, referenceKernels } from '../simulator/index.js';
 import { type Model, mainSubgraph, type Operator, operatorName, type SubGraph } from '../tflite/index.js';
 import { applyPlan } from './apply.js';
 import type { OperatorMode } from './modes.js';
@@ -43,8 +43,6 @@ export interface MixOptions {
   readonly planOf: (exceptions: ReadonlyMap<number, OperatorMode>) => QuantizationPlan;
   readonly onStep: (progress: Progress) => Promise<void>;
 }
-
-const referenceKernels = { library: 'reference', simd: 'none' } as const;
 
 export async function mixPrecision(model: Model, reference: Reference, { minDecibels, wider, planOf, onStep }: MixOptions): Promise<MixedPrecision> {
   const subgraph = mainSubgraph(model);

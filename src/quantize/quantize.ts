@@ -3,8 +3,8 @@
 import type { Dataset } from '../dataset/index.js';
 import { fail, reasonOf } from '../errors.js';
 import { type Progress, Reference, type Warning } from '../evaluate/index.js';
-import { optimize } from '../optimize/index.js';
-import { Interpreter, refuseUnsupported, resolveShapes } from '../simulator/index.js';
+import { type MemoryPlan, optimize, planMemory } from '../optimize/index.js';
+import { Interpreter, type RuntimeKernels, refuseUnsupported, resolveShapes } from '../simulator/index.js';
 import { type Model, mainSubgraph, writeModel } from '../tflite/index.js';
 import { applyPlan } from './apply.js';
 import { arrive } from './arrive.js';
@@ -31,6 +31,8 @@ export interface QuantizeOptions extends Omit<CalibrationOptions, 'onProgress' |
   readonly wider?: WiderType;
   /** Write weights of many zeros in TFLite's sparse encoding; the runtime must have DENSIFY. */
   readonly sparse?: boolean;
+  /** Order operators and place tensors for the smallest arena with these kernels, and store the plan in the file. */
+  readonly planMemoryFor?: RuntimeKernels;
   /** Statistics of an earlier run on the same model; they take the place of calibration. */
   readonly calibration?: Calibration;
   readonly onProgress?: (progress: Progress, step: QuantizeStep) => void;
@@ -46,6 +48,8 @@ export interface QuantizeResult extends Pick<Improved, 'rangeMethods' | 'repairs
   readonly optimizations: Readonly<Record<string, number>>;
   /** Weights that are in the sparse encoding. */
   readonly sparseTensors: number;
+  /** null where none was asked for. */
+  readonly memoryPlan: MemoryPlan | null;
   readonly warnings: readonly Warning[];
 }
 
@@ -80,9 +84,10 @@ export async function quantize(model: Model, datasets: readonly Dataset[], optio
   const work = needsData ? await withData(prepared, datasets, options) : withoutData(prepared, options);
   const applied = applyPlan(work.model, work.plan);
   const sparse = options.sparse === true ? encodeSparseWeights(applied) : null;
-  const bytes = writeModel(sparse?.model ?? applied);
+  const memoryPlan = options.planMemoryFor === undefined ? null : planMemory(sparse?.model ?? applied, options.planMemoryFor);
+  const bytes = writeModel(memoryPlan?.model ?? sparse?.model ?? applied);
   const warnings = [...(work.calibration?.warnings ?? []), ...work.plan.warnings];
-  return { ...work, bytes, model: verified(bytes, work.plan), optimizations: changes, sparseTensors: sparse?.changes ?? 0, warnings };
+  return { ...work, bytes, model: verified(bytes, work.plan), optimizations: changes, sparseTensors: sparse?.changes ?? 0, memoryPlan, warnings };
 }
 
 /** What is wrong with the model itself is said before anything is made of it. @throws OPERATOR_INVALID, TFLITE_INVALID and the like */

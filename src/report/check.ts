@@ -1,10 +1,11 @@
 // Whether a model fits a target, for people.
 
+import type { Remedy } from '../remedies.js';
 import type { CheckResult, OperatorPlacement, Target } from '../targets/index.js';
 import { budgetText } from './bar.js';
 import { bytesText, millisecondsText, percentText, table } from './text.js';
 
-export function checkReport(file: string, { id, name }: Target, result: CheckResult): string {
+export function checkReport(file: string, { id, name }: Target, result: CheckResult, remedies: readonly Remedy[] = []): string {
   const { memory, latencyMs, operators, npuSubgraphs } = result;
   const { slotBytes, arenaBytes } = memory.budgets;
   const rows: string[][] = [['operators', counted(operators.map(({ op, placed }) => `${op} (${placed})`))]];
@@ -28,7 +29,12 @@ export function checkReport(file: string, { id, name }: Target, result: CheckRes
     ...unconfirmedLines(operators),
     ...result.warnings.flatMap(({ code, message, hint }) => [`warning ${code}: ${message}`, `    ${hint}`]),
     ...result.reasons.flatMap(({ message, hint }) => [`no: ${message}`, `    ${hint}`]),
+    ...remedies.map(remedyLine),
   ].join('\n');
+}
+
+function remedyLine({ what, arenaBytes, fits }: Remedy): string {
+  return `${fits ? 'would fit' : 'would help'}: ${what}${arenaBytes === null ? '' : `: arena ${bytesText(arenaBytes)}`}`;
 }
 
 function cachedText({ parameterBytes, cachedParameterBytes: cached }: CheckResult['memory']): string {

@@ -5,6 +5,7 @@ export { budgetBar } from './bar.js';
 export { checkAllReport, checkReport } from './check.js';
 export { comparePage, compareReport } from './compare.js';
 export { deployReport } from './deploy.js';
+export { memoryPage, memoryPlanText, memoryPlot, memoryReport } from './memory.js';
 export { optimizeReport } from './optimize.js';
 export { pushReport } from './push.js';
 export { type Quantized, quantizeDocument, quantizeReport } from './quantize.js';

@@ -2,6 +2,7 @@
 
 import type { QuantizeResult } from '../quantize/index.js';
 import type { CheckResult } from '../targets/index.js';
+import { memoryPlanText } from './memory.js';
 import { bytesText, metricText, millisecondsText, percentText, table } from './text.js';
 
 export interface Quantized {
@@ -37,6 +38,7 @@ export function quantizeDocument({ file, output, inputBytes, compressedBytes, re
     repairs: result.repairs,
     mixed: mixed === null ? null : { ...mixed, unmixed: undefined, latencyMs: mixedLatency(check, unmixedMs) },
     sparseTensors: result.sparseTensors,
+    memoryPlan: result.memoryPlan === null ? null : { ...result.memoryPlan, model: undefined },
     operators: plan.subgraphs.flatMap(({ subgraph, operators }) => operators.map((operator, index) => ({ subgraph, index, ...operator }))),
     tensors: plan.subgraphs.flatMap(({ subgraph, activations }) => activations.map((activation) => ({ subgraph, ...activation }))),
     conversions: plan.subgraphs.flatMap(({ subgraph, conversions }) => conversions.map((conversion) => ({ subgraph, ...conversion }))),
@@ -49,7 +51,7 @@ export function quantizeDocument({ file, output, inputBytes, compressedBytes, re
 
 export function quantizeReport(quantized: Quantized): string {
   const { file, output, inputBytes, compressedBytes, result, check, accuracy, targets } = quantized;
-  const { plan, calibration, bytes, repairs, sparseTensors, warnings } = result;
+  const { plan, calibration, bytes, repairs, sparseTensors, memoryPlan, warnings } = result;
   const rows = [
     ['scheme', `${plan.scheme}, ${plan.io} inputs and outputs (verified on the written file)`],
     [
@@ -62,6 +64,7 @@ export function quantizeReport(quantized: Quantized): string {
     ]),
     ...repairs.map(({ name, before, after, kept }) => [name, `SNR ${before.toFixed(2)} -> ${after.toFixed(2)} dB${kept ? '' : ', taken back'}`]),
     ...(sparseTensors === 0 ? [] : [['sparse', `the weights of ${sparseTensors} layer(s)`]]),
+    ...(memoryPlan === null ? [] : [['memory plan', memoryPlanText(memoryPlan)]]),
     ...mixedRows(quantized),
   ];
   if (accuracy !== null) {

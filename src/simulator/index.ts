@@ -1,8 +1,9 @@
 // The simulator. In goes a model; an Interpreter runs samples given as raw tensors and gives raw tensors back, with the
 // integer bits of a named kernel profile. arenaOf says how much RAM the device's interpreter needs, in bytes.
 
-export type { PlannedBuffer } from './arena/greedy.js';
+export { alignUp, type PlannedBuffer } from './arena/greedy.js';
 export { type Arena, arenaOf } from './arena/index.js';
+export { onlinePlanned, withOfflinePlan } from './arena/offline-plan.js';
 export { roundHalfAway, roundHalfEven } from './arithmetic/fixed-point.js';
 export { defaultKernelProfile, type KernelProfile, kernelProfiles, type ProfileDifference, profileDifferences } from './arithmetic/profile.js';
 export { type Extremes, extremesOf } from './extremes.js';
@@ -11,11 +12,11 @@ export { buildGraph } from './graph.js';
 export { bytesOf, Interpreter, type InterpreterOptions, inputsAndOutputs, type OperatorHook, type TensorInfo } from './interpreter.js';
 export { type Layer, layersOf } from './layer.js';
 export { operatorFamilies } from './operators/index.js';
-export type { Operand, RuntimeKernels, Work } from './operators/operator.js';
+export { type Operand, type RuntimeKernels, referenceKernels, type Work } from './operators/operator.js';
 export { operatorSources } from './operators/sources.js';
 export { type OverflowRisk, overflowRisks } from './overflow.js';
 export { type OperatorProfile, profileOperators } from './profile.js';
 export { resolveShapes } from './resolve-shapes.js';
 export { subgraphOfSignature } from './signature.js';
-export { calledSubgraphs, refuseUnsupported, simulates } from './subgraphs.js';
+export { calledSubgraphs, lastingOperators, refuseUnsupported, simulates } from './subgraphs.js';
 export { workOf } from './work.js';

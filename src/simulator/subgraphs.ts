@@ -62,6 +62,17 @@ function missingOperators(model: Model, start: number): { place: string; name: s
   );
 }
 
+/** Operators of the main subgraph whose place among each other matters: they read or change what lasts between operators. */
+export function lastingOperators(model: Model): ReadonlySet<number> {
+  const { operators, tensors } = mainSubgraph(model);
+  const touches = (indices: Int32Array | null): boolean => Array.from(indices ?? []).some((index) => tensors[index]?.isVariable === true);
+  const lasting = operators.flatMap((operator, o) => {
+    const state = operatorFamilies.get(operatorName(model, operator))?.dependsOn === 'state';
+    return state || touches(operator.inputs) || touches(operator.outputs) ? [o] : [];
+  });
+  return new Set(lasting);
+}
+
 /** @throws OPERATORS_UNSUPPORTED with every operator that has no kernel */
 export function refuseUnsupported(model: Model, start = 0): void {
   const missing = missingOperators(model, start);

@@ -19,6 +19,7 @@ import { type NpuPlacement, type NpuPlacements, placeOnEdgeTpu } from './edgetpu
 import { cmsisNnDifferences } from './kernel-differences.js';
 import { estimateLatency, type LatencyEstimate } from './latency.js';
 import type { Target } from './load.js';
+import { type MemoryMap, memoryMap } from './memory-map.js';
 
 export interface CheckReason {
   readonly code: 'OPERATOR' | 'FLASH' | 'ARENA' | 'TYPE' | 'SIMULATOR';
@@ -146,7 +147,7 @@ export function checkModel(model: Model, target: Target, flashBytes: number, opt
     reasons.push({
       code: 'ARENA',
       message: `the interpreter needs an arena of ${arena.minimumArenaBytes} bytes; ${target.id} has ${budgets.arenaBytes} (${arena.minimumArenaBytes - budgets.arenaBytes} too many)`,
-      hint: 'a smaller input or fewer channels in the first layers shrink the arena most; or use a board with more RAM',
+      hint: peakText(memoryMap(model, arena)),
     });
   }
   return {
@@ -184,6 +185,13 @@ function warningsOf(model: Model, target: Target, { overflows }: ModelFacts): Ch
       hint: 'compare device and simulator on your data (`atoll evaluate --device`), or link the reference kernel of this operator',
     })),
   ];
+}
+
+/** Which tensors at which operator make the peak. */
+function peakText({ peak, tailBytes }: MemoryMap): string {
+  const largest = peak.buffers.slice(0, 3).map(({ label, size }) => `${label} (${size})`);
+  const place = peak.operator === null ? 'before the first operator' : `at operator ${peak.operator} ${peak.op}`;
+  return `most is alive ${place}, ${peak.liveBytes} bytes: ${largest.join(', ')}; ${tailBytes} bytes last as long as the interpreter`;
 }
 
 /** @throws MODEL_DOES_NOT_FIT with every reason */

@@ -15,5 +15,6 @@ export {
 export type { OperatorPlacement } from './cpu-placement.js';
 export { estimateLatency, type LatencyEstimate, operatorLatencies } from './latency.js';
 export { loadOperatorSet, loadShippedTargets, loadTarget, shippedTargets, type Target, targetFaults } from './load.js';
+export { type MappedBuffer, type MemoryMap, memoryMap } from './memory-map.js';
 export { type RegisteredOperator, registeredOperators } from './op-resolver.js';
 export type { Agreement, TargetFile } from './schema.js';

@@ -5,7 +5,7 @@ import { describe, expect, test } from 'vitest';
 import { writeModel } from '../../src/tflite/index.js';
 import { atoll, jsonOf } from '../support/cli.js';
 import { floatBytes, temporaryFolder, writeFiles } from '../support/files.js';
-import { denseModel } from '../support/models.js';
+import { denseModel, wideModel } from '../support/models.js';
 import { sharedPath, sharedTest } from '../support/shared.js';
 
 const folder = temporaryFolder();
@@ -218,6 +218,30 @@ test("a target of one's own serves check, push and deploy alike, and check says 
   const pushed = jsonOf(await run('push', 'mine.tflite', '--device', 'sim:mine.yaml', '--json')) as { image: { bytes: number } };
   expect(pushed).toMatchObject({ target: 'mine', state: 'confirmed' });
   expect(checked.memory.flashBytes).toBe(pushed.image.bytes);
+});
+
+test('check shows the arena over time, says what makes the peak, and what would help', async () => {
+  writeFiles(folder, { 'wide.tflite': writeModel(wideModel()) });
+  const wide = await run('check', 'wide.tflite', '--target', 'nano33ble', '--memory', '--plot', 'wide.svg');
+  expect(wide.code).toBe(1);
+  expect(wide.stdout).toMatch(/most is alive at operator 0 CONV_2D, 435200 bytes: 2 "tensor2" \(409600\)/);
+  expect(wide.stdout).toMatch(/would fit: an input of 80 x 80 instead of 160 x 160 .*: arena [\d,]+ B/);
+  expect(wide.stdout).toMatch(/would fit: [a-z0-9-]+ \(/);
+  expect(wide.stdout).toMatch(/0 +CONV_2D +435,200 B +\[#{40}\] +<- peak/);
+  expect(readFileSync(path.join(folder, 'wide.svg'), 'utf8')).toMatch(/^<svg xmlns[\s\S]*peak: CONV_2D/);
+  const { remedies } = jsonOf(await run('check', 'wide.tflite', '--target', 'nano33ble', '--json')) as { remedies: { kind: string; fits: boolean }[] };
+  expect(remedies.map(({ kind }) => kind)).toEqual(expect.arrayContaining(['smaller-input', 'other-target']));
+  expect(await run('check', 'wide.tflite', '--target', 'nano33ble', '--plot', 'wide.png')).toMatchObject({ code: 2 });
+});
+
+test('quantize --plan-memory and optimize --plan-memory say what they save', async () => {
+  const quantized = await run('quantize', 'float.tflite', '--calibrate', 'data.yaml', '--plan-memory', '-o', 'planned.tflite');
+  expect(quantized).toMatchObject({
+    code: 0,
+    stdout: expect.stringMatching(/memory plan +planned arena 32 B -> 32 B, which nothing can better \(nothing to store\)/),
+  });
+  expect(await run('optimize', 'planned.tflite', '--plan-memory', '-o', 'planned2.tflite')).toMatchObject({ code: 0 });
+  expect(await run('optimize', 'planned.tflite', '--plan-memory', '--prune', '50%', '-o', 'planned2.tflite')).toMatchObject({ code: 2 });
 });
 
 test('export writes what firmware takes, and nothing where it cannot', async () => {

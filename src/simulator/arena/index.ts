@@ -9,6 +9,7 @@ import type { RuntimeKernels } from '../operators/operator.js';
 import { refuseUnsupported } from '../subgraphs.js';
 import { greedyPlan, type HeadPlan } from './greedy.js';
 import { type BufferRequest, tensorRequests } from './lifetimes.js';
+import { offlinePlanOf, onlinePlanned } from './offline-plan.js';
 import { tailBytesOf } from './tail.js';
 
 export interface Arena extends HeadPlan {
@@ -19,15 +20,20 @@ export interface Arena extends HeadPlan {
   readonly minimumArenaBytes: number;
 }
 
-/** @throws OPERATORS_UNSUPPORTED, OPERATOR_INVALID, TENSOR_SHAPE_DYNAMIC */
+/** @throws OPERATORS_UNSUPPORTED, OPERATOR_INVALID, TENSOR_SHAPE_DYNAMIC, TFLITE_INVALID for a plan in the file that is none */
 export function arenaOf(model: Model, kernels: RuntimeKernels): Arena {
   refuseUnsupported(model);
   const graph = describeGraph(model, kernelProfiles[defaultKernelProfile]);
   const memory = graph.operators.map((context) => operatorFamilies.get(context.name)?.memory(context, kernels) ?? {});
   const scratch = memory.flatMap(({ scratch: sizes = [] }, operator): BufferRequest[] =>
-    sizes.map((bytes) => ({ tensor: null, operator, bytes, first: operator + 1, last: operator + 1 })),
+    sizes.map((bytes) => ({ tensor: null, operator, bytes, first: operator + 1, last: operator + 1, fixed: null })),
   );
-  const plan = greedyPlan([...tensorRequests(model, mainSubgraph(model), graph.operands), ...scratch]);
+  const offsets = offlinePlanOf(model);
+  const tensors = tensorRequests(model, mainSubgraph(model), graph.operands).map((request) => {
+    const offset = offsets?.[request.tensor ?? -1] ?? onlinePlanned;
+    return offset === onlinePlanned ? request : { ...request, fixed: offset };
+  });
+  const plan = greedyPlan([...tensors, ...scratch]);
   const tailBytes = tailBytesOf(model, memory, kernels.wideEnums);
   const arenaBytes = plan.headBytes + tailBytes;
   const planning = planningBytes(model, plan.buffers.length, scratch.length);

@@ -13,6 +13,8 @@ export interface BufferRequest {
   /** First and last time at which the bytes are in use. */
   readonly first: number;
   readonly last: number;
+  /** Where the model's own plan puts it; null where the planner is to find a place. */
+  readonly fixed: number | null;
 }
 
 /** The planned tensors of a subgraph, by index. */
@@ -39,6 +41,6 @@ export function tensorRequests(model: Model, subgraph: SubGraph, operands: reado
     if (start === undefined || end === undefined || tensor.isVariable || constantBytes(model, tensor) !== null) return [];
     const { type, count } = operands[index] as Operand;
     const bytes = bytesOfElements(type, count);
-    return bytes === 0 ? [] : [{ tensor: index, operator: null, bytes, first: start, last: end }];
+    return bytes === 0 ? [] : [{ tensor: index, operator: null, bytes, first: start, last: end, fixed: null }];
   });
 }

@@ -96,6 +96,9 @@ export interface RuntimeKernels {
   readonly wideEnums?: boolean;
 }
 
+/** What a question about memory is for that names no device. */
+export const referenceKernels: RuntimeKernels = { library: 'reference', simd: 'none' };
+
 /**
  * What TFLM allocates for one operator, in bytes: the options struct with its alignment, buffers that live as long as
  * the interpreter (from Init and Prepare, each placed on 16 bytes), and scratch that lives during the operator.

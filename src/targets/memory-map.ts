@@ -1,0 +1,60 @@
+// What lies where in the arena, and when: for pictures, and to say what makes the peak.
+
+import type { Arena } from '../simulator/index.js';
+import { type Model, mainSubgraph, operatorName, tensorName } from '../tflite/index.js';
+
+/** A tensor, or scratch of an operator, in the planned part of the arena. */
+export interface MappedBuffer {
+  /** null for scratch. */
+  readonly tensor: number | null;
+  readonly label: string;
+  readonly offset: number;
+  readonly size: number;
+  /** Moments: 0 is before the first operator, k + 1 while operator k runs. */
+  readonly first: number;
+  readonly last: number;
+}
+
+export interface MemoryMoment {
+  /** null for the moment before the first one. */
+  readonly operator: number | null;
+  readonly op: string;
+  readonly liveBytes: number;
+}
+
+export interface MemoryMap {
+  readonly headBytes: number;
+  readonly tailBytes: number;
+  readonly arenaBytes: number;
+  /** What allocation needs for a moment, if that is more. */
+  readonly minimumArenaBytes: number;
+  readonly moments: readonly MemoryMoment[];
+  readonly buffers: readonly MappedBuffer[];
+  /** When most is alive, with what is: largest first. */
+  readonly peak: MemoryMoment & { readonly buffers: readonly MappedBuffer[] };
+}
+
+export function memoryMap(model: Model, { headBytes, tailBytes, arenaBytes, minimumArenaBytes, buffers: planned }: Arena): MemoryMap {
+  const { operators } = mainSubgraph(model);
+  const names = operators.map((operator) => operatorName(model, operator));
+  const buffers = planned.map(({ tensor, operator, offset, size, first, last }): MappedBuffer => {
+    const label = tensor === null ? `scratch of operator ${operator} ${names[operator ?? -1] ?? ''}` : labelOf(tensor, tensorName(mainSubgraph(model), tensor));
+    return { tensor, label, offset, size, first, last };
+  });
+  const liveAt = (time: number): MappedBuffer[] => buffers.filter(({ first, last }) => first <= time && time <= last);
+  const moments = ['inputs', ...names].map(
+    (op, time): MemoryMoment => ({ operator: time === 0 ? null : time - 1, op, liveBytes: liveAt(time).reduce((sum, { size }) => sum + size, 0) }),
+  );
+  const highest = moments.reduce((most, moment, time) => (moment.liveBytes > (moments[most] as MemoryMoment).liveBytes ? time : most), 0);
+  const peak = { ...(moments[highest] as MemoryMoment), buffers: liveAt(highest).sort((a, b) => b.size - a.size) };
+  return { headBytes, tailBytes, arenaBytes, minimumArenaBytes, moments, buffers, peak };
+}
+
+const mostCharacters = 48;
+
+/** Converters name a fused tensor after all that went into it: the first is enough here. */
+function labelOf(tensor: number, name: string): string {
+  const [first = ''] = name.split(';');
+  if (first === '') return String(tensor);
+  return `${tensor} "${first.length <= mostCharacters ? first : `…${first.slice(1 - mostCharacters)}`}"`;
+}
