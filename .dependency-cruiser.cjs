@@ -6,6 +6,7 @@ const layers = [
   ['kernels'],
   ['simulator', 'dataset'],
   ['targets'],
+  ['edgetpu'],
   ['evaluate'],
   ['optimize'],
   ['quantize'],

@@ -162,6 +162,36 @@ export const errorTable = {
   // Targets
   TARGET_UNKNOWN: { kind: 'usage', message: 'no target named {target}{nearest}', hint: '`atoll targets` lists them; a path to a .yaml file works too' },
   TARGET_INVALID: { kind: 'input', message: '{where}: {reason}', hint: 'docs/targets.md describes the target file' },
+  EDGETPU_PACKAGE_INVALID: {
+    kind: 'input',
+    message: 'not a valid Edge TPU package: {reason}, in {where}',
+    hint: 'compile the model again; the file is damaged, or made by a compiler newer than atoll-agent knows',
+  },
+  EDGETPU_RUNTIME: {
+    kind: 'refused',
+    message: 'the model needs runtime version {needed} of libedgetpu; {device} has {runtime}',
+    hint: 'update libedgetpu on the device, or compile with --min-runtime {runtime}',
+  },
+  EDGETPU_COMPILER_MISSING: {
+    kind: 'usage',
+    message: 'no edgetpu_compiler that can be run at {path}',
+    hint: 'give the path of the program with --compiler, or put it on PATH',
+  },
+  EDGETPU_COMPILER_FAILED: {
+    kind: 'input',
+    message: '{path} did not run: {reason}',
+    hint: 'it runs on x86-64 Linux only; raise --timeout for large models',
+  },
+  EDGETPU_COMPILE: {
+    kind: 'refused',
+    message: 'edgetpu_compiler refused {file}: {reason}',
+    hint: '--bisect finds the operator at which it fails; `atoll check --target coral-usb` says what it should map',
+  },
+  MODEL_COMPILED: {
+    kind: 'input',
+    message: '{where} is compiled for the Edge TPU already: {reason}',
+    hint: 'give the .tflite file that it was compiled from; `atoll inspect` shows what a compiled one holds',
+  },
   RESOLVER_OPERATORS: {
     kind: 'input',
     message: 'TFLite Micro has no {count} operator(s) of this model: {operators}',

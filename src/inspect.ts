@@ -1,6 +1,7 @@
 // What is in a model: inputs, outputs, operators with their multiply-accumulates, signatures, scheme.
 
 import { createHash } from 'node:crypto';
+import { type CompiledModel, compiledModelOf } from './edgetpu/index.js';
 import { type Scheme, schemeOf } from './quantize/index.js';
 import { workOf } from './simulator/index.js';
 import { type Model, mainSubgraph, operatorCodeOf, operatorName, type Tensor, typeName } from './tflite/index.js';
@@ -37,6 +38,8 @@ export interface Inspection {
   readonly parameterBytes: number;
   readonly signatures: readonly { readonly key: string; readonly inputs: readonly string[]; readonly outputs: readonly string[] }[];
   readonly metadata: readonly string[];
+  /** What edgetpu_compiler made; null for other models. */
+  readonly edgeTpu: CompiledModel | null;
 }
 
 export function inspect(model: Model, bytes: Uint8Array): Inspection {
@@ -68,6 +71,7 @@ export function inspect(model: Model, bytes: Uint8Array): Inspection {
       outputs: signature.outputs.map(({ name }) => name ?? ''),
     })),
     metadata: model.metadata.map(({ name }) => name ?? ''),
+    edgeTpu: compiledModelOf(model),
   };
 }
 

@@ -8,7 +8,10 @@ export const inspectVerb: Verb = {
     shapeOption(command).argument('<model>', 'a .tflite file');
   },
   run: async (_context, [file = ''], options) => {
-    const [{ inspect }, { bytesText, countText, shapeText, table }] = await Promise.all([import('../inspect.js'), import('../report/index.js')]);
+    const [{ inspect }, { bytesText, compiledReport, countText, shapeText, table }] = await Promise.all([
+      import('../inspect.js'),
+      import('../report/index.js'),
+    ]);
     const { bytes, model } = await readModelFile(file, options);
     const result = inspect(model, bytes);
     const tensorRow = (kind: string) => (tensor: (typeof result.inputs)[number]) => {
@@ -32,6 +35,7 @@ export const inspectVerb: Verb = {
         ['#', 'operator', 'version', 'MACs'],
       ),
       ...result.signatures.map(({ key, inputs, outputs }) => `signature ${key}: ${inputs.join(', ')} -> ${outputs.join(', ')}`),
+      ...(result.edgeTpu === null ? [] : ['', compiledReport(result.edgeTpu)]),
       ...(result.metadata.length === 0 ? [] : [`metadata: ${result.metadata.join(', ')}`]),
     ];
     return { document: { file, ...result }, text: text.filter((line, i) => line !== '' || i > 1).join('\n') };

@@ -4,6 +4,7 @@ import type { Verb } from './verb.js';
 import { adviseVerb } from './verb-advise.js';
 import { checkVerb } from './verb-check.js';
 import { compareVerb } from './verb-compare.js';
+import { compileVerb } from './verb-compile.js';
 import { deployVerb } from './verb-deploy.js';
 import { evaluateVerb } from './verb-evaluate.js';
 import { exportVerb } from './verb-export.js';
@@ -24,6 +25,7 @@ export const verbs: readonly Verb[] = [
   runVerb,
   evaluateVerb,
   targetsVerb,
+  compileVerb,
   exportVerb,
   pushVerb,
   deployVerb,

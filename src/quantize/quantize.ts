@@ -4,7 +4,7 @@ import type { Dataset } from '../dataset/index.js';
 import { fail, reasonOf } from '../errors.js';
 import { type Progress, Reference, type Warning } from '../evaluate/index.js';
 import { type MemoryPlan, optimize, planMemory } from '../optimize/index.js';
-import { Interpreter, type RuntimeKernels, refuseUnsupported, resolveShapes } from '../simulator/index.js';
+import { Interpreter, type RuntimeKernels, refuseCompiled, refuseUnsupported, resolveShapes } from '../simulator/index.js';
 import { type Model, mainSubgraph, writeModel } from '../tflite/index.js';
 import { applyPlan } from './apply.js';
 import { arrive } from './arrive.js';
@@ -66,10 +66,11 @@ function verified(bytes: Uint8Array, { scheme, io }: QuantizationPlan): Model {
  * Quantizes a model: to int8, inputs and outputs included, unless the options say otherwise. A file that is quantized already, or trained for
  * it, keeps the scales that it has.
  * @param datasets calibration data, one dataset for each signature or one in all; may be empty where the scheme or the file needs none
- * @throws CALIBRATION_EMPTY, QUANTIZE_*, DATASET_*, OPERATORS_UNSUPPORTED, USAGE
+ * @throws CALIBRATION_EMPTY, MODEL_COMPILED, QUANTIZE_*, DATASET_*, OPERATORS_UNSUPPORTED, USAGE
  */
 export async function quantize(model: Model, datasets: readonly Dataset[], options: QuantizeOptions = {}): Promise<QuantizeResult> {
   const { scheme = 'int8' } = options;
+  refuseCompiled(model);
   refuseSame(model, scheme, ioOf(scheme, options.io));
   refuseMixing(scheme, options);
   const arrival = arrive(model);

@@ -4,6 +4,7 @@ export { advisePage, adviseReport } from './advise.js';
 export { budgetBar } from './bar.js';
 export { checkAllReport, checkReport } from './check.js';
 export { comparePage, compareReport } from './compare.js';
+export { compiledReport } from './compiled.js';
 export { deployReport } from './deploy.js';
 export { memoryPage, memoryPlanText, memoryPlot, memoryReport } from './memory.js';
 export { optimizeReport } from './optimize.js';

@@ -4,7 +4,7 @@ import { compareOutputs, decodeSlotImage, drawable, drawSample, SeededBytes, typ
 import { seededRandom } from '../dataset/index.js';
 import { AtollError } from '../errors.js';
 import { Interpreter } from '../simulator/index.js';
-import { type Agreement, checkModel, operatorLatencies, type Target } from '../targets/index.js';
+import { type Agreement, type CheckReason, checkModel, operatorLatencies, type Target } from '../targets/index.js';
 import { builtinCode, type Model, mainSubgraph, operatorCodeOf, readModel } from '../tflite/index.js';
 import { atollError } from './status-error.js';
 
@@ -17,6 +17,18 @@ export interface SelfTestResult {
 
 /** Ticks per second of the simulated counter. */
 export const tickHz = 1_000_000;
+/** What a device answers to a model that its target refuses. */
+const refusals = {
+  ARENA: 'ARENA_TOO_SMALL',
+  FLASH: 'IMAGE_TOO_LARGE',
+  TYPE: 'IMAGE_INVALID',
+  FLOAT: 'IMAGE_INVALID',
+  DYNAMIC_RANGE: 'IMAGE_INVALID',
+  COMPILED: 'IMAGE_INVALID',
+  OPERATOR: 'OPERATOR_MISSING',
+  SIMULATOR: 'OPERATOR_MISSING',
+} as const satisfies Record<CheckReason['code'], string>;
+
 /** Latency of each run varies by so much around the estimate. */
 const jitter = 0.01;
 
@@ -59,17 +71,7 @@ export class LoadedModel {
     try {
       const check = checkModel(model, target, bytes.byteLength);
       const [reason] = check.reasons;
-      if (reason !== undefined) {
-        const status =
-          reason.code === 'ARENA'
-            ? 'ARENA_TOO_SMALL'
-            : reason.code === 'FLASH'
-              ? 'IMAGE_TOO_LARGE'
-              : reason.code === 'TYPE'
-                ? 'IMAGE_INVALID'
-                : 'OPERATOR_MISSING';
-        throw atollError(status, reason.message);
-      }
+      if (reason !== undefined) throw atollError(refusals[reason.code], reason.message);
       return new LoadedModel(image, model, check.memory.arenaBytes ?? 0, target, seed, corrupt);
     } catch (error) {
       if (error instanceof AtollError) throw atollError('IMAGE_INVALID', error.message);

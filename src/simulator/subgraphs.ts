@@ -1,7 +1,17 @@
 // Which subgraphs a model runs, and whether they can be run at all.
 
 import { fail } from '../errors.js';
-import { constantBytes, type Model, mainSubgraph, type Operator, operatorName, type SubGraph, type Tensor, tensorLabel } from '../tflite/index.js';
+import {
+  constantBytes,
+  edgeTpuOperator,
+  type Model,
+  mainSubgraph,
+  type Operator,
+  operatorName,
+  type SubGraph,
+  type Tensor,
+  tensorLabel,
+} from '../tflite/index.js';
 import { operatorFamilies } from './operators/index.js';
 
 /** The subgraphs that an operator calls. */
@@ -73,10 +83,17 @@ export function lastingOperators(model: Model): ReadonlySet<number> {
   return new Set(lasting);
 }
 
-/** @throws OPERATORS_UNSUPPORTED with every operator that has no kernel */
+/** @throws MODEL_COMPILED for what edgetpu_compiler made */
+export function refuseCompiled(model: Model): void {
+  const compiled = mainSubgraph(model).operators.filter((operator) => operatorName(model, operator) === edgeTpuOperator).length;
+  if (compiled > 0) throw fail('MODEL_COMPILED', { where: 'the model', reason: `it holds ${compiled} custom operator(s) of edgetpu_compiler` });
+}
+
+/** @throws OPERATORS_UNSUPPORTED with every operator that has no kernel, MODEL_COMPILED */
 export function refuseUnsupported(model: Model, start = 0): void {
   const missing = missingOperators(model, start);
   if (missing.length === 0) return;
+  refuseCompiled(model);
   const byName = new Map<string, string[]>();
   for (const { place, name } of missing) byName.set(name, [...(byName.get(name) ?? []), place]);
   const operators = [...byName].map(([name, places]) => `${name} (operator ${places.join(', ')})`).join('; ');

@@ -12,7 +12,7 @@ import {
   type Work,
   workOf,
 } from '../simulator/index.js';
-import { type Model, mainSubgraph, type Tensor, tensorLabel, typeName } from '../tflite/index.js';
+import { edgeTpuOperator, type Model, mainSubgraph, operatorName, type Tensor, TensorType, tensorLabel, typeName } from '../tflite/index.js';
 import { type Budget, budgetOf, runtimeKernelsOf } from './budget.js';
 import { type OperatorPlacement, placeOnCpu } from './cpu-placement.js';
 import { type NpuPlacement, type NpuPlacements, placeOnEdgeTpu } from './edgetpu/placement.js';
@@ -22,7 +22,7 @@ import type { Target } from './load.js';
 import { type MemoryMap, memoryMap } from './memory-map.js';
 
 export interface CheckReason {
-  readonly code: 'OPERATOR' | 'FLASH' | 'ARENA' | 'TYPE' | 'SIMULATOR';
+  readonly code: 'OPERATOR' | 'FLASH' | 'ARENA' | 'TYPE' | 'FLOAT' | 'DYNAMIC_RANGE' | 'COMPILED' | 'SIMULATOR';
   readonly message: string;
   readonly hint: string;
 }
@@ -111,11 +111,15 @@ export interface CheckOptions {
  */
 export function checkModel(model: Model, target: Target, flashBytes: number, options: CheckOptions = {}): CheckResult {
   const facts = options.facts ?? factsOf(model);
-  const reasons: CheckReason[] = [];
+  const compiled = compiledReason(model, target);
+  const wrongTypes = compiled.length > 0 ? [] : edgeTypes(model, target);
+  const reasons: CheckReason[] = [...compiled, ...wrongTypes];
+  // One reason is enough for a file that is of another kind altogether.
+  const otherKind = reasons.some(({ code }) => code !== 'TYPE');
   const npu = target.runtime.kernels === 'edgetpu' ? placeOnEdgeTpu(model, target.operators, options.multipleSubgraphs) : null;
   const operators = npu === null ? placeOnCpu(model, target.operators) : npu.operators.map(placementOf);
   const unsupported = operators.filter(({ placed }) => placed === 'unsupported');
-  if (unsupported.length > 0) {
+  if (unsupported.length > 0 && !otherKind) {
     const list = unsupported.map(({ index, op, reason }) => `operator ${index} ${op} (${reason})`).join('; ');
     reasons.push({
       code: 'OPERATOR',
@@ -123,8 +127,6 @@ export function checkModel(model: Model, target: Target, flashBytes: number, opt
       hint: 'replace these operators in the model, or cut it before them',
     });
   }
-  const wrongTypes = edgeTypes(model, target);
-  reasons.push(...wrongTypes);
   const budgets = budgetOf(target);
   if (budgets.slotBytes !== null && flashBytes > budgets.slotBytes) {
     reasons.push({
@@ -134,7 +136,7 @@ export function checkModel(model: Model, target: Target, flashBytes: number, opt
     });
   }
   const { simulated } = facts;
-  if (!simulated) {
+  if (!simulated && !otherKind) {
     reasons.push({
       code: 'SIMULATOR',
       message: 'the simulator lacks operators of this model, so its arena and latency are unknown',
@@ -209,16 +211,45 @@ function parametersOf(npu: NpuPlacements | null): Pick<CheckResult['memory'], 'p
   return { parameterBytes: total, cachedParameterBytes: cached, streamedParameterBytes: { min: total - cached.max, max: total - cached.min } };
 }
 
-/** Inputs and outputs must have types that the target's file takes. */
+/** Inputs and outputs must have types that the target's file takes; a model that is float throughout says so once. */
 function edgeTypes(model: Model, target: Target): CheckReason[] {
-  const subgraph = mainSubgraph(model);
-  const wrong = [...(subgraph.inputs ?? []), ...(subgraph.outputs ?? [])].filter((index) => {
-    const type = typeName((subgraph.tensors[index] as Tensor).type);
-    return type === 'float32' && !target.activationTypes.includes('float32');
-  });
+  if (target.activationTypes.includes('float32')) return [];
+  const { tensors, inputs, outputs, operators } = mainSubgraph(model);
+  const isFloat = (index: number): boolean => typeName((tensors[index] as Tensor).type) === 'float32';
+  const wrong = [...(inputs ?? []), ...(outputs ?? [])].filter(isFloat);
+  const integer = operators.some(({ outputs: made }) => ['int8', 'uint8', 'int16'].includes(typeName((tensors[made?.[0] ?? -1] as Tensor).type)));
+  const named = wrong.map((index) => tensorLabel(index, tensors[index] as Tensor)).join(', ');
+  const takes = `${target.id} takes ${target.activationTypes.join(', ')}`;
+  const hint = 'quantize the model: `atoll quantize MODEL --calibrate DATASET -o OUT`';
+  if (wrong.length > 0 && !integer) {
+    const hybrid = operators.some(({ inputs: read }) => typeName(tensors[read?.[1] ?? -1]?.type ?? TensorType.FLOAT32) === 'int8');
+    return hybrid
+      ? [
+          {
+            code: 'DYNAMIC_RANGE',
+            message: `the weights are int8, but all it computes is float32 (dynamic range); ${takes}`,
+            hint: `${hint}, from the float model`,
+          },
+        ]
+      : [{ code: 'FLOAT', message: `the model is float32: tensor ${named}; ${takes}`, hint }];
+  }
   return wrong.map((index) => ({
     code: 'TYPE' as const,
-    message: `tensor ${tensorLabel(index, subgraph.tensors[index] as Tensor)} is float32; ${target.id} takes ${target.activationTypes.join(', ')}`,
-    hint: 'quantize the model: `atoll quantize MODEL --calibrate DATASET -o OUT`',
+    message: `tensor ${tensorLabel(index, tensors[index] as Tensor)} is float32; ${takes}`,
+    hint: 'make inputs and outputs integers too: `atoll quantize` with --io int8 (or uint8)',
   }));
+}
+
+/** A file that edgetpu_compiler made is no longer a model that can be placed, planned or simulated. */
+function compiledReason(model: Model, target: Target): CheckReason[] {
+  const parts = mainSubgraph(model).operators.filter((operator) => operatorName(model, operator) === edgeTpuOperator).length;
+  if (parts === 0) return [];
+  const npu = target.runtime.kernels === 'edgetpu';
+  return [
+    {
+      code: 'COMPILED',
+      message: `the model is compiled for the Edge TPU already (${parts} custom operator(s))${npu ? ', and what is in it cannot be checked' : `, which ${target.id} has not`}`,
+      hint: 'check the .tflite file that it was compiled from; `atoll inspect` shows what the compiled one holds',
+    },
+  ];
 }

@@ -13,6 +13,7 @@ export {
   requireFit,
 } from './check.js';
 export type { OperatorPlacement } from './cpu-placement.js';
+export { status } from './edgetpu/status.js';
 export { estimateLatency, type LatencyEstimate, operatorLatencies } from './latency.js';
 export { loadOperatorSet, loadShippedTargets, loadTarget, shippedTargets, type Target, targetFaults } from './load.js';
 export { type MappedBuffer, type MemoryMap, memoryMap } from './memory-map.js';

@@ -48,6 +48,8 @@ export const targetFields = z.strictObject({
     name: z.string(),
     kernels: z.enum(['reference', 'cmsis-nn', 'esp-nn', 'edgetpu']),
     kernelProfile: z.enum(Object.keys(kernelProfiles) as [KernelProfile, ...KernelProfile[]]),
+    /** Of libedgetpu: compiled models say which they need at least. */
+    version: z.number().int().positive().optional(),
   }),
   agreement: z.union([z.literal('exact'), z.strictObject({ maxLsb: z.number().int().positive(), minShare: z.number().gt(0).max(1) })]),
   operatorSet: z.enum(['tflite-micro', 'edgetpu']),

@@ -4,8 +4,10 @@
 
 export { addBuffer, addFloats, compact, copyModel, isPrivate, type Links, linksOf, operatorCodeIndex, setWeights, unaryOperator } from './edit.js';
 export * from './model.js';
+export { prefixOf } from './prefix.js';
 export { readModel } from './read.js';
 export { ActivationFunctionType, BuiltinOperator, DimensionType, Padding, TensorType } from './schema/enums.js';
 export { create } from './schema/fields.js';
 export * as schema from './schema/model.js';
+export { type TableView, VerifiedBuffer } from './verified-buffer.js';
 export { writeModel } from './write.js';

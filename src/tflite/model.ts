@@ -83,6 +83,9 @@ export function operatorName(model: Model, operator: Operator): string {
   return operatorNames.get(builtin) ?? `OPERATOR_${builtin}`;
 }
 
+/** What edgetpu_compiler puts in the place of the operators that it maps. */
+export const edgeTpuOperator = 'custom:edgetpu-custom-op';
+
 export function mainSubgraph(model: Model): SubGraph {
   return model.subgraphs[0] as SubGraph;
 }

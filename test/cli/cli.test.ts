@@ -89,7 +89,7 @@ test('the way of a model, verb by verb', async () => {
   expect(everywhere.code).toBe(0);
   expect(targets.length).toBe(25);
   expect(targets.every(({ fits }) => fits)).toBe(true);
-  expect((await run('check', 'float.tflite', '--target', 'all')).stdout).toMatch(/fits 2 of \d+ targets[\s\S]*nano33ble +no .* type/);
+  expect((await run('check', 'float.tflite', '--target', 'all')).stdout).toMatch(/fits 2 of \d+ targets[\s\S]*nano33ble +no .* float/);
 
   const evaluated = await run('evaluate', 'out/int8.tflite', '--data', 'data.yaml', '--json');
   const onDevice = await run('evaluate', 'out/int8.tflite', '--data', 'data.yaml', '--device', 'sim:pico', '--json');
@@ -275,7 +275,7 @@ test('targets --validate names every fault of a target file, with its line', asy
 
 describe('exit codes and errors', () => {
   test.each([
-    ['1: a model that does not fit', ['check', 'float.tflite', '--target', 'pico'], 1, /no: tensor 0 "x" is float32/],
+    ['1: a model that does not fit', ['check', 'float.tflite', '--target', 'pico'], 1, /no: the model is float32: tensor 0 "x", 3 "y"/],
     ['1: deploying what does not fit', ['push', 'float.tflite', '--device', 'sim:pico'], 1, /error MODEL_DOES_NOT_FIT/],
     ['2: an unknown verb', ['inspct', 'x'], 2, /unknown command 'inspct'/],
     ['2: a missing option', ['check', 'float.tflite'], 2, /required option '--target <target>'/],

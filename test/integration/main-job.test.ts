@@ -109,7 +109,7 @@ sharedTest('check looks at a model that no kernel takes, and says why it does no
   const bytes = sharedBytes('models', 'mlperf-tiny', 'kws_ref_model_dynamic_range.tflite');
   const result = checkFile(bytes, readModel(bytes), await loadTarget('pico'));
   expect(result.fits).toBe(false);
-  expect(result.reasons.map(({ code }) => code)).toContain('TYPE');
+  expect(result.reasons.map(({ code }) => code)).toContain('DYNAMIC_RANGE');
 });
 
 test('a simulated device knows only the kinds that have a target file', async () => {

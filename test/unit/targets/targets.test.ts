@@ -141,8 +141,7 @@ describe('check', () => {
   test('float edges and unknown operators are refused by name', async () => {
     const target = await loadTarget('pico');
     expect(checkModel(denseModel(), target, 1000).reasons.map(({ code, message }) => [code, message])).toEqual([
-      ['TYPE', expect.stringContaining('tensor 0 "x" is float32')],
-      ['TYPE', expect.stringContaining('tensor 3 "y" is float32')],
+      ['FLOAT', expect.stringContaining('the model is float32: tensor 0 "x", 3 "y"')],
     ]);
     const odd = modelOf(
       [

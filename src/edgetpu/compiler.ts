@@ -1,0 +1,99 @@
+// Runs edgetpu_compiler, which Google ships for x86-64 Debian alone, in a folder of its own.
+
+import { spawn } from 'node:child_process';
+import { constants } from 'node:fs';
+import { access, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import path from 'node:path';
+import { fail, reasonOf } from '../errors.js';
+import { type CompilerLog, parseCompilerLog } from './compiler-log.js';
+
+export interface CompilerRun {
+  /** The compiler's path. */
+  readonly compiler: string;
+  /** Part of the graph that is mapped: one, or every one that could be (-a). */
+  readonly multipleSubgraphs?: boolean;
+  /** Of libedgetpu that the file must work with (-m); the compiler's newest unless given. */
+  readonly minRuntimeVersion?: number;
+  readonly timeoutSeconds?: number;
+  readonly signal?: AbortSignal;
+}
+
+export interface Compilation {
+  /** null where the compiler failed. */
+  readonly bytes: Uint8Array | null;
+  readonly log: CompilerLog;
+  /** All that it printed. */
+  readonly text: string;
+}
+
+const compilerName = 'edgetpu_compiler';
+const defaultTimeoutSeconds = 600;
+const mostOutput = 4 * 1024 * 1024;
+
+/**
+ * @param given a path, which must be right; on PATH it is looked for where none is given
+ * @returns null where it is not installed
+ * @throws EDGETPU_COMPILER_MISSING for a path where none is
+ */
+export async function findCompiler(given: string | null): Promise<string | null> {
+  if (given !== null) {
+    if (await executable(given)) return path.resolve(given);
+    throw fail('EDGETPU_COMPILER_MISSING', { path: given });
+  }
+  for (const folder of (process.env.PATH ?? '').split(path.delimiter)) {
+    const candidate = path.join(folder, compilerName);
+    if (folder !== '' && (await executable(candidate))) return candidate;
+  }
+  return null;
+}
+
+async function executable(file: string): Promise<boolean> {
+  return access(file, constants.X_OK).then(
+    () => true,
+    () => false,
+  );
+}
+
+/** @throws EDGETPU_COMPILER_FAILED where it does not run, or not to its end; INTERRUPTED. That it refuses a model is in the log. */
+export async function runCompiler(bytes: Uint8Array, run: CompilerRun): Promise<Compilation> {
+  const folder = await mkdtemp(path.join(tmpdir(), 'atoll-compile-'));
+  try {
+    await writeFile(path.join(folder, 'model.tflite'), bytes);
+    const text = await output(run, folder);
+    const log = parseCompilerLog(text);
+    const made = await readFile(path.join(folder, 'model_edgetpu.tflite')).catch(() => null);
+    return { bytes: log.succeeded && made !== null ? new Uint8Array(made) : null, log, text };
+  } finally {
+    await rm(folder, { recursive: true, force: true });
+  }
+}
+
+function output(
+  { compiler, multipleSubgraphs, minRuntimeVersion, timeoutSeconds = defaultTimeoutSeconds, signal }: CompilerRun,
+  folder: string,
+): Promise<string> {
+  const options = [...(multipleSubgraphs === true ? ['-a'] : []), ...(minRuntimeVersion === undefined ? [] : ['-m', String(minRuntimeVersion)])];
+  return new Promise((resolve, reject) => {
+    const child = spawn(compiler, ['-s', ...options, '-o', folder, path.join(folder, 'model.tflite')], {
+      cwd: folder,
+      stdio: ['ignore', 'pipe', 'pipe'],
+      timeout: 1000 * timeoutSeconds,
+      ...(signal === undefined ? {} : { signal }),
+    });
+    let text = '';
+    const take = (chunk: Buffer): void => {
+      if (text.length < mostOutput) text += chunk.toString('utf8');
+    };
+    child.stdout.on('data', take);
+    child.stderr.on('data', take);
+    child.once('error', (error) =>
+      reject(signal?.aborted ? signal.reason : fail('EDGETPU_COMPILER_FAILED', { path: compiler, reason: reasonOf(error) }, error)),
+    );
+    child.once('close', (code, killedBy) => {
+      if (killedBy !== null) reject(fail('EDGETPU_COMPILER_FAILED', { path: compiler, reason: `ended by ${killedBy} after at most ${timeoutSeconds} s` }));
+      else if (code !== 0 && text.trim() === '') reject(fail('EDGETPU_COMPILER_FAILED', { path: compiler, reason: `exit code ${code}, without a word` }));
+      else resolve(text);
+    });
+  });
+}
