@@ -7,7 +7,7 @@ import path from 'node:path';
 import { stringify } from 'yaml';
 import { cyclesOf, fitPerMac, modelLoadOf } from '../dist/targets/latency-fit.js';
 import { readModel } from '../dist/tflite/index.js';
-import { mlperfTinySystems, skipsDeadChannels } from './mlperf-tiny.js';
+import { median, mlperfTinySystems, skipsDeadChannels } from './mlperf-tiny.js';
 
 const [records, models] = process.argv.slice(2);
 const files = { kws: 'kws_ref_model', vww: 'vww_96_int8', ic: 'pretrainedResnet_quant', ad: 'ad01_int8' };
@@ -16,7 +16,7 @@ const loads = Object.fromEntries(
 );
 const rounded = (value, digits) => Number(value.toPrecision(digits));
 const systems = mlperfTinySystems(records).map((system) => {
-  const { round, submitter, board, core, runtime, clockMhz, latencyMs } = system;
+  const { round, submitter, board, core, runtime, clockMhz, latencyMs, milliwatts: power } = system;
   const measured = (names) => names.map((name) => ({ load: loads[name], cycles: 1000 * clockMhz * latencyMs[name] }));
   const skips = skipsDeadChannels(system);
   const fitted = fitPerMac(measured(['kws', 'ic', 'ad']));
@@ -24,11 +24,15 @@ const systems = mlperfTinySystems(records).map((system) => {
   const best = skips ? fitted : fitPerMac(measured(['kws', 'ic', 'ad', 'vww']));
   const perMac = Object.fromEntries(Object.entries(best).map(([kind, cycles]) => [kind, rounded(cycles, 4)]));
   const vwwPredicted = rounded(cyclesOf(fitted, loads.vww) / (1000 * clockMhz * latencyMs.vww), 3);
-  return { round, submitter, board, core, runtime, clockMhz, perMac, vwwPredicted, skipsDeadChannels: skips };
+  // Power is the same whatever runs: of three models it gives the energy of the fourth.
+  const milliwatts = power === null ? null : rounded(median([power.kws, power.ic, power.ad]), 4);
+  const vwwEnergyPredicted = power === null ? null : rounded((milliwatts / power.vww) * vwwPredicted, 3);
+  return { round, submitter, board, core, runtime, clockMhz, perMac, vwwPredicted, milliwatts, vwwEnergyPredicted, skipsDeadChannels: skips };
 });
 systems.sort((a, b) => `${a.core} ${a.runtime} ${a.round}`.localeCompare(`${b.core} ${b.runtime} ${b.round}`));
 const head = `# Written by scripts/fit-latency.js from the published times of MLPerf Tiny v0.5 to v1.3, closed division.
 # perMac: cycles for each unit of load, fitted to all four models; vwwPredicted: visual wake words as fitted to the other three, by what was measured.
+# milliwatts: energy by time, the median of the other three; vwwEnergyPredicted: with it, the energy of visual wake words, by what was measured.
 `;
 const lines = systems.map((system) => `- ${stringify(system, { collectionStyle: 'flow', lineWidth: 0 })}`);
 writeFileSync(new URL('../targets/latency/mlperf-tiny.yaml', import.meta.url), head + lines.join(''));

@@ -168,7 +168,7 @@ async function latencyPage() {
   const errors = judged.map(({ vwwPredicted }) => Math.abs(vwwPredicted - 1)).sort((a, b) => a - b);
   const percent = (share) => `${(100 * share).toFixed(1)} %`;
   const within = errors.filter((error) => error <= 0.2).length / errors.length;
-  const rows = systems.map(({ round, submitter, board, core, runtime, clockMhz, perMac, vwwPredicted, skipsDeadChannels }) => [
+  const rows = systems.map(({ round, submitter, board, core, runtime, clockMhz, perMac, vwwPredicted, milliwatts, vwwEnergyPredicted, skipsDeadChannels }) => [
     core,
     runtime,
     `${board} (${submitter}, ${round})`,
@@ -177,8 +177,11 @@ async function latencyPage() {
     perMac.depthwise,
     perMac.fullyConnected,
     `${vwwPredicted.toFixed(2)}${skipsDeadChannels ? ' *' : ''}`,
+    milliwatts ?? '-',
+    vwwEnergyPredicted?.toFixed(2) ?? '-',
   ]);
-  const header = ['core', 'runtime', 'board', 'MHz', 'conv', 'depthwise', 'fully connected', 'VWW, predicted by measured'];
+  const header = ['core', 'runtime', 'board', 'MHz', 'conv', 'depthwise', 'fully connected', 'VWW, predicted by measured', 'mW', 'its energy'];
+  const energies = judged.flatMap(({ vwwEnergyPredicted: ratio }) => (ratio === null ? [] : [Math.abs(ratio - 1)])).sort((a, b) => a - b);
   return `# Latency model
 
 ${generated}
@@ -187,6 +190,12 @@ convolution or dense layer, which is what finishing one costs (bias, rescaling, 
 logarithms to published times of MLPerf Tiny (\`scripts/fit-latency.js\`), with a prior on their ratios, since three models leave three constants
 free. Fitted to keywords, image classification and anomaly detection, the model predicts visual wake words on ${errors.length} Cortex-M systems with a
 median error of ${percent(errors[Math.floor(errors.length / 2)])}, ${percent(within)} of them within 20 %. The constants below are fitted to all four.
+
+Energy is power times latency: a board takes nearly the same power whatever it computes. Where the records have energy, the power of the three models and
+the predicted latency give that of visual wake words on ${energies.length} systems with a median error of ${percent(energies[Math.floor(energies.length / 2)])}, at most ${percent(energies.at(-1))}.
+
+Layers of 16 bits are counted as those of 8, since nothing is published of them; the error bar is twice as wide for a model that has any.
+Measurements of your own correct all of it: \`atoll targets calibrate\`.
 
 Systems marked * leave out channels whose weights are all 0 (half of visual wake words): they are not judged, and their constants come from the other three.
 

@@ -4,7 +4,7 @@ import { parse } from 'csv-parse/sync';
 
 const benchmarks = ['kws', 'vww', 'ic', 'ad'];
 
-function median(values) {
+export function median(values) {
   const sorted = [...values].sort((a, b) => a - b);
   return (sorted[(sorted.length - 1) >> 1] + sorted[sorted.length >> 1]) / 2;
 }
@@ -21,7 +21,12 @@ export function mlperfTinySystems(file) {
     const times = benchmarks.map((name) => group.filter(({ benchmark }) => benchmark === name).map((row) => Number(row.latency_ms)));
     if (times.some(({ length }) => length === 0)) return [];
     const latencyMs = Object.fromEntries(benchmarks.map((name, b) => [name, median(times[b])]));
-    return [{ round, submitter, board, core, runtime, clockMhz: Number(clock), latencyMs }];
+    const powers = benchmarks.map((name) =>
+      group.filter((row) => row.benchmark === name && row.energy_uj !== '').map((row) => Number(row.energy_uj) / Number(row.latency_ms)),
+    );
+    // Microjoules per millisecond.
+    const milliwatts = powers.some(({ length }) => length === 0) ? null : Object.fromEntries(benchmarks.map((name, b) => [name, median(powers[b])]));
+    return [{ round, submitter, board, core, runtime, clockMhz: Number(clock), latencyMs, milliwatts }];
   });
 }
 

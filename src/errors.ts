@@ -192,6 +192,11 @@ export const errorTable = {
     message: '{where} is compiled for the Edge TPU already: {reason}',
     hint: 'give the .tflite file that it was compiled from; `atoll inspect` shows what a compiled one holds',
   },
+  MEASUREMENT_INVALID: {
+    kind: 'input',
+    message: 'not a measurement: {reason}, in {where}',
+    hint: 'write it with `atoll run MODEL --input FILE --device URI --json > FILE`, or evaluate',
+  },
   RESOLVER_OPERATORS: {
     kind: 'input',
     message: 'TFLite Micro has no {count} operator(s) of this model: {operators}',

@@ -39,7 +39,7 @@ export const evaluateVerb: Verb = {
         `latency ${millisecondsText(median)} median, ${millisecondsText(p95)} p95 (${basis})`,
         ...result.warnings.map(({ code, message }) => `warning ${code}: ${message}`),
       ];
-      return { document: { file, ...result }, text: lines.join('\n') };
+      return { document: { file, device: options.device ?? null, ...result }, text: lines.join('\n') };
     } finally {
       await opened.close();
     }

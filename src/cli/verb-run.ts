@@ -59,6 +59,7 @@ export const runVerb: Verb = {
       return {
         document: {
           file,
+          device: options.device ?? null,
           samples: result.samples,
           latencyMs: result.latencyMs,
           arenaBytes,

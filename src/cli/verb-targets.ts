@@ -1,12 +1,22 @@
+import { Argument } from 'commander';
+import { z } from 'zod';
+import { fail, reasonOf } from '../errors.js';
+import { refuseOverwriting } from './options.js';
 import type { Outcome, Verb } from './verb.js';
 
 export const targetsVerb: Verb = {
   name: 'targets',
   summary: 'list the kinds of devices, with their budgets',
   define: (command) => {
-    command.option('--validate <file>', 'check a target file of your own instead: every fault, with its line');
+    command
+      .addArgument(new Argument('[action]', 'calibrate: correct the latency of a target by measurements, as a target file of your own').choices(['calibrate']))
+      .option('--validate <file>', 'check a target file of your own instead: every fault, with its line')
+      .option('--target <target>', 'calibrate: the target that was measured')
+      .option('--measured <files...>', 'calibrate: what `atoll run` or `atoll evaluate` with --device and --json printed, one file for each model')
+      .option('-o, --output <file>', 'calibrate: where to write the target file');
   },
-  run: async (_context, _args, options) => {
+  run: async (_context, [action], options) => {
+    if (action === 'calibrate') return calibrate(options);
     if (options.validate !== undefined) return validate(String(options.validate));
     const [{ budgetOf, loadShippedTargets }, { bytesText, table }] = await Promise.all([import('../targets/index.js'), import('../report/index.js')]);
     const targets = await loadShippedTargets();
@@ -49,4 +59,66 @@ async function validate(file: string): Promise<Outcome> {
     text: lines.join('\n') || `${file} is a sound target file`,
     exitCode: faults.length === 0 ? 0 : 1,
   };
+}
+
+/** What is read of the documents of `run` and `evaluate`. */
+const measurementSchema = z.looseObject({
+  file: z.string(),
+  device: z.string().nullable(),
+  latencyMs: z.looseObject({ median: z.number().positive(), basis: z.enum(['host', 'simulated', 'device']) }),
+});
+
+/** @throws USAGE, MEASUREMENT_INVALID, and what reading targets and models throws */
+async function calibrate(options: Readonly<Record<string, unknown>>): Promise<Outcome> {
+  const files = (options.measured as readonly string[] | undefined) ?? [];
+  const id = options.target === undefined ? '' : String(options.target);
+  if (id === '' || files.length === 0 || options.output === undefined) throw fail('USAGE', { reason: 'calibrate needs --target, --measured and -o' });
+  const output = String(options.output);
+  refuseOverwriting(output, files);
+  const [{ calibrateTarget, loadTarget }, { readBytes, readText, writeAtomically }, { readModel }, { millisecondsText, table }, { stringify }] =
+    await Promise.all([import('../targets/index.js'), import('../files/index.js'), import('../tflite/index.js'), import('../report/index.js'), import('yaml')]);
+  const target = await loadTarget(id);
+  const measurements = await Promise.all(
+    files.map(async (file) => {
+      const { file: modelFile, latencyMs } = parseMeasurement(await readText(file), file);
+      return { modelFile, basis: latencyMs.basis, model: readModel(await readBytes(modelFile), modelFile), latencyMs: latencyMs.median };
+    }),
+  );
+  const { measured, models } = calibrateTarget(target, measurements);
+  const simulated = measurements.some(({ basis }) => basis === 'simulated');
+  const sources = Object.fromEntries(Object.entries(target.sources).filter(([key]) => key.startsWith('latency')));
+  const base = id.endsWith('.yaml') || id.endsWith('.yml') ? null : id;
+  if (base === null) throw fail('USAGE', { reason: `--target ${id}: calibrate a shipped target; add latency.measured to a file of your own` });
+  const own = {
+    id: `${base}-measured`,
+    extends: base,
+    latency: { measured },
+    sources: { ...sources, 'latency.measured': `atoll targets calibrate, ${measured.models} model(s)${simulated ? ', on a simulated device' : ''}` },
+  };
+  await writeAtomically(output, stringify(own));
+  const rows = models.map(({ measuredMs, estimatedMs, correctedMs }, m) => [
+    measurements[m]?.modelFile ?? '',
+    ...[measuredMs, estimatedMs, correctedMs].map(millisecondsText),
+  ]);
+  return {
+    document: { target: base, output, measured, simulated, models: models.map((one, m) => ({ file: measurements[m]?.modelFile, ...one })) },
+    text: [
+      `${output}: a target that extends ${base}, its latency times ${measured.factor.toPrecision(3)}, +-${measured.errorPercent} %`,
+      table(rows, ['model', 'measured', 'estimated', 'corrected']),
+      ...(simulated ? ['note: these were measured on a simulated device, which only repeats the estimate'] : []),
+    ].join('\n'),
+  };
+}
+
+function parseMeasurement(text: string, file: string): z.infer<typeof measurementSchema> {
+  let plain: unknown;
+  try {
+    plain = JSON.parse(text);
+  } catch (error) {
+    throw fail('MEASUREMENT_INVALID', { where: file, reason: reasonOf(error) }, error);
+  }
+  const { success, data, error } = measurementSchema.safeParse(plain);
+  if (!success) throw fail('MEASUREMENT_INVALID', { where: file, reason: error.issues.map(({ path, message }) => `${path.join('.')}: ${message}`).join('; ') });
+  if (data.latencyMs.basis === 'host') throw fail('MEASUREMENT_INVALID', { where: file, reason: 'it was measured on this host, not on a device' });
+  return data;
 }

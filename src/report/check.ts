@@ -6,7 +6,7 @@ import { budgetText } from './bar.js';
 import { bytesText, millisecondsText, percentText, table } from './text.js';
 
 export function checkReport(file: string, { id, name }: Target, result: CheckResult, remedies: readonly Remedy[] = []): string {
-  const { memory, latencyMs, operators, npuSubgraphs } = result;
+  const { memory, latencyMs, energyMicrojoules, operators, npuSubgraphs } = result;
   const { slotBytes, arenaBytes } = memory.budgets;
   const rows: string[][] = [['operators', counted(operators.map(({ op, placed }) => `${op} (${placed})`))]];
   if (npuSubgraphs !== null) {
@@ -21,7 +21,12 @@ export function checkReport(file: string, { id, name }: Target, result: CheckRes
       `${budgetText(memory.arenaBytes, arenaBytes)} (planned ${bytesText(memory.headBytes ?? 0)}, persistent ${bytesText(memory.tailBytes ?? 0)})`,
     ]);
   }
-  if (latencyMs !== null) rows.push(['latency', `${millisecondsText(latencyMs.value)} +-${latencyMs.errorPercent} % (estimate)`]);
+  if (latencyMs !== null) {
+    const corrected = latencyMs.measuredModels === 0 ? '' : `, corrected by ${latencyMs.measuredModels} measured model(s)`;
+    rows.push(['latency', `${millisecondsText(latencyMs.value)} +-${latencyMs.errorPercent} % (estimate${corrected})`]);
+  }
+  if (energyMicrojoules !== null)
+    rows.push(['energy', `${(energyMicrojoules.value / 1000).toPrecision(3)} mJ +-${energyMicrojoules.errorPercent} % (estimate)`]);
   return [
     `${file} ${result.fits ? 'fits' : 'does not fit'} ${id} (${name})`,
     table(rows),

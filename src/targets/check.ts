@@ -17,7 +17,7 @@ import { type Budget, budgetOf, runtimeKernelsOf } from './budget.js';
 import { type OperatorPlacement, placeOnCpu } from './cpu-placement.js';
 import { type NpuPlacement, type NpuPlacements, placeOnEdgeTpu } from './edgetpu/placement.js';
 import { cmsisNnDifferences } from './kernel-differences.js';
-import { estimateLatency, type LatencyEstimate } from './latency.js';
+import { type Estimate, estimateEnergy, estimateLatency, type LatencyEstimate } from './latency.js';
 import type { Target } from './load.js';
 import { type MemoryMap, memoryMap } from './memory-map.js';
 
@@ -61,6 +61,7 @@ export interface CheckResult {
     readonly budgets: Budget;
   };
   readonly latencyMs: LatencyEstimate | null;
+  readonly energyMicrojoules: Estimate | null;
 }
 
 /** What does not depend on the target: known once, it serves many checks. */
@@ -152,6 +153,8 @@ export function checkModel(model: Model, target: Target, flashBytes: number, opt
       hint: peakText(memoryMap(model, arena)),
     });
   }
+  // The figures of a target are for integers.
+  const latencyMs = simulated && wrongTypes.length === 0 ? estimateLatency(model, target, facts.work()) : null;
   return {
     target: target.id,
     fits: reasons.length === 0,
@@ -167,8 +170,8 @@ export function checkModel(model: Model, target: Target, flashBytes: number, opt
       ...parametersOf(npu),
       budgets,
     },
-    // The figures of a target are for integers.
-    latencyMs: simulated && wrongTypes.length === 0 ? estimateLatency(model, target, facts.work()) : null,
+    latencyMs,
+    energyMicrojoules: latencyMs === null ? null : estimateEnergy(target, latencyMs),
   };
 }
 

@@ -2,6 +2,7 @@
 // file with its operator set. checkModel says whether a model fits: operators, flash and arena in bytes, latency in ms.
 
 export { type Budget, budgetOf, runtimeKernelsOf } from './budget.js';
+export { type Calibrated, calibrateTarget, type Measurement } from './calibrate.js';
 export {
   type CheckOptions,
   type CheckReason,
@@ -14,7 +15,7 @@ export {
 } from './check.js';
 export type { OperatorPlacement } from './cpu-placement.js';
 export { status } from './edgetpu/status.js';
-export { estimateLatency, type LatencyEstimate, operatorLatencies } from './latency.js';
+export { type Estimate, estimateLatency, type LatencyEstimate, operatorLatencies } from './latency.js';
 export { loadOperatorSet, loadShippedTargets, loadTarget, shippedTargets, type Target, targetFaults } from './load.js';
 export { type MappedBuffer, type MemoryMap, memoryMap } from './memory-map.js';
 export { type RegisteredOperator, registeredOperators } from './op-resolver.js';

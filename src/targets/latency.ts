@@ -2,7 +2,7 @@
 
 import { fail } from '../errors.js';
 import { type Work, workOf } from '../simulator/index.js';
-import { elementCount, type Model, mainSubgraph, type Operator } from '../tflite/index.js';
+import { elementCount, type Model, mainSubgraph, type Operator, TensorType } from '../tflite/index.js';
 import { placeOnEdgeTpu } from './edgetpu/placement.js';
 import type { Target } from './load.js';
 
@@ -17,21 +17,45 @@ export function loadOf(kind: LayerKind, macs: number, outputs: number): number {
   return macs + macsPerOutput[kind] * outputs;
 }
 
-export interface LatencyEstimate {
+/** A figure that was not measured on the device in question. */
+export interface Estimate {
   readonly value: number;
   readonly basis: 'estimate';
   /** Half width of the range that the true value should lie in. */
   readonly errorPercent: number;
 }
 
+export interface LatencyEstimate extends Estimate {
+  /** How many models measured on such a board correct it; 0 where it rests on the target's figures alone. */
+  readonly measuredModels: number;
+}
+
+/** Nothing is published of layers of 16 bits: they count as those of 8, and may be this much further off. */
+const int16Uncertainty = 2;
+
 export function estimateLatency(model: Model, target: Target, work: readonly (Work | null)[] = workOf(model)): LatencyEstimate {
   const { latency } = target;
-  const operators = operatorLatencies(model, target, work).reduce((sum, ms) => sum + ms, 0);
-  return { value: (latency.kind === 'edgetpu' ? latency.overheadMs : 0) + operators, basis: 'estimate', errorPercent: latency.errorPercent };
+  const { measured } = latency;
+  const value = operatorLatencies(model, target, work).reduce((sum, ms) => sum + ms, 0);
+  const overhead = latency.kind === 'edgetpu' ? latency.overheadMs * (measured?.factor ?? 1) : 0;
+  const wide = mainSubgraph(model).tensors.some(({ type, isVariable }) => type === TensorType.INT16 && !isVariable);
+  const errorPercent = (measured ?? latency).errorPercent * (wide ? int16Uncertainty : 1);
+  return { value: overhead + value, basis: 'estimate', errorPercent, measuredModels: measured?.models ?? 0 };
+}
+
+/** Of an inference, in microjoules: what the board takes times how long; null where its power is not known. */
+export function estimateEnergy({ power }: Target, latency: LatencyEstimate): Estimate | null {
+  if (power === null) return null;
+  return { value: power.milliwatts * latency.value, basis: 'estimate', errorPercent: Math.round(Math.hypot(power.errorPercent, latency.errorPercent)) };
 }
 
 /** The share of each operator, in milliseconds and in order. */
 export function operatorLatencies(model: Model, target: Target, work: readonly (Work | null)[] = workOf(model)): number[] {
+  const factor = target.latency.measured?.factor ?? 1;
+  return modelledLatencies(model, target, work).map((ms) => factor * ms);
+}
+
+function modelledLatencies(model: Model, target: Target, work: readonly (Work | null)[]): number[] {
   const { latency } = target;
   if (latency.kind === 'edgetpu') return edgeTpuLatencies(model, target, latency, work);
   const subgraph = mainSubgraph(model);

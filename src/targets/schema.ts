@@ -13,6 +13,14 @@ const transportSchema = z.discriminatedUnion('kind', [
   z.strictObject({ kind: z.literal('mqtt') }),
 ]);
 
+/** What measurements on a board of this kind have shown (`atoll targets calibrate`). */
+const measuredSchema = z.strictObject({
+  /** Measured by estimated. */
+  factor: z.number().positive(),
+  models: z.number().int().positive(),
+  errorPercent: z.number().positive(),
+});
+
 const latencySchema = z.discriminatedUnion('kind', [
   z.strictObject({
     kind: z.literal('cycles'),
@@ -20,6 +28,7 @@ const latencySchema = z.discriminatedUnion('kind', [
     perElement: z.strictObject({ elementwise: z.number().positive(), copy: z.number().positive() }),
     perOperator: z.number().nonnegative(),
     errorPercent: z.number().positive(),
+    measured: measuredSchema.optional(),
   }),
   z.strictObject({
     kind: z.literal('edgetpu'),
@@ -31,6 +40,7 @@ const latencySchema = z.discriminatedUnion('kind', [
     /** What stays on the CPU of the host. */
     host: z.strictObject({ nsPerMac: z.number().positive(), nsPerElement: z.number().positive() }),
     errorPercent: z.number().positive(),
+    measured: measuredSchema.optional(),
   }),
 ]);
 
@@ -60,6 +70,8 @@ export const targetFields = z.strictObject({
   /** Of the bootloader, where it takes UF2 files. */
   uf2: z.strictObject({ familyId: z.number().int().min(0).max(0xffffffff), flashStart: z.number().int().min(0).max(0xffffffff) }).optional(),
   latency: latencySchema,
+  /** What the board takes while it computes, supply and all; null where nobody published it. */
+  power: z.strictObject({ milliwatts: z.number().positive(), errorPercent: z.number().positive() }).nullable().default(null),
   sources: z.record(z.string(), z.string()),
   unverified: z.array(z.string()),
 });

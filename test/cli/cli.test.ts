@@ -262,6 +262,29 @@ test('export writes what firmware takes, and nothing where it cannot', async () 
   expect(existsSync(path.join(folder, 'no.uf2'))).toBe(false);
 });
 
+test('targets calibrate makes a target whose estimates follow what was measured', async () => {
+  expect((await run('quantize', 'float.tflite', '--calibrate', 'data.yaml', '-o', 'slow.tflite')).code).toBe(0);
+  const measured = await run('evaluate', 'slow.tflite', '--data', 'data.yaml', '--device', 'sim:nano33ble', '--json');
+  const document = jsonOf(measured) as { latencyMs: { median: number } };
+  expect(document).toMatchObject({ device: 'sim:nano33ble', latencyMs: { basis: 'simulated' } });
+  // As if the board took five times as long.
+  const slow = { ...document, latencyMs: { ...document.latencyMs, median: 5 * document.latencyMs.median, basis: 'device' } };
+  writeFiles(folder, { 'slow.json': JSON.stringify(slow), 'host.json': JSON.stringify({ ...slow, latencyMs: { median: 1, basis: 'host' } }) });
+  expect(await run('targets', 'calibrate', '--target', 'nano33ble', '--measured', 'slow.json', '-o', 'own.yaml')).toMatchObject({ code: 0 });
+  expect(await run('targets', '--validate', 'own.yaml')).toMatchObject({ code: 0 });
+  const latencyOn = async (target: string) =>
+    (jsonOf(await run('check', 'slow.tflite', '--target', target, '--json')) as { latencyMs: { value: number } }).latencyMs;
+  const [own, shipped] = [await latencyOn('own.yaml'), await latencyOn('nano33ble')];
+  expect(own).toMatchObject({ errorPercent: 20, measuredModels: 1 });
+  expect(own.value / shipped.value).toBeGreaterThan(4);
+  expect(own.value).toBeCloseTo(slow.latencyMs.median, 2);
+  expect(await run('targets', 'calibrate', '--target', 'nano33ble', '--measured', 'host.json', '-o', 'no.yaml')).toMatchObject({
+    code: 3,
+    stderr: expect.stringContaining('MEASUREMENT_INVALID'),
+  });
+  expect(await run('targets', 'calibrate', '-o', 'no.yaml')).toMatchObject({ code: 2 });
+});
+
 test('targets --validate names every fault of a target file, with its line', async () => {
   writeFiles(folder, { 'sound.yaml': 'id: mine\nextends: pico\n', 'wrong.yaml': 'id: mine\nextends: pico\nclockHz: fast\nalignment: 12\n' });
   expect(await run('targets', '--validate', 'sound.yaml')).toMatchObject({ code: 0, stdout: expect.stringContaining('sound.yaml is a sound target file') });

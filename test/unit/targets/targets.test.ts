@@ -2,7 +2,7 @@ import { readFileSync } from 'node:fs';
 import path from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { parse, stringify } from 'yaml';
-import { budgetOf, checkModel, loadTarget, shippedTargets, targetFaults } from '../../../src/targets/index.js';
+import { budgetOf, calibrateTarget, checkModel, estimateLatency, loadTarget, shippedTargets, targetFaults } from '../../../src/targets/index.js';
 import { checks } from '../../../src/targets/validate.js';
 import { TensorType, writeModel } from '../../../src/tflite/index.js';
 import { temporaryFolder, writeFiles } from '../../support/files.js';
@@ -155,6 +155,35 @@ describe('check', () => {
     const result = checkModel(odd, target, 100);
     expect(result.operators[0]).toMatchObject({ placed: 'unsupported', reason: 'Operation not supported' });
     expect(result.memory.arenaBytes).toBeNull();
+  });
+
+  test('measurements correct the estimate, and narrow its error bar by how well they agree', async () => {
+    const target = await loadTarget('nucleo-l4r5zi');
+    const [dense, wide] = [denseModel(), wideModel()];
+    const estimates = [dense, wide].map((model) => estimateLatency(model, target).value) as [number, number];
+    const one = calibrateTarget(target, [{ model: dense, latencyMs: 3 * estimates[0] }]);
+    expect(one.measured).toMatchObject({ factor: expect.closeTo(3, 4), models: 1, errorPercent: 20 });
+    const two = calibrateTarget(target, [
+      { model: dense, latencyMs: 2 * estimates[0] },
+      { model: wide, latencyMs: 2.2 * estimates[1] },
+    ]);
+    expect(two.measured.factor).toBeCloseTo(Math.sqrt(2 * 2.2), 4);
+    expect(two.measured.errorPercent).toBe(10);
+    const corrected = { ...target, latency: { ...target.latency, measured: two.measured } };
+    expect(estimateLatency(wide, corrected)).toMatchObject({
+      value: expect.closeTo(estimates[1] * two.measured.factor, 6),
+      measuredModels: 2,
+      errorPercent: 10,
+    });
+    // Calibrating again starts from the figures, not from the correction.
+    expect(calibrateTarget(corrected, [{ model: dense, latencyMs: 3 * estimates[0] }]).measured.factor).toBeCloseTo(3, 4);
+  });
+
+  test('energy is power times latency, where power is known', async () => {
+    const board = await loadTarget('nucleo-l4r5zi');
+    const { energyMicrojoules, latencyMs } = checkModel(wideModel(), board, 1000);
+    expect(energyMicrojoules?.value).toBeCloseTo((latencyMs?.value ?? 0) * (board.power?.milliwatts ?? 0), 6);
+    expect(checkModel(wideModel(), await loadTarget('pico'), 1000).energyMicrojoules).toBeNull();
   });
 
   test('where CMSIS-NN differs, check says so', async () => {

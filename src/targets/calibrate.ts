@@ -1,0 +1,33 @@
+// What measurements on a board say of the estimates for its kind: one factor, and how far they still are off.
+
+import type { Model } from '../tflite/index.js';
+import { estimateLatency } from './latency.js';
+import type { Target } from './load.js';
+
+export interface Measurement {
+  readonly model: Model;
+  readonly latencyMs: number;
+}
+
+export interface Calibrated {
+  /** For `latency.measured` of a target file. */
+  readonly measured: NonNullable<Target['latency']['measured']>;
+  /** In the order of the measurements. */
+  readonly models: readonly { readonly measuredMs: number; readonly estimatedMs: number; readonly correctedMs: number }[];
+}
+
+/** One model says nothing of others: as far off as 94 % of the published systems are (docs/latency.md). */
+const errorOfOne = 20;
+const leastError = 5;
+
+/** @param measurements at least one */
+export function calibrateTarget(target: Target, measurements: readonly Measurement[]): Calibrated {
+  const { measured: _, ...latency } = target.latency;
+  const bare = { ...target, latency } as Target;
+  const pairs = measurements.map(({ model, latencyMs }) => ({ measuredMs: latencyMs, estimatedMs: estimateLatency(model, bare).value }));
+  const factor = Math.exp(pairs.reduce((sum, { measuredMs, estimatedMs }) => sum + Math.log(measuredMs / estimatedMs), 0) / pairs.length);
+  const models = pairs.map((pair) => ({ ...pair, correctedMs: factor * pair.estimatedMs }));
+  const farthest = Math.max(...models.map(({ measuredMs, correctedMs }) => Math.abs(correctedMs / measuredMs - 1)));
+  const errorPercent = pairs.length === 1 ? errorOfOne : Math.max(leastError, Math.ceil(200 * farthest));
+  return { measured: { factor: Number(factor.toPrecision(6)), models: pairs.length, errorPercent }, models };
+}
