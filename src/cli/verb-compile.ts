@@ -24,7 +24,7 @@ export const compileVerb: Verb = {
       .option('--multiple-subgraphs', 'map every part of the graph that could be (-a)')
       .option('--min-runtime <version>', 'version of libedgetpu that the file must work with (-m)', runtimeVersion)
       .option('--timeout <seconds>', 'give up after so long', positiveInteger)
-      .option('--bisect', 'where it fails: find the shortest beginning of the model on which it does, and write it');
+      .option('--bisect', 'where it fails: find the operator at which it does, and write the model up to it');
   },
   run: async (context, [file = ''], options) => {
     const [{ loadTarget }, { checkFile }, { findCompiler }] = await Promise.all([
@@ -33,7 +33,9 @@ export const compileVerb: Verb = {
       import('../edgetpu/index.js'),
     ]);
     const output = options.output === undefined ? `${file.replace(/\.tflite$/, '')}_edgetpu.tflite` : String(options.output);
+    const failing = output.replace(/(_edgetpu)?\.tflite$|$/, '_failing.tflite');
     refuseOverwriting(output, [file]);
+    if (options.bisect === true) refuseOverwriting(failing, [file]);
     const { bytes, model } = await readModelFile(file, options);
     const multipleSubgraphs = options.multipleSubgraphs === true;
     const prediction = checkFile(bytes, model, await loadTarget('coral-usb'), { multipleSubgraphs });
@@ -55,7 +57,7 @@ export const compileVerb: Verb = {
     const reason = compilation.log.failure ?? 'it says nothing of why';
     if (options.bisect !== true) throw fail('EDGETPU_COMPILE', { file, reason });
     const fails = async (part: Uint8Array): Promise<boolean> => (await runCompiler(part, run)).bytes === null;
-    return bisected(context, file, model, reason, fails);
+    return bisected(context, file, failing, model, reason, fails);
   },
 };
 
@@ -68,7 +70,8 @@ async function written(file: string, output: string, { log }: Compilation, bytes
   ]);
   const compiled = compiledModelOf(readModel(bytes, output));
   await writeAtomically(output, bytes);
-  const differences = compareWithPrediction(prediction, log);
+  const parameters = compiled === null ? null : compiled.cachedParameterBytes + compiled.streamedParameterBytes;
+  const differences = compareWithPrediction(prediction, log, parameters);
   const rows = [
     ['compiler', `${log.version ?? 'of unknown version'}, ${log.milliseconds} ms`],
     ['parts', String(log.subgraphs ?? compiled?.parts.length ?? 0)],
@@ -77,7 +80,12 @@ async function written(file: string, output: string, { log }: Compilation, bytes
   ];
   return {
     document: { file, output, compiled: { ...compiled, log }, predicted: summaryOf(prediction), differences },
-    text: [`${file} -> ${output}`, table(rows), ...differenceLines(differences)].join('\n'),
+    text: [
+      `${file} -> ${output}`,
+      table(rows),
+      ...(log.table.length === 0 ? ['its log lists no operators, so these are not compared'] : []),
+      ...differenceLines(differences),
+    ].join('\n'),
   };
 }
 
@@ -104,7 +112,14 @@ async function predictedOnly(file: string, prediction: CheckResult): Promise<Out
   };
 }
 
-async function bisected(context: Context, file: string, model: Model, reason: string, fails: (part: Uint8Array) => Promise<boolean>): Promise<Outcome> {
+async function bisected(
+  context: Context,
+  file: string,
+  failing: string,
+  model: Model,
+  reason: string,
+  fails: (part: Uint8Array) => Promise<boolean>,
+): Promise<Outcome> {
   const [{ bisect }, { mainSubgraph, writeModel }, { writeAtomically }] = await Promise.all([
     import('../edgetpu/index.js'),
     import('../tflite/index.js'),
@@ -117,12 +132,11 @@ async function bisected(context: Context, file: string, model: Model, reason: st
     return fails(part);
   });
   if (found === null) throw fail('EDGETPU_COMPILE', { file, reason: `${reason} (but not when its operators are cut out as a model of their own)` });
-  const output = `${file.replace(/\.tflite$/, '')}_failing.tflite`;
-  await writeAtomically(output, writeModel(found.model));
+  await writeAtomically(failing, writeModel(found.model));
   const { operators, op, runs } = found;
   return {
-    document: { file, output, compiled: null, failure: reason, bisection: { operators, op, runs } },
-    text: `edgetpu_compiler fails on ${file}: ${reason}\nat operator ${operators - 1} ${op}: it takes the ${operators - 1} operator(s) before it (${runs} runs)\n${output} holds the shortest beginning on which it fails`,
+    document: { file, output: failing, compiled: null, failure: reason, bisection: { operators, op, runs } },
+    text: `edgetpu_compiler fails on ${file}: ${reason}\nat operator ${operators - 1} ${op}: it takes the ${operators - 1} operator(s) before it (${runs} runs)\n${failing} holds the model up to there`,
     exitCode: 1,
   };
 }

@@ -107,9 +107,14 @@ const writers: Readonly<Record<Format, (request: Request) => Promise<Exported>>>
   },
 };
 
-/** The bytes that a slot holds: with a target its slot image, else the model alone, padded to 16. */
+/** The bytes that a slot holds: with a target its slot image, else the model alone, padded to 16. @throws MODEL_DOES_NOT_FIT */
 async function flashImage({ bytes, model, target }: Request): Promise<Uint8Array> {
-  if (target !== null) return (await import('../bundle/index.js')).buildSlotImage(bytes, model, target);
+  if (target !== null) {
+    const [{ buildSlotImage }, { checkModel, requireFit }] = await Promise.all([import('../bundle/index.js'), import('../targets/index.js')]);
+    const image = buildSlotImage(bytes, model, target);
+    requireFit(checkModel(model, target, image.length));
+    return image;
+  }
   const image = new Uint8Array(Math.ceil(bytes.length / 16) * 16);
   image.set(bytes);
   return image;

@@ -16,7 +16,7 @@ export const optimizeVerb: Verb = {
   summary: 'prune and cluster the weights of a float model, so that it compresses better; or plan the memory of any model',
   define: (command) => {
     shapeOption(command)
-      .argument('<model>', 'a float .tflite file')
+      .argument('<model>', 'a float .tflite file; any, for --plan-memory')
       .requiredOption('-o, --output <file>', 'where to write the float model')
       .option('--prune <sparsity>', 'share of the weights that become 0, such as 50% or 0.5', fraction)
       .option('--block <size>', 'prune whole blocks, such as 1x4', blockSize)
@@ -37,6 +37,7 @@ export const optimizeVerb: Verb = {
     const output = String(options.output);
     refuseOverwriting(output, [file, options.calibrate]);
     const { model } = await readModelFile(file, options);
+    if (options.target !== undefined && options.planMemory !== true) throw fail('USAGE', { reason: '--target is for --plan-memory' });
     if (options.planMemory === true) return planned(file, output, model, options);
     const datasets = options.calibrate === undefined ? [] : await openDatasets(String(options.calibrate));
     const result = await optimizeWeights(model, datasets, {
@@ -56,8 +57,8 @@ export const optimizeVerb: Verb = {
 
 /** @throws USAGE beside options that change weights */
 async function planned(file: string, output: string, model: Model, options: Readonly<Record<string, unknown>>): Promise<Outcome> {
-  if (options.prune !== undefined || options.cluster !== undefined)
-    throw fail('USAGE', { reason: '--plan-memory is for finished models: prune and cluster first' });
+  const others = ['prune', 'cluster', 'block', 'perLayer', 'keepZeros', 'calibrate'].filter((name) => options[name] !== undefined);
+  if (others.length > 0) throw fail('USAGE', { reason: '--plan-memory is for finished models, and takes no option but --target: prune and cluster first' });
   const [{ planMemory }, { referenceKernels }, { loadTarget, runtimeKernelsOf }, { writeModel }, { writeAtomically }, { memoryPlanText }] = await Promise.all([
     import('../optimize/index.js'),
     import('../simulator/index.js'),
@@ -67,7 +68,9 @@ async function planned(file: string, output: string, model: Model, options: Read
     import('../report/index.js'),
   ]);
   const target = options.target === undefined ? null : await loadTarget(String(options.target));
-  const plan = planMemory(model, (target === null ? null : runtimeKernelsOf(target)) ?? referenceKernels);
+  const kernels = target === null ? referenceKernels : runtimeKernelsOf(target);
+  if (kernels === null) throw fail('USAGE', { reason: `no interpreter runs on ${target?.id}, so there is no arena to plan` });
+  const plan = planMemory(model, kernels);
   await writeAtomically(output, writeModel(plan.model));
   const { model: _, ...figures } = plan;
   return { document: { file, output, memoryPlan: figures }, text: `${file} -> ${output}\n${memoryPlanText(plan)}` };

@@ -84,6 +84,8 @@ async function calibrate(options: Readonly<Record<string, unknown>>): Promise<Ou
       return { modelFile, basis: latencyMs.basis, model: readModel(await readBytes(modelFile), modelFile), latencyMs: latencyMs.median };
     }),
   );
+  const twice = measurements.find(({ modelFile }, m) => measurements.some((other, o) => o < m && other.modelFile === modelFile));
+  if (twice !== undefined) throw fail('USAGE', { reason: `${twice.modelFile} was measured twice: give one measurement of each model` });
   const { measured, models } = calibrateTarget(target, measurements);
   const simulated = measurements.some(({ basis }) => basis === 'simulated');
   const sources = Object.fromEntries(Object.entries(target.sources).filter(([key]) => key.startsWith('latency')));

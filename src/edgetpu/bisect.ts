@@ -1,9 +1,9 @@
-// Where a compiler breaks: the shortest beginning of a model on which it fails, by halving.
+// Where a compiler breaks: a beginning of a model on which it fails, while it takes one operator less; by halving.
 
 import { type Model, mainSubgraph, operatorName, prefixOf, writeModel } from '../tflite/index.js';
 
 export interface Bisection {
-  /** Operators of the shortest failing beginning; the last of them is where it breaks. */
+  /** Operators of the failing beginning; the last of them is where it breaks. */
   readonly operators: number;
   readonly op: string;
   readonly runs: number;

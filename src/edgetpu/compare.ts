@@ -1,7 +1,6 @@
 // What the compiler did, beside what was predicted.
 
-import type { CheckResult } from '../targets/index.js';
-import { status } from '../targets/index.js';
+import { type CheckResult, status } from '../targets/index.js';
 import type { CompilerLog } from './compiler-log.js';
 
 export interface PredictionDifference {
@@ -13,16 +12,15 @@ export interface PredictionDifference {
 /** Parameters within this share are as predicted. */
 const tolerance = 0.01;
 
-export function compareWithPrediction({ operators, npuSubgraphs, memory }: CheckResult, log: CompilerLog): PredictionDifference[] {
-  const parameters = log.cachedParameterBytes === null || log.streamedParameterBytes === null ? null : log.cachedParameterBytes + log.streamedParameterBytes;
+/** @param parameters bytes of all parameters in the compiled file; null where it could not be opened */
+export function compareWithPrediction({ operators, npuSubgraphs, memory }: CheckResult, log: CompilerLog, parameters: number | null): PredictionDifference[] {
   const predictedBytes = memory.parameterBytes ?? 0;
   return [
     ...placements(operators, log),
     ...(log.subgraphs === null || log.subgraphs === npuSubgraphs
       ? []
       : [{ what: 'subgraphs', predicted: String(npuSubgraphs), compiled: String(log.subgraphs) }]),
-    // The log rounds to a hundredth of its unit.
-    ...(parameters === null || Math.abs(parameters - predictedBytes) <= Math.max(tolerance * parameters, 0.01 * 1024 ** 2)
+    ...(parameters === null || Math.abs(parameters - predictedBytes) <= tolerance * parameters
       ? []
       : [{ what: 'parameter bytes', predicted: String(predictedBytes), compiled: String(parameters) }]),
   ];

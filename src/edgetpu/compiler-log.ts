@@ -29,7 +29,9 @@ export function parseCompilerLog(text: string): CompilerLog {
   const first = (pattern: RegExp): string | null => lines.map((line) => pattern.exec(line)?.[1]).find((found) => found !== undefined) ?? null;
   const integer = (pattern: RegExp): number | null => numberOf(first(pattern));
   const milliseconds = integer(/^Models? compiled successfully in (\d+) ms/);
-  const failure = first(/^((?:ERROR|E :).*|Internal compiler error.*|Compilation failed.*|Invalid model.*|.*timed out.*)$/i);
+  const failure = first(
+    /^((?:ERROR|E :).*|Internal compiler error.*|Compilation failed.*|Invalid model.*|.*timed out.*|.*Segmentation fault.*|.*Aborted.*|ended by signal .*)$/i,
+  );
   return {
     version: first(/^Edge TPU Compiler version (\S+)/),
     succeeded: milliseconds !== null,

@@ -29,6 +29,8 @@ export interface Compilation {
 
 const compilerName = 'edgetpu_compiler';
 const defaultTimeoutSeconds = 600;
+/** After its own limit, which it keeps by itself. */
+const graceSeconds = 2;
 const mostOutput = 4 * 1024 * 1024;
 
 /**
@@ -69,31 +71,49 @@ export async function runCompiler(bytes: Uint8Array, run: CompilerRun): Promise<
   }
 }
 
-function output(
-  { compiler, multipleSubgraphs, minRuntimeVersion, timeoutSeconds = defaultTimeoutSeconds, signal }: CompilerRun,
-  folder: string,
-): Promise<string> {
-  const options = [...(multipleSubgraphs === true ? ['-a'] : []), ...(minRuntimeVersion === undefined ? [] : ['-m', String(minRuntimeVersion)])];
+/** The installed program is a shell script that starts the real one, so that the whole group must be ended. */
+function output({ compiler, multipleSubgraphs, minRuntimeVersion, timeoutSeconds, signal }: CompilerRun, folder: string): Promise<string> {
+  const options = [
+    ...(multipleSubgraphs === true ? ['-a'] : []),
+    ...(minRuntimeVersion === undefined ? [] : ['-m', String(minRuntimeVersion)]),
+    // It has a limit of its own, of 180 s; versions before 15 do not know the option.
+    ...(timeoutSeconds === undefined ? [] : ['-t', String(timeoutSeconds)]),
+  ];
+  const args = ['-s', ...options, '-o', folder, path.join(folder, 'model.tflite')];
+  const limit = (timeoutSeconds ?? defaultTimeoutSeconds) + graceSeconds;
   return new Promise((resolve, reject) => {
-    const child = spawn(compiler, ['-s', ...options, '-o', folder, path.join(folder, 'model.tflite')], {
-      cwd: folder,
-      stdio: ['ignore', 'pipe', 'pipe'],
-      timeout: 1000 * timeoutSeconds,
-      ...(signal === undefined ? {} : { signal }),
-    });
+    signal?.throwIfAborted();
+    const child = spawn(compiler, args, { cwd: folder, stdio: ['ignore', 'pipe', 'pipe'], detached: true });
     let text = '';
     const take = (chunk: Buffer): void => {
       if (text.length < mostOutput) text += chunk.toString('utf8');
     };
+    const end = (reason: unknown): void => {
+      if (child.pid !== undefined) endGroup(child.pid);
+      reject(reason);
+    };
+    const failed = (reason: string): Error => fail('EDGETPU_COMPILER_FAILED', { path: compiler, reason });
+    const timer = setTimeout(() => end(failed(`it was ended after ${limit} s`)), 1000 * limit);
+    const onAbort = (): void => end(signal?.reason);
+    signal?.addEventListener('abort', onAbort, { once: true });
     child.stdout.on('data', take);
     child.stderr.on('data', take);
-    child.once('error', (error) =>
-      reject(signal?.aborted ? signal.reason : fail('EDGETPU_COMPILER_FAILED', { path: compiler, reason: reasonOf(error) }, error)),
-    );
+    child.once('error', (error) => end(failed(reasonOf(error))));
     child.once('close', (code, killedBy) => {
-      if (killedBy !== null) reject(fail('EDGETPU_COMPILER_FAILED', { path: compiler, reason: `ended by ${killedBy} after at most ${timeoutSeconds} s` }));
-      else if (code !== 0 && text.trim() === '') reject(fail('EDGETPU_COMPILER_FAILED', { path: compiler, reason: `exit code ${code}, without a word` }));
+      clearTimeout(timer);
+      signal?.removeEventListener('abort', onAbort);
+      // A crash is a word about the model too.
+      if (killedBy !== null) resolve(`${text}\nended by signal ${killedBy}\n`);
+      else if (code !== 0 && text.trim() === '') reject(failed(`exit code ${code}, without a word`));
       else resolve(text);
     });
   });
+}
+
+function endGroup(pid: number): void {
+  try {
+    process.kill(-pid, 'SIGKILL');
+  } catch {
+    // It has ended by itself.
+  }
 }

@@ -1,4 +1,4 @@
-// A model as a constant array for C++ firmware, aligned as TFLM's flatbuffers need it.
+// A model as a constant array for C or C++ firmware, aligned as TFLM's flatbuffers need it.
 
 export interface CArray {
   readonly source: string;
@@ -26,8 +26,15 @@ export function cArray(bytes: Uint8Array, name: string, headerFile: string): CAr
       `#ifndef ${guard}`,
       `#define ${guard}`,
       '',
-      `constexpr unsigned int ${symbol}_len = ${bytes.length};`,
+      `#define ${symbol}_len ${bytes.length}`,
+      '',
+      '#ifdef __cplusplus',
+      'extern "C" {',
+      '#endif',
       `extern const unsigned char ${symbol}[${symbol}_len];`,
+      '#ifdef __cplusplus',
+      '}',
+      '#endif',
       '',
       `#endif  // ${guard}`,
       '',

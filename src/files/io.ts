@@ -26,7 +26,7 @@ export async function readText(file: string): Promise<string> {
 export async function writeAtomically(file: string, content: Uint8Array | string): Promise<void> {
   let temporary: string | null = null;
   try {
-    await mkdir(path.dirname(file), { recursive: true });
+    await makeFolder(path.dirname(path.resolve(file)));
     const existing = await stat(file).catch(() => null);
     if (existing?.isDirectory()) throw new Error('it is a folder');
     if (existing !== null && !existing.isFile()) return await writeFile(file, content);
@@ -39,6 +39,20 @@ export async function writeAtomically(file: string, content: Uint8Array | string
     if (temporary !== null) await rm(temporary, { force: true }).catch(() => undefined);
     throw fail('FILE_NOT_WRITABLE', { path: file, reason: systemReason(error) }, error);
   }
+}
+
+/** Folder by folder: Node's own way with `recursive` never ends where a file system refuses with ENOENT, as /proc does. */
+async function makeFolder(folder: string): Promise<void> {
+  const exists = await stat(folder).then(
+    () => true,
+    () => false,
+  );
+  if (exists) return;
+  await makeFolder(path.dirname(folder));
+  await mkdir(folder).catch((error: NodeJS.ErrnoException) => {
+    // Someone else may have been quicker.
+    if (error.code !== 'EEXIST') throw error;
+  });
 }
 
 /** Node's messages repeat call and path; the code says enough. */

@@ -1,7 +1,7 @@
 // Whether a model fits a target, for people.
 
 import type { Remedy } from '../remedies.js';
-import type { CheckResult, OperatorPlacement, Target } from '../targets/index.js';
+import type { CheckResult, OperatorPlacement, RuntimeFlash, Target } from '../targets/index.js';
 import { budgetText } from './bar.js';
 import { bytesText, millisecondsText, percentText, table } from './text.js';
 
@@ -15,6 +15,7 @@ export function checkReport(file: string, { id, name }: Target, result: CheckRes
     rows.push(['parameters', `${bytesText(memory.parameterBytes ?? 0)}${cachedText(memory)}`]);
   }
   if (slotBytes !== null) rows.push(['flash slot', budgetText(memory.flashBytes, slotBytes)]);
+  if (memory.runtime !== null) rows.push(['runtime flash', runtimeText(memory.runtime)]);
   if (memory.arenaBytes !== null) {
     rows.push([
       'arena',
@@ -36,6 +37,14 @@ export function checkReport(file: string, { id, name }: Target, result: CheckRes
     ...result.reasons.flatMap(({ message, hint }) => [`no: ${message}`, `    ${hint}`]),
     ...remedies.map(remedyLine),
   ].join('\n');
+}
+
+const mostOperators = 4;
+
+function runtimeText({ bytes, interpreterBytes, operators }: RuntimeFlash): string {
+  const largest = operators.slice(0, mostOperators).map(({ op, bytes: size }) => `${op} ${size === null ? 'not measured' : bytesText(size)}`);
+  const more = operators.length > mostOperators ? `, ${operators.length - mostOperators} more` : '';
+  return `${bytesText(bytes)} (interpreter ${bytesText(interpreterBytes)}, ${largest.join(', ')}${more})`;
 }
 
 function remedyLine({ what, arenaBytes, fits }: Remedy): string {

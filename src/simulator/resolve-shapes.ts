@@ -1,7 +1,7 @@
 // Shapes of a model whose inputs are of another size than the file says, or of any.
 
 import { fail } from '../errors.js';
-import { copyModel, type Model, type SubGraph } from '../tflite/index.js';
+import { copyModel, dropMemoryPlan, type Model, type SubGraph } from '../tflite/index.js';
 import { defaultKernelProfile, kernelProfiles } from './arithmetic/profile.js';
 import { describeGraph } from './graph.js';
 import { inputNames, subgraphOfSignature } from './signature.js';
@@ -24,6 +24,7 @@ export function resolveShapes(model: Model, inputShapes: Readonly<Record<string,
   );
   const { operands } = describeGraph(model, kernelProfiles[defaultKernelProfile], at, given);
   const copy = copyModel(model);
+  dropMemoryPlan(copy);
   for (const [index, tensor] of (copy.subgraphs[at] as SubGraph).tensors.entries()) {
     const shape = Int32Array.from(operands[index]?.shape ?? []);
     if (given.size > 0 || shape.join() !== tensor.shape?.join()) tensor.shapeSignature = null;

@@ -3,20 +3,15 @@
 
 export { type Budget, budgetOf, runtimeKernelsOf } from './budget.js';
 export { type Calibrated, calibrateTarget, type Measurement } from './calibrate.js';
-export {
-  type CheckOptions,
-  type CheckReason,
-  type CheckResult,
-  type CheckWarning,
-  checkModel,
-  factsOf,
-  type ModelFacts,
-  requireFit,
-} from './check.js';
+export { type CheckOptions, type CheckResult, checkModel, requireFit } from './check.js';
 export type { OperatorPlacement } from './cpu-placement.js';
 export { status } from './edgetpu/status.js';
+export { factsOf, type ModelFacts } from './facts.js';
 export { type Estimate, estimateLatency, type LatencyEstimate, operatorLatencies } from './latency.js';
-export { loadOperatorSet, loadShippedTargets, loadTarget, shippedTargets, type Target, targetFaults } from './load.js';
+export { loadLinkedSizes, loadOperatorSet, loadShippedTargets, loadTarget, shippedTargets, type Target, targetFaults } from './load.js';
 export { type MappedBuffer, type MemoryMap, memoryMap } from './memory-map.js';
 export { type RegisteredOperator, registeredOperators } from './op-resolver.js';
+export type { CheckReason } from './reasons.js';
+export type { RuntimeFlash } from './runtime-flash.js';
 export type { Agreement, TargetFile } from './schema.js';
+export type { CheckWarning } from './warnings.js';

@@ -3,7 +3,7 @@
 import { fail } from '../errors.js';
 import { type Work, workOf } from '../simulator/index.js';
 import { elementCount, type Model, mainSubgraph, type Operator, TensorType } from '../tflite/index.js';
-import { placeOnEdgeTpu } from './edgetpu/placement.js';
+import { type NpuPlacements, placeOnEdgeTpu } from './edgetpu/placement.js';
 import type { Target } from './load.js';
 
 export const layerKinds = ['conv', 'depthwise', 'fullyConnected'] as const;
@@ -33,11 +33,21 @@ export interface LatencyEstimate extends Estimate {
 /** Nothing is published of layers of 16 bits: they count as those of 8, and may be this much further off. */
 const int16Uncertainty = 2;
 
-export function estimateLatency(model: Model, target: Target, work: readonly (Work | null)[] = workOf(model)): LatencyEstimate {
+/** What a latency follows from, where it is known already. */
+export interface Known {
+  /** Of each operator. */
+  readonly work?: readonly (Work | null)[];
+  /** What of the model an accelerator runs. */
+  readonly npu?: NpuPlacements | null;
+}
+
+export function estimateLatency(model: Model, target: Target, known: Known = {}): LatencyEstimate {
   const { latency } = target;
   const { measured } = latency;
-  const value = operatorLatencies(model, target, work).reduce((sum, ms) => sum + ms, 0);
-  const overhead = latency.kind === 'edgetpu' ? latency.overheadMs * (measured?.factor ?? 1) : 0;
+  const npu = placementsOf(model, target, known);
+  const value = operatorLatencies(model, target, { ...known, npu }).reduce((sum, ms) => sum + ms, 0);
+  // Every part that an accelerator runs is a call of its own.
+  const overhead = latency.kind === 'edgetpu' ? latency.overheadMs * (measured?.factor ?? 1) * Math.max(1, npu?.subgraphs ?? 0) : 0;
   const wide = mainSubgraph(model).tensors.some(({ type, isVariable }) => type === TensorType.INT16 && !isVariable);
   const errorPercent = (measured ?? latency).errorPercent * (wide ? int16Uncertainty : 1);
   return { value: overhead + value, basis: 'estimate', errorPercent, measuredModels: measured?.models ?? 0 };
@@ -50,14 +60,21 @@ export function estimateEnergy({ power }: Target, latency: LatencyEstimate): Est
 }
 
 /** The share of each operator, in milliseconds and in order. */
-export function operatorLatencies(model: Model, target: Target, work: readonly (Work | null)[] = workOf(model)): number[] {
+export function operatorLatencies(model: Model, target: Target, known: Known = {}): number[] {
   const factor = target.latency.measured?.factor ?? 1;
-  return modelledLatencies(model, target, work).map((ms) => factor * ms);
+  const work = known.work ?? workOf(model);
+  const npu = placementsOf(model, target, known);
+  const { latency } = target;
+  const modelled = latency.kind === 'edgetpu' && npu !== null ? edgeTpuLatencies(model, latency, npu, work) : coreLatencies(model, target, work);
+  return modelled.map((ms) => factor * ms);
 }
 
-function modelledLatencies(model: Model, target: Target, work: readonly (Work | null)[]): number[] {
-  const { latency } = target;
-  if (latency.kind === 'edgetpu') return edgeTpuLatencies(model, target, latency, work);
+function placementsOf(model: Model, { latency, operators }: Target, { npu }: Known): NpuPlacements | null {
+  return latency.kind === 'edgetpu' ? (npu ?? placeOnEdgeTpu(model, operators)) : null;
+}
+
+function coreLatencies(model: Model, { latency, clockHz }: Target, work: readonly (Work | null)[]): number[] {
+  if (latency.kind !== 'cycles') throw fail('INTERNAL', { reason: 'a latency without cycles' });
   const subgraph = mainSubgraph(model);
   return work.map((one, o) => {
     if (one === null) throw fail('INTERNAL', { reason: `the work of operator ${o} is not known` });
@@ -65,15 +82,19 @@ function modelledLatencies(model: Model, target: Target, work: readonly (Work | 
     const output = subgraph.tensors[subgraph.operators[o]?.outputs?.[0] ?? -1];
     const elements = elementCount(output?.shape ?? []);
     const cycles = kind === 'elementwise' || kind === 'copy' ? latency.perElement[kind] * elements : latency.perMac[kind] * loadOf(kind, count, elements);
-    return (1000 * (cycles + latency.perOperator)) / (target.clockHz as number);
+    return (1000 * (cycles + latency.perOperator)) / (clockHz as number);
   });
 }
 
 type EdgeTpuLatency = Extract<Target['latency'], { kind: 'edgetpu' }>;
 
-function edgeTpuLatencies(model: Model, target: Target, latency: EdgeTpuLatency, work: readonly (Work | null)[]): number[] {
+function edgeTpuLatencies(
+  model: Model,
+  latency: EdgeTpuLatency,
+  { operators: placements, parameters }: NpuPlacements,
+  work: readonly (Work | null)[],
+): number[] {
   const { tensors, operators } = mainSubgraph(model);
-  const { operators: placements, parameters } = placeOnEdgeTpu(model, target.operators);
   const all = placements.reduce((sum, { cycles }) => sum + cycles, 0);
   // What is sent at every inference is charged to the mapped operators by their cycles.
   const sentMs = (1000 * (parameters.total - parameters.cached.max)) / latency.bytesPerSecond;

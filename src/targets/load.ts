@@ -5,12 +5,14 @@ import { z } from 'zod';
 import { fail } from '../errors.js';
 import { describeFaults, parseYaml, readText, type YamlFault, type YamlSource } from '../files/index.js';
 import { extendTarget, isPlain } from './extend.js';
-import { type OperatorSet, operatorSetSchema, type TargetFile } from './schema.js';
+import { type LinkedSizes, linkedSizesSchema, type OperatorSet, operatorSetSchema, type TargetFile } from './schema.js';
 import { targetSchema } from './validate.js';
 
-/** A target file that has been validated, with the operator set that it names. */
+/** A target file that has been validated, with the operator set that it names and the sizes of the runtime that it links. */
 export interface Target extends TargetFile {
   readonly operators: OperatorSet;
+  /** null where they have not been measured. */
+  readonly linked: LinkedSizes | null;
 }
 
 const shippedFolder = fileURLToPath(new URL('../../targets/', import.meta.url));
@@ -42,12 +44,18 @@ export async function loadShippedTargets(): Promise<Target[]> {
 
 let built: Promise<ReadonlyMap<string, Target>> | null = null;
 
+interface BuiltTargets {
+  readonly operatorSets: Readonly<Record<string, OperatorSet>>;
+  readonly linkedSizes: readonly LinkedSizes[];
+  readonly targets: readonly TargetFile[];
+}
+
 /** What the build made of the shipped files (scripts/build-targets.js); empty where the sources run unbuilt. */
 function builtTargets(): Promise<ReadonlyMap<string, Target>> {
   built ??= readFile(new URL('shipped.json', import.meta.url), 'utf8').then(
     (text) => {
-      const { operatorSets: sets, targets } = JSON.parse(text) as { operatorSets: Record<string, OperatorSet>; targets: TargetFile[] };
-      return new Map(targets.map((target) => [target.id, { ...target, operators: sets[target.operatorSet] as OperatorSet }]));
+      const { operatorSets: sets, linkedSizes: sizes, targets } = JSON.parse(text) as BuiltTargets;
+      return new Map(targets.map((target) => [target.id, { ...target, operators: sets[target.operatorSet] as OperatorSet, linked: linkedOf(target, sizes) }]));
     },
     () => new Map(),
   );
@@ -57,7 +65,7 @@ function builtTargets(): Promise<ReadonlyMap<string, Target>> {
 async function readTarget(file: string): Promise<Target> {
   const { value, faults } = await parseTarget(file);
   if (value === null) throw fail('TARGET_INVALID', describeFaults(file, faults));
-  return { ...value, operators: await loadOperatorSet(value.operatorSet) };
+  return { ...value, operators: await loadOperatorSet(value.operatorSet), linked: linkedOf(value, await loadLinkedSizes()) };
 }
 
 /**
@@ -93,6 +101,21 @@ export function loadOperatorSet(id: TargetFile['operatorSet']): Promise<Operator
   const known = operatorSets.get(id) ?? readValid(path.join(shippedFolder, 'operators', `${id}.yaml`), operatorSetSchema);
   operatorSets.set(id, known);
   return known;
+}
+
+let linkedSizes: Promise<LinkedSizes[]> | null = null;
+
+/** Of every build that was measured. */
+export function loadLinkedSizes(): Promise<LinkedSizes[]> {
+  linkedSizes ??= readValid(path.join(shippedFolder, 'flash/tflite-micro.yaml'), linkedSizesSchema);
+  return linkedSizes;
+}
+
+/** The core that was built for, for all that have the same instructions for the kernels. */
+const builtFor: Readonly<Record<string, string>> = { none: 'Cortex-M0+', dsp: 'Cortex-M4', mve: 'Cortex-M55' };
+
+function linkedOf({ core, runtime }: TargetFile, sizes: readonly LinkedSizes[]): LinkedSizes | null {
+  return sizes.find((one) => one.kernels === runtime.kernels && one.core === builtFor[core?.simd ?? '']) ?? null;
 }
 
 async function readValid<T>(file: string, schema: z.ZodType<T>): Promise<T> {

@@ -61,13 +61,17 @@ export function resolverMethod(op: string): string {
   return irregular[op] ?? custom[op] ?? `Add${words.join('')}`;
 }
 
-export interface RegisteredOperator {
+export interface OperatorKind {
   readonly op: string;
   /** How many operators of the model it runs. */
   readonly count: number;
-  readonly method: string;
   /** The type whose kernel alone is enough; null where all must be linked. */
   readonly type: string | null;
+}
+
+export interface RegisteredOperator extends OperatorKind {
+  /** Of MicroMutableOpResolver. */
+  readonly method: string;
 }
 
 /**
@@ -75,6 +79,14 @@ export interface RegisteredOperator {
  * @throws RESOLVER_OPERATORS with every operator that TFLM has not
  */
 export function registeredOperators(model: Model, known: OperatorSet): RegisteredOperator[] {
+  const kinds = operatorKinds(model);
+  const missing = kinds.filter(({ op }) => !(op in known.operators) && !(op in custom)).map(({ op }) => op);
+  if (missing.length > 0) throw fail('RESOLVER_OPERATORS', { count: missing.length, operators: missing.join(', ') });
+  return kinds.map((kind) => ({ ...kind, method: resolverMethod(kind.op) }));
+}
+
+/** What must be registered, in the order of its first use. */
+export function operatorKinds(model: Model): OperatorKind[] {
   const types = new Map<string, string[]>();
   for (const subgraph of model.subgraphs) {
     for (const operator of subgraph.operators) {
@@ -82,12 +94,10 @@ export function registeredOperators(model: Model, known: OperatorSet): Registere
       types.set(op, [...(types.get(op) ?? []), kernelTypeOf(op, subgraph, operator)]);
     }
   }
-  const missing = [...types.keys()].filter((op) => !(op in known.operators) && !(op in custom));
-  if (missing.length > 0) throw fail('RESOLVER_OPERATORS', { count: missing.length, operators: missing.join(', ') });
   return [...types].map(([op, used]) => {
     const [first = ''] = used;
     const alone = used.every((type) => type === first) && typedRegistrations[op]?.includes(first);
-    return { op, count: used.length, method: resolverMethod(op), type: alone === true ? first : null };
+    return { op, count: used.length, type: alone === true ? first : null };
   });
 }
 

@@ -120,4 +120,19 @@ export const operatorSetSchema = z
     ),
   }));
 
+/** Flash that a linked runtime takes, by kernels and core (scripts/measure-flash.js). */
+export const linkedSizesSchema = z.array(
+  z.strictObject({
+    kernels: z.enum(['reference', 'cmsis-nn']),
+    core: z.string(),
+    interpreterBytes: bytes,
+    /** `CONV_2D` with kernels for every type, `CONV_2D int8` with those of one type alone. */
+    operators: z.array(z.string()),
+    /** Code that operators add: its bytes, and in hexadecimal a bit for each operator of the list that needs it. */
+    pieces: z.array(z.tuple([bytes, z.string().regex(/^[0-9a-f]+$/)])),
+  }),
+);
+
+export type LinkedSizes = z.infer<typeof linkedSizesSchema>[number];
+
 export type OperatorSet = z.infer<typeof operatorSetSchema>;

@@ -13,7 +13,7 @@ export interface Check {
 }
 
 /** A figure must say where it is from, or that this is not known. */
-function sourced(figure: 'flash' | 'ram' | 'latency'): Check {
+function sourced(figure: 'flash' | 'ram' | 'latency' | 'power'): Check {
   return {
     fields: [figure, 'sources', 'unverified'],
     path: `sources.${figure}`,
@@ -70,6 +70,7 @@ export const checks = {
   'flash-source': sourced('flash'),
   'ram-source': sourced('ram'),
   'latency-source': sourced('latency'),
+  'power-source': sourced('power'),
 } as const satisfies Readonly<Record<string, Check>>;
 
 /** The fields, and what must hold between them: each check looks at a file whose fields it needs are sound. */

@@ -82,11 +82,20 @@ export function unaryOperator(model: Model, name: keyof typeof BuiltinOperator, 
   return create(schema.Operator, { opcodeIndex, inputs: Int32Array.of(input), outputs: Int32Array.of(output) });
 }
 
+/** Metadata with a place in the arena for each tensor, which TFLM follows: true of these tensors, in these shapes and this order, alone. */
+export const memoryPlanName = 'OfflineMemoryAllocation';
+
+/** For whoever changes what the plan is of. In place. */
+export function dropMemoryPlan(model: Model): void {
+  model.metadata = model.metadata.filter(({ name }) => name !== memoryPlanName);
+}
+
 /**
  * Removes operators whose outputs nobody reads, then tensors, buffers and operator codes that nothing names, and
- * renumbers what is left; buffers of the same bytes become one. Order is kept. Works in place, on a copy made before.
+ * renumbers what is left; buffers of the same bytes become one. Order is kept; a memory plan is not. Works in place, on a copy made before.
  */
 export function compact(model: Model): void {
+  dropMemoryPlan(model);
   model.subgraphs.forEach((subgraph, index) => {
     dropDeadOperators(model, subgraph);
     compactTensors(model, subgraph, index);

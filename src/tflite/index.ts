@@ -2,7 +2,20 @@
 // the file. writeModel gives the bytes back with every field kept. Nothing here knows about quantization schemes,
 // targets or kernels.
 
-export { addBuffer, addFloats, compact, copyModel, isPrivate, type Links, linksOf, operatorCodeIndex, setWeights, unaryOperator } from './edit.js';
+export {
+  addBuffer,
+  addFloats,
+  compact,
+  copyModel,
+  dropMemoryPlan,
+  isPrivate,
+  type Links,
+  linksOf,
+  memoryPlanName,
+  operatorCodeIndex,
+  setWeights,
+  unaryOperator,
+} from './edit.js';
 export * from './model.js';
 export { prefixOf } from './prefix.js';
 export { readModel } from './read.js';

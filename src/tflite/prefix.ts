@@ -4,7 +4,7 @@ import { compact, copyModel } from './edit.js';
 import { type Model, mainSubgraph } from './model.js';
 
 /**
- * The first operators of the main subgraph. Its outputs are the tensors that they make and that later operators, or nobody, would read.
+ * The first operators of the main subgraph. Its inputs are those that they read, its outputs the tensors that they make and that later operators, or nobody, would read.
  * @param count at least 1
  */
 export function prefixOf(model: Model, count: number): Model {
@@ -16,6 +16,7 @@ export function prefixOf(model: Model, count: number): Model {
   const readHere = new Set(graph.operators.flatMap(({ inputs }) => Array.from(inputs ?? [])));
   const readLater = new Set([...dropped.flatMap(({ inputs }) => Array.from(inputs ?? [])), ...(graph.outputs ?? [])]);
   graph.outputs = Int32Array.from(made.filter((tensor) => readLater.has(tensor) || !readHere.has(tensor)));
+  graph.inputs = graph.inputs?.filter((tensor) => readHere.has(tensor)) ?? null;
   // Signatures name outputs that are no longer there.
   copy.signatureDefs = [];
   compact(copy);

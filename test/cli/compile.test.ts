@@ -1,6 +1,6 @@
 // `atoll compile` with a program in the place of edgetpu_compiler, and without any.
 
-import { existsSync } from 'node:fs';
+import { existsSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { expect, test } from 'vitest';
 import { TensorType, writeModel } from '../../src/tflite/index.js';
@@ -29,7 +29,7 @@ const compiled = writeModel(
   compiledLike(
     model,
     [
-      { type: 1, parameterBytes: 64 },
+      { type: 1, parameterBytes: 128 },
       { type: 2, parameterBytes: 0 },
     ],
     14,
@@ -49,7 +49,7 @@ test('a model is compiled, opened, and compared with the prediction', async () =
   const result = await run(['compile', 'model.tflite', '--compiler', compiler, '--json']);
   expect(jsonOf(result)).toMatchObject({
     output: 'model_edgetpu.tflite',
-    compiled: { minRuntimeVersion: 14, cachedParameterBytes: 64, log: { version: '16.0.384591198', subgraphs: 1 } },
+    compiled: { minRuntimeVersion: 14, cachedParameterBytes: 128, log: { version: '16.0.384591198', subgraphs: 1 } },
     differences: [],
   });
   const inspected = await run(['inspect', 'model_edgetpu.tflite']);
@@ -67,6 +67,25 @@ test('where it breaks, --bisect finds the operator and writes the shortest begin
   expect(found.code).toBe(1);
   expect(jsonOf(found)).toMatchObject({ output: 'model_failing.tflite', bisection: { operators: 2, op: 'LOGISTIC' } });
   expect(existsSync(path.join(folder, 'model_failing.tflite'))).toBe(true);
+});
+
+test('a compiler that does not end is ended, with what it started', async () => {
+  // As the installed one: a shell script in front of the real program.
+  const stuck = path.join(folder, 'stuck.sh');
+  writeFileSync(stuck, '#!/bin/sh\necho "Edge TPU Compiler version 16.0"\nsleep 600\n', { mode: 0o755 });
+  expect(await run(['compile', 'model.tflite', '--compiler', stuck, '--timeout', '1'])).toMatchObject({
+    code: 3,
+    stderr: expect.stringMatching(/EDGETPU_COMPILER_FAILED: .*it was ended after 3 s/),
+  });
+}, 30_000);
+
+test('a crash is a refusal, and its words are the reason', async () => {
+  const crashing = path.join(folder, 'crashing.sh');
+  writeFileSync(crashing, '#!/bin/sh\necho "Edge TPU Compiler version 16.0"\nkill -SEGV $$\n', { mode: 0o755 });
+  expect(await run(['compile', 'model.tflite', '--compiler', crashing])).toMatchObject({
+    code: 1,
+    stderr: expect.stringMatching(/EDGETPU_COMPILE: .*ended by signal SIGSEGV/),
+  });
 });
 
 test('without the compiler, it says how to get it and goes on with the prediction', async () => {

@@ -2,20 +2,20 @@
 // finding one itself.
 
 import { alignUp, arenaOf, lastingOperators, onlinePlanned, type PlannedBuffer, type RuntimeKernels, withOfflinePlan } from '../../simulator/index.js';
-import { copyModel, type Model, mainSubgraph, type Operator } from '../../tflite/index.js';
+import { copyModel, type Model, mainSubgraph, memoryPlanName, type Operator } from '../../tflite/index.js';
 import { bestOffsets, lowestHeight } from './offsets.js';
 import { bestOrder, type OrderedTensor, type OrderProblem } from './order.js';
 
 export interface MemoryPlan {
   readonly model: Model;
-  /** As the device's own planner has it. */
+  /** As the file was, with the plan that it had, if any. */
   readonly headBytesBefore: number;
   readonly headBytes: number;
   readonly arenaBytesBefore: number;
   readonly arenaBytes: number;
-  /** Most bytes alive at once, in the order of the result: no plan for it is smaller. */
+  /** Most bytes alive at once: in the best of all orders where that is proven, else in the order of the result. No plan is smaller. */
   readonly lowerBoundBytes: number;
-  /** Whether no order of the operators has a lower bound. */
+  /** Whether the bound is that of all orders of the operators. */
   readonly provenOrder: boolean;
   /** Operators that run at another place than before. */
   readonly movedOperators: number;
@@ -24,33 +24,36 @@ export interface MemoryPlan {
 }
 
 /**
- * Never larger than what the device's planner makes of the model as it is, for these kernels.
- * @throws OPERATORS_UNSUPPORTED, OPERATOR_INVALID, TENSOR_SHAPE_DYNAMIC
+ * Never larger than the model as it is, for these kernels.
+ * @throws OPERATORS_UNSUPPORTED, OPERATOR_INVALID, TENSOR_SHAPE_DYNAMIC, TFLITE_INVALID
  */
 export function planMemory(model: Model, kernels: RuntimeKernels): MemoryPlan {
-  const bare = withOfflinePlan(model, null);
-  const before = arenaOf(bare, kernels);
-  const { operators, proven } = orderOf(bare, before.buffers);
-  const reordered = withOrder(bare, operators);
-  const candidates = [bare, reordered].map((candidate) => ({ model: candidate, arena: arenaOf(candidate, kernels), stored: false }));
-  for (const candidate of [bare, reordered]) {
-    const planned = withOfflinePlan(candidate, offsetsOf(candidate, arenaOf(candidate, kernels).buffers));
-    candidates.push({ model: planned, arena: arenaOf(planned, kernels), stored: true });
-  }
-  // The first of the smallest: the least changed.
-  const best = candidates.reduce((least, one) => (one.arena.minimumArenaBytes < least.arena.minimumArenaBytes ? one : least));
-  const moved = mainSubgraph(best.model).operators.filter((operator, at) => !sameOperator(operator, mainSubgraph(bare).operators[at] as Operator)).length;
+  const candidate = (one: Model, stored: boolean) => ({ model: one, arena: arenaOf(one, kernels), stored });
+  const bare = candidate(withOfflinePlan(model, null), false);
+  const given = hasPlan(model) ? candidate(model, true) : bare;
+  const { operators, proven } = orderOf(bare.model, bare.arena.buffers);
+  const reordered = candidate(withOrder(bare.model, operators), false);
+  const planned = [bare, reordered].map(({ model: one, arena }) => candidate(withOfflinePlan(one, offsetsOf(one, arena.buffers)), true));
+  // The first of the smallest: the least changed. What allocation needs for a moment may leave several alike.
+  const smaller = ({ arena: a }: typeof bare, { arena: b }: typeof bare): boolean =>
+    a.minimumArenaBytes < b.minimumArenaBytes || (a.minimumArenaBytes === b.minimumArenaBytes && a.headBytes < b.headBytes);
+  const best = [bare, given, reordered, ...planned].reduce((least, one) => (smaller(one, least) ? one : least));
+  const moved = mainSubgraph(best.model).operators.filter((operator, at) => !sameOperator(operator, mainSubgraph(model).operators[at] as Operator)).length;
   return {
     model: best.model,
-    headBytesBefore: before.headBytes,
+    headBytesBefore: given.arena.headBytes,
     headBytes: best.arena.headBytes,
-    arenaBytesBefore: before.arenaBytes,
+    arenaBytesBefore: given.arena.arenaBytes,
     arenaBytes: best.arena.arenaBytes,
-    lowerBoundBytes: lowestHeight(best.arena.buffers),
+    lowerBoundBytes: lowestHeight((proven ? reordered : best).arena.buffers),
     provenOrder: proven,
     movedOperators: moved,
     stored: best.stored,
   };
+}
+
+function hasPlan(model: Model): boolean {
+  return model.metadata.some(({ name }) => name === memoryPlanName);
 }
 
 function sameOperator(a: Operator, b: Operator): boolean {

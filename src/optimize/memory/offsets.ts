@@ -2,12 +2,9 @@
 // packing that is pushed down is what first fit gives for some sequence, so for few buffers all of them are tried.
 
 import { seededRandom } from '../../dataset/index.js';
+import { insertPlaced, lowestGap, type PlacedBytes } from '../../simulator/index.js';
 
-export interface Buffer {
-  readonly size: number;
-  readonly first: number;
-  readonly last: number;
-}
+export type Buffer = Omit<PlacedBytes, 'offset'>;
 
 export interface Placement {
   readonly offsets: readonly number[];
@@ -48,23 +45,14 @@ export function bestOffsets(buffers: readonly Buffer[]): Placement {
 
 function firstFit(buffers: readonly Buffer[], sequence: readonly number[]): Placement {
   const offsets = new Array<number>(buffers.length).fill(0);
-  const placed: number[] = [];
+  const placed: PlacedBytes[] = [];
   let height = 0;
   for (const i of sequence) {
-    const { size, first, last } = buffers[i] as Buffer;
-    let offset = 0;
-    for (const other of placed) {
-      const { size: taken, first: from, last: to } = buffers[other] as Buffer;
-      if (from > last || to < first) continue;
-      const start = offsets[other] as number;
-      if (start - offset >= size) break;
-      offset = Math.max(offset, start + taken);
-    }
+    const buffer = buffers[i] as Buffer;
+    const offset = lowestGap(buffer, placed);
     offsets[i] = offset;
-    let at = placed.length;
-    while (at > 0 && (offsets[placed[at - 1] as number] as number) > offset) at--;
-    placed.splice(at, 0, i);
-    height = Math.max(height, offset + size);
+    insertPlaced(placed, { ...buffer, offset });
+    height = Math.max(height, offset + buffer.size);
   }
   return { offsets, height };
 }

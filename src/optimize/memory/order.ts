@@ -29,19 +29,20 @@ export interface Order {
 /** Sets of operators that are looked at before the search gives up. */
 const mostStates = 20000;
 
-/** The order that the file has. */
+/** The search goes as deep as there are operators; longer graphs keep their order. */
+const mostOperators = 2000;
+
+/** Most bytes alive at once in an order. */
 export function peakOf(problem: OrderProblem, operators: readonly number[]): number {
   const run = new Run(problem);
   return Math.max(run.live, ...operators.map((operator) => run.execute(operator)));
 }
 
-/**
- * Raises the limit from the least that any order needs until an order keeps it: depth first, each set of executed operators once.
- * @param given the order of the file, which is kept where none is found to be better
- */
+/** Raises the limit from the least that any order needs until an order keeps it: depth first, each set of executed operators once. */
 export function bestOrder(problem: OrderProblem): Order {
   const given = problem.after.map((_, operator) => operator);
   const givenPeak = peakOf(problem, given);
+  if (given.length > mostOperators) return { operators: given, peakBytes: givenPeak, proven: false };
   let limit = leastPeak(problem);
   let states = mostStates;
   while (limit < givenPeak) {
@@ -176,7 +177,7 @@ class Search {
       else choices.push({ operator, after });
     }
     choices.sort((a, b) => a.after - b.after || a.operator - b.operator);
-    // What frees as much as it takes can always go first: every later moment has room for it.
+    // What frees as much as it takes can always go first: the more has run, the more it frees, so it raises no later moment.
     const free = choices[0] !== undefined && choices[0].after <= before;
     for (const { operator } of free ? choices.slice(0, 1) : choices) {
       run.execute(operator);

@@ -21,8 +21,16 @@ export function alignUp(value: number, step = arenaAlignment): number {
   return Math.ceil(value / step) * step;
 }
 
-/** @param placed in the order of their offsets */
-function lowestGap({ first, last }: BufferRequest, size: number, placed: readonly PlannedBuffer[]): number {
+/** Bytes that are in use for a span of time, at a place. */
+export interface PlacedBytes {
+  readonly offset: number;
+  readonly size: number;
+  readonly first: number;
+  readonly last: number;
+}
+
+/** The lowest place between what is in use at the same time. @param placed in the order of their offsets */
+export function lowestGap({ size, first, last }: Omit<PlacedBytes, 'offset'>, placed: readonly PlacedBytes[]): number {
   let offset = 0;
   for (const other of placed) {
     if (other.first > last || other.last < first) continue;
@@ -30,6 +38,13 @@ function lowestGap({ first, last }: BufferRequest, size: number, placed: readonl
     offset = Math.max(offset, other.offset + other.size);
   }
   return offset;
+}
+
+/** Keeps the order of the offsets; behind those at the same one. */
+export function insertPlaced<T extends PlacedBytes>(placed: T[], one: T): void {
+  let at = placed.length;
+  while (at > 0 && (placed[at - 1] as T).offset > one.offset) at--;
+  placed.splice(at, 0, one);
 }
 
 export function greedyPlan(requests: readonly BufferRequest[]): HeadPlan {
@@ -42,11 +57,10 @@ export function greedyPlan(requests: readonly BufferRequest[]): HeadPlan {
   for (const i of order) {
     const request = requests[i] as BufferRequest;
     const size = alignUp(request.bytes);
-    const offset = request.fixed ?? lowestGap(request, size, placed);
+    const offset = request.fixed ?? lowestGap({ ...request, size }, placed);
     const buffer = { ...request, size, offset };
     buffers[i] = buffer;
-    const at = placed.findIndex((other) => other.offset > offset);
-    placed.splice(at < 0 ? placed.length : at, 0, buffer);
+    insertPlaced(placed, buffer);
     headBytes = Math.max(headBytes, offset + size);
   }
   return { buffers, headBytes };

@@ -19,7 +19,7 @@ test('a C array holds every byte in order, aligned, and its header the length', 
   const { source, header } = cArray(bytes, 'kws', 'kws.h');
   expect(Array.from(source.matchAll(/0x([0-9a-f]{2})/g), ([, hex]) => Number.parseInt(hex as string, 16))).toEqual([...bytes]);
   expect(source).toContain('alignas(16) const unsigned char kws_model[kws_model_len]');
-  expect(header).toContain('constexpr unsigned int kws_model_len = 40;');
+  expect(header).toContain('#define kws_model_len 40');
 });
 
 test('a UF2 image covers the bytes page by page, for one family', () => {

@@ -3,8 +3,8 @@ import { seededRandom } from '../../../src/dataset/index.js';
 import { planMemory } from '../../../src/optimize/index.js';
 import { bestOffsets, lowestHeight } from '../../../src/optimize/memory/offsets.js';
 import { bestOrder, type OrderProblem, peakOf } from '../../../src/optimize/memory/order.js';
-import { arenaOf, Interpreter, referenceKernels, withOfflinePlan } from '../../../src/simulator/index.js';
-import { type Model, readModel, TensorType, writeModel } from '../../../src/tflite/index.js';
+import { arenaOf, Interpreter, referenceKernels, resolveShapes, withOfflinePlan } from '../../../src/simulator/index.js';
+import { type Model, prefixOf, readModel, TensorType, writeModel } from '../../../src/tflite/index.js';
 import { convOptions, modelOf } from '../../support/models.js';
 import { sharedBytes, sharedModels, sharedTest } from '../../support/shared.js';
 
@@ -125,7 +125,26 @@ describe('plan of a model', () => {
       Int32Array.from(offsets, (at) => (at < 0 ? -1 : 4096 * at)),
     );
     expect(arenaOf(readModel(writeModel(stored), 'stored'), referenceKernels).headBytes).toBe(4096 * 5 + 64);
-    expect(planMemory(stored, referenceKernels)).toMatchObject({ headBytesBefore: arenaOf(model, referenceKernels).headBytes });
+    expect(planMemory(stored, referenceKernels)).toMatchObject({ headBytesBefore: 4096 * 5 + 64, headBytes: planMemory(model, referenceKernels).headBytes });
+  });
+
+  test('a model with a plan is judged with it, and planned again no worse', () => {
+    const once = planMemory(branches(), referenceKernels);
+    const again = planMemory(once.model, referenceKernels);
+    expect(again.headBytesBefore).toBe(once.headBytes);
+    expect(again.headBytes).toBe(once.headBytes);
+  });
+
+  test('a plan does not outlive what it is of: other shapes, other tensors', () => {
+    const { model } = planMemory(branches(), referenceKernels);
+    expect(resolveShapes(model, { x: [1, 16, 16, 1] }).metadata).toEqual([]);
+    expect(prefixOf(model, 2).metadata).toEqual([]);
+  });
+
+  test('a chain of thousands of operators is planned without a search', () => {
+    const count = 6000;
+    const after = Array.from({ length: count }, (_, o) => (o === 0 ? [] : [o - 1]));
+    expect(bestOrder({ after, scratch: after.map(() => 0), tensors: [] })).toMatchObject({ proven: false, peakBytes: 0 });
   });
 
   test('a plan for other tensors is refused, as TFLM does', () => {

@@ -46,6 +46,7 @@ describe('target files with faults', () => {
     ['alignment-power-of-two', { alignment: 12 }],
     ['flash-source', { sources: { ram: 'a', latency: 'a' } }],
     ['ram-source', { sources: { flash: 'a', latency: 'a' } }],
+    ['power-source', { power: { milliwatts: 1, errorPercent: 1 } }],
     ['latency-source', { sources: { flash: 'a', ram: 'a' } }],
   ])('check %s', async (check, change) => {
     const own = path.join(folder, 'check.yaml');
@@ -177,6 +178,28 @@ describe('check', () => {
     });
     // Calibrating again starts from the figures, not from the correction.
     expect(calibrateTarget(corrected, [{ model: dense, latencyMs: 3 * estimates[0] }]).measured.factor).toBeCloseTo(3, 4);
+  });
+
+  test('flash of the runtime counts what operators share once', async () => {
+    const board = await loadTarget('qemu-mps2-an386');
+    const linked = {
+      kernels: 'reference' as const,
+      core: 'x',
+      interpreterBytes: 1000,
+      operators: ['CONV_2D', 'CONV_2D int8', 'ADD'],
+      pieces: [
+        [100, '7'],
+        [20, '2'],
+        [5, '1'],
+        [50, '4'],
+      ] as [number, string][],
+    };
+    const { memory, warnings } = checkModel(wideModel(), { ...board, linked }, 1000);
+    expect(memory.runtime).toEqual({ bytes: 1120, interpreterBytes: 1000, operators: [{ op: 'CONV_2D', bytes: 120 }] });
+    expect(warnings).toEqual([]);
+    const small = { ...board, linked, flash: { bytes: 4000, usableBytes: 4000, firmwareBytes: 1000 } };
+    expect(checkModel(wideModel(), small, 1000).warnings.map(({ code }) => code)).toEqual(['FIRMWARE_FLASH']);
+    expect(checkModel(wideModel(), { ...board, linked: null }, 1000).memory.runtime).toBeNull();
   });
 
   test('energy is power times latency, where power is known', async () => {

@@ -1,0 +1,118 @@
+// Why a model does not fit a target: each reason with a code of its own, what it is, and what to do.
+
+import type { Arena } from '../simulator/index.js';
+import { edgeTpuOperator, type Model, mainSubgraph, operatorName, type Tensor, TensorType, tensorLabel, typeName } from '../tflite/index.js';
+import type { Budget } from './budget.js';
+import type { OperatorPlacement } from './cpu-placement.js';
+import type { Target } from './load.js';
+import { memoryMap } from './memory-map.js';
+
+export interface CheckReason {
+  readonly code: 'OPERATOR' | 'FLASH' | 'ARENA' | 'TYPE' | 'FLOAT' | 'DYNAMIC_RANGE' | 'COMPILED' | 'SIMULATOR';
+  readonly message: string;
+  readonly hint: string;
+}
+
+/** The file is of a kind that the target does not take: compiled already, float throughout, or float at its edges. */
+export function kindReasons(model: Model, target: Target): CheckReason[] {
+  const compiled = compiledReasons(model, target);
+  return compiled.length > 0 ? compiled : edgeTypeReasons(model, target);
+}
+
+export function operatorReasons(operators: readonly OperatorPlacement[], { id }: Target): CheckReason[] {
+  const unsupported = operators.filter(({ placed }) => placed === 'unsupported');
+  if (unsupported.length === 0) return [];
+  const list = unsupported.map(({ index, op, reason }) => `operator ${index} ${op} (${reason})`).join('; ');
+  return [
+    {
+      code: 'OPERATOR',
+      message: `${unsupported.length} operator(s) do not run on ${id}: ${list}`,
+      hint: 'replace these operators in the model, or cut it before them',
+    },
+  ];
+}
+
+export function flashReasons(flashBytes: number, { slotBytes }: Budget, { id }: Target): CheckReason[] {
+  if (slotBytes === null || flashBytes <= slotBytes) return [];
+  return [
+    {
+      code: 'FLASH',
+      message: `the model takes ${flashBytes} bytes of flash; a slot of ${id} has ${slotBytes} (${flashBytes - slotBytes} too many)`,
+      hint: 'use a smaller model, or a board with more flash',
+    },
+  ];
+}
+
+export function simulatorReasons(simulated: boolean): CheckReason[] {
+  if (simulated) return [];
+  return [
+    {
+      code: 'SIMULATOR',
+      message: 'the simulator lacks operators of this model, so its arena and latency are unknown',
+      hint: 'docs/operators.md lists what it runs',
+    },
+  ];
+}
+
+export function arenaReasons(model: Model, arena: Arena | null, { arenaBytes }: Budget, { id }: Target): CheckReason[] {
+  if (arena === null || arena.minimumArenaBytes <= arenaBytes) return [];
+  const { minimumArenaBytes } = arena;
+  return [
+    {
+      code: 'ARENA',
+      message: `the interpreter needs an arena of ${minimumArenaBytes} bytes; ${id} has ${arenaBytes} (${minimumArenaBytes - arenaBytes} too many)`,
+      hint: peakText(model, arena),
+    },
+  ];
+}
+
+/** Which tensors at which operator make the peak. */
+function peakText(model: Model, arena: Arena): string {
+  const { peak, tailBytes } = memoryMap(model, arena);
+  const largest = peak.buffers.slice(0, 3).map(({ label, size }) => `${label} (${size})`);
+  const place = peak.operator === null ? 'before the first operator' : `at operator ${peak.operator} ${peak.op}`;
+  return `most is alive ${place}, ${peak.liveBytes} bytes: ${largest.join(', ')}; ${tailBytes} bytes last as long as the interpreter`;
+}
+
+/** Inputs and outputs must have types that the target's file takes; a model that is float throughout says so once. */
+function edgeTypeReasons(model: Model, target: Target): CheckReason[] {
+  if (target.activationTypes.includes('float32')) return [];
+  const { tensors, inputs, outputs, operators } = mainSubgraph(model);
+  const isFloat = (index: number): boolean => typeName((tensors[index] as Tensor).type) === 'float32';
+  const wrong = [...(inputs ?? []), ...(outputs ?? [])].filter(isFloat);
+  const integer = operators.some(({ outputs: made }) => ['int8', 'uint8', 'int16'].includes(typeName(tensors[made?.[0] ?? -1]?.type ?? TensorType.FLOAT32)));
+  const named = wrong.map((index) => tensorLabel(index, tensors[index] as Tensor)).join(', ');
+  const takes = `${target.id} takes ${target.activationTypes.join(', ')}`;
+  const hint = 'quantize the model: `atoll quantize MODEL --calibrate DATASET -o OUT`';
+  if (wrong.length > 0 && !integer) {
+    const hybrid = operators.some(({ inputs: read }) => typeName(tensors[read?.[1] ?? -1]?.type ?? TensorType.FLOAT32) === 'int8');
+    return hybrid
+      ? [
+          {
+            code: 'DYNAMIC_RANGE',
+            message: `the weights are int8, but all it computes is float32 (dynamic range); ${takes}`,
+            hint: `${hint}, from the float model`,
+          },
+        ]
+      : [{ code: 'FLOAT', message: `the model is float32: tensor ${named}; ${takes}`, hint }];
+  }
+  return wrong.map((index) => ({
+    code: 'TYPE' as const,
+    message: `tensor ${tensorLabel(index, tensors[index] as Tensor)} is float32; ${takes}`,
+    hint: 'make inputs and outputs integers too: `atoll quantize` with --io int8 (or uint8)',
+  }));
+}
+
+/** A file that edgetpu_compiler made is no longer a model that can be placed, planned or simulated. */
+function compiledReasons(model: Model, target: Target): CheckReason[] {
+  const parts = mainSubgraph(model).operators.filter((operator) => operatorName(model, operator) === edgeTpuOperator).length;
+  if (parts === 0) return [];
+  const npu = target.runtime.kernels === 'edgetpu';
+  return [
+    {
+      code: 'COMPILED',
+      message: `the model is compiled for the Edge TPU already (${parts} custom operator(s))${npu ? ', and what is in it cannot be checked' : `, which ${target.id} has not`}`,
+      hint: 'check the .tflite file that it was compiled from; `atoll inspect` shows what the compiled one holds',
+    },
+  ];
+}

@@ -1,0 +1,57 @@
+// What does not keep a model from running on a target, but may make it wrong, or not link.
+
+import type { Model } from '../tflite/index.js';
+import { runtimeKernelsOf } from './budget.js';
+import type { ModelFacts } from './facts.js';
+import { cmsisNnDifferences } from './kernel-differences.js';
+import type { Target } from './load.js';
+import type { RuntimeFlash } from './runtime-flash.js';
+
+export interface CheckWarning {
+  readonly code: 'ACCUMULATOR_OVERFLOW' | 'KERNEL_DIFFERENCE' | 'FIRMWARE_FLASH' | 'SUBGRAPHS_NOT_COUNTED';
+  readonly message: string;
+  readonly hint: string;
+}
+
+export function warningsOf(model: Model, target: Target, { overflows }: ModelFacts, runtime: RuntimeFlash | null): CheckWarning[] {
+  const kernels = runtimeKernelsOf(target);
+  const differences = kernels?.library === 'cmsis-nn' ? cmsisNnDifferences(model, kernels.simd === 'mve') : [];
+  return [
+    ...overflows().map(({ operator, op, tensor, channel, channels }) => ({
+      code: 'ACCUMULATOR_OVERFLOW' as const,
+      message: `operator ${operator} ${op}: some inputs could overflow the 32-bit accumulator of ${channels} channel(s) of weights ${tensor}, first channel ${channel}`,
+      hint: 'quantize the float model with `atoll quantize`, which chooses scales under which no accumulator overflows',
+    })),
+    ...differences.map(({ operator, op, what }) => ({
+      code: 'KERNEL_DIFFERENCE' as const,
+      message: `operator ${operator} ${op}: CMSIS-NN may compute otherwise than the simulator: ${what}`,
+      hint: 'compare device and simulator on your data (`atoll evaluate --device`), or link the reference kernel of this operator',
+    })),
+    ...firmwareWarnings(target, runtime),
+    ...subgraphWarnings(model, kernels !== null),
+  ];
+}
+
+/** Where the runtime alone fills what the target leaves to the firmware. */
+function firmwareWarnings({ id, flash }: Target, runtime: RuntimeFlash | null): CheckWarning[] {
+  if (flash === null || runtime === null || runtime.bytes <= flash.firmwareBytes) return [];
+  return [
+    {
+      code: 'FIRMWARE_FLASH',
+      message: `interpreter and operators take ${runtime.bytes} bytes of flash; ${id} counts with a firmware of ${flash.firmwareBytes}`,
+      hint: 'fewer kinds of operators take less; or raise flash.firmwareBytes in a target file of your own, which makes the slots smaller',
+    },
+  ];
+}
+
+/** Bodies of IF, WHILE and CALL_ONCE take room in the arena, and time, that is not foreseen here. */
+function subgraphWarnings({ subgraphs }: Model, interpreted: boolean): CheckWarning[] {
+  if (subgraphs.length === 1 || !interpreted) return [];
+  return [
+    {
+      code: 'SUBGRAPHS_NOT_COUNTED',
+      message: `the model has ${subgraphs.length} subgraphs; arena and latency are those of the main one alone, so the device needs more`,
+      hint: 'take the arena that the device reports (`arena_used_bytes()`), with what the bodies of IF, WHILE and CALL_ONCE hold in mind',
+    },
+  ];
+}
