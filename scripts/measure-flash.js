@@ -11,7 +11,7 @@ import { availableParallelism } from 'node:os';
 import path from 'node:path';
 import { promisify } from 'node:util';
 import { loadOperatorSet } from '../dist/targets/index.js';
-import { resolverMethod, typedRegistrations } from '../dist/targets/op-resolver.js';
+import { resolverMethod, typedHeaders, typedRegistrations } from '../dist/targets/op-resolver.js';
 
 const run = promisify(execFile);
 const root = process.argv[2];
@@ -61,6 +61,9 @@ const program = (uses) => `
 #include "tensorflow/lite/micro/micro_interpreter.h"
 #include "tensorflow/lite/micro/micro_mutable_op_resolver.h"
 #include "tensorflow/lite/schema/schema_generated.h"
+${Object.values(typedHeaders)
+  .map((header) => `#include "${header}"`)
+  .join('\n')}
 using Resolver = tflite::MicroMutableOpResolver<1>;
 unsigned char arena[1024];
 const unsigned char model[] = {0};

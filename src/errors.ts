@@ -179,8 +179,8 @@ export const errorTable = {
   },
   EDGETPU_COMPILER_FAILED: {
     kind: 'input',
-    message: '{path} did not run: {reason}',
-    hint: 'it runs on x86-64 Linux only; raise --timeout for large models',
+    message: '{path} did not do its work: {reason}',
+    hint: 'it runs on x86-64 Linux only; --timeout gives it more time, --compiler names another program',
   },
   EDGETPU_COMPILE: {
     kind: 'refused',

@@ -1,5 +1,6 @@
 // Values of options: parsed once, refused with a message that names the option.
 
+import { realpathSync } from 'node:fs';
 import path from 'node:path';
 import { InvalidArgumentError } from 'commander';
 import { fail } from '../errors.js';
@@ -18,8 +19,18 @@ export function collect(value: string, previous: readonly string[] = []): readon
 /** @throws USAGE where an output would replace what it is made from, or another output */
 export function refuseOverwriting(output: string, others: readonly unknown[]): void {
   const files = others.filter((other) => typeof other === 'string');
-  if (files.some((other) => path.resolve(other) === path.resolve(output))) {
+  if (files.some((other) => placeOf(other) === placeOf(output))) {
     throw fail('USAGE', { reason: `the output ${output} would replace another file of this command` });
+  }
+}
+
+/** Where a path leads, links followed as far as it exists. */
+function placeOf(file: string): string {
+  try {
+    return realpathSync(file);
+  } catch {
+    const folder = path.dirname(path.resolve(file));
+    return folder === path.resolve(file) ? folder : path.join(placeOf(folder), path.basename(file));
   }
 }
 

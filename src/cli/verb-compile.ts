@@ -1,6 +1,6 @@
 import { InvalidArgumentError } from 'commander';
 import type { Compilation, PredictionDifference } from '../edgetpu/index.js';
-import { fail } from '../errors.js';
+import { fail, reasonOf } from '../errors.js';
 import type { CheckResult } from '../targets/index.js';
 import type { Model } from '../tflite/index.js';
 import { readModelFile } from './model-file.js';
@@ -13,6 +13,10 @@ function runtimeVersion(text: string): number {
   return value;
 }
 
+function seconds(text: string): number {
+  return Math.min(positiveInteger(text), 86400);
+}
+
 export const compileVerb: Verb = {
   name: 'compile',
   summary: 'compile for the Edge TPU with edgetpu_compiler where it is installed, and compare with what was predicted',
@@ -23,7 +27,7 @@ export const compileVerb: Verb = {
       .option('--compiler <path>', 'edgetpu_compiler; looked for on PATH unless given')
       .option('--multiple-subgraphs', 'map every part of the graph that could be (-a)')
       .option('--min-runtime <version>', 'version of libedgetpu that the file must work with (-m)', runtimeVersion)
-      .option('--timeout <seconds>', 'give up after so long', positiveInteger)
+      .option('--timeout <seconds>', 'give up after so long, a day at most', seconds)
       .option('--bisect', 'where it fails: find the operator at which it does, and write the model up to it');
   },
   run: async (context, [file = ''], options) => {
@@ -34,8 +38,8 @@ export const compileVerb: Verb = {
     ]);
     const output = options.output === undefined ? `${file.replace(/\.tflite$/, '')}_edgetpu.tflite` : String(options.output);
     const failing = output.replace(/(_edgetpu)?\.tflite$|$/, '_failing.tflite');
-    refuseOverwriting(output, [file]);
-    if (options.bisect === true) refuseOverwriting(failing, [file]);
+    refuseOverwriting(output, [file, options.compiler]);
+    if (options.bisect === true) refuseOverwriting(failing, [file, options.compiler]);
     const { bytes, model } = await readModelFile(file, options);
     const multipleSubgraphs = options.multipleSubgraphs === true;
     const prediction = checkFile(bytes, model, await loadTarget('coral-usb'), { multipleSubgraphs });
@@ -68,7 +72,7 @@ async function written(file: string, output: string, { log }: Compilation, bytes
     import('../files/index.js'),
     import('../report/index.js'),
   ]);
-  const compiled = compiledModelOf(readModel(bytes, output));
+  const compiled = opened(() => compiledModelOf(readModel(bytes, 'the compiled file')));
   await writeAtomically(output, bytes);
   const parameters = compiled === null ? null : compiled.cachedParameterBytes + compiled.streamedParameterBytes;
   const differences = compareWithPrediction(prediction, log, parameters);
@@ -76,7 +80,7 @@ async function written(file: string, output: string, { log }: Compilation, bytes
     ['compiler', `${log.version ?? 'of unknown version'}, ${log.milliseconds} ms`],
     ['parts', String(log.subgraphs ?? compiled?.parts.length ?? 0)],
     ['parameters', `${bytesText(compiled?.cachedParameterBytes ?? 0)} cached, ${bytesText(compiled?.streamedParameterBytes ?? 0)} sent at every inference`],
-    ['runtime', `libedgetpu ${compiled?.minRuntimeVersion ?? '?'} or newer`],
+    ['runtime', compiled === null ? 'nothing was mapped to the Edge TPU' : `libedgetpu ${compiled.minRuntimeVersion} or newer`],
   ];
   return {
     document: { file, output, compiled: { ...compiled, log }, predicted: summaryOf(prediction), differences },
@@ -87,6 +91,15 @@ async function written(file: string, output: string, { log }: Compilation, bytes
       ...differenceLines(differences),
     ].join('\n'),
   };
+}
+
+/** @throws EDGETPU_COMPILER_FAILED where what it wrote is no model */
+function opened<T>(read: () => T): T {
+  try {
+    return read();
+  } catch (error) {
+    throw fail('EDGETPU_COMPILER_FAILED', { path: 'edgetpu_compiler', reason: `what it wrote cannot be read: ${reasonOf(error)}` }, error);
+  }
 }
 
 function differenceLines(differences: readonly PredictionDifference[]): string[] {

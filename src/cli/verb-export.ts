@@ -60,7 +60,7 @@ const writers: Readonly<Record<Format, (request: Request) => Promise<Exported>>>
     const operators = registeredOperators(model, await loadOperatorSet('tflite-micro'));
     const kernels = target === null ? null : runtimeKernelsOf(target);
     const arenaBytes = kernels === null || !simulates(model) ? null : arenaOf(model, kernels).minimumArenaBytes;
-    const code = resolverCode(operators, identifierOf(file), path.basename(file), arenaBytes);
+    const code = resolverCode(operators, identifierOf(file), path.basename(file).replaceAll(/[^ -~]/g, '?'), arenaBytes);
     const list = operators.map(({ op, count }) => `${op} (${count})`).join(', ');
     return { files: [{ path: output, content: code }], facts: { operators, arenaBytes }, text: `${output}: ${operators.length} operators registered: ${list}` };
   },
@@ -72,8 +72,9 @@ const writers: Readonly<Record<Format, (request: Request) => Promise<Exported>>>
     const array = cArray(bytes, identifierOf(file), path.basename(header));
     return {
       files: [
-        { path: output, content: array.source },
+        // First what others include: where it cannot be written, nothing is.
         { path: header, content: array.header },
+        { path: output, content: array.source },
       ],
       facts: { name: array.symbol, bytes: bytes.length },
       text: `${output} and ${header}: ${array.symbol}, ${bytes.length} bytes`,
@@ -81,17 +82,18 @@ const writers: Readonly<Record<Format, (request: Request) => Promise<Exported>>>
   },
 
   uf2: async (request) => {
-    const { uf2Image } = await import('../export/index.js');
+    const { uf2Image, uf2Page } = await import('../export/index.js');
     const { target, output } = request;
     if (target?.uf2 === undefined || target.flash === null) {
       throw fail('USAGE', { reason: `--format uf2 needs a --target whose bootloader takes UF2 files${target === null ? '' : `, which ${target.id} has not`}` });
     }
-    const at = request.address ?? target.uf2.flashStart + target.flash.firmwareBytes;
+    const first = target.uf2.flashStart + Math.ceil(target.flash.firmwareBytes / uf2Page) * uf2Page;
+    const at = request.address ?? first;
     const image = await flashImage(request);
-    const end = target.uf2.flashStart + target.flash.bytes;
-    if (at < target.uf2.flashStart || at + image.length > end || at % 256 !== 0) {
+    const end = Math.min(target.uf2.flashStart + target.flash.usableBytes, 2 ** 32);
+    if (at < first || at + image.length > end || at % uf2Page !== 0) {
       throw fail('USAGE', {
-        reason: `--address ${hex(at)}: ${image.length} bytes must lie between ${hex(target.uf2.flashStart)} and ${hex(end)}, from a multiple of 256 on`,
+        reason: `--address ${hex(at)}: ${image.length} bytes must lie between ${hex(first)}, behind the firmware, and ${hex(end)}, from a multiple of ${uf2Page} on`,
       });
     }
     return {

@@ -3,6 +3,7 @@ import { fail } from '../errors.js';
 import type { Model } from '../tflite/index.js';
 import { readModelFile, shapeOption } from './model-file.js';
 import { fraction, positiveInteger, refuseOverwriting } from './options.js';
+import { planKernels } from './plan-kernels.js';
 import type { Outcome, Verb } from './verb.js';
 
 function blockSize(text: string): { channels: number; places: number } {
@@ -35,7 +36,7 @@ export const optimizeVerb: Verb = {
       import('../report/index.js'),
     ]);
     const output = String(options.output);
-    refuseOverwriting(output, [file, options.calibrate]);
+    refuseOverwriting(output, [file, options.calibrate, options.target]);
     const { model } = await readModelFile(file, options);
     if (options.target !== undefined && options.planMemory !== true) throw fail('USAGE', { reason: '--target is for --plan-memory' });
     if (options.planMemory === true) return planned(file, output, model, options);
@@ -59,18 +60,15 @@ export const optimizeVerb: Verb = {
 async function planned(file: string, output: string, model: Model, options: Readonly<Record<string, unknown>>): Promise<Outcome> {
   const others = ['prune', 'cluster', 'block', 'perLayer', 'keepZeros', 'calibrate'].filter((name) => options[name] !== undefined);
   if (others.length > 0) throw fail('USAGE', { reason: '--plan-memory is for finished models, and takes no option but --target: prune and cluster first' });
-  const [{ planMemory }, { referenceKernels }, { loadTarget, runtimeKernelsOf }, { writeModel }, { writeAtomically }, { memoryPlanText }] = await Promise.all([
+  const [{ planMemory }, { loadTarget }, { writeModel }, { writeAtomically }, { memoryPlanText }] = await Promise.all([
     import('../optimize/index.js'),
-    import('../simulator/index.js'),
     import('../targets/index.js'),
     import('../tflite/index.js'),
     import('../files/index.js'),
     import('../report/index.js'),
   ]);
   const target = options.target === undefined ? null : await loadTarget(String(options.target));
-  const kernels = target === null ? referenceKernels : runtimeKernelsOf(target);
-  if (kernels === null) throw fail('USAGE', { reason: `no interpreter runs on ${target?.id}, so there is no arena to plan` });
-  const plan = planMemory(model, kernels);
+  const plan = planMemory(model, await planKernels(target));
   await writeAtomically(output, writeModel(plan.model));
   const { model: _, ...figures } = plan;
   return { document: { file, output, memoryPlan: figures }, text: `${file} -> ${output}\n${memoryPlanText(plan)}` };

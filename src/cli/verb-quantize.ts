@@ -7,6 +7,7 @@ import type { Model } from '../tflite/index.js';
 import { granularities, ioTypes, rangeMethodNames, repairChoices, schemeChoices, widerTypes } from './choices.js';
 import { readModelFile, shapeOption } from './model-file.js';
 import { positiveInteger, positiveNumber, refuseOverwriting } from './options.js';
+import { planKernels } from './plan-kernels.js';
 import type { Context, Verb } from './verb.js';
 
 export const quantizeVerb: Verb = {
@@ -42,21 +43,11 @@ export const quantizeVerb: Verb = {
       .option('--target <target>', 'also check the result against a target');
   },
   run: async (context, [file = ''], options) => {
-    const [
-      { openDatasets },
-      { calibrationText, parseCalibration, quantize, repairNames, schemes },
-      { readText, writeAtomically },
-      targets,
-      { referenceKernels },
-    ] = await Promise.all([
-      import('../dataset/index.js'),
-      import('../quantize/index.js'),
-      import('../files/index.js'),
-      import('../targets/index.js'),
-      import('../simulator/index.js'),
-    ]);
+    const [{ openDatasets }, { calibrationText, parseCalibration, quantize, repairNames, schemes }, { readText, writeAtomically }, targets] = await Promise.all(
+      [import('../dataset/index.js'), import('../quantize/index.js'), import('../files/index.js'), import('../targets/index.js')],
+    );
     const output = String(options.output);
-    const inputs = [file, options.calibrate, options.statistics, options.data];
+    const inputs = [file, options.calibrate, options.statistics, options.data, options.target];
     refuseOverwriting(output, inputs);
     const target = options.target === undefined ? null : await targets.loadTarget(String(options.target));
     const { bytes, model } = await readModelFile(file, options);
@@ -75,7 +66,7 @@ export const quantizeVerb: Verb = {
       signal: context.signal,
       onProgress: (progress, step) => context.progress.update(step, progress),
       sparse: options.sparse === true,
-      ...(options.planMemory === true ? { planMemoryFor: (target === null ? null : targets.runtimeKernelsOf(target)) ?? referenceKernels } : {}),
+      ...(options.planMemory === true ? { planMemoryFor: await planKernels(target) } : {}),
       repairs: repairs.includes('all') ? repairNames : (repairs as readonly RepairName[]),
       ...(scheme === undefined ? {} : { scheme }),
       ...(io === undefined ? {} : { io }),

@@ -1,6 +1,7 @@
+import path from 'node:path';
 import { Argument } from 'commander';
 import { z } from 'zod';
-import { fail, reasonOf } from '../errors.js';
+import { fail, reasonOf, within } from '../errors.js';
 import { refuseOverwriting } from './options.js';
 import type { Outcome, Verb } from './verb.js';
 
@@ -17,6 +18,9 @@ export const targetsVerb: Verb = {
   },
   run: async (_context, [action], options) => {
     if (action === 'calibrate') return calibrate(options);
+    if (options.target !== undefined || options.measured !== undefined || options.output !== undefined) {
+      throw fail('USAGE', { reason: '--target, --measured and -o are for `atoll targets calibrate`' });
+    }
     if (options.validate !== undefined) return validate(String(options.validate));
     const [{ budgetOf, loadShippedTargets }, { bytesText, table }] = await Promise.all([import('../targets/index.js'), import('../report/index.js')]);
     const targets = await loadShippedTargets();
@@ -74,19 +78,43 @@ async function calibrate(options: Readonly<Record<string, unknown>>): Promise<Ou
   const id = options.target === undefined ? '' : String(options.target);
   if (id === '' || files.length === 0 || options.output === undefined) throw fail('USAGE', { reason: 'calibrate needs --target, --measured and -o' });
   const output = String(options.output);
-  refuseOverwriting(output, files);
-  const [{ calibrateTarget, loadTarget }, { readBytes, readText, writeAtomically }, { readModel }, { millisecondsText, table }, { stringify }] =
-    await Promise.all([import('../targets/index.js'), import('../files/index.js'), import('../tflite/index.js'), import('../report/index.js'), import('yaml')]);
+  if (!/\.ya?ml$/.test(output)) throw fail('USAGE', { reason: `-o ${output}: the name of a target file ends in .yaml` });
+  const [
+    { calibrateTarget, loadTarget },
+    { readBytes, readText, writeAtomically },
+    { readModel },
+    { millisecondsText, table },
+    { stringify },
+    { refuseUnsupported },
+  ] = await Promise.all([
+    import('../targets/index.js'),
+    import('../files/index.js'),
+    import('../tflite/index.js'),
+    import('../report/index.js'),
+    import('yaml'),
+    import('../simulator/index.js'),
+  ]);
   const target = await loadTarget(id);
   const measurements = await Promise.all(
     files.map(async (file) => {
-      const { file: modelFile, latencyMs } = parseMeasurement(await readText(file), file);
-      return { modelFile, basis: latencyMs.basis, model: readModel(await readBytes(modelFile), modelFile), latencyMs: latencyMs.median };
+      const { file: modelFile, device, latencyMs } = parseMeasurement(await readText(file), file);
+      if (device?.startsWith('sim:') && device !== `sim:${id}`)
+        throw fail('MEASUREMENT_INVALID', { where: file, reason: `it was measured on ${device}, not on ${id}` });
+      try {
+        const model = readModel(await readBytes(modelFile), modelFile);
+        refuseUnsupported(model);
+        return { modelFile, place: path.resolve(modelFile), basis: latencyMs.basis, model, latencyMs: latencyMs.median };
+      } catch (error) {
+        throw within(error, file);
+      }
     }),
   );
-  const twice = measurements.find(({ modelFile }, m) => measurements.some((other, o) => o < m && other.modelFile === modelFile));
+  refuseOverwriting(output, [...files, ...measurements.map(({ modelFile }) => modelFile)]);
+  const twice = measurements.find(({ place }, m) => measurements.some((other, o) => o < m && other.place === place));
   if (twice !== undefined) throw fail('USAGE', { reason: `${twice.modelFile} was measured twice: give one measurement of each model` });
   const { measured, models } = calibrateTarget(target, measurements);
+  if (!(measured.factor > 0 && measured.factor < Infinity))
+    throw fail('MEASUREMENT_INVALID', { where: files.join(', '), reason: 'it has nothing to do with the estimate, which is 0 or beyond any measure' });
   const simulated = measurements.some(({ basis }) => basis === 'simulated');
   const sources = Object.fromEntries(Object.entries(target.sources).filter(([key]) => key.startsWith('latency')));
   const base = id.endsWith('.yaml') || id.endsWith('.yml') ? null : id;

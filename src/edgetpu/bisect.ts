@@ -21,7 +21,7 @@ export async function bisect(model: Model, fails: (bytes: Uint8Array, operators:
     runs++;
     return fails(writeModel(prefixOf(model, operators)), operators);
   };
-  if (!(await failsAt(total))) return null;
+  if (total === 0 || !(await failsAt(total))) return null;
   // It works on `works` operators, as far as is known, and fails on `broken`.
   let [works, broken] = [0, total];
   while (broken - works > 1) {

@@ -35,7 +35,7 @@ export function parseCompilerLog(text: string): CompilerLog {
   return {
     version: first(/^Edge TPU Compiler version (\S+)/),
     succeeded: milliseconds !== null,
-    failure: milliseconds === null ? failure : null,
+    failure: milliseconds === null ? (failure ?? lines.filter((line) => line !== '').at(-1) ?? null) : null,
     milliseconds,
     subgraphs: integer(/^Number of Edge TPU subgraphs: (\d+)/),
     operators: integer(/^Total number of operations: (\d+)/),

@@ -104,7 +104,7 @@ function output({ compiler, multipleSubgraphs, minRuntimeVersion, timeoutSeconds
       signal?.removeEventListener('abort', onAbort);
       // A crash is a word about the model too.
       if (killedBy !== null) resolve(`${text}\nended by signal ${killedBy}\n`);
-      else if (code !== 0 && text.trim() === '') reject(failed(`exit code ${code}, without a word`));
+      else if (code === 126 || code === 127 || (code !== 0 && text.trim() === '')) reject(failed(`exit code ${code}, ${text.trim() || 'without a word'}`));
       else resolve(text);
     });
   });

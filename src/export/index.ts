@@ -3,4 +3,4 @@
 export { type CArray, cArray } from './c-array.js';
 export { identifierOf } from './identifier.js';
 export { resolverCode } from './resolver-code.js';
-export { uf2Image } from './uf2.js';
+export { uf2Image, uf2Page } from './uf2.js';

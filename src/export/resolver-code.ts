@@ -22,6 +22,7 @@ export function resolverCode(operators: readonly RegisteredOperator[], name: str
     `#ifndef ${guard}`,
     `#define ${guard}`,
     '',
+    ...operators.flatMap(({ header }) => (header === null ? [] : [`#include "${header}"`])),
     '#include "tensorflow/lite/micro/micro_mutable_op_resolver.h"',
     '',
     ...(arenaBytes === null ? [] : [`constexpr int k${pascal}ArenaBytes = ${arenaBytes};`, '']),

@@ -16,6 +16,20 @@ export type YamlSource<T> = { readonly value: T; readonly faults: readonly [] } 
 /** Hand-written files are far smaller; the parser's search for repeated keys takes the square of a file's length. */
 const maxCharacters = 256 * 1024;
 
+/** The parser descends, and would run out of stack. */
+const maxDepth = 100;
+
+/** Of brackets, and of dashes and question marks in a row, which nest too. */
+function deepest(text: string): number {
+  let [depth, most] = [0, 0];
+  for (const character of text) {
+    if (character === '[' || character === '{') most = Math.max(most, ++depth);
+    else if (character === ']' || character === '}') depth = Math.max(0, depth - 1);
+  }
+  const runs = Array.from(text.matchAll(/(?:[-?][ \t]+){2,}/g), ([run]) => run.replaceAll(/\s/g, '').length);
+  return runs.reduce((deep, run) => Math.max(deep, run), most);
+}
+
 /**
  * Parses a YAML text and checks it; every fault is reported, not only the first.
  * @param schemaFor the schema of what the text holds
@@ -23,6 +37,7 @@ const maxCharacters = 256 * 1024;
 export function parseYaml<T>(text: string, schemaFor: z.ZodType<T> | ((plain: unknown) => z.ZodType<T>)): YamlSource<T> {
   if (text.length > maxCharacters)
     return { value: null, faults: [{ line: 1, path: '', reason: `it has ${text.length} characters; such files end at ${maxCharacters}` }] };
+  if (deepest(text) > maxDepth) return { value: null, faults: [{ line: 1, path: '', reason: `it is nested deeper than ${maxDepth} levels` }] };
   const lines = new LineCounter();
   const document = parseDocument(text, { lineCounter: lines, prettyErrors: false });
   if (document.errors.length > 0) {
@@ -45,7 +60,12 @@ export function parseYaml<T>(text: string, schemaFor: z.ZodType<T> | ((plain: un
     }
     return 1;
   };
-  const faults = result.error.issues.map((issue) => ({ line: lineOf(issue.path), path: pathText(issue.path), reason: reasonText(issue.message) }));
+  const faults = result.error.issues.flatMap((issue) =>
+    // A key too many is at itself, not at what holds it.
+    issue.code === 'unrecognized_keys'
+      ? issue.keys.map((key) => ({ line: lineOf([...issue.path, key]), path: pathText(issue.path), reason: `Unrecognized key: "${key}"` }))
+      : [{ line: lineOf(issue.path), path: pathText(issue.path), reason: reasonText(issue.message) }],
+  );
   // An unknown key is often the reason why another one is missing.
   return { value: null, faults: faults.sort((a, b) => Number(b.reason.startsWith('Unrecognized')) - Number(a.reason.startsWith('Unrecognized'))) };
 }

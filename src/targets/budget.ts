@@ -2,14 +2,13 @@
 
 import type { RuntimeKernels } from '../simulator/index.js';
 import type { Target } from './load.js';
+import { flashPage } from './schema.js';
 
 export interface Budget {
   /** One of the two places in flash that hold a model; null without flash. */
   readonly slotBytes: number | null;
   readonly arenaBytes: number;
 }
-
-const flashPage = 4096;
 
 /** The firmware's share is taken off; the rest of flash is two slots of whole pages, so that the old model survives an update. */
 export function budgetOf(target: Target): Budget {

@@ -18,6 +18,8 @@ export function extendTarget(base: Plain, { extends: _, ...own }: Plain): Plain 
   const baseUnverified = Array.isArray(base.unverified) ? (base.unverified as string[]) : [];
   const ownUnverified = Array.isArray(own.unverified) ? (own.unverified as string[]) : [];
   const figures = Object.keys(baseSources).filter((key) => changed(key) && !(key in ownSources));
+  // What is no mapping, or no list, is for the schema to refuse.
+  if ((own.sources !== undefined && !isPlain(own.sources)) || (own.unverified !== undefined && !Array.isArray(own.unverified))) return merged;
   merged.sources = { ...Object.fromEntries(Object.entries(baseSources).filter(([key]) => !changed(key))), ...ownSources };
   merged.unverified = [...new Set([...baseUnverified.filter((key) => !changed(key)), ...figures.map((key) => key.split('.')[0] as string), ...ownUnverified])];
   return merged;

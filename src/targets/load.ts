@@ -79,7 +79,8 @@ export async function targetFaults(file: string): Promise<readonly YamlFault[]> 
 /** The file, laid over the shipped target that it extends, if it does. */
 async function parseTarget(file: string): Promise<YamlSource<TargetFile>> {
   const text = await readText(file);
-  const { value: plain } = parseYaml(text, z.looseObject({ extends: z.string().optional() }));
+  const { value: plain, faults } = parseYaml(text, z.looseObject({ extends: z.string({ error: 'must be the id of a shipped target' }).optional() }));
+  if (plain === null && faults.some(({ path: at }) => at === 'extends')) return { value: null, faults };
   if (plain?.extends === undefined) return parseYaml(text, targetSchema);
   const { extends: id } = plain;
   const known = await shippedTargets();
@@ -125,6 +126,7 @@ async function readValid<T>(file: string, schema: z.ZodType<T>): Promise<T> {
 }
 
 function nearestText(wanted: string, known: readonly string[]): string {
+  if (wanted === '') return '';
   const near = known
     .map((id) => ({ id, distance: editDistance(wanted, id) }))
     .filter(({ id, distance }) => distance <= Math.max(2, id.length / 3) || id.includes(wanted) || wanted.includes(id))

@@ -55,6 +55,12 @@ export const typedRegistrations: Readonly<Record<string, readonly string[]>> = {
   UNIDIRECTIONAL_SEQUENCE_LSTM: ['int8', 'int16'],
 };
 
+/** Headers of registrations that micro_mutable_op_resolver.h does not bring along. */
+export const typedHeaders: Readonly<Record<string, string>> = {
+  PAD: 'tensorflow/lite/micro/kernels/pad.h',
+  TRANSPOSE: 'tensorflow/lite/micro/kernels/transpose.h',
+};
+
 /** `AddDepthwiseConv2D` for DEPTHWISE_CONV_2D. */
 export function resolverMethod(op: string): string {
   const words = op.split('_').map((word) => `${word.slice(0, 1)}${/^\d/.test(word) ? word.slice(1) : word.slice(1).toLowerCase()}`);
@@ -72,6 +78,8 @@ export interface OperatorKind {
 export interface RegisteredOperator extends OperatorKind {
   /** Of MicroMutableOpResolver. */
   readonly method: string;
+  /** Which its registration needs beside that of the resolver; null for most. */
+  readonly header: string | null;
 }
 
 /**
@@ -82,7 +90,7 @@ export function registeredOperators(model: Model, known: OperatorSet): Registere
   const kinds = operatorKinds(model);
   const missing = kinds.filter(({ op }) => !(op in known.operators) && !(op in custom)).map(({ op }) => op);
   if (missing.length > 0) throw fail('RESOLVER_OPERATORS', { count: missing.length, operators: missing.join(', ') });
-  return kinds.map((kind) => ({ ...kind, method: resolverMethod(kind.op) }));
+  return kinds.map((kind) => ({ ...kind, method: resolverMethod(kind.op), header: kind.type === null ? null : (typedHeaders[kind.op] ?? null) }));
 }
 
 /** What must be registered, in the order of its first use. */

@@ -4,6 +4,9 @@ import { z } from 'zod';
 import { type KernelProfile, kernelProfiles } from '../simulator/index.js';
 import { type RuleName, ruleNames } from './edgetpu/rules.js';
 
+/** Slots are of whole pages. */
+export const flashPage = 4096;
+
 const bytes = z.number().int().positive();
 const usbId = z.strictObject({ vendor: z.number().int().min(0).max(0xffff), product: z.number().int().min(0).max(0xffff), state: z.string() });
 

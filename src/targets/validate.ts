@@ -1,7 +1,7 @@
 // What must hold between the fields of a target file, beyond what its schema says of each: by name, so that tests and readers can tell them apart.
 
 import type { z } from 'zod';
-import { type TargetFile, targetFields } from './schema.js';
+import { flashPage, type TargetFile, targetFields } from './schema.js';
 
 export interface Check {
   /** Fields that it looks at. */
@@ -33,7 +33,7 @@ export const checks = {
   'flash-room': {
     fields: ['flash'],
     path: 'flash.firmwareBytes',
-    fault: ({ flash }) => (flash !== null && flash.firmwareBytes >= flash.usableBytes ? 'the firmware leaves no flash for a model' : null),
+    fault: ({ flash }) => (flash !== null && (flash.usableBytes - flash.firmwareBytes) / 2 < flashPage ? 'the firmware leaves no flash for two slots' : null),
   },
   'ram-room': {
     fields: ['ram'],
@@ -65,7 +65,7 @@ export const checks = {
   'alignment-power-of-two': {
     fields: ['alignment'],
     path: 'alignment',
-    fault: ({ alignment }) => ((alignment & (alignment - 1)) !== 0 ? `${alignment} is not a power of two` : null),
+    fault: ({ alignment }) => (!Number.isInteger(Math.log2(alignment)) ? `${alignment} is not a power of two` : null),
   },
   'flash-source': sourced('flash'),
   'ram-source': sourced('ram'),
@@ -73,13 +73,18 @@ export const checks = {
   'power-source': sourced('power'),
 } as const satisfies Readonly<Record<string, Check>>;
 
+/** Whether a fault is of one of these fields, or of the whole file; a key too many is neither. */
+function isAbout({ code, path = [] }: { code?: string; path?: readonly PropertyKey[] | undefined }, fields: readonly string[]): boolean {
+  return path.length === 0 ? code !== 'unrecognized_keys' : fields.some((field) => path[0] === field);
+}
+
 /** The fields, and what must hold between them: each check looks at a file whose fields it needs are sound. */
 export const targetSchema = Object.values<Check>(checks).reduce(
   (schema: z.ZodType<TargetFile>, { fields: needed, path, fault }) =>
     schema.refine((target) => fault(target) === null, {
       path: path.split('.'),
       error: ({ input }) => fault(input as TargetFile) ?? '',
-      when: ({ issues }) => !issues.some((issue) => needed.some((field) => issue.path?.[0] === field)),
+      when: ({ issues }) => !issues.some((issue) => isAbout(issue, needed)),
     }),
   targetFields,
 );

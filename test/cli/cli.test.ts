@@ -257,7 +257,7 @@ test('export writes what firmware takes, and nothing where it cannot', async () 
   expect(await run('export', 'exported.tflite', '--format', 'uf2', '--target', 'nano33ble', '-o', 'no.uf2')).toMatchObject({ code: 2 });
   expect(await run('export', 'exported.tflite', '--format', 'uf2', '--target', 'pico', '--address', '0x20000000', '-o', 'no.uf2')).toMatchObject({
     code: 2,
-    stderr: expect.stringContaining('must lie between 0x10000000 and 0x10200000'),
+    stderr: expect.stringContaining('must lie between 0x10040000, behind the firmware, and 0x10200000'),
   });
   expect(existsSync(path.join(folder, 'no.uf2'))).toBe(false);
 });
@@ -294,6 +294,37 @@ test('targets --validate names every fault of a target file, with its line', asy
     valid: false,
     faults: [{ line: 3, path: 'clockHz' }, { line: 4 }],
   });
+});
+
+describe('hostile target files', () => {
+  test.each([
+    ['nothing in it', '', /.+:1: .*received null|.+:1: /],
+    ['a list', '[1, 2]\n', /expected object/],
+    ['a model', 'TFL3', /expected object/],
+    ['brackets without end', '['.repeat(3000), /nested deeper than 100 levels/],
+    ['dashes without end', '- '.repeat(3000), /nested deeper than 100 levels/],
+    ['extends that is no text', 'id: a\nextends: 5\n', /:2: extends: must be the id of a shipped target/],
+    ['sources that are no mapping', 'id: a\nextends: pico\nsources: 5\n', /:3: sources: /],
+    ['a key too many, at its own line', 'id: a\nextends: pico\nname: x\ncolour: red\n', /:4: Unrecognized key: "colour"/],
+  ])('%s', async (_, text, expected) => {
+    writeFiles(folder, { 'hostile.yaml': text });
+    expect(await run('targets', '--validate', 'hostile.yaml')).toMatchObject({ code: 1, stdout: expect.stringMatching(expected) });
+    expect(await run('check', 'float.tflite', '--target', 'hostile.yaml')).toMatchObject({ code: 3, stderr: expect.stringContaining('TARGET_INVALID') });
+  });
+});
+
+test('no output replaces what it is made from, by whatever name', async () => {
+  writeFiles(folder, { 'keep.yaml': 'id: keep\nextends: pico\n', 'keep.tflite': writeModel(wideModel()) });
+  symlinkSync('keep.tflite', at('link.bin'));
+  for (const args of [
+    ['optimize', 'keep.tflite', '--plan-memory', '--target', 'keep.yaml', '-o', 'keep.yaml'],
+    ['quantize', 'float.tflite', '--scheme', 'float16', '--target', 'keep.yaml', '-o', 'keep.yaml'],
+    ['export', 'keep.tflite', '--format', 'bin', '-o', 'link.bin'],
+    ['export', 'keep.tflite', '--format', 'bin', '-o', './link.bin'],
+  ]) {
+    expect(await run(...args)).toMatchObject({ code: 2, stderr: expect.stringContaining('would replace another file') });
+  }
+  expect(readFileSync(at('keep.yaml'), 'utf8')).toMatch(/^id: keep/);
 });
 
 describe('exit codes and errors', () => {

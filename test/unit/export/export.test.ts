@@ -57,8 +57,8 @@ describe('op resolver', () => {
   test('each operator is registered once, for one type where all of its kind have it', async () => {
     const operators = registeredOperators(mixed, await loadOperatorSet('tflite-micro'));
     expect(operators).toEqual([
-      { op: 'CONV_2D', count: 2, method: 'AddConv2D', type: 'int8' },
-      { op: 'RESHAPE', count: 1, method: 'AddReshape', type: null },
+      { op: 'CONV_2D', count: 2, method: 'AddConv2D', type: 'int8', header: null },
+      { op: 'RESHAPE', count: 1, method: 'AddReshape', type: null, header: null },
     ]);
     const code = resolverCode(operators, 'kws', 'kws.tflite', 1024);
     expect(code).toContain('using KwsOpResolver = tflite::MicroMutableOpResolver<2>;');
@@ -67,9 +67,25 @@ describe('op resolver', () => {
     expect(code).toContain('constexpr int kKwsArenaBytes = 1024;');
   });
 
+  test('a registration brings its header, where the resolver does not', async () => {
+    const transposed = modelOf(
+      [
+        { shape: [2, 3], ...int8 },
+        { shape: [2], data: Int32Array.of(1, 0) },
+        { shape: [3, 2], ...int8 },
+      ],
+      [{ op: 'TRANSPOSE', inputs: [0, 1], outputs: [2] }],
+      [0],
+      [2],
+    );
+    const code = resolverCode(registeredOperators(transposed, await loadOperatorSet('tflite-micro')), 'x', 'x.tflite', null);
+    expect(code).toContain('#include "tensorflow/lite/micro/kernels/transpose.h"');
+    expect(code).toContain('resolver.AddTranspose(tflite::Register_TRANSPOSE_INT8())');
+  });
+
   test('a float layer takes the general kernel', async () => {
     expect(registeredOperators(denseModel(), await loadOperatorSet('tflite-micro'))).toEqual([
-      { op: 'FULLY_CONNECTED', count: 1, method: 'AddFullyConnected', type: null },
+      { op: 'FULLY_CONNECTED', count: 1, method: 'AddFullyConnected', type: null, header: null },
     ]);
   });
 
