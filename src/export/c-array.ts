@@ -39,6 +39,18 @@ export function cArray(bytes: Uint8Array, name: string, headerFile: string): CAr
       `#endif  // ${guard}`,
       '',
     ].join('\n'),
-    source: [`#include "${headerFile}"`, '', `alignas(16) const unsigned char ${symbol}[${symbol}_len] = {`, ...lines, '};', ''].join('\n'),
+    // C has the word `alignas` from a header, C++ without.
+    source: [
+      `#include "${headerFile}"`,
+      '',
+      '#ifndef __cplusplus',
+      '#include <stdalign.h>',
+      '#endif',
+      '',
+      `alignas(16) const unsigned char ${symbol}[${symbol}_len] = {`,
+      ...lines,
+      '};',
+      '',
+    ].join('\n'),
   };
 }

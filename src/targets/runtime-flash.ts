@@ -3,6 +3,7 @@
 import type { Model } from '../tflite/index.js';
 import type { Target } from './load.js';
 import { operatorKinds } from './op-resolver.js';
+import type { LinkedSizes } from './schema.js';
 
 export interface RuntimeFlash {
   /** Interpreter and operators, what several operators share counted once; at least so much where an operator was not measured. */
@@ -15,17 +16,23 @@ export interface RuntimeFlash {
 /** With the kernels that `atoll export --format resolver` registers; null for runtimes that have not been measured. */
 export function runtimeFlashOf(model: Model, { linked }: Target): RuntimeFlash | null {
   if (linked === null) return null;
-  const pieces = linked.pieces.map(([bytes, mask]) => ({ bytes, mask: BigInt(`0x${mask}`) }));
-  const bytesOf = (mask: bigint): number => pieces.reduce((sum, piece) => sum + ((piece.mask & mask) === 0n ? 0 : piece.bytes), 0);
-  const kinds = operatorKinds(model).map(({ op, type }) => {
-    const typed = type === null ? -1 : linked.operators.indexOf(`${op} ${type}`);
-    const bit = typed >= 0 ? typed : linked.operators.indexOf(op);
-    return { op, mask: bit < 0 ? 0n : 1n << BigInt(bit) };
-  });
+  const kinds = operatorKinds(model).map(({ op, type }) => ({ op, entry: [`${op} ${type}`, op].find((name) => linked.operators.includes(name)) }));
+  const operators = kinds.map(({ op, entry }) => ({ op, bytes: entry === undefined ? null : linkedBytes(linked, [entry]) }));
   const { interpreterBytes } = linked;
   return {
-    bytes: interpreterBytes + bytesOf(kinds.reduce((all, { mask }) => all | mask, 0n)),
+    bytes:
+      interpreterBytes +
+      linkedBytes(
+        linked,
+        kinds.flatMap(({ entry }) => entry ?? []),
+      ),
     interpreterBytes,
-    operators: kinds.map(({ op, mask }) => ({ op, bytes: mask === 0n ? null : bytesOf(mask) })).sort((a, b) => (b.bytes ?? 0) - (a.bytes ?? 0)),
+    operators: operators.sort((a, b) => (b.bytes ?? 0) - (a.bytes ?? 0)),
   };
+}
+
+/** What operators add together. @param names as `linked.operators` has them */
+export function linkedBytes({ operators, pieces }: LinkedSizes, names: readonly string[]): number {
+  const wanted = names.reduce((mask, name) => mask | (1n << BigInt(operators.indexOf(name))), 0n);
+  return pieces.reduce((sum, [bytes, mask]) => sum + ((BigInt(`0x${mask}`) & wanted) === 0n ? 0 : bytes), 0);
 }

@@ -2,7 +2,8 @@
 
 import { describe, expect } from 'vitest';
 import { arenaOf } from '../../src/simulator/index.js';
-import { loadShippedTargets, loadTarget, type Target } from '../../src/targets/index.js';
+import { loadLinkedSizes, loadShippedTargets, loadTarget, type Target } from '../../src/targets/index.js';
+import { linkedBytes } from '../../src/targets/runtime-flash.js';
 import { readModel } from '../../src/tflite/index.js';
 import { sharedBytes, sharedJson, sharedPresent, sharedTest } from '../support/shared.js';
 
@@ -39,6 +40,7 @@ interface Measured {
   readonly benchmark: string;
   readonly arena_used_bytes: number;
   readonly head_bytes: number;
+  readonly flash_text_minus_model: number;
 }
 
 const files: Readonly<Record<string, string>> = {
@@ -57,5 +59,18 @@ describe('arena', () => {
       const arena = arenaOf(readModel(sharedBytes('models', 'mlperf-tiny', file), file), { library: kernels === 'CMSIS-NN' ? 'cmsis-nn' : 'reference', simd });
       expect(arena).toMatchObject({ arenaBytes, headBytes });
     });
+  }
+});
+
+/** What the measured programs link; they print over semihosting too, which takes a few KB. */
+const linkedOperators = ['CONV_2D', 'DEPTHWISE_CONV_2D', 'FULLY_CONNECTED', 'AVERAGE_POOL_2D', 'ADD', 'SOFTMAX', 'RESHAPE'];
+
+sharedTest('flash of the runtime is within 10 % of linked programs, for every build that is known', async () => {
+  const sizes = await loadLinkedSizes();
+  expect(sizes.length).toBeGreaterThan(0);
+  for (const linked of sizes) {
+    const row = measured.find(({ isa, kernels }) => isa.startsWith(`${linked.core} `) && (kernels === 'CMSIS-NN') === (linked.kernels === 'cmsis-nn'));
+    const bytes = linked.interpreterBytes + linkedBytes(linked, linkedOperators);
+    expect(Math.abs(bytes / (row?.flash_text_minus_model as number) - 1), `${linked.kernels} on ${linked.core}: ${bytes}`).toBeLessThan(0.1);
   }
 });
