@@ -114,3 +114,30 @@ export function wideModel(): Model {
     [2],
   );
 }
+
+/** Two wide branches that a file lists side by side, although one after the other takes less. */
+export function branchingModel(): Model {
+  const int8 = { type: TensorType.INT8, scale: 0.1 };
+  const spread = Int8Array.from({ length: 32 }, (_, i) => i - 16);
+  return modelOf(
+    [
+      { name: 'x', shape: [1, 8, 8, 1], ...int8 },
+      { shape: [32, 1, 1, 1], data: spread, scale: 0.1 },
+      { shape: [1, 8, 8, 32], ...int8 },
+      { shape: [1, 8, 8, 32], ...int8 },
+      { shape: [1, 1, 1, 32], data: spread, scale: 0.1 },
+      { shape: [1, 8, 8, 1], ...int8 },
+      { shape: [1, 8, 8, 1], ...int8 },
+      { name: 'y', shape: [1, 8, 8, 1], ...int8 },
+    ],
+    [
+      { op: 'CONV_2D', inputs: [0, 1, -1], outputs: [2], options: convOptions() },
+      { op: 'CONV_2D', inputs: [0, 1, -1], outputs: [3], options: convOptions() },
+      { op: 'CONV_2D', inputs: [2, 4, -1], outputs: [5], options: convOptions() },
+      { op: 'CONV_2D', inputs: [3, 4, -1], outputs: [6], options: convOptions() },
+      { op: 'ADD', inputs: [5, 6], outputs: [7], options: { kind: 'AddOptions', fusedActivationFunction: 0, potScaleInt16: false } },
+    ],
+    [0],
+    [7],
+  );
+}

@@ -4,8 +4,8 @@ import { planMemory } from '../../../src/optimize/index.js';
 import { bestOffsets, lowestHeight } from '../../../src/optimize/memory/offsets.js';
 import { bestOrder, type OrderProblem, peakOf } from '../../../src/optimize/memory/order.js';
 import { arenaOf, Interpreter, referenceKernels, resolveShapes, withOfflinePlan } from '../../../src/simulator/index.js';
-import { type Model, prefixOf, readModel, TensorType, writeModel } from '../../../src/tflite/index.js';
-import { convOptions, modelOf } from '../../support/models.js';
+import { prefixOf, readModel, writeModel } from '../../../src/tflite/index.js';
+import { branchingModel } from '../../support/models.js';
 import { sharedBytes, sharedModels, sharedTest } from '../../support/shared.js';
 
 /** A random graph: every operator makes one tensor from up to three earlier ones. */
@@ -79,36 +79,9 @@ test.each(Array.from({ length: 40 }, (_, seed) => seed))('offsets of random buff
   });
 });
 
-/** Two wide branches that a file lists side by side, although one after the other takes less. */
-function branches(): Model {
-  const int8 = { type: TensorType.INT8, scale: 0.1 };
-  const spread = Int8Array.from({ length: 32 }, (_, i) => i - 16);
-  return modelOf(
-    [
-      { name: 'x', shape: [1, 8, 8, 1], ...int8 },
-      { shape: [32, 1, 1, 1], data: spread, scale: 0.1 },
-      { shape: [1, 8, 8, 32], ...int8 },
-      { shape: [1, 8, 8, 32], ...int8 },
-      { shape: [1, 1, 1, 32], data: spread, scale: 0.1 },
-      { shape: [1, 8, 8, 1], ...int8 },
-      { shape: [1, 8, 8, 1], ...int8 },
-      { name: 'y', shape: [1, 8, 8, 1], ...int8 },
-    ],
-    [
-      { op: 'CONV_2D', inputs: [0, 1, -1], outputs: [2], options: convOptions() },
-      { op: 'CONV_2D', inputs: [0, 1, -1], outputs: [3], options: convOptions() },
-      { op: 'CONV_2D', inputs: [2, 4, -1], outputs: [5], options: convOptions() },
-      { op: 'CONV_2D', inputs: [3, 4, -1], outputs: [6], options: convOptions() },
-      { op: 'ADD', inputs: [5, 6], outputs: [7], options: { kind: 'AddOptions', fusedActivationFunction: 0, potScaleInt16: false } },
-    ],
-    [0],
-    [7],
-  );
-}
-
 describe('plan of a model', () => {
   test('branches run one after the other, and compute the same', () => {
-    const model = branches();
+    const model = branchingModel();
     const plan = planMemory(model, referenceKernels);
     expect(plan).toMatchObject({ provenOrder: true, headBytes: plan.lowerBoundBytes });
     expect(plan.movedOperators).toBeGreaterThan(0);
@@ -118,7 +91,7 @@ describe('plan of a model', () => {
   });
 
   test('a plan in the file is followed, and a plan of its own replaced', () => {
-    const model = branches();
+    const model = branchingModel();
     const offsets = Int8Array.of(0, -1, 1, 2, -1, 3, 4, 5).map((at) => at);
     const stored = withOfflinePlan(
       model,
@@ -129,14 +102,14 @@ describe('plan of a model', () => {
   });
 
   test('a model with a plan is judged with it, and planned again no worse', () => {
-    const once = planMemory(branches(), referenceKernels);
+    const once = planMemory(branchingModel(), referenceKernels);
     const again = planMemory(once.model, referenceKernels);
     expect(again.headBytesBefore).toBe(once.headBytes);
     expect(again.headBytes).toBe(once.headBytes);
   });
 
   test('a plan does not outlive what it is of: other shapes, other tensors', () => {
-    const { model } = planMemory(branches(), referenceKernels);
+    const { model } = planMemory(branchingModel(), referenceKernels);
     expect(resolveShapes(model, { x: [1, 16, 16, 1] }).metadata).toEqual([]);
     expect(prefixOf(model, 2).metadata).toEqual([]);
   });
@@ -148,7 +121,7 @@ describe('plan of a model', () => {
   });
 
   test('a plan for other tensors is refused, as TFLM does', () => {
-    const wrong = withOfflinePlan(branches(), Int32Array.of(0, 0));
+    const wrong = withOfflinePlan(branchingModel(), Int32Array.of(0, 0));
     expect(() => arenaOf(wrong, referenceKernels)).toThrow(expect.objectContaining({ code: 'TFLITE_INVALID' }));
   });
 
