@@ -145,7 +145,7 @@ describe('dataset files with faults say where', () => {
   writeFiles(folder, { 'ok.bin': floatBytes([1, 2, 3]), 'two.csv': '1\n2\n', 'half.npy': npy('<f4', [3], floatBytes([0, 0.5, 1])) });
   const input = 'inputs:\n  - {files: ok.bin, type: float32, shape: [1]}\n';
   test.each([
-    ['an unknown key', `name: x\ntask: none\nspeed: 3\n${input}`, 'DATASET_INVALID', /line 1.*speed/],
+    ['an unknown key', `name: x\ntask: none\nspeed: 3\n${input}`, 'DATASET_INVALID', /line 3.*speed/],
     ['a wrong task', `name: x\ntask: guess\n${input}`, 'DATASET_INVALID', /line 2, task/],
     [
       'a nested fault',
