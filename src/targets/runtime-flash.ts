@@ -32,7 +32,21 @@ export function runtimeFlashOf(model: Model, { linked }: Target): RuntimeFlash |
 }
 
 /** What operators add together. @param names as `linked.operators` has them */
-export function linkedBytes({ operators, pieces }: LinkedSizes, names: readonly string[]): number {
-  const wanted = names.reduce((mask, name) => mask | (1n << BigInt(operators.indexOf(name))), 0n);
-  return pieces.reduce((sum, [bytes, mask]) => sum + ((BigInt(`0x${mask}`) & wanted) === 0n ? 0 : bytes), 0);
+export function linkedBytes(linked: LinkedSizes, names: readonly string[]): number {
+  const wanted = names.reduce((mask, name) => mask | (1n << BigInt(linked.operators.indexOf(name))), 0n);
+  return piecesOf(linked).reduce((sum, { bytes, mask }) => sum + ((mask & wanted) === 0n ? 0 : bytes), 0);
+}
+
+interface Piece {
+  readonly bytes: number;
+  readonly mask: bigint;
+}
+
+const parsed = new WeakMap<LinkedSizes, readonly Piece[]>();
+
+/** Several targets link the same build, and are asked about many operators. */
+function piecesOf(linked: LinkedSizes): readonly Piece[] {
+  const pieces = parsed.get(linked) ?? linked.pieces.map(([bytes, mask]) => ({ bytes, mask: BigInt(`0x${mask}`) }));
+  parsed.set(linked, pieces);
+  return pieces;
 }
