@@ -1,6 +1,6 @@
 // Targets beside the facts that are known of 25 boards, and their arenas beside what an interpreter on emulated cores reports.
 
-import { describe, expect } from 'vitest';
+import { expect } from 'vitest';
 import { arenaOf } from '../../src/simulator/index.js';
 import { loadLinkedSizes, loadShippedTargets, loadTarget, type Target } from '../../src/targets/index.js';
 import { linkedBytes } from '../../src/targets/runtime-flash.js';
@@ -51,16 +51,14 @@ const files: Readonly<Record<string, string>> = {
 };
 const measured = sharedPresent ? sharedJson<{ rows: Measured[] }>('facts', 'qemu-tflm-measurements.json').rows : [];
 
-describe('arena', () => {
-  for (const { isa, kernels, benchmark, arena_used_bytes: arenaBytes, head_bytes: headBytes } of measured) {
-    sharedTest(`${benchmark} with ${kernels} on ${isa}: to the byte`, () => {
-      const file = files[benchmark] as string;
-      const simd = isa.includes('MVE') ? 'mve' : isa.includes('DSP') ? 'dsp' : 'none';
-      const arena = arenaOf(readModel(sharedBytes('models', 'mlperf-tiny', file), file), { library: kernels === 'CMSIS-NN' ? 'cmsis-nn' : 'reference', simd });
-      expect(arena).toMatchObject({ arenaBytes, headBytes });
-    });
-  }
-});
+for (const { isa, kernels, benchmark, arena_used_bytes: arenaBytes, head_bytes: headBytes } of measured) {
+  sharedTest(`arena of ${benchmark} with ${kernels} on ${isa}: to the byte`, () => {
+    const file = files[benchmark] as string;
+    const simd = isa.includes('MVE') ? 'mve' : isa.includes('DSP') ? 'dsp' : 'none';
+    const arena = arenaOf(readModel(sharedBytes('models', 'mlperf-tiny', file), file), { library: kernels === 'CMSIS-NN' ? 'cmsis-nn' : 'reference', simd });
+    expect(arena).toMatchObject({ arenaBytes, headBytes });
+  });
+}
 
 /** What the measured programs link; they print over semihosting too, which takes a few KB. */
 const linkedOperators = ['CONV_2D', 'DEPTHWISE_CONV_2D', 'FULLY_CONNECTED', 'AVERAGE_POOL_2D', 'ADD', 'SOFTMAX', 'RESHAPE'];
