@@ -3,7 +3,7 @@
 import { randomInt } from 'node:crypto';
 import path from 'node:path';
 import { z } from 'zod';
-import { buildSlotImage, compareOutputs } from './bundle/index.js';
+import { buildFittingImage, compareOutputs } from './bundle/index.js';
 import { type Dataset, openDataset, openDatasets } from './dataset/index.js';
 import { type DeviceClient, type PushResult, push } from './device/index.js';
 import { fail } from './errors.js';
@@ -11,7 +11,7 @@ import { type Evaluation, evaluate, hostRunner, type Progress, type Runner, type
 import { describeFaults, parseYaml, readBytes, readText, writeAtomically } from './files/index.js';
 import { optimize } from './optimize/index.js';
 import { quantize, schemeOf, verifyInt8 } from './quantize/index.js';
-import { type CheckResult, checkModel, requireFit, type Target } from './targets/index.js';
+import type { CheckResult, Target } from './targets/index.js';
 import { type Model, readModel } from './tflite/index.js';
 
 const projectSchema = z.strictObject({
@@ -91,9 +91,7 @@ export async function deploy(project: Project, target: Target, device: DeviceCli
   const floatResult = isFloat && data !== null ? await evaluate(hostRunner(optimize(input).model), data, { ...common, ...progress('evaluate float') }) : null;
   const prepared = isFloat ? await quantizeProject(project, input, options) : { bytes: inputBytes, model: verifyInt8(inputBytes), warnings: [] };
 
-  const slotImage = buildSlotImage(prepared.bytes, prepared.model, target);
-  const check = checkModel(prepared.model, target, slotImage.byteLength);
-  requireFit(check);
+  const { image: slotImage, check } = buildFittingImage(prepared.bytes, prepared.model, target);
   const files = { model: path.join(project.out, `${project.name}.int8.tflite`), slotImage: path.join(project.out, `${project.name}.${target.id}.slot`) };
   await writeAtomically(files.model, prepared.bytes);
   await writeAtomically(files.slotImage, slotImage);

@@ -1,11 +1,19 @@
-// What a target says of a file: as it will lie in a slot, with manifest and self-test vectors.
+// What a target says of a file, as it will lie in a slot with manifest and self-test vectors; and those bytes, where it takes them.
 
-import { type CheckOptions, type CheckResult, checkModel, factsOf, type Target } from '../targets/index.js';
+import { type CheckOptions, type CheckResult, checkModel, factsOf, requireFit, type Target } from '../targets/index.js';
 import type { Model } from '../tflite/index.js';
-import { slotImageBytes } from './build.js';
+import { buildSlotImage, slotImageBytes } from './build.js';
 
 export function checkFile(bytes: Uint8Array, model: Model, target: Target, options: CheckOptions = {}): CheckResult {
   const facts = options.facts ?? factsOf(model);
   // A model that the simulator does not run has no vectors, and does not fit anyway.
   return checkModel(model, target, facts.simulated ? slotImageBytes(bytes, model, target, facts) : bytes.byteLength, { ...options, facts });
+}
+
+/** The slot image of a model that fits a target, with what the check found. @throws MODEL_DOES_NOT_FIT */
+export function buildFittingImage(bytes: Uint8Array, model: Model, target: Target): { readonly image: Uint8Array; readonly check: CheckResult } {
+  const image = buildSlotImage(bytes, model, target);
+  const check = checkModel(model, target, image.byteLength);
+  requireFit(check);
+  return { image, check };
 }

@@ -3,7 +3,7 @@
 
 export { type AgreementResult, compareOutputs } from './agreement.js';
 export { type BundleOptions, buildSlotImage, slotImageBytes } from './build.js';
-export { checkFile } from './check-file.js';
+export { buildFittingImage, checkFile } from './check-file.js';
 export { CompressedReader, compressedBytes, compressImage, largestBlockBytes, type StreamHeader, smallestBlockBytes } from './compression.js';
 export { drawable, drawSample, SeededBytes } from './drawing.js';
 export { equalBytes, hex, sha256 } from './hash.js';

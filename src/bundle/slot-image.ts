@@ -6,6 +6,7 @@ import { decode, encode } from 'cborg';
 import { z } from 'zod';
 import { fail, reasonOf } from '../errors.js';
 import { bytes, decodeMap, encodePayload, uint } from '../protocol/index.js';
+import { alignUp } from '../simulator/index.js';
 import { equalBytes, sha256 } from './hash.js';
 
 const magic = new TextEncoder().encode('ATOLLIMG');
@@ -62,7 +63,7 @@ export function slotImageLength(modelBytes: number, input: ManifestInput, vector
   const blocks = Math.ceil(modelBytes / blockBytes);
   const none = new Uint8Array(32);
   const trailer = encodeTrailer(modelBytes, input, vectors, { model: none, vectors: () => none, blocks: new Array<Uint8Array>(blocks).fill(none) });
-  return alignUp(modelBytes) + alignUp(trailer.byteLength) + footerBytes;
+  return alignUp(modelBytes, imageAlignment) + alignUp(trailer.byteLength, imageAlignment) + footerBytes;
 }
 
 interface Hashes {
@@ -88,8 +89,8 @@ function encodeTrailer(modelBytes: number, input: ManifestInput, vectors: readon
 export function encodeSlotImage(model: Uint8Array, input: ManifestInput, vectors: readonly SelfTestVector[]): Uint8Array {
   const blocks = Array.from({ length: Math.ceil(model.byteLength / blockBytes) }, (_, i) => sha256(model.subarray(i * blockBytes, (i + 1) * blockBytes)));
   const trailer = encodeTrailer(model.byteLength, input, vectors, { model: sha256(model), vectors: sha256, blocks });
-  const trailerOffset = alignUp(model.byteLength);
-  const out = new Uint8Array(trailerOffset + alignUp(trailer.byteLength) + footerBytes);
+  const trailerOffset = alignUp(model.byteLength, imageAlignment);
+  const out = new Uint8Array(trailerOffset + alignUp(trailer.byteLength, imageAlignment) + footerBytes);
   out.set(model);
   out.set(trailer, trailerOffset);
   const footer = out.subarray(out.byteLength - footerBytes);
@@ -113,7 +114,7 @@ export function decodeSlotImage(image: Uint8Array): SlotImage {
   const version = view.getUint16(8, true);
   if (version !== formatVersion) throw invalid(`format version ${version}; this program knows ${formatVersion}`);
   const [modelBytes, trailerOffset, trailerBytes] = [view.getUint32(12, true), view.getUint32(16, true), view.getUint32(20, true)];
-  if (trailerOffset !== alignUp(modelBytes) || trailerOffset + alignUp(trailerBytes) + footerBytes !== image.byteLength)
+  if (trailerOffset !== alignUp(modelBytes, imageAlignment) || trailerOffset + alignUp(trailerBytes, imageAlignment) + footerBytes !== image.byteLength)
     throw invalid('the footer does not match the length');
   const model = image.subarray(0, modelBytes);
   return { model, trailer: decodeTrailer(image.subarray(trailerOffset, trailerOffset + trailerBytes), model) };
@@ -134,8 +135,4 @@ function decodeTrailer(encoded: Uint8Array, model: Uint8Array): Trailer {
   if (!equalBytes(manifest.model, sha256(model))) throw invalid('the model is not the one that the manifest names');
   if (!equalBytes(manifest.vectors, sha256(trailer.vectors))) throw invalid('the self-test vectors are not those that the manifest names');
   return { manifest, vectors, signed: trailer.signature !== undefined };
-}
-
-function alignUp(value: number): number {
-  return Math.ceil(value / imageAlignment) * imageAlignment;
 }

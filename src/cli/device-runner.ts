@@ -49,9 +49,8 @@ export async function pushModel(
   model: Model,
   compress = true,
 ) {
-  const [{ targetOfDevice }, { checkModel, requireFit }, { buildSlotImage }, { push }, { compiledModelOf, newestRuntime, requireRuntime }] = await Promise.all([
+  const [{ targetOfDevice }, { buildFittingImage }, { push }, { compiledModelOf, newestRuntime, requireRuntime }] = await Promise.all([
     import('../open-device.js'),
-    import('../targets/index.js'),
     import('../bundle/index.js'),
     import('../device/index.js'),
     import('../edgetpu/index.js'),
@@ -59,7 +58,6 @@ export async function pushModel(
   const target = await targetOfDevice(uri, device, context.signal);
   const compiled = compiledModelOf(model);
   if (compiled !== null) requireRuntime(compiled, target.runtime.version ?? newestRuntime, uri);
-  const image = buildSlotImage(bytes, model, target);
-  requireFit(checkModel(model, target, image.byteLength));
+  const { image } = buildFittingImage(bytes, model, target);
   return push(device, image, { compress, signal: context.signal, onProgress: (step, progress) => context.progress.update(step, progress) });
 }

@@ -1,7 +1,7 @@
 import { InvalidArgumentError } from 'commander';
 import type { Compilation, PredictionDifference } from '../edgetpu/index.js';
 import { fail, reasonOf } from '../errors.js';
-import type { CheckResult } from '../targets/index.js';
+import type { CheckResult, Target } from '../targets/index.js';
 import type { Model } from '../tflite/index.js';
 import { readModelFile } from './model-file.js';
 import { positiveInteger, refuseOverwriting } from './options.js';
@@ -42,11 +42,12 @@ export const compileVerb: Verb = {
     if (options.bisect === true) refuseOverwriting(failing, [file, options.compiler]);
     const { bytes, model } = await readModelFile(file, options);
     const multipleSubgraphs = options.multipleSubgraphs === true;
-    const prediction = checkFile(bytes, model, await loadTarget('coral-usb'), { multipleSubgraphs });
+    const target = await loadTarget('coral-usb');
+    const prediction = checkFile(bytes, model, target, { multipleSubgraphs });
     const compiled = prediction.reasons.find(({ code }) => code === 'COMPILED');
     if (compiled !== undefined) throw fail('MODEL_COMPILED', { where: file, reason: compiled.message });
     const compiler = await findCompiler(options.compiler === undefined ? null : String(options.compiler));
-    if (compiler === null) return predictedOnly(file, prediction);
+    if (compiler === null) return predictedOnly(file, target, prediction);
     const run = {
       compiler,
       multipleSubgraphs,
@@ -112,16 +113,15 @@ function summaryOf({ operators, npuSubgraphs, memory, latencyMs }: CheckResult):
 }
 
 /** Without the compiler: what it would do, and where to get it. */
-async function predictedOnly(file: string, prediction: CheckResult): Promise<Outcome> {
+async function predictedOnly(file: string, target: Target, prediction: CheckResult): Promise<Outcome> {
   const { checkReport } = await import('../report/index.js');
-  const { loadTarget } = await import('../targets/index.js');
   const how = [
     'edgetpu_compiler is not installed, so nothing was compiled. It is the package edgetpu-compiler of Google, for x86-64 Debian and Ubuntu alone:',
     '    coral.ai/docs/edgetpu/compiler says how to install it; --compiler points to the program elsewhere. What it should do with this model:',
   ];
   return {
     document: { file, output: null, compiled: null, predicted: summaryOf(prediction), differences: [] },
-    text: [...how, '', checkReport(file, await loadTarget('coral-usb'), prediction)].join('\n'),
+    text: [...how, '', checkReport(file, target, prediction)].join('\n'),
   };
 }
 

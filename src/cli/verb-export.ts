@@ -7,7 +7,7 @@ import { readModelFile } from './model-file.js';
 import { address, refuseOverwriting } from './options.js';
 import type { Verb } from './verb.js';
 
-export const exportFormats = ['resolver', 'c-array', 'uf2', 'bin'] as const;
+const exportFormats = ['resolver', 'c-array', 'uf2', 'bin'] as const;
 type Format = (typeof exportFormats)[number];
 
 /** What one run writes, and what it says of it. */
@@ -83,11 +83,12 @@ const writers: Readonly<Record<Format, (request: Request) => Promise<Exported>>>
 
   uf2: async (request) => {
     const { uf2Image, uf2Page } = await import('../export/index.js');
+    const { alignUp } = await import('../simulator/index.js');
     const { target, output } = request;
     if (target?.uf2 === undefined || target.flash === null) {
       throw fail('USAGE', { reason: `--format uf2 needs a --target whose bootloader takes UF2 files${target === null ? '' : `, which ${target.id} has not`}` });
     }
-    const first = target.uf2.flashStart + Math.ceil(target.flash.firmwareBytes / uf2Page) * uf2Page;
+    const first = target.uf2.flashStart + alignUp(target.flash.firmwareBytes, uf2Page);
     const at = request.address ?? first;
     const image = await flashImage(request);
     const end = Math.min(target.uf2.flashStart + target.flash.usableBytes, 2 ** 32);
@@ -111,13 +112,9 @@ const writers: Readonly<Record<Format, (request: Request) => Promise<Exported>>>
 
 /** The bytes that a slot holds: with a target its slot image, else the model alone, padded to 16. @throws MODEL_DOES_NOT_FIT */
 async function flashImage({ bytes, model, target }: Request): Promise<Uint8Array> {
-  if (target !== null) {
-    const [{ buildSlotImage }, { checkModel, requireFit }] = await Promise.all([import('../bundle/index.js'), import('../targets/index.js')]);
-    const image = buildSlotImage(bytes, model, target);
-    requireFit(checkModel(model, target, image.length));
-    return image;
-  }
-  const image = new Uint8Array(Math.ceil(bytes.length / 16) * 16);
+  if (target !== null) return (await import('../bundle/index.js')).buildFittingImage(bytes, model, target).image;
+  const { alignUp } = await import('../simulator/index.js');
+  const image = new Uint8Array(alignUp(bytes.length));
   image.set(bytes);
   return image;
 }

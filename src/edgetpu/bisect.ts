@@ -14,12 +14,12 @@ export interface Bisection {
  * @param fails whether the compiler fails on these bytes
  * @returns null where it does not fail on the whole model cut into a beginning of all its operators
  */
-export async function bisect(model: Model, fails: (bytes: Uint8Array, operators: number) => Promise<boolean>): Promise<Bisection | null> {
+export async function bisect(model: Model, fails: (bytes: Uint8Array) => Promise<boolean>): Promise<Bisection | null> {
   const total = mainSubgraph(model).operators.length;
   let runs = 0;
   const failsAt = async (operators: number): Promise<boolean> => {
     runs++;
-    return fails(writeModel(prefixOf(model, operators)), operators);
+    return fails(writeModel(prefixOf(model, operators)));
   };
   if (total === 0 || !(await failsAt(total))) return null;
   // It works on `works` operators, as far as is known, and fails on `broken`.

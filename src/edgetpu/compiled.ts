@@ -1,7 +1,7 @@
 // What edgetpu_compiler made: the package inside of each custom operator (libedgetpu's executable.fbs and custom_op_data.cc).
 
 import { fail } from '../errors.js';
-import { edgeTpuOperator, type Model, mainSubgraph, operatorName, type TableView, VerifiedBuffer } from '../tflite/index.js';
+import { edgeTpuOperators, type Model, type TableView, VerifiedBuffer } from '../tflite/index.js';
 import { bytesInFlexbufferMap } from './flexbuffer.js';
 
 const executableKinds = ['stand-alone', 'parameter-caching', 'execution-only'] as const;
@@ -55,9 +55,7 @@ export const newestRuntime = 14;
 
 /** null for a model that was not compiled for the Edge TPU. @throws EDGETPU_PACKAGE_INVALID, TFLITE_DAMAGED */
 export function compiledModelOf(model: Model): CompiledModel | null {
-  const parts = mainSubgraph(model).operators.flatMap((operator, index) =>
-    operatorName(model, operator) === edgeTpuOperator ? [partOf(index, operator.customOptions as Uint8Array | null)] : [],
-  );
+  const parts = edgeTpuOperators(model).map(({ index, operator }) => partOf(index, operator.customOptions as Uint8Array | null));
   if (parts.length === 0) return null;
   const executables = parts.flatMap((part) => part.executables);
   const parametersOf = (...kinds: ExecutableKind[]): number =>

@@ -3,7 +3,7 @@
 import { fail } from '../errors.js';
 import {
   constantBytes,
-  edgeTpuOperator,
+  edgeTpuOperators,
   type Model,
   mainSubgraph,
   type Operator,
@@ -85,7 +85,7 @@ export function lastingOperators(model: Model): ReadonlySet<number> {
 
 /** @throws MODEL_COMPILED for what edgetpu_compiler made */
 export function refuseCompiled(model: Model): void {
-  const compiled = mainSubgraph(model).operators.filter((operator) => operatorName(model, operator) === edgeTpuOperator).length;
+  const compiled = edgeTpuOperators(model).length;
   if (compiled > 0) throw fail('MODEL_COMPILED', { where: 'the model', reason: `it holds ${compiled} custom operator(s) of edgetpu_compiler` });
 }
 

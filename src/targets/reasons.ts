@@ -1,7 +1,7 @@
 // Why a model does not fit a target: each reason with a code of its own, what it is, and what to do.
 
 import type { Arena } from '../simulator/index.js';
-import { edgeTpuOperator, type Model, mainSubgraph, operatorName, type Tensor, TensorType, tensorLabel, typeName } from '../tflite/index.js';
+import { edgeTpuOperators, type Model, mainSubgraph, type Tensor, TensorType, tensorLabel, typeName } from '../tflite/index.js';
 import type { Budget } from './budget.js';
 import type { OperatorPlacement } from './cpu-placement.js';
 import type { Target } from './load.js';
@@ -105,7 +105,7 @@ function edgeTypeReasons(model: Model, target: Target): CheckReason[] {
 
 /** A file that edgetpu_compiler made is no longer a model that can be placed, planned or simulated. */
 function compiledReasons(model: Model, target: Target): CheckReason[] {
-  const parts = mainSubgraph(model).operators.filter((operator) => operatorName(model, operator) === edgeTpuOperator).length;
+  const parts = edgeTpuOperators(model).length;
   if (parts === 0) return [];
   const npu = target.runtime.kernels === 'edgetpu';
   return [

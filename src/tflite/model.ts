@@ -83,11 +83,15 @@ export function operatorName(model: Model, operator: Operator): string {
   return operatorNames.get(builtin) ?? `OPERATOR_${builtin}`;
 }
 
-/** What edgetpu_compiler puts in the place of the operators that it maps. */
-export const edgeTpuOperator = 'custom:edgetpu-custom-op';
-
 export function mainSubgraph(model: Model): SubGraph {
   return model.subgraphs[0] as SubGraph;
+}
+
+/** What edgetpu_compiler puts in the place of the operators that it maps, with their places; none in a model that was not compiled. */
+export function edgeTpuOperators(model: Model): { readonly index: number; readonly operator: Operator }[] {
+  return mainSubgraph(model).operators.flatMap((operator, index) =>
+    operatorName(model, operator) === 'custom:edgetpu-custom-op' ? [{ index, operator }] : [],
+  );
 }
 
 /** The name of a tensor, empty where it has none. */

@@ -1,9 +1,8 @@
 // TFLM's greedy memory planner (greedy_memory_planner.cc): what the model has planned itself stays where it is; the rest goes largest first,
 // each at the lowest offset where it fits between buffers that are in use at the same time.
 
+import { alignUp } from '../align.js';
 import type { BufferRequest } from './lifetimes.js';
-
-export const arenaAlignment = 16;
 
 export interface PlannedBuffer extends BufferRequest {
   /** `bytes` rounded up to the alignment. */
@@ -15,10 +14,6 @@ export interface HeadPlan {
   /** In the order of the requests. */
   readonly buffers: readonly PlannedBuffer[];
   readonly headBytes: number;
-}
-
-export function alignUp(value: number, step = arenaAlignment): number {
-  return Math.ceil(value / step) * step;
 }
 
 /** Bytes that are in use for a span of time, at a place. */

@@ -2,8 +2,8 @@
 // 32-bit build (micro_allocator.cc, micro_interpreter.cc; sizes by sizeof on arm-none-eabi with short enums, and on RV32 with wide ones).
 
 import { bytesOfElements, elementCount, elementTypeOf, type Model, mainSubgraph, type Operator, operatorName } from '../../tflite/index.js';
+import { alignUp } from '../align.js';
 import type { OperatorMemory } from '../operators/operator.js';
-import { alignUp } from './greedy.js';
 
 const structBytes = {
   arenaAllocator: 36,

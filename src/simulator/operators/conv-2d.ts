@@ -1,6 +1,7 @@
 // CONV_2D. Input [n, h, w, ic], filter [oc, kh, kw, ic / groups], bias [oc], output [n, oh, ow, oc].
 // int8, int16: TFLite reference_integer_ops::ConvPerChannel; float32: reference_ops::Conv; float32 with int8 weights: dynamic-range.ts.
 
+import { alignUp } from '../align.js';
 import { type Accumulation, accumulationOf, accumulatorOf, dotInt32, weightsOf } from './accumulator.js';
 import { clampFloat, floatLimits } from './activation.js';
 import { quantizeRun, realSum, weightScales } from './dynamic-range.js';
@@ -154,17 +155,13 @@ function cmsisScratch({ window, depth, input, output }: Conv, simd: RuntimeKerne
   const pointwise =
     window.filterHeight === 1 && window.filterWidth === 1 && window.padTop === 0 && window.padLeft === 0 && window.dilationH === 1 && window.dilationW === 1;
   if (pointwise) return [];
-  if (simd !== 'mve') return [4 * roundUp(depth, 4)];
+  if (simd !== 'mve') return [4 * alignUp(depth, 4)];
   const row = window.inputHeight === 1 && window.filterHeight === 1 && (window.strideW * window.inputChannels) % 4 === 0;
-  if (!row) return [4 * roundUp(depth, 16)];
+  if (!row) return [4 * alignUp(depth, 16)];
   const columns = output.shape[2] ?? 0;
   const padRight = Math.max(0, (columns - 1) * window.strideW + window.filterWidth - window.inputWidth - window.padLeft);
   const block = window.filterWidth * window.inputChannels;
   return [Math.max(block + window.padLeft * window.inputChannels, block - window.inputChannels + padRight * window.inputChannels)];
-}
-
-function roundUp(value: number, step: number): number {
-  return Math.ceil(value / step) * step;
 }
 
 function scratchOf(conv: Conv, { library, simd }: RuntimeKernels): readonly number[] {

@@ -1,6 +1,7 @@
 // Scratch of ESP-NN's kernels at d45b843c (esp_nn_get_*_scratch_size in src/convolution, src/softmax). Only those for the vector
 // unit of the ESP32-S3 (PIE) ask for any in convolutions; they copy inputs and filters into it, padded and aligned.
 
+import { alignUp } from '../align.js';
 import type { RuntimeKernels } from './operator.js';
 import type { Window } from './window.js';
 
@@ -8,10 +9,6 @@ import type { Window } from './window.js';
 interface Convolution {
   readonly window: Window;
   readonly channels: number;
-}
-
-function roundUp(value: number, step: number): number {
-  return Math.ceil(value / step) * step;
 }
 
 /** What a window reads beyond the right edge, or the lower one, with the library's margin. */
@@ -26,17 +23,17 @@ export function espNnConvScratch({ window, channels }: Convolution, simd: Runtim
   const pixels = inputHeight * inputWidth;
   const padded = padTop !== 0 || padLeft !== 0;
   if (filterHeight === 1 && filterWidth === 1 && !padded && strideH === 1 && strideW === 1) {
-    const depth = roundUp(inputChannels, 8);
+    const depth = alignUp(inputChannels, 8);
     return [(inputChannels % 8 === 0 ? 0 : pixels * depth) + depth * channels + (pixels < 8 ? 0 : 16 * depth) + margin];
   }
   const row = filterWidth * inputChannels;
   if (row < 16 && row * filterHeight >= 16) {
-    const column = roundUp(row * filterHeight, 16);
+    const column = alignUp(row * filterHeight, 16);
     return [4 * channels + 16 + channels * column + 16 + column + margin];
   }
   const input = padded ? (inputWidth + 2 * padLeft) * (inputHeight + 2 * padTop) * inputChannels : 0;
-  const filter = filterWidth * filterHeight * roundUp(inputChannels, 16) * channels;
-  const alignedFilter = roundUp(row, 16) * filterHeight * channels;
+  const filter = filterWidth * filterHeight * alignUp(inputChannels, 16) * channels;
+  const alignedFilter = alignUp(row, 16) * filterHeight * channels;
   const right = beyond(outputWidth, strideW, filterWidth, inputWidth);
   const bottom = beyond(outputHeight, strideH, filterHeight, inputHeight);
   const edges = right > 0 || bottom > 0 ? (inputWidth + right) * (inputHeight + bottom) * inputChannels : 0;
@@ -64,16 +61,16 @@ export function espNnDepthwiseScratch({ window, channels }: Convolution, multipl
       const whole = wide * high * inputChannels;
       return [filter + (whole <= 40 * 1024 ? whole : wide * filterHeight * inputChannels) + 16];
     }
-    const depth = roundUp(inputChannels, 16);
+    const depth = alignUp(inputChannels, 16);
     const wide = inputWidth + 2 * padLeft + beyond(outputWidth, strideW, 3, inputWidth);
     const high = inputHeight + 2 * padTop + beyond(outputHeight, strideH, 3, inputHeight);
     return [9 * depth + wide * high * depth + outputWidth * outputHeight * depth + 64];
   }
   if (multiplier === 1 && inputChannels > 3) {
-    const depth = roundUp(inputChannels, 8);
-    let bytes = roundUp(2 * taps * depth, 16);
-    bytes = roundUp(bytes + 2 * inputHeight * inputWidth * depth, 16);
-    bytes = roundUp(bytes + outputHeight * outputWidth * depth, 16);
+    const depth = alignUp(inputChannels, 8);
+    let bytes = alignUp(2 * taps * depth, 16);
+    bytes = alignUp(bytes + 2 * inputHeight * inputWidth * depth, 16);
+    bytes = alignUp(bytes + outputHeight * outputWidth * depth, 16);
     return [bytes + 12 * depth + 16];
   }
   return multiplier % 4 === 0 ? [2 * (filter + input) + 32] : [32];

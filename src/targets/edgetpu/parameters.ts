@@ -1,6 +1,7 @@
 // Parameters of mapped operators, in bytes as the compiler lays them out: fitted to public compiled models (207 results of 11 repositories). The
 // layout pads output channels to the 16 tiles and input channels to 4; each channel has a bias, and per-axis scales beside it.
 
+import { alignUp } from '../../simulator/index.js';
 import type { OperatorView } from '../operator-view.js';
 
 export interface ParameterBytes {
@@ -11,12 +12,11 @@ export interface ParameterBytes {
 
 const block = 64;
 const tiles = 16;
-const upTo = (value: number, multiple: number): number => Math.ceil(value / multiple) * multiple;
 
 /** More than 4 groups of 16 channels come in fours. */
 function paddedChannels(channels: number): number {
   const groups = Math.ceil(channels / tiles);
-  return tiles * (groups > 4 ? upTo(groups, 4) : groups);
+  return tiles * (groups > 4 ? alignUp(groups, 4) : groups);
 }
 
 /** Dense layers of more inputs are sent at every inference, their biases excepted: 5,904 are shown to be cached, 9,504 not. */
@@ -46,17 +46,17 @@ function bytesOf({ op, inputs }: OperatorView): number {
       const [channels = 0, height = 0, width = 0, depth = 0] = shape;
       // A single channel takes half of the tiles.
       const padded = channels === 1 ? tiles / 2 : paddedChannels(channels);
-      return upTo(padded * (height * width * upTo(depth, 4) + perChannel), block);
+      return alignUp(padded * (height * width * alignUp(depth, 4) + perChannel), block);
     }
     case 'FULLY_CONNECTED': {
       const [channels = 0, depth = 0] = shape;
-      return upTo(paddedChannels(channels) * (upTo(depth, 4) + perChannel), block);
+      return alignUp(paddedChannels(channels) * (alignUp(depth, 4) + perChannel), block);
     }
     case 'DEPTHWISE_CONV_2D': {
       const [, height = 0, width = 0, channels = 0] = shape;
       const taps = height * width;
       const beside = perAxis ? (taps === 1 ? 8 : 16) : 4;
-      return upTo(channels * (4 * taps + beside), block);
+      return alignUp(channels * (4 * taps + beside), block);
     }
     default:
       return 0;
@@ -65,5 +65,5 @@ function bytesOf({ op, inputs }: OperatorView): number {
 
 function streamedBytesOf({ op, inputs }: OperatorView): number {
   const [channels = 0, depth = 0] = inputs[1]?.shape ?? [];
-  return op === 'FULLY_CONNECTED' && depth > mostCachedInputs ? paddedChannels(channels) * upTo(depth, 4) : 0;
+  return op === 'FULLY_CONNECTED' && depth > mostCachedInputs ? paddedChannels(channels) * alignUp(depth, 4) : 0;
 }
