@@ -19,6 +19,7 @@ const requests = {
   selfTest: { slot: 1 },
   challenge: { seed: 0xdeadbeef, n: 4 },
   profile: { off: 32 },
+  infer: { data: Uint8Array.of(1, 2, 3, 4) },
 };
 const responses = {
   describe: {
@@ -27,11 +28,16 @@ const responses = {
     target: 'pico',
     fw: '1.0',
     runtime: 'tflm',
+    runtime_version: '2026',
     profile: 'tflm-reference',
+    operators: [3, 9],
     tick_hz: 1000000,
+    slots: 2,
     slot_bytes: 4096,
+    align: 16,
     arena_bytes: 2048,
     key: false,
+    features: ['infer'],
     inflate: 4096,
   },
   slots: { slots: [{ slot: 0, len: 0, active: false, pending: false, confirmed: false, tested: false, attempts: 0 }] },
@@ -44,6 +50,7 @@ const responses = {
   selfTest: { vectors: 4, failed: 0, max_lsb: 0, ticks: 4000, arena: 1234 },
   challenge: { n: 4, crc: 0xcbf43926 },
   profile: { ops: [[3, 100]] },
+  infer: { ticks: [100, 101], data: Uint8Array.of(9, 8) },
 };
 
 const packets = Object.entries(atollCommands).map(([key, command], sequence) => {

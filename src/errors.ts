@@ -224,11 +224,39 @@ export const errorTable = {
   DEVICE_ERROR: { kind: 'device', message: 'the device refused {command}: {name} (group {group}, rc {rc}){detail}', hint: '{advice}' },
   DEVICE_TIMEOUT: {
     kind: 'device',
-    message: 'no answer to {command} within {timeoutMs} ms, after {attempts} attempt(s)',
+    message: 'no answer to {command} within {timeoutMs} ms, in {attempts} attempt(s)',
     hint: 'check cable and power; the device may be busy or reset: try again',
   },
-  DEVICE_CLOSED: { kind: 'device', message: 'the connection to {device} is closed', hint: 'connect again' },
-  DEVICE_UNKNOWN: { kind: 'usage', message: 'cannot open device {device}: {reason}', hint: 'write sim:TARGET, for example sim:nano33ble' },
+  DEVICE_CLOSED: {
+    kind: 'device',
+    message: 'the connection to {device} has ended: {reason}',
+    hint: 'check cable and power, and start it again: an upload goes on where it was',
+  },
+  DEVICE_UNKNOWN: {
+    kind: 'usage',
+    message: 'cannot open device {device}: {reason}',
+    hint: 'write sim:TARGET, serial:PATH, tcp:HOST:PORT or udp:HOST; `atoll devices` lists what is attached',
+  },
+  DEVICE_UNREACHABLE: { kind: 'device', message: 'cannot reach {device}: {reason}', hint: 'check that the device is on and that its address is right' },
+  SERIAL_NOT_FOUND: { kind: 'device', message: 'there is no serial port {path}', hint: '`atoll devices` lists the ports of this machine' },
+  SERIAL_PERMISSION: {
+    kind: 'device',
+    message: 'no permission to open the serial port {path}',
+    hint: '`atoll doctor` says which group owns it and prints a udev rule',
+  },
+  SERIAL_BUSY: {
+    kind: 'device',
+    message: 'the serial port {path} is in use',
+    hint: 'end the other program that has it open: a serial monitor, ModemManager, another atoll',
+  },
+  SERIAL_LIST: { kind: 'device', message: 'cannot list the serial ports: {reason}', hint: 'name the port: serial:/dev/ttyACM0' },
+  SERIAL_CHOICE: { kind: 'usage', message: '{count} serial ports fit {what}{ports}', hint: 'name one: serial:PATH; `atoll devices` lists them' },
+  LISTEN: { kind: 'device', message: 'cannot listen on {address}: {reason}', hint: 'use pty, tcp:PORT or udp:PORT; port 0 takes a free one' },
+  DEVICE_FILES_ONLY: {
+    kind: 'device',
+    message: '{device} answers, but does not know the commands that run models',
+    hint: 'flash firmware that implements firmware-protocol/, or only store the file with `atoll push --path /lfs/model.tflite`',
+  },
   DEVICE_ANSWER: {
     kind: 'device',
     message: 'unexpected answer to {command}: {reason}',
@@ -238,6 +266,11 @@ export const errorTable = {
     kind: 'device',
     message: 'the device runs model {actual}, not {expected}',
     hint: 'push the model first: `atoll push MODEL --device {device}`',
+  },
+  PUSH_REFUSED: {
+    kind: 'refused',
+    message: '{device} cannot take this image: {reasons}',
+    hint: 'nothing was sent; `atoll check` shows what the model needs, `atoll devices` what the device has',
   },
   PUSH_HASH: {
     kind: 'device',

@@ -1,29 +1,53 @@
 // A device URI to a DeviceClient.
 
-import { DeviceClient } from './device/index.js';
+import { attachedPorts, DeviceClient, onlyPort } from './device/index.js';
 import { fail } from './errors.js';
 import { SimulatedDevice, type SimulatedDeviceOptions } from './simdevice/index.js';
-import { loadTarget, type Target } from './targets/index.js';
+import { loadShippedTargets, loadTarget, type Target } from './targets/index.js';
+import { openTransport, type Transport } from './transport/index.js';
 
 export interface OpenOptions {
   /** For sim: devices only. */
   readonly simulated?: SimulatedDeviceOptions;
+  /** Gets what the device logs beside its answers, line by line. */
+  readonly onLog?: (line: string) => void;
+  /** How long and how often requests wait that do not say otherwise. */
+  readonly patience?: { readonly timeoutMs: number; readonly attempts: number };
 }
 
 /** The target of a device: for sim: devices the one that the URI names (which may be a file), else what the device says. */
 export async function targetOfDevice(uri: string, device: DeviceClient, signal?: AbortSignal): Promise<Target> {
-  const { target } = await device.describe(signal);
-  return loadTarget(uri.startsWith('sim:') ? uri.slice('sim:'.length) : target);
+  if (uri.startsWith('sim:')) return loadTarget(uri.slice('sim:'.length));
+  return loadTarget((await device.describe(signal)).target);
 }
 
 /**
- * @param uri `sim:TARGET`: a simulated device that lives as long as this connection
- * @throws DEVICE_UNKNOWN, TARGET_UNKNOWN, TARGET_INVALID
+ * @param uri `sim:TARGET`: a simulated device that lives as long as this connection; `serial:PATH?baud=115200&dtr=on&rts=off`; `serial:TARGET`
+ * or `serial:` for the only port whose USB ids say so; `tcp:HOST:PORT?framing=console`; `udp:HOST:PORT`
+ * @throws DEVICE_UNKNOWN, DEVICE_UNREACHABLE, SERIAL_*, TARGET_UNKNOWN, TARGET_INVALID
  */
 export async function openDevice(uri: string, options: OpenOptions = {}): Promise<DeviceClient> {
+  const device = new DeviceClient(await transportTo(uri, options), options.patience);
+  if (options.onLog !== undefined) device.client.onLog = options.onLog;
+  return device;
+}
+
+async function transportTo(uri: string, options: OpenOptions): Promise<Transport> {
   const [scheme = '', rest = ''] = uri.split(/:(.*)/s);
-  if (scheme === 'sim' && rest !== '') return new DeviceClient(new SimulatedDevice(await loadTarget(rest), options.simulated).connect());
-  const known = new Set(['serial', 'usb', 'mqtt']);
-  const reason = known.has(scheme) ? `${scheme} devices are not supported yet` : `unknown kind ${JSON.stringify(scheme)}`;
-  throw fail('DEVICE_UNKNOWN', { device: uri, reason });
+  if (scheme === 'sim') {
+    if (rest === '') throw fail('DEVICE_UNKNOWN', { device: uri, reason: 'no target is named' });
+    return new SimulatedDevice(await loadTarget(rest), options.simulated).connect();
+  }
+  return openTransport(scheme === 'serial' ? await serialPath(rest) : uri);
+}
+
+/** A serial port is named by its path, or found by the USB ids of a target, or of any. */
+async function serialPath(rest: string): Promise<string> {
+  const [place = '', query] = rest.split(/\?(.*)/s);
+  const options = query === undefined ? '' : `?${query}`;
+  if (/[/\\]|^COM\d+$/i.test(place)) return `serial:${rest}`;
+  const target = place === '' ? null : await loadTarget(place);
+  const ports = await attachedPorts(target === null ? await loadShippedTargets() : [target]);
+  const { path } = onlyPort(ports, target === null ? 'any target' : `the USB ids of ${target.id}`, (port) => port.targets.length > 0);
+  return `serial:${path}${options}`;
 }

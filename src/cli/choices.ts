@@ -7,3 +7,6 @@ export const rangeMethodNames: readonly string[] = ['min-max', 'moving-average',
 export const granularities: readonly string[] = ['per-tensor', 'per-channel'];
 export const repairChoices: readonly string[] = ['dead-channels', 'equalization', 'bias-correction', 'adaptive-rounding'];
 export const widerTypes: readonly string[] = ['int16', 'float32'];
+
+/** How --device is explained. */
+export const deviceHelp = 'sim:TARGET, serial:PATH, serial:TARGET, tcp:HOST:PORT or udp:HOST[:PORT]; see docs/devices.md';

@@ -28,8 +28,7 @@ export async function openRunner(context: Context, bytes: Uint8Array, model: Mod
     return { runner, arenaBytes: null, close: () => runner.close() };
   }
   if (options.signature !== undefined) throw fail('USAGE', { reason: '--signature is for the simulator; a device runs the main subgraph' });
-  const { openDevice } = await import('../open-device.js');
-  const device = await openDevice(String(options.device));
+  const device = await connect(context, String(options.device));
   try {
     // Pushing what the device runs already sends nothing but the question.
     const pushed = await pushModel(context, String(options.device), device, bytes, model);
@@ -40,6 +39,15 @@ export async function openRunner(context: Context, bytes: Uint8Array, model: Mod
   }
 }
 
+/** Opens a device; what it logs goes where progress goes. */
+export async function connect({ progress }: Context, uri: string): Promise<import('../device/index.js').DeviceClient> {
+  const { openDevice } = await import('../open-device.js');
+  return openDevice(uri, { onLog: (line) => progress.note(`device: ${line}`) });
+}
+
+/** How a verb may have a model travel. */
+export type Travel = Pick<import('../device/index.js').PushOptions, 'compress' | 'window'>;
+
 /** Builds the slot image for the device's target, checks that it fits, and pushes it. */
 export async function pushModel(
   context: Context,
@@ -47,7 +55,7 @@ export async function pushModel(
   device: import('../device/index.js').DeviceClient,
   bytes: Uint8Array,
   model: Model,
-  compress = true,
+  travel: Travel = {},
 ) {
   const [{ targetOfDevice }, { buildFittingImage }, { push }, { compiledModelOf, newestRuntime, requireRuntime }] = await Promise.all([
     import('../open-device.js'),
@@ -59,5 +67,5 @@ export async function pushModel(
   const compiled = compiledModelOf(model);
   if (compiled !== null) requireRuntime(compiled, target.runtime.version ?? newestRuntime, uri);
   const { image } = buildFittingImage(bytes, model, target);
-  return push(device, image, { compress, signal: context.signal, onProgress: (step, progress) => context.progress.update(step, progress) });
+  return push(device, image, { ...travel, signal: context.signal, onProgress: (step, progress) => context.progress.update(step, progress) });
 }

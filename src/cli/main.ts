@@ -83,6 +83,7 @@ async function runVerb(
     progress.end();
   }
   streams.stdout.write(json ? `${JSON.stringify({ schema: `atoll/${verb.name}/1`, ...outcome.document }, null, 2)}\n` : `${outcome.text}\n`);
+  await outcome.serve?.();
   return outcome.exitCode ?? exitCodes.done;
 }
 

@@ -5,11 +5,13 @@ import type { Progress } from '../evaluate/index.js';
 export interface ProgressReporter {
   /** @param progress null where a step has no length */
   readonly update: (step: string, progress: Progress | null) => void;
+  /** A line of its own. */
+  readonly note: (text: string) => void;
   /** Leaves the terminal's line clean. */
   readonly end: () => void;
 }
 
-export const silentProgress: ProgressReporter = { update: () => undefined, end: () => undefined };
+export const silentProgress: ProgressReporter = { update: () => undefined, note: () => undefined, end: () => undefined };
 
 const redrawMs = 100;
 const logMs = 5000;
@@ -45,6 +47,10 @@ export function progressOn(stream: NodeJS.WriteStream, now: () => number = () =>
         stream.write(barText(name, progress, time - started));
         drawn = true;
       } else if (!first && !last) stream.write(`${name}: ${progress.done} of ${progress.total}\n`);
+    },
+    note: (text) => {
+      clear();
+      stream.write(`${text}\n`);
     },
     end: clear,
   };

@@ -1,5 +1,7 @@
 import path from 'node:path';
 import { fail } from '../errors.js';
+import { deviceHelp } from './choices.js';
+import { connect } from './device-runner.js';
 import type { Verb } from './verb.js';
 
 export const deployVerb: Verb = {
@@ -9,15 +11,14 @@ export const deployVerb: Verb = {
     command
       .argument('<model|folder>', 'a .tflite file, or a folder with an atoll.yaml')
       .requiredOption('--target <target>', 'kind of device')
-      .requiredOption('--device <uri>', 'sim:TARGET')
+      .requiredOption('--device <uri>', deviceHelp)
       .option('--calibrate <dataset>', 'dataset file whose samples give the ranges')
       .option('--data <dataset>', 'dataset file to evaluate on')
       .option('-o, --output <folder>', 'where the int8 model, slot image and report.json go (default: build beside the model)');
   },
   run: async (context, [place = ''], options) => {
-    const [{ deploy, readProject }, { openDevice }, { loadTarget }, { deployReport }, { writeAtomically }] = await Promise.all([
+    const [{ deploy, readProject }, { loadTarget }, { deployReport }, { writeAtomically }] = await Promise.all([
       import('../deploy.js'),
-      import('../open-device.js'),
       import('../targets/index.js'),
       import('../report/index.js'),
       import('../files/index.js'),
@@ -38,7 +39,7 @@ export const deployVerb: Verb = {
       out: (options.output as string | undefined) ?? named.out,
     };
     const target = await loadTarget(String(options.target));
-    const device = await openDevice(String(options.device));
+    const device = await connect(context, String(options.device));
     try {
       const described = await device.describe(context.signal);
       if (described.target !== target.id) throw fail('USAGE', { reason: `--target is ${target.id}, but ${String(options.device)} is a ${described.target}` });

@@ -10,6 +10,8 @@ export interface Outcome {
   readonly text: string;
   /** 0, or 1 where a check said no. */
   readonly exitCode?: 0 | 1;
+  /** For verbs that go on until they are interrupted: called when the document is printed. */
+  readonly serve?: () => Promise<void>;
 }
 
 export interface Context {

@@ -6,6 +6,8 @@ import { checkVerb } from './verb-check.js';
 import { compareVerb } from './verb-compare.js';
 import { compileVerb } from './verb-compile.js';
 import { deployVerb } from './verb-deploy.js';
+import { devicesVerb } from './verb-devices.js';
+import { doctorVerb } from './verb-doctor.js';
 import { evaluateVerb } from './verb-evaluate.js';
 import { exportVerb } from './verb-export.js';
 import { inspectVerb } from './verb-inspect.js';
@@ -13,6 +15,7 @@ import { optimizeVerb } from './verb-optimize.js';
 import { pushVerb } from './verb-push.js';
 import { quantizeVerb } from './verb-quantize.js';
 import { runVerb } from './verb-run.js';
+import { simulateDeviceVerb } from './verb-simulate-device.js';
 import { targetsVerb } from './verb-targets.js';
 
 export const verbs: readonly Verb[] = [
@@ -29,4 +32,7 @@ export const verbs: readonly Verb[] = [
   exportVerb,
   pushVerb,
   deployVerb,
+  devicesVerb,
+  simulateDeviceVerb,
+  doctorVerb,
 ];

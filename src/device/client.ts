@@ -4,12 +4,12 @@ import { crc32 } from 'node:zlib';
 import { compareOutputs, drawSample, hex, SeededBytes } from '../bundle/index.js';
 import { fail } from '../errors.js';
 import { type LatencyBasis, modelWarnings, type Runner } from '../evaluate/index.js';
-import { atollCommands, type DeviceDescription, osCommands, type SlotState } from '../protocol/index.js';
+import { atollCommands, type DeviceDescription, osCommands, type SlotState, SmpStatus } from '../protocol/index.js';
 import { Interpreter, inputsAndOutputs, type TensorInfo } from '../simulator/index.js';
 import type { Target } from '../targets/index.js';
 import type { Model } from '../tflite/index.js';
 import type { Transport } from '../transport/index.js';
-import { inferenceTimeoutMs, type RequestOptions, SmpClient } from './smp-client.js';
+import { inferenceTimeoutMs, type RequestOptions, SmpClient, statusError } from './smp-client.js';
 
 /** Leaves room for header, keys and offsets in a packet that carries tensor data. */
 const overheadBytes = 64;
@@ -26,8 +26,12 @@ export class DeviceClient {
     this.client = new SmpClient(transport, defaults);
   }
 
-  describe(signal?: AbortSignal): Promise<DeviceDescription> {
-    return this.client.request(atollCommands.describe, {}, optionsOf(signal));
+  /** @throws DEVICE_FILES_ONLY where the device has SMP, and no models */
+  async describe(signal?: AbortSignal): Promise<DeviceDescription> {
+    const answer = await this.client.ask(atollCommands.describe, {}, optionsOf(signal));
+    if (answer.ok) return answer.value;
+    if (answer.status.group === null && answer.status.rc === SmpStatus.ENOTSUP) throw fail('DEVICE_FILES_ONLY', { device: this.client.name });
+    throw statusError(atollCommands.describe, answer.status);
   }
 
   async slots(signal?: AbortSignal): Promise<readonly SlotState[]> {
@@ -139,7 +143,7 @@ export class DeviceClient {
   }
 
   private async chunkBytes(signal?: AbortSignal): Promise<number> {
-    return Math.max(16, (await this.client.maxPacketBytes(signal)) - overheadBytes);
+    return Math.max(16, (await this.client.packetLimits(signal)).maxPacketBytes - overheadBytes);
   }
 }
 

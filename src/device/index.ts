@@ -2,6 +2,8 @@
 // its model on samples and reads outputs and ticks back. Latencies are in milliseconds, from the device's own ticks.
 
 export { type ChallengeResult, DeviceClient } from './client.js';
+export { type AttachedPort, attachedPorts, matchPorts, onlyPort } from './discovery.js';
+export { type LineBound, lineBound } from './line-bound.js';
 export { type PushOptions, type PushResult, type PushStep, push } from './push.js';
-export { type Answer, type DeviceStatus, type RequestOptions, SmpClient } from './smp-client.js';
+export { type Answer, type DeviceStatus, type PacketLimits, type RequestOptions, SmpClient } from './smp-client.js';
 export { type UploadOptions, type UploadResult, uploadImage } from './upload.js';

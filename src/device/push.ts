@@ -1,17 +1,18 @@
 // Pushes a slot image: upload, hash, self-test on the device, activate, confirm. The old model stays active until the
 // new one has passed, and comes back by itself if the new one is never confirmed.
 
-import { decodeSlotImage, hex, largestBlockBytes, sha256, smallestBlockBytes } from '../bundle/index.js';
+import { decodeSlotImage, hex, largestBlockBytes, type SlotImage, sha256, smallestBlockBytes } from '../bundle/index.js';
 import { fail } from '../errors.js';
 import type { Progress } from '../evaluate/index.js';
 import { atollCommands, type DeviceDescription, type ResponseOf } from '../protocol/index.js';
+import { builtinOperatorName } from '../tflite/index.js';
 import type { DeviceClient } from './client.js';
 import { inferenceTimeoutMs } from './smp-client.js';
 import { type UploadOptions, type UploadResult, uploadImage } from './upload.js';
 
 export type PushStep = 'upload' | 'self-test' | 'activate' | 'confirm';
 
-export interface PushOptions extends Omit<UploadOptions, 'onProgress' | 'blockBytes'> {
+export interface PushOptions extends Omit<UploadOptions, 'onProgress' | 'blockBytes' | 'path'> {
   /** Send it compressed where the device takes that: so unless false. */
   readonly compress?: boolean;
   readonly onProgress?: (step: PushStep, progress: Progress | null) => void;
@@ -30,21 +31,21 @@ export interface PushResult {
   readonly state: 'confirmed';
 }
 
-/** @throws PUSH_HASH, PUSH_SELF_TEST, DEVICE_*, SLOT_IMAGE_INVALID */
+/** @throws PUSH_REFUSED before anything is sent, PUSH_HASH, PUSH_SELF_TEST, DEVICE_*, SLOT_IMAGE_INVALID */
 export async function push(device: DeviceClient, image: Uint8Array, options: PushOptions = {}): Promise<PushResult> {
-  const { model } = decodeSlotImage(image);
+  const slotImage = decodeSlotImage(image);
   const sha = sha256(image);
   const described = await device.describe(options.signal);
+  requireRoom(slotImage, image.byteLength, described);
   const before = (await device.slots(options.signal)).find((slot) => slot.active);
   const request = options.signal === undefined ? {} : { signal: options.signal };
-  const common = { device: described.id, target: described.target, model: hex(sha256(model)), state: 'confirmed' as const };
+  const common = { device: described.id, target: described.target, model: hex(sha256(slotImage.model)), state: 'confirmed' as const };
   const running = before?.sha !== undefined && hex(before.sha) === hex(sha) ? before : null;
   if (running !== null) {
     // An earlier push may have died between activating and confirming: uploading again would cost the device its fallback.
     const selfTest = await testSlot(device, running.slot, options);
     if (!running.confirmed) await device.client.request(atollCommands.confirm, { sha }, request);
-    const unchanged = { bytes: image.byteLength, resumedAt: image.byteLength, sentBytes: 0, compression: null, sha256: hex(sha) };
-    return { ...common, changed: !running.confirmed, image: unchanged, selfTest: resultOf(selfTest), arenaBytes: selfTest.arena };
+    return { ...common, changed: !running.confirmed, image: unchanged(image), selfTest: resultOf(selfTest), arenaBytes: selfTest.arena };
   }
 
   options.onProgress?.('upload', null);
@@ -61,6 +62,26 @@ export async function push(device: DeviceClient, image: Uint8Array, options: Pus
   options.onProgress?.('confirm', null);
   await device.client.request(atollCommands.confirm, { sha }, request);
   return { ...common, changed: true, image: uploaded, selfTest: resultOf(selfTest), arenaBytes: arena };
+}
+
+/** What a device that tells its limits cannot hold or run is not sent at all. @throws PUSH_REFUSED */
+function requireRoom({ trailer }: SlotImage, imageBytes: number, device: DeviceDescription): void {
+  const manifest = trailer?.manifest ?? null;
+  const lacking = manifest?.operators.filter((operator) => typeof operator === 'number' && device.operators?.includes(operator) === false) ?? [];
+  const reasons = [
+    imageBytes > device.slot_bytes && `the image has ${imageBytes} bytes, a slot ${device.slot_bytes}`,
+    manifest !== null && manifest.target !== device.target && `the image is for ${manifest.target}, the device is a ${device.target}`,
+    manifest !== null && manifest.arena > device.arena_bytes && `the model needs an arena of ${manifest.arena} bytes, the device has ${device.arena_bytes}`,
+    lacking.length > 0 && `its firmware has no kernels for ${lacking.map((code) => builtinOperatorName(Number(code))).join(', ')}`,
+    device.key && trailer?.signed !== true && 'the device has a key, and the image no signature',
+  ].filter((reason) => reason !== false);
+  if (reasons.length > 0) throw fail('PUSH_REFUSED', { device: device.id, reasons: reasons.join('; ') });
+}
+
+function unchanged(image: Uint8Array): UploadResult {
+  const { byteLength: bytes } = image;
+  const nothing = { sentBytes: 0, compression: null, durationMs: 0, bytesPerSecond: null, bottleneck: null };
+  return { bytes, resumedAt: bytes, sha256: hex(sha256(image)), verifiedBy: 'sha256', ...nothing };
 }
 
 /** The longest blocks that both sides know: they compress best. null for a device that takes none. */

@@ -1,5 +1,5 @@
-// Requests and answers over a transport, one at a time. A request that stays unanswered is repeated with a new sequence
-// number; answers with another number are late ones and are dropped.
+// Requests and answers over a transport. A request that stays unanswered is repeated with a new sequence number, after a longer and longer
+// time; answers with another number are late ones and are dropped.
 
 import { setTimeout as delay } from 'node:timers/promises';
 import { fail } from '../errors.js';
@@ -19,9 +19,10 @@ import {
   type SmpPacket,
   statusName,
 } from '../protocol/index.js';
-import type { Transport } from '../transport/index.js';
+import type { Line, Transport } from '../transport/index.js';
 
 export interface RequestOptions {
+  /** Until the first repetition. */
   readonly timeoutMs?: number;
   /** How often the request is sent before giving up. */
   readonly attempts?: number;
@@ -39,20 +40,33 @@ export interface DeviceStatus {
 
 export type Answer<C extends Command> = { readonly ok: true; readonly value: ResponseOf<C> } | { readonly ok: false; readonly status: DeviceStatus };
 
-const defaultTimeoutMs = 2500;
+/** What a device takes at once. */
+export interface PacketLimits {
+  /** The largest packet, header included. */
+  readonly maxPacketBytes: number;
+  /** How many requests may wait for their answers. */
+  readonly buffers: number;
+}
+
+const defaultTimeoutMs = 1500;
 /** For commands that run the model. */
 export const inferenceTimeoutMs = 60_000;
 const defaultAttempts = 4;
+/** Each attempt waits twice as long as the one before, up to this or the first one's time. */
+const longestGrownTimeoutMs = 10_000;
 /** What a device takes that does not answer `params`. */
 const fallbackPacketBytes = 256;
 const smallestPacketBytes = 80;
 
 export class SmpClient {
   private sequence = Math.floor(Math.random() * 256);
-  private waiting: { request: SmpPacket; resolve: (packet: SmpPacket | null) => void } | null = null;
-  private queue: Promise<unknown> = Promise.resolve();
-  private closed = false;
-  private packetLimit: number | null = null;
+  private readonly waiting = new Map<number, { request: SmpPacket; resolve: (packet: SmpPacket | null) => void }>();
+  private inFlight = 0;
+  private readonly turns: (() => void)[] = [];
+  private closed: string | null = null;
+  private limits: PacketLimits | null = null;
+  /** How many requests may be under way at once; others wait for their turn. */
+  window = 1;
 
   /** @param defaults for requests that do not say otherwise */
   constructor(
@@ -60,14 +74,23 @@ export class SmpClient {
     private readonly defaults: Pick<RequestOptions, 'timeoutMs' | 'attempts'> = {},
   ) {
     transport.onPacket = (bytes) => this.receive(bytes);
-    transport.onClose = () => {
-      this.closed = true;
-      this.waiting?.resolve(null);
+    transport.onClose = (reason) => {
+      this.closed = reason ?? 'it was closed here';
+      for (const { resolve } of this.waiting.values()) resolve(null);
     };
   }
 
   get name(): string {
     return this.transport.name;
+  }
+
+  get line(): Line {
+    return this.transport.line;
+  }
+
+  /** Called with what the device logs beside its answers. */
+  set onLog(callback: (line: string) => void) {
+    this.transport.onLog = callback;
   }
 
   /**
@@ -76,53 +99,73 @@ export class SmpClient {
   async request<C extends Command>(command: C, request: RequestOf<C>, options: RequestOptions = {}): Promise<ResponseOf<C>> {
     const answer = await this.ask(command, request, options);
     if (answer.ok) return answer.value;
-    const { group, rc, name, map } = answer.status;
-    const detail = typeof map.detail === 'string' ? `: ${map.detail}` : typeof map.rsn === 'string' ? `: ${map.rsn}` : '';
-    throw fail('DEVICE_ERROR', { command: command.name, name, group: group ?? 'SMP', rc, detail, advice: adviceFor(name) });
+    throw statusError(command, answer.status);
   }
 
   /** Like `request`, but gives a status code back instead of throwing it. */
   async ask<C extends Command>(command: C, request: RequestOf<C>, options: RequestOptions = {}): Promise<Answer<C>> {
-    const turn = this.queue.then(() => this.exchange(command, request, options));
-    this.queue = turn.catch(() => undefined);
-    return turn;
+    await this.turn();
+    try {
+      return await this.exchange(command, request, options);
+    } finally {
+      this.inFlight -= 1;
+      this.turns.shift()?.();
+    }
   }
 
-  /** The largest packet that the device takes, header included. */
-  async maxPacketBytes(signal?: AbortSignal): Promise<number> {
-    if (this.packetLimit !== null) return this.packetLimit;
+  /** What the device says it takes; little where it does not say. */
+  async packetLimits(signal?: AbortSignal): Promise<PacketLimits> {
+    if (this.limits !== null) return this.limits;
     const answer = await this.ask(osCommands.params, {}, signal === undefined ? {} : { signal });
-    const limit = answer.ok ? answer.value.buf_size : fallbackPacketBytes;
+    const params = answer.ok ? answer.value : { buf_size: fallbackPacketBytes, buf_count: 1 };
+    const limit = Math.min(this.transport.line.largestPacket(params.buf_size), maxPacketBytes);
     if (limit < smallestPacketBytes) throw fail('DEVICE_ANSWER', { command: 'params', reason: `packets of ${limit} bytes are too small for any command` });
-    this.packetLimit = Math.min(limit, maxPacketBytes);
-    return this.packetLimit;
+    this.limits = { maxPacketBytes: limit, buffers: Math.max(1, params.buf_count) };
+    return this.limits;
   }
 
   async close(): Promise<void> {
     await this.transport.close();
   }
 
+  private async turn(): Promise<void> {
+    while (this.inFlight >= this.window) await new Promise<void>((resolve) => this.turns.push(resolve));
+    this.inFlight += 1;
+  }
+
   private async exchange<C extends Command>(command: C, request: RequestOf<C>, options: RequestOptions): Promise<Answer<C>> {
     const { timeoutMs = defaultTimeoutMs, attempts = defaultAttempts, signal } = { ...this.defaults, ...options };
     const payload = encodePayload(request as object);
+    const { group, id, op } = command;
+    let waitedMs = 0;
     for (let attempt = 0; attempt < attempts; attempt++) {
       signal?.throwIfAborted();
-      if (this.closed) throw fail('DEVICE_CLOSED', { device: this.name });
-      this.sequence = (this.sequence + 1) & 0xff;
-      const { group, id, op } = command;
-      const response = await this.sendAndWait({ version: 1, op, group, sequence: this.sequence, command: id, payload }, timeoutMs, signal);
-      if (response === null) continue;
-      return interpret(command, response);
+      this.requireOpen();
+      const patienceMs = Math.min(timeoutMs * 2 ** attempt, Math.max(timeoutMs, longestGrownTimeoutMs));
+      const packet = { version: 1, op, group, sequence: this.nextSequence(), command: id, payload };
+      const response = await this.sendAndWait(packet, patienceMs, signal);
+      if (response !== null) return interpret(command, response);
+      waitedMs += patienceMs;
     }
     signal?.throwIfAborted();
-    if (this.closed) throw fail('DEVICE_CLOSED', { device: this.name });
-    throw fail('DEVICE_TIMEOUT', { command: command.name, timeoutMs, attempts });
+    this.requireOpen();
+    throw fail('DEVICE_TIMEOUT', { command: command.name, timeoutMs: waitedMs, attempts });
+  }
+
+  private requireOpen(): void {
+    if (this.closed !== null) throw fail('DEVICE_CLOSED', { device: this.name, reason: this.closed });
+  }
+
+  private nextSequence(): number {
+    do this.sequence = (this.sequence + 1) & 0xff;
+    while (this.waiting.has(this.sequence));
+    return this.sequence;
   }
 
   private async sendAndWait(request: SmpPacket, timeoutMs: number, signal: AbortSignal | undefined): Promise<SmpPacket | null> {
     const timer = new AbortController();
     const arrived = new Promise<SmpPacket | null>((resolve) => {
-      this.waiting = { request, resolve };
+      this.waiting.set(request.sequence, { request, resolve });
     });
     try {
       // The clock runs while sending too: a stuck line must not hold the caller for ever.
@@ -130,7 +173,7 @@ export class SmpClient {
       const timeout = delay(timeoutMs, null, { signal: AbortSignal.any([timer.signal, ...(signal === undefined ? [] : [signal])]) }).catch(() => null);
       return await Promise.race([sent.then(() => arrived), timeout]);
     } finally {
-      this.waiting = null;
+      this.waiting.delete(request.sequence);
       timer.abort();
     }
   }
@@ -143,14 +186,20 @@ export class SmpClient {
       // A damaged packet is as good as none: the request is repeated.
       return;
     }
-    const request = this.waiting?.request;
-    if (request !== undefined && answers(request, packet)) this.waiting?.resolve(packet);
+    const waiting = this.waiting.get(packet.sequence);
+    if (waiting !== undefined && answers(waiting.request, packet)) waiting.resolve(packet);
   }
 }
 
 /** A late answer has another sequence number; after it has wrapped, another command gives it away. */
 function answers(request: SmpPacket, packet: SmpPacket): boolean {
-  return packet.sequence === request.sequence && packet.op === request.op + 1 && packet.group === request.group && packet.command === request.command;
+  return packet.op === request.op + 1 && packet.group === request.group && packet.command === request.command;
+}
+
+/** The coded error of a status that a device answered. @param advice in place of what is said of this status in general */
+export function statusError(command: Command, { group, rc, name, map }: DeviceStatus, advice = adviceFor(name)): Error {
+  const detail = typeof map.detail === 'string' ? `: ${map.detail}` : typeof map.rsn === 'string' ? `: ${map.rsn}` : '';
+  return fail('DEVICE_ERROR', { command: command.name, name, group: group ?? 'SMP', rc, detail, advice });
 }
 
 /** In version 1 the codes of user groups begin here. */

@@ -26,7 +26,13 @@ export const fileCommands = {
     { name: z.string(), type: z.string().optional(), off: uint.optional(), len: uint.optional() },
     { type: z.string(), off: uint.optional(), len: uint, output: z.union([uint, bytes]) },
   ),
+  hashTypes: readCommand('file hash types', Group.file, 3, {}, { types: z.record(z.string(), z.looseObject({ format: uint, size: uint })) }),
   close: writeCommand('file close', Group.file, 4, {}, {}),
+} as const;
+
+export const statsCommands = {
+  read: readCommand('statistics', Group.stats, 0, { name: z.string() }, { name: z.string(), fields: z.record(z.string(), uint) }),
+  list: readCommand('list statistics', Group.stats, 1, {}, { stat_list: z.array(z.string()) }),
 } as const;
 
 /** The files that stand for the slots. */
@@ -61,7 +67,12 @@ export const atollCommands = {
       target: z.string(),
       fw: z.string(),
       runtime: z.string(),
+      runtime_version: z.string().optional(),
       profile: z.string(),
+      operators: z.array(uint).optional(),
+      slots: positive.optional(),
+      align: positive.optional(),
+      features: z.array(z.string()).optional(),
       tick_hz: positive,
       slot_bytes: uint,
       arena_bytes: uint,
@@ -86,6 +97,7 @@ export const atollCommands = {
     { n: positive, crc: uint, outputs: bytes.optional() },
   ),
   profile: readCommand('profile', Group.atoll, 10, { off: uint.optional() }, { ops: z.array(z.tuple([uint, uint])), next: uint.optional() }),
+  infer: writeCommand('infer', Group.atoll, 11, { data: bytes }, { ticks: z.array(uint).min(1), data: bytes }),
 } as const;
 
 export type DeviceDescription = z.output<typeof atollCommands.describe.response>;

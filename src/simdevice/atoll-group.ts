@@ -24,10 +24,14 @@ function stateHandlers(device: DeviceState): Handler[] {
       target: target.id,
       fw: 'simulated',
       runtime: target.runtime.name,
+      runtime_version: 'simulated',
       profile: target.runtime.kernelProfile,
       tick_hz: tickHz,
       slot_bytes: slotBytesOf(device.target),
       arena_bytes: budgetOf(target).arenaBytes,
+      slots: slots.all.length,
+      align: target.alignment,
+      features: ['infer', 'profile', 'stats'],
       key: false,
       sim: true,
       ...(device.inflateBytes === null ? {} : { inflate: device.inflateBytes }),
@@ -76,6 +80,7 @@ function inferenceHandlers(device: DeviceState): Handler[] {
       const runs = Math.min(n, maxRuns);
       let ticks = 0;
       for (let i = 0; i < runs; i++) ticks += model.run();
+      device.count('inferences', runs);
       return { n: runs, ticks };
     }),
     handler(atollCommands.readOutput, ({ output, off }) => {
@@ -84,6 +89,22 @@ function inferenceHandlers(device: DeviceState): Handler[] {
       if (off > range.bytes) throw atollError('OFFSET_NOT_VALID', `output ${output} has ${range.bytes} bytes`);
       const data = model.output.slice(range.start + off, range.start + Math.min(range.bytes, off + device.chunkBytes));
       return { off, data, ...(off === 0 ? { len: range.bytes } : {}) };
+    }),
+    handler(atollCommands.infer, ({ data }) => {
+      const model = device.running();
+      const { inputBytes, outputBytes } = model.interpreter;
+      const count = data.byteLength / inputBytes;
+      if (!Number.isInteger(count) || count < 1) throw atollError('OFFSET_NOT_VALID', `${data.byteLength} bytes; a sample has ${inputBytes}`);
+      if (count * outputBytes > device.chunkBytes) throw atollError('OFFSET_NOT_VALID', `outputs of ${count} samples exceed an answer`);
+      const outputs = new Uint8Array(count * outputBytes);
+      const ticks = Array.from({ length: count }, (_, i) => {
+        model.input.set(data.subarray(i * inputBytes, (i + 1) * inputBytes));
+        const spent = model.run();
+        outputs.set(model.output, i * outputBytes);
+        return spent;
+      });
+      device.count('inferences', count);
+      return { ticks, data: outputs };
     }),
     handler(atollCommands.profile, ({ off = 0 }) => {
       const model = device.running();
@@ -103,6 +124,7 @@ function proofHandlers(device: DeviceState): Handler[] {
       const agreement = model.image.trailer?.manifest.agreement ?? 'exact';
       const result = model.selfTest(agreement === 'exact' ? 'exact' : { maxLsb: agreement.max_lsb, minShare: agreement.min_share_ppm / 1e6 });
       slot.tested = result.failed === 0;
+      device.count(slot.tested ? 'selftests_passed' : 'selftests_failed', 1);
       return { vectors: result.vectors, failed: result.failed, max_lsb: result.maxLsb, ticks: result.ticks, arena: model.arenaBytes };
     }),
     handler(atollCommands.challenge, ({ seed, n, outputs: wanted = false }) => {

@@ -9,6 +9,10 @@ export interface UploadUnderWay {
   readonly add: (data: Uint8Array) => void;
 }
 
+/** What the statistics group tells, since the device was made. */
+export const counterNames = ['inferences', 'selftests_passed', 'selftests_failed', 'resets'] as const;
+export type Counter = (typeof counterNames)[number];
+
 /** What the handlers of the commands see of the device. */
 export interface DeviceState {
   readonly id: string;
@@ -16,6 +20,7 @@ export interface DeviceState {
   readonly slots: Slots;
   readonly faults: Faults;
   readonly maxPacketBytes: number;
+  readonly buffers: number;
   /** How many bytes of data fit an answer. */
   readonly chunkBytes: number;
   /** Length that the upload under way announced; lost by a reset. */
@@ -24,6 +29,9 @@ export interface DeviceState {
   compressed: UploadUnderWay | null;
   /** Longest block of a compressed upload that the device has memory for; null where it takes none. */
   readonly inflateBytes: number | null;
+  /** Adds to a counter of the statistics group. */
+  readonly count: (counter: Counter, by: number) => void;
+  readonly counters: Readonly<Record<Counter, number>>;
   /** What a power cycle does: RAM is lost, flash stays, an unconfirmed model counts one attempt more. */
   readonly reset: () => void;
   /** Resets after the answer to this request is sent. */

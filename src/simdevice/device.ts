@@ -1,13 +1,14 @@
 import type { Target } from '../targets/index.js';
 import { inProcessPair, type Transport } from '../transport/index.js';
 import { atollHandlers } from './atoll-group.js';
-import type { DeviceState, UploadUnderWay } from './device-state.js';
+import { type Counter, counterNames, type DeviceState, type UploadUnderWay } from './device-state.js';
 import { type FaultName, Faults } from './faults.js';
 import { fileHandlers } from './file-group.js';
 import { LoadedModel } from './loaded-model.js';
 import { osHandlers } from './os-group.js';
 import { SmpServer } from './server.js';
 import { type Slot, Slots } from './slots.js';
+import { statsHandlers } from './stats-group.js';
 import { atollError, StatusError } from './status-error.js';
 
 export interface SimulatedDeviceOptions {
@@ -16,6 +17,8 @@ export interface SimulatedDeviceOptions {
   readonly seed?: number;
   /** What `params` reports: the largest packet, header included. */
   readonly maxPacketBytes?: number;
+  /** What `params` reports: how many requests it takes at once. */
+  readonly buffers?: number;
   /** Longest block of a compressed upload; null for a device that takes none. */
   readonly inflateBytes?: number | null;
   readonly faults?: readonly FaultName[];
@@ -36,8 +39,10 @@ export class SimulatedDevice implements DeviceState {
   readonly slots = new Slots();
   readonly faults: Faults;
   readonly maxPacketBytes: number;
+  readonly buffers: number;
   expectedBytes: number | null = null;
   compressed: UploadUnderWay | null = null;
+  readonly counters = Object.fromEntries(counterNames.map((name) => [name, 0])) as Record<Counter, number>;
   private readonly server: SmpServer;
   private model: LoadedModel | null = null;
   private activatedAt = 0;
@@ -49,8 +54,9 @@ export class SimulatedDevice implements DeviceState {
   ) {
     this.id = options.id ?? `sim-${target.id}`;
     this.maxPacketBytes = options.maxPacketBytes ?? 2048;
+    this.buffers = options.buffers ?? 4;
     this.faults = new Faults(new Set(options.faults ?? []));
-    this.server = new SmpServer([...osHandlers(this), ...fileHandlers(this), ...atollHandlers(this)]);
+    this.server = new SmpServer([...osHandlers(this), ...statsHandlers(this), ...fileHandlers(this), ...atollHandlers(this)]);
   }
 
   get inflateBytes(): number | null {
@@ -61,9 +67,15 @@ export class SimulatedDevice implements DeviceState {
     return this.maxPacketBytes - overheadBytes;
   }
 
-  /** The host's end of a new connection. */
+  /** The host's end of a new connection in this process. */
   connect(): Transport {
     const [host, device] = inProcessPair(`sim:${this.target.id}`);
+    this.serve(device);
+    return host;
+  }
+
+  /** Answers what arrives over a transport, of which this is the device's end. */
+  serve(device: Transport): void {
     let held: Uint8Array | null = null;
     device.onPacket = (packet) => {
       const answer = this.answer(packet);
@@ -78,7 +90,6 @@ export class SimulatedDevice implements DeviceState {
       if (held !== null) void device.send(held).catch(() => undefined);
       held = null;
     };
-    return host;
   }
 
   /** The answer to one packet, as the wire would carry it. */
@@ -92,11 +103,16 @@ export class SimulatedDevice implements DeviceState {
 
   reset(): void {
     this.resetPending = false;
+    this.count('resets', 1);
     this.expectedBytes = null;
     this.compressed = null;
     this.model = null;
     this.slots.boot();
     this.reload();
+  }
+
+  count(counter: Counter, by: number): void {
+    this.counters[counter] += by;
   }
 
   resetSoon(): void {

@@ -1,5 +1,7 @@
 // Named faults that a simulated device can be given, to see what the host makes of them.
 
+import { fail } from '../errors.js';
+
 export const faultNames = ['lost-response', 'late-response', 'short-write', 'reboot-mid-upload', 'wrong-result', 'volume-full'] as const;
 export type FaultName = (typeof faultNames)[number];
 
@@ -32,4 +34,13 @@ export class Faults {
     this.answers += 1;
     return this.answers;
   }
+}
+
+/** @throws USAGE for a name that is none */
+export function faultsNamed(names: readonly string[]): FaultName[] {
+  return names.map((name) => {
+    const fault = faultNames.find((known) => known === name);
+    if (fault === undefined) throw fail('USAGE', { reason: `no fault is named ${name}; there are ${faultNames.join(', ')}` });
+    return fault;
+  });
 }

@@ -34,6 +34,7 @@ export function fileHandlers(device: DeviceState): Handler[] {
       const output = type === 'crc32' ? crc32(part) : new Uint8Array(createHash('sha256').update(part).digest());
       return { type, len: part.byteLength, output, ...(off === 0 ? {} : { off }) };
     }),
+    handler(fileCommands.hashTypes, () => ({ types: { sha256: { format: 1, size: 32 }, crc32: { format: 0, size: 4 } } })),
     handler(fileCommands.close, () => ({})),
   ];
 }

@@ -2,4 +2,4 @@
 // slots, limits, the target's kernel bits, and latencies in ticks that follow the target's estimate with seeded jitter.
 
 export { SimulatedDevice, type SimulatedDeviceOptions } from './device.js';
-export { type FaultName, faultNames } from './faults.js';
+export { type FaultName, faultNames, faultsNamed } from './faults.js';

@@ -9,7 +9,7 @@ export function osHandlers(device: DeviceState): Handler[] {
       device.resetSoon();
       return {};
     }),
-    handler(osCommands.params, () => ({ buf_size: device.maxPacketBytes, buf_count: 1 })),
+    handler(osCommands.params, () => ({ buf_size: device.maxPacketBytes, buf_count: device.buffers })),
     handler(osCommands.info, () => ({ output: `Atoll simulated ${device.target.id}` })),
   ];
 }

@@ -80,7 +80,11 @@ export function operatorName(model: Model, operator: Operator): string {
   const code = operatorCodeOf(model, operator);
   const builtin = builtinCode(code);
   if (builtin === BuiltinOperator.CUSTOM) return `custom:${code.customCode ?? ''}`;
-  return operatorNames.get(builtin) ?? `OPERATOR_${builtin}`;
+  return builtinOperatorName(builtin);
+}
+
+export function builtinOperatorName(code: number): string {
+  return operatorNames.get(code) ?? `OPERATOR_${code}`;
 }
 
 export function mainSubgraph(model: Model): SubGraph {

@@ -1,18 +1,20 @@
 // Two ends in one process. Packets are copied and arrive in a later turn of the event loop, as from a wire.
 
 import { fail } from '../errors.js';
-import type { Transport } from './transport.js';
+import { plainLine, type Transport } from './transport.js';
 
 class InProcessEnd implements Transport {
-  onPacket: ((packet: Uint8Array) => void) | null = null;
-  onClose: (() => void) | null = null;
+  onPacket: Transport['onPacket'] = null;
+  onLog: Transport['onLog'] = null;
+  onClose: Transport['onClose'] = null;
+  readonly line = plainLine;
   peer: InProcessEnd | null = null;
   private open = true;
 
   constructor(readonly name: string) {}
 
   async send(packet: Uint8Array): Promise<void> {
-    if (!this.open) throw fail('DEVICE_CLOSED', { device: this.name });
+    if (!this.open) throw fail('DEVICE_CLOSED', { device: this.name, reason: 'closed' });
     const copy = packet.slice();
     setImmediate(() => {
       if (this.peer?.open) this.peer.onPacket?.(copy);
@@ -20,11 +22,14 @@ class InProcessEnd implements Transport {
   }
 
   async close(): Promise<void> {
-    for (const end of [this, this.peer]) {
-      if (end === null || !end.open) continue;
-      end.open = false;
-      end.onClose?.();
-    }
+    this.end(null);
+    this.peer?.end('the other end closed it');
+  }
+
+  private end(reason: string | null): void {
+    if (!this.open) return;
+    this.open = false;
+    this.onClose?.(reason);
   }
 }
 

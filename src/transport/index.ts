@@ -1,4 +1,37 @@
-// Transports carry SMP packets between host and device; one file each, all with the same interface.
+// Transports carry SMP packets between host and device; one file each, all with the same interface. In goes an address, out comes a Transport:
+// opened towards a device, or listened for where the device is in this process.
 
+import { type DeviceAddress, parseAddress } from './address.js';
+import type { Listener } from './listener.js';
+import { listenPty } from './pty.js';
+import { openSerial } from './serial.js';
+import { listenTcp, openTcp } from './tcp.js';
+import type { Transport } from './transport.js';
+import { listenUdp, openUdp } from './udp.js';
+
+export { type DeviceAddress, parseAddress } from './address.js';
 export { inProcessPair } from './in-process.js';
-export type { Transport } from './transport.js';
+export type { Listener } from './listener.js';
+export { type SerialPortInfo, serialPorts } from './serial.js';
+export type { Line, Transport } from './transport.js';
+
+const openers: Readonly<Record<string, { readonly options: readonly string[]; readonly open: (address: DeviceAddress) => Promise<Transport> }>> = {
+  serial: { options: ['baud', 'dtr', 'rts'], open: openSerial },
+  tcp: { options: ['framing'], open: openTcp },
+  udp: { options: [], open: openUdp },
+};
+
+const optionsOf = Object.fromEntries(Object.entries(openers).map(([scheme, { options }]) => [scheme, options]));
+
+/** @throws DEVICE_UNKNOWN, and what each transport throws */
+export async function openTransport(uri: string): Promise<Transport> {
+  const address = parseAddress(uri, optionsOf);
+  return (openers[address.scheme] as (typeof openers)[string]).open(address);
+}
+
+/** @param where `pty` (`pty:?baud=115200` is as slow as such a line), `tcp:[HOST:]PORT`, `udp:[HOST:][PORT]`; port 0 takes a free one. @throws DEVICE_UNKNOWN, LISTEN */
+export async function listen(where: string, onConnection: (transport: Transport) => void): Promise<Listener> {
+  const address = parseAddress(where === 'pty' || where === 'udp' ? `${where}:` : where, { pty: ['baud'], tcp: [], udp: [] });
+  if (address.scheme === 'pty') return listenPty(address, onConnection);
+  return address.scheme === 'tcp' ? listenTcp(address, onConnection) : listenUdp(address, onConnection);
+}

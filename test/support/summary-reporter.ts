@@ -2,6 +2,7 @@
 
 import type { Reporter, TestModule } from 'vitest/node';
 import { sharedFolder, sharedPresent } from './shared.js';
+import { missingTools } from './tools.js';
 
 export default class SummaryReporter implements Reporter {
   onTestRunEnd(modules: readonly TestModule[]): void {
@@ -12,6 +13,8 @@ export default class SummaryReporter implements Reporter {
       if (module.errors().length > 0) counts.failed += 1;
     }
     if (!sharedPresent) console.log(`tests that need ${sharedFolder} were skipped; set ATOLL_SHARED to run them`);
+    const missing = missingTools();
+    if (missing.length > 0) console.log(`tests that need ${missing.join(', ')} were skipped; CONTRIBUTING.md says where these come from`);
     console.log(`${counts.passed} passed, ${counts.failed} failed, ${counts.skipped + counts.pending} skipped`);
   }
 }

@@ -21,7 +21,7 @@ test('exit codes follow the kind of error, and the cause is kept', () => {
   expect(error.where).toBe('a.tflite');
   expect(fail('USAGE', { reason: 'x' }).exitCode).toBe(2);
   expect(fail('MODEL_DOES_NOT_FIT', { target: 't', reasons: 'r' }).exitCode).toBe(1);
-  expect(fail('DEVICE_CLOSED', { device: 'd' }).exitCode).toBe(4);
+  expect(fail('DEVICE_CLOSED', { device: 'd', reason: 'r' }).exitCode).toBe(4);
   expect(fail('INTERNAL', { reason: 'r' }).exitCode).toBe(5);
   expect(fail('INTERRUPTED', {}).exitCode).toBe(130);
 });

@@ -1,0 +1,12 @@
+import type { Verb } from './verb.js';
+
+export const doctorVerb: Verb = {
+  name: 'doctor',
+  summary: 'check Node, permissions, drivers and tools of this machine',
+  define: () => undefined,
+  run: async () => {
+    const [{ doctor }, { doctorReport }] = await Promise.all([import('../doctor.js'), import('../report/index.js')]);
+    const result = await doctor();
+    return { document: { ...result }, text: doctorReport(result), exitCode: result.checks.some(({ state }) => state === 'failed') ? 1 : 0 };
+  },
+};

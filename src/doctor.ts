@@ -1,0 +1,114 @@
+// What stands between this machine and its boards: Node, the serial and USB libraries, permissions, and the programs that some verbs call.
+
+import { constants } from 'node:fs';
+import { access, stat } from 'node:fs/promises';
+import path from 'node:path';
+import { reasonOf } from './errors.js';
+import { loadShippedTargets, type Target } from './targets/index.js';
+import { serialPorts } from './transport/index.js';
+
+export interface DoctorCheck {
+  readonly what: string;
+  /** `warning` where only some verbs are concerned. */
+  readonly state: 'ok' | 'warning' | 'failed';
+  readonly detail: string;
+  /** The way out; null where nothing is to be done. */
+  readonly hint: string | null;
+}
+
+export interface DoctorReport {
+  readonly checks: readonly DoctorCheck[];
+  /** For /etc/udev/rules.d: lets every user of the machine reach the boards that the target files name. */
+  readonly udevRules: string;
+}
+
+const oldestNode = [20, 19] as const;
+
+/** Programs of others, with the verbs that call them. */
+const tools: readonly (readonly [name: string, purpose: string])[] = [
+  ['socat', 'atoll simulate-device --listen pty'],
+  ['edgetpu_compiler', 'atoll compile'],
+  ['qemu-system-arm', 'running the firmware of firmware-protocol/ without a board'],
+];
+
+export async function doctor(environment: NodeJS.ProcessEnv = process.env): Promise<DoctorReport> {
+  const targets = await loadShippedTargets();
+  const checks = [nodeCheck(), ...(await serialChecks()), await usbCheck(), ...(await Promise.all(tools.map((tool) => toolCheck(tool, environment))))];
+  return { checks, udevRules: udevRules(targets) };
+}
+
+function nodeCheck(): DoctorCheck {
+  const [major = 0, minor = 0] = process.versions.node.split('.').map(Number);
+  const old = major < oldestNode[0] || (major === oldestNode[0] && minor < oldestNode[1]);
+  return { what: 'Node', state: old ? 'failed' : 'ok', detail: process.version, hint: old ? `install Node ${oldestNode.join('.')} or newer` : null };
+}
+
+async function serialChecks(): Promise<DoctorCheck[]> {
+  try {
+    const ports = await serialPorts();
+    const list = { what: 'serial ports', state: 'ok' as const, detail: ports.length === 0 ? 'none attached' : `${ports.length} attached`, hint: null };
+    return [list, ...(await Promise.all(ports.map((port) => portCheck(port.path))))];
+  } catch (error) {
+    return [{ what: 'serial ports', state: 'warning', detail: reasonOf(error), hint: 'name ports by their path; on Debian, install udev to have them listed' }];
+  }
+}
+
+async function portCheck(port: string): Promise<DoctorCheck> {
+  try {
+    await access(port, constants.R_OK | constants.W_OK);
+    return { what: port, state: 'ok', detail: 'may be opened', hint: null };
+  } catch (error) {
+    const owner = await stat(port).then(
+      ({ gid }) => `it belongs to group ${gid}`,
+      () => 'it is not there',
+    );
+    const hint = 'add yourself to that group (often: sudo usermod -aG dialout $USER, then log in again), or install the udev rule below';
+    return { what: port, state: 'failed', detail: `${reasonOf(error)}; ${owner}`, hint };
+  }
+}
+
+async function usbCheck(): Promise<DoctorCheck> {
+  try {
+    const { getDeviceList } = await import('usb');
+    return { what: 'USB', state: 'ok', detail: `${getDeviceList().length} device(s)`, hint: null };
+  } catch (error) {
+    return { what: 'USB', state: 'warning', detail: reasonOf(error), hint: 'usb: devices cannot be reached; on Debian, install libusb-1.0-0 and udev' };
+  }
+}
+
+async function toolCheck([name, purpose]: (typeof tools)[number], environment: NodeJS.ProcessEnv): Promise<DoctorCheck> {
+  const found = await findTool(name, environment);
+  if (found !== null) return { what: name, state: 'ok', detail: found, hint: null };
+  return { what: name, state: 'warning', detail: 'not on PATH', hint: `only needed for ${purpose}` };
+}
+
+export async function findTool(name: string, { PATH = '' }: NodeJS.ProcessEnv): Promise<string | null> {
+  for (const folder of PATH.split(path.delimiter)) {
+    const file = path.join(folder, name);
+    if (
+      folder !== '' &&
+      (await access(file, constants.X_OK).then(
+        () => true,
+        () => false,
+      ))
+    )
+      return file;
+  }
+  return null;
+}
+
+/** One line for each USB id of the target files. */
+export function udevRules(targets: readonly Target[]): string {
+  const named = new Map<string, string[]>();
+  for (const { id, transports } of targets) {
+    for (const { vendor, product, state } of transports.flatMap((transport) => (transport.kind === 'usb' ? transport.ids : []))) {
+      const match = `ATTRS{idVendor}=="${hex4(vendor)}", ATTRS{idProduct}=="${hex4(product)}"`;
+      named.set(match, [...(named.get(match) ?? []), `${id} (${state})`]);
+    }
+  }
+  return [...named].map(([match, names]) => `# ${names.join(', ')}\nSUBSYSTEMS=="usb", ${match}, MODE="0666", TAG+="uaccess"`).join('\n');
+}
+
+function hex4(value: number): string {
+  return value.toString(16).padStart(4, '0');
+}

@@ -1,0 +1,62 @@
+// Packets one after another on a stream that loses nothing (TCP, Zephyr's raw UART transport): the length in the header is all the framing.
+
+import type { FrameReceiver } from './console.js';
+import { headerBytes, Op } from './header.js';
+
+/** Takes bytes as they come, in pieces of any length. What cannot begin a packet is skipped byte by byte. */
+export class RawDecoder {
+  private readonly header = Buffer.alloc(headerBytes);
+  /** Bytes of the packet under way. */
+  private received = 0;
+  /** null where the packet is longer than may be, and passes unread. */
+  private packet: Uint8Array | null = null;
+  private packetBytes = 0;
+
+  constructor(
+    private readonly receiver: Pick<FrameReceiver, 'onPacket'>,
+    private readonly largestPacket: number,
+  ) {}
+
+  add(bytes: Uint8Array): void {
+    let at = 0;
+    while (at < bytes.byteLength) {
+      if (this.received < headerBytes) {
+        this.header[this.received++] = bytes[at++] as number;
+        if (this.received === headerBytes) this.begin();
+        continue;
+      }
+      const piece = bytes.subarray(at, at + this.packetBytes - this.received);
+      this.packet?.set(piece, this.received);
+      this.received += piece.byteLength;
+      at += piece.byteLength;
+      this.endIfWhole();
+    }
+  }
+
+  private begin(): void {
+    const { header } = this;
+    if (!couldBegin(header)) {
+      header.copyWithin(0, 1);
+      this.received = headerBytes - 1;
+      return;
+    }
+    this.packetBytes = headerBytes + header.readUInt16BE(2);
+    this.packet = this.packetBytes > this.largestPacket ? null : new Uint8Array(this.packetBytes);
+    this.packet?.set(header);
+    this.endIfWhole();
+  }
+
+  private endIfWhole(): void {
+    if (this.received < this.packetBytes) return;
+    const { packet } = this;
+    this.received = 0;
+    this.packet = null;
+    if (packet !== null) this.receiver.onPacket(packet);
+  }
+}
+
+/** Reserved bits and flags are 0, the version is one of two. */
+function couldBegin(header: Buffer): boolean {
+  const first = header[0] as number;
+  return (first & 0xf0) === 0 && (first & 7) <= Op.writeResponse && header[1] === 0;
+}

@@ -1,0 +1,60 @@
+// TCP: packets one after another, or the console's lines as an emulator's serial port gives them.
+
+import net from 'node:net';
+import { fail, reasonOf } from '../errors.js';
+import { choiceOf, type DeviceAddress, hostAndPort } from './address.js';
+import type { Listener } from './listener.js';
+import { type Framing, framings, StreamTransport } from './stream.js';
+import type { Transport } from './transport.js';
+
+const connectTimeoutMs = 5000;
+
+/** @throws DEVICE_UNREACHABLE */
+export async function openTcp(address: DeviceAddress): Promise<Transport> {
+  const { host, port } = hostAndPort(address, null);
+  const framing = framings[choiceOf(address, 'framing', ['raw', 'console'])];
+  const socket = net.connect({ host, port, noDelay: true });
+  try {
+    await new Promise<void>((resolve, reject) => {
+      socket.setTimeout(connectTimeoutMs, () => reject(new Error(`no connection within ${connectTimeoutMs} ms`)));
+      socket.once('connect', resolve).once('error', reject);
+    });
+  } catch (error) {
+    socket.destroy();
+    throw fail('DEVICE_UNREACHABLE', { device: address.uri, reason: reasonOf(error) }, error);
+  }
+  socket.setTimeout(0);
+  return transportOver(address.uri, socket, framing);
+}
+
+/** @throws LISTEN */
+export async function listenTcp(address: DeviceAddress, onConnection: (transport: Transport) => void): Promise<Listener> {
+  const { host, port } = hostAndPort(address, null);
+  const sockets = new Set<net.Socket>();
+  const server = net.createServer({ noDelay: true }, (socket) => {
+    sockets.add(socket);
+    socket.on('error', () => socket.destroy()).on('close', () => sockets.delete(socket));
+    // The first byte tells the framing: a line begins with 6, a packet never does.
+    socket.once('data', (first: Buffer) => {
+      socket.pause();
+      socket.unshift(first);
+      onConnection(transportOver(address.uri, socket, first[0] === 0x06 ? framings.console : framings.raw));
+      socket.resume();
+    });
+  });
+  await new Promise<void>((resolve, reject) => server.once('error', reject).listen(port, host, resolve)).catch((error: unknown) => {
+    throw fail('LISTEN', { address: address.uri, reason: reasonOf(error) }, error);
+  });
+  const bound = server.address() as net.AddressInfo;
+  return {
+    uri: `tcp:${net.isIPv6(host) ? `[${host}]` : host}:${bound.port}`,
+    close: async () => {
+      for (const socket of sockets) socket.destroy();
+      await new Promise((resolve) => server.close(resolve));
+    },
+  };
+}
+
+function transportOver(uri: string, socket: net.Socket, framing: Framing): Transport {
+  return new StreamTransport(uri, socket, framing, async () => void socket.destroy());
+}

@@ -1,0 +1,104 @@
+// UDP: one packet per datagram (Zephyr smp_transport.rst). Nothing is repeated here: whoever asks does that.
+
+import dgram from 'node:dgram';
+import net from 'node:net';
+import { fail, reasonOf } from '../errors.js';
+import { type DeviceAddress, hostAndPort } from './address.js';
+import type { Listener } from './listener.js';
+import { plainLine, type Transport } from './transport.js';
+
+export const smpPort = 1337;
+/** What an Ethernet frame holds beside the headers of IPv6 and UDP: small devices reassemble nothing. */
+const largestDatagram = 1500 - 48;
+/** So many clients of a listening device are remembered. */
+const mostClients = 64;
+
+class UdpTransport implements Transport {
+  readonly line = { ...plainLine, largestPacket: (bufferBytes: number) => Math.min(bufferBytes, largestDatagram) };
+  onPacket: Transport['onPacket'] = null;
+  onLog: Transport['onLog'] = null;
+  onClose: Transport['onClose'] = null;
+  private open = true;
+
+  constructor(
+    readonly name: string,
+    private readonly write: (packet: Uint8Array, done: (error: Error | null) => void) => void,
+    private readonly release: () => void,
+  ) {}
+
+  async send(packet: Uint8Array): Promise<void> {
+    if (!this.open) throw fail('DEVICE_CLOSED', { device: this.name, reason: 'closed' });
+    await new Promise<void>((resolve) =>
+      this.write(packet, (error) => {
+        if (error !== null) this.end(error.message);
+        resolve();
+      }),
+    );
+  }
+
+  async close(): Promise<void> {
+    this.end(null);
+  }
+
+  end(reason: string | null): void {
+    if (!this.open) return;
+    this.open = false;
+    this.onClose?.(reason);
+    this.release();
+  }
+}
+
+/** @throws DEVICE_UNREACHABLE */
+export async function openUdp(address: DeviceAddress): Promise<Transport> {
+  const { host, port } = hostAndPort(address, smpPort);
+  const socket = dgram.createSocket(net.isIPv6(host) ? 'udp6' : 'udp4');
+  try {
+    await new Promise<void>((resolve, reject) => {
+      socket.once('error', reject);
+      socket.connect(port, host, () => resolve());
+    });
+  } catch (error) {
+    socket.close();
+    throw fail('DEVICE_UNREACHABLE', { device: address.uri, reason: reasonOf(error) }, error);
+  }
+  const transport = new UdpTransport(
+    address.uri,
+    (packet, done) => socket.send(packet, done),
+    () => socket.close(),
+  );
+  socket.removeAllListeners('error');
+  // A connected socket hears that nobody listens at the port.
+  socket.on('error', (error) => transport.end(error.message));
+  socket.on('message', (packet) => transport.onPacket?.(new Uint8Array(packet)));
+  return transport;
+}
+
+/** @throws LISTEN */
+export async function listenUdp(address: DeviceAddress, onConnection: (transport: Transport) => void): Promise<Listener> {
+  const { host, port } = hostAndPort(address, smpPort);
+  const socket = dgram.createSocket(net.isIPv6(host) ? 'udp6' : 'udp4');
+  const clients = new Map<string, UdpTransport>();
+  socket.on('message', (packet, { address: from, port: fromPort }) => {
+    const key = `${from} ${fromPort}`;
+    let client = clients.get(key);
+    if (client === undefined) {
+      client = new UdpTransport(
+        address.uri,
+        (answer, done) => socket.send(answer, fromPort, from, () => done(null)),
+        () => clients.delete(key),
+      );
+      const [oldest] = clients.values();
+      if (clients.size >= mostClients) oldest?.end('too many clients');
+      clients.set(key, client);
+      onConnection(client);
+    }
+    client.onPacket?.(new Uint8Array(packet));
+  });
+  await new Promise<void>((resolve, reject) => socket.once('error', reject).bind(port, host, resolve)).catch((error: unknown) => {
+    throw fail('LISTEN', { address: address.uri, reason: reasonOf(error) }, error);
+  });
+  return {
+    uri: `udp:${net.isIPv6(host) ? `[${host}]` : host}:${socket.address().port}`,
+    close: () => new Promise((resolve) => socket.close(() => resolve())),
+  };
+}

@@ -1,0 +1,35 @@
+// Programs of others that some tests need. Such tests are skipped where the program is absent, unless ATOLL_REQUIRE_TOOLS=1 makes its
+// absence a failure; the last line of a run names what was missing.
+
+import { execFileSync } from 'node:child_process';
+import { test } from 'vitest';
+
+function works(command: string, args: readonly string[]): boolean {
+  try {
+    execFileSync(command, args, { stdio: 'ignore', timeout: 20_000 });
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+/** A Python that has the package smpclient. */
+export const smpPython = process.env.ATOLL_SMP_PYTHON ?? 'python3';
+
+const probes = {
+  socat: () => works('socat', ['-V']),
+  smpclient: () => works(smpPython, ['-c', 'import smpclient']),
+} as const satisfies Record<string, () => boolean>;
+
+export type Tool = keyof typeof probes;
+
+export function missingTools(tools: readonly Tool[] = Object.keys(probes) as Tool[]): Tool[] {
+  return tools.filter((tool) => !probes[tool]());
+}
+
+/** A test that needs these programs. */
+export function toolTest(...tools: readonly Tool[]): typeof test {
+  const missing = missingTools(tools);
+  if (missing.length > 0 && process.env.ATOLL_REQUIRE_TOOLS === '1') throw new Error(`ATOLL_REQUIRE_TOOLS=1, but there is no ${missing.join(', ')}`);
+  return test.skipIf(missing.length > 0) as typeof test;
+}

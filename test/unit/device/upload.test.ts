@@ -1,0 +1,127 @@
+// Uploads with several chunks on their way, and to devices that only have files.
+
+import { describe, expect, test } from 'vitest';
+import { DeviceClient, lineBound, SmpClient, uploadImage } from '../../../src/device/index.js';
+import { fileCommands, slotFiles } from '../../../src/protocol/index.js';
+import { type FaultName, SimulatedDevice, type SimulatedDeviceOptions } from '../../../src/simdevice/index.js';
+import { loadTarget } from '../../../src/targets/index.js';
+import type { Transport } from '../../../src/transport/index.js';
+import { type ZephyrOptions, zephyrFiles } from '../../support/zephyr-files.js';
+
+const quick = { timeoutMs: 30, attempts: 4 };
+const target = await loadTarget('pico');
+const image = Uint8Array.from({ length: 9000 }, (_, i) => (i * 7) ^ (i >> 5));
+
+/** A transport that loses every so-many-th request. */
+function losing(transport: Transport, every: number): Transport {
+  let count = 0;
+  const send = transport.send.bind(transport);
+  return Object.assign(transport, { send: async (packet: Uint8Array) => (++count % every === 0 ? undefined : send(packet)) });
+}
+
+describe('windows', () => {
+  function connect(options: SimulatedDeviceOptions): { simulated: SimulatedDevice; transport: Transport } {
+    const simulated = new SimulatedDevice(target, { maxPacketBytes: 200, buffers: 4, ...options });
+    return { simulated, transport: simulated.connect() };
+  }
+
+  test('as many chunks are on their way as asked for, and as the device has buffers for', async () => {
+    for (const [window, expected] of [
+      [1, 1],
+      [3, 3],
+      [9, 4],
+    ] as const) {
+      const { simulated, transport } = connect({});
+      let [underWay, most] = [0, 0];
+      const send = transport.send.bind(transport);
+      Object.assign(transport, {
+        send: async (packet: Uint8Array) => {
+          most = Math.max(most, ++underWay);
+          await send(packet);
+        },
+      });
+      const client = new SmpClient(transport, quick);
+      const receive = transport.onPacket;
+      transport.onPacket = (packet) => {
+        underWay -= 1;
+        receive?.(packet);
+      };
+      expect(await uploadImage(client, image, { window })).toMatchObject({ verifiedBy: 'sha256', sentBytes: image.byteLength });
+      expect(most).toBe(expected);
+      expect(Buffer.compare(simulated.slots.inactive.bytes, image)).toBe(0);
+    }
+  });
+
+  test.each(['lost-response', 'late-response', 'reboot-mid-upload'] as const)('%s', async (fault: FaultName) => {
+    const { simulated, transport } = connect({ faults: [fault] });
+    await uploadImage(new SmpClient(transport, quick), image, { window: 4 });
+    expect(Buffer.compare(simulated.slots.inactive.bytes, image)).toBe(0);
+  });
+
+  test.each([7, 11, 23])('every %dth request is lost', async (every) => {
+    const { simulated, transport } = connect({});
+    await uploadImage(new SmpClient(losing(transport, every), quick), image, { window: 4 });
+    expect(Buffer.compare(simulated.slots.inactive.bytes, image)).toBe(0);
+  });
+
+  test('compressed, with losses and a reset', async () => {
+    const flat = new Uint8Array(30_000).map((_, i) => (i % 50 < 20 ? 0 : (i * i) >> 4));
+    const { simulated, transport } = connect({ faults: ['reboot-mid-upload'], inflateBytes: 1024 });
+    const result = await uploadImage(new SmpClient(losing(transport, 13), quick), flat, { window: 4, blockBytes: 1024 });
+    expect(result.compression).toBe('deflate');
+    expect(Buffer.compare(simulated.slots.inactive.bytes, flat)).toBe(0);
+  });
+});
+
+describe('a device that only has files', () => {
+  const path = '/lfs1/model.tflite';
+  const store = (options: ZephyrOptions) => {
+    const { files, transport } = zephyrFiles(options);
+    return { files, transport, result: uploadImage(new SmpClient(transport, quick), image, { path, window: 1, blockBytes: 1024 }) };
+  };
+
+  test.each([
+    [['sha256', 'crc32'], 'sha256'],
+    [['crc32'], 'crc32'],
+    [[], 'length'],
+  ] as const)('hashes %j: stored as it is, proved by %s', async (hashes, verifiedBy) => {
+    const { files, result } = store({ hashes });
+    expect(await result).toMatchObject({ verifiedBy, compression: null, bytes: image.byteLength });
+    expect(Buffer.compare(files.get(path) ?? Buffer.alloc(0), image)).toBe(0);
+  });
+
+  test('a volume that is full, whether it says so or not', async () => {
+    await expect(store({ volumeBytes: 5000 }).result).rejects.toThrow(/WRITE_FAILED/);
+    await expect(store({ volumeBytes: 5000, silentlyFull: true }).result).rejects.toThrow(expect.objectContaining({ code: 'PUSH_HASH' }));
+    await expect(store({ volumeBytes: 5000, silentlyFull: true, hashes: ['crc32'] }).result).rejects.toThrow(expect.objectContaining({ code: 'PUSH_HASH' }));
+  });
+
+  test('an interrupted upload goes on where the hash proves what is there, and begins anew where nothing does', async () => {
+    for (const [hashes, resumedAt] of [
+      [['crc32'], 4000],
+      [[], 0],
+    ] as const) {
+      const { files, transport } = zephyrFiles({ hashes });
+      files.set(path, Buffer.from(image.subarray(0, 4000)));
+      expect(await uploadImage(new SmpClient(transport, quick), image, { path })).toMatchObject({ resumedAt });
+      expect(Buffer.compare(files.get(path) ?? Buffer.alloc(0), image)).toBe(0);
+    }
+  });
+
+  test('says that it runs no models', async () => {
+    const device = new DeviceClient(zephyrFiles().transport, quick);
+    await expect(device.describe()).rejects.toThrow(expect.objectContaining({ code: 'DEVICE_FILES_ONLY' }));
+  });
+});
+
+test('what a transfer costs at least on a line', async () => {
+  const { transport } = zephyrFiles();
+  const client = new SmpClient(transport, quick);
+  expect(lineBound(client, slotFiles.inactive, 10_000, 2044)).toMatchObject({ requests: 6, lineMs: 0 });
+  // Requests as they would be: the whole file, header and keys of each chunk, and as many answers.
+  const { wireBytes } = lineBound(client, slotFiles.inactive, 10_000, 2044);
+  const overhead = 2044 - Math.floor((10_000 - 1) / 5);
+  expect(wireBytes).toBeGreaterThan(10_000 + 6 * 8);
+  expect(wireBytes).toBeLessThan(10_000 + 6 * (overhead + 30));
+  expect((await client.ask(fileCommands.hashTypes, {})).ok).toBe(false);
+});
