@@ -3,16 +3,14 @@
 import { crc32 } from 'node:zlib';
 import { compareOutputs, drawSample, hex, SeededBytes } from '../bundle/index.js';
 import { fail } from '../errors.js';
-import { type LatencyBasis, modelWarnings, type Runner } from '../evaluate/index.js';
+import type { Runner } from '../evaluate/index.js';
 import { atollCommands, type DeviceDescription, osCommands, type SlotState, SmpStatus } from '../protocol/index.js';
-import { Interpreter, inputsAndOutputs, type TensorInfo } from '../simulator/index.js';
+import { Interpreter } from '../simulator/index.js';
 import type { Target } from '../targets/index.js';
 import type { Model } from '../tflite/index.js';
 import type { Transport } from '../transport/index.js';
+import { remoteRunner } from './remote-runner.js';
 import { inferenceTimeoutMs, type RequestOptions, SmpClient, statusError } from './smp-client.js';
-
-/** Leaves room for header, keys and offsets in a packet that carries tensor data. */
-const overheadBytes = 64;
 
 export interface ChallengeResult {
   readonly samples: number;
@@ -65,23 +63,8 @@ export class DeviceClient {
   async runner(model: Model, sha256: string, signal?: AbortSignal): Promise<Runner> {
     const actual = await this.activeModel(signal);
     if (actual !== sha256) throw fail('DEVICE_OTHER_MODEL', { device: this.client.name, actual: actual ?? 'none', expected: sha256 });
-    const { inputs, outputs } = inputsAndOutputs(model);
-    const described = await this.describe(signal);
-    const basis: LatencyBasis = described.sim === true ? 'simulated' : 'device';
-    return {
-      inputs,
-      outputs,
-      basis,
-      concurrency: 1,
-      warnings: modelWarnings(model),
-      run: async (sample, runSignal) => {
-        await this.writeInputs(sample, inputs, runSignal);
-        const { n, ticks } = await this.client.request(atollCommands.run, {}, { ...optionsOf(runSignal), timeoutMs: inferenceTimeoutMs });
-        if (ticks === 0) throw fail('DEVICE_ANSWER', { command: 'run', reason: 'it took 0 ticks: the clock of the device does not run' });
-        const output = await this.readOutputs(outputs, runSignal);
-        return { output, latencyMs: (1000 * ticks) / n / described.tick_hz };
-      },
-    };
+    const [described, { maxPacketBytes }] = [await this.describe(signal), await this.client.packetLimits(signal)];
+    return remoteRunner(this.client, model, described, maxPacketBytes);
   }
 
   /**
@@ -111,39 +94,6 @@ export class DeviceClient {
 
   async [Symbol.asyncDispose](): Promise<void> {
     await this.close();
-  }
-
-  private async writeInputs(sample: Uint8Array, inputs: readonly TensorInfo[], signal?: AbortSignal): Promise<void> {
-    const chunk = await this.chunkBytes(signal);
-    let start = 0;
-    for (const [input, { bytes }] of inputs.entries()) {
-      for (let off = 0; off < bytes; off += chunk) {
-        const data = sample.subarray(start + off, start + Math.min(bytes, off + chunk));
-        await this.client.request(atollCommands.writeInput, { input, off, data }, optionsOf(signal));
-      }
-      start += bytes;
-    }
-  }
-
-  private async readOutputs(outputs: readonly TensorInfo[], signal?: AbortSignal): Promise<Uint8Array> {
-    const all = new Uint8Array(outputs.reduce((sum, { bytes }) => sum + bytes, 0));
-    let start = 0;
-    for (const [output, { bytes }] of outputs.entries()) {
-      for (let off = 0; off < bytes; ) {
-        const { data } = await this.client.request(atollCommands.readOutput, { output, off }, optionsOf(signal));
-        if (data.byteLength === 0 || off + data.byteLength > bytes) {
-          throw fail('DEVICE_ANSWER', { command: 'read output', reason: `${data.byteLength} bytes at offset ${off} of ${bytes}` });
-        }
-        all.set(data, start + off);
-        off += data.byteLength;
-      }
-      start += bytes;
-    }
-    return all;
-  }
-
-  private async chunkBytes(signal?: AbortSignal): Promise<number> {
-    return Math.max(16, (await this.client.packetLimits(signal)).maxPacketBytes - overheadBytes);
   }
 }
 

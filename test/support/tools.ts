@@ -18,6 +18,10 @@ export const smpPython = process.env.ATOLL_SMP_PYTHON ?? 'python3';
 
 const probes = {
   socat: () => works('socat', ['-V']),
+  make: () => works('make', ['--version']),
+  gcc: () => works('gcc', ['--version']),
+  'arm-none-eabi-gcc': () => works('arm-none-eabi-gcc', ['-x', 'c', '-c', '-o', '/dev/null', '-include', 'math.h', '/dev/null']),
+  'qemu-system-arm': () => works('qemu-system-arm', ['--version']),
   smpclient: () => works(smpPython, ['-c', 'import smpclient']),
 } as const satisfies Record<string, () => boolean>;
 

@@ -1,0 +1,79 @@
+// The device side of firmware-protocol/README.md: an SMP server over two slots in flash and one runtime. Give it the three ports, call
+// atoll_device_boot once, then atoll_device_answer for every packet that arrives. It serves one packet at a time: while a self-test runs,
+// nothing else is answered, and the active model's inputs and outputs are lost, since both models share one arena.
+#ifndef ATOLL_DEVICE_H
+#define ATOLL_DEVICE_H
+
+#include "config.h"
+#include "flash.h"
+#include "inference.h"
+#include "system.h"
+
+/** What is known of a slot. All but `bytes` of an open slot is kept in flash. */
+typedef struct atoll_slot {
+  /** May hold anything until it is erased; is erased and takes bytes; holds an image that is not written any more. */
+  enum { ATOLL_SLOT_UNKNOWN, ATOLL_SLOT_OPEN, ATOLL_SLOT_SEALED } phase;
+  bool tested, pending, confirmed;
+  uint8_t attempts;
+  uint32_t bytes;
+} atoll_slot;
+
+typedef struct atoll_store {
+  const atoll_flash *flash;
+  atoll_slot slots[2];
+  /** 2: none. */
+  uint8_t active;
+  uint32_t sequence;
+  /** Where the next record goes: sector, and place in it. */
+  uint32_t record_sector, record_index;
+  /** The last bytes of an open slot, until they fill a unit. */
+  uint8_t tail[ATOLL_FLASH_UNIT_BYTES];
+  bool hashed[2];
+  uint8_t sha[2][32];
+} atoll_store;
+
+/** Counters of the statistics group. */
+typedef struct atoll_counters {
+  uint32_t inferences, selftests_passed, selftests_failed, resets, refused;
+} atoll_counters;
+
+#if ATOLL_INFLATE_BYTES > 0
+typedef struct atoll_compressed {
+  bool under_way;
+  uint32_t received;
+  uint32_t block_bytes, block, image_bytes;
+  /** Of `held`: the header first, then a block with its length before it. */
+  uint32_t held_bytes;
+  uint8_t held[2 + ATOLL_INFLATE_BYTES + 16];
+  uint8_t block_data[ATOLL_INFLATE_BYTES];
+} atoll_compressed;
+#endif
+
+typedef struct atoll_device {
+  const atoll_system *system;
+  const atoll_inference *inference;
+  atoll_store store;
+  /** The slot whose model is in the arena; 2: none. */
+  uint8_t loaded;
+  uint32_t activated_ms;
+  bool reset_wanted;
+  atoll_counters counters;
+#if ATOLL_INFLATE_BYTES > 0
+  atoll_compressed compressed;
+#endif
+} atoll_device;
+
+/** Reads the records, counts a boot of a pending model, and loads the active one. @return false where the flash cannot be used */
+bool atoll_device_boot(atoll_device *device, const atoll_system *system, const atoll_flash *flash, const atoll_inference *inference);
+
+/**
+ * Answers one packet.
+ * @param answer room for ATOLL_PACKET_BYTES
+ * @return length of the answer; 0 for bytes that are no request
+ */
+uint32_t atoll_device_answer(atoll_device *device, const uint8_t *packet, uint32_t length, uint8_t *answer);
+
+/** To be called when the answer is sent, and now and then: resets where that was asked for, gives up models that are not confirmed. */
+void atoll_device_poll(atoll_device *device);
+
+#endif

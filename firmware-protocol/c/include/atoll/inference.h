@@ -1,0 +1,43 @@
+// Port: what runs a model. One implementation is in runtime/, one for TensorFlow Lite Micro in adapters/tflm/.
+#ifndef ATOLL_INFERENCE_H
+#define ATOLL_INFERENCE_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+typedef enum { ATOLL_LOADED, ATOLL_MODEL_INVALID, ATOLL_ARENA_TOO_SMALL, ATOLL_OPERATOR_MISSING } atoll_load_result;
+
+/** TFLite's tensor types (schema.fbs), as far as inputs and outputs have them. */
+enum { ATOLL_FLOAT32 = 0, ATOLL_UINT8 = 3, ATOLL_INT16 = 7, ATOLL_INT8 = 9 };
+
+typedef struct atoll_tensor {
+  uint8_t type;
+  uint32_t bytes;
+  uint8_t *data;
+} atoll_tensor;
+
+typedef struct atoll_inference {
+  void *context;
+  const char *runtime;
+  const char *version;
+  /** The kernel profile that its arithmetic equals to the last bit. */
+  const char *profile;
+  /** Builtin codes that it has kernels for. */
+  const uint8_t *operators;
+  uint32_t operator_count;
+  uint32_t arena_bytes;
+  /** Lays the model out in the arena, in place of the one before. @param detail of a failure, for people */
+  atoll_load_result (*load)(void *context, const uint8_t *model, uint32_t bytes, const char **detail);
+  uint32_t (*input_count)(void *context);
+  uint32_t (*output_count)(void *context);
+  /** Where a tensor lies until the next invoke (inputs) or write to an input (outputs). */
+  atoll_tensor (*input)(void *context, uint32_t index);
+  atoll_tensor (*output)(void *context, uint32_t index);
+  bool (*invoke)(void *context);
+  /** Ticks of an operator in the last invoke. @return false behind the last operator */
+  bool (*profile_at)(void *context, uint32_t index, uint32_t *code, uint32_t *ticks);
+  /** What the loaded model uses of the arena. */
+  uint32_t (*arena_used)(void *context);
+} atoll_inference;
+
+#endif

@@ -1,0 +1,83 @@
+// What the groups of commands share: the shape of a handler, statuses, and how a slot's model gets into the arena.
+#ifndef ATOLL_SERVER_H
+#define ATOLL_SERVER_H
+
+#include "cbor.h"
+#include "image.h"
+#include "store.h"
+
+enum { GROUP_OS = 0, GROUP_STATS = 2, GROUP_FILE = 8, GROUP_ATOLL = 16724 };
+
+/** Errors of the protocol itself. */
+enum { SMP_OK = 0, SMP_UNKNOWN = 1, SMP_INVALID = 3, SMP_NO_ENTRY = 5, SMP_TOO_LARGE = 7, SMP_NOT_SUPPORTED = 8 };
+/** Errors of the file group. */
+enum { FILE_NOT_FOUND = 3, FILE_WRITE_FAILED = 10, FILE_OFFSET_NOT_VALID = 11, FILE_OFFSET_LARGER = 12, FILE_HASH_NOT_FOUND = 13, FILE_READ_ONLY = 15, FILE_EMPTY = 16 };
+/** Errors of group 16724 (README.md). */
+enum {
+  ATOLL_UNKNOWN = 1,
+  ATOLL_NO_SUCH_SLOT = 2,
+  ATOLL_NO_MODEL = 3,
+  ATOLL_IMAGE_INVALID = 4,
+  ATOLL_HASH_MISMATCH = 5,
+  ATOLL_WRONG_TARGET = 6,
+  ATOLL_IMAGE_TOO_LARGE = 7,
+  ATOLL_ARENA = 8,
+  ATOLL_OPERATOR = 9,
+  ATOLL_NOT_TESTED = 10,
+  ATOLL_NO_SUCH_TENSOR = 13,
+  ATOLL_OFFSET_NOT_VALID = 14,
+  ATOLL_SLOT_IN_USE = 15,
+};
+
+/** What a handler answers beside the map that it wrote. */
+typedef struct atoll_status {
+  /** Of a group's error; -1 for errors of the protocol itself. */
+  int32_t group;
+  uint32_t rc;
+  /** For people; NULL where there is nothing to add. */
+  const char *detail;
+  /** Key `len` of the answer, where the offset of an upload is wrong. */
+  bool has_length;
+  uint32_t length;
+} atoll_status;
+
+static inline atoll_status atoll_ok(void) { return (atoll_status){.group = -1, .rc = SMP_OK}; }
+static inline atoll_status smp_error(uint32_t rc) { return (atoll_status){.group = -1, .rc = rc}; }
+static inline atoll_status file_error(uint32_t rc) { return (atoll_status){.group = GROUP_FILE, .rc = rc}; }
+static inline atoll_status atoll_error(uint32_t rc, const char *detail) { return (atoll_status){.group = GROUP_ATOLL, .rc = rc, .detail = detail}; }
+
+/** @param request the map of the request. @param answer takes one map */
+typedef atoll_status (*atoll_handler)(atoll_device *device, atoll_bytes request, atoll_writer *answer);
+
+typedef struct atoll_command {
+  uint16_t group;
+  uint8_t id;
+  bool write;
+  atoll_handler handle;
+} atoll_command;
+
+/** Ends with an entry without handler. */
+extern const atoll_command atoll_os_commands[], atoll_stats_commands[], atoll_file_commands[], atoll_model_commands[];
+
+/** How much data of an answer fits beside its keys. */
+enum { ATOLL_CHUNK_BYTES = ATOLL_PACKET_BYTES - 64 };
+
+/** Puts the model of a slot into the arena. @param image what the slot holds */
+atoll_status atoll_load_slot(atoll_device *device, uint8_t slot, atoll_image *image);
+/** Sees to it that the active model is in the arena. */
+atoll_status atoll_load_active(atoll_device *device);
+
+/** Writing an image into the inactive slot. @param length of the image, or UINT32_MAX where it is not known */
+atoll_status atoll_begin_image(atoll_device *device, uint32_t length);
+atoll_status atoll_append_image(atoll_device *device, const uint8_t *bytes, uint32_t length);
+
+#if ATOLL_INFLATE_BYTES > 0
+/** Takes the next bytes of the compressed form of an image. */
+atoll_status atoll_compressed_take(atoll_device *device, const uint8_t *bytes, uint32_t length);
+#endif
+
+/** The watchdog's time for what may run a model that was never tried. */
+enum { ATOLL_PATIENCE_MS = 30000 };
+void atoll_watch(const atoll_device *device, uint32_t ms);
+
+#endif

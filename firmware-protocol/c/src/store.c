@@ -1,0 +1,268 @@
+#include "store.h"
+
+#include "bytes.h"
+#include "crc.h"
+#include "sha256.h"
+
+// A record, little-endian: magic, version, active slot; sequence; phase with flags, and attempts, of each slot; bytes of each; zeros; CRC-32.
+enum { RECORD_BYTES = 32, RECORD_VERSION = 1, CRC_AT = 28, BLANK = 0xff, TRIES = 3 };
+enum { FLAG_TESTED = 0x10, FLAG_PENDING = 0x20, FLAG_CONFIRMED = 0x40, PHASE_MASK = 0x03 };
+static const uint16_t record_magic = 0x5441;
+
+static uint32_t record_stride(const atoll_flash *flash) {
+  return flash->unit_bytes > RECORD_BYTES ? flash->unit_bytes : RECORD_BYTES;
+}
+
+static uint32_t records_per_sector(const atoll_flash *flash) { return flash->sector_bytes / record_stride(flash); }
+
+static uint32_t record_offset(const atoll_flash *flash, uint32_t sector, uint32_t index) {
+  return 2 * flash->slot_bytes + sector * flash->sector_bytes + index * record_stride(flash);
+}
+
+static bool is_blank(const uint8_t *bytes, uint32_t length) {
+  for (uint32_t i = 0; i < length; i++)
+    if (bytes[i] != BLANK) return false;
+  return true;
+}
+
+static void encode(const atoll_store *store, const atoll_slot slots[2], uint8_t active, uint8_t record[ATOLL_FLASH_UNIT_BYTES + RECORD_BYTES]) {
+  memset(record, 0, RECORD_BYTES);
+  memset(record + RECORD_BYTES, BLANK, ATOLL_FLASH_UNIT_BYTES);
+  record[0] = (uint8_t)record_magic;
+  record[1] = (uint8_t)(record_magic >> 8);
+  record[2] = RECORD_VERSION;
+  record[3] = active;
+  atoll_put_le32(record + 4, store->sequence + 1);
+  for (uint32_t i = 0; i < 2; i++) {
+    const atoll_slot *slot = &slots[i];
+    const int flags = (slot->tested ? FLAG_TESTED : 0) | (slot->pending ? FLAG_PENDING : 0) | (slot->confirmed ? FLAG_CONFIRMED : 0);
+    record[8 + 2 * i] = (uint8_t)((int)slot->phase | flags);
+    record[9 + 2 * i] = slot->attempts;
+    atoll_put_le32(record + 12 + 4 * i, slot->phase == ATOLL_SLOT_SEALED ? slot->bytes : 0);
+  }
+  atoll_put_le32(record + CRC_AT, atoll_crc32(0, record, CRC_AT));
+}
+
+/** Takes the state from a record that is whole, and newer than what is known. */
+static bool decode(atoll_store *store, const uint8_t *record) {
+  if (atoll_le16(record) != record_magic || record[2] != RECORD_VERSION || record[3] > ATOLL_NO_SLOT) return false;
+  if (atoll_le32(record + CRC_AT) != atoll_crc32(0, record, CRC_AT)) return false;
+  const uint32_t sequence = atoll_le32(record + 4);
+  if (sequence <= store->sequence) return false;
+  store->sequence = sequence;
+  store->active = record[3];
+  for (uint32_t i = 0; i < 2; i++) {
+    const uint8_t flags = record[8 + 2 * i];
+    const uint32_t bytes = atoll_le32(record + 12 + 4 * i);
+    atoll_slot *slot = &store->slots[i];
+    const uint8_t phase = flags & PHASE_MASK;
+    slot->phase = phase == ATOLL_SLOT_SEALED ? ATOLL_SLOT_SEALED : phase == ATOLL_SLOT_OPEN ? ATOLL_SLOT_OPEN : ATOLL_SLOT_UNKNOWN;
+    slot->tested = (flags & FLAG_TESTED) != 0;
+    slot->pending = (flags & FLAG_PENDING) != 0;
+    slot->confirmed = (flags & FLAG_CONFIRMED) != 0;
+    slot->attempts = record[9 + 2 * i];
+    slot->bytes = bytes <= store->flash->slot_bytes ? bytes : 0;
+  }
+  return true;
+}
+
+/** Writes a record of a new state, and takes the state on once it stands there. */
+static bool commit(atoll_store *store, const atoll_slot slots[2], uint8_t active) {
+  const atoll_flash *flash = store->flash;
+  uint8_t record[ATOLL_FLASH_UNIT_BYTES + RECORD_BYTES];
+  encode(store, slots, active, record);
+  for (int i = 0; i < TRIES; i++) {
+    if (store->record_index >= records_per_sector(flash)) {
+      // The newest record lies in the other sector until the next one is written.
+      const uint32_t other = 1 - store->record_sector;
+      if (!flash->erase(flash->context, record_offset(flash, other, 0))) return false;
+      store->record_sector = other;
+      store->record_index = 0;
+    }
+    const uint32_t offset = record_offset(flash, store->record_sector, store->record_index++);
+    if (!flash->write(flash->context, offset, record, record_stride(flash))) continue;
+    if (memcmp(flash->memory + offset, record, RECORD_BYTES) != 0) continue;
+    store->sequence++;
+    memcpy(store->slots, slots, sizeof store->slots);
+    store->active = active;
+    return true;
+  }
+  return false;
+}
+
+static bool commit_slot(atoll_store *store, uint8_t which, atoll_slot slot) {
+  atoll_slot slots[2] = {store->slots[0], store->slots[1]};
+  slots[which] = slot;
+  return commit(store, slots, store->active);
+}
+
+/** What an open slot holds after a boot. A unit whose writing was cut short may read as anything, even as blank, so its sector goes. */
+static bool recover(atoll_store *store, uint8_t which) {
+  const atoll_flash *flash = store->flash;
+  const uint8_t *memory = atoll_store_bytes(store, which);
+  atoll_slot *slot = &store->slots[which];
+  uint32_t end = flash->slot_bytes;
+  while (end > 0 && memory[end - 1] == BLANK) end--;
+  slot->bytes = 0;
+  if (end == 0) return true;
+  const uint32_t sector = (end - 1) / flash->sector_bytes;
+  for (uint32_t s = sector; s <= sector + 1 && s < flash->slot_bytes / flash->sector_bytes; s++)
+    if (!flash->erase(flash->context, (uint32_t)which * flash->slot_bytes + s * flash->sector_bytes)) return false;
+  slot->bytes = sector * flash->sector_bytes;
+  return true;
+}
+
+bool atoll_store_open(atoll_store *store, const atoll_flash *flash) {
+  memset(store, 0, sizeof *store);
+  store->flash = flash;
+  store->active = ATOLL_NO_SLOT;
+  if (flash->unit_bytes == 0 || flash->unit_bytes > ATOLL_FLASH_UNIT_BYTES || flash->sector_bytes < 2 * record_stride(flash)) return false;
+  // Without any record both sectors count as full: the first transition erases one.
+  store->record_sector = 1;
+  store->record_index = records_per_sector(flash);
+  for (uint32_t sector = 0; sector < 2; sector++) {
+    for (uint32_t i = 0; i < records_per_sector(flash); i++) {
+      if (decode(store, flash->memory + record_offset(flash, sector, i))) store->record_sector = sector;
+    }
+  }
+  if (store->sequence > 0) {
+    uint32_t last = records_per_sector(flash);
+    while (last > 0 && is_blank(flash->memory + record_offset(flash, store->record_sector, last - 1), record_stride(flash))) last--;
+    // The record behind the last may have been cut short and read as blank: it is not used.
+    store->record_index = last + 1;
+  }
+  for (uint8_t i = 0; i < 2; i++) {
+    if (store->slots[i].phase == ATOLL_SLOT_UNKNOWN) store->slots[i].bytes = 0;
+    if (store->slots[i].phase == ATOLL_SLOT_OPEN && !recover(store, i)) return false;
+  }
+  return true;
+}
+
+bool atoll_store_in_use(const atoll_store *store, uint8_t slot) {
+  if (slot == store->active) return true;
+  return store->slots[slot].confirmed && store->active != ATOLL_NO_SLOT && store->slots[store->active].pending;
+}
+
+bool atoll_store_begin(atoll_store *store, uint8_t which) {
+  const atoll_flash *flash = store->flash;
+  store->hashed[which] = false;
+  if (!commit_slot(store, which, (atoll_slot){.phase = ATOLL_SLOT_UNKNOWN})) return false;
+  for (uint32_t at = 0; at < flash->slot_bytes; at += flash->sector_bytes)
+    if (!flash->erase(flash->context, (uint32_t)which * flash->slot_bytes + at)) return false;
+  return commit_slot(store, which, (atoll_slot){.phase = ATOLL_SLOT_OPEN});
+}
+
+/** Writes whole units. Blank ones are left as erasing made them: so a unit that reads as blank has never been written. */
+static bool write_units(const atoll_flash *flash, uint32_t offset, const uint8_t *bytes, uint32_t length) {
+  const uint32_t unit = flash->unit_bytes;
+  for (uint32_t at = 0; at < length;) {
+    uint32_t end = at;
+    while (end < length && !is_blank(bytes + end, unit)) end += unit;
+    if (end > at && !flash->write(flash->context, offset + at, bytes + at, end - at)) return false;
+    at = end < length ? end + unit : end;
+  }
+  return true;
+}
+
+bool atoll_store_append(atoll_store *store, uint8_t which, const uint8_t *bytes, uint32_t length) {
+  const atoll_flash *flash = store->flash;
+  atoll_slot *slot = &store->slots[which];
+  const uint32_t base = (uint32_t)which * flash->slot_bytes;
+  if (slot->phase != ATOLL_SLOT_OPEN || length > flash->slot_bytes - slot->bytes) return false;
+  store->hashed[which] = false;
+  while (length > 0) {
+    const uint32_t held = slot->bytes % flash->unit_bytes;
+    uint32_t piece;
+    if (held == 0 && length >= flash->unit_bytes) {
+      piece = length - length % flash->unit_bytes;
+      if (!write_units(flash, base + slot->bytes, bytes, piece)) return false;
+    } else {
+      piece = length < flash->unit_bytes - held ? length : flash->unit_bytes - held;
+      memcpy(store->tail + held, bytes, piece);
+      if (held + piece == flash->unit_bytes && !write_units(flash, base + slot->bytes - held, store->tail, flash->unit_bytes)) return false;
+    }
+    slot->bytes += piece;
+    bytes += piece;
+    length -= piece;
+  }
+  return true;
+}
+
+bool atoll_store_flush(atoll_store *store, uint8_t which) {
+  const atoll_flash *flash = store->flash;
+  atoll_slot slot = store->slots[which];
+  if (slot.phase == ATOLL_SLOT_SEALED) return true;
+  if (slot.phase != ATOLL_SLOT_OPEN) return false;
+  const uint32_t held = slot.bytes % flash->unit_bytes;
+  if (held > 0) {
+    memset(store->tail + held, BLANK, flash->unit_bytes - held);
+    if (!write_units(flash, (uint32_t)which * flash->slot_bytes + slot.bytes - held, store->tail, flash->unit_bytes)) return false;
+  }
+  slot.phase = ATOLL_SLOT_SEALED;
+  return commit_slot(store, which, slot);
+}
+
+void atoll_store_read(const atoll_store *store, uint8_t which, uint32_t offset, uint8_t *to, uint32_t length) {
+  const atoll_slot *slot = &store->slots[which];
+  const uint32_t held = slot->phase == ATOLL_SLOT_OPEN ? slot->bytes % store->flash->unit_bytes : 0;
+  const uint32_t written = slot->bytes - held;
+  const uint8_t *memory = atoll_store_bytes(store, which);
+  for (uint32_t i = 0; i < length; i++) to[i] = offset + i < written ? memory[offset + i] : store->tail[offset + i - written];
+}
+
+const uint8_t *atoll_store_sha(atoll_store *store, uint8_t which) {
+  if (!store->hashed[which]) {
+    const atoll_slot *slot = &store->slots[which];
+    const uint32_t held = slot->phase == ATOLL_SLOT_OPEN ? slot->bytes % store->flash->unit_bytes : 0;
+    atoll_sha256 sha;
+    atoll_sha256_begin(&sha);
+    atoll_sha256_add(&sha, atoll_store_bytes(store, which), slot->bytes - held);
+    atoll_sha256_add(&sha, store->tail, held);
+    atoll_sha256_end(&sha, store->sha[which]);
+    store->hashed[which] = true;
+  }
+  return store->sha[which];
+}
+
+bool atoll_store_set_tested(atoll_store *store, uint8_t which, bool tested) {
+  atoll_slot slot = store->slots[which];
+  if (slot.tested == tested) return true;
+  slot.tested = tested;
+  return commit_slot(store, which, slot);
+}
+
+bool atoll_store_activate(atoll_store *store, uint8_t which) {
+  atoll_slot slots[2] = {store->slots[0], store->slots[1]};
+  slots[which].pending = true;
+  slots[which].confirmed = false;
+  slots[which].attempts = 0;
+  // A model that was never confirmed is nothing to fall back to, but no longer waits for it either.
+  slots[1 - which].pending = false;
+  return commit(store, slots, which);
+}
+
+bool atoll_store_confirm(atoll_store *store) {
+  atoll_slot slot = store->slots[store->active];
+  if (slot.confirmed && !slot.pending) return true;
+  slot.pending = false;
+  slot.confirmed = true;
+  return commit_slot(store, store->active, slot);
+}
+
+bool atoll_store_count_boot(atoll_store *store) {
+  if (store->active == ATOLL_NO_SLOT || !store->slots[store->active].pending) return true;
+  atoll_slot slot = store->slots[store->active];
+  if (slot.attempts + 1 >= ATOLL_BOOT_ATTEMPTS) return atoll_store_fall_back(store);
+  slot.attempts++;
+  return commit_slot(store, store->active, slot);
+}
+
+bool atoll_store_fall_back(atoll_store *store) {
+  const uint8_t given = store->active;
+  if (given == ATOLL_NO_SLOT || !store->slots[given].pending) return true;
+  atoll_slot slots[2] = {store->slots[0], store->slots[1]};
+  slots[given].pending = false;
+  slots[given].tested = false;
+  const uint8_t other = (uint8_t)(1 - given);
+  return commit(store, slots, slots[other].confirmed ? other : ATOLL_NO_SLOT);
+}
