@@ -112,8 +112,8 @@ describe('a Cortex-M4 behind a serial port', () => {
       }
       const [first = 0, again = 0] = latencies;
       expect(first).toBeGreaterThan(100);
-      // One tick of 40 ns.
-      expect(Math.abs(first - again)).toBeLessThanOrEqual(0.00004);
+      // One tick of 40 ns, and what is lost in converting it.
+      expect(Math.abs(first - again)).toBeLessThan(0.00005);
     },
     180_000,
   );
