@@ -69,9 +69,11 @@ bool atoll_image_open(atoll_image *image, const uint8_t *bytes, uint32_t length,
 }
 
 bool atoll_image_vectors(const atoll_image *image, atoll_reader *reader, uint32_t *count) {
-  *reader = (atoll_reader){image->vectors.at, image->vectors.at + image->vectors.length};
+  *reader = (atoll_reader){NULL, NULL};
   *count = 0;
-  return !image->has_trailer || (atoll_read_array(reader, count) && *count != UINT32_MAX);
+  if (!image->has_trailer) return true;
+  *reader = (atoll_reader){image->vectors.at, image->vectors.at + image->vectors.length};
+  return atoll_read_array(reader, count) && *count != UINT32_MAX;
 }
 
 bool atoll_image_vector(atoll_reader *reader, uint32_t *seed, atoll_bytes *output) {

@@ -57,7 +57,7 @@ typedef struct atoll_command {
 } atoll_command;
 
 /** Ends with an entry without handler. */
-extern const atoll_command atoll_os_commands[], atoll_stats_commands[], atoll_file_commands[], atoll_model_commands[];
+extern const atoll_command atoll_os_commands[], atoll_stats_commands[], atoll_file_commands[], atoll_slot_commands[], atoll_inference_commands[], atoll_proof_commands[];
 
 /** How much data of an answer fits beside its keys. */
 enum { ATOLL_CHUNK_BYTES = ATOLL_PACKET_BYTES - 64 };
@@ -66,6 +66,17 @@ enum { ATOLL_CHUNK_BYTES = ATOLL_PACKET_BYTES - 64 };
 atoll_status atoll_load_slot(atoll_device *device, uint8_t slot, atoll_image *image);
 /** Sees to it that the active model is in the arena. */
 atoll_status atoll_load_active(atoll_device *device);
+
+/** The slot that a request names. @return a status where it names none that is there */
+atoll_status atoll_named_slot(atoll_bytes request, uint8_t *slot);
+
+/** Runs the model in the arena. @return false where it fails */
+bool atoll_invoke(atoll_device *device, uint32_t *ticks);
+/** What is said of that. */
+extern const char atoll_invoke_failed[];
+/** Of all inputs, of all outputs. */
+uint32_t atoll_input_bytes(const atoll_inference *inference);
+uint32_t atoll_output_bytes(const atoll_inference *inference);
 
 /** Writing an image into the inactive slot. @param length of the image, or UINT32_MAX where it is not known */
 atoll_status atoll_begin_image(atoll_device *device, uint32_t length);

@@ -117,19 +117,14 @@ bool atoll_store_open(atoll_store *store, const atoll_flash *flash) {
   store->flash = flash;
   store->active = ATOLL_NO_SLOT;
   if (flash->unit_bytes == 0 || flash->unit_bytes > ATOLL_FLASH_UNIT_BYTES || flash->sector_bytes < 2 * record_stride(flash)) return false;
-  // Without any record both sectors count as full: the first transition erases one.
+  // After a boot the sector of the newest record counts as full, and the first transition goes to the other one, erased for it: records behind
+  // the newest may have been cut short and still read as blank, and such a unit must not be written again.
   store->record_sector = 1;
   store->record_index = records_per_sector(flash);
   for (uint32_t sector = 0; sector < 2; sector++) {
     for (uint32_t i = 0; i < records_per_sector(flash); i++) {
       if (decode(store, flash->memory + record_offset(flash, sector, i))) store->record_sector = sector;
     }
-  }
-  if (store->sequence > 0) {
-    uint32_t last = records_per_sector(flash);
-    while (last > 0 && is_blank(flash->memory + record_offset(flash, store->record_sector, last - 1), record_stride(flash))) last--;
-    // The record behind the last may have been cut short and read as blank: it is not used.
-    store->record_index = last + 1;
   }
   for (uint8_t i = 0; i < 2; i++) {
     if (store->slots[i].phase == ATOLL_SLOT_UNKNOWN) store->slots[i].bytes = 0;

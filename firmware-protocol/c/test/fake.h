@@ -1,0 +1,37 @@
+// A device for tests: a runtime that takes any model beginning with M, and a client that asks it.
+#ifndef ATOLL_FAKE_H
+#define ATOLL_FAKE_H
+
+#include "atoll/device.h"
+#include "cbor.h"
+
+enum { FAKE_TICKS = 12345 };
+
+typedef struct fake_runtime {
+  atoll_inference inference;
+  uint8_t input[512], output[16];
+  uint32_t input_bytes, output_bytes, operators;
+  const uint8_t *model;
+} fake_runtime;
+
+typedef struct fake_system {
+  atoll_system system;
+  uint32_t ticks, ms, resets;
+} fake_system;
+
+void fake_runtime_init(fake_runtime *fake);
+void fake_system_init(fake_system *fake);
+
+/** An answer: its map, and the rc in it (0 where there is none). */
+typedef struct fake_answer {
+  uint8_t bytes[ATOLL_PACKET_BYTES];
+  atoll_bytes map;
+  uint32_t rc;
+} fake_answer;
+
+/** Asks; the map of the request lies between `map` and `end`. */
+void fake_ask(atoll_device *device, uint16_t group, uint8_t id, bool write, const uint8_t *map, const uint8_t *end, fake_answer *answer);
+/** Uploads, tests, activates and confirms. @return whether all of it went well */
+bool fake_push(atoll_device *device, const uint8_t *image, uint32_t length, bool confirm);
+
+#endif

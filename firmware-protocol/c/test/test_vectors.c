@@ -1,0 +1,179 @@
+// The golden vectors that the TypeScript side computes (vectors.json), and published ones of what has any.
+#include <string.h>
+
+#include "check.h"
+#include "console.h"
+#include "crc.h"
+#include "drawing.h"
+#include "fake.h"
+#include "flash_model.h"
+#include "image.h"
+#include "inflate.h"
+#include "sha256.h"
+#include "vectors.h"
+
+static _Alignas(16) uint8_t area[16384];
+static bool written[16384];
+static atoll_flash_model flash;
+static atoll_device device;
+static fake_runtime runtime;
+static fake_system board;
+
+static bool answers(const char *command) {
+  for (uint32_t i = 0; i < PACKET_VECTORS; i++) {
+    const packet_vector *vector = &packet_vectors[i];
+    if (strcmp(vector->command, command) != 0) continue;
+    uint8_t answer[ATOLL_PACKET_BYTES];
+    const uint32_t length = atoll_device_answer(&device, vector->request.at, vector->request.length, answer);
+    return length == vector->response.length && memcmp(answer, vector->response.at, length) == 0;
+  }
+  return false;
+}
+
+static void check_device(void) {
+  static const uint8_t model[] = {'M', 9, 1, 1};
+  memset(area, 0xff, sizeof area);
+  fake_runtime_init(&runtime);
+  fake_system_init(&board);
+  atoll_flash_model_init(&flash, area, written, 4096, 512, 16);
+  CHECK(atoll_device_boot(&device, &board.system, &flash.flash, &runtime.inference));
+  CHECK(answers("describe"));
+  CHECK(answers("slots"));
+  CHECK(answers("erase"));
+  CHECK(fake_push(&device, model, sizeof model, true));
+  runtime.input_bytes = 300;
+  CHECK(answers("write input"));
+  CHECK(answers("run"));
+  runtime.output_bytes = 2;
+  runtime.output[0] = 9;
+  runtime.output[1] = 8;
+  CHECK(answers("read output"));
+  runtime.operators = 33;
+  CHECK(answers("profile"));
+  runtime.input_bytes = 2;
+  runtime.output_bytes = 1;
+  // The output is the input, xor 9: the vector's samples are 1, 2 and 3, 4.
+  uint8_t request[64], answer[ATOLL_PACKET_BYTES];
+  memcpy(request, packet_vectors[PACKET_VECTORS - 1].request.at, packet_vectors[PACKET_VECTORS - 1].request.length);
+  request[packet_vectors[PACKET_VECTORS - 1].request.length - 4] = 0;
+  request[packet_vectors[PACKET_VECTORS - 1].request.length - 2] = 1;
+  const vector_bytes *expected = &packet_vectors[PACKET_VECTORS - 1].response;
+  const uint32_t length = atoll_device_answer(&device, request, packet_vectors[PACKET_VECTORS - 1].request.length, answer);
+  CHECK(length == expected->length && memcmp(answer, expected->at, length) == 0);
+  for (uint32_t i = 0; i < PACKET_VECTORS; i++) {
+    const vector_bytes *request_bytes = &packet_vectors[i].request, *response = &packet_vectors[i].response;
+    CHECK(atoll_is_map((atoll_bytes){request_bytes->at + 8, request_bytes->length - 8}));
+    CHECK(atoll_is_map((atoll_bytes){response->at + 8, response->length - 8}));
+    // None is taken for malformed, or for a command that is not there.
+    const uint32_t got = atoll_device_answer(&device, request_bytes->at, request_bytes->length, answer);
+    uint32_t rc = 0;
+    CHECK(got > 8 && !atoll_map_uint((atoll_bytes){answer + 8, got - 8}, "rc", &rc));
+  }
+}
+
+static void check_images(void) {
+  atoll_image image;
+  const char *detail = "";
+  CHECK(atoll_image_open(&image, slot_image.at, slot_image.length, &detail));
+  CHECK(image.has_trailer && image.model_bytes == slot_model.length && memcmp(image.model, slot_model.at, slot_model.length) == 0);
+  CHECK(atoll_text_is(image.target, "pico") && image.max_lsb == 0 && image.vector_count == SLOT_IMAGE_VECTORS);
+  atoll_reader reader;
+  uint32_t count, seed;
+  atoll_bytes output;
+  CHECK(atoll_image_vectors(&image, &reader, &count) && atoll_image_vector(&reader, &seed, &output) && seed == SLOT_IMAGE_SEED && output.length == 3);
+  // Any single byte that is wrong is found, or lies in the padding.
+  for (uint32_t i = 0; i < slot_image.length; i++) {
+    uint8_t damaged[1024];
+    memcpy(damaged, slot_image.at, slot_image.length);
+    damaged[i] ^= 0x20;
+    const bool good = atoll_image_open(&image, damaged, slot_image.length, &detail);
+    CHECK(!good || !image.has_trailer || memcmp(image.model, slot_model.at, slot_model.length) == 0);
+  }
+}
+
+static void check_hashes(void) {
+  uint8_t digest[32];
+  atoll_sha256_of((const uint8_t *)"abc", 3, digest);
+  static const uint8_t abc[] = {0xba, 0x78, 0x16, 0xbf, 0x8f, 0x01, 0xcf, 0xea};
+  CHECK(memcmp(digest, abc, sizeof abc) == 0);
+  static const char two_blocks[] = "abcdbcdecdefdefgefghfghighijhijkijkljklmklmnlmnomnopnopq";
+  atoll_sha256_of((const uint8_t *)two_blocks, 56, digest);
+  static const uint8_t nist[] = {0x24, 0x8d, 0x6a, 0x61, 0xd2, 0x06, 0x38, 0xb8};
+  CHECK(memcmp(digest, nist, sizeof nist) == 0);
+  CHECK(atoll_crc16(0, (const uint8_t *)"123456789", 9) == 0x31c3);
+  CHECK(atoll_crc32(0, (const uint8_t *)"123456789", 9) == 0xcbf43926);
+  for (uint32_t i = 0; i < DRAWN_VECTORS; i++) {
+    uint32_t state = atoll_draw_begin(drawn_vectors[i].seed);
+    for (uint32_t k = 0; k < drawn_vectors[i].int8.length; k++) CHECK(atoll_draw(&state) == drawn_vectors[i].int8.at[k]);
+  }
+}
+
+static void check_inflate(void) {
+  for (uint32_t i = 0; i < COMPRESSED_VECTORS; i++) {
+    const compressed_vector *vector = &compressed_vectors[i];
+    uint32_t at = 16, block = vector->first_block;
+    while (at + 2 <= vector->stream.length) {
+      uint8_t out[4096];
+      const uint32_t length = (uint32_t)(vector->stream.at[at] | (vector->stream.at[at + 1] << 8));
+      const uint32_t from = block * vector->block_bytes, left = vector->image.length - from;
+      const uint32_t expected = left < vector->block_bytes ? left : vector->block_bytes;
+      CHECK(atoll_inflate(vector->stream.at + at + 2, length, out, expected) && memcmp(out, vector->image.at + from, expected) == 0);
+      CHECK(!atoll_inflate(vector->stream.at + at + 2, length, out, expected - 1));
+      CHECK(!atoll_inflate(vector->stream.at + at + 2, length - 1, out, expected));
+      at += 2 + length;
+      block++;
+    }
+    CHECK(at == vector->stream.length && block * vector->block_bytes >= vector->image.length);
+  }
+}
+
+typedef struct line {
+  uint8_t bytes[4096];
+  uint32_t length;
+} line;
+
+static void put(void *context, uint8_t byte) {
+  line *to = context;
+  if (to->length < sizeof to->bytes) to->bytes[to->length++] = byte;
+}
+
+static uint32_t take(atoll_console *console, const uint8_t *bytes, uint32_t length) {
+  uint32_t last = 0;
+  for (uint32_t i = 0; i < length; i++) {
+    const uint32_t got = atoll_console_take(console, bytes[i]);
+    if (got > 0) last = got;
+  }
+  return last;
+}
+
+static void check_console(void) {
+  static const char hello[] = "Hello, world!", documented[] = "\x06\x09" "AA9IZWxsbywgd29ybGQhet4=\n";
+  static atoll_console console;
+  line sent = {.length = 0};
+  atoll_console_send((const uint8_t *)hello, 13, put, &sent);
+  CHECK(sent.length == strlen(documented) && memcmp(sent.bytes, documented, sent.length) == 0);
+  CHECK(take(&console, (const uint8_t *)"log text\n", 9) == 0);
+  CHECK(take(&console, sent.bytes, sent.length) == 13 && memcmp(console.frame + 2, hello, 13) == 0);
+  for (uint32_t length = 1; length < 700; length += 7) {
+    uint8_t packet[700];
+    for (uint32_t i = 0; i < length; i++) packet[i] = (uint8_t)(i * 31 + length);
+    sent.length = 0;
+    atoll_console_send(packet, length, put, &sent);
+    CHECK(take(&console, sent.bytes, sent.length) == length && memcmp(console.frame + 2, packet, length) == 0);
+    // A damaged byte loses the packet, and the next one comes.
+    sent.bytes[sent.length / 2] ^= 1;
+    const uint32_t got = take(&console, sent.bytes, sent.length);
+    CHECK(got == 0);
+    sent.bytes[sent.length / 2] ^= 1;
+    CHECK(take(&console, sent.bytes, sent.length) == length);
+  }
+}
+
+int main(void) {
+  check_hashes();
+  check_inflate();
+  check_images();
+  check_console();
+  check_device();
+  return check_result("vectors");
+}
