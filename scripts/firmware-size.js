@@ -18,7 +18,7 @@ const [begin, end] = ['<!-- sizes: scripts/firmware-size.js -->', '<!-- end of s
 const readme = new URL('../firmware-protocol/README.md', import.meta.url);
 
 const listed = execFileSync('make', ['-s', '-C', new URL('../firmware-protocol/c', import.meta.url).pathname, 'size'], { encoding: 'utf8' });
-const sizes = new Map([...listed.matchAll(/^ *(\d+) .*\/(\w+)\.o$/gm)].map(([, text, name]) => [name, Number(text)]));
+const sizes = new Map([...listed.matchAll(/^\s*(\d+)\s.*\/(\w+)\.o$/gm)].map(([, text, name]) => [name, Number(text)]));
 const unlisted = [...sizes.keys()].filter((name) => !Object.values(parts).flat().includes(name));
 if (unlisted.length > 0) throw new Error(`no part of the table has ${unlisted.join(', ')}`);
 

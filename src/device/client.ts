@@ -12,6 +12,9 @@ import type { Transport } from '../transport/index.js';
 import { remoteRunner } from './remote-runner.js';
 import { inferenceTimeoutMs, type RequestOptions, SmpClient, statusError } from './smp-client.js';
 
+/** What is sent to a device that boots is lost: it is asked again soon. */
+const bootPatience = { timeoutMs: 150, attempts: 8 };
+
 export interface ChallengeResult {
   readonly samples: number;
   readonly agrees: boolean;
@@ -44,9 +47,10 @@ export class DeviceClient {
     return performance.now() - start;
   }
 
-  /** Asked once: a repeated reset would be a second boot, which counts against a pending model. */
-  reset(signal?: AbortSignal): Promise<object> {
-    return this.client.request(osCommands.reset, {}, { ...optionsOf(signal), attempts: 1 });
+  /** Asked once: a repeated reset would be a second boot, which counts against a pending model. Ends when the device answers again. */
+  async reset(signal?: AbortSignal): Promise<void> {
+    await this.client.request(osCommands.reset, {}, { ...optionsOf(signal), attempts: 1 });
+    await this.client.request(osCommands.echo, { d: '' }, { ...optionsOf(signal), ...bootPatience });
   }
 
   /** SHA-256 of the model that the device runs, in hex; null when it runs none. */

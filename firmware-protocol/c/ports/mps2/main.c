@@ -24,6 +24,9 @@ static uint32_t now_ms(void *context) {
 
 static void reset(void *context) {
   (void)context;
+  // The answer's last byte is still on its way.
+  while (UART->state & UART_TX_FULL) {
+  }
   RESET_CONTROL = RESET_REQUEST;
   for (;;) {
   }
