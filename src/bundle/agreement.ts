@@ -16,24 +16,28 @@ export function compareOutputs(expected: Uint8Array, actual: Uint8Array, outputs
   const allowed = agreement === 'exact' ? 0 : agreement.maxLsb;
   const wanted = agreement === 'exact' ? 1 : agreement.minShare;
   if (expected.byteLength !== actual.byteLength) return { agrees: false, maxLsb: Number.MAX_SAFE_INTEGER, share: 0 };
-  const [a, b] = [expected, actual].map(({ buffer, byteOffset, byteLength }) => new DataView(buffer, byteOffset, byteLength)) as [DataView, DataView];
   let maxLsb = 0;
   let within = 0;
   let total = 0;
-  for (let at = 0; at < expected.byteLength; ) {
-    for (const { bytes, type } of outputs) {
-      const width = type === 'int16' ? 2 : type === 'int8' || type === 'uint8' || type === 'bool' ? 1 : 4;
-      for (let i = at; i < at + bytes; i += width) {
-        const difference = differenceAt(a, b, i, type);
-        maxLsb = Math.max(maxLsb, difference);
-        if (difference <= allowed) within += 1;
-        total += 1;
-      }
-      at += bytes;
-    }
+  for (const difference of differencesOf(expected, actual, outputs)) {
+    maxLsb = Math.max(maxLsb, difference);
+    if (difference <= allowed) within += 1;
+    total += 1;
   }
   const share = total === 0 ? 1 : within / total;
   return { agrees: share >= wanted, maxLsb, share };
+}
+
+/** The difference of each element, in units of the last place, of outputs of equal length: sample after sample, tensor after tensor. */
+export function* differencesOf(expected: Uint8Array, actual: Uint8Array, outputs: readonly TensorInfo[]): Generator<number> {
+  const [a, b] = [expected, actual].map(({ buffer, byteOffset, byteLength }) => new DataView(buffer, byteOffset, byteLength)) as [DataView, DataView];
+  for (let at = 0; at < expected.byteLength; ) {
+    for (const { bytes, type } of outputs) {
+      const width = type === 'int16' ? 2 : type === 'int8' || type === 'uint8' || type === 'bool' ? 1 : 4;
+      for (let i = at; i < at + bytes; i += width) yield differenceAt(a, b, i, type);
+      at += bytes;
+    }
+  }
 }
 
 function differenceAt(a: DataView, b: DataView, at: number, type: TensorInfo['type']): number {

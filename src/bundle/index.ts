@@ -1,7 +1,7 @@
 // Slot images. In goes a model and a target; out come the bytes that a slot of the device holds (model, manifest and self-test vectors), their
 // compressed form, and whether they fit. Also what device and host must draw and compare alike: seeded inputs, and agreement of outputs.
 
-export { type AgreementResult, compareOutputs } from './agreement.js';
+export { type AgreementResult, compareOutputs, differencesOf } from './agreement.js';
 export { type BundleOptions, buildSlotImage, slotImageBytes } from './build.js';
 export { buildFittingImage, checkFile } from './check-file.js';
 export { CompressedReader, compressedBytes, compressImage, largestBlockBytes, type StreamHeader, smallestBlockBytes } from './compression.js';

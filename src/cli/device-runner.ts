@@ -1,15 +1,23 @@
 // The runner that a verb asked for: this host's simulator, or the device of --device, which then must run the model.
 
+import type { Measurement, OperatorTicks } from '../device/index.js';
 import { fail } from '../errors.js';
 import type { Runner, SimulationOptions } from '../evaluate/index.js';
 import type { KernelProfile } from '../simulator/index.js';
 import type { Model } from '../tflite/index.js';
 import type { Context } from './verb.js';
 
+export interface DeviceMeasurement extends Measurement {
+  /** null where the device does not tell. */
+  readonly operators: readonly OperatorTicks[] | null;
+}
+
 export interface OpenedRunner {
   readonly runner: Runner;
   /** What the device's interpreter uses; null on the host. */
   readonly arenaBytes: number | null;
+  /** What was seen of a device while it ran; null on the host. */
+  readonly measure: (() => Promise<DeviceMeasurement>) | null;
   readonly close: () => Promise<void>;
 }
 
@@ -23,16 +31,24 @@ export async function openRunner(context: Context, bytes: Uint8Array, model: Mod
     const { hostRunner, threadedRunner } = await import('../evaluate/index.js');
     const simulation = simulationOptions(options);
     const threads = (options.threads as number | undefined) ?? 1;
-    if (threads === 1) return { runner: hostRunner(model, simulation), arenaBytes: null, close: async () => undefined };
+    if (threads === 1) return { runner: hostRunner(model, simulation), arenaBytes: null, measure: null, close: async () => undefined };
     const runner = await threadedRunner(model, threads, simulation);
-    return { runner, arenaBytes: null, close: () => runner.close() };
+    return { runner, arenaBytes: null, measure: null, close: () => runner.close() };
   }
   if (options.signature !== undefined) throw fail('USAGE', { reason: '--signature is for the simulator; a device runs the main subgraph' });
   const device = await connect(context, String(options.device));
   try {
     // Pushing what the device runs already sends nothing but the question.
     const pushed = await pushModel(context, String(options.device), device, bytes, model);
-    return { runner: await device.runner(model, pushed.model, context.signal), arenaBytes: pushed.arenaBytes, close: () => device.close() };
+    const [{ targetOfDevice }, { MeasuredRun }] = await Promise.all([import('../open-device.js'), import('../device/index.js')]);
+    const target = await targetOfDevice(String(options.device), device, context.signal);
+    const run = new MeasuredRun(await device.runner(model, pushed.model, context.signal), model, target);
+    return {
+      runner: run.runner,
+      arenaBytes: pushed.arenaBytes,
+      measure: async () => ({ ...(await run.finish(context.signal)), operators: await device.profile(context.signal) }),
+      close: () => device.close(),
+    };
   } catch (error) {
     await device.close();
     throw error;

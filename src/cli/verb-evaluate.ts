@@ -19,7 +19,7 @@ export const evaluateVerb: Verb = {
       .option('--device <uri>', `evaluate on this device, to which the model is pushed where it does not run it yet: ${deviceHelp}`);
   },
   run: async (context, [file = ''], options) => {
-    const [{ evaluate }, { openDataset }, { metricText, millisecondsText }] = await Promise.all([
+    const [{ evaluate }, { openDataset }, { measurementLines, metricText, millisecondsText }] = await Promise.all([
       import('../evaluate/index.js'),
       import('../dataset/index.js'),
       import('../report/index.js'),
@@ -33,13 +33,15 @@ export const evaluateVerb: Verb = {
         onProgress: (progress) => context.progress.update('evaluate', progress),
         ...(options.limit === undefined ? {} : { limit: options.limit as number }),
       });
+      const measurement = (await opened.measure?.()) ?? null;
       const { median, p95, basis } = result.latencyMs;
       const lines = [
         `${result.metric} ${metricText(result.metric, result.value)} on ${result.samples} samples of ${result.dataset}`,
         `latency ${millisecondsText(median)} median, ${millisecondsText(p95)} p95 (${basis})`,
+        ...(measurement === null ? [] : measurementLines(measurement)),
         ...result.warnings.map(({ code, message }) => `warning ${code}: ${message}`),
       ];
-      return { document: { file, device: options.device ?? null, ...result }, text: lines.join('\n') };
+      return { document: { file, device: options.device ?? null, ...result, ...(measurement === null ? {} : { measurement }) }, text: lines.join('\n') };
     } finally {
       await opened.close();
     }

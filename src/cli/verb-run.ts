@@ -25,9 +25,8 @@ export const runVerb: Verb = {
       .option('--device <uri>', `run on this device, to which the model is pushed where it does not run it yet: ${deviceHelp}`);
   },
   run: async (context, [file = ''], options) => {
-    const [{ readBytes, writeAtomically }, { interleave, runBatch }, { arenaOf, referenceKernels }, { millisecondsText, bytesText, table }] = await Promise.all(
-      [import('../files/index.js'), import('../evaluate/index.js'), import('../simulator/index.js'), import('../report/index.js')],
-    );
+    const [{ readBytes, writeAtomically }, { interleave, runBatch }, { arenaOf, referenceKernels }, { measurementLines, millisecondsText, bytesText, table }] =
+      await Promise.all([import('../files/index.js'), import('../evaluate/index.js'), import('../simulator/index.js'), import('../report/index.js')]);
     if (options.profile === true && options.device !== undefined) throw fail('USAGE', { reason: '--profile times the simulator, not --device' });
     const { bytes, model } = await readModelFile(file, options);
     const opened = await openRunner(context, bytes, model, options);
@@ -56,6 +55,7 @@ export const runVerb: Verb = {
       const arenaBytes = opened.arenaBytes ?? simulated;
       const { min, median, p95, basis } = result.latencyMs;
       const operators = options.profile === true ? await operatorTimes(model, samples, options) : null;
+      const measurement = (await opened.measure?.()) ?? null;
       return {
         document: {
           file,
@@ -65,8 +65,9 @@ export const runVerb: Verb = {
           arenaBytes,
           output: options.output ?? null,
           ...(operators === null ? {} : { operators }),
+          ...(measurement === null ? {} : { measurement }),
         },
-        text: `${operators === null ? '' : `${operatorTable(operators, table)}\n`}${result.samples} sample(s): ${millisecondsText(median)} median, ${millisecondsText(min)} min, ${millisecondsText(p95)} p95 (${basis})${arenaBytes === null ? '' : `; arena ${bytesText(arenaBytes)}`}`,
+        text: `${operators === null ? '' : `${operatorTable(operators, table)}\n`}${result.samples} sample(s): ${millisecondsText(median)} median, ${millisecondsText(min)} min, ${millisecondsText(p95)} p95 (${basis})${arenaBytes === null ? '' : `; arena ${bytesText(arenaBytes)}`}${measurement === null ? '' : `\n${measurementLines(measurement).join('\n')}`}`,
       };
     } finally {
       await opened.close();

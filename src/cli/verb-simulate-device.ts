@@ -31,7 +31,11 @@ export const simulateDeviceVerb: Verb = {
       ...(options.buffers === undefined ? {} : { buffers: options.buffers as number }),
       ...(options.inflate === false ? { inflateBytes: null } : {}),
     });
-    const listener = await listen(String(options.listen), (transport) => device.serve(transport));
+    const listener = await listen(
+      String(options.listen),
+      (transport) => device.serve(transport),
+      (lines) => device.faults.distort(lines),
+    );
     return {
       document: { uri: listener.uri, id: device.id, target: target.id, pid: process.pid },
       text: `${device.id} answers at ${listener.uri}; Ctrl-C ends it`,

@@ -4,16 +4,22 @@ import { crc32 } from 'node:zlib';
 import { compareOutputs, drawSample, hex, SeededBytes } from '../bundle/index.js';
 import { fail } from '../errors.js';
 import type { Runner } from '../evaluate/index.js';
-import { atollCommands, type DeviceDescription, osCommands, type SlotState, SmpStatus } from '../protocol/index.js';
+import { atollCommands, type DeviceDescription, osCommands, type ResponseOf, type SlotState, SmpStatus } from '../protocol/index.js';
 import { Interpreter } from '../simulator/index.js';
 import type { Target } from '../targets/index.js';
-import type { Model } from '../tflite/index.js';
+import { builtinOperatorName, type Model } from '../tflite/index.js';
 import type { Transport } from '../transport/index.js';
 import { remoteRunner } from './remote-runner.js';
 import { inferenceTimeoutMs, type RequestOptions, SmpClient, statusError } from './smp-client.js';
 
 /** What is sent to a device that boots is lost: it is asked again soon. */
 const bootPatience = { timeoutMs: 150, attempts: 8 };
+
+export interface OperatorTicks {
+  readonly op: string;
+  readonly ticks: number;
+  readonly latencyMs: number;
+}
 
 export interface ChallengeResult {
   readonly samples: number;
@@ -69,6 +75,20 @@ export class DeviceClient {
     if (actual !== sha256) throw fail('DEVICE_OTHER_MODEL', { device: this.client.name, actual: actual ?? 'none', expected: sha256 });
     const [described, { maxPacketBytes }] = [await this.describe(signal), await this.client.packetLimits(signal)];
     return remoteRunner(this.client, model, described, maxPacketBytes);
+  }
+
+  /** What each operator took in the last run; null where the device does not tell. */
+  async profile(signal?: AbortSignal): Promise<readonly OperatorTicks[] | null> {
+    const { features, tick_hz } = await this.describe(signal);
+    if (features?.includes('profile') !== true) return null;
+    const operators: OperatorTicks[] = [];
+    for (let off: number | undefined = 0; off !== undefined; ) {
+      const { ops, next }: ResponseOf<typeof atollCommands.profile> = await this.client.request(atollCommands.profile, { off }, optionsOf(signal));
+      operators.push(...ops.map(([code, ticks]) => ({ op: builtinOperatorName(code), ticks, latencyMs: (1000 * ticks) / tick_hz })));
+      if (next !== undefined && next <= off) throw fail('DEVICE_ANSWER', { command: 'profile', reason: `it goes on at ${next} after ${off}` });
+      off = next;
+    }
+    return operators;
   }
 
   /**

@@ -1,9 +1,10 @@
 // The host's side of devices. In goes a transport; a DeviceClient describes the device, pushes slot images to it, runs
 // its model on samples and reads outputs and ticks back. Latencies are in milliseconds, from the device's own ticks.
 
-export { type ChallengeResult, DeviceClient } from './client.js';
+export { type ChallengeResult, DeviceClient, type OperatorTicks } from './client.js';
 export { type AttachedPort, attachedPorts, matchPorts, onlyPort } from './discovery.js';
 export { type LineBound, lineBound } from './line-bound.js';
+export { type DeviceAgreement, type DeviceLatency, MeasuredRun, type Measurement } from './measure.js';
 export { type PushOptions, type PushResult, type PushStep, push } from './push.js';
 export { type Answer, type DeviceStatus, type PacketLimits, type RequestOptions, SmpClient } from './smp-client.js';
 export { type UploadOptions, type UploadResult, uploadImage } from './upload.js';

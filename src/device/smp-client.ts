@@ -1,5 +1,5 @@
 // Requests and answers over a transport. A request that stays unanswered is repeated with a new sequence number, after a longer and longer
-// time; answers with another number are late ones and are dropped.
+// time; answers to requests that are done with are dropped.
 
 import { setTimeout as delay } from 'node:timers/promises';
 import { fail } from '../errors.js';
@@ -49,11 +49,11 @@ export interface PacketLimits {
 }
 
 const defaultTimeoutMs = 1500;
-/** For commands that run the model. */
-export const inferenceTimeoutMs = 60_000;
+/** For commands that run the model. A device that takes longer is asked again, and its first answer taken. */
+export const inferenceTimeoutMs = 10_000;
 const defaultAttempts = 4;
 /** Each attempt waits twice as long as the one before, up to this or the first one's time. */
-const longestGrownTimeoutMs = 10_000;
+const longestGrownTimeoutMs = 40_000;
 /** What a device takes that does not answer `params`. */
 const fallbackPacketBytes = 256;
 const smallestPacketBytes = 80;
@@ -137,15 +137,27 @@ export class SmpClient {
     const { timeoutMs = defaultTimeoutMs, attempts = defaultAttempts, signal } = { ...this.defaults, ...options };
     const payload = encodePayload(request as object);
     const { group, id, op } = command;
+    const sequences: number[] = [];
+    let arrive: (packet: SmpPacket | null) => void = () => undefined;
+    const arrived = new Promise<SmpPacket | null>((resolve) => {
+      arrive = resolve;
+    });
     let waitedMs = 0;
-    for (let attempt = 0; attempt < attempts; attempt++) {
-      signal?.throwIfAborted();
-      this.requireOpen();
-      const patienceMs = Math.min(timeoutMs * 2 ** attempt, Math.max(timeoutMs, longestGrownTimeoutMs));
-      const packet = { version: 1, op, group, sequence: this.nextSequence(), command: id, payload };
-      const response = await this.sendAndWait(packet, patienceMs, signal);
-      if (response !== null) return interpret(command, response);
-      waitedMs += patienceMs;
+    try {
+      for (let attempt = 0; attempt < attempts; attempt++) {
+        signal?.throwIfAborted();
+        this.requireOpen();
+        const patienceMs = Math.min(timeoutMs * 2 ** attempt, Math.max(timeoutMs, longestGrownTimeoutMs));
+        const packet = { version: 1, op, group, sequence: this.nextSequence(), command: id, payload };
+        // What answers an earlier attempt, late, answers this request as well.
+        sequences.push(packet.sequence);
+        this.waiting.set(packet.sequence, { request: packet, resolve: arrive });
+        const response = await this.sendAndWait(packet, arrived, patienceMs, signal);
+        if (response !== null) return interpret(command, response);
+        waitedMs += patienceMs;
+      }
+    } finally {
+      for (const sequence of sequences) this.waiting.delete(sequence);
     }
     signal?.throwIfAborted();
     this.requireOpen();
@@ -162,18 +174,19 @@ export class SmpClient {
     return this.sequence;
   }
 
-  private async sendAndWait(request: SmpPacket, timeoutMs: number, signal: AbortSignal | undefined): Promise<SmpPacket | null> {
+  private async sendAndWait(
+    request: SmpPacket,
+    arrived: Promise<SmpPacket | null>,
+    timeoutMs: number,
+    signal: AbortSignal | undefined,
+  ): Promise<SmpPacket | null> {
     const timer = new AbortController();
-    const arrived = new Promise<SmpPacket | null>((resolve) => {
-      this.waiting.set(request.sequence, { request, resolve });
-    });
     try {
       // The clock runs while sending too: a stuck line must not hold the caller for ever.
       const sent = this.transport.send(encodePacket(request));
       const timeout = delay(timeoutMs, null, { signal: AbortSignal.any([timer.signal, ...(signal === undefined ? [] : [signal])]) }).catch(() => null);
       return await Promise.race([sent.then(() => arrived), timeout]);
     } finally {
-      this.waiting.delete(request.sequence);
       timer.abort();
     }
   }

@@ -34,6 +34,8 @@ export interface DeviceState {
   readonly counters: Readonly<Record<Counter, number>>;
   /** What a power cycle does: RAM is lost, flash stays, an unconfirmed model counts one attempt more. */
   readonly reset: () => void;
+  /** Ends every connection, as pulling the plug does. */
+  readonly unplug: () => void;
   /** Resets after the answer to this request is sent. */
   readonly resetSoon: () => void;
   /** Loads the model of a slot without making it the active one. @throws StatusError */

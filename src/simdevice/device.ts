@@ -45,6 +45,7 @@ export class SimulatedDevice implements DeviceState {
   readonly counters = Object.fromEntries(counterNames.map((name) => [name, 0])) as Record<Counter, number>;
   private readonly server: SmpServer;
   private model: LoadedModel | null = null;
+  private readonly connections = new Set<Transport>();
   private activatedAt = 0;
   private resetPending = false;
 
@@ -77,10 +78,12 @@ export class SimulatedDevice implements DeviceState {
   /** Answers what arrives over a transport, of which this is the device's end. */
   serve(device: Transport): void {
     let held: Uint8Array | null = null;
+    this.connections.add(device);
+    device.onClose = () => this.connections.delete(device);
     device.onPacket = (packet) => {
       const answer = this.answer(packet);
       if (answer === null) return;
-      const unlucky = this.faults.countAnswer() % 10 === 0;
+      const unlucky = this.faults.strikesAnswer();
       if (unlucky && this.faults.has('lost-response')) return;
       if (unlucky && this.faults.has('late-response')) {
         held = answer;
@@ -88,8 +91,14 @@ export class SimulatedDevice implements DeviceState {
       }
       void device.send(answer).catch(() => undefined);
       if (held !== null) void device.send(held).catch(() => undefined);
+      if (unlucky && this.faults.has('duplicate-response')) void device.send(answer).catch(() => undefined);
       held = null;
     };
+  }
+
+  /** Ends every connection, as pulling the plug does. */
+  unplug(): void {
+    for (const connection of this.connections) void connection.close();
   }
 
   /** The answer to one packet, as the wire would carry it. */

@@ -29,7 +29,8 @@ export function fileHandlers(device: DeviceState): Handler[] {
       const slot = slotOf(device, name);
       if (slot.bytes.byteLength === 0) throw fileError('FILE_EMPTY');
       if (off > slot.bytes.byteLength) throw fileError('OFFSET_LARGER_THAN_FILE');
-      const part = slot.bytes.subarray(off, len === undefined ? undefined : off + len);
+      const asked = slot.bytes.subarray(off, len === undefined ? undefined : off + len);
+      const part = device.faults.has('wrong-hash') ? asked.map((byte, i) => (i === 0 ? byte ^ 1 : byte)) : asked;
       if (type !== 'sha256' && type !== 'crc32') throw fileError('HASH_NOT_FOUND');
       const output = type === 'crc32' ? crc32(part) : new Uint8Array(createHash('sha256').update(part).digest());
       return { type, len: part.byteLength, output, ...(off === 0 ? {} : { off }) };

@@ -22,8 +22,9 @@ export function appendToSlot(device: DeviceState, slot: Slot, data: Uint8Array):
   const room = slotBytesOf(device.target);
   if (end > room) throw atollError('IMAGE_TOO_LARGE', `the image exceeds a slot of ${room} bytes`);
   const half = (device.expectedBytes ?? Number.POSITIVE_INFINITY) / 2;
-  if (end > half && device.faults.has('volume-full')) throw fileError('WRITE_FAILED');
+  if (end > half && device.faults.has('full-volume')) throw fileError('WRITE_FAILED');
   const stored = end > half && device.faults.once('short-write') ? new Uint8Array([...data.subarray(0, -1), 0]) : data;
   device.slots.append(slot, stored);
   if (end > half && device.faults.once('reboot-mid-upload')) device.reset();
+  if (end > half && device.faults.once('unplug')) device.unplug();
 }

@@ -5,6 +5,7 @@ import { type DeviceAddress, parseAddress } from './address.js';
 import type { Listener } from './listener.js';
 import { listenPty } from './pty.js';
 import { openSerial } from './serial.js';
+import type { Distortion } from './stream.js';
 import { listenTcp, openTcp } from './tcp.js';
 import type { Transport } from './transport.js';
 import { listenUdp, openUdp } from './udp.js';
@@ -29,9 +30,13 @@ export async function openTransport(uri: string): Promise<Transport> {
   return (openers[address.scheme] as (typeof openers)[string]).open(address);
 }
 
-/** @param where `pty` (`pty:?baud=115200` is as slow as such a line), `tcp:[HOST:]PORT`, `udp:[HOST:][PORT]`; port 0 takes a free one. @throws DEVICE_UNKNOWN, LISTEN */
-export async function listen(where: string, onConnection: (transport: Transport) => void): Promise<Listener> {
+/**
+ * @param where `pty` (`pty:?baud=115200` is as slow as such a line), `tcp:[HOST:]PORT`, `udp:[HOST:][PORT]`; port 0 takes a free one
+ * @param distort what becomes of the lines that a device sends down a console
+ * @throws DEVICE_UNKNOWN, LISTEN
+ */
+export async function listen(where: string, onConnection: (transport: Transport) => void, distort?: Distortion): Promise<Listener> {
   const address = parseAddress(where === 'pty' || where === 'udp' ? `${where}:` : where, { pty: ['baud'], tcp: [], udp: [] });
-  if (address.scheme === 'pty') return listenPty(address, onConnection);
-  return address.scheme === 'tcp' ? listenTcp(address, onConnection) : listenUdp(address, onConnection);
+  if (address.scheme === 'pty') return listenPty(address, onConnection, distort);
+  return address.scheme === 'tcp' ? listenTcp(address, onConnection, distort) : listenUdp(address, onConnection);
 }

@@ -7,11 +7,11 @@ import { fail, reasonOf } from '../errors.js';
 import { baudOf, type DeviceAddress } from './address.js';
 import type { Listener } from './listener.js';
 import { bitsPerByte, paced } from './paced.js';
-import { framings, StreamTransport } from './stream.js';
+import { type Distortion, framings, StreamTransport } from './stream.js';
 import type { Transport } from './transport.js';
 
 /** @throws LISTEN */
-export async function listenPty(address: DeviceAddress, onConnection: (transport: Transport) => void): Promise<Listener> {
+export async function listenPty(address: DeviceAddress, onConnection: (transport: Transport) => void, distort?: Distortion): Promise<Listener> {
   const socat = spawn('socat', ['-d', '-d', 'PTY,raw,echo=0', 'STDIO'], { stdio: ['pipe', 'pipe', 'pipe'] });
   const path = await pathOf(socat).catch((error: unknown) => {
     const missing = (error as NodeJS.ErrnoException).code === 'ENOENT';
@@ -21,10 +21,11 @@ export async function listenPty(address: DeviceAddress, onConnection: (transport
   const held = openSync(path, constants.O_RDWR | constants.O_NOCTTY);
   const stream = Duplex.from({ readable: socat.stdout, writable: socat.stdin });
   const baud = baudOf(address, null);
-  const transport = new StreamTransport(`serial:${path}`, baud === null ? stream : paced(stream, baud / bitsPerByte), framings.console, async () => {
+  const release = async (): Promise<void> => {
     socat.kill();
     closeSync(held);
-  });
+  };
+  const transport = new StreamTransport(`serial:${path}`, baud === null ? stream : paced(stream, baud / bitsPerByte), framings.console, release, null, distort);
   onConnection(transport);
   return { uri: `serial:${path}`, close: () => transport.close() };
 }

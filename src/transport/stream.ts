@@ -36,6 +36,8 @@ export const framings = {
   },
 } as const satisfies Record<string, Framing>;
 
+export type Distortion = (bytes: Uint8Array) => Uint8Array;
+
 export class StreamTransport implements Transport {
   onPacket: Transport['onPacket'] = null;
   onLog: Transport['onLog'] = null;
@@ -50,6 +52,8 @@ export class StreamTransport implements Transport {
     private readonly framing: Framing,
     private readonly release: () => Promise<void>,
     bytesPerSecond: number | null = null,
+    /** What becomes of framed bytes before they are sent: faults. */
+    private readonly distort: Distortion = (bytes) => bytes,
   ) {
     this.line = { ...framing.line, bytesPerSecond };
     const decoder = framing.decoder({ onPacket: (packet) => this.onPacket?.(packet), onLog: (line) => this.onLog?.(line) });
@@ -63,7 +67,7 @@ export class StreamTransport implements Transport {
   async send(packet: Uint8Array): Promise<void> {
     if (!this.open) throw fail('DEVICE_CLOSED', { device: this.name, reason: 'closed' });
     // The callback comes when the bytes are with the system, with the error too that 'error' tells of.
-    await new Promise<void>((resolve) => this.stream.write(this.framing.encode(packet), () => resolve()));
+    await new Promise<void>((resolve) => this.stream.write(this.distort(this.framing.encode(packet)), () => resolve()));
   }
 
   async close(): Promise<void> {

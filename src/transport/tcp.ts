@@ -4,7 +4,7 @@ import net from 'node:net';
 import { fail, reasonOf } from '../errors.js';
 import { choiceOf, type DeviceAddress, hostAndPort } from './address.js';
 import type { Listener } from './listener.js';
-import { type Framing, framings, StreamTransport } from './stream.js';
+import { type Distortion, type Framing, framings, StreamTransport } from './stream.js';
 import type { Transport } from './transport.js';
 
 const connectTimeoutMs = 5000;
@@ -28,7 +28,7 @@ export async function openTcp(address: DeviceAddress): Promise<Transport> {
 }
 
 /** @throws LISTEN */
-export async function listenTcp(address: DeviceAddress, onConnection: (transport: Transport) => void): Promise<Listener> {
+export async function listenTcp(address: DeviceAddress, onConnection: (transport: Transport) => void, distort?: Distortion): Promise<Listener> {
   const { host, port } = hostAndPort(address, null);
   const sockets = new Set<net.Socket>();
   const server = net.createServer({ noDelay: true }, (socket) => {
@@ -38,7 +38,8 @@ export async function listenTcp(address: DeviceAddress, onConnection: (transport
     socket.once('data', (first: Buffer) => {
       socket.pause();
       socket.unshift(first);
-      onConnection(transportOver(address.uri, socket, first[0] === 0x06 ? framings.console : framings.raw));
+      const console = first[0] === 0x06;
+      onConnection(transportOver(address.uri, socket, console ? framings.console : framings.raw, console ? distort : undefined));
       socket.resume();
     });
   });
@@ -55,6 +56,6 @@ export async function listenTcp(address: DeviceAddress, onConnection: (transport
   };
 }
 
-function transportOver(uri: string, socket: net.Socket, framing: Framing): Transport {
-  return new StreamTransport(uri, socket, framing, async () => void socket.destroy());
+function transportOver(uri: string, socket: net.Socket, framing: Framing, distort?: Distortion): Transport {
+  return new StreamTransport(uri, socket, framing, async () => void socket.destroy(), null, distort);
 }

@@ -6,23 +6,10 @@ import { type DeviceClient, push, uploadImage } from '../../src/device/index.js'
 import { hostRunner } from '../../src/evaluate/index.js';
 import { atollCommands, fileCommands, osCommands, slotFiles, statsCommands } from '../../src/protocol/index.js';
 import { loadTarget, type Target } from '../../src/targets/index.js';
-import { TensorType, writeModel } from '../../src/tflite/index.js';
-import { denseOptions, modelOf } from './models.js';
+import { writeModel } from '../../src/tflite/index.js';
+import { int8Dense } from './models.js';
 
-function dense(fill: number) {
-  return modelOf(
-    [
-      { shape: [1, 90], type: TensorType.INT8, scale: 0.1 },
-      { shape: [10, 90], data: Int8Array.from({ length: 900 }, (_, i) => (fill * i) % 127), scale: 0.1 },
-      { shape: [1, 10], type: TensorType.INT8, scale: 2 },
-    ],
-    [{ op: 'FULLY_CONNECTED', inputs: [0, 1, -1], outputs: [2], options: denseOptions() }],
-    [0],
-    [2],
-  );
-}
-
-const [model, otherModel] = [dense(3), dense(5)];
+const [model, otherModel] = [int8Dense(90, 3), int8Dense(90, 5)];
 const hashOf = (bytes: Uint8Array): string => Buffer.from(sha256(bytes)).toString('hex');
 const [modelSha, otherSha] = [model, otherModel].map((one) => hashOf(writeModel(one))) as [string, string];
 

@@ -141,3 +141,17 @@ export function branchingModel(): Model {
     [7],
   );
 }
+
+/** A dense layer in int8, from so many inputs to ten outputs. */
+export function int8Dense(depth: number, fill = 3) {
+  return modelOf(
+    [
+      { shape: [1, depth], type: TensorType.INT8, scale: 0.1 },
+      { shape: [10, depth], data: Int8Array.from({ length: 10 * depth }, (_, i) => (fill * i) % 127), scale: 0.1 },
+      { shape: [1, 10], type: TensorType.INT8, scale: 2 },
+    ],
+    [{ op: 'FULLY_CONNECTED', inputs: [0, 1, -1], outputs: [2], options: denseOptions() }],
+    [0],
+    [2],
+  );
+}

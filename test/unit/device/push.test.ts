@@ -6,26 +6,13 @@ import { DeviceClient, push, SmpClient, uploadImage } from '../../../src/device/
 import { atollCommands, decodePacket, encodePacket, encodePayload, fileCommands, osCommands, slotFiles } from '../../../src/protocol/index.js';
 import { type FaultName, faultNames, SimulatedDevice, type SimulatedDeviceOptions } from '../../../src/simdevice/index.js';
 import { loadTarget } from '../../../src/targets/index.js';
-import { TensorType, writeModel } from '../../../src/tflite/index.js';
+import { writeModel } from '../../../src/tflite/index.js';
 import type { Transport } from '../../../src/transport/index.js';
-import { denseModel, denseOptions, modelOf, wideModel } from '../../support/models.js';
+import { denseModel, int8Dense, wideModel } from '../../support/models.js';
 
 /** Answers come within microseconds here; a lost one should not make the tests wait. */
 const quick = { timeoutMs: 40, attempts: 4 };
 const target = await loadTarget('pico');
-
-function int8Dense(depth: number, fill = 3) {
-  return modelOf(
-    [
-      { shape: [1, depth], type: TensorType.INT8, scale: 0.1 },
-      { shape: [10, depth], data: Int8Array.from({ length: 10 * depth }, (_, i) => (fill * i) % 127), scale: 0.1 },
-      { shape: [1, 10], type: TensorType.INT8, scale: 2 },
-    ],
-    [{ op: 'FULLY_CONNECTED', inputs: [0, 1, -1], outputs: [2], options: denseOptions() }],
-    [0],
-    [2],
-  );
-}
 
 const model = int8Dense(900);
 const image = buildSlotImage(writeModel(model), model, target);
@@ -96,10 +83,17 @@ describe('faults', () => {
   const expected: Record<FaultName, object> = {
     'lost-response': { state: 'confirmed' },
     'late-response': { state: 'confirmed' },
+    'duplicate-response': { state: 'confirmed' },
     'reboot-mid-upload': { state: 'confirmed' },
+    // These strike lines, of which there are none within a process.
+    'dropped-line': { state: 'confirmed' },
+    'bad-crc': { state: 'confirmed' },
+    'console-noise': { state: 'confirmed' },
     'short-write': { code: 'PUSH_HASH' },
+    'wrong-hash': { code: 'PUSH_HASH' },
     'wrong-result': { code: 'PUSH_SELF_TEST' },
-    'volume-full': { code: 'DEVICE_ERROR' },
+    'full-volume': { code: 'DEVICE_ERROR' },
+    unplug: { code: 'DEVICE_CLOSED' },
   };
   test.each(faultNames.flatMap((fault) => [[fault, 4096] as const, [fault, null] as const]))('%s, blocks of %s', async (fault, inflateBytes) => {
     const { simulated, device } = connect({ faults: [fault], inflateBytes, maxPacketBytes: 300 });
