@@ -12,6 +12,8 @@ export interface LineBound {
   readonly wireBytes: number;
   /** What these take on the line; 0 where nothing limits it. */
   readonly lineMs: number;
+  /** The requests alone, where answers travel the other way meanwhile. */
+  readonly requestLineMs: number;
 }
 
 /** Bytes of an answer to a chunk: header and the offset. */
@@ -23,8 +25,10 @@ export function lineBound({ line }: SmpClient, name: string, bytes: number, maxP
   const requests = Math.ceil(bytes / chunk);
   const overhead = maxPacketBytes - chunk;
   const last = bytes - (requests - 1) * chunk;
-  const wireBytes = (requests - 1) * line.wireBytes(maxPacketBytes) + line.wireBytes(last + overhead) + requests * line.wireBytes(answerBytes);
-  return { requests, wireBytes, lineMs: line.bytesPerSecond === null ? 0 : (1000 * wireBytes) / line.bytesPerSecond };
+  const requestBytes = (requests - 1) * line.wireBytes(maxPacketBytes) + line.wireBytes(last + overhead);
+  const wireBytes = requestBytes + requests * line.wireBytes(answerBytes);
+  const onLine = (sent: number): number => (line.bytesPerSecond === null ? 0 : (1000 * sent) / line.bytesPerSecond);
+  return { requests, wireBytes, lineMs: onLine(wireBytes), requestLineMs: onLine(requestBytes) };
 }
 
 export interface Timing {
