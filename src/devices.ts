@@ -1,6 +1,6 @@
 // What is attached to this machine, and what of it answers.
 
-import { attachedPorts, type DeviceClient } from './device/index.js';
+import { attachedPorts, attachedUsb, type DeviceClient } from './device/index.js';
 import { reasonOf } from './errors.js';
 import { openDevice } from './open-device.js';
 import type { DeviceDescription } from './protocol/index.js';
@@ -29,9 +29,11 @@ export async function listDevices(
   options: { readonly uris?: readonly string[]; readonly all?: boolean; readonly signal?: AbortSignal } = {},
 ): Promise<ListedDevice[]> {
   const { uris = [], all = false, signal } = options;
-  const ports = await attachedPorts(await loadShippedTargets()).catch((error: unknown) => {
+  const known = await loadShippedTargets();
+  const usb = await attachedUsb(known).catch(() => []);
+  const ports = await attachedPorts(known).catch((error: unknown) => {
     // Without a list there is still what the caller named.
-    if (uris.length === 0) throw error;
+    if (uris.length === 0 && usb.length === 0) throw error;
     return [];
   });
   const listed = ports.map(async ({ path, manufacturer, serialNumber, targets }) => {
@@ -39,8 +41,10 @@ export async function listDevices(
     const asked = all || targets.length > 0 ? await ask(uri, signal) : { answer: null, error: null };
     return { uri, manufacturer, serialNumber, targets, ...asked };
   });
+  // An accelerator answers otherwise than a board does: USB devices are not asked unless they are named.
+  const accelerators = usb.map(({ uri, name, serialNumber, targets }) => ({ uri, manufacturer: name, serialNumber, targets, answer: null, error: null }));
   const named = uris.map(async (uri) => ({ uri, manufacturer: null, serialNumber: null, targets: [], ...(await ask(uri, signal)) }));
-  return Promise.all([...listed, ...named]);
+  return Promise.all([...listed, ...accelerators, ...named]);
 }
 
 async function ask(uri: string, signal: AbortSignal | undefined): Promise<Pick<ListedDevice, 'answer' | 'error'>> {

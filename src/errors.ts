@@ -235,7 +235,7 @@ export const errorTable = {
   DEVICE_UNKNOWN: {
     kind: 'usage',
     message: 'cannot open device {device}: {reason}',
-    hint: 'write sim:TARGET, serial:PATH, tcp:HOST:PORT or udp:HOST; `atoll devices` lists what is attached',
+    hint: 'write sim:TARGET, serial:PATH, usb:VID:PID, tcp:HOST:PORT or udp:HOST; `atoll devices` lists what is attached',
   },
   DEVICE_UNREACHABLE: { kind: 'device', message: 'cannot reach {device}: {reason}', hint: 'check that the device is on and that its address is right' },
   SERIAL_NOT_FOUND: { kind: 'device', message: 'there is no serial port {path}', hint: '`atoll devices` lists the ports of this machine' },
@@ -251,6 +251,19 @@ export const errorTable = {
   },
   SERIAL_LIST: { kind: 'device', message: 'cannot list the serial ports: {reason}', hint: 'name the port: serial:/dev/ttyACM0' },
   SERIAL_CHOICE: { kind: 'usage', message: '{count} serial ports fit {what}{ports}', hint: 'name one: serial:PATH; `atoll devices` lists them' },
+  USB_UNAVAILABLE: { kind: 'device', message: 'USB cannot be used: {reason}', hint: 'on Debian, install libusb-1.0-0 and udev; `atoll doctor` looks at it' },
+  USB_CHOICE: {
+    kind: 'device',
+    message: '{count} USB devices fit {what}{serials}',
+    hint: 'plug one in, or name one: usb:VID:PID/SERIAL; `atoll devices` lists them',
+  },
+  USB_NO_INTERFACE: {
+    kind: 'device',
+    message: '{device} has no vendor-specific interface with two bulk endpoints',
+    hint: 'its firmware does not speak SMP over USB; try its serial port',
+  },
+  USB_PERMISSION: { kind: 'device', message: 'no permission to open {device}', hint: '`atoll doctor` prints a udev rule for it' },
+  USB_BUSY: { kind: 'device', message: '{device} is in use by another program', hint: 'end the other program that has it open' },
   LISTEN: { kind: 'device', message: 'cannot listen on {address}: {reason}', hint: 'use pty, tcp:PORT or udp:PORT; port 0 takes a free one' },
   DEVICE_FILES_ONLY: {
     kind: 'device',

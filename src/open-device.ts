@@ -1,6 +1,6 @@
 // A device URI to a DeviceClient.
 
-import { attachedPorts, DeviceClient, onlyPort } from './device/index.js';
+import { attachedPorts, DeviceClient, onlyPort, usbOfTarget } from './device/index.js';
 import { fail } from './errors.js';
 import { SimulatedDevice, type SimulatedDeviceOptions } from './simdevice/index.js';
 import { loadShippedTargets, loadTarget, type Target } from './targets/index.js';
@@ -23,8 +23,8 @@ export async function targetOfDevice(uri: string, device: DeviceClient, signal?:
 
 /**
  * @param uri `sim:TARGET`: a simulated device that lives as long as this connection; `serial:PATH?baud=115200&dtr=on&rts=off`; `serial:TARGET`
- * or `serial:` for the only port whose USB ids say so; `tcp:HOST:PORT?framing=console`; `udp:HOST:PORT`
- * @throws DEVICE_UNKNOWN, DEVICE_UNREACHABLE, SERIAL_*, TARGET_UNKNOWN, TARGET_INVALID
+ * or `serial:` for the only port whose USB ids say so; `usb:VID:PID/SERIAL`, `usb:TARGET`; `tcp:HOST:PORT?framing=console`; `udp:HOST:PORT`
+ * @throws DEVICE_UNKNOWN, DEVICE_UNREACHABLE, SERIAL_*, USB_*, TARGET_UNKNOWN, TARGET_INVALID
  */
 export async function openDevice(uri: string, options: OpenOptions = {}): Promise<DeviceClient> {
   const device = new DeviceClient(await transportTo(uri, options), options.patience);
@@ -38,7 +38,9 @@ async function transportTo(uri: string, options: OpenOptions): Promise<Transport
     if (rest === '') throw fail('DEVICE_UNKNOWN', { device: uri, reason: 'no target is named' });
     return new SimulatedDevice(await loadTarget(rest), options.simulated).connect();
   }
-  return openTransport(scheme === 'serial' ? await serialPath(rest) : uri);
+  if (scheme === 'serial') return openTransport(await serialPath(rest));
+  // Ids have a colon, targets have none.
+  return openTransport(scheme === 'usb' && rest !== '' && !rest.includes(':') ? await usbOfTarget(await loadTarget(rest)) : uri);
 }
 
 /** A serial port is named by its path, or found by the USB ids of a target, or of any. */

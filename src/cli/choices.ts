@@ -9,4 +9,4 @@ export const repairChoices: readonly string[] = ['dead-channels', 'equalization'
 export const widerTypes: readonly string[] = ['int16', 'float32'];
 
 /** How --device is explained. */
-export const deviceHelp = 'sim:TARGET, serial:PATH, serial:TARGET, tcp:HOST:PORT or udp:HOST[:PORT]; see docs/devices.md';
+export const deviceHelp = 'sim:TARGET, serial:PATH, serial:TARGET, usb:VID:PID[/SERIAL], usb:TARGET, tcp:HOST:PORT or udp:HOST[:PORT]; see docs/devices.md';

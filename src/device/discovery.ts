@@ -1,8 +1,8 @@
-// Which serial ports belong to boards that a target file knows by their USB ids.
+// Which serial ports and USB devices belong to boards that a target file knows by their ids.
 
 import { fail } from '../errors.js';
 import type { Target } from '../targets/index.js';
-import { type SerialPortInfo, serialPorts } from '../transport/index.js';
+import { type SerialPortInfo, serialPorts, type UsbDevice, usbDevices } from '../transport/index.js';
 
 export interface AttachedPort extends SerialPortInfo {
   /** Targets whose USB ids these are, with the state that the id tells. */
@@ -15,15 +15,61 @@ export async function attachedPorts(targets: readonly Target[]): Promise<Attache
 }
 
 export function matchPorts(ports: readonly SerialPortInfo[], targets: readonly Target[]): AttachedPort[] {
-  return ports.map((port) => ({
-    ...port,
-    targets: targets.flatMap((target) =>
-      target.transports
-        .flatMap((transport) => (transport.kind === 'usb' ? transport.ids : []))
-        .filter(({ vendor, product }) => vendor === port.vendorId && product === port.productId)
-        .map(({ state }) => ({ id: target.id, state })),
-    ),
-  }));
+  return ports.map((port) => ({ ...port, targets: targetsOf(port, targets) }));
+}
+
+function targetsOf(device: { readonly vendorId: number | null; readonly productId: number | null }, targets: readonly Target[]): AttachedPort['targets'] {
+  return targets.flatMap((target) =>
+    usbIdsOf(target)
+      .filter(({ vendor, product }) => vendor === device.vendorId && product === device.productId)
+      .map(({ state }) => ({ id: target.id, state })),
+  );
+}
+
+/** A device may be attached under several ids, one for each state. */
+function usbIdsOf(target: Target) {
+  return target.transports.flatMap((transport) => (transport.kind === 'usb' ? transport.ids : []));
+}
+
+export interface AttachedUsb {
+  readonly uri: string;
+  readonly name: string | null;
+  readonly serialNumber: string | null;
+  readonly targets: AttachedPort['targets'];
+}
+
+/** USB devices whose ids a target file knows. @throws USB_UNAVAILABLE */
+export async function attachedUsb(targets: readonly Target[], devices: () => Promise<readonly UsbDevice[]> = usbDevices): Promise<AttachedUsb[]> {
+  return (await devices()).flatMap((device) => {
+    const { productName, serialNumber } = device;
+    const known = targetsOf(device, targets);
+    if (known.length === 0) return [];
+    const serial = serialNumber === undefined || serialNumber === null || serialNumber === '' ? null : serialNumber;
+    return [
+      {
+        uri: `usb:${hex4(device.vendorId)}:${hex4(device.productId)}${serial === null ? '' : `/${serial}`}`,
+        name: productName ?? null,
+        serialNumber: serial,
+        targets: known,
+      },
+    ];
+  });
+}
+
+/** The only device of a target, in whichever state. @throws USB_CHOICE, USB_UNAVAILABLE */
+export async function usbOfTarget(target: Target, devices: () => Promise<readonly UsbDevice[]> = usbDevices): Promise<string> {
+  const found = await attachedUsb([target], devices);
+  const [only] = found;
+  if (only !== undefined && found.length === 1) return only.uri;
+  throw fail('USB_CHOICE', {
+    count: found.length,
+    what: target.id,
+    serials: found.length === 0 ? '' : `; attached are ${found.map(({ uri }) => uri).join(', ')}`,
+  });
+}
+
+function hex4(value: number): string {
+  return value.toString(16).padStart(4, '0');
 }
 
 /** The only port of a kind. @param what for messages. @throws SERIAL_CHOICE where none or several match: nothing is guessed */

@@ -2,7 +2,7 @@
 // its model on samples and reads outputs and ticks back. Latencies are in milliseconds, from the device's own ticks.
 
 export { type ChallengeResult, DeviceClient, type OperatorTicks } from './client.js';
-export { type AttachedPort, attachedPorts, matchPorts, onlyPort } from './discovery.js';
+export { type AttachedPort, type AttachedUsb, attachedPorts, attachedUsb, matchPorts, onlyPort, usbOfTarget } from './discovery.js';
 export { type LineBound, lineBound } from './line-bound.js';
 export { type DeviceAgreement, type DeviceLatency, MeasuredRun, type Measurement } from './measure.js';
 export { type PushOptions, type PushResult, type PushStep, push } from './push.js';

@@ -9,17 +9,21 @@ import type { Distortion } from './stream.js';
 import { listenTcp, openTcp } from './tcp.js';
 import type { Transport } from './transport.js';
 import { listenUdp, openUdp } from './udp.js';
+import { openUsb } from './usb.js';
 
 export { type DeviceAddress, parseAddress } from './address.js';
 export { inProcessPair } from './in-process.js';
 export type { Listener } from './listener.js';
 export { type SerialPortInfo, serialPorts } from './serial.js';
 export type { Line, Transport } from './transport.js';
+export { connectUsb, openUsb, usbDevices } from './usb.js';
+export type { UsbDevice } from './usb-device.js';
 
 const openers: Readonly<Record<string, { readonly options: readonly string[]; readonly open: (address: DeviceAddress) => Promise<Transport> }>> = {
   serial: { options: ['baud', 'dtr', 'rts'], open: openSerial },
   tcp: { options: ['framing'], open: openTcp },
   udp: { options: [], open: openUdp },
+  usb: { options: [], open: openUsb },
 };
 
 const optionsOf = Object.fromEntries(Object.entries(openers).map(([scheme, { options }]) => [scheme, options]));
