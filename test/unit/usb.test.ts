@@ -37,14 +37,14 @@ test.each([64, 512])('a push and a run, over USB packets of %d bytes', async (pa
 });
 
 test('packets of every length around that of a USB packet, with and without an empty one behind full ones', async () => {
-  for (let length = 40; length < 200; length++) {
+  for (let length = 98; length < 128; length++) {
     const { client } = await plug();
     await client.echo('x'.repeat(length));
     await client.close();
   }
   // A device that ends nothing is heard with its next answer.
   const { client } = await plug({ endsNothing: true });
-  for (let length = 40; length < 60; length++)
+  for (let length = 110; length < 116; length++)
     await client.echo('x'.repeat(length)).catch((error: unknown) => expect(error).toMatchObject({ code: 'DEVICE_TIMEOUT' }));
   await client.close();
 });
@@ -82,8 +82,8 @@ test('the plug pulled at every transfer: an error, no hang, and the next push go
   const { fake: whole, client: first } = await plug({}, { maxPacketBytes: 700 });
   await push(first, image);
   const { transfers } = whole;
-  expect(transfers).toBeGreaterThan(30);
-  for (let unplugAt = 1; unplugAt <= transfers; unplugAt += 3) {
+  expect(transfers).toBeGreaterThan(20);
+  for (let unplugAt = 1; unplugAt <= transfers; unplugAt++) {
     const { simulated, client } = await plug({ unplugAt }, { maxPacketBytes: 700 });
     await expect(push(client, image)).rejects.toThrow(
       expect.objectContaining({ code: 'DEVICE_CLOSED', message: expect.stringContaining('LIBUSB_ERROR_NO_DEVICE') }),
