@@ -11,3 +11,8 @@ for (const event of ['uncaughtException', 'unhandledRejection']) {
   process.on(event, (error) => process.exit(reportFailure(error, process.argv.slice(2))));
 }
 process.exitCode = await main(process.argv.slice(2));
+// A native library may hold on to a device that is gone: that keeps nobody waiting, once everything is written.
+const lingering = setInterval(() => {
+  if (process.stdout.writableLength === 0 && process.stderr.writableLength === 0) process.exit();
+}, 1000);
+lingering.unref();

@@ -1,13 +1,16 @@
 // What every device must do, whoever wrote it: run against the simulated device, the C implementation, and boards.
 
-import { expect } from 'vitest';
+import { afterAll, describe, expect } from 'vitest';
 import { buildSlotImage, compressImage, decodeSlotImage, encodeSlotImage, sha256 } from '../../src/bundle/index.js';
 import { type DeviceClient, push, uploadImage } from '../../src/device/index.js';
 import { hostRunner } from '../../src/evaluate/index.js';
+import { openDevice } from '../../src/open-device.js';
 import { atollCommands, fileCommands, osCommands, slotFiles, statsCommands } from '../../src/protocol/index.js';
 import { loadTarget, type Target } from '../../src/targets/index.js';
 import { writeModel } from '../../src/tflite/index.js';
+import type { DeviceProcess } from './device-process.js';
 import { int8Dense } from './models.js';
+import { type Tool, toolTest } from './tools.js';
 
 const [model, otherModel] = [int8Dense(90, 3), int8Dense(90, 5)];
 const hashOf = (bytes: Uint8Array): string => Buffer.from(sha256(bytes)).toString('hex');
@@ -20,14 +23,14 @@ interface Subject {
   readonly otherImage: Uint8Array;
 }
 
-export async function subjectOf(targetId: string): Promise<Subject> {
+async function subjectOf(targetId: string): Promise<Subject> {
   const target = await loadTarget(targetId);
   const [image, otherImage] = [model, otherModel].map((one) => buildSlotImage(writeModel(one), one, target)) as [Uint8Array, Uint8Array];
   return { target, image, otherImage };
 }
 
 /** Each is a promise of the protocol, on a device whose slots are empty or hold what the ones before left. */
-export const promises: readonly (readonly [name: string, keep: (device: DeviceClient, subject: Subject) => Promise<void>])[] = [
+const promises: readonly (readonly [name: string, keep: (device: DeviceClient, subject: Subject) => Promise<void>])[] = [
   [
     'says what it is',
     async (device, { target }) => {
@@ -195,3 +198,30 @@ export const promises: readonly (readonly [name: string, keep: (device: DeviceCl
     },
   ],
 ];
+
+export type Opened = readonly [device: DeviceClient, process: DeviceProcess | null];
+
+/** Tests of every promise, on one device that is opened when the first of them runs. @param tools that it needs */
+export function conforms(name: string, tools: readonly Tool[], target: string, open: () => Promise<Opened>): void {
+  describe(name, () => {
+    let opened: Promise<Opened> | null = null;
+    const each = toolTest(...tools);
+
+    afterAll(async () => {
+      const [device, process] = (await opened?.catch(() => null)) ?? [];
+      await device?.close();
+      await process?.stop();
+    });
+
+    for (const [promise, keep] of promises) {
+      each(promise, async () => {
+        opened ??= open();
+        await keep((await opened)[0], await subjectOf(target));
+      });
+    }
+  });
+}
+
+export async function reach(process: DeviceProcess): Promise<Opened> {
+  return [await openDevice(process.uri), process];
+}

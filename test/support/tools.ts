@@ -22,7 +22,8 @@ const probes = {
   gcc: () => works('gcc', ['--version']),
   'arm-none-eabi-gcc': () => works('arm-none-eabi-gcc', ['-x', 'c', '-c', '-o', '/dev/null', '-include', 'math.h', '/dev/null']),
   'qemu-system-arm': () => works('qemu-system-arm', ['--version']),
-  smpclient: () => works(smpPython, ['-c', 'import smpclient']),
+  umockdev: () => works('umockdev-wrapper', ['pkg-config', '--exists', 'umockdev-1.0']),
+  smpclient: () => works(smpPython, ['-c', 'import smpclient.transport.serial']),
 } as const satisfies Record<string, () => boolean>;
 
 export type Tool = keyof typeof probes;

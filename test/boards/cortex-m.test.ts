@@ -1,0 +1,71 @@
+// Real models on a Cortex-M4 that QEMU emulates, behind a serial port.
+
+import { existsSync } from 'node:fs';
+import path from 'node:path';
+import { describe, expect } from 'vitest';
+import { sha256 } from '../../src/bundle/index.js';
+import { push, uploadImage } from '../../src/device/index.js';
+import { atollCommands } from '../../src/protocol/index.js';
+import { temporaryFolder } from '../support/files.js';
+import { buildFirmware, qemuBoard } from '../support/firmware.js';
+import { during, equalsSimulator, realModel, samplesFor, target } from '../support/real-models.js';
+import { sharedPresent } from '../support/shared.js';
+import { toolTest } from '../support/tools.js';
+
+const folder = temporaryFolder();
+const onBoard = toolTest('arm-none-eabi-gcc', 'make', 'qemu-system-arm').skipIf(!sharedPresent);
+
+describe('a Cortex-M4 behind a serial port', () => {
+  onBoard(
+    'a keyword model is pushed, and 100 samples give the bits of the simulator; a second model falls back where it is not confirmed',
+    async () => {
+      await buildFirmware('qemu');
+      const flashFile = path.join(folder, 'flash.bin');
+      const kws = realModel('kws_ref_model');
+      const second = realModel('ad01_int8');
+      await during(await qemuBoard({ machine: 'mps2-an386', flashFile }), async (device) => {
+        const pushed = await push(device, kws.image);
+        expect(pushed).toMatchObject({ state: 'confirmed', selfTest: { vectors: 4, failed: 0 } });
+        expect(pushed.arenaBytes).toBeLessThanOrEqual(kws.arenaBytes);
+        await equalsSimulator(device, kws.model, pushed.model, samplesFor('kws', 490, 100));
+        expect((await device.challenge(kws.model, target, 4711)).agrees).toBe(true);
+        expect((await device.client.request(atollCommands.profile, {})).ops.length).toBe(13);
+
+        await uploadImage(device.client, second.image);
+        const slot = (await device.slots()).findIndex(({ active }) => !active);
+        await device.client.request(atollCommands.selfTest, { slot });
+        await device.client.request(atollCommands.activate, { slot, sha: sha256(second.image) });
+        for (let boot = 0; boot < 3; boot++) await device.reset();
+        expect(await device.activeModel()).toBe(pushed.model);
+      });
+      // Power off and on: the flash is in a file.
+      expect(existsSync(flashFile)).toBe(true);
+      await during(await qemuBoard({ machine: 'mps2-an386', flashFile }), async (device) => {
+        expect(await device.activeModel()).toBe(Buffer.from(sha256(kws.bytes)).toString('hex'));
+      });
+    },
+    180_000,
+  );
+
+  onBoard(
+    'counted in instructions, a latency is the same in every run',
+    async () => {
+      await buildFirmware('qemu');
+      const { model, image } = realModel('kws_ref_model');
+      const latencies: number[] = [];
+      for (let start = 0; start < 2; start++) {
+        latencies.push(
+          await during(await qemuBoard({ machine: 'mps2-an386', deterministic: true }), async (device) => {
+            const { model: sha } = await push(device, image);
+            return equalsSimulator(device, model, sha, samplesFor('kws', 490, 3));
+          }),
+        );
+      }
+      const [first = 0, again = 0] = latencies;
+      expect(first).toBeGreaterThan(100);
+      // One tick of 40 ns, and what is lost in converting it.
+      expect(Math.abs(first - again)).toBeLessThan(0.00005);
+    },
+    180_000,
+  );
+});
