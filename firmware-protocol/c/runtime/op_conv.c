@@ -14,72 +14,68 @@ static void inside(int32_t origin, int32_t dilation, int32_t filter, int32_t siz
   *to = fit < filter ? fit : filter;
 }
 
-static bool invoke_conv(const atoll_op *op) {
+/** Where the filter lies on an image, and which of its rows and columns are inside. */
+typedef struct place {
+  const int8_t *image;
+  int32_t top, left, y_from, y_to, x_from, x_to;
+} place;
+
+/** Calls for every output element, in order; inlined for each kind of sum. */
+static inline bool convolve(const atoll_op *op, int32_t (*sum_of)(const atoll_op *op, const place *at, int32_t channel)) {
   const atoll_window *w = &op->is.conv.window;
-  const atoll_weighted *k = &op->is.conv.weighted;
-  const int32_t group_depth = op->is.conv.per_group;
-  const int32_t filters_per_group = w->out_depth / (w->in_depth / group_depth);
   int8_t *out = op->output;
+  place at;
   for (int32_t b = 0; b < w->batches; b++) {
-    const int8_t *image = op->input + b * w->in_height * w->in_width * w->in_depth;
+    at.image = op->input + b * w->in_height * w->in_width * w->in_depth;
     for (int32_t y = 0; y < w->out_height; y++) {
-      const int32_t top = y * w->stride_height - w->pad_top;
-      int32_t fy_from, fy_to;
-      inside(top, w->dilation_height, w->filter_height, w->in_height, &fy_from, &fy_to);
+      at.top = y * w->stride_height - w->pad_top;
+      inside(at.top, w->dilation_height, w->filter_height, w->in_height, &at.y_from, &at.y_to);
       for (int32_t x = 0; x < w->out_width; x++) {
-        const int32_t left = x * w->stride_width - w->pad_left;
-        int32_t fx_from, fx_to;
-        inside(left, w->dilation_width, w->filter_width, w->in_width, &fx_from, &fx_to);
-        for (int32_t c = 0; c < w->out_depth; c++) {
-          const int32_t first = c / filters_per_group * group_depth;
-          const int8_t *filter = k->weights + c * w->filter_height * w->filter_width * group_depth;
-          int32_t sum = 0;
-          for (int32_t fy = fy_from; fy < fy_to; fy++) {
-            for (int32_t fx = fx_from; fx < fx_to; fx++) {
-              const int8_t *in = image + ((top + fy * w->dilation_height) * w->in_width + left + fx * w->dilation_width) * w->in_depth + first;
-              const int8_t *weights = filter + (fy * w->filter_width + fx) * group_depth;
-              for (int32_t i = 0; i < group_depth; i++) sum = atoll_wrapping_add(sum, (in[i] - k->input_zero) * weights[i]);
-            }
-          }
-          *out++ = finish(k, sum, c);
-        }
+        at.left = x * w->stride_width - w->pad_left;
+        inside(at.left, w->dilation_width, w->filter_width, w->in_width, &at.x_from, &at.x_to);
+        for (int32_t c = 0; c < w->out_depth; c++) *out++ = finish(&op->is.conv.weighted, sum_of(op, &at, c), c);
       }
     }
   }
   return true;
 }
 
-static bool invoke_depthwise(const atoll_op *op) {
+/** The pixel under an element of the filter. */
+static inline const int8_t *pixel(const atoll_window *w, const place *at, int32_t fy, int32_t fx) {
+  return at->image + ((at->top + fy * w->dilation_height) * w->in_width + at->left + fx * w->dilation_width) * w->in_depth;
+}
+
+static inline int32_t dense_sum(const atoll_op *op, const place *at, int32_t channel) {
   const atoll_window *w = &op->is.conv.window;
-  const atoll_weighted *k = &op->is.conv.weighted;
-  const int32_t per_input = op->is.conv.per_group;
-  int8_t *out = op->output;
-  for (int32_t b = 0; b < w->batches; b++) {
-    const int8_t *image = op->input + b * w->in_height * w->in_width * w->in_depth;
-    for (int32_t y = 0; y < w->out_height; y++) {
-      const int32_t top = y * w->stride_height - w->pad_top;
-      int32_t fy_from, fy_to;
-      inside(top, w->dilation_height, w->filter_height, w->in_height, &fy_from, &fy_to);
-      for (int32_t x = 0; x < w->out_width; x++) {
-        const int32_t left = x * w->stride_width - w->pad_left;
-        int32_t fx_from, fx_to;
-        inside(left, w->dilation_width, w->filter_width, w->in_width, &fx_from, &fx_to);
-        for (int32_t c = 0; c < w->out_depth; c++) {
-          int32_t sum = 0;
-          for (int32_t fy = fy_from; fy < fy_to; fy++) {
-            for (int32_t fx = fx_from; fx < fx_to; fx++) {
-              const int32_t at = (top + fy * w->dilation_height) * w->in_width + left + fx * w->dilation_width;
-              const int32_t value = image[at * w->in_depth + c / per_input] - k->input_zero;
-              sum = atoll_wrapping_add(sum, value * k->weights[(fy * w->filter_width + fx) * w->out_depth + c]);
-            }
-          }
-          *out++ = finish(k, sum, c);
-        }
-      }
+  const int32_t depth = op->is.conv.per_group, zero = op->is.conv.weighted.input_zero;
+  const int32_t filters_per_group = w->out_depth / (w->in_depth / depth);
+  const int32_t first = channel / filters_per_group * depth;
+  const int8_t *filter = op->is.conv.weighted.weights + channel * w->filter_height * w->filter_width * depth;
+  int32_t sum = 0;
+  for (int32_t fy = at->y_from; fy < at->y_to; fy++) {
+    for (int32_t fx = at->x_from; fx < at->x_to; fx++) {
+      const int8_t *in = pixel(w, at, fy, fx) + first;
+      const int8_t *weights = filter + (fy * w->filter_width + fx) * depth;
+      for (int32_t i = 0; i < depth; i++) sum = atoll_wrapping_add(sum, (in[i] - zero) * weights[i]);
     }
   }
-  return true;
+  return sum;
 }
+
+static inline int32_t depthwise_sum(const atoll_op *op, const place *at, int32_t channel) {
+  const atoll_window *w = &op->is.conv.window;
+  const int32_t from = channel / op->is.conv.per_group, zero = op->is.conv.weighted.input_zero;
+  const int8_t *weights = op->is.conv.weighted.weights + channel;
+  int32_t sum = 0;
+  for (int32_t fy = at->y_from; fy < at->y_to; fy++)
+    for (int32_t fx = at->x_from; fx < at->x_to; fx++)
+      sum = atoll_wrapping_add(sum, (pixel(w, at, fy, fx)[from] - zero) * weights[(fy * w->filter_width + fx) * w->out_depth]);
+  return sum;
+}
+
+static bool invoke_conv(const atoll_op *op) { return convolve(op, dense_sum); }
+
+static bool invoke_depthwise(const atoll_op *op) { return convolve(op, depthwise_sum); }
 
 /** @param fields of the options: activation, dilation of width and of height */
 static atoll_load_result prepare_window(atoll_prepare *p, atoll_op *op, const int32_t filter[2], const uint32_t fields[3], int32_t *activation) {
