@@ -7,7 +7,7 @@ const parts = {
   'CBOR, packets, statuses': ['cbor', 'device', 'crc'],
   'console lines': ['console'],
   'OS and statistics groups': ['group_os'],
-  'file group': ['group_file'],
+  'file group': ['group_file', 'image_writing'],
   'slots in flash, power-fail safe': ['store', 'sha256'],
   'slot images, self-test, challenge': ['image', 'group_proof'],
   'describe, slots, inference': ['group_slots', 'group_inference', 'invoke'],
