@@ -37,6 +37,9 @@ export interface UploadResult {
   readonly bottleneck: Bottleneck | null;
 }
 
+/** How often an upload goes on that a device has lost a part of. */
+const mostRounds = 4;
+
 /** @throws PUSH_HASH, DEVICE_* */
 export async function uploadImage(client: SmpClient, image: Uint8Array, options: UploadOptions = {}): Promise<UploadResult> {
   const path = options.path ?? slotFiles.inactive;
@@ -49,15 +52,24 @@ export async function uploadImage(client: SmpClient, image: Uint8Array, options:
   );
   let transfer: Transfer;
   let resumedAt: number | null = null;
+  let rounds = 0;
+  let whole: boolean;
   do {
     const at = await resumePoint(client, path, image, options.signal);
     transfer = transferOf(path, image, at, path === slotFiles.inactive ? (options.blockBytes ?? null) : null);
     resumedAt ??= at;
-  } while (!(await sender.send(transfer)));
+    whole = (await sender.send(transfer)) && !(await isShort(client, path, image, options.signal));
+  } while (!whole && ++rounds < mostRounds);
   const timing = stopwatch.end(sender, transfer.name, image.byteLength - resumedAt);
   const verifiedBy = await verify(client, path, image, options.signal);
   const compression = transfer.name === slotFiles.compressed ? 'deflate' : null;
   return { bytes: image.byteLength, resumedAt, sentBytes: sender.sentBytes, compression, sha256: hex(sha256(image)), verifiedBy, ...timing };
+}
+
+/** Whether the device has less than was sent: a reset after the last chunk may have lost the end of it. */
+async function isShort(client: SmpClient, name: string, image: Uint8Array, signal: AbortSignal | undefined): Promise<boolean> {
+  const status = await client.ask(fileCommands.status, { name }, signalOf({ signal }));
+  return status.ok && status.value.len < image.byteLength;
 }
 
 /** The image from where the device has it, in the form that is shorter. */

@@ -3,17 +3,64 @@
 import { existsSync } from 'node:fs';
 import path from 'node:path';
 import { describe, expect } from 'vitest';
-import { sha256 } from '../../src/bundle/index.js';
-import { push, uploadImage } from '../../src/device/index.js';
+import { buildSlotImage, sha256 } from '../../src/bundle/index.js';
+import { type PushStep, push, uploadImage } from '../../src/device/index.js';
+import { AtollError } from '../../src/errors.js';
+import { openDevice } from '../../src/open-device.js';
 import { atollCommands } from '../../src/protocol/index.js';
+import { writeModel } from '../../src/tflite/index.js';
 import { temporaryFolder } from '../support/files.js';
 import { buildFirmware, qemuBoard } from '../support/firmware.js';
+import { int8Dense } from '../support/models.js';
 import { during, equalsSimulator, realModel, samplesFor, target } from '../support/real-models.js';
 import { sharedPresent } from '../support/shared.js';
 import { toolTest } from '../support/tools.js';
 
 const folder = temporaryFolder();
 const onBoard = toolTest('arm-none-eabi-gcc', 'make', 'qemu-system-arm').skipIf(!sharedPresent);
+
+toolTest('arm-none-eabi-gcc', 'make', 'qemu-system-arm')(
+  'power fails at many points of a push: after it one of the two models runs, whole, and the next push ends well',
+  async () => {
+    await buildFirmware('qemu');
+    const flashFile = path.join(folder, 'power.bin');
+    const imageOf = (fill: number) => {
+      const model = int8Dense(1500, fill);
+      return { image: buildSlotImage(writeModel(model), model, target), sha: Buffer.from(sha256(writeModel(model))).toString('hex') };
+    };
+    let old = imageOf(3);
+    await during(await qemuBoard({ machine: 'mps2-an386', flashFile }), (device) => push(device, old.image));
+    const points: [step: PushStep, share: number][] = [
+      ['upload', 0],
+      ['upload', 0.02],
+      ['upload', 0.4],
+      ['upload', 0.99],
+      ['self-test', 0],
+      ['activate', 0],
+      ['confirm', 0],
+    ];
+    for (const [i, [step, share]] of points.entries()) {
+      const next = imageOf(5 + 2 * i);
+      const board = await qemuBoard({ machine: 'mps2-an386', flashFile });
+      const victim = await openDevice(board.uri, { patience: { timeoutMs: 500, attempts: 2 } });
+      const cut = (at: PushStep, progress: { done: number; total: number } | null): void => {
+        // A moment later, in the midst of whatever the board does then.
+        if (at === step && (progress?.done ?? 0) >= share * (progress?.total ?? 1)) setTimeout(() => board.child.kill('SIGKILL'), 3 * i);
+      };
+      await push(victim, next.image, { compress: false, onProgress: cut }).catch((error: unknown) => expect(error).toBeInstanceOf(AtollError));
+      board.child.kill('SIGKILL');
+      await board.stop();
+      await victim.close();
+      await during(await qemuBoard({ machine: 'mps2-an386', flashFile }), async (device) => {
+        const running = await device.activeModel();
+        expect([old.sha, next.sha]).toContain(running);
+        expect(await push(device, next.image)).toMatchObject({ state: 'confirmed', model: next.sha });
+      });
+      old = next;
+    }
+  },
+  180_000,
+);
 
 describe('a Cortex-M4 behind a serial port', () => {
   onBoard(

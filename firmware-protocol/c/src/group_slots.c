@@ -123,7 +123,7 @@ static atoll_status erase(atoll_device *device, atoll_bytes request, atoll_write
   if (named.rc != SMP_OK) return named;
   if (atoll_store_in_use(&device->store, slot)) return atoll_error(ATOLL_SLOT_IN_USE, "the slot is active, or what the device falls back to");
   if (device->loaded == slot) device->loaded = ATOLL_NO_SLOT;
-  if (!atoll_store_begin(&device->store, slot)) return file_error(FILE_WRITE_FAILED);
+  if (!atoll_store_begin(&device->store, slot, 0)) return file_error(FILE_WRITE_FAILED);
   atoll_put_map(answer, 0);
   return atoll_ok();
 }

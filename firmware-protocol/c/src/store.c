@@ -4,7 +4,8 @@
 #include "crc.h"
 #include "sha256.h"
 
-// A record, little-endian: magic, version, active slot; sequence; phase with flags, and attempts, of each slot; bytes of each; zeros; CRC-32.
+// A record, little-endian: magic, version, active slot; sequence; phase with flags, and attempts, of each slot; bytes of each that is sealed,
+// expected bytes of each that is open; zeros; CRC-32.
 enum { RECORD_BYTES = 32, RECORD_VERSION = 1, CRC_AT = 28, BLANK = 0xff, TRIES = 3 };
 enum { FLAG_TESTED = 0x10, FLAG_PENDING = 0x20, FLAG_CONFIRMED = 0x40, PHASE_MASK = 0x03 };
 static const uint16_t record_magic = 0x5441;
@@ -38,7 +39,7 @@ static void encode(const atoll_store *store, const atoll_slot slots[2], uint8_t 
     const int flags = (slot->tested ? FLAG_TESTED : 0) | (slot->pending ? FLAG_PENDING : 0) | (slot->confirmed ? FLAG_CONFIRMED : 0);
     record[8 + 2 * i] = (uint8_t)((int)slot->phase | flags);
     record[9 + 2 * i] = slot->attempts;
-    atoll_put_le32(record + 12 + 4 * i, slot->phase == ATOLL_SLOT_SEALED ? slot->bytes : 0);
+    atoll_put_le32(record + 12 + 4 * i, slot->phase == ATOLL_SLOT_SEALED ? slot->bytes : slot->expected);
   }
   atoll_put_le32(record + CRC_AT, atoll_crc32(0, record, CRC_AT));
 }
@@ -61,7 +62,8 @@ static bool decode(atoll_store *store, const uint8_t *record) {
     slot->pending = (flags & FLAG_PENDING) != 0;
     slot->confirmed = (flags & FLAG_CONFIRMED) != 0;
     slot->attempts = record[9 + 2 * i];
-    slot->bytes = bytes <= store->flash->slot_bytes ? bytes : 0;
+    slot->bytes = slot->phase == ATOLL_SLOT_SEALED && bytes <= store->flash->slot_bytes ? bytes : 0;
+    slot->expected = slot->phase == ATOLL_SLOT_OPEN ? bytes : 0;
   }
   return true;
 }
@@ -127,7 +129,6 @@ bool atoll_store_open(atoll_store *store, const atoll_flash *flash) {
     }
   }
   for (uint8_t i = 0; i < 2; i++) {
-    if (store->slots[i].phase == ATOLL_SLOT_UNKNOWN) store->slots[i].bytes = 0;
     if (store->slots[i].phase == ATOLL_SLOT_OPEN && !recover(store, i)) return false;
   }
   return true;
@@ -138,13 +139,13 @@ bool atoll_store_in_use(const atoll_store *store, uint8_t slot) {
   return store->slots[slot].confirmed && store->active != ATOLL_NO_SLOT && store->slots[store->active].pending;
 }
 
-bool atoll_store_begin(atoll_store *store, uint8_t which) {
+bool atoll_store_begin(atoll_store *store, uint8_t which, uint32_t expected) {
   const atoll_flash *flash = store->flash;
   store->hashed[which] = false;
   if (!commit_slot(store, which, (atoll_slot){.phase = ATOLL_SLOT_UNKNOWN})) return false;
   for (uint32_t at = 0; at < flash->slot_bytes; at += flash->sector_bytes)
     if (!flash->erase(flash->context, (uint32_t)which * flash->slot_bytes + at)) return false;
-  return commit_slot(store, which, (atoll_slot){.phase = ATOLL_SLOT_OPEN});
+  return commit_slot(store, which, (atoll_slot){.phase = ATOLL_SLOT_OPEN, .expected = expected});
 }
 
 /** Writes whole units. Blank ones are left as erasing made them: so a unit that reads as blank has never been written. */
@@ -180,7 +181,7 @@ bool atoll_store_append(atoll_store *store, uint8_t which, const uint8_t *bytes,
     bytes += piece;
     length -= piece;
   }
-  return true;
+  return slot->bytes != slot->expected || atoll_store_flush(store, which);
 }
 
 bool atoll_store_flush(atoll_store *store, uint8_t which) {

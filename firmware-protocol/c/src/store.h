@@ -17,9 +17,9 @@ static inline uint8_t atoll_store_inactive(const atoll_store *store) { return st
 /** Whether a slot must stay as it is: it runs, or is what the device falls back to. */
 bool atoll_store_in_use(const atoll_store *store, uint8_t slot);
 
-/** Erases a slot, which then takes bytes from its beginning on. */
-bool atoll_store_begin(atoll_store *store, uint8_t slot);
-/** @return false where the slot takes no more, or flash fails */
+/** Erases a slot, which then takes bytes from its beginning on. @param expected length of the image; 0: not known */
+bool atoll_store_begin(atoll_store *store, uint8_t slot, uint32_t expected);
+/** With the last of the expected bytes the slot takes no more, and keeps them. @return false where it takes no more, or flash fails */
 bool atoll_store_append(atoll_store *store, uint8_t slot, const uint8_t *bytes, uint32_t length);
 /** Writes what waits for its unit to be filled; the slot then takes no more. */
 bool atoll_store_flush(atoll_store *store, uint8_t slot);

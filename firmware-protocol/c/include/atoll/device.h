@@ -16,6 +16,8 @@ typedef struct atoll_slot {
   bool tested, pending, confirmed;
   uint8_t attempts;
   uint32_t bytes;
+  /** How long the image of an open slot will be; 0: not known. */
+  uint32_t expected;
 } atoll_slot;
 
 typedef struct atoll_store {
