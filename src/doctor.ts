@@ -1,7 +1,7 @@
 // What stands between this machine and its boards: Node, the serial and USB libraries, permissions, and the programs that some verbs call.
 
 import { constants } from 'node:fs';
-import { access, stat } from 'node:fs/promises';
+import { access, readFile, stat } from 'node:fs/promises';
 import path from 'node:path';
 import { reasonOf } from './errors.js';
 import { loadShippedTargets, type Target } from './targets/index.js';
@@ -59,12 +59,22 @@ async function portCheck(port: string): Promise<DoctorCheck> {
     return { what: port, state: 'ok', detail: 'may be opened', hint: null };
   } catch (error) {
     const owner = await stat(port).then(
-      ({ gid }) => `it belongs to group ${gid}`,
+      async ({ gid }) => `it belongs to group ${await groupName(gid)}`,
       () => 'it is not there',
     );
     const hint = 'add yourself to that group (often: sudo usermod -aG dialout $USER, then log in again), or install the udev rule below';
     return { what: port, state: 'failed', detail: `${reasonOf(error)}; ${owner}`, hint };
   }
+}
+
+async function groupName(gid: number): Promise<string> {
+  const groups = await readFile('/etc/group', 'utf8').catch(() => '');
+  return (
+    groups
+      .split('\n')
+      .map((line) => line.split(':'))
+      .find(([, , id]) => id === String(gid))?.[0] ?? String(gid)
+  );
 }
 
 async function usbCheck(): Promise<DoctorCheck> {
