@@ -13,7 +13,7 @@ const layers = [
   ['bundle', 'export'],
   ['transport'],
   ['device', 'simdevice'],
-  ['inspect', 'open-device', 'doctor'],
+  ['inspect', 'open-device', 'doctor', 'uf2-drive'],
   ['deploy', 'advise', 'optimize-weights', 'remedies', 'devices'],
   ['fleet'],
   ['report'],

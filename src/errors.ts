@@ -280,6 +280,16 @@ export const errorTable = {
     message: 'the device runs model {actual}, not {expected}',
     hint: 'push the model first: `atoll push MODEL --device {device}`',
   },
+  UF2_DRIVE: {
+    kind: 'device',
+    message: '{count} UF2 drives are mounted{list}',
+    hint: 'put the board into its bootloader (BOOTSEL, or reset twice) and mount its drive, or name the folder with --drive',
+  },
+  UF2_COPY: {
+    kind: 'device',
+    message: 'only {done} of {total} bytes could be written to {path}: {reason}',
+    hint: 'put the board into its bootloader again, and start again',
+  },
   PUSH_REFUSED: {
     kind: 'refused',
     message: '{device} cannot take this image: {reasons}',

@@ -82,25 +82,15 @@ const writers: Readonly<Record<Format, (request: Request) => Promise<Exported>>>
   },
 
   uf2: async (request) => {
-    const { uf2Image, uf2Page } = await import('../export/index.js');
-    const { alignUp } = await import('../simulator/index.js');
+    const { hexAddress, uf2Image, uf2Place } = await import('../export/index.js');
     const { target, output } = request;
-    if (target?.uf2 === undefined || target.flash === null) {
-      throw fail('USAGE', { reason: `--format uf2 needs a --target whose bootloader takes UF2 files${target === null ? '' : `, which ${target.id} has not`}` });
-    }
-    const first = target.uf2.flashStart + alignUp(target.flash.firmwareBytes, uf2Page);
-    const at = request.address ?? first;
+    if (target === null) throw fail('USAGE', { reason: '--format uf2 needs a --target whose bootloader takes UF2 files' });
     const image = await flashImage(request);
-    const end = Math.min(target.uf2.flashStart + target.flash.usableBytes, 2 ** 32);
-    if (at < first || at + image.length > end || at % uf2Page !== 0) {
-      throw fail('USAGE', {
-        reason: `--address ${hex(at)}: ${image.length} bytes must lie between ${hex(first)}, behind the firmware, and ${hex(end)}, from a multiple of ${uf2Page} on`,
-      });
-    }
+    const { address: at, familyId } = uf2Place(target, image.length, request.address);
     return {
-      files: [{ path: output, content: uf2Image(image, at, target.uf2.familyId) }],
-      facts: { address: at, bytes: image.length, familyId: target.uf2.familyId },
-      text: `${output}: ${image.length} bytes at ${hex(at)}, for bootloaders of family ${hex(target.uf2.familyId)}`,
+      files: [{ path: output, content: uf2Image(image, at, familyId) }],
+      facts: { address: at, bytes: image.length, familyId },
+      text: `${output}: ${image.length} bytes at ${hexAddress(at)}, for bootloaders of family ${hexAddress(familyId)}`,
     };
   },
 
@@ -117,8 +107,4 @@ async function flashImage({ bytes, model, target }: Request): Promise<Uint8Array
   const image = new Uint8Array(alignUp(bytes.length));
   image.set(bytes);
   return image;
-}
-
-function hex(value: number): string {
-  return `0x${value.toString(16)}`;
 }

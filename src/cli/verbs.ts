@@ -10,6 +10,7 @@ import { devicesVerb } from './verb-devices.js';
 import { doctorVerb } from './verb-doctor.js';
 import { evaluateVerb } from './verb-evaluate.js';
 import { exportVerb } from './verb-export.js';
+import { flashVerb } from './verb-flash.js';
 import { inspectVerb } from './verb-inspect.js';
 import { optimizeVerb } from './verb-optimize.js';
 import { pushVerb } from './verb-push.js';
@@ -31,6 +32,7 @@ export const verbs: readonly Verb[] = [
   compileVerb,
   exportVerb,
   pushVerb,
+  flashVerb,
   deployVerb,
   devicesVerb,
   simulateDeviceVerb,

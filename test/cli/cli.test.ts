@@ -387,3 +387,32 @@ describe('exit codes and errors', () => {
     expect(existsSync(at('interrupted.bin'))).toBe(false);
   });
 });
+
+test('flash puts a slot image on the drive of a bootloader, within the slots, or says what it would do', async () => {
+  await run('quantize', 'float.tflite', '--calibrate', 'data.yaml', '-o', 'out/flash.tflite');
+  mkdirSync(at('drive'), { recursive: true });
+  writeFiles(at('drive'), { 'INFO_UF2.TXT': 'UF2 Bootloader v3.0\nModel: Raspberry Pi RP2\nBoard-ID: RPI-RP2\n' });
+  const flash = (...args: string[]) => run('flash', 'out/flash.tflite', '--target', 'pico', '--drive', 'drive', ...args, '--json');
+  expect(jsonOf(await flash('--dry-run'))).toMatchObject({ schema: 'atoll/flash/1', written: false, drive: { boardId: 'RPI-RP2' } });
+  expect(readdirSync(at('drive'))).toEqual(['INFO_UF2.TXT']);
+  const written = jsonOf(await flash()) as { written: boolean; address: number; imageBytes: number };
+  expect(written).toMatchObject({ written: true });
+  // The same bytes at the same place as export writes.
+  await run('export', 'out/flash.tflite', '--format', 'uf2', '--target', 'pico', '-o', 'model.uf2');
+  expect(readFileSync(at('drive/atoll.uf2'))).toEqual(readFileSync(at('model.uf2')));
+  expect(await flash('--address', '0x10000000')).toMatchObject({ code: 2 });
+  expect(jsonOf(await run('flash', 'out/flash.tflite', '--target', 'nano33ble', '--drive', 'drive', '--json'))).toMatchObject({
+    error: { code: 'USAGE', message: expect.stringContaining('bossac') },
+  });
+  expect(jsonOf(await run('flash', 'out/flash.tflite', '--target', 'pico', '--drive', 'out', '--json'))).toMatchObject({ error: { code: 'UF2_DRIVE' } });
+});
+
+test('doctor and devices answer as JSON', async () => {
+  const { checks, udevRules } = jsonOf(await run('doctor', '--json')) as { checks: { what: string }[]; udevRules: string };
+  expect(checks.map(({ what }) => what)).toEqual(expect.arrayContaining(['Node', 'serial ports', 'USB', 'socat']));
+  expect(udevRules).toMatch(/idVendor/);
+  const listed = await run('devices', 'sim:pico', '--json');
+  expect(jsonOf(listed)).toMatchObject({
+    devices: expect.arrayContaining([expect.objectContaining({ uri: 'sim:pico', answer: expect.objectContaining({ target: 'pico' }) })]),
+  });
+});

@@ -1,11 +1,12 @@
 // Real models on the device side in C, as a program of this machine.
 
 import { expect } from 'vitest';
-import { buildSlotImage } from '../../src/bundle/index.js';
+import { buildSlotImage, hex, sha256 } from '../../src/bundle/index.js';
 import { type PushStep, push } from '../../src/device/index.js';
 import { openDevice } from '../../src/open-device.js';
 import { statsCommands } from '../../src/protocol/index.js';
 import { writeModel } from '../../src/tflite/index.js';
+import { temporaryFolder, writeFiles } from '../support/files.js';
 import { buildFirmware, posixDevice } from '../support/firmware.js';
 import { int8Dense } from '../support/models.js';
 import { during, equalsSimulator, realModel, samplesFor, target } from '../support/real-models.js';
@@ -57,4 +58,25 @@ toolTest('gcc', 'make')('reset at every block of an upload: it goes on, and ends
   }
   // One at each block, but for those that come when all is there.
   expect(resets).toBeGreaterThanOrEqual(12);
+});
+
+toolTest('gcc', 'make')('a model that a programmer has put into slot 0 of a new device is taken on, one that is damaged is not', async () => {
+  await buildFirmware('posix');
+  const folder = temporaryFolder();
+  const model = int8Dense(300);
+  const image = buildSlotImage(writeModel(model), model, target);
+  for (const [name, bytes, running] of [
+    ['whole', image, hex(sha256(writeModel(model)))],
+    ['damaged', image.with(100, (image[100] as number) ^ 1), null],
+  ] as const) {
+    const flash = Buffer.alloc(2 * 65536 + 2 * 4096, 0xff);
+    flash.set(bytes);
+    writeFiles(folder, { [name]: flash });
+    for (let boot = 0; boot < 2; boot++) {
+      await during(await posixDevice('tcp:0', '--slot-bytes', '65536', '--flash', `${folder}/${name}`), async (device) => {
+        expect(await device.activeModel()).toBe(running);
+        if (running !== null) expect((await device.challenge(model, target, 5)).agrees).toBe(true);
+      });
+    }
+  }
 });

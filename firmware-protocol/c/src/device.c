@@ -41,10 +41,25 @@ atoll_status atoll_load_active(atoll_device *device) {
   return atoll_load_slot(device, active, &image);
 }
 
+/** A new device may have been given a model with its firmware, by a bootloader or a programmer: an image with a trailer in slot 0. */
+static bool adopt(atoll_device *device) {
+  const atoll_flash *flash = device->store.flash;
+  const uint8_t *memory = atoll_store_bytes(&device->store, 0);
+  uint32_t end = flash->slot_bytes;
+  while (end > 0 && memory[end - 1] == 0xff) end--;
+  // The footer may itself end with blank bytes; images are of whole sixteens.
+  end = (end + 15) / 16 * 16;
+  atoll_image image;
+  const char *detail;
+  if (end == 0 || end > flash->slot_bytes || !atoll_image_open(&image, memory, end, &detail) || !image.has_trailer) return true;
+  return atoll_store_adopt(&device->store, end);
+}
+
 bool atoll_device_boot(atoll_device *device, const atoll_system *system, const atoll_flash *flash, const atoll_inference *inference) {
   *device = (atoll_device){.system = system, .inference = inference, .loaded = ATOLL_NO_SLOT};
   device->activated_ms = system->now_ms(system->context);
   if (!atoll_store_open(&device->store, flash)) return false;
+  if (device->store.sequence == 0 && !adopt(device)) return false;
   // Counted before the model is touched: one that hangs the board is given up all the same.
   if (!atoll_store_count_boot(&device->store)) return false;
   while (device->store.active != ATOLL_NO_SLOT && device->store.slots[device->store.active].pending) {

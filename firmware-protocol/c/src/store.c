@@ -262,3 +262,8 @@ bool atoll_store_fall_back(atoll_store *store) {
   const uint8_t other = (uint8_t)(1 - given);
   return commit(store, slots, slots[other].confirmed ? other : ATOLL_NO_SLOT);
 }
+
+bool atoll_store_adopt(atoll_store *store, uint32_t bytes) {
+  const atoll_slot slots[2] = {{.phase = ATOLL_SLOT_SEALED, .confirmed = true, .bytes = bytes}, store->slots[1]};
+  return commit(store, slots, 0);
+}

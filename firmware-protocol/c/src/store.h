@@ -33,6 +33,8 @@ const uint8_t *atoll_store_sha(atoll_store *store, uint8_t slot);
 bool atoll_store_set_tested(atoll_store *store, uint8_t slot, bool tested);
 bool atoll_store_activate(atoll_store *store, uint8_t slot);
 bool atoll_store_confirm(atoll_store *store);
+/** Takes on an image that lies in slot 0 of a device without records, as active and confirmed. */
+bool atoll_store_adopt(atoll_store *store, uint32_t bytes);
 /** Counts a boot of a pending model, and gives it up after too many. */
 bool atoll_store_count_boot(atoll_store *store);
 /** Gives up a pending model: back to the confirmed one, or to none. */
