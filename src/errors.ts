@@ -265,6 +265,11 @@ export const errorTable = {
   USB_PERMISSION: { kind: 'device', message: 'no permission to open {device}', hint: '`atoll doctor` prints a udev rule for it' },
   USB_BUSY: { kind: 'device', message: '{device} is in use by another program', hint: 'end the other program that has it open' },
   LISTEN: { kind: 'device', message: 'cannot listen on {address}: {reason}', hint: 'use pty, tcp:PORT or udp:PORT; port 0 takes a free one' },
+  DEVICE_PROTOCOL: {
+    kind: 'device',
+    message: '{device} speaks version {proto} of the protocol; this program knows {known}',
+    hint: 'update atoll-agent, or the firmware of the device',
+  },
   DEVICE_FILES_ONLY: {
     kind: 'device',
     message: '{device} answers, but does not know the commands that run models',

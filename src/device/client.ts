@@ -12,6 +12,10 @@ import type { Transport } from '../transport/index.js';
 import { remoteRunner } from './remote-runner.js';
 import { inferenceTimeoutMs, type RequestOptions, SmpClient, statusError } from './smp-client.js';
 
+/** Of firmware-protocol/README.md. */
+const protocolVersion = 1;
+/** More than any model has. */
+const mostOperators = 65_536;
 /** What is sent to a device that boots is lost: it is asked again soon. */
 const bootPatience = { timeoutMs: 150, attempts: 8 };
 
@@ -33,10 +37,14 @@ export class DeviceClient {
     this.client = new SmpClient(transport, defaults);
   }
 
-  /** @throws DEVICE_FILES_ONLY where the device has SMP, and no models */
+  /** @throws DEVICE_PROTOCOL, DEVICE_FILES_ONLY where the device has SMP, and no models */
   async describe(signal?: AbortSignal): Promise<DeviceDescription> {
     const answer = await this.client.ask(atollCommands.describe, {}, optionsOf(signal));
-    if (answer.ok) return answer.value;
+    if (answer.ok) {
+      if (answer.value.proto !== protocolVersion)
+        throw fail('DEVICE_PROTOCOL', { device: this.client.name, proto: answer.value.proto, known: protocolVersion });
+      return answer.value;
+    }
     if (answer.status.group === null && answer.status.rc === SmpStatus.ENOTSUP) throw fail('DEVICE_FILES_ONLY', { device: this.client.name });
     throw statusError(atollCommands.describe, answer.status);
   }
@@ -85,7 +93,8 @@ export class DeviceClient {
     for (let off: number | undefined = 0; off !== undefined; ) {
       const { ops, next }: ResponseOf<typeof atollCommands.profile> = await this.client.request(atollCommands.profile, { off }, optionsOf(signal));
       operators.push(...ops.map(([code, ticks]) => ({ op: builtinOperatorName(code), ticks, latencyMs: (1000 * ticks) / tick_hz })));
-      if (next !== undefined && next <= off) throw fail('DEVICE_ANSWER', { command: 'profile', reason: `it goes on at ${next} after ${off}` });
+      if (next !== undefined && (next <= off || next > mostOperators))
+        throw fail('DEVICE_ANSWER', { command: 'profile', reason: `it goes on at ${next} after ${off}` });
       off = next;
     }
     return operators;

@@ -367,6 +367,23 @@ test('a device that never answers gives a coded error, a closed one too', async 
   expect(simulated.answer(Uint8Array.of(1, 2, 3))).toBeNull();
 });
 
+test('a protocol that is not known is refused, and a profile that never ends', async () => {
+  const { device } = connect();
+  await push(device, image);
+  const ask = device.client.ask.bind(device.client);
+  const answering = (id: number, change: (value: object) => object) =>
+    Object.assign(device.client, {
+      ask: async (command: { id: number }, ...rest: [object]) => {
+        const answer = await ask(command as never, ...(rest as [never]));
+        return command.id === id && answer.ok ? { ok: true, value: change(answer.value) } : answer;
+      },
+    });
+  answering(atollCommands.profile.id, (value) => ({ ...value, next: 70_000 }));
+  await expect(device.profile()).rejects.toThrow(/goes on at 70000/);
+  answering(atollCommands.describe.id, (value) => ({ ...value, proto: 2 }));
+  await expect(device.describe()).rejects.toThrow(expect.objectContaining({ code: 'DEVICE_PROTOCOL', message: expect.stringContaining('version 2') }));
+});
+
 test('echo, params, info; what the device lacks is ENOTSUP, in both versions', async () => {
   const { device, simulated } = connect();
   expect(await device.echo('hello')).toBeGreaterThanOrEqual(0);
