@@ -60,7 +60,7 @@ export async function copyToDrive(
     try {
       while (written < image.byteLength) {
         options.signal?.throwIfAborted();
-        options.onProgress?.({ done: written, total: image.byteLength });
+        options.onProgress?.({ done: written, total: image.byteLength, unit: 'bytes' });
         written += (await handle.write(image, written, Math.min(chunkBytes, image.byteLength - written))).bytesWritten;
       }
       await handle.sync();
@@ -72,5 +72,5 @@ export async function copyToDrive(
     // The board restarts with its last block, and its drive is gone before the file is closed.
     if (written < image.byteLength) throw fail('UF2_COPY', { path: file, done: written, total: image.byteLength, reason: reasonOf(error) }, error);
   }
-  options.onProgress?.({ done: image.byteLength, total: image.byteLength });
+  options.onProgress?.({ done: image.byteLength, total: image.byteLength, unit: 'bytes' });
 }

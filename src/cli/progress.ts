@@ -20,6 +20,7 @@ const barLength = 24;
 export function progressOn(stream: NodeJS.WriteStream, now: () => number = () => performance.now()): ProgressReporter {
   let step = '';
   let started = 0;
+  let begun: number | null = null;
   let shown = Number.NEGATIVE_INFINITY;
   let drawn = false;
   const clear = (): void => {
@@ -33,10 +34,12 @@ export function progressOn(stream: NodeJS.WriteStream, now: () => number = () =>
       if (changed) {
         step = name;
         started = time;
+        begun = null;
         shown = Number.NEGATIVE_INFINITY;
         if (!stream.isTTY) stream.write(`${name} ...\n`);
       }
       if (progress === null) return;
+      begun ??= progress.done;
       const last = progress.done === progress.total;
       if (!last && time - shown < (stream.isTTY ? redrawMs : logMs)) return;
       // A log gets no line for the very first value: the step's name is there already.
@@ -44,7 +47,7 @@ export function progressOn(stream: NodeJS.WriteStream, now: () => number = () =>
       shown = time;
       if (stream.isTTY) {
         clear();
-        stream.write(barText(name, progress, time - started));
+        stream.write(barText(name, progress, progress.done - begun, time - started));
         drawn = true;
       } else if (!first && !last) stream.write(`${name}: ${progress.done} of ${progress.total}\n`);
     },
@@ -56,11 +59,18 @@ export function progressOn(stream: NodeJS.WriteStream, now: () => number = () =>
   };
 }
 
-function barText(name: string, { done, total }: Progress, elapsedMs: number): string {
+/** @param gained of `done` since the step began: an upload may go on where an earlier one ended */
+function barText(name: string, { done, total, unit }: Progress, gained: number, elapsedMs: number): string {
   const share = total === 0 ? 1 : done / total;
   const filled = Math.round(share * barLength);
-  const left = share > 0 && share < 1 ? `  ${secondsText((elapsedMs * (1 - share)) / share)} left` : '';
-  return `${name} [${'='.repeat(filled)}${' '.repeat(barLength - filled)}] ${Math.floor(100 * share)} %${left}`;
+  const left = gained > 0 && done < total ? `  ${secondsText((elapsedMs * (total - done)) / gained)} left` : '';
+  const amount = unit === 'bytes' ? `  ${done.toLocaleString('en')} of ${total.toLocaleString('en')} B${rateText(gained, elapsedMs)}` : '';
+  return `${name} [${'='.repeat(filled)}${' '.repeat(barLength - filled)}] ${Math.floor(100 * share)} %${amount}${left}`;
+}
+
+/** Nothing before there is anything to measure. */
+function rateText(bytes: number, elapsedMs: number): string {
+  return bytes > 0 && elapsedMs > 0 ? `  ${Math.round((1000 * bytes) / elapsedMs).toLocaleString('en')} B/s` : '';
 }
 
 function secondsText(ms: number): string {

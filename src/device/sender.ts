@@ -61,7 +61,7 @@ export class Sender {
     let next = there;
     const underWay: Chunk[] = [];
     while (there < total) {
-      this.options.onProgress?.({ done: there, total });
+      this.options.onProgress?.({ done: there, total, unit: 'bytes' });
       // The first chunk erases and truncates: nothing may overtake it.
       while (next < total && underWay.length < (there === 0 ? 1 : this.limits.buffers)) {
         const chunk = this.sendChunk(transfer, next);
@@ -94,7 +94,7 @@ export class Sender {
       next = there;
     }
     await settled(underWay);
-    this.options.onProgress?.({ done: total, total });
+    this.options.onProgress?.({ done: total, total, unit: 'bytes' });
     return true;
   }
 

@@ -11,6 +11,8 @@ import type { Warning } from './warnings.js';
 export interface Progress {
   readonly done: number;
   readonly total: number;
+  /** What is counted, where its rate is of interest. */
+  readonly unit?: 'bytes';
 }
 
 export interface EvaluateOptions {

@@ -38,6 +38,16 @@ test('on a terminal progress is a bar with the time left, in one line', () => {
   expect(text().endsWith('\x1b[2K')).toBe(true);
 });
 
+test('an upload shows bytes and their rate, from where it goes on', () => {
+  const { stream, text } = fakeStream(true);
+  let now = 0;
+  const progress = progressOn(stream, () => now);
+  progress.update('upload', { done: 40_000, total: 60_000, unit: 'bytes' });
+  now = 2000;
+  progress.update('upload', { done: 50_000, total: 60_000, unit: 'bytes' });
+  expect(text()).toContain('83 %  50,000 of 60,000 B  5,000 B/s  2 s left');
+});
+
 test('in a log progress is a line now and then', () => {
   const { stream, text } = fakeStream(false);
   let now = 0;
