@@ -61,6 +61,22 @@ export async function connect({ progress }: Context, uri: string): Promise<impor
   return openDevice(uri, { onLog: (line) => progress.note(`device: ${line}`) });
 }
 
+/** Tells of a push while it goes on. */
+export function pushReporting({ progress, signal }: Context): Pick<import('../device/index.js').PushOptions, 'signal' | 'onProgress' | 'onPlan'> {
+  return {
+    signal,
+    onProgress: (step, value) => progress.update(step, value),
+    onPlan: ({ bytes, requests, expectedMs, bottleneck }) => {
+      // What is over in a moment needs no announcement.
+      if (expectedMs < 1000) return;
+      const most = bottleneck === 'line' ? 'the line is what it takes' : 'most of it waiting for answers';
+      progress.note(
+        `upload: ${bytes.toLocaleString('en')} bytes in ${requests} packets, about ${Math.ceil(expectedMs / 1000)} s (${most}), and what the flash takes`,
+      );
+    },
+  };
+}
+
 /** How a verb may have a model travel. */
 export type Travel = Pick<import('../device/index.js').PushOptions, 'compress' | 'window'>;
 
@@ -83,5 +99,5 @@ export async function pushModel(
   const compiled = compiledModelOf(model);
   if (compiled !== null) requireRuntime(compiled, target.runtime.version ?? newestRuntime, uri);
   const { image } = buildFittingImage(bytes, model, target);
-  return push(device, image, { ...travel, signal: context.signal, onProgress: (step, progress) => context.progress.update(step, progress) });
+  return push(device, image, { ...travel, ...pushReporting(context) });
 }

@@ -1,5 +1,5 @@
 import { deviceHelp } from './choices.js';
-import { connect, pushModel, type Travel } from './device-runner.js';
+import { connect, pushModel, pushReporting, type Travel } from './device-runner.js';
 import { positiveInteger } from './options.js';
 import type { Outcome, Verb } from './verb.js';
 
@@ -31,7 +31,7 @@ export const pushVerb: Verb = {
       const result =
         slotImage.trailer === null
           ? await pushModel(context, String(options.device), device, bytes, model, travel)
-          : await push(device, bytes, { ...travel, signal: context.signal, onProgress: (step, progress) => context.progress.update(step, progress) });
+          : await push(device, bytes, { ...travel, ...pushReporting(context) });
       return { document: { file, uri: String(options.device), ...result }, text: pushReport(file, result) };
     } finally {
       await device.close();

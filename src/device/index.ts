@@ -3,7 +3,7 @@
 
 export { type ChallengeResult, DeviceClient, type OperatorTicks } from './client.js';
 export { type AttachedPort, type AttachedUsb, attachedPorts, attachedUsb, matchPorts, onlyPort, usbOfTarget } from './discovery.js';
-export { type LineBound, lineBound } from './line-bound.js';
+export { type LineBound, lineBound, type UploadPlan } from './line-bound.js';
 export { type DeviceAgreement, type DeviceLatency, MeasuredRun, type Measurement } from './measure.js';
 export { type PushOptions, type PushResult, type PushStep, push } from './push.js';
 export { type Answer, type DeviceStatus, type PacketLimits, type RequestOptions, SmpClient } from './smp-client.js';

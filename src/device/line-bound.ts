@@ -2,7 +2,7 @@
 
 import { encodePayload, headerBytes, osCommands } from '../protocol/index.js';
 import { chunkBytes, type Sender } from './sender.js';
-import type { SmpClient } from './smp-client.js';
+import type { PacketLimits, SmpClient } from './smp-client.js';
 
 export type Bottleneck = 'line' | 'round trips' | 'device';
 
@@ -37,7 +37,19 @@ export interface Timing {
   readonly bottleneck: Bottleneck | null;
 }
 
-/** Times a transfer against what an echo took before it. */
+/** The fastest of so many counts: the first finds a device asleep, or a port just opened. */
+const echoes = 3;
+
+/** What sending will take, as far as line and turnaround tell: erasing and writing flash come on top. */
+export interface UploadPlan {
+  readonly bytes: number;
+  readonly requests: number;
+  readonly expectedMs: number;
+  /** What most of that goes to. */
+  readonly bottleneck: Bottleneck;
+}
+
+/** Foretells a transfer from what an echo took before it, and times it. */
 export class Stopwatch {
   private readonly startMs = performance.now();
 
@@ -45,31 +57,36 @@ export class Stopwatch {
     private readonly client: SmpClient,
     /** What one request costs beside its bytes. */
     private readonly turnaroundMs: number,
+    /** A pseudo-terminal, or USB behind a serial port, is faster than its baud rate says. */
+    private readonly lineLimits: boolean,
   ) {}
 
   static async start(client: SmpClient, signal?: AbortSignal): Promise<Stopwatch> {
-    const begin = performance.now();
-    const answer = await client.ask(osCommands.echo, { d: '' }, signal === undefined ? {} : { signal });
+    let tookMs = Infinity;
+    for (let i = 0; i < echoes; i++) {
+      const begin = performance.now();
+      const { ok } = await client.ask(osCommands.echo, { d: '' }, signal === undefined ? {} : { signal });
+      if (ok) tookMs = Math.min(tookMs, performance.now() - begin);
+    }
     const { line } = client;
     const echoBytes = 2 * line.wireBytes(headerBytes + encodePayload({ d: '' }).byteLength);
     const onLine = line.bytesPerSecond === null ? 0 : (1000 * echoBytes) / line.bytesPerSecond;
-    return new Stopwatch(client, answer.ok ? Math.max(0, performance.now() - begin - onLine) : 0);
+    const lineLimits = onLine > 0 && tookMs >= onLine;
+    return new Stopwatch(client, tookMs === Infinity ? 0 : tookMs - (lineLimits ? onLine : 0), lineLimits);
+  }
+
+  plan(name: string, bytes: number, { maxPacketBytes, buffers }: PacketLimits): UploadPlan {
+    const { requests, lineMs, requestLineMs } = lineBound(this.client, name, bytes, maxPacketBytes);
+    const onLine = !this.lineLimits ? 0 : buffers > 1 ? requestLineMs : lineMs;
+    const trips = (requests * this.turnaroundMs) / buffers;
+    return { bytes, requests, expectedMs: onLine + trips, bottleneck: onLine >= trips ? 'line' : 'round trips' };
   }
 
   /** @param fileBytes of the file that are there now and were not before */
   end(sender: Sender, name: string, fileBytes: number): Timing {
     const durationMs = performance.now() - this.startMs;
     if (sender.sentBytes === 0) return { durationMs, bytesPerSecond: null, bottleneck: null };
-    const bound = lineBound(this.client, name, sender.sentBytes, sender.limits.maxPacketBytes).lineMs;
-    // A pseudo-terminal, or USB behind a serial port, is faster than its baud rate says.
-    const lineMs = bound > durationMs ? 0 : bound;
-    const tripsMs = (sender.requests * this.turnaroundMs) / sender.limits.buffers;
-    const shares: [Bottleneck, number][] = [
-      ['line', lineMs],
-      ['round trips', tripsMs],
-      ['device', durationMs - lineMs - tripsMs],
-    ];
-    shares.sort((a, b) => b[1] - a[1]);
-    return { durationMs, bytesPerSecond: (1000 * fileBytes) / durationMs, bottleneck: shares[0]?.[0] ?? null };
+    const { expectedMs, bottleneck } = this.plan(name, sender.sentBytes, sender.limits);
+    return { durationMs, bytesPerSecond: (1000 * fileBytes) / durationMs, bottleneck: durationMs > 2 * expectedMs ? 'device' : bottleneck };
   }
 }

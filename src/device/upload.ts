@@ -5,7 +5,7 @@ import { crc32 } from 'node:zlib';
 import { compressImage, equalBytes, hex, sha256 } from '../bundle/index.js';
 import { fail } from '../errors.js';
 import { fileCommands, slotFiles } from '../protocol/index.js';
-import { type Bottleneck, Stopwatch } from './line-bound.js';
+import { type Bottleneck, Stopwatch, type UploadPlan } from './line-bound.js';
 import { Sender, type SendOptions, signalOf, type Transfer } from './sender.js';
 import type { SmpClient } from './smp-client.js';
 
@@ -16,6 +16,8 @@ export interface UploadOptions extends SendOptions {
   readonly maxPacketBytes?: number;
   /** Chunks under way at once, up to as many as the device has buffers for; 1 unless given. */
   readonly window?: number;
+  /** Called before the first chunk goes, with what it should take. */
+  readonly onPlan?: (plan: UploadPlan) => void;
   /** Length of the blocks in which the image is sent compressed; null to send it as it is. */
   readonly blockBytes?: number | null;
 }
@@ -57,6 +59,9 @@ export async function uploadImage(client: SmpClient, image: Uint8Array, options:
   do {
     const at = await resumePoint(client, path, image, options.signal);
     transfer = transferOf(path, image, at, path === slotFiles.inactive ? (options.blockBytes ?? null) : null);
+    if (resumedAt === null && transfer.from < transfer.bytes.byteLength) {
+      options.onPlan?.(stopwatch.plan(transfer.name, transfer.bytes.byteLength - transfer.from, sender.limits));
+    }
     resumedAt ??= at;
     whole = (await sender.send(transfer)) && !(await isShort(client, path, image, options.signal));
   } while (!whole && ++rounds < mostRounds);

@@ -1,7 +1,7 @@
 // Uploads with several chunks on their way, and to devices that only have files.
 
 import { describe, expect, test } from 'vitest';
-import { DeviceClient, lineBound, SmpClient, uploadImage } from '../../../src/device/index.js';
+import { DeviceClient, lineBound, SmpClient, type UploadPlan, uploadImage } from '../../../src/device/index.js';
 import { fileCommands, slotFiles } from '../../../src/protocol/index.js';
 import { type FaultName, SimulatedDevice, type SimulatedDeviceOptions } from '../../../src/simdevice/index.js';
 import { loadTarget } from '../../../src/targets/index.js';
@@ -112,6 +112,14 @@ describe('a device that only has files', () => {
     const device = new DeviceClient(zephyrFiles().transport, quick);
     await expect(device.describe()).rejects.toThrow(expect.objectContaining({ code: 'DEVICE_FILES_ONLY' }));
   });
+});
+
+test('what an upload should take is told before it begins, and nothing where all is there', async () => {
+  const simulated = new SimulatedDevice(target, { maxPacketBytes: 200, buffers: 4 });
+  const plans: UploadPlan[] = [];
+  for (let i = 0; i < 2; i++) await uploadImage(new SmpClient(simulated.connect(), quick), image, { onPlan: (plan) => plans.push(plan) });
+  expect(plans).toEqual([{ bytes: image.byteLength, requests: expect.any(Number), expectedMs: expect.any(Number), bottleneck: 'round trips' }]);
+  expect(plans[0]?.requests).toBeGreaterThan(image.byteLength / 200);
 });
 
 test('what a transfer costs at least on a line', async () => {
