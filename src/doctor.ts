@@ -2,9 +2,9 @@
 
 import { constants } from 'node:fs';
 import { access, readFile, stat } from 'node:fs/promises';
-import path from 'node:path';
 import { reasonOf } from './errors.js';
-import { loadShippedTargets, type Target } from './targets/index.js';
+import { findOnPath } from './files/index.js';
+import { loadShippedTargets, type Target, usbHex, usbIdsOf } from './targets/index.js';
 import { serialPorts } from './transport/index.js';
 
 export interface DoctorCheck {
@@ -87,38 +87,19 @@ async function usbCheck(): Promise<DoctorCheck> {
 }
 
 async function toolCheck([name, purpose]: (typeof tools)[number], environment: NodeJS.ProcessEnv): Promise<DoctorCheck> {
-  const found = await findTool(name, environment);
+  const found = await findOnPath(name, environment);
   if (found !== null) return { what: name, state: 'ok', detail: found, hint: null };
   return { what: name, state: 'warning', detail: 'not on PATH', hint: `only needed for ${purpose}` };
-}
-
-export async function findTool(name: string, { PATH = '' }: NodeJS.ProcessEnv): Promise<string | null> {
-  for (const folder of PATH.split(path.delimiter)) {
-    const file = path.join(folder, name);
-    if (
-      folder !== '' &&
-      (await access(file, constants.X_OK).then(
-        () => true,
-        () => false,
-      ))
-    )
-      return file;
-  }
-  return null;
 }
 
 /** One line for each USB id of the target files. */
 export function udevRules(targets: readonly Target[]): string {
   const named = new Map<string, string[]>();
-  for (const { id, transports } of targets) {
-    for (const { vendor, product, state } of transports.flatMap((transport) => (transport.kind === 'usb' ? transport.ids : []))) {
-      const match = `ATTRS{idVendor}=="${hex4(vendor)}", ATTRS{idProduct}=="${hex4(product)}"`;
-      named.set(match, [...(named.get(match) ?? []), `${id} (${state})`]);
+  for (const target of targets) {
+    for (const { vendor, product, state } of usbIdsOf(target)) {
+      const match = `ATTRS{idVendor}=="${usbHex(vendor)}", ATTRS{idProduct}=="${usbHex(product)}"`;
+      named.set(match, [...(named.get(match) ?? []), `${target.id} (${state})`]);
     }
   }
   return [...named].map(([match, names]) => `# ${names.join(', ')}\nSUBSYSTEMS=="usb", ${match}, MODE="0666", TAG+="uaccess"`).join('\n');
-}
-
-function hex4(value: number): string {
-  return value.toString(16).padStart(4, '0');
 }

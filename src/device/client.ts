@@ -10,7 +10,7 @@ import type { Target } from '../targets/index.js';
 import { builtinOperatorName, type Model } from '../tflite/index.js';
 import type { Transport } from '../transport/index.js';
 import { remoteRunner } from './remote-runner.js';
-import { inferenceTimeoutMs, type RequestOptions, SmpClient, statusError } from './smp-client.js';
+import { inferenceTimeoutMs, type RequestOptions, SmpClient, signalOf, statusError } from './smp-client.js';
 
 /** Of firmware-protocol/README.md. */
 const protocolVersion = 1;
@@ -39,7 +39,7 @@ export class DeviceClient {
 
   /** @throws DEVICE_PROTOCOL, DEVICE_FILES_ONLY where the device has SMP, and no models */
   async describe(signal?: AbortSignal): Promise<DeviceDescription> {
-    const answer = await this.client.ask(atollCommands.describe, {}, optionsOf(signal));
+    const answer = await this.client.ask(atollCommands.describe, {}, signalOf(signal));
     if (answer.ok) {
       if (answer.value.proto !== protocolVersion)
         throw fail('DEVICE_PROTOCOL', { device: this.client.name, proto: answer.value.proto, known: protocolVersion });
@@ -50,21 +50,21 @@ export class DeviceClient {
   }
 
   async slots(signal?: AbortSignal): Promise<readonly SlotState[]> {
-    return (await this.client.request(atollCommands.slots, {}, optionsOf(signal))).slots;
+    return (await this.client.request(atollCommands.slots, {}, signalOf(signal))).slots;
   }
 
   /** Sends back the same text; the time it took in milliseconds. */
   async echo(text: string, signal?: AbortSignal): Promise<number> {
     const start = performance.now();
-    const { r } = await this.client.request(osCommands.echo, { d: text }, optionsOf(signal));
+    const { r } = await this.client.request(osCommands.echo, { d: text }, signalOf(signal));
     if (r !== text) throw fail('DEVICE_ANSWER', { command: 'echo', reason: 'another text came back' });
     return performance.now() - start;
   }
 
   /** Asked once: a repeated reset would be a second boot, which counts against a pending model. Ends when the device answers again. */
   async reset(signal?: AbortSignal): Promise<void> {
-    await this.client.request(osCommands.reset, {}, { ...optionsOf(signal), attempts: 1 });
-    await this.client.request(osCommands.echo, { d: '' }, { ...optionsOf(signal), ...bootPatience });
+    await this.client.request(osCommands.reset, {}, { ...signalOf(signal), attempts: 1 });
+    await this.client.request(osCommands.echo, { d: '' }, { ...signalOf(signal), ...bootPatience });
   }
 
   /** SHA-256 of the model that the device runs, in hex; null when it runs none. */
@@ -91,7 +91,7 @@ export class DeviceClient {
     if (features?.includes('profile') !== true) return null;
     const operators: OperatorTicks[] = [];
     for (let off: number | undefined = 0; off !== undefined; ) {
-      const { ops, next }: ResponseOf<typeof atollCommands.profile> = await this.client.request(atollCommands.profile, { off }, optionsOf(signal));
+      const { ops, next }: ResponseOf<typeof atollCommands.profile> = await this.client.request(atollCommands.profile, { off }, signalOf(signal));
       operators.push(...ops.map(([code, ticks]) => ({ op: builtinOperatorName(code), ticks, latencyMs: (1000 * ticks) / tick_hz })));
       if (next !== undefined && (next <= off || next > mostOperators))
         throw fail('DEVICE_ANSWER', { command: 'profile', reason: `it goes on at ${next} after ${off}` });
@@ -107,7 +107,7 @@ export class DeviceClient {
   async challenge(model: Model, target: Target, seed: number, samples = 4, signal?: AbortSignal): Promise<ChallengeResult> {
     const exact = target.agreement === 'exact';
     const request = exact ? { seed, n: samples } : { seed, n: samples, outputs: true };
-    const answer = await this.client.request(atollCommands.challenge, request, { ...optionsOf(signal), timeoutMs: inferenceTimeoutMs });
+    const answer = await this.client.request(atollCommands.challenge, request, { ...signalOf(signal), timeoutMs: inferenceTimeoutMs });
     // Where the outputs themselves come back, fewer samples may fit the answer.
     if (answer.n > samples || (exact && answer.n < samples))
       throw fail('DEVICE_ANSWER', { command: 'challenge', reason: `${answer.n} samples instead of ${samples}` });
@@ -128,8 +128,4 @@ export class DeviceClient {
   async [Symbol.asyncDispose](): Promise<void> {
     await this.close();
   }
-}
-
-function optionsOf(signal: AbortSignal | undefined): RequestOptions {
-  return signal === undefined ? {} : { signal };
 }

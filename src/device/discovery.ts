@@ -1,7 +1,7 @@
 // Which serial ports and USB devices belong to boards that a target file knows by their ids.
 
 import { fail } from '../errors.js';
-import type { Target } from '../targets/index.js';
+import { type Target, usbHex, usbIdsOf } from '../targets/index.js';
 import { type SerialPortInfo, serialPorts, type UsbDevice, usbDevices } from '../transport/index.js';
 
 export interface AttachedPort extends SerialPortInfo {
@@ -26,11 +26,6 @@ function targetsOf(device: { readonly vendorId: number | null; readonly productI
   );
 }
 
-/** A device may be attached under several ids, one for each state. */
-function usbIdsOf(target: Target) {
-  return target.transports.flatMap((transport) => (transport.kind === 'usb' ? transport.ids : []));
-}
-
 export interface AttachedUsb {
   readonly uri: string;
   readonly name: string | null;
@@ -47,7 +42,7 @@ export async function attachedUsb(targets: readonly Target[], devices: () => Pro
     const serial = serialNumber === undefined || serialNumber === null || serialNumber === '' ? null : serialNumber;
     return [
       {
-        uri: `usb:${hex4(device.vendorId)}:${hex4(device.productId)}${serial === null ? '' : `/${serial}`}`,
+        uri: `usb:${usbHex(device.vendorId)}:${usbHex(device.productId)}${serial === null ? '' : `/${serial}`}`,
         name: productName ?? null,
         serialNumber: serial,
         targets: known,
@@ -66,10 +61,6 @@ export async function usbOfTarget(target: Target, devices: () => Promise<readonl
     what: target.id,
     serials: found.length === 0 ? '' : `; attached are ${found.map(({ uri }) => uri).join(', ')}`,
   });
-}
-
-function hex4(value: number): string {
-  return value.toString(16).padStart(4, '0');
 }
 
 /** The only port of a kind. @param what for messages. @throws SERIAL_CHOICE where none or several match: nothing is guessed */

@@ -2,7 +2,7 @@
 
 import { encodePayload, headerBytes, osCommands } from '../protocol/index.js';
 import { chunkBytes, type Sender } from './sender.js';
-import type { PacketLimits, SmpClient } from './smp-client.js';
+import { type PacketLimits, type SmpClient, signalOf } from './smp-client.js';
 
 export type Bottleneck = 'line' | 'round trips' | 'device';
 
@@ -65,7 +65,7 @@ export class Stopwatch {
     let tookMs = Infinity;
     for (let i = 0; i < echoes; i++) {
       const begin = performance.now();
-      const { ok } = await client.ask(osCommands.echo, { d: '' }, signal === undefined ? {} : { signal });
+      const { ok } = await client.ask(osCommands.echo, { d: '' }, signalOf(signal));
       if (ok) tookMs = Math.min(tookMs, performance.now() - begin);
     }
     const { line } = client;

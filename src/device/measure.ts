@@ -1,7 +1,7 @@
 // A run on a device, watched: every output is compared with the simulator's under the target's kernel profile, every latency kept.
 
 import { differencesOf } from '../bundle/index.js';
-import { hostRunner, type Runner } from '../evaluate/index.js';
+import { type Distribution, distributionOf, hostRunner, type Runner } from '../evaluate/index.js';
 import type { KernelProfile } from '../simulator/index.js';
 import type { Target } from '../targets/index.js';
 import type { Model } from '../tflite/index.js';
@@ -28,7 +28,7 @@ export interface DeviceLatency {
   /** Of the first run after the model was loaded. */
   readonly first: number;
   /** Of the runs after it. */
-  readonly steady: { readonly min: number; readonly median: number; readonly p95: number };
+  readonly steady: Distribution;
 }
 
 export interface Measurement {
@@ -99,8 +99,6 @@ export class MeasuredRun {
 
   private latency(): DeviceLatency {
     const [first = 0, ...rest] = this.latencies;
-    const sorted = (rest.length === 0 ? [first] : rest).sort((a, b) => a - b);
-    const at = (share: number): number => sorted[Math.min(sorted.length - 1, Math.floor(share * sorted.length))] as number;
-    return { basis: this.remote.basis, runs: this.latencies.length, first, steady: { min: at(0), median: at(0.5), p95: at(0.95) } };
+    return { basis: this.remote.basis, runs: this.latencies.length, first, steady: distributionOf(rest.length === 0 ? [first] : rest) };
   }
 }

@@ -7,7 +7,7 @@ import type { Progress } from '../evaluate/index.js';
 import { atollCommands, type DeviceDescription, type ResponseOf } from '../protocol/index.js';
 import { builtinOperatorName } from '../tflite/index.js';
 import type { DeviceClient } from './client.js';
-import { inferenceTimeoutMs } from './smp-client.js';
+import { inferenceTimeoutMs, signalOf } from './smp-client.js';
 import { type UploadOptions, type UploadResult, uploadImage } from './upload.js';
 
 export type PushStep = 'upload' | 'self-test' | 'activate' | 'confirm';
@@ -38,7 +38,7 @@ export async function push(device: DeviceClient, image: Uint8Array, options: Pus
   const described = await device.describe(options.signal);
   requireRoom(slotImage, image.byteLength, described);
   const before = (await device.slots(options.signal)).find((slot) => slot.active);
-  const request = options.signal === undefined ? {} : { signal: options.signal };
+  const request = signalOf(options.signal);
   const common = { device: described.id, target: described.target, model: hex(sha256(slotImage.model)), state: 'confirmed' as const };
   const running = before?.sha !== undefined && hex(before.sha) === hex(sha) ? before : null;
   if (running !== null) {
@@ -92,7 +92,7 @@ function blockBytesFor({ inflate }: DeviceDescription): number | null {
 /** @throws PUSH_SELF_TEST */
 async function testSlot(device: DeviceClient, slot: number, options: PushOptions): Promise<ResponseOf<typeof atollCommands.selfTest>> {
   options.onProgress?.('self-test', null);
-  const request = { ...(options.signal === undefined ? {} : { signal: options.signal }), timeoutMs: inferenceTimeoutMs };
+  const request = { ...signalOf(options.signal), timeoutMs: inferenceTimeoutMs };
   const result = await device.client.request(atollCommands.selfTest, { slot }, request);
   if (result.failed > 0) throw fail('PUSH_SELF_TEST', { reason: `${result.failed} of ${result.vectors} self-test vectors differ, by up to ${result.max_lsb}` });
   return result;

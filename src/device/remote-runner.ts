@@ -5,7 +5,7 @@ import { type LatencyBasis, modelWarnings, type Runner, type RunResult } from '.
 import { atollCommands, type DeviceDescription } from '../protocol/index.js';
 import { inputsAndOutputs, type TensorInfo } from '../simulator/index.js';
 import type { Model } from '../tflite/index.js';
-import { inferenceTimeoutMs, type SmpClient } from './smp-client.js';
+import { inferenceTimeoutMs, type SmpClient, signalOf } from './smp-client.js';
 
 /** Leaves room for header, keys and offsets in a packet that carries tensor data. */
 const overheadBytes = 64;
@@ -28,7 +28,7 @@ export function remoteRunner(client: SmpClient, model: Model, described: DeviceD
     concurrency: 1,
     run: async (sample, signal) => {
       await writeInputs(client, sample, inputs, room, signal);
-      const { n, ticks } = await client.request(atollCommands.run, {}, { ...optionsOf(signal), timeoutMs: inferenceTimeoutMs });
+      const { n, ticks } = await client.request(atollCommands.run, {}, { ...signalOf(signal), timeoutMs: inferenceTimeoutMs });
       return { output: await readOutputs(client, outputs, signal), latencyMs: milliseconds(ticks / n, described.tick_hz, 'run') };
     },
   };
@@ -66,7 +66,7 @@ class Batches {
     if (batch.length === 0) return;
     try {
       const data = Buffer.concat(batch.map(({ sample }) => sample));
-      const answer = await this.client.request(atollCommands.infer, { data }, { ...optionsOf(signal), timeoutMs: inferenceTimeoutMs });
+      const answer = await this.client.request(atollCommands.infer, { data }, { ...signalOf(signal), timeoutMs: inferenceTimeoutMs });
       if (answer.ticks.length !== batch.length || answer.data.byteLength !== batch.length * this.outputBytes) {
         const got = `${answer.ticks.length} times and ${answer.data.byteLength} bytes`;
         throw fail('DEVICE_ANSWER', { command: 'infer', reason: `${got} for ${batch.length} sample(s) of ${this.outputBytes} bytes` });
@@ -91,7 +91,7 @@ async function writeInputs(client: SmpClient, sample: Uint8Array, inputs: readon
   for (const [input, { bytes }] of inputs.entries()) {
     for (let off = 0; off < bytes; off += chunk) {
       const data = sample.subarray(start + off, start + Math.min(bytes, off + chunk));
-      await client.request(atollCommands.writeInput, { input, off, data }, optionsOf(signal));
+      await client.request(atollCommands.writeInput, { input, off, data }, signalOf(signal));
     }
     start += bytes;
   }
@@ -102,7 +102,7 @@ async function readOutputs(client: SmpClient, outputs: readonly TensorInfo[], si
   let start = 0;
   for (const [output, { bytes }] of outputs.entries()) {
     for (let off = 0; off < bytes; ) {
-      const { data } = await client.request(atollCommands.readOutput, { output, off }, optionsOf(signal));
+      const { data } = await client.request(atollCommands.readOutput, { output, off }, signalOf(signal));
       if (data.byteLength === 0 || off + data.byteLength > bytes) {
         throw fail('DEVICE_ANSWER', { command: 'read output', reason: `${data.byteLength} bytes at offset ${off} of ${bytes}` });
       }
@@ -116,8 +116,4 @@ async function readOutputs(client: SmpClient, outputs: readonly TensorInfo[], si
 
 function bytesOf(tensors: readonly TensorInfo[]): number {
   return tensors.reduce((sum, { bytes }) => sum + bytes, 0);
-}
-
-function optionsOf(signal: AbortSignal | undefined): { signal?: AbortSignal } {
-  return signal === undefined ? {} : { signal };
 }

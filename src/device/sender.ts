@@ -3,7 +3,7 @@
 import { fail } from '../errors.js';
 import type { Progress } from '../evaluate/index.js';
 import { AtollStatus, encodePayload, FileStatus, fileCommands, Group, headerBytes, slotFiles } from '../protocol/index.js';
-import { type Answer, type DeviceStatus, type PacketLimits, type SmpClient, statusError } from './smp-client.js';
+import { type Answer, type DeviceStatus, type PacketLimits, type SmpClient, signalOf, statusError } from './smp-client.js';
 
 /** A file of the device, and what goes there from some offset on. */
 export interface Transfer {
@@ -104,7 +104,7 @@ export class Sender {
     const request = off === 0 ? { off: 0, len: total, name, data } : { off, name, data };
     this.sentBytes += data.byteLength;
     this.requests += 1;
-    const answer = this.client.ask(fileCommands.upload, request, { ...signalOf(this.options), ...(off === 0 ? { timeoutMs: eraseTimeoutMs } : {}) });
+    const answer = this.client.ask(fileCommands.upload, request, { ...signalOf(this.options.signal), ...(off === 0 ? { timeoutMs: eraseTimeoutMs } : {}) });
     // It is awaited in its turn; until then its failure is nobody's.
     answer.catch(() => undefined);
     return { off, end: off + data.byteLength, answer };
@@ -112,7 +112,7 @@ export class Sender {
 
   /** With several chunks under way a refusal tells where the device was then, not where it is. */
   private async lengthOf(name: string, reported: number): Promise<number> {
-    const status = await this.client.ask(fileCommands.status, { name }, signalOf(this.options));
+    const status = await this.client.ask(fileCommands.status, { name }, signalOf(this.options.signal));
     return status.ok ? status.value.len : reported;
   }
 }
@@ -134,8 +134,4 @@ function expectedOffset(status: DeviceStatus): number {
   if (group === Group.file && rc === FileStatus.OFFSET_NOT_VALID && typeof map.len === 'number' && map.len >= 0) return map.len;
   const full = group === Group.atoll && rc === AtollStatus.IMAGE_TOO_LARGE;
   throw statusError(fileCommands.upload, status, full ? undefined : 'check that the device has room, and try again');
-}
-
-export function signalOf({ signal }: { readonly signal?: AbortSignal | undefined }): { signal?: AbortSignal } {
-  return signal === undefined ? {} : { signal };
 }

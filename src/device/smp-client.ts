@@ -29,6 +29,11 @@ export interface RequestOptions {
   readonly signal?: AbortSignal;
 }
 
+/** As an option of a request, which may have none. */
+export function signalOf(signal: AbortSignal | undefined): Pick<RequestOptions, 'signal'> {
+  return signal === undefined ? {} : { signal };
+}
+
 /** A status code that the device answered instead of a result. */
 export interface DeviceStatus {
   /** null for errors of the protocol itself. */
@@ -116,7 +121,7 @@ export class SmpClient {
   /** What the device says it takes; little where it does not say. */
   async packetLimits(signal?: AbortSignal): Promise<PacketLimits> {
     if (this.limits !== null) return this.limits;
-    const answer = await this.ask(osCommands.params, {}, signal === undefined ? {} : { signal });
+    const answer = await this.ask(osCommands.params, {}, signalOf(signal));
     const params = answer.ok ? answer.value : { buf_size: fallbackPacketBytes, buf_count: 1 };
     const limit = Math.min(this.transport.line.largestPacket(params.buf_size), maxPacketBytes);
     if (limit < smallestPacketBytes) throw fail('DEVICE_ANSWER', { command: 'params', reason: `packets of ${limit} bytes are too small for any command` });

@@ -6,8 +6,8 @@ import { compressImage, equalBytes, hex, sha256 } from '../bundle/index.js';
 import { fail } from '../errors.js';
 import { fileCommands, slotFiles } from '../protocol/index.js';
 import { type Bottleneck, Stopwatch, type UploadPlan } from './line-bound.js';
-import { Sender, type SendOptions, signalOf, type Transfer } from './sender.js';
-import type { SmpClient } from './smp-client.js';
+import { Sender, type SendOptions, type Transfer } from './sender.js';
+import { type SmpClient, signalOf } from './smp-client.js';
 
 export interface UploadOptions extends SendOptions {
   /** Where the file goes: the inactive slot unless given. */
@@ -73,7 +73,7 @@ export async function uploadImage(client: SmpClient, image: Uint8Array, options:
 
 /** Whether the device has less than was sent: a reset after the last chunk may have lost the end of it. */
 async function isShort(client: SmpClient, name: string, image: Uint8Array, signal: AbortSignal | undefined): Promise<boolean> {
-  const status = await client.ask(fileCommands.status, { name }, signalOf({ signal }));
+  const status = await client.ask(fileCommands.status, { name }, signalOf(signal));
   return status.ok && status.value.len < image.byteLength;
 }
 
@@ -88,7 +88,7 @@ function transferOf(name: string, image: Uint8Array, from: number, blockBytes: n
 
 /** The length of what the device holds, if that is the beginning of this image; else 0. */
 async function resumePoint(client: SmpClient, name: string, image: Uint8Array, signal: AbortSignal | undefined): Promise<number> {
-  const status = await client.ask(fileCommands.status, { name }, signalOf({ signal }));
+  const status = await client.ask(fileCommands.status, { name }, signalOf(signal));
   const length = status.ok ? status.value.len : 0;
   if (length === 0 || length > image.byteLength) return 0;
   const found = await hashOf(client, name, length, signal);
@@ -102,7 +102,7 @@ async function verify(client: SmpClient, name: string, image: Uint8Array, signal
     if (!found.equals(image)) throw fail('PUSH_HASH', { actual: found.text, expected: found.expected(image) });
     return found.type;
   }
-  const status = await client.ask(fileCommands.status, { name }, signalOf({ signal }));
+  const status = await client.ask(fileCommands.status, { name }, signalOf(signal));
   const length = found?.bytes ?? (status.ok ? status.value.len : null);
   if (length !== image.byteLength) throw fail('PUSH_HASH', { actual: `(${length ?? 'unknown number of'} bytes)`, expected: hex(sha256(image)) });
   return 'length';
@@ -120,7 +120,7 @@ interface FileHash {
 /** The best hash that the device offers; null where it offers none. */
 async function hashOf(client: SmpClient, name: string, length: number, signal: AbortSignal | undefined): Promise<FileHash | null> {
   for (const type of ['sha256', 'crc32'] as const) {
-    const hash = await client.ask(fileCommands.hash, { name, type, off: 0, len: length }, signalOf({ signal }));
+    const hash = await client.ask(fileCommands.hash, { name, type, off: 0, len: length }, signalOf(signal));
     if (!hash.ok) continue;
     const { output, len } = hash.value;
     const text = output instanceof Uint8Array ? hex(output) : output.toString(16);

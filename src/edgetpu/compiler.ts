@@ -1,11 +1,11 @@
 // Runs edgetpu_compiler, which Google ships for x86-64 Debian alone, in a folder of its own.
 
 import { spawn } from 'node:child_process';
-import { constants } from 'node:fs';
-import { access, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { fail, reasonOf } from '../errors.js';
+import { findOnPath, isExecutable } from '../files/index.js';
 import { type CompilerLog, parseCompilerLog } from './compiler-log.js';
 
 export interface CompilerRun {
@@ -39,22 +39,9 @@ const mostOutput = 4 * 1024 * 1024;
  * @throws EDGETPU_COMPILER_MISSING for a path where none is
  */
 export async function findCompiler(given: string | null): Promise<string | null> {
-  if (given !== null) {
-    if (await executable(given)) return path.resolve(given);
-    throw fail('EDGETPU_COMPILER_MISSING', { path: given });
-  }
-  for (const folder of (process.env.PATH ?? '').split(path.delimiter)) {
-    const candidate = path.join(folder, compilerName);
-    if (folder !== '' && (await executable(candidate))) return candidate;
-  }
-  return null;
-}
-
-async function executable(file: string): Promise<boolean> {
-  return access(file, constants.X_OK).then(
-    () => true,
-    () => false,
-  );
+  if (given === null) return findOnPath(compilerName);
+  if (await isExecutable(given)) return path.resolve(given);
+  throw fail('EDGETPU_COMPILER_MISSING', { path: given });
 }
 
 /** @throws EDGETPU_COMPILER_FAILED where it does not run, or not to its end; INTERRUPTED. That it refuses a model is in the log. */

@@ -14,4 +14,5 @@ export { type RegisteredOperator, registeredOperators } from './op-resolver.js';
 export type { CheckReason } from './reasons.js';
 export type { RuntimeFlash } from './runtime-flash.js';
 export type { Agreement, TargetFile } from './schema.js';
+export { usbHex, usbIdsOf } from './usb-ids.js';
 export type { CheckWarning } from './warnings.js';
