@@ -1,7 +1,7 @@
 // Imports go downwards only, through these layers, low to high. Folders of one layer may not import each other.
 const layers = [
   ['errors'],
-  ['files'],
+  ['files', 'programs'],
   ['tflite', 'protocol'],
   ['kernels'],
   ['simulator', 'dataset'],
@@ -13,7 +13,8 @@ const layers = [
   ['bundle', 'export'],
   ['transport'],
   ['device', 'simdevice'],
-  ['inspect', 'open-device', 'doctor', 'uf2-drive'],
+  ['flashing'],
+  ['inspect', 'open-device', 'doctor'],
   ['deploy', 'advise', 'optimize-weights', 'remedies', 'devices'],
   ['fleet'],
   ['report'],

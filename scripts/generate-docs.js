@@ -150,7 +150,7 @@ async function targetsPage() {
       target.runtime.name,
       `\`${target.runtime.kernelProfile}\``,
       target.transports.map(transportText).join('; '),
-      target.flashMethod,
+      `${target.flashing.length === 0 ? '' : `${target.flashing.map(({ method }) => `\`${method}\``).join(', ')}: `}${target.flashMethod}`,
     ];
   });
   const sources = targets.map((target) => {

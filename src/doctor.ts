@@ -3,7 +3,8 @@
 import { constants } from 'node:fs';
 import { access, readFile, stat } from 'node:fs/promises';
 import { reasonOf } from './errors.js';
-import { findOnPath } from './files/index.js';
+import { flashProgramNames } from './flashing/index.js';
+import { findOnPath } from './programs/index.js';
 import { loadShippedTargets, type Target, usbHex, usbIdsOf } from './targets/index.js';
 import { serialPorts } from './transport/index.js';
 
@@ -29,6 +30,7 @@ const tools: readonly (readonly [name: string, purpose: string])[] = [
   ['socat', 'atoll simulate-device --listen pty'],
   ['edgetpu_compiler', 'atoll compile'],
   ['qemu-system-arm', 'running the firmware of firmware-protocol/ without a board'],
+  ...flashProgramNames.map((name) => [name, `atoll flash --method ${name}`] as const),
 ];
 
 export async function doctor(environment: NodeJS.ProcessEnv = process.env): Promise<DoctorReport> {

@@ -285,6 +285,36 @@ export const errorTable = {
     message: 'the device runs model {actual}, not {expected}',
     hint: 'push the model first: `atoll push MODEL --device {device}`',
   },
+  FLASH_NO_WAY: {
+    kind: 'device',
+    message: 'nothing here reaches the flash of {target}: {list}',
+    hint: 'put the board into its bootloader, attach its probe, or install one of these programs; `atoll doctor` shows what this machine has',
+  },
+  FLASH_OUTSIDE: {
+    kind: 'refused',
+    message: '{device}: {reason}',
+    hint: "nothing was written; the model's part of the flash lies behind the firmware (`flash` in the target file)",
+  },
+  FLASH_PROGRAM: {
+    kind: 'device',
+    message: '{program} did not write the model: {reason}',
+    hint: '{way}; it was called as: {command}',
+  },
+  FLASH_VERIFY: {
+    kind: 'device',
+    message: '{device}: byte {offset} of the model reads back as {actual} instead of {expected}',
+    hint: 'flash again; if it happens again, the flash is worn out or protected',
+  },
+  DFU_REFUSED: {
+    kind: 'device',
+    message: '{device} refused {what}: {status}',
+    hint: 'reset the board into its bootloader and flash again; a protected flash must be unlocked first',
+  },
+  DFU_DEVICE: {
+    kind: 'device',
+    message: '{device}: {reason}',
+    hint: 'reset the board into its bootloader; `dfu-util --list` should show it too',
+  },
   UF2_DRIVE: {
     kind: 'device',
     message: '{count} UF2 drives are mounted{list}',

@@ -82,11 +82,13 @@ const writers: Readonly<Record<Format, (request: Request) => Promise<Exported>>>
   },
 
   uf2: async (request) => {
-    const { hexAddress, uf2Image, uf2Place } = await import('../export/index.js');
+    const [{ uf2Image }, { hexAddress, placeInFlash }] = await Promise.all([import('../export/index.js'), import('../flashing/index.js')]);
     const { target, output } = request;
-    if (target === null) throw fail('USAGE', { reason: '--format uf2 needs a --target whose bootloader takes UF2 files' });
+    const how = target?.flashing.find(({ method }) => method === 'uf2');
+    if (target === null || how?.method !== 'uf2') throw fail('USAGE', { reason: '--format uf2 needs a --target whose bootloader takes UF2 files' });
+    const { familyId } = how;
     const image = await flashImage(request);
-    const { address: at, familyId } = uf2Place(target, image.length, request.address);
+    const { address: at } = placeInFlash(target, image.length, request.address);
     return {
       files: [{ path: output, content: uf2Image(image, at, familyId) }],
       facts: { address: at, bytes: image.length, familyId },

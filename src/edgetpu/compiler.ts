@@ -1,11 +1,10 @@
 // Runs edgetpu_compiler, which Google ships for x86-64 Debian alone, in a folder of its own.
 
-import { spawn } from 'node:child_process';
 import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { fail, reasonOf } from '../errors.js';
-import { findOnPath, isExecutable } from '../files/index.js';
+import { findOnPath, isExecutable, runProgram } from '../programs/index.js';
 import { type CompilerLog, parseCompilerLog } from './compiler-log.js';
 
 export interface CompilerRun {
@@ -31,7 +30,6 @@ const compilerName = 'edgetpu_compiler';
 const defaultTimeoutSeconds = 600;
 /** After its own limit, which it keeps by itself. */
 const graceSeconds = 2;
-const mostOutput = 4 * 1024 * 1024;
 
 /**
  * @param given a path, which must be right; on PATH it is looked for where none is given
@@ -58,8 +56,7 @@ export async function runCompiler(bytes: Uint8Array, run: CompilerRun): Promise<
   }
 }
 
-/** The installed program is a shell script that starts the real one, so that the whole group must be ended. */
-function output({ compiler, multipleSubgraphs, minRuntimeVersion, timeoutSeconds, signal }: CompilerRun, folder: string): Promise<string> {
+async function output({ compiler, multipleSubgraphs, minRuntimeVersion, timeoutSeconds, signal }: CompilerRun, folder: string): Promise<string> {
   const options = [
     ...(multipleSubgraphs === true ? ['-a'] : []),
     ...(minRuntimeVersion === undefined ? [] : ['-m', String(minRuntimeVersion)]),
@@ -68,39 +65,13 @@ function output({ compiler, multipleSubgraphs, minRuntimeVersion, timeoutSeconds
   ];
   const args = ['-s', ...options, '-o', folder, path.join(folder, 'model.tflite')];
   const limit = (timeoutSeconds ?? defaultTimeoutSeconds) + graceSeconds;
-  return new Promise((resolve, reject) => {
+  const failed = (reason: string): Error => fail('EDGETPU_COMPILER_FAILED', { path: compiler, reason });
+  const { code, killedBy, text } = await runProgram(compiler, args, { folder, timeoutSeconds: limit, signal }).catch((error: unknown) => {
     signal?.throwIfAborted();
-    const child = spawn(compiler, args, { cwd: folder, stdio: ['ignore', 'pipe', 'pipe'], detached: true });
-    let text = '';
-    const take = (chunk: Buffer): void => {
-      if (text.length < mostOutput) text += chunk.toString('utf8');
-    };
-    const end = (reason: unknown): void => {
-      if (child.pid !== undefined) endGroup(child.pid);
-      reject(reason);
-    };
-    const failed = (reason: string): Error => fail('EDGETPU_COMPILER_FAILED', { path: compiler, reason });
-    const timer = setTimeout(() => end(failed(`it was ended after ${limit} s`)), 1000 * limit);
-    const onAbort = (): void => end(signal?.reason);
-    signal?.addEventListener('abort', onAbort, { once: true });
-    child.stdout.on('data', take);
-    child.stderr.on('data', take);
-    child.once('error', (error) => end(failed(reasonOf(error))));
-    child.once('close', (code, killedBy) => {
-      clearTimeout(timer);
-      signal?.removeEventListener('abort', onAbort);
-      // A crash is a word about the model too.
-      if (killedBy !== null) resolve(`${text}\nended by signal ${killedBy}\n`);
-      else if (code === 126 || code === 127 || (code !== 0 && text.trim() === '')) reject(failed(`exit code ${code}, ${text.trim() || 'without a word'}`));
-      else resolve(text);
-    });
+    throw failed(reasonOf(error));
   });
-}
-
-function endGroup(pid: number): void {
-  try {
-    process.kill(-pid, 'SIGKILL');
-  } catch {
-    // It has ended by itself.
-  }
+  // A crash is a word about the model too.
+  if (killedBy !== null) return `${text}\nended by signal ${killedBy}\n`;
+  if (code === 126 || code === 127 || (code !== 0 && text.trim() === '')) throw failed(`exit code ${code}, ${text.trim() || 'without a word'}`);
+  return text;
 }

@@ -3,7 +3,7 @@
 import { encodeBlock, UF2Flags } from 'uf2';
 
 /** What bootloaders take in one block (Microsoft's UF2 specification): a page. */
-export const uf2Page = 256;
+const uf2Page = 256;
 
 /**
  * @param address where in the device's address space the first byte goes; a multiple of the page

@@ -13,6 +13,6 @@ export { type MappedBuffer, type MemoryMap, memoryMap } from './memory-map.js';
 export { type RegisteredOperator, registeredOperators } from './op-resolver.js';
 export type { CheckReason } from './reasons.js';
 export type { RuntimeFlash } from './runtime-flash.js';
-export type { Agreement, TargetFile } from './schema.js';
+export type { Agreement, Flashing, TargetFile } from './schema.js';
 export { usbHex, usbIdsOf } from './usb-ids.js';
 export type { CheckWarning } from './warnings.js';

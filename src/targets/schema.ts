@@ -8,7 +8,21 @@ import { type RuleName, ruleNames } from './edgetpu/rules.js';
 export const flashPage = 4096;
 
 const bytes = z.number().int().positive();
-const usbId = z.strictObject({ vendor: z.number().int().min(0).max(0xffff), product: z.number().int().min(0).max(0xffff), state: z.string() });
+
+const u32 = z.number().int().min(0).max(0xffffffff);
+const u16 = z.number().int().min(0).max(0xffff);
+const usbId = z.strictObject({ vendor: u16, product: u16, state: z.string() });
+
+const flashingSchema = z.discriminatedUnion('method', [
+  /** A drive of the bootloader; the family is the board's in UF2 files. */
+  z.strictObject({ method: z.literal('uf2'), familyId: u32 }),
+  /** `alternate`: of plain DFU, the name of the setting behind which the model's flash lies; DfuSe has addresses. */
+  z.strictObject({ method: z.literal('dfu'), ids: z.array(z.strictObject({ vendor: u16, product: u16 })).min(1), alternate: z.string().optional() }),
+  z.strictObject({ method: z.literal('esptool'), chip: z.string() }),
+  z.strictObject({ method: z.literal('probe-rs'), chip: z.string() }),
+  z.strictObject({ method: z.literal('openocd'), scripts: z.array(z.string()).min(1) }),
+  z.strictObject({ method: z.literal('bossac') }),
+]);
 
 const transportSchema = z.discriminatedUnion('kind', [
   z.strictObject({ kind: z.literal('serial'), baud: z.union([z.literal('any'), bytes]) }),
@@ -55,7 +69,8 @@ export const targetFields = z.strictObject({
   soc: z.string().min(1),
   core: z.strictObject({ name: z.string(), simd: z.enum(['none', 'dsp', 'mve', 'pie']), wideEnums: z.boolean().default(false) }).nullable(),
   clockHz: z.number().positive().nullable(),
-  flash: z.strictObject({ bytes, usableBytes: bytes, firmwareBytes: bytes }).nullable(),
+  /** `start`: address of the first usable byte. */
+  flash: z.strictObject({ bytes, usableBytes: bytes, firmwareBytes: bytes, start: u32.optional() }).nullable(),
   ram: z.strictObject({ bytes, firmwareBytes: z.number().int().nonnegative() }),
   runtime: z.strictObject({
     name: z.string(),
@@ -70,8 +85,8 @@ export const targetFields = z.strictObject({
   alignment: z.number().int().positive(),
   transports: z.array(transportSchema).min(1),
   flashMethod: z.string(),
-  /** Of the bootloader, where it takes UF2 files. */
-  uf2: z.strictObject({ familyId: z.number().int().min(0).max(0xffffffff), flashStart: z.number().int().min(0).max(0xffffffff) }).optional(),
+  /** Ways to its flash that `atoll flash` knows; the first that is at hand is taken. */
+  flashing: z.array(flashingSchema).default([]),
   latency: latencySchema,
   /** What the board takes while it computes, supply and all; null where nobody published it. */
   power: z.strictObject({ milliwatts: z.number().positive(), errorPercent: z.number().positive() }).nullable().default(null),
@@ -80,6 +95,7 @@ export const targetFields = z.strictObject({
 });
 
 export type TargetFile = z.infer<typeof targetFields>;
+export type Flashing = z.infer<typeof flashingSchema>;
 
 export type Agreement = TargetFile['agreement'];
 

@@ -35,6 +35,11 @@ export const checks = {
     path: 'flash.firmwareBytes',
     fault: ({ flash }) => (flash !== null && (flash.usableBytes - flash.firmwareBytes) / 2 < flashPage ? 'the firmware leaves no flash for two slots' : null),
   },
+  'flashing-start': {
+    fields: ['flash', 'flashing'],
+    path: 'flash.start',
+    fault: ({ flash, flashing }) => (flashing.length > 0 && flash?.start === undefined ? 'ways to write the flash are no use without its address' : null),
+  },
   'ram-room': {
     fields: ['ram'],
     path: 'ram.firmwareBytes',

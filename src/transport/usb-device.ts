@@ -1,4 +1,4 @@
-// What the USB transport needs of a device: a part of WebUSB's USBDevice, which every version of the package `usb` has, and browsers too.
+// What is needed of a USB device: parts of WebUSB's USBDevice, which every version of the package `usb` has, and browsers too.
 
 export interface UsbEndpoint {
   readonly endpointNumber: number;
@@ -7,14 +7,19 @@ export interface UsbEndpoint {
   readonly packetSize: number;
 }
 
-export interface UsbInterface {
-  readonly interfaceNumber: number;
-  readonly alternate: { readonly interfaceClass: number; readonly endpoints: readonly UsbEndpoint[] };
+export interface UsbAlternate {
+  readonly interfaceClass: number;
+  readonly endpoints: readonly UsbEndpoint[];
 }
 
-export interface UsbConfiguration {
+export interface UsbInterface<Alternate = UsbAlternate> {
+  readonly interfaceNumber: number;
+  readonly alternate: Alternate;
+}
+
+export interface UsbConfiguration<Interface = UsbInterface> {
   readonly configurationValue: number;
-  readonly interfaces: readonly UsbInterface[];
+  readonly interfaces: readonly Interface[];
 }
 
 export interface UsbDevice {
@@ -32,4 +37,37 @@ export interface UsbDevice {
   readonly transferIn: (endpoint: number, length: number) => Promise<{ readonly status?: string | undefined; readonly data?: DataView | undefined }>;
   readonly transferOut: (endpoint: number, data: Uint8Array<ArrayBuffer>) => Promise<{ readonly status?: string | undefined; readonly bytesWritten: number }>;
   readonly clearHalt: (direction: 'in' | 'out', endpoint: number) => Promise<void>;
+}
+
+/** One of the shapes that an interface can take. */
+export interface UsbNamedAlternate extends UsbAlternate {
+  readonly alternateSetting: number;
+  readonly interfaceSubclass: number;
+  readonly interfaceProtocol: number;
+  /** null where it has none. */
+  readonly interfaceName?: string | null | undefined;
+}
+
+export interface UsbAlternateInterface extends UsbInterface<UsbNamedAlternate> {
+  readonly alternates: readonly UsbNamedAlternate[];
+}
+
+export interface UsbSetup {
+  readonly requestType: 'standard' | 'class';
+  readonly recipient: 'device' | 'interface';
+  readonly request: number;
+  readonly value: number;
+  readonly index: number;
+}
+
+/** The same with what talks to its control endpoint. */
+export interface UsbControlDevice extends UsbDevice {
+  readonly configurations: readonly UsbConfiguration<UsbAlternateInterface>[];
+  readonly selectAlternateInterface: (interfaceNumber: number, alternateSetting: number) => Promise<void>;
+  readonly controlTransferIn: (setup: UsbSetup, length: number) => Promise<{ readonly status?: string | undefined; readonly data?: DataView | undefined }>;
+  readonly controlTransferOut: (
+    setup: UsbSetup,
+    data?: Uint8Array<ArrayBuffer>,
+  ) => Promise<{ readonly status?: string | undefined; readonly bytesWritten: number }>;
+  readonly reset: () => Promise<void>;
 }

@@ -6,7 +6,7 @@ import { AtollError, fail, reasonOf } from '../errors.js';
 import { encodePacket, encodePayload, maxPacketBytes, Op, osCommands, RawDecoder } from '../protocol/index.js';
 import type { DeviceAddress } from './address.js';
 import { plainLine, type Transport } from './transport.js';
-import type { UsbDevice, UsbEndpoint } from './usb-device.js';
+import type { UsbControlDevice, UsbDevice, UsbEndpoint } from './usb-device.js';
 
 const vendorSpecific = 0xff;
 /** How long closing waits for a read that is under way. */
@@ -114,10 +114,10 @@ class UsbTransport implements Transport {
 }
 
 /** The devices of this machine. @throws USB_UNAVAILABLE */
-export async function usbDevices(): Promise<UsbDevice[]> {
+export async function usbDevices(): Promise<UsbControlDevice[]> {
   try {
     const { WebUSB } = await import('usb');
-    return (await new WebUSB({ allowAllDevices: true }).getDevices()) as unknown as UsbDevice[];
+    return (await new WebUSB({ allowAllDevices: true }).getDevices()) as unknown as UsbControlDevice[];
   } catch (error) {
     throw fail('USB_UNAVAILABLE', { reason: reasonOf(error) }, error);
   }
@@ -151,7 +151,7 @@ export async function connectUsb(uri: string, device: UsbDevice): Promise<Transp
     return new UsbTransport(uri, device, endpoints);
   } catch (error) {
     await device.close().catch(() => undefined);
-    throw openError(uri, error);
+    throw usbError(uri, error);
   }
 }
 
@@ -167,8 +167,8 @@ function bulkPairOf(device: UsbDevice): BulkPair | null {
   return null;
 }
 
-/** The package gives texts with libusb's names in them. */
-function openError(uri: string, error: unknown): unknown {
+/** Of opening a device: the package gives texts with libusb's names in them. */
+export function usbError(uri: string, error: unknown): unknown {
   if (error instanceof AtollError) return error;
   const reason = reasonOf(error);
   if (/LIBUSB_ERROR_ACCESS/.test(reason)) return fail('USB_PERMISSION', { device: uri }, error);

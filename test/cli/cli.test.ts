@@ -393,7 +393,7 @@ test('flash puts a slot image on the drive of a bootloader, within the slots, or
   mkdirSync(at('drive'), { recursive: true });
   writeFiles(at('drive'), { 'INFO_UF2.TXT': 'UF2 Bootloader v3.0\nModel: Raspberry Pi RP2\nBoard-ID: RPI-RP2\n' });
   const flash = (...args: string[]) => run('flash', 'out/flash.tflite', '--target', 'pico', '--drive', 'drive', ...args, '--json');
-  expect(jsonOf(await flash('--dry-run'))).toMatchObject({ schema: 'atoll/flash/1', written: false, drive: { boardId: 'RPI-RP2' } });
+  expect(jsonOf(await flash('--dry-run'))).toMatchObject({ schema: 'atoll/flash/1', written: false, method: 'uf2', through: 'drive (RPI-RP2)' });
   expect(readdirSync(at('drive'))).toEqual(['INFO_UF2.TXT']);
   const written = jsonOf(await flash()) as { written: boolean; address: number; imageBytes: number };
   expect(written).toMatchObject({ written: true });

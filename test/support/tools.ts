@@ -23,6 +23,10 @@ const probes = {
   'arm-none-eabi-gcc': () => works('arm-none-eabi-gcc', ['-x', 'c', '-c', '-o', '/dev/null', '-include', 'math.h', '/dev/null']),
   'qemu-system-arm': () => works('qemu-system-arm', ['--version']),
   umockdev: () => works('umockdev-wrapper', ['pkg-config', '--exists', 'umockdev-1.0']),
+  'dfu-util': () => works('dfu-util', ['--version']),
+  openocd: () => works('openocd', ['--version']),
+  bossac: () => works('sh', ['-c', 'command -v bossac']),
+  esptool: () => works('esptool', ['version']),
   smpclient: () => works(smpPython, ['-c', 'import smpclient.transport.serial']),
 } as const satisfies Record<string, () => boolean>;
 

@@ -6,11 +6,11 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <fcntl.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "atoll/device.h"
 #include "atoll_runtime.h"
+#include "clock.h"
 #include "flash_model.h"
 #include "wire.h"
 
@@ -18,20 +18,6 @@ static const char usage[] =
     "usage: atoll-device [--listen pty|tcp:PORT|udp:PORT] [--target ID] [--id ID] [--flash FILE]\n"
     "                    [--slot-bytes N] [--arena-bytes N] [--confirm-ms N]\n"
     "Answers until it is ended; prints the URI that reaches it. Without --flash its slots are empty at every start.\n";
-
-static uint32_t milliseconds(void *context) {
-  (void)context;
-  struct timespec now;
-  clock_gettime(CLOCK_MONOTONIC, &now);
-  return (uint32_t)(now.tv_sec * 1000 + now.tv_nsec / 1000000);
-}
-
-static uint32_t microseconds(void *context) {
-  (void)context;
-  struct timespec now;
-  clock_gettime(CLOCK_MONOTONIC, &now);
-  return (uint32_t)(now.tv_sec * 1000000 + now.tv_nsec / 1000);
-}
 
 static void reset(void *context) { *(bool *)context = true; }
 
@@ -97,12 +83,12 @@ int main(int argc, char **argv) {
                                .target = target,
                                .firmware = "atoll-device posix",
                                .tick_hz = 1000000,
-                               .ticks = microseconds,
-                               .now_ms = milliseconds,
+                               .ticks = posix_microseconds,
+                               .now_ms = posix_milliseconds,
                                .reset = reset,
                                .confirm_ms = confirm_ms};
   atoll_flash_model_init(&model, area, written, slot_bytes, SECTOR, UNIT);
-  atoll_runtime_init(&runtime, arena, (arena_bytes + 15) / 16 * 16, microseconds, NULL, &inference);
+  atoll_runtime_init(&runtime, arena, (arena_bytes + 15) / 16 * 16, posix_microseconds, NULL, &inference);
   if (!atoll_device_boot(&device, &system, &model.flash, &inference)) return 1;
   printf("{\"uri\": \"%s\", \"pid\": %ld}\n", wire_uri(line), (long)getpid());
   fflush(stdout);

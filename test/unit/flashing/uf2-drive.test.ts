@@ -3,8 +3,8 @@
 import { mkdirSync, readFileSync } from 'node:fs';
 import path from 'node:path';
 import { expect, test } from 'vitest';
-import { copyToDrive, findUf2Drives, onlyDrive } from '../../src/uf2-drive.js';
-import { temporaryFolder, writeFiles } from '../support/files.js';
+import { copyToDrive, findUf2Drives, onlyDrive } from '../../../src/flashing/uf2-drive.js';
+import { temporaryFolder, writeFiles } from '../../support/files.js';
 
 const folder = temporaryFolder();
 const drive = (name: string, info: string): string => {

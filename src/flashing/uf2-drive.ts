@@ -2,8 +2,8 @@
 
 import { open, readdir, readFile } from 'node:fs/promises';
 import path from 'node:path';
-import { fail, reasonOf } from './errors.js';
-import type { Progress } from './evaluate/index.js';
+import { fail, reasonOf } from '../errors.js';
+import type { Progress } from '../evaluate/index.js';
 
 export interface Uf2Drive {
   readonly folder: string;
