@@ -3,11 +3,11 @@
 import { randomInt } from 'node:crypto';
 import path from 'node:path';
 import { z } from 'zod';
-import { buildFittingImage, compareOutputs } from './bundle/index.js';
+import { buildFittingImage } from './bundle/index.js';
 import { type Dataset, openDataset, openDatasets } from './dataset/index.js';
-import { type DeviceClient, type PushResult, push } from './device/index.js';
+import { type DeviceAgreement, type DeviceClient, MeasuredRun, type PushResult, push } from './device/index.js';
 import { fail } from './errors.js';
-import { type Evaluation, evaluate, hostRunner, type Progress, type Runner, type Warning } from './evaluate/index.js';
+import { type Evaluation, evaluate, hostRunner, type Progress, type Warning } from './evaluate/index.js';
 import { describeFaults, parseYaml, readBytes, readText, writeAtomically } from './files/index.js';
 import { optimize } from './optimize/index.js';
 import { quantize, schemeOf, verifyInt8 } from './quantize/index.js';
@@ -54,8 +54,7 @@ export interface DeployResult {
   readonly latencyMs: Evaluation['latencyMs'] | null;
   readonly check: CheckResult;
   readonly push: PushResult;
-  /** How many outputs of the device equal the simulator's to the last bit, and whether all agree as the target's file demands. */
-  readonly agreement: { readonly samples: number; readonly equal: number; readonly agrees: boolean; readonly challenge: boolean };
+  readonly agreement: DeviceAgreement & { readonly challenge: boolean };
   readonly files: { readonly model: string; readonly slotImage: string };
   readonly warnings: readonly Warning[];
 }
@@ -96,12 +95,12 @@ export async function deploy(project: Project, target: Target, device: DeviceCli
   await writeAtomically(files.model, prepared.bytes);
   await writeAtomically(files.slotImage, slotImage);
 
-  const host = recorded(hostRunner(prepared.model, { profile: target.runtime.kernelProfile }));
-  const hostResult = data === null ? null : await evaluate(host.runner, data, { ...common, ...progress('evaluate int8') });
+  const host = hostRunner(prepared.model, { profile: target.runtime.kernelProfile });
+  const hostResult = data === null ? null : await evaluate(host, data, { ...common, ...progress('evaluate int8') });
 
   const pushed = await push(device, slotImage, { ...common, onProgress: (step, value) => onProgress?.(step, value) });
-  const remote = recorded(await device.runner(prepared.model, pushed.model, signal));
-  const deviceResult = data === null ? null : await evaluate(remote.runner, data, { ...common, ...progress('evaluate on device') });
+  const run = new MeasuredRun(await device.runner(prepared.model, pushed.model, signal), prepared.model, target);
+  const deviceResult = data === null ? null : await evaluate(run.runner, data, { ...common, ...progress('evaluate on device') });
   const challenge = await device.challenge(prepared.model, target, randomInt(1, 2 ** 32), 4, signal);
   return {
     name: project.name,
@@ -112,7 +111,7 @@ export async function deploy(project: Project, target: Target, device: DeviceCli
     latencyMs: deviceResult?.latencyMs ?? null,
     check,
     push: pushed,
-    agreement: { ...agreementOf(host.outputs, remote.outputs, remote.runner, target), challenge: challenge.agrees },
+    agreement: { ...run.agreement(), challenge: challenge.agrees },
     files,
     warnings: [...prepared.warnings, ...(hostResult?.warnings ?? [])],
   };
@@ -129,28 +128,6 @@ async function quantizeProject(
     ...(options.signal === undefined ? {} : { signal: options.signal }),
     onProgress: (value) => options.onProgress?.('calibrate', value),
   });
-}
-
-/** A runner that keeps every output. */
-function recorded(runner: Runner): { runner: Runner; outputs: Uint8Array[] } {
-  const outputs: Uint8Array[] = [];
-  return {
-    outputs,
-    runner: {
-      ...runner,
-      run: async (sample, signal) => {
-        const result = await runner.run(sample, signal);
-        outputs.push(result.output);
-        return result;
-      },
-    },
-  };
-}
-
-function agreementOf(expected: readonly Uint8Array[], actual: readonly Uint8Array[], { outputs }: Runner, target: Target) {
-  const equal = actual.filter((output, i) => Buffer.compare(output, expected[i] ?? new Uint8Array(0)) === 0).length;
-  const { agrees } = compareOutputs(Buffer.concat(expected), Buffer.concat(actual), outputs, target.agreement);
-  return { samples: actual.length, equal, agrees };
 }
 
 function accuracyOf(data: Dataset | null, float: Evaluation | null, host: Evaluation | null, device: Evaluation | null): DeployResult['accuracy'] {

@@ -325,6 +325,11 @@ export const errorTable = {
     message: 'only {done} of {total} bytes could be written to {path}: {reason}',
     hint: 'put the board into its bootloader again, and start again',
   },
+  DEVICE_TARGET: {
+    kind: 'refused',
+    message: '{device} is a {told}, not a {target}',
+    hint: 'leave --target out, or name the file whose id is that of the device',
+  },
   PUSH_REFUSED: {
     kind: 'refused',
     message: '{device} cannot take this image: {reasons}',

@@ -15,10 +15,20 @@ export interface OpenOptions {
   readonly patience?: { readonly timeoutMs: number; readonly attempts: number };
 }
 
-/** The target of a device: for sim: devices the one that the URI names (which may be a file), else what the device says. */
-export async function targetOfDevice(uri: string, device: DeviceClient, signal?: AbortSignal): Promise<Target> {
-  if (uri.startsWith('sim:')) return loadTarget(uri.slice('sim:'.length));
-  return loadTarget((await device.describe(signal)).target);
+export interface TargetChoice {
+  readonly uri: string;
+  /** A target, which may be a file, where the device is of a kind that is not shipped. */
+  readonly named?: string | undefined;
+  readonly signal?: AbortSignal;
+}
+
+/** The target of a device: what was named, for sim: devices what the URI names (either may be a file), else what the device says. @throws DEVICE_TARGET */
+export async function targetOfDevice(device: DeviceClient, { uri, named, signal }: TargetChoice): Promise<Target> {
+  const wanted = named ?? (uri.startsWith('sim:') ? uri.slice('sim:'.length) : undefined);
+  const { target: told } = await device.describe(signal);
+  const target = await loadTarget(wanted ?? told);
+  if (target.id !== told) throw fail('DEVICE_TARGET', { device: uri, told, target: target.id });
+  return target;
 }
 
 /**

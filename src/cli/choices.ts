@@ -10,3 +10,5 @@ export const widerTypes: readonly string[] = ['int16', 'float32'];
 
 /** How --device is explained. */
 export const deviceHelp = 'sim:TARGET, serial:PATH, serial:TARGET, usb:VID:PID[/SERIAL], usb:TARGET, tcp:HOST:PORT or udp:HOST[:PORT]; see docs/devices.md';
+
+export const ownTargetHelp = 'target file of the device, where its kind is not one of those that `atoll targets` lists';

@@ -4,6 +4,7 @@ import type { Measurement, OperatorTicks } from '../device/index.js';
 import { fail } from '../errors.js';
 import type { Runner, SimulationOptions } from '../evaluate/index.js';
 import type { KernelProfile } from '../simulator/index.js';
+import type { Target } from '../targets/index.js';
 import type { Model } from '../tflite/index.js';
 import type { Context } from './verb.js';
 
@@ -39,9 +40,9 @@ export async function openRunner(context: Context, bytes: Uint8Array, model: Mod
   const device = await connect(context, String(options.device));
   try {
     // Pushing what the device runs already sends nothing but the question.
-    const pushed = await pushModel(context, String(options.device), device, bytes, model);
-    const [{ targetOfDevice }, { MeasuredRun }] = await Promise.all([import('../open-device.js'), import('../device/index.js')]);
-    const target = await targetOfDevice(String(options.device), device, context.signal);
+    const target = await targetFor(context, device, options);
+    const pushed = await pushModel(context, String(options.device), device, target, bytes, model);
+    const { MeasuredRun } = await import('../device/index.js');
     const run = new MeasuredRun(await device.runner(model, pushed.model, context.signal), model, target);
     return {
       runner: run.runner,
@@ -80,22 +81,31 @@ export function pushReporting({ progress, signal }: Context): Pick<import('../de
 /** How a verb may have a model travel. */
 export type Travel = Pick<import('../device/index.js').PushOptions, 'compress' | 'window'>;
 
+/** As --target says, or the device. */
+export async function targetFor(
+  { signal }: Context,
+  device: import('../device/index.js').DeviceClient,
+  { device: uri, target }: Readonly<Record<string, unknown>>,
+): Promise<Target> {
+  const { targetOfDevice } = await import('../open-device.js');
+  return targetOfDevice(device, { uri: String(uri), named: target as string | undefined, signal });
+}
+
 /** Builds the slot image for the device's target, checks that it fits, and pushes it. */
 export async function pushModel(
   context: Context,
   uri: string,
   device: import('../device/index.js').DeviceClient,
+  target: Target,
   bytes: Uint8Array,
   model: Model,
   travel: Travel = {},
 ) {
-  const [{ targetOfDevice }, { buildFittingImage }, { push }, { compiledModelOf, newestRuntime, requireRuntime }] = await Promise.all([
-    import('../open-device.js'),
+  const [{ buildFittingImage }, { push }, { compiledModelOf, newestRuntime, requireRuntime }] = await Promise.all([
     import('../bundle/index.js'),
     import('../device/index.js'),
     import('../edgetpu/index.js'),
   ]);
-  const target = await targetOfDevice(uri, device, context.signal);
   const compiled = compiledModelOf(model);
   if (compiled !== null) requireRuntime(compiled, target.runtime.version ?? newestRuntime, uri);
   const { image } = buildFittingImage(bytes, model, target);

@@ -1,5 +1,5 @@
 import { Option } from 'commander';
-import { deviceHelp, kernelProfileNames } from './choices.js';
+import { deviceHelp, kernelProfileNames, ownTargetHelp } from './choices.js';
 import { openRunner } from './device-runner.js';
 import { readModelFile, shapeOption } from './model-file.js';
 import { positiveInteger } from './options.js';
@@ -16,7 +16,8 @@ export const evaluateVerb: Verb = {
       .addOption(new Option('--kernels <profile>', 'kernel profile of the simulator').choices(kernelProfileNames))
       .option('--threads <n>', 'samples that the simulator runs at once; the outputs are the same', positiveInteger)
       .option('--signature <key>', 'run this signature of the model instead of the main subgraph')
-      .option('--device <uri>', `evaluate on this device, to which the model is pushed where it does not run it yet: ${deviceHelp}`);
+      .option('--device <uri>', `evaluate on this device, to which the model is pushed where it does not run it yet: ${deviceHelp}`)
+      .option('--target <file>', `with --device: ${ownTargetHelp}`);
   },
   run: async (context, [file = ''], options) => {
     const [{ evaluate }, { openDataset }, { measurementLines, metricText, millisecondsText }] = await Promise.all([

@@ -1,5 +1,5 @@
-import { deviceHelp } from './choices.js';
-import { connect, pushModel, pushReporting, type Travel } from './device-runner.js';
+import { deviceHelp, ownTargetHelp } from './choices.js';
+import { connect, pushModel, pushReporting, type Travel, targetFor } from './device-runner.js';
 import { positiveInteger } from './options.js';
 import type { Outcome, Verb } from './verb.js';
 
@@ -10,6 +10,7 @@ export const pushVerb: Verb = {
     command
       .argument('<model>', 'a .tflite file or a slot image')
       .requiredOption('--device <uri>', deviceHelp)
+      .option('--target <file>', ownTargetHelp)
       .option('--window <n>', 'so many chunks on their way at once, up to as many as the device has buffers for', positiveInteger)
       .option('--no-compress', 'send the image as it is, also to a device that takes it compressed')
       .option('--path <file>', 'for a device with a file system and none of our firmware: only store the file there, as it is, and hash it');
@@ -30,7 +31,7 @@ export const pushVerb: Verb = {
       const travel = travelOf(options);
       const result =
         slotImage.trailer === null
-          ? await pushModel(context, String(options.device), device, bytes, model, travel)
+          ? await pushModel(context, String(options.device), device, await targetFor(context, device, options), bytes, model, travel)
           : await push(device, bytes, { ...travel, ...pushReporting(context) });
       return { document: { file, uri: String(options.device), ...result }, text: pushReport(file, result) };
     } finally {

@@ -3,7 +3,7 @@ import { Option } from 'commander';
 import { fail } from '../errors.js';
 import type { OperatorProfile } from '../simulator/index.js';
 import type { Model } from '../tflite/index.js';
-import { deviceHelp, kernelProfileNames } from './choices.js';
+import { deviceHelp, kernelProfileNames, ownTargetHelp } from './choices.js';
 import { openRunner, simulationOptions } from './device-runner.js';
 import { readModelFile, shapeOption } from './model-file.js';
 import { collect, positiveInteger, refuseOverwriting } from './options.js';
@@ -22,7 +22,8 @@ export const runVerb: Verb = {
       .option('--profile', 'time every operator of the simulator, on the first sample')
       .option('--threads <n>', 'samples that the simulator runs at once; the outputs are the same', positiveInteger)
       .option('--signature <key>', 'run this signature of the model instead of the main subgraph')
-      .option('--device <uri>', `run on this device, to which the model is pushed where it does not run it yet: ${deviceHelp}`);
+      .option('--device <uri>', `run on this device, to which the model is pushed where it does not run it yet: ${deviceHelp}`)
+      .option('--target <file>', `with --device: ${ownTargetHelp}`);
   },
   run: async (context, [file = ''], options) => {
     const [{ readBytes, writeAtomically }, { interleave, runBatch }, { arenaOf, referenceKernels }, { measurementLines, millisecondsText, bytesText, table }] =

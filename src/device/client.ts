@@ -32,17 +32,20 @@ export interface ChallengeResult {
 
 export class DeviceClient {
   readonly client: SmpClient;
+  private described: DeviceDescription | null = null;
 
   constructor(transport: Transport, defaults: Pick<RequestOptions, 'timeoutMs' | 'attempts'> = {}) {
     this.client = new SmpClient(transport, defaults);
   }
 
-  /** @throws DEVICE_PROTOCOL, DEVICE_FILES_ONLY where the device has SMP, and no models */
+  /** Asked once, and after a reset again. @throws DEVICE_PROTOCOL, DEVICE_FILES_ONLY where the device has SMP, and no models */
   async describe(signal?: AbortSignal): Promise<DeviceDescription> {
+    if (this.described !== null) return this.described;
     const answer = await this.client.ask(atollCommands.describe, {}, signalOf(signal));
     if (answer.ok) {
       if (answer.value.proto !== protocolVersion)
         throw fail('DEVICE_PROTOCOL', { device: this.client.name, proto: answer.value.proto, known: protocolVersion });
+      this.described = answer.value;
       return answer.value;
     }
     if (answer.status.group === null && answer.status.rc === SmpStatus.ENOTSUP) throw fail('DEVICE_FILES_ONLY', { device: this.client.name });
@@ -63,6 +66,7 @@ export class DeviceClient {
 
   /** Asked once: a repeated reset would be a second boot, which counts against a pending model. Ends when the device answers again. */
   async reset(signal?: AbortSignal): Promise<void> {
+    this.described = null;
     await this.client.request(osCommands.reset, {}, { ...signalOf(signal), attempts: 1 });
     await this.client.request(osCommands.echo, { d: '' }, { ...signalOf(signal), ...bootPatience });
   }

@@ -80,7 +80,8 @@ export class MeasuredRun {
     if (equal) this.equal += 1;
   }
 
-  private agreement(): DeviceAgreement {
+  /** Of all that has run so far. */
+  agreement(): DeviceAgreement {
     const sorted = [...this.histogram].sort(([a], [b]) => a - b);
     const elements = sorted.reduce((sum, [, count]) => sum + count, 0);
     const { agreement } = this.target;

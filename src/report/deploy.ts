@@ -21,7 +21,7 @@ export function deployReport(result: DeployResult): string {
   rows.push(['uploaded', uploadText(push.image)]);
   if (check.memory.arenaBytes !== null) rows.push(['arena', budgetText(check.memory.arenaBytes, arenaBytes)]);
   if (latencyMs !== null) rows.push(['latency', `${millisecondsText(latencyMs.median)} median, ${millisecondsText(latencyMs.p95)} p95 (${latencyMs.basis})`]);
-  const outputs = agreement.samples === 0 ? '' : `${agreement.equal} of ${agreement.samples} outputs bit-identical, `;
+  const outputs = agreement.samples === 0 ? '' : `${agreement.equalSamples} of ${agreement.samples} outputs bit-identical, `;
   rows.push(['device = simulator', `${outputs}challenge ${agreement.challenge ? 'answered' : 'FAILED'}`]);
   rows.push(['self-test', `${push.selfTest.vectors - push.selfTest.failed} of ${push.selfTest.vectors} vectors`]);
   rows.push(['model on device', `${push.model.slice(0, 16)}..., ${push.state}`]);

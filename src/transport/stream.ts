@@ -1,7 +1,6 @@
 // Packets over a stream of bytes, framed one way or the other.
 
 import type { Duplex } from 'node:stream';
-import { fail } from '../errors.js';
 import {
   ConsoleDecoder,
   consoleBytes,
@@ -12,7 +11,8 @@ import {
   maxPacketBytes,
   RawDecoder,
 } from '../protocol/index.js';
-import { type Line, plainLine, type Transport } from './transport.js';
+import { EndingTransport } from './ending.js';
+import { type Line, plainLine } from './transport.js';
 
 export interface Framing {
   readonly encode: (packet: Uint8Array) => Uint8Array;
@@ -38,23 +38,20 @@ export const framings = {
 
 export type Distortion = (bytes: Uint8Array) => Uint8Array;
 
-export class StreamTransport implements Transport {
-  onPacket: Transport['onPacket'] = null;
-  onLog: Transport['onLog'] = null;
-  onClose: Transport['onClose'] = null;
+export class StreamTransport extends EndingTransport {
   readonly line: Line;
-  private open = true;
 
   /** @param release gives the stream back to the system */
   constructor(
-    readonly name: string,
+    name: string,
     private readonly stream: Duplex,
     private readonly framing: Framing,
-    private readonly release: () => Promise<void>,
+    protected readonly release: () => Promise<void>,
     bytesPerSecond: number | null = null,
     /** What becomes of framed bytes before they are sent: faults. */
     private readonly distort: Distortion = (bytes) => bytes,
   ) {
+    super(name);
     this.line = { ...framing.line, bytesPerSecond };
     const decoder = framing.decoder({ onPacket: (packet) => this.onPacket?.(packet), onLog: (line) => this.onLog?.(line) });
     stream.on('data', (bytes: Uint8Array) => decoder.add(bytes));
@@ -64,21 +61,8 @@ export class StreamTransport implements Transport {
     stream.on('end', () => void this.end('the other end closed it'));
   }
 
-  async send(packet: Uint8Array): Promise<void> {
-    if (!this.open) throw fail('DEVICE_CLOSED', { device: this.name, reason: 'closed' });
+  protected async write(packet: Uint8Array): Promise<void> {
     // The callback comes when the bytes are with the system, with the error too that 'error' tells of.
     await new Promise<void>((resolve) => this.stream.write(this.distort(this.framing.encode(packet)), () => resolve()));
-  }
-
-  async close(): Promise<void> {
-    await this.end(null);
-  }
-
-  /** Ends it once, whoever says so first. */
-  async end(reason: string | null): Promise<void> {
-    if (!this.open) return;
-    this.open = false;
-    this.onClose?.(reason);
-    await this.release();
   }
 }

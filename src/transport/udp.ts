@@ -4,6 +4,7 @@ import dgram from 'node:dgram';
 import net from 'node:net';
 import { fail, reasonOf } from '../errors.js';
 import { type DeviceAddress, hostAndPort } from './address.js';
+import { EndingTransport } from './ending.js';
 import type { Listener } from './listener.js';
 import { plainLine, type Transport } from './transport.js';
 
@@ -13,38 +14,20 @@ const largestDatagram = 1500 - 48;
 /** So many clients of a listening device are remembered. */
 const mostClients = 64;
 
-class UdpTransport implements Transport {
+class UdpTransport extends EndingTransport {
   readonly line = { ...plainLine, largestPacket: (bufferBytes: number) => Math.min(bufferBytes, largestDatagram) };
-  onPacket: Transport['onPacket'] = null;
-  onLog: Transport['onLog'] = null;
-  onClose: Transport['onClose'] = null;
-  private open = true;
 
   constructor(
-    readonly name: string,
-    private readonly write: (packet: Uint8Array, done: (error: Error | null) => void) => void,
-    private readonly release: () => void,
-  ) {}
-
-  async send(packet: Uint8Array): Promise<void> {
-    if (!this.open) throw fail('DEVICE_CLOSED', { device: this.name, reason: 'closed' });
-    await new Promise<void>((resolve) =>
-      this.write(packet, (error) => {
-        if (error !== null) this.end(error.message);
-        resolve();
-      }),
-    );
+    name: string,
+    private readonly emit: (packet: Uint8Array, done: (error: Error | null) => void) => void,
+    protected readonly release: () => void,
+  ) {
+    super(name);
   }
 
-  async close(): Promise<void> {
-    this.end(null);
-  }
-
-  end(reason: string | null): void {
-    if (!this.open) return;
-    this.open = false;
-    this.onClose?.(reason);
-    this.release();
+  protected async write(packet: Uint8Array): Promise<void> {
+    const error = await new Promise<Error | null>((resolve) => this.emit(packet, resolve));
+    if (error !== null) await this.end(error.message);
   }
 }
 
@@ -68,7 +51,7 @@ export async function openUdp(address: DeviceAddress): Promise<Transport> {
   );
   socket.removeAllListeners('error');
   // A connected socket hears that nobody listens at the port.
-  socket.on('error', (error) => transport.end(error.message));
+  socket.on('error', (error) => void transport.end(error.message));
   socket.on('message', (packet) => transport.onPacket?.(new Uint8Array(packet)));
   return transport;
 }
@@ -88,7 +71,7 @@ export async function listenUdp(address: DeviceAddress, onConnection: (transport
         () => clients.delete(key),
       );
       const [oldest] = clients.values();
-      if (clients.size >= mostClients) oldest?.end('too many clients');
+      if (clients.size >= mostClients) void oldest?.end('too many clients');
       clients.set(key, client);
       onConnection(client);
     }

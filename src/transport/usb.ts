@@ -5,6 +5,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { AtollError, fail, reasonOf } from '../errors.js';
 import { encodePacket, encodePayload, maxPacketBytes, Op, osCommands, RawDecoder } from '../protocol/index.js';
 import type { DeviceAddress } from './address.js';
+import { EndingTransport } from './ending.js';
 import { plainLine, type Transport } from './transport.js';
 import type { UsbControlDevice, UsbDevice, UsbEndpoint } from './usb-device.js';
 
@@ -20,12 +21,8 @@ interface BulkPair {
   readonly output: UsbEndpoint;
 }
 
-class UsbTransport implements Transport {
+class UsbTransport extends EndingTransport {
   readonly line = plainLine;
-  onPacket: Transport['onPacket'] = null;
-  onLog: Transport['onLog'] = null;
-  onClose: Transport['onClose'] = null;
-  private open = true;
   /** Answers that have not come yet. */
   private expected = 0;
   private reading: Promise<void> | null = null;
@@ -34,33 +31,33 @@ class UsbTransport implements Transport {
   private readonly readBytes: number;
 
   constructor(
-    readonly name: string,
+    name: string,
     private readonly device: UsbDevice,
     private readonly endpoints: BulkPair,
   ) {
+    super(name);
     this.decoder = new RawDecoder({ onPacket: (packet) => this.receive(packet) }, maxPacketBytes);
     const { packetSize } = endpoints.input;
     this.readBytes = Math.ceil((maxPacketBytes + 1) / packetSize) * packetSize;
   }
 
-  async send(packet: Uint8Array): Promise<void> {
-    if (!this.open) throw fail('DEVICE_CLOSED', { device: this.name, reason: 'closed' });
+  protected async write(packet: Uint8Array): Promise<void> {
     this.expected += 1;
     try {
-      await this.write(packet);
-      if (packet.byteLength % this.endpoints.output.packetSize === 0) await this.write(new Uint8Array(0));
+      await this.transferOut(packet);
+      if (packet.byteLength % this.endpoints.output.packetSize === 0) await this.transferOut(new Uint8Array(0));
       this.reading ??= this.read();
     } catch (error) {
       await this.end(reasonOf(error));
     }
   }
 
-  async close(): Promise<void> {
+  override async close(): Promise<void> {
     if (this.open && this.reading !== null) await this.provokeAnswer();
-    await this.end(null);
+    await super.close();
   }
 
-  private async write(bytes: Uint8Array): Promise<void> {
+  private async transferOut(bytes: Uint8Array): Promise<void> {
     const { endpointNumber } = this.endpoints.output;
     const { status, bytesWritten } = await this.device.transferOut(endpointNumber, new Uint8Array(bytes));
     if (status === 'ok' && bytesWritten === bytes.byteLength) return;
@@ -101,13 +98,10 @@ class UsbTransport implements Transport {
     this.expected = 1;
     const { group, id } = osCommands.echo;
     const echo = encodePacket({ version: 1, op: Op.write, group, sequence: 0, command: id, payload: encodePayload({ d: '' }) });
-    await Promise.race([this.write(echo).then(() => this.reading), delay(closePatienceMs)]).catch(() => undefined);
+    await Promise.race([this.transferOut(echo).then(() => this.reading), delay(closePatienceMs)]).catch(() => undefined);
   }
 
-  private async end(reason: string | null): Promise<void> {
-    if (!this.open) return;
-    this.open = false;
-    this.onClose?.(reason);
+  protected async release(): Promise<void> {
     // A device that is gone cannot be closed either.
     await this.device.close().catch(() => undefined);
   }

@@ -7,7 +7,7 @@ import { buildSlotImage, sha256 } from '../../src/bundle/index.js';
 import { type PushStep, push, uploadImage } from '../../src/device/index.js';
 import { AtollError } from '../../src/errors.js';
 import { openDevice } from '../../src/open-device.js';
-import { atollCommands } from '../../src/protocol/index.js';
+import { atollCommands, statsCommands } from '../../src/protocol/index.js';
 import { writeModel } from '../../src/tflite/index.js';
 import { temporaryFolder } from '../support/files.js';
 import { buildFirmware, qemuBoard } from '../support/firmware.js';
@@ -112,6 +112,29 @@ describe('a Cortex-M4 behind a serial port', () => {
       expect(first).toBeGreaterThan(100);
       // One tick of 40 ns, and what is lost in converting it.
       expect(Math.abs(first - again)).toBeLessThan(0.00005);
+    },
+    180_000,
+  );
+
+  onBoard(
+    'a model that takes longer than the watchdog waits: the board restarts, and the old model runs',
+    async () => {
+      await buildFirmware('qemu');
+      const old = int8Dense(30);
+      const oldImage = buildSlotImage(writeModel(old), old, target);
+      const { image } = realModel('kws_ref_model');
+      await during(await qemuBoard({ machine: 'mps2-an386', firmware: 'mps2-an386-impatient', deterministic: true }), async (device) => {
+        const { model } = await push(device, oldImage);
+        await uploadImage(device.client, image);
+        const slot = (await device.slots()).findIndex(({ active }) => !active);
+        const once = { timeoutMs: 5000, attempts: 1 };
+        await expect(device.client.request(atollCommands.selfTest, { slot }, once)).rejects.toMatchObject({ code: 'DEVICE_TIMEOUT' });
+        expect(await device.activeModel()).toBe(model);
+        expect((await device.challenge(old, target, 4711)).agrees).toBe(true);
+        // It was a restart, and not a refusal: what was counted since the start is counted anew.
+        const { fields } = await device.client.request(statsCommands.read, { name: 'atoll' });
+        expect(fields.selftests_passed).toBe(0);
+      });
     },
     180_000,
   );

@@ -186,7 +186,7 @@ test('deploy does all of it, and leaves model, slot image and report', async () 
   expect(readdirSync(at('build')).sort()).toEqual(['report.json', 'waves.int8.tflite', 'waves.pico.slot']);
   expect(JSON.parse(readFileSync(at('build/report.json'), 'utf8'))).toMatchObject({
     schema: 'atoll/deploy/1',
-    agreement: { samples: 120, equal: 120, challenge: true },
+    agreement: { samples: 120, equalSamples: 120, maxLsb: 0, challenge: true },
   });
   const slot = await run('push', 'build/waves.pico.slot', '--device', 'sim:pico', '--json');
   expect(jsonOf(slot)).toMatchObject({ state: 'confirmed' });

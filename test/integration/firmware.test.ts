@@ -6,6 +6,7 @@ import { type PushStep, push } from '../../src/device/index.js';
 import { openDevice } from '../../src/open-device.js';
 import { statsCommands } from '../../src/protocol/index.js';
 import { writeModel } from '../../src/tflite/index.js';
+import { atoll, jsonOf } from '../support/cli.js';
 import { temporaryFolder, writeFiles } from '../support/files.js';
 import { buildFirmware, posixDevice } from '../support/firmware.js';
 import { int8Dense } from '../support/models.js';
@@ -78,5 +79,24 @@ toolTest('gcc', 'make')('a model that a programmer has put into slot 0 of a new 
         if (running !== null) expect((await device.challenge(model, target, 5)).agrees).toBe(true);
       });
     }
+  }
+});
+
+toolTest('gcc', 'make')('a board of a kind that is not shipped: --target names its file, and is held to it', async () => {
+  await buildFirmware('posix');
+  const model = int8Dense(30);
+  const folder = temporaryFolder();
+  writeFiles(folder, {
+    'model.tflite': writeModel(model),
+    'own.yaml': 'extends: qemu-mps2-an386\nid: my-board\nname: my board\n',
+  });
+  const { uri, stop } = await posixDevice('tcp:0', '--target', 'my-board');
+  try {
+    const push = async (...args: string[]) => jsonOf(await atoll(['push', `${folder}/model.tflite`, '--device', uri, ...args, '--json']));
+    expect(await push()).toMatchObject({ error: { code: 'TARGET_UNKNOWN' } });
+    expect(await push('--target', 'pico')).toMatchObject({ error: { code: 'DEVICE_TARGET', message: expect.stringContaining('my-board, not a pico') } });
+    expect(await push('--target', `${folder}/own.yaml`)).toMatchObject({ state: 'confirmed' });
+  } finally {
+    await stop();
   }
 });

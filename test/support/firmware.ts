@@ -20,18 +20,20 @@ export async function posixDevice(where: string, ...options: readonly string[]):
 
 export interface BoardOptions {
   readonly machine: 'mps2-an386' | 'mps2-an500';
+  /** Named as the machine unless given. */
+  readonly firmware?: string;
   /** Keeps the emulated flash from one start to the next. */
   readonly flashFile?: string;
   /** Counts time in instructions, so that it is the same in every run. */
   readonly deterministic?: boolean;
 }
 
-export async function qemuBoard({ machine, flashFile, deterministic = false }: BoardOptions): Promise<DeviceProcess> {
+export async function qemuBoard({ machine, firmware = machine, flashFile, deterministic = false }: BoardOptions): Promise<DeviceProcess> {
   const memory = flashFile === undefined ? [] : ['-object', `memory-backend-file,id=psram,size=16M,mem-path=${flashFile},share=on`];
   const args = ['-M', flashFile === undefined ? machine : `${machine},memory-backend=psram`, ...memory];
   args.push('-nodefaults', '-display', 'none', '-monitor', 'none', '-chardev', 'pty,id=c0', '-serial', 'chardev:c0');
   if (deterministic) args.push('-icount', 'shift=5,align=off,sleep=off');
-  args.push('-kernel', path.join(folder, `build/${machine}.elf`));
+  args.push('-kernel', path.join(folder, `build/${firmware}.elf`));
   const child = spawn('qemu-system-arm', args, { stdio: ['ignore', 'pipe', 'pipe'] });
   const board = await reached(child, /redirected to (\S+)/);
   return { ...board, uri: `serial:${board.uri}` };

@@ -2,6 +2,7 @@
 // absence a failure; the last line of a run names what was missing.
 
 import { execFileSync } from 'node:child_process';
+import { networkInterfaces } from 'node:os';
 import { test } from 'vitest';
 
 function works(command: string, args: readonly string[]): boolean {
@@ -27,6 +28,7 @@ const probes = {
   openocd: () => works('openocd', ['--version']),
   bossac: () => works('sh', ['-c', 'command -v bossac']),
   esptool: () => works('esptool', ['version']),
+  ipv6: () => Object.values(networkInterfaces()).some((addresses) => addresses?.some(({ address }) => address === '::1')),
   smpclient: () => works(smpPython, ['-c', 'import smpclient.transport.serial']),
 } as const satisfies Record<string, () => boolean>;
 

@@ -87,8 +87,7 @@ atoll_status atoll_append_image(atoll_device *device, const uint8_t *bytes, uint
 atoll_status atoll_compressed_take(atoll_device *device, const uint8_t *bytes, uint32_t length);
 #endif
 
-/** The watchdog's time for what may run a model that was never tried. */
-enum { ATOLL_PATIENCE_MS = 30000 };
+/** Sets the watchdog; 0 stops it. */
 void atoll_watch(const atoll_device *device, uint32_t ms);
 
 #endif

@@ -380,6 +380,8 @@ test('a protocol that is not known is refused, and a profile that never ends', a
     });
   answering(atollCommands.profile.id, (value) => ({ ...value, next: 70_000 }));
   await expect(device.profile()).rejects.toThrow(/goes on at 70000/);
+  // What a device says of itself is asked again after a reset only.
+  await device.reset();
   answering(atollCommands.describe.id, (value) => ({ ...value, proto: 2 }));
   await expect(device.describe()).rejects.toThrow(expect.objectContaining({ code: 'DEVICE_PROTOCOL', message: expect.stringContaining('version 2') }));
 });

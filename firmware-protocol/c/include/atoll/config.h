@@ -27,6 +27,11 @@
 #define ATOLL_BOOT_ATTEMPTS 3
 #endif
 
+/** The watchdog's time for what may run a model that was never tried: more than loading and running one ever takes. */
+#ifndef ATOLL_PATIENCE_MS
+#define ATOLL_PATIENCE_MS 30000
+#endif
+
 /** Outputs of more inferences than this are not asked for in one request. */
 #ifndef ATOLL_RUNS
 #define ATOLL_RUNS 1000

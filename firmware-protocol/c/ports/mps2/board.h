@@ -26,6 +26,7 @@ typedef struct timer_registers {
 #define NVIC_ENABLE (*(volatile uint32_t *)0xe000e100u)
 #define NVIC_DISABLE (*(volatile uint32_t *)0xe000e180u)
 #define NVIC_CLEAR (*(volatile uint32_t *)0xe000e280u)
+#define COPROCESSOR_ACCESS (*(volatile uint32_t *)0xe000ed88u)
 #define SYSTICK_CONTROL (*(volatile uint32_t *)0xe000e010u)
 #define SYSTICK_RELOAD (*(volatile uint32_t *)0xe000e014u)
 #define INTERRUPT_STATE (*(volatile uint32_t *)0xe000ed04u)

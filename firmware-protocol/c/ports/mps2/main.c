@@ -1,11 +1,11 @@
-// The device side on Arm's MPS2 boards under QEMU: console lines on UART 0, flash in the PSRAM (which QEMU can keep in a file), the built-in
-// runtime. TARGET and PSRAM come from the Makefile.
+// The device side on Arm's MPS2 boards under QEMU: console lines on UART 0, flash in the PSRAM (which QEMU can keep in a file), the runtime
+// that inference.h is linked with. TARGET and PSRAM come from the Makefile.
 #include <string.h>
 
 #include "atoll/device.h"
-#include "atoll_runtime.h"
 #include "board.h"
 #include "console.h"
+#include "inference.h"
 
 enum { SECTOR_BYTES = 4096, UNIT_BYTES = 16, SLOT_BYTES = 480 * SECTOR_BYTES, ARENA_BYTES = (4 << 20) - (64 << 10) };
 
@@ -93,10 +93,8 @@ static void doze(void) {
 
 int main(void) {
   static atoll_device device;
-  static atoll_runtime runtime;
   static atoll_console console;
   static uint8_t answer[ATOLL_PACKET_BYTES];
-  static atoll_inference inference;
   static const atoll_system system = {.id = TARGET,
                                       .target = TARGET,
                                       .firmware = "atoll-device mps2",
@@ -115,8 +113,7 @@ int main(void) {
   SYSTICK_CONTROL = 7;
   NVIC_ENABLE = 1u << UART_RX_IRQ;
   begin_serial();
-  atoll_runtime_init(&runtime, arena, ARENA_BYTES, ticks, NULL, &inference);
-  if (!atoll_device_boot(&device, &system, &flash, &inference)) return 1;
+  if (!atoll_device_boot(&device, &system, &flash, board_inference(arena, ARENA_BYTES, ticks))) return 1;
   for (;;) {
     if ((UART->state & UART_RX_FULL) == 0) {
       atoll_device_poll(&device);

@@ -11,6 +11,11 @@ void systick(void);
 void restart(void);
 
 void start(void) {
+#ifdef __ARM_FP
+  // Code for the floating-point unit finds it switched off.
+  COPROCESSOR_ACCESS |= 0xfu << 20;
+  __asm volatile("dsb\n isb");
+#endif
   memcpy(data_start, data_load, (size_t)((uintptr_t)data_end - (uintptr_t)data_start));
   memset(bss_start, 0, (size_t)((uintptr_t)bss_end - (uintptr_t)bss_start));
   (void)main();

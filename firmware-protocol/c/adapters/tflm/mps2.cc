@@ -1,0 +1,43 @@
+// TFLM as the runtime of the MPS2 port, with the operators of the MLPerf Tiny models; TFLM_PROFILE comes from the build.
+#include <cstdarg>
+
+#include "atoll_tflm.h"
+extern "C" {
+#include "inference.h"
+}
+#include "tensorflow/lite/micro/micro_mutable_op_resolver.h"
+
+namespace {
+
+constexpr uint8_t kOperators[] = {0, 1, 3, 4, 6, 9, 17, 22, 25, 114};
+using Resolver = tflite::MicroMutableOpResolver<sizeof kOperators>;
+
+Resolver &Operators() {
+  alignas(Resolver) static unsigned char storage[sizeof(Resolver)];
+  Resolver &resolver = *new (storage) Resolver();
+  resolver.AddAdd();
+  resolver.AddAveragePool2D();
+  resolver.AddConv2D();
+  resolver.AddDepthwiseConv2D();
+  resolver.AddDequantize();
+  resolver.AddFullyConnected();
+  resolver.AddMaxPool2D();
+  resolver.AddReshape();
+  resolver.AddSoftmax();
+  resolver.AddQuantize();
+  return resolver;
+}
+
+}  // namespace
+
+extern "C" {
+
+// What TFLM says goes nowhere: the serial line is the protocol's.
+void DebugLog(const char *, va_list) {}
+int DebugVsnprintf(char *, size_t, const char *, va_list) { return 0; }
+
+const atoll_inference *board_inference(uint8_t *arena, uint32_t arena_bytes, uint32_t (*ticks)(void *context)) {
+  alignas(atoll_tflm::TflmRuntime) static unsigned char storage[sizeof(atoll_tflm::TflmRuntime)];
+  return (new (storage) atoll_tflm::TflmRuntime(Operators(), kOperators, sizeof kOperators, arena, arena_bytes, TFLM_PROFILE, ticks, nullptr))->inference();
+}
+}
