@@ -37,7 +37,9 @@ export async function targetOfDevice(device: DeviceClient, { uri, named, signal 
  * @throws DEVICE_UNKNOWN, DEVICE_UNREACHABLE, SERIAL_*, USB_*, TARGET_UNKNOWN, TARGET_INVALID
  */
 export async function openDevice(uri: string, options: OpenOptions = {}): Promise<DeviceClient> {
-  const device = new DeviceClient(await transportTo(uri, options), options.patience);
+  const open = (): Promise<Transport> => transportTo(uri, options);
+  // These vanish with the device that they belong to; a simulated one is another one when it is opened again.
+  const device = new DeviceClient(await open(), options.patience, /^(usb|serial):/.test(uri) ? open : null);
   if (options.onLog !== undefined) device.client.onLog = options.onLog;
   return device;
 }

@@ -1,8 +1,9 @@
 // The host's side of one device: typed requests, and a Runner that evaluates on the device as the simulator does here.
 
+import { setTimeout as delay } from 'node:timers/promises';
 import { crc32 } from 'node:zlib';
 import { compareOutputs, drawSample, hex, SeededBytes } from '../bundle/index.js';
-import { fail } from '../errors.js';
+import { AtollError, fail } from '../errors.js';
 import type { Runner } from '../evaluate/index.js';
 import { atollCommands, type DeviceDescription, osCommands, type ResponseOf, type SlotState, SmpStatus } from '../protocol/index.js';
 import { Interpreter } from '../simulator/index.js';
@@ -16,6 +17,8 @@ import { inferenceTimeoutMs, type RequestOptions, SmpClient, signalOf, statusErr
 const protocolVersion = 1;
 /** More than any model has. */
 const mostOperators = 65_536;
+/** For a device to be back on its bus. */
+const comingBackMs = 10_000;
 /** What is sent to a device that boots is lost: it is asked again soon. */
 const bootPatience = { timeoutMs: 150, attempts: 8 };
 
@@ -34,7 +37,12 @@ export class DeviceClient {
   readonly client: SmpClient;
   private described: DeviceDescription | null = null;
 
-  constructor(transport: Transport, defaults: Pick<RequestOptions, 'timeoutMs' | 'attempts'> = {}) {
+  /** @param reopen opens the device anew where a reset takes it off its bus, and it may come back under another id; null where it stays */
+  constructor(
+    transport: Transport,
+    defaults: Pick<RequestOptions, 'timeoutMs' | 'attempts'> = {},
+    private readonly reopen: (() => Promise<Transport>) | null = null,
+  ) {
     this.client = new SmpClient(transport, defaults);
   }
 
@@ -68,7 +76,14 @@ export class DeviceClient {
   async reset(signal?: AbortSignal): Promise<void> {
     this.described = null;
     await this.client.request(osCommands.reset, {}, { ...signalOf(signal), attempts: 1 });
-    await this.client.request(osCommands.echo, { d: '' }, { ...signalOf(signal), ...bootPatience });
+    const alive = { ...signalOf(signal), ...bootPatience };
+    try {
+      await this.client.request(osCommands.echo, { d: '' }, alive);
+    } catch (error) {
+      if (!(error instanceof AtollError && error.code === 'DEVICE_CLOSED') || this.reopen === null) throw error;
+      this.client.attach(await comeBack(this.reopen, error, signal));
+      await this.client.request(osCommands.echo, { d: '' }, alive);
+    }
   }
 
   /** SHA-256 of the model that the device runs, in hex; null when it runs none. */
@@ -132,4 +147,16 @@ export class DeviceClient {
   async [Symbol.asyncDispose](): Promise<void> {
     await this.close();
   }
+}
+
+/** @throws gone where it does not come back */
+async function comeBack(reopen: () => Promise<Transport>, gone: AtollError, signal?: AbortSignal): Promise<Transport> {
+  for (const until = Date.now() + comingBackMs; Date.now() < until; ) {
+    await delay(100, undefined, signalOf(signal));
+    const transport = await reopen().catch((error: unknown) => {
+      if (!(error instanceof AtollError)) throw error;
+    });
+    if (transport !== undefined) return transport;
+  }
+  throw gone;
 }

@@ -75,9 +75,18 @@ export class SmpClient {
 
   /** @param defaults for requests that do not say otherwise */
   constructor(
-    private readonly transport: Transport,
+    private transport: Transport,
     private readonly defaults: Pick<RequestOptions, 'timeoutMs' | 'attempts'> = {},
   ) {
+    this.attach(transport);
+  }
+
+  /** Goes on over another transport: the device came back somewhere else. */
+  attach(transport: Transport): void {
+    transport.onLog = this.transport.onLog;
+    this.transport = transport;
+    this.closed = null;
+    this.limits = null;
     transport.onPacket = (bytes) => this.receive(bytes);
     transport.onClose = (reason) => {
       this.closed = reason ?? 'it was closed here';

@@ -3,6 +3,7 @@
 
 import { execFile } from 'node:child_process';
 import path from 'node:path';
+import { promisify } from 'node:util';
 import { expect } from 'vitest';
 import { temporaryFolder, writeFiles } from '../support/files.js';
 import { buildFirmware } from '../support/firmware.js';
@@ -43,4 +44,17 @@ usbTest.each([1, 2, 3, 9, 20, 33])('the plug is pulled at transfer %d: an error 
   const { code, document } = await atollOverUsb(['push', model, '--device', uri], { ATOLL_UNPLUG_AT: String(transfer) });
   expect(code).toBe(4);
   expect(document).toMatchObject({ error: { code: 'DEVICE_CLOSED', message: expect.stringContaining('LIBUSB_ERROR_NO_DEVICE') } });
+});
+
+usbTest('a device that comes back from a reset under another id is the same device', async () => {
+  await buildFirmware('usb');
+  const ids = '[{ vendor: 0x1209, product: 0xa701, state: first }, { vendor: 0x1209, product: 0xa703, state: after a reset }]';
+  writeFiles(folder, { 'board.yaml': `extends: qemu-mps2-an386\nid: qemu-mps2-an386\nname: two states\ntransports:\n  - { kind: usb, ids: ${ids} }\n` });
+  const image = `${folder}/kws.slot`;
+  await promisify(execFile)(process.execPath, ['bin/atoll.js', 'export', model, '--format', 'bin', '--target', 'qemu-mps2-an386', '-o', image]);
+  const command = [path.resolve('firmware-protocol/c/build/atoll-usb'), process.execPath, 'test/support/usb-reset.js', `usb:${folder}/board.yaml`, image];
+  const { stdout } = await promisify(execFile)('umockdev-wrapper', command, { env: { ...process.env, ATOLL_RENUMBER: '1' }, timeout: 50_000 });
+  const { pushed, running, name } = JSON.parse(stdout) as Record<string, string>;
+  expect(running).toBe(pushed);
+  expect(name).toContain('1209:a703');
 });

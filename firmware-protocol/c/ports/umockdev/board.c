@@ -1,6 +1,7 @@
 // The device side as an emulated USB device. Run it as
 //   umockdev-wrapper build/atoll-usb COMMAND...
-// and the command sees the device 1209:a701, with one packet per bulk transfer. ATOLL_UNPLUG_AT=n pulls the plug at the n-th transfer.
+// and the command sees the device 1209:a701, with one packet per bulk transfer. ATOLL_UNPLUG_AT=n pulls the plug at the n-th transfer; with
+// ATOLL_RENUMBER=1 a reset takes it off the bus, and it comes back as 1209:a703.
 #define _GNU_SOURCE
 #include <stdio.h>
 #include <stdlib.h>
@@ -12,20 +13,22 @@
 #include "flash_model.h"
 #include "usbfs.h"
 
-enum { VENDOR = 0x1209, PRODUCT = 0xa701, PACKET = 64, IN = 0x81, OUT = 0x02, SECTOR = 4096, UNIT = 16, SLOT = 1 << 20, ARENA = 1 << 20 };
+enum { VENDOR = 0x1209, PRODUCT = 0xa701, OTHER_PRODUCT = 0xa703, PACKET = 64, IN = 0x81, OUT = 0x02, SECTOR = 4096, UNIT = 16, SLOT = 1 << 20, ARENA = 1 << 20 };
 
-static const uint8_t descriptors[] = {
-    // Device: USB 2.0, class by interface, strings 1 to 3.
-    18, 1, 0x00, 0x02, 0, 0, 0, 64, VENDOR & 0xff, VENDOR >> 8, PRODUCT & 0xff, PRODUCT >> 8, 0x00, 0x01, 1, 2, 3, 1,
-    // One configuration, one vendor-specific interface, a bulk endpoint each way.
-    9, 2, 32, 0, 1, 1, 0, 0x80, 50, 9, 4, 0, 0, 2, 0xff, 0, 0, 0, 7, 5, IN, 2, PACKET, 0, 0, 7, 5, OUT, 2, PACKET, 0, 0};
+// Device: USB 2.0, class by interface, strings 1 to 3; one configuration, one vendor-specific interface, a bulk endpoint each way.
+#define DESCRIPTORS(product)                                                                                                  \
+  {18, 1, 0x00, 0x02, 0, 0, 0, 64, VENDOR & 0xff, VENDOR >> 8, product & 0xff, product >> 8, 0x00, 0x01, 1, 2, 3, 1,            \
+   9, 2, 32, 0, 1, 1, 0, 0x80, 50, 9, 4, 0, 0, 2, 0xff, 0, 0, 0, 7, 5, IN, 2, PACKET, 0, 0, 7, 5, OUT, 2, PACKET, 0, 0}
+
+static const uint8_t descriptors[] = DESCRIPTORS(PRODUCT);
+static const uint8_t other_descriptors[] = DESCRIPTORS(OTHER_PRODUCT);
 static const char *const strings[] = {"", "Atoll", "emulated board", "usb-1"};
 
 static struct {
   atoll_device device;
   uint8_t out[ATOLL_PACKET_BYTES + PACKET], in[ATOLL_PACKET_BYTES];
   uint32_t out_bytes, in_bytes, transfers, unplug_at;
-  bool reset;
+  bool reset, renumbers, leaving;
 } board;
 
 static atoll_flash_model flash;
@@ -45,6 +48,8 @@ static const atoll_system port = {.context = &board.reset,
 
 static bool boot(void) { return atoll_device_boot(&board.device, &port, &flash.flash, &inference); }
 
+static const usbfs_gadget *const other_gadget;
+
 static void count_transfer(void) {
   if (++board.transfers == board.unplug_at) usbfs_unplug();
 }
@@ -62,6 +67,7 @@ static void take_out(const uint8_t *bytes, uint32_t length) {
   if (board.reset) {
     board.reset = false;
     if (!boot()) abort();
+    board.leaving = board.renumbers;
   }
 }
 
@@ -71,17 +77,18 @@ static int32_t give_in(uint8_t *bytes, uint32_t room) {
   count_transfer();
   memcpy(bytes, board.in, length);
   board.in_bytes = 0;
+  // The answer to a reset is the last word under this id.
+  if (board.leaving) usbfs_become(other_gadget);
+  board.leaving = false;
   return (int32_t)length;
 }
 
-static const usbfs_gadget gadget = {.vendor = VENDOR,
-                                    .product = PRODUCT,
-                                    .descriptors = descriptors,
-                                    .descriptor_bytes = sizeof descriptors,
-                                    .strings = strings,
-                                    .string_count = sizeof strings / sizeof *strings,
-                                    .take_out = take_out,
-                                    .give_in = give_in};
+#define GADGET(ids_product, which)                                                                              \
+  {.vendor = VENDOR, .product = ids_product, .descriptors = which, .descriptor_bytes = sizeof which, .strings = strings, \
+   .string_count = sizeof strings / sizeof *strings, .take_out = take_out, .give_in = give_in}
+
+static const usbfs_gadget gadget = GADGET(PRODUCT, descriptors), renumbered = GADGET(OTHER_PRODUCT, other_descriptors);
+static const usbfs_gadget *const other_gadget = &renumbered;
 
 int main(int argc, char **argv) {
   if (argc < 2) {
@@ -92,6 +99,7 @@ int main(int argc, char **argv) {
   static bool written[sizeof area / UNIT];
   static uint8_t arena[ARENA] __attribute__((aligned(16)));
   const char *unplug = getenv("ATOLL_UNPLUG_AT");
+  board.renumbers = getenv("ATOLL_RENUMBER") != NULL;
   board.unplug_at = unplug == NULL ? 0 : (uint32_t)atoi(unplug);
   memset(area, 0xff, sizeof area);
   atoll_flash_model_init(&flash, area, written, SLOT, SECTOR, UNIT);
