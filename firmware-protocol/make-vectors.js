@@ -1,7 +1,9 @@
 // Writes vectors.json: packets of every command, a slot image and drawn bytes, for whoever implements the firmware's
 // side. `node firmware-protocol/make-vectors.js` after a build; with --check it compares instead of writing.
+
+import { createPrivateKey } from 'node:crypto';
 import { readFile, writeFile } from 'node:fs/promises';
-import { CompressedReader, compressImage, drawSample, encodeSlotImage, SeededBytes } from '../dist/bundle/index.js';
+import { CompressedReader, compressImage, drawSample, encodeSlotImage, readPrivateKey, SeededBytes } from '../dist/bundle/index.js';
 import { atollCommands, encodePacket, encodePayload } from '../dist/protocol/index.js';
 
 const hex = (bytes) => Buffer.from(bytes).toString('hex');
@@ -60,6 +62,9 @@ const packets = Object.entries(atollCommands).map(([key, command], sequence) => 
 
 const model = Uint8Array.from({ length: 20 }, (_, i) => i);
 const manifest = { version: '1', target: 'pico', profile: 'tflm-reference', agreement: 'exact', operators: [9, 25], arena: 1234 };
+// A key whose 32 secret bytes are 0 to 31: Ed25519 signs the same bytes the same way every time.
+const pkcs8 = Buffer.concat([Buffer.from('302e020100300506032b657004220420', 'hex'), sha]);
+const key = readPrivateKey(createPrivateKey({ key: pkcs8, format: 'der', type: 'pkcs8' }).export({ format: 'pem', type: 'pkcs8' }), 'the key of the vectors');
 const vectors = [{ seed: 1, output: Uint8Array.of(1, 2, 3) }];
 const compressible = Uint8Array.from({ length: 1300 }, (_, i) => (i % 90 < 40 ? 0 : (i * 7) & 0xff));
 const tensor = (type, bytes) => ({ index: 0, name: '', type, shape: [bytes], bytes, quantization: null });
@@ -82,6 +87,12 @@ const document = {
     manifest,
     vectors: vectors.map(({ seed, output }) => ({ seed, output: hex(output) })),
     image: hex(encodeSlotImage(model, manifest, vectors)),
+  },
+  signedSlotImage: {
+    publicKey: hex(key.raw),
+    keyId: hex(key.id),
+    counter: 7,
+    image: hex(encodeSlotImage(model, { ...manifest, counter: 7 }, vectors, key)),
   },
   compressed: [0, 2].map(compressed),
   drawn: [0, 1, 2, 0xdeadbeef].map((seed) => ({

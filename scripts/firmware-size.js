@@ -9,7 +9,7 @@ const parts = {
   'OS and statistics groups': ['group_os'],
   'file group': ['group_file', 'image_writing'],
   'slots in flash, power-fail safe': ['store', 'sha256'],
-  'slot images, self-test, challenge': ['image', 'group_proof'],
+  'slot images, self-test, challenge': ['image', 'signature', 'group_proof'],
   'describe, slots, inference': ['group_slots', 'group_inference', 'invoke'],
   'compressed uploads': ['compressed', 'inflate'],
   'built-in int8 runtime': ['fixed_point', 'flatbuffer', 'op_conv', 'op_dense', 'op_pool', 'op_simple', 'prepare', 'runtime'],

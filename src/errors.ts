@@ -204,6 +204,11 @@ export const errorTable = {
   },
   MODEL_DOES_NOT_FIT: { kind: 'refused', message: 'the model does not fit {target}: {reasons}', hint: '`atoll check` shows the details and what would help' },
   // Slot images
+  KEY_INVALID: {
+    kind: 'input',
+    message: '{path} is no key that signs bundles: {reason}',
+    hint: '`atoll keys create NAME` makes a pair of PEM files; keys are Ed25519, or ECDSA on P-256',
+  },
   SLOT_IMAGE_INVALID: {
     kind: 'input',
     message: 'not a valid slot image: {reason}',

@@ -4,10 +4,16 @@ import { Interpreter } from '../simulator/index.js';
 import { factsOf, type ModelFacts, runtimeKernelsOf, type Target } from '../targets/index.js';
 import { BuiltinOperator, builtinCode, type Model, mainSubgraph, operatorCodeOf } from '../tflite/index.js';
 import { drawable, drawSample, SeededBytes } from './drawing.js';
+import type { SigningKey } from './keys.js';
 import { encodeSlotImage, type ManifestInput, type SelfTestVector, slotImageLength } from './slot-image.js';
 
 export interface BundleOptions {
+  /** For people. */
   readonly version?: string;
+  /** Devices with a key refuse what has a lower one than they have confirmed; 0 unless given. */
+  readonly counter?: number;
+  /** Signs the manifest. */
+  readonly key?: SigningKey;
   /** Seed of the first self-test vector. */
   readonly seed?: number;
 }
@@ -21,7 +27,7 @@ const maxVectorBytes = 16384;
  * @param model the same, read
  */
 export function buildSlotImage(bytes: Uint8Array, model: Model, target: Target, options: BundleOptions = {}): Uint8Array {
-  return encodeSlotImage(bytes, manifestOf(model, target, options, factsOf(model)), selfTestVectors(model, target, options.seed ?? 1));
+  return encodeSlotImage(bytes, manifestOf(model, target, options, factsOf(model)), selfTestVectors(model, target, options.seed ?? 1), options.key ?? null);
 }
 
 function manifestOf(model: Model, target: Target, options: BundleOptions, facts: ModelFacts): ManifestInput {
@@ -29,6 +35,7 @@ function manifestOf(model: Model, target: Target, options: BundleOptions, facts:
   const { agreement } = target;
   return {
     version: options.version ?? '0',
+    ...(options.counter === undefined ? {} : { counter: options.counter }),
     target: target.id,
     profile: target.runtime.kernelProfile,
     agreement: agreement === 'exact' ? 'exact' : { max_lsb: agreement.maxLsb, min_share_ppm: Math.round(agreement.minShare * 1e6) },

@@ -2,7 +2,7 @@
 
 import { type CheckOptions, type CheckResult, checkModel, factsOf, requireFit, type Target } from '../targets/index.js';
 import type { Model } from '../tflite/index.js';
-import { buildSlotImage, slotImageBytes } from './build.js';
+import { type BundleOptions, buildSlotImage, slotImageBytes } from './build.js';
 
 export function checkFile(bytes: Uint8Array, model: Model, target: Target, options: CheckOptions = {}): CheckResult {
   const facts = options.facts ?? factsOf(model);
@@ -11,8 +11,13 @@ export function checkFile(bytes: Uint8Array, model: Model, target: Target, optio
 }
 
 /** The slot image of a model that fits a target, with what the check found. @throws MODEL_DOES_NOT_FIT */
-export function buildFittingImage(bytes: Uint8Array, model: Model, target: Target): { readonly image: Uint8Array; readonly check: CheckResult } {
-  const image = buildSlotImage(bytes, model, target);
+export function buildFittingImage(
+  bytes: Uint8Array,
+  model: Model,
+  target: Target,
+  options: BundleOptions = {},
+): { readonly image: Uint8Array; readonly check: CheckResult } {
+  const image = buildSlotImage(bytes, model, target, options);
   const check = checkModel(model, target, image.byteLength);
   requireFit(check);
   return { image, check };

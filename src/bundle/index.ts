@@ -5,6 +5,9 @@ export { type AgreementResult, compareOutputs, differencesOf } from './agreement
 export { type BundleOptions, buildSlotImage, slotImageBytes } from './build.js';
 export { buildFittingImage, checkFile } from './check-file.js';
 export { CompressedReader, compressedBytes, compressImage, largestBlockBytes, type StreamHeader, smallestBlockBytes } from './compression.js';
+export { faultOfSignature } from './cose.js';
 export { drawable, drawSample, SeededBytes } from './drawing.js';
 export { equalBytes, hex, sha256 } from './hash.js';
+export { createKeys, type KeyAlgorithm, keyAlgorithms, keyIdText, readPrivateKey, readPublicKey, type SigningKey, type VerifyingKey } from './keys.js';
+export { type ManifestView, manifestView } from './manifest-view.js';
 export { decodeSlotImage, encodeSlotImage, type Manifest, type SelfTestVector, type SlotImage, type Trailer } from './slot-image.js';

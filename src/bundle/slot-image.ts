@@ -7,7 +7,9 @@ import { z } from 'zod';
 import { fail, reasonOf } from '../errors.js';
 import { bytes, decodeMap, encodePayload, uint } from '../protocol/index.js';
 import { alignUp } from '../simulator/index.js';
+import { signPayload } from './cose.js';
 import { equalBytes, sha256 } from './hash.js';
+import type { SigningKey } from './keys.js';
 
 const magic = new TextEncoder().encode('ATOLLIMG');
 const footerBytes = 32;
@@ -29,21 +31,23 @@ const manifestSchema = z.looseObject({
   vectors: bytes,
   block_bytes: uint,
   blocks: z.array(bytes),
+  /** A device with a key takes no image whose counter is below that of the one it has confirmed; absent: 0. */
+  counter: uint.optional(),
 });
 export type Manifest = z.output<typeof manifestSchema>;
 
 const vectorsSchema = z.array(z.looseObject({ seed: uint, output: bytes }));
 export type SelfTestVector = z.output<typeof vectorsSchema>[number];
 
-/** The place of a signature over the manifest; written and checked once signing exists. */
-const signatureSchema = z.looseObject({ alg: z.string(), key: bytes, sig: bytes });
-
-const trailerSchema = z.looseObject({ manifest: bytes, vectors: bytes, signature: signatureSchema.optional() });
+const trailerSchema = z.looseObject({ manifest: bytes, vectors: bytes, signature: bytes.optional() });
 
 export interface Trailer {
   readonly manifest: Manifest;
   readonly vectors: readonly SelfTestVector[];
-  readonly signed: boolean;
+  /** What is signed: the manifest as it is encoded. */
+  readonly encodedManifest: Uint8Array;
+  /** An encoded COSE_Sign1, not yet checked; null where there is none. */
+  readonly signature: Uint8Array | null;
 }
 
 export interface SlotImage {
@@ -53,16 +57,16 @@ export interface SlotImage {
 }
 
 /** What the manifest says beyond what follows from the bytes themselves. */
-export type ManifestInput = Pick<Manifest, 'version' | 'target' | 'profile' | 'agreement' | 'operators' | 'arena'>;
+export type ManifestInput = Pick<Manifest, 'version' | 'counter' | 'target' | 'profile' | 'agreement' | 'operators' | 'arena'>;
 
 /** The model is hashed in blocks of this length, and images are sent compressed in such where the device does not ask for others. */
 export const blockBytes = 4096;
 
-/** How long the slot image of a model will be: hashes have one length, whatever they are of. */
+/** How long the slot image of a model will be, unsigned: hashes have one length, whatever they are of. */
 export function slotImageLength(modelBytes: number, input: ManifestInput, vectors: readonly SelfTestVector[]): number {
   const blocks = Math.ceil(modelBytes / blockBytes);
   const none = new Uint8Array(32);
-  const trailer = encodeTrailer(modelBytes, input, vectors, { model: none, vectors: () => none, blocks: new Array<Uint8Array>(blocks).fill(none) });
+  const trailer = encodeTrailer(modelBytes, input, vectors, { model: none, vectors: () => none, blocks: new Array<Uint8Array>(blocks).fill(none) }, null);
   return alignUp(modelBytes, imageAlignment) + alignUp(trailer.byteLength, imageAlignment) + footerBytes;
 }
 
@@ -72,7 +76,7 @@ interface Hashes {
   readonly blocks: Uint8Array[];
 }
 
-function encodeTrailer(modelBytes: number, input: ManifestInput, vectors: readonly SelfTestVector[], hashes: Hashes): Uint8Array {
+function encodeTrailer(modelBytes: number, input: ManifestInput, vectors: readonly SelfTestVector[], hashes: Hashes, key: SigningKey | null): Uint8Array {
   const vectorBytes = encode([...vectors], { mapSorter: () => 0 });
   const manifest: Manifest = {
     format: 1,
@@ -83,12 +87,13 @@ function encodeTrailer(modelBytes: number, input: ManifestInput, vectors: readon
     block_bytes: blockBytes,
     blocks: hashes.blocks,
   };
-  return encodePayload({ manifest: encodePayload(manifest), vectors: vectorBytes });
+  const encoded = encodePayload(manifest);
+  return encodePayload({ manifest: encoded, vectors: vectorBytes, ...(key === null ? {} : { signature: signPayload(encoded, key) }) });
 }
 
-export function encodeSlotImage(model: Uint8Array, input: ManifestInput, vectors: readonly SelfTestVector[]): Uint8Array {
+export function encodeSlotImage(model: Uint8Array, input: ManifestInput, vectors: readonly SelfTestVector[], key: SigningKey | null = null): Uint8Array {
   const blocks = Array.from({ length: Math.ceil(model.byteLength / blockBytes) }, (_, i) => sha256(model.subarray(i * blockBytes, (i + 1) * blockBytes)));
-  const trailer = encodeTrailer(model.byteLength, input, vectors, { model: sha256(model), vectors: sha256, blocks });
+  const trailer = encodeTrailer(model.byteLength, input, vectors, { model: sha256(model), vectors: sha256, blocks }, key);
   const trailerOffset = alignUp(model.byteLength, imageAlignment);
   const out = new Uint8Array(trailerOffset + alignUp(trailer.byteLength, imageAlignment) + footerBytes);
   out.set(model);
@@ -134,5 +139,5 @@ function decodeTrailer(encoded: Uint8Array, model: Uint8Array): Trailer {
   }
   if (!equalBytes(manifest.model, sha256(model))) throw invalid('the model is not the one that the manifest names');
   if (!equalBytes(manifest.vectors, sha256(trailer.vectors))) throw invalid('the self-test vectors are not those that the manifest names');
-  return { manifest, vectors, signed: trailer.signature !== undefined };
+  return { manifest, vectors, encodedManifest: trailer.manifest, signature: trailer.signature ?? null };
 }

@@ -9,10 +9,14 @@ export function shapeOption(command: Command): Command {
   return command.option('--shape <input=sizes>', 'sizes of an input, such as input=1,96,96,3; the other shapes follow', collect);
 }
 
-/** @throws FILE_*, TFLITE_*, USAGE, and what resolveShapes throws */
+/** Of a bundle, the model in it. @throws FILE_*, TFLITE_*, SLOT_IMAGE_INVALID, USAGE, and what resolveShapes throws */
 export async function readModelFile(file: string, options: Readonly<Record<string, unknown>>): Promise<{ bytes: Uint8Array; model: Model }> {
-  const [{ readBytes }, { readModel, writeModel }] = await Promise.all([import('../files/index.js'), import('../tflite/index.js')]);
-  const bytes = await readBytes(file);
+  const [{ readBytes }, { readModel, writeModel }, { decodeSlotImage }] = await Promise.all([
+    import('../files/index.js'),
+    import('../tflite/index.js'),
+    import('../bundle/index.js'),
+  ]);
+  const bytes = decodeSlotImage(await readBytes(file)).model;
   const model = readModel(bytes, file);
   const shapes = options.shape as readonly string[] | undefined;
   if (shapes === undefined) return { bytes, model };

@@ -11,6 +11,11 @@ export function positiveInteger(text: string): number {
   return value;
 }
 
+export function wholeNumber(text: string): number {
+  if (!/^\d+$/.test(text) || !Number.isSafeInteger(Number(text))) throw new InvalidArgumentError('It must be a whole number from 0 on.');
+  return Number(text);
+}
+
 /** Repeatable option: collects its values. */
 export function collect(value: string, previous: readonly string[] = []): readonly string[] {
   return [...previous, value];

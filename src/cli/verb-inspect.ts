@@ -1,18 +1,23 @@
+import type { ManifestView } from '../bundle/index.js';
 import { readModelFile, shapeOption } from './model-file.js';
 import type { Verb } from './verb.js';
 
 export const inspectVerb: Verb = {
   name: 'inspect',
-  summary: 'show what is in a model: inputs, outputs, operators, signatures, scheme',
+  summary: 'show what is in a model: inputs, outputs, operators, signatures, scheme; of a bundle, its manifest',
   define: (command) => {
-    shapeOption(command).argument('<model>', 'a .tflite file');
+    shapeOption(command).argument('<model>', 'a .tflite file or a bundle');
   },
   run: async (_context, [file = ''], options) => {
-    const [{ inspect }, { bytesText, compiledReport, countText, shapeText, table }] = await Promise.all([
+    const [{ inspect }, { bytesText, compiledReport, countText, shapeText, table }, { decodeSlotImage, manifestView }, { readBytes }] = await Promise.all([
       import('../inspect.js'),
       import('../report/index.js'),
+      import('../bundle/index.js'),
+      import('../files/index.js'),
     ]);
     const { bytes, model } = await readModelFile(file, options);
+    const { trailer } = decodeSlotImage(await readBytes(file));
+    const manifest = trailer === null ? null : manifestView(trailer);
     const result = inspect(model, bytes);
     const tensorRow = (kind: string) => (tensor: (typeof result.inputs)[number]) => {
       const { quantization } = tensor;
@@ -26,6 +31,7 @@ export const inspectVerb: Verb = {
     };
     const text = [
       `${file}: ${result.scheme}, ${bytesText(result.bytes)} (${bytesText(result.parameterBytes)} of parameters), ${countText(result.macs)} MACs`,
+      ...(manifest === null ? [] : [`bundle for ${manifest.target}: version ${manifest.version}, counter ${manifest.counter}, ${signer(manifest)}`]),
       result.description === '' ? '' : `description: ${result.description}`,
       '',
       table([...result.inputs.map(tensorRow('input')), ...result.outputs.map(tensorRow('output'))]),
@@ -38,6 +44,10 @@ export const inspectVerb: Verb = {
       ...(result.edgeTpu === null ? [] : ['', compiledReport(result.edgeTpu)]),
       ...(result.metadata.length === 0 ? [] : [`metadata: ${result.metadata.join(', ')}`]),
     ];
-    return { document: { file, ...result }, text: text.filter((line, i) => line !== '' || i > 1).join('\n') };
+    return { document: { file, ...result, manifest }, text: text.filter((line, i) => line !== '' || i > 1).join('\n') };
   },
 };
+
+function signer({ signedBy }: ManifestView): string {
+  return signedBy === null ? 'not signed' : `signed by ${signedBy} (not checked here)`;
+}

@@ -13,17 +13,23 @@ export const simulateDeviceVerb: Verb = {
       .option('--seed <n>', 'seed of the jitter of its latencies', positiveInteger)
       .option('--buffer <bytes>', 'the largest packet that it takes', positiveInteger)
       .option('--buffers <n>', 'how many requests it takes at once', positiveInteger)
+      .addOption(new Option('--key <file>', 'PEM file of a public key: it runs only what such a key has signed; repeatable').argParser(collect))
       .option('--no-inflate', 'take no compressed uploads')
       .addOption(new Option('--fault <name>', 'what is wrong with it; repeatable').argParser(collect));
   },
   run: async (context, _args, options) => {
-    const [{ loadTarget }, { SimulatedDevice, faultsNamed }, { listen }] = await Promise.all([
+    const [{ loadTarget }, { SimulatedDevice, faultsNamed }, { listen }, { readPublicKey }, { readText }] = await Promise.all([
       import('../targets/index.js'),
       import('../simdevice/index.js'),
       import('../transport/index.js'),
+      import('../bundle/index.js'),
+      import('../files/index.js'),
     ]);
     const target = await loadTarget(String(options.target));
+    const keyFiles = (options.key as readonly string[] | undefined) ?? [];
+    const keys = await Promise.all(keyFiles.map(async (file) => readPublicKey(await readText(file), file)));
     const device = new SimulatedDevice(target, {
+      keys,
       faults: faultsNamed((options.fault as readonly string[] | undefined) ?? []),
       ...(options.id === undefined ? {} : { id: String(options.id) }),
       ...(options.seed === undefined ? {} : { seed: options.seed as number }),

@@ -2,6 +2,7 @@
 
 import type { Verb } from './verb.js';
 import { adviseVerb } from './verb-advise.js';
+import { bundleVerb } from './verb-bundle.js';
 import { checkVerb } from './verb-check.js';
 import { compareVerb } from './verb-compare.js';
 import { compileVerb } from './verb-compile.js';
@@ -12,6 +13,7 @@ import { evaluateVerb } from './verb-evaluate.js';
 import { exportVerb } from './verb-export.js';
 import { flashVerb } from './verb-flash.js';
 import { inspectVerb } from './verb-inspect.js';
+import { keysVerb } from './verb-keys.js';
 import { optimizeVerb } from './verb-optimize.js';
 import { pushVerb } from './verb-push.js';
 import { quantizeVerb } from './verb-quantize.js';
@@ -31,6 +33,8 @@ export const verbs: readonly Verb[] = [
   targetsVerb,
   compileVerb,
   exportVerb,
+  bundleVerb,
+  keysVerb,
   pushVerb,
   flashVerb,
   deployVerb,

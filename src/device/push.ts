@@ -73,7 +73,7 @@ function requireRoom({ trailer }: SlotImage, imageBytes: number, device: DeviceD
     manifest !== null && manifest.target !== device.target && `the image is for ${manifest.target}, the device is a ${device.target}`,
     manifest !== null && manifest.arena > device.arena_bytes && `the model needs an arena of ${manifest.arena} bytes, the device has ${device.arena_bytes}`,
     lacking.length > 0 && `its firmware has no kernels for ${lacking.map((code) => builtinOperatorName(Number(code))).join(', ')}`,
-    device.key && trailer?.signed !== true && 'the device has a key, and the image no signature',
+    device.key && (trailer === null || trailer.signature === null) && 'the device has a key, and the image no signature',
   ].filter((reason) => reason !== false);
   if (reasons.length > 0) throw fail('PUSH_REFUSED', { device: device.id, reasons: reasons.join('; ') });
 }

@@ -41,6 +41,16 @@ export async function writeAtomically(file: string, content: Uint8Array | string
   }
 }
 
+/** Never replaces a file. @param mode rights of the file. @throws FILE_NOT_WRITABLE */
+export async function writeNew(file: string, content: string, mode = 0o644): Promise<void> {
+  try {
+    await makeFolder(path.dirname(path.resolve(file)));
+    await writeFile(file, content, { flag: 'wx', mode });
+  } catch (error) {
+    throw fail('FILE_NOT_WRITABLE', { path: file, reason: systemReason(error) }, error);
+  }
+}
+
 /** Folder by folder: Node's own way with `recursive` never ends where a file system refuses with ENOENT, as /proc does. */
 async function makeFolder(folder: string): Promise<void> {
   const exists = await stat(folder).then(

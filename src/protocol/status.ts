@@ -60,6 +60,8 @@ export const AtollStatus = {
   OFFSET_NOT_VALID: 14,
   SLOT_IN_USE: 15,
   NOT_PENDING: 16,
+  SIGNATURE_INVALID: 17,
+  COUNTER_TOO_LOW: 18,
 } as const;
 
 const namesByGroup: Readonly<Record<number, Readonly<Record<string, number>>>> = {
@@ -82,7 +84,9 @@ const advice: Readonly<Record<string, string>> = {
   ARENA_TOO_SMALL: 'use a model with smaller activations, or a board with more RAM',
   OPERATOR_MISSING: 'build the firmware with these operators, or replace them in the model',
   WRONG_TARGET: 'build the slot image for the target of this device',
-  SIGNATURE_REQUIRED: 'this device has a key: sign the bundle',
+  SIGNATURE_REQUIRED: 'this device has a key: sign the bundle (`atoll bundle --sign KEY`)',
+  SIGNATURE_INVALID: 'sign the bundle with a key that this device has',
+  COUNTER_TOO_LOW: 'bundle it with a counter that is not below that of the model that the device runs',
   NO_MODEL: 'push a model first: `atoll push MODEL --device URI`',
   SELF_TEST_FAILED: 'the old model stays active; compare kernel profile and firmware',
   HASH_MISMATCH: 'push the model again',

@@ -32,7 +32,7 @@ function stateHandlers(device: DeviceState): Handler[] {
       slots: slots.all.length,
       align: target.alignment,
       features: ['infer', 'profile', 'stats'],
-      key: false,
+      key: device.hasKey,
       sim: true,
       ...(device.inflateBytes === null ? {} : { inflate: device.inflateBytes }),
     })),

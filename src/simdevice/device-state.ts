@@ -29,6 +29,8 @@ export interface DeviceState {
   compressed: UploadUnderWay | null;
   /** Longest block of a compressed upload that the device has memory for; null where it takes none. */
   readonly inflateBytes: number | null;
+  /** Only signed images are run. */
+  readonly hasKey: boolean;
   /** Adds to a counter of the statistics group. */
   readonly count: (counter: Counter, by: number) => void;
   readonly counters: Readonly<Record<Counter, number>>;

@@ -1,3 +1,4 @@
+import type { VerifyingKey } from '../bundle/index.js';
 import type { Target } from '../targets/index.js';
 import { inProcessPair, type Transport } from '../transport/index.js';
 import { atollHandlers } from './atoll-group.js';
@@ -10,6 +11,7 @@ import { SmpServer } from './server.js';
 import { type Slot, Slots } from './slots.js';
 import { statsHandlers } from './stats-group.js';
 import { atollError, StatusError } from './status-error.js';
+import { requireTrust } from './trust.js';
 
 export interface SimulatedDeviceOptions {
   readonly id?: string;
@@ -25,6 +27,8 @@ export interface SimulatedDeviceOptions {
   /** A model that is not confirmed in time is given up. */
   readonly confirmTimeoutMs?: number;
   readonly now?: () => number;
+  /** It activates only what one of these keys has signed; none: everything. */
+  readonly keys?: readonly VerifyingKey[];
 }
 
 /** Bytes of a packet that are not data: header, keys, offsets. */
@@ -62,6 +66,10 @@ export class SimulatedDevice implements DeviceState {
 
   get inflateBytes(): number | null {
     return this.options.inflateBytes === undefined ? 4096 : this.options.inflateBytes;
+  }
+
+  get hasKey(): boolean {
+    return (this.options.keys?.length ?? 0) > 0;
   }
 
   get chunkBytes(): number {
@@ -129,7 +137,9 @@ export class SimulatedDevice implements DeviceState {
   }
 
   load(slot: Slot): LoadedModel {
-    return LoadedModel.load(slot.bytes, this.target, this.options.seed ?? 1, this.faults.has('wrong-result'));
+    const loaded = LoadedModel.load(slot.bytes, this.target, this.options.seed ?? 1, this.faults.has('wrong-result'));
+    if (this.hasKey) requireTrust(loaded.image, this.options.keys ?? [], slot.active ? null : this.slots.active);
+    return loaded;
   }
 
   useModel(model: LoadedModel): void {

@@ -102,3 +102,11 @@ dfuTest.each([1, 2, 30, 54])('write %d fails: the error says where, and the firm
   expect(JSON.parse(stdout)).toMatchObject({ error: { code: 'DFU_REFUSED', message: expect.stringContaining(`a block at ${address}: errPROG`) } });
   expect(flash.subarray(0, 0x40000).equals(before.subarray(0, 0x40000))).toBe(true);
 });
+
+dfuTest.each([1, 2, 5, 40, 150, 200])('the plug is pulled at request %d: an error that says so, no hang, and the firmware is as it was', async (at) => {
+  const before = (await withBootloader('dfuse', ['true'])).flash;
+  const { code, stdout, flash } = await withBootloader('dfuse', flashBy('disco-f746ng'), { ATOLL_UNPLUG_AT: String(at) });
+  expect(code).toBe(4);
+  expect(JSON.parse(stdout)).toMatchObject({ error: { code: 'DEVICE_UNREACHABLE', message: expect.stringContaining('LIBUSB_') } });
+  expect(flash.subarray(0, 0x40000).equals(before.subarray(0, 0x40000))).toBe(true);
+});

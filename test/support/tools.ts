@@ -14,7 +14,7 @@ function works(command: string, args: readonly string[]): boolean {
   }
 }
 
-/** A Python that has the package smpclient. */
+/** A Python that has the packages smpclient and pycose. */
 export const smpPython = process.env.ATOLL_SMP_PYTHON ?? 'python3';
 
 const probes = {
@@ -29,6 +29,8 @@ const probes = {
   bossac: () => works('sh', ['-c', 'command -v bossac']),
   esptool: () => works('esptool', ['version']),
   ipv6: () => Object.values(networkInterfaces()).some((addresses) => addresses?.some(({ address }) => address === '::1')),
+  libcrypto: () => works('pkg-config', ['--exists', 'libcrypto']),
+  pycose: () => works(smpPython, ['-c', 'import pycose.messages']),
   smpclient: () => works(smpPython, ['-c', 'import smpclient.transport.serial']),
 } as const satisfies Record<string, () => boolean>;
 

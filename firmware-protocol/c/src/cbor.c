@@ -204,6 +204,8 @@ void atoll_put_bytes(atoll_writer *writer, const uint8_t *bytes, uint32_t length
 
 uint8_t *atoll_put_bytes_room(atoll_writer *writer, uint32_t length) { return put_string_room(writer, MAJOR_BYTES, length); }
 
+void atoll_put_bytes_head(atoll_writer *writer, uint32_t length) { put_head(writer, MAJOR_BYTES, length); }
+
 void atoll_put_key_uint(atoll_writer *writer, const char *key, uint32_t value) {
   atoll_put_text(writer, key);
   atoll_put_uint(writer, value);

@@ -53,6 +53,8 @@ void atoll_put_text_bytes(atoll_writer *writer, atoll_bytes text);
 void atoll_put_bytes(atoll_writer *writer, const uint8_t *bytes, uint32_t length);
 /** The head of a byte string, whose bytes the caller writes at the place that this gives. @return NULL where they do not fit */
 uint8_t *atoll_put_bytes_room(atoll_writer *writer, uint32_t length);
+/** Only the head of a byte string, whose bytes come from elsewhere. */
+void atoll_put_bytes_head(atoll_writer *writer, uint32_t length);
 /** A key and its value. */
 void atoll_put_key_uint(atoll_writer *writer, const char *key, uint32_t value);
 void atoll_put_key_bool(atoll_writer *writer, const char *key, bool value);

@@ -1,11 +1,35 @@
 // Boot, the arena and the server: finds the handler of a packet and frames what it answers.
 #include "bytes.h"
 #include "server.h"
+#include "signature.h"
 
 enum { HEADER_BYTES = 8, OP_READ = 0, OP_WRITE = 2, USER_GROUPS = 64, USER_STATUS = 256 };
 
 void atoll_watch(const atoll_device *device, uint32_t ms) {
   if (device->system->watchdog != NULL) device->system->watchdog(device->system->context, ms);
+}
+
+/** What the active image has counted up to; 0 where nothing is active. */
+static uint32_t active_counter(const atoll_device *device) {
+  const uint8_t active = device->store.active;
+  atoll_image image;
+  const char *detail;
+  if (active == ATOLL_NO_SLOT || !atoll_image_open(&image, atoll_store_bytes(&device->store, active), device->store.slots[active].bytes, &detail)) return 0;
+  return image.counter;
+}
+
+/** A device with a key runs only what one that it trusts has signed, and goes back to nothing older than what is active. */
+static atoll_status require_trust(const atoll_device *device, uint8_t slot, const atoll_image *image) {
+  const atoll_system *system = device->system;
+  if (system->verify == NULL) return atoll_ok();
+  if (image->signature.length == 0) return atoll_error(ATOLL_SIGNATURE_REQUIRED, "this device runs signed images only");
+  uint8_t head[ATOLL_SIGNED_HEAD_BYTES];
+  atoll_signature signature;
+  if (!atoll_signature_read(image->signature, image->manifest, head, &signature)) return atoll_error(ATOLL_SIGNATURE_INVALID, "the signature is no COSE_Sign1");
+  if (!system->verify(system->context, &signature)) return atoll_error(ATOLL_SIGNATURE_INVALID, "no key of this device has made the signature");
+  if (slot != device->store.active && image->counter < active_counter(device))
+    return atoll_error(ATOLL_COUNTER_TOO_LOW, "the image is older than the active one");
+  return atoll_ok();
 }
 
 atoll_status atoll_load_slot(atoll_device *device, uint8_t slot, atoll_image *image) {
@@ -17,6 +41,8 @@ atoll_status atoll_load_slot(atoll_device *device, uint8_t slot, atoll_image *im
   if (!atoll_store_flush(&device->store, slot)) return file_error(FILE_WRITE_FAILED);
   if (!atoll_image_open(image, atoll_store_bytes(&device->store, slot), state->bytes, &detail)) return atoll_error(ATOLL_IMAGE_INVALID, detail);
   if (image->has_trailer && !atoll_text_is(image->target, device->system->target)) return atoll_error(ATOLL_WRONG_TARGET, "the image is for another target");
+  const atoll_status trusted = require_trust(device, slot, image);
+  if (trusted.rc != SMP_OK) return trusted;
   atoll_watch(device, ATOLL_PATIENCE_MS);
   const atoll_load_result result = device->inference->load(device->inference->context, image->model, image->model_bytes, &detail);
   atoll_watch(device, 0);
@@ -52,6 +78,7 @@ static bool adopt(atoll_device *device) {
   atoll_image image;
   const char *detail;
   if (end == 0 || end > flash->slot_bytes || !atoll_image_open(&image, memory, end, &detail) || !image.has_trailer) return true;
+  if (require_trust(device, 0, &image).rc != SMP_OK) return true;
   return atoll_store_adopt(&device->store, end);
 }
 

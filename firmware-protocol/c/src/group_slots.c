@@ -27,7 +27,7 @@ static atoll_status describe(atoll_device *device, atoll_bytes request, atoll_wr
   atoll_put_key_uint(answer, "slot_bytes", device->store.flash->slot_bytes);
   atoll_put_key_uint(answer, "align", 16);
   atoll_put_key_uint(answer, "arena_bytes", inference->arena_bytes);
-  atoll_put_key_bool(answer, "key", false);
+  atoll_put_key_bool(answer, "key", system->verify != NULL);
   atoll_put_text(answer, "features");
   atoll_put_array(answer, 3);
   atoll_put_text(answer, "infer");

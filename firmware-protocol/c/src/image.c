@@ -24,16 +24,18 @@ static bool read_agreement(atoll_image *image, atoll_reader agreement) {
 }
 
 static bool read_trailer(atoll_image *image, atoll_bytes trailer, const char **detail) {
-  atoll_bytes manifest, model, vectors;
+  atoll_bytes model, vectors;
   atoll_reader value;
   uint32_t format;
   *detail = "the trailer is no map with manifest and vectors";
-  if (!atoll_is_map(trailer) || !atoll_map_bytes(trailer, "manifest", &manifest) || !atoll_map_bytes(trailer, "vectors", &image->vectors)) return false;
-  image->has_signature = atoll_map_find(trailer, "signature", &value);
+  if (!atoll_is_map(trailer) || !atoll_map_bytes(trailer, "manifest", &image->manifest) || !atoll_map_bytes(trailer, "vectors", &image->vectors)) return false;
+  if (!atoll_map_bytes(trailer, "signature", &image->signature)) image->signature = (atoll_bytes){NULL, 0};
+  const atoll_bytes manifest = image->manifest;
   *detail = "the manifest is not whole";
   if (!atoll_is_map(manifest) || !atoll_map_uint(manifest, "format", &format) || format != FORMAT) return false;
   if (!atoll_map_bytes(manifest, "model", &model) || !atoll_map_bytes(manifest, "vectors", &vectors)) return false;
   if (!atoll_map_text(manifest, "target", &image->target)) return false;
+  if (!atoll_map_uint(manifest, "counter", &image->counter)) image->counter = 0;
   if (!atoll_map_find(manifest, "agreement", &value) || !read_agreement(image, value)) return false;
   *detail = "the model is not the one that the manifest names";
   if (!is_sha_of(model, image->model, image->model_bytes)) return false;

@@ -9,7 +9,12 @@ typedef struct atoll_image {
   uint32_t model_bytes;
   /** false for a bare .tflite, of which nothing else is known. */
   bool has_trailer;
-  bool has_signature;
+  /** Encoded; no length where there is none. Nothing of it has been checked. */
+  atoll_bytes signature;
+  /** What is signed. */
+  atoll_bytes manifest;
+  /** An image below that of the confirmed one is refused. */
+  uint32_t counter;
   atoll_bytes target;
   /** Of elements that may differ from a vector's, by up to max_lsb; exact where that is 0. */
   uint32_t max_lsb, min_share_ppm;

@@ -24,9 +24,12 @@ enum {
   ATOLL_ARENA = 8,
   ATOLL_OPERATOR = 9,
   ATOLL_NOT_TESTED = 10,
+  ATOLL_SIGNATURE_REQUIRED = 12,
   ATOLL_NO_SUCH_TENSOR = 13,
   ATOLL_OFFSET_NOT_VALID = 14,
   ATOLL_SLOT_IN_USE = 15,
+  ATOLL_SIGNATURE_INVALID = 17,
+  ATOLL_COUNTER_TOO_LOW = 18,
 };
 
 /** What a handler answers beside the map that it wrote. */

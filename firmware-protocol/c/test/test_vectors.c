@@ -10,6 +10,7 @@
 #include "image.h"
 #include "inflate.h"
 #include "sha256.h"
+#include "signature.h"
 #include "vectors.h"
 
 static _Alignas(16) uint8_t area[16384];
@@ -68,6 +69,38 @@ static void check_device(void) {
     const uint32_t got = atoll_device_answer(&device, request_bytes->at, request_bytes->length, answer);
     uint32_t rc = 0;
     CHECK(got > 8 && !atoll_map_uint((atoll_bytes){answer + 8, got - 8}, "rc", &rc));
+  }
+}
+
+/** What is verified is Sig_structure of RFC 9052: an array of context, header, nothing, and the manifest as a byte string. */
+static void check_signatures(void) {
+  static const uint8_t begin[] = {0x84, 0x6a, 'S', 'i', 'g', 'n', 'a', 't', 'u', 'r', 'e', '1', 0x43, 0xa1, 0x01, 0x27, 0x40};
+  atoll_image image;
+  atoll_signature signature;
+  uint8_t head[ATOLL_SIGNED_HEAD_BYTES];
+  const char *detail = "";
+  CHECK(atoll_image_open(&image, signed_image.at, signed_image.length, &detail) && image.counter == SIGNED_COUNTER);
+  CHECK(atoll_signature_read(image.signature, image.manifest, head, &signature));
+  CHECK(signature.algorithm == ATOLL_EDDSA && signature.signature_bytes == 64 && signature.key_id_bytes == signed_key_id.length);
+  CHECK(memcmp(signature.key_id, signed_key_id.at, signed_key_id.length) == 0);
+  CHECK(memcmp(signature.head, begin, sizeof begin) == 0 && signature.message == image.manifest.at);
+  // The head ends with that of a byte string as long as the manifest.
+  CHECK(signature.head_bytes == sizeof begin + 2 && head[sizeof begin] == 0x58 && head[sizeof begin + 1] == signature.message_bytes);
+  // Cut anywhere, or with any byte changed, it stays within its bytes.
+  uint8_t copy[128];
+  CHECK(image.signature.length <= sizeof copy);
+  for (uint32_t length = 0; length < image.signature.length; length++) {
+    uint8_t *cut = copy + sizeof copy - length;
+    memcpy(cut, image.signature.at, length);
+    CHECK(!atoll_signature_read((atoll_bytes){cut, length}, image.manifest, head, &signature));
+  }
+  for (uint32_t i = 0; i < image.signature.length; i++) {
+    for (uint32_t change = 1; change < 256; change++) {
+      uint8_t *whole = copy + sizeof copy - image.signature.length;
+      memcpy(whole, image.signature.at, image.signature.length);
+      whole[i] ^= (uint8_t)change;
+      if (atoll_signature_read((atoll_bytes){whole, image.signature.length}, image.manifest, head, &signature)) CHECK(signature.signature + signature.signature_bytes == copy + sizeof copy);
+    }
   }
 }
 
@@ -173,6 +206,7 @@ int main(void) {
   check_hashes();
   check_inflate();
   check_images();
+  check_signatures();
   check_console();
   check_device();
   return check_result("vectors");

@@ -1,7 +1,7 @@
 // Writes ../../vectors.json as C, for test_vectors.c: `node vectors-header.js > vectors.h`.
 import { readFileSync } from 'node:fs';
 
-const { packets, slotImage, compressed, drawn } = JSON.parse(readFileSync(new URL('../../vectors.json', import.meta.url), 'utf8'));
+const { packets, slotImage, signedSlotImage, compressed, drawn } = JSON.parse(readFileSync(new URL('../../vectors.json', import.meta.url), 'utf8'));
 
 const lines = ['// Generated from vectors.json.', '#include <stdint.h>'];
 function bytes(name, hex) {
@@ -38,5 +38,10 @@ lines.push(
   `static const vector_bytes slot_image = ${bytes('slot_image_bytes', slotImage.image)};`,
   `static const vector_bytes slot_model = ${bytes('slot_model_bytes', slotImage.model)};`,
 );
+lines.push(
+  `static const vector_bytes signed_image = ${bytes('signed_image_bytes', signedSlotImage.image)};`,
+  `static const vector_bytes signed_key_id = ${bytes('signed_key_id_bytes', signedSlotImage.keyId)};`,
+);
+lines.push(`enum { SIGNED_COUNTER = ${signedSlotImage.counter} };`);
 lines.push(`enum { SLOT_IMAGE_VECTORS = ${slotImage.vectors.length}, SLOT_IMAGE_SEED = ${slotImage.vectors[0].seed} };`);
 console.log(lines.join('\n'));

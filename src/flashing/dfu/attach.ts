@@ -50,7 +50,9 @@ export async function findDfu(ids: readonly UsbIds[], serial: string | undefined
 /** Tells running firmware to give way, and waits until its bootloader is attached, under another id as a rule. @throws DFU_DEVICE */
 export async function enterBootloader(found: DfuDevice, ids: readonly UsbIds[], devices: ListUsb, signal?: AbortSignal): Promise<DfuDevice> {
   const dfu = await claim(found, 0);
-  await dfu.detach();
+  await dfu.detach().catch((error: unknown) => {
+    throw usbError(found.uri, error);
+  });
   await found.device.close().catch(() => undefined);
   const until = Date.now() + comingBackMs;
   while (Date.now() < until) {

@@ -1,7 +1,7 @@
 // Flashing through a bootloader with DFU, over libusb.
 
 import { fail } from '../../errors.js';
-import { usbDevices } from '../../transport/index.js';
+import { usbDevices, usbError } from '../../transport/index.js';
 import type { FindWay, FlashJob } from '../way.js';
 import { claim, type DfuDevice, enterBootloader, findDfu, type ListUsb } from './attach.js';
 import { parseMemoryLayout, type Sector } from './memory-layout.js';
@@ -32,6 +32,10 @@ export function dfuWay(devices: ListUsb = usbDevices): FindWay<'dfu'> {
           if (!dfu.functions.canDownload) throw fail('DFU_DEVICE', { device: found.uri, reason: 'it takes no downloads' });
           if (area.sectors === null) return await writePlainDfu(dfu, image, run);
           return await writeDfuSe(dfu, image, place, area.sectors, target.flash?.start ?? 0, run);
+        } catch (error) {
+          run.signal?.throwIfAborted();
+          // The plug may be pulled at any time.
+          throw usbError(bootloader.uri, error);
         } finally {
           await bootloader.device.close().catch(() => undefined);
         }

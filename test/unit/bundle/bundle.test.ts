@@ -34,7 +34,7 @@ test('an image holds the model, and what a device needs to prove it', () => {
     model_bytes: bytes.byteLength,
     block_bytes: 4096,
   });
-  expect(trailer?.signed).toBe(false);
+  expect(trailer?.signature).toBeNull();
   expect(trailer?.vectors).toHaveLength(4);
   const interpreter = new Interpreter(model);
   for (const { seed, output } of trailer?.vectors ?? [])

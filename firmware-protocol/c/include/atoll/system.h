@@ -2,7 +2,26 @@
 #ifndef ATOLL_SYSTEM_H
 #define ATOLL_SYSTEM_H
 
+#include <stdbool.h>
 #include <stdint.h>
+
+/** Algorithms of COSE, as their identifiers are encoded. */
+enum { ATOLL_ES256 = 0x26, ATOLL_EDDSA = 0x27 };
+
+/** A signature over a head and a message, one after another. */
+typedef struct atoll_signature {
+  uint8_t algorithm;
+  /** The first 8 bytes of the SHA-256 of the public key: 32 bytes of Ed25519, or an uncompressed point of P-256. */
+  const uint8_t *key_id;
+  uint32_t key_id_bytes;
+  const uint8_t *head;
+  uint32_t head_bytes;
+  const uint8_t *message;
+  uint32_t message_bytes;
+  /** 64 bytes where it is whole: of Ed25519, or r and s. */
+  const uint8_t *signature;
+  uint32_t signature_bytes;
+} atoll_signature;
 
 typedef struct atoll_system {
   void *context;
@@ -21,6 +40,8 @@ typedef struct atoll_system {
   void (*watchdog)(void *context, uint32_t ms);
   /** An active model that is not confirmed within so many milliseconds is given up; 0: only boots count. */
   uint32_t confirm_ms;
+  /** Whether a key that the device trusts has made a signature. NULL: it has no key, and runs what it is given. */
+  bool (*verify)(void *context, const atoll_signature *signature);
 } atoll_system;
 
 #endif

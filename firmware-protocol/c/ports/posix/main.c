@@ -12,11 +12,13 @@
 #include "atoll_runtime.h"
 #include "clock.h"
 #include "flash_model.h"
+#include "verify.h"
 #include "wire.h"
 
 static const char usage[] =
     "usage: atoll-device [--listen pty|tcp:PORT|udp:PORT] [--target ID] [--id ID] [--flash FILE]\n"
-    "                    [--slot-bytes N] [--arena-bytes N] [--confirm-ms N]\n"
+    "                    [--slot-bytes N] [--arena-bytes N] [--confirm-ms N] [--key FILE]...\n"
+    "A key is a PEM file of a public key; with one, only signed models run.\n"
     "Answers until it is ended; prints the URI that reaches it. Without --flash its slots are empty at every start.\n";
 
 static void reset(void *context) { *(bool *)context = true; }
@@ -46,6 +48,7 @@ static uint32_t number(const char *text) {
 int main(int argc, char **argv) {
   const char *where = "pty", *target = "qemu-mps2-an386", *id = "posix", *file = NULL;
   uint32_t slot_bytes = 1 << 20, arena_bytes = 1 << 20, confirm_ms = 0;
+  bool has_key = false;
   for (int i = 1; i + 1 < argc; i += 2) {
     if (strcmp(argv[i], "--listen") == 0) where = argv[i + 1];
     else if (strcmp(argv[i], "--target") == 0) target = argv[i + 1];
@@ -54,7 +57,13 @@ int main(int argc, char **argv) {
     else if (strcmp(argv[i], "--slot-bytes") == 0) slot_bytes = number(argv[i + 1]);
     else if (strcmp(argv[i], "--arena-bytes") == 0) arena_bytes = number(argv[i + 1]);
     else if (strcmp(argv[i], "--confirm-ms") == 0) confirm_ms = number(argv[i + 1]);
-    else argc = 0;
+    else if (strcmp(argv[i], "--key") == 0) {
+      if (!verify_trust(argv[i + 1])) {
+        fprintf(stderr, "no public key in %s, or built without OpenSSL\n", argv[i + 1]);
+        return 1;
+      }
+      has_key = true;
+    } else argc = 0;
   }
   if (argc % 2 == 0) {
     fputs(usage, stderr);
@@ -86,7 +95,8 @@ int main(int argc, char **argv) {
                                .ticks = posix_microseconds,
                                .now_ms = posix_milliseconds,
                                .reset = reset,
-                               .confirm_ms = confirm_ms};
+                               .confirm_ms = confirm_ms,
+                               .verify = has_key ? verify_signature : NULL};
   atoll_flash_model_init(&model, area, written, slot_bytes, SECTOR, UNIT);
   atoll_runtime_init(&runtime, arena, (arena_bytes + 15) / 16 * 16, posix_microseconds, NULL, &inference);
   if (!atoll_device_boot(&device, &system, &model.flash, &inference)) return 1;

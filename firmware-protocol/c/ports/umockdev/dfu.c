@@ -2,7 +2,8 @@
 //   umockdev-wrapper build/atoll-dfu COMMAND...
 // ATOLL_DFU says which: `dfuse` (0483:df11, ST's extension, the sectors of an STM32F746), `dfu` (1209:a702, DFU 1.1 with an alternate setting for the
 // firmware and one for the model), `runtime` (1209:a701, firmware that becomes the second when it is told to detach). ATOLL_FLASH names a file that
-// gets the flash's content in the end; ATOLL_FAIL_AT=n lets the n-th write fail.
+// gets the flash's content in the end; ATOLL_FAIL_AT=n lets the n-th write fail, ATOLL_UNPLUG_AT=n pulls the plug at
+// the n-th request.
 // Sources: USB Device Class Specification for Device Firmware Upgrade 1.1; ST's AN3156 and UM0424.
 #include <stdbool.h>
 #include <stdio.h>
@@ -27,7 +28,7 @@ static struct {
   /** What the last download asks for; done when the host asks for the status. */
   uint16_t block;
   uint8_t data[TRANSFER];
-  uint32_t length, address, next, writes, fail_at;
+  uint32_t length, address, next, writes, fail_at, requests, unplug_at;
 } dfu = {.state = IDLE, .address = BASE};
 
 static void fail(uint8_t status) {
@@ -141,6 +142,7 @@ static int32_t control(const uint8_t setup[8], uint8_t *data, uint32_t length) {
     dfu.alternate = setup[2];
     return 0;
   }
+  if (++dfu.requests == dfu.unplug_at) usbfs_unplug();
   switch (setup[1]) {
     case DNLOAD:
       return download(value, data, length);
@@ -202,13 +204,14 @@ static int32_t runtime_control(const uint8_t setup[8], uint8_t *data, uint32_t l
 static const usbfs_gadget runtime_gadget = GADGET(0x1209, 0xa701, runtime_descriptors, plain_strings, runtime_control);
 
 int main(int argc, char **argv) {
-  const char *kind = getenv("ATOLL_DFU"), *file = getenv("ATOLL_FLASH"), *failing = getenv("ATOLL_FAIL_AT");
+  const char *kind = getenv("ATOLL_DFU"), *file = getenv("ATOLL_FLASH"), *failing = getenv("ATOLL_FAIL_AT"), *unplug = getenv("ATOLL_UNPLUG_AT");
   const usbfs_gadget *gadget = kind == NULL || strcmp(kind, "dfuse") == 0 ? &dfuse_gadget : strcmp(kind, "dfu") == 0 ? &plain_gadget : &runtime_gadget;
   if (argc < 2) {
     fputs("usage: umockdev-wrapper atoll-dfu COMMAND...\n", stderr);
     return 2;
   }
   dfu.dfuse = gadget == &dfuse_gadget;
+  dfu.unplug_at = unplug == NULL ? 0 : (uint32_t)atoi(unplug);
   dfu.fail_at = failing == NULL ? 0 : (uint32_t)atoi(failing);
   // Old content everywhere: what is written without erasing fails, and what must stay can be told from what was written.
   for (uint32_t i = 0; i < FLASH; i++) flash[i] = (uint8_t)(i * 7 + i / 1024);

@@ -1,0 +1,69 @@
+// The signature of a bundle: COSE_Sign1 with a detached payload, which is the manifest as it is encoded.
+// Sources: RFC 9052, 4.2 and 4.4 (Sig_structure); RFC 9053, 2.1 and 2.2 (ES256: r and s, 32 bytes each; EdDSA).
+
+import { sign, verify } from 'node:crypto';
+import { decode, encode } from 'cborg';
+import { equalBytes, hex } from './hash.js';
+import type { KeyAlgorithm, SigningKey, VerifyingKey } from './keys.js';
+
+const algorithmLabel = 1;
+const keyIdLabel = 4;
+const algorithmIds: Readonly<Record<KeyAlgorithm, number>> = { ed25519: -8, es256: -7 };
+
+/** @param payload the encoded manifest. @returns an encoded COSE_Sign1, untagged */
+export function signPayload(payload: Uint8Array, key: SigningKey): Uint8Array {
+  const head = protectedHeader(key.algorithm);
+  const signature = sign(digestOf(key.algorithm), toBeSigned(head, payload), { key: key.privateKey, dsaEncoding: 'ieee-p1363' });
+  return encode([head, new Map([[keyIdLabel, key.id]]), null, new Uint8Array(signature)]);
+}
+
+/** Why a signature is not to be trusted; null where it is. @param keys any of which may have made it */
+export function faultOfSignature(encoded: Uint8Array, payload: Uint8Array, keys: readonly VerifyingKey[]): string | null {
+  const parts = partsOf(encoded);
+  if (parts === null) return 'the signature is no COSE_Sign1';
+  const { head, id, signature } = parts;
+  const key = keys.find((one) => id !== undefined && equalBytes(one.id, id));
+  if (key === undefined) return 'it is signed by a key that is not known here';
+  if (!equalBytes(head, protectedHeader(key.algorithm))) return 'it names another algorithm than its key has';
+  const genuine = verify(digestOf(key.algorithm), toBeSigned(head, payload), { key: key.key, dsaEncoding: 'ieee-p1363' }, signature);
+  return genuine ? null : 'the signature does not fit the manifest';
+}
+
+/** Of the key that a signature names, in hexadecimal; null where it names none. Nothing is checked. */
+export function keyIdOf(encoded: Uint8Array): string | null {
+  const id = partsOf(encoded)?.id;
+  return id === undefined ? null : hex(id);
+}
+
+interface SignatureParts {
+  readonly head: Uint8Array;
+  readonly id: Uint8Array | undefined;
+  readonly signature: Uint8Array;
+}
+
+/** @returns null for what is no COSE_Sign1 with a detached payload */
+function partsOf(encoded: Uint8Array): SignatureParts | null {
+  let parts: unknown;
+  try {
+    parts = decode(encoded, { useMaps: true });
+  } catch {
+    return null;
+  }
+  const [head, unprotected, detached, signature] = Array.isArray(parts) && parts.length === 4 ? (parts as unknown[]) : [];
+  if (!(head instanceof Uint8Array && unprotected instanceof Map && detached === null && signature instanceof Uint8Array)) return null;
+  const id: unknown = unprotected.get(keyIdLabel);
+  return { head, id: id instanceof Uint8Array ? id : undefined, signature };
+}
+
+function protectedHeader(algorithm: KeyAlgorithm): Uint8Array {
+  return encode(new Map([[algorithmLabel, algorithmIds[algorithm]]]));
+}
+
+function toBeSigned(head: Uint8Array, payload: Uint8Array): Uint8Array {
+  return encode(['Signature1', head, new Uint8Array(0), payload]);
+}
+
+/** Ed25519 hashes by itself. */
+function digestOf(algorithm: KeyAlgorithm): string | null {
+  return algorithm === 'ed25519' ? null : 'sha256';
+}

@@ -1,0 +1,36 @@
+// A manifest as JSON shows it: hashes in hexadecimal, operators by name, and what the signature says of itself.
+
+import { builtinOperatorName } from '../tflite/index.js';
+import { keyIdOf } from './cose.js';
+import { hex } from './hash.js';
+import type { Trailer } from './slot-image.js';
+
+export interface ManifestView {
+  readonly version: string;
+  readonly counter: number;
+  readonly target: string;
+  readonly kernelProfile: string;
+  readonly agreement: 'exact' | { readonly maxLsb: number; readonly minShare: number };
+  readonly operators: readonly string[];
+  readonly arenaBytes: number;
+  readonly model: { readonly sha256: string; readonly bytes: number; readonly blockBytes: number; readonly blocks: readonly string[] };
+  readonly vectors: { readonly sha256: string; readonly seeds: readonly number[] };
+  /** The key that is named in the signature, which is not checked here; null where there is none. */
+  readonly signedBy: string | null;
+}
+
+export function manifestView({ manifest, vectors, signature }: Trailer): ManifestView {
+  const { agreement } = manifest;
+  return {
+    version: manifest.version,
+    counter: manifest.counter ?? 0,
+    target: manifest.target,
+    kernelProfile: manifest.profile,
+    agreement: agreement === 'exact' ? 'exact' : { maxLsb: agreement.max_lsb, minShare: agreement.min_share_ppm / 1e6 },
+    operators: manifest.operators.map((operator) => (typeof operator === 'number' ? builtinOperatorName(operator) : operator)),
+    arenaBytes: manifest.arena,
+    model: { sha256: hex(manifest.model), bytes: manifest.model_bytes, blockBytes: manifest.block_bytes, blocks: manifest.blocks.map(hex) },
+    vectors: { sha256: hex(manifest.vectors), seeds: vectors.map(({ seed }) => seed) },
+    signedBy: signature === null ? null : keyIdOf(signature),
+  };
+}

@@ -1,0 +1,45 @@
+import { readModelFile } from './model-file.js';
+import { refuseOverwriting, wholeNumber } from './options.js';
+import type { Verb } from './verb.js';
+
+export const bundleVerb: Verb = {
+  name: 'bundle',
+  summary: 'put a model, its manifest and self-test into one file that devices take, signed if you like',
+  define: (command) => {
+    command
+      .argument('<model>', 'a .tflite file, or a bundle to be made anew')
+      .requiredOption('--target <target>', 'id of a target, or a target file')
+      .requiredOption('-o, --output <file>', 'where to write the bundle')
+      .option('--sign <key>', 'PEM file of the private key, which `atoll keys create` makes')
+      .option('--model-version <text>', 'what people call this version', '0')
+      .option('--counter <n>', 'devices with a key refuse a bundle whose counter is below that of the one they run', wholeNumber);
+  },
+  run: async (_context, [file = ''], options) => {
+    const [
+      { loadTarget },
+      { buildFittingImage, compressedBytes, decodeSlotImage, manifestView, readPrivateKey },
+      { readText, writeAtomically },
+      { bytesText },
+    ] = await Promise.all([import('../targets/index.js'), import('../bundle/index.js'), import('../files/index.js'), import('../report/index.js')]);
+    const output = String(options.output);
+    const keyFile = options.sign as string | undefined;
+    refuseOverwriting(output, [file, keyFile, options.target]);
+    const target = await loadTarget(String(options.target));
+    const { bytes, model } = await readModelFile(file, options);
+    const { image } = buildFittingImage(bytes, model, target, {
+      version: String(options.modelVersion),
+      ...(options.counter === undefined ? {} : { counter: options.counter as number }),
+      ...(keyFile === undefined ? {} : { key: readPrivateKey(await readText(keyFile), keyFile) }),
+    });
+    await writeAtomically(output, image);
+    const { trailer } = decodeSlotImage(image);
+    const manifest = trailer === null ? null : manifestView(trailer);
+    const travelBytes = compressedBytes(image);
+    const saved = Math.round(100 * (1 - travelBytes / image.byteLength));
+    const by = manifest?.signedBy == null ? 'not signed' : `signed by ${manifest.signedBy}`;
+    return {
+      document: { file, output, target: target.id, bundleBytes: image.byteLength, compressedBytes: travelBytes, manifest },
+      text: `${output}: ${bytesText(image.byteLength)}, travels as ${bytesText(travelBytes)} (${saved} % saved); version ${manifest?.version}, ${by}`,
+    };
+  },
+};

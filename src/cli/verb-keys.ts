@@ -1,0 +1,42 @@
+import { Argument, Option } from 'commander';
+import type { Outcome, Verb } from './verb.js';
+
+const actions = ['create', 'show'] as const;
+
+export const keysVerb: Verb = {
+  name: 'keys',
+  summary: 'make a pair of keys that signs bundles, or show one',
+  define: (command) => {
+    command
+      .addArgument(new Argument('<action>', 'create: write NAME.private.pem and NAME.public.pem; show: what a PEM file holds').choices(actions))
+      .argument('<name>', 'create: of the pair; show: a PEM file')
+      .addOption(new Option('--algorithm <algorithm>', 'create: kind of key').choices(['ed25519', 'es256']).default('ed25519'));
+  },
+  run: async (_context, [action = '', name = ''], options) => (action === 'create' ? create(name, options) : show(name)),
+};
+
+async function create(name: string, { algorithm }: Readonly<Record<string, unknown>>): Promise<Outcome> {
+  const [{ createKeys, keyIdText, readPublicKey }, { writeNew }] = await Promise.all([import('../bundle/index.js'), import('../files/index.js')]);
+  const pair = createKeys(algorithm as 'ed25519' | 'es256');
+  const files = { privateKey: `${name}.private.pem`, publicKey: `${name}.public.pem` };
+  // A key that is lost leaves devices that take nothing any more: none is ever replaced.
+  await writeNew(files.publicKey, pair.publicKey);
+  await writeNew(files.privateKey, pair.privateKey, 0o600);
+  const key = readPublicKey(pair.publicKey, files.publicKey);
+  return {
+    document: { ...files, algorithm: key.algorithm, keyId: keyIdText(key) },
+    text: `${files.privateKey}: keep it, and keep it secret; who has it can have your devices run anything\n${files.publicKey}: goes into devices; ${key.algorithm}, id ${keyIdText(key)}`,
+  };
+}
+
+async function show(file: string): Promise<Outcome> {
+  const [{ hex, keyIdText, readPublicKey }, { readText }] = await Promise.all([import('../bundle/index.js'), import('../files/index.js')]);
+  const text = await readText(file);
+  const key = readPublicKey(text, file);
+  const isPrivate = /PRIVATE KEY/.test(text);
+  const publicKey = hex(key.raw);
+  return {
+    document: { file, private: isPrivate, algorithm: key.algorithm, keyId: keyIdText(key), publicKey },
+    text: `${file}: ${isPrivate ? 'private' : 'public'} key, ${key.algorithm}, id ${keyIdText(key)}\npublic key ${publicKey}`,
+  };
+}
