@@ -2,7 +2,7 @@
 const layers = [
   ['errors'],
   ['files', 'programs'],
-  ['tflite', 'protocol'],
+  ['tflite', 'protocol', 'mqtt'],
   ['kernels'],
   ['simulator', 'dataset'],
   ['targets'],

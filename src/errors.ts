@@ -290,6 +290,26 @@ export const errorTable = {
     message: 'the device runs model {actual}, not {expected}',
     hint: 'push the model first: `atoll push MODEL --device {device}`',
   },
+  BROKER_ADDRESS: {
+    kind: 'usage',
+    message: '{uri}: {reason}',
+    hint: 'write it as mqtt://[USER[:PASSWORD]@]HOST[:PORT]/FLEET/DEVICE, mqtts: for TLS; docs/fleets.md has all of it',
+  },
+  BROKER_UNREACHABLE: {
+    kind: 'device',
+    message: 'no connection to the broker {broker}: {reason}',
+    hint: 'see that it runs and listens there; `atoll broker` starts one',
+  },
+  BROKER_REFUSED: {
+    kind: 'device',
+    message: 'the broker {broker} refuses: {reason}',
+    hint: 'give user and password in the address or in ATOLL_MQTT_USERNAME and ATOLL_MQTT_PASSWORD, and see its access list',
+  },
+  BROKER_TLS: {
+    kind: 'device',
+    message: 'no secure connection to the broker {broker}: {reason}',
+    hint: 'name who signed its certificate with ?ca=FILE, and your own certificate with cert= and key= where it asks for one; mqtts: is for TLS, mqtt: is not',
+  },
   FLASH_NO_WAY: {
     kind: 'device',
     message: 'nothing here reaches the flash of {target}: {list}',

@@ -33,8 +33,8 @@ export async function targetOfDevice(device: DeviceClient, { uri, named, signal 
 
 /**
  * @param uri `sim:TARGET`: a simulated device that lives as long as this connection; `serial:PATH?baud=115200&dtr=on&rts=off`; `serial:TARGET`
- * or `serial:` for the only port whose USB ids say so; `usb:VID:PID/SERIAL`, `usb:TARGET`; `tcp:HOST:PORT?framing=console`; `udp:HOST:PORT`
- * @throws DEVICE_UNKNOWN, DEVICE_UNREACHABLE, SERIAL_*, USB_*, TARGET_UNKNOWN, TARGET_INVALID
+ * or `serial:` for the only port whose USB ids say so; `usb:VID:PID/SERIAL`, `usb:TARGET`; `tcp:HOST:PORT?framing=console`; `udp:HOST:PORT`; `mqtt://BROKER/FLEET/DEVICE`
+ * @throws DEVICE_UNKNOWN, DEVICE_UNREACHABLE, SERIAL_*, USB_*, BROKER_*, TARGET_UNKNOWN, TARGET_INVALID
  */
 export async function openDevice(uri: string, options: OpenOptions = {}): Promise<DeviceClient> {
   const open = (): Promise<Transport> => transportTo(uri, options);

@@ -9,6 +9,7 @@ export const repairChoices: readonly string[] = ['dead-channels', 'equalization'
 export const widerTypes: readonly string[] = ['int16', 'float32'];
 
 /** How --device is explained. */
-export const deviceHelp = 'sim:TARGET, serial:PATH, serial:TARGET, usb:VID:PID[/SERIAL], usb:TARGET, tcp:HOST:PORT or udp:HOST[:PORT]; see docs/devices.md';
+export const deviceHelp =
+  'sim:TARGET, serial:PATH, serial:TARGET, usb:VID:PID[/SERIAL], usb:TARGET, tcp:HOST:PORT, udp:HOST[:PORT] or mqtt://BROKER/FLEET/DEVICE; see docs/devices.md';
 
 export const ownTargetHelp = 'target file of the device, where its kind is not one of those that `atoll targets` lists';

@@ -8,7 +8,11 @@ export const simulateDeviceVerb: Verb = {
   define: (command) => {
     command
       .requiredOption('--target <target>', 'kind of device')
-      .option('--listen <where>', 'pty (pty:?baud=115200 is as slow as such a line), tcp:[HOST:]PORT, udp:[HOST:][PORT]; port 0 takes a free one', 'pty')
+      .option(
+        '--listen <where>',
+        'pty (pty:?baud=115200 is as slow as such a line), tcp:[HOST:]PORT, udp:[HOST:][PORT]; port 0 takes a free one; mqtt://BROKER/FLEET/DEVICE',
+        'pty',
+      )
       .option('--id <id>', 'what it calls itself')
       .option('--seed <n>', 'seed of the jitter of its latencies', positiveInteger)
       .option('--buffer <bytes>', 'the largest packet that it takes', positiveInteger)

@@ -2,6 +2,7 @@
 
 import type { Verb } from './verb.js';
 import { adviseVerb } from './verb-advise.js';
+import { brokerVerb } from './verb-broker.js';
 import { bundleVerb } from './verb-bundle.js';
 import { checkVerb } from './verb-check.js';
 import { compareVerb } from './verb-compare.js';
@@ -40,5 +41,6 @@ export const verbs: readonly Verb[] = [
   deployVerb,
   devicesVerb,
   simulateDeviceVerb,
+  brokerVerb,
   doctorVerb,
 ];

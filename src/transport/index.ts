@@ -1,8 +1,10 @@
 // Transports carry SMP packets between host and device; one file each, all with the same interface. In goes an address, out comes a Transport:
 // opened towards a device, or listened for where the device is in this process.
 
+import { isBrokerUri } from '../mqtt/index.js';
 import { type DeviceAddress, parseAddress } from './address.js';
 import type { Listener } from './listener.js';
+import { listenMqtt, openMqtt } from './mqtt.js';
 import { listenPty } from './pty.js';
 import { openSerial } from './serial.js';
 import type { Distortion } from './stream.js';
@@ -28,18 +30,20 @@ const openers: Readonly<Record<string, { readonly options: readonly string[]; re
 
 const optionsOf = Object.fromEntries(Object.entries(openers).map(([scheme, { options }]) => [scheme, options]));
 
-/** @throws DEVICE_UNKNOWN, and what each transport throws */
+/** @throws DEVICE_UNKNOWN, BROKER_*, and what each transport throws */
 export async function openTransport(uri: string): Promise<Transport> {
+  if (isBrokerUri(uri)) return openMqtt(uri);
   const address = parseAddress(uri, optionsOf);
   return (openers[address.scheme] as (typeof openers)[string]).open(address);
 }
 
 /**
- * @param where `pty` (`pty:?baud=115200` is as slow as such a line), `tcp:[HOST:]PORT`, `udp:[HOST:][PORT]`; port 0 takes a free one
+ * @param where `pty` (`pty:?baud=115200` is as slow as such a line), `tcp:[HOST:]PORT`, `udp:[HOST:][PORT]`; port 0 takes a free one; `mqtt://BROKER/FLEET/DEVICE`
  * @param distort what becomes of the lines that a device sends down a console
  * @throws DEVICE_UNKNOWN, LISTEN
  */
 export async function listen(where: string, onConnection: (transport: Transport) => void, distort?: Distortion): Promise<Listener> {
+  if (isBrokerUri(where)) return listenMqtt(where, onConnection);
   const address = parseAddress(where === 'pty' || where === 'udp' ? `${where}:` : where, { pty: ['baud'], tcp: [], udp: [] });
   if (address.scheme === 'pty') return listenPty(address, onConnection, distort);
   return address.scheme === 'tcp' ? listenTcp(address, onConnection, distort) : listenUdp(address, onConnection);

@@ -31,6 +31,8 @@ const probes = {
   ipv6: () => Object.values(networkInterfaces()).some((addresses) => addresses?.some(({ address }) => address === '::1')),
   libcrypto: () => works('pkg-config', ['--exists', 'libcrypto']),
   pycose: () => works(smpPython, ['-c', 'import pycose.messages']),
+  mosquitto: () => works('sh', ['-c', 'command -v mosquitto || test -x /usr/sbin/mosquitto']),
+  openssl: () => works('openssl', ['version']),
   smpclient: () => works(smpPython, ['-c', 'import smpclient.transport.serial']),
 } as const satisfies Record<string, () => boolean>;
 

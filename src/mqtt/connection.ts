@@ -1,0 +1,166 @@
+// A connection to a broker that comes back by itself: subscriptions are made again, what is published meanwhile waits.
+
+import { randomBytes } from 'node:crypto';
+import type { Socket } from 'node:net';
+import mqtt, { type IClientOptions, type MqttClient } from 'mqtt';
+import { fail, reasonOf } from '../errors.js';
+import { readBytes } from '../files/index.js';
+import type { BrokerAddress } from './address.js';
+import { matchesFilter } from './topics.js';
+
+export interface Message {
+  readonly topic: string;
+  readonly payload: Uint8Array;
+  /** It lay on the broker before the subscription was made. */
+  readonly retained: boolean;
+}
+
+export interface ConnectOptions {
+  readonly clientId?: string;
+  /** Published by the broker, retained, when this side is gone without a word. */
+  readonly will?: { readonly topic: string; readonly payload: string };
+  readonly keepaliveSeconds?: number;
+}
+
+const connectTimeoutMs = 5000;
+/** Spread, so that a broker which comes back is not met by all at once. */
+const [leastReconnectMs, mostReconnectMs] = [500, 3000];
+/** Answers of brokers that only know another version of MQTT: 3.1.1's own code, and that of 5. */
+const otherVersionCodes = [1, 132];
+/** Wrong user or password, not authorized: of 3.1.1, then of 5. */
+const refusalCodes = [4, 5, 134, 135];
+
+/** @throws BROKER_UNREACHABLE, BROKER_REFUSED, BROKER_TLS, FILE_NOT_READABLE */
+export async function connectToBroker(address: BrokerAddress, options: ConnectOptions = {}): Promise<BrokerConnection> {
+  const settings = await settingsOf(address, options);
+  for (const version of address.version === null ? ([5, 4] as const) : [address.version]) {
+    try {
+      return new BrokerConnection(address.uri, await connected(address.url, { ...settings, protocolVersion: version }));
+    } catch (error) {
+      if (version === 5 && address.version === null && otherVersionCodes.includes(codeOf(error))) continue;
+      throw brokerError(address.uri, error);
+    }
+  }
+  throw fail('BROKER_UNREACHABLE', { broker: address.uri, reason: 'it knows neither MQTT 5 nor 3.1.1' });
+}
+
+export class BrokerConnection {
+  /** Called when the connection is lost, and when it is back. */
+  onChange: ((connected: boolean) => void) | null = null;
+  private readonly handlers = new Map<string, (message: Message) => void>();
+
+  constructor(
+    readonly uri: string,
+    private readonly client: MqttClient,
+  ) {
+    client.on('message', (topic, payload, { retain }) => {
+      const message = { topic, payload: new Uint8Array(payload), retained: retain };
+      for (const [filter, handle] of this.handlers) if (matchesFilter(filter, topic)) handle(message);
+    });
+    sendAtOnce(client);
+    client.on('connect', () => {
+      sendAtOnce(client);
+      this.onChange?.(true);
+    });
+    client.on('close', () => this.onChange?.(false));
+    // What goes wrong later is tried again; what cannot be mended shows as a connection that does not come back.
+    client.on('error', () => undefined);
+  }
+
+  /** Waits for the broker's word that it has the message. @throws BROKER_REFUSED where a right is missing and the broker says so, BROKER_UNREACHABLE when closed */
+  async publish(topic: string, payload: Uint8Array | string, { retain = false } = {}): Promise<void> {
+    const content = typeof payload === 'string' ? payload : Buffer.from(payload.buffer, payload.byteOffset, payload.byteLength);
+    await this.client.publishAsync(topic, content, { qos: 1, retain }).catch((error: unknown) => {
+      throw this.refusal(`publishing to ${topic}`, error);
+    });
+  }
+
+  /** One handler for each filter. @throws BROKER_REFUSED */
+  async subscribe(filter: string, handle: (message: Message) => void): Promise<void> {
+    this.handlers.set(filter, handle);
+    const granted = await this.client.subscribeAsync(filter, { qos: 1 }).catch((error: unknown) => {
+      this.handlers.delete(filter);
+      throw this.refusal(`subscribing to ${filter}`, error);
+    });
+    if (granted.every(({ qos }) => qos <= 2)) return;
+    this.handlers.delete(filter);
+    throw this.refusal(`subscribing to ${filter}`, new Error('not authorized'));
+  }
+
+  async unsubscribe(filter: string): Promise<void> {
+    this.handlers.delete(filter);
+    await this.client.unsubscribeAsync(filter).catch(() => undefined);
+  }
+
+  /** Without last will. */
+  async close(): Promise<void> {
+    this.handlers.clear();
+    this.onChange = null;
+    // What the broker does not acknowledge is not waited for.
+    await this.client.endAsync(!this.client.connected).catch(() => undefined);
+  }
+
+  private refusal(what: string, error: unknown): Error {
+    return fail('BROKER_REFUSED', { broker: this.uri, reason: `${what}: ${reasonOf(error)}` }, error);
+  }
+}
+
+async function settingsOf(
+  { username, password, ca, cert, key, tls }: BrokerAddress,
+  { clientId, will, keepaliveSeconds }: ConnectOptions,
+): Promise<IClientOptions> {
+  const file = async (path: string | null): Promise<Buffer | undefined> => (path === null ? undefined : Buffer.from(await readBytes(path)));
+  const [authority, certificate, privateKey] = await Promise.all([file(ca), file(cert), file(key)]);
+  return {
+    clientId: clientId ?? `atoll-${randomBytes(6).toString('hex')}`,
+    connectTimeout: connectTimeoutMs,
+    reconnectPeriod: leastReconnectMs + Math.random() * (mostReconnectMs - leastReconnectMs),
+    keepalive: keepaliveSeconds ?? 30,
+    ...(username === null ? {} : { username }),
+    ...(password === null ? {} : { password }),
+    ...(tls ? { rejectUnauthorized: true } : {}),
+    ...(authority === undefined ? {} : { ca: authority }),
+    ...(certificate === undefined ? {} : { cert: certificate }),
+    ...(privateKey === undefined ? {} : { key: privateKey }),
+    ...(will === undefined ? {} : { will: { topic: will.topic, payload: Buffer.from(will.payload), qos: 1, retain: true } }),
+  };
+}
+
+/** The first connection is made or fails; those after it are tried again and again. */
+function connected(url: string, options: IClientOptions): Promise<MqttClient> {
+  return new Promise((resolve, reject) => {
+    const client = mqtt.connect(url, options);
+    const done = (): void => void client.off('error', failed).off('close', closed).off('connect', settled);
+    const failed = (error: unknown): void => {
+      done();
+      // It may still have something to say.
+      client.on('error', () => undefined);
+      client.end(true);
+      reject(error);
+    };
+    const closed = (): void => failed(new Error('the broker closed the connection'));
+    const settled = (): void => {
+      done();
+      resolve(client);
+    };
+    client.on('error', failed).on('close', closed).on('connect', settled);
+  });
+}
+
+/** Requests and answers are small, and each waits for the other: nothing is held back to be sent together. */
+function sendAtOnce({ stream }: MqttClient): void {
+  if ('setNoDelay' in stream) (stream as unknown as Socket).setNoDelay(true);
+}
+
+function codeOf(error: unknown): number {
+  const { code } = error as { code?: unknown };
+  return typeof code === 'number' ? code : -1;
+}
+
+function brokerError(broker: string, error: unknown): Error {
+  const reason = reasonOf(error) === '' ? String((error as { code?: unknown }).code) : reasonOf(error);
+  if (refusalCodes.includes(codeOf(error))) return fail('BROKER_REFUSED', { broker, reason }, error);
+  if (/certificate|self.signed|TLS|SSL|wrong version number|alert/i.test(`${reason} ${String((error as { code?: unknown }).code)}`))
+    return fail('BROKER_TLS', { broker, reason }, error);
+  return fail('BROKER_UNREACHABLE', { broker, reason }, error);
+}

@@ -1,0 +1,31 @@
+// The topics of a fleet (firmware-protocol/README.md has the table), and how filters match them (MQTT 3.1.1, 4.7).
+
+import { createHash } from 'node:crypto';
+
+/** What may stand for a fleet, a device or a client in a topic: no level separators, no wildcards. */
+export const topicName = /^[\w.-]{1,64}$/;
+
+export function fleetTopics(fleet: string) {
+  const root = `atoll/${fleet}`;
+  const device = (id: string): string => `${root}/d/${id}`;
+  return {
+    /** Retained: online, or offline as the device's last will. */
+    alive: (id: string): string => `${device(id)}/alive`,
+    smpRequest: (id: string, client: string): string => `${device(id)}/smp/req/${client}`,
+    smpResponse: (id: string, client: string): string => `${device(id)}/smp/rsp/${client}`,
+  };
+}
+
+/** Devices are spread over 256 shards, so that a fleet can be read part by part. */
+export function shardOf(id: string): string {
+  return createHash('sha256').update(id).digest('hex').slice(0, 2);
+}
+
+export function matchesFilter(filter: string, topic: string): boolean {
+  const [wanted, levels] = [filter.split('/'), topic.split('/')];
+  for (const [i, level] of wanted.entries()) {
+    if (level === '#') return true;
+    if (levels[i] === undefined || (level !== '+' && level !== levels[i])) return false;
+  }
+  return wanted.length === levels.length;
+}

@@ -1,0 +1,129 @@
+// MQTT: one SMP packet per message. Requests go to the device's topic under a nonce of the client, answers come back under it.
+
+import { randomBytes } from 'node:crypto';
+import { setTimeout as delay } from 'node:timers/promises';
+import { fail } from '../errors.js';
+import { type BrokerAddress, type BrokerConnection, connectToBroker, fleetTopics, parseBrokerAddress, topicName } from '../mqtt/index.js';
+import { maxPacketBytes } from '../protocol/index.js';
+import { EndingTransport } from './ending.js';
+import type { Listener } from './listener.js';
+import { plainLine, type Transport } from './transport.js';
+
+/** For the broker to say whether it knows the device. */
+const knownWithinMs = 2000;
+/** For a device to be back at its broker: longer than it waits before it tries again. */
+const comeBackMs = 8000;
+/** So many clients of a listening device are remembered. */
+const mostClients = 64;
+export const [online, offline] = ['online', 'offline'] as const;
+
+class MqttTransport extends EndingTransport {
+  readonly line = plainLine;
+
+  constructor(
+    name: string,
+    private readonly emit: (packet: Uint8Array) => Promise<void>,
+    protected readonly release: () => Promise<void> | void,
+  ) {
+    super(name);
+  }
+
+  receive(packet: Uint8Array): void {
+    if (this.open && packet.byteLength <= maxPacketBytes) this.onPacket?.(packet);
+  }
+
+  /** What is lost is asked again by whoever waits for an answer. */
+  protected async write(packet: Uint8Array): Promise<void> {
+    await this.emit(packet);
+  }
+}
+
+/** @throws BROKER_*, DEVICE_UNREACHABLE where the device is offline, or the broker has never heard of it */
+export async function openMqtt(uri: string): Promise<Transport> {
+  const address = parseBrokerAddress(uri);
+  const { fleet, device } = placeOf(address);
+  const topics = fleetTopics(fleet);
+  const client = randomBytes(8).toString('hex');
+  const connection = await connectToBroker(address);
+  const transport = new MqttTransport(
+    address.uri,
+    (packet) => connection.publish(topics.smpRequest(device, client), packet),
+    () => connection.close(),
+  );
+  try {
+    await connection.subscribe(topics.smpResponse(device, client), ({ payload }) => transport.receive(payload));
+    const state = await stateOf(connection, topics.alive(device), transport);
+    if (state !== online)
+      throw fail('DEVICE_UNREACHABLE', { device: address.uri, reason: state === null ? 'no device of this name has been there' : 'it is offline' });
+    return transport;
+  } catch (error) {
+    await connection.close();
+    throw error;
+  }
+}
+
+/** @returns null where nothing is retained; a device that goes later, and does not come back, ends the transport */
+async function stateOf(connection: BrokerConnection, topic: string, transport: MqttTransport): Promise<string | null> {
+  let tell: (state: string) => void = () => undefined;
+  const told = new Promise<string>((resolve) => {
+    tell = resolve;
+  });
+  let leaving: NodeJS.Timeout | undefined;
+  await connection.subscribe(topic, ({ payload }) => {
+    const state = Buffer.from(payload).toString('utf8');
+    tell(state);
+    clearTimeout(leaving);
+    // A broker that restarts says so of every device, and each comes back at its time.
+    if (state === offline) leaving = setTimeout(() => void transport.end('the device went offline'), comeBackMs).unref();
+  });
+  return Promise.race([told, delay(knownWithinMs, null, { ref: false })]);
+}
+
+/**
+ * A device that answers at a broker, as long as this process goes on.
+ * @throws BROKER_*
+ */
+export async function listenMqtt(uri: string, onConnection: (transport: Transport) => void): Promise<Listener> {
+  const address = parseBrokerAddress(uri);
+  const { fleet, device } = placeOf(address);
+  const topics = fleetTopics(fleet);
+  const connection = await connectToBroker(address, { clientId: device, will: { topic: topics.alive(device), payload: offline } });
+  const clients = new Map<string, MqttTransport>();
+  const comeAlive = (): void => void connection.publish(topics.alive(device), online, { retain: true }).catch(() => undefined);
+  await connection.subscribe(topics.smpRequest(device, '+'), ({ topic, payload }) => {
+    const client = topic.slice(topic.lastIndexOf('/') + 1);
+    if (!topicName.test(client)) return;
+    let known = clients.get(client);
+    if (known === undefined) {
+      known = new MqttTransport(
+        address.uri,
+        (answer) => connection.publish(topics.smpResponse(device, client), answer),
+        () => void clients.delete(client),
+      );
+      const [oldest] = clients.values();
+      if (clients.size >= mostClients) void oldest?.end('too many clients');
+      clients.set(client, known);
+      onConnection(known);
+    }
+    known.receive(payload);
+  });
+  comeAlive();
+  // The broker has published the last will meanwhile.
+  connection.onChange = (connected) => {
+    if (connected) comeAlive();
+  };
+  return {
+    uri: address.uri,
+    close: async () => {
+      connection.onChange = null;
+      await Promise.race([connection.publish(topics.alive(device), offline, { retain: true }).catch(() => undefined), delay(1000, null, { ref: false })]);
+      await connection.close();
+    },
+  };
+}
+
+/** @throws BROKER_ADDRESS */
+function placeOf({ uri, fleet, device }: BrokerAddress): { readonly fleet: string; readonly device: string } {
+  if (fleet === null || device === null) throw fail('BROKER_ADDRESS', { uri, reason: 'a device is named mqtt://BROKER/FLEET/DEVICE' });
+  return { fleet, device };
+}

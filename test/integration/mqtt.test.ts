@@ -1,0 +1,199 @@
+// Devices behind MQTT: every verb works over a broker, ours and mosquitto, and what stands in the way has a coded error.
+
+import { readFileSync } from 'node:fs';
+import path from 'node:path';
+import { afterEach, describe, expect, test } from 'vitest';
+import type { DeviceClient } from '../../src/device/index.js';
+import { connectToBroker, parseBrokerAddress } from '../../src/mqtt/index.js';
+import { openDevice } from '../../src/open-device.js';
+import { SimulatedDevice } from '../../src/simdevice/index.js';
+import { loadTarget } from '../../src/targets/index.js';
+import { writeModel } from '../../src/tflite/index.js';
+import { listen } from '../../src/transport/index.js';
+import { certificates, embeddedBroker, mosquitto, type TestBroker } from '../support/brokers.js';
+import { atoll, jsonOf } from '../support/cli.js';
+import { conforms } from '../support/conformance.js';
+import { simulateDevice } from '../support/device-process.js';
+import { temporaryFolder, writeFiles } from '../support/files.js';
+import { int8Dense } from '../support/models.js';
+import { toolTest } from '../support/tools.js';
+
+const folder = temporaryFolder();
+const target = await loadTarget('qemu-mps2-an386');
+const closers: (() => Promise<unknown>)[] = [];
+afterEach(async () => {
+  for (const close of closers.splice(0).reverse()) await close();
+});
+const patience = { timeoutMs: 1000, attempts: 4 };
+
+/** A simulated device behind a broker. */
+async function serve(uri: string): Promise<SimulatedDevice> {
+  const device = new SimulatedDevice(target);
+  const listener = await listen(uri, (transport) => device.serve(transport));
+  closers.push(() => listener.close());
+  return device;
+}
+
+async function open(uri: string): Promise<DeviceClient> {
+  const device = await openDevice(uri, { patience });
+  closers.push(() => device.close());
+  return device;
+}
+
+const brokers: readonly [name: string, run: typeof test, start: () => Promise<TestBroker>][] = [
+  ['our own broker', test, () => embeddedBroker()],
+  ['mosquitto', toolTest('mosquitto') as typeof test, () => mosquitto(folder)],
+];
+
+for (const [name, , start] of brokers) {
+  conforms(`a device behind ${name}`, name === 'mosquitto' ? ['mosquitto'] : [], target.id, async () => {
+    const broker = await start();
+    const device = new SimulatedDevice(target);
+    const listener = await listen(`${broker.uri}/plant/d1`, (transport) => device.serve(transport));
+    const client = await openDevice(`${broker.uri}/plant/d1`, { patience });
+    const stop = async (): Promise<number | null> => {
+      await listener.close();
+      await broker.stop();
+      return null;
+    };
+    return [client, { uri: `${broker.uri}/plant/d1`, child: null as never, stop }];
+  });
+}
+
+describe.each(brokers)('%s', (_name, run, start) => {
+  run('push and run over it, from the command line, with a device in another process', async () => {
+    const broker = await start();
+    closers.push(broker.stop);
+    writeFiles(folder, { 'model.tflite': writeModel(int8Dense(300)), 'input.bin': new Uint8Array(300 * 5).fill(3) });
+    const device = await simulateDevice('--target', target.id, '--listen', `${broker.uri}/plant/press-7`);
+    closers.push(device.stop);
+    const over = async (...args: string[]) => jsonOf(await atoll([...args, '--device', device.uri, '--json'], { cwd: folder }));
+    expect(await over('push', 'model.tflite')).toMatchObject({ state: 'confirmed', selfTest: { failed: 0 } });
+    expect(await over('run', 'model.tflite', '--input', 'input.bin')).toMatchObject({ measurement: { agreement: { agrees: true } } });
+    await device.stop();
+    expect(await over('push', 'model.tflite')).toMatchObject({ error: { code: 'DEVICE_UNREACHABLE', message: expect.stringContaining('offline') } });
+  });
+
+  run('a device that nobody knows, and one that goes away', async () => {
+    const broker = await start();
+    closers.push(broker.stop);
+    await expect(open(`${broker.uri}/plant/ghost`)).rejects.toMatchObject({
+      code: 'DEVICE_UNREACHABLE',
+      message: expect.stringContaining('no device of this name'),
+    });
+    const process = await simulateDevice('--target', target.id, '--listen', `${broker.uri}/plant/d2`);
+    const device = await open(process.uri);
+    expect(await device.describe()).toMatchObject({ target: target.id });
+    process.child.kill('SIGKILL');
+    // Its last will tells.
+    await expect(
+      (async () => {
+        for (;;) await device.slots();
+      })(),
+    ).rejects.toMatchObject({ code: expect.stringMatching(/DEVICE_CLOSED|DEVICE_TIMEOUT/) });
+  });
+
+  run('several clients at once, and messages of any kind on its topics', async () => {
+    const broker = await start();
+    closers.push(broker.stop);
+    const uri = `${broker.uri}/plant/d3`;
+    await serve(uri);
+    const stranger = await connectToBroker(parseBrokerAddress(uri));
+    closers.push(() => stranger.close());
+    for (const payload of [new Uint8Array(0), new Uint8Array(7), new Uint8Array(70_000).fill(255), Buffer.from('hello')]) {
+      await stranger.publish('atoll/plant/d/d3/smp/req/stranger', payload);
+    }
+    const clients = await Promise.all([open(uri), open(uri), open(uri)]);
+    const echoes = await Promise.all(clients.map((client, i) => client.echo(`client ${i}`)));
+    expect(echoes).toHaveLength(3);
+    // And on the client's side.
+    const answers: number[] = [];
+    await stranger.subscribe('atoll/plant/d/d3/smp/rsp/+', ({ topic }) => {
+      answers.push(topic.length);
+      void stranger.publish(topic, Buffer.from('no packet')).catch(() => undefined);
+    });
+    for (const client of clients) expect((await client.slots()).length).toBe(2);
+    expect(answers.length).toBeGreaterThan(0);
+  });
+});
+
+test('a broker that is restarted: the device comes back, and what was under way goes on', async () => {
+  const data = path.join(folder, 'broker');
+  const first = await embeddedBroker(data);
+  const port = Number(new URL(first.uri).port);
+  const uri = `${first.uri}/plant/d4`;
+  await serve(uri);
+  const device = await openDevice(uri, { patience: { timeoutMs: 1000, attempts: 10 } });
+  closers.push(() => device.close());
+  expect((await device.slots()).length).toBe(2);
+  await first.stop();
+  const asked = device.slots();
+  const second = await embeddedBroker(data, port);
+  closers.push(second.stop);
+  expect((await asked).length).toBe(2);
+});
+
+test('what is retained outlives a broker with a folder, and no two share one', async () => {
+  const data = path.join(folder, 'kept');
+  const first = await embeddedBroker(data);
+  const writer = await connectToBroker(parseBrokerAddress(first.uri));
+  await writer.publish('atoll/plant/d/x/alive', 'online', { retain: true });
+  await writer.close();
+  await expect(embeddedBroker(data)).rejects.toMatchObject({ code: 'FILE_NOT_WRITABLE' });
+  await first.stop();
+  const second = await embeddedBroker(data);
+  closers.push(second.stop);
+  const reader = await connectToBroker(parseBrokerAddress(second.uri));
+  closers.push(() => reader.close());
+  const seen = await new Promise<string>((resolve) => {
+    void reader.subscribe('atoll/plant/d/+/alive', ({ payload, retained }) => resolve(`${Buffer.from(payload)} ${retained}`));
+  });
+  expect(seen).toBe('online true');
+});
+
+const withMosquitto = toolTest('mosquitto', 'openssl');
+
+withMosquitto('user and password, and rights: a device writes under its own id alone', async () => {
+  const acl = readFileSync(path.resolve('examples/fleet/mosquitto.acl'), 'utf8');
+  writeFiles(folder, { 'acl.txt': acl });
+  // mosquitto_passwd's own format, made without it: the file is converted at its start.
+  const { execFileSync } = await import('node:child_process');
+  const passwords = path.join(folder, 'passwords');
+  writeFiles(folder, { passwords: 'agent:agent-word\nd5:device-word\nd6:other-word\n' });
+  execFileSync('mosquitto_passwd', ['-U', passwords]);
+  const broker = await mosquitto(folder, { config: ['allow_anonymous false', `password_file ${passwords}`, `acl_file ${path.join(folder, 'acl.txt')}`] });
+  closers.push(broker.stop);
+  const at = (user: string): string => broker.uri.replace('://', `://${user}@`);
+  await expect(open(`${broker.uri}/plant/d5`)).rejects.toMatchObject({ code: 'BROKER_REFUSED' });
+  await expect(open(`${at('agent:wrong')}/plant/d5`)).rejects.toMatchObject({ code: 'BROKER_REFUSED', message: expect.not.stringContaining('wrong') });
+  await serve(`${at('d5:device-word')}/plant/d5`);
+  const device = await open(`${at('agent:agent-word')}/plant/d5`);
+  expect(await device.describe()).toMatchObject({ target: target.id });
+  // Another device claims its id: its words do not arrive, and the broker says so.
+  const impostor = await connectToBroker(parseBrokerAddress(`${at('d6:other-word')}/plant`));
+  closers.push(() => impostor.close());
+  await expect(impostor.publish('atoll/plant/d/d5/alive', 'offline', { retain: true })).rejects.toMatchObject({ code: 'BROKER_REFUSED' });
+  await expect(impostor.publish('atoll/plant/r/00/d5', 'confirmed', { retain: true })).rejects.toMatchObject({ code: 'BROKER_REFUSED' });
+  await impostor.publish('atoll/plant/d/d6/alive', 'online', { retain: true });
+  expect((await device.slots()).length).toBe(2);
+});
+
+withMosquitto('TLS: a broker that shows who it is, clients that show who they are', async () => {
+  const at = certificates(folder, ['agent', 'd7']);
+  const config = ['allow_anonymous false', `cafile ${at('ca.crt')}`, `certfile ${at('broker.crt')}`, `keyfile ${at('broker.key')}`];
+  const broker = await mosquitto(folder, { scheme: 'mqtts', config: [...config, 'require_certificate true', 'use_identity_as_username true'] });
+  closers.push(broker.stop);
+  const as = (who: string, ca = 'ca'): string => `?ca=${at(`${ca}.crt`)}&cert=${at(`${who}.crt`)}&key=${at(`${who}.key`)}`;
+  await serve(`${broker.uri}/plant/d7${as('d7')}`);
+  const device = await open(`${broker.uri}/plant/d7${as('agent')}`);
+  expect(await device.describe()).toMatchObject({ target: target.id });
+  await expect(open(`${broker.uri}/plant/d7${as('agent', 'other-ca')}`)).rejects.toMatchObject({ code: 'BROKER_TLS' });
+  await expect(open(`${broker.uri}/plant/d7${as('stranger')}`)).rejects.toMatchObject({ code: expect.stringMatching(/^BROKER_/) });
+  await expect(open(`${broker.uri}/plant/d7?ca=${at('ca.crt')}`)).rejects.toMatchObject({ code: expect.stringMatching(/^BROKER_/) });
+  await expect(open(`${broker.uri.replace('mqtts', 'mqtt')}/plant/d7`)).rejects.toMatchObject({ code: expect.stringMatching(/^BROKER_/) });
+});
+
+test('no broker at all', async () => {
+  await expect(open('mqtt://127.0.0.1:1/plant/d')).rejects.toMatchObject({ code: 'BROKER_UNREACHABLE' });
+  await expect(open('mqtt://127.0.0.1:1/plant')).rejects.toMatchObject({ code: 'BROKER_ADDRESS' });
+});
