@@ -1,8 +1,9 @@
 // The compressed form in which a slot image travels: blocks that are compressed one by one (raw deflate, RFC 1951), so that a device needs
 // no more memory than a block of each kind, and can go on at any block. firmware-protocol/README.md specifies the stream.
 
-import { deflateRawSync, inflateRawSync } from 'node:zlib';
+import { inflateRawSync } from 'node:zlib';
 import { fail, reasonOf } from '../errors.js';
+import { compressedBlocks } from './blocks.js';
 import { blockBytes } from './slot-image.js';
 
 const magic = Uint8Array.from('ATLZ', (letter) => letter.charCodeAt(0));
@@ -44,9 +45,7 @@ function lengthOf(block: Uint8Array): Uint8Array {
 }
 
 function blocksOf(bytes: Uint8Array, size: number, first: number): Uint8Array[] {
-  const count = Math.max(0, Math.ceil(bytes.byteLength / size) - first);
-  const options = { level: 9, memLevel: 9, windowBits: Math.log2(size) };
-  return Array.from({ length: count }, (_, i) => deflateRawSync(bytes.subarray((first + i) * size, (first + i + 1) * size), options));
+  return compressedBlocks(bytes.subarray(first * size), size);
 }
 
 /** Reads a stream as it arrives, in pieces of any length. */

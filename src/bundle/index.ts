@@ -2,6 +2,7 @@
 // compressed form, and whether they fit. Also what device and host must draw and compare alike: seeded inputs, and agreement of outputs.
 
 export { type AgreementResult, compareOutputs, differencesOf } from './agreement.js';
+export { compressedBlocks, inflatedBlock } from './blocks.js';
 export { type BundleOptions, buildSlotImage, slotImageBytes } from './build.js';
 export { buildFittingImage, checkFile } from './check-file.js';
 export { CompressedReader, compressedBytes, compressImage, largestBlockBytes, type StreamHeader, smallestBlockBytes } from './compression.js';
@@ -10,4 +11,4 @@ export { drawable, drawSample, SeededBytes } from './drawing.js';
 export { equalBytes, hex, sha256 } from './hash.js';
 export { createKeys, type KeyAlgorithm, keyAlgorithms, keyIdText, readPrivateKey, readPublicKey, type SigningKey, type VerifyingKey } from './keys.js';
 export { type ManifestView, manifestView } from './manifest-view.js';
-export { decodeSlotImage, encodeSlotImage, type Manifest, type SelfTestVector, type SlotImage, type Trailer } from './slot-image.js';
+export { agreementOf, decodeSlotImage, encodeSlotImage, type Manifest, type SelfTestVector, type SlotImage, type Trailer } from './slot-image.js';

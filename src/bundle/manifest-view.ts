@@ -1,16 +1,17 @@
 // A manifest as JSON shows it: hashes in hexadecimal, operators by name, and what the signature says of itself.
 
+import type { Agreement } from '../targets/index.js';
 import { builtinOperatorName } from '../tflite/index.js';
 import { keyIdOf } from './cose.js';
 import { hex } from './hash.js';
-import type { Trailer } from './slot-image.js';
+import { agreementOf, type Trailer } from './slot-image.js';
 
 export interface ManifestView {
   readonly version: string;
   readonly counter: number;
   readonly target: string;
   readonly kernelProfile: string;
-  readonly agreement: 'exact' | { readonly maxLsb: number; readonly minShare: number };
+  readonly agreement: Agreement;
   readonly operators: readonly string[];
   readonly arenaBytes: number;
   readonly model: { readonly sha256: string; readonly bytes: number; readonly blockBytes: number; readonly blocks: readonly string[] };
@@ -20,13 +21,12 @@ export interface ManifestView {
 }
 
 export function manifestView({ manifest, vectors, signature }: Trailer): ManifestView {
-  const { agreement } = manifest;
   return {
     version: manifest.version,
     counter: manifest.counter ?? 0,
     target: manifest.target,
     kernelProfile: manifest.profile,
-    agreement: agreement === 'exact' ? 'exact' : { maxLsb: agreement.max_lsb, minShare: agreement.min_share_ppm / 1e6 },
+    agreement: agreementOf(manifest),
     operators: manifest.operators.map((operator) => (typeof operator === 'number' ? builtinOperatorName(operator) : operator)),
     arenaBytes: manifest.arena,
     model: { sha256: hex(manifest.model), bytes: manifest.model_bytes, blockBytes: manifest.block_bytes, blocks: manifest.blocks.map(hex) },

@@ -7,6 +7,7 @@ import { z } from 'zod';
 import { fail, reasonOf } from '../errors.js';
 import { bytes, decodeMap, encodePayload, uint } from '../protocol/index.js';
 import { alignUp } from '../simulator/index.js';
+import type { Agreement } from '../targets/index.js';
 import { signPayload } from './cose.js';
 import { equalBytes, sha256 } from './hash.js';
 import type { SigningKey } from './keys.js';
@@ -35,6 +36,12 @@ const manifestSchema = z.looseObject({
   counter: uint.optional(),
 });
 export type Manifest = z.output<typeof manifestSchema>;
+
+/** The agreement that an image demands; exact where it has no manifest. */
+export function agreementOf(manifest: Manifest | undefined): Agreement {
+  const agreement = manifest?.agreement ?? 'exact';
+  return agreement === 'exact' ? 'exact' : { maxLsb: agreement.max_lsb, minShare: agreement.min_share_ppm / 1e6 };
+}
 
 const vectorsSchema = z.array(z.looseObject({ seed: uint, output: bytes }));
 export type SelfTestVector = z.output<typeof vectorsSchema>[number];

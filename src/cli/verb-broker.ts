@@ -1,5 +1,5 @@
 import { wholeNumber } from './options.js';
-import type { Verb } from './verb.js';
+import { untilInterrupted, type Verb } from './verb.js';
 
 export const brokerVerb: Verb = {
   name: 'broker',
@@ -17,10 +17,7 @@ export const brokerVerb: Verb = {
     return {
       document: { uri: broker.uri, data: folder, pid: process.pid },
       text: `the broker listens at ${broker.uri}; Ctrl-C ends it`,
-      serve: async () => {
-        if (!context.signal.aborted) await new Promise((resolve) => context.signal.addEventListener('abort', resolve, { once: true }));
-        await broker.close();
-      },
+      serve: untilInterrupted(context.signal, () => broker.close()),
     };
   },
 };

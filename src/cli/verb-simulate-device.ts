@@ -1,10 +1,13 @@
 import { Option } from 'commander';
+import type { VerifyingKey } from '../bundle/index.js';
+import { fail } from '../errors.js';
+import type { Target } from '../targets/index.js';
 import { collect, positiveInteger } from './options.js';
-import type { Verb } from './verb.js';
+import { type Context, type Outcome, untilInterrupted, type Verb } from './verb.js';
 
 export const simulateDeviceVerb: Verb = {
   name: 'simulate-device',
-  summary: 'serve a simulated device to any SMP client, until interrupted',
+  summary: 'serve a simulated device to any SMP client, or a fleet of them at a broker, until interrupted',
   define: (command) => {
     command
       .requiredOption('--target <target>', 'kind of device')
@@ -19,40 +22,73 @@ export const simulateDeviceVerb: Verb = {
       .option('--buffers <n>', 'how many requests it takes at once', positiveInteger)
       .addOption(new Option('--key <file>', 'PEM file of a public key: it runs only what such a key has signed; repeatable').argParser(collect))
       .option('--no-inflate', 'take no compressed uploads')
-      .addOption(new Option('--fault <name>', 'what is wrong with it; repeatable').argParser(collect));
+      .option('--count <n>', 'so many devices of a fleet, at --listen mqtt://BROKER/FLEET[/PREFIX]; each takes rollouts', positiveInteger)
+      .addOption(new Option('--fault <name>', 'what is wrong with it; with --count NAME=SHARE, such as slow=10%; repeatable').argParser(collect));
   },
   run: async (context, _args, options) => {
-    const [{ loadTarget }, { SimulatedDevice, faultsNamed }, { listen }, { readPublicKey }, { readText }] = await Promise.all([
+    const [{ loadTarget }, { readPublicKey }, { readText }] = await Promise.all([
       import('../targets/index.js'),
-      import('../simdevice/index.js'),
-      import('../transport/index.js'),
       import('../bundle/index.js'),
       import('../files/index.js'),
     ]);
     const target = await loadTarget(String(options.target));
     const keyFiles = (options.key as readonly string[] | undefined) ?? [];
     const keys = await Promise.all(keyFiles.map(async (file) => readPublicKey(await readText(file), file)));
-    const device = new SimulatedDevice(target, {
-      keys,
-      faults: faultsNamed((options.fault as readonly string[] | undefined) ?? []),
-      ...(options.id === undefined ? {} : { id: String(options.id) }),
-      ...(options.seed === undefined ? {} : { seed: options.seed as number }),
-      ...(options.buffer === undefined ? {} : { maxPacketBytes: options.buffer as number }),
-      ...(options.buffers === undefined ? {} : { buffers: options.buffers as number }),
-      ...(options.inflate === false ? { inflateBytes: null } : {}),
-    });
-    const listener = await listen(
-      String(options.listen),
-      (transport) => device.serve(transport),
-      (lines) => device.faults.distort(lines),
-    );
-    return {
-      document: { uri: listener.uri, id: device.id, target: target.id, pid: process.pid },
-      text: `${device.id} answers at ${listener.uri}; Ctrl-C ends it`,
-      serve: async () => {
-        if (!context.signal.aborted) await new Promise((resolve) => context.signal.addEventListener('abort', resolve, { once: true }));
-        await listener.close();
-      },
-    };
+    return options.count === undefined ? serveOne(context, target, keys, options) : serveMany(context, target, keys, options);
   },
 };
+
+type Options = Readonly<Record<string, unknown>>;
+
+async function serveOne({ signal }: Context, target: Target, keys: readonly VerifyingKey[], options: Options): Promise<Outcome> {
+  const [{ SimulatedDevice, faultsNamed }, { listen }] = await Promise.all([import('../simdevice/index.js'), import('../transport/index.js')]);
+  const device = new SimulatedDevice(target, {
+    keys,
+    faults: faultsNamed((options.fault as readonly string[] | undefined) ?? []),
+    ...(options.id === undefined ? {} : { id: String(options.id) }),
+    ...(options.seed === undefined ? {} : { seed: options.seed as number }),
+    ...(options.buffer === undefined ? {} : { maxPacketBytes: options.buffer as number }),
+    ...(options.buffers === undefined ? {} : { buffers: options.buffers as number }),
+    ...(options.inflate === false ? { inflateBytes: null } : {}),
+  });
+  const listener = await listen(
+    String(options.listen),
+    (transport) => device.serve(transport),
+    (lines) => device.faults.distort(lines),
+  );
+  return {
+    document: { uri: listener.uri, id: device.id, target: target.id, pid: process.pid },
+    text: `${device.id} answers at ${listener.uri}; Ctrl-C ends it`,
+    serve: untilInterrupted(signal, () => listener.close()),
+  };
+}
+
+async function serveMany({ signal, progress }: Context, target: Target, keys: readonly VerifyingKey[], options: Options): Promise<Outcome> {
+  const [{ isBrokerUri, parseBrokerAddress }, { fleetFaultsNamed, serveFleet }] = await Promise.all([
+    import('../mqtt/index.js'),
+    import('../simdevice/index.js'),
+  ]);
+  const where = String(options.listen);
+  if (!isBrokerUri(where)) throw fail('USAGE', { reason: '--count is for a fleet at a broker: --listen mqtt://BROKER/FLEET' });
+  const address = parseBrokerAddress(where);
+  const { fleet, device: prefix } = address;
+  if (fleet === null) throw fail('USAGE', { reason: `--listen ${where} names no fleet: mqtt://BROKER/FLEET` });
+  const count = options.count as number;
+  const served = await serveFleet(address, {
+    fleet,
+    count,
+    prefix: prefix ?? `${target.id}-`,
+    target,
+    keys,
+    seed: (options.seed as number | undefined) ?? 1,
+    faults: fleetFaultsNamed((options.fault as readonly string[] | undefined) ?? []),
+    onProgress: (value) => progress.update('connect', value),
+    signal,
+  });
+  const ids = served.devices.map(({ id }) => id);
+  return {
+    document: { uri: address.uri, target: target.id, count, first: ids[0], last: ids.at(-1), pid: process.pid },
+    text: `${count} devices, ${ids[0]} to ${ids.at(-1)}, at ${address.uri}; Ctrl-C ends them`,
+    serve: untilInterrupted(signal, () => served.close()),
+  };
+}

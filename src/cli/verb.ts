@@ -14,6 +14,14 @@ export interface Outcome {
   readonly serve?: () => Promise<void>;
 }
 
+/** For `serve`: waits for Ctrl-C, then ends what is served. */
+export function untilInterrupted(signal: AbortSignal, close: () => Promise<void>): () => Promise<void> {
+  return async () => {
+    if (!signal.aborted) await new Promise((resolve) => signal.addEventListener('abort', resolve, { once: true }));
+    await close();
+  };
+}
+
 export interface Context {
   readonly progress: ProgressReporter;
   readonly signal: AbortSignal;

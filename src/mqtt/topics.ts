@@ -11,6 +11,15 @@ export function fleetTopics(fleet: string) {
   return {
     /** Retained: online, or offline as the device's last will. */
     alive: (id: string): string => `${device(id)}/alive`,
+    /** Retained: what a device is to run. */
+    desired: (id: string): string => `${device(id)}/desired`,
+    /** Retained: how far it is. */
+    reported: (id: string): string => `${root}/r/${shardOf(id)}/${id}`,
+    /** Of a shard, or of all. */
+    allReported: (shard = '+'): string => `${root}/r/${shard}/+`,
+    /** Retained: a block of a slot image. */
+    block: (sha: string, segment: number, n: number): string => `${root}/b/${sha}/${segment}/${n}`,
+    segment: (sha: string, segment: number): string => `${root}/b/${sha}/${segment}/+`,
     smpRequest: (id: string, client: string): string => `${device(id)}/smp/req/${client}`,
     smpResponse: (id: string, client: string): string => `${device(id)}/smp/rsp/${client}`,
   };

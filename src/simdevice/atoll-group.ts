@@ -1,5 +1,5 @@
 import { crc32 } from 'node:zlib';
-import { equalBytes, sha256 } from '../bundle/index.js';
+import { agreementOf, equalBytes, sha256 } from '../bundle/index.js';
 import { atollCommands } from '../protocol/index.js';
 import { budgetOf } from '../targets/index.js';
 import { type DeviceState, slotBytesOf } from './device-state.js';
@@ -121,8 +121,7 @@ function proofHandlers(device: DeviceState): Handler[] {
       const slot = device.slots.at(index);
       if (slot.bytes.byteLength === 0) throw atollError('NO_MODEL', `slot ${index} is empty`);
       const model = device.load(slot);
-      const agreement = model.image.trailer?.manifest.agreement ?? 'exact';
-      const result = model.selfTest(agreement === 'exact' ? 'exact' : { maxLsb: agreement.max_lsb, minShare: agreement.min_share_ppm / 1e6 });
+      const result = model.selfTest(agreementOf(model.image.trailer?.manifest));
       slot.tested = result.failed === 0;
       device.count(slot.tested ? 'selftests_passed' : 'selftests_failed', 1);
       return { vectors: result.vectors, failed: result.failed, max_lsb: result.maxLsb, ticks: result.ticks, arena: model.arenaBytes };

@@ -3,3 +3,6 @@
 
 export { SimulatedDevice, type SimulatedDeviceOptions } from './device.js';
 export { type FaultName, faultNames, faultsNamed } from './faults.js';
+export { type FleetDevice, type FleetFault, type FleetPort, fleetFaultNames, fleetFaultsNamed } from './fleet/fleet-device.js';
+export { ImageStore } from './fleet/image-store.js';
+export { type FleetOptions, type ServedFleet, serveFleet } from './fleet/serve-fleet.js';

@@ -197,3 +197,25 @@ test('no broker at all', async () => {
   await expect(open('mqtt://127.0.0.1:1/plant/d')).rejects.toMatchObject({ code: 'BROKER_UNREACHABLE' });
   await expect(open('mqtt://127.0.0.1:1/plant')).rejects.toMatchObject({ code: 'BROKER_ADDRESS' });
 });
+
+test('a fleet of simulated devices from the command line', async () => {
+  const broker = await embeddedBroker();
+  closers.push(broker.stop);
+  const fleet = await simulateDevice('--target', target.id, '--listen', `${broker.uri}/plant/press-`, '--count', '12', '--fault', 'slow=50%');
+  closers.push(fleet.stop);
+  const reader = await connectToBroker(parseBrokerAddress(broker.uri));
+  closers.push(() => reader.close());
+  const alive = new Set<string>();
+  await new Promise<void>((resolve) => {
+    void reader.subscribe('atoll/plant/d/+/alive', ({ topic, payload }) => {
+      if (Buffer.from(payload).toString() === 'online') alive.add(topic.split('/')[3] as string);
+      if (alive.size === 12) resolve();
+    });
+  });
+  expect([...alive].sort()[0]).toBe('press-01');
+  expect(await fleet.stop()).toBe(0);
+  const refused = async (...args: string[]) => jsonOf(await atoll(['simulate-device', '--target', target.id, '--count', '2', ...args, '--json']));
+  expect(await refused('--listen', 'tcp:0')).toMatchObject({ error: { code: 'USAGE' } });
+  expect(await refused('--listen', `${broker.uri}/plant`, '--fault', 'none')).toMatchObject({ error: { code: 'USAGE', message: expect.stringContaining('slow') } });
+  expect(await refused('--listen', broker.uri)).toMatchObject({ error: { code: 'USAGE' } });
+});

@@ -1,0 +1,3 @@
+// Rolling a bundle out over a fleet. So far: putting a bundle where every device of a fleet can fetch it, and telling devices to.
+
+export { type PublishedBundle, publishBundle, withdrawBundle } from './publish-bundle.js';

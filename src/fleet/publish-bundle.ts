@@ -1,0 +1,62 @@
+// A bundle at a broker: its blocks, each retained under its own topic, so that it is published once, however many devices fetch it, and whenever they do.
+
+import { compressedBlocks, hex, sha256 } from '../bundle/index.js';
+import { fail } from '../errors.js';
+import type { Progress } from '../evaluate/index.js';
+import { type BrokerConnection, fleetTopics } from '../mqtt/index.js';
+import { segmentBlocks } from '../protocol/index.js';
+
+export interface PublishedBundle {
+  /** SHA-256 of the slot image. */
+  readonly sha: Uint8Array;
+  readonly imageBytes: number;
+  /** Of a block, before it is compressed. */
+  readonly blockBytes: number;
+  readonly blocks: number;
+  /** Of all messages. */
+  readonly publishedBytes: number;
+}
+
+export interface PublishOptions {
+  /** A power of two from 512 to 32768: devices need a block's memory twice. */
+  readonly blockBytes?: number;
+  readonly onProgress?: (progress: Progress) => void;
+  readonly signal?: AbortSignal;
+}
+
+/** Small enough for microcontrollers, large enough that heads do not matter. */
+const defaultBlockBytes = 1024;
+/** So many messages wait for the broker's word at once. */
+const inFlight = 16;
+
+/** The same bundle again changes nothing: it is the same messages. @throws BROKER_*, USAGE, INTERRUPTED */
+export async function publishBundle(
+  connection: BrokerConnection,
+  fleet: string,
+  image: Uint8Array,
+  { blockBytes = defaultBlockBytes, onProgress, signal }: PublishOptions = {},
+): Promise<PublishedBundle> {
+  if (!Number.isInteger(Math.log2(blockBytes)) || blockBytes < 512 || blockBytes > 32_768)
+    throw fail('USAGE', { reason: `blocks of ${blockBytes} bytes: it must be a power of two from 512 to 32768` });
+  const sha = sha256(image);
+  const blocks = compressedBlocks(image, blockBytes);
+  let publishedBytes = 0;
+  for (let at = 0; at < blocks.length; at += inFlight) {
+    signal?.throwIfAborted();
+    onProgress?.({ done: at, total: blocks.length });
+    const batch = blocks.slice(at, at + inFlight);
+    await Promise.all(batch.map((block, i) => connection.publish(blockTopic(fleet, sha, at + i), block, { retain: true })));
+    publishedBytes += batch.reduce((sum, block) => sum + block.byteLength, 0);
+  }
+  onProgress?.({ done: blocks.length, total: blocks.length });
+  return { sha, imageBytes: image.byteLength, blockBytes, blocks: blocks.length, publishedBytes };
+}
+
+/** Takes the blocks off the broker: no device can fetch them any more. @throws BROKER_* */
+export async function withdrawBundle(connection: BrokerConnection, fleet: string, { sha, blocks }: Pick<PublishedBundle, 'sha' | 'blocks'>): Promise<void> {
+  for (let n = 0; n < blocks; n++) await connection.publish(blockTopic(fleet, sha, n), new Uint8Array(0), { retain: true });
+}
+
+function blockTopic(fleet: string, sha: Uint8Array, n: number): string {
+  return fleetTopics(fleet).block(hex(sha), Math.floor(n / segmentBlocks), n);
+}

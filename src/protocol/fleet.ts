@@ -1,0 +1,75 @@
+// What agent and devices of a fleet tell each other over a broker: CBOR maps that firmware-protocol/atoll.cddl specifies. docs/fleets.md has the topics.
+
+import { z } from 'zod';
+import { decodeMap, encodeMap } from './cbor.js';
+import { bytes, uint } from './command.js';
+
+/** Blocks of a segment: a device subscribes to one segment at a time. */
+export const segmentBlocks = 16;
+/** Samples that a challenge runs. */
+export const challengeSamples = 4;
+
+const sha256 = bytes.refine((value) => value.byteLength === 32, 'must have 32 bytes');
+const blockBytes = uint.refine((value) => Number.isInteger(Math.log2(value)) && value >= 512 && value <= 32_768, 'must be a power of two from 512 to 32768');
+
+/** What a device is to run. */
+const desiredSchema = z.looseObject({
+  rollout: z.string().min(1).max(64),
+  /** Of the slot image. */
+  sha: sha256,
+  len: uint.min(1),
+  /** Bytes of a block, before it is compressed; the last one may be shorter. */
+  block: blockBytes,
+  /** Seed of the challenge that the report must answer. */
+  seed: uint,
+  /** Seconds since 1970 after which nothing is begun any more; absent: none. */
+  deadline: uint.optional(),
+});
+export type Desired = z.output<typeof desiredSchema>;
+
+export const reportedStates = ['downloading', 'verified', 'pending', 'confirmed', 'failed', 'rolled-back'] as const;
+export type ReportedState = (typeof reportedStates)[number];
+
+/** How far a device is. */
+const reportedSchema = z.looseObject({
+  /** Counts the reports of a device: those that are overtaken tell nothing. */
+  seq: uint,
+  rollout: z.string().max(64),
+  state: z.enum(reportedStates),
+  /** Of the slot image that it is about. */
+  sha: sha256,
+  /** SHA-256 of the model that runs; absent: none does. */
+  model: sha256.optional(),
+  /** Why it failed, and in words. */
+  code: z.string().max(64).optional(),
+  detail: z.string().max(256).optional(),
+  /** Of what it measured on its own: self-test vectors, those that failed, the arena. */
+  vectors: uint.optional(),
+  failed: uint.optional(),
+  arena: uint.optional(),
+  /** Microseconds of inferences: how many, the median, the 95th percentile. */
+  runs: uint.optional(),
+  median_us: uint.optional(),
+  p95_us: uint.optional(),
+  /** CRC-32 of the outputs on `challengeSamples` samples drawn from the seed: the answer to the challenge. */
+  crc: uint.optional(),
+});
+export type Reported = z.output<typeof reportedSchema>;
+
+export function encodeDesired(desired: Desired): Uint8Array {
+  return encodeMap(desired as never);
+}
+
+/** @throws CBOR_MALFORMED, ZodError for what is no such map */
+export function decodeDesired(payload: Uint8Array): Desired {
+  return desiredSchema.parse(decodeMap(payload, 'desired'));
+}
+
+export function encodeReported(reported: Reported): Uint8Array {
+  return encodeMap(reported as never);
+}
+
+/** @throws CBOR_MALFORMED, ZodError for what is no such map */
+export function decodeReported(payload: Uint8Array): Reported {
+  return reportedSchema.parse(decodeMap(payload, 'reported'));
+}

@@ -1,0 +1,65 @@
+// An image on its way to a device, block by block in any order: a bitmap says which are there, so that repeated and overtaking ones do no harm.
+
+import { hex, inflatedBlock, sha256 } from '../../bundle/index.js';
+import { type Desired, segmentBlocks } from '../../protocol/index.js';
+import type { ImageStore } from './image-store.js';
+
+export class Download {
+  readonly blocks: number;
+  private readonly have: Uint8Array;
+  private missing: number;
+  /** Bytes that are not those of the image as others have it; made only when there is none, or one differs. */
+  private own: Uint8Array | null = null;
+
+  constructor(
+    readonly desired: Desired,
+    private readonly store: ImageStore,
+  ) {
+    this.blocks = Math.ceil(desired.len / desired.block);
+    this.have = new Uint8Array(this.blocks);
+    this.missing = this.blocks;
+  }
+
+  get sha(): string {
+    return hex(this.desired.sha);
+  }
+
+  get received(): number {
+    return this.blocks - this.missing;
+  }
+
+  get complete(): boolean {
+    return this.missing === 0;
+  }
+
+  /** The first segment that lacks a block. */
+  get segment(): number {
+    return Math.floor(this.have.indexOf(0) / segmentBlocks);
+  }
+
+  /** @returns whether it was one that was missing */
+  take(n: number, compressed: Uint8Array): boolean {
+    if (!(n < this.blocks) || this.have[n] === 1) return false;
+    const { block, len } = this.desired;
+    const at = n * block;
+    const bytes = inflatedBlock(compressed, Math.min(block, len - at));
+    if (bytes === null) return false;
+    const known = this.own === null ? this.store.image(this.sha) : null;
+    if (known === null || Buffer.compare(known.subarray(at, at + bytes.byteLength), bytes) !== 0) this.write(at, bytes, known);
+    this.have[n] = 1;
+    this.missing -= 1;
+    return true;
+  }
+
+  /** All of it. @returns null where it is not what was promised */
+  image(): Uint8Array | null {
+    if (this.own === null) return this.store.image(this.sha);
+    return hex(sha256(this.own)) === this.sha ? this.store.shared(this.own) : null;
+  }
+
+  private write(at: number, bytes: Uint8Array, known: Uint8Array | null): void {
+    // What came before was as the others have it.
+    this.own ??= known === null ? new Uint8Array(this.desired.len) : known.slice();
+    this.own.set(bytes, at);
+  }
+}

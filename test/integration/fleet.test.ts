@@ -1,0 +1,178 @@
+// Fleets of simulated devices at real brokers: a bundle is published once, every device fetches, proves and reports it.
+
+import { describe, expect, test } from 'vitest';
+import { buildSlotImage, createKeys, hex, readPrivateKey, readPublicKey, sha256 } from '../../src/bundle/index.js';
+import { publishBundle, withdrawBundle } from '../../src/fleet/index.js';
+import { type BrokerConnection, connectToBroker, fleetTopics, parseBrokerAddress } from '../../src/mqtt/index.js';
+import { challengeSamples, type Desired, decodeReported, encodeDesired, type Reported } from '../../src/protocol/index.js';
+import { type FleetOptions, ImageStore, type ServedFleet, serveFleet } from '../../src/simdevice/index.js';
+import { loadTarget } from '../../src/targets/index.js';
+import { writeModel } from '../../src/tflite/index.js';
+import { embeddedBroker, mosquitto, type TestBroker } from '../support/brokers.js';
+import { temporaryFolder } from '../support/files.js';
+import { int8Dense } from '../support/models.js';
+import { toolTest } from '../support/tools.js';
+
+const folder = temporaryFolder();
+const target = await loadTarget('pico');
+const fleet = 'plant';
+const topics = fleetTopics(fleet);
+
+/** A model of about 40 KB: more blocks than two segments. */
+function imageOf(fill: number, key?: ReturnType<typeof readPrivateKey>, counter = 1): Uint8Array {
+  const model = int8Dense(4000, fill);
+  return buildSlotImage(writeModel(model), model, target, { counter, ...(key === undefined ? {} : { key }) });
+}
+
+/** An agent's view of a fleet: the last report of each device. */
+class Watch {
+  readonly reports = new Map<string, Reported[]>();
+  private wake: () => void = () => undefined;
+
+  static async over(connection: BrokerConnection): Promise<Watch> {
+    const watch = new Watch();
+    await connection.subscribe(topics.allReported(), ({ topic, payload }) => {
+      const id = topic.slice(topic.lastIndexOf('/') + 1);
+      const reports = watch.reports.get(id) ?? [];
+      const report = decodeReported(payload);
+      if (report.seq > (reports.at(-1)?.seq ?? 0)) watch.reports.set(id, [...reports, report]);
+      watch.wake();
+    });
+    return watch;
+  }
+
+  async until(holds: (last: ReadonlyMap<string, Reported>) => boolean): Promise<ReadonlyMap<string, Reported>> {
+    for (;;) {
+      const last = new Map([...this.reports].map(([id, reports]) => [id, reports.at(-1) as Reported]));
+      if (holds(last)) return last;
+      await new Promise<void>((resolve) => {
+        this.wake = resolve;
+      });
+    }
+  }
+}
+
+async function during(
+  broker: TestBroker,
+  options: Partial<FleetOptions>,
+  work: (agent: BrokerConnection, served: ServedFleet) => Promise<void>,
+): Promise<void> {
+  const address = parseBrokerAddress(broker.uri);
+  const agent = await connectToBroker(address);
+  const served = await serveFleet(address, { fleet, count: 12, prefix: 'd', target, ...options });
+  try {
+    await work(agent, served);
+  } finally {
+    await served.close();
+    await agent.close();
+    await broker.stop();
+  }
+}
+
+async function desire(agent: BrokerConnection, served: ServedFleet, image: Uint8Array, rollout: string, more: Partial<Desired> = {}): Promise<Desired> {
+  const desired = { rollout, sha: sha256(image), len: image.byteLength, block: 1024, seed: 4711, ...more };
+  for (const { id } of served.devices) await agent.publish(topics.desired(id), encodeDesired(desired), { retain: true });
+  return desired;
+}
+
+const ended = ({ state }: Reported): boolean => state === 'confirmed' || state === 'failed';
+const all = (count: number) => (last: ReadonlyMap<string, Reported>) => last.size === count && [...last.values()].every(ended);
+
+const brokers: readonly [name: string, run: typeof test, start: () => Promise<TestBroker>][] = [
+  ['our own broker', test, () => embeddedBroker()],
+  ['mosquitto', toolTest('mosquitto') as typeof test, () => mosquitto(folder)],
+];
+
+describe.each(brokers)('at %s', (_name, run, start) => {
+  run('every device fetches a bundle that is published once, proves it, and answers its challenge', async () => {
+    const image = imageOf(1);
+    await during(await start(), {}, async (agent, served) => {
+      const watch = await Watch.over(agent);
+      const published = await publishBundle(agent, fleet, image);
+      expect(published).toMatchObject({ imageBytes: image.byteLength, blocks: Math.ceil(image.byteLength / 1024) });
+      // More than a segment, or nothing would be shown.
+      expect(published.blocks).toBeGreaterThan(32);
+      await desire(agent, served, image, 'r1');
+      const last = await watch.until(all(12));
+      const expected = new ImageStore(target, []).challenge('x', image, 4711, challengeSamples);
+      for (const report of last.values()) expect(report).toMatchObject({ state: 'confirmed', rollout: 'r1', vectors: 4, failed: 0, crc: expected, runs: 30 });
+      for (const reports of watch.reports.values()) {
+        // Whatever was overtaken, the steps are in their order.
+        const order = ['downloading', 'verified', 'pending', 'confirmed'];
+        const steps = reports.map(({ state }) => order.indexOf(state));
+        expect(steps).toEqual([...steps].sort((a, b) => a - b));
+      }
+      // The same again is no work.
+      const before = served.devices.map(({ active }) => active);
+      await desire(agent, served, image, 'r1');
+      await desire(agent, served, image, 'r2');
+      await watch.until((now) => [...now.values()].every(({ rollout, state }) => rollout === 'r2' && state === 'confirmed'));
+      expect(served.devices.map(({ active }) => active)).toEqual(before);
+      await withdrawBundle(agent, fleet, published);
+    });
+  });
+
+  run('devices with faults report them, or fall silent; the others are not touched', async () => {
+    const key = readPrivateKey(createKeys('ed25519').privateKey, 'key');
+    const [good, foreign] = [imageOf(2, key, 3), imageOf(3)];
+    const keys = [readPublicKey(createKeys('ed25519').publicKey, 'other'), key];
+    const faults = [{ name: 'wrong-result', share: 0.3 } as const, { name: 'dies-downloading', share: 0.2 } as const];
+    await during(await start(), { count: 40, keys, faults, seed: 5 }, async (agent, served) => {
+      const watch = await Watch.over(agent);
+      await publishBundle(agent, fleet, good);
+      await publishBundle(agent, fleet, foreign);
+      await desire(agent, served, good, 'r1');
+      const running = () => served.devices.filter(({ active }) => active?.sha === hex(sha256(good)));
+      const countIn = (last: ReadonlyMap<string, Reported>, state: string): number => [...last.values()].filter((report) => report.state === state).length;
+      const settled = await watch.until(
+        (last) => last.size === 40 && countIn(last, 'confirmed') + countIn(last, 'failed') >= 25 && countIn(last, 'confirmed') === running().length,
+      );
+      const count = (state: string): number => countIn(settled, state);
+      expect(count('failed')).toBeGreaterThan(3);
+      expect(count('confirmed')).toBeGreaterThan(15);
+      for (const report of settled.values()) if (report.state === 'failed') expect(report).toMatchObject({ code: 'SELF_TEST_FAILED' });
+      // Nothing that their key has not signed.
+      await desire(agent, served, foreign, 'r2');
+      await watch.until((last) => [...last.values()].filter(({ rollout, state }) => rollout === 'r2' && state === 'failed').length >= 25);
+      expect(served.devices.filter(({ active }) => active?.sha === hex(sha256(foreign)))).toEqual([]);
+      expect(running().length).toBeGreaterThanOrEqual(count('confirmed'));
+    });
+  });
+});
+
+test('blocks that are damaged, repeated or another image: the hash decides, and nothing of it runs', async () => {
+  const image = imageOf(4);
+  await during(await embeddedBroker(), { count: 3 }, async (agent, served) => {
+    const watch = await Watch.over(agent);
+    const { sha } = await publishBundle(agent, fleet, image);
+    const other = await publishBundle(agent, fleet, imageOf(5));
+    // The third block is that of another image, as an intruder might put it there.
+    const blocks: Uint8Array[] = [];
+    await agent.subscribe(topics.segment(hex(other.sha), 0), ({ topic, payload }) => {
+      blocks[Number(topic.split('/').at(-1))] = payload;
+    });
+    while (blocks[2] === undefined) await new Promise((resolve) => setTimeout(resolve, 10));
+    await agent.publish(topics.block(hex(sha), 0, 2), blocks[2], { retain: true });
+    await desire(agent, served, image, 'r1');
+    const last = await watch.until(all(3));
+    for (const report of last.values()) expect(report).toMatchObject({ state: 'failed', code: 'HASH_MISMATCH' });
+    expect(served.devices.every(({ active }) => active === null)).toBe(true);
+  });
+});
+
+test('messages that are none, a deadline that has passed, an image that is too large', async () => {
+  const image = imageOf(6);
+  await during(await embeddedBroker(), { count: 1 }, async (agent, served) => {
+    const watch = await Watch.over(agent);
+    const id = served.devices[0]?.id as string;
+    for (const payload of [Buffer.from('nonsense'), new Uint8Array(5000).fill(0xff), encodeDesired({ rollout: '' } as never)]) {
+      await agent.publish(topics.desired(id), payload, { retain: true });
+    }
+    await desire(agent, served, image, 'late', { deadline: 1_000_000_000 });
+    expect((await watch.until(all(1))).get(id)).toMatchObject({ rollout: 'late', state: 'failed', code: 'DEADLINE' });
+    await desire(agent, served, image, 'large', { len: 2 ** 31 });
+    await watch.until((last) => last.get(id)?.rollout === 'large');
+    expect(watch.reports.get(id)?.at(-1)).toMatchObject({ state: 'failed', code: 'IMAGE_TOO_LARGE' });
+    expect(watch.reports.get(id)).toHaveLength(2);
+  });
+});
