@@ -53,6 +53,17 @@ export function address(text: string): number {
   return value;
 }
 
+/** `name=value`, each. @throws USAGE */
+export function tagsOf(texts: readonly string[]): Record<string, string> {
+  return Object.fromEntries(
+    texts.map((text) => {
+      const [, name, value] = /^([^=]{1,64})=(.{1,64})$/.exec(text) ?? [];
+      if (name === undefined || value === undefined) throw fail('USAGE', { reason: `${text} is no NAME=VALUE` });
+      return [name, value];
+    }),
+  );
+}
+
 /** `1%` or `0.01`. */
 export function fraction(text: string): number {
   const value = text.endsWith('%') ? Number(text.slice(0, -1)) / 100 : Number(text);

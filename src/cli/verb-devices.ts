@@ -1,18 +1,45 @@
-import type { Verb } from './verb.js';
+import type { Context, Outcome, Verb } from './verb.js';
 
 export const devicesVerb: Verb = {
   name: 'devices',
-  summary: 'list what is attached to this machine, and what of it answers',
+  summary: 'list what is attached to this machine, and what of it answers; or the devices of a fleet',
   define: (command) => {
     command
-      .argument('[uri...]', 'further devices to ask, such as tcp:192.0.2.7:1337')
+      .argument('[uri...]', 'further devices to ask, such as tcp:192.0.2.7:1337; or a fleet, mqtt://BROKER/FLEET')
       .option('--all', 'ask ports of unknown boards too, which may reset what is behind them');
   },
   run: async (context, [named], options) => {
     const [{ listDevices }, { devicesReport }] = await Promise.all([import('../devices.js'), import('../report/index.js')]);
     // commander gives the values of a repeatable argument as one list.
     const uris = (named ?? []) as unknown as readonly string[];
+    const [fleet] = uris;
+    if (fleet !== undefined && uris.length === 1 && isFleetUri(fleet)) return listFleet(fleet, context);
     const devices = await listDevices({ uris, all: options.all === true, signal: context.signal });
     return { document: { devices }, text: devicesReport(devices) };
   },
 };
+
+/** A broker and a fleet, and no device. */
+function isFleetUri(uri: string): boolean {
+  return /^mqtts?:\/\/[^/]+\/[^/?]+\/?(\?.*)?$/.test(uri);
+}
+
+async function listFleet(uri: string, { signal }: Context): Promise<Outcome> {
+  const [{ connectToBroker, parseBrokerAddress }, { readRegistry }, { fleetReport }, { hex }] = await Promise.all([
+    import('../mqtt/index.js'),
+    import('../fleet/index.js'),
+    import('../report/index.js'),
+    import('../bundle/index.js'),
+  ]);
+  const address = parseBrokerAddress(uri);
+  const connection = await connectToBroker(address);
+  try {
+    const { members, unreadable } = await readRegistry(connection, address.fleet ?? '', signal);
+    const devices = members.map(({ id, online, reported: { target, tags = {}, state, rollout = null, model, code = null } }) => {
+      return { id, online, target, tags, state, rollout, model: model === undefined ? null : hex(model), code };
+    });
+    return { document: { uri: address.uri, devices, unreadable }, text: fleetReport(address.uri, devices, unreadable) };
+  } finally {
+    await connection.close();
+  }
+}

@@ -2,7 +2,7 @@ import { Option } from 'commander';
 import type { VerifyingKey } from '../bundle/index.js';
 import { fail } from '../errors.js';
 import type { Target } from '../targets/index.js';
-import { collect, positiveInteger } from './options.js';
+import { collect, positiveInteger, tagsOf } from './options.js';
 import { type Context, type Outcome, untilInterrupted, type Verb } from './verb.js';
 
 export const simulateDeviceVerb: Verb = {
@@ -23,6 +23,7 @@ export const simulateDeviceVerb: Verb = {
       .addOption(new Option('--key <file>', 'PEM file of a public key: it runs only what such a key has signed; repeatable').argParser(collect))
       .option('--no-inflate', 'take no compressed uploads')
       .option('--count <n>', 'so many devices of a fleet, at --listen mqtt://BROKER/FLEET[/PREFIX]; each takes rollouts', positiveInteger)
+      .addOption(new Option('--tag <name=value>', 'with --count: what its owner calls it, such as line=a; repeatable').argParser(collect))
       .addOption(new Option('--fault <name>', 'what is wrong with it; with --count NAME=SHARE, such as slow=10%; repeatable').argParser(collect));
   },
   run: async (context, _args, options) => {
@@ -81,6 +82,7 @@ async function serveMany({ signal, progress }: Context, target: Target, keys: re
     target,
     keys,
     seed: (options.seed as number | undefined) ?? 1,
+    tags: tagsOf((options.tag as readonly string[] | undefined) ?? []),
     faults: fleetFaultsNamed((options.fault as readonly string[] | undefined) ?? []),
     onProgress: (value) => progress.update('connect', value),
     signal,

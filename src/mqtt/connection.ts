@@ -75,10 +75,14 @@ export class BrokerConnection {
     });
   }
 
-  /** One handler for each filter. @throws BROKER_REFUSED */
-  async subscribe(filter: string, handle: (message: Message) => void): Promise<void> {
+  /**
+   * One handler for each filter.
+   * @param qos 1, or 0 for more retained messages than brokers queue: mosquitto drops those beyond a thousand, and says nothing
+   * @throws BROKER_REFUSED
+   */
+  async subscribe(filter: string, handle: (message: Message) => void, { qos = 1 }: { readonly qos?: 0 | 1 } = {}): Promise<void> {
     this.handlers.set(filter, handle);
-    const granted = await this.client.subscribeAsync(filter, { qos: 1 }).catch((error: unknown) => {
+    const granted = await this.client.subscribeAsync(filter, { qos }).catch((error: unknown) => {
       this.handlers.delete(filter);
       throw this.refusal(`subscribing to ${filter}`, error);
     });

@@ -15,6 +15,10 @@ export function fleetTopics(fleet: string) {
     desired: (id: string): string => `${device(id)}/desired`,
     /** Retained: how far it is. */
     reported: (id: string): string => `${root}/r/${shardOf(id)}/${id}`,
+    /** Who is there. */
+    allAlive: `${root}/d/+/alive`,
+    /** For an agent's own marks, which tell it that it has read on to here. */
+    mark: (client: string): string => `${root}/d/${client}/mark`,
     /** Of a shard, or of all. */
     allReported: (shard = '+'): string => `${root}/r/${shard}/+`,
     /** Retained: a block of a slot image. */

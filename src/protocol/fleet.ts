@@ -27,17 +27,23 @@ const desiredSchema = z.looseObject({
 });
 export type Desired = z.output<typeof desiredSchema>;
 
-export const reportedStates = ['downloading', 'verified', 'pending', 'confirmed', 'failed', 'rolled-back'] as const;
+/** `idle`: nothing has been desired of it yet. */
+export const reportedStates = ['idle', 'downloading', 'verified', 'pending', 'confirmed', 'failed', 'rolled-back'] as const;
 export type ReportedState = (typeof reportedStates)[number];
 
 /** How far a device is. */
 const reportedSchema = z.looseObject({
   /** Counts the reports of a device: those that are overtaken tell nothing. */
   seq: uint,
-  rollout: z.string().max(64),
+  /** Kind of device. */
+  target: z.string().max(64),
+  /** Words by which its owner tells it from others. */
+  tags: z.record(z.string().max(64), z.string().max(64)).optional(),
   state: z.enum(reportedStates),
+  /** Absent where nothing has been desired. */
+  rollout: z.string().max(64).optional(),
   /** Of the slot image that it is about. */
-  sha: sha256,
+  sha: sha256.optional(),
   /** SHA-256 of the model that runs; absent: none does. */
   model: sha256.optional(),
   /** Why it failed, and in words. */

@@ -7,6 +7,7 @@ export { comparePage, compareReport } from './compare.js';
 export { compiledReport } from './compiled.js';
 export { deployReport } from './deploy.js';
 export { devicesReport, doctorReport } from './devices.js';
+export { fleetReport } from './fleet.js';
 export { measurementLines } from './measurement.js';
 export { memoryPage, memoryPlanText, memoryPlot, memoryReport } from './memory.js';
 export { optimizeReport } from './optimize.js';

@@ -2,13 +2,14 @@
 
 import { describe, expect, test } from 'vitest';
 import { buildSlotImage, createKeys, hex, readPrivateKey, readPublicKey, sha256 } from '../../src/bundle/index.js';
-import { publishBundle, withdrawBundle } from '../../src/fleet/index.js';
+import { publishBundle, readRegistry, withdrawBundle } from '../../src/fleet/index.js';
 import { type BrokerConnection, connectToBroker, fleetTopics, parseBrokerAddress } from '../../src/mqtt/index.js';
 import { challengeSamples, type Desired, decodeReported, encodeDesired, type Reported } from '../../src/protocol/index.js';
 import { type FleetOptions, ImageStore, type ServedFleet, serveFleet } from '../../src/simdevice/index.js';
 import { loadTarget } from '../../src/targets/index.js';
 import { writeModel } from '../../src/tflite/index.js';
 import { embeddedBroker, mosquitto, type TestBroker } from '../support/brokers.js';
+import { atoll, jsonOf } from '../support/cli.js';
 import { temporaryFolder } from '../support/files.js';
 import { int8Dense } from '../support/models.js';
 import { toolTest } from '../support/tools.js';
@@ -173,6 +174,24 @@ test('messages that are none, a deadline that has passed, an image that is too l
     await desire(agent, served, image, 'large', { len: 2 ** 31 });
     await watch.until((last) => last.get(id)?.rollout === 'large');
     expect(watch.reports.get(id)?.at(-1)).toMatchObject({ state: 'failed', code: 'IMAGE_TOO_LARGE' });
-    expect(watch.reports.get(id)).toHaveLength(2);
+    expect(watch.reports.get(id)?.map(({ state }) => state)).toEqual(['idle', 'failed', 'failed']);
+  });
+});
+
+toolTest('mosquitto')('a fleet is read to its last device, from a broker that drops what it cannot queue', async () => {
+  const broker = await mosquitto(folder);
+  await during(broker, { count: 1500, prefix: 'p-', tags: { line: 'a' } }, async (agent, served) => {
+    // All have reported when the last message of each has been taken by the broker; the registry tells.
+    let registry = await readRegistry(agent, fleet);
+    for (let tries = 0; registry.members.length < 1500 && tries < 20; tries++) registry = await readRegistry(agent, fleet);
+    expect(registry.members.map(({ id }) => id)).toEqual(served.devices.map(({ id }) => id));
+    expect(
+      registry.members.every(({ online, reported }) => online && reported.state === 'idle' && reported.target === 'pico' && reported.tags?.line === 'a'),
+    ).toBe(true);
+    await agent.publish(topics.reported('intruder'), Buffer.from('nonsense'), { retain: true });
+    expect(await readRegistry(agent, fleet)).toMatchObject({ unreadable: ['intruder'] });
+    const listed = jsonOf(await atoll(['devices', `${broker.uri}/${fleet}`, '--json'])) as { devices: { id: string; online: boolean }[] };
+    expect(listed.devices.length).toBe(1500);
+    expect(listed.devices[0]).toMatchObject({ id: 'p-0001', online: true, target: 'pico', tags: { line: 'a' }, state: 'idle', model: null });
   });
 });

@@ -216,6 +216,8 @@ test('a fleet of simulated devices from the command line', async () => {
   expect(await fleet.stop()).toBe(0);
   const refused = async (...args: string[]) => jsonOf(await atoll(['simulate-device', '--target', target.id, '--count', '2', ...args, '--json']));
   expect(await refused('--listen', 'tcp:0')).toMatchObject({ error: { code: 'USAGE' } });
-  expect(await refused('--listen', `${broker.uri}/plant`, '--fault', 'none')).toMatchObject({ error: { code: 'USAGE', message: expect.stringContaining('slow') } });
+  expect(await refused('--listen', `${broker.uri}/plant`, '--fault', 'none')).toMatchObject({
+    error: { code: 'USAGE', message: expect.stringContaining('slow') },
+  });
   expect(await refused('--listen', broker.uri)).toMatchObject({ error: { code: 'USAGE' } });
 });

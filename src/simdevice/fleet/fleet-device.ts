@@ -47,6 +47,7 @@ export function fleetFaultsNamed(texts: readonly string[]): { readonly name: Fle
 
 export interface FleetDeviceOptions {
   readonly seed: number;
+  readonly tags?: Readonly<Record<string, string>>;
   readonly faults?: readonly FleetFault[];
 }
 
@@ -83,7 +84,7 @@ export class FleetDevice {
     private readonly target: Target,
     private readonly port: FleetPort,
     private readonly store: ImageStore,
-    options: FleetDeviceOptions,
+    private readonly options: FleetDeviceOptions,
   ) {
     this.topics = fleetTopics(fleet);
     this.random = seededRandom(options.seed);
@@ -96,7 +97,8 @@ export class FleetDevice {
     this.port.publish(this.topics.alive(this.id), 'online', true);
     this.port.subscribe(this.topics.desired(this.id));
     // What was said last may not have arrived.
-    if (this.last !== null) this.send(this.last);
+    if (this.last === null) this.report(null, 'idle');
+    else this.send(this.last);
     if (this.subscribed !== null) this.port.subscribe(this.subscribed);
   }
 
@@ -124,7 +126,7 @@ export class FleetDevice {
       return;
     }
     const under = this.download?.desired ?? null;
-    if (this.last?.rollout === desired.rollout && equalBytes(this.last.sha, desired.sha)) return;
+    if (this.last?.rollout === desired.rollout && this.last.sha !== undefined && equalBytes(this.last.sha, desired.sha)) return;
     if (under?.rollout === desired.rollout && equalBytes(under.sha, desired.sha)) return;
     this.abandon();
     if (desired.deadline !== undefined && this.port.now() > 1000 * desired.deadline) return this.fail(desired, 'DEADLINE', 'the deadline has passed');
@@ -209,12 +211,14 @@ export class FleetDevice {
     this.report(desired, 'failed', { code, detail });
   }
 
-  private report({ rollout, sha }: Desired, state: ReportedState, more: Partial<Reported> = {}): void {
+  private report(desired: Desired | null, state: ReportedState, more: Partial<Reported> = {}): void {
     const model = this.active === null ? {} : { model: this.store.verdict(this.active.sha, this.active.image).model };
     // A lie is told of what runs as well.
     const told = this.faults.has('still-old') && state === 'confirmed' ? {} : model;
     this.sequence += 1;
-    this.last = { seq: this.sequence, rollout, state, sha, ...told, ...more };
+    const about = desired === null ? {} : { rollout: desired.rollout, sha: desired.sha };
+    const { tags } = this.options;
+    this.last = { seq: this.sequence, target: this.target.id, ...(tags === undefined ? {} : { tags }), state, ...about, ...told, ...more };
     this.send(this.last);
   }
 

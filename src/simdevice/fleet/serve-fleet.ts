@@ -15,6 +15,7 @@ export interface FleetOptions {
   readonly target: Target;
   readonly keys?: readonly VerifyingKey[];
   readonly seed?: number;
+  readonly tags?: Readonly<Record<string, string>>;
   /** What share of the devices has a fault; which ones, the seed decides. */
   readonly faults?: readonly { readonly name: FleetFault; readonly share: number }[];
   readonly onProgress?: (progress: { readonly done: number; readonly total: number }) => void;
@@ -69,7 +70,7 @@ export async function serveFleet(address: BrokerAddress, options: FleetOptions):
 
 async function serveDevice(
   address: BrokerAddress,
-  { fleet, target }: FleetOptions,
+  { fleet, target, tags }: FleetOptions,
   store: ImageStore,
   { id, seed, faults }: { readonly id: string; readonly seed: number; readonly faults: readonly FleetFault[] },
 ): Promise<{ device: FleetDevice; connection: BrokerConnection }> {
@@ -81,7 +82,7 @@ async function serveDevice(
     target,
     portOver(connection, (topic, payload) => device.received(topic, payload)),
     store,
-    { seed, faults },
+    { seed, faults, ...(tags === undefined ? {} : { tags }) },
   );
   connection.onChange = (connected) => {
     if (connected) device.connected();
