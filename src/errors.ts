@@ -310,6 +310,7 @@ export const errorTable = {
     message: 'no secure connection to the broker {broker}: {reason}',
     hint: 'name who signed its certificate with ?ca=FILE, and your own certificate with cert= and key= where it asks for one; mqtts: is for TLS, mqtt: is not',
   },
+  ROLLOUT_PLAN: { kind: 'input', message: '{where}: {reason}', hint: 'docs/fleets.md says what a rollout plan holds' },
   FLASH_NO_WAY: {
     kind: 'device',
     message: 'nothing here reaches the flash of {target}: {list}',

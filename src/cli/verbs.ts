@@ -18,6 +18,7 @@ import { keysVerb } from './verb-keys.js';
 import { optimizeVerb } from './verb-optimize.js';
 import { pushVerb } from './verb-push.js';
 import { quantizeVerb } from './verb-quantize.js';
+import { rolloutVerb } from './verb-rollout.js';
 import { runVerb } from './verb-run.js';
 import { simulateDeviceVerb } from './verb-simulate-device.js';
 import { targetsVerb } from './verb-targets.js';
@@ -42,5 +43,6 @@ export const verbs: readonly Verb[] = [
   devicesVerb,
   simulateDeviceVerb,
   brokerVerb,
+  rolloutVerb,
   doctorVerb,
 ];

@@ -1,4 +1,7 @@
-// Rolling a bundle out over a fleet. So far: putting a bundle where every device of a fleet can fetch it, and telling devices to.
+// Rolling a bundle out over a fleet: who is in it, which of them a plan means and in what waves, and where they fetch the bundle.
 
+export { forecastRollout, type RolloutForecast } from './forecast.js';
+export { type RolloutPlan, readPlan, type Selection, selectMembers } from './plan.js';
 export { type PublishedBundle, publishBundle, withdrawBundle } from './publish-bundle.js';
 export { type FleetMember, type Registry, readRegistry } from './registry.js';
+export { type WavePlan, wavesOf } from './waves.js';

@@ -25,7 +25,7 @@ export interface PublishOptions {
 }
 
 /** Small enough for microcontrollers, large enough that heads do not matter. */
-const defaultBlockBytes = 1024;
+export const defaultBlockBytes = 1024;
 /** So many messages wait for the broker's word at once. */
 const inFlight = 16;
 

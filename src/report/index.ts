@@ -13,4 +13,5 @@ export { memoryPage, memoryPlanText, memoryPlot, memoryReport } from './memory.j
 export { optimizeReport } from './optimize.js';
 export { pushReport, storedReport } from './push.js';
 export { type Quantized, quantizeDocument, quantizeReport } from './quantize.js';
+export { rolloutPlanReport } from './rollout.js';
 export { bytesText, countText, metricText, millisecondsText, percentText, shapeText, table } from './text.js';

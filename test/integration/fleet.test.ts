@@ -10,7 +10,7 @@ import { loadTarget } from '../../src/targets/index.js';
 import { writeModel } from '../../src/tflite/index.js';
 import { embeddedBroker, mosquitto, type TestBroker } from '../support/brokers.js';
 import { atoll, jsonOf } from '../support/cli.js';
-import { temporaryFolder } from '../support/files.js';
+import { temporaryFolder, writeFiles } from '../support/files.js';
 import { int8Dense } from '../support/models.js';
 import { toolTest } from '../support/tools.js';
 
@@ -193,5 +193,34 @@ toolTest('mosquitto')('a fleet is read to its last device, from a broker that dr
     const listed = jsonOf(await atoll(['devices', `${broker.uri}/${fleet}`, '--json'])) as { devices: { id: string; online: boolean }[] };
     expect(listed.devices.length).toBe(1500);
     expect(listed.devices[0]).toMatchObject({ id: 'p-0001', online: true, target: 'pico', tags: { line: 'a' }, state: 'idle', model: null });
+  });
+});
+
+test('rollout plan says what would happen, and does nothing', async () => {
+  const broker = await embeddedBroker();
+  await during(broker, { count: 30, prefix: 'q-' }, async (agent) => {
+    let registry = await readRegistry(agent, fleet);
+    while (registry.members.length < 30) registry = await readRegistry(agent, fleet);
+    const image = imageOf(7);
+    writeFiles(folder, {
+      'm.bundle': image,
+      'plan.yaml': 'rollout: spring\nbundle: m.bundle\nselect: { ids: [q-01, q-02, q-03, q-04, q-99] }\nwaves: [1, 100%]\n',
+    });
+    const plan = (...args: string[]) => atoll(['rollout', 'plan', `${folder}/plan.yaml`, '--fleet', `${broker.uri}/${fleet}`, ...args]);
+    expect(jsonOf(await plan('--json'))).toMatchObject({
+      rollout: 'spring',
+      target: 'pico',
+      devices: 4,
+      waves: [
+        { devices: 1, online: 1, running: 0 },
+        { devices: 3, online: 3 },
+      ],
+      unknown: ['q-99'],
+      bundle: { sha256: hex(sha256(image)), signed: false },
+    });
+    expect((await plan()).stdout).toMatch(/4 devices of pico, in 2 waves[\s\S]*not in this fleet: q-99/);
+    expect(await readRegistry(agent, fleet)).toEqual(registry);
+    writeFiles(folder, { 'm.bundle': writeModel(int8Dense(10)) });
+    expect(jsonOf(await plan('--json'))).toMatchObject({ error: { code: 'ROLLOUT_PLAN', message: expect.stringContaining('not a bundle') } });
   });
 });

@@ -1,0 +1,61 @@
+// What a rollout would do to a fleet as it is now.
+
+import { compressedBlocks, decodeSlotImage, hex, sha256 } from '../bundle/index.js';
+import { fail } from '../errors.js';
+import { encodeDesired } from '../protocol/index.js';
+import { type RolloutPlan, selectMembers } from './plan.js';
+import { defaultBlockBytes } from './publish-bundle.js';
+import type { FleetMember, Registry } from './registry.js';
+import { wavesOf } from './waves.js';
+
+export interface WaveForecast {
+  readonly devices: number;
+  readonly online: number;
+  /** That run this very model already. */
+  readonly running: number;
+  readonly ids: readonly string[];
+}
+
+export interface RolloutForecast {
+  readonly rollout: string;
+  readonly target: string;
+  readonly bundle: { readonly sha256: string; readonly bytes: number; readonly version: string; readonly signed: boolean };
+  readonly devices: number;
+  readonly waves: readonly WaveForecast[];
+  /** Of the blocks, once for all; and of what each device is told. */
+  readonly publishedBytes: { readonly bundle: number; readonly perDevice: number };
+  /** Ids that the plan names, and the fleet does not have. */
+  readonly unknown: readonly string[];
+  /** That the plan means, of another kind than the bundle is for. */
+  readonly otherTargets: readonly { readonly id: string; readonly target: string }[];
+}
+
+/** @param image the bundle. @throws SLOT_IMAGE_INVALID, ROLLOUT_PLAN for a bare model: devices could not prove it */
+export function forecastRollout(plan: RolloutPlan, image: Uint8Array, registry: Registry): RolloutForecast {
+  const { trailer } = decodeSlotImage(image);
+  if (trailer === null) throw fail('ROLLOUT_PLAN', { where: plan.bundle, reason: 'it is a model, not a bundle: `atoll bundle` makes one' });
+  const { manifest } = trailer;
+  const { members, unknown, otherTargets } = selectMembers(registry.members, plan, manifest.target);
+  const byId = new Map(members.map((member) => [member.id, member]));
+  const sha = sha256(image);
+  const model = hex(manifest.model);
+  const runs = ({ reported }: FleetMember): boolean => reported.model !== undefined && hex(reported.model) === model;
+  const waves = wavesOf([...byId.keys()], plan.waves, plan.rollout).map((ids) => {
+    const wave = ids.flatMap((id) => byId.get(id) ?? []);
+    return { devices: wave.length, online: wave.filter(({ online }) => online).length, running: wave.filter(runs).length, ids };
+  });
+  const desired = { rollout: plan.rollout, sha, len: image.byteLength, block: defaultBlockBytes, seed: 0xffffffff };
+  return {
+    rollout: plan.rollout,
+    target: manifest.target,
+    bundle: { sha256: hex(sha), bytes: image.byteLength, version: manifest.version, signed: trailer.signature !== null },
+    devices: members.length,
+    waves,
+    publishedBytes: {
+      bundle: compressedBlocks(image, defaultBlockBytes).reduce((sum, block) => sum + block.byteLength, 0),
+      perDevice: encodeDesired(desired).byteLength,
+    },
+    unknown,
+    otherTargets: otherTargets.map(({ id, reported }) => ({ id, target: reported.target })),
+  };
+}

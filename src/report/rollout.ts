@@ -1,0 +1,28 @@
+import type { RolloutForecast } from '../fleet/index.js';
+import { bytesText, table } from './text.js';
+
+const mostNames = 10;
+
+export function rolloutPlanReport(forecast: RolloutForecast): string {
+  const { rollout, target, bundle, devices, waves, publishedBytes, unknown, otherTargets } = forecast;
+  const signed = bundle.signed ? 'signed' : 'not signed';
+  const perDevice = publishedBytes.perDevice * devices;
+  let sum = 0;
+  const rows = waves.map((wave, i) => {
+    sum += wave.devices;
+    const share = `${((100 * sum) / devices).toFixed(sum === devices ? 0 : 1)} %`;
+    return [String(i + 1), String(wave.devices), share, String(wave.online), String(wave.running), named(wave.ids)];
+  });
+  return [
+    `rollout ${rollout}: version ${bundle.version} (${bundle.sha256.slice(0, 12)}, ${signed}) to ${devices} devices of ${target}, in ${waves.length} waves`,
+    `published: ${bytesText(publishedBytes.bundle)} once for all, and ${bytesText(publishedBytes.perDevice)} for each device (${bytesText(perDevice)})`,
+    '',
+    ...(devices === 0 ? [`no device of ${target} is selected`] : [table(rows, ['wave', 'devices', 'in all', 'online', 'run it already', ''])]),
+    ...(unknown.length === 0 ? [] : [`not in this fleet: ${named(unknown)}`]),
+    ...(otherTargets.length === 0 ? [] : [`of another target, and left out: ${named(otherTargets.map(({ id, target: other }) => `${id} (${other})`))}`]),
+  ].join('\n');
+}
+
+function named(ids: readonly string[]): string {
+  return ids.length <= mostNames ? ids.join(', ') : `${ids.slice(0, mostNames).join(', ')} and ${ids.length - mostNames} more`;
+}
