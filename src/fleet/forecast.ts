@@ -3,6 +3,7 @@
 import { compressedBlocks, decodeSlotImage, hex, sha256 } from '../bundle/index.js';
 import { fail } from '../errors.js';
 import { encodeDesired } from '../protocol/index.js';
+import { failsFrom, type Gate } from './gates.js';
 import { type RolloutPlan, selectMembers } from './plan.js';
 import { defaultBlockBytes } from './publish-bundle.js';
 import type { FleetMember, Registry } from './registry.js';
@@ -14,6 +15,8 @@ export interface WaveForecast {
   /** That run this very model already. */
   readonly running: number;
   readonly ids: readonly string[];
+  /** For each gate, the fewest bad devices with which the wave fails; null where it never does. */
+  readonly failsFrom: readonly (number | null)[];
 }
 
 export interface RolloutForecast {
@@ -21,6 +24,7 @@ export interface RolloutForecast {
   readonly target: string;
   readonly bundle: { readonly sha256: string; readonly bytes: number; readonly version: string; readonly signed: boolean };
   readonly devices: number;
+  readonly gates: readonly Gate[];
   readonly waves: readonly WaveForecast[];
   /** Of the blocks, once for all; and of what each device is told. */
   readonly publishedBytes: { readonly bundle: number; readonly perDevice: number };
@@ -42,7 +46,13 @@ export function forecastRollout(plan: RolloutPlan, image: Uint8Array, registry: 
   const runs = ({ reported }: FleetMember): boolean => reported.model !== undefined && hex(reported.model) === model;
   const waves = wavesOf([...byId.keys()], plan.waves, plan.rollout).map((ids) => {
     const wave = ids.flatMap((id) => byId.get(id) ?? []);
-    return { devices: wave.length, online: wave.filter(({ online }) => online).length, running: wave.filter(runs).length, ids };
+    return {
+      devices: wave.length,
+      online: wave.filter(({ online }) => online).length,
+      running: wave.filter(runs).length,
+      ids,
+      failsFrom: plan.gates.map((gate) => failsFrom(gate, wave.length)),
+    };
   });
   const desired = { rollout: plan.rollout, sha, len: image.byteLength, block: defaultBlockBytes, seed: 0xffffffff };
   return {
@@ -50,6 +60,7 @@ export function forecastRollout(plan: RolloutPlan, image: Uint8Array, registry: 
     target: manifest.target,
     bundle: { sha256: hex(sha), bytes: image.byteLength, version: manifest.version, signed: trailer.signature !== null },
     devices: members.length,
+    gates: plan.gates,
     waves,
     publishedBytes: {
       bundle: compressedBlocks(image, defaultBlockBytes).reduce((sum, block) => sum + block.byteLength, 0),

@@ -1,6 +1,7 @@
 // Rolling a bundle out over a fleet: who is in it, which of them a plan means and in what waves, and where they fetch the bundle.
 
 export { forecastRollout, type RolloutForecast } from './forecast.js';
+export { failsFrom, type Gate, type GateAction, gateActions, type Judgement, judge, type Outcome } from './gates.js';
 export { type RolloutPlan, readPlan, type Selection, selectMembers } from './plan.js';
 export { type PublishedBundle, publishBundle, withdrawBundle } from './publish-bundle.js';
 export { type FleetMember, type Registry, readRegistry } from './registry.js';

@@ -1,10 +1,11 @@
-// A rollout plan: a YAML file that names the bundle, the devices and the waves.
+// A rollout plan: a YAML file that names the bundle, the devices, the waves and what must hold between them.
 
 import path from 'node:path';
 import { z } from 'zod';
 import { fail } from '../errors.js';
 import { describeFaults, parseYaml, readText } from '../files/index.js';
 import { topicName } from '../mqtt/index.js';
+import { type Gate, gateActions } from './gates.js';
 import type { FleetMember } from './registry.js';
 import { drawnOrder, type WavePlan } from './waves.js';
 
@@ -24,6 +25,39 @@ const wavesSchema = z.union([
   z.strictObject({ first: count, factor: z.number().min(1).max(1000) }),
 ]);
 
+const gateCommon = {
+  minimum: count.default(1),
+  confidence: share.refine((value) => value < 1, 'must be below 100%').default(0.95),
+  action: z.enum(gateActions).default('pause'),
+};
+/** None bad is a condition too. */
+const mostBad = z.union([z.literal('0%').transform(() => 0), share]);
+const gateSchema = z
+  .discriminatedUnion('measure', [
+    z.strictObject({ measure: z.literal('confirmed'), atLeast: share, ...gateCommon }),
+    z.strictObject({ measure: z.literal('failed'), atMost: mostBad, ...gateCommon }),
+    z.strictObject({ measure: z.literal('unknown'), atMost: mostBad, ...gateCommon }),
+    z.strictObject({
+      measure: z.literal('latency'),
+      limitMs: z.number().positive().optional(),
+      factor: z.number().positive().optional(),
+      atMost: mostBad.default(0.05),
+      ...gateCommon,
+    }),
+  ])
+  .refine((gate) => gate.measure !== 'latency' || gate.limitMs !== undefined || gate.factor !== undefined, 'a latency needs limitMs, factor, or both')
+  .transform(({ minimum, confidence, action, ...gate }): Gate => {
+    const [limitMs, factor] = gate.measure === 'latency' ? [gate.limitMs ?? null, gate.factor ?? null] : [null, null];
+    const bad = gate.measure === 'confirmed' ? 1 - gate.atLeast : gate.atMost;
+    return { measure: gate.measure, mostBad: bad, limitMs, factor, minimum, confidence, action };
+  });
+
+/** As long as nothing else is said: nearly all devices are confirmed, and hardly any fails. */
+const usualGates: readonly Gate[] = [
+  { measure: 'confirmed', mostBad: 0.05, limitMs: null, factor: null, minimum: 1, confidence: 0.95, action: 'pause' },
+  { measure: 'failed', mostBad: 0.02, limitMs: null, factor: null, minimum: 1, confidence: 0.95, action: 'pause' },
+];
+
 const planSchema = z.strictObject({
   /** Known under it at the broker and on the devices. */
   rollout: z.string().regex(topicName, 'must be up to 64 letters, digits, dots, dashes and underscores'),
@@ -31,6 +65,7 @@ const planSchema = z.strictObject({
   select: z
     .strictObject({ tags: z.record(z.string(), z.string()).default({}), ids: z.array(z.string()).optional(), share: share.optional() })
     .default({ tags: {} }),
+  gates: z.array(gateSchema).max(20).optional(),
   waves: wavesSchema.default([{ share: 0.01 }, { share: 0.1 }, { share: 0.5 }, { share: 1 }]),
 });
 
@@ -40,6 +75,8 @@ export interface RolloutPlan {
   readonly bundle: string;
   readonly select: { readonly tags: Readonly<Record<string, string>>; readonly ids: readonly string[] | null; readonly share: number };
   readonly waves: WavePlan;
+  /** All must hold of a wave before the next one begins. */
+  readonly gates: readonly Gate[];
 }
 
 /** @throws FILE_NOT_READABLE, ROLLOUT_PLAN */
@@ -52,6 +89,7 @@ export async function readPlan(file: string): Promise<RolloutPlan> {
     bundle: path.join(path.dirname(file), value.bundle),
     select: { tags: select.tags, ids: select.ids ?? null, share: select.share ?? 1 },
     waves,
+    gates: value.gates ?? usualGates,
   };
 }
 

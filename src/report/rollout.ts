@@ -1,5 +1,5 @@
-import type { RolloutForecast } from '../fleet/index.js';
-import { bytesText, table } from './text.js';
+import type { Gate, RolloutForecast } from '../fleet/index.js';
+import { bytesText, percentText, table } from './text.js';
 
 const mostNames = 10;
 
@@ -18,9 +18,20 @@ export function rolloutPlanReport(forecast: RolloutForecast): string {
     `published: ${bytesText(publishedBytes.bundle)} once for all, and ${bytesText(publishedBytes.perDevice)} for each device (${bytesText(perDevice)})`,
     '',
     ...(devices === 0 ? [`no device of ${target} is selected`] : [table(rows, ['wave', 'devices', 'in all', 'online', 'run it already', ''])]),
+    '',
+    ...forecast.gates.map((gate, g) => `${gateText(gate)}: waves fail from ${waves.map((wave) => wave.failsFrom[g] ?? 'never').join(', ')} bad devices on`),
     ...(unknown.length === 0 ? [] : [`not in this fleet: ${named(unknown)}`]),
     ...(otherTargets.length === 0 ? [] : [`of another target, and left out: ${named(otherTargets.map(({ id, target: other }) => `${id} (${other})`))}`]),
   ].join('\n');
+}
+
+function gateText({ measure, mostBad, limitMs, factor, action }: Gate): string {
+  const share = percentText(measure === 'confirmed' ? 1 - mostBad : mostBad);
+  const then = action === 'next' ? 'noted only' : `else ${action.replace('-', ' ')}`;
+  if (measure === 'confirmed') return `at least ${share} confirmed, ${then}`;
+  if (measure !== 'latency') return `at most ${share} ${measure}, ${then}`;
+  const slow = [limitMs === null ? [] : `above ${limitMs} ms`, factor === null ? [] : `${factor} times as slow as before`].flat().join(' or ');
+  return `at most ${share} ${slow}, ${then}`;
 }
 
 function named(ids: readonly string[]): string {

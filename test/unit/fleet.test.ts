@@ -54,6 +54,7 @@ describe('plans', () => {
       bundle: `${folder}/out/m.bundle`,
       select: { tags: {}, ids: null, share: 1 },
       waves: [share(0.01), share(0.1), share(0.5), share(1)],
+      gates: [expect.objectContaining({ measure: 'confirmed', mostBad: 0.05 }), expect.objectContaining({ measure: 'failed', mostBad: 0.02, action: 'pause' })],
     });
   });
 
@@ -64,9 +65,23 @@ describe('plans', () => {
     ['rollout: a\nbundle: m\nwaves: [10 %]', /waves/],
     ['rollout: a\nbundle: m\nwaves: [150%]', /waves/],
     ['rollout: a\nbundle: m\ngate: 1', /gate/],
+    ['rollout: a\nbundle: m\ngates: [{ measure: latency }]', /limitMs, factor/],
+    ['rollout: a\nbundle: m\ngates: [{ measure: failed, atLeast: 3% }]', /atLeast|atMost/],
+    ['rollout: a\nbundle: m\ngates: [{ measure: failed, atMost: 3%, confidence: 100% }]', /below 100%/],
     ['rollout: a\nbundle: m\nselect: { share: 0% }', /share/],
   ])('%j is refused', async (text, reason) => {
     await expect(read(text)).rejects.toMatchObject({ code: 'ROLLOUT_PLAN', message: expect.stringMatching(reason) });
+  });
+
+  test('gates', async () => {
+    const { gates } = await read(
+      'rollout: a\nbundle: m\ngates:\n  - { measure: confirmed, atLeast: 99% }\n  - { measure: failed, atMost: 0%, minimum: 20, confidence: 99%, action: roll-back }\n  - { measure: latency, limitMs: 40, factor: 1.2 }\n',
+    );
+    expect(gates).toEqual([
+      { measure: 'confirmed', mostBad: expect.closeTo(0.01, 12), limitMs: null, factor: null, minimum: 1, confidence: 0.95, action: 'pause' },
+      { measure: 'failed', mostBad: 0, limitMs: null, factor: null, minimum: 20, confidence: 0.99, action: 'roll-back' },
+      { measure: 'latency', mostBad: 0.05, limitMs: 40, factor: 1.2, minimum: 1, confidence: 0.95, action: 'pause' },
+    ]);
   });
 
   test('selection by target, tags, ids and share', async () => {
