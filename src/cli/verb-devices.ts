@@ -1,3 +1,5 @@
+import { fail } from '../errors.js';
+import type { BrokerAddress } from '../mqtt/index.js';
 import type { Context, Outcome, Verb } from './verb.js';
 
 export const devicesVerb: Verb = {
@@ -9,36 +11,40 @@ export const devicesVerb: Verb = {
       .option('--all', 'ask ports of unknown boards too, which may reset what is behind them');
   },
   run: async (context, [named], options) => {
-    const [{ listDevices }, { devicesReport }] = await Promise.all([import('../devices.js'), import('../report/index.js')]);
+    const [{ listDevices }, { devicesReport }, { isBrokerUri, parseBrokerAddress }] = await Promise.all([
+      import('../devices.js'),
+      import('../report/index.js'),
+      import('../mqtt/index.js'),
+    ]);
     // commander gives the values of a repeatable argument as one list.
     const uris = (named ?? []) as unknown as readonly string[];
     const [fleet] = uris;
-    if (fleet !== undefined && uris.length === 1 && isFleetUri(fleet)) return listFleet(fleet, context);
+    if (fleet !== undefined && uris.length === 1 && isBrokerUri(fleet)) {
+      const address = parseBrokerAddress(fleet);
+      if (address.device === null) return listFleet(address, context);
+    }
     const devices = await listDevices({ uris, all: options.all === true, signal: context.signal });
     return { document: { devices }, text: devicesReport(devices) };
   },
 };
 
-/** A broker and a fleet, and no device. */
-function isFleetUri(uri: string): boolean {
-  return /^mqtts?:\/\/[^/]+\/[^/?]+\/?(\?.*)?$/.test(uri);
-}
-
-async function listFleet(uri: string, { signal }: Context): Promise<Outcome> {
-  const [{ connectToBroker, parseBrokerAddress }, { readRegistry }, { fleetReport }, { hex }] = await Promise.all([
+async function listFleet(address: BrokerAddress, { signal, progress }: Context): Promise<Outcome> {
+  const [{ connectToBroker }, { readRegistry }, { fleetReport }, { hex }] = await Promise.all([
     import('../mqtt/index.js'),
     import('../fleet/index.js'),
     import('../report/index.js'),
     import('../bundle/index.js'),
   ]);
-  const address = parseBrokerAddress(uri);
+  const { uri, fleet } = address;
+  if (fleet === null) throw fail('BROKER_ADDRESS', { uri, reason: 'it names no fleet: mqtt://BROKER/FLEET' });
   const connection = await connectToBroker(address);
   try {
-    const { members, unreadable } = await readRegistry(connection, address.fleet ?? '', signal);
+    progress.update('read the fleet', null);
+    const { members, unreadable } = await readRegistry(connection, fleet, signal);
     const devices = members.map(({ id, online, reported: { target, tags = {}, state, rollout = null, model, code = null } }) => {
       return { id, online, target, tags, state, rollout, model: model === undefined ? null : hex(model), code };
     });
-    return { document: { uri: address.uri, devices, unreadable }, text: fleetReport(address.uri, devices, unreadable) };
+    return { document: { uri: uri, devices, unreadable }, text: fleetReport(uri, devices, unreadable) };
   } finally {
     await connection.close();
   }

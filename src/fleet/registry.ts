@@ -1,6 +1,8 @@
 // Who is in a fleet, as the broker knows it: what each device has reported last, and whether it is there.
 
 import { randomBytes } from 'node:crypto';
+import { setTimeout as delay } from 'node:timers/promises';
+import { fail } from '../errors.js';
 import { type BrokerConnection, fleetTopics, type Message } from '../mqtt/index.js';
 import { decodeReported, type Reported } from '../protocol/index.js';
 
@@ -20,6 +22,8 @@ export interface Registry {
 /** Reports that are asked for at once: brokers drop what is more than they queue, mosquitto beyond a thousand. */
 const reportsAtOnce = 400;
 const mostShardsAtOnce = 64;
+/** An agent without the right to its marks would wait for ever. */
+const markPatienceMs = 20_000;
 const shards = Array.from({ length: 256 }, (_, shard) => shard.toString(16).padStart(2, '0'));
 
 /** @throws BROKER_*, INTERRUPTED */
@@ -78,7 +82,9 @@ class MarkedReader {
       };
     });
     await this.connection.publish(this.topic, String(this.count));
-    await back;
+    const lost = delay(markPatienceMs, 'lost', { ref: false });
+    if ((await Promise.race([back, lost])) === 'lost')
+      throw fail('BROKER_REFUSED', { broker: this.connection.uri, reason: `what is written to ${this.topic} does not come back` });
     await Promise.all(filters.map((filter) => this.connection.unsubscribe(filter)));
   }
 

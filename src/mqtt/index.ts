@@ -3,4 +3,4 @@
 export { type BrokerAddress, isBrokerUri, parseBrokerAddress } from './address.js';
 export { type BrokerConnection, connectToBroker, type Message } from './connection.js';
 export { type EmbeddedBroker, startBroker } from './embedded.js';
-export { fleetTopics, matchesFilter, shardOf, topicName } from './topics.js';
+export { deviceClientId, fleetTopics, matchesFilter, shardOf, topicName } from './topics.js';

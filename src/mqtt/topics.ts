@@ -29,6 +29,11 @@ export function fleetTopics(fleet: string) {
   };
 }
 
+/** A broker lets one client of a name in: a device that comes twice puts itself out. */
+export function deviceClientId(fleet: string, id: string): string {
+  return `atoll-${fleet}-${id}`;
+}
+
 /** Devices are spread over 256 shards, so that a fleet can be read part by part. */
 export function shardOf(id: string): string {
   return createHash('sha256').update(id).digest('hex').slice(0, 2);

@@ -3,7 +3,7 @@
 import { randomBytes } from 'node:crypto';
 import { setTimeout as delay } from 'node:timers/promises';
 import { fail } from '../errors.js';
-import { type BrokerAddress, type BrokerConnection, connectToBroker, fleetTopics, parseBrokerAddress, topicName } from '../mqtt/index.js';
+import { type BrokerAddress, type BrokerConnection, connectToBroker, deviceClientId, fleetTopics, parseBrokerAddress, topicName } from '../mqtt/index.js';
 import { maxPacketBytes } from '../protocol/index.js';
 import { EndingTransport } from './ending.js';
 import type { Listener } from './listener.js';
@@ -87,7 +87,7 @@ export async function listenMqtt(uri: string, onConnection: (transport: Transpor
   const address = parseBrokerAddress(uri);
   const { fleet, device } = placeOf(address);
   const topics = fleetTopics(fleet);
-  const connection = await connectToBroker(address, { clientId: device, will: { topic: topics.alive(device), payload: offline } });
+  const connection = await connectToBroker(address, { clientId: deviceClientId(fleet, device), will: { topic: topics.alive(device), payload: offline } });
   const clients = new Map<string, MqttTransport>();
   const comeAlive = (): void => void connection.publish(topics.alive(device), online, { retain: true }).catch(() => undefined);
   await connection.subscribe(topics.smpRequest(device, '+'), ({ topic, payload }) => {

@@ -175,6 +175,11 @@ test('messages that are none, a deadline that has passed, an image that is too l
     await watch.until((last) => last.get(id)?.rollout === 'large');
     expect(watch.reports.get(id)?.at(-1)).toMatchObject({ state: 'failed', code: 'IMAGE_TOO_LARGE' });
     expect(watch.reports.get(id)?.map(({ state }) => state)).toEqual(['idle', 'failed', 'failed']);
+    // The same once more is nothing new, until it has been taken back.
+    await desire(agent, served, image, 'large', { len: 2 ** 31 });
+    await agent.publish(topics.desired(id), new Uint8Array(0), { retain: true });
+    await desire(agent, served, image, 'large', { len: 2 ** 31 });
+    await watch.until((last) => last.get(id)?.seq === 4);
   });
 });
 

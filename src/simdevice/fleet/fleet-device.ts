@@ -71,6 +71,8 @@ export class FleetDevice {
   private readonly topics: ReturnType<typeof fleetTopics>;
   private readonly random: () => number;
   private readonly faults: ReadonlySet<FleetFault>;
+  /** What it works at, or has worked at last. */
+  private taken: Desired | null = null;
   private download: Download | null = null;
   private subscribed: string | null = null;
   private sequence = 0;
@@ -116,8 +118,11 @@ export class FleetDevice {
   }
 
   private desire(payload: Uint8Array): void {
-    // An empty message: nothing is desired any more.
-    if (payload.byteLength === 0) return this.abandon();
+    // An empty message: nothing is desired any more, and what comes next is new, even if it is the same.
+    if (payload.byteLength === 0) {
+      this.taken = null;
+      return this.abandon();
+    }
     let desired: Desired;
     try {
       desired = decodeDesired(payload);
@@ -125,10 +130,10 @@ export class FleetDevice {
       // It names no rollout to answer to.
       return;
     }
-    const under = this.download?.desired ?? null;
-    if (this.last?.rollout === desired.rollout && this.last.sha !== undefined && equalBytes(this.last.sha, desired.sha)) return;
-    if (under?.rollout === desired.rollout && equalBytes(under.sha, desired.sha)) return;
+    // The same once more: brokers repeat themselves.
+    if (this.taken?.rollout === desired.rollout && equalBytes(this.taken.sha, desired.sha)) return;
     this.abandon();
+    this.taken = desired;
     if (desired.deadline !== undefined && this.port.now() > 1000 * desired.deadline) return this.fail(desired, 'DEADLINE', 'the deadline has passed');
     if (desired.len > slotBytesOf(this.target)) return this.fail(desired, 'IMAGE_TOO_LARGE', `${desired.len} bytes do not fit a slot`);
     // What runs already needs no download, and is proved all the same.
