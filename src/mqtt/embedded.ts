@@ -4,6 +4,7 @@ import net from 'node:net';
 import { setTimeout as delay } from 'node:timers/promises';
 import { Aedes } from 'aedes';
 import { fail, reasonOf } from '../errors.js';
+import { openPersistence } from './persistence.js';
 
 export interface BrokerOptions {
   readonly host?: string;
@@ -24,8 +25,8 @@ const settleMs = 50;
 
 /** @throws LISTEN, FILE_NOT_WRITABLE */
 export async function startBroker({ host = '127.0.0.1', port = 1883, folder = null }: BrokerOptions = {}): Promise<EmbeddedBroker> {
-  const kept = folder === null ? null : await openFolder(folder);
-  const broker = await Aedes.createBroker(kept === null ? {} : { persistence: kept.persistence });
+  const kept = await openPersistence(folder);
+  const broker = await Aedes.createBroker({ persistence: kept.persistence });
   const sockets = new Set<net.Socket>();
   const server = net.createServer({ noDelay: true }, (socket) => {
     sockets.add(socket);
@@ -33,7 +34,7 @@ export async function startBroker({ host = '127.0.0.1', port = 1883, folder = nu
     broker.handle(socket);
   });
   await new Promise<void>((resolve, reject) => server.once('error', reject).listen(port, host, resolve)).catch(async (error: unknown) => {
-    await kept?.close();
+    await kept.close();
     throw fail('LISTEN', { address: `${host}:${port}`, reason: reasonOf(error) }, error);
   });
   const bound = server.address() as net.AddressInfo;
@@ -47,19 +48,7 @@ export async function startBroker({ host = '127.0.0.1', port = 1883, folder = nu
       await closed;
       await new Promise<void>((resolve) => broker.close(() => resolve()));
       await delay(settleMs);
-      await kept?.close();
+      await kept.close();
     },
   };
-}
-
-async function openFolder(folder: string) {
-  const [{ Level }, { default: levelPersistence }] = await Promise.all([import('level'), import('aedes-persistence-level')]);
-  const database = new Level(folder);
-  try {
-    await database.open();
-  } catch (error) {
-    const { cause } = error as { cause?: unknown };
-    throw fail('FILE_NOT_WRITABLE', { path: folder, reason: reasonOf(cause ?? error) }, error);
-  }
-  return { persistence: levelPersistence(database), close: () => database.close() };
 }
