@@ -1,5 +1,5 @@
-// A simulated device of a fleet: hears what it is to run, fetches it, proves it, runs it, and reports each step. It follows the state machine of
-// firmware-protocol/README.md. Time and messages come from a port, so that a fleet may live at a broker or in a test's own time.
+// A simulated device of a fleet: hears what it is to run, fetches it, proves it, runs it, and reports each step. It follows
+// docs/fleets.md. Time and messages come from a port, so that a fleet may live at a broker or in a test's own time.
 
 import { equalBytes, hex } from '../../bundle/index.js';
 import { seededRandom } from '../../dataset/index.js';
