@@ -3,7 +3,7 @@
 
 import { hex } from '../bundle/index.js';
 import type { Reported } from '../protocol/index.js';
-import { type Gate, type Judgement, judge, type Outcome } from './gates.js';
+import { type Gate, type Judgement, type Outcome, Tally } from './gates.js';
 
 /** `waiting`: not told yet. `unknown`: it was told, and has not been heard of within its time. */
 export type DevicePhase = 'waiting' | 'told' | 'downloading' | 'verified' | 'pending' | 'confirmed' | 'failed' | 'rolled-back' | 'unknown';
@@ -55,10 +55,15 @@ export class RolloutEngine {
   /** Why it is paused or stopped. */
   reason = 'not started';
   private readonly devices = new Map<string, DeviceRecord>();
+  /** Ids to be told, wave by wave, and how many of the wave under way have been: arrays lose their first entries slowly. */
   private readonly queue: string[][];
+  private head = 0;
   /** Wave whose gates a user has waved through. */
   private overruled = -1;
-  private busy = 0;
+  private readonly busy = new Set<string>();
+  /** Of the wave that is under way: how many devices are not through, and what each gate makes of them. */
+  private open = 0;
+  private tallies: Tally[] = [];
   private commands: Command[] = [];
 
   constructor(private readonly setup: RolloutSetup) {
@@ -83,7 +88,7 @@ export class RolloutEngine {
     return this.during(() => {
       if (this.phase !== 'paused') return;
       if (this.reason.startsWith('gate')) this.overruled = this.wave;
-      if (this.reason === 'not started') this.announceWave();
+      if (this.reason === 'not started') this.beginWave();
       this.enter('running', '');
       this.advance(now);
     });
@@ -115,7 +120,8 @@ export class RolloutEngine {
   /** Time has gone by. */
   tick(now: number): Command[] {
     return this.during(() => {
-      for (const [id, record] of this.devices) {
+      for (const id of this.busy) {
+        const record = this.devices.get(id) as DeviceRecord;
         const phase = timed.find((one) => one === record.phase);
         if (phase !== undefined && now - record.since > this.setup.deadlines[phase]) this.move(id, { ...record, phase: 'unknown', since: now });
       }
@@ -140,9 +146,9 @@ export class RolloutEngine {
     });
   }
 
+  /** What the gates make of the wave that is under way, in their order. */
   judgements(): Judgement[] {
-    const outcomes = this.outcomes();
-    return this.setup.gates.map((gate) => judge(gate, outcomes));
+    return this.tallies.map((tally) => tally.judge());
   }
 
   private during(work: () => void): Command[] {
@@ -161,9 +167,14 @@ export class RolloutEngine {
   }
 
   private move(id: string, record: DeviceRecord): void {
-    const before = this.devices.get(id);
-    this.busy += Number(underWay.has(record.phase)) - Number(before !== undefined && underWay.has(before.phase));
+    const before = this.devices.get(id) as DeviceRecord;
+    if (underWay.has(record.phase)) this.busy.add(id);
+    else this.busy.delete(id);
     this.devices.set(id, record);
+    if (record.wave !== this.wave) return;
+    const [was, is] = [this.outcomeOf(id, before), this.outcomeOf(id, record)];
+    this.open += Number(is.state === 'under-way') - Number(was.state === 'under-way');
+    for (const tally of this.tallies) tally.replace(was, is);
   }
 
   private tell(id: string, now: number): void {
@@ -176,24 +187,25 @@ export class RolloutEngine {
   private advance(now: number): void {
     while (this.phase === 'running') {
       const queue = this.queue[this.wave] ?? [];
-      while (queue.length > 0 && this.busy < this.setup.concurrency) this.tell(queue.shift() as string, now);
-      if (!this.passes()) return;
-      if (this.wave + 1 >= this.setup.waves.length) this.enter('done', '');
-      else {
+      while (this.head < queue.length && this.busy.size < this.setup.concurrency) this.tell(queue[this.head++] as string, now);
+      // Those who are told again belong to waves that are over: they are waited for in the end.
+      if (!this.passes() || this.head < queue.length) return;
+      if (this.wave + 1 >= this.setup.waves.length) {
+        if (this.busy.size > 0) return;
+        this.enter('done', '');
+      } else {
         this.wave += 1;
-        this.announceWave();
+        this.head = 0;
+        this.beginWave();
       }
     }
   }
 
   /** Whether the next wave may begin; pauses or stops where a gate says so. */
   private passes(): boolean {
-    const outcomes = this.outcomes();
-    let passed = outcomes.every(({ state }) => state !== 'under-way');
-    if (this.overruled === this.wave) return passed;
+    if (this.overruled === this.wave) return this.open === 0;
     for (const [g, gate] of this.setup.gates.entries()) {
-      const { decision, bad, measured } = judge(gate, outcomes);
-      if (decision === 'wait') passed = false;
+      const { decision, bad, measured } = (this.tallies[g] as Tally).judge();
       if (decision === 'pass' || decision === 'wait' || gate.action === 'next') continue;
       const reason = `gate ${g + 1}, ${gate.measure}: ${bad} of ${measured} bad in wave ${this.wave + 1}${decision === 'undecided' ? ', which may be chance' : ''}`;
       // What is not sure is left to people.
@@ -201,15 +213,12 @@ export class RolloutEngine {
       else this.stop(reason, gate.action === 'roll-back');
       return false;
     }
-    return passed;
+    return this.open === 0;
   }
 
-  private outcomes(): Outcome[] {
-    return (this.setup.waves[this.wave] ?? []).map((id) => {
-      const { phase, p95Ms } = this.devices.get(id) as DeviceRecord;
-      const state = phase === 'waiting' || underWay.has(phase) ? 'under-way' : phase === 'rolled-back' ? 'failed' : (phase as Outcome['state']);
-      return { state, p95Ms, oldP95Ms: this.setup.before.get(id) ?? null };
-    });
+  private outcomeOf(id: string, { phase, p95Ms }: DeviceRecord): Outcome {
+    const state = phase === 'waiting' || underWay.has(phase) ? 'under-way' : phase === 'rolled-back' ? 'failed' : (phase as Outcome['state']);
+    return { state, p95Ms, oldP95Ms: this.setup.before.get(id) ?? null };
   }
 
   private stop(reason: string, rollBack: boolean): void {
@@ -227,7 +236,15 @@ export class RolloutEngine {
     this.commands.push({ kind: 'phase', phase, reason });
   }
 
-  private announceWave(): void {
-    this.commands.push({ kind: 'wave', wave: this.wave, devices: this.setup.waves[this.wave]?.length ?? 0 });
+  private beginWave(): void {
+    const ids = this.setup.waves[this.wave] ?? [];
+    this.commands.push({ kind: 'wave', wave: this.wave, devices: ids.length });
+    this.tallies = this.setup.gates.map((gate) => new Tally(gate));
+    this.open = 0;
+    for (const id of ids) {
+      const outcome = this.outcomeOf(id, this.devices.get(id) as DeviceRecord);
+      if (outcome.state === 'under-way') this.open += 1;
+      for (const tally of this.tallies) tally.add(outcome);
+    }
   }
 }

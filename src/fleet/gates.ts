@@ -36,20 +36,52 @@ export interface Judgement {
   readonly decision: 'pass' | 'fail' | 'wait' | 'undecided';
   readonly bad: number;
   readonly measured: number;
-  /** The true share of bad devices is at least this, sure to the gate's confidence. */
-  readonly leastShare: number;
+  /** The true share of bad devices is at least this, sure to the gate's confidence; null where no more are bad than may be. */
+  readonly leastShare: number | null;
+}
+
+/** The devices of a wave, counted as one gate sees them. */
+export class Tally {
+  private bad = 0;
+  private measured = 0;
+  private underWay = 0;
+  private devices = 0;
+
+  constructor(private readonly gate: Gate) {}
+
+  add(outcome: Outcome): void {
+    this.count(outcome, 1);
+  }
+
+  /** What a device has come to takes the place of what it was. */
+  replace(before: Outcome, after: Outcome): void {
+    this.count(before, -1);
+    this.count(after, 1);
+  }
+
+  judge(): Judgement {
+    const { gate, bad, measured, devices } = this;
+    const within = bad <= gate.mostBad * measured;
+    const leastShare = within ? null : lowerBound(bad, measured, gate.confidence);
+    const enough = measured >= Math.min(gate.minimum, devices) && measured > 0;
+    const surelyBad = enough && leastShare !== null && leastShare > gate.mostBad;
+    return { decision: surelyBad ? 'fail' : this.underWay > 0 ? 'wait' : enough && within ? 'pass' : 'undecided', bad, measured, leastShare };
+  }
+
+  private count(outcome: Outcome, by: 1 | -1): void {
+    const bad = isBad(this.gate, outcome);
+    this.devices += by;
+    if (outcome.state === 'under-way') this.underWay += by;
+    if (bad !== null) this.measured += by;
+    if (bad === true) this.bad += by;
+  }
 }
 
 /** @param outcomes of all devices of the wave */
 export function judge(gate: Gate, outcomes: readonly Outcome[]): Judgement {
-  const through = outcomes.every(({ state }) => state !== 'under-way');
-  const verdicts = outcomes.flatMap((outcome) => isBad(gate, outcome) ?? []);
-  const [bad, measured] = [verdicts.filter(Boolean).length, verdicts.length];
-  const leastShare = lowerBound(bad, measured, gate.confidence);
-  const enough = measured >= Math.min(gate.minimum, outcomes.length) && measured > 0;
-  const surelyBad = enough && leastShare > gate.mostBad;
-  const holds = enough && bad <= gate.mostBad * measured;
-  return { decision: surelyBad ? 'fail' : !through ? 'wait' : holds ? 'pass' : 'undecided', bad, measured, leastShare };
+  const tally = new Tally(gate);
+  for (const outcome of outcomes) tally.add(outcome);
+  return tally.judge();
 }
 
 /** The fewest bad devices with which a wave of so many would fail; null where it never would. */

@@ -164,14 +164,17 @@ describe('a rollout', () => {
 
   test('that is done goes on for a device that is told again', () => {
     let healed = false;
-    const fleet = rollOut(20, (id) => (id === 'd3' && !healed ? 'silent' : 'good'), { gates: [gate('failed', 0.5)] });
+    const fleet = rollOut(60, (id) => (id.endsWith('3') && !healed ? 'silent' : 'good'), { gates: [gate('failed', 0.5)], concurrency: 4 });
+    const silent = ['d3', 'd13', 'd23', 'd33', 'd43', 'd53'];
     expect(fleet.engine).toMatchObject({ phase: 'done' });
-    expect(fleet.engine.counts()).toEqual({ confirmed: 19, unknown: 1 });
+    expect(fleet.engine.counts()).toEqual({ confirmed: 54, unknown: 6 });
     healed = true;
-    fleet.take(fleet.engine.retry(['d3'], fleet.now));
+    fleet.take(fleet.engine.retry(silent, fleet.now));
+    expect(fleet.engine.phase).toBe('running');
     fleet.run();
     expect(fleet.engine.phase).toBe('done');
-    expect(fleet.engine.counts()).toEqual({ confirmed: 20 });
+    expect(fleet.engine.counts()).toEqual({ confirmed: 60 });
+    expect(fleet.mostUnderWay).toBe(4);
   });
 
   test('reports of others, of other rollouts, and from before change nothing', () => {
@@ -227,4 +230,18 @@ test('whatever devices do: waves come in order, none before the one before has p
     ),
     { numRuns: 150 },
   );
+});
+
+test('a hundred thousand devices: the cost of a report does not grow with the fleet', () => {
+  const setup = setupOf(100_000, { concurrency: 100_000 });
+  const engine = new RolloutEngine(setup);
+  const confirmed = { target: 't', rollout: 'r', state: 'confirmed', model, crc: 42 } as const;
+  const waiting = engine.resume(0).flatMap((command) => (command.kind === 'desire' ? command.id : []));
+  for (let id = waiting.pop(), now = 1; id !== undefined; id = waiting.pop(), now++) {
+    for (const command of engine.report(id, { seq: 1, ...confirmed }, now)) if (command.kind === 'desire') waiting.push(command.id);
+    // Nothing of this is a loop over all of them, or the test would not end.
+    if (now % 10_000 === 0) engine.tick(now / 1000);
+  }
+  expect(engine.phase).toBe('done');
+  expect(engine.counts()).toEqual({ confirmed: 100_000 });
 });
