@@ -7,7 +7,7 @@ import { buildFittingImage } from './bundle/index.js';
 import { type Dataset, openDataset, openDatasets } from './dataset/index.js';
 import { type DeviceAgreement, type DeviceClient, MeasuredRun, type PushResult, push } from './device/index.js';
 import { fail } from './errors.js';
-import { type Evaluation, evaluate, hostRunner, type Progress, type Warning } from './evaluate/index.js';
+import { type Evaluation, evaluate, hostRunner, type Progress, remembering, type Warning } from './evaluate/index.js';
 import { describeFaults, parseYaml, readBytes, readText, writeAtomically } from './files/index.js';
 import { optimize } from './optimize/index.js';
 import { quantize, schemeOf, verifyInt8 } from './quantize/index.js';
@@ -95,11 +95,12 @@ export async function deploy(project: Project, target: Target, device: DeviceCli
   await writeAtomically(files.model, prepared.bytes);
   await writeAtomically(files.slotImage, slotImage);
 
-  const host = hostRunner(prepared.model, { profile: target.runtime.kernelProfile });
+  // The device is compared with what the host computes here.
+  const host = remembering(hostRunner(prepared.model, { profile: target.runtime.kernelProfile }));
   const hostResult = data === null ? null : await evaluate(host, data, { ...common, ...progress('evaluate int8') });
 
   const pushed = await push(device, slotImage, { ...common, onProgress: (step, value) => onProgress?.(step, value) });
-  const run = new MeasuredRun(await device.runner(prepared.model, pushed.model, signal), prepared.model, target);
+  const run = new MeasuredRun(await device.runner(prepared.model, pushed.model, signal), prepared.model, target, host);
   const deviceResult = data === null ? null : await evaluate(run.runner, data, { ...common, ...progress('evaluate on device') });
   const challenge = await device.challenge(prepared.model, target, randomInt(1, 2 ** 32), 4, signal);
   return {

@@ -25,7 +25,7 @@ export interface StreamHeader {
 
 /** Bytes of all blocks of a file when each is compressed alone, with their lengths. */
 export function compressedBytes(file: Uint8Array): number {
-  return blocksOf(file, blockBytes, 0).reduce((sum, block) => sum + lengthBytes + block.byteLength, 0);
+  return compressedBlocks(file, blockBytes).reduce((sum, block) => sum + lengthBytes + block.byteLength, 0);
 }
 
 /** @param size of a block, a power of two from 512 to 32768 */
@@ -37,15 +37,11 @@ export function compressImage(image: Uint8Array, size: number, firstBlock = 0): 
   view.setUint8(5, Math.log2(size));
   view.setUint32(8, firstBlock, true);
   view.setUint32(12, image.byteLength, true);
-  return new Uint8Array(Buffer.concat([header, ...blocksOf(image, size, firstBlock).flatMap((block) => [lengthOf(block), block])]));
+  return new Uint8Array(Buffer.concat([header, ...compressedBlocks(image.subarray(firstBlock * size), size).flatMap((block) => [lengthOf(block), block])]));
 }
 
 function lengthOf(block: Uint8Array): Uint8Array {
   return Uint8Array.of(block.byteLength & 0xff, block.byteLength >> 8);
-}
-
-function blocksOf(bytes: Uint8Array, size: number, first: number): Uint8Array[] {
-  return compressedBlocks(bytes.subarray(first * size), size);
 }
 
 /** Reads a stream as it arrives, in pieces of any length. */

@@ -9,6 +9,6 @@ export { CompressedReader, compressedBytes, compressImage, largestBlockBytes, ty
 export { faultOfSignature } from './cose.js';
 export { drawable, drawSample, SeededBytes } from './drawing.js';
 export { equalBytes, hex, sha256 } from './hash.js';
-export { createKeys, type KeyAlgorithm, keyAlgorithms, keyIdText, readPrivateKey, readPublicKey, type SigningKey, type VerifyingKey } from './keys.js';
+export { createKeys, type KeyAlgorithm, keyAlgorithms, readPrivateKey, readPublicKey, type SigningKey, type VerifyingKey } from './keys.js';
 export { type ManifestView, manifestView } from './manifest-view.js';
 export { agreementOf, decodeSlotImage, encodeSlotImage, type Manifest, type SelfTestVector, type SlotImage, type Trailer } from './slot-image.js';

@@ -2,7 +2,7 @@
 
 import { createPrivateKey, createPublicKey, generateKeyPairSync, type KeyObject } from 'node:crypto';
 import { fail, reasonOf } from '../errors.js';
-import { hex, sha256 } from './hash.js';
+import { sha256 } from './hash.js';
 
 export const keyAlgorithms = ['ed25519', 'es256'] as const;
 export type KeyAlgorithm = (typeof keyAlgorithms)[number];
@@ -66,8 +66,4 @@ function verifyingKey(key: KeyObject, file: string): VerifyingKey {
     throw fail('KEY_INVALID', { path: file, reason: `a key of ${jwk.crv ?? key.asymmetricKeyType ?? 'another kind'}` });
   const raw = new Uint8Array(algorithm === 'ed25519' ? x : Buffer.concat([Uint8Array.of(4), x, y]));
   return { algorithm, key, raw, id: sha256(raw).slice(0, 8) };
-}
-
-export function keyIdText({ id }: VerifyingKey): string {
-  return hex(id);
 }

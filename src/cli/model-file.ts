@@ -1,6 +1,7 @@
 // The model that a verb is given, with the shapes that the user asked for.
 
 import type { Command } from 'commander';
+import type { Trailer } from '../bundle/index.js';
 import { fail } from '../errors.js';
 import type { Model } from '../tflite/index.js';
 import { collect } from './options.js';
@@ -9,20 +10,27 @@ export function shapeOption(command: Command): Command {
   return command.option('--shape <input=sizes>', 'sizes of an input, such as input=1,96,96,3; the other shapes follow', collect);
 }
 
+export interface ModelFile {
+  readonly bytes: Uint8Array;
+  readonly model: Model;
+  /** Of a bundle; null for a bare model. */
+  readonly trailer: Trailer | null;
+}
+
 /** Of a bundle, the model in it. @throws FILE_*, TFLITE_*, SLOT_IMAGE_INVALID, USAGE, and what resolveShapes throws */
-export async function readModelFile(file: string, options: Readonly<Record<string, unknown>>): Promise<{ bytes: Uint8Array; model: Model }> {
+export async function readModelFile(file: string, options: Readonly<Record<string, unknown>>): Promise<ModelFile> {
   const [{ readBytes }, { readModel, writeModel }, { decodeSlotImage }] = await Promise.all([
     import('../files/index.js'),
     import('../tflite/index.js'),
     import('../bundle/index.js'),
   ]);
-  const bytes = decodeSlotImage(await readBytes(file)).model;
+  const { model: bytes, trailer } = decodeSlotImage(await readBytes(file));
   const model = readModel(bytes, file);
   const shapes = options.shape as readonly string[] | undefined;
-  if (shapes === undefined) return { bytes, model };
+  if (shapes === undefined) return { bytes, model, trailer };
   const { resolveShapes } = await import('../simulator/index.js');
   const resolved = resolveShapes(model, Object.fromEntries(shapes.map(parseShape)), options.signature as string | undefined);
-  return { bytes: writeModel(resolved), model: resolved };
+  return { bytes: writeModel(resolved), model: resolved, trailer };
 }
 
 /** `name=1,2,3`; names may hold `=` and `:`, sizes may not. */

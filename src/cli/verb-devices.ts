@@ -1,4 +1,3 @@
-import { fail } from '../errors.js';
 import type { BrokerAddress } from '../mqtt/index.js';
 import type { Context, Outcome, Verb } from './verb.js';
 
@@ -29,23 +28,16 @@ export const devicesVerb: Verb = {
 };
 
 async function listFleet(address: BrokerAddress, { signal, progress }: Context): Promise<Outcome> {
-  const [{ connectToBroker }, { readRegistry }, { fleetReport }, { hex }] = await Promise.all([
-    import('../mqtt/index.js'),
+  const [{ readRegistryAt }, { fleetReport }, { hex }] = await Promise.all([
     import('../fleet/index.js'),
     import('../report/index.js'),
     import('../bundle/index.js'),
   ]);
-  const { uri, fleet } = address;
-  if (fleet === null) throw fail('BROKER_ADDRESS', { uri, reason: 'it names no fleet: mqtt://BROKER/FLEET' });
-  const connection = await connectToBroker(address);
-  try {
-    progress.update('read the fleet', null);
-    const { members, unreadable } = await readRegistry(connection, fleet, signal);
-    const devices = members.map(({ id, online, reported: { target, tags = {}, state, rollout = null, model, code = null } }) => {
-      return { id, online, target, tags, state, rollout, model: model === undefined ? null : hex(model), code };
-    });
-    return { document: { uri: uri, devices, unreadable }, text: fleetReport(uri, devices, unreadable) };
-  } finally {
-    await connection.close();
-  }
+  const { uri } = address;
+  progress.update('read the fleet', null);
+  const { members, unreadable } = await readRegistryAt(address, signal);
+  const devices = members.map(({ id, online, reported: { target, tags = {}, state, rollout = null, model, code = null } }) => {
+    return { id, online, target, tags, state, rollout, model: model === undefined ? null : hex(model), code };
+  });
+  return { document: { uri, devices, unreadable }, text: fleetReport(uri, devices, unreadable) };
 }

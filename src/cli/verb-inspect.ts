@@ -9,14 +9,12 @@ export const inspectVerb: Verb = {
     shapeOption(command).argument('<model>', 'a .tflite file or a bundle');
   },
   run: async (_context, [file = ''], options) => {
-    const [{ inspect }, { bytesText, compiledReport, countText, shapeText, table }, { decodeSlotImage, manifestView }, { readBytes }] = await Promise.all([
+    const [{ inspect }, { bytesText, compiledReport, countText, shapeText, table }, { manifestView }] = await Promise.all([
       import('../inspect.js'),
       import('../report/index.js'),
       import('../bundle/index.js'),
-      import('../files/index.js'),
     ]);
-    const { bytes, model } = await readModelFile(file, options);
-    const { trailer } = decodeSlotImage(await readBytes(file));
+    const { bytes, model, trailer } = await readModelFile(file, options);
     const manifest = trailer === null ? null : manifestView(trailer);
     const result = inspect(model, bytes);
     const tensorRow = (kind: string) => (tensor: (typeof result.inputs)[number]) => {

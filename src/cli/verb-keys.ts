@@ -16,7 +16,7 @@ export const keysVerb: Verb = {
 };
 
 async function create(name: string, { algorithm }: Readonly<Record<string, unknown>>): Promise<Outcome> {
-  const [{ createKeys, keyIdText, readPublicKey }, { writeNew }] = await Promise.all([import('../bundle/index.js'), import('../files/index.js')]);
+  const [{ createKeys, hex, readPublicKey }, { writeNew }] = await Promise.all([import('../bundle/index.js'), import('../files/index.js')]);
   const pair = createKeys(algorithm as 'ed25519' | 'es256');
   const files = { privateKey: `${name}.private.pem`, publicKey: `${name}.public.pem` };
   // A key that is lost leaves devices that take nothing any more: none is ever replaced.
@@ -24,19 +24,19 @@ async function create(name: string, { algorithm }: Readonly<Record<string, unkno
   await writeNew(files.privateKey, pair.privateKey, 0o600);
   const key = readPublicKey(pair.publicKey, files.publicKey);
   return {
-    document: { ...files, algorithm: key.algorithm, keyId: keyIdText(key) },
-    text: `${files.privateKey}: keep it, and keep it secret; who has it can have your devices run anything\n${files.publicKey}: goes into devices; ${key.algorithm}, id ${keyIdText(key)}`,
+    document: { ...files, algorithm: key.algorithm, keyId: hex(key.id) },
+    text: `${files.privateKey}: keep it, and keep it secret; who has it can have your devices run anything\n${files.publicKey}: goes into devices; ${key.algorithm}, id ${hex(key.id)}`,
   };
 }
 
 async function show(file: string): Promise<Outcome> {
-  const [{ hex, keyIdText, readPublicKey }, { readText }] = await Promise.all([import('../bundle/index.js'), import('../files/index.js')]);
+  const [{ hex, readPublicKey }, { readText }] = await Promise.all([import('../bundle/index.js'), import('../files/index.js')]);
   const text = await readText(file);
   const key = readPublicKey(text, file);
   const isPrivate = /PRIVATE KEY/.test(text);
   const publicKey = hex(key.raw);
   return {
-    document: { file, private: isPrivate, algorithm: key.algorithm, keyId: keyIdText(key), publicKey },
-    text: `${file}: ${isPrivate ? 'private' : 'public'} key, ${key.algorithm}, id ${keyIdText(key)}\npublic key ${publicKey}`,
+    document: { file, private: isPrivate, algorithm: key.algorithm, keyId: hex(key.id), publicKey },
+    text: `${file}: ${isPrivate ? 'private' : 'public'} key, ${key.algorithm}, id ${hex(key.id)}\npublic key ${publicKey}`,
   };
 }

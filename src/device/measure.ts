@@ -44,12 +44,13 @@ export class MeasuredRun {
   private equal = 0;
   private last: Uint8Array | null = null;
 
+  /** @param host whose outputs are those to be expected */
   constructor(
     private readonly remote: Runner,
     model: Model,
     private readonly target: Target,
+    host: Runner = hostRunner(model, { profile: target.runtime.kernelProfile }),
   ) {
-    const host = hostRunner(model, { profile: target.runtime.kernelProfile });
     this.runner = {
       ...remote,
       run: async (sample, signal) => {

@@ -10,6 +10,7 @@ export { type EvaluateOptions, type Evaluation, evaluate, type Progress } from '
 export { type RelevantEnds, relevantEnds, type Squash, squashesOf } from './logits.js';
 export { areaUnderRoc, argMax, type Confusion, type Distribution, distributionOf, inTopK } from './metrics.js';
 export { foldCount, Nearness, Reference, type SignatureReference } from './reference.js';
+export { remembering } from './remembering.js';
 export { hostRunner, type LatencyBasis, type Runner, type RunResult, type SimulationOptions, splitOutputs } from './runner.js';
 export { type ThreadedRunner, threadedRunner } from './threads.js';
 export { Tracer } from './trace.js';

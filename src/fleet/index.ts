@@ -13,5 +13,5 @@ export { forecastRollout, type RolloutForecast } from './forecast.js';
 export { failsFrom, type Gate, type GateAction, gateActions, type Judgement, judge, type Outcome } from './gates.js';
 export { type RolloutPlan, readPlan, type Selection, selectMembers } from './plan.js';
 export { type PublishedBundle, publishBundle, withdrawBundle } from './publish-bundle.js';
-export { type FleetMember, type Registry, readRegistry } from './registry.js';
+export { type FleetMember, type Registry, readRegistry, readRegistryAt } from './registry.js';
 export { type WavePlan, wavesOf } from './waves.js';

@@ -4,7 +4,7 @@ import { compressedBlocks, hex, sha256 } from '../bundle/index.js';
 import { fail } from '../errors.js';
 import type { Progress } from '../evaluate/index.js';
 import { type BrokerConnection, fleetTopics } from '../mqtt/index.js';
-import { segmentBlocks } from '../protocol/index.js';
+import { isBlockSize, segmentBlocks } from '../protocol/index.js';
 
 export interface PublishedBundle {
   /** SHA-256 of the slot image. */
@@ -36,8 +36,7 @@ export async function publishBundle(
   image: Uint8Array,
   { blockBytes = defaultBlockBytes, onProgress, signal }: PublishOptions = {},
 ): Promise<PublishedBundle> {
-  if (!Number.isInteger(Math.log2(blockBytes)) || blockBytes < 512 || blockBytes > 32_768)
-    throw fail('USAGE', { reason: `blocks of ${blockBytes} bytes: it must be a power of two from 512 to 32768` });
+  if (!isBlockSize(blockBytes)) throw fail('USAGE', { reason: `blocks of ${blockBytes} bytes: it must be a power of two from 512 to 32768` });
   const sha = sha256(image);
   const blocks = compressedBlocks(image, blockBytes);
   let publishedBytes = 0;

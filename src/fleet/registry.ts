@@ -3,7 +3,7 @@
 import { randomBytes } from 'node:crypto';
 import { setTimeout as delay } from 'node:timers/promises';
 import { fail } from '../errors.js';
-import { type BrokerConnection, fleetTopics, type Message } from '../mqtt/index.js';
+import { type BrokerAddress, type BrokerConnection, connectToBroker, fleetOf, fleetTopics, type Message, presence } from '../mqtt/index.js';
 import { decodeReported, type Reported } from '../protocol/index.js';
 
 export interface FleetMember {
@@ -26,6 +26,17 @@ const mostShardsAtOnce = 64;
 const markPatienceMs = 20_000;
 const shards = Array.from({ length: 256 }, (_, shard) => shard.toString(16).padStart(2, '0'));
 
+/** Of the fleet that an address names, over a connection of its own. @throws BROKER_*, INTERRUPTED */
+export async function readRegistryAt(address: BrokerAddress, signal?: AbortSignal): Promise<Registry> {
+  const fleet = fleetOf(address);
+  const connection = await connectToBroker(address);
+  try {
+    return await readRegistry(connection, fleet, signal);
+  } finally {
+    await connection.close();
+  }
+}
+
 /** @throws BROKER_*, INTERRUPTED */
 export async function readRegistry(connection: BrokerConnection, fleet: string, signal?: AbortSignal): Promise<Registry> {
   const topics = fleetTopics(fleet);
@@ -34,7 +45,7 @@ export async function readRegistry(connection: BrokerConnection, fleet: string, 
   const unreadable: string[] = [];
   const reader = await MarkedReader.over(connection, topics.mark(`agent-${randomBytes(6).toString('hex')}`));
   const takeAlive = ({ topic, payload }: Message): void => {
-    if (Buffer.from(payload).toString('utf8') === 'online') here.add(topic.split('/').at(-2) ?? '');
+    if (Buffer.from(payload).toString('utf8') === presence.online) here.add(topic.split('/').at(-2) ?? '');
   };
   // All at once, since these are not in shards.
   await reader.read([topics.allAlive], takeAlive, 0);

@@ -65,6 +65,12 @@ export function parseBrokerAddress(text: string, environment: NodeJS.ProcessEnv 
   };
 }
 
+/** @throws BROKER_ADDRESS where it names none */
+export function fleetOf({ uri, fleet }: BrokerAddress): string {
+  if (fleet === null) throw fail('BROKER_ADDRESS', { uri, reason: 'it names no fleet: mqtt://BROKER/FLEET' });
+  return fleet;
+}
+
 function withoutPassword(text: string): string {
   return text.replace(/^(mqtts?:\/\/[^:@/]*):[^@/]*@/, '$1:***@');
 }

@@ -2,7 +2,7 @@
 
 import { randomBytes } from 'node:crypto';
 import type { Socket } from 'node:net';
-import mqtt, { type IClientOptions, type MqttClient } from 'mqtt';
+import type { IClientOptions, MqttClient } from 'mqtt';
 import { fail, reasonOf } from '../errors.js';
 import { readBytes } from '../files/index.js';
 import type { BrokerAddress } from './address.js';
@@ -19,10 +19,10 @@ export interface ConnectOptions {
   readonly clientId?: string;
   /** Published by the broker, retained, when this side is gone without a word. */
   readonly will?: { readonly topic: string; readonly payload: string };
-  readonly keepaliveSeconds?: number;
 }
 
 const connectTimeoutMs = 5000;
+const keepaliveSeconds = 30;
 /** Spread, so that a broker which comes back is not met by all at once. */
 const [leastReconnectMs, mostReconnectMs] = [500, 3000];
 /** Answers of brokers that only know another version of MQTT: 3.1.1's own code, and that of 5. */
@@ -67,7 +67,7 @@ export class BrokerConnection {
     client.on('error', () => undefined);
   }
 
-  /** Waits for the broker's word that it has the message. @throws BROKER_REFUSED where a right is missing and the broker says so, BROKER_UNREACHABLE when closed */
+  /** Waits for the broker's word that it has the message. @throws BROKER_REFUSED where a right is missing and the broker says so, or where it is closed */
   async publish(topic: string, payload: Uint8Array | string, { retain = false } = {}): Promise<void> {
     const content = typeof payload === 'string' ? payload : Buffer.from(payload.buffer, payload.byteOffset, payload.byteLength);
     await this.client.publishAsync(topic, content, { qos: 1, retain }).catch((error: unknown) => {
@@ -109,17 +109,14 @@ export class BrokerConnection {
   }
 }
 
-async function settingsOf(
-  { username, password, ca, cert, key, tls }: BrokerAddress,
-  { clientId, will, keepaliveSeconds }: ConnectOptions,
-): Promise<IClientOptions> {
+async function settingsOf({ username, password, ca, cert, key, tls }: BrokerAddress, { clientId, will }: ConnectOptions): Promise<IClientOptions> {
   const file = async (path: string | null): Promise<Buffer | undefined> => (path === null ? undefined : Buffer.from(await readBytes(path)));
   const [authority, certificate, privateKey] = await Promise.all([file(ca), file(cert), file(key)]);
   return {
     clientId: clientId ?? `atoll-${randomBytes(6).toString('hex')}`,
     connectTimeout: connectTimeoutMs,
     reconnectPeriod: leastReconnectMs + Math.random() * (mostReconnectMs - leastReconnectMs),
-    keepalive: keepaliveSeconds ?? 30,
+    keepalive: keepaliveSeconds,
     ...(username === null ? {} : { username }),
     ...(password === null ? {} : { password }),
     ...(tls ? { rejectUnauthorized: true } : {}),
@@ -131,7 +128,8 @@ async function settingsOf(
 }
 
 /** The first connection is made or fails; those after it are tried again and again. */
-function connected(url: string, options: IClientOptions): Promise<MqttClient> {
+async function connected(url: string, options: IClientOptions): Promise<MqttClient> {
+  const { default: mqtt } = await import('mqtt');
   return new Promise((resolve, reject) => {
     const client = mqtt.connect(url, options);
     const done = (): void => void client.off('error', failed).off('close', closed).off('connect', settled);

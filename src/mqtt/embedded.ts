@@ -2,7 +2,6 @@
 
 import net from 'node:net';
 import { setTimeout as delay } from 'node:timers/promises';
-import { Aedes } from 'aedes';
 import { fail, reasonOf } from '../errors.js';
 import { openPersistence } from './persistence.js';
 
@@ -16,7 +15,6 @@ export interface BrokerOptions {
 
 export interface EmbeddedBroker {
   readonly uri: string;
-  readonly clients: () => number;
   readonly close: () => Promise<void>;
 }
 
@@ -25,7 +23,7 @@ const settleMs = 50;
 
 /** @throws LISTEN, FILE_NOT_WRITABLE */
 export async function startBroker({ host = '127.0.0.1', port = 1883, folder = null }: BrokerOptions = {}): Promise<EmbeddedBroker> {
-  const kept = await openPersistence(folder);
+  const [{ Aedes }, kept] = await Promise.all([import('aedes'), openPersistence(folder)]);
   const broker = await Aedes.createBroker({ persistence: kept.persistence });
   const sockets = new Set<net.Socket>();
   const server = net.createServer({ noDelay: true }, (socket) => {
@@ -40,7 +38,6 @@ export async function startBroker({ host = '127.0.0.1', port = 1883, folder = nu
   const bound = server.address() as net.AddressInfo;
   return {
     uri: `mqtt://${net.isIPv6(host) ? `[${host}]` : host}:${bound.port}`,
-    clients: () => broker.connectedClients,
     close: async () => {
       // Nobody comes in any more; those who are there go, and what they had begun ends, before the folder is closed under it.
       const closed = new Promise((resolve) => server.close(resolve));

@@ -1,9 +1,12 @@
-// The topics of a fleet (firmware-protocol/README.md has the table), and how filters match them (MQTT 3.1.1, 4.7).
+// The topics of a fleet (docs/fleets.md has the table), and how filters match them (MQTT 3.1.1, 4.7).
 
 import { createHash } from 'node:crypto';
 
 /** What may stand for a fleet, a device or a client in a topic: no level separators, no wildcards. */
 export const topicName = /^[\w.-]{1,64}$/;
+
+/** What is said of a device under `alive`. */
+export const presence = { online: 'online', offline: 'offline' } as const;
 
 export function fleetTopics(fleet: string) {
   const root = `atoll/${fleet}`;

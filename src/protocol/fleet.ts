@@ -10,7 +10,12 @@ export const segmentBlocks = 16;
 export const challengeSamples = 4;
 
 const sha256 = bytes.refine((value) => value.byteLength === 32, 'must have 32 bytes');
-const blockBytes = uint.refine((value) => Number.isInteger(Math.log2(value)) && value >= 512 && value <= 32_768, 'must be a power of two from 512 to 32768');
+const blockBytes = uint.refine(isBlockSize, 'must be a power of two from 512 to 32768');
+
+/** Whether blocks may be compressed in this length. */
+export function isBlockSize(bytes: number): boolean {
+  return Number.isInteger(Math.log2(bytes)) && bytes >= 512 && bytes <= 32_768;
+}
 
 /** What a device is to run. */
 const desiredSchema = z.looseObject({

@@ -12,6 +12,7 @@ export {
   decodeReported,
   encodeDesired,
   encodeReported,
+  isBlockSize,
   type Reported,
   type ReportedState,
   reportedStates,

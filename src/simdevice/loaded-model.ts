@@ -32,6 +32,10 @@ const refusals = {
 /** Latency of each run varies by so much around the estimate. */
 const jitter = 0.01;
 
+export function jittered(ticks: number, random: () => number): number {
+  return ticks * (1 + jitter * (2 * random() - 1));
+}
+
 export class LoadedModel {
   readonly interpreter: Interpreter;
   readonly operatorTicks: readonly number[];
@@ -83,7 +87,7 @@ export class LoadedModel {
   run(): number {
     this.output = this.compute(this.input);
     const total = this.operatorTicks.reduce((sum, ticks) => sum + ticks, 0);
-    return Math.max(1, Math.round(total * (1 + jitter * (2 * this.random() - 1))));
+    return Math.max(1, Math.round(jittered(total, this.random)));
   }
 
   selfTest(agreement: Agreement): SelfTestResult {

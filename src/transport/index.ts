@@ -18,7 +18,7 @@ export { inProcessPair } from './in-process.js';
 export type { Listener } from './listener.js';
 export { type SerialPortInfo, serialPorts } from './serial.js';
 export type { Line, Transport } from './transport.js';
-export { connectUsb, openUsb, usbDevices, usbError } from './usb.js';
+export { connectUsb, onlyUsb, openUsb, usbDevices, usbError } from './usb.js';
 export type { UsbAlternateInterface, UsbControlDevice, UsbDevice, UsbNamedAlternate } from './usb-device.js';
 
 const openers: Readonly<Record<string, { readonly options: readonly string[]; readonly open: (address: DeviceAddress) => Promise<Transport> }>> = {

@@ -3,8 +3,18 @@
 import { randomBytes } from 'node:crypto';
 import { setTimeout as delay } from 'node:timers/promises';
 import { fail } from '../errors.js';
-import { type BrokerAddress, type BrokerConnection, connectToBroker, deviceClientId, fleetTopics, parseBrokerAddress, topicName } from '../mqtt/index.js';
+import {
+  type BrokerAddress,
+  type BrokerConnection,
+  connectToBroker,
+  deviceClientId,
+  fleetTopics,
+  parseBrokerAddress,
+  presence,
+  topicName,
+} from '../mqtt/index.js';
 import { maxPacketBytes } from '../protocol/index.js';
+import { Clients } from './clients.js';
 import { EndingTransport } from './ending.js';
 import type { Listener } from './listener.js';
 import { plainLine, type Transport } from './transport.js';
@@ -13,9 +23,6 @@ import { plainLine, type Transport } from './transport.js';
 const knownWithinMs = 2000;
 /** For a device to be back at its broker: longer than it waits before it tries again. */
 const comeBackMs = 8000;
-/** So many clients of a listening device are remembered. */
-const mostClients = 64;
-export const [online, offline] = ['online', 'offline'] as const;
 
 class MqttTransport extends EndingTransport {
   readonly line = plainLine;
@@ -53,7 +60,7 @@ export async function openMqtt(uri: string): Promise<Transport> {
   try {
     await connection.subscribe(topics.smpResponse(device, client), ({ payload }) => transport.receive(payload));
     const state = await stateOf(connection, topics.alive(device), transport);
-    if (state !== online)
+    if (state !== presence.online)
       throw fail('DEVICE_UNREACHABLE', { device: address.uri, reason: state === null ? 'no device of this name has been there' : 'it is offline' });
     return transport;
   } catch (error) {
@@ -74,7 +81,7 @@ async function stateOf(connection: BrokerConnection, topic: string, transport: M
     tell(state);
     clearTimeout(leaving);
     // A broker that restarts says so of every device, and each comes back at its time.
-    if (state === offline) leaving = setTimeout(() => void transport.end('the device went offline'), comeBackMs).unref();
+    if (state === presence.offline) leaving = setTimeout(() => void transport.end('the device went offline'), comeBackMs).unref();
   });
   return Promise.race([told, delay(knownWithinMs, null, { ref: false })]);
 }
@@ -87,25 +94,17 @@ export async function listenMqtt(uri: string, onConnection: (transport: Transpor
   const address = parseBrokerAddress(uri);
   const { fleet, device } = placeOf(address);
   const topics = fleetTopics(fleet);
-  const connection = await connectToBroker(address, { clientId: deviceClientId(fleet, device), will: { topic: topics.alive(device), payload: offline } });
-  const clients = new Map<string, MqttTransport>();
-  const comeAlive = (): void => void connection.publish(topics.alive(device), online, { retain: true }).catch(() => undefined);
+  const connection = await connectToBroker(address, {
+    clientId: deviceClientId(fleet, device),
+    will: { topic: topics.alive(device), payload: presence.offline },
+  });
+  const clients = new Clients<MqttTransport>(onConnection);
+  const comeAlive = (): void => void connection.publish(topics.alive(device), presence.online, { retain: true }).catch(() => undefined);
   await connection.subscribe(topics.smpRequest(device, '+'), ({ topic, payload }) => {
     const client = topic.slice(topic.lastIndexOf('/') + 1);
     if (!topicName.test(client)) return;
-    let known = clients.get(client);
-    if (known === undefined) {
-      known = new MqttTransport(
-        address.uri,
-        (answer) => connection.publish(topics.smpResponse(device, client), answer),
-        () => void clients.delete(client),
-      );
-      const [oldest] = clients.values();
-      if (clients.size >= mostClients) void oldest?.end('too many clients');
-      clients.set(client, known);
-      onConnection(known);
-    }
-    known.receive(payload);
+    const answer = (packet: Uint8Array): Promise<void> => connection.publish(topics.smpResponse(device, client), packet);
+    clients.of(client, (forget) => new MqttTransport(address.uri, answer, forget)).receive(payload);
   });
   comeAlive();
   // The broker has published the last will meanwhile.
@@ -116,7 +115,10 @@ export async function listenMqtt(uri: string, onConnection: (transport: Transpor
     uri: address.uri,
     close: async () => {
       connection.onChange = null;
-      await Promise.race([connection.publish(topics.alive(device), offline, { retain: true }).catch(() => undefined), delay(1000, null, { ref: false })]);
+      await Promise.race([
+        connection.publish(topics.alive(device), presence.offline, { retain: true }).catch(() => undefined),
+        delay(1000, null, { ref: false }),
+      ]);
       await connection.close();
     },
   };

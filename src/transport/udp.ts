@@ -4,6 +4,7 @@ import dgram from 'node:dgram';
 import net from 'node:net';
 import { fail, reasonOf } from '../errors.js';
 import { type DeviceAddress, hostAndPort } from './address.js';
+import { Clients } from './clients.js';
 import { EndingTransport } from './ending.js';
 import type { Listener } from './listener.js';
 import { plainLine, type Transport } from './transport.js';
@@ -11,8 +12,6 @@ import { plainLine, type Transport } from './transport.js';
 export const smpPort = 1337;
 /** What an Ethernet frame holds beside the headers of IPv6 and UDP: small devices reassemble nothing. */
 const largestDatagram = 1500 - 48;
-/** So many clients of a listening device are remembered. */
-const mostClients = 64;
 
 class UdpTransport extends EndingTransport {
   readonly line = { ...plainLine, largestPacket: (bufferBytes: number) => Math.min(bufferBytes, largestDatagram) };
@@ -60,22 +59,10 @@ export async function openUdp(address: DeviceAddress): Promise<Transport> {
 export async function listenUdp(address: DeviceAddress, onConnection: (transport: Transport) => void): Promise<Listener> {
   const { host, port } = hostAndPort(address, smpPort);
   const socket = dgram.createSocket(net.isIPv6(host) ? 'udp6' : 'udp4');
-  const clients = new Map<string, UdpTransport>();
+  const clients = new Clients<UdpTransport>(onConnection);
   socket.on('message', (packet, { address: from, port: fromPort }) => {
-    const key = `${from} ${fromPort}`;
-    let client = clients.get(key);
-    if (client === undefined) {
-      client = new UdpTransport(
-        address.uri,
-        (answer, done) => socket.send(answer, fromPort, from, () => done(null)),
-        () => clients.delete(key),
-      );
-      const [oldest] = clients.values();
-      if (clients.size >= mostClients) void oldest?.end('too many clients');
-      clients.set(key, client);
-      onConnection(client);
-    }
-    client.onPacket?.(new Uint8Array(packet));
+    const answer = (bytes: Uint8Array, done: (error: Error | null) => void): void => socket.send(bytes, fromPort, from, () => done(null));
+    clients.of(`${from} ${fromPort}`, (forget) => new UdpTransport(address.uri, answer, forget)).onPacket?.(new Uint8Array(packet));
   });
   await new Promise<void>((resolve, reject) => socket.once('error', reject).bind(port, host, resolve)).catch((error: unknown) => {
     throw fail('LISTEN', { address: address.uri, reason: reasonOf(error) }, error);

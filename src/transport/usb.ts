@@ -124,14 +124,23 @@ export async function openUsb(address: DeviceAddress, devices: () => Promise<rea
   if (wanted === undefined)
     throw fail('DEVICE_UNKNOWN', { device: uri, reason: `${place === '' ? 'nothing' : place} is no VID:PID[/SERIAL], such as usb:2e8a:000a` });
   const [vendorId, productId] = [wanted.vendor, wanted.product].map((text) => Number.parseInt(text ?? '', 16));
-  const found = (await devices()).filter((device) => device.vendorId === vendorId && device.productId === productId);
-  const matching = wanted.serial === undefined ? found : found.filter(({ serialNumber }) => serialNumber === wanted.serial);
+  const has = (device: UsbDevice): boolean => device.vendorId === vendorId && device.productId === productId;
+  return connectUsb(uri, onlyUsb(await devices(), has, wanted.serial, place));
+}
+
+/** The only device of a kind. @param what for messages. @throws USB_CHOICE where none is attached, or several: nothing is guessed */
+export function onlyUsb<Device extends UsbDevice>(
+  devices: readonly Device[],
+  matches: (device: Device) => boolean,
+  serial: string | undefined,
+  what: string,
+): Device {
+  const found = devices.filter(matches);
+  const matching = serial === undefined ? found : found.filter(({ serialNumber }) => serialNumber === serial);
   const [device] = matching;
-  if (device === undefined || matching.length > 1) {
-    const serials = found.map(({ serialNumber }) => serialNumber ?? 'without serial number').join(', ');
-    throw fail('USB_CHOICE', { count: matching.length, what: place, serials: serials === '' ? '' : `; attached are ${serials}` });
-  }
-  return connectUsb(uri, device);
+  if (device !== undefined && matching.length === 1) return device;
+  const serials = found.map(({ serialNumber }) => serialNumber ?? 'without serial number').join(', ');
+  throw fail('USB_CHOICE', { count: matching.length, what, serials: serials === '' ? '' : `; attached are ${serials}` });
 }
 
 /** @throws USB_NO_INTERFACE, USB_PERMISSION, USB_BUSY, DEVICE_UNREACHABLE */

@@ -3,7 +3,7 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { fail } from '../../errors.js';
 import { usbHex } from '../../targets/index.js';
-import { type UsbAlternateInterface, type UsbControlDevice, type UsbNamedAlternate, usbError } from '../../transport/index.js';
+import { onlyUsb, type UsbAlternateInterface, type UsbControlDevice, type UsbNamedAlternate, usbError } from '../../transport/index.js';
 import { type DfuFunctions, DfuInterface } from './requests.js';
 
 export interface UsbIds {
@@ -29,16 +29,10 @@ const functionalDescriptor = 0x21;
 /** For a device to come back as its bootloader. */
 const comingBackMs = 10_000;
 
-/** @throws USB_CHOICE where none is attached, or several: nothing is guessed; USB_NO_INTERFACE */
+/** @throws USB_CHOICE where none is attached, or several; DFU_DEVICE */
 export async function findDfu(ids: readonly UsbIds[], serial: string | undefined, devices: ListUsb): Promise<DfuDevice> {
-  const found = (await devices()).filter((device) => ids.some(({ vendor, product }) => vendor === device.vendorId && product === device.productId));
-  const matching = serial === undefined ? found : found.filter(({ serialNumber }) => serialNumber === serial);
-  const [device] = matching;
-  const what = ids.map(uriOf).join(' or ');
-  if (device === undefined || matching.length > 1) {
-    const serials = found.map(({ serialNumber }) => serialNumber ?? 'without serial number').join(', ');
-    throw fail('USB_CHOICE', { count: matching.length, what, serials: serials === '' ? '' : `; attached are ${serials}` });
-  }
+  const has = (device: UsbControlDevice): boolean => ids.some(({ vendor, product }) => vendor === device.vendorId && product === device.productId);
+  const device = onlyUsb(await devices(), has, serial, ids.map(uriOf).join(' or '));
   const uri = uriOf({ vendor: device.vendorId, product: device.productId });
   for (const { interfaces } of device.configurations) {
     const dfu = interfaces.find(({ alternates }) => alternates.some(isDfu));

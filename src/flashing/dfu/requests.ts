@@ -7,19 +7,8 @@ import type { UsbControlDevice } from '../../transport/index.js';
 
 const Request = { detach: 0, download: 1, upload: 2, getStatus: 3, clearStatus: 4, abort: 6 } as const;
 
-export const State = {
-  appIdle: 0,
-  appDetach: 1,
-  idle: 2,
-  downloadSync: 3,
-  downloadBusy: 4,
-  downloadIdle: 5,
-  manifestSync: 6,
-  manifest: 7,
-  manifestWaitReset: 8,
-  uploadIdle: 9,
-  error: 10,
-} as const;
+/** Of the device; those that nothing here waits for are left out. */
+const State = { idle: 2, downloadSync: 3, downloadBusy: 4, downloadIdle: 5, manifestWaitReset: 8, error: 10 } as const;
 
 /** By their number, from 0 on. */
 const statusTexts = [

@@ -39,11 +39,11 @@ export async function writeDfuSe(
   run: FlashRun,
 ): Promise<FlashResult> {
   const { transferBytes, canUpload } = dfu.functions;
-  const command = (code: number, address: number, what: string): Promise<void> => {
+  const command = (code: number, at: number, what: string): Promise<void> => {
     const data = new Uint8Array(5);
     data[0] = code;
-    new DataView(data.buffer).setUint32(1, address, true);
-    return dfu.download(0, data, `${what} at ${hexAddress(address)}`);
+    new DataView(data.buffer).setUint32(1, at, true);
+    return dfu.download(0, data, `${what} at ${hexAddress(at)}`);
   };
   const bytesOfOneAddress = blocksOfOneAddress * transferBytes;
   await dfu.makeIdle();

@@ -6,6 +6,8 @@ import type { ImageStore } from './image-store.js';
 
 export class Download {
   readonly blocks: number;
+  /** Of the image, in hexadecimal. */
+  readonly sha: string;
   private readonly have: Uint8Array;
   private missing: number;
   /** Bytes that are not those of the image as others have it; made only when there is none, or one differs. */
@@ -15,13 +17,10 @@ export class Download {
     readonly desired: Desired,
     private readonly store: ImageStore,
   ) {
+    this.sha = hex(desired.sha);
     this.blocks = Math.ceil(desired.len / desired.block);
     this.have = new Uint8Array(this.blocks);
     this.missing = this.blocks;
-  }
-
-  get sha(): string {
-    return hex(this.desired.sha);
   }
 
   get received(): number {
@@ -54,7 +53,7 @@ export class Download {
   /** All of it. @returns null where it is not what was promised */
   image(): Uint8Array | null {
     if (this.own === null) return this.store.image(this.sha);
-    return hex(sha256(this.own)) === this.sha ? this.store.shared(this.own) : null;
+    return hex(sha256(this.own)) === this.sha ? this.store.shared(this.sha, this.own) : null;
   }
 
   private write(at: number, bytes: Uint8Array, known: Uint8Array | null): void {

@@ -4,10 +4,12 @@
 import { equalBytes, hex } from '../../bundle/index.js';
 import { seededRandom } from '../../dataset/index.js';
 import { fail } from '../../errors.js';
-import { fleetTopics } from '../../mqtt/index.js';
+import { distributionOf } from '../../evaluate/index.js';
+import { fleetTopics, presence } from '../../mqtt/index.js';
 import { challengeSamples, type Desired, decodeDesired, encodeReported, type Reported, type ReportedState, segmentBlocks } from '../../protocol/index.js';
 import type { Target } from '../../targets/index.js';
 import { slotBytesOf } from '../device-state.js';
+import { jittered } from '../loaded-model.js';
 import { Download } from './download.js';
 import type { ImageStore } from './image-store.js';
 
@@ -59,7 +61,6 @@ interface Installed {
 
 /** Inferences behind a reported latency. */
 const measuredRuns = 30;
-const jitter = 0.01;
 /** Erasing, testing and starting a model: so long each, at most. */
 const longestStepMs = 200;
 /** A segment that does not come whole within this is subscribed to again: the broker sends what it retains once more. */
@@ -96,7 +97,7 @@ export class FleetDevice {
   /** At first, and whenever the connection is back. */
   connected(): void {
     if (this.dead) return;
-    this.port.publish(this.topics.alive(this.id), 'online', true);
+    this.port.publish(this.topics.alive(this.id), presence.online, true);
     this.port.subscribe(this.topics.desired(this.id));
     // What was said last may not have arrived.
     if (this.last === null) this.report(null, 'idle');
@@ -199,15 +200,14 @@ export class FleetDevice {
   private prove(desired: Desired, { sha, image }: Installed): void {
     const { vectors, failed, arenaBytes, latencyMs } = this.store.verdict(sha, image);
     const slowness = this.faults.has('slow') ? 3 : 1;
-    const times = Array.from({ length: measuredRuns }, () => 1000 * latencyMs * slowness * (1 + jitter * (2 * this.random() - 1))).sort((a, b) => a - b);
-    const at = (share: number): number => Math.max(1, Math.round(times[Math.min(times.length - 1, Math.floor(share * times.length))] ?? 0));
+    const { median, p95 } = distributionOf(Array.from({ length: measuredRuns }, () => jittered(1000 * latencyMs * slowness, this.random)));
     this.report(desired, 'confirmed', {
       vectors,
       failed,
       arena: arenaBytes,
       runs: measuredRuns,
-      median_us: at(0.5),
-      p95_us: at(0.95),
+      median_us: Math.max(1, Math.round(median)),
+      p95_us: Math.max(1, Math.round(p95)),
       crc: this.store.challenge(sha, image, desired.seed, challengeSamples),
     });
   }

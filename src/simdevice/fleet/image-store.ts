@@ -2,7 +2,7 @@
 // and what a kind of device makes of it once.
 
 import { crc32 } from 'node:zlib';
-import { agreementOf, decodeSlotImage, hex, sha256, type VerifyingKey } from '../../bundle/index.js';
+import { agreementOf, decodeSlotImage, sha256, type VerifyingKey } from '../../bundle/index.js';
 import { statusName } from '../../protocol/index.js';
 import { operatorLatencies, type Target } from '../../targets/index.js';
 import { LoadedModel } from '../loaded-model.js';
@@ -33,9 +33,8 @@ export class ImageStore {
     private readonly keys: readonly VerifyingKey[],
   ) {}
 
-  /** The one copy of these bytes that is kept. */
-  shared(image: Uint8Array): Uint8Array {
-    const sha = hex(sha256(image));
+  /** The one copy of these bytes that is kept. @param sha theirs */
+  shared(sha: string, image: Uint8Array): Uint8Array {
     const known = this.images.get(sha);
     if (known !== undefined) return known;
     this.images.set(sha, image);

@@ -2,7 +2,7 @@
 
 import type { VerifyingKey } from '../../bundle/index.js';
 import { seededRandom } from '../../dataset/index.js';
-import { type BrokerAddress, type BrokerConnection, connectToBroker, deviceClientId, fleetTopics } from '../../mqtt/index.js';
+import { type BrokerAddress, type BrokerConnection, connectToBroker, deviceClientId, fleetTopics, presence } from '../../mqtt/index.js';
 import type { Target } from '../../targets/index.js';
 import { FleetDevice, type FleetFault, type FleetPort } from './fleet-device.js';
 import { ImageStore } from './image-store.js';
@@ -74,7 +74,7 @@ async function serveDevice(
   store: ImageStore,
   { id, seed, faults }: { readonly id: string; readonly seed: number; readonly faults: readonly FleetFault[] },
 ): Promise<{ device: FleetDevice; connection: BrokerConnection }> {
-  const will = { topic: fleetTopics(fleet).alive(id), payload: 'offline' };
+  const will = { topic: fleetTopics(fleet).alive(id), payload: presence.offline };
   const connection = await connectToBroker(address, { clientId: deviceClientId(fleet, id), will });
   const device = new FleetDevice(
     id,
