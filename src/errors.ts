@@ -311,6 +311,23 @@ export const errorTable = {
     hint: 'name who signed its certificate with ?ca=FILE, and your own certificate with cert= and key= where it asks for one; mqtts: is for TLS, mqtt: is not',
   },
   ROLLOUT_PLAN: { kind: 'input', message: '{where}: {reason}', hint: 'docs/fleets.md says what a rollout plan holds' },
+  ROLLOUT_EXISTS: {
+    kind: 'usage',
+    message: 'rollout {rollout} of {fleet} is there already, with another bundle ({bundle}...)',
+    hint: 'give the new rollout a name of its own: devices and reports know it by that',
+  },
+  ROLLOUT_UNKNOWN: {
+    kind: 'usage',
+    message: 'no rollout {rollout} is known in {store}; there are {known}',
+    hint: '`atoll rollout list` lists them; name the store with --store or ATOLL_STORE if it is another',
+  },
+  ROLLOUT_NOT_NOW: { kind: 'refused', message: 'rollout {rollout}: {reason}', hint: '`atoll rollout status` shows where it is' },
+  ROLLOUT_LEASE: { kind: 'device', message: 'another agent has taken over rollout {rollout}', hint: 'it goes on there; `atoll rollout status` shows how' },
+  STORE: {
+    kind: 'device',
+    message: 'the store {store}: {reason}',
+    hint: 'name a file, or a PostgreSQL database as postgres://USER:PASSWORD@HOST/DATABASE, with --store or ATOLL_STORE',
+  },
   FLASH_NO_WAY: {
     kind: 'device',
     message: 'nothing here reaches the flash of {target}: {list}',

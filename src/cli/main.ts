@@ -75,14 +75,15 @@ async function runVerb(
   streams: Streams,
 ): Promise<number> {
   const progress = options.quiet === true ? silentProgress : progressOn(streams.stderr);
-  const context: Context = { progress, signal };
+  const context: Context = { progress, signal, write: (text) => void streams.stdout.write(text) };
   let outcome: Outcome;
   try {
     outcome = await verb.run(context, args, options);
   } finally {
     progress.end();
   }
-  streams.stdout.write(json ? `${JSON.stringify({ schema: `atoll/${verb.name}/1`, ...outcome.document }, null, 2)}\n` : `${outcome.text}\n`);
+  const { document } = outcome;
+  if (document !== null) streams.stdout.write(json ? `${JSON.stringify({ schema: `atoll/${verb.name}/1`, ...document }, null, 2)}\n` : `${outcome.text}\n`);
   await outcome.serve?.();
   return outcome.exitCode ?? exitCodes.done;
 }

@@ -7,11 +7,13 @@ export interface ProgressReporter {
   readonly update: (step: string, progress: Progress | null) => void;
   /** A line of its own. */
   readonly note: (text: string) => void;
+  /** Lines that take the place of those that were drawn before; in a log, where they have changed. */
+  readonly draw: (text: string) => void;
   /** Leaves the terminal's line clean. */
   readonly end: () => void;
 }
 
-export const silentProgress: ProgressReporter = { update: () => undefined, note: () => undefined, end: () => undefined };
+export const silentProgress: ProgressReporter = { update: () => undefined, note: () => undefined, draw: () => undefined, end: () => undefined };
 
 const redrawMs = 100;
 const logMs = 5000;
@@ -23,9 +25,13 @@ export function progressOn(stream: NodeJS.WriteStream, now: () => number = () =>
   let begun: number | null = null;
   let shown = Number.NEGATIVE_INFINITY;
   let drawn = false;
+  let lines = 0;
+  let last = '';
   const clear = (): void => {
     if (drawn) stream.write('\r\x1b[2K');
+    if (lines > 0) stream.write(`\x1b[${lines}A\x1b[J`);
     drawn = false;
+    lines = 0;
   };
   return {
     update: (name, progress) => {
@@ -54,6 +60,14 @@ export function progressOn(stream: NodeJS.WriteStream, now: () => number = () =>
     note: (text) => {
       clear();
       stream.write(`${text}\n`);
+    },
+    draw: (text) => {
+      if (!stream.isTTY && text === last) return;
+      clear();
+      stream.write(`${text}\n`);
+      last = text;
+      // Longer lines take several of the terminal's.
+      if (stream.isTTY) lines = text.split('\n').reduce((sum, line) => sum + Math.max(1, Math.ceil(line.length / (stream.columns || 80))), 0);
     },
     end: clear,
   };

@@ -1,27 +1,53 @@
-import { Argument } from 'commander';
-import type { Verb } from './verb.js';
+import { Argument, Option } from 'commander';
+import { fail } from '../errors.js';
+import { collect } from './options.js';
+import type { Context, Outcome, Verb } from './verb.js';
+
+type Action = (context: Context, what: string | null, options: Readonly<Record<string, unknown>>) => Promise<Outcome>;
+
+/** Each in a file of its own, loaded when it is asked for. */
+const actions: Readonly<Record<string, { readonly says: string; readonly load: () => Promise<Action> }>> = {
+  plan: { says: 'what a plan would do, and do nothing', load: async () => (await import('./rollout/plan.js')).planRollout },
+  start: { says: 'do it, or go on with it, until it ends or a gate pauses it', load: async () => (await import('./rollout/start.js')).startRollout },
+  status: { says: 'where a rollout is', load: async () => (await import('./rollout/status.js')).rolloutStatus },
+  pause: { says: 'tell nobody new', load: async () => (await import('./rollout/words.js')).pauseRollout },
+  resume: { says: 'go on, also past the gate that paused it', load: async () => (await import('./rollout/words.js')).resumeRollout },
+  abort: { says: 'call back who is not through, for good', load: async () => (await import('./rollout/words.js')).abortRollout },
+  retry: { says: 'tell those again that have failed or were not heard of', load: async () => (await import('./rollout/words.js')).retryRollout },
+  list: { says: 'all rollouts of the store', load: async () => (await import('./rollout/list.js')).listRollouts },
+  log: { says: 'what has happened, as lines of JSON', load: async () => (await import('./rollout/log.js')).rolloutLog },
+  report: { says: 'write it as HTML, Markdown or JUnit', load: async () => (await import('./rollout/report.js')).reportRollout },
+};
 
 export const rolloutVerb: Verb = {
   name: 'rollout',
-  summary: 'plan how a bundle spreads over a fleet, wave by wave',
+  summary: 'spread a bundle over a fleet, wave by wave, as long as what devices measure is good',
   define: (command) => {
     command
-      .addArgument(new Argument('<action>', 'plan: say what a rollout would do, and do nothing').choices(['plan']))
-      .argument('<plan>', 'a rollout plan, YAML')
-      .requiredOption('--fleet <uri>', 'mqtt://BROKER/FLEET');
+      .addArgument(
+        new Argument(
+          '<action>',
+          Object.entries(actions)
+            .map(([name, { says }]) => `${name}: ${says}`)
+            .join('; '),
+        ).choices(Object.keys(actions)),
+      )
+      .argument('[what]', 'plan, start: a rollout plan, YAML; else the name of a rollout, by default the newest')
+      .option('--fleet <uri>', 'mqtt://BROKER/FLEET; plan and start need it')
+      .option('--store <url>', 'where rollouts are remembered: a file, or postgres://...; ATOLL_STORE, or a file in the home folder unless given')
+      .option('--keep', 'start: wait for resume where a gate has paused it, rather than end with 1')
+      .option('--metrics <[host:]port>', 'start: serve metrics for Prometheus')
+      .option('--watch', 'status: until it ends')
+      .option('--follow', 'log: until it ends')
+      .option('--roll-back', 'abort: who runs the new bundle runs the one before again')
+      .addOption(new Option('--id <device>', 'retry: only this one; repeatable').argParser(collect))
+      .option('--html <file>', 'start, report: a page with plots')
+      .option('--markdown <file>', 'start, report: the same as text')
+      .option('--junit <file>', "start, report: waves and gates as a CI's tests");
   },
-  run: async ({ signal, progress }, [, file = ''], options) => {
-    const [{ parseBrokerAddress }, { forecastRollout, readPlan, readRegistryAt }, { readBytes }, { rolloutPlanReport }] = await Promise.all([
-      import('../mqtt/index.js'),
-      import('../fleet/index.js'),
-      import('../files/index.js'),
-      import('../report/index.js'),
-    ]);
-    const address = parseBrokerAddress(String(options.fleet));
-    const plan = await readPlan(file);
-    const image = await readBytes(plan.bundle);
-    progress.update('read the fleet', null);
-    const forecast = forecastRollout(plan, image, await readRegistryAt(address, signal));
-    return { document: { uri: address.uri, ...forecast }, text: rolloutPlanReport(forecast), exitCode: forecast.devices === 0 ? 1 : 0 };
+  run: async (context, [action = '', what], options) => {
+    const entry = actions[action];
+    if (entry === undefined) throw fail('USAGE', { reason: `rollout has no action ${action}` });
+    return (await entry.load())(context, what ?? null, options);
   },
 };

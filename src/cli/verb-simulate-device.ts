@@ -1,6 +1,7 @@
 import { Option } from 'commander';
 import type { VerifyingKey } from '../bundle/index.js';
 import { fail } from '../errors.js';
+import type { SimulatedDeviceOptions } from '../simdevice/index.js';
 import type { Target } from '../targets/index.js';
 import { collect, positiveInteger, tagsOf } from './options.js';
 import { type Context, type Outcome, untilInterrupted, type Verb } from './verb.js';
@@ -22,9 +23,15 @@ export const simulateDeviceVerb: Verb = {
       .option('--buffers <n>', 'how many requests it takes at once', positiveInteger)
       .addOption(new Option('--key <file>', 'PEM file of a public key: it runs only what such a key has signed; repeatable').argParser(collect))
       .option('--no-inflate', 'take no compressed uploads')
-      .option('--count <n>', 'so many devices of a fleet, at --listen mqtt://BROKER/FLEET[/PREFIX]; each takes rollouts', positiveInteger)
-      .addOption(new Option('--tag <name=value>', 'with --count: what its owner calls it, such as line=a; repeatable').argParser(collect))
-      .addOption(new Option('--fault <name>', 'what is wrong with it; with --count NAME=SHARE, such as slow=10%; repeatable').argParser(collect));
+      .option('--count <n>', 'so many devices of a fleet, at --listen mqtt://BROKER/FLEET[/PREFIX]', positiveInteger)
+      .option('--data <dataset>', 'at a broker: labelled samples that each device holds, and reports its accuracy on')
+      .addOption(new Option('--tag <name=value>', 'at a broker: what its owner calls it, such as line=a; repeatable').argParser(collect))
+      .addOption(
+        new Option(
+          '--fault <name>',
+          'what is wrong with it, on its line, or at a broker with rollouts: NAME or NAME=SHARE, such as slow=10%; repeatable',
+        ).argParser(collect),
+      );
   },
   run: async (context, _args, options) => {
     const [{ loadTarget }, { readPublicKey }, { readText }] = await Promise.all([
@@ -35,22 +42,22 @@ export const simulateDeviceVerb: Verb = {
     const target = await loadTarget(String(options.target));
     const keyFiles = (options.key as readonly string[] | undefined) ?? [];
     const keys = await Promise.all(keyFiles.map(async (file) => readPublicKey(await readText(file), file)));
-    return options.count === undefined ? serveOne(context, target, keys, options) : serveMany(context, target, keys, options);
+    const { isBrokerUri } = await import('../mqtt/index.js');
+    return isBrokerUri(String(options.listen)) ? serveAtBroker(context, target, keys, options) : serveOne(context, target, keys, options);
   },
 };
 
 type Options = Readonly<Record<string, unknown>>;
 
 async function serveOne({ signal }: Context, target: Target, keys: readonly VerifyingKey[], options: Options): Promise<Outcome> {
+  if (options.count !== undefined) throw fail('USAGE', { reason: '--count is for a fleet at a broker: --listen mqtt://BROKER/FLEET' });
   const [{ SimulatedDevice, faultsNamed }, { listen }] = await Promise.all([import('../simdevice/index.js'), import('../transport/index.js')]);
   const device = new SimulatedDevice(target, {
+    ...answering(options),
     keys,
     faults: faultsNamed((options.fault as readonly string[] | undefined) ?? []),
     ...(options.id === undefined ? {} : { id: String(options.id) }),
     ...(options.seed === undefined ? {} : { seed: options.seed as number }),
-    ...(options.buffer === undefined ? {} : { maxPacketBytes: options.buffer as number }),
-    ...(options.buffers === undefined ? {} : { buffers: options.buffers as number }),
-    ...(options.inflate === false ? { inflateBytes: null } : {}),
   });
   const listener = await listen(
     String(options.listen),
@@ -64,33 +71,47 @@ async function serveOne({ signal }: Context, target: Target, keys: readonly Veri
   };
 }
 
-async function serveMany({ signal, progress }: Context, target: Target, keys: readonly VerifyingKey[], options: Options): Promise<Outcome> {
-  const [{ isBrokerUri, parseBrokerAddress }, { fleetFaultsNamed, serveFleet }] = await Promise.all([
+/** How it answers SMP packets. */
+function answering(options: Options): Pick<SimulatedDeviceOptions, 'buffers' | 'inflateBytes' | 'maxPacketBytes'> {
+  return {
+    ...(options.buffer === undefined ? {} : { maxPacketBytes: options.buffer as number }),
+    ...(options.buffers === undefined ? {} : { buffers: options.buffers as number }),
+    ...(options.inflate === false ? { inflateBytes: null } : {}),
+  };
+}
+
+async function serveAtBroker({ signal, progress }: Context, target: Target, keys: readonly VerifyingKey[], options: Options): Promise<Outcome> {
+  const [{ fleetOf, parseBrokerAddress }, { fleetFaultsNamed, numberedIds, serveFleet }, { openDataset }] = await Promise.all([
     import('../mqtt/index.js'),
     import('../simdevice/index.js'),
+    import('../dataset/index.js'),
   ]);
-  const where = String(options.listen);
-  if (!isBrokerUri(where)) throw fail('USAGE', { reason: '--count is for a fleet at a broker: --listen mqtt://BROKER/FLEET' });
-  const address = parseBrokerAddress(where);
-  const { fleet, device: prefix } = address;
-  if (fleet === null) throw fail('USAGE', { reason: `--listen ${where} names no fleet: mqtt://BROKER/FLEET` });
-  const count = options.count as number;
+  const address = parseBrokerAddress(String(options.listen));
+  const fleet = fleetOf(address);
+  const count = options.count as number | undefined;
+  const name = address.device ?? (options.id as string | undefined);
+  if (count === undefined && name === undefined)
+    throw fail('BROKER_ADDRESS', { uri: address.uri, reason: 'it names no device: mqtt://BROKER/FLEET/DEVICE, or --count for several' });
+  const ids = count === undefined ? [String(name)] : numberedIds(name ?? `${target.id}-`, count);
   const served = await serveFleet(address, {
     fleet,
-    count,
-    prefix: prefix ?? `${target.id}-`,
+    ids,
     target,
     keys,
     seed: (options.seed as number | undefined) ?? 1,
     tags: tagsOf((options.tag as readonly string[] | undefined) ?? []),
     faults: fleetFaultsNamed((options.fault as readonly string[] | undefined) ?? []),
+    smp: answering(options),
+    ...(options.data === undefined ? {} : { samples: await openDataset(String(options.data)) }),
     onProgress: (value) => progress.update('connect', value),
     signal,
   });
-  const ids = served.devices.map(({ id }) => id);
+  const [first, last] = [ids[0], ids.at(-1)];
+  const who = count === undefined ? `${first} is` : `${count} devices, ${first} to ${last}, are`;
+  const uri = count === undefined && address.device === null ? `${address.uri}/${first}` : address.uri;
   return {
-    document: { uri: address.uri, target: target.id, count, first: ids[0], last: ids.at(-1), pid: process.pid },
-    text: `${count} devices, ${ids[0]} to ${ids.at(-1)}, at ${address.uri}; Ctrl-C ends them`,
+    document: { uri, target: target.id, count: ids.length, first, last, ...(count === undefined ? { id: first } : {}), pid: process.pid },
+    text: `${who} at ${uri}; Ctrl-C ends ${count === undefined ? 'it' : 'them'}`,
     serve: untilInterrupted(signal, () => served.close()),
   };
 }

@@ -4,8 +4,8 @@ import type { Command } from 'commander';
 import type { ProgressReporter } from './progress.js';
 
 export interface Outcome {
-  /** The JSON document, without its schema field. */
-  readonly document: object;
+  /** The JSON document, without its schema field; null where everything has been written already. */
+  readonly document: object | null;
   /** The same for people. */
   readonly text: string;
   /** 0, or 1 where a check said no. */
@@ -25,6 +25,8 @@ export function untilInterrupted(signal: AbortSignal, close: () => Promise<void>
 export interface Context {
   readonly progress: ProgressReporter;
   readonly signal: AbortSignal;
+  /** For what is read while it comes: writes to stdout at once. */
+  readonly write: (text: string) => void;
 }
 
 export interface Verb {

@@ -1,149 +1,120 @@
-// The heart of a rollout, without clock, network or disk: what happens goes in (reports, time, a user's word), what is to be done comes out. The same events
-// in the same order give the same commands, so that a rollout can be taken up again from what was written down of it.
+// The heart of a rollout, without clock, network or disk: what happens goes in (reports, time, a user's word), and what has changed comes out, as records
+// and events. The same in the same order gives the same, and an engine that is made anew from the records goes on where the other was.
 
-import { hex } from '../bundle/index.js';
-import type { Reported } from '../protocol/index.js';
-import { type Gate, type Judgement, type Outcome, Tally } from './gates.js';
-
-/** `waiting`: not told yet. `unknown`: it was told, and has not been heard of within its time. */
-export type DevicePhase = 'waiting' | 'told' | 'downloading' | 'verified' | 'pending' | 'confirmed' | 'failed' | 'rolled-back' | 'unknown';
-/** `stopped`: nobody is told any more, and who was under way is called back. */
-export type RolloutPhase = 'running' | 'paused' | 'stopped' | 'done';
-
-/** Milliseconds that a device may spend in a phase. */
-export type Deadlines = Readonly<Record<'told' | 'downloading' | 'verified' | 'pending', number>>;
+import { type Gate, type Judgement, type Measured, type Outcome, Tally } from './gates.js';
+import {
+  type Deadlines,
+  type DevicePhase,
+  type DeviceRecord,
+  plannedState,
+  type RolloutEvent,
+  type RolloutState,
+  timedPhases,
+  waitingDevice,
+} from './records.js';
 
 export interface RolloutSetup {
-  readonly rollout: string;
-  /** Ids of devices, wave by wave. */
-  readonly waves: readonly (readonly string[])[];
+  /** How many there are. */
+  readonly waves: number;
   readonly gates: readonly Gate[];
   readonly deadlines: Deadlines;
   /** Devices that may be under way at once. */
   readonly concurrency: number;
-  /** SHA-256 of the model, in hexadecimal, and the answer to the challenge: a device that has others does not run it. */
-  readonly model: string;
-  readonly challenge: number;
-  /** 95th percentiles in milliseconds under the model before, by id, where they are known. */
-  readonly before: ReadonlyMap<string, number>;
+  /** Between one device that is told and the next, so that not more is fetched than a network bears; 0 for none. */
+  readonly paceMs: number;
 }
 
-export type Command =
-  /** Tell a device what to run; take it back; have it run again what it ran before. */
-  | { readonly kind: 'desire' | 'withdraw' | 'roll-back'; readonly id: string }
-  | { readonly kind: 'phase'; readonly phase: RolloutPhase; readonly reason: string }
-  | { readonly kind: 'wave'; readonly wave: number; readonly devices: number };
-
-export interface DeviceRecord {
-  readonly wave: number;
-  readonly phase: DevicePhase;
-  /** When it came into this phase. */
-  readonly since: number;
-  /** Of the last report that was taken. */
+/** A device's word, and what was found of it. */
+export interface DeviceReport {
   readonly seq: number;
+  readonly attempt: number;
+  /** Whether it is about what is rolled out, or about what was before. */
+  readonly about: 'new' | 'old';
+  readonly state: 'downloading' | 'verified' | 'pending' | 'confirmed' | 'failed' | 'rolled-back';
   readonly code: string | null;
-  readonly p95Ms: number | null;
+  /** It runs what it says: the model's hash and the answer to the challenge are right. */
+  readonly proved: boolean;
+  readonly measured: Measured;
 }
 
-const timed = ['told', 'downloading', 'verified', 'pending'] as const;
-const underWay: ReadonlySet<DevicePhase> = new Set(timed);
+export interface Changes {
+  readonly devices: readonly DeviceRecord[];
+  readonly events: readonly RolloutEvent[];
+}
+
+export type PhaseCounts = Readonly<Partial<Record<DevicePhase, number>>>;
+
+const underWay: ReadonlySet<DevicePhase> = new Set(timedPhases);
+const retried: ReadonlySet<DevicePhase> = new Set(['failed', 'unknown', 'rolled-back']);
+/** What is worth a line in a log. */
+const notable: ReadonlySet<DevicePhase> = new Set(['failed', 'unknown', 'rolled-back']);
+/** So much may be told at once after a time in which nobody was. */
+const paceBurstMs = 1000;
 
 export class RolloutEngine {
-  phase: RolloutPhase = 'paused';
-  /** The wave that is under way, from 0 on. */
-  wave = 0;
-  /** Why it is paused or stopped. */
-  reason = 'not started';
   private readonly devices = new Map<string, DeviceRecord>();
-  /** Ids to be told, wave by wave, and how many of the wave under way have been: arrays lose their first entries slowly. */
+  /** Ids that wait, wave by wave, and how many of the wave under way were taken from there: arrays lose their first entries slowly. */
   private readonly queue: string[][];
   private head = 0;
-  /** Wave whose gates a user has waved through. */
-  private overruled = -1;
+  /** Ids that are to run again what they ran before. */
+  private readonly back: string[] = [];
   private readonly busy = new Set<string>();
+  private readonly countsOf: Partial<Record<DevicePhase, number>>[];
+  private nextPlace = 0;
+  private nextTellAt = 0;
+  private windowOpen = true;
   /** Of the wave that is under way: how many devices are not through, and what each gate makes of them. */
   private open = 0;
   private tallies: Tally[] = [];
-  private commands: Command[] = [];
+  private readonly changed = new Set<string>();
+  private events: RolloutEvent[] = [];
 
-  constructor(private readonly setup: RolloutSetup) {
-    this.queue = setup.waves.map((ids) => [...ids]);
-    for (const [wave, ids] of setup.waves.entries())
-      for (const id of ids) this.devices.set(id, { wave, phase: 'waiting', since: 0, seq: 0, code: null, p95Ms: null });
+  /** @param records of all devices, in the order of their places */
+  constructor(
+    private readonly setup: RolloutSetup,
+    records: Iterable<DeviceRecord>,
+    private current: RolloutState = plannedState,
+  ) {
+    this.queue = Array.from({ length: setup.waves }, () => []);
+    this.countsOf = Array.from({ length: setup.waves }, () => ({}));
+    for (const record of records) {
+      const { id, wave, place, phase, wants } = record;
+      this.devices.set(id, record);
+      this.count(record, 1);
+      this.nextPlace = Math.max(this.nextPlace, place + 1);
+      if (underWay.has(phase)) this.busy.add(id);
+      if (phase !== 'waiting') continue;
+      if (wants === 'old') this.back.push(id);
+      // Who is told again waits with the wave that is under way.
+      else this.queue[Math.max(wave, current.wave)]?.push(id);
+    }
+    if (current.phase !== 'planned') this.countWave();
+  }
+
+  get state(): RolloutState {
+    return this.current;
+  }
+
+  get underWay(): number {
+    return this.busy.size;
   }
 
   device(id: string): DeviceRecord | null {
     return this.devices.get(id) ?? null;
   }
 
-  /** How many devices of a wave, or of all, are in each phase. */
-  counts(wave: number | null = null): Partial<Record<DevicePhase, number>> {
-    const counts: Partial<Record<DevicePhase, number>> = {};
-    for (const { wave: of, phase } of this.devices.values()) if (wave === null || of === wave) counts[phase] = (counts[phase] ?? 0) + 1;
-    return counts;
+  all(): Iterable<DeviceRecord> {
+    return this.devices.values();
   }
 
-  /** Begins, or goes on after a pause; where a gate has paused it, its verdict on this wave is overruled. */
-  resume(now: number): Command[] {
-    return this.during(() => {
-      if (this.phase !== 'paused') return;
-      if (this.reason.startsWith('gate')) this.overruled = this.wave;
-      if (this.reason === 'not started') this.beginWave();
-      this.enter('running', '');
-      this.advance(now);
-    });
+  /** Ids of those that are under way. */
+  travelling(): Iterable<string> {
+    return this.busy;
   }
 
-  /** Nobody new is told; who is under way goes on. */
-  pause(reason = 'by the user'): Command[] {
-    return this.during(() => {
-      if (this.phase === 'running') this.enter('paused', reason);
-    });
-  }
-
-  abort(reason = 'by the user'): Command[] {
-    return this.during(() => this.stop(reason, false));
-  }
-
-  /** A device's own word. Those that are overtaken, of other rollouts, or of devices that are not meant, change nothing. */
-  report(id: string, reported: Reported, now: number): Command[] {
-    return this.during(() => {
-      const record = this.devices.get(id);
-      if (record === undefined || reported.rollout !== this.setup.rollout || reported.seq <= record.seq || record.phase === 'waiting') return;
-      const p95Ms = reported.p95_us === undefined ? null : reported.p95_us / 1000;
-      const { phase, code } = this.believed(reported);
-      this.move(id, { ...record, seq: reported.seq, phase, code, p95Ms, since: phase === record.phase ? record.since : now });
-      this.advance(now);
-    });
-  }
-
-  /** Time has gone by. */
-  tick(now: number): Command[] {
-    return this.during(() => {
-      for (const id of this.busy) {
-        const record = this.devices.get(id) as DeviceRecord;
-        const phase = timed.find((one) => one === record.phase);
-        if (phase !== undefined && now - record.since > this.setup.deadlines[phase]) this.move(id, { ...record, phase: 'unknown', since: now });
-      }
-      this.advance(now);
-    });
-  }
-
-  /** Devices that have failed or were not heard of are told once more, with the wave that is under way; a rollout that is done goes on for them. */
-  retry(ids: readonly string[], now: number): Command[] {
-    return this.during(() => {
-      if (this.phase === 'stopped') return;
-      for (const id of ids) {
-        const record = this.devices.get(id);
-        if (record === undefined || !(record.phase === 'failed' || record.phase === 'unknown')) continue;
-        // Taken back first: the same again is no work to a device.
-        this.commands.push({ kind: 'withdraw', id });
-        this.move(id, { ...record, phase: 'waiting', since: now });
-        this.queue[this.wave]?.push(id);
-        if (this.phase === 'done') this.enter('running', '');
-      }
-      this.advance(now);
-    });
+  /** How many devices of each wave are in each phase. */
+  counts(): readonly PhaseCounts[] {
+    return this.countsOf.map((counts) => ({ ...counts }));
   }
 
   /** What the gates make of the wave that is under way, in their order. */
@@ -151,100 +122,239 @@ export class RolloutEngine {
     return this.tallies.map((tally) => tally.judge());
   }
 
-  private during(work: () => void): Command[] {
-    work();
-    const { commands } = this;
-    this.commands = [];
-    return commands;
+  /** What has changed since this was asked last. */
+  drain(): Changes {
+    const devices = Array.from(this.changed, (id) => this.devices.get(id) as DeviceRecord);
+    const { events } = this;
+    this.changed.clear();
+    this.events = [];
+    return { devices, events };
   }
 
-  /** Only what proves itself is confirmed: a device that says so and has another model, or the wrong answer, has failed. */
-  private believed({ state, model, crc, code }: Reported): { phase: DevicePhase; code: string | null } {
-    if (state === 'idle') return { phase: 'told', code: null };
-    if (state !== 'confirmed') return { phase: state, code: code ?? null };
-    const proved = crc === this.setup.challenge && model !== undefined && hex(model) === this.setup.model;
-    return proved ? { phase: 'confirmed', code: null } : { phase: 'failed', code: 'CHALLENGE' };
+  /** Begins, or goes on after a pause; where a gate has paused it, its verdict on this wave is overruled. */
+  resume(now: number): void {
+    const { phase, by, wave } = this.current;
+    if (phase !== 'planned' && phase !== 'paused') return;
+    if (phase === 'planned') this.beginWave();
+    this.enter({ phase: 'running', reason: '', by: null, ...(by === 'gate' ? { overruled: wave } : {}) });
+    this.advance(now);
   }
 
-  private move(id: string, record: DeviceRecord): void {
-    const before = this.devices.get(id) as DeviceRecord;
-    if (underWay.has(record.phase)) this.busy.add(id);
-    else this.busy.delete(id);
+  /** Nobody new is told; who is under way goes on. */
+  pause(reason: string): void {
+    if (this.current.phase === 'running') this.enter({ phase: 'paused', reason, by: 'user' });
+  }
+
+  /** Who is not through is called back. @param rollBack who is through runs again what it ran before */
+  abort(reason: string, rollBack: boolean, now: number): void {
+    this.stop(reason, 'user', rollBack);
+    this.advance(now);
+  }
+
+  /** Devices that have failed or were not heard of are told once more, with the wave that is under way; a rollout that is done goes on for them. */
+  retry(ids: Iterable<string>, now: number): void {
+    const { phase, wave } = this.current;
+    if (phase === 'stopped' || phase === 'rolling-back') return;
+    for (const id of ids) {
+      const record = this.devices.get(id);
+      if (record === undefined || !retried.has(record.phase)) continue;
+      this.change({ ...record, phase: 'waiting', since: now, place: this.nextPlace++ });
+      this.queue[wave]?.push(id);
+    }
+    this.goOn(now);
+  }
+
+  /** A device that was not there when the rollout began: it comes into the last wave. */
+  join(id: string, before: Measured, now: number): void {
+    if (this.devices.has(id) || this.current.phase === 'stopped' || this.current.phase === 'rolling-back') return;
+    const record = waitingDevice(id, this.setup.waves - 1, this.nextPlace++, before);
     this.devices.set(id, record);
-    if (record.wave !== this.wave) return;
-    const [was, is] = [this.outcomeOf(id, before), this.outcomeOf(id, record)];
+    this.count(record, 1);
+    this.changed.add(id);
+    this.queue[record.wave]?.push(id);
+    if (record.wave === this.current.wave && this.current.phase !== 'planned') {
+      this.open += 1;
+      for (const tally of this.tallies) tally.add(outcomeOf(record));
+    }
+    this.events.push({ kind: 'joined', id });
+    this.goOn(now);
+  }
+
+  /** What is overtaken, or of a time before the device was told again, changes nothing. */
+  report(id: string, report: DeviceReport, now: number): void {
+    const record = this.devices.get(id);
+    if (record === undefined || record.phase === 'waiting' || report.attempt !== record.attempt || report.seq <= record.seq) return;
+    const { phase, code } = believed(report);
+    const measured = phase === 'confirmed' || phase === 'rolled-back' ? report.measured : record.measured;
+    const heard = { ...record, seq: report.seq };
+    // Of what it is not to run any more, only how it ended is of interest; a device that is back reports what was before.
+    if (record.wants === 'old') {
+      if (report.about !== 'old') this.change(heard);
+      else this.change({ ...heard, ...(phase === 'confirmed' ? { phase: 'rolled-back', code } : { phase, code }), since: sinceOf(record, phase, now) });
+    } else if (report.about !== 'new' || (record.phase === 'withdrawn' && underWay.has(phase))) this.change(heard);
+    else {
+      this.change({ ...heard, phase, code, measured, since: sinceOf(record, phase, now) });
+      if (this.current.phase === 'rolling-back' && phase === 'confirmed') this.rollBack(id);
+    }
+    this.advance(now);
+  }
+
+  /** The broker has what a device is to run. */
+  said(id: string, attempt: number, wants: DeviceRecord['wants']): void {
+    const record = this.devices.get(id);
+    if (record?.attempt === attempt && record.wants === wants && !record.said) this.change({ ...record, said: true });
+  }
+
+  /** The broker has lost it. */
+  unsaid(id: string): void {
+    const record = this.devices.get(id);
+    if (record !== undefined) this.change({ ...record, said: false });
+  }
+
+  /** Time has gone by. @param windowOpen whether devices may be told now */
+  tick(now: number, windowOpen = true): void {
+    this.windowOpen = windowOpen;
+    for (const id of this.busy) {
+      const record = this.devices.get(id) as DeviceRecord;
+      const phase = timedPhases.find((one) => one === record.phase);
+      if (phase !== undefined && now - record.since > this.setup.deadlines[phase]) this.change({ ...record, phase: 'unknown', since: now });
+    }
+    this.advance(now);
+  }
+
+  private change(record: DeviceRecord): void {
+    const { id, wave, phase, code } = record;
+    const before = this.devices.get(id) as DeviceRecord;
+    this.devices.set(id, record);
+    this.changed.add(id);
+    if (underWay.has(phase)) this.busy.add(id);
+    else this.busy.delete(id);
+    if (before.phase !== phase) {
+      this.count(before, -1);
+      this.count(record, 1);
+      if (notable.has(phase)) this.events.push({ kind: 'device', id, phase, code });
+    }
+    if (wave !== this.current.wave) return;
+    const [was, is] = [outcomeOf(before), outcomeOf(record)];
     this.open += Number(is.state === 'under-way') - Number(was.state === 'under-way');
     for (const tally of this.tallies) tally.replace(was, is);
   }
 
-  private tell(id: string, now: number): void {
-    const record = this.devices.get(id);
-    if (record === undefined) return;
-    this.move(id, { ...record, phase: 'told', since: now, code: null });
-    this.commands.push({ kind: 'desire', id });
+  private count({ wave, phase }: DeviceRecord, by: 1 | -1): void {
+    const counts = this.countsOf[wave] ?? {};
+    counts[phase] = (counts[phase] ?? 0) + by;
+    if (counts[phase] === 0) delete counts[phase];
+  }
+
+  private goOn(now: number): void {
+    if (this.current.phase === 'done' && this.head < (this.queue[this.current.wave]?.length ?? 0)) this.enter({ phase: 'running', reason: '', by: null });
+    this.advance(now);
   }
 
   private advance(now: number): void {
-    while (this.phase === 'running') {
-      const queue = this.queue[this.wave] ?? [];
-      while (this.head < queue.length && this.busy.size < this.setup.concurrency) this.tell(queue[this.head++] as string, now);
+    while (this.current.phase === 'running') {
+      const queue = this.queue[this.current.wave] ?? [];
+      while (this.head < queue.length && this.mayTell(now)) this.tell(queue[this.head++] as string, 'new', now);
       // Those who are told again belong to waves that are over: they are waited for in the end.
-      if (!this.passes() || this.head < queue.length) return;
-      if (this.wave + 1 >= this.setup.waves.length) {
-        if (this.busy.size > 0) return;
-        this.enter('done', '');
-      } else {
-        this.wave += 1;
+      if (!this.passes(now) || this.head < queue.length) return;
+      if (this.current.wave + 1 < this.setup.waves) {
+        this.current = { ...this.current, wave: this.current.wave + 1 };
         this.head = 0;
         this.beginWave();
-      }
+      } else if (this.busy.size > 0) return;
+      else this.enter({ phase: 'done', reason: '', by: null });
     }
+    if (this.current.phase !== 'rolling-back') return;
+    while (this.back.length > 0 && this.mayTell(now)) this.tell(this.back.pop() as string, 'old', now);
+    if (this.back.length === 0 && this.busy.size === 0) this.enter({ phase: 'stopped' });
+  }
+
+  private mayTell(now: number): boolean {
+    return this.busy.size < this.setup.concurrency && (this.current.phase === 'rolling-back' || (this.windowOpen && now >= this.nextTellAt));
+  }
+
+  private tell(id: string, wants: 'new' | 'old', now: number): void {
+    const record = this.devices.get(id) as DeviceRecord;
+    this.nextTellAt = Math.max(this.nextTellAt, now - paceBurstMs) + this.setup.paceMs;
+    this.change({ ...record, phase: 'told', since: now, code: null, attempt: record.attempt + 1, wants, said: false });
   }
 
   /** Whether the next wave may begin; pauses or stops where a gate says so. */
-  private passes(): boolean {
-    if (this.overruled === this.wave) return this.open === 0;
+  private passes(now: number): boolean {
+    if (this.current.overruled === this.current.wave) return this.open === 0;
     for (const [g, gate] of this.setup.gates.entries()) {
       const { decision, bad, measured } = (this.tallies[g] as Tally).judge();
       if (decision === 'pass' || decision === 'wait' || gate.action === 'next') continue;
-      const reason = `gate ${g + 1}, ${gate.measure}: ${bad} of ${measured} bad in wave ${this.wave + 1}${decision === 'undecided' ? ', which may be chance' : ''}`;
+      const chance = decision === 'undecided' ? ', which may be chance' : '';
+      const reason = `gate ${g + 1}, ${gate.measure}: ${bad} of ${measured} bad in wave ${this.current.wave + 1}${chance}`;
       // What is not sure is left to people.
-      if (decision === 'undecided' || gate.action === 'pause') this.enter('paused', reason);
-      else this.stop(reason, gate.action === 'roll-back');
+      if (decision === 'undecided' || gate.action === 'pause') this.enter({ phase: 'paused', reason, by: 'gate' });
+      else {
+        this.stop(reason, 'gate', gate.action === 'roll-back');
+        this.advance(now);
+      }
       return false;
     }
     return this.open === 0;
   }
 
-  private outcomeOf(id: string, { phase, p95Ms }: DeviceRecord): Outcome {
-    const state = phase === 'waiting' || underWay.has(phase) ? 'under-way' : phase === 'rolled-back' ? 'failed' : (phase as Outcome['state']);
-    return { state, p95Ms, oldP95Ms: this.setup.before.get(id) ?? null };
-  }
-
-  private stop(reason: string, rollBack: boolean): void {
-    if (this.phase === 'stopped' || this.phase === 'done') return;
-    for (const [id, { phase }] of this.devices) {
-      if (underWay.has(phase) || phase === 'unknown') this.commands.push({ kind: 'withdraw', id });
-      else if (rollBack && phase === 'confirmed') this.commands.push({ kind: 'roll-back', id });
+  private stop(reason: string, by: 'user' | 'gate', rollBack: boolean): void {
+    const { phase } = this.current;
+    if (phase === 'stopped' || phase === 'rolling-back' || (phase === 'done' && !rollBack)) return;
+    for (const record of this.devices.values()) {
+      if (record.phase === 'waiting') continue;
+      // One that was not heard of may run the new bundle.
+      if (record.phase === 'confirmed' || record.phase === 'unknown') {
+        if (rollBack) this.rollBack(record.id);
+        else if (record.phase === 'unknown') this.change({ ...record, wants: 'nothing', said: false });
+      } else this.change({ ...record, ...(underWay.has(record.phase) ? { phase: 'withdrawn' } : {}), wants: 'nothing', said: false });
     }
-    this.enter('stopped', reason);
+    this.enter({ phase: rollBack ? 'rolling-back' : 'stopped', reason, by });
   }
 
-  private enter(phase: RolloutPhase, reason: string): void {
-    this.phase = phase;
-    this.reason = reason;
-    this.commands.push({ kind: 'phase', phase, reason });
+  private rollBack(id: string): void {
+    this.back.push(id);
+    this.change({ ...(this.devices.get(id) as DeviceRecord), phase: 'waiting', wants: 'old' });
+  }
+
+  private enter(changes: Partial<RolloutState>): void {
+    this.current = { ...this.current, ...changes };
+    const { phase, reason, by } = this.current;
+    this.events.push({ kind: 'phase', phase, reason, by });
   }
 
   private beginWave(): void {
-    const ids = this.setup.waves[this.wave] ?? [];
-    this.commands.push({ kind: 'wave', wave: this.wave, devices: ids.length });
+    this.countWave();
+    const devices = Object.values(this.countsOf[this.current.wave] ?? {}).reduce((sum, n) => sum + n, 0);
+    this.events.push({ kind: 'wave', wave: this.current.wave, devices });
+  }
+
+  private countWave(): void {
     this.tallies = this.setup.gates.map((gate) => new Tally(gate));
     this.open = 0;
-    for (const id of ids) {
-      const outcome = this.outcomeOf(id, this.devices.get(id) as DeviceRecord);
+    for (const record of this.devices.values()) {
+      if (record.wave !== this.current.wave) continue;
+      const outcome = outcomeOf(record);
       if (outcome.state === 'under-way') this.open += 1;
       for (const tally of this.tallies) tally.add(outcome);
     }
   }
+}
+
+/** Only what proves itself is confirmed: a device that says so and has another model, or the wrong answer, has failed. */
+function believed({ state, code, proved }: DeviceReport): { phase: Exclude<DevicePhase, 'waiting'>; code: string | null } {
+  return state === 'confirmed' && !proved ? { phase: 'failed', code: 'CHALLENGE' } : { phase: state, code };
+}
+
+function sinceOf(record: DeviceRecord, phase: DevicePhase, now: number): number {
+  return phase === record.phase ? record.since : now;
+}
+
+function outcomeOf({ phase, measured, before }: DeviceRecord): Outcome {
+  return { state: stateOf(phase), measured, before };
+}
+
+function stateOf(phase: DevicePhase): Outcome['state'] {
+  if (phase === 'confirmed' || phase === 'unknown') return phase;
+  return phase === 'waiting' || underWay.has(phase) ? 'under-way' : 'failed';
 }

@@ -4,9 +4,9 @@ import { compressedBlocks, decodeSlotImage, hex, sha256 } from '../bundle/index.
 import { fail } from '../errors.js';
 import { encodeDesired } from '../protocol/index.js';
 import { failsFrom, type Gate } from './gates.js';
-import { type RolloutPlan, selectMembers } from './plan.js';
-import { defaultBlockBytes } from './publish-bundle.js';
+import type { RolloutPlan } from './plan.js';
 import type { FleetMember, Registry } from './registry.js';
+import { selectMembers } from './selection.js';
 import { wavesOf } from './waves.js';
 
 export interface WaveForecast {
@@ -54,7 +54,7 @@ export function forecastRollout(plan: RolloutPlan, image: Uint8Array, registry: 
       failsFrom: plan.gates.map((gate) => failsFrom(gate, wave.length)),
     };
   });
-  const desired = { rollout: plan.rollout, sha, len: image.byteLength, block: defaultBlockBytes, seed: 0xffffffff };
+  const desired = { rollout: plan.rollout, attempt: 1, sha, len: image.byteLength, block: plan.blockBytes, seed: 0xffffffff };
   return {
     rollout: plan.rollout,
     target: manifest.target,
@@ -63,7 +63,7 @@ export function forecastRollout(plan: RolloutPlan, image: Uint8Array, registry: 
     gates: plan.gates,
     waves,
     publishedBytes: {
-      bundle: compressedBlocks(image, defaultBlockBytes).reduce((sum, block) => sum + block.byteLength, 0),
+      bundle: compressedBlocks(image, plan.blockBytes).reduce((sum, block) => sum + block.byteLength, 0),
       perDevice: encodeDesired(desired).byteLength,
     },
     unknown,

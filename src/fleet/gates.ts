@@ -3,33 +3,52 @@
 
 import { lowerBound } from './binomial.js';
 
+/** What a device has measured of the model that it runs; null where it is not known. */
+export interface Measured {
+  /** 95th percentile of an inference, in milliseconds. */
+  readonly p95Ms: number | null;
+  /** Share of right answers on the labelled samples that the device holds. */
+  readonly accuracy: number | null;
+  readonly arenaBytes: number | null;
+  /** The largest distance of an output from the simulator's. */
+  readonly maxLsb: number | null;
+}
+
+export const nothingMeasured: Measured = { p95Ms: null, accuracy: null, arenaBytes: null, maxLsb: null };
+
 /** What a device has come to. */
 export interface Outcome {
   readonly state: 'under-way' | 'confirmed' | 'failed' | 'unknown';
-  /** Milliseconds of an inference: of the new model, and of the one before; null where they are not known. */
-  readonly p95Ms: number | null;
-  readonly oldP95Ms: number | null;
+  /** Of the new model, and of the one before. */
+  readonly measured: Measured;
+  readonly before: Measured;
 }
 
 export const gateActions = ['pause', 'abort', 'roll-back', 'next'] as const;
 export type GateAction = (typeof gateActions)[number];
 
-export interface Gate {
-  /** What is counted as bad: not confirmed, failed, never heard of again, or slow by `limitMs` or `factor`. */
-  readonly measure: 'confirmed' | 'failed' | 'unknown' | 'latency';
+/** Which devices are bad. A limit of null is none. */
+export type Condition =
+  /** All that are not confirmed; that failed; that were never heard of again. */
+  | { readonly measure: 'confirmed' | 'failed' | 'unknown' }
+  /** Above a limit, or so many times as slow as with the model before. */
+  | { readonly measure: 'latency'; readonly limitMs: number | null; readonly factor: number | null }
+  /** Below a share of right answers, or worse by more than `drop` than with the model before. */
+  | { readonly measure: 'accuracy'; readonly least: number | null; readonly drop: number | null }
+  /** Outputs that are farther than this from the simulator's. */
+  | { readonly measure: 'agreement'; readonly limitLsb: number }
+  | { readonly measure: 'arena'; readonly limitBytes: number };
+
+export type Gate = Condition & {
   /** Share of bad devices that still passes. */
   readonly mostBad: number;
-  /** Of a latency: a device is slow whose 95th percentile is above it. */
-  readonly limitMs: number | null;
-  /** Of a latency: a device is slow that takes so many times as long as with the model before. */
-  readonly factor: number | null;
   /** Devices that must have been measured, or the whole wave where it is smaller. */
   readonly minimum: number;
   /** How sure it must be that a wave is bad before it fails. */
   readonly confidence: number;
   /** What happens when a wave fails. */
   readonly action: GateAction;
-}
+};
 
 export interface Judgement {
   /** `undecided`: the whole wave is through, the condition does not hold, and it may be chance, or too few were measured. */
@@ -91,14 +110,30 @@ export function failsFrom(gate: Gate, devices: number): number | null {
 }
 
 /** @returns null where it is not known of this device, or not yet */
-function isBad({ measure, limitMs, factor }: Gate, { state, p95Ms, oldP95Ms }: Outcome): boolean | null {
+function isBad(gate: Condition, { state, measured, before }: Outcome): boolean | null {
   if (state === 'under-way') return null;
-  if (measure === 'failed') return state === 'failed';
-  if (measure === 'unknown') return state === 'unknown';
-  if (measure === 'confirmed') return state !== 'confirmed';
-  if (state !== 'confirmed' || p95Ms === null) return null;
-  if (limitMs !== null && p95Ms > limitMs) return true;
-  // A device that ran nothing before has nothing to be slower than.
-  if (factor === null) return false;
-  return oldP95Ms === null ? (limitMs === null ? null : false) : p95Ms > factor * oldP95Ms;
+  switch (gate.measure) {
+    case 'failed':
+    case 'unknown':
+      return state === gate.measure;
+    case 'confirmed':
+      return state !== 'confirmed';
+    case 'latency':
+      return isBeyond(state, measured.p95Ms, gate.limitMs, gate.factor === null || before.p95Ms === null ? null : gate.factor * before.p95Ms);
+    case 'accuracy': {
+      const { least, drop } = gate;
+      const negative = (value: number | null): number | null => (value === null ? null : -value);
+      return isBeyond(state, negative(measured.accuracy), negative(least), drop === null || before.accuracy === null ? null : drop - before.accuracy);
+    }
+    case 'agreement':
+      return isBeyond(state, measured.maxLsb, gate.limitLsb, null);
+    case 'arena':
+      return isBeyond(state, measured.arenaBytes, gate.limitBytes, null);
+  }
+}
+
+/** Above either limit. A device with nothing to compare it with is not measured: one that ran nothing before has nothing to be worse than. */
+function isBeyond(state: Outcome['state'], value: number | null, limit: number | null, relative: number | null): boolean | null {
+  if (state !== 'confirmed' || value === null || (limit === null && relative === null)) return null;
+  return value > (limit ?? Infinity) || value > (relative ?? Infinity);
 }

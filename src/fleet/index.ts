@@ -1,17 +1,40 @@
-// Rolling a bundle out over a fleet: who is in it, which of them a plan means and in what waves, and where they fetch the bundle.
+// Rolling a bundle out over a fleet: readPlan -> forecastRollout says what would happen; beginRollout writes it down, and leadRollout does it, hearing devices
+// over a broker, until all are through or a gate stops it. Whatever dies in between, the store knows where it was.
 
+export { type AgentOptions, leadRollout, type RolloutView } from './agent.js';
+export { type Beginning, beginRollout } from './begin.js';
+export { type Clock, type FleetBroker, machineClock } from './broker.js';
+export { type Changes, type DeviceReport, type PhaseCounts, RolloutEngine, type RolloutSetup } from './engine.js';
+export { forecastRollout, type RolloutForecast } from './forecast.js';
 export {
-  type Command,
+  type Condition,
+  failsFrom,
+  type Gate,
+  type GateAction,
+  gateActions,
+  type Judgement,
+  judge,
+  type Measured,
+  nothingMeasured,
+  type Outcome,
+} from './gates.js';
+export { type RolloutPlan, readPlan } from './plan.js';
+export { Prover } from './proof.js';
+export { type PublishedBundle, publishBundle, withdrawBundle } from './publish-bundle.js';
+export {
   type Deadlines,
   type DevicePhase,
   type DeviceRecord,
-  RolloutEngine,
+  plannedState,
+  type RolloutEvent,
   type RolloutPhase,
-  type RolloutSetup,
-} from './engine.js';
-export { forecastRollout, type RolloutForecast } from './forecast.js';
-export { failsFrom, type Gate, type GateAction, gateActions, type Judgement, judge, type Outcome } from './gates.js';
-export { type RolloutPlan, readPlan, type Selection, selectMembers } from './plan.js';
-export { type PublishedBundle, publishBundle, withdrawBundle } from './publish-bundle.js';
+  type RolloutState,
+  waitingDevice,
+} from './records.js';
 export { type FleetMember, type Registry, readRegistry, readRegistryAt } from './registry.js';
+export { type Selection, selectMembers } from './selection.js';
+export { defaultStore, openStore, type RolloutRequest, type RolloutRow, type RolloutStore } from './store/index.js';
+export { type RolloutSummary, summarize, type WaveSummary } from './summary.js';
 export { type WavePlan, wavesOf } from './waves.js';
+export { isOpen, type MaintenanceWindow, opensAt } from './window.js';
+export { sayWord } from './word.js';

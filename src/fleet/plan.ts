@@ -1,13 +1,40 @@
-// A rollout plan: a YAML file that names the bundle, the devices, the waves and what must hold between them.
+// A rollout plan: a YAML file that names the bundle, the devices, the waves, what must hold between them, and what must not be exceeded.
 
 import path from 'node:path';
 import { z } from 'zod';
 import { fail } from '../errors.js';
 import { describeFaults, parseYaml, readText } from '../files/index.js';
 import { topicName } from '../mqtt/index.js';
-import { type Gate, gateActions } from './gates.js';
-import type { FleetMember } from './registry.js';
-import { drawnOrder, type WavePlan } from './waves.js';
+import { isBlockSize, maxRolloutName } from '../protocol/index.js';
+import { type Condition, type Gate, gateActions } from './gates.js';
+import type { Deadlines } from './records.js';
+import type { WavePlan } from './waves.js';
+import { isTimeZone, type MaintenanceWindow, weekdays } from './window.js';
+
+/** Plain data: a store keeps it as JSON. */
+export interface RolloutPlan {
+  readonly rollout: string;
+  /** Path of the bundle. */
+  readonly bundle: string;
+  /** Path of the bundle that devices go back to; null: that of the rollout before, where the store knows one. */
+  readonly previous: string | null;
+  readonly select: { readonly tags: Readonly<Record<string, string>>; readonly ids: readonly string[] | null; readonly share: number };
+  readonly waves: WavePlan;
+  /** All must hold of a wave before the next one begins. */
+  readonly gates: readonly Gate[];
+  readonly deadlines: Deadlines;
+  /** Devices that may be under way at once. */
+  readonly concurrency: number;
+  /** Of what devices fetch, on the average; null for no limit. */
+  readonly bytesPerSecond: number | null;
+  readonly window: MaintenanceWindow | null;
+  /** Seconds since 1970 after which devices begin nothing any more; null for none. */
+  readonly notAfter: number | null;
+  /** Of a block, before it is compressed. */
+  readonly blockBytes: number;
+  /** Where devices fetch blocks: retained at the broker, or asked of the agent one range after another. */
+  readonly source: 'retained' | 'pull';
+}
 
 /** `10%`. */
 const share = z
@@ -15,7 +42,31 @@ const share = z
   .regex(/^(100|\d{1,2}(\.\d+)?)%$/, 'must be a share, such as 10%')
   .transform((text) => Number(text.slice(0, -1)) / 100)
   .refine((value) => value > 0, 'must be above 0%');
+/** None is a share too. */
+const anyShare = z.union([z.literal('0%').transform(() => 0), share]);
 const count = z.number().int().positive();
+
+const unitMs = { ms: 1, s: 1000, m: 60_000, h: 3_600_000, d: 86_400_000 } as const;
+/** `90s`. */
+const duration = z
+  .string('must be a time, such as 90s, 10m, 2h or 1d')
+  .regex(/^\d+(\.\d+)?(ms|s|m|h|d)$/, 'must be a time, such as 90s, 10m, 2h or 1d')
+  .transform((text) => Number.parseFloat(text) * unitMs[text.replace(/^[\d.]+/, '') as keyof typeof unitMs])
+  .refine((ms) => ms > 0, 'must be above 0');
+
+/** `22:30`, in minutes of the day. */
+const timeOfDay = z
+  .string()
+  .regex(/^([01]?\d|2[0-3]):[0-5]\d$/, 'must be a time of the day, such as 22:30')
+  .transform((text) => 60 * Number(text.split(':')[0]) + Number(text.split(':')[1]));
+
+const unitBytes = { B: 1, kB: 1000, MB: 1_000_000, KiB: 1024, MiB: 1_048_576 } as const;
+/** `200 kB/s`. */
+const bandwidth = z
+  .string('must be bytes in a second, such as 200 kB/s')
+  .regex(/^\d+(\.\d+)? ?(B|kB|MB|KiB|MiB)\/s$/, 'must be bytes in a second, such as 200 kB/s')
+  .transform((text) => Number.parseFloat(text) * unitBytes[text.replace(/^[\d.]+ ?/, '').slice(0, -2) as keyof typeof unitBytes])
+  .refine((value) => value > 0, 'must be above 0');
 
 const wavesSchema = z.union([
   z
@@ -30,96 +81,108 @@ const gateCommon = {
   confidence: share.refine((value) => value < 1, 'must be below 100%').default(0.95),
   action: z.enum(gateActions).default('pause'),
 };
-/** None bad is a condition too. */
-const mostBad = z.union([z.literal('0%').transform(() => 0), share]);
+/** Of gates on what a device has measured: how many may be beyond the limit. */
+const fewBad = { atMost: anyShare.default(0.05), ...gateCommon };
 const gateSchema = z
   .discriminatedUnion('measure', [
     z.strictObject({ measure: z.literal('confirmed'), atLeast: share, ...gateCommon }),
-    z.strictObject({ measure: z.literal('failed'), atMost: mostBad, ...gateCommon }),
-    z.strictObject({ measure: z.literal('unknown'), atMost: mostBad, ...gateCommon }),
-    z.strictObject({
-      measure: z.literal('latency'),
-      limitMs: z.number().positive().optional(),
-      factor: z.number().positive().optional(),
-      atMost: mostBad.default(0.05),
-      ...gateCommon,
-    }),
+    z.strictObject({ measure: z.literal('failed'), atMost: anyShare, ...gateCommon }),
+    z.strictObject({ measure: z.literal('unknown'), atMost: anyShare, ...gateCommon }),
+    z.strictObject({ measure: z.literal('latency'), limitMs: z.number().positive().optional(), factor: z.number().positive().optional(), ...fewBad }),
+    z.strictObject({ measure: z.literal('accuracy'), least: share.optional(), drop: anyShare.optional(), ...fewBad }),
+    z.strictObject({ measure: z.literal('agreement'), limitLsb: z.number().int().nonnegative(), ...fewBad }),
+    z.strictObject({ measure: z.literal('arena'), limitBytes: count, ...fewBad }),
   ])
   .refine((gate) => gate.measure !== 'latency' || gate.limitMs !== undefined || gate.factor !== undefined, 'a latency needs limitMs, factor, or both')
-  .transform(({ minimum, confidence, action, ...gate }): Gate => {
-    const [limitMs, factor] = gate.measure === 'latency' ? [gate.limitMs ?? null, gate.factor ?? null] : [null, null];
-    const bad = gate.measure === 'confirmed' ? 1 - gate.atLeast : gate.atMost;
-    return { measure: gate.measure, mostBad: bad, limitMs, factor, minimum, confidence, action };
-  });
+  .refine((gate) => gate.measure !== 'accuracy' || gate.least !== undefined || gate.drop !== undefined, 'an accuracy needs least, drop, or both');
 
+type WrittenGate = z.output<typeof gateSchema>;
+
+function gateOf(written: WrittenGate): Gate {
+  const { minimum, confidence, action } = written;
+  const mostBad = written.measure === 'confirmed' ? 1 - written.atLeast : written.atMost;
+  return { ...conditionOf(written), mostBad, minimum, confidence, action };
+}
+
+function conditionOf(written: WrittenGate): Condition {
+  switch (written.measure) {
+    case 'latency':
+      return { measure: written.measure, limitMs: written.limitMs ?? null, factor: written.factor ?? null };
+    case 'accuracy':
+      return { measure: written.measure, least: written.least ?? null, drop: written.drop ?? null };
+    case 'agreement':
+      return { measure: written.measure, limitLsb: written.limitLsb };
+    case 'arena':
+      return { measure: written.measure, limitBytes: written.limitBytes };
+    default:
+      return { measure: written.measure };
+  }
+}
+
+const usual = { minimum: 1, confidence: 0.95, action: 'pause' } as const;
 /** As long as nothing else is said: nearly all devices are confirmed, and hardly any fails. */
 const usualGates: readonly Gate[] = [
-  { measure: 'confirmed', mostBad: 0.05, limitMs: null, factor: null, minimum: 1, confidence: 0.95, action: 'pause' },
-  { measure: 'failed', mostBad: 0.02, limitMs: null, factor: null, minimum: 1, confidence: 0.95, action: 'pause' },
+  { measure: 'confirmed', mostBad: 0.05, ...usual },
+  { measure: 'failed', mostBad: 0.02, ...usual },
 ];
+
+const usualDeadlines: Deadlines = { told: 3_600_000, downloading: 3_600_000, verified: 600_000, pending: 900_000 };
 
 const planSchema = z.strictObject({
   /** Known under it at the broker and on the devices. */
-  rollout: z.string().regex(topicName, 'must be up to 64 letters, digits, dots, dashes and underscores'),
+  rollout: z.string().regex(topicName, `must be up to ${maxRolloutName} letters, digits, dots, dashes and underscores`),
   bundle: z.string(),
+  previous: z.string().optional(),
   select: z
     .strictObject({ tags: z.record(z.string(), z.string()).default({}), ids: z.array(z.string()).optional(), share: share.optional() })
     .default({ tags: {} }),
   gates: z.array(gateSchema).max(20).optional(),
   waves: wavesSchema.default([{ share: 0.01 }, { share: 0.1 }, { share: 0.5 }, { share: 1 }]),
+  deadlines: z
+    .strictObject({ told: duration.optional(), downloading: duration.optional(), verified: duration.optional(), pending: duration.optional() })
+    .default({}),
+  concurrency: count.default(1000),
+  bandwidth: bandwidth.optional(),
+  window: z
+    .strictObject({
+      from: timeOfDay,
+      to: timeOfDay,
+      days: z
+        .array(z.enum(weekdays))
+        .min(1)
+        .default([...weekdays]),
+      zone: z.string().refine(isTimeZone, 'must be a time zone, such as Europe/Berlin').default('UTC'),
+    })
+    .refine(({ from, to }) => from !== to, 'must not end when it begins')
+    .optional(),
+  notAfter: z.iso.datetime({ offset: true, error: 'must be a time such as 2030-01-31T22:00:00Z' }).optional(),
+  blockBytes: z.number().refine(isBlockSize, 'must be a power of two from 512 to 32768').default(1024),
+  source: z.enum(['retained', 'pull']).default('retained'),
 });
-
-export interface RolloutPlan {
-  readonly rollout: string;
-  /** Path of the bundle. */
-  readonly bundle: string;
-  readonly select: { readonly tags: Readonly<Record<string, string>>; readonly ids: readonly string[] | null; readonly share: number };
-  readonly waves: WavePlan;
-  /** All must hold of a wave before the next one begins. */
-  readonly gates: readonly Gate[];
-}
 
 /** @throws FILE_NOT_READABLE, ROLLOUT_PLAN */
 export async function readPlan(file: string): Promise<RolloutPlan> {
   const { value, faults } = parseYaml(await readText(file), planSchema);
   if (value === null) throw fail('ROLLOUT_PLAN', describeFaults(file, faults));
-  const { rollout, select, waves } = value;
+  const { rollout, select, waves, concurrency, blockBytes, source } = value;
+  const beside = (name: string): string => path.resolve(path.dirname(file), name);
   return {
     rollout,
-    bundle: path.join(path.dirname(file), value.bundle),
+    bundle: beside(value.bundle),
+    previous: value.previous === undefined ? null : beside(value.previous),
     select: { tags: select.tags, ids: select.ids ?? null, share: select.share ?? 1 },
     waves,
-    gates: value.gates ?? usualGates,
+    gates: value.gates?.map(gateOf) ?? usualGates,
+    deadlines: { ...usualDeadlines, ...defined(value.deadlines) },
+    concurrency,
+    bytesPerSecond: value.bandwidth ?? null,
+    window: value.window ?? null,
+    notAfter: value.notAfter === undefined ? null : Math.floor(Date.parse(value.notAfter) / 1000),
+    blockBytes,
+    source,
   };
 }
 
-/** What a plan selects of a fleet. */
-export interface Selection {
-  readonly members: readonly FleetMember[];
-  /** Ids that the plan names, and the fleet does not have. */
-  readonly unknown: readonly string[];
-  /** Named or tagged by the plan, but of another kind than the bundle is for. */
-  readonly otherTargets: readonly FleetMember[];
-}
-
-/** @param target that the bundle is for */
-export function selectMembers(members: readonly FleetMember[], { select, rollout }: RolloutPlan, target: string): Selection {
-  const { tags, ids } = select;
-  const meant = members.filter(({ id, reported }) => {
-    const tagged = Object.entries(tags).every(([name, value]) => reported.tags?.[name] === value);
-    return tagged && (ids === null || ids.includes(id));
-  });
-  const fitting = meant.filter(({ reported }) => reported.target === target);
-  // Another draw than that of the waves, or the first ones of one would be the first of the other.
-  const order = drawnOrder(
-    fitting.map(({ id }) => id),
-    `${rollout} share`,
-  );
-  const drawn = new Set(order.slice(0, Math.ceil(select.share * fitting.length)));
-  const known = new Set(members.map(({ id }) => id));
-  return {
-    members: fitting.filter(({ id }) => drawn.has(id)),
-    unknown: (ids ?? []).filter((id) => !known.has(id)),
-    otherTargets: meant.filter(({ reported }) => reported.target !== target),
-  };
+function defined<T extends object>(values: T): { [K in keyof T]: Exclude<T[K], undefined> } {
+  return Object.fromEntries(Object.entries(values).filter(([, value]) => value !== undefined)) as { [K in keyof T]: Exclude<T[K], undefined> };
 }

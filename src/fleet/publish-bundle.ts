@@ -3,8 +3,9 @@
 import { compressedBlocks, hex, sha256 } from '../bundle/index.js';
 import { fail } from '../errors.js';
 import type { Progress } from '../evaluate/index.js';
-import { type BrokerConnection, fleetTopics } from '../mqtt/index.js';
+import { fleetTopics } from '../mqtt/index.js';
 import { isBlockSize, segmentBlocks } from '../protocol/index.js';
+import type { FleetBroker } from './broker.js';
 
 export interface PublishedBundle {
   /** SHA-256 of the slot image. */
@@ -31,7 +32,7 @@ const inFlight = 16;
 
 /** The same bundle again changes nothing: it is the same messages. @throws BROKER_*, USAGE, INTERRUPTED */
 export async function publishBundle(
-  connection: BrokerConnection,
+  broker: FleetBroker,
   fleet: string,
   image: Uint8Array,
   { blockBytes = defaultBlockBytes, onProgress, signal }: PublishOptions = {},
@@ -44,7 +45,7 @@ export async function publishBundle(
     signal?.throwIfAborted();
     onProgress?.({ done: at, total: blocks.length });
     const batch = blocks.slice(at, at + inFlight);
-    await Promise.all(batch.map((block, i) => connection.publish(blockTopic(fleet, sha, at + i), block, { retain: true })));
+    await Promise.all(batch.map((block, i) => broker.publish(blockTopic(fleet, sha, at + i), block, { retain: true })));
     publishedBytes += batch.reduce((sum, block) => sum + block.byteLength, 0);
   }
   onProgress?.({ done: blocks.length, total: blocks.length });
@@ -52,10 +53,10 @@ export async function publishBundle(
 }
 
 /** Takes the blocks off the broker: no device can fetch them any more. @throws BROKER_* */
-export async function withdrawBundle(connection: BrokerConnection, fleet: string, { sha, blocks }: Pick<PublishedBundle, 'sha' | 'blocks'>): Promise<void> {
-  for (let n = 0; n < blocks; n++) await connection.publish(blockTopic(fleet, sha, n), new Uint8Array(0), { retain: true });
+export async function withdrawBundle(broker: FleetBroker, fleet: string, { sha, blocks }: Pick<PublishedBundle, 'sha' | 'blocks'>): Promise<void> {
+  for (let n = 0; n < blocks; n++) await broker.publish(blockTopic(fleet, sha, n), new Uint8Array(0), { retain: true });
 }
 
-function blockTopic(fleet: string, sha: Uint8Array, n: number): string {
+export function blockTopic(fleet: string, sha: Uint8Array, n: number): string {
   return fleetTopics(fleet).block(hex(sha), Math.floor(n / segmentBlocks), n);
 }

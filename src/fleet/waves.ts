@@ -8,8 +8,17 @@ export type WavePlan = readonly (number | { readonly share: number })[] | { read
 
 /** An order that nobody chose, and that is the same every time. */
 export function drawnOrder(ids: readonly string[], name: string): string[] {
-  const drawn = ids.map((id) => [createHash('sha256').update(`${name}\n${id}`).digest('hex'), id] as const);
+  const drawn = ids.map((id) => [draw(id, name).toString('hex'), id] as const);
   return drawn.sort(([a], [b]) => (a < b ? -1 : 1)).map(([, id]) => id);
+}
+
+/** Where in that order a device stands, between 0 and 1, whoever else is in it. */
+export function drawnShare(id: string, name: string): number {
+  return draw(id, name).readUInt32BE() / 2 ** 32;
+}
+
+function draw(id: string, name: string): Buffer {
+  return createHash('sha256').update(`${name}\n${id}`).digest();
 }
 
 /** @returns the ids of each wave; none is empty, and every id is in one. What the plan leaves over is the last wave. */

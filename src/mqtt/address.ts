@@ -71,6 +71,11 @@ export function fleetOf({ uri, fleet }: BrokerAddress): string {
   return fleet;
 }
 
+/** HOST:PORT/FLEET: a fleet, whoever asks and by which scheme. @throws BROKER_ADDRESS where the address names none */
+export function fleetKey(address: BrokerAddress): string {
+  return `${address.url.replace(/^mqtts?:\/\//, '')}/${fleetOf(address)}`;
+}
+
 function withoutPassword(text: string): string {
   return text.replace(/^(mqtts?:\/\/[^:@/]*):[^@/]*@/, '$1:***@');
 }

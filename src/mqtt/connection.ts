@@ -21,6 +21,8 @@ export interface ConnectOptions {
   readonly will?: { readonly topic: string; readonly payload: string };
 }
 
+/** MQTT 5, 3.8.3.1: retain handling. */
+const sendNoRetained = 2;
 const connectTimeoutMs = 5000;
 const keepaliveSeconds = 30;
 /** Spread, so that a broker which comes back is not met by all at once. */
@@ -78,11 +80,16 @@ export class BrokerConnection {
   /**
    * One handler for each filter.
    * @param qos 1, or 0 for more retained messages than brokers queue: mosquitto drops those beyond a thousand, and says nothing
+   * @param retained false: only what is published from now on, where the broker speaks MQTT 5
    * @throws BROKER_REFUSED
    */
-  async subscribe(filter: string, handle: (message: Message) => void, { qos = 1 }: { readonly qos?: 0 | 1 } = {}): Promise<void> {
+  async subscribe(
+    filter: string,
+    handle: (message: Message) => void,
+    { qos = 1, retained = true }: { readonly qos?: 0 | 1; readonly retained?: boolean } = {},
+  ): Promise<void> {
     this.handlers.set(filter, handle);
-    const granted = await this.client.subscribeAsync(filter, { qos }).catch((error: unknown) => {
+    const granted = await this.client.subscribeAsync(filter, { qos, ...(retained ? {} : { rh: sendNoRetained }) }).catch((error: unknown) => {
       this.handlers.delete(filter);
       throw this.refusal(`subscribing to ${filter}`, error);
     });

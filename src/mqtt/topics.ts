@@ -27,6 +27,10 @@ export function fleetTopics(fleet: string) {
     /** Retained: a block of a slot image. */
     block: (sha: string, segment: number, n: number): string => `${root}/b/${sha}/${segment}/${n}`,
     segment: (sha: string, segment: number): string => `${root}/b/${sha}/${segment}/+`,
+    /** A device asks for blocks here, and gets them there. */
+    blockRequest: (id: string): string => `${device(id)}/blk/req`,
+    pulledBlock: (id: string): string => `${device(id)}/blk`,
+    allBlockRequests: `${root}/d/+/blk/req`,
     smpRequest: (id: string, client: string): string => `${device(id)}/smp/req/${client}`,
     smpResponse: (id: string, client: string): string => `${device(id)}/smp/rsp/${client}`,
   };

@@ -8,9 +8,19 @@ import { bytes, uint } from './command.js';
 export const segmentBlocks = 16;
 /** Samples that a challenge runs. */
 export const challengeSamples = 4;
+export const maxRolloutName = 64;
+/** Outputs of a challenge that fit a report, where a device's are not equal to the simulator's to the last bit. */
+const maxChallengeOutputBytes = 4096;
+/** Blocks that a device may ask for at once. */
+export const maxPulledBlocks = segmentBlocks;
 
 const sha256 = bytes.refine((value) => value.byteLength === 32, 'must have 32 bytes');
 const blockBytes = uint.refine(isBlockSize, 'must be a power of two from 512 to 32768');
+
+/** Bytes of a challenge's outputs in a report: those of as many whole samples as fit. */
+export function reportedOutputBytes(outputBytes: number): number {
+  return outputBytes * Math.min(challengeSamples, Math.floor(maxChallengeOutputBytes / outputBytes));
+}
 
 /** Whether blocks may be compressed in this length. */
 export function isBlockSize(bytes: number): boolean {
@@ -19,7 +29,9 @@ export function isBlockSize(bytes: number): boolean {
 
 /** What a device is to run. */
 const desiredSchema = z.looseObject({
-  rollout: z.string().min(1).max(64),
+  rollout: z.string().min(1).max(maxRolloutName),
+  /** Counts how often the device has been told: the same once more with a higher one is new work. */
+  attempt: uint.default(0),
   /** Of the slot image. */
   sha: sha256,
   len: uint.min(1),
@@ -29,8 +41,13 @@ const desiredSchema = z.looseObject({
   seed: uint,
   /** Seconds since 1970 after which nothing is begun any more; absent: none. */
   deadline: uint.optional(),
+  /** Blocks are asked for, range by range, rather than found at the broker. */
+  pull: z.boolean().optional(),
+  /** The report is to hold the outputs of the challenge themselves. */
+  outputs: z.boolean().optional(),
 });
 export type Desired = z.output<typeof desiredSchema>;
+export type WrittenDesired = z.input<typeof desiredSchema>;
 
 /** `idle`: nothing has been desired of it yet. */
 export const reportedStates = ['idle', 'downloading', 'verified', 'pending', 'confirmed', 'failed', 'rolled-back'] as const;
@@ -46,7 +63,9 @@ const reportedSchema = z.looseObject({
   tags: z.record(z.string().max(64), z.string().max(64)).optional(),
   state: z.enum(reportedStates),
   /** Absent where nothing has been desired. */
-  rollout: z.string().max(64).optional(),
+  rollout: z.string().max(maxRolloutName).optional(),
+  /** Of the desire that it answers. */
+  attempt: uint.default(0),
   /** Of the slot image that it is about. */
   sha: sha256.optional(),
   /** SHA-256 of the model that runs; absent: none does. */
@@ -62,12 +81,31 @@ const reportedSchema = z.looseObject({
   runs: uint.optional(),
   median_us: uint.optional(),
   p95_us: uint.optional(),
+  /** Labelled samples that the device holds, and how many it got right. */
+  samples: uint.optional(),
+  correct: uint.optional(),
   /** CRC-32 of the outputs on `challengeSamples` samples drawn from the seed: the answer to the challenge. */
   crc: uint.optional(),
+  /** These outputs, where they were asked for and are not too long. */
+  outputs: bytes.refine((value) => value.byteLength <= maxChallengeOutputBytes, `must have ${maxChallengeOutputBytes} bytes at most`).optional(),
 });
 export type Reported = z.output<typeof reportedSchema>;
+export type WrittenReported = z.input<typeof reportedSchema>;
 
-export function encodeDesired(desired: Desired): Uint8Array {
+/** A device asks for blocks of an image. */
+const blockRequestSchema = z.looseObject({
+  sha: sha256,
+  /** The first one, and how many from there on. */
+  from: uint,
+  n: uint.min(1).max(maxPulledBlocks),
+});
+export type BlockRequest = z.output<typeof blockRequestSchema>;
+
+/** One of them. */
+const blockSchema = z.looseObject({ sha: sha256, n: uint, data: bytes });
+export type Block = z.output<typeof blockSchema>;
+
+export function encodeDesired(desired: WrittenDesired): Uint8Array {
   return encodeMap(desired as never);
 }
 
@@ -76,11 +114,29 @@ export function decodeDesired(payload: Uint8Array): Desired {
   return desiredSchema.parse(decodeMap(payload, 'desired'));
 }
 
-export function encodeReported(reported: Reported): Uint8Array {
+export function encodeReported(reported: WrittenReported): Uint8Array {
   return encodeMap(reported as never);
 }
 
 /** @throws CBOR_MALFORMED, ZodError for what is no such map */
 export function decodeReported(payload: Uint8Array): Reported {
   return reportedSchema.parse(decodeMap(payload, 'reported'));
+}
+
+export function encodeBlockRequest(request: BlockRequest): Uint8Array {
+  return encodeMap(request as never);
+}
+
+/** @throws CBOR_MALFORMED, ZodError for what is no such map */
+export function decodeBlockRequest(payload: Uint8Array): BlockRequest {
+  return blockRequestSchema.parse(decodeMap(payload, 'block request'));
+}
+
+export function encodeBlock(block: Block): Uint8Array {
+  return encodeMap(block as never);
+}
+
+/** @throws CBOR_MALFORMED, ZodError for what is no such map */
+export function decodeBlock(payload: Uint8Array): Block {
+  return blockSchema.parse(decodeMap(payload, 'block'));
 }

@@ -6,17 +6,28 @@ export { bytes, type Command, decodeRequest, decodeResponse, encodePayload, type
 export { atollCommands, type DeviceDescription, fileCommands, osCommands, type SlotState, slotFiles, statsCommands } from './commands.js';
 export { ConsoleDecoder, consoleBytes, consoleOverheadBytes, encodeConsole, type FrameReceiver, longestConsolePacket, longestLineBytes } from './console.js';
 export {
+  type Block,
+  type BlockRequest,
   challengeSamples,
   type Desired,
+  decodeBlock,
+  decodeBlockRequest,
   decodeDesired,
   decodeReported,
+  encodeBlock,
+  encodeBlockRequest,
   encodeDesired,
   encodeReported,
   isBlockSize,
+  maxPulledBlocks,
+  maxRolloutName,
   type Reported,
   type ReportedState,
+  reportedOutputBytes,
   reportedStates,
   segmentBlocks,
+  type WrittenDesired,
+  type WrittenReported,
 } from './fleet.js';
 export { decodePacket, encodePacket, headerBytes, maxPacketBytes, Op, type SmpHeader, type SmpPacket } from './header.js';
 export { RawDecoder } from './raw-frames.js';

@@ -25,13 +25,29 @@ export function rolloutPlanReport(forecast: RolloutForecast): string {
   ].join('\n');
 }
 
-function gateText({ measure, mostBad, limitMs, factor, action }: Gate): string {
-  const share = percentText(measure === 'confirmed' ? 1 - mostBad : mostBad);
-  const then = action === 'next' ? 'noted only' : `else ${action.replace('-', ' ')}`;
-  if (measure === 'confirmed') return `at least ${share} confirmed, ${then}`;
-  if (measure !== 'latency') return `at most ${share} ${measure}, ${then}`;
-  const slow = [limitMs === null ? [] : `above ${limitMs} ms`, factor === null ? [] : `${factor} times as slow as before`].flat().join(' or ');
-  return `at most ${share} ${slow}, ${then}`;
+export function gateText(gate: Gate): string {
+  const then = gate.action === 'next' ? 'noted only' : `else ${gate.action.replace('-', ' ')}`;
+  if (gate.measure === 'confirmed') return `at least ${percentText(1 - gate.mostBad)} confirmed, ${then}`;
+  return `at most ${percentText(gate.mostBad)} ${badText(gate)}, ${then}`;
+}
+
+function badText(gate: Gate): string {
+  const either = (...limits: readonly (string | null)[]): string => limits.filter((limit) => limit !== null).join(' or ');
+  switch (gate.measure) {
+    case 'latency':
+      return either(gate.limitMs === null ? null : `above ${gate.limitMs} ms`, gate.factor === null ? null : `${gate.factor} times as slow as before`);
+    case 'accuracy':
+      return either(
+        gate.least === null ? null : `below ${percentText(gate.least)} accuracy`,
+        gate.drop === null ? null : `less accurate by more than ${percentText(gate.drop)} than before`,
+      );
+    case 'agreement':
+      return `farther than ${gate.limitLsb} LSB from the simulator`;
+    case 'arena':
+      return `above ${bytesText(gate.limitBytes)} of arena`;
+    default:
+      return gate.measure;
+  }
 }
 
 function named(ids: readonly string[]): string {

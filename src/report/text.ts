@@ -49,3 +49,12 @@ export function shapeText(shape: readonly number[]): string {
 export function metricText(metric: string, value: number): string {
   return metric === 'top1' || metric === 'top5' ? percentText(value) : metric === 'snr' ? `${value.toFixed(2)} dB` : value.toPrecision(4);
 }
+
+/** A time in its two largest units. */
+export function durationText(ms: number): string {
+  const seconds = Math.round(ms / 1000);
+  if (seconds < 60) return ms < 10_000 ? `${(ms / 1000).toFixed(1)} s` : `${seconds} s`;
+  const [minutes, hours, days] = [Math.floor(seconds / 60), Math.floor(seconds / 3600), Math.floor(seconds / 86_400)];
+  if (hours === 0) return `${minutes} min ${seconds % 60} s`;
+  return days === 0 ? `${hours} h ${minutes % 60} min` : `${days} d ${hours % 24} h`;
+}

@@ -29,6 +29,10 @@ export interface SimulatedDeviceOptions {
   readonly now?: () => number;
   /** It activates only what one of these keys has signed; none: everything. */
   readonly keys?: readonly VerifyingKey[];
+  /** Flash that is there already, and that others may write as well; a new one unless given. */
+  readonly slots?: Slots;
+  /** Called when a model has been activated. */
+  readonly onActivated?: () => void;
 }
 
 /** Bytes of a packet that are not data: header, keys, offsets. */
@@ -40,7 +44,7 @@ const overheadBytes = 64;
  */
 export class SimulatedDevice implements DeviceState {
   readonly id: string;
-  readonly slots = new Slots();
+  readonly slots: Slots;
   readonly faults: Faults;
   readonly maxPacketBytes: number;
   readonly buffers: number;
@@ -58,10 +62,12 @@ export class SimulatedDevice implements DeviceState {
     private readonly options: SimulatedDeviceOptions = {},
   ) {
     this.id = options.id ?? `sim-${target.id}`;
+    this.slots = options.slots ?? new Slots();
     this.maxPacketBytes = options.maxPacketBytes ?? 2048;
     this.buffers = options.buffers ?? 4;
     this.faults = new Faults(new Set(options.faults ?? []));
     this.server = new SmpServer([...osHandlers(this), ...statsHandlers(this), ...fileHandlers(this), ...atollHandlers(this)]);
+    this.reload();
   }
 
   get inflateBytes(): number | null {
@@ -123,7 +129,6 @@ export class SimulatedDevice implements DeviceState {
     this.count('resets', 1);
     this.expectedBytes = null;
     this.compressed = null;
-    this.model = null;
     this.slots.boot();
     this.reload();
   }
@@ -145,6 +150,7 @@ export class SimulatedDevice implements DeviceState {
   useModel(model: LoadedModel): void {
     this.model = model;
     this.activatedAt = this.now();
+    this.options.onActivated?.();
   }
 
   running(): LoadedModel {
@@ -156,11 +162,12 @@ export class SimulatedDevice implements DeviceState {
     const limit = this.options.confirmTimeoutMs;
     if (limit === undefined || this.slots.active?.pending !== true || this.now() - this.activatedAt < limit) return;
     this.slots.fallBack();
-    this.model = null;
     this.reload();
   }
 
-  private reload(): void {
+  /** The model that the slots hold now. */
+  reload(): void {
+    this.model = null;
     const { active } = this.slots;
     if (active === null) return;
     try {

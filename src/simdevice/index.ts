@@ -3,6 +3,9 @@
 
 export { SimulatedDevice, type SimulatedDeviceOptions } from './device.js';
 export { type FaultName, faultNames, faultsNamed } from './faults.js';
-export { type FleetDevice, type FleetFault, type FleetPort, fleetFaultNames, fleetFaultsNamed } from './fleet/fleet-device.js';
+export { FleetDevice, type FleetPort } from './fleet/fleet-device.js';
+export { type FleetFault, fleetFaultNames, fleetFaultsNamed } from './fleet/fleet-faults.js';
 export { ImageStore } from './fleet/image-store.js';
-export { type FleetOptions, type ServedFleet, serveFleet } from './fleet/serve-fleet.js';
+export { type FleetOptions, numberedIds, type ServedFleet, serveFleet } from './fleet/serve-fleet.js';
+export { type IllLuck, VirtualBroker, VirtualSession } from './fleet/virtual-broker.js';
+export { VirtualTime } from './fleet/virtual-time.js';

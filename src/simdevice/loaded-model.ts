@@ -105,9 +105,14 @@ export class LoadedModel {
     return { vectors: vectors.length, failed, maxLsb, ticks };
   }
 
+  /** Whether inputs can be drawn for it. */
+  get answersChallenges(): boolean {
+    return drawable(this.interpreter.inputs);
+  }
+
   /** Outputs of `count` samples drawn one after another from the seed. */
   challenge(seed: number, count: number): Uint8Array {
-    if (!drawable(this.interpreter.inputs)) throw atollError('NO_SUCH_TENSOR', 'inputs of this model cannot be drawn');
+    if (!this.answersChallenges) throw atollError('NO_SUCH_TENSOR', 'inputs of this model cannot be drawn');
     const source = new SeededBytes(seed);
     const outputs = new Uint8Array(count * this.interpreter.outputBytes);
     for (let i = 0; i < count; i++) outputs.set(this.compute(drawSample(source, this.interpreter.inputs)), i * this.interpreter.outputBytes);

@@ -16,6 +16,7 @@ import { openUsb } from './usb.js';
 export { type DeviceAddress, parseAddress } from './address.js';
 export { inProcessPair } from './in-process.js';
 export type { Listener } from './listener.js';
+export { acceptSmp, connectDevice, leaveBroker } from './mqtt.js';
 export { type SerialPortInfo, serialPorts } from './serial.js';
 export type { Line, Transport } from './transport.js';
 export { connectUsb, onlyUsb, openUsb, usbDevices, usbError } from './usb.js';

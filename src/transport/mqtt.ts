@@ -86,6 +86,32 @@ async function stateOf(connection: BrokerConnection, topic: string, transport: M
   return Promise.race([told, delay(knownWithinMs, null, { ref: false })]);
 }
 
+/** Packets for a device, over its connection to a broker: each client's are a transport of their own. @throws BROKER_REFUSED */
+export async function acceptSmp(connection: BrokerConnection, fleet: string, device: string, onConnection: (transport: Transport) => void): Promise<void> {
+  const topics = fleetTopics(fleet);
+  const clients = new Clients<MqttTransport>(onConnection);
+  await connection.subscribe(topics.smpRequest(device, '+'), ({ topic, payload }) => {
+    const client = topic.slice(topic.lastIndexOf('/') + 1);
+    if (!topicName.test(client)) return;
+    const answer = (packet: Uint8Array): Promise<void> => connection.publish(topics.smpResponse(device, client), packet);
+    clients.of(client, (forget) => new MqttTransport(connection.uri, answer, forget)).receive(payload);
+  });
+}
+
+/** A device's own connection; its last will says that it is gone. @throws BROKER_* */
+export function connectDevice(address: BrokerAddress, fleet: string, device: string): Promise<BrokerConnection> {
+  return connectToBroker(address, { clientId: deviceClientId(fleet, device), will: { topic: fleetTopics(fleet).alive(device), payload: presence.offline } });
+}
+
+/** Goes, and says so. */
+export async function leaveBroker(connection: BrokerConnection, fleet: string, device: string): Promise<void> {
+  connection.onChange = null;
+  const said = connection.publish(fleetTopics(fleet).alive(device), presence.offline, { retain: true }).catch(() => undefined);
+  // A broker that is gone is not waited for.
+  await Promise.race([said, delay(1000, null, { ref: false })]);
+  await connection.close();
+}
+
 /**
  * A device that answers at a broker, as long as this process goes on.
  * @throws BROKER_*
@@ -93,35 +119,15 @@ async function stateOf(connection: BrokerConnection, topic: string, transport: M
 export async function listenMqtt(uri: string, onConnection: (transport: Transport) => void): Promise<Listener> {
   const address = parseBrokerAddress(uri);
   const { fleet, device } = placeOf(address);
-  const topics = fleetTopics(fleet);
-  const connection = await connectToBroker(address, {
-    clientId: deviceClientId(fleet, device),
-    will: { topic: topics.alive(device), payload: presence.offline },
-  });
-  const clients = new Clients<MqttTransport>(onConnection);
-  const comeAlive = (): void => void connection.publish(topics.alive(device), presence.online, { retain: true }).catch(() => undefined);
-  await connection.subscribe(topics.smpRequest(device, '+'), ({ topic, payload }) => {
-    const client = topic.slice(topic.lastIndexOf('/') + 1);
-    if (!topicName.test(client)) return;
-    const answer = (packet: Uint8Array): Promise<void> => connection.publish(topics.smpResponse(device, client), packet);
-    clients.of(client, (forget) => new MqttTransport(address.uri, answer, forget)).receive(payload);
-  });
+  const connection = await connectDevice(address, fleet, device);
+  const comeAlive = (): void => void connection.publish(fleetTopics(fleet).alive(device), presence.online, { retain: true }).catch(() => undefined);
+  await acceptSmp(connection, fleet, device, onConnection);
   comeAlive();
   // The broker has published the last will meanwhile.
   connection.onChange = (connected) => {
     if (connected) comeAlive();
   };
-  return {
-    uri: address.uri,
-    close: async () => {
-      connection.onChange = null;
-      await Promise.race([
-        connection.publish(topics.alive(device), presence.offline, { retain: true }).catch(() => undefined),
-        delay(1000, null, { ref: false }),
-      ]);
-      await connection.close();
-    },
-  };
+  return { uri: address.uri, close: () => leaveBroker(connection, fleet, device) };
 }
 
 /** @throws BROKER_ADDRESS */

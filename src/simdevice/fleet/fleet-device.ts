@@ -1,16 +1,27 @@
 // A simulated device of a fleet: hears what it is to run, fetches it, proves it, runs it, and reports each step. It follows
 // docs/fleets.md. Time and messages come from a port, so that a fleet may live at a broker or in a test's own time.
 
-import { equalBytes, hex } from '../../bundle/index.js';
+import { crc32 } from 'node:zlib';
+import { equalBytes } from '../../bundle/index.js';
 import { seededRandom } from '../../dataset/index.js';
-import { fail } from '../../errors.js';
 import { distributionOf } from '../../evaluate/index.js';
 import { fleetTopics, presence } from '../../mqtt/index.js';
-import { challengeSamples, type Desired, decodeDesired, encodeReported, type Reported, type ReportedState, segmentBlocks } from '../../protocol/index.js';
+import {
+  type Desired,
+  decodeBlock,
+  decodeDesired,
+  encodeBlockRequest,
+  encodeReported,
+  type ReportedState,
+  segmentBlocks,
+  type WrittenReported,
+} from '../../protocol/index.js';
 import type { Target } from '../../targets/index.js';
 import { slotBytesOf } from '../device-state.js';
 import { jittered } from '../loaded-model.js';
+import { type Slot, Slots } from '../slots.js';
 import { Download } from './download.js';
+import type { FleetFault } from './fleet-faults.js';
 import type { ImageStore } from './image-store.js';
 
 export interface FleetPort {
@@ -23,63 +34,39 @@ export interface FleetPort {
   readonly later: (ms: number, callback: () => void) => () => void;
 }
 
-export const fleetFaultNames = ['stuck-download', 'dies-downloading', 'dies-pending', 'bad-signature', 'wrong-result', 'still-old', 'slow'] as const;
-/**
- * - stuck-download: it never gets beyond the first half
- * - dies-downloading, dies-pending: it falls silent there, and does not come back
- * - bad-signature: it finds fault with every signature
- * - wrong-result: its self-test fails
- * - still-old: it reports success, and runs the model that it had
- * - slow: its inferences take three times as long
- */
-export type FleetFault = (typeof fleetFaultNames)[number];
-
-/** `NAME` for all devices, `NAME=SHARE` for some, such as slow=10%. @throws USAGE */
-export function fleetFaultsNamed(texts: readonly string[]): { readonly name: FleetFault; readonly share: number }[] {
-  return texts.map((text) => {
-    const [wanted, shareText = '100%'] = text.split('=');
-    const name = fleetFaultNames.find((known) => known === wanted);
-    if (name === undefined) throw fail('USAGE', { reason: `no fault of fleets is named ${wanted}; there are ${fleetFaultNames.join(', ')}` });
-    const share = shareText.endsWith('%') ? Number(shareText.slice(0, -1)) / 100 : Number(shareText);
-    if (shareText.trim() === '' || !(share >= 0 && share <= 1))
-      throw fail('USAGE', { reason: `--fault ${text}: the share is one between 0 and 1, or 0% and 100%` });
-    return { name, share };
-  });
-}
-
 export interface FleetDeviceOptions {
   readonly seed: number;
   readonly tags?: Readonly<Record<string, string>>;
   readonly faults?: readonly FleetFault[];
 }
 
-/** What a device runs, or has run. */
-interface Installed {
-  readonly sha: string;
-  readonly image: Uint8Array;
-}
-
 /** Inferences behind a reported latency. */
 const measuredRuns = 30;
 /** Erasing, testing and starting a model: so long each, at most. */
 const longestStepMs = 200;
-/** A segment that does not come whole within this is subscribed to again: the broker sends what it retains once more. */
+/** A segment that does not come whole within this is fetched again: the broker sends what it retains once more, or is asked. */
 const segmentPatienceMs = 15_000;
+/** What was said last is said again after this, and then after twice as long each time: the broker may not have kept it. */
+const repeatMs = 30_000;
+const mostRepeatMs = 86_400_000;
 
 export class FleetDevice {
-  /** The model that runs; kept over a restart, as flash keeps it. */
-  active: Installed | null = null;
+  /** What flash keeps over a restart. */
+  readonly slots = new Slots();
   private readonly topics: ReturnType<typeof fleetTopics>;
   private readonly random: () => number;
-  private readonly faults: ReadonlySet<FleetFault>;
+  private readonly faults: Set<FleetFault>;
   /** What it works at, or has worked at last. */
   private taken: Desired | null = null;
   private download: Download | null = null;
   private subscribed: string | null = null;
-  private sequence = 0;
-  private last: Reported | null = null;
+  /** Segments that did not come in time, one after another: then they are asked for. */
+  private impatience = 0;
+  private sequence: number;
+  private last: WrittenReported | null = null;
   private dead = false;
   private callOff: () => void = () => undefined;
+  private callOffRepeat: () => void = () => undefined;
 
   constructor(
     readonly id: string,
@@ -92,6 +79,13 @@ export class FleetDevice {
     this.topics = fleetTopics(fleet);
     this.random = seededRandom(options.seed);
     this.faults = new Set(options.faults ?? []);
+    this.sequence = this.firstSequence();
+  }
+
+  /** SHA-256 of the slot image that runs, in hexadecimal; null where none does. */
+  get running(): string | null {
+    const { active } = this.slots;
+    return active === null ? null : this.store.sha(active.bytes);
   }
 
   /** At first, and whenever the connection is back. */
@@ -99,8 +93,9 @@ export class FleetDevice {
     if (this.dead) return;
     this.port.publish(this.topics.alive(this.id), presence.online, true);
     this.port.subscribe(this.topics.desired(this.id));
+    this.port.subscribe(this.topics.pulledBlock(this.id));
     // What was said last may not have arrived.
-    if (this.last === null) this.report(null, 'idle');
+    if (this.last === null) this.reportIdle();
     else this.send(this.last);
     if (this.subscribed !== null) this.port.subscribe(this.subscribed);
   }
@@ -108,21 +103,42 @@ export class FleetDevice {
   /** It says and hears nothing any more. */
   stop(): void {
     this.callOff();
+    this.callOffRepeat();
     this.download = null;
     this.dead = true;
+  }
+
+  /** Power off and on: what was in RAM is gone, an unconfirmed model has one boot less. */
+  reboot(): void {
+    this.abandon();
+    this.callOffRepeat();
+    this.slots.boot();
+    this.taken = null;
+    this.last = null;
+    this.sequence = Math.max(this.sequence, this.firstSequence());
+    this.connected();
+  }
+
+  /** Another model runs, and not because of a rollout. */
+  changedOtherwise(): void {
+    if (!this.dead && this.download === null) this.reportIdle();
   }
 
   received(topic: string, payload: Uint8Array): void {
     if (this.dead) return;
     if (topic === this.topics.desired(this.id)) this.desire(payload);
-    else this.takeBlock(topic, payload);
+    else if (topic === this.topics.pulledBlock(this.id)) this.takePulled(payload);
+    else this.takeRetained(topic, payload);
   }
 
   private desire(payload: Uint8Array): void {
     // An empty message: nothing is desired any more, and what comes next is new, even if it is the same.
     if (payload.byteLength === 0) {
+      if (this.taken === null) return;
       this.taken = null;
-      return this.abandon();
+      this.abandon();
+      this.slots.fallBack();
+      return this.reportIdle();
     }
     let desired: Desired;
     try {
@@ -131,108 +147,202 @@ export class FleetDevice {
       // It names no rollout to answer to.
       return;
     }
+    const { taken } = this;
     // The same once more: brokers repeat themselves.
-    if (this.taken?.rollout === desired.rollout && equalBytes(this.taken.sha, desired.sha)) return;
+    if (taken?.rollout === desired.rollout && equalBytes(taken.sha, desired.sha) && desired.attempt <= taken.attempt) return;
+    if (this.faults.has('dies-told')) return this.stop();
     this.abandon();
     this.taken = desired;
     if (desired.deadline !== undefined && this.port.now() > 1000 * desired.deadline) return this.fail(desired, 'DEADLINE', 'the deadline has passed');
     if (desired.len > slotBytesOf(this.target)) return this.fail(desired, 'IMAGE_TOO_LARGE', `${desired.len} bytes do not fit a slot`);
+    const { active } = this.slots;
     // What runs already needs no download, and is proved all the same.
-    if (this.active?.sha === hex(desired.sha)) return this.prove(desired, this.active);
+    if (active !== null && this.holds(active, desired)) return this.step(() => this.prove(desired, active));
+    // What was never confirmed gives way to what is desired now.
+    this.slots.fallBack();
+    const { inactive } = this.slots;
+    if (this.holds(inactive, desired)) return this.verified(desired, inactive);
     this.download = new Download(desired, this.store);
     this.report(desired, 'downloading');
-    this.step(() => this.subscribeNext());
+    this.step(() => this.fetchNext());
+  }
+
+  private holds(slot: Slot, { sha }: Desired): boolean {
+    return slot.bytes.byteLength > 0 && this.store.sha(slot.bytes) === Buffer.from(sha).toString('hex');
   }
 
   private abandon(): void {
     this.callOff();
     this.download = null;
+    this.impatience = 0;
     if (this.subscribed !== null) this.port.unsubscribe(this.subscribed);
     this.subscribed = null;
   }
 
-  private subscribeNext(): void {
+  private fetchNext(): void {
     const { download } = this;
     if (download === null) return;
-    const filter = this.topics.segment(download.sha, download.segment);
     if (this.subscribed !== null) this.port.unsubscribe(this.subscribed);
-    this.subscribed = filter;
-    this.port.subscribe(filter);
+    this.subscribed = null;
+    const { segment, desired, blocks } = download;
+    // Where the broker retains nothing, whoever leads the rollout can be asked.
+    if (desired.pull === true || this.impatience % 2 === 1) {
+      const from = segment * segmentBlocks;
+      const request = encodeBlockRequest({ sha: desired.sha, from, n: Math.min(segmentBlocks, blocks - from) });
+      this.port.publish(this.topics.blockRequest(this.id), request, false);
+    } else {
+      this.subscribed = this.topics.segment(download.sha, segment);
+      this.port.subscribe(this.subscribed);
+    }
     this.callOff();
-    this.callOff = this.port.later(segmentPatienceMs, () => this.subscribeNext());
+    this.callOff = this.port.later(segmentPatienceMs, () => {
+      this.impatience += 1;
+      this.fetchNext();
+    });
   }
 
-  private takeBlock(topic: string, payload: Uint8Array): void {
+  private takeRetained(topic: string, payload: Uint8Array): void {
     const { download } = this;
     if (download === null) return;
     const n = Number(topic.slice(topic.lastIndexOf('/') + 1));
-    const before = download.segment;
-    if (topic !== this.topics.block(download.sha, Math.floor(n / segmentBlocks), n) || !download.take(n, payload)) return;
-    if (this.faults.has('dies-downloading') && download.received > download.blocks / 2) return this.stop();
-    if (this.faults.has('stuck-download') && download.received > download.blocks / 2) return this.abandon();
-    if (download.complete) this.verify(download);
-    else if (download.segment !== before) this.subscribeNext();
+    if (topic === this.topics.block(download.sha, Math.floor(n / segmentBlocks), n)) this.takeBlock(download, n, payload);
   }
 
-  private verify(download: Download): void {
+  private takePulled(payload: Uint8Array): void {
+    const { download } = this;
+    if (download === null) return;
+    try {
+      const { sha, n, data } = decodeBlock(payload);
+      if (equalBytes(sha, download.desired.sha)) this.takeBlock(download, n, data);
+    } catch {
+      // No block: those that are missing are asked for again.
+    }
+  }
+
+  private takeBlock(download: Download, n: number, payload: Uint8Array): void {
+    const before = download.segment;
+    if (!download.take(n, payload)) return;
+    const half = download.received > download.blocks / 2;
+    if (half && this.faults.has('dies-downloading')) return this.stop();
+    if (half && this.faults.has('stuck-download')) return this.abandon();
+    if (half && this.faults.delete('reboots-downloading')) return this.reboot();
+    if (download.complete) this.finish(download);
+    else if (download.segment !== before) {
+      this.impatience = 0;
+      this.fetchNext();
+    }
+  }
+
+  private finish(download: Download): void {
     const { desired } = download;
     this.abandon();
     const image = download.image();
     if (image === null) return this.fail(desired, 'HASH_MISMATCH', 'the blocks are not the image that was promised');
-    this.report(desired, 'verified');
-    this.step(() => this.test(desired, { sha: hex(desired.sha), image }));
+    const slot = this.slots.inactive;
+    this.slots.erase(slot);
+    slot.bytes = image;
+    this.verified(desired, slot);
   }
 
-  private test(desired: Desired, installed: Installed): void {
-    const verdict = this.store.verdict(installed.sha, installed.image);
+  private verified(desired: Desired, slot: Slot): void {
+    this.report(desired, 'verified');
+    if (this.faults.has('dies-verified')) return this.stop();
+    this.step(() => this.test(desired, slot));
+  }
+
+  private test(desired: Desired, slot: Slot): void {
+    const verdict = this.store.verdict(slot.bytes);
     if (this.faults.has('bad-signature')) return this.fail(desired, 'SIGNATURE_INVALID', 'no key of this device has made the signature');
     if (this.faults.has('wrong-result')) return this.fail(desired, 'SELF_TEST_FAILED', `${verdict.vectors} of ${verdict.vectors} vectors`);
     if (verdict.refusal !== null) return this.fail(desired, verdict.refusal.code, verdict.refusal.detail);
-    const running = this.active === null ? 0 : this.store.verdict(this.active.sha, this.active.image).counter;
+    const running = this.slots.active === null ? 0 : this.store.verdict(this.slots.active.bytes).counter;
     if (verdict.counter < running) return this.fail(desired, 'COUNTER_TOO_LOW', `the image has counter ${verdict.counter}, the active one ${running}`);
-    if (!this.faults.has('still-old')) this.active = installed;
+    slot.tested = true;
+    if (!this.faults.has('still-old')) this.slots.activate(slot);
     this.report(desired, 'pending');
     if (this.faults.has('dies-pending')) return this.stop();
-    this.step(() => this.prove(desired, this.active ?? installed));
+    if (this.faults.delete('reboots-pending')) return this.step(() => this.reboot());
+    if (this.faults.has('falls-back')) return this.step(() => this.fallBack(desired));
+    this.step(() => this.prove(desired, this.slots.active ?? slot));
+  }
+
+  /** It boots, and boots, and boots. */
+  private fallBack(desired: Desired): void {
+    while (this.slots.active?.pending === true) this.slots.boot();
+    this.report(desired, 'rolled-back', { code: 'BOOT_ATTEMPTS' });
   }
 
   /** Its own test of what runs now, the challenge answered, its latency measured: then it is confirmed. */
-  private prove(desired: Desired, { sha, image }: Installed): void {
-    const { vectors, failed, arenaBytes, latencyMs } = this.store.verdict(sha, image);
+  private prove(desired: Desired, slot: Slot): void {
+    const { vectors, failed, arenaBytes, latencyMs } = this.store.verdict(slot.bytes);
     const slowness = this.faults.has('slow') ? 3 : 1;
     const { median, p95 } = distributionOf(Array.from({ length: measuredRuns }, () => jittered(1000 * latencyMs * slowness, this.random)));
-    this.report(desired, 'confirmed', {
+    // What it pretends to run, it cannot ask.
+    const silent = this.faults.has('still-old') && !slot.active;
+    const outputs = silent ? null : this.store.challenge(slot.bytes, desired.seed);
+    const measured = {
       vectors,
       failed,
       arena: arenaBytes,
       runs: measuredRuns,
       median_us: Math.max(1, Math.round(median)),
       p95_us: Math.max(1, Math.round(p95)),
-      crc: this.store.challenge(sha, image, desired.seed, challengeSamples),
+      ...(outputs === null ? {} : { crc: crc32(outputs) }),
+      ...(outputs === null || desired.outputs !== true ? {} : { outputs: outputs.subarray(0, this.store.reportedBytes(slot.bytes)) }),
+    };
+    const counted = this.store.accuracy(slot.bytes);
+    if (counted === null) return this.confirm(desired, slot, measured);
+    void counted.then(({ samples, correct }) => {
+      const right = this.faults.has('inaccurate') ? Math.floor(0.75 * correct) : correct;
+      if (!this.dead && this.taken === desired) this.confirm(desired, slot, { ...measured, samples, correct: right });
     });
+  }
+
+  private confirm(desired: Desired, slot: Slot, measured: Partial<WrittenReported>): void {
+    if (slot.active) Object.assign(slot, { pending: false, confirmed: true });
+    this.report(desired, 'confirmed', measured);
   }
 
   private fail(desired: Desired, code: string, detail: string): void {
     this.report(desired, 'failed', { code, detail });
   }
 
-  private report(desired: Desired | null, state: ReportedState, more: Partial<Reported> = {}): void {
-    const model = this.active === null ? {} : { model: this.store.verdict(this.active.sha, this.active.image).model };
-    // A lie is told of what runs as well.
-    const told = this.faults.has('still-old') && state === 'confirmed' ? {} : model;
-    this.sequence += 1;
-    const about = desired === null ? {} : { rollout: desired.rollout, sha: desired.sha };
-    const { tags } = this.options;
-    this.last = { seq: this.sequence, target: this.target.id, ...(tags === undefined ? {} : { tags }), state, ...about, ...told, ...more };
-    this.send(this.last);
+  private reportIdle(): void {
+    this.report(null, 'idle');
   }
 
-  private send(reported: Reported): void {
+  private report(desired: Desired | null, state: ReportedState, more: Partial<WrittenReported> = {}): void {
+    // A lie is told of what runs as well.
+    const lies = this.faults.has('still-old') && state === 'confirmed';
+    const told = lies ? this.slots.inactive : this.slots.active;
+    const model = told === null ? {} : { model: this.store.verdict(told.bytes).model };
+    this.sequence += 1;
+    const about = desired === null ? {} : { rollout: desired.rollout, attempt: desired.attempt, sha: desired.sha };
+    const { tags } = this.options;
+    this.last = { seq: this.sequence, target: this.target.id, ...(tags === undefined ? {} : { tags }), state, ...about, ...model, ...more };
+    this.send(this.last);
+    this.repeatAfter(repeatMs);
+  }
+
+  private repeatAfter(ms: number): void {
+    this.callOffRepeat();
+    this.callOffRepeat = this.port.later(ms, () => {
+      if (this.last !== null) this.send(this.last);
+      this.repeatAfter(Math.min(mostRepeatMs, 2 * ms));
+    });
+  }
+
+  private send(reported: WrittenReported): void {
     this.port.publish(this.topics.reported(this.id), encodeReported(reported), true);
   }
 
   private step(next: () => void): void {
     this.callOff();
     this.callOff = this.port.later(1 + this.random() * longestStepMs, next);
+  }
+
+  /** Reports after a restart must not seem older than those before it: no device reports a hundred times in a second. */
+  private firstSequence(): number {
+    return Math.floor(this.port.now() / 10);
   }
 }

@@ -1,9 +1,10 @@
 // What the simulated devices of one process know together, so that ten thousand of them cost no more than their own states: the bytes of each image once,
 // and what a kind of device makes of it once.
 
-import { crc32 } from 'node:zlib';
-import { agreementOf, decodeSlotImage, sha256, type VerifyingKey } from '../../bundle/index.js';
-import { statusName } from '../../protocol/index.js';
+import { agreementOf, decodeSlotImage, hex, sha256, type VerifyingKey } from '../../bundle/index.js';
+import type { Dataset } from '../../dataset/index.js';
+import { evaluate, hostRunner } from '../../evaluate/index.js';
+import { challengeSamples, reportedOutputBytes, statusName } from '../../protocol/index.js';
 import { operatorLatencies, type Target } from '../../targets/index.js';
 import { LoadedModel } from '../loaded-model.js';
 import { StatusError } from '../status-error.js';
@@ -22,15 +23,24 @@ export interface Verdict {
   readonly latencyMs: number;
 }
 
+export interface CountedSamples {
+  readonly samples: number;
+  readonly correct: number;
+}
+
 export class ImageStore {
   private readonly images = new Map<string, Uint8Array>();
+  private readonly hashes = new WeakMap<Uint8Array, string>();
   private readonly verdicts = new Map<string, Verdict>();
-  private readonly challenges = new Map<string, number>();
+  private readonly challenges = new Map<string, Uint8Array | null>();
   private readonly loaded = new Map<string, LoadedModel>();
+  private readonly counts = new Map<string, Promise<CountedSamples>>();
 
+  /** @param samples labelled ones that every device holds; null: none does */
   constructor(
     private readonly target: Target,
     private readonly keys: readonly VerifyingKey[],
+    private readonly samples: Dataset | null = null,
   ) {}
 
   /** The one copy of these bytes that is kept. @param sha theirs */
@@ -38,6 +48,7 @@ export class ImageStore {
     const known = this.images.get(sha);
     if (known !== undefined) return known;
     this.images.set(sha, image);
+    this.hashes.set(image, sha);
     return image;
   }
 
@@ -45,27 +56,59 @@ export class ImageStore {
     return this.images.get(sha) ?? null;
   }
 
-  verdict(sha: string, image: Uint8Array): Verdict {
+  /** SHA-256 in hexadecimal. */
+  sha(image: Uint8Array): string {
+    let sha = this.hashes.get(image);
+    if (sha === undefined) {
+      sha = hex(sha256(image));
+      this.hashes.set(image, sha);
+    }
+    return sha;
+  }
+
+  verdict(image: Uint8Array): Verdict {
+    const sha = this.sha(image);
     let verdict = this.verdicts.get(sha);
     if (verdict === undefined) {
-      verdict = this.judge(sha, image);
+      verdict = this.judge(image);
       this.verdicts.set(sha, verdict);
     }
     return verdict;
   }
 
-  /** CRC of the outputs on samples drawn from a seed. */
-  challenge(sha: string, image: Uint8Array, seed: number, samples: number): number {
-    const key = `${sha} ${seed} ${samples}`;
-    let crc = this.challenges.get(key);
-    if (crc === undefined) {
-      crc = crc32(this.load(sha, image).challenge(seed, samples));
-      this.challenges.set(key, crc);
+  /** Outputs on samples drawn from a seed; null for a model whose inputs cannot be drawn. */
+  challenge(image: Uint8Array, seed: number): Uint8Array | null {
+    const key = `${this.sha(image)} ${seed}`;
+    let outputs = this.challenges.get(key);
+    if (outputs === undefined) {
+      const loaded = this.load(image);
+      outputs = loaded.answersChallenges ? loaded.challenge(seed, challengeSamples) : null;
+      this.challenges.set(key, outputs);
     }
-    return crc;
+    return outputs;
   }
 
-  private load(sha: string, image: Uint8Array): LoadedModel {
+  /** Of these outputs, how many bytes a report may hold. */
+  reportedBytes(image: Uint8Array): number {
+    return reportedOutputBytes(this.load(image).interpreter.outputBytes);
+  }
+
+  /** How many of the labelled samples the model gets right; null where there are none. */
+  accuracy(image: Uint8Array): Promise<CountedSamples> | null {
+    const { samples } = this;
+    if (samples === null) return null;
+    const sha = this.sha(image);
+    let counted = this.counts.get(sha);
+    if (counted === undefined) {
+      const runner = hostRunner(this.load(image).model, { profile: this.target.runtime.kernelProfile });
+      counted = evaluate(runner, samples).then(({ value, samples: count }) => ({ samples: count, correct: Math.round(value * count) }));
+      this.counts.set(sha, counted);
+    }
+    return counted;
+  }
+
+  private load(image: Uint8Array): LoadedModel {
+    const sha = this.sha(image);
     const known = this.loaded.get(sha);
     if (known !== undefined) return known;
     const model = LoadedModel.load(image, this.target, 1, false);
@@ -73,9 +116,9 @@ export class ImageStore {
     return model;
   }
 
-  private judge(sha: string, image: Uint8Array): Verdict {
+  private judge(image: Uint8Array): Verdict {
     try {
-      const loaded = this.load(sha, image);
+      const loaded = this.load(image);
       if (this.keys.length > 0) requireTrust(loaded.image, this.keys, null);
       const { trailer } = loaded.image;
       const result = loaded.selfTest(agreementOf(trailer?.manifest));
@@ -91,10 +134,9 @@ export class ImageStore {
       };
     } catch (error) {
       if (!(error instanceof StatusError)) throw error;
-      const model = modelOf(image);
       return {
         refusal: { code: statusName(error.group, error.rc), detail: String(error.extra.detail ?? '') },
-        model,
+        model: modelOf(image),
         counter: 0,
         vectors: 0,
         failed: 0,

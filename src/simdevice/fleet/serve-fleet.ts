@@ -1,23 +1,29 @@
-// Simulated devices at a broker, each with a connection of its own.
+// Simulated devices at a broker, each with a connection of its own: they take rollouts, and answer SMP packets.
 
 import type { VerifyingKey } from '../../bundle/index.js';
-import { seededRandom } from '../../dataset/index.js';
-import { type BrokerAddress, type BrokerConnection, connectToBroker, deviceClientId, fleetTopics, presence } from '../../mqtt/index.js';
+import { type Dataset, seededRandom } from '../../dataset/index.js';
+import type { BrokerAddress, BrokerConnection } from '../../mqtt/index.js';
 import type { Target } from '../../targets/index.js';
-import { FleetDevice, type FleetFault, type FleetPort } from './fleet-device.js';
+import { acceptSmp, connectDevice, leaveBroker } from '../../transport/index.js';
+import { SimulatedDevice, type SimulatedDeviceOptions } from '../device.js';
+import { FleetDevice, type FleetPort } from './fleet-device.js';
+import type { FleetFault } from './fleet-faults.js';
 import { ImageStore } from './image-store.js';
 
 export interface FleetOptions {
   readonly fleet: string;
-  readonly count: number;
-  /** Devices are named by it and their number. */
-  readonly prefix: string;
+  /** Of the devices. */
+  readonly ids: readonly string[];
   readonly target: Target;
   readonly keys?: readonly VerifyingKey[];
   readonly seed?: number;
   readonly tags?: Readonly<Record<string, string>>;
   /** What share of the devices has a fault; which ones, the seed decides. */
   readonly faults?: readonly { readonly name: FleetFault; readonly share: number }[];
+  /** Labelled samples that every device holds. */
+  readonly samples?: Dataset;
+  /** How they answer SMP packets. */
+  readonly smp?: Pick<SimulatedDeviceOptions, 'buffers' | 'faults' | 'inflateBytes' | 'maxPacketBytes'>;
   readonly onProgress?: (progress: { readonly done: number; readonly total: number }) => void;
   readonly signal?: AbortSignal;
 }
@@ -30,14 +36,18 @@ export interface ServedFleet {
 /** So many connections are being made at once. */
 const connecting = 100;
 
+/** `PREFIX01`, `PREFIX02`, ... */
+export function numberedIds(prefix: string, count: number): string[] {
+  return Array.from({ length: count }, (_, i) => `${prefix}${String(i + 1).padStart(String(count).length, '0')}`);
+}
+
 /** @throws BROKER_*, INTERRUPTED */
 export async function serveFleet(address: BrokerAddress, options: FleetOptions): Promise<ServedFleet> {
-  const { count, prefix, seed = 1, onProgress, signal } = options;
-  const store = new ImageStore(options.target, options.keys ?? []);
+  const { ids, seed = 1, onProgress, signal } = options;
+  const store = new ImageStore(options.target, options.keys ?? [], options.samples ?? null);
   const random = seededRandom(seed);
-  const digits = String(count).length;
-  const plans = Array.from({ length: count }, (_, i) => ({
-    id: `${prefix}${String(i + 1).padStart(digits, '0')}`,
+  const plans = ids.map((id, i) => ({
+    id,
     seed: seed + i,
     faults: (options.faults ?? []).filter(({ share }) => random() < share).map(({ name }) => name),
   }));
@@ -46,21 +56,21 @@ export async function serveFleet(address: BrokerAddress, options: FleetOptions):
     await Promise.all(
       served.splice(0).map(({ device, connection }) => {
         device.stop();
-        return connection.close();
+        return leaveBroker(connection, options.fleet, device.id);
       }),
     );
   };
   try {
-    for (let at = 0; at < count; at += connecting) {
+    for (let at = 0; at < ids.length; at += connecting) {
       signal?.throwIfAborted();
-      onProgress?.({ done: at, total: count });
+      onProgress?.({ done: at, total: ids.length });
       const batch = plans.slice(at, at + connecting).map((plan) => serveDevice(address, options, store, plan));
       for (const outcome of await Promise.allSettled(batch)) {
         if (outcome.status === 'rejected') throw outcome.reason;
         served.push(outcome.value);
       }
     }
-    onProgress?.({ done: count, total: count });
+    onProgress?.({ done: ids.length, total: ids.length });
     return { devices: served.map(({ device }) => device), close };
   } catch (error) {
     await close();
@@ -70,20 +80,21 @@ export async function serveFleet(address: BrokerAddress, options: FleetOptions):
 
 async function serveDevice(
   address: BrokerAddress,
-  { fleet, target, tags }: FleetOptions,
+  { fleet, target, tags, keys, smp }: FleetOptions,
   store: ImageStore,
   { id, seed, faults }: { readonly id: string; readonly seed: number; readonly faults: readonly FleetFault[] },
 ): Promise<{ device: FleetDevice; connection: BrokerConnection }> {
-  const will = { topic: fleetTopics(fleet).alive(id), payload: presence.offline };
-  const connection = await connectToBroker(address, { clientId: deviceClientId(fleet, id), will });
-  const device = new FleetDevice(
-    id,
-    fleet,
-    target,
-    portOver(connection, (topic, payload) => device.received(topic, payload)),
-    store,
-    { seed, faults, ...(tags === undefined ? {} : { tags }) },
-  );
+  const connection = await connectDevice(address, fleet, id);
+  const port = portOver(connection, (topic, payload) => device.received(topic, payload));
+  const device = new FleetDevice(id, fleet, target, port, store, { seed, faults, ...(tags === undefined ? {} : { tags }) });
+  // Made when somebody asks: most devices of a fleet are never spoken to.
+  let server: SimulatedDevice | null = null;
+  await acceptSmp(connection, fleet, id, (transport) => {
+    const { slots } = device;
+    server ??= new SimulatedDevice(target, { ...smp, id, seed, slots, ...(keys === undefined ? {} : { keys }), onActivated: () => device.changedOtherwise() });
+    server.reload();
+    server.serve(transport);
+  });
   connection.onChange = (connected) => {
     if (connected) device.connected();
   };

@@ -1,0 +1,33 @@
+import { readBytes } from '../../files/index.js';
+import { beginRollout, leadRollout, readPlan, readRegistry, summarize } from '../../fleet/index.js';
+import { connectToBroker, fleetKey, fleetOf } from '../../mqtt/index.js';
+import type { Context, Outcome } from '../verb.js';
+import { outcomeOf, showing } from './lead.js';
+import { serveMetrics } from './metrics.js';
+import { fleetAddress, planFile } from './plan.js';
+import { withStore } from './store.js';
+
+export async function startRollout(context: Context, file: string | null, options: Readonly<Record<string, unknown>>): Promise<Outcome> {
+  const address = fleetAddress(options);
+  const fleet = fleetOf(address);
+  const plan = await readPlan(planFile(file));
+  const image = await readBytes(plan.bundle);
+  const previousImage = plan.previous === null ? null : await readBytes(plan.previous);
+  return withStore(options, async (store) => {
+    const broker = await connectToBroker(address);
+    try {
+      context.progress.update('read the fleet', null);
+      const beginning = { plan, image, previousImage, fleet: fleetKey(address), uri: address.uri };
+      const row = await beginRollout(store, beginning, () => readRegistry(broker, fleet, { signal: context.signal }));
+      const closeMetrics = await serveMetrics(options.metrics as string | undefined, async () => summarize(store, await store.rollout(row.no)));
+      try {
+        const led = await leadRollout(store, broker, fleet, row.no, { ...showing(context, row), rest: options.keep === true ? 'never' : 'gate' });
+        return await outcomeOf(store, led, options);
+      } finally {
+        await closeMetrics();
+      }
+    } finally {
+      await broker.close();
+    }
+  });
+}

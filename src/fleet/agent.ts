@@ -1,0 +1,335 @@
+// Leads a rollout: hears the devices, the user and the clock, lets the engine decide, writes down what it decided, and only then says it at the broker.
+// Whoever is killed in between leaves a store from which the next agent says the rest.
+
+import { equalBytes } from '../bundle/index.js';
+import type { AtollError } from '../errors.js';
+import { fleetTopics, type Message, shardOf } from '../mqtt/index.js';
+import type { Reported } from '../protocol/index.js';
+import { measuredBefore, measuredOf } from './begin.js';
+import { type Clock, type FleetBroker, machineClock } from './broker.js';
+import { BundleSource, serveBlocks } from './bundle-source.js';
+import { type Changes, type PhaseCounts, RolloutEngine } from './engine.js';
+import { type Judgement, nothingMeasured } from './gates.js';
+import { defaultLeaseMs, newHolder, takeLead } from './lease.js';
+import { Outbox, type Said } from './outbox.js';
+import type { DeviceRecord, RolloutEvent, RolloutState } from './records.js';
+import { allShards, readReports, reportOf } from './registry.js';
+import { selectsLater } from './selection.js';
+import type { PublishedRow, RolloutRequest, RolloutRow, RolloutStore } from './store/index.js';
+import { isOpen } from './window.js';
+
+export interface AgentOptions {
+  readonly clock?: Clock;
+  /** An agent that has not been heard of for so long is taken to be gone. */
+  readonly leaseMs?: number;
+  /** Between two rounds of work. */
+  readonly roundMs?: number;
+  /** Where it ends although the rollout has not: paused by a gate, or by anybody, with nobody under way; or never. */
+  readonly rest?: 'gate' | 'paused' | 'never';
+  /** Called with who leads, where another does. */
+  readonly onWait?: (holder: string) => void;
+  /** Called after every commit that changed anything. */
+  readonly onChange?: (view: RolloutView) => void;
+  readonly onEvent?: (event: RolloutEvent) => void;
+  readonly signal?: AbortSignal;
+}
+
+export interface RolloutView {
+  readonly state: RolloutState;
+  /** Wave by wave. */
+  readonly counts: readonly PhaseCounts[];
+  readonly judgements: readonly Judgement[];
+}
+
+const defaultRoundMs = 100;
+/** A round that found nothing to do is written down only to keep the lease. */
+const beatMs = 2000;
+/** Time that went by without a round, since the machine slept or was held up, counts for no more than this. */
+const longestRoundMs = 5000;
+/** Devices that are under way and have said nothing for so long: what the broker retains of them is read again. */
+const silenceMs = 15_000;
+/** A device that does not answer is told again after this, and then after twice as long each time. */
+const nudgeMs = 30_000;
+const mostFailures = 3;
+
+/**
+ * Leads until the rollout has ended, or until a gate has paused it and nobody is under way.
+ * @param fleet its name at the broker
+ * @throws ROLLOUT_LEASE where another agent took over, BROKER_*, STORE, INTERRUPTED; what was begun is in the store in any case
+ */
+export async function leadRollout(store: RolloutStore, broker: FleetBroker, fleet: string, no: number, options: AgentOptions = {}): Promise<RolloutRow> {
+  const { clock = machineClock, leaseMs = defaultLeaseMs, onWait, signal } = options;
+  const holder = newHolder();
+  for (;;) {
+    await takeLead(store, no, holder, { clock, leaseMs, ...(onWait === undefined ? {} : { onWait }), ...(signal === undefined ? {} : { signal }) });
+    try {
+      await (await RolloutAgent.over(store, broker, fleet, no, holder, options)).run();
+      return await store.rollout(no);
+    } catch (error) {
+      // Held up for longer than the lease lasts, this agent was taken for gone: now it is the one that waits.
+      if ((error as AtollError).code !== 'ROLLOUT_LEASE') throw error;
+    } finally {
+      broker.onChange = null;
+      await store.giveLease(no, holder).catch(() => undefined);
+    }
+  }
+}
+
+class RolloutAgent {
+  private readonly clock: Clock;
+  private readonly outbox: Outbox;
+  private inbox = new Map<string, Reported>();
+  /** To be written down, and who waits for it. */
+  private published: { readonly row: PublishedRow; readonly written: () => void }[] = [];
+  private readonly nudges = new Map<string, { attempt: number; at: number; gapMs: number }>();
+  private timeMs: number;
+  private lastRound: number;
+  private lastCommit = Number.NEGATIVE_INFINITY;
+  private lastSweep = 0;
+  private connected = true;
+  /** Bundles whose blocks are at the broker, or on their way. */
+  private readonly prepared = new Set<BundleSource>();
+  private readonly preparing = new Set<BundleSource>();
+  /** Reads and publications under way, and how many have failed one after another. */
+  private background = 0;
+  private failures = 0;
+  private failure: unknown = null;
+
+  private constructor(
+    private readonly store: RolloutStore,
+    private readonly broker: FleetBroker,
+    private readonly fleet: string,
+    private readonly row: RolloutRow,
+    private readonly holder: string,
+    private readonly engine: RolloutEngine,
+    private readonly bundle: BundleSource,
+    private readonly previous: BundleSource | null,
+    private readonly options: AgentOptions,
+  ) {
+    this.clock = options.clock ?? machineClock;
+    this.timeMs = row.clockMs;
+    this.lastRound = this.clock.elapsed();
+    this.outbox = new Outbox((said) => this.say(said));
+  }
+
+  static async over(store: RolloutStore, broker: FleetBroker, fleet: string, no: number, holder: string, options: AgentOptions): Promise<RolloutAgent> {
+    const row = await store.rollout(no);
+    const { plan, state } = row;
+    const sourceOf = async (sha: string | null): Promise<BundleSource | null> => {
+      const image = sha === null ? null : await store.image(sha);
+      return image === null ? null : new BundleSource(broker, fleet, image, plan);
+    };
+    const [bundle, previous] = [(await sourceOf(row.bundle)) as BundleSource, await sourceOf(row.previous)];
+    const devices: DeviceRecord[] = [];
+    for await (const device of store.devices(no)) devices.push(device);
+    const setup = {
+      waves: 1 + devices.reduce((most, { wave }) => Math.max(most, wave), 0),
+      gates: plan.gates,
+      deadlines: plan.deadlines,
+      concurrency: plan.concurrency,
+      paceMs: plan.bytesPerSecond === null ? 0 : (1000 * bundle.compressedBytes) / plan.bytesPerSecond,
+    };
+    const agent = new RolloutAgent(store, broker, fleet, row, holder, new RolloutEngine(setup, devices, state), bundle, previous, options);
+    for (const device of devices) if (!device.said) agent.outbox.put(device);
+    return agent;
+  }
+
+  async run(): Promise<void> {
+    const { broker, fleet, engine, options } = this;
+    broker.onChange = (connected) => {
+      this.connected = connected;
+      if (connected) this.takeUp();
+    };
+    await broker.subscribe(fleetTopics(fleet).allReported(), (message: Message) => this.hear(...reportOf(message)), { qos: 0, retained: false });
+    const sources = [this.bundle, this.previous].flatMap((source) => source ?? []);
+    await serveBlocks(broker, fleet, (sha) => sources.find((source) => source.row(true).sha === sha) ?? null);
+    this.takeUp();
+    engine.tick(this.timeMs, false);
+    if (engine.state.phase === 'planned') engine.resume(this.timeMs);
+    for (;;) {
+      options.signal?.throwIfAborted();
+      if (await this.round()) return;
+      await this.clock.sleep(options.roundMs ?? defaultRoundMs);
+    }
+  }
+
+  /** @returns whether there is nothing left to do */
+  private async round(): Promise<boolean> {
+    const { engine, outbox, clock, row, options } = this;
+    if (this.failure !== null) throw this.failure;
+    this.passTime();
+    const handled: number[] = [];
+    for (const { n, request } of await this.store.requests(row.no)) {
+      this.obey(request);
+      handled.push(n);
+    }
+    const { inbox } = this;
+    this.inbox = new Map();
+    for (const [id, reported] of inbox) this.take(id, reported);
+    for (const { id, attempt, wants } of outbox.drain()) engine.said(id, attempt, wants);
+    const { window } = row.plan;
+    engine.tick(this.timeMs, this.prepared.has(this.bundle) && (window === null || isOpen(window, clock.wall())));
+    this.nudge();
+    const changes = engine.drain();
+    const { published } = this;
+    this.published = [];
+    const anything = changes.devices.length + changes.events.length + published.length + handled.length > 0;
+    if (anything || clock.elapsed() - this.lastCommit > beatMs) await this.commit(changes, published, handled);
+    for (const device of changes.devices) if (!device.said) outbox.put(device);
+    for (const event of changes.events) options.onEvent?.(event);
+    if (anything) options.onChange?.({ state: engine.state, counts: engine.counts(), judgements: engine.judgements() });
+    this.prepare(engine.state.phase === 'rolling-back' && this.previous !== null ? this.previous : this.bundle);
+    this.sweep();
+    const ended = engine.state.phase === 'done' || engine.state.phase === 'stopped';
+    const rests =
+      engine.state.phase === 'paused' && (options.rest === 'paused' || (engine.state.by === 'gate' && options.rest !== 'never' && engine.underWay === 0));
+    return (ended || rests) && !anything && outbox.open + this.background + this.inbox.size === 0;
+  }
+
+  private async commit(changes: Changes, published: RolloutAgent['published'], handled: readonly number[]): Promise<void> {
+    const { engine, clock } = this;
+    await this.store.commit(this.row.no, this.holder, {
+      ...changes,
+      state: engine.state,
+      judgements: engine.judgements(),
+      clockMs: this.timeMs,
+      at: clock.wall(),
+      handled,
+      published: published.map(({ row }) => row),
+    });
+    for (const { written } of published) written();
+    this.lastCommit = clock.elapsed();
+  }
+
+  /** The rollout's own time stands still while its broker is away: nobody can be blamed for what cannot be heard. */
+  private passTime(): void {
+    const now = this.clock.elapsed();
+    if (this.connected) this.timeMs += Math.min(longestRoundMs, now - this.lastRound);
+    this.lastRound = now;
+  }
+
+  private obey(request: RolloutRequest): void {
+    const { engine, timeMs } = this;
+    switch (request.kind) {
+      case 'pause':
+        return engine.pause('by the user');
+      case 'resume':
+        return engine.resume(timeMs);
+      case 'abort':
+        return engine.abort('by the user', request.rollBack && this.previous !== null, timeMs);
+      case 'retry':
+        return engine.retry(request.ids ?? Array.from(engine.all(), ({ id }) => id), timeMs);
+    }
+  }
+
+  private hear(id: string, reported: Reported | null): void {
+    if (reported !== null && reported.seq > (this.inbox.get(id)?.seq ?? -1)) this.inbox.set(id, reported);
+  }
+
+  private take(id: string, reported: Reported): void {
+    const { engine, row, bundle, previous } = this;
+    const record = engine.device(id);
+    if (record === null) {
+      const member = { id, online: true, reported };
+      if (selectsLater(member, row.plan, row.target, row.cutoff)) engine.join(id, measuredBefore(member), this.timeMs);
+      return;
+    }
+    const { state, sha, code = null, seq, attempt } = reported;
+    if (state === 'idle' || reported.rollout !== row.name || sha === undefined) return;
+    const about = equalBytes(sha, bundle.sha) ? 'new' : previous !== null && equalBytes(sha, previous.sha) ? 'old' : null;
+    if (about === null || attempt !== record.attempt) return;
+    const { prover } = about === 'new' ? bundle : (previous as BundleSource);
+    const { proved, maxLsb } = state === 'confirmed' ? prover.check(reported, id, attempt) : { proved: false, maxLsb: null };
+    const measured = state === 'confirmed' ? measuredOf(reported, maxLsb) : nothingMeasured;
+    engine.report(id, { seq, attempt, about, state, code, proved, measured }, this.timeMs);
+  }
+
+  private async say(said: Said): Promise<void> {
+    const { bundle, previous, broker, fleet } = this;
+    const source = said.wants === 'old' ? (previous as BundleSource) : bundle;
+    await broker.publish(fleetTopics(fleet).desired(said.id), said.wants === 'nothing' ? new Uint8Array(0) : source.desire(said), { retain: true });
+  }
+
+  /** At first, and whenever the connection is back: what the broker has lost is said again, what was missed is read. */
+  private takeUp(): void {
+    this.prepared.clear();
+    this.read(allShards);
+  }
+
+  /** Blocks are published before anybody is told of them. */
+  private prepare(source: BundleSource): void {
+    if (!this.connected || this.prepared.has(source) || this.preparing.has(source)) return;
+    this.preparing.add(source);
+    void this.inBackground(async () => {
+      const known = (await this.store.published(this.row.fleet)).find(({ sha }) => sha === source.row(true).sha);
+      if (known?.complete !== true || !(await source.isThere(this.clock))) {
+        if (known?.complete === true) this.sayAgain();
+        // Written down first, so that it can be collected, whatever happens meanwhile.
+        await this.write(source.row(false));
+        await source.publish();
+        await this.write(source.row(true));
+      }
+      this.prepared.add(source);
+    }).finally(() => this.preparing.delete(source));
+  }
+
+  /** With the next commit. */
+  private write(row: PublishedRow): Promise<void> {
+    return new Promise((resolve) => {
+      this.published.push({ row, written: resolve });
+    });
+  }
+
+  private read(shards: readonly string[]): void {
+    void this.inBackground(() => readReports(this.broker, this.fleet, shards, (id, reported) => this.hear(id, reported), { clock: this.clock }));
+  }
+
+  /** The broker has forgotten what it retained. */
+  private sayAgain(): void {
+    for (const { id, wants } of this.engine.all()) if (wants !== 'nothing') this.engine.unsaid(id);
+  }
+
+  /** Messages can be lost: what the broker retains of the silent is read again. */
+  private sweep(): void {
+    if (!this.connected || this.timeMs - this.lastSweep < silenceMs) return;
+    this.lastSweep = this.timeMs;
+    const shards = new Set<string>();
+    for (const id of this.engine.travelling()) {
+      const { since } = this.engine.device(id) as DeviceRecord;
+      if (this.timeMs - since >= silenceMs) shards.add(shardOf(id));
+    }
+    if (shards.size > 0) this.read([...shards]);
+  }
+
+  /** A device that has not answered may not have heard. */
+  private nudge(): void {
+    for (const id of this.engine.travelling()) {
+      const { phase, attempt, said } = this.engine.device(id) as DeviceRecord;
+      if (phase !== 'told' || !said) {
+        this.nudges.delete(id);
+        continue;
+      }
+      const nudge = this.nudges.get(id);
+      if (nudge?.attempt !== attempt) this.nudges.set(id, { attempt, at: this.timeMs + nudgeMs, gapMs: nudgeMs });
+      else if (this.timeMs >= nudge.at) {
+        nudge.gapMs *= 2;
+        nudge.at = this.timeMs + nudge.gapMs;
+        this.engine.unsaid(id);
+      }
+    }
+  }
+
+  /** What fails since the broker went away is done again; what fails time after time ends the agent. */
+  private async inBackground(work: () => Promise<void>): Promise<void> {
+    this.background += 1;
+    try {
+      await work();
+      this.failures = 0;
+    } catch (error) {
+      if (this.connected) this.failures += 1;
+      if (this.failures >= mostFailures) this.failure ??= error;
+    } finally {
+      this.background -= 1;
+    }
+  }
+}

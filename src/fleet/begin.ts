@@ -1,0 +1,102 @@
+// Writes a rollout down before anything of it is done: its plan, its bundles, its devices in their waves.
+
+import { decodeSlotImage, hex, type Manifest, sha256 } from '../bundle/index.js';
+import { fail } from '../errors.js';
+import { type Measured, nothingMeasured } from './gates.js';
+import type { RolloutPlan } from './plan.js';
+import { plannedState, waitingDevice } from './records.js';
+import type { FleetMember, Registry } from './registry.js';
+import { selectMembers } from './selection.js';
+import type { RolloutRow, RolloutStore } from './store/index.js';
+import { wavesOf } from './waves.js';
+
+export interface Beginning {
+  readonly plan: RolloutPlan;
+  /** The bundle, and the one that the plan names to go back to; null where it names none. */
+  readonly image: Uint8Array;
+  readonly previousImage: Uint8Array | null;
+  /** HOST:PORT/NAME of the fleet, and its address without password. */
+  readonly fleet: string;
+  readonly uri: string;
+}
+
+/**
+ * The same plan once more is the rollout that is there.
+ * @param readFleet asked only for a rollout that is new
+ * @throws ROLLOUT_PLAN, ROLLOUT_EXISTS where another is known by this name, SLOT_IMAGE_INVALID
+ */
+export async function beginRollout(
+  store: RolloutStore,
+  { plan, image, previousImage, fleet, uri }: Beginning,
+  readFleet: () => Promise<Registry>,
+  now = Date.now(),
+): Promise<RolloutRow> {
+  const manifest = manifestOf(image, plan.bundle);
+  const bundle = hex(sha256(image));
+  const known = (await store.rollouts(fleet)).find(({ name }) => name === plan.rollout);
+  if (known !== undefined) return sameAs(known, bundle);
+  const previous = await previousOf(store, { plan, previousImage, fleet, manifest });
+  await store.keepImage(bundle, image);
+  const { members, cutoff } = selectMembers((await readFleet()).members, plan, manifest.target);
+  if (members.length === 0) throw fail('ROLLOUT_PLAN', { where: plan.rollout, reason: `no device of ${manifest.target} in ${uri} is selected` });
+  const byId = new Map(members.map((member) => [member.id, member]));
+  let place = 0;
+  const devices = wavesOf([...byId.keys()], plan.waves, plan.rollout).flatMap((ids, wave) =>
+    ids.map((id) => waitingDevice(id, wave, place++, measuredBefore(byId.get(id) as FleetMember))),
+  );
+  const row = { fleet, name: plan.rollout, uri, plan, target: manifest.target, bundle, previous, cutoff, createdAt: now, state: plannedState };
+  const created = await store.create(row, devices);
+  if (created !== null) return created;
+  // Another agent was quicker.
+  const [other] = (await store.rollouts(fleet)).filter(({ name }) => name === plan.rollout);
+  return sameAs(other as RolloutRow, bundle);
+}
+
+/** What a device tells of the model that it runs. */
+export function measuredBefore({ reported }: FleetMember): Measured {
+  return reported.state === 'confirmed' ? measuredOf(reported, null) : nothingMeasured;
+}
+
+export function measuredOf({ p95_us, samples = 0, correct = 0, arena }: FleetMember['reported'], maxLsb: number | null): Measured {
+  return { p95Ms: p95_us === undefined ? null : p95_us / 1000, accuracy: samples === 0 ? null : correct / samples, arenaBytes: arena ?? null, maxLsb };
+}
+
+function sameAs(row: RolloutRow, bundle: string): RolloutRow {
+  if (row.bundle !== bundle) throw fail('ROLLOUT_EXISTS', { rollout: row.name, fleet: row.fleet, bundle: row.bundle.slice(0, 12) });
+  return row;
+}
+
+function manifestOf(image: Uint8Array, where: string): Manifest {
+  const { trailer } = decodeSlotImage(image);
+  if (trailer === null) throw fail('ROLLOUT_PLAN', { where, reason: 'it is a model, not a bundle: `atoll bundle` makes one' });
+  return trailer.manifest;
+}
+
+/** What devices go back to: what the plan names, or else what the rollout before has brought them. @returns its SHA-256; null where there is none */
+async function previousOf(
+  store: RolloutStore,
+  { plan, previousImage, fleet, manifest }: Pick<Beginning, 'plan' | 'previousImage' | 'fleet'> & { readonly manifest: Manifest },
+): Promise<string | null> {
+  let image = previousImage;
+  if (image === null) {
+    const before = (await store.rollouts(fleet)).find(({ state, target }) => state.phase === 'done' && target === manifest.target);
+    image = before === undefined ? null : await store.image(before.bundle);
+  }
+  const goesBack = plan.gates.some(({ action }) => action === 'roll-back');
+  if (image === null) {
+    if (!goesBack) return null;
+    throw fail('ROLLOUT_PLAN', { where: plan.rollout, reason: 'a gate says roll-back, and no bundle is known to go back to: name it with `previous`' });
+  }
+  const before = manifestOf(image, plan.previous ?? plan.rollout);
+  if (before.target !== manifest.target)
+    throw fail('ROLLOUT_PLAN', { where: plan.rollout, reason: `the bundle to go back to is for ${before.target}, the new one for ${manifest.target}` });
+  if (goesBack && (before.counter ?? 0) < (manifest.counter ?? 0)) {
+    throw fail('ROLLOUT_PLAN', {
+      where: plan.rollout,
+      reason: `a gate says roll-back, and devices would refuse the bundle to go back to: its counter is ${before.counter ?? 0}, that of the new one ${manifest.counter ?? 0}`,
+    });
+  }
+  const sha = hex(sha256(image));
+  await store.keepImage(sha, image);
+  return sha;
+}

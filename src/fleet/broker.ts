@@ -1,0 +1,32 @@
+// What a rollout needs of a broker and of time, so that it runs the same at a real broker and in a test's own time.
+
+import type { Message } from '../mqtt/index.js';
+
+/** A `BrokerConnection` is one. */
+export interface FleetBroker {
+  readonly uri: string;
+  /** Resolves when the broker has the message. @throws BROKER_REFUSED */
+  readonly publish: (topic: string, payload: Uint8Array | string, options?: { readonly retain?: boolean }) => Promise<void>;
+  readonly subscribe: (filter: string, handle: (message: Message) => void, options?: { readonly qos?: 0 | 1; readonly retained?: boolean }) => Promise<void>;
+  readonly unsubscribe: (filter: string) => Promise<void>;
+  /** Called when the connection is lost, and when it is back. */
+  onChange: ((connected: boolean) => void) | null;
+}
+
+export interface Clock {
+  /** Milliseconds since 1970, as the machine believes; may jump. */
+  readonly wall: () => number;
+  /** Milliseconds that only go forward, from any beginning. */
+  readonly elapsed: () => number;
+  readonly sleep: (ms: number) => Promise<void>;
+}
+
+export const machineClock: Clock = {
+  wall: () => Date.now(),
+  elapsed: () => performance.now(),
+  sleep: (ms) =>
+    new Promise((resolve) => {
+      // Nothing is kept from ending that only waits.
+      setTimeout(resolve, ms).unref();
+    }),
+};

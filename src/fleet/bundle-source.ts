@@ -1,0 +1,96 @@
+// A bundle at a broker for as long as a rollout needs it: published block by block, published again where the broker has lost it, and sent to devices that
+// ask for blocks.
+
+import { compressedBlocks, decodeSlotImage, hex, type SlotImage, sha256 } from '../bundle/index.js';
+import { fleetTopics, type Message } from '../mqtt/index.js';
+import { decodeBlockRequest, encodeBlock, encodeDesired } from '../protocol/index.js';
+import type { Clock, FleetBroker } from './broker.js';
+import type { Said } from './outbox.js';
+import type { RolloutPlan } from './plan.js';
+import { Prover } from './proof.js';
+import { blockTopic, publishBundle } from './publish-bundle.js';
+import { readRetained } from './registry.js';
+import type { PublishedRow } from './store/index.js';
+
+export class BundleSource {
+  readonly sha: Uint8Array;
+  readonly prover: Prover;
+  /** Bytes of what is published. */
+  readonly compressedBytes: number;
+  private readonly blocks: readonly Uint8Array[];
+
+  constructor(
+    private readonly broker: FleetBroker,
+    private readonly fleet: string,
+    private readonly image: Uint8Array,
+    private readonly plan: RolloutPlan,
+  ) {
+    const slotImage: SlotImage = decodeSlotImage(image);
+    this.sha = sha256(image);
+    this.prover = new Prover(slotImage, `${plan.rollout}\n${hex(this.sha)}`);
+    this.blocks = compressedBlocks(image, plan.blockBytes);
+    this.compressedBytes = this.blocks.reduce((sum, block) => sum + block.byteLength, 0);
+  }
+
+  row(complete: boolean): PublishedRow {
+    return { sha: hex(this.sha), blocks: this.blocks.length, blockBytes: this.plan.blockBytes, complete };
+  }
+
+  /** What a device is told. */
+  desire({ id, attempt }: Said): Uint8Array {
+    const { rollout, blockBytes, notAfter, source } = this.plan;
+    return encodeDesired({
+      rollout,
+      attempt,
+      sha: this.sha,
+      len: this.image.byteLength,
+      block: blockBytes,
+      seed: this.prover.seedFor(id, attempt),
+      ...(notAfter === null ? {} : { deadline: notAfter }),
+      ...(source === 'pull' ? { pull: true } : {}),
+      ...(this.prover.wantsOutputs ? { outputs: true } : {}),
+    });
+  }
+
+  async publish(): Promise<void> {
+    if (this.plan.source === 'pull') return;
+    await publishBundle(this.broker, this.fleet, this.image, { blockBytes: this.plan.blockBytes });
+  }
+
+  /** Whether the broker still has the last block that was published. */
+  async isThere(clock: Clock): Promise<boolean> {
+    if (this.plan.source === 'pull') return true;
+    let there = false;
+    const last = blockTopic(this.fleet, this.sha, this.blocks.length - 1);
+    const take = ({ payload }: Message): void => {
+      there = payload.byteLength > 0;
+    };
+    await readRetained(this.broker, this.fleet, [last], take, { clock });
+    return there;
+  }
+
+  block(n: number): Uint8Array | null {
+    return this.blocks[n] ?? null;
+  }
+}
+
+/** Answers devices that ask for blocks, until the connection is closed. */
+export async function serveBlocks(broker: FleetBroker, fleet: string, sourceOf: (sha: string) => BundleSource | null): Promise<void> {
+  const topics = fleetTopics(fleet);
+  await broker.subscribe(topics.allBlockRequests, ({ topic, payload }) => {
+    let request: ReturnType<typeof decodeBlockRequest>;
+    try {
+      request = decodeBlockRequest(payload);
+    } catch {
+      // Whoever it was, there is nothing to answer.
+      return;
+    }
+    const { sha, from, n } = request;
+    const source = sourceOf(hex(sha));
+    const id = topic.split('/').at(-3) ?? '';
+    for (let at = from; at < from + n; at++) {
+      const data = source?.block(at) ?? null;
+      if (data !== null) void broker.publish(topics.pulledBlock(id), encodeBlock({ sha, n: at, data })).catch(() => undefined);
+    }
+  });
+}

@@ -1,0 +1,69 @@
+// Of several agents on one rollout, one leads. Its lease beats with every commit; one whose beat stands still for a while, by the waiting agent's own clock, is
+// taken over. No clock is compared with another, so that clocks may jump.
+
+import { randomBytes } from 'node:crypto';
+import os from 'node:os';
+import type { Clock } from './broker.js';
+import type { Lease, RolloutStore } from './store/index.js';
+
+/** A beat that stands still for so long is that of an agent that is gone. */
+export const defaultLeaseMs = 10_000;
+
+export interface LeaseOptions {
+  readonly clock: Clock;
+  readonly leaseMs: number;
+  /** Called once, with who leads. */
+  readonly onWait?: (holder: string) => void;
+  readonly signal?: AbortSignal;
+}
+
+/** HOST:PID:NONCE. */
+export function newHolder(): string {
+  return `${os.hostname()}:${process.pid}:${randomBytes(4).toString('hex')}`;
+}
+
+/** Waits until this agent leads. @throws INTERRUPTED */
+export async function takeLead(store: RolloutStore, no: number, holder: string, { clock, leaseMs, onWait, signal }: LeaseOptions): Promise<void> {
+  const watch = new LeaseWatch(clock, leaseMs);
+  for (let waited = false; ; waited = true) {
+    signal?.throwIfAborted();
+    const lease = await store.lease(no);
+    const gone = watch.isGone(lease);
+    if (gone && (await store.takeLease(no, holder, lease))) return;
+    if (!gone && !waited && lease !== null) onWait?.(lease.holder);
+    await clock.sleep(leaseMs / 20);
+  }
+}
+
+/** Looks at a lease time and again. */
+export class LeaseWatch {
+  private seen: Lease | null = null;
+  private since: number;
+
+  constructor(
+    private readonly clock: Clock,
+    private readonly leaseMs: number,
+  ) {
+    this.since = clock.elapsed();
+  }
+
+  /** Whether nobody leads any more. */
+  isGone(lease: Lease | null): boolean {
+    if (lease === null || isDead(lease.holder)) return true;
+    if (lease.holder !== this.seen?.holder || lease.beat !== this.seen.beat) this.since = this.clock.elapsed();
+    this.seen = lease;
+    return this.clock.elapsed() - this.since >= this.leaseMs;
+  }
+}
+
+/** A process of this machine that has ended without giving its lease back. */
+function isDead(holder: string): boolean {
+  const [host, pid] = holder.split(':');
+  if (host !== os.hostname() || Number(pid) === process.pid) return false;
+  try {
+    process.kill(Number(pid), 0);
+    return false;
+  } catch (error) {
+    return (error as NodeJS.ErrnoException).code === 'ESRCH';
+  }
+}

@@ -1,0 +1,72 @@
+// What is remembered of a rollout and of each of its devices: plain data that a store keeps and the engine works on.
+
+import { type Measured, nothingMeasured } from './gates.js';
+
+export const devicePhases = ['waiting', 'told', 'downloading', 'verified', 'pending', 'confirmed', 'failed', 'rolled-back', 'unknown', 'withdrawn'] as const;
+/**
+ * - waiting: not told yet
+ * - told: the broker has its desire, and it has not answered
+ * - unknown: it was told, and has not been heard of within its time
+ * - rolled-back: it runs again what it ran before, by itself or because it was told
+ * - withdrawn: called back before it was through
+ */
+export type DevicePhase = (typeof devicePhases)[number];
+
+/** Phases that end within a time, or the device is unknown. */
+export const timedPhases = ['told', 'downloading', 'verified', 'pending'] as const;
+/** Milliseconds that a device may spend in a phase. */
+export type Deadlines = Readonly<Record<(typeof timedPhases)[number], number>>;
+
+/** `paused`: nobody new is told. `rolling-back`: who runs the new bundle is told to run the one before. `stopped` and `done` are ends. */
+export type RolloutPhase = 'planned' | 'running' | 'paused' | 'rolling-back' | 'stopped' | 'done';
+
+/** What a device is to run, as the broker is to say it. */
+export type Wants = 'nothing' | 'new' | 'old';
+
+export interface DeviceRecord {
+  readonly id: string;
+  readonly wave: number;
+  /** Among those that wait: the lowest is told first. */
+  readonly place: number;
+  readonly phase: DevicePhase;
+  /** When it came into this phase, in the rollout's own time. */
+  readonly since: number;
+  /** Of the last report that was taken. */
+  readonly seq: number;
+  /** How often it has been told: reports of an earlier time tell nothing of this one. */
+  readonly attempt: number;
+  readonly wants: Wants;
+  /** The broker has it. */
+  readonly said: boolean;
+  readonly code: string | null;
+  readonly measured: Measured;
+  /** Under the model before. */
+  readonly before: Measured;
+}
+
+export interface RolloutState {
+  readonly phase: RolloutPhase;
+  /** The wave that is under way, from 0 on. */
+  readonly wave: number;
+  /** Why it is paused or stopped, and who says so; empty otherwise. */
+  readonly reason: string;
+  readonly by: 'user' | 'gate' | null;
+  /** The last wave whose gates a user has waved through; -1 for none. */
+  readonly overruled: number;
+}
+
+export const plannedState: RolloutState = { phase: 'planned', wave: 0, reason: '', by: null, overruled: -1 };
+
+/** A device of a rollout that has not begun with it. @param before what it has measured of the model that it runs */
+export function waitingDevice(id: string, wave: number, place: number, before: Measured = nothingMeasured): DeviceRecord {
+  return { id, wave, place, phase: 'waiting', since: 0, seq: 0, attempt: 0, wants: 'nothing', said: true, code: null, measured: nothingMeasured, before };
+}
+
+/** What happens in a rollout, as those who watch it are told. */
+export type RolloutEvent =
+  | { readonly kind: 'phase'; readonly phase: RolloutPhase; readonly reason: string; readonly by: RolloutState['by'] }
+  | { readonly kind: 'wave'; readonly wave: number; readonly devices: number }
+  /** A device that has failed, is back at what it ran before, or was not heard of. */
+  | { readonly kind: 'device'; readonly id: string; readonly phase: DevicePhase; readonly code: string | null }
+  /** Not in the plan's fleet when the rollout began. */
+  | { readonly kind: 'joined'; readonly id: string };

@@ -1,0 +1,56 @@
+// A device's record as a row.
+
+import type { Measured } from '../gates.js';
+import type { DeviceRecord } from '../records.js';
+import type { SqlRow, SqlValue } from './sql.js';
+
+const measuredColumns = ['p95_ms', 'accuracy', 'arena_bytes', 'max_lsb'] as const;
+
+export const columnsOfDevices: readonly string[] = [
+  'id',
+  'wave',
+  'place',
+  'phase',
+  'since',
+  'seq',
+  'attempt',
+  'wants',
+  'said',
+  'code',
+  ...measuredColumns,
+  ...measuredColumns.map((column) => `before_${column}`),
+];
+
+/** In the order of the columns. */
+export function valuesOf({ id, wave, place, phase, since, seq, attempt, wants, said, code, measured, before }: DeviceRecord): readonly SqlValue[] {
+  return [id, wave, place, phase, since, seq, attempt, wants, Number(said), code, ...measuredValues(measured), ...measuredValues(before)];
+}
+
+export function deviceOf(row: SqlRow): DeviceRecord {
+  return {
+    id: String(row.id),
+    wave: Number(row.wave),
+    place: Number(row.place),
+    phase: String(row.phase) as DeviceRecord['phase'],
+    since: Number(row.since),
+    seq: Number(row.seq),
+    attempt: Number(row.attempt),
+    wants: String(row.wants) as DeviceRecord['wants'],
+    said: Number(row.said) === 1,
+    code: row.code === null ? null : String(row.code),
+    measured: measuredOf(row, ''),
+    before: measuredOf(row, 'before_'),
+  };
+}
+
+function measuredValues({ p95Ms, accuracy, arenaBytes, maxLsb }: Measured): readonly SqlValue[] {
+  return [p95Ms, accuracy, arenaBytes, maxLsb];
+}
+
+function measuredOf(row: SqlRow, prefix: string): Measured {
+  const [p95Ms = null, accuracy = null, arenaBytes = null, maxLsb = null] = measuredColumns.map((column) => {
+    const value = row[`${prefix}${column}`];
+    return value === null || value === undefined ? null : Number(value);
+  });
+  return { p95Ms, accuracy, arenaBytes, maxLsb };
+}

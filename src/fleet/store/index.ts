@@ -1,0 +1,32 @@
+// Where rollouts are remembered: a file of SQLite unless said otherwise, or a PostgreSQL database. In and out go the records of rollouts and devices.
+
+import os from 'node:os';
+import path from 'node:path';
+import { openPostgres } from './postgres.js';
+import { openSqlStore } from './sql-store.js';
+import { openSqlite } from './sqlite.js';
+import type { RolloutStore } from './store.js';
+
+export type {
+  Commit,
+  Lease,
+  LoggedEvent,
+  MeasuredRow,
+  NewRollout,
+  PublishedRow,
+  RolloutRequest,
+  RolloutRow,
+  RolloutStore,
+  WaveRow,
+} from './store.js';
+
+/** @param url a file, or postgres://USER:PASSWORD@HOST/DATABASE. @throws STORE, FILE_NOT_WRITABLE */
+export async function openStore(url: string): Promise<RolloutStore> {
+  return openSqlStore(await (/^postgres(ql)?:/.test(url) ? openPostgres(url) : openSqlite(url)));
+}
+
+/** The same from every folder and terminal of a user. */
+export function defaultStore(environment: NodeJS.ProcessEnv = process.env): string {
+  const folder = environment.XDG_STATE_HOME ?? path.join(os.homedir(), '.local', 'state');
+  return environment.ATOLL_STORE ?? path.join(folder, 'atoll', 'rollouts.sqlite');
+}

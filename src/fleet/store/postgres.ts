@@ -1,0 +1,66 @@
+// PostgreSQL, where one machine is outgrown: agents on several machines, of which one leads.
+
+import type { Pool, PoolClient } from 'pg';
+import { AtollError, fail, reasonOf } from '../../errors.js';
+import type { Query, Sql, SqlRow } from './sql.js';
+
+const connectTimeoutMs = 10_000;
+/** Of PostgreSQL's 64-bit integers, which come as texts: ours fit a double. */
+const int8Type = 20;
+
+/** @param url postgres://USER:PASSWORD@HOST/DATABASE. @throws STORE */
+export async function openPostgres(url: string): Promise<Sql> {
+  const { default: pg } = await import('pg');
+  const types = {
+    getTypeParser: (type: number, format?: 'text' | 'binary') => (type === int8Type ? Number : pg.types.getTypeParser(type, format as 'text')),
+  };
+  const pool = new pg.Pool({ connectionString: url, connectionTimeoutMillis: connectTimeoutMs, max: 4, types: types as never });
+  // Of connections that nobody uses at the moment: the next transaction makes another.
+  pool.on('error', () => undefined);
+  return new PostgresDatabase(url.replace(/^(\w+:\/\/[^:@/]*):[^@/]*@/, '$1:***@'), pool);
+}
+
+class PostgresDatabase implements Sql {
+  readonly types = { serial: 'bigint generated always as identity primary key', bytes: 'bytea', real: 'double precision', integer: 'bigint' };
+
+  constructor(
+    readonly uri: string,
+    private readonly pool: Pool,
+  ) {}
+
+  async transaction<T>(work: (query: Query) => Promise<T>): Promise<T> {
+    const client = await this.pool.connect().catch((error: unknown) => {
+      throw this.failure(error);
+    });
+    let broken: Error | undefined;
+    try {
+      await client.query('begin');
+      const result = await work((text, values = []) => this.query(client, text, values as unknown[]));
+      await client.query('commit');
+      return result;
+    } catch (error) {
+      // A connection that cannot even go back is not used again.
+      await client.query('rollback').catch((reason: Error) => {
+        broken = reason;
+      });
+      throw error instanceof AtollError ? error : this.failure(error);
+    } finally {
+      client.release(broken);
+    }
+  }
+
+  async close(): Promise<void> {
+    await this.pool.end();
+  }
+
+  private async query(client: PoolClient, text: string, values: unknown[]): Promise<readonly SqlRow[]> {
+    let n = 0;
+    const numbered = text.replaceAll('?', () => `$${++n}`);
+    const bound = values.map((value) => (value instanceof Uint8Array ? Buffer.from(value) : value));
+    return (await client.query<SqlRow>(numbered, bound)).rows;
+  }
+
+  private failure(error: unknown): Error {
+    return fail('STORE', { store: this.uri, reason: reasonOf(error) }, error);
+  }
+}

@@ -1,0 +1,38 @@
+// The tables. A change of them is a new version with a step from the one before.
+
+import { fail } from '../../errors.js';
+import type { Sql } from './sql.js';
+
+const version = 1;
+
+export async function prepareTables(sql: Sql): Promise<void> {
+  await sql.transaction(async (query) => {
+    await query('create table if not exists atoll_version (version integer not null)');
+    const [row] = await query('select version from atoll_version');
+    if (row === undefined) {
+      for (const text of tablesOf(sql.types)) await query(text);
+      await query('insert into atoll_version values (?)', [version]);
+    } else if (Number(row.version) !== version) {
+      throw fail('STORE', { store: sql.uri, reason: `it has version ${row.version} of the tables, this is version ${version}` });
+    }
+  });
+}
+
+function tablesOf({ serial, bytes, real, integer }: Sql['types']): readonly string[] {
+  return [
+    `create table rollouts (no ${serial}, fleet text not null, name text not null, uri text not null, plan text not null, target text not null,
+      bundle text not null, previous text, cutoff ${real} not null, state text not null, judgements text not null, created_at ${integer} not null, changed_at ${integer} not null,
+      clock_ms ${real} not null, unique (fleet, name))`,
+    `create table leases (rollout ${integer} primary key, holder text not null, beat ${integer} not null)`,
+    `create table devices (rollout ${integer} not null, id text not null, wave integer not null, place ${integer} not null, phase text not null,
+      since ${real} not null, seq ${integer} not null, attempt integer not null, wants text not null, said integer not null, code text,
+      p95_ms ${real}, accuracy ${real}, arena_bytes ${integer}, max_lsb ${integer},
+      before_p95_ms ${real}, before_accuracy ${real}, before_arena_bytes ${integer}, before_max_lsb ${integer}, primary key (rollout, id))`,
+    'create index devices_by_place on devices (rollout, place)',
+    `create table events (rollout ${integer} not null, n ${integer} not null, at ${integer} not null, event text not null, primary key (rollout, n))`,
+    `create table requests (n ${serial}, rollout ${integer} not null, request text not null)`,
+    `create table images (sha text primary key, image ${bytes} not null)`,
+    `create table published (fleet text not null, sha text not null, blocks integer not null, block_bytes integer not null, complete integer not null,
+      primary key (fleet, sha))`,
+  ];
+}

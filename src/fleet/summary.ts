@@ -1,0 +1,91 @@
+// Where a rollout is, for those who watch it: from the store alone, so that it can be asked for from any terminal.
+
+import { failsFrom, type Gate, type Judgement } from './gates.js';
+import { type DevicePhase, devicePhases, type RolloutState } from './records.js';
+import type { RolloutRow, RolloutStore } from './store/index.js';
+import { opensAt } from './window.js';
+
+export interface WaveSummary {
+  readonly devices: number;
+  readonly counts: Readonly<Partial<Record<DevicePhase, number>>>;
+  /** Medians of the confirmed devices, with the new model and with the one before; null where nothing was measured. */
+  readonly p95Ms: number | null;
+  readonly beforeP95Ms: number | null;
+  readonly accuracy: number | null;
+  readonly beforeAccuracy: number | null;
+}
+
+export interface RolloutSummary {
+  readonly rollout: string;
+  readonly uri: string;
+  readonly target: string;
+  /** SHA-256 of the bundle, and of the one that devices would go back to. */
+  readonly bundle: string;
+  readonly previous: string | null;
+  readonly phase: RolloutState['phase'];
+  /** Waves are counted from 1 here. */
+  readonly wave: number;
+  readonly reason: string;
+  readonly by: RolloutState['by'];
+  readonly devices: number;
+  readonly counts: WaveSummary['counts'];
+  readonly waves: readonly WaveSummary[];
+  /** With what each makes of the wave that is under way; null before it begins. */
+  readonly gates: readonly (Gate & { readonly judgement: Judgement | null; readonly failsFrom: number | null })[];
+  /** Time in which it was led; what is left of it at the pace so far, null where that is not known. */
+  readonly elapsedMs: number;
+  readonly leftMs: number | null;
+  /** When the maintenance window opens, in milliseconds since 1970; null where nothing waits for it. */
+  readonly opensAt: number | null;
+  /** HOST:PID of who leads it; null where nobody does. */
+  readonly agent: string | null;
+  readonly createdAt: number;
+  readonly changedAt: number;
+}
+
+/** Phases in which a device is through. */
+const settled: ReadonlySet<DevicePhase> = new Set(['confirmed', 'failed', 'rolled-back', 'unknown', 'withdrawn']);
+
+/** @param now milliseconds since 1970 */
+export async function summarize(store: RolloutStore, row: RolloutRow, now = Date.now()): Promise<RolloutSummary> {
+  const [rows, measured, lease] = [await store.waves(row.no), await store.measured(row.no), await store.lease(row.no)];
+  const { state, plan, judgements } = row;
+  const waves = Array.from({ length: 1 + rows.reduce((most, { wave }) => Math.max(most, wave), 0) }, (_, wave): WaveSummary => {
+    const counts = Object.fromEntries(rows.filter((one) => one.wave === wave).map(({ phase, devices }) => [phase, devices]));
+    const { p95Ms = null, beforeP95Ms = null, accuracy = null, beforeAccuracy = null } = measured.find((one) => one.wave === wave) ?? {};
+    return { devices: total(counts), counts, p95Ms, beforeP95Ms, accuracy, beforeAccuracy };
+  });
+  const counts: Partial<Record<DevicePhase, number>> = {};
+  for (const phase of devicePhases) {
+    const count = waves.reduce((sum, wave) => sum + (wave.counts[phase] ?? 0), 0);
+    if (count > 0) counts[phase] = count;
+  }
+  const devices = total(counts);
+  const through = Object.entries(counts).reduce((sum, [phase, count]) => sum + (settled.has(phase as DevicePhase) ? count : 0), 0);
+  const opens = plan.window === null || state.phase !== 'running' ? now : opensAt(plan.window, now);
+  return {
+    rollout: row.name,
+    uri: row.uri,
+    target: row.target,
+    bundle: row.bundle,
+    previous: row.previous,
+    phase: state.phase,
+    wave: state.wave + 1,
+    reason: state.reason,
+    by: state.by,
+    devices,
+    counts,
+    waves,
+    gates: plan.gates.map((gate, g) => ({ ...gate, judgement: judgements[g] ?? null, failsFrom: failsFrom(gate, waves[state.wave]?.devices ?? 0) })),
+    elapsedMs: row.clockMs,
+    leftMs: state.phase === 'running' && through > 0 ? ((devices - through) * row.clockMs) / through : null,
+    opensAt: opens === now ? null : opens,
+    agent: lease === null ? null : lease.holder.split(':').slice(0, 2).join(':'),
+    createdAt: row.createdAt,
+    changedAt: row.changedAt,
+  };
+}
+
+function total(counts: WaveSummary['counts']): number {
+  return Object.values(counts).reduce((sum, count) => sum + count, 0);
+}

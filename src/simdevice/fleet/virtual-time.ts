@@ -1,0 +1,108 @@
+// Time that goes by as fast as events are worked off, in whole milliseconds: what happens at one of them is in the order in which it was asked for.
+
+interface Timer {
+  readonly at: number;
+  readonly n: number;
+  run: (() => void) | null;
+}
+
+export class VirtualTime {
+  private timers: Timer[] = [];
+  private count = 0;
+  /** Somebody waits for a promise that an event has resolved. */
+  private awaited = false;
+
+  /** @param now milliseconds since 1970 at its beginning */
+  constructor(private time = Date.UTC(2030, 0, 1)) {}
+
+  now(): number {
+    return this.time;
+  }
+
+  /** @returns what calls it off */
+  later(ms: number, run: () => void): () => void {
+    const timer: Timer = { at: Math.ceil(this.time + ms), n: this.count++, run };
+    this.push(timer);
+    return () => {
+      timer.run = null;
+    };
+  }
+
+  sleep(ms: number): Promise<void> {
+    return new Promise((resolve) => {
+      this.later(ms, () => {
+        this.awaited = true;
+        resolve();
+      });
+    });
+  }
+
+  /** An event has resolved a promise: before time goes on, whoever waits for it goes on. */
+  wake(): void {
+    this.awaited = true;
+  }
+
+  /** Until something holds, or nothing is to come any more. @returns whether it holds */
+  async until(holds: () => boolean): Promise<boolean> {
+    await settled();
+    while (!holds()) {
+      const timer = this.pop();
+      if (timer === null) return false;
+      if (timer.run === null) continue;
+      if (timer.at > this.time) {
+        if (this.awaited) {
+          // Back to its place: those who go on may want something before it.
+          this.push(timer);
+          this.awaited = false;
+          await settled();
+          continue;
+        }
+        this.time = timer.at;
+      }
+      timer.run();
+    }
+    return true;
+  }
+
+  private push(timer: Timer): void {
+    const { timers } = this;
+    let i = timers.length;
+    timers.push(timer);
+    for (let parent = (i - 1) >> 1; i > 0 && isBefore(timer, timers[parent] as Timer); i = parent, parent = (i - 1) >> 1) timers[i] = timers[parent] as Timer;
+    timers[i] = timer;
+  }
+
+  private pop(): Timer | null {
+    const { timers } = this;
+    const [first] = timers;
+    const last = timers.pop();
+    if (first === undefined || last === undefined) return null;
+    if (timers.length > 0) this.sink(last);
+    return first;
+  }
+
+  private sink(timer: Timer): void {
+    const { timers } = this;
+    let i = 0;
+    for (;;) {
+      let child = 2 * i + 1;
+      if (child >= timers.length) break;
+      if (child + 1 < timers.length && isBefore(timers[child + 1] as Timer, timers[child] as Timer)) child += 1;
+      if (!isBefore(timers[child] as Timer, timer)) break;
+      timers[i] = timers[child] as Timer;
+      i = child;
+    }
+    timers[i] = timer;
+  }
+}
+
+function isBefore(a: Timer, b: Timer): boolean {
+  return a.at < b.at || (a.at === b.at && a.n < b.n);
+}
+
+/** Promises that are resolved are gone on with. */
+function settled(): Promise<void> {
+  return new Promise((resolve) => {
+    setImmediate(resolve);
+  });
+}

@@ -1,0 +1,174 @@
+// A fleet in virtual time: the real agent and the real devices, around a broker that may lose, repeat and reorder messages.
+
+import type { VerifyingKey } from '../../src/bundle/index.js';
+import { seededRandom } from '../../src/dataset/index.js';
+import {
+  type AgentOptions,
+  beginRollout,
+  type DeviceRecord,
+  leadRollout,
+  openStore,
+  type RolloutEvent,
+  type RolloutPlan,
+  type RolloutRow,
+  type RolloutStore,
+  readRegistry,
+  summarize,
+} from '../../src/fleet/index.js';
+import { FleetDevice, type FleetFault, type IllLuck, ImageStore, VirtualBroker, type VirtualSession, VirtualTime } from '../../src/simdevice/index.js';
+import type { Target } from '../../src/targets/index.js';
+
+export interface VirtualFleetOptions {
+  readonly target: Target;
+  readonly count: number;
+  readonly seed?: number;
+  readonly luck?: IllLuck;
+  readonly keys?: readonly VerifyingKey[];
+  readonly faults?: readonly { readonly name: FleetFault; readonly share: number }[];
+}
+
+export const usualPlan: Omit<RolloutPlan, 'rollout' | 'gates'> = {
+  bundle: 'm.bundle',
+  previous: null,
+  select: { tags: {}, ids: null, share: 1 },
+  waves: [{ share: 0.05 }, { share: 0.25 }, { share: 1 }],
+  deadlines: { told: 120_000, downloading: 600_000, verified: 60_000, pending: 60_000 },
+  concurrency: 50,
+  bytesPerSecond: null,
+  window: null,
+  notAfter: null,
+  blockBytes: 1024,
+  source: 'retained',
+};
+
+export class VirtualFleet {
+  readonly time = new VirtualTime();
+  readonly broker: VirtualBroker;
+  readonly devices = new Map<string, FleetDevice>();
+  /** Faults of those that have any. */
+  readonly faulty = new Map<string, readonly FleetFault[]>();
+  /** Between what the agent's machine says it is, and what it is. */
+  wallOffMs = 0;
+  readonly commits: { readonly devices: readonly DeviceRecord[]; readonly events: readonly RolloutEvent[] }[] = [];
+  private readonly images: ImageStore;
+
+  private constructor(
+    readonly options: VirtualFleetOptions,
+    readonly store: RolloutStore,
+  ) {
+    const { count, seed = 1, luck, faults = [], keys = [], target } = options;
+    this.broker = new VirtualBroker(this.time, { seed, ...(luck === undefined ? {} : { luck }) });
+    this.images = new ImageStore(target, keys);
+    const random = seededRandom(seed + 1);
+    for (let i = 0; i < count; i++) {
+      const id = `d${String(i).padStart(4, '0')}`;
+      const own = faults.filter(({ share }) => random() < share).map(({ name }) => name);
+      if (own.length > 0) this.faulty.set(id, own);
+      this.add(id, seed + i, own);
+    }
+  }
+
+  static async of(options: VirtualFleetOptions): Promise<VirtualFleet> {
+    return new VirtualFleet(options, await openStore(':memory:'));
+  }
+
+  add(id: string, seed: number, faults: readonly FleetFault[] = []): FleetDevice {
+    const { time, broker } = this;
+    const session: VirtualSession = broker.connect(false, () => device.connected());
+    const device: FleetDevice = new FleetDevice(
+      id,
+      'v',
+      this.options.target,
+      {
+        subscribe: (filter) => session.listen(filter, ({ topic, payload }) => device.received(topic, payload)),
+        unsubscribe: (filter) => void session.unsubscribe(filter),
+        publish: (topic, payload, retain) => session.send(topic, payload, retain),
+        now: () => time.now(),
+        later: (ms, callback) => time.later(ms, callback),
+      },
+      this.images,
+      { seed, faults },
+    );
+    this.devices.set(id, device);
+    device.connected();
+    return device;
+  }
+
+  get clock() {
+    const { time } = this;
+    return { wall: () => time.now() + this.wallOffMs, elapsed: () => time.now(), sleep: (ms: number) => time.sleep(ms) };
+  }
+
+  /** Every commit is noted; `before` and `after` may end the agent by throwing. */
+  private watched(before: () => void, after: () => void): RolloutStore {
+    const { store, commits } = this;
+    return Object.assign(Object.create(store) as RolloutStore, {
+      commit: async (...args: Parameters<RolloutStore['commit']>) => {
+        before();
+        await store.commit(...args);
+        commits.push(args[2]);
+        after();
+      },
+    });
+  }
+
+  /** What is asked for in virtual time is waited for in virtual time. */
+  async wait<T>(work: Promise<T>): Promise<T> {
+    let outcome: { readonly value: T } | { readonly error: unknown } | null = null;
+    work.then(
+      (value) => {
+        outcome = { value };
+      },
+      (error: unknown) => {
+        outcome = { error };
+      },
+    );
+    await this.time.until(() => outcome !== null);
+    const ended = outcome as { readonly value: T } | { readonly error: unknown } | null;
+    if (ended === null) throw new Error('nothing is to come any more, and it has not ended');
+    if ('error' in ended) throw ended.error;
+    return ended.value;
+  }
+
+  async begin(plan: RolloutPlan, image: Uint8Array, previousImage: Uint8Array | null = null): Promise<RolloutRow> {
+    const session = this.broker.connect(true);
+    const row = await this.wait(
+      beginRollout(
+        this.store,
+        { plan, image, previousImage, fleet: 'v', uri: 'virtual://broker/v' },
+        () => readRegistry(session, 'v', { clock: this.clock }),
+        this.time.now(),
+      ),
+    );
+    session.close();
+    return row;
+  }
+
+  async lead(no: number, options: AgentOptions = {}, hooks: { readonly before?: () => void; readonly after?: () => void } = {}): Promise<RolloutRow> {
+    const session = this.broker.connect(true);
+    try {
+      const store = this.watched(hooks.before ?? (() => undefined), hooks.after ?? (() => undefined));
+      return await this.wait(leadRollout(store, session, 'v', no, { clock: this.clock, ...options }));
+    } finally {
+      session.close();
+    }
+  }
+
+  async rollOut(plan: RolloutPlan, image: Uint8Array, options: AgentOptions = {}) {
+    const row = await this.begin(plan, image);
+    return summarize(this.store, await this.lead(row.no, options), this.time.now());
+  }
+
+  async records(no: number): Promise<Map<string, DeviceRecord>> {
+    const records = new Map<string, DeviceRecord>();
+    for await (const record of this.store.devices(no)) records.set(record.id, record);
+    return records;
+  }
+
+  /** Waits until the devices have done what they had begun. */
+  async settle(ms = 600_000): Promise<void> {
+    const end = this.time.now() + ms;
+    this.time.later(ms, () => undefined);
+    await this.time.until(() => this.time.now() >= end);
+  }
+}
