@@ -8,6 +8,7 @@ import type { Reported } from '../protocol/index.js';
 import { measuredBefore, measuredOf } from './begin.js';
 import { type Clock, type FleetBroker, machineClock } from './broker.js';
 import { BundleSource, serveBlocks } from './bundle-source.js';
+import { collectBundles } from './collect.js';
 import { type Changes, type PhaseCounts, RolloutEngine } from './engine.js';
 import { type Judgement, nothingMeasured } from './gates.js';
 import { defaultLeaseMs, newHolder, takeLead } from './lease.js';
@@ -64,7 +65,9 @@ export async function leadRollout(store: RolloutStore, broker: FleetBroker, flee
     await takeLead(store, no, holder, { clock, leaseMs, ...(onWait === undefined ? {} : { onWait }), ...(signal === undefined ? {} : { signal }) });
     try {
       await (await RolloutAgent.over(store, broker, fleet, no, holder, options)).run();
-      return await store.rollout(no);
+      const row = await store.rollout(no);
+      if (row.state.phase === 'done' || row.state.phase === 'stopped') await collectBundles(store, broker, fleet, row.fleet);
+      return row;
     } catch (error) {
       // Held up for longer than the lease lasts, this agent was taken for gone: now it is the one that waits.
       if ((error as AtollError).code !== 'ROLLOUT_LEASE') throw error;

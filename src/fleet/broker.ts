@@ -7,8 +7,13 @@ export interface FleetBroker {
   readonly uri: string;
   /** Resolves when the broker has the message. @throws BROKER_REFUSED */
   readonly publish: (topic: string, payload: Uint8Array | string, options?: { readonly retain?: boolean }) => Promise<void>;
-  readonly subscribe: (filter: string, handle: (message: Message) => void, options?: { readonly qos?: 0 | 1; readonly retained?: boolean }) => Promise<void>;
-  readonly unsubscribe: (filter: string) => Promise<void>;
+  /** What is retained comes in the order of the filters. */
+  readonly subscribe: (
+    filters: string | readonly string[],
+    handle: (message: Message) => void,
+    options?: { readonly qos?: 0 | 1; readonly retained?: boolean },
+  ) => Promise<void>;
+  readonly unsubscribe: (filters: string | readonly string[]) => Promise<void>;
   /** Called when the connection is lost, and when it is back. */
   onChange: ((connected: boolean) => void) | null;
 }

@@ -71,7 +71,7 @@ export async function readReports(
     reports += 1;
     handle(...reportOf(message));
   };
-  const reader = await MarkedReader.over(broker, fleet, options);
+  const reader = MarkedReader.over(broker, fleet, options);
   // The first shard tells how many devices there are.
   for (let at = 0, together = 1; at < shards.length; at += together) {
     options.signal?.throwIfAborted();
@@ -93,7 +93,7 @@ export async function readRetained(
   handle: (message: Message) => void,
   options: ReadOptions = {},
 ): Promise<void> {
-  const reader = await MarkedReader.over(broker, fleet, options);
+  const reader = MarkedReader.over(broker, fleet, options);
   await reader.read(filters, handle, 0);
   await reader.close();
 }
@@ -108,7 +108,7 @@ export function reportOf({ topic, payload }: Message): [id: string, reported: Re
   }
 }
 
-/** Reads what is retained, to its end: a broker delivers in order, so that a mark which comes back says that all before it has come. */
+/** Reads what is retained, to its end: a mark of its own is retained too, and asked for last, so that when it comes all before it has come. */
 class MarkedReader {
   private count = 0;
   private reached: (mark: number) => void = () => undefined;
@@ -119,15 +119,11 @@ class MarkedReader {
     private readonly clock: Clock,
   ) {}
 
-  static async over(broker: FleetBroker, fleet: string, { clock = machineClock }: ReadOptions): Promise<MarkedReader> {
-    const topic = fleetTopics(fleet).mark(`agent-${randomBytes(6).toString('hex')}`);
-    const reader = new MarkedReader(broker, topic, clock);
-    await broker.subscribe(topic, ({ payload }) => reader.reached(Number(Buffer.from(payload).toString('utf8'))));
-    return reader;
+  static over(broker: FleetBroker, fleet: string, { clock = machineClock }: ReadOptions): MarkedReader {
+    return new MarkedReader(broker, fleetTopics(fleet).mark(`agent-${randomBytes(6).toString('hex')}`), clock);
   }
 
   async read(filters: readonly string[], handle: (message: Message) => void, qos: 0 | 1): Promise<void> {
-    await Promise.all(filters.map((filter) => this.broker.subscribe(filter, handle, { qos })));
     this.count += 1;
     let back = false;
     const marked = new Promise<void>((resolve) => {
@@ -137,15 +133,20 @@ class MarkedReader {
         resolve();
       };
     });
+    const take = (message: Message): void => {
+      if (message.topic === this.topic) this.reached(Number(Buffer.from(message.payload).toString('utf8')));
+      else handle(message);
+    };
     for (let tries = 0; !back; tries++) {
       if (tries === mostMarks) throw fail('BROKER_REFUSED', { broker: this.broker.uri, reason: `what is written to ${this.topic} does not come back` });
-      await this.broker.publish(this.topic, String(this.count));
+      await this.broker.publish(this.topic, String(this.count), { retain: true });
+      await this.broker.subscribe([...filters, this.topic], take, { qos });
       await Promise.race([marked, this.clock.sleep(markPatienceMs)]);
+      await this.broker.unsubscribe([...filters, this.topic]);
     }
-    await Promise.all(filters.map((filter) => this.broker.unsubscribe(filter)));
   }
 
   async close(): Promise<void> {
-    await this.broker.unsubscribe(this.topic);
+    await this.broker.publish(this.topic, new Uint8Array(0), { retain: true });
   }
 }

@@ -78,29 +78,32 @@ export class BrokerConnection {
   }
 
   /**
-   * One handler for each filter.
+   * One handler for each filter; several filters are one request, for which brokers send what they retain in the order of the filters.
    * @param qos 1, or 0 for more retained messages than brokers queue: mosquitto drops those beyond a thousand, and says nothing
    * @param retained false: only what is published from now on, where the broker speaks MQTT 5
    * @throws BROKER_REFUSED
    */
   async subscribe(
-    filter: string,
+    filters: string | readonly string[],
     handle: (message: Message) => void,
     { qos = 1, retained = true }: { readonly qos?: 0 | 1; readonly retained?: boolean } = {},
   ): Promise<void> {
-    this.handlers.set(filter, handle);
-    const granted = await this.client.subscribeAsync(filter, { qos, ...(retained ? {} : { rh: sendNoRetained }) }).catch((error: unknown) => {
-      this.handlers.delete(filter);
-      throw this.refusal(`subscribing to ${filter}`, error);
+    const all = typeof filters === 'string' ? [filters] : [...filters];
+    for (const filter of all) this.handlers.set(filter, handle);
+    const refused = (error: unknown): Error => {
+      for (const filter of all) this.handlers.delete(filter);
+      return this.refusal(`subscribing to ${all.join(', ')}`, error);
+    };
+    const granted = await this.client.subscribeAsync(all, { qos, ...(retained ? {} : { rh: sendNoRetained }) }).catch((error: unknown) => {
+      throw refused(error);
     });
-    if (granted.every(({ qos }) => qos <= 2)) return;
-    this.handlers.delete(filter);
-    throw this.refusal(`subscribing to ${filter}`, new Error('not authorized'));
+    if (granted.some((one) => one.qos > 2)) throw refused(new Error('not authorized'));
   }
 
-  async unsubscribe(filter: string): Promise<void> {
-    this.handlers.delete(filter);
-    await this.client.unsubscribeAsync(filter).catch(() => undefined);
+  async unsubscribe(filters: string | readonly string[]): Promise<void> {
+    const all = typeof filters === 'string' ? [filters] : [...filters];
+    for (const filter of all) this.handlers.delete(filter);
+    await this.client.unsubscribeAsync(all).catch(() => undefined);
   }
 
   /** Without last will. */

@@ -239,3 +239,15 @@ test('rollout plan says what would happen, and does nothing', async () => {
     expect(jsonOf(await plan('--json'))).toMatchObject({ error: { code: 'ROLLOUT_PLAN', message: expect.stringContaining('not a bundle') } });
   });
 });
+
+test('a fleet is read to its last device from our own broker too, presence included', async () => {
+  await during(await embeddedBroker(), { count: 300, prefix: 'o-' }, async (agent, served) => {
+    let registry = await readRegistry(agent, fleet);
+    while (registry.members.length < 300) registry = await readRegistry(agent, fleet);
+    for (let again = 0; again < 5; again++) {
+      registry = await readRegistry(agent, fleet);
+      expect(registry.members.map(({ id }) => id)).toEqual(served.devices.map(({ id }) => id));
+      expect(registry.members.filter(({ online }) => !online)).toEqual([]);
+    }
+  });
+});

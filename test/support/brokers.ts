@@ -17,7 +17,7 @@ export async function embeddedBroker(folder: string | null = null, port = 0): Pr
   return { uri: broker.uri, stop: () => broker.close() };
 }
 
-async function freePort(): Promise<number> {
+export async function freePort(): Promise<number> {
   const server = net.createServer().listen(0, '127.0.0.1');
   await new Promise((resolve) => server.once('listening', resolve));
   const { port } = server.address() as net.AddressInfo;

@@ -4,6 +4,7 @@
 import { execFileSync } from 'node:child_process';
 import { networkInterfaces } from 'node:os';
 import { test } from 'vitest';
+import { hasPostgres } from './postgres.js';
 
 function works(command: string, args: readonly string[]): boolean {
   try {
@@ -32,6 +33,7 @@ const probes = {
   libcrypto: () => works('pkg-config', ['--exists', 'libcrypto']),
   pycose: () => works(smpPython, ['-c', 'import pycose.messages']),
   mosquitto: () => works('sh', ['-c', 'command -v mosquitto || test -x /usr/sbin/mosquitto']),
+  postgres: hasPostgres,
   openssl: () => works('openssl', ['version']),
   smpclient: () => works(smpPython, ['-c', 'import smpclient.transport.serial']),
 } as const satisfies Record<string, () => boolean>;

@@ -1,6 +1,6 @@
 // A fleet in virtual time: the real agent and the real devices, around a broker that may lose, repeat and reorder messages.
 
-import type { VerifyingKey } from '../../src/bundle/index.js';
+import { hex, sha256, type VerifyingKey } from '../../src/bundle/index.js';
 import { seededRandom } from '../../src/dataset/index.js';
 import {
   type AgentOptions,
@@ -25,6 +25,8 @@ export interface VirtualFleetOptions {
   readonly luck?: IllLuck;
   readonly keys?: readonly VerifyingKey[];
   readonly faults?: readonly { readonly name: FleetFault; readonly share: number }[];
+  /** What runs on every device before anything is rolled out. */
+  readonly factory?: Uint8Array;
 }
 
 export const usualPlan: Omit<RolloutPlan, 'rollout' | 'gates'> = {
@@ -40,6 +42,12 @@ export const usualPlan: Omit<RolloutPlan, 'rollout' | 'gates'> = {
   blockBytes: 1024,
   source: 'retained',
 };
+
+/** Around every commit of the agent. */
+export interface Hooks {
+  readonly before?: () => void;
+  readonly after?: () => void;
+}
 
 export class VirtualFleet {
   readonly time = new VirtualTime();
@@ -90,6 +98,11 @@ export class VirtualFleet {
       { seed, faults },
     );
     this.devices.set(id, device);
+    const { factory } = this.options;
+    if (factory !== undefined) {
+      const bytes = this.images.shared(hex(sha256(factory)), factory);
+      Object.assign(device.slots.all[0], { bytes, active: true, confirmed: true, tested: true });
+    }
     device.connected();
     return device;
   }
@@ -99,15 +112,27 @@ export class VirtualFleet {
     return { wall: () => time.now() + this.wallOffMs, elapsed: () => time.now(), sleep: (ms: number) => time.sleep(ms) };
   }
 
-  /** Every commit is noted; `before` and `after` may end the agent by throwing. */
-  private watched(before: () => void, after: () => void): RolloutStore {
+  /** Every commit is noted; hooks may end the agent by throwing, as a kill would: its lease is not given back. */
+  private watched({ before, after }: Hooks): RolloutStore {
     const { store, commits } = this;
+    let killed = false;
+    const hooked = (hook: (() => void) | undefined): void => {
+      try {
+        hook?.();
+      } catch (error) {
+        killed = true;
+        throw error;
+      }
+    };
     return Object.assign(Object.create(store) as RolloutStore, {
       commit: async (...args: Parameters<RolloutStore['commit']>) => {
-        before();
+        hooked(before);
         await store.commit(...args);
         commits.push(args[2]);
-        after();
+        hooked(after);
+      },
+      giveLease: async (...args: Parameters<RolloutStore['giveLease']>) => {
+        if (!killed) await store.giveLease(...args);
       },
     });
   }
@@ -144,11 +169,10 @@ export class VirtualFleet {
     return row;
   }
 
-  async lead(no: number, options: AgentOptions = {}, hooks: { readonly before?: () => void; readonly after?: () => void } = {}): Promise<RolloutRow> {
+  async lead(no: number, options: AgentOptions = {}, hooks: Hooks = {}): Promise<RolloutRow> {
     const session = this.broker.connect(true);
     try {
-      const store = this.watched(hooks.before ?? (() => undefined), hooks.after ?? (() => undefined));
-      return await this.wait(leadRollout(store, session, 'v', no, { clock: this.clock, ...options }));
+      return await this.wait(leadRollout(this.watched(hooks), session, 'v', no, { clock: this.clock, ...options }));
     } finally {
       session.close();
     }

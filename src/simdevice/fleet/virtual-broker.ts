@@ -138,8 +138,8 @@ export class VirtualSession {
     if (this.isConnected) this.broker.publish(topic, typeof payload === 'string' ? Buffer.from(payload) : payload, retain, this.careful);
   }
 
-  async subscribe(filter: string, handle: Handler, { retained = true }: { readonly retained?: boolean } = {}): Promise<void> {
-    this.listen(filter, handle, retained);
+  async subscribe(filters: string | readonly string[], handle: Handler, { retained = true }: { readonly retained?: boolean } = {}): Promise<void> {
+    for (const filter of typeof filters === 'string' ? [filters] : filters) this.listen(filter, handle, retained);
   }
 
   listen(filter: string, handle: Handler, retained = true): void {
@@ -148,9 +148,11 @@ export class VirtualSession {
     if (this.isConnected) this.broker.subscribe(filter, { session: this, handle }, retained);
   }
 
-  async unsubscribe(filter: string): Promise<void> {
-    this.filters.delete(filter);
-    this.broker.unsubscribe(filter, this);
+  async unsubscribe(filters: string | readonly string[]): Promise<void> {
+    for (const filter of typeof filters === 'string' ? [filters] : filters) {
+      this.filters.delete(filter);
+      this.broker.unsubscribe(filter, this);
+    }
   }
 
   close(): void {

@@ -1,0 +1,42 @@
+// Takes off the broker what no rollout needs any more: blocks of older bundles, and the desires of devices that never came to fetch them.
+
+import { fleetTopics } from '../mqtt/index.js';
+import type { FleetBroker } from './broker.js';
+import { withdrawBundle } from './publish-bundle.js';
+import type { RolloutRow, RolloutStore } from './store/index.js';
+
+/**
+ * Needed are the bundles of rollouts that have not ended, and of the last one that is done for each kind of device: late and offline devices fetch it.
+ * @param fleet its name at the broker
+ * @param key as the store knows it
+ */
+export async function collectBundles(store: RolloutStore, broker: FleetBroker, fleet: string, key: string): Promise<void> {
+  const rollouts = await store.rollouts(key);
+  const needed = new Set<string>();
+  const served = new Set<string>();
+  for (const row of rollouts) {
+    const last = row.state.phase === 'done' && !served.has(row.target);
+    if (row.state.phase === 'done') served.add(row.target);
+    if (last || isUnderWay(row)) for (const sha of [row.bundle, row.previous]) if (sha !== null) needed.add(sha);
+  }
+  for (const { sha, blocks } of await store.published(key)) {
+    if (needed.has(sha)) continue;
+    for (const [i, row] of rollouts.entries()) if (row.bundle === sha) await takeBackDesires(store, broker, fleet, row, rollouts.slice(0, i));
+    await withdrawBundle(broker, fleet, { sha: Buffer.from(sha, 'hex'), blocks });
+    await store.forgetPublished(key, sha);
+  }
+}
+
+function isUnderWay({ state: { phase } }: RolloutRow): boolean {
+  return phase !== 'done' && phase !== 'stopped';
+}
+
+/** Of devices that are not through and that no later rollout has told anything else. */
+async function takeBackDesires(store: RolloutStore, broker: FleetBroker, fleet: string, row: RolloutRow, later: readonly RolloutRow[]): Promise<void> {
+  const told = new Set<string>();
+  for (const { no } of later) for await (const { id, attempt } of store.devices(no)) if (attempt > 0) told.add(id);
+  for await (const { id, phase, wants } of store.devices(row.no)) {
+    if (wants === 'nothing' || phase === 'confirmed' || told.has(id)) continue;
+    await broker.publish(fleetTopics(fleet).desired(id), new Uint8Array(0), { retain: true });
+  }
+}

@@ -1,0 +1,249 @@
+// What goes wrong in fleets, one after another and in virtual time: two hundred devices, the real agent, a seed. Where it stays under what the gates allow, the
+// rollout ends as it would have without, the affected devices aside; where it is more, it stops as the plan says. And whatever happens, some things hold.
+
+import { describe, expect, test } from 'vitest';
+import { buildSlotImage, createKeys, hex, readPrivateKey, readPublicKey, sha256 } from '../../src/bundle/index.js';
+import { type DeviceRecord, type Gate, type RolloutPlan, summarize } from '../../src/fleet/index.js';
+import type { FleetFault } from '../../src/simdevice/index.js';
+import { loadTarget } from '../../src/targets/index.js';
+import { writeModel } from '../../src/tflite/index.js';
+import { int8Dense } from '../support/models.js';
+import { usualPlan, VirtualFleet, type VirtualFleetOptions } from '../support/virtual-fleet.js';
+
+const target = await loadTarget('pico');
+const key = readPrivateKey(createKeys('ed25519').privateKey, 'key');
+const keys = [readPublicKey(createKeys('ed25519').publicKey, 'another'), key];
+
+function imageOf(fill: number): Uint8Array {
+  const model = int8Dense(4000, fill);
+  return buildSlotImage(writeModel(model), model, target, { counter: 1, key });
+}
+const [factory, image] = [imageOf(1), imageOf(2)];
+const bundle = hex(sha256(image));
+
+const gate = (measure: 'confirmed' | 'failed' | 'unknown', mostBad: number, action: Gate['action'] = 'pause'): Gate => ({
+  measure,
+  mostBad,
+  minimum: 5,
+  confidence: 0.95,
+  action,
+});
+const planWith = (...gates: Gate[]): RolloutPlan => ({ ...usualPlan, rollout: 'spring', gates });
+/** As many bad devices as any of these scenarios has stay under it. */
+const lenient = planWith(gate('confirmed', 0.35), gate('failed', 0.35), gate('unknown', 0.35));
+/** Hardly any. */
+const strict = planWith(gate('confirmed', 0.02), gate('failed', 0.02), gate('unknown', 0.02));
+
+const underWay = new Set<DeviceRecord['phase']>(['told', 'downloading', 'verified', 'pending']);
+
+/** What holds whatever happens. */
+async function expectSound(fleet: VirtualFleet, no: number, plan: RolloutPlan): Promise<Map<string, DeviceRecord>> {
+  await fleet.settle();
+  const records = await fleet.records(no);
+  for (const [id, device] of fleet.devices) {
+    // Even one that fell silent comes to a model that works, however often its power fails.
+    for (let boots = 0; boots < 4; boots++) device.slots.boot();
+    expect(device.slots.active, id).toMatchObject({ tested: true, confirmed: true, pending: false });
+    expect([bundle, hex(sha256(factory))], id).toContain(device.running);
+    // Nothing counts that is not so.
+    if (records.get(id)?.phase === 'confirmed') expect(device.running, id).toBe(bundle);
+  }
+  // The journal: never too many at once, nobody before its wave, no wave before the one before is through.
+  const phases = new Map<string, DeviceRecord>();
+  let wave = -1;
+  for (const { devices, events } of fleet.commits) {
+    for (const device of devices) phases.set(device.id, device);
+    const begun = events.flatMap((event) => (event.kind === 'wave' ? event.wave : []));
+    for (const next of begun) {
+      expect(next).toBe(wave + 1);
+      wave = next;
+      for (const device of phases.values()) if (device.wave < wave) expect(underWay.has(device.phase) || device.phase === 'waiting').toBe(false);
+    }
+    const travelling = [...phases.values()].filter(({ phase }) => underWay.has(phase));
+    expect(travelling.length).toBeLessThanOrEqual(plan.concurrency);
+    for (const device of travelling) expect(device.wave).toBeLessThanOrEqual(wave);
+  }
+  return records;
+}
+
+interface Run {
+  readonly fleet: VirtualFleet;
+  readonly summary: Awaited<ReturnType<typeof summarize>>;
+  readonly records: Map<string, DeviceRecord>;
+}
+
+async function run(plan: RolloutPlan, options: Partial<VirtualFleetOptions> = {}, arrange: (fleet: VirtualFleet) => void = () => undefined): Promise<Run> {
+  const fleet = await VirtualFleet.of({ target, count: 200, keys, factory, ...options });
+  await fleet.settle(5000);
+  const row = await fleet.begin(plan, image, factory);
+  arrange(fleet);
+  const summary = await summarize(fleet.store, await fleet.lead(row.no), fleet.time.now());
+  return { fleet, summary, records: await expectSound(fleet, row.no, plan) };
+}
+
+/** All that are not affected are confirmed; those that are have come to this, or have not. */
+function expectAllButAffected({ fleet, summary, records }: Run, phase: string | null, code: string | null = null): void {
+  expect(summary).toMatchObject({ phase: 'done', wave: 3, devices: 200 });
+  for (const [id, record] of records) {
+    if (!fleet.faulty.has(id) || phase === null) expect(record, id).toMatchObject({ phase: 'confirmed' });
+    else expect(record, id).toMatchObject({ phase, code });
+  }
+}
+
+describe('devices with faults', () => {
+  test.each<[FleetFault, number, string | null, string | null]>([
+    ['dies-told', 0.1, 'unknown', null],
+    ['dies-downloading', 0.1, 'unknown', null],
+    ['dies-verified', 0.1, 'unknown', null],
+    ['dies-pending', 0.1, 'unknown', null],
+    ['stuck-download', 0.1, 'unknown', null],
+    ['bad-signature', 0.05, 'failed', 'SIGNATURE_INVALID'],
+    ['wrong-result', 0.1, 'failed', 'SELF_TEST_FAILED'],
+    ['still-old', 0.1, 'failed', 'CHALLENGE'],
+    ['falls-back', 0.1, 'rolled-back', 'BOOT_ATTEMPTS'],
+    ['reboots-downloading', 0.2, null, null],
+    ['reboots-pending', 0.2, null, null],
+  ])('%s, a share of %d: under the limits it ends, beyond them it stops', async (name, share, phase, code) => {
+    const faults = [{ name, share }];
+    expectAllButAffected(await run(lenient, { faults }), phase, code);
+    const severe = await run(strict, { faults });
+    if (phase === null) return expectAllButAffected(severe, null);
+    expect(severe.summary).toMatchObject({ phase: 'paused', by: 'gate' });
+    // Nobody of the last wave was told.
+    expect(severe.summary.wave).toBeLessThan(3);
+    expect(severe.records.size).toBe(200);
+    for (const record of severe.records.values()) if (record.wave === 2) expect(record).toMatchObject({ phase: 'waiting', attempt: 0 });
+  });
+
+  test.each(['abort', 'roll-back'] as const)('beyond a limit whose action is to %s: nobody runs on what was found bad', async (action) => {
+    const faults = [{ name: 'wrong-result', share: 0.3 } as const];
+    const { summary, records, fleet } = await run(planWith(gate('failed', 0.1, action)), { faults });
+    expect(summary).toMatchObject({ phase: 'stopped', by: 'gate', reason: expect.stringContaining('gate 1, failed') });
+    for (const [id, record] of records) {
+      const device = fleet.devices.get(id);
+      if (action === 'roll-back') expect(device?.running).toBe(hex(sha256(factory)));
+      if (record.phase === 'rolled-back') expect(record).toMatchObject({ wants: 'old', code: null });
+      expect(underWay.has(record.phase)).toBe(false);
+    }
+    const came = [...records.values()].filter(({ phase }) => phase === (action === 'abort' ? 'confirmed' : 'rolled-back'));
+    expect(came.length).toBeGreaterThan(0);
+  });
+});
+
+describe('messages', () => {
+  const usual = { lost: 0.01, repeated: 0.01, overtaken: 0.05 };
+
+  test.each([1, 2, 3])('one in a hundred lost, one repeated, five overtaken, seed %d: it ends as without', async (seed) => {
+    expectAllButAffected(await run(strict, { luck: usual, seed }), null);
+  });
+
+  test('four in ten lost: devices that are not heard in time are unknown, and it stops', async () => {
+    const hasty = { ...strict, deadlines: { told: 20_000, downloading: 20_000, verified: 5000, pending: 5000 } };
+    const { summary } = await run(hasty, { luck: { ...usual, lost: 0.4 } });
+    expect(summary).toMatchObject({ phase: 'paused', by: 'gate' });
+    expect(summary.counts.unknown).toBeGreaterThan(0);
+  });
+
+  test('lost messages and devices with faults together', async () => {
+    const faults = [
+      { name: 'dies-pending', share: 0.05 } as const,
+      { name: 'still-old', share: 0.05 } as const,
+      { name: 'bad-signature', share: 0.05 } as const,
+      { name: 'reboots-downloading', share: 0.1 } as const,
+    ];
+    const { summary, records, fleet } = await run(lenient, { luck: usual, faults });
+    expect(summary).toMatchObject({ phase: 'done' });
+    for (const [id, { phase }] of records) {
+      const own = fleet.faulty.get(id)?.filter((name) => name !== 'reboots-downloading') ?? [];
+      if (own.length === 0) expect(phase).toBe('confirmed');
+      else expect(phase).not.toBe('confirmed');
+    }
+  });
+});
+
+describe('a broker that restarts', () => {
+  const phases = ['told', 'downloading', 'verified', 'pending', 'confirmed'] as const;
+  test.each(phases.flatMap((phase) => [true, false].map((keeps) => [phase, keeps] as const)))(
+    'while devices are %s, and remembers what it retains: %s',
+    async (phase, keeps) => {
+      let restarted = false;
+      const outcome = await run(strict, {}, (fleet) => {
+        const look = (): void => {
+          const seen = fleet.commits.some(({ devices }) => devices.some((device) => device.wave === 1 && device.phase === phase));
+          restarted ||= seen;
+          if (seen) fleet.broker.restart(keeps);
+          else fleet.time.later(20, look);
+        };
+        look();
+      });
+      expect(restarted).toBe(true);
+      expectAllButAffected(outcome, null);
+    },
+  );
+
+  test('and stays away longer than devices have time: nobody is blamed', async () => {
+    const outcome = await run(strict, {}, (fleet) => void fleet.time.later(800, () => fleet.broker.restart(true, 3_600_000)));
+    expectAllButAffected(outcome, null);
+  });
+});
+
+test.each([86_400_000, -86_400_000, 7 * 86_400_000])('the clock of the agent jumps by %d ms: nothing comes of it', async (ms) => {
+  const outcome = await run(strict, {}, (fleet) => {
+    fleet.time.later(700, () => {
+      fleet.wallOffMs = ms;
+    });
+  });
+  expectAllButAffected(outcome, null);
+});
+
+describe('an agent that is killed', () => {
+  /** Twenty devices, some with faults, and a gate that stops it in one of two. */
+  const faults = [{ name: 'wrong-result', share: 0.2 } as const, { name: 'dies-downloading', share: 0.1 } as const];
+  const deadlines = { told: 5000, downloading: 10_000, verified: 5000, pending: 5000 };
+  const plans = { ends: { ...lenient, deadlines }, stops: { ...planWith(gate('failed', 0.05, 'roll-back')), deadlines } };
+
+  async function withKills(plan: RolloutPlan, kill: (commit: number) => 'before' | 'after' | null) {
+    const fleet = await VirtualFleet.of({ target, count: 20, keys, factory, faults, seed: 6 });
+    await fleet.settle(5000);
+    const row = await fleet.begin(plan, image, factory);
+    const killed = new Error('killed');
+    let [commits, kills] = [0, 0];
+    for (;;) {
+      const hook = (when: 'before' | 'after') => () => {
+        if (when === 'before') commits += 1;
+        if (kill(commits) !== when) return;
+        kills += 1;
+        throw killed;
+      };
+      try {
+        await fleet.lead(row.no, {}, { before: hook('before'), after: hook('after') });
+        break;
+      } catch (error) {
+        if (error !== killed) throw error;
+      }
+    }
+    const { phase, reason, counts, wave } = await summarize(fleet.store, await fleet.store.rollout(row.no), fleet.time.now());
+    const records = await expectSound(fleet, row.no, plan);
+    const ends = Object.fromEntries([...records].map(([id, record]) => [id, [record.phase, record.code, record.wants, record.said]]));
+    return { outcome: { phase, reason, counts, wave, ends }, commits, kills };
+  }
+
+  test.each(Object.entries(plans))('at any one write of its journal, before it or after (a rollout that %s)', async (_name, plan) => {
+    const whole = await withKills(plan, () => null);
+    expect(whole.commits).toBeGreaterThan(8);
+    for (let n = 1; n <= whole.commits; n++) {
+      for (const when of ['before', 'after'] as const) {
+        const { outcome, kills } = await withKills(plan, (commit) => (commit === n ? when : null));
+        expect(kills).toBe(1);
+        expect(outcome, `killed ${when} write ${n}`).toEqual(whole.outcome);
+      }
+    }
+  });
+
+  test('again and again, at every third write', async () => {
+    const whole = await withKills(plans.ends, () => null);
+    const { outcome, kills } = await withKills(plans.ends, (commit) => (commit % 3 === 0 ? 'after' : null));
+    expect(kills).toBeGreaterThan(4);
+    expect(outcome).toEqual(whole.outcome);
+  });
+});
