@@ -2,11 +2,11 @@
 // Whoever is killed in between leaves a store from which the next agent says the rest.
 
 import { equalBytes } from '../bundle/index.js';
-import type { AtollError } from '../errors.js';
+import { type AtollError, fail } from '../errors.js';
 import { fleetTopics, type Message, shardOf } from '../mqtt/index.js';
 import type { Reported } from '../protocol/index.js';
 import { measuredBefore, measuredOf } from './begin.js';
-import { type Clock, type FleetBroker, machineClock } from './broker.js';
+import { type Clock, type FleetBroker, machineClock, sleep } from './broker.js';
 import { BundleSource, serveBlocks } from './bundle-source.js';
 import { collectBundles } from './collect.js';
 import { type Changes, type PhaseCounts, RolloutEngine } from './engine.js';
@@ -118,11 +118,10 @@ class RolloutAgent {
   static async over(store: RolloutStore, broker: FleetBroker, fleet: string, no: number, holder: string, options: AgentOptions): Promise<RolloutAgent> {
     const row = await store.rollout(no);
     const { plan, state } = row;
-    const sourceOf = async (sha: string | null): Promise<BundleSource | null> => {
-      const image = sha === null ? null : await store.image(sha);
-      return image === null ? null : new BundleSource(broker, fleet, image, plan);
-    };
-    const [bundle, previous] = [(await sourceOf(row.bundle)) as BundleSource, await sourceOf(row.previous)];
+    const [image, before] = [await store.image(row.bundle), row.previous === null ? null : await store.image(row.previous)];
+    if (image === null) throw fail('STORE', { store: store.uri, reason: `it has lost bundle ${row.bundle}` });
+    const bundle = new BundleSource(broker, fleet, image, plan, before);
+    const previous = before === null ? null : new BundleSource(broker, fleet, before, plan, image);
     const devices: DeviceRecord[] = [];
     for await (const device of store.devices(no)) devices.push(device);
     const setup = {
@@ -152,7 +151,7 @@ class RolloutAgent {
     for (;;) {
       options.signal?.throwIfAborted();
       if (await this.round()) return;
-      await this.clock.sleep(options.roundMs ?? defaultRoundMs);
+      await sleep(this.clock, options.roundMs ?? defaultRoundMs);
     }
   }
 

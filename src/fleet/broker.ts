@@ -23,15 +23,21 @@ export interface Clock {
   readonly wall: () => number;
   /** Milliseconds that only go forward, from any beginning. */
   readonly elapsed: () => number;
-  readonly sleep: (ms: number) => Promise<void>;
+  /** @returns what calls it off */
+  readonly later: (ms: number, callback: () => void) => () => void;
 }
 
 export const machineClock: Clock = {
   wall: () => Date.now(),
   elapsed: () => performance.now(),
-  sleep: (ms) =>
-    new Promise((resolve) => {
-      // Nothing is kept from ending that only waits.
-      setTimeout(resolve, ms).unref();
-    }),
+  later: (ms, callback) => {
+    const timer = setTimeout(callback, ms);
+    return () => clearTimeout(timer);
+  },
 };
+
+export function sleep(clock: Clock, ms: number): Promise<void> {
+  return new Promise((resolve) => {
+    clock.later(ms, resolve);
+  });
+}

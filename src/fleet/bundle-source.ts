@@ -1,7 +1,7 @@
 // A bundle at a broker for as long as a rollout needs it: published block by block, published again where the broker has lost it, and sent to devices that
 // ask for blocks.
 
-import { compressedBlocks, decodeSlotImage, hex, type SlotImage, sha256 } from '../bundle/index.js';
+import { compressedBlocks, decodeSlotImage, hex, sha256 } from '../bundle/index.js';
 import { fleetTopics, type Message } from '../mqtt/index.js';
 import { decodeBlockRequest, encodeBlock, encodeDesired } from '../protocol/index.js';
 import type { Clock, FleetBroker } from './broker.js';
@@ -19,15 +19,16 @@ export class BundleSource {
   readonly compressedBytes: number;
   private readonly blocks: readonly Uint8Array[];
 
+  /** @param other the bundle that devices ran before, where it is known */
   constructor(
     private readonly broker: FleetBroker,
     private readonly fleet: string,
     private readonly image: Uint8Array,
     private readonly plan: RolloutPlan,
+    other: Uint8Array | null,
   ) {
-    const slotImage: SlotImage = decodeSlotImage(image);
     this.sha = sha256(image);
-    this.prover = new Prover(slotImage, `${plan.rollout}\n${hex(this.sha)}`);
+    this.prover = new Prover(decodeSlotImage(image), `${plan.rollout}\n${hex(this.sha)}`, other === null ? null : decodeSlotImage(other));
     this.blocks = compressedBlocks(image, plan.blockBytes);
     this.compressedBytes = this.blocks.reduce((sum, block) => sum + block.byteLength, 0);
   }

@@ -83,7 +83,7 @@ export class Tally {
     const within = bad <= gate.mostBad * measured;
     const leastShare = within ? null : lowerBound(bad, measured, gate.confidence);
     const enough = measured >= Math.min(gate.minimum, devices) && measured > 0;
-    const surelyBad = enough && leastShare !== null && leastShare > gate.mostBad;
+    const surelyBad = enough && leastShare !== null && isAbove(leastShare, gate.mostBad);
     return { decision: surelyBad ? 'fail' : this.underWay > 0 ? 'wait' : enough && within ? 'pass' : 'undecided', bad, measured, leastShare };
   }
 
@@ -105,8 +105,13 @@ export function judge(gate: Gate, outcomes: readonly Outcome[]): Judgement {
 
 /** The fewest bad devices with which a wave of so many would fail; null where it never would. */
 export function failsFrom(gate: Gate, devices: number): number | null {
-  for (let bad = 1; bad <= devices; bad++) if (lowerBound(bad, devices, gate.confidence) > gate.mostBad) return bad;
+  for (let bad = 1; bad <= devices; bad++) if (isAbove(lowerBound(bad, devices, gate.confidence), gate.mostBad)) return bad;
   return null;
+}
+
+/** Beyond what rounding makes of it: one bad of one is a bound of just 5 % at 95 %. */
+function isAbove(leastShare: number, mostBad: number): boolean {
+  return leastShare > mostBad + 1e-9;
 }
 
 /** @returns null where it is not known of this device, or not yet */

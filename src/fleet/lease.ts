@@ -3,7 +3,7 @@
 
 import { randomBytes } from 'node:crypto';
 import os from 'node:os';
-import type { Clock } from './broker.js';
+import { type Clock, sleep } from './broker.js';
 import type { Lease, RolloutStore } from './store/index.js';
 
 /** A beat that stands still for so long is that of an agent that is gone. */
@@ -31,7 +31,7 @@ export async function takeLead(store: RolloutStore, no: number, holder: string, 
     const gone = watch.isGone(lease);
     if (gone && (await store.takeLease(no, holder, lease))) return;
     if (!gone && !waited && lease !== null) onWait?.(lease.holder);
-    await clock.sleep(leaseMs / 20);
+    await sleep(clock, leaseMs / 20);
   }
 }
 

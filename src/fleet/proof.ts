@@ -15,23 +15,30 @@ export interface Proof {
 
 /** So many challenges a rollout has: enough that no device can know another's, few enough to be computed for any fleet. */
 const challenges = 64;
+/** Seeds that are tried until two models answer differently: what saturates gives the same outputs for many inputs. */
+const mostDraws = 32;
 
 /** Of one bundle. */
 export class Prover {
-  private readonly interpreter: Interpreter;
+  private readonly simulated: SimulatedModel;
+  private readonly other: SimulatedModel | null;
   private readonly agreement;
   private readonly model: Uint8Array;
-  private readonly answers = new Map<number, { readonly outputs: Uint8Array; readonly crc: number }>();
+  private readonly seeds = new Map<number, number>();
 
-  /** @param salt a rollout's own: the seeds follow from it */
+  /**
+   * @param salt a rollout's own: the seeds follow from it
+   * @param other what a device might run instead: it is asked what that one answers differently
+   */
   constructor(
     { model, trailer }: SlotImage,
     private readonly salt: string,
+    other: SlotImage | null = null,
   ) {
-    const profile = trailer?.manifest.profile as KernelProfile | undefined;
-    this.interpreter = new Interpreter(readModel(model, 'the bundle'), profile === undefined ? {} : { profile });
+    this.simulated = new SimulatedModel({ model, trailer });
+    this.other = other === null || equalBytes(other.model, model) ? null : new SimulatedModel(other);
     this.agreement = agreementOf(trailer?.manifest);
-    this.model = sha256(model);
+    this.model = trailer?.manifest.model ?? sha256(model);
   }
 
   /** Whether devices are to report outputs rather than their checksum: no profile equals them to the last bit. */
@@ -41,32 +48,65 @@ export class Prover {
 
   /** The seed of the challenge that a device gets. */
   seedFor(id: string, attempt: number): number {
-    const draw = (text: string): number => createHash('sha256').update(text).digest().readUInt32BE();
-    return draw(`${this.salt}\n${draw(`${id}\n${attempt}`) % challenges}`);
+    const challenge = draw(`${id}\n${attempt}`) % challenges;
+    let seed = this.seeds.get(challenge);
+    if (seed === undefined) {
+      seed = this.tellingSeed(challenge);
+      this.seeds.set(challenge, seed);
+    }
+    return seed;
   }
 
   check({ model, crc, outputs, failed = 0 }: Reported, id: string, attempt: number): Proof {
     if (model === undefined || !equalBytes(model, this.model) || failed > 0) return { proved: false, maxLsb: null };
+    const { interpreter } = this.simulated;
     // Random values mean nothing to such a model: its hash and its own self-test must do.
-    if (!drawable(this.interpreter.inputs)) return { proved: true, maxLsb: null };
-    const answer = this.answerTo(this.seedFor(id, attempt));
-    if (!this.wantsOutputs) return { proved: crc === answer.crc, maxLsb: crc === answer.crc ? 0 : null };
-    const comparable = reportedOutputBytes(this.interpreter.outputBytes);
+    if (!this.simulated.answers) return { proved: true, maxLsb: null };
+    const expected = this.simulated.answerTo(this.seedFor(id, attempt));
+    if (!this.wantsOutputs) return { proved: crc === crc32(expected), maxLsb: crc === crc32(expected) ? 0 : null };
+    const comparable = reportedOutputBytes(interpreter.outputBytes);
     if (comparable === 0) return { proved: true, maxLsb: null };
     if (outputs === undefined) return { proved: false, maxLsb: null };
-    const { agrees, maxLsb } = compareOutputs(answer.outputs.subarray(0, comparable), outputs, this.interpreter.outputs, this.agreement);
+    const { agrees, maxLsb } = compareOutputs(expected.subarray(0, comparable), outputs, interpreter.outputs, this.agreement);
     return { proved: agrees, maxLsb };
   }
 
-  private answerTo(seed: number): { readonly outputs: Uint8Array; readonly crc: number } {
-    let answer = this.answers.get(seed);
-    if (answer === undefined) {
+  private tellingSeed(challenge: number): number {
+    const { simulated, other } = this;
+    const seedOf = (n: number): number => draw(`${this.salt}\n${challenge}\n${n}`);
+    if (other === null || !simulated.answers || !other.answers) return seedOf(0);
+    for (let n = 0; n < mostDraws; n++) if (!equalBytes(simulated.answerTo(seedOf(n)), other.answerTo(seedOf(n)))) return seedOf(n);
+    return seedOf(0);
+  }
+}
+
+class SimulatedModel {
+  readonly interpreter: Interpreter;
+  private readonly known = new Map<number, Uint8Array>();
+
+  constructor({ model, trailer }: Pick<SlotImage, 'model' | 'trailer'>) {
+    const profile = trailer?.manifest.profile as KernelProfile | undefined;
+    this.interpreter = new Interpreter(readModel(model, 'the bundle'), profile === undefined ? {} : { profile });
+  }
+
+  /** Whether inputs can be drawn for it. */
+  get answers(): boolean {
+    return drawable(this.interpreter.inputs);
+  }
+
+  /** Outputs on samples drawn from a seed. */
+  answerTo(seed: number): Uint8Array {
+    let outputs = this.known.get(seed);
+    if (outputs === undefined) {
       const source = new SeededBytes(seed);
       const samples = Array.from({ length: challengeSamples }, () => this.interpreter.run(drawSample(source, this.interpreter.inputs)));
-      const outputs = new Uint8Array(Buffer.concat(samples));
-      answer = { outputs, crc: crc32(outputs) };
-      this.answers.set(seed, answer);
+      outputs = new Uint8Array(Buffer.concat(samples));
+      this.known.set(seed, outputs);
     }
-    return answer;
+    return outputs;
   }
+}
+
+function draw(text: string): number {
+  return createHash('sha256').update(text).digest().readUInt32BE();
 }

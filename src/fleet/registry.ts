@@ -111,7 +111,6 @@ export function reportOf({ topic, payload }: Message): [id: string, reported: Re
 /** Reads what is retained, to its end: a mark of its own is retained too, and asked for last, so that when it comes all before it has come. */
 class MarkedReader {
   private count = 0;
-  private reached: (mark: number) => void = () => undefined;
 
   private constructor(
     private readonly broker: FleetBroker,
@@ -125,23 +124,22 @@ class MarkedReader {
 
   async read(filters: readonly string[], handle: (message: Message) => void, qos: 0 | 1): Promise<void> {
     this.count += 1;
+    const wanted = String(this.count);
     let back = false;
-    const marked = new Promise<void>((resolve) => {
-      this.reached = (mark) => {
-        if (mark !== this.count) return;
-        back = true;
-        resolve();
-      };
-    });
-    const take = (message: Message): void => {
-      if (message.topic === this.topic) this.reached(Number(Buffer.from(message.payload).toString('utf8')));
-      else handle(message);
-    };
     for (let tries = 0; !back; tries++) {
       if (tries === mostMarks) throw fail('BROKER_REFUSED', { broker: this.broker.uri, reason: `what is written to ${this.topic} does not come back` });
-      await this.broker.publish(this.topic, String(this.count), { retain: true });
-      await this.broker.subscribe([...filters, this.topic], take, { qos });
-      await Promise.race([marked, this.clock.sleep(markPatienceMs)]);
+      await this.broker.publish(this.topic, wanted, { retain: true });
+      await new Promise<void>((resolve, reject) => {
+        const callOff = this.clock.later(markPatienceMs, resolve);
+        const take = (message: Message): void => {
+          if (message.topic !== this.topic) return handle(message);
+          if (Buffer.from(message.payload).toString('utf8') !== wanted) return;
+          back = true;
+          callOff();
+          resolve();
+        };
+        this.broker.subscribe([...filters, this.topic], take, { qos }).catch(reject);
+      });
       await this.broker.unsubscribe([...filters, this.topic]);
     }
   }

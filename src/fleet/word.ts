@@ -1,7 +1,7 @@
 // A user's word to a rollout: the agent that leads it takes it; where none does, this process leads, so that the word is kept.
 
 import { type AgentOptions, leadRollout } from './agent.js';
-import { type FleetBroker, machineClock } from './broker.js';
+import { type FleetBroker, machineClock, sleep } from './broker.js';
 import { defaultLeaseMs, LeaseWatch } from './lease.js';
 import type { RolloutRequest, RolloutRow, RolloutStore } from './store/index.js';
 
@@ -26,7 +26,7 @@ export async function sayWord(
     signal?.throwIfAborted();
     if ((await store.requests(no)).every((waiting) => waiting.n !== n)) return store.rollout(no);
     if (watch.isGone(await store.lease(no))) break;
-    await clock.sleep(pollMs);
+    await sleep(clock, pollMs);
   }
   const { broker, fleet, close } = await connect();
   try {

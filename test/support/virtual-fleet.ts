@@ -109,7 +109,7 @@ export class VirtualFleet {
 
   get clock() {
     const { time } = this;
-    return { wall: () => time.now() + this.wallOffMs, elapsed: () => time.now(), sleep: (ms: number) => time.sleep(ms) };
+    return { wall: () => time.now() + this.wallOffMs, elapsed: () => time.now(), later: (ms: number, callback: () => void) => time.laterAwaited(ms, callback) };
   }
 
   /** Every commit is noted; hooks may end the agent by throwing, as a kill would: its lease is not given back. */
