@@ -3,8 +3,8 @@ import { defineConfig } from 'vitest/config';
 export default defineConfig({
   test: {
     include: ['test/**/*.test.ts'],
-    // Emulated boards take their time: npm run test:boards.
-    exclude: process.env.ATOLL_BOARDS === '1' ? [] : ['test/boards/**'],
+    // Emulated boards and fleets take their time, and have suites of their own: npm run test:boards, npm run test:fleets.
+    exclude: process.env.ATOLL_SUITE === undefined ? ['test/boards/**', 'test/fleets/**'] : [],
     reporters: ['default', './test/support/summary-reporter.ts'],
     testTimeout: 60_000,
     // The machine that CI runs on has two cores.

@@ -8,7 +8,7 @@ import type { DeviceProcess } from './device-process.js';
 const folder = path.resolve('firmware-protocol/c');
 
 /** @param goal of its Makefile */
-export async function buildFirmware(goal: 'posix' | 'qemu' | 'usb'): Promise<void> {
+export async function buildFirmware(goal: 'posix' | 'qemu' | 'usb' | 'fleet'): Promise<void> {
   await promisify(execFile)('make', ['-C', folder, goal]);
 }
 

@@ -30,6 +30,7 @@ const probes = {
   bossac: () => works('sh', ['-c', 'command -v bossac']),
   esptool: () => works('esptool', ['version']),
   ipv6: () => Object.values(networkInterfaces()).some((addresses) => addresses?.some(({ address }) => address === '::1')),
+  libmosquitto: () => works('gcc', ['-xc', '-E', '-include', 'mosquitto.h', '/dev/null', '-o', '/dev/null']),
   libcrypto: () => works('pkg-config', ['--exists', 'libcrypto']),
   pycose: () => works(smpPython, ['-c', 'import pycose.messages']),
   mosquitto: () => works('sh', ['-c', 'command -v mosquitto || test -x /usr/sbin/mosquitto']),

@@ -155,13 +155,13 @@ bool atoll_text_is(atoll_bytes text, const char *expected) {
   return text.length == strlen(expected) && memcmp(text.at, expected, text.length) == 0;
 }
 
-static void put_head(atoll_writer *writer, uint8_t major, uint32_t argument) {
-  uint8_t head[5] = {(uint8_t)(major << 5)};
+static void put_head(atoll_writer *writer, uint8_t major, uint64_t argument) {
+  uint8_t head[9] = {(uint8_t)(major << 5)};
   uint32_t length = 1;
   if (argument < 24) head[0] |= (uint8_t)argument;
   else {
-    const uint32_t width = argument < 0x100 ? 1 : argument < 0x10000 ? 2 : 4;
-    head[0] |= (uint8_t)(width == 1 ? 24 : width == 2 ? 25 : 26);
+    const uint32_t width = argument < 0x100 ? 1 : argument < 0x10000 ? 2 : argument <= UINT32_MAX ? 4 : 8;
+    head[0] |= (uint8_t)(width == 1 ? 24 : width == 2 ? 25 : width == 4 ? 26 : 27);
     for (uint32_t i = width; i > 0; i--) head[length++] = (uint8_t)(argument >> (8 * (i - 1)));
   }
   if (writer->full || (uint32_t)(writer->end - writer->at) < length) {
@@ -177,6 +177,8 @@ void atoll_put_map(atoll_writer *writer, uint32_t entries) { put_head(writer, MA
 void atoll_put_array(atoll_writer *writer, uint32_t entries) { put_head(writer, MAJOR_ARRAY, entries); }
 
 void atoll_put_uint(atoll_writer *writer, uint32_t value) { put_head(writer, MAJOR_UINT, value); }
+
+void atoll_put_uint64(atoll_writer *writer, uint64_t value) { put_head(writer, MAJOR_UINT, value); }
 
 void atoll_put_bool(atoll_writer *writer, bool value) { put_head(writer, MAJOR_SIMPLE, value ? 21 : 20); }
 

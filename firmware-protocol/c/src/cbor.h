@@ -47,6 +47,7 @@ typedef struct atoll_writer {
 void atoll_put_map(atoll_writer *writer, uint32_t entries);
 void atoll_put_array(atoll_writer *writer, uint32_t entries);
 void atoll_put_uint(atoll_writer *writer, uint32_t value);
+void atoll_put_uint64(atoll_writer *writer, uint64_t value);
 void atoll_put_bool(atoll_writer *writer, bool value);
 void atoll_put_text(atoll_writer *writer, const char *text);
 void atoll_put_text_bytes(atoll_writer *writer, atoll_bytes text);

@@ -3,7 +3,7 @@
 
 #include "crc.h"
 #include "drawing.h"
-#include "server.h"
+#include "proof.h"
 
 /** Fills the inputs with the next sample of a sequence. @return false for types that cannot be drawn */
 static bool draw_inputs(const atoll_inference *inference, uint32_t *state) {
@@ -52,45 +52,72 @@ static bool compare(const atoll_inference *inference, atoll_bytes expected, uint
   return at == end;
 }
 
-static atoll_status self_test(atoll_device *device, atoll_bytes request, atoll_writer *answer) {
+atoll_status atoll_self_test(atoll_device *device, uint8_t slot, atoll_self_test_result *result) {
   const atoll_inference *inference = device->inference;
-  uint8_t slot;
-  const atoll_status named = atoll_named_slot(request, &slot);
-  if (named.rc != SMP_OK) return named;
+  *result = (atoll_self_test_result){0};
   atoll_image image;
   const atoll_status loaded = atoll_load_slot(device, slot, &image);
   if (loaded.rc != SMP_OK) return loaded;
   atoll_reader reader;
-  uint32_t vectors, failed = 0, max_lsb = 0, total = 0;
-  (void)atoll_image_vectors(&image, &reader, &vectors);
-  for (uint32_t i = 0; i < vectors; i++) {
+  (void)atoll_image_vectors(&image, &reader, &result->vectors);
+  for (uint32_t i = 0; i < result->vectors; i++) {
     uint32_t seed, ticks;
     atoll_bytes expected;
     if (!atoll_image_vector(&reader, &seed, &expected)) return atoll_error(ATOLL_IMAGE_INVALID, "a vector is not whole");
     uint32_t state = atoll_draw_begin(seed);
     if (!draw_inputs(inference, &state)) return atoll_error(ATOLL_NO_SUCH_TENSOR, "inputs of this model cannot be drawn");
     if (!atoll_invoke(device, &ticks)) return atoll_error(ATOLL_UNKNOWN, atoll_invoke_failed);
-    comparison result = {0};
-    const bool whole = compare(inference, expected, image.max_lsb, &result);
-    if (!whole || (uint64_t)result.within * 1000000 < (uint64_t)result.elements * image.min_share_ppm) failed++;
-    if (result.max_lsb > max_lsb) max_lsb = result.max_lsb;
-    total += ticks;
+    comparison compared = {0};
+    const bool whole = compare(inference, expected, image.max_lsb, &compared);
+    if (!whole || (uint64_t)compared.within * 1000000 < (uint64_t)compared.elements * image.min_share_ppm) result->failed++;
+    if (compared.max_lsb > result->max_lsb) result->max_lsb = compared.max_lsb;
+    result->ticks += ticks;
   }
-  if (!atoll_store_set_tested(&device->store, slot, failed == 0)) return file_error(FILE_WRITE_FAILED);
-  if (failed == 0) device->counters.selftests_passed++;
+  result->arena = inference->arena_used(inference->context);
+  if (!atoll_store_set_tested(&device->store, slot, result->failed == 0)) return file_error(FILE_WRITE_FAILED);
+  if (result->failed == 0) device->counters.selftests_passed++;
   else device->counters.selftests_failed++;
+  return atoll_ok();
+}
+
+static atoll_status self_test(atoll_device *device, atoll_bytes request, atoll_writer *answer) {
+  uint8_t slot;
+  const atoll_status named = atoll_named_slot(request, &slot);
+  if (named.rc != SMP_OK) return named;
+  atoll_self_test_result result;
+  const atoll_status tested = atoll_self_test(device, slot, &result);
+  if (tested.rc != SMP_OK) return tested;
   atoll_put_map(answer, 5);
-  atoll_put_key_uint(answer, "vectors", vectors);
-  atoll_put_key_uint(answer, "failed", failed);
-  atoll_put_key_uint(answer, "max_lsb", max_lsb);
-  atoll_put_key_uint(answer, "ticks", total);
-  atoll_put_key_uint(answer, "arena", inference->arena_used(inference->context));
+  atoll_put_key_uint(answer, "vectors", result.vectors);
+  atoll_put_key_uint(answer, "failed", result.failed);
+  atoll_put_key_uint(answer, "max_lsb", result.max_lsb);
+  atoll_put_key_uint(answer, "ticks", result.ticks);
+  atoll_put_key_uint(answer, "arena", result.arena);
+  return atoll_ok();
+}
+
+atoll_status atoll_challenge(atoll_device *device, uint32_t seed, uint32_t samples, uint8_t *outputs, uint32_t *crc) {
+  const atoll_inference *inference = device->inference;
+  uint32_t state = atoll_draw_begin(seed);
+  *crc = 0;
+  for (uint32_t s = 0; s < samples; s++) {
+    uint32_t ticks;
+    if (!draw_inputs(inference, &state)) return atoll_error(ATOLL_NO_SUCH_TENSOR, "inputs of this model cannot be drawn");
+    if (!atoll_invoke(device, &ticks)) return atoll_error(ATOLL_UNKNOWN, atoll_invoke_failed);
+    for (uint32_t i = 0; i < inference->output_count(inference->context); i++) {
+      const atoll_tensor tensor = inference->output(inference->context, i);
+      *crc = atoll_crc32(*crc, tensor.data, tensor.bytes);
+      if (outputs == NULL) continue;
+      memcpy(outputs, tensor.data, tensor.bytes);
+      outputs += tensor.bytes;
+    }
+  }
   return atoll_ok();
 }
 
 static atoll_status challenge(atoll_device *device, atoll_bytes request, atoll_writer *answer) {
   const atoll_inference *inference = device->inference;
-  uint32_t seed, n;
+  uint32_t seed, n, crc;
   atoll_reader value;
   bool wanted = false;
   if (!atoll_map_uint(request, "seed", &seed) || !atoll_map_uint(request, "n", &n) || n == 0) return smp_error(SMP_INVALID);
@@ -109,20 +136,8 @@ static atoll_status challenge(atoll_device *device, atoll_bytes request, atoll_w
     room = atoll_put_bytes_room(answer, n * bytes);
     if (room == NULL) return smp_error(SMP_TOO_LARGE);
   }
-  uint32_t state = atoll_draw_begin(seed), crc = 0;
-  for (uint32_t s = 0; s < n; s++) {
-    uint32_t ticks;
-    if (!draw_inputs(inference, &state)) return atoll_error(ATOLL_NO_SUCH_TENSOR, "inputs of this model cannot be drawn");
-    if (!atoll_invoke(device, &ticks)) return atoll_error(ATOLL_UNKNOWN, atoll_invoke_failed);
-    for (uint32_t i = 0; i < inference->output_count(inference->context); i++) {
-      const atoll_tensor tensor = inference->output(inference->context, i);
-      crc = atoll_crc32(crc, tensor.data, tensor.bytes);
-      if (room != NULL) {
-        memcpy(room, tensor.data, tensor.bytes);
-        room += tensor.bytes;
-      }
-    }
-  }
+  const atoll_status run = atoll_challenge(device, seed, n, room, &crc);
+  if (run.rc != SMP_OK) return run;
   atoll_put_key_uint(answer, "crc", crc);
   return atoll_ok();
 }

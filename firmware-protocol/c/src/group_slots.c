@@ -1,7 +1,7 @@
 // Group 16724: the device and its slots.
 #include <string.h>
 
-#include "server.h"
+#include "proof.h"
 #include "sha256.h"
 
 enum { PROTOCOL = 1 };
@@ -85,12 +85,7 @@ atoll_status atoll_named_slot(atoll_bytes request, uint8_t *slot) {
   return atoll_ok();
 }
 
-static atoll_status activate(atoll_device *device, atoll_bytes request, atoll_writer *answer) {
-  atoll_bytes sha;
-  uint8_t slot;
-  const atoll_status named = atoll_named_slot(request, &slot);
-  if (named.rc != SMP_OK) return named;
-  if (!atoll_map_bytes(request, "sha", &sha)) return smp_error(SMP_INVALID);
+atoll_status atoll_activate(atoll_device *device, uint8_t slot, atoll_bytes sha) {
   atoll_store *store = &device->store;
   if (store->slots[slot].bytes == 0) return atoll_error(ATOLL_NO_MODEL, "the slot is empty");
   if (!is_sha(store, slot, sha)) return atoll_error(ATOLL_HASH_MISMATCH, "the slot holds another image");
@@ -102,6 +97,17 @@ static atoll_status activate(atoll_device *device, atoll_bytes request, atoll_wr
     if (!atoll_store_activate(store, slot)) return file_error(FILE_WRITE_FAILED);
     device->activated_ms = device->system->now_ms(device->system->context);
   }
+  return atoll_ok();
+}
+
+static atoll_status activate(atoll_device *device, atoll_bytes request, atoll_writer *answer) {
+  atoll_bytes sha;
+  uint8_t slot;
+  const atoll_status named = atoll_named_slot(request, &slot);
+  if (named.rc != SMP_OK) return named;
+  if (!atoll_map_bytes(request, "sha", &sha)) return smp_error(SMP_INVALID);
+  const atoll_status activated = atoll_activate(device, slot, sha);
+  if (activated.rc != SMP_OK) return activated;
   atoll_put_map(answer, 1);
   atoll_put_key_uint(answer, "arena", device->inference->arena_used(device->inference->context));
   return atoll_ok();

@@ -245,22 +245,27 @@ bool atoll_store_confirm(atoll_store *store) {
   return commit_slot(store, store->active, slot);
 }
 
-bool atoll_store_count_boot(atoll_store *store) {
-  if (store->active == ATOLL_NO_SLOT || !store->slots[store->active].pending) return true;
-  atoll_slot slot = store->slots[store->active];
-  if (slot.attempts + 1 >= ATOLL_BOOT_ATTEMPTS) return atoll_store_fall_back(store);
-  slot.attempts++;
-  return commit_slot(store, store->active, slot);
-}
-
-bool atoll_store_fall_back(atoll_store *store) {
+/** @param attempts that it had: as many as there are say later that it was the boots that failed */
+static bool give_up(atoll_store *store, uint8_t attempts) {
   const uint8_t given = store->active;
-  if (given == ATOLL_NO_SLOT || !store->slots[given].pending) return true;
   atoll_slot slots[2] = {store->slots[0], store->slots[1]};
   slots[given].pending = false;
   slots[given].tested = false;
+  slots[given].attempts = attempts;
   const uint8_t other = (uint8_t)(1 - given);
   return commit(store, slots, slots[other].confirmed ? other : ATOLL_NO_SLOT);
+}
+
+bool atoll_store_count_boot(atoll_store *store) {
+  if (store->active == ATOLL_NO_SLOT || !store->slots[store->active].pending) return true;
+  atoll_slot slot = store->slots[store->active];
+  slot.attempts++;
+  return slot.attempts < ATOLL_BOOT_ATTEMPTS ? commit_slot(store, store->active, slot) : give_up(store, slot.attempts);
+}
+
+bool atoll_store_fall_back(atoll_store *store) {
+  if (store->active == ATOLL_NO_SLOT || !store->slots[store->active].pending) return true;
+  return give_up(store, store->slots[store->active].attempts);
 }
 
 bool atoll_store_adopt(atoll_store *store, uint32_t bytes) {

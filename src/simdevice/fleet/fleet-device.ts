@@ -19,7 +19,7 @@ import {
 import type { Target } from '../../targets/index.js';
 import { slotBytesOf } from '../device-state.js';
 import { jittered } from '../loaded-model.js';
-import { type Slot, Slots } from '../slots.js';
+import { maxBootAttempts, type Slot, Slots } from '../slots.js';
 import { Download } from './download.js';
 import type { FleetFault } from './fleet-faults.js';
 import type { ImageStore } from './image-store.js';
@@ -161,7 +161,11 @@ export class FleetDevice {
     // What was never confirmed gives way to what is desired now.
     this.slots.fallBack();
     const { inactive } = this.slots;
-    if (this.holds(inactive, desired)) return this.verified(desired, inactive);
+    if (this.holds(inactive, desired)) {
+      // Given up before this start, since it did not survive its boots.
+      if (taken === null && inactive.attempts >= maxBootAttempts) return this.report(desired, 'rolled-back', { code: 'BOOT_ATTEMPTS' });
+      return this.verified(desired, inactive);
+    }
     this.download = new Download(desired, this.store);
     this.report(desired, 'downloading');
     this.step(() => this.fetchNext());
@@ -262,14 +266,14 @@ export class FleetDevice {
     this.report(desired, 'pending');
     if (this.faults.has('dies-pending')) return this.stop();
     if (this.faults.delete('reboots-pending')) return this.step(() => this.reboot());
-    if (this.faults.has('falls-back')) return this.step(() => this.fallBack(desired));
+    if (this.faults.has('falls-back')) return this.step(() => this.fallBack());
     this.step(() => this.prove(desired, this.slots.active ?? slot));
   }
 
-  /** It boots, and boots, and boots. */
-  private fallBack(desired: Desired): void {
+  /** It boots, and boots, and boots, and only then is there long enough to hear what is desired of it. */
+  private fallBack(): void {
     while (this.slots.active?.pending === true) this.slots.boot();
-    this.report(desired, 'rolled-back', { code: 'BOOT_ATTEMPTS' });
+    this.reboot();
   }
 
   /** Its own test of what runs now, the challenge answered, its latency measured: then it is confirmed. */
