@@ -4,7 +4,7 @@
 import { createPrivateKey } from 'node:crypto';
 import { readFile, writeFile } from 'node:fs/promises';
 import { CompressedReader, compressImage, drawSample, encodeSlotImage, readPrivateKey, SeededBytes } from '../dist/bundle/index.js';
-import { atollCommands, encodePacket, encodePayload } from '../dist/protocol/index.js';
+import { atollCommands, encodeBlockRequest, encodeDesired, encodePacket, encodePayload, encodeReported } from '../dist/protocol/index.js';
 
 const hex = (bytes) => Buffer.from(bytes).toString('hex');
 const sha = Uint8Array.from({ length: 32 }, (_, i) => i);
@@ -68,6 +68,19 @@ const key = readPrivateKey(createPrivateKey({ key: pkcs8, format: 'der', type: '
 const vectors = [{ seed: 1, output: Uint8Array.of(1, 2, 3) }];
 const compressible = Uint8Array.from({ length: 1300 }, (_, i) => (i % 90 < 40 ? 0 : (i * 7) & 0xff));
 const tensor = (type, bytes) => ({ index: 0, name: '', type, shape: [bytes], bytes, quantization: null });
+const desired = { rollout: 'spring', attempt: 2, sha, len: 2500, block: 1024, seed: 0xdeadbeef, deadline: 4000000000, pull: true, outputs: true };
+const about = { rollout: 'spring', attempt: 2, sha };
+const measured = { vectors: 4, failed: 0, arena: 1234, runs: 30, median_us: 100, p95_us: 120, samples: 50, correct: 48, crc: 0xcbf43926, outputs: Uint8Array.of(1, 2) };
+const fleet = {
+  desired: [desired, { rollout: 'r', sha, len: 1, block: 512, seed: 0 }].map((message) => ({ ...message, sha: hex(message.sha), encoded: hex(encodeDesired(message)) })),
+  // Keys in the order in which the C side writes them: any order is right.
+  reported: [
+    { seq: 190000000001, target: 'pico', state: 'idle' },
+    { seq: 2, target: 'pico', tags: { line: 'a' }, state: 'confirmed', ...about, model: sha, ...measured },
+    { seq: 3, target: 'pico', state: 'failed', ...about, code: 'HASH_MISMATCH', detail: 'why' },
+  ].map((message) => hex(encodeReported(message))),
+  blockRequest: hex(encodeBlockRequest({ sha, from: 1, n: 2 })),
+};
 const file = new URL('vectors.json', import.meta.url);
 const before = JSON.parse(await readFile(file, 'utf8').catch(() => '{}'));
 
@@ -95,6 +108,7 @@ const document = {
     image: hex(encodeSlotImage(model, { ...manifest, counter: 7 }, vectors, key)),
   },
   compressed: [0, 2].map(compressed),
+  fleet,
   drawn: [0, 1, 2, 0xdeadbeef].map((seed) => ({
     seed,
     int8: hex(drawSample(new SeededBytes(seed), [tensor('int8', 16)])),

@@ -12,6 +12,7 @@ const parts = {
   'slot images, self-test, challenge': ['image', 'signature', 'group_proof'],
   'describe, slots, inference': ['group_slots', 'group_inference', 'invoke'],
   'compressed uploads': ['compressed', 'inflate'],
+  'fleets over a broker': ['fleet', 'fleet_messages'],
   'built-in int8 runtime': ['fixed_point', 'flatbuffer', 'op_conv', 'op_dense', 'op_pool', 'op_simple', 'prepare', 'runtime'],
 };
 const [begin, end] = ['<!-- sizes: scripts/firmware-size.js -->', '<!-- end of sizes -->'];

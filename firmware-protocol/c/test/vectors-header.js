@@ -1,9 +1,9 @@
 // Writes ../../vectors.json as C, for test_vectors.c: `node vectors-header.js > vectors.h`.
 import { readFileSync } from 'node:fs';
 
-const { packets, slotImage, signedSlotImage, compressed, drawn } = JSON.parse(readFileSync(new URL('../../vectors.json', import.meta.url), 'utf8'));
+const { packets, slotImage, signedSlotImage, compressed, drawn, fleet } = JSON.parse(readFileSync(new URL('../../vectors.json', import.meta.url), 'utf8'));
 
-const lines = ['// Generated from vectors.json.', '#include <stdint.h>'];
+const lines = ['// Generated from vectors.json.', '#include <stdbool.h>', '#include <stdint.h>'];
 function bytes(name, hex) {
   const values = hex.match(/../g) ?? [];
   lines.push(`static const uint8_t ${name}[] = {${values.map((byte) => `0x${byte}`).join(',')}};`);
@@ -34,6 +34,20 @@ rows(
   'drawn_vectors',
   drawn.map(({ seed, int8, float32 }, i) => [`${seed}u`, bytes(`drawn_int8_${i}`, int8), bytes(`drawn_float32_${i}`, float32)]),
 );
+lines.push('typedef struct desired_vector { const char *rollout; uint32_t attempt, bytes, block_bytes, seed, deadline; bool pull, outputs; vector_bytes encoded; } desired_vector;');
+rows(
+  'desired_vector',
+  'desired_vectors',
+  fleet.desired.map(({ rollout, attempt = 0, len, block, seed, deadline = 0, pull = false, outputs = false, encoded }, i) => {
+    return [JSON.stringify(rollout), attempt, len, block, `${seed}u`, `${deadline}u`, pull, outputs, bytes(`desired_${i}`, encoded)];
+  }),
+);
+rows(
+  'vector_bytes',
+  'reported_vectors',
+  fleet.reported.map((encoded, i) => [bytes(`reported_${i}`, encoded).slice(1, -1)]),
+);
+lines.push(`static const vector_bytes block_request = ${bytes('block_request_bytes', fleet.blockRequest)};`);
 lines.push(
   `static const vector_bytes slot_image = ${bytes('slot_image_bytes', slotImage.image)};`,
   `static const vector_bytes slot_model = ${bytes('slot_model_bytes', slotImage.model)};`,
