@@ -2,18 +2,20 @@
 
 interface Node<Message> {
   message: Message | null;
-  readonly children: Map<string, Node<Message>>;
+  /** null: none; most nodes are leaves. */
+  children: Map<string, Node<Message>> | null;
 }
 
 export class RetainedTree<Message extends { readonly topic: string }> {
-  private readonly root: Node<Message> = { message: null, children: new Map() };
+  private readonly root: Node<Message> = { message: null, children: null };
 
   set(message: Message): void {
     let node = this.root;
     for (const level of message.topic.split('/')) {
+      node.children ??= new Map();
       let child = node.children.get(level);
       if (child === undefined) {
-        child = { message: null, children: new Map() };
+        child = { message: null, children: null };
         node.children.set(level, child);
       }
       node = child;
@@ -25,7 +27,7 @@ export class RetainedTree<Message extends { readonly topic: string }> {
     const way: [Node<Message>, string][] = [];
     let node = this.root;
     for (const level of topic.split('/')) {
-      const child = node.children.get(level);
+      const child = node.children?.get(level);
       if (child === undefined) return;
       way.push([node, level]);
       node = child;
@@ -33,9 +35,9 @@ export class RetainedTree<Message extends { readonly topic: string }> {
     node.message = null;
     // What is empty now goes, or names that come and go would stay for ever.
     for (const [parent, level] of way.reverse()) {
-      const child = parent.children.get(level);
-      if (child === undefined || child.message !== null || child.children.size > 0) return;
-      parent.children.delete(level);
+      const child = parent.children?.get(level);
+      if (child === undefined || child.message !== null || (child.children?.size ?? 0) > 0) return;
+      parent.children?.delete(level);
     }
   }
 
@@ -53,15 +55,15 @@ function* matchesBelow<Message>(node: Node<Message>, levels: readonly string[], 
   }
   if (level === '#') return yield* all(node, depth === 0);
   if (level !== '+') {
-    const child = node.children.get(level);
+    const child = node.children?.get(level);
     if (child !== undefined) yield* matchesBelow(child, levels, depth + 1);
     return;
   }
-  for (const [name, child] of node.children) if (depth > 0 || !name.startsWith('$')) yield* matchesBelow(child, levels, depth + 1);
+  for (const [name, child] of node.children ?? []) if (depth > 0 || !name.startsWith('$')) yield* matchesBelow(child, levels, depth + 1);
 }
 
 /** "a/#" matches "a" too. */
 function* all<Message>(node: Node<Message>, isRoot: boolean): Iterable<Message> {
   if (node.message !== null) yield node.message;
-  for (const [name, child] of node.children) if (!isRoot || !name.startsWith('$')) yield* all(child, false);
+  for (const [name, child] of node.children ?? []) if (!isRoot || !name.startsWith('$')) yield* all(child, false);
 }

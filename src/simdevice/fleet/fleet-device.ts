@@ -53,6 +53,8 @@ const mostRepeatMs = 86_400_000;
 export class FleetDevice {
   /** What flash keeps over a restart. */
   readonly slots = new Slots();
+  /** Called when a rollout has come to its end here. */
+  onSettled: (() => void) | null = null;
   private readonly topics: ReturnType<typeof fleetTopics>;
   private readonly random: () => number;
   private readonly faults: Set<FleetFault>;
@@ -326,6 +328,7 @@ export class FleetDevice {
     this.last = { seq: this.sequence, target: this.target.id, ...(tags === undefined ? {} : { tags }), state, ...about, ...model, ...more };
     this.send(this.last);
     this.repeatAfter(repeatMs);
+    if (state === 'confirmed' || state === 'failed' || state === 'rolled-back') this.onSettled?.();
   }
 
   private repeatAfter(ms: number): void {

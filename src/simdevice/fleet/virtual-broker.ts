@@ -28,6 +28,8 @@ const noLuck: IllLuck = { lost: 0, repeated: 0, overtaken: 0 };
 
 export class VirtualBroker {
   readonly uri = 'virtual://broker';
+  /** Called with what nobody listens to: devices may be made when something is said to them. */
+  onUnheard: ((topic: string, payload: Uint8Array) => void) | null = null;
   /** Messages that came in, their bytes, and messages that went out. */
   readonly counted = { published: 0, bytes: 0, delivered: 0 };
   private retained = new RetainedTree<{ readonly topic: string; readonly payload: Uint8Array }>();
@@ -67,7 +69,9 @@ export class VirtualBroker {
     if (!careful && this.random() < this.luck.lost) return;
     if (retain && payload.byteLength === 0) this.retained.delete(topic);
     else if (retain) this.retained.set({ topic, payload });
-    for (const subscription of this.matching(topic)) this.deliver(subscription, { topic, payload, retained: false });
+    const listening = this.matching(topic);
+    if (listening.length === 0) this.onUnheard?.(topic, payload);
+    for (const subscription of listening) this.deliver(subscription, { topic, payload, retained: false });
   }
 
   subscribe(filter: string, subscription: Subscription, retained: boolean): void {

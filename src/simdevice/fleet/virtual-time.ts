@@ -43,21 +43,18 @@ export class VirtualTime {
 
   /** Until something holds, or nothing is to come any more. @returns whether it holds */
   async until(holds: () => boolean): Promise<boolean> {
-    await settled();
-    while (!holds()) {
+    for (this.awaited = true; !holds(); ) {
       const timer = this.pop();
+      if (this.awaited && (timer === null || timer.at > this.time)) {
+        // Those who go on may want something before it.
+        if (timer !== null) this.push(timer);
+        this.awaited = false;
+        await settled();
+        continue;
+      }
       if (timer === null) return false;
       if (timer.run === null) continue;
-      if (timer.at > this.time) {
-        if (this.awaited) {
-          // Back to its place: those who go on may want something before it.
-          this.push(timer);
-          this.awaited = false;
-          await settled();
-          continue;
-        }
-        this.time = timer.at;
-      }
+      this.time = timer.at;
       timer.run();
     }
     return true;
