@@ -70,9 +70,24 @@ const compressible = Uint8Array.from({ length: 1300 }, (_, i) => (i % 90 < 40 ? 
 const tensor = (type, bytes) => ({ index: 0, name: '', type, shape: [bytes], bytes, quantization: null });
 const desired = { rollout: 'spring', attempt: 2, sha, len: 2500, block: 1024, seed: 0xdeadbeef, deadline: 4000000000, pull: true, outputs: true };
 const about = { rollout: 'spring', attempt: 2, sha };
-const measured = { vectors: 4, failed: 0, arena: 1234, runs: 30, median_us: 100, p95_us: 120, samples: 50, correct: 48, crc: 0xcbf43926, outputs: Uint8Array.of(1, 2) };
+const measured = {
+  vectors: 4,
+  failed: 0,
+  arena: 1234,
+  runs: 30,
+  median_us: 100,
+  p95_us: 120,
+  samples: 50,
+  correct: 48,
+  crc: 0xcbf43926,
+  outputs: Uint8Array.of(1, 2),
+};
 const fleet = {
-  desired: [desired, { rollout: 'r', sha, len: 1, block: 512, seed: 0 }].map((message) => ({ ...message, sha: hex(message.sha), encoded: hex(encodeDesired(message)) })),
+  desired: [desired, { rollout: 'r', sha, len: 1, block: 512, seed: 0 }].map((message) => ({
+    ...message,
+    sha: hex(message.sha),
+    encoded: hex(encodeDesired(message)),
+  })),
   // Keys in the order in which the C side writes them: any order is right.
   reported: [
     { seq: 190000000001, target: 'pico', state: 'idle' },

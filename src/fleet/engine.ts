@@ -117,9 +117,9 @@ export class RolloutEngine {
     return this.countsOf.map((counts) => ({ ...counts }));
   }
 
-  /** What the gates make of the wave that is under way, in their order. */
-  judgements(): Judgement[] {
-    return this.tallies.map((tally) => tally.judge());
+  /** What the gates make of the wave that is under way, in their order; of a rollout that they stopped, what they found then. */
+  judgements(): readonly Judgement[] {
+    return this.current.verdict ?? this.tallies.map((tally) => tally.judge());
   }
 
   /** What has changed since this was asked last. */
@@ -301,6 +301,7 @@ export class RolloutEngine {
   private stop(reason: string, by: 'user' | 'gate', rollBack: boolean): void {
     const { phase } = this.current;
     if (phase === 'stopped' || phase === 'rolling-back' || (phase === 'done' && !rollBack)) return;
+    const verdict = by === 'gate' ? this.judgements() : null;
     for (const record of this.devices.values()) {
       if (record.phase === 'waiting') continue;
       // One that was not heard of may run the new bundle.
@@ -309,7 +310,7 @@ export class RolloutEngine {
         else if (record.phase === 'unknown') this.change({ ...record, wants: 'nothing', said: false });
       } else this.change({ ...record, ...(underWay.has(record.phase) ? { phase: 'withdrawn' } : {}), wants: 'nothing', said: false });
     }
-    this.enter({ phase: rollBack ? 'rolling-back' : 'stopped', reason, by });
+    this.enter({ phase: rollBack ? 'rolling-back' : 'stopped', reason, by, verdict });
   }
 
   private rollBack(id: string): void {

@@ -1,6 +1,6 @@
 // What is remembered of a rollout and of each of its devices: plain data that a store keeps and the engine works on.
 
-import { type Measured, nothingMeasured } from './gates.js';
+import { type Judgement, type Measured, nothingMeasured } from './gates.js';
 
 export const devicePhases = ['waiting', 'told', 'downloading', 'verified', 'pending', 'confirmed', 'failed', 'rolled-back', 'unknown', 'withdrawn'] as const;
 /**
@@ -53,9 +53,11 @@ export interface RolloutState {
   readonly by: 'user' | 'gate' | null;
   /** The last wave whose gates a user has waved through; -1 for none. */
   readonly overruled: number;
+  /** What the gates found when one of them stopped it: devices that are taken back tell nothing of that any more. */
+  readonly verdict: readonly Judgement[] | null;
 }
 
-export const plannedState: RolloutState = { phase: 'planned', wave: 0, reason: '', by: null, overruled: -1 };
+export const plannedState: RolloutState = { phase: 'planned', wave: 0, reason: '', by: null, overruled: -1, verdict: null };
 
 /** A device of a rollout that has not begun with it. @param before what it has measured of the model that it runs */
 export function waitingDevice(id: string, wave: number, place: number, before: Measured = nothingMeasured): DeviceRecord {

@@ -8,7 +8,7 @@ import { opensAt } from './window.js';
 export interface WaveSummary {
   readonly devices: number;
   readonly counts: Readonly<Partial<Record<DevicePhase, number>>>;
-  /** Medians of the confirmed devices, with the new model and with the one before; null where nothing was measured. */
+  /** Medians, with the new model and with the one before; null where nothing was measured. */
   readonly p95Ms: number | null;
   readonly beforeP95Ms: number | null;
   readonly accuracy: number | null;

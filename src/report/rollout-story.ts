@@ -36,8 +36,7 @@ async function read(devices: AsyncIterable<DeviceRecord>): Promise<Told> {
       told.badAt.push(since);
       if (told.bad.length < mostBad) told.bad.push(device);
     }
-    if (phase !== 'confirmed') continue;
-    told.confirmedAt.push(since);
+    if (phase === 'confirmed') told.confirmedAt.push(since);
     if (measured.p95Ms !== null) told.p95Ms.push(measured.p95Ms);
     if (before.p95Ms !== null) told.beforeP95Ms.push(before.p95Ms);
   }

@@ -35,7 +35,7 @@ function badText(gate: Gate): string {
   const either = (...limits: readonly (string | null)[]): string => limits.filter((limit) => limit !== null).join(' or ');
   switch (gate.measure) {
     case 'latency':
-      return either(gate.limitMs === null ? null : `above ${gate.limitMs} ms`, gate.factor === null ? null : `${gate.factor} times as slow as before`);
+      return either(gate.limitMs === null ? null : `above ${gate.limitMs} ms`, gate.factor === null ? null : `slower than ${gate.factor} times before`);
     case 'accuracy':
       return either(
         gate.least === null ? null : `below ${percentText(gate.least)} accuracy`,

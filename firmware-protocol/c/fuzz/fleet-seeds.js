@@ -12,7 +12,10 @@ const desires = fleet.desired.map(({ encoded }) => Buffer.from(encoded, 'hex'));
 /** An image that the fake runtime takes, in the place of that of the vector. */
 const image = Buffer.alloc(1, 'M');
 const small = Buffer.from(desires[1]);
-createHash('sha256').update(image).digest().copy(small, small.indexOf(Buffer.from(fleet.desired[1].sha, 'hex')));
+createHash('sha256')
+  .update(image)
+  .digest()
+  .copy(small, small.indexOf(Buffer.from(fleet.desired[1].sha, 'hex')));
 
 const seeds = {
   desire: message(0, desires[0]),

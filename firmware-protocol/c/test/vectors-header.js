@@ -34,7 +34,9 @@ rows(
   'drawn_vectors',
   drawn.map(({ seed, int8, float32 }, i) => [`${seed}u`, bytes(`drawn_int8_${i}`, int8), bytes(`drawn_float32_${i}`, float32)]),
 );
-lines.push('typedef struct desired_vector { const char *rollout; uint32_t attempt, bytes, block_bytes, seed, deadline; bool pull, outputs; vector_bytes encoded; } desired_vector;');
+lines.push(
+  'typedef struct desired_vector { const char *rollout; uint32_t attempt, bytes, block_bytes, seed, deadline; bool pull, outputs; vector_bytes encoded; } desired_vector;',
+);
 rows(
   'desired_vector',
   'desired_vectors',

@@ -74,13 +74,14 @@ export interface Commit {
   readonly published: readonly PublishedRow[];
 }
 
-/** Devices of a wave in one phase, and what those measured. Medians; null where nothing was measured. */
+/** Devices of a wave in one phase. */
 export interface WaveRow {
   readonly wave: number;
   readonly phase: DeviceRecord['phase'];
   readonly devices: number;
 }
 
+/** Medians of what the devices of a wave have measured, those too that were taken back since; null where nothing was. */
 export interface MeasuredRow {
   readonly wave: number;
   readonly p95Ms: number | null;
