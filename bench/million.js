@@ -119,4 +119,5 @@ console.table(rows);
 const { blocks, perDevice } = expectedBytes(image, plan);
 console.log(`${summary.counts.confirmed} of ${devices} confirmed in ${seconds(leading)} s, ${((time.now() - began) / 1000).toFixed(0)} s of their own time`);
 console.log(`at most ${mostAwake} were under way at once; the agent published ${counts.bytes} bytes (${blocks} of blocks, up to ${perDevice} for each device)`);
+if (summary.counts.confirmed !== devices) process.exitCode = 1;
 await store.close();

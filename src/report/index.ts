@@ -18,4 +18,4 @@ export { rolloutJunit } from './rollout-junit.js';
 export { rolloutMetrics } from './rollout-metrics.js';
 export { rolloutListReport, rolloutStatusReport } from './rollout-status.js';
 export { rolloutMarkdown, rolloutPage } from './rollout-story.js';
-export { bytesText, countText, durationText, metricText, millisecondsText, percentText, shapeText, table } from './text.js';
+export { bytesText, countText, devicesText, metricText, millisecondsText, percentText, shapeText, table } from './text.js';

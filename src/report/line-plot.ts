@@ -23,7 +23,7 @@ export function linePlot(lines: readonly Line[], text: { readonly x: (value: num
     const [low, high] = [Math.min(...values), Math.max(...values)];
     return high > low ? [low, high] : [low, low + (Math.abs(low) || 1)];
   };
-  const [x0, x1] = extent(all.map(([x]) => x));
+  const [x0, x1] = extent([0, ...all.map(([x]) => x)]);
   const [y0, y1] = extent([0, ...all.map(([, y]) => y)]);
   const px = (x: number): string => (left + ((x - x0) / (x1 - x0)) * (width - left - right)).toFixed(1);
   const py = (y: number): string => (height - bottom - ((y - y0) / (y1 - y0)) * (height - top - bottom)).toFixed(1);

@@ -3,6 +3,7 @@
 import type { RolloutSummary } from '../fleet/index.js';
 import { escapeHtml } from './html.js';
 import { countsText, gateLine, phaseText } from './rollout-status.js';
+import { devicesText } from './text.js';
 
 interface Case {
   readonly name: string;
@@ -17,7 +18,7 @@ export function rolloutJunit(summary: RolloutSummary): string {
   const cases: Case[] = [
     ...waves.map(({ devices, counts }, i): Case => {
       const here = i + 1 === wave && stopped;
-      return { name: `wave ${i + 1}: ${devices} devices`, failure: here ? `${phaseText(summary)}: ${countsText(counts)}` : null, skipped: i + 1 > wave };
+      return { name: `wave ${i + 1}: ${devicesText(devices)}`, failure: here ? `${phaseText(summary)}: ${countsText(counts)}` : null, skipped: i + 1 > wave };
     }),
     ...summary.gates.map((gate): Case => {
       const failed = gate.judgement?.decision === 'fail' || gate.judgement?.decision === 'undecided';

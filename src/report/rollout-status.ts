@@ -3,7 +3,7 @@
 import type { DevicePhase, RolloutSummary, WaveSummary } from '../fleet/index.js';
 import { budgetBar } from './bar.js';
 import { gateText } from './rollout.js';
-import { durationText, millisecondsText, percentText, table } from './text.js';
+import { devicesText, durationText, millisecondsText, percentText, table } from './text.js';
 
 const underWay: readonly DevicePhase[] = ['told', 'downloading', 'verified', 'pending'];
 const bad: readonly DevicePhase[] = ['failed', 'rolled-back', 'unknown', 'withdrawn'];
@@ -14,7 +14,7 @@ export function rolloutStatusReport(summary: RolloutSummary, now: number): strin
   const confirmed = counts.confirmed ?? 0;
   return [
     `rollout ${rollout}: ${phaseText(summary)}`,
-    `${bundle.slice(0, 12)} to ${devices} devices of ${target} at ${uri}`,
+    `${bundle.slice(0, 12)} to ${devicesText(devices)} of ${target} at ${uri}`,
     '',
     `confirmed ${budgetBar(confirmed, devices)} ${percentText(confirmed / devices)}  ${countsText(counts)}`,
     `led for ${durationText(elapsedMs)}${leftMs === null ? '' : `, about ${durationText(leftMs)} left`}${agent === null ? ', no agent leads it now' : ` by ${agent.replace(':', ', process ')}`}`,

@@ -4,7 +4,7 @@ import type { DeviceRecord, RolloutEvent, RolloutSummary } from '../fleet/index.
 import { escapeHtml, pageOf } from './html.js';
 import { type Line, linePlot } from './line-plot.js';
 import { countsText, gateLine, phaseText, waveRow } from './rollout-status.js';
-import { durationText, percentText } from './text.js';
+import { devicesText, durationText, percentText } from './text.js';
 
 export interface RolloutStory {
   readonly summary: RolloutSummary;
@@ -106,7 +106,7 @@ function facts(summary: RolloutSummary): string[] {
   const { uri, target, bundle, devices, counts, elapsedMs, createdAt, changedAt } = summary;
   return [
     phaseText(summary),
-    `${devices} devices of ${target} at ${uri}: ${countsText(counts)}`,
+    `${devicesText(devices)} of ${target} at ${uri}: ${countsText(counts)}`,
     `bundle ${bundle}`,
     `begun ${new Date(createdAt).toISOString()}, last changed ${new Date(changedAt).toISOString()}, led for ${durationText(elapsedMs)}`,
   ];
@@ -116,7 +116,7 @@ function facts(summary: RolloutSummary): string[] {
 function happened(events: RolloutStory['events']): string[] {
   return events.flatMap(({ at, event }) => {
     const time = new Date(at).toISOString().slice(0, 19).replace('T', ' ');
-    if (event.kind === 'wave') return [`${time}: wave ${event.wave + 1} began, ${event.devices} devices`];
+    if (event.kind === 'wave') return [`${time}: wave ${event.wave + 1} began, ${devicesText(event.devices)}`];
     if (event.kind === 'phase') return [`${time}: ${event.phase}${event.reason === '' ? '' : `, ${event.reason}`}`];
     return event.kind === 'joined' ? [`${time}: ${event.id} came to the fleet`] : [];
   });

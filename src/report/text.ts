@@ -50,6 +50,11 @@ export function metricText(metric: string, value: number): string {
   return metric === 'top1' || metric === 'top5' ? percentText(value) : metric === 'snr' ? `${value.toFixed(2)} dB` : value.toPrecision(4);
 }
 
+/** `1 device`, `2 devices`. */
+export function devicesText(count: number): string {
+  return `${countText(count)} device${count === 1 ? '' : 's'}`;
+}
+
 /** A time in its two largest units. */
 export function durationText(ms: number): string {
   const seconds = Math.round(ms / 1000);

@@ -10,7 +10,7 @@ import {
   type RolloutView,
   summarize,
 } from '../../fleet/index.js';
-import { rolloutJunit, rolloutMarkdown, rolloutPage, rolloutStatusReport } from '../../report/index.js';
+import { devicesText, rolloutJunit, rolloutMarkdown, rolloutPage, rolloutStatusReport } from '../../report/index.js';
 import type { Context, Outcome } from '../verb.js';
 
 type Options = Readonly<Record<string, unknown>>;
@@ -39,7 +39,7 @@ function eventText(event: RolloutEvent): string | null {
     case 'phase':
       return event.reason === '' ? event.phase : `${event.phase}: ${event.reason}`;
     case 'wave':
-      return `wave ${event.wave + 1} begins: ${event.devices} devices`;
+      return `wave ${event.wave + 1} begins: ${devicesText(event.devices)}`;
     case 'device':
       return event.code === null ? `${event.id}: ${event.phase}` : `${event.id}: ${event.phase} (${event.code})`;
     case 'joined':
