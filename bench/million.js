@@ -1,6 +1,6 @@
 // A rollout to a million devices in virtual time: the agent, its engine and the devices are the real ones, time and broker are not. A device takes memory only
 // while it is under way, as everywhere else it takes none of the agent's machine.
-//   node bench/million.js [DEVICES]
+//   node --expose-gc bench/million.js [DEVICES]
 
 import { readFileSync } from 'node:fs';
 import { performance } from 'node:perf_hooks';
@@ -119,5 +119,13 @@ console.table(rows);
 const { blocks, perDevice } = expectedBytes(image, plan);
 console.log(`${summary.counts.confirmed} of ${devices} confirmed in ${seconds(leading)} s, ${((time.now() - began) / 1000).toFixed(0)} s of their own time`);
 console.log(`at most ${mostAwake} were under way at once; the agent published ${counts.bytes} bytes (${blocks} of blocks, up to ${perDevice} for each device)`);
+// What is left without the broker is what the agent must remember: records of devices, in its memory and in the store's.
+virtual.forgetRetained();
+for (let i = 0; i < 3; i++) {
+  globalThis.gc?.();
+  await new Promise((resolve) => setTimeout(resolve, 100));
+}
+const { heapUsed, arrayBuffers } = process.memoryUsage();
+console.log(`without the broker ${Math.round((heapUsed + arrayBuffers) / devices)} bytes of heap for each device, in all ${Math.round(heapUsed / 2 ** 20)} MiB`);
 if (summary.counts.confirmed !== devices) process.exitCode = 1;
 await store.close();

@@ -84,7 +84,6 @@ class RolloutAgent {
   private inbox = new Map<string, Reported>();
   /** To be written down, and who waits for it. */
   private published: { readonly row: PublishedRow; readonly written: () => void }[] = [];
-  private readonly nudges = new Map<string, { attempt: number; at: number; gapMs: number }>();
   private timeMs: number;
   private lastRound: number;
   private lastCommit = Number.NEGATIVE_INFINITY;
@@ -159,6 +158,7 @@ class RolloutAgent {
   private async round(): Promise<boolean> {
     const { engine, outbox, clock, row, options } = this;
     if (this.failure !== null) throw this.failure;
+    const before = this.timeMs;
     this.passTime();
     const handled: number[] = [];
     for (const { n, request } of await this.store.requests(row.no)) {
@@ -171,7 +171,7 @@ class RolloutAgent {
     for (const { id, attempt, wants } of outbox.drain()) engine.said(id, attempt, wants);
     const { window } = row.plan;
     engine.tick(this.timeMs, this.prepared.has(this.bundle) && (window === null || isOpen(window, clock.wall())));
-    this.nudge();
+    this.nudge(before);
     const changes = engine.drain();
     const { published } = this;
     this.published = [];
@@ -304,20 +304,10 @@ class RolloutAgent {
   }
 
   /** A device that has not answered may not have heard. */
-  private nudge(): void {
+  private nudge(before: number): void {
     for (const id of this.engine.travelling()) {
-      const { phase, attempt, said } = this.engine.device(id) as DeviceRecord;
-      if (phase !== 'told' || !said) {
-        this.nudges.delete(id);
-        continue;
-      }
-      const nudge = this.nudges.get(id);
-      if (nudge?.attempt !== attempt) this.nudges.set(id, { attempt, at: this.timeMs + nudgeMs, gapMs: nudgeMs });
-      else if (this.timeMs >= nudge.at) {
-        nudge.gapMs *= 2;
-        nudge.at = this.timeMs + nudge.gapMs;
-        this.engine.unsaid(id);
-      }
+      const { phase, since, said } = this.engine.device(id) as DeviceRecord;
+      if (phase === 'told' && said && nudgesIn(this.timeMs - since) > nudgesIn(before - since)) this.engine.unsaid(id);
     }
   }
 
@@ -334,4 +324,9 @@ class RolloutAgent {
       this.background -= 1;
     }
   }
+}
+
+/** How often a device that was told so long ago has been told again: the first time after `nudgeMs`, then after twice as long each time. */
+function nudgesIn(ms: number): number {
+  return Math.floor(Math.log2(Math.max(0, ms) / nudgeMs + 1));
 }

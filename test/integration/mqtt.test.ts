@@ -219,5 +219,5 @@ test('a fleet of simulated devices from the command line', async () => {
   expect(await refused('--listen', `${broker.uri}/plant`, '--fault', 'none')).toMatchObject({
     error: { code: 'USAGE', message: expect.stringContaining('slow') },
   });
-  expect(await refused('--listen', broker.uri)).toMatchObject({ error: { code: 'USAGE' } });
+  expect(await refused('--listen', broker.uri)).toMatchObject({ error: { code: 'BROKER_ADDRESS', message: expect.stringContaining('names no fleet') } });
 });

@@ -58,9 +58,13 @@ export class VirtualBroker {
 
   /** Everybody loses the connection, and has it back after a while. @param keeps what is retained survives */
   restart(keeps: boolean, awayMs = 3000): void {
-    if (!keeps) this.retained = new RetainedTree();
+    if (!keeps) this.forgetRetained();
     for (const session of this.sessions) session.lose();
     for (const session of this.sessions) this.time.later(awayMs + Math.floor(2000 * this.random()), () => session.regain());
+  }
+
+  forgetRetained(): void {
+    this.retained = new RetainedTree();
   }
 
   publish(topic: string, payload: Uint8Array, retain: boolean, careful: boolean): void {
@@ -68,7 +72,8 @@ export class VirtualBroker {
     this.counted.bytes += payload.byteLength;
     if (!careful && this.random() < this.luck.lost) return;
     if (retain && payload.byteLength === 0) this.retained.delete(topic);
-    else if (retain) this.retained.set({ topic, payload });
+    // Encoders hand out views into larger buffers, which would stay with them.
+    else if (retain) this.retained.set({ topic, payload: new Uint8Array(payload) });
     const listening = this.matching(topic);
     if (listening.length === 0) this.onUnheard?.(topic, payload);
     for (const subscription of listening) this.deliver(subscription, { topic, payload, retained: false });

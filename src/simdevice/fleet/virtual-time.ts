@@ -8,6 +8,8 @@ interface Timer {
 
 export class VirtualTime {
   private timers: Timer[] = [];
+  /** Of these, those that were called off: they are thrown out together. */
+  private idle = 0;
   private count = 0;
   /** Somebody waits for a promise that an event has resolved. */
   private awaited = false;
@@ -24,7 +26,10 @@ export class VirtualTime {
     const timer: Timer = { at: Math.ceil(this.time + ms), n: this.count++, run };
     this.push(timer);
     return () => {
+      if (timer.run === null) return;
       timer.run = null;
+      this.idle += 1;
+      if (this.idle > this.timers.length / 2) this.compact();
     };
   }
 
@@ -53,11 +58,23 @@ export class VirtualTime {
         continue;
       }
       if (timer === null) return false;
-      if (timer.run === null) continue;
+      const { run } = timer;
+      if (run === null) {
+        this.idle -= 1;
+        continue;
+      }
       this.time = timer.at;
-      timer.run();
+      timer.run = null;
+      run();
     }
     return true;
+  }
+
+  private compact(): void {
+    const left = this.timers.filter(({ run }) => run !== null);
+    // What is sorted is a heap.
+    this.timers = left.sort((a, b) => (isBefore(a, b) ? -1 : 1));
+    this.idle = 0;
   }
 
   private push(timer: Timer): void {
