@@ -126,6 +126,8 @@ for (let i = 0; i < 3; i++) {
   await new Promise((resolve) => setTimeout(resolve, 100));
 }
 const { heapUsed, arrayBuffers } = process.memoryUsage();
-console.log(`without the broker ${Math.round((heapUsed + arrayBuffers) / devices)} bytes of heap for each device, in all ${Math.round(heapUsed / 2 ** 20)} MiB`);
+console.log(
+  `without the broker ${Math.round((heapUsed + arrayBuffers) / devices)} bytes of heap for each device, in all ${Math.round(heapUsed / 2 ** 20)} MiB`,
+);
 if (summary.counts.confirmed !== devices) process.exitCode = 1;
 await store.close();

@@ -3,7 +3,7 @@
 
 import { equalBytes } from '../bundle/index.js';
 import { type AtollError, fail } from '../errors.js';
-import { fleetTopics, type Message, shardOf } from '../mqtt/index.js';
+import { fleetTopics, shardOf } from '../mqtt/index.js';
 import type { Reported } from '../protocol/index.js';
 import { measuredBefore, measuredOf } from './begin.js';
 import { type Clock, type FleetBroker, machineClock, sleep } from './broker.js';
@@ -12,9 +12,10 @@ import { collectBundles } from './collect.js';
 import { type Changes, type PhaseCounts, RolloutEngine } from './engine.js';
 import { type Judgement, nothingMeasured } from './gates.js';
 import { defaultLeaseMs, newHolder, takeLead } from './lease.js';
+import { Listening } from './listening.js';
 import { Outbox, type Said } from './outbox.js';
 import type { DeviceRecord, RolloutEvent, RolloutState } from './records.js';
-import { allShards, readReports, reportOf } from './registry.js';
+import { allShards } from './registry.js';
 import { selectsLater } from './selection.js';
 import type { PublishedRow, RolloutRequest, RolloutRow, RolloutStore } from './store/index.js';
 import { isOpen } from './window.js';
@@ -81,7 +82,7 @@ export async function leadRollout(store: RolloutStore, broker: FleetBroker, flee
 class RolloutAgent {
   private readonly clock: Clock;
   private readonly outbox: Outbox;
-  private inbox = new Map<string, Reported>();
+  private readonly listening: Listening;
   /** To be written down, and who waits for it. */
   private published: { readonly row: PublishedRow; readonly written: () => void }[] = [];
   private timeMs: number;
@@ -112,6 +113,7 @@ class RolloutAgent {
     this.timeMs = row.clockMs;
     this.lastRound = this.clock.elapsed();
     this.outbox = new Outbox((said) => this.say(said));
+    this.listening = new Listening(broker, fleet, this.clock);
   }
 
   static async over(store: RolloutStore, broker: FleetBroker, fleet: string, no: number, holder: string, options: AgentOptions): Promise<RolloutAgent> {
@@ -141,7 +143,7 @@ class RolloutAgent {
       this.connected = connected;
       if (connected) this.takeUp();
     };
-    await broker.subscribe(fleetTopics(fleet).allReported(), (message: Message) => this.hear(...reportOf(message)), { qos: 0, retained: false });
+    await this.listening.begin();
     const sources = [this.bundle, this.previous].flatMap((source) => source ?? []);
     await serveBlocks(broker, fleet, (sha) => sources.find((source) => source.row(true).sha === sha) ?? null);
     this.takeUp();
@@ -165,9 +167,7 @@ class RolloutAgent {
       this.obey(request);
       handled.push(n);
     }
-    const { inbox } = this;
-    this.inbox = new Map();
-    for (const [id, reported] of inbox) this.take(id, reported);
+    for (const [id, reported] of this.listening.drain()) this.take(id, reported);
     for (const { id, attempt, wants } of outbox.drain()) engine.said(id, attempt, wants);
     const { window } = row.plan;
     engine.tick(this.timeMs, this.prepared.has(this.bundle) && (window === null || isOpen(window, clock.wall())));
@@ -185,7 +185,7 @@ class RolloutAgent {
     const ended = engine.state.phase === 'done' || engine.state.phase === 'stopped';
     const rests =
       engine.state.phase === 'paused' && (options.rest === 'paused' || (engine.state.by === 'gate' && options.rest !== 'never' && engine.underWay === 0));
-    return (ended || rests) && !anything && outbox.open + this.background + this.inbox.size === 0;
+    return (ended || rests) && !anything && outbox.open + this.background + this.listening.waiting === 0;
   }
 
   private async commit(changes: Changes, published: RolloutAgent['published'], handled: readonly number[]): Promise<void> {
@@ -224,10 +224,6 @@ class RolloutAgent {
     }
   }
 
-  private hear(id: string, reported: Reported | null): void {
-    if (reported !== null && reported.seq > (this.inbox.get(id)?.seq ?? -1)) this.inbox.set(id, reported);
-  }
-
   private take(id: string, reported: Reported): void {
     const { engine, row, bundle, previous } = this;
     const record = engine.device(id);
@@ -255,7 +251,7 @@ class RolloutAgent {
   /** At first, and whenever the connection is back: what the broker has lost is said again, what was missed is read. */
   private takeUp(): void {
     this.prepared.clear();
-    this.read(allShards);
+    void this.inBackground(() => this.listening.read(allShards));
   }
 
   /** Blocks are published before anybody is told of them. */
@@ -282,10 +278,6 @@ class RolloutAgent {
     });
   }
 
-  private read(shards: readonly string[]): void {
-    void this.inBackground(() => readReports(this.broker, this.fleet, shards, (id, reported) => this.hear(id, reported), { clock: this.clock }));
-  }
-
   /** The broker has forgotten what it retained. */
   private sayAgain(): void {
     for (const { id, wants } of this.engine.all()) if (wants !== 'nothing') this.engine.unsaid(id);
@@ -300,7 +292,7 @@ class RolloutAgent {
       const { since } = this.engine.device(id) as DeviceRecord;
       if (this.timeMs - since >= silenceMs) shards.add(shardOf(id));
     }
-    if (shards.size > 0) this.read([...shards]);
+    if (shards.size > 0) void this.inBackground(() => this.listening.read([...shards]));
   }
 
   /** A device that has not answered may not have heard. */

@@ -1,7 +1,7 @@
 // The heart of a rollout, without clock, network or disk: what happens goes in (reports, time, a user's word), and what has changed comes out, as records
 // and events. The same in the same order gives the same, and an engine that is made anew from the records goes on where the other was.
 
-import { type Gate, type Judgement, type Measured, type Outcome, Tally } from './gates.js';
+import type { Gate, Judgement, Measured } from './gates.js';
 import {
   type Deadlines,
   type DevicePhase,
@@ -12,6 +12,7 @@ import {
   timedPhases,
   waitingDevice,
 } from './records.js';
+import { underWay, WaveCount } from './wave-count.js';
 
 export interface RolloutSetup {
   /** How many there are. */
@@ -44,7 +45,6 @@ export interface Changes {
 
 export type PhaseCounts = Readonly<Partial<Record<DevicePhase, number>>>;
 
-const underWay: ReadonlySet<DevicePhase> = new Set(timedPhases);
 const retried: ReadonlySet<DevicePhase> = new Set(['failed', 'unknown', 'rolled-back']);
 /** What is worth a line in a log. */
 const notable: ReadonlySet<DevicePhase> = new Set(['failed', 'unknown', 'rolled-back']);
@@ -63,9 +63,7 @@ export class RolloutEngine {
   private nextPlace = 0;
   private nextTellAt = 0;
   private windowOpen = true;
-  /** Of the wave that is under way: how many devices are not through, and what each gate makes of them. */
-  private open = 0;
-  private tallies: Tally[] = [];
+  private count: WaveCount;
   private readonly changed = new Set<string>();
   private events: RolloutEvent[] = [];
 
@@ -75,12 +73,13 @@ export class RolloutEngine {
     records: Iterable<DeviceRecord>,
     private current: RolloutState = plannedState,
   ) {
+    this.count = new WaveCount(setup.gates);
     this.queue = Array.from({ length: setup.waves }, () => []);
     this.countsOf = Array.from({ length: setup.waves }, () => ({}));
     for (const record of records) {
       const { id, wave, place, phase, wants } = record;
       this.devices.set(id, record);
-      this.count(record, 1);
+      this.countPhase(record, 1);
       this.nextPlace = Math.max(this.nextPlace, place + 1);
       if (underWay.has(phase)) this.busy.add(id);
       if (phase !== 'waiting') continue;
@@ -119,7 +118,7 @@ export class RolloutEngine {
 
   /** What the gates make of the wave that is under way, in their order; of a rollout that they stopped, what they found then. */
   judgements(): readonly Judgement[] {
-    return this.current.verdict ?? this.tallies.map((tally) => tally.judge());
+    return this.current.verdict ?? this.count.judge();
   }
 
   /** What has changed since this was asked last. */
@@ -169,13 +168,10 @@ export class RolloutEngine {
     if (this.devices.has(id) || this.current.phase === 'stopped' || this.current.phase === 'rolling-back') return;
     const record = waitingDevice(id, this.setup.waves - 1, this.nextPlace++, before);
     this.devices.set(id, record);
-    this.count(record, 1);
+    this.countPhase(record, 1);
     this.changed.add(id);
     this.queue[record.wave]?.push(id);
-    if (record.wave === this.current.wave && this.current.phase !== 'planned') {
-      this.open += 1;
-      for (const tally of this.tallies) tally.add(outcomeOf(record));
-    }
+    if (record.wave === this.current.wave && this.current.phase !== 'planned') this.count.add(record);
     this.events.push({ kind: 'joined', id });
     this.goOn(now);
   }
@@ -230,17 +226,14 @@ export class RolloutEngine {
     if (underWay.has(phase)) this.busy.add(id);
     else this.busy.delete(id);
     if (before.phase !== phase) {
-      this.count(before, -1);
-      this.count(record, 1);
+      this.countPhase(before, -1);
+      this.countPhase(record, 1);
       if (notable.has(phase)) this.events.push({ kind: 'device', id, phase, code });
     }
-    if (wave !== this.current.wave) return;
-    const [was, is] = [outcomeOf(before), outcomeOf(record)];
-    this.open += Number(is.state === 'under-way') - Number(was.state === 'under-way');
-    for (const tally of this.tallies) tally.replace(was, is);
+    if (wave === this.current.wave) this.count.replace(before, record);
   }
 
-  private count({ wave, phase }: DeviceRecord, by: 1 | -1): void {
+  private countPhase({ wave, phase }: DeviceRecord, by: 1 | -1): void {
     const counts = this.countsOf[wave] ?? {};
     counts[phase] = (counts[phase] ?? 0) + by;
     if (counts[phase] === 0) delete counts[phase];
@@ -281,9 +274,10 @@ export class RolloutEngine {
 
   /** Whether the next wave may begin; pauses or stops where a gate says so. */
   private passes(now: number): boolean {
-    if (this.current.overruled === this.current.wave) return this.open === 0;
+    if (this.current.overruled === this.current.wave) return this.count.open === 0;
+    const judgements = this.count.judge();
     for (const [g, gate] of this.setup.gates.entries()) {
-      const { decision, bad, measured } = (this.tallies[g] as Tally).judge();
+      const { decision, bad, measured } = judgements[g] as Judgement;
       if (decision === 'pass' || decision === 'wait' || gate.action === 'next') continue;
       const chance = decision === 'undecided' ? ', which may be chance' : '';
       const reason = `gate ${g + 1}, ${gate.measure}: ${bad} of ${measured} bad in wave ${this.current.wave + 1}${chance}`;
@@ -295,7 +289,7 @@ export class RolloutEngine {
       }
       return false;
     }
-    return this.open === 0;
+    return this.count.open === 0;
   }
 
   private stop(reason: string, by: 'user' | 'gate', rollBack: boolean): void {
@@ -326,19 +320,12 @@ export class RolloutEngine {
 
   private beginWave(): void {
     this.countWave();
-    const devices = Object.values(this.countsOf[this.current.wave] ?? {}).reduce((sum, n) => sum + n, 0);
-    this.events.push({ kind: 'wave', wave: this.current.wave, devices });
+    this.events.push({ kind: 'wave', wave: this.current.wave, devices: this.count.size });
   }
 
   private countWave(): void {
-    this.tallies = this.setup.gates.map((gate) => new Tally(gate));
-    this.open = 0;
-    for (const record of this.devices.values()) {
-      if (record.wave !== this.current.wave) continue;
-      const outcome = outcomeOf(record);
-      if (outcome.state === 'under-way') this.open += 1;
-      for (const tally of this.tallies) tally.add(outcome);
-    }
+    this.count = new WaveCount(this.setup.gates);
+    for (const record of this.devices.values()) if (record.wave === this.current.wave) this.count.add(record);
   }
 }
 
@@ -349,13 +336,4 @@ function believed({ state, code, proved }: DeviceReport): { phase: Exclude<Devic
 
 function sinceOf(record: DeviceRecord, phase: DevicePhase, now: number): number {
   return phase === record.phase ? record.since : now;
-}
-
-function outcomeOf({ phase, measured, before }: DeviceRecord): Outcome {
-  return { state: stateOf(phase), measured, before };
-}
-
-function stateOf(phase: DevicePhase): Outcome['state'] {
-  if (phase === 'confirmed' || phase === 'unknown') return phase;
-  return phase === 'waiting' || underWay.has(phase) ? 'under-way' : 'failed';
 }

@@ -105,38 +105,15 @@ export type BlockRequest = z.output<typeof blockRequestSchema>;
 const blockSchema = z.looseObject({ sha: sha256, n: uint, data: bytes });
 export type Block = z.output<typeof blockSchema>;
 
-export function encodeDesired(desired: WrittenDesired): Uint8Array {
-  return encodeMap(desired as never);
+/** @throws CBOR_MALFORMED, ZodError for what is no such map, from `decode` */
+function messageOf<S extends z.ZodType>(name: string, schema: S) {
+  return {
+    encode: (message: z.input<S>): Uint8Array => encodeMap(message as never),
+    decode: (payload: Uint8Array): z.output<S> => schema.parse(decodeMap(payload, name)),
+  };
 }
 
-/** @throws CBOR_MALFORMED, ZodError for what is no such map */
-export function decodeDesired(payload: Uint8Array): Desired {
-  return desiredSchema.parse(decodeMap(payload, 'desired'));
-}
-
-export function encodeReported(reported: WrittenReported): Uint8Array {
-  return encodeMap(reported as never);
-}
-
-/** @throws CBOR_MALFORMED, ZodError for what is no such map */
-export function decodeReported(payload: Uint8Array): Reported {
-  return reportedSchema.parse(decodeMap(payload, 'reported'));
-}
-
-export function encodeBlockRequest(request: BlockRequest): Uint8Array {
-  return encodeMap(request as never);
-}
-
-/** @throws CBOR_MALFORMED, ZodError for what is no such map */
-export function decodeBlockRequest(payload: Uint8Array): BlockRequest {
-  return blockRequestSchema.parse(decodeMap(payload, 'block request'));
-}
-
-export function encodeBlock(block: Block): Uint8Array {
-  return encodeMap(block as never);
-}
-
-/** @throws CBOR_MALFORMED, ZodError for what is no such map */
-export function decodeBlock(payload: Uint8Array): Block {
-  return blockSchema.parse(decodeMap(payload, 'block'));
-}
+export const { encode: encodeDesired, decode: decodeDesired } = messageOf('desired', desiredSchema);
+export const { encode: encodeReported, decode: decodeReported } = messageOf('reported', reportedSchema);
+export const { encode: encodeBlockRequest, decode: decodeBlockRequest } = messageOf('block request', blockRequestSchema);
+export const { encode: encodeBlock, decode: decodeBlock } = messageOf('block', blockSchema);
