@@ -18,7 +18,7 @@ export {
   nothingMeasured,
   type Outcome,
 } from './gates.js';
-export { type RolloutPlan, readPlan } from './plan.js';
+export { planFrom, type RolloutPlan, readPlan } from './plan.js';
 export { Prover } from './proof.js';
 export { type PublishedBundle, publishBundle, withdrawBundle } from './publish-bundle.js';
 export {

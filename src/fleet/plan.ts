@@ -162,10 +162,20 @@ const planSchema = z.strictObject({
 
 /** @throws FILE_NOT_READABLE, ROLLOUT_PLAN */
 export async function readPlan(file: string): Promise<RolloutPlan> {
-  const { value, faults } = parseYaml(await readText(file), planSchema);
-  if (value === null) throw fail('ROLLOUT_PLAN', describeFaults(file, faults));
+  return planOf(await readText(file), file, path.dirname(file));
+}
+
+/** A plan that was not written to a file. @throws ROLLOUT_PLAN */
+export function planFrom(written: object): RolloutPlan {
+  return planOf(JSON.stringify(written), 'the options', '.');
+}
+
+/** @param folder that its paths are relative to */
+function planOf(text: string, where: string, folder: string): RolloutPlan {
+  const { value, faults } = parseYaml(text, planSchema);
+  if (value === null) throw fail('ROLLOUT_PLAN', describeFaults(where, faults));
   const { rollout, select, waves, concurrency, blockBytes, source } = value;
-  const beside = (name: string): string => path.resolve(path.dirname(file), name);
+  const beside = (name: string): string => path.resolve(folder, name);
   return {
     rollout,
     bundle: beside(value.bundle),

@@ -1,4 +1,4 @@
-// mqtt://[USER[:PASSWORD]@]HOST[:PORT][/FLEET[/DEVICE]]?ca=FILE&cert=FILE&key=FILE&version=4|5; mqtts: with TLS.
+// mqtt://[USER[:PASSWORD]@]HOST[:PORT][/FLEET[/DEVICE]]?ca=FILE&cert=FILE&key=FILE&version=4|5&session=keep&keepalive=SECONDS; mqtts: with TLS.
 
 import { fail, reasonOf } from '../errors.js';
 import { topicName } from './topics.js';
@@ -20,9 +20,14 @@ export interface BrokerAddress {
   readonly key: string | null;
   /** Of MQTT: 5, or 4 for 3.1.1; null: what the broker offers. */
   readonly version: 4 | 5 | null;
+  /** The broker keeps what clients with a name of their own subscribed to, and what comes meanwhile, while they are away. */
+  readonly keepsSession: boolean;
+  /** Seconds between signs of life. */
+  readonly keepaliveSeconds: number;
 }
 
-const optionNames = ['ca', 'cert', 'key', 'version'];
+const optionNames = ['ca', 'cert', 'key', 'version', 'session', 'keepalive'];
+const usualKeepaliveSeconds = 30;
 const defaultPorts: Readonly<Record<string, string>> = { 'mqtt:': '1883', 'mqtts:': '8883' };
 
 export function isBrokerUri(text: string): boolean {
@@ -48,6 +53,9 @@ export function parseBrokerAddress(text: string, environment: NodeJS.ProcessEnv 
     throw wrong('fleet and device are named by up to 64 letters, digits, dots, dashes and underscores');
   const version = searchParams.get('version');
   if (version !== null && version !== '4' && version !== '5') throw wrong(`version=${version}: it is 5, or 4 for MQTT 3.1.1`);
+  const [session, keepalive] = [searchParams.get('session'), searchParams.get('keepalive')];
+  if (session !== null && session !== 'keep') throw wrong(`session=${session}: it is keep, or nothing`);
+  if (keepalive !== null && !/^[1-9]\d{0,4}$/.test(keepalive)) throw wrong(`keepalive=${keepalive}: it is a number of seconds`);
   const option = (name: string): string | null => searchParams.get(name);
   if ((option('cert') === null) !== (option('key') === null)) throw wrong('cert and key go together');
   return {
@@ -62,6 +70,8 @@ export function parseBrokerAddress(text: string, environment: NodeJS.ProcessEnv 
     cert: option('cert'),
     key: option('key'),
     version: version === null ? null : (Number(version) as 4 | 5),
+    keepsSession: session === 'keep',
+    keepaliveSeconds: keepalive === null ? usualKeepaliveSeconds : Number(keepalive),
   };
 }
 

@@ -24,7 +24,8 @@ export interface ConnectOptions {
 /** MQTT 5, 3.8.3.1: retain handling. */
 const sendNoRetained = 2;
 const connectTimeoutMs = 5000;
-const keepaliveSeconds = 30;
+/** How long a broker keeps a session whose client is away (MQTT 5, 3.1.2.11.2). */
+const sessionSeconds = 86_400;
 /** Spread, so that a broker which comes back is not met by all at once. */
 const [leastReconnectMs, mostReconnectMs] = [500, 3000];
 /** Answers of brokers that only know another version of MQTT: 3.1.1's own code, and that of 5. */
@@ -119,7 +120,8 @@ export class BrokerConnection {
   }
 }
 
-async function settingsOf({ username, password, ca, cert, key, tls }: BrokerAddress, { clientId, will }: ConnectOptions): Promise<IClientOptions> {
+async function settingsOf(address: BrokerAddress, { clientId, will }: ConnectOptions): Promise<IClientOptions> {
+  const { username, password, ca, cert, key, tls, keepsSession, keepaliveSeconds } = address;
   const file = async (path: string | null): Promise<Buffer | undefined> => (path === null ? undefined : Buffer.from(await readBytes(path)));
   const [authority, certificate, privateKey] = await Promise.all([file(ca), file(cert), file(key)]);
   return {
@@ -127,6 +129,8 @@ async function settingsOf({ username, password, ca, cert, key, tls }: BrokerAddr
     connectTimeout: connectTimeoutMs,
     reconnectPeriod: leastReconnectMs + Math.random() * (mostReconnectMs - leastReconnectMs),
     keepalive: keepaliveSeconds,
+    // A name that was drawn is not met again: nothing is kept for it.
+    ...(keepsSession && clientId !== undefined ? { clean: false, properties: { sessionExpiryInterval: sessionSeconds } } : {}),
     ...(username === null ? {} : { username }),
     ...(password === null ? {} : { password }),
     ...(tls ? { rejectUnauthorized: true } : {}),

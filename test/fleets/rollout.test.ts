@@ -11,7 +11,7 @@ import { openDevice } from '../../src/open-device.js';
 import { type FleetOptions, numberedIds, type ServedFleet, serveFleet } from '../../src/simdevice/index.js';
 import { loadTarget } from '../../src/targets/index.js';
 import { writeModel } from '../../src/tflite/index.js';
-import { embeddedBroker, mosquitto, type TestBroker } from '../support/brokers.js';
+import { embeddedBroker, freePort, mosquitto, type TestBroker } from '../support/brokers.js';
 import { atoll, jsonOf } from '../support/cli.js';
 import { temporaryFolder, writeFiles } from '../support/files.js';
 import { int8Dense } from '../support/models.js';
@@ -273,6 +273,39 @@ describe.each(brokers)('at %s', (_name, run, start) => {
     expect((await client.slots()).find(({ active }) => active)).toMatchObject({ confirmed: true, sha: sha256(bundleOf(1)) });
     await client.close();
   });
+});
+
+toolTest('mosquitto')('mosquitto ends in the midst of it, has forgotten everything it retained, and comes back', async () => {
+  const port = await freePort();
+  const first = await mosquitto(folder, { port });
+  const plant = await Plant.at(async () => first);
+  closers.pop();
+  const served = await plant.devices(30);
+  writeFiles(folder, { 'restart.yaml': planText('restart', 'one.bundle', 'concurrency: 3\n') });
+  const led = plant.begin('start', 'restart.yaml', '--fleet', plant.uri);
+  await led.says('wave 2 begins');
+  await first.stop();
+  const second = await mosquitto(folder, { port });
+  expect(await led.ended).toBe(0);
+  expect((await plant.rollout('status')).document).toMatchObject({ phase: 'done', counts: { confirmed: 30 } });
+  expect(served.devices.every(({ running }) => running === hex(sha256(bundleOf(1))))).toBe(true);
+  for (const close of closers.splice(0).reverse()) await close();
+  await second.stop();
+});
+
+test('a rollout without a plan, by options', async () => {
+  const plant = await Plant.at(() => embeddedBroker());
+  await plant.devices(6, { tags: { line: 'a' } });
+  await plant.devices(3, { prefix: 'other', tags: { line: 'b' } });
+  const flags = ['--bundle', 'one.bundle', '--waves', '1,50%,100%', '--tag', 'line=a', '--concurrency', '2', '--fleet', plant.uri];
+  expect(await plant.rollout('plan', ...flags)).toMatchObject({ code: 0, document: { rollout: 'one', devices: 6 } });
+  const { document } = await plant.rollout('start', ...flags);
+  expect(document).toMatchObject({ rollout: 'one', phase: 'done', devices: 6, counts: { confirmed: 6 } });
+  expect((document.waves as { devices: number }[]).map(({ devices }) => devices)).toEqual([1, 2, 3]);
+  const refused = async (...args: string[]) => (await plant.rollout('start', '--fleet', plant.uri, ...args)).document.error;
+  expect(await refused('--bundle', 'one.bundle', '--waves', '1,x')).toMatchObject({ code: 'ROLLOUT_PLAN', message: expect.stringContaining('waves') });
+  expect(await refused('one.yaml', '--bundle', 'one.bundle')).toMatchObject({ code: 'USAGE' });
+  expect(await refused()).toMatchObject({ code: 'USAGE', message: expect.stringContaining('--bundle') });
 });
 
 toolTest('postgres', 'mosquitto')('PostgreSQL as the store: agents on two machines, of which one is killed', async () => {

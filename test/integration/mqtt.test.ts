@@ -1,6 +1,7 @@
 // Devices behind MQTT: every verb works over a broker, ours and mosquitto, and what stands in the way has a coded error.
 
 import { readFileSync } from 'node:fs';
+import net from 'node:net';
 import path from 'node:path';
 import { afterEach, describe, expect, test } from 'vitest';
 import type { DeviceClient } from '../../src/device/index.js';
@@ -131,6 +132,57 @@ test('a broker that is restarted: the device comes back, and what was under way 
   const second = await embeddedBroker(data, port);
   closers.push(second.stop);
   expect((await asked).length).toBe(2);
+});
+
+/** Stands between a client and a broker, and can be taken away. */
+async function cable(to: string): Promise<{ readonly uri: string; readonly cut: () => Promise<void>; readonly mend: () => Promise<void> }> {
+  const sockets = new Set<net.Socket>();
+  const server = net.createServer((near) => {
+    const far = net.connect(Number(new URL(to).port), '127.0.0.1');
+    for (const socket of [near, far]) {
+      sockets.add(socket);
+      socket.on('error', () => undefined).on('close', () => sockets.delete(socket));
+    }
+    near.pipe(far).pipe(near);
+  });
+  const listen = (port: number): Promise<void> => new Promise((resolve) => server.listen(port, '127.0.0.1', resolve));
+  const cut = async (): Promise<void> => {
+    const closed = new Promise((resolve) => server.close(resolve));
+    for (const socket of sockets) socket.destroy();
+    await closed;
+  };
+  await listen(0);
+  const { port } = server.address() as net.AddressInfo;
+  return { uri: `mqtt://127.0.0.1:${port}`, cut, mend: () => listen(port) };
+}
+
+test.each(brokers)('%s keeps what comes for a client while its cable is out, where it asks for that', async (_name, _run, start) => {
+  const broker = await start();
+  closers.push(broker.stop);
+  const line = await cable(broker.uri);
+  closers.push(() => line.cut());
+  const heard = async (options: string, clientId: string) => {
+    const client = await connectToBroker(parseBrokerAddress(`${line.uri}?version=4${options}`), { clientId });
+    const payloads: string[] = [];
+    await client.subscribe('x', ({ payload }) => void payloads.push(Buffer.from(payload).toString()));
+    const back = new Promise<void>((resolve) => {
+      client.onChange = (connected) => {
+        if (connected) resolve();
+      };
+    });
+    closers.push(() => client.close());
+    return { payloads, back };
+  };
+  const [keeper, forgetter] = [await heard('&session=keep', 'keeper'), await heard('', 'forgetter')];
+  await line.cut();
+  const other = await connectToBroker(parseBrokerAddress(broker.uri));
+  closers.push(() => other.close());
+  await other.publish('x', 'while they were away');
+  await line.mend();
+  await Promise.all([keeper.back, forgetter.back]);
+  while (keeper.payloads.length === 0) await new Promise((resolve) => setTimeout(resolve, 20));
+  expect(keeper.payloads).toEqual(['while they were away']);
+  expect(forgetter.payloads).toEqual([]);
 });
 
 test('what is retained outlives a broker with a folder, and no two share one', async () => {

@@ -3,8 +3,8 @@ import { fleetTopics, matchesFilter, parseBrokerAddress, shardOf } from '../../s
 
 describe('addresses of brokers', () => {
   test('all that one can say', () => {
-    expect(parseBrokerAddress('mqtts://agent:p%40ss@broker.example:9000/plant-1/press_7?ca=ca.pem&cert=a.crt&key=a.key&version=4', {})).toEqual({
-      uri: 'mqtts://agent:***@broker.example:9000/plant-1/press_7?ca=ca.pem&cert=a.crt&key=a.key&version=4',
+    expect(parseBrokerAddress('mqtts://agent:p%40ss@broker.example:9000/plant-1/press_7?ca=ca.pem&cert=a.crt&key=a.key&version=4&session=keep&keepalive=60', {})).toEqual({
+      uri: 'mqtts://agent:***@broker.example:9000/plant-1/press_7?ca=ca.pem&cert=a.crt&key=a.key&version=4&session=keep&keepalive=60',
       url: 'mqtts://broker.example:9000',
       tls: true,
       username: 'agent',
@@ -15,6 +15,8 @@ describe('addresses of brokers', () => {
       cert: 'a.crt',
       key: 'a.key',
       version: 4,
+      keepsSession: true,
+      keepaliveSeconds: 60,
     });
   });
 
@@ -26,6 +28,8 @@ describe('addresses of brokers', () => {
       password: 'secret',
       fleet: null,
       version: null,
+      keepsSession: false,
+      keepaliveSeconds: 30,
     });
     expect(parseBrokerAddress('mqtts://h/f', {})).toMatchObject({ url: 'mqtts://h:8883', username: null, fleet: 'f', device: null });
   });

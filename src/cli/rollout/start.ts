@@ -1,16 +1,16 @@
 import { readBytes } from '../../files/index.js';
-import { beginRollout, leadRollout, readPlan, readRegistry, summarize } from '../../fleet/index.js';
+import { beginRollout, leadRollout, readRegistry, summarize } from '../../fleet/index.js';
 import { connectToBroker, fleetKey, fleetOf } from '../../mqtt/index.js';
 import type { Context, Outcome } from '../verb.js';
 import { outcomeOf, showing } from './lead.js';
 import { serveMetrics } from './metrics.js';
-import { fleetAddress, planFile } from './plan.js';
+import { fleetAddress, planOf } from './plan.js';
 import { withStore } from './store.js';
 
 export async function startRollout(context: Context, file: string | null, options: Readonly<Record<string, unknown>>): Promise<Outcome> {
   const address = fleetAddress(options);
   const fleet = fleetOf(address);
-  const plan = await readPlan(planFile(file));
+  const plan = await planOf(file, options);
   const image = await readBytes(plan.bundle);
   const previousImage = plan.previous === null ? null : await readBytes(plan.previous);
   return withStore(options, async (store) => {
