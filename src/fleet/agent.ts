@@ -48,7 +48,7 @@ const defaultRoundMs = 100;
 const beatMs = 2000;
 /** Time that went by without a round, since the machine slept or was held up, counts for no more than this. */
 const longestRoundMs = 5000;
-/** Devices that are under way and have said nothing for so long: what the broker retains of them is read again. */
+/** Devices that are under way and have said nothing for so long: what the broker retains of them is read again, and then after twice as long each time. */
 const silenceMs = 15_000;
 /** A device that does not answer is told again after this, and then after twice as long each time. */
 const nudgeMs = 30_000;
@@ -90,6 +90,8 @@ class RolloutAgent {
   private lastCommit = Number.NEGATIVE_INFINITY;
   private lastSweep = 0;
   private connected = true;
+  /** Grows whenever the connection is back: what was found out before may not hold any more. */
+  private epoch = 0;
   /** Bundles whose blocks are at the broker, or on their way. */
   private readonly prepared = new Set<BundleSource>();
   private readonly preparing = new Set<BundleSource>();
@@ -250,6 +252,7 @@ class RolloutAgent {
 
   /** At first, and whenever the connection is back: what the broker has lost is said again, what was missed is read. */
   private takeUp(): void {
+    this.epoch += 1;
     this.prepared.clear();
     void this.inBackground(() => this.listening.read(allShards));
   }
@@ -259,15 +262,18 @@ class RolloutAgent {
     if (!this.connected || this.prepared.has(source) || this.preparing.has(source)) return;
     this.preparing.add(source);
     void this.inBackground(async () => {
+      const { epoch } = this;
       const known = (await this.store.published(this.row.fleet)).find(({ sha }) => sha === source.row(true).sha);
       if (known?.complete !== true || !(await source.isThere(this.clock))) {
         if (known?.complete === true) this.sayAgain();
         // Written down first, so that it can be collected, whatever happens meanwhile.
         await this.write(source.row(false));
         await source.publish();
+        // A broker that was away meanwhile may have lost the first ones: all of them once more.
+        if (epoch !== this.epoch) return;
         await this.write(source.row(true));
       }
-      this.prepared.add(source);
+      if (epoch === this.epoch) this.prepared.add(source);
     }).finally(() => this.preparing.delete(source));
   }
 
@@ -286,12 +292,12 @@ class RolloutAgent {
   /** Messages can be lost: what the broker retains of the silent is read again. */
   private sweep(): void {
     if (!this.connected || this.timeMs - this.lastSweep < silenceMs) return;
-    this.lastSweep = this.timeMs;
     const shards = new Set<string>();
     for (const id of this.engine.travelling()) {
       const { since } = this.engine.device(id) as DeviceRecord;
-      if (this.timeMs - since >= silenceMs) shards.add(shardOf(id));
+      if (doublings(this.timeMs - since, silenceMs) > doublings(this.lastSweep - since, silenceMs)) shards.add(shardOf(id));
     }
+    this.lastSweep = this.timeMs;
     if (shards.size > 0) void this.inBackground(() => this.listening.read([...shards]));
   }
 
@@ -299,7 +305,7 @@ class RolloutAgent {
   private nudge(before: number): void {
     for (const id of this.engine.travelling()) {
       const { phase, since, said } = this.engine.device(id) as DeviceRecord;
-      if (phase === 'told' && said && nudgesIn(this.timeMs - since) > nudgesIn(before - since)) this.engine.unsaid(id);
+      if (phase === 'told' && said && doublings(this.timeMs - since, nudgeMs) > doublings(before - since, nudgeMs)) this.engine.unsaid(id);
     }
   }
 
@@ -318,7 +324,7 @@ class RolloutAgent {
   }
 }
 
-/** How often a device that was told so long ago has been told again: the first time after `nudgeMs`, then after twice as long each time. */
-function nudgesIn(ms: number): number {
-  return Math.floor(Math.log2(Math.max(0, ms) / nudgeMs + 1));
+/** How often something comes round within a time that comes first after `firstMs`, and then after twice as long each time. */
+function doublings(ms: number, firstMs: number): number {
+  return Math.floor(Math.log2(Math.max(0, ms) / firstMs + 1));
 }

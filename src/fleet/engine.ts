@@ -77,15 +77,14 @@ export class RolloutEngine {
     this.queue = Array.from({ length: setup.waves }, () => []);
     this.countsOf = Array.from({ length: setup.waves }, () => ({}));
     for (const record of records) {
-      const { id, wave, place, phase, wants } = record;
+      const { id, wave, place, phase } = record;
       this.devices.set(id, record);
       this.countPhase(record, 1);
       this.nextPlace = Math.max(this.nextPlace, place + 1);
       if (underWay.has(phase)) this.busy.add(id);
-      if (phase !== 'waiting') continue;
-      if (wants === 'old') this.back.push(id);
+      if (phase === 'returning') this.back.push(id);
       // Who is told again waits with the wave that is under way.
-      else this.queue[Math.max(wave, current.wave)]?.push(id);
+      if (phase === 'waiting') this.queue[Math.max(wave, current.wave)]?.push(id);
     }
     if (current.phase !== 'planned') this.countWave();
   }
@@ -179,7 +178,8 @@ export class RolloutEngine {
   /** What is overtaken, or of a time before the device was told again, changes nothing. */
   report(id: string, report: DeviceReport, now: number): void {
     const record = this.devices.get(id);
-    if (record === undefined || record.phase === 'waiting' || report.attempt !== record.attempt || report.seq <= record.seq) return;
+    if (record === undefined || record.phase === 'waiting' || record.phase === 'returning' || report.attempt !== record.attempt || report.seq <= record.seq)
+      return;
     const { phase, code } = believed(report);
     const measured = phase === 'confirmed' || phase === 'rolled-back' ? report.measured : record.measured;
     const heard = { ...record, seq: report.seq };
@@ -297,7 +297,7 @@ export class RolloutEngine {
     if (phase === 'stopped' || phase === 'rolling-back' || (phase === 'done' && !rollBack)) return;
     const verdict = by === 'gate' ? this.judgements() : null;
     for (const record of this.devices.values()) {
-      if (record.phase === 'waiting') continue;
+      if (record.wants === 'nothing') continue;
       // One that was not heard of may run the new bundle.
       if (record.phase === 'confirmed' || record.phase === 'unknown') {
         if (rollBack) this.rollBack(record.id);
@@ -309,7 +309,7 @@ export class RolloutEngine {
 
   private rollBack(id: string): void {
     this.back.push(id);
-    this.change({ ...(this.devices.get(id) as DeviceRecord), phase: 'waiting', wants: 'old' });
+    this.change({ ...(this.devices.get(id) as DeviceRecord), phase: 'returning' });
   }
 
   private enter(changes: Partial<RolloutState>): void {

@@ -2,13 +2,26 @@
 
 import { type Judgement, type Measured, nothingMeasured } from './gates.js';
 
-export const devicePhases = ['waiting', 'told', 'downloading', 'verified', 'pending', 'confirmed', 'failed', 'rolled-back', 'unknown', 'withdrawn'] as const;
+export const devicePhases = [
+  'waiting',
+  'told',
+  'downloading',
+  'verified',
+  'pending',
+  'confirmed',
+  'failed',
+  'rolled-back',
+  'unknown',
+  'withdrawn',
+  'returning',
+] as const;
 /**
  * - waiting: not told yet
  * - told: the broker has its desire, and it has not answered
  * - unknown: it was told, and has not been heard of within its time
  * - rolled-back: it runs again what it ran before, by itself or because it was told
  * - withdrawn: called back before it was through
+ * - returning: it may run what was rolled out, and waits to be told to go back
  */
 export type DevicePhase = (typeof devicePhases)[number];
 

@@ -352,7 +352,7 @@ test('an engine made anew from the records at any moment comes to the same end',
       };
       expect(run(share)).toEqual(run(0));
     }),
-    { numRuns: 60 },
+    { numRuns: 200 },
   );
 });
 

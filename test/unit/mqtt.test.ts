@@ -3,7 +3,9 @@ import { fleetTopics, matchesFilter, parseBrokerAddress, shardOf } from '../../s
 
 describe('addresses of brokers', () => {
   test('all that one can say', () => {
-    expect(parseBrokerAddress('mqtts://agent:p%40ss@broker.example:9000/plant-1/press_7?ca=ca.pem&cert=a.crt&key=a.key&version=4&session=keep&keepalive=60', {})).toEqual({
+    expect(
+      parseBrokerAddress('mqtts://agent:p%40ss@broker.example:9000/plant-1/press_7?ca=ca.pem&cert=a.crt&key=a.key&version=4&session=keep&keepalive=60', {}),
+    ).toEqual({
       uri: 'mqtts://agent:***@broker.example:9000/plant-1/press_7?ca=ca.pem&cert=a.crt&key=a.key&version=4&session=keep&keepalive=60',
       url: 'mqtts://broker.example:9000',
       tls: true,
