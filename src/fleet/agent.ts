@@ -14,6 +14,7 @@ import { type Judgement, nothingMeasured } from './gates.js';
 import { defaultLeaseMs, newHolder, takeLead } from './lease.js';
 import { Listening } from './listening.js';
 import { Outbox, type Said } from './outbox.js';
+import { withdrawBundle } from './publish-bundle.js';
 import type { DeviceRecord, RolloutEvent, RolloutState } from './records.js';
 import { allShards } from './registry.js';
 import { selectsLater } from './selection.js';
@@ -64,8 +65,10 @@ export async function leadRollout(store: RolloutStore, broker: FleetBroker, flee
   const holder = newHolder();
   for (;;) {
     await takeLead(store, no, holder, { clock, leaseMs, ...(onWait === undefined ? {} : { onWait }), ...(signal === undefined ? {} : { signal }) });
+    let agent: RolloutAgent | null = null;
     try {
-      await (await RolloutAgent.over(store, broker, fleet, no, holder, options)).run();
+      agent = await RolloutAgent.over(store, broker, fleet, no, holder, options);
+      await agent.run();
       const row = await store.rollout(no);
       if (row.state.phase === 'done' || row.state.phase === 'stopped') await collectBundles(store, broker, fleet, row.fleet);
       return row;
@@ -73,6 +76,7 @@ export async function leadRollout(store: RolloutStore, broker: FleetBroker, flee
       // Held up for longer than the lease lasts, this agent was taken for gone: now it is the one that waits.
       if ((error as AtollError).code !== 'ROLLOUT_LEASE') throw error;
     } finally {
+      agent?.stop();
       broker.onChange = null;
       await store.giveLease(no, holder).catch(() => undefined);
     }
@@ -139,6 +143,11 @@ class RolloutAgent {
     return agent;
   }
 
+  /** Says nothing any more: another may lead from now on. */
+  stop(): void {
+    this.outbox.stop();
+  }
+
   async run(): Promise<void> {
     const { broker, fleet, engine, options } = this;
     broker.onChange = (connected) => {
@@ -149,7 +158,7 @@ class RolloutAgent {
     const sources = [this.bundle, this.previous].flatMap((source) => source ?? []);
     await serveBlocks(broker, fleet, (sha) => sources.find((source) => source.row(true).sha === sha) ?? null);
     this.takeUp();
-    engine.tick(this.timeMs, false);
+    engine.openWindow(false);
     if (engine.state.phase === 'planned') engine.resume(this.timeMs);
     for (;;) {
       options.signal?.throwIfAborted();
@@ -164,6 +173,7 @@ class RolloutAgent {
     if (this.failure !== null) throw this.failure;
     const before = this.timeMs;
     this.passTime();
+    engine.openWindow(this.mayTell());
     const handled: number[] = [];
     for (const { n, request } of await this.store.requests(row.no)) {
       this.obey(request);
@@ -171,8 +181,7 @@ class RolloutAgent {
     }
     for (const [id, reported] of this.listening.drain()) this.take(id, reported);
     for (const { id, attempt, wants } of outbox.drain()) engine.said(id, attempt, wants);
-    const { window } = row.plan;
-    engine.tick(this.timeMs, this.prepared.has(this.bundle) && (window === null || isOpen(window, clock.wall())));
+    engine.tick(this.timeMs);
     this.nudge(before);
     const changes = engine.drain();
     const { published } = this;
@@ -182,12 +191,24 @@ class RolloutAgent {
     for (const device of changes.devices) if (!device.said) outbox.put(device);
     for (const event of changes.events) options.onEvent?.(event);
     if (anything) options.onChange?.({ state: engine.state, counts: engine.counts(), judgements: engine.judgements() });
-    this.prepare(engine.state.phase === 'rolling-back' && this.previous !== null ? this.previous : this.bundle);
+    this.prepare(this.needed());
     this.sweep();
     const ended = engine.state.phase === 'done' || engine.state.phase === 'stopped';
     const rests =
       engine.state.phase === 'paused' && (options.rest === 'paused' || (engine.state.by === 'gate' && options.rest !== 'never' && engine.underWay === 0));
     return (ended || rests) && !anything && outbox.open + this.background + this.listening.waiting === 0;
+  }
+
+  /** The bundle that devices are told to run. */
+  private needed(): BundleSource {
+    return this.engine.state.phase === 'rolling-back' ? (this.previous as BundleSource) : this.bundle;
+  }
+
+  /** Nobody is told before the blocks are there, and nothing new outside the maintenance window. */
+  private mayTell(): boolean {
+    const { window } = this.row.plan;
+    const open = this.engine.state.phase === 'rolling-back' || window === null || isOpen(window, this.clock.wall());
+    return open && this.prepared.has(this.needed());
   }
 
   private async commit(changes: Changes, published: RolloutAgent['published'], handled: readonly number[]): Promise<void> {
@@ -264,8 +285,11 @@ class RolloutAgent {
     void this.inBackground(async () => {
       const { epoch } = this;
       const known = (await this.store.published(this.row.fleet)).find(({ sha }) => sha === source.row(true).sha);
-      if (known?.complete !== true || !(await source.isThere(this.clock))) {
-        if (known?.complete === true) this.sayAgain();
+      const inBlocks = known?.blockBytes === source.row(true).blockBytes;
+      if (known?.complete !== true || !inBlocks || !(await source.isThere(this.clock))) {
+        if (known?.complete === true && inBlocks) this.sayAgain();
+        // Blocks of another length stand in the way.
+        if (known !== undefined && !inBlocks) await withdrawBundle(this.broker, this.fleet, { sha: source.sha, blocks: known.blocks });
         // Written down first, so that it can be collected, whatever happens meanwhile.
         await this.write(source.row(false));
         await source.publish();

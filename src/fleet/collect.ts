@@ -20,7 +20,7 @@ export async function collectBundles(store: RolloutStore, broker: FleetBroker, f
     if (last || isUnderWay(row)) for (const sha of [row.bundle, row.previous]) if (sha !== null) needed.add(sha);
   }
   for (const { sha, blocks } of await store.published(key)) {
-    if (needed.has(sha)) continue;
+    if (needed.has(sha) || (await isAwaited(store, rollouts, sha))) continue;
     for (const [i, row] of rollouts.entries()) if (row.bundle === sha) await takeBackDesires(store, broker, fleet, row, rollouts.slice(0, i));
     await withdrawBundle(broker, fleet, { sha: Buffer.from(sha, 'hex'), blocks });
     await store.forgetPublished(key, sha);
@@ -31,12 +31,21 @@ function isUnderWay({ state: { phase } }: RolloutRow): boolean {
   return phase !== 'done' && phase !== 'stopped';
 }
 
+/** Whether devices that were told to go back to it have not been heard of since. */
+async function isAwaited(store: RolloutStore, rollouts: readonly RolloutRow[], sha: string): Promise<boolean> {
+  for (const row of rollouts) {
+    if (row.previous !== sha || row.state.phase !== 'stopped') continue;
+    for await (const { wants, phase } of store.devices(row.no)) if (wants === 'old' && phase !== 'rolled-back') return true;
+  }
+  return false;
+}
+
 /** Of devices that are not through and that no later rollout has told anything else. */
 async function takeBackDesires(store: RolloutStore, broker: FleetBroker, fleet: string, row: RolloutRow, later: readonly RolloutRow[]): Promise<void> {
   const told = new Set<string>();
   for (const { no } of later) for await (const { id, attempt } of store.devices(no)) if (attempt > 0) told.add(id);
   for await (const { id, phase, wants } of store.devices(row.no)) {
-    if (wants === 'nothing' || phase === 'confirmed' || told.has(id)) continue;
+    if (wants !== 'new' || phase === 'confirmed' || told.has(id)) continue;
     await broker.publish(fleetTopics(fleet).desired(id), new Uint8Array(0), { retain: true });
   }
 }

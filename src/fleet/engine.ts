@@ -48,6 +48,8 @@ export type PhaseCounts = Readonly<Partial<Record<DevicePhase, number>>>;
 const retried: ReadonlySet<DevicePhase> = new Set(['failed', 'unknown', 'rolled-back']);
 /** What is worth a line in a log. */
 const notable: ReadonlySet<DevicePhase> = new Set(['failed', 'unknown', 'rolled-back']);
+/** Of a device that says it is confirmed, and does not prove it. */
+const unprovedCode = 'CHALLENGE';
 /** So much may be told at once after a time in which nobody was. */
 const paceBurstMs = 1000;
 
@@ -207,9 +209,13 @@ export class RolloutEngine {
     if (record !== undefined) this.change({ ...record, said: false });
   }
 
-  /** Time has gone by. @param windowOpen whether devices may be told now */
-  tick(now: number, windowOpen = true): void {
-    this.windowOpen = windowOpen;
+  /** Whether devices may be told, from now on. */
+  openWindow(open: boolean): void {
+    this.windowOpen = open;
+  }
+
+  /** Time has gone by. */
+  tick(now: number): void {
     for (const id of this.busy) {
       const record = this.devices.get(id) as DeviceRecord;
       const phase = timedPhases.find((one) => one === record.phase);
@@ -246,10 +252,13 @@ export class RolloutEngine {
 
   private advance(now: number): void {
     while (this.current.phase === 'running') {
+      // Before anybody else is told: what has failed may be reason enough to tell nobody.
+      const passed = this.passes(now);
+      if (this.state.phase !== 'running') return;
       const queue = this.queue[this.current.wave] ?? [];
       while (this.head < queue.length && this.mayTell(now)) this.tell(queue[this.head++] as string, 'new', now);
       // Those who are told again belong to waves that are over: they are waited for in the end.
-      if (!this.passes(now) || this.head < queue.length) return;
+      if (!passed || this.head < queue.length) return;
       if (this.current.wave + 1 < this.setup.waves) {
         this.current = { ...this.current, wave: this.current.wave + 1 };
         this.head = 0;
@@ -263,7 +272,7 @@ export class RolloutEngine {
   }
 
   private mayTell(now: number): boolean {
-    return this.busy.size < this.setup.concurrency && (this.current.phase === 'rolling-back' || (this.windowOpen && now >= this.nextTellAt));
+    return this.windowOpen && this.busy.size < this.setup.concurrency && (this.current.phase === 'rolling-back' || now >= this.nextTellAt);
   }
 
   private tell(id: string, wants: 'new' | 'old', now: number): void {
@@ -297,13 +306,12 @@ export class RolloutEngine {
     if (phase === 'stopped' || phase === 'rolling-back' || (phase === 'done' && !rollBack)) return;
     const verdict = by === 'gate' ? this.judgements() : null;
     for (const record of this.devices.values()) {
-      if (record.wants === 'nothing') continue;
-      // One that was not heard of may run the new bundle.
-      if (record.phase === 'confirmed' || record.phase === 'unknown') {
-        if (rollBack) this.rollBack(record.id);
-        else if (record.phase === 'unknown') this.change({ ...record, wants: 'nothing', said: false });
-      } else this.change({ ...record, ...(underWay.has(record.phase) ? { phase: 'withdrawn' } : {}), wants: 'nothing', said: false });
+      if (record.wants === 'nothing' || (record.phase === 'confirmed' && !rollBack)) continue;
+      if (rollBack && mayRunNew(record)) this.rollBack(record.id);
+      else this.change({ ...record, ...(underWay.has(record.phase) ? { phase: 'withdrawn' } : {}), wants: 'nothing', said: false });
     }
+    // What devices go back to must be at the broker before they are told.
+    if (rollBack) this.windowOpen = false;
     this.enter({ phase: rollBack ? 'rolling-back' : 'stopped', reason, by, verdict });
   }
 
@@ -331,7 +339,12 @@ export class RolloutEngine {
 
 /** Only what proves itself is confirmed: a device that says so and has another model, or the wrong answer, has failed. */
 function believed({ state, code, proved }: DeviceReport): { phase: Exclude<DevicePhase, 'waiting'>; code: string | null } {
-  return state === 'confirmed' && !proved ? { phase: 'failed', code: 'CHALLENGE' } : { phase: state, code };
+  return state === 'confirmed' && !proved ? { phase: 'failed', code: unprovedCode } : { phase: state, code };
+}
+
+/** Of devices that were told: all but those that said themselves that what they ran before runs on. */
+function mayRunNew({ phase, code }: DeviceRecord): boolean {
+  return phase !== 'rolled-back' && !(phase === 'failed' && code !== unprovedCode);
 }
 
 function sinceOf(record: DeviceRecord, phase: DevicePhase, now: number): number {

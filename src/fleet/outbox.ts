@@ -11,6 +11,7 @@ export class Outbox {
   private readonly inFlight = new Map<string, Said>();
   private done = new Map<string, Said>();
   private failure: unknown = null;
+  private stopped = false;
 
   /** @param publish resolves when the broker has it */
   constructor(private readonly publish: (said: Said) => Promise<void>) {}
@@ -36,7 +37,14 @@ export class Outbox {
     return done.values();
   }
 
+  /** What is not under way yet stays unsaid. */
+  stop(): void {
+    this.stopped = true;
+    this.waiting.clear();
+  }
+
   private pump(): void {
+    if (this.stopped) return;
     for (const [id, said] of this.waiting) {
       if (this.inFlight.size >= mostInFlight) return;
       if (this.inFlight.has(id)) continue;

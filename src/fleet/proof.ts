@@ -76,8 +76,15 @@ export class Prover {
     const { simulated, other } = this;
     const seedOf = (n: number): number => draw(`${this.salt}\n${challenge}\n${n}`);
     if (other === null || !simulated.answers || !other.answers) return seedOf(0);
-    for (let n = 0; n < mostDraws; n++) if (!equalBytes(simulated.answerTo(seedOf(n)), other.answerTo(seedOf(n)))) return seedOf(n);
+    for (let n = 0; n < mostDraws; n++) if (this.tells(simulated.answerTo(seedOf(n)), other.answerTo(seedOf(n)))) return seedOf(n);
     return seedOf(0);
+  }
+
+  /** Whether another model's outputs would not be taken for this one's: within a tolerance, even by the first sample alone. */
+  private tells(mine: Uint8Array, others: Uint8Array): boolean {
+    const { outputs, outputBytes } = this.simulated.interpreter;
+    if (!this.wantsOutputs || mine.byteLength !== others.byteLength) return !equalBytes(mine, others);
+    return !compareOutputs(mine.subarray(0, outputBytes), others.subarray(0, outputBytes), outputs, this.agreement).agrees;
   }
 }
 

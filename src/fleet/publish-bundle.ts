@@ -54,7 +54,8 @@ export async function publishBundle(
 
 /** Takes the blocks off the broker: no device can fetch them any more. @throws BROKER_* */
 export async function withdrawBundle(broker: FleetBroker, fleet: string, { sha, blocks }: Pick<PublishedBundle, 'sha' | 'blocks'>): Promise<void> {
-  for (let n = 0; n < blocks; n++) await broker.publish(blockTopic(fleet, sha, n), new Uint8Array(0), { retain: true });
+  // From the end: whoever looks for the last one sees that they are not all there.
+  for (let n = blocks - 1; n >= 0; n--) await broker.publish(blockTopic(fleet, sha, n), new Uint8Array(0), { retain: true });
 }
 
 export function blockTopic(fleet: string, sha: Uint8Array, n: number): string {

@@ -230,7 +230,9 @@ static void take_pulled(atoll_fleet *fleet, atoll_bytes message) {
 // ---- what is desired ----
 
 static void withdraw(atoll_fleet *fleet) {
-  if (!fleet->has_desired) return;
+  const atoll_store *store = &fleet->device->store;
+  const bool pending = store->active != ATOLL_NO_SLOT && store->slots[store->active].pending;
+  if (!fleet->has_desired && !pending) return;
   rest(fleet);
   fleet->has_desired = false;
   // What was never confirmed is given up.
@@ -248,8 +250,8 @@ static void desire(atoll_fleet *fleet, atoll_bytes message) {
   }
   if (!atoll_desired_read(message, &desired)) return;
   const bool first = !fleet->has_desired;
-  const bool same = !first && strcmp(desired.rollout, fleet->desired.rollout) == 0 && memcmp(desired.sha, fleet->desired.sha, 32) == 0;
-  if (same && desired.attempt <= fleet->desired.attempt) return;
+  // The same once more, since brokers repeat themselves; or an agent's word that another has overtaken.
+  if (!first && strcmp(desired.rollout, fleet->desired.rollout) == 0 && desired.attempt <= fleet->desired.attempt) return;
   rest(fleet);
   fleet->desired = desired;
   fleet->has_desired = true;

@@ -47,14 +47,14 @@ function eventText(event: RolloutEvent): string | null {
   }
 }
 
-/** Where it is, with the files that were asked for; 1 where a gate has stopped it. */
+/** Where it is, with the files that were asked for; 1 where a gate has paused it, or it was stopped. */
 export async function outcomeOf(store: RolloutStore, row: RolloutRow, options: Options): Promise<Outcome> {
   const summary = await summarize(store, row);
   const files = await writeReports(store, row, summary, options);
   return {
     document: { ...summary, ...(files.length === 0 ? {} : { files }) },
     text: rolloutStatusReport(summary, Date.now()),
-    exitCode: summary.by === 'gate' ? 1 : 0,
+    exitCode: summary.by === 'gate' || summary.phase === 'stopped' ? 1 : 0,
   };
 }
 

@@ -136,7 +136,7 @@ export class FleetDevice {
   private desire(payload: Uint8Array): void {
     // An empty message: nothing is desired any more, and what comes next is new, even if it is the same.
     if (payload.byteLength === 0) {
-      if (this.taken === null) return;
+      if (this.taken === null && this.slots.active?.pending !== true) return;
       this.taken = null;
       this.abandon();
       this.slots.fallBack();
@@ -150,8 +150,8 @@ export class FleetDevice {
       return;
     }
     const { taken } = this;
-    // The same once more: brokers repeat themselves.
-    if (taken?.rollout === desired.rollout && equalBytes(taken.sha, desired.sha) && desired.attempt <= taken.attempt) return;
+    // The same once more, since brokers repeat themselves; or an agent's word that another has overtaken.
+    if (taken?.rollout === desired.rollout && desired.attempt <= taken.attempt) return;
     if (this.faults.has('dies-told')) return this.stop();
     this.abandon();
     this.taken = desired;
