@@ -38,7 +38,7 @@ export class BundleSource {
   }
 
   /** What a device is told. */
-  desire({ id, attempt }: Said): Uint8Array {
+  desire({ id, attempt, wants }: Said): Uint8Array {
     const { rollout, blockBytes, notAfter, source } = this.plan;
     return encodeDesired({
       rollout,
@@ -47,7 +47,8 @@ export class BundleSource {
       len: this.image.byteLength,
       block: blockBytes,
       seed: this.prover.seedFor(id, attempt),
-      ...(notAfter === null ? {} : { deadline: notAfter }),
+      // To go back it is never too late.
+      ...(notAfter === null || wants === 'old' ? {} : { deadline: notAfter }),
       ...(source === 'pull' ? { pull: true } : {}),
       ...(this.prover.wantsOutputs ? { outputs: true } : {}),
     });

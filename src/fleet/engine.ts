@@ -189,7 +189,9 @@ export class RolloutEngine {
     if (record.wants === 'old') {
       if (report.about !== 'old') this.change(heard);
       else this.change({ ...heard, ...(phase === 'confirmed' ? { phase: 'rolled-back', code } : { phase, code }), since: sinceOf(record, phase, now) });
-    } else if (report.about !== 'new' || (record.phase === 'withdrawn' && underWay.has(phase))) this.change(heard);
+    } else if (report.about !== 'new') this.change(heard);
+    // It works at what was taken back: it has not heard that.
+    else if (record.wants === 'nothing' && underWay.has(phase)) this.change({ ...heard, said: false });
     else {
       this.change({ ...heard, phase, code, measured, since: sinceOf(record, phase, now) });
       if (this.current.phase === 'rolling-back' && phase === 'confirmed') this.rollBack(id);

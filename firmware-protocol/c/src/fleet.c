@@ -114,8 +114,10 @@ static bool running_model(const atoll_fleet *fleet, uint8_t digest[32]) {
 static void report(atoll_fleet *fleet, const char *state, const char *code, const char *detail, const atoll_measured *measured) {
   uint8_t model[32];
   const bool runs = running_model(fleet, model);
-  fleet->sequence++;
-  const atoll_reported reported = {.sequence = fleet->sequence,
+  // A clock that was set since is followed.
+  const uint64_t now = fleet->port->centiseconds(fleet->port->context);
+  fleet->sequence = now > fleet->sequence ? now : fleet->sequence + 1;
+  atoll_reported reported = {.sequence = fleet->sequence,
                                    .target = fleet->device->system->target,
                                    .state = state,
                                    .tags = fleet->tags,
@@ -125,8 +127,24 @@ static void report(atoll_fleet *fleet, const char *state, const char *code, cons
                                    .code = code,
                                    .detail = detail,
                                    .measured = measured};
-  atoll_writer writer = {fleet->report, fleet->report + sizeof fleet->report, false};
+  const atoll_writer fresh = {fleet->report, fleet->report + sizeof fleet->report, false};
+  atoll_writer writer = fresh;
+  atoll_measured shorter;
   atoll_reported_write(&reported, &writer);
+  // What is too long goes without what can be done without: the outputs, the words, the tags.
+  if (writer.full && measured != NULL) {
+    shorter = *measured;
+    shorter.outputs.length = 0;
+    reported.measured = &shorter;
+    writer = fresh;
+    atoll_reported_write(&reported, &writer);
+  }
+  if (writer.full) {
+    reported.detail = NULL;
+    reported.tag_count = 0;
+    writer = fresh;
+    atoll_reported_write(&reported, &writer);
+  }
   if (writer.full) return;
   fleet->report_bytes = (uint32_t)(writer.at - fleet->report);
   fleet->repeat_ms = REPEAT_MS;
@@ -255,20 +273,24 @@ static void desire(atoll_fleet *fleet, atoll_bytes message) {
   rest(fleet);
   fleet->desired = desired;
   fleet->has_desired = true;
-  if (desired.deadline != 0 && fleet->port->centiseconds(fleet->port->context) / 100 > desired.deadline) {
-    fail(fleet, "DEADLINE", "the deadline has passed");
-    return;
-  }
   if (store->active != ATOLL_NO_SLOT && holds(fleet, store->active)) {
     fleet->step = ATOLL_FLEET_PROVING;
     return;
   }
   if (atoll_store_fall_back(store)) device->loaded = ATOLL_NO_SLOT;
   const uint8_t slot = atoll_store_inactive(store);
-  if (holds(fleet, slot)) {
-    // Given up before this start, since it did not survive its boots.
-    if (first && store->slots[slot].attempts >= ATOLL_BOOT_ATTEMPTS) report(fleet, "rolled-back", "BOOT_ATTEMPTS", NULL, NULL);
-    else verified(fleet);
+  const bool there = holds(fleet, slot);
+  // Given up before this start, since it did not survive its boots.
+  if (there && first && store->slots[slot].attempts >= ATOLL_BOOT_ATTEMPTS) {
+    report(fleet, "rolled-back", "BOOT_ATTEMPTS", NULL, NULL);
+    return;
+  }
+  if (desired.deadline != 0 && fleet->port->centiseconds(fleet->port->context) / 100 > desired.deadline) {
+    fail(fleet, "DEADLINE", "the deadline has passed");
+    return;
+  }
+  if (there) {
+    verified(fleet);
     return;
   }
   atoll_status begun = atoll_ok();
@@ -317,6 +339,12 @@ static uint32_t microseconds(const atoll_fleet *fleet, uint32_t ticks) {
   return us == 0 ? 1 : us > UINT32_MAX ? UINT32_MAX : (uint32_t)us;
 }
 
+/** What is active and cannot prove itself is given up, unless it was confirmed before. */
+static void give_up(atoll_fleet *fleet, const atoll_status *status) {
+  if (atoll_store_fall_back(&fleet->device->store)) (void)atoll_load_active(fleet->device);
+  fail_with(fleet, status);
+}
+
 /** Its own test of what runs now, the challenge answered, its latency measured: then it is confirmed. */
 static void prove(atoll_fleet *fleet) {
   atoll_device *device = fleet->device;
@@ -328,13 +356,14 @@ static void prove(atoll_fleet *fleet) {
   fleet->step = ATOLL_FLEET_RESTING;
   const uint8_t active = device->store.active;
   atoll_status status = active == ATOLL_NO_SLOT ? atoll_error(ATOLL_NO_MODEL, "no model is active") : atoll_self_test(device, active, &tested);
-  if (status.rc == SMP_OK && tested.failed > 0) {
-    fail(fleet, "SELF_TEST_FAILED", NULL);
+  if (status.rc == SMP_OK && tested.failed > 0) status = atoll_error(ATOLL_SELF_TEST_FAILED, NULL);
+  if (status.rc != SMP_OK) {
+    give_up(fleet, &status);
     return;
   }
   // A model whose inputs cannot be drawn has no challenge.
-  if (status.rc == SMP_OK) measured.has_crc = atoll_challenge(device, fleet->desired.seed, CHALLENGE_SAMPLES, NULL, &measured.crc).rc == SMP_OK;
-  const uint32_t output_bytes = status.rc == SMP_OK ? atoll_output_bytes(device->inference) : 0;
+  measured.has_crc = atoll_challenge(device, fleet->desired.seed, CHALLENGE_SAMPLES, NULL, &measured.crc).rc == SMP_OK;
+  const uint32_t output_bytes = atoll_output_bytes(device->inference);
   if (fleet->desired.outputs && measured.has_crc && output_bytes > 0) {
     const uint32_t fit = OUTPUT_BYTES / output_bytes, samples = fit < CHALLENGE_SAMPLES ? fit : CHALLENGE_SAMPLES;
     uint32_t crc;
@@ -344,7 +373,7 @@ static void prove(atoll_fleet *fleet) {
     if (!atoll_invoke(device, &ticks[i])) status = atoll_error(ATOLL_UNKNOWN, atoll_invoke_failed);
   if (status.rc == SMP_OK && !atoll_store_confirm(&device->store)) status = file_error(FILE_WRITE_FAILED);
   if (status.rc != SMP_OK) {
-    fail_with(fleet, &status);
+    give_up(fleet, &status);
     return;
   }
   qsort(ticks, MEASURED_RUNS, sizeof ticks[0], by_size);

@@ -155,7 +155,6 @@ export class FleetDevice {
     if (this.faults.has('dies-told')) return this.stop();
     this.abandon();
     this.taken = desired;
-    if (desired.deadline !== undefined && this.port.now() > 1000 * desired.deadline) return this.fail(desired, 'DEADLINE', 'the deadline has passed');
     if (desired.len > slotBytesOf(this.target)) return this.fail(desired, 'IMAGE_TOO_LARGE', `${desired.len} bytes do not fit a slot`);
     const { active } = this.slots;
     // What runs already needs no download, and is proved all the same.
@@ -163,11 +162,11 @@ export class FleetDevice {
     // What was never confirmed gives way to what is desired now.
     this.slots.fallBack();
     const { inactive } = this.slots;
-    if (this.holds(inactive, desired)) {
-      // Given up before this start, since it did not survive its boots.
-      if (taken === null && inactive.attempts >= maxBootAttempts) return this.report(desired, 'rolled-back', { code: 'BOOT_ATTEMPTS' });
-      return this.verified(desired, inactive);
-    }
+    const there = this.holds(inactive, desired);
+    // Given up before this start, since it did not survive its boots.
+    if (there && taken === null && inactive.attempts >= maxBootAttempts) return this.report(desired, 'rolled-back', { code: 'BOOT_ATTEMPTS' });
+    if (desired.deadline !== undefined && this.port.now() > 1000 * desired.deadline) return this.fail(desired, 'DEADLINE', 'the deadline has passed');
+    if (there) return this.verified(desired, inactive);
     this.download = new Download(desired, this.store);
     this.report(desired, 'downloading');
     this.step(() => this.fetchNext());
@@ -322,7 +321,8 @@ export class FleetDevice {
     const lies = this.faults.has('still-old') && state === 'confirmed';
     const told = lies ? this.slots.inactive : this.slots.active;
     const model = told === null ? {} : { model: this.store.verdict(told.bytes).model };
-    this.sequence += 1;
+    // A clock that was set since is followed.
+    this.sequence = Math.max(this.sequence + 1, this.firstSequence());
     const about = desired === null ? {} : { rollout: desired.rollout, attempt: desired.attempt, sha: desired.sha };
     const { tags } = this.options;
     this.last = { seq: this.sequence, target: this.target.id, ...(tags === undefined ? {} : { tags }), state, ...about, ...model, ...more };

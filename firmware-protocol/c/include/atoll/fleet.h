@@ -9,7 +9,8 @@
 /** Names of fleets, devices, rollouts and clients end here. */
 enum { ATOLL_NAME_BYTES = 64, ATOLL_TOPIC_BYTES = 224, ATOLL_REPORT_BYTES = 1024 };
 
-/** Port: the connection to the broker. Topics end with a zero byte. A call that fails is made again later. */
+/** Port: the connection to the broker. Topics end with a zero byte. What fails is said again when the connection is made again. The
+    session must be one that the broker keeps (clean session off): a desire that is taken back while the device is away is told by nothing else. */
 typedef struct atoll_fleet_port {
   void *context;
   bool (*subscribe)(void *context, const char *topic);

@@ -108,7 +108,7 @@ int main(int argc, char **argv) {
   char client_id[160];
   snprintf(client_id, sizeof client_id, "atoll-%s-%s", name, board.id);
   mosquitto_lib_init();
-  self.client = mosquitto_new(client_id, true, NULL);
+  self.client = mosquitto_new(client_id, false, NULL);
   if (self.client == NULL) return 1;
   atoll_fleet_init(&self.fleet, &board.device, &port, name, tags, tag_count);
   mosquitto_connect_callback_set(self.client, on_connect);
