@@ -5,6 +5,7 @@
 //   resolverCode, cArray, uf2Image, runCompiler                           for firmware, for the Edge TPU
 //   buildSlotImage -> openDevice -> push -> DeviceClient.runner           on a device
 //   deploy                                                                all of it
+//   readPlan -> beginRollout -> leadRollout -> summarize                  on a fleet at a broker
 //
 // Nothing here prints; progress comes through callbacks, and every long call takes an AbortSignal.
 
@@ -17,7 +18,21 @@ export { bisect, type CompiledModel, compiledModelOf, findCompiler, parseCompile
 export { AtollError, type ErrorCode, errorTable } from './errors.js';
 export { type Comparison, compare, type Evaluation, evaluate, hostRunner, type Runner, runBatch } from './evaluate/index.js';
 export { cArray, resolverCode, uf2Image } from './export/index.js';
+export {
+  type AgentOptions,
+  beginRollout,
+  forecastRollout,
+  leadRollout,
+  openStore,
+  type RolloutPlan,
+  type RolloutStore,
+  type RolloutSummary,
+  readPlan,
+  readRegistry,
+  summarize,
+} from './fleet/index.js';
 export { type Inspection, inspect } from './inspect.js';
+export { type BrokerAddress, type BrokerConnection, connectToBroker, parseBrokerAddress, startBroker } from './mqtt/index.js';
 export { openDevice } from './open-device.js';
 export { cluster, equalize, type MemoryPlan, optimize, planMemory, prune } from './optimize/index.js';
 export { type OptimizedWeights, type OptimizeWeightsOptions, optimizeWeights } from './optimize-weights.js';
