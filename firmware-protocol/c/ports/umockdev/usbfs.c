@@ -13,7 +13,7 @@
 #include <umockdev.h>
 #include <unistd.h>
 
-enum { URBS = 64, SETUP = 8, DATA = 8192, IN = 0x80, GET_DESCRIPTOR = 6, SET_INTERFACE = 11, CONFIGURATION = 2, STRING = 3, POLL_US = 5000 };
+enum { URBS = 64, SETUP = 8, DATA = 8192, IN = 0x80, GET_DESCRIPTOR = 6, SET_INTERFACE = 11, CONFIGURATION = 2, STRING = 3, POLL_US = 5000, RENUMBERING_US = 400000 };
 
 typedef struct pending {
   UMockdevIoctlData *urb, *buffer;
@@ -247,6 +247,8 @@ static void become(UMockdevTestbed *testbed, UMockdevIoctlBase *handler, const u
   char *old = g_strdup_printf("/sys/devices/usb1/1-%u", number - 1), *new = g_strdup_printf("/sys/devices/usb1/1-%u", number);
   umockdev_testbed_uevent(testbed, old, "remove");
   umockdev_testbed_remove_device(testbed, old);
+  // As long as a bus takes to number a device: whoever still has the old one open finds that it is gone.
+  usleep(RENUMBERING_US);
   usb.gadget = next;
   usb.unplugged = false;
   if (plug_in(testbed, handler, next, number)) umockdev_testbed_uevent(testbed, new, "add");
