@@ -1,7 +1,7 @@
 // Imports go downwards only, through these layers, low to high. Folders of one layer may not import each other.
 const layers = [
   ['errors'],
-  ['files', 'programs'],
+  ['files', 'programs', 'flatbuffer'],
   ['tflite', 'protocol', 'mqtt'],
   ['kernels'],
   ['simulator', 'dataset'],

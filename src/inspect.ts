@@ -1,7 +1,7 @@
 // What is in a model: inputs, outputs, operators with their multiply-accumulates, signatures, scheme.
 
 import { createHash } from 'node:crypto';
-import { type CompiledModel, compiledModelOf } from './edgetpu/index.js';
+import { type CompiledDescription, compiledModelOf, describeCompiled } from './edgetpu/index.js';
 import { type Scheme, schemeOf } from './quantize/index.js';
 import { workOf } from './simulator/index.js';
 import { type Model, mainSubgraph, operatorCodeOf, operatorName, type Tensor, typeName } from './tflite/index.js';
@@ -39,13 +39,14 @@ export interface Inspection {
   readonly signatures: readonly { readonly key: string; readonly inputs: readonly string[]; readonly outputs: readonly string[] }[];
   readonly metadata: readonly string[];
   /** What edgetpu_compiler made; null for other models. */
-  readonly edgeTpu: CompiledModel | null;
+  readonly edgeTpu: CompiledDescription | null;
 }
 
 export function inspect(model: Model, bytes: Uint8Array): Inspection {
   const subgraph = mainSubgraph(model);
   const work = workIfKnown(model);
   const tensors = (indices: Int32Array | null): InspectedTensor[] => Array.from(indices ?? [], (index) => describe(index, subgraph.tensors[index] as Tensor));
+  const compiled = compiledModelOf(model);
   return {
     bytes: bytes.byteLength,
     sha256: createHash('sha256').update(bytes).digest('hex'),
@@ -71,7 +72,7 @@ export function inspect(model: Model, bytes: Uint8Array): Inspection {
       outputs: signature.outputs.map(({ name }) => name ?? ''),
     })),
     metadata: model.metadata.map(({ name }) => name ?? ''),
-    edgeTpu: compiledModelOf(model),
+    edgeTpu: compiled === null ? null : describeCompiled(compiled),
   };
 }
 

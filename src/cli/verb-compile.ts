@@ -67,7 +67,7 @@ export const compileVerb: Verb = {
 };
 
 async function written(file: string, output: string, { log }: Compilation, bytes: Uint8Array, prediction: CheckResult): Promise<Outcome> {
-  const [{ compareWithPrediction, compiledModelOf }, { readModel }, { writeAtomically }, { bytesText, table }] = await Promise.all([
+  const [{ compareWithPrediction, compiledModelOf, describeCompiled }, { readModel }, { writeAtomically }, { bytesText, table }] = await Promise.all([
     import('../edgetpu/index.js'),
     import('../tflite/index.js'),
     import('../files/index.js'),
@@ -84,7 +84,7 @@ async function written(file: string, output: string, { log }: Compilation, bytes
     ['runtime', compiled === null ? 'nothing was mapped to the Edge TPU' : `libedgetpu ${compiled.minRuntimeVersion} or newer`],
   ];
   return {
-    document: { file, output, compiled: { ...compiled, log }, predicted: summaryOf(prediction), differences },
+    document: { file, output, compiled: { ...(compiled === null ? {} : describeCompiled(compiled)), log }, predicted: summaryOf(prediction), differences },
     text: [
       `${file} -> ${output}`,
       table(rows),

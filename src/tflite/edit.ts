@@ -1,10 +1,9 @@
 // Editing a model. Every edit works on a copy of the structure; the weights themselves stay shared until replaced.
 
 import { createHash } from 'node:crypto';
+import { create, unknownFields } from '../flatbuffer/index.js';
 import { builtinCode, type Model, type Operator, operatorCodeOf, type SubGraph, type Tensor } from './model.js';
-import { unknownFields } from './read.js';
 import { BuiltinOperator, TensorType } from './schema/enums.js';
-import { create } from './schema/fields.js';
 import * as schema from './schema/model.js';
 
 /** A copy whose tables may be changed; vectors of data are shared with the original. */

@@ -2,6 +2,7 @@
 // the file. writeModel gives the bytes back with every field kept. Nothing here knows about quantization schemes,
 // targets or kernels.
 
+export { create } from '../flatbuffer/index.js';
 export {
   addBuffer,
   addFloats,
@@ -20,7 +21,5 @@ export * from './model.js';
 export { prefixOf } from './prefix.js';
 export { readModel } from './read.js';
 export { ActivationFunctionType, BuiltinOperator, DimensionType, Padding, TensorType } from './schema/enums.js';
-export { create } from './schema/fields.js';
 export * as schema from './schema/model.js';
-export { type TableView, VerifiedBuffer } from './verified-buffer.js';
 export { writeModel } from './write.js';

@@ -1,8 +1,8 @@
 // The model in memory: types of the schema's tables, and the questions that every stage asks about them.
 
 import { fail } from '../errors.js';
+import type { Infer, InferUnion } from '../flatbuffer/index.js';
 import { BuiltinOperator, TensorType } from './schema/enums.js';
-import type { Infer, InferUnion } from './schema/fields.js';
 import type * as schema from './schema/model.js';
 import type { BuiltinOptions as BuiltinOptionsUnion } from './schema/options.js';
 

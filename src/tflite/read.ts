@@ -1,13 +1,8 @@
 // Bytes to Model, checked. What is decoded is plain objects; weights stay views of the file.
 
 import { fail } from '../errors.js';
-import type { Infer, TableType, UnionType } from './schema/fields.js';
-import { scalarBytes } from './schema/fields.js';
+import { type Infer, readTable, VerifiedBuffer } from '../flatbuffer/index.js';
 import { Model } from './schema/model.js';
-import { type TableView, VerifiedBuffer } from './verified-buffer.js';
-
-/** Fields that a file holds beyond the known schema, by the object that holds them; the writer must refuse these. */
-export const unknownFields = new WeakMap<object, { where: string; slot: number }>();
 
 /**
  * Reads a TFLite model.
@@ -20,66 +15,11 @@ export function readModel(bytes: Uint8Array, where = 'model'): Infer<typeof Mode
   const identifier = String.fromCharCode(...bytes.subarray(4, 8));
   if (identifier !== 'TFL3') throw fail('TFLITE_NOT_A_MODEL', { where, reason: `its identifier is ${JSON.stringify(identifier)}, not "TFL3"` });
   const buffer = new VerifiedBuffer(bytes);
-  const root = buffer.table(buffer.follow(0, 'model'), Model.list.length, 'model');
-  const model = readTable(buffer, Model, root, 'model') as Infer<typeof Model>;
+  const model = readTable(buffer, Model, 0, 'model');
   if (model.version !== 3) throw fail('TFLITE_NOT_A_MODEL', { where, reason: `its schema version is ${model.version}, not 3` });
   resolveOutsideBuffers(buffer, model);
   checkReferences(model);
   return model;
-}
-
-function readTable(buffer: VerifiedBuffer, type: TableType, view: TableView, where: string): unknown {
-  const out: Record<string, unknown> = {};
-  for (const [key, field] of type.list) {
-    const bytes = field.is === 'scalar' ? scalarBytes(field.type) : field.is === 'union' ? 1 : 4;
-    const at = buffer.slot(view, field.slot, bytes, where);
-    const inner = `${where}.${key}`;
-    switch (field.is) {
-      case 'scalar':
-        out[key] = at === 0 ? field.default : buffer.scalar(field.type, at);
-        break;
-      case 'vector':
-        out[key] = at === 0 ? null : buffer.vector(field.type, at, inner);
-        break;
-      case 'text':
-        out[key] = at === 0 ? null : buffer.string(at, inner);
-        break;
-      case 'child':
-        out[key] = at === 0 ? null : readTable(buffer, field.table(), buffer.table(buffer.follow(at, inner), field.table().list.length, inner), inner);
-        break;
-      case 'tables':
-        out[key] = at === 0 ? [] : readTables(buffer, field.table(), at, inner);
-        break;
-      case 'union':
-        out[key] = at === 0 ? null : readUnion(buffer, field.union, view, field.slot, at, inner);
-        break;
-    }
-  }
-  for (let slot = type.slotCount; slot < view.slotCount; slot++) {
-    if (buffer.slot(view, slot, 1, where) !== 0) unknownFields.set(out, { where, slot });
-  }
-  return out;
-}
-
-function readTables(buffer: VerifiedBuffer, type: TableType, at: number, where: string): unknown[] {
-  return buffer.offsets(at, where).map((position, i) => {
-    const inner = `${where}[${i}]`;
-    return readTable(buffer, type, buffer.table(buffer.follow(position, inner), type.list.length, inner), inner);
-  });
-}
-
-function readUnion(buffer: VerifiedBuffer, union: UnionType, view: TableView, slot: number, at: number, where: string): unknown {
-  const code = buffer.scalar('u8', at) as number;
-  const valueAt = buffer.slot(view, slot + 1, 4, where);
-  if (code === 0 || valueAt === 0) return null;
-  const member = union.members[code - 1];
-  if (member === undefined) {
-    const unknown = { kind: `unknown(${code})` };
-    unknownFields.set(unknown, { where, slot });
-    return unknown;
-  }
-  const value = readTable(buffer, member, buffer.table(buffer.follow(valueAt, where), member.list.length, where), where) as object;
-  return Object.assign(value, { kind: member.name });
 }
 
 /** Schema 3c lets buffers and custom options lie behind the flatbuffer; they are brought in as views. */

@@ -1,7 +1,7 @@
 // The tables that make up a model. Slot numbers, types and defaults are those of the TFLite schema
 // (version 3d); a union takes two slots, its type's and its value's.
 
-import { child, scalar, table, tables, text, union, unionOf, vector } from './fields.js';
+import { child, scalar, table, tables, text, union, unionOf, vector } from '../../flatbuffer/index.js';
 import { BuiltinOptions, BuiltinOptions2 } from './options.js';
 
 export const CustomQuantization = table('CustomQuantization', {

@@ -1,7 +1,7 @@
 // The option tables of the builtin operators, and the two unions that hold them: field names, slot
 // numbers, types and defaults as the TFLite schema (version 3d) assigns them.
 
-import { scalar, table, text, unionOf, vector } from './fields.js';
+import { scalar, table, text, unionOf, vector } from '../../flatbuffer/index.js';
 
 export const StablehloGatherOptions = table('StablehloGatherOptions', {
   offsetDims: vector('i64', 0),

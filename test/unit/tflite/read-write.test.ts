@@ -1,8 +1,7 @@
 import { isDeepStrictEqual } from 'node:util';
 import { describe, expect, test } from 'vitest';
+import { type Field, scalarBytes, type TableType } from '../../../src/flatbuffer/index.js';
 import { copyModel, create, type Model, readModel, schema, writeModel } from '../../../src/tflite/index.js';
-import type { Field, TableType } from '../../../src/tflite/schema/fields.js';
-import { scalarBytes } from '../../../src/tflite/schema/fields.js';
 import { BuiltinOptions, BuiltinOptions2 } from '../../../src/tflite/schema/options.js';
 import { denseModel } from '../../support/models.js';
 import { sharedBytes, sharedModels, sharedTest } from '../../support/shared.js';

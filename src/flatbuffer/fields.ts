@@ -44,6 +44,15 @@ export interface VectorField<S extends ScalarType = ScalarType> {
   readonly type: S;
   /** Bytes that the first element is aligned to, where more than its own size. */
   readonly align: number;
+  /** How many of them make one entry: more than 1 for structs whose fields are all of this type. */
+  readonly per: number;
+}
+/** A list of texts whose content is bytes. */
+export interface BlobsField {
+  readonly is: 'blobs';
+  readonly slot: number;
+  /** Bytes that each is aligned to. */
+  readonly align: number;
 }
 export interface TextField {
   readonly is: 'text';
@@ -67,7 +76,7 @@ export interface UnionField<U extends UnionType = UnionType> {
   readonly slot: number;
   readonly union: U;
 }
-export type Field = ScalarField | VectorField | TextField | ChildField | TablesField | UnionField;
+export type Field = ScalarField | VectorField | BlobsField | TextField | ChildField | TablesField | UnionField;
 
 export interface TableType<N extends string = string, F extends Record<string, Field> = Record<string, Field>> {
   readonly name: N;
@@ -87,15 +96,17 @@ type FieldValue<F> =
     ? ScalarValues[S]
     : F extends VectorField<infer S>
       ? VectorValues[S] | null
-      : F extends TextField
-        ? string | null
-        : F extends ChildField<infer T>
-          ? Infer<T> | null
-          : F extends TablesField<infer T>
-            ? Infer<T>[]
-            : F extends UnionField<infer U>
-              ? InferUnion<U> | null
-              : never;
+      : F extends BlobsField
+        ? Uint8Array[]
+        : F extends TextField
+          ? string | null
+          : F extends ChildField<infer T>
+            ? Infer<T> | null
+            : F extends TablesField<infer T>
+              ? Infer<T>[]
+              : F extends UnionField<infer U>
+                ? InferUnion<U> | null
+                : never;
 
 /** The object that a table is in memory. Absent vectors, texts and tables are null; absent lists of tables are empty. */
 export type Infer<T extends TableType> = { -readonly [K in keyof T['fields']]: FieldValue<T['fields'][K]> };
@@ -110,7 +121,16 @@ export function scalar<S extends ScalarType>(type: S, slot: number, value?: Scal
 }
 
 export function vector<S extends ScalarType>(type: S, slot: number, align = 0): VectorField<S> {
-  return { is: 'vector', slot, type, align };
+  return { is: 'vector', slot, type, align, per: 1 };
+}
+
+/** A list of structs of so many fields of one type, as one array. */
+export function structs<S extends ScalarType>(type: S, slot: number, per: number): VectorField<S> {
+  return { is: 'vector', slot, type, align: 0, per };
+}
+
+export function blobs(slot: number, align = 4): BlobsField {
+  return { is: 'blobs', slot, align };
 }
 
 export function text(slot: number): TextField {
@@ -144,7 +164,7 @@ export function unionOf<const M extends readonly TableType[]>(members: M): Union
 export function create<T extends TableType>(type: T, values: Partial<Infer<T>> = {}): Infer<T> {
   const out: Record<string, unknown> = {};
   for (const [key, field] of type.list) {
-    out[key] = field.is === 'scalar' ? field.default : field.is === 'tables' ? [] : null;
+    out[key] = field.is === 'scalar' ? field.default : field.is === 'tables' || field.is === 'blobs' ? [] : null;
   }
   return Object.assign(out, values) as Infer<T>;
 }

@@ -3,7 +3,7 @@
 // small hostile file could otherwise unfold into a huge model).
 
 import { fail } from '../errors.js';
-import { type ScalarType, scalarBytes, type TypedArray } from './schema/fields.js';
+import { type ScalarType, scalarBytes, type TypedArray } from './fields.js';
 
 /** A table whose vtable has been checked. Slot n is at `at(n)`, or absent (0). */
 export interface TableView {
@@ -108,10 +108,10 @@ export class VerifiedBuffer {
     return utf8.decode(this.bytes.subarray(start + 4, start + 4 + length));
   }
 
-  /** A vector of scalars: a view where its elements are aligned in memory, else a copy. */
-  vector(type: ScalarType, at: number, where: string): TypedArray {
+  /** A vector of scalars, or of structs of `per` of them: a view where its elements are aligned in memory, else a copy. */
+  vector(type: ScalarType, at: number, where: string, per = 1): TypedArray {
     const start = this.follow(at, where);
-    const count = this.u32(start, where);
+    const count = per * this.u32(start, where);
     const length = count * scalarBytes(type);
     this.need(start + 4, length, where);
     // Bytes are weights, and only ever looked at as a whole; everything else is walked through by who reads it.

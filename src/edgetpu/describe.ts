@@ -1,0 +1,79 @@
+// A compiled model as data that can be printed: everything but the bytes of instructions and parameters.
+
+import type { CompiledModel } from './compiled.js';
+import type { AddressField, Executable, Place, Transfer } from './executable.js';
+import type { Layer } from './layer.js';
+
+/** What travels in one step, in words. */
+export interface TransferDescription {
+  readonly what: 'instructions' | 'interrupt' | 'fence' | Place['of'];
+  readonly to?: 'device' | 'host';
+  /** The chunk of instructions, the layer, or the interrupt. */
+  readonly index?: number;
+  readonly offset?: number;
+  readonly bytes?: number;
+}
+
+export type LayerDescription = Omit<Layer, 'runs' | 'elementBytes'> & { readonly pieces: number };
+
+export interface ExecutableDescription extends Omit<Executable, 'parameterCachingToken' | 'instructions' | 'parameters' | 'transfers' | 'inputs' | 'outputs'> {
+  /** In hexadecimal. */
+  readonly parameterCachingToken: string;
+  readonly parameterBytes: number;
+  readonly instructionBytes: number;
+  readonly instructions: readonly {
+    readonly bytes: number;
+    readonly addresses: readonly { readonly of: Place['of']; readonly layer?: number; readonly half: AddressField['half']; readonly bit: number }[];
+  }[];
+  readonly transfers: readonly TransferDescription[];
+  readonly inputs: readonly LayerDescription[];
+  readonly outputs: readonly LayerDescription[];
+}
+
+export interface CompiledDescription extends Omit<CompiledModel, 'parts'> {
+  readonly parts: readonly {
+    readonly operator: number;
+    readonly minRuntimeVersion: number;
+    readonly compilerVersion: string;
+    readonly executables: readonly ExecutableDescription[];
+  }[];
+}
+
+export function describeCompiled({ parts, ...sums }: CompiledModel): CompiledDescription {
+  return { ...sums, parts: parts.map(({ executables, ...part }) => ({ ...part, executables: executables.map(describeExecutable) })) };
+}
+
+function describeExecutable({ parameterCachingToken, parameters, instructions, transfers, inputs, outputs, ...rest }: Executable): ExecutableDescription {
+  return {
+    ...rest,
+    parameterCachingToken: parameterCachingToken.toString(16),
+    parameterBytes: parameters.byteLength,
+    instructionBytes: instructions.reduce((sum, { bytes }) => sum + bytes.byteLength, 0),
+    instructions: instructions.map(({ bytes, fields }) => ({
+      bytes: bytes.byteLength,
+      addresses: fields.map(({ place, half, bit }) => ({ ...place, half, bit })),
+    })),
+    transfers: transfers.map((transfer) => describeTransfer(transfer, instructions)),
+    inputs: inputs.map(describeLayer),
+    outputs: outputs.map(describeLayer),
+  };
+}
+
+function describeTransfer(transfer: Transfer, instructions: Executable['instructions']): TransferDescription {
+  switch (transfer.what) {
+    case 'instructions':
+      return { what: 'instructions', to: 'device', index: transfer.chunk, bytes: instructions[transfer.chunk]?.bytes.byteLength ?? 0 };
+    case 'interrupt':
+      return { what: 'interrupt', to: 'host', index: transfer.number };
+    case 'fence':
+      return { what: 'fence' };
+    case 'data': {
+      const { to, place, offset, bytes } = transfer;
+      return { what: place.of, to, ...('layer' in place ? { index: place.layer } : {}), offset, bytes };
+    }
+  }
+}
+
+function describeLayer({ runs, elementBytes: _, ...layer }: Layer): LayerDescription {
+  return { ...layer, pieces: runs?.length ?? 1 };
+}

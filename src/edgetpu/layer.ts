@@ -1,0 +1,205 @@
+// An input or output of an executable, and how its elements lie in what travels (libedgetpu, api/layer_information.cc): tile after tile, rows of
+// each tile one after another, channels padded; signed types with their highest bit flipped, since the device computes with unsigned ones.
+
+import { fail } from '../errors.js';
+import type { LayerFields } from './schema.js';
+
+const dataTypes = {
+  0: { type: 'uint8', bytes: 1, signed: false },
+  1: { type: 'uint16', bytes: 2, signed: false },
+  2: { type: 'int32', bytes: 4, signed: false },
+  3: { type: 'bfloat16', bytes: 2, signed: false },
+  4: { type: 'float16', bytes: 2, signed: false },
+  5: { type: 'float32', bytes: 4, signed: false },
+  8: { type: 'int8', bytes: 1, signed: true },
+  9: { type: 'int16', bytes: 2, signed: true },
+} as const;
+export type LayerType = (typeof dataTypes)[keyof typeof dataTypes]['type'];
+
+export interface Layer {
+  readonly name: string;
+  readonly shape: readonly [height: number, width: number, channels: number];
+  readonly type: LayerType;
+  readonly quantization: { readonly scale: number; readonly zeroPoint: number } | null;
+  /** How often it is read or written in one inference. */
+  readonly executions: number;
+  /** Of the tensor. */
+  readonly bytes: number;
+  /** Of what travels. */
+  readonly paddedBytes: number;
+  readonly elementBytes: number;
+  /** The highest bit of each element travels flipped. */
+  readonly flipped: boolean;
+  /** How tensor and what travels correspond; null where the tensor lies at the start as it is. */
+  readonly runs: readonly Run[] | null;
+  /** Tiles that an output comes from, across and down; null where its place does not depend on tiles. */
+  readonly tiles: readonly [across: number, down: number] | null;
+}
+
+/** Bytes that lie together here and there. */
+export interface Run {
+  /** In what travels. */
+  readonly from: number;
+  /** In the tensor. */
+  readonly to: number;
+  readonly bytes: number;
+}
+
+/** Far more than the chip's memory. */
+const mostBytes = 2 ** 28;
+const mostExecutions = 65_536;
+/** Pieces of a layout, far more than any has. */
+const mostRuns = 2 ** 22;
+
+/** @throws EDGETPU_PACKAGE_INVALID */
+export function layerOf(fields: LayerFields, role: 'input' | 'output', where: string): Layer {
+  const place = `${where}, ${role} ${fields.name ?? ''}`;
+  const invalid = (reason: string): Error => fail('EDGETPU_PACKAGE_INVALID', { where: place, reason });
+  const known = dataTypes[fields.dataType as keyof typeof dataTypes];
+  if (known === undefined) throw invalid(`elements of unknown type ${fields.dataType}`);
+  const { y, x, z, executions, numerics } = fields;
+  const shape = [y, x, z] as const;
+  if (shape.some((size) => size < 1) || y * x * z * known.bytes > mostBytes) throw invalid(`a shape of [${shape.join(', ')}]`);
+  if (executions < 1 || executions > mostExecutions) throw invalid(`${executions} executions`);
+  const elements = fields.shape === null ? y * x * z : elementsOf(pairsOf(fields.shape.ranges));
+  if (elements !== y * x * z) throw invalid(`${elements} elements for a shape of [${shape.join(', ')}]`);
+  const bytes = elements * known.bytes;
+  if (fields.bytes < bytes || fields.bytes > mostBytes) throw invalid(`${fields.bytes} bytes for ${bytes} of elements`);
+  if (y * x * executions > mostRuns) throw invalid(`a layout of ${y * x * executions} pieces`);
+  const one = role === 'output' ? placesOfOutput(fields, known.bytes, invalid) : [{ from: 0, to: 0, bytes }];
+  for (const run of one)
+    if (run.from < 0 || run.from + run.bytes > fields.bytes) throw invalid(`a layout that leaves ${fields.bytes} bytes, at byte ${run.from}`);
+  const runs = joined(repeated(one, executions, bytes, fields.bytes));
+  const layout = fields.details?.kind === 'OutputLayer' ? fields.details.layout : null;
+  return {
+    name: fields.name ?? '',
+    shape,
+    type: known.type,
+    quantization: numerics === null ? null : { scale: numerics.scale, zeroPoint: numerics.zeroPoint },
+    executions,
+    bytes: executions * bytes,
+    paddedBytes: executions * fields.bytes,
+    elementBytes: known.bytes,
+    flipped: known.signed,
+    runs: runs.length === 1 && runs[0]?.from === 0 && runs[0].to === 0 ? null : runs,
+    tiles: layout === null || (y === 1 && x === 1) ? null : [new Set(layout.xToTile ?? []).size, new Set(layout.yToTile ?? []).size],
+  };
+}
+
+/** What came from the device, as the tensor that it is. */
+export function tensorFrom(layer: Layer, received: Uint8Array): Uint8Array {
+  const tensor = new Uint8Array(layer.bytes);
+  if (layer.runs === null) tensor.set(received.subarray(0, layer.bytes));
+  else for (const { from, to, bytes } of layer.runs) tensor.set(received.subarray(from, from + bytes), to);
+  if (layer.flipped) flipHighestBits(tensor, layer.elementBytes);
+  return tensor;
+}
+
+/** A tensor as it travels; what is padding is 0. */
+export function laidOut(layer: Layer, tensor: Uint8Array): Uint8Array {
+  const source = layer.flipped ? tensor.slice() : tensor;
+  if (layer.flipped) flipHighestBits(source, layer.elementBytes);
+  if (layer.runs === null && layer.bytes === layer.paddedBytes) return source;
+  const sent = new Uint8Array(layer.paddedBytes);
+  if (layer.runs === null) sent.set(source);
+  else for (const { from, to, bytes } of layer.runs) sent.set(source.subarray(to, to + bytes), from);
+  return sent;
+}
+
+function flipHighestBits(bytes: Uint8Array, elementBytes: number): void {
+  for (let i = elementBytes - 1; i < bytes.length; i += elementBytes) bytes[i] = (bytes[i] as number) ^ 0x80;
+}
+
+function placesOfOutput(fields: LayerFields, elementBytes: number, invalid: (reason: string) => Error): Run[] {
+  const { y: height, x: width, z: channels } = fields;
+  const details = fields.details?.kind === 'OutputLayer' ? fields.details : null;
+  if (details?.shapeInfo != null && fields.executions === 1) return placesOfSlices(fields, details.shapeInfo, elementBytes, invalid);
+  // Channels alone lie one after another.
+  if (height === 1 && width === 1) return [{ from: 0, to: 0, bytes: channels * elementBytes }];
+  const layout = details?.layout;
+  if (layout == null) throw invalid('an output of more than one position, without a layout');
+  const entry = (list: Int32Array | null, index: number, what: string): number => {
+    const value = list?.[index];
+    if (value === undefined || value < 0) throw invalid(`a layout without ${what} ${index}`);
+    return value;
+  };
+  const bytes = channels * elementBytes;
+  const runs: Run[] = [];
+  for (let y = 0; y < height; y++) {
+    const [firstTile, row] = [entry(layout.yToTile, y, 'the tile of row'), entry(layout.yToLocalRow, y, 'the place of row')];
+    for (let x = 0; x < width; x++) {
+      const tile = firstTile + entry(layout.xToTile, x, 'the tile of column');
+      const element =
+        entry(layout.tileOffsets, tile, 'tile') + row * entry(layout.xToRowBytes, x, 'rows of column') + entry(layout.xToLocalOffset, x, 'the place of column');
+      runs.push({ from: element * elementBytes, to: (y * width + x) * bytes, bytes });
+    }
+  }
+  return runs;
+}
+
+type ShapeInfo = NonNullable<Extract<NonNullable<LayerFields['details']>, { kind: 'OutputLayer' }>['shapeInfo']>;
+
+/** Newer compilers say which part of the tensor each slice holds, and how far apart its elements are. */
+function placesOfSlices(fields: LayerFields, { slices, sliceOffsets }: ShapeInfo, elementBytes: number, invalid: (reason: string) => Error): Run[] {
+  const whole = pairsOf(fields.shape?.ranges ?? null);
+  const sizes = whole.map(([first, last]) => last - first + 1);
+  const runs: Run[] = [];
+  slices.forEach((slice, s) => {
+    const ranges = pairsOf(slice.shape?.ranges ?? null);
+    const strides = slice.strides ?? new Int32Array(0);
+    const base = sliceOffsets?.[s];
+    const fits = ranges.every(([first, last], d) => first <= last && first >= (whole[d]?.[0] ?? 1) && last <= (whole[d]?.[1] ?? -1));
+    if (
+      base === undefined ||
+      base % elementBytes !== 0 ||
+      ranges.length !== whole.length ||
+      strides.length !== ranges.length ||
+      !fits ||
+      elementsOf(ranges) > mostBytes
+    )
+      throw invalid(`slice ${s} does not fit the tensor`);
+    const innermost = ranges.length - 1;
+    if (innermost < 0 || strides[innermost] !== 1) throw invalid(`slice ${s} does not lie element by element`);
+    const visit = (dimension: number, from: number, to: number): void => {
+      const [first, last] = ranges[dimension] as readonly [number, number];
+      const start = first - (whole[dimension]?.[0] ?? 0);
+      if (runs.length * fields.executions > mostRuns) throw invalid(`a layout of more than ${mostRuns} pieces`);
+      if (dimension === innermost) {
+        runs.push({ from: base + from * elementBytes, to: (to + start) * elementBytes, bytes: (last - first + 1) * elementBytes });
+        return;
+      }
+      const inner = sizes.slice(dimension + 1).reduce((product, size) => product * size, 1);
+      for (let i = 0; i <= last - first; i++) visit(dimension + 1, from + i * (strides[dimension] ?? 0), to + (start + i) * inner);
+    };
+    visit(0, 0, 0);
+  });
+  return runs;
+}
+
+/** The same for each execution. */
+function repeated(runs: readonly Run[], executions: number, tensorBytes: number, paddedBytes: number): Run[] {
+  if (executions === 1) return [...runs];
+  return Array.from({ length: executions }, (_, i) =>
+    runs.map(({ from, to, bytes }) => ({ from: from + i * paddedBytes, to: to + i * tensorBytes, bytes })),
+  ).flat();
+}
+
+/** Neighbours both here and there are one run. */
+function joined(runs: readonly Run[]): Run[] {
+  const out: Run[] = [];
+  for (const run of runs) {
+    const last = out.at(-1);
+    if (last !== undefined && last.from + last.bytes === run.from && last.to + last.bytes === run.to)
+      out[out.length - 1] = { ...last, bytes: last.bytes + run.bytes };
+    else out.push(run);
+  }
+  return out;
+}
+
+function pairsOf(ranges: Int32Array | null): (readonly [number, number])[] {
+  return Array.from({ length: (ranges?.length ?? 0) / 2 }, (_, i) => [ranges?.[2 * i] as number, ranges?.[2 * i + 1] as number] as const);
+}
+
+function elementsOf(ranges: readonly (readonly [number, number])[]): number {
+  return ranges.reduce((product, [first, last]) => product * Math.max(0, last - first + 1), 1);
+}

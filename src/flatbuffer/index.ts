@@ -1,0 +1,23 @@
+// Flatbuffers by schemas that are data: one description of a table gives its type, its verified reader and its writer.
+
+export {
+  blobs,
+  child,
+  create,
+  type Field,
+  type Infer,
+  type InferUnion,
+  scalar,
+  scalarBytes,
+  structs,
+  type TableType,
+  table,
+  tables,
+  text,
+  union,
+  unionOf,
+  vector,
+} from './fields.js';
+export { readTable, unknownFields } from './read.js';
+export { VerifiedBuffer } from './verified-buffer.js';
+export { writeTable } from './write.js';
