@@ -14,6 +14,7 @@ const layers = [
   ['transport'],
   ['device', 'simdevice'],
   ['flashing'],
+  ['accelerator'],
   ['inspect', 'open-device', 'doctor'],
   ['deploy', 'advise', 'optimize-weights', 'remedies', 'devices'],
   ['fleet'],

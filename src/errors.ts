@@ -172,6 +172,56 @@ export const errorTable = {
     message: 'the model needs runtime version {needed} of libedgetpu; {device} has {runtime}',
     hint: 'update libedgetpu on the device, or compile with --min-runtime {runtime}',
   },
+  EDGETPU_UNCOMPILED: {
+    kind: 'refused',
+    message: '{where} is not compiled for the Edge TPU, and {device} runs nothing else',
+    hint: 'compile it: `atoll compile MODEL`; what the compiler will map, `atoll check MODEL --target coral-usb` says',
+  },
+  EDGETPU_TWIN: {
+    kind: 'input',
+    message: 'the two models do not belong together: {reason}',
+    hint: 'name the .tflite file that was given to edgetpu_compiler, and the _edgetpu.tflite that it made of it',
+  },
+  EDGETPU_EXECUTABLE: {
+    kind: 'input',
+    message: '{where} holds a program that this driver cannot run: {reason}',
+    hint: 'compile the model again with edgetpu_compiler 16, for one Edge TPU and without batches',
+  },
+  EDGETPU_FIRMWARE_MISSING: {
+    kind: 'device',
+    message: '{device} waits for its firmware, and there is none on this machine{looked}',
+    hint: "install Google's libedgetpu1-std, which holds it, or name the file: ATOLL_EDGETPU_FIRMWARE=apex_latest_single_ep.bin (google-coral/libedgetpu, driver/usb)",
+  },
+  EDGETPU_FIRMWARE_INVALID: {
+    kind: 'input',
+    message: '{path} holds no firmware of the accelerator: {reason}',
+    hint: 'name apex_latest_single_ep.bin (google-coral/libedgetpu, driver/usb), or a libedgetpu.so.1 that was made from it',
+  },
+  EDGETPU_START: {
+    kind: 'device',
+    message: '{device} does not start: {reason}',
+    hint: 'pull its plug, wait a moment, and plug it in again, into a port of the machine itself if it is at a hub',
+  },
+  EDGETPU_TRANSFER: {
+    kind: 'device',
+    message: '{device}: {what} failed: {reason}',
+    hint: 'try again; where it comes back, plug the accelerator in again, and look at its cable and hub: it draws up to 900 mA',
+  },
+  EDGETPU_SILENT: {
+    kind: 'device',
+    message: '{device} did not answer within {ms} ms: {what}',
+    hint: 'plug the accelerator in again; where only one model does that, compile it again',
+  },
+  EDGETPU_ANSWER: {
+    kind: 'device',
+    message: '{device} answered what it should not: {what}: {reason}',
+    hint: 'plug the accelerator in again; if it stays so, run scripts/check-accelerator.js and report what it says',
+  },
+  EDGETPU_FATAL: {
+    kind: 'device',
+    message: '{device} reports a fatal error: {reason}',
+    hint: 'plug the accelerator in again; if a model brings that about each time, compile it again',
+  },
   EDGETPU_COMPILER_MISSING: {
     kind: 'usage',
     message: 'no edgetpu_compiler that can be run at {path}',

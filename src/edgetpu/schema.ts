@@ -5,40 +5,40 @@ import { blobs, child, type Infer, scalar, structs, table, tables, text, union, 
 /** Nested files start at a page, and so do the parameters, which libedgetpu maps as they lie. */
 const pageBytes = 4096;
 
-const Meta = table('Meta', {
+export const MetaTable = table('Meta', {
   description: scalar('i16', 0),
   batch: scalar('i32', 1),
   name: text(2),
   position: scalar('i16', 3),
 });
 
-const FieldOffset = table('FieldOffset', {
-  meta: child(0, () => Meta),
+export const FieldOffsetTable = table('FieldOffset', {
+  meta: child(0, () => MetaTable),
   bit: scalar('i32', 1),
 });
 
-const InstructionBitstream = table('InstructionBitstream', {
+export const InstructionBitstreamTable = table('InstructionBitstream', {
   bitstream: vector('u8', 0),
-  fieldOffsets: tables(1, () => FieldOffset),
+  fieldOffsets: tables(1, () => FieldOffsetTable),
 });
 
-const DmaDescriptorHint = table('DmaDescriptorHint', {
-  meta: child(0, () => Meta),
+export const DmaDescriptorHintTable = table('DmaDescriptorHint', {
+  meta: child(0, () => MetaTable),
   offset: scalar('i32', 1),
   bytes: scalar('i32', 2),
 });
 
-const InstructionHint = table('InstructionHint', { chunk: scalar('i32', 0) });
-const InterruptHint = table('InterruptHint', { type: scalar('i16', 0) });
-const FenceHint = table('FenceHint', {});
+export const InstructionHintTable = table('InstructionHint', { chunk: scalar('i32', 0) });
+export const InterruptHintTable = table('InterruptHint', { type: scalar('i16', 0) });
+export const FenceHintTable = table('FenceHint', {});
 
-const DmaHint = table('DmaHint', {
-  hint: union(0, unionOf([DmaDescriptorHint, InstructionHint, InterruptHint, FenceHint])),
+export const DmaHintTable = table('DmaHint', {
+  hint: union(0, unionOf([DmaDescriptorHintTable, InstructionHintTable, InterruptHintTable, FenceHintTable])),
   direction: scalar('i16', 2),
 });
 
-const DmaHints = table('DmaHints', {
-  hints: tables(0, () => DmaHint),
+export const DmaHintsTable = table('DmaHints', {
+  hints: tables(0, () => DmaHintTable),
   fullyDeterministic: scalar('bool', 1),
 });
 
@@ -64,7 +64,7 @@ export const OutputShapeInfoTable = table('OutputShapeInfo', {
   sliceOffsets: vector('i32', 1),
 });
 
-const NumericsConstants = table('NumericsConstants', {
+export const NumericsConstantsTable = table('NumericsConstants', {
   zeroPoint: scalar('i32', 0),
   scale: scalar('f32', 1),
 });
@@ -75,7 +75,7 @@ export const OutputLayerTable = table('OutputLayer', {
   shapeInfo: child(2, () => OutputShapeInfoTable),
 });
 
-const InputLayer = table('InputLayer', {});
+export const InputLayerTable = table('InputLayer', {});
 
 export const LayerTable = table('Layer', {
   name: text(0),
@@ -83,9 +83,9 @@ export const LayerTable = table('Layer', {
   y: scalar('i32', 2),
   x: scalar('i32', 3),
   z: scalar('i32', 4),
-  numerics: child(5, () => NumericsConstants),
+  numerics: child(5, () => NumericsConstantsTable),
   dataType: scalar('i16', 6),
-  details: union(7, unionOf([OutputLayerTable, InputLayer])),
+  details: union(7, unionOf([OutputLayerTable, InputLayerTable])),
   executions: scalar('i32', 9, 1),
   cacheOnDram: scalar('bool', 10),
   shape: child(11, () => TensorShapeTable),
@@ -97,9 +97,9 @@ export const ExecutableTable = table('Executable', {
   serializedModel: vector('u8', 2),
   batchSize: scalar('i32', 3),
   scratchBytes: scalar('i32', 4),
-  instructions: tables(5, () => InstructionBitstream),
+  instructions: tables(5, () => InstructionBitstreamTable),
   parameters: vector('u8', 6, pageBytes),
-  dmaHints: child(7, () => DmaHints),
+  dmaHints: child(7, () => DmaHintsTable),
   inputs: tables(8, () => LayerTable),
   outputs: tables(9, () => LayerTable),
   chip: text(10),
@@ -113,7 +113,7 @@ export const ExecutableTable = table('Executable', {
 
 export const MultiExecutableTable = table('MultiExecutable', { executables: blobs(0, pageBytes) });
 
-const SerializedPackage = table('SerializedPackage', { content: vector('u8', 0) });
+export const SerializedPackageTable = table('SerializedPackage', { content: vector('u8', 0) });
 
 export const PackageTable = table('Package', {
   minRuntimeVersion: scalar('i32', 0),
@@ -122,11 +122,11 @@ export const PackageTable = table('Package', {
   keypairVersion: scalar('i32', 3),
   compilerVersion: text(4),
   virtualChipId: scalar('i32', 5),
-  multiChipPackages: tables(6, () => SerializedPackage),
+  multiChipPackages: tables(6, () => SerializedPackageTable),
   modelIdentifier: text(7),
 });
 
 export type ExecutableFields = Infer<typeof ExecutableTable>;
 export type PackageFields = Infer<typeof PackageTable>;
 export type LayerFields = Infer<typeof LayerTable>;
-export type MetaFields = Infer<typeof Meta>;
+export type MetaFields = Infer<typeof MetaTable>;

@@ -8,6 +8,8 @@ import { programWay } from './program-way.js';
 import { uf2Way } from './uf2-way.js';
 import type { FindWay, FlashJob, FlashWay } from './way.js';
 
+export { claimDfu, dfuOf } from './dfu/attach.js';
+export type { DfuInterface } from './dfu/requests.js';
 export { type FlashPlace, hexAddress, placeInFlash } from './place.js';
 export { flashProgramNames } from './programs.js';
 export type { FlashChoice, FlashResult, FlashWay } from './way.js';

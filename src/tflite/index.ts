@@ -17,6 +17,7 @@ export {
   setWeights,
   unaryOperator,
 } from './edit.js';
+export { type Extract, extract, operatorsBetween } from './extract.js';
 export * from './model.js';
 export { prefixOf } from './prefix.js';
 export { readModel } from './read.js';

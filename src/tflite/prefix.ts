@@ -1,6 +1,6 @@
 // The beginning of a model as a model of its own.
 
-import { compact, copyModel } from './edit.js';
+import { extract } from './extract.js';
 import { type Model, mainSubgraph } from './model.js';
 
 /**
@@ -8,17 +8,15 @@ import { type Model, mainSubgraph } from './model.js';
  * @param count at least 1
  */
 export function prefixOf(model: Model, count: number): Model {
-  const copy = copyModel(model);
-  const graph = mainSubgraph(copy);
-  const dropped = graph.operators.slice(count);
-  graph.operators = graph.operators.slice(0, count);
-  const made = graph.operators.flatMap(({ outputs }) => Array.from(outputs ?? []));
-  const readHere = new Set(graph.operators.flatMap(({ inputs }) => Array.from(inputs ?? [])));
-  const readLater = new Set([...dropped.flatMap(({ inputs }) => Array.from(inputs ?? [])), ...(graph.outputs ?? [])]);
-  graph.outputs = Int32Array.from(made.filter((tensor) => readLater.has(tensor) || !readHere.has(tensor)));
-  graph.inputs = graph.inputs?.filter((tensor) => readHere.has(tensor)) ?? null;
-  // Signatures name outputs that are no longer there.
-  copy.signatureDefs = [];
-  compact(copy);
-  return copy;
+  const { operators, outputs } = mainSubgraph(model);
+  const [kept, dropped] = [operators.slice(0, count), operators.slice(count)];
+  const made = kept.flatMap((operator) => Array.from(operator.outputs ?? []));
+  const readHere = new Set(kept.flatMap(({ inputs }) => Array.from(inputs ?? [])));
+  const readLater = new Set([...dropped.flatMap(({ inputs }) => Array.from(inputs ?? [])), ...(outputs ?? [])]);
+  const ends = made.filter((tensor) => readLater.has(tensor) || !readHere.has(tensor));
+  return extract(
+    model,
+    kept.map((_, index) => index),
+    ends,
+  ).model;
 }

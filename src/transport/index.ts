@@ -20,7 +20,7 @@ export { acceptSmp, connectDevice, leaveBroker } from './mqtt.js';
 export { type SerialPortInfo, serialPorts } from './serial.js';
 export type { Line, Transport } from './transport.js';
 export { connectUsb, onlyUsb, openUsb, usbDevices, usbError } from './usb.js';
-export type { UsbAlternateInterface, UsbControlDevice, UsbDevice, UsbNamedAlternate } from './usb-device.js';
+export type { UsbAlternateInterface, UsbConfiguration, UsbControlDevice, UsbDevice, UsbNamedAlternate, UsbSetup } from './usb-device.js';
 
 const openers: Readonly<Record<string, { readonly options: readonly string[]; readonly open: (address: DeviceAddress) => Promise<Transport> }>> = {
   serial: { options: ['baud', 'dtr', 'rts'], open: openSerial },

@@ -53,7 +53,7 @@ export interface UsbAlternateInterface extends UsbInterface<UsbNamedAlternate> {
 }
 
 export interface UsbSetup {
-  readonly requestType: 'standard' | 'class';
+  readonly requestType: 'standard' | 'class' | 'vendor';
   readonly recipient: 'device' | 'interface';
   readonly request: number;
   readonly value: number;
@@ -69,5 +69,6 @@ export interface UsbControlDevice extends UsbDevice {
     setup: UsbSetup,
     data?: Uint8Array<ArrayBuffer>,
   ) => Promise<{ readonly status?: string | undefined; readonly bytesWritten: number }>;
+  readonly releaseInterface: (number: number) => Promise<void>;
   readonly reset: () => Promise<void>;
 }

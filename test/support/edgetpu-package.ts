@@ -28,22 +28,34 @@ function executable({ type, parameterBytes }: PackagedExecutable): ExecutableFie
 
 /** All operators of a model as one custom operator. */
 export function compiledLike(model: Model, executables: readonly PackagedExecutable[], minRuntimeVersion: number): Model {
-  return withExecutables(model, executables.map(executable), minRuntimeVersion);
+  const { operators, outputs } = mainSubgraph(model);
+  return withExecutables(model, { count: operators.length, outputs: [...(outputs ?? [])], executables: executables.map(executable), minRuntimeVersion });
 }
 
-export function withExecutables(model: Model, executables: readonly ExecutableFields[], minRuntimeVersion: number): Model {
-  const fields = create(edgeTpuSchema.PackageTable, { minRuntimeVersion, compilerVersion: '16.0' });
-  const content = encodePackage({ fields, executables: executables.map((one) => ({ fields: one, fileBytes: 0 })) });
+/** The first operators of a model as one custom operator. */
+export function withExecutables(
+  model: Model,
+  part: {
+    readonly count: number;
+    /** Tensors that it makes. */
+    readonly outputs: readonly number[];
+    readonly executables: readonly ExecutableFields[];
+    readonly minRuntimeVersion: number;
+  },
+): Model {
+  const fields = create(edgeTpuSchema.PackageTable, { minRuntimeVersion: part.minRuntimeVersion, compilerVersion: '16.0' });
+  const content = encodePackage({ fields, executables: part.executables.map((one) => ({ fields: one, fileBytes: 0 })) });
   const copy = copyModel(model);
   const graph = mainSubgraph(copy);
-  copy.operatorCodes = [create(schema.OperatorCode, { builtinCode: 32, deprecatedBuiltinCode: 32, customCode: 'edgetpu-custom-op', version: 1 })];
+  copy.operatorCodes.push(create(schema.OperatorCode, { builtinCode: 32, deprecatedBuiltinCode: 32, customCode: 'edgetpu-custom-op', version: 1 }));
   graph.operators = [
     create(schema.Operator, {
-      opcodeIndex: 0,
+      opcodeIndex: copy.operatorCodes.length - 1,
       inputs: graph.inputs,
-      outputs: graph.outputs,
+      outputs: Int32Array.from(part.outputs),
       customOptions: customOptions(content),
     }),
+    ...graph.operators.slice(part.count),
   ];
   addBuffer(copy, new Uint8Array(1));
   return copy;

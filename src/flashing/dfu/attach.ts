@@ -4,7 +4,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { fail } from '../../errors.js';
 import { usbHex } from '../../targets/index.js';
 import { onlyUsb, type UsbAlternateInterface, type UsbControlDevice, type UsbNamedAlternate, usbError } from '../../transport/index.js';
-import { type DfuFunctions, DfuInterface } from './requests.js';
+import { answeredWithin, type DfuFunctions, DfuInterface, dfuPatienceMs } from './requests.js';
 
 export interface UsbIds {
   readonly vendor: number;
@@ -33,7 +33,11 @@ const comingBackMs = 10_000;
 export async function findDfu(ids: readonly UsbIds[], serial: string | undefined, devices: ListUsb): Promise<DfuDevice> {
   const has = (device: UsbControlDevice): boolean => ids.some(({ vendor, product }) => vendor === device.vendorId && product === device.productId);
   const device = onlyUsb(await devices(), has, serial, ids.map(uriOf).join(' or '));
-  const uri = uriOf({ vendor: device.vendorId, product: device.productId });
+  return dfuOf(uriOf({ vendor: device.vendorId, product: device.productId }), device);
+}
+
+/** @throws DFU_DEVICE where it has no such interface */
+export function dfuOf(uri: string, device: UsbControlDevice): DfuDevice {
   for (const { interfaces } of device.configurations) {
     const dfu = interfaces.find(({ alternates }) => alternates.some(isDfu));
     if (dfu !== undefined) return { uri, device, dfu, running: dfu.alternates.find(isDfu)?.interfaceProtocol === runTimeProtocol };
@@ -43,7 +47,7 @@ export async function findDfu(ids: readonly UsbIds[], serial: string | undefined
 
 /** Tells running firmware to give way, and waits until its bootloader is attached, under another id as a rule. @throws DFU_DEVICE */
 export async function enterBootloader(found: DfuDevice, ids: readonly UsbIds[], devices: ListUsb, signal?: AbortSignal): Promise<DfuDevice> {
-  const dfu = await claim(found, 0);
+  const dfu = await claimDfu(found, 0);
   await dfu.detach().catch((error: unknown) => {
     throw usbError(found.uri, error);
   });
@@ -58,14 +62,15 @@ export async function enterBootloader(found: DfuDevice, ids: readonly UsbIds[], 
 }
 
 /** @throws USB_PERMISSION, USB_BUSY, DEVICE_UNREACHABLE, DFU_DEVICE */
-export async function claim({ uri, device, dfu }: DfuDevice, alternate: number): Promise<DfuInterface> {
+export async function claimDfu({ uri, device, dfu }: DfuDevice, alternate: number, patienceMs = dfuPatienceMs): Promise<DfuInterface> {
   try {
     if (!device.opened) await device.open();
     await device.claimInterface(dfu.interfaceNumber);
-    await device.selectAlternateInterface(dfu.interfaceNumber, alternate);
-    const functions = await readFunctions(device, dfu.interfaceNumber);
+    // Where there is nothing to choose, some do not know the request.
+    if (dfu.alternates.length > 1) await device.selectAlternateInterface(dfu.interfaceNumber, alternate);
+    const functions = await answeredWithin(uri, readFunctions(device, dfu.interfaceNumber), patienceMs);
     if (functions === null) throw fail('DFU_DEVICE', { device: uri, reason: 'it has no DFU functional descriptor' });
-    return new DfuInterface(uri, device, dfu.interfaceNumber, functions);
+    return new DfuInterface(uri, device, dfu.interfaceNumber, functions, patienceMs);
   } catch (error) {
     await device.close().catch(() => undefined);
     throw usbError(uri, error);

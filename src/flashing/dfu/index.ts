@@ -3,7 +3,7 @@
 import { fail } from '../../errors.js';
 import { usbDevices, usbError } from '../../transport/index.js';
 import type { FindWay, FlashJob } from '../way.js';
-import { claim, type DfuDevice, enterBootloader, findDfu, type ListUsb } from './attach.js';
+import { claimDfu, type DfuDevice, enterBootloader, findDfu, type ListUsb } from './attach.js';
 import { parseMemoryLayout, type Sector } from './memory-layout.js';
 import { sectorsOf, writeDfuSe, writePlainDfu } from './write.js';
 
@@ -27,7 +27,7 @@ export function dfuWay(devices: ListUsb = usbDevices): FindWay<'dfu'> {
       write: async (run) => {
         const bootloader = found.running ? await enterBootloader(found, ids, devices, run.signal) : found;
         const area = areaOf(bootloader, job, alternate);
-        const dfu = await claim(bootloader, area.alternate);
+        const dfu = await claimDfu(bootloader, area.alternate);
         try {
           if (!dfu.functions.canDownload) throw fail('DFU_DEVICE', { device: found.uri, reason: 'it takes no downloads' });
           if (area.sectors === null) return await writePlainDfu(dfu, image, run);

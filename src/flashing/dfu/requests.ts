@@ -49,8 +49,8 @@ export interface DfuStatus {
   readonly waitMs: number;
 }
 
-/** Work that a device reports as going on is waited for so long in all. */
-const patienceMs = 120_000;
+/** Work that a device reports as going on is waited for so long in all, unless said otherwise; and an answer. */
+export const dfuPatienceMs = 120_000;
 
 /** @throws DFU_REFUSED; errors of libusb where the device goes away */
 export class DfuInterface {
@@ -59,23 +59,24 @@ export class DfuInterface {
     private readonly device: UsbControlDevice,
     private readonly interfaceNumber: number,
     readonly functions: DfuFunctions,
+    private readonly patienceMs = dfuPatienceMs,
   ) {}
 
   /** One block, taken and worked off. @param what for messages */
   async download(block: number, data: Uint8Array, what: string): Promise<void> {
-    const { status } = await this.device.controlTransferOut(this.setup(Request.download, block), new Uint8Array(data));
+    const { status } = await this.answered(this.device.controlTransferOut(this.setup(Request.download, block), new Uint8Array(data)));
     if (status === 'stall') throw await this.refusal(what);
     await this.settle(what);
   }
 
   async upload(block: number, length: number): Promise<Uint8Array> {
-    const { status, data } = await this.device.controlTransferIn(this.setup(Request.upload, block), length);
+    const { status, data } = await this.answered(this.device.controlTransferIn(this.setup(Request.upload, block), length));
     if (status !== 'ok' || data === undefined) throw await this.refusal('to be read');
     return new Uint8Array(data.buffer, data.byteOffset, data.byteLength);
   }
 
   async getStatus(): Promise<DfuStatus> {
-    const { status, data } = await this.device.controlTransferIn(this.setup(Request.getStatus, 0), 6);
+    const { status, data } = await this.answered(this.device.controlTransferIn(this.setup(Request.getStatus, 0), 6));
     if (status !== 'ok' || data === undefined || data.byteLength < 6) throw fail('DFU_DEVICE', { device: this.name, reason: 'it tells no status' });
     return { status: data.getUint8(0), state: data.getUint8(4), waitMs: data.getUint8(1) | (data.getUint8(2) << 8) | (data.getUint8(3) << 16) };
   }
@@ -85,40 +86,44 @@ export class DfuInterface {
     for (let tries = 0; tries < 4; tries++) {
       const { state } = await this.getStatus();
       if (state === State.idle) return;
-      await this.device.controlTransferOut(this.setup(state === State.error ? Request.clearStatus : Request.abort, 0));
+      await this.answered(this.device.controlTransferOut(this.setup(state === State.error ? Request.clearStatus : Request.abort, 0)));
     }
     throw fail('DFU_DEVICE', { device: this.name, reason: 'it does not become idle' });
   }
 
   async detach(): Promise<void> {
-    const { status } = await this.device.controlTransferOut(this.setup(Request.detach, 1000));
+    const { status } = await this.answered(this.device.controlTransferOut(this.setup(Request.detach, 1000)));
     if (status === 'ok' && !this.functions.detachesItself) await this.device.reset();
   }
 
   /** All has been sent: the device makes it its firmware, and may be gone before it says so. */
   async finish(block: number): Promise<void> {
-    await this.device.controlTransferOut(this.setup(Request.download, block));
-    const until = Date.now() + patienceMs;
+    await this.answered(this.device.controlTransferOut(this.setup(Request.download, block)));
+    const until = Date.now() + this.patienceMs;
     const over: readonly number[] = [State.idle, State.manifestWaitReset];
     while (Date.now() < until) {
       const now = await this.getStatus().catch(() => null);
       if (now === null || over.includes(now.state)) return;
       if (now.state === State.error) throw this.refused('what was sent', now.status);
-      await delay(Math.min(now.waitMs, patienceMs));
+      await delay(Math.min(now.waitMs, this.patienceMs));
     }
     throw fail('DFU_DEVICE', { device: this.name, reason: 'it does not come to an end' });
   }
 
   private async settle(what: string): Promise<void> {
-    const until = Date.now() + patienceMs;
+    const until = Date.now() + this.patienceMs;
     const busy: readonly number[] = [State.downloadSync, State.downloadBusy];
     while (Date.now() < until) {
       const { status, state, waitMs } = await this.getStatus();
       if (state === State.downloadIdle) return;
       if (!busy.includes(state)) throw this.refused(what, status);
-      await delay(Math.min(waitMs, patienceMs));
+      await delay(Math.min(waitMs, this.patienceMs));
     }
-    throw fail('DFU_DEVICE', { device: this.name, reason: `it is still busy with ${what} after ${patienceMs / 1000} s` });
+    throw fail('DFU_DEVICE', { device: this.name, reason: `it is still busy with ${what} after ${this.patienceMs / 1000} s` });
+  }
+
+  private answered<Answer>(request: Promise<Answer>): Promise<Answer> {
+    return answeredWithin(this.name, request, this.patienceMs);
   }
 
   private async refusal(what: string): Promise<Error> {
@@ -132,5 +137,19 @@ export class DfuInterface {
 
   private setup(request: number, value: number) {
     return { requestType: 'class', recipient: 'interface', request, value, index: this.interfaceNumber } as const;
+  }
+}
+
+/** @throws DFU_DEVICE where no answer comes */
+export async function answeredWithin<Answer>(device: string, request: Promise<Answer>, ms: number): Promise<Answer> {
+  let timer: NodeJS.Timeout | undefined;
+  const late = new Promise<never>((_, reject) => {
+    timer = setTimeout(() => reject(fail('DFU_DEVICE', { device, reason: `it does not answer within ${ms / 1000} s` })), ms);
+  });
+  try {
+    return await Promise.race([request, late]);
+  } finally {
+    clearTimeout(timer);
+    request.catch(() => undefined);
   }
 }

@@ -40,6 +40,7 @@ function adversary(moves: readonly Move[], name: string, descriptors: Uint8Array
     claimInterface: async () => undefined,
     selectAlternateInterface: async () => undefined,
     clearHalt: async () => undefined,
+    releaseInterface: async () => undefined,
     reset: async () => undefined,
     transferIn: async () => ({ status: 'stall' }),
     transferOut: async () => ({ status: 'stall', bytesWritten: 0 }),

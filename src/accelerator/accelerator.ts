@@ -1,0 +1,92 @@
+// An Edge TPU that is open: programs run on it, with their parameters cached where they are still there.
+
+import { fail } from '../errors.js';
+import { bringUp, fatalErrorOf, type Performance, shutDown } from './bring-up.js';
+import { execute } from './execute.js';
+import type { AcceleratorLink } from './link.js';
+import { inputsAsSent, type LoadedExecutable, outputsFrom, type Program } from './program.js';
+
+export interface AcceleratorOptions {
+  readonly performance?: Performance;
+}
+
+/** As libedgetpu1-std has it: half of the clock that there is, and less heat. */
+export const defaultPerformance: Performance = 'high';
+
+export class Accelerator {
+  /** What the chip has cached, all of one token. */
+  private readonly cached = new Set<LoadedExecutable>();
+  private token = 0n;
+  private before: Promise<unknown> = Promise.resolve();
+
+  private constructor(
+    private readonly link: AcceleratorLink,
+    readonly performance: Performance,
+  ) {}
+
+  get name(): string {
+    return this.link.name;
+  }
+
+  /** @param packetBytes of the endpoint that outputs come from. @throws EDGETPU_START, EDGETPU_TRANSFER, EDGETPU_SILENT, EDGETPU_ANSWER, DEVICE_CLOSED */
+  static async start(link: AcceleratorLink, packetBytes: number, { performance = defaultPerformance }: AcceleratorOptions = {}): Promise<Accelerator> {
+    try {
+      await bringUp(link, { performance, packetBytes });
+      link.watch(() => fatalErrorOf(link));
+      return new Accelerator(link, performance);
+    } catch (error) {
+      await link.close();
+      throw error;
+    }
+  }
+
+  /** Parameters that it does not have yet go there. */
+  cache(program: Program): Promise<void> {
+    return this.exclusively(() => this.cacheNow(program));
+  }
+
+  /**
+   * One inference.
+   * @param tensors one per input layer, in order, as the layer's shape and type say
+   * @returns one per output layer
+   */
+  async run(program: Program, tensors: readonly Uint8Array[]): Promise<readonly Uint8Array[]> {
+    const { main } = program;
+    main.executable.inputs.forEach(({ name, bytes }, i) => {
+      const given = tensors[i]?.byteLength ?? 0;
+      if (given !== bytes) throw fail('INPUT_SIZE', { where: `input ${name}`, bytes: given, sampleBytes: bytes });
+    });
+    const received = await this.exclusively(async () => {
+      await this.cacheNow(program);
+      return execute(this.link, main, inputsAsSent(main.executable, tensors));
+    });
+    return outputsFrom(main.executable, received);
+  }
+
+  /** Stops the chip, and lets it go. */
+  async close(): Promise<void> {
+    // A device that is gone cannot be stopped any more.
+    await shutDown(this.link).catch(() => undefined);
+    await this.link.close();
+  }
+
+  /** As libedgetpu's driver.cc does (SubmitInferenceRequest): what has another token drives out all that is there. */
+  private async cacheNow({ main, caching }: Program): Promise<void> {
+    const { parameterCachingToken: token } = main.executable;
+    if (token === 0n || token !== this.token) {
+      this.cached.clear();
+      this.token = 0n;
+    }
+    if (caching === null || this.cached.has(caching)) return;
+    await execute(this.link, caching, []);
+    this.token = caching.executable.parameterCachingToken;
+    this.cached.add(caching);
+  }
+
+  /** One execution after another, whoever asks. */
+  private async exclusively<Result>(work: () => Promise<Result>): Promise<Result> {
+    const mine = this.before.then(work, work);
+    this.before = mine.catch(() => undefined);
+    return mine;
+  }
+}

@@ -1,0 +1,112 @@
+// The registers of an emulated chip, with what they hold after a reset and what writing them does.
+// Values: a recorded start of a real device (geohot/edgetpuxray, connect.py) where it tells them, and common_csr_helper.h of libedgetpu.
+
+import { fieldOf, fields, powerStates, type Register, registers, runControls, runStates, sleep, topLevelInterruptControls, withField } from '../registers.js';
+
+const { forceSleep, powerState } = fields.scuCtrl3;
+/** A change of state shows after so many reads. */
+const settlingReads = 2;
+
+const frameDefaults: readonly (readonly [Register, bigint])[] = [
+  [registers.scuCtrl0, 0x000f0959n],
+  [registers.scuCtrl2, 0x00190000n],
+  // Asleep, at 250 MHz.
+  [registers.scuCtrl3, 0x50c5025cn],
+  [registers.scuCtr7, 0x000c003fn],
+  [registers.gcbbCredit0, 0n],
+  [registers.omc0, 0x01000001n],
+  [registers.omcD4, 1n],
+  [registers.omcD8, 0n],
+  [registers.omcDc, 0n],
+  [registers.rambistCtrl1, 0x0070007fn],
+  [registers.slaveMonitorEnable, 0n],
+  [registers.masterMonitorEnable, 0n],
+  [registers.slaveErrorMask, 0n],
+  [registers.masterErrorMask, 0n],
+];
+
+const coreDefaults: readonly (readonly [Register, bigint])[] = [
+  [registers.idle, 0x9000n],
+  [registers.tileConfig0, 0n],
+  [registers.deepSleep, 0n],
+  [registers.descriptorEndpoints, 0n],
+  [registers.multipleOutEndpoints, 1n],
+  [registers.outfeedChunkLength, 0x80n],
+  [registers.fatalErrorControl, 0n],
+  [registers.hibErrorStatus, 0n],
+  [registers.hibFirstErrorStatus, 0n],
+  ...[...runControls.core, ...runControls.tiles].map((register) => [register, runStates.idle] as const),
+  ...topLevelInterruptControls.map((register) => [register, 0n] as const),
+];
+
+const known = new Map([...frameDefaults, ...coreDefaults].map(([register]) => [register.at, register]));
+const readOnly: ReadonlySet<Register> = new Set([registers.hibErrorStatus, registers.hibFirstErrorStatus, registers.omc0]);
+
+export class RegisterFile {
+  private readonly values = new Map(frameDefaults);
+  /** What takes some reads to show. */
+  private readonly settling = new Map<Register, { readonly value: bigint; reads: number }>();
+
+  /** null for what cannot be read: nothing is there, or its part of the chip sleeps. */
+  read(at: number, bits: 32 | 64): bigint | null {
+    const register = this.reachable(at, bits);
+    if (register === null) return null;
+    const coming = this.settling.get(register);
+    if (coming !== undefined && --coming.reads <= 0) {
+      this.values.set(register, coming.value);
+      this.settling.delete(register);
+    }
+    return this.values.get(register) ?? null;
+  }
+
+  write(at: number, bits: 32 | 64, value: bigint): boolean {
+    const register = this.reachable(at, bits);
+    if (register === null || readOnly.has(register)) return false;
+    if (register === registers.scuCtrl3) this.power(Number(value));
+    else if (register === registers.tileConfig0) this.settling.set(register, { value, reads: settlingReads });
+    else this.values.set(register, value);
+    return true;
+  }
+
+  get(register: Register): bigint | null {
+    return this.values.get(register) ?? null;
+  }
+
+  /** What stops the chip, and stays the first of its kind. */
+  fatal(status: bigint): void {
+    const before = this.values.get(registers.hibErrorStatus) ?? 0n;
+    if (before === 0n) this.values.set(registers.hibFirstErrorStatus, status);
+    this.values.set(registers.hibErrorStatus, before | status);
+  }
+
+  /** Why it executes nothing; null where it does. */
+  get hindrance(): string | null {
+    if (this.asleep) return 'it sleeps';
+    if (this.get(registers.hibErrorStatus) !== 0n) return 'it has stopped after an error';
+    const halted = [...runControls.core, ...runControls.tiles].find((register) => this.get(register) !== runStates.run);
+    if (halted !== undefined) return `${halted.name} is not set to run`;
+    if (this.get(registers.multipleOutEndpoints) !== 0n) return 'it wants an endpoint for each kind of data';
+    if (this.get(registers.descriptorEndpoints) !== 0xf0n) return 'its events are not set to interrupts alone';
+    return null;
+  }
+
+  private get asleep(): boolean {
+    return fieldOf(Number(this.get(registers.scuCtrl3)), powerState) !== powerStates.running;
+  }
+
+  private reachable(at: number, bits: 32 | 64): Register | null {
+    const register = known.get(at);
+    if (register === undefined || register.bits !== bits) return null;
+    return register.bits === 64 && this.asleep ? null : register;
+  }
+
+  /** Told to sleep, or to wake up: the core comes out of it as after power on. The state itself cannot be written. */
+  private power(value: number): void {
+    const now = Number(this.get(registers.scuCtrl3));
+    const wanted = fieldOf(value, forceSleep);
+    const state = wanted === sleep.force ? powerStates.sleeping : wanted === sleep.end ? powerStates.running : fieldOf(now, powerState);
+    if (state === powerStates.running && this.asleep) for (const [register, initial] of coreDefaults) this.values.set(register, initial);
+    this.values.set(registers.scuCtrl3, BigInt(withField(value, powerState, fieldOf(now, powerState))));
+    this.settling.set(registers.scuCtrl3, { value: BigInt(withField(value, powerState, state)), reads: settlingReads });
+  }
+}

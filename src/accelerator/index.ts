@@ -1,0 +1,10 @@
+// The Edge TPU at a USB port: gives it its firmware, starts it, and runs on it what edgetpu_compiler made, without libedgetpu. In goes a compiled model,
+// out comes a runner; operators around the compiled parts run on the simulator.
+
+export { Accelerator, type AcceleratorOptions } from './accelerator.js';
+export { type AttachOptions, acceleratorState, attachAccelerator } from './attach.js';
+export { type Performance, performances } from './bring-up.js';
+export { EmulatedAccelerator, type EmulatedAcceleratorOptions } from './emulated/emulated-accelerator.js';
+export { type Firmware, findFirmware, firmwareVariable } from './firmware.js';
+export { acceleratorIds } from './ids.js';
+export { type Program, programOf } from './program.js';

@@ -1,0 +1,214 @@
+// What goes over the USB line of an accelerator that runs its firmware: registers by control requests, everything else by bulk transfers, of which
+// those to the device follow a header of 8 bytes. Sources: libedgetpu, driver/usb/usb_ml_commands.cc and usb_driver.cc (single-endpoint mode).
+
+import { setTimeout as delay } from 'node:timers/promises';
+import { AtollError, fail, reasonOf } from '../errors.js';
+import type { UsbControlDevice } from '../transport/index.js';
+import type { Register } from './registers.js';
+
+/** What a header says that follows. */
+export const Tag = { instructions: 0, input: 1, parameters: 2 } as const;
+/** An event is the address and length of a transfer, and what it is about: those from here on, an interrupt of the scalar core. */
+export const firstInterruptTag = 4;
+
+export const endpoints = { out: 1, output: 1, event: 2, interrupt: 3 } as const;
+export const headerBytes = 8;
+export const eventBytes = 16;
+export const interruptBytes = 4;
+export const largestTransferBytes = 2 ** 20;
+
+/** Requests of the vendor: 64-bit registers, 32-bit registers. */
+const registerRequests = { 64: 0, 32: 1 } as const;
+/** So many transfers to the device are on their way at once. */
+const transfersUnderWay = 3;
+/** As libedgetpu has it (USB_TIMEOUT_MILLIS). */
+export const usbPatienceMs = 6000;
+/** For what is under way to end, where the device is to be let go. */
+const farewellMs = 1000;
+const fatalErrorBit = 1;
+
+export interface LinkOptions {
+  /** The device answers within this, or is given up. */
+  readonly patienceMs?: number;
+}
+
+/** All that it throws ends it: the device must be opened anew. */
+export class AcceleratorLink {
+  private readonly underWay: Promise<void>[] = [];
+  private readonly patienceMs: number;
+  private ended: unknown = null;
+  /** What the device said is wrong, by its interrupt endpoint; null so far. */
+  private fatal: Promise<never> | null = null;
+
+  /** @param device open, with interface 0 claimed */
+  constructor(
+    readonly name: string,
+    private readonly device: UsbControlDevice,
+    { patienceMs = usbPatienceMs }: LinkOptions = {},
+  ) {
+    this.patienceMs = patienceMs;
+  }
+
+  async read(register: Register): Promise<bigint> {
+    const bytes = register.bits / 8;
+    const what = `reading register ${register.name}`;
+    const { status, data } = await this.within(what, this.device.controlTransferIn(setup(register), bytes));
+    if (status !== 'ok' || data === undefined) throw await this.failed(what, `the request ended with ${status}`);
+    if (data.byteLength !== bytes) throw await this.answered(what, `${data.byteLength} bytes instead of ${bytes}`);
+    return register.bits === 64 ? data.getBigUint64(0, true) : BigInt(data.getUint32(0, true));
+  }
+
+  async write(register: Register, value: bigint): Promise<void> {
+    const bytes = new Uint8Array(register.bits / 8);
+    const view = new DataView(bytes.buffer);
+    if (register.bits === 64) view.setBigUint64(0, value, true);
+    else view.setUint32(0, Number(value), true);
+    const what = `writing register ${register.name}`;
+    const { status, bytesWritten } = await this.within(what, this.device.controlTransferOut(setup(register), bytes));
+    if (status !== 'ok' || bytesWritten !== bytes.byteLength)
+      throw await this.failed(what, `${bytesWritten} of ${bytes.byteLength} bytes went out (${status})`);
+  }
+
+  /** A header, and what it announces. Returns when there is room for more; errors of what is under way come with a later call. */
+  async send(tag: number, data: Uint8Array, what: string): Promise<void> {
+    const header = new Uint8Array(headerBytes);
+    new DataView(header.buffer).setUint32(0, data.byteLength, true);
+    header[4] = tag;
+    await this.transferOut(header, `the header of ${what}`);
+    for (let at = 0; at < data.byteLength; at += largestTransferBytes) await this.transferOut(data.subarray(at, at + largestTransferBytes), what);
+  }
+
+  /** All that was sent has arrived. */
+  async flush(): Promise<void> {
+    while (this.underWay.length > 0) await this.underWay.shift();
+  }
+
+  /** So many bytes of an output, which may come in several transfers. */
+  async receive(bytes: number, what: string): Promise<Uint8Array> {
+    const received = new Uint8Array(bytes);
+    // A read of whole packets only: what is longer than asked for would be lost.
+    const { packetSize } = endpointOf(this.device, 'in', endpoints.output);
+    for (let at = 0; at < bytes; ) {
+      const length = Math.min(largestTransferBytes, Math.ceil((bytes - at) / packetSize) * packetSize);
+      const part = await this.transferIn(endpoints.output, length, what);
+      if (part.byteLength === 0) continue;
+      if (at + part.byteLength > bytes) throw await this.answered(what, `${at + part.byteLength} bytes instead of ${bytes}`);
+      received.set(part, at);
+      at += part.byteLength;
+    }
+    return received;
+  }
+
+  /** @param number of the interrupt that the executable's end is to bring */
+  async interrupted(number: number): Promise<void> {
+    const what = 'the end of the execution';
+    const data = await this.transferIn(endpoints.event, eventBytes, what);
+    if (data.byteLength !== eventBytes) throw await this.answered(what, `an event of ${data.byteLength} bytes instead of ${eventBytes}`);
+    const view = new DataView(data.buffer, data.byteOffset, data.byteLength);
+    const tag = view.getUint8(12) & 15;
+    if (tag !== firstInterruptTag + number) throw await this.answered(what, `an event ${tag} instead of ${firstInterruptTag + number}`);
+  }
+
+  /** From now on, what the interrupt endpoint says ends whatever waits. */
+  watch(explain: () => Promise<string>): void {
+    const fatal = this.interrupt(explain);
+    // It is somebody's only where somebody waits.
+    fatal.catch(() => undefined);
+    this.fatal = fatal;
+  }
+
+  /** Lets the device go; what is under way ends with an error that is nobody's. */
+  async close(): Promise<void> {
+    this.ended ??= fail('DEVICE_CLOSED', { device: this.name, reason: 'it was closed' });
+    await letGo(this.device);
+  }
+
+  private async interrupt(explain: () => Promise<string>): Promise<never> {
+    for (;;) {
+      const { status, data } = await this.device.transferIn(endpoints.interrupt, endpointOf(this.device, 'in', endpoints.interrupt).packetSize);
+      if (this.ended !== null) throw this.ended;
+      if (status !== 'ok' || data === undefined || data.byteLength < interruptBytes) throw await this.failed('an interrupt', `it ended with ${status}`);
+      // The others are warnings of the chip's frame, such as of its temperature.
+      if ((data.getUint32(0, true) & fatalErrorBit) !== 0) throw await this.given(fail('EDGETPU_FATAL', { device: this.name, reason: await explain() }));
+    }
+  }
+
+  private async transferOut(bytes: Uint8Array, what: string): Promise<void> {
+    if (this.underWay.length >= transfersUnderWay) await this.underWay.shift();
+    const sending = this.within(what, this.device.transferOut(endpoints.out, bytes as Uint8Array<ArrayBuffer>)).then(async ({ status, bytesWritten }) => {
+      if (status !== 'ok' || bytesWritten !== bytes.byteLength)
+        throw await this.failed(what, `${bytesWritten} of ${bytes.byteLength} bytes went out (${status})`);
+    });
+    // Awaited in its turn.
+    sending.catch(() => undefined);
+    this.underWay.push(sending);
+  }
+
+  private async transferIn(endpoint: number, length: number, what: string): Promise<Uint8Array> {
+    const { status, data } = await this.within(what, this.device.transferIn(endpoint, length));
+    if (status !== 'ok' || data === undefined) throw await this.failed(what, `a read ended with ${status}`);
+    return new Uint8Array(data.buffer, data.byteOffset, data.byteLength);
+  }
+
+  private async within<Result>(what: string, transfer: Promise<Result>): Promise<Result> {
+    if (this.ended !== null) {
+      transfer.catch(() => undefined);
+      throw this.ended;
+    }
+    let timer: NodeJS.Timeout | undefined;
+    const late = new Promise<never>((_, reject) => {
+      timer = setTimeout(() => reject(fail('EDGETPU_SILENT', { device: this.name, what, ms: this.patienceMs })), this.patienceMs);
+    });
+    try {
+      return await Promise.race(this.fatal === null ? [transfer, late] : [transfer, late, this.fatal]);
+    } catch (error) {
+      transfer.catch(() => undefined);
+      throw await (error instanceof AtollError ? this.given(error) : this.failed(what, reasonOf(error), error));
+    } finally {
+      clearTimeout(timer);
+    }
+  }
+
+  private async answered(what: string, reason: string): Promise<unknown> {
+    return this.given(fail('EDGETPU_ANSWER', { device: this.name, what, reason }));
+  }
+
+  private async failed(what: string, reason: string, cause?: unknown): Promise<unknown> {
+    const gone = /NO_DEVICE|LIBUSB_ERROR_NOT_FOUND|disconnected/i.test(reason);
+    return this.given(
+      gone
+        ? fail('DEVICE_CLOSED', { device: this.name, reason: `${reason}, at ${what}` }, cause)
+        : fail('EDGETPU_TRANSFER', { device: this.name, what, reason }, cause),
+    );
+  }
+
+  /** The first error is the one that all later calls get; the device is let go, so that nothing waits for it any more. */
+  private async given(error: unknown): Promise<unknown> {
+    if (this.ended !== null) return this.ended;
+    this.ended = error;
+    await letGo(this.device);
+    return error;
+  }
+}
+
+/** Releasing the interface ends its transfers; where it does not, a reset does. */
+async function letGo(device: UsbControlDevice): Promise<void> {
+  const soon = <Result>(work: Promise<Result>): Promise<unknown> => Promise.race([work.catch(() => undefined), delay(farewellMs, undefined, { ref: false })]);
+  await soon(device.releaseInterface(0));
+  const closed = await device.close().then(
+    () => true,
+    () => false,
+  );
+  if (closed) return;
+  await soon(device.reset());
+  await soon(device.close());
+}
+
+function endpointOf(device: UsbControlDevice, direction: 'in' | 'out', number: number): { readonly packetSize: number } {
+  const all = device.configurations.flatMap(({ interfaces }) => interfaces.flatMap(({ alternate }) => alternate.endpoints));
+  return all.find((endpoint) => endpoint.direction === direction && endpoint.endpointNumber === number) ?? { packetSize: 1024 };
+}
+
+function setup({ at, bits }: Register) {
+  return { requestType: 'vendor', recipient: 'device', request: registerRequests[bits], value: at & 0xffff, index: at >>> 16 } as const;
+}
