@@ -4,6 +4,7 @@
 export { Accelerator, type AcceleratorOptions } from './accelerator.js';
 export { type AttachOptions, acceleratorState, attachAccelerator } from './attach.js';
 export { type Performance, performances } from './bring-up.js';
+export { AcceleratedModel, type CompiledRun } from './compiled-model.js';
 export { EmulatedAccelerator, type EmulatedAcceleratorOptions } from './emulated/emulated-accelerator.js';
 export { type Firmware, findFirmware, firmwareVariable } from './firmware.js';
 export { acceleratorIds } from './ids.js';
