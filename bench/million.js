@@ -45,6 +45,7 @@ virtual.onUnheard = (topic, payload) => {
       publish: (to, report, retain) => session.send(to, report, retain),
       now: () => time.now(),
       later: (ms, callback) => time.later(ms, callback),
+      wake: () => time.wake(),
     },
     images,
     { seed: Number(id.slice(1)) },

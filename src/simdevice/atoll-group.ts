@@ -3,8 +3,8 @@ import { agreementOf, equalBytes, sha256 } from '../bundle/index.js';
 import { atollCommands } from '../protocol/index.js';
 import { budgetOf } from '../targets/index.js';
 import { type DeviceState, slotBytesOf } from './device-state.js';
+import { tickHz } from './engine.js';
 import { type Handler, handler } from './handlers.js';
-import { tickHz } from './loaded-model.js';
 import { modelHash } from './slots.js';
 import { atollError } from './status-error.js';
 
@@ -16,24 +16,24 @@ export function atollHandlers(device: DeviceState): Handler[] {
 }
 
 function stateHandlers(device: DeviceState): Handler[] {
-  const { slots, target } = device;
+  const { slots, target, engine } = device;
   return [
     handler(atollCommands.describe, () => ({
       proto: 1,
       id: device.id,
       target: target.id,
-      fw: 'simulated',
+      fw: engine.firmware,
       runtime: target.runtime.name,
-      runtime_version: 'simulated',
+      runtime_version: engine.runtimeVersion,
       profile: target.runtime.kernelProfile,
       tick_hz: tickHz,
       slot_bytes: slotBytesOf(device.target),
       arena_bytes: budgetOf(target).arenaBytes,
       slots: slots.all.length,
       align: target.alignment,
-      features: ['infer', 'profile', 'stats'],
+      features: engine.simulated ? ['infer', 'profile', 'stats'] : ['infer', 'stats'],
       key: device.hasKey,
-      sim: true,
+      ...(engine.simulated ? { sim: true } : {}),
       ...(device.inflateBytes === null ? {} : { inflate: device.inflateBytes }),
     })),
     handler(atollCommands.slots, () => ({
@@ -44,16 +44,16 @@ function stateHandlers(device: DeviceState): Handler[] {
         return { slot: index, len: slot.bytes.byteLength, ...hashes, active, pending, confirmed, tested, attempts };
       }),
     })),
-    handler(atollCommands.activate, ({ slot: index, sha }) => {
+    handler(atollCommands.activate, async ({ slot: index, sha }) => {
       const slot = slots.at(index);
       if (slot.bytes.byteLength === 0) throw atollError('NO_MODEL', `slot ${index} is empty`);
       if (!equalBytes(sha256(slot.bytes), sha)) throw atollError('HASH_MISMATCH', `slot ${index} holds another image`);
-      const loaded = device.load(slot);
+      const loaded = await device.load(slot);
       if ((loaded.image.trailer?.vectors.length ?? 0) > 0 && !slot.tested)
         throw atollError('NOT_TESTED', 'the image has self-test vectors and has not passed them');
       if (!slot.active) slots.activate(slot);
       device.useModel(loaded);
-      return { arena: loaded.arenaBytes };
+      return { arena: loaded.execution.arenaBytes };
     }),
     handler(atollCommands.confirm, ({ sha }) => {
       slots.confirm(sha);
@@ -68,47 +68,47 @@ function stateHandlers(device: DeviceState): Handler[] {
 
 function inferenceHandlers(device: DeviceState): Handler[] {
   return [
-    handler(atollCommands.writeInput, ({ input, off, data }) => {
-      const model = device.running();
-      const range = tensorRange(model.interpreter.inputs, input);
+    handler(atollCommands.writeInput, async ({ input, off, data }) => {
+      const model = await device.running();
+      const range = tensorRange(model.execution.inputs, input);
       if (off + data.byteLength > range.bytes) throw atollError('OFFSET_NOT_VALID', `input ${input} has ${range.bytes} bytes`);
       model.input.set(data, range.start + off);
       return { off: off + data.byteLength };
     }),
-    handler(atollCommands.run, ({ n = 1 }) => {
-      const model = device.running();
+    handler(atollCommands.run, async ({ n = 1 }) => {
+      const model = await device.running();
       const runs = Math.min(n, maxRuns);
       let ticks = 0;
-      for (let i = 0; i < runs; i++) ticks += model.run();
+      for (let i = 0; i < runs; i++) ticks += await model.run();
       device.count('inferences', runs);
       return { n: runs, ticks };
     }),
-    handler(atollCommands.readOutput, ({ output, off }) => {
-      const model = device.running();
-      const range = tensorRange(model.interpreter.outputs, output);
+    handler(atollCommands.readOutput, async ({ output, off }) => {
+      const model = await device.running();
+      const range = tensorRange(model.execution.outputs, output);
       if (off > range.bytes) throw atollError('OFFSET_NOT_VALID', `output ${output} has ${range.bytes} bytes`);
       const data = model.output.slice(range.start + off, range.start + Math.min(range.bytes, off + device.chunkBytes));
       return { off, data, ...(off === 0 ? { len: range.bytes } : {}) };
     }),
-    handler(atollCommands.infer, ({ data }) => {
-      const model = device.running();
-      const { inputBytes, outputBytes } = model.interpreter;
+    handler(atollCommands.infer, async ({ data }) => {
+      const model = await device.running();
+      const { inputBytes, outputBytes } = model;
       const count = data.byteLength / inputBytes;
       if (!Number.isInteger(count) || count < 1) throw atollError('OFFSET_NOT_VALID', `${data.byteLength} bytes; a sample has ${inputBytes}`);
       if (count * outputBytes > device.chunkBytes) throw atollError('OFFSET_NOT_VALID', `outputs of ${count} samples exceed an answer`);
       const outputs = new Uint8Array(count * outputBytes);
-      const ticks = Array.from({ length: count }, (_, i) => {
+      const ticks: number[] = [];
+      for (let i = 0; i < count; i++) {
         model.input.set(data.subarray(i * inputBytes, (i + 1) * inputBytes));
-        const spent = model.run();
+        ticks.push(await model.run());
         outputs.set(model.output, i * outputBytes);
-        return spent;
-      });
+      }
       device.count('inferences', count);
       return { ticks, data: outputs };
     }),
-    handler(atollCommands.profile, ({ off = 0 }) => {
-      const model = device.running();
-      const all = model.operatorTicks.map((ticks, i): [number, number] => [model.builtinCodes[i] ?? 0, ticks]);
+    handler(atollCommands.profile, async ({ off = 0 }) => {
+      const model = await device.running();
+      const all = (model.execution.operators ?? []).map(([code, ticks]): [number, number] => [code, ticks]);
       const next = off + profileEntries;
       return { ops: all.slice(off, next), ...(next < all.length ? { next } : {}) };
     }),
@@ -117,20 +117,20 @@ function inferenceHandlers(device: DeviceState): Handler[] {
 
 function proofHandlers(device: DeviceState): Handler[] {
   return [
-    handler(atollCommands.selfTest, ({ slot: index }) => {
+    handler(atollCommands.selfTest, async ({ slot: index }) => {
       const slot = device.slots.at(index);
       if (slot.bytes.byteLength === 0) throw atollError('NO_MODEL', `slot ${index} is empty`);
-      const model = device.load(slot);
-      const result = model.selfTest(agreementOf(model.image.trailer?.manifest));
+      const model = await device.load(slot);
+      const result = await model.selfTest(agreementOf(model.image.trailer?.manifest));
       slot.tested = result.failed === 0;
       device.count(slot.tested ? 'selftests_passed' : 'selftests_failed', 1);
-      return { vectors: result.vectors, failed: result.failed, max_lsb: result.maxLsb, ticks: result.ticks, arena: model.arenaBytes };
+      return { vectors: result.vectors, failed: result.failed, max_lsb: result.maxLsb, ticks: result.ticks, arena: model.execution.arenaBytes };
     }),
-    handler(atollCommands.challenge, ({ seed, n, outputs: wanted = false }) => {
-      const model = device.running();
-      const room = Math.max(1, Math.floor(device.chunkBytes / model.interpreter.outputBytes));
+    handler(atollCommands.challenge, async ({ seed, n, outputs: wanted = false }) => {
+      const model = await device.running();
+      const room = Math.max(1, Math.floor(device.chunkBytes / model.outputBytes));
       const count = wanted ? Math.min(n, room) : Math.min(n, maxRuns);
-      const outputs = model.challenge(seed, count);
+      const outputs = await model.challenge(seed, count);
       return { n: count, crc: crc32(outputs), ...(wanted ? { outputs } : {}) };
     }),
   ];

@@ -1,4 +1,5 @@
 import { budgetOf, type Target } from '../targets/index.js';
+import type { Engine } from './engine.js';
 import type { Faults } from './faults.js';
 import type { LoadedModel } from './loaded-model.js';
 import type { Slot, Slots } from './slots.js';
@@ -17,6 +18,7 @@ export type Counter = (typeof counterNames)[number];
 export interface DeviceState {
   readonly id: string;
   readonly target: Target;
+  readonly engine: Engine;
   readonly slots: Slots;
   readonly faults: Faults;
   readonly maxPacketBytes: number;
@@ -41,10 +43,10 @@ export interface DeviceState {
   /** Resets after the answer to this request is sent. */
   readonly resetSoon: () => void;
   /** Loads the model of a slot without making it the active one. @throws StatusError */
-  readonly load: (slot: Slot) => LoadedModel;
+  readonly load: (slot: Slot) => Promise<LoadedModel>;
   readonly useModel: (model: LoadedModel) => void;
   /** The active model. @throws StatusError NO_MODEL */
-  readonly running: () => LoadedModel;
+  readonly running: () => Promise<LoadedModel>;
 }
 
 /** Where the target's file knows no flash (an accelerator's host), a slot ends here. */

@@ -3,20 +3,20 @@ import type { Target } from '../targets/index.js';
 import { inProcessPair, type Transport } from '../transport/index.js';
 import { atollHandlers } from './atoll-group.js';
 import { type Counter, counterNames, type DeviceState, type UploadUnderWay } from './device-state.js';
+import type { Engine } from './engine.js';
 import { type FaultName, Faults } from './faults.js';
 import { fileHandlers } from './file-group.js';
 import { LoadedModel } from './loaded-model.js';
 import { osHandlers } from './os-group.js';
 import { SmpServer } from './server.js';
+import { simulatedEngine } from './simulated-engine.js';
 import { type Slot, Slots } from './slots.js';
 import { statsHandlers } from './stats-group.js';
 import { atollError, StatusError } from './status-error.js';
 import { requireTrust } from './trust.js';
 
-export interface SimulatedDeviceOptions {
+export interface ServedDeviceOptions {
   readonly id?: string;
-  /** Seed of the jitter of its latencies. */
-  readonly seed?: number;
   /** What `params` reports: the largest packet, header included. */
   readonly maxPacketBytes?: number;
   /** What `params` reports: how many requests it takes at once. */
@@ -35,14 +35,19 @@ export interface SimulatedDeviceOptions {
   readonly onActivated?: () => void;
 }
 
+export interface SimulatedDeviceOptions extends ServedDeviceOptions {
+  /** Seed of the jitter of its latencies. */
+  readonly seed?: number;
+}
+
 /** Bytes of a packet that are not data: header, keys, offsets. */
 const overheadBytes = 64;
 
 /**
- * A device without hardware: an SMP server with two slots in memory, which runs models on the simulator within the
- * limits of its target. It has no network or port of its own; `connect` gives a transport to it.
+ * A device that lives in this process: an SMP server with two slots in memory, over an engine that runs models. It has no network or port of its
+ * own; `connect` gives a transport to it.
  */
-export class SimulatedDevice implements DeviceState {
+export class ServedDevice implements DeviceState {
   readonly id: string;
   readonly slots: Slots;
   readonly faults: Faults;
@@ -52,16 +57,20 @@ export class SimulatedDevice implements DeviceState {
   compressed: UploadUnderWay | null = null;
   readonly counters = Object.fromEntries(counterNames.map((name) => [name, 0])) as Record<Counter, number>;
   private readonly server: SmpServer;
-  private model: LoadedModel | null = null;
+  /** The active model, or what keeps it from running. */
+  private model: Promise<LoadedModel | null> = Promise.resolve(null);
+  /** The answer before; requests are worked off one after another. */
+  private before: Promise<unknown> = Promise.resolve();
   private readonly connections = new Set<Transport>();
   private activatedAt = 0;
   private resetPending = false;
 
   constructor(
     readonly target: Target,
-    private readonly options: SimulatedDeviceOptions = {},
+    readonly engine: Engine,
+    private readonly options: ServedDeviceOptions = {},
   ) {
-    this.id = options.id ?? `sim-${target.id}`;
+    this.id = options.id ?? target.id;
     this.slots = options.slots ?? new Slots();
     this.maxPacketBytes = options.maxPacketBytes ?? 2048;
     this.buffers = options.buffers ?? 4;
@@ -82,9 +91,9 @@ export class SimulatedDevice implements DeviceState {
     return this.maxPacketBytes - overheadBytes;
   }
 
-  /** The host's end of a new connection in this process. */
-  connect(): Transport {
-    const [host, device] = inProcessPair(`sim:${this.target.id}`);
+  /** The host's end of a new connection in this process. @param name for messages */
+  connect(name = `sim:${this.target.id}`): Transport {
+    const [host, device] = inProcessPair(name);
     this.serve(device);
     return host;
   }
@@ -94,8 +103,7 @@ export class SimulatedDevice implements DeviceState {
     let held: Uint8Array | null = null;
     this.connections.add(device);
     device.onClose = () => this.connections.delete(device);
-    device.onPacket = (packet) => {
-      const answer = this.answer(packet);
+    const reply = (answer: Uint8Array | null): void => {
       if (answer === null) return;
       const unlucky = this.faults.strikesAnswer();
       if (unlucky && this.faults.has('lost-response')) return;
@@ -108,6 +116,7 @@ export class SimulatedDevice implements DeviceState {
       if (unlucky && this.faults.has('duplicate-response')) void device.send(answer).catch(() => undefined);
       held = null;
     };
+    device.onPacket = (packet) => void this.answer(packet).then(reply);
   }
 
   /** Ends every connection, as pulling the plug does. */
@@ -116,11 +125,15 @@ export class SimulatedDevice implements DeviceState {
   }
 
   /** The answer to one packet, as the wire would carry it. */
-  answer(packet: Uint8Array): Uint8Array | null {
-    this.enforceConfirmation();
-    const answer = packet.byteLength > this.maxPacketBytes ? null : this.server.answer(packet);
-    // The answer to a reset is sent before the reset.
-    if (this.resetPending) this.reset();
+  answer(packet: Uint8Array): Promise<Uint8Array | null> {
+    const answer = this.before.then(async () => {
+      this.enforceConfirmation();
+      const made = packet.byteLength > this.maxPacketBytes ? null : await this.server.answer(packet);
+      // The answer to a reset is sent before the reset.
+      if (this.resetPending) this.reset();
+      return made;
+    });
+    this.before = answer.catch(() => undefined);
     return answer;
   }
 
@@ -141,21 +154,22 @@ export class SimulatedDevice implements DeviceState {
     this.resetPending = true;
   }
 
-  load(slot: Slot): LoadedModel {
-    const loaded = LoadedModel.load(slot.bytes, this.target, this.options.seed ?? 1, this.faults.has('wrong-result'));
+  async load(slot: Slot): Promise<LoadedModel> {
+    const loaded = await LoadedModel.load(slot.bytes, this.target, this.engine);
     if (this.hasKey) requireTrust(loaded.image, this.options.keys ?? [], slot.active ? null : this.slots.active);
     return loaded;
   }
 
   useModel(model: LoadedModel): void {
-    this.model = model;
+    this.model = Promise.resolve(model);
     this.activatedAt = this.now();
     this.options.onActivated?.();
   }
 
-  running(): LoadedModel {
-    if (this.model === null) throw atollError('NO_MODEL', 'no model is active');
-    return this.model;
+  async running(): Promise<LoadedModel> {
+    const model = await this.model;
+    if (model === null) throw atollError('NO_MODEL', 'no model is active');
+    return model;
   }
 
   private enforceConfirmation(): void {
@@ -167,17 +181,30 @@ export class SimulatedDevice implements DeviceState {
 
   /** The model that the slots hold now. */
   reload(): void {
-    this.model = null;
     const { active } = this.slots;
-    if (active === null) return;
+    this.model = active === null ? Promise.resolve(null) : this.loadOrNone(active);
+    // It is told to who asks for the model.
+    this.model.catch(() => undefined);
+  }
+
+  private async loadOrNone(slot: Slot): Promise<LoadedModel | null> {
     try {
-      this.model = this.load(active);
+      return await this.load(slot);
     } catch (error) {
-      if (!(error instanceof StatusError)) throw error;
+      if (error instanceof StatusError) return null;
+      throw error;
     }
   }
 
   private now(): number {
     return this.options.now?.() ?? performance.now();
+  }
+}
+
+/** A device without hardware: it runs models on the simulator, within the limits of its target. */
+export class SimulatedDevice extends ServedDevice {
+  constructor(target: Target, options: SimulatedDeviceOptions = {}) {
+    const corrupt = options.faults?.includes('wrong-result') === true;
+    super(target, simulatedEngine(target, { corrupt, ...(options.seed === undefined ? {} : { seed: options.seed }) }), { id: `sim-${target.id}`, ...options });
   }
 }

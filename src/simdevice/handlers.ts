@@ -8,9 +8,9 @@ type Response<C extends Command> = z.input<C['response']>;
 
 export interface Handler {
   readonly command: Command;
-  readonly handle: (request: never) => object;
+  readonly handle: (request: never) => object | Promise<object>;
 }
 
-export function handler<C extends Command>(command: C, handle: (request: Request<C>) => Response<C> & object): Handler {
+export function handler<C extends Command>(command: C, handle: (request: Request<C>) => (Response<C> & object) | Promise<Response<C> & object>): Handler {
   return { command, handle: handle as Handler['handle'] };
 }

@@ -1,11 +1,11 @@
-// A model that the device has loaded: checked against the target's limits, with its inputs and outputs in RAM.
+// A model that the device has loaded, with its inputs and outputs in RAM.
 
 import { compareOutputs, decodeSlotImage, drawable, drawSample, SeededBytes, type SlotImage } from '../bundle/index.js';
-import { seededRandom } from '../dataset/index.js';
 import { AtollError } from '../errors.js';
-import { Interpreter } from '../simulator/index.js';
-import { type Agreement, type CheckReason, checkModel, operatorLatencies, type Target } from '../targets/index.js';
-import { builtinCode, type Model, mainSubgraph, operatorCodeOf, readModel } from '../tflite/index.js';
+import type { TensorInfo } from '../simulator/index.js';
+import type { Agreement, Target } from '../targets/index.js';
+import { type Model, readModel } from '../tflite/index.js';
+import type { Engine, Execution } from './engine.js';
 import { atollError } from './status-error.js';
 
 export interface SelfTestResult {
@@ -15,53 +15,25 @@ export interface SelfTestResult {
   readonly ticks: number;
 }
 
-/** Ticks per second of the simulated counter. */
-export const tickHz = 1_000_000;
-/** What a device answers to a model that its target refuses. */
-const refusals = {
-  ARENA: 'ARENA_TOO_SMALL',
-  FLASH: 'IMAGE_TOO_LARGE',
-  TYPE: 'IMAGE_INVALID',
-  FLOAT: 'IMAGE_INVALID',
-  DYNAMIC_RANGE: 'IMAGE_INVALID',
-  COMPILED: 'IMAGE_INVALID',
-  OPERATOR: 'OPERATOR_MISSING',
-  SIMULATOR: 'OPERATOR_MISSING',
-} as const satisfies Record<CheckReason['code'], string>;
-
-/** Latency of each run varies by so much around the estimate. */
-const jitter = 0.01;
-
-export function jittered(ticks: number, random: () => number): number {
-  return ticks * (1 + jitter * (2 * random() - 1));
-}
-
 export class LoadedModel {
-  readonly interpreter: Interpreter;
-  readonly operatorTicks: readonly number[];
-  readonly builtinCodes: readonly number[];
+  readonly inputBytes: number;
+  readonly outputBytes: number;
   readonly input: Uint8Array;
   output: Uint8Array;
-  private readonly random: () => number;
 
   private constructor(
     readonly image: SlotImage,
     readonly model: Model,
-    readonly arenaBytes: number,
-    target: Target,
-    seed: number,
-    private readonly corrupt: boolean,
+    readonly execution: Execution,
   ) {
-    this.interpreter = new Interpreter(model, { profile: target.runtime.kernelProfile });
-    this.operatorTicks = operatorLatencies(model, target).map((ms) => Math.max(1, Math.round((ms * tickHz) / 1000)));
-    this.builtinCodes = mainSubgraph(model).operators.map((operator) => builtinCode(operatorCodeOf(model, operator)));
-    this.input = new Uint8Array(this.interpreter.inputBytes);
-    this.output = new Uint8Array(this.interpreter.outputBytes);
-    this.random = seededRandom(seed);
+    this.inputBytes = bytesOf(execution.inputs);
+    this.outputBytes = bytesOf(execution.outputs);
+    this.input = new Uint8Array(this.inputBytes);
+    this.output = new Uint8Array(this.outputBytes);
   }
 
   /** @throws StatusError where the image is not whole, is for another target, or does not fit */
-  static load(bytes: Uint8Array, target: Target, seed: number, corrupt: boolean): LoadedModel {
+  static async load(bytes: Uint8Array, target: Target, engine: Engine): Promise<LoadedModel> {
     let image: SlotImage;
     let model: Model;
     try {
@@ -72,33 +44,25 @@ export class LoadedModel {
     }
     const wanted = image.trailer?.manifest.target ?? target.id;
     if (wanted !== target.id) throw atollError('WRONG_TARGET', `the image is for ${wanted}, this is ${target.id}`);
-    try {
-      const check = checkModel(model, target, bytes.byteLength);
-      const [reason] = check.reasons;
-      if (reason !== undefined) throw atollError(refusals[reason.code], reason.message);
-      return new LoadedModel(image, model, check.memory.arenaBytes ?? 0, target, seed, corrupt);
-    } catch (error) {
-      if (error instanceof AtollError) throw atollError('IMAGE_INVALID', error.message);
-      throw error;
-    }
+    return new LoadedModel(image, model, await engine.load(model, bytes.byteLength));
   }
 
   /** One inference on the input in RAM; returns its ticks. */
-  run(): number {
-    this.output = this.compute(this.input);
-    const total = this.operatorTicks.reduce((sum, ticks) => sum + ticks, 0);
-    return Math.max(1, Math.round(jittered(total, this.random)));
+  async run(): Promise<number> {
+    const { output, ticks } = await this.execution.run(this.input);
+    this.output = output;
+    return ticks;
   }
 
-  selfTest(agreement: Agreement): SelfTestResult {
+  async selfTest(agreement: Agreement): Promise<SelfTestResult> {
     const vectors = this.image.trailer?.vectors ?? [];
     let failed = 0;
     let maxLsb = 0;
     let ticks = 0;
     for (const { seed, output } of vectors) {
-      this.input.set(drawSample(new SeededBytes(seed), this.interpreter.inputs));
-      ticks += this.run();
-      const result = compareOutputs(output, this.output, this.interpreter.outputs, agreement);
+      this.input.set(drawSample(new SeededBytes(seed), this.execution.inputs));
+      ticks += await this.run();
+      const result = compareOutputs(output, this.output, this.execution.outputs, agreement);
       if (!result.agrees) failed += 1;
       maxLsb = Math.max(maxLsb, result.maxLsb);
     }
@@ -107,21 +71,19 @@ export class LoadedModel {
 
   /** Whether inputs can be drawn for it. */
   get answersChallenges(): boolean {
-    return drawable(this.interpreter.inputs);
+    return drawable(this.execution.inputs);
   }
 
   /** Outputs of `count` samples drawn one after another from the seed. */
-  challenge(seed: number, count: number): Uint8Array {
+  async challenge(seed: number, count: number): Promise<Uint8Array> {
     if (!this.answersChallenges) throw atollError('NO_SUCH_TENSOR', 'inputs of this model cannot be drawn');
     const source = new SeededBytes(seed);
-    const outputs = new Uint8Array(count * this.interpreter.outputBytes);
-    for (let i = 0; i < count; i++) outputs.set(this.compute(drawSample(source, this.interpreter.inputs)), i * this.interpreter.outputBytes);
+    const outputs = new Uint8Array(count * this.outputBytes);
+    for (let i = 0; i < count; i++) outputs.set((await this.execution.run(drawSample(source, this.execution.inputs))).output, i * this.outputBytes);
     return outputs;
   }
+}
 
-  private compute(input: Uint8Array): Uint8Array {
-    const output = this.interpreter.run(input);
-    if (this.corrupt && output[0] !== undefined) output[0] ^= 1;
-    return output;
-  }
+function bytesOf(tensors: readonly TensorInfo[]): number {
+  return tensors.reduce((sum, { bytes }) => sum + bytes, 0);
 }

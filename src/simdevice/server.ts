@@ -13,7 +13,7 @@ export class SmpServer {
   }
 
   /** The answer to a packet; null for bytes that are no request, which a device ignores. */
-  answer(bytes: Uint8Array): Uint8Array | null {
+  async answer(bytes: Uint8Array): Promise<Uint8Array | null> {
     let packet: SmpPacket;
     try {
       packet = decodePacket(bytes);
@@ -21,16 +21,16 @@ export class SmpServer {
       return null;
     }
     if (packet.op !== Op.read && packet.op !== Op.write) return null;
-    return encodePacket({ ...packet, op: packet.op === Op.read ? Op.readResponse : Op.writeResponse, payload: encodePayload(this.respond(packet)) });
+    return encodePacket({ ...packet, op: packet.op === Op.read ? Op.readResponse : Op.writeResponse, payload: encodePayload(await this.respond(packet)) });
   }
 
-  private respond(packet: SmpPacket): object {
+  private async respond(packet: SmpPacket): Promise<object> {
     try {
       const entry = this.handlers.get(keyOf(packet.group, packet.command, packet.op));
       if (entry === undefined) throw new StatusError(null, SmpStatus.ENOTSUP);
       const request = decodeRequest(entry.command, packet.payload);
       if (request === null) throw new StatusError(null, SmpStatus.EINVAL);
-      return entry.handle(request as never);
+      return await entry.handle(request as never);
     } catch (error) {
       if (error instanceof StatusError) return errorMap(error, packet.version);
       if (error instanceof AtollError && error.code === 'CBOR_MALFORMED') return { rc: SmpStatus.EINVAL };

@@ -102,7 +102,7 @@ describe.each(brokers)('at %s', (_name, run, start) => {
       expect(published.blocks).toBeGreaterThan(32);
       await desire(agent, served, image, 'r1');
       const last = await watch.until(all(12));
-      const expected = crc32(new ImageStore(target, []).challenge(image, 4711) as Uint8Array);
+      const expected = crc32((await new ImageStore(target, []).challenge(image, 4711)) as Uint8Array);
       for (const report of last.values()) expect(report).toMatchObject({ state: 'confirmed', rollout: 'r1', vectors: 4, failed: 0, crc: expected, runs: 30 });
       for (const reports of watch.reports.values()) {
         // Whatever was overtaken, the steps are in their order.

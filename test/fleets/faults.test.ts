@@ -153,11 +153,15 @@ describe('messages', () => {
     ];
     const { summary, records, fleet } = await run(lenient, { luck: usual, faults });
     expect(summary).toMatchObject({ phase: 'done' });
+    let unheard = 0;
     for (const [id, { phase }] of records) {
       const own = fleet.faulty.get(id)?.filter((name) => name !== 'reboots-downloading') ?? [];
-      if (own.length === 0) expect(phase).toBe('confirmed');
+      // What is lost twice in a row may come after the deadline of its phase.
+      if (own.length === 0 && phase === 'unknown') unheard += 1;
+      else if (own.length === 0) expect(phase).toBe('confirmed');
       else expect(phase).not.toBe('confirmed');
     }
+    expect(unheard).toBeLessThan(records.size / 50);
   });
 });
 

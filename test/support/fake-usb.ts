@@ -79,8 +79,9 @@ export class FakeUsb implements UsbDevice {
     this.received = whole;
     // A short packet ends the transfer.
     if (data.byteLength % this.packetSize !== 0 || data.byteLength === 0) {
-      const answer = this.device.answer(this.received);
+      const request = this.received;
       this.received = new Uint8Array(0);
+      const answer = await this.device.answer(request);
       if (answer !== null) this.queue(this.options.garble?.(answer) ?? answer);
     }
     return { status: 'ok', bytesWritten: data.byteLength };

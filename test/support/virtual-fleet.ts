@@ -93,6 +93,7 @@ export class VirtualFleet {
         publish: (topic, payload, retain) => session.send(topic, payload, retain),
         now: () => time.now(),
         later: (ms, callback) => time.later(ms, callback),
+        wake: () => time.wake(),
       },
       this.images,
       { seed, faults },

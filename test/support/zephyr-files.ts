@@ -46,8 +46,8 @@ export function zephyrFiles({ hashes = [], volumeBytes = 100_000, silentlyFull =
   });
   const server = new SmpServer(hashes.length === 0 ? handlers : [...handlers, hash]);
   const [host, device] = inProcessPair('zephyr');
-  device.onPacket = (packet) => {
-    const answer = server.answer(packet);
+  device.onPacket = async (packet) => {
+    const answer = await server.answer(packet);
     if (answer !== null) void device.send(answer);
   };
   return { files, transport: host };

@@ -44,6 +44,11 @@ export class EmulatedAccelerator {
   /** As the package usb lists them. */
   readonly devices = async (): Promise<readonly UsbControlDevice[]> => (this.device === null ? [] : [this.device]);
 
+  /** What the device does, for whoever carries its transfers otherwise. */
+  get current(): UsbGadget {
+    return this.gadget;
+  }
+
   unplug(): void {
     const { device } = this;
     this.device = null;

@@ -4,6 +4,7 @@
 import { crc32 } from 'node:zlib';
 import { equalBytes } from '../../bundle/index.js';
 import { seededRandom } from '../../dataset/index.js';
+import { AtollError, reasonOf } from '../../errors.js';
 import { distributionOf } from '../../evaluate/index.js';
 import { fleetTopics, presence } from '../../mqtt/index.js';
 import {
@@ -18,11 +19,10 @@ import {
 } from '../../protocol/index.js';
 import type { Target } from '../../targets/index.js';
 import { slotBytesOf } from '../device-state.js';
-import { jittered } from '../loaded-model.js';
 import { maxBootAttempts, type Slot, Slots } from '../slots.js';
 import { Download } from './download.js';
 import type { FleetFault } from './fleet-faults.js';
-import type { ImageStore } from './image-store.js';
+import type { ImageStore, Ready, Verdict } from './image-store.js';
 
 export interface FleetPort {
   readonly subscribe: (filter: string) => void;
@@ -32,6 +32,8 @@ export interface FleetPort {
   readonly now: () => number;
   /** @returns what calls it off */
   readonly later: (ms: number, callback: () => void) => () => void;
+  /** A promise is waited for that comes true before time goes on. */
+  readonly wake: () => void;
 }
 
 export interface FleetDeviceOptions {
@@ -256,12 +258,16 @@ export class FleetDevice {
   }
 
   private test(desired: Desired, slot: Slot): void {
-    const verdict = this.store.verdict(slot.bytes);
+    this.once(desired, this.store.verdict(slot.bytes), (verdict) => this.judged(desired, slot, verdict));
+  }
+
+  private judged(desired: Desired, slot: Slot, verdict: Verdict): void {
     if (this.faults.has('bad-signature')) return this.fail(desired, 'SIGNATURE_INVALID', 'no key of this device has made the signature');
     if (this.faults.has('wrong-result')) return this.fail(desired, 'SELF_TEST_FAILED', `${verdict.vectors} of ${verdict.vectors} vectors`);
     if (verdict.refusal !== null) return this.fail(desired, verdict.refusal.code, verdict.refusal.detail);
-    const running = this.slots.active === null ? 0 : this.store.verdict(this.slots.active.bytes).counter;
-    if (verdict.counter < running) return this.fail(desired, 'COUNTER_TOO_LOW', `the image has counter ${verdict.counter}, the active one ${running}`);
+    const counter = this.store.counter(slot.bytes);
+    const running = this.slots.active === null ? 0 : this.store.counter(this.slots.active.bytes);
+    if (counter < running) return this.fail(desired, 'COUNTER_TOO_LOW', `the image has counter ${counter}, the active one ${running}`);
     slot.tested = true;
     if (!this.faults.has('still-old')) this.slots.activate(slot);
     this.report(desired, 'pending');
@@ -279,33 +285,53 @@ export class FleetDevice {
 
   /** Its own test of what runs now, the challenge answered, its latency measured: then it is confirmed. */
   private prove(desired: Desired, slot: Slot): void {
-    const { vectors, failed, arenaBytes, latencyMs } = this.store.verdict(slot.bytes);
-    const slowness = this.faults.has('slow') ? 3 : 1;
-    const { median, p95 } = distributionOf(Array.from({ length: measuredRuns }, () => jittered(1000 * latencyMs * slowness, this.random)));
     // What it pretends to run, it cannot ask.
     const silent = this.faults.has('still-old') && !slot.active;
-    const outputs = silent ? null : this.store.challenge(slot.bytes, desired.seed);
+    this.once(desired, this.store.verdict(slot.bytes), (verdict) =>
+      this.once(desired, this.store.latencies(slot.bytes, measuredRuns, this.random), (latencies) =>
+        this.once(desired, silent ? null : this.store.challenge(slot.bytes, desired.seed), (outputs) =>
+          this.proved(desired, slot, verdict, latencies, outputs),
+        ),
+      ),
+    );
+  }
+
+  private proved(desired: Desired, slot: Slot, verdict: Verdict, latencies: readonly number[], outputs: Uint8Array | null): void {
+    const slowness = this.faults.has('slow') ? 3 : 1;
+    const { median, p95 } = distributionOf(latencies.map((ms) => 1000 * ms * slowness));
     const measured = {
-      vectors,
-      failed,
-      arena: arenaBytes,
+      vectors: verdict.vectors,
+      failed: verdict.failed,
+      arena: verdict.arenaBytes,
       runs: measuredRuns,
       median_us: Math.max(1, Math.round(median)),
       p95_us: Math.max(1, Math.round(p95)),
       ...(outputs === null ? {} : { crc: crc32(outputs) }),
-      ...(outputs === null || desired.outputs !== true ? {} : { outputs: outputs.subarray(0, this.store.reportedBytes(slot.bytes)) }),
+      ...(outputs === null || desired.outputs !== true ? {} : { outputs: outputs.subarray(0, verdict.reportedBytes) }),
     };
     const counted = this.store.accuracy(slot.bytes);
     if (counted === null) return this.confirm(desired, slot, measured);
-    void counted.then(({ samples, correct }) => {
+    this.once(desired, counted, ({ samples, correct }) => {
       const right = this.faults.has('inaccurate') ? Math.floor(0.75 * correct) : correct;
-      if (!this.dead && this.taken === desired) this.confirm(desired, slot, { ...measured, samples, correct: right });
+      this.confirm(desired, slot, { ...measured, samples, correct: right });
     });
   }
 
   private confirm(desired: Desired, slot: Slot, measured: Partial<WrittenReported>): void {
     if (slot.active) Object.assign(slot, { pending: false, confirmed: true });
     this.report(desired, 'confirmed', measured);
+  }
+
+  /** Goes on when something is there, unless something else is desired by then; at once where it is there already. */
+  private once<Value>(desired: Desired, value: Ready<Value>, next: (value: Value) => void): void {
+    if (!(value instanceof Promise)) return next(value);
+    const isStill = (): boolean => !this.dead && this.taken === desired;
+    this.port.wake();
+    value.then(
+      (there) => isStill() && next(there),
+      // What runs models does not work any more.
+      (error: unknown) => isStill() && this.fail(desired, error instanceof AtollError ? error.code : 'INTERNAL', reasonOf(error)),
+    );
   }
 
   private fail(desired: Desired, code: string, detail: string): void {
@@ -320,7 +346,7 @@ export class FleetDevice {
     // A lie is told of what runs as well.
     const lies = this.faults.has('still-old') && state === 'confirmed';
     const told = lies ? this.slots.inactive : this.slots.active;
-    const model = told === null ? {} : { model: this.store.verdict(told.bytes).model };
+    const model = told === null ? {} : { model: this.store.model(told.bytes) };
     // A clock that was set since is followed.
     this.sequence = Math.max(this.sequence + 1, this.firstSequence());
     const about = desired === null ? {} : { rollout: desired.rollout, attempt: desired.attempt, sha: desired.sha };

@@ -1,12 +1,15 @@
-// What the simulated devices of one process know together, so that ten thousand of them cost no more than their own states: the bytes of each image once,
+// What the devices of one process know together, so that ten thousand of them cost no more than their own states: the bytes of each image once,
 // and what a kind of device makes of it once.
 
-import { agreementOf, decodeSlotImage, hex, sha256, type VerifyingKey } from '../../bundle/index.js';
+import { agreementOf, decodeSlotImage, hex, sha256, type Trailer, type VerifyingKey } from '../../bundle/index.js';
 import type { Dataset } from '../../dataset/index.js';
-import { evaluate, hostRunner } from '../../evaluate/index.js';
+import { AtollError } from '../../errors.js';
+import { evaluate, modelWarnings, type Runner } from '../../evaluate/index.js';
 import { challengeSamples, reportedOutputBytes, statusName } from '../../protocol/index.js';
-import { operatorLatencies, type Target } from '../../targets/index.js';
+import type { Target } from '../../targets/index.js';
+import { type Engine, tickHz } from '../engine.js';
 import { LoadedModel } from '../loaded-model.js';
+import { simulatedEngine } from '../simulated-engine.js';
 import { StatusError } from '../status-error.js';
 import { requireTrust } from '../trust.js';
 
@@ -14,13 +17,11 @@ import { requireTrust } from '../trust.js';
 export interface Verdict {
   /** Why it cannot run; null where it can. */
   readonly refusal: { readonly code: string; readonly detail: string } | null;
-  readonly model: Uint8Array;
-  readonly counter: number;
   readonly vectors: number;
   readonly failed: number;
   readonly arenaBytes: number;
-  /** Estimate of one inference, without jitter. */
-  readonly latencyMs: number;
+  /** Of its outputs, how many a report may hold. */
+  readonly reportedBytes: number;
 }
 
 export interface CountedSamples {
@@ -28,12 +29,23 @@ export interface CountedSamples {
   readonly correct: number;
 }
 
+/** What is known already is there at once. */
+export type Ready<Value> = Value | Promise<Value>;
+
+/** What is in an image, without running it. */
+interface Contents {
+  readonly model: Uint8Array;
+  readonly trailer: Trailer | null;
+}
+
 export class ImageStore {
   private readonly images = new Map<string, Uint8Array>();
   private readonly hashes = new WeakMap<Uint8Array, string>();
-  private readonly verdicts = new Map<string, Verdict>();
-  private readonly challenges = new Map<string, Uint8Array | null>();
-  private readonly loaded = new Map<string, LoadedModel>();
+  private readonly contents = new Map<string, Contents>();
+  private readonly verdicts = new Map<string, Ready<Verdict>>();
+  private readonly challenges = new Map<string, Ready<Uint8Array | null>>();
+  private readonly loaded = new Map<string, Promise<LoadedModel>>();
+  private readonly ready = new Map<string, LoadedModel>();
   private readonly counts = new Map<string, Promise<CountedSamples>>();
 
   /** @param samples labelled ones that every device holds; null: none does */
@@ -41,6 +53,7 @@ export class ImageStore {
     private readonly target: Target,
     private readonly keys: readonly VerifyingKey[],
     private readonly samples: Dataset | null = null,
+    private readonly engine: Engine = simulatedEngine(target),
   ) {}
 
   /** The one copy of these bytes that is kept. @param sha theirs */
@@ -66,31 +79,31 @@ export class ImageStore {
     return sha;
   }
 
-  verdict(image: Uint8Array): Verdict {
-    const sha = this.sha(image);
-    let verdict = this.verdicts.get(sha);
-    if (verdict === undefined) {
-      verdict = this.judge(image);
-      this.verdicts.set(sha, verdict);
-    }
-    return verdict;
+  /** SHA-256 of the model in it. */
+  model(image: Uint8Array): Uint8Array {
+    return this.contentsOf(image).model;
+  }
+
+  counter(image: Uint8Array): number {
+    return this.contentsOf(image).trailer?.manifest.counter ?? 0;
+  }
+
+  verdict(image: Uint8Array): Ready<Verdict> {
+    return kept(this.verdicts, this.sha(image), () => this.judge(image));
   }
 
   /** Outputs on samples drawn from a seed; null for a model whose inputs cannot be drawn. */
-  challenge(image: Uint8Array, seed: number): Uint8Array | null {
-    const key = `${this.sha(image)} ${seed}`;
-    let outputs = this.challenges.get(key);
-    if (outputs === undefined) {
-      const loaded = this.load(image);
-      outputs = loaded.answersChallenges ? loaded.challenge(seed, challengeSamples) : null;
-      this.challenges.set(key, outputs);
-    }
-    return outputs;
+  challenge(image: Uint8Array, seed: number): Ready<Uint8Array | null> {
+    return kept(this.challenges, `${this.sha(image)} ${seed}`, async () => {
+      const loaded = await this.load(image);
+      return loaded.answersChallenges ? loaded.challenge(seed, challengeSamples) : null;
+    });
   }
 
-  /** Of these outputs, how many bytes a report may hold. */
-  reportedBytes(image: Uint8Array): number {
-    return reportedOutputBytes(this.load(image).interpreter.outputBytes);
+  /** What so many inferences take, in milliseconds. @param random of the device, where they are drawn */
+  latencies(image: Uint8Array, count: number, random: () => number): Ready<number[]> {
+    const ready = this.ready.get(this.sha(image));
+    return ready === undefined ? this.load(image).then((loaded) => loaded.execution.latencies(count, random)) : ready.execution.latencies(count, random);
   }
 
   /** How many of the labelled samples the model gets right; null where there are none. */
@@ -100,57 +113,92 @@ export class ImageStore {
     const sha = this.sha(image);
     let counted = this.counts.get(sha);
     if (counted === undefined) {
-      const runner = hostRunner(this.load(image).model, { profile: this.target.runtime.kernelProfile });
-      counted = evaluate(runner, samples).then(({ value, samples: count }) => ({ samples: count, correct: Math.round(value * count) }));
+      counted = this.load(image)
+        .then((loaded) => evaluate(runnerOf(loaded), samples))
+        .then(({ value, samples: count }) => ({ samples: count, correct: Math.round(value * count) }));
       this.counts.set(sha, counted);
     }
     return counted;
   }
 
-  private load(image: Uint8Array): LoadedModel {
+  private load(image: Uint8Array): Promise<LoadedModel> {
     const sha = this.sha(image);
-    const known = this.loaded.get(sha);
-    if (known !== undefined) return known;
-    const model = LoadedModel.load(image, this.target, 1, false);
-    this.loaded.set(sha, model);
-    return model;
+    let loading = this.loaded.get(sha);
+    if (loading === undefined) {
+      loading = LoadedModel.load(image, this.target, this.engine);
+      this.loaded.set(sha, loading);
+      loading.then(
+        (loaded) => this.ready.set(sha, loaded),
+        () => this.loaded.delete(sha),
+      );
+    }
+    return loading;
   }
 
-  private judge(image: Uint8Array): Verdict {
+  private async judge(image: Uint8Array): Promise<Verdict> {
     try {
-      const loaded = this.load(image);
+      const loaded = await this.load(image);
       if (this.keys.length > 0) requireTrust(loaded.image, this.keys, null);
-      const { trailer } = loaded.image;
-      const result = loaded.selfTest(agreementOf(trailer?.manifest));
-      const latencyMs = operatorLatencies(loaded.model, this.target).reduce((sum, ms) => sum + ms, 0);
+      const result = await loaded.selfTest(agreementOf(loaded.image.trailer?.manifest));
       return {
         refusal: result.failed === 0 ? null : { code: 'SELF_TEST_FAILED', detail: `${result.failed} of ${result.vectors} vectors` },
-        model: sha256(loaded.image.model),
-        counter: trailer?.manifest.counter ?? 0,
         vectors: result.vectors,
         failed: result.failed,
-        arenaBytes: loaded.arenaBytes,
-        latencyMs,
+        arenaBytes: loaded.execution.arenaBytes,
+        reportedBytes: reportedOutputBytes(loaded.outputBytes),
       };
     } catch (error) {
       if (!(error instanceof StatusError)) throw error;
-      return {
-        refusal: { code: statusName(error.group, error.rc), detail: String(error.extra.detail ?? '') },
-        model: modelOf(image),
-        counter: 0,
-        vectors: 0,
-        failed: 0,
-        arenaBytes: 0,
-        latencyMs: 0,
-      };
+      const refusal = { code: statusName(error.group, error.rc), detail: String(error.extra.detail ?? '') };
+      return { refusal, vectors: 0, failed: 0, arenaBytes: 0, reportedBytes: 0 };
     }
+  }
+
+  private contentsOf(image: Uint8Array): Contents {
+    const sha = this.sha(image);
+    let contents = this.contents.get(sha);
+    if (contents === undefined) {
+      contents = contentsOf(image);
+      this.contents.set(sha, contents);
+    }
+    return contents;
   }
 }
 
-function modelOf(image: Uint8Array): Uint8Array {
+/** What was computed once; while it is computed, its promise. What failed is computed anew. */
+function kept<Value>(known: Map<string, Ready<Value>>, key: string, compute: () => Promise<Value>): Ready<Value> {
+  const value = known.get(key);
+  if (value !== undefined) return value;
+  const computing = compute();
+  known.set(key, computing);
+  computing.then(
+    (computed) => known.set(key, computed),
+    () => known.delete(key),
+  );
+  return computing;
+}
+
+function runnerOf({ execution, model }: LoadedModel): Runner {
+  const { inputs, outputs } = execution;
+  return {
+    inputs,
+    outputs,
+    basis: 'device',
+    concurrency: 1,
+    warnings: modelWarnings(model),
+    run: async (sample) => {
+      const { output, ticks } = await execution.run(sample);
+      return { output, latencyMs: (1000 * ticks) / tickHz };
+    },
+  };
+}
+
+function contentsOf(image: Uint8Array): Contents {
   try {
-    return sha256(decodeSlotImage(image).model);
-  } catch {
-    return sha256(image);
+    const { model, trailer } = decodeSlotImage(image);
+    return { model: sha256(model), trailer };
+  } catch (error) {
+    if (!(error instanceof AtollError)) throw error;
+    return { model: sha256(image), trailer: null };
   }
 }

@@ -113,5 +113,6 @@ function portOver(connection: BrokerConnection, receive: (topic: string, payload
       const timer = setTimeout(callback, ms);
       return () => clearTimeout(timer);
     },
+    wake: () => undefined,
   };
 }

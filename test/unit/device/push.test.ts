@@ -364,7 +364,7 @@ test('a device that never answers gives a coded error, a closed one too', async 
   await expect(device.describe()).rejects.toThrow(expect.objectContaining({ code: 'DEVICE_TIMEOUT', message: expect.stringMatching(/within 600 ms, in 4/) }));
   await device.close();
   await expect(device.describe()).rejects.toThrow(expect.objectContaining({ code: 'DEVICE_CLOSED' }));
-  expect(simulated.answer(Uint8Array.of(1, 2, 3))).toBeNull();
+  expect(await simulated.answer(Uint8Array.of(1, 2, 3))).toBeNull();
 });
 
 test('a protocol that is not known is refused, and a profile that never ends', async () => {
@@ -391,13 +391,13 @@ test('echo, params, info; what the device lacks is ENOTSUP, in both versions', a
   expect(await device.echo('hello')).toBeGreaterThanOrEqual(0);
   expect(await device.client.request(osCommands.params, {})).toMatchObject({ buf_size: 2048, buf_count: 4 });
   expect((await device.client.request(osCommands.info, {})).output).toContain('pico');
-  const answer = (text: string): string => Buffer.from(simulated.answer(new Uint8Array(Buffer.from(text, 'hex'))) ?? []).toString('hex');
+  const answer = async (text: string): Promise<string> => Buffer.from((await simulated.answer(new Uint8Array(Buffer.from(text, 'hex')))) ?? []).toString('hex');
   // Image group (1), state read: not there. The answer carries rc 8 in v2 and in v1.
-  expect(answer('0800000100010500a0')).toBe('0900000500010500a162726308');
-  expect(answer('0000000100010500a0')).toBe('0100000500010500a162726308');
+  expect(await answer('0800000100010500a0')).toBe('0900000500010500a162726308');
+  expect(await answer('0000000100010500a0')).toBe('0100000500010500a162726308');
   // A group error: err in v2, 256 + rc in v1 (run without a model: NO_MODEL, 3).
-  expect(answer('0a00000141540106a0')).toContain(Buffer.from('err').toString('hex'));
-  expect(answer('0200000141540106a0')).toMatch(/^030000..4154010\d.*627263190103/);
+  expect(await answer('0a00000141540106a0')).toContain(Buffer.from('err').toString('hex'));
+  expect(await answer('0200000141540106a0')).toMatch(/^030000..4154010\d.*627263190103/);
 });
 
 test('runs, latency and profile come from the device', async () => {

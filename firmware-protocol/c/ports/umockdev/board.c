@@ -55,12 +55,14 @@ static void count_transfer(void) {
 }
 
 /** The host's packet is whole when a USB packet of it was short. */
-static void take_out(const uint8_t *bytes, uint32_t length) {
+static int32_t take_out(uint8_t endpoint, const uint8_t *bytes, uint32_t length) {
+  (void)endpoint;
+  const int32_t taken = (int32_t)length;
   count_transfer();
   if (board.out_bytes + length > sizeof board.out) length = 0;
   if (length > 0) memcpy(board.out + board.out_bytes, bytes, length);
   board.out_bytes += length;
-  if (length % PACKET == 0 && length > 0) return;
+  if (length % PACKET == 0 && length > 0) return taken;
   board.in_bytes = atoll_device_answer(&board.device, board.out, board.out_bytes, board.in);
   board.out_bytes = 0;
   atoll_device_poll(&board.device);
@@ -69,9 +71,11 @@ static void take_out(const uint8_t *bytes, uint32_t length) {
     if (!boot()) abort();
     board.leaving = board.renumbers;
   }
+  return taken;
 }
 
-static int32_t give_in(uint8_t *bytes, uint32_t room) {
+static int32_t give_in(uint8_t endpoint, uint8_t *bytes, uint32_t room) {
+  (void)endpoint;
   const uint32_t length = board.in_bytes;
   if (length == 0 || length > room) return USBFS_NOTHING;
   count_transfer();

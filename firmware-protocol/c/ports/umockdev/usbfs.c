@@ -13,7 +13,7 @@
 #include <umockdev.h>
 #include <unistd.h>
 
-enum { URBS = 64, SETUP = 8, DATA = 8192, IN = 0x80, GET_DESCRIPTOR = 6, SET_INTERFACE = 11, CONFIGURATION = 2, STRING = 3, POLL_US = 5000, RENUMBERING_US = 400000 };
+enum { URBS = 128, SETUP = 8, DATA = 8192, IN = 0x80, GET_DESCRIPTOR = 6, SET_INTERFACE = 11, DEVICE = 1, CONFIGURATION = 2, STRING = 3, POLL_US = 5000, RENUMBERING_US = 400000, PORT = 2, FULL_SPEED = 12 };
 
 typedef struct pending {
   UMockdevIoctlData *urb, *buffer;
@@ -66,6 +66,10 @@ static int32_t answer_control(const uint8_t *setup, uint8_t *data, uint32_t leng
   const uint32_t device_bytes = usb.gadget->descriptors[0];
   if ((setup[0] & 0x60) != 0) return usb.gadget->control == NULL ? USBFS_STALL : usb.gadget->control(setup, data, length);
   if (setup[0] == IN && setup[1] == GET_DESCRIPTOR && setup[3] == STRING) return string_descriptor(setup[2], data);
+  if (setup[0] == IN && setup[1] == GET_DESCRIPTOR && setup[3] == DEVICE) {
+    memcpy(data, usb.gadget->descriptors, device_bytes);
+    return (int32_t)device_bytes;
+  }
   if (setup[0] == IN && setup[1] == GET_DESCRIPTOR && setup[3] == CONFIGURATION) {
     memcpy(data, usb.gadget->descriptors + device_bytes, usb.gadget->descriptor_bytes - device_bytes);
     return (int32_t)(usb.gadget->descriptor_bytes - device_bytes);
@@ -89,16 +93,31 @@ static void control(pending *urb) {
   else finish(urb, 0, SETUP, NULL, asked);
 }
 
-/** Gives what the device has to say to the reads that wait for it. */
+static const struct usbdevfs_urb *urb_of(const pending *urb) { return (const struct usbdevfs_urb *)(const void *)urb->urb->data; }
+
+static bool is_waiting_read(const pending *urb) { return !urb->done && urb_of(urb)->type != USBDEVFS_URB_TYPE_CONTROL && (urb_of(urb)->endpoint & IN) != 0; }
+
+/** Gives what the device has to say to the reads that wait for it, of each endpoint the first one first. */
 static void serve_reads(void) {
-  uint8_t data[DATA];
+  bool silent[1 << 8] = {false};
   for (uint32_t i = 0; i < usb.count && usb.gadget->give_in != NULL; i++) {
-    const struct usbdevfs_urb *urb = (const struct usbdevfs_urb *)(const void *)usb.urbs[i].urb->data;
-    if (usb.urbs[i].done || (urb->endpoint & IN) == 0) continue;
-    const int32_t length = usb.gadget->give_in(data, (uint32_t)urb->buffer_length < DATA ? (uint32_t)urb->buffer_length : DATA);
-    if (length == USBFS_NOTHING) return;
-    finish(&usb.urbs[i], 0, 0, data, (uint32_t)length);
+    if (!is_waiting_read(&usb.urbs[i])) continue;
+    const uint8_t endpoint = urb_of(&usb.urbs[i])->endpoint;
+    const uint32_t room = (uint32_t)urb_of(&usb.urbs[i])->buffer_length;
+    if (silent[endpoint]) continue;
+    uint8_t *data = malloc(room);
+    const int32_t length = data == NULL ? USBFS_STALL : usb.gadget->give_in(endpoint & (IN - 1), data, room);
+    if (length == USBFS_NOTHING) silent[endpoint] = true;
+    else if (length < 0) finish(&usb.urbs[i], -EPIPE, 0, NULL, 0);
+    else finish(&usb.urbs[i], 0, 0, data, (uint32_t)length);
+    free(data);
   }
+}
+
+/** Reads that wait end, as they do when nobody has claimed their interface any more. */
+static void end_reads(void) {
+  for (uint32_t i = 0; i < usb.count; i++)
+    if (is_waiting_read(&usb.urbs[i])) finish(&usb.urbs[i], -ENOENT, 0, NULL, 0);
 }
 
 static int submit(UMockdevIoctlData *arg) {
@@ -111,8 +130,8 @@ static int submit(UMockdevIoctlData *arg) {
   if (urb->type == USBDEVFS_URB_TYPE_CONTROL) {
     control(added);
   } else if ((urb->endpoint & IN) == 0 && usb.gadget->take_out != NULL) {
-    usb.gadget->take_out(buffer == NULL ? NULL : buffer->data, (uint32_t)urb->buffer_length);
-    finish(added, 0, 0, NULL, (uint32_t)urb->buffer_length);
+    const int32_t taken = usb.gadget->take_out(urb->endpoint, buffer == NULL ? NULL : buffer->data, (uint32_t)urb->buffer_length);
+    finish(added, taken < 0 ? -EPIPE : 0, 0, NULL, taken < 0 ? 0 : (uint32_t)taken);
   }
   serve_reads();
   return 0;
@@ -182,12 +201,15 @@ static int handle(gulong request, UMockdevIoctlData *arg) {
       g_object_unref(from);
       return 0;
     }
+    case USBDEVFS_RELEASEINTERFACE:
+    case USBDEVFS_RESET:
+      end_reads();
+      if (request == USBDEVFS_RESET && usb.gadget->reset != NULL) usb.gadget->reset();
+      return usb.unplugged ? ENODEV : 0;
     case USBDEVFS_DISCONNECT_CLAIM:
     case USBDEVFS_CLAIMINTERFACE:
-    case USBDEVFS_RELEASEINTERFACE:
     case USBDEVFS_SETCONFIGURATION:
     case USBDEVFS_CLEAR_HALT:
-    case USBDEVFS_RESET:
       return 0;
     case USBDEVFS_IOCTL:
     case USBDEVFS_GETDRIVER:
@@ -216,18 +238,20 @@ static gboolean handle_ioctl(UMockdevIoctlBase *self, UMockdevIoctlClient *clien
 static void atoll_usb_class_init(AtollUsbClass *class) { class->parent.handle_ioctl = handle_ioctl; }
 static void atoll_usb_init(AtollUsb *self) { (void)self; }
 
-/** A device on bus 1, as umockdev takes it. */
+/** A device at a port of bus 1, as umockdev takes it. Whatever it becomes, it stays at its port. */
 static char *description(const usbfs_gadget *gadget, uint32_t number) {
   GString *hex = g_string_new(NULL);
   for (size_t i = 0; i < gadget->descriptor_bytes; i++) g_string_append_printf(hex, "%02X", gadget->descriptors[i]);
+  char *serial = gadget->string_count > 3 ? g_strdup_printf("A: serial=%s\n", gadget->strings[3]) : g_strdup("");
   char *text = g_strdup_printf(
       "P: /devices/usb1/1-%u\n"
       "N: bus/usb/001/%03u=%s\n"
       "E: DEVNAME=/dev/bus/usb/001/%03u\nE: DEVTYPE=usb_device\nE: SUBSYSTEM=usb\nE: BUSNUM=001\nE: DEVNUM=%03u\n"
-      "A: busnum=1\nA: devnum=%u\nA: speed=12\nA: bConfigurationValue=1\nA: idVendor=%04x\nA: idProduct=%04x\n"
-      "A: serial=%s\n"
+      "A: busnum=1\nA: devnum=%u\nA: speed=%u\nA: bConfigurationValue=1\nA: idVendor=%04x\nA: idProduct=%04x\n"
+      "%s"
       "H: descriptors=%s\n\n",
-      number, number, hex->str, number, number, number, gadget->vendor, gadget->product, gadget->strings[3], hex->str);
+      PORT, number, hex->str, number, number, number, gadget->speed == 0 ? FULL_SPEED : gadget->speed, gadget->vendor, gadget->product, serial, hex->str);
+  g_free(serial);
   g_string_free(hex, TRUE);
   return text;
 }
@@ -244,16 +268,15 @@ static bool plug_in(UMockdevTestbed *testbed, UMockdevIoctlBase *handler, const 
 
 /** Its node goes, and another device comes, of which the system tells those who listen. */
 static void become(UMockdevTestbed *testbed, UMockdevIoctlBase *handler, const usbfs_gadget *next, uint32_t number) {
-  char *old = g_strdup_printf("/sys/devices/usb1/1-%u", number - 1), *new = g_strdup_printf("/sys/devices/usb1/1-%u", number);
-  umockdev_testbed_uevent(testbed, old, "remove");
-  umockdev_testbed_remove_device(testbed, old);
+  char *port = g_strdup_printf("/sys/devices/usb1/1-%u", PORT);
+  umockdev_testbed_uevent(testbed, port, "remove");
+  umockdev_testbed_remove_device(testbed, port);
   // As long as a bus takes to number a device: whoever still has the old one open finds that it is gone.
   usleep(RENUMBERING_US);
   usb.gadget = next;
   usb.unplugged = false;
-  if (plug_in(testbed, handler, next, number)) umockdev_testbed_uevent(testbed, new, "add");
-  g_free(old);
-  g_free(new);
+  if (plug_in(testbed, handler, next, number)) umockdev_testbed_uevent(testbed, port, "add");
+  g_free(port);
 }
 
 int usbfs_run(const usbfs_gadget *gadget, char **command) {

@@ -1,0 +1,35 @@
+// What runs the models of a device that this process serves: the simulator within a target's limits, or an accelerator at one of its ports.
+
+import type { TensorInfo } from '../simulator/index.js';
+import type { Model } from '../tflite/index.js';
+
+export interface Inference {
+  /** All outputs one after another. */
+  readonly output: Uint8Array;
+  readonly ticks: number;
+}
+
+/** A model that is loaded. */
+export interface Execution {
+  readonly inputs: readonly TensorInfo[];
+  readonly outputs: readonly TensorInfo[];
+  readonly arenaBytes: number;
+  /** Builtin code and ticks of each operator; null where that is not known. */
+  readonly operators: readonly (readonly [code: number, ticks: number])[] | null;
+  /** @param sample all inputs one after another. @throws what makes the device unusable */
+  readonly run: (sample: Uint8Array) => Promise<Inference>;
+  /** What so many inferences take, in milliseconds. @param random of the device, where they are drawn */
+  readonly latencies: (count: number, random: () => number) => number[] | Promise<number[]>;
+}
+
+export interface Engine {
+  /** As `describe` tells them. */
+  readonly firmware: string;
+  readonly runtimeVersion: string;
+  readonly simulated: boolean;
+  /** @param imageBytes of the slot image around it. @throws StatusError where the model does not fit; what makes the device unusable */
+  readonly load: (model: Model, imageBytes: number) => Promise<Execution>;
+}
+
+/** Ticks per second of the counter that latencies are told in. */
+export const tickHz = 1_000_000;

@@ -1,0 +1,76 @@
+// Models on the simulator, checked against the target's limits, with latencies that follow its estimate.
+
+import { seededRandom } from '../dataset/index.js';
+import { AtollError } from '../errors.js';
+import { Interpreter } from '../simulator/index.js';
+import { type CheckReason, checkModel, operatorLatencies, type Target } from '../targets/index.js';
+import { builtinCode, type Model, mainSubgraph, operatorCodeOf } from '../tflite/index.js';
+import { type Engine, type Execution, tickHz } from './engine.js';
+import { atollError } from './status-error.js';
+
+/** What a device answers to a model that its target refuses. */
+const refusals = {
+  ARENA: 'ARENA_TOO_SMALL',
+  FLASH: 'IMAGE_TOO_LARGE',
+  TYPE: 'IMAGE_INVALID',
+  FLOAT: 'IMAGE_INVALID',
+  DYNAMIC_RANGE: 'IMAGE_INVALID',
+  COMPILED: 'IMAGE_INVALID',
+  OPERATOR: 'OPERATOR_MISSING',
+  SIMULATOR: 'OPERATOR_MISSING',
+} as const satisfies Record<CheckReason['code'], string>;
+
+/** Latency of each run varies by so much around the estimate. */
+const jitter = 0.01;
+
+export interface SimulatedEngineOptions {
+  /** Of the jitter of its latencies. */
+  readonly seed?: number;
+  /** The first byte of every output is off by one. */
+  readonly corrupt?: boolean;
+}
+
+export function simulatedEngine(target: Target, { seed = 1, corrupt = false }: SimulatedEngineOptions = {}): Engine {
+  return {
+    firmware: 'simulated',
+    runtimeVersion: 'simulated',
+    simulated: true,
+    load: async (model, imageBytes) => {
+      try {
+        const check = checkModel(model, target, imageBytes);
+        const [reason] = check.reasons;
+        if (reason !== undefined) throw atollError(refusals[reason.code], reason.message);
+        return execution(model, target, check.memory.arenaBytes ?? 0, seed, corrupt);
+      } catch (error) {
+        if (error instanceof AtollError) throw atollError('IMAGE_INVALID', error.message);
+        throw error;
+      }
+    },
+  };
+}
+
+function execution(model: Model, target: Target, arenaBytes: number, seed: number, corrupt: boolean): Execution {
+  const interpreter = new Interpreter(model, { profile: target.runtime.kernelProfile });
+  const estimates = operatorLatencies(model, target);
+  const ticks = estimates.map((ms) => Math.max(1, Math.round((ms * tickHz) / 1000)));
+  const codes = mainSubgraph(model).operators.map((operator) => builtinCode(operatorCodeOf(model, operator)));
+  const total = ticks.reduce((sum, one) => sum + one, 0);
+  const estimateMs = estimates.reduce((sum, ms) => sum + ms, 0);
+  const random = seededRandom(seed);
+  return {
+    inputs: interpreter.inputs,
+    outputs: interpreter.outputs,
+    arenaBytes,
+    operators: ticks.map((one, i) => [codes[i] ?? 0, one] as const),
+    run: async (sample) => {
+      const output = interpreter.run(sample);
+      if (corrupt && output[0] !== undefined) output[0] ^= 1;
+      return { output, ticks: Math.max(1, Math.round(jittered(total, random))) };
+    },
+    latencies: (count, drawn) => Array.from({ length: count }, () => jittered(estimateMs, drawn)),
+  };
+}
+
+function jittered(value: number, random: () => number): number {
+  return value * (1 + jitter * (2 * random() - 1));
+}
