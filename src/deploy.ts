@@ -100,7 +100,7 @@ export async function deploy(project: Project, target: Target, device: DeviceCli
   const hostResult = data === null ? null : await evaluate(host, data, { ...common, ...progress('evaluate int8') });
 
   const pushed = await push(device, slotImage, { ...common, onProgress: (step, value) => onProgress?.(step, value) });
-  const run = new MeasuredRun(await device.runner(prepared.model, pushed.model, signal), prepared.model, target, host);
+  const run = new MeasuredRun(await device.runner(prepared.model, pushed.model, signal), target, host);
   const deviceResult = data === null ? null : await evaluate(run.runner, data, { ...common, ...progress('evaluate on device') });
   const challenge = await device.challenge(prepared.model, target, randomInt(1, 2 ** 32), 4, signal);
   return {

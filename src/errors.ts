@@ -240,7 +240,7 @@ export const errorTable = {
   MODEL_COMPILED: {
     kind: 'input',
     message: '{where} is compiled for the Edge TPU already: {reason}',
-    hint: 'give the .tflite file that it was compiled from; `atoll inspect` shows what a compiled one holds',
+    hint: 'give the .tflite file that it was compiled from, or an Edge TPU that runs it: --device usb:coral-usb; `atoll inspect` shows what a compiled one holds',
   },
   MEASUREMENT_INVALID: {
     kind: 'input',

@@ -1,5 +1,6 @@
 // A device URI to a DeviceClient.
 
+import { type AttachOptions, acceleratorOptions, connectAccelerator, connectEmulated, type EmulatedModel, isAcceleratorUri } from './accelerator/index.js';
 import { attachedPorts, DeviceClient, onlyPort, usbOfTarget } from './device/index.js';
 import { fail } from './errors.js';
 import { SimulatedDevice, type SimulatedDeviceOptions } from './simdevice/index.js';
@@ -9,6 +10,10 @@ import { openTransport, type Transport } from './transport/index.js';
 export interface OpenOptions {
   /** For sim: devices only. */
   readonly simulated?: SimulatedDeviceOptions;
+  /** For an emulated accelerator (`sim:coral-usb` with models that are compiled): what it knows to run. */
+  readonly emulated?: readonly EmulatedModel[];
+  /** For accelerators only. */
+  readonly accelerator?: AttachOptions;
   /** Gets what the device logs beside its answers, line by line. */
   readonly onLog?: (line: string) => void;
   /** How long and how often requests wait that do not say otherwise. */
@@ -39,7 +44,10 @@ export async function targetOfDevice(device: DeviceClient, { uri, named, signal 
 export async function openDevice(uri: string, options: OpenOptions = {}): Promise<DeviceClient> {
   const open = (): Promise<Transport> => transportTo(uri, options);
   // These vanish with the device that they belong to; a simulated one is another one when it is opened again.
-  const device = new DeviceClient(await open(), options.patience, /^(usb|serial):/.test(uri) ? open : null);
+  // An accelerator is reset by whoever serves it.
+  const transport = await open();
+  const vanishes = /^(usb|serial):/.test(uri) && !isAcceleratorUri(transport.name);
+  const device = new DeviceClient(transport, options.patience, vanishes ? open : null);
   if (options.onLog !== undefined) device.client.onLog = options.onLog;
   return device;
 }
@@ -48,11 +56,22 @@ async function transportTo(uri: string, options: OpenOptions): Promise<Transport
   const [scheme = '', rest = ''] = uri.split(/:(.*)/s);
   if (scheme === 'sim') {
     if (rest === '') throw fail('DEVICE_UNKNOWN', { device: uri, reason: 'no target is named' });
-    return new SimulatedDevice(await loadTarget(rest), options.simulated).connect();
+    const target = await loadTarget(rest);
+    if (options.emulated !== undefined && target.runtime.kernels === 'edgetpu') return connectEmulated(uri, target, options.emulated, options.accelerator);
+    return new SimulatedDevice(target, options.simulated).connect();
   }
   if (scheme === 'serial') return openTransport(await serialPath(rest));
-  // Ids have a colon, targets have none.
-  return openTransport(scheme === 'usb' && rest !== '' && !rest.includes(':') ? await usbOfTarget(await loadTarget(rest)) : uri);
+  const named = scheme === 'usb' ? await usbUri(uri, rest) : uri;
+  if (!isAcceleratorUri(named)) return openTransport(named);
+  return connectAccelerator(named, await loadTarget('coral-usb'), { ...acceleratorOptions(named), ...(options.accelerator ?? {}) });
+}
+
+/** Ids have a colon, targets have none; what follows a question mark stays. */
+async function usbUri(uri: string, rest: string): Promise<string> {
+  const [place = '', query] = rest.split(/\?(.*)/s);
+  if (place === '' || place.includes(':')) return uri;
+  const found = await usbOfTarget(await loadTarget(place));
+  return query === undefined ? found : `${found}?${query}`;
 }
 
 /** A serial port is named by its path, or found by the USB ids of a target, or of any. */

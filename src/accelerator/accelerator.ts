@@ -24,6 +24,11 @@ export class Accelerator {
     readonly performance: Performance,
   ) {}
 
+  /** Whether an error has ended it: it must be attached anew. */
+  get broken(): boolean {
+    return this.link.broken;
+  }
+
   get name(): string {
     return this.link.name;
   }

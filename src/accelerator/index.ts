@@ -6,6 +6,9 @@ export { type AttachOptions, acceleratorState, attachAccelerator } from './attac
 export { type Performance, performances } from './bring-up.js';
 export { AcceleratedModel, type CompiledRun } from './compiled-model.js';
 export { EmulatedAccelerator, type EmulatedAcceleratorOptions } from './emulated/emulated-accelerator.js';
+export type { EmulatedModel } from './emulated/twin.js';
+export { type AcceleratorEngine, acceleratorEngine } from './engine.js';
 export { type Firmware, findFirmware, firmwareVariable } from './firmware.js';
 export { acceleratorIds } from './ids.js';
+export { acceleratorOptions, connectAccelerator, connectEmulated, isAcceleratorUri } from './local-device.js';
 export { type Program, programOf } from './program.js';

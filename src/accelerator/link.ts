@@ -49,6 +49,11 @@ export class AcceleratorLink {
     this.patienceMs = patienceMs;
   }
 
+  /** Whether an error has ended it. */
+  get broken(): boolean {
+    return this.ended !== null;
+  }
+
   async read(register: Register): Promise<bigint> {
     const bytes = register.bits / 8;
     const what = `reading register ${register.name}`;

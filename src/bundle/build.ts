@@ -1,8 +1,9 @@
 // From a model and a target to a slot image: the simulator computes the self-test vectors that the device must repeat.
 
-import { Interpreter } from '../simulator/index.js';
+import { fail } from '../errors.js';
+import { Interpreter, inputsAndOutputs } from '../simulator/index.js';
 import { factsOf, type ModelFacts, runtimeKernelsOf, type Target } from '../targets/index.js';
-import { BuiltinOperator, builtinCode, type Model, mainSubgraph, operatorCodeOf } from '../tflite/index.js';
+import { BuiltinOperator, builtinCode, edgeTpuOperators, type Model, mainSubgraph, operatorCodeOf } from '../tflite/index.js';
 import { drawable, drawSample, SeededBytes } from './drawing.js';
 import type { SigningKey } from './keys.js';
 import { encodeSlotImage, type ManifestInput, type SelfTestVector, slotImageLength } from './slot-image.js';
@@ -16,6 +17,8 @@ export interface BundleOptions {
   readonly key?: SigningKey;
   /** Seed of the first self-test vector. */
   readonly seed?: number;
+  /** What a compiled model was compiled from: its outputs are what the device is held to. Without it there are no self-test vectors. */
+  readonly uncompiled?: Model;
 }
 
 const vectorCount = 4;
@@ -27,7 +30,12 @@ const maxVectorBytes = 16384;
  * @param model the same, read
  */
 export function buildSlotImage(bytes: Uint8Array, model: Model, target: Target, options: BundleOptions = {}): Uint8Array {
-  return encodeSlotImage(bytes, manifestOf(model, target, options, factsOf(model)), selfTestVectors(model, target, options.seed ?? 1), options.key ?? null);
+  return encodeSlotImage(
+    bytes,
+    manifestOf(model, target, options, factsOf(model)),
+    selfTestVectors(referenceFor(model, options.uncompiled), target, options.seed ?? 1),
+    options.key ?? null,
+  );
 }
 
 function manifestOf(model: Model, target: Target, options: BundleOptions, facts: ModelFacts): ManifestInput {
@@ -62,11 +70,30 @@ function requiredOperators(model: Model): (number | string)[] {
   return [...required];
 }
 
+/** What the simulator runs to know the outputs; null where nothing is known that it could. @throws EDGETPU_TWIN */
+function referenceFor(model: Model, uncompiled: Model | undefined): Model | null {
+  if (edgeTpuOperators(model).length === 0) return model;
+  if (uncompiled === undefined) return null;
+  requireSameEdges(model, uncompiled);
+  return uncompiled;
+}
+
+/** Compiled and uncompiled take and give the same tensors. @throws EDGETPU_TWIN */
+export function requireSameEdges(compiled: Model, uncompiled: Model): void {
+  const [ours, theirs] = [compiled, uncompiled].map((one) => inputsAndOutputs(one));
+  for (const role of ['inputs', 'outputs'] as const) {
+    const describe = (infos: typeof ours): string => infos?.[role].map(({ type, shape }) => `${type}[${shape.join(',')}]`).join(' ') ?? '';
+    if (describe(ours) !== describe(theirs))
+      throw fail('EDGETPU_TWIN', { reason: `${role} ${describe(ours)} of the compiled one, ${describe(theirs)} of the other` });
+  }
+}
+
 function vectorsFor(outputBytes: number): number {
   return Math.max(1, Math.min(vectorCount, Math.floor(maxVectorBytes / outputBytes)));
 }
 
-function selfTestVectors(model: Model, target: Target, firstSeed: number): SelfTestVector[] {
+function selfTestVectors(model: Model | null, target: Target, firstSeed: number): SelfTestVector[] {
+  if (model === null) return [];
   const interpreter = new Interpreter(model, { profile: target.runtime.kernelProfile });
   if (!drawable(interpreter.inputs)) return [];
   return Array.from({ length: vectorsFor(interpreter.outputBytes) }, (_, i) => {

@@ -1,5 +1,6 @@
 // What a target says of a file, as it will lie in a slot with manifest and self-test vectors; and those bytes, where it takes them.
 
+import { compiledModelOf, newestRuntime, requireRuntime } from '../edgetpu/index.js';
 import { type CheckOptions, type CheckResult, checkModel, factsOf, requireFit, type Target } from '../targets/index.js';
 import type { Model } from '../tflite/index.js';
 import { type BundleOptions, buildSlotImage, slotImageBytes } from './build.js';
@@ -8,6 +9,17 @@ export function checkFile(bytes: Uint8Array, model: Model, target: Target, optio
   const facts = options.facts ?? factsOf(model);
   // A model that the simulator does not run has no vectors, and does not fit anyway.
   return checkModel(model, target, facts.simulated ? slotImageBytes(bytes, model, target, facts) : bytes.byteLength, { ...options, facts });
+}
+
+/**
+ * The slot image of a model as a target takes it: one that fits, or, for an Edge TPU, one that was compiled for it.
+ * @throws MODEL_DOES_NOT_FIT, MODEL_COMPILED, EDGETPU_RUNTIME, EDGETPU_PACKAGE_INVALID, EDGETPU_TWIN
+ */
+export function buildImageFor(bytes: Uint8Array, model: Model, target: Target, options: BundleOptions = {}): Uint8Array {
+  const compiled = compiledModelOf(model);
+  if (compiled === null || target.runtime.kernels !== 'edgetpu') return buildFittingImage(bytes, model, target, options).image;
+  requireRuntime(compiled, target.runtime.version ?? newestRuntime, target.id);
+  return buildSlotImage(bytes, model, target, options);
 }
 
 /** The slot image of a model that fits a target, with what the check found. @throws MODEL_DOES_NOT_FIT */

@@ -3,8 +3,8 @@
 
 export { type AgreementResult, compareOutputs, differencesOf } from './agreement.js';
 export { compressedBlocks, inflatedBlock } from './blocks.js';
-export { type BundleOptions, buildSlotImage, slotImageBytes } from './build.js';
-export { buildFittingImage, checkFile } from './check-file.js';
+export { type BundleOptions, buildSlotImage, requireSameEdges, slotImageBytes } from './build.js';
+export { buildFittingImage, buildImageFor, checkFile } from './check-file.js';
 export { CompressedReader, compressedBytes, compressImage, largestBlockBytes, type StreamHeader, smallestBlockBytes } from './compression.js';
 export { faultOfSignature } from './cose.js';
 export { drawable, drawSample, SeededBytes } from './drawing.js';

@@ -6,6 +6,7 @@ import type { Runner, SimulationOptions } from '../evaluate/index.js';
 import type { KernelProfile } from '../simulator/index.js';
 import type { Target } from '../targets/index.js';
 import type { Model } from '../tflite/index.js';
+import { uncompiledOf } from './uncompiled.js';
 import type { Context } from './verb.js';
 
 export interface DeviceMeasurement extends Measurement {
@@ -19,6 +20,8 @@ export interface OpenedRunner {
   readonly arenaBytes: number | null;
   /** What was seen of a device while it ran; null on the host. */
   readonly measure: (() => Promise<DeviceMeasurement>) | null;
+  /** The simulator beside a device, which knows already what it has said; null where there is none. */
+  readonly host: Runner | null;
   readonly close: () => Promise<void>;
 }
 
@@ -27,25 +30,35 @@ export function simulationOptions(options: Readonly<Record<string, unknown>>): S
   return { profile: options.kernels as KernelProfile | undefined, signature: options.signature as string | undefined };
 }
 
-export async function openRunner(context: Context, bytes: Uint8Array, model: Model, options: Readonly<Record<string, unknown>>): Promise<OpenedRunner> {
+export async function openRunner(
+  context: Context,
+  file: string,
+  bytes: Uint8Array,
+  model: Model,
+  options: Readonly<Record<string, unknown>>,
+): Promise<OpenedRunner> {
   if (options.device === undefined) {
     const { hostRunner, threadedRunner } = await import('../evaluate/index.js');
     const simulation = simulationOptions(options);
     const threads = (options.threads as number | undefined) ?? 1;
-    if (threads === 1) return { runner: hostRunner(model, simulation), arenaBytes: null, measure: null, close: async () => undefined };
+    if (threads === 1) return { runner: hostRunner(model, simulation), arenaBytes: null, measure: null, host: null, close: async () => undefined };
     const runner = await threadedRunner(model, threads, simulation);
-    return { runner, arenaBytes: null, measure: null, close: () => runner.close() };
+    return { runner, arenaBytes: null, measure: null, host: null, close: () => runner.close() };
   }
   if (options.signature !== undefined) throw fail('USAGE', { reason: '--signature is for the simulator; a device runs the main subgraph' });
-  const device = await connect(context, String(options.device));
+  const uncompiled = await uncompiledOf(context, file, model, options);
+  const device = await connect(context, String(options.device), uncompiled === null ? undefined : { compiled: model, uncompiled });
   try {
     // Pushing what the device runs already sends nothing but the question.
     const target = await targetFor(context, device, options);
-    const pushed = await pushModel(context, String(options.device), device, target, bytes, model);
-    const { MeasuredRun } = await import('../device/index.js');
-    const run = new MeasuredRun(await device.runner(model, pushed.model, context.signal), model, target);
+    const pushed = await pushModel(context, file, device, target, bytes, model, uncompiled);
+    const [{ MeasuredRun }, { hostRunner, remembering }] = await Promise.all([import('../device/index.js'), import('../evaluate/index.js')]);
+    const expected = (await takesCompiled(device, context.signal)) ? uncompiled : model;
+    const host = expected === null ? null : remembering(hostRunner(expected, { profile: target.runtime.kernelProfile }));
+    const run = new MeasuredRun(await device.runner(model, pushed.model, context.signal), target, host);
     return {
       runner: run.runner,
+      host,
       arenaBytes: pushed.arenaBytes,
       measure: async () => ({ ...(await run.finish(context.signal)), operators: await device.profile(context.signal) }),
       close: () => device.close(),
@@ -56,10 +69,23 @@ export async function openRunner(context: Context, bytes: Uint8Array, model: Mod
   }
 }
 
-/** Opens a device; what it logs goes where progress goes. */
-export async function connect({ progress }: Context, uri: string): Promise<import('../device/index.js').DeviceClient> {
+/** Opens a device; what it logs goes where progress goes. @param pair of an emulated accelerator, which computes with the second */
+export async function connect(
+  { progress, signal }: Context,
+  uri: string,
+  pair?: { readonly compiled: Model; readonly uncompiled: Model },
+): Promise<import('../device/index.js').DeviceClient> {
   const { openDevice } = await import('../open-device.js');
-  return openDevice(uri, { onLog: (line) => progress.note(`device: ${line}`) });
+  return openDevice(uri, {
+    onLog: (line) => progress.note(`device: ${line}`),
+    accelerator: { signal, onStep: (step) => progress.update(step === 'firmware' ? 'load its firmware' : 'start the accelerator', null) },
+    ...(pair === undefined ? {} : { emulated: [pair] }),
+  });
+}
+
+/** Whether it runs what was compiled for the Edge TPU, and nothing else. */
+async function takesCompiled(device: import('../device/index.js').DeviceClient, signal: AbortSignal): Promise<boolean> {
+  return (await device.describe(signal)).features?.includes('edgetpu') === true;
 }
 
 /** Tells of a push while it goes on. */
@@ -91,23 +117,26 @@ export async function targetFor(
   return targetOfDevice(device, { uri: String(uri), named: target as string | undefined, signal });
 }
 
-/** Builds the slot image for the device's target, checks that it fits, and pushes it. */
+/** Builds the slot image for the device's target, checks that it fits, and pushes it. @throws EDGETPU_UNCOMPILED, MODEL_COMPILED before anything is sent */
 export async function pushModel(
   context: Context,
-  uri: string,
+  file: string,
   device: import('../device/index.js').DeviceClient,
   target: Target,
   bytes: Uint8Array,
   model: Model,
+  uncompiled: Model | null,
   travel: Travel = {},
 ) {
-  const [{ buildFittingImage }, { push }, { compiledModelOf, newestRuntime, requireRuntime }] = await Promise.all([
+  const [{ buildImageFor }, { push }, { edgeTpuOperators }] = await Promise.all([
     import('../bundle/index.js'),
     import('../device/index.js'),
-    import('../edgetpu/index.js'),
+    import('../tflite/index.js'),
   ]);
-  const compiled = compiledModelOf(model);
-  if (compiled !== null) requireRuntime(compiled, target.runtime.version ?? newestRuntime, uri);
-  const { image } = buildFittingImage(bytes, model, target);
+  const isCompiled = edgeTpuOperators(model).length > 0;
+  const wantsCompiled = await takesCompiled(device, context.signal);
+  if (wantsCompiled && !isCompiled) throw fail('EDGETPU_UNCOMPILED', { where: file, device: device.client.name });
+  if (!wantsCompiled && isCompiled) throw fail('MODEL_COMPILED', { where: file, reason: `${device.client.name} is no Edge TPU that runs it` });
+  const image = buildImageFor(bytes, model, target, uncompiled === null ? {} : { uncompiled });
   return push(device, image, { ...travel, ...pushReporting(context) });
 }

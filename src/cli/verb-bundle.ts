@@ -1,12 +1,13 @@
 import { readModelFile } from './model-file.js';
 import { refuseOverwriting, wholeNumber } from './options.js';
+import { uncompiledOf, uncompiledOption } from './uncompiled.js';
 import type { Verb } from './verb.js';
 
 export const bundleVerb: Verb = {
   name: 'bundle',
   summary: 'put a model, its manifest and self-test into one file that devices take, signed if you like',
   define: (command) => {
-    command
+    uncompiledOption(command)
       .argument('<model>', 'a .tflite file, or a bundle to be made anew')
       .requiredOption('--target <target>', 'id of a target, or a target file')
       .requiredOption('-o, --output <file>', 'where to write the bundle')
@@ -14,19 +15,17 @@ export const bundleVerb: Verb = {
       .option('--model-version <text>', 'what people call this version', '0')
       .option('--counter <n>', 'devices with a key refuse a bundle whose counter is below that of the one they run', wholeNumber);
   },
-  run: async (_context, [file = ''], options) => {
-    const [
-      { loadTarget },
-      { buildFittingImage, compressedBytes, decodeSlotImage, manifestView, readPrivateKey },
-      { readText, writeAtomically },
-      { bytesText },
-    ] = await Promise.all([import('../targets/index.js'), import('../bundle/index.js'), import('../files/index.js'), import('../report/index.js')]);
+  run: async (context, [file = ''], options) => {
+    const [{ loadTarget }, { buildImageFor, compressedBytes, decodeSlotImage, manifestView, readPrivateKey }, { readText, writeAtomically }, { bytesText }] =
+      await Promise.all([import('../targets/index.js'), import('../bundle/index.js'), import('../files/index.js'), import('../report/index.js')]);
     const output = String(options.output);
     const keyFile = options.sign as string | undefined;
     refuseOverwriting(output, [file, keyFile, options.target]);
     const target = await loadTarget(String(options.target));
     const { bytes, model } = await readModelFile(file, options);
-    const { image } = buildFittingImage(bytes, model, target, {
+    const uncompiled = await uncompiledOf(context, file, model, options);
+    const image = buildImageFor(bytes, model, target, {
+      ...(uncompiled === null ? {} : { uncompiled }),
       version: String(options.modelVersion),
       ...(options.counter === undefined ? {} : { counter: options.counter as number }),
       ...(keyFile === undefined ? {} : { key: readPrivateKey(await readText(keyFile), keyFile) }),

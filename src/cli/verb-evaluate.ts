@@ -3,13 +3,14 @@ import { deviceHelp, kernelProfileNames, ownTargetHelp } from './choices.js';
 import { openRunner } from './device-runner.js';
 import { readModelFile, shapeOption } from './model-file.js';
 import { positiveInteger } from './options.js';
+import { uncompiledOption } from './uncompiled.js';
 import type { Verb } from './verb.js';
 
 export const evaluateVerb: Verb = {
   name: 'evaluate',
   summary: 'measure accuracy and latency on a dataset, here or on a device',
   define: (command) => {
-    shapeOption(command)
+    uncompiledOption(shapeOption(command))
       .argument('<model>', 'a .tflite file, float or quantized')
       .requiredOption('--data <dataset>', 'dataset file with labels or targets')
       .option('--limit <n>', "use at most so many samples, drawn by the dataset's seed", positiveInteger)
@@ -27,7 +28,7 @@ export const evaluateVerb: Verb = {
     ]);
     const { bytes, model } = await readModelFile(file, options);
     const dataset = await openDataset(String(options.data));
-    const opened = await openRunner(context, bytes, model, options);
+    const opened = await openRunner(context, file, bytes, model, options);
     try {
       const result = await evaluate(opened.runner, dataset, {
         signal: context.signal,
@@ -35,14 +36,27 @@ export const evaluateVerb: Verb = {
         ...(options.limit === undefined ? {} : { limit: options.limit as number }),
       });
       const measurement = (await opened.measure?.()) ?? null;
+      // It has seen these samples, and says again what it said.
+      const simulator =
+        opened.host === null ? null : await evaluate(opened.host, dataset, options.limit === undefined ? {} : { limit: options.limit as number });
       const { median, p95, basis } = result.latencyMs;
       const lines = [
         `${result.metric} ${metricText(result.metric, result.value)} on ${result.samples} samples of ${result.dataset}`,
         `latency ${millisecondsText(median)} median, ${millisecondsText(p95)} p95 (${basis})`,
+        ...(simulator === null ? [] : [`${metricText(simulator.metric, simulator.value)} by the simulator on the same samples`]),
         ...(measurement === null ? [] : measurementLines(measurement)),
         ...result.warnings.map(({ code, message }) => `warning ${code}: ${message}`),
       ];
-      return { document: { file, device: options.device ?? null, ...result, ...(measurement === null ? {} : { measurement }) }, text: lines.join('\n') };
+      return {
+        document: {
+          file,
+          device: options.device ?? null,
+          ...result,
+          ...(simulator === null ? {} : { simulator: { metric: simulator.metric, value: simulator.value } }),
+          ...(measurement === null ? {} : { measurement }),
+        },
+        text: lines.join('\n'),
+      };
     } finally {
       await opened.close();
     }

@@ -1,13 +1,14 @@
 import { deviceHelp, ownTargetHelp } from './choices.js';
 import { connect, pushModel, pushReporting, type Travel, targetFor } from './device-runner.js';
 import { positiveInteger } from './options.js';
+import { uncompiledOf, uncompiledOption } from './uncompiled.js';
 import type { Outcome, Verb } from './verb.js';
 
 export const pushVerb: Verb = {
   name: 'push',
   summary: 'put a model on a device: upload, hash, self-test, activate, confirm',
   define: (command) => {
-    command
+    uncompiledOption(command)
       .argument('<model>', 'a .tflite file or a slot image')
       .requiredOption('--device <uri>', deviceHelp)
       .option('--target <file>', ownTargetHelp)
@@ -16,22 +17,24 @@ export const pushVerb: Verb = {
       .option('--path <file>', 'for a device with a file system and none of our firmware: only store the file there, as it is, and hash it');
   },
   run: async (context, [file = ''], options) => {
-    const [{ readBytes }, device] = await Promise.all([import('../files/index.js'), connect(context, String(options.device))]);
+    const [{ readBytes }, { readModel }, { decodeSlotImage }] = await Promise.all([
+      import('../files/index.js'),
+      import('../tflite/index.js'),
+      import('../bundle/index.js'),
+    ]);
+    const bytes = await readBytes(file);
+    // For a device that only has files it may be anything.
+    const slotImage = options.path === undefined ? decodeSlotImage(bytes) : null;
+    const model = slotImage === null ? null : readModel(slotImage.model, file);
+    const uncompiled = model === null ? null : await uncompiledOf(context, file, model, options);
+    const device = await connect(context, String(options.device), model === null || uncompiled === null ? undefined : { compiled: model, uncompiled });
     try {
-      const bytes = await readBytes(file);
-      if (options.path !== undefined) return await stored(context, file, bytes, device, options);
-      const [{ readModel }, { decodeSlotImage }, { push }, { pushReport }] = await Promise.all([
-        import('../tflite/index.js'),
-        import('../bundle/index.js'),
-        import('../device/index.js'),
-        import('../report/index.js'),
-      ]);
-      const slotImage = decodeSlotImage(bytes);
-      const model = readModel(slotImage.model, file);
+      if (slotImage === null || model === null) return await stored(context, file, bytes, device, options);
+      const [{ push }, { pushReport }] = await Promise.all([import('../device/index.js'), import('../report/index.js')]);
       const travel = travelOf(options);
       const result =
         slotImage.trailer === null
-          ? await pushModel(context, String(options.device), device, await targetFor(context, device, options), bytes, model, travel)
+          ? await pushModel(context, file, device, await targetFor(context, device, options), bytes, model, uncompiled, travel)
           : await push(device, bytes, { ...travel, ...pushReporting(context) });
       return { document: { file, uri: String(options.device), ...result }, text: pushReport(file, result) };
     } finally {

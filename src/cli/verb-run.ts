@@ -7,13 +7,14 @@ import { deviceHelp, kernelProfileNames, ownTargetHelp } from './choices.js';
 import { openRunner, simulationOptions } from './device-runner.js';
 import { readModelFile, shapeOption } from './model-file.js';
 import { collect, positiveInteger, refuseOverwriting } from './options.js';
+import { uncompiledOption } from './uncompiled.js';
 import type { Verb } from './verb.js';
 
 export const runVerb: Verb = {
   name: 'run',
   summary: 'run a model on raw tensors, here or on a device',
   define: (command) => {
-    shapeOption(command)
+    uncompiledOption(shapeOption(command))
       .argument('<model>', 'a .tflite file')
       .requiredOption('--input <[name=]file>', "raw little-endian tensors in the model's types; one file with all inputs, or one per input", collect)
       .option('--output <file>', 'where to write the raw outputs')
@@ -30,7 +31,7 @@ export const runVerb: Verb = {
       await Promise.all([import('../files/index.js'), import('../evaluate/index.js'), import('../simulator/index.js'), import('../report/index.js')]);
     if (options.profile === true && options.device !== undefined) throw fail('USAGE', { reason: '--profile times the simulator, not --device' });
     const { bytes, model } = await readModelFile(file, options);
-    const opened = await openRunner(context, bytes, model, options);
+    const opened = await openRunner(context, file, bytes, model, options);
     try {
       const files = inputFiles(
         options.input as string[],
@@ -52,8 +53,8 @@ export const runVerb: Verb = {
       });
       if (options.output !== undefined) await writeAtomically(String(options.output), result.outputs);
       // A device's arena is laid out for the main subgraph.
-      const simulated = options.signature === undefined ? arenaOf(model, referenceKernels).arenaBytes : null;
-      const arenaBytes = opened.arenaBytes ?? simulated;
+      const simulated = (): number | null => (options.signature === undefined ? arenaOf(model, referenceKernels).arenaBytes : null);
+      const arenaBytes = opened.measure === null ? simulated() : opened.arenaBytes;
       const { min, median, p95, basis } = result.latencyMs;
       const operators = options.profile === true ? await operatorTimes(model, samples, options) : null;
       const measurement = (await opened.measure?.()) ?? null;
@@ -68,7 +69,7 @@ export const runVerb: Verb = {
           ...(operators === null ? {} : { operators }),
           ...(measurement === null ? {} : { measurement }),
         },
-        text: `${operators === null ? '' : `${operatorTable(operators, table)}\n`}${result.samples} sample(s): ${millisecondsText(median)} median, ${millisecondsText(min)} min, ${millisecondsText(p95)} p95 (${basis})${arenaBytes === null ? '' : `; arena ${bytesText(arenaBytes)}`}${measurement === null ? '' : `\n${measurementLines(measurement).join('\n')}`}`,
+        text: `${operators === null ? '' : `${operatorTable(operators, table)}\n`}${result.samples} sample(s): ${millisecondsText(median)} median, ${millisecondsText(min)} min, ${millisecondsText(p95)} p95 (${basis})${arenaBytes === null || arenaBytes === 0 ? '' : `; arena ${bytesText(arenaBytes)}`}${measurement === null ? '' : `\n${measurementLines(measurement).join('\n')}`}`,
       };
     } finally {
       await opened.close();

@@ -1,10 +1,9 @@
 // A run on a device, watched: every output is compared with the simulator's under the target's kernel profile, every latency kept.
 
 import { differencesOf } from '../bundle/index.js';
-import { type Distribution, distributionOf, hostRunner, type Runner } from '../evaluate/index.js';
+import { type Distribution, distributionOf, type Runner } from '../evaluate/index.js';
 import type { KernelProfile } from '../simulator/index.js';
 import type { Target } from '../targets/index.js';
-import type { Model } from '../tflite/index.js';
 
 /** So many runs at least stand behind a latency. */
 export const fewestRuns = 30;
@@ -32,7 +31,8 @@ export interface DeviceLatency {
 }
 
 export interface Measurement {
-  readonly agreement: DeviceAgreement;
+  /** null where the simulator cannot say what is to be expected: of a compiled model whose uncompiled one is not known. */
+  readonly agreement: DeviceAgreement | null;
   readonly latencyMs: DeviceLatency;
 }
 
@@ -44,12 +44,11 @@ export class MeasuredRun {
   private equal = 0;
   private last: Uint8Array | null = null;
 
-  /** @param host whose outputs are those to be expected */
+  /** @param host whose outputs are those to be expected; null where nobody knows them */
   constructor(
     private readonly remote: Runner,
-    model: Model,
     private readonly target: Target,
-    host: Runner = hostRunner(model, { profile: target.runtime.kernelProfile }),
+    private readonly host: Runner | null,
   ) {
     this.runner = {
       ...remote,
@@ -57,7 +56,7 @@ export class MeasuredRun {
         const kept = sample.slice();
         const result = await remote.run(sample, signal);
         this.latencies.push(result.latencyMs);
-        this.compare((await host.run(kept, signal)).output, result.output);
+        if (host !== null) this.compare((await host.run(kept, signal)).output, result.output);
         this.last = kept;
         return result;
       },
@@ -68,7 +67,7 @@ export class MeasuredRun {
   async finish(signal?: AbortSignal): Promise<Measurement> {
     const { last } = this;
     while (last !== null && this.latencies.length < fewestRuns) this.latencies.push((await this.remote.run(last, signal)).latencyMs);
-    return { agreement: this.agreement(), latencyMs: this.latency() };
+    return { agreement: this.host === null ? null : this.agreement(), latencyMs: this.latency() };
   }
 
   private compare(expected: Uint8Array, actual: Uint8Array): void {

@@ -2,7 +2,7 @@
 // time; answers to requests that are done with are dropped.
 
 import { setTimeout as delay } from 'node:timers/promises';
-import { fail } from '../errors.js';
+import { type AtollError, fail } from '../errors.js';
 import {
   adviceFor,
   type CborMap,
@@ -68,7 +68,7 @@ export class SmpClient {
   private readonly waiting = new Map<number, { request: SmpPacket; resolve: (packet: SmpPacket | null) => void }>();
   private inFlight = 0;
   private readonly turns: (() => void)[] = [];
-  private closed: string | null = null;
+  private closed: string | AtollError | null = null;
   private limits: PacketLimits | null = null;
   /** How many requests may be under way at once; others wait for their turn. */
   window = 1;
@@ -179,7 +179,7 @@ export class SmpClient {
   }
 
   private requireOpen(): void {
-    if (this.closed !== null) throw fail('DEVICE_CLOSED', { device: this.name, reason: this.closed });
+    if (this.closed !== null) throw typeof this.closed === 'string' ? fail('DEVICE_CLOSED', { device: this.name, reason: this.closed }) : this.closed;
   }
 
   private nextSequence(): number {

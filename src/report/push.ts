@@ -9,7 +9,7 @@ export function pushReport(file: string, result: PushResult): string {
     ['uploaded', `${uploadText(image)}; SHA-256 ${image.sha256.slice(0, 16)}... confirmed by the device`],
     ...rateRows(image),
     ['self-test', `${selfTest.vectors - selfTest.failed} of ${selfTest.vectors} vectors, largest difference ${selfTest.maxLsb}`],
-    ['arena', bytesText(result.arenaBytes)],
+    ...(result.arenaBytes === 0 ? [] : [['arena', bytesText(result.arenaBytes)]]),
     ['state', result.changed ? result.state : `${result.state} (it ran this image already)`],
   ];
   return `${file} on ${result.device} (${result.target})\n${table(rows)}`;

@@ -31,7 +31,7 @@ function stateHandlers(device: DeviceState): Handler[] {
       arena_bytes: budgetOf(target).arenaBytes,
       slots: slots.all.length,
       align: target.alignment,
-      features: engine.simulated ? ['infer', 'profile', 'stats'] : ['infer', 'stats'],
+      features: ['infer', 'stats', ...engine.features],
       key: device.hasKey,
       ...(engine.simulated ? { sim: true } : {}),
       ...(device.inflateBytes === null ? {} : { inflate: device.inflateBytes }),

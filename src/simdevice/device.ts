@@ -31,6 +31,8 @@ export interface ServedDeviceOptions {
   readonly keys?: readonly VerifyingKey[];
   /** Flash that is there already, and that others may write as well; a new one unless given. */
   readonly slots?: Slots;
+  /** Called with what keeps it from running models. */
+  readonly onFault?: (error: unknown) => void;
   /** Called when a model has been activated. */
   readonly onActivated?: () => void;
 }
@@ -75,7 +77,7 @@ export class ServedDevice implements DeviceState {
     this.maxPacketBytes = options.maxPacketBytes ?? 2048;
     this.buffers = options.buffers ?? 4;
     this.faults = new Faults(new Set(options.faults ?? []));
-    this.server = new SmpServer([...osHandlers(this), ...statsHandlers(this), ...fileHandlers(this), ...atollHandlers(this)]);
+    this.server = new SmpServer([...osHandlers(this), ...statsHandlers(this), ...fileHandlers(this), ...atollHandlers(this)], options.onFault);
     this.reload();
   }
 

@@ -1,7 +1,9 @@
 // What runs the models of a device that this process serves: the simulator within a target's limits, or an accelerator at one of its ports.
 
+import type { AtollError } from '../errors.js';
 import type { TensorInfo } from '../simulator/index.js';
 import type { Model } from '../tflite/index.js';
+import { atollError, type StatusError } from './status-error.js';
 
 export interface Inference {
   /** All outputs one after another. */
@@ -27,8 +29,15 @@ export interface Engine {
   readonly firmware: string;
   readonly runtimeVersion: string;
   readonly simulated: boolean;
+  /** Beside what the server itself can. */
+  readonly features: readonly string[];
   /** @param imageBytes of the slot image around it. @throws StatusError where the model does not fit; what makes the device unusable */
   readonly load: (model: Model, imageBytes: number) => Promise<Execution>;
+}
+
+/** The answer where a model is not fit to be run. */
+export function engineError(error: AtollError): StatusError {
+  return atollError('IMAGE_INVALID', error.message);
 }
 
 /** Ticks per second of the counter that latencies are told in. */

@@ -1,7 +1,8 @@
 // Devices without hardware. In goes a target; a SimulatedDevice answers SMP packets as a board of that kind would, with
 // slots, limits, the target's kernel bits, and latencies in ticks that follow the target's estimate with seeded jitter.
 
-export { SimulatedDevice, type SimulatedDeviceOptions } from './device.js';
+export { ServedDevice, type ServedDeviceOptions, SimulatedDevice, type SimulatedDeviceOptions } from './device.js';
+export { type Engine, type Execution, engineError, type Inference, tickHz } from './engine.js';
 export { type FaultName, faultNames, faultsNamed } from './faults.js';
 export { FleetDevice, type FleetPort } from './fleet/fleet-device.js';
 export { type FleetFault, fleetFaultNames, fleetFaultsNamed } from './fleet/fleet-faults.js';

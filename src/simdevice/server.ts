@@ -8,7 +8,11 @@ import { StatusError } from './status-error.js';
 export class SmpServer {
   private readonly handlers: ReadonlyMap<string, Handler>;
 
-  constructor(handlers: readonly Handler[]) {
+  /** @param onFault called with what is no answer of a handler: something in the device itself does not work */
+  constructor(
+    handlers: readonly Handler[],
+    private readonly onFault: (error: unknown) => void = () => undefined,
+  ) {
     this.handlers = new Map(handlers.map((entry) => [keyOf(entry.command.group, entry.command.id, entry.command.op), entry]));
   }
 
@@ -35,6 +39,7 @@ export class SmpServer {
       if (error instanceof StatusError) return errorMap(error, packet.version);
       if (error instanceof AtollError && error.code === 'CBOR_MALFORMED') return { rc: SmpStatus.EINVAL };
       // A fault of the device itself: it says so and goes on serving.
+      this.onFault(error);
       return { rc: SmpStatus.EUNKNOWN, rsn: error instanceof Error ? error.message : String(error) };
     }
   }

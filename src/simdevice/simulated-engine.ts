@@ -5,7 +5,7 @@ import { AtollError } from '../errors.js';
 import { Interpreter } from '../simulator/index.js';
 import { type CheckReason, checkModel, operatorLatencies, type Target } from '../targets/index.js';
 import { builtinCode, type Model, mainSubgraph, operatorCodeOf } from '../tflite/index.js';
-import { type Engine, type Execution, tickHz } from './engine.js';
+import { type Engine, type Execution, engineError, tickHz } from './engine.js';
 import { atollError } from './status-error.js';
 
 /** What a device answers to a model that its target refuses. */
@@ -35,6 +35,7 @@ export function simulatedEngine(target: Target, { seed = 1, corrupt = false }: S
     firmware: 'simulated',
     runtimeVersion: 'simulated',
     simulated: true,
+    features: ['profile'],
     load: async (model, imageBytes) => {
       try {
         const check = checkModel(model, target, imageBytes);
@@ -42,7 +43,7 @@ export function simulatedEngine(target: Target, { seed = 1, corrupt = false }: S
         if (reason !== undefined) throw atollError(refusals[reason.code], reason.message);
         return execution(model, target, check.memory.arenaBytes ?? 0, seed, corrupt);
       } catch (error) {
-        if (error instanceof AtollError) throw atollError('IMAGE_INVALID', error.message);
+        if (error instanceof AtollError) throw engineError(error);
         throw error;
       }
     },

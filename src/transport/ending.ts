@@ -1,4 +1,4 @@
-import { fail } from '../errors.js';
+import { type AtollError, fail } from '../errors.js';
 import type { Line, Transport } from './transport.js';
 
 /** What all transports do alike: they carry packets until either side ends them, once. */
@@ -20,8 +20,8 @@ export abstract class EndingTransport implements Transport {
     await this.end(null);
   }
 
-  /** Whoever says it first: this side (null), the other, or the line with its reason. */
-  async end(reason: string | null): Promise<void> {
+  /** Whoever says it first: this side (null), the other, or the line with its reason, which may be an error with a code. */
+  async end(reason: string | AtollError | null): Promise<void> {
     if (!this.open) return;
     this.open = false;
     this.onClose?.(reason);

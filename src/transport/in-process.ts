@@ -7,6 +7,13 @@ class InProcessEnd extends EndingTransport {
   readonly line = plainLine;
   peer: InProcessEnd | null = null;
 
+  constructor(
+    name: string,
+    private readonly afterwards: () => Promise<void>,
+  ) {
+    super(name);
+  }
+
   protected async write(packet: Uint8Array): Promise<void> {
     const copy = packet.slice();
     setImmediate(() => {
@@ -16,13 +23,20 @@ class InProcessEnd extends EndingTransport {
 
   protected async release(): Promise<void> {
     await this.peer?.end('the other end closed it');
+    await this.afterwards();
   }
 }
 
-/** @returns the host's end and the device's end */
-export function inProcessPair(name: string): [host: Transport, device: Transport] {
-  const host = new InProcessEnd(name);
-  const device = new InProcessEnd(name);
+/** An end that can be ended with a reason. */
+export type InProcessTransport = Transport & Pick<EndingTransport, 'end'>;
+
+/**
+ * @param afterwards what the host's end waits for when it is closed
+ * @returns the host's end and the device's end
+ */
+export function inProcessPair(name: string, afterwards: () => Promise<void> = async () => undefined): [host: InProcessTransport, device: InProcessTransport] {
+  const host = new InProcessEnd(name, afterwards);
+  const device = new InProcessEnd(name, async () => undefined);
   host.peer = device;
   device.peer = host;
   return [host, device];

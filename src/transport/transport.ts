@@ -1,3 +1,5 @@
+import type { AtollError } from '../errors.js';
+
 /** What becomes of packets on their way. */
 export interface Line {
   /** The largest packet that a receiver with a buffer of so many bytes takes. */
@@ -21,7 +23,7 @@ export interface Transport {
   onPacket: ((packet: Uint8Array) => void) | null;
   /** Called with what the device logs beside its packets, line by line. */
   onLog: ((line: string) => void) | null;
-  /** Called once, when the connection ends, from either side. @param reason null where this side ended it */
-  onClose: ((reason: string | null) => void) | null;
+  /** Called once, when the connection ends, from either side. @param reason null where this side ended it; an error where it is known what it is */
+  onClose: ((reason: string | AtollError | null) => void) | null;
   readonly close: () => Promise<void>;
 }

@@ -3,6 +3,7 @@
 import { afterEach, expect, test } from 'vitest';
 import { buildSlotImage, sha256 } from '../../../src/bundle/index.js';
 import { type DeviceClient, MeasuredRun, push, uploadImage } from '../../../src/device/index.js';
+import { hostRunner } from '../../../src/evaluate/index.js';
 import { openDevice } from '../../../src/open-device.js';
 import { type FaultName, SimulatedDevice, type SimulatedDeviceOptions } from '../../../src/simdevice/index.js';
 import { loadTarget } from '../../../src/targets/index.js';
@@ -120,7 +121,7 @@ test('what differs on a device is counted by how far, and thirty runs stand behi
   const { simulated } = await deviceWith('wrong-result');
   const { DeviceClient: Client } = await import('../../../src/device/index.js');
   const device = new Client(simulated.connect(), patience);
-  const run = new MeasuredRun(await device.runner(oldModel, oldSha), oldModel, target);
+  const run = new MeasuredRun(await device.runner(oldModel, oldSha), target, hostRunner(oldModel, { profile: target.runtime.kernelProfile }));
   for (let i = 0; i < 5; i++) await run.runner.run(new Uint8Array(300).fill(i));
   const { agreement, latencyMs } = await run.finish();
   expect(agreement).toEqual({
