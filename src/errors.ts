@@ -177,6 +177,11 @@ export const errorTable = {
     message: '{where} is not compiled for the Edge TPU, and {device} runs nothing else',
     hint: 'compile it: `atoll compile MODEL`; what the compiler will map, `atoll check MODEL --target coral-usb` says',
   },
+  STATE_INVALID: {
+    kind: 'input',
+    message: '{path} holds no state of a device: {reason}',
+    hint: 'name another folder with --state, or remove this one: the device then begins without a model',
+  },
   EDGETPU_TWIN: {
     kind: 'input',
     message: 'the two models do not belong together: {reason}',

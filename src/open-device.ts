@@ -66,6 +66,12 @@ async function transportTo(uri: string, options: OpenOptions): Promise<Transport
   return connectAccelerator(named, await loadTarget('coral-usb'), { ...acceleratorOptions(named), ...(options.accelerator ?? {}) });
 }
 
+/** Of an accelerator that may be named by its target. @throws USB_CHOICE, TARGET_UNKNOWN */
+export function acceleratorUri(uri: string): Promise<string> {
+  const [scheme, rest = ''] = uri.split(/:(.*)/s);
+  return scheme === 'usb' ? usbUri(uri, rest) : Promise.resolve(uri);
+}
+
 /** Ids have a colon, targets have none; what follows a question mark stays. */
 async function usbUri(uri: string, rest: string): Promise<string> {
   const [place = '', query] = rest.split(/\?(.*)/s);

@@ -117,6 +117,13 @@ export async function targetFor(
   return targetOfDevice(device, { uri: String(uri), named: target as string | undefined, signal });
 }
 
+/** @throws EDGETPU_RUNTIME */
+async function requireKnownRuntime(model: Model, target: Target, device: string): Promise<void> {
+  const { compiledModelOf, newestRuntime, requireRuntime } = await import('../edgetpu/index.js');
+  const compiled = compiledModelOf(model);
+  if (compiled !== null) requireRuntime(compiled, target.runtime.version ?? newestRuntime, device);
+}
+
 /** Builds the slot image for the device's target, checks that it fits, and pushes it. @throws EDGETPU_UNCOMPILED, MODEL_COMPILED before anything is sent */
 export async function pushModel(
   context: Context,
@@ -135,6 +142,7 @@ export async function pushModel(
   ]);
   const isCompiled = edgeTpuOperators(model).length > 0;
   const wantsCompiled = await takesCompiled(device, context.signal);
+  if (isCompiled && target.runtime.kernels === 'edgetpu') await requireKnownRuntime(model, target, device.client.name);
   if (wantsCompiled && !isCompiled) throw fail('EDGETPU_UNCOMPILED', { where: file, device: device.client.name });
   if (!wantsCompiled && isCompiled) throw fail('MODEL_COMPILED', { where: file, reason: `${device.client.name} is no Edge TPU that runs it` });
   const image = buildImageFor(bytes, model, target, uncompiled === null ? {} : { uncompiled });

@@ -20,6 +20,7 @@ import { pushVerb } from './verb-push.js';
 import { quantizeVerb } from './verb-quantize.js';
 import { rolloutVerb } from './verb-rollout.js';
 import { runVerb } from './verb-run.js';
+import { serveVerb } from './verb-serve.js';
 import { simulateDeviceVerb } from './verb-simulate-device.js';
 import { targetsVerb } from './verb-targets.js';
 
@@ -41,6 +42,7 @@ export const verbs: readonly Verb[] = [
   flashVerb,
   deployVerb,
   devicesVerb,
+  serveVerb,
   simulateDeviceVerb,
   brokerVerb,
   rolloutVerb,

@@ -2,10 +2,10 @@
 
 import { createHash } from 'node:crypto';
 import { crc32 } from 'node:zlib';
-import { agreementOf, compareOutputs, drawable, drawSample, equalBytes, SeededBytes, type SlotImage, sha256 } from '../bundle/index.js';
+import { agreementOf, compareOutputs, drawable, drawSample, equalBytes, SeededBytes, type SlotImage, sha256, type Trailer } from '../bundle/index.js';
 import { challengeSamples, type Reported, reportedOutputBytes } from '../protocol/index.js';
-import { Interpreter, type KernelProfile } from '../simulator/index.js';
-import { readModel } from '../tflite/index.js';
+import { Interpreter, inputsAndOutputs, type KernelProfile, type TensorInfo } from '../simulator/index.js';
+import { edgeTpuOperators, type Model, readModel } from '../tflite/index.js';
 
 export interface Proof {
   readonly proved: boolean;
@@ -20,8 +20,8 @@ const mostDraws = 32;
 
 /** Of one bundle. */
 export class Prover {
-  private readonly simulated: SimulatedModel;
-  private readonly other: SimulatedModel | null;
+  private readonly expected: ExpectedAnswers;
+  private readonly other: ExpectedAnswers | null;
   private readonly agreement;
   private readonly model: Uint8Array;
   private readonly seeds = new Map<number, number>();
@@ -35,8 +35,8 @@ export class Prover {
     private readonly salt: string,
     other: SlotImage | null = null,
   ) {
-    this.simulated = new SimulatedModel({ model, trailer });
-    this.other = other === null || equalBytes(other.model, model) ? null : new SimulatedModel(other);
+    this.expected = answersOf({ model, trailer });
+    this.other = other === null || equalBytes(other.model, model) ? null : answersOf(other);
     this.agreement = agreementOf(trailer?.manifest);
     this.model = trailer?.manifest.model ?? sha256(model);
   }
@@ -59,60 +59,85 @@ export class Prover {
 
   check({ model, crc, outputs, failed = 0 }: Reported, id: string, attempt: number): Proof {
     if (model === undefined || !equalBytes(model, this.model) || failed > 0) return { proved: false, maxLsb: null };
-    const { interpreter } = this.simulated;
-    // Random values mean nothing to such a model: its hash and its own self-test must do.
-    if (!this.simulated.answers) return { proved: true, maxLsb: null };
-    const expected = this.simulated.answerTo(this.seedFor(id, attempt));
+    const { answers, outputs: tensors, outputBytes } = this.expected;
+    // Random values mean nothing to such a model, or nobody here knows its outputs: its hash and its own self-test must do.
+    if (!answers) return { proved: true, maxLsb: null };
+    const expected = this.expected.answerTo(this.seedFor(id, attempt));
     if (!this.wantsOutputs) return { proved: crc === crc32(expected), maxLsb: crc === crc32(expected) ? 0 : null };
-    if (reportedOutputBytes(interpreter.outputBytes) === 0) return { proved: true, maxLsb: null };
+    if (reportedOutputBytes(outputBytes) === 0) return { proved: true, maxLsb: null };
     // Of as many samples as the device had room for.
     const { byteLength: given = 0 } = outputs ?? {};
-    if (outputs === undefined || given === 0 || given % interpreter.outputBytes !== 0 || given > expected.byteLength) return { proved: false, maxLsb: null };
-    const { agrees, maxLsb } = compareOutputs(expected.subarray(0, given), outputs, interpreter.outputs, this.agreement);
+    if (outputs === undefined || given === 0 || given % outputBytes !== 0 || given > challengeSamples * outputBytes) return { proved: false, maxLsb: null };
+    const compared = Math.min(given, expected.byteLength);
+    const { agrees, maxLsb } = compareOutputs(expected.subarray(0, compared), outputs.subarray(0, compared), tensors, this.agreement);
     return { proved: agrees, maxLsb };
   }
 
   private tellingSeed(challenge: number): number {
-    const { simulated, other } = this;
-    const seedOf = (n: number): number => draw(`${this.salt}\n${challenge}\n${n}`);
-    if (other === null || !simulated.answers || !other.answers) return seedOf(0);
-    for (let n = 0; n < mostDraws; n++) if (this.tells(simulated.answerTo(seedOf(n)), other.answerTo(seedOf(n)))) return seedOf(n);
+    const { expected, other } = this;
+    const drawn = (n: number): number => draw(`${this.salt}\n${challenge}\n${n}`);
+    const seedOf = (n: number): number => (expected.seeds === null ? drawn(n) : (expected.seeds[(challenge + n) % expected.seeds.length] ?? drawn(n)));
+    if (other === null || !expected.answers || !other.answers) return seedOf(0);
+    for (let n = 0; n < mostDraws; n++) {
+      const seed = seedOf(n);
+      if (other.seeds?.includes(seed) === false || this.tells(expected.answerTo(seed), other.answerTo(seed))) return seed;
+    }
     return seedOf(0);
   }
 
   /** Whether another model's outputs would not be taken for this one's: within a tolerance, even by the first sample alone. */
   private tells(mine: Uint8Array, others: Uint8Array): boolean {
-    const { outputs, outputBytes } = this.simulated.interpreter;
+    const { outputs, outputBytes } = this.expected;
     if (!this.wantsOutputs || mine.byteLength !== others.byteLength) return !equalBytes(mine, others);
     return !compareOutputs(mine.subarray(0, outputBytes), others.subarray(0, outputBytes), outputs, this.agreement).agrees;
   }
 }
 
-class SimulatedModel {
-  readonly interpreter: Interpreter;
-  private readonly known = new Map<number, Uint8Array>();
+/** What a model answers to challenges. */
+interface ExpectedAnswers {
+  readonly outputs: readonly TensorInfo[];
+  readonly outputBytes: number;
+  /** Whether anything is known. */
+  readonly answers: boolean;
+  /** The only seeds whose answers are known; null: any. */
+  readonly seeds: readonly number[] | null;
+  /** Outputs on samples drawn from a seed, as many as are known. */
+  readonly answerTo: (seed: number) => Uint8Array;
+}
 
-  constructor({ model, trailer }: Pick<SlotImage, 'model' | 'trailer'>) {
-    const profile = trailer?.manifest.profile as KernelProfile | undefined;
-    this.interpreter = new Interpreter(readModel(model, 'the bundle'), profile === undefined ? {} : { profile });
-  }
+function answersOf(image: Pick<SlotImage, 'model' | 'trailer'>): ExpectedAnswers {
+  const model = readModel(image.model, 'the bundle');
+  return edgeTpuOperators(model).length === 0 ? simulatedAnswers(model, image.trailer) : writtenAnswers(model, image.trailer);
+}
 
-  /** Whether inputs can be drawn for it. */
-  get answers(): boolean {
-    return drawable(this.interpreter.inputs);
-  }
-
-  /** Outputs on samples drawn from a seed. */
-  answerTo(seed: number): Uint8Array {
-    let outputs = this.known.get(seed);
-    if (outputs === undefined) {
+function simulatedAnswers(model: Model, trailer: Trailer | null): ExpectedAnswers {
+  const profile = trailer?.manifest.profile as KernelProfile | undefined;
+  const interpreter = new Interpreter(model, profile === undefined ? {} : { profile });
+  const { inputs, outputs, outputBytes } = interpreter;
+  const known = new Map<number, Uint8Array>();
+  const answerTo = (seed: number): Uint8Array => {
+    let answers = known.get(seed);
+    if (answers === undefined) {
       const source = new SeededBytes(seed);
-      const samples = Array.from({ length: challengeSamples }, () => this.interpreter.run(drawSample(source, this.interpreter.inputs)));
-      outputs = new Uint8Array(Buffer.concat(samples));
-      this.known.set(seed, outputs);
+      answers = new Uint8Array(Buffer.concat(Array.from({ length: challengeSamples }, () => interpreter.run(drawSample(source, inputs)))));
+      known.set(seed, answers);
     }
-    return outputs;
-  }
+    return answers;
+  };
+  return { outputs, outputBytes, answers: drawable(inputs), seeds: null, answerTo };
+}
+
+/** What is compiled, the simulator does not run; what it was compiled from has answered when the bundle was made, and the self-test vectors say what. */
+function writtenAnswers(model: Model, trailer: Trailer | null): ExpectedAnswers {
+  const { outputs } = inputsAndOutputs(model);
+  const vectors = trailer?.vectors ?? [];
+  return {
+    outputs,
+    outputBytes: outputs.reduce((sum, { bytes }) => sum + bytes, 0),
+    answers: vectors.length > 0,
+    seeds: vectors.map(({ seed }) => seed),
+    answerTo: (seed) => vectors.find((vector) => vector.seed === seed)?.output ?? new Uint8Array(0),
+  };
 }
 
 function draw(text: string): number {

@@ -31,6 +31,8 @@ export interface ServedDeviceOptions {
   readonly keys?: readonly VerifyingKey[];
   /** Flash that is there already, and that others may write as well; a new one unless given. */
   readonly slots?: Slots;
+  /** Called after each request that was answered. */
+  readonly onAnswered?: () => void;
   /** Called with what keeps it from running models. */
   readonly onFault?: (error: unknown) => void;
   /** Called when a model has been activated. */
@@ -133,6 +135,7 @@ export class ServedDevice implements DeviceState {
       const made = packet.byteLength > this.maxPacketBytes ? null : await this.server.answer(packet);
       // The answer to a reset is sent before the reset.
       if (this.resetPending) this.reset();
+      this.options.onAnswered?.();
       return made;
     });
     this.before = answer.catch(() => undefined);

@@ -10,3 +10,4 @@ export { ImageStore } from './fleet/image-store.js';
 export { type FleetOptions, numberedIds, type ServedFleet, serveFleet } from './fleet/serve-fleet.js';
 export { type IllLuck, VirtualBroker, VirtualSession } from './fleet/virtual-broker.js';
 export { VirtualTime } from './fleet/virtual-time.js';
+export { KeptSlots } from './kept-slots.js';

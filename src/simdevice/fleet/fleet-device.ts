@@ -40,6 +40,10 @@ export interface FleetDeviceOptions {
   readonly seed: number;
   readonly tags?: Readonly<Record<string, string>>;
   readonly faults?: readonly FleetFault[];
+  /** What flash holds already; empty slots unless given. */
+  readonly slots?: Slots;
+  /** Called before each report. */
+  readonly onReport?: () => void;
 }
 
 /** Inferences behind a reported latency. */
@@ -54,7 +58,7 @@ const mostRepeatMs = 86_400_000;
 
 export class FleetDevice {
   /** What flash keeps over a restart. */
-  readonly slots = new Slots();
+  readonly slots: Slots;
   /** Called when a rollout has come to its end here. */
   onSettled: (() => void) | null = null;
   private readonly topics: ReturnType<typeof fleetTopics>;
@@ -83,6 +87,7 @@ export class FleetDevice {
     this.topics = fleetTopics(fleet);
     this.random = seededRandom(options.seed);
     this.faults = new Set(options.faults ?? []);
+    this.slots = options.slots ?? new Slots();
     this.sequence = this.firstSequence();
   }
 
@@ -343,6 +348,7 @@ export class FleetDevice {
   }
 
   private report(desired: Desired | null, state: ReportedState, more: Partial<WrittenReported> = {}): void {
+    this.options.onReport?.();
     // A lie is told of what runs as well.
     const lies = this.faults.has('still-old') && state === 'confirmed';
     const told = lies ? this.slots.inactive : this.slots.active;

@@ -5,7 +5,9 @@ import { type Dataset, seededRandom } from '../../dataset/index.js';
 import type { BrokerAddress, BrokerConnection } from '../../mqtt/index.js';
 import type { Target } from '../../targets/index.js';
 import { acceptSmp, connectDevice, leaveBroker } from '../../transport/index.js';
-import { SimulatedDevice, type SimulatedDeviceOptions } from '../device.js';
+import { ServedDevice, SimulatedDevice, type SimulatedDeviceOptions } from '../device.js';
+import type { Engine } from '../engine.js';
+import type { KeptSlots } from '../kept-slots.js';
 import { FleetDevice, type FleetPort } from './fleet-device.js';
 import type { FleetFault } from './fleet-faults.js';
 import { ImageStore } from './image-store.js';
@@ -24,6 +26,10 @@ export interface FleetOptions {
   readonly samples?: Dataset;
   /** How they answer SMP packets. */
   readonly smp?: Pick<SimulatedDeviceOptions, 'buffers' | 'faults' | 'inflateBytes' | 'maxPacketBytes'>;
+  /** What runs their models; a simulator for each unless given. */
+  readonly engine?: Engine;
+  /** What flash holds already, of a single device. */
+  readonly slots?: KeptSlots;
   readonly onProgress?: (progress: { readonly done: number; readonly total: number }) => void;
   readonly signal?: AbortSignal;
 }
@@ -44,7 +50,7 @@ export function numberedIds(prefix: string, count: number): string[] {
 /** @throws BROKER_*, INTERRUPTED */
 export async function serveFleet(address: BrokerAddress, options: FleetOptions): Promise<ServedFleet> {
   const { ids, seed = 1, onProgress, signal } = options;
-  const store = new ImageStore(options.target, options.keys ?? [], options.samples ?? null);
+  const store = new ImageStore(options.target, options.keys ?? [], options.samples ?? null, options.engine);
   const random = seededRandom(seed);
   const plans = ids.map((id, i) => ({
     id,
@@ -80,18 +86,21 @@ export async function serveFleet(address: BrokerAddress, options: FleetOptions):
 
 async function serveDevice(
   address: BrokerAddress,
-  { fleet, target, tags, keys, smp }: FleetOptions,
+  { fleet, target, tags, keys, smp, engine, slots: kept }: FleetOptions,
   store: ImageStore,
   { id, seed, faults }: { readonly id: string; readonly seed: number; readonly faults: readonly FleetFault[] },
 ): Promise<{ device: FleetDevice; connection: BrokerConnection }> {
   const connection = await connectDevice(address, fleet, id);
   const port = portOver(connection, (topic, payload) => device.received(topic, payload));
-  const device = new FleetDevice(id, fleet, target, port, store, { seed, faults, ...(tags === undefined ? {} : { tags }) });
+  const keep = (): void => void kept?.keep().catch(() => undefined);
+  const flash = kept === undefined ? {} : { slots: kept, onReport: keep };
+  const device = new FleetDevice(id, fleet, target, port, store, { seed, faults, ...(tags === undefined ? {} : { tags }), ...flash });
   // Made when somebody asks: most devices of a fleet are never spoken to.
-  let server: SimulatedDevice | null = null;
+  let server: ServedDevice | null = null;
   await acceptSmp(connection, fleet, id, (transport) => {
     const { slots } = device;
-    server ??= new SimulatedDevice(target, { ...smp, id, seed, slots, ...(keys === undefined ? {} : { keys }), onActivated: () => device.changedOtherwise() });
+    const common = { ...smp, id, slots, ...(keys === undefined ? {} : { keys }), onActivated: () => device.changedOtherwise(), onAnswered: keep };
+    server ??= engine === undefined ? new SimulatedDevice(target, { ...common, seed }) : new ServedDevice(target, engine, common);
     server.reload();
     server.serve(transport);
   });

@@ -1,0 +1,138 @@
+import { Option } from 'commander';
+import type { VerifyingKey } from '../bundle/index.js';
+import { fail } from '../errors.js';
+import type { KeptSlots } from '../simdevice/index.js';
+import type { Target } from '../targets/index.js';
+import { collect, tagsOf } from './options.js';
+import { type Context, type Outcome, untilInterrupted, type Verb } from './verb.js';
+
+export const serveVerb: Verb = {
+  name: 'serve',
+  summary: 'make the accelerator of this machine a device that others push to, or one of a fleet, until interrupted',
+  define: (command) => {
+    command
+      .requiredOption(
+        '--device <uri>',
+        'the accelerator: usb:18d1:9302[?performance=low|medium|high|max][&firmware=FILE], usb:coral-usb; sim:coral-usb emulates one',
+      )
+      .requiredOption('--listen <where>', 'tcp:[HOST:]PORT, udp:[HOST:]PORT, pty; or mqtt://BROKER/FLEET/DEVICE, where rollouts reach it')
+      .option('--id <id>', 'what it calls itself')
+      .option('--state <folder>', 'where its models are kept while it is not running; unless given it begins without one')
+      .addOption(new Option('--key <file>', 'PEM file of a public key: it runs only what such a key has signed; repeatable').argParser(collect))
+      .addOption(new Option('--tag <name=value>', 'in a fleet: what its owner calls it, such as line=a; repeatable').argParser(collect))
+      .option('--data <dataset>', 'in a fleet: labelled samples that it holds, and reports its accuracy on')
+      .addOption(
+        new Option('--emulate <file>', 'with sim:coral-usb: a compiled model that it knows, the uncompiled one beside it; repeatable').argParser(collect),
+      );
+  },
+  run: async (context, _args, options) => {
+    const [{ loadTarget }, { readPublicKey }, { readText }, { KeptSlots }] = await Promise.all([
+      import('../targets/index.js'),
+      import('../bundle/index.js'),
+      import('../files/index.js'),
+      import('../simdevice/index.js'),
+    ]);
+    const target = await loadTarget('coral-usb');
+    const keys = await Promise.all(listOf(options.key).map(async (file) => readPublicKey(await readText(file), file)));
+    const slots = options.state === undefined ? null : await KeptSlots.in(String(options.state));
+    const engine = await openEngine(context, options);
+    try {
+      const { isBrokerUri } = await import('../mqtt/index.js');
+      const served = { engine, target, keys, slots };
+      return isBrokerUri(String(options.listen)) ? await serveAtBroker(context, served, options) : await serveOne(context, served, options);
+    } catch (error) {
+      await engine.close();
+      throw error;
+    }
+  },
+};
+
+type Options = Readonly<Record<string, unknown>>;
+
+interface Served {
+  readonly engine: import('../accelerator/index.js').AcceleratorEngine;
+  readonly target: Target;
+  readonly keys: readonly VerifyingKey[];
+  readonly slots: KeptSlots | null;
+}
+
+async function openEngine({ progress, signal }: Context, options: Options): Promise<Served['engine']> {
+  const { acceleratorEngine, acceleratorOptions, attachAccelerator, EmulatedAccelerator, isAcceleratorUri } = await import('../accelerator/index.js');
+  const { acceleratorUri } = await import('../open-device.js');
+  const uri = await acceleratorUri(String(options.device));
+  const onStep = (step: 'firmware' | 'start'): void => progress.update(step === 'firmware' ? 'load its firmware' : 'start the accelerator', null);
+  if (uri.startsWith('sim:')) {
+    const { devices } = new EmulatedAccelerator({ models: await Promise.all(listOf(options.emulate).map(pairOf)) });
+    return acceleratorEngine(() => attachAccelerator(uri, { devices, settleMs: 0, onStep, signal }), { emulated: true });
+  }
+  if (!isAcceleratorUri(uri)) throw fail('DEVICE_UNKNOWN', { device: uri, reason: 'only an accelerator wants a host that serves it; boards serve themselves' });
+  return acceleratorEngine(() => attachAccelerator(uri, { ...acceleratorOptions(uri), onStep, signal }));
+}
+
+/** A compiled model, and the one beside it that it was compiled from. */
+async function pairOf(file: string) {
+  const [{ readBytes }, { readModel }] = await Promise.all([import('../files/index.js'), import('../tflite/index.js')]);
+  const beside = file.replace('_edgetpu.tflite', '.tflite');
+  if (beside === file) throw fail('USAGE', { reason: `--emulate ${file}: a compiled model is named NAME_edgetpu.tflite, the other one NAME.tflite` });
+  return { compiled: readModel(await readBytes(file), file), uncompiled: readModel(await readBytes(beside), beside) };
+}
+
+async function serveOne({ signal }: Context, { engine, target, keys, slots }: Served, options: Options): Promise<Outcome> {
+  const [{ ServedDevice }, { listen }, { maxPacketBytes }] = await Promise.all([
+    import('../simdevice/index.js'),
+    import('../transport/index.js'),
+    import('../protocol/index.js'),
+  ]);
+  const device = new ServedDevice(target, engine, {
+    keys,
+    maxPacketBytes,
+    ...(options.id === undefined ? {} : { id: String(options.id) }),
+    ...(slots === null ? {} : { slots, onAnswered: () => void slots.keep().catch(() => undefined) }),
+  });
+  const listener = await listen(String(options.listen), (transport) => device.serve(transport));
+  return {
+    document: { uri: listener.uri, id: device.id, target: target.id, pid: process.pid },
+    text: `${device.id} answers at ${listener.uri}; Ctrl-C ends it`,
+    serve: untilInterrupted(signal, async () => {
+      await listener.close();
+      await slots?.keep();
+      await engine.close();
+    }),
+  };
+}
+
+async function serveAtBroker({ signal }: Context, { engine, target, keys, slots }: Served, options: Options): Promise<Outcome> {
+  const [{ fleetOf, parseBrokerAddress }, { serveFleet }, { openDataset }] = await Promise.all([
+    import('../mqtt/index.js'),
+    import('../simdevice/index.js'),
+    import('../dataset/index.js'),
+  ]);
+  const address = parseBrokerAddress(String(options.listen));
+  const id = address.device ?? (options.id as string | undefined);
+  if (id === undefined) throw fail('BROKER_ADDRESS', { uri: address.uri, reason: 'it names no device: mqtt://BROKER/FLEET/DEVICE, or --id' });
+  const served = await serveFleet(address, {
+    fleet: fleetOf(address),
+    ids: [id],
+    target,
+    keys,
+    tags: tagsOf(listOf(options.tag)),
+    engine,
+    ...(slots === null ? {} : { slots }),
+    ...(options.data === undefined ? {} : { samples: await openDataset(String(options.data)) }),
+    signal,
+  });
+  const uri = address.device === null ? `${address.uri}/${id}` : address.uri;
+  return {
+    document: { uri, id, target: target.id, pid: process.pid },
+    text: `${id} is at ${uri}; Ctrl-C ends it`,
+    serve: untilInterrupted(signal, async () => {
+      await served.close();
+      await slots?.keep();
+      await engine.close();
+    }),
+  };
+}
+
+function listOf(values: unknown): readonly string[] {
+  return (values as readonly string[] | undefined) ?? [];
+}

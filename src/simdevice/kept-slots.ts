@@ -1,0 +1,103 @@
+// Slots that outlive the process: each image in a file named by its hash, and a file that says what each slot is. The latter is written last, and at once.
+
+import { readdir, rm } from 'node:fs/promises';
+import path from 'node:path';
+import { z } from 'zod';
+import { hex, sha256 } from '../bundle/index.js';
+import { fail } from '../errors.js';
+import { readBytes, readText, writeAtomically } from '../files/index.js';
+import { type Slot, Slots } from './slots.js';
+
+const indexFile = 'slots.json';
+const slotSchema = z.object({
+  sha256: z
+    .string()
+    .regex(/^[0-9a-f]{64}$/)
+    .nullable(),
+  active: z.boolean(),
+  pending: z.boolean(),
+  confirmed: z.boolean(),
+  tested: z.boolean(),
+  attempts: z.number().int().min(0),
+});
+const indexSchema = z.object({ schema: z.literal('atoll-slots-1'), slots: z.tuple([slotSchema, slotSchema]) });
+type Index = z.infer<typeof indexSchema>;
+
+export class KeptSlots extends Slots {
+  private written: string;
+  private writing: Promise<void> = Promise.resolve();
+
+  private constructor(
+    private readonly folder: string,
+    written: string,
+  ) {
+    super();
+    this.written = written;
+  }
+
+  /** What is there, or empty slots. It has been started: what is not confirmed has one boot less. @throws STATE_INVALID, FILE_* */
+  static async in(folder: string): Promise<KeptSlots> {
+    const file = path.join(folder, indexFile);
+    const names = await readdir(folder).catch((): string[] => []);
+    const index = names.includes(indexFile) ? parseIndex(await readText(file), file) : null;
+    const kept = new KeptSlots(folder, index === null ? '' : textOf(index));
+    for (const [i, entry] of (index?.slots ?? []).entries()) {
+      const { sha256: sha, ...state } = entry;
+      const bytes = sha === null ? new Uint8Array(0) : await readBytes(imagePath(folder, sha));
+      if (sha !== null && hex(sha256(bytes)) !== sha) throw fail('STATE_INVALID', { path: imagePath(folder, sha), reason: 'it is not what its name says' });
+      Object.assign(kept.at(i), state, { bytes });
+    }
+    kept.boot();
+    await kept.keep();
+    return kept;
+  }
+
+  /** Writes down what has changed. An image that has passed nothing yet is not worth it. @throws FILE_NOT_WRITABLE */
+  keep(): Promise<void> {
+    const worth = this.all.map((slot) => (slot.active || slot.confirmed || slot.tested ? { ...slot } : null));
+    this.writing = this.writing.catch(() => undefined).then(() => this.write(worth));
+    return this.writing;
+  }
+
+  private async write(slots: readonly (Slot | null)[]): Promise<void> {
+    const entries = slots.map((slot) =>
+      slot === null
+        ? { sha256: null, active: false, pending: false, confirmed: false, tested: false, attempts: 0 }
+        : {
+            sha256: hex(sha256(slot.bytes)),
+            active: slot.active,
+            pending: slot.pending,
+            confirmed: slot.confirmed,
+            tested: slot.tested,
+            attempts: slot.attempts,
+          },
+    );
+    const text = textOf({ schema: 'atoll-slots-1', slots: entries as Index['slots'] });
+    if (text === this.written) return;
+    const names = await readdir(this.folder).catch((): string[] => []);
+    for (const [i, { sha256: sha }] of entries.entries()) {
+      if (sha !== null && !names.includes(path.basename(imagePath(this.folder, sha))))
+        await writeAtomically(imagePath(this.folder, sha), slots[i]?.bytes ?? new Uint8Array(0));
+    }
+    await writeAtomically(path.join(this.folder, indexFile), text);
+    this.written = text;
+    const used = new Set(entries.map(({ sha256: sha }) => (sha === null ? '' : path.basename(imagePath(this.folder, sha)))));
+    for (const name of names) if (name.endsWith('.slot') && !used.has(name)) await rm(path.join(this.folder, name), { force: true });
+  }
+}
+
+function imagePath(folder: string, sha: string): string {
+  return path.join(folder, `${sha}.slot`);
+}
+
+function textOf(index: Index): string {
+  return `${JSON.stringify(index, null, 2)}\n`;
+}
+
+function parseIndex(text: string, file: string): Index {
+  try {
+    return indexSchema.parse(JSON.parse(text));
+  } catch (error) {
+    throw fail('STATE_INVALID', { path: file, reason: error instanceof z.ZodError ? z.prettifyError(error) : 'it is no JSON' }, error);
+  }
+}
