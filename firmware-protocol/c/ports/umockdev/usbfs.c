@@ -46,6 +46,9 @@ static void finish(pending *urb, int status, int at, const uint8_t *bytes, uint3
   urb->done = true;
 }
 
+/** How a transfer ends that the device has not taken: it stalls, or it is there no more. */
+static int refused(void) { return usb.unplugged ? -ESHUTDOWN : -EPIPE; }
+
 static int32_t string_descriptor(uint8_t index, uint8_t *out) {
   if (index == 0) {
     memcpy(out, "\x04\x03\x09\x04", 4);
@@ -88,7 +91,7 @@ static void control(pending *urb) {
   }
   if (!in) memcpy(data, urb->buffer->data + SETUP, asked);
   const int32_t length = answer_control(setup, data, asked);
-  if (length < 0) finish(urb, -EPIPE, 0, NULL, 0);
+  if (length < 0) finish(urb, refused(), 0, NULL, 0);
   else if (in) finish(urb, 0, SETUP, data, (uint32_t)length < asked ? (uint32_t)length : asked);
   else finish(urb, 0, SETUP, NULL, asked);
 }
@@ -108,7 +111,7 @@ static void serve_reads(void) {
     uint8_t *data = malloc(room);
     const int32_t length = data == NULL ? USBFS_STALL : usb.gadget->give_in(endpoint & (IN - 1), data, room);
     if (length == USBFS_NOTHING) silent[endpoint] = true;
-    else if (length < 0) finish(&usb.urbs[i], -EPIPE, 0, NULL, 0);
+    else if (length < 0) finish(&usb.urbs[i], refused(), 0, NULL, 0);
     else finish(&usb.urbs[i], 0, 0, data, (uint32_t)length);
     free(data);
   }
@@ -131,7 +134,7 @@ static int submit(UMockdevIoctlData *arg) {
     control(added);
   } else if ((urb->endpoint & IN) == 0 && usb.gadget->take_out != NULL) {
     const int32_t taken = usb.gadget->take_out(urb->endpoint, buffer == NULL ? NULL : buffer->data, (uint32_t)urb->buffer_length);
-    finish(added, taken < 0 ? -EPIPE : 0, 0, NULL, taken < 0 ? 0 : (uint32_t)taken);
+    finish(added, taken < 0 ? refused() : 0, 0, NULL, taken < 0 ? 0 : (uint32_t)taken);
   }
   serve_reads();
   return 0;
