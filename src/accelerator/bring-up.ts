@@ -67,6 +67,12 @@ export async function bringUp(link: AcceleratorLink, { performance, packetBytes 
 export async function shutDown(link: AcceleratorLink): Promise<void> {
   const steps = new Steps(link);
   for (const control of topLevelInterruptControls) await link.write(control, 0n);
+  await steps.change(registers.omcD4, [fields.omcD4.warningEnabled, 0]);
+  await steps.change(registers.rambistCtrl1, [fields.rambistCtrl1.mask, 7]);
+  await steps.change(registers.scuCtr7, [fields.scuCtr7.bootFailureMask, 3]);
+  for (const register of [registers.slaveMonitorEnable, registers.masterMonitorEnable, registers.slaveErrorMask, registers.masterErrorMask])
+    await link.write(register, 0n);
+  await steps.change(registers.omcD8, [fields.omcD8.shutdownEnabled, 0]);
   await link.write(registers.fatalErrorControl, 0n);
   await steps.runControl(runStates.halt);
   await enterReset(link, steps);
