@@ -1,9 +1,9 @@
 // What edgetpu_compiler made of a model: the programs inside of each custom operator (libedgetpu's custom_op_data.cc).
 
 import { fail } from '../errors.js';
+import { FlexMap } from '../flatbuffer/index.js';
 import { edgeTpuOperators, type Model } from '../tflite/index.js';
 import { type Executable, type ExecutableKind, executableOf } from './executable.js';
-import { bytesInFlexbufferMap } from './flexbuffer.js';
 import { decodePackage } from './package.js';
 
 /** One custom operator. */
@@ -50,7 +50,7 @@ export function requireRuntime({ minRuntimeVersion }: Pick<CompiledModel, 'minRu
 
 /** The package in a custom operator's options. @throws EDGETPU_PACKAGE_INVALID */
 export function packageIn(options: Uint8Array | null, where: string): Uint8Array {
-  const found = options === null ? null : bytesInFlexbufferMap(options, '4');
+  const found = options === null ? null : (FlexMap.in(options)?.bytes('4') ?? null);
   if (found === null) throw fail('EDGETPU_PACKAGE_INVALID', { where, reason: 'its options hold no package' });
   return found;
 }

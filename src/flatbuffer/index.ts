@@ -18,6 +18,7 @@ export {
   unionOf,
   vector,
 } from './fields.js';
+export { FlexMap } from './flexbuffer.js';
 export { readTable, unknownFields } from './read.js';
 export { VerifiedBuffer } from './verified-buffer.js';
 export { writeTable } from './write.js';

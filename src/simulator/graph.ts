@@ -9,7 +9,6 @@ import {
   elementTypeOf,
   type Model,
   type Operator,
-  type OperatorName,
   operatorName,
   staticShape,
   type Tensor,
@@ -20,7 +19,15 @@ import { tensorRequests } from './arena/lifetimes.js';
 import type { Arithmetic } from './arithmetic/profile.js';
 import { bindTensor, elementsOf, type Storage } from './operands.js';
 import { operatorFamilies } from './operators/index.js';
-import { type ElementArray, type Operand, type OperatorContext, type OperatorFamily, Resources, type SharedState } from './operators/operator.js';
+import {
+  type ElementArray,
+  type KernelName,
+  type Operand,
+  type OperatorContext,
+  type OperatorFamily,
+  Resources,
+  type SharedState,
+} from './operators/operator.js';
 import { checkDataflow, reachable, refuseUnsupported, subgraphOf } from './subgraphs.js';
 
 /** One subgraph, bound. */
@@ -138,7 +145,7 @@ class Binding {
   }
 
   private bindOperator(operator: Operator, index: number): OperatorContext {
-    const name = operatorName(this.model, operator) as OperatorName;
+    const name = operatorName(this.model, operator) as KernelName;
     const family = operatorFamilies.get(name);
     const outputs = Array.from(operator.outputs ?? []);
     const context = {
@@ -147,6 +154,7 @@ class Binding {
       inputs: Array.from(operator.inputs ?? [], (input) => (input < 0 ? null : this.operand(input))),
       outputs: outputs.map((output) => this.bindUnchecked(output, Array.from(this.tensor(output).shape ?? []))),
       options: operator.builtinOptions,
+      customOptions: operator.customOptions as Uint8Array | null,
       arithmetic: this.arithmetic,
       shared: this.shared,
     };
@@ -160,7 +168,7 @@ class Binding {
         )
       : null;
     for (const [i, output] of outputs.entries()) {
-      const shape = this.outputShape(context, output, shapes?.[i], reshaped, family?.takesStoredShape ?? false);
+      const shape = this.outputShape(context, output, shapes?.[i], reshaped, family);
       if (reshaped) this.stale.add(output);
       this.operands[output] = this.bind(output, shape, folded === null ? undefined : { kind: 'known', elements: () => folded.elements(i) });
     }
@@ -199,7 +207,7 @@ class Binding {
     index: number,
     shape: readonly number[] | undefined,
     reshaped: boolean,
-    takesStored: boolean,
+    family: OperatorFamily | undefined,
   ): readonly number[] {
     const tensor = this.tensor(index);
     const free = [...(tensor.shape ?? []), ...(tensor.shapeSignature ?? [])].some((size) => size < 0);
@@ -210,7 +218,8 @@ class Binding {
       });
     }
     if (!free && !reshaped && !sameShape(shape, tensor.shape)) {
-      if (takesStored && elementCount(shape) === elementCount(tensor.shape ?? [])) return this.stored(index);
+      if (family?.knowsShapes === true) return shape;
+      if (family?.takesStoredShape === true && elementCount(shape) === elementCount(tensor.shape ?? [])) return this.stored(index);
       const reason = `tensor ${tensorLabel(index, tensor)} has shape [${Array.from(tensor.shape ?? []).join(', ')}], not [${shape.join(', ')}]`;
       throw fail('OPERATOR_INVALID', { operator: context.place, reason });
     }

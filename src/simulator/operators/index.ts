@@ -12,6 +12,7 @@ import { concatenation } from './concatenation.js';
 import { assignVariable, callOnce, ifOperator, readVariable, varHandle, whileOperator } from './control-flow.js';
 import { conv2d } from './conv-2d.js';
 import { depthwiseConv2d } from './depthwise-conv-2d.js';
+import { detectionPostProcess } from './detection-post-process.js';
 import { elu } from './elu.js';
 import { fullyConnected } from './fully-connected.js';
 import { dynamicUpdateSlice, embeddingLookup, gather, gatherNd, oneHot } from './gather.js';
@@ -64,6 +65,7 @@ const families: readonly OperatorFamily[] = [
   depthToSpace,
   depthwiseConv2d,
   dequantize,
+  detectionPostProcess,
   div,
   dynamicUpdateSlice,
   elu,

@@ -27,14 +27,19 @@ export interface Operand {
   readonly data: ElementArray;
 }
 
+/** Of a builtin operator, or of a custom one that converters make. */
+export type KernelName = OperatorName | 'custom:TFLite_Detection_PostProcess';
+
 export interface OperatorContext {
   /** For messages: operator index and name. */
   readonly place: string;
-  readonly name: OperatorName;
+  readonly name: KernelName;
   /** null stands for an optional input that is left out. */
   readonly inputs: readonly (Operand | null)[];
   readonly outputs: readonly Operand[];
   readonly options: BuiltinOptions | null;
+  /** Of a custom operator. */
+  readonly customOptions: Uint8Array | null;
   readonly arithmetic: Arithmetic;
   /** What the operators of a model share. */
   readonly shared: SharedState;
@@ -117,12 +122,14 @@ export interface OperatorMemory {
 export type ShapeRule = (context: OperatorContext) => readonly (readonly number[])[] | null;
 
 export interface OperatorFamily {
-  readonly name: OperatorName;
+  readonly name: KernelName;
   /** Element types of the first input that the kernel computes. */
   readonly types: readonly ElementType[];
   readonly shapes: ShapeRule;
   /** Whether an output may have another shape in the file, of as many elements. */
   readonly takesStoredShape?: boolean;
+  /** The shapes in the file are nothing to go by. */
+  readonly knowsShapes?: boolean;
   /** What the outputs depend on: the values of the inputs unless said otherwise, only their shapes, or also what lasts between operators. */
   readonly dependsOn?: 'shapes' | 'state';
   /**

@@ -1,9 +1,9 @@
 // Where the arithmetic of each operator is defined: files below tensorflow/lite, in tflite-micro for what begins with micro/, else in TensorFlow.
 // For the reference pages.
 
-import type { OperatorName } from '../../tflite/index.js';
+import type { KernelName } from './operator.js';
 
-export const operatorSources: Readonly<Partial<Record<OperatorName, readonly string[]>>> = {
+export const operatorSources: Readonly<Partial<Record<KernelName, readonly string[]>>> = {
   ABS: ['micro/kernels/elementwise.cc'],
   ADD: ['micro/kernels/add.cc', 'kernels/internal/reference/add.h', 'kernels/internal/reference/integer_ops/add.h'],
   ADD_N: ['micro/kernels/add_n.cc', 'kernels/internal/reference/add_n.h'],
@@ -131,4 +131,5 @@ export const operatorSources: Readonly<Partial<Record<OperatorName, readonly str
   VAR_HANDLE: ['micro/kernels/var_handle.cc'],
   WHILE: ['micro/kernels/while.cc'],
   ZEROS_LIKE: ['micro/kernels/zeros_like.cc'],
+  'custom:TFLite_Detection_PostProcess': ['kernels/detection_postprocess.cc'],
 };

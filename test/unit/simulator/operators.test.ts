@@ -85,7 +85,7 @@ test('a kernel profile or a signature that there is none of', () => {
 
 test('every operator has vectors', () => {
   const covered = new Set(Object.entries(vectors).flatMap(([name, { outputs }]) => (outputs.length > 0 ? [operatorOf(name)] : [])));
-  expect([...operatorFamilies.keys()].filter((name) => !covered.has(name))).toEqual([]);
+  expect([...operatorFamilies.keys()].filter((name) => !covered.has(name.toUpperCase()))).toEqual([]);
 });
 
 test('a float model computes what it says', () => {
