@@ -37,6 +37,30 @@ export function compiledPair(seed = 1, minRuntimeVersion = 13): Pair {
   return { uncompiled, compiled: withExecutables(uncompiled, { count: 1, outputs: [2], executables: executables(seed), minRuntimeVersion }) };
 }
 
+/** The same between operators that stay on the host: from real values, and to the largest channel of each place. */
+export function pairWithEdges(seed = 1): Pair {
+  const weights = Int8Array.from({ length: channels * 4 }, (_, i) => ((i * 37 * seed) % 255) - 127);
+  const uncompiled = modelOf(
+    [
+      { name: 'real', shape: [1, height, width, 4] },
+      { name: 'image', shape: [1, height, width, 4], type: TensorType.INT8, scale: 0.1 },
+      { name: 'weights', shape: [channels, 1, 1, 4], data: weights, scale: 0.01 },
+      { name: 'conv', shape: [1, height, width, channels], type: TensorType.INT8, scale: 0.2, zeroPoint: 3 },
+      { name: 'axis', shape: [], data: Int32Array.of(3) },
+      { name: 'largest', shape: [1, height, width], type: TensorType.INT32 },
+    ],
+    [
+      { op: 'QUANTIZE', inputs: [0], outputs: [1] },
+      { op: 'CONV_2D', inputs: [1, 2, -1], outputs: [3], options: convOptions() },
+      { op: 'ARG_MAX', inputs: [3, 4], outputs: [5], options: { kind: 'ArgMaxOptions', outputType: TensorType.INT32 } },
+    ],
+    [0],
+    [5],
+  );
+  const part = { from: 1, count: 1, inputs: [1], outputs: [3], executables: executables(seed), minRuntimeVersion: 13 };
+  return { uncompiled, compiled: withExecutables(uncompiled, part) };
+}
+
 function executables(seed: number): ReturnType<typeof create<typeof ExecutableTable>>[] {
   const parameterCachingToken = BigInt(1000 + seed);
   const common = { batchSize: 1, chip: 'beagle', parameterCachingToken };

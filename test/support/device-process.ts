@@ -1,4 +1,4 @@
-// A device in a process of its own: `atoll simulate-device`, reached as its users reach it.
+// A device in a process of its own: `atoll simulate-device` or `atoll serve`, reached as its users reach it.
 
 import { type ChildProcess, spawn } from 'node:child_process';
 import path from 'node:path';
@@ -10,8 +10,12 @@ export interface DeviceProcess {
   readonly stop: () => Promise<number | null>;
 }
 
-export async function simulateDevice(...options: readonly string[]): Promise<DeviceProcess> {
-  const child = spawn(process.execPath, [path.resolve('bin/atoll.js'), 'simulate-device', ...options, '--json'], { stdio: ['ignore', 'pipe', 'pipe'] });
+export function simulateDevice(...options: readonly string[]): Promise<DeviceProcess> {
+  return serving('simulate-device', ...options);
+}
+
+export async function serving(verb: 'simulate-device' | 'serve', ...options: readonly string[]): Promise<DeviceProcess> {
+  const child = spawn(process.execPath, [path.resolve('bin/atoll.js'), verb, ...options, '--json'], { stdio: ['ignore', 'pipe', 'pipe'] });
   const ended = new Promise<number | null>((resolve) => child.once('exit', resolve));
   const uri = await new Promise<string>((resolve, reject) => {
     let said = '';
@@ -23,7 +27,7 @@ export async function simulateDevice(...options: readonly string[]): Promise<Dev
     child.stderr.on('data', (text: Buffer) => {
       said += text.toString();
     });
-    void ended.then((code) => reject(new Error(`simulate-device ended with ${code}: ${said}`)));
+    void ended.then((code) => reject(new Error(`${verb} ended with ${code}: ${said}`)));
   });
   return {
     uri,

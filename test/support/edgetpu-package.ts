@@ -32,11 +32,15 @@ export function compiledLike(model: Model, executables: readonly PackagedExecuta
   return withExecutables(model, { count: operators.length, outputs: [...(outputs ?? [])], executables: executables.map(executable), minRuntimeVersion });
 }
 
-/** The first operators of a model as one custom operator. */
+/** Some operators of a model, one after another, as one custom operator. */
 export function withExecutables(
   model: Model,
   part: {
+    /** Operators before it; none unless given. */
+    readonly from?: number;
     readonly count: number;
+    /** Tensors that it reads; the model's inputs unless given. */
+    readonly inputs?: readonly number[];
     /** Tensors that it makes. */
     readonly outputs: readonly number[];
     readonly executables: readonly ExecutableFields[];
@@ -48,14 +52,16 @@ export function withExecutables(
   const copy = copyModel(model);
   const graph = mainSubgraph(copy);
   copy.operatorCodes.push(create(schema.OperatorCode, { builtinCode: 32, deprecatedBuiltinCode: 32, customCode: 'edgetpu-custom-op', version: 1 }));
+  const from = part.from ?? 0;
   graph.operators = [
+    ...graph.operators.slice(0, from),
     create(schema.Operator, {
       opcodeIndex: copy.operatorCodes.length - 1,
-      inputs: graph.inputs,
+      inputs: part.inputs === undefined ? graph.inputs : Int32Array.from(part.inputs),
       outputs: Int32Array.from(part.outputs),
       customOptions: customOptions(content),
     }),
-    ...graph.operators.slice(part.count),
+    ...graph.operators.slice(from + part.count),
   ];
   addBuffer(copy, new Uint8Array(1));
   return copy;
