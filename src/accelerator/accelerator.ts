@@ -1,13 +1,15 @@
 // An Edge TPU that is open: programs run on it, with their parameters cached where they are still there.
 
 import { fail } from '../errors.js';
-import { bringUp, fatalErrorOf, type Performance, shutDown } from './bring-up.js';
+import { acknowledgeWarning, bringUp, fatalErrorOf, type Performance, shutDown } from './bring-up.js';
 import { execute } from './execute.js';
 import type { AcceleratorLink } from './link.js';
 import { inputsAsSent, type LoadedExecutable, outputsFrom, type Program } from './program.js';
 
 export interface AcceleratorOptions {
   readonly performance?: Performance;
+  /** Called with what the chip warns of, such as of its temperature. */
+  readonly onWarning?: (text: string) => void;
 }
 
 /** As libedgetpu1-std has it: half of the clock that there is, and less heat. */
@@ -34,10 +36,14 @@ export class Accelerator {
   }
 
   /** @param packetBytes of the endpoint that outputs come from. @throws EDGETPU_START, EDGETPU_TRANSFER, EDGETPU_SILENT, EDGETPU_ANSWER, DEVICE_CLOSED */
-  static async start(link: AcceleratorLink, packetBytes: number, { performance = defaultPerformance }: AcceleratorOptions = {}): Promise<Accelerator> {
+  static async start(link: AcceleratorLink, packetBytes: number, options: AcceleratorOptions = {}): Promise<Accelerator> {
+    const { performance = defaultPerformance, onWarning = () => undefined } = options;
     try {
       await bringUp(link, { performance, packetBytes });
-      link.watch(() => fatalErrorOf(link));
+      link.watch({
+        explain: () => fatalErrorOf(link),
+        warned: async (index) => onWarning(`${link.name} warns: ${await acknowledgeWarning(link, index)}`),
+      });
       return new Accelerator(link, performance);
     } catch (error) {
       await link.close();
@@ -63,7 +69,7 @@ export class Accelerator {
     });
     const received = await this.exclusively(async () => {
       await this.cacheNow(program);
-      return execute(this.link, main, inputsAsSent(main.executable, tensors));
+      return this.execute(main, inputsAsSent(main.executable, tensors));
     });
     return outputsFrom(main.executable, received);
   }
@@ -83,9 +89,19 @@ export class Accelerator {
       this.token = 0n;
     }
     if (caching === null || this.cached.has(caching)) return;
-    await execute(this.link, caching, []);
+    await this.execute(caching, []);
     this.token = caching.executable.parameterCachingToken;
     this.cached.add(caching);
+  }
+
+  /** Whatever ends it early leaves the chip in the midst of a program: it must be attached anew. */
+  private async execute(program: LoadedExecutable, inputs: readonly Uint8Array[]): Promise<readonly Uint8Array[]> {
+    try {
+      return await execute(this.link, program, inputs);
+    } catch (error) {
+      if (!this.link.broken) await this.link.close();
+      throw error;
+    }
   }
 
   /** One execution after another, whoever asks. */

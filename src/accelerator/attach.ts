@@ -33,12 +33,25 @@ export function acceleratorState({ vendorId, productId }: Pick<UsbControlDevice,
   return null;
 }
 
+/** A device that runs its firmware and was reset, open; the chip sleeps still. */
+export interface OpenedAccelerator {
+  readonly link: AcceleratorLink;
+  /** Of the endpoint that outputs come from. */
+  readonly packetBytes: number;
+}
+
 /**
- * Opens the only accelerator of this machine, and gives it its firmware where it waits for it.
+ * Opens the only accelerator of this machine and starts it; one that waits for its firmware is given that before.
  * @param uri for messages
  * @throws USB_CHOICE, USB_PERMISSION, USB_BUSY, EDGETPU_FIRMWARE_*, EDGETPU_*, DFU_*, DEVICE_UNREACHABLE, DEVICE_CLOSED
  */
 export async function attachAccelerator(uri: string, options: AttachOptions = {}): Promise<Accelerator> {
+  const { link, packetBytes } = await openAccelerator(uri, options);
+  return Accelerator.start(link, packetBytes, options);
+}
+
+/** @throws what attachAccelerator throws */
+export async function openAccelerator(uri: string, options: AttachOptions = {}): Promise<OpenedAccelerator> {
   const { devices = usbDevices, settleMs = defaultSettleMs, onStep, signal } = options;
   const found = onlyUsb(await devices(), (device) => acceleratorState(device) !== null, undefined, 'an Edge TPU');
   if (acceleratorState(found) === 'waiting') {
@@ -46,16 +59,14 @@ export async function attachAccelerator(uri: string, options: AttachOptions = {}
     await loadFirmware(uri, found, options);
   }
   onStep?.('start');
-  await reset(uri, found);
+  await reset(uri, found, acceleratorState(found) === 'running');
   await delay(settleMs, undefined, { signal });
-  return start(uri, await comeBack(uri, options), options);
+  return claimed(uri, await comeBack(uri, options), options);
 }
 
-async function start(uri: string, device: UsbControlDevice, options: AttachOptions): Promise<Accelerator> {
+async function claimed(uri: string, device: UsbControlDevice, options: AttachOptions): Promise<OpenedAccelerator> {
   try {
-    if (!device.opened) await device.open();
-    if (device.configuration?.configurationValue !== configuration) await device.selectConfiguration(configuration);
-    await device.claimInterface(0);
+    await claim(device);
   } catch (error) {
     await device.close().catch(() => undefined);
     throw usbError(uri, error);
@@ -66,7 +77,13 @@ async function start(uri: string, device: UsbControlDevice, options: AttachOptio
     await device.close().catch(() => undefined);
     throw fail('EDGETPU_START', { device: uri, reason: 'it has no endpoint that outputs come from' });
   }
-  return Accelerator.start(new AcceleratorLink(uri, device, options), output.packetSize, options);
+  return { link: new AcceleratorLink(uri, device, options), packetBytes: output.packetSize };
+}
+
+async function claim(device: UsbControlDevice): Promise<void> {
+  if (!device.opened) await device.open();
+  if (device.configuration?.configurationValue !== configuration) await device.selectConfiguration(configuration);
+  await device.claimInterface(0);
 }
 
 /** Sent, and read back; a reset starts it. */
@@ -104,10 +121,14 @@ function blockOf({ functions: { transferBytes } }: DfuInterface, bytes: Uint8Arr
   return bytes.subarray(block * transferBytes, (block + 1) * transferBytes);
 }
 
-/** With firmware it starts that; where it runs, it is as after plugging in. The device may be gone before the reset has ended. */
-async function reset(uri: string, device: UsbControlDevice): Promise<void> {
+/**
+ * With firmware it starts that; where it runs, it is as after plugging in. The device may be gone before the reset has ended.
+ * @param claiming nobody else is to be at work with it
+ */
+async function reset(uri: string, device: UsbControlDevice, claiming: boolean): Promise<void> {
   try {
-    if (!device.opened) await device.open();
+    if (claiming) await claim(device);
+    else if (!device.opened) await device.open();
     await device.reset().catch((error: unknown) => {
       if (!/NOT_FOUND|NO_DEVICE/.test(reasonOf(error))) throw error;
     });

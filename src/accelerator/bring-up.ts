@@ -15,7 +15,7 @@ import {
   runControls,
   runStates,
   sleep,
-  topLevelInterruptControls,
+  topLevelInterrupts,
   withField,
 } from './registers.js';
 
@@ -66,7 +66,7 @@ export async function bringUp(link: AcceleratorLink, { performance, packetBytes 
 /** Stopped, and asleep: it draws little, and the next one to open it finds a clean chip. */
 export async function shutDown(link: AcceleratorLink): Promise<void> {
   const steps = new Steps(link);
-  for (const control of topLevelInterruptControls) await link.write(control, 0n);
+  for (const { control } of topLevelInterrupts) await link.write(control, 0n);
   await steps.change(registers.omcD4, [fields.omcD4.warningEnabled, 0]);
   await steps.change(registers.rambistCtrl1, [fields.rambistCtrl1.mask, 7]);
   await steps.change(registers.scuCtr7, [fields.scuCtr7.bootFailureMask, 3]);
@@ -83,6 +83,42 @@ export async function fatalErrorOf(link: AcceleratorLink): Promise<string> {
   const [status, first] = [await link.read(registers.hibErrorStatus), await link.read(registers.hibFirstErrorStatus)];
   return `hib_error_status 0x${status.toString(16)}, the first was 0x${first.toString(16)}`;
 }
+
+/**
+ * Takes note of a warning of the chip's frame, so that it is not told for ever (beagle_top_level_interrupt_manager.cc: DoHandleInterrupt).
+ * @param index in `topLevelInterrupts`. @returns what it warns of
+ */
+export async function acknowledgeWarning(link: AcceleratorLink, index: number): Promise<string> {
+  const interrupt = topLevelInterrupts[index];
+  if (interrupt === undefined) return `something unknown (${index})`;
+  const steps = new Steps(link);
+  await acknowledgements[index]?.(link, steps);
+  await link.write(interrupt.status, 0n);
+  return interrupt.what;
+}
+
+/** In the order of `topLevelInterrupts`. */
+const acknowledgements: readonly ((link: AcceleratorLink, steps: Steps) => Promise<void>)[] = [
+  (_, steps) => steps.clear(registers.omcDc, [fields.omcDc.shutdown, fields.omcDc.shutdownClear]),
+  async (link) => {
+    for (const [enable, ...errors] of [
+      [registers.slaveMonitorEnable, registers.slaveWriteError, registers.slaveReadError],
+      [registers.masterMonitorEnable, registers.masterWriteError, registers.masterReadError],
+    ] as const) {
+      for (const error of errors) {
+        if ((await link.read(error)) !== 1n) continue;
+        await link.write(enable, 0n);
+        await link.write(enable, 1n);
+      }
+    }
+  },
+  async (_, steps) => {
+    // What is set is written back, which clears it.
+    await steps.change(registers.rambistCtrl1);
+    await steps.change(registers.scuCtr7);
+  },
+  (_, steps) => steps.clear(registers.omcDc, [fields.omcDc.warning, fields.omcDc.warningClear]),
+];
 
 async function enterReset(link: AcceleratorLink, steps: Steps): Promise<void> {
   const { forceSleep, powerState } = fields.scuCtrl3;
@@ -115,7 +151,7 @@ async function leaveReset(link: AcceleratorLink, steps: Steps, performance: Perf
 
 async function enableInterrupts(link: AcceleratorLink, steps: Steps): Promise<void> {
   await link.write(registers.fatalErrorControl, 1n);
-  for (const control of topLevelInterruptControls) await link.write(control, 1n);
+  for (const { control } of topLevelInterrupts) await link.write(control, 1n);
   await steps.change(registers.omcD4, [fields.omcD4.warningEnabled, 1]);
   // Status bits are cleared by writing 1: 0 leaves them.
   await steps.change(registers.rambistCtrl1, [fields.rambistCtrl1.status, 0], [fields.rambistCtrl1.mask, 0]);
@@ -134,6 +170,12 @@ class Steps {
   async change(register: Register, ...changes: readonly (readonly [Field, number])[]): Promise<void> {
     const before = Number(await this.link.read(register));
     await this.link.write(register, BigInt(changes.reduce((value, [field, content]) => withField(value, field, content), before)));
+  }
+
+  /** Sets the field that clears another one, where that is set. */
+  async clear(register: Register, [shown, clearing]: readonly [Field, Field]): Promise<void> {
+    const before = Number(await this.link.read(register));
+    await this.link.write(register, BigInt(fieldOf(before, shown) === 0 ? before : withField(before, clearing, 1)));
   }
 
   /** @param trouble what it does where the state never comes */

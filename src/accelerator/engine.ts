@@ -2,7 +2,7 @@
 
 import { drawable, drawSample, SeededBytes } from '../bundle/index.js';
 import { compiledModelOf, newestRuntime, requireRuntime } from '../edgetpu/index.js';
-import { AtollError } from '../errors.js';
+import { AtollError, fail } from '../errors.js';
 import { type Engine, type Execution, engineError, tickHz } from '../simdevice/index.js';
 import type { Model } from '../tflite/index.js';
 import type { Accelerator } from './accelerator.js';
@@ -19,24 +19,8 @@ export interface EngineOptions {
 
 /** @param attach opens the accelerator: at once, and again where it was lost */
 export async function acceleratorEngine(attach: () => Promise<Accelerator>, { emulated = false }: EngineOptions = {}): Promise<AcceleratorEngine> {
-  let accelerator: Accelerator | null = await attach();
-  const present = async (): Promise<Accelerator> => {
-    accelerator ??= await attach();
-    return accelerator;
-  };
-  /** What ends the accelerator leaves nothing to go on with: the next one who asks opens it anew. */
-  const using = async <Result>(work: (accelerator: Accelerator) => Promise<Result>): Promise<Result> => {
-    const mine = await present();
-    try {
-      return await work(mine);
-    } catch (error) {
-      if (accelerator === mine && mine.broken) {
-        accelerator = null;
-        await mine.close();
-      }
-      throw error;
-    }
-  };
+  const attachment = new Attachment(attach);
+  await attachment.present();
   return {
     firmware: emulated ? 'emulated' : 'apex_latest_single_ep',
     runtimeVersion: String(newestRuntime),
@@ -44,15 +28,42 @@ export async function acceleratorEngine(attach: () => Promise<Accelerator>, { em
     features: ['edgetpu'],
     load: async (model) => {
       const loaded = refusing(() => modelFor(model));
-      await using(async (there) => {
-        for (const program of loaded.programs) await there.cache(program);
-      });
-      return execution(loaded, using);
+      const accelerator = await attachment.present();
+      for (const program of loaded.programs) await accelerator.cache(program);
+      return execution(loaded, attachment);
     },
-    close: async () => {
-      await accelerator?.close();
-    },
+    close: () => attachment.close(),
   };
+}
+
+/** The accelerator, for all who use it: opened once, and anew for the next one who asks where it was lost. */
+class Attachment {
+  private current: Promise<Accelerator | null> = Promise.resolve(null);
+  private closed = false;
+
+  constructor(private readonly attach: () => Promise<Accelerator>) {}
+
+  present(): Promise<Accelerator> {
+    const next = this.settled().then(async (there) => {
+      if (this.closed) throw fail('DEVICE_CLOSED', { device: 'the accelerator', reason: 'it was closed' });
+      if (there !== null && !there.broken) return there;
+      await there?.close();
+      return this.attach();
+    });
+    this.current = next;
+    return next;
+  }
+
+  async close(): Promise<void> {
+    this.closed = true;
+    const there = await this.settled();
+    this.current = Promise.resolve(null);
+    await there?.close();
+  }
+
+  private settled(): Promise<Accelerator | null> {
+    return this.current.catch(() => null);
+  }
 }
 
 /** @throws EDGETPU_RUNTIME, EDGETPU_UNCOMPILED and what AcceleratedModel throws */
@@ -62,10 +73,10 @@ function modelFor(model: Model): AcceleratedModel {
   return new AcceleratedModel(model, 'the model');
 }
 
-function execution(model: AcceleratedModel, using: <Result>(work: (accelerator: Accelerator) => Promise<Result>) => Promise<Result>): Execution {
+function execution(model: AcceleratedModel, attachment: Attachment): Execution {
   const { inputs, outputs } = model;
   const run: Execution['run'] = async (sample) => {
-    const { output, latencyMs } = await using((accelerator) => model.run(accelerator, sample));
+    const { output, latencyMs } = await model.run(await attachment.present(), sample);
     return { output, ticks: Math.max(1, Math.round((latencyMs * tickHz) / 1000)) };
   };
   return {

@@ -50,7 +50,7 @@ async function transferData(link: AcceleratorLink, { to, place, offset, bytes }:
     await link.send(tag, memory.subarray(offset, offset + bytes), place.of === 'input' ? 'an input' : place.of);
     return;
   }
-  // On one endpoint, what goes out would hold up what comes in (usb_driver.cc): all of it first.
-  await link.flush();
+  // It is asked for while what went before is still on its way; what goes out after it waits until it is there, since on one endpoint that would hold it
+  // up (usb_driver.cc: ProcessIo).
   memory.set(await link.receive(bytes, 'an output'), offset);
 }

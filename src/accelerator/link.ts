@@ -23,13 +23,28 @@ const registerRequests = { 64: 0, 32: 1 } as const;
 const transfersUnderWay = 3;
 /** As libedgetpu has it (USB_TIMEOUT_MILLIS). */
 export const usbPatienceMs = 6000;
+/** What comes of an execution may take longer than an answer: the chip computes before. */
+const computingTimes = 5;
+/** At SuperSpeed. Below, outputs come in pieces that are shorter than a packet. */
+const superSpeedPacketBytes = 1024;
 /** For what is under way to end, where the device is to be let go. */
 const farewellMs = 1000;
-const fatalErrorBit = 1;
+export const fatalErrorBit = 1;
+/** From this bit on, warnings of the chip's frame. */
+const firstWarningBit = 1;
+/** An output may end with an empty packet; one after another brings nothing. */
+const mostEmptyReads = 16;
 
 export interface LinkOptions {
   /** The device answers within this, or is given up. */
   readonly patienceMs?: number;
+}
+
+export interface InterruptHandlers {
+  /** What the chip says of a fatal error. */
+  readonly explain: () => Promise<string>;
+  /** Makes it take back a warning. @param index from 0 on */
+  readonly warned: (index: number) => Promise<void>;
 }
 
 /** All that it throws ends it: the device must be opened anew. */
@@ -93,10 +108,13 @@ export class AcceleratorLink {
     const received = new Uint8Array(bytes);
     // A read of whole packets only: what is longer than asked for would be lost.
     const { packetSize } = endpointOf(this.device, 'in', endpoints.output);
+    const longest = packetSize < superSpeedPacketBytes ? packetSize : largestTransferBytes;
+    let empty = 0;
     for (let at = 0; at < bytes; ) {
-      const length = Math.min(largestTransferBytes, Math.ceil((bytes - at) / packetSize) * packetSize);
+      const length = Math.min(longest, Math.ceil((bytes - at) / packetSize) * packetSize);
       const part = await this.transferIn(endpoints.output, length, what);
-      if (part.byteLength === 0) continue;
+      empty = part.byteLength === 0 ? empty + 1 : 0;
+      if (empty > mostEmptyReads) throw await this.answered(what, `${empty} empty packets, at byte ${at} of ${bytes}`);
       if (at + part.byteLength > bytes) throw await this.answered(what, `${at + part.byteLength} bytes instead of ${bytes}`);
       received.set(part, at);
       at += part.byteLength;
@@ -115,8 +133,8 @@ export class AcceleratorLink {
   }
 
   /** From now on, what the interrupt endpoint says ends whatever waits. */
-  watch(explain: () => Promise<string>): void {
-    const fatal = this.interrupt(explain);
+  watch(handlers: InterruptHandlers): void {
+    const fatal = this.interrupt(handlers);
     // It is somebody's only where somebody waits.
     fatal.catch(() => undefined);
     this.fatal = fatal;
@@ -128,14 +146,28 @@ export class AcceleratorLink {
     await letGo(this.device);
   }
 
-  private async interrupt(explain: () => Promise<string>): Promise<never> {
+  private async interrupt({ explain, warned }: InterruptHandlers): Promise<never> {
+    const { packetSize } = endpointOf(this.device, 'in', endpoints.interrupt);
     for (;;) {
-      const { status, data } = await this.device.transferIn(endpoints.interrupt, endpointOf(this.device, 'in', endpoints.interrupt).packetSize);
+      const { status, data } = await this.device.transferIn(endpoints.interrupt, packetSize).catch(async (error: unknown) => {
+        throw await this.failed('an interrupt', reasonOf(error), error);
+      });
       if (this.ended !== null) throw this.ended;
-      if (status !== 'ok' || data === undefined || data.byteLength < interruptBytes) throw await this.failed('an interrupt', `it ended with ${status}`);
-      // The others are warnings of the chip's frame, such as of its temperature.
-      if ((data.getUint32(0, true) & fatalErrorBit) !== 0) throw await this.given(fail('EDGETPU_FATAL', { device: this.name, reason: await explain() }));
+      if (status !== 'ok' || data === undefined) throw await this.failed('an interrupt', `it ended with ${status}`);
+      if (data.byteLength < interruptBytes) throw await this.answered('an interrupt', `${data.byteLength} bytes instead of ${interruptBytes}`);
+      const word = data.getUint32(0, true);
+      if ((word & fatalErrorBit) !== 0) throw await this.died(explain);
+      for (let bit = firstWarningBit; bit < 32; bit++) if (((word >>> bit) & 1) === 1) await warned(bit - firstWarningBit);
     }
+  }
+
+  /** Whatever becomes of asking it why. */
+  private async died(explain: () => Promise<string>): Promise<unknown> {
+    const reason = await explain().catch((error: unknown) => `why, it does not tell: ${reasonOf(error)}`);
+    const error = fail('EDGETPU_FATAL', { device: this.name, reason });
+    this.ended = error;
+    await letGo(this.device);
+    return error;
   }
 
   private async transferOut(bytes: Uint8Array, what: string): Promise<void> {
@@ -150,19 +182,19 @@ export class AcceleratorLink {
   }
 
   private async transferIn(endpoint: number, length: number, what: string): Promise<Uint8Array> {
-    const { status, data } = await this.within(what, this.device.transferIn(endpoint, length));
+    const { status, data } = await this.within(what, this.device.transferIn(endpoint, length), computingTimes * this.patienceMs);
     if (status !== 'ok' || data === undefined) throw await this.failed(what, `a read ended with ${status}`);
     return new Uint8Array(data.buffer, data.byteOffset, data.byteLength);
   }
 
-  private async within<Result>(what: string, transfer: Promise<Result>): Promise<Result> {
+  private async within<Result>(what: string, transfer: Promise<Result>, ms = this.patienceMs): Promise<Result> {
     if (this.ended !== null) {
       transfer.catch(() => undefined);
       throw this.ended;
     }
     let timer: NodeJS.Timeout | undefined;
     const late = new Promise<never>((_, reject) => {
-      timer = setTimeout(() => reject(fail('EDGETPU_SILENT', { device: this.name, what, ms: this.patienceMs })), this.patienceMs);
+      timer = setTimeout(() => reject(fail('EDGETPU_SILENT', { device: this.name, what, ms })), ms);
     });
     try {
       return await Promise.race(this.fatal === null ? [transfer, late] : [transfer, late, this.fatal]);

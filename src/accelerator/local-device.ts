@@ -14,6 +14,8 @@ import { acceleratorIds } from './ids.js';
 
 /** What stands behind an accelerator's URI: `usb:18d1:9302?performance=max&firmware=PATH`. @throws DEVICE_UNKNOWN */
 export function acceleratorOptions(uri: string): Pick<AttachOptions, 'performance' | 'firmware'> {
+  if (/^usb:[^?]*\//.test(uri))
+    throw fail('DEVICE_UNKNOWN', { device: uri, reason: 'an accelerator has no serial number to be told by: attach one at a time' });
   const query = new URLSearchParams(uri.split(/\?(.*)/s)[1] ?? '');
   const stranger = [...query.keys()].find((name) => name !== 'performance' && name !== 'firmware');
   if (stranger !== undefined)

@@ -28,6 +28,7 @@ export function programOf({ executables }: CompiledPart, where: string): Program
     throw unfit(`it has ${executables.length} executables: ${executables.map(({ kind }) => kind).join(', ')}`);
   if ((main.kind === 'execution-only') !== (caching !== null))
     throw unfit(`its executable is ${main.kind}${caching === null ? ', and nothing caches its parameters' : ''}`);
+  if (caching !== null && caching.inputs.length + caching.outputs.length > 0) throw unfit('what caches its parameters has inputs or outputs');
   if (caching !== null && caching.parameterCachingToken === 0n) throw unfit('its cached parameters have no token');
   for (const { chip: wanted, batchSize, deterministic, transfers } of caching === null ? [main] : [caching, main]) {
     if (wanted !== '' && wanted !== chip) throw unfit(`it is for the chip ${wanted}, not ${chip}`);

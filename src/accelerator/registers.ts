@@ -36,6 +36,10 @@ export const registers = {
   rambistCtrl1: frame('rambist_ctrl_1', 0x1a704),
   slaveMonitorEnable: frame('slv_abm_en', 0x1a500),
   masterMonitorEnable: frame('mst_abm_en', 0x1a600),
+  slaveWriteError: frame('slv_wr_err_resp', 0x1a540),
+  slaveReadError: frame('slv_rd_err_resp', 0x1a544),
+  masterWriteError: frame('mst_wr_err_resp', 0x1a640),
+  masterReadError: frame('mst_rd_err_resp', 0x1a644),
   slaveErrorMask: frame('slv_err_resp_isr_mask', 0x1a558),
   masterErrorMask: frame('mst_err_resp_isr_mask', 0x1a658),
   idle: core('idleRegister', 0x4a000),
@@ -75,7 +79,13 @@ export const runControls = {
 
 export const runStates = { idle: 0n, run: 1n, halt: 2n } as const;
 
-export const topLevelInterruptControls: readonly Register[] = [0x4c070, 0x4c080, 0x4c090, 0x4c0a0].map((at, i) => core(`top_level_int_${i}_control`, at));
+/** What the frame warns of, in the order of their bits at the interrupt endpoint, from bit 1 on (beagle_top_level_interrupt_manager.cc). */
+export const topLevelInterrupts = (['too hot, and shutting down', 'an error on its bus', 'the test of its memory', 'hot'] as const).map((what, i) => ({
+  what,
+  control: core(`top_level_int_${i}_control`, 0x4c070 + 16 * i),
+  /** Writing 0 clears it. */
+  status: core(`top_level_int_${i}_status`, 0x4c078 + 16 * i),
+}));
 
 export const fields = {
   scuCtrl0: { pcieInactivePhyMode: { from: 8, width: 3 }, usbInactivePhyMode: { from: 11, width: 3 } },
@@ -90,6 +100,7 @@ export const fields = {
   scuCtr7: { pllLockFailure: { from: 16, width: 1 }, usbSelectFailure: { from: 17, width: 1 }, bootFailureMask: { from: 18, width: 2 } },
   omcD4: { warningEnabled: { from: 31, width: 1 } },
   omcD8: { shutdownEnabled: { from: 31, width: 1 } },
+  omcDc: { shutdownClear: { from: 28, width: 1 }, warningClear: { from: 29, width: 1 }, shutdown: { from: 30, width: 1 }, warning: { from: 31, width: 1 } },
   rambistCtrl1: { status: { from: 16, width: 3 }, mask: { from: 20, width: 3 } },
 } as const;
 

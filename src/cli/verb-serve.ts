@@ -1,6 +1,6 @@
 import { Option } from 'commander';
 import type { VerifyingKey } from '../bundle/index.js';
-import { fail } from '../errors.js';
+import { fail, reasonOf } from '../errors.js';
 import type { KeptSlots } from '../simdevice/index.js';
 import type { Target } from '../targets/index.js';
 import { collect, tagsOf } from './options.js';
@@ -34,9 +34,10 @@ export const serveVerb: Verb = {
     ]);
     const target = await loadTarget('coral-usb');
     const keys = await Promise.all(listOf(options.key).map(async (file) => readPublicKey(await readText(file), file)));
-    const slots = options.state === undefined ? null : await KeptSlots.in(String(options.state));
     const engine = await openEngine(context, options);
     try {
+      // A start without its accelerator is no boot of the model.
+      const slots = options.state === undefined ? null : await KeptSlots.in(String(options.state));
       const { isBrokerUri } = await import('../mqtt/index.js');
       const served = { engine, target, keys, slots };
       return isBrokerUri(String(options.listen)) ? await serveAtBroker(context, served, options) : await serveOne(context, served, options);
@@ -66,7 +67,8 @@ async function openEngine({ progress, signal }: Context, options: Options): Prom
     return acceleratorEngine(() => attachAccelerator(uri, { devices, settleMs: 0, onStep, signal }), { emulated: true });
   }
   if (!isAcceleratorUri(uri)) throw fail('DEVICE_UNKNOWN', { device: uri, reason: 'only an accelerator wants a host that serves it; boards serve themselves' });
-  return acceleratorEngine(() => attachAccelerator(uri, { ...acceleratorOptions(uri), onStep, signal }));
+  const onWarning = (text: string): void => progress.note(text);
+  return acceleratorEngine(() => attachAccelerator(uri, { ...acceleratorOptions(uri), onStep, onWarning, signal }));
 }
 
 /** A compiled model, and the one beside it that it was compiled from. */
@@ -77,7 +79,7 @@ async function pairOf(file: string) {
   return { compiled: readModel(await readBytes(file), file), uncompiled: readModel(await readBytes(beside), beside) };
 }
 
-async function serveOne({ signal }: Context, { engine, target, keys, slots }: Served, options: Options): Promise<Outcome> {
+async function serveOne({ signal, progress }: Context, { engine, target, keys, slots }: Served, options: Options): Promise<Outcome> {
   const [{ ServedDevice }, { listen }, { maxPacketBytes }] = await Promise.all([
     import('../simdevice/index.js'),
     import('../transport/index.js'),
@@ -87,17 +89,14 @@ async function serveOne({ signal }: Context, { engine, target, keys, slots }: Se
     keys,
     maxPacketBytes,
     ...(options.id === undefined ? {} : { id: String(options.id) }),
-    ...(slots === null ? {} : { slots, onAnswered: () => void slots.keep().catch(() => undefined) }),
+    ...(slots === null ? {} : { slots, keep: () => slots.keep() }),
+    onFault: (error) => progress.note(reasonOf(error)),
   });
   const listener = await listen(String(options.listen), (transport) => device.serve(transport));
   return {
     document: { uri: listener.uri, id: device.id, target: target.id, pid: process.pid },
     text: `${device.id} answers at ${listener.uri}; Ctrl-C ends it`,
-    serve: untilInterrupted(signal, async () => {
-      await listener.close();
-      await slots?.keep();
-      await engine.close();
-    }),
+    serve: untilInterrupted(signal, () => ending([() => listener.close(), async () => slots?.keep(), () => engine.close()])),
   };
 }
 
@@ -125,12 +124,15 @@ async function serveAtBroker({ signal }: Context, { engine, target, keys, slots 
   return {
     document: { uri, id, target: target.id, pid: process.pid },
     text: `${id} is at ${uri}; Ctrl-C ends it`,
-    serve: untilInterrupted(signal, async () => {
-      await served.close();
-      await slots?.keep();
-      await engine.close();
-    }),
+    serve: untilInterrupted(signal, () => ending([() => served.close(), async () => slots?.keep(), () => engine.close()])),
   };
+}
+
+/** One after another, whatever becomes of those before. @throws the first error */
+async function ending(steps: readonly (() => Promise<unknown>)[]): Promise<void> {
+  const errors: unknown[] = [];
+  for (const step of steps) await step().catch((error: unknown) => errors.push(error));
+  if (errors.length > 0) throw errors[0];
 }
 
 function listOf(values: unknown): readonly string[] {

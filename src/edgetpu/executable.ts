@@ -59,12 +59,15 @@ export interface Executable {
 const pageBytes = 4096;
 const addressBits = 32;
 const mostInterrupts = 4;
+/** Far more than the chip's memory. */
+const mostScratchBytes = 2 ** 28;
 
 /** @param where for messages. @throws EDGETPU_PACKAGE_INVALID */
 export function executableOf({ fields, fileBytes }: PackedExecutable, where: string): Executable {
   const invalid = (reason: string): Error => fail('EDGETPU_PACKAGE_INVALID', { where, reason });
   const kind = kinds[fields.type];
   if (kind === undefined) throw invalid(`an executable of unknown type ${fields.type}`);
+  if (fields.scratchBytes < 0 || fields.scratchBytes > mostScratchBytes) throw invalid(`scratch memory of ${fields.scratchBytes} bytes`);
   const inputs = fields.inputs.map((layer) => layerOf(layer, 'input', where));
   const outputs = fields.outputs.map((layer) => layerOf(layer, 'output', where));
   const parameters = fields.parameters ?? new Uint8Array(0);

@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto';
-import { mkdir, readFile, realpath, rename, rm, stat, writeFile } from 'node:fs/promises';
+import { mkdir, open, readFile, realpath, rename, rm, stat, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import { fail } from '../errors.js';
 
@@ -21,9 +21,10 @@ export async function readText(file: string): Promise<string> {
 /**
  * Writes under a temporary name in the same folder, then renames, so that no reader ever sees half a file. A link is
  * followed; what is no regular file (a pipe, a device) is written to as it is.
+ * @param durable it is there even when the power fails right afterwards
  * @throws FILE_NOT_WRITABLE
  */
-export async function writeAtomically(file: string, content: Uint8Array | string): Promise<void> {
+export async function writeAtomically(file: string, content: Uint8Array | string, { durable = false } = {}): Promise<void> {
   let temporary: string | null = null;
   try {
     await makeFolder(path.dirname(path.resolve(file)));
@@ -32,8 +33,9 @@ export async function writeAtomically(file: string, content: Uint8Array | string
     if (existing !== null && !existing.isFile()) return await writeFile(file, content);
     const target = existing === null ? file : await realpath(file);
     temporary = path.join(path.dirname(target), `.${path.basename(target)}.${randomBytes(4).toString('hex')}.tmp`);
-    await writeFile(temporary, content);
+    await writeFile(temporary, content, { flush: durable });
     await rename(temporary, target);
+    if (durable) await syncFolder(path.dirname(path.resolve(target)));
   } catch (error) {
     // The first error is the one to tell, whatever becomes of the temporary file.
     if (temporary !== null) await rm(temporary, { force: true }).catch(() => undefined);
@@ -49,6 +51,13 @@ export async function writeNew(file: string, content: string, mode = 0o644): Pro
   } catch (error) {
     throw fail('FILE_NOT_WRITABLE', { path: file, reason: systemReason(error) }, error);
   }
+}
+
+/** A new name is kept once its folder is. Systems on which folders cannot be opened do that by themselves. */
+async function syncFolder(folder: string): Promise<void> {
+  const handle = await open(folder).catch(() => null);
+  await handle?.sync().catch(() => undefined);
+  await handle?.close();
 }
 
 /** Folder by folder: Node's own way with `recursive` never ends where a file system refuses with ENOENT, as /proc does. */

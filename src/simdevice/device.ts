@@ -31,8 +31,8 @@ export interface ServedDeviceOptions {
   readonly keys?: readonly VerifyingKey[];
   /** Flash that is there already, and that others may write as well; a new one unless given. */
   readonly slots?: Slots;
-  /** Called after each request that was answered. */
-  readonly onAnswered?: () => void;
+  /** Writes down what flash holds, where it has changed: before each answer. */
+  readonly keep?: () => Promise<void>;
   /** Called with what keeps it from running models. */
   readonly onFault?: (error: unknown) => void;
   /** Called when a model has been activated. */
@@ -61,8 +61,8 @@ export class ServedDevice implements DeviceState {
   compressed: UploadUnderWay | null = null;
   readonly counters = Object.fromEntries(counterNames.map((name) => [name, 0])) as Record<Counter, number>;
   private readonly server: SmpServer;
-  /** The active model, or what keeps it from running. */
-  private model: Promise<LoadedModel | null> = Promise.resolve(null);
+  /** The active model, or what keeps it from running; null where that is to be tried again. */
+  private model: Promise<LoadedModel | null> | null = null;
   /** The answer before; requests are worked off one after another. */
   private before: Promise<unknown> = Promise.resolve();
   private readonly connections = new Set<Transport>();
@@ -79,8 +79,8 @@ export class ServedDevice implements DeviceState {
     this.maxPacketBytes = options.maxPacketBytes ?? 2048;
     this.buffers = options.buffers ?? 4;
     this.faults = new Faults(new Set(options.faults ?? []));
-    this.server = new SmpServer([...osHandlers(this), ...statsHandlers(this), ...fileHandlers(this), ...atollHandlers(this)], options.onFault);
-    this.reload();
+    this.server = new SmpServer([...osHandlers(this), ...statsHandlers(this), ...fileHandlers(this), ...atollHandlers(this)], options);
+    void this.reload();
   }
 
   get inflateBytes(): number | null {
@@ -134,8 +134,10 @@ export class ServedDevice implements DeviceState {
       this.enforceConfirmation();
       const made = packet.byteLength > this.maxPacketBytes ? null : await this.server.answer(packet);
       // The answer to a reset is sent before the reset.
-      if (this.resetPending) this.reset();
-      this.options.onAnswered?.();
+      if (this.resetPending) {
+        this.reset();
+        await this.options.keep?.().catch(this.options.onFault);
+      }
       return made;
     });
     this.before = answer.catch(() => undefined);
@@ -148,7 +150,7 @@ export class ServedDevice implements DeviceState {
     this.expectedBytes = null;
     this.compressed = null;
     this.slots.boot();
-    this.reload();
+    void this.reload();
   }
 
   count(counter: Counter, by: number): void {
@@ -172,7 +174,7 @@ export class ServedDevice implements DeviceState {
   }
 
   async running(): Promise<LoadedModel> {
-    const model = await this.model;
+    const model = await (this.model ?? this.reload());
     if (model === null) throw atollError('NO_MODEL', 'no model is active');
     return model;
   }
@@ -181,15 +183,19 @@ export class ServedDevice implements DeviceState {
     const limit = this.options.confirmTimeoutMs;
     if (limit === undefined || this.slots.active?.pending !== true || this.now() - this.activatedAt < limit) return;
     this.slots.fallBack();
-    this.reload();
+    void this.reload();
   }
 
   /** The model that the slots hold now. */
-  reload(): void {
+  reload(): Promise<LoadedModel | null> {
     const { active } = this.slots;
-    this.model = active === null ? Promise.resolve(null) : this.loadOrNone(active);
-    // It is told to who asks for the model.
-    this.model.catch(() => undefined);
+    const loading = active === null ? Promise.resolve(null) : this.loadOrNone(active);
+    this.model = loading;
+    // What does not work now is told to who asks; it may work for the next one.
+    loading.catch(() => {
+      if (this.model === loading) this.model = null;
+    });
+    return loading;
   }
 
   private async loadOrNone(slot: Slot): Promise<LoadedModel | null> {

@@ -24,6 +24,7 @@ const indexSchema = z.object({ schema: z.literal('atoll-slots-1'), slots: z.tupl
 type Index = z.infer<typeof indexSchema>;
 
 export class KeptSlots extends Slots {
+  private readonly hashes = new WeakMap<Uint8Array, string>();
   private written: string;
   private writing: Promise<void> = Promise.resolve();
 
@@ -52,9 +53,9 @@ export class KeptSlots extends Slots {
     return kept;
   }
 
-  /** Writes down what has changed. An image that has passed nothing yet is not worth it. @throws FILE_NOT_WRITABLE */
+  /** Writes down what has changed. An image that has passed nothing, and failed nothing, is not worth it. @throws FILE_NOT_WRITABLE */
   keep(): Promise<void> {
-    const worth = this.all.map((slot) => (slot.active || slot.confirmed || slot.tested ? { ...slot } : null));
+    const worth = this.all.map((slot) => (slot.active || slot.confirmed || slot.tested || slot.attempts > 0 ? { ...slot } : null));
     this.writing = this.writing.catch(() => undefined).then(() => this.write(worth));
     return this.writing;
   }
@@ -64,7 +65,7 @@ export class KeptSlots extends Slots {
       slot === null
         ? { sha256: null, active: false, pending: false, confirmed: false, tested: false, attempts: 0 }
         : {
-            sha256: hex(sha256(slot.bytes)),
+            sha256: this.hashOf(slot.bytes),
             active: slot.active,
             pending: slot.pending,
             confirmed: slot.confirmed,
@@ -77,12 +78,18 @@ export class KeptSlots extends Slots {
     const names = await readdir(this.folder).catch((): string[] => []);
     for (const [i, { sha256: sha }] of entries.entries()) {
       if (sha !== null && !names.includes(path.basename(imagePath(this.folder, sha))))
-        await writeAtomically(imagePath(this.folder, sha), slots[i]?.bytes ?? new Uint8Array(0));
+        await writeAtomically(imagePath(this.folder, sha), slots[i]?.bytes ?? new Uint8Array(0), { durable: true });
     }
-    await writeAtomically(path.join(this.folder, indexFile), text);
+    await writeAtomically(path.join(this.folder, indexFile), text, { durable: true });
     this.written = text;
     const used = new Set(entries.map(({ sha256: sha }) => (sha === null ? '' : path.basename(imagePath(this.folder, sha)))));
     for (const name of names) if (name.endsWith('.slot') && !used.has(name)) await rm(path.join(this.folder, name), { force: true });
+  }
+
+  private hashOf(bytes: Uint8Array): string {
+    const known = this.hashes.get(bytes) ?? hex(sha256(bytes));
+    this.hashes.set(bytes, known);
+    return known;
   }
 }
 

@@ -5,13 +5,19 @@ import { decodePacket, decodeRequest, encodePacket, encodePayload, Op, type SmpP
 import type { Handler } from './handlers.js';
 import { StatusError } from './status-error.js';
 
+export interface SmpServerOptions {
+  /** Called with what is no answer of a handler: something in the device itself does not work. */
+  readonly onFault?: (error: unknown) => void;
+  /** Called when a request has been worked off; its answer waits for it, and is its error where there is one. */
+  readonly keep?: () => Promise<void>;
+}
+
 export class SmpServer {
   private readonly handlers: ReadonlyMap<string, Handler>;
 
-  /** @param onFault called with what is no answer of a handler: something in the device itself does not work */
   constructor(
     handlers: readonly Handler[],
-    private readonly onFault: (error: unknown) => void = () => undefined,
+    private readonly options: SmpServerOptions = {},
   ) {
     this.handlers = new Map(handlers.map((entry) => [keyOf(entry.command.group, entry.command.id, entry.command.op), entry]));
   }
@@ -34,12 +40,14 @@ export class SmpServer {
       if (entry === undefined) throw new StatusError(null, SmpStatus.ENOTSUP);
       const request = decodeRequest(entry.command, packet.payload);
       if (request === null) throw new StatusError(null, SmpStatus.EINVAL);
-      return await entry.handle(request as never);
+      const answer = await entry.handle(request as never);
+      await this.options.keep?.();
+      return answer;
     } catch (error) {
       if (error instanceof StatusError) return errorMap(error, packet.version);
       if (error instanceof AtollError && error.code === 'CBOR_MALFORMED') return { rc: SmpStatus.EINVAL };
       // A fault of the device itself: it says so and goes on serving.
-      this.onFault(error);
+      this.options.onFault?.(error);
       return { rc: SmpStatus.EUNKNOWN, rsn: error instanceof Error ? error.message : String(error) };
     }
   }

@@ -15,6 +15,7 @@ export interface ChipOptions {
   readonly superSpeed?: boolean;
 }
 
+const hotBit = 1 << 4;
 const knownTags: ReadonlySet<number> = new Set(Object.values(Tag));
 /** Bits of hib_error_status for what the USB side dislikes; which ones a real chip sets is not known. */
 const protocolError = 1n << 13n;
@@ -109,6 +110,17 @@ export class Chip implements UsbGadget {
   source(endpoint: number): PacketSource | null {
     const known: readonly number[] = [endpoints.output, endpoints.event, endpoints.interrupt];
     return known.includes(endpoint) ? { packetBytes: this.packetBytes, next: () => this.queues.get(endpoint)?.shift() } : null;
+  }
+
+  /** It is hot, and says so. */
+  heat(): void {
+    this.registerFile.hot();
+    this.send(endpoints.interrupt, Uint8Array.of(hotBit, 0, 0, 0));
+  }
+
+  /** Whether it is hot, as far as it has not been told to forget it. */
+  get isHot(): boolean {
+    return this.registerFile.isHot;
   }
 
   /** Firmware runs on over a reset of the bus; what is under way, and what is cached, is gone. */

@@ -1,13 +1,28 @@
 // The registers of an emulated chip, with what they hold after a reset and what writing them does.
 // Values: a recorded start of a real device (geohot/edgetpuxray, connect.py) where it tells them, and common_csr_helper.h of libedgetpu.
 
-import { fieldOf, fields, powerStates, type Register, registers, runControls, runStates, sleep, topLevelInterruptControls, withField } from '../registers.js';
+import {
+  type Field,
+  fieldOf,
+  fields,
+  powerStates,
+  type Register,
+  registers,
+  runControls,
+  runStates,
+  sleep,
+  topLevelInterrupts,
+  withField,
+} from '../registers.js';
 
 const { forceSleep, powerState } = fields.scuCtrl3;
+/** In `topLevelInterrupts`. */
+const hotIndex = 3;
 /** A change of state shows after so many reads. */
 const settlingReads = 2;
 
-const frameDefaults: readonly (readonly [Register, bigint])[] = [
+/** Of the chip's frame, which can be read while its core sleeps. */
+export const frameDefaults: readonly (readonly [Register, bigint])[] = [
   [registers.scuCtrl0, 0x000f0959n],
   [registers.scuCtrl2, 0x00190000n],
   // Asleep, at 250 MHz.
@@ -17,10 +32,14 @@ const frameDefaults: readonly (readonly [Register, bigint])[] = [
   [registers.omc0, 0x01000001n],
   [registers.omcD4, 1n],
   [registers.omcD8, 0n],
-  [registers.omcDc, 0n],
+  [registers.omcDc, 0x03ff0000n],
   [registers.rambistCtrl1, 0x0070007fn],
   [registers.slaveMonitorEnable, 0n],
   [registers.masterMonitorEnable, 0n],
+  [registers.slaveWriteError, 0n],
+  [registers.slaveReadError, 0n],
+  [registers.masterWriteError, 0n],
+  [registers.masterReadError, 0n],
   [registers.slaveErrorMask, 0n],
   [registers.masterErrorMask, 0n],
 ];
@@ -36,7 +55,7 @@ const coreDefaults: readonly (readonly [Register, bigint])[] = [
   [registers.hibErrorStatus, 0n],
   [registers.hibFirstErrorStatus, 0n],
   ...[...runControls.core, ...runControls.tiles].map((register) => [register, runStates.idle] as const),
-  ...topLevelInterruptControls.map((register) => [register, 0n] as const),
+  ...topLevelInterrupts.flatMap(({ control, status }) => [[control, 0n] as const, [status, 0n] as const]),
 ];
 
 const known = new Map([...frameDefaults, ...coreDefaults].map(([register]) => [register.at, register]));
@@ -63,6 +82,7 @@ export class RegisterFile {
     const register = this.reachable(at, bits);
     if (register === null || readOnly.has(register)) return false;
     if (register === registers.scuCtrl3) this.power(Number(value));
+    else if (register === registers.omcDc) this.temperature(Number(value));
     else if (register === registers.tileConfig0) this.settling.set(register, { value, reads: settlingReads });
     else this.values.set(register, value);
     return true;
@@ -70,6 +90,18 @@ export class RegisterFile {
 
   get(register: Register): bigint | null {
     return this.values.get(register) ?? null;
+  }
+
+  /** It is hot, which it says until it is told to take it back. */
+  hot(): void {
+    const { omcDc } = registers;
+    this.values.set(omcDc, BigInt(withField(Number(this.get(omcDc)), fields.omcDc.warning, 1)));
+    this.values.set(topLevelInterrupts[hotIndex]?.status as Register, 1n);
+  }
+
+  /** Whether it still says so. */
+  get isHot(): boolean {
+    return fieldOf(Number(this.get(registers.omcDc)), fields.omcDc.warning) === 1 || this.get(topLevelInterrupts[hotIndex]?.status as Register) === 1n;
   }
 
   /** What stops the chip, and stays the first of its kind. */
@@ -98,6 +130,15 @@ export class RegisterFile {
     const register = known.get(at);
     if (register === undefined || register.bits !== bits) return null;
     return register.bits === 64 && this.asleep ? null : register;
+  }
+
+  /** Its warnings cannot be written, only taken back. */
+  private temperature(value: number): void {
+    const before = Number(this.get(registers.omcDc));
+    const still = (shown: Field, clearing: Field): number => (fieldOf(value, clearing) === 1 ? 0 : fieldOf(before, shown));
+    const { shutdown, shutdownClear, warning, warningClear } = fields.omcDc;
+    const shown = withField(withField(value, shutdown, still(shutdown, shutdownClear)), warning, still(warning, warningClear));
+    this.values.set(registers.omcDc, BigInt(withField(withField(shown, shutdownClear, 0), warningClear, 0)));
   }
 
   /** Told to sleep, or to wake up: the core comes out of it as after power on. The state itself cannot be written. */

@@ -15,11 +15,13 @@ import {
   encodeReported,
   type ReportedState,
   segmentBlocks,
+  statusName,
   type WrittenReported,
 } from '../../protocol/index.js';
 import type { Target } from '../../targets/index.js';
 import { slotBytesOf } from '../device-state.js';
 import { maxBootAttempts, type Slot, Slots } from '../slots.js';
+import { StatusError } from '../status-error.js';
 import { Download } from './download.js';
 import type { FleetFault } from './fleet-faults.js';
 import type { ImageStore, Ready, Verdict } from './image-store.js';
@@ -42,8 +44,8 @@ export interface FleetDeviceOptions {
   readonly faults?: readonly FleetFault[];
   /** What flash holds already; empty slots unless given. */
   readonly slots?: Slots;
-  /** Called before each report. */
-  readonly onReport?: () => void;
+  /** Writes down what flash holds, where it has changed: before each report. */
+  readonly keep?: () => Promise<void>;
 }
 
 /** Inferences behind a reported latency. */
@@ -251,7 +253,12 @@ export class FleetDevice {
     const image = download.image();
     if (image === null) return this.fail(desired, 'HASH_MISMATCH', 'the blocks are not the image that was promised');
     const slot = this.slots.inactive;
-    this.slots.erase(slot);
+    try {
+      this.slots.erase(slot);
+    } catch (error) {
+      // Somebody has activated another model meanwhile.
+      return this.fail(desired, codeOf(error), reasonOf(error));
+    }
     slot.bytes = image;
     this.verified(desired, slot);
   }
@@ -263,7 +270,10 @@ export class FleetDevice {
   }
 
   private test(desired: Desired, slot: Slot): void {
-    this.once(desired, this.store.verdict(slot.bytes), (verdict) => this.judged(desired, slot, verdict));
+    const { bytes } = slot;
+    this.once(desired, this.store.verdict(bytes), (verdict) =>
+      slot.bytes === bytes ? this.judged(desired, slot, verdict) : this.fail(desired, 'HASH_MISMATCH', 'the slot was written otherwise meanwhile'),
+    );
   }
 
   private judged(desired: Desired, slot: Slot, verdict: Verdict): void {
@@ -323,6 +333,7 @@ export class FleetDevice {
   }
 
   private confirm(desired: Desired, slot: Slot, measured: Partial<WrittenReported>): void {
+    if (!slot.active && !this.faults.has('still-old')) return this.fail(desired, 'HASH_MISMATCH', 'another model was activated meanwhile');
     if (slot.active) Object.assign(slot, { pending: false, confirmed: true });
     this.report(desired, 'confirmed', measured);
   }
@@ -332,11 +343,10 @@ export class FleetDevice {
     if (!(value instanceof Promise)) return next(value);
     const isStill = (): boolean => !this.dead && this.taken === desired;
     this.port.wake();
-    value.then(
-      (there) => isStill() && next(there),
+    value
+      .then((there) => isStill() && next(there))
       // What runs models does not work any more.
-      (error: unknown) => isStill() && this.fail(desired, error instanceof AtollError ? error.code : 'INTERNAL', reasonOf(error)),
-    );
+      .catch((error: unknown) => isStill() && this.fail(desired, codeOf(error), reasonOf(error)));
   }
 
   private fail(desired: Desired, code: string, detail: string): void {
@@ -348,7 +358,6 @@ export class FleetDevice {
   }
 
   private report(desired: Desired | null, state: ReportedState, more: Partial<WrittenReported> = {}): void {
-    this.options.onReport?.();
     // A lie is told of what runs as well.
     const lies = this.faults.has('still-old') && state === 'confirmed';
     const told = lies ? this.slots.inactive : this.slots.active;
@@ -357,10 +366,34 @@ export class FleetDevice {
     this.sequence = Math.max(this.sequence + 1, this.firstSequence());
     const about = desired === null ? {} : { rollout: desired.rollout, attempt: desired.attempt, sha: desired.sha };
     const { tags } = this.options;
-    this.last = { seq: this.sequence, target: this.target.id, ...(tags === undefined ? {} : { tags }), state, ...about, ...model, ...more };
-    this.send(this.last);
+    const reported = { seq: this.sequence, target: this.target.id, ...(tags === undefined ? {} : { tags }), state, ...about, ...model, ...more };
+    this.last = reported;
+    const { keep } = this.options;
+    if (keep === undefined) this.say(reported);
+    else this.sayKept(reported, keep());
+  }
+
+  /** Nothing is said of what a start would not find. */
+  private sayKept(reported: WrittenReported, kept: Promise<void>): void {
+    this.port.wake();
+    kept
+      .then(
+        () => reported,
+        (error: unknown) =>
+          reported.rollout === undefined ? reported : { ...reported, state: 'failed' as const, code: codeOf(error), detail: reasonOf(error) },
+      )
+      .then((said) => {
+        // Something newer may be there to say.
+        if (this.dead || this.last !== reported) return;
+        this.last = said;
+        this.say(said);
+      });
+  }
+
+  private say(reported: WrittenReported): void {
+    this.send(reported);
     this.repeatAfter(repeatMs);
-    if (state === 'confirmed' || state === 'failed' || state === 'rolled-back') this.onSettled?.();
+    if (reported.state === 'confirmed' || reported.state === 'failed' || reported.state === 'rolled-back') this.onSettled?.();
   }
 
   private repeatAfter(ms: number): void {
@@ -384,4 +417,9 @@ export class FleetDevice {
   private firstSequence(): number {
     return Math.floor(this.port.now() / 10);
   }
+}
+
+function codeOf(error: unknown): string {
+  if (error instanceof StatusError) return statusName(error.group, error.rc);
+  return error instanceof AtollError ? error.code : 'INTERNAL';
 }

@@ -117,6 +117,7 @@ export class ImageStore {
         .then((loaded) => evaluate(runnerOf(loaded), samples))
         .then(({ value, samples: count }) => ({ samples: count, correct: Math.round(value * count) }));
       this.counts.set(sha, counted);
+      counted.catch(() => this.counts.delete(sha));
     }
     return counted;
   }

@@ -92,16 +92,16 @@ async function serveDevice(
 ): Promise<{ device: FleetDevice; connection: BrokerConnection }> {
   const connection = await connectDevice(address, fleet, id);
   const port = portOver(connection, (topic, payload) => device.received(topic, payload));
-  const keep = (): void => void kept?.keep().catch(() => undefined);
-  const flash = kept === undefined ? {} : { slots: kept, onReport: keep };
+  const keeping = kept === undefined ? {} : { keep: () => kept.keep() };
+  const flash = kept === undefined ? {} : { slots: kept, ...keeping };
   const device = new FleetDevice(id, fleet, target, port, store, { seed, faults, ...(tags === undefined ? {} : { tags }), ...flash });
   // Made when somebody asks: most devices of a fleet are never spoken to.
   let server: ServedDevice | null = null;
   await acceptSmp(connection, fleet, id, (transport) => {
     const { slots } = device;
-    const common = { ...smp, id, slots, ...(keys === undefined ? {} : { keys }), onActivated: () => device.changedOtherwise(), onAnswered: keep };
+    const common = { ...smp, id, slots, ...(keys === undefined ? {} : { keys }), onActivated: () => device.changedOtherwise(), ...keeping };
     server ??= engine === undefined ? new SimulatedDevice(target, { ...common, seed }) : new ServedDevice(target, engine, common);
-    server.reload();
+    void server.reload();
     server.serve(transport);
   });
   connection.onChange = (connected) => {
