@@ -45,9 +45,9 @@ class Attachment {
 
   present(): Promise<Accelerator> {
     const next = this.settled().then(async (there) => {
-      if (this.closed) throw fail('DEVICE_CLOSED', { device: 'the accelerator', reason: 'it was closed' });
-      if (there !== null && !there.broken) return there;
+      if (there !== null && !there.broken && !this.closed) return there;
       await there?.close();
+      if (this.closed) throw fail('DEVICE_CLOSED', { device: 'the accelerator', reason: 'it was closed' });
       return this.attach();
     });
     this.current = next;

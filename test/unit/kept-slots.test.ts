@@ -1,9 +1,14 @@
 import { readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { beforeEach, expect, test } from 'vitest';
-import { hex, sha256 } from '../../src/bundle/index.js';
-import { KeptSlots } from '../../src/simdevice/index.js';
+import { buildSlotImage, hex, sha256 } from '../../src/bundle/index.js';
+import { fail } from '../../src/errors.js';
+import { atollCommands, type Command, decodeMap, decodePacket, encodePacket, encodePayload } from '../../src/protocol/index.js';
+import { KeptSlots, SimulatedDevice } from '../../src/simdevice/index.js';
+import { loadTarget } from '../../src/targets/index.js';
+import { writeModel } from '../../src/tflite/index.js';
 import { temporaryFolder } from '../support/files.js';
+import { int8Dense } from '../support/models.js';
 
 const folder = path.join(temporaryFolder(), 'state');
 beforeEach(() => rmSync(folder, { recursive: true, force: true }));
@@ -63,4 +68,43 @@ test('an image that is not what its name says, or a state that is none, is not r
     writeFileSync(path.join(folder, 'slots.json'), text);
     await expect(KeptSlots.in(folder)).rejects.toMatchObject({ code: 'STATE_INVALID' });
   }
+});
+
+test('an image that was given up stays, with its boots: it is not tried again', async () => {
+  const slots = await KeptSlots.in(folder);
+  await withModel(1, slots);
+  const { inactive } = slots;
+  slots.erase(inactive);
+  slots.append(inactive, image(2));
+  inactive.tested = true;
+  slots.activate(inactive);
+  await slots.keep();
+  for (let starts = 0; starts < 3; starts++) await KeptSlots.in(folder);
+  const { active, inactive: givenUp } = await KeptSlots.in(folder);
+  expect(active?.bytes).toEqual(image(1));
+  expect(givenUp).toMatchObject({ bytes: image(2), attempts: 3, tested: false });
+});
+
+test('a device answers when its flash is on disk, and with an error where it cannot be', async () => {
+  const slots = await KeptSlots.in(folder);
+  const target = await loadTarget('pico');
+  const model = int8Dense(100, 1);
+  const bytes = buildSlotImage(writeModel(model), model, target, {});
+  slots.append(slots.inactive, bytes);
+  let writes = 0;
+  const keep = async (): Promise<void> => {
+    writes += 1;
+    if (writes === 3) throw fail('FILE_NOT_WRITABLE', { path: folder, reason: 'the disk is full' });
+    await slots.keep();
+  };
+  const device = new SimulatedDevice(target, { slots, keep });
+  const request = (command: Command, content: object) =>
+    device.answer(encodePacket({ op: command.op, version: 1, group: command.group, sequence: 1, command: command.id, payload: encodePayload(content) }));
+  const indexed = () => JSON.parse(readFileSync(path.join(folder, 'slots.json'), 'utf8')).slots[0];
+  await request(atollCommands.selfTest, { slot: 0 });
+  expect(indexed()).toMatchObject({ tested: true, active: false });
+  await request(atollCommands.activate, { slot: 0, sha: sha256(bytes) });
+  expect(indexed()).toMatchObject({ active: true, pending: true });
+  const answer = await request(atollCommands.confirm, { sha: sha256(bytes) });
+  expect(decodeMap(decodePacket(answer ?? new Uint8Array(0)).payload, 'answer')).toMatchObject({ rc: 1, rsn: expect.stringContaining('disk is full') });
 });

@@ -14,6 +14,7 @@ import { registers } from '../../../src/accelerator/registers.js';
 import { compiledModelOf } from '../../../src/edgetpu/index.js';
 import { Interpreter } from '../../../src/simulator/index.js';
 import { extract, type Model } from '../../../src/tflite/index.js';
+import type { UsbControlDevice } from '../../../src/transport/index.js';
 import { compiledPair, type Pair } from '../../support/compiled-pair.js';
 import { temporaryFolder } from '../../support/files.js';
 
@@ -274,6 +275,91 @@ describe('whatever goes wrong', () => {
   });
 });
 
+describe('what a real one may do', () => {
+  const program = programIn(pair.compiled);
+
+  /** The emulated one, with something of it done otherwise. */
+  function changed(usb: EmulatedAccelerator, change: (device: UsbControlDevice) => Partial<UsbControlDevice>) {
+    const otherwise = (device: UsbControlDevice): UsbControlDevice =>
+      new Proxy(device, {
+        get: (_, name) => {
+          const value: unknown = Reflect.get(change(device), name) ?? Reflect.get(device, name);
+          return typeof value === 'function' ? value.bind(device) : value;
+        },
+      });
+    const devices = async () => (await usb.devices()).map(otherwise);
+    return { devices, ...quick };
+  }
+
+  test('a warning of its temperature is taken note of, told, and ends nothing', async () => {
+    const usb = emulated();
+    const warnings: string[] = [];
+    const accelerator = await attach(usb, { onWarning: (text) => warnings.push(text) });
+    await accelerator.run(program, [sampleOf(1)]);
+    usb.chip.heat();
+    expect(usb.chip.isHot).toBe(true);
+    await expect.poll(() => warnings).toEqual([`${uri} warns: hot`]);
+    expect(usb.chip.isHot).toBe(false);
+    expect((await accelerator.run(program, [sampleOf(2)]))[0]).toEqual(expectedOf(pair, sampleOf(2)));
+    await accelerator.close();
+  });
+
+  test('empty packets without end are an error, not a wait', async () => {
+    const usb = emulated();
+    const options = changed(usb, (device) => ({
+      transferIn: async (endpoint, length) => (endpoint === 1 ? { status: 'ok', data: new DataView(new ArrayBuffer(0)) } : device.transferIn(endpoint, length)),
+    }));
+    const accelerator = await attachAccelerator(uri, options);
+    const failure = await within(accelerator.run(program, [sampleOf(1)]));
+    expect(failure).toMatchObject({ code: 'EDGETPU_ANSWER', message: expect.stringContaining('empty packets') });
+    await accelerator.close();
+  });
+
+  test('a fatal error stays one when it does not tell why', async () => {
+    const usb = emulated();
+    const asked = `0 ${registers.hibErrorStatus.at}`;
+    let stop = (): void => undefined;
+    const stopped = new Promise<{ status: string; data: DataView }>((resolve) => {
+      stop = () => resolve({ status: 'ok', data: new DataView(Uint8Array.of(1, 0, 0, 0).buffer) });
+    });
+    const options = changed(usb, (device) => ({
+      transferIn: (endpoint, length) => (endpoint === 3 ? stopped : device.transferIn(endpoint, length)),
+      controlTransferIn: async (setup, length) =>
+        `${setup.request} ${setup.value | (setup.index << 16)}` === asked ? { status: 'stall' } : device.controlTransferIn(setup, length),
+    }));
+    const accelerator = await attachAccelerator(uri, options);
+    stop();
+    await expect.poll(() => accelerator.broken).toBe(true);
+    await expect(accelerator.run(program, [sampleOf(1)])).rejects.toMatchObject({ code: 'EDGETPU_FATAL', message: expect.stringContaining('does not tell') });
+    await accelerator.close();
+  });
+
+  test('what another process works with is not reset', async () => {
+    const usb = emulated();
+    let resets = 0;
+    const options = changed(usb, () => ({
+      claimInterface: async () => {
+        throw new Error('claimInterface error: Error: LIBUSB_ERROR_BUSY');
+      },
+      reset: async () => {
+        resets += 1;
+      },
+    }));
+    await expect(attachAccelerator(uri, options)).rejects.toMatchObject({ code: 'USB_BUSY' });
+    expect(resets).toBe(0);
+  });
+
+  test('left in the midst of a program by whatever error, it is not used any more', async () => {
+    const accelerator = await attach(emulated());
+    const { executable, instructions } = program.main;
+    const strange = { of: 'output', layer: 5 } as const;
+    const transfers = executable.transfers.map((transfer) => (transfer.what === 'data' ? { ...transfer, place: strange } : transfer));
+    await expect(accelerator.run({ ...program, main: { executable: { ...executable, transfers }, instructions } }, [sampleOf(1)])).rejects.toThrow();
+    expect(accelerator.broken).toBe(true);
+    await accelerator.close();
+  });
+});
+
 describe('a program that this driver cannot run', () => {
   const [part] = compiledModelOf(pair.compiled)?.parts ?? [];
   if (part === undefined) throw new Error('not compiled');
@@ -284,6 +370,16 @@ describe('a program that this driver cannot run', () => {
     ['of batches', changed({ batchSize: 4 }), 'batches of 4'],
     ['whose transfers only the device knows', changed({ deterministic: false }), 'beforehand'],
     ['without transfers', changed({ transfers: [] }), 'beforehand'],
+    [
+      'that caches with inputs',
+      {
+        ...part,
+        executables: part.executables.map((one) =>
+          one.kind === 'parameter-caching' ? { ...one, inputs: part.executables.flatMap(({ inputs }) => inputs) } : one,
+        ),
+      },
+      'inputs or outputs',
+    ],
     ['without a token', changed({ parameterCachingToken: 0n }), 'token'],
     ['without the executable that runs', { ...part, executables: part.executables.slice(1) }, 'parameter-caching'],
     ['without the one that caches', { ...part, executables: part.executables.slice(0, 1) }, 'nothing caches'],
