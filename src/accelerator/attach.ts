@@ -1,10 +1,9 @@
 // From a plug to an accelerator that runs its firmware. Before, it is another device with a DFU interface; afterwards, and after each reset, it comes
 // back on the bus (libedgetpu, usb_driver.cc: PrepareUsbDevice; usb_dfu_commands.cc).
 
-import { setTimeout as delay } from 'node:timers/promises';
 import { fail, reasonOf } from '../errors.js';
 import { claimDfu, type DfuInterface, dfuOf } from '../flashing/index.js';
-import { onlyUsb, type UsbControlDevice, usbDevices, usbError } from '../transport/index.js';
+import { onlyUsb, pause, type UsbControlDevice, usbDevices, usbError } from '../transport/index.js';
 import { Accelerator, type AcceleratorOptions } from './accelerator.js';
 import { type FirmwareSearch, requireFirmware } from './firmware.js';
 import { acceleratorIds } from './ids.js';
@@ -60,7 +59,7 @@ export async function openAccelerator(uri: string, options: AttachOptions = {}):
   }
   onStep?.('start');
   await reset(uri, found, acceleratorState(found) === 'running');
-  await delay(settleMs, undefined, { signal });
+  await pause(settleMs, signal);
   return claimed(uri, await comeBack(uri, options), options);
 }
 
@@ -145,6 +144,6 @@ async function comeBack(uri: string, { devices = usbDevices, comingBackMs = defa
     const running = (await devices()).find((device) => acceleratorState(device) === 'running');
     if (running !== undefined) return running;
     if (Date.now() > until) throw fail('EDGETPU_START', { device: uri, reason: `it did not come back within ${comingBackMs / 1000} s after a reset` });
-    await delay(100, undefined, { signal });
+    await pause(100, signal);
   }
 }

@@ -3,7 +3,7 @@
 import { compiledModelOf } from '../edgetpu/index.js';
 import { fail } from '../errors.js';
 import { Interpreter, inputsAndOutputs, type TensorInfo } from '../simulator/index.js';
-import { elementCount, extract, type Model, mainSubgraph } from '../tflite/index.js';
+import { bytesOfElements, constantBytes, elementCount, elementTypeOf, extract, type Model, mainSubgraph } from '../tflite/index.js';
 import type { Accelerator } from './accelerator.js';
 import { type Program, programOf } from './program.js';
 
@@ -32,6 +32,8 @@ export class AcceleratedModel {
   readonly inputs: readonly TensorInfo[];
   readonly outputs: readonly TensorInfo[];
   private readonly stages: readonly (HostStage | DeviceStage)[];
+  /** Tensors that are the same for every sample. */
+  private readonly constants: ReadonlyMap<number, Uint8Array>;
 
   /** @param where for messages. @throws EDGETPU_PACKAGE_INVALID, EDGETPU_EXECUTABLE, EDGETPU_UNCOMPILED, OPERATORS_UNSUPPORTED and others of what the host is left with */
   constructor(model: Model, where: string) {
@@ -53,6 +55,11 @@ export class AcceleratedModel {
       next = part.operator + 1;
     }
     this.stages = [...stages, ...hostStages(model, next, graph.operators.length)];
+    this.constants = constantsOf(model);
+    requireMade(this.stages, new Set([...inputs.map(({ index }) => index), ...this.constants.keys()]), outputs, where);
+    for (const { index, bytes } of outputs)
+      if ((this.constants.get(index)?.byteLength ?? bytes) !== bytes)
+        throw fail('EDGETPU_EXECUTABLE', { where, reason: `output ${index} is a constant of another length than its shape has` });
   }
 
   /** Programs of the parts, in order. */
@@ -73,7 +80,7 @@ export class AcceleratedModel {
     if (sample.byteLength !== this.inputBytes) throw fail('INPUT_SIZE', { where: 'the sample', bytes: sample.byteLength, sampleBytes: this.inputBytes });
     const start = performance.now();
     let deviceMs = 0;
-    const tensors = new Map<number, Uint8Array>();
+    const tensors = new Map(this.constants);
     let at = 0;
     for (const { index, bytes } of this.inputs) {
       tensors.set(index, sample.subarray(at, at + bytes));
@@ -118,16 +125,43 @@ function runOnHost(interpreter: Interpreter, given: readonly Uint8Array[]): Uint
   return interpreter.outputs.map((_, i) => interpreter.output(i));
 }
 
+function constantsOf(model: Model): Map<number, Uint8Array> {
+  const { tensors } = mainSubgraph(model);
+  return new Map(
+    tensors.flatMap((tensor, index): [number, Uint8Array][] => {
+      const bytes = constantBytes(model, tensor);
+      return bytes === null ? [] : [[index, bytes]];
+    }),
+  );
+}
+
+/** @throws EDGETPU_EXECUTABLE where a stage reads what nothing has made before */
+function requireMade(stages: readonly (HostStage | DeviceStage)[], made: Set<number>, outputs: readonly TensorInfo[], where: string): void {
+  const require = (tensor: number): void => {
+    if (!made.has(tensor)) throw fail('EDGETPU_EXECUTABLE', { where, reason: `tensor ${tensor} is read, and nothing has made it` });
+  };
+  for (const stage of stages) {
+    stage.inputs.forEach(require);
+    for (const tensor of stage.outputs) made.add(tensor);
+  }
+  for (const { index } of outputs) require(index);
+}
+
 /** Layers are the tensors of the operator, in the same order (libedgetpu, custom_op.cc). @throws EDGETPU_EXECUTABLE */
 function requireFit({ main: { executable } }: Program, reads: readonly number[], makes: readonly number[], model: Model, where: string): void {
   const { tensors } = mainSubgraph(model);
   const check = (role: string, indices: readonly number[], layers: typeof executable.inputs): void => {
     if (indices.length !== layers.length)
       throw fail('EDGETPU_EXECUTABLE', { where, reason: `its operator has ${indices.length} ${role}s, its program ${layers.length}` });
-    for (const [i, { name, bytes, elementBytes }] of layers.entries()) {
-      const count = elementCount(tensors[indices[i] as number]?.shape ?? []);
-      if (count * elementBytes !== bytes)
-        throw fail('EDGETPU_EXECUTABLE', { where, reason: `${role} ${name} has ${bytes} bytes, its tensor ${count} elements` });
+    for (const [i, { name, bytes, type }] of layers.entries()) {
+      const tensor = tensors[indices[i] as number];
+      const wanted = tensor === undefined ? null : elementTypeOf(tensor);
+      const tensorBytes = wanted === null ? 0 : bytesOfElements(wanted, elementCount(tensor?.shape ?? []));
+      if (tensorBytes !== bytes)
+        throw fail('EDGETPU_EXECUTABLE', {
+          where,
+          reason: `${role} ${name} has ${bytes} bytes of ${type}, its tensor ${tensorBytes} of ${wanted ?? 'an unknown type'}`,
+        });
     }
   };
   check('input', reads, executable.inputs);

@@ -45,7 +45,10 @@ export interface FirmwareSearch {
  * @returns null where there is none
  * @throws EDGETPU_FIRMWARE_INVALID for what is named, and is none; FILE_NOT_READABLE
  */
-export async function findFirmware({ path = process.env[firmwareVariable], libraries: places = libraries }: FirmwareSearch = {}): Promise<Firmware | null> {
+export async function findFirmware({
+  path = process.env[firmwareVariable] || undefined,
+  libraries: places = libraries,
+}: FirmwareSearch = {}): Promise<Firmware | null> {
   if (path !== undefined) {
     const content = await readFile(path).catch((error: unknown) => {
       throw fail('FILE_NOT_READABLE', { path, reason: reasonOf(error) }, error);

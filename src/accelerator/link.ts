@@ -52,8 +52,9 @@ export class AcceleratorLink {
   private readonly underWay: Promise<void>[] = [];
   private readonly patienceMs: number;
   private ended: unknown = null;
-  /** What the device said is wrong, by its interrupt endpoint; null so far. */
-  private fatal: Promise<never> | null = null;
+  private letting: Promise<void> | null = null;
+  /** Those who wait for something of the device, to be told what its interrupt endpoint says. */
+  private readonly waiting = new Set<(error: unknown) => void>();
 
   /** @param device open, with interface 0 claimed */
   constructor(
@@ -72,7 +73,7 @@ export class AcceleratorLink {
   async read(register: Register): Promise<bigint> {
     const bytes = register.bits / 8;
     const what = `reading register ${register.name}`;
-    const { status, data } = await this.within(what, this.device.controlTransferIn(setup(register), bytes));
+    const { status, data } = await this.within(what, () => this.device.controlTransferIn(setup(register), bytes));
     if (status !== 'ok' || data === undefined) throw await this.failed(what, `the request ended with ${status}`);
     if (data.byteLength !== bytes) throw await this.answered(what, `${data.byteLength} bytes instead of ${bytes}`);
     return register.bits === 64 ? data.getBigUint64(0, true) : BigInt(data.getUint32(0, true));
@@ -84,7 +85,7 @@ export class AcceleratorLink {
     if (register.bits === 64) view.setBigUint64(0, value, true);
     else view.setUint32(0, Number(value), true);
     const what = `writing register ${register.name}`;
-    const { status, bytesWritten } = await this.within(what, this.device.controlTransferOut(setup(register), bytes));
+    const { status, bytesWritten } = await this.within(what, () => this.device.controlTransferOut(setup(register), bytes));
     if (status !== 'ok' || bytesWritten !== bytes.byteLength)
       throw await this.failed(what, `${bytesWritten} of ${bytes.byteLength} bytes went out (${status})`);
   }
@@ -134,16 +135,14 @@ export class AcceleratorLink {
 
   /** From now on, what the interrupt endpoint says ends whatever waits. */
   watch(handlers: InterruptHandlers): void {
-    const fatal = this.interrupt(handlers);
-    // It is somebody's only where somebody waits.
-    fatal.catch(() => undefined);
-    this.fatal = fatal;
+    this.interrupt(handlers).catch((error: unknown) => {
+      for (const reject of this.waiting) reject(error);
+    });
   }
 
   /** Lets the device go; what is under way ends with an error that is nobody's. */
   async close(): Promise<void> {
-    this.ended ??= fail('DEVICE_CLOSED', { device: this.name, reason: 'it was closed' });
-    await letGo(this.device);
+    await this.given(fail('DEVICE_CLOSED', { device: this.name, reason: 'it was closed' }));
   }
 
   private async interrupt({ explain, warned }: InterruptHandlers): Promise<never> {
@@ -164,15 +163,14 @@ export class AcceleratorLink {
   /** Whatever becomes of asking it why. */
   private async died(explain: () => Promise<string>): Promise<unknown> {
     const reason = await explain().catch((error: unknown) => `why, it does not tell: ${reasonOf(error)}`);
-    const error = fail('EDGETPU_FATAL', { device: this.name, reason });
-    this.ended = error;
-    await letGo(this.device);
-    return error;
+    // What asking ran into is not what ended it.
+    this.ended = null;
+    return this.given(fail('EDGETPU_FATAL', { device: this.name, reason }));
   }
 
   private async transferOut(bytes: Uint8Array, what: string): Promise<void> {
     if (this.underWay.length >= transfersUnderWay) await this.underWay.shift();
-    const sending = this.within(what, this.device.transferOut(endpoints.out, bytes as Uint8Array<ArrayBuffer>)).then(async ({ status, bytesWritten }) => {
+    const sending = this.within(what, () => this.device.transferOut(endpoints.out, bytes as Uint8Array<ArrayBuffer>)).then(async ({ status, bytesWritten }) => {
       if (status !== 'ok' || bytesWritten !== bytes.byteLength)
         throw await this.failed(what, `${bytesWritten} of ${bytes.byteLength} bytes went out (${status})`);
     });
@@ -182,27 +180,28 @@ export class AcceleratorLink {
   }
 
   private async transferIn(endpoint: number, length: number, what: string): Promise<Uint8Array> {
-    const { status, data } = await this.within(what, this.device.transferIn(endpoint, length), computingTimes * this.patienceMs);
+    const { status, data } = await this.within(what, () => this.device.transferIn(endpoint, length), computingTimes * this.patienceMs);
     if (status !== 'ok' || data === undefined) throw await this.failed(what, `a read ended with ${status}`);
     return new Uint8Array(data.buffer, data.byteOffset, data.byteLength);
   }
 
-  private async within<Result>(what: string, transfer: Promise<Result>, ms = this.patienceMs): Promise<Result> {
-    if (this.ended !== null) {
-      transfer.catch(() => undefined);
-      throw this.ended;
-    }
+  /** @param transfer is not begun where the link has ended */
+  private async within<Result>(what: string, transfer: () => Promise<Result>, ms = this.patienceMs): Promise<Result> {
+    if (this.ended !== null) throw this.ended;
     let timer: NodeJS.Timeout | undefined;
-    const late = new Promise<never>((_, reject) => {
+    let reject: (error: unknown) => void = () => undefined;
+    const otherwise = new Promise<never>((_, rejectIt) => {
+      reject = rejectIt;
       timer = setTimeout(() => reject(fail('EDGETPU_SILENT', { device: this.name, what, ms })), ms);
+      this.waiting.add(reject);
     });
     try {
-      return await Promise.race(this.fatal === null ? [transfer, late] : [transfer, late, this.fatal]);
+      return await Promise.race([transfer(), otherwise]);
     } catch (error) {
-      transfer.catch(() => undefined);
       throw await (error instanceof AtollError ? this.given(error) : this.failed(what, reasonOf(error), error));
     } finally {
       clearTimeout(timer);
+      this.waiting.delete(reject);
     }
   }
 
@@ -221,10 +220,12 @@ export class AcceleratorLink {
 
   /** The first error is the one that all later calls get; the device is let go, so that nothing waits for it any more. */
   private async given(error: unknown): Promise<unknown> {
-    if (this.ended !== null) return this.ended;
-    this.ended = error;
-    await letGo(this.device);
-    return error;
+    this.ended ??= error;
+    const { ended } = this;
+    // Once: the device may be somebody else's by the next time.
+    this.letting ??= letGo(this.device);
+    await this.letting;
+    return ended;
   }
 }
 

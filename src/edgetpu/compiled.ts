@@ -4,6 +4,7 @@ import { fail } from '../errors.js';
 import { FlexMap } from '../flatbuffer/index.js';
 import { edgeTpuOperators, type Model } from '../tflite/index.js';
 import { type Executable, type ExecutableKind, executableOf } from './executable.js';
+import { Limits } from './limits.js';
 import { decodePackage } from './package.js';
 
 /** One custom operator. */
@@ -29,7 +30,8 @@ export const newestRuntime = 14;
 
 /** null for a model that was not compiled for the Edge TPU. @throws EDGETPU_PACKAGE_INVALID */
 export function compiledModelOf(model: Model): CompiledModel | null {
-  const parts = edgeTpuOperators(model).map(({ index, operator }) => partOf(index, operator.customOptions as Uint8Array | null));
+  const limits = new Limits();
+  const parts = edgeTpuOperators(model).map(({ index, operator }) => partOf(index, operator.customOptions as Uint8Array | null, limits));
   if (parts.length === 0) return null;
   const executables = parts.flatMap((part) => part.executables);
   const parametersOf = (...kinds: ExecutableKind[]): number =>
@@ -55,13 +57,14 @@ export function packageIn(options: Uint8Array | null, where: string): Uint8Array
   return found;
 }
 
-function partOf(operator: number, options: Uint8Array | null): CompiledPart {
+function partOf(operator: number, options: Uint8Array | null, limits: Limits): CompiledPart {
   const where = `operator ${operator}`;
-  const { fields, executables } = decodePackage(packageIn(options, where), where);
+  limits.spend('parts', 1, (reason) => fail('EDGETPU_PACKAGE_INVALID', { where, reason }));
+  const { fields, executables } = decodePackage(packageIn(options, where), where, limits);
   return {
     operator,
     minRuntimeVersion: fields.minRuntimeVersion,
     compilerVersion: fields.compilerVersion ?? '',
-    executables: executables.map((packed, e) => executableOf(packed, `${where}, executable ${e}`)),
+    executables: executables.map((packed, e) => executableOf(packed, `${where}, executable ${e}`, limits)),
   };
 }

@@ -2,6 +2,7 @@
 
 import { fail } from '../errors.js';
 import { type Layer, layerOf } from './layer.js';
+import type { Limits } from './limits.js';
 import type { PackedExecutable } from './package.js';
 import type { MetaFields } from './schema.js';
 
@@ -59,17 +60,16 @@ export interface Executable {
 const pageBytes = 4096;
 const addressBits = 32;
 const mostInterrupts = 4;
-/** Far more than the chip's memory. */
-const mostScratchBytes = 2 ** 28;
 
 /** @param where for messages. @throws EDGETPU_PACKAGE_INVALID */
-export function executableOf({ fields, fileBytes }: PackedExecutable, where: string): Executable {
+export function executableOf({ fields, fileBytes }: PackedExecutable, where: string, limits: Limits): Executable {
   const invalid = (reason: string): Error => fail('EDGETPU_PACKAGE_INVALID', { where, reason });
   const kind = kinds[fields.type];
   if (kind === undefined) throw invalid(`an executable of unknown type ${fields.type}`);
-  if (fields.scratchBytes < 0 || fields.scratchBytes > mostScratchBytes) throw invalid(`scratch memory of ${fields.scratchBytes} bytes`);
-  const inputs = fields.inputs.map((layer) => layerOf(layer, 'input', where));
-  const outputs = fields.outputs.map((layer) => layerOf(layer, 'output', where));
+  if (fields.scratchBytes < 0) throw invalid(`scratch memory of ${fields.scratchBytes} bytes`);
+  limits.spend('bytes', fields.scratchBytes, invalid);
+  const inputs = fields.inputs.map((layer) => layerOf(layer, 'input', where, limits));
+  const outputs = fields.outputs.map((layer) => layerOf(layer, 'output', where, limits));
   const parameters = fields.parameters ?? new Uint8Array(0);
   const placeOf = (meta: MetaFields | null): Place => {
     const description = meta?.description ?? -1;
@@ -93,6 +93,7 @@ export function executableOf({ fields, fileBytes }: PackedExecutable, where: str
   const instructions = fields.instructions.map(({ bitstream, fieldOffsets }) => {
     const bytes = bitstream ?? new Uint8Array(0);
     if (bytes.byteLength === 0) throw invalid('an empty chunk of instructions');
+    limits.spend('bytes', bytes.byteLength, invalid);
     return {
       bytes,
       fields: fieldOffsets.map(({ meta, bit }) => {
@@ -105,6 +106,7 @@ export function executableOf({ fields, fileBytes }: PackedExecutable, where: str
     switch (hint?.kind) {
       case 'InstructionHint':
         if (instructions[hint.chunk] === undefined) throw invalid(`chunk ${hint.chunk} of ${instructions.length}`);
+        limits.spend('transferred', instructions[hint.chunk]?.bytes.byteLength ?? 0, invalid);
         return { what: 'instructions', chunk: hint.chunk };
       case 'InterruptHint':
         if (hint.type < 0 || hint.type >= mostInterrupts) throw invalid(`interrupt ${hint.type} of ${mostInterrupts}`);
@@ -117,6 +119,7 @@ export function executableOf({ fields, fileBytes }: PackedExecutable, where: str
         const to = direction === 0 ? 'device' : 'host';
         const room = roomOf(place, to);
         if (offset < 0 || bytes <= 0 || offset + bytes > room) throw invalid(`a transfer of ${bytes} bytes from ${offset} on, of ${room} (${place.of})`);
+        limits.spend('transferred', bytes, invalid);
         return { what: 'data', to, place, offset, bytes };
       }
       default:

@@ -2,6 +2,7 @@
 // each tile one after another, channels padded; signed types with their highest bit flipped, since the device computes with unsigned ones.
 
 import { fail } from '../errors.js';
+import type { Limits } from './limits.js';
 import type { LayerFields } from './schema.js';
 
 const dataTypes = {
@@ -45,31 +46,30 @@ export interface Run {
   readonly bytes: number;
 }
 
-/** Far more than the chip's memory. */
-const mostBytes = 2 ** 28;
-const mostExecutions = 65_536;
-/** Pieces of a layout, far more than any has. */
-const mostRuns = 2 ** 22;
+const mostDimensions = 8;
 
 /** @throws EDGETPU_PACKAGE_INVALID */
-export function layerOf(fields: LayerFields, role: 'input' | 'output', where: string): Layer {
+export function layerOf(fields: LayerFields, role: 'input' | 'output', where: string, limits: Limits): Layer {
   const place = `${where}, ${role} ${fields.name ?? ''}`;
   const invalid = (reason: string): Error => fail('EDGETPU_PACKAGE_INVALID', { where: place, reason });
   const known = dataTypes[fields.dataType as keyof typeof dataTypes];
   if (known === undefined) throw invalid(`elements of unknown type ${fields.dataType}`);
   const { y, x, z, executions, numerics } = fields;
   const shape = [y, x, z] as const;
-  if (shape.some((size) => size < 1) || y * x * z * known.bytes > mostBytes) throw invalid(`a shape of [${shape.join(', ')}]`);
-  if (executions < 1 || executions > mostExecutions) throw invalid(`${executions} executions`);
-  const elements = fields.shape === null ? y * x * z : elementsOf(pairsOf(fields.shape.ranges));
+  if (shape.some((size) => size < 1)) throw invalid(`a shape of [${shape.join(', ')}]`);
+  if (executions < 1) throw invalid(`${executions} executions`);
+  const elements = fields.shape === null ? y * x * z : elementsOf(rangesOf(fields.shape.ranges, invalid));
   if (elements !== y * x * z) throw invalid(`${elements} elements for a shape of [${shape.join(', ')}]`);
   const bytes = elements * known.bytes;
-  if (fields.bytes < bytes || fields.bytes > mostBytes) throw invalid(`${fields.bytes} bytes for ${bytes} of elements`);
-  if (y * x * executions > mostRuns) throw invalid(`a layout of ${y * x * executions} pieces`);
-  const one = role === 'output' ? placesOfOutput(fields, known.bytes, invalid) : [{ from: 0, to: 0, bytes }];
-  for (const run of one)
+  if (fields.bytes < bytes) throw invalid(`${fields.bytes} bytes for ${bytes} of elements`);
+  limits.spend('bytes', executions * fields.bytes, invalid);
+  const one = new Runs((count) => limits.spend('pieces', count, invalid));
+  if (role === 'output') placeOutput(one, fields, known.bytes, invalid);
+  else one.add({ from: 0, to: 0, bytes });
+  if (one.bytes !== bytes) throw invalid(`a layout of ${one.bytes} bytes for ${bytes} of elements`);
+  for (const run of one.list)
     if (run.from < 0 || run.from + run.bytes > fields.bytes) throw invalid(`a layout that leaves ${fields.bytes} bytes, at byte ${run.from}`);
-  const runs = joined(repeated(one, executions, bytes, fields.bytes));
+  const runs = one.repeated(executions, bytes, fields.bytes).list;
   const layout = fields.details?.kind === 'OutputLayer' ? fields.details.layout : null;
   return {
     name: fields.name ?? '',
@@ -110,12 +110,12 @@ function flipHighestBits(bytes: Uint8Array, elementBytes: number): void {
   for (let i = elementBytes - 1; i < bytes.length; i += elementBytes) bytes[i] = (bytes[i] as number) ^ 0x80;
 }
 
-function placesOfOutput(fields: LayerFields, elementBytes: number, invalid: (reason: string) => Error): Run[] {
+function placeOutput(runs: Runs, fields: LayerFields, elementBytes: number, invalid: (reason: string) => Error): void {
   const { y: height, x: width, z: channels } = fields;
   const details = fields.details?.kind === 'OutputLayer' ? fields.details : null;
-  if (details?.shapeInfo != null && fields.executions === 1) return placesOfSlices(fields, details.shapeInfo, elementBytes, invalid);
+  if (details?.shapeInfo != null && fields.executions === 1) return placeSlices(runs, fields, details.shapeInfo, elementBytes, invalid);
   // Channels alone lie one after another.
-  if (height === 1 && width === 1) return [{ from: 0, to: 0, bytes: channels * elementBytes }];
+  if (height === 1 && width === 1) return runs.add({ from: 0, to: 0, bytes: channels * elementBytes });
   const layout = details?.layout;
   if (layout == null) throw invalid('an output of more than one position, without a layout');
   const entry = (list: Int32Array | null, index: number, what: string): number => {
@@ -124,79 +124,75 @@ function placesOfOutput(fields: LayerFields, elementBytes: number, invalid: (rea
     return value;
   };
   const bytes = channels * elementBytes;
-  const runs: Run[] = [];
   for (let y = 0; y < height; y++) {
     const [firstTile, row] = [entry(layout.yToTile, y, 'the tile of row'), entry(layout.yToLocalRow, y, 'the place of row')];
     for (let x = 0; x < width; x++) {
       const tile = firstTile + entry(layout.xToTile, x, 'the tile of column');
       const element =
         entry(layout.tileOffsets, tile, 'tile') + row * entry(layout.xToRowBytes, x, 'rows of column') + entry(layout.xToLocalOffset, x, 'the place of column');
-      runs.push({ from: element * elementBytes, to: (y * width + x) * bytes, bytes });
+      runs.add({ from: element * elementBytes, to: (y * width + x) * bytes, bytes });
     }
   }
-  return runs;
 }
 
 type ShapeInfo = NonNullable<Extract<NonNullable<LayerFields['details']>, { kind: 'OutputLayer' }>['shapeInfo']>;
 
 /** Newer compilers say which part of the tensor each slice holds, and how far apart its elements are. */
-function placesOfSlices(fields: LayerFields, { slices, sliceOffsets }: ShapeInfo, elementBytes: number, invalid: (reason: string) => Error): Run[] {
-  const whole = pairsOf(fields.shape?.ranges ?? null);
+function placeSlices(runs: Runs, fields: LayerFields, { slices, sliceOffsets }: ShapeInfo, elementBytes: number, invalid: (reason: string) => Error): void {
+  const whole = rangesOf(fields.shape?.ranges ?? null, invalid);
   const sizes = whole.map(([first, last]) => last - first + 1);
-  const runs: Run[] = [];
+  const inner = sizes.map((_, d) => sizes.slice(d + 1).reduce((product, size) => product * size, 1));
   slices.forEach((slice, s) => {
-    const ranges = pairsOf(slice.shape?.ranges ?? null);
+    const ranges = rangesOf(slice.shape?.ranges ?? null, invalid);
     const strides = slice.strides ?? new Int32Array(0);
     const base = sliceOffsets?.[s];
     const fits = ranges.every(([first, last], d) => first <= last && first >= (whole[d]?.[0] ?? 1) && last <= (whole[d]?.[1] ?? -1));
-    if (
-      base === undefined ||
-      base % elementBytes !== 0 ||
-      ranges.length !== whole.length ||
-      strides.length !== ranges.length ||
-      !fits ||
-      elementsOf(ranges) > mostBytes
-    )
+    if (base === undefined || base % elementBytes !== 0 || ranges.length !== whole.length || strides.length !== ranges.length || !fits)
       throw invalid(`slice ${s} does not fit the tensor`);
     const innermost = ranges.length - 1;
     if (innermost < 0 || strides[innermost] !== 1) throw invalid(`slice ${s} does not lie element by element`);
     const visit = (dimension: number, from: number, to: number): void => {
       const [first, last] = ranges[dimension] as readonly [number, number];
       const start = first - (whole[dimension]?.[0] ?? 0);
-      if (runs.length * fields.executions > mostRuns) throw invalid(`a layout of more than ${mostRuns} pieces`);
       if (dimension === innermost) {
-        runs.push({ from: base + from * elementBytes, to: (to + start) * elementBytes, bytes: (last - first + 1) * elementBytes });
+        runs.add({ from: base + from * elementBytes, to: (to + start) * elementBytes, bytes: (last - first + 1) * elementBytes });
         return;
       }
-      const inner = sizes.slice(dimension + 1).reduce((product, size) => product * size, 1);
-      for (let i = 0; i <= last - first; i++) visit(dimension + 1, from + i * (strides[dimension] ?? 0), to + (start + i) * inner);
+      for (let i = 0; i <= last - first; i++) visit(dimension + 1, from + i * (strides[dimension] ?? 0), to + (start + i) * (inner[dimension] ?? 1));
     };
     visit(0, 0, 0);
   });
-  return runs;
 }
 
-/** The same for each execution. */
-function repeated(runs: readonly Run[], executions: number, tensorBytes: number, paddedBytes: number): Run[] {
-  if (executions === 1) return [...runs];
-  return Array.from({ length: executions }, (_, i) =>
-    runs.map(({ from, to, bytes }) => ({ from: from + i * paddedBytes, to: to + i * tensorBytes, bytes })),
-  ).flat();
-}
+/** Neighbours both here and there are one. */
+class Runs {
+  readonly list: Run[] = [];
+  bytes = 0;
 
-/** Neighbours both here and there are one run. */
-function joined(runs: readonly Run[]): Run[] {
-  const out: Run[] = [];
-  for (const run of runs) {
-    const last = out.at(-1);
-    if (last !== undefined && last.from + last.bytes === run.from && last.to + last.bytes === run.to)
-      out[out.length - 1] = { ...last, bytes: last.bytes + run.bytes };
-    else out.push(run);
+  /** @param count is told of each one that comes. @throws where it is too much */
+  constructor(private readonly count: (runs: number) => void) {}
+
+  add({ from, to, bytes }: Run): void {
+    this.count(1);
+    this.bytes += bytes;
+    const last = this.list.at(-1);
+    if (last !== undefined && last.from + last.bytes === from && last.to + last.bytes === to)
+      this.list[this.list.length - 1] = { ...last, bytes: last.bytes + bytes };
+    else this.list.push({ from, to, bytes });
   }
-  return out;
+
+  /** The same for each execution. */
+  repeated(executions: number, tensorBytes: number, paddedBytes: number): Runs {
+    if (executions === 1) return this;
+    const all = new Runs(this.count);
+    for (let i = 0; i < executions; i++)
+      for (const { from, to, bytes } of this.list) all.add({ from: from + i * paddedBytes, to: to + i * tensorBytes, bytes });
+    return all;
+  }
 }
 
-function pairsOf(ranges: Int32Array | null): (readonly [number, number])[] {
+function rangesOf(ranges: Int32Array | null, invalid: (reason: string) => Error): (readonly [number, number])[] {
+  if ((ranges?.length ?? 0) > 2 * mostDimensions) throw invalid(`${(ranges?.length ?? 0) / 2} dimensions`);
   return Array.from({ length: (ranges?.length ?? 0) / 2 }, (_, i) => [ranges?.[2 * i] as number, ranges?.[2 * i + 1] as number] as const);
 }
 

@@ -3,6 +3,7 @@
 import { Builder } from 'flatbuffers';
 import { AtollError, fail } from '../errors.js';
 import { readTable, VerifiedBuffer, writeTable } from '../flatbuffer/index.js';
+import { Limits } from './limits.js';
 import { type ExecutableFields, ExecutableTable, MultiExecutableTable, type PackageFields, PackageTable } from './schema.js';
 
 const identifier = 'DWN1';
@@ -20,12 +21,13 @@ export interface PackedExecutable {
 }
 
 /** @param where for messages. @throws EDGETPU_PACKAGE_INVALID */
-export function decodePackage(bytes: Uint8Array, where: string): EdgeTpuPackage {
+export function decodePackage(bytes: Uint8Array, where: string, limits = new Limits()): EdgeTpuPackage {
   if (String.fromCharCode(...bytes.subarray(4, 8)) !== identifier)
     throw fail('EDGETPU_PACKAGE_INVALID', { where, reason: `its package has no identifier ${identifier}` });
   return explaining(where, () => {
     const { multiExecutable, ...fields } = readTable(new VerifiedBuffer(bytes), PackageTable, 0, 'package');
     const { executables } = readTable(new VerifiedBuffer(multiExecutable ?? new Uint8Array(0)), MultiExecutableTable, 0, 'multi-executable');
+    limits.spend('executables', executables.length, (reason) => fail('EDGETPU_PACKAGE_INVALID', { where, reason }));
     return {
       fields,
       executables: executables.map((file, e) => ({

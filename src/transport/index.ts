@@ -17,6 +17,7 @@ export { type DeviceAddress, parseAddress } from './address.js';
 export { inProcessPair } from './in-process.js';
 export type { Listener } from './listener.js';
 export { acceptSmp, connectDevice, leaveBroker } from './mqtt.js';
+export { pause } from './pause.js';
 export { type SerialPortInfo, serialPorts } from './serial.js';
 export type { Line, Transport } from './transport.js';
 export { connectUsb, onlyUsb, openUsb, usbDevices, usbError } from './usb.js';

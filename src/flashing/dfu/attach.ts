@@ -1,9 +1,8 @@
 // Finds a bootloader with DFU among the USB devices, brings running firmware there, and claims the interface.
 
-import { setTimeout as delay } from 'node:timers/promises';
 import { fail } from '../../errors.js';
 import { usbHex } from '../../targets/index.js';
-import { onlyUsb, type UsbAlternateInterface, type UsbControlDevice, type UsbNamedAlternate, usbError } from '../../transport/index.js';
+import { onlyUsb, pause, type UsbAlternateInterface, type UsbControlDevice, type UsbNamedAlternate, usbError } from '../../transport/index.js';
 import { answeredWithin, type DfuFunctions, DfuInterface, dfuPatienceMs } from './requests.js';
 
 export interface UsbIds {
@@ -54,7 +53,7 @@ export async function enterBootloader(found: DfuDevice, ids: readonly UsbIds[], 
   await found.device.close().catch(() => undefined);
   const until = Date.now() + comingBackMs;
   while (Date.now() < until) {
-    await delay(100, undefined, { signal });
+    await pause(100, signal);
     const now = await findDfu(ids, undefined, devices).catch(() => null);
     if (now !== null && !now.running) return now;
   }

@@ -349,6 +349,26 @@ describe('what a real one may do', () => {
     expect(resets).toBe(0);
   });
 
+  test('one that has ended leaves the next one alone', async () => {
+    const usb = emulated();
+    const before = await attach(usb);
+    await before.close();
+    const after = await attach(usb);
+    const transfers = usb.transfers;
+    await expect(before.run(program, [sampleOf(1)])).rejects.toMatchObject({ code: 'DEVICE_CLOSED' });
+    await before.close();
+    expect(usb.transfers).toBe(transfers);
+    expect((await after.run(program, [sampleOf(2)]))[0]).toEqual(expectedOf(pair, sampleOf(2)));
+    await after.close();
+  });
+
+  test('started while somebody calls it off, it says that it was called off', async () => {
+    const stopping = new AbortController();
+    const starting = attach(emulated(), { settleMs: 10_000, signal: stopping.signal });
+    stopping.abort(new Error('called off'));
+    await expect(starting).rejects.toThrow('called off');
+  });
+
   test('left in the midst of a program by whatever error, it is not used any more', async () => {
     const accelerator = await attach(emulated());
     const { executable, instructions } = program.main;

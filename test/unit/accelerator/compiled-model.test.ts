@@ -2,6 +2,7 @@ import { expect, test } from 'vitest';
 import { AcceleratedModel, attachAccelerator, EmulatedAccelerator } from '../../../src/accelerator/index.js';
 import { openDevice } from '../../../src/open-device.js';
 import { Interpreter } from '../../../src/simulator/index.js';
+import { TensorType } from '../../../src/tflite/index.js';
 import { compiledPair, pairWithEdges } from '../../support/compiled-pair.js';
 import { floatBytes } from '../../support/files.js';
 import { denseModel } from '../../support/models.js';
@@ -31,6 +32,18 @@ test('a sample of another size, and a model that is not compiled, are refused', 
   await expect(new AcceleratedModel(pair.compiled, 'm').run(accelerator, new Uint8Array(3))).rejects.toMatchObject({ code: 'INPUT_SIZE' });
   expect(() => new AcceleratedModel(denseModel(), 'dense.tflite')).toThrow(expect.objectContaining({ code: 'EDGETPU_UNCOMPILED' }));
   await accelerator.close();
+});
+
+test('a graph that does not fit its program is refused, not run', () => {
+  const wrong = compiledPair().compiled;
+  const [graph] = wrong.subgraphs;
+  const [output] = Array.from(graph?.operators[0]?.outputs ?? []);
+  const tensor = graph?.tensors[output ?? -1];
+  if (tensor === undefined) throw new Error('no tensor');
+  tensor.type = TensorType.INT32;
+  expect(() => new AcceleratedModel(wrong, 'm')).toThrow(
+    expect.objectContaining({ code: 'EDGETPU_EXECUTABLE', message: expect.stringContaining('640 bytes of int8, its tensor 2560 of int32') }),
+  );
 });
 
 test('models that do not belong together are not taken for twins', () => {

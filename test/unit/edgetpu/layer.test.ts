@@ -1,6 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import { edgeTpuSchema, type Layer, laidOut, tensorFrom } from '../../../src/edgetpu/index.js';
 import { layerOf } from '../../../src/edgetpu/layer.js';
+import { Limits } from '../../../src/edgetpu/limits.js';
 import { create } from '../../../src/tflite/index.js';
 
 const { LayerTable, OutputLayerTable, OutputLayoutTable, OutputShapeInfoTable, TensorLayoutTable, TensorShapeTable } = edgeTpuSchema;
@@ -18,7 +19,7 @@ const tiled = create(OutputLayoutTable, {
 
 function output(fields: Partial<LayerFields>, layout = tiled): Layer {
   const details = { kind: 'OutputLayer' as const, ...create(OutputLayerTable, { layout }) };
-  return layerOf(create(LayerTable, { name: 'o', bytes: 640, y: 4, x: 5, z: 32, details, ...fields }), 'output', 'here');
+  return layerOf(create(LayerTable, { name: 'o', bytes: 640, y: 4, x: 5, z: 32, details, ...fields }), 'output', 'here', new Limits());
 }
 
 function numbered(length: number): Uint8Array {
@@ -63,7 +64,7 @@ describe('a layer', () => {
       create(TensorLayoutTable, { shape: create(TensorShapeTable, { ranges: Int32Array.from(ranges) }), strides: Int32Array.from(strides) });
     const shapeInfo = create(OutputShapeInfoTable, { slices: [slice([0, 0, 0, 2], [4, 1]), slice([1, 1, 0, 2], [4, 1])], sliceOffsets: Int32Array.of(8, 0) });
     const details = { kind: 'OutputLayer' as const, ...create(OutputLayerTable, { shapeInfo }) };
-    const layer = layerOf(create(LayerTable, { bytes: 16, y: 1, x: 2, z: 3, details, shape }), 'output', 'here');
+    const layer = layerOf(create(LayerTable, { bytes: 16, y: 1, x: 2, z: 3, details, shape }), 'output', 'here', new Limits());
     expect([...tensorFrom(layer, numbered(16))]).toEqual([56, 63, 70, 0, 7, 14]);
   });
 
@@ -74,7 +75,10 @@ describe('a layer', () => {
     ['executions', { executions: 0 }],
     ['without the tile of row 4', { y: 5, bytes: 800 }],
     ['that leaves 640 bytes', {}],
-    ['pieces', { y: 1, x: 2048, z: 1, executions: 65_000, bytes: 2048 }],
+    ['bytes of instructions, inputs and outputs', { y: 1, x: 1, z: 640, executions: 1001, bytes: 2 ** 28 }],
+    ['dimensions', { y: 1, x: 1, z: 1, shape: create(TensorShapeTable, { ranges: new Int32Array(40_000) }) }],
+    ['bytes for 1280 of elements', { dataType: 1 }],
+    ['pieces', { executions: 200_000 }],
   ])('that contradicts itself is refused: %s', (reason, fields: Partial<LayerFields>) => {
     const layout = Object.keys(fields).length === 0 ? create(OutputLayoutTable, { ...tiled, tileOffsets: Int32Array.of(0, 192, 320, 540) }) : tiled;
     expect(() => output(fields, layout)).toThrow(expect.objectContaining({ code: 'EDGETPU_PACKAGE_INVALID', message: expect.stringContaining(reason) }));
