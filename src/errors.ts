@@ -182,10 +182,20 @@ export const errorTable = {
     message: '{path} holds no state of a device: {reason}',
     hint: 'name another folder with --state, or remove this one: the device then begins without a model',
   },
+  STATE_BUSY: {
+    kind: 'input',
+    message: 'process {pid} keeps its models in {path}',
+    hint: 'name another folder with --state, or end that process; where it is none of ours, remove {lock}',
+  },
   EDGETPU_TWIN: {
     kind: 'input',
     message: 'the two models do not belong together: {reason}',
     hint: 'name the .tflite file that was given to edgetpu_compiler, and the _edgetpu.tflite that it made of it',
+  },
+  EDGETPU_TWIN_MISSING: {
+    kind: 'input',
+    message: 'an emulated accelerator computes with the model that {where} was compiled from, and that is not known',
+    hint: 'put it beside as {beside}, or name it: --uncompiled FILE',
   },
   EDGETPU_EXECUTABLE: {
     kind: 'input',

@@ -3,34 +3,38 @@
 import { drawable, drawSample, SeededBytes } from '../bundle/index.js';
 import { compiledModelOf, newestRuntime, requireRuntime } from '../edgetpu/index.js';
 import { AtollError, fail } from '../errors.js';
-import { type Engine, type Execution, engineError, tickHz } from '../simdevice/index.js';
+import { breather } from '../evaluate/index.js';
+import { atollError, type Engine, type Execution, engineError, tickHz } from '../simdevice/index.js';
 import type { Model } from '../tflite/index.js';
 import type { Accelerator } from './accelerator.js';
 import { AcceleratedModel } from './compiled-model.js';
+import type { EmulatedAccelerator } from './emulated/emulated-accelerator.js';
 
 export interface AcceleratorEngine extends Engine {
   readonly close: () => Promise<void>;
 }
 
 export interface EngineOptions {
-  /** It is emulated: its latencies are this machine's. */
-  readonly emulated?: boolean;
+  /** It is emulated, and its latencies are this machine's; null: it is real. */
+  readonly emulated?: Pick<EmulatedAccelerator, 'knows' | 'rememberedMs'> | null;
 }
 
 /** @param attach opens the accelerator: at once, and again where it was lost */
-export async function acceleratorEngine(attach: () => Promise<Accelerator>, { emulated = false }: EngineOptions = {}): Promise<AcceleratorEngine> {
+export async function acceleratorEngine(attach: () => Promise<Accelerator>, { emulated = null }: EngineOptions = {}): Promise<AcceleratorEngine> {
   const attachment = new Attachment(attach);
   await attachment.present();
   return {
-    firmware: emulated ? 'emulated' : 'apex_latest_single_ep',
+    firmware: emulated === null ? 'apex_latest_single_ep' : 'emulated',
     runtimeVersion: String(newestRuntime),
-    simulated: emulated,
+    simulated: emulated !== null,
     features: ['edgetpu'],
     load: async (model) => {
       const loaded = refusing(() => modelFor(model));
+      if (emulated !== null && !loaded.programs.every((program) => emulated.knows(program)))
+        throw atollError('IMAGE_INVALID', 'this accelerator is emulated, and does not know the model: start it with --emulate MODEL_edgetpu.tflite');
       const accelerator = await attachment.present();
       for (const program of loaded.programs) await accelerator.cache(program);
-      return execution(loaded, attachment);
+      return execution(loaded, attachment, emulated?.rememberedMs ?? (() => 0));
     },
     close: () => attachment.close(),
   };
@@ -73,11 +77,18 @@ function modelFor(model: Model): AcceleratedModel {
   return new AcceleratedModel(model, 'the model');
 }
 
-function execution(model: AcceleratedModel, attachment: Attachment): Execution {
+/** @param rememberedMs what inferences so far would have taken more */
+function execution(model: AcceleratedModel, attachment: Attachment, rememberedMs: () => number): Execution {
   const { inputs, outputs } = model;
+  const breathe = breather();
   const run: Execution['run'] = async (sample) => {
-    const { output, latencyMs } = await model.run(await attachment.present(), sample);
-    return { output, ticks: Math.max(1, Math.round((latencyMs * tickHz) / 1000)) };
+    // What is emulated computes in this process, which has others to answer as well.
+    await breathe();
+    const accelerator = await attachment.present();
+    const before = rememberedMs();
+    const { output, latencyMs } = await model.run(accelerator, sample);
+    const ms = latencyMs + rememberedMs() - before;
+    return { output, ticks: Math.max(1, Math.round((ms * tickHz) / 1000)) };
   };
   return {
     inputs,

@@ -55,6 +55,6 @@ export async function connectAccelerator(uri: string, target: Target, options: A
 
 /** The same with an accelerator that is emulated in this process, which waits for nobody. */
 export function connectEmulated(uri: string, target: Target, models: readonly EmulatedModel[], options: AttachOptions = {}): Promise<Transport> {
-  const { devices } = new EmulatedAccelerator({ models });
-  return connectAccelerator(uri, target, { ...options, devices, settleMs: 0, emulated: true });
+  const emulated = new EmulatedAccelerator({ models });
+  return connectAccelerator(uri, target, { ...options, devices: emulated.devices, settleMs: 0, emulated });
 }

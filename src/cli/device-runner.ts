@@ -124,6 +124,25 @@ async function requireKnownRuntime(model: Model, target: Target, device: string)
   if (compiled !== null) requireRuntime(compiled, target.runtime.version ?? newestRuntime, device);
 }
 
+/** Accelerators run what is compiled, all others what is not. @throws EDGETPU_UNCOMPILED, MODEL_COMPILED, EDGETPU_RUNTIME */
+export async function requireRunnable(
+  { signal, progress }: Context,
+  file: string,
+  device: import('../device/index.js').DeviceClient,
+  target: Target,
+  model: Model,
+): Promise<void> {
+  const { edgeTpuOperators } = await import('../tflite/index.js');
+  const isCompiled = edgeTpuOperators(model).length > 0;
+  const wantsCompiled = await takesCompiled(device, signal);
+  const { name } = device.client;
+  if (isCompiled && target.runtime.kernels === 'edgetpu') await requireKnownRuntime(model, target, name);
+  if (wantsCompiled && !isCompiled) throw fail('EDGETPU_UNCOMPILED', { where: file, device: name });
+  if (!wantsCompiled && isCompiled) throw fail('MODEL_COMPILED', { where: file, reason: `${name} is no Edge TPU that runs it` });
+  if (!isCompiled && target.runtime.kernels === 'edgetpu')
+    progress.note(`${file} is not compiled: it runs on the simulator alone; the accelerator itself takes what \`atoll compile\` makes of it`);
+}
+
 /** Builds the slot image for the device's target, checks that it fits, and pushes it. @throws EDGETPU_UNCOMPILED, MODEL_COMPILED before anything is sent */
 export async function pushModel(
   context: Context,
@@ -135,16 +154,8 @@ export async function pushModel(
   uncompiled: Model | null,
   travel: Travel = {},
 ) {
-  const [{ buildImageFor }, { push }, { edgeTpuOperators }] = await Promise.all([
-    import('../bundle/index.js'),
-    import('../device/index.js'),
-    import('../tflite/index.js'),
-  ]);
-  const isCompiled = edgeTpuOperators(model).length > 0;
-  const wantsCompiled = await takesCompiled(device, context.signal);
-  if (isCompiled && target.runtime.kernels === 'edgetpu') await requireKnownRuntime(model, target, device.client.name);
-  if (wantsCompiled && !isCompiled) throw fail('EDGETPU_UNCOMPILED', { where: file, device: device.client.name });
-  if (!wantsCompiled && isCompiled) throw fail('MODEL_COMPILED', { where: file, reason: `${device.client.name} is no Edge TPU that runs it` });
+  const [{ buildImageFor }, { push }] = await Promise.all([import('../bundle/index.js'), import('../device/index.js')]);
+  await requireRunnable(context, file, device, target, model);
   const image = buildImageFor(bytes, model, target, uncompiled === null ? {} : { uncompiled });
   return push(device, image, { ...travel, ...pushReporting(context) });
 }

@@ -2,6 +2,7 @@
 
 import { existsSync } from 'node:fs';
 import type { Command } from 'commander';
+import { fail } from '../errors.js';
 import { edgeTpuOperators, type Model } from '../tflite/index.js';
 import type { Context } from './verb.js';
 
@@ -15,13 +16,16 @@ export function uncompiledOption(command: Command): Command {
   );
 }
 
-/** null for a model that is not compiled, and where its other one is not to be found. @throws EDGETPU_TWIN where they do not belong together */
+/** null for a model that is not compiled, and where its other one is not to be found. @throws EDGETPU_TWIN where they do not belong together; EDGETPU_TWIN_MISSING where an emulated accelerator needs it */
 export async function uncompiledOf(context: Context, file: string, model: Model, options: Readonly<Record<string, unknown>>): Promise<Model | null> {
   if (edgeTpuOperators(model).length === 0) return null;
   const beside = file.replace(`${suffix}.tflite`, '.tflite');
   const path = (options.uncompiled as string | undefined) ?? (beside !== file && existsSync(beside) ? beside : null);
   if (path === null) {
-    context.progress.note('the uncompiled model is not known: outputs are not compared with the simulator (--uncompiled names it)');
+    // What is emulated has nothing else to compute with.
+    if (String(options.device ?? '').startsWith('sim:')) throw fail('EDGETPU_TWIN_MISSING', { where: file, beside: beside === file ? 'NAME.tflite' : beside });
+    const without = options.device === undefined ? 'the bundle has no self-test' : 'outputs are not compared with the simulator';
+    context.progress.note(`the uncompiled model is not known: ${without} (--uncompiled names it)`);
     return null;
   }
   const [{ readBytes }, { readModel }, { requireSameEdges }] = await Promise.all([

@@ -1,5 +1,5 @@
 import { deviceHelp, ownTargetHelp } from './choices.js';
-import { connect, pushModel, pushReporting, type Travel, targetFor } from './device-runner.js';
+import { connect, pushModel, pushReporting, requireRunnable, type Travel, targetFor } from './device-runner.js';
 import { positiveInteger } from './options.js';
 import { uncompiledOf, uncompiledOption } from './uncompiled.js';
 import type { Outcome, Verb } from './verb.js';
@@ -32,9 +32,11 @@ export const pushVerb: Verb = {
       if (slotImage === null || model === null) return await stored(context, file, bytes, device, options);
       const [{ push }, { pushReport }] = await Promise.all([import('../device/index.js'), import('../report/index.js')]);
       const travel = travelOf(options);
+      const target = await targetFor(context, device, options);
+      if (slotImage.trailer !== null) await requireRunnable(context, file, device, target, model);
       const result =
         slotImage.trailer === null
-          ? await pushModel(context, file, device, await targetFor(context, device, options), bytes, model, uncompiled, travel)
+          ? await pushModel(context, file, device, target, bytes, model, uncompiled, travel)
           : await push(device, bytes, { ...travel, ...pushReporting(context) });
       return { document: { file, uri: String(options.device), ...result }, text: pushReport(file, result) };
     } finally {

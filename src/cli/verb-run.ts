@@ -27,18 +27,23 @@ export const runVerb: Verb = {
       .option('--target <file>', `with --device: ${ownTargetHelp}`);
   },
   run: async (context, [file = ''], options) => {
-    const [{ readBytes, writeAtomically }, { interleave, runBatch }, { arenaOf, referenceKernels }, { measurementLines, millisecondsText, bytesText, table }] =
-      await Promise.all([import('../files/index.js'), import('../evaluate/index.js'), import('../simulator/index.js'), import('../report/index.js')]);
+    const [
+      { readBytes, writeAtomically },
+      { interleave, runBatch },
+      { arenaOf, inputsAndOutputs, referenceKernels },
+      { measurementLines, millisecondsText, bytesText, table },
+    ] = await Promise.all([import('../files/index.js'), import('../evaluate/index.js'), import('../simulator/index.js'), import('../report/index.js')]);
     if (options.profile === true && options.device !== undefined) throw fail('USAGE', { reason: '--profile times the simulator, not --device' });
     const { bytes, model } = await readModelFile(file, options);
+    // What is missing is told before anything is sent to a device.
+    const files = inputFiles(
+      options.input as string[],
+      inputsAndOutputs(model, options.signature as string | undefined).inputs.map(({ name }) => name),
+    );
+    if (options.output !== undefined) refuseOverwriting(String(options.output), [file, ...files]);
+    const contents = await Promise.all(files.map(readBytes));
     const opened = await openRunner(context, file, bytes, model, options);
     try {
-      const files = inputFiles(
-        options.input as string[],
-        opened.runner.inputs.map(({ name }) => name),
-      );
-      if (options.output !== undefined) refuseOverwriting(String(options.output), [file, ...files]);
-      const contents = await Promise.all(files.map(readBytes));
       const samples =
         contents.length === 1
           ? (contents[0] as Uint8Array)

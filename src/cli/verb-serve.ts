@@ -4,7 +4,7 @@ import { fail, reasonOf } from '../errors.js';
 import type { KeptSlots } from '../simdevice/index.js';
 import type { Target } from '../targets/index.js';
 import { collect, tagsOf } from './options.js';
-import { type Context, type Outcome, untilInterrupted, type Verb } from './verb.js';
+import { type Context, untilInterrupted, type Verb } from './verb.js';
 
 export const serveVerb: Verb = {
   name: 'serve',
@@ -26,23 +26,37 @@ export const serveVerb: Verb = {
       );
   },
   run: async (context, _args, options) => {
-    const [{ loadTarget }, { readPublicKey }, { readText }, { KeptSlots }] = await Promise.all([
+    const [{ loadTarget }, { readPublicKey }, { readText }, { KeptSlots }, { isBrokerUri }] = await Promise.all([
       import('../targets/index.js'),
       import('../bundle/index.js'),
       import('../files/index.js'),
       import('../simdevice/index.js'),
+      import('../mqtt/index.js'),
     ]);
+    requireFitting(options, isBrokerUri(String(options.listen)));
     const target = await loadTarget('coral-usb');
     const keys = await Promise.all(listOf(options.key).map(async (file) => readPublicKey(await readText(file), file)));
     const engine = await openEngine(context, options);
+    const closers: (() => Promise<unknown>)[] = [() => engine.close()];
+    const close = (): Promise<void> => ending(closers);
     try {
       // A start without its accelerator is no boot of the model.
       const slots = options.state === undefined ? null : await KeptSlots.in(String(options.state));
-      const { isBrokerUri } = await import('../mqtt/index.js');
+      if (slots !== null)
+        closers.unshift(
+          () => slots.keep(),
+          () => slots.close(),
+        );
       const served = { engine, target, keys, slots };
-      return isBrokerUri(String(options.listen)) ? await serveAtBroker(context, served, options) : await serveOne(context, served, options);
+      const { uri, id, stop } = await (isBrokerUri(String(options.listen)) ? serveAtBroker : serveOne)(context, served, options);
+      closers.unshift(stop);
+      return {
+        document: { uri, id, target: target.id, pid: process.pid },
+        text: `${id} answers at ${uri}; Ctrl-C ends it`,
+        serve: untilInterrupted(context.signal, close),
+      };
     } catch (error) {
-      await engine.close();
+      await close().catch(() => undefined);
       throw error;
     }
   },
@@ -57,15 +71,37 @@ interface Served {
   readonly slots: KeptSlots | null;
 }
 
+/** Where it answers, and what ends that. */
+interface Answering {
+  readonly uri: string;
+  readonly id: string;
+  readonly stop: () => Promise<void>;
+}
+
+const emulatedUri = 'sim:coral-usb';
+
+/** @throws USAGE for options that mean nothing here */
+function requireFitting(options: Options, atBroker: boolean): void {
+  const emulating = String(options.device).startsWith('sim:');
+  const refuse = (reason: string): never => {
+    throw fail('USAGE', { reason });
+  };
+  if (emulating && options.device !== emulatedUri) refuse(`--device ${options.device}: ${emulatedUri} is the one that can be emulated`);
+  if (emulating && listOf(options.emulate).length === 0) refuse('an emulated accelerator knows the models that --emulate names: name one');
+  if (!emulating && options.emulate !== undefined) refuse(`--emulate is for --device ${emulatedUri}`);
+  if (!atBroker && (options.tag !== undefined || options.data !== undefined)) refuse('--tag and --data are for a fleet: --listen mqtt://BROKER/FLEET/DEVICE');
+  if (options.id === '') refuse('--id has no name in it');
+}
+
 async function openEngine({ progress, signal }: Context, options: Options): Promise<Served['engine']> {
   const { acceleratorEngine, acceleratorOptions, attachAccelerator, EmulatedAccelerator, isAcceleratorUri } = await import('../accelerator/index.js');
+  const onStep = (step: 'firmware' | 'start'): void => progress.update(step === 'firmware' ? 'load its firmware' : 'start the accelerator', null);
+  if (options.device === emulatedUri) {
+    const emulated = new EmulatedAccelerator({ models: await Promise.all(listOf(options.emulate).map(pairOf)) });
+    return acceleratorEngine(() => attachAccelerator(emulatedUri, { devices: emulated.devices, settleMs: 0, onStep, signal }), { emulated });
+  }
   const { acceleratorUri } = await import('../open-device.js');
   const uri = await acceleratorUri(String(options.device));
-  const onStep = (step: 'firmware' | 'start'): void => progress.update(step === 'firmware' ? 'load its firmware' : 'start the accelerator', null);
-  if (uri.startsWith('sim:')) {
-    const { devices } = new EmulatedAccelerator({ models: await Promise.all(listOf(options.emulate).map(pairOf)) });
-    return acceleratorEngine(() => attachAccelerator(uri, { devices, settleMs: 0, onStep, signal }), { emulated: true });
-  }
   if (!isAcceleratorUri(uri)) throw fail('DEVICE_UNKNOWN', { device: uri, reason: 'only an accelerator wants a host that serves it; boards serve themselves' });
   const onWarning = (text: string): void => progress.note(text);
   return acceleratorEngine(() => attachAccelerator(uri, { ...acceleratorOptions(uri), onStep, onWarning, signal }));
@@ -79,7 +115,15 @@ async function pairOf(file: string) {
   return { compiled: readModel(await readBytes(file), file), uncompiled: readModel(await readBytes(beside), beside) };
 }
 
-async function serveOne({ signal, progress }: Context, { engine, target, keys, slots }: Served, options: Options): Promise<Outcome> {
+/** What happens is told as it happens. */
+function telling({ progress }: Context) {
+  return {
+    onFault: (error: unknown) => progress.note(reasonOf(error)),
+    onActivated: () => progress.note('a model was activated'),
+  };
+}
+
+async function serveOne(context: Context, { engine, target, keys, slots }: Served, options: Options): Promise<Answering> {
   const [{ ServedDevice }, { listen }, { maxPacketBytes }] = await Promise.all([
     import('../simdevice/index.js'),
     import('../transport/index.js'),
@@ -88,27 +132,26 @@ async function serveOne({ signal, progress }: Context, { engine, target, keys, s
   const device = new ServedDevice(target, engine, {
     keys,
     maxPacketBytes,
+    ...telling(context),
     ...(options.id === undefined ? {} : { id: String(options.id) }),
     ...(slots === null ? {} : { slots, keep: () => slots.keep() }),
-    onFault: (error) => progress.note(reasonOf(error)),
   });
-  const listener = await listen(String(options.listen), (transport) => device.serve(transport));
-  return {
-    document: { uri: listener.uri, id: device.id, target: target.id, pid: process.pid },
-    text: `${device.id} answers at ${listener.uri}; Ctrl-C ends it`,
-    serve: untilInterrupted(signal, () => ending([() => listener.close(), async () => slots?.keep(), () => engine.close()])),
-  };
+  const { uri, close } = await listen(String(options.listen), (transport) => device.serve(transport));
+  return { uri, id: device.id, stop: close };
 }
 
-async function serveAtBroker({ signal }: Context, { engine, target, keys, slots }: Served, options: Options): Promise<Outcome> {
-  const [{ fleetOf, parseBrokerAddress }, { serveFleet }, { openDataset }] = await Promise.all([
+async function serveAtBroker(context: Context, { engine, target, keys, slots }: Served, options: Options): Promise<Answering> {
+  const [{ fleetOf, parseBrokerAddress }, { serveFleet }, { openDataset }, { maxPacketBytes }] = await Promise.all([
     import('../mqtt/index.js'),
     import('../simdevice/index.js'),
     import('../dataset/index.js'),
+    import('../protocol/index.js'),
   ]);
   const address = parseBrokerAddress(String(options.listen));
   const id = address.device ?? (options.id as string | undefined);
   if (id === undefined) throw fail('BROKER_ADDRESS', { uri: address.uri, reason: 'it names no device: mqtt://BROKER/FLEET/DEVICE, or --id' });
+  if (address.device !== null && options.id !== undefined && options.id !== id)
+    throw fail('USAGE', { reason: `--listen names ${id} already, not ${options.id}` });
   const served = await serveFleet(address, {
     fleet: fleetOf(address),
     ids: [id],
@@ -116,16 +159,13 @@ async function serveAtBroker({ signal }: Context, { engine, target, keys, slots 
     keys,
     tags: tagsOf(listOf(options.tag)),
     engine,
+    smp: { maxPacketBytes, inflateBytes: null },
+    onEvent: (text) => context.progress.note(text),
     ...(slots === null ? {} : { slots }),
     ...(options.data === undefined ? {} : { samples: await openDataset(String(options.data)) }),
-    signal,
+    signal: context.signal,
   });
-  const uri = address.device === null ? `${address.uri}/${id}` : address.uri;
-  return {
-    document: { uri, id, target: target.id, pid: process.pid },
-    text: `${id} is at ${uri}; Ctrl-C ends it`,
-    serve: untilInterrupted(signal, () => ending([() => served.close(), async () => slots?.keep(), () => engine.close()])),
-  };
+  return { uri: address.device === null ? `${address.uri}/${id}` : address.uri, id, stop: served.close };
 }
 
 /** One after another, whatever becomes of those before. @throws the first error */

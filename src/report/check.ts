@@ -6,6 +6,9 @@ import { budgetText } from './bar.js';
 import { bytesText, millisecondsText, percentText, table } from './text.js';
 
 export function checkReport(file: string, { id, name }: Target, result: CheckResult, remedies: readonly Remedy[] = []): string {
+  // What is compiled has no operators to be told of.
+  const compiled = result.reasons.find(({ code }) => code === 'COMPILED');
+  if (compiled !== undefined) return `${file} cannot be checked for ${id} (${name})\n${compiled.message}\n    ${compiled.hint}`;
   const { memory, latencyMs, energyMicrojoules, operators, npuSubgraphs } = result;
   const { slotBytes, arenaBytes } = memory.budgets;
   const rows: string[][] = [['operators', counted(operators.map(({ op, placed }) => `${op} (${placed})`))]];

@@ -69,39 +69,39 @@ function stateHandlers(device: DeviceState): Handler[] {
 function inferenceHandlers(device: DeviceState): Handler[] {
   return [
     handler(atollCommands.writeInput, async ({ input, off, data }) => {
-      const model = await device.running();
-      const range = tensorRange(model.execution.inputs, input);
+      const tensors = await device.tensors();
+      const range = tensorRange(tensors.model.execution.inputs, input);
       if (off + data.byteLength > range.bytes) throw atollError('OFFSET_NOT_VALID', `input ${input} has ${range.bytes} bytes`);
-      model.input.set(data, range.start + off);
+      tensors.input.set(data, range.start + off);
       return { off: off + data.byteLength };
     }),
     handler(atollCommands.run, async ({ n = 1 }) => {
-      const model = await device.running();
+      const tensors = await device.tensors();
       const runs = Math.min(n, maxRuns);
       let ticks = 0;
-      for (let i = 0; i < runs; i++) ticks += await model.run();
+      for (let i = 0; i < runs; i++) ticks += await tensors.run();
       device.count('inferences', runs);
       return { n: runs, ticks };
     }),
     handler(atollCommands.readOutput, async ({ output, off }) => {
-      const model = await device.running();
-      const range = tensorRange(model.execution.outputs, output);
+      const tensors = await device.tensors();
+      const range = tensorRange(tensors.model.execution.outputs, output);
       if (off > range.bytes) throw atollError('OFFSET_NOT_VALID', `output ${output} has ${range.bytes} bytes`);
-      const data = model.output.slice(range.start + off, range.start + Math.min(range.bytes, off + device.chunkBytes));
+      const data = tensors.output.slice(range.start + off, range.start + Math.min(range.bytes, off + device.chunkBytes));
       return { off, data, ...(off === 0 ? { len: range.bytes } : {}) };
     }),
     handler(atollCommands.infer, async ({ data }) => {
-      const model = await device.running();
-      const { inputBytes, outputBytes } = model;
+      const tensors = await device.tensors();
+      const { inputBytes, outputBytes } = tensors.model;
       const count = data.byteLength / inputBytes;
       if (!Number.isInteger(count) || count < 1) throw atollError('OFFSET_NOT_VALID', `${data.byteLength} bytes; a sample has ${inputBytes}`);
       if (count * outputBytes > device.chunkBytes) throw atollError('OFFSET_NOT_VALID', `outputs of ${count} samples exceed an answer`);
       const outputs = new Uint8Array(count * outputBytes);
       const ticks: number[] = [];
       for (let i = 0; i < count; i++) {
-        model.input.set(data.subarray(i * inputBytes, (i + 1) * inputBytes));
-        ticks.push(await model.run());
-        outputs.set(model.output, i * outputBytes);
+        tensors.input.set(data.subarray(i * inputBytes, (i + 1) * inputBytes));
+        ticks.push(await tensors.run());
+        outputs.set(tensors.output, i * outputBytes);
       }
       device.count('inferences', count);
       return { ticks, data: outputs };

@@ -3,6 +3,7 @@ import type { Engine } from './engine.js';
 import type { Faults } from './faults.js';
 import type { LoadedModel } from './loaded-model.js';
 import type { Slot, Slots } from './slots.js';
+import type { Tensors } from './tensors.js';
 
 export interface UploadUnderWay {
   /** Bytes so far. */
@@ -47,6 +48,8 @@ export interface DeviceState {
   readonly useModel: (model: LoadedModel) => void;
   /** The active model. @throws StatusError NO_MODEL */
   readonly running: () => Promise<LoadedModel>;
+  /** Its inputs and outputs, as who asks has left them. @throws StatusError NO_MODEL; HASH_MISMATCH where somebody else has activated another one since */
+  readonly tensors: () => Promise<Tensors>;
 }
 
 /** Where the target's file knows no flash (an accelerator's host), a slot ends here. */

@@ -13,6 +13,7 @@ import { simulatedEngine } from './simulated-engine.js';
 import { type Slot, Slots } from './slots.js';
 import { statsHandlers } from './stats-group.js';
 import { atollError, StatusError } from './status-error.js';
+import { Tensors } from './tensors.js';
 import { requireTrust } from './trust.js';
 
 export interface ServedDeviceOptions {
@@ -44,6 +45,11 @@ export interface SimulatedDeviceOptions extends ServedDeviceOptions {
   readonly seed?: number;
 }
 
+/** What the device keeps for one connection. */
+interface Session {
+  tensors: Tensors | null;
+}
+
 /** Bytes of a packet that are not data: header, keys, offsets. */
 const overheadBytes = 64;
 
@@ -66,6 +72,9 @@ export class ServedDevice implements DeviceState {
   /** The answer before; requests are worked off one after another. */
   private before: Promise<unknown> = Promise.resolve();
   private readonly connections = new Set<Transport>();
+  /** Who sends what is being answered. */
+  private asking: Session | null = null;
+  private readonly nobody: Session = { tensors: null };
   private activatedAt = 0;
   private resetPending = false;
 
@@ -105,6 +114,7 @@ export class ServedDevice implements DeviceState {
   /** Answers what arrives over a transport, of which this is the device's end. */
   serve(device: Transport): void {
     let held: Uint8Array | null = null;
+    const session: Session = { tensors: null };
     this.connections.add(device);
     device.onClose = () => this.connections.delete(device);
     const reply = (answer: Uint8Array | null): void => {
@@ -120,7 +130,7 @@ export class ServedDevice implements DeviceState {
       if (unlucky && this.faults.has('duplicate-response')) void device.send(answer).catch(() => undefined);
       held = null;
     };
-    device.onPacket = (packet) => void this.answer(packet).then(reply);
+    device.onPacket = (packet) => void this.answer(packet, session).then(reply);
   }
 
   /** Ends every connection, as pulling the plug does. */
@@ -128,9 +138,10 @@ export class ServedDevice implements DeviceState {
     for (const connection of this.connections) void connection.close();
   }
 
-  /** The answer to one packet, as the wire would carry it. */
-  answer(packet: Uint8Array): Promise<Uint8Array | null> {
+  /** The answer to one packet, as the wire would carry it. @param session of who sends it; all who give none share one */
+  answer(packet: Uint8Array, session: Session = this.nobody): Promise<Uint8Array | null> {
     const answer = this.before.then(async () => {
+      this.asking = session;
       this.enforceConfirmation();
       const made = packet.byteLength > this.maxPacketBytes ? null : await this.server.answer(packet);
       // The answer to a reset is sent before the reset.
@@ -169,6 +180,7 @@ export class ServedDevice implements DeviceState {
 
   useModel(model: LoadedModel): void {
     this.model = Promise.resolve(model);
+    if (this.asking !== null) this.asking.tensors = null;
     this.activatedAt = this.now();
     this.options.onActivated?.();
   }
@@ -177,6 +189,19 @@ export class ServedDevice implements DeviceState {
     const model = await (this.model ?? this.reload());
     if (model === null) throw atollError('NO_MODEL', 'no model is active');
     return model;
+  }
+
+  async tensors(): Promise<Tensors> {
+    const session = this.asking ?? this.nobody;
+    const model = await this.running();
+    const { tensors } = session;
+    if (tensors !== null && tensors.start === this.counters.resets) {
+      if (tensors.model.bytes === model.bytes) return tensors;
+      session.tensors = null;
+      throw atollError('HASH_MISMATCH', 'somebody else has activated another model since');
+    }
+    session.tensors = new Tensors(model, this.counters.resets);
+    return session.tensors;
   }
 
   private enforceConfirmation(): void {

@@ -11,3 +11,4 @@ export { type FleetOptions, numberedIds, type ServedFleet, serveFleet } from './
 export { type IllLuck, VirtualBroker, VirtualSession } from './fleet/virtual-broker.js';
 export { VirtualTime } from './fleet/virtual-time.js';
 export { KeptSlots } from './kept-slots.js';
+export { atollError } from './status-error.js';

@@ -1,6 +1,6 @@
 // Slots that outlive the process: each image in a file named by its hash, and a file that says what each slot is. The latter is written last, and at once.
 
-import { readdir, rm } from 'node:fs/promises';
+import { readdir, readFile, rm } from 'node:fs/promises';
 import path from 'node:path';
 import { z } from 'zod';
 import { hex, sha256 } from '../bundle/index.js';
@@ -9,6 +9,8 @@ import { readBytes, readText, writeAtomically } from '../files/index.js';
 import { type Slot, Slots } from './slots.js';
 
 const indexFile = 'slots.json';
+const imageName = /^[0-9a-f]{64}\.slot$/;
+const lockFile = 'lock';
 const slotSchema = z.object({
   sha256: z
     .string()
@@ -36,14 +38,17 @@ export class KeptSlots extends Slots {
     this.written = written;
   }
 
-  /** What is there, or empty slots. It has been started: what is not confirmed has one boot less. @throws STATE_INVALID, FILE_* */
+  /** What is there, or empty slots. It has been started: what is not confirmed has one boot less. @throws STATE_BUSY, STATE_INVALID, FILE_* */
   static async in(folder: string): Promise<KeptSlots> {
+    await lock(folder);
     const file = path.join(folder, indexFile);
     const names = await readdir(folder).catch((): string[] => []);
     const index = names.includes(indexFile) ? parseIndex(await readText(file), file) : null;
     const kept = new KeptSlots(folder, index === null ? '' : textOf(index));
     for (const [i, entry] of (index?.slots ?? []).entries()) {
       const { sha256: sha, ...state } = entry;
+      if (sha !== null && !names.includes(path.basename(imagePath(folder, sha))))
+        throw fail('STATE_INVALID', { path: imagePath(folder, sha), reason: 'it is not there' });
       const bytes = sha === null ? new Uint8Array(0) : await readBytes(imagePath(folder, sha));
       if (sha !== null && hex(sha256(bytes)) !== sha) throw fail('STATE_INVALID', { path: imagePath(folder, sha), reason: 'it is not what its name says' });
       Object.assign(kept.at(i), state, { bytes });
@@ -83,13 +88,37 @@ export class KeptSlots extends Slots {
     await writeAtomically(path.join(this.folder, indexFile), text, { durable: true });
     this.written = text;
     const used = new Set(entries.map(({ sha256: sha }) => (sha === null ? '' : path.basename(imagePath(this.folder, sha)))));
-    for (const name of names) if (name.endsWith('.slot') && !used.has(name)) await rm(path.join(this.folder, name), { force: true });
+    for (const name of names) if (imageName.test(name) && !used.has(name)) await rm(path.join(this.folder, name), { force: true });
+  }
+
+  /** Another process may go on with what is there. */
+  async close(): Promise<void> {
+    await this.writing.catch(() => undefined);
+    await rm(path.join(this.folder, lockFile), { force: true });
   }
 
   private hashOf(bytes: Uint8Array): string {
     const known = this.hashes.get(bytes) ?? hex(sha256(bytes));
     this.hashes.set(bytes, known);
     return known;
+  }
+}
+
+/** One process at a time. What one has left that is not there any more is nobody's. @throws STATE_BUSY, FILE_NOT_WRITABLE */
+async function lock(folder: string): Promise<void> {
+  const file = path.join(folder, lockFile);
+  const owner = Number(await readFile(file, 'utf8').catch(() => ''));
+  if (owner > 0 && owner !== process.pid && isAlive(owner)) throw fail('STATE_BUSY', { path: folder, pid: owner, lock: file });
+  await writeAtomically(file, String(process.pid));
+}
+
+function isAlive(pid: number): boolean {
+  try {
+    process.kill(pid, 0);
+    return true;
+  } catch (error) {
+    // Somebody else's is one all the same.
+    return (error as NodeJS.ErrnoException).code === 'EPERM';
   }
 }
 

@@ -1,4 +1,4 @@
-// A model that the device has loaded, with its inputs and outputs in RAM.
+// A model that the device has loaded.
 
 import { compareOutputs, decodeSlotImage, drawable, drawSample, SeededBytes, type SlotImage } from '../bundle/index.js';
 import { AtollError } from '../errors.js';
@@ -18,18 +18,16 @@ export interface SelfTestResult {
 export class LoadedModel {
   readonly inputBytes: number;
   readonly outputBytes: number;
-  readonly input: Uint8Array;
-  output: Uint8Array;
 
+  /** @param bytes of the slot that it was loaded from */
   private constructor(
+    readonly bytes: Uint8Array,
     readonly image: SlotImage,
     readonly model: Model,
     readonly execution: Execution,
   ) {
     this.inputBytes = bytesOf(execution.inputs);
     this.outputBytes = bytesOf(execution.outputs);
-    this.input = new Uint8Array(this.inputBytes);
-    this.output = new Uint8Array(this.outputBytes);
   }
 
   /** @throws StatusError where the image is not whole, is for another target, or does not fit */
@@ -44,14 +42,7 @@ export class LoadedModel {
     }
     const wanted = image.trailer?.manifest.target ?? target.id;
     if (wanted !== target.id) throw atollError('WRONG_TARGET', `the image is for ${wanted}, this is ${target.id}`);
-    return new LoadedModel(image, model, await engine.load(model, bytes.byteLength));
-  }
-
-  /** One inference on the input in RAM; returns its ticks. */
-  async run(): Promise<number> {
-    const { output, ticks } = await this.execution.run(this.input);
-    this.output = output;
-    return ticks;
+    return new LoadedModel(bytes, image, model, await engine.load(model, bytes.byteLength));
   }
 
   async selfTest(agreement: Agreement): Promise<SelfTestResult> {
@@ -60,9 +51,9 @@ export class LoadedModel {
     let maxLsb = 0;
     let ticks = 0;
     for (const { seed, output } of vectors) {
-      this.input.set(drawSample(new SeededBytes(seed), this.execution.inputs));
-      ticks += await this.run();
-      const result = compareOutputs(output, this.output, this.execution.outputs, agreement);
+      const answer = await this.execution.run(drawSample(new SeededBytes(seed), this.execution.inputs));
+      ticks += answer.ticks;
+      const result = compareOutputs(output, answer.output, this.execution.outputs, agreement);
       if (!result.agrees) failed += 1;
       maxLsb = Math.max(maxLsb, result.maxLsb);
     }

@@ -1,4 +1,6 @@
-import { readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { beforeEach, expect, test } from 'vitest';
 import { buildSlotImage, hex, sha256 } from '../../src/bundle/index.js';
@@ -14,7 +16,10 @@ const folder = path.join(temporaryFolder(), 'state');
 beforeEach(() => rmSync(folder, { recursive: true, force: true }));
 
 const image = (fill: number): Uint8Array => new Uint8Array(1000).fill(fill);
-const names = (): string[] => readdirSync(folder).sort();
+const names = (): string[] =>
+  readdirSync(folder)
+    .filter((name) => name !== 'lock')
+    .sort();
 const nameOf = (fill: number): string => `${hex(sha256(image(fill)))}.slot`;
 
 async function withModel(fill: number, slots: KeptSlots): Promise<void> {
@@ -107,4 +112,20 @@ test('a device answers when its flash is on disk, and with an error where it can
   expect(indexed()).toMatchObject({ active: true, pending: true });
   const answer = await request(atollCommands.confirm, { sha: sha256(bytes) });
   expect(decodeMap(decodePacket(answer ?? new Uint8Array(0)).payload, 'answer')).toMatchObject({ rc: 1, rsn: expect.stringContaining('disk is full') });
+});
+
+test('a folder belongs to one process at a time, and to the next one when that has gone; what else lies there stays', async () => {
+  mkdirSync(folder);
+  writeFileSync(path.join(folder, 'notes.slot'), 'mine');
+  const other = spawn(process.execPath, ['-e', 'setTimeout(() => {}, 60000)']);
+  writeFileSync(path.join(folder, 'lock'), String(other.pid));
+  await expect(KeptSlots.in(folder)).rejects.toMatchObject({ code: 'STATE_BUSY', message: expect.stringContaining(String(other.pid)) });
+  other.kill();
+  await once(other, 'exit');
+  const slots = await KeptSlots.in(folder);
+  await withModel(1, slots);
+  await withModel(2, slots);
+  await withModel(3, slots);
+  await slots.close();
+  expect(names()).toEqual([nameOf(2), nameOf(3), 'notes.slot', 'slots.json'].sort());
 });

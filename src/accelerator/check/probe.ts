@@ -196,7 +196,7 @@ class Probe {
       for (const { program, compute } of this.programs) {
         for (let seed = 0; seed < samples; seed++) {
           const tensors = samplesOf(program.main.executable.inputs, seed);
-          const [found, expected] = [await accelerator.run(program, tensors), compute(tensors)];
+          const [found, expected] = [await accelerator.run(program, tensors), compute(tensors).outputs];
           inferences += 1;
           for (const [i, output] of expected.entries()) {
             outputBytes += output.byteLength;
@@ -295,7 +295,7 @@ class Probe {
     const tensors = samplesOf(program.main.executable.inputs, 1);
     return this.started({}, async (accelerator) => {
       const found = await accelerator.run(program, tensors);
-      return compute(tensors).every((output, i) => Buffer.from(output).equals(found[i] as Uint8Array));
+      return compute(tensors).outputs.every((output, i) => Buffer.from(output).equals(found[i] as Uint8Array));
     });
   }
 

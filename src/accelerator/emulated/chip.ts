@@ -69,6 +69,11 @@ export class Chip implements UsbGadget {
     return this.machine.computedMs;
   }
 
+  /** The same of what was known already, and took none. */
+  get rememberedMs(): number {
+    return this.machine.rememberedMs;
+  }
+
   controlIn({ requestType, request, value, index }: UsbSetup, length: number): Uint8Array | null {
     if (requestType === 'standard' && request === 6) return this.descriptors.slice(18, 18 + length);
     const bits = bitsOf(requestType, request);
@@ -129,9 +134,8 @@ export class Chip implements UsbGadget {
     this.queues.clear();
     this.message = null;
     this.refusal = null;
-    const { computedMs } = this.machine;
-    this.machine = this.fresh();
-    this.machine.computedMs = computedMs;
+    const { computedMs, rememberedMs } = this.machine;
+    this.machine = Object.assign(this.fresh(), { computedMs, rememberedMs });
     return this;
   }
 

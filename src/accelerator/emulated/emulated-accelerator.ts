@@ -1,6 +1,8 @@
 // An accelerator without hardware, in both of its states: it lists itself as USB devices are listed, and answers as libedgetpu's source implies.
 
+import type { Executable } from '../../edgetpu/index.js';
 import type { UsbControlDevice } from '../../transport/index.js';
+import type { Program } from '../program.js';
 import { Bootloader } from './bootloader.js';
 import { Chip, type ChipOptions } from './chip.js';
 import type { UsbGadget } from './gadget.js';
@@ -49,6 +51,14 @@ export class EmulatedAccelerator {
     return this.gadget;
   }
 
+  /** Whether it can compute what a program does. */
+  knows({ main }: Program): boolean {
+    return this.programs.some(({ program }) => samePrograms(program.main.executable, main.executable));
+  }
+
+  /** Milliseconds that inferences would have taken more, had none been known already. */
+  readonly rememberedMs = (): number => this.chip.rememberedMs;
+
   unplug(): void {
     const { device } = this;
     this.device = null;
@@ -72,4 +82,10 @@ export class EmulatedAccelerator {
     this.gadget = gadget;
     this.device = new EmulatedUsbDevice(gadget, this.plug);
   }
+}
+
+function samePrograms(one: Executable, other: Executable): boolean {
+  const same = (a: Uint8Array, b: Uint8Array | undefined): boolean => b !== undefined && Buffer.from(a).equals(b);
+  const chunks = one.instructions.length === other.instructions.length && one.instructions.every(({ bytes }, i) => same(bytes, other.instructions[i]?.bytes));
+  return chunks && same(one.parameters, other.parameters) && one.parameterCachingToken === other.parameterCachingToken;
 }

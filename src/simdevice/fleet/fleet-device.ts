@@ -61,6 +61,8 @@ const mostRepeatMs = 86_400_000;
 export class FleetDevice {
   /** What flash keeps over a restart. */
   readonly slots: Slots;
+  /** Called with what it reports. */
+  onReport: ((reported: WrittenReported) => void) | null = null;
   /** Called when a rollout has come to its end here. */
   onSettled: (() => void) | null = null;
   private readonly topics: ReturnType<typeof fleetTopics>;
@@ -345,8 +347,12 @@ export class FleetDevice {
     this.port.wake();
     value
       .then((there) => isStill() && next(there))
-      // What runs models does not work any more.
-      .catch((error: unknown) => isStill() && this.fail(desired, codeOf(error), reasonOf(error)));
+      // What runs models does not work any more, or not with this one: what ran before runs on.
+      .catch((error: unknown) => {
+        if (!isStill()) return;
+        this.slots.fallBack();
+        this.fail(desired, codeOf(error), reasonOf(error));
+      });
   }
 
   private fail(desired: Desired, code: string, detail: string): void {
@@ -392,6 +398,7 @@ export class FleetDevice {
 
   private say(reported: WrittenReported): void {
     this.send(reported);
+    this.onReport?.(reported);
     this.repeatAfter(repeatMs);
     if (reported.state === 'confirmed' || reported.state === 'failed' || reported.state === 'rolled-back') this.onSettled?.();
   }

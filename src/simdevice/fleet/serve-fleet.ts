@@ -2,6 +2,7 @@
 
 import type { VerifyingKey } from '../../bundle/index.js';
 import { type Dataset, seededRandom } from '../../dataset/index.js';
+import { reasonOf } from '../../errors.js';
 import type { BrokerAddress, BrokerConnection } from '../../mqtt/index.js';
 import type { Target } from '../../targets/index.js';
 import { acceptSmp, connectDevice, leaveBroker } from '../../transport/index.js';
@@ -30,6 +31,8 @@ export interface FleetOptions {
   readonly engine?: Engine;
   /** What flash holds already, of a single device. */
   readonly slots?: KeptSlots;
+  /** Called with what happens to a device, or to its connection. */
+  readonly onEvent?: (text: string) => void;
   readonly onProgress?: (progress: { readonly done: number; readonly total: number }) => void;
   readonly signal?: AbortSignal;
 }
@@ -86,7 +89,7 @@ export async function serveFleet(address: BrokerAddress, options: FleetOptions):
 
 async function serveDevice(
   address: BrokerAddress,
-  { fleet, target, tags, keys, smp, engine, slots: kept }: FleetOptions,
+  { fleet, target, tags, keys, smp, engine, slots: kept, onEvent = () => undefined }: FleetOptions,
   store: ImageStore,
   { id, seed, faults }: { readonly id: string; readonly seed: number; readonly faults: readonly FleetFault[] },
 ): Promise<{ device: FleetDevice; connection: BrokerConnection }> {
@@ -99,13 +102,30 @@ async function serveDevice(
   let server: ServedDevice | null = null;
   await acceptSmp(connection, fleet, id, (transport) => {
     const { slots } = device;
-    const common = { ...smp, id, slots, ...(keys === undefined ? {} : { keys }), onActivated: () => device.changedOtherwise(), ...keeping };
+    const common = {
+      ...smp,
+      id,
+      slots,
+      ...(keys === undefined ? {} : { keys }),
+      onActivated: () => activated(),
+      onFault: (error: unknown) => onEvent(reasonOf(error)),
+      ...keeping,
+    };
     server ??= engine === undefined ? new SimulatedDevice(target, { ...common, seed }) : new ServedDevice(target, engine, common);
     void server.reload();
     server.serve(transport);
   });
+  const activated = (): void => {
+    onEvent(`${id} runs another model, which somebody has pushed`);
+    device.changedOtherwise();
+  };
   connection.onChange = (connected) => {
+    onEvent(`${id} is ${connected ? 'at its broker again' : 'cut off from its broker, and tries again'}`);
     if (connected) device.connected();
+  };
+  device.onReport = ({ state, code, detail, rollout }) => {
+    if (rollout !== undefined)
+      onEvent(`${id}, rollout ${rollout}: ${state}${code === undefined ? '' : ` (${code}${detail === undefined ? '' : `: ${detail}`})`}`);
   };
   device.connected();
   return { device, connection };

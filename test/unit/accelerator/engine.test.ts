@@ -24,7 +24,7 @@ function setUp(options: AttachOptions = {}) {
 describe('an engine over an accelerator', () => {
   test('opens it anew for whoever asks first after it was lost, once for all', async () => {
     const { usb, attach, attachedTimes } = setUp();
-    const engine = await acceleratorEngine(attach, { emulated: true });
+    const engine = await acceleratorEngine(attach, { emulated: usb });
     const execution = await engine.load(pair.compiled, 0);
     const expected = (await execution.run(sample)).output;
     usb.unplug();
