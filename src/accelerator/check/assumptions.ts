@@ -102,7 +102,7 @@ export const assumptions: readonly Assumption[] = [
     basis: 'libedgetpu resets each device that it opens',
     judge: (seen) => {
       if (!seen.settling.some(({ error }) => error === null)) return unseen(failed(seen, steps.first, steps.settling));
-      const again = seen.transfers.some(({ step, where }) => step !== steps.first && where.startsWith(`${reading.download} `));
+      const again = seen.transfers.some(({ step, where }) => step !== steps.first && step !== steps.unplugged && where.startsWith(`${reading.download} `));
       return judged(!again, `${seen.settling.length} further starts; firmware was ${again ? '' : 'not '}asked for again`);
     },
   },

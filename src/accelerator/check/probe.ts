@@ -1,6 +1,6 @@
 // Drives an accelerator through all that the driver does, and notes what it saw. Each step stands for itself: where one fails, the others are tried.
 
-import { setTimeout as delay } from 'node:timers/promises';
+import { setTimeout as delay, setImmediate } from 'node:timers/promises';
 import { AtollError, reasonOf } from '../../errors.js';
 import type { UsbControlDevice } from '../../transport/index.js';
 import type { Accelerator } from '../accelerator.js';
@@ -60,6 +60,8 @@ export interface Runs {
 export interface ProbeOptions extends AttachOptions {
   readonly models: readonly EmulatedModel[];
   readonly samples?: number;
+  /** How long it is left alone after a reset, one trial after another. */
+  readonly settlingsMs?: readonly number[];
   /** Sends it what it must refuse, at the end. */
   readonly provoke?: boolean;
   /** Asks for the plug to be pulled, and put in again. */
@@ -80,7 +82,7 @@ export const steps = {
   unplugged: 'unplugging',
 } as const;
 
-const settlingMs = [0, 100, 300, 600, 1000];
+const settlingsMs = [0, 100, 300, 600, 1000];
 const runsPerClock = 20;
 const unknownTag = 15;
 const provocationMs = 3000;
@@ -181,7 +183,7 @@ class Probe {
 
   private async settle(): Promise<Observations['settling']> {
     const results = [];
-    for (const ms of settlingMs) {
+    for (const ms of this.options.settlingsMs ?? settlingsMs) {
       const outcome = await this.started({ settleMs: ms }, async () => null).catch((error: unknown) => `${codeOf(error)}: ${reasonOf(error)}`);
       results.push({ ms, error: outcome });
     }
@@ -279,7 +281,10 @@ class Probe {
     let error: string | null = null;
     ask('Pull the plug of the accelerator now, while it works.');
     await this.started({}, async (accelerator) => {
-      for (const until = Date.now() + pluggingMs; Date.now() < until; ) await accelerator.run(program, tensors);
+      for (const until = Date.now() + pluggingMs; Date.now() < until; ) {
+        await accelerator.run(program, tensors);
+        await setImmediate();
+      }
     }).catch((thrown: unknown) => {
       error = `${codeOf(thrown)}: ${reasonOf(thrown)}`;
     });

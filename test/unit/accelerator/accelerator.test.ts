@@ -15,6 +15,7 @@ import { compiledModelOf } from '../../../src/edgetpu/index.js';
 import { Interpreter } from '../../../src/simulator/index.js';
 import { extract, type Model } from '../../../src/tflite/index.js';
 import type { UsbControlDevice } from '../../../src/transport/index.js';
+import { changedUsb } from '../../support/changed-usb.js';
 import { compiledPair, type Pair } from '../../support/compiled-pair.js';
 import { temporaryFolder } from '../../support/files.js';
 
@@ -280,14 +281,7 @@ describe('what a real one may do', () => {
 
   /** The emulated one, with something of it done otherwise. */
   function changed(usb: EmulatedAccelerator, change: (device: UsbControlDevice) => Partial<UsbControlDevice>) {
-    const otherwise = (device: UsbControlDevice): UsbControlDevice =>
-      new Proxy(device, {
-        get: (_, name) => {
-          const value: unknown = Reflect.get(change(device), name) ?? Reflect.get(device, name);
-          return typeof value === 'function' ? value.bind(device) : value;
-        },
-      });
-    const devices = async () => (await usb.devices()).map(otherwise);
+    const devices = changedUsb(usb.devices, change);
     return { devices, ...quick };
   }
 
