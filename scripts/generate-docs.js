@@ -3,6 +3,7 @@
 import { mkdir, readdir, readFile, writeFile } from 'node:fs/promises';
 import { parse } from 'yaml';
 import { z } from 'zod';
+import { assumptions } from '../dist/accelerator/check/index.js';
 import { buildProgram } from '../dist/cli/main.js';
 import { errorTable, exitCodes } from '../dist/errors.js';
 import { readModel, tflite } from '../dist/index.js';
@@ -162,6 +163,11 @@ async function targetsPage() {
   return `# Targets\n\n${generated}\nA target is a kind of device, one YAML file in \`targets/\`. \`--target\` also takes the path of a file of your own, which says \`extends: ID\` and what\ndiffers; \`atoll targets --validate FILE\` names every fault in it with its line, and \`targets/target.schema.json\` is its JSON Schema, for editors\n(\`# yaml-language-server: $schema=...\`). Flash less the firmware's share is split into two slots of whole pages; RAM less the firmware's share is the arena's budget. [How latency is estimated](latency.md).\n\n${table(header, rows)}\n\n## Sources\n\n${sources.join('\n')}`;
 }
 
+function coralAssumptionsPage() {
+  const rows = assumptions.map(({ id, says, basis }) => [`\`${id}\``, says, basis]);
+  return `# What is taken for granted of Coral accelerators\n\n${generated}\nThe [driver](coral.md) was made from published sources, without a device. This is what it relies on, and only hardware can tell;\n\`scripts/check-accelerator.js\` judges each on a real accelerator. Where a word of libedgetpu is the source, the file is named.\n\n${table(['id', 'assumption', 'source'], rows)}\n\nNot judged by it: the bits of hib_error_status (none is interpreted), and how hot the chip may become (its warnings are passed on).\n`;
+}
+
 async function latencyPage() {
   const systems = parse(await readFile(new URL('../targets/latency/mlperf-tiny.yaml', import.meta.url), 'utf8'));
   const judged = systems.filter(({ core, skipsDeadChannels }) => core.startsWith('Cortex-M') && !skipsDeadChannels);
@@ -240,6 +246,7 @@ const pages = {
   ...(await operatorPages()),
   'targets.md': await targetsPage(),
   'latency.md': await latencyPage(),
+  'coral-assumptions.md': coralAssumptionsPage(),
   'cli.md': cliPage(),
   '../targets/target.schema.json': await targetJsonSchema(),
 };

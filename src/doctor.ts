@@ -2,6 +2,7 @@
 
 import { constants } from 'node:fs';
 import { access, readFile, stat } from 'node:fs/promises';
+import { findFirmware, firmwareVariable } from './accelerator/index.js';
 import { reasonOf } from './errors.js';
 import { flashProgramNames } from './flashing/index.js';
 import { findOnPath } from './programs/index.js';
@@ -35,7 +36,13 @@ const tools: readonly (readonly [name: string, purpose: string])[] = [
 
 export async function doctor(environment: NodeJS.ProcessEnv = process.env): Promise<DoctorReport> {
   const targets = await loadShippedTargets();
-  const checks = [nodeCheck(), ...(await serialChecks()), await usbCheck(), ...(await Promise.all(tools.map((tool) => toolCheck(tool, environment))))];
+  const checks = [
+    nodeCheck(),
+    ...(await serialChecks()),
+    await usbCheck(),
+    await firmwareCheck(),
+    ...(await Promise.all(tools.map((tool) => toolCheck(tool, environment)))),
+  ];
   return { checks, udevRules: udevRules(targets) };
 }
 
@@ -86,6 +93,21 @@ async function usbCheck(): Promise<DoctorCheck> {
   } catch (error) {
     return { what: 'USB', state: 'warning', detail: reasonOf(error), hint: 'usb: devices cannot be reached; on Debian, install libusb-1.0-0 and udev' };
   }
+}
+
+/** Of Coral accelerators. */
+async function firmwareCheck(): Promise<DoctorCheck> {
+  const what = 'Edge TPU firmware';
+  const missing = (detail: string): DoctorCheck => ({
+    what,
+    state: 'warning',
+    detail,
+    hint: `only needed for Coral accelerators: install libedgetpu1-std, or name apex_latest_single_ep.bin in ${firmwareVariable}`,
+  });
+  return findFirmware().then(
+    (found) => (found === null ? missing('not found') : { what, state: 'ok', detail: found.path, hint: null }),
+    (error: unknown) => missing(reasonOf(error)),
+  );
 }
 
 async function toolCheck([name, purpose]: (typeof tools)[number], environment: NodeJS.ProcessEnv): Promise<DoctorCheck> {

@@ -58,7 +58,7 @@ async function transportTo(uri: string, options: OpenOptions): Promise<Transport
     if (rest === '') throw fail('DEVICE_UNKNOWN', { device: uri, reason: 'no target is named' });
     const target = await loadTarget(rest);
     if (options.emulated !== undefined && target.runtime.kernels === 'edgetpu') return connectEmulated(uri, target, options.emulated, options.accelerator);
-    return new SimulatedDevice(target, options.simulated).connect();
+    return new SimulatedDevice(target, options.simulated).connect(uri);
   }
   if (scheme === 'serial') return openTransport(await serialPath(rest));
   const named = scheme === 'usb' ? await usbUri(uri, rest) : uri;

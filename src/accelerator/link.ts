@@ -19,8 +19,8 @@ export const largestTransferBytes = 2 ** 20;
 
 /** Requests of the vendor: 64-bit registers, 32-bit registers. */
 const registerRequests = { 64: 0, 32: 1 } as const;
-/** So many transfers to the device are on their way at once. */
-const transfersUnderWay = 3;
+/** So many transfers to the device are on their way at once (beagle_usb_driver_provider.cc: kDefaultUsbMaxNumAsyncTransfers). */
+const transfersUnderWay = process.platform === 'darwin' ? 1 : 3;
 /** As libedgetpu has it (USB_TIMEOUT_MILLIS). */
 export const usbPatienceMs = 6000;
 /** What comes of an execution may take longer than an answer: the chip computes before. */

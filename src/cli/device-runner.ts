@@ -6,7 +6,7 @@ import type { Runner, SimulationOptions } from '../evaluate/index.js';
 import type { KernelProfile } from '../simulator/index.js';
 import type { Target } from '../targets/index.js';
 import type { Model } from '../tflite/index.js';
-import { uncompiledOf } from './uncompiled.js';
+import { besideOf, uncompiledOf } from './uncompiled.js';
 import type { Context } from './verb.js';
 
 export interface DeviceMeasurement extends Measurement {
@@ -45,7 +45,7 @@ export async function openRunner(
     const runner = await threadedRunner(model, threads, simulation);
     return { runner, arenaBytes: null, measure: null, host: null, close: () => runner.close() };
   }
-  if (options.signature !== undefined) throw fail('USAGE', { reason: '--signature is for the simulator; a device runs the main subgraph' });
+  requireMainSubgraph(options);
   const uncompiled = await uncompiledOf(context, file, model, options);
   const device = await connect(context, String(options.device), uncompiled === null ? undefined : { compiled: model, uncompiled });
   try {
@@ -67,6 +67,11 @@ export async function openRunner(
     await device.close();
     throw error;
   }
+}
+
+/** @throws USAGE */
+export function requireMainSubgraph({ device, signature }: Readonly<Record<string, unknown>>): void {
+  if (device !== undefined && signature !== undefined) throw fail('USAGE', { reason: '--signature is for the simulator; a device runs the main subgraph' });
 }
 
 /** Opens a device; what it logs goes where progress goes. @param pair of an emulated accelerator, which computes with the second */
@@ -124,7 +129,7 @@ async function requireKnownRuntime(model: Model, target: Target, device: string)
   if (compiled !== null) requireRuntime(compiled, target.runtime.version ?? newestRuntime, device);
 }
 
-/** Accelerators run what is compiled, all others what is not. @throws EDGETPU_UNCOMPILED, MODEL_COMPILED, EDGETPU_RUNTIME */
+/** Accelerators run what is compiled, all others what is not. @throws EDGETPU_UNCOMPILED, EDGETPU_TWIN_MISSING, MODEL_COMPILED, EDGETPU_RUNTIME */
 export async function requireRunnable(
   { signal, progress }: Context,
   file: string,
@@ -138,6 +143,9 @@ export async function requireRunnable(
   const { name } = device.client;
   if (isCompiled && target.runtime.kernels === 'edgetpu') await requireKnownRuntime(model, target, name);
   if (wantsCompiled && !isCompiled) throw fail('EDGETPU_UNCOMPILED', { where: file, device: name });
+  const emulated = name.startsWith('sim:') && target.runtime.kernels === 'edgetpu';
+  // What is emulated has nothing else to compute with.
+  if (!wantsCompiled && isCompiled && emulated) throw fail('EDGETPU_TWIN_MISSING', { where: file, beside: besideOf(file) });
   if (!wantsCompiled && isCompiled) throw fail('MODEL_COMPILED', { where: file, reason: `${name} is no Edge TPU that runs it` });
   if (!isCompiled && target.runtime.kernels === 'edgetpu')
     progress.note(`${file} is not compiled: it runs on the simulator alone; the accelerator itself takes what \`atoll compile\` makes of it`);

@@ -2,12 +2,16 @@
 
 import { existsSync } from 'node:fs';
 import type { Command } from 'commander';
-import { fail } from '../errors.js';
 import { edgeTpuOperators, type Model } from '../tflite/index.js';
 import type { Context } from './verb.js';
 
 /** What edgetpu_compiler adds to the name of a file. */
 const suffix = '_edgetpu';
+
+/** Where it is looked for; the same file for one that is not named as compiled ones are. */
+export function besideOf(file: string): string {
+  return file.replace(`${suffix}.tflite`, '.tflite');
+}
 
 export function uncompiledOption(command: Command): Command {
   return command.option(
@@ -16,14 +20,12 @@ export function uncompiledOption(command: Command): Command {
   );
 }
 
-/** null for a model that is not compiled, and where its other one is not to be found. @throws EDGETPU_TWIN where they do not belong together; EDGETPU_TWIN_MISSING where an emulated accelerator needs it */
+/** null for a model that is not compiled, and where its other one is not to be found. @throws EDGETPU_TWIN where they do not belong together */
 export async function uncompiledOf(context: Context, file: string, model: Model, options: Readonly<Record<string, unknown>>): Promise<Model | null> {
   if (edgeTpuOperators(model).length === 0) return null;
-  const beside = file.replace(`${suffix}.tflite`, '.tflite');
+  const beside = besideOf(file);
   const path = (options.uncompiled as string | undefined) ?? (beside !== file && existsSync(beside) ? beside : null);
   if (path === null) {
-    // What is emulated has nothing else to compute with.
-    if (String(options.device ?? '').startsWith('sim:')) throw fail('EDGETPU_TWIN_MISSING', { where: file, beside: beside === file ? 'NAME.tflite' : beside });
     const without = options.device === undefined ? 'the bundle has no self-test' : 'outputs are not compared with the simulator';
     context.progress.note(`the uncompiled model is not known: ${without} (--uncompiled names it)`);
     return null;

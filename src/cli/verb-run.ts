@@ -4,7 +4,7 @@ import { fail } from '../errors.js';
 import type { OperatorProfile } from '../simulator/index.js';
 import type { Model } from '../tflite/index.js';
 import { deviceHelp, kernelProfileNames, ownTargetHelp } from './choices.js';
-import { openRunner, simulationOptions } from './device-runner.js';
+import { openRunner, requireMainSubgraph, simulationOptions } from './device-runner.js';
 import { readModelFile, shapeOption } from './model-file.js';
 import { collect, positiveInteger, refuseOverwriting } from './options.js';
 import { uncompiledOption } from './uncompiled.js';
@@ -35,6 +35,7 @@ export const runVerb: Verb = {
     ] = await Promise.all([import('../files/index.js'), import('../evaluate/index.js'), import('../simulator/index.js'), import('../report/index.js')]);
     if (options.profile === true && options.device !== undefined) throw fail('USAGE', { reason: '--profile times the simulator, not --device' });
     const { bytes, model } = await readModelFile(file, options);
+    requireMainSubgraph(options);
     // What is missing is told before anything is sent to a device.
     const files = inputFiles(
       options.input as string[],

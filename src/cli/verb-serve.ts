@@ -4,6 +4,7 @@ import { fail, reasonOf } from '../errors.js';
 import type { KeptSlots } from '../simdevice/index.js';
 import type { Target } from '../targets/index.js';
 import { collect, tagsOf } from './options.js';
+import { besideOf } from './uncompiled.js';
 import { type Context, untilInterrupted, type Verb } from './verb.js';
 
 export const serveVerb: Verb = {
@@ -110,7 +111,7 @@ async function openEngine({ progress, signal }: Context, options: Options): Prom
 /** A compiled model, and the one beside it that it was compiled from. */
 async function pairOf(file: string) {
   const [{ readBytes }, { readModel }] = await Promise.all([import('../files/index.js'), import('../tflite/index.js')]);
-  const beside = file.replace('_edgetpu.tflite', '.tflite');
+  const beside = besideOf(file);
   if (beside === file) throw fail('USAGE', { reason: `--emulate ${file}: a compiled model is named NAME_edgetpu.tflite, the other one NAME.tflite` });
   return { compiled: readModel(await readBytes(file), file), uncompiled: readModel(await readBytes(beside), beside) };
 }

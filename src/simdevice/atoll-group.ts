@@ -31,7 +31,7 @@ function stateHandlers(device: DeviceState): Handler[] {
       arena_bytes: budgetOf(target).arenaBytes,
       slots: slots.all.length,
       align: target.alignment,
-      features: ['infer', 'stats', ...engine.features],
+      features: ['infer', 'stats', ...engine.features].sort(),
       key: device.hasKey,
       ...(engine.simulated ? { sim: true } : {}),
       ...(device.inflateBytes === null ? {} : { inflate: device.inflateBytes }),

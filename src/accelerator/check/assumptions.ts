@@ -78,7 +78,7 @@ export const assumptions: readonly Assumption[] = [
   {
     id: 'dfu-reads-back',
     says: 'It gives back the firmware that was sent, and goes on to the end of its memory, within 64 KiB.',
-    basis: 'libedgetpu compares it (ValidateDfuImage); what follows it is a guess',
+    basis: 'libedgetpu, usb_dfu_util.cc (ValidateFirmware); what follows it is a guess',
     judge: (seen) => {
       const reads = firmwareTransfers(seen, reading.upload);
       if (reads.length === 0) return unseen(seen.waiting === null ? ranAlready : failed(seen, steps.first));
@@ -179,7 +179,7 @@ export const assumptions: readonly Assumption[] = [
   {
     id: 'under-way',
     says: 'It takes three transfers that are under way at once on its one endpoint.',
-    basis: "libedgetpu's default (USB_MAX_BULK_OUT_QUEUE_CAPACITY and its single-endpoint mode)",
+    basis: 'libedgetpu, beagle_usb_driver_provider.cc (USB_MAX_NUM_ASYNC_TRANSFERS: 3 but on macOS)',
     judge: byInferences(({ oneAtATime }, seen) =>
       oneAtATime ? no(`it works with one at a time only; before, ${failed(seen, steps.runs)}`) : overlapping(inferenceTransfers(seen, 'out', endpoints.out)),
     ),
@@ -211,7 +211,7 @@ export const assumptions: readonly Assumption[] = [
   {
     id: 'event',
     says: `The end of an execution is an event of ${eventBytes} bytes, whose byte 12 has ${firstInterruptTag} and more in its lower half.`,
-    basis: 'libedgetpu, usb_ml_commands.cc (ReadEvent); the low 4 bits of byte 12, by its bit fields',
+    basis: 'libedgetpu, usb_ml_commands.cc (AsyncReadEvent); the low 4 bits of byte 12, by its bit fields',
     judge: byInferences((_, seen) => {
       const events = inferenceTransfers(seen, 'in', endpoints.event);
       return events.length === 0
@@ -263,7 +263,7 @@ export const assumptions: readonly Assumption[] = [
   {
     id: 'tiles',
     says: 'Outputs lie tile after tile, as the tables of their layout say.',
-    basis: 'libedgetpu, layer_information.cc (RelayoutTensor)',
+    basis: 'libedgetpu, layer_information.cc (Relayout)',
     judge: byInferences(({ tiledLayers, differentBytes }) =>
       tiledLayers === 0
         ? unseen('no output of this model comes from several tiles')

@@ -59,7 +59,7 @@ test('as a device: what breaks it is told with its own code', async () => {
   let broken = false;
   const emulated = new EmulatedAccelerator({ models: [pair], fault: () => (broken ? 'unplug' : null) });
   const device = await openDevice('usb:18d1:9302', { accelerator: { devices: emulated.devices, settleMs: 0 } });
-  expect(await device.describe()).toMatchObject({ target: 'coral-usb', runtime: 'libedgetpu', runtime_version: '14', features: ['infer', 'stats', 'edgetpu'] });
+  expect(await device.describe()).toMatchObject({ target: 'coral-usb', runtime: 'libedgetpu', runtime_version: '14', features: ['edgetpu', 'infer', 'stats'] });
   broken = true;
   const { push } = await import('../../../src/device/index.js');
   const { buildImageFor } = await import('../../../src/bundle/index.js');
