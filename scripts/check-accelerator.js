@@ -48,6 +48,7 @@ async function main() {
     models,
     samples,
     ...(values.firmware === undefined ? {} : { firmware }),
+    timed: values.emulated !== true,
     provoke: values.provoke === true,
     ...(values.unplug ? { ask: (text) => process.stderr.write(`\n>> ${text}\n`) } : {}),
     onProgress: (step) => process.stderr.write(`${step} ...\n`),

@@ -1,5 +1,6 @@
 // Hosts with accelerators in a fleet: served from the command line, pushed to, and reached by rollouts. The accelerators are emulated.
 
+import { readFileSync } from 'node:fs';
 import path from 'node:path';
 import { afterEach, expect, test } from 'vitest';
 import { writeModel } from '../../src/tflite/index.js';
@@ -55,6 +56,52 @@ test('served over TCP: pushed to, run on, and its model is there after a restart
   expect(jsonOf(run)).toMatchObject({ samples: 2, measurement: { agreement: { samples: 2, equalSamples: 2, agrees: true } } });
   const uncompiled = await atoll(['push', file('first.tflite'), '--device', second.uri, '--json']);
   expect({ code: uncompiled.code, ...jsonOf(uncompiled) }).toMatchObject({ code: 1, error: { code: 'EDGETPU_UNCOMPILED' } });
+});
+
+test('a model that the emulated accelerator was not told of is refused, with the way out', async () => {
+  prepare();
+  const state = file('another');
+  const device = await served('--device', 'sim:coral-usb', '--emulate', file('first_edgetpu.tflite'), '--listen', 'tcp:0', '--state', state);
+  const pushed = await atoll(['push', file('second_edgetpu.tflite'), '--device', device.uri]);
+  expect(pushed).toMatchObject({ code: 4, stderr: expect.stringMatching(/IMAGE_INVALID.*emulated.*--emulate/s) });
+  const second = await atoll(['serve', '--device', 'sim:coral-usb', '--emulate', file('first_edgetpu.tflite'), '--listen', 'tcp:0', '--state', state]);
+  expect(second).toMatchObject({ code: 3, stderr: expect.stringContaining('STATE_BUSY') });
+});
+
+test.each([
+  [['--device', 'sim:pico', '--listen', 'tcp:0'], 'sim:coral-usb'],
+  [['--device', 'sim:coral-usb', '--listen', 'tcp:0'], '--emulate'],
+  [['--device', 'usb:coral-usb', '--emulate', 'm_edgetpu.tflite', '--listen', 'tcp:0'], '--emulate is for'],
+  [['--device', 'sim:coral-usb', '--emulate', 'm_edgetpu.tflite', '--listen', 'tcp:0', '--tag', 'a=b'], '--tag and --data'],
+  [['--device', 'sim:coral-usb', '--emulate', 'm.tflite', '--listen', 'tcp:0'], 'NAME_edgetpu.tflite'],
+])('serve %s is refused: it means nothing', async (options, reason) => {
+  expect(await atoll(['serve', ...options])).toMatchObject({ code: 2, stderr: expect.stringContaining(reason) });
+});
+
+test('one that cannot be proved is given up: what ran before runs on', { timeout: 60_000 }, async () => {
+  const emulated = prepare();
+  const broker = await embeddedBroker();
+  closers.push(broker.stop);
+  const uri = `${broker.uri}/plant`;
+  const state = file('proving');
+  const before = await served(...emulated, '--listen', `${uri}/pi-9`, '--state', state);
+  expect((await atoll(['push', file('first_edgetpu.tflite'), '--device', `${uri}/pi-9`])).code).toBe(0);
+  await before.stop();
+  const running = () => JSON.parse(readFileSync(path.join(state, 'slots.json'), 'utf8')).slots.find(({ active }: { active: boolean }) => active);
+  const { sha256 } = running();
+  // Samples of another size than the model takes.
+  writeFiles(folder, {
+    'x.bin': new Uint8Array(10),
+    'labels.csv': '0\n',
+    'data.yaml':
+      'name: tens\ntask: classification\ninputs: [{ files: x.bin, type: uint8, shape: [10] }]\nlabels: { csv: labels.csv, header: false, label: 0 }\nmetric: top1\n',
+  });
+  await served(...emulated, '--listen', `${uri}/pi-9`, '--state', state, '--data', file('data.yaml'));
+  expect((await atoll(['bundle', file('second_edgetpu.tflite'), '--target', 'coral-usb', '-o', file('proving.bundle')])).code).toBe(0);
+  const env = { ...process.env, ATOLL_STORE: file('proving.sqlite') };
+  const rolled = await atoll(['rollout', 'start', '--bundle', file('proving.bundle'), '--waves', '1', '--fleet', uri, '--json'], { env });
+  expect(jsonOf(rolled), rolled.stderr).toMatchObject({ counts: { failed: 1 } });
+  expect(running()).toMatchObject({ sha256, confirmed: true });
 });
 
 toolTest('mosquitto').each([

@@ -62,6 +62,8 @@ export interface ProbeOptions extends AttachOptions {
   readonly samples?: number;
   /** How long it is left alone after a reset, one trial after another. */
   readonly settlingsMs?: readonly number[];
+  /** Whether its latencies are a chip's; unless said otherwise they are. */
+  readonly timed?: boolean;
   /** Sends it what it must refuse, at the end. */
   readonly provoke?: boolean;
   /** Asks for the plug to be pulled, and put in again. */
@@ -126,7 +128,7 @@ class Probe {
     const frame = await this.step(by.frame, () => this.readFrame());
     const settling = (await this.step(by.settling, () => this.settle())) ?? [];
     const runs = (await this.step(by.runs, () => this.infer(false))) ?? (await this.step(by.runsOneAtATime, () => this.infer(true)));
-    const clocks = (await this.step(by.clocks, () => this.clock())) ?? [];
+    const clocks = this.options.timed === false ? [] : ((await this.step(by.clocks, () => this.clock())) ?? []);
     const abandoned = await this.step(by.abandoned, () => this.abandon());
     const provoked = this.options.provoke === true ? await this.step(by.provoked, () => this.provoke()) : null;
     const { ask } = this.options;
