@@ -16,14 +16,27 @@ export const bundleVerb: Verb = {
       .option('--counter <n>', 'devices with a key refuse a bundle whose counter is below that of the one they run', wholeNumber);
   },
   run: async (context, [file = ''], options) => {
-    const [{ loadTarget }, { buildImageFor, compressedBytes, decodeSlotImage, manifestView, readPrivateKey }, { readText, writeAtomically }, { bytesText }] =
-      await Promise.all([import('../targets/index.js'), import('../bundle/index.js'), import('../files/index.js'), import('../report/index.js')]);
+    const [
+      { loadTarget },
+      { buildImageFor, compressedBytes, decodeSlotImage, manifestView, readPrivateKey },
+      { readText, writeAtomically },
+      { bytesText },
+      { edgeTpuOperators },
+    ] = await Promise.all([
+      import('../targets/index.js'),
+      import('../bundle/index.js'),
+      import('../files/index.js'),
+      import('../report/index.js'),
+      import('../tflite/index.js'),
+    ]);
     const output = String(options.output);
     const keyFile = options.sign as string | undefined;
     refuseOverwriting(output, [file, keyFile, options.target]);
     const target = await loadTarget(String(options.target));
     const { bytes, model } = await readModelFile(file, options);
     const uncompiled = await uncompiledOf(context, file, model, options);
+    if (target.runtime.kernels === 'edgetpu' && edgeTpuOperators(model).length === 0)
+      context.progress.note(`${file} is not compiled: accelerators take what \`atoll compile\` makes of it, and refuse this bundle`);
     const image = buildImageFor(bytes, model, target, {
       ...(uncompiled === null ? {} : { uncompiled }),
       version: String(options.modelVersion),
