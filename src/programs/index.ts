@@ -2,4 +2,5 @@
 
 export { commandLine } from './command-line.js';
 export { findOnPath, isExecutable } from './find.js';
+export { processIdentity } from './identity.js';
 export { type ProgramRun, runProgram } from './run.js';

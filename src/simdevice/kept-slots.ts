@@ -6,6 +6,7 @@ import { z } from 'zod';
 import { hex, sha256 } from '../bundle/index.js';
 import { fail } from '../errors.js';
 import { readBytes, readText, writeAtomically } from '../files/index.js';
+import { processIdentity } from '../programs/index.js';
 import { type Slot, Slots } from './slots.js';
 
 const indexFile = 'slots.json';
@@ -107,19 +108,10 @@ export class KeptSlots extends Slots {
 /** One process at a time. What one has left that is not there any more is nobody's. @throws STATE_BUSY, FILE_NOT_WRITABLE */
 async function lock(folder: string): Promise<void> {
   const file = path.join(folder, lockFile);
-  const owner = Number(await readFile(file, 'utf8').catch(() => ''));
-  if (owner > 0 && owner !== process.pid && isAlive(owner)) throw fail('STATE_BUSY', { path: folder, pid: owner, lock: file });
-  await writeAtomically(file, String(process.pid));
-}
-
-function isAlive(pid: number): boolean {
-  try {
-    process.kill(pid, 0);
-    return true;
-  } catch (error) {
-    // Somebody else's is one all the same.
-    return (error as NodeJS.ErrnoException).code === 'EPERM';
-  }
+  const [owner = '', identity = ''] = (await readFile(file, 'utf8').catch(() => '')).split(' ');
+  const pid = Number(owner);
+  if (pid > 0 && pid !== process.pid && (await processIdentity(pid)) === identity) throw fail('STATE_BUSY', { path: folder, pid, lock: file });
+  await writeAtomically(file, `${process.pid} ${await processIdentity(process.pid)}`);
 }
 
 function imagePath(folder: string, sha: string): string {

@@ -5,6 +5,7 @@ import path from 'node:path';
 import { beforeEach, expect, test } from 'vitest';
 import { buildSlotImage, hex, sha256 } from '../../src/bundle/index.js';
 import { fail } from '../../src/errors.js';
+import { processIdentity } from '../../src/programs/index.js';
 import { atollCommands, type Command, decodeMap, decodePacket, encodePacket, encodePayload } from '../../src/protocol/index.js';
 import { KeptSlots, SimulatedDevice } from '../../src/simdevice/index.js';
 import { loadTarget } from '../../src/targets/index.js';
@@ -118,8 +119,12 @@ test('a folder belongs to one process at a time, and to the next one when that h
   mkdirSync(folder);
   writeFileSync(path.join(folder, 'notes.slot'), 'mine');
   const other = spawn(process.execPath, ['-e', 'setTimeout(() => {}, 60000)']);
-  writeFileSync(path.join(folder, 'lock'), String(other.pid));
+  writeFileSync(path.join(folder, 'lock'), `${other.pid} ${await processIdentity(other.pid ?? 0)}`);
   await expect(KeptSlots.in(folder)).rejects.toMatchObject({ code: 'STATE_BUSY', message: expect.stringContaining(String(other.pid)) });
+  // Its number, and another process: one before the system was started anew.
+  writeFileSync(path.join(folder, 'lock'), `${other.pid} elsewhere/1`);
+  await (await KeptSlots.in(folder)).close();
+  writeFileSync(path.join(folder, 'lock'), `${other.pid} ${await processIdentity(other.pid ?? 0)}`);
   other.kill();
   await once(other, 'exit');
   const slots = await KeptSlots.in(folder);

@@ -76,6 +76,8 @@ export class FleetDevice {
   private impatience = 0;
   private sequence: number;
   private last: WrittenReported | null = null;
+  /** The same, as it was sent: what is still being written down is not. */
+  private said: WrittenReported | null = null;
   private dead = false;
   private callOff: () => void = () => undefined;
   private callOffRepeat: () => void = () => undefined;
@@ -109,7 +111,7 @@ export class FleetDevice {
     this.port.subscribe(this.topics.pulledBlock(this.id));
     // What was said last may not have arrived.
     if (this.last === null) this.reportIdle();
-    else this.send(this.last);
+    else if (this.said !== null) this.send(this.said);
     if (this.subscribed !== null) this.port.subscribe(this.subscribed);
   }
 
@@ -128,6 +130,7 @@ export class FleetDevice {
     this.slots.boot();
     this.taken = null;
     this.last = null;
+    this.said = null;
     this.sequence = Math.max(this.sequence, this.firstSequence());
     this.connected();
   }
@@ -397,6 +400,7 @@ export class FleetDevice {
   }
 
   private say(reported: WrittenReported): void {
+    this.said = reported;
     this.send(reported);
     this.onReport?.(reported);
     this.repeatAfter(repeatMs);
@@ -406,7 +410,7 @@ export class FleetDevice {
   private repeatAfter(ms: number): void {
     this.callOffRepeat();
     this.callOffRepeat = this.port.later(ms, () => {
-      if (this.last !== null) this.send(this.last);
+      if (this.said !== null) this.send(this.said);
       this.repeatAfter(Math.min(mostRepeatMs, 2 * ms));
     });
   }
