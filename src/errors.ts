@@ -325,7 +325,7 @@ export const errorTable = {
   USB_CHOICE: {
     kind: 'device',
     message: '{count} USB devices fit {what}{serials}',
-    hint: 'plug one in, or name one: usb:VID:PID/SERIAL; `atoll devices` lists them',
+    hint: 'plug one in, or name one: usb:VID:PID/SERIAL; those without serial numbers are told apart by attaching one at a time; `atoll devices` lists them',
   },
   USB_NO_INTERFACE: {
     kind: 'device',
