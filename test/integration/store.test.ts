@@ -50,6 +50,18 @@ describe.each(kinds)('%s', (_name, run, start) => {
     }
   }
 
+  run('several agents open a new one at once', async () => {
+    const { url, stop } = await start();
+    try {
+      for (const store of await Promise.all(Array.from({ length: 8 }, () => openStore(url)))) {
+        expect(await store.rollouts(null)).toEqual([]);
+        await store.close();
+      }
+    } finally {
+      await stop();
+    }
+  });
+
   run('keeps a rollout with all its devices, and gives them back as they were, to another process too', () =>
     during(async (store, url) => {
       const row = await store.create(rollout('r'), devices(12_000));
@@ -163,6 +175,21 @@ describe.each(kinds)('%s', (_name, run, start) => {
       expect(await store.create(rollout('r'), devices(1))).not.toBeNull();
     }),
   );
+});
+
+toolTest('postgres')('a database that ends while it is asked is a coded error', async () => {
+  const { url, stop } = await postgres();
+  const store = await openStore(url);
+  let gone: Promise<unknown> | null = null;
+  const ask = async (): Promise<never> => {
+    for (let i = 0; ; i++) {
+      await store.keepImage(`${i}`, new Uint8Array(1000));
+      if (i === 20) gone ??= stop();
+    }
+  };
+  for (const asked of await Promise.allSettled([ask(), ask(), ask(), ask()])) expect(asked).toMatchObject({ status: 'rejected', reason: { code: 'STORE' } });
+  await gone;
+  await store.close();
 });
 
 test('a store that cannot be had is a coded error', async () => {

@@ -7,6 +7,8 @@ import type { Query, Sql, SqlRow } from './sql.js';
 const connectTimeoutMs = 10_000;
 /** Of PostgreSQL's 64-bit integers, which come as texts: ours fit a double. */
 const int8Type = 20;
+/** Of the lock that one agent holds at a time: any number that others of the same database do not use, here "atoll" in ASCII. */
+const loneLock = 0x61_74_6f_6c_6c;
 
 /** @param url postgres://USER:PASSWORD@HOST/DATABASE. @throws STORE */
 export async function openPostgres(url: string): Promise<Sql> {
@@ -17,6 +19,8 @@ export async function openPostgres(url: string): Promise<Sql> {
   const pool = new pg.Pool({ connectionString: url, connectionTimeoutMillis: connectTimeoutMs, max: 4, types: types as never });
   // Of connections that nobody uses at the moment: the next transaction makes another.
   pool.on('error', () => undefined);
+  // Of connections in use: what was asked of them fails, and tells.
+  pool.on('connect', (client) => client.on('error', () => undefined));
   return new PostgresDatabase(url.replace(/^(\w+:\/\/[^:@/]*):[^@/]*@/, '$1:***@'), pool);
 }
 
@@ -47,6 +51,13 @@ class PostgresDatabase implements Sql {
     } finally {
       client.release(broken);
     }
+  }
+
+  alone<T>(work: (query: Query) => Promise<T>): Promise<T> {
+    return this.transaction(async (query) => {
+      await query('select pg_advisory_xact_lock(?)', [loneLock]);
+      return work(query);
+    });
   }
 
   async close(): Promise<void> {

@@ -10,6 +10,8 @@ export interface Sql {
   readonly types: { readonly serial: string; readonly bytes: string; readonly real: string; readonly integer: string };
   /** All or nothing; what it throws is thrown on. */
   readonly transaction: <T>(work: (query: Query) => Promise<T>) => Promise<T>;
+  /** The same, and no other agent's at the same time. */
+  readonly alone: <T>(work: (query: Query) => Promise<T>) => Promise<T>;
   readonly close: () => Promise<void>;
 }
 

@@ -43,6 +43,11 @@ class SqliteFile implements Sql {
     return mine;
   }
 
+  /** Every transaction is: SQLite has one writer at a time. */
+  alone<T>(work: (query: Query) => Promise<T>): Promise<T> {
+    return this.transaction(work);
+  }
+
   async close(): Promise<void> {
     await this.last;
     this.statements.clear();

@@ -6,7 +6,8 @@ import type { Sql } from './sql.js';
 const version = 1;
 
 export async function prepareTables(sql: Sql): Promise<void> {
-  await sql.transaction(async (query) => {
+  // Two agents may begin on a new database at once.
+  await sql.alone(async (query) => {
     await query('create table if not exists atoll_version (version integer not null)');
     const [row] = await query('select version from atoll_version');
     if (row === undefined) {
