@@ -34,7 +34,7 @@ const bundleOf = (fill: number, inputs = 4000): Uint8Array => {
 class Led {
   stdout = '';
   stderr = '';
-  /** Its exit code. */
+  /** Its exit code, once all that it said was read. */
   readonly ended: Promise<number | null>;
 
   constructor(readonly child: ChildProcess) {
@@ -44,7 +44,12 @@ class Led {
     child.stderr?.on('data', (text: Buffer) => {
       this.stderr += text.toString();
     });
-    this.ended = new Promise((resolve) => child.once('exit', resolve));
+    this.ended = new Promise((resolve) => child.once('close', resolve));
+  }
+
+  /** A test that expected another exit code shows what it said. */
+  async ends(code: number): Promise<void> {
+    expect(await this.ended, this.stderr).toBe(code);
   }
 
   async says(text: string): Promise<void> {
@@ -196,7 +201,7 @@ describe.each(brokers)('at %s', (_name, run, start) => {
     await new Promise((resolve) => setTimeout(resolve, 500));
     expect((await plant.rollout('status')).document.counts).toEqual(paused.counts);
     expect(await plant.rollout('resume', 'slow')).toMatchObject({ document: { phase: 'running' } });
-    expect(await led.ended, led.stderr).toBe(0);
+    await led.ends(0);
     expect(led.stdout).toContain('rollout slow: done');
     const { counts } = (await plant.rollout('status')).document as { counts: Record<string, number> };
     expect(counts.failed).toBeGreaterThan(0);
@@ -245,7 +250,7 @@ describe.each(brokers)('at %s', (_name, run, start) => {
     expect(second.stderr).toContain(`process ${first.child.pid}`);
     first.child.kill('SIGKILL');
     await first.ended;
-    expect(await second.ended, second.stderr).toBe(0);
+    await second.ends(0);
     expect((await plant.rollout('status')).document).toMatchObject({ phase: 'done', counts: { confirmed: 40 } });
   });
 
@@ -286,7 +291,7 @@ toolTest('mosquitto')('mosquitto ends in the midst of it, has forgotten everythi
   await led.says('wave 2 begins');
   await first.stop();
   const second = await mosquitto(folder, { port });
-  expect(await led.ended, led.stderr).toBe(0);
+  await led.ends(0);
   expect((await plant.rollout('status')).document).toMatchObject({ phase: 'done', counts: { confirmed: 30 } });
   expect(served.devices.every(({ running }) => running === hex(sha256(bundleOf(1))))).toBe(true);
   for (const close of closers.splice(0).reverse()) await close();
@@ -320,7 +325,7 @@ toolTest('postgres', 'mosquitto')('PostgreSQL as the store: agents on two machin
   await plant.until(({ counts }) => ((counts as { confirmed?: number }).confirmed ?? 0) >= 3);
   first.child.kill('SIGKILL');
   await first.ended;
-  expect(await second.ended, second.stderr).toBe(0);
+  await second.ends(0);
   expect((await plant.rollout('list')).document).toMatchObject({ rollouts: [{ rollout: 'pg', phase: 'done' }] });
 });
 
@@ -333,7 +338,7 @@ toolTest('postgres')('a PostgreSQL that ends in the midst of it ends the agent, 
   const led = plant.begin('start', 'away.yaml', '--fleet', plant.uri);
   await led.says('wave 2 begins');
   await database.stop();
-  expect(await led.ended, led.stderr).toBe(4);
+  await led.ends(4);
   expect(led.stderr).toMatch(/error STORE: .*postgres/);
 });
 
@@ -346,7 +351,7 @@ test('metrics for Prometheus, as long as it is led', async () => {
   const text = await (await fetch('http://127.0.0.1:19464/metrics')).text();
   expect(text).toMatch(/atoll_rollout_devices\{wave="1",phase="confirmed",rollout="metrics",target="pico"\} [12]/);
   expect(text).toMatch(/# TYPE atoll_rollout_wave gauge/);
-  expect(await led.ended, led.stderr).toBe(0);
+  await led.ends(0);
 });
 
 test('what stands in the way of a rollout has a coded error', async () => {
@@ -368,6 +373,6 @@ test('what stands in the way of a rollout has a coded error', async () => {
   const led = plant.begin('start', 'one.yaml', '--fleet', plant.uri);
   await agent.publish(topics.reported('d1'), Buffer.from('nonsense'));
   await agent.publish(topics.blockRequest('d1'), Buffer.from([0xa1]));
-  expect(await led.ended, led.stderr).toBe(0);
+  await led.ends(0);
   expect((await plant.rollout('status')).document).toMatchObject({ phase: 'done', counts: { confirmed: 3 } });
 });

@@ -39,28 +39,32 @@ async function all(store: RolloutStore, no: number): Promise<DeviceRecord[]> {
 }
 
 describe.each(kinds)('%s', (_name, run, start) => {
-  async function during(work: (store: RolloutStore, url: string) => Promise<void>): Promise<void> {
+  async function onNew(work: (url: string) => Promise<void>): Promise<void> {
     const { url, stop } = await start();
-    const store = await openStore(url);
     try {
-      await work(store, url);
+      await work(url);
     } finally {
-      await store.close();
       await stop();
     }
   }
+  const during = (work: (store: RolloutStore, url: string) => Promise<void>): Promise<void> =>
+    onNew(async (url) => {
+      const store = await openStore(url);
+      try {
+        await work(store, url);
+      } finally {
+        await store.close();
+      }
+    });
 
-  run('several agents open a new one at once', async () => {
-    const { url, stop } = await start();
-    try {
+  run('several agents open a new one at once', () =>
+    onNew(async (url) => {
       for (const store of await Promise.all(Array.from({ length: 8 }, () => openStore(url)))) {
         expect(await store.rollouts(null)).toEqual([]);
         await store.close();
       }
-    } finally {
-      await stop();
-    }
-  });
+    }),
+  );
 
   run('keeps a rollout with all its devices, and gives them back as they were, to another process too', () =>
     during(async (store, url) => {

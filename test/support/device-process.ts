@@ -16,7 +16,7 @@ export function simulateDevice(...options: readonly string[]): Promise<DevicePro
 
 export async function serving(verb: 'simulate-device' | 'serve', ...options: readonly string[]): Promise<DeviceProcess> {
   const child = spawn(process.execPath, [path.resolve('bin/atoll.js'), verb, ...options, '--json'], { stdio: ['ignore', 'pipe', 'pipe'] });
-  const ended = new Promise<number | null>((resolve) => child.once('exit', resolve));
+  const ended = new Promise<number | null>((resolve) => child.once('close', resolve));
   const uri = await new Promise<string>((resolve, reject) => {
     let said = '';
     child.stdout.on('data', (text: Buffer) => {

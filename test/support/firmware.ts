@@ -40,7 +40,7 @@ export async function qemuBoard({ machine, firmware = machine, flashFile, determ
 }
 
 async function reached(child: ChildProcess, pattern: RegExp): Promise<DeviceProcess> {
-  const ended = new Promise<number | null>((resolve) => child.once('exit', resolve));
+  const ended = new Promise<number | null>((resolve) => child.once('close', resolve));
   const uri = await new Promise<string>((resolve, reject) => {
     let said = '';
     const listen = (text: Buffer): void => {

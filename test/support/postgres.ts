@@ -58,6 +58,6 @@ function ready(child: ChildProcess): Promise<void> {
       said += text.toString();
       if (said.includes('ready to accept connections')) resolve();
     });
-    child.once('exit', (code) => reject(new Error(`postgres ended with ${code}: ${said}`)));
+    child.once('close', (code) => reject(new Error(`postgres ended with ${code}: ${said}`)));
   });
 }

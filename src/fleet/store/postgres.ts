@@ -7,7 +7,7 @@ import type { Query, Sql, SqlRow } from './sql.js';
 const connectTimeoutMs = 10_000;
 /** Of PostgreSQL's 64-bit integers, which come as texts: ours fit a double. */
 const int8Type = 20;
-/** Of the lock that one agent holds at a time: any number that others of the same database do not use, here "atoll" in ASCII. */
+/** Of the lock that `alone` holds: any number that others of the same database do not use, here "atoll" in ASCII. */
 const loneLock = 0x61_74_6f_6c_6c;
 
 /** @param url postgres://USER:PASSWORD@HOST/DATABASE. @throws STORE */

@@ -10,7 +10,7 @@ export interface Sql {
   readonly types: { readonly serial: string; readonly bytes: string; readonly real: string; readonly integer: string };
   /** All or nothing; what it throws is thrown on. */
   readonly transaction: <T>(work: (query: Query) => Promise<T>) => Promise<T>;
-  /** The same, and no other agent's at the same time. */
+  /** The same, one at a time: that of another agent waits. Other transactions do not. */
   readonly alone: <T>(work: (query: Query) => Promise<T>) => Promise<T>;
   readonly close: () => Promise<void>;
 }
