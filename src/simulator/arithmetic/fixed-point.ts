@@ -19,10 +19,17 @@ export function saturatingRoundingDoublingHighMul(a: number, b: number): number 
 /** gemmlowp's RoundingDivideByPOT: x / 2^exponent, ties away from zero. */
 export function roundingDivideByPot(x: number, exponent: number): number {
   if (exponent === 0) return x;
-  const mask = exponent >= 31 ? 0x7fffffff : (1 << exponent) - 1;
+  // C leaves exponents beyond 0 to 31 undefined; DIV and comparisons come there. On x86-64 the mask has all bits, the shift is modulo 32.
+  if (exponent < 0 || exponent > 31) return (x >> (exponent & 31)) + (x >= 0 ? 1 : 0);
+  const mask = exponent === 31 ? 0x7fffffff : (1 << exponent) - 1;
   const remainder = x & mask;
   const threshold = (mask >> 1) + (x < 0 ? 1 : 0);
-  return (exponent > 31 ? (x < 0 ? -1 : 0) : x >> exponent) + (remainder > threshold ? 1 : 0);
+  return (x >> exponent) + (remainder > threshold ? 1 : 0);
+}
+
+/** TFLite's MultiplyByQuantizedMultiplierSmallerThanOneExp. */
+export function multiplySmallerThanOne(x: number, { multiplier, shift }: QuantizedMultiplier): number {
+  return roundingDivideByPot(saturatingRoundingDoublingHighMul(x, multiplier), -shift);
 }
 
 /** x * multiplier * 2^shift with two roundings: TFLM's default, and its reference kernels' bits. */
@@ -49,19 +56,17 @@ export function multiplySingleRounding(x: number, multiplier: number, shift: num
 }
 
 /**
- * TFLite's MultiplyByQuantizedMultiplier for 64-bit accumulators: the multiplier is cut to 15 bits and the product rounded
- * once, whatever the build's rounding of 32-bit ones.
- * @param x whole, within 2^47 either way
+ * TFLite's MultiplyByQuantizedMultiplier for 64-bit accumulators: the multiplier is cut to 15 bits, the product is rounded
+ * once, whatever the build's rounding of 32-bit ones, and the result is cut to 32 bits.
  */
 export function multiplyWide(x: number, multiplier: number, shift: number): number {
   const reduced = multiplier < 0x7fff0000 ? (multiplier + 0x8000) >> 16 : 0x7fff;
   const total = 15 - shift;
-  const half = 2 ** (total - 1);
-  // Below 16 bits of shift the result itself, which fits 32 bits, bounds the product; above, it is split.
-  if (total < 16) return Math.floor((x * reduced + half) / 2 ** total);
-  const high = Math.floor(x / 65536);
-  const low = x - high * 65536;
-  return Math.floor((high * reduced + Math.floor((low * reduced + half) / 65536)) / 2 ** (total - 16));
+  const rounded = x * reduced + 2 ** (total - 1);
+  if (total > 0 && Math.abs(rounded) <= Number.MAX_SAFE_INTEGER) return Math.floor(rounded / 2 ** total) | 0;
+  // C leaves shifts below 0 undefined; x86-64 takes them modulo 64.
+  const product = BigInt.asIntN(64, BigInt(x) * BigInt(reduced) + (1n << BigInt((total - 1) & 63)));
+  return Number(BigInt.asIntN(32, product >> BigInt(total & 63)));
 }
 
 /** gemmlowp's SaturatingRoundingMultiplyByPOT for a positive exponent. */
@@ -92,6 +97,11 @@ export function quantizeMultiplier(real: number): QuantizedMultiplier {
     shift += 1;
   }
   return shift < -31 ? { multiplier: 0, shift: 0 } : { multiplier, shift };
+}
+
+/** C's conversion of a whole number in a double to int32; x86-64 makes the smallest int32 of those beyond. */
+export function toInt32(x: number): number {
+  return x >= int32Min && x <= int32Max ? x : int32Min;
 }
 
 /** C's round(): ties away from zero. */

@@ -1,9 +1,11 @@
 // Kernel profiles: whose integer arithmetic is reproduced. A profile is a table of primitives; the kernels call them
 // and are otherwise the same.
 
-import { multiplyDoubleRounding, multiplyRoundingUp, multiplyWide, roundHalfAway, roundHalfEven } from './fixed-point.js';
+import { multiplyDoubleRounding, multiplyRoundingUp, multiplyWide, roundHalfAway, roundHalfEven, toInt32 } from './fixed-point.js';
 
 export interface Arithmetic {
+  /** Whose kernels they are, and whose limits hold. */
+  readonly runtime: 'tflm' | 'tflite';
   /** x * multiplier * 2^(shift - 31), rounded to int32. */
   readonly requantize: Requantize;
   /** The same for accumulators of 64 bits. */
@@ -22,8 +24,26 @@ export interface Arithmetic {
   readonly meanAddsBias: boolean;
   /** 8-bit SOFTMAX from a table of exp in float32, where true. */
   readonly softmaxInFloat: boolean;
+  /** Rounds the values of the tables of int16 SOFTMAX: float32 or double. */
+  readonly softmaxTable: (value: number) => number;
+  /** 8-bit LOGISTIC and TANH from a table computed in float32, where true; in fixed point otherwise. */
+  readonly curvesInFloat: boolean;
+  /** Rounds products and quotients of scales in MUL, PRELU and int16 SOFTMAX: float32 or double. */
+  readonly scaleProduct: (value: number) => number;
+  /** Whether RELU6, RELU_N1_TO_1 and RELU_0_TO_1 rescale from the input's quantization to the output's, as RELU does. */
+  readonly rescalesClampedRelu: boolean;
   /** What is kept of the ratios of the scales in SUB. */
   readonly subRatio: (ratio: number) => number;
+  /** Whether integer ADD and MUL take other steps for whole blocks of elements. */
+  readonly pairsInBlocks: boolean;
+  /** Whether int16 FULLY_CONNECTED sums in 32 bits where no bias of int64 asks for more. */
+  readonly denseInt16In32Bits: boolean;
+  /** Quantized SUM in float32, where true. */
+  readonly sumsInFloat: boolean;
+  /** uint8 TRANSPOSE_CONV, in whole blocks of 16 elements. */
+  readonly transposeUint8: Requantize;
+  /** uint8 RESIZE_BILINEAR multiplies the two weights of a neighbour first, where true. */
+  readonly resizesByArea: boolean;
   /** Whether ADD in int32 clamps to its fused activation. */
   readonly clampsInt32Add: boolean;
   /** Whether the state of UNIDIRECTIONAL_SEQUENCE_LSTM lasts from one invocation to the next. */
@@ -44,7 +64,7 @@ export interface ChannelArithmetic {
 }
 
 const twice: ChannelArithmetic = { requantize: multiplyDoubleRounding, requantizeWide: multiplyWide };
-const inDouble: ChannelRequantize = (sum, _multiplier, _shift, real) => roundHalfAway(sum * real);
+const inDouble: ChannelRequantize = (sum, _multiplier, _shift, real) => toInt32(roundHalfAway(sum * real));
 /** SIMD does blocks of 8 channels, scalar code the rest. */
 const upInBlocks: ChannelRequantize = (sum, multiplier, shift, _real, channel, channels) =>
   (channel < channels - (channels % 8) ? multiplyRoundingUp : multiplyDoubleRounding)(sum, multiplier, shift);
@@ -57,6 +77,7 @@ function byInverse(scale: number, count: number): (value: number, index: number)
 }
 
 const tflm: Arithmetic = {
+  runtime: 'tflm',
   requantize: multiplyDoubleRounding,
   requantizeWide: multiplyWide,
   convolution: twice,
@@ -67,14 +88,28 @@ const tflm: Arithmetic = {
   quantizeFloat: (scale) => (value) => roundHalfAway(Math.fround(value / scale)),
   meanAddsBias: false,
   softmaxInFloat: false,
+  softmaxTable: Math.fround,
+  curvesInFloat: false,
+  scaleProduct: (value) => value,
+  rescalesClampedRelu: false,
   subRatio: Math.fround,
+  pairsInBlocks: false,
+  denseInt16In32Bits: false,
+  sumsInFloat: false,
+  transposeUint8: multiplyDoubleRounding,
+  resizesByArea: false,
   clampsInt32Add: false,
   keepsLstmState: true,
   softmaxOfOne: 32767,
 };
 const tflite: Arithmetic = {
   ...tflm,
+  runtime: 'tflite',
   dense: { requantize: inDouble, requantizeWide: inDouble },
+  softmaxTable: (value) => value,
+  curvesInFloat: true,
+  scaleProduct: Math.fround,
+  rescalesClampedRelu: true,
   subRatio: (ratio) => ratio,
   clampsInt32Add: true,
 };
@@ -97,6 +132,11 @@ export const kernelProfiles = {
     quantizeFloat: byInverse,
     meanAddsBias: true,
     softmaxInFloat: true,
+    pairsInBlocks: true,
+    denseInt16In32Bits: true,
+    sumsInFloat: true,
+    transposeUint8: multiplyRoundingUp,
+    resizesByArea: true,
   },
   'cmsis-nn': { ...tflm, keepsLstmState: false, softmaxOfOne: -32768 },
 } as const satisfies Record<string, Arithmetic>;
@@ -155,6 +195,89 @@ export const profileDifferences: readonly ProfileDifference[] = [
     'tensorflow/lite/kernels/internal/optimized/integer_ops/mean.h; vectors of TensorFlow 2.21',
   ),
   difference(
+    ['RELU6', 'RELU_N1_TO_1', 'RELU_0_TO_1'],
+    'int8, uint8, int16',
+    ['clamps without rescaling: the scales of input and output must be equal', 'rescales to the output', 'rescales to the output', 'as tflm-reference'],
+    'TFLM activations.cc at 90b983c2, tensorflow/lite/kernels/activations.cc; vectors of both',
+  ),
+  difference(
+    ['LOGISTIC', 'TANH'],
+    'int8, uint8',
+    ['fixed point', 'a table computed in float32', 'a table computed in float32', 'fixed point'],
+    'tensorflow/lite/kernels/activations.cc; vectors of TensorFlow 2.21',
+  ),
+  difference(
+    ['ELU'],
+    'int8',
+    ['exp(x) - 1 in float32', 'expm1(x) in float32', 'expm1(x) in float32', 'as tflm-reference'],
+    'TFLM elu.cc, tensorflow/lite/kernels/activations.cc',
+  ),
+  difference(
+    ['MUL', 'PRELU'],
+    'int8, uint8, int16',
+    ['products and quotients of scales in double', 'in float32', 'in float32', 'in double'],
+    'TFLM mul_common.cc and prelu_common.cc, tensorflow/lite/kernels/mul.cc and activations.cc',
+  ),
+  difference(
+    ['SOFTMAX'],
+    'int16',
+    ['tables in float32, product of beta and scale in double', 'tables in double, product in float32', 'as tflite-reference', 'as tflm-reference'],
+    'TFLM softmax_common.cc, tensorflow/lite/kernels/activations.cc',
+  ),
+  difference(
+    ['ADD'],
+    'int8, uint8, int16',
+    ['inputs are rounded when brought to the common scale', 'as tflm-reference', 'whole blocks of 8 or 16 elements are cut off instead', 'as tflm-reference'],
+    'tensorflow/lite/kernels/internal/optimized/integer_ops/add.h, optimized_ops.h; vectors of TensorFlow 2.21',
+  ),
+  difference(
+    ['MUL'],
+    'int8, uint8, results beyond int16',
+    ['saturates', 'saturates', 'wraps in whole blocks of 8 or 16 elements', 'saturates'],
+    'tensorflow/lite/kernels/internal/optimized/integer_ops/mul.h; vectors of TensorFlow 2.21',
+  ),
+  difference(
+    ['FULLY_CONNECTED'],
+    'int16 without a bias of int64',
+    ['sums of 64 bits', 'sums of 64 bits', 'sums of 32 bits', 'sums of 64 bits'],
+    'tensorflow/lite/kernels/fully_connected.cc; vectors of TensorFlow 2.21',
+  ),
+  difference(
+    ['SUM'],
+    'int8, uint8, int16',
+    ['fixed point', 'fixed point; TensorFlow itself reads int8 and int16 as uint8 there, which is not reproduced', 'float32', 'as tflm-reference'],
+    'tensorflow/lite/kernels/reduce.cc; vectors of TensorFlow 2.21 and TFLM',
+  ),
+  difference(
+    ['LOG_SOFTMAX'],
+    'int8, uint8',
+    ['fixed point', 'fixed point', 'exp from a table in float32', 'fixed point'],
+    'tensorflow/lite/kernels/internal/optimized/optimized_ops.h; vectors of TensorFlow 2.21',
+  ),
+  difference(
+    ['RESIZE_BILINEAR'],
+    'uint8',
+    [
+      '-',
+      'each neighbour times one weight, then the other',
+      'each neighbour times the product of both weights; eightfold enlargement of half-pixel centers is not reproduced',
+      '-',
+    ],
+    'tensorflow/lite/kernels/internal/optimized/resize_bilinear.h; vectors of TensorFlow 2.21',
+  ),
+  difference(
+    ['EQUAL', 'NOT_EQUAL', 'GREATER', 'GREATER_EQUAL', 'LESS', 'LESS_EQUAL'],
+    'int8, uint8, scales of 1 and more',
+    ['refused: TFLM aborts', 'shifts by negative amounts, as x86-64 has it', 'as tflite-reference', 'as tflm-reference'],
+    'TFLM comparisons.cc, tensorflow/lite/kernels/comparisons.cc; vectors of TensorFlow 2.21',
+  ),
+  difference(
+    ['BATCH_MATMUL'],
+    'a first matrix that is transposed, and broadcast against another number of matrices',
+    ['the product', 'TensorFlow reads memory that it has not written; not reproduced', 'as tflite-reference', 'the product'],
+    'measured: TensorFlow 2.21',
+  ),
+  difference(
     ['SOFTMAX'],
     'int8, uint8',
     ['fixed point', 'fixed point', 'exp from a table in float32', 'fixed point'],
@@ -185,7 +308,7 @@ export const profileDifferences: readonly ProfileDifference[] = [
     ['a table', 'as tflm-reference', 'fixed point of 16 bits, not reproduced', 'as tflm-reference'],
     'measured: TensorFlow 2.21',
   ),
-  difference(['TRANSPOSE_CONV'], 'uint8', ['-', twiceRounded, 'upwards in whole blocks of 16 elements, not reproduced', '-'], 'measured: TensorFlow 2.21'),
+  difference(['TRANSPOSE_CONV'], 'uint8', ['-', twiceRounded, `${upwards} in whole blocks of 16 elements`, '-'], 'measured: TensorFlow 2.21'),
   difference(
     ['STRIDED_SLICE'],
     'with ends as offsets',

@@ -11,7 +11,15 @@ export const fastAdd: FastKernel = (context, memory) => {
   const [a, b, output] = [inputOf(context, 0), inputOf(context, 1), outputOf(context)];
   const addresses = addressesOf(a, b, output);
   const alike = a.count === output.count && b.count === output.count;
-  if (a.type !== 'int8' || addresses === null || !alike || output.count < kernelStep || context.arithmetic.requantize !== multiplyDoubleRounding) return null;
+  if (
+    a.type !== 'int8' ||
+    addresses === null ||
+    !alike ||
+    output.count < kernelStep ||
+    context.arithmetic.requantize !== multiplyDoubleRounding ||
+    context.arithmetic.pairsInBlocks
+  )
+    return null;
   const { zeros, first, second, result, low, high, extraBits } = addOf(context);
   const operands = [
     { scale: first, zero: zeros.a, address: addresses[0] as number },

@@ -17,6 +17,8 @@ export const fastPairs: FastKernel = (context, memory) => {
   const family = operatorFamilies.get(context.name);
   const bytes = isByte(a) && isByte(b) && (isByte(output) || output.type === 'bool');
   if (family === undefined || !bytes || output.address === null || output.count < worthwhile) return null;
+  // In blocks the result depends on where an element stands.
+  if (context.arithmetic.pairsInBlocks && (context.name === 'ADD' || context.name === 'MUL')) return null;
   const walk = walkOf(a, b, output);
   if (walk === null) return null;
   const all = Uint8Array.from({ length: values }, (_, i) => i);

@@ -28,9 +28,13 @@ export function wideConstants({ weight, channels, depth }: Filters, accumulation
     const own = bias[channel] as number;
     const [multiplier, shift] = [multipliers.multiplier[channel] as number, multipliers.shift[channel] as number];
     const right = 15 - shift;
-    if (sum * largestInput >= 2 ** 31 || Math.abs(own) + sum * largestInput >= 2 ** 47 || right < 1 || right > 46) return null;
+    const reduced = multiplier < 0x7fff0000 ? (multiplier + 0x8000) >> 16 : 0x7fff;
+    const largest = Math.abs(own) + sum * largestInput;
+    if (sum * largestInput >= 2 ** 31 || largest >= 2 ** 47 || right < 1 || right > 46) return null;
+    // Beyond 32 bits the results wrap, where the kernels here saturate.
+    if ((largest * reduced) / 2 ** right >= 2 ** 31 - 1) return null;
     out.setBigInt64(16 * channel, BigInt(own), true);
-    out.setInt32(16 * channel + 8, multiplier < 0x7fff0000 ? (multiplier + 0x8000) >> 16 : 0x7fff, true);
+    out.setInt32(16 * channel + 8, reduced, true);
     out.setInt32(16 * channel + 12, right, true);
   }
   return new Uint8Array(out.buffer);

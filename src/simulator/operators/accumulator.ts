@@ -56,7 +56,8 @@ export function accumulationOf(context: OperatorContext, operation: Operation, m
   if (filter.type !== 'uint8' && filter.zeroPoint.some((zeroPoint) => zeroPoint !== 0)) {
     throw invalid(context, `weights ${filter.label} have a zero point other than 0`);
   }
-  const wide = input.type === 'int16' && (bias == null ? quantizedBiasType !== TensorType.INT32 : bias.type !== 'int32');
+  const in32Bits = context.name === 'FULLY_CONNECTED' && context.arithmetic.denseInt16In32Bits;
+  const wide = input.type === 'int16' && (bias == null ? quantizedBiasType !== TensorType.INT32 && !in32Bits : bias.type !== 'int32');
   const [low, high] = quantizedLimits(context, output, activation);
   return {
     wide,
@@ -77,8 +78,8 @@ export function accumulatorOf({ requantize, requantizeWide }: ChannelArithmetic,
   return {
     dot: wide ? dotWide : dotInt32,
     finish: wide
-      ? (sum, c) => clamp(requantizeWide(sum + at(bias, c), at(multiplier, c), at(shift, c), at(real, c), c, length) + outputZero, low, high)
-      : (sum, c) => clamp(requantize((sum + at(bias, c)) | 0, at(multiplier, c), at(shift, c), at(real, c), c, length) + outputZero, low, high),
+      ? (sum, c) => clamp((requantizeWide(sum + at(bias, c), at(multiplier, c), at(shift, c), at(real, c), c, length) + outputZero) | 0, low, high)
+      : (sum, c) => clamp((requantize((sum + at(bias, c)) | 0, at(multiplier, c), at(shift, c), at(real, c), c, length) + outputZero) | 0, low, high),
     inputOffset: -inputZero,
   };
 }

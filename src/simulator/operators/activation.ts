@@ -4,13 +4,15 @@ import { ActivationFunctionType } from '../../tflite/index.js';
 import { roundHalfAway } from '../arithmetic/fixed-point.js';
 import { invalid, type Operand, type OperatorContext, quantizationOf } from './operator.js';
 
-/** [min, max] of the real output. */
+const float32Max = (2 - 2 ** -23) * 2 ** 127;
+
+/** [min, max] of the real output; without an activation those of float32, to which the kernels bring infinities. */
 export function floatLimits(context: OperatorContext, activation: number): readonly [number, number] {
   switch (activation) {
     case ActivationFunctionType.NONE:
-      return [-Infinity, Infinity];
+      return [-float32Max, float32Max];
     case ActivationFunctionType.RELU:
-      return [0, Infinity];
+      return [0, float32Max];
     case ActivationFunctionType.RELU6:
       return [0, 6];
     case ActivationFunctionType.RELU_N1_TO_1:
@@ -25,8 +27,12 @@ export function quantizedLimits(context: OperatorContext, output: Operand, activ
   const [low, high] = floatLimits(context, activation);
   const [typeMin, typeMax] = integerLimits(output);
   const { scale, zeroPoint } = quantizationOf(context, output);
-  const quantize = (real: number): number => zeroPoint + roundHalfAway(Math.fround(Math.fround(real) / scale));
-  return [low === -Infinity ? typeMin : Math.max(typeMin, quantize(low)), high === Infinity ? typeMax : Math.min(typeMax, quantize(high))];
+  const quantize = (real: number): number => {
+    const whole = roundHalfAway(Math.fround(Math.fround(real) / scale));
+    if (Math.abs(whole) > 2 ** 31) throw invalid(context, `the limits of its activation leave 32 bits at an output scale of ${scale}`);
+    return zeroPoint + whole;
+  };
+  return [low === -float32Max ? typeMin : Math.max(typeMin, quantize(low)), high === float32Max ? typeMax : Math.min(typeMax, quantize(high))];
 }
 
 export function integerLimits(operand: Operand): readonly [number, number] {

@@ -2,9 +2,10 @@
 // inputs are brought to twice the larger of their scales with extra bits, added, and brought to the output's scale.
 
 import type { ElementType, OperatorName } from '../../tflite/index.js';
-import { type QuantizedMultiplier, quantizeMultiplier } from '../arithmetic/fixed-point.js';
+import { quantizeMultiplier } from '../arithmetic/fixed-point.js';
 import { clamp, floatLimits, quantizedLimits } from './activation.js';
 import { elementwise } from './broadcast.js';
+import { addBlocks, type IntegerAdd } from './in-blocks.js';
 import { bound, elementwiseFamily, inputOf, type OperatorContext, type OperatorFamily, optionsOf, outputOf, quantizationOf, requireType } from './operator.js';
 import { broadcastShape } from './shapes.js';
 
@@ -18,17 +19,6 @@ interface Kind {
   /** What is kept of the ratios of the scales. TFLM at 90b983c2 computes them in double for ADD, in float32 for SUB (add_common.cc, sub_common.cc). */
   readonly ratio: (context: OperatorContext) => (ratio: number) => number;
   readonly stateBytes: number;
-}
-
-/** The numbers of an integer ADD or SUB. */
-interface IntegerAdd {
-  readonly zeros: { readonly a: number; readonly b: number; readonly output: number };
-  readonly first: QuantizedMultiplier;
-  readonly second: QuantizedMultiplier;
-  readonly result: QuantizedMultiplier;
-  readonly low: number;
-  readonly high: number;
-  readonly extraBits: number;
 }
 
 export function addOf(context: OperatorContext, kind: Kind = addKind): IntegerAdd {
@@ -52,9 +42,13 @@ export function addOf(context: OperatorContext, kind: Kind = addKind): IntegerAd
 }
 
 function prepareInteger(context: OperatorContext, kind: Kind): () => void {
-  const { zeros, first, second, result, low, high, extraBits: bits } = addOf(context, kind);
-  const { requantize } = context.arithmetic;
-  return elementwise(context, inputOf(context, 0), inputOf(context, 1), outputOf(context), (x, y) => {
+  const numbers = addOf(context, kind);
+  const { zeros, first, second, result, low, high, extraBits: bits } = numbers;
+  const { requantize, pairsInBlocks } = context.arithmetic;
+  const [a, b] = [inputOf(context, 0), inputOf(context, 1)];
+  const blocks = pairsInBlocks && kind.name === 'ADD' ? addBlocks(a, b, numbers) : null;
+  return elementwise(context, a, b, outputOf(context), (x, y, index) => {
+    if (blocks?.has(index)) return blocks.combine(x, y);
     const scaledA = requantize((x - zeros.a) << bits, first.multiplier, first.shift);
     const scaledB = requantize((y - zeros.b) << bits, second.multiplier, second.shift);
     const sum = requantize((scaledA + kind.sign * scaledB) | 0, result.multiplier, result.shift) + zeros.output;

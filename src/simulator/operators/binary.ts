@@ -2,7 +2,7 @@
 // LOGICAL_OR. int8: TFLite's reference_ops and TFLM's squared_difference.cc.
 
 import type { ElementType } from '../../tflite/index.js';
-import { quantizeMultiplier } from '../arithmetic/fixed-point.js';
+import { multiplySmallerThanOne, quantizeMultiplier } from '../arithmetic/fixed-point.js';
 import { reciprocal } from '../arithmetic/gemmlowp.js';
 import { clamp, clampFloat, floatLimits, quantizedLimits } from './activation.js';
 import { elementwise } from './broadcast.js';
@@ -54,13 +54,13 @@ function divQuantized(context: OperatorContext): () => void {
   const { requantize } = context.arithmetic;
   return elementwise(context, a, b, output, (x, y) => {
     const [first, second] = [x - qa.zeroPoint, y - qb.zeroPoint];
-    if (second === 0) return 0;
+    // Divided by zero, the reciprocal comes out as the kernel's arithmetic has it.
     const dividend = second < 0 ? -first : first;
     const { scale, bitsOverUnit } = reciprocal(Math.abs(second), 31);
     // CountLeadingSignBits, which leaves the sign itself in place.
     const headroom = Math.clz32(dividend >= 0 ? dividend : ~dividend) - 1;
     const quotient = requantize(dividend, scale, headroom);
-    return clamp(requantize(quotient, multiplier, shift - bitsOverUnit - headroom) + qo.zeroPoint, low, high);
+    return clamp(multiplySmallerThanOne(quotient, { multiplier, shift: shift - bitsOverUnit - headroom }) + qo.zeroPoint, low, high);
   });
 }
 

@@ -35,8 +35,14 @@ export function broadcastIndex(context: OperatorContext, operand: Operand, outpu
   return index;
 }
 
-/** The operation on every pair of elements, with broadcasting. */
-export function elementwise(context: OperatorContext, a: Operand, b: Operand, output: Operand, combine: (x: number, y: number) => number): () => void {
+/** The operation on every pair of elements, with broadcasting; it is also given the output element's index. */
+export function elementwise(
+  context: OperatorContext,
+  a: Operand,
+  b: Operand,
+  output: Operand,
+  combine: (x: number, y: number, index: number) => number,
+): () => void {
   const indexA = broadcastIndex(context, a, output);
   const indexB = broadcastIndex(context, b, output);
   const dataA = a.data as Float32Array;
@@ -44,7 +50,7 @@ export function elementwise(context: OperatorContext, a: Operand, b: Operand, ou
   const out = output.data as Float32Array;
   return () => {
     for (let i = 0; i < out.length; i++) {
-      out[i] = combine(dataA[indexA === null ? i : (indexA[i] as number)] as number, dataB[indexB === null ? i : (indexB[i] as number)] as number);
+      out[i] = combine(dataA[indexA === null ? i : (indexA[i] as number)] as number, dataB[indexB === null ? i : (indexB[i] as number)] as number, i);
     }
   };
 }

@@ -2,7 +2,7 @@
 // scale with 8 extra bits (TFLite reference_ops::ComparisonWithScaling).
 
 import type { ElementType, OperatorName } from '../../tflite/index.js';
-import { quantizeMultiplier } from '../arithmetic/fixed-point.js';
+import { multiplySmallerThanOne, quantizeMultiplier } from '../arithmetic/fixed-point.js';
 import { elementwise } from './broadcast.js';
 import { elementwiseFamily, inputOf, invalid, type OperatorContext, type OperatorFamily, outputOf, quantizationOf, requireType } from './operator.js';
 import { broadcastShape } from './shapes.js';
@@ -21,10 +21,9 @@ const identity = () => (value: number) => value;
 
 function scaled(context: OperatorContext, operand: 0 | 1): (value: number) => number {
   const { scale, zeroPoint } = quantizationOf(context, inputOf(context, operand));
-  if (scale >= 1) throw invalid(context, `input ${operand} has scale ${scale}; the kernel compares scales below 1`);
+  if (scale >= 1 && context.arithmetic.runtime === 'tflm') throw invalid(context, `input ${operand} has scale ${scale}; the kernel compares scales below 1`);
   const { multiplier, shift } = quantizeMultiplier(scale);
-  const { requantize } = context.arithmetic;
-  return (value) => requantize((value - zeroPoint) << 8, multiplier, shift);
+  return (value) => multiplySmallerThanOne((value - zeroPoint) << 8, { multiplier, shift });
 }
 
 function family(name: OperatorName, compare: Compare, others: readonly ElementType[]): OperatorFamily {

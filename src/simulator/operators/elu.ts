@@ -1,18 +1,14 @@
-// ELU: x where x >= 0, else exp(x) - 1. int8: a table computed in float32 (TFLM elu.cc).
+// ELU: x where x >= 0, else exp(x) - 1. int8: a table computed in float32 (TFLM elu.cc; TFLite activations.cc, with expm1).
 
-import { roundHalfAway } from '../arithmetic/fixed-point.js';
-import { mapElements, mapTable } from './map.js';
-import { elementwiseFamily, inputOf, type OperatorContext, outputOf, quantizationOf } from './operator.js';
+import { mapFloatTable } from './float-table.js';
+import { mapElements } from './map.js';
+import { elementwiseFamily, type OperatorContext } from './operator.js';
 import { sameShape } from './shapes.js';
 
 const { fround } = Math;
 const curve = (x: number): number => (x < 0 ? fround(fround(Math.exp(x)) - 1) : x);
+const exactCurve = (x: number): number => (x < 0 ? Math.expm1(x) : x);
 
-function prepareInt8(context: OperatorContext): () => void {
-  const from = quantizationOf(context, inputOf(context, 0));
-  const to = quantizationOf(context, outputOf(context));
-  const inverse = fround(1 / to.scale);
-  return mapTable(context, (value) => roundHalfAway(fround(curve(fround(from.scale * (value - from.zeroPoint))) * inverse)) + to.zeroPoint);
-}
+const int8 = (context: OperatorContext): (() => void) => mapFloatTable(context, context.arithmetic.runtime === 'tflite' ? exactCurve : curve);
 
-export const elu = elementwiseFamily('ELU', sameShape, { float32: (context) => mapElements(context, curve), int8: prepareInt8 }, () => ({ persistent: [256] }));
+export const elu = elementwiseFamily('ELU', sameShape, { float32: (context) => mapElements(context, curve), int8 }, () => ({ persistent: [256] }));

@@ -23,6 +23,11 @@ function roundingHighMul16(a: number, b: number): number {
   return Math.trunc((product + (product >= 0 ? 16384 : -16383)) / 32768);
 }
 
+/** gemmlowp's RoundingDivideByPOT in 16 bits, whose mask has no more than these. */
+function roundingDivideByPot16(x: number, exponent: number): number {
+  return exponent > 15 ? (x >> Math.min(31, exponent)) + (x >= 0 ? 1 : 0) : roundingDivideByPot(x, exponent);
+}
+
 function prepareQuantized(context: OperatorContext): () => void {
   const from = quantizationOf(context, inputOf(context, 0));
   const to = quantizationOf(context, outputOf(context));
@@ -38,10 +43,10 @@ function prepareQuantized(context: OperatorContext): () => void {
     let gate = relu.shift > 0 ? saturate16(fine * 2 ** (relu.shift - 1)) : fine;
     gate = roundingHighMul16(gate, reluMultiplier);
     if (relu.shift > 0) gate = saturate16(gate * 2);
-    if (relu.shift < 0) gate = roundingDivideByPot(gate, -relu.shift);
+    if (relu.shift < 0) gate = roundingDivideByPot16(gate, -relu.shift);
     gate = (gate + 32768) >> 1;
     const product = gate === -32768 && scaled === -32768 ? 32767 : Math.trunc((gate * scaled) / 32768);
-    return int16(roundingDivideByPot(product, -output.shift) + to.zeroPoint);
+    return int16(roundingDivideByPot16(product, -output.shift) + to.zeroPoint);
   });
 }
 

@@ -1,4 +1,4 @@
-// LEAKY_RELU. int8, int16: TFLite reference_ops::QuantizeLeakyRelu, with one multiplier for each side of 0; the product of
+// LEAKY_RELU. int8, uint8, int16: TFLite reference_ops::QuantizeLeakyRelu, with one multiplier for each side of 0; the product of
 // input scale and alpha is rounded to float32 before it is divided.
 
 import { quantizeMultiplier } from '../arithmetic/fixed-point.js';
@@ -34,7 +34,12 @@ function prepareFloat(context: OperatorContext): () => void {
   return mapElements(context, (value) => (value > 0 ? value : value * alpha));
 }
 
-export const leakyRelu = elementwiseFamily('LEAKY_RELU', sameShape, { float32: prepareFloat, int8: prepareInteger, int16: prepareInteger }, () => ({
-  options: [4, 4],
-  persistent: [24],
-}));
+export const leakyRelu = elementwiseFamily(
+  'LEAKY_RELU',
+  sameShape,
+  { float32: prepareFloat, int8: prepareInteger, uint8: prepareInteger, int16: prepareInteger },
+  () => ({
+    options: [4, 4],
+    persistent: [24],
+  }),
+);

@@ -3,24 +3,36 @@
 import { quantizeMultiplier } from '../arithmetic/fixed-point.js';
 import { clamp, floatLimits, quantizedLimits } from './activation.js';
 import { elementwise } from './broadcast.js';
+import { type IntegerMul, mulBlocks } from './in-blocks.js';
 import { elementwiseFamily, inputOf, type OperatorContext, optionsOf, outputOf, quantizationOf, requireType } from './operator.js';
 import { broadcastShape } from './shapes.js';
 
-function prepareInteger(context: OperatorContext): () => void {
-  const a = inputOf(context, 0);
-  const b = inputOf(context, 1);
-  const output = outputOf(context);
+export function mulOf(context: OperatorContext): IntegerMul {
+  const [a, b, output] = [inputOf(context, 0), inputOf(context, 1), outputOf(context)];
   requireType(context, b, a.type);
   requireType(context, output, a.type);
   const qa = quantizationOf(context, a);
   const qb = quantizationOf(context, b);
   const qo = quantizationOf(context, output);
-  const { multiplier, shift } = quantizeMultiplier((qa.scale * qb.scale) / qo.scale);
+  const { scaleProduct } = context.arithmetic;
   const [low, high] = quantizedLimits(context, output, optionsOf(context, 'MulOptions').fusedActivationFunction);
-  const { requantize } = context.arithmetic;
-  return elementwise(context, a, b, output, (x, y) => {
-    const result = requantize((x - qa.zeroPoint) * (y - qb.zeroPoint), multiplier, shift) + qo.zeroPoint;
-    return clamp(result, low, high);
+  return {
+    zeros: { a: qa.zeroPoint, b: qb.zeroPoint, output: qo.zeroPoint },
+    result: quantizeMultiplier(scaleProduct(scaleProduct(qa.scale * qb.scale) / qo.scale)),
+    low,
+    high,
+  };
+}
+
+function prepareInteger(context: OperatorContext): () => void {
+  const numbers = mulOf(context);
+  const { zeros, result, low, high } = numbers;
+  const { requantize, pairsInBlocks } = context.arithmetic;
+  const [a, b] = [inputOf(context, 0), inputOf(context, 1)];
+  const blocks = pairsInBlocks ? mulBlocks(a, b, numbers) : null;
+  return elementwise(context, a, b, outputOf(context), (x, y, index) => {
+    if (blocks?.has(index)) return blocks.combine(x, y);
+    return clamp(requantize((x - zeros.a) * (y - zeros.b), result.multiplier, result.shift) + zeros.output, low, high);
   });
 }
 

@@ -36,13 +36,17 @@ function prepare8(context: OperatorContext): () => void {
   const to = output.data as Int8Array;
   const [low, high] = integerLimits(output);
   const zero = low + 128;
+  // The output counts 128ths: int8 shifts by these bits, uint8 multiplies (TFLite l2normalization.h).
+  const [factor, extraShift] = input.type === 'uint8' ? [128, 0] : [1, 7];
   const { requantize } = context.arithmetic;
   return () => {
     for (let r = 0; r < rows; r++) {
       let sum = 0;
       for (let i = r * depth; i < (r + 1) * depth; i++) sum = (sum + ((from[i] as number) - zeroPoint) ** 2) | 0;
       const { multiplier, shift } = inverseSquareRoot(sum);
-      for (let i = r * depth; i < (r + 1) * depth; i++) to[i] = clamp(requantize((from[i] as number) - zeroPoint, multiplier, shift + 7) + zero, low, high);
+      for (let i = r * depth; i < (r + 1) * depth; i++) {
+        to[i] = clamp(requantize(((from[i] as number) - zeroPoint) * factor, multiplier, shift + extraShift) + zero, low, high);
+      }
     }
   };
 }

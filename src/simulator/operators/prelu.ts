@@ -18,10 +18,10 @@ function prepareInteger(context: OperatorContext): () => void {
   requireType(context, alpha, input.type === 'uint8' ? 'uint8' : 'int8');
   requireType(context, output, input.type);
   const [qi, qa, qo] = [quantizationOf(context, input), quantizationOf(context, alpha), quantizationOf(context, output)];
-  const positive = quantizeMultiplier(qi.scale / qo.scale);
-  const negative = quantizeMultiplier((qi.scale * qa.scale) / qo.scale);
+  const { requantize, scaleProduct } = context.arithmetic;
+  const positive = quantizeMultiplier(scaleProduct(qi.scale / qo.scale));
+  const negative = quantizeMultiplier(scaleProduct(scaleProduct(qi.scale * qa.scale) / qo.scale));
   const [low, high] = integerLimits(output);
-  const { requantize } = context.arithmetic;
   return elementwise(context, input, alpha, output, (x, a) => {
     const value = x - qi.zeroPoint;
     const scaled =

@@ -1,7 +1,7 @@
 // MEAN, SUM, REDUCE_MAX, REDUCE_MIN, REDUCE_PROD, REDUCE_ANY, REDUCE_ALL over constant axes. int8, int16 MEAN and SUM:
 // TFLite reference_ops::QuantizedMeanOrSum, which divides by folding the count into the multiplier.
 
-import { multiplyDoubleRounding, multiplyRoundingUp, quantizeMultiplier } from '../arithmetic/fixed-point.js';
+import { multiplyDoubleRounding, multiplyRoundingUp, quantizeMultiplier, roundHalfAway, toInt32 } from '../arithmetic/fixed-point.js';
 import { clamp, integerLimits } from './activation.js';
 import { constantIntegers, resolveAxis } from './axes.js';
 import {
@@ -107,6 +107,16 @@ function quantizedSumOf(context: OperatorContext, mean: boolean): (sum: number) 
   return (sum) => clamp(requantize((sum - from.zeroPoint * count) | 0, multiplier, shift) + to.zeroPoint, low, high);
 }
 
+/** The same as optimized_ops::QuantizedMeanOrSum has it. */
+function floatSumOf(context: OperatorContext): (sum: number) => number {
+  const { input, output, count } = reductionOf(context);
+  const [from, to] = [quantizationOf(context, input), quantizationOf(context, output)];
+  const scale = fround(from.scale / to.scale);
+  const bias = fround(fround(-from.zeroPoint * scale) * count);
+  const [low, high] = integerLimits(output);
+  return (sum) => clamp(toInt32(roundHalfAway(fround(fround(fround(sum) * scale) + bias))) + to.zeroPoint, low, high);
+}
+
 /** Quantized operands share their scale, so the values themselves are compared. */
 function extreme(context: OperatorContext, name: 'REDUCE_MAX' | 'REDUCE_MIN'): () => void {
   const input = inputOf(context, 0);
@@ -139,7 +149,9 @@ function memoryOf(context: OperatorContext): OperatorMemory {
  */
 function imageMeanOf(context: OperatorContext): ((sum: number, channel: number) => number) | null {
   const { input, output, count } = reductionOf(context);
-  const spatial = [...reducedOf(context)].sort().join() === '1,2' && input.shape.length === 4 && optionsOf(context, 'ReducerOptions').keepDims;
+  // The kernel looks for these very numbers, not for what negative axes stand for.
+  const axes = constantIntegers(context, inputOf(context, 1));
+  const spatial = ['1,2', '2,1'].includes(axes.join()) && input.shape.length === 4 && optionsOf(context, 'ReducerOptions').keepDims;
   if (!context.arithmetic.meanAddsBias || !spatial || input.type === 'int16') return null;
   const from = quantizationOf(context, input);
   const to = quantizationOf(context, output);
@@ -161,7 +173,10 @@ export function quantizedMeanOf(context: OperatorContext): (sum: number, index: 
 }
 
 const meanInteger: Prepare = (context) => folded(context, 0, (acc, value) => (acc + value) | 0, quantizedMeanOf(context));
-const sumInteger: Prepare = (context) => folded(context, 0, (acc, value) => (acc + value) | 0, quantizedSumOf(context, false));
+const sumInteger: Prepare = (context) => {
+  const finish = context.arithmetic.sumsInFloat ? floatSumOf(context) : quantizedSumOf(context, false);
+  return folded(context, 0, (acc, value) => (acc + value) | 0, finish);
+};
 const maxOf: Prepare = (context) => extreme(context, 'REDUCE_MAX');
 const minOf: Prepare = (context) => extreme(context, 'REDUCE_MIN');
 const extremes = (prepare: Prepare) => ({ float32: prepare, int8: prepare, uint8: prepare, int16: prepare, int32: prepare });

@@ -1,55 +1,58 @@
-// RELU, RELU6, RELU_N1_TO_1 and RELU_0_TO_1 as operators of their own. int8, int16 RELU requantizes from the input's scale to the output's (TFLM
-// activations.cc ReluQuantized); RELU6 only clamps, input and output sharing their scale (Relu6Quantized).
+// RELU, RELU6, RELU_N1_TO_1 and RELU_0_TO_1 as operators of their own. Integers: RELU rescales from the input's quantization to the output's
+// (TFLM activations.cc ReluQuantized); the others do so in TFLite (activations.cc QuantizedReluX), whereas TFLM's RELU6 only clamps, in
+// the input's quantization.
 
 import type { ElementType, OperatorName } from '../../tflite/index.js';
 import { quantizeMultiplier, roundHalfAway } from '../arithmetic/fixed-point.js';
 import { clamp, clampFloat, integerLimits } from './activation.js';
 import { mapElements, sameOperands } from './map.js';
-import { elementwiseFamily, inputOf, type OperatorContext, type OperatorFamily, quantizationOf } from './operator.js';
+import { elementwiseFamily, type Operand, type OperatorContext, type OperatorFamily, quantizationOf } from './operator.js';
 import { sameShape } from './shapes.js';
 
-function reluInteger(context: OperatorContext): () => void {
+const { fround } = Math;
+
+interface Limits {
+  readonly low: number;
+  readonly high: number;
+}
+
+function prepareInteger(context: OperatorContext, limits: Limits): () => void {
+  return limits.high === Infinity || context.arithmetic.rescalesClampedRelu ? rescaled(context, limits) : clamped(context, limits);
+}
+
+/** The quotient of the scales is rounded to float32 before it becomes a multiplier. */
+function rescaled(context: OperatorContext, limits: Limits): () => void {
   const { input, output } = sameOperands(context);
-  const qi = quantizationOf(context, input);
-  const qo = quantizationOf(context, output);
-  const { multiplier, shift } = quantizeMultiplier(qi.scale / qo.scale);
-  const [low, high] = integerLimits(output);
+  const from = quantizationOf(context, input);
+  const to = quantizationOf(context, output);
+  const { multiplier, shift } = quantizeMultiplier(fround(from.scale / to.scale));
+  const [low, high] = quantizedLimits(context, output, limits);
   const { requantize } = context.arithmetic;
-  return mapElements(context, (value) => {
-    const result = qo.zeroPoint + requantize(value - qi.zeroPoint, multiplier, shift);
-    return clamp(result, Math.max(low, qo.zeroPoint), high);
-  });
+  return mapElements(context, (value) => Math.min(high, Math.max(low, to.zeroPoint + requantize(value - from.zeroPoint, multiplier, shift))));
 }
 
-function relu6Integer(context: OperatorContext): () => void {
-  return clampedTo(context, 0, 6);
+/** Input and output share their scale. */
+function clamped(context: OperatorContext, limits: Limits): () => void {
+  const [low, high] = quantizedLimits(context, sameOperands(context).input, limits);
+  return mapElements(context, (value) => clamp(value, low, high));
 }
 
-function reluN1To1Integer(context: OperatorContext): () => void {
-  return clampedTo(context, -1, 1);
+function quantizedLimits(context: OperatorContext, operand: Operand, { low, high }: Limits): readonly [number, number] {
+  const { scale, zeroPoint } = quantizationOf(context, operand);
+  const [lowest, highest] = integerLimits(operand);
+  const quantized = (real: number): number => zeroPoint + roundHalfAway(fround(real / scale));
+  return [Math.max(lowest, quantized(low)), Math.min(highest, quantized(high))];
 }
 
-/** Input and output share their scale: the limits are quantized. */
-function clampedTo(context: OperatorContext, lowest: number, highest: number): () => void {
-  const input = inputOf(context, 0);
-  const { scale, zeroPoint } = quantizationOf(context, input);
-  const [low, high] = integerLimits(input);
-  const limit = (real: number): number => clamp(zeroPoint + roundHalfAway(Math.fround(real / scale)), low, high);
-  const [from, to] = [limit(lowest), limit(highest)];
-  return mapElements(context, (value) => clamp(value, from, to));
-}
-
-function family(
-  name: OperatorName,
-  float: (value: number) => number,
-  integers: Partial<Record<ElementType, OperatorFamily['prepare']>>,
-  stateBytes?: number,
-): OperatorFamily {
-  const prepares = { float32: (context: OperatorContext) => mapElements(context, float), ...integers };
+function family(name: OperatorName, limits: Limits, types: readonly ElementType[], stateBytes?: number): OperatorFamily {
+  const prepares = {
+    float32: (context: OperatorContext) => mapElements(context, (value) => clampFloat(value, limits.low, limits.high)),
+    ...Object.fromEntries(types.map((type) => [type, (context: OperatorContext) => prepareInteger(context, limits)])),
+  };
   return elementwiseFamily(name, sameShape, prepares, () => (stateBytes === undefined ? {} : { persistent: [stateBytes] }));
 }
 
-export const relu = family('RELU', (value) => clampFloat(value, 0, Infinity), { int8: reluInteger, uint8: reluInteger, int16: reluInteger }, 28);
-export const relu6 = family('RELU6', (value) => clampFloat(value, 0, 6), { int8: relu6Integer, uint8: relu6Integer, int16: relu6Integer }, 8);
-export const reluN1To1 = family('RELU_N1_TO_1', (value) => clampFloat(value, -1, 1), { int8: reluN1To1Integer, uint8: reluN1To1Integer });
-export const relu0To1 = family('RELU_0_TO_1', (value) => clampFloat(value, 0, 1), {});
+export const relu = family('RELU', { low: 0, high: Infinity }, ['int8', 'uint8', 'int16'], 28);
+export const relu6 = family('RELU6', { low: 0, high: 6 }, ['int8', 'uint8', 'int16'], 8);
+export const reluN1To1 = family('RELU_N1_TO_1', { low: -1, high: 1 }, ['int8', 'uint8']);
+export const relu0To1 = family('RELU_0_TO_1', { low: 0, high: 1 }, ['int8', 'uint8']);

@@ -22,13 +22,15 @@ export function channelMultipliers(context: OperatorContext, input: Operand, fil
   }
   const inputScale = quantizationOf(context, input).scale;
   const outputScale = quantizationOf(context, output).scale;
+  // uint8 takes the older way of one multiplier, from a product in float32 (TFLite GetQuantizedConvolutionMultipler).
+  const product = input.type === 'uint8' ? Math.fround : (value: number): number => value;
   const multiplier = new Int32Array(channels);
   const shift = new Int32Array(channels);
   const real = new Float64Array(channels);
   for (let c = 0; c < channels; c++) {
     const filterScale = filter.scale[filter.scale.length === 1 ? 0 : c] as number;
     if (!(filterScale >= 0 && filterScale < Infinity)) throw invalid(context, `tensor ${filter.label} has scale ${filterScale} in channel ${c}`);
-    real[c] = (inputScale * filterScale) / outputScale;
+    real[c] = product(inputScale * filterScale) / outputScale;
     const quantized = quantizeMultiplier(real[c] as number);
     multiplier[c] = quantized.multiplier;
     shift[c] = quantized.shift;

@@ -108,11 +108,21 @@ function prepareInteger(context: OperatorContext): () => void {
 /** In float32; whole numbers are rounded by adding a half and cutting. */
 function prepareReal(context: OperatorContext): () => void {
   const whole = inputOf(context, 0).type === 'uint8';
+  if (whole && context.arithmetic.resizesByArea) return prepareByArea(context);
   return prepareWith(resizeOf(context), (ll, lu, rl, ru, y, x) => {
     const term = (value: number, a: number, b: number): number => fround(fround(value * a) * b);
     const [up, left] = [fround(1 - y), fround(1 - x)];
     const sum = fround(fround(fround(term(ll, up, left) + term(lu, y, left)) + term(rl, up, x)) + term(ru, y, x));
     return whole ? Math.trunc(fround(sum + 0.5)) : sum;
+  });
+}
+
+/** The weights of a neighbour are multiplied first, and the neighbours added row by row (ResizeBilinearGenericSmallChannel). */
+function prepareByArea(context: OperatorContext): () => void {
+  return prepareWith(resizeOf(context), (ll, lu, rl, ru, y, x) => {
+    const [up, left] = [fround(1 - y), fround(1 - x)];
+    const first = fround(fround(ll * fround(up * left)) + fround(rl * fround(up * x)));
+    return Math.trunc(fround(fround(fround(first + fround(lu * fround(y * left))) + fround(ru * fround(y * x))) + 0.5));
   });
 }
 

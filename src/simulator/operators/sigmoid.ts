@@ -1,20 +1,24 @@
-// LOGISTIC and TANH. int8: TFLite reference_integer_ops::Logistic and Tanh with gemmlowp's functions on Q4.27 input;
-// the outputs have scale 1/256, zero point -128, and scale 1/128, zero point 0.
+// LOGISTIC and TANH. int8: TFLM's reference_integer_ops::Logistic and Tanh with gemmlowp's functions on Q4.27 input, the outputs with scale
+// 1/256, zero point -128, and scale 1/128, zero point 0; in TFLite a table computed in float32.
 
 import type { OperatorName } from '../../tflite/index.js';
 import { quantizeMultiplier, roundingDivideByPot } from '../arithmetic/fixed-point.js';
 import { logistic as fixedLogistic, tanh as fixedTanh } from '../arithmetic/gemmlowp.js';
 import { logisticTable } from '../arithmetic/lookup.js';
 import { integerLimits } from './activation.js';
+import { mapFloatTable } from './float-table.js';
 import { mapElements, mapTable, sameOperands } from './map.js';
 import { bound, elementwiseFamily, inputOf, invalid, type OperatorContext, type OperatorFamily, quantizationOf } from './operator.js';
 import { sameShape } from './shapes.js';
 
+const { fround } = Math;
 const integerBits = 4;
 
 interface Curve {
   readonly name: OperatorName;
   readonly real: (x: number) => number;
+  /** The same with every step rounded to float32. */
+  readonly float32: (x: number) => number;
   readonly fixed: (raw: number, integerBits: number) => number;
   /** The output is raw / 2^outputShift + outputZero. */
   readonly outputShift: number;
@@ -28,6 +32,7 @@ interface Curve {
 /** The output covers its range from the type's lowest value up, so that uint8 is int8 plus 128. */
 function prepare8(context: OperatorContext, curve: Curve): () => void {
   const { input } = sameOperands(context);
+  if (context.arithmetic.curvesInFloat) return mapFloatTable(context, curve.float32);
   const { scale, zeroPoint } = quantizationOf(context, input);
   const { multiplier, shift } = quantizeMultiplier(scale * 2 ** (31 - integerBits));
   const radius = Math.floor(((2 ** integerBits - 1) * 2 ** (31 - integerBits)) / 2 ** shift);
@@ -95,6 +100,7 @@ function family(curve: Curve): OperatorFamily {
 export const logistic = family({
   name: 'LOGISTIC',
   real: (x) => 1 / (1 + Math.exp(-x)),
+  float32: (x) => 1 / fround(1 + fround(Math.exp(-x))),
   fixed: fixedLogistic,
   outputShift: 23,
   outputZero: -128,
@@ -105,6 +111,7 @@ export const logistic = family({
 export const tanh = family({
   name: 'TANH',
   real: Math.tanh,
+  float32: Math.tanh,
   fixed: fixedTanh,
   outputShift: 24,
   outputZero: 0,

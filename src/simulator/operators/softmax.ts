@@ -101,8 +101,10 @@ function prepare8(context: OperatorContext): () => void {
 function prepareInt16(context: OperatorContext): () => void {
   const { input, output, rows, depth } = rowsOf(context);
   if (Math.abs(quantizationOf(context, output).scale * 32768 - 1) > 0.001) throw invalid(context, 'an int16 output has scale 1/32768');
-  const { multiplier, shift } = quantizeMultiplier((quantizationOf(context, input).scale * optionsOf(context, 'SoftmaxOptions').beta) / (10 / 65535));
-  const { requantize } = context.arithmetic;
+  const { requantize, scaleProduct, softmaxTable } = context.arithmetic;
+  const slope = scaleProduct(quantizationOf(context, input).scale * optionsOf(context, 'SoftmaxOptions').beta);
+  const { multiplier, shift } = quantizeMultiplier(slope / (10 / 65535));
+  const { exponentials, reciprocals } = tablesOf(softmaxTable);
   const from = input.data as Int16Array;
   const to = output.data as Int16Array;
   if (depth === 1) return () => to.fill(context.arithmetic.softmaxOfOne);
@@ -114,13 +116,13 @@ function prepareInt16(context: OperatorContext): () => void {
       let sum = 0;
       for (let c = 0; c < depth; c++) {
         const difference = requantize((from[start + c] as number) - max, multiplier, shift) + 32767;
-        const exponential = interpolate(exponentialTable(), clamp(difference, -32768, 32767));
+        const exponential = interpolate(exponentials, clamp(difference, -32768, 32767));
         to[start + c] = exponential;
         sum += exponential;
       }
       const headroomPlusOne = Math.clz32(sum);
       const shifted = Math.floor((sum * 2 ** (headroomPlusOne - 1) + 2 ** 13) / 2 ** 14);
-      const inverse = interpolate(reciprocalTable(), clamp(shifted - 2 ** 15 - 2 ** 16, -32768, 32767));
+      const inverse = interpolate(reciprocals, clamp(shifted - 2 ** 15 - 2 ** 16, -32768, 32767));
       const rightShift = 31 - headroomPlusOne;
       for (let c = 0; c < depth; c++)
         to[start + c] = clamp(Math.floor(((to[start + c] as number) * inverse + 2 ** (rightShift - 1)) / 2 ** rightShift), 0, 32767);
@@ -128,16 +130,26 @@ function prepareInt16(context: OperatorContext): () => void {
   };
 }
 
-/** exp(x) for x in [-10, 0] and 1 / (1 + x) for x in [0, 1], made when first needed. */
-const exponentialTable = once(() => interpolationTable(-10, 0, -1, 1, Math.exp));
-const reciprocalTable = once(() => interpolationTable(0, 1, -1, 1, (x) => 1 / (1 + x)));
+interface SoftmaxTables {
+  /** exp(x) for x in [-10, 0]. */
+  readonly exponentials: Int16Array;
+  /** 1 / (1 + x) for x in [0, 1]. */
+  readonly reciprocals: Int16Array;
+}
 
-function once<T>(make: () => T): () => T {
-  let made: T | undefined;
-  return () => {
-    made ??= make();
-    return made;
+const tables = new Map<(value: number) => number, SoftmaxTables>();
+
+/** Made when first needed, for each way of rounding once. */
+function tablesOf(round: (value: number) => number): SoftmaxTables {
+  const known = tables.get(round);
+  if (known !== undefined) return known;
+  // The input steps are given as scales of int16, whose range the ends follow from.
+  const made = {
+    exponentials: interpolationTable({ scale: 10 / 65535, zero: 32767, outputScale: 2 / 65535, round }, Math.exp),
+    reciprocals: interpolationTable({ scale: 1 / 65535, zero: -32768, outputScale: 2 / 65535, round }, (x) => 1 / (1 + x)),
   };
+  tables.set(round, made);
+  return made;
 }
 
 function prepareFloat(context: OperatorContext): () => void {

@@ -3,6 +3,7 @@
 
 import { type Accumulation, accumulationOf, accumulatorOf, type Weights, weightsOf } from './accumulator.js';
 import { clampFloat, floatLimits } from './activation.js';
+import { quantizeBlock } from './map.js';
 import {
   byType,
   inputOf,
@@ -92,14 +93,18 @@ function accumulation(context: OperatorContext, conv: TransposeConv): Accumulati
 
 function prepareInteger(context: OperatorContext): () => void {
   const conv = convOf(context);
-  const { depthwise, depthwiseUint8 } = context.arithmetic;
-  const { finish, inputOffset } = accumulatorOf(conv.input.type === 'uint8' ? depthwiseUint8 : depthwise, accumulation(context, conv));
+  const { depthwise, depthwiseUint8, transposeUint8 } = context.arithmetic;
+  const uint8 = conv.input.type === 'uint8';
+  const numbers = accumulation(context, conv);
+  const { finish, inputOffset } = accumulatorOf(uint8 ? depthwiseUint8 : depthwise, numbers);
+  const inBlocks = accumulatorOf({ ...depthwiseUint8, requantize: transposeUint8 }, numbers);
+  const blocksEnd = uint8 ? conv.output.count - (conv.output.count % quantizeBlock) : 0;
   const sums = new Float64Array(conv.output.count);
   const to = conv.output.data as Int8Array | Int16Array;
   const weights = weightsOf(context, conv.filter);
   return () => {
     scatter(conv, weights, inputOffset, (value) => value, sums);
-    for (let i = 0; i < to.length; i++) to[i] = finish(sums[i] as number, i % conv.channels);
+    for (let i = 0; i < to.length; i++) to[i] = (i < blocksEnd ? inBlocks.finish : finish)(sums[i] as number, i % conv.channels);
   };
 }
 

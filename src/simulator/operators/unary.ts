@@ -1,15 +1,18 @@
 // Functions of one element: ABS, CEIL, COS, EXP, FLOOR, LOG, NEG, ROUND, RSQRT, SIGN, SIN, SQRT, SQUARE, GELU, LOGICAL_NOT.
-// int8, int16 ABS and int8 RSQRT: TFLM elementwise.cc.
+// int8, int16 ABS and int8 RSQRT: TFLM elementwise.cc; integer EXP, LOG and GELU: tables of TFLite's exp.cc, elementwise.cc and activations.cc.
 
 import type { OperatorName } from '../../tflite/index.js';
 import { quantizeMultiplier, roundHalfEven } from '../arithmetic/fixed-point.js';
 import { inverseSquareRoot } from '../arithmetic/inverse-square-root.js';
 import { clamp, integerLimits } from './activation.js';
+import { mapFloatTable } from './float-table.js';
 import { mapElements, mapTable, sameOperands } from './map.js';
 import { elementwiseFamily, inputOf, invalid, type OperatorContext, type OperatorFamily, optionsOf, outputOf, quantizationOf } from './operator.js';
 import { sameShape } from './shapes.js';
 
 type Prepare = OperatorFamily['prepare'];
+
+const { fround } = Math;
 
 const each =
   (map: (value: number) => number): Prepare =>
@@ -24,7 +27,7 @@ function absInteger(context: OperatorContext): () => void {
   if (input.type === 'int16' && input.scale.length === 0) return mapElements(context, Math.abs);
   const from = quantizationOf(context, input);
   const to = quantizationOf(context, output);
-  const { multiplier, shift } = quantizeMultiplier(Math.fround(from.scale / to.scale));
+  const { multiplier, shift } = quantizeMultiplier(fround(from.scale / to.scale));
   const [low, high] = integerLimits(output);
   const { requantize } = context.arithmetic;
   const rescale = from.scale === to.scale ? (value: number): number => value : (value: number): number => requantize(value, multiplier, shift);
@@ -34,7 +37,7 @@ function absInteger(context: OperatorContext): () => void {
 function rsqrtInt8(context: OperatorContext): () => void {
   const from = quantizationOf(context, inputOf(context, 0));
   const to = quantizationOf(context, outputOf(context));
-  const { multiplier, shift } = quantizeMultiplier(1 / Math.fround(Math.fround(Math.sqrt(from.scale)) * to.scale));
+  const { multiplier, shift } = quantizeMultiplier(1 / fround(fround(Math.sqrt(from.scale)) * to.scale));
   const { requantize } = context.arithmetic;
   const extra = 20;
   return mapTable(context, (value) => {
@@ -51,6 +54,28 @@ function geluFloat(context: OperatorContext): () => void {
   if (approximate) return mapElements(context, (x) => 0.5 * x * (1 + Math.tanh(Math.sqrt(2 / Math.PI) * (x + 0.044715 * x ** 3))));
   return mapElements(context, (x) => 0.5 * x * (1 + errorFunction(x / Math.SQRT2)));
 }
+
+/** The same by way of a table, with every step in float32 as TFLite's gelu.h takes them. */
+function geluInteger(context: OperatorContext): () => void {
+  const { approximate } = optionsOf(context, 'GeluOptions');
+  const [slope, cubic] = [fround(Math.sqrt(2 / Math.PI)), fround(0.044715)];
+  const withTanh = (x: number): number => {
+    const inner = fround(x + fround(fround(fround(cubic * x) * x) * x));
+    return fround(fround(0.5 * x) * fround(1 + fround(Math.tanh(fround(slope * inner)))));
+  };
+  const withErf = (x: number): number => fround(fround(0.5 * x) * fround(1 - errorFunction(fround(x * fround(-Math.SQRT1_2)))));
+  return mapFloatTable(context, approximate ? withTanh : withErf);
+}
+
+/** Of values that have no logarithm: the output's lowest. */
+function logInteger(context: OperatorContext): () => void {
+  const { scale, zeroPoint } = quantizationOf(context, outputOf(context));
+  const [lowest] = integerLimits(outputOf(context));
+  const outputMin = fround((lowest - zeroPoint) * scale);
+  return mapFloatTable(context, (x) => (x <= 0 ? outputMin : fround(Math.log(x))));
+}
+
+const expInteger = (context: OperatorContext): (() => void) => mapFloatTable(context, (x) => fround(Math.exp(x)));
 
 /** erf(x) by its series near 0 and its continued fraction beyond, to more digits than float32 has. */
 function errorFunction(x: number): number {
@@ -76,15 +101,15 @@ function logicalNot(context: OperatorContext): () => void {
 export const abs = elementwiseFamily('ABS', sameShape, { float32: each(Math.abs), int8: absInteger, int16: absInteger, int32: each(Math.abs) }, () => ({
   persistent: [20],
 }));
-export const rsqrt = elementwiseFamily('RSQRT', sameShape, { float32: each((x) => 1 / Math.fround(Math.sqrt(x))), int8: rsqrtInt8 }, () => ({
+export const rsqrt = elementwiseFamily('RSQRT', sameShape, { float32: each((x) => 1 / fround(Math.sqrt(x))), int8: rsqrtInt8 }, () => ({
   persistent: [20],
 }));
 export const ceil = float('CEIL', Math.ceil);
 export const cos = float('COS', Math.cos);
-export const exp = float('EXP', Math.exp);
+export const exp = elementwiseFamily('EXP', sameShape, { float32: each(Math.exp), int8: expInteger, int16: expInteger });
 export const floor = float('FLOOR', Math.floor);
-export const gelu = elementwiseFamily('GELU', sameShape, { float32: geluFloat });
-export const log = float('LOG', Math.log);
+export const gelu = elementwiseFamily('GELU', sameShape, { float32: geluFloat, int8: geluInteger, uint8: geluInteger, int16: geluInteger });
+export const log = elementwiseFamily('LOG', sameShape, { float32: each(Math.log), int8: logInteger, int16: logInteger });
 export const logicalNotOperator = elementwiseFamily('LOGICAL_NOT', sameShape, { bool: logicalNot });
 export const neg = elementwiseFamily('NEG', sameShape, { float32: each((x) => -x), int32: each((x) => -x | 0) });
 export const round = float('ROUND', roundHalfEven);

@@ -1,0 +1,28 @@
+// Differences that are known and stay, each with its reason. docs/operators.md tells users of them.
+
+/** @type {{operator: string, profiles?: string[], types?: string[], detail?: RegExp, reason: string}[]} */
+const documented = [
+  {
+    operator: 'SUM',
+    profiles: ['tflite-reference'],
+    types: ['int8', 'int16'],
+    reason: "TensorFlow's reference SUM reads int8 and int16 as uint8 (reduce.cc QuantizedMeanOrSum); its result is not a sum",
+  },
+  {
+    operator: 'DIV',
+    detail: /data\[i\] != 0/,
+    reason: 'TensorFlow refuses a divisor whose stored value is 0, whatever it stands for, when the model runs (div.cc CheckNonZero)',
+  },
+];
+
+/** @returns {string | null} the reason */
+export function documentedReason({ operator, detail, types = [] }, profile) {
+  const found = documented.find(
+    (entry) =>
+      entry.operator === operator &&
+      (entry.profiles?.includes(profile) ?? true) &&
+      (entry.types === undefined || types.some((type) => entry.types.includes(type))) &&
+      (entry.detail?.test(detail) ?? true),
+  );
+  return found?.reason ?? null;
+}
