@@ -54,6 +54,11 @@ export const errorTable = {
     message: 'the simulator cannot run {count} operator(s) of this model: {operators}',
     hint: 'docs/operators.md lists what it runs; replace these operators or cut the model before them',
   },
+  RUNTIME_REFUSES: {
+    kind: 'input',
+    message: '{runtime} refuses this model: {reasons}',
+    hint: 'quantize the float model again, or choose a kernel profile of a runtime that takes it',
+  },
   TENSOR_SHAPE_DYNAMIC: {
     kind: 'input',
     message: '{what}',

@@ -58,6 +58,7 @@ export {
   type InterpreterOptions,
   type KernelProfile,
   kernelProfiles,
+  limitsBroken,
   type OperatorProfile,
   profileOperators,
   resolveShapes,

@@ -1,7 +1,7 @@
 // What calibration keeps of a tensor's values. The runs are split into folds, so that what is chosen on some can be judged on the others.
 
 import { type RelevantEnds, relevantEnds, type Squash } from '../evaluate/index.js';
-import { type Extremes, extremesOf } from '../simulator/index.js';
+import { type Extremes, extremesOf, float32Max } from '../simulator/index.js';
 import { Histogram, type HistogramData } from './histogram.js';
 
 export interface TensorStatistics {
@@ -42,11 +42,13 @@ export class TensorStatisticsCollector {
 
   /**
    * @param values what one run gave
-   * @returns the first value that is no finite number, null where there is none
+   * @returns the first value that is no finite number, or the largest of float32, where kernels stop; null where there is none. The lowest is
+   * allowed: masks are made of it.
    */
   add(values: Float32Array, { min, max, finite }: Extremes = extremesOf(values)): number | null {
     const bad = finite ? undefined : values.find((value) => !Number.isFinite(value));
     if (bad !== undefined) return bad;
+    if (max >= float32Max) return max;
     if (values.length === 0) return null;
     // The past counts in full only once there is one: the first runs are plainly averaged.
     const past = Math.min(momentum, this.runs / (this.runs + 1));

@@ -7,6 +7,7 @@ import { defaultKernelProfile, type KernelProfile, kernelProfiles } from './arit
 import { type Extremes, extremesOf, fastExtremesOf } from './extremes.js';
 import { fastKernels } from './fast/index.js';
 import { buildGraph, describeGraph, type Graph } from './graph.js';
+import { integerOperators, requireLimits } from './limits/index.js';
 import { operatorFamilies } from './operators/index.js';
 import type { Operand, OperatorContext } from './operators/operator.js';
 import { inputNames, outputNames, subgraphOfSignature } from './signature.js';
@@ -26,6 +27,7 @@ export interface TensorInfo {
 export type OperatorHook = (operator: number, outputs: readonly Operand[]) => void;
 
 export interface InterpreterOptions {
+  /** Whose arithmetic is reproduced; one that is named also puts the limits of its runtime on the model. */
   readonly profile?: KernelProfile | undefined;
   /**
    * `fast` takes the kernels in WebAssembly where there are any, `plain` only those in TypeScript, `checked` the former with
@@ -43,12 +45,13 @@ export class Interpreter {
   private readonly steps: readonly (() => void)[];
   private readonly kernels: Kernels | null;
 
-  /** @throws SIGNATURE_UNKNOWN, OPERATORS_UNSUPPORTED, OPERATOR_INVALID, TENSOR_SHAPE_DYNAMIC, TENSOR_TOO_LARGE, TFLITE_INVALID */
-  constructor(model: Model, { profile = defaultKernelProfile, kernels = 'fast', signature }: InterpreterOptions = {}) {
-    const arithmetic = kernelProfiles[profile];
+  /** @throws SIGNATURE_UNKNOWN, OPERATORS_UNSUPPORTED, OPERATOR_INVALID, RUNTIME_REFUSES, TENSOR_SHAPE_DYNAMIC, TENSOR_TOO_LARGE, TFLITE_INVALID */
+  constructor(model: Model, { profile, kernels = 'fast', signature }: InterpreterOptions = {}) {
+    const arithmetic = kernelProfiles[profile ?? defaultKernelProfile];
     if (arithmetic === undefined) throw fail('USAGE', { reason: `no kernel profile is named ${profile}; there are ${Object.keys(kernelProfiles).join(', ')}` });
     const start = subgraphOfSignature(model, signature);
     this.graph = buildGraph(model, arithmetic, start);
+    if (profile !== undefined) requireLimits(integerOperators(this.graph), arithmetic.runtime);
     const prepared = prepareSteps(this.graph, kernels, start);
     this.steps = prepared.steps;
     this.kernels = prepared.kernels;

@@ -1,6 +1,6 @@
 // Holds the simulator's tensors against those of a reference runtime, operator by operator.
 
-import { AtollError, Interpreter, readModel, tflite, writeModel } from 'atoll-agent';
+import { AtollError, Interpreter, limitsBroken, readModel, tflite, writeModel } from 'atoll-agent';
 
 /** How far float32 results may lie apart, as a share of the tensor's largest: libraries sum in different orders. */
 const floatTolerance = 2e-5;
@@ -24,6 +24,7 @@ export function compare(bytes, inputs, profile, answer) {
     return { verdict: 'atoll refuses', operator: /operator \d+ (\w+)/.exec(error.message)?.[1], detail: error.message };
   }
   if (answer.error !== undefined) {
+    if (limitsBroken(model, profile).some(({ severity }) => severity === 'refused')) return { verdict: 'both refuse', detail: answer.error };
     return { verdict: 'runtime refuses', operator: refusedOperator(answer.error, model), detail: answer.error, types: [] };
   }
   return firstDifference(model, interpreter, inputs, profile, answer.tensors);

@@ -2,7 +2,7 @@
 
 import type { LinearMemory } from '../../kernels/index.js';
 import { floatLimits } from '../operators/activation.js';
-import { type Conv, convAccumulation, convOf } from '../operators/conv-2d.js';
+import { type Conv, convAccumulation, convArithmetic, convOf } from '../operators/conv-2d.js';
 import type { OperatorContext } from '../operators/operator.js';
 import { floatBiasOf } from '../operators/requantize.js';
 import { addressesOf, type FastKernel, type FastStep } from './fast-kernel.js';
@@ -49,7 +49,7 @@ function int8Step(context: OperatorContext, memory: LinearMemory, conv: Conv, gr
         shift: multipliers.shift.subarray(firstOutput),
         real: multipliers.real.subarray(firstOutput),
       },
-      requantize: context.arithmetic.convolution.requantize,
+      requantize: convArithmetic(context, conv).requantize,
       limits: { zero: outputZero, low, high },
     }),
   );
@@ -72,7 +72,7 @@ function int16Step(context: OperatorContext, memory: LinearMemory, conv: Conv, g
   const accumulation = convAccumulation(context, conv);
   const filter = conv.filter.data as Int8Array;
   const filters = { weight: (channel: number, i: number): number => filter[channel * depth + i] as number, channels, depth };
-  const constants = wideConstants(filters, accumulation, context.arithmetic.convolution.requantizeWide);
+  const constants = wideConstants(filters, accumulation, convArithmetic(context, conv).requantizeWide);
   if (constants === null) return null;
   const geometry = placeWindow(memory, window);
   const [weightsAt, constantsAt] = [memory.place(paddedFilters(filters)), memory.place(constants)];

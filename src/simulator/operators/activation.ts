@@ -4,7 +4,8 @@ import { ActivationFunctionType } from '../../tflite/index.js';
 import { roundHalfAway } from '../arithmetic/fixed-point.js';
 import { invalid, type Operand, type OperatorContext, quantizationOf } from './operator.js';
 
-const float32Max = (2 - 2 ** -23) * 2 ** 127;
+/** The largest finite float32. */
+export const float32Max = (2 - 2 ** -23) * 2 ** 127;
 
 /** [min, max] of the real output; without an activation those of float32, to which the kernels bring infinities. */
 export function floatLimits(context: OperatorContext, activation: number): readonly [number, number] {

@@ -2,6 +2,7 @@
 // int8, int16: TFLite reference_integer_ops::ConvPerChannel; float32: reference_ops::Conv; float32 with int8 weights: dynamic-range.ts.
 
 import { alignUp } from '../align.js';
+import type { ChannelArithmetic } from '../arithmetic/profile.js';
 import { type Accumulation, accumulationOf, accumulatorOf, dotInt32, weightsOf } from './accumulator.js';
 import { clampFloat, floatLimits } from './activation.js';
 import { quantizeRun, realSum, weightScales } from './dynamic-range.js';
@@ -57,10 +58,14 @@ export function convAccumulation(context: OperatorContext, conv: Conv): Accumula
   return accumulationOf(context, { ...conv, bias: context.inputs[2], quantizedBiasType }, multipliers);
 }
 
+export function convArithmetic({ arithmetic }: OperatorContext, { groups }: Conv): ChannelArithmetic {
+  return groups > 1 ? arithmetic.groupedConvolution : arithmetic.convolution;
+}
+
 function prepareInteger(context: OperatorContext): () => void {
   const conv = convOf(context);
   const { input, filter, output, window, channels, groups, depth } = conv;
-  const { dot, finish, inputOffset } = accumulatorOf(context.arithmetic.convolution, convAccumulation(context, conv));
+  const { dot, finish, inputOffset } = accumulatorOf(convArithmetic(context, conv), convAccumulation(context, conv));
   const weights = weightsOf(context, filter);
   const out = output.data as Int8Array | Int16Array;
   const row = new Int32Array(depth);

@@ -1,6 +1,6 @@
 // Operators with int8 weights and float activations: a run of the input is quantized to int8 as it comes, the sums are integers, and each is
-// brought back to float by the scales of the run and of its channel. TFLite: PortableAsymmetricQuantizeFloats, PortableSymmetricQuantizeFloats
-// (portable_tensor_utils.cc), HybridConvPerChannel, EvalHybrid. TFLM has no such kernels.
+// brought back to float by the scales of the run and of its channel. TFLite: NeonAsymmetricQuantizeFloats, NeonSymmetricQuantizeFloats
+// (neon_tensor_utils.cc, which x86-64 takes too), HybridConvPerChannel, EvalHybrid. TFLM has no such kernels.
 
 import { roundHalfAway } from '../arithmetic/fixed-point.js';
 import { clamp } from './activation.js';
@@ -38,7 +38,7 @@ function symmetricParameters(min: number, max: number): Parameters {
 /** The zero point is taken from the end of the range that gives the smaller error. */
 function asymmetricParameters(min: number, max: number): Parameters {
   if (min === max) return { scale: 1, inverse: 0, zeroPoint: 0, low: -128 };
-  const scale = (max - min) / 255;
+  const scale = Math.fround(max - min) / 255;
   const [fromMin, fromMax] = [-128 - min / scale, 127 - max / scale];
   const [minError, maxError] = [128 + Math.abs(min / scale), 127 + Math.abs(max / scale)];
   const exact = minError < maxError ? fromMin : fromMax;

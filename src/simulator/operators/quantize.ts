@@ -1,7 +1,7 @@
 // QUANTIZE and DEQUANTIZE. From float: reference_ops::AffineQuantize, dividing in float32. Between integers:
 // reference_ops::Requantize. DEQUANTIZE: scale * (q - zeroPoint) in double, stored as float32.
 
-import { quantizeMultiplier } from '../arithmetic/fixed-point.js';
+import { quantizeMultiplier, toInt32 } from '../arithmetic/fixed-point.js';
 import type { Requantize } from '../arithmetic/profile.js';
 import { clamp, integerLimits } from './activation.js';
 import { mapBytesInBlocks } from './map.js';
@@ -17,7 +17,7 @@ function fromFloat(context: OperatorContext): () => void {
   const to = output.data as Int8Array;
   const convert = context.arithmetic.quantizeFloat(scale, to.length);
   return () => {
-    for (let i = 0; i < to.length; i++) to[i] = clamp(convert(from[i] as number, i) + zeroPoint, low, high);
+    for (let i = 0; i < to.length; i++) to[i] = clamp((toInt32(convert(from[i] as number, i)) + zeroPoint) | 0, low, high);
   };
 }
 

@@ -3,7 +3,7 @@
 // the input's quantization.
 
 import type { ElementType, OperatorName } from '../../tflite/index.js';
-import { quantizeMultiplier, roundHalfAway } from '../arithmetic/fixed-point.js';
+import { quantizeMultiplier, roundHalfAway, toInt32 } from '../arithmetic/fixed-point.js';
 import { clamp, clampFloat, integerLimits } from './activation.js';
 import { mapElements, sameOperands } from './map.js';
 import { elementwiseFamily, type Operand, type OperatorContext, type OperatorFamily, quantizationOf } from './operator.js';
@@ -33,15 +33,17 @@ function rescaled(context: OperatorContext, limits: Limits): () => void {
 
 /** Input and output share their scale. */
 function clamped(context: OperatorContext, limits: Limits): () => void {
-  const [low, high] = quantizedLimits(context, sameOperands(context).input, limits);
-  return mapElements(context, (value) => clamp(value, low, high));
+  const { input } = sameOperands(context);
+  const [low, high] = quantizedLimits(context, input, limits);
+  const [lowest] = integerLimits(input);
+  return mapElements(context, (value) => clamp(value, low, Math.max(lowest, high)));
 }
 
 function quantizedLimits(context: OperatorContext, operand: Operand, { low, high }: Limits): readonly [number, number] {
   const { scale, zeroPoint } = quantizationOf(context, operand);
   const [lowest, highest] = integerLimits(operand);
-  const quantized = (real: number): number => zeroPoint + roundHalfAway(fround(real / scale));
-  return [Math.max(lowest, quantized(low)), Math.min(highest, quantized(high))];
+  const quantized = (real: number): number => (zeroPoint + toInt32(roundHalfAway(fround(real / scale)))) | 0;
+  return [Math.max(lowest, quantized(low)), high === Infinity ? highest : Math.min(highest, quantized(high))];
 }
 
 function family(name: OperatorName, limits: Limits, types: readonly ElementType[], stateBytes?: number): OperatorFamily {

@@ -1,0 +1,56 @@
+// What a runtime refuses when it prepares an operator, or computes wrongly without a word, beyond the element types that it takes: one table
+// for each runtime, which the interpreter, `check` and the verification of quantized files read.
+
+import { fail } from '../../errors.js';
+import type { Model } from '../../tflite/index.js';
+import { type KernelProfile, kernelProfiles } from '../arithmetic/profile.js';
+import { describeGraph, type Graph } from '../graph.js';
+import type { OperatorContext } from '../operators/operator.js';
+import { isQuantized, type Severity } from './rules.js';
+import { tfliteLimits } from './tflite.js';
+import { tflmLimits } from './tflm.js';
+
+export type Runtime = 'tflm' | 'tflite';
+
+export interface BrokenLimit {
+  readonly severity: Severity;
+  /** Operator index and name. */
+  readonly place: string;
+  readonly reason: string;
+}
+
+export const runtimeNames: Readonly<Record<Runtime, string>> = { tflm: 'TensorFlow Lite Micro', tflite: 'TensorFlow Lite' };
+
+const tables = { tflm: tflmLimits, tflite: tfliteLimits } as const;
+
+/** The limits of the runtime that an operator breaks. */
+export function brokenLimits(context: OperatorContext, runtime: Runtime): BrokenLimit[] {
+  return (tables[runtime][context.name] ?? []).flatMap(({ severity, condition }) => {
+    const reason = condition(context);
+    return reason === null ? [] : [{ severity, place: context.place, reason }];
+  });
+}
+
+/** The quantized operators of a graph and of the subgraphs that it calls, which are what runs on devices. */
+export function integerOperators({ subgraphs }: Pick<Graph, 'subgraphs'>): OperatorContext[] {
+  const all = [...subgraphs.values()].flatMap(({ operators }) => operators);
+  return all.filter(({ inputs, outputs }) => [...inputs, ...outputs].some((operand) => operand !== null && isQuantized(operand)));
+}
+
+const namedReasons = 4;
+
+/** @throws RUNTIME_REFUSES */
+export function requireLimits(operators: readonly OperatorContext[], runtime: Runtime): void {
+  const refusals = operators.flatMap((operator) => brokenLimits(operator, runtime)).filter(({ severity }) => severity === 'refused');
+  if (refusals.length === 0) return;
+  const named = refusals.slice(0, namedReasons).map(({ place, reason }) => `${place}: ${reason}`);
+  const more = refusals.length > namedReasons ? [`${refusals.length - namedReasons} more`] : [];
+  throw fail('RUNTIME_REFUSES', { runtime: runtimeNames[runtime], reasons: [...named, ...more].join('; ') });
+}
+
+/** The limits of a profile's runtime that a model breaks, in the operators of the main subgraph and those that it calls. */
+export function limitsBroken(model: Model, profile: KernelProfile): BrokenLimit[] {
+  const arithmetic = kernelProfiles[profile];
+  const all = [...describeGraph(model, arithmetic).subgraphs.values()].flatMap(({ operators }) => operators);
+  return all.flatMap((operator) => brokenLimits(operator, arithmetic.runtime));
+}

@@ -1,0 +1,246 @@
+// Conditions that a runtime puts on an operator when it is prepared. Each says what is wrong, or null.
+
+import { quantizeMultiplier } from '../arithmetic/fixed-point.js';
+import type { Operand, OperatorContext } from '../operators/operator.js';
+
+export type Condition = (context: OperatorContext) => string | null;
+
+/** How a runtime takes it: `refused` ends with an error or an abort, `wrong` computes something else than the model says. */
+export type Severity = 'refused' | 'wrong';
+
+export interface Limit {
+  readonly severity: Severity;
+  readonly condition: Condition;
+}
+
+export const refused = (...conditions: Condition[]): Limit => ({ severity: 'refused', condition: all(...conditions) });
+export const wrong = (...conditions: Condition[]): Limit => ({ severity: 'wrong', condition: all(...conditions) });
+
+const listed = (operands: readonly (Operand | null | undefined)[]): Operand[] => operands.filter((operand) => operand != null);
+const firstFault = (faults: readonly (string | null)[]): string | null => faults.find((fault) => fault !== null) ?? null;
+const scaleOf = (operand: Operand | null | undefined): number => operand?.scale[0] ?? Number.NaN;
+const zeroOf = (operand: Operand | null | undefined): number => operand?.zeroPoint[0] ?? 0;
+
+export const isQuantized = ({ type, scale }: Operand): boolean => scale.length > 0 && (type === 'int8' || type === 'uint8' || type === 'int16');
+
+/** Holds only where the first output has one of the types. */
+export function where(types: readonly string[], ...conditions: Condition[]): Condition {
+  return (context) => (types.includes(context.outputs[0]?.type ?? '') ? firstFault(conditions.map((condition) => condition(context))) : null);
+}
+
+/** All conditions. */
+function all(...conditions: Condition[]): Condition {
+  return (context) => firstFault(conditions.map((condition) => condition(context)));
+}
+
+/** The zero points of int16 tensors are 0: int16 is symmetric. */
+export const symmetricInt16: Condition = ({ inputs, outputs }) =>
+  firstFault(
+    listed([...inputs, ...outputs])
+      .filter((operand) => operand.type === 'int16' && isQuantized(operand))
+      .map((operand) => (zeroOf(operand) === 0 ? null : `tensor ${operand.label} is int16 with zero point ${zeroOf(operand)}, which must be 0`)),
+  );
+
+/** Scale and zero point of quantized inputs equal those of the first output. */
+export function alike({ inputs: positions, tolerance = 0 }: { readonly inputs?: readonly number[]; readonly tolerance?: number } = {}): Condition {
+  return ({ inputs, outputs: [output] }) => {
+    if (output === undefined || !isQuantized(output)) return null;
+    const compared = listed(positions === undefined ? inputs : positions.map((position) => inputs[position]));
+    return firstFault(
+      compared.filter(isQuantized).map((input) => {
+        const same = Math.abs(scaleOf(input) - scaleOf(output)) <= tolerance && zeroOf(input) === zeroOf(output);
+        return same ? null : `tensors ${input.label} and ${output.label} must have the same scale and zero point`;
+      }),
+    );
+  };
+}
+
+/** The inputs are quantized alike. */
+export const inputsAlike: Condition = ({ inputs }) => {
+  const [first, ...others] = listed(inputs).filter(isQuantized);
+  if (first === undefined) return null;
+  const other = others.find((input) => scaleOf(input) !== scaleOf(first) || zeroOf(input) !== zeroOf(first));
+  return other === undefined ? null : `tensors ${first.label} and ${other.label} must have the same scale and zero point`;
+};
+
+/** Outputs are quantized like the input. */
+export const outputsAlike: Condition = ({ inputs: [input], outputs }) => {
+  if (input == null || !isQuantized(input)) return null;
+  const other = outputs.find((output) => scaleOf(output) !== scaleOf(input) || zeroOf(output) !== zeroOf(input));
+  return other === undefined ? null : `tensors ${input.label} and ${other.label} must have the same scale and zero point`;
+};
+
+export interface FixedQuantization {
+  readonly scale?: number;
+  readonly zeroPoint?: number;
+}
+
+/** Quantization that an output has, by its type. */
+export function fixedOutput(byType: Readonly<Partial<Record<string, FixedQuantization>>>): Condition {
+  return ({ outputs: [output] }) => {
+    const wanted = byType[output?.type ?? ''];
+    if (output === undefined || wanted === undefined || !isQuantized(output)) return null;
+    const { scale, zeroPoint } = wanted;
+    if (scale !== undefined && scaleOf(output) !== scale) return `output ${output.label} has scale ${scaleOf(output)}; it must be 1/${1 / scale}`;
+    return zeroPoint !== undefined && zeroOf(output) !== zeroPoint ? `output ${output.label} has zero point ${zeroOf(output)}; it must be ${zeroPoint}` : null;
+  };
+}
+
+/**
+ * The multiplier that brings the sum of two operands to the output is below 1 (QuantizeMultiplierSmallerThanOneExp): twice the larger input
+ * scale, by the bits that the sum has more.
+ */
+export const sumMultiplierBelowOne: Condition = ({ inputs, outputs: [output] }) => {
+  if (output === undefined || !isQuantized(output)) return null;
+  const largest = Math.max(...listed(inputs).filter(isQuantized).map(scaleOf));
+  const bits = output.type === 'int16' ? 15 : 20;
+  return belowOne((2 * largest) / (2 ** bits * scaleOf(output)), output, `the output scale must be above ${largest / 2 ** (bits - 1)}`);
+};
+
+/** The same of a squared difference: two bits of 7 more. */
+export const squareMultiplierBelowOne: Condition = ({ inputs, outputs: [output] }) => {
+  if (output === undefined || output.type !== 'int8' || !isQuantized(output)) return null;
+  const largest = 2 * Math.max(...listed(inputs).filter(isQuantized).map(scaleOf));
+  return belowOne(largest ** 2 / (2 ** 14 * scaleOf(output)), output, `the output scale must be above ${largest ** 2 / 2 ** 14}`);
+};
+
+/** Rounded to its bits, it must still be below 1. */
+function belowOne(multiplier: number, { label }: Operand, rule: string): string | null {
+  return multiplier < 1 && quantizeMultiplier(multiplier).shift <= 0 ? null : `output ${label} is too fine for its inputs: ${rule}`;
+}
+
+/** Of SUB in TFLite, which has a way for multipliers below 1 and one for those above. */
+export const differenceMultiplierNotOne: Condition = ({ inputs, outputs: [output] }) => {
+  if (output === undefined || !isQuantized(output)) return null;
+  const largest = Math.max(...listed(inputs).filter(isQuantized).map(scaleOf));
+  const multiplier = (2 * largest) / (2 ** (output.type === 'int16' ? 15 : 20) * scaleOf(output));
+  const exactly = multiplier === 1 || (multiplier < 1 && quantizeMultiplier(multiplier).shift > 0);
+  return exactly ? `the multiplier of output ${output.label} is exactly 1; choose another output scale` : null;
+};
+
+/** What comes before the output has less than 7 bits more than it (MultiplyByQuantizedMultiplier for 64-bit sums). */
+export function wideMultiplierBelow128(first: number, second: number): Condition {
+  return ({ inputs, outputs: [output] }) => {
+    if (output?.type !== 'int16') return null;
+    const largest = Math.max(...(inputs[second]?.scale ?? [0]));
+    const multiplier = (scaleOf(inputs[first]) * largest) / scaleOf(output);
+    return multiplier < 128 ? null : `the scales of inputs and output ${output.label} make a multiplier of ${multiplier}; int16 takes less than 128`;
+  };
+}
+
+export function scalesBelow(limit: number): Condition {
+  return ({ inputs }) => {
+    const large = listed(inputs).find((input) => input.type === 'int8' && isQuantized(input) && scaleOf(input) >= limit);
+    return large === undefined ? null : `tensor ${large.label} has scale ${scaleOf(large)}; it must be below ${limit}`;
+  };
+}
+
+export interface Bounds {
+  readonly above: number;
+  readonly below: number;
+}
+
+/** Bounds of the first input's scale, by its type. */
+export function inputScale(byType: Readonly<Partial<Record<string, Bounds>>>): Condition {
+  return ({ inputs: [input] }) => {
+    const bounds = byType[input?.type ?? ''];
+    if (input == null || bounds === undefined || !isQuantized(input)) return null;
+    const scale = scaleOf(input);
+    return scale > bounds.above && scale < bounds.below
+      ? null
+      : `tensor ${input.label} has scale ${scale}; it must be between ${bounds.above} and ${bounds.below}`;
+  };
+}
+
+export const noScaleOfOne: Condition = ({ inputs }) => {
+  const found = listed(inputs).find((input) => isQuantized(input) && scaleOf(input) === 1);
+  return found === undefined ? null : `tensor ${found.label} has scale 1, for which the kernel has no multiplier`;
+};
+
+/** Dimensions of the inputs and outputs, or of those named. */
+export function rankAtMost(most: number, positions?: readonly number[]): Condition {
+  return ({ inputs, outputs }) => {
+    const seen = positions === undefined ? [...inputs, ...outputs] : positions.map((position) => inputs[position]);
+    const deep = listed(seen).find(({ shape }) => shape.length > most);
+    return deep === undefined ? null : `tensor ${deep.label} has ${deep.shape.length} dimensions; at most ${most}`;
+  };
+}
+
+/** Dimensions where the operands broadcast. */
+export function broadcastRankAtMost(most: number): Condition {
+  return (context) => {
+    const { inputs, outputs } = context;
+    const same = listed(inputs).every(({ shape }) => shape.join() === outputs[0]?.shape.join());
+    return same ? null : rankAtMost(most)(context);
+  };
+}
+
+export function constant(...positions: number[]): Condition {
+  return ({ inputs }) => {
+    const computed = listed(positions.map((position) => inputs[position])).find((operand) => !operand.constant);
+    return computed === undefined ? null : `tensor ${computed.label} must be a constant`;
+  };
+}
+
+export function inputsAtMost(most: number): Condition {
+  return ({ inputs }) => (inputs.length > most ? `${inputs.length} inputs; at most ${most}` : null);
+}
+
+export const noActivation: Condition = ({ options }) =>
+  options !== null && 'fusedActivationFunction' in options && options.fusedActivationFunction !== 0 ? 'it must have no fused activation' : null;
+
+/** The bias, by the type of the activations: whether it must be there, and of which types. */
+export function bias(position: number, byType: Readonly<Partial<Record<string, readonly string[]>>>, required = false): Condition {
+  return ({ inputs, outputs: [output] }) => {
+    const types = byType[output?.type ?? ''];
+    if (types === undefined) return null;
+    const operand = inputs[position];
+    if (operand == null) return required ? 'it must have a bias' : null;
+    return types.includes(operand.type) ? null : `bias ${operand.label} is ${operand.type}, not ${types.join(' or ')}`;
+  };
+}
+
+/** What is left out must not be listed. */
+export function notListedAsAbsent(position: number): Condition {
+  return ({ inputs }) => (inputs.length > position && inputs[position] === null ? 'its bias is left out, but listed among the inputs' : null);
+}
+
+/** The bias has the scale of the products, to a fiftieth of the output's (GetQuantizedConvolutionMultipler). */
+export const biasScaleOfProducts: Condition = ({ inputs, outputs: [output] }) => {
+  const [input, filter, operand] = inputs;
+  if (input == null || filter == null || operand == null || output === undefined || !isQuantized(output) || filter.scale.length !== 1) return null;
+  if (operand.scale.length === 0) return null;
+  const product = Math.fround(scaleOf(input) * scaleOf(filter));
+  const off = Math.abs(product - scaleOf(operand)) / scaleOf(output);
+  return off <= 0.02 ? null : `bias ${operand.label} has scale ${scaleOf(operand)}; it must be that of input times weights, ${product}`;
+};
+
+/** Weights of one scale. */
+export function perTensor(position: number, type: string): Condition {
+  return ({ inputs }) => {
+    const operand = inputs[position];
+    return operand?.type === type && operand.scale.length > 1 ? `weights ${operand.label} are ${type} with a scale for each channel; one for all` : null;
+  };
+}
+
+/** Pairs of types from input to output. */
+export function conversions(pairs: Readonly<Partial<Record<string, readonly string[]>>>): Condition {
+  return ({ inputs: [input], outputs: [output] }) => {
+    if (input == null || output === undefined) return null;
+    return pairs[input.type]?.includes(output.type) ? null : `it has no conversion from ${input.type} to ${output.type}`;
+  };
+}
+
+export const oneScale: Condition = ({ inputs: [input], outputs: [output] }) => {
+  const many = listed([input, output]).find(({ scale }) => scale.length > 1);
+  return many === undefined ? null : `tensor ${many.label} has a scale for each channel; one for all`;
+};
+
+/** Holds only where the first input has one of the types. */
+export function whereInput(types: readonly string[], condition: Condition): Condition {
+  return (context) => (types.includes(context.inputs[0]?.type ?? '') ? condition(context) : null);
+}
+
+export function notType(type: string, why: string): Condition {
+  return ({ inputs: [input] }) => (input?.type === type ? why : null);
+}

@@ -1,0 +1,122 @@
+// TensorFlow Lite 2.21: Prepare of each kernel under tensorflow/lite/kernels, quantization_util.cc and kernel_util.cc.
+
+import {
+  alike,
+  bias,
+  biasScaleOfProducts,
+  broadcastRankAtMost,
+  type Condition,
+  conversions,
+  differenceMultiplierNotOne,
+  fixedOutput,
+  type Limit,
+  noActivation,
+  noScaleOfOne,
+  notListedAsAbsent,
+  outputsAlike,
+  rankAtMost,
+  refused,
+  squareMultiplierBelowOne,
+  sumMultiplierBelowOne,
+  symmetricInt16,
+  where,
+  whereInput,
+  wrong,
+} from './rules.js';
+
+const symmetric = [refused(symmetricInt16)];
+const comparison = [refused(noScaleOfOne, broadcastRankAtMost(4))];
+const alikeAndSymmetric = [refused(alike({ inputs: [0] }), symmetricInt16)];
+const broadcasts5 = [refused(broadcastRankAtMost(5))];
+const reduction = [refused(symmetricInt16)];
+
+export const tfliteLimits: Readonly<Partial<Record<string, readonly Limit[]>>> = {
+  ABS: symmetric,
+  ADD: [refused(sumMultiplierBelowOne, symmetricInt16)],
+  AVERAGE_POOL_2D: [wrong(alike())],
+  BATCH_MATMUL: [refused(rankAtMost(5), symmetricInt16)],
+  BATCH_TO_SPACE_ND: [refused(rankAtMost(4, [0]), alike({ inputs: [0] }), symmetricInt16)],
+  BROADCAST_TO: [refused(rankAtMost(8))],
+  CONCATENATION: [refused(noActivation, where(['int8'], alike()), symmetricInt16), wrong(where(['int16'], alike()))],
+  CONV_2D: [
+    refused(
+      notListedAsAbsent(2),
+      bias(2, { int8: ['int32'], uint8: ['int32'], int16: ['int32', 'int64'] }, true),
+      where(['uint8'], biasScaleOfProducts),
+      symmetricInt16,
+    ),
+  ],
+  DEPTHWISE_CONV_2D: [
+    refused(
+      notListedAsAbsent(2),
+      bias(2, { int8: ['int32'], uint8: ['int32'], int16: ['int64'] }, true),
+      where(['uint8'], biasScaleOfProducts),
+      symmetricInt16,
+    ),
+  ],
+  DEQUANTIZE: symmetric,
+  DIV: broadcasts5,
+  EQUAL: comparison,
+  EXP: symmetric,
+  EXPAND_DIMS: alikeAndSymmetric,
+  FILL: [refused(alike({ inputs: [1] }), symmetricInt16)],
+  FULLY_CONNECTED: [refused(biasScaleOfProducts, symmetricInt16)],
+  GREATER: comparison,
+  GREATER_EQUAL: comparison,
+  L2_NORMALIZATION: [refused(rankAtMost(4), fixedOutput({ int8: { scale: 1 / 128, zeroPoint: 0 }, uint8: { scale: 1 / 128, zeroPoint: 128 } }))],
+  LEAKY_RELU: symmetric,
+  LESS: comparison,
+  LESS_EQUAL: comparison,
+  LOG: symmetric,
+  LOGICAL_AND: [refused(broadcastRankAtMost(4))],
+  LOGICAL_OR: [refused(broadcastRankAtMost(4))],
+  LOGISTIC: [refused(fixedOutput({ int8: { scale: 1 / 256 }, uint8: { scale: 1 / 256 }, int16: { scale: 1 / 32768 } }), symmetricInt16)],
+  MAXIMUM: broadcasts5,
+  MAX_POOL_2D: [wrong(alike())],
+  MEAN: reduction,
+  MINIMUM: broadcasts5,
+  MIRROR_PAD: alikeAndSymmetric,
+  MUL: symmetric,
+  NOT_EQUAL: comparison,
+  PACK: [refused(alike())],
+  PAD: [refused(rankAtMost(5, [0]))],
+  PADV2: [refused(rankAtMost(5, [0])), wrong(alike())],
+  PRELU: [refused(broadcastRankAtMost(4))],
+  QUANTIZE: [
+    refused(
+      conversions({
+        float32: ['uint8', 'int8', 'int16', 'int4'],
+        int16: ['int8', 'int16', 'int32'],
+        int32: ['int8', 'int16'],
+        int8: ['int8', 'uint8'],
+        uint8: ['int8', 'uint8'],
+      }),
+    ),
+  ],
+  REDUCE_MAX: [refused(alike({ inputs: [0] }))],
+  REDUCE_MIN: [refused(alike({ inputs: [0] }))],
+  RELU: symmetric,
+  RELU6: symmetric,
+  SELECT_V2: broadcasts5,
+  SLICE: [refused(rankAtMost(5, [0])), wrong(alike({ inputs: [0] }))],
+  SOFTMAX: [refused(whereInput(['int16'], symmetricInt16), where(['int16'], rankAtMost(4)))],
+  SPACE_TO_BATCH_ND: [refused(rankAtMost(4, [0]), alike({ inputs: [0] }), symmetricInt16)],
+  SQUARED_DIFFERENCE: [refused(squareMultiplierBelowOne, broadcastRankAtMost(4))],
+  STRIDED_SLICE: [refused(rankAtMost(5, [0])), wrong(alike({ inputs: [0] }))],
+  SUB: [refused(differenceMultiplierNotOne, symmetricInt16)],
+  SUM: reduction,
+  TANH: symmetric,
+  TRANSPOSE: [refused(rankAtMost(6, [0]))],
+  TRANSPOSE_CONV: [
+    refused(bias(3, { int8: ['int32'], uint8: ['int32'], int16: ['int32', 'int64'] }), where(['uint8'], biasScaleOfProductsAfterShape()), symmetricInt16),
+  ],
+  UNPACK: [refused(outputsAlike)],
+};
+
+/** The operands of TRANSPOSE_CONV stand behind the output's shape, in another order. */
+function biasScaleOfProductsAfterShape(): Condition {
+  return (context) => {
+    const [, filter = null, input = null, operand = null] = context.inputs;
+    return biasScaleOfProducts({ ...context, inputs: [input, filter, operand] });
+  };
+}
