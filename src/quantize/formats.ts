@@ -65,7 +65,26 @@ export class Formats {
     this.groups = { int8: new ScaleGroups(count, 'int8'), int16: new ScaleGroups(count, 'int16') };
     this.group();
     const range = (tensor: number): Range => this.rangeOf(tensor);
+    this.limitScales(range);
     this.formatOf = { int8: this.groups.int8.formats(range), int16: this.groups.int16.formats(range) };
+  }
+
+  /** Brings scales to what the kernels take, operator after operator: what one is given decides what the next may be. */
+  private limitScales(range: (tensor: number) => Range): void {
+    this.subgraph.operators.forEach((operator, o) => {
+      const mode = this.modes[o] as OperatorMode;
+      if (mode === 'float32' || mode === 'dynamic-range') return;
+      const groups = this.groups[mode];
+      const inputs = this.dataInputs(o).map((input) => operator.inputs?.[input] as number);
+      const floor = ruleOf(this.model, operator)?.outputFloor?.[mode];
+      if (inputs.length < 2 && floor === undefined) return;
+      const scaleOf = (tensor: number): number => groups.formats(range)(tensor).scale;
+      const isZero = (tensor: number): boolean => groups.membersOf(tensor).every((member) => range(member).min === 0 && range(member).max === 0);
+      const others = inputs.filter((tensor) => !isZero(tensor));
+      if (others.length > 0) for (const tensor of inputs.filter(isZero)) groups.chooseForZero(tensor, Math.min(...others.map(scaleOf)));
+      // A trace more, since the multiplier must be below 1 when it is rounded, too.
+      if (floor !== undefined) groups.raise(operator.outputs?.[0] as number, floor(Math.max(...inputs.map(scaleOf))) * 1.0001);
+    });
   }
 
   /** How a tensor is written; null for constants that are no output. */

@@ -27,14 +27,23 @@ export function rangeOfValues(values: Float32Array): Range {
 /** The smallest normal float32: a scale must stay finite and positive. */
 const smallestScale = 2 ** -126;
 
-/** int8 is asymmetric, of the range widened to hold 0; int16 is symmetric. A range of nothing but 0 gets scale 1. */
-export function activationFormat(range: Range, type: IntegerType): NumberFormat {
+/** What else a scale must obey. */
+export interface ScaleLimits {
+  /** The least that kernels take. */
+  readonly floor: number;
+  /** For a range of nothing but 0, which any scale serves. */
+  readonly ofZero: number;
+}
+
+/** int8 is asymmetric, of the range widened to hold 0; int16 is symmetric. */
+export function activationFormat(range: Range, type: IntegerType, { floor, ofZero }: ScaleLimits = { floor: 0, ofZero: 1 }): NumberFormat {
   const { min: low, max: high } = widened(range);
-  if (high === low) return { type, scale: 1, zeroPoint: type === 'int8' ? -128 : 0 };
-  if (type === 'int16') return { type, scale: Math.max(smallestScale, Math.fround(Math.max(-low, high) / 32767)), zeroPoint: 0 };
-  const scale = (high - low) / 255;
+  const least = Math.max(smallestScale, floor);
+  if (high === low) return { type, scale: Math.max(least, ofZero), zeroPoint: type === 'int8' ? -128 : 0 };
+  if (type === 'int16') return { type, scale: Math.max(least, Math.fround(Math.max(-low, high) / 32767)), zeroPoint: 0 };
+  const scale = Math.max(floor, (high - low) / 255);
   const zeroPoint = roundHalfAway(-128 - low / scale);
-  return { type, scale: Math.max(smallestScale, Math.fround(scale)), zeroPoint: Math.min(127, Math.max(-128, zeroPoint)) };
+  return { type, scale: Math.max(least, Math.fround(scale)), zeroPoint: Math.min(127, Math.max(-128, zeroPoint)) };
 }
 
 /** Symmetric int8 weights in [-127, 127]: the largest magnitude becomes 127. */

@@ -17,7 +17,7 @@ import { ioOf, type PlanOptions, planQuantization, type QuantizationPlan, requir
 import { chooseRange, needsHistogram, type RangeMethod } from './ranges.js';
 import { type SchemeName, schemeOf, schemes } from './scheme.js';
 import { encodeSparseWeights } from './sparse.js';
-import { verifyScheme } from './verify.js';
+import { verifyLimits, verifyScheme } from './verify.js';
 
 export interface QuantizeOptions extends Omit<CalibrationOptions, 'onProgress' | 'histograms'>, PlanOptions {
   /** How a tensor's range follows from its values; min-max unless said otherwise, `auto` chooses by measured output error. */
@@ -87,8 +87,9 @@ export async function quantize(model: Model, datasets: readonly Dataset[], optio
   const sparse = options.sparse === true ? encodeSparseWeights(applied) : null;
   const memoryPlan = options.planMemoryFor === undefined ? null : planMemory(sparse?.model ?? applied, options.planMemoryFor);
   const bytes = writeModel(memoryPlan?.model ?? sparse?.model ?? applied);
-  const warnings = [...(work.calibration?.warnings ?? []), ...work.plan.warnings];
-  return { ...work, bytes, model: verified(bytes, work.plan), optimizations: changes, sparseTensors: sparse?.changes ?? 0, memoryPlan, warnings };
+  const written = verified(bytes, work.plan);
+  const warnings = [...(work.calibration?.warnings ?? []), ...work.plan.warnings, ...verifyLimits(written, scheme)];
+  return { ...work, bytes, model: written, optimizations: changes, sparseTensors: sparse?.changes ?? 0, memoryPlan, warnings };
 }
 
 /** What is wrong with the model itself is said before anything is made of it. @throws OPERATOR_INVALID, TFLITE_INVALID and the like */

@@ -27,6 +27,8 @@ export interface QuantizationRule {
   readonly weights?: WeightsRule;
   /** Inputs and outputs must share scale and zero point. */
   readonly sameScale?: boolean;
+  /** The least scale of the output that kernels take, by the largest scale of the inputs. */
+  readonly outputFloor?: Readonly<Partial<Record<IntegerType, (largest: number) => number>>>;
   /** The output's quantization is fixed by the operator, whatever its range. */
   readonly fixedOutput?: Readonly<Partial<Record<IntegerType, FixedQuantization>>>;
 }
@@ -45,13 +47,16 @@ function fixed(int8: readonly [version: number, scale: number, zeroPoint: number
   return { ...own(version, int16Version), fixedOutput: { int8: { scale, zeroPoint }, int16: { scale: 1 / 32768, zeroPoint: 0 } } };
 }
 
+/** The multiplier of a sum must stay below 1: twice the larger input scale, by 20 bits more in int8, 15 in int16. */
+const ofSum = { int8: (largest: number): number => largest / 2 ** 19, int16: (largest: number): number => largest / 2 ** 14 };
+
 function weighted(int8: number, int16: number, weights: WeightsRule): QuantizationRule {
   return { ...own(int8, int16), weights };
 }
 
 export const quantizationRules: ReadonlyMap<OperatorName, QuantizationRule> = new Map<OperatorName, QuantizationRule>([
   ['ABS', own(2, 3)],
-  ['ADD', own(2, 3)],
+  ['ADD', { ...own(2, 3), outputFloor: ofSum }],
   ['ARG_MAX', own(2)],
   ['ARG_MIN', own(2)],
   ['AVERAGE_POOL_2D', same(2, 3)],
@@ -72,7 +77,7 @@ export const quantizationRules: ReadonlyMap<OperatorName, QuantizationRule> = ne
   ['GATHER_ND', same(1, 3)],
   ['GREATER', own(2)],
   ['GREATER_EQUAL', own(2, 3)],
-  ['HARD_SWISH', own(1)],
+  ['HARD_SWISH', { ...own(1), outputFloor: { int8: (largest) => largest / 128 } }],
   ['L2_NORMALIZATION', fixed([2, 1 / 128, 0])],
   ['LEAKY_RELU', own(2, 2)],
   ['LESS', own(2, 3)],
@@ -108,10 +113,10 @@ export const quantizationRules: ReadonlyMap<OperatorName, QuantizationRule> = ne
   ['SPACE_TO_DEPTH', same(2)],
   ['SPLIT', same(2, 4)],
   ['SPLIT_V', same(2)],
-  ['SQUARED_DIFFERENCE', own(2)],
+  ['SQUARED_DIFFERENCE', { ...own(2), outputFloor: { int8: (largest) => (2 * largest) ** 2 / 2 ** 14 } }],
   ['SQUEEZE', same(1, 1)],
   ['STRIDED_SLICE', same(2, 4)],
-  ['SUB', own(2, 5)],
+  ['SUB', { ...own(2, 5), outputFloor: ofSum }],
   ['SUM', own(2)],
   ['TANH', fixed([2, 1 / 128, 0], 3)],
   ['TILE', same(3)],

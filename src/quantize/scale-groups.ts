@@ -1,12 +1,13 @@
 // Tensors that must share scale and zero point in one integer type, as disjoint sets; a set may be fixed by an operator.
 
 import type { IntegerType, NumberFormat } from './number-format.js';
-import { activationFormat, type Range } from './parameters.js';
+import { activationFormat, type Range, type ScaleLimits } from './parameters.js';
 import type { FixedQuantization } from './rules.js';
 
 export class ScaleGroups {
   private readonly parent: number[];
   private readonly fixed = new Map<number, FixedQuantization>();
+  private readonly limits = new Map<number, ScaleLimits>();
 
   constructor(
     tensorCount: number,
@@ -43,6 +44,21 @@ export class ScaleGroups {
     if (fixed !== undefined) this.fixed.set(rootA, fixed);
   }
 
+  /** Keeps a tensor's scale from being finer than kernels take. */
+  raise(tensor: number, floor: number): void {
+    const { floor: known, ofZero } = this.limitsOf(tensor);
+    this.limits.set(this.rootOf(tensor), { floor: Math.max(known, Math.fround(floor)), ofZero });
+  }
+
+  /** Gives a tensor that is always 0 a scale. */
+  chooseForZero(tensor: number, scale: number): void {
+    this.limits.set(this.rootOf(tensor), { ...this.limitsOf(tensor), ofZero: scale });
+  }
+
+  private limitsOf(tensor: number): ScaleLimits {
+    return this.limits.get(this.rootOf(tensor)) ?? { floor: 0, ofZero: 1 };
+  }
+
   /** The tensors that share a tensor's scale, itself among them. */
   membersOf(tensor: number): number[] {
     const root = this.rootOf(tensor);
@@ -60,7 +76,7 @@ export class ScaleGroups {
       if (found !== undefined) return found;
       const ranges = this.membersOf(tensor).map(rangeOf);
       const union = { min: Math.min(...ranges.map(({ min }) => min)), max: Math.max(...ranges.map(({ max }) => max)) };
-      const format = activationFormat(union, this.type);
+      const format = activationFormat(union, this.type, this.limitsOf(tensor));
       known.set(root, format);
       return format;
     };

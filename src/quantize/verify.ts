@@ -1,7 +1,8 @@
 // Checks a written file, not the model that was written: what goes to the device is what is proved to be in its scheme.
 
 import { fail, reasonOf } from '../errors.js';
-import { calledSubgraphs, Interpreter } from '../simulator/index.js';
+import type { Warning } from '../evaluate/index.js';
+import { calledSubgraphs, Interpreter, limitsBroken, runtimeNames } from '../simulator/index.js';
 import { linksOf, type Model, operatorName, readModel, type SubGraph, type Tensor, TensorType, tensorLabel, typeName, weightsAxis } from '../tflite/index.js';
 import { type NumberType, tensorTypeOf } from './number-format.js';
 import { type SchemeName, schemes } from './scheme.js';
@@ -39,6 +40,25 @@ export function verifyScheme(bytes: Uint8Array, scheme: SchemeName, io: NumberTy
     }
   }
   return model;
+}
+
+const runtimes = { tflm: 'tflm-reference', tflite: 'tflite-reference' } as const;
+
+/**
+ * Holds a quantized model against the limits of the runtimes that it is for. Scales and zero points must be within them; what they do not take
+ * of the graph itself gives warnings.
+ * @throws RUNTIME_REFUSES
+ */
+export function verifyLimits(model: Model, scheme: SchemeName): Warning[] {
+  const { activations, floatFallback } = schemes[scheme];
+  if (activations === null) return [];
+  const ofInterest = floatFallback ? (['tflite'] as const) : (['tflm', 'tflite'] as const);
+  return ofInterest.flatMap((runtime) => {
+    const broken = limitsBroken(model, runtimes[runtime]);
+    const numbers = broken.filter(({ about }) => about === 'numbers').map(({ place, reason }) => `${place}: ${reason}`);
+    if (numbers.length > 0) throw fail('RUNTIME_REFUSES', { runtime: runtimeNames[runtime], reasons: numbers.join('; ') });
+    return broken.map(({ place, reason }) => ({ code: 'RUNTIME_LIMIT', message: `${runtimeNames[runtime]} does not take ${place}: ${reason}` }));
+  });
 }
 
 const converters = new Set(['QUANTIZE', 'DEQUANTIZE']);

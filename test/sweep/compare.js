@@ -10,7 +10,7 @@ const floatTolerance = 2e-5;
  * @param {Uint8Array[]} inputs
  * @param {string} profile kernel profile
  * @param {{tensors?: Map<number, Uint8Array>, error?: string}} answer of the runtime
- * @returns {{verdict: 'same' | 'differs' | 'atoll refuses' | 'runtime refuses' | 'both refuse' | 'not registered', operator?: string, detail?: string, types?: string[], shrunk?: object}}
+ * @returns {{verdict: 'same' | 'differs' | 'atoll refuses' | 'runtime refuses' | 'both refuse' | 'not registered' | 'documented', operator?: string, detail?: string, types?: string[], shrunk?: object}}
  */
 export function compare(bytes, inputs, profile, answer) {
   if (answer.error?.includes("Didn't find op for builtin opcode")) return { verdict: 'not registered' };
@@ -58,6 +58,8 @@ function firstDifference(model, interpreter, inputs, profile, tensors) {
   const again = runShrunk(shrunk, profile);
   // Alone, on the runtime's own inputs, it is equal: small differences of floats before it have grown.
   if (again === null) return { verdict: 'same' };
+  const stated = limitsBroken(model, profile).find(({ severity, place }) => severity === 'wrong' && place.startsWith(`operator ${index} `));
+  if (stated !== undefined) return { verdict: 'documented', detail: stated.reason };
   const types = [...new Set(Array.from(operator.outputs, (index) => tflite.elementTypeOf(model.subgraphs[0].tensors[index])))];
   return { verdict: 'differs', operator: tflite.operatorName(model, operator), detail: again, types, shrunk };
 }

@@ -13,6 +13,11 @@ const documented = [
     detail: /data\[i\] != 0/,
     reason: 'TensorFlow refuses a divisor whose stored value is 0, whatever it stands for, when the model runs (div.cc CheckNonZero)',
   },
+  ...['AVERAGE_POOL_2D', 'MAX_POOL_2D'].map((operator) => ({
+    operator,
+    detail: /the limits of its activation leave 32 bits/,
+    reason: 'the runtimes ignore that the limits do not fit, and clamp to limits that they have not set (pooling.cc)',
+  })),
 ];
 
 /** @returns {string | null} the reason */

@@ -51,5 +51,6 @@ export function interpolationTable({ scale, zero, outputScale, round }: Interpol
 export function interpolate(table: Int16Array, value: number): number {
   const index = 256 + (value >> 7);
   const base = table[index] as number;
-  return ((base + ((((table[index + 1] as number) - base) * (value & 0x7f) + 64) >> 7)) << 16) >> 16;
+  const slope = (((table[index + 1] as number) - base) << 16) >> 16;
+  return ((base + ((slope * (value & 0x7f) + 64) >> 7)) << 16) >> 16;
 }

@@ -6,14 +6,13 @@ import type { Model } from '../../tflite/index.js';
 import { type KernelProfile, kernelProfiles } from '../arithmetic/profile.js';
 import { describeGraph, type Graph } from '../graph.js';
 import type { OperatorContext } from '../operators/operator.js';
-import { isQuantized, type Severity } from './rules.js';
+import { isQuantized, type Limit } from './rules.js';
 import { tfliteLimits } from './tflite.js';
 import { tflmLimits } from './tflm.js';
 
 export type Runtime = 'tflm' | 'tflite';
 
-export interface BrokenLimit {
-  readonly severity: Severity;
+export interface BrokenLimit extends Pick<Limit, 'severity' | 'about'> {
   /** Operator index and name. */
   readonly place: string;
   readonly reason: string;
@@ -25,9 +24,9 @@ const tables = { tflm: tflmLimits, tflite: tfliteLimits } as const;
 
 /** The limits of the runtime that an operator breaks. */
 export function brokenLimits(context: OperatorContext, runtime: Runtime): BrokenLimit[] {
-  return (tables[runtime][context.name] ?? []).flatMap(({ severity, condition }) => {
+  return (tables[runtime][context.name] ?? []).flatMap(({ severity, about, condition }) => {
     const reason = condition(context);
-    return reason === null ? [] : [{ severity, place: context.place, reason }];
+    return reason === null ? [] : [{ severity, about, place: context.place, reason }];
   });
 }
 

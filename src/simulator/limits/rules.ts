@@ -10,11 +10,17 @@ export type Severity = 'refused' | 'wrong';
 
 export interface Limit {
   readonly severity: Severity;
+  /** What it is about: scales and zero points, which quantization chooses, or the graph, which it does not. */
+  readonly about: 'numbers' | 'graph';
   readonly condition: Condition;
 }
 
-export const refused = (...conditions: Condition[]): Limit => ({ severity: 'refused', condition: all(...conditions) });
-export const wrong = (...conditions: Condition[]): Limit => ({ severity: 'wrong', condition: all(...conditions) });
+/** Scales and zero points with which the kernel ends. */
+export const refused = (...conditions: Condition[]): Limit => ({ severity: 'refused', about: 'numbers', condition: all(...conditions) });
+/** Scales and zero points with which it computes something else. */
+export const wrong = (...conditions: Condition[]): Limit => ({ severity: 'wrong', about: 'numbers', condition: all(...conditions) });
+/** Shapes, types and operands with which it ends. */
+export const unsupported = (...conditions: Condition[]): Limit => ({ severity: 'refused', about: 'graph', condition: all(...conditions) });
 
 const listed = (operands: readonly (Operand | null | undefined)[]): Operand[] => operands.filter((operand) => operand != null);
 const firstFault = (faults: readonly (string | null)[]): string | null => faults.find((fault) => fault !== null) ?? null;
@@ -130,7 +136,7 @@ export function wideMultiplierBelow128(first: number, second: number): Condition
 
 export function scalesBelow(limit: number): Condition {
   return ({ inputs }) => {
-    const large = listed(inputs).find((input) => input.type === 'int8' && isQuantized(input) && scaleOf(input) >= limit);
+    const large = listed(inputs).find((input) => (input.type === 'int8' || input.type === 'uint8') && isQuantized(input) && scaleOf(input) >= limit);
     return large === undefined ? null : `tensor ${large.label} has scale ${scaleOf(large)}; it must be below ${limit}`;
   };
 }

@@ -16,43 +16,38 @@ import {
   outputsAlike,
   rankAtMost,
   refused,
+  scalesBelow,
   squareMultiplierBelowOne,
   sumMultiplierBelowOne,
   symmetricInt16,
+  unsupported,
   where,
   whereInput,
   wrong,
 } from './rules.js';
 
 const symmetric = [refused(symmetricInt16)];
-const comparison = [refused(noScaleOfOne, broadcastRankAtMost(4))];
+/** Above a scale of 1 the kernels shift by negative amounts, which C leaves undefined. */
+const comparison = [unsupported(broadcastRankAtMost(4)), refused(noScaleOfOne), wrong(scalesBelow(1))];
 const alikeAndSymmetric = [refused(alike({ inputs: [0] }), symmetricInt16)];
-const broadcasts5 = [refused(broadcastRankAtMost(5))];
+const broadcasts5 = [unsupported(broadcastRankAtMost(5))];
 const reduction = [refused(symmetricInt16)];
 
 export const tfliteLimits: Readonly<Partial<Record<string, readonly Limit[]>>> = {
   ABS: symmetric,
   ADD: [refused(sumMultiplierBelowOne, symmetricInt16)],
   AVERAGE_POOL_2D: [wrong(alike())],
-  BATCH_MATMUL: [refused(rankAtMost(5), symmetricInt16)],
-  BATCH_TO_SPACE_ND: [refused(rankAtMost(4, [0]), alike({ inputs: [0] }), symmetricInt16)],
-  BROADCAST_TO: [refused(rankAtMost(8))],
-  CONCATENATION: [refused(noActivation, where(['int8'], alike()), symmetricInt16), wrong(where(['int16'], alike()))],
+  BATCH_MATMUL: [unsupported(rankAtMost(5)), refused(symmetricInt16)],
+  BATCH_TO_SPACE_ND: [unsupported(rankAtMost(4, [0])), refused(alike({ inputs: [0] }), symmetricInt16)],
+  BROADCAST_TO: [unsupported(rankAtMost(8))],
+  CONCATENATION: [unsupported(noActivation), refused(where(['int8'], alike()), symmetricInt16), wrong(where(['int16'], alike()))],
   CONV_2D: [
-    refused(
-      notListedAsAbsent(2),
-      bias(2, { int8: ['int32'], uint8: ['int32'], int16: ['int32', 'int64'] }, true),
-      where(['uint8'], biasScaleOfProducts),
-      symmetricInt16,
-    ),
+    unsupported(notListedAsAbsent(2), bias(2, { int8: ['int32'], uint8: ['int32'], int16: ['int32', 'int64'] }, true)),
+    refused(where(['uint8'], biasScaleOfProducts), symmetricInt16),
   ],
   DEPTHWISE_CONV_2D: [
-    refused(
-      notListedAsAbsent(2),
-      bias(2, { int8: ['int32'], uint8: ['int32'], int16: ['int64'] }, true),
-      where(['uint8'], biasScaleOfProducts),
-      symmetricInt16,
-    ),
+    unsupported(notListedAsAbsent(2), bias(2, { int8: ['int32'], uint8: ['int32'], int16: ['int64'] }, true)),
+    refused(where(['uint8'], biasScaleOfProducts), symmetricInt16),
   ],
   DEQUANTIZE: symmetric,
   DIV: broadcasts5,
@@ -63,13 +58,13 @@ export const tfliteLimits: Readonly<Partial<Record<string, readonly Limit[]>>> =
   FULLY_CONNECTED: [refused(biasScaleOfProducts, symmetricInt16)],
   GREATER: comparison,
   GREATER_EQUAL: comparison,
-  L2_NORMALIZATION: [refused(rankAtMost(4), fixedOutput({ int8: { scale: 1 / 128, zeroPoint: 0 }, uint8: { scale: 1 / 128, zeroPoint: 128 } }))],
+  L2_NORMALIZATION: [unsupported(rankAtMost(4)), refused(fixedOutput({ int8: { scale: 1 / 128, zeroPoint: 0 }, uint8: { scale: 1 / 128, zeroPoint: 128 } }))],
   LEAKY_RELU: symmetric,
   LESS: comparison,
   LESS_EQUAL: comparison,
   LOG: symmetric,
-  LOGICAL_AND: [refused(broadcastRankAtMost(4))],
-  LOGICAL_OR: [refused(broadcastRankAtMost(4))],
+  LOGICAL_AND: [unsupported(broadcastRankAtMost(4))],
+  LOGICAL_OR: [unsupported(broadcastRankAtMost(4))],
   LOGISTIC: [refused(fixedOutput({ int8: { scale: 1 / 256 }, uint8: { scale: 1 / 256 }, int16: { scale: 1 / 32768 } }), symmetricInt16)],
   MAXIMUM: broadcasts5,
   MAX_POOL_2D: [wrong(alike())],
@@ -79,11 +74,11 @@ export const tfliteLimits: Readonly<Partial<Record<string, readonly Limit[]>>> =
   MUL: symmetric,
   NOT_EQUAL: comparison,
   PACK: [refused(alike())],
-  PAD: [refused(rankAtMost(5, [0]))],
-  PADV2: [refused(rankAtMost(5, [0])), wrong(alike())],
-  PRELU: [refused(broadcastRankAtMost(4))],
+  PAD: [unsupported(rankAtMost(5, [0]))],
+  PADV2: [unsupported(rankAtMost(5, [0])), wrong(alike())],
+  PRELU: [unsupported(broadcastRankAtMost(4))],
   QUANTIZE: [
-    refused(
+    unsupported(
       conversions({
         float32: ['uint8', 'int8', 'int16', 'int4'],
         int16: ['int8', 'int16', 'int32'],
@@ -98,17 +93,18 @@ export const tfliteLimits: Readonly<Partial<Record<string, readonly Limit[]>>> =
   RELU: symmetric,
   RELU6: symmetric,
   SELECT_V2: broadcasts5,
-  SLICE: [refused(rankAtMost(5, [0])), wrong(alike({ inputs: [0] }))],
-  SOFTMAX: [refused(whereInput(['int16'], symmetricInt16), where(['int16'], rankAtMost(4)))],
-  SPACE_TO_BATCH_ND: [refused(rankAtMost(4, [0]), alike({ inputs: [0] }), symmetricInt16)],
-  SQUARED_DIFFERENCE: [refused(squareMultiplierBelowOne, broadcastRankAtMost(4))],
-  STRIDED_SLICE: [refused(rankAtMost(5, [0])), wrong(alike({ inputs: [0] }))],
+  SLICE: [unsupported(rankAtMost(5, [0])), wrong(alike({ inputs: [0] }))],
+  SOFTMAX: [unsupported(where(['int16'], rankAtMost(4))), refused(whereInput(['int16'], symmetricInt16))],
+  SPACE_TO_BATCH_ND: [unsupported(rankAtMost(4, [0])), refused(alike({ inputs: [0] }), symmetricInt16)],
+  SQUARED_DIFFERENCE: [unsupported(broadcastRankAtMost(4)), refused(squareMultiplierBelowOne)],
+  STRIDED_SLICE: [unsupported(rankAtMost(5, [0])), wrong(alike({ inputs: [0] }))],
   SUB: [refused(differenceMultiplierNotOne, symmetricInt16)],
   SUM: reduction,
   TANH: symmetric,
-  TRANSPOSE: [refused(rankAtMost(6, [0]))],
+  TRANSPOSE: [unsupported(rankAtMost(6, [0]))],
   TRANSPOSE_CONV: [
-    refused(bias(3, { int8: ['int32'], uint8: ['int32'], int16: ['int32', 'int64'] }), where(['uint8'], biasScaleOfProductsAfterShape()), symmetricInt16),
+    unsupported(bias(3, { int8: ['int32'], uint8: ['int32'], int16: ['int32', 'int64'] })),
+    refused(where(['uint8'], biasScaleOfProductsAfterShape()), symmetricInt16),
   ],
   UNPACK: [refused(outputsAlike)],
 };

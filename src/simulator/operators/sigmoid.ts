@@ -47,11 +47,16 @@ function prepare8(context: OperatorContext, curve: Curve): () => void {
   });
 }
 
+/** How far a logarithm may lie from a whole number (TFLite CheckedLog2). */
+const powerOfTwoTolerance = 1e-3;
+
 /** The input in units of 1 / (3 * 4096), as the table wants it: a multiplier and a rounding right shift. */
 function tableInput(context: OperatorContext, curve: Curve): (value: number) => number {
   const { scale } = quantizationOf(context, inputOf(context, 0));
-  const power = Math.log2(scale) + 15 - curve.tableIntegerBits;
-  if (Number.isInteger(power) && power >= 0 && power <= curve.tableMaxShift) return (value) => value * 3 * 2 ** power;
+  const logarithm = Math.log2(scale);
+  const power = Math.round(logarithm) + 15 - curve.tableIntegerBits;
+  const isPowerOfTwo = Math.abs(logarithm - Math.round(logarithm)) < powerOfTwoTolerance;
+  if (isPowerOfTwo && power >= 0 && power <= curve.tableMaxShift) return (value) => value * 3 * 2 ** power;
   let multiplier = scale * 4096 * 3;
   let shift = 0;
   while (multiplier <= 32767 / 2 && shift <= 30) {
@@ -66,7 +71,7 @@ function tableInput(context: OperatorContext, curve: Curve): (value: number) => 
 function prepareInt16(context: OperatorContext, curve: Curve): () => void {
   const { output } = sameOperands(context);
   const bring = tableInput(context, curve);
-  if (quantizationOf(context, output).scale !== 1 / 32768) throw invalid(context, 'an int16 output has scale 1/32768');
+  if (Math.abs(Math.log2(quantizationOf(context, output).scale) + 15) >= powerOfTwoTolerance) throw invalid(context, 'an int16 output has scale 1/32768');
   return mapElements(context, (value) => curve.table(bring(value)));
 }
 
