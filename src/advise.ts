@@ -4,7 +4,7 @@ import { checkFile } from './bundle/index.js';
 import type { Dataset } from './dataset/index.js';
 import { AtollError } from './errors.js';
 import { compare, type Evaluation, evaluate, hostRunner, type Progress } from './evaluate/index.js';
-import { type QuantizeOptions, quantize, repairNames, type SchemeName, schemeNames, schemes } from './quantize/index.js';
+import { harmlessRepairs, type QuantizeOptions, quantize, type SchemeName, schemeNames, schemes } from './quantize/index.js';
 import type { CheckResult, Target } from './targets/index.js';
 import type { Model } from './tflite/index.js';
 
@@ -108,7 +108,7 @@ function decide(target: Target, data: Dataset, calibration: readonly Dataset[]):
   const npu = target.runtime.kernels === 'edgetpu';
   const takes = (scheme: SchemeName): boolean => schemes[scheme].io.some((io) => types.includes(io as (typeof types)[number]));
   const plain = schemeNames.map((scheme): Candidate => ({ name: scheme, scheme, options: {} }));
-  const repaired: Candidate = { name: 'int8, repaired', scheme: 'int8', options: { ranges: 'auto', repairs: repairNames } };
+  const repaired: Candidate = { name: 'int8, repaired', scheme: 'int8', options: { ranges: 'auto', repairs: harmlessRepairs } };
   const feasible = plain.filter(({ scheme }) => calibration.length > 0 || schemes[scheme].activations === null);
   return {
     candidates: [...feasible, ...(calibration.length > 0 ? [repaired] : [])],

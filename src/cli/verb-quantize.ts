@@ -29,10 +29,10 @@ export const quantizeVerb: Verb = {
           .default('min-max'),
       )
       .addOption(
-        new Option('--repair <passes...>', 'bring the outputs nearer to the float ones; each pass is kept only where it does').choices([
-          ...repairChoices,
-          'all',
-        ]),
+        new Option(
+          '--repair <passes...>',
+          'bring the outputs nearer to the float ones; each pass is kept only where it does; all: all but dead-channels',
+        ).choices([...repairChoices, 'all']),
       )
       .addOption(new Option('--dense <granularity>', 'scales of the weights of FULLY_CONNECTED').choices(granularities).default('per-tensor'))
       .option('--min-snr <dB>', 'widen operators until the outputs are so near to the float ones, on calibration data', positiveNumber)
@@ -43,9 +43,8 @@ export const quantizeVerb: Verb = {
       .option('--target <target>', 'also check the result against a target');
   },
   run: async (context, [file = ''], options) => {
-    const [{ openDatasets }, { calibrationText, parseCalibration, quantize, repairNames, schemes }, { readText, writeAtomically }, targets] = await Promise.all(
-      [import('../dataset/index.js'), import('../quantize/index.js'), import('../files/index.js'), import('../targets/index.js')],
-    );
+    const [{ openDatasets }, { calibrationText, harmlessRepairs, parseCalibration, quantize, schemes }, { readText, writeAtomically }, targets] =
+      await Promise.all([import('../dataset/index.js'), import('../quantize/index.js'), import('../files/index.js'), import('../targets/index.js')]);
     const output = String(options.output);
     const inputs = [file, options.calibrate, options.statistics, options.data, options.target];
     refuseOverwriting(output, inputs);
@@ -67,7 +66,7 @@ export const quantizeVerb: Verb = {
       onProgress: (progress, step) => context.progress.update(step, progress),
       sparse: options.sparse === true,
       ...(options.planMemory === true ? { planMemoryFor: await planKernels(target) } : {}),
-      repairs: repairs.includes('all') ? repairNames : (repairs as readonly RepairName[]),
+      repairs: repairs.flatMap((name) => (name === 'all' ? harmlessRepairs : [name])),
       ...(scheme === undefined ? {} : { scheme }),
       ...(io === undefined ? {} : { io }),
       ...(ranges === undefined ? {} : { ranges }),

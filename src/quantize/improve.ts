@@ -16,6 +16,9 @@ import { type LayerRepair, repairLayers } from './repair/layers.js';
 export const repairNames = ['dead-channels', 'equalization', 'bias-correction', 'adaptive-rounding'] as const;
 export type RepairName = (typeof repairNames)[number];
 
+/** What `--repair all` stands for: the repairs that change no float output. Dead channels are removed on explicit request only. */
+export const harmlessRepairs: readonly RepairName[] = repairNames.filter((name) => name !== 'dead-channels');
+
 export type QuantizeStep = 'calibrate' | 'choose ranges' | 'mix precision' | RepairName;
 
 /** A float model and how it is to be quantized. */
@@ -33,6 +36,8 @@ export interface RepairReport {
   readonly after: number;
   /** False where it made things worse and was taken back. */
   readonly kept: boolean;
+  /** Number of places in the model that the pass changed (channels, layers, weights); not counted for `choose ranges`. */
+  readonly changes?: number;
 }
 
 export interface Improved extends Draft {
@@ -78,13 +83,13 @@ export class Improver {
    */
   async removeDeadChannels(draftOf: (model: Model) => Promise<Draft>): Promise<void> {
     const { model, changes } = removeDeadChannels(this.draft.model, this.reference);
-    if (changes > 0) this.judge('dead-channels', await draftOf(model), -negligible);
+    if (changes > 0) this.judge('dead-channels', changes, await draftOf(model), -negligible);
   }
 
   /** @param draftOf calibrates another float model and plans it */
   async equalize(draftOf: (model: Model) => Promise<Draft>): Promise<void> {
     const { model, changes } = equalize(this.draft.model);
-    if (changes > 0) this.judge('equalization', await draftOf(model));
+    if (changes > 0) this.judge('equalization', changes, await draftOf(model));
   }
 
   /** What is chosen was cross-validated: how it does on the samples that it was made from says less. */
@@ -101,7 +106,7 @@ export class Improver {
     const { model, ranges } = this.draft;
     const planOf = (candidate: Model): QuantizationPlan => planQuantization(candidate, ranges, this.options);
     const repaired = await repairLayers(model, name, { reference: this.reference, planOf, onStep: this.steps(name) });
-    if (repaired.changes > 0) this.judge(name, { ...this.draft, model: repaired.model, plan: planOf(repaired.model) }, leastGainOfRepair);
+    if (repaired.changes > 0) this.judge(name, repaired.changes, { ...this.draft, model: repaired.model, plan: planOf(repaired.model) }, leastGainOfRepair);
   }
 
   async mixPrecision(minDecibels: number, wider: WiderType): Promise<void> {
@@ -113,10 +118,10 @@ export class Improver {
   }
 
   /** @param gain by how much the outputs must come nearer, in dB */
-  private judge(name: RepairName, candidate: Draft, gain = 0): void {
+  private judge(name: RepairName, changes: number, candidate: Draft, gain = 0): void {
     const after = this.measure(candidate);
     const kept = gain < 0 ? after.decibels >= this.nearness.decibels + gain : after.exceeds(this.nearness, gain);
-    this.repairs.push({ name, before: this.nearness.decibels, after: after.decibels, kept });
+    this.repairs.push({ name, before: this.nearness.decibels, after: after.decibels, kept, changes });
     if (kept) [this.draft, this.nearness] = [candidate, after];
   }
 

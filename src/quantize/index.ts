@@ -5,7 +5,7 @@
 export { applyPlan } from './apply.js';
 export { type Calibration, type CalibrationOptions, calibrate } from './calibrate.js';
 export { calibrationText, parseCalibration } from './calibration-file.js';
-export { type QuantizeStep, type RepairName, type RepairReport, repairNames } from './improve.js';
+export { harmlessRepairs, type QuantizeStep, type RepairName, type RepairReport, repairNames } from './improve.js';
 export type { MixedPrecision, WiderType } from './mixed-precision.js';
 export type { NumberType } from './number-format.js';
 export type { Range } from './parameters.js';

@@ -10,7 +10,7 @@ import { applyPlan } from './apply.js';
 import { arrive } from './arrive.js';
 import { type Calibration, type CalibrationOptions, calibrate, hashOf } from './calibrate.js';
 import type { Ranges } from './formats.js';
-import { type Draft, type Improved, Improver, type QuantizeStep, type RepairName } from './improve.js';
+import { type Draft, type Improved, Improver, type QuantizeStep, type RepairName, type RepairReport } from './improve.js';
 import type { WiderType } from './mixed-precision.js';
 import { type NumberType, tensorTypeOf } from './number-format.js';
 import { ioOf, type PlanOptions, planQuantization, type QuantizationPlan, requireFloat } from './plan.js';
@@ -88,8 +88,18 @@ export async function quantize(model: Model, datasets: readonly Dataset[], optio
   const memoryPlan = options.planMemoryFor === undefined ? null : planMemory(sparse?.model ?? applied, options.planMemoryFor);
   const bytes = writeModel(memoryPlan?.model ?? sparse?.model ?? applied);
   const written = verified(bytes, work.plan);
-  const warnings = [...(work.calibration?.warnings ?? []), ...work.plan.warnings, ...verifyLimits(written, scheme)];
+  const warnings = [...(work.calibration?.warnings ?? []), ...work.plan.warnings, ...removalRisk(work.repairs), ...verifyLimits(written, scheme)];
   return { ...work, bytes, model: written, optimizations: changes, sparseTensors: sparse?.changes ?? 0, memoryPlan, warnings };
+}
+
+function removalRisk(repairs: readonly RepairReport[]): Warning[] {
+  const removed = repairs.find(({ name, kept }) => name === 'dead-channels' && kept)?.changes;
+  if (removed === undefined) return [];
+  const message =
+    `${removed} channel(s) were removed because no calibration sample made them other than 0. ` +
+    'Inputs unlike these samples may need them: a detector of anomalies that was calibrated on normal data loses what it detects them by. ' +
+    'Evaluate on such inputs (--data), or quantize without --repair dead-channels';
+  return [{ code: 'CHANNELS_REMOVED', message }];
 }
 
 /** What is wrong with the model itself is said before anything is made of it. @throws OPERATOR_INVALID, TFLITE_INVALID and the like */

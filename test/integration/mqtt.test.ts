@@ -156,34 +156,36 @@ async function cable(to: string): Promise<{ readonly uri: string; readonly cut: 
   return { uri: `mqtt://127.0.0.1:${port}`, cut, mend: () => listen(port) };
 }
 
-test.each(brokers)('%s keeps what comes for a client while its cable is out, where it asks for that', async (_name, _run, start) => {
-  const broker = await start();
-  closers.push(broker.stop);
-  const line = await cable(broker.uri);
-  closers.push(() => line.cut());
-  const heard = async (options: string, clientId: string) => {
-    const client = await connectToBroker(parseBrokerAddress(`${line.uri}?version=4${options}`), { clientId });
-    const payloads: string[] = [];
-    await client.subscribe('x', ({ payload }) => void payloads.push(Buffer.from(payload).toString()));
-    const back = new Promise<void>((resolve) => {
-      client.onChange = (connected) => {
-        if (connected) resolve();
-      };
-    });
-    closers.push(() => client.close());
-    return { payloads, back };
-  };
-  const [keeper, forgetter] = [await heard('&session=keep', 'keeper'), await heard('', 'forgetter')];
-  await line.cut();
-  const other = await connectToBroker(parseBrokerAddress(broker.uri));
-  closers.push(() => other.close());
-  await other.publish('x', 'while they were away');
-  await line.mend();
-  await Promise.all([keeper.back, forgetter.back]);
-  while (keeper.payloads.length === 0) await new Promise((resolve) => setTimeout(resolve, 20));
-  expect(keeper.payloads).toEqual(['while they were away']);
-  expect(forgetter.payloads).toEqual([]);
-});
+for (const [name, run, start] of brokers) {
+  run(`${name} keeps what comes for a client while its cable is out, where it asks for that`, async () => {
+    const broker = await start();
+    closers.push(broker.stop);
+    const line = await cable(broker.uri);
+    closers.push(() => line.cut());
+    const heard = async (options: string, clientId: string) => {
+      const client = await connectToBroker(parseBrokerAddress(`${line.uri}?version=4${options}`), { clientId });
+      const payloads: string[] = [];
+      await client.subscribe('x', ({ payload }) => void payloads.push(Buffer.from(payload).toString()));
+      const back = new Promise<void>((resolve) => {
+        client.onChange = (connected) => {
+          if (connected) resolve();
+        };
+      });
+      closers.push(() => client.close());
+      return { payloads, back };
+    };
+    const [keeper, forgetter] = [await heard('&session=keep', 'keeper'), await heard('', 'forgetter')];
+    await line.cut();
+    const other = await connectToBroker(parseBrokerAddress(broker.uri));
+    closers.push(() => other.close());
+    await other.publish('x', 'while they were away');
+    await line.mend();
+    await Promise.all([keeper.back, forgetter.back]);
+    while (keeper.payloads.length === 0) await new Promise((resolve) => setTimeout(resolve, 20));
+    expect(keeper.payloads).toEqual(['while they were away']);
+    expect(forgetter.payloads).toEqual([]);
+  });
+}
 
 test('what is retained outlives a broker with a folder, and no two share one', async () => {
   const data = path.join(folder, 'kept');

@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import { Reference } from '../../../src/evaluate/index.js';
 import { equalize, removeDeadChannels } from '../../../src/optimize/index.js';
-import { quantize, type RepairName, repairNames } from '../../../src/quantize/index.js';
+import { harmlessRepairs, quantize, type RepairName, repairNames } from '../../../src/quantize/index.js';
 import { roundForSums } from '../../../src/quantize/repair/rounding.js';
 import { constantFloats, type Model, mainSubgraph, type Tensor } from '../../../src/tflite/index.js';
 import { convOptions, denseOptions, modelOf } from '../../support/models.js';
@@ -85,7 +85,7 @@ describe('repairs', () => {
   test('all of them serve samples that they have not seen', async () => {
     const model = unevenNetwork();
     const plain = await quantize(model, [data]);
-    const repaired = await quantize(model, [data], { ranges: 'auto', repairs: repairNames });
+    const repaired = await quantize(model, [data], { ranges: 'auto', repairs: harmlessRepairs });
     expect(repaired.repairs.map(({ name }) => name)).toContain('equalization' satisfies RepairName);
     expect(signalToNoise(model, repaired.model, others)).toBeGreaterThan(signalToNoise(model, plain.model, others) + 3);
   });
@@ -165,6 +165,14 @@ describe('dead channels', () => {
     const [plain, repaired] = [await quantize(withDeadChannels(), [data]), await quantize(withDeadChannels(), [data], { repairs: ['dead-channels'] })];
     expect(repaired.repairs).toEqual([expect.objectContaining({ name: 'dead-channels', kept: true })]);
     expect(repaired.bytes.byteLength).toBeLessThan(plain.bytes.byteLength);
+  });
+
+  test('are removed on explicit request only, with a warning', async () => {
+    const options = { repairs: harmlessRepairs };
+    const [all, asked] = [await quantize(withDeadChannels(), [data], options), await quantize(withDeadChannels(), [data], { repairs: ['dead-channels'] })];
+    expect(all.repairs.map(({ name }) => name)).not.toContain('dead-channels');
+    expect(all.warnings.map(({ code }) => code)).not.toContain('CHANNELS_REMOVED');
+    expect(asked.warnings).toContainEqual({ code: 'CHANNELS_REMOVED', message: expect.stringContaining('3 channel(s) were removed') });
   });
 
   test('channels that another operator reads, or that are outputs, stay', async () => {
