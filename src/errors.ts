@@ -259,8 +259,8 @@ export const errorTable = {
   },
   MODEL_COMPILED: {
     kind: 'input',
-    message: '{where} is compiled for the Edge TPU already: {reason}',
-    hint: 'give the .tflite file that it was compiled from, or an Edge TPU that runs it: --device usb:coral-usb; `atoll inspect` shows what a compiled one holds',
+    message: '{where} is compiled for {accelerator} already: {reason}',
+    hint: 'give the .tflite file that it was compiled from (an Edge TPU runs files of edgetpu_compiler: --device usb:coral-usb); `atoll inspect` shows what a compiled one holds',
   },
   MEASUREMENT_INVALID: {
     kind: 'input',

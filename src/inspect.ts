@@ -4,7 +4,7 @@ import { createHash } from 'node:crypto';
 import { type CompiledDescription, compiledModelOf, describeCompiled } from './edgetpu/index.js';
 import { type Scheme, schemeOf } from './quantize/index.js';
 import { workOf } from './simulator/index.js';
-import { type Model, mainSubgraph, operatorCodeOf, operatorName, type Tensor, typeName } from './tflite/index.js';
+import { compiledFor, type Model, mainSubgraph, operatorCodeOf, operatorName, type Tensor, typeName } from './tflite/index.js';
 
 export interface InspectedTensor {
   readonly index: number;
@@ -40,6 +40,8 @@ export interface Inspection {
   readonly metadata: readonly string[];
   /** What edgetpu_compiler made; null for other models. */
   readonly edgeTpu: CompiledDescription | null;
+  /** The compiler of an accelerator that made the file; null for other models. */
+  readonly compiledBy: { readonly compiler: string; readonly accelerator: string } | null;
 }
 
 export function inspect(model: Model, bytes: Uint8Array): Inspection {
@@ -47,6 +49,7 @@ export function inspect(model: Model, bytes: Uint8Array): Inspection {
   const work = workIfKnown(model);
   const tensors = (indices: Int32Array | null): InspectedTensor[] => Array.from(indices ?? [], (index) => describe(index, subgraph.tensors[index] as Tensor));
   const compiled = compiledModelOf(model);
+  const compiler = compiledFor(model);
   return {
     bytes: bytes.byteLength,
     sha256: createHash('sha256').update(bytes).digest('hex'),
@@ -73,6 +76,7 @@ export function inspect(model: Model, bytes: Uint8Array): Inspection {
     })),
     metadata: model.metadata.map(({ name }) => name ?? ''),
     edgeTpu: compiled === null ? null : describeCompiled(compiled),
+    compiledBy: compiler === null ? null : { compiler: compiler.compiler, accelerator: compiler.accelerator },
   };
 }
 

@@ -146,7 +146,7 @@ export async function requireRunnable(
   const emulated = name.startsWith('sim:') && target.runtime.kernels === 'edgetpu';
   // What is emulated has nothing else to compute with.
   if (!wantsCompiled && isCompiled && emulated) throw fail('EDGETPU_TWIN_MISSING', { where: file, beside: besideOf(file) });
-  if (!wantsCompiled && isCompiled) throw fail('MODEL_COMPILED', { where: file, reason: `${name} is no Edge TPU that runs it` });
+  if (!wantsCompiled && isCompiled) throw fail('MODEL_COMPILED', { where: file, accelerator: 'the Edge TPU', reason: `${name} is no Edge TPU that runs it` });
   if (!isCompiled && target.runtime.kernels === 'edgetpu')
     progress.note(`${file} is not compiled: it runs on the simulator alone; the accelerator itself takes what \`atoll compile\` makes of it`);
 }

@@ -31,10 +31,11 @@ export const compileVerb: Verb = {
       .option('--bisect', 'where it fails: find the operator at which it does, and write the model up to it');
   },
   run: async (context, [file = ''], options) => {
-    const [{ loadTarget }, { checkFile }, { findCompiler }] = await Promise.all([
+    const [{ loadTarget }, { checkFile }, { findCompiler }, { refuseCompiled }] = await Promise.all([
       import('../targets/index.js'),
       import('../bundle/index.js'),
       import('../edgetpu/index.js'),
+      import('../simulator/index.js'),
     ]);
     const output = options.output === undefined ? `${file.replace(/\.tflite$/, '')}_edgetpu.tflite` : String(options.output);
     const failing = output.replace(/(_edgetpu)?\.tflite$|$/, '_failing.tflite');
@@ -43,9 +44,8 @@ export const compileVerb: Verb = {
     const { bytes, model } = await readModelFile(file, options);
     const multipleSubgraphs = options.multipleSubgraphs === true;
     const target = await loadTarget('coral-usb');
+    refuseCompiled(model);
     const prediction = checkFile(bytes, model, target, { multipleSubgraphs });
-    const compiled = prediction.reasons.find(({ code }) => code === 'COMPILED');
-    if (compiled !== undefined) throw fail('MODEL_COMPILED', { where: file, reason: compiled.message });
     const compiler = await findCompiler(options.compiler === undefined ? null : String(options.compiler));
     if (compiler === null) return predictedOnly(file, target, prediction);
     const run = {

@@ -31,6 +31,11 @@ export const inspectVerb: Verb = {
       `${file}: ${result.scheme}, ${bytesText(result.bytes)} (${bytesText(result.parameterBytes)} of parameters), ${countText(result.macs)} MACs`,
       ...(manifest === null ? [] : [`bundle for ${manifest.target}: version ${manifest.version}, counter ${manifest.counter}, ${signer(manifest)}`]),
       result.description === '' ? '' : `description: ${result.description}`,
+      ...(result.compiledBy === null
+        ? []
+        : [
+            `compiled by ${result.compiledBy.compiler} for ${result.compiledBy.accelerator}: only that runs it; quantize, check and run take the file it was made from`,
+          ]),
       '',
       table([...result.inputs.map(tensorRow('input')), ...result.outputs.map(tensorRow('output'))]),
       '',

@@ -18,6 +18,7 @@ const refusals = {
   COMPILED: 'IMAGE_INVALID',
   OPERATOR: 'OPERATOR_MISSING',
   SIMULATOR: 'OPERATOR_MISSING',
+  RUNTIME_LIMIT: 'IMAGE_INVALID',
 } as const satisfies Record<CheckReason['code'], string>;
 
 /** Latency of each run varies by so much around the estimate. */

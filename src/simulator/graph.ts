@@ -5,6 +5,7 @@ import { AtollError, fail } from '../errors.js';
 import { LinearMemory } from '../kernels/index.js';
 import {
   bytesOfElements,
+  compiledFor,
   elementCount,
   elementTypeOf,
   type Model,
@@ -28,7 +29,7 @@ import {
   Resources,
   type SharedState,
 } from './operators/operator.js';
-import { checkDataflow, reachable, refuseUnsupported, subgraphOf } from './subgraphs.js';
+import { checkDataflow, reachable, refuseUnknownTypes, refuseUnsupported, subgraphOf } from './subgraphs.js';
 
 /** One subgraph, bound. */
 export interface BoundSubgraph {
@@ -74,6 +75,7 @@ export function buildGraph(model: Model, arithmetic: Arithmetic, start = 0): Gra
 
 /** Like buildGraph, without memory and also for operators without a kernel: for questions about shapes. */
 export function describeGraph(model: Model, arithmetic: Arithmetic, start = 0, inputShapes: InputShapes = new Map()): Graph {
+  refuseUnknownTypes(model, start);
   return bindGraph(model, arithmetic, false, start, inputShapes);
 }
 
@@ -118,7 +120,8 @@ class Binding {
     private readonly inputShapes: InputShapes,
   ) {
     this.subgraph = subgraphOf(model, at);
-    checkDataflow(model, this.subgraph);
+    // What an accelerator's compiler made has scratch memory that nothing writes.
+    if (compiledFor(model) === null) checkDataflow(model, this.subgraph);
   }
 
   bound(): BoundSubgraph {
@@ -201,7 +204,7 @@ class Binding {
     }
   }
 
-  /** What the file holds is a guess where a dimension is free, and stale where an input has another shape than there. */
+  /** Shapes of computed tensors in the file are hints, as for TensorFlow Lite: what an operator computes counts. */
   private outputShape(
     context: OperatorContext,
     index: number,
@@ -217,13 +220,8 @@ class Binding {
         what: `${context.place} gives tensor ${tensorLabel(index, tensor)} a shape that depends on the values of its inputs`,
       });
     }
-    if (!free && !reshaped && !sameShape(shape, tensor.shape)) {
-      if (family?.knowsShapes === true) return shape;
-      if (family?.takesStoredShape === true && elementCount(shape) === elementCount(tensor.shape ?? [])) return this.stored(index);
-      const reason = `tensor ${tensorLabel(index, tensor)} has shape [${Array.from(tensor.shape ?? []).join(', ')}], not [${shape.join(', ')}]`;
-      throw fail('OPERATOR_INVALID', { operator: context.place, reason });
-    }
-    return shape;
+    const stored = !free && !reshaped && family?.takesStoredShape === true && elementCount(shape) === elementCount(tensor.shape ?? []);
+    return stored ? this.stored(index) : shape;
   }
 
   private bind(index: number, shape: readonly number[], storage?: Storage): Operand {

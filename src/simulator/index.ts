@@ -21,5 +21,14 @@ export { type OverflowRisk, overflowRisks } from './overflow.js';
 export { type OperatorProfile, profileOperators } from './profile.js';
 export { resolveShapes } from './resolve-shapes.js';
 export { subgraphOfSignature } from './signature.js';
-export { calledSubgraphs, lastingOperators, refuseCompiled, refuseUnsupported, simulates } from './subgraphs.js';
+export {
+  calledSubgraphs,
+  lastingOperators,
+  listOperators,
+  type MissingOperator,
+  missingOperators,
+  refuseCompiled,
+  refuseUnsupported,
+  simulates,
+} from './subgraphs.js';
 export { workOf } from './work.js';

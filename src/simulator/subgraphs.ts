@@ -2,8 +2,9 @@
 
 import { fail } from '../errors.js';
 import {
+  compiledFor,
   constantBytes,
-  edgeTpuOperators,
+  elementTypeOf,
   type Model,
   mainSubgraph,
   type Operator,
@@ -11,6 +12,7 @@ import {
   type SubGraph,
   type Tensor,
   tensorLabel,
+  typeName,
 } from '../tflite/index.js';
 import { operatorFamilies } from './operators/index.js';
 
@@ -64,12 +66,36 @@ export function simulates(model: Model): boolean {
   return missingOperators(model, 0).length === 0;
 }
 
-function missingOperators(model: Model, start: number): { place: string; name: string }[] {
-  return [...reachable(model, start)].flatMap((at) =>
-    subgraphOf(model, at)
-      .operators.map((operator, index) => ({ place: at === 0 ? `${index}` : `${index} of subgraph ${at}`, name: operatorName(model, operator) }))
-      .filter(({ name }) => !operatorFamilies.has(name)),
-  );
+/** An operator that the simulator lacks. */
+export interface MissingOperator {
+  /** Index in its subgraph, and which that is unless it is the main one. */
+  readonly place: string;
+  /** Name, with the element types that no kernel here takes. */
+  readonly name: string;
+  /** Whether the types alone are to blame. */
+  readonly types: boolean;
+}
+
+/** Operators without a kernel, or with tensors of types that no kernel takes (strings, variants, float64 and the like). */
+export function missingOperators(model: Model, start = 0): MissingOperator[] {
+  return [...reachable(model, start)].flatMap((at) => {
+    const { operators, tensors } = subgraphOf(model, at);
+    return operators.flatMap((operator, index) => {
+      const name = operatorName(model, operator);
+      const touched = [...(operator.inputs ?? []), ...(operator.outputs ?? [])].flatMap((tensor) => tensors[tensor] ?? []);
+      const types = new Set(touched.filter((tensor) => elementTypeOf(tensor) === null).map(({ type }) => typeName(type)));
+      if (operatorFamilies.has(name) && types.size === 0) return [];
+      const place = at === 0 ? `${index}` : `${index} of subgraph ${at}`;
+      return [{ place, name: types.size === 0 ? name : `${name} with ${[...types].join(', ')}`, types: types.size > 0 }];
+    });
+  });
+}
+
+/** Operators by name, each with its places. */
+export function listOperators(missing: readonly MissingOperator[]): string {
+  const byName = new Map<string, string[]>();
+  for (const { place, name } of missing) byName.set(name, [...(byName.get(name) ?? []), place]);
+  return [...byName].map(([name, places]) => `${name} (operator ${places.join(', ')})`).join('; ');
 }
 
 /** Operators of the main subgraph whose place among each other matters: they read or change what lasts between operators. */
@@ -83,21 +109,29 @@ export function lastingOperators(model: Model): ReadonlySet<number> {
   return new Set(lasting);
 }
 
-/** @throws MODEL_COMPILED for what edgetpu_compiler made */
+/** @throws MODEL_COMPILED for what a compiler of an accelerator made */
 export function refuseCompiled(model: Model): void {
-  const compiled = edgeTpuOperators(model).length;
-  if (compiled > 0) throw fail('MODEL_COMPILED', { where: 'the model', reason: `it holds ${compiled} custom operator(s) of edgetpu_compiler` });
+  const compiled = compiledFor(model);
+  if (compiled === null) return;
+  const reason = `it holds ${compiled.operators.length} custom operator(s) of ${compiled.compiler}`;
+  throw fail('MODEL_COMPILED', { where: 'the model', accelerator: compiled.accelerator, reason });
 }
 
 /** @throws OPERATORS_UNSUPPORTED with every operator that has no kernel, MODEL_COMPILED */
 export function refuseUnsupported(model: Model, start = 0): void {
+  refuseMissing(model, missingOperators(model, start));
+}
+
+/** What is merely described needs no kernels, but tensors that can be. @throws OPERATORS_UNSUPPORTED, MODEL_COMPILED */
+export function refuseUnknownTypes(model: Model, start: number): void {
   const missing = missingOperators(model, start);
+  if (missing.some(({ types }) => types)) refuseMissing(model, missing);
+}
+
+function refuseMissing(model: Model, missing: readonly MissingOperator[]): void {
   if (missing.length === 0) return;
   refuseCompiled(model);
-  const byName = new Map<string, string[]>();
-  for (const { place, name } of missing) byName.set(name, [...(byName.get(name) ?? []), place]);
-  const operators = [...byName].map(([name, places]) => `${name} (operator ${places.join(', ')})`).join('; ');
-  throw fail('OPERATORS_UNSUPPORTED', { count: missing.length, operators });
+  throw fail('OPERATORS_UNSUPPORTED', { count: missing.length, operators: listOperators(missing) });
 }
 
 /** Every tensor is there before it is read, and nothing writes over what the file holds. */

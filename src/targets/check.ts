@@ -1,6 +1,7 @@
 // Does a model fit a target? Operators, flash, arena, and a latency estimate, before anything is flashed.
 
 import { fail } from '../errors.js';
+import type { MissingOperator } from '../simulator/index.js';
 import type { Model } from '../tflite/index.js';
 import { type Budget, budgetOf, runtimeKernelsOf } from './budget.js';
 import { type OperatorPlacement, placeOnCpu } from './cpu-placement.js';
@@ -8,7 +9,7 @@ import { type NpuPlacement, type NpuPlacements, placeOnEdgeTpu } from './edgetpu
 import { factsOf, type ModelFacts } from './facts.js';
 import { type Estimate, estimateEnergy, estimateLatency, type LatencyEstimate } from './latency.js';
 import type { Target } from './load.js';
-import { arenaReasons, type CheckReason, flashReasons, kindReasons, operatorReasons, simulatorReasons } from './reasons.js';
+import { arenaReasons, type CheckReason, flashReasons, kindReasons, limitReasons, operatorReasons, simulatorReasons } from './reasons.js';
 import { type RuntimeFlash, runtimeFlashOf } from './runtime-flash.js';
 import { type CheckWarning, warningsOf } from './warnings.js';
 
@@ -57,29 +58,33 @@ export interface CheckOptions {
  */
 export function checkModel(model: Model, target: Target, flashBytes: number, options: CheckOptions = {}): CheckResult {
   const facts = options.facts ?? factsOf(model);
-  const { simulated } = facts;
+  const { simulated, missing } = facts;
   const budgets = budgetOf(target);
   const kernels = runtimeKernelsOf(target);
   const npu = target.runtime.kernels === 'edgetpu' ? placeOnEdgeTpu(model, target.operators, options.multipleSubgraphs) : null;
-  const operators = npu === null ? placeOnCpu(model, target.operators) : npu.operators.map(placementOf);
+  const operators = npu === null ? placeOnCpu(model, target.operators) : npu.operators.map((placement) => placementOf(placement, missing));
   const arena = simulated && kernels !== null ? facts.arenaFor(kernels) : null;
   const kind = kindReasons(model, target);
-  // For a file that is of another kind altogether one reason is enough.
   const ofItsKind = kind.every(({ code }) => code === 'TYPE');
+  // What is compiled has no operators to speak of; of a float model, only what quantizing does not cure.
+  const compiled = kind.some(({ code }) => code === 'COMPILED');
+  const runtime = kernels === null ? 'tflite' : 'tflm';
   const reasons = [
+    ...(compiled ? [] : simulatorReasons(missing)),
+    ...(compiled ? [] : operatorReasons(ofItsKind ? operators : withoutKernel(operators, target), target)),
     ...kind,
-    ...(ofItsKind ? [...operatorReasons(operators, target), ...simulatorReasons(simulated)] : []),
+    ...(ofItsKind ? limitReasons(facts.limits(runtime), runtime) : []),
     ...flashReasons(flashBytes, budgets, target),
     ...arenaReasons(model, arena, budgets, target),
   ];
-  const runtime = runtimeFlashOf(model, target);
+  const runtimeFlash = runtimeFlashOf(model, target);
   // The figures of a target are for integers.
   const latencyMs = simulated && kind.length === 0 ? estimateLatency(model, target, { work: facts.work(), npu }) : null;
   return {
     target: target.id,
     fits: reasons.length === 0,
     reasons,
-    warnings: warningsOf(model, target, facts, runtime),
+    warnings: warningsOf(model, target, facts, runtimeFlash),
     operators,
     npuSubgraphs: npu?.subgraphs ?? null,
     memory: {
@@ -89,7 +94,7 @@ export function checkModel(model: Model, target: Target, flashBytes: number, opt
       tailBytes: arena?.tailBytes ?? null,
       ...parametersOf(npu),
       budgets,
-      runtime,
+      runtime: runtimeFlash,
     },
     latencyMs,
     energyMicrojoules: latencyMs === null ? null : estimateEnergy(target, latencyMs),
@@ -101,8 +106,17 @@ export function requireFit({ fits, target, reasons }: CheckResult): void {
   if (!fits) throw fail('MODEL_DOES_NOT_FIT', { target, reasons: reasons.map(({ message }) => message).join('; ') });
 }
 
-function placementOf({ index, op, mapped, status, unconfirmed, source }: NpuPlacement): OperatorPlacement {
-  return { index, op, placed: mapped ? 'npu' : 'cpu', reason: mapped ? null : status, unconfirmed, source };
+/** What the accelerator leaves to the host's CPU runs there, except custom operators that nothing here knows. */
+function placementOf({ index, op, mapped, status, unconfirmed, source }: NpuPlacement, missing: readonly MissingOperator[]): OperatorPlacement {
+  const cpu = op.startsWith('custom:') && missing.some(({ place }) => place === `${index}`) ? 'unsupported' : 'cpu';
+  return { index, op, placed: mapped ? 'npu' : cpu, reason: mapped ? null : status, unconfirmed, source };
+}
+
+/** Operators that run on the target in no type: quantizing does not help them. */
+function withoutKernel(operators: readonly OperatorPlacement[], target: Target): OperatorPlacement[] {
+  const { operators: known } = target.operators;
+  const npu = target.runtime.kernels === 'edgetpu';
+  return operators.filter(({ op, placed }) => placed === 'unsupported' && (npu || known[op] === undefined));
 }
 
 function parametersOf(npu: NpuPlacements | null): Pick<CheckResult['memory'], 'parameterBytes' | 'cachedParameterBytes' | 'streamedParameterBytes'> {

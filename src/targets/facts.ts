@@ -3,18 +3,26 @@
 import {
   type Arena,
   arenaOf,
+  type BrokenLimit,
   inputsAndOutputs,
+  limitsBroken,
+  type MissingOperator,
+  missingOperators,
   type OverflowRisk,
   overflowRisks,
+  type Runtime,
   type RuntimeKernels,
-  simulates,
   type Work,
   workOf,
 } from '../simulator/index.js';
 import type { Model } from '../tflite/index.js';
 
 export interface ModelFacts {
+  /** Operators that the simulator lacks. */
+  readonly missing: readonly MissingOperator[];
   readonly simulated: boolean;
+  /** What a runtime refuses, or computes otherwise than the model says; none for models that are not simulated. */
+  readonly limits: (runtime: Runtime) => readonly BrokenLimit[];
   readonly overflows: () => readonly OverflowRisk[];
   /** With the kernels that a device links, of which there are few kinds. */
   readonly arenaFor: (kernels: RuntimeKernels) => Arena;
@@ -25,9 +33,17 @@ export interface ModelFacts {
 
 export function factsOf(model: Model): ModelFacts {
   const arenas = new Map<string, Arena>();
+  const missing = missingOperators(model);
+  const simulated = missing.length === 0;
+  const limits = {
+    tflm: once(() => (simulated ? limitsBroken(model, 'tflm-reference') : [])),
+    tflite: once(() => (simulated ? limitsBroken(model, 'tflite-optimized') : [])),
+  };
   return {
-    simulated: simulates(model),
-    overflows: once(() => overflowRisks(model)),
+    missing,
+    simulated,
+    limits: (runtime) => limits[runtime](),
+    overflows: once(() => (simulated ? overflowRisks(model) : [])),
     arenaFor: (kernels) => {
       const key = `${kernels.library} ${kernels.simd} ${kernels.wideEnums}`;
       const arena = arenas.get(key) ?? arenaOf(model, kernels);

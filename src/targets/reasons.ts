@@ -1,14 +1,14 @@
 // Why a model does not fit a target: each reason with a code of its own, what it is, and what to do.
 
-import type { Arena } from '../simulator/index.js';
-import { edgeTpuOperators, type Model, mainSubgraph, type Tensor, TensorType, tensorLabel, typeName } from '../tflite/index.js';
+import { type Arena, type BrokenLimit, listOperators, type MissingOperator, type Runtime, runtimeNames } from '../simulator/index.js';
+import { compiledFor, type Model, mainSubgraph, type Tensor, TensorType, tensorLabel, typeName } from '../tflite/index.js';
 import type { Budget } from './budget.js';
 import type { OperatorPlacement } from './cpu-placement.js';
 import type { Target } from './load.js';
 import { memoryMap } from './memory-map.js';
 
 export interface CheckReason {
-  readonly code: 'OPERATOR' | 'FLASH' | 'ARENA' | 'TYPE' | 'FLOAT' | 'DYNAMIC_RANGE' | 'COMPILED' | 'SIMULATOR';
+  readonly code: 'OPERATOR' | 'FLASH' | 'ARENA' | 'TYPE' | 'FLOAT' | 'DYNAMIC_RANGE' | 'COMPILED' | 'SIMULATOR' | 'RUNTIME_LIMIT';
   readonly message: string;
   readonly hint: string;
 }
@@ -43,13 +43,33 @@ export function flashReasons(flashBytes: number, { slotBytes }: Budget, { id }: 
   ];
 }
 
-export function simulatorReasons(simulated: boolean): CheckReason[] {
-  if (simulated) return [];
+export function simulatorReasons(missing: readonly MissingOperator[]): CheckReason[] {
+  if (missing.length === 0) return [];
   return [
     {
       code: 'SIMULATOR',
-      message: 'the simulator lacks operators of this model, so its arena and latency are unknown',
-      hint: 'docs/operators.md lists what it runs',
+      message: `the simulator lacks ${missing.length} operator(s) of this model, so its arena and latency are unknown: ${listOperators(missing)}`,
+      hint: 'replace these operators in the model, or cut it before them; docs/operators.md lists what runs',
+    },
+  ];
+}
+
+/** Most limits that are named one by one. */
+const namedLimits = 4;
+
+/** What the runtime refuses when it prepares an operator: on the device that ends with an error or an abort. */
+export function limitReasons(limits: readonly BrokenLimit[], runtime: Runtime): CheckReason[] {
+  const refused = limits.filter(({ severity }) => severity === 'refused');
+  if (refused.length === 0) return [];
+  const named = refused.slice(0, namedLimits).map(({ place, reason }) => `${place}: ${reason}`);
+  const more = refused.length > namedLimits ? [`${refused.length - namedLimits} more`] : [];
+  return [
+    {
+      code: 'RUNTIME_LIMIT',
+      message: `${runtimeNames[runtime]} refuses ${refused.length} operator(s) when it prepares them: ${[...named, ...more].join('; ')}`,
+      hint: refused.every(({ about }) => about === 'numbers')
+        ? 'quantize the float model with `atoll quantize`, whose scales and zero points keep the limits of both runtimes'
+        : 'replace these operators in the model, or cut it before them',
     },
   ];
 }
@@ -103,15 +123,16 @@ function edgeTypeReasons(model: Model, target: Target): CheckReason[] {
   }));
 }
 
-/** A file that edgetpu_compiler made is no longer a model that can be placed, planned or simulated. */
+/** A compiled file is no longer a model that can be placed, planned or simulated. */
 function compiledReasons(model: Model, target: Target): CheckReason[] {
-  const parts = edgeTpuOperators(model).length;
-  if (parts === 0) return [];
-  const npu = target.runtime.kernels === 'edgetpu';
+  const compiled = compiledFor(model);
+  if (compiled === null) return [];
+  const { accelerator, compiler, operators } = compiled;
+  const npu = target.runtime.kernels === 'edgetpu' && compiler === 'edgetpu_compiler';
   return [
     {
       code: 'COMPILED',
-      message: `the model is compiled for the Edge TPU already (${parts} custom operator(s))${npu ? ', and what is in it cannot be checked' : `, which ${target.id} has not`}`,
+      message: `the model is compiled for ${accelerator} already, by ${compiler} (${operators.length} custom operator(s))${npu ? ', and what is in it cannot be checked' : `, which ${target.id} has not`}`,
       hint: 'check the .tflite file that it was compiled from; `atoll inspect` shows what the compiled one holds',
     },
   ];

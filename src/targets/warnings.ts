@@ -1,5 +1,6 @@
 // What does not keep a model from running on a target, but may make it wrong, or not link.
 
+import { runtimeNames } from '../simulator/index.js';
 import type { Model } from '../tflite/index.js';
 import { runtimeKernelsOf } from './budget.js';
 import type { ModelFacts } from './facts.js';
@@ -8,12 +9,12 @@ import type { Target } from './load.js';
 import type { RuntimeFlash } from './runtime-flash.js';
 
 export interface CheckWarning {
-  readonly code: 'ACCUMULATOR_OVERFLOW' | 'KERNEL_DIFFERENCE' | 'FIRMWARE_FLASH' | 'SUBGRAPHS_NOT_COUNTED';
+  readonly code: 'ACCUMULATOR_OVERFLOW' | 'RUNTIME_LIMIT' | 'KERNEL_DIFFERENCE' | 'FIRMWARE_FLASH' | 'SUBGRAPHS_NOT_COUNTED';
   readonly message: string;
   readonly hint: string;
 }
 
-export function warningsOf(model: Model, target: Target, { overflows }: ModelFacts, runtime: RuntimeFlash | null): CheckWarning[] {
+export function warningsOf(model: Model, target: Target, { overflows, limits }: ModelFacts, runtime: RuntimeFlash | null): CheckWarning[] {
   const kernels = runtimeKernelsOf(target);
   const differences = kernels?.library === 'cmsis-nn' ? cmsisNnDifferences(model, kernels.simd === 'mve') : [];
   return [
@@ -22,6 +23,15 @@ export function warningsOf(model: Model, target: Target, { overflows }: ModelFac
       message: `operator ${operator} ${op}: some inputs could overflow the 32-bit accumulator of ${channels} channel(s) of weights ${tensor}, first channel ${channel}`,
       hint: 'quantize the float model with `atoll quantize`, which chooses scales under which no accumulator overflows',
     })),
+    ...limits(kernels === null ? 'tflite' : 'tflm').flatMap(({ severity, place, reason }) =>
+      severity === 'wrong'
+        ? {
+            code: 'RUNTIME_LIMIT' as const,
+            message: `${place}: ${runtimeNames[kernels === null ? 'tflite' : 'tflm']} computes this wrongly: ${reason}`,
+            hint: 'quantize the float model with `atoll quantize`, which writes no such operator',
+          }
+        : [],
+    ),
     ...differences.map(({ operator, op, what }) => ({
       code: 'KERNEL_DIFFERENCE' as const,
       message: `operator ${operator} ${op}: CMSIS-NN may compute otherwise than the simulator: ${what}`,

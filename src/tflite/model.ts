@@ -91,11 +91,36 @@ export function mainSubgraph(model: Model): SubGraph {
   return model.subgraphs[0] as SubGraph;
 }
 
+export interface PlacedOperator {
+  readonly index: number;
+  readonly operator: Operator;
+}
+
+/** A compiler that replaces what an accelerator runs by custom operators of its own. */
+export interface AcceleratorCompiler {
+  readonly accelerator: string;
+  readonly compiler: string;
+}
+
+const edgeTpu = { operator: 'custom:edgetpu-custom-op', accelerator: 'the Edge TPU', compiler: 'edgetpu_compiler' } as const;
+const ethosU = { operator: 'custom:ethos-u', accelerator: 'an Ethos-U', compiler: 'Vela' } as const;
+
+function operatorsNamed(model: Model, name: string): PlacedOperator[] {
+  return mainSubgraph(model).operators.flatMap((operator, index) => (operatorName(model, operator) === name ? [{ index, operator }] : []));
+}
+
 /** What edgetpu_compiler puts in the place of the operators that it maps, with their places; none in a model that was not compiled. */
-export function edgeTpuOperators(model: Model): { readonly index: number; readonly operator: Operator }[] {
-  return mainSubgraph(model).operators.flatMap((operator, index) =>
-    operatorName(model, operator) === 'custom:edgetpu-custom-op' ? [{ index, operator }] : [],
-  );
+export function edgeTpuOperators(model: Model): PlacedOperator[] {
+  return operatorsNamed(model, edgeTpu.operator);
+}
+
+/** The compiler that made a file, with its custom operators; null for a model that was not compiled. */
+export function compiledFor(model: Model): (AcceleratorCompiler & { readonly operators: readonly PlacedOperator[] }) | null {
+  for (const { operator, accelerator, compiler } of [edgeTpu, ethosU]) {
+    const operators = operatorsNamed(model, operator);
+    if (operators.length > 0) return { accelerator, compiler, operators };
+  }
+  return null;
 }
 
 /** The name of a tensor, empty where it has none. */

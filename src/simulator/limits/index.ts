@@ -2,7 +2,7 @@
 // for each runtime, which the interpreter, `check` and the verification of quantized files read.
 
 import { fail } from '../../errors.js';
-import type { Model } from '../../tflite/index.js';
+import type { Model, SubGraph } from '../../tflite/index.js';
 import { type KernelProfile, kernelProfiles } from '../arithmetic/profile.js';
 import { describeGraph, type Graph } from '../graph.js';
 import type { OperatorContext } from '../operators/operator.js';
@@ -50,6 +50,21 @@ export function requireLimits(operators: readonly OperatorContext[], runtime: Ru
 /** The limits of a profile's runtime that a model breaks, in the operators of the main subgraph and those that it calls. */
 export function limitsBroken(model: Model, profile: KernelProfile): BrokenLimit[] {
   const arithmetic = kernelProfiles[profile];
-  const all = [...describeGraph(model, arithmetic).subgraphs.values()].flatMap(({ operators }) => operators);
-  return all.flatMap((operator) => brokenLimits(operator, arithmetic.runtime));
+  const { runtime } = arithmetic;
+  return [...describeGraph(model, arithmetic).subgraphs].flatMap(([at, { operators }]) =>
+    operators.flatMap((operator) => [
+      ...brokenLimits(operator, runtime),
+      ...(runtime === 'tflm' ? staleShapes(operator, model.subgraphs[at] as SubGraph) : []),
+    ]),
+  );
+}
+
+/** TensorFlow Lite computes the shapes of tensors anew, TensorFlow Lite Micro takes what the file says. */
+function staleShapes({ place, outputs }: OperatorContext, { tensors }: SubGraph): BrokenLimit[] {
+  return outputs.flatMap(({ index, label, shape }) => {
+    const stored = Array.from(tensors[index]?.shape ?? []);
+    if (stored.length === shape.length && stored.every((size, d) => size === shape[d])) return [];
+    const reason = `tensor ${label} is computed with shape [${shape.join(', ')}], but the file says [${stored.join(', ')}], by which memory is planned`;
+    return [{ severity: 'refused', about: 'graph', place, reason }];
+  });
 }

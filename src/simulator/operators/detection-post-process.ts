@@ -34,7 +34,6 @@ export const detectionPostProcess: OperatorFamily = {
   name: 'custom:TFLite_Detection_PostProcess',
   types,
   // Converters leave the shapes of its outputs out.
-  knowsShapes: true,
   shapes: (context) => {
     const { maxDetections, classesPerDetection } = optionsIn(context);
     const count = maxDetections * classesPerDetection;

@@ -128,8 +128,6 @@ export interface OperatorFamily {
   readonly shapes: ShapeRule;
   /** Whether an output may have another shape in the file, of as many elements. */
   readonly takesStoredShape?: boolean;
-  /** The shapes in the file are nothing to go by. */
-  readonly knowsShapes?: boolean;
   /** What the outputs depend on: the values of the inputs unless said otherwise, only their shapes, or also what lasts between operators. */
   readonly dependsOn?: 'shapes' | 'state';
   /**

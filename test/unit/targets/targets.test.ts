@@ -154,7 +154,7 @@ describe('check', () => {
       [1],
     );
     const result = checkModel(odd, target, 100);
-    expect(result.operators[0]).toMatchObject({ placed: 'unsupported', reason: 'Operation not supported' });
+    expect(result.operators[0]).toMatchObject({ placed: 'unsupported', reason: 'the runtime has no kernel for it' });
     expect(result.memory.arenaBytes).toBeNull();
   });
 
