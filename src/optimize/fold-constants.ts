@@ -13,7 +13,7 @@ export const foldConstants: GraphPass = {
     const graph = buildGraph(model, kernelProfiles[defaultKernelProfile]);
     const { tensors } = mainSubgraph(model);
     const computed = graph.operators.flatMap(({ outputs }) => outputs.filter(({ constant }) => constant));
-    const sparse = graph.operands.filter(({ index }) => tensors[index]?.sparsity != null);
+    const sparse = graph.operands.filter(({ index, constant }) => constant && tensors[index]?.sparsity != null);
     // An empty buffer would mean that something computes the tensor.
     const known = new Map([...computed, ...sparse].filter(({ count }) => count > 0).map((operand) => [operand.index, operand]));
     return known.size === 0 ? { model, changes: 0 } : { model: withConstants(model, known), changes: known.size };

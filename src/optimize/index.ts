@@ -2,6 +2,7 @@
 // pass changed is counted. The passes here never change the output beyond float rounding.
 
 import { compact, copyModel, type Model } from '../tflite/index.js';
+import { absorbNegations } from './absorb-negations.js';
 import { foldBatchNorm } from './fold-batch-norm.js';
 import { foldConstants } from './fold-constants.js';
 import { fuseActivations } from './fuse-activations.js';
@@ -17,7 +18,7 @@ export { scheduleBySensitivity } from './schedule.js';
 export { type WeightsReport, weightsReport } from './weights-report.js';
 
 /** In this order: a normalization must be folded before the activation behind it can be fused. */
-const passes: readonly GraphPass[] = [foldConstants, foldBatchNorm, fuseActivations];
+const passes: readonly GraphPass[] = [foldConstants, absorbNegations, foldBatchNorm, fuseActivations];
 
 export interface OptimizeResult {
   readonly model: Model;

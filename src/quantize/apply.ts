@@ -3,6 +3,7 @@
 import { roundHalfAway } from '../simulator/index.js';
 import {
   addBuffer,
+  BuiltinOperator,
   compact,
   constantFloats,
   copyModel,
@@ -68,7 +69,9 @@ class Application {
     }
     plan.operators.forEach(({ version }, o) => {
       const operator = this.planned[o] as Operator;
-      operator.opcodeIndex = operatorCodeIndex(model, operatorName(model, operator) as OperatorName, version);
+      const name = operatorName(model, operator);
+      // Custom operators stay what they are.
+      if (name in BuiltinOperator) operator.opcodeIndex = operatorCodeIndex(model, name as OperatorName, version);
     });
     for (const { operator } of plan.weights.filter(({ operator: o }) => plan.operators[o]?.mode === 'dynamic-range')) {
       const options = this.planned[operator]?.builtinOptions;

@@ -5,9 +5,11 @@
 import { fail } from '../errors.js';
 import {
   addBuffer,
+  bytesOfElements,
   compact,
   constantBytes,
   copyModel,
+  type ElementType,
   elementCount,
   type Model,
   type Operator,
@@ -107,10 +109,11 @@ function realValues(
   zeroPoints: readonly number[],
   label: string,
 ): Float32Array {
-  const data = integersOf(type, bytes.slice());
   const dimensions = Array.from(shape ?? []);
-  if (data.length !== elementCount(dimensions))
-    throw fail('TFLITE_INVALID', { reason: `${data.length} elements of data for its shape`, where: `tensor ${label}` });
+  const need = bytesOfElements(typeName(type) as ElementType, elementCount(dimensions));
+  if (bytes.byteLength !== need)
+    throw fail('TFLITE_INVALID', { reason: `${bytes.byteLength} bytes of data for a shape that takes ${need}`, where: `tensor ${label}` });
+  const data = integersOf(type, bytes.slice());
   const axis = scales.length === 1 ? 0 : (quantization?.quantizedDimension ?? 0);
   const inner = scales.length === 1 ? data.length : elementCount(dimensions.slice(axis + 1));
   return Float32Array.from({ length: data.length }, (_, i) => {

@@ -11,6 +11,7 @@ import {
   type SubGraph,
   type Tensor,
   TensorType,
+  tensorName,
 } from '../tflite/index.js';
 import type { IntegerType } from './number-format.js';
 import { type QuantizationRule, quantizationRules } from './rules.js';
@@ -34,7 +35,8 @@ export function decideModes(model: Model, subgraph: SubGraph, scheme: SchemeRule
     const wanted = exceptions.get(o) ?? scheme.activations ?? (scheme.dynamicRange ? 'dynamic-range' : 'float32');
     const reason = obstacle(model, subgraph, operator, wanted);
     if (reason === null) return wanted;
-    if (wanted !== 'dynamic-range' && !scheme.floatFallback) refused.push(`${name} (operator ${o}${reason})`);
+    if (wanted !== 'dynamic-range' && !scheme.floatFallback)
+      refused.push(`${name} (operator ${o}, which computes "${tensorName(subgraph, operator.outputs?.[0] ?? -1)}"${reason})`);
     return 'float32';
   });
   if (refused.length > 0) throw fail('QUANTIZE_OPERATORS', { type: scheme.activations ?? 'integer', count: refused.length, operators: refused.join(', ') });

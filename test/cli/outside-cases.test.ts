@@ -61,3 +61,49 @@ describe('checks', () => {
     }
   });
 });
+
+describe('conversion', () => {
+  sharedTest('C2: a negation within layer normalization becomes a difference', async () => {
+    const model = path.join(folder, 'layer-normalization.tflite');
+    const quantized = await atoll(['quantize', at('layer-normalization', 'float.tflite'), '--calibrate', at('layer-normalization', 'cal.yaml'), '-o', model]);
+    expect(quantized.code).toBe(0);
+    expect((await atoll(['inspect', model])).stdout).not.toContain('NEG');
+    const compared = jsonOf(
+      await atoll(['compare', at('layer-normalization', 'float.tflite'), model, '--data', at('layer-normalization', 'test.yaml'), '--json']),
+    );
+    const tensors = compared.tensors as readonly { readonly name: string; readonly signalToNoise: number }[];
+    expect(tensors.at(-1)?.signalToNoise).toBeGreaterThan(25);
+  });
+
+  sharedTest.each(['dynamic-range', 'float16'])('C3: a custom operator stays what it is in %s', async (scheme) => {
+    const model = path.join(folder, `postprocess-${scheme}.tflite`);
+    expect(await atoll(['quantize', at('detection-postprocess', 'dpp.tflite'), '--scheme', scheme, '-o', model])).toMatchObject({ code: 0 });
+    expect((await atoll(['inspect', model])).stdout).toContain('custom:TFLite_Detection_PostProcess');
+  });
+
+  sharedTest.each(['qat_pc_float', 'qat_pt_float'])('C4: %s runs, and is deployed', async (name) => {
+    const [model, data] = [at('qat-float-io', `${name}.tflite`), at('qat-float-io', 'e.yaml')];
+    expect(await atoll(['evaluate', model, '--data', data])).toMatchObject({ code: 0, stderr: expect.not.stringContaining('error') });
+    expect(await atoll(['compare', model, model, '--data', at('qat-float-io', 'test.yaml')])).toMatchObject({ code: 0 });
+  });
+
+  sharedTest('C5: shapes that the file leaves out follow from what is computed', async () => {
+    const { outputs } = jsonOf(await atoll(['inspect', at('shape-missing', 'style_transfer.tflite'), '--json']));
+    expect(outputs).toEqual([expect.objectContaining({ shape: [] })]);
+    const result = await atoll(['run', at('shape-missing', 'style_transfer.tflite'), '--input', at('shape-missing', 'style_transfer.tflite')]);
+    // The size that one sample takes is known, which needs every shape.
+    expect(result).toMatchObject({ code: 3, stderr: expect.stringContaining('1769872 bytes') });
+  });
+
+  sharedTest.each(['s1100', 's1561', 's1769', 's3424'])('C8: hostile model %s gives a coded error or a result', async (name) => {
+    for (const args of [
+      ['quantize', '--scheme', 'dynamic-range'],
+      ['quantize', '--scheme', 'int8'],
+      ['optimize', '--prune', '0.5'],
+    ]) {
+      const [verb = '', ...options] = args;
+      const result = await atoll([verb, at('hostile-models', `${name}.tflite`), ...options, '-o', path.join(folder, 'hostile.tflite')]);
+      expect([0, 3]).toContain(result.code);
+    }
+  });
+});
