@@ -39,7 +39,7 @@ const responses = {
     align: 16,
     arena_bytes: 2048,
     key: false,
-    features: ['infer', 'profile', 'stats'],
+    features: ['infer', 'profile', 'stats', 'stream'],
     inflate: 4096,
   },
   slots: { slots: [0, 1].map((slot) => ({ slot, len: 0, active: false, pending: false, confirmed: false, tested: false, attempts: 0 })) },

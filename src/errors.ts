@@ -54,6 +54,11 @@ export const errorTable = {
     message: 'the simulator cannot run {count} operator(s) of this model: {operators}',
     hint: 'docs/operators.md lists what it runs; replace these operators or cut the model before them',
   },
+  STREAM_UNSUPPORTED: {
+    kind: 'refused',
+    message: 'the model keeps state, which is lost between samples here: {reason}',
+    hint: 'run without --threads; a device needs firmware with the feature `stream` (firmware-protocol/README.md)',
+  },
   RUNTIME_REFUSES: {
     kind: 'input',
     message: '{runtime} refuses this model: {reasons}',

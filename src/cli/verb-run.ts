@@ -18,6 +18,7 @@ export const runVerb: Verb = {
       .argument('<model>', 'a .tflite file')
       .requiredOption('--input <[name=]file>', "raw little-endian tensors in the model's types; one file with all inputs, or one per input", collect)
       .option('--output <file>', 'where to write the raw outputs')
+      .option('--stream', 'samples are one stream: a model that keeps state is reset before the first alone')
       .option('--repeat <n>', 'run each sample so many times', positiveInteger)
       .addOption(new Option('--kernels <profile>', 'kernel profile of the simulator').choices(kernelProfileNames))
       .option('--profile', 'time every operator of the simulator, on the first sample')
@@ -34,6 +35,8 @@ export const runVerb: Verb = {
       { measurementLines, millisecondsText, bytesText, table },
     ] = await Promise.all([import('../files/index.js'), import('../evaluate/index.js'), import('../simulator/index.js'), import('../report/index.js')]);
     if (options.profile === true && options.device !== undefined) throw fail('USAGE', { reason: '--profile times the simulator, not --device' });
+    if (options.stream === true && options.repeat !== undefined)
+      throw fail('USAGE', { reason: '--repeat runs samples again, which would be part of the --stream' });
     const { bytes, model } = await readModelFile(file, options);
     requireMainSubgraph(options);
     // What is missing is told before anything is sent to a device.
@@ -55,6 +58,7 @@ export const runVerb: Verb = {
       const result = await runBatch(opened.runner, samples, files.join(', '), {
         signal: context.signal,
         onProgress: (progress) => context.progress.update('run', progress),
+        stream: options.stream === true,
         ...(options.repeat === undefined ? {} : { repeat: options.repeat as number }),
       });
       if (options.output !== undefined) await writeAtomically(String(options.output), result.outputs);
@@ -72,10 +76,11 @@ export const runVerb: Verb = {
           latencyMs: result.latencyMs,
           arenaBytes,
           output: options.output ?? null,
+          warnings: result.warnings,
           ...(operators === null ? {} : { operators }),
           ...(measurement === null ? {} : { measurement }),
         },
-        text: `${operators === null ? '' : `${operatorTable(operators, table)}\n`}${result.samples} sample(s): ${millisecondsText(median)} median, ${millisecondsText(min)} min, ${millisecondsText(p95)} p95 (${basis})${arenaBytes === null || arenaBytes === 0 ? '' : `; arena ${bytesText(arenaBytes)}`}${measurement === null ? '' : `\n${measurementLines(measurement).join('\n')}`}`,
+        text: `${operators === null ? '' : `${operatorTable(operators, table)}\n`}${result.samples} sample(s): ${millisecondsText(median)} median, ${millisecondsText(min)} min, ${millisecondsText(p95)} p95 (${basis})${arenaBytes === null || arenaBytes === 0 ? '' : `; arena ${bytesText(arenaBytes)}`}${measurement === null ? '' : `\n${measurementLines(measurement).join('\n')}`}${result.warnings.map(({ code, message }) => `\nwarning ${code}: ${message}`).join('')}`,
       };
     } finally {
       await opened.close();

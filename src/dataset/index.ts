@@ -13,7 +13,7 @@ import type { Dataset, Sample } from './types.js';
 export { drawSorted, seededRandom } from './random.js';
 export type { Metric } from './schema.js';
 export type { Dataset, DatasetInput, Sample } from './types.js';
-export { runsOf } from './windows.js';
+export { runsOf, type SampleRun } from './windows.js';
 
 /**
  * The dataset that a file describes.
@@ -51,6 +51,9 @@ async function open(file: string, description: DatasetFile): Promise<Dataset> {
   const labels =
     description.labels === undefined ? null : await readLabels(description.labels, inputs[0] as Source, folder, `${file}, labels`, description.classes);
   const count = Math.min(total, description.limit ?? total);
+  const streams = description.state === 'per-file';
+  const sameFile = (index: number): boolean => inputs[0]?.fileOf(index) === inputs[0]?.fileOf(index - 1);
+  const sharesFiles = wholeFiles || Array.from({ length: Math.max(0, total - 1) }, (_, i) => i + 1).some(sameFile);
   return {
     name: description.name,
     path: file,
@@ -58,13 +61,20 @@ async function open(file: string, description: DatasetFile): Promise<Dataset> {
     metric: description.metric ?? defaultMetric(description),
     windows: description.windows ?? null,
     signature: description.signature ?? null,
+    state: description.state ?? null,
+    sharesFiles,
     seed: description.seed,
     classes: labels?.classes ?? description.classes ?? null,
     inputs: inputs.map(({ name, shape }, i) => ({ name, shape, integers: holdsPlainIntegers(description.inputs[i]) })),
     hasLabels: labels !== null,
     hasTargets: targets !== null,
     count,
-    samples: (limit) => readSamples(inputs, targets, labels, drawSorted(total, Math.min(count, limit ?? count), description.seed)),
+    samples: (limit) => {
+      const wanted = Math.min(count, limit ?? count);
+      // A stream with gaps would be none.
+      const chosen = streams ? Array.from({ length: wanted }, (_, index) => index) : drawSorted(total, wanted, description.seed);
+      return readSamples({ inputs, targets, labels, continues: (index) => streams && index > 0 && sameFile(index) }, chosen);
+    },
   };
 }
 
@@ -92,15 +102,18 @@ async function readDescriptions(file: string): Promise<DatasetFile[]> {
   return [value].flat();
 }
 
-async function* readSamples(
-  inputs: readonly Source[],
-  targets: readonly Source[] | null,
-  labels: Labels | null,
-  chosen: readonly number[],
-): AsyncGenerator<Sample> {
+interface Sources {
+  readonly inputs: readonly Source[];
+  readonly targets: readonly Source[] | null;
+  readonly labels: Labels | null;
+  readonly continues: (index: number) => boolean;
+}
+
+async function* readSamples({ inputs, targets, labels, continues }: Sources, chosen: readonly number[]): AsyncGenerator<Sample> {
   const readAll = (sources: readonly Source[], index: number): Promise<Float32Array[]> => Promise.all(sources.map((source) => source.read(index)));
   const read = async (index: number): Promise<Sample> => ({
     index,
+    continues: continues(index),
     inputs: await readAll(inputs, index),
     label: labels === null ? null : (labels.values[index] ?? null),
     targets: targets === null ? null : await readAll(targets, index),

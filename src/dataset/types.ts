@@ -3,6 +3,8 @@ import type { DatasetFile, Metric, Windows } from './schema.js';
 export interface Sample {
   /** Position in the whole dataset, before any limit. */
   readonly index: number;
+  /** Whether a model that keeps state goes on from the sample before: both are of one file, and the dataset's state is `per-file`. */
+  readonly continues: boolean;
   readonly inputs: readonly Float32Array[];
   readonly label: number | null;
   readonly targets: readonly Float32Array[] | null;
@@ -28,10 +30,14 @@ export interface Dataset {
   readonly hasTargets: boolean;
   /** The signature of the model that the samples are for; null for the model as such. */
   readonly signature: string | null;
+  /** How long a model's state lasts; null where the file does not say, which means `per-sample`. */
+  readonly state: 'per-sample' | 'per-file' | null;
+  /** Whether a file holds several samples, or windows are cut from it: what belongs together in a stream. */
+  readonly sharesFiles: boolean;
   /** What draws the samples where there is a limit. */
   readonly seed: number;
   /** How many samples `samples()` gives. */
   readonly count: number;
-  /** @param limit at most so many, drawn by the file's seed */
+  /** @param limit at most so many, drawn by the file's seed; with state `per-file` the first */
   readonly samples: (limit?: number) => AsyncGenerator<Sample>;
 }

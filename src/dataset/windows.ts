@@ -1,15 +1,24 @@
 import { fail } from '../errors.js';
 import type { Dataset, Sample } from './types.js';
 
-/** The inputs of every run that a sample needs: itself, or the windows that the dataset cuts from it, one after another. */
-export function* runsOf(sample: Sample, { windows, name }: Dataset): Generator<readonly Float32Array[]> {
-  const [whole] = sample.inputs;
+/** One inference that a sample needs. */
+export interface SampleRun {
+  /** Real values by input. */
+  readonly inputs: readonly Float32Array[];
+  /** Whether a model that keeps state goes on from the run before. */
+  readonly continues: boolean;
+}
+
+/** Every run that a sample needs: itself, or the windows that the dataset cuts from it, one after another. */
+export function* runsOf({ inputs, index, continues }: Sample, { windows, name, state }: Pick<Dataset, 'windows' | 'name' | 'state'>): Generator<SampleRun> {
+  const [whole] = inputs;
   if (windows === null || whole === undefined) {
-    yield sample.inputs;
+    yield { inputs, continues };
     return;
   }
   if (whole.length < windows.length) {
-    throw fail('DATASET_MISMATCH', { dataset: name, reason: `sample ${sample.index} has ${whole.length} values, fewer than a window of ${windows.length}` });
+    throw fail('DATASET_MISMATCH', { dataset: name, reason: `sample ${index} has ${whole.length} values, fewer than a window of ${windows.length}` });
   }
-  for (let start = 0; start + windows.length <= whole.length; start += windows.stride) yield [whole.subarray(start, start + windows.length)];
+  for (let start = 0; start + windows.length <= whole.length; start += windows.stride)
+    yield { inputs: [whole.subarray(start, start + windows.length)], continues: state === 'per-file' && start > 0 };
 }

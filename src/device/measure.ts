@@ -52,11 +52,11 @@ export class MeasuredRun {
   ) {
     this.runner = {
       ...remote,
-      run: async (sample, signal) => {
+      run: async (sample, signal, continues) => {
         const kept = sample.slice();
-        const result = await remote.run(sample, signal);
+        const result = await remote.run(sample, signal, continues);
         this.latencies.push(result.latencyMs);
-        if (host !== null) this.compare((await host.run(kept, signal)).output, result.output);
+        if (host !== null) this.compare((await host.run(kept, signal, continues)).output, result.output);
         this.last = kept;
         return result;
       },

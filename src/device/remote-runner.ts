@@ -1,9 +1,9 @@
 // Runs samples on the active model of a device: several in one request where its buffers allow, else input by input.
 
 import { fail } from '../errors.js';
-import { type LatencyBasis, modelWarnings, type Runner, type RunResult } from '../evaluate/index.js';
+import { type LatencyBasis, modelWarnings, type Runner, type RunnerState, type RunResult } from '../evaluate/index.js';
 import { atollCommands, type DeviceDescription } from '../protocol/index.js';
-import { inputsAndOutputs, type TensorInfo } from '../simulator/index.js';
+import { inputsAndOutputs, isStateful, type TensorInfo } from '../simulator/index.js';
 import type { Model } from '../tflite/index.js';
 import { inferenceTimeoutMs, type SmpClient, signalOf } from './smp-client.js';
 
@@ -18,17 +18,24 @@ export function remoteRunner(client: SmpClient, model: Model, described: DeviceD
   const basis: LatencyBasis = described.sim === true ? 'simulated' : 'device';
   const room = Math.max(16, maxPacketBytes - overheadBytes);
   const together = Math.floor(Math.min(room / bytesOf(inputs), room / (bytesOf(outputs) + ticksBytes)));
-  const common = { inputs, outputs, basis, warnings: modelWarnings(model) };
+  const streams = described.features?.includes('stream') === true;
+  const state: RunnerState = !isStateful(model) ? 'none' : streams ? 'continues' : 'reset';
+  const common = { inputs, outputs, basis, warnings: modelWarnings(model), state };
   if (described.features?.includes('infer') === true && together >= 1) {
     const batches = new Batches(client, described.tick_hz, bytesOf(outputs), together);
-    return { ...common, concurrency: together, run: (sample, signal) => batches.run(sample, signal) };
+    return {
+      ...common,
+      concurrency: together,
+      run: (sample, signal, continues) => (continues === true && state !== 'none' ? batches.continue(sample, signal) : batches.run(sample, signal)),
+    };
   }
   return {
     ...common,
     concurrency: 1,
-    run: async (sample, signal) => {
+    run: async (sample, signal, continues) => {
       await writeInputs(client, sample, inputs, room, signal);
-      const { n, ticks } = await client.request(atollCommands.run, {}, { ...signalOf(signal), timeoutMs: inferenceTimeoutMs });
+      const request = continues === true && state !== 'none' ? { stream: true } : {};
+      const { n, ticks } = await client.request(atollCommands.run, request, { ...signalOf(signal), timeoutMs: inferenceTimeoutMs });
       return { output: await readOutputs(client, outputs, signal), latencyMs: milliseconds(ticks / n, described.tick_hz, 'run') };
     },
   };
@@ -66,18 +73,29 @@ class Batches {
     if (batch.length === 0) return;
     try {
       const data = Buffer.concat(batch.map(({ sample }) => sample));
-      const answer = await this.client.request(atollCommands.infer, { data }, { ...signalOf(signal), timeoutMs: inferenceTimeoutMs });
-      if (answer.ticks.length !== batch.length || answer.data.byteLength !== batch.length * this.outputBytes) {
-        const got = `${answer.ticks.length} times and ${answer.data.byteLength} bytes`;
-        throw fail('DEVICE_ANSWER', { command: 'infer', reason: `${got} for ${batch.length} sample(s) of ${this.outputBytes} bytes` });
-      }
-      batch.forEach(({ resolve }, i) => {
-        const output = answer.data.slice(i * this.outputBytes, (i + 1) * this.outputBytes);
-        resolve({ output, latencyMs: milliseconds(answer.ticks[i] as number, this.tickHz, 'infer') });
-      });
+      const results = await this.infer({ data }, batch.length, signal);
+      for (const [i, { resolve }] of batch.entries()) resolve(results[i] as RunResult);
     } catch (error) {
       for (const { reject } of batch) reject(error);
     }
+  }
+
+  /** A sample that goes on from the one before: alone, since all samples of a request are one or the other. */
+  async continue(sample: Uint8Array, signal: AbortSignal | undefined): Promise<RunResult> {
+    const [result] = await this.infer({ data: sample, stream: true }, 1, signal);
+    return result as RunResult;
+  }
+
+  private async infer(request: { data: Uint8Array; stream?: boolean }, count: number, signal: AbortSignal | undefined): Promise<RunResult[]> {
+    const answer = await this.client.request(atollCommands.infer, request, { ...signalOf(signal), timeoutMs: inferenceTimeoutMs });
+    if (answer.ticks.length !== count || answer.data.byteLength !== count * this.outputBytes) {
+      const got = `${answer.ticks.length} times and ${answer.data.byteLength} bytes`;
+      throw fail('DEVICE_ANSWER', { command: 'infer', reason: `${got} for ${count} sample(s) of ${this.outputBytes} bytes` });
+    }
+    return answer.ticks.map((ticks, i) => ({
+      output: answer.data.slice(i * this.outputBytes, (i + 1) * this.outputBytes),
+      latencyMs: milliseconds(ticks, this.tickHz, 'infer'),
+    }));
   }
 }
 

@@ -4,11 +4,14 @@ import { fail } from '../errors.js';
 import type { Progress } from './evaluate.js';
 import { inOrder } from './in-order.js';
 import { type Distribution, distributionOf } from './metrics.js';
-import type { LatencyBasis, Runner } from './runner.js';
+import { type LatencyBasis, type Runner, requireStreams } from './runner.js';
+import { resetWarnings, type Warning } from './warnings.js';
 
 export interface BatchOptions {
   /** Runs of each sample; latencies of all of them count. */
   readonly repeat?: number;
+  /** Each sample goes on from the one before: the variables of the model are reset before the first alone. */
+  readonly stream?: boolean;
   readonly onProgress?: (progress: Progress) => void;
   readonly signal?: AbortSignal;
 }
@@ -17,6 +20,7 @@ export interface BatchResult {
   readonly samples: number;
   readonly outputs: Uint8Array;
   readonly latencyMs: Distribution & { readonly basis: LatencyBasis };
+  readonly warnings: readonly Warning[];
 }
 
 /**
@@ -35,9 +39,12 @@ export async function runBatch(runner: Runner, samples: Uint8Array, where: strin
   const indices = function* (): Generator<number> {
     for (let run = 0; run < total; run++) yield Math.floor(run / repeat);
   };
-  const results = inOrder(indices(), runner.concurrency, async (i) => ({
+  const stream = options.stream === true;
+  if (stream) requireStreams(runner, 'a stream was asked for');
+  const concurrency = stream && runner.state !== 'none' ? 1 : runner.concurrency;
+  const results = inOrder(indices(), concurrency, async (i) => ({
     i,
-    ...(await runner.run(samples.subarray(i * sampleBytes, (i + 1) * sampleBytes), options.signal)),
+    ...(await runner.run(samples.subarray(i * sampleBytes, (i + 1) * sampleBytes), options.signal, stream && i > 0)),
   }));
   options.onProgress?.({ done: 0, total });
   for await (const { i, output, latencyMs } of results) {
@@ -45,7 +52,12 @@ export async function runBatch(runner: Runner, samples: Uint8Array, where: strin
     outputs.set(output, i * outputBytes);
     options.onProgress?.({ done: latencies.length, total });
   }
-  return { samples: count, outputs, latencyMs: { ...distributionOf(latencies), basis: runner.basis } };
+  return {
+    samples: count,
+    outputs,
+    latencyMs: { ...distributionOf(latencies), basis: runner.basis },
+    warnings: stream || count === 1 ? [] : resetWarnings(runner.state),
+  };
 }
 
 /** Samples from one file per input: sample after sample, the inputs of each in order. */

@@ -70,10 +70,10 @@ export async function compare(first: Model, second: Model, dataset: Dataset, opt
   const breathe = breather();
   let [samples, runs, agreed] = [0, 0, 0];
   for await (const sample of dataset.samples(options.limit)) {
-    for (const values of runsOf(sample, dataset)) {
+    for (const { inputs: values, continues } of runsOf(sample, dataset)) {
       await breathe(options.signal);
       const inputs = order.map((position) => values[position] as Float32Array);
-      const [expected, actual] = [a.run(inputs), b.run(inputs)];
+      const [expected, actual] = [a.run(inputs, continues), b.run(inputs, continues)];
       pairs.forEach((pair, i) => {
         const [one, other] = [expected.get(pair.first), actual.get(pair.second)];
         if (one !== undefined && other !== undefined) sums[i]?.add(one, other);

@@ -5,8 +5,8 @@ import { matchInputs, toModelInput, toRealValues } from './convert.js';
 import { inOrder } from './in-order.js';
 import { Judge } from './judge.js';
 import { type Confusion, type Distribution, distributionOf } from './metrics.js';
-import { type LatencyBasis, type Runner, splitOutputs } from './runner.js';
-import type { Warning } from './warnings.js';
+import { type LatencyBasis, type Runner, requireStreams, splitOutputs } from './runner.js';
+import { stateWarnings, type Warning } from './warnings.js';
 
 export interface Progress {
   readonly done: number;
@@ -48,13 +48,16 @@ export async function evaluate(runner: Runner, dataset: Dataset, options: Evalua
   const latencies: number[] = [];
   let values = 0;
   let saturated = 0;
-  const results = inOrder(dataset.samples(options.limit), runner.concurrency, async (sample) => {
+  if (dataset.state === 'per-file') requireStreams(runner, 'the state of this dataset is per-file');
+  // State goes from one sample to the next.
+  const concurrency = dataset.state === 'per-file' && runner.state !== 'none' ? 1 : runner.concurrency;
+  const results = inOrder(dataset.samples(options.limit), concurrency, async (sample) => {
     const runs: { input: Float32Array; output: Float32Array }[] = [];
-    for (const inputs of runsOf(sample, dataset)) {
+    for (const { inputs, continues } of runsOf(sample, dataset)) {
       const converted = toModelInput(inputs, runner.inputs, order, dataset.name);
       values += inputs.reduce((sum, part) => sum + part.length, 0);
       saturated += converted.saturated;
-      const { output, latencyMs } = await runner.run(converted.bytes, options.signal);
+      const { output, latencyMs } = await runner.run(converted.bytes, options.signal, continues);
       latencies.push(latencyMs);
       runs.push({ input: inputs[0] as Float32Array, output: toRealValues(splitOutputs(output, runner.outputs)[0] as Uint8Array, outputInfo) });
     }
@@ -71,7 +74,7 @@ export async function evaluate(runner: Runner, dataset: Dataset, options: Evalua
     samples: judge.count,
     latencyMs: { ...distributionOf(latencies), basis: runner.basis },
     confusion: judge.confusion(),
-    warnings: [...runner.warnings, ...saturationWarnings(saturated / values)],
+    warnings: [...runner.warnings, ...saturationWarnings(saturated / values), ...stateWarnings(runner.state, dataset)],
   };
 }
 

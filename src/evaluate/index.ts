@@ -11,7 +11,7 @@ export { type RelevantEnds, relevantEnds, type Squash, squashesOf } from './logi
 export { areaUnderRoc, argMax, type Confusion, type Distribution, distributionOf, inTopK } from './metrics.js';
 export { foldCount, Nearness, Reference, type SignatureReference } from './reference.js';
 export { remembering } from './remembering.js';
-export { hostRunner, type LatencyBasis, type Runner, type RunResult, type SimulationOptions, splitOutputs } from './runner.js';
+export { hostRunner, type LatencyBasis, type Runner, type RunnerState, type RunResult, type SimulationOptions, splitOutputs } from './runner.js';
 export { type ThreadedRunner, threadedRunner } from './threads.js';
 export { Tracer } from './trace.js';
-export { modelWarnings, type Warning } from './warnings.js';
+export { modelWarnings, stateWarnings, type Warning } from './warnings.js';

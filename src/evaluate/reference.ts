@@ -16,6 +16,8 @@ const mostRuns = 100;
 interface Run {
   /** Real values by input, in the order of the model's inputs. */
   readonly inputs: readonly Float32Array[];
+  /** Whether state lasts from the run before. */
+  readonly continues: boolean;
   /** Real values by measured tensor. */
   readonly measured: readonly Float32Array[];
 }
@@ -63,11 +65,11 @@ export class Reference {
       const tracer = new Tracer(model, signature, new Set(tensors));
       const runs: Run[] = [];
       for await (const sample of dataset.samples(mostRuns)) {
-        for (const values of runsOf(sample, dataset)) {
+        for (const { inputs: values, continues } of runsOf(sample, dataset)) {
           if (runs.length === mostRuns) break;
           requireNumbers(values, sample.index, dataset);
           const inputs = order.map((position) => values[position] as Float32Array);
-          runs.push({ inputs, measured: valuesOf(tracer, inputs, tensors) });
+          runs.push({ inputs, continues, measured: valuesOf(tracer, { inputs, continues }, tensors) });
         }
       }
       signatures.push({ subgraph, signature, runs, points });
@@ -122,10 +124,14 @@ class Measured {
   errors(fold: number): Errors[] {
     const { runs, points } = this.reference;
     const errors = points.map(() => ({ signal: 0, noise: 0 }));
-    for (const { inputs, measured } of runs.filter((_, r) => r % foldCount === fold)) {
-      valuesOf(this.tracer, inputs, this.tensors).forEach((actual, k) => {
-        addErrors(errors[k] as Errors, measured[k] as Float32Array, actual, points[k]?.squash ?? null);
-      });
+    // Runs of other folds are what those of this one go on from.
+    const streams = runs.some(({ continues }) => continues);
+    for (const [r, run] of runs.entries()) {
+      const counts = r % foldCount === fold;
+      if (!counts && !streams) continue;
+      const values = valuesOf(this.tracer, run, this.tensors);
+      if (!counts) continue;
+      for (const [k, actual] of values.entries()) addErrors(errors[k] as Errors, run.measured[k] as Float32Array, actual, points[k]?.squash ?? null);
     }
     return errors;
   }
@@ -174,8 +180,8 @@ function tensorsAt(model: Model, at: number, points: readonly Point[]): number[]
   });
 }
 
-function valuesOf(tracer: Tracer, inputs: readonly Float32Array[], tensors: readonly number[]): Float32Array[] {
-  const values = tracer.run(inputs);
+function valuesOf(tracer: Tracer, { inputs, continues }: Pick<Run, 'inputs' | 'continues'>, tensors: readonly number[]): Float32Array[] {
+  const values = tracer.run(inputs, continues);
   return tensors.map((tensor) => values.get(tensor) ?? new Float32Array(0));
 }
 

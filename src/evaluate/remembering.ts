@@ -3,6 +3,8 @@ import type { Runner, RunResult } from './runner.js';
 
 /** A runner that runs no sample twice: what it has said of one it says again. */
 export function remembering(runner: Runner): Runner {
+  // What depends on the runs before is not the sample's alone.
+  if (runner.state !== 'none') return runner;
   const known = new Map<string, RunResult>();
   return {
     ...runner,

@@ -1,6 +1,7 @@
 // What can run a model on samples: the simulator on this host, or a device at the other end of a transport.
 
-import { Interpreter, type InterpreterOptions, type TensorInfo } from '../simulator/index.js';
+import { fail } from '../errors.js';
+import { Interpreter, type InterpreterOptions, isStateful, type TensorInfo } from '../simulator/index.js';
 import type { Model } from '../tflite/index.js';
 import { breather } from './breathe.js';
 import { modelWarnings, type Warning } from './warnings.js';
@@ -22,7 +23,17 @@ export interface Runner {
   readonly concurrency: number;
   /** What is known of the model before it runs. */
   readonly warnings: readonly Warning[];
-  readonly run: (sample: Uint8Array, signal?: AbortSignal) => Promise<RunResult>;
+  /** Whether the model keeps values between invocations, and if so, whether a run can go on from the one before. */
+  readonly state: RunnerState;
+  /** @param continues whether variables keep what the run before left; otherwise they are reset */
+  readonly run: (sample: Uint8Array, signal?: AbortSignal, continues?: boolean) => Promise<RunResult>;
+}
+
+export type RunnerState = 'none' | 'continues' | 'reset';
+
+/** @throws STREAM_UNSUPPORTED where samples of a stream cannot be told from others */
+export function requireStreams({ state }: Runner, reason: string): void {
+  if (state === 'reset') throw fail('STREAM_UNSUPPORTED', { reason });
 }
 
 /** What a simulator on this host is to run, and how. */
@@ -38,10 +49,11 @@ export function hostRunner(model: Model, options: SimulationOptions = {}): Runne
     basis: 'host',
     concurrency: 1,
     warnings: modelWarnings(model),
-    run: async (sample, signal) => {
+    state: isStateful(model) ? 'continues' : 'none',
+    run: async (sample, signal, continues = false) => {
       await breathe(signal);
       const start = performance.now();
-      const output = interpreter.run(sample);
+      const output = continues ? interpreter.stream(sample) : interpreter.run(sample);
       return { output, latencyMs: performance.now() - start };
     },
   };

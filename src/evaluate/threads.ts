@@ -2,7 +2,7 @@
 
 import { Worker } from 'node:worker_threads';
 import { AtollError, type ErrorCode, fail } from '../errors.js';
-import { inputsAndOutputs } from '../simulator/index.js';
+import { inputsAndOutputs, isStateful } from '../simulator/index.js';
 import { type Model, writeModel } from '../tflite/index.js';
 import type { Runner, RunResult, SimulationOptions } from './runner.js';
 import { modelWarnings } from './warnings.js';
@@ -47,6 +47,8 @@ export async function threadedRunner(model: Model, threads: number, options: Sim
     basis: 'host',
     concurrency: threads,
     warnings: modelWarnings(model),
+    // Each thread has variables of its own.
+    state: isStateful(model) ? 'reset' : 'none',
     run: async (sample, signal) => {
       const worker = idle.pop() ?? (await new Promise<SimulatorThread>((resolve) => waiting.push(resolve)));
       try {

@@ -17,8 +17,11 @@ export class Tracer {
     this.interpreter = new Interpreter(model, { signature });
   }
 
-  /** @param inputs real values by input, in the model's order */
-  run(inputs: readonly Float32Array[]): Map<number, Float32Array> {
+  /**
+   * @param inputs real values by input, in the model's order
+   * @param continues whether variables keep what the run before left
+   */
+  run(inputs: readonly Float32Array[], continues = false): Map<number, Float32Array> {
     const values = new Map<number, Float32Array>();
     const { interpreter, wanted } = this;
     const { bytes } = toModelInput(inputs, interpreter.inputs, [...inputs.keys()], 'calibration');
@@ -27,7 +30,8 @@ export class Tracer {
       if (wanted.has(info.index)) values.set(info.index, toRealValues(bytes.subarray(at, at + info.bytes), info));
       at += info.bytes;
     }
-    interpreter.run(bytes, (_, outputs) => {
+    if (!continues) interpreter.reset();
+    interpreter.stream(bytes, (_, outputs) => {
       for (const output of outputs) if (wanted.has(output.index) && !output.constant) values.set(output.index, realValues(output));
     });
     return values;

@@ -1,3 +1,4 @@
+import type { Dataset } from '../dataset/index.js';
 import { overflowRisks } from '../simulator/index.js';
 import type { Model } from '../tflite/index.js';
 
@@ -12,4 +13,24 @@ export function modelWarnings(model: Model): Warning[] {
     code: 'ACCUMULATOR_OVERFLOW',
     message: `operator ${operator} ${op}: the 32-bit accumulator of ${channels} channel(s) of weights ${tensor} can wrap, here as on the device`,
   }));
+}
+
+/** A model that keeps state, on samples of one file that may be a stream, without a word on how long state lasts. */
+export function stateWarnings(
+  state: 'none' | 'continues' | 'reset',
+  { state: said, sharesFiles, name }: Pick<Dataset, 'state' | 'sharesFiles' | 'name'>,
+): Warning[] {
+  if (state === 'none' || said !== null || !sharesFiles) return [];
+  return [
+    {
+      code: 'STATE_PER_SAMPLE',
+      message: `the model keeps state, which is reset before every sample of ${name}: if the samples of a file are a stream, set state: per-file`,
+    },
+  ];
+}
+
+/** The same for raw samples of one file. */
+export function resetWarnings(state: 'none' | 'continues' | 'reset'): Warning[] {
+  if (state === 'none') return [];
+  return [{ code: 'STATE_PER_SAMPLE', message: 'the model keeps state, which is reset before every sample: if the samples are a stream, give --stream' }];
 }

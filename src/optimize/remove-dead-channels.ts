@@ -33,8 +33,8 @@ export function removeDeadChannels(model: Model, reference: Reference): Changed 
   const chains = chainsOf(copy);
   const tracer = new Tracer(model, signature.signature, new Set(chains.map(({ last }) => last)));
   const alive = chains.map(({ channels }) => new Uint8Array(channels));
-  for (const { inputs } of signature.runs) {
-    const values = tracer.run(inputs);
+  for (const { inputs, continues } of signature.runs) {
+    const values = tracer.run(inputs, continues);
     chains.forEach(({ last, channels }, i) => {
       values.get(last)?.forEach((value, at) => {
         if (value !== 0) (alive[i] as Uint8Array)[at % channels] = 1;

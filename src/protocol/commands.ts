@@ -86,7 +86,7 @@ export const atollCommands = {
   confirm: writeCommand('confirm', Group.atoll, 3, { sha: bytes }, {}),
   erase: writeCommand('erase', Group.atoll, 4, { slot: uint }, {}),
   writeInput: writeCommand('write input', Group.atoll, 5, { input: uint, off: uint, data: bytes }, { off: uint }),
-  run: writeCommand('run', Group.atoll, 6, { n: uint.optional() }, { n: positive, ticks: uint }),
+  run: writeCommand('run', Group.atoll, 6, { n: uint.optional(), stream: z.boolean().optional() }, { n: positive, ticks: uint }),
   readOutput: readCommand('read output', Group.atoll, 7, { output: uint, off: uint }, { off: uint, data: bytes, len: uint.optional() }),
   selfTest: writeCommand('self-test', Group.atoll, 8, { slot: uint }, { vectors: uint, failed: uint, max_lsb: uint, ticks: uint, arena: uint }),
   challenge: writeCommand(
@@ -97,7 +97,7 @@ export const atollCommands = {
     { n: positive, crc: uint, outputs: bytes.optional() },
   ),
   profile: readCommand('profile', Group.atoll, 10, { off: uint.optional() }, { ops: z.array(z.tuple([uint, uint])), next: uint.optional() }),
-  infer: writeCommand('infer', Group.atoll, 11, { data: bytes }, { ticks: z.array(uint).min(1), data: bytes }),
+  infer: writeCommand('infer', Group.atoll, 11, { data: bytes, stream: z.boolean().optional() }, { ticks: z.array(uint).min(1), data: bytes }),
 } as const;
 
 export type DeviceDescription = z.output<typeof atollCommands.describe.response>;

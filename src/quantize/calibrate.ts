@@ -114,7 +114,7 @@ async function runDataset(
   let samples = 0;
   let runs = 0;
   for await (const sample of dataset.samples(limit)) {
-    for (const inputs of runsOf(sample, dataset)) {
+    for (const { inputs, continues } of runsOf(sample, dataset)) {
       await breathe(options.signal);
       const extremes = requireNumbers(inputs, sample.index, dataset);
       const { bytes } = toModelInput(inputs, interpreter.inputs, order, dataset.name);
@@ -122,7 +122,8 @@ async function runDataset(
       statistics.add(inputs);
       const fold = runs++ % foldCount;
       try {
-        interpreter.run(bytes, (_, outputs) => {
+        if (!continues) interpreter.reset();
+        interpreter.stream(bytes, (_, outputs) => {
           for (const output of outputs) collector.add(output, fold, interpreter);
         });
       } catch (error) {

@@ -2,9 +2,9 @@
 
 import type { Dataset } from '../dataset/index.js';
 import { fail, reasonOf } from '../errors.js';
-import { type Progress, Reference, type Warning } from '../evaluate/index.js';
+import { type Progress, Reference, type RunnerState, stateWarnings, type Warning } from '../evaluate/index.js';
 import { type MemoryPlan, optimize, planMemory } from '../optimize/index.js';
-import { Interpreter, type RuntimeKernels, refuseCompiled, refuseUnsupported, resolveShapes } from '../simulator/index.js';
+import { Interpreter, isStateful, type RuntimeKernels, refuseCompiled, refuseUnsupported, resolveShapes } from '../simulator/index.js';
 import { type Model, mainSubgraph, writeModel } from '../tflite/index.js';
 import { applyPlan } from './apply.js';
 import { arrive } from './arrive.js';
@@ -88,7 +88,13 @@ export async function quantize(model: Model, datasets: readonly Dataset[], optio
   const memoryPlan = options.planMemoryFor === undefined ? null : planMemory(sparse?.model ?? applied, options.planMemoryFor);
   const bytes = writeModel(memoryPlan?.model ?? sparse?.model ?? applied);
   const written = verified(bytes, work.plan);
-  const warnings = [...(work.calibration?.warnings ?? []), ...work.plan.warnings, ...removalRisk(work.repairs), ...verifyLimits(written, scheme)];
+  const warnings = [
+    ...(work.calibration?.warnings ?? []),
+    ...datasets.flatMap((dataset) => stateWarnings(stateOf(prepared), dataset)),
+    ...work.plan.warnings,
+    ...removalRisk(work.repairs),
+    ...verifyLimits(written, scheme),
+  ];
   return { ...work, bytes, model: written, optimizations: changes, sparseTensors: sparse?.changes ?? 0, memoryPlan, warnings };
 }
 
@@ -101,6 +107,8 @@ function removalRisk(repairs: readonly RepairReport[]): Warning[] {
     'Evaluate on such inputs (--data), or quantize without --repair dead-channels';
   return [{ code: 'CHANNELS_REMOVED', message }];
 }
+
+const stateOf = (model: Model): RunnerState => (isStateful(model) ? 'continues' : 'none');
 
 /** What is wrong with the model itself is said before anything is made of it. @throws OPERATOR_INVALID, TFLITE_INVALID and the like */
 function requireRunnable(model: Model): void {

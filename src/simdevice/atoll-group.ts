@@ -66,6 +66,11 @@ function stateHandlers(device: DeviceState): Handler[] {
   ];
 }
 
+/** What an engine cannot do is refused, not ignored. */
+function requireStream({ engine }: DeviceState, stream: boolean): void {
+  if (stream && !engine.features.includes('stream')) throw atollError('UNKNOWN', 'this device resets the state of a model before every sample');
+}
+
 function inferenceHandlers(device: DeviceState): Handler[] {
   return [
     handler(atollCommands.writeInput, async ({ input, off, data }) => {
@@ -75,11 +80,12 @@ function inferenceHandlers(device: DeviceState): Handler[] {
       tensors.input.set(data, range.start + off);
       return { off: off + data.byteLength };
     }),
-    handler(atollCommands.run, async ({ n = 1 }) => {
+    handler(atollCommands.run, async ({ n = 1, stream = false }) => {
       const tensors = await device.tensors();
+      requireStream(device, stream);
       const runs = Math.min(n, maxRuns);
       let ticks = 0;
-      for (let i = 0; i < runs; i++) ticks += await tensors.run();
+      for (let i = 0; i < runs; i++) ticks += await tensors.run(stream);
       device.count('inferences', runs);
       return { n: runs, ticks };
     }),
@@ -90,8 +96,9 @@ function inferenceHandlers(device: DeviceState): Handler[] {
       const data = tensors.output.slice(range.start + off, range.start + Math.min(range.bytes, off + device.chunkBytes));
       return { off, data, ...(off === 0 ? { len: range.bytes } : {}) };
     }),
-    handler(atollCommands.infer, async ({ data }) => {
+    handler(atollCommands.infer, async ({ data, stream = false }) => {
       const tensors = await device.tensors();
+      requireStream(device, stream);
       const { inputBytes, outputBytes } = tensors.model;
       const count = data.byteLength / inputBytes;
       if (!Number.isInteger(count) || count < 1) throw atollError('OFFSET_NOT_VALID', `${data.byteLength} bytes; a sample has ${inputBytes}`);
@@ -100,7 +107,7 @@ function inferenceHandlers(device: DeviceState): Handler[] {
       const ticks: number[] = [];
       for (let i = 0; i < count; i++) {
         tensors.input.set(data.subarray(i * inputBytes, (i + 1) * inputBytes));
-        ticks.push(await tensors.run());
+        ticks.push(await tensors.run(stream));
         outputs.set(tensors.output, i * outputBytes);
       }
       device.count('inferences', count);

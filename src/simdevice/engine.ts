@@ -18,8 +18,12 @@ export interface Execution {
   readonly arenaBytes: number;
   /** Builtin code and ticks of each operator; null where that is not known. */
   readonly operators: readonly (readonly [code: number, ticks: number])[] | null;
-  /** @param sample all inputs one after another. @throws what makes the device unusable */
-  readonly run: (sample: Uint8Array) => Promise<Inference>;
+  /**
+   * @param sample all inputs one after another
+   * @param continues whether variables keep what the run before left (engines with the feature `stream`); otherwise they are reset
+   * @throws what makes the device unusable
+   */
+  readonly run: (sample: Uint8Array, continues?: boolean) => Promise<Inference>;
   /** What so many inferences take, in milliseconds. @param random of the device, where they are drawn */
   readonly latencies: (count: number, random: () => number) => number[] | Promise<number[]>;
 }

@@ -36,7 +36,7 @@ export function simulatedEngine(target: Target, { seed = 1, corrupt = false }: S
     firmware: 'simulated',
     runtimeVersion: 'simulated',
     simulated: true,
-    features: ['profile'],
+    features: ['profile', 'stream'],
     load: async (model, imageBytes) => {
       try {
         const check = checkModel(model, target, imageBytes);
@@ -64,8 +64,8 @@ function execution(model: Model, target: Target, arenaBytes: number, seed: numbe
     outputs: interpreter.outputs,
     arenaBytes,
     operators: ticks.map((one, i) => [codes[i] ?? 0, one] as const),
-    run: async (sample) => {
-      const output = interpreter.run(sample);
+    run: async (sample, continues = false) => {
+      const output = continues ? interpreter.stream(sample) : interpreter.run(sample);
       if (corrupt && output[0] !== undefined) output[0] ^= 1;
       return { output, ticks: Math.max(1, Math.round(jittered(total, random))) };
     },

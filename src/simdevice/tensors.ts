@@ -15,9 +15,9 @@ export class Tensors {
     this.output = new Uint8Array(model.outputBytes);
   }
 
-  /** One inference on the input; returns its ticks. */
-  async run(): Promise<number> {
-    const { output, ticks } = await this.model.execution.run(this.input);
+  /** One inference on the input; returns its ticks. @param continues whether variables keep what the one before left */
+  async run(continues: boolean): Promise<number> {
+    const { output, ticks } = await this.model.execution.run(this.input, continues);
     this.output = output;
     return ticks;
   }

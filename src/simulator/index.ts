@@ -23,6 +23,7 @@ export { resolveShapes } from './resolve-shapes.js';
 export { subgraphOfSignature } from './signature.js';
 export {
   calledSubgraphs,
+  isStateful,
   lastingOperators,
   listOperators,
   type MissingOperator,

@@ -109,6 +109,13 @@ export function lastingOperators(model: Model): ReadonlySet<number> {
   return new Set(lasting);
 }
 
+/** Whether a model keeps values from one invocation to the next, in variables or in operators. */
+export function isStateful(model: Model): boolean {
+  const kept = ({ operators, tensors }: SubGraph): boolean =>
+    tensors.some(({ isVariable }) => isVariable) || operators.some((operator) => operatorFamilies.get(operatorName(model, operator))?.dependsOn === 'state');
+  return [...reachable(model, 0)].some((at) => kept(subgraphOf(model, at)));
+}
+
 /** @throws MODEL_COMPILED for what a compiler of an accelerator made */
 export function refuseCompiled(model: Model): void {
   const compiled = compiledFor(model);

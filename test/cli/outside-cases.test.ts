@@ -1,5 +1,6 @@
 // Faults that were found from outside, by their case: what the command line says and does with each.
 
+import { readFileSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { describe, expect } from 'vitest';
 import { atoll, type CliResult, jsonOf } from '../support/cli.js';
@@ -105,5 +106,28 @@ describe('conversion', () => {
       const result = await atoll([verb, at('hostile-models', `${name}.tflite`), ...options, '-o', path.join(folder, 'hostile.tflite')]);
       expect([0, 3]).toContain(result.code);
     }
+  });
+});
+
+describe('state', () => {
+  const model = at('streaming-state', 'hey_mycroft.tflite');
+  // Six frames, to which TensorFlow 2.21 (reference kernels) answers 2 1 0 0 0 0 one after another, and 2 to each in an interpreter of its own.
+  const frames = Uint8Array.from({ length: 6 * 120 }, (_, i) => (13 * i - 128) & 0xff);
+
+  sharedTest('S1: samples of one file are a stream on request, on the host and on a device', async () => {
+    const [input, output] = [path.join(folder, 'frames.bin'), path.join(folder, 'answers.bin')];
+    writeFileSync(input, frames);
+    const run = async (...options: string[]): Promise<{ answers: number[]; warnings: unknown }> => {
+      const { warnings } = jsonOf(await atoll(['run', model, '--input', input, '--output', output, '--json', ...options]));
+      return { answers: [...readFileSync(output)], warnings };
+    };
+    for (const device of [[], ['--device', 'sim:stm32h743']]) {
+      expect(await run(...device)).toEqual({ answers: [2, 2, 2, 2, 2, 2], warnings: [expect.objectContaining({ code: 'STATE_PER_SAMPLE' })] });
+      expect(await run('--stream', ...device)).toEqual({ answers: [2, 1, 0, 0, 0, 0], warnings: [] });
+    }
+    expect(await atoll(['run', model, '--input', input, '--stream', '--threads', '2'])).toMatchObject({
+      code: 1,
+      stderr: expect.stringContaining('STREAM_UNSUPPORTED'),
+    });
   });
 });

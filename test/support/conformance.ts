@@ -58,6 +58,13 @@ const promises: readonly (readonly [name: string, keep: (device: DeviceClient, s
         expect(latencyMs).toBeGreaterThan(0);
       }
       expect(await device.challenge(model, target, 99)).toEqual({ samples: 4, agrees: true });
+      // A stream of a model without state is like any other samples.
+      const [first, second] = samples as [Uint8Array, Uint8Array];
+      const whole = Buffer.concat([first, second]);
+      const expected = Buffer.concat([(await host.run(first)).output, (await host.run(second)).output]);
+      for (const stream of [false, true])
+        expect(Buffer.from((await device.client.request(atollCommands.infer, { data: whole, stream })).data)).toEqual(expected);
+      expect((await device.describe()).features).toContain('stream');
       expect((await device.challenge(otherModel, target, 99)).agrees).toBe(false);
       expect((await device.client.request(atollCommands.profile, {})).ops).toEqual([[9, expect.any(Number)]]);
       expect((await device.client.request(atollCommands.challenge, { seed: 7, n: 2, outputs: true })).outputs?.byteLength).toBe(20);

@@ -155,3 +155,24 @@ export function int8Dense(depth: number, fill = 3) {
     [2],
   );
 }
+
+/** Adds every sample to the sum of those before, which it keeps in a resource variable: int8, scale 1. */
+export function accumulatingModel(): Model {
+  const value = { shape: [1, 4], type: TensorType.INT8, scale: 1 };
+  return modelOf(
+    [
+      { name: 'x', ...value },
+      { name: 'handle', shape: [], type: TensorType.RESOURCE },
+      { name: 'before', ...value },
+      { name: 'sum', ...value },
+    ],
+    [
+      { op: 'VAR_HANDLE', inputs: [], outputs: [1], options: { kind: 'VarHandleOptions', container: '', sharedName: 'sum' } },
+      { op: 'READ_VARIABLE', inputs: [1], outputs: [2] },
+      { op: 'ADD', inputs: [0, 2], outputs: [3], options: { kind: 'AddOptions', fusedActivationFunction: 0, potScaleInt16: false } },
+      { op: 'ASSIGN_VARIABLE', inputs: [1, 3], outputs: [] },
+    ],
+    [0],
+    [3],
+  );
+}

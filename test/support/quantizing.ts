@@ -15,13 +15,15 @@ export function memoryDataset(samples: readonly (readonly Float32Array[])[], sha
     windows: null,
     classes: null,
     signature: null,
+    state: null,
+    sharesFiles: false,
     seed: 0,
     inputs: shapes.map((shape) => ({ name: null, shape, integers: false })),
     hasLabels: false,
     hasTargets: false,
     count: samples.length,
     samples: async function* (limit = samples.length) {
-      for (const [index, inputs] of samples.slice(0, limit).entries()) yield { index, inputs, label: null, targets: null };
+      for (const [index, inputs] of samples.slice(0, limit).entries()) yield { index, continues: false, inputs, label: null, targets: null };
     },
   };
 }

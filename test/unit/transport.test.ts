@@ -32,7 +32,7 @@ async function answersSeveral(where: string): Promise<void> {
   for (let i = 0; i < 3; i++) {
     const device = await openDevice(uri, { patience });
     closers.push(() => device.close());
-    expect(await device.describe()).toMatchObject({ target: 'pico', slots: 2, features: ['infer', 'profile', 'stats'] });
+    expect(await device.describe()).toMatchObject({ target: 'pico', slots: 2, features: ['infer', 'profile', 'stats', 'stream'] });
   }
 }
 

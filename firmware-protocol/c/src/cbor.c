@@ -141,6 +141,11 @@ bool atoll_map_uint(atoll_bytes map, const char *key, uint32_t *value) {
   return atoll_map_find(map, key, &reader) && atoll_read_uint(&reader, value);
 }
 
+bool atoll_map_bool(atoll_bytes map, const char *key, bool *value) {
+  atoll_reader reader;
+  return atoll_map_find(map, key, &reader) && atoll_read_bool(&reader, value);
+}
+
 bool atoll_map_text(atoll_bytes map, const char *key, atoll_bytes *text) {
   atoll_reader reader;
   return atoll_map_find(map, key, &reader) && atoll_read_text(&reader, text);

@@ -33,6 +33,7 @@ bool atoll_skip(atoll_reader *reader);
 
 /** A value of a key in one step. @return false where it is absent, or of another kind */
 bool atoll_map_uint(atoll_bytes map, const char *key, uint32_t *value);
+bool atoll_map_bool(atoll_bytes map, const char *key, bool *value);
 bool atoll_map_text(atoll_bytes map, const char *key, atoll_bytes *text);
 bool atoll_map_bytes(atoll_bytes map, const char *key, atoll_bytes *bytes);
 

@@ -370,7 +370,7 @@ static void prove(atoll_fleet *fleet) {
     if (samples > 0 && atoll_challenge(device, fleet->desired.seed, samples, outputs, &crc).rc == SMP_OK) measured.outputs = (atoll_bytes){outputs, samples * output_bytes};
   }
   for (uint32_t i = 0; i < MEASURED_RUNS && status.rc == SMP_OK; i++)
-    if (!atoll_invoke(device, &ticks[i])) status = atoll_error(ATOLL_UNKNOWN, atoll_invoke_failed);
+    if (!atoll_invoke(device, false, &ticks[i])) status = atoll_error(ATOLL_UNKNOWN, atoll_invoke_failed);
   if (status.rc == SMP_OK && !atoll_store_confirm(&device->store)) status = file_error(FILE_WRITE_FAILED);
   if (status.rc != SMP_OK) {
     give_up(fleet, &status);

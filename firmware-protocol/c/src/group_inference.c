@@ -23,7 +23,9 @@ static atoll_status write_input(atoll_device *device, atoll_bytes request, atoll
 
 static atoll_status run(atoll_device *device, atoll_bytes request, atoll_writer *answer) {
   uint32_t n = 1;
+  bool stream = false;
   (void)atoll_map_uint(request, "n", &n);
+  (void)atoll_map_bool(request, "stream", &stream);
   const atoll_status loaded = atoll_load_active(device);
   if (loaded.rc != SMP_OK) return loaded;
   if (n > ATOLL_RUNS) n = ATOLL_RUNS;
@@ -31,7 +33,7 @@ static atoll_status run(atoll_device *device, atoll_bytes request, atoll_writer 
   uint32_t total = 0;
   for (uint32_t i = 0; i < n; i++) {
     uint32_t ticks;
-    if (!atoll_invoke(device, &ticks)) return atoll_error(ATOLL_UNKNOWN, atoll_invoke_failed);
+    if (!atoll_invoke(device, stream, &ticks)) return atoll_error(ATOLL_UNKNOWN, atoll_invoke_failed);
     total += ticks;
   }
   atoll_put_map(answer, 2);
@@ -61,6 +63,8 @@ static atoll_status infer(atoll_device *device, atoll_bytes request, atoll_write
   const atoll_inference *inference = device->inference;
   atoll_bytes data;
   if (!atoll_map_bytes(request, "data", &data)) return smp_error(SMP_INVALID);
+  bool stream = false;
+  (void)atoll_map_bool(request, "stream", &stream);
   const atoll_status loaded = atoll_load_active(device);
   if (loaded.rc != SMP_OK) return loaded;
   const uint32_t sample_bytes = atoll_input_bytes(inference), result_bytes = atoll_output_bytes(inference);
@@ -81,7 +85,7 @@ static atoll_status infer(atoll_device *device, atoll_bytes request, atoll_write
       data.at += tensor.bytes;
     }
     uint32_t ticks;
-    if (!atoll_invoke(device, &ticks)) return atoll_error(ATOLL_UNKNOWN, atoll_invoke_failed);
+    if (!atoll_invoke(device, stream, &ticks)) return atoll_error(ATOLL_UNKNOWN, atoll_invoke_failed);
     for (uint32_t i = 0; i < inference->output_count(inference->context); i++) {
       const atoll_tensor tensor = inference->output(inference->context, i);
       memcpy(outputs, tensor.data, tensor.bytes);

@@ -66,7 +66,7 @@ atoll_status atoll_self_test(atoll_device *device, uint8_t slot, atoll_self_test
     if (!atoll_image_vector(&reader, &seed, &expected)) return atoll_error(ATOLL_IMAGE_INVALID, "a vector is not whole");
     uint32_t state = atoll_draw_begin(seed);
     if (!draw_inputs(inference, &state)) return atoll_error(ATOLL_NO_SUCH_TENSOR, "inputs of this model cannot be drawn");
-    if (!atoll_invoke(device, &ticks)) return atoll_error(ATOLL_UNKNOWN, atoll_invoke_failed);
+    if (!atoll_invoke(device, false, &ticks)) return atoll_error(ATOLL_UNKNOWN, atoll_invoke_failed);
     comparison compared = {0};
     const bool whole = compare(inference, expected, image.max_lsb, &compared);
     if (!whole || (uint64_t)compared.within * 1000000 < (uint64_t)compared.elements * image.min_share_ppm) result->failed++;
@@ -103,7 +103,7 @@ atoll_status atoll_challenge(atoll_device *device, uint32_t seed, uint32_t sampl
   for (uint32_t s = 0; s < samples; s++) {
     uint32_t ticks;
     if (!draw_inputs(inference, &state)) return atoll_error(ATOLL_NO_SUCH_TENSOR, "inputs of this model cannot be drawn");
-    if (!atoll_invoke(device, &ticks)) return atoll_error(ATOLL_UNKNOWN, atoll_invoke_failed);
+    if (!atoll_invoke(device, false, &ticks)) return atoll_error(ATOLL_UNKNOWN, atoll_invoke_failed);
     for (uint32_t i = 0; i < inference->output_count(inference->context); i++) {
       const atoll_tensor tensor = inference->output(inference->context, i);
       *crc = atoll_crc32(*crc, tensor.data, tensor.bytes);

@@ -29,10 +29,11 @@ static atoll_status describe(atoll_device *device, atoll_bytes request, atoll_wr
   atoll_put_key_uint(answer, "arena_bytes", inference->arena_bytes);
   atoll_put_key_bool(answer, "key", system->verify != NULL);
   atoll_put_text(answer, "features");
-  atoll_put_array(answer, 3);
+  atoll_put_array(answer, 4);
   atoll_put_text(answer, "infer");
   atoll_put_text(answer, "profile");
   atoll_put_text(answer, "stats");
+  atoll_put_text(answer, "stream");
   if (inflates) atoll_put_key_uint(answer, "inflate", ATOLL_INFLATE_BYTES);
   return atoll_ok();
 }

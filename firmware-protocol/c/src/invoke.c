@@ -1,11 +1,15 @@
 // One inference of the model in the arena.
+#include <stddef.h>
+
 #include "server.h"
 
-bool atoll_invoke(atoll_device *device, uint32_t *ticks) {
+bool atoll_invoke(atoll_device *device, bool stream, uint32_t *ticks) {
   const atoll_system *system = device->system;
+  const atoll_inference *inference = device->inference;
+  if (!stream && inference->reset != NULL && !inference->reset(inference->context)) return false;
   atoll_watch(device, ATOLL_PATIENCE_MS);
   const uint32_t start = system->ticks(system->context);
-  const bool good = device->inference->invoke(device->inference->context);
+  const bool good = inference->invoke(inference->context);
   const uint32_t spent = system->ticks(system->context) - start;
   atoll_watch(device, 0);
   *ticks = spent == 0 ? 1 : spent;

@@ -74,8 +74,8 @@ atoll_status atoll_load_active(atoll_device *device);
 /** The slot that a request names. @return a status where it names none that is there */
 atoll_status atoll_named_slot(atoll_bytes request, uint8_t *slot);
 
-/** Runs the model in the arena. @return false where it fails */
-bool atoll_invoke(atoll_device *device, uint32_t *ticks);
+/** Runs the model in the arena. @param stream whether its variables keep what the run before left @return false where it fails */
+bool atoll_invoke(atoll_device *device, bool stream, uint32_t *ticks);
 /** What is said of that. */
 extern const char atoll_invoke_failed[];
 /** Of all inputs, of all outputs. */

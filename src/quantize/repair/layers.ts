@@ -93,9 +93,9 @@ async function collect(
   // Only a bias makes up for what the layers before did.
   const before = repair === 'bias-correction' ? new Tracer(float, signature, new Set([layer.input])) : null;
   const after = new Tracer(quantized, signature, new Set([quantizedInput]));
-  for (const { inputs } of runs) {
-    const actual = after.run(inputs).get(quantizedInput);
-    const expected = before === null ? actual : before.run(inputs).get(layer.input);
+  for (const { inputs, continues } of runs) {
+    const actual = after.run(inputs, continues).get(quantizedInput);
+    const expected = before === null ? actual : before.run(inputs, continues).get(layer.input);
     if (actual !== undefined && expected !== undefined) statistics.add(expected, actual);
     await step();
   }

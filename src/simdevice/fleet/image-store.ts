@@ -6,6 +6,7 @@ import type { Dataset } from '../../dataset/index.js';
 import { AtollError } from '../../errors.js';
 import { evaluate, modelWarnings, type Runner } from '../../evaluate/index.js';
 import { challengeSamples, reportedOutputBytes, statusName } from '../../protocol/index.js';
+import { isStateful } from '../../simulator/index.js';
 import type { Target } from '../../targets/index.js';
 import { type Engine, tickHz } from '../engine.js';
 import { LoadedModel } from '../loaded-model.js';
@@ -187,8 +188,9 @@ function runnerOf({ execution, model }: LoadedModel): Runner {
     basis: 'device',
     concurrency: 1,
     warnings: modelWarnings(model),
-    run: async (sample) => {
-      const { output, ticks } = await execution.run(sample);
+    state: isStateful(model) ? 'continues' : 'none',
+    run: async (sample, _signal, continues) => {
+      const { output, ticks } = await execution.run(sample, continues);
       return { output, latencyMs: (1000 * ticks) / tickHz };
     },
   };

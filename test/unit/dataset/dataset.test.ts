@@ -115,17 +115,32 @@ test('images: decoded, resized, scaled; labels from folder names', async () => {
   );
 });
 
+test('with state per-file samples go on from those before in their file, and a limit takes the first', async () => {
+  writeFiles(folder, { 's1.bin': floatBytes([1, 2, 3]), 's2.bin': floatBytes([4, 5]) });
+  const input = 'inputs:\n  - {files: [s1.bin, s2.bin], type: float32, shape: [1]}\n';
+  const continued = async (name: string, state: string, limit?: number): Promise<boolean[]> => {
+    const dataset = await open(name, `name: s\ntask: none\n${state}${input}`);
+    expect(dataset.sharesFiles).toBe(true);
+    const samples: boolean[] = [];
+    for await (const { continues } of dataset.samples(limit)) samples.push(continues);
+    return samples;
+  };
+  expect(await continued('streams', 'state: per-file\n')).toEqual([false, true, true, false, true]);
+  expect(await continued('streams', 'state: per-file\n', 2)).toEqual([false, true]);
+  expect(await continued('samples', 'state: per-sample\n')).toEqual([false, false, false, false, false]);
+});
+
 test('windows are cut from whole files', async () => {
   writeFiles(folder, { 'w1.bin': floatBytes([1, 2, 3, 4, 5, 6, 7]), 'w2.bin': floatBytes([1]) });
   const windows = 'task: anomaly\nwindows: {length: 4, stride: 2, score: mse}\n';
   const dataset = await open('windows', `name: w\n${windows}inputs:\n  - {files: w1.bin, type: float32}\n`);
   const [sample] = await samplesOf(dataset);
-  expect([...runsOf(sample as Sample, dataset)].map(([window]) => [...(window ?? [])])).toEqual([
+  expect([...runsOf(sample as Sample, dataset)].map(({ inputs: [window] }) => [...(window ?? [])])).toEqual([
     [1, 2, 3, 4],
     [3, 4, 5, 6],
   ]);
   const short = await open('short', `name: w\n${windows}inputs:\n  - {files: w2.bin, type: float32}\n`);
-  expect(() => [...runsOf({ index: 0, inputs: [Float32Array.of(1)], label: null, targets: null }, short)]).toThrow(/fewer than a window/);
+  expect(() => [...runsOf({ index: 0, continues: false, inputs: [Float32Array.of(1)], label: null, targets: null }, short)]).toThrow(/fewer than a window/);
 });
 
 test('a limit takes the same samples every time, and others with another seed', async () => {

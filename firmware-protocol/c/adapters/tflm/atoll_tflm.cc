@@ -32,6 +32,7 @@ TflmRuntime::TflmRuntime(const tflite::MicroOpResolver &resolver, const uint8_t 
   port_.input = [](void *context, uint32_t index) { return TensorOf(static_cast<TflmRuntime *>(context)->interpreter_->input(index)); };
   port_.output = [](void *context, uint32_t index) { return TensorOf(static_cast<TflmRuntime *>(context)->interpreter_->output(index)); };
   port_.invoke = [](void *context) { return static_cast<TflmRuntime *>(context)->Invoke(); };
+  port_.reset = [](void *context) { return static_cast<TflmRuntime *>(context)->interpreter_->Reset() == kTfLiteOk; };
   port_.profile_at = [](void *context, uint32_t index, uint32_t *code, uint32_t *ticks) {
     const TflmRuntime *runtime = static_cast<TflmRuntime *>(context);
     const auto *operators = runtime->model_->subgraphs()->Get(0)->operators();

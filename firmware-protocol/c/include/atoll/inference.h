@@ -34,6 +34,8 @@ typedef struct atoll_inference {
   atoll_tensor (*input)(void *context, uint32_t index);
   atoll_tensor (*output)(void *context, uint32_t index);
   bool (*invoke)(void *context);
+  /** Gives every variable of the model its initial value, as `load` does; NULL where models have no variables. */
+  bool (*reset)(void *context);
   /** Ticks of an operator in the last invoke. @return false behind the last operator */
   bool (*profile_at)(void *context, uint32_t index, uint32_t *code, uint32_t *ticks);
   /** What the loaded model uses of the arena. */
