@@ -3,14 +3,14 @@
 import { checkFile } from './bundle/index.js';
 import type { Dataset } from './dataset/index.js';
 import { AtollError } from './errors.js';
-import { compare, type Evaluation, evaluate, hostRunner, type Progress } from './evaluate/index.js';
+import { type Allowance, allowedDrop, compare, dropOf, type Evaluation, evaluate, hostRunner, type Progress } from './evaluate/index.js';
 import { harmlessRepairs, type QuantizeOptions, quantize, type SchemeName, schemeNames, schemes } from './quantize/index.js';
 import type { CheckResult, Target } from './targets/index.js';
 import type { Model } from './tflite/index.js';
 
 export interface AdviseOptions {
-  /** Largest loss of the metric against the float model that is accepted, as a fraction (0.01 is a percentage point). */
-  readonly maxDrop?: number;
+  /** Largest loss of the metric against the float model that is accepted: 2 points of a share and 5 % of other metrics unless given. */
+  readonly maxDrop?: Allowance;
   readonly maxMs?: number;
   /** At most so many samples are evaluated. */
   readonly limit?: number;
@@ -99,7 +99,7 @@ export async function advise(model: Model, target: Target, data: Dataset, calibr
     trials.push(await tryOne(model, target, calibration, candidate, measure, reference, options));
   }
   const judged = trials.map((trial) => ({ ...trial, onFront: trial.fits && !trials.some((other) => other.fits && dominates(other, trial)) }));
-  return { target: target.id, decisions, float: reference, trials: judged, ...recommend(judged, options) };
+  return { target: target.id, decisions, float: reference, trials: judged, ...recommend(judged, reference, options) };
 }
 
 /** What is worth trying: the questions of the published guides on model optimization, answered from target and data. */
@@ -109,7 +109,9 @@ function decide(target: Target, data: Dataset, calibration: readonly Dataset[]):
   const takes = (scheme: SchemeName): boolean => schemes[scheme].io.some((io) => types.includes(io as (typeof types)[number]));
   const plain = schemeNames.map((scheme): Candidate => ({ name: scheme, scheme, options: {} }));
   const repaired: Candidate = { name: 'int8, repaired', scheme: 'int8', options: { ranges: 'auto', repairs: harmlessRepairs } };
-  const feasible = plain.filter(({ scheme }) => calibration.length > 0 || schemes[scheme].activations === null);
+  // An accelerator runs 8-bit operators alone: of int16 nothing would be its own.
+  const runs = ({ scheme }: Candidate): boolean => !npu || schemes[scheme].activations !== 'int16';
+  const feasible = plain.filter((candidate) => runs(candidate) && (calibration.length > 0 || schemes[candidate.scheme].activations === null));
   return {
     candidates: [...feasible, ...(calibration.length > 0 ? [repaired] : [])],
     decisions: [
@@ -128,7 +130,10 @@ function decide(target: Target, data: Dataset, calibration: readonly Dataset[]):
           ? 'an accelerator for int8 and uint8: anything else runs on the host CPU'
           : `${types.join(', ')} inputs and outputs, with ${target.runtime.name}`,
       },
-      { question: 'Which schemes can that take?', answer: schemeNames.filter(takes).join(', ') },
+      {
+        question: 'Which schemes can that take?',
+        answer: schemeNames.filter((scheme) => takes(scheme) && runs({ name: scheme, scheme, options: {} })).join(', '),
+      },
     ],
   };
 }
@@ -151,14 +156,13 @@ async function tryOne(
     });
     const check = checkFile(result.bytes, result.model, target);
     const accuracy = await measure(candidate.name, result.model);
-    const drop = reference.value - accuracy.value;
     return {
       candidate,
       bytes: result.bytes.byteLength,
       arenaBytes: check.memory.arenaBytes,
       latencyMs: check.latencyMs,
       accuracy,
-      drop: reference.metric === 'mse' ? -drop : drop,
+      drop: reference.metric === 'signal to noise' ? reference.value - accuracy.value : dropOf(reference.metric, reference.value, accuracy.value),
       fits: check.fits,
       reasons: check.reasons.map(({ message }) => message),
     };
@@ -177,15 +181,14 @@ function dominates(a: Omit<Trial, 'onFront'>, b: Omit<Trial, 'onFront'>): boolea
 }
 
 /** The smallest and fastest of those that keep the limits; the most accurate of those that fit where none does. */
-function recommend(trials: readonly Trial[], { maxDrop = 0.01, maxMs }: AdviseOptions): Pick<Advised, 'recommended' | 'why'> {
+function recommend(trials: readonly Trial[], { metric, value }: Accuracy, { maxDrop, maxMs }: AdviseOptions): Pick<Advised, 'recommended' | 'why'> {
   const fitting = trials.filter(({ fits }) => fits);
   if (fitting.length === 0) return { recommended: null, why: 'no scheme gives a model that fits this target; `atoll check` says what is in the way' };
-  const metric = fitting[0]?.accuracy?.metric;
-  const relative = metric === 'signal to noise' || metric === 'snr' || metric === 'mse';
-  // Of decibels and errors no fraction can be demanded: the nearest is taken, within a decibel.
+  // Where only outputs are compared the float model is perfect, and no share of that can be demanded: the nearest is taken, within a decibel.
   const least = Math.min(...fitting.map(({ drop }) => drop ?? Infinity));
-  const keeps = ({ drop, latencyMs }: Trial): boolean =>
-    (drop ?? Infinity) <= (relative ? least + 1 : maxDrop) && (maxMs === undefined || (latencyMs?.value ?? 0) <= maxMs);
+  const limits = maxDrop === undefined ? {} : { maxDrop };
+  const allowed = metric === 'signal to noise' ? least + 1 : allowedDrop(metric, value, limits);
+  const keeps = ({ drop, latencyMs }: Trial): boolean => (drop ?? Infinity) <= allowed + 1e-12 && (maxMs === undefined || (latencyMs?.value ?? 0) <= maxMs);
   const within = fitting.filter(keeps);
   const cost = ({ latencyMs, bytes, drop }: Trial): number[] => [latencyMs?.value ?? 0, bytes ?? Infinity, drop ?? Infinity];
   const [chosen] = (within.length > 0 ? within : fitting).toSorted((a, b) => {

@@ -7,7 +7,22 @@ import { buildFittingImage } from './bundle/index.js';
 import { type Dataset, openDataset, openDatasets } from './dataset/index.js';
 import { type DeviceAgreement, type DeviceClient, MeasuredRun, type PushResult, push } from './device/index.js';
 import { fail } from './errors.js';
-import { type Evaluation, evaluate, hostRunner, type Progress, remembering, type Warning } from './evaluate/index.js';
+import {
+  costGates,
+  dropGate,
+  type Evaluation,
+  evaluate,
+  evaluateScored,
+  type GateResult,
+  hostRunner,
+  type Limits,
+  minGate,
+  type Progress,
+  remembering,
+  requireGates,
+  type Scored,
+  type Warning,
+} from './evaluate/index.js';
 import { describeFaults, parseYaml, readBytes, readText, writeAtomically } from './files/index.js';
 import { optimize } from './optimize/index.js';
 import { quantize, schemeOf, verifyInt8 } from './quantize/index.js';
@@ -36,6 +51,10 @@ export type DeployStep = 'evaluate float' | 'calibrate' | 'evaluate int8' | 'upl
 export interface DeployOptions {
   readonly onProgress?: (step: DeployStep, progress: Progress | null) => void;
   readonly signal?: AbortSignal;
+  /** What the model must keep before anything is activated. */
+  readonly limits?: Limits;
+  /** Activate it although it does not. */
+  readonly force?: boolean;
 }
 
 export interface DeployResult {
@@ -55,6 +74,10 @@ export interface DeployResult {
   readonly check: CheckResult;
   readonly push: PushResult;
   readonly agreement: DeviceAgreement & { readonly challenge: boolean };
+  /** Limits that were judged, before anything was activated. */
+  readonly gates: readonly GateResult[];
+  /** Whether it was activated although a limit was not kept. */
+  readonly forced: boolean;
   readonly files: { readonly model: string; readonly slotImage: string };
   readonly warnings: readonly Warning[];
 }
@@ -75,7 +98,7 @@ export async function readProject(folder: string): Promise<Project> {
 }
 
 /**
- * @throws MODEL_DOES_NOT_FIT before anything is sent, PUSH_SELF_TEST where the device computes other bits, and the
+ * @throws MODEL_DOES_NOT_FIT and GATE_FAILED before anything is sent, PUSH_SELF_TEST where the device computes other bits, and the
  * errors of each stage
  */
 export async function deploy(project: Project, target: Target, device: DeviceClient, options: DeployOptions = {}): Promise<DeployResult> {
@@ -87,7 +110,7 @@ export async function deploy(project: Project, target: Target, device: DeviceCli
   const data = project.data === null ? null : await openDataset(project.data);
   const isFloat = schemeOf(input) === 'float32';
 
-  const floatResult = isFloat && data !== null ? await evaluate(hostRunner(optimize(input).model), data, { ...common, ...progress('evaluate float') }) : null;
+  const float = isFloat && data !== null ? await evaluateScored(hostRunner(optimize(input).model), data, { ...common, ...progress('evaluate float') }) : null;
   const prepared = isFloat ? await quantizeProject(project, input, options) : { bytes: inputBytes, model: verifyInt8(inputBytes), warnings: [] };
 
   const { image: slotImage, check } = buildFittingImage(prepared.bytes, prepared.model, target);
@@ -97,7 +120,9 @@ export async function deploy(project: Project, target: Target, device: DeviceCli
 
   // The device is compared with what the host computes here.
   const host = remembering(hostRunner(prepared.model, { profile: target.runtime.kernelProfile }));
-  const hostResult = data === null ? null : await evaluate(host, data, { ...common, ...progress('evaluate int8') });
+  const quantized = data === null ? null : await evaluateScored(host, data, { ...common, ...progress('evaluate int8') });
+  const gates = gatesOf(options.limits ?? {}, float?.scored ?? null, quantized?.scored ?? null, check);
+  if (options.force !== true) requireGates(gates, `nothing was sent to the device; the model is in ${files.model}`);
 
   const pushed = await push(device, slotImage, { ...common, onProgress: (step, value) => onProgress?.(step, value) });
   const run = new MeasuredRun(await device.runner(prepared.model, pushed.model, signal), target, host);
@@ -108,14 +133,38 @@ export async function deploy(project: Project, target: Target, device: DeviceCli
     target: target.id,
     device: pushed.device,
     sizes: { inputModelBytes: inputBytes.byteLength, modelBytes: prepared.bytes.byteLength, slotImageBytes: slotImage.byteLength },
-    accuracy: accuracyOf(data, floatResult, hostResult, deviceResult),
+    accuracy: accuracyOf(data, float?.evaluation ?? null, quantized?.evaluation ?? null, deviceResult),
     latencyMs: deviceResult?.latencyMs ?? null,
     check,
     push: pushed,
     agreement: { ...run.agreement(), challenge: challenge.agrees },
+    gates,
+    forced: gates.some(({ passed }) => !passed),
     files,
-    warnings: [...prepared.warnings, ...(hostResult?.warnings ?? [])],
+    warnings: [...prepared.warnings, ...(quantized?.evaluation.warnings ?? []), ...gateWarnings(gates, data)],
   };
+}
+
+/** @throws USAGE where a limit is about what is not known */
+function gatesOf(limits: Limits, float: Scored | null, quantized: Scored | null, check: CheckResult): GateResult[] {
+  const needs = (option: string, what: string): Error => fail('USAGE', { reason: `${option} needs ${what}` });
+  if (limits.maxDrop !== undefined && (float === null || quantized === null)) throw needs('--max-drop', 'a float model and evaluation data (--data)');
+  if (limits.min !== undefined && quantized === null) throw needs('--min', 'evaluation data (--data)');
+  return [
+    ...(float === null || quantized === null ? [] : [dropGate(limits, float, quantized)]),
+    ...(limits.min === undefined || quantized === null ? [] : [minGate(limits.min, quantized)]),
+    ...costGates(limits, check.latencyMs?.value ?? null, check.memory.arenaBytes),
+  ];
+}
+
+function gateWarnings(gates: readonly GateResult[], data: Dataset | null): Warning[] {
+  const unsure = gates.filter(({ passed, certain }) => passed && !certain).map(({ message }) => ({ code: 'GATE_UNCERTAIN', message }));
+  const forced = gates.filter(({ passed }) => !passed).map(({ message }) => ({ code: 'GATE_FORCED', message }));
+  const unknown =
+    data === null
+      ? [{ code: 'ACCURACY_UNKNOWN', message: 'no evaluation data was given (--data): whether the quantized model is any good was not judged' }]
+      : [];
+  return [...forced, ...unsure, ...unknown];
 }
 
 async function quantizeProject(

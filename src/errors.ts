@@ -54,6 +54,11 @@ export const errorTable = {
     message: 'the simulator cannot run {count} operator(s) of this model: {operators}',
     hint: 'docs/operators.md lists what it runs; replace these operators or cut the model before them',
   },
+  GATE_FAILED: {
+    kind: 'refused',
+    message: '{reasons}; {consequence}',
+    hint: 'improve the model (`atoll advise`, `atoll compare`), raise the limit, or take it as it is with --force',
+  },
   STREAM_UNSUPPORTED: {
     kind: 'refused',
     message: 'the model keeps state, which is lost between samples here: {reason}',

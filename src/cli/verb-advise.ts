@@ -1,17 +1,18 @@
+import type { Allowance } from '../evaluate/index.js';
+import { maxDropOption } from './gate-options.js';
 import { readModelFile, shapeOption } from './model-file.js';
-import { fraction, positiveInteger, positiveNumber, refuseOverwriting } from './options.js';
+import { positiveInteger, positiveNumber, refuseOverwriting } from './options.js';
 import type { Verb } from './verb.js';
 
 export const adviseVerb: Verb = {
   name: 'advise',
   summary: 'which scheme to take for a target: tries all that the data allows and recommends one',
   define: (command) => {
-    shapeOption(command)
+    maxDropOption(shapeOption(command))
       .argument('<model>', 'a float .tflite file')
       .requiredOption('--target <target>', 'id of a target, or a target file')
       .requiredOption('--data <dataset>', 'dataset file to evaluate on, with labels or without')
       .option('--calibrate <dataset>', 'dataset file for calibration')
-      .option('--max-drop <loss>', 'accepted loss of the metric, such as 1% or 0.01 (default: 1%)', fraction)
       .option('--max-ms <ms>', 'accepted latency on the target, in milliseconds', positiveNumber)
       .option('--limit <n>', 'evaluate at most so many samples (default: 500)', positiveInteger)
       .option('--html <file>', 'also write a page with a plot');
@@ -32,7 +33,7 @@ export const adviseVerb: Verb = {
     const result = await advise(model, target, await openDataset(String(options.data)), calibration === null ? [] : await openDatasets(calibration), {
       signal: context.signal,
       onProgress: (step, progress) => context.progress.update(step, progress),
-      ...(options.maxDrop === undefined ? {} : { maxDrop: options.maxDrop as number }),
+      ...(options.maxDrop === undefined ? {} : { maxDrop: options.maxDrop as Allowance }),
       ...(options.maxMs === undefined ? {} : { maxMs: options.maxMs as number }),
       ...(options.limit === undefined ? {} : { limit: options.limit as number }),
     });

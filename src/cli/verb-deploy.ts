@@ -2,13 +2,14 @@ import path from 'node:path';
 import { fail } from '../errors.js';
 import { deviceHelp } from './choices.js';
 import { connect } from './device-runner.js';
+import { forceOption, limitOptions, limitsOf, maxDropOption } from './gate-options.js';
 import type { Verb } from './verb.js';
 
 export const deployVerb: Verb = {
   name: 'deploy',
   summary: 'the whole way: quantize, check, push, and measure on the device',
   define: (command) => {
-    command
+    forceOption(limitOptions(maxDropOption(command)))
       .argument('<model|folder>', 'a .tflite file, or a folder with an atoll.yaml')
       .requiredOption('--target <target>', 'kind of device')
       .requiredOption('--device <uri>', deviceHelp)
@@ -43,7 +44,12 @@ export const deployVerb: Verb = {
     try {
       const described = await device.describe(context.signal);
       if (described.target !== target.id) throw fail('USAGE', { reason: `--target is ${target.id}, but ${String(options.device)} is a ${described.target}` });
-      const result = await deploy(project, target, device, { signal: context.signal, onProgress: (step, progress) => context.progress.update(step, progress) });
+      const result = await deploy(project, target, device, {
+        signal: context.signal,
+        onProgress: (step, progress) => context.progress.update(step, progress),
+        limits: limitsOf(options),
+        force: options.force === true,
+      });
       const { warnings, agreement } = result;
       await writeAtomically(path.join(project.out, 'report.json'), `${JSON.stringify({ schema: 'atoll/deploy/1', ...result }, null, 2)}\n`);
       return {

@@ -1,6 +1,8 @@
 import { Option } from 'commander';
+import type { Model } from '../tflite/index.js';
 import { deviceHelp, kernelProfileNames, ownTargetHelp } from './choices.js';
 import { openRunner } from './device-runner.js';
+import { limitOptions, limitsOf } from './gate-options.js';
 import { readModelFile, shapeOption } from './model-file.js';
 import { positiveInteger } from './options.js';
 import { uncompiledOption } from './uncompiled.js';
@@ -10,7 +12,7 @@ export const evaluateVerb: Verb = {
   name: 'evaluate',
   summary: 'measure accuracy and latency on a dataset, here or on a device',
   define: (command) => {
-    uncompiledOption(shapeOption(command))
+    limitOptions(uncompiledOption(shapeOption(command)))
       .argument('<model>', 'a .tflite file, float or quantized')
       .requiredOption('--data <dataset>', 'dataset file with labels or targets')
       .option('--limit <n>', "use at most so many samples, drawn by the dataset's seed", positiveInteger)
@@ -21,7 +23,7 @@ export const evaluateVerb: Verb = {
       .option('--target <file>', `with --device: ${ownTargetHelp}`);
   },
   run: async (context, [file = ''], options) => {
-    const [{ evaluate }, { openDataset }, { measurementLines, metricText, millisecondsText }] = await Promise.all([
+    const [{ costGates, evaluate, minGate }, { openDataset }, { measurementLines, metricText, millisecondsText }] = await Promise.all([
       import('../evaluate/index.js'),
       import('../dataset/index.js'),
       import('../report/index.js'),
@@ -39,12 +41,18 @@ export const evaluateVerb: Verb = {
       // It has seen these samples, and says again what it said.
       const simulator =
         opened.host === null ? null : await evaluate(opened.host, dataset, options.limit === undefined ? {} : { limit: options.limit as number });
+      const limits = limitsOf(options);
+      const gates = [
+        ...(limits.min === undefined ? [] : [minGate(limits.min, result)]),
+        ...costGates(limits, result.latencyMs.median, opened.arenaBytes ?? (await arenaIfPlanned(model))),
+      ];
       const { median, p95, basis } = result.latencyMs;
       const lines = [
         `${result.metric} ${metricText(result.metric, result.value)} on ${result.samples} samples of ${result.dataset}`,
         `latency ${millisecondsText(median)} median, ${millisecondsText(p95)} p95 (${basis})`,
         ...(simulator === null ? [] : [`${metricText(simulator.metric, simulator.value)} by the simulator on the same samples`]),
         ...(measurement === null ? [] : measurementLines(measurement)),
+        ...gates.map(({ gate, passed, message }) => `limit ${gate} ${passed ? 'kept' : 'NOT KEPT'}: ${message}`),
         ...result.warnings.map(({ code, message }) => `warning ${code}: ${message}`),
       ];
       return {
@@ -52,13 +60,21 @@ export const evaluateVerb: Verb = {
           file,
           device: options.device ?? null,
           ...result,
+          gates,
           ...(simulator === null ? {} : { simulator: { metric: simulator.metric, value: simulator.value } }),
           ...(measurement === null ? {} : { measurement }),
         },
         text: lines.join('\n'),
+        exitCode: gates.every(({ passed }) => passed) ? 0 : 1,
       };
     } finally {
       await opened.close();
     }
   },
 };
+
+/** Of the reference kernels; null where the model cannot be planned. */
+async function arenaIfPlanned(model: Model): Promise<number | null> {
+  const { arenaOf, referenceKernels, simulates } = await import('../simulator/index.js');
+  return simulates(model) && model.subgraphs.length > 0 ? arenaOf(model, referenceKernels).arenaBytes : null;
+}

@@ -1,10 +1,12 @@
 import { Option } from 'commander';
 import { fail } from '../errors.js';
+import type { GateResult, Limits } from '../evaluate/index.js';
 import type { QuantizeOptions, RepairName, WiderType } from '../quantize/index.js';
 import type { Quantized } from '../report/index.js';
 import type { CheckResult, Target } from '../targets/index.js';
 import type { Model } from '../tflite/index.js';
 import { granularities, ioTypes, rangeMethodNames, repairChoices, schemeChoices, widerTypes } from './choices.js';
+import { forceOption, limitOptions, limitsOf, maxDropOption } from './gate-options.js';
 import { readModelFile, shapeOption } from './model-file.js';
 import { positiveInteger, positiveNumber, refuseOverwriting } from './options.js';
 import { planKernels } from './plan-kernels.js';
@@ -14,7 +16,7 @@ export const quantizeVerb: Verb = {
   name: 'quantize',
   summary: 'make an int8 model, inputs and outputs included, from a float model',
   define: (command) => {
-    shapeOption(command)
+    forceOption(limitOptions(maxDropOption(shapeOption(command))))
       .argument('<model>', 'a float .tflite file')
       .option('--calibrate <dataset>', 'dataset file whose samples give the ranges; schemes without integer activations need none')
       .option('--statistics <file>', 'statistics of an earlier calibration of this model, instead of running it again')
@@ -82,7 +84,16 @@ export const quantizeVerb: Verb = {
     const checkFor = (wanted: Target): CheckResult => checkFile(result.bytes, result.model, wanted, { facts });
     const check = target === null ? null : checkFor(target);
     const unmixedMs = target === null || result.mixed === null || check?.latencyMs == null ? null : targets.estimateLatency(result.mixed.unmixed, target).value;
-    const accuracy = options.data === undefined ? null : await accuracyOf(context, model, result.model, String(options.data));
+    const limits = limitsOf(options);
+    if (options.data === undefined && (limits.maxDrop ?? limits.min) !== undefined) throw fail('USAGE', { reason: '--max-drop and --min need --data' });
+    if (target === null && (limits.maxLatencyMs ?? limits.maxArenaBytes) !== undefined)
+      throw fail('USAGE', { reason: '--max-latency-ms and --max-arena-bytes need --target' });
+    const judged = options.data === undefined ? null : await accuracyOf(context, model, result.model, String(options.data), limits);
+    const { costGates, requireGates } = await import('../evaluate/index.js');
+    const gates = [...(judged?.gates ?? []), ...costGates(limits, check?.latencyMs?.value ?? null, check?.memory.arenaBytes ?? null)];
+    // Without a limit of the user's own a drop is told, not refused.
+    const demanded = gates.filter(({ gate }) => gate !== 'max-drop' || limits.maxDrop !== undefined);
+    if (options.force !== true) requireGates(demanded, 'nothing was written');
     await writeAtomically(output, result.bytes);
     if (saved !== null && result.calibration !== null) await writeAtomically(saved, new TextEncoder().encode(calibrationText(result.calibration)));
     const quantized = {
@@ -93,7 +104,8 @@ export const quantizeVerb: Verb = {
       result,
       check,
       unmixedMs,
-      accuracy,
+      accuracy: judged?.accuracy ?? null,
+      gates,
       // Which of the shipped targets take the model, and how long it would run there.
       targets: (await targets.loadShippedTargets()).map(checkFor).map(({ target: id, fits, latencyMs }) => ({ target: id, fits, latencyMs })),
     };
@@ -101,16 +113,26 @@ export const quantizeVerb: Verb = {
   },
 };
 
-async function accuracyOf(context: Context, float: Model, quantized: Model, data: string): Promise<Quantized['accuracy']> {
-  const [{ evaluate, hostRunner }, { openDataset }, { quantize }] = await Promise.all([
+async function accuracyOf(
+  context: Context,
+  float: Model,
+  quantized: Model,
+  data: string,
+  limits: Limits,
+): Promise<{ readonly accuracy: Quantized['accuracy']; readonly gates: readonly GateResult[] }> {
+  const [{ dropGate, evaluateScored, hostRunner, minGate }, { openDataset }, { quantize }] = await Promise.all([
     import('../evaluate/index.js'),
     import('../dataset/index.js'),
     import('../quantize/index.js'),
   ]);
   const dataset = await openDataset(data);
   const measure = (model: Model, step: string) =>
-    evaluate(hostRunner(model), dataset, { signal: context.signal, onProgress: (progress) => context.progress.update(step, progress) });
+    evaluateScored(hostRunner(model), dataset, { signal: context.signal, onProgress: (progress) => context.progress.update(step, progress) });
   const before = await measure((await quantize(float, [], { scheme: 'float32' })).model, 'evaluate float');
   const after = await measure(quantized, 'evaluate quantized');
-  return { metric: before.metric, float: before.value, quantized: after.value, samples: after.samples };
+  const { metric, value, samples } = after.evaluation;
+  return {
+    accuracy: { metric, float: before.evaluation.value, quantized: value, samples },
+    gates: [dropGate(limits, before.scored, after.scored), ...(limits.min === undefined ? [] : [minGate(limits.min, after.scored)])],
+  };
 }

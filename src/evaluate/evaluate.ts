@@ -2,6 +2,7 @@ import { type Dataset, type Metric, runsOf } from '../dataset/index.js';
 import { fail } from '../errors.js';
 import { elementCount } from '../tflite/index.js';
 import { matchInputs, toModelInput, toRealValues } from './convert.js';
+import type { Scored } from './gates.js';
 import { inOrder } from './in-order.js';
 import { Judge } from './judge.js';
 import { type Confusion, type Distribution, distributionOf } from './metrics.js';
@@ -38,6 +39,15 @@ export interface Evaluation {
  * @throws DATASET_NO_METRIC, DATASET_MISMATCH, DATASET_LABELS, OUTPUT_NOT_A_NUMBER, and what the runner throws
  */
 export async function evaluate(runner: Runner, dataset: Dataset, options: EvaluateOptions = {}): Promise<Evaluation> {
+  return (await evaluateScored(runner, dataset, options)).evaluation;
+}
+
+/** The same, with what is known of each sample: for comparing two models sample by sample. */
+export async function evaluateScored(
+  runner: Runner,
+  dataset: Dataset,
+  options: EvaluateOptions = {},
+): Promise<{ readonly evaluation: Evaluation; readonly scored: Scored }> {
   const { metric } = dataset;
   const [outputInfo] = runner.outputs;
   if (metric === null) throw fail('DATASET_NO_METRIC', { dataset: dataset.name, reason: 'its task is none' });
@@ -67,15 +77,17 @@ export async function evaluate(runner: Runner, dataset: Dataset, options: Evalua
     judge.add(sample, runs);
     options.onProgress?.({ done: judge.count, total });
   }
-  return {
+  const value = judge.value();
+  const evaluation: Evaluation = {
     dataset: dataset.name,
     metric,
-    value: judge.value(),
+    value,
     samples: judge.count,
     latencyMs: { ...distributionOf(latencies), basis: runner.basis },
     confusion: judge.confusion(),
     warnings: [...runner.warnings, ...saturationWarnings(saturated / values), ...stateWarnings(runner.state, dataset)],
   };
+  return { evaluation, scored: { metric, value, scores: judge.scores } };
 }
 
 function saturationWarnings(share: number): Warning[] {

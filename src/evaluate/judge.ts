@@ -7,18 +7,41 @@ import { areaUnderRoc, argMax, type Confusion, inTopK } from './metrics.js';
 /** A matrix of more classes than this says nothing to anybody, and takes their square in memory. */
 const maxConfusionClasses = 1000;
 
-interface Judged {
+export type { Metric } from '../dataset/index.js';
+
+/** What is known of one sample. */
+export interface SampleScore {
   readonly label: number | null;
   readonly score: number;
   readonly predicted: number;
   readonly hit: boolean;
+  /** Sums of squares of the expected values and of the errors, over so many elements. */
+  readonly signal: number;
+  readonly error: number;
+  readonly elements: number;
+}
+
+/** A metric over samples; NaN for a ROC curve over samples of one kind. */
+export function metricOf(metric: Metric, scores: readonly SampleScore[]): number {
+  const sum = (of: (score: SampleScore) => number): number => scores.reduce((total, score) => total + of(score), 0);
+  switch (metric) {
+    case 'top1':
+    case 'top5':
+      return sum(({ hit }) => (hit ? 1 : 0)) / scores.length;
+    case 'auc':
+      return areaUnderRoc(
+        scores.map(({ score }) => score),
+        scores.map(({ label }) => label ?? 0),
+      );
+    case 'mse':
+      return sum(({ error }) => error) / sum(({ elements }) => elements);
+    case 'snr':
+      return 10 * Math.log10(sum(({ signal }) => signal) / sum(({ error }) => error));
+  }
 }
 
 export class Judge {
-  private readonly judged: Judged[] = [];
-  private signalPower = 0;
-  private errorPower = 0;
-  private elements = 0;
+  private readonly judged: SampleScore[] = [];
 
   /** @throws DATASET_NO_METRIC where the dataset lacks what its metric needs */
   constructor(
@@ -39,6 +62,11 @@ export class Judge {
       throw missing(`metric auc takes one or two outputs, or windows; the model has ${outputLength}`);
   }
 
+  /** Of each sample, in order. */
+  get scores(): readonly SampleScore[] {
+    return this.judged;
+  }
+
   get count(): number {
     return this.judged.length;
   }
@@ -54,11 +82,12 @@ export class Judge {
       throw fail('DATASET_LABELS', { where: dataset.path, reason: `sample ${sample.index} has label ${label}, the model only ${this.outputLength} outputs` });
     }
     let score = 0;
+    const sums = { signal: 0, error: 0, elements: 0 };
     for (const { input, output } of runs) {
       const bad = output.find((value) => !Number.isFinite(value));
       if (bad !== undefined) throw fail('OUTPUT_NOT_A_NUMBER', { value: bad, sample: sample.index, dataset: dataset.name });
       const expected = sample.targets?.[0] ?? (dataset.windows === null ? null : input);
-      const error = expected === null ? 0 : this.compare(expected, output);
+      const error = expected === null ? 0 : this.compare(expected, output, sums);
       score = dataset.windows?.aggregate === 'max' ? Math.max(score, error) : score + error / runs.length;
     }
     const output = runs[0]?.output ?? new Float32Array(0);
@@ -67,6 +96,7 @@ export class Judge {
       score: dataset.windows === null ? (output.at(-1) ?? 0) : score,
       predicted: argMax(output),
       hit: label !== null && inTopK(output, label, this.metric === 'top5' ? 5 : 1),
+      ...sums,
     });
   }
 
@@ -75,23 +105,11 @@ export class Judge {
     const { judged, dataset } = this;
     const missing = (reason: string): Error => fail('DATASET_NO_METRIC', { dataset: dataset.name, reason });
     if (judged.length === 0) throw missing('it has no samples');
-    switch (this.metric) {
-      case 'top1':
-      case 'top5':
-        return judged.filter(({ hit }) => hit).length / judged.length;
-      case 'auc': {
-        const positives = judged.filter(({ label }) => label !== 0).length;
-        if (positives === 0 || positives === judged.length) throw missing('metric auc needs samples of both kinds, label 0 and others');
-        return areaUnderRoc(
-          judged.map(({ score }) => score),
-          judged.map(({ label }) => label ?? 0),
-        );
-      }
-      case 'mse':
-        return this.errorPower / this.elements;
-      case 'snr':
-        return 10 * Math.log10(this.signalPower / this.errorPower);
+    if (this.metric === 'auc') {
+      const positives = judged.filter(({ label }) => label !== 0).length;
+      if (positives === 0 || positives === judged.length) throw missing('metric auc needs samples of both kinds, label 0 and others');
     }
+    return metricOf(this.metric, judged);
   }
 
   confusion(): Confusion | null {
@@ -105,18 +123,18 @@ export class Judge {
     return { matrix, classes: dataset.classes };
   }
 
-  /** Mean squared error of one output; the sums over all samples grow with it. */
-  private compare(expected: Float32Array, output: Float32Array): number {
+  /** Mean squared error of one output; the sums of the sample grow with it. */
+  private compare(expected: Float32Array, output: Float32Array, sums: { signal: number; error: number; elements: number }): number {
     if (expected.length !== output.length) {
       throw fail('DATASET_MISMATCH', { dataset: this.dataset.name, reason: `${expected.length} target values for an output of ${output.length}` });
     }
     let error = 0;
     for (let k = 0; k < output.length; k++) {
       error += ((output[k] as number) - (expected[k] as number)) ** 2;
-      this.signalPower += (expected[k] as number) ** 2;
+      sums.signal += (expected[k] as number) ** 2;
     }
-    this.errorPower += error;
-    this.elements += output.length;
+    sums.error += error;
+    sums.elements += output.length;
     return error / output.length;
   }
 }

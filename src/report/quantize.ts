@@ -1,5 +1,6 @@
 // What quantizing made, for people and as JSON.
 
+import type { GateResult } from '../evaluate/index.js';
 import type { QuantizeResult } from '../quantize/index.js';
 import type { CheckResult } from '../targets/index.js';
 import { memoryPlanText } from './memory.js';
@@ -17,11 +18,13 @@ export interface Quantized {
   /** How long it would take there without the operators that were widened; null where that is not known. */
   readonly unmixedMs: number | null;
   readonly accuracy: { readonly metric: string; readonly float: number; readonly quantized: number; readonly samples: number } | null;
+  /** Limits that were judged. */
+  readonly gates: readonly GateResult[];
   /** Shipped ones. */
   readonly targets: readonly { readonly target: string; readonly fits: boolean; readonly latencyMs: CheckResult['latencyMs'] }[];
 }
 
-export function quantizeDocument({ file, output, inputBytes, compressedBytes, result, check, unmixedMs, accuracy, targets }: Quantized): object {
+export function quantizeDocument({ file, output, inputBytes, compressedBytes, result, check, unmixedMs, accuracy, gates, targets }: Quantized): object {
   const { plan, calibration, bytes, mixed } = result;
   const calibrations = (calibration?.subgraphs ?? []).map(({ signature, dataset, samples, seed, sha256 }) => ({ signature, dataset, samples, seed, sha256 }));
   return {
@@ -43,6 +46,7 @@ export function quantizeDocument({ file, output, inputBytes, compressedBytes, re
     tensors: plan.subgraphs.flatMap(({ subgraph, activations }) => activations.map((activation) => ({ subgraph, ...activation }))),
     conversions: plan.subgraphs.flatMap(({ subgraph, conversions }) => conversions.map((conversion) => ({ subgraph, ...conversion }))),
     accuracy,
+    gates,
     targets,
     warnings: result.warnings,
     ...(check === null ? {} : { check }),
@@ -50,7 +54,7 @@ export function quantizeDocument({ file, output, inputBytes, compressedBytes, re
 }
 
 export function quantizeReport(quantized: Quantized): string {
-  const { file, output, inputBytes, compressedBytes, result, check, accuracy, targets } = quantized;
+  const { file, output, inputBytes, compressedBytes, result, check, accuracy, gates, targets } = quantized;
   const { plan, calibration, bytes, repairs, sparseTensors, memoryPlan, warnings } = result;
   const rows = [
     ['scheme', `${plan.scheme}, ${plan.io} inputs and outputs (verified on the written file)`],
@@ -71,6 +75,7 @@ export function quantizeReport(quantized: Quantized): string {
     const { metric, float, quantized: after, samples } = accuracy;
     rows.push(['accuracy', `${metric}: float ${metricText(metric, float)}, quantized ${metricText(metric, after)} (${samples} samples)`]);
   }
+  for (const { gate, passed, message } of gates) rows.push([`limit ${gate}`, `${passed ? 'kept' : 'NOT KEPT'}: ${message}`]);
   rows.push(['fits', targets.flatMap(({ target, fits }) => (fits ? [target] : [])).join(', ') || 'none of the shipped targets']);
   if (check !== null) rows.push(['target', `${check.target}: ${check.fits ? 'fits' : check.reasons.map(({ message }) => message).join('; ')}`]);
   return [`${file} -> ${output}`, table(rows), ...warnings.map(({ code, message }) => `warning ${code}: ${message}`)].join('\n');

@@ -195,6 +195,31 @@ test('deploy does all of it, and leaves model, slot image and report', async () 
   expect(existsSync(at('elsewhere/float.int8.tflite'))).toBe(true);
 });
 
+test('limits are judged before anything is written or sent, and --force overrules them', async () => {
+  const deployed = (...options: string[]) => run('deploy', '.', '--target', 'pico', '--device', 'sim:pico', '--json', ...options);
+  const refused = await deployed('--min', 'top1=0.999', '--max-arena-bytes', '10');
+  expect(refused.code).toBe(1);
+  expect(jsonOf(refused)).toMatchObject({
+    error: { code: 'GATE_FAILED', message: expect.stringMatching(/top1 is .*the arena is .* bytes, at most 10 bytes.*nothing was sent/) },
+  });
+  const forced = jsonOf(await deployed('--min', 'top1=0.999', '--force'));
+  expect(forced).toMatchObject({
+    forced: true,
+    gates: [
+      { gate: 'max-drop', passed: true },
+      { gate: 'min', passed: false },
+    ],
+    push: { state: 'confirmed' },
+  });
+  const quantized = await run('quantize', 'float.tflite', '--calibrate', 'data.yaml', '--data', 'data.yaml', '--min', 'top1=1', '-o', 'never.tflite');
+  expect(quantized).toMatchObject({ code: 1, stderr: expect.stringContaining('nothing was written') });
+  expect(existsSync(at('never.tflite'))).toBe(false);
+  expect((await run('quantize', 'float.tflite', '--calibrate', 'data.yaml', '--min', 'top1=1', '-o', 'never.tflite')).stderr).toContain('need --data');
+  const evaluated = await run('evaluate', 'float.tflite', '--data', 'data.yaml', '--min', 'top1=0.999');
+  expect(evaluated).toMatchObject({ code: 1, stdout: expect.stringContaining('limit min NOT KEPT') });
+  expect((await run('evaluate', 'float.tflite', '--data', 'data.yaml', '--min', 'top1=0.01', '--max-latency-ms', '1e5')).code).toBe(0);
+});
+
 test('outputs follow links, and never replace their own input', async () => {
   writeFiles(folder, { 'real.tflite': 'old' });
   symlinkSync('real.tflite', at('link.tflite'));

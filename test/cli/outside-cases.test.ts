@@ -131,3 +131,28 @@ describe('state', () => {
     });
   });
 });
+
+describe('data and limits', () => {
+  sharedTest('D3: a ruined model is not activated, unless it is forced', async () => {
+    const args = ['deploy', at('scaling-mistakes', 'digits8.tflite'), '--calibrate', at('scaling-mistakes', 'd_cal255.yaml'), '--target', 'stm32h743'];
+    const rest = ['--data', at('scaling-mistakes', 'd_val.yaml'), '--device', 'sim:stm32h743', '--json', '-o', path.join(folder, 'ruined')];
+    const refused = await atoll([...args, ...rest]);
+    expect(refused.code).toBe(1);
+    expect(jsonOf(refused)).toMatchObject({ error: { code: 'GATE_FAILED', message: expect.stringMatching(/top1 drops by \d\d\.\d points/) } });
+    expect(jsonOf(await atoll([...args, ...rest, '--force']))).toMatchObject({ forced: true, gates: [{ gate: 'max-drop', passed: false, certain: true }] });
+  });
+
+  sharedTest('A1: a limit in per cent is one of the float value, in the direction of the metric', async () => {
+    const data = ['--data', at('advise-mse', 'eval.yaml'), '--calibrate', at('advise-mse', 'cal.yaml')];
+    const advised = jsonOf(await atoll(['advise', at('advise-mse', 'float.tflite'), '--target', 'nano33ble', ...data, '--max-drop', '1%', '--json']));
+    expect(advised).toMatchObject({ recommended: 'int16x8', why: expect.stringContaining('nothing that fits keeps the limits') });
+  });
+
+  sharedTest('A3: for the Edge TPU only what it runs is tried', async () => {
+    const data = ['--data', at('advise-mse', 'eval.yaml'), '--calibrate', at('advise-mse', 'cal.yaml')];
+    const { trials } = jsonOf(await atoll(['advise', at('advise-mse', 'float.tflite'), '--target', 'coral-usb', ...data, '--json']));
+    const schemes = (trials as { candidate: { scheme: string } }[]).map(({ candidate }) => candidate.scheme);
+    expect(schemes.filter((scheme) => scheme.startsWith('int16x8'))).toEqual([]);
+    expect(schemes).toContain('int8');
+  });
+});

@@ -1,0 +1,142 @@
+// Limits that a model must keep before it goes anywhere: how much of a metric quantizing may cost, what a metric must reach, latency and arena.
+
+import { seededRandom } from '../dataset/index.js';
+import { fail } from '../errors.js';
+import { type Metric, metricOf, type SampleScore } from './judge.js';
+
+/** How much of a metric may be lost. */
+export type Allowance =
+  /** Percentage points, of metrics that are shares. */
+  | { readonly unit: 'points'; readonly value: number }
+  /** Per cent of what the float model reaches. */
+  | { readonly unit: 'percent'; readonly value: number }
+  /** In the metric's own unit: a fraction of a share, decibels, a squared error. */
+  | { readonly unit: 'own'; readonly value: number };
+
+export interface Limits {
+  /** Against the float model; unless given, 2 points of a share and 5 % of other metrics. */
+  readonly maxDrop?: Allowance;
+  readonly min?: { readonly metric: Metric; readonly value: number };
+  readonly maxLatencyMs?: number;
+  readonly maxArenaBytes?: number;
+}
+
+export interface GateResult {
+  readonly gate: 'max-drop' | 'min' | 'max-latency-ms' | 'max-arena-bytes';
+  readonly limit: number;
+  /** null where it is not known. */
+  readonly actual: number | null;
+  readonly passed: boolean;
+  /** Whether other samples of the same kind would be expected to say the same, with 95 % confidence. */
+  readonly certain: boolean;
+  readonly message: string;
+}
+
+const shares: ReadonlySet<Metric> = new Set(['top1', 'top5', 'auc']);
+
+/** How much worse a value is than that of the float model, in the metric's own unit; negative where it is better. */
+export function dropOf(metric: Metric, float: number, value: number): number {
+  return metric === 'mse' ? value - float : float - value;
+}
+
+/** An allowance in the metric's own unit. @throws USAGE where points are given for a metric that is no share */
+export function allowedDrop(metric: Metric, float: number, { maxDrop }: Pick<Limits, 'maxDrop'>): number {
+  const { unit, value }: Allowance = maxDrop ?? (shares.has(metric) ? { unit: 'points', value: 2 } : { unit: 'percent', value: 5 });
+  if (unit === 'own') return value;
+  if (unit === 'percent') return (Math.abs(float) * value) / 100;
+  if (!shares.has(metric))
+    throw fail('USAGE', { reason: `--max-drop in points is for shares (top1, top5, auc); of ${metric} give per cent, or a number in its own unit` });
+  return value / 100;
+}
+
+/** A model on samples, with what is known of each. */
+export interface Scored {
+  readonly metric: Metric;
+  readonly value: number;
+  readonly scores: readonly SampleScore[];
+}
+
+/** @param float on the same samples in the same order */
+export function dropGate(limits: Pick<Limits, 'maxDrop'>, float: Scored, quantized: Scored): GateResult {
+  const { metric } = quantized;
+  const limit = allowedDrop(metric, float.value, limits);
+  const actual = dropOf(metric, float.value, quantized.value);
+  const [low, high] = intervalOfDrop(float, quantized);
+  const passed = actual <= limit + 1e-12;
+  const certain = passed ? high <= limit : low > limit;
+  const text = (value: number): string => (shares.has(metric) ? `${(100 * value).toFixed(1)} points` : value.toPrecision(3));
+  const samples = certain ? '' : `; ${quantized.scores.length} samples cannot tell: 95 % confidence reaches from ${text(low)} to ${text(high)}`;
+  return {
+    gate: 'max-drop',
+    limit,
+    actual,
+    passed,
+    certain,
+    message: `${metric} drops by ${text(actual)} against the float model, at most ${text(limit)} may be lost${samples}`,
+  };
+}
+
+export function minGate({ metric, value: limit }: NonNullable<Limits['min']>, { metric: measured, value }: Pick<Scored, 'metric' | 'value'>): GateResult {
+  if (metric !== measured) throw fail('USAGE', { reason: `--min is about ${metric}, but the metric of the data is ${measured}` });
+  if (metric === 'mse') throw fail('USAGE', { reason: '--min is for metrics that are better the higher; mse is better the lower: use --max-drop' });
+  return {
+    gate: 'min',
+    limit,
+    actual: value,
+    passed: value >= limit,
+    certain: true,
+    message: `${metric} is ${value.toFixed(4)}, at least ${limit} is asked for`,
+  };
+}
+
+/** Latency and arena, where they are limited. */
+export function costGates({ maxLatencyMs, maxArenaBytes }: Limits, latencyMs: number | null, arenaBytes: number | null): GateResult[] {
+  const gate = (name: 'max-latency-ms' | 'max-arena-bytes', what: string, unit: string, limit: number | undefined, actual: number | null): GateResult[] => {
+    if (limit === undefined) return [];
+    const message =
+      actual === null ? `${what} is not known here` : `${what} is ${actual.toPrecision(6).replace(/\.?0+$/, '')} ${unit}, at most ${limit} ${unit} is allowed`;
+    return [{ gate: name, limit, actual, passed: actual !== null && actual <= limit, certain: true, message }];
+  };
+  return [...gate('max-latency-ms', 'latency', 'ms', maxLatencyMs, latencyMs), ...gate('max-arena-bytes', 'the arena', 'bytes', maxArenaBytes, arenaBytes)];
+}
+
+/** @throws GATE_FAILED with every limit that is not kept */
+export function requireGates(gates: readonly GateResult[], consequence: string): void {
+  const failed = gates.filter(({ passed }) => !passed);
+  if (failed.length > 0) throw fail('GATE_FAILED', { reasons: failed.map(({ message }) => message).join('; '), consequence });
+}
+
+/** Normal deviate of a two-sided confidence of 95 %. */
+const deviate = 1.96;
+const resamples = 400;
+
+/** 95 % confidence interval of the drop, from samples that both models have seen. */
+function intervalOfDrop(float: Scored, quantized: Scored): [number, number] {
+  const { metric } = quantized;
+  const count = quantized.scores.length;
+  if (metric === 'top1' || metric === 'top5') {
+    // Difference of paired proportions, with half a sample added to each cell (Agresti and Min 2005).
+    const changed = (before: boolean): number => quantized.scores.filter(({ hit }, i) => hit !== before && float.scores[i]?.hit === before).length;
+    const [lost, won] = [changed(true) + 0.5, changed(false) + 0.5];
+    const difference = (lost - won) / (count + 2);
+    const error = Math.sqrt(lost + won - (lost - won) ** 2 / (count + 2)) / (count + 2);
+    return [difference - deviate * error, difference + deviate * error];
+  }
+  // Percentile bootstrap over pairs (Efron 1979).
+  const random = seededRandom(count);
+  const drops: number[] = [];
+  for (let r = 0; r < resamples; r++) {
+    const drawn = Array.from({ length: count }, () => Math.floor(random() * count));
+    const of = ({ scores }: Scored): number =>
+      metricOf(
+        metric,
+        drawn.map((i) => scores[i] as SampleScore),
+      );
+    const drop = dropOf(metric, of(float), of(quantized));
+    // A resample of one kind alone has no ROC curve.
+    if (Number.isFinite(drop)) drops.push(drop);
+  }
+  drops.sort((a, b) => a - b);
+  const at = (share: number): number => drops[Math.floor(share * (drops.length - 1))] ?? 0;
+  return [at(0.025), at(0.975)];
+}
