@@ -56,9 +56,11 @@ function quantization(name) {
   const rule = quantizationRules.get(name);
   if (rule === undefined) return 'no';
   const parts = [
-    rule.weights === undefined ? null : `weights ${rule.weights.perChannel ? 'per channel' : 'per tensor'}`,
+    rule.weights === undefined
+      ? null
+      : `weights ${rule.weights.perChannel === 'always' ? 'per channel' : 'per tensor, or per channel with `--dense per-channel`'}`,
     rule.sameScale ? 'inputs and output share a scale' : null,
-    rule.fixedOutput === undefined ? null : `output scale 1/${1 / rule.fixedOutput.scale}, zero point ${rule.fixedOutput.zeroPoint}`,
+    rule.fixedOutput === undefined ? null : `output scale 1/${1 / rule.fixedOutput.int8.scale}, zero point ${rule.fixedOutput.int8.zeroPoint}`,
   ];
   return parts.filter((part) => part !== null).join('; ') || 'yes';
 }
@@ -90,12 +92,15 @@ ${sources.map((source) => `- ${source}`).join('\n')}
 `;
 }
 
+/** Names of custom operators have a colon, which no file on Windows may have. */
+const fileName = (name) => name.replaceAll(':', '-');
+
 async function operatorPages() {
   const proven = await evidence();
   const families = [...operatorFamilies.values()];
   const brief = (name, profile) => [...proven(name, profile).keys()].join(', ') || '-';
   const rows = families.map(({ name, types }) => [
-    `[${name}](operators/${name}.md)`,
+    `[${name}](operators/${fileName(name)}.md)`,
     types.join(', '),
     fastKernels.has(name) ? 'yes' : 'no',
     brief(name, 'tflm-reference'),
@@ -117,15 +122,17 @@ ${table(['operator', 'types', 'SIMD', 'proven by TFLite Micro', 'proven by Tenso
 
 ## Kernel profiles
 
-\`tflm-reference\`, the default, is TFLite Micro's reference kernels at commit 90b983c2 (August 2026), double rounding; later versions
-move some ties of SUB and LEAKY_RELU. \`tflite-reference\` is TensorFlow 2.21 with BUILTIN_REF; SUM between different scales is not claimed
+\`tflm-reference\`, the default, is TFLite Micro's reference kernels at commit 90b983c2 (August 2026), double rounding. Firmware with another TFLM may
+compute other bits: between January and October 2026 it changed RESIZE_NEAREST_NEIGHBOR with half-pixel centers, and ties of SUB and LEAKY_RELU.
+Build firmware from that commit, or compare it with the simulator on your data (\`atoll evaluate --device\`). Of ESP-NN, on ESP32 targets, public reports tell
+of differences from the reference kernels that \`check\` does not warn about yet (espressif/esp-nn issues 22, 23, 34; espressif/esp-tflite-micro issues 6, 86, 108). \`tflite-reference\` is TensorFlow 2.21 with BUILTIN_REF; SUM between different scales is not claimed
 for it. \`tflite-optimized\` is the same on x86-64 with the builtin kernels, without XNNPACK. \`cmsis-nn\` is TFLite Micro with CMSIS-NN.
 Integer results equal theirs to the last bit; floats may differ in the last bits of exp and the like. They differ only here; the pages of
 the operators name the sources:
 
 ${table(['operator', ...profiles], differences)}
 `;
-  return { 'operators.md': index, ...Object.fromEntries(families.map((family) => [`operators/${family.name}.md`, operatorPage(family, proven)])) };
+  return { 'operators.md': index, ...Object.fromEntries(families.map((family) => [`operators/${fileName(family.name)}.md`, operatorPage(family, proven)])) };
 }
 
 const hex = (id) => id.toString(16).padStart(4, '0');
@@ -253,6 +260,11 @@ const pages = {
 const check = process.argv.includes('--check');
 if (!check) await mkdir(new URL('../docs/operators/', import.meta.url), { recursive: true });
 for (const [name, text] of Object.entries(pages)) {
+  const nonsense = !name.startsWith('operators') ? undefined : /\b(NaN|undefined|Infinity|\[object Object\])\b/.exec(text)?.[0];
+  if (nonsense !== undefined) {
+    console.error(`docs/${name} says ${nonsense}: a value is not where this script looks for it`);
+    process.exitCode = 1;
+  }
   const file = new URL(`../docs/${name}`, import.meta.url);
   if (!check) await writeFile(file, text);
   else if ((await readFile(file, 'utf8').catch(() => '')) !== text) {

@@ -118,6 +118,11 @@ export const errorTable = {
   },
   DATASET_IMAGE_INVALID: { kind: 'input', message: 'cannot decode image {path}: {reason}', hint: 'remove the file from the dataset or replace it' },
   DATASET_LABELS: { kind: 'input', message: '{where}: {reason}', hint: 'give one label per sample, in the order of the samples' },
+  DATASET_FILE_KIND: {
+    kind: 'input',
+    message: '{path} {reason}',
+    hint: 'raw files hold little-endian elements and nothing else; docs/dataset.md lists what is read',
+  },
   DATASET_MISMATCH: {
     kind: 'input',
     message: 'dataset {dataset} does not fit the model: {reason}',

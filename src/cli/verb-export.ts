@@ -38,14 +38,14 @@ export const exportVerb: Verb = {
       .option('--address <address>', 'uf2: flash address of the first byte, such as 0x10040000; the first slot of the target unless given', address);
   },
   run: async (_context, [file = ''], options) => {
-    const [{ loadTarget }, { writeAtomically }] = await Promise.all([import('../targets/index.js'), import('../files/index.js')]);
+    const [{ loadTarget }, { writeTogether }] = await Promise.all([import('../targets/index.js'), import('../files/index.js')]);
     const output = String(options.output);
     const format = options.format as Format;
     const target = options.target === undefined ? null : await loadTarget(String(options.target));
     const { bytes, model } = await readModelFile(file, options);
     const { files, facts, text } = await writers[format]({ file, output, bytes, model, target, address: (options.address as number | undefined) ?? null });
     for (const one of files) refuseOverwriting(one.path, [file, options.target]);
-    for (const one of files) await writeAtomically(one.path, one.content);
+    await writeTogether(files);
     return { document: { file, format, output: files.map((one) => one.path), ...facts }, text };
   },
 };

@@ -1,4 +1,3 @@
-import { existsSync } from 'node:fs';
 import { Option } from 'commander';
 import { fail } from '../errors.js';
 import type { OperatorProfile } from '../simulator/index.js';
@@ -7,6 +6,7 @@ import { deviceHelp, kernelProfileNames, ownTargetHelp } from './choices.js';
 import { openRunner, requireMainSubgraph, simulationOptions } from './device-runner.js';
 import { readModelFile, shapeOption } from './model-file.js';
 import { collect, positiveInteger, refuseOverwriting } from './options.js';
+import { inputFiles, readSamples } from './run-inputs.js';
 import { uncompiledOption } from './uncompiled.js';
 import type { Verb } from './verb.js';
 
@@ -16,7 +16,11 @@ export const runVerb: Verb = {
   define: (command) => {
     uncompiledOption(shapeOption(command))
       .argument('<model>', 'a .tflite file')
-      .requiredOption('--input <[name=]file>', "raw little-endian tensors in the model's types; one file with all inputs, or one per input", collect)
+      .requiredOption(
+        '--input <[name=]file>',
+        "raw little-endian tensors in the model's types, or .npy arrays; one file with all inputs, or one per input",
+        collect,
+      )
       .option('--output <file>', 'where to write the raw outputs')
       .option('--stream', 'samples are one stream: a model that keeps state is reset before the first alone')
       .option('--repeat <n>', 'run each sample so many times', positiveInteger)
@@ -28,33 +32,23 @@ export const runVerb: Verb = {
       .option('--target <file>', `with --device: ${ownTargetHelp}`);
   },
   run: async (context, [file = ''], options) => {
-    const [
-      { readBytes, writeAtomically },
-      { interleave, runBatch },
-      { arenaOf, inputsAndOutputs, referenceKernels },
-      { measurementLines, millisecondsText, bytesText, table },
-    ] = await Promise.all([import('../files/index.js'), import('../evaluate/index.js'), import('../simulator/index.js'), import('../report/index.js')]);
+    const [{ writeAtomically }, { runBatch }, { arenaOf, inputsAndOutputs, referenceKernels }, { measurementLines, millisecondsText, bytesText, table }] =
+      await Promise.all([import('../files/index.js'), import('../evaluate/index.js'), import('../simulator/index.js'), import('../report/index.js')]);
     if (options.profile === true && options.device !== undefined) throw fail('USAGE', { reason: '--profile times the simulator, not --device' });
     if (options.stream === true && options.repeat !== undefined)
       throw fail('USAGE', { reason: '--repeat runs samples again, which would be part of the --stream' });
     const { bytes, model } = await readModelFile(file, options);
     requireMainSubgraph(options);
     // What is missing is told before anything is sent to a device.
+    const { inputs } = inputsAndOutputs(model, options.signature as string | undefined);
     const files = inputFiles(
       options.input as string[],
-      inputsAndOutputs(model, options.signature as string | undefined).inputs.map(({ name }) => name),
+      inputs.map(({ name }) => name),
     );
     if (options.output !== undefined) refuseOverwriting(String(options.output), [file, ...files]);
-    const contents = await Promise.all(files.map(readBytes));
+    const samples = await readSamples(files, inputs);
     const opened = await openRunner(context, file, bytes, model, options);
     try {
-      const samples =
-        contents.length === 1
-          ? (contents[0] as Uint8Array)
-          : interleave(
-              contents,
-              opened.runner.inputs.map((input) => input.bytes),
-            );
       const result = await runBatch(opened.runner, samples, files.join(', '), {
         signal: context.signal,
         onProgress: (progress) => context.progress.update('run', progress),
@@ -107,23 +101,4 @@ function operatorTable(operators: readonly OperatorProfile[], table: (rows: read
     gmacPerSecond === null ? '' : gmacPerSecond.toFixed(1),
   ]);
   return table(rows, ['#', 'operator', 'output', 'ms', 'share', 'MACs', 'GMAC/s']);
-}
-
-/** One file with everything, or one per input: by name, else in order. */
-function inputFiles(values: readonly string[], names: readonly string[]): string[] {
-  const stranger = values.find((value) => /^[\w.:/-]+=/.test(value) && !existsSync(value) && !names.some((name) => value.startsWith(`${name}=`)));
-  if (stranger !== undefined) throw fail('USAGE', { reason: `--input ${stranger}: the inputs of the model are ${names.join(', ')}` });
-  const parsed = values.map((value) => {
-    const name = names.find((candidate) => value.startsWith(`${candidate}=`));
-    return { name: name ?? null, file: name === undefined ? value : value.slice(name.length + 1) };
-  });
-  if (parsed.length === 1) return parsed.map(({ file }) => file);
-  if (parsed.length !== names.length)
-    throw fail('USAGE', { reason: `the model has ${names.length} input(s) (${names.join(', ')}), ${parsed.length} --input were given` });
-  if (parsed.every(({ name }) => name === null)) return parsed.map(({ file }) => file);
-  return names.map((name) => {
-    const found = parsed.find((entry) => entry.name === name);
-    if (found === undefined) throw fail('USAGE', { reason: `no --input is named ${name}; the inputs are ${names.join(', ')}` });
-    return found.file;
-  });
 }

@@ -10,9 +10,12 @@ import { type DatasetFile, datasetSchema, datasetsSchema, type Metric } from './
 import { openSource, type Source } from './source.js';
 import type { Dataset, Sample } from './types.js';
 
+export { requireRaw } from './content.js';
+export { readArray } from './npy.js';
 export { drawSorted, seededRandom } from './random.js';
 export type { Metric } from './schema.js';
 export type { Dataset, DatasetInput, Sample } from './types.js';
+export { diskTypeOfNpy, realValues, sameButOnes } from './values.js';
 export { runsOf, type SampleRun } from './windows.js';
 
 /**
@@ -39,7 +42,7 @@ async function open(file: string, description: DatasetFile): Promise<Dataset> {
   const folder = path.dirname(path.resolve(file));
   const wholeFiles = description.windows !== undefined;
   const openAll = (sources: DatasetFile['inputs'], key: string): Promise<Source[]> =>
-    Promise.all(sources.map((source, i) => openSource(source, folder, `${file}, ${key}[${i}]`, wholeFiles)));
+    Promise.all(sources.map((source, i) => openSource(source, folder, `${file}, ${key}[${i}]`, { wholeFiles, channelsFirst: description.layout === 'nchw' })));
   const inputs = await openAll(description.inputs, 'inputs');
   const targets = description.targets === undefined ? null : await openAll(description.targets, 'targets');
   const total = inputs[0]?.count ?? 0;

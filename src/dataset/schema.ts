@@ -52,6 +52,7 @@ export const datasetSchema = z.strictObject({
   targets: z.array(sourceSchema).min(1).optional(),
   windows: z.strictObject({ length: positive, stride: positive, score: z.literal('mse'), aggregate: z.enum(['mean', 'max']).default('mean') }).optional(),
   signature: z.string().min(1).optional(),
+  layout: z.enum(['nhwc', 'nchw']).default('nhwc'),
   state: z.enum(['per-sample', 'per-file']).optional(),
   metric: z.enum(['top1', 'top5', 'auc', 'mse', 'snr']).optional(),
   limit: positive.optional(),

@@ -5,10 +5,11 @@ import path from 'node:path';
 import { glob } from 'tinyglobby';
 import { fail, reasonOf } from '../errors.js';
 import { readBytes } from '../files/index.js';
+import { requireRaw } from './content.js';
 import { readImage } from './image.js';
 import { readArray } from './npy.js';
 import type { DiskType, SourceFile } from './schema.js';
-import { diskBytes, diskTypeOfNpy, realValues } from './values.js';
+import { channelsLast, channelsLastShape, diskBytes, diskTypeOfNpy, realValues, sameButOnes } from './values.js';
 
 export interface Source {
   readonly name: string | null;
@@ -30,10 +31,16 @@ interface Part {
 
 /**
  * @param folder the folder of the dataset file
- * @param wholeFiles true where a file is one sample whatever its length (windows are cut from it)
+ * @param options.wholeFiles true where a file is one sample whatever its length (windows are cut from it)
+ * @param options.channelsFirst true where arrays and raw files have the channels of a sample first (NCHW)
  * @throws DATASET_NO_FILES, DATASET_FILE_SIZE, DATASET_ARRAY_INVALID, DATASET_INVALID
  */
-export async function openSource(description: SourceFile, folder: string, where: string, wholeFiles: boolean): Promise<Source> {
+export async function openSource(
+  description: SourceFile,
+  folder: string,
+  where: string,
+  { wholeFiles, channelsFirst }: { readonly wholeFiles: boolean; readonly channelsFirst: boolean },
+): Promise<Source> {
   const files = await filesOf(description.files, folder, where);
   const arrays = files.filter((file) => /\.np[yz](#|$)/.test(file)).length;
   if (description.images === undefined && arrays > 0 && arrays < files.length) {
@@ -45,7 +52,14 @@ export async function openSource(description: SourceFile, folder: string, where:
       : arrays > 0
         ? await arraySource(description, files, wholeFiles)
         : await rawSource(description, files, where, wholeFiles);
-  const { parts, shape, read } = opened;
+  // Images are decoded with their channels last.
+  const transposed = channelsFirst && description.images === undefined && opened.shape !== null && opened.shape.length > 1 ? opened.shape : null;
+  const { parts } = opened;
+  const shape = transposed === null ? opened.shape : channelsLastShape(transposed);
+  const read: OpenedSource['read'] = async (part, position) => {
+    const values = await opened.read(part, position);
+    return transposed === null ? values : channelsLast(values, transposed);
+  };
   const last = parts.at(-1);
   const partOf = (index: number): Part => partAt(parts, index);
   return {
@@ -147,8 +161,12 @@ function samplesInArray(array: readonly number[], sample: readonly number[] | nu
   if (sample === null) return fileCount > 1 ? 1 : (array[0] ?? 1);
   const total = array.reduce((product, size) => product * size, 1);
   const each = sample.reduce((product, size) => product * size, 1);
-  if (total % each !== 0)
-    throw fail('DATASET_ARRAY_INVALID', { path: file, reason: `its shape [${array.join(', ')}] does not divide into samples of [${sample.join(', ')}]` });
+  const invalid = (what: string): Error => fail('DATASET_ARRAY_INVALID', { path: file, reason: `its shape [${array.join(', ')}] ${what}` });
+  if (total % each !== 0) throw invalid(`does not divide into samples of [${sample.join(', ')}]`);
+  const own = array.slice(1);
+  const flat = [own, sample].some((shape) => shape.filter((size) => size !== 1).length <= 1);
+  // A shape that only counts the same would put values in the wrong places.
+  if (total / each === array[0] && !flat && !sameButOnes(own, sample)) throw invalid(`holds samples of [${own.join(', ')}], not of [${sample.join(', ')}]`);
   return total / each;
 }
 
@@ -157,6 +175,7 @@ async function rawSource(description: SourceFile, files: readonly string[], wher
   const image = files.find((file) => /\.(png|jpe?g|webp|gif|tiff?|bmp)$/i.test(file));
   if (image !== undefined)
     throw fail('DATASET_INVALID', { where, reason: `${path.basename(image)} is an image: describe how to read it under images (an empty images: {} will do)` });
+  for (const file of files) await requireRaw(file);
   if (type === undefined) throw fail('DATASET_INVALID', { where, reason: 'raw files need a type (element type on disk)' });
   if (description.shape === undefined && !wholeFiles) throw fail('DATASET_INVALID', { where, reason: 'raw files need a shape (of one sample)' });
   const sampleBytes = shape.reduce((product, size) => product * size, 1) * diskBytes(type);

@@ -43,3 +43,23 @@ function typed(bytes: Uint8Array, type: DiskType): Float32Array | Float64Array |
       return new Int32Array(aligned.buffer, aligned.byteOffset, count);
   }
 }
+
+/** Whether two shapes are one but for dimensions of 1. */
+export function sameButOnes(a: readonly number[], b: readonly number[]): boolean {
+  const [one, other] = [a, b].map((shape) => shape.filter((size) => size !== 1)) as [number[], number[]];
+  return one.length === other.length && one.every((size, d) => size === other[d]);
+}
+
+/** The shape of a sample whose channels come first on disk, with the channels last. */
+export function channelsLastShape(shape: readonly number[]): number[] {
+  const [channels = 1, ...rest] = shape;
+  return [...rest, channels];
+}
+
+/** Values of a sample in [channels, ...rest], as [...rest, channels]. */
+export function channelsLast(values: Float32Array, [channels = 1]: readonly number[]): Float32Array {
+  const places = values.length / channels;
+  const out = new Float32Array(values.length);
+  for (let c = 0; c < channels; c++) for (let i = 0; i < places; i++) out[i * channels + c] = values[c * places + i] as number;
+  return out;
+}

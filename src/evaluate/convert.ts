@@ -1,6 +1,6 @@
 // Between real values and a model's own tensors, by each tensor's quantization.
 
-import type { Dataset } from '../dataset/index.js';
+import { type Dataset, sameButOnes } from '../dataset/index.js';
 import { fail } from '../errors.js';
 import { type Extremes, extremesOf, roundHalfAway, type TensorInfo } from '../simulator/index.js';
 import { elementCount } from '../tflite/index.js';
@@ -23,11 +23,22 @@ export function matchInputs(dataset: Dataset, inputs: readonly TensorInfo[]): nu
     const named = dataset.inputs.findIndex(({ name }) => name === input.name);
     const position = named >= 0 ? named : i;
     const shape = dataset.inputs[position]?.shape ?? null;
-    if (shape !== null && dataset.windows === null && elementCount(shape) !== elementCount(input.shape)) {
-      throw mismatch(`a sample has shape [${shape.join(', ')}], input ${input.name} of the model [${input.shape.join(', ')}]`);
+    if (shape !== null && dataset.windows === null && !sameButOnes(shape, input.shape)) {
+      const text = `a sample has shape [${shape.join(', ')}], input ${input.name} of the model [${input.shape.join(', ')}]`;
+      throw mismatch(`${text}${advice(shape, input.shape)}`);
     }
     return position;
   });
+}
+
+/** What most likely explains a shape of as many elements. */
+function advice(shape: readonly number[], wanted: readonly number[]): string {
+  if (elementCount(shape) !== elementCount(wanted)) return '';
+  const [channels = 1, ...rest] = shape.filter((size) => size !== 1);
+  if (rest.length > 0 && sameButOnes([...rest, channels], wanted))
+    return ': it looks like channels first (NCHW); with layout: nchw in the dataset file it is transposed';
+  if (rest.length === 0) return `: if its values are in that order, say so with shape: [${wanted.filter((size, d) => d > 0 || size !== 1).join(', ')}]`;
+  return ': as many values, but not in the same places';
 }
 
 /**

@@ -3,9 +3,16 @@ import { mkdir, open, readFile, realpath, rename, rm, stat, writeFile } from 'no
 import path from 'node:path';
 import { fail } from '../errors.js';
 
-/** @throws FILE_NOT_READABLE */
+/** What one array can hold on every supported system. */
+const maxFileBytes = 2 ** 31 - 1;
+
+/** A regular file of at most 2 GiB. @throws FILE_NOT_READABLE */
 export async function readBytes(file: string): Promise<Uint8Array> {
   try {
+    // Devices and pipes may never end.
+    const entry = await stat(file);
+    if (!entry.isFile()) throw new Error(entry.isDirectory() ? 'it is a folder' : 'it is no regular file');
+    if (entry.size > maxFileBytes) throw new Error(`it has ${entry.size} bytes, more than ${maxFileBytes}`);
     const buffer = await readFile(file);
     return new Uint8Array(buffer.buffer, buffer.byteOffset, buffer.byteLength);
   } catch (error) {
@@ -40,6 +47,34 @@ export async function writeAtomically(file: string, content: Uint8Array | string
     // The first error is the one to tell, whatever becomes of the temporary file.
     if (temporary !== null) await rm(temporary, { force: true }).catch(() => undefined);
     throw fail('FILE_NOT_WRITABLE', { path: file, reason: systemReason(error) }, error);
+  }
+}
+
+/**
+ * Several files that belong together: all are written under temporary names before the first is renamed, so that a full disk leaves none.
+ * @throws FILE_NOT_WRITABLE
+ */
+export async function writeTogether(files: readonly { readonly path: string; readonly content: Uint8Array | string }[]): Promise<void> {
+  const staged: { temporary: string; target: string }[] = [];
+  let current = '';
+  try {
+    for (const { path: file, content } of files) {
+      current = file;
+      await makeFolder(path.dirname(path.resolve(file)));
+      const existing = await stat(file).catch(() => null);
+      if (existing?.isDirectory()) throw new Error('it is a folder');
+      const target = existing === null ? file : await realpath(file);
+      const temporary = path.join(path.dirname(target), `.${path.basename(target)}.${randomBytes(4).toString('hex')}.tmp`);
+      staged.push({ temporary, target });
+      await writeFile(temporary, content);
+    }
+    for (const { temporary, target } of staged) {
+      current = target;
+      await rename(temporary, target);
+    }
+  } catch (error) {
+    for (const { temporary } of staged) await rm(temporary, { force: true }).catch(() => undefined);
+    throw fail('FILE_NOT_WRITABLE', { path: current, reason: systemReason(error) }, error);
   }
 }
 

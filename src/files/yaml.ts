@@ -64,22 +64,33 @@ export function parseYaml<T>(text: string, schemaFor: z.ZodType<T> | ((plain: un
     // A key too many is at itself, not at what holds it.
     issue.code === 'unrecognized_keys'
       ? issue.keys.map((key) => ({ line: lineOf([...issue.path, key]), path: pathText(issue.path), reason: `Unrecognized key: "${key}"` }))
-      : [{ line: lineOf(issue.path), path: pathText(issue.path), reason: reasonText(issue.message) }],
+      : [{ line: lineOf(issue.path), path: pathText(issue.path), reason: reasonText(issue) }],
   );
   // An unknown key is often the reason why another one is missing.
   return { value: null, faults: faults.sort((a, b) => Number(b.reason.startsWith('Unrecognized')) - Number(a.reason.startsWith('Unrecognized'))) };
 }
 
-function reasonText(message: string): string {
-  return message.endsWith('received undefined') ? 'is missing' : message;
+function reasonText(issue: z.core.$ZodIssue): string {
+  if (issue.message.endsWith('received undefined')) return 'is missing';
+  if (issue.code !== 'invalid_union' || issue.errors.length === 0) return issue.message;
+  // Of a value that may have several forms: what each of them would be.
+  const forms = new Set(
+    issue.errors.flatMap(([first]) => (first === undefined ? [] : [`${pathText(first.path)}${first.path.length > 0 ? ': ' : ''}${reasonText(first)}`])),
+  );
+  return `has none of its forms: ${[...forms].join(', or ')}`;
 }
 
-/** Where the first fault is and what it is, with the number of those that follow. */
+/** Faults of which more are hardly of one cause each. */
+const namedFaults = 8;
+
+/** Where the first fault is, and what each is. */
 export function describeFaults(file: string, faults: readonly YamlFault[]): { where: string; reason: string } {
-  const [first] = faults;
-  const more = faults.length > 1 ? ` (and ${faults.length - 1} more)` : '';
-  const path = first === undefined || first.path === '' ? '' : `, ${first.path}`;
-  return { where: `${file}, line ${first?.line ?? 1}${path}`, reason: `${first?.reason ?? 'empty'}${more}` };
+  const place = ({ line, path }: YamlFault): string => `line ${line}${path === '' ? '' : `, ${path}`}`;
+  const [first, ...others] = faults;
+  if (first === undefined) return { where: `${file}, line 1`, reason: 'empty' };
+  const named = others.slice(0, namedFaults - 1).map((fault) => `${place(fault)}: ${fault.reason}`);
+  const more = faults.length > namedFaults ? [`${faults.length - namedFaults} more`] : [];
+  return { where: `${file}, ${place(first)}`, reason: [first.reason, ...named, ...more].join('; ') };
 }
 
 function pathText(keys: readonly PropertyKey[]): string {

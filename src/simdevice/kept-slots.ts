@@ -1,10 +1,10 @@
 // Slots that outlive the process: each image in a file named by its hash, and a file that says what each slot is. The latter is written last, and at once.
 
-import { readdir, readFile, rm } from 'node:fs/promises';
+import { link, readdir, readFile, rename, rm } from 'node:fs/promises';
 import path from 'node:path';
 import { z } from 'zod';
 import { hex, sha256 } from '../bundle/index.js';
-import { fail } from '../errors.js';
+import { fail, reasonOf } from '../errors.js';
 import { readBytes, readText, writeAtomically } from '../files/index.js';
 import { processIdentity } from '../programs/index.js';
 import { type Slot, Slots } from './slots.js';
@@ -108,10 +108,43 @@ export class KeptSlots extends Slots {
 /** One process at a time. What one has left that is not there any more is nobody's. @throws STATE_BUSY, FILE_NOT_WRITABLE */
 async function lock(folder: string): Promise<void> {
   const file = path.join(folder, lockFile);
-  const [owner = '', identity = ''] = (await readFile(file, 'utf8').catch(() => '')).split(' ');
-  const pid = Number(owner);
-  if (pid > 0 && pid !== process.pid && (await processIdentity(pid)) === identity) throw fail('STATE_BUSY', { path: folder, pid, lock: file });
-  await writeAtomically(file, `${process.pid} ${await processIdentity(process.pid)}`);
+  const own = `${process.pid} ${await processIdentity(process.pid)}`;
+  // Created by a name of its own and linked, it is there with its content or not at all, and for one process alone.
+  const mine = path.join(folder, `${lockFile}.${process.pid}`);
+  await writeAtomically(mine, own);
+  try {
+    for (;;) {
+      if (await linked(mine, file)) return;
+      const found = await readFile(file, 'utf8').catch(() => '');
+      const [owner = '', identity = ''] = found.split(' ');
+      const pid = Number(owner);
+      if (found === own) return;
+      if (pid > 0 && (await processIdentity(pid)) === identity) throw fail('STATE_BUSY', { path: folder, pid, lock: file });
+      await removeStale(file, found, mine);
+    }
+  } finally {
+    await rm(mine, { force: true });
+  }
+}
+
+/** Whether the name was free, and is now that file's. */
+async function linked(existing: string, name: string): Promise<boolean> {
+  try {
+    await link(existing, name);
+    return true;
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'EEXIST') return false;
+    throw fail('FILE_NOT_WRITABLE', { path: name, reason: reasonOf(error) }, error);
+  }
+}
+
+/** Takes away what a process has left that is gone, unless another one has taken its place meanwhile. */
+async function removeStale(file: string, content: string, mine: string): Promise<void> {
+  const aside = `${mine}.stale`;
+  await rename(file, aside).catch(() => undefined);
+  const moved = await readFile(aside, 'utf8').catch(() => null);
+  if (moved !== null && moved !== content) await linked(aside, file);
+  await rm(aside, { force: true });
 }
 
 function imagePath(folder: string, sha: string): string {

@@ -155,4 +155,31 @@ describe('data and limits', () => {
     expect(schemes.filter((scheme) => scheme.startsWith('int16x8'))).toEqual([]);
     expect(schemes).toContain('int8');
   });
+
+  sharedTest('D1: channels first are refused with the key that transposes them, and with it the model is as good as it is', async () => {
+    const model = at('layout-nchw', 'shapes.tflite');
+    const refused = await atoll(['evaluate', model, '--data', at('layout-nchw', 'nchw.yaml')]);
+    expect(refused).toMatchObject({ code: 3, stderr: expect.stringMatching(/\[3, 48, 48\].*looks like channels first \(NCHW\); with layout: nchw/) });
+    const data = path.join(folder, 'nchw.yaml');
+    writeFileSync(
+      data,
+      `name: n\ntask: classification\nlayout: nchw\ninputs: [{files: ${at('layout-nchw', 'sh_nchw.npy')}}]\nlabels: ${at('layout-nchw', 'sh_y.npy')}\n`,
+    );
+    expect(jsonOf(await atoll(['evaluate', model, '--data', data, '--json']))).toMatchObject({ value: 1 });
+  });
+
+  sharedTest('D4: run reads arrays as arrays, and refuses those of another shape', async () => {
+    const model = at('run-npy', 'digits8.int8.tflite');
+    expect(jsonOf(await atoll(['run', model, '--input', at('run-npy', 'digits_x.npy'), '--json']))).toMatchObject({ samples: 397 });
+    const other = await atoll(['run', model, '--input', at('layout-nchw', 'sh_nchw.npy')]);
+    expect(other).toMatchObject({ code: 3, stderr: expect.stringContaining('its shape is [30, 3, 48, 48]') });
+  });
+
+  sharedTest.each([
+    ['csv.yaml', 'text file'],
+    ['wav.yaml', 'sound recording'],
+  ])('D5: %s names a %s, which is refused as such', async (data, what) => {
+    const refused = await atoll(['evaluate', at('csv-and-wav', 'wavmodel.tflite'), '--data', at('csv-and-wav', data)]);
+    expect(refused).toMatchObject({ code: 3, stderr: expect.stringContaining(`is a ${what}, which is not read yet`) });
+  });
 });

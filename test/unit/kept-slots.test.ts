@@ -134,3 +134,25 @@ test('a folder belongs to one process at a time, and to the next one when that h
   await slots.close();
   expect(names()).toEqual([nameOf(2), nameOf(3), 'notes.slot', 'slots.json'].sort());
 });
+
+test('of processes that begin at the same time over what one has left, one gets the folder', async () => {
+  mkdirSync(folder, { recursive: true });
+  for (let round = 0; round < 5; round++) {
+    writeFileSync(path.join(folder, 'lock'), '999999999 gone');
+    const script = `import('${path.resolve('dist/simdevice/index.js')}').then(({ KeptSlots }) => KeptSlots.in(${JSON.stringify(folder)})).then(
+      () => { console.log('has it'); setTimeout(() => {}, 1500); }, (error) => console.log(error.code));`;
+    const answers = await Promise.all(
+      Array.from({ length: 4 }, async () => {
+        const child = spawn(process.execPath, ['-e', script]);
+        let said = '';
+        child.stdout.on('data', (chunk: Buffer) => {
+          said += chunk.toString();
+        });
+        await once(child, 'close');
+        return said.trim();
+      }),
+    );
+    expect(answers.toSorted()).toEqual(['STATE_BUSY', 'STATE_BUSY', 'STATE_BUSY', 'has it']);
+    rmSync(path.join(folder, 'lock'), { force: true });
+  }
+});

@@ -179,7 +179,7 @@ describe('dataset files with faults say where', () => {
       'DATASET_INVALID',
       /1.png is an image/,
     ],
-    ['a missing key', 'name: x\ninputs: []\n', 'DATASET_INVALID', /task: .*(Invalid option|is missing).*and 1 more/],
+    ['a missing key', 'name: x\ninputs: []\n', 'DATASET_INVALID', /task: .*(Invalid option|is missing).*; line 2, inputs: Too small/],
     ['too few labels', `name: x\ntask: classification\n${input}labels: {csv: two.csv}\n`, 'DATASET_LABELS', /2 rows in two.csv for 3 samples/],
     [
       'inputs of different length',
