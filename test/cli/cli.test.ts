@@ -364,7 +364,12 @@ describe('exit codes and errors', () => {
     ['2: target and device that differ', ['deploy', '.', '--target', 'pico', '--device', 'sim:nano33ble'], 2, /is a nano33ble/],
     ['3: no file', ['inspect', 'gone.tflite'], 3, /error FILE_NOT_READABLE: cannot read gone.tflite/],
     ['3: no model', ['inspect', 'notes.txt'], 3, /error TFLITE_NOT_A_MODEL: notes.txt/],
-    ['3: input of the wrong size', ['run', 'float.tflite', '--input', 'atoll.yaml'], 3, /atoll.yaml holds \d+ bytes, which is not a whole number of samples of 16/],
+    [
+      '3: input of the wrong size',
+      ['run', 'float.tflite', '--input', 'atoll.yaml'],
+      3,
+      /atoll.yaml holds \d+ bytes, which is not a whole number of samples of 16/,
+    ],
     ['3: text instead of tensors', ['run', 'float.tflite', '--input', 'notes.txt'], 3, /DATASET_FILE_KIND: notes.txt is a text file/],
     ['3: no folder to write to', ['quantize', 'float.tflite', '--calibrate', 'data.yaml', '-o', 'notes.txt/x.tflite'], 3, /error FILE_NOT_WRITABLE/],
   ])('%s', async (_, args, code, message) => {

@@ -1,8 +1,8 @@
 // Random graphs, compared tensor by tensor with TensorFlow and TFLite Micro.
 //
-//   npm run sweep -- --python PYTHON [--count 1000] [--seed 1] [--only OPERATOR] [--out FOLDER]
+//   npm run sweep -- --python PYTHON [--count 1000] [--seed 1] [--only OPERATOR] [--without tflm] [--out FOLDER]
 //
-// PYTHON has the packages that requirements.txt names. Graph number N of a run is made of seed + N alone: `--seed S --count 1` makes it again.
+// PYTHON has the packages that requirements.txt names; --without tflm leaves out the one that only Python 3.13 takes. Graph number N of a run is made of seed + N alone: `--seed S --count 1` makes it again.
 // Each difference is cut down to its first operator, fed with what that operator read in the runtime; --out keeps these models.
 
 import { spawn } from 'node:child_process';
@@ -15,7 +15,7 @@ import { compare } from './compare.js';
 import { documentedReason } from './documented.js';
 import { generate } from './generate.js';
 
-const profiles = { tflm: 'tflm-reference', 'tflite-reference': 'tflite-reference', 'tflite-optimized': 'tflite-optimized' };
+const allProfiles = { tflm: 'tflm-reference', 'tflite-reference': 'tflite-reference', 'tflite-optimized': 'tflite-optimized' };
 const batchSize = 200;
 
 const { values: options } = parseArgs({
@@ -24,6 +24,7 @@ const { values: options } = parseArgs({
     count: { type: 'string', default: '1000' },
     seed: { type: 'string', default: '1' },
     only: { type: 'string' },
+    without: { type: 'string', multiple: true, default: [] },
     out: { type: 'string' },
   },
 });
@@ -32,6 +33,7 @@ if (python === undefined) {
   process.stderr.write('sweep: name a Python that has the packages of test/sweep/requirements.txt: --python PYTHON, or ATOLL_SWEEP_PYTHON\n');
   process.exit(2);
 }
+const profiles = Object.entries(allProfiles).filter(([runtime]) => !options.without.includes(runtime));
 const [count, seed] = [Number(options.count), Number(options.seed)];
 
 const tallies = new Map();
@@ -54,8 +56,13 @@ async function judge(batch) {
   const folder = await mkdtemp(path.join(tmpdir(), 'atoll-sweep-'));
   try {
     await writeBatch(folder, batch);
-    await Promise.all([runtime(folder, 'tflm'), runtime(folder, 'tflite-reference').then(() => runtime(folder, 'tflite-optimized'))]);
-    for (const [name, profile] of Object.entries(profiles)) await judgeRuntime(folder, batch, name, profile);
+    // Two at a time: most of it is loading the runtimes.
+    const waiting = profiles.map(([name]) => name);
+    const work = async () => {
+      for (let name = waiting.shift(); name !== undefined; name = waiting.shift()) await runtime(folder, name);
+    };
+    await Promise.all([work(), work()]);
+    for (const [name, profile] of profiles) await judgeRuntime(folder, batch, name, profile);
   } finally {
     await rm(folder, { recursive: true });
   }
