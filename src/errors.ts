@@ -54,6 +54,11 @@ export const errorTable = {
     message: 'the simulator cannot run {count} operator(s) of this model: {operators}',
     hint: 'docs/operators.md lists what it runs; replace these operators or cut the model before them',
   },
+  RUN_TIMEOUT: {
+    kind: 'refused',
+    message: 'an inference took more than {ms} ms and was ended',
+    hint: 'the model may hold a loop without end; `atoll inspect` shows its subgraphs',
+  },
   GATE_FAILED: {
     kind: 'refused',
     message: '{reasons}; {consequence}',

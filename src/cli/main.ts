@@ -5,6 +5,7 @@ import { readFileSync } from 'node:fs';
 import { Command, CommanderError } from 'commander';
 import { AtollError, exitCodes, fail, reasonOf } from '../errors.js';
 import { progressOn, silentProgress } from './progress.js';
+import { listenForSignals } from './signals.js';
 import type { Context, Outcome, Verb } from './verb.js';
 import { verbs } from './verbs.js';
 
@@ -19,8 +20,7 @@ export async function main(argv: readonly string[], streams: Streams = process):
   const debug = argv.includes('--debug');
   const interrupt = new AbortController();
   const onInterrupt = (): void => interrupt.abort(fail('INTERRUPTED', {}));
-  process.once('SIGINT', onInterrupt);
-  process.once('SIGTERM', onInterrupt);
+  const signals = listenForSignals(onInterrupt);
   try {
     let code: number = exitCodes.done;
     const program = buildProgram(streams, json, async (verb, args, options) => {
@@ -31,8 +31,7 @@ export async function main(argv: readonly string[], streams: Streams = process):
   } catch (error) {
     return report(error, json, debug, streams);
   } finally {
-    process.off('SIGINT', onInterrupt);
-    process.off('SIGTERM', onInterrupt);
+    signals.close();
   }
 }
 

@@ -21,6 +21,9 @@ const refusals = {
   RUNTIME_LIMIT: 'IMAGE_INVALID',
 } as const satisfies Record<CheckReason['code'], string>;
 
+/** As the watchdog of a board, on this host's clock: a client waits longer for an answer. */
+const watchdogMs = 5000;
+
 /** Latency of each run varies by so much around the estimate. */
 const jitter = 0.01;
 
@@ -52,7 +55,7 @@ export function simulatedEngine(target: Target, { seed = 1, corrupt = false }: S
 }
 
 function execution(model: Model, target: Target, arenaBytes: number, seed: number, corrupt: boolean): Execution {
-  const interpreter = new Interpreter(model, { profile: target.runtime.kernelProfile });
+  const interpreter = new Interpreter(model, { profile: target.runtime.kernelProfile, limitMs: watchdogMs });
   const estimates = operatorLatencies(model, target);
   const ticks = estimates.map((ms) => Math.max(1, Math.round((ms * tickHz) / 1000)));
   const codes = mainSubgraph(model).operators.map((operator) => builtinCode(operatorCodeOf(model, operator)));
@@ -65,7 +68,7 @@ function execution(model: Model, target: Target, arenaBytes: number, seed: numbe
     arenaBytes,
     operators: ticks.map((one, i) => [codes[i] ?? 0, one] as const),
     run: async (sample, continues = false) => {
-      const output = continues ? interpreter.stream(sample) : interpreter.run(sample);
+      const output = watched(() => (continues ? interpreter.stream(sample) : interpreter.run(sample)));
       if (corrupt && output[0] !== undefined) output[0] ^= 1;
       return { output, ticks: Math.max(1, Math.round(jittered(total, random))) };
     },
@@ -75,4 +78,14 @@ function execution(model: Model, target: Target, arenaBytes: number, seed: numbe
 
 function jittered(value: number, random: () => number): number {
   return value * (1 + jitter * (2 * random() - 1));
+}
+
+/** @throws StatusError where the watchdog ends a run */
+function watched<Result>(run: () => Result): Result {
+  try {
+    return run();
+  } catch (error) {
+    if (error instanceof AtollError && error.code === 'RUN_TIMEOUT') throw atollError('UNKNOWN', `the watchdog ended it: ${error.message}`);
+    throw error;
+  }
 }

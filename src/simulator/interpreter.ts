@@ -4,6 +4,7 @@ import { fail } from '../errors.js';
 import { hasKernels, type Kernels, kernelsOn, type LinearMemory } from '../kernels/index.js';
 import { bytesOfElements, type ElementType, elementCount, type Model } from '../tflite/index.js';
 import { defaultKernelProfile, type KernelProfile, kernelProfiles } from './arithmetic/profile.js';
+import { beat, noLimit, type TimeLimit } from './beat.js';
 import { type Extremes, extremesOf, fastExtremesOf } from './extremes.js';
 import { fastKernels } from './fast/index.js';
 import { buildGraph, describeGraph, type Graph } from './graph.js';
@@ -34,6 +35,8 @@ export interface InterpreterOptions {
    * bounds assertions. All give the same bits.
    */
   readonly kernels?: 'fast' | 'plain' | 'checked';
+  /** A run that takes longer, in milliseconds, ends with RUN_TIMEOUT. */
+  readonly limitMs?: number | undefined;
   /** Runs the subgraph of this signature instead of the main one. */
   readonly signature?: string | undefined;
 }
@@ -44,15 +47,17 @@ export class Interpreter {
   private readonly graph: Graph;
   private readonly steps: readonly (() => void)[];
   private readonly kernels: Kernels | null;
+  private readonly limit: TimeLimit = noLimit();
 
   /** @throws SIGNATURE_UNKNOWN, OPERATORS_UNSUPPORTED, OPERATOR_INVALID, RUNTIME_REFUSES, TENSOR_SHAPE_DYNAMIC, TENSOR_TOO_LARGE, TFLITE_INVALID */
-  constructor(model: Model, { profile, kernels = 'fast', signature }: InterpreterOptions = {}) {
+  constructor(model: Model, { profile, kernels = 'fast', signature, limitMs = Infinity }: InterpreterOptions = {}) {
     const arithmetic = kernelProfiles[profile ?? defaultKernelProfile];
     if (arithmetic === undefined) throw fail('USAGE', { reason: `no kernel profile is named ${profile}; there are ${Object.keys(kernelProfiles).join(', ')}` });
     const start = subgraphOfSignature(model, signature);
     this.graph = buildGraph(model, arithmetic, start);
     if (profile !== undefined) requireLimits(integerOperators(this.graph), arithmetic.runtime);
-    const prepared = prepareSteps(this.graph, kernels, start);
+    this.limit.ms = limitMs;
+    const prepared = prepareSteps(this.graph, kernels, start, this.limit);
     this.steps = prepared.steps;
     this.kernels = prepared.kernels;
     const { inputs, outputs } = tensorInfos(model, this.graph, signature);
@@ -94,9 +99,11 @@ export class Interpreter {
     this.graph.shared.done.clear();
   }
 
-  /** Computes the outputs from the inputs; variables keep what the last invocation left. */
+  /** Computes the outputs from the inputs; variables keep what the last invocation left. @throws RUN_TIMEOUT */
   invoke(hook?: OperatorHook): void {
+    if (this.limit.ms < Infinity) this.limit.end = performance.now() + this.limit.ms;
     for (let i = 0; i < this.steps.length; i++) {
+      beat(this.limit);
       this.steps[i]?.();
       hook?.(i, this.graph.operators[i]?.outputs ?? []);
     }
@@ -153,6 +160,7 @@ function prepareSteps(
   { subgraphs, memory, shared }: Graph,
   choice: 'fast' | 'plain' | 'checked',
   start: number,
+  limit: TimeLimit,
 ): { readonly steps: (() => void)[]; readonly kernels: Kernels | null } {
   const build = choice === 'plain' || !hasKernels(choice) ? null : choice;
   const tensorsEnd = memory.end;
@@ -182,7 +190,11 @@ function prepareSteps(
     if (index === start) continue;
     const steps = operators.map(stepOf);
     shared.invocations.set(index, () => {
-      for (const step of steps) step();
+      beat(limit);
+      for (const step of steps) {
+        beat(limit);
+        step();
+      }
     });
   }
   // The checked kernels take only what is declared for an operator.

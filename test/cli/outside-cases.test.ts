@@ -1,5 +1,7 @@
 // Faults that were found from outside, by their case: what the command line says and does with each.
 
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
 import { readFileSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { describe, expect } from 'vitest';
@@ -181,5 +183,30 @@ describe('data and limits', () => {
   ])('D5: %s names a %s, which is refused as such', async (data, what) => {
     const refused = await atoll(['evaluate', at('csv-and-wav', 'wavmodel.tflite'), '--data', at('csv-and-wav', data)]);
     expect(refused).toMatchObject({ code: 3, stderr: expect.stringContaining(`is a ${what}, which is not read yet`) });
+  });
+});
+
+describe('processes', () => {
+  // A counter that is to reach 5 in steps of 0.
+  const nothing = new Uint8Array(8);
+
+  sharedTest.each(['SIGINT', 'SIGTERM'] as const)('P1: %s ends what computes without end', async (signal) => {
+    const input = path.join(folder, 'endless.bin');
+    writeFileSync(input, nothing);
+    const child = spawn(process.execPath, ['bin/atoll.js', 'run', at('endless-while', 'while-inf.tflite'), '--input', input]);
+    await new Promise((resolve) => setTimeout(resolve, 3000));
+    expect(child.exitCode).toBeNull();
+    const ended = once(child, 'exit');
+    child.kill(signal);
+    await ended;
+    expect(child.signalCode).toBe(signal);
+  });
+
+  sharedTest('P1: a simulated device ends such a run, and answers again', async () => {
+    const input = path.join(folder, 'endless.bin');
+    writeFileSync(input, nothing);
+    const result = await atoll(['run', at('endless-while', 'while-inf.tflite'), '--input', input, '--device', 'sim:stm32h743']);
+    expect(result.code).not.toBe(0);
+    expect(result.stderr).toMatch(/the watchdog ended it/);
   });
 });
