@@ -87,7 +87,7 @@ export const errorTable = {
   TENSOR_TOO_LARGE: {
     kind: 'input',
     message: 'the model needs {bytes} bytes for its tensors; the simulator stops at {limit}',
-    hint: 'use a smaller input shape',
+    hint: 'use a smaller input shape (--shape), or let the simulator take more: ATOLL_MAX_TENSOR_MIB=2047 (default: a quarter of the memory of this machine)',
   },
   OUTPUT_NOT_A_NUMBER: {
     kind: 'input',

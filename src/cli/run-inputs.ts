@@ -5,12 +5,19 @@ import { fail } from '../errors.js';
 import type { TensorInfo } from '../simulator/index.js';
 
 /** One file with everything, or one per input: by name, else in order. @throws USAGE */
-export function inputFiles(values: readonly string[], names: readonly string[]): string[] {
-  const stranger = values.find((value) => /^[\w.:/-]+=/.test(value) && !existsSync(value) && !names.some((name) => value.startsWith(`${name}=`)));
+export function inputFiles(values: readonly string[], inputs: readonly Pick<TensorInfo, 'name' | 'alias'>[]): string[] {
+  const names = inputs.map(({ name, alias }) => alias ?? name);
+  /** Which input a value begins with the name of, its own or that of the signature. */
+  const nameOf = (value: string): { readonly input: number; readonly length: number } | undefined =>
+    inputs
+      .flatMap(({ name, alias }, input) => [name, ...(alias === undefined ? [] : [alias])].map((text) => ({ input, text })))
+      .filter(({ text }) => value.startsWith(`${text}=`))
+      .map(({ input, text }) => ({ input, length: text.length }))[0];
+  const stranger = values.find((value) => /^[\w.:/-]+=/.test(value) && !existsSync(value) && nameOf(value) === undefined);
   if (stranger !== undefined) throw fail('USAGE', { reason: `--input ${stranger}: the inputs of the model are ${names.join(', ')}` });
   const parsed = values.map((value) => {
-    const name = names.find((candidate) => value.startsWith(`${candidate}=`));
-    return { name: name ?? null, file: name === undefined ? value : value.slice(name.length + 1) };
+    const named = nameOf(value);
+    return named === undefined ? { name: null, file: value } : { name: names[named.input] as string, file: value.slice(named.length + 1) };
   });
   if (parsed.length === 1) return parsed.map(({ file }) => file);
   if (parsed.length !== names.length)

@@ -41,10 +41,7 @@ export const runVerb: Verb = {
     requireMainSubgraph(options);
     // What is missing is told before anything is sent to a device.
     const { inputs } = inputsAndOutputs(model, options.signature as string | undefined);
-    const files = inputFiles(
-      options.input as string[],
-      inputs.map(({ name }) => name),
-    );
+    const files = inputFiles(options.input as string[], inputs);
     if (options.output !== undefined) refuseOverwriting(String(options.output), [file, ...files]);
     const samples = await readSamples(files, inputs);
     const opened = await openRunner(context, file, bytes, model, options);

@@ -41,9 +41,21 @@ async function fromArray(file: string, count: number, where: string, classes: re
   const real = realValues(array.bytes, type, undefined);
   const odd = real.find((value) => !Number.isInteger(value) || value < 0);
   if (odd !== undefined) throw fail('DATASET_LABELS', { where, reason: `${file} holds ${odd}, which is no class number` });
-  const values = Int32Array.from(real);
+  const values = classNumbers(real, array.shape, count, where);
   if (values.length !== count) throw fail('DATASET_LABELS', { where, reason: `${values.length} labels for ${count} samples` });
   return { values, classes: classes ?? null };
+}
+
+/** Class numbers as they are, or the place of the 1 in rows that have one. */
+function classNumbers(values: Float32Array, shape: readonly number[], count: number, where: string): Int32Array {
+  const width = shape.length === 2 && shape[0] === count ? (shape[1] as number) : 1;
+  if (width === 1) return Int32Array.from(values);
+  return Int32Array.from({ length: count }, (_, i) => {
+    const row = values.subarray(i * width, (i + 1) * width);
+    const at = row.indexOf(1);
+    if (at < 0 || row.some((value, k) => value !== 0 && k !== at)) throw fail('DATASET_LABELS', { where, reason: `row ${i} of the labels is not one-hot` });
+    return at;
+  });
 }
 
 async function fromCsv(

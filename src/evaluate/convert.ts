@@ -16,11 +16,11 @@ export interface ConvertedSample {
 export function matchInputs(dataset: Dataset, inputs: readonly TensorInfo[]): number[] {
   const mismatch = (reason: string): Error => fail('DATASET_MISMATCH', { dataset: dataset.name, reason });
   if (dataset.inputs.length !== inputs.length) throw mismatch(`it has ${dataset.inputs.length} input(s), the model ${inputs.length}`);
-  const names = inputs.map(({ name }) => name);
-  const stranger = dataset.inputs.find(({ name }) => name !== null && !names.includes(name));
+  const names = inputs.map(({ name, alias }) => (alias === undefined ? name : `${alias}, which is ${name}`));
+  const stranger = dataset.inputs.find(({ name }) => name !== null && !inputs.some((input) => isNamed(input, name)));
   if (stranger !== undefined) throw mismatch(`its input ${stranger.name} is none of the model's (${names.join(', ')})`);
   return inputs.map((input, i) => {
-    const named = dataset.inputs.findIndex(({ name }) => name === input.name);
+    const named = dataset.inputs.findIndex(({ name }) => name !== null && isNamed(input, name));
     const position = named >= 0 ? named : i;
     const shape = dataset.inputs[position]?.shape ?? null;
     if (shape !== null && dataset.windows === null && !sameButOnes(shape, input.shape)) {
@@ -30,6 +30,8 @@ export function matchInputs(dataset: Dataset, inputs: readonly TensorInfo[]): nu
     return position;
   });
 }
+
+const isNamed = ({ name, alias }: TensorInfo, wanted: string): boolean => wanted === name || wanted === alias;
 
 /** What most likely explains a shape of as many elements. */
 function advice(shape: readonly number[], wanted: readonly number[]): string {

@@ -42,6 +42,8 @@ export function metricOf(metric: Metric, scores: readonly SampleScore[]): number
 
 export class Judge {
   private readonly judged: SampleScore[] = [];
+  /** One output is the probability of the second of two classes. */
+  private readonly classCount: number;
 
   /** @throws DATASET_NO_METRIC where the dataset lacks what its metric needs */
   constructor(
@@ -53,8 +55,9 @@ export class Judge {
     const needsLabels = metric === 'top1' || metric === 'top5' || metric === 'auc';
     if (needsLabels && !dataset.hasLabels) throw missing(`metric ${metric} needs labels`);
     if (!needsLabels && !dataset.hasTargets && dataset.windows === null) throw missing(`metric ${metric} needs targets`);
+    this.classCount = outputLength === 1 ? 2 : outputLength;
     const { classes } = dataset;
-    if (dataset.task === 'classification' && classes !== null && outputLength > 1 && classes.length !== outputLength) {
+    if (dataset.task === 'classification' && classes !== null && classes.length !== this.classCount) {
       const reason = `the labels name ${classes.length} classes, the model ${outputLength} outputs; list all of them under classes, in the order of the outputs`;
       throw fail('DATASET_LABELS', { where: dataset.path, reason });
     }
@@ -78,8 +81,8 @@ export class Judge {
   add(sample: Sample, runs: readonly { readonly input: Float32Array; readonly output: Float32Array }[]): void {
     const { dataset } = this;
     const { label } = sample;
-    if (label !== null && dataset.task === 'classification' && label >= this.outputLength) {
-      throw fail('DATASET_LABELS', { where: dataset.path, reason: `sample ${sample.index} has label ${label}, the model only ${this.outputLength} outputs` });
+    if (label !== null && dataset.task === 'classification' && label >= this.classCount) {
+      throw fail('DATASET_LABELS', { where: dataset.path, reason: `sample ${sample.index} has label ${label}, the model knows ${this.classCount} classes` });
     }
     let score = 0;
     const sums = { signal: 0, error: 0, elements: 0 };
@@ -94,10 +97,24 @@ export class Judge {
     this.judged.push({
       label,
       score: dataset.windows === null ? (output.at(-1) ?? 0) : score,
-      predicted: argMax(output),
-      hit: label !== null && inTopK(output, label, this.metric === 'top5' ? 5 : 1),
+      ...this.decided(output, label),
       ...sums,
     });
+  }
+
+  /** What the outputs say, and whether that is right; of a single one as Keras' BinaryAccuracy has it. */
+  private decided(output: Float32Array, label: number | null): Pick<SampleScore, 'predicted' | 'hit'> {
+    const { metric, dataset } = this;
+    if (this.outputLength > 1 || (metric !== 'top1' && metric !== 'top5')) {
+      return { predicted: argMax(output), hit: label !== null && inTopK(output, label, metric === 'top5' ? 5 : 1) };
+    }
+    const [probability = 0] = output;
+    if (probability < 0 || probability > 1) {
+      const reason = `the only output of the model is ${probability}, which is no probability: metric ${metric} needs one output per class, or a sigmoid; auc takes any score`;
+      throw fail('DATASET_NO_METRIC', { dataset: dataset.name, reason });
+    }
+    const predicted = probability > 0.5 ? 1 : 0;
+    return { predicted, hit: metric === 'top5' || predicted === label };
   }
 
   /** @throws DATASET_NO_METRIC where there are no samples, or only one kind of them for a ROC curve */
@@ -113,9 +130,9 @@ export class Judge {
   }
 
   confusion(): Confusion | null {
-    const { outputLength, dataset } = this;
-    if (dataset.task !== 'classification' || outputLength > maxConfusionClasses) return null;
-    const matrix = Array.from({ length: outputLength }, () => new Array<number>(outputLength).fill(0));
+    const { classCount, dataset } = this;
+    if (dataset.task !== 'classification' || classCount > maxConfusionClasses) return null;
+    const matrix = Array.from({ length: classCount }, () => new Array<number>(classCount).fill(0));
     for (const { label, predicted } of this.judged) {
       const row = matrix[label ?? -1];
       if (row !== undefined) row[predicted] = (row[predicted] ?? 0) + 1;

@@ -1,6 +1,7 @@
 // From a model to what kernels work on: operands with memory, and one context per operator. Computed tensors share one
 // region of the linear memory, laid out by the same planner as on the device.
 
+import { totalmem } from 'node:os';
 import { AtollError, fail } from '../errors.js';
 import { LinearMemory } from '../kernels/index.js';
 import {
@@ -53,8 +54,14 @@ export interface GraphState extends SharedState {
   readonly invocations: Map<number, () => void>;
 }
 
-/** Beyond this the host does not try; devices have far less. */
-const maxTensorBytes = 2 ** 29;
+/** What offsets of 32 bits with a sign address, less a page. */
+const addressableBytes = 2 ** 31 - 2 ** 16;
+
+/** Tensors may take a quarter of the machine's memory, or what ATOLL_MAX_TENSOR_MIB says; devices have far less. */
+function maxTensorBytes(): number {
+  const asked = Number(process.env.ATOLL_MAX_TENSOR_MIB ?? Number.NaN) * 2 ** 20;
+  return Math.min(addressableBytes, asked > 0 ? asked : totalmem() / 4);
+}
 
 /** Of a tensor without elements, as if its sizes of 0 were 1. */
 const maxEmptyBytes = 2 ** 20;
@@ -140,7 +147,8 @@ class Binding {
   allocate(): void {
     const operands = this.subgraph.tensors.map((_, index) => this.operand(index));
     const plan = greedyPlan(tensorRequests(this.model, this.subgraph, operands));
-    if (plan.headBytes > maxTensorBytes) throw fail('TENSOR_TOO_LARGE', { bytes: plan.headBytes, limit: maxTensorBytes });
+    const most = maxTensorBytes();
+    if (plan.headBytes > most) throw fail('TENSOR_TOO_LARGE', { bytes: plan.headBytes, limit: most });
     const region = this.memory.reserve(plan.headBytes);
     for (const { index } of operands) this.addresses.set(index, region);
     for (const { tensor, offset } of plan.buffers) if (tensor !== null) this.addresses.set(tensor, region + offset);
@@ -247,7 +255,7 @@ class Binding {
     }
     const type = elementTypeOf(tensor);
     const bytes = type === null ? 0 : bytesOfElements(type, elementCount(shape.map((size) => Math.max(1, size))));
-    const limit = shape.includes(0) ? maxEmptyBytes : maxTensorBytes;
+    const limit = shape.includes(0) ? maxEmptyBytes : addressableBytes;
     if (bytes > limit) throw fail('TENSOR_TOO_LARGE', { bytes, limit });
   }
 

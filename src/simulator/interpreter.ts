@@ -11,12 +11,14 @@ import { buildGraph, describeGraph, type Graph } from './graph.js';
 import { integerOperators, requireLimits } from './limits/index.js';
 import { operatorFamilies } from './operators/index.js';
 import type { Operand, OperatorContext } from './operators/operator.js';
-import { inputNames, outputNames, subgraphOfSignature } from './signature.js';
+import { inputNames, outputNames, signatureInputNames, subgraphOfSignature } from './signature.js';
 
 export interface TensorInfo {
   readonly index: number;
   /** In the signature that is run, or the tensor's own. */
   readonly name: string;
+  /** What the signature calls an input of the main subgraph, where `name` is the tensor's own. */
+  readonly alias?: string;
   readonly type: ElementType;
   readonly shape: readonly number[];
   readonly bytes: number;
@@ -229,11 +231,14 @@ export function inputsAndOutputs(model: Model, signature?: string): { readonly i
 
 function tensorInfos(model: Model, graph: Graph, signature: string | undefined): { inputs: readonly TensorInfo[]; outputs: readonly TensorInfo[] } {
   const [inputs, outputs] = [inputNames(model, signature), outputNames(model, signature)];
+  const aliases = signature === undefined ? signatureInputNames(model) : [];
   return {
-    inputs: graph.inputs.map((operand, i) => describeOperand(operand, inputs[i] ?? '')),
+    inputs: graph.inputs.map((operand, i) => ({ ...describeOperand(operand, inputs[i] ?? ''), ...aliasOf(aliases[i] ?? null, inputs[i] ?? '') })),
     outputs: graph.outputs.map((operand, i) => describeOperand(operand, outputs[i] ?? '')),
   };
 }
+
+const aliasOf = (alias: string | null, name: string): { alias?: string } => (alias === null || alias === name ? {} : { alias });
 
 function describeOperand({ index, type, shape, scale, zeroPoint }: Operand, name: string): TensorInfo {
   return {

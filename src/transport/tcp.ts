@@ -9,6 +9,11 @@ import type { Transport } from './transport.js';
 
 const connectTimeoutMs = 5000;
 
+/** Answers that wait for a client to read them: beyond this it is no client. */
+const mostWaitingBytes = 8 * 2 ** 20;
+/** How long a client may leave them unread. */
+const unreadTimeoutMs = 30_000;
+
 /** @throws DEVICE_UNREACHABLE */
 export async function openTcp(address: DeviceAddress): Promise<Transport> {
   const { host, port } = hostAndPort(address, null);
@@ -34,6 +39,7 @@ export async function listenTcp(address: DeviceAddress, onConnection: (transport
   const server = net.createServer({ noDelay: true }, (socket) => {
     sockets.add(socket);
     socket.on('error', () => socket.destroy()).on('close', () => sockets.delete(socket));
+    holdBack(socket);
     // The first byte tells the framing: a line begins with 6, a packet never does.
     socket.once('data', (first: Buffer) => {
       socket.pause();
@@ -54,6 +60,25 @@ export async function listenTcp(address: DeviceAddress, onConnection: (transport
       await new Promise((resolve) => server.close(resolve));
     },
   };
+}
+
+/** Takes no more requests of a client that does not read its answers, and drops it in the end. */
+function holdBack(socket: net.Socket): void {
+  let waiting: NodeJS.Timeout | null = null;
+  const goOn = (): void => {
+    if (waiting !== null) clearTimeout(waiting);
+    waiting = null;
+    socket.resume();
+  };
+  socket.on('close', goOn);
+  socket.on('data', () => {
+    if (socket.writableLength > mostWaitingBytes) socket.destroy();
+    else if (socket.writableNeedDrain && waiting === null) {
+      socket.pause();
+      waiting = setTimeout(() => socket.destroy(), unreadTimeoutMs).unref();
+      socket.once('drain', goOn);
+    }
+  });
 }
 
 function transportOver(uri: string, socket: net.Socket, framing: Framing, distort?: Distortion): Transport {

@@ -177,6 +177,24 @@ describe('data and limits', () => {
     expect(other).toMatchObject({ code: 3, stderr: expect.stringContaining('its shape is [30, 3, 48, 48]') });
   });
 
+  // scikit-learn 1.9 on the outputs of AI Edge LiteRT: accuracy_score at 0.5, roc_auc_score.
+  sharedTest.each([
+    ['bin.yaml', 'top1', 0.8866498740554156],
+    ['bin_auc.yaml', 'auc', 0.9472958480159338],
+  ])('D6: one sigmoid output is two classes: %s', async (data, metric, value) => {
+    const result = jsonOf(await atoll(['evaluate', at('sigmoid-output', 'binary.tflite'), '--data', at('sigmoid-output', data), '--json']));
+    expect(result).toMatchObject({ metric, value: expect.closeTo(value, 6), confusion: { matrix: [expect.any(Array), expect.any(Array)] } });
+  });
+
+  sharedTest('D6: inputs have the names of the signature as well as those of the tensors', async () => {
+    const [model, array] = [at('layer-normalization', 'float.tflite'), at('layer-normalization', 'cal0.npy')];
+    for (const name of ['keras_tensor_4', 'serving_default_keras_tensor_4:0'])
+      expect(jsonOf(await atoll(['run', model, '--input', `${name}=${array}`, '--json']))).toMatchObject({ samples: 50 });
+    const data = path.join(folder, 'named.yaml');
+    writeFileSync(data, `name: named\ntask: none\ninputs: [{name: keras_tensor_4, files: ${array}}]\n`);
+    expect((await atoll(['compare', model, model, '--data', data])).code).toBe(0);
+  });
+
   sharedTest.each([
     ['csv.yaml', 'text file'],
     ['wav.yaml', 'sound recording'],

@@ -6,7 +6,7 @@ import { afterEach, describe, expect, test } from 'vitest';
 import { matchPorts, onlyPort, SmpClient } from '../../src/device/index.js';
 import { doctor, udevRules } from '../../src/doctor.js';
 import { openDevice } from '../../src/open-device.js';
-import { atollCommands } from '../../src/protocol/index.js';
+import { atollCommands, encodePacket, encodePayload, Op } from '../../src/protocol/index.js';
 import { SimulatedDevice } from '../../src/simdevice/index.js';
 import { loadTarget } from '../../src/targets/index.js';
 import { type Listener, listen, openTransport, parseAddress, type SerialPortInfo } from '../../src/transport/index.js';
@@ -156,4 +156,28 @@ test('requests get longer and longer to be answered', async () => {
   const silent = new SmpClient(Object.assign(await openTransport(uri), { send: async () => undefined }), { timeoutMs: 10, attempts: 3 });
   await expect(silent.request(atollCommands.describe, {})).rejects.toThrow(/within 70 ms, in 3 attempt/);
   await silent.close();
+});
+
+test('a client that reads no answers is held back, and others are served', async () => {
+  const listener = await serve('tcp:127.0.0.1:0');
+  const port = Number(listener.uri.split(':').at(-1));
+  const deaf = net.connect({ host: '127.0.0.1', port }).pause();
+  const payload = encodePayload({ d: 'x'.repeat(900) });
+  const requests = Buffer.concat(Array.from({ length: 60 }, () => encodePacket({ version: 1, op: Op.write, group: 0, sequence: 1, command: 0, payload })));
+  // It sends as long as anyone takes it; the machine's own buffers take some.
+  let sent = 0;
+  for (let idle = 0; idle < 200; ) {
+    if (deaf.writableNeedDrain) idle += 1;
+    else {
+      deaf.write(requests);
+      sent += requests.length;
+      idle = 0;
+    }
+    expect(sent).toBeLessThan(64 * 2 ** 20);
+    await new Promise((resolve) => setTimeout(resolve, 1));
+  }
+  const other = await openDevice(listener.uri);
+  expect(await other.echo('hello')).toBeGreaterThanOrEqual(0);
+  await other.close();
+  deaf.destroy();
 });

@@ -110,7 +110,7 @@ test('numbers that are none, labels beyond the outputs, and a ROC curve of one k
   await expect(evaluate(hostRunner(identity), await labelled('nan', Number.NaN, 'one.csv'))).rejects.toThrow(
     expect.objectContaining({ code: 'OUTPUT_NOT_A_NUMBER' }),
   );
-  await expect(evaluate(hostRunner(identity), await labelled('seven', 1, 'seven.csv'))).rejects.toThrow(/label 7, the model only 2 outputs/);
+  await expect(evaluate(hostRunner(identity), await labelled('seven', 1, 'seven.csv'))).rejects.toThrow(/label 7, the model knows 2 classes/);
   await expect(evaluate(hostRunner(identity), await labelled('three', 1, 'one.csv', 'classes: [a, b, c]\n'))).rejects.toThrow(/3 classes, the model 2 outputs/);
   await expect(evaluate(hostRunner(identity), await labelled('roc', 1, 'one.csv', 'metric: auc\n'))).rejects.toThrow(/both kinds/);
 });
