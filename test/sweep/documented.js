@@ -13,6 +13,12 @@ const documented = [
     detail: /data\[i\] != 0/,
     reason: 'TensorFlow refuses a divisor whose stored value is 0, whatever it stands for, when the model runs (div.cc CheckNonZero)',
   },
+  {
+    operator: 'SQUARED_DIFFERENCE',
+    profiles: ['tflite-reference', 'tflite-optimized'],
+    detail: /dimensions; at most 4/,
+    reason: 'broadcast of more dimensions is only asserted against in debug builds of TensorFlow, and reads beyond its descriptors in others (common.h)',
+  },
   ...['AVERAGE_POOL_2D', 'MAX_POOL_2D'].map((operator) => ({
     operator,
     detail: /the limits of its activation leave 32 bits/,

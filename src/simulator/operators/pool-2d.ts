@@ -2,7 +2,7 @@
 // half away from zero (TFLite reference_integer_ops::AveragePool); quantized input and output share their scale.
 
 import type { OperatorName } from '../../tflite/index.js';
-import { clamp, clampFloat, floatLimits, quantizedLimits } from './activation.js';
+import { clamp, clampFloat, float32Max, floatLimits, quantizedLimits } from './activation.js';
 import {
   elementwiseFamily,
   inputOf,
@@ -65,7 +65,8 @@ function poolWith(pool: Pool, first: number, fold: (acc: number, value: number) 
 
 const sum = (acc: number, value: number): number => acc + value;
 const floatSum = (acc: number, value: number): number => Math.fround(acc + value);
-const largest = (acc: number, value: number): number => Math.max(acc, value);
+/** As C++'s std::max(acc, value): what is no number is passed over. */
+const largest = (acc: number, value: number): number => (acc < value ? value : acc);
 
 function prepareAverageInteger(context: OperatorContext): () => void {
   const pool = poolOf(context);
@@ -91,7 +92,8 @@ function prepareMaxInteger(context: OperatorContext): () => void {
 function prepareMaxFloat(context: OperatorContext): () => void {
   const pool = poolOf(context);
   const [low, high] = floatLimits(context, pool.activation);
-  return poolWith(pool, -Infinity, largest, (acc) => clampFloat(acc, low, high));
+  // The runtimes begin at the lowest finite number.
+  return poolWith(pool, -float32Max, largest, (acc) => clampFloat(acc, low, high));
 }
 
 function poolFamily(name: OperatorName, prepareInteger: OperatorFamily['prepare'], prepareFloat: OperatorFamily['prepare'], average: boolean): OperatorFamily {
