@@ -146,6 +146,17 @@ export interface Bounds {
   readonly below: number;
 }
 
+/**
+ * 8-bit SOFTMAX and LOG_SOFTMAX in fixed point: the input in steps of 2^-26 needs a factor above 1 (quantization_util.cc
+ * PreprocessSoftmaxScaling, which ends the process where it has none). Kernels with tables do not.
+ */
+export const exponentFactorAboveOne: Condition = ({ inputs: [input], options, arithmetic }) => {
+  if (input == null || !isQuantized(input) || input.type === 'int16' || arithmetic.softmaxInFloat) return null;
+  const beta = options?.kind === 'SoftmaxOptions' ? options.beta : 1;
+  const least = 2 ** -26 / beta;
+  return scaleOf(input) > least ? null : `tensor ${input.label} has scale ${scaleOf(input)}; it must be above ${least}`;
+};
+
 /** Bounds of the first input's scale, by its type. */
 export function inputScale(byType: Readonly<Partial<Record<string, Bounds>>>): Condition {
   return ({ inputs: [input] }) => {
