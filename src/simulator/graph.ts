@@ -255,7 +255,7 @@ class Binding {
     }
     const type = elementTypeOf(tensor);
     const bytes = type === null ? 0 : bytesOfElements(type, elementCount(shape.map((size) => Math.max(1, size))));
-    const limit = shape.includes(0) ? maxEmptyBytes : addressableBytes;
+    const limit = shape.includes(0) ? maxEmptyBytes : maxTensorBytes();
     if (bytes > limit) throw fail('TENSOR_TOO_LARGE', { bytes, limit });
   }
 

@@ -183,7 +183,8 @@ function prepareSteps(
     }
     const plain = family.prepare(context);
     const step = fast.get(context) ?? null;
-    if (step === null || kernels === null) return plain;
+    // Kernels in WebAssembly count on there being something to compute.
+    if (step === null || kernels === null || context.outputs.every(({ count }) => count === 0)) return plain;
     const { scratchAt } = memory;
     const compute = (): void => step(kernels, scratchAt);
     return build === 'checked' ? withRegions(compute, context, kernels, memory, tensorsEnd, regionsAt) : compute;

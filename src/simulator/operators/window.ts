@@ -43,6 +43,7 @@ export function windowOf(context: OperatorContext, input: Operand, filter: reado
   const same = options.padding === Padding.SAME;
   const vertical = along(inputHeight, filterHeight, strideH, dilationH, same);
   const horizontal = along(inputWidth, filterWidth, strideW, dilationW, same);
+  if (vertical.output < 1 || horizontal.output < 1) throw invalid(context, 'its window is larger than its input');
   return {
     batches,
     inputHeight,
