@@ -6,29 +6,51 @@ import { AtollError, Interpreter, limitsBroken, readModel, tflite, writeModel } 
 const floatTolerance = 2e-5;
 
 /**
- * @param {Uint8Array} bytes the model
- * @param {Uint8Array[]} inputs
+ * @param {{model: Uint8Array, inputs: Uint8Array[], frames: number}} subject for each input all frames, one after another
  * @param {string} profile kernel profile
- * @param {{tensors?: Map<number, Uint8Array>, error?: string}} answer of the runtime
+ * @param {{tensors?: Map<number, Uint8Array>, error?: string}} answer of the runtime, after the last frame
  * @returns {{verdict: 'same' | 'differs' | 'atoll refuses' | 'runtime refuses' | 'both refuse' | 'not registered' | 'documented', operator?: string, detail?: string, types?: string[], shrunk?: object}}
  */
-export function compare(bytes, inputs, profile, answer) {
-  if (answer.error?.includes("Didn't find op for builtin opcode")) return { verdict: 'not registered' };
-  const model = readModel(bytes);
-  let interpreter;
-  try {
-    interpreter = new Interpreter(model, { profile });
-  } catch (error) {
-    if (!(error instanceof AtollError) || error.code === 'INTERNAL') throw error;
-    if (answer.error !== undefined) return { verdict: 'both refuse', detail: `${answer.error}; ${error.message}` };
-    return { verdict: 'atoll refuses', operator: /operator \d+ (\w+)/.exec(error.message)?.[1], detail: error.message };
+export function compare({ model: bytes, inputs, frames }, profile, answer) {
+  if (answer.error?.includes("Didn't find op for builtin opcode")) return { verdict: 'not registered', detail: answer.error };
+  const ran = run(bytes, inputs, frames, profile, answer.tensors ?? new Map());
+  if (ran.error !== undefined) {
+    if (answer.error !== undefined) return { verdict: 'both refuse', detail: `${answer.error}; ${ran.error}` };
+    return { verdict: 'atoll refuses', operator: /operator \d+ (\w+)/.exec(ran.error)?.[1], detail: ran.error };
   }
+  const model = readModel(bytes);
   if (answer.error !== undefined) {
     if (limitsBroken(model, profile).some(({ severity }) => severity === 'refused')) return { verdict: 'both refuse', detail: answer.error };
     return { verdict: 'runtime refuses', operator: refusedOperator(answer.error, model), detail: answer.error, types: [] };
   }
-  return firstDifference(model, interpreter, inputs, profile, answer.tensors);
+  for (const index of ran.differing) {
+    const alone = alsoAlone(model, index, lastFrame(inputs, frames), profile, answer.tensors);
+    if (alone !== null) return alone;
+  }
+  return { verdict: 'same' };
 }
+
+/** Runs the frames; where the simulator refuses, why, else the operators whose results differ after the last frame. */
+function run(bytes, inputs, frames, profile, tensors) {
+  try {
+    const interpreter = new Interpreter(readModel(bytes), { profile });
+    interpreter.reset();
+    const differing = [];
+    const hook = (index, outputs) => {
+      const differs = ({ type, data, index: tensor }) => tensors.has(tensor) && differenceOf(type, bytesOf(data), tensors.get(tensor)) !== null;
+      if (outputs.some(differs)) differing.push(index);
+    };
+    for (let frame = 0; frame < frames; frame++)
+      interpreter.stream(Buffer.concat(inputs.map((input) => part(input, frame, frames))), frame === frames - 1 ? hook : undefined);
+    return { differing };
+  } catch (error) {
+    if (!(error instanceof AtollError) || error.code === 'INTERNAL') throw error;
+    return { error: error.message };
+  }
+}
+
+const part = (bytes, frame, frames) => bytes.subarray((bytes.length / frames) * frame, (bytes.length / frames) * (frame + 1));
+const lastFrame = (inputs, frames) => inputs.map((input) => part(input, frames - 1, frames));
 
 function refusedOperator(error, model) {
   const operators = model.subgraphs[0].operators;
@@ -36,32 +58,20 @@ function refusedOperator(error, model) {
   return /Node (?:number \d+ \()?(\w+)\)? (?:\(number \d+f?\) )?failed/.exec(error)?.[1] ?? 'unknown';
 }
 
-function firstDifference(model, interpreter, inputs, profile, tensors) {
-  let found = null;
-  const sample = Buffer.concat(inputs);
-  interpreter.run(sample, (index, outputs) => {
-    if (found !== null) return;
-    for (const operand of outputs) {
-      const expected = tensors.get(operand.index);
-      if (expected === undefined) continue;
-      const difference = differenceOf(operand.type, bytesOf(operand.data), expected);
-      if (difference !== null) {
-        found = { index, difference };
-        return;
-      }
-    }
-  });
-  if (found === null) return { verdict: 'same' };
-  const { index } = found;
-  const operator = model.subgraphs[0].operators[index];
-  const shrunk = oneOperator(model, operator, inputs, tensors);
-  const again = runShrunk(shrunk, profile);
-  // Alone, on the runtime's own inputs, it is equal: small differences of floats before it have grown.
-  if (again === null) return { verdict: 'same' };
+/** Whether the operator differs alone, on the runtime's own inputs too; where it does not, differences of floats before it have grown. */
+function alsoAlone(model, index, inputs, profile, tensors) {
+  const { operators, tensors: all } = model.subgraphs[0];
+  const operator = operators[index];
+  const name = tflite.operatorName(model, operator);
+  // What stood in a variable before the last frame is not known.
+  const stateful = Array.from(operator.inputs).some((input) => input >= 0 && all[input].isVariable) || /VARIABLE|^WHILE$|^IF$/.test(name);
+  const shrunk = stateful ? undefined : oneOperator(model, operator, inputs, tensors);
+  const detail = shrunk === undefined ? 'its state, or what it calls, differs' : runShrunk(shrunk, profile);
+  if (detail === null) return null;
   const stated = limitsBroken(model, profile).find(({ severity, place }) => severity === 'wrong' && place.startsWith(`operator ${index} `));
   if (stated !== undefined) return { verdict: 'documented', detail: stated.reason };
-  const types = [...new Set(Array.from(operator.outputs, (index) => tflite.elementTypeOf(model.subgraphs[0].tensors[index])))];
-  return { verdict: 'differs', operator: tflite.operatorName(model, operator), detail: again, types, shrunk };
+  const types = [...new Set(Array.from(operator.outputs, (output) => tflite.elementTypeOf(all[output])))];
+  return { verdict: 'differs', operator: name, detail, types, shrunk };
 }
 
 const bytesOf = (data) => new Uint8Array(data.buffer, data.byteOffset, data.byteLength);

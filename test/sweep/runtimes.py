@@ -1,8 +1,10 @@
 """Runs models in a reference runtime, and writes down every tensor: python runtimes.py FOLDER RUNTIME
 
-FOLDER/index.json lists {name, inputs} for models FOLDER/NAME.tflite with inputs FOLDER/NAME.K.bin; RUNTIME is tflm, tflite-reference
-(TensorFlow with BUILTIN_REF) or tflite-optimized (its builtin kernels without delegates). Results: FOLDER/RUNTIME.json, a list of {tensors:
-{index: [offset, bytes]}} or {error}, and FOLDER/RUNTIME.bin. Models run in a process of their own, since some end it: the error is then "died".
+FOLDER/index.json lists {name, inputs, frames, arena, runtimes, tensors} for models FOLDER/NAME.tflite whose input K is fed with
+FOLDER/NAME.K.bin, frame after frame, without reset between them; RUNTIME is tflm, tflite-reference (TensorFlow with BUILTIN_REF) or
+tflite-optimized (its builtin kernels without delegates). Results are what the tensors hold after the last frame: FOLDER/RUNTIME.json, an object
+of {tensors: {index: [offset, bytes]}} or {error} by name, and FOLDER/RUNTIME.bin. Models run in a process of their own, since some end it: the
+error is then "died".
 """
 import json
 import os
@@ -18,21 +20,24 @@ import numpy as np
 folder, runtime = pathlib.Path(sys.argv[1]), sys.argv[2]
 
 
-def filled(interpreter_inputs, paths):
-    for details, path in zip(interpreter_inputs, paths):
-        yield details, np.frombuffer(path.read_bytes(), details["dtype"]).reshape(details["shape"])
+def frames_of(details, item):
+    """For each frame, what each input is fed."""
+    paths = [folder / f"{item['name']}.{k}.bin" for k in range(item["inputs"])]
+    inputs = [np.frombuffer(path.read_bytes(), d["dtype"]).reshape((item["frames"], *d["shape"])) for d, path in zip(details, paths)]
+    return [[data[frame] for data in inputs] for frame in range(item["frames"])]
 
 
 if runtime == "tflm":
     from tflite_micro import runtime as tflm
 
-    def run(model, paths, tensors):
-        interpreter = tflm.Interpreter.from_bytes(model, arena_size=64 << 20, intrepreter_config=tflm.InterpreterConfig.kPreserveAllTensors)
-        details = [interpreter.get_input_details(k) for k in range(len(paths))]
-        for k, (_, data) in enumerate(filled(details, paths)):
-            interpreter.set_input(data, k)
-        interpreter.invoke()
-        for index in tensors:
+    def run(model, item):
+        config = tflm.InterpreterConfig.kPreserveAllTensors
+        interpreter = tflm.Interpreter.from_bytes(model, arena_size=item["arena"], intrepreter_config=config)
+        for frame in frames_of([interpreter.get_input_details(k) for k in range(item["inputs"])], item):
+            for k, data in enumerate(frame):
+                interpreter.set_input(data, k)
+            interpreter.invoke()
+        for index in item["tensors"]:
             yield index, interpreter.GetTensor(index, 0)["tensor_data"]
 
 else:
@@ -41,23 +46,23 @@ else:
     types = tf.lite.experimental.OpResolverType
     resolver = {"tflite-reference": types.BUILTIN_REF, "tflite-optimized": types.BUILTIN_WITHOUT_DEFAULT_DELEGATES}[runtime]
 
-    def run(model, paths, tensors):
+    def run(model, item):
         interpreter = tf.lite.Interpreter(
             model_content=model, experimental_op_resolver_type=resolver, num_threads=1, experimental_preserve_all_tensors=True
         )
         interpreter.allocate_tensors()
-        for details, data in filled(interpreter.get_input_details(), paths):
-            interpreter.set_tensor(details["index"], data)
-        interpreter.invoke()
-        for index in tensors:
+        details = interpreter.get_input_details()
+        for frame in frames_of(details, item):
+            for d, data in zip(details, frame):
+                interpreter.set_tensor(d["index"], data)
+            interpreter.invoke()
+        for index in item["tensors"]:
             yield index, interpreter.get_tensor(index)
 
 
 def results_of(item):
-    name = item["name"]
-    model = (folder / f"{name}.tflite").read_bytes()
-    paths = [folder / f"{name}.{k}.bin" for k in range(item["inputs"])]
-    return [(index, np.asarray(value).tobytes()) for index, value in run(model, paths, item["tensors"])]
+    model = (folder / f"{item['name']}.tflite").read_bytes()
+    return [(index, np.asarray(value).tobytes()) for index, value in run(model, item)]
 
 
 def logged():

@@ -1,0 +1,44 @@
+// A model that somebody else made, with random inputs.
+
+import { readModel, tflite } from 'atoll-agent';
+import { randomFrom } from './random.js';
+
+/** Elements of the types that can be fed: whole ranges of quantized types, small numbers of indices. */
+const elements = {
+  float32: (random, length) => Float32Array.from({ length }, () => random.unit() + random.unit() + random.unit() - 1.5),
+  int8: (random, length) => Int8Array.from({ length }, () => random.whole(-128, 127)),
+  uint8: (random, length) => Uint8Array.from({ length }, () => random.whole(0, 255)),
+  int16: (random, length) => Int16Array.from({ length }, () => random.whole(-32768, 32767)),
+  int32: (random, length) => Int32Array.from({ length }, () => random.whole(0, 3)),
+  int64: (random, length) => BigInt64Array.from({ length }, () => BigInt(random.whole(0, 3))),
+  bool: (random, length) => Uint8Array.from({ length }, () => random.whole(0, 1)),
+};
+
+/**
+ * @param {string} name
+ * @param {Uint8Array} bytes a .tflite file
+ * @param {{seed?: number, frames?: number}} options frames: invocations without reset
+ * @returns {import('./judge.js').Case} @throws where an input cannot be fed
+ */
+export function subjectOf(name, bytes, { seed = 1, frames = 1 } = {}) {
+  const model = readModel(bytes);
+  const [main] = model.subgraphs;
+  const random = randomFrom(seed);
+  const inputs = Array.from(main.inputs, (index) => {
+    const tensor = main.tensors[index];
+    const type = tflite.elementTypeOf(tensor);
+    const make = elements[type];
+    if (make === undefined) throw new Error(`input ${tensor.name} is ${type}`);
+    const data = make(random, frames * Array.from(tensor.shape ?? []).reduce((product, size) => product * size, 1));
+    return new Uint8Array(data.buffer, data.byteOffset, data.byteLength);
+  });
+  const written = new Set(main.operators.flatMap(({ outputs }) => Array.from(outputs)));
+  const produced = [...written].filter((index) => index >= 0 && elements[tflite.elementTypeOf(main.tensors[index])] !== undefined);
+  return { name, model: bytes, inputs, frames, runtimes: ['tflm', 'tflite'], produced, arenaBytes: arenaBytesOf(main) };
+}
+
+/** Enough for all tensors at once, with room for scratch buffers. */
+function arenaBytesOf({ tensors }) {
+  const elementsOf = ({ shape }) => Array.from(shape ?? []).reduce((product, size) => product * Math.max(1, size), 1);
+  return Math.min(2 ** 31 - 1, 64 * 2 ** 20 + 3 * tensors.reduce((sum, tensor) => sum + 4 * elementsOf(tensor), 0));
+}
