@@ -4,7 +4,7 @@ import { atollCommands } from '../protocol/index.js';
 import { budgetOf } from '../targets/index.js';
 import { type DeviceState, slotBytesOf } from './device-state.js';
 import { tickHz } from './engine.js';
-import { type Handler, handler } from './handlers.js';
+import { type Handler, handler, teller } from './handlers.js';
 import { modelHash } from './slots.js';
 import { atollError } from './status-error.js';
 
@@ -18,7 +18,7 @@ export function atollHandlers(device: DeviceState): Handler[] {
 function stateHandlers(device: DeviceState): Handler[] {
   const { slots, target, engine } = device;
   return [
-    handler(atollCommands.describe, () => ({
+    teller(atollCommands.describe, () => ({
       proto: 1,
       id: device.id,
       target: target.id,
@@ -36,7 +36,7 @@ function stateHandlers(device: DeviceState): Handler[] {
       ...(engine.simulated ? { sim: true } : {}),
       ...(device.inflateBytes === null ? {} : { inflate: device.inflateBytes }),
     })),
-    handler(atollCommands.slots, () => ({
+    teller(atollCommands.slots, () => ({
       slots: slots.all.map((slot, index) => {
         const { active, pending, confirmed, tested, attempts } = slot;
         const model = modelHash(slot);

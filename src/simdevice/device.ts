@@ -69,8 +69,10 @@ export class ServedDevice implements DeviceState {
   private readonly server: SmpServer;
   /** The active model, or what keeps it from running; null where that is to be tried again. */
   private model: Promise<LoadedModel | null> | null = null;
-  /** The answer before; requests are worked off one after another. */
+  /** The answer before; requests are worked off one after another, but for those that only ask what is. */
   private before: Promise<unknown> = Promise.resolve();
+  /** Requests that are not answered yet. */
+  private waiting = 0;
   private readonly connections = new Set<Transport>();
   /** Who sends what is being answered. */
   private asking: Session | null = null;
@@ -140,6 +142,8 @@ export class ServedDevice implements DeviceState {
 
   /** The answer to one packet, as the wire would carry it. @param session of who sends it; all who give none share one */
   answer(packet: Uint8Array, session: Session = this.nobody): Promise<Uint8Array | null> {
+    if (this.waiting > 0 && packet.byteLength <= this.maxPacketBytes && this.server.takesAnytime(packet)) return this.server.answer(packet);
+    this.waiting += 1;
     const answer = this.before.then(async () => {
       this.asking = session;
       this.enforceConfirmation();
@@ -151,7 +155,11 @@ export class ServedDevice implements DeviceState {
       }
       return made;
     });
-    this.before = answer.catch(() => undefined);
+    this.before = answer
+      .catch(() => undefined)
+      .then(() => {
+        this.waiting -= 1;
+      });
     return answer;
   }
 

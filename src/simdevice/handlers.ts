@@ -9,8 +9,15 @@ type Response<C extends Command> = z.input<C['response']>;
 export interface Handler {
   readonly command: Command;
   readonly handle: (request: never) => object | Promise<object>;
+  /** Answered at once, even while the request before is still worked on: it only tells what is. */
+  readonly anytime: boolean;
 }
 
 export function handler<C extends Command>(command: C, handle: (request: Request<C>) => (Response<C> & object) | Promise<Response<C> & object>): Handler {
-  return { command, handle: handle as Handler['handle'] };
+  return { command, handle: handle as Handler['handle'], anytime: false };
+}
+
+/** A handler that only tells what is. */
+export function teller<C extends Command>(command: C, tell: (request: Request<C>) => Response<C> & object): Handler {
+  return { ...handler(command, tell), anytime: true };
 }

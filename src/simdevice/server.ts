@@ -34,6 +34,16 @@ export class SmpServer {
     return encodePacket({ ...packet, op: packet.op === Op.read ? Op.readResponse : Op.writeResponse, payload: encodePayload(await this.respond(packet)) });
   }
 
+  /** Whether a packet is a request that is answered at any time. */
+  takesAnytime(bytes: Uint8Array): boolean {
+    try {
+      const { group, command, op } = decodePacket(bytes);
+      return this.handlers.get(keyOf(group, command, op))?.anytime === true;
+    } catch {
+      return false;
+    }
+  }
+
   private async respond(packet: SmpPacket): Promise<object> {
     try {
       const entry = this.handlers.get(keyOf(packet.group, packet.command, packet.op));

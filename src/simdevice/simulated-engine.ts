@@ -2,6 +2,7 @@
 
 import { seededRandom } from '../dataset/index.js';
 import { AtollError } from '../errors.js';
+import { breather } from '../evaluate/index.js';
 import { Interpreter } from '../simulator/index.js';
 import { type CheckReason, checkModel, operatorLatencies, type Target } from '../targets/index.js';
 import { builtinCode, type Model, mainSubgraph, operatorCodeOf } from '../tflite/index.js';
@@ -68,7 +69,8 @@ function execution(model: Model, target: Target, arenaBytes: number, seed: numbe
     arenaBytes,
     operators: ticks.map((one, i) => [codes[i] ?? 0, one] as const),
     run: async (sample, continues = false) => {
-      const output = watched(() => (continues ? interpreter.stream(sample) : interpreter.run(sample)));
+      if (!continues) interpreter.reset();
+      const output = await watched(interpreter.streamInTurns(sample, breather()));
       if (corrupt && output[0] !== undefined) output[0] ^= 1;
       return { output, ticks: Math.max(1, Math.round(jittered(total, random))) };
     },
@@ -81,9 +83,9 @@ function jittered(value: number, random: () => number): number {
 }
 
 /** @throws StatusError where the watchdog ends a run */
-function watched<Result>(run: () => Result): Result {
+async function watched<Result>(run: Promise<Result>): Promise<Result> {
   try {
-    return run();
+    return await run;
   } catch (error) {
     if (error instanceof AtollError && error.code === 'RUN_TIMEOUT') throw atollError('UNKNOWN', `the watchdog ended it: ${error.message}`);
     throw error;

@@ -29,6 +29,7 @@ import {
   type OperatorFamily,
   Resources,
   type SharedState,
+  type Turns,
 } from './operators/operator.js';
 import { checkDataflow, reachable, refuseUnknownTypes, refuseUnsupported, subgraphOf } from './subgraphs.js';
 
@@ -51,7 +52,7 @@ export interface Graph extends BoundSubgraph {
 
 /** What the operators share, and where the interpreter puts what invokes a subgraph. */
 export interface GraphState extends SharedState {
-  readonly invocations: Map<number, () => void>;
+  readonly invocations: Map<number, () => Turns>;
 }
 
 /** What offsets of 32 bits with a sign address, less a page. */
@@ -89,7 +90,7 @@ export function describeGraph(model: Model, arithmetic: Arithmetic, start = 0, i
 function bindGraph(model: Model, arithmetic: Arithmetic, allocate: boolean, start: number, inputShapes: InputShapes = new Map()): Graph {
   const memory = new LinearMemory();
   const subgraphs = new Map<number, BoundSubgraph>();
-  const invocations = new Map<number, () => void>();
+  const invocations = new Map<number, () => Turns>();
   const shared: GraphState = {
     invocations,
     resources: new Resources(),
@@ -97,7 +98,7 @@ function bindGraph(model: Model, arithmetic: Arithmetic, allocate: boolean, star
     subgraph: (index) => {
       const subgraph = subgraphs.get(index);
       if (subgraph === undefined) throw fail('TFLITE_INVALID', { reason: `there is no subgraph ${index}`, where: 'an operator that calls one' });
-      return { inputs: subgraph.inputs, outputs: subgraph.outputs, invoke: () => invocations.get(index)?.() };
+      return { inputs: subgraph.inputs, outputs: subgraph.outputs, invoke: () => (invocations.get(index) as () => Turns)() };
     },
   };
   for (const index of reachable(model, start)) {

@@ -10,7 +10,7 @@ import { fastKernels } from './fast/index.js';
 import { buildGraph, describeGraph, type Graph } from './graph.js';
 import { integerOperators, requireLimits } from './limits/index.js';
 import { operatorFamilies } from './operators/index.js';
-import type { Operand, OperatorContext } from './operators/operator.js';
+import type { Operand, OperatorContext, Step, Turns } from './operators/operator.js';
 import { inputNames, outputNames, signatureInputNames, subgraphOfSignature } from './signature.js';
 
 export interface TensorInfo {
@@ -47,7 +47,7 @@ export class Interpreter {
   readonly inputs: readonly TensorInfo[];
   readonly outputs: readonly TensorInfo[];
   private readonly graph: Graph;
-  private readonly steps: readonly (() => void)[];
+  private readonly steps: readonly Step[];
   private readonly kernels: Kernels | null;
   private readonly limit: TimeLimit = noLimit();
 
@@ -103,11 +103,18 @@ export class Interpreter {
 
   /** Computes the outputs from the inputs; variables keep what the last invocation left. @throws RUN_TIMEOUT */
   invoke(hook?: OperatorHook): void {
+    const turns = this.invocation(hook);
+    while (turns.next().done !== true);
+  }
+
+  private *invocation(hook?: OperatorHook): Turns {
     if (this.limit.ms < Infinity) this.limit.end = performance.now() + this.limit.ms;
     for (let i = 0; i < this.steps.length; i++) {
       beat(this.limit);
-      this.steps[i]?.();
+      const turns = this.steps[i]?.();
+      if (turns !== undefined) yield* turns;
       hook?.(i, this.graph.operators[i]?.outputs ?? []);
+      yield;
     }
   }
 
@@ -135,6 +142,24 @@ export class Interpreter {
 
   /** Like `run`, but as the continuation of the samples before: variables keep their values. */
   stream(sample: Uint8Array, hook?: OperatorHook): Uint8Array {
+    this.setSample(sample);
+    this.invoke(hook);
+    return this.allOutputs();
+  }
+
+  /**
+   * Like `stream`, but lets other work of this process have its turn between operators. The next sample waits until it is done.
+   * @param pause awaited between operators
+   */
+  async streamInTurns(sample: Uint8Array, pause: () => Promise<void>): Promise<Uint8Array> {
+    this.setSample(sample);
+    const turns = this.invocation();
+    while (turns.next().done !== true) await pause();
+    return this.allOutputs();
+  }
+
+  /** @throws INPUT_SIZE */
+  private setSample(sample: Uint8Array): void {
     if (sample.byteLength !== this.inputBytes) {
       throw fail('INPUT_SIZE', { where: 'the sample', bytes: sample.byteLength, sampleBytes: this.inputBytes });
     }
@@ -143,7 +168,9 @@ export class Interpreter {
       this.setInput(i, sample.subarray(at, at + input.bytes));
       at += input.bytes;
     });
-    this.invoke(hook);
+  }
+
+  private allOutputs(): Uint8Array {
     const out = new Uint8Array(this.outputBytes);
     let to = 0;
     for (const operand of this.graph.outputs) {
@@ -163,7 +190,7 @@ function prepareSteps(
   choice: 'fast' | 'plain' | 'checked',
   start: number,
   limit: TimeLimit,
-): { readonly steps: (() => void)[]; readonly kernels: Kernels | null } {
+): { readonly steps: Step[]; readonly kernels: Kernels | null } {
   const build = choice === 'plain' || !hasKernels(choice) ? null : choice;
   const tensorsEnd = memory.end;
   const contexts = [...subgraphs.values()].flatMap(({ operators }) => operators);
@@ -173,7 +200,7 @@ function prepareSteps(
   const regionsAt = memory.reserve(build === 'checked' ? 8 * Math.max(0, ...contexts.map(({ inputs, outputs }) => inputs.length + outputs.length + 1)) : 0);
   memory.seal(build !== null);
   const kernels = build === null || memory.memory === null ? null : kernelsOn(memory.memory, build);
-  const stepOf = (context: OperatorContext): (() => void) => {
+  const stepOf = (context: OperatorContext): Step => {
     const family = operatorFamilies.get(context.name);
     if (family === undefined) throw fail('INTERNAL', { reason: `${context.name} has no kernel` });
     if (isKnown(context)) {
@@ -192,11 +219,13 @@ function prepareSteps(
   for (const [index, { operators }] of subgraphs) {
     if (index === start) continue;
     const steps = operators.map(stepOf);
-    shared.invocations.set(index, () => {
+    shared.invocations.set(index, function* () {
       beat(limit);
       for (const step of steps) {
         beat(limit);
-        step();
+        const turns = step();
+        if (turns !== undefined) yield* turns;
+        yield;
       }
     });
   }

@@ -4,6 +4,7 @@ import { fileURLToPath } from 'node:url';
 import { z } from 'zod';
 import { fail } from '../errors.js';
 import { describeFaults, parseYaml, readText, type YamlFault, type YamlSource } from '../files/index.js';
+import { tflmTypes } from '../simulator/index.js';
 import { extendTarget, isPlain } from './extend.js';
 import { type LinkedSizes, linkedSizesSchema, type OperatorSet, operatorSetSchema, type TargetFile } from './schema.js';
 import { targetSchema } from './validate.js';
@@ -99,10 +100,14 @@ const operatorSets = new Map<string, Promise<OperatorSet>>();
 
 /** Most targets share one: it is read once. */
 export function loadOperatorSet(id: TargetFile['operatorSet']): Promise<OperatorSet> {
-  const known = operatorSets.get(id) ?? readValid(path.join(shippedFolder, 'operators', `${id}.yaml`), operatorSetSchema);
+  const known = operatorSets.get(id) ?? (id === 'edgetpu' ? readValid(path.join(shippedFolder, 'operators/edgetpu.yaml'), operatorSetSchema) : ofTflm());
   operatorSets.set(id, known);
   return known;
 }
+
+/** The simulator holds models to the same table. */
+const ofTflm = async (): Promise<OperatorSet> =>
+  operatorSetSchema.parse({ id: 'tflite-micro', source: 'tensorflow/tflite-micro at 90b983c2', operators: tflmTypes });
 
 let linkedSizes: Promise<LinkedSizes[]> | null = null;
 

@@ -1,5 +1,5 @@
-// What a runtime refuses when it prepares an operator, or computes wrongly without a word, beyond the element types that it takes: one table
-// for each runtime, which the interpreter, `check` and the verification of quantized files read.
+// What a runtime refuses when it prepares an operator, or computes wrongly without a word: one table for each runtime, which the interpreter,
+// `check` and the verification of quantized files read.
 
 import { fail } from '../../errors.js';
 import type { Model, SubGraph } from '../../tflite/index.js';
@@ -9,6 +9,10 @@ import type { OperatorContext } from '../operators/operator.js';
 import { isQuantized, type Limit } from './rules.js';
 import { tfliteLimits } from './tflite.js';
 import { tflmLimits } from './tflm.js';
+import { tflmTypes } from './tflm-types.js';
+import { type TakenTypes, typeRefusal, weightsRefusal } from './types.js';
+
+export { tflmTypes, typeRefusal, weightsRefusal };
 
 export type Runtime = 'tflm' | 'tflite';
 
@@ -24,10 +28,22 @@ const tables = { tflm: tflmLimits, tflite: tfliteLimits } as const;
 
 /** The limits of the runtime that an operator breaks. */
 export function brokenLimits(context: OperatorContext, runtime: Runtime): BrokenLimit[] {
-  return (tables[runtime][context.name] ?? []).flatMap(({ severity, about, condition }) => {
+  const { name, place } = context;
+  const kernel = runtime === 'tflm' ? missingKernel(context) : null;
+  const broken = (tables[runtime][name] ?? []).flatMap(({ severity, about, condition }): BrokenLimit[] => {
     const reason = condition(context);
-    return reason === null ? [] : [{ severity, about, place: context.place, reason }];
+    return reason === null ? [] : [{ severity, about, place, reason }];
   });
+  return kernel === null ? broken : [{ severity: 'refused', about: 'graph', place, reason: kernel }, ...broken];
+}
+
+/** Why TensorFlow Lite Micro has no kernel for an operator of these types; null where it has one. */
+function missingKernel({ name, inputs }: OperatorContext): string | null {
+  const taken = (tflmTypes as Readonly<Record<string, TakenTypes>>)[name];
+  if (taken === undefined) return name.startsWith('custom:') ? null : 'the runtime has no kernel for it';
+  const operands = inputs.map((operand) => (operand === null ? null : { type: operand.type, perAxis: operand.scale.length > 1 }));
+  if (typeof taken === 'string' || 'length' in taken) return typeRefusal(name, taken, operands);
+  return typeRefusal(name, taken.types, operands) ?? weightsRefusal(taken.weights, operands);
 }
 
 /** The quantized operators of a graph and of the subgraphs that it calls, which are what runs on devices. */

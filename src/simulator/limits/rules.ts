@@ -116,13 +116,22 @@ function belowOne(multiplier: number, { label }: Operand, rule: string): string 
 }
 
 /** Of SUB in TFLite, which has a way for multipliers below 1 and one for those above. */
-export const differenceMultiplierNotOne: Condition = ({ inputs, outputs: [output] }) => {
-  if (output === undefined || !isQuantized(output)) return null;
-  const largest = Math.max(...listed(inputs).filter(isQuantized).map(scaleOf));
-  const multiplier = (2 * largest) / (2 ** (output.type === 'int16' ? 15 : 20) * scaleOf(output));
+export const differenceMultiplierNotOne: Condition = (context) => {
+  const multiplier = differenceMultiplier(context);
   const exactly = multiplier === 1 || (multiplier < 1 && quantizeMultiplier(multiplier).shift > 0);
-  return exactly ? `the multiplier of output ${output.label} is exactly 1; choose another output scale` : null;
+  return exactly ? `the multiplier of output ${context.outputs[0]?.label} is exactly 1; choose another output scale` : null;
 };
+
+/** The one for those above shifts to the right by a negative amount (MultiplyByQuantizedMultiplierSmallerThanOneExp), which C leaves undefined. */
+export const differenceMultiplierBelowOne: Condition = (context) =>
+  differenceMultiplier(context) > 1 ? `output ${context.outputs[0]?.label} is too fine for its inputs: the kernel shifts by a negative amount` : null;
+
+/** 0 where the output is not quantized. */
+function differenceMultiplier({ inputs, outputs: [output] }: OperatorContext): number {
+  if (output === undefined || !isQuantized(output)) return 0;
+  const largest = Math.max(...listed(inputs).filter(isQuantized).map(scaleOf));
+  return (2 * largest) / (2 ** (output.type === 'int16' ? 15 : 20) * scaleOf(output));
+}
 
 /** What comes before the output has less than 7 bits more than it (MultiplyByQuantizedMultiplier for 64-bit sums). */
 export function wideMultiplierBelow128(first: number, second: number): Condition {
@@ -256,6 +265,11 @@ export const oneScale: Condition = ({ inputs: [input], outputs: [output] }) => {
 /** Holds only where the first input has one of the types. */
 export function whereInput(types: readonly string[], condition: Condition): Condition {
   return (context) => (types.includes(context.inputs[0]?.type ?? '') ? condition(context) : null);
+}
+
+/** Types of the first input that the kernel takes, where others of the runtime take more. */
+export function inputTypes(...types: readonly string[]): Condition {
+  return ({ inputs: [input] }) => (input == null || types.includes(input.type) ? null : `its kernel takes ${types.join(', ')}, not ${input.type}`);
 }
 
 export function notType(type: string, why: string): Condition {

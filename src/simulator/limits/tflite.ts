@@ -7,9 +7,12 @@ import {
   broadcastRankAtMost,
   type Condition,
   conversions,
+  differenceMultiplierBelowOne,
   differenceMultiplierNotOne,
   exponentFactorAboveOne,
   fixedOutput,
+  inputScale,
+  inputTypes,
   type Limit,
   noActivation,
   noScaleOfOne,
@@ -32,11 +35,15 @@ const symmetric = [refused(symmetricInt16)];
 const comparison = [unsupported(broadcastRankAtMost(4)), refused(noScaleOfOne), wrong(scalesBelow(1))];
 const alikeAndSymmetric = [refused(alike({ inputs: [0] }), symmetricInt16)];
 const broadcasts5 = [unsupported(broadcastRankAtMost(5))];
+/** Shifts are of 0 to 31 bits. */
+const curveInput = inputScale({ int16: { above: 2 ** -27, below: Infinity } });
+const blocksTypes = ['float32', 'int8', 'uint8', 'int32', 'int64'];
 const reduction = [refused(symmetricInt16)];
 
 export const tfliteLimits: Readonly<Partial<Record<string, readonly Limit[]>>> = {
   ABS: symmetric,
   ADD: [refused(sumMultiplierBelowOne, symmetricInt16)],
+  ADD_N: [unsupported(inputTypes('float32', 'int32'))],
   AVERAGE_POOL_2D: [wrong(alike())],
   BATCH_MATMUL: [unsupported(rankAtMost(5)), refused(symmetricInt16)],
   BATCH_TO_SPACE_ND: [unsupported(rankAtMost(4, [0])), refused(alike({ inputs: [0] }), symmetricInt16)],
@@ -50,6 +57,8 @@ export const tfliteLimits: Readonly<Partial<Record<string, readonly Limit[]>>> =
     unsupported(notListedAsAbsent(2), bias(2, { int8: ['int32'], uint8: ['int32'], int16: ['int64'] }, true)),
     refused(where(['uint8'], biasScaleOfProducts), symmetricInt16),
   ],
+  CUMSUM: [unsupported(inputTypes('float32', 'int32', 'int64'))],
+  DEPTH_TO_SPACE: [unsupported(inputTypes(...blocksTypes))],
   DEQUANTIZE: symmetric,
   DIV: broadcasts5,
   EQUAL: comparison,
@@ -66,7 +75,7 @@ export const tfliteLimits: Readonly<Partial<Record<string, readonly Limit[]>>> =
   LOG: symmetric,
   LOGICAL_AND: [unsupported(broadcastRankAtMost(4))],
   LOGICAL_OR: [unsupported(broadcastRankAtMost(4))],
-  LOGISTIC: [refused(fixedOutput({ int8: { scale: 1 / 256 }, uint8: { scale: 1 / 256 }, int16: { scale: 1 / 32768 } }), symmetricInt16)],
+  LOGISTIC: [refused(fixedOutput({ int8: { scale: 1 / 256 }, uint8: { scale: 1 / 256 }, int16: { scale: 1 / 32768 } }), symmetricInt16), wrong(curveInput)],
   LOG_SOFTMAX: [refused(exponentFactorAboveOne)],
   MAXIMUM: broadcasts5,
   MAX_POOL_2D: [wrong(alike())],
@@ -98,11 +107,13 @@ export const tfliteLimits: Readonly<Partial<Record<string, readonly Limit[]>>> =
   SLICE: [unsupported(rankAtMost(5, [0])), wrong(alike({ inputs: [0] }))],
   SOFTMAX: [unsupported(where(['int16'], rankAtMost(4))), refused(whereInput(['int16'], symmetricInt16), exponentFactorAboveOne)],
   SPACE_TO_BATCH_ND: [unsupported(rankAtMost(4, [0])), refused(alike({ inputs: [0] }), symmetricInt16)],
-  SQUARED_DIFFERENCE: [unsupported(broadcastRankAtMost(4)), refused(squareMultiplierBelowOne)],
+  SPACE_TO_DEPTH: [unsupported(inputTypes(...blocksTypes))],
+  SQUARED_DIFFERENCE: [unsupported(inputTypes('float32', 'int32', 'int8'), broadcastRankAtMost(4)), refused(squareMultiplierBelowOne)],
   STRIDED_SLICE: [unsupported(rankAtMost(5, [0])), wrong(alike({ inputs: [0] }))],
-  SUB: [refused(differenceMultiplierNotOne, symmetricInt16)],
+  SUB: [refused(differenceMultiplierNotOne, symmetricInt16), wrong(differenceMultiplierBelowOne)],
   SUM: reduction,
-  TANH: symmetric,
+  TANH: [...symmetric, wrong(curveInput)],
+  TILE: [unsupported(inputTypes('float32', 'int8', 'uint8', 'int32', 'int64', 'bool'))],
   TRANSPOSE: [unsupported(rankAtMost(6, [0]))],
   TRANSPOSE_CONV: [
     unsupported(bias(3, { int8: ['int32'], uint8: ['int32'], int16: ['int32', 'int64'] })),

@@ -108,10 +108,15 @@ const anyNumber = (combine: (x: number, y: number) => number): Partial<Record<El
   int64: plain(combine),
 });
 
-export const div = elementwiseFamily('DIV', broadcastShape(0, 1), { float32: divFloat, int8: divQuantized, uint8: divQuantized, int32: divInt32 }, () => ({
-  options: [1, 1],
-  persistent: [28],
-}));
+export const div = elementwiseFamily(
+  'DIV',
+  broadcastShape(0, 1),
+  { float32: divFloat, int8: divQuantized, uint8: divQuantized, int16: divQuantized, int32: divInt32 },
+  () => ({
+    options: [1, 1],
+    persistent: [28],
+  }),
+);
 export const floorDiv = elementwiseFamily('FLOOR_DIV', broadcastShape(0, 1), {
   float32: plain((x, y) => Math.floor(Math.fround(x / y))),
   int32: plain(integer(floorDivide)),

@@ -15,6 +15,8 @@ import {
   requireShape,
   requireType,
   type ShapeRule,
+  type Step,
+  type Turns,
 } from './operator.js';
 
 const bytesOf = ({ data }: Operand): Uint8Array => new Uint8Array(data.buffer, data.byteOffset, data.byteLength);
@@ -37,32 +39,29 @@ function givenInputs(context: OperatorContext, first: number): Operand[] {
 }
 
 /** Gives arguments to a subgraph, invokes it, and takes its results. */
-function caller(context: OperatorContext, called: CalledSubgraph, from: readonly Operand[], to: readonly Operand[]): () => void {
+function caller(context: OperatorContext, called: CalledSubgraph, from: readonly Operand[], to: readonly Operand[]): () => Turns {
   const give = mover(context, from, called.inputs, 'inputs of the subgraph');
   const take = mover(context, called.outputs, to, 'results');
-  return () => {
+  return function* () {
     give();
-    called.invoke();
+    yield* called.invoke();
     take();
   };
 }
 
-function prepareIf(context: OperatorContext): () => void {
+function prepareIf(context: OperatorContext): Step {
   const condition = inputOf(context, 0);
   const { thenSubgraphIndex, elseSubgraphIndex } = optionsOf(context, 'IfOptions');
   requireType(context, condition, 'bool');
   if (condition.count !== 1) throw invalid(context, `a condition of ${condition.count} elements`);
   const [yes, no] = [thenSubgraphIndex, elseSubgraphIndex].map((index) =>
     caller(context, context.shared.subgraph(index), givenInputs(context, 1), context.outputs),
-  ) as [() => void, () => void];
-  return () => {
-    if ((condition.data as Uint8Array)[0] !== 0) yes();
-    else no();
-  };
+  ) as [() => Turns, () => Turns];
+  return () => ((condition.data as Uint8Array)[0] !== 0 ? yes() : no());
 }
 
 /** The outputs hold the state from one turn to the next. */
-function prepareWhile(context: OperatorContext): () => void {
+function prepareWhile(context: OperatorContext): Step {
   const { condSubgraphIndex, bodySubgraphIndex } = optionsOf(context, 'WhileOptions');
   const [condition, body] = [condSubgraphIndex, bodySubgraphIndex].map((index) => context.shared.subgraph(index)) as [CalledSubgraph, CalledSubgraph];
   const [flag] = condition.outputs;
@@ -70,26 +69,26 @@ function prepareWhile(context: OperatorContext): () => void {
   const begin = mover(context, givenInputs(context, 0), context.outputs, 'outputs');
   const ask = mover(context, context.outputs, condition.inputs, 'inputs of the condition');
   const turn = caller(context, body, context.outputs, context.outputs);
-  return () => {
+  return function* () {
     begin();
     for (;;) {
       ask();
-      condition.invoke();
+      yield* condition.invoke();
       if ((flag.data as Uint8Array)[0] === 0) return;
-      turn();
+      yield* turn();
     }
   };
 }
 
-function prepareCallOnce(context: OperatorContext): () => void {
+function prepareCallOnce(context: OperatorContext): Step {
   const { initSubgraphIndex } = optionsOf(context, 'CallOnceOptions');
   const { subgraph, done } = context.shared;
   const called = subgraph(initSubgraphIndex);
   if (called.inputs.length > 0 || called.outputs.length > 0) throw invalid(context, 'it calls a subgraph with inputs or outputs');
   return () => {
-    if (done.has(context.place)) return;
+    if (done.has(context.place)) return undefined;
     done.add(context.place);
-    called.invoke();
+    return called.invoke();
   };
 }
 

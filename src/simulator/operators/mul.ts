@@ -11,8 +11,8 @@ export function mulOf(context: OperatorContext): IntegerMul {
   const [a, b, output] = [inputOf(context, 0), inputOf(context, 1), outputOf(context)];
   requireType(context, b, a.type);
   requireType(context, output, a.type);
-  const qa = quantizationOf(context, a);
-  const qb = quantizationOf(context, b);
+  const qa = quantizationOf(context, a, true);
+  const qb = quantizationOf(context, b, true);
   const qo = quantizationOf(context, output);
   const { scaleProduct } = context.arithmetic;
   const [low, high] = quantizedLimits(context, output, optionsOf(context, 'MulOptions').fusedActivationFunction);

@@ -49,8 +49,14 @@ export interface OperatorContext {
 export interface CalledSubgraph {
   readonly inputs: readonly Operand[];
   readonly outputs: readonly Operand[];
-  readonly invoke: () => void;
+  readonly invoke: () => Turns;
 }
+
+/** Work that is done piece by piece, between which others may have their turn. */
+export type Turns = Generator<void, void, void>;
+
+/** Computes an operator: at once, or piece by piece where it calls subgraphs. */
+export type Step = (() => void) | (() => Turns);
 
 export interface SharedState {
   /** @throws TFLITE_INVALID where there is no such subgraph */
@@ -134,7 +140,7 @@ export interface OperatorFamily {
    * Checks types and options once and gives the function that computes the outputs from the inputs.
    * @throws OPERATOR_INVALID
    */
-  readonly prepare: (context: OperatorContext) => () => void;
+  readonly prepare: (context: OperatorContext) => Step;
   readonly work: (context: OperatorContext) => Work;
   readonly memory: (context: OperatorContext, kernels: RuntimeKernels) => OperatorMemory;
 }
@@ -160,7 +166,7 @@ type Prepare = OperatorFamily['prepare'];
 
 /** Prepare functions that take one argument more, which is the same for all. */
 export function bound<T>(
-  prepares: Partial<Record<ElementType, (context: OperatorContext, argument: T) => () => void>>,
+  prepares: Partial<Record<ElementType, (context: OperatorContext, argument: T) => Step>>,
   argument: T,
 ): Partial<Record<ElementType, Prepare>> {
   return Object.fromEntries(Object.entries(prepares).map(([type, prepare]): [string, Prepare] => [type, (context) => prepare(context, argument)]));
@@ -229,11 +235,11 @@ export function requireRank(context: OperatorContext, operand: Operand, rank: nu
 
 const zeroPointLimits: Partial<Record<ElementType, readonly [number, number]>> = { int8: [-128, 127], uint8: [0, 255], int16: [-32768, 32767] };
 
-/** Scale and zero point of a per-tensor quantized operand. */
-export function quantizationOf(context: OperatorContext, operand: Operand): { scale: number; zeroPoint: number } {
+/** Scale and zero point of a per-tensor quantized operand. @param zeroTaken whether a scale of 0, which stands for nothing but zeros, is taken */
+export function quantizationOf(context: OperatorContext, operand: Operand, zeroTaken = false): { scale: number; zeroPoint: number } {
   const scale = operand.scale[0];
   if (scale === undefined) throw invalid(context, `tensor ${operand.label} is ${operand.type} but has no scale`);
-  if (!(scale > 0 && scale < Infinity)) throw invalid(context, `tensor ${operand.label} has scale ${scale}`);
+  if (!(scale > 0 && scale < Infinity) && !(scale === 0 && zeroTaken)) throw invalid(context, `tensor ${operand.label} has scale ${scale}`);
   const zeroPoint = operand.zeroPoint[0] ?? 0;
   const [low, high] = zeroPointLimits[operand.type] ?? [-(2 ** 31), 2 ** 31 - 1];
   if (zeroPoint < low || zeroPoint > high) throw invalid(context, `tensor ${operand.label} is ${operand.type} with zero point ${zeroPoint}`);

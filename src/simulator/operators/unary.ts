@@ -1,12 +1,13 @@
 // Functions of one element: ABS, CEIL, COS, EXP, FLOOR, LOG, NEG, ROUND, RSQRT, SIGN, SIN, SQRT, SQUARE, GELU, LOGICAL_NOT.
-// int8, int16 ABS and int8 RSQRT: TFLM elementwise.cc; integer EXP, LOG and GELU: tables of TFLite's exp.cc, elementwise.cc and activations.cc.
+// Integer ABS and RSQRT: TFLM elementwise.cc; integer EXP, LOG and GELU: tables of TFLite's exp.cc, elementwise.cc and activations.cc; integer
+// SQRT and NEG: its elementwise.cc and neg.cc.
 
 import type { OperatorName } from '../../tflite/index.js';
 import { quantizeMultiplier, roundHalfEven } from '../arithmetic/fixed-point.js';
 import { inverseSquareRoot } from '../arithmetic/inverse-square-root.js';
 import { clamp, integerLimits } from './activation.js';
 import { mapFloatTable } from './float-table.js';
-import { mapElements, mapTable, sameOperands } from './map.js';
+import { mapElements, sameOperands } from './map.js';
 import { elementwiseFamily, inputOf, invalid, type OperatorContext, type OperatorFamily, optionsOf, outputOf, quantizationOf } from './operator.js';
 import { sameShape } from './shapes.js';
 
@@ -34,17 +35,48 @@ function absInteger(context: OperatorContext): () => void {
   return mapElements(context, (value) => clamp(rescale(Math.abs(value - from.zeroPoint)) + to.zeroPoint, low, high));
 }
 
-function rsqrtInt8(context: OperatorContext): () => void {
+/** Both runtimes refuse negative values when they meet one. */
+const fromZeroUp =
+  (prepare: Prepare): Prepare =>
+  (context) => {
+    const { data } = inputOf(context, 0) as { data: Int8Array };
+    const { zeroPoint } = quantizationOf(context, inputOf(context, 0));
+    const step = prepare(context);
+    return () => {
+      if (data.some((value) => value < zeroPoint)) throw invalid(context, 'an input has negative values, at which the kernel ends with an error');
+      step();
+    };
+  };
+
+/** TFLite elementwise.cc SqrtEvalQuantized: in float32, the quotient cut off. */
+function sqrtInteger(context: OperatorContext): () => void {
   const from = quantizationOf(context, inputOf(context, 0));
   const to = quantizationOf(context, outputOf(context));
+  const [low, high] = integerLimits(outputOf(context));
+  return mapElements(context, (value) => {
+    const root = fround(Math.sqrt(fround(from.scale * (value - from.zeroPoint))));
+    return clamp(Math.trunc(fround(root / to.scale)) + to.zeroPoint, low, high);
+  });
+}
+
+/** By the kernel's own arithmetic; of int16 in TFLite by its table, which gives 0 the largest output (elementwise.cc). */
+function rsqrtInteger(context: OperatorContext): () => void {
+  const [input, output] = [inputOf(context, 0), outputOf(context)];
+  const from = quantizationOf(context, input);
+  const to = quantizationOf(context, output);
+  const [low, high] = integerLimits(output);
+  if (input.type === 'int16' && context.arithmetic.runtime === 'tflite') {
+    const largest = fround(high * to.scale);
+    return mapFloatTable(context, (x) => (x <= 0 ? largest : fround(1 / fround(Math.sqrt(x)))));
+  }
   const { multiplier, shift } = quantizeMultiplier(1 / fround(fround(Math.sqrt(from.scale)) * to.scale));
   const { requantize } = context.arithmetic;
   const extra = 20;
-  return mapTable(context, (value) => {
+  return mapElements(context, (value) => {
     const centered = value - from.zeroPoint;
-    if (centered <= 0) return 127;
+    if (centered <= 0) return high;
     const inverse = inverseSquareRoot(centered);
-    return requantize(requantize(1, inverse.multiplier, inverse.shift + extra), multiplier, shift - extra) + to.zeroPoint;
+    return clamp(requantize(requantize(1, inverse.multiplier, inverse.shift + extra), multiplier, shift - extra) + to.zeroPoint, low, high);
   });
 }
 
@@ -101,9 +133,14 @@ function logicalNot(context: OperatorContext): () => void {
 export const abs = elementwiseFamily('ABS', sameShape, { float32: each(Math.abs), int8: absInteger, int16: absInteger, int32: each(Math.abs) }, () => ({
   persistent: [20],
 }));
-export const rsqrt = elementwiseFamily('RSQRT', sameShape, { float32: each((x) => 1 / fround(Math.sqrt(x))), int8: rsqrtInt8 }, () => ({
-  persistent: [20],
-}));
+export const rsqrt = elementwiseFamily(
+  'RSQRT',
+  sameShape,
+  { float32: each((x) => 1 / fround(Math.sqrt(x))), int8: fromZeroUp(rsqrtInteger), int16: fromZeroUp(rsqrtInteger) },
+  () => ({
+    persistent: [20],
+  }),
+);
 export const ceil = float('CEIL', Math.ceil);
 export const cos = float('COS', Math.cos);
 export const exp = elementwiseFamily('EXP', sameShape, { float32: each(Math.exp), int8: expInteger, int16: expInteger });
@@ -111,9 +148,15 @@ export const floor = float('FLOOR', Math.floor);
 export const gelu = elementwiseFamily('GELU', sameShape, { float32: geluFloat, int8: geluInteger, uint8: geluInteger, int16: geluInteger });
 export const log = elementwiseFamily('LOG', sameShape, { float32: each(Math.log), int8: logInteger, int16: logInteger });
 export const logicalNotOperator = elementwiseFamily('LOGICAL_NOT', sameShape, { bool: logicalNot });
-export const neg = elementwiseFamily('NEG', sameShape, { float32: each((x) => -x), int32: each((x) => -x | 0) });
+export const neg = elementwiseFamily('NEG', sameShape, {
+  float32: each((x) => -x),
+  // TFLite negates what is stored, whatever the zero point.
+  int8: each((x) => -x),
+  int16: each((x) => -x),
+  int32: each((x) => -x | 0),
+});
 export const round = float('ROUND', roundHalfEven);
 export const sign = elementwiseFamily('SIGN', sameShape, { float32: each(Math.sign), int32: each(Math.sign) });
 export const sin = float('SIN', Math.sin);
-export const sqrt = float('SQRT', Math.sqrt);
+export const sqrt = elementwiseFamily('SQRT', sameShape, { float32: each(Math.sqrt), int8: fromZeroUp(sqrtInteger), int16: fromZeroUp(sqrtInteger) });
 export const square = float('SQUARE', (x) => x * x);

@@ -58,7 +58,7 @@ const additive = { ...fused, potScaleInt16: false };
 
 function unary(op, types, outputOf, { options = null, version = 1, input } = {}) {
   const make = (g) => {
-    const from = input === undefined ? g.take() : g.feed(g.type, g.newShape(), input(g));
+    const from = input === undefined ? g.take() : g.feed(g.type, g.newShape(), input(g), g.type === 'int16' ? [0, 32767] : undefined);
     g.apply(op, [from], [{ type: g.type, shape: from.shape, ...(isQuantized(g.type) ? outputOf(g, from) : {}) }], {
       options: typeof options === 'function' ? options(g) : options,
       version,
@@ -71,6 +71,8 @@ const near = (g, from) => g.quantized(g.type, from.scale);
 const likeInput = (_, { scale, zero }) => ({ scale, zero });
 /** RELU6 and the like: alike mostly; where scales differ TensorFlow rescales. */
 const mostlyAlike = (g, from) => (g.random.chance(0.5) || g.isFor('tflm') ? likeInput(g, from) : near(g, from));
+/** An input without negative values where the type allows it: int16 has some. */
+const fromZero = (g) => ({ scale: g.scaleNear(g.type === 'int16' ? 3e-4 : 0.03), zero: g.type === 'int16' ? 0 : -128 });
 const fixed = (g, exponent) => {
   if (g.type === 'int16') return { scale: 1 / 32768, zero: 0 };
   return { scale: 2 ** -exponent, zero: (g.type === 'uint8' ? 128 : 0) - (exponent === 8 ? 128 : 0) };
@@ -127,7 +129,9 @@ export const elementwise = {
   ADD: pair('ADD', 'AddOptions', quantizedTypes, sum, { options: additive }),
   SUB: pair('SUB', 'SubOptions', quantizedTypes, sum, { options: additive }),
   MUL: pair('MUL', 'MulOptions', quantizedTypes, product, { options: fused }),
-  DIV: pair('DIV', 'DivOptions', { tflm: ['float32', 'int8'], tflite: ['float32', 'uint8'] }, (a, b) => a.scale / b.scale / 20, { options: fused }),
+  DIV: pair('DIV', 'DivOptions', { tflm: ['float32', 'int8'], tflite: ['float32', 'int8', 'uint8', 'int16'] }, (a, b) => a.scale / b.scale / 20, {
+    options: fused,
+  }),
   MAXIMUM: pair('MAXIMUM', 'MaximumMinimumOptions', quantizedTypes, sum, { alike: true }),
   MINIMUM: pair('MINIMUM', 'MaximumMinimumOptions', quantizedTypes, sum, { alike: true }),
   SQUARED_DIFFERENCE: pair(
@@ -156,8 +160,12 @@ export const elementwise = {
   }),
   EXP: unary('EXP', { tflm: ['float32'], tflite: ['float32', 'int8', 'int16'] }, (g) => g.quantized(g.type, g.type === 'int16' ? 2e-4 : 0.05), { version: 2 }),
   SQUARE: unary('SQUARE', only('float32'), near),
-  NEG: unary('NEG', only('float32'), near),
-  RSQRT: unary('RSQRT', only('int8'), (g) => g.quantized(g.type, 0.02), { version: 2, input: (g) => ({ scale: g.scaleNear(0.03), zero: -128 }) }),
+  NEG: unary('NEG', { tflm: ['float32'], tflite: ['float32', 'int8', 'int16'] }, near),
+  SQRT: unary('SQRT', { tflm: [], tflite: ['int8', 'int16'] }, (g) => g.quantized(g.type, g.type === 'int16' ? 2e-4 : 0.02), { input: fromZero }),
+  RSQRT: unary('RSQRT', { tflm: ['int8', 'int16'], tflite: ['int8', 'int16'] }, (g) => g.quantized(g.type, g.type === 'int16' ? 2e-4 : 0.02), {
+    version: 2,
+    input: fromZero,
+  }),
   SOFTMAX: { types: quantizedTypes, make: softmax },
   LOG_SOFTMAX: unary(
     'LOG_SOFTMAX',

@@ -4,8 +4,9 @@ import { DeviceClient, push } from '../../../src/device/index.js';
 import { SimulatedDevice } from '../../../src/simdevice/index.js';
 import { Interpreter } from '../../../src/simulator/index.js';
 import { loadTarget } from '../../../src/targets/index.js';
-import { writeModel } from '../../../src/tflite/index.js';
+import { readModel, writeModel } from '../../../src/tflite/index.js';
 import { int8Dense } from '../../support/models.js';
+import { sharedBytes, sharedTest } from '../../support/shared.js';
 
 const target = await loadTarget('pico');
 // Too large for one packet: inputs are written, run on and read one request after another.
@@ -38,5 +39,30 @@ test('who runs a model that somebody else replaces is told, and not answered by 
     code: 'DEVICE_ERROR',
     message: expect.stringContaining('somebody else has activated'),
   });
+  for (const client of [mine, other]) await client.close();
+});
+
+sharedTest('while one runs what never ends, the device answers others, then ends it and goes on', { timeout: 30_000 }, async () => {
+  const board = await loadTarget('stm32h743');
+  const device = new SimulatedDevice(board);
+  const [mine, other] = [new DeviceClient(device.connect(), { timeoutMs: 20_000 }), new DeviceClient(device.connect())];
+  const bytes = sharedBytes('cases', 'endless-while', 'while-inf.tflite');
+  // As it is, without self-test vectors, which would not end either.
+  const pushed = await push(mine, bytes);
+  const runner = await mine.runner(readModel(bytes), pushed.model);
+  let ended = false;
+  const run = runner.run(new Uint8Array(new Interpreter(readModel(bytes)).inputBytes), undefined).finally(() => {
+    ended = true;
+  });
+  const outcome = expect(run).rejects.toMatchObject({ code: 'DEVICE_ERROR', message: expect.stringContaining('the watchdog ended it') });
+  let answers = 0;
+  while (!ended) {
+    await other.describe();
+    answers += 1;
+    await new Promise((resolve) => setTimeout(resolve, 100));
+  }
+  await outcome;
+  expect(answers).toBeGreaterThan(5);
+  expect((await other.slots()).some(({ active }) => active)).toBe(true);
   for (const client of [mine, other]) await client.close();
 });
