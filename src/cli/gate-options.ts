@@ -2,24 +2,19 @@
 
 import { type Command, InvalidArgumentError } from 'commander';
 import type { Allowance, Limits } from '../evaluate/index.js';
+import { allowanceForm, minimumForm, parseAllowance, parseMinimum } from '../evaluate/limit-text.js';
 import { positiveInteger, positiveNumber } from './options.js';
 
-const metrics = ['top1', 'top5', 'auc', 'snr'] as const;
-
-/** `2pt`, `5%`, or a number in the metric's own unit. */
-export function allowance(text: string): Allowance {
-  const [, number = '', unit = ''] = /^(\d+(?:\.\d+)?)(pt|%)?$/.exec(text) ?? [];
-  if (number === '')
-    throw new InvalidArgumentError("It must be such as 2pt (percentage points), 5% (of the float value), or a number in the metric's own unit.");
-  return { unit: unit === 'pt' ? 'points' : unit === '%' ? 'percent' : 'own', value: Number(number) };
+function allowance(text: string): Allowance {
+  const parsed = parseAllowance(text);
+  if (parsed === null) throw new InvalidArgumentError(`It must be such as ${allowanceForm}.`);
+  return parsed;
 }
 
 function least(text: string): NonNullable<Limits['min']> {
-  const [, name, number = ''] = /^(\w+)=(.+)$/.exec(text) ?? [];
-  const metric = metrics.find((known) => known === name);
-  const value = number.endsWith('%') ? Number(number.slice(0, -1)) / 100 : Number(number);
-  if (metric === undefined || !Number.isFinite(value)) throw new InvalidArgumentError(`It must be METRIC=VALUE, such as top1=0.90, of ${metrics.join(', ')}.`);
-  return { metric, value };
+  const parsed = parseMinimum(text);
+  if (parsed === null) throw new InvalidArgumentError(`It must be ${minimumForm}.`);
+  return parsed;
 }
 
 export const maxDropHelp =

@@ -4,6 +4,7 @@
 import { readFileSync } from 'node:fs';
 import { Command, CommanderError } from 'commander';
 import { AtollError, exitCodes, fail, reasonOf } from '../errors.js';
+import { withJunit } from './junit.js';
 import { progressOn, silentProgress } from './progress.js';
 import { listenForSignals } from './signals.js';
 import type { Context, Outcome, Verb } from './verb.js';
@@ -77,7 +78,7 @@ async function runVerb(
   const context: Context = { progress, signal, write: (text) => void streams.stdout.write(text) };
   let outcome: Outcome;
   try {
-    outcome = await verb.run(context, args, options);
+    outcome = await withJunit(verb.name, junitFile(verb, options), () => verb.run(context, args, options));
   } finally {
     progress.end();
   }
@@ -85,6 +86,11 @@ async function runVerb(
   if (document !== null) streams.stdout.write(json ? `${JSON.stringify({ schema: `atoll/${verb.name}/1`, ...document }, null, 2)}\n` : `${outcome.text}\n`);
   await outcome.serve?.();
   return outcome.exitCode ?? exitCodes.done;
+}
+
+/** `rollout` writes its own, of what has happened since it began. */
+function junitFile({ name }: Verb, { junit }: Readonly<Record<string, unknown>>): string | null {
+  return name === 'rollout' || junit === undefined ? null : String(junit);
 }
 
 /** Tells of an error that nobody caught; gives the exit code. */

@@ -1,5 +1,6 @@
 import { fail } from '../errors.js';
 import type { CheckResult, MemoryMap, Target } from '../targets/index.js';
+import { junitOption } from './junit.js';
 import { readModelFile, shapeOption } from './model-file.js';
 import { refuseOverwriting } from './options.js';
 import type { Verb } from './verb.js';
@@ -8,7 +9,7 @@ export const checkVerb: Verb = {
   name: 'check',
   summary: 'say whether a model fits a target: operators, flash, arena, latency',
   define: (command) => {
-    shapeOption(command)
+    junitOption(shapeOption(command))
       .argument('<model>', 'a .tflite file')
       .requiredOption('--target <target>', 'id of a target, or a target file; all for every shipped one')
       .option('--multiple-subgraphs', 'let an Edge TPU run every part of the graph that it could, instead of one')
@@ -16,7 +17,7 @@ export const checkVerb: Verb = {
       .option('--plot <file>', 'write a picture of the arena over time: .svg or .html');
   },
   run: async (_context, [file = ''], options) => {
-    const [{ factsOf, loadShippedTargets, loadTarget, memoryMap, runtimeKernelsOf }, { checkFile }, { checkAllReport, checkReport, memoryReport }] =
+    const [{ factsOf, loadShippedTargets, loadTarget, memoryMap, runtimeKernelsOf }, { checkFile }, { checkAllReport, checkCases, checkReport, memoryReport }] =
       await Promise.all([import('../targets/index.js'), import('../bundle/index.js'), import('../report/index.js')]);
     const all = options.target === 'all';
     const plot = options.plot === undefined ? null : String(options.plot);
@@ -30,7 +31,7 @@ export const checkVerb: Verb = {
     const facts = factsOf(model);
     const results = targets.map((target) => checkFile(bytes, model, target, { facts, multipleSubgraphs: options.multipleSubgraphs === true }));
     // That some do not take it is no failure: it is what was asked.
-    if (all) return { document: { file, targets: results }, text: checkAllReport(file, results) };
+    if (all) return { document: { file, targets: results }, text: checkAllReport(file, results), cases: checkCases(results) };
     const [target, result] = [targets[0] as Target, results[0] as CheckResult];
     const kernels = runtimeKernelsOf(target);
     const map = kernels === null || !facts.simulated ? null : memoryMap(model, facts.arenaFor(kernels));
@@ -40,6 +41,7 @@ export const checkVerb: Verb = {
     return {
       document: { file, ...result, remedies, ...(options.memory === true ? { arena: map } : {}) },
       text: `${checkReport(file, target, result, remedies)}${shown}`,
+      cases: checkCases([result]),
       exitCode: result.fits ? 0 : 1,
     };
   },

@@ -3,13 +3,14 @@ import { fail } from '../errors.js';
 import { deviceHelp } from './choices.js';
 import { connect } from './device-runner.js';
 import { forceOption, limitOptions, limitsOf, maxDropOption } from './gate-options.js';
+import { junitOption } from './junit.js';
 import type { Verb } from './verb.js';
 
 export const deployVerb: Verb = {
   name: 'deploy',
   summary: 'the whole way: quantize, check, push, and measure on the device',
   define: (command) => {
-    forceOption(limitOptions(maxDropOption(command)))
+    junitOption(forceOption(limitOptions(maxDropOption(command))))
       .argument('<model|folder>', 'a .tflite file, or a folder with an atoll.yaml')
       .requiredOption('--target <target>', 'kind of device')
       .requiredOption('--device <uri>', deviceHelp)
@@ -18,7 +19,7 @@ export const deployVerb: Verb = {
       .option('-o, --output <folder>', 'where the int8 model, slot image and report.json go (default: build beside the model)');
   },
   run: async (context, [place = ''], options) => {
-    const [{ deploy, readProject }, { loadTarget }, { deployReport }, { writeAtomically }] = await Promise.all([
+    const [{ deploy, readProject }, { loadTarget }, { deployCases, deployReport }, { writeAtomically }] = await Promise.all([
       import('../deploy.js'),
       import('../targets/index.js'),
       import('../report/index.js'),
@@ -55,6 +56,7 @@ export const deployVerb: Verb = {
       return {
         document: result,
         text: [deployReport(result), ...warnings.map(({ code, message }) => `warning ${code}: ${message}`)].join('\n'),
+        cases: deployCases(result),
         exitCode: agreement.agrees && agreement.challenge ? 0 : 1,
       };
     } finally {

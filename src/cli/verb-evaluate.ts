@@ -3,6 +3,7 @@ import type { Model } from '../tflite/index.js';
 import { deviceHelp, kernelProfileNames, ownTargetHelp } from './choices.js';
 import { openRunner } from './device-runner.js';
 import { limitOptions, limitsOf } from './gate-options.js';
+import { junitOption } from './junit.js';
 import { readModelFile, shapeOption } from './model-file.js';
 import { positiveInteger } from './options.js';
 import { uncompiledOption } from './uncompiled.js';
@@ -12,7 +13,7 @@ export const evaluateVerb: Verb = {
   name: 'evaluate',
   summary: 'measure accuracy and latency on a dataset, here or on a device',
   define: (command) => {
-    limitOptions(uncompiledOption(shapeOption(command)))
+    junitOption(limitOptions(uncompiledOption(shapeOption(command))))
       .argument('<model>', 'a .tflite file, float or quantized')
       .requiredOption('--data <dataset>', 'dataset file with labels or targets')
       .option('--limit <n>', "use at most so many samples, drawn by the dataset's seed", positiveInteger)
@@ -23,7 +24,7 @@ export const evaluateVerb: Verb = {
       .option('--target <file>', `with --device: ${ownTargetHelp}`);
   },
   run: async (context, [file = ''], options) => {
-    const [{ costGates, evaluate, minGate }, { openDataset }, { measurementLines, metricText, millisecondsText }] = await Promise.all([
+    const [{ costGates, evaluate, minGate }, { openDataset }, { gateCases, measurementLines, metricText, millisecondsText }] = await Promise.all([
       import('../evaluate/index.js'),
       import('../dataset/index.js'),
       import('../report/index.js'),
@@ -65,6 +66,7 @@ export const evaluateVerb: Verb = {
           ...(measurement === null ? {} : { measurement }),
         },
         text: lines.join('\n'),
+        cases: [{ name: `${result.metric} ${metricText(result.metric, result.value)}`, failure: null }, ...gateCases(gates)],
         exitCode: gates.every(({ passed }) => passed) ? 0 : 1,
       };
     } finally {

@@ -1,6 +1,7 @@
 // What a verb's file provides. The heavy modules are imported inside `run`, so that `--help` stays quick.
 
 import type { Command } from 'commander';
+import type { JunitCase } from '../report/index.js';
 import type { ProgressReporter } from './progress.js';
 
 export interface Outcome {
@@ -10,6 +11,8 @@ export interface Outcome {
   readonly text: string;
   /** 0, or 1 where a check said no. */
   readonly exitCode?: 0 | 1;
+  /** What was judged, for `--junit`. */
+  readonly cases?: readonly JunitCase[];
   /** For verbs that go on until they are interrupted: called when the document is printed. */
   readonly serve?: () => Promise<void>;
 }

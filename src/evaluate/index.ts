@@ -8,6 +8,7 @@ export { type CompareOptions, type Comparison, compare, type TensorComparison } 
 export { matchInputs, requireNumbers, toModelInput, toRealValues } from './convert.js';
 export { type EvaluateOptions, type Evaluation, evaluate, evaluateScored, type Progress } from './evaluate.js';
 export { type Allowance, allowedDrop, costGates, dropGate, dropOf, type GateResult, type Limits, minGate, requireGates, type Scored } from './gates.js';
+export { allowanceForm, minimumForm, parseAllowance, parseMinimum } from './limit-text.js';
 export { type RelevantEnds, relevantEnds, type Squash, squashesOf } from './logits.js';
 export { areaUnderRoc, argMax, type Confusion, type Distribution, distributionOf, inTopK } from './metrics.js';
 export { foldCount, Nearness, Reference, type SignatureReference } from './reference.js';

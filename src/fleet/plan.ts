@@ -3,6 +3,7 @@
 import path from 'node:path';
 import { z } from 'zod';
 import { fail } from '../errors.js';
+import { allowanceForm, minimumForm, parseAllowance, parseMinimum } from '../evaluate/index.js';
 import { describeFaults, parseYaml, readText } from '../files/index.js';
 import { topicName } from '../mqtt/index.js';
 import { isBlockSize, maxRolloutName } from '../protocol/index.js';
@@ -96,6 +97,42 @@ const gateSchema = z
   .refine((gate) => gate.measure !== 'latency' || gate.limitMs !== undefined || gate.factor !== undefined, 'a latency needs limitMs, factor, or both')
   .refine((gate) => gate.measure !== 'accuracy' || gate.least !== undefined || gate.drop !== undefined, 'an accuracy needs least, drop, or both');
 
+/** What each device must keep, in the words of the command line; more is said by gates. */
+const limitsSchema = z
+  .strictObject({
+    maxDrop: z
+      .union([z.string(), z.number()])
+      .transform((text, context) => allowed(parseAllowance(String(text)), context, `must be such as ${allowanceForm}`))
+      .refine(({ unit }) => unit !== 'percent', 'must be in points (2pt) or as a share (0.02): devices tell shares of right answers')
+      .optional(),
+    min: z
+      .string()
+      .transform((text, context) => allowed(parseMinimum(text), context, `must be ${minimumForm}`))
+      .refine(({ metric }) => metric === 'top1', 'must be about top1: devices tell shares of right answers')
+      .optional(),
+    maxLatencyMs: z.number().positive().optional(),
+    maxArenaBytes: count.optional(),
+  })
+  .default({});
+
+/** @param value null where the text has another form */
+function allowed<T>(value: T | null, context: z.RefinementCtx, message: string): T {
+  if (value !== null) return value;
+  context.issues.push({ code: 'custom', message, input: value });
+  return z.NEVER;
+}
+
+/** As gates on nearly all devices. */
+function gatesOf({ maxDrop, min, maxLatencyMs, maxArenaBytes }: z.output<typeof limitsSchema>): Gate[] {
+  const drop = maxDrop === undefined ? null : maxDrop.unit === 'points' ? maxDrop.value / 100 : maxDrop.value;
+  const conditions: Condition[] = [
+    ...(drop === null && min === undefined ? [] : [{ measure: 'accuracy', least: min?.value ?? null, drop } as const]),
+    ...(maxLatencyMs === undefined ? [] : [{ measure: 'latency', limitMs: maxLatencyMs, factor: null } as const]),
+    ...(maxArenaBytes === undefined ? [] : [{ measure: 'arena', limitBytes: maxArenaBytes } as const]),
+  ];
+  return conditions.map((condition) => ({ ...condition, mostBad: 0.05, ...usual }));
+}
+
 type WrittenGate = z.output<typeof gateSchema>;
 
 function gateOf(written: WrittenGate): Gate {
@@ -137,6 +174,7 @@ const planSchema = z.strictObject({
     .strictObject({ tags: z.record(z.string(), z.string()).default({}), ids: z.array(z.string()).optional(), share: share.optional() })
     .default({ tags: {} }),
   gates: z.array(gateSchema).max(20).optional(),
+  limits: limitsSchema,
   waves: wavesSchema.default([{ share: 0.01 }, { share: 0.1 }, { share: 0.5 }, { share: 1 }]),
   deadlines: z
     .strictObject({ told: duration.optional(), downloading: duration.optional(), verified: duration.optional(), pending: duration.optional() })
@@ -182,7 +220,7 @@ function planOf(text: string, where: string, folder: string): RolloutPlan {
     previous: value.previous === undefined ? null : beside(value.previous),
     select: { tags: select.tags, ids: select.ids ?? null, share: select.share ?? 1 },
     waves,
-    gates: value.gates?.map(gateOf) ?? usualGates,
+    gates: [...(value.gates?.map(gateOf) ?? usualGates), ...gatesOf(value.limits)],
     deadlines: { ...usualDeadlines, ...defined(value.deadlines) },
     concurrency,
     bytesPerSecond: value.bandwidth ?? null,

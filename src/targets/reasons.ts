@@ -57,9 +57,9 @@ export function simulatorReasons(missing: readonly MissingOperator[]): CheckReas
 /** Most limits that are named one by one. */
 const namedLimits = 4;
 
-/** What the runtime refuses when it prepares an operator: on the device that ends with an error or an abort. */
+/** What the runtime refuses when it prepares an operator, beside its types: on the device that ends with an error or an abort. */
 export function limitReasons(limits: readonly BrokenLimit[], runtime: Runtime): CheckReason[] {
-  const refused = limits.filter(({ severity }) => severity === 'refused');
+  const refused = limits.filter(({ severity, about }) => severity === 'refused' && about !== 'types');
   if (refused.length === 0) return [];
   const named = refused.slice(0, namedLimits).map(({ place, reason }) => `${place}: ${reason}`);
   const more = refused.length > namedLimits ? [`${refused.length - namedLimits} more`] : [];

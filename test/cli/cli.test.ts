@@ -220,6 +220,27 @@ test('limits are judged before anything is written or sent, and --force overrule
   expect((await run('evaluate', 'float.tflite', '--data', 'data.yaml', '--min', 'top1=0.01', '--max-latency-ms', '1e5')).code).toBe(0);
 });
 
+test('compare judges limits too, and what was judged is written for CI systems, refusals included', async () => {
+  const compared = ['compare', 'float.tflite', 'out/int8.tflite', '--data', 'data.yaml'];
+  const kept = await run(...compared, '--max-drop', '50pt', '--min', 'top1=0.5', '--target', 'pico', '--max-latency-ms', '1e4', '--junit', 'kept.xml');
+  expect(kept, kept.stderr).toMatchObject({ code: 0, stdout: expect.stringContaining('limit max-latency-ms kept') });
+  expect(readFileSync(at('kept.xml'), 'utf8')).toMatch(/tests="4" failures="0".*classname="atoll.compare" name="max-drop"/s);
+  const broken = await run(...compared, '--min', 'top1=1', '--junit', 'broken.xml');
+  expect(broken).toMatchObject({ code: 1, stdout: expect.stringContaining('limit min NOT KEPT') });
+  expect(readFileSync(at('broken.xml'), 'utf8')).toMatch(/failures="1".*<failure message="top1 is 0\.\d+, at least 1 is asked for"\/>/s);
+  expect(await run(...compared, '--max-arena-bytes', '10')).toMatchObject({ code: 2, stderr: expect.stringContaining('need --target') });
+
+  expect((await run('check', 'out/int8.tflite', '--target', 'all', '--junit', 'check.xml')).code).toBe(0);
+  expect(readFileSync(at('check.xml'), 'utf8')).toMatch(/<testcase classname="atoll.check" name="fits pico" time="0"><\/testcase>/);
+  const refused = await run('deploy', '.', '--target', 'pico', '--device', 'sim:pico', '--min', 'top1=0.999', '--junit', 'deploy.xml');
+  expect(refused.code).toBe(1);
+  expect(readFileSync(at('deploy.xml'), 'utf8')).toMatch(/failures="1".*name="deploy".*<failure message="GATE_FAILED: top1 is/s);
+  expect((await run('deploy', '.', '--target', 'pico', '--device', 'sim:pico', '--junit', 'deploy.xml')).code).toBe(0);
+  expect(readFileSync(at('deploy.xml'), 'utf8')).toMatch(/failures="0".*name="max-drop".*name="self-test".*name="challenge"/s);
+  expect((await run('evaluate', 'out/int8.tflite', '--data', 'data.yaml', '--junit', 'evaluate.xml')).code).toBe(0);
+  expect(readFileSync(at('evaluate.xml'), 'utf8')).toMatch(/tests="1" failures="0"/);
+});
+
 test('outputs follow links, and never replace their own input', async () => {
   writeFiles(folder, { 'real.tflite': 'old' });
   symlinkSync('real.tflite', at('link.tflite'));

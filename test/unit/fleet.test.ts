@@ -115,6 +115,20 @@ source: pull
     await expect(read(text)).rejects.toMatchObject({ code: 'ROLLOUT_PLAN', message: expect.stringMatching(reason) });
   });
 
+  test('limits of each device, in the words of the command line', async () => {
+    const gates = (limits: string) => read(`rollout: a\nbundle: m\ngates: []\nlimits: ${limits}`).then((plan) => plan.gates);
+    const usual = { mostBad: 0.05, minimum: 1, confidence: 0.95, action: 'pause' };
+    expect(await gates('{ maxDrop: 2pt, min: top1=90%, maxLatencyMs: 20, maxArenaBytes: 60000 }')).toEqual([
+      { measure: 'accuracy', least: 0.9, drop: 0.02, ...usual },
+      { measure: 'latency', limitMs: 20, factor: null, ...usual },
+      { measure: 'arena', limitBytes: 60_000, ...usual },
+    ]);
+    expect(await gates('{ maxDrop: 0.03 }')).toEqual([{ measure: 'accuracy', least: null, drop: 0.03, ...usual }]);
+    await expect(gates('{ maxDrop: 5% }')).rejects.toMatchObject({ code: 'ROLLOUT_PLAN', message: expect.stringContaining('in points') });
+    await expect(gates('{ maxDrop: much }')).rejects.toMatchObject({ code: 'ROLLOUT_PLAN', message: expect.stringContaining('percentage points') });
+    await expect(gates('{ min: auc=0.9 }')).rejects.toMatchObject({ code: 'ROLLOUT_PLAN', message: expect.stringContaining('top1') });
+  });
+
   test('gates', async () => {
     const text = `rollout: a
 bundle: m

@@ -34,7 +34,7 @@ export function brokenLimits(context: OperatorContext, runtime: Runtime): Broken
     const reason = condition(context);
     return reason === null ? [] : [{ severity, about, place, reason }];
   });
-  return kernel === null ? broken : [{ severity: 'refused', about: 'graph', place, reason: kernel }, ...broken];
+  return kernel === null ? broken : [{ severity: 'refused', about: 'types', place, reason: kernel }, ...broken];
 }
 
 /** Why TensorFlow Lite Micro has no kernel for an operator of these types; null where it has one. */

@@ -10,8 +10,8 @@ export type Severity = 'refused' | 'wrong';
 
 export interface Limit {
   readonly severity: Severity;
-  /** What it is about: scales and zero points, which quantization chooses, or the graph, which it does not. */
-  readonly about: 'numbers' | 'graph';
+  /** What it is about: scales and zero points, which quantization chooses; the graph, which it does not; the types of the kernel. */
+  readonly about: 'numbers' | 'graph' | 'types';
   readonly condition: Condition;
 }
 

@@ -1,0 +1,33 @@
+// The test report that verbs write for CI systems, also where they end with an error.
+
+import type { Command } from 'commander';
+import { AtollError } from '../errors.js';
+import type { JunitCase } from '../report/index.js';
+import type { Outcome } from './verb.js';
+
+export function junitOption(command: Command): Command {
+  return command.option('--junit <file>', "also write what was judged as a CI's tests");
+}
+
+/** Errors that say nothing about what was to be judged. */
+const noVerdicts: ReadonlySet<string> = new Set(['INTERRUPTED', 'USAGE']);
+
+/** Runs a verb, and writes its report. @param file null where none is wanted */
+export async function withJunit(verb: string, file: string | null, run: () => Promise<Outcome>): Promise<Outcome> {
+  if (file === null) return run();
+  const start = performance.now();
+  const write = async (cases: readonly JunitCase[]): Promise<void> => {
+    const [{ junitReport }, { writeAtomically }] = await Promise.all([import('../report/index.js'), import('../files/index.js')]);
+    const milliseconds = performance.now() - start;
+    await writeAtomically(file, junitReport({ name: `atoll ${verb}`, className: `atoll.${verb}`, cases, milliseconds, at: Date.now() }));
+  };
+  let outcome: Outcome;
+  try {
+    outcome = await run();
+  } catch (error) {
+    if (error instanceof AtollError && !noVerdicts.has(error.code)) await write([{ name: verb, failure: `${error.code}: ${error.message}` }]);
+    throw error;
+  }
+  await write(outcome.cases ?? []);
+  return outcome;
+}
