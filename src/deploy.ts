@@ -122,7 +122,8 @@ export async function deploy(project: Project, target: Target, device: DeviceCli
   const host = remembering(hostRunner(prepared.model, { profile: target.runtime.kernelProfile }));
   const quantized = data === null ? null : await evaluateScored(host, data, { ...common, ...progress('evaluate int8') });
   const gates = gatesOf(options.limits ?? {}, float?.scored ?? null, quantized?.scored ?? null, check);
-  if (options.force !== true) requireGates(gates, `nothing was sent to the device; the model is in ${files.model}`);
+  const doubts = causesOf([...prepared.warnings, ...(float?.evaluation.warnings ?? []), ...(quantized?.evaluation.warnings ?? [])]);
+  if (options.force !== true) requireGates(gates, `nothing was sent to the device; the model is in ${files.model}${doubts}`);
 
   const pushed = await push(device, slotImage, { ...common, onProgress: (step, value) => onProgress?.(step, value) });
   const run = new MeasuredRun(await device.runner(prepared.model, pushed.model, signal), target, host);
@@ -143,6 +144,13 @@ export async function deploy(project: Project, target: Target, device: DeviceCli
     files,
     warnings: [...prepared.warnings, ...(quantized?.evaluation.warnings ?? []), ...gateWarnings(gates, data)],
   };
+}
+
+/** What most likely explains a lost metric, in a sentence. */
+function causesOf(warnings: readonly Warning[]): string {
+  const causes: ReadonlySet<string> = new Set(['UNSCALED_INTEGERS', 'PIXEL_RANGE', 'SATURATING_INPUTS', 'UNFILLED_INPUT', 'NO_BETTER_THAN_CHANCE']);
+  const found = [...new Set(warnings.filter(({ code }) => causes.has(code)).map(({ message }) => message))];
+  return found.length === 0 ? '' : `. What may be the cause: ${found.join('; ')}`;
 }
 
 /** @throws USAGE where a limit is about what is not known */

@@ -1,6 +1,6 @@
 import { Option } from 'commander';
 import { fail } from '../errors.js';
-import type { GateResult, Limits } from '../evaluate/index.js';
+import type { GateResult, Limits, Warning } from '../evaluate/index.js';
 import type { QuantizeOptions, RepairName, WiderType } from '../quantize/index.js';
 import type { Quantized } from '../report/index.js';
 import type { CheckResult, Target } from '../targets/index.js';
@@ -101,7 +101,7 @@ export const quantizeVerb: Verb = {
       output,
       inputBytes: bytes.byteLength,
       compressedBytes: compressedBytes(result.bytes),
-      result,
+      result: { ...result, warnings: [...result.warnings, ...(judged?.warnings ?? [])] },
       check,
       unmixedMs,
       accuracy: judged?.accuracy ?? null,
@@ -119,7 +119,7 @@ async function accuracyOf(
   quantized: Model,
   data: string,
   limits: Limits,
-): Promise<{ readonly accuracy: Quantized['accuracy']; readonly gates: readonly GateResult[] }> {
+): Promise<{ readonly accuracy: Quantized['accuracy']; readonly gates: readonly GateResult[]; readonly warnings: readonly Warning[] }> {
   const [{ dropGate, evaluateScored, hostRunner, minGate }, { openDataset }, { quantize }] = await Promise.all([
     import('../evaluate/index.js'),
     import('../dataset/index.js'),
@@ -133,6 +133,12 @@ async function accuracyOf(
   const { metric, value, samples } = after.evaluation;
   return {
     accuracy: { metric, float: before.evaluation.value, quantized: value, samples },
+    warnings: distinct([...before.evaluation.warnings, ...after.evaluation.warnings]),
     gates: [dropGate(limits, before.scored, after.scored), ...(limits.min === undefined ? [] : [minGate(limits.min, after.scored)])],
   };
+}
+
+/** Both models may give rise to the same one. */
+function distinct(warnings: readonly Warning[]): Warning[] {
+  return [...new Map(warnings.map((warning) => [warning.message, warning])).values()];
 }

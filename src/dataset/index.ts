@@ -68,7 +68,8 @@ async function open(file: string, description: DatasetFile): Promise<Dataset> {
     sharesFiles,
     seed: description.seed,
     classes: labels?.classes ?? description.classes ?? null,
-    inputs: inputs.map(({ name, shape }, i) => ({ name, shape, integers: holdsPlainIntegers(description.inputs[i]) })),
+    inputs: inputs.map(({ name, shape, integers }) => ({ name, shape, integers })),
+    warnings: description.inputs.flatMap(pixelWarnings),
     hasLabels: labels !== null,
     hasTargets: targets !== null,
     count,
@@ -81,9 +82,13 @@ async function open(file: string, description: DatasetFile): Promise<Dataset> {
   };
 }
 
-function holdsPlainIntegers(source: DatasetFile['inputs'][number] | undefined): boolean {
-  const { type, quantization } = source ?? {};
-  return quantization === undefined && type !== undefined && type !== 'float32' && type !== 'float64';
+/** Mean and deviation that are meant for pixels from 0 to 1, applied to 0 to 255. */
+function pixelWarnings({ images }: DatasetFile['inputs'][number]): Dataset['warnings'] {
+  const { range, mean, std } = images ?? {};
+  const small = [mean, std].flat().filter((value) => value !== undefined);
+  if (range !== undefined || small.length === 0 || small.some((value) => Math.abs(value) > 2)) return [];
+  const message = 'mean and std of images apply to pixels from 0 to 255 here, but look as if they were for pixels from 0 to 1: then give range: [0, 1] as well';
+  return [{ code: 'PIXEL_RANGE', message }];
 }
 
 function defaultMetric({ task }: DatasetFile): Metric | null {

@@ -17,6 +17,8 @@ export interface Source {
   readonly count: number;
   /** Shape of one sample, null where it is known only after reading (images without resize, whole files for windows). */
   readonly shape: readonly number[] | null;
+  /** Integers on disk that are taken as they are: no quantization says what they stand for. */
+  readonly integers: boolean;
   /** The file that holds a sample, relative to the dataset file. */
   readonly fileOf: (index: number) => string;
   readonly read: (index: number) => Promise<Float32Array>;
@@ -66,6 +68,7 @@ export async function openSource(
     name: description.name ?? null,
     count: last === undefined ? 0 : last.first + last.count,
     shape,
+    integers: opened.integers && description.quantization === undefined,
     fileOf: (index) => path.relative(folder, partOf(index).file),
     read: (index) => read(partOf(index), index - partOf(index).first),
   };
@@ -74,6 +77,8 @@ export async function openSource(
 interface OpenedSource {
   readonly parts: readonly Part[];
   readonly shape: readonly number[] | null;
+  /** Whether the elements on disk are integers. */
+  readonly integers: boolean;
   readonly read: (part: Part, position: number) => Promise<Float32Array>;
 }
 
@@ -128,6 +133,7 @@ function imageSource(description: SourceFile, images: NonNullable<SourceFile['im
       files.map(() => 1),
     ),
     shape: description.shape ?? (resize === undefined ? null : [resize.height, resize.width, channels === 'gray' ? 1 : 3]),
+    integers: false,
     read: async ({ file }) => (await readImage(file, images)).values,
   };
 }
@@ -148,6 +154,7 @@ async function arraySource(description: SourceFile, files: readonly string[], wh
   return {
     parts: partsOf(files, counts),
     shape,
+    integers: [...loaded.values()].some(({ type }) => isInteger(type)),
     read: async ({ file, count }, position) => {
       const { bytes, type } = loaded.get(file) as { bytes: Uint8Array; type: DiskType };
       const length = bytes.byteLength / count;
@@ -191,6 +198,7 @@ async function rawSource(description: SourceFile, files: readonly string[], wher
   return {
     parts: partsOf(files, counts),
     shape: wholeFiles ? null : shape,
+    integers: isInteger(type),
     read: async ({ file }, position) => {
       if (current?.file !== file) current = { file, bytes: await readBytes(file) };
       const bytes = wholeFiles ? current.bytes : current.bytes.subarray(position * sampleBytes, (position + 1) * sampleBytes);
@@ -198,6 +206,8 @@ async function rawSource(description: SourceFile, files: readonly string[], wher
     },
   };
 }
+
+const isInteger = (type: DiskType): boolean => type !== 'float32' && type !== 'float64';
 
 async function sizeOf(file: string): Promise<number> {
   try {

@@ -28,6 +28,8 @@ export interface Dataset {
   readonly inputs: readonly DatasetInput[];
   readonly hasLabels: boolean;
   readonly hasTargets: boolean;
+  /** What looks like a mistake in the file. */
+  readonly warnings: readonly { readonly code: string; readonly message: string }[];
   /** The signature of the model that the samples are for; null for the model as such. */
   readonly signature: string | null;
   /** How long a model's state lasts; null where the file does not say, which means `per-sample`. */

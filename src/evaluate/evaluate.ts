@@ -4,10 +4,11 @@ import { elementCount } from '../tflite/index.js';
 import { matchInputs, toModelInput, toRealValues } from './convert.js';
 import type { Scored } from './gates.js';
 import { inOrder } from './in-order.js';
+import { InputRanges } from './input-ranges.js';
 import { Judge } from './judge.js';
 import { type Confusion, type Distribution, distributionOf } from './metrics.js';
 import { type LatencyBasis, type Runner, requireStreams, splitOutputs } from './runner.js';
-import { stateWarnings, type Warning } from './warnings.js';
+import { dataWarnings, stateWarnings, type Warning } from './warnings.js';
 
 export interface Progress {
   readonly done: number;
@@ -56,8 +57,7 @@ export async function evaluateScored(
   const order = matchInputs(dataset, runner.inputs);
   const total = Math.min(dataset.count, options.limit ?? dataset.count);
   const latencies: number[] = [];
-  let values = 0;
-  let saturated = 0;
+  const ranges = new InputRanges(runner.inputs);
   if (dataset.state === 'per-file') requireStreams(runner, 'the state of this dataset is per-file');
   // State goes from one sample to the next.
   const concurrency = dataset.state === 'per-file' && runner.state !== 'none' ? 1 : runner.concurrency;
@@ -65,8 +65,10 @@ export async function evaluateScored(
     const runs: { input: Float32Array; output: Float32Array }[] = [];
     for (const { inputs, continues } of runsOf(sample, dataset)) {
       const converted = toModelInput(inputs, runner.inputs, order, dataset.name);
-      values += inputs.reduce((sum, part) => sum + part.length, 0);
-      saturated += converted.saturated;
+      ranges.add(
+        order.map((position) => inputs[position] as Float32Array),
+        converted.saturated,
+      );
       const { output, latencyMs } = await runner.run(converted.bytes, options.signal, continues);
       latencies.push(latencyMs);
       runs.push({ input: inputs[0] as Float32Array, output: toRealValues(splitOutputs(output, runner.outputs)[0] as Uint8Array, outputInfo) });
@@ -85,14 +87,29 @@ export async function evaluateScored(
     samples: judge.count,
     latencyMs: { ...distributionOf(latencies), basis: runner.basis },
     confusion: judge.confusion(),
-    warnings: [...runner.warnings, ...saturationWarnings(saturated / values), ...stateWarnings(runner.state, dataset)],
+    warnings: [
+      ...runner.warnings,
+      ...dataWarnings(
+        dataset,
+        dataset.inputs.map((_, i) => runner.inputs[order.indexOf(i)] ?? { type: 'float32' }),
+      ),
+      ...ranges.warnings(),
+      ...chanceWarnings(metric, value, judge.count, Math.max(2, elementCount(outputInfo.shape))),
+      ...stateWarnings(runner.state, dataset),
+    ],
   };
   return { evaluation, scored: { metric, value, scores: judge.scores } };
 }
 
-function saturationWarnings(share: number): Warning[] {
-  if (!(share > 0.01)) return [];
-  const percent = (100 * share).toFixed(1);
-  const message = `${percent} % of the input values lie outside the range that the model's input can hold: is the data scaled as for training?`;
-  return [{ code: 'SATURATING_INPUTS', message }];
+/** With fewer samples, chance is not told from skill. */
+const enoughSamples = 20;
+
+/** A classifier that is no better than guessing has mostly not been fed what it was trained on. */
+function chanceWarnings(metric: Metric, value: number, samples: number, classes: number): Warning[] {
+  const chance = 1 / classes;
+  // Two standard deviations above it.
+  const limit = chance + 2 * Math.sqrt((chance * (1 - chance)) / samples);
+  if (metric !== 'top1' || classes < 2 || samples < enoughSamples || value > limit) return [];
+  const message = `top1 is ${(100 * value).toFixed(1)} %, which guessing among ${classes} classes reaches as well: is the data scaled as for training, do the labels count as the outputs do?`;
+  return [{ code: 'NO_BETTER_THAN_CHANCE', message }];
 }

@@ -16,4 +16,4 @@ export { remembering } from './remembering.js';
 export { hostRunner, type LatencyBasis, type Runner, type RunnerState, type RunResult, type SimulationOptions, splitOutputs } from './runner.js';
 export { type ThreadedRunner, threadedRunner } from './threads.js';
 export { Tracer } from './trace.js';
-export { modelWarnings, stateWarnings, type Warning } from './warnings.js';
+export { dataWarnings, modelWarnings, stateWarnings, type Warning } from './warnings.js';

@@ -15,6 +15,18 @@ export function modelWarnings(model: Model): Warning[] {
   }));
 }
 
+/** What the dataset file itself makes doubtful. @param inputs of the model, in the order of the dataset's */
+export function dataWarnings(
+  { name, inputs, warnings }: Pick<Dataset, 'name' | 'inputs' | 'warnings'>,
+  model: readonly { readonly type: string }[],
+): Warning[] {
+  // Indices and the like are integers for good.
+  const scaled = ['float32', 'int8', 'uint8', 'int16'];
+  const plain = inputs.some(({ integers }, i) => integers && scaled.includes(model[i]?.type ?? 'float32'));
+  const message = `dataset ${name} feeds integers from disk as they are; if the model was trained on scaled values, give a quantization (scale, zeroPoint)`;
+  return [...(plain ? [{ code: 'UNSCALED_INTEGERS', message }] : []), ...warnings];
+}
+
 /** A model that keeps state, on samples of one file that may be a stream, without a word on how long state lasts. */
 export function stateWarnings(
   state: 'none' | 'continues' | 'reset',

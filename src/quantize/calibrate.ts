@@ -3,7 +3,7 @@
 import { createHash } from 'node:crypto';
 import { type Dataset, runsOf } from '../dataset/index.js';
 import { fail, within } from '../errors.js';
-import { breather, foldCount, matchInputs, type Progress, requireNumbers, squashesOf, toModelInput, type Warning } from '../evaluate/index.js';
+import { breather, dataWarnings, foldCount, matchInputs, type Progress, requireNumbers, squashesOf, toModelInput, type Warning } from '../evaluate/index.js';
 import { calledSubgraphs, type Extremes, Interpreter, type Operand, subgraphOfSignature } from '../simulator/index.js';
 import { type Model, type SubGraph, tensorLabel, writeModel } from '../tflite/index.js';
 import { SampleStatistics } from './sample-statistics.js';
@@ -141,19 +141,15 @@ async function runDataset(
   const tensors = combineFolds(folds);
   return {
     calibration: { subgraph, signature: dataset.signature, dataset: dataset.name, samples, seed: dataset.seed, sha256: hash.digest('hex'), tensors, folds },
-    warnings: [...unscaledWarnings(dataset), ...statistics.warnings(), ...collector.warnings(tensors)],
+    warnings: [
+      ...dataWarnings(
+        dataset,
+        dataset.inputs.map((_, i) => interpreter.inputs[order.indexOf(i)] ?? { type: 'float32' }),
+      ),
+      ...statistics.warnings(),
+      ...collector.warnings(tensors),
+    ],
   };
-}
-
-function unscaledWarnings(dataset: Dataset): Warning[] {
-  return dataset.inputs.some(({ integers }) => integers)
-    ? [
-        {
-          code: 'UNSCALED_INTEGERS',
-          message: `dataset ${dataset.name} feeds integers from disk as they are; if the model was trained on scaled values, give a quantization (scale, zeroPoint)`,
-        },
-      ]
-    : [];
 }
 
 /** What several folds say of every tensor. */

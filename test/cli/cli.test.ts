@@ -80,19 +80,19 @@ test('the way of a model, verb by verb', async () => {
   expect(jsonOf(quantized)).toMatchObject({ schema: 'atoll/quantize/1', scheme: 'int8', calibration: { samples: 120 }, warnings: [], check: { fits: true } });
   expect(readdirSync(at('out'))).toEqual(['int8.tflite']);
 
-  const checked = await run('check', 'out/int8.tflite', '--target', 'nano33ble');
+  const checked = await run('check', 'judged.tflite', '--target', 'nano33ble');
   expect(checked).toMatchObject({ code: 0, stderr: '' });
   expect(checked.stdout).toMatch(/fits nano33ble/);
 
-  const everywhere = await run('check', 'out/int8.tflite', '--target', 'all', '--json');
+  const everywhere = await run('check', 'judged.tflite', '--target', 'all', '--json');
   const { targets } = jsonOf(everywhere) as unknown as { targets: { target: string; fits: boolean }[] };
   expect(everywhere.code).toBe(0);
   expect(targets.length).toBe(25);
   expect(targets.every(({ fits }) => fits)).toBe(true);
   expect((await run('check', 'float.tflite', '--target', 'all')).stdout).toMatch(/fits 2 of \d+ targets[\s\S]*nano33ble +no .* float/);
 
-  const evaluated = await run('evaluate', 'out/int8.tflite', '--data', 'data.yaml', '--json');
-  const onDevice = await run('evaluate', 'out/int8.tflite', '--data', 'data.yaml', '--device', 'sim:pico', '--json');
+  const evaluated = await run('evaluate', 'judged.tflite', '--data', 'data.yaml', '--json');
+  const onDevice = await run('evaluate', 'judged.tflite', '--data', 'data.yaml', '--device', 'sim:pico', '--json');
   expect(jsonOf(onDevice)).toMatchObject({ value: jsonOf(evaluated).value, samples: 120, latencyMs: { basis: 'simulated' } });
   expect(jsonOf(evaluated)).toMatchObject({ schema: 'atoll/evaluate/1', metric: 'top1', latencyMs: { basis: 'host' } });
 
@@ -221,7 +221,8 @@ test('limits are judged before anything is written or sent, and --force overrule
 });
 
 test('compare judges limits too, and what was judged is written for CI systems, refusals included', async () => {
-  const compared = ['compare', 'float.tflite', 'out/int8.tflite', '--data', 'data.yaml'];
+  expect(await run('quantize', 'float.tflite', '--calibrate', 'data.yaml', '-o', 'judged.tflite')).toMatchObject({ code: 0 });
+  const compared = ['compare', 'float.tflite', 'judged.tflite', '--data', 'data.yaml'];
   const kept = await run(...compared, '--max-drop', '50pt', '--min', 'top1=0.5', '--target', 'pico', '--max-latency-ms', '1e4', '--junit', 'kept.xml');
   expect(kept, kept.stderr).toMatchObject({ code: 0, stdout: expect.stringContaining('limit max-latency-ms kept') });
   expect(readFileSync(at('kept.xml'), 'utf8')).toMatch(/tests="4" failures="0".*classname="atoll.compare" name="max-drop"/s);
@@ -230,14 +231,14 @@ test('compare judges limits too, and what was judged is written for CI systems, 
   expect(readFileSync(at('broken.xml'), 'utf8')).toMatch(/failures="1".*<failure message="top1 is 0\.\d+, at least 1 is asked for"\/>/s);
   expect(await run(...compared, '--max-arena-bytes', '10')).toMatchObject({ code: 2, stderr: expect.stringContaining('need --target') });
 
-  expect((await run('check', 'out/int8.tflite', '--target', 'all', '--junit', 'check.xml')).code).toBe(0);
+  expect((await run('check', 'judged.tflite', '--target', 'all', '--junit', 'check.xml')).code).toBe(0);
   expect(readFileSync(at('check.xml'), 'utf8')).toMatch(/<testcase classname="atoll.check" name="fits pico" time="0"><\/testcase>/);
   const refused = await run('deploy', '.', '--target', 'pico', '--device', 'sim:pico', '--min', 'top1=0.999', '--junit', 'deploy.xml');
   expect(refused.code).toBe(1);
   expect(readFileSync(at('deploy.xml'), 'utf8')).toMatch(/failures="1".*name="deploy".*<failure message="GATE_FAILED: top1 is/s);
   expect((await run('deploy', '.', '--target', 'pico', '--device', 'sim:pico', '--junit', 'deploy.xml')).code).toBe(0);
   expect(readFileSync(at('deploy.xml'), 'utf8')).toMatch(/failures="0".*name="max-drop".*name="self-test".*name="challenge"/s);
-  expect((await run('evaluate', 'out/int8.tflite', '--data', 'data.yaml', '--junit', 'evaluate.xml')).code).toBe(0);
+  expect((await run('evaluate', 'judged.tflite', '--data', 'data.yaml', '--junit', 'evaluate.xml')).code).toBe(0);
   expect(readFileSync(at('evaluate.xml'), 'utf8')).toMatch(/tests="1" failures="0"/);
 });
 

@@ -144,6 +144,19 @@ describe('data and limits', () => {
     expect(jsonOf(await atoll([...args, ...rest, '--force']))).toMatchObject({ forced: true, gates: [{ gate: 'max-drop', passed: false, certain: true }] });
   });
 
+  sharedTest('D2: data that is scaled otherwise than for training is told of, with what it is scaled to', async () => {
+    const [model, data, out] = [at('scaling-mistakes', 'digits8.tflite'), at('scaling-mistakes', 'd_val.yaml'), path.join(folder, 'd2.tflite')];
+    for (const calibration of ['d_cal255.yaml', 'c255b.yaml']) {
+      const quantized = jsonOf(await atoll(['quantize', model, '--calibrate', at('scaling-mistakes', calibration), '--data', data, '-o', out, '--json']));
+      const { warnings } = quantized as { warnings: { code: string; message: string }[] };
+      expect(warnings.map(({ code }) => code)).toEqual(expect.arrayContaining(['UNSCALED_INTEGERS', 'UNFILLED_INPUT']));
+      expect(warnings.find(({ code }) => code === 'UNFILLED_INPUT')?.message).toMatch(/reach from 0 to 1 only, of the 0 to 255/);
+    }
+    const args = ['deploy', model, '--calibrate', at('scaling-mistakes', 'd_cal255.yaml'), '--data', data, '--target', 'stm32h743'];
+    const refused = await atoll([...args, '--device', 'sim:stm32h743', '-o', path.join(folder, 'd2')]);
+    expect(refused).toMatchObject({ code: 1, stderr: expect.stringMatching(/What may be the cause: .*integers from disk as they are.*of the 0 to 255/) });
+  });
+
   sharedTest('A1: a limit in per cent is one of the float value, in the direction of the metric', async () => {
     const data = ['--data', at('advise-mse', 'eval.yaml'), '--calibrate', at('advise-mse', 'cal.yaml')];
     const advised = jsonOf(await atoll(['advise', at('advise-mse', 'float.tflite'), '--target', 'nano33ble', ...data, '--max-drop', '1%', '--json']));

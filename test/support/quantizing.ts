@@ -16,6 +16,7 @@ export function memoryDataset(samples: readonly (readonly Float32Array[])[], sha
     classes: null,
     signature: null,
     state: null,
+    warnings: [],
     sharesFiles: false,
     seed: 0,
     inputs: shapes.map((shape) => ({ name: null, shape, integers: false })),

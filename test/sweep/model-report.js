@@ -96,6 +96,7 @@ function randomSamples({ subgraphs: [main] }) {
     classes: null,
     signature: null,
     state: 'per-sample',
+    warnings: [],
     sharesFiles: false,
     seed: 0,
     inputs: shapes.map((shape) => ({ name: null, shape, integers: false })),

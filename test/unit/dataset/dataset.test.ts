@@ -110,6 +110,11 @@ test('images: decoded, resized, scaled; labels from folder names', async () => {
   const gray = await open('gray', 'name: i\ntask: none\ninputs:\n  - {files: "img/red/*.png", images: {channels: gray, mean: 10, std: 2}}\n');
   expect((await samplesOf(gray))[0]?.inputs[0]?.length).toBe(48);
   writeFiles(folder, { 'broken.png': 'no image' });
+  expect(gray.warnings).toEqual([]);
+  const small = await open('small', 'name: i\ntask: none\ninputs:\n  - {files: "img/red/*.png", images: {mean: [0.485, 0.456, 0.406], std: 0.25}}\n');
+  expect(small.warnings).toEqual([{ code: 'PIXEL_RANGE', message: expect.stringContaining('range: [0, 1]') }]);
+  const ranged = await open('ranged', 'name: i\ntask: none\ninputs:\n  - {files: "img/red/*.png", images: {range: [0, 1], mean: 0.5, std: 0.5}}\n');
+  expect(ranged.warnings).toEqual([]);
   await expect(open('broken', 'name: i\ntask: none\ninputs:\n  - {files: broken.png, images: {}}\n').then((broken) => samplesOf(broken))).rejects.toThrow(
     expect.objectContaining({ code: 'DATASET_IMAGE_INVALID' }),
   );

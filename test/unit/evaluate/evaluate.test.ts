@@ -3,8 +3,9 @@ import { expect, test } from 'vitest';
 import { openDataset } from '../../../src/dataset/index.js';
 import { areaUnderRoc, evaluate, hostRunner, inTopK, interleave, matchInputs, runBatch, toModelInput, toRealValues } from '../../../src/evaluate/index.js';
 import type { TensorInfo } from '../../../src/simulator/index.js';
+import type { Model } from '../../../src/tflite/index.js';
 import { floatBytes, temporaryFolder, writeFiles } from '../../support/files.js';
-import { denseModel } from '../../support/models.js';
+import { denseModel, int8Dense } from '../../support/models.js';
 
 const folder = temporaryFolder();
 const identity = denseModel([1, 0, 0, 0, 0, 1, 0, 0], [0, 0]);
@@ -34,6 +35,23 @@ test('top-1 and the confusion matrix', async () => {
   });
   expect(result.value).toBeCloseTo(2 / 3);
   expect(result.latencyMs.basis).toBe('host');
+});
+
+test('values beyond what an input was calibrated for, in a small part of it, and a classifier that guesses', async () => {
+  writeFiles(folder, { 'many.csv': '0\n1\n'.repeat(20) });
+  const codes = async (model: Model, factor: number, flip = 0) => {
+    const samples = Array.from({ length: 40 }, (_, i) => [(i + flip) % 2 === 0 ? factor : 0, (i + flip) % 2 === 0 ? 0 : factor, 0, 0]).flat();
+    const data = await dataset(`scaled${factor}-${flip}`, samples, 'task: classification\nlabels: {csv: many.csv}\n');
+    return (await evaluate(hostRunner(model), data)).warnings.map(({ code }) => code);
+  };
+  // Its input holds -12.8 to 12.7.
+  const quantized = int8Dense(4);
+  const held = hostRunner(quantized).inputs[0]?.quantization?.scale ?? 0;
+  expect((await codes(quantized, 100 * held)).filter((code) => code !== 'NO_BETTER_THAN_CHANCE')).toEqual([]);
+  expect(await codes(quantized, 300 * held)).toContain('SATURATING_INPUTS');
+  expect(await codes(quantized, 10 * held)).toContain('UNFILLED_INPUT');
+  expect(await codes(identity, 1)).toEqual([]);
+  expect(await codes(identity, 1, 1)).toEqual(['NO_BETTER_THAN_CHANCE']);
 });
 
 test('mean squared error and SNR against targets', async () => {

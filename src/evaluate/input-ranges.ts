@@ -1,0 +1,70 @@
+// What a model is fed, beside what its inputs can hold: data that is scaled otherwise than for training gives itself away.
+
+import type { TensorInfo } from '../simulator/index.js';
+import { integerLimits } from './convert.js';
+import type { Warning } from './warnings.js';
+
+/** Values that fill less than this share of what an input can hold look as if they were scaled otherwise. */
+const leastFilled = 1 / 8;
+const mostSaturated = 0.01;
+
+export class InputRanges {
+  private values = 0;
+  private saturated = 0;
+  private readonly ends: { min: number; max: number }[];
+
+  constructor(private readonly inputs: readonly TensorInfo[]) {
+    this.ends = inputs.map(() => ({ min: Infinity, max: -Infinity }));
+  }
+
+  /**
+   * @param values of the inputs of one inference, in the model's order
+   * @param saturated how many of them the inputs cannot hold
+   */
+  add(values: readonly Float32Array[], saturated: number): void {
+    this.saturated += saturated;
+    values.forEach((part, i) => {
+      this.values += part.length;
+      const ends = this.ends[i] as { min: number; max: number };
+      for (const value of part) {
+        if (value < ends.min) ends.min = value;
+        if (value > ends.max) ends.max = value;
+      }
+    });
+  }
+
+  warnings(): Warning[] {
+    const share = this.saturated / this.values;
+    if (share > mostSaturated) {
+      const percent = (100 * share).toFixed(1);
+      const message = `${percent} % of the input values lie outside the range that the model's input can hold (${this.rangesText()}): is the data scaled as for training and calibration?`;
+      return [{ code: 'SATURATING_INPUTS', message }];
+    }
+    return this.inputs.flatMap((input, i): Warning[] => {
+      const held = heldBy(input);
+      const { min, max } = this.ends[i] as { min: number; max: number };
+      const largest = Math.max(Math.abs(min), Math.abs(max));
+      if (held === null || largest === 0 || largest >= leastFilled * Math.max(...held.map(Math.abs))) return [];
+      const message = `the values of input ${input.name} reach from ${figure(min)} to ${figure(max)} only, of the ${figure(held[0])} to ${figure(held[1])} that it was calibrated for: is the data scaled as for training and calibration?`;
+      return [{ code: 'UNFILLED_INPUT', message }];
+    });
+  }
+
+  private rangesText(): string {
+    const texts = this.inputs.flatMap((input, i) => {
+      const held = heldBy(input);
+      const { min, max } = this.ends[i] as { min: number; max: number };
+      return held === null ? [] : [`${figure(min)} to ${figure(max)} beside ${figure(held[0])} to ${figure(held[1])}`];
+    });
+    return texts.join('; ');
+  }
+}
+
+const figure = (value: number): string => String(Number(value.toPrecision(3)));
+
+/** The real values that a quantized input can hold; null for others. */
+function heldBy({ type, quantization }: TensorInfo): readonly [number, number] | null {
+  if (quantization === null || !['int8', 'uint8', 'int16'].includes(type)) return null;
+  const [low, high] = integerLimits(type);
+  return [(low - quantization.zeroPoint) * quantization.scale, (high - quantization.zeroPoint) * quantization.scale];
+}
