@@ -15,6 +15,7 @@ import type { WiderType } from './mixed-precision.js';
 import { type NumberType, tensorTypeOf } from './number-format.js';
 import { ioOf, type PlanOptions, planQuantization, type QuantizationPlan, requireFloat } from './plan.js';
 import { chooseRange, needsHistogram, type RangeMethod } from './ranges.js';
+import { coarseTensors, edgeWarnings } from './resolution.js';
 import { type SchemeName, schemeOf, schemes } from './scheme.js';
 import { encodeSparseWeights } from './sparse.js';
 import { verifyLimits, verifyScheme } from './verify.js';
@@ -94,6 +95,8 @@ export async function quantize(model: Model, datasets: readonly Dataset[], optio
     ...work.plan.warnings,
     ...removalRisk(work.repairs),
     ...verifyLimits(written, scheme),
+    ...(work.calibration === null ? [] : coarseTensors(work.model, work.plan, work.calibration)),
+    ...(needsData ? await edgeWarnings(prepared, written, datasets) : []),
   ];
   return { ...work, bytes, model: written, optimizations: changes, sparseTensors: sparse?.changes ?? 0, memoryPlan, warnings };
 }

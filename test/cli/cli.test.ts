@@ -80,19 +80,19 @@ test('the way of a model, verb by verb', async () => {
   expect(jsonOf(quantized)).toMatchObject({ schema: 'atoll/quantize/1', scheme: 'int8', calibration: { samples: 120 }, warnings: [], check: { fits: true } });
   expect(readdirSync(at('out'))).toEqual(['int8.tflite']);
 
-  const checked = await run('check', 'judged.tflite', '--target', 'nano33ble');
+  const checked = await run('check', 'out/int8.tflite', '--target', 'nano33ble');
   expect(checked).toMatchObject({ code: 0, stderr: '' });
   expect(checked.stdout).toMatch(/fits nano33ble/);
 
-  const everywhere = await run('check', 'judged.tflite', '--target', 'all', '--json');
+  const everywhere = await run('check', 'out/int8.tflite', '--target', 'all', '--json');
   const { targets } = jsonOf(everywhere) as unknown as { targets: { target: string; fits: boolean }[] };
   expect(everywhere.code).toBe(0);
   expect(targets.length).toBe(25);
   expect(targets.every(({ fits }) => fits)).toBe(true);
   expect((await run('check', 'float.tflite', '--target', 'all')).stdout).toMatch(/fits 2 of \d+ targets[\s\S]*nano33ble +no .* float/);
 
-  const evaluated = await run('evaluate', 'judged.tflite', '--data', 'data.yaml', '--json');
-  const onDevice = await run('evaluate', 'judged.tflite', '--data', 'data.yaml', '--device', 'sim:pico', '--json');
+  const evaluated = await run('evaluate', 'out/int8.tflite', '--data', 'data.yaml', '--json');
+  const onDevice = await run('evaluate', 'out/int8.tflite', '--data', 'data.yaml', '--device', 'sim:pico', '--json');
   expect(jsonOf(onDevice)).toMatchObject({ value: jsonOf(evaluated).value, samples: 120, latencyMs: { basis: 'simulated' } });
   expect(jsonOf(evaluated)).toMatchObject({ schema: 'atoll/evaluate/1', metric: 'top1', latencyMs: { basis: 'host' } });
 

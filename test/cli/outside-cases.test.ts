@@ -157,6 +157,17 @@ describe('data and limits', () => {
     expect(refused).toMatchObject({ code: 1, stderr: expect.stringMatching(/What may be the cause: .*integers from disk as they are.*of the 0 to 255/) });
   });
 
+  sharedTest.each([
+    ['detection-head-one-scale', { COARSE_SCALE: /operator 10 CONCATENATION joins it with others/, CONSTANT_OUTPUT: /^5 of 9 channels/ }],
+    ['regression-wide-features', { LOST_FEATURES: /^4 of 6 features/, CONSTANT_OUTPUT: /^1 of 1 channels/ }],
+  ] as const)('A2: what a scale is too coarse for in %s is told of, with the cause', async (name, expected) => {
+    const quantized = jsonOf(
+      await atoll(['quantize', at(name, 'float.tflite'), '--calibrate', at(name, 'cal.yaml'), '-o', path.join(folder, 'a2.tflite'), '--json']),
+    );
+    const warnings = new Map((quantized as { warnings: { code: string; message: string }[] }).warnings.map(({ code, message }) => [code, message]));
+    for (const [code, message] of Object.entries(expected)) expect(warnings.get(code)).toMatch(message);
+  });
+
   sharedTest('A1: a limit in per cent is one of the float value, in the direction of the metric', async () => {
     const data = ['--data', at('advise-mse', 'eval.yaml'), '--calibrate', at('advise-mse', 'cal.yaml')];
     const advised = jsonOf(await atoll(['advise', at('advise-mse', 'float.tflite'), '--target', 'nano33ble', ...data, '--max-drop', '1%', '--json']));

@@ -1,0 +1,127 @@
+// Whether quantized tensors are fine enough for what they hold: a part of a tensor that is small beside the rest may come out as one value.
+
+import { type Dataset, runsOf } from '../dataset/index.js';
+import { matchInputs, toModelInput, toRealValues, type Warning } from '../evaluate/index.js';
+import { Interpreter, type TensorInfo } from '../simulator/index.js';
+import { type Model, operatorName, type SubGraph, tensorLabel } from '../tflite/index.js';
+import type { Calibration } from './calibrate.js';
+import type { QuantizationPlan } from './plan.js';
+
+/** A tensor of fewer distinct values than this carries little. */
+const fewSteps = 8;
+/** Of inputs and outputs, samples beyond these say little more. */
+const fewSamples = 16;
+/** Channels that are named one by one. */
+const namedChannels = 4;
+
+/** Tensors whose values span only a few steps of the scale that the operator which joins them with others gives to all. */
+export function coarseTensors(model: Model, plan: QuantizationPlan, { subgraphs }: Pick<Calibration, 'subgraphs'>): Warning[] {
+  return plan.subgraphs.flatMap(({ subgraph: at, activations, conversions }) => {
+    const subgraph = model.subgraphs[at] as SubGraph;
+    const statistics = subgraphs.find((one) => one.subgraph === at)?.tensors;
+    return subgraph.operators.flatMap((operator, index) => {
+      const name = operatorName(model, operator);
+      if (!joining.has(name)) return [];
+      return Array.from(operator.inputs ?? []).flatMap((tensor): Warning[] => {
+        const converted = conversions.find((conversion) => conversion.tensor === tensor && conversion.readers.some((reader) => reader.operator === index));
+        const format = converted ?? activations.find((activation) => activation.tensor === tensor);
+        const known = statistics?.[tensor];
+        if (known == null || format === undefined || format.type === 'float32') return [];
+        const steps = (known.max - known.min) / format.scale;
+        if (steps === 0 || steps >= fewSteps) return [];
+        const label = tensorLabel(tensor, subgraph.tensors[tensor] as SubGraph['tensors'][number]);
+        const message =
+          `tensor ${label} reaches from ${figure(known.min)} to ${figure(known.max)}, but operator ${index} ${name} joins it with others under the scale ${figure(format.scale)}: ` +
+          `${Math.ceil(steps)} step(s) are left of it. Bring what is joined to like ranges (such as boxes divided by the image's size), or give it outputs of its own`;
+        return [{ code: 'COARSE_SCALE', message }];
+      });
+    });
+  });
+}
+
+const joining: ReadonlySet<string> = new Set(['CONCATENATION', 'PACK']);
+
+/**
+ * Features of inputs that vary by less than a step, and channels of outputs that are one value where the float model's vary: on some samples of
+ * each dataset.
+ */
+export async function edgeWarnings(float: Model, quantized: Model, datasets: readonly Dataset[]): Promise<Warning[]> {
+  const warnings: Warning[] = [];
+  for (const dataset of datasets) {
+    const signature = dataset.signature ?? undefined;
+    const [before, after] = [new Interpreter(float, { signature }), new Interpreter(quantized, { signature })];
+    const order = matchInputs(dataset, before.inputs);
+    const features = before.inputs.map(() => new Channels());
+    const outputs = before.outputs.map(() => ({ float: new Channels(), quantized: new Channels() }));
+    for await (const sample of dataset.samples(fewSamples)) {
+      for (const { inputs, continues } of runsOf(sample, dataset)) {
+        for (const [i, info] of before.inputs.entries()) features[i]?.add(inputs[order[i] as number] as Float32Array, info.shape.at(-1) ?? 1);
+        for (const interpreter of [before, after]) {
+          if (!continues) interpreter.reset();
+          interpreter.stream(toModelInput(inputs, interpreter.inputs, order, dataset.name).bytes);
+        }
+        for (const [i, info] of before.outputs.entries()) {
+          const channels = info.shape.at(-1) ?? 1;
+          outputs[i]?.float.add(toRealValues(before.output(i), info), channels);
+          outputs[i]?.quantized.add(toRealValues(after.output(i), after.outputs[i] as TensorInfo), channels);
+        }
+      }
+    }
+    warnings.push(
+      ...features.flatMap((channels, i) => lostFeatures(after.inputs[i] as TensorInfo, channels)),
+      ...outputs.flatMap((channels, i) => constantChannels(before.outputs[i] as TensorInfo, channels)),
+    );
+  }
+  return warnings;
+}
+
+/** The ends of each channel, the last dimension. */
+class Channels {
+  readonly ends: { min: number; max: number }[] = [];
+
+  add(values: Float32Array, channels: number): void {
+    for (let i = 0; i < values.length; i++) {
+      const value = values[i] as number;
+      this.ends[i % channels] ??= { min: Infinity, max: -Infinity };
+      const ends = this.ends[i % channels] as { min: number; max: number };
+      if (value < ends.min) ends.min = value;
+      if (value > ends.max) ends.max = value;
+    }
+  }
+
+  /** Channels that vary by more than nothing, but less than `least`. */
+  narrow(least: number): number[] {
+    return this.ends.flatMap(({ min, max }, channel) => (max > min && max - min < least ? [channel] : []));
+  }
+}
+
+function lostFeatures({ name, quantization }: TensorInfo, channels: Channels): Warning[] {
+  const lost = quantization === null ? [] : channels.narrow(quantization.scale);
+  if (lost.length === 0) return [];
+  const message =
+    `${lost.length} of ${channels.ends.length} features of input ${name} vary by less than the step ${figure(quantization?.scale ?? 0)} of its scale, and are lost: ` +
+    `${listed(lost, channels)}. Scale features alike (for example to mean 0 and deviation 1) before the model is trained`;
+  return [{ code: 'LOST_FEATURES', message }];
+}
+
+function constantChannels({ name }: TensorInfo, { float, quantized }: { readonly float: Channels; readonly quantized: Channels }): Warning[] {
+  const constant = quantized.ends.flatMap(({ min, max }, channel) => {
+    const before = float.ends[channel];
+    return min === max && before !== undefined && before.max > before.min ? [channel] : [];
+  });
+  if (constant.length === 0) return [];
+  const message =
+    `${constant.length} of ${float.ends.length} channels of output ${name} are the same for all of the calibration samples that were tried, where the float model's vary: ` +
+    `${listed(constant, float)}. What they tell is lost; a scheme with 16-bit activations (--scheme int16x8) keeps small differences`;
+  return [{ code: 'CONSTANT_OUTPUT', message }];
+}
+
+function listed(indices: readonly number[], { ends }: Channels): string {
+  const named = indices.slice(0, namedChannels).map((index) => {
+    const { min, max } = ends[index] as { min: number; max: number };
+    return `${index} (${figure(min)} to ${figure(max)})`;
+  });
+  return `${named.join(', ')}${indices.length > namedChannels ? ', ...' : ''}`;
+}
+
+const figure = (value: number): string => String(Number(value.toPrecision(3)));
