@@ -2,7 +2,17 @@
 // operators fix.
 
 import { fail } from '../errors.js';
-import { constantFloats, isConstantFloat, type Model, type SubGraph, type Tensor, TensorType, tensorLabel } from '../tflite/index.js';
+import {
+  ActivationFunctionType,
+  constantFloats,
+  isConstantFloat,
+  type Model,
+  type Operator,
+  type SubGraph,
+  type Tensor,
+  TensorType,
+  tensorLabel,
+} from '../tflite/index.js';
 import { pinOf } from './arrive.js';
 import { type ModeExceptions, type OperatorMode, ruleOf } from './modes.js';
 import { float, type IntegerType, type NumberFormat, type NumberType, sameFormat } from './number-format.js';
@@ -32,6 +42,13 @@ export interface ConversionPlan extends NumberFormat {
 interface Reader {
   readonly operator: number | null;
   readonly input: number;
+}
+
+/** The least scale with which the limits of a fused activation still fit 32 bits. */
+function activationFloor({ builtinOptions }: Operator): number {
+  const { fusedActivationFunction } = (builtinOptions ?? {}) as { fusedActivationFunction?: number };
+  const { RELU6, RELU_N1_TO_1 } = ActivationFunctionType;
+  return fusedActivationFunction === RELU6 ? 6 / 2 ** 30 : fusedActivationFunction === RELU_N1_TO_1 ? 1 / 2 ** 30 : 0;
 }
 
 /** The range of every tensor of a subgraph, by index; null where none was seen. */
@@ -75,8 +92,13 @@ export class Formats {
       const mode = this.modes[o] as OperatorMode;
       if (mode === 'float32' || mode === 'dynamic-range') return;
       const groups = this.groups[mode];
+      const inner = activationFloor(operator);
+      if (inner > 0) groups.raise(operator.outputs?.[0] as number, inner);
       const inputs = this.dataInputs(o).map((input) => operator.inputs?.[input] as number);
-      const floor = ruleOf(this.model, operator)?.outputFloor?.[mode];
+      const { outputFloor, inputFloor } = ruleOf(this.model, operator) ?? {};
+      const floor = outputFloor?.[mode];
+      const least = inputFloor?.[mode]?.(operator.builtinOptions) ?? 0;
+      if (least > 0) groups.raise(inputs[0] as number, least);
       if (inputs.length < 2 && floor === undefined) return;
       const scaleOf = (tensor: number): number => groups.formats(range)(tensor).scale;
       const isZero = (tensor: number): boolean => groups.membersOf(tensor).every((member) => range(member).min === 0 && range(member).max === 0);

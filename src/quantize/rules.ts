@@ -1,7 +1,7 @@
 // How each operator is quantized, after TFLite's published quantization specification. An operator without a rule, or without a version for
 // a type, has no form in that type here. Versions: tensorflow/compiler/mlir/lite/tools/versioning/op_version.cc.
 
-import type { OperatorName } from '../tflite/index.js';
+import type { BuiltinOptions, OperatorName } from '../tflite/index.js';
 import type { IntegerType } from './number-format.js';
 
 export interface FixedQuantization {
@@ -29,6 +29,8 @@ export interface QuantizationRule {
   readonly sameScale?: boolean;
   /** The least scale of the output that kernels take, by the largest scale of the inputs. */
   readonly outputFloor?: Readonly<Partial<Record<IntegerType, (largest: number) => number>>>;
+  /** The least scale of the input that kernels take, by the operator's options. */
+  readonly inputFloor?: Readonly<Partial<Record<IntegerType, (options: BuiltinOptions | null) => number>>>;
   /** The output's quantization is fixed by the operator, whatever its range. */
   readonly fixedOutput?: Readonly<Partial<Record<IntegerType, FixedQuantization>>>;
 }
@@ -53,6 +55,13 @@ const ofSum = { int8: (largest: number): number => largest / 2 ** 19, int16: (la
 function weighted(int8: number, int16: number, weights: WeightsRule): QuantizationRule {
   return { ...own(int8, int16), weights };
 }
+
+/** A trace above a power of two that the kernels take no more. */
+const above = (power: number): number => 1.0001 * 2 ** power;
+/** The kernels shift the input left by no more bits (simulator/limits). */
+const curveFloor = { int8: (): number => above(-28), int16: (): number => above(-27) };
+/** The input in steps of 2^-26 needs a factor above 1. */
+const exponentFloor = (options: BuiltinOptions | null): number => above(-26) / (options?.kind === 'SoftmaxOptions' ? options.beta : 1);
 
 export const quantizationRules: ReadonlyMap<OperatorName, QuantizationRule> = new Map<OperatorName, QuantizationRule>([
   ['ABS', own(2, 3)],
@@ -82,8 +91,8 @@ export const quantizationRules: ReadonlyMap<OperatorName, QuantizationRule> = ne
   ['LEAKY_RELU', own(2, 2)],
   ['LESS', own(2, 3)],
   ['LESS_EQUAL', own(2)],
-  ['LOGISTIC', fixed([2, 1 / 256, -128], 3)],
-  ['LOG_SOFTMAX', fixed([2, 16 / 256, 127])],
+  ['LOGISTIC', { ...fixed([2, 1 / 256, -128], 3), inputFloor: curveFloor }],
+  ['LOG_SOFTMAX', { ...fixed([2, 16 / 256, 127]), inputFloor: { int8: exponentFloor } }],
   ['MAXIMUM', same(2, 4)],
   ['MAX_POOL_2D', same(2, 3)],
   ['MEAN', own(2, 3)],
@@ -108,7 +117,7 @@ export const quantizationRules: ReadonlyMap<OperatorName, QuantizationRule> = ne
   ['SELECT', same(2, 2)],
   ['SELECT_V2', same(1, 1)],
   ['SLICE', same(2, 4)],
-  ['SOFTMAX', fixed([2, 1 / 256, -128], 3)],
+  ['SOFTMAX', { ...fixed([2, 1 / 256, -128], 3), inputFloor: { int8: exponentFloor } }],
   ['SPACE_TO_BATCH_ND', same(2, 4)],
   ['SPACE_TO_DEPTH', same(2)],
   ['SPLIT', same(2, 4)],
@@ -118,7 +127,7 @@ export const quantizationRules: ReadonlyMap<OperatorName, QuantizationRule> = ne
   ['STRIDED_SLICE', same(2, 4)],
   ['SUB', { ...own(2, 5), outputFloor: ofSum }],
   ['SUM', own(2)],
-  ['TANH', fixed([2, 1 / 128, 0], 3)],
+  ['TANH', { ...fixed([2, 1 / 128, 0], 3), inputFloor: curveFloor }],
   ['TILE', same(3)],
   ['TOPK_V2', same(2, 3)],
   ['TRANSPOSE', same(2, 5)],
