@@ -27,7 +27,7 @@ import { describeFaults, parseYaml, readBytes, readText, writeAtomically } from 
 import { optimize } from './optimize/index.js';
 import { quantize, schemeOf, verifyInt8 } from './quantize/index.js';
 import type { CheckResult, Target } from './targets/index.js';
-import { type Model, readModel } from './tflite/index.js';
+import { type Model, mainSubgraph, readModel, TensorType } from './tflite/index.js';
 
 const projectSchema = z.strictObject({
   name: z.string().regex(/^[\w.-]+$/, 'must be letters, digits, dots, dashes'),
@@ -108,10 +108,10 @@ export async function deploy(project: Project, target: Target, device: DeviceCli
   const inputBytes = await readBytes(project.model);
   const input = readModel(inputBytes, project.model);
   const data = project.data === null ? null : await openDataset(project.data);
-  const isFloat = schemeOf(input) === 'float32';
+  const ready = isInt8(input);
 
-  const float = isFloat && data !== null ? await evaluateScored(hostRunner(optimize(input).model), data, { ...common, ...progress('evaluate float') }) : null;
-  const prepared = isFloat ? await quantizeProject(project, input, options) : { bytes: inputBytes, model: verifyInt8(inputBytes), warnings: [] };
+  const float = ready || data === null ? null : await evaluateScored(hostRunner(await floatFormOf(input)), data, { ...common, ...progress('evaluate float') });
+  const prepared = ready ? { bytes: inputBytes, model: verifyInt8(inputBytes), warnings: [] } : await quantizeProject(project, input, options);
 
   const { image: slotImage, check } = buildFittingImage(prepared.bytes, prepared.model, target);
   const files = { model: path.join(project.out, `${project.name}.int8.tflite`), slotImage: path.join(project.out, `${project.name}.${target.id}.slot`) };
@@ -144,6 +144,18 @@ export async function deploy(project: Project, target: Target, device: DeviceCli
     files,
     warnings: [...prepared.warnings, ...(quantized?.evaluation.warnings ?? []), ...gateWarnings(gates, data)],
   };
+}
+
+/** Int8 throughout, inputs and outputs included. */
+function isInt8(model: Model): boolean {
+  const { inputs, outputs, tensors } = mainSubgraph(model);
+  const edges = [...(inputs ?? []), ...(outputs ?? [])].map((index) => tensors[index]?.type);
+  return schemeOf(model) === 'int8' && edges.every((type) => type === TensorType.INT8);
+}
+
+/** What a model is measured against: itself in float, also where it was trained for quantization and has int8 inside. */
+async function floatFormOf(input: Model): Promise<Model> {
+  return schemeOf(input) === 'float32' ? optimize(input).model : (await quantize(input, [], { scheme: 'float32' })).model;
 }
 
 /** What most likely explains a lost metric, in a sentence. */
@@ -180,8 +192,11 @@ async function quantizeProject(
   model: Model,
   options: DeployOptions,
 ): Promise<{ bytes: Uint8Array; model: Model; warnings: readonly Warning[] }> {
-  if (project.calibrate === null) throw fail('CALIBRATION_EMPTY', { reason: `${project.model} is a float model and no calibration dataset was given` });
-  const datasets = await openDatasets(project.calibrate);
+  const isFloat = schemeOf(model) === 'float32';
+  if (project.calibrate === null && isFloat)
+    throw fail('CALIBRATION_EMPTY', { reason: `${project.model} is a float model and no calibration dataset was given` });
+  // A file that is quantized inside brings its scales.
+  const datasets = project.calibrate === null ? [] : await openDatasets(project.calibrate);
   return quantize(model, datasets, {
     ...(options.signal === undefined ? {} : { signal: options.signal }),
     onProgress: (value) => options.onProgress?.('calibrate', value),

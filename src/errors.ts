@@ -74,6 +74,11 @@ export const errorTable = {
     message: '{runtime} refuses this model: {reasons}',
     hint: 'quantize the float model again, or choose a kernel profile of a runtime that takes it',
   },
+  KERNEL_ENDS: {
+    kind: 'input',
+    message: '{operator}: {reason}',
+    hint: 'the kernel on the device ends here as well: change the data, or have other kernels compute it (--kernels tflite-optimized, or another target)',
+  },
   TENSOR_SHAPE_DYNAMIC: {
     kind: 'input',
     message: '{what}',

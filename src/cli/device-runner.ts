@@ -39,7 +39,7 @@ export async function openRunner(
 ): Promise<OpenedRunner> {
   if (options.device === undefined) {
     const { hostRunner, threadedRunner } = await import('../evaluate/index.js');
-    const simulation = simulationOptions(options);
+    const simulation = await withKernels(context, model, simulationOptions(options));
     const threads = (options.threads as number | undefined) ?? 1;
     if (threads === 1) return { runner: hostRunner(model, simulation), arenaBytes: null, measure: null, host: null, close: async () => undefined };
     const runner = await threadedRunner(model, threads, simulation);
@@ -67,6 +67,16 @@ export async function openRunner(
     await device.close();
     throw error;
   }
+}
+
+/** Unless kernels are named, those of a runtime that takes the model. */
+async function withKernels({ progress }: Context, model: Model, simulation: SimulationOptions): Promise<SimulationOptions> {
+  const { profileThatTakes, simulates } = await import('../simulator/index.js');
+  if (simulation.profile !== undefined || !simulates(model)) return simulation;
+  const { profile, refusal } = profileThatTakes(model);
+  if (refusal === null || profile === null) return simulation;
+  progress.note(`kernels of ${profile}, since TensorFlow Lite Micro does not take ${refusal.place}: ${refusal.reason} (--kernels chooses others)`);
+  return { ...simulation, profile };
 }
 
 /** @throws USAGE */

@@ -51,7 +51,7 @@ export async function edgeWarnings(float: Model, quantized: Model, datasets: rea
     return await edgesOf(float, quantized, datasets);
   } catch (error) {
     // The file is as it should be; kernels may still end on what it computes from some data.
-    if (!(error instanceof AtollError) || error.code !== 'OPERATOR_INVALID') throw error;
+    if (!(error instanceof AtollError) || error.code !== 'KERNEL_ENDS') throw error;
     return [{ code: 'KERNEL_ENDS', message: `on calibration data, the kernels of the device would end the program: ${error.message}` }];
   }
 }

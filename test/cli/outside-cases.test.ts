@@ -88,6 +88,20 @@ describe('conversion', () => {
     const [model, data] = [at('qat-float-io', `${name}.tflite`), at('qat-float-io', 'e.yaml')];
     expect(await atoll(['evaluate', model, '--data', data])).toMatchObject({ code: 0, stderr: expect.not.stringContaining('error') });
     expect(await atoll(['compare', model, model, '--data', at('qat-float-io', 'test.yaml')])).toMatchObject({ code: 0 });
+    const deployed = await atoll([
+      'deploy',
+      model,
+      '--data',
+      data,
+      '--target',
+      'stm32h743',
+      '--device',
+      'sim:stm32h743',
+      '-o',
+      path.join(folder, name),
+      '--json',
+    ]);
+    expect(jsonOf(deployed), deployed.stderr).toMatchObject({ push: { state: 'confirmed' }, gates: [{ gate: 'max-drop', passed: true }] });
   });
 
   sharedTest('C5: shapes that the file leaves out follow from what is computed', async () => {

@@ -63,6 +63,17 @@ export function requireLimits(operators: readonly OperatorContext[], runtime: Ru
   throw fail('RUNTIME_REFUSES', { runtime: runtimeNames[runtime], reasons: [...named, ...more].join('; ') });
 }
 
+/**
+ * The reference profile of a runtime that takes the model: TensorFlow Lite Micro's where it does, else TensorFlow Lite's.
+ * @returns why it is not the former's; null profile where neither takes it
+ */
+export function profileThatTakes(model: Model): { readonly profile: KernelProfile | null; readonly refusal: BrokenLimit | null } {
+  const refusalOf = (profile: KernelProfile): BrokenLimit | null => limitsBroken(model, profile).find(({ severity }) => severity === 'refused') ?? null;
+  const refusal = refusalOf('tflm-reference');
+  if (refusal === null) return { profile: 'tflm-reference', refusal };
+  return { profile: refusalOf('tflite-reference') === null ? 'tflite-reference' : null, refusal };
+}
+
 /** The limits of a profile's runtime that a model breaks, in the operators of the main subgraph and those that it calls. */
 export function limitsBroken(model: Model, profile: KernelProfile): BrokenLimit[] {
   const arithmetic = kernelProfiles[profile];

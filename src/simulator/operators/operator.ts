@@ -203,6 +203,11 @@ export function optionsOf<K extends BuiltinOptions['kind']>(context: OperatorCon
   return context.options as Extract<BuiltinOptions, { kind: K }>;
 }
 
+/** What an operator is fed makes its kernel end, with an error or with the whole program. */
+export function ends(context: OperatorContext, reason: string): Error {
+  return fail('KERNEL_ENDS', { operator: context.place, reason });
+}
+
 export function invalid(context: OperatorContext, reason: string): Error {
   return fail('OPERATOR_INVALID', { operator: context.place, reason });
 }

@@ -8,6 +8,7 @@ import { clamp, integerLimits } from './activation.js';
 import {
   byType,
   elementwiseFamily,
+  ends,
   inputOf,
   invalid,
   type Operand,
@@ -91,7 +92,7 @@ function prepare8(context: OperatorContext): () => void {
       const { scale: shifted, bitsOverUnit } = reciprocal(sum, sumIntegerBits);
       // TFLITE_CHECK in the kernel: it ends the program.
       if (bitsOverUnit + 31 - bits > 31)
-        throw invalid(context, `${depth} values so nearly equal that their exponentials sum to 512 or more, at which the kernel ends the program`);
+        throw ends(context, `${depth} values so nearly equal that their exponentials sum to 512 or more, at which the kernel ends the program`);
       for (let c = 0; c < depth; c++) {
         const product = saturatingRoundingDoublingHighMul(shifted, exponentials[max - (from[start + c] as number)] as number);
         to[start + c] = Math.min(roundingDivideByPot(product, bitsOverUnit + 31 - bits) + low, high);

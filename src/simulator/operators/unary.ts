@@ -8,7 +8,7 @@ import { inverseSquareRoot } from '../arithmetic/inverse-square-root.js';
 import { clamp, integerLimits } from './activation.js';
 import { mapFloatTable } from './float-table.js';
 import { mapElements, sameOperands } from './map.js';
-import { elementwiseFamily, inputOf, invalid, type OperatorContext, type OperatorFamily, optionsOf, outputOf, quantizationOf } from './operator.js';
+import { elementwiseFamily, ends, inputOf, invalid, type OperatorContext, type OperatorFamily, optionsOf, outputOf, quantizationOf } from './operator.js';
 import { sameShape } from './shapes.js';
 
 type Prepare = OperatorFamily['prepare'];
@@ -43,7 +43,7 @@ const fromZeroUp =
     const { zeroPoint } = quantizationOf(context, inputOf(context, 0));
     const step = prepare(context);
     return () => {
-      if (data.some((value) => value < zeroPoint)) throw invalid(context, 'an input has negative values, at which the kernel ends with an error');
+      if (data.some((value) => value < zeroPoint)) throw ends(context, 'its input has negative values, at which the kernel ends with an error');
       step();
     };
   };
