@@ -21,7 +21,7 @@ export class VerifiedBuffer {
 
   constructor(readonly bytes: Uint8Array) {
     this.view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
-    this.budget = 3 * bytes.byteLength + 262144;
+    this.budget = 16 * bytes.byteLength + 262144;
   }
 
   damaged(reason: string, offset: number, where: string): Error {

@@ -59,9 +59,11 @@ export interface GraphState extends SharedState {
 const addressableBytes = 2 ** 31 - 2 ** 16;
 
 /** Tensors may take a quarter of the machine's memory, or what ATOLL_MAX_TENSOR_MIB says; devices have far less. */
+const quarterOfMemory = totalmem() / 4;
+
 function maxTensorBytes(): number {
   const asked = Number(process.env.ATOLL_MAX_TENSOR_MIB ?? Number.NaN) * 2 ** 20;
-  return Math.min(addressableBytes, asked > 0 ? asked : totalmem() / 4);
+  return Math.min(addressableBytes, asked > 0 ? asked : quarterOfMemory);
 }
 
 /** Of a tensor without elements, as if its sizes of 0 were 1. */

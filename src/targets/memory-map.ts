@@ -42,9 +42,18 @@ export function memoryMap(model: Model, { headBytes, tailBytes, arenaBytes, mini
     return { tensor, label, offset, size, first, last };
   });
   const liveAt = (time: number): MappedBuffer[] => buffers.filter(({ first, last }) => first <= time && time <= last);
-  const moments = ['inputs', ...names].map(
-    (op, time): MemoryMoment => ({ operator: time === 0 ? null : time - 1, op, liveBytes: liveAt(time).reduce((sum, { size }) => sum + size, 0) }),
-  );
+  // What begins and ends to live at each moment.
+  const changes = new Float64Array(names.length + 2);
+  for (const { first, last, size } of buffers) {
+    changes[Math.max(0, first)] = (changes[Math.max(0, first)] ?? 0) + size;
+    const end = Math.min(names.length, last) + 1;
+    changes[end] = (changes[end] ?? 0) - size;
+  }
+  let liveBytes = 0;
+  const moments = ['inputs', ...names].map((op, time): MemoryMoment => {
+    liveBytes += changes[time] ?? 0;
+    return { operator: time === 0 ? null : time - 1, op, liveBytes };
+  });
   const highest = moments.reduce((most, moment, time) => (moment.liveBytes > (moments[most] as MemoryMoment).liveBytes ? time : most), 0);
   const peak = { ...(moments[highest] as MemoryMoment), buffers: liveAt(highest).sort((a, b) => b.size - a.size) };
   return { headBytes, tailBytes, arenaBytes, minimumArenaBytes, moments, buffers, peak };

@@ -42,20 +42,53 @@ export function insertPlaced<T extends PlacedBytes>(placed: T[], one: T): void {
   placed.splice(at, 0, one);
 }
 
+/** Buffers that are in use for longer than this are looked at one by one, others by the moments of their use. */
+const longSpan = 64;
+
+/** Placed buffers by the time of their use: most live for a few operators only, of which a model may have thousands. */
+class Timeline {
+  private readonly long: PlacedBytes[] = [];
+  private readonly short = new Map<number, PlacedBytes[]>();
+  private readonly all: PlacedBytes[] = [];
+
+  add(one: PlacedBytes): void {
+    this.all.push(one);
+    if (one.last - one.first > longSpan) {
+      this.long.push(one);
+      return;
+    }
+    for (let time = one.first; time <= one.last; time++) {
+      const known = this.short.get(time);
+      if (known === undefined) this.short.set(time, [one]);
+      else known.push(one);
+    }
+  }
+
+  /** Those that are in use at some time in the span, and maybe others, in the order of their offsets. */
+  around({ first, last }: Pick<PlacedBytes, 'first' | 'last'>): PlacedBytes[] {
+    if (last - first > longSpan) return this.all.toSorted(byOffset);
+    const found = new Set(this.long);
+    for (let time = first; time <= last; time++) for (const one of this.short.get(time) ?? []) found.add(one);
+    return [...found].sort(byOffset);
+  }
+}
+
+const byOffset = (a: PlacedBytes, b: PlacedBytes): number => a.offset - b.offset;
+
 export function greedyPlan(requests: readonly BufferRequest[]): HeadPlan {
   // TFLM fills its array back to front before a stable sort: equal sizes are placed in descending order of index.
   const rank = (i: number): number => (requests[i]?.fixed === null ? alignUp(requests[i]?.bytes ?? 0) : Infinity);
   const order = requests.map((_, i) => i).sort((a, b) => (rank(a) === rank(b) ? (rank(a) === Infinity ? a - b : b - a) : rank(b) - rank(a)));
-  const placed: PlannedBuffer[] = [];
+  const placed = new Timeline();
   const buffers = new Array<PlannedBuffer>(requests.length);
   let headBytes = 0;
   for (const i of order) {
     const request = requests[i] as BufferRequest;
     const size = alignUp(request.bytes);
-    const offset = request.fixed ?? lowestGap({ ...request, size }, placed);
+    const offset = request.fixed ?? lowestGap({ ...request, size }, placed.around(request));
     const buffer = { ...request, size, offset };
     buffers[i] = buffer;
-    insertPlaced(placed, buffer);
+    placed.add(buffer);
     headBytes = Math.max(headBytes, offset + size);
   }
   return { buffers, headBytes };

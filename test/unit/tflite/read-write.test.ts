@@ -3,7 +3,7 @@ import { describe, expect, test } from 'vitest';
 import { type Field, scalarBytes, type TableType } from '../../../src/flatbuffer/index.js';
 import { copyModel, create, type Model, readModel, schema, writeModel } from '../../../src/tflite/index.js';
 import { BuiltinOptions, BuiltinOptions2 } from '../../../src/tflite/schema/options.js';
-import { denseModel } from '../../support/models.js';
+import { denseModel, modelOf } from '../../support/models.js';
 import { sharedBytes, sharedModels, sharedTest } from '../../support/shared.js';
 
 /** A table with every field set to something that is not its default. */
@@ -219,3 +219,18 @@ sharedTest.for(sharedModels())('%s survives writing and reading', (file) => {
   const model = readModel(sharedBytes('models', file), file);
   expect(isDeepStrictEqual(readModel(writeModel(model), file), model)).toBe(true);
 });
+
+test('what the writer wrote is read again, of twenty thousand operators as well', () => {
+  const operators = 20_000;
+  const model = chain(operators);
+  const again = readModel(writeModel(model));
+  expect(again.subgraphs[0]?.operators).toHaveLength(operators);
+  expect(Buffer.compare(writeModel(again), writeModel(model))).toBe(0);
+});
+
+/** Operators one after another, as unrolled recurrent networks have them. */
+function chain(length: number): Model {
+  const tensor = { shape: [1, 8] };
+  const operators = Array.from({ length }, (_, i) => ({ op: 'RELU' as const, inputs: [i], outputs: [i + 1] }));
+  return modelOf([tensor, ...operators.map(() => tensor)], operators, [0], [length]);
+}
