@@ -1,4 +1,4 @@
-// What would make a model fit a target that it does not fit: each tried, and measured by the same check.
+// What would make a model fit a target that it does not fit: tried alone and together, and measured by the same check.
 
 import { checkFile } from './bundle/index.js';
 import { AtollError } from './errors.js';
@@ -8,12 +8,19 @@ import { type CheckResult, factsOf, loadShippedTargets, runtimeKernelsOf, type T
 import { copyModel, type Model, mainSubgraph, TensorType, tensorName, writeModel } from './tflite/index.js';
 
 export interface Remedy {
-  readonly kind: 'memory-plan' | 'smaller-input' | 'int8' | 'other-target';
+  readonly kind: 'memory-plan' | 'smaller-input' | 'int8' | 'together' | 'other-target';
   readonly what: string;
   /** null where it does not change, or is not known. */
   readonly arenaBytes: number | null;
   /** Whether the model would fit. */
   readonly fits: boolean;
+}
+
+/** A change of the model; null where there is nothing to change. */
+interface Alteration {
+  readonly kind: Remedy['kind'];
+  readonly what: string;
+  readonly apply: (model: Model) => Model | null;
 }
 
 const inputShares = [0.75, 0.5] as const;
@@ -23,46 +30,84 @@ const mostTargets = 3;
 export async function remediesFor(bytes: Uint8Array, model: Model, target: Target, { fits, reasons }: CheckResult): Promise<readonly Remedy[]> {
   if (fits) return [];
   const codes = new Set(reasons.map(({ code }) => code));
-  const arena = codes.has('ARENA') ? [...memoryPlans(model, target), ...narrower(model, target), ...smallerInputs(model, target)] : [];
+  const arena = codes.has('ARENA') ? forTheArena(model, target) : [];
   // Where the model is wrong in itself no board helps.
   return [...arena, ...(codes.has('ARENA') || codes.has('FLASH') ? await otherTargets(bytes, model, target) : [])];
 }
 
-function memoryPlans(model: Model, target: Target): Remedy[] {
-  const kernels = runtimeKernelsOf(target);
-  if (kernels === null) return [];
-  const plan = planMemory(model, kernels);
-  if (plan.arenaBytes >= plan.arenaBytesBefore) return [];
-  return tried(plan.model, target, 'memory-plan', 'a memory plan in the file (`atoll optimize MODEL --plan-memory -o OUT`)');
+/** Each change alone; where none is enough, all together, with the largest of the smaller inputs that is. */
+function forTheArena(model: Model, target: Target): Remedy[] {
+  const plan = memoryPlan(target);
+  const [large, small] = inputShares.map((share) => smallerInput(model, share));
+  const enough = (remedies: readonly Remedy[]): boolean => remedies.some(({ fits }) => fits);
+  const largeInput = tried(model, target, large);
+  // Half the size is worth a look only where three quarters are not enough.
+  const alone = [...tried(model, target, plan), ...tried(model, target, narrower), ...(enough(largeInput) ? largeInput : tried(model, target, small))];
+  if (enough(alone) || alone.length < 2) return alone;
+  // The plan comes last: it is one of the tensors as they are then.
+  const together = [
+    [narrower, plan],
+    [narrower, large, plan],
+    [narrower, small, plan],
+  ].map((alterations) => combined(model, target, alterations));
+  return [...alone, ...(together.find(enough) ?? together.at(-1) ?? [])];
+}
+
+function memoryPlan(target: Target): Alteration {
+  return {
+    kind: 'memory-plan',
+    what: 'a memory plan in the file (`atoll optimize MODEL --plan-memory -o OUT`)',
+    apply: (model) => {
+      const kernels = runtimeKernelsOf(target);
+      if (kernels === null) return null;
+      const plan = planMemory(model, kernels);
+      return plan.arenaBytes >= plan.arenaBytesBefore ? null : plan.model;
+    },
+  };
 }
 
 /** As if activations of 16 bits had 8: what quantizing to int8 would give. */
-function narrower(model: Model, target: Target): Remedy[] {
-  const wide = new Set(mainSubgraph(model).operators.flatMap(({ outputs }) => Array.from(outputs ?? [])));
-  const copy = copyModel(model);
-  const tensors = mainSubgraph(copy).tensors;
-  let changed = 0;
-  for (const [index, tensor] of tensors.entries()) {
-    if (tensor.type !== TensorType.INT16 || !(wide.has(index) || mainSubgraph(copy).inputs?.includes(index))) continue;
-    tensor.type = TensorType.INT8;
-    changed++;
-  }
-  return changed === 0 ? [] : tried(copy, target, 'int8', 'int8 instead of int16 (`atoll quantize` with --scheme int8)');
-}
+const narrower: Alteration = {
+  kind: 'int8',
+  what: 'int8 instead of int16 (`atoll quantize` with --scheme int8)',
+  apply: (model) => {
+    const wide = new Set(mainSubgraph(model).operators.flatMap(({ outputs }) => Array.from(outputs ?? [])));
+    const copy = copyModel(model);
+    const { tensors, inputs } = mainSubgraph(copy);
+    let changed = 0;
+    for (const [index, tensor] of tensors.entries()) {
+      if (tensor.type !== TensorType.INT16 || !(wide.has(index) || inputs?.includes(index))) continue;
+      tensor.type = TensorType.INT8;
+      changed++;
+    }
+    return changed === 0 ? null : copy;
+  },
+};
 
-function smallerInputs(model: Model, target: Target): Remedy[] {
+/** null where the input is no image. */
+function smallerInput(model: Model, share: number): Alteration | null {
   const graph = mainSubgraph(model);
   const input = graph.inputs?.[0];
   const [batch = 1, height = 0, width = 0, channels = 0, ...more] = graph.tensors[input ?? -1]?.shape ?? [];
-  if (graph.inputs?.length !== 1 || input === undefined || channels === 0 || more.length > 0) return [];
-  for (const share of inputShares) {
-    const sizes = [batch, Math.round(height * share), Math.round(width * share), channels];
-    const resized = attempt(() => resolveShapes(model, { [tensorName(graph, input)]: sizes }));
-    if (resized === null) continue;
-    const remedies = tried(resized, target, 'smaller-input', `an input of ${sizes[1]} x ${sizes[2]} instead of ${height} x ${width} (trained for it)`);
-    if (remedies.some(({ fits }) => fits) || share === inputShares.at(-1)) return remedies;
+  if (graph.inputs?.length !== 1 || input === undefined || channels === 0 || more.length > 0) return null;
+  const sizes = [batch, Math.round(height * share), Math.round(width * share), channels];
+  return {
+    kind: 'smaller-input',
+    what: `an input of ${sizes[1]} x ${sizes[2]} instead of ${height} x ${width} (trained for it)`,
+    apply: (altered) => resolveShapes(altered, { [tensorName(graph, input)]: sizes }),
+  };
+}
+
+function combined(model: Model, target: Target, alterations: readonly (Alteration | null | undefined)[]): Remedy[] {
+  const applied: string[] = [];
+  let altered = model;
+  for (const alteration of alterations) {
+    const next = attempt(() => alteration?.apply(altered) ?? null);
+    if (next === null || alteration == null) continue;
+    altered = next;
+    applied.push(alteration.what);
   }
-  return [];
+  return applied.length < 2 ? [] : judged(altered, target, 'together', applied.join(', and '));
 }
 
 /** The smallest boards of the same kind that take it. */
@@ -76,7 +121,12 @@ async function otherTargets(bytes: Uint8Array, model: Model, target: Target): Pr
     .map(({ board, result }) => ({ kind: 'other-target', what: `${board.id} (${board.name})`, arenaBytes: result.memory.arenaBytes, fits: true }));
 }
 
-function tried(model: Model, target: Target, kind: Remedy['kind'], what: string): Remedy[] {
+function tried(model: Model, target: Target, alteration: Alteration | null | undefined): Remedy[] {
+  const altered = attempt(() => alteration?.apply(model) ?? null);
+  return altered === null || alteration == null ? [] : judged(altered, target, alteration.kind, alteration.what);
+}
+
+function judged(model: Model, target: Target, kind: Remedy['kind'], what: string): Remedy[] {
   const result = attempt(() => checkFile(writeModel(model), model, target));
   return result?.memory.arenaBytes == null ? [] : [{ kind, what, arenaBytes: result.memory.arenaBytes, fits: result.fits }];
 }

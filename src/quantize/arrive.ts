@@ -48,11 +48,13 @@ export function arrive(model: Model): Arrival {
   return { model: copy, pinned: computed.filter((tensor) => pinOf(tensor) !== null).length };
 }
 
-/** The scale and zero point that a float tensor is to have in int8; null where nothing says. */
+/** The scale and zero point that a float tensor is to have in int8; null where nothing says, or what int8 cannot have. */
 export function pinOf({ type, quantization }: Tensor): { readonly scale: number; readonly zeroPoint: number } | null {
   const scale = quantization?.scale;
   if (type !== TensorType.FLOAT32 || scale?.length !== 1) return null;
-  return { scale: scale[0] as number, zeroPoint: Number(quantization?.zeroPoint?.[0] ?? 0n) };
+  const zeroPoint = Number(quantization?.zeroPoint?.[0] ?? 0n);
+  const [value = 0] = scale;
+  return zeroPoint < -128 || zeroPoint > 127 || !(value > 0 && value < Infinity) ? null : { scale: value, zeroPoint };
 }
 
 /** The scales that weights are to have in int8; null where nothing says. */

@@ -115,7 +115,7 @@ const stateOf = (model: Model): RunnerState => (isStateful(model) ? 'continues' 
 
 /** What is wrong with the model itself is said before anything is made of it. @throws OPERATOR_INVALID, TFLITE_INVALID and the like */
 function requireRunnable(model: Model): void {
-  if (model.subgraphs.length === 1) new Interpreter(model, { kernels: 'plain' });
+  new Interpreter(model, { kernels: 'plain' });
 }
 
 type Work = Pick<QuantizeResult, 'model' | 'plan' | 'calibration' | 'rangeMethods' | 'repairs' | 'mixed'>;

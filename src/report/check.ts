@@ -51,7 +51,7 @@ function runtimeText({ bytes, interpreterBytes, operators }: RuntimeFlash): stri
 }
 
 function remedyLine({ what, arenaBytes, fits }: Remedy): string {
-  return `${fits ? 'would fit' : 'would help'}: ${what}${arenaBytes === null ? '' : `: arena ${bytesText(arenaBytes)}`}`;
+  return `${fits ? 'would fit' : 'not enough'}: ${what}${arenaBytes === null ? '' : `: arena ${bytesText(arenaBytes)}`}`;
 }
 
 function cachedText({ parameterBytes, cachedParameterBytes: cached }: CheckResult['memory']): string {

@@ -41,6 +41,18 @@ test('int16 activations: int8 is tried, and measured', async () => {
   expect((await remediesOf(chain(TensorType.INT8, 8, 8, 8), 3000)).map(({ kind }) => kind)).not.toContain('int8');
 });
 
+test('where no change alone is enough, all together are tried, and said to be enough only where they are', async () => {
+  const model = chain(TensorType.INT16, 8, 8, 8);
+  const remedies = await remediesOf(model, 2600);
+  const alone = remedies.filter(({ kind }) => kind !== 'together' && kind !== 'other-target');
+  expect(alone.map(({ fits }) => fits)).toEqual([false, false]);
+  expect(remedies.find(({ kind }) => kind === 'together')).toMatchObject({
+    fits: true,
+    what: expect.stringMatching(/int8 instead of int16.*, and an input of 8 x 8/),
+  });
+  expect((await remediesOf(model, 500)).find(({ kind }) => kind === 'together')).toMatchObject({ fits: false });
+});
+
 test('a smaller input is tried at three quarters, then at half', async () => {
   const remedies = await remediesOf(wideModel(), 150_000);
   const smaller = remedies.find(({ kind }) => kind === 'smaller-input');
