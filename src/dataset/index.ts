@@ -64,6 +64,7 @@ async function open(file: string, description: DatasetFile): Promise<Dataset> {
     metric: description.metric ?? defaultMetric(description),
     windows: description.windows ?? null,
     signature: description.signature ?? null,
+    output: description.output ?? null,
     state: description.state ?? null,
     sharesFiles,
     seed: description.seed,

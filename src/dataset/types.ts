@@ -32,6 +32,8 @@ export interface Dataset {
   readonly warnings: readonly { readonly code: string; readonly message: string }[];
   /** The signature of the model that the samples are for; null for the model as such. */
   readonly signature: string | null;
+  /** The output of the model that the labels or targets are of; null for the first. */
+  readonly output: string | null;
   /** How long a model's state lasts; null where the file does not say, which means `per-sample`. */
   readonly state: 'per-sample' | 'per-file' | null;
   /** Whether a file holds several samples, or windows are cut from it: what belongs together in a stream. */

@@ -31,6 +31,15 @@ export function matchInputs(dataset: Dataset, inputs: readonly TensorInfo[]): nu
   });
 }
 
+/** The position of the output that a dataset is about: the first, unless it names another. */
+export function matchOutput({ name, output }: Pick<Dataset, 'name' | 'output'>, outputs: readonly TensorInfo[]): number {
+  if (output === null) return 0;
+  const found = outputs.findIndex((one) => isNamed(one, output));
+  if (found >= 0) return found;
+  const names = outputs.map(({ name: own, alias }) => (alias === undefined ? own : `${alias}, which is ${own}`));
+  throw fail('DATASET_MISMATCH', { dataset: name, reason: `its output ${output} is none of the model's (${names.join('; ')})` });
+}
+
 const isNamed = ({ name, alias }: TensorInfo, wanted: string): boolean => wanted === name || wanted === alias;
 
 /** What most likely explains a shape of as many elements. */

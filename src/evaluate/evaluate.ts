@@ -1,7 +1,7 @@
 import { type Dataset, type Metric, runsOf } from '../dataset/index.js';
 import { fail } from '../errors.js';
 import { elementCount } from '../tflite/index.js';
-import { matchInputs, toModelInput, toRealValues } from './convert.js';
+import { matchInputs, matchOutput, toModelInput, toRealValues } from './convert.js';
 import type { Scored } from './gates.js';
 import { inOrder } from './in-order.js';
 import { InputRanges } from './input-ranges.js';
@@ -36,7 +36,7 @@ export interface Evaluation {
 }
 
 /**
- * Runs the whole dataset and computes its metric, on the model's first output.
+ * Runs the whole dataset and computes its metric, on the output that it names, or the model's first.
  * @throws DATASET_NO_METRIC, DATASET_MISMATCH, DATASET_LABELS, OUTPUT_NOT_A_NUMBER, and what the runner throws
  */
 export async function evaluate(runner: Runner, dataset: Dataset, options: EvaluateOptions = {}): Promise<Evaluation> {
@@ -50,7 +50,8 @@ export async function evaluateScored(
   options: EvaluateOptions = {},
 ): Promise<{ readonly evaluation: Evaluation; readonly scored: Scored }> {
   const { metric } = dataset;
-  const [outputInfo] = runner.outputs;
+  const chosen = matchOutput(dataset, runner.outputs);
+  const outputInfo = runner.outputs[chosen];
   if (metric === null) throw fail('DATASET_NO_METRIC', { dataset: dataset.name, reason: 'its task is none' });
   if (outputInfo === undefined) throw fail('DATASET_NO_METRIC', { dataset: dataset.name, reason: 'the model has no output' });
   const judge = new Judge(dataset, metric, elementCount(outputInfo.shape));
@@ -71,7 +72,7 @@ export async function evaluateScored(
       );
       const { output, latencyMs } = await runner.run(converted.bytes, options.signal, continues);
       latencies.push(latencyMs);
-      runs.push({ input: inputs[0] as Float32Array, output: toRealValues(splitOutputs(output, runner.outputs)[0] as Uint8Array, outputInfo) });
+      runs.push({ input: inputs[0] as Float32Array, output: toRealValues(splitOutputs(output, runner.outputs)[chosen] as Uint8Array, outputInfo) });
     }
     return { sample, runs };
   });

@@ -11,13 +11,13 @@ import { buildGraph, describeGraph, type Graph } from './graph.js';
 import { integerOperators, requireLimits } from './limits/index.js';
 import { operatorFamilies } from './operators/index.js';
 import type { Operand, OperatorContext, Step, Turns } from './operators/operator.js';
-import { inputNames, outputNames, signatureInputNames, subgraphOfSignature } from './signature.js';
+import { inputNames, outputNames, signatureNames, subgraphOfSignature } from './signature.js';
 
 export interface TensorInfo {
   readonly index: number;
   /** In the signature that is run, or the tensor's own. */
   readonly name: string;
-  /** What the signature calls an input of the main subgraph, where `name` is the tensor's own. */
+  /** What the signature calls an input or output of the main subgraph, where `name` is the tensor's own. */
   readonly alias?: string;
   readonly type: ElementType;
   readonly shape: readonly number[];
@@ -261,10 +261,11 @@ export function inputsAndOutputs(model: Model, signature?: string): { readonly i
 
 function tensorInfos(model: Model, graph: Graph, signature: string | undefined): { inputs: readonly TensorInfo[]; outputs: readonly TensorInfo[] } {
   const [inputs, outputs] = [inputNames(model, signature), outputNames(model, signature)];
-  const aliases = signature === undefined ? signatureInputNames(model) : [];
+  const aliasesOf = (side: 'inputs' | 'outputs'): (string | null)[] => (signature === undefined ? signatureNames(model, side) : []);
+  const [inputAliases, outputAliases] = [aliasesOf('inputs'), aliasesOf('outputs')];
   return {
-    inputs: graph.inputs.map((operand, i) => ({ ...describeOperand(operand, inputs[i] ?? ''), ...aliasOf(aliases[i] ?? null, inputs[i] ?? '') })),
-    outputs: graph.outputs.map((operand, i) => describeOperand(operand, outputs[i] ?? '')),
+    inputs: graph.inputs.map((operand, i) => ({ ...describeOperand(operand, inputs[i] ?? ''), ...aliasOf(inputAliases[i] ?? null, inputs[i] ?? '') })),
+    outputs: graph.outputs.map((operand, i) => ({ ...describeOperand(operand, outputs[i] ?? ''), ...aliasOf(outputAliases[i] ?? null, outputs[i] ?? '') })),
   };
 }
 

@@ -20,11 +20,11 @@ export function outputNames(model: Model, key: string | undefined): string[] {
   return names(model, key, 'outputs');
 }
 
-/** What a signature of the main subgraph calls its inputs, where the model has one; null for those that it does not name. */
-export function signatureInputNames(model: Model): (string | null)[] {
+/** What a signature of the main subgraph calls its inputs or outputs, where the model has one; null for those that it does not name. */
+export function signatureNames(model: Model, side: 'inputs' | 'outputs'): (string | null)[] {
   const signature = model.signatureDefs.find(({ subgraphIndex }) => subgraphIndex === 0);
-  const { inputs } = model.subgraphs[0] as SubGraph;
-  return Array.from(inputs ?? [], (index) => signature?.inputs.find(({ tensorIndex }) => tensorIndex === index)?.name ?? null);
+  const indices = (model.subgraphs[0] as SubGraph)[side];
+  return Array.from(indices ?? [], (index) => signature?.[side].find(({ tensorIndex }) => tensorIndex === index)?.name ?? null);
 }
 
 function names(model: Model, key: string | undefined, side: 'inputs' | 'outputs'): string[] {

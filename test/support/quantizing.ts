@@ -15,6 +15,7 @@ export function memoryDataset(samples: readonly (readonly Float32Array[])[], sha
     windows: null,
     classes: null,
     signature: null,
+    output: null,
     state: null,
     warnings: [],
     sharesFiles: false,

@@ -95,6 +95,7 @@ function randomSamples({ subgraphs: [main] }) {
     windows: null,
     classes: null,
     signature: null,
+    output: null,
     state: 'per-sample',
     warnings: [],
     sharesFiles: false,

@@ -5,7 +5,7 @@ import { areaUnderRoc, evaluate, hostRunner, inTopK, interleave, matchInputs, ru
 import type { TensorInfo } from '../../../src/simulator/index.js';
 import type { Model } from '../../../src/tflite/index.js';
 import { floatBytes, temporaryFolder, writeFiles } from '../../support/files.js';
-import { denseModel, int8Dense } from '../../support/models.js';
+import { denseModel, int8Dense, modelOf } from '../../support/models.js';
 
 const folder = temporaryFolder();
 const identity = denseModel([1, 0, 0, 0, 0, 1, 0, 0], [0, 0]);
@@ -52,6 +52,29 @@ test('values beyond what an input was calibrated for, in a small part of it, and
   expect(await codes(quantized, 10 * held)).toContain('UNFILLED_INPUT');
   expect(await codes(identity, 1)).toEqual([]);
   expect(await codes(identity, 1, 1)).toEqual(['NO_BETTER_THAN_CHANCE']);
+});
+
+test('an output is chosen by name', async () => {
+  const twoOutputs = modelOf(
+    [
+      { name: 'x', shape: [1, 4] },
+      { name: 'plain', shape: [1, 4] },
+      { name: 'negated', shape: [1, 4] },
+    ],
+    [
+      { op: 'RELU', inputs: [0], outputs: [1] },
+      { op: 'NEG', inputs: [0], outputs: [2] },
+    ],
+    [0],
+    [1, 2],
+  );
+  writeFiles(folder, { 'chosen.csv': '0\n' });
+  const value = async (output: string) => {
+    const data = await dataset('chosen', [4, 1, 2, 3], `task: classification\nlabels: {csv: chosen.csv}\n${output}`);
+    return (await evaluate(hostRunner(twoOutputs), data)).value;
+  };
+  expect([await value(''), await value('output: plain\n'), await value('output: negated\n')]).toEqual([1, 1, 0]);
+  await expect(value('output: other\n')).rejects.toMatchObject({ code: 'DATASET_MISMATCH', message: expect.stringContaining('(plain; negated)') });
 });
 
 test('mean squared error and SNR against targets', async () => {
