@@ -32,6 +32,7 @@ const python = pythonOf(options);
 const runtimes = Object.keys(profileOf).filter((runtime) => !options.without.includes(runtime));
 const seed = Number(options.seed);
 
+if (options.out !== undefined) await mkdir(options.out, { recursive: true });
 const tallies = new Map();
 const differences = [];
 let tensors = 0;
@@ -70,7 +71,7 @@ async function record(cases) {
 
 async function keep(one, { profile, shrunk }) {
   const folder = options.out;
-  await mkdir(folder, { recursive: true });
+
   const name = path.join(folder, `${one.name}.${profile}`);
   const { model, inputs, outputs = [] } = shrunk ?? one;
   await writeFile(`${name}.tflite`, model);
