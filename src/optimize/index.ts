@@ -7,6 +7,7 @@ import { foldBatchNorm } from './fold-batch-norm.js';
 import { foldConstants } from './fold-constants.js';
 import { fuseActivations } from './fuse-activations.js';
 import type { GraphPass } from './pass.js';
+import { squareToProduct } from './square-to-product.js';
 
 export { type ClusterOptions, cluster } from './cluster.js';
 export { equalize } from './equalize.js';
@@ -18,7 +19,7 @@ export { scheduleBySensitivity } from './schedule.js';
 export { type WeightsReport, weightsReport } from './weights-report.js';
 
 /** In this order: a normalization must be folded before the activation behind it can be fused. */
-const passes: readonly GraphPass[] = [foldConstants, absorbNegations, foldBatchNorm, fuseActivations];
+const passes: readonly GraphPass[] = [foldConstants, squareToProduct, absorbNegations, foldBatchNorm, fuseActivations];
 
 export interface OptimizeResult {
   readonly model: Model;

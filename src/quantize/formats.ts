@@ -8,6 +8,7 @@ import {
   isConstantFloat,
   type Model,
   type Operator,
+  operatorName,
   type SubGraph,
   type Tensor,
   TensorType,
@@ -44,9 +45,10 @@ interface Reader {
   readonly input: number;
 }
 
-/** The least scale with which the limits of a fused activation still fit 32 bits. */
-function activationFloor({ builtinOptions }: Operator): number {
-  const { fusedActivationFunction } = (builtinOptions ?? {}) as { fusedActivationFunction?: number };
+/** The least scale with which the limits of an activation still fit 32 bits. */
+function activationFloor(model: Model, operator: Operator): number {
+  const { fusedActivationFunction } = (operator.builtinOptions ?? {}) as { fusedActivationFunction?: number };
+  if (['RELU6', 'RELU_N1_TO_1', 'RELU_0_TO_1'].includes(operatorName(model, operator))) return 6 / 2 ** 30;
   const { RELU6, RELU_N1_TO_1 } = ActivationFunctionType;
   return fusedActivationFunction === RELU6 ? 6 / 2 ** 30 : fusedActivationFunction === RELU_N1_TO_1 ? 1 / 2 ** 30 : 0;
 }
@@ -92,7 +94,7 @@ export class Formats {
       const mode = this.modes[o] as OperatorMode;
       if (mode === 'float32' || mode === 'dynamic-range') return;
       const groups = this.groups[mode];
-      const inner = activationFloor(operator);
+      const inner = activationFloor(this.model, operator);
       if (inner > 0) groups.raise(operator.outputs?.[0] as number, inner);
       const inputs = this.dataInputs(o).map((input) => operator.inputs?.[input] as number);
       const { outputFloor, inputFloor } = ruleOf(this.model, operator) ?? {};

@@ -9,11 +9,6 @@ const documented = [
     reason: "TensorFlow's reference SUM reads int8 and int16 as uint8 (reduce.cc QuantizedMeanOrSum); its result is not a sum",
   },
   {
-    operator: 'DIV',
-    detail: /data\[i\] != 0/,
-    reason: 'TensorFlow refuses a divisor whose stored value is 0, whatever it stands for, when the model runs (div.cc CheckNonZero)',
-  },
-  {
     operator: 'SQUARED_DIFFERENCE',
     profiles: ['tflite-reference', 'tflite-optimized'],
     detail: /dimensions; at most 4/,

@@ -71,11 +71,11 @@ const inDouble: ChannelRequantize = (sum, _multiplier, _shift, real) => toInt32(
 const upInBlocks: ChannelRequantize = (sum, multiplier, shift, _real, channel, channels) =>
   (channel < channels - (channels % 8) ? multiplyRoundingUp : multiplyDoubleRounding)(sum, multiplier, shift);
 
-/** Blocks of 8 elements are rounded to even. */
+/** Blocks of 8 elements are multiplied by the inverse in float32 and rounded to even, the rest is divided in double (optimized_ops::AffineQuantize). */
 function byInverse(scale: number, count: number): (value: number, index: number) => number {
   const inverse = Math.fround(1 / scale);
   const inBlocks = count - (count % 8);
-  return (value, index) => (index < inBlocks ? roundHalfEven : roundHalfAway)(Math.fround(value * inverse));
+  return (value, index) => (index < inBlocks ? roundHalfEven(Math.fround(value * inverse)) : roundHalfAway(value / scale));
 }
 
 const tflm: Arithmetic = {

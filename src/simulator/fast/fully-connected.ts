@@ -1,6 +1,7 @@
 // FULLY_CONNECTED in int8, int16x8 and float32.
 
 import type { LinearMemory } from '../../kernels/index.js';
+import { weightsZero } from '../operators/accumulator.js';
 import { floatLimits } from '../operators/activation.js';
 import { type Dense, denseAccumulation, denseOf } from '../operators/fully-connected.js';
 import type { OperatorContext } from '../operators/operator.js';
@@ -13,6 +14,7 @@ export const fastFullyConnected: FastKernel = (context, memory) => {
   const dense = denseOf(context);
   const addresses = addressesOf(dense.input, dense.output);
   if (addresses === null || !dense.filter.constant || context.inputs[2]?.constant === false) return null;
+  if (dense.input.type !== 'float32' && weightsZero(context, dense.filter) !== 0) return null;
   const [input, output] = addresses as [number, number];
   if (dense.input.type === 'int8') return int8Step(context, memory, dense, input, output);
   if (dense.input.type === 'int16') return int16Step(context, memory, dense, input, output);

@@ -267,6 +267,35 @@ export function whereInput(types: readonly string[], condition: Condition): Cond
   return (context) => (types.includes(context.inputs[0]?.type ?? '') ? condition(context) : null);
 }
 
+/** HARD_SWISH shifts to the left by the exponent of its input's scale, of which there are 31 bits (hard_swish.h, SaturatingLeftShift). */
+export const hardSwishInput: Condition = inputScale({ int8: { above: 0, below: 2 ** 24 }, uint8: { above: 0, below: 2 ** 24 } });
+
+/** Weights whose zero point is 0: kernels ignore another, or refuse it. */
+export function symmetricWeights(at: number): Condition {
+  return ({ inputs }) => {
+    const weights = inputs[at];
+    if (weights == null || weights.type === 'uint8' || weights.zeroPoint.every((zero) => zero === 0)) return null;
+    return `weights ${weights.label} have a zero point other than 0`;
+  };
+}
+
+/**
+ * x86-64 sums int8 weights for float inputs in lanes of 16 bits (sse_tensor_utils.cc, SseReductionSumVector): 8 of pairs of neighbours, in
+ * blocks of 16.
+ */
+export const weightSumsFit16: Condition = ({ inputs: [input, weights] }) => {
+  if (input?.type !== 'float32' || weights?.type !== 'int8' || !weights.constant) return null;
+  const depth = weights.shape.at(-1) ?? 0;
+  const whole = depth - (depth % 16);
+  const lanes = new Int32Array(8);
+  for (let row = 0; row < weights.count; row += depth) {
+    lanes.fill(0);
+    for (let i = 0; i < whole; i++) lanes[(i % 16) >> 1] = (lanes[(i % 16) >> 1] as number) + ((weights.data as Int8Array)[row + i] as number);
+    if (lanes.some((sum) => sum < -32768 || sum > 32767)) return `sums of weights ${weights.label} leave the 16 bits that the kernel on x86-64 has for them`;
+  }
+  return null;
+};
+
 /** Types of the first input that the kernel takes, where others of the runtime take more. */
 export function inputTypes(...types: readonly string[]): Condition {
   return ({ inputs: [input] }) => (input == null || types.includes(input.type) ? null : `its kernel takes ${types.join(', ')}, not ${input.type}`);

@@ -18,11 +18,16 @@ export interface Accumulator {
 /** Weights less their zero point. */
 export type Weights = Int8Array | Int16Array;
 
-/** The weights of an integer operator; those of uint8 are asymmetric. */
+/** The weights of an integer operator, less the zero point that its kernels heed. */
 export function weightsOf(context: OperatorContext, filter: Operand): Weights {
-  if (filter.type !== 'uint8') return filter.data as Int8Array;
-  const { zeroPoint } = quantizationOf(context, filter);
-  return Int16Array.from(filter.data as Uint8Array, (value) => value - zeroPoint);
+  const zeroPoint = weightsZero(context, filter);
+  return zeroPoint === 0 ? (filter.data as Int8Array) : Int16Array.from(filter.data as Uint8Array, (value) => value - zeroPoint);
+}
+
+/** Kernels of uint8 heed the zero point of weights, of the others FULLY_CONNECTED with one scale alone (fully_connected.cc). */
+export function weightsZero(context: OperatorContext, filter: Operand): number {
+  const heeded = filter.type === 'uint8' || (context.name === 'FULLY_CONNECTED' && filter.scale.length === 1);
+  return heeded ? quantizationOf(context, filter).zeroPoint : 0;
 }
 
 interface Operation {
@@ -53,9 +58,6 @@ export function accumulationOf(context: OperatorContext, operation: Operation, m
   // The elements of int4 weights are unpacked when the model is bound.
   if (!(filter.type === 'int4' && input.type === 'int8')) requireType(context, filter, input.type === 'uint8' ? 'uint8' : 'int8');
   requireType(context, output, input.type);
-  if (filter.type !== 'uint8' && filter.zeroPoint.some((zeroPoint) => zeroPoint !== 0)) {
-    throw invalid(context, `weights ${filter.label} have a zero point other than 0`);
-  }
   const in32Bits = context.name === 'FULLY_CONNECTED' && context.arithmetic.denseInt16In32Bits;
   const wide = input.type === 'int16' && (bias == null ? quantizedBiasType !== TensorType.INT32 && !in32Bits : bias.type !== 'int32');
   const [low, high] = quantizedLimits(context, output, activation);

@@ -8,6 +8,7 @@ import { clamp, clampFloat, floatLimits, quantizedLimits } from './activation.js
 import { elementwise } from './broadcast.js';
 import {
   elementwiseFamily,
+  ends,
   inputOf,
   type Operand,
   type OperatorContext,
@@ -93,10 +94,24 @@ const floorModulo = (x: number, y: number): number => {
   const rest = x % y;
   return rest !== 0 && rest < 0 !== y < 0 ? rest + y : rest;
 };
-const integer =
-  (combine: (x: number, y: number) => number) =>
-  (x: number, y: number): number =>
-    y === 0 ? 0 : combine(x, y);
+const wideFloorModulo = (x: bigint, y: bigint): bigint => {
+  const rest = x % y;
+  return rest !== 0n && rest < 0n !== y < 0n ? rest + y : rest;
+};
+/** The kernels end with an error where a stored divisor is 0, whatever that stands for; TensorFlow Lite Micro divides. */
+const noZeroDivisor =
+  (prepare: Prepare): Prepare =>
+  (context) => {
+    const step = prepare(context);
+    const { data, label } = inputOf(context, 1);
+    if (context.arithmetic.runtime === 'tflm') return step;
+    return () => {
+      if ((data as Int32Array).some((value) => Number(value) === 0))
+        throw ends(context, `divisors ${label} with a stored 0, at which the kernel ends with an error`);
+      step();
+    };
+  };
+const divides = (combine: (x: number, y: number) => number): Prepare => noZeroDivisor(plain(combine));
 const larger = (x: number, y: number): number => (x > y ? x : y);
 const smaller = (x: number, y: number): number => (x < y ? x : y);
 const anyNumber = (combine: (x: number, y: number) => number): Partial<Record<ElementType, Prepare>> => ({
@@ -111,7 +126,13 @@ const anyNumber = (combine: (x: number, y: number) => number): Partial<Record<El
 export const div = elementwiseFamily(
   'DIV',
   broadcastShape(0, 1),
-  { float32: divFloat, int8: divQuantized, uint8: divQuantized, int16: divQuantized, int32: divInt32 },
+  {
+    float32: divFloat,
+    int8: noZeroDivisor(divQuantized),
+    uint8: noZeroDivisor(divQuantized),
+    int16: noZeroDivisor(divQuantized),
+    int32: noZeroDivisor(divInt32),
+  },
   () => ({
     options: [1, 1],
     persistent: [28],
@@ -119,9 +140,18 @@ export const div = elementwiseFamily(
 );
 export const floorDiv = elementwiseFamily('FLOOR_DIV', broadcastShape(0, 1), {
   float32: plain((x, y) => Math.floor(Math.fround(x / y))),
-  int32: plain(integer(floorDivide)),
+  int8: divides(floorDivide),
+  int16: divides(floorDivide),
+  int32: divides(floorDivide),
 });
-export const floorMod = elementwiseFamily('FLOOR_MOD', broadcastShape(0, 1), { float32: plain(floorModulo), int32: plain(integer(floorModulo)) });
+export const floorMod = elementwiseFamily('FLOOR_MOD', broadcastShape(0, 1), {
+  float32: plain(floorModulo),
+  int8: divides(floorModulo),
+  int16: divides(floorModulo),
+  int32: divides(floorModulo),
+  // Elements of int64 are big integers, whatever the types here say.
+  int64: divides(wideFloorModulo as unknown as (x: number, y: number) => number),
+});
 export const maximum = elementwiseFamily('MAXIMUM', broadcastShape(0, 1), anyNumber(larger));
 export const minimum = elementwiseFamily('MINIMUM', broadcastShape(0, 1), anyNumber(smaller));
 export const pow = elementwiseFamily('POW', broadcastShape(0, 1), { float32: plain(Math.pow), int32: plain((x, y) => Math.trunc(x ** y) | 0) });

@@ -4,7 +4,7 @@
 
 import type { ElementType, OperatorName } from '../../tflite/index.js';
 import { quantizeMultiplier, roundHalfAway, toInt32 } from '../arithmetic/fixed-point.js';
-import { clamp, clampFloat, integerLimits } from './activation.js';
+import { clampFloat, integerLimits } from './activation.js';
 import { mapElements, sameOperands } from './map.js';
 import { elementwiseFamily, type Operand, type OperatorContext, type OperatorFamily, quantizationOf } from './operator.js';
 import { sameShape } from './shapes.js';
@@ -36,7 +36,9 @@ function clamped(context: OperatorContext, limits: Limits): () => void {
   const { input } = sameOperands(context);
   const [low, high] = quantizedLimits(context, input, limits);
   const [lowest] = integerLimits(input);
-  return mapElements(context, (value) => clamp(value, low, Math.max(lowest, high)));
+  const top = Math.max(lowest, high);
+  // In the order of the kernel: limits that left 32 bits may be the wrong way round.
+  return mapElements(context, (value) => (value > top ? top : value < low ? low : value));
 }
 
 function quantizedLimits(context: OperatorContext, operand: Operand, { low, high }: Limits): readonly [number, number] {

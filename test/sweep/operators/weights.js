@@ -43,7 +43,9 @@ function weightsOf(g, shape, axis, { perChannel = true, int4 = false, dynamicRan
     const packed = Uint8Array.from({ length: Math.ceil(count(shape) / 2) }, () => random.whole(0, 255));
     return g.constant('int4', shape, packed, { scale: scales, axis });
   }
-  return g.constant('int8', shape, g.elements('int8', shape, [-127, 127]), { scale: scales, axis });
+  // Older converters write such weights; some kernels heed their zero point.
+  const zero = typeof scales === 'number' && random.chance(0.15) ? { zero: random.whole(-30, 30) } : {};
+  return g.constant('int8', shape, g.elements('int8', shape, [-127, 127]), { scale: scales, axis, ...zero });
 }
 
 /** Biases of about the size of the sums, now and then of any size. */

@@ -36,10 +36,25 @@ test('a normalization after a convolution goes into it, and the activation behin
   const { model: after, changes } = optimize(model);
   expect(operators(after)).toEqual(['CONV_2D']);
   expect(mainSubgraph(after).operators[0]?.builtinOptions).toMatchObject({ fusedActivationFunction: ActivationFunctionType.RELU6 });
-  expect(changes).toEqual({ 'fold-constants': 0, 'absorb-negations': 0, 'fold-batch-norm': 2, 'fuse-activations': 1 });
+  expect(changes).toEqual({ 'fold-constants': 0, 'square-to-product': 0, 'absorb-negations': 0, 'fold-batch-norm': 2, 'fuse-activations': 1 });
   expect(run(after, [1, -2, 3, 0.25])).toEqual(before);
   // The original is untouched.
   expect(operators(model)).toEqual(['CONV_2D', 'MUL', 'ADD', 'RELU6']);
+});
+
+test('a square becomes a product, which has integer kernels', () => {
+  const square = modelOf(
+    [
+      { name: 'x', shape: [1, 4] },
+      { name: 'y', shape: [1, 4] },
+    ],
+    [{ op: 'SQUARE', inputs: [0], outputs: [1] }],
+    [0],
+    [1],
+  );
+  const { model: after, changes } = optimize(square);
+  expect([operators(after), changes['square-to-product']]).toEqual([['MUL'], 1]);
+  expect(run(after, [1, -2, 3, 0.25])).toEqual([1, 4, 9, 0.0625]);
 });
 
 test('what two operators read is not folded into one', () => {
