@@ -2,6 +2,9 @@
 
 import { AtollError, Interpreter, limitsBroken, readModel, tflite, writeModel } from 'atoll-agent';
 
+/** How far they may lie apart as a share of the largest input. */
+const roundingTolerance = 1e-6;
+
 /** How far float32 results may lie apart, as a share of the tensor's largest: libraries sum in different orders. */
 const floatTolerance = 1e-4;
 
@@ -66,25 +69,37 @@ function alsoAlone(model, index, inputs, profile, tensors) {
   // What stood in a variable before the last frame is not known.
   const stateful = Array.from(operator.inputs).some((input) => input >= 0 && all[input].isVariable) || /VARIABLE|^WHILE$|^IF$/.test(name);
   const shrunk = stateful ? undefined : oneOperator(model, operator, inputs, tensors);
-  const detail = shrunk === undefined ? 'its state, or what it calls, differs' : runShrunk(shrunk, profile);
-  if (detail === null) return null;
+  const found = shrunk === undefined ? 'its state, or what it calls, differs' : runShrunk(shrunk, profile);
+  if (found === null) return null;
+  const detail = shrunk !== undefined && quantizesNaN(model, operator, shrunk) ? `${found}; it quantizes inputs that hold NaN` : found;
   const stated = limitsBroken(model, profile).find(({ severity, place }) => severity === 'wrong' && place.startsWith(`operator ${index} `));
   if (stated !== undefined) return { verdict: 'documented', detail: stated.reason };
   const types = [...new Set(Array.from(operator.outputs, (output) => tflite.elementTypeOf(all[output])))];
   return { verdict: 'differs', operator: name, detail, types, shrunk };
 }
 
+/** Float inputs beside int8 weights are quantized as they come. */
+function quantizesNaN(model, { inputs }, shrunk) {
+  const { tensors } = model.subgraphs[0];
+  const hybrid = Array.from(inputs).some((index) => index >= 0 && tflite.elementTypeOf(tensors[index]) === 'int8' && isConstant(model, tensors[index]));
+  return hybrid && shrunk.inputs.some((bytes) => floatsOf(bytes).some((value) => !Number.isFinite(value)));
+}
+
+const floatsOf = (bytes) => new Float32Array(Uint8Array.from(bytes).buffer, 0, bytes.length >> 2);
+
 const bytesOf = (data) => new Uint8Array(data.buffer, data.byteOffset, data.byteLength);
 
-/** @returns {string | null} what differs, in words */
-function differenceOf(type, actual, expected) {
+/** @param {Uint8Array[]} inputs float operands of the operator: sums of these cancel, so that a result may be small beside its rounding
+ * @returns {string | null} what differs, in words */
+function differenceOf(type, actual, expected, inputs = []) {
   if (actual.byteLength !== expected.byteLength) return `${actual.byteLength} bytes, not ${expected.byteLength}`;
   if (Buffer.compare(actual, expected) === 0) return null;
   const view = { float32: Float32Array, int8: Int8Array, int16: Int16Array, int32: Int32Array, int64: BigInt64Array }[type] ?? Uint8Array;
   const [a, b] = [actual, expected].map((bytes) => new view(Uint8Array.from(bytes).buffer));
-  const largest = type === 'float32' ? b.reduce((most, value) => (Number.isFinite(value) ? Math.max(most, Math.abs(value)) : most), 0) : 0;
-  const differs = (i) =>
-    a[i] !== b[i] && !(Number.isNaN(a[i]) && Number.isNaN(b[i])) && !(type === 'float32' && Math.abs(a[i] - b[i]) <= floatTolerance * largest);
+  const largestOf = (values) => values.reduce((most, value) => (Number.isFinite(value) ? Math.max(most, Math.abs(value)) : most), 0);
+  const allowed =
+    type === 'float32' ? floatTolerance * largestOf(b) + roundingTolerance * Math.max(0, ...inputs.map((bytes) => largestOf(floatsOf(bytes)))) : 0;
+  const differs = (i) => a[i] !== b[i] && !(Number.isNaN(a[i]) && Number.isNaN(b[i])) && !(type === 'float32' && Math.abs(a[i] - b[i]) <= allowed);
   const at = Array.from(a.keys()).filter(differs);
   if (at.length === 0) return null;
   return `${at.length} of ${a.length} elements of ${type}, first at ${at[0]}: ${a[at[0]]}, not ${b[at[0]]}`;
@@ -118,7 +133,8 @@ function runShrunk({ model, inputs, outputs }, profile) {
   const all = interpreter.run(Buffer.concat(inputs));
   let at = 0;
   for (const [i, { type, bytes }] of interpreter.outputs.entries()) {
-    const difference = differenceOf(type, all.subarray(at, at + bytes), outputs[i]);
+    const floats = interpreter.inputs.flatMap((input, k) => (input.type === 'float32' ? [inputs[k]] : []));
+    const difference = differenceOf(type, all.subarray(at, at + bytes), outputs[i], floats);
     if (difference !== null) return difference;
     at += bytes;
   }

@@ -14,6 +14,12 @@ const documented = [
     detail: /dimensions; at most 4/,
     reason: 'broadcast of more dimensions is only asserted against in debug builds of TensorFlow, and reads beyond its descriptors in others (common.h)',
   },
+  ...['CONV_2D', 'DEPTHWISE_CONV_2D', 'FULLY_CONNECTED'].map((operator) => ({
+    operator,
+    types: ['float32'],
+    detail: /it quantizes inputs that hold NaN/,
+    reason: 'C leaves the conversion of NaN to an integer undefined, and which of two values is the larger where one is NaN depends on the instructions',
+  })),
   ...['AVERAGE_POOL_2D', 'MAX_POOL_2D'].map((operator) => ({
     operator,
     detail: /the limits of its activation leave 32 bits/,
