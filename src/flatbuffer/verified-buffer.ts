@@ -16,10 +16,13 @@ export interface TableView {
 const utf8 = new TextDecoder('utf-8');
 
 export class VerifiedBuffer {
+  readonly bytes: Uint8Array;
   private readonly view: DataView;
   private budget: number;
 
-  constructor(readonly bytes: Uint8Array) {
+  constructor(bytes: Uint8Array) {
+    // A Buffer of Node is one as well, but its slice() is no copy.
+    this.bytes = new Uint8Array(bytes.buffer, bytes.byteOffset, bytes.byteLength);
     this.view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
     this.budget = 16 * bytes.byteLength + 262144;
   }

@@ -3,8 +3,9 @@
 //   npm run sweep:models -- --python PYTHON --out FOLDER [--without tflm] [--minutes 10] [--only TEXT] FOLDER...
 //
 // For each .tflite file: inspect; a run in every profile against its runtime, tensor by tensor; quantization in each scheme, the result run in
-// those runtimes; check on every target. Reports are kept in the output folder, one for each model: a run that was interrupted goes on where
-// it stood. Ends with a table of totals, and with status 1 where Atoll and a runtime disagree or where Atoll fails uncoded.
+// those runtimes; check on every target. What a runtime runs and Atoll refuses is named with its operators. Reports are kept in the output
+// folder, one for each model: a run that was interrupted goes on where it stood. Ends with a table of totals, and with status 1 where Atoll and
+// a runtime differ, or where Atoll fails uncoded.
 
 import { spawn } from 'node:child_process';
 import { mkdir, readdir, readFile, stat, writeFile } from 'node:fs/promises';
@@ -83,7 +84,9 @@ async function tryModel(file) {
 function outcomeOf(report) {
   if (report.failed !== undefined) return 'failed';
   if (report.read !== 'ok') return 'not read';
-  if (disagreements(report).length > 0) return 'differs';
+  const verdicts = disagreements(report).map(([, { verdict }]) => verdict);
+  if (verdicts.some((verdict) => verdict !== 'atoll refuses')) return 'differs';
+  if (verdicts.length > 0) return 'refused here';
   return ranSomewhere(report) ? 'runs' : 'refused';
 }
 

@@ -112,6 +112,9 @@ test('unaligned vectors are copied, not misread', () => {
   const shifted = new Uint8Array(bytes.byteLength + 1);
   shifted.set(bytes, 1);
   expect(readModel(shifted.subarray(1))).toEqual(readModel(bytes));
+  // The slice() of a Buffer is no copy.
+  const model = readModel(Buffer.from(shifted.buffer, 1, bytes.byteLength));
+  expect(Array.from(model.subgraphs[0]?.tensors[0]?.shape ?? [])).toEqual(Array.from(readModel(bytes).subgraphs[0]?.tensors[0]?.shape ?? []));
 });
 
 describe('files that are no sound model', () => {
