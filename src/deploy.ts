@@ -26,7 +26,7 @@ import {
 import { describeFaults, parseYaml, readBytes, readText, writeAtomically } from './files/index.js';
 import { optimize } from './optimize/index.js';
 import { quantize, schemeOf, verifyInt8 } from './quantize/index.js';
-import type { CheckResult, Target } from './targets/index.js';
+import { type CheckResult, simulatedProfile, type Target } from './targets/index.js';
 import { type Model, mainSubgraph, readModel, TensorType } from './tflite/index.js';
 
 const projectSchema = z.strictObject({
@@ -119,7 +119,7 @@ export async function deploy(project: Project, target: Target, device: DeviceCli
   await writeAtomically(files.slotImage, slotImage);
 
   // The device is compared with what the host computes here.
-  const host = remembering(hostRunner(prepared.model, { profile: target.runtime.kernelProfile }));
+  const host = remembering(hostRunner(prepared.model, { profile: simulatedProfile(target) }));
   const quantized = data === null ? null : await evaluateScored(host, data, { ...common, ...progress('evaluate int8') });
   const gates = gatesOf(options.limits ?? {}, float?.scored ?? null, quantized?.scored ?? null, check);
   const doubts = causesOf([...prepared.warnings, ...(float?.evaluation.warnings ?? []), ...(quantized?.evaluation.warnings ?? [])]);

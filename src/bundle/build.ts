@@ -2,7 +2,7 @@
 
 import { fail } from '../errors.js';
 import { Interpreter, inputsAndOutputs } from '../simulator/index.js';
-import { factsOf, type ModelFacts, runtimeKernelsOf, type Target } from '../targets/index.js';
+import { factsOf, type ModelFacts, runtimeKernelsOf, simulatedProfile, type Target } from '../targets/index.js';
 import { BuiltinOperator, builtinCode, edgeTpuOperators, type Model, mainSubgraph, operatorCodeOf } from '../tflite/index.js';
 import { drawable, drawSample, SeededBytes } from './drawing.js';
 import type { SigningKey } from './keys.js';
@@ -94,7 +94,7 @@ function vectorsFor(outputBytes: number): number {
 
 function selfTestVectors(model: Model | null, target: Target, firstSeed: number): SelfTestVector[] {
   if (model === null) return [];
-  const interpreter = new Interpreter(model, { profile: target.runtime.kernelProfile });
+  const interpreter = new Interpreter(model, { profile: simulatedProfile(target) });
   if (!drawable(interpreter.inputs)) return [];
   return Array.from({ length: vectorsFor(interpreter.outputBytes) }, (_, i) => {
     const seed = firstSeed + i;

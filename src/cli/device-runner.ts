@@ -52,9 +52,13 @@ export async function openRunner(
     // Pushing what the device runs already sends nothing but the question.
     const target = await targetFor(context, device, options);
     const pushed = await pushModel(context, file, device, target, bytes, model, uncompiled);
-    const [{ MeasuredRun }, { hostRunner, remembering }] = await Promise.all([import('../device/index.js'), import('../evaluate/index.js')]);
+    const [{ MeasuredRun }, { hostRunner, remembering }, { simulatedProfile }] = await Promise.all([
+      import('../device/index.js'),
+      import('../evaluate/index.js'),
+      import('../targets/index.js'),
+    ]);
     const expected = (await takesCompiled(device, context.signal)) ? uncompiled : model;
-    const host = expected === null ? null : remembering(hostRunner(expected, { profile: target.runtime.kernelProfile }));
+    const host = expected === null ? null : remembering(hostRunner(expected, { profile: simulatedProfile(target) }));
     const run = new MeasuredRun(await device.runner(model, pushed.model, context.signal), target, host);
     return {
       runner: run.runner,

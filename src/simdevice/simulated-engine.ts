@@ -4,7 +4,7 @@ import { seededRandom } from '../dataset/index.js';
 import { AtollError } from '../errors.js';
 import { breather } from '../evaluate/index.js';
 import { Interpreter } from '../simulator/index.js';
-import { type CheckReason, checkModel, operatorLatencies, type Target } from '../targets/index.js';
+import { type CheckReason, checkModel, operatorLatencies, simulatedProfile, type Target } from '../targets/index.js';
 import { builtinCode, type Model, mainSubgraph, operatorCodeOf } from '../tflite/index.js';
 import { type Engine, type Execution, engineError, tickHz } from './engine.js';
 import { atollError } from './status-error.js';
@@ -56,7 +56,7 @@ export function simulatedEngine(target: Target, { seed = 1, corrupt = false }: S
 }
 
 function execution(model: Model, target: Target, arenaBytes: number, seed: number, corrupt: boolean): Execution {
-  const interpreter = new Interpreter(model, { profile: target.runtime.kernelProfile, limitMs: watchdogMs });
+  const interpreter = new Interpreter(model, { profile: simulatedProfile(target), limitMs: watchdogMs });
   const estimates = operatorLatencies(model, target);
   const ticks = estimates.map((ms) => Math.max(1, Math.round((ms * tickHz) / 1000)));
   const codes = mainSubgraph(model).operators.map((operator) => builtinCode(operatorCodeOf(model, operator)));

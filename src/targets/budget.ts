@@ -1,6 +1,6 @@
 // What a target has to spend on a model, in bytes.
 
-import type { RuntimeKernels } from '../simulator/index.js';
+import type { KernelProfile, RuntimeKernels } from '../simulator/index.js';
 import type { Target } from './load.js';
 import { flashPage } from './schema.js';
 
@@ -23,4 +23,12 @@ export function budgetOf(target: Target): Budget {
 export function runtimeKernelsOf(target: Target): RuntimeKernels | null {
   const { runtime, core } = target;
   return runtime.kernels === 'edgetpu' || core === null ? null : { library: runtime.kernels, simd: core.simd, wideEnums: core.wideEnums };
+}
+
+/**
+ * Whose limits and arithmetic the simulator takes for a target. An accelerator computes by its own: the simulator's usual arithmetic stands for
+ * it, and no runtime's limits.
+ */
+export function simulatedProfile({ runtime }: Pick<Target, 'runtime'>): KernelProfile | undefined {
+  return runtime.kernels === 'edgetpu' ? undefined : runtime.kernelProfile;
 }

@@ -1,7 +1,7 @@
 // Targets: kinds of devices, as YAML files that are validated like code. In goes a target's id; loadTarget gives its
 // file with its operator set. checkModel says whether a model fits: operators, flash and arena in bytes, latency in ms.
 
-export { type Budget, budgetOf, runtimeKernelsOf } from './budget.js';
+export { type Budget, budgetOf, runtimeKernelsOf, simulatedProfile } from './budget.js';
 export { type Calibrated, calibrateTarget, type Measurement } from './calibrate.js';
 export { type CheckOptions, type CheckResult, checkModel, requireFit } from './check.js';
 export type { OperatorPlacement } from './cpu-placement.js';
