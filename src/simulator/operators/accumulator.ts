@@ -18,10 +18,18 @@ export interface Accumulator {
 /** Weights less their zero point. */
 export type Weights = Int8Array | Int16Array;
 
-/** The weights of an integer operator, less the zero point that its kernels heed. */
-export function weightsOf(context: OperatorContext, filter: Operand): Weights {
+/** The weights of an integer operator, less the zero point that its kernels heed. @returns refresh: to be called before each run */
+export function weightsOf(context: OperatorContext, filter: Operand): { readonly weights: Weights; readonly refresh: () => void } {
   const zeroPoint = weightsZero(context, filter);
-  return zeroPoint === 0 ? (filter.data as Int8Array) : Int16Array.from(filter.data as Uint8Array, (value) => value - zeroPoint);
+  const data = filter.data as Int8Array;
+  if (zeroPoint === 0) return { weights: data, refresh: () => undefined };
+  const weights = new Int16Array(data.length);
+  const refresh = (): void => {
+    for (let i = 0; i < weights.length; i++) weights[i] = (data[i] as number) - zeroPoint;
+  };
+  if (!filter.constant) return { weights, refresh };
+  refresh();
+  return { weights, refresh: () => undefined };
 }
 
 /** Kernels of uint8 heed the zero point of weights, of the others FULLY_CONNECTED with one scale alone (fully_connected.cc). */

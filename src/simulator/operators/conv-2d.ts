@@ -66,12 +66,13 @@ function prepareInteger(context: OperatorContext): () => void {
   const conv = convOf(context);
   const { input, filter, output, window, channels, groups, depth } = conv;
   const { dot, finish, inputOffset } = accumulatorOf(convArithmetic(context, conv), convAccumulation(context, conv));
-  const weights = weightsOf(context, filter);
+  const { weights, refresh } = weightsOf(context, filter);
   const out = output.data as Int8Array | Int16Array;
   const row = new Int32Array(depth);
   const perGroup = channels / groups;
   const groupChannels = window.inputChannels / groups;
   return () => {
+    refresh();
     let to = 0;
     for (let b = 0; b < window.batches; b++) {
       for (let y = 0; y < window.outputHeight; y++) {

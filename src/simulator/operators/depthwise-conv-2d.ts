@@ -92,17 +92,20 @@ function prepareInteger(context: OperatorContext): () => void {
   const { depthwise, depthwiseUint8 } = context.arithmetic;
   const { finish, inputOffset } = accumulatorOf(conv.input.type === 'uint8' ? depthwiseUint8 : depthwise, depthwiseAccumulation(context, conv));
   const out = conv.output.data as Int8Array | Int16Array;
+  const { weights, refresh } = weightsOf(context, conv.filter);
   const sumOf = summation(
     conv,
     conv.input.data,
-    weightsOf(context, conv.filter),
+    weights,
     () => inputOffset,
     (value) => value,
   );
-  return () =>
+  return () => {
+    refresh();
     forEachOutput(conv.window, conv.channels, (b, y, x, c, to) => {
       out[to] = finish(sumOf(b, y, x, c), c);
     });
+  };
 }
 
 function prepareDynamicRange(context: OperatorContext, conv: Depthwise): () => void {

@@ -69,10 +69,11 @@ function prepareInteger(context: OperatorContext): () => void {
   const { input, filter, output, rows, units, depth } = dense;
   const { dot, finish, inputOffset } = accumulatorOf(context.arithmetic.dense, denseAccumulation(context, dense));
   const values = input.data as Int8Array | Int16Array;
-  const weights = weightsOf(context, filter);
+  const { weights, refresh } = weightsOf(context, filter);
   const out = output.data as Int8Array | Int16Array;
   const row = new Int32Array(depth);
   return () => {
+    refresh();
     for (let r = 0; r < rows; r++) {
       for (let i = 0; i < depth; i++) row[i] = (values[r * depth + i] as number) + inputOffset;
       for (let u = 0; u < units; u++) out[r * units + u] = finish(dot(row, weights, u * depth, depth), u);

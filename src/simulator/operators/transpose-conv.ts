@@ -101,8 +101,9 @@ function prepareInteger(context: OperatorContext): () => void {
   const blocksEnd = uint8 ? conv.output.count - (conv.output.count % quantizeBlock) : 0;
   const sums = new Float64Array(conv.output.count);
   const to = conv.output.data as Int8Array | Int16Array;
-  const weights = weightsOf(context, conv.filter);
+  const { weights, refresh } = weightsOf(context, conv.filter);
   return () => {
+    refresh();
     scatter(conv, weights, inputOffset, (value) => value, sums);
     for (let i = 0; i < to.length; i++) to[i] = (i < blocksEnd ? inBlocks.finish : finish)(sums[i] as number, i % conv.channels);
   };

@@ -147,7 +147,11 @@ function fullyConnected(g) {
   const depth = flat ? count(input.shape.slice(1)) : input.shape.at(-1);
   if (depth > 900) return;
   const units = g.random.pick([1, 2, 3, 5, 8, 10, 16, 23]);
-  const weights = weightsOf(g, [units, depth], 0, { perChannel: g.type !== 'float32' && g.random.chance(0.5), int4: true });
+  // The product of two activations comes out so.
+  const computed = (g.type === 'int8' || g.type === 'uint8') && g.random.chance(0.08);
+  const weights = computed
+    ? g.feed(g.type, [units, depth], { scale: g.scaleNear(0.01), zero: g.zeroOf(g.type) })
+    : weightsOf(g, [units, depth], 0, { perChannel: g.type !== 'float32' && g.random.chance(0.5), int4: true });
   const bias = biasOf(g, units, input, weights, depth, { optional: true });
   const rows = count(input.shape) / depth;
   const shape = keepNumDims ? input.shape.with(-1, units) : [rows, units];
