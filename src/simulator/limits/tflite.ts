@@ -55,8 +55,7 @@ export const tfliteLimits: Readonly<Partial<Record<string, readonly Limit[]>>> =
   CONV_2D: [
     unsupported(notListedAsAbsent(2), bias(2, { int8: ['int32'], uint8: ['int32'], int16: ['int32', 'int64'] }, true)),
     refused(where(['uint8'], biasScaleOfProducts), symmetricInt16),
-    wrong(symmetricWeights(1)),
-    refused(where(['int16'], symmetricWeights(1))),
+    refused(where(['int8', 'int16'], symmetricWeights(1))),
   ],
   DEPTHWISE_CONV_2D: [
     unsupported(notListedAsAbsent(2), bias(2, { int8: ['int32'], uint8: ['int32'], int16: ['int64'] }, true)),
