@@ -53,7 +53,8 @@ export function hostRunner(model: Model, options: SimulationOptions = {}): Runne
     run: async (sample, signal, continues = false) => {
       await breathe(signal);
       const start = performance.now();
-      const output = continues ? interpreter.stream(sample) : interpreter.run(sample);
+      if (!continues) interpreter.reset();
+      const output = await interpreter.streamInTurns(sample, signal);
       return { output, latencyMs: performance.now() - start };
     },
   };

@@ -2,7 +2,6 @@
 
 import { seededRandom } from '../dataset/index.js';
 import { AtollError } from '../errors.js';
-import { breather } from '../evaluate/index.js';
 import { Interpreter } from '../simulator/index.js';
 import { type CheckReason, checkModel, operatorLatencies, simulatedProfile, type Target } from '../targets/index.js';
 import { builtinCode, type Model, mainSubgraph, operatorCodeOf } from '../tflite/index.js';
@@ -33,9 +32,11 @@ export interface SimulatedEngineOptions {
   readonly seed?: number;
   /** The first byte of every output is off by one. */
   readonly corrupt?: boolean;
+  /** Whether a long inference lets other work of this process have its turn, which takes real time; true unless given. */
+  readonly inTurns?: boolean;
 }
 
-export function simulatedEngine(target: Target, { seed = 1, corrupt = false }: SimulatedEngineOptions = {}): Engine {
+export function simulatedEngine(target: Target, { seed = 1, corrupt = false, inTurns = true }: SimulatedEngineOptions = {}): Engine {
   return {
     firmware: 'simulated',
     runtimeVersion: 'simulated',
@@ -46,7 +47,7 @@ export function simulatedEngine(target: Target, { seed = 1, corrupt = false }: S
         const check = checkModel(model, target, imageBytes);
         const [reason] = check.reasons;
         if (reason !== undefined) throw atollError(refusals[reason.code], reason.message);
-        return execution(model, target, check.memory.arenaBytes ?? 0, seed, corrupt);
+        return execution(model, target, check.memory.arenaBytes ?? 0, { seed, corrupt, inTurns });
       } catch (error) {
         if (error instanceof AtollError) throw engineError(error);
         throw error;
@@ -55,7 +56,7 @@ export function simulatedEngine(target: Target, { seed = 1, corrupt = false }: S
   };
 }
 
-function execution(model: Model, target: Target, arenaBytes: number, seed: number, corrupt: boolean): Execution {
+function execution(model: Model, target: Target, arenaBytes: number, { seed, corrupt, inTurns }: Required<SimulatedEngineOptions>): Execution {
   const interpreter = new Interpreter(model, { profile: simulatedProfile(target), limitMs: watchdogMs });
   const estimates = operatorLatencies(model, target);
   const ticks = estimates.map((ms) => Math.max(1, Math.round((ms * tickHz) / 1000)));
@@ -70,7 +71,7 @@ function execution(model: Model, target: Target, arenaBytes: number, seed: numbe
     operators: ticks.map((one, i) => [codes[i] ?? 0, one] as const),
     run: async (sample, continues = false) => {
       if (!continues) interpreter.reset();
-      const output = await watched(interpreter.streamInTurns(sample, breather()));
+      const output = await watched(async () => (inTurns ? interpreter.streamInTurns(sample) : interpreter.stream(sample)));
       if (corrupt && output[0] !== undefined) output[0] ^= 1;
       return { output, ticks: Math.max(1, Math.round(jittered(total, random))) };
     },
@@ -83,9 +84,9 @@ function jittered(value: number, random: () => number): number {
 }
 
 /** @throws StatusError where the watchdog ends a run */
-async function watched<Result>(run: Promise<Result>): Promise<Result> {
+async function watched<Result>(run: () => Promise<Result>): Promise<Result> {
   try {
-    return await run;
+    return await run();
   } catch (error) {
     if (error instanceof AtollError && error.code === 'RUN_TIMEOUT') throw atollError('UNKNOWN', `the watchdog ended it: ${error.message}`);
     throw error;

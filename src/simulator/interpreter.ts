@@ -1,5 +1,6 @@
 // Runs a model on the host, to the last bit as the kernels of the profile would.
 
+import { setImmediate } from 'node:timers/promises';
 import { fail } from '../errors.js';
 import { hasKernels, type Kernels, kernelsOn, type LinearMemory } from '../kernels/index.js';
 import { bytesOfElements, type ElementType, elementCount, type Model } from '../tflite/index.js';
@@ -42,6 +43,9 @@ export interface InterpreterOptions {
   /** Runs the subgraph of this signature instead of the main one. */
   readonly signature?: string | undefined;
 }
+
+/** How long others wait for their turn. */
+const sliceMs = 50;
 
 export class Interpreter {
   readonly inputs: readonly TensorInfo[];
@@ -148,13 +152,19 @@ export class Interpreter {
   }
 
   /**
-   * Like `stream`, but lets other work of this process have its turn between operators. The next sample waits until it is done.
-   * @param pause awaited between operators
+   * Like `stream`, but lets other work of this process, signals among it, have its turn every so often between operators. The next sample must
+   * wait until it is done. @throws what the signal was aborted with
    */
-  async streamInTurns(sample: Uint8Array, pause: () => Promise<void>): Promise<Uint8Array> {
+  async streamInTurns(sample: Uint8Array, signal?: AbortSignal): Promise<Uint8Array> {
     this.setSample(sample);
     const turns = this.invocation();
-    while (turns.next().done !== true) await pause();
+    let last = performance.now();
+    while (turns.next().done !== true) {
+      if (performance.now() - last < sliceMs) continue;
+      await setImmediate();
+      signal?.throwIfAborted();
+      last = performance.now();
+    }
     return this.allOutputs();
   }
 

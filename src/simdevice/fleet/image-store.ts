@@ -54,7 +54,7 @@ export class ImageStore {
     private readonly target: Target,
     private readonly keys: readonly VerifyingKey[],
     private readonly samples: Dataset | null = null,
-    private readonly engine: Engine = simulatedEngine(target),
+    private readonly engine: Engine = simulatedEngine(target, { inTurns: false }),
   ) {}
 
   /** The one copy of these bytes that is kept. @param sha theirs */
