@@ -17,10 +17,7 @@ const floatTolerance = 1e-4;
 export function compare({ model: bytes, inputs, frames }, profile, answer) {
   if (answer.error?.includes("Didn't find op for builtin opcode")) return { verdict: 'not registered', detail: answer.error };
   const ran = run(bytes, inputs, frames, profile, answer.tensors ?? new Map());
-  if (ran.error !== undefined) {
-    if (answer.error !== undefined) return { verdict: 'both refuse', detail: `${answer.error}; ${ran.error}` };
-    return { verdict: 'atoll refuses', operator: /operator \d+ (\w+)/.exec(ran.error)?.[1], detail: ran.error };
-  }
+  if (ran.error !== undefined && answer.error !== undefined) return { verdict: 'both refuse', detail: `${answer.error}; ${ran.error}` };
   const model = readModel(bytes);
   if (answer.error !== undefined) {
     if (limitsBroken(model, profile).some(({ severity }) => severity === 'refused')) return { verdict: 'both refuse', detail: answer.error };
@@ -30,15 +27,17 @@ export function compare({ model: bytes, inputs, frames }, profile, answer) {
     const alone = alsoAlone(model, index, lastFrame(inputs, frames), profile, answer.tensors);
     if (alone !== null) return alone;
   }
+  // Where an operator before it differs, it ends on other data than the runtime's.
+  if (ran.error !== undefined) return { verdict: 'atoll refuses', operator: /operator \d+ (\w+)/.exec(ran.error)?.[1], detail: ran.error };
   return { verdict: 'same' };
 }
 
-/** Runs the frames; where the simulator refuses, why, else the operators whose results differ after the last frame. */
+/** Runs the frames: the operators whose results differ after the last one, and where the simulator refuses, why. */
 function run(bytes, inputs, frames, profile, tensors) {
+  const differing = [];
   try {
     const interpreter = new Interpreter(readModel(bytes), { profile });
     interpreter.reset();
-    const differing = [];
     const hook = (index, outputs) => {
       const differs = ({ type, data, index: tensor }) => tensors.has(tensor) && differenceOf(type, bytesOf(data), tensors.get(tensor)) !== null;
       if (outputs.some(differs)) differing.push(index);
@@ -48,7 +47,7 @@ function run(bytes, inputs, frames, profile, tensors) {
     return { differing };
   } catch (error) {
     if (!(error instanceof AtollError) || error.code === 'INTERNAL') throw error;
-    return { error: error.message };
+    return { error: error.message, differing };
   }
 }
 
