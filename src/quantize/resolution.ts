@@ -80,7 +80,7 @@ async function edgesOf(float: Model, quantized: Model, datasets: readonly Datase
     }
     warnings.push(
       ...features.flatMap((channels, i) => lostFeatures(after.inputs[i] as TensorInfo, channels)),
-      ...outputs.flatMap((channels, i) => constantChannels(before.outputs[i] as TensorInfo, channels)),
+      ...outputs.flatMap((channels, i) => constantChannels(after.outputs[i] as TensorInfo, channels)),
     );
   }
   return warnings;
@@ -115,10 +115,14 @@ function lostFeatures({ name, quantization }: TensorInfo, channels: Channels): W
   return [{ code: 'LOST_FEATURES', message }];
 }
 
-function constantChannels({ name }: TensorInfo, { float, quantized }: { readonly float: Channels; readonly quantized: Channels }): Warning[] {
+/** Scales that operators fix for results of a known range, of which less than a step is next to nothing: SOFTMAX, LOGISTIC, TANH and their kin. */
+const fixedScales: ReadonlySet<number> = new Set([1 / 256, 1 / 128, 16 / 256, 1 / 32768]);
+
+function constantChannels({ name, quantization }: TensorInfo, { float, quantized }: { readonly float: Channels; readonly quantized: Channels }): Warning[] {
+  const least = quantization !== null && fixedScales.has(quantization.scale) ? quantization.scale : 0;
   const constant = quantized.ends.flatMap(({ min, max }, channel) => {
     const before = float.ends[channel];
-    return min === max && before !== undefined && before.max > before.min ? [channel] : [];
+    return min === max && before !== undefined && before.max - before.min > least ? [channel] : [];
   });
   if (constant.length === 0) return [];
   const message =
