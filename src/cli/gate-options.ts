@@ -1,6 +1,7 @@
 // The options that say what a model must keep: one set for all verbs that judge one.
 
 import { type Command, InvalidArgumentError } from 'commander';
+import { fail } from '../errors.js';
 import type { Allowance, Limits } from '../evaluate/index.js';
 import { allowanceForm, minimumForm, parseAllowance, parseMinimum } from '../evaluate/limit-text.js';
 import { positiveInteger, positiveNumber } from './options.js';
@@ -44,4 +45,10 @@ export function limitsOf(options: Readonly<Record<string, unknown>>): Limits {
     ...(maxLatencyMs === undefined ? {} : { maxLatencyMs }),
     ...(maxArenaBytes === undefined ? {} : { maxArenaBytes }),
   };
+}
+
+/** @throws USAGE where latency or arena are limited, but nothing says on which target */
+export function requireTargetForCosts({ maxLatencyMs, maxArenaBytes }: Limits, target: unknown): void {
+  if (target === undefined && (maxLatencyMs ?? maxArenaBytes) !== undefined)
+    throw fail('USAGE', { reason: '--max-latency-ms and --max-arena-bytes need --target' });
 }

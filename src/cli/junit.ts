@@ -1,13 +1,8 @@
 // The test report that verbs write for CI systems, also where they end with an error.
 
-import type { Command } from 'commander';
 import { AtollError } from '../errors.js';
 import type { JunitCase } from '../report/index.js';
 import type { Outcome } from './verb.js';
-
-export function junitOption(command: Command): Command {
-  return command.option('--junit <file>', "also write what was judged as a CI's tests");
-}
 
 /** Errors that say nothing about what was to be judged. */
 const noVerdicts: ReadonlySet<string> = new Set(['INTERRUPTED', 'USAGE']);

@@ -54,6 +54,7 @@ export function buildProgram(streams: Streams, json: boolean, action: Action): C
   for (const verb of verbs) {
     const command = program.command(verb.name).description(verb.summary);
     verb.define(command);
+    if (verb.writesJunit === true) command.option('--junit <file>', "also write what was judged as a CI's tests");
     command
       .option('--json', 'print one JSON document instead of text')
       .option('--quiet', 'no progress on stderr')
@@ -78,7 +79,8 @@ async function runVerb(
   const context: Context = { progress, signal, write: (text) => void streams.stdout.write(text) };
   let outcome: Outcome;
   try {
-    outcome = await withJunit(verb.name, junitFile(verb, options), () => verb.run(context, args, options));
+    const junit = verb.writesJunit === true && options.junit !== undefined ? String(options.junit) : null;
+    outcome = await withJunit(verb.name, junit, () => verb.run(context, args, options));
   } finally {
     progress.end();
   }
@@ -86,11 +88,6 @@ async function runVerb(
   if (document !== null) streams.stdout.write(json ? `${JSON.stringify({ schema: `atoll/${verb.name}/1`, ...document }, null, 2)}\n` : `${outcome.text}\n`);
   await outcome.serve?.();
   return outcome.exitCode ?? exitCodes.done;
-}
-
-/** `rollout` writes its own, of what has happened since it began. */
-function junitFile({ name }: Verb, { junit }: Readonly<Record<string, unknown>>): string | null {
-  return name === 'rollout' || junit === undefined ? null : String(junit);
 }
 
 /** Tells of an error that nobody caught; gives the exit code. */

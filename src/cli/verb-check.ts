@@ -1,15 +1,15 @@
 import { fail } from '../errors.js';
 import type { CheckResult, MemoryMap, Target } from '../targets/index.js';
-import { junitOption } from './junit.js';
 import { readModelFile, shapeOption } from './model-file.js';
 import { refuseOverwriting } from './options.js';
 import type { Verb } from './verb.js';
 
 export const checkVerb: Verb = {
   name: 'check',
+  writesJunit: true,
   summary: 'say whether a model fits a target: operators, flash, arena, latency',
   define: (command) => {
-    junitOption(shapeOption(command))
+    shapeOption(command)
       .argument('<model>', 'a .tflite file')
       .requiredOption('--target <target>', 'id of a target, or a target file; all for every shipped one')
       .option('--multiple-subgraphs', 'let an Edge TPU run every part of the graph that it could, instead of one')

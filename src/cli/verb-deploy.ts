@@ -3,14 +3,14 @@ import { fail } from '../errors.js';
 import { deviceHelp } from './choices.js';
 import { connect } from './device-runner.js';
 import { forceOption, limitOptions, limitsOf, maxDropOption } from './gate-options.js';
-import { junitOption } from './junit.js';
 import type { Verb } from './verb.js';
 
 export const deployVerb: Verb = {
   name: 'deploy',
+  writesJunit: true,
   summary: 'the whole way: quantize, check, push, and measure on the device',
   define: (command) => {
-    junitOption(forceOption(limitOptions(maxDropOption(command))))
+    forceOption(limitOptions(maxDropOption(command)))
       .argument('<model|folder>', 'a .tflite file, or a folder with an atoll.yaml')
       .requiredOption('--target <target>', 'kind of device')
       .requiredOption('--device <uri>', deviceHelp)

@@ -3,7 +3,6 @@ import type { Model } from '../tflite/index.js';
 import { deviceHelp, kernelProfileNames, ownTargetHelp } from './choices.js';
 import { openRunner } from './device-runner.js';
 import { limitOptions, limitsOf } from './gate-options.js';
-import { junitOption } from './junit.js';
 import { readModelFile, shapeOption } from './model-file.js';
 import { positiveInteger } from './options.js';
 import { uncompiledOption } from './uncompiled.js';
@@ -11,9 +10,10 @@ import type { Verb } from './verb.js';
 
 export const evaluateVerb: Verb = {
   name: 'evaluate',
+  writesJunit: true,
   summary: 'measure accuracy and latency on a dataset, here or on a device',
   define: (command) => {
-    junitOption(limitOptions(uncompiledOption(shapeOption(command))))
+    limitOptions(uncompiledOption(shapeOption(command)))
       .argument('<model>', 'a .tflite file, float or quantized')
       .requiredOption('--data <dataset>', 'dataset file with labels or targets')
       .option('--limit <n>', "use at most so many samples, drawn by the dataset's seed", positiveInteger)
@@ -24,7 +24,7 @@ export const evaluateVerb: Verb = {
       .option('--target <file>', `with --device: ${ownTargetHelp}`);
   },
   run: async (context, [file = ''], options) => {
-    const [{ costGates, evaluate, minGate }, { openDataset }, { gateCases, measurementLines, metricText, millisecondsText }] = await Promise.all([
+    const [{ costGates, evaluate, minGate }, { openDataset }, { gateCases, gateLines, measurementLines, metricText, millisecondsText }] = await Promise.all([
       import('../evaluate/index.js'),
       import('../dataset/index.js'),
       import('../report/index.js'),
@@ -53,7 +53,7 @@ export const evaluateVerb: Verb = {
         `latency ${millisecondsText(median)} median, ${millisecondsText(p95)} p95 (${basis})`,
         ...(simulator === null ? [] : [`${metricText(simulator.metric, simulator.value)} by the simulator on the same samples`]),
         ...(measurement === null ? [] : measurementLines(measurement)),
-        ...gates.map(({ gate, passed, message }) => `limit ${gate} ${passed ? 'kept' : 'NOT KEPT'}: ${message}`),
+        ...gateLines(gates),
         ...result.warnings.map(({ code, message }) => `warning ${code}: ${message}`),
       ];
       return {

@@ -6,9 +6,10 @@ import type { Quantized } from '../report/index.js';
 import type { CheckResult, Target } from '../targets/index.js';
 import type { Model } from '../tflite/index.js';
 import { granularities, ioTypes, rangeMethodNames, repairChoices, schemeChoices, widerTypes } from './choices.js';
-import { forceOption, limitOptions, limitsOf, maxDropOption } from './gate-options.js';
+import { forceOption, limitOptions, limitsOf, maxDropOption, requireTargetForCosts } from './gate-options.js';
 import { readModelFile, shapeOption } from './model-file.js';
 import { positiveInteger, positiveNumber, refuseOverwriting } from './options.js';
+import { pairedScores } from './paired-scores.js';
 import { planKernels } from './plan-kernels.js';
 import type { Context, Verb } from './verb.js';
 
@@ -86,8 +87,7 @@ export const quantizeVerb: Verb = {
     const unmixedMs = target === null || result.mixed === null || check?.latencyMs == null ? null : targets.estimateLatency(result.mixed.unmixed, target).value;
     const limits = limitsOf(options);
     if (options.data === undefined && (limits.maxDrop ?? limits.min) !== undefined) throw fail('USAGE', { reason: '--max-drop and --min need --data' });
-    if (target === null && (limits.maxLatencyMs ?? limits.maxArenaBytes) !== undefined)
-      throw fail('USAGE', { reason: '--max-latency-ms and --max-arena-bytes need --target' });
+    requireTargetForCosts(limits, options.target);
     const judged = options.data === undefined ? null : await accuracyOf(context, model, result.model, String(options.data), limits);
     const { costGates, requireGates } = await import('../evaluate/index.js');
     const gates = [...(judged?.gates ?? []), ...costGates(limits, check?.latencyMs?.value ?? null, check?.memory.arenaBytes ?? null)];
@@ -120,16 +120,9 @@ async function accuracyOf(
   data: string,
   limits: Limits,
 ): Promise<{ readonly accuracy: Quantized['accuracy']; readonly gates: readonly GateResult[]; readonly warnings: readonly Warning[] }> {
-  const [{ dropGate, evaluateScored, hostRunner, minGate }, { openDataset }, { quantize }] = await Promise.all([
-    import('../evaluate/index.js'),
-    import('../dataset/index.js'),
-    import('../quantize/index.js'),
-  ]);
-  const dataset = await openDataset(data);
-  const measure = (model: Model, step: string) =>
-    evaluateScored(hostRunner(model), dataset, { signal: context.signal, onProgress: (progress) => context.progress.update(step, progress) });
-  const before = await measure((await quantize(float, [], { scheme: 'float32' })).model, 'evaluate float');
-  const after = await measure(quantized, 'evaluate quantized');
+  const [{ dropGate, minGate }, { quantize }] = await Promise.all([import('../evaluate/index.js'), import('../quantize/index.js')]);
+  const dequantized = (await quantize(float, [], { scheme: 'float32' })).model;
+  const { float: before, quantized: after } = await pairedScores(context, { float: dequantized, quantized }, { data });
   const { metric, value, samples } = after.evaluation;
   return {
     accuracy: { metric, float: before.evaluation.value, quantized: value, samples },

@@ -35,6 +35,8 @@ export interface Context {
 export interface Verb {
   readonly name: string;
   readonly summary: string;
+  /** Whether it takes --junit: its outcome has `cases`. */
+  readonly writesJunit?: true;
   /** Adds arguments and options. */
   readonly define: (command: Command) => void;
   /** @param args positional arguments, then the options object as commander gives it */

@@ -16,9 +16,8 @@ export interface ConvertedSample {
 export function matchInputs(dataset: Dataset, inputs: readonly TensorInfo[]): number[] {
   const mismatch = (reason: string): Error => fail('DATASET_MISMATCH', { dataset: dataset.name, reason });
   if (dataset.inputs.length !== inputs.length) throw mismatch(`it has ${dataset.inputs.length} input(s), the model ${inputs.length}`);
-  const names = inputs.map(({ name, alias }) => (alias === undefined ? name : `${alias}, which is ${name}`));
   const stranger = dataset.inputs.find(({ name }) => name !== null && !inputs.some((input) => isNamed(input, name)));
-  if (stranger !== undefined) throw mismatch(`its input ${stranger.name} is none of the model's (${names.join(', ')})`);
+  if (stranger !== undefined) throw mismatch(`its input ${stranger.name} is none of the model's (${inputs.map(namesOf).join(', ')})`);
   return inputs.map((input, i) => {
     const named = dataset.inputs.findIndex(({ name }) => name !== null && isNamed(input, name));
     const position = named >= 0 ? named : i;
@@ -36,9 +35,10 @@ export function matchOutput({ name, output }: Pick<Dataset, 'name' | 'output'>, 
   if (output === null) return 0;
   const found = outputs.findIndex((one) => isNamed(one, output));
   if (found >= 0) return found;
-  const names = outputs.map(({ name: own, alias }) => (alias === undefined ? own : `${alias}, which is ${own}`));
-  throw fail('DATASET_MISMATCH', { dataset: name, reason: `its output ${output} is none of the model's (${names.join('; ')})` });
+  throw fail('DATASET_MISMATCH', { dataset: name, reason: `its output ${output} is none of the model's (${outputs.map(namesOf).join('; ')})` });
 }
+
+const namesOf = ({ name, alias }: TensorInfo): string => (alias === undefined ? name : `${alias}, which is ${name}`);
 
 const isNamed = ({ name, alias }: TensorInfo, wanted: string): boolean => wanted === name || wanted === alias;
 

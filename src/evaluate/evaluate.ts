@@ -90,10 +90,7 @@ export async function evaluateScored(
     confusion: judge.confusion(),
     warnings: [
       ...runner.warnings,
-      ...dataWarnings(
-        dataset,
-        dataset.inputs.map((_, i) => runner.inputs[order.indexOf(i)] ?? { type: 'float32' }),
-      ),
+      ...dataWarnings(dataset, runner.inputs, order),
       ...ranges.warnings(),
       ...chanceWarnings(metric, value, judge.count, Math.max(2, elementCount(outputInfo.shape))),
       ...stateWarnings(runner.state, dataset),

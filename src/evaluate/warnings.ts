@@ -19,10 +19,11 @@ export function modelWarnings(model: Model): Warning[] {
 export function dataWarnings(
   { name, inputs, warnings }: Pick<Dataset, 'name' | 'inputs' | 'warnings'>,
   model: readonly { readonly type: string }[],
+  order: readonly number[],
 ): Warning[] {
   // Indices and the like are integers for good.
   const scaled = ['float32', 'int8', 'uint8', 'int16'];
-  const plain = inputs.some(({ integers }, i) => integers && scaled.includes(model[i]?.type ?? 'float32'));
+  const plain = model.some(({ type }, i) => inputs[order[i] as number]?.integers === true && scaled.includes(type));
   const message = `dataset ${name} feeds integers from disk as they are; if the model was trained on scaled values, give a quantization (scale, zeroPoint)`;
   return [...(plain ? [{ code: 'UNSCALED_INTEGERS', message }] : []), ...warnings];
 }

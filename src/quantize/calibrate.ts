@@ -141,14 +141,7 @@ async function runDataset(
   const tensors = combineFolds(folds);
   return {
     calibration: { subgraph, signature: dataset.signature, dataset: dataset.name, samples, seed: dataset.seed, sha256: hash.digest('hex'), tensors, folds },
-    warnings: [
-      ...dataWarnings(
-        dataset,
-        dataset.inputs.map((_, i) => interpreter.inputs[order.indexOf(i)] ?? { type: 'float32' }),
-      ),
-      ...statistics.warnings(),
-      ...collector.warnings(tensors),
-    ],
+    warnings: [...dataWarnings(dataset, interpreter.inputs, order), ...statistics.warnings(), ...collector.warnings(tensors)],
   };
 }
 

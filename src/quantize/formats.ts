@@ -45,14 +45,6 @@ interface Reader {
   readonly input: number;
 }
 
-/** The least scale with which the limits of an activation still fit 32 bits. */
-function activationFloor(model: Model, operator: Operator): number {
-  const { fusedActivationFunction } = (operator.builtinOptions ?? {}) as { fusedActivationFunction?: number };
-  if (['RELU6', 'RELU_N1_TO_1', 'RELU_0_TO_1'].includes(operatorName(model, operator))) return 6 / 2 ** 30;
-  const { RELU6, RELU_N1_TO_1 } = ActivationFunctionType;
-  return fusedActivationFunction === RELU6 ? 6 / 2 ** 30 : fusedActivationFunction === RELU_N1_TO_1 ? 1 / 2 ** 30 : 0;
-}
-
 /** The range of every tensor of a subgraph, by index; null where none was seen. */
 export type Ranges = readonly (Range | null)[];
 
@@ -242,3 +234,11 @@ export class Formats {
 
 /** What is never computed is never read either: any scale will do. A warning names such tensors. */
 export const noRange: Range = { min: 0, max: 0 };
+
+/** The least scale with which the limits of an activation still fit 32 bits. */
+function activationFloor(model: Model, operator: Operator): number {
+  const { fusedActivationFunction } = (operator.builtinOptions ?? {}) as { fusedActivationFunction?: number };
+  if (['RELU6', 'RELU_N1_TO_1', 'RELU_0_TO_1'].includes(operatorName(model, operator))) return 6 / 2 ** 30;
+  const { RELU6, RELU_N1_TO_1 } = ActivationFunctionType;
+  return fusedActivationFunction === RELU6 ? 6 / 2 ** 30 : fusedActivationFunction === RELU_N1_TO_1 ? 1 / 2 ** 30 : 0;
+}

@@ -2,6 +2,7 @@
 
 import type { DeployResult } from '../deploy.js';
 import { budgetText } from './bar.js';
+import { gateRow } from './gates.js';
 import { uploadText } from './push.js';
 import { bytesText, metricText, millisecondsText, percentText, table } from './text.js';
 
@@ -15,7 +16,7 @@ export function deployReport(result: DeployResult): string {
       `float ${of(accuracy.float)}   int8 ${of(accuracy.host)}   on device ${of(accuracy.device)}   (${accuracy.samples} samples)`,
     ]);
   }
-  for (const { gate, passed, message } of result.gates) rows.push([`limit ${gate}`, `${passed ? 'kept' : 'NOT KEPT, forced'}: ${message}`]);
+  for (const gate of result.gates) rows.push(gateRow(gate, 'NOT KEPT, forced'));
   rows.push(['size', `${bytesText(sizes.inputModelBytes)} -> ${bytesText(sizes.modelBytes)} (${percentText(sizes.modelBytes / sizes.inputModelBytes, 0)})`]);
   const { slotBytes, arenaBytes } = check.memory.budgets;
   if (slotBytes !== null) rows.push(['flash slot', budgetText(sizes.slotImageBytes, slotBytes)]);

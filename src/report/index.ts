@@ -8,6 +8,7 @@ export { compiledReport } from './compiled.js';
 export { deployReport } from './deploy.js';
 export { devicesReport, doctorReport } from './devices.js';
 export { fleetReport } from './fleet.js';
+export { gateLines } from './gates.js';
 export { checkCases, deployCases, gateCases, type JunitCase, junitReport } from './junit.js';
 export { measurementLines } from './measurement.js';
 export { memoryPage, memoryPlanText, memoryPlot, memoryReport } from './memory.js';

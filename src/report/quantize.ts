@@ -3,6 +3,7 @@
 import type { GateResult } from '../evaluate/index.js';
 import type { QuantizeResult } from '../quantize/index.js';
 import type { CheckResult } from '../targets/index.js';
+import { gateRow } from './gates.js';
 import { memoryPlanText } from './memory.js';
 import { bytesText, metricText, millisecondsText, percentText, table } from './text.js';
 
@@ -75,7 +76,7 @@ export function quantizeReport(quantized: Quantized): string {
     const { metric, float, quantized: after, samples } = accuracy;
     rows.push(['accuracy', `${metric}: float ${metricText(metric, float)}, quantized ${metricText(metric, after)} (${samples} samples)`]);
   }
-  for (const { gate, passed, message } of gates) rows.push([`limit ${gate}`, `${passed ? 'kept' : 'NOT KEPT'}: ${message}`]);
+  for (const gate of gates) rows.push(gateRow(gate));
   rows.push(['fits', targets.flatMap(({ target, fits }) => (fits ? [target] : [])).join(', ') || 'none of the shipped targets']);
   if (check !== null) rows.push(['target', `${check.target}: ${check.fits ? 'fits' : check.reasons.map(({ message }) => message).join('; ')}`]);
   return [`${file} -> ${output}`, table(rows), ...warnings.map(({ code, message }) => `warning ${code}: ${message}`)].join('\n');

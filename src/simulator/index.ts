@@ -12,7 +12,7 @@ export { fastKernels } from './fast/index.js';
 export { buildGraph } from './graph.js';
 export { bytesOf, Interpreter, type InterpreterOptions, inputsAndOutputs, type OperatorHook, type TensorInfo } from './interpreter.js';
 export { type Layer, layersOf } from './layer.js';
-export { type BrokenLimit, limitsBroken, profileThatTakes, type Runtime, runtimeNames, tflmTypes, typeRefusal, weightsRefusal } from './limits/index.js';
+export { type BrokenLimit, kernelRefusal, limitsBroken, profileThatTakes, type Runtime, runtimeNames, tflmTypes, weightsRefusal } from './limits/index.js';
 export { float32Max } from './operators/activation.js';
 export { operatorFamilies } from './operators/index.js';
 export { type Operand, type RuntimeKernels, referenceKernels, type Work } from './operators/operator.js';

@@ -1,6 +1,6 @@
 // Which operators a microcontroller's runtime runs: by the types of activations and weights that its kernels take.
 
-import { typeRefusal, weightsRefusal } from '../simulator/index.js';
+import { kernelRefusal } from '../simulator/index.js';
 import { type Model, mainSubgraph } from '../tflite/index.js';
 import { type OperatorView, operatorViews } from './operator-view.js';
 import type { OperatorSet } from './schema.js';
@@ -27,6 +27,5 @@ export function placeOnCpu(model: Model, operatorSet: OperatorSet): OperatorPlac
 
 function refusal({ op, inputs }: OperatorView, { operators }: OperatorSet): string | null {
   const entry = operators[op];
-  if (entry === undefined) return 'the runtime has no kernel for it';
-  return typeRefusal(op, entry.types, inputs) ?? weightsRefusal(entry.weights, inputs);
+  return entry === undefined ? 'the runtime has no kernel for it' : kernelRefusal(op, entry, inputs);
 }

@@ -65,7 +65,7 @@ export class RandomGraph {
     const length = count(shape);
     if (type === 'float32') {
       const size = random.logarithmic(0.1, 10);
-      return Float32Array.from({ length }, () => (random.unit() + random.unit() + random.unit() - 1.5) * size);
+      return Float32Array.from({ length }, () => random.bell() * size);
     }
     if (type === 'bool') return Uint8Array.from({ length }, () => random.whole(0, 1));
     const make = arrays[type];

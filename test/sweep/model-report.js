@@ -2,9 +2,11 @@
 //
 // Prints one JSON object: what inspect says, verdicts of each runtime, of each scheme, and what check finds on every target.
 
-import { readFile } from 'node:fs/promises';
+import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
 import path from 'node:path';
-import { AtollError, checkModel, inspect, loadTarget, quantize, readModel, schemeNames, shippedTargets, tflite } from 'atoll-agent';
+import { AtollError, checkModel, inspect, loadTarget, openDataset, quantize, readModel, schemeNames, shippedTargets, tflite } from 'atoll-agent';
+import { count } from '../fixtures/operators/build.js';
 import { judge } from './judge.js';
 import { randomFrom } from './random.js';
 import { subjectOf } from './subject.js';
@@ -73,44 +75,31 @@ async function verdictsOn(variants) {
 
 /** The file of each scheme, or why there is none. */
 async function inSchemes(model) {
-  const results = {};
-  for (const scheme of schemeNames) {
-    const made = await tried(() => quantize(model, [randomSamples(model)], { scheme }));
-    results[scheme] = made.error === undefined ? { file: made.value.bytes } : { error: made.error };
+  const folder = await mkdtemp(path.join(tmpdir(), 'atoll-model-'));
+  try {
+    const results = {};
+    for (const scheme of schemeNames) {
+      const made = await tried(async () => quantize(model, [await randomSamples(model, folder)], { scheme }));
+      results[scheme] = made.error === undefined ? { file: made.value.bytes } : { error: made.error };
+    }
+    return results;
+  } finally {
+    await rm(folder, { recursive: true });
   }
-  return results;
 }
 
-/** Calibration data of the inputs' shapes. */
-function randomSamples({ subgraphs: [main] }) {
+/** A dataset of random samples in the shapes of the model's inputs. */
+async function randomSamples({ subgraphs: [main] }, folder) {
   const random = randomFrom(7);
-  const shapes = Array.from(main.inputs, (index) => Array.from(main.tensors[index].shape ?? []));
-  const values = (shape) => Float32Array.from({ length: elementsOf(shape) }, () => random.unit() + random.unit() + random.unit() - 1.5);
-  const samples = Array.from({ length: calibrationSamples }, () => shapes.map(values));
-  return {
-    name: 'random',
-    path: 'random.yaml',
-    task: 'none',
-    metric: null,
-    windows: null,
-    classes: null,
-    signature: null,
-    output: null,
-    state: 'per-sample',
-    warnings: [],
-    sharesFiles: false,
-    seed: 0,
-    inputs: shapes.map((shape) => ({ name: null, shape, integers: false })),
-    hasLabels: false,
-    hasTargets: false,
-    count: samples.length,
-    async *samples(limit = samples.length) {
-      for (const [index, inputs] of samples.slice(0, limit).entries()) yield { index, continues: false, inputs, label: null, targets: null };
-    },
-  };
+  const inputs = Array.from(main.inputs, (index, i) => ({ files: `${i}.bin`, type: 'float32', shape: Array.from(main.tensors[index].shape ?? []) }));
+  for (const { files, shape } of inputs)
+    await writeFile(
+      path.join(folder, files),
+      Float32Array.from({ length: calibrationSamples * count(shape) }, () => random.bell()),
+    );
+  await writeFile(path.join(folder, 'random.yaml'), JSON.stringify({ name: 'random', task: 'none', state: 'per-sample', inputs }));
+  return openDataset(path.join(folder, 'random.yaml'));
 }
-
-const elementsOf = (shape) => shape.reduce((product, size) => product * size, 1);
 
 async function checked(model) {
   const tally = {};

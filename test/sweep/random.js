@@ -18,6 +18,8 @@ export function randomFrom(seed) {
     real: (low, high) => low + unit() * (high - low),
     /** A real number whose logarithm is uniform in [low, high). */
     logarithmic: (low, high) => Math.exp(Math.log(low) + unit() * (Math.log(high) - Math.log(low))),
+    /** A real number in (-1.5, 1.5) from a distribution like a bell. */
+    bell: () => unit() + unit() + unit() - 1.5,
     chance: (probability) => unit() < probability,
     pick: (list) => list[whole(0, list.length - 1)],
     shuffled: (list) => {

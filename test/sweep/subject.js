@@ -1,11 +1,12 @@
 // A model that somebody else made, with random inputs.
 
 import { readModel, tflite } from 'atoll-agent';
+import { count } from '../fixtures/operators/build.js';
 import { randomFrom } from './random.js';
 
 /** Elements of the types that can be fed: whole ranges of quantized types, small numbers of indices. */
 const elements = {
-  float32: (random, length) => Float32Array.from({ length }, () => random.unit() + random.unit() + random.unit() - 1.5),
+  float32: (random, length) => Float32Array.from({ length }, () => random.bell()),
   int8: (random, length) => Int8Array.from({ length }, () => random.whole(-128, 127)),
   uint8: (random, length) => Uint8Array.from({ length }, () => random.whole(0, 255)),
   int16: (random, length) => Int16Array.from({ length }, () => random.whole(-32768, 32767)),
@@ -29,7 +30,7 @@ export function subjectOf(name, bytes, { seed = 1, frames = 1 } = {}) {
     const type = tflite.elementTypeOf(tensor);
     const make = elements[type];
     if (make === undefined) throw new Error(`input ${tensor.name} is ${type}`);
-    const data = make(random, frames * Array.from(tensor.shape ?? []).reduce((product, size) => product * size, 1));
+    const data = make(random, frames * count(Array.from(tensor.shape ?? [])));
     return new Uint8Array(data.buffer, data.byteOffset, data.byteLength);
   });
   const written = new Set(main.operators.flatMap(({ outputs }) => Array.from(outputs)));
@@ -39,6 +40,8 @@ export function subjectOf(name, bytes, { seed = 1, frames = 1 } = {}) {
 
 /** Enough for all tensors at once, with room for scratch buffers. */
 function arenaBytesOf({ tensors }) {
-  const elementsOf = ({ shape }) => Array.from(shape ?? []).reduce((product, size) => product * Math.max(1, size), 1);
-  return Math.min(2 ** 31 - 1, 64 * 2 ** 20 + 3 * tensors.reduce((sum, tensor) => sum + 4 * elementsOf(tensor), 0));
+  return Math.min(
+    2 ** 31 - 1,
+    64 * 2 ** 20 + 3 * tensors.reduce((sum, tensor) => sum + 4 * count(Array.from(tensor.shape ?? [], (size) => Math.max(1, size))), 0),
+  );
 }

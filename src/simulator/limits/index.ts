@@ -10,9 +10,9 @@ import { isQuantized, type Limit } from './rules.js';
 import { tfliteLimits } from './tflite.js';
 import { tflmLimits } from './tflm.js';
 import { tflmTypes } from './tflm-types.js';
-import { type TakenTypes, typeRefusal, weightsRefusal } from './types.js';
+import { kernelRefusal, type TakenTypes, weightsRefusal } from './types.js';
 
-export { tflmTypes, typeRefusal, weightsRefusal };
+export { kernelRefusal, tflmTypes, weightsRefusal };
 
 export type Runtime = 'tflm' | 'tflite';
 
@@ -42,8 +42,7 @@ function missingKernel({ name, inputs }: OperatorContext): string | null {
   const taken = (tflmTypes as Readonly<Record<string, TakenTypes>>)[name];
   if (taken === undefined) return name.startsWith('custom:') ? null : 'the runtime has no kernel for it';
   const operands = inputs.map((operand) => (operand === null ? null : { type: operand.type, perAxis: operand.scale.length > 1 }));
-  if (typeof taken === 'string' || 'length' in taken) return typeRefusal(name, taken, operands);
-  return typeRefusal(name, taken.types, operands) ?? weightsRefusal(taken.weights, operands);
+  return kernelRefusal(name, typeof taken === 'string' || 'length' in taken ? { types: taken, weights: null } : taken, operands);
 }
 
 /** The quantized operators of a graph and of the subgraphs that it calls, which are what runs on devices. */

@@ -54,8 +54,7 @@ export const tfliteLimits: Readonly<Partial<Record<string, readonly Limit[]>>> =
   CONCATENATION: [unsupported(noActivation), refused(where(['int8'], alike()), symmetricInt16), wrong(where(['int16'], alike()))],
   CONV_2D: [
     unsupported(notListedAsAbsent(2), bias(2, { int8: ['int32'], uint8: ['int32'], int16: ['int32', 'int64'] }, true)),
-    refused(where(['uint8'], biasScaleOfProducts), symmetricInt16),
-    refused(where(['int8', 'int16'], symmetricWeights(1))),
+    refused(where(['uint8'], biasScaleOfProducts), symmetricInt16, where(['int8', 'int16'], symmetricWeights(1))),
   ],
   DEPTHWISE_CONV_2D: [
     unsupported(notListedAsAbsent(2), bias(2, { int8: ['int32'], uint8: ['int32'], int16: ['int64'] }, true)),

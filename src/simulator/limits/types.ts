@@ -22,7 +22,15 @@ export type TakenTypes = 'any' | readonly string[] | { readonly types: readonly 
 const dataOperands: Readonly<Record<string, number>> = { TRANSPOSE_CONV: 2, SELECT: 1, SELECT_V2: 1, SPLIT: 1, FILL: 1, EMBEDDING_LOOKUP: 1 };
 
 /** @returns what the kernel of the operator does not take; null where it takes all */
-export function typeRefusal(op: string, types: 'any' | readonly string[], inputs: readonly (TypedOperand | null)[]): string | null {
+export function kernelRefusal(
+  op: string,
+  { types, weights }: { readonly types: 'any' | readonly string[]; readonly weights: TakenWeights | null },
+  inputs: readonly (TypedOperand | null)[],
+): string | null {
+  return typeRefusal(op, types, inputs) ?? weightsRefusal(weights, inputs);
+}
+
+function typeRefusal(op: string, types: 'any' | readonly string[], inputs: readonly (TypedOperand | null)[]): string | null {
   const data = inputs[dataOperands[op] ?? 0];
   if (data == null || types === 'any' || types.includes(data.type)) return null;
   return `its kernel takes ${types.join(', ')}, not ${data.type}`;
