@@ -146,19 +146,19 @@ export async function deploy(project: Project, target: Target, device: DeviceCli
   };
 }
 
-/** Int8 throughout, inputs and outputs included. */
+/** True if all activations are int8, including inputs and outputs. */
 function isInt8(model: Model): boolean {
   const { inputs, outputs, tensors } = mainSubgraph(model);
   const edges = [...(inputs ?? []), ...(outputs ?? [])].map((index) => tensors[index]?.type);
   return schemeOf(model) === 'int8' && edges.every((type) => type === TensorType.INT8);
 }
 
-/** What a model is measured against: itself in float, also where it was trained for quantization and has int8 inside. */
+/** The float reference for the accuracy drop; a quantization-aware-trained model is dequantized. */
 async function floatFormOf(input: Model): Promise<Model> {
   return schemeOf(input) === 'float32' ? optimize(input).model : (await quantize(input, [], { scheme: 'float32' })).model;
 }
 
-/** What most likely explains a lost metric, in a sentence. */
+/** The warnings that may explain an accuracy drop, as text; empty if there are none. */
 function causesOf(warnings: readonly Warning[]): string {
   const causes: ReadonlySet<string> = new Set(['UNSCALED_INTEGERS', 'PIXEL_RANGE', 'SATURATING_INPUTS', 'UNFILLED_INPUT', 'NO_BETTER_THAN_CHANCE']);
   const found = [...new Set(warnings.filter(({ code }) => causes.has(code)).map(({ message }) => message))];
@@ -195,7 +195,7 @@ async function quantizeProject(
   const isFloat = schemeOf(model) === 'float32';
   if (project.calibrate === null && isFloat)
     throw fail('CALIBRATION_EMPTY', { reason: `${project.model} is a float model and no calibration dataset was given` });
-  // A file that is quantized inside brings its scales.
+  // A model that is already quantized contains its scales.
   const datasets = project.calibrate === null ? [] : await openDatasets(project.calibrate);
   return quantize(model, datasets, {
     ...(options.signal === undefined ? {} : { signal: options.signal }),

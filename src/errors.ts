@@ -77,7 +77,7 @@ export const errorTable = {
   KERNEL_ENDS: {
     kind: 'input',
     message: '{operator}: {reason}',
-    hint: 'the kernel on the device ends here as well: change the data, or have other kernels compute it (--kernels tflite-optimized, or another target)',
+    hint: 'the kernel on the device fails on this data too: change the data, or use other kernels (--kernels tflite-optimized, or another target)',
   },
   TENSOR_SHAPE_DYNAMIC: {
     kind: 'input',

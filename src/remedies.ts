@@ -1,4 +1,4 @@
-// What would make a model fit a target that it does not fit: tried alone and together, and measured by the same check.
+// Finds changes that make a model fit a target. Each is applied alone, then in combination, and measured with the same check.
 
 import { checkFile } from './bundle/index.js';
 import { AtollError } from './errors.js';
@@ -16,7 +16,7 @@ export interface Remedy {
   readonly fits: boolean;
 }
 
-/** A change of the model; null where there is nothing to change. */
+/** A change to the model. `apply` returns null if the change does not apply. */
 interface Alteration {
   readonly kind: Remedy['kind'];
   readonly what: string;
@@ -35,16 +35,16 @@ export async function remediesFor(bytes: Uint8Array, model: Model, target: Targe
   return [...arena, ...(codes.has('ARENA') || codes.has('FLASH') ? await otherTargets(bytes, model, target) : [])];
 }
 
-/** Each change alone; where none is enough, all together, with the largest of the smaller inputs that is. */
+/** Tries each change alone. If none is enough, tries them together, with as large an input as possible. */
 function forTheArena(model: Model, target: Target): Remedy[] {
   const plan = memoryPlan(target);
   const [large, small] = inputShares.map((share) => smallerInput(model, share));
   const enough = (remedies: readonly Remedy[]): boolean => remedies.some(({ fits }) => fits);
   const largeInput = tried(model, target, large);
-  // Half the size is worth a look only where three quarters are not enough.
+  // Half the size is tried only if three quarters are not enough.
   const alone = [...tried(model, target, plan), ...tried(model, target, narrower), ...(enough(largeInput) ? largeInput : tried(model, target, small))];
   if (enough(alone) || alone.length < 2) return alone;
-  // The plan comes last: it is one of the tensors as they are then.
+  // The memory plan comes last, because the other changes alter tensor sizes.
   const together = [
     [narrower, plan],
     [narrower, large, plan],
@@ -66,7 +66,7 @@ function memoryPlan(target: Target): Alteration {
   };
 }
 
-/** As if activations of 16 bits had 8: what quantizing to int8 would give. */
+/** Changes int16 activations to int8, which has the sizes of a model quantized to int8. */
 const narrower: Alteration = {
   kind: 'int8',
   what: 'int8 instead of int16 (`atoll quantize` with --scheme int8)',
@@ -84,7 +84,7 @@ const narrower: Alteration = {
   },
 };
 
-/** null where the input is no image. */
+/** Null if the model does not have exactly one image input. */
 function smallerInput(model: Model, share: number): Alteration | null {
   const graph = mainSubgraph(model);
   const input = graph.inputs?.[0];

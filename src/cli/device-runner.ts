@@ -73,13 +73,13 @@ export async function openRunner(
   }
 }
 
-/** Unless kernels are named, those of a runtime that takes the model. */
+/** Without --kernels: the reference kernels of a runtime that supports the model. */
 async function withKernels({ progress }: Context, model: Model, simulation: SimulationOptions): Promise<SimulationOptions> {
   const { profileThatTakes, simulates } = await import('../simulator/index.js');
   if (simulation.profile !== undefined || !simulates(model)) return simulation;
   const { profile, refusal } = profileThatTakes(model);
   if (refusal === null || profile === null) return simulation;
-  progress.note(`kernels of ${profile}, since TensorFlow Lite Micro does not take ${refusal.place}: ${refusal.reason} (--kernels chooses others)`);
+  progress.note(`using ${profile} kernels: TensorFlow Lite Micro does not support ${refusal.place}: ${refusal.reason} (--kernels selects others)`);
   return { ...simulation, profile };
 }
 

@@ -1,13 +1,13 @@
-// The test report that verbs write for CI systems, also where they end with an error.
+// Writes the JUnit report of a verb, also when the verb fails with an error.
 
 import { AtollError } from '../errors.js';
 import type { JunitCase } from '../report/index.js';
 import type { Outcome } from './verb.js';
 
-/** Errors that say nothing about what was to be judged. */
+/** Errors that are no verdict on the model. */
 const noVerdicts: ReadonlySet<string> = new Set(['INTERRUPTED', 'USAGE']);
 
-/** Runs a verb, and writes its report. @param file null where none is wanted */
+/** Runs a verb and writes its report. @param file null: no report */
 export async function withJunit(verb: string, file: string | null, run: () => Promise<Outcome>): Promise<Outcome> {
   if (file === null) return run();
   const start = performance.now();

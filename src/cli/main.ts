@@ -54,7 +54,7 @@ export function buildProgram(streams: Streams, json: boolean, action: Action): C
   for (const verb of verbs) {
     const command = program.command(verb.name).description(verb.summary);
     verb.define(command);
-    if (verb.writesJunit === true) command.option('--junit <file>', "also write what was judged as a CI's tests");
+    if (verb.writesJunit === true) command.option('--junit <file>', 'also write the verdicts as JUnit XML');
     command
       .option('--json', 'print one JSON document instead of text')
       .option('--quiet', 'no progress on stderr')

@@ -7,7 +7,7 @@ import type { TensorInfo } from '../simulator/index.js';
 /** One file with everything, or one per input: by name, else in order. @throws USAGE */
 export function inputFiles(values: readonly string[], inputs: readonly Pick<TensorInfo, 'name' | 'alias'>[]): string[] {
   const names = inputs.map(({ name, alias }) => alias ?? name);
-  /** Which input a value begins with the name of, its own or that of the signature. */
+  /** The input whose tensor or signature name the value starts with. */
   const nameOf = (value: string): { readonly input: number; readonly length: number } | undefined =>
     inputs
       .flatMap(({ name, alias }, input) => [name, ...(alias === undefined ? [] : [alias])].map((text) => ({ input, text })))

@@ -131,7 +131,7 @@ async function accuracyOf(
   };
 }
 
-/** Both models may give rise to the same one. */
+/** Drops repeated warnings: both models may cause the same one. */
 function distinct(warnings: readonly Warning[]): Warning[] {
   return [...new Map(warnings.map((warning) => [warning.message, warning])).values()];
 }

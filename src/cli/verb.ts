@@ -11,7 +11,7 @@ export interface Outcome {
   readonly text: string;
   /** 0, or 1 where a check said no. */
   readonly exitCode?: 0 | 1;
-  /** What was judged, for `--junit`. */
+  /** Test cases for `--junit`. */
   readonly cases?: readonly JunitCase[];
   /** For verbs that go on until they are interrupted: called when the document is printed. */
   readonly serve?: () => Promise<void>;
@@ -35,7 +35,7 @@ export interface Context {
 export interface Verb {
   readonly name: string;
   readonly summary: string;
-  /** Whether it takes --junit: its outcome has `cases`. */
+  /** Set for verbs whose outcome has `cases`; adds the option --junit. */
   readonly writesJunit?: true;
   /** Adds arguments and options. */
   readonly define: (command: Command) => void;

@@ -83,12 +83,12 @@ async function open(file: string, description: DatasetFile): Promise<Dataset> {
   };
 }
 
-/** Mean and deviation that are meant for pixels from 0 to 1, applied to 0 to 255. */
+/** Warns if mean and std look like values for pixels in 0..1, but no range scales the pixels. */
 function pixelWarnings({ images }: DatasetFile['inputs'][number]): Dataset['warnings'] {
   const { range, mean, std } = images ?? {};
   const small = [mean, std].flat().filter((value) => value !== undefined);
   if (range !== undefined || small.length === 0 || small.some((value) => Math.abs(value) > 2)) return [];
-  const message = 'mean and std of images apply to pixels from 0 to 255 here, but look as if they were for pixels from 0 to 1: then give range: [0, 1] as well';
+  const message = 'mean and std apply to pixels in 0..255, but look like values for pixels in 0..1; if so, add range: [0, 1]';
   return [{ code: 'PIXEL_RANGE', message }];
 }
 

@@ -46,7 +46,7 @@ async function fromArray(file: string, count: number, where: string, classes: re
   return { values, classes: classes ?? null };
 }
 
-/** Class numbers as they are, or the place of the 1 in rows that have one. */
+/** Class numbers, taken as they are or decoded from one-hot rows. */
 function classNumbers(values: Float32Array, shape: readonly number[], count: number, where: string): Int32Array {
   const width = shape.length === 2 && shape[0] === count ? (shape[1] as number) : 1;
   if (width === 1) return Int32Array.from(values);

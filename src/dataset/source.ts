@@ -17,7 +17,7 @@ export interface Source {
   readonly count: number;
   /** Shape of one sample, null where it is known only after reading (images without resize, whole files for windows). */
   readonly shape: readonly number[] | null;
-  /** Integers on disk that are taken as they are: no quantization says what they stand for. */
+  /** Integers on disk without a `quantization` that scales them. */
   readonly integers: boolean;
   /** The file that holds a sample, relative to the dataset file. */
   readonly fileOf: (index: number) => string;

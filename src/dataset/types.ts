@@ -28,11 +28,11 @@ export interface Dataset {
   readonly inputs: readonly DatasetInput[];
   readonly hasLabels: boolean;
   readonly hasTargets: boolean;
-  /** What looks like a mistake in the file. */
+  /** Likely mistakes in the dataset file. */
   readonly warnings: readonly { readonly code: string; readonly message: string }[];
   /** The signature of the model that the samples are for; null for the model as such. */
   readonly signature: string | null;
-  /** The output of the model that the labels or targets are of; null for the first. */
+  /** Name of the model output that labels or targets describe; null: the first output. */
   readonly output: string | null;
   /** How long a model's state lasts; null where the file does not say, which means `per-sample`. */
   readonly state: 'per-sample' | 'per-file' | null;

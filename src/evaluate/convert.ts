@@ -30,7 +30,7 @@ export function matchInputs(dataset: Dataset, inputs: readonly TensorInfo[]): nu
   });
 }
 
-/** The position of the output that a dataset is about: the first, unless it names another. */
+/** Index of the output that the dataset evaluates: the named one, or the first. */
 export function matchOutput({ name, output }: Pick<Dataset, 'name' | 'output'>, outputs: readonly TensorInfo[]): number {
   if (output === null) return 0;
   const found = outputs.findIndex((one) => isNamed(one, output));

@@ -36,7 +36,7 @@ export interface Evaluation {
 }
 
 /**
- * Runs the whole dataset and computes its metric, on the output that it names, or the model's first.
+ * Runs the whole dataset and computes its metric on the output that it names, by default the first.
  * @throws DATASET_NO_METRIC, DATASET_MISMATCH, DATASET_LABELS, OUTPUT_NOT_A_NUMBER, and what the runner throws
  */
 export async function evaluate(runner: Runner, dataset: Dataset, options: EvaluateOptions = {}): Promise<Evaluation> {
@@ -99,15 +99,15 @@ export async function evaluateScored(
   return { evaluation, scored: { metric, value, scores: judge.scores } };
 }
 
-/** With fewer samples, chance is not told from skill. */
+/** Minimum number of samples for the comparison with random guessing. */
 const enoughSamples = 20;
 
-/** A classifier that is no better than guessing has mostly not been fed what it was trained on. */
+/** Warns if a classifier is no better than random guessing: usually the input data is scaled wrongly. */
 function chanceWarnings(metric: Metric, value: number, samples: number, classes: number): Warning[] {
   const chance = 1 / classes;
-  // Two standard deviations above it.
+  // Two standard deviations above chance.
   const limit = chance + 2 * Math.sqrt((chance * (1 - chance)) / samples);
   if (metric !== 'top1' || classes < 2 || samples < enoughSamples || value > limit) return [];
-  const message = `top1 is ${(100 * value).toFixed(1)} %, which guessing among ${classes} classes reaches as well: is the data scaled as for training, do the labels count as the outputs do?`;
+  const message = `top1 is ${(100 * value).toFixed(1)} %, no better than random guessing among ${classes} classes: check that the data is scaled as for training and that labels follow the order of the outputs`;
   return [{ code: 'NO_BETTER_THAN_CHANCE', message }];
 }

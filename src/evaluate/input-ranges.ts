@@ -1,11 +1,12 @@
-// What a model is fed, beside what its inputs can hold: data that is scaled otherwise than for training gives itself away.
+// Compares the range of the input data with the range of the quantized inputs, to detect data that is scaled differently from the training data.
 
 import type { TensorInfo } from '../simulator/index.js';
 import { integerLimits } from './convert.js';
 import type { Warning } from './warnings.js';
 
-/** Values that fill less than this share of what an input can hold look as if they were scaled otherwise. */
+/** Data that uses less than this share of the input's range is probably scaled differently. */
 const leastFilled = 1 / 8;
+/** Share of values outside the input's range above which a warning is given. */
 const mostSaturated = 0.01;
 
 export class InputRanges {
@@ -18,8 +19,8 @@ export class InputRanges {
   }
 
   /**
-   * @param values of the inputs of one inference, in the model's order
-   * @param saturated how many of them the inputs cannot hold
+   * @param values real values of each input for one inference, in the order of the model's inputs
+   * @param saturated number of values outside the range of the inputs
    */
   add(values: readonly Float32Array[], saturated: number): void {
     this.saturated += saturated;
@@ -62,7 +63,7 @@ export class InputRanges {
 
 const figure = (value: number): string => String(Number(value.toPrecision(3)));
 
-/** The real values that a quantized input can hold; null for others. */
+/** Smallest and largest real value of a quantized input; null if it is not quantized. */
 function heldBy({ type, quantization }: TensorInfo): readonly [number, number] | null {
   if (quantization === null || !['int8', 'uint8', 'int16'].includes(type)) return null;
   const [low, high] = integerLimits(type);

@@ -42,7 +42,7 @@ export function metricOf(metric: Metric, scores: readonly SampleScore[]): number
 
 export class Judge {
   private readonly judged: SampleScore[] = [];
-  /** One output is the probability of the second of two classes. */
+  /** A single output is the probability of class 1 of two classes. */
   private readonly classCount: number;
 
   /** @throws DATASET_NO_METRIC where the dataset lacks what its metric needs */
@@ -102,7 +102,7 @@ export class Judge {
     });
   }
 
-  /** What the outputs say, and whether that is right; of a single one as Keras' BinaryAccuracy has it. */
+  /** The predicted class, and whether it is the label. A single output counts as class 1 above 0.5, as in Keras' BinaryAccuracy. */
   private decided(output: Float32Array, label: number | null): Pick<SampleScore, 'predicted' | 'hit'> {
     const { metric, dataset } = this;
     if (this.outputLength > 1 || (metric !== 'top1' && metric !== 'top5')) {

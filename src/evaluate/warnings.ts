@@ -15,13 +15,17 @@ export function modelWarnings(model: Model): Warning[] {
   }));
 }
 
-/** What the dataset file itself makes doubtful. @param inputs of the model, in the order of the dataset's */
+/**
+ * Warnings about the dataset itself.
+ * @param model inputs of the model
+ * @param order for each input of the model, the index of the dataset input that feeds it
+ */
 export function dataWarnings(
   { name, inputs, warnings }: Pick<Dataset, 'name' | 'inputs' | 'warnings'>,
   model: readonly { readonly type: string }[],
   order: readonly number[],
 ): Warning[] {
-  // Indices and the like are integers for good.
+  // Inputs of other types hold indices or flags, which are not scaled.
   const scaled = ['float32', 'int8', 'uint8', 'int16'];
   const plain = model.some(({ type }, i) => inputs[order[i] as number]?.integers === true && scaled.includes(type));
   const message = `dataset ${name} feeds integers from disk as they are; if the model was trained on scaled values, give a quantization (scale, zeroPoint)`;

@@ -21,7 +21,7 @@ export class VerifiedBuffer {
   private budget: number;
 
   constructor(bytes: Uint8Array) {
-    // A Buffer of Node is one as well, but its slice() is no copy.
+    // A plain Uint8Array, because slice() of a Node Buffer returns a view instead of a copy.
     this.bytes = new Uint8Array(bytes.buffer, bytes.byteOffset, bytes.byteLength);
     this.view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
     this.budget = 16 * bytes.byteLength + 262144;

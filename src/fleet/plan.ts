@@ -97,7 +97,7 @@ const gateSchema = z
   .refine((gate) => gate.measure !== 'latency' || gate.limitMs !== undefined || gate.factor !== undefined, 'a latency needs limitMs, factor, or both')
   .refine((gate) => gate.measure !== 'accuracy' || gate.least !== undefined || gate.drop !== undefined, 'an accuracy needs least, drop, or both');
 
-/** What each device must keep, in the words of the command line; more is said by gates. */
+/** Limits for each device, in the syntax of the command-line options. `gates` offers more control. */
 const limitsSchema = z
   .strictObject({
     maxDrop: z
@@ -115,14 +115,14 @@ const limitsSchema = z
   })
   .default({});
 
-/** @param value null where the text has another form */
+/** Reports a value that did not parse. @param value null: not valid */
 function allowed<T>(value: T | null, context: z.RefinementCtx, message: string): T {
   if (value !== null) return value;
   context.issues.push({ code: 'custom', message, input: value });
   return z.NEVER;
 }
 
-/** As gates on nearly all devices. */
+/** The limits as gates: at most 5 % of the devices in a wave may exceed each. */
 function gatesOf({ maxDrop, min, maxLatencyMs, maxArenaBytes }: z.output<typeof limitsSchema>): Gate[] {
   const drop = maxDrop === undefined ? null : maxDrop.unit === 'points' ? maxDrop.value / 100 : maxDrop.value;
   const conditions: Condition[] = [

@@ -1,4 +1,4 @@
-// SQUARE is the product of a value with itself, for which integer kernels exist.
+// Replaces SQUARE(x) by MUL(x, x): SQUARE has no integer kernel, MUL has one.
 
 import { ActivationFunctionType, copyModel, mainSubgraph, operatorCodeIndex, operatorName } from '../tflite/index.js';
 import type { GraphPass } from './pass.js';

@@ -48,7 +48,7 @@ export function arrive(model: Model): Arrival {
   return { model: copy, pinned: computed.filter((tensor) => pinOf(tensor) !== null).length };
 }
 
-/** The scale and zero point that a float tensor is to have in int8; null where nothing says, or what int8 cannot have. */
+/** The int8 scale and zero point that the file gives for a float tensor; null if there is none, or if it is not valid for int8. */
 export function pinOf({ type, quantization }: Tensor): { readonly scale: number; readonly zeroPoint: number } | null {
   const scale = quantization?.scale;
   if (type !== TensorType.FLOAT32 || scale?.length !== 1) return null;

@@ -235,7 +235,7 @@ export class Formats {
 /** What is never computed is never read either: any scale will do. A warning names such tensors. */
 export const noRange: Range = { min: 0, max: 0 };
 
-/** The least scale with which the limits of an activation still fit 32 bits. */
+/** Smallest output scale for which the quantized activation limits fit into int32; 0: no limit. */
 function activationFloor(model: Model, operator: Operator): number {
   const { fusedActivationFunction } = (operator.builtinOptions ?? {}) as { fusedActivationFunction?: number };
   if (['RELU6', 'RELU_N1_TO_1', 'RELU_0_TO_1'].includes(operatorName(model, operator))) return 6 / 2 ** 30;

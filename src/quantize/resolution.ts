@@ -1,4 +1,4 @@
-// Whether quantized tensors are fine enough for what they hold: a part of a tensor that is small beside the rest may come out as one value.
+// Warns if the quantization step is too large for a part of a tensor, so that the part becomes constant.
 
 import { type Dataset, runsOf } from '../dataset/index.js';
 import { AtollError } from '../errors.js';
@@ -8,14 +8,14 @@ import { type Model, operatorName, type SubGraph, tensorLabel } from '../tflite/
 import type { Calibration } from './calibrate.js';
 import type { QuantizationPlan } from './plan.js';
 
-/** A tensor of fewer distinct values than this carries little. */
+/** Minimum number of quantization steps in the range of a tensor. */
 const fewSteps = 8;
-/** Of inputs and outputs, samples beyond these say little more. */
+/** Number of samples used to check inputs and outputs. */
 const fewSamples = 16;
-/** Channels that are named one by one. */
+/** Maximum number of channels listed in a message. */
 const namedChannels = 4;
 
-/** Tensors whose values span only a few steps of the scale that the operator which joins them with others gives to all. */
+/** Operands of CONCATENATION and PACK whose range is small compared with the scale shared by all operands. */
 export function coarseTensors(model: Model, plan: QuantizationPlan, { subgraphs }: Pick<Calibration, 'subgraphs'>): Warning[] {
   return plan.subgraphs.flatMap(({ subgraph: at, activations, conversions }) => {
     const subgraph = model.subgraphs[at] as SubGraph;
@@ -42,17 +42,14 @@ export function coarseTensors(model: Model, plan: QuantizationPlan, { subgraphs 
 
 const joining: ReadonlySet<string> = new Set(['CONCATENATION', 'PACK']);
 
-/**
- * Features of inputs that vary by less than a step, and channels of outputs that are one value where the float model's vary: on some samples of
- * each dataset.
- */
+/** Runs a few samples and finds input features that vary by less than one step, and output channels that became constant. */
 export async function edgeWarnings(float: Model, quantized: Model, datasets: readonly Dataset[]): Promise<Warning[]> {
   try {
     return await edgesOf(float, quantized, datasets);
   } catch (error) {
-    // The file is as it should be; kernels may still end on what it computes from some data.
+    // The file is valid, but a kernel aborts for some data.
     if (!(error instanceof AtollError) || error.code !== 'KERNEL_ENDS') throw error;
-    return [{ code: 'KERNEL_ENDS', message: `on calibration data, the kernels of the device would end the program: ${error.message}` }];
+    return [{ code: 'KERNEL_ENDS', message: `on calibration data, a kernel of the device would abort: ${error.message}` }];
   }
 }
 
@@ -86,7 +83,7 @@ async function edgesOf(float: Model, quantized: Model, datasets: readonly Datase
   return warnings;
 }
 
-/** The ends of each channel, the last dimension. */
+/** Minimum and maximum of each channel (last dimension). */
 class Channels {
   readonly ends: { min: number; max: number }[] = [];
 
@@ -100,7 +97,7 @@ class Channels {
     }
   }
 
-  /** Channels that vary by more than nothing, but less than `least`. */
+  /** Channels that are not constant, but vary by less than `least`. */
   narrow(least: number): number[] {
     return this.ends.flatMap(({ min, max }, channel) => (max > min && max - min < least ? [channel] : []));
   }
@@ -115,7 +112,7 @@ function lostFeatures({ name, quantization }: TensorInfo, channels: Channels): W
   return [{ code: 'LOST_FEATURES', message }];
 }
 
-/** Scales that operators fix for results of a known range, of which less than a step is next to nothing: SOFTMAX, LOGISTIC, TANH and their kin. */
+/** Output scales fixed by SOFTMAX, LOGISTIC, TANH and similar operators: changes below one step are insignificant there. */
 const fixedScales: ReadonlySet<number> = new Set([1 / 256, 1 / 128, 16 / 256, 1 / 32768]);
 
 function constantChannels({ name, quantization }: TensorInfo, { float, quantized }: { readonly float: Channels; readonly quantized: Channels }): Warning[] {
@@ -126,8 +123,8 @@ function constantChannels({ name, quantization }: TensorInfo, { float, quantized
   });
   if (constant.length === 0) return [];
   const message =
-    `${constant.length} of ${float.ends.length} channels of output ${name} are the same for all of the calibration samples that were tried, where the float model's vary: ` +
-    `${listed(constant, float)}. What they tell is lost; a scheme with 16-bit activations (--scheme int16x8) keeps small differences`;
+    `${constant.length} of ${float.ends.length} channels of output ${name} are constant for the calibration samples tried, but vary in the float model: ` +
+    `${listed(constant, float)}. A scheme with 16-bit activations (--scheme int16x8) keeps smaller differences`;
   return [{ code: 'CONSTANT_OUTPUT', message }];
 }
 

@@ -29,7 +29,7 @@ export interface QuantizationRule {
   readonly sameScale?: boolean;
   /** The least scale of the output that kernels take, by the largest scale of the inputs. */
   readonly outputFloor?: Readonly<Partial<Record<IntegerType, (largest: number) => number>>>;
-  /** The least scale of the input that kernels take, by the operator's options. */
+  /** Smallest input scale that the kernels support, computed from the operator's options. */
   readonly inputFloor?: Readonly<Partial<Record<IntegerType, (options: BuiltinOptions | null) => number>>>;
   /** The output's quantization is fixed by the operator, whatever its range. */
   readonly fixedOutput?: Readonly<Partial<Record<IntegerType, FixedQuantization>>>;
@@ -56,11 +56,11 @@ function weighted(int8: number, int16: number, weights: WeightsRule): Quantizati
   return { ...own(int8, int16), weights };
 }
 
-/** A trace above a power of two that the kernels take no more. */
+/** Slightly above a power of two: the kernels require a larger scale. */
 const above = (power: number): number => 1.0001 * 2 ** power;
-/** The kernels shift the input left by no more bits (simulator/limits). */
+/** LOGISTIC and TANH: smallest input scale for which the left shift stays within 31 bits. */
 const curveFloor = { int8: (): number => above(-28), int16: (): number => above(-27) };
-/** The input in steps of 2^-26 needs a factor above 1. */
+/** SOFTMAX: the multiplier from the input scale to steps of 2^-26 must be above 1. */
 const exponentFloor = (options: BuiltinOptions | null): number => above(-26) / (options?.kind === 'SoftmaxOptions' ? options.beta : 1);
 
 export const quantizationRules: ReadonlyMap<OperatorName, QuantizationRule> = new Map<OperatorName, QuantizationRule>([

@@ -1,4 +1,4 @@
-// What was judged, as the test report that CI systems read.
+// Verdicts as a JUnit XML report for CI systems.
 
 import type { DeployResult } from '../deploy.js';
 import type { GateResult } from '../evaluate/index.js';
@@ -7,7 +7,7 @@ import { escapeHtml } from './html.js';
 
 export interface JunitCase {
   readonly name: string;
-  /** null where it passed, or was skipped. */
+  /** Null if the case passed or was skipped. */
   readonly failure: string | null;
   readonly skipped?: boolean;
 }
@@ -16,9 +16,8 @@ export interface JunitSuite {
   readonly name: string;
   readonly className: string;
   readonly cases: readonly JunitCase[];
-  /** How long it took. */
   readonly milliseconds: number;
-  /** Milliseconds since 1970. */
+  /** Unix time in milliseconds. */
   readonly at: number;
 }
 
@@ -40,14 +39,14 @@ export function junitReport({ name, className, cases, milliseconds, at }: JunitS
   ].join('\n');
 }
 
-/** Without the control characters that XML 1.0 has no way to write. */
+/** Escapes text, and replaces control characters that XML 1.0 does not allow. */
 const xml = (text: string): string => escapeHtml(text.replaceAll(/[^\t\n\r\u0020-\uD7FF\uE000-\uFFFD\u{10000}-\u{10FFFF}]/gu, ' '));
 
 export function gateCases(gates: readonly GateResult[]): JunitCase[] {
   return gates.map(({ gate, passed, message }) => ({ name: gate, failure: passed ? null : message }));
 }
 
-/** One for each target: a model that does not fit fails with every reason. */
+/** One case per target. The failure lists every reason why the model does not fit. */
 export function checkCases(results: readonly CheckResult[]): JunitCase[] {
   return results.map(({ target, fits, reasons }) => ({
     name: `fits ${target}`,

@@ -69,9 +69,9 @@ export class ServedDevice implements DeviceState {
   private readonly server: SmpServer;
   /** The active model, or what keeps it from running; null where that is to be tried again. */
   private model: Promise<LoadedModel | null> | null = null;
-  /** The answer before; requests are worked off one after another, but for those that only ask what is. */
+  /** The previous answer. Requests are handled in order, except status queries. */
   private before: Promise<unknown> = Promise.resolve();
-  /** Requests that are not answered yet. */
+  /** Number of unanswered requests. */
   private waiting = 0;
   private readonly connections = new Set<Transport>();
   /** Who sends what is being answered. */

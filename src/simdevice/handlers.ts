@@ -9,7 +9,7 @@ type Response<C extends Command> = z.input<C['response']>;
 export interface Handler {
   readonly command: Command;
   readonly handle: (request: never) => object | Promise<object>;
-  /** Answered at once, even while the request before is still worked on: it only tells what is. */
+  /** Status query: answered immediately, even while an earlier request is in progress. */
   readonly anytime: boolean;
 }
 
@@ -17,7 +17,7 @@ export function handler<C extends Command>(command: C, handle: (request: Request
   return { command, handle: handle as Handler['handle'], anytime: false };
 }
 
-/** A handler that only tells what is. */
+/** A handler for a status query. */
 export function teller<C extends Command>(command: C, tell: (request: Request<C>) => Response<C> & object): Handler {
   return { ...handler(command, tell), anytime: true };
 }

@@ -34,7 +34,7 @@ export class SmpServer {
     return encodePacket({ ...packet, op: packet.op === Op.read ? Op.readResponse : Op.writeResponse, payload: encodePayload(await this.respond(packet)) });
   }
 
-  /** Whether a packet is a request that is answered at any time. */
+  /** True if the packet is a status query. */
   takesAnytime(bytes: Uint8Array): boolean {
     try {
       const { group, command, op } = decodePacket(bytes);

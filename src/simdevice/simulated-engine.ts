@@ -32,7 +32,7 @@ export interface SimulatedEngineOptions {
   readonly seed?: number;
   /** The first byte of every output is off by one. */
   readonly corrupt?: boolean;
-  /** Whether a long inference lets other work of this process have its turn, which takes real time; true unless given. */
+  /** Yield to the event loop during long inferences (default: true). Fleets in virtual time must not: yielding takes real time. */
   readonly inTurns?: boolean;
 }
 

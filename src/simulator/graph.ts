@@ -55,10 +55,10 @@ export interface GraphState extends SharedState {
   readonly invocations: Map<number, () => Turns>;
 }
 
-/** What offsets of 32 bits with a sign address, less a page. */
+/** Largest size that signed 32-bit offsets can address, minus one page. */
 const addressableBytes = 2 ** 31 - 2 ** 16;
 
-/** Tensors may take a quarter of the machine's memory, or what ATOLL_MAX_TENSOR_MIB says; devices have far less. */
+/** Default limit for all tensors of a model; ATOLL_MAX_TENSOR_MIB overrides it. */
 const quarterOfMemory = totalmem() / 4;
 
 function maxTensorBytes(): number {

@@ -18,7 +18,7 @@ export interface TensorInfo {
   readonly index: number;
   /** In the signature that is run, or the tensor's own. */
   readonly name: string;
-  /** What the signature calls an input or output of the main subgraph, where `name` is the tensor's own. */
+  /** Signature name of an input or output of the main subgraph, if `name` is the tensor name. */
   readonly alias?: string;
   readonly type: ElementType;
   readonly shape: readonly number[];
@@ -44,7 +44,7 @@ export interface InterpreterOptions {
   readonly signature?: string | undefined;
 }
 
-/** How long others wait for their turn. */
+/** Maximum time between two yields to the event loop, unless a single operator takes longer. */
 const sliceMs = 50;
 
 export class Interpreter {
@@ -152,8 +152,9 @@ export class Interpreter {
   }
 
   /**
-   * Like `stream`, but lets other work of this process, signals among it, have its turn every so often between operators. The next sample must
-   * wait until it is done. @throws what the signal was aborted with
+   * Like `stream`, but yields to the event loop between operators, so that signals and other work are handled. Do not start another sample
+   * before the promise settles.
+   * @throws RUN_TIMEOUT, INPUT_SIZE, and the reason of an aborted signal
    */
   async streamInTurns(sample: Uint8Array, signal?: AbortSignal): Promise<Uint8Array> {
     this.setSample(sample);
@@ -220,7 +221,7 @@ function prepareSteps(
     }
     const plain = family.prepare(context);
     const step = fast.get(context) ?? null;
-    // Kernels in WebAssembly count on there being something to compute.
+    // WebAssembly kernels require at least one output element.
     if (step === null || kernels === null || context.outputs.every(({ count }) => count === 0)) return plain;
     const { scratchAt } = memory;
     const compute = (): void => step(kernels, scratchAt);

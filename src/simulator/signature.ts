@@ -20,7 +20,7 @@ export function outputNames(model: Model, key: string | undefined): string[] {
   return names(model, key, 'outputs');
 }
 
-/** What a signature of the main subgraph calls its inputs or outputs, where the model has one; null for those that it does not name. */
+/** Names of the main subgraph's inputs or outputs in its signature; null if there is no signature or no name. */
 export function signatureNames(model: Model, side: 'inputs' | 'outputs'): (string | null)[] {
   const signature = model.signatureDefs.find(({ subgraphIndex }) => subgraphIndex === 0);
   const indices = (model.subgraphs[0] as SubGraph)[side];

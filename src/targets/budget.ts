@@ -26,8 +26,8 @@ export function runtimeKernelsOf(target: Target): RuntimeKernels | null {
 }
 
 /**
- * Whose limits and arithmetic the simulator takes for a target. An accelerator computes by its own: the simulator's usual arithmetic stands for
- * it, and no runtime's limits.
+ * The kernel profile that simulates a target. Undefined for accelerators: the simulator uses its default arithmetic, and the limits of
+ * TensorFlow Lite Micro do not apply.
  */
 export function simulatedProfile({ runtime }: Pick<Target, 'runtime'>): KernelProfile | undefined {
   return runtime.kernels === 'edgetpu' ? undefined : runtime.kernelProfile;

@@ -105,7 +105,7 @@ export function loadOperatorSet(id: TargetFile['operatorSet']): Promise<Operator
   return known;
 }
 
-/** The simulator holds models to the same table. */
+/** The simulator uses the same table. */
 const ofTflm = async (): Promise<OperatorSet> =>
   operatorSetSchema.parse({ id: 'tflite-micro', source: 'tensorflow/tflite-micro at 90b983c2', operators: tflmTypes });
 

@@ -42,7 +42,7 @@ export function memoryMap(model: Model, { headBytes, tailBytes, arenaBytes, mini
     return { tensor, label, offset, size, first, last };
   });
   const liveAt = (time: number): MappedBuffer[] => buffers.filter(({ first, last }) => first <= time && time <= last);
-  // What begins and ends to live at each moment.
+  // Change in live bytes at each moment.
   const changes = new Float64Array(names.length + 2);
   for (const { first, last, size } of buffers) {
     changes[Math.max(0, first)] = (changes[Math.max(0, first)] ?? 0) + size;

@@ -57,7 +57,7 @@ export function simulatorReasons(missing: readonly MissingOperator[]): CheckReas
 /** Most limits that are named one by one. */
 const namedLimits = 4;
 
-/** What the runtime refuses when it prepares an operator, beside its types: on the device that ends with an error or an abort. */
+/** Operators that the runtime rejects in Prepare, with an error or an abort. Unsupported types have a reason of their own. */
 export function limitReasons(limits: readonly BrokenLimit[], runtime: Runtime): CheckReason[] {
   const refused = limits.filter(({ severity, about }) => severity === 'refused' && about !== 'types');
   if (refused.length === 0) return [];

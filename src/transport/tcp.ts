@@ -9,9 +9,9 @@ import type { Transport } from './transport.js';
 
 const connectTimeoutMs = 5000;
 
-/** Answers that wait for a client to read them: beyond this it is no client. */
+/** Unsent answers in bytes above which a client is disconnected. */
 const mostWaitingBytes = 8 * 2 ** 20;
-/** How long a client may leave them unread. */
+/** Time after which a client that does not read its answers is disconnected. */
 const unreadTimeoutMs = 30_000;
 
 /** @throws DEVICE_UNREACHABLE */
@@ -62,7 +62,7 @@ export async function listenTcp(address: DeviceAddress, onConnection: (transport
   };
 }
 
-/** Takes no more requests of a client that does not read its answers, and drops it in the end. */
+/** Stops reading requests from a client that does not read its answers, and finally disconnects it. */
 function holdBack(socket: net.Socket): void {
   let waiting: NodeJS.Timeout | null = null;
   const goOn = (): void => {

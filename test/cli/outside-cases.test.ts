@@ -250,7 +250,7 @@ describe('processes', () => {
   sharedTest.each([
     ['SIGINT', 3000],
     ['SIGTERM', 3000],
-    // While it is just beginning to compute, or has not begun.
+    // At the start of the computation, or before it.
     ['SIGINT', 450],
   ] as const)('P1: %s after %d ms ends what computes without end', async (signal, afterMs) => {
     const input = path.join(folder, 'endless.bin');
@@ -261,7 +261,7 @@ describe('processes', () => {
     const ended = once(child, 'exit');
     child.kill(signal);
     await ended;
-    // By its own hand, or by the signal where it had not begun to listen.
+    // The exit code of INTERRUPTED, or death by the signal if no handler was installed yet.
     expect([child.exitCode, child.signalCode]).toEqual(child.signalCode === null ? [exitCodes.interrupted, null] : [null, signal]);
   });
 

@@ -2,7 +2,7 @@
 
 import { AtollError, Interpreter, limitsBroken, readModel, tflite, writeModel } from 'atoll-agent';
 
-/** How far they may lie apart as a share of the largest input. */
+/** The same as a share of the largest float input, for sums that cancel. */
 const roundingTolerance = 1e-6;
 
 /** How far float32 results may lie apart, as a share of the tensor's largest: libraries sum in different orders. */
@@ -27,12 +27,12 @@ export function compare({ model: bytes, inputs, frames }, profile, answer) {
     const alone = alsoAlone(model, index, lastFrame(inputs, frames), profile, answer.tensors);
     if (alone !== null) return alone;
   }
-  // Where an operator before it differs, it ends on other data than the runtime's.
+  // Checked last: after an earlier difference the simulator may fail on data that the runtime never had.
   if (ran.error !== undefined) return { verdict: 'atoll refuses', operator: /operator \d+ (\w+)/.exec(ran.error)?.[1], detail: ran.error };
   return { verdict: 'same' };
 }
 
-/** Runs the frames: the operators whose results differ after the last one, and where the simulator refuses, why. */
+/** Runs all frames. Returns the operators that differ after the last frame, and the error if the simulator failed. */
 function run(bytes, inputs, frames, profile, tensors) {
   const differing = [];
   try {
@@ -60,12 +60,12 @@ function refusedOperator(error, model) {
   return /Node (?:number \d+ \()?(\w+)\)? (?:\(number \d+f?\) )?failed/.exec(error)?.[1] ?? 'unknown';
 }
 
-/** Whether the operator differs alone, on the runtime's own inputs too; where it does not, differences of floats before it have grown. */
+/** Runs the operator alone on the runtime's inputs. Null if it is equal there: then only float rounding from earlier operators has grown. */
 function alsoAlone(model, index, inputs, profile, tensors) {
   const { operators, tensors: all } = model.subgraphs[0];
   const operator = operators[index];
   const name = tflite.operatorName(model, operator);
-  // What stood in a variable before the last frame is not known.
+  // The value of a variable before the last frame is unknown.
   const stateful = Array.from(operator.inputs).some((input) => input >= 0 && all[input].isVariable) || /VARIABLE|^WHILE$|^IF$/.test(name);
   const shrunk = stateful ? undefined : oneOperator(model, operator, inputs, tensors);
   const found = shrunk === undefined ? 'its state, or what it calls, differs' : runShrunk(shrunk, profile);
@@ -77,7 +77,7 @@ function alsoAlone(model, index, inputs, profile, tensors) {
   return { verdict: 'differs', operator: name, detail, types, shrunk };
 }
 
-/** Float inputs beside int8 weights are quantized as they come. */
+/** True for dynamic-range operators, which quantize their float inputs, if an input holds NaN or infinity. */
 function quantizesNaN(model, { inputs }, shrunk) {
   const { tensors } = model.subgraphs[0];
   const hybrid = Array.from(inputs).some((index) => index >= 0 && tflite.elementTypeOf(tensors[index]) === 'int8' && isConstant(model, tensors[index]));
@@ -88,7 +88,7 @@ const floatsOf = (bytes) => new Float32Array(Uint8Array.from(bytes).buffer, 0, b
 
 const bytesOf = (data) => new Uint8Array(data.buffer, data.byteOffset, data.byteLength);
 
-/** @param {Uint8Array[]} inputs float operands of the operator: sums of these cancel, so that a result may be small beside its rounding
+/** @param {Uint8Array[]} inputs float operands of the operator; their sums may cancel, so that rounding is large compared with the result
  * @returns {string | null} what differs, in words */
 function differenceOf(type, actual, expected, inputs = []) {
   if (actual.byteLength !== expected.byteLength) return `${actual.byteLength} bytes, not ${expected.byteLength}`;

@@ -1,4 +1,4 @@
-// Random graphs that TensorFlow's converter has made.
+// Random graphs produced by TensorFlow's converter.
 
 import { mkdtemp, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
@@ -6,7 +6,7 @@ import path from 'node:path';
 import { runScript } from './python.js';
 import { subjectOf } from './subject.js';
 
-/** @returns {Promise<(import('./judge.js').Case & {description: string})[]>} for seeds from `first`, as many as the converter took */
+/** @returns {Promise<(import('./judge.js').Case & {description: string})[]>} for `count` seeds from `first`, without those that the converter rejected */
 export async function convertedCases(python, first, count) {
   const folder = await mkdtemp(path.join(tmpdir(), 'atoll-converter-'));
   try {

@@ -165,7 +165,7 @@ def convert(seed):
     state = {}
 
     def function(x):
-        # Traced more than once: the same choices each time.
+        # TensorFlow may trace the function several times; every trace must make the same choices.
         names.clear()
         again = state["draw"] = Draw(start)
         again.kept = draw.kept
@@ -196,7 +196,7 @@ for seed in range(first, first + count):
     try:
         model, description = convert(seed)
     except Exception as error:
-        # What the converter refuses is no subject here.
+        # Graphs that the converter rejects are skipped.
         print(f"{seed}: {str(error)[:200]}", file=sys.stderr)
         continue
     (folder / f"c{seed}.tflite").write_bytes(model)

@@ -1,4 +1,4 @@
-// Runs models in the reference runtimes, and holds the simulator against each.
+// Runs models in the reference runtimes and compares the simulator with each.
 
 import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
@@ -7,10 +7,10 @@ import { compare } from './compare.js';
 import { documentedReason } from './documented.js';
 import { runScript } from './python.js';
 
-/** Kernel profile for each runtime of runtimes.py. */
+/** Kernel profile of each runtime in runtimes.py. */
 export const profileOf = { tflm: 'tflm-reference', 'tflite-reference': 'tflite-reference', 'tflite-optimized': 'tflite-optimized' };
 
-/** Verdicts that are no difference. */
+/** Verdicts that do not count as differences. */
 export const agreed = ['same', 'both refuse', 'not registered', 'documented'];
 
 /**
@@ -19,8 +19,8 @@ export const agreed = ['same', 'both refuse', 'not registered', 'documented'];
  * @property {Uint8Array} model
  * @property {Uint8Array[]} inputs for each input all frames, one after another
  * @property {number} [frames] invocations, without reset between them
- * @property {number} [arenaBytes] for TFLM with all tensors kept
- * @property {('tflm' | 'tflite')[]} runtimes who is to run it
+ * @property {number} [arenaBytes] arena for TFLM, which keeps all tensors here
+ * @property {('tflm' | 'tflite')[]} runtimes that run it
  * @property {number[]} produced tensors that operators of the main subgraph write
  */
 
@@ -33,7 +33,7 @@ export async function judge(cases, { python, runtimes }) {
   const folder = await mkdtemp(path.join(tmpdir(), 'atoll-sweep-'));
   try {
     await writeCases(folder, cases);
-    // Two at a time: most of it is loading the runtimes.
+    // Two at a time: loading the runtimes takes most of the time.
     const waiting = [...runtimes];
     const work = async () => {
       for (let runtime = waiting.shift(); runtime !== undefined; runtime = waiting.shift()) await runScript(python, 'runtimes.py', [folder, runtime]);

@@ -1,6 +1,6 @@
-// One public model, tried with everything that Atoll does to models: node model-report.js PYTHON FILE RUNTIMES
+// Report on one model: node model-report.js PYTHON FILE RUNTIMES
 //
-// Prints one JSON object: what inspect says, verdicts of each runtime, of each scheme, and what check finds on every target.
+// Prints one JSON object: result of inspect, verdicts of each runtime for the model and for each scheme, results of check on all targets.
 
 import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
@@ -12,7 +12,7 @@ import { randomFrom } from './random.js';
 import { subjectOf } from './subject.js';
 
 const calibrationSamples = 4;
-/** Invocations of a model that keeps state. */
+/** Number of frames for models that keep state. */
 const framesOfStream = 5;
 
 const [python = '', file = '', runtimes = ''] = process.argv.slice(2);
@@ -38,7 +38,7 @@ async function reportOn() {
   };
 }
 
-/** A coded error is an answer; anything else is a fault of ours, and ends the script. */
+/** Returns coded errors as results. Any other error is a bug and ends the script. */
 async function tried(work) {
   try {
     return { value: await work() };
@@ -55,7 +55,7 @@ const isFloat = ({ subgraphs: [main] }) => Array.from(main.inputs).every((index)
 const isStateful = ({ subgraphs }) =>
   subgraphs.some(({ tensors }) => tensors.some((tensor) => tensor.isVariable || tflite.elementTypeOf(tensor) === 'resource'));
 
-/** For each file the verdicts by profile. */
+/** Verdicts for each file, by kernel profile. */
 async function verdictsOn(variants) {
   const verdicts = {};
   const subjects = [];
@@ -73,7 +73,7 @@ async function verdictsOn(variants) {
   return verdicts;
 }
 
-/** The file of each scheme, or why there is none. */
+/** The quantized file of each scheme, or the error. */
 async function inSchemes(model) {
   const folder = await mkdtemp(path.join(tmpdir(), 'atoll-model-'));
   try {

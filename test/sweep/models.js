@@ -1,4 +1,4 @@
-// Public models, tried with everything that Atoll does to models, beside TensorFlow and TFLite Micro.
+// Tests Atoll on folders of models, compared with TensorFlow and TFLite Micro.
 //
 //   npm run sweep:models -- --python PYTHON --out FOLDER [--without tflm] [--minutes 10] [--only TEXT] FOLDER...
 //
@@ -59,7 +59,7 @@ async function reportOn(file) {
   return report;
 }
 
-/** In a process of its own, which is ended after some minutes. */
+/** Runs the report in a separate process with a time limit. */
 async function tryModel(file) {
   const script = new URL('model-report.js', import.meta.url).pathname;
   const child = spawn(process.execPath, ['--max-old-space-size=6000', script, python, file, runtimes.join(',')], { stdio: ['ignore', 'pipe', 'pipe'] });
@@ -80,7 +80,7 @@ async function tryModel(file) {
   return code === 0 ? JSON.parse(text.out) : { name, failed: `ended with ${code}: ${text.err}` };
 }
 
-/** One word for each report: what is to be looked at. */
+/** Summary of a report in one or two words. */
 function outcomeOf(report) {
   if (report.failed !== undefined) return 'failed';
   if (report.read !== 'ok') return 'not read';

@@ -1,8 +1,8 @@
-// The Python with the reference runtimes.
+// Runs scripts in the Python environment that has the reference runtimes.
 
 import { spawn } from 'node:child_process';
 
-/** @param {{python?: string}} options ends the process where none is named */
+/** @param {{python?: string}} options exits if no Python is named */
 export function pythonOf(options) {
   const python = options.python ?? process.env.ATOLL_SWEEP_PYTHON;
   if (python !== undefined) return python;
@@ -10,7 +10,7 @@ export function pythonOf(options) {
   process.exit(2);
 }
 
-/** Runs a script of this folder. @throws with what it has printed */
+/** Runs a script of this folder. @throws with its error output */
 export async function runScript(python, script, args) {
   const child = spawn(python, [new URL(script, import.meta.url).pathname, ...args], { stdio: ['ignore', 'inherit', 'pipe'] });
   let errors = '';

@@ -21,7 +21,7 @@ folder, runtime = pathlib.Path(sys.argv[1]), sys.argv[2]
 
 
 def frames_of(details, item):
-    """For each frame, what each input is fed."""
+    """The input arrays of each frame."""
     paths = [folder / f"{item['name']}.{k}.bin" for k in range(item["inputs"])]
     inputs = [np.frombuffer(path.read_bytes(), d["dtype"]).reshape((item["frames"], *d["shape"])) for d, path in zip(details, paths)]
     return [[data[frame] for data in inputs] for frame in range(item["frames"])]

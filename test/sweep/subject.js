@@ -1,10 +1,10 @@
-// A model that somebody else made, with random inputs.
+// A test case for an existing model: random inputs, and the tensors to compare.
 
 import { readModel, tflite } from 'atoll-agent';
 import { count } from '../fixtures/operators/build.js';
 import { randomFrom } from './random.js';
 
-/** Elements of the types that can be fed: whole ranges of quantized types, small numbers of indices. */
+/** Random elements by type: the full range for quantized types, small values for index types. */
 const elements = {
   float32: (random, length) => Float32Array.from({ length }, () => random.bell()),
   int8: (random, length) => Int8Array.from({ length }, () => random.whole(-128, 127)),
@@ -38,7 +38,7 @@ export function subjectOf(name, bytes, { seed = 1, frames = 1 } = {}) {
   return { name, model: bytes, inputs, frames, runtimes: ['tflm', 'tflite'], produced, arenaBytes: arenaBytesOf(main) };
 }
 
-/** Enough for all tensors at once, with room for scratch buffers. */
+/** Large enough for all tensors at once plus scratch buffers. */
 function arenaBytesOf({ tensors }) {
   return Math.min(
     2 ** 31 - 1,

@@ -42,10 +42,10 @@ export function insertPlaced<T extends PlacedBytes>(placed: T[], one: T): void {
   placed.splice(at, 0, one);
 }
 
-/** Buffers that are in use for longer than this are looked at one by one, others by the moments of their use. */
+/** Buffers with a longer lifetime (in operators) are kept in one list instead of being indexed by time. */
 const longSpan = 64;
 
-/** Placed buffers by the time of their use: most live for a few operators only, of which a model may have thousands. */
+/** Index of placed buffers by lifetime. Most buffers live for a few operators, so a lookup need not scan all of them. */
 class Timeline {
   private readonly long: PlacedBytes[] = [];
   private readonly short = new Map<number, PlacedBytes[]>();
@@ -64,7 +64,7 @@ class Timeline {
     }
   }
 
-  /** Those that are in use at some time in the span, and maybe others, in the order of their offsets. */
+  /** A superset of the buffers whose lifetimes overlap the given one, sorted by offset. */
   around({ first, last }: Pick<PlacedBytes, 'first' | 'last'>): PlacedBytes[] {
     if (last - first > longSpan) return this.all.toSorted(byOffset);
     const found = new Set(this.long);

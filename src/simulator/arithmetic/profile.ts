@@ -71,7 +71,10 @@ const inDouble: ChannelRequantize = (sum, _multiplier, _shift, real) => toInt32(
 const upInBlocks: ChannelRequantize = (sum, multiplier, shift, _real, channel, channels) =>
   (channel < channels - (channels % 8) ? multiplyRoundingUp : multiplyDoubleRounding)(sum, multiplier, shift);
 
-/** Blocks of 8 elements are multiplied by the inverse in float32 and rounded to even, the rest is divided in double (optimized_ops::AffineQuantize). */
+/**
+ * optimized_ops::AffineQuantize: blocks of 8 elements are multiplied by the inverse scale in float32 and rounded half to even. The remaining
+ * elements are divided in double and rounded half away from zero.
+ */
 function byInverse(scale: number, count: number): (value: number, index: number) => number {
   const inverse = Math.fround(1 / scale);
   const inBlocks = count - (count % 8);

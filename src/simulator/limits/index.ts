@@ -1,5 +1,5 @@
-// What a runtime refuses when it prepares an operator, or computes wrongly without a word: one table for each runtime, which the interpreter,
-// `check` and the verification of quantized files read.
+// Models that a runtime rejects in Prepare, or computes wrongly without an error. One table per runtime, used by the interpreter, `check` and
+// the verification of quantized files.
 
 import { fail } from '../../errors.js';
 import type { Model, SubGraph } from '../../tflite/index.js';
@@ -37,7 +37,7 @@ export function brokenLimits(context: OperatorContext, runtime: Runtime): Broken
   return kernel === null ? broken : [{ severity: 'refused', about: 'types', place, reason: kernel }, ...broken];
 }
 
-/** Why TensorFlow Lite Micro has no kernel for an operator of these types; null where it has one. */
+/** Why TensorFlow Lite Micro has no kernel for the operator and its types; null if it has one. */
 function missingKernel({ name, inputs }: OperatorContext): string | null {
   const taken = (tflmTypes as Readonly<Record<string, TakenTypes>>)[name];
   if (taken === undefined) return name.startsWith('custom:') ? null : 'the runtime has no kernel for it';
@@ -63,8 +63,8 @@ export function requireLimits(operators: readonly OperatorContext[], runtime: Ru
 }
 
 /**
- * The reference profile of a runtime that takes the model: TensorFlow Lite Micro's where it does, else TensorFlow Lite's.
- * @returns why it is not the former's; null profile where neither takes it
+ * The reference profile of a runtime that supports the model: TensorFlow Lite Micro if possible, otherwise TensorFlow Lite.
+ * @returns profile: null if neither runtime supports the model; refusal: the first limit of TensorFlow Lite Micro that the model breaks
  */
 export function profileThatTakes(model: Model): { readonly profile: KernelProfile | null; readonly refusal: BrokenLimit | null } {
   const refusalOf = (profile: KernelProfile): BrokenLimit | null => limitsBroken(model, profile).find(({ severity }) => severity === 'refused') ?? null;

@@ -10,7 +10,7 @@ export type Severity = 'refused' | 'wrong';
 
 export interface Limit {
   readonly severity: Severity;
-  /** What it is about: scales and zero points, which quantization chooses; the graph, which it does not; the types of the kernel. */
+  /** `numbers`: scales and zero points, which the quantizer chooses; `graph`: shapes and operands; `types`: the kernel does not support the type. */
   readonly about: 'numbers' | 'graph' | 'types';
   readonly condition: Condition;
 }
@@ -122,11 +122,11 @@ export const differenceMultiplierNotOne: Condition = (context) => {
   return exactly ? `the multiplier of output ${context.outputs[0]?.label} is exactly 1; choose another output scale` : null;
 };
 
-/** The one for those above shifts to the right by a negative amount (MultiplyByQuantizedMultiplierSmallerThanOneExp), which C leaves undefined. */
+/** SUB with a multiplier above 1 shifts right by a negative amount, which is undefined in C (MultiplyByQuantizedMultiplierSmallerThanOneExp). */
 export const differenceMultiplierBelowOne: Condition = (context) =>
   differenceMultiplier(context) > 1 ? `output ${context.outputs[0]?.label} is too fine for its inputs: the kernel shifts by a negative amount` : null;
 
-/** 0 where the output is not quantized. */
+/** The output multiplier of SUB; 0 if the output is not quantized. */
 function differenceMultiplier({ inputs, outputs: [output] }: OperatorContext): number {
   if (output === undefined || !isQuantized(output)) return 0;
   const largest = Math.max(...listed(inputs).filter(isQuantized).map(scaleOf));
@@ -156,8 +156,8 @@ export interface Bounds {
 }
 
 /**
- * 8-bit SOFTMAX and LOG_SOFTMAX in fixed point: the input in steps of 2^-26 needs a factor above 1 (quantization_util.cc
- * PreprocessSoftmaxScaling, which ends the process where it has none). Kernels with tables do not.
+ * 8-bit SOFTMAX and LOG_SOFTMAX in fixed point: the multiplier from the input scale to steps of 2^-26 must be above 1. Otherwise
+ * PreprocessSoftmaxScaling (quantization_util.cc) aborts the process. Kernels with lookup tables have no such limit.
  */
 export const exponentFactorAboveOne: Condition = ({ inputs: [input], options, arithmetic }) => {
   if (input == null || !isQuantized(input) || input.type === 'int16' || arithmetic.softmaxInFloat) return null;
@@ -267,10 +267,10 @@ export function whereInput(types: readonly string[], condition: Condition): Cond
   return (context) => (types.includes(context.inputs[0]?.type ?? '') ? condition(context) : null);
 }
 
-/** HARD_SWISH shifts to the left by the exponent of its input's scale, of which there are 31 bits (hard_swish.h, SaturatingLeftShift). */
+/** HARD_SWISH shifts left by an exponent that grows with the input scale and must stay below 32 (hard_swish.h, SaturatingLeftShift). */
 export const hardSwishInput: Condition = inputScale({ int8: { above: 0, below: 2 ** 24 }, uint8: { above: 0, below: 2 ** 24 } });
 
-/** Weights whose zero point is 0: kernels ignore another, or refuse it. */
+/** Weights must have zero point 0: kernels ignore or reject any other. */
 export function symmetricWeights(at: number): Condition {
   return ({ inputs }) => {
     const weights = inputs[at];
@@ -280,8 +280,8 @@ export function symmetricWeights(at: number): Condition {
 }
 
 /**
- * x86-64 sums int8 weights for float inputs in lanes of 16 bits (sse_tensor_utils.cc, SseReductionSumVector): 8 of pairs of neighbours, in
- * blocks of 16.
+ * TensorFlow Lite on x86-64 sums the int8 weights of a dynamic-range layer in eight 16-bit lanes, which can overflow
+ * (sse_tensor_utils.cc, SseReductionSumVector). Each lane adds pairs of neighbours in blocks of 16 weights.
  */
 export const weightSumsFit16: Condition = ({ inputs: [input, weights] }) => {
   if (input?.type !== 'float32' || weights?.type !== 'int8' || !weights.constant) return null;
@@ -296,7 +296,7 @@ export const weightSumsFit16: Condition = ({ inputs: [input, weights] }) => {
   return null;
 };
 
-/** Types of the first input that the kernel takes, where others of the runtime take more. */
+/** The first input must have one of these types. */
 export function inputTypes(...types: readonly string[]): Condition {
   return ({ inputs: [input] }) => (input == null || types.includes(input.type) ? null : `its kernel takes ${types.join(', ')}, not ${input.type}`);
 }

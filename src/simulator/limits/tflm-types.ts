@@ -1,5 +1,5 @@
-// Operators that TensorFlow Lite Micro has, with the types that their kernels take (90b983c2: the type checks of each reference kernel, and
-// micro_mutable_op_resolver.h).
+// Operators of TensorFlow Lite Micro and the types that their kernels support. Source: the type checks of each reference kernel and
+// micro_mutable_op_resolver.h at commit 90b983c2.
 
 import type { TakenTypes } from './types.js';
 

@@ -1,27 +1,27 @@
-// Which types of activations and weights a runtime's kernels take.
+// Types of activations and weights that the kernels of a runtime support.
 
-/** What of an operand counts. */
+/** The properties of an operand that decide whether a kernel supports it. */
 export interface TypedOperand {
   readonly type: string;
-  /** Whether it has a scale for each channel. */
+  /** True for per-channel scales. */
   readonly perAxis: boolean;
 }
 
 export interface TakenWeights {
-  /** Which input they are. */
+  /** Index of the input that holds the weights. */
   readonly input: number;
-  /** Types that they may have, by the type of the activations. */
+  /** Supported weight types for each activation type. */
   readonly types: Readonly<Partial<Record<string, readonly string[]>>>;
-  /** Types that may have a scale for each channel; the others have one in all. */
+  /** Weight types that may have per-channel scales; the others are per-tensor. */
   readonly perChannel: readonly string[];
 }
 
 export type TakenTypes = 'any' | readonly string[] | { readonly types: readonly string[]; readonly weights: TakenWeights };
 
-/** Operand that holds the data, whose type decides: the first, except where that is a shape, an axis, an index, a condition or a resource. */
+/** Index of the data operand, whose type selects the kernel. Default: 0, unless that is a shape, axis, index, condition or resource. */
 const dataOperands: Readonly<Record<string, number>> = { TRANSPOSE_CONV: 2, SELECT: 1, SELECT_V2: 1, SPLIT: 1, FILL: 1, EMBEDDING_LOOKUP: 1 };
 
-/** @returns what the kernel of the operator does not take; null where it takes all */
+/** @returns why no kernel supports these operands; null if one does */
 export function kernelRefusal(
   op: string,
   { types, weights }: { readonly types: 'any' | readonly string[]; readonly weights: TakenWeights | null },
@@ -36,7 +36,7 @@ function typeRefusal(op: string, types: 'any' | readonly string[], inputs: reado
   return `its kernel takes ${types.join(', ')}, not ${data.type}`;
 }
 
-/** @returns what is wrong with the weights; null where nothing is, or the operator has none */
+/** @returns why no kernel supports the weights; null if one does, or if the operator has none */
 export function weightsRefusal(taken: TakenWeights | null, inputs: readonly (TypedOperand | null)[]): string | null {
   const [input] = inputs;
   const weights = inputs[taken?.input ?? -1];

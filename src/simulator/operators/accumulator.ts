@@ -18,7 +18,10 @@ export interface Accumulator {
 /** Weights less their zero point. */
 export type Weights = Int8Array | Int16Array;
 
-/** The weights of an integer operator, less the zero point that its kernels heed. @returns refresh: to be called before each run */
+/**
+ * The weights of an integer operator minus their zero point, if its kernels apply it.
+ * @returns refresh: call before each run, since weights may be computed
+ */
 export function weightsOf(context: OperatorContext, filter: Operand): { readonly weights: Weights; readonly refresh: () => void } {
   const zeroPoint = weightsZero(context, filter);
   const data = filter.data as Int8Array;
@@ -32,7 +35,7 @@ export function weightsOf(context: OperatorContext, filter: Operand): { readonly
   return { weights, refresh: () => undefined };
 }
 
-/** Kernels of uint8 heed the zero point of weights, of the others FULLY_CONNECTED with one scale alone (fully_connected.cc). */
+/** The zero point that kernels apply to weights: for uint8, and for per-tensor FULLY_CONNECTED (fully_connected.cc). Others ignore it. */
 export function weightsZero(context: OperatorContext, filter: Operand): number {
   const heeded = filter.type === 'uint8' || (context.name === 'FULLY_CONNECTED' && filter.scale.length === 1);
   return heeded ? quantizationOf(context, filter).zeroPoint : 0;

@@ -98,7 +98,7 @@ const wideFloorModulo = (x: bigint, y: bigint): bigint => {
   const rest = x % y;
   return rest !== 0n && rest < 0n !== y < 0n ? rest + y : rest;
 };
-/** The kernels end with an error where a stored divisor is 0, whatever that stands for; TensorFlow Lite Micro divides. */
+/** TensorFlow Lite fails if any stored divisor is 0, even if its real value is not (CheckNonZero). TensorFlow Lite Micro divides. */
 const noZeroDivisor =
   (prepare: Prepare): Prepare =>
   (context) => {
@@ -149,7 +149,7 @@ export const floorMod = elementwiseFamily('FLOOR_MOD', broadcastShape(0, 1), {
   int8: divides(floorModulo),
   int16: divides(floorModulo),
   int32: divides(floorModulo),
-  // Elements of int64 are big integers, whatever the types here say.
+  // Elements of int64 tensors are bigint; the signature of `divides` covers number only.
   int64: divides(wideFloorModulo as unknown as (x: number, y: number) => number),
 });
 export const maximum = elementwiseFamily('MAXIMUM', broadcastShape(0, 1), anyNumber(larger));

@@ -52,10 +52,10 @@ export interface CalledSubgraph {
   readonly invoke: () => Turns;
 }
 
-/** Work that is done piece by piece, between which others may have their turn. */
+/** A computation in steps; the caller may yield to the event loop between them. */
 export type Turns = Generator<void, void, void>;
 
-/** Computes an operator: at once, or piece by piece where it calls subgraphs. */
+/** Computes an operator: directly, or in steps if it calls subgraphs. */
 export type Step = (() => void) | (() => Turns);
 
 export interface SharedState {
@@ -203,7 +203,7 @@ export function optionsOf<K extends BuiltinOptions['kind']>(context: OperatorCon
   return context.options as Extract<BuiltinOptions, { kind: K }>;
 }
 
-/** What an operator is fed makes its kernel end, with an error or with the whole program. */
+/** The kernel of the runtime fails or aborts on this data. */
 export function ends(context: OperatorContext, reason: string): Error {
   return fail('KERNEL_ENDS', { operator: context.place, reason });
 }
@@ -240,7 +240,7 @@ export function requireRank(context: OperatorContext, operand: Operand, rank: nu
 
 const zeroPointLimits: Partial<Record<ElementType, readonly [number, number]>> = { int8: [-128, 127], uint8: [0, 255], int16: [-32768, 32767] };
 
-/** Scale and zero point of a per-tensor quantized operand. @param zeroTaken whether a scale of 0, which stands for nothing but zeros, is taken */
+/** Scale and zero point of a per-tensor quantized operand. @param zeroTaken accept scale 0, which some converters write for all-zero constants */
 export function quantizationOf(context: OperatorContext, operand: Operand, zeroTaken = false): { scale: number; zeroPoint: number } {
   const scale = operand.scale[0];
   if (scale === undefined) throw invalid(context, `tensor ${operand.label} is ${operand.type} but has no scale`);

@@ -65,7 +65,7 @@ function poolWith(pool: Pool, first: number, fold: (acc: number, value: number) 
 
 const sum = (acc: number, value: number): number => acc + value;
 const floatSum = (acc: number, value: number): number => Math.fround(acc + value);
-/** As C++'s std::max(acc, value): what is no number is passed over. */
+/** C++'s std::max(acc, value): ignores a NaN value. */
 const largest = (acc: number, value: number): number => (acc < value ? value : acc);
 
 function prepareAverageInteger(context: OperatorContext): () => void {
@@ -92,7 +92,7 @@ function prepareMaxInteger(context: OperatorContext): () => void {
 function prepareMaxFloat(context: OperatorContext): () => void {
   const pool = poolOf(context);
   const [low, high] = floatLimits(context, pool.activation);
-  // The runtimes begin at the lowest finite number.
+  // The runtimes start with the lowest finite float32.
   return poolWith(pool, -float32Max, largest, (acc) => clampFloat(acc, low, high));
 }
 

@@ -37,7 +37,7 @@ function clamped(context: OperatorContext, limits: Limits): () => void {
   const [low, high] = quantizedLimits(context, input, limits);
   const [lowest] = integerLimits(input);
   const top = Math.max(lowest, high);
-  // In the order of the kernel: limits that left 32 bits may be the wrong way round.
+  // Upper limit first, as in the kernel: if a limit overflowed int32, the upper one may be below the lower one.
   return mapElements(context, (value) => (value > top ? top : value < low ? low : value));
 }
 

@@ -90,7 +90,7 @@ function prepare8(context: OperatorContext): () => void {
       let sum = 0;
       for (let c = 0; c < depth; c++) sum = (sum + (rounded[max - (from[start + c] as number)] as number)) | 0;
       const { scale: shifted, bitsOverUnit } = reciprocal(sum, sumIntegerBits);
-      // TFLITE_CHECK in the kernel: it ends the program.
+      // The reference kernel aborts here (TFLITE_CHECK on the exponent).
       if (bitsOverUnit + 31 - bits > 31)
         throw ends(context, `${depth} values so nearly equal that their exponentials sum to 512 or more, at which the kernel ends the program`);
       for (let c = 0; c < depth; c++) {

@@ -35,7 +35,7 @@ function absInteger(context: OperatorContext): () => void {
   return mapElements(context, (value) => clamp(rescale(Math.abs(value - from.zeroPoint)) + to.zeroPoint, low, high));
 }
 
-/** Both runtimes refuse negative values when they meet one. */
+/** Both runtimes fail if the input contains a negative value. */
 const fromZeroUp =
   (prepare: Prepare): Prepare =>
   (context) => {
@@ -48,7 +48,7 @@ const fromZeroUp =
     };
   };
 
-/** TFLite elementwise.cc SqrtEvalQuantized: in float32, the quotient cut off. */
+/** TFLite elementwise.cc, SqrtEvalQuantized: computed in float32, the quotient truncated. */
 function sqrtInteger(context: OperatorContext): () => void {
   const from = quantizationOf(context, inputOf(context, 0));
   const to = quantizationOf(context, outputOf(context));
@@ -59,7 +59,7 @@ function sqrtInteger(context: OperatorContext): () => void {
   });
 }
 
-/** By the kernel's own arithmetic; of int16 in TFLite by its table, which gives 0 the largest output (elementwise.cc). */
+/** Fixed point as in the kernels. TFLite uses a lookup table for int16, which maps 0 to the largest output (elementwise.cc). */
 function rsqrtInteger(context: OperatorContext): () => void {
   const [input, output] = [inputOf(context, 0), outputOf(context)];
   const from = quantizationOf(context, input);
@@ -150,7 +150,7 @@ export const log = elementwiseFamily('LOG', sameShape, { float32: each(Math.log)
 export const logicalNotOperator = elementwiseFamily('LOGICAL_NOT', sameShape, { bool: logicalNot });
 export const neg = elementwiseFamily('NEG', sameShape, {
   float32: each((x) => -x),
-  // TFLite negates what is stored, whatever the zero point.
+  // TFLite negates the stored value and ignores the zero point.
   int8: each((x) => -x),
   int16: each((x) => -x),
   int32: each((x) => -x | 0),

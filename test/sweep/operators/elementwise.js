@@ -71,7 +71,7 @@ const near = (g, from) => g.quantized(g.type, from.scale);
 const likeInput = (_, { scale, zero }) => ({ scale, zero });
 /** RELU6 and the like: alike mostly; where scales differ TensorFlow rescales. */
 const mostlyAlike = (g, from) => (g.random.chance(0.5) || g.isFor('tflm') ? likeInput(g, from) : near(g, from));
-/** An input without negative values where the type allows it: int16 has some. */
+/** An input whose quantization has no negative values; int16 is symmetric and has some. */
 const fromZero = (g) => ({ scale: g.scaleNear(g.type === 'int16' ? 3e-4 : 0.03), zero: g.type === 'int16' ? 0 : -128 });
 const fixed = (g, exponent) => {
   if (g.type === 'int16') return { scale: 1 / 32768, zero: 0 };

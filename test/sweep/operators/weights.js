@@ -43,7 +43,7 @@ function weightsOf(g, shape, axis, { perChannel = true, int4 = false, dynamicRan
     const packed = Uint8Array.from({ length: Math.ceil(count(shape) / 2) }, () => random.whole(0, 255));
     return g.constant('int4', shape, packed, { scale: scales, axis });
   }
-  // Older converters write such weights; some kernels heed their zero point.
+  // Older converters write such weights; some kernels apply the zero point.
   const zero = typeof scales === 'number' && random.chance(0.15) ? { zero: random.whole(-30, 30) } : {};
   return g.constant('int8', shape, g.elements('int8', shape, [-127, 127]), { scale: scales, axis, ...zero });
 }
@@ -147,7 +147,7 @@ function fullyConnected(g) {
   const depth = flat ? count(input.shape.slice(1)) : input.shape.at(-1);
   if (depth > 900) return;
   const units = g.random.pick([1, 2, 3, 5, 8, 10, 16, 23]);
-  // The product of two activations comes out so.
+  // Computed weights, as in the product of two activations.
   const computed = (g.type === 'int8' || g.type === 'uint8') && g.random.chance(0.08);
   const weights = computed
     ? g.feed(g.type, [units, depth], { scale: g.scaleNear(0.01), zero: g.zeroOf(g.type) })

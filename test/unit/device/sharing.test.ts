@@ -47,7 +47,7 @@ sharedTest('while one runs what never ends, the device answers others, then ends
   const device = new SimulatedDevice(board);
   const [mine, other] = [new DeviceClient(device.connect(), { timeoutMs: 20_000 }), new DeviceClient(device.connect())];
   const bytes = sharedBytes('cases', 'endless-while', 'while-inf.tflite');
-  // As it is, without self-test vectors, which would not end either.
+  // The bare model: self-test vectors cannot be computed for a model that never ends.
   const pushed = await push(mine, bytes);
   const runner = await mine.runner(readModel(bytes), pushed.model);
   let ended = false;

@@ -44,7 +44,7 @@ test('values beyond what an input was calibrated for, in a small part of it, and
     const data = await dataset(`scaled${factor}-${flip}`, samples, 'task: classification\nlabels: {csv: many.csv}\n');
     return (await evaluate(hostRunner(model), data)).warnings.map(({ code }) => code);
   };
-  // Its input holds -12.8 to 12.7.
+  // The input range is -12.8 to 12.7.
   const quantized = int8Dense(4);
   const held = hostRunner(quantized).inputs[0]?.quantization?.scale ?? 0;
   expect((await codes(quantized, 100 * held)).filter((code) => code !== 'NO_BETTER_THAN_CHANCE')).toEqual([]);

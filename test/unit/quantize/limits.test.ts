@@ -41,7 +41,7 @@ describe.each(operators)('%s with a constant of zeros', (op) => {
   });
 });
 
-/** Activations that are all but constant, as those of networks with random weights are. */
+/** Nearly constant activations, as in networks with random weights. */
 describe('values that hardly differ', () => {
   const alone = (op: 'RELU6' | 'SOFTMAX' | 'LOG_SOFTMAX' | 'LOGISTIC' | 'TANH' | 'ADD', options: BuiltinOptions | null, size: number): Model =>
     modelOf(

@@ -26,7 +26,7 @@ test('of thousands of buffers, each lies at the lowest place between those in us
     const { buffers } = greedyPlan(requests);
     const placed: PlacedBytes[] = [];
     const size = (bytes: number): number => Math.ceil(bytes / 16) * 16;
-    // Of equal sizes the later one first, as TFLM's stable sort leaves them.
+    // Equal sizes are placed in descending order of index, as TFLM's stable sort does.
     for (const i of [...requests.keys()].sort((a, b) => size(requests[b]?.bytes ?? 0) - size(requests[a]?.bytes ?? 0) || b - a)) {
       const buffer = buffers[i] as PlacedBytes;
       expect(buffer.offset).toBe(lowestGap(buffer, placed));

@@ -112,7 +112,7 @@ test('unaligned vectors are copied, not misread', () => {
   const shifted = new Uint8Array(bytes.byteLength + 1);
   shifted.set(bytes, 1);
   expect(readModel(shifted.subarray(1))).toEqual(readModel(bytes));
-  // The slice() of a Buffer is no copy.
+  // slice() of a Buffer returns a view.
   const model = readModel(Buffer.from(shifted.buffer, 1, bytes.byteLength));
   expect(Array.from(model.subgraphs[0]?.tensors[0]?.shape ?? [])).toEqual(Array.from(readModel(bytes).subgraphs[0]?.tensors[0]?.shape ?? []));
 });
@@ -231,7 +231,7 @@ test('what the writer wrote is read again, of twenty thousand operators as well'
   expect(Buffer.compare(writeModel(again), writeModel(model))).toBe(0);
 });
 
-/** Operators one after another, as unrolled recurrent networks have them. */
+/** A chain of operators, as in unrolled recurrent networks. */
 function chain(length: number): Model {
   const tensor = { shape: [1, 8] };
   const operators = Array.from({ length }, (_, i) => ({ op: 'RELU' as const, inputs: [i], outputs: [i + 1] }));
