@@ -98,19 +98,23 @@ const wideFloorModulo = (x: bigint, y: bigint): bigint => {
   const rest = x % y;
   return rest !== 0n && rest < 0n !== y < 0n ? rest + y : rest;
 };
-/** TensorFlow Lite fails if any stored divisor is 0, even if its real value is not (CheckNonZero). TensorFlow Lite Micro divides. */
+/** TensorFlow Lite fails if any stored divisor is 0, even if its real value is not (CheckNonZero). */
 const noZeroDivisor =
   (prepare: Prepare): Prepare =>
   (context) => {
     const step = prepare(context);
     const { data, label } = inputOf(context, 1);
-    if (context.arithmetic.runtime === 'tflm') return step;
     return () => {
       if ((data as Int32Array).some((value) => Number(value) === 0))
         throw ends(context, `divisors ${label} with a stored 0, at which the kernel ends with an error`);
       step();
     };
   };
+/** TensorFlow Lite Micro has no such check in DIV. Of FLOOR_DIV and FLOOR_MOD it has no integer kernels. */
+const noZeroDivisorInTflite =
+  (prepare: Prepare): Prepare =>
+  (context) =>
+    context.arithmetic.runtime === 'tflm' ? prepare(context) : noZeroDivisor(prepare)(context);
 const divides = (combine: (x: number, y: number) => number): Prepare => noZeroDivisor(plain(combine));
 const larger = (x: number, y: number): number => (x > y ? x : y);
 const smaller = (x: number, y: number): number => (x < y ? x : y);
@@ -128,10 +132,10 @@ export const div = elementwiseFamily(
   broadcastShape(0, 1),
   {
     float32: divFloat,
-    int8: noZeroDivisor(divQuantized),
-    uint8: noZeroDivisor(divQuantized),
-    int16: noZeroDivisor(divQuantized),
-    int32: noZeroDivisor(divInt32),
+    int8: noZeroDivisorInTflite(divQuantized),
+    uint8: noZeroDivisorInTflite(divQuantized),
+    int16: noZeroDivisorInTflite(divQuantized),
+    int32: noZeroDivisorInTflite(divInt32),
   },
   () => ({
     options: [1, 1],

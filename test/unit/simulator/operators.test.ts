@@ -207,6 +207,18 @@ describe('models that contradict themselves', () => {
   });
 });
 
+test.each(['FLOOR_DIV', 'FLOOR_MOD'] as const)('%s of integers by 0 ends the model in every profile, as in TensorFlow Lite', (op) => {
+  // FLOOR_DIV takes no int64.
+  for (const type of op === 'FLOOR_MOD' ? [TensorType.INT32, TensorType.INT64] : [TensorType.INT32]) {
+    const operand = { shape: [1, 2], type };
+    const model = modelOf([operand, operand, operand], [{ op, inputs: [0, 1], outputs: [2] }], [0, 1], [2]);
+    for (const profile of Object.keys(kernelProfiles) as KernelProfile[]) {
+      const interpreter = new Interpreter(model, { profile });
+      expect(() => interpreter.run(new Uint8Array(interpreter.inputBytes)), profile).toThrow('with a stored 0, at which the kernel ends with an error');
+    }
+  }
+});
+
 test('an accumulator wraps in 32 bits, as the kernels do, and is flagged beforehand', () => {
   const depth = 70000;
   const model = modelOf(
