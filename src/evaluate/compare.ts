@@ -85,14 +85,20 @@ export async function compare(first: Model, second: Model, dataset: Dataset, opt
     samples += 1;
     options.onProgress?.({ done: samples, total: wanted });
   }
-  const tensors = sums.map((sum) => sum.comparison);
+  // What depends on constants alone is folded, and no run computes it.
+  const ran = pairs.map((pair, i) => ({ pair, sum: sums[i] as Sums })).filter(({ sum }) => sum.count > 0);
+  const tensors = ran.map(({ sum }) => sum.comparison);
   const outputs = sums.filter((_, i) => pairs[i]?.isOutput);
   const total = (figure: 'signal' | 'noise'): number => outputs.reduce((sum, powers) => sum + powers[figure], 0);
   return {
     dataset: dataset.name,
     samples,
     tensors,
-    worst: worstOf(tensors, pairs, second),
+    worst: worstOf(
+      tensors,
+      ran.map(({ pair }) => pair),
+      second,
+    ),
     agreement: output === undefined ? null : agreed / runs,
     signalToNoise: decibels(total('signal'), total('noise')),
   };
@@ -178,7 +184,7 @@ function tensorAt(subgraph: SubGraph, index: number): { tensor: SubGraph['tensor
 class Sums {
   signal = 0;
   noise = 0;
-  private count = 0;
+  count = 0;
   private squares = 0;
   private products = 0;
   private min = Infinity;

@@ -77,6 +77,26 @@ describe('compare', () => {
     await expect(compare(denseModel(), wider, data)).rejects.toThrow(/the inputs of the first are \[1, 4\], those of the second \[1, 8\]/);
   });
 
+  test('tensors that depend on constants alone are left out', async () => {
+    const model = modelOf(
+      [
+        { name: 'x', shape: [4] },
+        { shape: [4], data: Float32Array.of(1, -2, 3, -4) },
+        { name: 'folded', shape: [4] },
+        { name: 'y', shape: [4] },
+      ],
+      [
+        { op: 'ABS', inputs: [1], outputs: [2] },
+        { op: 'MAXIMUM', inputs: [0, 2], outputs: [3] },
+      ],
+      [0],
+      [3],
+    );
+    const { tensors } = await compare(model, model, data);
+    expect(tensors.map(({ name }) => name)).toEqual(['x', 'y']);
+    expect(tensors.every(({ saturation, rmse }) => saturation === 0 && rmse === 0)).toBe(true);
+  });
+
   test('models that have no tensor in common are refused', async () => {
     const stranger = denseModel();
     mainSubgraph(stranger).tensors.forEach((tensor, i) => {
