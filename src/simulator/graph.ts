@@ -158,6 +158,11 @@ class Binding {
     for (const { index, variable, type, count } of operands) if (variable) this.addresses.set(index, this.memory.reserve(bytesOfElements(type, count)));
   }
 
+  private intermediate(index: number): OperatorContext['intermediates'][number] {
+    const quantization = index < 0 ? null : this.tensor(index).quantization;
+    return { scale: quantization?.scale?.[0] ?? 0, zeroPoint: Number(quantization?.zeroPoint?.[0] ?? 0n) };
+  }
+
   private bindOperator(operator: Operator, index: number): OperatorContext {
     const name = operatorName(this.model, operator) as KernelName;
     const family = operatorFamilies.get(name);
@@ -167,6 +172,7 @@ class Binding {
       name,
       inputs: Array.from(operator.inputs ?? [], (input) => (input < 0 ? null : this.operand(input))),
       outputs: outputs.map((output) => this.bindUnchecked(output, Array.from(this.tensor(output).shape ?? []))),
+      intermediates: Array.from(operator.intermediates ?? [], (index) => this.intermediate(index)),
       options: operator.builtinOptions,
       customOptions: operator.customOptions as Uint8Array | null,
       arithmetic: this.arithmetic,

@@ -69,6 +69,7 @@ export class Interpreter {
     const { inputs, outputs } = tensorInfos(model, this.graph, signature);
     this.inputs = inputs;
     this.outputs = outputs;
+    this.reset();
   }
 
   /** The operators in the order in which they run, with the shape of their first output. */

@@ -4,7 +4,7 @@
 import { int32Max, saturatingRoundingDoublingHighMul as mul, roundingDivideByPot, saturatingShiftLeft } from './fixed-point.js';
 
 /** exp(-2^k) in Q0.31 for k = -2 ... 4. */
-const expOfMinusPowers: readonly (readonly [number, number])[] = [
+export const expOfMinusPowers: readonly (readonly [number, number])[] = [
   [-2, 1672461947],
   [-1, 1302514674],
   [0, 790015084],
@@ -14,10 +14,12 @@ const expOfMinusPowers: readonly (readonly [number, number])[] = [
   [4, 242],
 ];
 
+/** Constants of the polynomial for exp around -1/8, in Q0.31. */
+export const smallInterval = { expOfMinusEighth: 1895147668, third: 715827883 } as const;
+const { expOfMinusEighth, third } = smallInterval;
+
 /** exp(a) for a in [-1/4, 0], Q0.31 to Q0.31: a polynomial of degree 4 around -1/8. */
 function expOnSmallInterval(a: number): number {
-  const expOfMinusEighth = 1895147668;
-  const third = 715827883;
   const x = (a + (1 << 28)) | 0;
   const x2 = mul(x, x);
   const x3 = mul(x2, x);
@@ -42,10 +44,12 @@ export function expOnNegativeValues(a: number, integerBits: number): number {
   return result;
 }
 
+/** Where the reciprocal's Newton-Raphson steps begin, in Q2.29. */
+export const newton = { constant48Over17: 1515870810, constantNeg32Over17: -1010580540 } as const;
+const { constant48Over17, constantNeg32Over17 } = newton;
+
 /** Three Newton-Raphson steps for 2 / (1 + a) with a in [0, 1], in Q2.29. */
 function newtonReciprocal(halfDenominator: number): number {
-  const constant48Over17 = 1515870810;
-  const constantNeg32Over17 = -1010580540;
   let x = (constant48Over17 + mul(halfDenominator, constantNeg32Over17)) | 0;
   for (let i = 0; i < 3; i++) {
     const oneMinus = ((1 << 29) - mul(halfDenominator, x)) | 0;

@@ -143,6 +143,17 @@ export function wideMultiplierBelow128(first: number, second: number): Condition
   };
 }
 
+/** The multiplier from the product of two operands to the output is below 2^31: the kernel shifts by its exponent, and C leaves shifts beyond 31 undefined. */
+export function productShiftDefined(first: number, second: number): Condition {
+  return ({ inputs, outputs: [output] }) => {
+    if (output === undefined || !isQuantized(output)) return null;
+    const multiplier = (scaleOf(inputs[first]) * Math.max(...(inputs[second]?.scale ?? [0]))) / scaleOf(output);
+    return multiplier >= 2 ** 31
+      ? `the scales of inputs and output ${output.label} make a multiplier of ${multiplier}, by which the kernel cannot shift`
+      : null;
+  };
+}
+
 export function scalesBelow(limit: number): Condition {
   return ({ inputs }) => {
     const large = listed(inputs).find((input) => (input.type === 'int8' || input.type === 'uint8') && isQuantized(input) && scaleOf(input) >= limit);
@@ -210,6 +221,25 @@ export function constant(...positions: number[]): Condition {
 
 export function inputsAtMost(most: number): Condition {
   return ({ inputs }) => (inputs.length > most ? `${inputs.length} inputs; at most ${most}` : null);
+}
+
+/** Its options name this fused activation, by the number that the schema gives it. */
+export function activation(number: number, name: string): Condition {
+  return ({ options }) =>
+    options !== null && 'fusedActivationFunction' in options && options.fusedActivationFunction !== number ? `its fused activation must be ${name}` : null;
+}
+
+/** The quantization that the kernel computes in on its way is given. */
+export function intermediates(needed: number): Condition {
+  return (context) => (context.intermediates.length === needed ? null : `it has ${context.intermediates.length} intermediate tensors, not ${needed}`);
+}
+
+/** An operand is of this type. */
+export function operandType(position: number, type: string): Condition {
+  return ({ inputs }) => {
+    const operand = inputs[position];
+    return operand == null || operand.type === type ? null : `tensor ${operand.label} is ${operand.type}, not ${type}`;
+  };
 }
 
 export const noActivation: Condition = ({ options }) =>

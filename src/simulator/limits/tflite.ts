@@ -1,6 +1,7 @@
 // TensorFlow Lite 2.21: Prepare of each kernel under tensorflow/lite/kernels, quantization_util.cc and kernel_util.cc.
 
 import {
+  activation,
   alike,
   bias,
   biasScaleOfProducts,
@@ -14,11 +15,15 @@ import {
   hardSwishInput,
   inputScale,
   inputTypes,
+  intermediates,
   type Limit,
   noActivation,
   noScaleOfOne,
   notListedAsAbsent,
+  notType,
+  operandType,
   outputsAlike,
+  productShiftDefined,
   rankAtMost,
   refused,
   scalesBelow,
@@ -65,6 +70,7 @@ export const tfliteLimits: Readonly<Partial<Record<string, readonly Limit[]>>> =
   DEPTH_TO_SPACE: [unsupported(inputTypes(...blocksTypes))],
   DEQUANTIZE: symmetric,
   DIV: broadcasts5,
+  DYNAMIC_UPDATE_SLICE: [unsupported(notType('uint8', 'it has no kernel for uint8'))],
   EQUAL: comparison,
   EXP: symmetric,
   EXPAND_DIMS: alikeAndSymmetric,
@@ -87,7 +93,7 @@ export const tfliteLimits: Readonly<Partial<Record<string, readonly Limit[]>>> =
   MEAN: reduction,
   MINIMUM: broadcasts5,
   MIRROR_PAD: alikeAndSymmetric,
-  MUL: symmetric,
+  MUL: [...symmetric, wrong(productShiftDefined(0, 1))],
   NOT_EQUAL: comparison,
   PACK: [refused(alike())],
   PAD: [unsupported(rankAtMost(5, [0]))],
@@ -117,6 +123,7 @@ export const tfliteLimits: Readonly<Partial<Record<string, readonly Limit[]>>> =
   STRIDED_SLICE: [unsupported(rankAtMost(5, [0])), wrong(alike({ inputs: [0] }))],
   SUB: [refused(differenceMultiplierNotOne, symmetricInt16), wrong(differenceMultiplierBelowOne)],
   SUM: reduction,
+  SVDF: [unsupported(whereInput(['int8'], operandType(4, 'int16')), whereInput(['int8'], activation(1, 'RELU')))],
   TANH: [...symmetric, wrong(curveInput)],
   TILE: [unsupported(inputTypes('float32', 'int8', 'uint8', 'int32', 'int64', 'bool'))],
   TRANSPOSE: [unsupported(rankAtMost(6, [0]))],
@@ -125,7 +132,9 @@ export const tfliteLimits: Readonly<Partial<Record<string, readonly Limit[]>>> =
     refused(where(['uint8'], biasScaleOfProductsAfterShape()), symmetricInt16),
     wrong(symmetricWeights(1)),
   ],
+  UNIDIRECTIONAL_SEQUENCE_LSTM: [unsupported(inputTypes('float32', 'int8'), whereInput(['int8'], intermediates(5)))],
   UNPACK: [refused(outputsAlike)],
+  ZEROS_LIKE: [unsupported(inputTypes('float32', 'int32', 'int64'))],
 };
 
 /** The operands of TRANSPOSE_CONV stand behind the output's shape, in another order. */

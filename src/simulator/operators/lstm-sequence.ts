@@ -1,0 +1,110 @@
+// The steps of an LSTM without peepholes, projection and layer normalization, whatever its arithmetic. Inputs by position: 0 input
+// [batch, time, depth] (time first where time-major), 1-4 weights from the input and 5-8 from the hidden state to the gates input, forget, cell,
+// output, 12-15 their biases, 18 hidden state and 19 cell state (variables).
+
+import { inputOf, invalid, type Operand, type OperatorContext, optionsOf, outputOf, requireShape, requireType } from './operator.js';
+
+export const gateNames = ['input', 'forget', 'cell', 'output'] as const;
+export type GateName = (typeof gateNames)[number];
+
+export interface Gate {
+  readonly input: Operand;
+  readonly recurrent: Operand;
+  readonly bias: Operand | null;
+}
+
+export interface Lstm {
+  readonly input: Operand;
+  readonly hidden: Operand;
+  readonly cell: Operand;
+  readonly output: Operand;
+  readonly gates: Readonly<Record<GateName, Gate>>;
+  readonly batches: number;
+  readonly steps: number;
+  readonly depth: number;
+  readonly units: number;
+  readonly timeMajor: boolean;
+  readonly cellClip: number;
+  /** The cell gate's own activation: tanh, or the others' logistic. */
+  readonly cellTanh: boolean;
+}
+
+const activationTanh = 4;
+
+export function lstmOf(context: OperatorContext): Lstm {
+  const [input, hidden, cell, output] = [inputOf(context, 0), inputOf(context, 18), inputOf(context, 19), outputOf(context)];
+  const { timeMajor, cellClip, fusedActivationFunction } = optionsOf(context, 'UnidirectionalSequenceLSTMOptions');
+  const unsupported = [9, 10, 11, 16, 17, 20, 21, 22, 23].find((index) => context.inputs[index] != null);
+  if (unsupported !== undefined) throw invalid(context, `input ${unsupported} (peephole, projection or layer normalization) is not supported`);
+  if (input.shape.length !== 3) throw invalid(context, `an input of rank ${input.shape.length}`);
+  const [first, second, depth] = input.shape as [number, number, number];
+  const [batches, steps] = timeMajor ? [second, first] : [first, second];
+  const units = hidden.shape[1] ?? 0;
+  for (const state of [hidden, cell]) {
+    requireShape(context, state, [batches, units]);
+    if (!state.variable) throw invalid(context, `tensor ${state.label} must be a variable`);
+  }
+  requireType(context, output, input.type);
+  requireType(context, hidden, input.type);
+  const gateOf = (index: number): Gate => {
+    const gate = { input: inputOf(context, 1 + index), recurrent: inputOf(context, 5 + index), bias: context.inputs[12 + index] ?? null };
+    requireShape(context, gate.input, [units, depth]);
+    requireShape(context, gate.recurrent, [units, units]);
+    if (gate.bias !== null) requireShape(context, gate.bias, [units]);
+    return gate;
+  };
+  const gates = Object.fromEntries(gateNames.map((name, i) => [name, gateOf(i)])) as Record<GateName, Gate>;
+  return { input, hidden, cell, output, gates, batches, steps, depth, units, timeMajor, cellClip, cellTanh: fusedActivationFunction === activationTanh };
+}
+
+/** What differs between the types; all values are elements as they are stored. */
+export interface LstmArithmetic {
+  /** A gate of one unit before its activation: the sum of its products with input and hidden state. */
+  readonly gate: (name: GateName, unit: number, input: number, hidden: number) => number;
+  readonly logistic: (gate: number) => number;
+  readonly tanhGate: (gate: number) => number;
+  /** forget * old cell state + input * cell gate, clipped. */
+  readonly cell: (forget: number, old: number, input: number, update: number) => number;
+  /** tanh(cell state) * output gate. */
+  readonly hidden: (cell: number, output: number) => number;
+}
+
+/** Every batch goes through its steps on its own. `input` and `hidden` of a gate are the positions of their first elements. */
+export function sequence(context: OperatorContext, lstm: Lstm, { gate, logistic, tanhGate, cell, hidden }: LstmArithmetic): () => void {
+  const { batches, steps, depth, units, timeMajor, cellTanh } = lstm;
+  const [hiddenState, cellState, output] = [lstm.hidden.data, lstm.cell.data, lstm.output.data] as [Float32Array, Float32Array, Float32Array];
+  const activateCell = cellTanh ? tanhGate : logistic;
+  const outputs = new Float64Array(units);
+  const forget = context.arithmetic.keepsLstmState ? null : stateReset(lstm);
+  return () => {
+    forget?.();
+    for (let b = 0; b < batches; b++) {
+      const state = b * units;
+      for (let t = 0; t < steps; t++) {
+        const row = timeMajor ? t * batches + b : b * steps + t;
+        for (let u = 0; u < units; u++) {
+          const of = (name: GateName): number => gate(name, u, row * depth, state);
+          const keep = logistic(of('forget'));
+          const update = activateCell(of('cell'));
+          const next = cell(keep, cellState[state + u] as number, logistic(of('input')), update);
+          outputs[u] = logistic(of('output'));
+          cellState[state + u] = next;
+        }
+        // The gates of all units read the old hidden state.
+        for (let u = 0; u < units; u++) {
+          const value = hidden(cellState[state + u] as number, outputs[u] as number);
+          hiddenState[state + u] = value;
+          output[row * units + u] = value;
+        }
+      }
+    }
+  };
+}
+
+function stateReset({ hidden, cell }: Lstm): () => void {
+  const zero = hidden.type === 'int8' ? (hidden.zeroPoint[0] ?? 0) : 0;
+  return () => {
+    (hidden.data as Int8Array).fill(zero);
+    (cell.data as Int16Array).fill(0);
+  };
+}

@@ -1,0 +1,71 @@
+// UNIDIRECTIONAL_SEQUENCE_LSTM in int8 as TensorFlow Lite computes it: lstm_eval.cc, LstmStepInteger8x8_16, and portable_tensor_utils.cc. Beside TFLM's,
+// activations come from gemmlowp's fixed point instead of a table, and a gate saturates once for each of its two products. The hidden state is
+// quantized as the fifth intermediate tensor says.
+
+import { quantizeMultiplier, roundingDivideByPot } from '../arithmetic/fixed-point.js';
+import { logistic16, tanh16 } from '../arithmetic/gemmlowp-int16.js';
+import { clamp } from './activation.js';
+import { type GateName, gateNames, lstmOf, sequence } from './lstm-sequence.js';
+import { invalid, type Operand, type OperatorContext, quantizationOf, requireType } from './operator.js';
+
+const clamp16 = (value: number): number => clamp(value, -32768, 32767);
+
+/** Integer bits of a gate before its activation (Q3.12). */
+const gateBits = 3;
+const gateScale = 2 ** -12;
+/** gemmlowp's tanh of int16 is there for so many integer bits of its argument. */
+const mostTanhBits = 6;
+
+export function prepareIntegerTflite(context: OperatorContext): () => void {
+  const lstm = lstmOf(context);
+  const { input, hidden, cell, gates, depth, units } = lstm;
+  requireType(context, input, 'int8');
+  requireType(context, cell, 'int16');
+  const { requantize } = context.arithmetic;
+  const product = (operand: Operand, weights: Operand, bias: Operand | null, length: number) => {
+    requireType(context, weights, 'int8');
+    if (bias !== null) requireType(context, bias, 'int32');
+    const { scale, zeroPoint } = quantizationOf(context, operand);
+    const { multiplier, shift } = quantizeMultiplier(Math.fround(quantizationOf(context, weights).scale * scale) / gateScale);
+    const [values, table, offsets] = [operand.data as Int8Array, weights.data as Int8Array, bias === null ? null : (bias.data as Int32Array)];
+    return (unit: number, from: number): number => {
+      let sum = offsets?.[unit] ?? 0;
+      for (let i = 0; i < length; i++) sum += ((values[from + i] as number) - zeroPoint) * (table[unit * length + i] as number);
+      return requantize(sum | 0, multiplier, shift);
+    };
+  };
+  const products = Object.fromEntries(
+    gateNames.map((name) => {
+      const gate = gates[name];
+      return [name, { input: product(input, gate.input, gate.bias, depth), recurrent: product(hidden, gate.recurrent, null, units) }];
+    }),
+  ) as Record<GateName, { input: (unit: number, from: number) => number; recurrent: (unit: number, from: number) => number }>;
+
+  const cellScale = quantizationOf(context, cell).scale;
+  const cellPower = Math.log2(cellScale);
+  const cellBits = 15 + cellPower;
+  if (!Number.isInteger(cellPower)) throw invalid(context, `the cell state has scale ${cellScale}, which is no power of two`);
+  if (cellBits < 0 || cellBits > mostTanhBits) throw invalid(context, `the cell state has scale ${cellScale}; it must be 2^-15 to 2^${mostTanhBits - 15}`);
+  const hiddenQuantization = context.intermediates[4];
+  if (hiddenQuantization === undefined) throw invalid(context, 'the quantization of its hidden state (intermediate tensor 4) is missing');
+  const hiding = quantizeMultiplier(Math.fround((2 ** -15 / hiddenQuantization.scale) * 2 ** -15));
+  const clip = lstm.cellClip > 0 ? Math.trunc(clamp16(Math.fround(lstm.cellClip / cellScale))) : 0;
+  return sequence(
+    context,
+    // The kernel ignores the activation that the options name.
+    { ...lstm, cellTanh: true },
+    {
+      gate: (name, unit, from, state) => clamp16(products[name].recurrent(unit, state) + clamp16(products[name].input(unit, from))),
+      logistic: (gate) => logistic16(gate, gateBits),
+      tanhGate: (gate) => tanh16(gate, gateBits),
+      cell: (forget, old, inputGate, update) => {
+        const kept = roundingDivideByPot(forget * old, 15);
+        const added = roundingDivideByPot(inputGate * update, 30 + cellPower);
+        const sum = clamp16(((kept << 16) >> 16) + ((added << 16) >> 16));
+        return clip > 0 ? clamp(sum, -clip, clip) : sum;
+      },
+      hidden: (cellValue, outputGate) =>
+        clamp(requantize(outputGate * tanh16(cellValue, cellBits), hiding.multiplier, hiding.shift) + hiddenQuantization.zeroPoint, -128, 127),
+    },
+  );
+}
