@@ -80,6 +80,7 @@ function alsoAlone(model, index, inputs, profile, tensors) {
 /** True for dynamic-range operators, which quantize their float inputs, if an input holds NaN or infinity. */
 function quantizesNaN(model, { inputs }, shrunk) {
   const { tensors } = model.subgraphs[0];
+  if (tflite.elementTypeOf(tensors[inputs[0]]) !== 'float32') return false;
   const hybrid = Array.from(inputs).some((index) => index >= 0 && tflite.elementTypeOf(tensors[index]) === 'int8' && isConstant(model, tensors[index]));
   return hybrid && shrunk.inputs.some((bytes) => floatsOf(bytes).some((value) => !Number.isFinite(value)));
 }

@@ -17,7 +17,9 @@ export interface Arithmetic {
   readonly depthwise: ChannelArithmetic;
   /** The same in uint8. */
   readonly depthwiseUint8: ChannelArithmetic;
-  readonly dense: ChannelArithmetic;
+  readonly dense: DenseArithmetic;
+  /** int16 FULLY_CONNECTED whose weights have a zero point other than 0. */
+  readonly denseInt16WithZeroPoint: DenseArithmetic;
   /** QUANTIZE from one 8-bit type to another, in whole blocks of 16 elements. */
   readonly requantizeBytes: Requantize;
   /** QUANTIZE from float32: the whole number that a value at an index, of so many, becomes before the zero point is added. */
@@ -38,8 +40,6 @@ export interface Arithmetic {
   readonly subRatio: (ratio: number) => number;
   /** Whether integer ADD and MUL take other steps for whole blocks of elements. */
   readonly pairsInBlocks: boolean;
-  /** Whether int16 FULLY_CONNECTED sums in 32 bits where no bias of int64 asks for more. */
-  readonly denseInt16In32Bits: boolean;
   /** Quantized SUM in float32, where true. */
   readonly sumsInFloat: boolean;
   /** uint8 TRANSPOSE_CONV, in whole blocks of 16 elements. */
@@ -63,6 +63,11 @@ export type ChannelRequantize = (sum: number, multiplier: number, shift: number,
 export interface ChannelArithmetic {
   readonly requantize: ChannelRequantize;
   readonly requantizeWide: ChannelRequantize;
+}
+
+export interface DenseArithmetic extends ChannelArithmetic {
+  /** Whether int16 sums in 32 bits where no bias of int64 asks for more. */
+  readonly int16In32Bits: boolean;
 }
 
 const twice: ChannelArithmetic = { requantize: multiplyDoubleRounding, requantizeWide: multiplyWide };
@@ -89,7 +94,8 @@ const tflm: Arithmetic = {
   groupedConvolution: twice,
   depthwise: twice,
   depthwiseUint8: twice,
-  dense: twice,
+  dense: { ...twice, int16In32Bits: false },
+  denseInt16WithZeroPoint: { ...twice, int16In32Bits: false },
   requantizeBytes: multiplyDoubleRounding,
   quantizeFloat: (scale) => (value) => roundHalfAway(Math.fround(value / scale)),
   meanAddsBias: false,
@@ -100,7 +106,6 @@ const tflm: Arithmetic = {
   rescalesClampedRelu: false,
   subRatio: Math.fround,
   pairsInBlocks: false,
-  denseInt16In32Bits: false,
   sumsInFloat: false,
   transposeUint8: multiplyDoubleRounding,
   resizesByArea: false,
@@ -108,10 +113,12 @@ const tflm: Arithmetic = {
   keepsLstmState: true,
   softmaxOfOne: 32767,
 };
+const densesInDouble: DenseArithmetic = { requantize: inDouble, requantizeWide: inDouble, int16In32Bits: false };
 const tflite: Arithmetic = {
   ...tflm,
   runtime: 'tflite',
-  dense: { requantize: inDouble, requantizeWide: inDouble },
+  dense: densesInDouble,
+  denseInt16WithZeroPoint: densesInDouble,
   softmaxTable: (value) => value,
   curvesInFloat: true,
   scaleProduct: Math.fround,
@@ -133,13 +140,12 @@ export const kernelProfiles = {
     ...tflite,
     convolution: { ...twice, requantize: multiplyRoundingUp },
     depthwise: { ...twice, requantize: upInBlocks },
-    dense: { requantize: multiplyRoundingUp, requantizeWide: inDouble },
+    dense: { requantize: multiplyRoundingUp, requantizeWide: inDouble, int16In32Bits: true },
     requantizeBytes: multiplyRoundingUp,
     quantizeFloat: byInverse,
     meanAddsBias: true,
     softmaxInFloat: true,
     pairsInBlocks: true,
-    denseInt16In32Bits: true,
     sumsInFloat: true,
     transposeUint8: multiplyRoundingUp,
     resizesByArea: true,

@@ -3,7 +3,7 @@
 import type { LinearMemory } from '../../kernels/index.js';
 import { weightsZero } from '../operators/accumulator.js';
 import { floatLimits } from '../operators/activation.js';
-import { type Dense, denseAccumulation, denseOf } from '../operators/fully-connected.js';
+import { type Dense, denseAccumulation, denseArithmetic, denseOf } from '../operators/fully-connected.js';
 import type { OperatorContext } from '../operators/operator.js';
 import { floatBiasOf } from '../operators/requantize.js';
 import { addressesOf, type FastKernel, type FastStep } from './fast-kernel.js';
@@ -34,7 +34,7 @@ function int8Step(context: OperatorContext, memory: LinearMemory, dense: Dense, 
     bias: bias as Int32Array,
     inputZero,
     multipliers,
-    requantize: context.arithmetic.dense.requantize,
+    requantize: denseArithmetic(context, dense).requantize,
     limits: { zero: outputZero, low, high },
   });
   if (packed === null) return null;
@@ -48,7 +48,7 @@ function int16Step(context: OperatorContext, memory: LinearMemory, dense: Dense,
   const accumulation = denseAccumulation(context, dense);
   const filter = dense.filter.data as Int8Array;
   const filters = { weight: (unit: number, i: number): number => filter[unit * depth + i] as number, channels: units, depth };
-  const constants = wideConstants(filters, accumulation, context.arithmetic.dense.requantizeWide);
+  const constants = wideConstants(filters, accumulation, denseArithmetic(context, dense).requantizeWide);
   if (constants === null) return null;
   const [weightsAt, constantsAt] = [memory.place(paddedFilters(filters)), memory.place(constants)];
   memory.needScratch(2 * Math.ceil(depth / 8) * 8);

@@ -5,7 +5,7 @@ import { operatorFamilies } from '../operators/index.js';
 import { inputOf, type Operand, outputOf } from '../operators/operator.js';
 import { strides } from '../operators/positions.js';
 import type { FastKernel } from './fast-kernel.js';
-import { detached, isByte } from './table.js';
+import { computesAll, detached, isByte } from './table.js';
 
 const values = 256;
 
@@ -24,7 +24,8 @@ export const fastPairs: FastKernel = (context, memory) => {
   const all = Uint8Array.from({ length: values }, (_, i) => i);
   const table = new Uint8Array(values * values);
   const inputs = [detached(a, all, [values, 1]), detached(b, all, [1, values])];
-  family.prepare({ ...context, inputs, outputs: [detached(output, table, [values, values])] })();
+  const step = family.prepare({ ...context, inputs, outputs: [detached(output, table, [values, values])] });
+  if (!computesAll(step as () => void)) return null;
   const [atA, atB, placedTable, placedWalk] = [addressOf(a, memory), addressOf(b, memory), memory.place(table), memory.place(Int32Array.from(walk))];
   const to = output.address;
   return (kernels) => kernels.tableOfPairs8(atA, atB, to, placedTable, placedWalk);

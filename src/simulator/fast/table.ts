@@ -1,5 +1,6 @@
 // Operators of one 8-bit tensor that treat every element alike: the plain kernel computes all 256 results once, a table gives them.
 
+import { AtollError } from '../../errors.js';
 import { operatorFamilies } from '../operators/index.js';
 import { quantizeBlock } from '../operators/map.js';
 import { type ElementArray, inputOf, type Operand, outputOf } from '../operators/operator.js';
@@ -13,6 +14,17 @@ export function detached({ index, label, type, scale, zeroPoint, axis }: Operand
   return { index, label, type, scale, zeroPoint, axis, shape, count: bytes.length, constant: false, variable: false, address: null, data };
 }
 
+/** False where the kernel ends on one of all values: then there is no table, and the kernel must see its data. */
+export function computesAll(step: () => void): boolean {
+  try {
+    step();
+    return true;
+  } catch (error) {
+    if (error instanceof AtollError && error.code === 'KERNEL_ENDS') return false;
+    throw error;
+  }
+}
+
 export const isByte = ({ type }: Operand): boolean => type === 'int8' || type === 'uint8';
 
 export const fastTable: FastKernel = (context, memory) => {
@@ -23,7 +35,8 @@ export const fastTable: FastKernel = (context, memory) => {
   if (family === undefined) return null;
   const table = new Uint8Array(values);
   const all = Uint8Array.from({ length: values }, (_, i) => i);
-  family.prepare({ ...context, inputs: [detached(input, all, [values])], outputs: [detached(output, table, [values])] })();
+  const step = family.prepare({ ...context, inputs: [detached(input, all, [values])], outputs: [detached(output, table, [values])] });
+  if (!computesAll(step as () => void)) return null;
   const [from, to] = addresses as [number, number];
   if (table.every((result, value) => result === (value ^ 128))) return (kernels) => kernels.flipSigns(from, to, input.count);
   const placed = memory.place(table);

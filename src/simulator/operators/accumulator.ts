@@ -50,6 +50,8 @@ interface Operation {
   readonly activation: number;
   /** What the options say of an absent bias (int16 only); 64 bits unless INT32. */
   readonly quantizedBiasType?: number;
+  /** Whether int16 without a bias sums in 32 bits. */
+  readonly int16In32Bits?: boolean;
 }
 
 /** What the sum of an output channel goes through; the numbers behind an Accumulator. */
@@ -65,12 +67,11 @@ export interface Accumulation {
 
 /** @throws OPERATOR_INVALID where types, bias or quantization do not fit */
 export function accumulationOf(context: OperatorContext, operation: Operation, multipliers: ChannelMultipliers): Accumulation {
-  const { input, filter, output, bias, channels, activation, quantizedBiasType } = operation;
+  const { input, filter, output, bias, channels, activation, quantizedBiasType, int16In32Bits = false } = operation;
   // The elements of int4 weights are unpacked when the model is bound.
   if (!(filter.type === 'int4' && input.type === 'int8')) requireType(context, filter, input.type === 'uint8' ? 'uint8' : 'int8');
   requireType(context, output, input.type);
-  const in32Bits = context.name === 'FULLY_CONNECTED' && context.arithmetic.denseInt16In32Bits;
-  const wide = input.type === 'int16' && (bias == null ? quantizedBiasType !== TensorType.INT32 && !in32Bits : bias.type !== 'int32');
+  const wide = input.type === 'int16' && (bias == null ? quantizedBiasType !== TensorType.INT32 && !int16In32Bits : bias.type !== 'int32');
   const [low, high] = quantizedLimits(context, output, activation);
   return {
     wide,

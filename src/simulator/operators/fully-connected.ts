@@ -4,6 +4,7 @@
 
 import { elementCount } from '../../tflite/index.js';
 import { quantizeMultiplier } from '../arithmetic/fixed-point.js';
+import type { DenseArithmetic } from '../arithmetic/profile.js';
 import { type Accumulation, accumulationOf, accumulatorOf, dotInt32, weightsOf } from './accumulator.js';
 import { clampFloat, floatLimits } from './activation.js';
 import { dotFloat } from './conv-2d.js';
@@ -61,13 +62,20 @@ function multipliers(context: OperatorContext, { input, filter, output, units }:
 
 export function denseAccumulation(context: OperatorContext, dense: Dense): Accumulation {
   const { quantizedBiasType } = optionsOf(context, 'FullyConnectedOptions');
-  return accumulationOf(context, { ...dense, channels: dense.units, bias: context.inputs[2], quantizedBiasType }, multipliers(context, dense));
+  const { int16In32Bits } = denseArithmetic(context, dense);
+  const operation = { ...dense, channels: dense.units, bias: context.inputs[2], quantizedBiasType, int16In32Bits };
+  return accumulationOf(context, operation, multipliers(context, dense));
+}
+
+export function denseArithmetic({ arithmetic }: OperatorContext, { input, filter }: Dense): DenseArithmetic {
+  const shifted = input.type === 'int16' && filter.zeroPoint.some((zero) => zero !== 0);
+  return shifted ? arithmetic.denseInt16WithZeroPoint : arithmetic.dense;
 }
 
 function prepareInteger(context: OperatorContext): () => void {
   const dense = denseOf(context);
   const { input, filter, output, rows, units, depth } = dense;
-  const { dot, finish, inputOffset } = accumulatorOf(context.arithmetic.dense, denseAccumulation(context, dense));
+  const { dot, finish, inputOffset } = accumulatorOf(denseArithmetic(context, dense), denseAccumulation(context, dense));
   const values = input.data as Int8Array | Int16Array;
   const { weights, refresh } = weightsOf(context, filter);
   const out = output.data as Int8Array | Int16Array;

@@ -207,6 +207,19 @@ describe('models that contradict themselves', () => {
   });
 });
 
+test('DIV of many 8-bit elements runs on the fast kernels where no stored divisor is 0, and ends where one is', () => {
+  const operand = { shape: [1, 4096], type: TensorType.INT8, scale: 0.1 };
+  const options = { kind: 'DivOptions', fusedActivationFunction: 0 } as const;
+  const model = modelOf([operand, operand, { ...operand, scale: 0.05 }], [{ op: 'DIV', inputs: [0, 1], outputs: [2], options }], [0, 1], [2]);
+  const sample = Uint8Array.from({ length: 8192 }, (_, i) => ((i * 37) % 255) + 1);
+  const ran = (['fast', 'plain'] as const).map((kernels) => {
+    const interpreter = new Interpreter(model, { profile: 'tflite-reference', kernels });
+    expect(() => interpreter.run(sample.with(8000, 0))).toThrow('with a stored 0');
+    return Buffer.from(interpreter.run(sample)).toString('hex');
+  });
+  expect(ran[0]).toBe(ran[1]);
+});
+
 test.each(['FLOOR_DIV', 'FLOOR_MOD'] as const)('%s of integers by 0 ends the model in every profile, as in TensorFlow Lite', (op) => {
   // FLOOR_DIV takes no int64.
   for (const type of op === 'FLOOR_MOD' ? [TensorType.INT32, TensorType.INT64] : [TensorType.INT32]) {
