@@ -4,8 +4,9 @@
 import type { OperatorName } from '../../tflite/index.js';
 import { quantizeMultiplier, roundingDivideByPot } from '../arithmetic/fixed-point.js';
 import { logistic as fixedLogistic, tanh as fixedTanh } from '../arithmetic/gemmlowp.js';
+import { logistic16, tanh16 } from '../arithmetic/gemmlowp-int16.js';
 import { logisticTable } from '../arithmetic/lookup.js';
-import { integerLimits } from './activation.js';
+import { clamp, integerLimits } from './activation.js';
 import { mapFloatTable } from './float-table.js';
 import { mapElements, mapTable, sameOperands } from './map.js';
 import { bound, elementwiseFamily, inputOf, invalid, type OperatorContext, type OperatorFamily, quantizationOf } from './operator.js';
@@ -23,6 +24,8 @@ interface Curve {
   /** The output is raw / 2^outputShift + outputZero. */
   readonly outputShift: number;
   readonly outputZero: number;
+  /** int16 in fixed point, without a table. */
+  readonly fixed16: (raw: number, integerBits: number) => number;
   /** int16: from the table's input to the output; integer bits and largest shift of power-of-two scales that need no multiplier. */
   readonly table: (x: number) => number;
   readonly tableIntegerBits: number;
@@ -50,13 +53,19 @@ function prepare8(context: OperatorContext, curve: Curve): () => void {
 /** How far a logarithm may lie from a whole number (TFLite CheckedLog2). */
 const powerOfTwoTolerance = 1e-3;
 
-/** The input in units of 1 / (3 * 4096), as the table wants it: a multiplier and a rounding right shift. */
-function tableInput(context: OperatorContext, curve: Curve): (value: number) => number {
-  const { scale } = quantizationOf(context, inputOf(context, 0));
-  const logarithm = Math.log2(scale);
+/** The left shift that brings an input whose scale is a power of two to the table's integer bits; null where the scale needs a multiplier. */
+function shiftOnly(context: OperatorContext, curve: Curve): number | null {
+  const logarithm = Math.log2(quantizationOf(context, inputOf(context, 0)).scale);
   const power = Math.round(logarithm) + 15 - curve.tableIntegerBits;
   const isPowerOfTwo = Math.abs(logarithm - Math.round(logarithm)) < powerOfTwoTolerance;
-  if (isPowerOfTwo && power >= 0 && power <= curve.tableMaxShift) return (value) => value * 3 * 2 ** power;
+  return isPowerOfTwo && power >= 0 && power <= curve.tableMaxShift ? power : null;
+}
+
+/** The input in units of 1 / (3 * 4096), as the table wants it: a multiplier and a rounding right shift. */
+function tableInput(context: OperatorContext, curve: Curve): (value: number) => number {
+  const power = shiftOnly(context, curve);
+  if (power !== null) return (value) => value * 3 * 2 ** power;
+  const { scale } = quantizationOf(context, inputOf(context, 0));
   let multiplier = scale * 4096 * 3;
   let shift = 0;
   while (multiplier <= 32767 / 2 && shift <= 30) {
@@ -70,8 +79,11 @@ function tableInput(context: OperatorContext, curve: Curve): (value: number) => 
 
 function prepareInt16(context: OperatorContext, curve: Curve): () => void {
   const { output } = sameOperands(context);
-  const bring = tableInput(context, curve);
   if (Math.abs(Math.log2(quantizationOf(context, output).scale) + 15) >= powerOfTwoTolerance) throw invalid(context, 'an int16 output has scale 1/32768');
+  const power = shiftOnly(context, curve);
+  if (context.arithmetic.curves16InFixedPoint && power !== null)
+    return mapElements(context, (value) => curve.fixed16(clamp(value * 2 ** power, -32768, 32767), curve.tableIntegerBits));
+  const bring = tableInput(context, curve);
   return mapElements(context, (value) => curve.table(bring(value)));
 }
 
@@ -107,6 +119,7 @@ export const logistic = family({
   real: (x) => 1 / (1 + Math.exp(-x)),
   float32: (x) => 1 / fround(1 + fround(Math.exp(-x))),
   fixed: fixedLogistic,
+  fixed16: logistic16,
   outputShift: 23,
   outputZero: -128,
   table: logisticInt16,
@@ -118,6 +131,7 @@ export const tanh = family({
   real: Math.tanh,
   float32: Math.tanh,
   fixed: fixedTanh,
+  fixed16: tanh16,
   outputShift: 24,
   outputZero: 0,
   table: tanhInt16,
