@@ -1,3 +1,6 @@
+import { mkdtempSync } from 'node:fs';
+import os from 'node:os';
+import path from 'node:path';
 import { defineConfig } from 'vitest/config';
 
 export default defineConfig({
@@ -7,6 +10,8 @@ export default defineConfig({
     exclude: process.env.ATOLL_SUITE === undefined ? ['test/boards/**', 'test/fleets/**'] : [],
     reporters: ['default', './test/support/summary-reporter.ts'],
     testTimeout: 60_000,
+    // What a user's own runs have learned of devices is neither read nor changed.
+    env: { XDG_STATE_HOME: mkdtempSync(path.join(os.tmpdir(), 'atoll-state-')) },
     // The machine that CI runs on has two cores.
     maxWorkers: 2,
   },

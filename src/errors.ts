@@ -324,8 +324,8 @@ export const errorTable = {
   DEVICE_ERROR: { kind: 'device', message: 'the device refused {command}: {name} (group {group}, rc {rc}){detail}', hint: '{advice}' },
   DEVICE_TIMEOUT: {
     kind: 'device',
-    message: 'no answer to {command} within {timeoutMs} ms, in {attempts} attempt(s)',
-    hint: 'check cable and power; the device may be busy or reset: try again',
+    message: 'no answer to {command} within {timeoutMs} ms, in {attempts} attempt(s){seen}',
+    hint: '{advice}',
   },
   DEVICE_CLOSED: {
     kind: 'device',
@@ -475,8 +475,13 @@ export const errorTable = {
   },
   PUSH_HASH: {
     kind: 'device',
-    message: 'the device stored other bytes than were sent: SHA-256 {actual} instead of {expected}',
-    hint: 'push again; if it happens again, its flash or the link is faulty',
+    message: 'the device stored other bytes than were sent: {actual} instead of {expected}',
+    hint: 'push again; if it happens again, its volume is full, or its flash or the link is faulty',
+  },
+  PUSH_UNPROVEN: {
+    kind: 'device',
+    message: 'whether {path} was stored right cannot be proved: {reason}',
+    hint: 'enable the hash command in its firmware (Zephyr: CONFIG_MCUMGR_GRP_FS_CHECKSUM_HASH), or let it read files',
   },
   PUSH_SELF_TEST: {
     kind: 'refused',
@@ -487,7 +492,7 @@ export const errorTable = {
   PROJECT_INVALID: { kind: 'input', message: '{where}: {reason}', hint: 'atoll.yaml names model, calibration and evaluation data, relative to itself' },
   // The command line
   USAGE: { kind: 'usage', message: '{reason}', hint: 'see `atoll --help`' },
-  INTERRUPTED: { kind: 'interrupted', message: 'interrupted', hint: 'nothing half-written is left behind; start it again' },
+  INTERRUPTED: { kind: 'interrupted', message: 'interrupted', hint: 'files here are whole or as they were; an upload goes on where it was: start it again' },
   INTERNAL: { kind: 'internal', message: 'internal error: {reason}', hint: 'please report this, with the output of the same command and --debug' },
 } as const satisfies Record<string, Entry>;
 

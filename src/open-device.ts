@@ -1,7 +1,7 @@
 // A device URI to a DeviceClient.
 
 import { type AttachOptions, acceleratorOptions, connectAccelerator, connectEmulated, type EmulatedModel, isAcceleratorUri } from './accelerator/index.js';
-import { attachedPorts, DeviceClient, onlyPort, usbOfTarget } from './device/index.js';
+import { attachedPorts, DeviceClient, type LimitMemory, onlyPort, usbOfTarget } from './device/index.js';
 import { fail } from './errors.js';
 import { SimulatedDevice, type SimulatedDeviceOptions } from './simdevice/index.js';
 import { loadShippedTargets, loadTarget, type Target } from './targets/index.js';
@@ -16,6 +16,8 @@ export interface OpenOptions {
   readonly accelerator?: AttachOptions;
   /** Gets what the device logs beside its answers, line by line. */
   readonly onLog?: (line: string) => void;
+  /** Where what is learned of the device's line is kept. */
+  readonly memory?: LimitMemory;
   /** How long and how often requests wait that do not say otherwise. */
   readonly patience?: { readonly timeoutMs: number; readonly attempts: number };
 }
@@ -48,6 +50,7 @@ export async function openDevice(uri: string, options: OpenOptions = {}): Promis
   const transport = await open();
   const vanishes = /^(usb|serial):/.test(uri) && !isAcceleratorUri(transport.name);
   const device = new DeviceClient(transport, options.patience, vanishes ? open : null);
+  if (options.memory !== undefined) device.client.memory = options.memory;
   if (options.onLog !== undefined) device.client.onLog = options.onLog;
   return device;
 }

@@ -1,5 +1,6 @@
 // The runner that a verb asked for: this host's simulator, or the device of --device, which then must run the model.
 
+import path from 'node:path';
 import type { Measurement, OperatorTicks } from '../device/index.js';
 import { fail } from '../errors.js';
 import type { Runner, SimulationOptions } from '../evaluate/index.js';
@@ -94,8 +95,13 @@ export async function connect(
   uri: string,
   pair?: { readonly compiled: Model; readonly uncompiled: Model },
 ): Promise<import('../device/index.js').DeviceClient> {
-  const { openDevice } = await import('../open-device.js');
+  const [{ openDevice }, { limitFile }, { stateFolder }] = await Promise.all([
+    import('../open-device.js'),
+    import('../device/index.js'),
+    import('../files/index.js'),
+  ]);
   return openDevice(uri, {
+    memory: limitFile(path.join(stateFolder(), 'devices.json')),
     onLog: (line) => progress.note(`device: ${line}`),
     accelerator: { signal, onStep: (step) => progress.update(step === 'firmware' ? 'load its firmware' : 'start the accelerator', null) },
     ...(pair === undefined ? {} : { emulated: [pair] }),
@@ -124,7 +130,7 @@ export function pushReporting({ progress, signal }: Context): Pick<import('../de
 }
 
 /** How a verb may have a model travel. */
-export type Travel = Pick<import('../device/index.js').PushOptions, 'compress' | 'window'>;
+export type Travel = Pick<import('../device/index.js').PushOptions, 'chunkBytes' | 'compress' | 'window'>;
 
 /** As --target says, or the device. */
 export async function targetFor(

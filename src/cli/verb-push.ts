@@ -13,6 +13,11 @@ export const pushVerb: Verb = {
       .requiredOption('--device <uri>', deviceHelp)
       .option('--target <file>', ownTargetHelp)
       .option('--window <n>', 'so many chunks on their way at once, up to as many as the device has buffers for', positiveInteger)
+      .option(
+        '--chunk <bytes>',
+        'most bytes of the file in one packet; found out by itself where a device loses larger packets, and remembered',
+        positiveInteger,
+      )
       .option('--no-compress', 'send the image as it is, also to a device that takes it compressed')
       .option('--path <file>', 'for a device with a file system and none of our firmware: only store the file there, as it is, and hash it');
   },
@@ -45,8 +50,12 @@ export const pushVerb: Verb = {
   },
 };
 
-function travelOf({ compress, window }: Readonly<Record<string, unknown>>): Travel {
-  return { compress: compress !== false, ...(window === undefined ? {} : { window: window as number }) };
+function travelOf({ chunk, compress, window }: Readonly<Record<string, unknown>>): Travel {
+  return {
+    compress: compress !== false,
+    ...(window === undefined ? {} : { window: window as number }),
+    ...(chunk === undefined ? {} : { chunkBytes: chunk as number }),
+  };
 }
 
 /** To a device that only has files. */
@@ -59,10 +68,10 @@ async function stored(
 ): Promise<Outcome> {
   const [{ uploadImage }, { storedReport }] = await Promise.all([import('../device/index.js'), import('../report/index.js')]);
   const path = String(options.path);
-  const { window } = travelOf(options);
+  const { compress: _, ...travel } = travelOf(options);
   const image = await uploadImage(device.client, bytes, {
     path,
-    ...(window === undefined ? {} : { window }),
+    ...travel,
     signal: context.signal,
     onProgress: (progress) => context.progress.update('upload', progress),
   });

@@ -1,8 +1,10 @@
 // How long a transfer must take at least, from what the line, the packets and one answer for each of them cost; and what then took longest.
 
-import { encodePayload, headerBytes, osCommands } from '../protocol/index.js';
-import { chunkBytes, type Sender } from './sender.js';
-import { type PacketLimits, type SmpClient, signalOf } from './smp-client.js';
+import { encodePayload, headerBytes } from '../protocol/index.js';
+import { chunkBytes } from './chunk.js';
+import type { LineTiming } from './line-timing.js';
+import type { Sender } from './sender.js';
+import type { PacketLimits, SmpClient } from './smp-client.js';
 
 export type Bottleneck = 'line' | 'round trips' | 'device';
 
@@ -31,15 +33,6 @@ export function lineBound({ line }: SmpClient, name: string, bytes: number, maxP
   return { requests, wireBytes, lineMs: onLine(wireBytes), requestLineMs: onLine(requestBytes) };
 }
 
-export interface Timing {
-  readonly durationMs: number;
-  readonly bytesPerSecond: number | null;
-  readonly bottleneck: Bottleneck | null;
-}
-
-/** The fastest of so many counts: the first finds a device asleep, or a port just opened. */
-const echoes = 3;
-
 /** What sending will take, as far as line and turnaround tell: erasing and writing flash come on top. */
 export interface UploadPlan {
   readonly bytes: number;
@@ -49,36 +42,26 @@ export interface UploadPlan {
   readonly bottleneck: Bottleneck;
 }
 
-/** Foretells a transfer from what an echo took before it, and times it. */
+export interface Timing {
+  readonly durationMs: number;
+  readonly bytesPerSecond: number | null;
+  readonly bottleneck: Bottleneck | null;
+}
+
+/** Predicts how long a transfer takes, and times it. */
 export class Stopwatch {
   private readonly startMs = performance.now();
 
-  private constructor(
+  constructor(
     private readonly client: SmpClient,
-    /** What one request costs beside its bytes. */
-    private readonly turnaroundMs: number,
-    /** A pseudo-terminal, or USB behind a serial port, is faster than its baud rate says. */
-    private readonly lineLimits: boolean,
+    private readonly timing: LineTiming,
   ) {}
 
-  static async start(client: SmpClient, signal?: AbortSignal): Promise<Stopwatch> {
-    let tookMs = Infinity;
-    for (let i = 0; i < echoes; i++) {
-      const begin = performance.now();
-      const { ok } = await client.ask(osCommands.echo, { d: '' }, signalOf(signal));
-      if (ok) tookMs = Math.min(tookMs, performance.now() - begin);
-    }
-    const { line } = client;
-    const echoBytes = 2 * line.wireBytes(headerBytes + encodePayload({ d: '' }).byteLength);
-    const onLine = line.bytesPerSecond === null ? 0 : (1000 * echoBytes) / line.bytesPerSecond;
-    const lineLimits = onLine > 0 && tookMs >= onLine;
-    return new Stopwatch(client, tookMs === Infinity ? 0 : tookMs - (lineLimits ? onLine : 0), lineLimits);
-  }
-
   plan(name: string, bytes: number, { maxPacketBytes, buffers }: PacketLimits): UploadPlan {
-    const { requests, lineMs, requestLineMs } = lineBound(this.client, name, bytes, maxPacketBytes);
-    const onLine = !this.lineLimits ? 0 : buffers > 1 ? requestLineMs : lineMs;
-    const trips = (requests * this.turnaroundMs) / buffers;
+    const { requests, wireBytes } = lineBound(this.client, name, bytes, maxPacketBytes);
+    const requestBytes = wireBytes - requests * this.client.line.wireBytes(answerBytes);
+    const onLine = this.timing.onLineMs(buffers > 1 ? requestBytes : wireBytes);
+    const trips = (requests * this.timing.turnaroundMs) / buffers;
     return { bytes, requests, expectedMs: onLine + trips, bottleneck: onLine >= trips ? 'line' : 'round trips' };
   }
 

@@ -80,7 +80,7 @@ function requireRoom({ trailer }: SlotImage, imageBytes: number, device: DeviceD
 
 function unchanged(image: Uint8Array): UploadResult {
   const { byteLength: bytes } = image;
-  const nothing = { sentBytes: 0, compression: null, durationMs: 0, bytesPerSecond: null, bottleneck: null };
+  const nothing = { sentBytes: 0, packetBytes: 0, compression: null, durationMs: 0, bytesPerSecond: null, bottleneck: null };
   return { bytes, resumedAt: bytes, sha256: hex(sha256(image)), verifiedBy: 'sha256', ...nothing };
 }
 

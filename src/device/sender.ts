@@ -1,8 +1,13 @@
-// Sends a file chunk by chunk, from where the device says, with as many chunks on their way as it has buffers for.
+// Sends a file chunk by chunk, from where the device says, with as many chunks under way as it has buffers for. Where a chunk stays unanswered, an
+// echo tells a device that is busy from a packet that was lost, and echoes of its size tell whether smaller packets are needed.
 
+import { setTimeout as delay } from 'node:timers/promises';
 import { fail } from '../errors.js';
 import type { Progress } from '../evaluate/index.js';
-import { AtollStatus, encodePayload, FileStatus, fileCommands, Group, headerBytes, slotFiles } from '../protocol/index.js';
+import { FileStatus, fileCommands, Group, osCommands, slotFiles } from '../protocol/index.js';
+import { BurstLimit } from './burst-limit.js';
+import { chunkBytes } from './chunk.js';
+import type { LineTiming } from './line-timing.js';
 import { type Answer, type DeviceStatus, type PacketLimits, type SmpClient, signalOf, statusError } from './smp-client.js';
 
 /** A file of the device, and what goes there from some offset on. */
@@ -17,14 +22,25 @@ export interface SendOptions {
   readonly signal?: AbortSignal;
 }
 
-/** The first chunk erases the slot. */
+/** Of a device that answers nothing: the first chunk may erase a whole slot. */
 const eraseTimeoutMs = 40_000;
+const chunkTimeoutMs = 20_000;
+/** Each echo waits twice as long as the one before: together about as long as a chunk. */
+const echoAttempts = 7;
 const maxSetbacks = 5;
+const maxLossesInARow = 8;
+/** No file is as long: a chunk there follows on nothing. */
+const beyondAnyFile = 2 ** 31 - 1;
+
+type ChunkAnswer = Answer<typeof fileCommands.upload>;
 
 interface Chunk {
   readonly off: number;
   readonly end: number;
-  readonly answer: Promise<Answer<typeof fileCommands.upload>>;
+  readonly packetBytes: number;
+  readonly answer: Promise<ChunkAnswer>;
+  /** Stops waiting for the answer. */
+  readonly abandon: () => void;
 }
 
 export class Sender {
@@ -33,19 +49,31 @@ export class Sender {
   private setbacks = 0;
   /** Where it last had to go back to: to do that again further on is progress. */
   private goneBackTo = -1;
+  private lossesInARow = 0;
+  /** The longest that an answer has taken: such a device is busy, and its packets are not lost. */
+  private slowestMs = 0;
+  private readonly burst: BurstLimit;
 
-  /** @param limits within what the device says that it takes: `buffers` chunks are under way at once */
+  /** @param told what the device says that it takes, or less: `buffers` chunks are under way at once */
   constructor(
     private readonly client: SmpClient,
-    readonly limits: PacketLimits,
+    private readonly told: PacketLimits,
+    private readonly timing: LineTiming,
     private readonly options: SendOptions,
-  ) {}
+  ) {
+    this.burst = new BurstLimit(client, timing, told.maxPacketBytes);
+  }
+
+  get limits(): PacketLimits {
+    return { buffers: this.told.buffers, maxPacketBytes: this.burst.maxPacketBytes };
+  }
 
   /** @returns false where the device has lost the beginning of a compressed upload: there is a new one to make */
   async send(transfer: Transfer): Promise<boolean> {
-    const { client, limits } = this;
+    const { client, told } = this;
     const before = client.window;
-    client.window = limits.buffers;
+    // Beside the chunks an echo may be under way.
+    client.window = told.buffers + 1;
     this.goneBackTo = -1;
     try {
       return await this.sendAll(transfer);
@@ -59,55 +87,122 @@ export class Sender {
     /** Up to where the device has it, as far as it has said. */
     let there = transfer.from;
     let next = there;
+    /** The end of what was ever sent: a device that has more has not got it from here. */
+    let sentUpTo = there;
     const underWay: Chunk[] = [];
+    /** The first chunk without an answer: those behind it tell whether the device has it. */
+    let lost: Chunk | null = null;
     while (there < total) {
       this.options.onProgress?.({ done: there, total, unit: 'bytes' });
       // The first chunk erases and truncates: nothing may overtake it.
-      while (next < total && underWay.length < (there === 0 ? 1 : this.limits.buffers)) {
+      while (lost === null && next < total && underWay.length < (there === 0 ? 1 : this.told.buffers)) {
         const chunk = this.sendChunk(transfer, next);
         underWay.push(chunk);
         next = chunk.end;
+        sentUpTo = Math.max(sentUpTo, next);
       }
       const chunk = underWay.shift() as Chunk;
-      const answer = await chunk.answer.catch(async (error: unknown) => {
-        await settled(underWay);
+      const answer = await this.answerTo(chunk).catch((error: unknown) => {
+        for (const other of underWay) other.abandon();
         throw error;
       });
+      if (answer === null) {
+        lost ??= chunk;
+        if (underWay.length > 0) continue;
+        await this.afterLoss(transfer.name, lost);
+        next = there;
+        lost = null;
+        continue;
+      }
+      lost = null;
+      this.lossesInARow = 0;
+      this.burst.afterArrival();
       const reported = answer.ok ? answer.value.off : expectedOffset(answer.status);
       // After a lost answer the device is further than this chunk's end.
-      const onItsWay = reported >= chunk.end && reported <= total && (answer.ok ? reported === chunk.end : true);
-      if (onItsWay) {
+      const follows = answer.ok ? reported === chunk.end : reported >= chunk.end && reported <= sentUpTo;
+      if (follows) {
         there = Math.max(there, reported);
+        next = Math.max(next, there);
         continue;
       }
       const alone = underWay.length === 0;
-      await settled(underWay);
-      underWay.length = 0;
+      // None may arrive behind those that are sent next.
+      for (const other of underWay.splice(0)) await this.answerTo(other);
       const at = alone ? reported : await this.lengthOf(transfer.name, reported);
-      const gained = at > this.goneBackTo && at <= total;
+      const gained = at > this.goneBackTo && at <= sentUpTo;
       this.goneBackTo = at;
       if (!gained && ++this.setbacks > maxSetbacks) {
         throw fail('DEVICE_ANSWER', { command: 'upload', reason: `the device asks for offset ${at} after ${chunk.off}, again and again` });
       }
       if (at === 0 && transfer.name === slotFiles.compressed) return false;
-      there = at > total ? 0 : at;
+      if (at > sentUpTo) await releaseFile(this.client, transfer.name, this.options.signal);
+      there = at > sentUpTo ? 0 : at;
       next = there;
     }
-    await settled(underWay);
+    for (const other of underWay) await this.answerTo(other);
     this.options.onProgress?.({ done: total, total, unit: 'bytes' });
     return true;
   }
 
   private sendChunk({ name, bytes }: Transfer, off: number): Chunk {
     const total = bytes.byteLength;
-    const data = bytes.subarray(off, off + chunkBytes(name, off, total, this.limits.maxPacketBytes));
+    const { maxPacketBytes } = this.limits;
+    const data = bytes.subarray(off, off + chunkBytes(name, off, total, maxPacketBytes));
     const request = off === 0 ? { off: 0, len: total, name, data } : { off, name, data };
     this.sentBytes += data.byteLength;
     this.requests += 1;
-    const answer = this.client.ask(fileCommands.upload, request, { ...signalOf(this.options.signal), ...(off === 0 ? { timeoutMs: eraseTimeoutMs } : {}) });
+    const abandoned = new AbortController();
+    const { signal } = this.options;
+    const answer = this.client.ask(fileCommands.upload, request, {
+      signal: signal === undefined ? abandoned.signal : AbortSignal.any([signal, abandoned.signal]),
+      timeoutMs: off === 0 && isSlot(name) ? eraseTimeoutMs : chunkTimeoutMs,
+      attempts: 1,
+    });
     // It is awaited in its turn; until then its failure is nobody's.
     answer.catch(() => undefined);
-    return { off, end: off + data.byteLength, answer };
+    return { off, end: off + data.byteLength, packetBytes: maxPacketBytes, answer, abandon: () => abandoned.abort() };
+  }
+
+  /** null where the device answers an echo, and not the chunk before it: the chunk or its answer is lost. @throws DEVICE_TIMEOUT */
+  private async answerTo(chunk: Chunk): Promise<ChunkAnswer | null> {
+    const { client, timing } = this;
+    const patienceMs = Math.max(timing.patienceMs(chunk.packetBytes), 2 * this.slowestMs);
+    const begin = performance.now();
+    const inTime = await within(chunk.answer, patienceMs);
+    if (inTime !== null) {
+      this.slowestMs = Math.max(this.slowestMs, performance.now() - begin);
+      return inTime;
+    }
+    const over = new AbortController();
+    try {
+      const echoed = client.ask(osCommands.echo, { d: '' }, { signal: over.signal, timeoutMs: patienceMs, attempts: echoAttempts });
+      const answer = await Promise.race([
+        chunk.answer,
+        echoed.then(
+          () => null,
+          () => chunk.answer,
+        ),
+      ]);
+      // Busy for so long, or it would have answered the echo at once: next time it is given that time.
+      const tookMs = performance.now() - begin;
+      if (tookMs > 2 * patienceMs) this.slowestMs = Math.max(this.slowestMs, tookMs);
+      if (answer === null) chunk.abandon();
+      return answer;
+    } finally {
+      over.abort();
+    }
+  }
+
+  /** @throws DEVICE_ANSWER where nothing gets through */
+  private async afterLoss(name: string, chunk: Chunk): Promise<void> {
+    const { signal } = this.options;
+    if (++this.lossesInARow > maxLossesInARow) {
+      const reason = `the device answers other requests, and none of ${this.lossesInARow} chunks at offset ${chunk.off}, the last in a packet of ${chunk.packetBytes} bytes`;
+      throw fail('DEVICE_ANSWER', { command: 'upload', reason });
+    }
+    await this.burst.afterLoss(chunk.packetBytes, signal);
+    // A file that is open goes on where it is, also where the chunk says 0.
+    if (chunk.off === 0 && !isSlot(name)) await releaseFile(this.client, name, signal);
   }
 
   /** With several chunks under way a refusal tells where the device was then, not where it is. */
@@ -117,21 +212,34 @@ export class Sender {
   }
 }
 
-/** How much data fits one packet beside header, keys and the length prefix of the data. */
-export function chunkBytes(name: string, off: number, total: number, maxPacketBytes: number): number {
-  const request = off === 0 ? { off: 0, len: total, name, data: new Uint8Array(0) } : { off, name, data: new Uint8Array(0) };
-  const lengthPrefixGrowth = 2;
-  return Math.max(1, maxPacketBytes - headerBytes - encodePayload(request).byteLength - lengthPrefixGrowth);
+/** Slots of Atoll's firmware begin anew at offset 0, whatever was before. */
+function isSlot(name: string): boolean {
+  return Object.values<string>(slotFiles).includes(name);
 }
 
-async function settled(chunks: readonly Chunk[]): Promise<void> {
-  await Promise.allSettled(chunks.map(({ answer }) => answer));
+/**
+ * Zephyr's server keeps a file open between requests: an interrupted upload that begins again within its idle time would be appended to what is there
+ * (fs_mgmt.c keeps its offset). The command that closes it is newer than the group; without it, a chunk that follows on nothing has the same effect.
+ */
+export async function releaseFile(client: SmpClient, name: string, signal: AbortSignal | undefined): Promise<void> {
+  if (isSlot(name)) return;
+  const closed = await client.ask(fileCommands.close, {}, signalOf(signal));
+  if (!closed.ok) await client.ask(fileCommands.upload, { off: beyondAnyFile, name, data: new Uint8Array(0) }, signalOf(signal));
+}
+
+/** null where it takes longer. */
+async function within<Value>(promise: Promise<Value>, timeoutMs: number): Promise<Value | null> {
+  const timer = new AbortController();
+  try {
+    return await Promise.race([promise, delay(timeoutMs, null, { signal: timer.signal }).catch(() => null)]);
+  } finally {
+    timer.abort();
+  }
 }
 
 /** Where to go on after a refused chunk: the length that the device reports. Anything else is an error. */
 function expectedOffset(status: DeviceStatus): number {
   const { group, rc, map } = status;
   if (group === Group.file && rc === FileStatus.OFFSET_NOT_VALID && typeof map.len === 'number' && map.len >= 0) return map.len;
-  const full = group === Group.atoll && rc === AtollStatus.IMAGE_TOO_LARGE;
-  throw statusError(fileCommands.upload, status, full ? undefined : 'check that the device has room, and try again');
+  throw statusError(fileCommands.upload, status);
 }

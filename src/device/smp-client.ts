@@ -2,7 +2,7 @@
 // time; answers to requests that are done with are dropped.
 
 import { setTimeout as delay } from 'node:timers/promises';
-import { type AtollError, fail } from '../errors.js';
+import { AtollError, fail } from '../errors.js';
 import {
   adviceFor,
   type CborMap,
@@ -20,6 +20,7 @@ import {
   statusName,
 } from '../protocol/index.js';
 import type { Line, Transport } from '../transport/index.js';
+import { explainSilence } from './silence.js';
 
 export interface RequestOptions {
   /** Until the first repetition. */
@@ -53,6 +54,19 @@ export interface PacketLimits {
   readonly buffers: number;
 }
 
+/** What a device was found to receive whole, which may be less than it says. */
+export interface LearnedLimit {
+  readonly maxPacketBytes: number;
+  /** Milliseconds between pieces of a packet; 0 for none. */
+  readonly pauseMs: number;
+}
+
+/** Keeps what was learned of devices, from one run to the next. */
+export interface LimitMemory {
+  readonly recall: (device: string) => LearnedLimit | null;
+  readonly remember: (device: string, limit: LearnedLimit) => Promise<void>;
+}
+
 const defaultTimeoutMs = 1500;
 /** For commands that run the model. A device that takes longer is asked again, and its first answer taken. */
 export const inferenceTimeoutMs = 10_000;
@@ -61,7 +75,7 @@ const defaultAttempts = 4;
 const longestGrownTimeoutMs = 40_000;
 /** What a device takes that does not answer `params`. */
 const fallbackPacketBytes = 256;
-const smallestPacketBytes = 80;
+export const smallestPacketBytes = 80;
 
 export class SmpClient {
   private sequence = Math.floor(Math.random() * 256);
@@ -70,6 +84,11 @@ export class SmpClient {
   private readonly turns: (() => void)[] = [];
   private closed: string | AtollError | null = null;
   private limits: PacketLimits | null = null;
+  private learned: LearnedLimit | null = null;
+  /** A request came back as it was sent. */
+  private heardOwn = false;
+  /** Asked when the device has told its limits, and told what is learned. */
+  memory: LimitMemory | null = null;
   /** How many requests may be under way at once; others wait for their turn. */
   window = 1;
 
@@ -127,15 +146,60 @@ export class SmpClient {
     }
   }
 
-  /** What the device says it takes; little where it does not say. */
+  /** Like `ask`, but the request is sent once; null where no answer comes in time. */
+  async askOnce<C extends Command>(command: C, request: RequestOf<C>, options: Omit<RequestOptions, 'attempts'> = {}): Promise<Answer<C> | null> {
+    return this.ask(command, request, { ...options, attempts: 1 }).catch((error: unknown) => {
+      if (error instanceof AtollError && error.code === 'DEVICE_TIMEOUT') return null;
+      throw error;
+    });
+  }
+
+  /** What the device says it takes, or less where it was found to lose that; little where it does not say. */
   async packetLimits(signal?: AbortSignal): Promise<PacketLimits> {
+    const { buffers, maxPacketBytes } = await this.toldLimits(signal);
+    return { buffers, maxPacketBytes: Math.min(maxPacketBytes, this.learned?.maxPacketBytes ?? maxPacketBytes) };
+  }
+
+  /** From now on nothing larger or faster is sent, in later runs either where there is a memory. */
+  async learn(limit: LearnedLimit): Promise<void> {
+    this.apply(limit);
+    await this.memory?.remember(this.identity, limit);
+  }
+
+  /** Between pieces of a packet, in milliseconds. */
+  get pauseMs(): number {
+    return this.transport.pauseMs ?? 0;
+  }
+
+  set pauseMs(pauseMs: number) {
+    if (this.transport.pauseMs !== undefined) this.transport.pauseMs = pauseMs;
+  }
+
+  /** Whether packets of this transport can be sent in pieces. */
+  get canPause(): boolean {
+    return this.transport.pauseMs !== undefined;
+  }
+
+  private async toldLimits(signal?: AbortSignal): Promise<PacketLimits> {
     if (this.limits !== null) return this.limits;
     const answer = await this.ask(osCommands.params, {}, signalOf(signal));
     const params = answer.ok ? answer.value : { buf_size: fallbackPacketBytes, buf_count: 1 };
     const limit = Math.min(this.transport.line.largestPacket(params.buf_size), maxPacketBytes);
     if (limit < smallestPacketBytes) throw fail('DEVICE_ANSWER', { command: 'params', reason: `packets of ${limit} bytes are too small for any command` });
     this.limits = { maxPacketBytes: limit, buffers: Math.max(1, params.buf_count) };
+    const known = this.memory?.recall(this.identity) ?? null;
+    if (known !== null) this.apply(known);
     return this.limits;
+  }
+
+  /** Of the device behind its address: another one there will rarely have the same buffers. */
+  private get identity(): string {
+    return `${this.name} ${this.limits?.maxPacketBytes}x${this.limits?.buffers}`;
+  }
+
+  private apply(limit: LearnedLimit): void {
+    this.learned = limit;
+    this.pauseMs = limit.pauseMs;
   }
 
   async close(): Promise<void> {
@@ -175,7 +239,8 @@ export class SmpClient {
     }
     signal?.throwIfAborted();
     this.requireOpen();
-    throw fail('DEVICE_TIMEOUT', { command: command.name, timeoutMs: waitedMs, attempts });
+    const silence = explainSilence(this.transport.received ?? null, this.heardOwn);
+    throw fail('DEVICE_TIMEOUT', { command: command.name, timeoutMs: waitedMs, attempts, ...silence });
   }
 
   private requireOpen(): void {
@@ -214,7 +279,9 @@ export class SmpClient {
       return;
     }
     const waiting = this.waiting.get(packet.sequence);
-    if (waiting !== undefined && answers(waiting.request, packet)) waiting.resolve(packet);
+    if (waiting === undefined) return;
+    if (answers(waiting.request, packet)) waiting.resolve(packet);
+    else if (packet.op === waiting.request.op && packet.group === waiting.request.group && packet.command === waiting.request.command) this.heardOwn = true;
   }
 }
 

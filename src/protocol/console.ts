@@ -41,6 +41,12 @@ export function consoleBytes(packetBytes: number): number {
   return (lines - 1) * longestLineBytes + 3 + 4 * Math.ceil(last / 3);
 }
 
+/** The largest packet up to so many bytes that fills its lines; so many bytes where not even one line is full. */
+export function fullLines(packetBytes: number): number {
+  const lines = Math.floor((packetBytes + consoleOverheadBytes) / rawBytesPerLine);
+  return lines === 0 ? packetBytes : lines * rawBytesPerLine - consoleOverheadBytes;
+}
+
 export interface FrameReceiver {
   readonly onPacket: (packet: Uint8Array) => void;
   /** A line, or a piece of one, that is no frame: what the device logs. */

@@ -2,9 +2,19 @@
 // status codes. Nothing here sends anything; transports carry the packets.
 
 export { type CborMap, decodeMap, encodeMap } from './cbor.js';
+export { cleanText, isCleanText } from './clean-text.js';
 export { bytes, type Command, decodeRequest, decodeResponse, encodePayload, type RequestOf, type ResponseOf, uint } from './command.js';
 export { atollCommands, type DeviceDescription, fileCommands, osCommands, type SlotState, slotFiles, statsCommands } from './commands.js';
-export { ConsoleDecoder, consoleBytes, consoleOverheadBytes, encodeConsole, type FrameReceiver, longestConsolePacket, longestLineBytes } from './console.js';
+export {
+  ConsoleDecoder,
+  consoleBytes,
+  consoleOverheadBytes,
+  encodeConsole,
+  type FrameReceiver,
+  fullLines,
+  longestConsolePacket,
+  longestLineBytes,
+} from './console.js';
 export {
   type Block,
   type BlockRequest,

@@ -17,8 +17,7 @@ export function pushReport(file: string, result: PushResult): string {
 
 /** What was pushed to a device that only has files. */
 export function storedReport(file: string, path: string, device: string, image: PushResult['image']): string {
-  const proof =
-    image.verifiedBy === 'length' ? 'the device has no hash command: only its length is known to be right' : `${image.verifiedBy} confirmed by the device`;
+  const proof = image.verifiedBy === 'read-back' ? 'read back and compared' : `${image.verifiedBy} confirmed by the device`;
   const rows = [
     ['stored', `${uploadText(image)}; ${proof}`],
     ...rateRows(image),

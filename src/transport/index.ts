@@ -19,12 +19,12 @@ export type { Listener } from './listener.js';
 export { acceptSmp, connectDevice, leaveBroker } from './mqtt.js';
 export { pause } from './pause.js';
 export { type SerialPortInfo, serialPorts } from './serial.js';
-export type { Line, Transport } from './transport.js';
+export type { Line, Received, Transport } from './transport.js';
 export { connectUsb, onlyUsb, openUsb, usbDevices, usbError } from './usb.js';
 export type { UsbAlternateInterface, UsbConfiguration, UsbControlDevice, UsbDevice, UsbNamedAlternate, UsbSetup } from './usb-device.js';
 
 const openers: Readonly<Record<string, { readonly options: readonly string[]; readonly open: (address: DeviceAddress) => Promise<Transport> }>> = {
-  serial: { options: ['baud', 'dtr', 'rts'], open: openSerial },
+  serial: { options: ['baud', 'dtr', 'framing', 'rts'], open: openSerial },
   tcp: { options: ['framing'], open: openTcp },
   udp: { options: [], open: openUdp },
   usb: { options: [], open: openUsb },

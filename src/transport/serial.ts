@@ -1,4 +1,4 @@
-// A serial port, with SMP's console framing.
+// A serial port, with SMP's console framing, or raw packets as Zephyr's raw UART transport has them.
 
 import { access } from 'node:fs/promises';
 import { fail, reasonOf } from '../errors.js';
@@ -36,7 +36,7 @@ export async function serialPorts(): Promise<SerialPortInfo[]> {
 }
 
 /**
- * @param address its place is the port's path; options: baud, dtr and rts (on or off; else as the system opens the port)
+ * @param address its place is the port's path; options: baud, framing (console or raw), dtr and rts (on or off; else as the system opens the port)
  * @throws SERIAL_NOT_FOUND, SERIAL_PERMISSION, SERIAL_BUSY, DEVICE_UNREACHABLE
  */
 export async function openSerial(address: DeviceAddress): Promise<Transport> {
@@ -56,7 +56,8 @@ export async function openSerial(address: DeviceAddress): Promise<Transport> {
     clearInterval(watch);
     if (port.isOpen) await new Promise<void>((resolve) => port.close(() => resolve()));
   };
-  const transport = new StreamTransport(uri, port, framings.console, release, baudRate / bitsPerByte);
+  const framing = framings[choiceOf(address, 'framing', ['console', 'raw'])];
+  const transport = new StreamTransport(uri, port, framing, release, baudRate / bitsPerByte);
   return transport;
 }
 

@@ -1,18 +1,21 @@
 // Packets over a stream of bytes, framed one way or the other.
 
 import type { Duplex } from 'node:stream';
+import { setTimeout as delay } from 'node:timers/promises';
 import {
   ConsoleDecoder,
+  cleanText,
   consoleBytes,
   consoleOverheadBytes,
   encodeConsole,
   type FrameReceiver,
+  fullLines,
   longestConsolePacket,
   maxPacketBytes,
   RawDecoder,
 } from '../protocol/index.js';
 import { EndingTransport } from './ending.js';
-import { type Line, plainLine } from './transport.js';
+import { type Line, plainLine, type Received } from './transport.js';
 
 export interface Framing {
   readonly encode: (packet: Uint8Array) => Uint8Array;
@@ -25,8 +28,13 @@ export const framings = {
   console: {
     encode: encodeConsole,
     decoder: (receiver) => new ConsoleDecoder(receiver, maxPacketBytes),
-    // Length and CRC share the receiver's buffer with the packet.
-    line: { ...plainLine, largestPacket: (bufferBytes) => Math.min(bufferBytes - consoleOverheadBytes, longestConsolePacket), wireBytes: consoleBytes },
+    line: {
+      ...plainLine,
+      // Length and CRC share the receiver's buffer with the packet.
+      largestPacket: (bufferBytes) => Math.min(bufferBytes - consoleOverheadBytes, longestConsolePacket),
+      wholeFrames: fullLines,
+      wireBytes: consoleBytes,
+    },
   },
   /** Packets one after another. */
   raw: {
@@ -38,8 +46,37 @@ export const framings = {
 
 export type Distortion = (bytes: Uint8Array) => Uint8Array;
 
+const longestLogLine = 400;
+const linesKept = 20;
+
+class Heard implements Received {
+  bytes = 0;
+  unreadable = 0;
+  readonly text: string[] = [];
+
+  add(bytes: Uint8Array): void {
+    this.bytes += bytes.byteLength;
+    for (const byte of bytes) if (!isReadable(byte)) this.unreadable += 1;
+  }
+
+  line(text: string): void {
+    if (/[\w ]{3}/.test(text)) this.text.push(text);
+    if (this.text.length > linesKept) this.text.shift();
+  }
+}
+
+/** Printable ASCII, white space, escape, and the markers of console frames. */
+function isReadable(byte: number): boolean {
+  return (byte >= 0x20 && byte < 0x7f) || (byte >= 0x08 && byte <= 0x0d) || byte === 0x1b || byte === 0x06 || byte === 0x04 || byte === 0x14;
+}
+
+/** What goes between two pauses, where there are any: less than the FIFO or buffer of a small receiver. */
+const pieceBytes = 32;
+
 export class StreamTransport extends EndingTransport {
   readonly line: Line;
+  pauseMs = 0;
+  private readonly heard = new Heard();
 
   /** @param release gives the stream back to the system */
   constructor(
@@ -53,16 +90,36 @@ export class StreamTransport extends EndingTransport {
   ) {
     super(name);
     this.line = { ...framing.line, bytesPerSecond };
-    const decoder = framing.decoder({ onPacket: (packet) => this.onPacket?.(packet), onLog: (line) => this.onLog?.(line) });
-    stream.on('data', (bytes: Uint8Array) => decoder.add(bytes));
+    const decoder = framing.decoder({
+      onPacket: (packet) => this.onPacket?.(packet),
+      onLog: (line) => {
+        const text = cleanText(line, longestLogLine);
+        this.heard.line(text);
+        this.onLog?.(text);
+      },
+    });
+    stream.on('data', (bytes: Uint8Array) => {
+      this.heard.add(bytes);
+      decoder.add(bytes);
+    });
     // Where the far end vanishes, streams tell it in several ways, and more than once.
     stream.on('error', (error: Error) => void this.end(error.message));
     stream.on('close', () => void this.end('the other end closed it'));
     stream.on('end', () => void this.end('the other end closed it'));
   }
 
+  get received(): Received {
+    return this.heard;
+  }
+
   protected async write(packet: Uint8Array): Promise<void> {
-    // The callback comes when the bytes are with the system, with the error too that 'error' tells of.
-    await new Promise<void>((resolve) => this.stream.write(this.distort(this.framing.encode(packet)), () => resolve()));
+    const bytes = this.distort(this.framing.encode(packet));
+    const { pauseMs } = this;
+    const piece = pauseMs === 0 ? bytes.byteLength : pieceBytes;
+    for (let at = 0; at < bytes.byteLength; at += piece) {
+      if (at > 0) await delay(pauseMs);
+      // The callback comes when the bytes are with the system, with the error too that 'error' tells of.
+      await new Promise<void>((resolve) => this.stream.write(bytes.subarray(at, at + piece), () => resolve()));
+    }
   }
 }

@@ -37,7 +37,8 @@ export async function openUdp(address: DeviceAddress): Promise<Transport> {
   try {
     await new Promise<void>((resolve, reject) => {
       socket.once('error', reject);
-      socket.connect(port, host, () => resolve());
+      // Its types know no error; a name that does not resolve comes here.
+      socket.connect(port, host, ((error?: Error) => (error == null ? resolve() : reject(error))) as () => void);
     });
   } catch (error) {
     socket.close();

@@ -167,7 +167,7 @@ const promises: readonly (readonly [name: string, keep: (device: DeviceClient, s
       await expect(upload(Uint8Array.of(1, 2, 3), 7)).rejects.toThrow(/OFFSET_NOT_VALID/);
       await expect(upload(new Uint8Array(40).fill(0x41))).rejects.toThrow(/IMAGE_INVALID/);
       for (const blockBytes of [512, inflate]) {
-        const { compression } = await uploadImage(client, otherImage, { blockBytes, maxPacketBytes: 200 });
+        const { compression } = await uploadImage(client, otherImage, { blockBytes, chunkBytes: 150 });
         expect(compression).toBe('deflate');
         await client.request(fileCommands.upload, { off: 0, name: slotFiles.inactive, data: Uint8Array.of(1) });
       }

@@ -27,6 +27,10 @@ async function serve(where: string): Promise<Listener> {
 
 const patience = { timeoutMs: 100, attempts: 2 };
 
+test.each(['udp:no-such-host.invalid', 'tcp:no-such-host.invalid:1337'])('%s, a name that does not resolve', async (uri) => {
+  await expect(openTransport(uri)).rejects.toMatchObject({ code: 'DEVICE_UNREACHABLE' });
+});
+
 async function answersSeveral(where: string): Promise<void> {
   const { uri } = await serve(where);
   for (let i = 0; i < 3; i++) {

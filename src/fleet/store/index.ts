@@ -1,7 +1,7 @@
 // Where rollouts are remembered: a file of SQLite unless said otherwise, or a PostgreSQL database. In and out go the records of rollouts and devices.
 
-import os from 'node:os';
 import path from 'node:path';
+import { stateFolder } from '../../files/index.js';
 import { openPostgres } from './postgres.js';
 import { openSqlStore } from './sql-store.js';
 import { openSqlite } from './sqlite.js';
@@ -27,6 +27,5 @@ export async function openStore(url: string): Promise<RolloutStore> {
 
 /** The same from every folder and terminal of a user. */
 export function defaultStore(environment: NodeJS.ProcessEnv = process.env): string {
-  const folder = environment.XDG_STATE_HOME ?? path.join(os.homedir(), '.local', 'state');
-  return environment.ATOLL_STORE ?? path.join(folder, 'atoll', 'rollouts.sqlite');
+  return environment.ATOLL_STORE ?? path.join(stateFolder(environment), 'rollouts.sqlite');
 }

@@ -1,12 +1,12 @@
 // Uploads with several chunks on their way, and to devices that only have files.
 
 import { describe, expect, test } from 'vitest';
-import { DeviceClient, lineBound, SmpClient, type UploadPlan, uploadImage } from '../../../src/device/index.js';
+import { DeviceClient, type LearnedLimit, lineBound, SmpClient, type UploadPlan, uploadImage } from '../../../src/device/index.js';
 import { fileCommands, slotFiles } from '../../../src/protocol/index.js';
 import { type FaultName, SimulatedDevice, type SimulatedDeviceOptions } from '../../../src/simdevice/index.js';
 import { loadTarget } from '../../../src/targets/index.js';
 import type { Transport } from '../../../src/transport/index.js';
-import { type ZephyrOptions, zephyrFiles } from '../../support/zephyr-files.js';
+import { type ZephyrOptions, zephyrDevice, zephyrFiles } from '../../support/zephyr-files.js';
 
 const quick = { timeoutMs: 30, attempts: 4 };
 const target = await loadTarget('pico');
@@ -83,7 +83,7 @@ describe('a device that only has files', () => {
   test.each([
     [['sha256', 'crc32'], 'sha256'],
     [['crc32'], 'crc32'],
-    [[], 'length'],
+    [[], 'read-back'],
   ] as const)('hashes %j: stored as it is, proved by %s', async (hashes, verifiedBy) => {
     const { files, result } = store({ hashes });
     expect(await result).toMatchObject({ verifiedBy, compression: null, bytes: image.byteLength });
@@ -106,6 +106,75 @@ describe('a device that only has files', () => {
       expect(await uploadImage(new SmpClient(transport, quick), image, { path })).toMatchObject({ resumedAt });
       expect(Buffer.compare(files.get(path) ?? Buffer.alloc(0), image)).toBe(0);
     }
+  });
+
+  /** Sends so many chunks and vanishes, as a process that is killed does. */
+  async function interrupted(device: ReturnType<typeof zephyrDevice>, chunks: number): Promise<void> {
+    const transport = device.connect();
+    const send = transport.send.bind(transport);
+    Object.assign(transport, {
+      send: async (packet: Uint8Array) => {
+        if (device.chunks() >= chunks) await transport.close();
+        else await send(packet);
+      },
+    });
+    await expect(uploadImage(new SmpClient(transport, quick), image, { path })).rejects.toThrow(expect.objectContaining({ code: 'DEVICE_CLOSED' }));
+  }
+
+  test.each([
+    [[], true],
+    [[], false],
+    [['crc32'], true],
+    [['crc32'], false],
+  ] as const)('hashes %j, a command that closes files: %j: begun again at once after each chunk, the file is right', async (hashes, closes) => {
+    for (let chunks = 1; chunks < 28; chunks++) {
+      const device = zephyrDevice({ hashes, closes });
+      await interrupted(device, chunks);
+      const { verifiedBy } = await uploadImage(new SmpClient(device.connect(), quick), image, { path });
+      expect(verifiedBy).toBe(hashes[0] ?? 'read-back');
+      expect(Buffer.compare(device.files.get(path) ?? Buffer.alloc(0), image), `after ${chunks} chunks`).toBe(0);
+    }
+  });
+
+  test.each([[[0]], [[1]], [[0, 1]], [[0, 1, 2]], [[5, 6, 9]]])('answers %j to chunks are lost', async (lostAnswers) => {
+    for (const closes of [true, false]) {
+      const { files, transport } = zephyrFiles({ lostAnswers, closes });
+      const begin = performance.now();
+      await uploadImage(new SmpClient(transport, quick), image, { path });
+      expect(Buffer.compare(files.get(path) ?? Buffer.alloc(0), image)).toBe(0);
+      // Far from the time that erasing a slot would be given.
+      expect(performance.now() - begin).toBeLessThan(20_000);
+    }
+  });
+
+  test('a device that neither hashes nor returns its files has proved nothing', async () => {
+    await expect(store({ downloads: false }).result).rejects.toThrow(expect.objectContaining({ code: 'PUSH_UNPROVEN' }));
+  });
+
+  test('packets become smaller where large ones are lost, and stay so', async () => {
+    const { files, transport } = zephyrFiles({ burstBytes: 200 });
+    const learned: LearnedLimit[] = [];
+    const client = new SmpClient(transport, quick);
+    client.memory = { recall: () => null, remember: async (_, limit) => void learned.push(limit) };
+    expect(await uploadImage(client, image, { path })).toMatchObject({ packetBytes: 192 });
+    expect(Buffer.compare(files.get(path) ?? Buffer.alloc(0), image)).toBe(0);
+    expect(learned).toEqual([{ maxPacketBytes: 192, pauseMs: 0 }]);
+    expect((await client.packetLimits()).maxPacketBytes).toBe(192);
+  });
+
+  test('what was learned of a device is used at once', async () => {
+    const { chunks, transport } = zephyrFiles();
+    const client = new SmpClient(transport, quick);
+    client.memory = { recall: () => ({ maxPacketBytes: 100, pauseMs: 0 }), remember: async () => undefined };
+    await uploadImage(client, image, { path });
+    expect(chunks()).toBeGreaterThan(image.byteLength / 100);
+  });
+
+  test('so many bytes in each chunk as asked for', async () => {
+    const { chunks, transport } = zephyrFiles();
+    await uploadImage(new SmpClient(transport, quick), image, { path, chunkBytes: 90 });
+    // The first one has less room: it also says the length of the file.
+    expect(chunks()).toBe(1 + image.byteLength / 90);
   });
 
   test('says that it runs no models', async () => {
