@@ -44,7 +44,7 @@ toolTest('gcc', 'make')('reset at every block of an upload: it goes on, and ends
       await during(process, async (device) => {
         const options = {
           compress,
-          maxPacketBytes: 300,
+          chunkBytes: 230,
           onProgress: (step: PushStep) => {
             if (step === 'upload' && seen++ === at + 1) reset = other.reset().catch(() => undefined);
           },
