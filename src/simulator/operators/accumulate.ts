@@ -2,7 +2,7 @@
 // and sum there (TFLite reference_ops::AddN, CumSum); their inputs share one scale.
 
 import { quantizeMultiplier } from '../arithmetic/fixed-point.js';
-import { clamp } from './activation.js';
+import { clamp, clampFloat, floatLimits } from './activation.js';
 import { aroundAxis, constantIntegers, resolveAxis } from './axes.js';
 import { sameOperands } from './map.js';
 import {
@@ -30,10 +30,17 @@ interface Summation {
 
 function summationOf(context: OperatorContext): Summation {
   return byType(context, inputOf(context, 0), {
-    float32: () => ({ zero: 0, add: (sum: number, element: number) => Math.fround(sum + element), finish: (sum: number) => sum }),
+    float32: () => summationFloat(context),
     int32: () => ({ zero: 0, add: (sum: number, element: number) => (sum + element) | 0, finish: (sum: number) => sum }),
     int8: () => summationInt8(context),
   })();
+}
+
+/** TensorFlow Lite's ADD_N is its ADD, repeated, which keeps within the finite values. */
+function summationFloat(context: OperatorContext): Summation {
+  const [low, high] = floatLimits(context, 0);
+  const clamps = context.name === 'ADD_N' && context.arithmetic.runtime === 'tflite';
+  return { zero: 0, add: (sum, element) => Math.fround(sum + element), finish: clamps ? (sum) => clampFloat(sum, low, high) : (sum) => sum };
 }
 
 function summationInt8(context: OperatorContext): Summation {
