@@ -10,6 +10,8 @@ const powerOfTwo = positive.refine((value) => Number.isInteger(Math.log2(value))
 
 export const osCommands = {
   echo: writeCommand('echo', Group.os, 0, { d: z.string() }, { r: z.string() }),
+  /** Some clients read where others write. */
+  echoRead: readCommand('echo', Group.os, 0, { d: z.string() }, { r: z.string() }),
   reset: writeCommand('reset', Group.os, 5, { force: uint.optional() }, {}),
   params: readCommand('params', Group.os, 6, {}, { buf_size: uint, buf_count: uint }),
   info: readCommand('info', Group.os, 7, { format: z.string().optional() }, { output: z.string() }),
@@ -33,6 +35,20 @@ export const fileCommands = {
 export const statsCommands = {
   read: readCommand('statistics', Group.stats, 0, { name: z.string() }, { name: z.string(), fields: z.record(z.string(), uint) }),
   list: readCommand('list statistics', Group.stats, 1, {}, { stat_list: z.array(z.string()) }),
+} as const;
+
+/** Which groups a device has (Zephyr smp_group_10.rst). */
+export const enumerationCommands = {
+  count: readCommand('count of groups', Group.enumeration, 0, {}, { count: uint }),
+  list: readCommand('list of groups', Group.enumeration, 1, {}, { groups: z.array(uint) }),
+  single: readCommand('single group', Group.enumeration, 2, { index: uint.optional() }, { group: uint, end: z.boolean().optional() }),
+  details: readCommand(
+    'details of groups',
+    Group.enumeration,
+    3,
+    { groups: z.array(uint).optional() },
+    { groups: z.array(z.looseObject({ group: uint, name: z.string().optional(), handlers: uint.optional() })) },
+  ),
 } as const;
 
 /** The files that stand for the slots. */

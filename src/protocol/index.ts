@@ -4,7 +4,7 @@
 export { type CborMap, decodeMap, encodeMap } from './cbor.js';
 export { cleanText, isCleanText } from './clean-text.js';
 export { bytes, type Command, decodeRequest, decodeResponse, encodePayload, type RequestOf, type ResponseOf, uint } from './command.js';
-export { atollCommands, type DeviceDescription, fileCommands, osCommands, type SlotState, slotFiles, statsCommands } from './commands.js';
+export { atollCommands, type DeviceDescription, enumerationCommands, fileCommands, osCommands, type SlotState, slotFiles, statsCommands } from './commands.js';
 export {
   ConsoleDecoder,
   consoleBytes,
@@ -41,4 +41,4 @@ export {
 } from './fleet.js';
 export { decodePacket, encodePacket, headerBytes, maxPacketBytes, Op, type SmpHeader, type SmpPacket } from './header.js';
 export { RawDecoder } from './raw-frames.js';
-export { AtollStatus, adviceFor, FileStatus, Group, OsStatus, SmpStatus, statusName } from './status.js';
+export { AtollStatus, adviceFor, EnumerationStatus, FileStatus, Group, OsStatus, SmpStatus, statusName } from './status.js';

@@ -1,7 +1,7 @@
 // Status codes of SMP: those of the protocol itself, and those of each group (Zephyr smp_protocol.rst, smp_group_0.rst,
 // smp_group_8.rst). Group 16724 is Atoll's own; firmware-protocol/README.md specifies it.
 
-export const Group = { os: 0, image: 1, stats: 2, file: 8, atoll: 16724 } as const;
+export const Group = { os: 0, image: 1, stats: 2, file: 8, enumeration: 10, atoll: 16724 } as const;
 
 /** Errors of the protocol itself (`rc`). */
 export const SmpStatus = {
@@ -23,6 +23,9 @@ export const SmpStatus = {
 } as const;
 
 export const OsStatus = { UNKNOWN: 1, INVALID_FORMAT: 2, QUERY_YIELDS_NO_ANSWER: 3, RTC_NOT_SET: 4, RTC_COMMAND_FAILED: 5 } as const;
+
+/** Zephyr enum_mgmt.h. */
+export const EnumerationStatus = { UNKNOWN: 1, TOO_MANY_GROUP_ENTRIES: 2, INSUFFICIENT_HEAP_FOR_ENTRIES: 3, INDEX_TOO_LARGE: 4 } as const;
 
 export const FileStatus = {
   UNKNOWN: 1,
@@ -67,6 +70,7 @@ export const AtollStatus = {
 const namesByGroup: Readonly<Record<number, Readonly<Record<string, number>>>> = {
   [Group.os]: OsStatus,
   [Group.file]: FileStatus,
+  [Group.enumeration]: EnumerationStatus,
   [Group.atoll]: AtollStatus,
 };
 

@@ -4,6 +4,7 @@ import { inProcessPair, type Transport } from '../transport/index.js';
 import { atollHandlers } from './atoll-group.js';
 import { type Counter, counterNames, type DeviceState, type UploadUnderWay } from './device-state.js';
 import type { Engine } from './engine.js';
+import { enumerationHandlers } from './enumeration-group.js';
 import { type FaultName, Faults } from './faults.js';
 import { fileHandlers } from './file-group.js';
 import { LoadedModel } from './loaded-model.js';
@@ -90,7 +91,7 @@ export class ServedDevice implements DeviceState {
     this.maxPacketBytes = options.maxPacketBytes ?? 2048;
     this.buffers = options.buffers ?? 4;
     this.faults = new Faults(new Set(options.faults ?? []));
-    this.server = new SmpServer([...osHandlers(this), ...statsHandlers(this), ...fileHandlers(this), ...atollHandlers(this)], options);
+    this.server = new SmpServer([...osHandlers(this), ...statsHandlers(this), ...enumerationHandlers, ...fileHandlers(this), ...atollHandlers(this)], options);
     void this.reload();
   }
 

@@ -1,15 +1,37 @@
-import { osCommands } from '../protocol/index.js';
+import { Group, OsStatus, osCommands } from '../protocol/index.js';
 import type { DeviceState } from './device-state.js';
 import { type Handler, handler, teller } from './handlers.js';
+import { StatusError } from './status-error.js';
+
+/** What each letter of `format` stands for (Zephyr smp_group_0.rst), in the order of the answer. */
+const infoFields: Readonly<Record<string, (device: DeviceState) => string>> = {
+  s: () => 'Atoll',
+  n: ({ id }) => id,
+  r: ({ engine }) => engine.firmware,
+  v: () => 'unknown',
+  b: () => 'unknown',
+  m: ({ target }) => target.id,
+  p: () => 'unknown',
+  i: ({ target }) => target.id,
+  o: () => 'Atoll',
+};
+
+function info(device: DeviceState, format: string): string {
+  const asked = [...format];
+  if (asked.some((letter) => letter !== 'a' && infoFields[letter] === undefined)) throw new StatusError(Group.os, OsStatus.INVALID_FORMAT);
+  const letters = Object.keys(infoFields).filter((letter) => asked.includes('a') || asked.includes(letter));
+  return letters.map((letter) => infoFields[letter]?.(device)).join(' ');
+}
 
 export function osHandlers(device: DeviceState): Handler[] {
   return [
     teller(osCommands.echo, ({ d }) => ({ r: d })),
+    teller(osCommands.echoRead, ({ d }) => ({ r: d })),
     handler(osCommands.reset, () => {
       device.resetSoon();
       return {};
     }),
     teller(osCommands.params, () => ({ buf_size: device.maxPacketBytes, buf_count: device.buffers })),
-    teller(osCommands.info, () => ({ output: `Atoll simulated ${device.target.id}` })),
+    teller(osCommands.info, ({ format = 's' }) => ({ output: info(device, format) })),
   ];
 }

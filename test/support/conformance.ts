@@ -5,7 +5,7 @@ import { buildSlotImage, compressImage, decodeSlotImage, encodeSlotImage, sha256
 import { type DeviceClient, push, uploadImage } from '../../src/device/index.js';
 import { hostRunner } from '../../src/evaluate/index.js';
 import { openDevice } from '../../src/open-device.js';
-import { atollCommands, fileCommands, osCommands, slotFiles, statsCommands } from '../../src/protocol/index.js';
+import { atollCommands, enumerationCommands, fileCommands, osCommands, slotFiles, statsCommands } from '../../src/protocol/index.js';
 import { loadTarget, type Target } from '../../src/targets/index.js';
 import { writeModel } from '../../src/tflite/index.js';
 import type { DeviceProcess } from './device-process.js';
@@ -42,6 +42,29 @@ const promises: readonly (readonly [name: string, keep: (device: DeviceClient, s
       expect(described).toMatchObject({ proto: 1, target: target.id, profile: 'tflm-reference', key: false, slots: 2, align: 16 });
       expect(described.tick_hz).toBeGreaterThan(0);
       expect((await device.client.ask(atollCommands.run, { n: 0 })).ok).toBe(false);
+    },
+  ],
+  [
+    'answers what other SMP clients ask first',
+    async ({ client }, { target }) => {
+      expect(await client.request(osCommands.echoRead, { d: 'read' })).toMatchObject({ r: 'read' });
+      const { id, fw } = await client.request(atollCommands.describe, {});
+      for (const [format, output] of [
+        ['s', 'Atoll'],
+        ['n', id],
+        ['mr', `${fw} ${target.id}`],
+        ['a', `Atoll ${id} ${fw} unknown unknown ${target.id} unknown ${target.id} Atoll`],
+      ] as const)
+        expect((await client.request(osCommands.info, { format })).output).toBe(output);
+      expect(await client.ask(osCommands.info, { format: 'x' })).toMatchObject({ ok: false, status: { name: 'INVALID_FORMAT' } });
+      const { groups } = await client.request(enumerationCommands.list, {});
+      expect(groups).toEqual([0, 2, 8, 10, 16724]);
+      expect(await client.request(enumerationCommands.count, {})).toMatchObject({ count: groups.length });
+      expect(await client.request(enumerationCommands.single, {})).toMatchObject({ group: 0 });
+      expect(await client.request(enumerationCommands.single, { index: 4 })).toMatchObject({ group: 16724, end: true });
+      expect(await client.ask(enumerationCommands.single, { index: 5 })).toMatchObject({ ok: false, status: { name: 'INDEX_TOO_LARGE' } });
+      expect((await client.request(enumerationCommands.details, {})).groups.map(({ group }) => group)).toEqual(groups);
+      expect((await client.request(enumerationCommands.details, { groups: [10] })).groups).toEqual([{ group: 10, name: 'enum mgmt' }]);
     },
   ],
   [

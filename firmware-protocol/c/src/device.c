@@ -111,8 +111,8 @@ void atoll_device_poll(atoll_device *device) {
 }
 
 static const atoll_command *find(uint16_t group, uint8_t id, bool write) {
-  const atoll_command *const tables[] = {atoll_os_commands,   atoll_stats_commands,     atoll_file_commands,
-                                          atoll_slot_commands, atoll_inference_commands, atoll_proof_commands};
+  const atoll_command *const tables[] = {atoll_os_commands,   atoll_stats_commands,     atoll_enum_commands, atoll_file_commands,
+                                         atoll_slot_commands, atoll_inference_commands, atoll_proof_commands};
   for (uint32_t t = 0; t < sizeof tables / sizeof tables[0]; t++) {
     for (const atoll_command *c = tables[t]; c->handle != NULL; c++)
       if (c->group == group && c->id == id && c->write == write) return c;
