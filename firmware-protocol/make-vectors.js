@@ -64,7 +64,10 @@ const model = Uint8Array.from({ length: 20 }, (_, i) => i);
 const manifest = { version: '1', target: 'pico', profile: 'tflm-reference', agreement: 'exact', operators: [9, 25], arena: 1234 };
 // A key whose 32 secret bytes are 0 to 31: Ed25519 signs the same bytes the same way every time.
 const pkcs8 = Buffer.concat([Buffer.from('302e020100300506032b657004220420', 'hex'), sha]);
-const key = readPrivateKey(createPrivateKey({ key: pkcs8, format: 'der', type: 'pkcs8' }).export({ format: 'pem', type: 'pkcs8' }), 'the key of the vectors');
+const keyOf = (der) =>
+  readPrivateKey(createPrivateKey({ key: der, format: 'der', type: 'pkcs8' }).export({ format: 'pem', type: 'pkcs8' }), 'the key of the vectors');
+const key = keyOf(pkcs8);
+const stranger = keyOf(Buffer.concat([pkcs8.subarray(0, -32), Buffer.from(sha).reverse()]));
 const vectors = [{ seed: 1, output: Uint8Array.of(1, 2, 3) }];
 const compressible = Uint8Array.from({ length: 1300 }, (_, i) => (i % 90 < 40 ? 0 : (i * 7) & 0xff));
 const tensor = (type, bytes) => ({ index: 0, name: '', type, shape: [bytes], bytes, quantization: null });
@@ -122,6 +125,18 @@ const document = {
     counter: 7,
     image: hex(encodeSlotImage(model, { ...manifest, counter: 7 }, vectors, key)),
   },
+  // Of the same key but the last two: one of another, one without any.
+  slotStates: [
+    [1, key],
+    [5, key],
+    [6, key],
+    [9, stranger],
+    [9, null],
+  ].map(([counter, signer], i) => ({
+    counter,
+    trusted: signer === key,
+    image: hex(encodeSlotImage(Uint8Array.of(0x4d, i), { ...manifest, counter }, [], signer)),
+  })),
   compressed: [0, 2].map(compressed),
   fleet,
   drawn: [0, 1, 2, 0xdeadbeef].map((seed) => ({

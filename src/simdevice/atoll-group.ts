@@ -5,7 +5,7 @@ import { budgetOf } from '../targets/index.js';
 import { type DeviceState, slotBytesOf } from './device-state.js';
 import { tickHz } from './engine.js';
 import { type Handler, handler, teller } from './handlers.js';
-import { modelHash } from './slots.js';
+import { counterOf, modelHash } from './slots.js';
 import { atollError } from './status-error.js';
 
 const maxRuns = 1000;
@@ -56,7 +56,8 @@ function stateHandlers(device: DeviceState): Handler[] {
       return { arena: loaded.execution.arenaBytes };
     }),
     handler(atollCommands.confirm, ({ sha }) => {
-      slots.confirm(sha);
+      const { active } = slots;
+      slots.confirm(sha, device.hasKey && active !== null ? counterOf(active) : 0);
       return {};
     }),
     handler(atollCommands.erase, ({ slot }) => {

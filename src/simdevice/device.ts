@@ -183,7 +183,7 @@ export class ServedDevice implements DeviceState {
 
   async load(slot: Slot): Promise<LoadedModel> {
     const loaded = await LoadedModel.load(slot.bytes, this.target, this.engine);
-    if (this.hasKey) requireTrust(loaded.image, this.options.keys ?? [], slot.active ? null : this.slots.active);
+    if (this.hasKey) requireTrust(loaded.image, this.options.keys ?? [], slot.active ? 0 : this.slots.floor);
     return loaded;
   }
 

@@ -23,7 +23,7 @@ const slotSchema = z.object({
   tested: z.boolean(),
   attempts: z.number().int().min(0),
 });
-const indexSchema = z.object({ schema: z.literal('atoll-slots-1'), slots: z.tuple([slotSchema, slotSchema]) });
+const indexSchema = z.object({ schema: z.literal('atoll-slots-1'), slots: z.tuple([slotSchema, slotSchema]), floor: z.number().int().min(0).default(0) });
 type Index = z.infer<typeof indexSchema>;
 
 export class KeptSlots extends Slots {
@@ -54,6 +54,7 @@ export class KeptSlots extends Slots {
       if (sha !== null && hex(sha256(bytes)) !== sha) throw fail('STATE_INVALID', { path: imagePath(folder, sha), reason: 'it is not what its name says' });
       Object.assign(kept.at(i), state, { bytes });
     }
+    kept.floor = index?.floor ?? 0;
     kept.boot();
     await kept.keep();
     return kept;
@@ -62,11 +63,11 @@ export class KeptSlots extends Slots {
   /** Writes down what has changed. An image that has passed nothing, and failed nothing, is not worth it. @throws FILE_NOT_WRITABLE */
   keep(): Promise<void> {
     const worth = this.all.map((slot) => (slot.active || slot.confirmed || slot.tested || slot.attempts > 0 ? { ...slot } : null));
-    this.writing = this.writing.catch(() => undefined).then(() => this.write(worth));
+    this.writing = this.writing.catch(() => undefined).then(() => this.write(worth, this.floor));
     return this.writing;
   }
 
-  private async write(slots: readonly (Slot | null)[]): Promise<void> {
+  private async write(slots: readonly (Slot | null)[], floor: number): Promise<void> {
     const entries = slots.map((slot) =>
       slot === null
         ? { sha256: null, active: false, pending: false, confirmed: false, tested: false, attempts: 0 }
@@ -79,7 +80,7 @@ export class KeptSlots extends Slots {
             attempts: slot.attempts,
           },
     );
-    const text = textOf({ schema: 'atoll-slots-1', slots: entries as Index['slots'] });
+    const text = textOf({ schema: 'atoll-slots-1', slots: entries as Index['slots'], floor });
     if (text === this.written) return;
     const names = await readdir(this.folder).catch((): string[] => []);
     for (const [i, { sha256: sha }] of entries.entries()) {

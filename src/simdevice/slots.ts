@@ -21,6 +21,8 @@ export const maxBootAttempts = 3;
 
 export class Slots {
   readonly all: readonly [Slot, Slot] = [emptySlot(), emptySlot()];
+  /** The highest counter that was ever confirmed: it never falls. */
+  floor = 0;
 
   get activeIndex(): number | null {
     const index = this.all.findIndex((slot) => slot.active);
@@ -70,19 +72,24 @@ export class Slots {
   }
 
   activate(slot: Slot): void {
-    for (const other of this.all) other.active = false;
-    slot.active = true;
-    slot.pending = true;
-    slot.confirmed = false;
-    slot.attempts = 0;
+    // What waits to be confirmed and is left for what was confirmed before has been given up: there is always one to fall back to.
+    const back = slot.confirmed && !this.all.some((other) => other !== slot && other.confirmed);
+    for (const other of this.all) Object.assign(other, { active: false, pending: false });
+    Object.assign(slot, { active: true, pending: !back, confirmed: back, attempts: 0 });
   }
 
-  confirm(sha: Uint8Array): void {
+  /** @param counter of its image; 0 where the device trusts no key */
+  confirm(sha: Uint8Array, counter: number): void {
     const slot = this.active;
     if (slot === null) throw atollError('NO_MODEL', 'no model is active');
     if (!equalBytes(sha256(slot.bytes), sha)) throw atollError('HASH_MISMATCH', 'another model is active');
-    slot.pending = false;
-    slot.confirmed = true;
+    this.confirmActive(counter);
+  }
+
+  confirmActive(counter: number): void {
+    if (this.active === null) return;
+    Object.assign(this.active, { pending: false, confirmed: true });
+    this.floor = Math.max(this.floor, counter);
   }
 
   /** Counts a boot; gives up on a model that was never confirmed. */
@@ -103,6 +110,11 @@ export class Slots {
     const previous = this.all.find((slot) => slot !== given && slot.confirmed);
     if (previous !== undefined) previous.active = true;
   }
+}
+
+/** What its publisher counts images with; 0 where the image has none. */
+export function counterOf(slot: Slot): number {
+  return decodeSlotImage(slot.bytes).trailer?.manifest.counter ?? 0;
 }
 
 /** SHA-256 of the model in a slot; null when the slot holds none. */

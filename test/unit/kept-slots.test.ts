@@ -29,7 +29,7 @@ async function withModel(fill: number, slots: KeptSlots): Promise<void> {
   slots.append(slot, image(fill));
   slot.tested = true;
   slots.activate(slot);
-  slots.confirm(sha256(image(fill)));
+  slots.confirm(sha256(image(fill)), fill);
   await slots.keep();
 }
 

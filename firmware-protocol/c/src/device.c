@@ -9,16 +9,7 @@ void atoll_watch(const atoll_device *device, uint32_t ms) {
   if (device->system->watchdog != NULL) device->system->watchdog(device->system->context, ms);
 }
 
-/** What the active image has counted up to; 0 where nothing is active. */
-static uint32_t active_counter(const atoll_device *device) {
-  const uint8_t active = device->store.active;
-  atoll_image image;
-  const char *detail;
-  if (active == ATOLL_NO_SLOT || !atoll_image_open(&image, atoll_store_bytes(&device->store, active), device->store.slots[active].bytes, &detail)) return 0;
-  return image.counter;
-}
-
-/** A device with a key runs only what one that it trusts has signed, and goes back to nothing older than what is active. */
+/** A device with a key runs only what one that it trusts has signed, and goes back to nothing older than the newest that was ever confirmed. */
 static atoll_status require_trust(const atoll_device *device, uint8_t slot, const atoll_image *image) {
   const atoll_system *system = device->system;
   if (system->verify == NULL) return atoll_ok();
@@ -27,8 +18,9 @@ static atoll_status require_trust(const atoll_device *device, uint8_t slot, cons
   atoll_signature signature;
   if (!atoll_signature_read(image->signature, image->manifest, head, &signature)) return atoll_error(ATOLL_SIGNATURE_INVALID, "the signature is no COSE_Sign1");
   if (!system->verify(system->context, &signature)) return atoll_error(ATOLL_SIGNATURE_INVALID, "no key of this device has made the signature");
-  if (slot != device->store.active && image->counter < active_counter(device))
-    return atoll_error(ATOLL_COUNTER_TOO_LOW, "the image is older than the active one");
+  // What is active was let in before; a floor from elsewhere must not leave the device without a model.
+  if (slot != device->store.active && image->counter < device->store.floor)
+    return atoll_error(ATOLL_COUNTER_TOO_LOW, "the image is older than the newest that was confirmed");
   return atoll_ok();
 }
 
@@ -59,6 +51,17 @@ atoll_status atoll_load_slot(atoll_device *device, uint8_t slot, atoll_image *im
   }
 }
 
+/** What an image counts towards the floor: nothing where no key vouches for it. */
+static uint32_t trusted_counter(const atoll_device *device, const atoll_image *image) { return device->system->verify == NULL ? 0 : image->counter; }
+
+bool atoll_confirm(atoll_device *device) {
+  const uint8_t active = device->store.active;
+  atoll_image image;
+  const char *detail;
+  if (!atoll_image_open(&image, atoll_store_bytes(&device->store, active), device->store.slots[active].bytes, &detail)) return false;
+  return atoll_store_confirm(&device->store, trusted_counter(device, &image));
+}
+
 atoll_status atoll_load_active(atoll_device *device) {
   const uint8_t active = device->store.active;
   if (active == ATOLL_NO_SLOT) return atoll_error(ATOLL_NO_MODEL, "no model is active");
@@ -79,7 +82,7 @@ static bool adopt(atoll_device *device) {
   const char *detail;
   if (end == 0 || end > flash->slot_bytes || !atoll_image_open(&image, memory, end, &detail) || !image.has_trailer) return true;
   if (require_trust(device, 0, &image).rc != SMP_OK) return true;
-  return atoll_store_adopt(&device->store, end);
+  return atoll_store_adopt(&device->store, end, trusted_counter(device, &image));
 }
 
 bool atoll_device_boot(atoll_device *device, const atoll_system *system, const atoll_flash *flash, const atoll_inference *inference) {

@@ -371,7 +371,7 @@ static void prove(atoll_fleet *fleet) {
   }
   for (uint32_t i = 0; i < MEASURED_RUNS && status.rc == SMP_OK; i++)
     if (!atoll_invoke(device, false, &ticks[i])) status = atoll_error(ATOLL_UNKNOWN, atoll_invoke_failed);
-  if (status.rc == SMP_OK && !atoll_store_confirm(&device->store)) status = file_error(FILE_WRITE_FAILED);
+  if (status.rc == SMP_OK && !atoll_confirm(device)) status = file_error(FILE_WRITE_FAILED);
   if (status.rc != SMP_OK) {
     give_up(fleet, &status);
     return;

@@ -6,13 +6,15 @@
 #include "server.h"
 #include "sha256.h"
 
-static const char inactive_file[] = "/atoll/inactive", active_file[] = "/atoll/active", compressed_file[] = "/atoll/inactive.z";
+static const char inactive_file[] = "/atoll/inactive", active_file[] = "/atoll/active";
 
 static atoll_status wrong_offset(uint32_t length) {
   return (atoll_status){.group = GROUP_FILE, .rc = FILE_OFFSET_NOT_VALID, .has_length = true, .length = length};
 }
 
 #if ATOLL_INFLATE_BYTES > 0
+static const char compressed_file[] = "/atoll/inactive.z";
+
 static bool is_compressed(atoll_bytes name) { return atoll_text_is(name, compressed_file); }
 
 static atoll_status upload_compressed(atoll_device *device, uint32_t off, atoll_bytes data) {

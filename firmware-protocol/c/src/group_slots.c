@@ -119,7 +119,7 @@ static atoll_status confirm(atoll_device *device, atoll_bytes request, atoll_wri
   if (!atoll_map_bytes(request, "sha", &sha)) return smp_error(SMP_INVALID);
   if (device->store.active == ATOLL_NO_SLOT) return atoll_error(ATOLL_NO_MODEL, "no model is active");
   if (!is_sha(&device->store, device->store.active, sha)) return atoll_error(ATOLL_HASH_MISMATCH, "another model is active");
-  if (!atoll_store_confirm(&device->store)) return file_error(FILE_WRITE_FAILED);
+  if (!atoll_confirm(device)) return file_error(FILE_WRITE_FAILED);
   atoll_put_map(answer, 0);
   return atoll_ok();
 }

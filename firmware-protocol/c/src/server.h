@@ -74,6 +74,9 @@ atoll_status atoll_load_slot(atoll_device *device, uint8_t slot, atoll_image *im
 /** Sees to it that the active model is in the arena. */
 atoll_status atoll_load_active(atoll_device *device);
 
+/** Confirms the active model. @return false where flash fails */
+bool atoll_confirm(atoll_device *device);
+
 /** The slot that a request names. @return a status where it names none that is there */
 atoll_status atoll_named_slot(atoll_bytes request, uint8_t *slot);
 

@@ -5,8 +5,8 @@
 #include "sha256.h"
 
 // A record, little-endian: magic, version, active slot; sequence; phase with flags, and attempts, of each slot; bytes of each that is sealed,
-// expected bytes of each that is open; zeros; CRC-32.
-enum { RECORD_BYTES = 32, RECORD_VERSION = 1, CRC_AT = 28, BLANK = 0xff, TRIES = 3 };
+// expected bytes of each that is open; the floor; zeros; CRC-32.
+enum { RECORD_BYTES = 32, RECORD_VERSION = 1, FLOOR_AT = 20, CRC_AT = 28, BLANK = 0xff, TRIES = 3 };
 enum { FLAG_TESTED = 0x10, FLAG_PENDING = 0x20, FLAG_CONFIRMED = 0x40, PHASE_MASK = 0x03 };
 static const uint16_t record_magic = 0x5441;
 
@@ -26,21 +26,33 @@ static bool is_blank(const uint8_t *bytes, uint32_t length) {
   return true;
 }
 
-static void encode(const atoll_store *store, const atoll_slot slots[2], uint8_t active, uint8_t record[ATOLL_FLASH_UNIT_BYTES + RECORD_BYTES]) {
+/** All that a record holds. */
+typedef struct state {
+  atoll_slot slots[2];
+  uint8_t active;
+  uint32_t floor;
+} state;
+
+static state state_of(const atoll_store *store) {
+  return (state){.slots = {store->slots[0], store->slots[1]}, .active = store->active, .floor = store->floor};
+}
+
+static void encode(const atoll_store *store, const state *next, uint8_t record[ATOLL_FLASH_UNIT_BYTES + RECORD_BYTES]) {
   memset(record, 0, RECORD_BYTES);
   memset(record + RECORD_BYTES, BLANK, ATOLL_FLASH_UNIT_BYTES);
   record[0] = (uint8_t)record_magic;
   record[1] = (uint8_t)(record_magic >> 8);
   record[2] = RECORD_VERSION;
-  record[3] = active;
+  record[3] = next->active;
   atoll_put_le32(record + 4, store->sequence + 1);
   for (uint32_t i = 0; i < 2; i++) {
-    const atoll_slot *slot = &slots[i];
+    const atoll_slot *slot = &next->slots[i];
     const int flags = (slot->tested ? FLAG_TESTED : 0) | (slot->pending ? FLAG_PENDING : 0) | (slot->confirmed ? FLAG_CONFIRMED : 0);
     record[8 + 2 * i] = (uint8_t)((int)slot->phase | flags);
     record[9 + 2 * i] = slot->attempts;
     atoll_put_le32(record + 12 + 4 * i, slot->phase == ATOLL_SLOT_SEALED ? slot->bytes : slot->expected);
   }
+  atoll_put_le32(record + FLOOR_AT, next->floor);
   atoll_put_le32(record + CRC_AT, atoll_crc32(0, record, CRC_AT));
 }
 
@@ -52,6 +64,7 @@ static bool decode(atoll_store *store, const uint8_t *record) {
   if (sequence <= store->sequence) return false;
   store->sequence = sequence;
   store->active = record[3];
+  store->floor = atoll_le32(record + FLOOR_AT);
   for (uint32_t i = 0; i < 2; i++) {
     const uint8_t flags = record[8 + 2 * i];
     const uint32_t bytes = atoll_le32(record + 12 + 4 * i);
@@ -69,14 +82,14 @@ static bool decode(atoll_store *store, const uint8_t *record) {
 }
 
 /** Writes a record of a new state, and takes the state on once it stands there. */
-static bool commit(atoll_store *store, const atoll_slot slots[2], uint8_t active) {
+static bool commit(atoll_store *store, const state *next) {
   const atoll_flash *flash = store->flash;
   uint8_t record[ATOLL_FLASH_UNIT_BYTES + RECORD_BYTES];
-  encode(store, slots, active, record);
+  encode(store, next, record);
   for (int i = 0; i < TRIES; i++) {
     if (store->record_index >= records_per_sector(flash)) {
-      // The newest record lies in the other sector until the next one is written.
-      const uint32_t other = 1 - store->record_sector;
+      // The newest record stays until the next one is written, however often that fails.
+      const uint32_t other = 1 - store->newest_sector;
       if (!flash->erase(flash->context, record_offset(flash, other, 0))) return false;
       store->record_sector = other;
       store->record_index = 0;
@@ -85,33 +98,30 @@ static bool commit(atoll_store *store, const atoll_slot slots[2], uint8_t active
     if (!flash->write(flash->context, offset, record, record_stride(flash))) continue;
     if (memcmp(flash->memory + offset, record, RECORD_BYTES) != 0) continue;
     store->sequence++;
-    memcpy(store->slots, slots, sizeof store->slots);
-    store->active = active;
+    store->newest_sector = store->record_sector;
+    memcpy(store->slots, next->slots, sizeof store->slots);
+    store->active = next->active;
+    store->floor = next->floor;
     return true;
   }
   return false;
 }
 
 static bool commit_slot(atoll_store *store, uint8_t which, atoll_slot slot) {
-  atoll_slot slots[2] = {store->slots[0], store->slots[1]};
-  slots[which] = slot;
-  return commit(store, slots, store->active);
+  state next = state_of(store);
+  next.slots[which] = slot;
+  return commit(store, &next);
 }
 
-/** What an open slot holds after a boot. A unit whose writing was cut short may read as anything, even as blank, so its sector goes. */
-static bool recover(atoll_store *store, uint8_t which) {
+/** What an open slot holds after a boot. A unit whose writing was cut short may read as anything, even as blank, and blank units of an image are not
+    written: the sector with the last bytes that are there, and all behind it, are erased again before they are written. */
+static void recover(atoll_store *store, uint8_t which) {
   const atoll_flash *flash = store->flash;
   const uint8_t *memory = atoll_store_bytes(store, which);
-  atoll_slot *slot = &store->slots[which];
   uint32_t end = flash->slot_bytes;
   while (end > 0 && memory[end - 1] == BLANK) end--;
-  slot->bytes = 0;
-  if (end == 0) return true;
-  const uint32_t sector = (end - 1) / flash->sector_bytes;
-  for (uint32_t s = sector; s <= sector + 1 && s < flash->slot_bytes / flash->sector_bytes; s++)
-    if (!flash->erase(flash->context, (uint32_t)which * flash->slot_bytes + s * flash->sector_bytes)) return false;
-  slot->bytes = sector * flash->sector_bytes;
-  return true;
+  store->slots[which].bytes = end == 0 ? 0 : (end - 1) / flash->sector_bytes * flash->sector_bytes;
+  store->erase_from[which] = store->slots[which].bytes;
 }
 
 bool atoll_store_open(atoll_store *store, const atoll_flash *flash) {
@@ -121,15 +131,16 @@ bool atoll_store_open(atoll_store *store, const atoll_flash *flash) {
   if (flash->unit_bytes == 0 || flash->unit_bytes > ATOLL_FLASH_UNIT_BYTES || flash->sector_bytes < 2 * record_stride(flash)) return false;
   // After a boot the sector of the newest record counts as full, and the first transition goes to the other one, erased for it: records behind
   // the newest may have been cut short and still read as blank, and such a unit must not be written again.
-  store->record_sector = 1;
+  store->record_sector = store->newest_sector = 1;
+  store->erase_from[0] = store->erase_from[1] = flash->slot_bytes;
   store->record_index = records_per_sector(flash);
   for (uint32_t sector = 0; sector < 2; sector++) {
     for (uint32_t i = 0; i < records_per_sector(flash); i++) {
-      if (decode(store, flash->memory + record_offset(flash, sector, i))) store->record_sector = sector;
+      if (decode(store, flash->memory + record_offset(flash, sector, i))) store->record_sector = store->newest_sector = sector;
     }
   }
   for (uint8_t i = 0; i < 2; i++) {
-    if (store->slots[i].phase == ATOLL_SLOT_OPEN && !recover(store, i)) return false;
+    if (store->slots[i].phase == ATOLL_SLOT_OPEN) recover(store, i);
   }
   return true;
 }
@@ -145,6 +156,7 @@ bool atoll_store_begin(atoll_store *store, uint8_t which, uint32_t expected) {
   if (!commit_slot(store, which, (atoll_slot){.phase = ATOLL_SLOT_UNKNOWN})) return false;
   for (uint32_t at = 0; at < flash->slot_bytes; at += flash->sector_bytes)
     if (!flash->erase(flash->context, (uint32_t)which * flash->slot_bytes + at)) return false;
+  store->erase_from[which] = flash->slot_bytes;
   return commit_slot(store, which, (atoll_slot){.phase = ATOLL_SLOT_OPEN, .expected = expected});
 }
 
@@ -160,10 +172,18 @@ static bool write_units(const atoll_flash *flash, uint32_t offset, const uint8_t
   return true;
 }
 
+/** Writes whole units at an offset of a slot, and erases first what a power cut may have left there. */
+static bool write_slot(atoll_store *store, uint8_t which, uint32_t offset, const uint8_t *bytes, uint32_t length) {
+  const atoll_flash *flash = store->flash;
+  const uint32_t base = (uint32_t)which * flash->slot_bytes;
+  for (uint32_t *at = &store->erase_from[which]; *at < flash->slot_bytes && *at < offset + length; *at += flash->sector_bytes)
+    if (!flash->erase(flash->context, base + *at)) return false;
+  return write_units(flash, base + offset, bytes, length);
+}
+
 bool atoll_store_append(atoll_store *store, uint8_t which, const uint8_t *bytes, uint32_t length) {
   const atoll_flash *flash = store->flash;
   atoll_slot *slot = &store->slots[which];
-  const uint32_t base = (uint32_t)which * flash->slot_bytes;
   if (slot->phase != ATOLL_SLOT_OPEN || length > flash->slot_bytes - slot->bytes) return false;
   store->hashed[which] = false;
   while (length > 0) {
@@ -171,11 +191,11 @@ bool atoll_store_append(atoll_store *store, uint8_t which, const uint8_t *bytes,
     uint32_t piece;
     if (held == 0 && length >= flash->unit_bytes) {
       piece = length - length % flash->unit_bytes;
-      if (!write_units(flash, base + slot->bytes, bytes, piece)) return false;
+      if (!write_slot(store, which, slot->bytes, bytes, piece)) return false;
     } else {
       piece = length < flash->unit_bytes - held ? length : flash->unit_bytes - held;
       memcpy(store->tail + held, bytes, piece);
-      if (held + piece == flash->unit_bytes && !write_units(flash, base + slot->bytes - held, store->tail, flash->unit_bytes)) return false;
+      if (held + piece == flash->unit_bytes && !write_slot(store, which, slot->bytes - held, store->tail, flash->unit_bytes)) return false;
     }
     slot->bytes += piece;
     bytes += piece;
@@ -192,7 +212,7 @@ bool atoll_store_flush(atoll_store *store, uint8_t which) {
   const uint32_t held = slot.bytes % flash->unit_bytes;
   if (held > 0) {
     memset(store->tail + held, BLANK, flash->unit_bytes - held);
-    if (!write_units(flash, (uint32_t)which * flash->slot_bytes + slot.bytes - held, store->tail, flash->unit_bytes)) return false;
+    if (!write_slot(store, which, slot.bytes - held, store->tail, flash->unit_bytes)) return false;
   }
   slot.phase = ATOLL_SLOT_SEALED;
   return commit_slot(store, which, slot);
@@ -228,32 +248,37 @@ bool atoll_store_set_tested(atoll_store *store, uint8_t which, bool tested) {
 }
 
 bool atoll_store_activate(atoll_store *store, uint8_t which) {
-  atoll_slot slots[2] = {store->slots[0], store->slots[1]};
-  slots[which].pending = true;
-  slots[which].confirmed = false;
-  slots[which].attempts = 0;
-  // A model that was never confirmed is nothing to fall back to, but no longer waits for it either.
-  slots[1 - which].pending = false;
-  return commit(store, slots, which);
+  state next = state_of(store);
+  const uint8_t other = (uint8_t)(1 - which);
+  // What waits to be confirmed and is left for what was confirmed before has been given up: there is always one to fall back to.
+  const bool back = next.slots[which].confirmed && !next.slots[other].confirmed;
+  next.slots[which].pending = !back;
+  next.slots[which].confirmed = back;
+  next.slots[which].attempts = 0;
+  next.slots[other].pending = false;
+  next.active = which;
+  return commit(store, &next);
 }
 
-bool atoll_store_confirm(atoll_store *store) {
-  atoll_slot slot = store->slots[store->active];
-  if (slot.confirmed && !slot.pending) return true;
-  slot.pending = false;
-  slot.confirmed = true;
-  return commit_slot(store, store->active, slot);
+bool atoll_store_confirm(atoll_store *store, uint32_t counter) {
+  state next = state_of(store);
+  atoll_slot *slot = &next.slots[store->active];
+  if (slot->confirmed && !slot->pending && counter <= store->floor) return true;
+  slot->pending = false;
+  slot->confirmed = true;
+  if (counter > next.floor) next.floor = counter;
+  return commit(store, &next);
 }
 
 /** @param attempts that it had: as many as there are say later that it was the boots that failed */
 static bool give_up(atoll_store *store, uint8_t attempts) {
-  const uint8_t given = store->active;
-  atoll_slot slots[2] = {store->slots[0], store->slots[1]};
-  slots[given].pending = false;
-  slots[given].tested = false;
-  slots[given].attempts = attempts;
-  const uint8_t other = (uint8_t)(1 - given);
-  return commit(store, slots, slots[other].confirmed ? other : ATOLL_NO_SLOT);
+  state next = state_of(store);
+  const uint8_t given = store->active, other = (uint8_t)(1 - given);
+  next.slots[given].pending = false;
+  next.slots[given].tested = false;
+  next.slots[given].attempts = attempts;
+  next.active = next.slots[other].confirmed ? other : ATOLL_NO_SLOT;
+  return commit(store, &next);
 }
 
 bool atoll_store_count_boot(atoll_store *store) {
@@ -268,7 +293,10 @@ bool atoll_store_fall_back(atoll_store *store) {
   return give_up(store, store->slots[store->active].attempts);
 }
 
-bool atoll_store_adopt(atoll_store *store, uint32_t bytes) {
-  const atoll_slot slots[2] = {{.phase = ATOLL_SLOT_SEALED, .confirmed = true, .bytes = bytes}, store->slots[1]};
-  return commit(store, slots, 0);
+bool atoll_store_adopt(atoll_store *store, uint32_t bytes, uint32_t counter) {
+  state next = state_of(store);
+  next.slots[0] = (atoll_slot){.phase = ATOLL_SLOT_SEALED, .confirmed = true, .bytes = bytes};
+  next.active = 0;
+  next.floor = counter;
+  return commit(store, &next);
 }

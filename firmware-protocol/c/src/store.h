@@ -8,7 +8,7 @@
 
 enum { ATOLL_NO_SLOT = 2 };
 
-/** Reads the records. What an upload had written before power failed is kept up to the last whole sector. @return false where flash fails */
+/** Reads the records. What an upload had written before power failed is kept up to the last whole sector. @return false for a flash that cannot hold them */
 bool atoll_store_open(atoll_store *store, const atoll_flash *flash);
 
 /** The slot that takes uploads. */
@@ -32,9 +32,10 @@ const uint8_t *atoll_store_sha(atoll_store *store, uint8_t slot);
 /** Transitions. Each is one record; false means that the state is as it was. */
 bool atoll_store_set_tested(atoll_store *store, uint8_t slot, bool tested);
 bool atoll_store_activate(atoll_store *store, uint8_t slot);
-bool atoll_store_confirm(atoll_store *store);
+/** @param counter of the image; 0 where the device trusts no key */
+bool atoll_store_confirm(atoll_store *store, uint32_t counter);
 /** Takes on an image that lies in slot 0 of a device without records, as active and confirmed. */
-bool atoll_store_adopt(atoll_store *store, uint32_t bytes);
+bool atoll_store_adopt(atoll_store *store, uint32_t bytes, uint32_t counter);
 /** Counts a boot of a pending model, and gives it up after too many. */
 bool atoll_store_count_boot(atoll_store *store);
 /** Gives up a pending model: back to the confirmed one, or to none. */

@@ -92,7 +92,7 @@ void fake_ask(atoll_device *device, uint16_t group, uint8_t id, bool write, cons
   else (void)atoll_map_uint(answer->map, "rc", &answer->rc);
 }
 
-static bool upload(atoll_device *device, const uint8_t *image, uint32_t length) {
+bool fake_upload(atoll_device *device, const uint8_t *image, uint32_t length) {
   // Chunks that end in the midst of a unit.
   enum { CHUNK = 203 };
   for (uint32_t off = 0; off < length; off += CHUNK) {
@@ -116,7 +116,7 @@ bool fake_push(atoll_device *device, const uint8_t *image, uint32_t length, bool
   fake_answer answer;
   const uint8_t slot = device->store.active == 0 ? 1 : 0;
   atoll_sha256_of(image, length, sha);
-  if (!upload(device, image, length)) return false;
+  if (!fake_upload(device, image, length)) return false;
   atoll_writer writer = {map, map + sizeof map, false};
   atoll_put_map(&writer, 1);
   atoll_put_key_uint(&writer, "slot", slot);

@@ -31,6 +31,8 @@ typedef struct fake_answer {
 
 /** Asks; the map of the request lies between `map` and `end`. */
 void fake_ask(atoll_device *device, uint16_t group, uint8_t id, bool write, const uint8_t *map, const uint8_t *end, fake_answer *answer);
+/** Uploads alone. @return whether all of it was taken */
+bool fake_upload(atoll_device *device, const uint8_t *image, uint32_t length);
 /** Uploads, tests, activates and confirms. @return whether all of it went well */
 bool fake_push(atoll_device *device, const uint8_t *image, uint32_t length, bool confirm);
 

@@ -56,7 +56,7 @@ static void check_after(const uint8_t *old, uint32_t old_bytes, const uint8_t *n
   CHECK(runs_old || active_is(new, new_bytes));
   CHECK(fake_push(&device, new, new_bytes, true) || active_is(new, new_bytes));
   // A push of what runs pending already is refused a slot: it is confirmed instead.
-  if (device.store.slots[device.store.active].pending) CHECK(atoll_store_confirm(&device.store));
+  if (device.store.slots[device.store.active].pending) CHECK(atoll_store_confirm(&device.store, 0));
   CHECK(active_is(new, new_bytes));
   CHECK(device.store.slots[device.store.active].confirmed);
   CHECK(flash.violations == 0);
@@ -105,6 +105,49 @@ static void cut_everywhere(bool (*work)(void), const uint8_t *old, uint32_t old_
   }
 }
 
+/** Power fails at every step of an upload, which then goes on where the device says. */
+static void resume_everywhere(uint32_t sector_bytes, uint32_t unit_bytes) {
+  static uint8_t image[IMAGE_A];
+  // Blank for longer than two sectors, and not at the end.
+  for (uint32_t i = 0; i < IMAGE_A; i++) image[i] = i >= 150 && i < 1300 ? 0xff : (uint8_t)(i * 13 | 1);
+  for (uint32_t step = 1;; step++) {
+    for (uint32_t seed = 1; seed <= SEEDS; seed++) {
+      begin(sector_bytes, unit_bytes);
+      power_on(step, seed * 7919 + step);
+      if (atoll_store_begin(&device.store, 0, IMAGE_A))
+        for (uint32_t at = 0; at < IMAGE_A; at += 203)
+          if (!atoll_store_append(&device.store, 0, image + at, at + 203 < IMAGE_A ? 203 : IMAGE_A - at)) break;
+      if (!flash.dead) return;
+      power_on(0, seed);
+      CHECK(boot());
+      const atoll_slot *slot = &device.store.slots[0];
+      if (slot->phase == ATOLL_SLOT_UNKNOWN) CHECK(atoll_store_begin(&device.store, 0, IMAGE_A));
+      if (slot->phase == ATOLL_SLOT_OPEN) CHECK(atoll_store_append(&device.store, 0, image + slot->bytes, IMAGE_A - slot->bytes));
+      CHECK(slot->phase == ATOLL_SLOT_SEALED && memcmp(atoll_store_bytes(&device.store, 0), image, IMAGE_A) == 0);
+      CHECK(flash.violations == 0);
+    }
+  }
+}
+
+/** While records cannot be written, no try takes away the newest. */
+static bool (*write_through)(void *, uint32_t, const uint8_t *, uint32_t);
+
+static bool write_no_record(void *context, uint32_t offset, const uint8_t *bytes, uint32_t length) {
+  return offset < 2 * 2048 && write_through(context, offset, bytes, length);
+}
+
+static void fail_records(uint32_t sector_bytes, uint32_t unit_bytes) {
+  begin(sector_bytes, unit_bytes);
+  CHECK(fake_push(&device, image_a, IMAGE_A, true));
+  write_through = flash.flash.write;
+  flash.flash.write = write_no_record;
+  for (int i = 0; i < 40; i++) {
+    CHECK(!atoll_store_begin(&device.store, 1, 10));
+    CHECK(boot());
+    CHECK(active_is(image_a, IMAGE_A));
+  }
+}
+
 int main(void) {
   static const struct {
     uint32_t sector, unit;
@@ -117,6 +160,8 @@ int main(void) {
   fake_runtime_init(&runtime);
   fake_system_init(&board);
   for (uint32_t s = 0; s < sizeof shapes / sizeof shapes[0]; s++) {
+    resume_everywhere(shapes[s].sector, shapes[s].unit);
+    fail_records(shapes[s].sector, shapes[s].unit);
     begin(shapes[s].sector, shapes[s].unit);
     save();
     cut_everywhere(push_a, NULL, 0, image_a, IMAGE_A);

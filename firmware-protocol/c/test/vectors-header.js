@@ -1,7 +1,9 @@
 // Writes ../../vectors.json as C, for test_vectors.c: `node vectors-header.js > vectors.h`.
 import { readFileSync } from 'node:fs';
 
-const { packets, slotImage, signedSlotImage, compressed, drawn, fleet } = JSON.parse(readFileSync(new URL('../../vectors.json', import.meta.url), 'utf8'));
+const { packets, slotImage, signedSlotImage, slotStates, compressed, drawn, fleet } = JSON.parse(
+  readFileSync(new URL('../../vectors.json', import.meta.url), 'utf8'),
+);
 
 const lines = ['// Generated from vectors.json.', '#include <stdbool.h>', '#include <stdint.h>'];
 function bytes(name, hex) {
@@ -57,6 +59,12 @@ lines.push(
 lines.push(
   `static const vector_bytes signed_image = ${bytes('signed_image_bytes', signedSlotImage.image)};`,
   `static const vector_bytes signed_key_id = ${bytes('signed_key_id_bytes', signedSlotImage.keyId)};`,
+);
+lines.push('typedef struct state_vector { uint32_t counter; bool trusted; vector_bytes image; } state_vector;');
+rows(
+  'state_vector',
+  'state_vectors',
+  slotStates.map(({ counter, trusted, image }, i) => [counter, trusted, bytes(`state_image_${i}`, image)]),
 );
 lines.push(`enum { SIGNED_COUNTER = ${signedSlotImage.counter} };`);
 lines.push(`enum { SLOT_IMAGE_VECTORS = ${slotImage.vectors.length}, SLOT_IMAGE_SEED = ${slotImage.vectors[0].seed} };`);

@@ -286,8 +286,8 @@ export class FleetDevice {
     if (this.faults.has('wrong-result')) return this.fail(desired, 'SELF_TEST_FAILED', `${verdict.vectors} of ${verdict.vectors} vectors`);
     if (verdict.refusal !== null) return this.fail(desired, verdict.refusal.code, verdict.refusal.detail);
     const counter = this.store.counter(slot.bytes);
-    const running = this.slots.active === null ? 0 : this.store.counter(this.slots.active.bytes);
-    if (counter < running) return this.fail(desired, 'COUNTER_TOO_LOW', `the image has counter ${counter}, the active one ${running}`);
+    const { floor } = this.slots;
+    if (counter < floor) return this.fail(desired, 'COUNTER_TOO_LOW', `the image has counter ${counter}, the newest that was confirmed ${floor}`);
     slot.tested = true;
     if (!this.faults.has('still-old')) this.slots.activate(slot);
     this.report(desired, 'pending');
@@ -339,7 +339,7 @@ export class FleetDevice {
 
   private confirm(desired: Desired, slot: Slot, measured: Partial<WrittenReported>): void {
     if (!slot.active && !this.faults.has('still-old')) return this.fail(desired, 'HASH_MISMATCH', 'another model was activated meanwhile');
-    if (slot.active) Object.assign(slot, { pending: false, confirmed: true });
+    if (slot.active) this.slots.confirmActive(this.store.counter(slot.bytes));
     this.report(desired, 'confirmed', measured);
   }
 

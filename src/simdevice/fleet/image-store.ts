@@ -140,7 +140,7 @@ export class ImageStore {
   private async judge(image: Uint8Array): Promise<Verdict> {
     try {
       const loaded = await this.load(image);
-      if (this.keys.length > 0) requireTrust(loaded.image, this.keys, null);
+      if (this.keys.length > 0) requireTrust(loaded.image, this.keys, 0);
       const result = await loaded.selfTest(agreementOf(loaded.image.trailer?.manifest));
       return {
         refusal: result.failed === 0 ? null : { code: 'SELF_TEST_FAILED', detail: `${result.failed} of ${result.vectors} vectors` },

@@ -9,10 +9,16 @@
 #include "inference.h"
 #include "system.h"
 
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/** May hold anything until it is erased; is erased and takes bytes; holds an image that is not written any more. */
+typedef enum atoll_slot_phase { ATOLL_SLOT_UNKNOWN, ATOLL_SLOT_OPEN, ATOLL_SLOT_SEALED } atoll_slot_phase;
+
 /** What is known of a slot. All but `bytes` of an open slot is kept in flash. */
 typedef struct atoll_slot {
-  /** May hold anything until it is erased; is erased and takes bytes; holds an image that is not written any more. */
-  enum { ATOLL_SLOT_UNKNOWN, ATOLL_SLOT_OPEN, ATOLL_SLOT_SEALED } phase;
+  atoll_slot_phase phase;
   bool tested, pending, confirmed;
   uint8_t attempts;
   uint32_t bytes;
@@ -26,8 +32,12 @@ typedef struct atoll_store {
   /** 2: none. */
   uint8_t active;
   uint32_t sequence;
-  /** Where the next record goes: sector, and place in it. */
-  uint32_t record_sector, record_index;
+  /** The highest counter that was ever confirmed: it never falls. */
+  uint32_t floor;
+  /** Where the next record goes: sector, and place in it; and the sector that holds the newest. */
+  uint32_t record_sector, record_index, newest_sector;
+  /** From here on an open slot is erased again, sector by sector, before it is written: power failed while it was. */
+  uint32_t erase_from[2];
   /** The last bytes of an open slot, until they fill a unit. */
   uint8_t tail[ATOLL_FLASH_UNIT_BYTES];
   bool hashed[2];
@@ -77,5 +87,9 @@ uint32_t atoll_device_answer(atoll_device *device, const uint8_t *packet, uint32
 
 /** To be called when the answer is sent, and now and then: resets where that was asked for, gives up models that are not confirmed. */
 void atoll_device_poll(atoll_device *device);
+
+#ifdef __cplusplus
+}
+#endif
 
 #endif

@@ -6,6 +6,10 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#ifdef __cplusplus
+extern "C" {
+#endif
+
 typedef struct atoll_flash {
   void *context;
   /** Where the area can be read; aligned as the runtime wants models to be. */
@@ -24,5 +28,9 @@ typedef struct atoll_flash {
 
 /** What the area takes in all. */
 static inline uint32_t atoll_flash_bytes(const atoll_flash *flash) { return 2 * flash->slot_bytes + 2 * flash->sector_bytes; }
+
+#ifdef __cplusplus
+}
+#endif
 
 #endif

@@ -6,6 +6,10 @@
 
 #include "device.h"
 
+#ifdef __cplusplus
+extern "C" {
+#endif
+
 /** Names of fleets, devices, rollouts and clients end here. */
 enum { ATOLL_NAME_BYTES = 64, ATOLL_TOPIC_BYTES = 224, ATOLL_REPORT_BYTES = 1024 };
 
@@ -36,13 +40,15 @@ typedef struct atoll_desired {
   bool pull, outputs;
 } atoll_desired;
 
+typedef enum atoll_fleet_step { ATOLL_FLEET_RESTING, ATOLL_FLEET_FETCHING, ATOLL_FLEET_TESTING, ATOLL_FLEET_PROVING } atoll_fleet_step;
+
 typedef struct atoll_fleet {
   atoll_device *device;
   const atoll_fleet_port *port;
   const char *name;
   const atoll_tag *tags;
   uint32_t tag_count;
-  enum { ATOLL_FLEET_RESTING, ATOLL_FLEET_FETCHING, ATOLL_FLEET_TESTING, ATOLL_FLEET_PROVING } step;
+  atoll_fleet_step step;
   bool has_desired;
   atoll_desired desired;
   uint64_t sequence;
@@ -74,5 +80,9 @@ void atoll_fleet_message(atoll_fleet *fleet, const char *topic, const uint8_t *p
 
 /** To be called often: takes one step of what is to be done, which may be a self-test. */
 void atoll_fleet_poll(atoll_fleet *fleet);
+
+#ifdef __cplusplus
+}
+#endif
 
 #endif

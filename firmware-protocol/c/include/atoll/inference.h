@@ -5,6 +5,10 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#ifdef __cplusplus
+extern "C" {
+#endif
+
 typedef enum { ATOLL_LOADED, ATOLL_MODEL_INVALID, ATOLL_ARENA_TOO_SMALL, ATOLL_OPERATOR_MISSING } atoll_load_result;
 
 /** TFLite's tensor types (schema.fbs), as far as inputs and outputs have them. */
@@ -41,5 +45,9 @@ typedef struct atoll_inference {
   /** What the loaded model uses of the arena. */
   uint32_t (*arena_used)(void *context);
 } atoll_inference;
+
+#ifdef __cplusplus
+}
+#endif
 
 #endif

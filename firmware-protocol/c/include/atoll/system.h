@@ -5,6 +5,10 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#ifdef __cplusplus
+extern "C" {
+#endif
+
 /** Algorithms of COSE, as their identifiers are encoded. */
 enum { ATOLL_ES256 = 0x26, ATOLL_EDDSA = 0x27 };
 
@@ -43,5 +47,9 @@ typedef struct atoll_system {
   /** Whether a key that the device trusts has made a signature. NULL: it has no key, and runs what it is given. */
   bool (*verify)(void *context, const atoll_signature *signature);
 } atoll_system;
+
+#ifdef __cplusplus
+}
+#endif
 
 #endif
