@@ -390,7 +390,7 @@ test('echo, params, info; what the device lacks is ENOTSUP, in both versions', a
   const { device, simulated } = connect();
   expect(await device.echo('hello')).toBeGreaterThanOrEqual(0);
   expect(await device.client.request(osCommands.params, {})).toMatchObject({ buf_size: 2048, buf_count: 4 });
-  expect((await device.client.request(osCommands.info, {})).output).toContain('pico');
+  expect((await device.client.request(osCommands.info, {})).output).toContain('Atoll');
   const answer = async (text: string): Promise<string> => Buffer.from((await simulated.answer(new Uint8Array(Buffer.from(text, 'hex')))) ?? []).toString('hex');
   // Image group (1), state read: not there. The answer carries rc 8 in v2 and in v1.
   expect(await answer('0800000100010500a0')).toBe('0900000500010500a162726308');
