@@ -11,7 +11,8 @@ const actions: Readonly<Record<string, { readonly says: string; readonly load: (
   start: { says: 'do it, or go on with it, until it ends or a gate pauses it', load: async () => (await import('./rollout/start.js')).startRollout },
   status: { says: 'where a rollout is', load: async () => (await import('./rollout/status.js')).rolloutStatus },
   pause: { says: 'tell nobody new', load: async () => (await import('./rollout/words.js')).pauseRollout },
-  resume: { says: 'go on, also past the gate that paused it', load: async () => (await import('./rollout/words.js')).resumeRollout },
+  resume: { says: 'go on; a gate that paused it judges again', load: async () => (await import('./rollout/words.js')).resumeRollout },
+  overrule: { says: 'go on past the gate that paused it', load: async () => (await import('./rollout/words.js')).overruleRollout },
   abort: { says: 'call back who is not through, for good', load: async () => (await import('./rollout/words.js')).abortRollout },
   retry: { says: 'tell those again that have failed or were not heard of', load: async () => (await import('./rollout/words.js')).retryRollout },
   list: { says: 'all rollouts of the store', load: async () => (await import('./rollout/list.js')).listRollouts },
@@ -42,7 +43,7 @@ export const rolloutVerb: Verb = {
       .option('--share <percent>', '  so many of them, such as 50%')
       .option('--concurrency <n>', '  devices under way at once')
       .option('--bandwidth <rate>', '  of what devices fetch, such as 200kB/s')
-      .option('--keep', 'start: wait for resume where a gate has paused it, rather than end with 1')
+      .option('--keep', 'start: wait for a word where a gate has paused it, rather than end with 1')
       .option('--metrics <[host:]port>', 'start: serve metrics for Prometheus')
       .option('--watch', 'status: until it ends')
       .option('--follow', 'log: until it ends')

@@ -240,6 +240,8 @@ class RolloutAgent {
         return engine.pause('by the user');
       case 'resume':
         return engine.resume(timeMs);
+      case 'overrule':
+        return engine.overrule(timeMs);
       case 'abort':
         return engine.abort('by the user', request.rollBack && this.previous !== null, timeMs);
       case 'retry':

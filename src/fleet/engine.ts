@@ -131,12 +131,20 @@ export class RolloutEngine {
     return { devices, events };
   }
 
-  /** Begins, or goes on after a pause; where a gate has paused it, its verdict on this wave is overruled. */
+  /** Begins, or goes on after a pause; where a gate has paused it, it judges the wave again, as it is now. */
   resume(now: number): void {
-    const { phase, by, wave } = this.current;
+    const { phase } = this.current;
     if (phase !== 'planned' && phase !== 'paused') return;
     if (phase === 'planned') this.beginWave();
-    this.enter({ phase: 'running', reason: '', by: null, ...(by === 'gate' ? { overruled: wave } : {}) });
+    this.enter({ phase: 'running', reason: '', by: null });
+    this.advance(now);
+  }
+
+  /** Goes on past the wave at which a gate has paused it, whatever the gates find of it. */
+  overrule(now: number): void {
+    const { phase, by, wave } = this.current;
+    if (phase !== 'paused' || by !== 'gate') return;
+    this.enter({ phase: 'running', reason: '', by: null, overruled: wave });
     this.advance(now);
   }
 
@@ -151,7 +159,10 @@ export class RolloutEngine {
     this.advance(now);
   }
 
-  /** Devices that have failed or were not heard of are told once more, with the wave that is under way; a rollout that is done goes on for them. */
+  /**
+   * Devices that have failed or were not heard of are told once more, with the wave that is under way; a rollout that is done goes on for them, one that is
+   * paused when it is resumed. The gates judge again.
+   */
   retry(ids: Iterable<string>, now: number): void {
     const { phase, wave } = this.current;
     if (phase === 'stopped' || phase === 'rolling-back') return;
@@ -160,6 +171,8 @@ export class RolloutEngine {
       if (record === undefined || !retried.has(record.phase)) continue;
       this.change({ ...record, phase: 'waiting', since: now, place: this.nextPlace++ });
       this.queue[wave]?.push(id);
+      // What was overruled is what the gates found before.
+      this.current = { ...this.current, overruled: -1 };
     }
     this.goOn(now);
   }

@@ -67,8 +67,9 @@ export function gateLine(gate: RolloutSummary['gates'][number]): string {
 }
 
 function wayOut({ rollout, by }: RolloutSummary): string {
-  const past = by === 'gate' ? ' past this wave' : '';
-  return `\`atoll rollout resume ${rollout}\` goes on${past}, \`retry\` tells those again that failed, \`abort\` ends it, with --roll-back back to the bundle before`;
+  const end = '`abort` ends it, with --roll-back back to the bundle before';
+  if (by !== 'gate') return `\`atoll rollout resume ${rollout}\` goes on, ${end}`;
+  return `\`atoll rollout retry ${rollout}\` and \`resume\` tell those again that failed, and the gate judges again; \`overrule\` goes on past this wave; ${end}`;
 }
 
 export interface ListedRollout {

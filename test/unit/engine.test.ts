@@ -149,15 +149,42 @@ describe('a rollout', () => {
     expect(log).toContainEqual(expect.objectContaining({ kind: 'device', phase }));
   });
 
-  test('that a gate paused goes on when a user says so, and only past this wave', () => {
+  test('that a gate paused goes on past this wave when a user overrules the gate, and only past this one', () => {
     const fleet = rollOut(50, (_id, wave) => (wave < 2 ? 'fails' : 'good'));
-    fleet.engine.resume(fleet.now);
+    fleet.engine.overrule(fleet.now);
     fleet.run();
     expect(fleet.engine.state).toMatchObject({ phase: 'paused', wave: 1 });
-    fleet.engine.resume(fleet.now);
+    fleet.engine.overrule(fleet.now);
     fleet.run();
     expect(fleet.engine.state.phase).toBe('done');
     expect(fleet.counts).toEqual({ failed: 10, confirmed: 40 });
+  });
+
+  test('that a gate paused is judged again after resume, and after retry and resume', () => {
+    let healed = false;
+    const fleet = rollOut(50, () => (healed ? 'good' : 'fails'));
+    const { engine } = fleet;
+    const ids = [...engine.all()].map(({ id }) => id);
+    for (const again of [false, true]) {
+      if (again) engine.retry(ids, fleet.now);
+      engine.resume(fleet.now);
+      fleet.run();
+      expect(engine.state).toMatchObject({ phase: 'paused', by: 'gate', wave: 0 });
+      expect(fleet.told.size).toBe(1);
+    }
+    // What was overruled once is judged again when devices are told again.
+    engine.overrule(fleet.now);
+    engine.pause('by the user');
+    engine.retry(ids, fleet.now);
+    engine.resume(fleet.now);
+    fleet.run();
+    expect(engine.state).toMatchObject({ phase: 'paused', by: 'gate' });
+    healed = true;
+    engine.retry(ids, fleet.now);
+    engine.resume(fleet.now);
+    fleet.run();
+    expect(engine.state.phase).toBe('done');
+    expect(fleet.counts).toEqual({ confirmed: 50 });
   });
 
   test('that is rolled back: who runs the new bundle runs the old one again, as many at once as may be', () => {

@@ -21,6 +21,14 @@ export function resumeRollout(context: Context, name: string | null, options: Op
   });
 }
 
+export function overruleRollout(context: Context, name: string | null, options: Options): Promise<Outcome> {
+  return say(context, name, options, (row) => {
+    refuseUnless(row, ['paused'], 'no gate has paused it');
+    if (row.state.by !== 'gate') throw fail('ROLLOUT_NOT_NOW', { rollout: row.name, reason: 'no gate has paused it: `resume` goes on' });
+    return { kind: 'overrule' };
+  });
+}
+
 export function abortRollout(context: Context, name: string | null, options: Options): Promise<Outcome> {
   const rollBack = options.rollBack === true;
   return say(context, name, options, (row) => {

@@ -41,7 +41,7 @@ export interface Lease {
 
 /** A user's word, to whichever agent leads. */
 export type RolloutRequest =
-  | { readonly kind: 'pause' | 'resume' }
+  | { readonly kind: 'pause' | 'resume' | 'overrule' }
   | { readonly kind: 'abort'; readonly rollBack: boolean }
   /** null: all that have failed or were not heard of. */
   | { readonly kind: 'retry'; readonly ids: readonly string[] | null };
