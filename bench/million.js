@@ -86,7 +86,7 @@ async function until(work) {
 
 const beginning = performance.now();
 const row = await until(
-  beginRollout(store, { plan, image, previousImage: null, fleet: 'v', uri: virtual.uri }, () => readRegistry(broker, 'v', { clock }), time.now()),
+  beginRollout(store, { plan, image, previousImage: null, fleet: 'v', uri: virtual.uri }, () => readRegistry(broker, 'v', { clock }), { now: time.now() }),
 );
 console.log(`read and written down in ${seconds(beginning)} s: ${mebibytes()} MiB`);
 counts.reset();

@@ -400,6 +400,11 @@ export const errorTable = {
     message: 'the broker {broker} refuses: {reason}',
     hint: 'give user and password in the address or in ATOLL_MQTT_USERNAME and ATOLL_MQTT_PASSWORD, and see its access list',
   },
+  BROKER_LIMIT: {
+    kind: 'device',
+    message: 'the broker {broker} cannot carry a fleet: {reason}',
+    hint: 'docs/fleets.md says what a broker must be able to do, and which ones were tried',
+  },
   BROKER_TLS: {
     kind: 'device',
     message: 'no secure connection to the broker {broker}: {reason}',

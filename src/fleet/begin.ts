@@ -20,6 +20,12 @@ export interface Beginning {
   readonly uri: string;
 }
 
+export interface BeginOptions {
+  readonly now?: number;
+  /** Called with devices that an earlier rollout has reached and the broker does not know any more. */
+  readonly onMissing?: (ids: readonly string[]) => void;
+}
+
 /**
  * The same plan once more is the rollout that is there.
  * @param readFleet asked only for a rollout that is new
@@ -29,7 +35,7 @@ export async function beginRollout(
   store: RolloutStore,
   { plan, image, previousImage, fleet, uri }: Beginning,
   readFleet: () => Promise<Registry>,
-  now = Date.now(),
+  { now = Date.now(), onMissing = () => undefined }: BeginOptions = {},
 ): Promise<RolloutRow> {
   const manifest = manifestOf(image, plan.bundle);
   const bundle = hex(sha256(image));
@@ -37,8 +43,12 @@ export async function beginRollout(
   if (known !== undefined) return sameAs(known, bundle);
   const previous = await previousOf(store, { plan, previousImage, fleet, manifest });
   await store.keepImage(bundle, image);
-  const { members, cutoff } = selectMembers((await readFleet()).members, plan, manifest.target);
+  const registry = await readFleet();
+  const { members, cutoff } = selectMembers(registry.members, plan, manifest.target);
   if (members.length === 0) throw fail('ROLLOUT_PLAN', { where: plan.rollout, reason: `no device of ${manifest.target} in ${uri} is selected` });
+  requireExpected(plan, members.length, uri);
+  const missing = await missingOf(store, fleet, manifest.target, registry);
+  if (missing.length > 0) onMissing(missing);
   const byId = new Map(members.map((member) => [member.id, member]));
   let place = 0;
   const devices = wavesOf([...byId.keys()], plan.waves, plan.rollout).flatMap((ids, wave) =>
@@ -50,6 +60,22 @@ export async function beginRollout(
   // Another agent was quicker.
   const [other] = (await store.rollouts(fleet)).filter(({ name }) => name === plan.rollout);
   return sameAs(other as RolloutRow, bundle);
+}
+
+/** @throws ROLLOUT_PLAN */
+export function requireExpected({ expect, rollout }: Pick<RolloutPlan, 'expect' | 'rollout'>, found: number, uri: string): void {
+  if (expect === null || expect === found) return;
+  throw fail('ROLLOUT_PLAN', { where: rollout, reason: `it expects ${expect} devices, and ${found} of ${uri} are selected` });
+}
+
+/** Devices of this kind that the last rollout to this fleet has reached, and that are not there now. */
+async function missingOf(store: RolloutStore, fleet: string, target: string, { members }: Registry): Promise<string[]> {
+  const last = (await store.rollouts(fleet)).find((row) => row.target === target && row.state.phase === 'done');
+  if (last === undefined) return [];
+  const there = new Set(members.map(({ id }) => id));
+  const missing: string[] = [];
+  for await (const { id, phase } of store.devices(last.no)) if (phase === 'confirmed' && !there.has(id)) missing.push(id);
+  return missing;
 }
 
 /** What a device tells of the model that it runs. */

@@ -2,7 +2,7 @@
 // over a broker, until all are through or a gate stops it. Whatever dies in between, the store knows where it was.
 
 export { type AgentOptions, leadRollout, type RolloutView } from './agent.js';
-export { type Beginning, beginRollout } from './begin.js';
+export { type Beginning, type BeginOptions, beginRollout, requireExpected } from './begin.js';
 export { type Clock, type FleetBroker, machineClock } from './broker.js';
 export { type Changes, type DeviceReport, type PhaseCounts, RolloutEngine, type RolloutSetup } from './engine.js';
 export { forecastRollout, type RolloutForecast } from './forecast.js';
@@ -31,7 +31,7 @@ export {
   type RolloutState,
   waitingDevice,
 } from './records.js';
-export { type FleetMember, type Registry, readRegistry, readRegistryAt } from './registry.js';
+export { type FleetMember, type Registry, readRegistry, readRegistryAt, readWholeRegistry } from './registry.js';
 export { type Selection, selectMembers } from './selection.js';
 export { defaultStore, openStore, type RolloutRequest, type RolloutRow, type RolloutStore } from './store/index.js';
 export { type RolloutSummary, summarize, type WaveSummary } from './summary.js';

@@ -20,6 +20,8 @@ export interface RolloutPlan {
   /** Path of the bundle that devices go back to; null: that of the rollout before, where the store knows one. */
   readonly previous: string | null;
   readonly select: { readonly tags: Readonly<Record<string, string>>; readonly ids: readonly string[] | null; readonly share: number };
+  /** How many devices the plan means: another number is refused; null for any. */
+  readonly expect: number | null;
   readonly waves: WavePlan;
   /** All must hold of a wave before the next one begins. */
   readonly gates: readonly Gate[];
@@ -69,11 +71,16 @@ const bandwidth = z
   .transform((text) => Number.parseFloat(text) * unitBytes[text.replace(/^[\d.]+ ?/, '').slice(0, -2) as keyof typeof unitBytes])
   .refine((value) => value > 0, 'must be above 0');
 
+const grows = (values: readonly number[]): boolean => values.every((value, i) => i === 0 || value > (values[i - 1] as number));
+
 const wavesSchema = z.union([
   z
     .array(z.union([count, share.transform((value) => ({ share: value }))]))
     .min(1)
-    .max(100),
+    .max(100)
+    .refine((ends) => grows(ends.filter((end) => typeof end === 'number')) && grows(ends.flatMap((end) => (typeof end === 'number' ? [] : end.share))), {
+      error: 'each must be more than the one before: devices in all after each wave',
+    }),
   z.strictObject({ first: count, factor: z.number().min(1).max(1000) }),
 ]);
 
@@ -173,6 +180,7 @@ const planSchema = z.strictObject({
   select: z
     .strictObject({ tags: z.record(z.string(), z.string()).default({}), ids: z.array(z.string()).optional(), share: share.optional() })
     .default({ tags: {} }),
+  expect: count.optional(),
   gates: z.array(gateSchema).max(20).optional(),
   limits: limitsSchema,
   waves: wavesSchema.default([{ share: 0.01 }, { share: 0.1 }, { share: 0.5 }, { share: 1 }]),
@@ -219,6 +227,7 @@ function planOf(text: string, where: string, folder: string): RolloutPlan {
     bundle: beside(value.bundle),
     previous: value.previous === undefined ? null : beside(value.previous),
     select: { tags: select.tags, ids: select.ids ?? null, share: select.share ?? 1 },
+    expect: value.expect ?? null,
     waves,
     gates: [...(value.gates?.map(gateOf) ?? usualGates), ...gatesOf(value.limits)],
     deadlines: { ...usualDeadlines, ...defined(value.deadlines) },

@@ -24,10 +24,15 @@ const reportsAtOnce = 400;
 const mostShardsAtOnce = 64;
 /** A mark that is lost is made again; an agent without the right to its marks would wait for ever. */
 const [markPatienceMs, mostMarks] = [5000, 4];
+/** Brokers may send what they retain in any order: after the mark it is listened until nothing more has come for so long, longer where that was not enough. */
+const [shortestQuietMs, longestQuietMs] = [250, 4000];
+/** A thorough reading ends when two in a row have found the same. */
+const mostReadings = 8;
 
 export interface ReadOptions {
   readonly clock?: Clock;
   readonly signal?: AbortSignal;
+  readonly quietMs?: number;
 }
 export const allShards = Array.from({ length: 256 }, (_, shard) => shard.toString(16).padStart(2, '0'));
 
@@ -36,10 +41,27 @@ export async function readRegistryAt(address: BrokerAddress, signal?: AbortSigna
   const fleet = fleetOf(address);
   const connection = await connectToBroker(address);
   try {
-    return await readRegistry(connection, fleet, signal === undefined ? {} : { signal });
+    return await readWholeRegistry(connection, fleet, signal === undefined ? {} : { signal });
   } finally {
     await connection.close();
   }
+}
+
+/** As often as it takes for two readings in a row to find the same devices, whatever the broker lost or sent late. @throws BROKER_*, INTERRUPTED */
+export async function readWholeRegistry(broker: FleetBroker, fleet: string, options: ReadOptions = {}): Promise<Registry> {
+  const found = new Map<string, FleetMember>();
+  const unreadable = new Set<string>();
+  let quietMs = shortestQuietMs;
+  for (let reading = 0, before = -1; reading < mostReadings; reading++) {
+    const registry = await readRegistry(broker, fleet, { ...options, quietMs });
+    for (const member of registry.members) found.set(member.id, member);
+    for (const id of registry.unreadable) unreadable.add(id);
+    const complete = registry.members.length === found.size && before === found.size;
+    if (before >= 0) quietMs = Math.min(longestQuietMs, 2 * quietMs);
+    before = found.size;
+    if (complete) return { members: [...found.values()].sort((a, b) => (a.id < b.id ? -1 : 1)), unreadable: [...unreadable].sort() };
+  }
+  throw fail('BROKER_LIMIT', { broker: broker.uri, reason: `in ${mostReadings} readings it sent the retained reports of other devices each time` });
 }
 
 /** @throws BROKER_*, INTERRUPTED */
@@ -108,43 +130,123 @@ export function reportOf({ topic, payload }: Message): [id: string, reported: Re
   }
 }
 
-/** Reads what is retained, to its end: a mark of its own is retained too, and asked for last, so that when it comes all before it has come. */
+/**
+ * Reads what is retained, to its end: a mark of its own is retained too, and asked for last, with a wildcard like the rest. When it comes, a broker that keeps the
+ * order has sent all before it; of others it is listened until they are quiet.
+ */
 class MarkedReader {
   private count = 0;
 
   private constructor(
     private readonly broker: FleetBroker,
     private readonly topic: string,
-    private readonly clock: Clock,
+    private readonly options: ReadOptions,
   ) {}
 
-  static over(broker: FleetBroker, fleet: string, { clock = machineClock }: ReadOptions): MarkedReader {
-    return new MarkedReader(broker, fleetTopics(fleet).mark(`agent-${randomBytes(6).toString('hex')}`), clock);
+  static over(broker: FleetBroker, fleet: string, options: ReadOptions): MarkedReader {
+    return new MarkedReader(broker, fleetTopics(fleet).mark(`agent-${randomBytes(6).toString('hex')}`), options);
   }
 
   async read(filters: readonly string[], handle: (message: Message) => void, qos: 0 | 1): Promise<void> {
     this.count += 1;
     const wanted = String(this.count);
-    let back = false;
-    for (let tries = 0; !back; tries++) {
-      if (tries === mostMarks) throw fail('BROKER_REFUSED', { broker: this.broker.uri, reason: `what is written to ${this.topic} does not come back` });
-      await this.broker.publish(this.topic, wanted, { retain: true });
-      await new Promise<void>((resolve, reject) => {
-        const callOff = this.clock.later(markPatienceMs, resolve);
-        const take = (message: Message): void => {
-          if (message.topic !== this.topic) return handle(message);
-          if (Buffer.from(message.payload).toString('utf8') !== wanted) return;
-          back = true;
-          callOff();
-          resolve();
-        };
-        this.broker.subscribe([...filters, this.topic], take, { qos }).catch(reject);
-      });
-      await this.broker.unsubscribe([...filters, this.topic]);
+    const marks = `${this.topic}/#`;
+    for (let tries = 0; tries < mostMarks; tries++) {
+      await this.inTime(this.broker.publish(this.topic, wanted, { retain: true }));
+      const wait = new Waiting(this.options);
+      const take = (message: Message): void => {
+        if (message.topic === this.topic) {
+          if (Buffer.from(message.payload).toString('utf8') === wanted) wait.mark();
+          return;
+        }
+        wait.message();
+        handle(message);
+      };
+      this.broker.subscribe([...filters, marks], take, { qos }).catch((error: unknown) => wait.fail(error));
+      const back = await wait.over;
+      await this.inTime(this.broker.unsubscribe([...filters, marks]));
+      if (back) return;
     }
+    throw await this.explained();
   }
 
   async close(): Promise<void> {
-    await this.broker.publish(this.topic, new Uint8Array(0), { retain: true });
+    await this.inTime(this.broker.publish(this.topic, new Uint8Array(0), { retain: true }));
+  }
+
+  /** The mark is retained, and does not come to a filter with a wildcard: does it come to its own topic? */
+  private async explained(): Promise<Error> {
+    const wait = new Waiting(this.options);
+    this.broker.subscribe(this.topic, () => wait.mark(), { qos: 0 }).catch((error: unknown) => wait.fail(error));
+    const exact = await wait.over.catch(() => false);
+    await this.inTime(this.broker.unsubscribe(this.topic));
+    if (exact) return fail('BROKER_LIMIT', { broker: this.broker.uri, reason: 'it sends no retained messages to subscriptions with wildcards' });
+    return fail('BROKER_REFUSED', {
+      broker: this.broker.uri,
+      reason: `what is written to ${this.topic} does not come back: it is not retained, or not allowed`,
+    });
+  }
+
+  /** What a broker does not acknowledge is not waited for without end. @throws BROKER_UNREACHABLE, and the reason of an aborted signal */
+  private async inTime(work: Promise<void>): Promise<void> {
+    const wait = new Waiting(this.options);
+    work.then(
+      () => wait.done(),
+      (error: unknown) => wait.fail(error),
+    );
+    if (!(await wait.over)) throw fail('BROKER_UNREACHABLE', { broker: this.broker.uri, reason: `it has acknowledged nothing for ${markPatienceMs} ms` });
+  }
+}
+
+/** Until a mark has come and it is quiet, or patience is over. */
+class Waiting {
+  /** Whether the mark has come. @throws what failed */
+  readonly over: Promise<boolean>;
+  private end: (marked: boolean) => void = () => undefined;
+  private reject: (error: unknown) => void = () => undefined;
+  private marked = false;
+  private callOff: () => void;
+  private readonly clock: Clock;
+  private readonly quietMs: number;
+  private readonly signal: AbortSignal | null;
+
+  constructor({ clock = machineClock, quietMs = shortestQuietMs, signal }: ReadOptions) {
+    this.clock = clock;
+    this.quietMs = quietMs;
+    this.signal = signal ?? null;
+    this.over = new Promise<boolean>((resolve, reject) => {
+      this.end = resolve;
+      this.reject = reject;
+    }).finally(() => {
+      this.callOff();
+      signal?.removeEventListener('abort', this.abort);
+    });
+    this.callOff = clock.later(markPatienceMs, () => this.end(this.marked));
+    signal?.addEventListener('abort', this.abort);
+    if (signal?.aborted) this.abort();
+  }
+
+  mark(): void {
+    this.marked = true;
+    this.listenOn();
+  }
+
+  message(): void {
+    if (this.marked) this.listenOn();
+  }
+
+  done(): void {
+    this.end(true);
+  }
+
+  fail(error: unknown): void {
+    this.reject(error);
+  }
+
+  private readonly abort = (): void => this.reject(this.signal?.reason);
+
+  private listenOn(): void {
+    this.callOff();
+    this.callOff = this.clock.later(this.quietMs, () => this.end(true));
   }
 }

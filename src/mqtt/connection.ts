@@ -2,7 +2,7 @@
 
 import { randomBytes } from 'node:crypto';
 import type { Socket } from 'node:net';
-import type { IClientOptions, MqttClient } from 'mqtt';
+import type { IClientOptions, IConnackPacket, MqttClient } from 'mqtt';
 import { fail, reasonOf } from '../errors.js';
 import { readBytes } from '../files/index.js';
 import type { BrokerAddress } from './address.js';
@@ -33,15 +33,32 @@ const otherVersionCodes = [1, 132];
 /** Wrong user or password, not authorized: of 3.1.1, then of 5. */
 const refusalCodes = [4, 5, 134, 135];
 
+/** What a broker says of itself when it takes a connection (MQTT 5, 3.2.2.3). */
+interface BrokerLimits {
+  /** Messages that may wait for its acknowledgement at once. */
+  readonly receiveMaximum: number;
+  readonly retains: boolean;
+}
+
+/** Without a word of the broker: as many as packet identifiers allow. */
+const noLimits: BrokerLimits = { receiveMaximum: 65_535, retains: true };
+
 /** @throws BROKER_UNREACHABLE, BROKER_REFUSED, BROKER_TLS, FILE_NOT_READABLE */
 export async function connectToBroker(address: BrokerAddress, options: ConnectOptions = {}): Promise<BrokerConnection> {
   const settings = await settingsOf(address, options);
+  let first: unknown = null;
   for (const version of address.version === null ? ([5, 4] as const) : [address.version]) {
     try {
-      return new BrokerConnection(address.uri, await connected(address.url, { ...settings, protocolVersion: version }));
+      const { client, limits } = await connected(address.url, { ...settings, protocolVersion: version });
+      return new BrokerConnection(address.uri, client, limits);
     } catch (error) {
-      if (version === 5 && address.version === null && otherVersionCodes.includes(codeOf(error))) continue;
-      throw brokerError(address.uri, error);
+      // Some that do not know MQTT 5 say nothing and close the connection.
+      const mayBeVersion = otherVersionCodes.includes(codeOf(error)) || error instanceof ClosedWithoutWord;
+      if (version === 5 && address.version === null && mayBeVersion) {
+        first = error;
+        continue;
+      }
+      throw brokerError(address.uri, first instanceof ClosedWithoutWord ? first : error);
     }
   }
   throw fail('BROKER_UNREACHABLE', { broker: address.uri, reason: 'it knows neither MQTT 5 nor 3.1.1' });
@@ -50,32 +67,58 @@ export async function connectToBroker(address: BrokerAddress, options: ConnectOp
 export class BrokerConnection {
   /** Called when the connection is lost, and when it is back. */
   onChange: ((connected: boolean) => void) | null = null;
+  /** Why there is no connection; null while there is one. */
+  trouble: { readonly since: number; readonly reason: string } | null = null;
   private readonly handlers = new Map<string, (message: Message) => void>();
+  private unacknowledged = 0;
+  private readonly turns: (() => void)[] = [];
 
   constructor(
     readonly uri: string,
     private readonly client: MqttClient,
+    private limits: BrokerLimits = noLimits,
   ) {
     client.on('message', (topic, payload, { retain }) => {
       const message = { topic, payload: new Uint8Array(payload), retained: retain };
       for (const [filter, handle] of this.handlers) if (matchesFilter(filter, topic)) handle(message);
     });
     sendAtOnce(client);
-    client.on('connect', () => {
+    client.on('connect', (packet) => {
+      this.limits = limitsOf(packet);
       sendAtOnce(client);
+      this.trouble = null;
       this.onChange?.(true);
     });
-    client.on('close', () => this.onChange?.(false));
-    // What goes wrong later is tried again; what cannot be mended shows as a connection that does not come back.
-    client.on('error', () => undefined);
+    client.on('close', () => {
+      this.note('the broker closed the connection');
+      this.onChange?.(false);
+    });
+    // What goes wrong later is tried again; what cannot be mended is why the connection does not come back.
+    client.on('error', (error) => this.note(wordOf(error), true));
+    client.on('disconnect', (packet) => this.note(disconnectReasons[packet.reasonCode ?? 0] ?? `it ended the connection with code ${packet.reasonCode}`, true));
+  }
+
+  /** @param certain the broker's own word, which what is seen of the connection does not replace */
+  private note(reason: string, certain = false): void {
+    const { trouble } = this;
+    if (trouble === null) this.trouble = { since: Date.now(), reason };
+    else if (certain) this.trouble = { ...trouble, reason };
   }
 
   /** Waits for the broker's word that it has the message. @throws BROKER_REFUSED where a right is missing and the broker says so, or where it is closed */
   async publish(topic: string, payload: Uint8Array | string, { retain = false } = {}): Promise<void> {
+    if (retain && !this.limits.retains) throw fail('BROKER_LIMIT', { broker: this.uri, reason: 'it says that it retains no messages' });
     const content = typeof payload === 'string' ? payload : Buffer.from(payload.buffer, payload.byteOffset, payload.byteLength);
-    await this.client.publishAsync(topic, content, { qos: 1, retain }).catch((error: unknown) => {
+    while (this.unacknowledged >= this.limits.receiveMaximum) await new Promise<void>((resolve) => this.turns.push(resolve));
+    this.unacknowledged += 1;
+    try {
+      await this.client.publishAsync(topic, content, { qos: 1, retain });
+    } catch (error) {
       throw this.refusal(`publishing to ${topic}`, error);
-    });
+    } finally {
+      this.unacknowledged -= 1;
+      this.turns.shift()?.();
+    }
   }
 
   /**
@@ -142,7 +185,7 @@ async function settingsOf(address: BrokerAddress, { clientId, will }: ConnectOpt
 }
 
 /** The first connection is made or fails; those after it are tried again and again. */
-async function connected(url: string, options: IClientOptions): Promise<MqttClient> {
+async function connected(url: string, options: IClientOptions): Promise<{ readonly client: MqttClient; readonly limits: BrokerLimits }> {
   const { default: mqtt } = await import('mqtt');
   return new Promise((resolve, reject) => {
     const client = mqtt.connect(url, options);
@@ -154,10 +197,10 @@ async function connected(url: string, options: IClientOptions): Promise<MqttClie
       client.end(true);
       reject(error);
     };
-    const closed = (): void => failed(new Error('the broker closed the connection'));
-    const settled = (): void => {
+    const closed = (): void => failed(new ClosedWithoutWord());
+    const settled = (packet: IConnackPacket): void => {
       done();
-      resolve(client);
+      resolve({ client, limits: limitsOf(packet) });
     };
     client.on('error', failed).on('close', closed).on('connect', settled);
   });
@@ -168,13 +211,42 @@ function sendAtOnce({ stream }: MqttClient): void {
   if ('setNoDelay' in stream) (stream as unknown as Socket).setNoDelay(true);
 }
 
+class ClosedWithoutWord extends Error {
+  constructor() {
+    super('the broker closed the connection');
+  }
+}
+
+function limitsOf({ properties }: IConnackPacket): BrokerLimits {
+  return { receiveMaximum: properties?.receiveMaximum ?? noLimits.receiveMaximum, retains: properties?.retainAvailable !== false };
+}
+
+/** MQTT 5, 3.14.2.1: those that an operator can do something about. */
+const disconnectReasons: Readonly<Record<number, string>> = {
+  135: 'it says that this client is not authorized any more',
+  137: 'it says that it is busy',
+  139: 'it is shutting down',
+  142: 'another client has come under the same client id',
+  144: 'it does not take the name of a topic',
+  147: 'more messages were sent at once than it takes (receive maximum)',
+  149: 'a message was larger than it takes',
+  150: 'it takes fewer messages in a time',
+  151: 'a quota is used up',
+  154: 'it retains no messages',
+};
+
+function wordOf(error: unknown): string {
+  const reason = reasonOf(error);
+  return reason === '' ? String((error as { code?: unknown }).code) : reason;
+}
+
 function codeOf(error: unknown): number {
   const { code } = error as { code?: unknown };
   return typeof code === 'number' ? code : -1;
 }
 
 function brokerError(broker: string, error: unknown): Error {
-  const reason = reasonOf(error) === '' ? String((error as { code?: unknown }).code) : reasonOf(error);
+  const reason = wordOf(error);
   if (refusalCodes.includes(codeOf(error))) return fail('BROKER_REFUSED', { broker, reason }, error);
   if (/certificate|self.signed|TLS|SSL|wrong version number|alert/i.test(`${reason} ${String((error as { code?: unknown }).code)}`))
     return fail('BROKER_TLS', { broker, reason }, error);

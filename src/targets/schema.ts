@@ -38,12 +38,15 @@ const measuredSchema = z.strictObject({
   errorPercent: z.number().positive(),
 });
 
+/** Cycles that any core takes for anything: more is a slip of the pen. */
+const cycles = z.number().positive().max(1e9);
+
 const latencySchema = z.discriminatedUnion('kind', [
   z.strictObject({
     kind: z.literal('cycles'),
-    perMac: z.strictObject({ conv: z.number().positive(), depthwise: z.number().positive(), fullyConnected: z.number().positive() }),
-    perElement: z.strictObject({ elementwise: z.number().positive(), copy: z.number().positive() }),
-    perOperator: z.number().nonnegative(),
+    perMac: z.strictObject({ conv: cycles, depthwise: cycles, fullyConnected: cycles }),
+    perElement: z.strictObject({ elementwise: cycles, copy: cycles }),
+    perOperator: z.number().nonnegative().max(1e9),
     errorPercent: z.number().positive(),
     measured: measuredSchema.optional(),
   }),

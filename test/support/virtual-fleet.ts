@@ -33,6 +33,7 @@ export const usualPlan: Omit<RolloutPlan, 'rollout' | 'gates'> = {
   bundle: 'm.bundle',
   previous: null,
   select: { tags: {}, ids: null, share: 1 },
+  expect: null,
   waves: [{ share: 0.05 }, { share: 0.25 }, { share: 1 }],
   deadlines: { told: 120_000, downloading: 600_000, verified: 60_000, pending: 60_000 },
   concurrency: 50,
@@ -159,12 +160,9 @@ export class VirtualFleet {
   async begin(plan: RolloutPlan, image: Uint8Array, previousImage: Uint8Array | null = null): Promise<RolloutRow> {
     const session = this.broker.connect(true);
     const row = await this.wait(
-      beginRollout(
-        this.store,
-        { plan, image, previousImage, fleet: 'v', uri: 'virtual://broker/v' },
-        () => readRegistry(session, 'v', { clock: this.clock }),
-        this.time.now(),
-      ),
+      beginRollout(this.store, { plan, image, previousImage, fleet: 'v', uri: 'virtual://broker/v' }, () => readRegistry(session, 'v', { clock: this.clock }), {
+        now: this.time.now(),
+      }),
     );
     session.close();
     return row;

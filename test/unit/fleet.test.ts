@@ -56,6 +56,7 @@ describe('plans', () => {
       bundle: `${folder}/out/m.bundle`,
       previous: null,
       select: { tags: {}, ids: null, share: 1 },
+      expect: null,
       waves: [share(0.01), share(0.1), share(0.5), share(1)],
       gates: [expect.objectContaining({ measure: 'confirmed', mostBad: 0.05 }), expect.objectContaining({ measure: 'failed', mostBad: 0.02, action: 'pause' })],
       deadlines: { told: 3_600_000, downloading: 3_600_000, verified: 600_000, pending: 900_000 },
@@ -93,6 +94,8 @@ source: pull
   });
 
   test.each([
+    ['rollout: r\nbundle: b\nwaves: [10, 2]', /more than the one before/],
+    ['rollout: r\nbundle: b\nwaves: [10%, 10%]', /more than the one before/],
     ['bundle: m', /rollout/],
     ['rollout: a b\nbundle: m', /up to 64/],
     ['rollout: a\nbundle: m\nwaves: [0]', /waves/],

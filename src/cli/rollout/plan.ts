@@ -1,7 +1,7 @@
 import path from 'node:path';
 import { fail } from '../../errors.js';
 import { readBytes } from '../../files/index.js';
-import { forecastRollout, planFrom, type RolloutPlan, readPlan, readRegistryAt } from '../../fleet/index.js';
+import { forecastRollout, planFrom, type RolloutPlan, readPlan, readRegistryAt, requireExpected } from '../../fleet/index.js';
 import { type BrokerAddress, parseBrokerAddress } from '../../mqtt/index.js';
 import { rolloutPlanReport } from '../../report/index.js';
 import { tagsOf } from '../options.js';
@@ -13,6 +13,7 @@ export async function planRollout({ signal, progress }: Context, file: string | 
   const image = await readBytes(plan.bundle);
   progress.update('read the fleet', null);
   const forecast = forecastRollout(plan, image, await readRegistryAt(address, signal));
+  requireExpected(plan, forecast.devices, address.uri);
   return { document: { uri: address.uri, ...forecast }, text: rolloutPlanReport(forecast), exitCode: forecast.devices === 0 ? 1 : 0 };
 }
 
