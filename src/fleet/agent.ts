@@ -15,7 +15,7 @@ import { defaultLeaseMs, newHolder, takeLead } from './lease.js';
 import { Listening } from './listening.js';
 import { Outbox, type Said } from './outbox.js';
 import { withdrawBundle } from './publish-bundle.js';
-import type { DeviceRecord, RolloutEvent, RolloutState } from './records.js';
+import type { BrokerTrouble, DeviceRecord, RolloutEvent, RolloutState } from './records.js';
 import { allShards } from './registry.js';
 import { selectsLater } from './selection.js';
 import type { PublishedRow, RolloutRequest, RolloutRow, RolloutStore } from './store/index.js';
@@ -103,6 +103,8 @@ class RolloutAgent {
   private background = 0;
   private failures = 0;
   private failure: unknown = null;
+  /** As it was written down last. */
+  private trouble: BrokerTrouble | null = null;
 
   private constructor(
     private readonly store: RolloutStore,
@@ -183,20 +185,33 @@ class RolloutAgent {
     for (const { id, attempt, wants } of outbox.drain()) engine.said(id, attempt, wants);
     engine.tick(this.timeMs);
     this.nudge(before);
-    const changes = engine.drain();
+    const changes = this.withBroker(engine.drain());
     const { published } = this;
     this.published = [];
     const anything = changes.devices.length + changes.events.length + published.length + handled.length > 0;
     if (anything || clock.elapsed() - this.lastCommit > beatMs) await this.commit(changes, published, handled);
     for (const device of changes.devices) if (!device.said) outbox.put(device);
     for (const event of changes.events) options.onEvent?.(event);
-    if (anything) options.onChange?.({ state: engine.state, counts: engine.counts(), judgements: engine.judgements() });
+    if (anything) options.onChange?.({ state: this.state, counts: engine.counts(), judgements: engine.judgements() });
     this.prepare(this.needed());
     this.sweep();
     const ended = engine.state.phase === 'done' || engine.state.phase === 'stopped';
     const rests =
       engine.state.phase === 'paused' && (options.rest === 'paused' || (engine.state.by === 'gate' && options.rest !== 'never' && engine.underWay === 0));
     return (ended || rests) && !anything && outbox.open + this.background + this.listening.waiting === 0;
+  }
+
+  private get state(): RolloutState {
+    return { ...this.engine.state, broker: this.trouble };
+  }
+
+  /** With an event where the connection to the broker is lost, is back, or is lost for another reason. */
+  private withBroker(changes: Changes): Changes {
+    const { trouble = null } = this.broker;
+    if (trouble?.reason === this.trouble?.reason) return changes;
+    this.trouble = trouble;
+    const event: RolloutEvent = { kind: 'broker', connected: trouble === null, reason: trouble?.reason ?? '' };
+    return { ...changes, events: [...changes.events, event] };
   }
 
   /** The bundle that devices are told to run. */
@@ -215,7 +230,7 @@ class RolloutAgent {
     const { engine, clock } = this;
     await this.store.commit(this.row.no, this.holder, {
       ...changes,
-      state: engine.state,
+      state: this.state,
       judgements: engine.judgements(),
       clockMs: this.timeMs,
       at: clock.wall(),

@@ -1,6 +1,7 @@
 // What a rollout needs of a broker and of time, so that it runs the same at a real broker and in a test's own time.
 
 import type { Message } from '../mqtt/index.js';
+import type { BrokerTrouble } from './records.js';
 
 /** A `BrokerConnection` is one. */
 export interface FleetBroker {
@@ -16,6 +17,8 @@ export interface FleetBroker {
   readonly unsubscribe: (filters: string | readonly string[]) => Promise<void>;
   /** Called when the connection is lost, and when it is back. */
   onChange: ((connected: boolean) => void) | null;
+  /** Why nothing gets through, and since when; null where all is well, absent where that is not known. */
+  readonly trouble?: BrokerTrouble | null;
 }
 
 export interface Clock {

@@ -68,6 +68,13 @@ export interface RolloutState {
   readonly overruled: number;
   /** What the gates found when one of them stopped it: devices that are taken back tell nothing of that any more. */
   readonly verdict: readonly Judgement[] | null;
+  /** Why the agent that leads has no connection to the broker, and since when (milliseconds since 1970); null or absent while it has one. */
+  readonly broker?: BrokerTrouble | null;
+}
+
+export interface BrokerTrouble {
+  readonly since: number;
+  readonly reason: string;
 }
 
 export const plannedState: RolloutState = { phase: 'planned', wave: 0, reason: '', by: null, overruled: -1, verdict: null };
@@ -84,4 +91,6 @@ export type RolloutEvent =
   /** A device that has failed, is back at what it ran before, or was not heard of. */
   | { readonly kind: 'device'; readonly id: string; readonly phase: DevicePhase; readonly code: string | null }
   /** Not in the plan's fleet when the rollout began. */
-  | { readonly kind: 'joined'; readonly id: string };
+  | { readonly kind: 'joined'; readonly id: string }
+  /** The connection to the broker was lost, or is back. */
+  | { readonly kind: 'broker'; readonly connected: boolean; readonly reason: string };

@@ -1,7 +1,7 @@
 // Where a rollout is, for those who watch it: from the store alone, so that it can be asked for from any terminal.
 
 import { failsFrom, type Gate, type Judgement } from './gates.js';
-import { type DevicePhase, devicePhases, type RolloutState } from './records.js';
+import { type BrokerTrouble, type DevicePhase, devicePhases, type RolloutState } from './records.js';
 import type { RolloutRow, RolloutStore } from './store/index.js';
 import { opensAt } from './window.js';
 
@@ -39,6 +39,8 @@ export interface RolloutSummary {
   readonly opensAt: number | null;
   /** HOST:PID of who leads it; null where nobody does. */
   readonly agent: string | null;
+  /** Why that one has no connection to the broker, and since when; null while it has one, and where nobody leads. */
+  readonly broker: BrokerTrouble | null;
   readonly createdAt: number;
   readonly changedAt: number;
 }
@@ -81,6 +83,7 @@ export async function summarize(store: RolloutStore, row: RolloutRow, now = Date
     leftMs: state.phase === 'running' && through > 0 ? ((devices - through) * row.clockMs) / through : null,
     opensAt: opens === now ? null : opens,
     agent: lease === null ? null : lease.holder.split(':').slice(0, 2).join(':'),
+    broker: lease === null ? null : (state.broker ?? null),
     createdAt: row.createdAt,
     changedAt: row.changedAt,
   };

@@ -28,6 +28,8 @@ const connectTimeoutMs = 5000;
 const sessionSeconds = 86_400;
 /** Spread, so that a broker which comes back is not met by all at once. */
 const [leastReconnectMs, mostReconnectMs] = [500, 3000];
+/** A connection that lasts so long is one. */
+const settledMs = 5000;
 /** Answers of brokers that only know another version of MQTT: 3.1.1's own code, and that of 5. */
 const otherVersionCodes = [1, 132];
 /** Wrong user or password, not authorized: of 3.1.1, then of 5. */
@@ -70,6 +72,7 @@ export class BrokerConnection {
   /** Why there is no connection; null while there is one. */
   trouble: { readonly since: number; readonly reason: string } | null = null;
   private readonly handlers = new Map<string, (message: Message) => void>();
+  private settling: NodeJS.Timeout | undefined;
   private unacknowledged = 0;
   private readonly turns: (() => void)[] = [];
 
@@ -86,16 +89,23 @@ export class BrokerConnection {
     client.on('connect', (packet) => {
       this.limits = limitsOf(packet);
       sendAtOnce(client);
-      this.trouble = null;
+      // A broker that takes connections and ends them at the first message is no connection.
+      this.settling = setTimeout(() => this.clear(), settledMs).unref();
       this.onChange?.(true);
     });
     client.on('close', () => {
+      clearTimeout(this.settling);
       this.note('the broker closed the connection');
       this.onChange?.(false);
     });
     // What goes wrong later is tried again; what cannot be mended is why the connection does not come back.
     client.on('error', (error) => this.note(wordOf(error), true));
     client.on('disconnect', (packet) => this.note(disconnectReasons[packet.reasonCode ?? 0] ?? `it ended the connection with code ${packet.reasonCode}`, true));
+  }
+
+  private clear(): void {
+    clearTimeout(this.settling);
+    this.trouble = null;
   }
 
   /** @param certain the broker's own word, which what is seen of the connection does not replace */
@@ -113,6 +123,7 @@ export class BrokerConnection {
     this.unacknowledged += 1;
     try {
       await this.client.publishAsync(topic, content, { qos: 1, retain });
+      this.clear();
     } catch (error) {
       throw this.refusal(`publishing to ${topic}`, error);
     } finally {

@@ -18,6 +18,6 @@ export { type Quantized, quantizeDocument, quantizeReport } from './quantize.js'
 export { rolloutPlanReport } from './rollout.js';
 export { rolloutJunit } from './rollout-junit.js';
 export { rolloutMetrics } from './rollout-metrics.js';
-export { rolloutListReport, rolloutStatusReport } from './rollout-status.js';
+export { brokerText, rolloutListReport, rolloutStatusReport } from './rollout-status.js';
 export { rolloutMarkdown, rolloutPage } from './rollout-story.js';
 export { bytesText, countText, devicesText, metricText, millisecondsText, percentText, shapeText, table } from './text.js';

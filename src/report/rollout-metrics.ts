@@ -12,6 +12,7 @@ export async function rolloutMetrics(summary: RolloutSummary): Promise<{ readonl
   const phase = gauge('atoll_rollout_phase', 'The phase that the rollout is in has 1.', ['phase']);
   phase.set({ phase: summary.phase }, 1);
   gauge('atoll_rollout_wave', 'The wave that is under way, from 1 on.').set(summary.wave);
+  gauge('atoll_rollout_broker_connected', '1 while the agent has a connection to the broker, or nobody leads.').set(summary.broker === null ? 1 : 0);
   gauge('atoll_rollout_elapsed_seconds', 'Time in which the rollout was led.').set(summary.elapsedMs / 1000);
   const devices = gauge('atoll_rollout_devices', 'Devices by wave and phase.', ['wave', 'phase']);
   const latency = gauge('atoll_rollout_latency_p95_seconds', 'Median over the confirmed devices of their 95th percentiles.', ['wave', 'model']);

@@ -10,7 +10,7 @@ const bad: readonly DevicePhase[] = ['failed', 'rolled-back', 'unknown', 'withdr
 
 /** @param now milliseconds since 1970 */
 export function rolloutStatusReport(summary: RolloutSummary, now: number): string {
-  const { rollout, uri, target, bundle, devices, counts, elapsedMs, leftMs, agent, opensAt } = summary;
+  const { rollout, uri, target, bundle, devices, counts, elapsedMs, leftMs, agent, broker, opensAt } = summary;
   const confirmed = counts.confirmed ?? 0;
   return [
     `rollout ${rollout}: ${phaseText(summary)}`,
@@ -18,6 +18,7 @@ export function rolloutStatusReport(summary: RolloutSummary, now: number): strin
     '',
     `confirmed ${budgetBar(confirmed, devices)} ${percentText(confirmed / devices)}  ${countsText(counts)}`,
     `led for ${durationText(elapsedMs)}${leftMs === null ? '' : `, about ${durationText(leftMs)} left`}${agent === null ? ', no agent leads it now' : ` by ${agent.replace(':', ', process ')}`}`,
+    ...(broker === null ? [] : [`no connection to the broker for ${durationText(now - broker.since)}: ${broker.reason}; it is tried again and again`]),
     ...(opensAt === null ? [] : [`nobody is told before the maintenance window opens, in ${durationText(opensAt - now)}`]),
     '',
     table(
@@ -32,6 +33,10 @@ export function rolloutStatusReport(summary: RolloutSummary, now: number): strin
 export function phaseText({ phase, reason, by, wave, waves }: RolloutSummary): string {
   const where = phase === 'done' || phase === 'planned' ? '' : `, in wave ${wave} of ${waves.length}`;
   return `${phase}${where}${reason === '' ? '' : ` (${reason})`}${by === 'gate' && phase !== 'paused' ? ', by a gate' : ''}`;
+}
+
+export function brokerText({ connected, reason }: { readonly connected: boolean; readonly reason: string }): string {
+  return connected ? 'the connection to the broker is back' : `no connection to the broker: ${reason}; the rollout waits for it`;
 }
 
 export function countsText(counts: RolloutSummary['counts']): string {

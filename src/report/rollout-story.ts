@@ -3,7 +3,7 @@
 import type { DeviceRecord, RolloutEvent, RolloutSummary } from '../fleet/index.js';
 import { escapeHtml, pageOf } from './html.js';
 import { type Line, linePlot } from './line-plot.js';
-import { countsText, gateLine, phaseText, waveRow } from './rollout-status.js';
+import { brokerText, countsText, gateLine, phaseText, waveRow } from './rollout-status.js';
 import { devicesText, durationText, percentText } from './text.js';
 
 export interface RolloutStory {
@@ -118,6 +118,7 @@ function happened(events: RolloutStory['events']): string[] {
     const time = new Date(at).toISOString().slice(0, 19).replace('T', ' ');
     if (event.kind === 'wave') return [`${time}: wave ${event.wave + 1} began, ${devicesText(event.devices)}`];
     if (event.kind === 'phase') return [`${time}: ${event.phase}${event.reason === '' ? '' : `, ${event.reason}`}`];
+    if (event.kind === 'broker') return [`${time}: ${brokerText(event)}`];
     return event.kind === 'joined' ? [`${time}: ${event.id} came to the fleet`] : [];
   });
 }

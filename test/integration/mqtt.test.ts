@@ -3,9 +3,10 @@
 import { readFileSync } from 'node:fs';
 import net from 'node:net';
 import path from 'node:path';
+import mqttPacket from 'mqtt-packet';
 import { afterEach, describe, expect, test } from 'vitest';
 import type { DeviceClient } from '../../src/device/index.js';
-import { connectToBroker, parseBrokerAddress } from '../../src/mqtt/index.js';
+import { connectToBroker, parseBrokerAddress, startBroker } from '../../src/mqtt/index.js';
 import { openDevice } from '../../src/open-device.js';
 import { SimulatedDevice } from '../../src/simdevice/index.js';
 import { loadTarget } from '../../src/targets/index.js';
@@ -274,4 +275,78 @@ test('a fleet of simulated devices from the command line', async () => {
     error: { code: 'USAGE', message: expect.stringContaining('slow') },
   });
   expect(await refused('--listen', broker.uri)).toMatchObject({ error: { code: 'BROKER_ADDRESS', message: expect.stringContaining('names no fleet') } });
+});
+
+test('why there is no connection to a broker, and since when, until a message gets through again', async () => {
+  const broker = await embeddedBroker();
+  const { port } = new URL(broker.uri);
+  const connection = await connectToBroker(parseBrokerAddress(`${broker.uri}/plant`));
+  closers.push(() => connection.close());
+  expect(connection.trouble).toBeNull();
+  await broker.stop();
+  await expect.poll(() => connection.trouble?.reason, { timeout: 10_000 }).toMatch(/closed|ECONNREFUSED/);
+  const { since } = connection.trouble ?? { since: 0 };
+  expect(Date.now() - since).toBeLessThan(10_000);
+  const again = await startBroker({ port: Number(port) });
+  closers.push(() => again.close());
+  await connection.publish('atoll/plant/x', 'back');
+  expect(connection.trouble).toBeNull();
+});
+
+/** Speaks MQTT 5 as far as it must: takes connections with these properties, and counts what it has not acknowledged. */
+function limitedBroker(properties: object, acknowledgeAfterMs: number) {
+  const counts = { unacknowledged: 0, most: 0, retained: 0 };
+  const server = net.createServer((socket) => {
+    const parser = mqttPacket.parser({ protocolVersion: 5 });
+    const send = (packet: object): void => void socket.write(mqttPacket.generate(packet as mqttPacket.Packet, { protocolVersion: 5 }));
+    parser.on('packet', (packet: mqttPacket.Packet) => {
+      if (packet.cmd === 'connect') send({ cmd: 'connack', reasonCode: 0, sessionPresent: false, properties });
+      if (packet.cmd !== 'publish') return;
+      counts.most = Math.max(counts.most, ++counts.unacknowledged);
+      setTimeout(() => {
+        counts.unacknowledged -= 1;
+        send({ cmd: 'puback', messageId: packet.messageId, reasonCode: 0 });
+      }, acknowledgeAfterMs);
+    });
+    socket.on('data', (bytes: Buffer) => void parser.parse(bytes)).on('error', () => undefined);
+  });
+  closers.push(async () => server.close());
+  return new Promise<{ uri: string; counts: typeof counts }>((resolve) => {
+    server.listen(0, '127.0.0.1', () => resolve({ uri: `mqtt://127.0.0.1:${(server.address() as net.AddressInfo).port}/plant`, counts }));
+  });
+}
+
+test.each([1, 10, 65_535])('no more than %d messages wait for the acknowledgement of a broker that says so', async (receiveMaximum) => {
+  const { uri, counts } = await limitedBroker({ receiveMaximum }, 2);
+  const connection = await connectToBroker(parseBrokerAddress(uri));
+  closers.push(() => connection.close());
+  await Promise.all(Array.from({ length: 60 }, (_, i) => connection.publish(`t/${i}`, 'x', { retain: true })));
+  expect(counts.most).toBe(Math.min(receiveMaximum, 60));
+});
+
+test('a broker that says that it retains nothing is told at the first retained message', async () => {
+  const { uri } = await limitedBroker({ retainAvailable: false }, 1);
+  const connection = await connectToBroker(parseBrokerAddress(uri));
+  closers.push(() => connection.close());
+  await connection.publish('t', 'x');
+  await expect(connection.publish('t', 'x', { retain: true })).rejects.toMatchObject({ code: 'BROKER_LIMIT' });
+});
+
+test('a broker that closes on MQTT 5 without a word is spoken to in 3.1.1', async () => {
+  const versions: number[] = [];
+  const server = net.createServer((socket) => {
+    const parser = mqttPacket.parser();
+    parser.on('packet', (packet: mqttPacket.Packet) => {
+      if (packet.cmd !== 'connect') return;
+      versions.push(packet.protocolVersion ?? 0);
+      if (packet.protocolVersion === 5) socket.end();
+      else socket.write(mqttPacket.generate({ cmd: 'connack', returnCode: 0, sessionPresent: false }));
+    });
+    socket.on('data', (bytes: Buffer) => void parser.parse(bytes)).on('error', () => undefined);
+  });
+  closers.push(async () => server.close());
+  await new Promise<void>((resolve) => void server.listen(0, '127.0.0.1', resolve));
+  const connection = await connectToBroker(parseBrokerAddress(`mqtt://127.0.0.1:${(server.address() as net.AddressInfo).port}/plant`));
+  closers.push(() => connection.close());
+  expect(versions).toEqual([5, 4]);
 });
