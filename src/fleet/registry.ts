@@ -73,8 +73,10 @@ export async function readRegistry(broker: FleetBroker, fleet: string, options: 
   const takeAlive = ({ topic, payload }: Message): void => {
     if (Buffer.from(payload).toString('utf8') === presence.online) here.add(topic.split('/').at(-2) ?? '');
   };
-  await readRetained(broker, fleet, [fleetTopics(fleet).allAlive], takeAlive, options);
-  await readReports(broker, fleet, allShards, (id, reported) => void (reported === null ? unreadable.push(id) : reports.set(id, reported)), options);
+  const reader = MarkedReader.over(broker, fleet, options);
+  await reader.read([fleetTopics(fleet).allAlive], takeAlive, 0);
+  await readShards(reader, fleet, allShards, (id, reported) => void (reported === null ? unreadable.push(id) : reports.set(id, reported)), options);
+  await reader.close();
   const members = [...reports].map(([id, reported]) => ({ id, online: here.has(id), reported }));
   return { members: members.sort((a, b) => (a.id < b.id ? -1 : 1)), unreadable: unreadable.sort() };
 }
@@ -87,13 +89,24 @@ export async function readReports(
   handle: (id: string, reported: Reported | null) => void,
   options: ReadOptions = {},
 ): Promise<void> {
+  const reader = MarkedReader.over(broker, fleet, options);
+  await readShards(reader, fleet, shards, handle, options);
+  await reader.close();
+}
+
+async function readShards(
+  reader: MarkedReader,
+  fleet: string,
+  shards: readonly string[],
+  handle: (id: string, reported: Reported | null) => void,
+  options: ReadOptions,
+): Promise<void> {
   const topics = fleetTopics(fleet);
   let reports = 0;
   const take = (message: Message): void => {
     reports += 1;
     handle(...reportOf(message));
   };
-  const reader = MarkedReader.over(broker, fleet, options);
   // The first shard tells how many devices there are.
   for (let at = 0, together = 1; at < shards.length; at += together) {
     options.signal?.throwIfAborted();
@@ -104,7 +117,6 @@ export async function readReports(
       1,
     );
   }
-  await reader.close();
 }
 
 /** Whatever is retained under some topics, up to now; at QoS 0, so that no broker drops any. @throws BROKER_* */
@@ -132,10 +144,12 @@ export function reportOf({ topic, payload }: Message): [id: string, reported: Re
 
 /**
  * Reads what is retained, to its end: a mark of its own is retained too, and asked for last, with a wildcard like the rest. When it comes, a broker that keeps the
- * order has sent all before it; of others it is listened until they are quiet.
+ * order has sent all before it; in the end it is listened, for all that was asked, until a broker that keeps none is quiet.
  */
 class MarkedReader {
   private count = 0;
+  private readonly filters = new Set<string>();
+  private closing: Waiting | null = null;
 
   private constructor(
     private readonly broker: FleetBroker,
@@ -151,6 +165,7 @@ class MarkedReader {
     this.count += 1;
     const wanted = String(this.count);
     const marks = `${this.topic}/#`;
+    for (const filter of filters) this.filters.add(filter);
     for (let tries = 0; tries < mostMarks; tries++) {
       await this.inTime(this.broker.publish(this.topic, wanted, { retain: true }));
       const wait = new Waiting(this.options);
@@ -159,18 +174,23 @@ class MarkedReader {
           if (Buffer.from(message.payload).toString('utf8') === wanted) wait.mark();
           return;
         }
-        wait.message();
+        this.closing?.message();
         handle(message);
       };
       this.broker.subscribe([...filters, marks], take, { qos }).catch((error: unknown) => wait.fail(error));
       const back = await wait.over;
-      await this.inTime(this.broker.unsubscribe([...filters, marks]));
+      // Asked for again, it comes again; what was asked for beside it may still come late.
+      await this.inTime(this.broker.unsubscribe(marks));
       if (back) return;
     }
     throw await this.explained();
   }
 
   async close(): Promise<void> {
+    this.closing = new Waiting(this.options);
+    this.closing.quiet();
+    await this.closing.over;
+    await this.inTime(this.broker.unsubscribe([...this.filters]));
     await this.inTime(this.broker.publish(this.topic, new Uint8Array(0), { retain: true }));
   }
 
@@ -198,13 +218,12 @@ class MarkedReader {
   }
 }
 
-/** Until a mark has come and it is quiet, or patience is over. */
+/** Until a mark has come, or it is quiet, or patience is over. */
 class Waiting {
-  /** Whether the mark has come. @throws what failed */
+  /** Whether what was waited for has come. @throws what failed */
   readonly over: Promise<boolean>;
   private end: (marked: boolean) => void = () => undefined;
   private reject: (error: unknown) => void = () => undefined;
-  private marked = false;
   private callOff: () => void;
   private readonly clock: Clock;
   private readonly quietMs: number;
@@ -221,18 +240,23 @@ class Waiting {
       this.callOff();
       signal?.removeEventListener('abort', this.abort);
     });
-    this.callOff = clock.later(markPatienceMs, () => this.end(this.marked));
+    this.callOff = clock.later(markPatienceMs, () => this.end(false));
     signal?.addEventListener('abort', this.abort);
     if (signal?.aborted) this.abort();
   }
 
   mark(): void {
-    this.marked = true;
-    this.listenOn();
+    this.end(true);
+  }
+
+  /** From now on it is over when nothing has come for a while. */
+  quiet(): void {
+    this.callOff();
+    this.callOff = this.clock.later(this.quietMs, () => this.end(true));
   }
 
   message(): void {
-    if (this.marked) this.listenOn();
+    this.quiet();
   }
 
   done(): void {
@@ -244,9 +268,4 @@ class Waiting {
   }
 
   private readonly abort = (): void => this.reject(this.signal?.reason);
-
-  private listenOn(): void {
-    this.callOff();
-    this.callOff = this.clock.later(this.quietMs, () => this.end(true));
-  }
 }
