@@ -1,3 +1,4 @@
+import { rm } from 'node:fs/promises';
 import { Argument, Option } from 'commander';
 import type { Outcome, Verb } from './verb.js';
 
@@ -20,8 +21,12 @@ async function create(name: string, { algorithm }: Readonly<Record<string, unkno
   const pair = createKeys(algorithm as 'ed25519' | 'es256');
   const files = { privateKey: `${name}.private.pem`, publicKey: `${name}.public.pem` };
   // A key that is lost leaves devices that take nothing any more: none is ever replaced.
-  await writeNew(files.publicKey, pair.publicKey);
+  // The private one first: of it the public one can be had again, but not the other way round.
   await writeNew(files.privateKey, pair.privateKey, 0o600);
+  await writeNew(files.publicKey, pair.publicKey).catch(async (error: unknown) => {
+    await rm(files.privateKey, { force: true });
+    throw error;
+  });
   const key = readPublicKey(pair.publicKey, files.publicKey);
   return {
     document: { ...files, algorithm: key.algorithm, keyId: hex(key.id) },

@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto';
-import { mkdir, open, readFile, realpath, rename, rm, stat, writeFile } from 'node:fs/promises';
+import { link, mkdir, open, readFile, realpath, rename, rm, stat, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import { fail } from '../errors.js';
 
@@ -78,13 +78,24 @@ export async function writeTogether(files: readonly { readonly path: string; rea
   }
 }
 
-/** Never replaces a file. @param mode rights of the file. @throws FILE_NOT_WRITABLE */
+/** What file systems answer that have no links (FAT). */
+const withoutLinks: ReadonlySet<string> = new Set(['EPERM', 'ENOTSUP', 'EOPNOTSUPP', 'ENOSYS']);
+
+/** Never replaces a file, and leaves none that is not whole. @param mode rights of the file. @throws FILE_NOT_WRITABLE */
 export async function writeNew(file: string, content: string, mode = 0o644): Promise<void> {
+  let temporary: string | null = null;
   try {
     await makeFolder(path.dirname(path.resolve(file)));
-    await writeFile(file, content, { flag: 'wx', mode });
+    temporary = path.join(path.dirname(file), `.${path.basename(file)}.${randomBytes(4).toString('hex')}.tmp`);
+    await writeFile(temporary, content, { flag: 'wx', mode, flush: true });
+    await link(temporary, file).catch(async (error: NodeJS.ErrnoException) => {
+      if (!withoutLinks.has(error.code ?? '')) throw error;
+      await writeFile(file, content, { flag: 'wx', mode });
+    });
   } catch (error) {
     throw fail('FILE_NOT_WRITABLE', { path: file, reason: systemReason(error) }, error);
+  } finally {
+    if (temporary !== null) await rm(temporary, { force: true }).catch(() => undefined);
   }
 }
 
@@ -116,6 +127,7 @@ function systemReason(error: unknown): string {
 }
 
 const systemReasons: Readonly<Record<string, string>> = {
+  EEXIST: 'it is there already, and is not replaced',
   ENOENT: 'there is no such file',
   ENOTDIR: 'part of its path is a file, not a folder',
   EISDIR: 'it is a folder',

@@ -2,8 +2,8 @@
 
 import { randomBytes } from 'node:crypto';
 import { fail } from '../errors.js';
-import { type BrokerAddress, connectToBroker, fleetOf, fleetTopics, type Message, presence } from '../mqtt/index.js';
-import { decodeReported, type Reported } from '../protocol/index.js';
+import { type BrokerAddress, connectToBroker, fleetOf, fleetTopics, type Message, presence, topicName } from '../mqtt/index.js';
+import { cleanText, decodeReported, type Reported } from '../protocol/index.js';
 import { type Clock, type FleetBroker, machineClock } from './broker.js';
 
 export interface FleetMember {
@@ -135,6 +135,8 @@ export async function readRetained(
 /** A device's id and its report; null where that is none. */
 export function reportOf({ topic, payload }: Message): [id: string, reported: Reported | null] {
   const id = topic.split('/').at(-1) ?? '';
+  // No device of ours is called so; who writes under such a name wants to be shown.
+  if (!topicName.test(id)) return [cleanText(id, 64), null];
   try {
     return [id, decodeReported(payload)];
   } catch {

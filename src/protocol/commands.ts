@@ -2,9 +2,12 @@
 // firmware-protocol/atoll.cddl specifies.
 
 import { z } from 'zod';
+import { cleanText } from './clean-text.js';
 import { bytes, readCommand, uint, writeCommand } from './command.js';
 import { Group } from './status.js';
 
+/** What a device says of itself, which terminals and pages will show. */
+const word = z.string().transform((text) => cleanText(text, 200));
 const positive = z.number().int().positive();
 const powerOfTwo = positive.refine((value) => Number.isInteger(Math.log2(value)), 'must be a power of two');
 
@@ -14,7 +17,7 @@ export const osCommands = {
   echoRead: readCommand('echo', Group.os, 0, { d: z.string() }, { r: z.string() }),
   reset: writeCommand('reset', Group.os, 5, { force: uint.optional() }, {}),
   params: readCommand('params', Group.os, 6, {}, { buf_size: uint, buf_count: uint }),
-  info: readCommand('info', Group.os, 7, { format: z.string().optional() }, { output: z.string() }),
+  info: readCommand('info', Group.os, 7, { format: z.string().optional() }, { output: word }),
 } as const;
 
 export const fileCommands = {
@@ -79,16 +82,16 @@ export const atollCommands = {
     {},
     {
       proto: uint,
-      id: z.string(),
-      target: z.string(),
-      fw: z.string(),
-      runtime: z.string(),
-      runtime_version: z.string().optional(),
-      profile: z.string(),
+      id: word,
+      target: word,
+      fw: word,
+      runtime: word,
+      runtime_version: word.optional(),
+      profile: word,
       operators: z.array(uint).optional(),
       slots: positive.optional(),
       align: positive.optional(),
-      features: z.array(z.string()).optional(),
+      features: z.array(word).optional(),
       tick_hz: positive,
       slot_bytes: uint,
       arena_bytes: uint,

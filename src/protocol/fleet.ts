@@ -2,6 +2,7 @@
 
 import { z } from 'zod';
 import { decodeMap, encodeMap } from './cbor.js';
+import { cleanText } from './clean-text.js';
 import { bytes, uint } from './command.js';
 
 /** Blocks of a segment: a device subscribes to one segment at a time. */
@@ -14,6 +15,12 @@ const maxChallengeOutputBytes = 4096;
 /** Blocks that a device may ask for at once. */
 export const maxPulledBlocks = segmentBlocks;
 
+/** A word of a device, which terminals and pages will show. */
+const word = (most: number) =>
+  z
+    .string()
+    .max(most)
+    .transform((text) => cleanText(text, most));
 const sha256 = bytes.refine((value) => value.byteLength === 32, 'must have 32 bytes');
 const blockBytes = uint.refine(isBlockSize, 'must be a power of two from 512 to 32768');
 
@@ -58,12 +65,15 @@ const reportedSchema = z.looseObject({
   /** Counts the reports of a device: those that are overtaken tell nothing. */
   seq: uint,
   /** Kind of device. */
-  target: z.string().max(64),
+  target: word(64),
   /** Words by which its owner tells it from others. */
-  tags: z.record(z.string().max(64), z.string().max(64)).optional(),
+  tags: z
+    .record(z.string().max(64), word(64))
+    .transform((tags) => Object.fromEntries(Object.entries(tags).map(([name, value]) => [cleanText(name, 64), value])))
+    .optional(),
   state: z.enum(reportedStates),
   /** Absent where nothing has been desired. */
-  rollout: z.string().max(maxRolloutName).optional(),
+  rollout: word(maxRolloutName).optional(),
   /** Of the desire that it answers. */
   attempt: uint.default(0),
   /** Of the slot image that it is about. */
@@ -71,8 +81,8 @@ const reportedSchema = z.looseObject({
   /** SHA-256 of the model that runs; absent: none does. */
   model: sha256.optional(),
   /** Why it failed, and in words. */
-  code: z.string().max(64).optional(),
-  detail: z.string().max(256).optional(),
+  code: word(64).optional(),
+  detail: word(256).optional(),
   /** Of what it measured on its own: self-test vectors, those that failed, the arena. */
   vectors: uint.optional(),
   failed: uint.optional(),
