@@ -1,5 +1,6 @@
 import { randomBytes } from 'node:crypto';
-import { link, mkdir, open, readFile, realpath, rename, rm, stat, writeFile } from 'node:fs/promises';
+import type { Stats } from 'node:fs';
+import { chmod, chown, link, lstat, mkdir, open, readFile, readlink, rename, rm, stat, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import { fail } from '../errors.js';
 
@@ -34,13 +35,10 @@ export async function readText(file: string): Promise<string> {
 export async function writeAtomically(file: string, content: Uint8Array | string, { durable = false } = {}): Promise<void> {
   let temporary: string | null = null;
   try {
-    await makeFolder(path.dirname(path.resolve(file)));
-    const existing = await stat(file).catch(() => null);
-    if (existing?.isDirectory()) throw new Error('it is a folder');
+    const { target, existing } = await placeOf(file);
     if (existing !== null && !existing.isFile()) return await writeFile(file, content);
-    const target = existing === null ? file : await realpath(file);
-    temporary = path.join(path.dirname(target), `.${path.basename(target)}.${randomBytes(4).toString('hex')}.tmp`);
-    await writeFile(temporary, content, { flush: durable });
+    temporary = temporaryBeside(target);
+    await writeLike(existing, temporary, content, durable);
     await rename(temporary, target);
     if (durable) await syncFolder(path.dirname(path.resolve(target)));
   } catch (error) {
@@ -48,6 +46,32 @@ export async function writeAtomically(file: string, content: Uint8Array | string
     if (temporary !== null) await rm(temporary, { force: true }).catch(() => undefined);
     throw fail('FILE_NOT_WRITABLE', { path: file, reason: systemReason(error) }, error);
   }
+}
+
+/** Where a file really lies, behind links, those too whose target is not there yet; and what is there. Its folder is made. */
+async function placeOf(file: string): Promise<{ readonly target: string; readonly existing: Stats | null }> {
+  let target = file;
+  for (let links = 0; links < mostLinks && (await lstat(target).catch(() => null))?.isSymbolicLink(); links++)
+    target = path.resolve(path.dirname(target), await readlink(target));
+  await makeFolder(path.dirname(path.resolve(target)));
+  const existing = await stat(target).catch(() => null);
+  if (existing?.isDirectory()) throw new Error('it is a folder');
+  return { target, existing };
+}
+
+/** As many as Linux follows. */
+const mostLinks = 40;
+
+function temporaryBeside(target: string): string {
+  return path.join(path.dirname(target), `.${path.basename(target)}.${randomBytes(4).toString('hex')}.tmp`);
+}
+
+/** A new file with the rights of the one that it will replace, and its owner where this process may give that. */
+async function writeLike(existing: Stats | null, file: string, content: Uint8Array | string, durable = false): Promise<void> {
+  await writeFile(file, content, { flag: 'wx', flush: durable, ...(existing === null ? {} : { mode: 0o600 }) });
+  if (existing === null) return;
+  if (existing.uid !== process.getuid?.() || existing.gid !== process.getgid?.()) await chown(file, existing.uid, existing.gid).catch(() => undefined);
+  await chmod(file, existing.mode & 0o7777);
 }
 
 /**
@@ -60,13 +84,10 @@ export async function writeTogether(files: readonly { readonly path: string; rea
   try {
     for (const { path: file, content } of files) {
       current = file;
-      await makeFolder(path.dirname(path.resolve(file)));
-      const existing = await stat(file).catch(() => null);
-      if (existing?.isDirectory()) throw new Error('it is a folder');
-      const target = existing === null ? file : await realpath(file);
-      const temporary = path.join(path.dirname(target), `.${path.basename(target)}.${randomBytes(4).toString('hex')}.tmp`);
+      const { target, existing } = await placeOf(file);
+      const temporary = temporaryBeside(target);
       staged.push({ temporary, target });
-      await writeFile(temporary, content);
+      await writeLike(existing, temporary, content);
     }
     for (const { temporary, target } of staged) {
       current = target;
@@ -86,7 +107,7 @@ export async function writeNew(file: string, content: string, mode = 0o644): Pro
   let temporary: string | null = null;
   try {
     await makeFolder(path.dirname(path.resolve(file)));
-    temporary = path.join(path.dirname(file), `.${path.basename(file)}.${randomBytes(4).toString('hex')}.tmp`);
+    temporary = temporaryBeside(file);
     await writeFile(temporary, content, { flag: 'wx', mode, flush: true });
     await link(temporary, file).catch(async (error: NodeJS.ErrnoException) => {
       if (!withoutLinks.has(error.code ?? '')) throw error;
