@@ -18,6 +18,7 @@ export function benchPlan(devices, changes = {}) {
     bundle: 'bench.bundle',
     previous: null,
     select: { tags: {}, ids: null, share: 1 },
+    expect: null,
     waves: [{ share: 0.01 }, { share: 0.1 }, { share: 0.3 }, { share: 0.6 }, { share: 1 }],
     gates: [{ measure: 'confirmed', mostBad: 0.01, minimum: 1, confidence: 0.95, action: 'pause' }],
     deadlines: { told: minutes(60), downloading: minutes(60), verified: minutes(60), pending: minutes(60) },
