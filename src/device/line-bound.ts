@@ -12,6 +12,8 @@ export interface LineBound {
   readonly requests: number;
   /** Of requests and answers, as framed. */
   readonly wireBytes: number;
+  /** Of the requests alone, as framed. */
+  readonly requestBytes: number;
   /** What these take on the line; 0 where nothing limits it. */
   readonly lineMs: number;
   /** The requests alone, where answers travel the other way meanwhile. */
@@ -30,7 +32,7 @@ export function lineBound({ line }: SmpClient, name: string, bytes: number, maxP
   const requestBytes = (requests - 1) * line.wireBytes(maxPacketBytes) + line.wireBytes(last + overhead);
   const wireBytes = requestBytes + requests * line.wireBytes(answerBytes);
   const onLine = (sent: number): number => (line.bytesPerSecond === null ? 0 : (1000 * sent) / line.bytesPerSecond);
-  return { requests, wireBytes, lineMs: onLine(wireBytes), requestLineMs: onLine(requestBytes) };
+  return { requests, wireBytes, requestBytes, lineMs: onLine(wireBytes), requestLineMs: onLine(requestBytes) };
 }
 
 /** What sending will take, as far as line and turnaround tell: erasing and writing flash come on top. */
@@ -58,8 +60,7 @@ export class Stopwatch {
   ) {}
 
   plan(name: string, bytes: number, { maxPacketBytes, buffers }: PacketLimits): UploadPlan {
-    const { requests, wireBytes } = lineBound(this.client, name, bytes, maxPacketBytes);
-    const requestBytes = wireBytes - requests * this.client.line.wireBytes(answerBytes);
+    const { requests, wireBytes, requestBytes } = lineBound(this.client, name, bytes, maxPacketBytes);
     const onLine = this.timing.onLineMs(buffers > 1 ? requestBytes : wireBytes);
     const trips = (requests * this.timing.turnaroundMs) / buffers;
     return { bytes, requests, expectedMs: onLine + trips, bottleneck: onLine >= trips ? 'line' : 'round trips' };

@@ -3,7 +3,7 @@
 
 import { equalBytes } from '../bundle/index.js';
 import { type AtollError, fail } from '../errors.js';
-import { fleetTopics, shardOf } from '../mqtt/index.js';
+import { type BrokerTrouble, fleetTopics, shardOf } from '../mqtt/index.js';
 import type { Reported } from '../protocol/index.js';
 import { measuredBefore, measuredOf } from './begin.js';
 import { type Clock, type FleetBroker, machineClock, sleep } from './broker.js';
@@ -15,7 +15,7 @@ import { defaultLeaseMs, newHolder, takeLead } from './lease.js';
 import { Listening } from './listening.js';
 import { Outbox, type Said } from './outbox.js';
 import { withdrawBundle } from './publish-bundle.js';
-import type { BrokerTrouble, DeviceRecord, RolloutEvent, RolloutState } from './records.js';
+import type { DeviceRecord, RolloutEvent, RolloutState } from './records.js';
 import { allShards } from './registry.js';
 import { selectsLater } from './selection.js';
 import type { PublishedRow, RolloutRequest, RolloutRow, RolloutStore } from './store/index.js';

@@ -1,7 +1,6 @@
 // What a rollout needs of a broker and of time, so that it runs the same at a real broker and in a test's own time.
 
-import type { Message } from '../mqtt/index.js';
-import type { BrokerTrouble } from './records.js';
+import type { BrokerTrouble, Message } from '../mqtt/index.js';
 
 /** A `BrokerConnection` is one. */
 export interface FleetBroker {

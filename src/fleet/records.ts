@@ -1,5 +1,6 @@
 // What is remembered of a rollout and of each of its devices: plain data that a store keeps and the engine works on.
 
+import type { BrokerTrouble } from '../mqtt/index.js';
 import { type Judgement, type Measured, nothingMeasured } from './gates.js';
 
 export const devicePhases = [
@@ -70,11 +71,6 @@ export interface RolloutState {
   readonly verdict: readonly Judgement[] | null;
   /** Why the agent that leads has no connection to the broker, and since when (milliseconds since 1970); null or absent while it has one. */
   readonly broker?: BrokerTrouble | null;
-}
-
-export interface BrokerTrouble {
-  readonly since: number;
-  readonly reason: string;
 }
 
 export const plannedState: RolloutState = { phase: 'planned', wave: 0, reason: '', by: null, overruled: -1, verdict: null };

@@ -173,10 +173,10 @@ class MarkedReader {
       const wait = new Waiting(this.options);
       const take = (message: Message): void => {
         if (message.topic === this.topic) {
-          if (Buffer.from(message.payload).toString('utf8') === wanted) wait.mark();
+          if (Buffer.from(message.payload).toString('utf8') === wanted) wait.done();
           return;
         }
-        this.closing?.message();
+        this.closing?.quiet();
         handle(message);
       };
       this.broker.subscribe([...filters, marks], take, { qos }).catch((error: unknown) => wait.fail(error));
@@ -199,7 +199,7 @@ class MarkedReader {
   /** The mark is retained, and does not come to a filter with a wildcard: does it come to its own topic? */
   private async explained(): Promise<Error> {
     const wait = new Waiting(this.options);
-    this.broker.subscribe(this.topic, () => wait.mark(), { qos: 0 }).catch((error: unknown) => wait.fail(error));
+    this.broker.subscribe(this.topic, () => wait.done(), { qos: 0 }).catch((error: unknown) => wait.fail(error));
     const exact = await wait.over.catch(() => false);
     await this.inTime(this.broker.unsubscribe(this.topic));
     if (exact) return fail('BROKER_LIMIT', { broker: this.broker.uri, reason: 'it sends no retained messages to subscriptions with wildcards' });
@@ -247,18 +247,10 @@ class Waiting {
     if (signal?.aborted) this.abort();
   }
 
-  mark(): void {
-    this.end(true);
-  }
-
   /** From now on it is over when nothing has come for a while. */
   quiet(): void {
     this.callOff();
     this.callOff = this.clock.later(this.quietMs, () => this.end(true));
-  }
-
-  message(): void {
-    this.quiet();
   }
 
   done(): void {

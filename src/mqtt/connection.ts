@@ -66,11 +66,18 @@ export async function connectToBroker(address: BrokerAddress, options: ConnectOp
   throw fail('BROKER_UNREACHABLE', { broker: address.uri, reason: 'it knows neither MQTT 5 nor 3.1.1' });
 }
 
+/** Why a connection to a broker does not work. */
+export interface BrokerTrouble {
+  /** Milliseconds since 1970. */
+  readonly since: number;
+  readonly reason: string;
+}
+
 export class BrokerConnection {
   /** Called when the connection is lost, and when it is back. */
   onChange: ((connected: boolean) => void) | null = null;
   /** Why there is no connection; null while there is one. */
-  trouble: { readonly since: number; readonly reason: string } | null = null;
+  trouble: BrokerTrouble | null = null;
   private readonly handlers = new Map<string, (message: Message) => void>();
   private settling: NodeJS.Timeout | undefined;
   private unacknowledged = 0;

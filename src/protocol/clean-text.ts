@@ -9,7 +9,3 @@ export function cleanText(text: string, longest: number): string {
   const clean = text.replace(/\t/g, ' ').replace(dangerous, '·');
   return clean.length <= longest ? clean : `${clean.slice(0, longest - 1)}…`;
 }
-
-export function isCleanText(text: string, longest: number): boolean {
-  return text.length <= longest && cleanText(text, longest) === text;
-}

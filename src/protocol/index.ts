@@ -2,7 +2,7 @@
 // status codes. Nothing here sends anything; transports carry the packets.
 
 export { type CborMap, decodeMap, encodeMap } from './cbor.js';
-export { cleanText, isCleanText } from './clean-text.js';
+export { cleanText } from './clean-text.js';
 export { bytes, type Command, decodeRequest, decodeResponse, encodePayload, type RequestOf, type ResponseOf, uint } from './command.js';
 export { atollCommands, type DeviceDescription, enumerationCommands, fileCommands, osCommands, type SlotState, slotFiles, statsCommands } from './commands.js';
 export {

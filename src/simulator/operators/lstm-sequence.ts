@@ -2,10 +2,9 @@
 // [batch, time, depth] (time first where time-major), 1-4 weights from the input and 5-8 from the hidden state to the gates input, forget, cell,
 // output, 12-15 their biases, 18 hidden state and 19 cell state (variables).
 
-import { inputOf, invalid, type Operand, type OperatorContext, optionsOf, outputOf, requireShape, requireType } from './operator.js';
+import { inputOf, invalid, type Operand, type OperatorContext, optionsOf, outputOf, quantizationOf, requireShape, requireType } from './operator.js';
 
-export const gateNames = ['input', 'forget', 'cell', 'output'] as const;
-export type GateName = (typeof gateNames)[number];
+export type GateName = 'input' | 'forget' | 'cell' | 'output';
 
 export interface Gate {
   readonly input: Operand;
@@ -53,8 +52,36 @@ export function lstmOf(context: OperatorContext): Lstm {
     if (gate.bias !== null) requireShape(context, gate.bias, [units]);
     return gate;
   };
-  const gates = Object.fromEntries(gateNames.map((name, i) => [name, gateOf(i)])) as Record<GateName, Gate>;
+  const gates = { input: gateOf(0), forget: gateOf(1), cell: gateOf(2), output: gateOf(3) };
   return { input, hidden, cell, output, gates, batches, steps, depth, units, timeMajor, cellClip, cellTanh: fusedActivationFunction === activationTanh };
+}
+
+/** A product of one operand with one unit's weights, in the gate's scale. `from` is the position of the operand's first element. */
+export type Product = (unit: number, from: number) => number;
+
+export interface GateProducts {
+  readonly input: Product;
+  readonly recurrent: Product;
+}
+
+/** For each gate its products with the input, which includes the bias, and with the hidden state. */
+export function gateProducts(
+  { gates, input, hidden, depth, units }: Lstm,
+  product: (operand: Operand, weights: Operand, bias: Operand | null, length: number) => Product,
+): Readonly<Record<GateName, GateProducts>> {
+  const productsOf = ({ input: weights, recurrent, bias }: Gate): GateProducts => ({
+    input: product(input, weights, bias, depth),
+    recurrent: product(hidden, recurrent, null, units),
+  });
+  return { input: productsOf(gates.input), forget: productsOf(gates.forget), cell: productsOf(gates.cell), output: productsOf(gates.output) };
+}
+
+/** log2 of the scale of an integer cell state. @throws MODEL_INVALID where the scale is not a power of two */
+export function cellPowerOf(context: OperatorContext, cell: Operand): number {
+  const { scale } = quantizationOf(context, cell);
+  const power = Math.log2(scale);
+  if (!Number.isInteger(power)) throw invalid(context, `the cell state has scale ${scale}, which is no power of two`);
+  return power;
 }
 
 /** What differs between the types; all values are elements as they are stored. */

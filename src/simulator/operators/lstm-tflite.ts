@@ -5,7 +5,7 @@
 import { quantizeMultiplier, roundingDivideByPot } from '../arithmetic/fixed-point.js';
 import { logistic16, tanh16 } from '../arithmetic/gemmlowp-int16.js';
 import { clamp } from './activation.js';
-import { type GateName, gateNames, lstmOf, sequence } from './lstm-sequence.js';
+import { cellPowerOf, gateProducts, lstmOf, sequence } from './lstm-sequence.js';
 import { invalid, type Operand, type OperatorContext, quantizationOf, requireType } from './operator.js';
 
 const clamp16 = (value: number): number => clamp(value, -32768, 32767);
@@ -18,7 +18,7 @@ const mostTanhBits = 6;
 
 export function prepareIntegerTflite(context: OperatorContext): () => void {
   const lstm = lstmOf(context);
-  const { input, hidden, cell, gates, depth, units } = lstm;
+  const { input, cell } = lstm;
   requireType(context, input, 'int8');
   requireType(context, cell, 'int16');
   const { requantize } = context.arithmetic;
@@ -34,17 +34,10 @@ export function prepareIntegerTflite(context: OperatorContext): () => void {
       return requantize(sum | 0, multiplier, shift);
     };
   };
-  const products = Object.fromEntries(
-    gateNames.map((name) => {
-      const gate = gates[name];
-      return [name, { input: product(input, gate.input, gate.bias, depth), recurrent: product(hidden, gate.recurrent, null, units) }];
-    }),
-  ) as Record<GateName, { input: (unit: number, from: number) => number; recurrent: (unit: number, from: number) => number }>;
-
-  const cellScale = quantizationOf(context, cell).scale;
-  const cellPower = Math.log2(cellScale);
+  const products = gateProducts(lstm, product);
+  const cellPower = cellPowerOf(context, cell);
+  const cellScale = 2 ** cellPower;
   const cellBits = 15 + cellPower;
-  if (!Number.isInteger(cellPower)) throw invalid(context, `the cell state has scale ${cellScale}, which is no power of two`);
   if (cellBits < 0 || cellBits > mostTanhBits) throw invalid(context, `the cell state has scale ${cellScale}; it must be 2^-15 to 2^${mostTanhBits - 15}`);
   const hiddenQuantization = context.intermediates[4];
   if (hiddenQuantization === undefined) throw invalid(context, 'the quantization of its hidden state (intermediate tensor 4) is missing');

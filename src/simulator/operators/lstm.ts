@@ -3,9 +3,9 @@
 
 import { quantizeMultiplier } from '../arithmetic/fixed-point.js';
 import { clamp, integerLimits } from './activation.js';
-import { type GateName, gateNames, lstmOf, sequence } from './lstm-sequence.js';
+import { cellPowerOf, gateProducts, lstmOf, sequence } from './lstm-sequence.js';
 import { prepareIntegerTflite } from './lstm-tflite.js';
-import { byType, inputOf, invalid, type Operand, type OperatorContext, type OperatorFamily, quantizationOf, requireType } from './operator.js';
+import { byType, inputOf, type Operand, type OperatorContext, type OperatorFamily, quantizationOf, requireType } from './operator.js';
 import { logisticInt16, tanhInt16 } from './sigmoid.js';
 
 const gateScale = 2 ** -12;
@@ -17,7 +17,7 @@ function prepareInteger(context: OperatorContext): () => void {
 
 function prepareIntegerTflm(context: OperatorContext): () => void {
   const lstm = lstmOf(context);
-  const { input, hidden, cell, output, gates, depth, units } = lstm;
+  const { input, hidden, cell, output, units } = lstm;
   requireType(context, cell, 'int16');
   const wide = input.type === 'int16';
   const { requantize, requantizeWide } = context.arithmetic;
@@ -38,16 +38,9 @@ function prepareIntegerTflm(context: OperatorContext): () => void {
       return clamp(bring(wide ? sum : sum | 0, multiplier, shift), -32768, 32767);
     };
   };
-  const products = Object.fromEntries(
-    gateNames.map((name) => {
-      const gate = gates[name];
-      return [name, { input: dense16(input, gate.input, gate.bias, depth), recurrent: dense16(hidden, gate.recurrent, null, units) }];
-    }),
-  ) as Record<GateName, { input: (unit: number, from: number) => number; recurrent: (unit: number, from: number) => number }>;
-
-  const cellScale = scaleOf(cell);
-  const power = Math.log2(cellScale);
-  if (!Number.isInteger(power)) throw invalid(context, `the cell state has scale ${cellScale}, which is no power of two`);
+  const products = gateProducts(lstm, dense16);
+  const power = cellPowerOf(context, cell);
+  const cellScale = 2 ** power;
   const forgetting = quantizeMultiplier((activationScale * cellScale) / cellScale);
   const updating = quantizeMultiplier((activationScale * activationScale) / cellScale);
   const hiding = quantizeMultiplier((activationScale * activationScale) / scaleOf(hidden));
