@@ -52,7 +52,7 @@ function manifestOf(model: Model, target: Target, options: BundleOptions, facts:
   };
 }
 
-/** How long the slot image of a model is, without running the model: its self-test outputs are as long as any others. */
+/** Size of a model's slot image. The model is not run, since the size of the self-test outputs does not depend on their values. */
 export function slotImageBytes(bytes: Uint8Array, model: Model, target: Target, facts = factsOf(model)): number {
   const { inputs, outputs } = facts.edges();
   const outputBytes = outputs.reduce((sum, output) => sum + output.bytes, 0);

@@ -21,7 +21,7 @@ async function create(name: string, { algorithm }: Readonly<Record<string, unkno
   const pair = createKeys(algorithm as 'ed25519' | 'es256');
   const files = { privateKey: `${name}.private.pem`, publicKey: `${name}.public.pem` };
   // A key that is lost leaves devices that take nothing any more: none is ever replaced.
-  // The private one first: of it the public one can be had again, but not the other way round.
+  // The private key first: the public key can be derived from it, but not the reverse.
   await writeNew(files.privateKey, pair.privateKey, 0o600);
   await writeNew(files.publicKey, pair.publicKey).catch(async (error: unknown) => {
     await rm(files.privateKey, { force: true });

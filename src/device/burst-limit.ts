@@ -1,21 +1,21 @@
-// The largest packet that a device receives whole, and how fast. Small receive buffers lose a part of what comes faster than the device reads it
-// (Zephyr: MCUMGR_TRANSPORT_UART_RX_BUF_COUNT lines), and a device with lost packets is silent. Echoes of a packet's size tell such a loss from a
-// single one.
+// Finds the largest packet that a device receives completely, and at which speed. A device with small receive buffers
+// (in Zephyr, MCUMGR_TRANSPORT_UART_RX_BUF_COUNT lines) drops bytes that arrive faster than it reads them, and does not
+// answer the incomplete packet. Echo requests of the same size tell this systematic loss from an accidental one.
 
 import { encodePayload, headerBytes, osCommands } from '../protocol/index.js';
 import type { LineTiming } from './line-timing.js';
 import { type SmpClient, signalOf, smallestPacketBytes } from './smp-client.js';
 
-/** A size counts as too large when so many packets of it were lost: one may be lost by chance. */
+/** Losses after which a packet size counts as too large. A single loss may be accidental. */
 const lossesOfASize = 2;
-/** So many losses among so many packets lower a size whose echoes arrive: the device may lose packets only while it writes. */
+/** This many losses among the latest packets lower the size even if echoes arrive: a device may drop bytes only while it writes flash. */
 const mostLosses = 3;
 const amongPackets = 10;
-/** Tried one after another where the smallest packets are lost too. */
+/** Pauses between pieces of a packet, tried in this order once even the smallest packets are lost. */
 const pausesMs = [5, 20, 80];
 
 export class BurstLimit {
-  /** Of the latest packets: true for those that were lost. */
+  /** For each of the latest packets, whether it was lost. */
   private latest: boolean[] = [];
 
   constructor(
@@ -28,9 +28,7 @@ export class BurstLimit {
     return this.largest;
   }
 
-  /**
-   * After a packet of this size stayed unanswered by a device that answers others: finds what it receives.
-   */
+  /** Call when a packet of this size got no answer although the device answers others: lowers the size until echoes arrive. */
   async afterLoss(packetBytes: number, signal?: AbortSignal): Promise<void> {
     if (packetBytes > this.largest) return;
     if (await this.arrives(packetBytes, lossesOfASize - 1, signal)) {
@@ -54,7 +52,7 @@ export class BurstLimit {
     this.latest = [...this.latest.slice(1 - amongPackets), lost];
   }
 
-  /** @returns false where nothing is left to lower */
+  /** Chooses a smaller packet, or a longer pause. @returns false if there is none */
   private lower(from: number): boolean {
     const smaller = this.client.line.wholeFrames(Math.floor(from / 2));
     if (smaller >= smallestPacketBytes) {
@@ -73,7 +71,7 @@ export class BurstLimit {
     const timeoutMs = this.timing.patienceMs(packetBytes);
     for (let i = 0; i < attempts; i++) {
       const answer = await this.client.askOnce(osCommands.echo, { d }, { ...signalOf(signal), timeoutMs });
-      // A refusal is an answer too: the request has arrived.
+      // An error response also shows that the request arrived.
       if (answer !== null) return true;
     }
     return false;

@@ -2,15 +2,15 @@
 
 import { encodePayload, headerBytes } from '../protocol/index.js';
 
-/** The length prefix of a byte string that is not empty, beyond that of an empty one. */
+/** A CBOR byte string of up to 65,535 bytes has a length prefix of up to 3 bytes; an empty one has 1. */
 const lengthPrefixGrowth = 2;
 
-/** How much data fits one packet beside header, keys and the length prefix of the data. */
+/** How many bytes of the file fit into one packet, after the SMP header and the CBOR encoding of the other fields. */
 export function chunkBytes(name: string, off: number, total: number, maxPacketBytes: number): number {
   return Math.max(1, maxPacketBytes - overheadBytes(name, off, total));
 }
 
-/** The packet that carries so many bytes of a file, wherever in it they are. */
+/** Size of a packet that carries `data` bytes of a file, at any offset. */
 export function packetBytes(name: string, data: number, total: number): number {
   return overheadBytes(name, total, total) + data;
 }

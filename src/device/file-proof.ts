@@ -1,4 +1,4 @@
-// Proves that a file on a device has the bytes that it should: by its hash, or read back where the device has no hash command (Zephyr's default).
+// Verifies a file on a device: by its hash, or by reading it back if the device has no hash command (Zephyr's default).
 
 import { crc32 } from 'node:zlib';
 import { equalBytes, hex, sha256 } from '../bundle/index.js';
@@ -14,7 +14,7 @@ interface ProofOptions {
   readonly signal?: AbortSignal;
 }
 
-/** @throws PUSH_HASH where it has other bytes, PUSH_UNPROVEN where the device can neither hash nor return them */
+/** @throws PUSH_HASH if the content differs, PUSH_UNPROVEN if the device can neither hash the file nor return it */
 export async function proveFile(client: SmpClient, name: string, expected: Uint8Array, options: ProofOptions = {}): Promise<FileProof> {
   const found = await hashOf(client, name, undefined, options.signal);
   if (found === null) return readBack(client, name, expected, options);
@@ -23,7 +23,7 @@ export async function proveFile(client: SmpClient, name: string, expected: Uint8
   return found.type;
 }
 
-/** Whether the device's file, so long, is the beginning of these bytes; false where only reading it back could tell, which takes as long as sending it. */
+/** Whether the device's file is the beginning of these bytes; false if only reading it back could tell, which takes as long as sending it. */
 export async function isBeginningOf(client: SmpClient, name: string, length: number, bytes: Uint8Array, signal?: AbortSignal): Promise<boolean> {
   const found = await hashOf(client, name, length, signal);
   return found !== null && found.bytes === length && found.equals(bytes.subarray(0, length));
@@ -31,14 +31,14 @@ export async function isBeginningOf(client: SmpClient, name: string, length: num
 
 interface FileHash {
   readonly type: 'sha256' | 'crc32';
-  /** Of the file, as far as it was hashed. */
+  /** Number of bytes that the hash covers. */
   readonly bytes: number;
   readonly text: string;
   readonly expected: (file: Uint8Array) => string;
   readonly equals: (file: Uint8Array) => boolean;
 }
 
-/** The best hash that the device offers, of so many bytes or of the whole file; null where it offers none. */
+/** The strongest hash that the device offers, over the given number of bytes or over the whole file; null if it offers none. */
 async function hashOf(client: SmpClient, name: string, length: number | undefined, signal: AbortSignal | undefined): Promise<FileHash | null> {
   for (const type of ['sha256', 'crc32'] as const) {
     const hash = await client.ask(fileCommands.hash, { name, type, off: 0, ...(length === undefined ? {} : { len: length }) }, signalOf(signal));
@@ -52,7 +52,7 @@ async function hashOf(client: SmpClient, name: string, length: number | undefine
   return null;
 }
 
-/** Reads the file and compares it, chunk by chunk, up to the first that differs. */
+/** Reads the file chunk by chunk and compares it, up to the first difference. */
 async function readBack(client: SmpClient, name: string, expected: Uint8Array, { onProgress, signal }: ProofOptions): Promise<'read-back'> {
   const total = expected.byteLength;
   let off = 0;

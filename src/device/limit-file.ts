@@ -1,11 +1,12 @@
-// What was learned of devices, in a file of the user: a small record that may be lost, and is never worth an error.
+// Keeps the packet limits found for each device in a file in the user's state folder. Losing it costs only time, so
+// reading and writing it never fails.
 
 import { readFileSync } from 'node:fs';
 import { z } from 'zod';
 import { writeAtomically } from '../files/index.js';
 import type { LimitMemory } from './smp-client.js';
 
-/** After so long a device is tried with full packets again: its firmware may be another one. */
+/** After this time full packets are tried again: the device may have new firmware. */
 const keptMs = 30 * 24 * 3600 * 1000;
 const mostDevices = 200;
 
@@ -13,7 +14,7 @@ const entrySchema = z.object({ maxPacketBytes: z.number().int().min(1), pauseMs:
 const fileSchema = z.record(z.string(), entrySchema);
 type Entries = z.output<typeof fileSchema>;
 
-/** @param file JSON; made when something is learned */
+/** @param file path of a JSON file, created when the first limit is found */
 export function limitFile(file: string, now: () => number = Date.now): LimitMemory {
   return {
     recall: (device) => {

@@ -1,4 +1,5 @@
-// How long a transfer must take at least, from what the line, the packets and one answer for each of them cost; and what then took longest.
+// Predicts the duration of a transfer from the line's speed, the packet overhead and one answer for each packet, and names
+// the bottleneck.
 
 import { encodePayload, headerBytes } from '../protocol/index.js';
 import { chunkBytes } from './chunk.js';
@@ -10,20 +11,20 @@ export type Bottleneck = 'line' | 'round trips' | 'device';
 
 export interface LineBound {
   readonly requests: number;
-  /** Of requests and answers, as framed. */
+  /** Of requests and answers together, including framing. */
   readonly wireBytes: number;
-  /** Of the requests alone, as framed. */
+  /** Of the requests alone, including framing. */
   readonly requestBytes: number;
-  /** What these take on the line; 0 where nothing limits it. */
+  /** Transmission time of requests and answers; 0 if the line has no known speed. */
   readonly lineMs: number;
-  /** The requests alone, where answers travel the other way meanwhile. */
+  /** Transmission time of the requests alone, for lines that carry answers at the same time (full duplex). */
   readonly requestLineMs: number;
 }
 
 /** Bytes of an answer to a chunk: header and the offset. */
 const answerBytes = headerBytes + encodePayload({ off: 0xffff }).byteLength;
 
-/** What sending so many bytes of a file costs on a client's line, from an offset on. */
+/** What sending a number of bytes of a file costs on a client's line. */
 export function lineBound({ line }: SmpClient, name: string, bytes: number, maxPacketBytes: number): LineBound {
   const chunk = chunkBytes(name, bytes, bytes, maxPacketBytes);
   const requests = Math.ceil(bytes / chunk);
@@ -50,7 +51,7 @@ export interface Timing {
   readonly bottleneck: Bottleneck | null;
 }
 
-/** Predicts how long a transfer takes, and times it. */
+/** Predicts the duration of a transfer, and measures it. */
 export class Stopwatch {
   private readonly startMs = performance.now();
 

@@ -3,21 +3,21 @@
 import { encodePayload, headerBytes, osCommands } from '../protocol/index.js';
 import { type SmpClient, signalOf } from './smp-client.js';
 
-/** The fastest of so many counts: the first may find a device asleep, or a port just opened. */
+/** Number of echoes, of which the fastest counts: the device may be asleep or the port just opened at the first. */
 const echoes = 3;
 const echoRequest = { d: '' };
 const echoBytes = headerBytes + encodePayload(echoRequest).byteLength;
 
-/** An answer that takes longer than so many round trips, and this time at least, is probably lost. */
+/** An answer is considered lost after this many round trips, and not before the minimum time. */
 const patientRoundTrips = 8;
 const shortestPatienceMs = 100;
 
 export class LineTiming {
   private constructor(
     private readonly client: SmpClient,
-    /** From the last byte of a request to the first of its answer; 0 where echoes are refused. */
+    /** Time from the last byte of a request to the first byte of its answer; 0 if the device rejects echo requests. */
     readonly turnaroundMs: number,
-    /** False where the port is faster than its baud rate says: a pseudo-terminal, or USB behind a serial port. */
+    /** False if the port is faster than its baud rate: a pseudo-terminal, or a USB serial port. */
     private readonly lineLimits: boolean,
   ) {}
 
@@ -35,13 +35,13 @@ export class LineTiming {
     return new LineTiming(client, fastestMs === Infinity ? 0 : fastestMs - (lineLimits ? onLineMs : 0), lineLimits);
   }
 
-  /** Time that so many bytes, as framed, take on the line; 0 where the line is no limit. */
+  /** Transmission time of a number of framed bytes; 0 if the line has no known speed. */
   onLineMs(wireBytes: number): number {
     const { bytesPerSecond } = this.client.line;
     return bytesPerSecond === null || !this.lineLimits ? 0 : (1000 * wireBytes) / bytesPerSecond;
   }
 
-  /** Time after which the answer to a request of so many bytes, which may be as long, is probably lost. */
+  /** Time after which the answer to a request of this size is considered lost. The answer may be as long as the request. */
   patienceMs(packetBytes: number): number {
     const { line } = this.client;
     const roundTripMs = this.turnaroundMs + this.onLineMs(2 * line.wireBytes(echoBytes));

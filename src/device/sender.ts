@@ -22,14 +22,14 @@ export interface SendOptions {
   readonly signal?: AbortSignal;
 }
 
-/** Of a device that answers nothing: the first chunk may erase a whole slot. */
+/** Time to wait for the answer to the first chunk, for which a device may erase a whole slot. */
 const eraseTimeoutMs = 40_000;
 const chunkTimeoutMs = 20_000;
-/** Each echo waits twice as long as the one before: together about as long as a chunk. */
+/** The timeout doubles with each echo; all attempts together wait about as long as for a chunk. */
 const echoAttempts = 7;
 const maxSetbacks = 5;
 const maxLossesInARow = 8;
-/** No file is as long: a chunk there follows on nothing. */
+/** An offset beyond the end of any file, which no chunk can follow. */
 const beyondAnyFile = 2 ** 31 - 1;
 
 type ChunkAnswer = Answer<typeof fileCommands.upload>;
@@ -47,14 +47,14 @@ export class Sender {
   sentBytes = 0;
   requests = 0;
   private setbacks = 0;
-  /** Where it last had to go back to: to do that again further on is progress. */
+  /** Offset of the last setback. A setback at a larger offset counts as progress. */
   private goneBackTo = -1;
   private lossesInARow = 0;
-  /** The longest that an answer has taken: such a device is busy, and its packets are not lost. */
+  /** The longest time that an answer has taken. Silence up to this time means a busy device, not a lost packet. */
   private slowestMs = 0;
   private readonly burst: BurstLimit;
 
-  /** @param told what the device says that it takes, or less: `buffers` chunks are under way at once */
+  /** @param told the limits to keep to, at most those that the device reports; `buffers` chunks are in flight at once */
   constructor(
     private readonly client: SmpClient,
     private readonly told: PacketLimits,
@@ -72,7 +72,7 @@ export class Sender {
   async send(transfer: Transfer): Promise<boolean> {
     const { client, told } = this;
     const before = client.window;
-    // Beside the chunks an echo may be under way.
+    // One echo may be in flight in addition to the chunks.
     client.window = told.buffers + 1;
     this.goneBackTo = -1;
     try {
@@ -84,13 +84,13 @@ export class Sender {
 
   private async sendAll(transfer: Transfer): Promise<boolean> {
     const total = transfer.bytes.byteLength;
-    /** Up to where the device has it, as far as it has said. */
+    /** How many bytes the device has confirmed. */
     let there = transfer.from;
     let next = there;
-    /** The end of what was ever sent: a device that has more has not got it from here. */
+    /** End of all data sent so far. If the device reports a larger offset, another client wrote to the file. */
     let sentUpTo = there;
     const underWay: Chunk[] = [];
-    /** The first chunk without an answer: those behind it tell whether the device has it. */
+    /** The first unanswered chunk. Answers to later chunks tell whether the device received it. */
     let lost: Chunk | null = null;
     while (there < total) {
       this.options.onProgress?.({ done: there, total, unit: 'bytes' });
@@ -126,7 +126,7 @@ export class Sender {
         continue;
       }
       const alone = underWay.length === 0;
-      // None may arrive behind those that are sent next.
+      // Wait for the chunks in flight: none may reach the device after those that are sent next.
       for (const other of underWay.splice(0)) await this.answerTo(other);
       const at = alone ? reported : await this.lengthOf(transfer.name, reported);
       const gained = at > this.goneBackTo && at <= sentUpTo;
@@ -158,12 +158,12 @@ export class Sender {
       timeoutMs: off === 0 && isSlot(name) ? eraseTimeoutMs : chunkTimeoutMs,
       attempts: 1,
     });
-    // It is awaited in its turn; until then its failure is nobody's.
+    // Awaited later; without a handler until then, a rejection would end the process.
     answer.catch(() => undefined);
     return { off, end: off + data.byteLength, packetBytes: maxPacketBytes, answer, abandon: () => abandoned.abort() };
   }
 
-  /** null where the device answers an echo, and not the chunk before it: the chunk or its answer is lost. @throws DEVICE_TIMEOUT */
+  /** @returns null if the device answers an echo but not the chunk sent before it: the chunk or its answer was lost. @throws DEVICE_TIMEOUT */
   private async answerTo(chunk: Chunk): Promise<ChunkAnswer | null> {
     const { client, timing } = this;
     const patienceMs = Math.max(timing.patienceMs(chunk.packetBytes), 2 * this.slowestMs);
@@ -183,7 +183,7 @@ export class Sender {
           () => chunk.answer,
         ),
       ]);
-      // Busy for so long, or it would have answered the echo at once: next time it is given that time.
+      // The device was busy for this long; otherwise it would have answered the echo at once. Wait as long next time.
       const tookMs = performance.now() - begin;
       if (tookMs > 2 * patienceMs) this.slowestMs = Math.max(this.slowestMs, tookMs);
       if (answer === null) chunk.abandon();
@@ -193,7 +193,7 @@ export class Sender {
     }
   }
 
-  /** @throws DEVICE_ANSWER where nothing gets through */
+  /** @throws DEVICE_ANSWER after too many losses in a row */
   private async afterLoss(name: string, chunk: Chunk): Promise<void> {
     const { signal } = this.options;
     if (++this.lossesInARow > maxLossesInARow) {
@@ -201,18 +201,18 @@ export class Sender {
       throw fail('DEVICE_ANSWER', { command: 'upload', reason });
     }
     await this.burst.afterLoss(chunk.packetBytes, signal);
-    // A file that is open goes on where it is, also where the chunk says 0.
+    // For a file that is already open, the device ignores the offset 0 of the chunk.
     if (chunk.off === 0 && !isSlot(name)) await releaseFile(this.client, name, signal);
   }
 
-  /** With several chunks under way a refusal tells where the device was then, not where it is. */
+  /** With several chunks in flight, a refused chunk reports an offset that may be outdated: ask again. */
   private async lengthOf(name: string, reported: number): Promise<number> {
     const status = await this.client.ask(fileCommands.status, { name }, signalOf(this.options.signal));
     return status.ok ? status.value.len : reported;
   }
 }
 
-/** Slots of Atoll's firmware begin anew at offset 0, whatever was before. */
+/** In Atoll's firmware an upload to a slot at offset 0 always starts over. */
 function isSlot(name: string): boolean {
   return Object.values<string>(slotFiles).includes(name);
 }
@@ -227,7 +227,7 @@ export async function releaseFile(client: SmpClient, name: string, signal: Abort
   if (!closed.ok) await client.ask(fileCommands.upload, { off: beyondAnyFile, name, data: new Uint8Array(0) }, signalOf(signal));
 }
 
-/** null where it takes longer. */
+/** @returns null if it takes longer */
 async function within<Value>(promise: Promise<Value>, timeoutMs: number): Promise<Value | null> {
   const timer = new AbortController();
   try {

@@ -1,5 +1,5 @@
 // Uploads a file through the file group, compressed where the device takes that: resumes where an earlier upload of the same bytes ended,
-// survives lost answers and resets, and trusts nothing but a proof at the end (a full volume has been known to report success).
+// survives lost answers and resets, and verifies the file at the end (some devices report success when their volume is full).
 
 import { compressImage, hex, sha256 } from '../bundle/index.js';
 import { fileCommands, slotFiles } from '../protocol/index.js';
@@ -13,7 +13,7 @@ import { type SmpClient, signalOf } from './smp-client.js';
 export interface UploadOptions extends SendOptions {
   /** Where the file goes: the inactive slot unless given. */
   readonly path?: string;
-  /** Most bytes of the file in one packet; as many as the device takes unless given. */
+  /** Maximum number of file bytes in one packet. Default: as many as the device accepts. */
   readonly chunkBytes?: number;
   /** Chunks under way at once, up to as many as the device has buffers for; 1 unless given. */
   readonly window?: number;
@@ -31,9 +31,9 @@ export interface UploadResult {
   readonly sentBytes: number;
   readonly compression: 'deflate' | null;
   readonly sha256: string;
-  /** What the device proved the file with. */
+  /** How the file on the device was verified. */
   readonly verifiedBy: FileProof;
-  /** The largest packet that was sent, header included. */
+  /** Size of the largest packet sent, including the header. */
   readonly packetBytes: number;
   readonly durationMs: number;
   /** Of the file, however it travelled; null where nothing was sent. */
@@ -95,7 +95,7 @@ function transferOf(name: string, image: Uint8Array, from: number, blockBytes: n
   return bytes.byteLength < left ? { name: slotFiles.compressed, bytes, from: 0 } : plain;
 }
 
-/** The length of what the device holds, if that is known to be the beginning of this image; else 0. */
+/** @returns how many bytes the device already holds, if they are the beginning of this image; otherwise 0 */
 async function resumePoint(client: SmpClient, name: string, image: Uint8Array, signal: AbortSignal | undefined): Promise<number> {
   const status = await client.ask(fileCommands.status, { name }, signalOf(signal));
   const length = status.ok ? status.value.len : 0;

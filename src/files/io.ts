@@ -48,7 +48,7 @@ export async function writeAtomically(file: string, content: Uint8Array | string
   }
 }
 
-/** Where a file really lies, behind links, those too whose target is not there yet; and what is there. Its folder is made. */
+/** Follows symbolic links, including dangling ones, to the file that is meant, and creates its folder. Also returns what is there. */
 async function placeOf(file: string): Promise<{ readonly target: string; readonly existing: Stats | null }> {
   let target = file;
   for (let links = 0; links < mostLinks && (await lstat(target).catch(() => null))?.isSymbolicLink(); links++)
@@ -59,14 +59,14 @@ async function placeOf(file: string): Promise<{ readonly target: string; readonl
   return { target, existing };
 }
 
-/** As many as Linux follows. */
+/** Maximum number of links followed, as on Linux. */
 const mostLinks = 40;
 
 function temporaryBeside(target: string): string {
   return path.join(path.dirname(target), `.${path.basename(target)}.${randomBytes(4).toString('hex')}.tmp`);
 }
 
-/** A new file with the rights of the one that it will replace, and its owner where this process may give that. */
+/** Creates a file with the permissions of the one it will replace, and with its owner if this process is allowed to set it. */
 async function writeLike(existing: Stats | null, file: string, content: Uint8Array | string, durable = false): Promise<void> {
   await writeFile(file, content, { flag: 'wx', flush: durable, ...(existing === null ? {} : { mode: 0o600 }) });
   if (existing === null) return;
@@ -99,7 +99,7 @@ export async function writeTogether(files: readonly { readonly path: string; rea
   }
 }
 
-/** What file systems answer that have no links (FAT). */
+/** Error codes of file systems without links (FAT). */
 const withoutLinks: ReadonlySet<string> = new Set(['EPERM', 'ENOTSUP', 'EOPNOTSUPP', 'ENOSYS']);
 
 /** Never replaces a file, and leaves none that is not whole. @param mode rights of the file. @throws FILE_NOT_WRITABLE */

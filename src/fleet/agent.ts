@@ -205,7 +205,7 @@ class RolloutAgent {
     return { ...this.engine.state, broker: this.trouble };
   }
 
-  /** With an event where the connection to the broker is lost, is back, or is lost for another reason. */
+  /** Adds an event when the connection to the broker is lost, restored, or fails for another reason. */
   private withBroker(changes: Changes): Changes {
     const { trouble = null } = this.broker;
     if (trouble?.reason === this.trouble?.reason) return changes;

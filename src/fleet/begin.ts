@@ -22,7 +22,7 @@ export interface Beginning {
 
 export interface BeginOptions {
   readonly now?: number;
-  /** Called with devices that an earlier rollout has reached and the broker does not know any more. */
+  /** Called with devices that an earlier rollout reached but that are missing from the broker now. */
   readonly onMissing?: (ids: readonly string[]) => void;
 }
 
@@ -64,12 +64,12 @@ export async function beginRollout(
 
 /** @throws ROLLOUT_PLAN */
 export function requireExpected({ expect, rollout }: Pick<RolloutPlan, 'expect' | 'rollout'>, found: number, uri: string): void {
-  // Plans that were kept by an earlier version have none.
+  // Plans stored by an earlier version lack this field.
   if (expect == null || expect === found) return;
   throw fail('ROLLOUT_PLAN', { where: rollout, reason: `it expects ${expect} devices, and ${found} of ${uri} are selected` });
 }
 
-/** Devices of this kind that the last rollout to this fleet has reached, and that are not there now. */
+/** Devices with the plan's target that the last rollout to this fleet reached and that are missing now. */
 async function missingOf(store: RolloutStore, fleet: string, target: string, { members }: Registry): Promise<string[]> {
   const last = (await store.rollouts(fleet)).find((row) => row.target === target && row.state.phase === 'done');
   if (last === undefined) return [];

@@ -16,7 +16,7 @@ export interface FleetBroker {
   readonly unsubscribe: (filters: string | readonly string[]) => Promise<void>;
   /** Called when the connection is lost, and when it is back. */
   onChange: ((connected: boolean) => void) | null;
-  /** Why nothing gets through, and since when; null where all is well, absent where that is not known. */
+  /** Set while there is no connection, otherwise null; absent if the implementation cannot tell. */
   readonly trouble?: BrokerTrouble | null;
 }
 

@@ -131,7 +131,7 @@ export class RolloutEngine {
     return { devices, events };
   }
 
-  /** Begins, or goes on after a pause; where a gate has paused it, it judges the wave again, as it is now. */
+  /** Starts the rollout or resumes it after a pause. If a gate paused it, the wave is judged again with current data. */
   resume(now: number): void {
     const { phase } = this.current;
     if (phase !== 'planned' && phase !== 'paused') return;
@@ -140,7 +140,7 @@ export class RolloutEngine {
     this.advance(now);
   }
 
-  /** Goes on past the wave at which a gate has paused it, whatever the gates find of it. */
+  /** Continues past the wave at which a gate paused the rollout, and ignores that wave's gates. */
   overrule(now: number): void {
     const { phase, by, wave } = this.current;
     if (phase !== 'paused' || by !== 'gate') return;
@@ -160,8 +160,8 @@ export class RolloutEngine {
   }
 
   /**
-   * Devices that have failed or were not heard of are told once more, with the wave that is under way; a rollout that is done goes on for them, one that is
-   * paused when it is resumed. The gates judge again.
+   * Retries devices that failed or did not answer, as part of the current wave. A finished rollout starts again for them; a
+   * paused one retries them when it is resumed. The gates judge again.
    */
   retry(ids: Iterable<string>, now: number): void {
     const { phase, wave } = this.current;
@@ -171,7 +171,7 @@ export class RolloutEngine {
       if (record === undefined || !retried.has(record.phase)) continue;
       this.change({ ...record, phase: 'waiting', since: now, place: this.nextPlace++ });
       this.queue[wave]?.push(id);
-      // What was overruled is what the gates found before.
+      // The overruled verdict does not apply to the retry.
       this.current = { ...this.current, overruled: -1 };
     }
     this.goOn(now);

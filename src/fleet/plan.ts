@@ -20,7 +20,7 @@ export interface RolloutPlan {
   /** Path of the bundle that devices go back to; null: that of the rollout before, where the store knows one. */
   readonly previous: string | null;
   readonly select: { readonly tags: Readonly<Record<string, string>>; readonly ids: readonly string[] | null; readonly share: number };
-  /** How many devices the plan means: another number is refused; null for any. */
+  /** The number of devices that the plan expects; a different number is rejected. Null accepts any number. */
   readonly expect: number | null;
   readonly waves: WavePlan;
   /** All must hold of a wave before the next one begins. */

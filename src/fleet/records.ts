@@ -69,7 +69,7 @@ export interface RolloutState {
   readonly overruled: number;
   /** What the gates found when one of them stopped it: devices that are taken back tell nothing of that any more. */
   readonly verdict: readonly Judgement[] | null;
-  /** Why the agent that leads has no connection to the broker, and since when (milliseconds since 1970); null or absent while it has one. */
+  /** Set while the leading agent has no connection to the broker; otherwise null or absent. */
   readonly broker?: BrokerTrouble | null;
 }
 

@@ -24,14 +24,18 @@ const reportsAtOnce = 400;
 const mostShardsAtOnce = 64;
 /** A mark that is lost is made again; an agent without the right to its marks would wait for ever. */
 const [markPatienceMs, mostMarks] = [5000, 4];
-/** Brokers may send what they retain in any order: after the mark it is listened until nothing more has come for so long, longer where that was not enough. */
+/**
+ * Brokers may send retained messages in any order. After the mark, wait until no message has arrived for this time, which
+ * doubles with each further reading.
+ */
 const [shortestQuietMs, longestQuietMs] = [250, 4000];
-/** A thorough reading ends when two in a row have found the same. */
+/** Readings are repeated until two in a row find the same devices, at most this often. */
 const mostReadings = 8;
 
 export interface ReadOptions {
   readonly clock?: Clock;
   readonly signal?: AbortSignal;
+  /** How long no message must arrive for the reading to count as complete, in milliseconds. */
   readonly quietMs?: number;
 }
 export const allShards = Array.from({ length: 256 }, (_, shard) => shard.toString(16).padStart(2, '0'));
@@ -47,7 +51,10 @@ export async function readRegistryAt(address: BrokerAddress, signal?: AbortSigna
   }
 }
 
-/** As often as it takes for two readings in a row to find the same devices, whatever the broker lost or sent late. @throws BROKER_*, INTERRUPTED */
+/**
+ * Reads the registry until two readings in a row find the same devices, so that no message which the broker dropped or
+ * sent late is missed. @throws BROKER_*, INTERRUPTED
+ */
 export async function readWholeRegistry(broker: FleetBroker, fleet: string, options: ReadOptions = {}): Promise<Registry> {
   const found = new Map<string, FleetMember>();
   const unreadable = new Set<string>();
@@ -135,7 +142,7 @@ export async function readRetained(
 /** A device's id and its report; null where that is none. */
 export function reportOf({ topic, payload }: Message): [id: string, reported: Reported | null] {
   const id = topic.split('/').at(-1) ?? '';
-  // No device of ours is called so; who writes under such a name wants to be shown.
+  // Not a valid device id. Its text is cleaned because it is shown to the user.
   if (!topicName.test(id)) return [cleanText(id, 64), null];
   try {
     return [id, decodeReported(payload)];
@@ -145,8 +152,9 @@ export function reportOf({ topic, payload }: Message): [id: string, reported: Re
 }
 
 /**
- * Reads what is retained, to its end: a mark of its own is retained too, and asked for last, with a wildcard like the rest. When it comes, a broker that keeps the
- * order has sent all before it; in the end it is listened, for all that was asked, until a broker that keeps none is quiet.
+ * Reads retained messages and knows when it has all of them. It publishes a retained mark of its own and subscribes to it
+ * last, with a wildcard like the rest: when the mark arrives, a broker that keeps the order has sent everything else. For
+ * brokers that do not, closing the reader waits until no message has arrived for a while.
  */
 class MarkedReader {
   private count = 0;
@@ -181,7 +189,7 @@ class MarkedReader {
       };
       this.broker.subscribe([...filters, marks], take, { qos }).catch((error: unknown) => wait.fail(error));
       const back = await wait.over;
-      // Asked for again, it comes again; what was asked for beside it may still come late.
+      // Unsubscribe, so that the next subscription delivers the mark again; the other filters stay for late messages.
       await this.inTime(this.broker.unsubscribe(marks));
       if (back) return;
     }
@@ -196,7 +204,7 @@ class MarkedReader {
     await this.inTime(this.broker.publish(this.topic, new Uint8Array(0), { retain: true }));
   }
 
-  /** The mark is retained, and does not come to a filter with a wildcard: does it come to its own topic? */
+  /** Why the mark does not arrive through a wildcard: subscribes to its exact topic to find out. */
   private async explained(): Promise<Error> {
     const wait = new Waiting(this.options);
     this.broker.subscribe(this.topic, () => wait.done(), { qos: 0 }).catch((error: unknown) => wait.fail(error));
@@ -209,7 +217,7 @@ class MarkedReader {
     });
   }
 
-  /** What a broker does not acknowledge is not waited for without end. @throws BROKER_UNREACHABLE, and the reason of an aborted signal */
+  /** Waits for an acknowledgement, with a timeout. @throws BROKER_UNREACHABLE, and the reason of an aborted signal */
   private async inTime(work: Promise<void>): Promise<void> {
     const wait = new Waiting(this.options);
     work.then(
@@ -220,9 +228,9 @@ class MarkedReader {
   }
 }
 
-/** Until a mark has come, or it is quiet, or patience is over. */
+/** Waits until it is done, until no message has arrived for a while, or until a timeout. */
 class Waiting {
-  /** Whether what was waited for has come. @throws what failed */
+  /** False after the timeout. @throws the error passed to `fail`, and the reason of an aborted signal */
   readonly over: Promise<boolean>;
   private end: (marked: boolean) => void = () => undefined;
   private reject: (error: unknown) => void = () => undefined;
@@ -247,7 +255,7 @@ class Waiting {
     if (signal?.aborted) this.abort();
   }
 
-  /** From now on it is over when nothing has come for a while. */
+  /** Restarts the wait for quiet; call again for each message. */
   quiet(): void {
     this.callOff();
     this.callOff = this.clock.later(this.quietMs, () => this.end(true));

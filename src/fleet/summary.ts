@@ -40,7 +40,7 @@ export interface RolloutSummary {
   readonly opensAt: number | null;
   /** HOST:PID of who leads it; null where nobody does. */
   readonly agent: string | null;
-  /** Why that one has no connection to the broker, and since when; null while it has one, and where nobody leads. */
+  /** Set while the leading agent has no connection to the broker; null otherwise, and if no agent leads. */
   readonly broker: BrokerTrouble | null;
   readonly createdAt: number;
   readonly changedAt: number;

@@ -28,21 +28,21 @@ const connectTimeoutMs = 5000;
 const sessionSeconds = 86_400;
 /** Spread, so that a broker which comes back is not met by all at once. */
 const [leastReconnectMs, mostReconnectMs] = [500, 3000];
-/** A connection that lasts so long is one. */
+/** A connection counts as established after this time. */
 const settledMs = 5000;
 /** Answers of brokers that only know another version of MQTT: 3.1.1's own code, and that of 5. */
 const otherVersionCodes = [1, 132];
 /** Wrong user or password, not authorized: of 3.1.1, then of 5. */
 const refusalCodes = [4, 5, 134, 135];
 
-/** What a broker says of itself when it takes a connection (MQTT 5, 3.2.2.3). */
+/** Limits that a broker announces in CONNACK (MQTT 5, 3.2.2.3). */
 interface BrokerLimits {
-  /** Messages that may wait for its acknowledgement at once. */
+  /** How many messages may be unacknowledged at the same time. */
   readonly receiveMaximum: number;
   readonly retains: boolean;
 }
 
-/** Without a word of the broker: as many as packet identifiers allow. */
+/** For brokers that announce none: the number of MQTT packet identifiers. */
 const noLimits: BrokerLimits = { receiveMaximum: 65_535, retains: true };
 
 /** @throws BROKER_UNREACHABLE, BROKER_REFUSED, BROKER_TLS, FILE_NOT_READABLE */
@@ -54,7 +54,7 @@ export async function connectToBroker(address: BrokerAddress, options: ConnectOp
       const { client, limits } = await connected(address.url, { ...settings, protocolVersion: version });
       return new BrokerConnection(address.uri, client, limits);
     } catch (error) {
-      // Some that do not know MQTT 5 say nothing and close the connection.
+      // Some brokers without MQTT 5 close the connection without an answer.
       const mayBeVersion = otherVersionCodes.includes(codeOf(error)) || error instanceof ClosedWithoutWord;
       if (version === 5 && address.version === null && mayBeVersion) {
         first = error;
@@ -96,7 +96,7 @@ export class BrokerConnection {
     client.on('connect', (packet) => {
       this.limits = limitsOf(packet);
       sendAtOnce(client);
-      // A broker that takes connections and ends them at the first message is no connection.
+      // A broker may accept a connection and close it at the first message: wait before the trouble counts as over.
       this.settling = setTimeout(() => this.clear(), settledMs).unref();
       this.onChange?.(true);
     });
@@ -105,7 +105,7 @@ export class BrokerConnection {
       this.note('the broker closed the connection');
       this.onChange?.(false);
     });
-    // What goes wrong later is tried again; what cannot be mended is why the connection does not come back.
+    // The client reconnects by itself; the error explains why that may not succeed.
     client.on('error', (error) => this.note(wordOf(error), true));
     client.on('disconnect', (packet) => this.note(disconnectReasons[packet.reasonCode ?? 0] ?? `it ended the connection with code ${packet.reasonCode}`, true));
   }
@@ -115,7 +115,7 @@ export class BrokerConnection {
     this.trouble = null;
   }
 
-  /** @param certain the broker's own word, which what is seen of the connection does not replace */
+  /** @param certain the broker gave this reason; it replaces a reason that was only inferred from the connection */
   private note(reason: string, certain = false): void {
     const { trouble } = this;
     if (trouble === null) this.trouble = { since: Date.now(), reason };
@@ -239,7 +239,7 @@ function limitsOf({ properties }: IConnackPacket): BrokerLimits {
   return { receiveMaximum: properties?.receiveMaximum ?? noLimits.receiveMaximum, retains: properties?.retainAvailable !== false };
 }
 
-/** MQTT 5, 3.14.2.1: those that an operator can do something about. */
+/** Reason codes of DISCONNECT (MQTT 5, 3.14.2.1) that an operator can act on. */
 const disconnectReasons: Readonly<Record<number, string>> = {
   135: 'it says that this client is not authorized any more',
   137: 'it says that it is busy',

@@ -21,7 +21,7 @@ export const maxBootAttempts = 3;
 
 export class Slots {
   readonly all: readonly [Slot, Slot] = [emptySlot(), emptySlot()];
-  /** The highest counter that was ever confirmed: it never falls. */
+  /** The highest counter of any confirmed image; it never decreases. */
   floor = 0;
 
   get activeIndex(): number | null {
@@ -72,13 +72,13 @@ export class Slots {
   }
 
   activate(slot: Slot): void {
-    // What waits to be confirmed and is left for what was confirmed before has been given up: there is always one to fall back to.
+    // Returning to a confirmed model gives up the pending one, so that there is always a confirmed model to fall back to.
     const back = slot.confirmed && !this.all.some((other) => other !== slot && other.confirmed);
     for (const other of this.all) Object.assign(other, { active: false, pending: false });
     Object.assign(slot, { active: true, pending: !back, confirmed: back, attempts: 0 });
   }
 
-  /** @param counter of its image; 0 where the device trusts no key */
+  /** @param counter of the image; 0 if the device has no trusted key */
   confirm(sha: Uint8Array, counter: number): void {
     const slot = this.active;
     if (slot === null) throw atollError('NO_MODEL', 'no model is active');
@@ -112,7 +112,7 @@ export class Slots {
   }
 }
 
-/** What its publisher counts images with; 0 where the image has none. */
+/** The publisher's counter in the image's signature; 0 if there is none. */
 export function counterOf(slot: Slot): number {
   return decodeSlotImage(slot.bytes).trailer?.manifest.counter ?? 0;
 }

@@ -9,7 +9,10 @@ void atoll_watch(const atoll_device *device, uint32_t ms) {
   if (device->system->watchdog != NULL) device->system->watchdog(device->system->context, ms);
 }
 
-/** A device with a key runs only what one that it trusts has signed, and goes back to nothing older than the newest that was ever confirmed. */
+/**
+ * A device with trusted keys accepts only images signed with one of them, and none whose counter is lower than that of
+ * any image confirmed before.
+ */
 static atoll_status require_trust(const atoll_device *device, uint8_t slot, const atoll_image *image) {
   const atoll_system *system = device->system;
   if (system->verify == NULL) return atoll_ok();
@@ -18,7 +21,7 @@ static atoll_status require_trust(const atoll_device *device, uint8_t slot, cons
   atoll_signature signature;
   if (!atoll_signature_read(image->signature, image->manifest, head, &signature)) return atoll_error(ATOLL_SIGNATURE_INVALID, "the signature is no COSE_Sign1");
   if (!system->verify(system->context, &signature)) return atoll_error(ATOLL_SIGNATURE_INVALID, "no key of this device has made the signature");
-  // What is active was let in before; a floor from elsewhere must not leave the device without a model.
+  // The active image was accepted before; a higher floor must not leave the device without a model.
   if (slot != device->store.active && image->counter < device->store.floor)
     return atoll_error(ATOLL_COUNTER_TOO_LOW, "the image is older than the newest that was confirmed");
   return atoll_ok();
@@ -51,7 +54,7 @@ atoll_status atoll_load_slot(atoll_device *device, uint8_t slot, atoll_image *im
   }
 }
 
-/** What an image counts towards the floor: nothing where no key vouches for it. */
+/** The image's counter; 0 if it is not signed with a trusted key. */
 static uint32_t trusted_counter(const atoll_device *device, const atoll_image *image) { return device->system->verify == NULL ? 0 : image->counter; }
 
 bool atoll_confirm(atoll_device *device) {

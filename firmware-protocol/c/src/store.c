@@ -26,7 +26,7 @@ static bool is_blank(const uint8_t *bytes, uint32_t length) {
   return true;
 }
 
-/** All that a record holds. */
+/** The state that a record stores. */
 typedef struct state {
   atoll_slot slots[2];
   uint8_t active;
@@ -88,7 +88,7 @@ static bool commit(atoll_store *store, const state *next) {
   encode(store, next, record);
   for (int i = 0; i < TRIES; i++) {
     if (store->record_index >= records_per_sector(flash)) {
-      // The newest record stays until the next one is written, however often that fails.
+      // Keep the sector with the newest record: retries erase only the other one.
       const uint32_t other = 1 - store->newest_sector;
       if (!flash->erase(flash->context, record_offset(flash, other, 0))) return false;
       store->record_sector = other;
@@ -250,7 +250,7 @@ bool atoll_store_set_tested(atoll_store *store, uint8_t which, bool tested) {
 bool atoll_store_activate(atoll_store *store, uint8_t which) {
   state next = state_of(store);
   const uint8_t other = (uint8_t)(1 - which);
-  // What waits to be confirmed and is left for what was confirmed before has been given up: there is always one to fall back to.
+  // Returning to a confirmed model gives up the pending one, so that there is always a confirmed model to fall back to.
   const bool back = next.slots[which].confirmed && !next.slots[other].confirmed;
   next.slots[which].pending = !back;
   next.slots[which].confirmed = back;

@@ -32,7 +32,7 @@ const uint8_t *atoll_store_sha(atoll_store *store, uint8_t slot);
 /** Transitions. Each is one record; false means that the state is as it was. */
 bool atoll_store_set_tested(atoll_store *store, uint8_t slot, bool tested);
 bool atoll_store_activate(atoll_store *store, uint8_t slot);
-/** @param counter of the image; 0 where the device trusts no key */
+/** @param counter of the image; 0 if the device has no trusted key */
 bool atoll_store_confirm(atoll_store *store, uint32_t counter);
 /** Takes on an image that lies in slot 0 of a device without records, as active and confirmed. */
 bool atoll_store_adopt(atoll_store *store, uint32_t bytes, uint32_t counter);

@@ -1,6 +1,6 @@
-// All sequences of slot commands, resets and power cuts, of any length: from every state that one of them leads to, every one of them is tried, until
-// no new state is found. In each state holds: the floor of counters has not fallen, nothing runs that the device's key has not signed or that is
-// older than the floor, and once a model was confirmed there is always a confirmed one that the device comes back to.
+// Explores all states that slot commands, resets and power cuts can reach: from each new state it tries every command,
+// until no new state is found. It checks in each state that the counter floor has not decreased, that nothing runs which
+// is unsigned or older than the floor, and that once a model was confirmed the device always returns to a confirmed one.
 #include <stdlib.h>
 #include <string.h>
 

@@ -1,5 +1,5 @@
-// The fixed-point logistic and tanh of gemmlowp (fixedpoint.h) over 16 bits, which TensorFlow Lite's integer LSTM uses. A raw value of format Qm.n
-// stands for raw / 2^n, with m + n = 15. Constants are those of 32 bits, rounded.
+// The fixed-point logistic and tanh of gemmlowp (fixedpoint.h) over 16 bits, which TensorFlow Lite's integer LSTM uses. A raw value in
+// the format Qm.n represents raw / 2^n, with m + n = 15. Constants are those of the 32-bit version, rounded to 16 bits.
 
 import { roundingDivideByPot } from './fixed-point.js';
 import { expOfMinusPowers, newton, smallInterval } from './gemmlowp.js';
@@ -9,7 +9,7 @@ const least = -32768;
 
 const wrap = (x: number): number => (x << 16) >> 16;
 const saturate = (x: number): number => Math.min(most, Math.max(least, x));
-/** A constant of 32 bits. */
+/** Rounds a 32-bit constant to 16 bits. */
 const of32 = (raw: number): number => (raw + (1 << 15)) >> 16;
 
 /** SaturatingRoundingDoublingHighMul. */
@@ -78,7 +78,7 @@ export function logistic16(a: number, integerBits: number): number {
 /** tanh(a) for a in Q`integerBits`, as Q0.15. */
 export function tanh16(a: number, integerBits: number): number {
   if (a === 0) return 0;
-  // exp(-2|a|): the same raw value read with one integer bit more is twice as large.
+  // exp(-2|a|): the same raw value in a format with one more integer bit represents twice the number.
   const exponential = expOnNegativeValues(a > 0 ? -a : a, integerBits + 1);
   const positive = shiftLeft(wrap(reciprocalOf(halfOfOnePlus(exponential)) - one), 2);
   return a > 0 ? positive : -positive;

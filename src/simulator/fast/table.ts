@@ -14,7 +14,7 @@ export function detached({ index, label, type, scale, zeroPoint, axis }: Operand
   return { index, label, type, scale, zeroPoint, axis, shape, count: bytes.length, constant: false, variable: false, address: null, data };
 }
 
-/** False where the kernel ends on one of all values: then there is no table, and the kernel must see its data. */
+/** False if the kernel fails for some input value: then no table is built, and the kernel runs on the actual data. */
 export function computesAll(step: () => void): boolean {
   try {
     step();

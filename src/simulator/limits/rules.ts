@@ -223,13 +223,13 @@ export function inputsAtMost(most: number): Condition {
   return ({ inputs }) => (inputs.length > most ? `${inputs.length} inputs; at most ${most}` : null);
 }
 
-/** Its options name this fused activation, by the number that the schema gives it. */
+/** The operator's options specify this fused activation (its number in the schema). */
 export function activation(number: number, name: string): Condition {
   return ({ options }) =>
     options !== null && 'fusedActivationFunction' in options && options.fusedActivationFunction !== number ? `its fused activation must be ${name}` : null;
 }
 
-/** The quantization that the kernel computes in on its way is given. */
+/** The model gives the quantization of the kernel's intermediate results. */
 export function intermediates(needed: number): Condition {
   return (context) => (context.intermediates.length === needed ? null : `it has ${context.intermediates.length} intermediate tensors, not ${needed}`);
 }

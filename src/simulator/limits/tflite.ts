@@ -43,7 +43,10 @@ const symmetric = [refused(symmetricInt16)];
 const comparison = [unsupported(broadcastRankAtMost(4)), refused(noScaleOfOne), wrong(scalesBelow(1))];
 const alikeAndSymmetric = [refused(alike({ inputs: [0] }), symmetricInt16)];
 const broadcasts5 = [unsupported(broadcastRankAtMost(5))];
-/** Below, the kernel shifts by more than 31 bits; above, its multiplier leaves 32 bits. */
+/**
+ * Input scales for which the int16 LOGISTIC and TANH kernels are defined: with smaller ones they shift by more than
+ * 31 bits, with larger ones their multiplier does not fit 32 bits.
+ */
 const curveInput = inputScale({ int16: { above: 2 ** -27, below: 2 ** 31 / (3 * 4096) } });
 const blocksTypes = ['float32', 'int8', 'uint8', 'int32', 'int64'];
 const reduction = [refused(symmetricInt16)];

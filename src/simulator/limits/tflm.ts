@@ -31,7 +31,10 @@ import {
   wrong,
 } from './rules.js';
 
-/** Shifts are of 0 to 31 bits (63 for the radius of int8), and the multiplier of int16 has 15: elsewhere the kernels do what C leaves undefined. */
+/**
+ * The kernels shift by 0 to 31 bits (63 for the input radius of int8) and the int16 multiplier has 15 bits. Scales that
+ * lead outside these ranges are undefined behavior in C.
+ */
 const curveInput = inputScale({ int8: { above: 2 ** -28, below: 2 ** 36 }, int16: { above: 2 ** -27, below: 32768 / (3 * 4096) } });
 const comparison = [refused(scalesBelow(1))];
 const pool = [refused(alike({ tolerance: 1e-6 }))];

@@ -1,6 +1,6 @@
-// UNIDIRECTIONAL_SEQUENCE_LSTM in int8 as TensorFlow Lite computes it: lstm_eval.cc, LstmStepInteger8x8_16, and portable_tensor_utils.cc. Beside TFLM's,
-// activations come from gemmlowp's fixed point instead of a table, and a gate saturates once for each of its two products. The hidden state is
-// quantized as the fifth intermediate tensor says.
+// UNIDIRECTIONAL_SEQUENCE_LSTM in int8 as TensorFlow Lite computes it: lstm_eval.cc, LstmStepInteger8x8_16, and portable_tensor_utils.cc. Unlike TFLM,
+// it computes activations in gemmlowp's fixed point instead of a table, and saturates a gate after each of its two
+// products. The fifth intermediate tensor gives the quantization of the hidden state.
 
 import { quantizeMultiplier, roundingDivideByPot } from '../arithmetic/fixed-point.js';
 import { logistic16, tanh16 } from '../arithmetic/gemmlowp-int16.js';
@@ -13,7 +13,7 @@ const clamp16 = (value: number): number => clamp(value, -32768, 32767);
 /** Integer bits of a gate before its activation (Q3.12). */
 const gateBits = 3;
 const gateScale = 2 ** -12;
-/** gemmlowp's tanh of int16 is there for so many integer bits of its argument. */
+/** The kernel instantiates gemmlowp's tanh for up to this many integer bits. */
 const mostTanhBits = 6;
 
 export function prepareIntegerTflite(context: OperatorContext): () => void {
@@ -45,7 +45,7 @@ export function prepareIntegerTflite(context: OperatorContext): () => void {
   const clip = lstm.cellClip > 0 ? Math.trunc(clamp16(Math.fround(lstm.cellClip / cellScale))) : 0;
   return sequence(
     context,
-    // The kernel ignores the activation that the options name.
+    // The kernel always uses tanh, whatever activation the options specify.
     { ...lstm, cellTanh: true },
     {
       gate: (name, unit, from, state) => clamp16(products[name].recurrent(unit, state) + clamp16(products[name].input(unit, from))),

@@ -37,7 +37,7 @@ export interface OperatorContext {
   /** null stands for an optional input that is left out. */
   readonly inputs: readonly (Operand | null)[];
   readonly outputs: readonly Operand[];
-  /** Quantization of what the kernel computes on its way, where the file gives it (recurrent layers). */
+  /** Quantization of the kernel's intermediate results, if the model gives it (recurrent layers). */
   readonly intermediates: readonly { readonly scale: number; readonly zeroPoint: number }[];
   readonly options: BuiltinOptions | null;
   /** Of a custom operator. */

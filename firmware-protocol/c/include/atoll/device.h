@@ -32,7 +32,7 @@ typedef struct atoll_store {
   /** 2: none. */
   uint8_t active;
   uint32_t sequence;
-  /** The highest counter that was ever confirmed: it never falls. */
+  /** The highest counter of any confirmed image; it never decreases. */
   uint32_t floor;
   /** Where the next record goes: sector, and place in it; and the sector that holds the newest. */
   uint32_t record_sector, record_index, newest_sector;
