@@ -35,9 +35,9 @@ async function listFleet(address: BrokerAddress, { signal, progress }: Context):
   ]);
   const { uri } = address;
   progress.update('read the fleet', null);
-  const { members, unreadable } = await readRegistryAt(address, signal);
+  const { members, ...doubtful } = await readRegistryAt(address, signal);
   const devices = members.map(({ id, online, reported: { target, tags = {}, state, rollout = null, model, code = null } }) => {
     return { id, online, target, tags, state, rollout, model: model === undefined ? null : hex(model), code };
   });
-  return { document: { uri, devices, unreadable }, text: fleetReport(uri, devices, unreadable) };
+  return { document: { uri, devices, ...doubtful }, text: fleetReport(uri, devices, doubtful) };
 }

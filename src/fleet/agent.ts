@@ -13,10 +13,11 @@ import { type Changes, type PhaseCounts, RolloutEngine } from './engine.js';
 import { type Judgement, nothingMeasured } from './gates.js';
 import { defaultLeaseMs, newHolder, takeLead } from './lease.js';
 import { Listening } from './listening.js';
+import { Newcomers } from './newcomers.js';
 import { Outbox, type Said } from './outbox.js';
 import { withdrawBundle } from './publish-bundle.js';
 import type { DeviceRecord, RolloutEvent, RolloutState } from './records.js';
-import { allShards } from './registry.js';
+import { allShards, everConnected } from './registry.js';
 import { selectsLater } from './selection.js';
 import type { PublishedRow, RolloutRequest, RolloutRow, RolloutStore } from './store/index.js';
 import { isOpen } from './window.js';
@@ -87,6 +88,7 @@ class RolloutAgent {
   private readonly clock: Clock;
   private readonly outbox: Outbox;
   private readonly listening: Listening;
+  private readonly newcomers: Newcomers;
   /** To be written down, and who waits for it. */
   private published: { readonly row: PublishedRow; readonly written: () => void }[] = [];
   private timeMs: number;
@@ -122,6 +124,9 @@ class RolloutAgent {
     this.lastRound = this.clock.elapsed();
     this.outbox = new Outbox((said) => this.say(said));
     this.listening = new Listening(broker, fleet, this.clock);
+    // Plans stored by an earlier version have no `expect`.
+    const expected = row.plan.expect ?? Number.POSITIVE_INFINITY;
+    this.newcomers = new Newcomers(() => engine.size >= expected);
   }
 
   static async over(store: RolloutStore, broker: FleetBroker, fleet: string, no: number, holder: string, options: AgentOptions): Promise<RolloutAgent> {
@@ -182,10 +187,12 @@ class RolloutAgent {
       handled.push(n);
     }
     for (const [id, reported] of this.listening.drain()) this.take(id, reported);
+    const { admitted, events } = this.newcomers.drain();
+    for (const member of admitted) engine.join(member.id, measuredBefore(member), this.timeMs);
     for (const { id, attempt, wants } of outbox.drain()) engine.said(id, attempt, wants);
     engine.tick(this.timeMs);
     this.nudge(before);
-    const changes = this.withBroker(engine.drain());
+    const changes = this.withBroker(engine.drain(), events);
     const { published } = this;
     this.published = [];
     const anything = changes.devices.length + changes.events.length + published.length + handled.length > 0;
@@ -195,10 +202,12 @@ class RolloutAgent {
     if (anything) options.onChange?.({ state: this.state, counts: engine.counts(), judgements: engine.judgements() });
     this.prepare(this.needed());
     this.sweep();
+    if (this.connected && this.newcomers.open > 0)
+      void this.inBackground(() => this.newcomers.decide((ids) => everConnected(this.broker, this.fleet, ids, { clock })));
     const ended = engine.state.phase === 'done' || engine.state.phase === 'stopped';
     const rests =
       engine.state.phase === 'paused' && (options.rest === 'paused' || (engine.state.by === 'gate' && options.rest !== 'never' && engine.underWay === 0));
-    return (ended || rests) && !anything && outbox.open + this.background + this.listening.waiting === 0;
+    return (ended || rests) && !anything && outbox.open + this.background + this.listening.waiting + this.newcomers.open === 0;
   }
 
   private get state(): RolloutState {
@@ -206,12 +215,11 @@ class RolloutAgent {
   }
 
   /** Adds an event when the connection to the broker is lost, restored, or fails for another reason. */
-  private withBroker(changes: Changes): Changes {
+  private withBroker({ devices, events }: Changes, more: readonly RolloutEvent[]): Changes {
     const { trouble = null } = this.broker;
-    if (trouble?.reason === this.trouble?.reason) return changes;
+    if (trouble?.reason === this.trouble?.reason) return { devices, events: [...events, ...more] };
     this.trouble = trouble;
-    const event: RolloutEvent = { kind: 'broker', connected: trouble === null, reason: trouble?.reason ?? '' };
-    return { ...changes, events: [...changes.events, event] };
+    return { devices, events: [...events, ...more, { kind: 'broker', connected: trouble === null, reason: trouble?.reason ?? '' }] };
   }
 
   /** The bundle that devices are told to run. */
@@ -269,7 +277,7 @@ class RolloutAgent {
     const record = engine.device(id);
     if (record === null) {
       const member = { id, online: true, reported };
-      if (selectsLater(member, row.plan, row.target, row.cutoff)) engine.join(id, measuredBefore(member), this.timeMs);
+      if (selectsLater(member, row.plan, row.target, row.cutoff)) this.newcomers.offer(member);
       return;
     }
     const { state, sha, code = null, seq, attempt } = reported;

@@ -99,6 +99,11 @@ export class RolloutEngine {
     return this.busy.size;
   }
 
+  /** Devices of the rollout. */
+  get size(): number {
+    return this.devices.size;
+  }
+
   device(id: string): DeviceRecord | null {
     return this.devices.get(id) ?? null;
   }

@@ -30,6 +30,8 @@ export interface RolloutForecast {
   readonly publishedBytes: { readonly bundle: number; readonly perDevice: number };
   /** Ids that the plan names, and the fleet does not have. */
   readonly unknown: readonly string[];
+  /** Ids that have reported and were never connected: the rollout does not take them. */
+  readonly neverConnected: readonly string[];
   /** That the plan means, of another kind than the bundle is for. */
   readonly otherTargets: readonly { readonly id: string; readonly target: string }[];
 }
@@ -67,6 +69,7 @@ export function forecastRollout(plan: RolloutPlan, image: Uint8Array, registry: 
       perDevice: encodeDesired(desired).byteLength,
     },
     unknown,
+    neverConnected: registry.neverConnected,
     otherTargets: otherTargets.map(({ id, reported }) => ({ id, target: reported.target })),
   };
 }

@@ -26,6 +26,7 @@ export {
   type DevicePhase,
   type DeviceRecord,
   plannedState,
+  type Quarantine,
   type RolloutEvent,
   type RolloutPhase,
   type RolloutState,

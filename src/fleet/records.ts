@@ -80,6 +80,9 @@ export function waitingDevice(id: string, wave: number, place: number, before: M
   return { id, wave, place, phase: 'waiting', since: 0, seq: 0, attempt: 0, wants: 'nothing', said: true, code: null, measured: nothingMeasured, before };
 }
 
+/** `never-connected`: the broker retains no `alive` message of it. `not-expected`: the plan's `expect` is reached. */
+export type Quarantine = 'never-connected' | 'not-expected';
+
 /** What happens in a rollout, as those who watch it are told. */
 export type RolloutEvent =
   | { readonly kind: 'phase'; readonly phase: RolloutPhase; readonly reason: string; readonly by: RolloutState['by'] }
@@ -88,5 +91,7 @@ export type RolloutEvent =
   | { readonly kind: 'device'; readonly id: string; readonly phase: DevicePhase; readonly code: string | null }
   /** Not in the plan's fleet when the rollout began. */
   | { readonly kind: 'joined'; readonly id: string }
+  /** Ids that reported during the rollout and that it does not take. */
+  | { readonly kind: 'quarantined'; readonly ids: readonly string[]; readonly why: Quarantine }
   /** The connection to the broker was lost, or is back. */
   | { readonly kind: 'broker'; readonly connected: boolean; readonly reason: string };

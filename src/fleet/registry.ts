@@ -17,6 +17,16 @@ export interface Registry {
   readonly members: readonly FleetMember[];
   /** Devices whose report is no report. */
   readonly unreadable: readonly string[];
+  /** Ids with a report and without an `alive` message: no device of that name has been connected, anyone may have written the report. */
+  readonly neverConnected: readonly string[];
+}
+
+/** What the broker retains of a fleet, from one reading or from several. */
+interface Reading {
+  /** By device: whether it is connected now. */
+  readonly alive: Map<string, boolean>;
+  readonly reports: Map<string, Reported>;
+  readonly unreadable: Set<string>;
 }
 
 /** Reports that are asked for at once: brokers drop what is more than they queue, mosquitto beyond a thousand. */
@@ -56,36 +66,64 @@ export async function readRegistryAt(address: BrokerAddress, signal?: AbortSigna
  * sent late is missed. @throws BROKER_*, INTERRUPTED
  */
 export async function readWholeRegistry(broker: FleetBroker, fleet: string, options: ReadOptions = {}): Promise<Registry> {
-  const found = new Map<string, FleetMember>();
-  const unreadable = new Set<string>();
+  const all: Reading = { alive: new Map(), reports: new Map(), unreadable: new Set() };
   let quietMs = shortestQuietMs;
   for (let reading = 0, before = -1; reading < mostReadings; reading++) {
-    const registry = await readRegistry(broker, fleet, { ...options, quietMs });
-    for (const member of registry.members) found.set(member.id, member);
-    for (const id of registry.unreadable) unreadable.add(id);
-    const complete = registry.members.length === found.size && before === found.size;
+    const { alive, reports, unreadable } = await readOnce(broker, fleet, { ...options, quietMs });
+    for (const [id, online] of alive) all.alive.set(id, online);
+    for (const [id, reported] of reports) all.reports.set(id, reported);
+    for (const id of unreadable) all.unreadable.add(id);
+    const found = all.alive.size + all.reports.size;
+    const complete = alive.size + reports.size === found && before === found;
     if (before >= 0) quietMs = Math.min(longestQuietMs, 2 * quietMs);
-    before = found.size;
-    if (complete) return { members: [...found.values()].sort((a, b) => (a.id < b.id ? -1 : 1)), unreadable: [...unreadable].sort() };
+    before = found;
+    if (complete) return registryOf(all);
   }
   throw fail('BROKER_LIMIT', { broker: broker.uri, reason: `in ${mostReadings} readings it sent the retained reports of other devices each time` });
 }
 
 /** @throws BROKER_*, INTERRUPTED */
 export async function readRegistry(broker: FleetBroker, fleet: string, options: ReadOptions = {}): Promise<Registry> {
-  const here = new Set<string>();
-  const reports = new Map<string, Reported>();
-  const unreadable: string[] = [];
-  // All at once, since these are not in shards.
-  const takeAlive = ({ topic, payload }: Message): void => {
-    if (Buffer.from(payload).toString('utf8') === presence.online) here.add(topic.split('/').at(-2) ?? '');
-  };
+  return registryOf(await readOnce(broker, fleet, options));
+}
+
+async function readOnce(broker: FleetBroker, fleet: string, options: ReadOptions): Promise<Reading> {
+  const reading: Reading = { alive: new Map(), reports: new Map(), unreadable: new Set() };
+  const { alive, reports, unreadable } = reading;
   const reader = MarkedReader.over(broker, fleet, options);
-  await reader.read([fleetTopics(fleet).allAlive], takeAlive, 0);
-  await readShards(reader, fleet, allShards, (id, reported) => void (reported === null ? unreadable.push(id) : reports.set(id, reported)), options);
+  // All at once, since these are not in shards.
+  await reader.read([fleetTopics(fleet).allAlive], (message) => takeAlive(message, alive), 0);
+  await readShards(reader, fleet, allShards, (id, reported) => void (reported === null ? unreadable.add(id) : reports.set(id, reported)), options);
   await reader.close();
-  const members = [...reports].map(([id, reported]) => ({ id, online: here.has(id), reported }));
-  return { members: members.sort((a, b) => (a.id < b.id ? -1 : 1)), unreadable: unreadable.sort() };
+  return reading;
+}
+
+function registryOf({ alive, reports, unreadable }: Reading): Registry {
+  const ids = [...reports.keys()].sort();
+  const members = ids.flatMap((id) => {
+    const [online, reported] = [alive.get(id), reports.get(id)];
+    return online === undefined || reported === undefined ? [] : { id, online, reported };
+  });
+  return { members, unreadable: [...unreadable].sort(), neverConnected: ids.filter((id) => !alive.has(id)) };
+}
+
+/** Which of some devices have been connected to the broker, now or before. @throws BROKER_*, INTERRUPTED */
+export async function everConnected(broker: FleetBroker, fleet: string, ids: readonly string[], options: ReadOptions = {}): Promise<ReadonlySet<string>> {
+  const alive = new Map<string, boolean>();
+  const topics = fleetTopics(fleet);
+  await readRetained(
+    broker,
+    fleet,
+    ids.map((id) => topics.alive(id)),
+    (message) => takeAlive(message, alive),
+    options,
+  );
+  return new Set(alive.keys());
+}
+
+function takeAlive({ topic, payload }: Message, alive: Map<string, boolean>): void {
+  const said = Buffer.from(payload).toString('utf8');
+  if (said === presence.online || said === presence.offline) alive.set(topic.split('/').at(-2) ?? '', said === presence.online);
 }
 
 /** What each device of these shards has reported last; null where that is no report. @throws BROKER_*, INTERRUPTED */

@@ -1,6 +1,7 @@
 // A fleet as a table; of a large one its counts, and the devices that want attention.
 
-import { table } from './text.js';
+import type { Registry } from '../fleet/index.js';
+import { namedText, table } from './text.js';
 
 export interface ListedMember {
   readonly id: string;
@@ -16,7 +17,10 @@ export interface ListedMember {
 
 const mostRows = 40;
 
-export function fleetReport(uri: string, devices: readonly ListedMember[], unreadable: readonly string[]): string {
+/** Ids under which something is retained, and that no rollout takes. */
+type Doubtful = Pick<Registry, 'unreadable' | 'neverConnected'>;
+
+export function fleetReport(uri: string, devices: readonly ListedMember[], { unreadable, neverConnected }: Doubtful): string {
   const counts = new Map<string, number>();
   for (const { state, target } of devices) counts.set(`${target}\n${state}`, (counts.get(`${target}\n${state}`) ?? 0) + 1);
   const online = devices.filter((device) => device.online).length;
@@ -43,6 +47,7 @@ export function fleetReport(uri: string, devices: readonly ListedMember[], unrea
     '',
     table(rows, ['device', '', 'target', 'tags', 'state', 'rollout', 'model']),
     ...(more > 0 ? [`and ${more} more: --json has them all`] : []),
-    ...(unreadable.length > 0 ? [`no report can be read of ${unreadable.slice(0, mostRows).join(', ')}`] : []),
+    ...(neverConnected.length > 0 ? [`quarantined, since they were never connected: ${namedText(neverConnected, mostRows)}`] : []),
+    ...(unreadable.length > 0 ? [`no report can be read of ${namedText(unreadable, mostRows)}`] : []),
   ].join('\n');
 }

@@ -15,9 +15,9 @@ export { memoryPage, memoryPlanText, memoryPlot, memoryReport } from './memory.j
 export { optimizeReport } from './optimize.js';
 export { pushReport, storedReport } from './push.js';
 export { type Quantized, quantizeDocument, quantizeReport } from './quantize.js';
-export { rolloutPlanReport } from './rollout.js';
+export { quarantineText, rolloutPlanReport } from './rollout.js';
 export { rolloutJunit } from './rollout-junit.js';
 export { rolloutMetrics } from './rollout-metrics.js';
 export { brokerText, rolloutListReport, rolloutStatusReport } from './rollout-status.js';
 export { rolloutMarkdown, rolloutPage } from './rollout-story.js';
-export { bytesText, countText, devicesText, metricText, millisecondsText, percentText, shapeText, table } from './text.js';
+export { bytesText, countText, devicesText, metricText, millisecondsText, namedText, percentText, shapeText, table } from './text.js';

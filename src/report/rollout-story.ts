@@ -3,6 +3,7 @@
 import type { DeviceRecord, RolloutEvent, RolloutSummary } from '../fleet/index.js';
 import { escapeHtml, pageOf } from './html.js';
 import { type Line, linePlot } from './line-plot.js';
+import { quarantineText } from './rollout.js';
 import { brokerText, countsText, gateLine, phaseText, waveRow } from './rollout-status.js';
 import { devicesText, durationText, percentText } from './text.js';
 
@@ -119,6 +120,7 @@ function happened(events: RolloutStory['events']): string[] {
     if (event.kind === 'wave') return [`${time}: wave ${event.wave + 1} began, ${devicesText(event.devices)}`];
     if (event.kind === 'phase') return [`${time}: ${event.phase}${event.reason === '' ? '' : `, ${event.reason}`}`];
     if (event.kind === 'broker') return [`${time}: ${brokerText(event)}`];
+    if (event.kind === 'quarantined') return [`${time}: ${quarantineText(event)}`];
     return event.kind === 'joined' ? [`${time}: ${event.id} came to the fleet`] : [];
   });
 }

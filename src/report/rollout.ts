@@ -1,17 +1,15 @@
-import type { Gate, RolloutForecast } from '../fleet/index.js';
-import { bytesText, percentText, table } from './text.js';
-
-const mostNames = 10;
+import type { Gate, Quarantine, RolloutForecast } from '../fleet/index.js';
+import { bytesText, namedText, percentText, table } from './text.js';
 
 export function rolloutPlanReport(forecast: RolloutForecast): string {
-  const { rollout, target, bundle, devices, waves, publishedBytes, unknown, otherTargets } = forecast;
+  const { rollout, target, bundle, devices, waves, publishedBytes, unknown, otherTargets, neverConnected } = forecast;
   const signed = bundle.signed ? 'signed' : 'not signed';
   const perDevice = publishedBytes.perDevice * devices;
   let sum = 0;
   const rows = waves.map((wave, i) => {
     sum += wave.devices;
     const share = `${((100 * sum) / devices).toFixed(sum === devices ? 0 : 1)} %`;
-    return [String(i + 1), String(wave.devices), share, String(wave.online), String(wave.running), named(wave.ids)];
+    return [String(i + 1), String(wave.devices), share, String(wave.online), String(wave.running), namedText(wave.ids)];
   });
   return [
     `rollout ${rollout}: version ${bundle.version} (${bundle.sha256.slice(0, 12)}, ${signed}) to ${devices} devices of ${target}, in ${waves.length} waves`,
@@ -20,9 +18,15 @@ export function rolloutPlanReport(forecast: RolloutForecast): string {
     ...(devices === 0 ? [`no device of ${target} is selected`] : [table(rows, ['wave', 'devices', 'in all', 'online', 'run it already', ''])]),
     '',
     ...forecast.gates.map((gate, g) => `${gateText(gate)}: waves fail from ${waves.map((wave) => wave.failsFrom[g] ?? 'never').join(', ')} bad devices on`),
-    ...(unknown.length === 0 ? [] : [`not in this fleet: ${named(unknown)}`]),
-    ...(otherTargets.length === 0 ? [] : [`of another target, and left out: ${named(otherTargets.map(({ id, target: other }) => `${id} (${other})`))}`]),
+    ...(neverConnected.length === 0 ? [] : [quarantineText({ ids: neverConnected, why: 'never-connected' })]),
+    ...(unknown.length === 0 ? [] : [`not in this fleet: ${namedText(unknown)}`]),
+    ...(otherTargets.length === 0 ? [] : [`of another target, and left out: ${namedText(otherTargets.map(({ id, target: other }) => `${id} (${other})`))}`]),
   ].join('\n');
+}
+
+export function quarantineText({ ids, why }: { readonly ids: readonly string[]; readonly why: Quarantine }): string {
+  if (why === 'not-expected') return `not in the rollout, which expects a fixed number of devices: ${namedText(ids)}`;
+  return `not in the rollout, since never connected to the broker (anyone may have written their reports): ${namedText(ids)}`;
 }
 
 export function gateText(gate: Gate): string {
@@ -48,8 +52,4 @@ function badText(gate: Gate): string {
     default:
       return gate.measure;
   }
-}
-
-function named(ids: readonly string[]): string {
-  return ids.length <= mostNames ? ids.join(', ') : `${ids.slice(0, mostNames).join(', ')} and ${ids.length - mostNames} more`;
 }

@@ -63,3 +63,8 @@ export function durationText(ms: number): string {
   if (hours === 0) return `${minutes} min ${seconds % 60} s`;
   return days === 0 ? `${hours} h ${minutes % 60} min` : `${days} d ${hours % 24} h`;
 }
+
+/** The first of some names, and how many more there are. */
+export function namedText(names: readonly string[], most = 10): string {
+  return names.length <= most ? names.join(', ') : `${names.slice(0, most).join(', ')} and ${names.length - most} more`;
+}

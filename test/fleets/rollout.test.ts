@@ -8,6 +8,7 @@ import { buildSlotImage, hex, sha256 } from '../../src/bundle/index.js';
 import { readRegistry } from '../../src/fleet/index.js';
 import { type BrokerConnection, connectToBroker, fleetTopics, parseBrokerAddress } from '../../src/mqtt/index.js';
 import { openDevice } from '../../src/open-device.js';
+import { encodeReported } from '../../src/protocol/index.js';
 import { type FleetOptions, numberedIds, type ServedFleet, serveFleet } from '../../src/simdevice/index.js';
 import { loadTarget } from '../../src/targets/index.js';
 import { writeModel } from '../../src/tflite/index.js';
@@ -296,6 +297,37 @@ toolTest('mosquitto')('mosquitto ends in the midst of it, has forgotten everythi
   expect(served.devices.every(({ running }) => running === hex(sha256(bundleOf(1))))).toBe(true);
   for (const close of closers.splice(0).reverse()) await close();
   await second.stop();
+});
+
+test('reports of devices that never were: no rollout takes them, and it names them', async () => {
+  const plant = await Plant.at(() => embeddedBroker());
+  await plant.devices(10);
+  const agent = await plant.connect();
+  const topics = fleetTopics('plant');
+  const ghost = (id: string) => agent.publish(topics.reported(id), encodeReported({ seq: 2 ** 40, target: 'pico', state: 'idle' }), { retain: true });
+  for (let i = 0; i < 8; i++) await ghost(`ghost${i}`);
+  writeFiles(folder, { 'ghosts.yaml': planText('ghosts', 'one.bundle', 'expect: 10\nconcurrency: 1\n') });
+  const neverConnected = Array.from({ length: 8 }, (_, i) => `ghost${i}`);
+  expect((await plant.rollout('plan', 'ghosts.yaml', '--fleet', plant.uri)).document).toMatchObject({ devices: 10, neverConnected });
+  expect(jsonOf(await atoll(['devices', plant.uri, '--json']))).toMatchObject({ neverConnected });
+  const led = plant.begin('start', 'ghosts.yaml', '--fleet', plant.uri);
+  await led.says('wave 1 begins');
+  // The plan expects ten: neither a ghost nor a device that comes now joins.
+  await ghost('late-ghost');
+  await plant.devices(1, { prefix: 'late' });
+  await led.says('not in the rollout, which expects a fixed number of devices: late');
+  await led.ends(0);
+  expect(led.stderr).toMatch(/never connected to the broker .*: ghost0, ghost1/);
+  expect((await plant.rollout('status')).document).toMatchObject({ phase: 'done', devices: 10, counts: { confirmed: 10 } });
+  // Without `expect` the device joins, and the ghosts do not.
+  writeFiles(folder, { 'open.yaml': planText('open', 'two.bundle', 'concurrency: 1\ngates: []\n') });
+  const open = plant.begin('start', 'open.yaml', '--fleet', plant.uri);
+  await open.says('wave 1 begins');
+  await ghost('later-ghost');
+  await open.says('never connected to the broker (anyone may have written their reports): later-ghost');
+  await plant.devices(2, { prefix: 'newer' });
+  await open.ends(0);
+  expect((await plant.rollout('status', 'open')).document).toMatchObject({ phase: 'done', devices: 13, counts: { confirmed: 13 } });
 });
 
 test('a rollout without a plan, by options', async () => {

@@ -124,6 +124,18 @@ test('a broker that cannot carry a fleet is told so, and nothing waits without e
   }
 });
 
+test('an id with a report that was never connected is quarantined, whatever else is retained under it', async () => {
+  const { broker, run } = fleetAt(1, { shuffled: true, spreadMs: 50 }, 10);
+  const report = encodeReported({ seq: 1, target: 'pico', state: 'idle' });
+  for (let i = 0; i < 8; i++) broker.retained.set(topics.reported(`ghost${i}`), report);
+  broker.retained.set(topics.alive('ghost1'), new TextEncoder().encode('perhaps'));
+  broker.retained.set(topics.alive('d3'), new TextEncoder().encode('offline'));
+  const { members, neverConnected } = await run((options) => readWholeRegistry(broker, 'plant', options));
+  expect(members).toHaveLength(10);
+  expect(members.filter(({ online }) => !online).map(({ id }) => id)).toEqual(['d3']);
+  expect(neverConnected).toEqual(Array.from({ length: 8 }, (_, i) => `ghost${i}`));
+});
+
 test('a signal ends the reading at once', async () => {
   const { broker, run } = fleetAt(1, { silent: true });
   const over = new AbortController();

@@ -395,9 +395,14 @@ void atoll_fleet_init(atoll_fleet *fleet, atoll_device *device, const atoll_flee
 
 const char *atoll_fleet_will(atoll_fleet *fleet) { return own_topic(fleet, "/alive"); }
 
-void atoll_fleet_connected(atoll_fleet *fleet) {
+static void say_alive(atoll_fleet *fleet) {
   const atoll_fleet_port *port = fleet->port;
   (void)port->publish(port->context, own_topic(fleet, "/alive"), (const uint8_t *)online, sizeof online - 1, true);
+}
+
+void atoll_fleet_connected(atoll_fleet *fleet) {
+  const atoll_fleet_port *port = fleet->port;
+  say_alive(fleet);
   (void)port->subscribe(port->context, own_topic(fleet, "/desired"));
   (void)port->subscribe(port->context, own_topic(fleet, "/blk"));
   (void)port->subscribe(port->context, own_topic(fleet, "/smp/req/+"));
@@ -465,6 +470,7 @@ void atoll_fleet_poll(atoll_fleet *fleet) {
     ask(fleet);
   }
   if (fleet->report_bytes > 0 && now - fleet->reported_ms >= fleet->repeat_ms) {
+    say_alive(fleet);
     send_report(fleet);
     fleet->repeat_ms = fleet->repeat_ms < MOST_REPEAT_MS / 2 ? 2 * fleet->repeat_ms : MOST_REPEAT_MS;
   }

@@ -10,7 +10,7 @@ import {
   type RolloutView,
   summarize,
 } from '../../fleet/index.js';
-import { brokerText, devicesText, rolloutJunit, rolloutMarkdown, rolloutPage, rolloutStatusReport } from '../../report/index.js';
+import { brokerText, devicesText, quarantineText, rolloutJunit, rolloutMarkdown, rolloutPage, rolloutStatusReport } from '../../report/index.js';
 import type { Context, Outcome } from '../verb.js';
 
 type Options = Readonly<Record<string, unknown>>;
@@ -44,6 +44,8 @@ function eventText(event: RolloutEvent): string | null {
       return event.code === null ? `${event.id}: ${event.phase}` : `${event.id}: ${event.phase} (${event.code})`;
     case 'joined':
       return `${event.id} has come to the fleet`;
+    case 'quarantined':
+      return quarantineText(event);
     case 'broker':
       return brokerText(event);
   }

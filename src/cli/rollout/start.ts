@@ -1,6 +1,7 @@
 import { readBytes } from '../../files/index.js';
-import { beginRollout, leadRollout, readWholeRegistry, summarize } from '../../fleet/index.js';
+import { beginRollout, leadRollout, type Registry, readWholeRegistry, summarize } from '../../fleet/index.js';
 import { connectToBroker, fleetKey, fleetOf } from '../../mqtt/index.js';
+import { devicesText, namedText, quarantineText } from '../../report/index.js';
 import type { Context, Outcome } from '../verb.js';
 import { outcomeOf, showing } from './lead.js';
 import { serveMetrics } from './metrics.js';
@@ -18,7 +19,12 @@ export async function startRollout(context: Context, file: string | null, option
     try {
       context.progress.update('read the fleet', null);
       const beginning = { plan, image, previousImage, fleet: fleetKey(address), uri: address.uri };
-      const row = await beginRollout(store, beginning, () => readWholeRegistry(broker, fleet, { signal: context.signal }), {
+      const readFleet = async (): Promise<Registry> => {
+        const registry = await readWholeRegistry(broker, fleet, { signal: context.signal });
+        if (registry.neverConnected.length > 0) context.progress.note(quarantineText({ ids: registry.neverConnected, why: 'never-connected' }));
+        return registry;
+      };
+      const row = await beginRollout(store, beginning, readFleet, {
         onMissing: (ids) => context.progress.note(missingText(ids)),
       });
       const closeMetrics = await serveMetrics(options.metrics as string | undefined, async () => summarize(store, await store.rollout(row.no)));
@@ -34,9 +40,6 @@ export async function startRollout(context: Context, file: string | null, option
   });
 }
 
-const mostNamed = 5;
-
 function missingText(ids: readonly string[]): string {
-  const more = ids.length > mostNamed ? `, and ${ids.length - mostNamed} more` : '';
-  return `the broker does not know ${ids.length} device(s) any more that the rollout before has reached: ${ids.slice(0, mostNamed).join(', ')}${more} (\`expect\` in a plan refuses that)`;
+  return `the broker does not know ${devicesText(ids.length)} any more that the rollout before has reached: ${namedText(ids)} (\`expect\` in a plan refuses that)`;
 }

@@ -106,7 +106,7 @@ export class FleetDevice {
   /** At first, and whenever the connection is back. */
   connected(): void {
     if (this.dead) return;
-    this.port.publish(this.topics.alive(this.id), presence.online, true);
+    this.sayAlive();
     this.port.subscribe(this.topics.desired(this.id));
     this.port.subscribe(this.topics.pulledBlock(this.id));
     // What was said last may not have arrived.
@@ -410,9 +410,14 @@ export class FleetDevice {
   private repeatAfter(ms: number): void {
     this.callOffRepeat();
     this.callOffRepeat = this.port.later(ms, () => {
+      this.sayAlive();
       if (this.said !== null) this.send(this.said);
       this.repeatAfter(Math.min(mostRepeatMs, 2 * ms));
     });
+  }
+
+  private sayAlive(): void {
+    this.port.publish(this.topics.alive(this.id), presence.online, true);
   }
 
   private send(reported: WrittenReported): void {

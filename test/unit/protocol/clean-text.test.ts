@@ -26,6 +26,7 @@ test('who reports under a name that no device may have is no member, and is name
   const handlers = new Map<string, (message: { topic: string; payload: Uint8Array; retained: boolean }) => void>();
   const payload = encodePayload({ seq: 1, target: 'pico', state: 'idle' });
   const topics = ['x'.repeat(3000), hostile, 'good'].map((id) => fleetTopics('plant').reported(id));
+  const alive = fleetTopics('plant');
   let mark: { topic: string; payload: Uint8Array } | null = null;
   const broker = {
     uri: 'test://broker',
@@ -36,6 +37,7 @@ test('who reports under a name that no device may have is no member, and is name
     subscribe: async (filters: string | readonly string[], handle: (message: { topic: string; payload: Uint8Array; retained: boolean }) => void) => {
       for (const filter of typeof filters === 'string' ? [filters] : filters) {
         handlers.set(filter, handle);
+        if (filter === alive.allAlive) handle({ topic: alive.alive('good'), payload: Buffer.from('online'), retained: true });
         for (const topic of topics)
           if (filter === `${topic.slice(0, topic.indexOf('/', 'atoll/plant/r/'.length))}/+`) handle({ topic, payload, retained: true });
       }
