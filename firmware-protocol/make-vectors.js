@@ -5,6 +5,7 @@ import { createPrivateKey } from 'node:crypto';
 import { readFile, writeFile } from 'node:fs/promises';
 import { CompressedReader, compressImage, drawSample, encodeSlotImage, readPrivateKey, SeededBytes } from '../dist/bundle/index.js';
 import { atollCommands, encodeBlockRequest, encodeDesired, encodePacket, encodePayload, encodeReported } from '../dist/protocol/index.js';
+import { otherEncodings } from './other-encodings.js';
 
 const hex = (bytes) => Buffer.from(bytes).toString('hex');
 const sha = Uint8Array.from({ length: 32 }, (_, i) => i);
@@ -145,6 +146,8 @@ const document = {
     float32: hex(drawSample(new SeededBytes(seed), [tensor('float32', 16)])),
   })),
 };
+
+document.otherEncodings = otherEncodings(Buffer.from(document.signedSlotImage.image, 'hex'), model.length, key);
 
 const text = `${JSON.stringify(document, null, 2)}\n`;
 if (process.argv.includes('--check')) {

@@ -8,13 +8,17 @@ import type { KeyAlgorithm, SigningKey, VerifyingKey } from './keys.js';
 
 const algorithmLabel = 1;
 const keyIdLabel = 4;
+const keyIdBytes = 8;
+const signatureBytes = 64;
+/** The order of P-256 (SEC 2, 2.4.2). With s, n - s verifies too: only the lower one is a signature. */
+const orderP256 = 0xffffffff00000000ffffffffffffffffbce6faada7179e84f3b9cac2fc632551n;
 const algorithmIds: Readonly<Record<KeyAlgorithm, number>> = { ed25519: -8, es256: -7 };
 
 /** @param payload the encoded manifest. @returns an encoded COSE_Sign1, untagged */
 export function signPayload(payload: Uint8Array, key: SigningKey): Uint8Array {
   const head = protectedHeader(key.algorithm);
   const signature = sign(digestOf(key.algorithm), toBeSigned(head, payload), { key: key.privateKey, dsaEncoding: 'ieee-p1363' });
-  return encode([head, new Map([[keyIdLabel, key.id]]), null, new Uint8Array(signature)]);
+  return encodeParts(head, key.id, key.algorithm === 'es256' ? withLowS(signature) : signature);
 }
 
 /** Why a signature is not to be trusted; null where it is. @param keys any of which may have made it */
@@ -22,9 +26,10 @@ export function faultOfSignature(encoded: Uint8Array, payload: Uint8Array, keys:
   const parts = partsOf(encoded);
   if (parts === null) return 'the signature is no COSE_Sign1';
   const { head, id, signature } = parts;
-  const key = keys.find((one) => id !== undefined && equalBytes(one.id, id));
+  const key = keys.find((one) => equalBytes(one.id, id));
   if (key === undefined) return 'it is signed by a key that is not known here';
   if (!equalBytes(head, protectedHeader(key.algorithm))) return 'it names another algorithm than its key has';
+  if (key.algorithm === 'es256' && scalarS(signature) > orderP256 / 2n) return 'the signature has the higher of the two values of s';
   const genuine = verify(digestOf(key.algorithm), toBeSigned(head, payload), { key: key.key, dsaEncoding: 'ieee-p1363' }, signature);
   return genuine ? null : 'the signature does not fit the manifest';
 }
@@ -37,7 +42,7 @@ export function keyIdOf(encoded: Uint8Array): string | null {
 
 interface SignatureParts {
   readonly head: Uint8Array;
-  readonly id: Uint8Array | undefined;
+  readonly id: Uint8Array;
   readonly signature: Uint8Array;
 }
 
@@ -52,7 +57,24 @@ function partsOf(encoded: Uint8Array): SignatureParts | null {
   const [head, unprotected, detached, signature] = Array.isArray(parts) && parts.length === 4 ? (parts as unknown[]) : [];
   if (!(head instanceof Uint8Array && unprotected instanceof Map && detached === null && signature instanceof Uint8Array)) return null;
   const id: unknown = unprotected.get(keyIdLabel);
-  return { head, id: id instanceof Uint8Array ? id : undefined, signature };
+  if (!(id instanceof Uint8Array && id.byteLength === keyIdBytes && signature.byteLength === signatureBytes)) return null;
+  // One encoding: no other headers, none twice, no longer heads.
+  return equalBytes(encodeParts(head, id, signature), encoded) ? { head, id, signature } : null;
+}
+
+function encodeParts(head: Uint8Array, id: Uint8Array, signature: Uint8Array): Uint8Array {
+  return encode([head, new Map([[keyIdLabel, id]]), null, new Uint8Array(signature)]);
+}
+
+function scalarS(signature: Uint8Array): bigint {
+  return BigInt(`0x${hex(signature.subarray(32))}`);
+}
+
+/** @param signature r and s, 32 bytes each */
+function withLowS(signature: Uint8Array): Uint8Array {
+  const s = scalarS(signature);
+  if (s <= orderP256 / 2n) return signature;
+  return Buffer.concat([signature.subarray(0, 32), Buffer.from((orderP256 - s).toString(16).padStart(64, '0'), 'hex')]);
 }
 
 function protectedHeader(algorithm: KeyAlgorithm): Uint8Array {

@@ -5,7 +5,7 @@ import { crc32 } from 'node:zlib';
 import { decode, encode } from 'cborg';
 import { z } from 'zod';
 import { fail, reasonOf } from '../errors.js';
-import { bytes, decodeMap, encodePayload, uint } from '../protocol/index.js';
+import { bytes, decodeMap, uint } from '../protocol/index.js';
 import { alignUp } from '../simulator/index.js';
 import type { Agreement } from '../targets/index.js';
 import { signPayload } from './cose.js';
@@ -17,23 +17,26 @@ const footerBytes = 32;
 const imageAlignment = 16;
 const formatVersion = 1;
 
-const manifestSchema = z.looseObject({
+const sha = bytes.refine((value) => value.byteLength === 32, 'must be the 32 bytes of a SHA-256');
+
+/** Its order is the order of the keys in the encoded manifest. */
+const manifestSchema = z.strictObject({
   format: z.literal(1),
-  model: bytes,
+  model: sha,
   model_bytes: uint,
   version: z.string(),
+  /** A device with a key takes no image whose counter is below that of the one it has confirmed; absent: 0. */
+  counter: uint.optional(),
   target: z.string(),
   profile: z.string(),
   /** "exact", or the largest difference and the smallest share within it, in parts per million. */
-  agreement: z.union([z.literal('exact'), z.looseObject({ max_lsb: uint, min_share_ppm: uint })]),
+  agreement: z.union([z.literal('exact'), z.strictObject({ max_lsb: uint, min_share_ppm: uint })]),
   /** Builtin codes as numbers, custom operators by name. */
   operators: z.array(z.union([uint, z.string()])),
   arena: uint,
-  vectors: bytes,
-  block_bytes: uint,
-  blocks: z.array(bytes),
-  /** A device with a key takes no image whose counter is below that of the one it has confirmed; absent: 0. */
-  counter: uint.optional(),
+  vectors: sha,
+  block_bytes: uint.min(1),
+  blocks: z.array(sha),
 });
 export type Manifest = z.output<typeof manifestSchema>;
 
@@ -43,10 +46,10 @@ export function agreementOf(manifest: Manifest | undefined): Agreement {
   return agreement === 'exact' ? 'exact' : { maxLsb: agreement.max_lsb, minShare: agreement.min_share_ppm / 1e6 };
 }
 
-const vectorsSchema = z.array(z.looseObject({ seed: uint, output: bytes }));
+const vectorsSchema = z.array(z.strictObject({ seed: uint, output: bytes }));
 export type SelfTestVector = z.output<typeof vectorsSchema>[number];
 
-const trailerSchema = z.looseObject({ manifest: bytes, vectors: bytes, signature: bytes.optional() });
+const trailerSchema = z.strictObject({ manifest: bytes, vectors: bytes, signature: bytes.optional() });
 
 export interface Trailer {
   readonly manifest: Manifest;
@@ -84,7 +87,7 @@ interface Hashes {
 }
 
 function encodeTrailer(modelBytes: number, input: ManifestInput, vectors: readonly SelfTestVector[], hashes: Hashes, key: SigningKey | null): Uint8Array {
-  const vectorBytes = encode([...vectors], { mapSorter: () => 0 });
+  const vectorBytes = encodeInOrder([...vectors]);
   const manifest: Manifest = {
     format: 1,
     model: hashes.model,
@@ -94,8 +97,8 @@ function encodeTrailer(modelBytes: number, input: ManifestInput, vectors: readon
     block_bytes: blockBytes,
     blocks: hashes.blocks,
   };
-  const encoded = encodePayload(manifest);
-  return encodePayload({ manifest: encoded, vectors: vectorBytes, ...(key === null ? {} : { signature: signPayload(encoded, key) }) });
+  const encoded = encodeInOrder(manifestSchema.parse(manifest));
+  return encodeInOrder({ manifest: encoded, vectors: vectorBytes, ...(key === null ? {} : { signature: signPayload(encoded, key) }) });
 }
 
 export function encodeSlotImage(model: Uint8Array, input: ManifestInput, vectors: readonly SelfTestVector[], key: SigningKey | null = null): Uint8Array {
@@ -116,6 +119,11 @@ export function encodeSlotImage(model: Uint8Array, input: ManifestInput, vectors
   return out;
 }
 
+/** Keys in the order of the object, as the schemas have them. */
+function encodeInOrder(value: unknown): Uint8Array {
+  return encode(value, { mapSorter: () => 0 });
+}
+
 /** @throws SLOT_IMAGE_INVALID where there is a footer, but what it finds is not whole */
 export function decodeSlotImage(image: Uint8Array): SlotImage {
   const invalid = (reason: string): Error => fail('SLOT_IMAGE_INVALID', { reason });
@@ -128,6 +136,10 @@ export function decodeSlotImage(image: Uint8Array): SlotImage {
   const [modelBytes, trailerOffset, trailerBytes] = [view.getUint32(12, true), view.getUint32(16, true), view.getUint32(20, true)];
   if (trailerOffset !== alignUp(modelBytes, imageAlignment) || trailerOffset + alignUp(trailerBytes, imageAlignment) + footerBytes !== image.byteLength)
     throw invalid('the footer does not match the length');
+  const isZero = (byte: number): boolean => byte === 0;
+  const gaps = [image.subarray(modelBytes, trailerOffset), image.subarray(trailerOffset + trailerBytes, image.byteLength - footerBytes)];
+  const reserved = [footer.subarray(10, 12), footer.subarray(24, 28)];
+  if (![...gaps, ...reserved].every((part) => part.every(isZero))) throw invalid('the bytes between its parts are not 0');
   const model = image.subarray(0, modelBytes);
   return { model, trailer: decodeTrailer(image.subarray(trailerOffset, trailerOffset + trailerBytes), model) };
 }
@@ -144,6 +156,16 @@ function decodeTrailer(encoded: Uint8Array, model: Uint8Array): Trailer {
   } catch (error) {
     throw invalid(error instanceof z.ZodError ? z.prettifyError(error) : reasonOf(error), error);
   }
+  // An image has one encoding, so that nobody can change its bytes and keep what it says.
+  const isCanonical = [
+    [trailer, encoded],
+    [manifest, trailer.manifest],
+    [vectors, trailer.vectors],
+  ].every(([value, bytesOfIt]) => equalBytes(encodeInOrder(value), bytesOfIt as Uint8Array));
+  if (!isCanonical) throw invalid('its CBOR is not in the one encoding that atoll.cddl gives');
+  if (manifest.model_bytes !== model.byteLength) throw invalid(`the manifest names a model of ${manifest.model_bytes} bytes, it has ${model.byteLength}`);
+  const blocks = Math.ceil(model.byteLength / manifest.block_bytes);
+  if (manifest.blocks.length !== blocks) throw invalid(`the manifest has ${manifest.blocks.length} hashes for ${blocks} blocks`);
   if (!equalBytes(manifest.model, sha256(model))) throw invalid('the model is not the one that the manifest names');
   if (!equalBytes(manifest.vectors, sha256(trailer.vectors))) throw invalid('the self-test vectors are not those that the manifest names');
   return { manifest, vectors, encodedManifest: trailer.manifest, signature: trailer.signature ?? null };

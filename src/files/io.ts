@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto';
-import type { Stats } from 'node:fs';
+import { renameSync, type Stats } from 'node:fs';
 import { chmod, chown, link, lstat, mkdir, open, readFile, readlink, rename, rm, stat, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import { fail } from '../errors.js';
@@ -75,7 +75,8 @@ async function writeLike(existing: Stats | null, file: string, content: Uint8Arr
 }
 
 /**
- * Several files that belong together: all are written under temporary names before the first is renamed, so that a full disk leaves none.
+ * Several files that belong together: all are written under temporary names, then renamed one right after another. A full disk leaves none of them, nor
+ * does a process that is interrupted or killed, but for the microseconds between two renames.
  * @throws FILE_NOT_WRITABLE
  */
 export async function writeTogether(files: readonly { readonly path: string; readonly content: Uint8Array | string }[]): Promise<void> {
@@ -91,7 +92,8 @@ export async function writeTogether(files: readonly { readonly path: string; rea
     }
     for (const { temporary, target } of staged) {
       current = target;
-      await rename(temporary, target);
+      // Synchronous, so that nothing of this process comes between.
+      renameSync(temporary, target);
     }
   } catch (error) {
     for (const { temporary } of staged) await rm(temporary, { force: true }).catch(() => undefined);

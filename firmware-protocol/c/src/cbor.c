@@ -77,6 +77,8 @@ static bool read_container(atoll_reader *reader, uint8_t major, uint32_t *count)
 
 bool atoll_read_array(atoll_reader *reader, uint32_t *count) { return read_container(reader, MAJOR_ARRAY, count); }
 
+bool atoll_read_map(atoll_reader *reader, uint32_t *entries) { return read_container(reader, MAJOR_MAP, entries); }
+
 bool atoll_at_break(const atoll_reader *reader) { return reader->at < reader->end && *reader->at == BREAK; }
 
 bool atoll_skip(atoll_reader *reader) {
@@ -134,6 +136,26 @@ bool atoll_map_find(atoll_bytes map, const char *key, atoll_reader *value) {
 bool atoll_is_map(atoll_bytes bytes) {
   atoll_reader reader = {bytes.at, bytes.at + bytes.length};
   return bytes.length > 0 && bytes.at[0] >> 5 == MAJOR_MAP && atoll_skip(&reader) && reader.at == reader.end;
+}
+
+/** The bytes of the shortest head with this argument. */
+static uint32_t head_bytes(uint64_t argument) { return argument < 24 ? 1 : argument < 0x100 ? 2 : argument < 0x10000 ? 3 : argument <= UINT32_MAX ? 5 : 9; }
+
+bool atoll_is_deterministic(atoll_bytes bytes) {
+  atoll_reader reader = {bytes.at, bytes.at + bytes.length};
+  // Lengths are definite, so nesting needs no stack: a count of the values still to come is enough.
+  for (uint64_t values = 1; values > 0; values--) {
+    const uint8_t *head = reader.at;
+    uint8_t major;
+    uint64_t argument;
+    if (!read_head(&reader, &major, &argument) || major == MAJOR_TAG || (uint32_t)(reader.at - head) != head_bytes(argument)) return false;
+    if (major < MAJOR_BYTES || major > MAJOR_MAP) continue;
+    if (argument > (uint64_t)(reader.end - reader.at)) return false;
+    if (major == MAJOR_ARRAY) values += argument;
+    else if (major == MAJOR_MAP) values += 2 * argument;
+    else reader.at += argument;
+  }
+  return reader.at == reader.end;
 }
 
 bool atoll_map_uint(atoll_bytes map, const char *key, uint32_t *value) {

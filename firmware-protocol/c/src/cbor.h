@@ -19,6 +19,8 @@ typedef struct atoll_reader {
 bool atoll_map_find(atoll_bytes map, const char *key, atoll_reader *value);
 /** Whether the bytes are one whole map and nothing else. */
 bool atoll_is_map(atoll_bytes bytes);
+/** Whether the bytes are one value and nothing else, with the shortest heads, definite lengths and no tags (RFC 8949, 4.2.1, but for the order of keys). */
+bool atoll_is_deterministic(atoll_bytes bytes);
 
 /** Each takes one value off the reader. @return false, and the reader where it was, for a value of another kind */
 bool atoll_read_uint(atoll_reader *reader, uint32_t *value);
@@ -28,6 +30,8 @@ bool atoll_read_bytes(atoll_reader *reader, atoll_bytes *bytes);
 /** @param count UINT32_MAX where the array ends with a break, which atoll_at_break then tells */
 bool atoll_read_array(atoll_reader *reader, uint32_t *count);
 bool atoll_at_break(const atoll_reader *reader);
+/** @param entries UINT32_MAX where the map ends with a break */
+bool atoll_read_map(atoll_reader *reader, uint32_t *entries);
 /** Takes any value off the reader, whatever it holds, to a depth of 8. */
 bool atoll_skip(atoll_reader *reader);
 

@@ -125,6 +125,39 @@ static void check_images(void) {
   }
 }
 
+static bool accepted(const char *kind, const char *name) {
+  printf("%s accepted: %s\n", kind, name);
+  return true;
+}
+
+/** An image has one encoding: what says the same in other bytes is refused. */
+static void check_other_encodings(void) {
+  atoll_image image;
+  atoll_signature signature;
+  uint8_t head[ATOLL_SIGNED_HEAD_BYTES];
+  const char *detail = "";
+  for (uint32_t i = 0; i < OTHER_IMAGES; i++) {
+    const vector_bytes bytes = other_images[i].bytes;
+    CHECK(!(atoll_image_open(&image, bytes.at, bytes.length, &detail) && accepted("image", other_images[i].name)));
+  }
+  CHECK(atoll_image_open(&image, signed_image.at, signed_image.length, &detail));
+  for (uint32_t i = 0; i < OTHER_SIGNATURES; i++) {
+    const atoll_bytes bytes = {other_signatures[i].bytes.at, other_signatures[i].bytes.length};
+    CHECK(!(atoll_signature_read(bytes, image.manifest, head, &signature) && accepted("signature", other_signatures[i].name)));
+  }
+  // ES256 with s at half the order of P-256, which is the signature, and above, which is the other one that verifies.
+  uint8_t es256[128];
+  memcpy(es256, image.signature.at, image.signature.length);
+  uint8_t *s = es256 + image.signature.length - 32;
+  es256[4] = ATOLL_ES256;
+  static const uint32_t half_order[] = {0x7fffffff, 0x80000000, 0x7fffffff, 0xffffffff, 0xde737d56, 0xd38bcf42, 0x79dce561, 0x7e3192a8};
+  for (uint32_t i = 0; i < 32; i++) s[i] = (uint8_t)(half_order[i / 4] >> (8 * (3 - i % 4)));
+  const atoll_bytes encoded = {es256, image.signature.length};
+  CHECK(atoll_signature_read(encoded, image.manifest, head, &signature) && signature.algorithm == ATOLL_ES256);
+  s[31]++;
+  CHECK(!atoll_signature_read(encoded, image.manifest, head, &signature));
+}
+
 static void check_hashes(void) {
   uint8_t digest[32];
   atoll_sha256_of((const uint8_t *)"abc", 3, digest);
@@ -287,6 +320,7 @@ int main(void) {
   check_hashes();
   check_inflate();
   check_images();
+  check_other_encodings();
   check_signatures();
   check_console();
   check_device();

@@ -1,7 +1,7 @@
 // Writes ../../vectors.json as C, for test_vectors.c: `node vectors-header.js > vectors.h`.
 import { readFileSync } from 'node:fs';
 
-const { packets, slotImage, signedSlotImage, slotStates, compressed, drawn, fleet } = JSON.parse(
+const { packets, slotImage, signedSlotImage, otherEncodings, slotStates, compressed, drawn, fleet } = JSON.parse(
   readFileSync(new URL('../../vectors.json', import.meta.url), 'utf8'),
 );
 
@@ -66,6 +66,14 @@ rows(
   'state_vectors',
   slotStates.map(({ counter, trusted, image }, i) => [counter, trusted, bytes(`state_image_${i}`, image)]),
 );
+lines.push('typedef struct named_vector { const char *name; vector_bytes bytes; } named_vector;');
+for (const kind of ['images', 'signatures']) {
+  rows(
+    'named_vector',
+    `other_${kind}`,
+    otherEncodings[kind].map(({ name, bytes: encoded }, i) => [JSON.stringify(name), bytes(`other_${kind}_${i}`, encoded)]),
+  );
+}
 lines.push(`enum { SIGNED_COUNTER = ${signedSlotImage.counter} };`);
 lines.push(`enum { SLOT_IMAGE_VECTORS = ${slotImage.vectors.length}, SLOT_IMAGE_SEED = ${slotImage.vectors[0].seed} };`);
 console.log(lines.join('\n'));
