@@ -398,7 +398,12 @@ export const errorTable = {
   BROKER_REFUSED: {
     kind: 'device',
     message: 'the broker {broker} refuses: {reason}',
-    hint: 'give user and password in the address or in ATOLL_MQTT_USERNAME and ATOLL_MQTT_PASSWORD, and see its access list',
+    hint: 'check what the broker allows this user: user name and password (in the address, or in ATOLL_MQTT_USERNAME and ATOLL_MQTT_PASSWORD) or certificate, client id, and its access list; its log says more',
+  },
+  BROKER_QUOTA: {
+    kind: 'device',
+    message: 'the broker {broker} limits this client: {reason}',
+    hint: 'wait and run it again; lower `concurrency` and `bandwidth` in the plan, or raise the limit at the broker',
   },
   BROKER_LIMIT: {
     kind: 'device',
@@ -408,7 +413,7 @@ export const errorTable = {
   BROKER_TLS: {
     kind: 'device',
     message: 'no secure connection to the broker {broker}: {reason}',
-    hint: 'name who signed its certificate with ?ca=FILE, and your own certificate with cert= and key= where it asks for one; mqtts: is for TLS, mqtt: is not',
+    hint: 'name the certificate of the authority that signed its certificate with ?ca=FILE, and your own certificate with cert=FILE and key=FILE where the broker asks for one; use mqtts: for TLS and mqtt: without',
   },
   ROLLOUT_PLAN: { kind: 'input', message: '{where}: {reason}', hint: 'docs/fleets.md says what a rollout plan holds' },
   ROLLOUT_EXISTS: {

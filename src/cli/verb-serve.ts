@@ -49,12 +49,12 @@ export const serveVerb: Verb = {
           () => slots.close(),
         );
       const served = { engine, target, keys, slots };
-      const { uri, id, stop } = await (isBrokerUri(String(options.listen)) ? serveAtBroker : serveOne)(context, served, options);
+      const { uri, id, stop, lost } = await (isBrokerUri(String(options.listen)) ? serveAtBroker : serveOne)(context, served, options);
       closers.unshift(stop);
       return {
         document: { uri, id, target: target.id, pid: process.pid },
         text: `${id} answers at ${uri}; Ctrl-C ends it`,
-        serve: untilInterrupted(context.signal, close),
+        serve: untilInterrupted(context.signal, close, lost),
       };
     } catch (error) {
       await close().catch(() => undefined);
@@ -77,6 +77,8 @@ interface Answering {
   readonly uri: string;
   readonly id: string;
   readonly stop: () => Promise<void>;
+  /** Rejects when it cannot be served any longer. */
+  readonly lost: Promise<never> | null;
 }
 
 const emulatedUri = 'sim:coral-usb';
@@ -138,7 +140,7 @@ async function serveOne(context: Context, { engine, target, keys, slots }: Serve
     ...(slots === null ? {} : { slots, keep: () => slots.keep() }),
   });
   const { uri, close } = await listen(String(options.listen), (transport) => device.serve(transport));
-  return { uri, id: device.id, stop: close };
+  return { uri, id: device.id, stop: close, lost: null };
 }
 
 async function serveAtBroker(context: Context, { engine, target, keys, slots }: Served, options: Options): Promise<Answering> {
@@ -162,11 +164,12 @@ async function serveAtBroker(context: Context, { engine, target, keys, slots }: 
     engine,
     smp: { maxPacketBytes, inflateBytes: null },
     onEvent: (text) => context.progress.note(text),
+    onTrouble: (text) => context.progress.note(text),
     ...(slots === null ? {} : { slots }),
     ...(options.data === undefined ? {} : { samples: await openDataset(String(options.data)) }),
     signal: context.signal,
   });
-  return { uri: address.device === null ? `${address.uri}/${id}` : address.uri, id, stop: served.close };
+  return { uri: address.device === null ? `${address.uri}/${id}` : address.uri, id, stop: served.close, lost: served.lost };
 }
 
 /** One after another, whatever becomes of those before. @throws the first error */

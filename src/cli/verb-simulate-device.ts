@@ -104,6 +104,7 @@ async function serveAtBroker({ signal, progress }: Context, target: Target, keys
     smp: answering(options),
     ...(options.data === undefined ? {} : { samples: await openDataset(String(options.data)) }),
     onProgress: (value) => progress.update('connect', value),
+    onTrouble: (text) => progress.note(text),
     signal,
   });
   const [first, last] = [ids[0], ids.at(-1)];
@@ -112,6 +113,6 @@ async function serveAtBroker({ signal, progress }: Context, target: Target, keys
   return {
     document: { uri, target: target.id, count: ids.length, first, last, ...(count === undefined ? { id: first } : {}), pid: process.pid },
     text: `${who} at ${uri}; Ctrl-C ends ${count === undefined ? 'it' : 'them'}`,
-    serve: untilInterrupted(signal, () => served.close()),
+    serve: untilInterrupted(signal, () => served.close(), served.lost),
   };
 }

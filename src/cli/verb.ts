@@ -17,11 +17,21 @@ export interface Outcome {
   readonly serve?: () => Promise<void>;
 }
 
-/** For `serve`: waits for Ctrl-C, then ends what is served. */
-export function untilInterrupted(signal: AbortSignal, close: () => Promise<void>): () => Promise<void> {
+/**
+ * For `serve`: waits for Ctrl-C, then ends what is served.
+ * @param lost rejects when it cannot be served any longer
+ */
+export function untilInterrupted(signal: AbortSignal, close: () => Promise<void>, lost: Promise<never> | null = null): () => Promise<void> {
   return async () => {
-    if (!signal.aborted) await new Promise((resolve) => signal.addEventListener('abort', resolve, { once: true }));
-    await close();
+    const interrupted = new Promise<void>((resolve) => {
+      if (signal.aborted) resolve();
+      else signal.addEventListener('abort', () => resolve(), { once: true });
+    });
+    try {
+      await (lost === null ? interrupted : Promise.race([interrupted, lost]));
+    } finally {
+      await close();
+    }
   };
 }
 

@@ -79,6 +79,7 @@ export async function leadRollout(store: RolloutStore, broker: FleetBroker, flee
     } finally {
       agent?.stop();
       broker.onChange = null;
+      broker.onEnd = null;
       await store.giveLease(no, holder).catch(() => undefined);
     }
   }
@@ -160,6 +161,9 @@ class RolloutAgent {
     broker.onChange = (connected) => {
       this.connected = connected;
       if (connected) this.takeUp();
+    };
+    broker.onEnd = (error) => {
+      this.failure ??= error;
     };
     await this.listening.begin();
     const sources = [this.bundle, this.previous].flatMap((source) => source ?? []);

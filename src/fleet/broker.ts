@@ -1,5 +1,6 @@
 // What a rollout needs of a broker and of time, so that it runs the same at a real broker and in a test's own time.
 
+import type { AtollError } from '../errors.js';
 import type { BrokerTrouble, Message } from '../mqtt/index.js';
 
 /** A `BrokerConnection` is one. */
@@ -16,6 +17,8 @@ export interface FleetBroker {
   readonly unsubscribe: (filters: string | readonly string[]) => Promise<void>;
   /** Called when the connection is lost, and when it is back. */
   onChange: ((connected: boolean) => void) | null;
+  /** Called when the connection has ended for good; absent if the implementation never ends by itself. */
+  onEnd?: ((error: AtollError) => void) | null;
   /** Set while there is no connection, otherwise null; absent if the implementation cannot tell. */
   readonly trouble?: BrokerTrouble | null;
 }

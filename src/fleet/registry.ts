@@ -2,7 +2,7 @@
 
 import { randomBytes } from 'node:crypto';
 import { fail } from '../errors.js';
-import { type BrokerAddress, connectToBroker, fleetOf, fleetTopics, type Message, presence, topicName } from '../mqtt/index.js';
+import { type BrokerAddress, connectToBroker, fleetOf, fleetTopics, type Message, matchesFilter, presence, topicName } from '../mqtt/index.js';
 import { cleanText, decodeReported, type Reported } from '../protocol/index.js';
 import { type Clock, type FleetBroker, machineClock } from './broker.js';
 
@@ -191,7 +191,7 @@ export function reportOf({ topic, payload }: Message): [id: string, reported: Re
 
 /**
  * Reads retained messages and knows when it has all of them. It publishes a retained mark of its own and subscribes to it
- * last, with a wildcard like the rest: when the mark arrives, a broker that keeps the order has sent everything else. For
+ * last, with a wildcard like the rest (`+`, since mochi-mqtt does not send what is retained under a to the filter a/#): when the mark arrives, a broker that keeps the order has sent everything else. For
  * brokers that do not, closing the reader waits until no message has arrived for a while.
  */
 class MarkedReader {
@@ -201,25 +201,26 @@ class MarkedReader {
 
   private constructor(
     private readonly broker: FleetBroker,
+    private readonly fleet: string,
     private readonly topic: string,
     private readonly options: ReadOptions,
   ) {}
 
   static over(broker: FleetBroker, fleet: string, options: ReadOptions): MarkedReader {
-    return new MarkedReader(broker, fleetTopics(fleet).mark(`agent-${randomBytes(6).toString('hex')}`), options);
+    return new MarkedReader(broker, fleet, fleetTopics(fleet).mark(`agent-${randomBytes(6).toString('hex')}`), options);
   }
 
   async read(filters: readonly string[], handle: (message: Message) => void, qos: 0 | 1): Promise<void> {
     this.count += 1;
     const wanted = String(this.count);
-    const marks = `${this.topic}/#`;
+    const marks = fleetTopics(this.fleet).allMarks;
     for (const filter of filters) this.filters.add(filter);
     for (let tries = 0; tries < mostMarks; tries++) {
       await this.inTime(this.broker.publish(this.topic, wanted, { retain: true }));
       const wait = new Waiting(this.options);
       const take = (message: Message): void => {
-        if (message.topic === this.topic) {
-          if (Buffer.from(message.payload).toString('utf8') === wanted) wait.done();
+        if (matchesFilter(marks, message.topic)) {
+          if (message.topic === this.topic && Buffer.from(message.payload).toString('utf8') === wanted) wait.done();
           return;
         }
         this.closing?.quiet();

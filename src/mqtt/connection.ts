@@ -3,9 +3,10 @@
 import { randomBytes } from 'node:crypto';
 import type { Socket } from 'node:net';
 import type { IClientOptions, IConnackPacket, MqttClient } from 'mqtt';
-import { fail, reasonOf } from '../errors.js';
+import { type AtollError, fail } from '../errors.js';
 import { readBytes } from '../files/index.js';
 import type { BrokerAddress } from './address.js';
+import { brokerError, disconnectText, isTakeover, mayBeVersion, troubleText } from './reasons.js';
 import { matchesFilter } from './topics.js';
 
 export interface Message {
@@ -30,10 +31,12 @@ const sessionSeconds = 86_400;
 const [leastReconnectMs, mostReconnectMs] = [500, 3000];
 /** A connection counts as established after this time. */
 const settledMs = 5000;
-/** Answers of brokers that only know another version of MQTT: 3.1.1's own code, and that of 5. */
-const otherVersionCodes = [1, 132];
-/** Wrong user or password, not authorized: of 3.1.1, then of 5. */
-const refusalCodes = [4, 5, 134, 135];
+/** Where connections end before they settle, the time before the next one doubles up to this. */
+const maxReconnectMs = 60_000;
+
+/** So many short-lived connections in a row are no accident. Brokers that end a session in favor of another often do not say so. */
+const unstableAfter = 3;
+const unstableReason = 'the broker closes each connection soon after it was made: perhaps another client has the same client id';
 
 /** Limits that a broker announces in CONNACK (MQTT 5, 3.2.2.3). */
 interface BrokerLimits {
@@ -45,22 +48,21 @@ interface BrokerLimits {
 /** For brokers that announce none: the number of MQTT packet identifiers. */
 const noLimits: BrokerLimits = { receiveMaximum: 65_535, retains: true };
 
-/** @throws BROKER_UNREACHABLE, BROKER_REFUSED, BROKER_TLS, FILE_NOT_READABLE */
+/** @throws BROKER_UNREACHABLE, BROKER_REFUSED, BROKER_QUOTA, BROKER_LIMIT, BROKER_TLS, FILE_NOT_READABLE */
 export async function connectToBroker(address: BrokerAddress, options: ConnectOptions = {}): Promise<BrokerConnection> {
   const settings = await settingsOf(address, options);
   let first: unknown = null;
   for (const version of address.version === null ? ([5, 4] as const) : [address.version]) {
     try {
       const { client, limits } = await connected(address.url, { ...settings, protocolVersion: version });
-      return new BrokerConnection(address.uri, client, limits);
+      return new BrokerConnection(address.uri, client, limits, version);
     } catch (error) {
-      // Some brokers without MQTT 5 close the connection without an answer.
-      const mayBeVersion = otherVersionCodes.includes(codeOf(error)) || error instanceof ClosedWithoutWord;
-      if (version === 5 && address.version === null && mayBeVersion) {
+      // Some brokers without MQTT 5 close the connection without an answer, or leave it open without one.
+      if (version === 5 && address.version === null && (mayBeVersion(error) || error instanceof NoAnswer)) {
         first = error;
         continue;
       }
-      throw brokerError(address.uri, first instanceof ClosedWithoutWord ? first : error);
+      throw brokerError(address.uri, first instanceof NoAnswer ? first : error);
     }
   }
   throw fail('BROKER_UNREACHABLE', { broker: address.uri, reason: 'it knows neither MQTT 5 nor 3.1.1' });
@@ -76,10 +78,15 @@ export interface BrokerTrouble {
 export class BrokerConnection {
   /** Called when the connection is lost, and when it is back. */
   onChange: ((connected: boolean) => void) | null = null;
+  /** Called when this connection has ended for good: another client has connected with the same client id, and two would put each other out for ever. */
+  onEnd: ((error: AtollError) => void) | null = null;
   /** Why there is no connection; null while there is one. */
   trouble: BrokerTrouble | null = null;
   private readonly handlers = new Map<string, (message: Message) => void>();
-  private settling: NodeJS.Timeout | undefined;
+  /** Set between a new connection and the time at which it counts as established. */
+  private settling: NodeJS.Timeout | null = null;
+  /** Connections in a row that ended before they counted as established. */
+  private shortLived = 0;
   private unacknowledged = 0;
   private readonly turns: (() => void)[] = [];
 
@@ -87,7 +94,9 @@ export class BrokerConnection {
     readonly uri: string,
     private readonly client: MqttClient,
     private limits: BrokerLimits = noLimits,
+    readonly version: 4 | 5 = 5,
   ) {
+    const usualReconnectMs = client.options.reconnectPeriod ?? mostReconnectMs;
     client.on('message', (topic, payload, { retain }) => {
       const message = { topic, payload: new Uint8Array(payload), retained: retain };
       for (const [filter, handle] of this.handlers) if (matchesFilter(filter, topic)) handle(message);
@@ -97,21 +106,46 @@ export class BrokerConnection {
       this.limits = limitsOf(packet);
       sendAtOnce(client);
       // A broker may accept a connection and close it at the first message: wait before the trouble counts as over.
-      this.settling = setTimeout(() => this.clear(), settledMs).unref();
+      this.settling = setTimeout(() => {
+        this.clear();
+        this.settling = null;
+        this.shortLived = 0;
+        client.options.reconnectPeriod = usualReconnectMs;
+      }, settledMs).unref();
       this.onChange?.(true);
     });
     client.on('close', () => {
-      clearTimeout(this.settling);
+      if (this.settling !== null) {
+        this.shortLived += 1;
+        // The timer of the next attempt is set already: this is for the one after it.
+        client.options.reconnectPeriod = Math.min(maxReconnectMs, 2 * (client.options.reconnectPeriod ?? usualReconnectMs));
+      }
+      this.stopSettling();
       this.note('the broker closed the connection');
+      if (this.isUnstable && this.trouble !== null) this.note(unstableReason, true);
       this.onChange?.(false);
     });
     // The client reconnects by itself; the error explains why that may not succeed.
-    client.on('error', (error) => this.note(wordOf(error), true));
-    client.on('disconnect', (packet) => this.note(disconnectReasons[packet.reasonCode ?? 0] ?? `it ended the connection with code ${packet.reasonCode}`, true));
+    client.on('error', (error) => this.note(troubleText(error), true));
+    client.on('disconnect', ({ reasonCode = 0 }) => {
+      this.note(disconnectText(reasonCode), true);
+      if (!isTakeover(reasonCode)) return;
+      client.end(true);
+      this.onEnd?.(brokerError(uri, { code: reasonCode }));
+    });
+  }
+
+  /** Connections are made and soon closed, again and again. */
+  get isUnstable(): boolean {
+    return this.shortLived >= unstableAfter;
+  }
+
+  private stopSettling(): void {
+    clearTimeout(this.settling ?? undefined);
+    this.settling = null;
   }
 
   private clear(): void {
-    clearTimeout(this.settling);
     this.trouble = null;
   }
 
@@ -122,7 +156,7 @@ export class BrokerConnection {
     else if (certain) this.trouble = { ...trouble, reason };
   }
 
-  /** Waits for the broker's word that it has the message. @throws BROKER_REFUSED where a right is missing and the broker says so, or where it is closed */
+  /** Resolves when the broker has the message. @throws BROKER_REFUSED, BROKER_QUOTA, BROKER_LIMIT as the broker says; BROKER_UNREACHABLE once this side is closed */
   async publish(topic: string, payload: Uint8Array | string, { retain = false } = {}): Promise<void> {
     if (retain && !this.limits.retains) throw fail('BROKER_LIMIT', { broker: this.uri, reason: 'it says that it retains no messages' });
     const content = typeof payload === 'string' ? payload : Buffer.from(payload.buffer, payload.byteOffset, payload.byteLength);
@@ -132,7 +166,7 @@ export class BrokerConnection {
       await this.client.publishAsync(topic, content, { qos: 1, retain });
       this.clear();
     } catch (error) {
-      throw this.refusal(`publishing to ${topic}`, error);
+      throw brokerError(this.uri, error, `publishing to ${topic}`);
     } finally {
       this.unacknowledged -= 1;
       this.turns.shift()?.();
@@ -143,7 +177,7 @@ export class BrokerConnection {
    * One handler for each filter; several filters are one request, for which brokers send what they retain in the order of the filters.
    * @param qos 1, or 0 for more retained messages than brokers queue: mosquitto drops those beyond a thousand, and says nothing
    * @param retained false: only what is published from now on, where the broker speaks MQTT 5
-   * @throws BROKER_REFUSED
+   * @throws BROKER_REFUSED, BROKER_QUOTA, BROKER_LIMIT as the broker says
    */
   async subscribe(
     filters: string | readonly string[],
@@ -154,12 +188,13 @@ export class BrokerConnection {
     for (const filter of all) this.handlers.set(filter, handle);
     const refused = (error: unknown): Error => {
       for (const filter of all) this.handlers.delete(filter);
-      return this.refusal(`subscribing to ${all.join(', ')}`, error);
+      return brokerError(this.uri, error, `subscribing to ${all.join(', ')}`);
     };
     const granted = await this.client.subscribeAsync(all, { qos, ...(retained ? {} : { rh: sendNoRetained }) }).catch((error: unknown) => {
       throw refused(error);
     });
-    if (granted.some((one) => one.qos > 2)) throw refused(new Error('not authorized'));
+    const refusal = granted.find((one) => one.qos > 2);
+    if (refusal !== undefined) throw refused({ code: refusal.qos });
   }
 
   async unsubscribe(filters: string | readonly string[]): Promise<void> {
@@ -175,16 +210,18 @@ export class BrokerConnection {
     // What the broker does not acknowledge is not waited for.
     await this.client.endAsync(!this.client.connected).catch(() => undefined);
   }
-
-  private refusal(what: string, error: unknown): Error {
-    return fail('BROKER_REFUSED', { broker: this.uri, reason: `${what}: ${reasonOf(error)}` }, error);
-  }
 }
 
 async function settingsOf(address: BrokerAddress, { clientId, will }: ConnectOptions): Promise<IClientOptions> {
   const { username, password, ca, cert, key, tls, keepsSession, keepaliveSeconds } = address;
-  const file = async (path: string | null): Promise<Buffer | undefined> => (path === null ? undefined : Buffer.from(await readBytes(path)));
-  const [authority, certificate, privateKey] = await Promise.all([file(ca), file(cert), file(key)]);
+  const file = async (path: string | null, holds: string): Promise<Buffer | undefined> => {
+    if (path === null) return undefined;
+    const bytes = Buffer.from(await readBytes(path));
+    // OpenSSL ignores a file of authorities that holds none.
+    if (!bytes.includes(`${holds}-----`)) throw fail('BROKER_TLS', { broker: address.uri, reason: `${path} is no PEM file with a ${holds.toLowerCase()}` });
+    return bytes;
+  };
+  const [authority, certificate, privateKey] = await Promise.all([file(ca, 'CERTIFICATE'), file(cert, 'CERTIFICATE'), file(key, 'PRIVATE KEY')]);
   return {
     clientId: clientId ?? `atoll-${randomBytes(6).toString('hex')}`,
     connectTimeout: connectTimeoutMs,
@@ -213,9 +250,9 @@ async function connected(url: string, options: IClientOptions): Promise<{ readon
       // It may still have something to say.
       client.on('error', () => undefined);
       client.end(true);
-      reject(error);
+      reject(isTimeout(error) ? new NoAnswer('it accepts the connection and does not answer', { cause: error }) : isReset(error) ? closedEarly(url) : error);
     };
-    const closed = (): void => failed(new ClosedWithoutWord());
+    const closed = (): void => failed(closedEarly(url));
     const settled = (packet: IConnackPacket): void => {
       done();
       resolve({ client, limits: limitsOf(packet) });
@@ -229,44 +266,25 @@ function sendAtOnce({ stream }: MqttClient): void {
   if ('setNoDelay' in stream) (stream as unknown as Socket).setNoDelay(true);
 }
 
-class ClosedWithoutWord extends Error {
-  constructor() {
-    super('the broker closed the connection');
-  }
+/** There was a connection, and no CONNACK. */
+class NoAnswer extends Error {}
+
+function closedEarly(url: string): NoAnswer {
+  const tls = url.startsWith('mqtts:');
+  return new NoAnswer(
+    `it closes the connection without an answer; perhaps the port is ${tls ? 'not for TLS (mqtt:)' : 'for TLS (mqtts:)'}, or for another protocol`,
+  );
+}
+
+function isReset(error: unknown): boolean {
+  return (error as NodeJS.ErrnoException).code === 'ECONNRESET';
+}
+
+/** The client's own error where no CONNACK comes in time. */
+function isTimeout(error: unknown): boolean {
+  return error instanceof Error && error.message === 'connack timeout';
 }
 
 function limitsOf({ properties }: IConnackPacket): BrokerLimits {
   return { receiveMaximum: properties?.receiveMaximum ?? noLimits.receiveMaximum, retains: properties?.retainAvailable !== false };
-}
-
-/** Reason codes of DISCONNECT (MQTT 5, 3.14.2.1) that an operator can act on. */
-const disconnectReasons: Readonly<Record<number, string>> = {
-  135: 'it says that this client is not authorized any more',
-  137: 'it says that it is busy',
-  139: 'it is shutting down',
-  142: 'another client has come under the same client id',
-  144: 'it does not take the name of a topic',
-  147: 'more messages were sent at once than it takes (receive maximum)',
-  149: 'a message was larger than it takes',
-  150: 'it takes fewer messages in a time',
-  151: 'a quota is used up',
-  154: 'it retains no messages',
-};
-
-function wordOf(error: unknown): string {
-  const reason = reasonOf(error);
-  return reason === '' ? String((error as { code?: unknown }).code) : reason;
-}
-
-function codeOf(error: unknown): number {
-  const { code } = error as { code?: unknown };
-  return typeof code === 'number' ? code : -1;
-}
-
-function brokerError(broker: string, error: unknown): Error {
-  const reason = wordOf(error);
-  if (refusalCodes.includes(codeOf(error))) return fail('BROKER_REFUSED', { broker, reason }, error);
-  if (/certificate|self.signed|TLS|SSL|wrong version number|alert/i.test(`${reason} ${String((error as { code?: unknown }).code)}`))
-    return fail('BROKER_TLS', { broker, reason }, error);
-  return fail('BROKER_UNREACHABLE', { broker, reason }, error);
 }

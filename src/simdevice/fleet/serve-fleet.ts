@@ -1,9 +1,10 @@
 // Simulated devices at a broker, each with a connection of its own: they take rollouts, and answer SMP packets.
 
+import { setTimeout as delay } from 'node:timers/promises';
 import type { VerifyingKey } from '../../bundle/index.js';
 import { type Dataset, seededRandom } from '../../dataset/index.js';
-import { reasonOf } from '../../errors.js';
-import type { BrokerAddress, BrokerConnection } from '../../mqtt/index.js';
+import { fail, reasonOf } from '../../errors.js';
+import { type BrokerAddress, type BrokerConnection, fleetTopics } from '../../mqtt/index.js';
 import type { Target } from '../../targets/index.js';
 import { acceptSmp, connectDevice, leaveBroker } from '../../transport/index.js';
 import { ServedDevice, SimulatedDevice, type SimulatedDeviceOptions } from '../device.js';
@@ -33,12 +34,16 @@ export interface FleetOptions {
   readonly slots?: KeptSlots;
   /** Called with what happens to a device, or to its connection. */
   readonly onEvent?: (text: string) => void;
+  /** Called with what a broker refuses a device, each time that its reason changes. */
+  readonly onTrouble?: (text: string) => void;
   readonly onProgress?: (progress: { readonly done: number; readonly total: number }) => void;
   readonly signal?: AbortSignal;
 }
 
 export interface ServedFleet {
   readonly devices: readonly FleetDevice[];
+  /** Rejects with BROKER_REFUSED when other clients have taken the names of all devices over. */
+  readonly lost: Promise<never>;
   readonly close: () => Promise<void>;
 }
 
@@ -61,6 +66,16 @@ export async function serveFleet(address: BrokerAddress, options: FleetOptions):
     faults: (options.faults ?? []).filter(({ share }) => random() < share).map(({ name }) => name),
   }));
   const served: { device: FleetDevice; connection: BrokerConnection }[] = [];
+  let [lose, left]: [(error: Error) => void, number] = [() => undefined, ids.length];
+  const lost = new Promise<never>((_, reject) => {
+    lose = reject;
+  });
+  // Without a listener yet, a rejection would end the process.
+  lost.catch(() => undefined);
+  const onLost = (error: Error): void => {
+    left -= 1;
+    if (left === 0) lose(error);
+  };
   const close = async (): Promise<void> => {
     await Promise.all(
       served.splice(0).map(({ device, connection }) => {
@@ -73,14 +88,14 @@ export async function serveFleet(address: BrokerAddress, options: FleetOptions):
     for (let at = 0; at < ids.length; at += connecting) {
       signal?.throwIfAborted();
       onProgress?.({ done: at, total: ids.length });
-      const batch = plans.slice(at, at + connecting).map((plan) => serveDevice(address, options, store, plan));
+      const batch = plans.slice(at, at + connecting).map((plan) => serveDevice(address, { ...options, onLost }, store, plan));
       for (const outcome of await Promise.allSettled(batch)) {
         if (outcome.status === 'rejected') throw outcome.reason;
         served.push(outcome.value);
       }
     }
     onProgress?.({ done: ids.length, total: ids.length });
-    return { devices: served.map(({ device }) => device), close };
+    return { devices: served.map(({ device }) => device), lost, close };
   } catch (error) {
     await close();
     throw error;
@@ -89,12 +104,17 @@ export async function serveFleet(address: BrokerAddress, options: FleetOptions):
 
 async function serveDevice(
   address: BrokerAddress,
-  { fleet, target, tags, keys, smp, engine, slots: kept, onEvent = () => undefined }: FleetOptions,
+  options: FleetOptions & { readonly onLost: (error: Error) => void },
   store: ImageStore,
   { id, seed, faults }: { readonly id: string; readonly seed: number; readonly faults: readonly FleetFault[] },
 ): Promise<{ device: FleetDevice; connection: BrokerConnection }> {
+  const { fleet, target, tags, keys, smp, engine, slots: kept, onLost, onEvent = () => undefined, onTrouble = () => undefined } = options;
   const connection = await connectDevice(address, fleet, id);
-  const port = portOver(connection, (topic, payload) => device.received(topic, payload));
+  const port = new BrokerPort(
+    connection,
+    (topic, payload) => device.received(topic, payload),
+    (text) => onTrouble(`${id}: ${text}`),
+  );
   const keeping = kept === undefined ? {} : { keep: () => kept.keep() };
   const flash = kept === undefined ? {} : { slots: kept, ...keeping };
   const device = new FleetDevice(id, fleet, target, port, store, { seed, faults, ...(tags === undefined ? {} : { tags }), ...flash });
@@ -119,29 +139,112 @@ async function serveDevice(
     onEvent(`${id} runs another model, which somebody has pushed`);
     device.changedOtherwise();
   };
+  let toldUnstable = false;
   connection.onChange = (connected) => {
     onEvent(`${id} is ${connected ? 'at its broker again' : 'cut off from its broker, and tries again'}`);
     if (connected) device.connected();
+    else if (connection.isUnstable && !toldUnstable) {
+      toldUnstable = true;
+      onTrouble(`${id}: ${connection.trouble?.reason}`);
+    }
   };
   device.onReport = ({ state, code, detail, rollout }) => {
     if (rollout !== undefined)
       onEvent(`${id}, rollout ${rollout}: ${state}${code === undefined ? '' : ` (${code}${detail === undefined ? '' : `: ${detail}`})`}`);
   };
+  connection.onEnd = (error) => {
+    onTrouble(`${id}: ${error.message}`);
+    device.stop();
+    onLost(error);
+  };
   device.connected();
-  return { device, connection };
+  try {
+    await port.firstPublished(address.uri);
+    if (connection.version === 4 && !(await port.hasArrived(fleetTopics(fleet).alive(id)))) onTrouble(`${id}: ${silentRefusal}`);
+    return { device, connection };
+  } catch (error) {
+    device.stop();
+    await connection.close();
+    throw error;
+  }
 }
 
+/** With MQTT 3.1.1 a broker cannot refuse a message: it drops it. */
+const silentRefusal = 'the broker does not return what this device publishes: perhaps it may not write under this name, or not read it';
+/** For the first message to be acknowledged, and for one that the broker retains to come back. */
+const [acknowledgedWithinMs, returnsWithinMs] = [10_000, 2000];
+
 /** What is lost with the connection is done again when it is back: `connected` says it all once more. */
-function portOver(connection: BrokerConnection, receive: (topic: string, payload: Uint8Array) => void): FleetPort {
-  return {
-    subscribe: (filter) => void connection.subscribe(filter, ({ topic, payload }) => receive(topic, payload)).catch(() => undefined),
-    unsubscribe: (filter) => void connection.unsubscribe(filter),
-    publish: (topic, payload, retain) => void connection.publish(topic, payload, { retain }).catch(() => undefined),
-    now: () => Date.now(),
-    later: (ms, callback) => {
-      const timer = setTimeout(callback, ms);
-      return () => clearTimeout(timer);
-    },
-    wake: () => undefined,
-  };
+class BrokerPort implements FleetPort {
+  private first: Promise<void> | null = null;
+  private refusal = '';
+
+  constructor(
+    private readonly connection: BrokerConnection,
+    private readonly receive: (topic: string, payload: Uint8Array) => void,
+    private readonly onRefused: (text: string) => void,
+  ) {}
+
+  subscribe(filter: string): void {
+    this.watch(this.connection.subscribe(filter, ({ topic, payload }) => this.receive(topic, payload)));
+  }
+
+  unsubscribe(filter: string): void {
+    void this.connection.unsubscribe(filter);
+  }
+
+  publish(topic: string, payload: Uint8Array | string, retain: boolean): void {
+    const publication = this.connection.publish(topic, payload, { retain });
+    if (this.first === null) this.first = publication;
+    else this.watch(publication);
+  }
+
+  now(): number {
+    return Date.now();
+  }
+
+  later(ms: number, callback: () => void): () => void {
+    const timer = setTimeout(callback, ms);
+    return () => clearTimeout(timer);
+  }
+
+  wake(): void {}
+
+  /** Waits until the broker has the first message, which says that the device is there. @throws BROKER_* where it refuses it or does not answer */
+  async firstPublished(broker: string): Promise<void> {
+    const over = new AbortController();
+    const late = delay(acknowledgedWithinMs, undefined, { signal: over.signal }).then(
+      () => {
+        throw fail('BROKER_UNREACHABLE', { broker, reason: `it has acknowledged nothing for ${acknowledgedWithinMs} ms` });
+      },
+      () => undefined,
+    );
+    try {
+      await Promise.race([this.first, late]);
+    } finally {
+      over.abort();
+    }
+  }
+
+  /** Whether a retained message of this device comes back from the broker. */
+  async hasArrived(topic: string): Promise<boolean> {
+    let tell: (arrived: boolean) => void = () => undefined;
+    const arrived = new Promise<boolean>((resolve) => {
+      tell = resolve;
+    });
+    const timer = setTimeout(() => tell(false), returnsWithinMs);
+    this.connection.subscribe(topic, () => tell(true)).catch(() => tell(false));
+    const outcome = await arrived;
+    clearTimeout(timer);
+    await this.connection.unsubscribe(topic);
+    return outcome;
+  }
+
+  private watch(work: Promise<void>): void {
+    work.catch((error: unknown) => {
+      const text = reasonOf(error);
+      if (text !== this.refusal) this.onRefused(text);
+      this.refusal = text;
+    });
+  }
 }
