@@ -62,19 +62,20 @@ export async function readRegistryAt(address: BrokerAddress, signal?: AbortSigna
 }
 
 /**
- * Reads the registry until two readings in a row find the same devices, so that no message which the broker dropped or
- * sent late is missed. @throws BROKER_*, INTERRUPTED
+ * Reads the registry until two readings in a row find the same, so that no message which the broker dropped or sent late is
+ * missed. Of an id with a report and no `alive` message, or the reverse, the other one is asked for by name: a broker may
+ * have dropped it twice. @throws BROKER_*, INTERRUPTED
  */
 export async function readWholeRegistry(broker: FleetBroker, fleet: string, options: ReadOptions = {}): Promise<Registry> {
   const all: Reading = { alive: new Map(), reports: new Map(), unreadable: new Set() };
   let quietMs = shortestQuietMs;
   for (let reading = 0, before = -1; reading < mostReadings; reading++) {
-    const { alive, reports, unreadable } = await readOnce(broker, fleet, { ...options, quietMs });
-    for (const [id, online] of alive) all.alive.set(id, online);
-    for (const [id, reported] of reports) all.reports.set(id, reported);
-    for (const id of unreadable) all.unreadable.add(id);
+    const one = await readOnce(broker, fleet, { ...options, quietMs });
+    merge(all, one);
+    const halves = [...new Set([...all.alive.keys(), ...all.reports.keys()])].filter((id) => !all.alive.has(id) || !all.reports.has(id));
+    if (halves.length > 0) merge(all, await readDevices(broker, fleet, halves, { ...options, quietMs }));
     const found = all.alive.size + all.reports.size;
-    const complete = alive.size + reports.size === found && before === found;
+    const complete = one.alive.size + one.reports.size === found && before === found;
     if (before >= 0) quietMs = Math.min(longestQuietMs, 2 * quietMs);
     before = found;
     if (complete) return registryOf(all);
@@ -85,6 +86,12 @@ export async function readWholeRegistry(broker: FleetBroker, fleet: string, opti
 /** @throws BROKER_*, INTERRUPTED */
 export async function readRegistry(broker: FleetBroker, fleet: string, options: ReadOptions = {}): Promise<Registry> {
   return registryOf(await readOnce(broker, fleet, options));
+}
+
+function merge(all: Reading, { alive, reports, unreadable }: Reading): void {
+  for (const [id, online] of alive) all.alive.set(id, online);
+  for (const [id, reported] of reports) all.reports.set(id, reported);
+  for (const id of unreadable) all.unreadable.add(id);
 }
 
 async function readOnce(broker: FleetBroker, fleet: string, options: ReadOptions): Promise<Reading> {
@@ -107,18 +114,28 @@ function registryOf({ alive, reports, unreadable }: Reading): Registry {
   return { members, unreadable: [...unreadable].sort(), neverConnected: ids.filter((id) => !alive.has(id)) };
 }
 
+/** What is retained of some devices, asked for by name. */
+async function readDevices(broker: FleetBroker, fleet: string, ids: readonly string[], options: ReadOptions): Promise<Reading> {
+  const reading: Reading = { alive: new Map(), reports: new Map(), unreadable: new Set() };
+  const topics = fleetTopics(fleet);
+  const take = (message: Message): void => {
+    if (matchesFilter(topics.allAlive, message.topic)) return takeAlive(message, reading.alive);
+    const [id, reported] = reportOf(message);
+    if (reported !== null) reading.reports.set(id, reported);
+  };
+  const reader = MarkedReader.over(broker, fleet, options);
+  for (let at = 0; at < ids.length; at += mostShardsAtOnce) {
+    options.signal?.throwIfAborted();
+    const filters = ids.slice(at, at + mostShardsAtOnce).flatMap((id) => [topics.alive(id), topics.reported(id)]);
+    await reader.read(filters, take, 0);
+  }
+  await reader.close();
+  return reading;
+}
+
 /** Which of some devices have been connected to the broker, now or before. @throws BROKER_*, INTERRUPTED */
 export async function everConnected(broker: FleetBroker, fleet: string, ids: readonly string[], options: ReadOptions = {}): Promise<ReadonlySet<string>> {
-  const alive = new Map<string, boolean>();
-  const topics = fleetTopics(fleet);
-  await readRetained(
-    broker,
-    fleet,
-    ids.map((id) => topics.alive(id)),
-    (message) => takeAlive(message, alive),
-    options,
-  );
-  return new Set(alive.keys());
+  return new Set((await readDevices(broker, fleet, ids, options)).alive.keys());
 }
 
 function takeAlive({ topic, payload }: Message, alive: Map<string, boolean>): void {

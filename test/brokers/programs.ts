@@ -5,10 +5,10 @@ import { existsSync, mkdirSync, mkdtempSync, rmSync } from 'node:fs';
 import net from 'node:net';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
+import { peerFolder } from '../peers/folder.js';
 import { embeddedBroker, freePort, mosquitto, type TestBroker } from '../support/brokers.js';
 import { writeFiles } from '../support/files.js';
 import { missingTools } from '../support/tools.js';
-import { brokerFolder } from './folder.js';
 
 export interface BrokerProgram {
   readonly name: string;
@@ -25,7 +25,7 @@ interface Command {
   readonly helpers?: readonly Omit<Command, 'helpers'>[];
 }
 
-const installed = (name: string): string => path.join(brokerFolder, name);
+const installed = (name: string): string => path.join(peerFolder, name);
 const rabbitmq = '/usr/sbin/rabbitmq-server';
 
 /** @param command in a folder of its own, at a port */
@@ -55,7 +55,7 @@ function programOf(name: string, missing: string | null, command: (folder: strin
   };
 }
 
-const absent = (name: string): string | null => (existsSync(path.join(installed(name), 'installed')) ? null : `${name} (node test/brokers/install.js)`);
+const absent = (name: string): string | null => (existsSync(path.join(installed(name), 'installed')) ? null : `${name} (node test/peers/install.js brokers)`);
 
 export const brokerPrograms: readonly BrokerProgram[] = [
   { name: 'atoll broker', missing: null, start: () => embeddedBroker() },

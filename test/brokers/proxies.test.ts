@@ -95,9 +95,9 @@ describe('a whole rollout', () => {
     ['receive maximum 1', { receiveMaximum: 1 }],
     ['receive maximum 10', { receiveMaximum: 10 }],
     ['receive maximum 65,535', { receiveMaximum: 65_535 }],
-    ['ended three times since a quota was used up', { disconnect: { afterMessages: 40, reasonCode: 151, times: 3 } }],
-    ['ended three times since too many messages came', { disconnect: { afterMessages: 40, reasonCode: 150, times: 3 } }],
-    ['ended three times since the broker was busy', { disconnect: { afterMessages: 40, reasonCode: 137, times: 3 } }],
+    ['ended three times since a quota was used up', { disconnect: { afterMessages: 15, reasonCode: 151, times: 3 } }],
+    ['ended three times since too many messages came', { disconnect: { afterMessages: 15, reasonCode: 150, times: 3 } }],
+    ['ended three times since the broker was busy', { disconnect: { afterMessages: 15, reasonCode: 137, times: 3 } }],
   ])(
     '%s',
     async (name, faults) => {
