@@ -433,6 +433,11 @@ export const errorTable = {
     message: 'the store {store}: {reason}',
     hint: 'name a file, or a PostgreSQL database as postgres://USER:PASSWORD@HOST/DATABASE, with --store or ATOLL_STORE',
   },
+  STORE_AWAY: {
+    kind: 'device',
+    message: 'no connection to the store {store}: {reason}',
+    hint: 'see that the database runs and listens there; what was committed is kept, and the rollout goes on when it is started again',
+  },
   FLASH_NO_WAY: {
     kind: 'device',
     message: 'nothing here reaches the flash of {target}: {list}',

@@ -32,6 +32,10 @@ export interface AgentOptions {
   readonly rest?: 'gate' | 'paused' | 'never';
   /** Called with who leads, where another does. */
   readonly onWait?: (holder: string) => void;
+  /** How long a store that is away is waited for, in milliseconds. */
+  readonly storePatienceMs?: number;
+  /** Called when the connection to the store is lost, with the reason, and with null when it is back. */
+  readonly onStore?: (reason: string | null) => void;
   /** Called after every commit that changed anything. */
   readonly onChange?: (view: RolloutView) => void;
   readonly onEvent?: (event: RolloutEvent) => void;
@@ -56,36 +60,53 @@ const silenceMs = 15_000;
 const nudgeMs = 30_000;
 const mostFailures = 3;
 
+const usualStorePatienceMs = 600_000;
+/** Between two attempts to reach a store that is away. */
+const storeRetryMs = 1000;
+
 /**
- * Leads until the rollout has ended, or until a gate has paused it and nobody is under way.
+ * Leads until the rollout has ended, or until a gate has paused it and nobody is under way. While the store cannot be reached nothing is
+ * said to devices; afterwards the agent goes on from what was committed.
  * @param fleet its name at the broker
- * @throws ROLLOUT_LEASE where another agent took over, BROKER_*, STORE, INTERRUPTED; what was begun is in the store in any case
+ * @throws BROKER_*, STORE, STORE_AWAY, INTERRUPTED; what was begun is in the store in any case
  */
 export async function leadRollout(store: RolloutStore, broker: FleetBroker, fleet: string, no: number, options: AgentOptions = {}): Promise<RolloutRow> {
-  const { clock = machineClock, leaseMs = defaultLeaseMs, onWait, signal } = options;
+  const { clock = machineClock, leaseMs = defaultLeaseMs, storePatienceMs = usualStorePatienceMs, onWait, onStore, signal } = options;
   const holder = newHolder();
+  let awaySince: number | null = null;
   for (;;) {
-    await takeLead(store, no, holder, { clock, leaseMs, ...(onWait === undefined ? {} : { onWait }), ...(signal === undefined ? {} : { signal }) });
     let agent: RolloutAgent | null = null;
     try {
+      await takeLead(store, no, holder, { clock, leaseMs, ...(onWait === undefined ? {} : { onWait }), ...(signal === undefined ? {} : { signal }) });
       agent = await RolloutAgent.over(store, broker, fleet, no, holder, options);
+      agent.onCommit = () => {
+        if (awaySince !== null) onStore?.(null);
+        awaySince = null;
+      };
       await agent.run();
       const row = await store.rollout(no);
       if (row.state.phase === 'done' || row.state.phase === 'stopped') await collectBundles(store, broker, fleet, row.fleet);
       return row;
     } catch (error) {
+      const { code, message } = error as AtollError;
       // Held up for longer than the lease lasts, this agent was taken for gone: now it is the one that waits.
-      if ((error as AtollError).code !== 'ROLLOUT_LEASE') throw error;
+      if (code === 'ROLLOUT_LEASE') continue;
+      if (code !== 'STORE_AWAY') throw error;
+      if (awaySince === null) onStore?.(message);
+      awaySince ??= clock.elapsed();
+      if (clock.elapsed() - awaySince >= storePatienceMs) throw error;
     } finally {
       agent?.stop();
       broker.onChange = null;
       broker.onEnd = null;
       await store.giveLease(no, holder).catch(() => undefined);
     }
+    await sleep(clock, storeRetryMs);
   }
 }
 
 class RolloutAgent {
+  onCommit: () => void = () => undefined;
   private readonly clock: Clock;
   private readonly outbox: Outbox;
   private readonly listening: Listening;
@@ -249,6 +270,7 @@ class RolloutAgent {
       handled,
       published: published.map(({ row }) => row),
     });
+    this.onCommit();
     for (const { written } of published) written();
     this.lastCommit = clock.elapsed();
   }

@@ -28,7 +28,8 @@ export async function takeLead(store: RolloutStore, no: number, holder: string, 
   for (let waited = false; ; waited = true) {
     signal?.throwIfAborted();
     const lease = await store.lease(no);
-    const gone = watch.isGone(lease);
+    // Its own, from before the store was away.
+    const gone = lease?.holder === holder || watch.isGone(lease);
     if (gone && (await store.takeLease(no, holder, lease))) return;
     if (!gone && !waited && lease !== null) onWait?.(lease.holder);
     await sleep(clock, leaseMs / 20);

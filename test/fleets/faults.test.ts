@@ -3,12 +3,13 @@
 
 import { describe, expect, test } from 'vitest';
 import { buildSlotImage, createKeys, hex, readPrivateKey, readPublicKey, sha256 } from '../../src/bundle/index.js';
+import { fail } from '../../src/errors.js';
 import { type DeviceRecord, type Gate, type RolloutPlan, summarize } from '../../src/fleet/index.js';
 import type { FleetFault } from '../../src/simdevice/index.js';
 import { loadTarget } from '../../src/targets/index.js';
 import { writeModel } from '../../src/tflite/index.js';
 import { int8Dense } from '../support/models.js';
-import { usualPlan, VirtualFleet, type VirtualFleetOptions } from '../support/virtual-fleet.js';
+import { type Hooks, usualPlan, VirtualFleet, type VirtualFleetOptions } from '../support/virtual-fleet.js';
 
 const target = await loadTarget('pico');
 const key = readPrivateKey(createKeys('ed25519').privateKey, 'key');
@@ -72,12 +73,17 @@ interface Run {
   readonly records: Map<string, DeviceRecord>;
 }
 
-async function run(plan: RolloutPlan, options: Partial<VirtualFleetOptions> = {}, arrange: (fleet: VirtualFleet) => void = () => undefined): Promise<Run> {
+async function run(
+  plan: RolloutPlan,
+  options: Partial<VirtualFleetOptions> = {},
+  arrange: (fleet: VirtualFleet) => void = () => undefined,
+  hooks: Hooks = {},
+): Promise<Run> {
   const fleet = await VirtualFleet.of({ target, count: 200, keys, factory, ...options });
   await fleet.settle(5000);
   const row = await fleet.begin(plan, image, factory);
   arrange(fleet);
-  const summary = await summarize(fleet.store, await fleet.lead(row.no), fleet.time.now());
+  const summary = await summarize(fleet.store, await fleet.lead(row.no, {}, hooks), fleet.time.now());
   return { fleet, summary, records: await expectSound(fleet, row.no, plan) };
 }
 
@@ -198,6 +204,43 @@ test.each([86_400_000, -86_400_000, 7 * 86_400_000])('the clock of the agent jum
     });
   });
   expectAllButAffected(outcome, null);
+});
+
+describe('a store that is away', () => {
+  const away = (): Error => fail('STORE_AWAY', { store: 'the store', reason: 'nothing listens there' });
+
+  test.each(['before', 'after'] as const)('at every tenth write, %s it: the rollout ends as without', async (when) => {
+    let [commits, failures] = [0, 0];
+    const outcome = await run(strict, {}, undefined, {
+      [when]: () => {
+        commits += 1;
+        if (commits % 10 !== 0) return;
+        failures += 1;
+        throw away();
+      },
+    });
+    expect(failures).toBeGreaterThan(2);
+    expectAllButAffected(outcome, null);
+  });
+
+  test('for longer than the agent waits: an error, and the next agent goes on', async () => {
+    const fleet = await VirtualFleet.of({ target, count: 20, keys, factory });
+    await fleet.settle(5000);
+    const row = await fleet.begin(lenient, image, factory);
+    const told: (string | null)[] = [];
+    let isAway = false;
+    const hooks = {
+      before: () => {
+        isAway ||= fleet.commits.length > 3;
+        if (isAway) throw away();
+      },
+    };
+    const options = { storePatienceMs: 60_000, onStore: (reason: string | null) => void told.push(reason) };
+    await expect(fleet.lead(row.no, options, hooks)).rejects.toMatchObject({ code: 'STORE_AWAY' });
+    expect(told).toContainEqual(expect.stringContaining('nothing listens there'));
+    await fleet.lead(row.no);
+    expect(await summarize(fleet.store, await fleet.store.rollout(row.no), fleet.time.now())).toMatchObject({ phase: 'done', counts: { confirmed: 20 } });
+  });
 });
 
 describe('an agent that is killed', () => {

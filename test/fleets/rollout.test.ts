@@ -361,17 +361,31 @@ toolTest('postgres', 'mosquitto')('PostgreSQL as the store: agents on two machin
   expect((await plant.rollout('list')).document).toMatchObject({ rollouts: [{ rollout: 'pg', phase: 'done' }] });
 });
 
-toolTest('postgres')('a PostgreSQL that ends in the midst of it ends the agent, which says so', async () => {
+toolTest('postgres')('PostgreSQL is restarted twice while two agents are there: they wait for it, and the rollout ends', async () => {
   const plant = await Plant.at(() => embeddedBroker());
   const database = await postgres();
+  closers.push(database.stop);
   plant.store = database.url;
-  await plant.devices(15);
+  const served = await plant.devices(20);
   writeFiles(folder, { 'away.yaml': planText('away', 'one.bundle', 'concurrency: 1\n') });
-  const led = plant.begin('start', 'away.yaml', '--fleet', plant.uri);
-  await led.says('wave 2 begins');
-  await database.stop();
-  await led.ends(4);
-  expect(led.stderr).toMatch(/error STORE: .*postgres/);
+  const first = plant.begin('start', 'away.yaml', '--fleet', plant.uri);
+  await first.says('wave 1 begins');
+  const second = plant.begin('start', 'away.yaml', '--fleet', plant.uri);
+  await second.says('another agent leads away');
+  for (const wave of [2, 3]) {
+    await Promise.any([first.says(`wave ${wave} begins`), second.says(`wave ${wave} begins`)]);
+    await database.halt();
+    await Promise.any([first.says('no connection to the store'), second.says('no connection to the store')]);
+    await new Promise((resolve) => setTimeout(resolve, 2000));
+    await database.resume();
+    await Promise.any([first.says('the store is back'), second.says('the store is back')]);
+  }
+  await Promise.all([first.ends(0), second.ends(0)]);
+  expect((await plant.rollout('status')).document).toMatchObject({ phase: 'done', counts: { confirmed: 20 } });
+  expect(served.devices.every(({ running }) => running === hex(sha256(bundleOf(1))))).toBe(true);
+  // Nobody was told twice.
+  const { members } = await readRegistry(await plant.connect(), 'plant');
+  expect(members.map(({ reported }) => reported.attempt)).toEqual(Array.from({ length: 20 }, () => 1));
 });
 
 test('metrics for Prometheus, as long as it is led', async () => {

@@ -8,6 +8,10 @@ import { freePort } from './brokers.js';
 
 export interface TestDatabase {
   readonly url: string;
+  /** Ends it as an administrator does; what was committed stays. */
+  readonly halt: () => Promise<void>;
+  /** Starts it again where it was. */
+  readonly resume: () => Promise<void>;
   readonly stop: () => Promise<void>;
 }
 
@@ -38,14 +42,23 @@ export async function postgres(): Promise<TestDatabase> {
   execFileSync(path.join(bin, 'initdb'), ['-D', 'data', '-U', 'atoll', '-A', 'trust', '--no-sync'], { ...options, stdio: 'ignore' });
   const port = await freePort();
   const settings = ['listen_addresses=127.0.0.1', 'fsync=off', `unix_socket_directories=${folder}`].flatMap((setting) => ['-c', setting]);
-  const child = spawn(path.join(bin, 'postgres'), ['-D', 'data', '-p', String(port), ...settings], { ...options, stdio: ['ignore', 'ignore', 'pipe'] });
-  await ready(child);
+  let child: ChildProcess;
+  const resume = async (): Promise<void> => {
+    child = spawn(path.join(bin, 'postgres'), ['-D', 'data', '-p', String(port), ...settings], { ...options, stdio: ['ignore', 'ignore', 'pipe'] });
+    await ready(child);
+  };
+  const halt = async (): Promise<void> => {
+    const ended = new Promise((resolve) => child.once('exit', resolve));
+    child.kill('SIGINT');
+    await ended;
+  };
+  await resume();
   return {
     url: `postgres://atoll@127.0.0.1:${port}/postgres`,
+    halt,
+    resume,
     stop: async () => {
-      const ended = new Promise((resolve) => child.once('exit', resolve));
-      child.kill('SIGINT');
-      await ended;
+      if (child.exitCode === null) await halt();
       rmSync(folder, { recursive: true, force: true });
     },
   };

@@ -22,6 +22,7 @@ export function showing({ progress, signal }: Context, row: RolloutRow): AgentOp
   return {
     signal,
     onWait: (holder) => progress.note(`another agent leads ${row.name} (${holder.split(':').slice(0, 2).join(', process ')}); this one waits`),
+    onStore: (reason) => progress.note(reason === null ? 'the store is back' : `${reason}; it is tried again for ten minutes, and no device is told meanwhile`),
     onEvent: (event) => {
       const text = eventText(event);
       if (text !== null) progress.note(text);

@@ -72,6 +72,27 @@ class PostgresDatabase implements Sql {
   }
 
   private failure(error: unknown): Error {
-    return fail('STORE', { store: this.uri, reason: reasonOf(error) }, error);
+    return fail(isAway(error) ? 'STORE_AWAY' : 'STORE', { store: this.uri, reason: reasonOf(error) || String((error as NodeJS.ErrnoException).code) }, error);
   }
+}
+
+/** Error codes of sockets where nothing listens or a connection breaks. */
+const brokenSockets: ReadonlySet<string> = new Set([
+  'ECONNREFUSED',
+  'ECONNRESET',
+  'EPIPE',
+  'ETIMEDOUT',
+  'EHOSTUNREACH',
+  'ENETUNREACH',
+  'ENOTFOUND',
+  'EAI_AGAIN',
+]);
+
+/**
+ * Whether the same transaction may succeed later: the connection broke, or the server starts, stops, recovers or has no connection
+ * left (classes 08, 53 and 57P of PostgreSQL's error codes, appendix A of its manual).
+ */
+function isAway(error: unknown): boolean {
+  const { code = '', message } = error as NodeJS.ErrnoException;
+  return brokenSockets.has(code) || /^(08|53|57P)/.test(code) || /Connection terminated|timeout exceeded when trying to connect|not queryable/.test(message);
 }
