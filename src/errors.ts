@@ -433,6 +433,7 @@ export const errorTable = {
     message: 'the store {store}: {reason}',
     hint: 'name a file, or a PostgreSQL database as postgres://USER:PASSWORD@HOST/DATABASE, with --store or ATOLL_STORE',
   },
+  FLEET_DEVICE: { kind: 'refused', message: '{device} of fleet {fleet}: {reason}', hint: '`atoll devices mqtt://BROKER/FLEET` lists the devices' },
   STORE_AWAY: {
     kind: 'device',
     message: 'no connection to the store {store}: {reason}',

@@ -4,7 +4,6 @@
 import { equalBytes } from '../bundle/index.js';
 import { type AtollError, fail } from '../errors.js';
 import { type BrokerTrouble, fleetTopics, shardOf } from '../mqtt/index.js';
-import type { Reported } from '../protocol/index.js';
 import { measuredBefore, measuredOf } from './begin.js';
 import { type Clock, type FleetBroker, machineClock, sleep } from './broker.js';
 import { BundleSource, serveBlocks } from './bundle-source.js';
@@ -12,13 +11,14 @@ import { collectBundles } from './collect.js';
 import { type Changes, type PhaseCounts, RolloutEngine } from './engine.js';
 import { type Judgement, nothingMeasured } from './gates.js';
 import { defaultLeaseMs, newHolder, takeLead } from './lease.js';
-import { Listening } from './listening.js';
+import { type HeardReport, Listening } from './listening.js';
 import { Newcomers } from './newcomers.js';
 import { Outbox, type Said } from './outbox.js';
 import { withdrawBundle } from './publish-bundle.js';
 import type { DeviceRecord, RolloutEvent, RolloutState } from './records.js';
 import { allShards, everConnected } from './registry.js';
 import { selectsLater } from './selection.js';
+import { SequenceResets } from './sequence-resets.js';
 import type { PublishedRow, RolloutRequest, RolloutRow, RolloutStore } from './store/index.js';
 import { isOpen } from './window.js';
 
@@ -111,6 +111,7 @@ class RolloutAgent {
   private readonly outbox: Outbox;
   private readonly listening: Listening;
   private readonly newcomers: Newcomers;
+  private readonly resets = new SequenceResets();
   /** To be written down, and who waits for it. */
   private published: { readonly row: PublishedRow; readonly written: () => void }[] = [];
   private timeMs: number;
@@ -211,7 +212,8 @@ class RolloutAgent {
       this.obey(request);
       handled.push(n);
     }
-    for (const [id, reported] of this.listening.drain()) this.take(id, reported);
+    for (const id of this.listening.drainRemoved()) engine.remove(id, this.timeMs);
+    for (const [id, heard] of this.listening.drain()) this.take(id, heard);
     const { admitted, events } = this.newcomers.drain();
     for (const member of admitted) engine.join(member.id, measuredBefore(member), this.timeMs);
     for (const { id, attempt, wants } of outbox.drain()) engine.said(id, attempt, wants);
@@ -298,10 +300,10 @@ class RolloutAgent {
     }
   }
 
-  private take(id: string, reported: Reported): void {
+  private take(id: string, { reported, retained }: HeardReport): void {
     const { engine, row, bundle, previous } = this;
     const record = engine.device(id);
-    if (record === null) {
+    if (record === null || record.phase === 'removed') {
       const member = { id, online: true, reported };
       if (selectsLater(member, row.plan, row.target, row.cutoff)) this.newcomers.offer(member);
       return;
@@ -313,7 +315,8 @@ class RolloutAgent {
     const { prover } = about === 'new' ? bundle : (previous as BundleSource);
     const { proved, maxLsb } = state === 'confirmed' ? prover.check(reported, id, attempt) : { proved: false, maxLsb: null };
     const measured = state === 'confirmed' ? measuredOf(reported, maxLsb) : nothingMeasured;
-    engine.report(id, { seq, attempt, about, state, code, proved, measured }, this.timeMs);
+    const restarted = retained && this.resets.isReset(id, seq, record.seq);
+    engine.report(id, { seq, restarted, attempt, about, state, code, proved, measured }, this.timeMs);
   }
 
   private async say(said: Said): Promise<void> {

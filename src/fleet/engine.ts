@@ -28,6 +28,8 @@ export interface RolloutSetup {
 /** A device's word, and what was found of it. */
 export interface DeviceReport {
   readonly seq: number;
+  /** The device counts its reports anew: a lower number is no older report. */
+  readonly restarted?: boolean;
   readonly attempt: number;
   /** Whether it is about what is rolled out, or about what was before. */
   readonly about: 'new' | 'old';
@@ -47,7 +49,7 @@ export type PhaseCounts = Readonly<Partial<Record<DevicePhase, number>>>;
 
 const retried: ReadonlySet<DevicePhase> = new Set(['failed', 'unknown', 'rolled-back']);
 /** What is worth a line in a log. */
-const notable: ReadonlySet<DevicePhase> = new Set(['failed', 'unknown', 'rolled-back']);
+const notable: ReadonlySet<DevicePhase> = new Set(['failed', 'unknown', 'rolled-back', 'removed']);
 /** Of a device that says it is confirmed, and does not prove it. */
 const unprovedCode = 'CHALLENGE';
 /** So much may be told at once after a time in which nobody was. */
@@ -182,10 +184,20 @@ export class RolloutEngine {
     this.goOn(now);
   }
 
-  /** A device that was not there when the rollout began: it comes into the last wave. */
+  /** A device was deleted from the fleet: if it is not confirmed, the rollout goes on without it. */
+  remove(id: string, now: number): void {
+    const record = this.devices.get(id);
+    if (record === undefined || record.phase === 'confirmed' || record.phase === 'removed') return;
+    this.change({ ...record, phase: 'removed', since: now, wants: 'nothing', said: true });
+    this.advance(now);
+  }
+
+  /** A device that was not there when the rollout began, or was removed since: it comes into the last wave. */
   join(id: string, before: Measured, now: number): void {
-    if (this.devices.has(id) || this.current.phase === 'stopped' || this.current.phase === 'rolling-back') return;
-    const record = waitingDevice(id, this.setup.waves - 1, this.nextPlace++, before);
+    const known = this.devices.get(id);
+    if ((known !== undefined && known.phase !== 'removed') || this.current.phase === 'stopped' || this.current.phase === 'rolling-back') return;
+    const record = { ...waitingDevice(id, this.setup.waves - 1, this.nextPlace++, before), attempt: known?.attempt ?? 0 };
+    if (known !== undefined) this.countPhase(known, -1);
     this.devices.set(id, record);
     this.countPhase(record, 1);
     this.changed.add(id);
@@ -198,8 +210,8 @@ export class RolloutEngine {
   /** What is overtaken, or of a time before the device was told again, changes nothing. */
   report(id: string, report: DeviceReport, now: number): void {
     const record = this.devices.get(id);
-    if (record === undefined || record.phase === 'waiting' || record.phase === 'returning' || report.attempt !== record.attempt || report.seq <= record.seq)
-      return;
+    if (record === undefined || record.phase === 'waiting' || record.phase === 'returning' || report.attempt !== record.attempt) return;
+    if (report.seq <= record.seq && report.restarted !== true) return;
     const { phase, code } = believed(report);
     const measured = phase === 'confirmed' || phase === 'rolled-back' ? report.measured : record.measured;
     const heard = { ...record, seq: report.seq };
@@ -276,7 +288,7 @@ export class RolloutEngine {
       const passed = this.passes(now);
       if (this.state.phase !== 'running') return;
       const queue = this.queue[this.current.wave] ?? [];
-      while (this.head < queue.length && this.mayTell(now)) this.tell(queue[this.head++] as string, 'new', now);
+      while (this.head < queue.length && this.mayTell(now)) this.tellFrom(queue[this.head++] as string, 'waiting', 'new', now);
       // Those who are told again belong to waves that are over: they are waited for in the end.
       if (!passed || this.head < queue.length) return;
       if (this.current.wave + 1 < this.setup.waves) {
@@ -287,7 +299,7 @@ export class RolloutEngine {
       else this.enter({ phase: 'done', reason: '', by: null });
     }
     if (this.current.phase !== 'rolling-back') return;
-    while (this.back.length > 0 && this.mayTell(now)) this.tell(this.back.pop() as string, 'old', now);
+    while (this.back.length > 0 && this.mayTell(now)) this.tellFrom(this.back.pop() as string, 'returning', 'old', now);
     if (this.back.length === 0 && this.busy.size === 0) this.enter({ phase: 'stopped' });
   }
 
@@ -295,8 +307,10 @@ export class RolloutEngine {
     return this.windowOpen && this.busy.size < this.setup.concurrency && (this.current.phase === 'rolling-back' || now >= this.nextTellAt);
   }
 
-  private tell(id: string, wants: 'new' | 'old', now: number): void {
+  /** @param phase that the device was queued in: one that was removed since is left out */
+  private tellFrom(id: string, phase: 'waiting' | 'returning', wants: 'new' | 'old', now: number): void {
     const record = this.devices.get(id) as DeviceRecord;
+    if (record.phase !== phase) return;
     this.nextTellAt = Math.max(this.nextTellAt, now - paceBurstMs) + this.setup.paceMs;
     this.change({ ...record, phase: 'told', since: now, code: null, attempt: record.attempt + 1, wants, said: false });
   }

@@ -68,16 +68,6 @@ export class Tally {
 
   constructor(private readonly gate: Gate) {}
 
-  add(outcome: Outcome): void {
-    this.count(outcome, 1);
-  }
-
-  /** What a device has come to takes the place of what it was. */
-  replace(before: Outcome, after: Outcome): void {
-    this.count(before, -1);
-    this.count(after, 1);
-  }
-
   judge(): Judgement {
     const { gate, bad, measured, devices } = this;
     const within = bad <= gate.mostBad * measured;
@@ -87,7 +77,8 @@ export class Tally {
     return { decision: surelyBad ? 'fail' : this.underWay > 0 ? 'wait' : enough && within ? 'pass' : 'undecided', bad, measured, leastShare };
   }
 
-  private count(outcome: Outcome, by: 1 | -1): void {
+  /** @param by -1 takes an outcome back */
+  count(outcome: Outcome, by: 1 | -1): void {
     const bad = isBad(this.gate, outcome);
     this.devices += by;
     if (outcome.state === 'under-way') this.underWay += by;
@@ -99,7 +90,7 @@ export class Tally {
 /** @param outcomes of all devices of the wave */
 export function judge(gate: Gate, outcomes: readonly Outcome[]): Judgement {
   const tally = new Tally(gate);
-  for (const outcome of outcomes) tally.add(outcome);
+  for (const outcome of outcomes) tally.count(outcome, 1);
   return tally.judge();
 }
 

@@ -6,6 +6,7 @@ export { type Beginning, type BeginOptions, beginRollout, requireExpected } from
 export { type Clock, type FleetBroker, machineClock } from './broker.js';
 export { type Changes, type DeviceReport, type PhaseCounts, RolloutEngine, type RolloutSetup } from './engine.js';
 export { forecastRollout, type RolloutForecast } from './forecast.js';
+export { forgetDevices } from './forget.js';
 export {
   type Condition,
   failsFrom,

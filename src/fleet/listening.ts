@@ -1,12 +1,20 @@
-// Hears what devices report: as it comes, and by reading again what the broker retains, since messages can be lost. Of each device the latest word counts.
+// Receives what devices report: as it comes, and by reading again what the broker retains, since messages can be lost. Of each device the latest report counts.
 
 import { fleetTopics, type Message } from '../mqtt/index.js';
 import type { Reported } from '../protocol/index.js';
 import type { Clock, FleetBroker } from './broker.js';
 import { readReports, reportOf } from './registry.js';
 
+export interface HeardReport {
+  readonly reported: Reported;
+  /** It is what the broker retains: no later message of the device has reached the broker. */
+  readonly retained: boolean;
+}
+
 export class Listening {
-  private inbox = new Map<string, Reported>();
+  private inbox = new Map<string, HeardReport>();
+  /** Devices whose report was deleted, as an empty message tells. */
+  private removed = new Set<string>();
 
   constructor(
     private readonly broker: FleetBroker,
@@ -16,28 +24,40 @@ export class Listening {
 
   /** Devices that have said something since they were asked last. */
   get waiting(): number {
-    return this.inbox.size;
+    return this.inbox.size + this.removed.size;
   }
 
   /** @throws BROKER_REFUSED */
   async begin(): Promise<void> {
-    const take = (message: Message): void => this.hear(...reportOf(message));
+    const take = (message: Message): void => {
+      const [id, reported] = reportOf(message);
+      if (message.payload.byteLength > 0) return this.hear(id, reported, false);
+      this.inbox.delete(id);
+      this.removed.add(id);
+    };
     await this.broker.subscribe(fleetTopics(this.fleet).allReported(), take, { qos: 0, retained: false });
   }
 
   /** What the devices of these shards have said last, however long ago. @throws BROKER_* */
   read(shards: readonly string[]): Promise<void> {
-    return readReports(this.broker, this.fleet, shards, (id, reported) => this.hear(id, reported), { clock: this.clock });
+    return readReports(this.broker, this.fleet, shards, (id, reported) => this.hear(id, reported, true), { clock: this.clock });
   }
 
   /** What has been heard since this was asked last. */
-  drain(): ReadonlyMap<string, Reported> {
+  drain(): ReadonlyMap<string, HeardReport> {
     const { inbox } = this;
     this.inbox = new Map();
     return inbox;
   }
 
-  private hear(id: string, reported: Reported | null): void {
-    if (reported !== null && reported.seq > (this.inbox.get(id)?.seq ?? -1)) this.inbox.set(id, reported);
+  /** Devices that were deleted from the fleet since this was asked last. */
+  drainRemoved(): ReadonlySet<string> {
+    const { removed } = this;
+    this.removed = new Set();
+    return removed;
+  }
+
+  private hear(id: string, reported: Reported | null, retained: boolean): void {
+    if (reported !== null && reported.seq > (this.inbox.get(id)?.reported.seq ?? -1)) this.inbox.set(id, { reported, retained });
   }
 }

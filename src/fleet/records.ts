@@ -15,6 +15,7 @@ export const devicePhases = [
   'unknown',
   'withdrawn',
   'returning',
+  'removed',
 ] as const;
 /**
  * - waiting: not told yet
@@ -23,6 +24,7 @@ export const devicePhases = [
  * - rolled-back: it runs again what it ran before, by itself or because it was told
  * - withdrawn: called back before it was through
  * - returning: it may run what was rolled out, and waits to be told to go back
+ * - removed: it was deleted from the fleet before it was confirmed; waves and gates do not count it
  */
 export type DevicePhase = (typeof devicePhases)[number];
 
@@ -87,7 +89,7 @@ export type Quarantine = 'never-connected' | 'not-expected';
 export type RolloutEvent =
   | { readonly kind: 'phase'; readonly phase: RolloutPhase; readonly reason: string; readonly by: RolloutState['by'] }
   | { readonly kind: 'wave'; readonly wave: number; readonly devices: number }
-  /** A device that has failed, is back at what it ran before, or was not heard of. */
+  /** A device that has failed, is back at what it ran before, was not heard of, or was deleted from the fleet. */
   | { readonly kind: 'device'; readonly id: string; readonly phase: DevicePhase; readonly code: string | null }
   /** Not in the plan's fleet when the rollout began. */
   | { readonly kind: 'joined'; readonly id: string }

@@ -22,7 +22,7 @@ export interface Registry {
 }
 
 /** What the broker retains of a fleet, from one reading or from several. */
-interface Reading {
+export interface Reading {
   /** By device: whether it is connected now. */
   readonly alive: Map<string, boolean>;
   readonly reports: Map<string, Reported>;
@@ -114,14 +114,15 @@ function registryOf({ alive, reports, unreadable }: Reading): Registry {
   return { members, unreadable: [...unreadable].sort(), neverConnected: ids.filter((id) => !alive.has(id)) };
 }
 
-/** What is retained of some devices, asked for by name. */
-async function readDevices(broker: FleetBroker, fleet: string, ids: readonly string[], options: ReadOptions): Promise<Reading> {
+/** What is retained of some devices, asked for by name. @throws BROKER_*, INTERRUPTED */
+export async function readDevices(broker: FleetBroker, fleet: string, ids: readonly string[], options: ReadOptions): Promise<Reading> {
   const reading: Reading = { alive: new Map(), reports: new Map(), unreadable: new Set() };
   const topics = fleetTopics(fleet);
   const take = (message: Message): void => {
     if (matchesFilter(topics.allAlive, message.topic)) return takeAlive(message, reading.alive);
     const [id, reported] = reportOf(message);
-    if (reported !== null) reading.reports.set(id, reported);
+    if (reported === null) reading.unreadable.add(id);
+    else reading.reports.set(id, reported);
   };
   const reader = MarkedReader.over(broker, fleet, options);
   for (let at = 0; at < ids.length; at += mostShardsAtOnce) {

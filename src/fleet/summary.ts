@@ -47,7 +47,7 @@ export interface RolloutSummary {
 }
 
 /** Phases in which a device is through. */
-const settled: ReadonlySet<DevicePhase> = new Set(['confirmed', 'failed', 'rolled-back', 'unknown', 'withdrawn']);
+const settled: ReadonlySet<DevicePhase> = new Set(['confirmed', 'failed', 'rolled-back', 'unknown', 'withdrawn', 'removed']);
 
 /** @param now milliseconds since 1970 */
 export async function summarize(store: RolloutStore, row: RolloutRow, now = Date.now()): Promise<RolloutSummary> {

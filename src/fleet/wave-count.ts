@@ -19,26 +19,26 @@ export class WaveCount {
   }
 
   add(record: DeviceRecord): void {
-    const outcome = outcomeOf(record);
-    this.size += 1;
-    this.open += Number(outcome.state === 'under-way');
-    for (const tally of this.tallies) tally.add(outcome);
+    this.count(record, 1);
   }
 
   replace(before: DeviceRecord, after: DeviceRecord): void {
-    const [was, is] = [outcomeOf(before), outcomeOf(after)];
-    this.open += Number(is.state === 'under-way') - Number(was.state === 'under-way');
-    for (const tally of this.tallies) tally.replace(was, is);
+    this.count(before, -1);
+    this.count(after, 1);
   }
 
   /** In the order of the gates. */
   judge(): Judgement[] {
     return this.tallies.map((tally) => tally.judge());
   }
-}
 
-function outcomeOf({ phase, measured, before }: DeviceRecord): Outcome {
-  return { state: stateOf(phase), measured, before };
+  private count({ phase, measured, before }: DeviceRecord, by: 1 | -1): void {
+    if (phase === 'removed') return;
+    const outcome = { state: stateOf(phase), measured, before };
+    this.size += by;
+    if (outcome.state === 'under-way') this.open += by;
+    for (const tally of this.tallies) tally.count(outcome, by);
+  }
 }
 
 function stateOf(phase: DevicePhase): Outcome['state'] {

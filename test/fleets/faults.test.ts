@@ -5,6 +5,7 @@ import { describe, expect, test } from 'vitest';
 import { buildSlotImage, createKeys, hex, readPrivateKey, readPublicKey, sha256 } from '../../src/bundle/index.js';
 import { fail } from '../../src/errors.js';
 import { type DeviceRecord, type Gate, type RolloutPlan, summarize } from '../../src/fleet/index.js';
+import { fleetTopics } from '../../src/mqtt/index.js';
 import type { FleetFault } from '../../src/simdevice/index.js';
 import { loadTarget } from '../../src/targets/index.js';
 import { writeModel } from '../../src/tflite/index.js';
@@ -204,6 +205,71 @@ test.each([86_400_000, -86_400_000, 7 * 86_400_000])('the clock of the agent jum
     });
   });
   expectAllButAffected(outcome, null);
+});
+
+describe('devices that are deleted from the fleet in the midst', () => {
+  const deletion = (fleet: VirtualFleet, id: string): void => {
+    const topics = fleetTopics('v');
+    for (const topic of [topics.desired(id), topics.alive(id), topics.reported(id)]) fleet.broker.publish(topic, new Uint8Array(0), true, true);
+  };
+
+  test.each(['waiting', 'told', 'downloading', 'pending'] as const)('while they are %s: the rollout goes on without them', async (phase) => {
+    const gone = new Set<string>();
+    const { summary, records } = await run(strict, {}, (fleet) => {
+      const look = (): void => {
+        const last = new Map<string, DeviceRecord>();
+        for (const { devices } of fleet.commits) for (const device of devices) last.set(device.id, device);
+        const found =
+          phase === 'waiting'
+            ? [...fleet.devices.keys()].filter((id) => !last.has(id))
+            : [...last.values()].filter((one) => one.phase === phase).map(({ id }) => id);
+        if (last.size < 15 || found.length === 0) return void fleet.time.later(20, look);
+        for (const id of found.slice(0, 12)) {
+          gone.add(id);
+          fleet.devices.get(id)?.stop();
+          deletion(fleet, id);
+        }
+      };
+      look();
+    });
+    expect(gone.size).toBeGreaterThan(0);
+    // Without waiting for the deadlines of devices that are gone.
+    expect(summary).toMatchObject({ phase: 'done', wave: 3, counts: { confirmed: 200 - gone.size, removed: gone.size } });
+    expect(summary.elapsedMs).toBeLessThan(60_000);
+    for (const [id, record] of records) expect(record.phase, id).toBe(gone.has(id) ? 'removed' : 'confirmed');
+  });
+
+  test('and come back: they join the last wave', async () => {
+    const { summary } = await run(strict, {}, (fleet) => {
+      fleet.time.later(300, () => {
+        for (const id of ['d0007', 'd0008']) deletion(fleet, id);
+        fleet.time.later(200, () => fleet.devices.get('d0007')?.connected());
+      });
+    });
+    expect(summary.phase).toBe('done');
+    expect(summary.counts.confirmed).toBeGreaterThanOrEqual(199);
+  });
+});
+
+describe('clocks of devices', () => {
+  const years = 365 * 86_400_000;
+  /** Every fifth device has the right time. */
+  const off = (ms: (id: number) => number) => (id: string) => (Number(id.slice(1)) % 5 === 0 ? 0 : ms(Number(id.slice(1))));
+
+  test.each<[string, (id: number) => number]>([
+    ['start at 1970', () => -50 * years],
+    ['are years ahead', () => 30 * years],
+    ['differ by hours', (id) => (id - 100) * 3_600_000],
+  ])('%s: the rollout ends as without', async (_name, ms) => {
+    expectAllButAffected(await run(strict, { clockOffMs: off(ms) }), null);
+  });
+
+  test('are set back by a day in the midst, and devices restart: reports with lower numbers are not taken for old ones', async () => {
+    const faults = [{ name: 'reboots-downloading', share: 0.3 } as const, { name: 'reboots-pending', share: 0.3 } as const];
+    const setBack = (id: string, ms: number): number => (Number(id.slice(1)) % 2 === 0 && ms > 5600 ? -86_400_000 : 0);
+    const outcome = await run(strict, { clockOffMs: setBack, faults });
+    expectAllButAffected(outcome, null);
+  });
 });
 
 describe('a store that is away', () => {

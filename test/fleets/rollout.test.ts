@@ -330,6 +330,23 @@ test('reports of devices that never were: no rollout takes them, and it names th
   expect((await plant.rollout('status', 'open')).document).toMatchObject({ phase: 'done', devices: 13, counts: { confirmed: 13 } });
 });
 
+test('a device that is gone is forgotten, one that is there is not', async () => {
+  const plant = await Plant.at(() => embeddedBroker());
+  const gone = await plant.devices(1, { prefix: 'gone' });
+  await plant.devices(2);
+  const forget = async (...ids: string[]) => jsonOf(await atoll(['devices', plant.uri, '--json', ...ids.flatMap((id) => ['--forget', id])]));
+  expect(await forget('gone1')).toMatchObject({ error: { code: 'FLEET_DEVICE', message: expect.stringContaining('online') } });
+  await gone.close();
+  expect(await forget('gone1', 'nobody')).toMatchObject({
+    error: { code: 'FLEET_DEVICE', message: expect.stringContaining('nobody of fleet plant: the broker retains nothing of it') },
+  });
+  const agent = await plant.connect();
+  expect((await readRegistry(agent, 'plant')).members).toHaveLength(3);
+  expect(await forget('gone1')).toMatchObject({ forgotten: ['gone1'] });
+  expect((await readRegistry(agent, 'plant')).members.map(({ id }) => id)).toEqual(['d1', 'd2']);
+  expect(jsonOf(await atoll(['devices', '--forget', 'd1', '--json']))).toMatchObject({ error: { code: 'USAGE' } });
+});
+
 test('a rollout without a plan, by options', async () => {
   const plant = await Plant.at(() => embeddedBroker());
   await plant.devices(6, { tags: { line: 'a' } });

@@ -25,6 +25,8 @@ export interface VirtualFleetOptions {
   readonly luck?: IllLuck;
   readonly keys?: readonly VerifyingKey[];
   readonly faults?: readonly { readonly name: FleetFault; readonly share: number }[];
+  /** What the clock of a device shows beyond the time, in milliseconds. @param sinceMs time since the fleet began */
+  readonly clockOffMs?: (id: string, sinceMs: number) => number;
   /** What runs on every device before anything is rolled out. */
   readonly factory?: Uint8Array;
 }
@@ -52,6 +54,7 @@ export interface Hooks {
 
 export class VirtualFleet {
   readonly time = new VirtualTime();
+  private readonly beganAt = this.time.now();
   readonly broker: VirtualBroker;
   readonly devices = new Map<string, FleetDevice>();
   /** Faults of those that have any. */
@@ -92,7 +95,7 @@ export class VirtualFleet {
         subscribe: (filter) => session.listen(filter, ({ topic, payload }) => device.received(topic, payload)),
         unsubscribe: (filter) => void session.unsubscribe(filter),
         publish: (topic, payload, retain) => session.send(topic, payload, retain),
-        now: () => time.now(),
+        now: () => time.now() + (this.options.clockOffMs?.(id, time.now() - this.beganAt) ?? 0),
         later: (ms, callback) => time.later(ms, callback),
         wake: () => time.wake(),
       },

@@ -15,7 +15,7 @@ import type { Context, Outcome } from '../verb.js';
 
 type Options = Readonly<Record<string, unknown>>;
 
-const settled = ['confirmed', 'failed', 'rolled-back', 'unknown', 'withdrawn'] as const;
+const settled = ['confirmed', 'failed', 'rolled-back', 'unknown', 'withdrawn', 'removed'] as const;
 
 /** How an agent tells what it does. */
 export function showing({ progress, signal }: Context, row: RolloutRow): AgentOptions {

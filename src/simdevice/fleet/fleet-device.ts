@@ -131,7 +131,7 @@ export class FleetDevice {
     this.taken = null;
     this.last = null;
     this.said = null;
-    this.sequence = Math.max(this.sequence, this.firstSequence());
+    this.sequence = this.firstSequence();
     this.connected();
   }
 
