@@ -39,6 +39,8 @@ const [markPatienceMs, mostMarks] = [5000, 4];
  * doubles with each further reading.
  */
 const [shortestQuietMs, longestQuietMs] = [250, 4000];
+/** A broker that sends messages for so long without a pause does not end. */
+const neverQuietMs = 120_000;
 /** Readings are repeated until two in a row find the same devices, at most this often. */
 const mostReadings = 8;
 
@@ -256,7 +258,8 @@ class MarkedReader {
   async close(): Promise<void> {
     this.closing = new Waiting(this.options);
     this.closing.quiet();
-    await this.closing.over;
+    if (!(await this.closing.over))
+      throw fail('BROKER_LIMIT', { broker: this.broker.uri, reason: `it has sent retained messages for ${neverQuietMs / 1000} s without a pause` });
     await this.inTime(this.broker.unsubscribe([...this.filters]));
     await this.inTime(this.broker.publish(this.topic, new Uint8Array(0), { retain: true }));
   }
@@ -294,11 +297,13 @@ class Waiting {
   private callOff: () => void;
   private readonly clock: Clock;
   private readonly quietMs: number;
+  private readonly since: number;
   private readonly signal: AbortSignal | null;
 
   constructor({ clock = machineClock, quietMs = shortestQuietMs, signal }: ReadOptions) {
     this.clock = clock;
     this.quietMs = quietMs;
+    this.since = clock.elapsed();
     this.signal = signal ?? null;
     this.over = new Promise<boolean>((resolve, reject) => {
       this.end = resolve;
@@ -312,10 +317,11 @@ class Waiting {
     if (signal?.aborted) this.abort();
   }
 
-  /** Restarts the wait for quiet; call again for each message. */
+  /** Restarts the wait for quiet; call again for each message. Ends as after the timeout where messages do not stop. */
   quiet(): void {
     this.callOff();
-    this.callOff = this.clock.later(this.quietMs, () => this.end(true));
+    const ever = this.clock.elapsed() - this.since > neverQuietMs;
+    this.callOff = this.clock.later(ever ? 0 : this.quietMs, () => this.end(!ever));
   }
 
   done(): void {

@@ -2,6 +2,7 @@
 
 import { randomBytes } from 'node:crypto';
 import type { Socket } from 'node:net';
+import { setTimeout as delay } from 'node:timers/promises';
 import type { IClientOptions, IConnackPacket, MqttClient } from 'mqtt';
 import { type AtollError, fail } from '../errors.js';
 import { readBytes } from '../files/index.js';
@@ -34,6 +35,8 @@ const settledMs = 5000;
 /** Where connections end before they settle, the time before the next one doubles up to this. */
 const maxReconnectMs = 60_000;
 
+/** For a broker to acknowledge; publications may wait behind others. And to close. */
+const [subscribedWithinMs, publishedWithinMs, closedWithinMs] = [10_000, 60_000, 1000];
 /** So many short-lived connections in a row are no accident. Brokers that end a session in favor of another often do not say so. */
 const unstableAfter = 3;
 const unstableReason = 'the broker closes each connection soon after it was made: perhaps another client has the same client id';
@@ -163,7 +166,7 @@ export class BrokerConnection {
     while (this.unacknowledged >= this.limits.receiveMaximum) await new Promise<void>((resolve) => this.turns.push(resolve));
     this.unacknowledged += 1;
     try {
-      await this.client.publishAsync(topic, content, { qos: 1, retain });
+      await this.acknowledged(this.client.publishAsync(topic, content, { qos: 1, retain }), publishedWithinMs);
       this.clear();
     } catch (error) {
       throw brokerError(this.uri, error, `publishing to ${topic}`);
@@ -190,7 +193,8 @@ export class BrokerConnection {
       for (const filter of all) this.handlers.delete(filter);
       return brokerError(this.uri, error, `subscribing to ${all.join(', ')}`);
     };
-    const granted = await this.client.subscribeAsync(all, { qos, ...(retained ? {} : { rh: sendNoRetained }) }).catch((error: unknown) => {
+    const request = this.client.subscribeAsync(all, { qos, ...(retained ? {} : { rh: sendNoRetained }) });
+    const granted = await this.acknowledged(request, subscribedWithinMs).catch((error: unknown) => {
       throw refused(error);
     });
     const refusal = granted.find((one) => one.qos > 2);
@@ -200,15 +204,33 @@ export class BrokerConnection {
   async unsubscribe(filters: string | readonly string[]): Promise<void> {
     const all = typeof filters === 'string' ? [filters] : [...filters];
     for (const filter of all) this.handlers.delete(filter);
-    await this.client.unsubscribeAsync(all).catch(() => undefined);
+    await this.acknowledged(this.client.unsubscribeAsync(all), subscribedWithinMs).catch(() => undefined);
   }
 
   /** Without last will. */
   async close(): Promise<void> {
     this.handlers.clear();
     this.onChange = null;
-    // What the broker does not acknowledge is not waited for.
-    await this.client.endAsync(!this.client.connected).catch(() => undefined);
+    // A broker that acknowledges nothing is not waited for.
+    const ended = this.client.endAsync(!this.client.connected).catch(() => undefined);
+    if (await Promise.race([ended.then(() => false), delay(closedWithinMs, true, { ref: false })])) await this.client.endAsync(true).catch(() => undefined);
+  }
+
+  /** Limits the wait for an acknowledgement. Time without a connection does not count: the request is sent again. */
+  private async acknowledged<T>(work: Promise<T>, ms: number): Promise<T> {
+    let timer: NodeJS.Timeout | undefined;
+    const late = new Promise<never>((_, reject) => {
+      const expire = (): void => {
+        if (this.client.connected) reject(new Error(`no acknowledgement for ${ms / 1000} s`));
+        else timer = setTimeout(expire, ms);
+      };
+      timer = setTimeout(expire, ms);
+    });
+    try {
+      return await Promise.race([work, late]);
+    } finally {
+      clearTimeout(timer);
+    }
   }
 }
 

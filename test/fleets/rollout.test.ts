@@ -12,7 +12,7 @@ import { encodeReported } from '../../src/protocol/index.js';
 import { type FleetOptions, numberedIds, type ServedFleet, serveFleet } from '../../src/simdevice/index.js';
 import { loadTarget } from '../../src/targets/index.js';
 import { writeModel } from '../../src/tflite/index.js';
-import { embeddedBroker, freePort, mosquitto, type TestBroker } from '../support/brokers.js';
+import { type BrokerProcess, brokerProcess, embeddedBroker, freePort, mosquitto, type TestBroker } from '../support/brokers.js';
 import { atoll, jsonOf } from '../support/cli.js';
 import { temporaryFolder, writeFiles } from '../support/files.js';
 import { int8Dense } from '../support/models.js';
@@ -298,6 +298,37 @@ toolTest('mosquitto')('mosquitto ends in the midst of it, has forgotten everythi
   for (const close of closers.splice(0).reverse()) await close();
   await second.stop();
 });
+
+const persistent: readonly [name: string, run: typeof test, start: (port: number, data: string) => Promise<BrokerProcess>][] = [
+  ['our own broker', test, (port, data) => brokerProcess(data, port)],
+  [
+    'mosquitto',
+    toolTest('mosquitto') as typeof test,
+    (port, data) => mosquitto(folder, { port, config: ['allow_anonymous true', 'persistence true', `persistence_location ${data}/`, 'autosave_interval 1'] }),
+  ],
+];
+for (const [name, run, start] of persistent) {
+  run(`${name} keeps what it retains in a folder: it is killed twice in the midst, and the rollout ends`, async () => {
+    const [port, data] = [await freePort(), temporaryFolder()];
+    let broker = await start(port, data);
+    const plant = await Plant.at(async () => ({ uri: broker.uri, stop: () => broker.stop() }));
+    const served = await plant.devices(30);
+    writeFiles(folder, { 'kept.yaml': planText('kept', 'one.bundle', 'concurrency: 2\nexpect: 30\n') });
+    const led = plant.begin('start', 'kept.yaml', '--fleet', plant.uri);
+    for (const wave of [2, 3]) {
+      await led.says(`wave ${wave} begins`);
+      await broker.kill();
+      await led.says('no connection to the broker');
+      broker = await start(port, data);
+    }
+    await led.ends(0);
+    expect((await plant.rollout('status')).document).toMatchObject({ phase: 'done', devices: 30, counts: { confirmed: 30 }, broker: null });
+    expect(served.devices.every(({ running }) => running === hex(sha256(bundleOf(1))))).toBe(true);
+    const log = (await atoll(['rollout', 'log', 'kept', '--store', plant.store])).stdout;
+    expect(log.match(/"kind":"broker","connected":false/g)?.length).toBeGreaterThanOrEqual(2);
+    expect(log.match(/"kind":"broker","connected":true/g)?.length).toBeGreaterThanOrEqual(2);
+  });
+}
 
 test('reports of devices that never were: no rollout takes them, and it names them', async () => {
   const plant = await Plant.at(() => embeddedBroker());

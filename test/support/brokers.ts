@@ -12,6 +12,12 @@ export interface TestBroker {
   readonly stop: () => Promise<void>;
 }
 
+/** A broker in a process of its own. */
+export interface BrokerProcess extends TestBroker {
+  /** As a power cut ends it. */
+  readonly kill: () => Promise<void>;
+}
+
 export async function embeddedBroker(folder: string | null = null, port = 0): Promise<TestBroker> {
   const broker = await startBroker({ port, folder });
   return { uri: broker.uri, stop: () => broker.close() };
@@ -35,7 +41,7 @@ export interface MosquittoOptions {
 }
 
 /** @param folder for its configuration */
-export async function mosquitto(folder: string, { config = ['allow_anonymous true'], port, scheme = 'mqtt' }: MosquittoOptions = {}): Promise<TestBroker> {
+export async function mosquitto(folder: string, { config = ['allow_anonymous true'], port, scheme = 'mqtt' }: MosquittoOptions = {}): Promise<BrokerProcess> {
   const at = port ?? (await freePort());
   const name = `mosquitto-${at}.conf`;
   // Started as root, it would become another user and lose its files.
@@ -43,14 +49,25 @@ export async function mosquitto(folder: string, { config = ['allow_anonymous tru
   writeFiles(folder, { [name]: `${[`listener ${at} 127.0.0.1`, ...user, ...config].join('\n')}\n` });
   const child = spawn(program, ['-c', path.join(folder, name)], { stdio: ['ignore', 'ignore', 'pipe'] });
   await listening(child, at);
-  return {
-    uri: `${scheme}://127.0.0.1:${at}`,
-    stop: async () => {
-      const ended = new Promise((resolve) => child.once('exit', resolve));
-      child.kill();
-      await ended;
-    },
+  return { uri: `${scheme}://127.0.0.1:${at}`, ...endings(child) };
+}
+
+/** `atoll broker`, which keeps what it retains in a folder. */
+export async function brokerProcess(folder: string, port: number): Promise<BrokerProcess> {
+  const args = [path.resolve('bin/atoll.js'), 'broker', '--port', String(port), '--data', folder];
+  const child = spawn(process.execPath, args, { stdio: ['ignore', 'ignore', 'pipe'] });
+  await listening(child, port);
+  return { uri: `mqtt://127.0.0.1:${port}`, ...endings(child) };
+}
+
+function endings(child: ChildProcess): Pick<BrokerProcess, 'stop' | 'kill'> {
+  const endWith = (signal: NodeJS.Signals) => async (): Promise<void> => {
+    if (child.exitCode !== null || child.signalCode !== null) return;
+    const ended = new Promise((resolve) => child.once('exit', resolve));
+    child.kill(signal);
+    await ended;
   };
+  return { stop: endWith('SIGTERM'), kill: endWith('SIGKILL') };
 }
 
 async function listening(child: ChildProcess, port: number): Promise<void> {
@@ -59,7 +76,7 @@ async function listening(child: ChildProcess, port: number): Promise<void> {
     said += text.toString();
   });
   for (let tries = 0; tries < 100; tries++) {
-    if (child.exitCode !== null) throw new Error(`mosquitto ended with ${child.exitCode}: ${said}`);
+    if (child.exitCode !== null) throw new Error(`the broker ended with ${child.exitCode}: ${said}`);
     const open = await new Promise<boolean>((resolve) => {
       const socket = net.connect(port, '127.0.0.1', () => resolve(true)).once('error', () => resolve(false));
       socket.once('connect', () => socket.destroy());
@@ -67,7 +84,7 @@ async function listening(child: ChildProcess, port: number): Promise<void> {
     if (open) return;
     await new Promise((resolve) => setTimeout(resolve, 50));
   }
-  throw new Error(`mosquitto does not listen: ${said}`);
+  throw new Error(`the broker does not listen: ${said}`);
 }
 
 /** Files of a certificate authority, a broker of this machine, and clients by name; made by OpenSSL. */
