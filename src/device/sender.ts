@@ -7,6 +7,7 @@ import type { Progress } from '../evaluate/index.js';
 import { FileStatus, fileCommands, Group, osCommands, slotFiles } from '../protocol/index.js';
 import { BurstLimit } from './burst-limit.js';
 import { chunkBytes } from './chunk.js';
+import { FlightWindow } from './flight-window.js';
 import type { LineTiming } from './line-timing.js';
 import { type Answer, type DeviceStatus, type PacketLimits, type SmpClient, signalOf, statusError } from './smp-client.js';
 
@@ -53,6 +54,7 @@ export class Sender {
   /** The longest time that an answer has taken. Silence up to this time means a busy device, not a lost packet. */
   private slowestMs = 0;
   private readonly burst: BurstLimit;
+  private readonly flight: FlightWindow;
 
   /** @param told the limits to keep to, at most those that the device reports; `buffers` chunks are in flight at once */
   constructor(
@@ -62,10 +64,11 @@ export class Sender {
     private readonly options: SendOptions,
   ) {
     this.burst = new BurstLimit(client, timing, told.maxPacketBytes);
+    this.flight = new FlightWindow(told.buffers);
   }
 
   get limits(): PacketLimits {
-    return { buffers: this.told.buffers, maxPacketBytes: this.burst.maxPacketBytes };
+    return { buffers: this.flight.size, maxPacketBytes: this.burst.maxPacketBytes };
   }
 
   /** @returns false where the device has lost the beginning of a compressed upload: there is a new one to make */
@@ -95,7 +98,7 @@ export class Sender {
     while (there < total) {
       this.options.onProgress?.({ done: there, total, unit: 'bytes' });
       // The first chunk erases and truncates: nothing may overtake it.
-      while (lost === null && next < total && underWay.length < (there === 0 ? 1 : this.told.buffers)) {
+      while (lost === null && next < total && underWay.length < (there === 0 ? 1 : this.flight.size)) {
         const chunk = this.sendChunk(transfer, next);
         underWay.push(chunk);
         next = chunk.end;
@@ -117,6 +120,7 @@ export class Sender {
       lost = null;
       this.lossesInARow = 0;
       this.burst.afterArrival();
+      this.flight.afterArrival();
       const reported = answer.ok ? answer.value.off : expectedOffset(answer.status);
       // After a lost answer the device is further than this chunk's end.
       const follows = answer.ok ? reported === chunk.end : reported >= chunk.end && reported <= sentUpTo;
@@ -126,6 +130,7 @@ export class Sender {
         continue;
       }
       const alone = underWay.length === 0;
+      if (reported < chunk.off) this.flight.afterLoss();
       // Wait for the chunks in flight: none may reach the device after those that are sent next.
       for (const other of underWay.splice(0)) await this.answerTo(other);
       const at = alone ? reported : await this.lengthOf(transfer.name, reported);
@@ -200,7 +205,7 @@ export class Sender {
       const reason = `the device answers other requests, and none of ${this.lossesInARow} chunks at offset ${chunk.off}, the last in a packet of ${chunk.packetBytes} bytes`;
       throw fail('DEVICE_ANSWER', { command: 'upload', reason });
     }
-    await this.burst.afterLoss(chunk.packetBytes, signal);
+    if (!this.flight.afterLoss()) await this.burst.afterLoss(chunk.packetBytes, signal);
     // For a file that is already open, the device ignores the offset 0 of the chunk.
     if (chunk.off === 0 && !isSlot(name)) await releaseFile(this.client, name, signal);
   }

@@ -13,6 +13,11 @@ export async function rolloutMetrics(summary: RolloutSummary): Promise<{ readonl
   phase.set({ phase: summary.phase }, 1);
   gauge('atoll_rollout_wave', 'The wave that is under way, from 1 on.').set(summary.wave);
   gauge('atoll_rollout_broker_connected', '1 while the agent has a connection to the broker, or nobody leads.').set(summary.broker === null ? 1 : 0);
+  const brokerSince = gauge(
+    'atoll_rollout_broker_disconnected_timestamp_seconds',
+    'Since when the agent has no connection to the broker; absent while it has one.',
+  );
+  if (summary.broker !== null) brokerSince.set(summary.broker.since / 1000);
   gauge('atoll_rollout_elapsed_seconds', 'Time in which the rollout was led.').set(summary.elapsedMs / 1000);
   const devices = gauge('atoll_rollout_devices', 'Devices by wave and phase.', ['wave', 'phase']);
   const latency = gauge('atoll_rollout_latency_p95_seconds', 'Median over the confirmed devices of their 95th percentiles.', ['wave', 'model']);

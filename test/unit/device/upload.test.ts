@@ -64,6 +64,31 @@ describe('windows', () => {
     expect(Buffer.compare(simulated.slots.inactive.bytes, image)).toBe(0);
   });
 
+  test.each([2, 4])('a device that loses what comes while it works, window %d: one chunk at a time in the end', async (window) => {
+    const { simulated, transport } = connect({});
+    let working = 0;
+    const send = transport.send.bind(transport);
+    Object.assign(transport, {
+      send: async (packet: Uint8Array) => {
+        if (working > 0) return;
+        working += 1;
+        await send(packet);
+      },
+    });
+    const receive = (packet: Uint8Array): void => {
+      working = 0;
+      client.onPacket?.(packet);
+    };
+    const client = { onPacket: null as ((packet: Uint8Array) => void) | null };
+    const smp = new SmpClient(transport, quick);
+    client.onPacket = transport.onPacket;
+    transport.onPacket = receive;
+    const { sentBytes } = await uploadImage(smp, image, { window });
+    expect(Buffer.compare(simulated.slots.inactive.bytes, image)).toBe(0);
+    // Once that is found, hardly anything is sent twice.
+    expect(sentBytes).toBeLessThan(1.2 * image.byteLength);
+  });
+
   test('compressed, with losses and a reset', async () => {
     const flat = new Uint8Array(30_000).map((_, i) => (i % 50 < 20 ? 0 : (i * i) >> 4));
     const { simulated, transport } = connect({ faults: ['reboot-mid-upload'], inflateBytes: 1024 });

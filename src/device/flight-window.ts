@@ -1,0 +1,30 @@
+// How many chunks are in flight at once. A device with fewer buffers than it reports loses what arrives while it works, so each loss halves the number, and
+// it grows again after a while without losses, the longer the more losses there were (as TCP does: RFC 5681, 3.1).
+
+/** Chunks without a loss after which one more is tried; doubled by each loss. */
+const firstTrial = 16;
+
+export class FlightWindow {
+  size: number;
+  private trial = firstTrial;
+  private arrived = 0;
+
+  constructor(private readonly most: number) {
+    this.size = most;
+  }
+
+  /** @returns whether there was anything to lower: a loss with one chunk in flight has another cause */
+  afterLoss(): boolean {
+    this.arrived = 0;
+    if (this.size === 1) return false;
+    this.size = Math.ceil(this.size / 2);
+    this.trial *= 2;
+    return true;
+  }
+
+  afterArrival(): void {
+    if (++this.arrived < this.trial || this.size === this.most) return;
+    this.arrived = 0;
+    this.size += 1;
+  }
+}
