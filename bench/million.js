@@ -6,7 +6,7 @@ import { readFileSync } from 'node:fs';
 import { performance } from 'node:perf_hooks';
 import { buildSlotImage } from '../dist/bundle/index.js';
 import { beginRollout, leadRollout, openStore, readRegistry, summarize } from '../dist/fleet/index.js';
-import { fleetTopics } from '../dist/mqtt/index.js';
+import { fleetTopics, presence } from '../dist/mqtt/index.js';
 import { encodeReported } from '../dist/protocol/index.js';
 import { FleetDevice, ImageStore, VirtualBroker, VirtualTime } from '../dist/simdevice/index.js';
 import { loadTarget } from '../dist/targets/index.js';
@@ -60,7 +60,11 @@ virtual.onUnheard = (topic, payload) => {
 
 const building = performance.now();
 const idle = encodeReported({ seq: 1, target: target.id, state: 'idle' });
-for (let i = 0; i < devices; i++) virtual.publish(topics.reported(idOf(i)), idle, true, true);
+const online = new TextEncoder().encode(presence.online);
+for (let i = 0; i < devices; i++) {
+  virtual.publish(topics.alive(idOf(i)), online, true, true);
+  virtual.publish(topics.reported(idOf(i)), idle, true, true);
+}
 console.log(`${devices} devices have reported after ${seconds(building)} s: ${mebibytes()} MiB, of which the broker's are the most`);
 
 const store = await openStore(':memory:');
