@@ -19,23 +19,26 @@ const formatVersion = 1;
 
 const sha = bytes.refine((value) => value.byteLength === 32, 'must be the 32 bytes of a SHA-256');
 
+/** What the C library reads. */
+const uint32 = uint.max(0xffff_ffff);
+
 /** Its order is the order of the keys in the encoded manifest. */
 const manifestSchema = z.strictObject({
   format: z.literal(1),
   model: sha,
-  model_bytes: uint,
+  model_bytes: uint32,
   version: z.string(),
   /** A device with a key takes no image whose counter is below that of the one it has confirmed; absent: 0. */
-  counter: uint.optional(),
+  counter: uint32.optional(),
   target: z.string(),
   profile: z.string(),
   /** "exact", or the largest difference and the smallest share within it, in parts per million. */
-  agreement: z.union([z.literal('exact'), z.strictObject({ max_lsb: uint, min_share_ppm: uint })]),
+  agreement: z.union([z.literal('exact'), z.strictObject({ max_lsb: uint32, min_share_ppm: uint32 })]),
   /** Builtin codes as numbers, custom operators by name. */
-  operators: z.array(z.union([uint, z.string()])),
-  arena: uint,
+  operators: z.array(z.union([uint32, z.string()])),
+  arena: uint32,
   vectors: sha,
-  block_bytes: uint.min(1),
+  block_bytes: uint32.min(1),
   blocks: z.array(sha),
 });
 export type Manifest = z.output<typeof manifestSchema>;
@@ -46,7 +49,7 @@ export function agreementOf(manifest: Manifest | undefined): Agreement {
   return agreement === 'exact' ? 'exact' : { maxLsb: agreement.max_lsb, minShare: agreement.min_share_ppm / 1e6 };
 }
 
-const vectorsSchema = z.array(z.strictObject({ seed: uint, output: bytes }));
+const vectorsSchema = z.array(z.strictObject({ seed: uint32, output: bytes }));
 export type SelfTestVector = z.output<typeof vectorsSchema>[number];
 
 const trailerSchema = z.strictObject({ manifest: bytes, vectors: bytes, signature: bytes.optional() });

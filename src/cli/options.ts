@@ -16,6 +16,13 @@ export function wholeNumber(text: string): number {
   return Number(text);
 }
 
+/** A counter of bundles: 32 bits, as devices keep it. */
+export function counterNumber(text: string): number {
+  const value = wholeNumber(text);
+  if (value > 0xffff_ffff) throw new InvalidArgumentError('It must be a whole number from 0 to 4294967295.');
+  return value;
+}
+
 /** Repeatable option: collects its values. */
 export function collect(value: string, previous: readonly string[] = []): readonly string[] {
   return [...previous, value];

@@ -1,5 +1,5 @@
 import { readModelFile } from './model-file.js';
-import { refuseOverwriting, wholeNumber } from './options.js';
+import { counterNumber, refuseOverwriting } from './options.js';
 import { uncompiledOf, uncompiledOption } from './uncompiled.js';
 import type { Verb } from './verb.js';
 
@@ -13,7 +13,7 @@ export const bundleVerb: Verb = {
       .requiredOption('-o, --output <file>', 'where to write the bundle')
       .option('--sign <key>', 'PEM file of the private key, which `atoll keys create` makes')
       .option('--model-version <text>', 'what people call this version', '0')
-      .option('--counter <n>', 'devices with a key refuse a bundle whose counter is below that of the one they run', wholeNumber);
+      .option('--counter <n>', 'devices with a key refuse a bundle whose counter is below that of the one they run; up to 4294967295', counterNumber);
   },
   run: async (context, [file = ''], options) => {
     const [

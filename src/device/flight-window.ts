@@ -13,11 +13,11 @@ export class FlightWindow {
     this.size = most;
   }
 
-  /** @returns whether there was anything to lower: a loss with one chunk in flight has another cause */
-  afterLoss(): boolean {
+  /** @param inFlight chunks when one was lost. @returns whether that may be why: a loss with one in flight has another cause */
+  afterLoss(inFlight: number): boolean {
     this.arrived = 0;
-    if (this.size === 1) return false;
-    this.size = Math.ceil(this.size / 2);
+    if (inFlight === 1) return false;
+    this.size = Math.max(1, Math.min(this.size, Math.floor(inFlight / 2)));
     this.trial *= 2;
     return true;
   }

@@ -95,6 +95,7 @@ export class Sender {
     const underWay: Chunk[] = [];
     /** The first unanswered chunk. Answers to later chunks tell whether the device received it. */
     let lost: Chunk | null = null;
+    let inFlight = 1;
     while (there < total) {
       this.options.onProgress?.({ done: there, total, unit: 'bytes' });
       // The first chunk erases and truncates: nothing may overtake it.
@@ -104,6 +105,7 @@ export class Sender {
         next = chunk.end;
         sentUpTo = Math.max(sentUpTo, next);
       }
+      if (lost === null) inFlight = underWay.length;
       const chunk = underWay.shift() as Chunk;
       const answer = await this.answerTo(chunk).catch((error: unknown) => {
         for (const other of underWay) other.abandon();
@@ -112,7 +114,7 @@ export class Sender {
       if (answer === null) {
         lost ??= chunk;
         if (underWay.length > 0) continue;
-        await this.afterLoss(transfer.name, lost);
+        await this.afterLoss(transfer.name, lost, inFlight);
         next = there;
         lost = null;
         continue;
@@ -130,7 +132,8 @@ export class Sender {
         continue;
       }
       const alone = underWay.length === 0;
-      if (reported < chunk.off) this.flight.afterLoss();
+      // A chunk before this one was lost: there were two at least.
+      if (reported < chunk.off) this.flight.afterLoss(Math.max(2, inFlight));
       // Wait for the chunks in flight: none may reach the device after those that are sent next.
       for (const other of underWay.splice(0)) await this.answerTo(other);
       const at = alone ? reported : await this.lengthOf(transfer.name, reported);
@@ -199,13 +202,13 @@ export class Sender {
   }
 
   /** @throws DEVICE_ANSWER after too many losses in a row */
-  private async afterLoss(name: string, chunk: Chunk): Promise<void> {
+  private async afterLoss(name: string, chunk: Chunk, inFlight: number): Promise<void> {
     const { signal } = this.options;
     if (++this.lossesInARow > maxLossesInARow) {
       const reason = `the device answers other requests, and none of ${this.lossesInARow} chunks at offset ${chunk.off}, the last in a packet of ${chunk.packetBytes} bytes`;
       throw fail('DEVICE_ANSWER', { command: 'upload', reason });
     }
-    if (!this.flight.afterLoss()) await this.burst.afterLoss(chunk.packetBytes, signal);
+    if (!this.flight.afterLoss(inFlight)) await this.burst.afterLoss(chunk.packetBytes, signal);
     // For a file that is already open, the device ignores the offset 0 of the chunk.
     if (chunk.off === 0 && !isSlot(name)) await releaseFile(this.client, name, signal);
   }

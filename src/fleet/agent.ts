@@ -74,15 +74,17 @@ export async function leadRollout(store: RolloutStore, broker: FleetBroker, flee
   const { clock = machineClock, leaseMs = defaultLeaseMs, storePatienceMs = usualStorePatienceMs, onWait, onStore, signal } = options;
   const holder = newHolder();
   let awaySince: number | null = null;
+  const onStoreBack = (): void => {
+    if (awaySince !== null) onStore?.(null);
+    awaySince = null;
+  };
   for (;;) {
     let agent: RolloutAgent | null = null;
     try {
-      await takeLead(store, no, holder, { clock, leaseMs, ...(onWait === undefined ? {} : { onWait }), ...(signal === undefined ? {} : { signal }) });
+      const waiting = { ...(onWait === undefined ? {} : { onWait }), ...(signal === undefined ? {} : { signal }) };
+      await takeLead(store, no, holder, { clock, leaseMs, onOther: onStoreBack, ...waiting });
       agent = await RolloutAgent.over(store, broker, fleet, no, holder, options);
-      agent.onCommit = () => {
-        if (awaySince !== null) onStore?.(null);
-        awaySince = null;
-      };
+      agent.onCommit = onStoreBack;
       await agent.run();
       const row = await store.rollout(no);
       if (row.state.phase === 'done' || row.state.phase === 'stopped') await collectBundles(store, broker, fleet, row.fleet);
@@ -229,7 +231,7 @@ class RolloutAgent {
     if (anything) options.onChange?.({ state: this.state, counts: engine.counts(), judgements: engine.judgements() });
     this.prepare(this.needed());
     this.sweep();
-    if (this.connected && this.newcomers.open > 0)
+    if (this.connected && this.newcomers.mayDecide)
       void this.inBackground(() => this.newcomers.decide((ids) => everConnected(this.broker, this.fleet, ids, { clock })));
     const ended = engine.state.phase === 'done' || engine.state.phase === 'stopped';
     const rests =

@@ -101,9 +101,9 @@ export class RolloutEngine {
     return this.busy.size;
   }
 
-  /** Devices of the rollout. */
+  /** Devices of the rollout, without those that were deleted from the fleet. */
   get size(): number {
-    return this.devices.size;
+    return this.countsOf.reduce((sum, { removed = 0, ...counts }) => sum + Object.values(counts).reduce((all, count) => all + count, 0), 0);
   }
 
   device(id: string): DeviceRecord | null {
@@ -318,6 +318,7 @@ export class RolloutEngine {
   /** Whether the next wave may begin; pauses or stops where a gate says so. */
   private passes(now: number): boolean {
     if (this.current.overruled === this.current.wave) return this.count.open === 0;
+    if (this.count.size === 0 && this.setup.gates.length > 0) return this.passesEmpty();
     const judgements = this.count.judge();
     for (const [g, gate] of this.setup.gates.entries()) {
       const { decision, bad, measured } = judgements[g] as Judgement;
@@ -333,6 +334,13 @@ export class RolloutEngine {
       return false;
     }
     return this.count.open === 0;
+  }
+
+  /** A wave whose devices were all deleted from the fleet says nothing about the bundle: people decide whether the next one begins. */
+  private passesEmpty(): boolean {
+    if (this.current.wave + 1 === this.setup.waves) return true;
+    this.enter({ phase: 'paused', reason: `no device of wave ${this.current.wave + 1} is left to judge by`, by: 'gate' });
+    return false;
   }
 
   private stop(reason: string, by: 'user' | 'gate', rollBack: boolean): void {

@@ -14,6 +14,8 @@ export interface LeaseOptions {
   readonly leaseMs: number;
   /** Called once, with who leads. */
   readonly onWait?: (holder: string) => void;
+  /** Called each time that another is found to lead. */
+  readonly onOther?: () => void;
   readonly signal?: AbortSignal;
 }
 
@@ -23,7 +25,7 @@ export function newHolder(): string {
 }
 
 /** Waits until this agent leads. @throws INTERRUPTED */
-export async function takeLead(store: RolloutStore, no: number, holder: string, { clock, leaseMs, onWait, signal }: LeaseOptions): Promise<void> {
+export async function takeLead(store: RolloutStore, no: number, holder: string, { clock, leaseMs, onWait, onOther, signal }: LeaseOptions): Promise<void> {
   const watch = new LeaseWatch(clock, leaseMs);
   for (let waited = false; ; waited = true) {
     signal?.throwIfAborted();
@@ -31,6 +33,7 @@ export async function takeLead(store: RolloutStore, no: number, holder: string, 
     // Its own, from before the store was away.
     const gone = lease?.holder === holder || watch.isGone(lease);
     if (gone && (await store.takeLease(no, holder, lease))) return;
+    if (!gone) onOther?.();
     if (!gone && !waited && lease !== null) onWait?.(lease.holder);
     await sleep(clock, leaseMs / 20);
   }

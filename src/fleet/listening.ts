@@ -15,6 +15,7 @@ export class Listening {
   private inbox = new Map<string, HeardReport>();
   /** Devices whose report was deleted, as an empty message tells. */
   private removed = new Set<string>();
+  private reading: Promise<void> = Promise.resolve();
 
   constructor(
     private readonly broker: FleetBroker,
@@ -31,7 +32,7 @@ export class Listening {
   async begin(): Promise<void> {
     const take = (message: Message): void => {
       const [id, reported] = reportOf(message);
-      if (message.payload.byteLength > 0) return this.hear(id, reported, false);
+      if (message.payload.byteLength > 0) return this.hear(id, reported, message.retained);
       this.inbox.delete(id);
       this.removed.add(id);
     };
@@ -40,7 +41,10 @@ export class Listening {
 
   /** What the devices of these shards have said last, however long ago. @throws BROKER_* */
   read(shards: readonly string[]): Promise<void> {
-    return readReports(this.broker, this.fleet, shards, (id, reported) => this.hear(id, reported, true), { clock: this.clock });
+    // One at a time: a filter that is subscribed to already brings nothing again.
+    const mine = this.reading.then(() => readReports(this.broker, this.fleet, shards, (...heard) => this.hear(...heard), { clock: this.clock }));
+    this.reading = mine.catch(() => undefined);
+    return mine;
   }
 
   /** What has been heard since this was asked last. */

@@ -22,6 +22,11 @@ export class Newcomers {
     return this.offered.size + this.admitted.length + (this.asking ? 1 : 0);
   }
 
+  /** Whether there is somebody to ask about, and nobody is asked about now. */
+  get mayDecide(): boolean {
+    return this.offered.size > 0 && !this.asking;
+  }
+
   offer(member: FleetMember): void {
     if (this.isFull()) this.quarantine([member.id], 'not-expected');
     else this.offered.set(member.id, member);
@@ -29,7 +34,6 @@ export class Newcomers {
 
   /** Asks about those that were offered. A device that is quarantined is asked about again when it reports again. */
   async decide(everConnected: (ids: readonly string[]) => Promise<ReadonlySet<string>>): Promise<void> {
-    if (this.asking || this.offered.size === 0) return;
     const batch = [...this.offered.values()].slice(0, maxAskedAtOnce);
     this.asking = true;
     try {

@@ -151,7 +151,7 @@ export async function readReports(
   broker: FleetBroker,
   fleet: string,
   shards: readonly string[],
-  handle: (id: string, reported: Reported | null) => void,
+  handle: (id: string, reported: Reported | null, retained: boolean) => void,
   options: ReadOptions = {},
 ): Promise<void> {
   const reader = MarkedReader.over(broker, fleet, options);
@@ -163,14 +163,14 @@ async function readShards(
   reader: MarkedReader,
   fleet: string,
   shards: readonly string[],
-  handle: (id: string, reported: Reported | null) => void,
+  handle: (id: string, reported: Reported | null, retained: boolean) => void,
   options: ReadOptions,
 ): Promise<void> {
   const topics = fleetTopics(fleet);
   let reports = 0;
   const take = (message: Message): void => {
     reports += 1;
-    handle(...reportOf(message));
+    handle(...reportOf(message), message.retained);
   };
   // The first shard tells how many devices there are.
   for (let at = 0, together = 1; at < shards.length; at += together) {
@@ -218,22 +218,25 @@ class MarkedReader {
   private count = 0;
   private readonly filters = new Set<string>();
   private closing: Waiting | null = null;
+  private readonly topic: string;
 
   private constructor(
     private readonly broker: FleetBroker,
     private readonly fleet: string,
-    private readonly topic: string,
+    private readonly client: string,
     private readonly options: ReadOptions,
-  ) {}
+  ) {
+    this.topic = fleetTopics(fleet).mark(client);
+  }
 
   static over(broker: FleetBroker, fleet: string, options: ReadOptions): MarkedReader {
-    return new MarkedReader(broker, fleet, fleetTopics(fleet).mark(`agent-${randomBytes(6).toString('hex')}`), options);
+    return new MarkedReader(broker, fleet, `agent-${randomBytes(6).toString('hex')}`, options);
   }
 
   async read(filters: readonly string[], handle: (message: Message) => void, qos: 0 | 1): Promise<void> {
     this.count += 1;
     const wanted = String(this.count);
-    const marks = fleetTopics(this.fleet).allMarks;
+    const marks = fleetTopics(this.fleet).ownMarks(this.client);
     for (const filter of filters) this.filters.add(filter);
     for (let tries = 0; tries < mostMarks; tries++) {
       await this.inTime(this.broker.publish(this.topic, wanted, { retain: true }));
@@ -243,7 +246,8 @@ class MarkedReader {
           if (message.topic === this.topic && Buffer.from(message.payload).toString('utf8') === wanted) wait.done();
           return;
         }
-        this.closing?.quiet();
+        // What is published meanwhile says nothing of what is retained.
+        if (message.retained) this.closing?.quiet();
         handle(message);
       };
       this.broker.subscribe([...filters, marks], take, { qos }).catch((error: unknown) => wait.fail(error));
@@ -258,10 +262,13 @@ class MarkedReader {
   async close(): Promise<void> {
     this.closing = new Waiting(this.options);
     this.closing.quiet();
-    if (!(await this.closing.over))
-      throw fail('BROKER_LIMIT', { broker: this.broker.uri, reason: `it has sent retained messages for ${neverQuietMs / 1000} s without a pause` });
-    await this.inTime(this.broker.unsubscribe([...this.filters]));
-    await this.inTime(this.broker.publish(this.topic, new Uint8Array(0), { retain: true }));
+    try {
+      if (await this.closing.over) return;
+    } finally {
+      await this.inTime(this.broker.unsubscribe([...this.filters]));
+      await this.inTime(this.broker.publish(this.topic, new Uint8Array(0), { retain: true }));
+    }
+    throw fail('BROKER_LIMIT', { broker: this.broker.uri, reason: `it has sent retained messages for ${neverQuietMs / 1000} s without a pause` });
   }
 
   /** Why the mark does not arrive through a wildcard: subscribes to its exact topic to find out. */

@@ -65,7 +65,7 @@ export async function connectToBroker(address: BrokerAddress, options: ConnectOp
         first = error;
         continue;
       }
-      throw brokerError(address.uri, first instanceof NoAnswer ? first : error);
+      throw brokerError(address.uri, error instanceof NoAnswer ? (first ?? error) : error);
     }
   }
   throw fail('BROKER_UNREACHABLE', { broker: address.uri, reason: 'it knows neither MQTT 5 nor 3.1.1' });
@@ -90,6 +90,13 @@ export class BrokerConnection {
   private settling: NodeJS.Timeout | null = null;
   /** Connections in a row that ended before they counted as established. */
   private shortLived = 0;
+  /** The broker gave the present reason itself. */
+  private isCertain = false;
+  /** When the connection was made, on the clock of `performance`. */
+  private connectedSince = performance.now();
+  private hasEnded = false;
+  /** Called when this side has ended: what waits for an acknowledgement fails. */
+  private readonly waiting = new Set<() => void>();
   private unacknowledged = 0;
   private readonly turns: (() => void)[] = [];
 
@@ -107,6 +114,7 @@ export class BrokerConnection {
     sendAtOnce(client);
     client.on('connect', (packet) => {
       this.limits = limitsOf(packet);
+      this.connectedSince = performance.now();
       sendAtOnce(client);
       // A broker may accept a connection and close it at the first message: wait before the trouble counts as over.
       this.settling = setTimeout(() => {
@@ -125,7 +133,7 @@ export class BrokerConnection {
       }
       this.stopSettling();
       this.note('the broker closed the connection');
-      if (this.isUnstable && this.trouble !== null) this.note(unstableReason, true);
+      if (this.isUnstable && !this.isCertain) this.note(unstableReason, true);
       this.onChange?.(false);
     });
     // The client reconnects by itself; the error explains why that may not succeed.
@@ -133,7 +141,7 @@ export class BrokerConnection {
     client.on('disconnect', ({ reasonCode = 0 }) => {
       this.note(disconnectText(reasonCode), true);
       if (!isTakeover(reasonCode)) return;
-      client.end(true);
+      this.endAtOnce();
       this.onEnd?.(brokerError(uri, { code: reasonCode }));
     });
   }
@@ -154,9 +162,9 @@ export class BrokerConnection {
 
   /** @param certain the broker gave this reason; it replaces a reason that was only inferred from the connection */
   private note(reason: string, certain = false): void {
-    const { trouble } = this;
-    if (trouble === null) this.trouble = { since: Date.now(), reason };
-    else if (certain) this.trouble = { ...trouble, reason };
+    if (this.trouble !== null && !certain) return;
+    this.trouble = { since: this.trouble?.since ?? Date.now(), reason };
+    this.isCertain = certain;
   }
 
   /** Resolves when the broker has the message. @throws BROKER_REFUSED, BROKER_QUOTA, BROKER_LIMIT as the broker says; BROKER_UNREACHABLE once this side is closed */
@@ -213,23 +221,46 @@ export class BrokerConnection {
     this.onChange = null;
     // A broker that acknowledges nothing is not waited for.
     const ended = this.client.endAsync(!this.client.connected).catch(() => undefined);
-    if (await Promise.race([ended.then(() => false), delay(closedWithinMs, true, { ref: false })])) await this.client.endAsync(true).catch(() => undefined);
+    if (await Promise.race([ended.then(() => false), delay(closedWithinMs, true, { ref: false })])) this.endAtOnce();
+    else this.failWaiting();
+  }
+
+  /** Without a farewell to the broker. */
+  private endAtOnce(): void {
+    this.client.end(true);
+    // The client does nothing more where it is ending already.
+    this.client.stream.destroy();
+    this.failWaiting();
+  }
+
+  private failWaiting(): void {
+    this.hasEnded = true;
+    for (const giveUp of [...this.waiting]) giveUp();
   }
 
   /** Limits the wait for an acknowledgement. Time without a connection does not count: the request is sent again. */
   private async acknowledged<T>(work: Promise<T>, ms: number): Promise<T> {
+    const start = performance.now();
     let timer: NodeJS.Timeout | undefined;
+    let giveUp = (): void => undefined;
     const late = new Promise<never>((_, reject) => {
+      giveUp = () => reject(new Error('this side has ended the connection'));
       const expire = (): void => {
-        if (this.client.connected) reject(new Error(`no acknowledgement for ${ms / 1000} s`));
-        else timer = setTimeout(expire, ms);
+        const waitedMs = this.client.connected ? performance.now() - Math.max(start, this.connectedSince) : 0;
+        if (waitedMs >= ms) reject(new Error(`no acknowledgement for ${ms / 1000} s`));
+        else timer = setTimeout(expire, ms - waitedMs);
       };
       timer = setTimeout(expire, ms);
+      if (this.hasEnded) giveUp();
+      else this.waiting.add(giveUp);
     });
+    // Of two that fail, one is told.
+    work.catch(() => undefined);
     try {
       return await Promise.race([work, late]);
     } finally {
       clearTimeout(timer);
+      this.waiting.delete(giveUp);
     }
   }
 }

@@ -22,8 +22,8 @@ export function fleetTopics(fleet: string) {
     allAlive: `${root}/d/+/alive`,
     /** For an agent's own marks, which tell it that it has read on to here. */
     mark: (client: string): string => `${root}/d/${client}/mark`,
-    /** The marks of all agents. */
-    allMarks: `${root}/d/+/mark`,
+    /** The same as a filter with a wildcard, which no other agent subscribes to. */
+    ownMarks: (client: string): string => `${root}/d/${client}/+`,
     /** Of a shard, or of all. */
     allReported: (shard = '+'): string => `${root}/r/${shard}/+`,
     /** Retained: a block of a slot image. */

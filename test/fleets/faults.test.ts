@@ -4,7 +4,7 @@
 import { describe, expect, test } from 'vitest';
 import { buildSlotImage, createKeys, hex, readPrivateKey, readPublicKey, sha256 } from '../../src/bundle/index.js';
 import { fail } from '../../src/errors.js';
-import { type DeviceRecord, type Gate, type RolloutPlan, summarize } from '../../src/fleet/index.js';
+import { type DeviceRecord, type Gate, leadRollout, type RolloutPlan, summarize } from '../../src/fleet/index.js';
 import { fleetTopics } from '../../src/mqtt/index.js';
 import type { FleetFault } from '../../src/simdevice/index.js';
 import { loadTarget } from '../../src/targets/index.js';
@@ -239,6 +239,23 @@ describe('devices that are deleted from the fleet in the midst', () => {
     for (const [id, record] of records) expect(record.phase, id).toBe(gone.has(id) ? 'removed' : 'confirmed');
   });
 
+  test('a whole wave: the rollout pauses, since nothing is left to judge by, until a user goes on', async () => {
+    const { fleet, summary } = await run({ ...strict, waves: [1, { share: 1 }] }, {}, (virtual) => {
+      const look = (): void => {
+        const canary = virtual.commits.flatMap(({ devices }) => devices).find(({ phase }) => phase === 'downloading');
+        if (canary === undefined) return void virtual.time.later(5, look);
+        virtual.devices.get(canary.id)?.stop();
+        deletion(virtual, canary.id);
+      };
+      look();
+    });
+    expect(summary).toMatchObject({ phase: 'paused', by: 'gate', reason: 'no device of wave 1 is left to judge by' });
+    const [row] = await fleet.store.rollouts(null);
+    await fleet.store.request(row?.no ?? 0, { kind: 'overrule' });
+    await fleet.lead(row?.no ?? 0);
+    expect((await fleet.store.rollout(row?.no ?? 0)).state.phase).toBe('done');
+  });
+
   test('and come back: they join the last wave', async () => {
     const { summary } = await run(strict, {}, (fleet) => {
       fleet.time.later(300, () => {
@@ -287,6 +304,34 @@ describe('a store that is away', () => {
     });
     expect(failures).toBeGreaterThan(2);
     expectAllButAffected(outcome, null);
+  });
+
+  test('twice, hours apart, while another leads: the agent that waits goes on waiting', async () => {
+    const fleet = await VirtualFleet.of({ target, count: 5, keys, factory });
+    await fleet.settle(5000);
+    const row = await fleet.begin(lenient, image, factory);
+    let isAway = false;
+    const store = Object.assign(Object.create(fleet.store) as typeof fleet.store, {
+      lease: async () => {
+        if (isAway) throw away();
+        return { holder: 'another:1:x', beat: Math.floor(fleet.time.now() / 1000) };
+      },
+    });
+    const told: (string | null)[] = [];
+    const over = new AbortController();
+    for (const hour of [1, 5]) {
+      fleet.time.later(hour * 3_600_000, () => {
+        isAway = true;
+      });
+      fleet.time.later(hour * 3_600_000 + 5000, () => {
+        isAway = false;
+      });
+    }
+    fleet.time.later(8 * 3_600_000, () => over.abort(new Error('enough')));
+    const session = fleet.broker.connect(true);
+    const waiting = leadRollout(store, session, 'v', row.no, { clock: fleet.clock, signal: over.signal, onStore: (reason) => void told.push(reason) });
+    await expect(fleet.wait(waiting)).rejects.toThrow('enough');
+    expect(told.map((reason) => reason === null)).toEqual([false, true, false, true]);
   });
 
   test('for longer than the agent waits: an error, and the next agent goes on', async () => {

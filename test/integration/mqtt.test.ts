@@ -349,7 +349,7 @@ test('why there is no connection to a broker, and since when, until a message ge
 });
 
 test('a broker that says that another client has come under the same name: the device is lost, and does not come back', async () => {
-  const { uri, close, counts } = await scriptedBroker({ takeOverAfterMs: 300 });
+  const { uri, close, counts } = await scriptedBroker({ disconnect: { afterMs: 300, reasonCode: 142 } });
   closers.push(close);
   const served = await serveFleet(parseBrokerAddress(uri), { fleet: 'plant', ids: ['twin'], target });
   await expect(served.lost).rejects.toMatchObject({
@@ -360,6 +360,33 @@ test('a broker that says that another client has come under the same name: the d
   await new Promise((resolve) => setTimeout(resolve, 4000));
   expect(counts.connections).toBe(connections);
   await served.close();
+});
+
+test('what a broker says is told, not what may be guessed from its silence', async () => {
+  // It closes on MQTT 5 without an answer, and refuses the password in 3.1.1.
+  const silent = await scriptedBroker({ connack: 4, silentOnVersion5: true });
+  closers.push(silent.close);
+  await expect(connectToBroker(parseBrokerAddress(silent.uri))).rejects.toMatchObject({
+    code: 'BROKER_REFUSED',
+    message: expect.stringContaining('wrong user name or password'),
+  });
+  // It ends every connection, and says why.
+  const quota = await scriptedBroker({ disconnect: { afterMs: 50, reasonCode: 151 } });
+  closers.push(quota.close);
+  const connection = await connectToBroker(parseBrokerAddress(quota.uri));
+  closers.push(() => connection.close());
+  await expect.poll(() => quota.counts.connections, { timeout: 20_000 }).toBeGreaterThan(4);
+  expect(connection.trouble?.reason).toBe('a quota is used up');
+});
+
+test('a broker that acknowledges nothing holds no connection open after its end', async () => {
+  const broker = await scriptedBroker({ acknowledgeAfterMs: 60_000 });
+  closers.push(broker.close);
+  const connection = await connectToBroker(parseBrokerAddress(broker.uri));
+  const published = connection.publish('t', 'x').catch((error: { code: string }) => error.code);
+  await connection.close();
+  expect(await published).toBe('BROKER_UNREACHABLE');
+  await expect.poll(() => broker.counts.open).toBe(0);
 });
 
 test.each([1, 10, 65_535])('no more than %d messages wait for the acknowledgement of a broker that says so', async (receiveMaximum) => {

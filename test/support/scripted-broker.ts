@@ -9,22 +9,31 @@ export interface BrokerScript {
   readonly connackProperties?: object;
   readonly suback?: number;
   readonly puback?: number;
-  /** Says after so many milliseconds that another client has taken the session over (142). */
-  readonly takeOverAfterMs?: number;
+  /** Ends each connection after so many milliseconds, and says why. */
+  readonly disconnect?: { readonly afterMs: number; readonly reasonCode: number };
+  /** Closes without an answer on MQTT 5. */
+  readonly silentOnVersion5?: boolean;
   /** Milliseconds before a message is acknowledged. */
   readonly acknowledgeAfterMs?: number;
 }
 
 export interface ScriptedBroker {
   readonly uri: string;
-  /** Messages that wait for acknowledgement now, the most that did, and connections made. */
-  readonly counts: { unacknowledged: number; most: number; connections: number };
+  /** Messages that wait for acknowledgement now, the most that did, connections made, and those that are open. */
+  readonly counts: { unacknowledged: number; most: number; connections: number; readonly open: number };
   readonly close: () => Promise<void>;
 }
 
 export async function scriptedBroker(script: BrokerScript): Promise<ScriptedBroker> {
-  const counts = { unacknowledged: 0, most: 0, connections: 0 };
   const sockets = new Set<net.Socket>();
+  const counts = {
+    unacknowledged: 0,
+    most: 0,
+    connections: 0,
+    get open() {
+      return sockets.size;
+    },
+  };
   const server = net.createServer((socket) => {
     sockets.add(socket);
     counts.connections += 1;
@@ -38,15 +47,18 @@ export async function scriptedBroker(script: BrokerScript): Promise<ScriptedBrok
       switch (packet.cmd) {
         case 'connect':
           protocolVersion = packet.protocolVersion ?? 4;
+          if (protocolVersion === 5 && script.silentOnVersion5 === true) return void socket.end();
           parser = mqttPacket.parser({ protocolVersion });
           parser.on('packet', answer);
           send({ cmd: 'connack', reasonCode: connack, returnCode: connack, sessionPresent: false, properties: connackProperties });
           if (connack !== 0) socket.end();
-          if (script.takeOverAfterMs !== undefined)
+          if (script.disconnect !== undefined) {
+            const { afterMs, reasonCode } = script.disconnect;
             setTimeout(() => {
-              send({ cmd: 'disconnect', reasonCode: 142 });
+              send({ cmd: 'disconnect', reasonCode });
               socket.end();
-            }, script.takeOverAfterMs);
+            }, afterMs);
+          }
           return;
         case 'subscribe':
           return send({ cmd: 'suback', messageId: packet.messageId, granted: packet.subscriptions.map(() => suback) });

@@ -5,6 +5,8 @@ import { AtollError, fail, reasonOf } from '../../errors.js';
 import type { Query, Sql, SqlRow } from './sql.js';
 
 const connectTimeoutMs = 10_000;
+/** Longer than any query takes; a server that is cut off without a word ends no connection. */
+const queryTimeoutMs = 30_000;
 /** Of PostgreSQL's 64-bit integers, which come as texts: ours fit a double. */
 const int8Type = 20;
 /** Of the lock that `alone` holds: any number that others of the same database do not use, here "atoll" in ASCII. */
@@ -16,7 +18,14 @@ export async function openPostgres(url: string): Promise<Sql> {
   const types = {
     getTypeParser: (type: number, format?: 'text' | 'binary') => (type === int8Type ? Number : pg.types.getTypeParser(type, format as 'text')),
   };
-  const pool = new pg.Pool({ connectionString: url, connectionTimeoutMillis: connectTimeoutMs, max: 4, types: types as never });
+  const pool = new pg.Pool({
+    connectionString: url,
+    connectionTimeoutMillis: connectTimeoutMs,
+    max: 4,
+    query_timeout: queryTimeoutMs,
+    keepAlive: true,
+    types: types as never,
+  });
   // Of connections that nobody uses at the moment: the next transaction makes another.
   pool.on('error', () => undefined);
   // Of connections in use: what was asked of them fails, and tells.
@@ -90,9 +99,13 @@ const brokenSockets: ReadonlySet<string> = new Set([
 
 /**
  * Whether the same transaction may succeed later: the connection broke, or the server starts, stops, recovers or has no connection
- * left (classes 08, 53 and 57P of PostgreSQL's error codes, appendix A of its manual).
+ * left (classes 08, 533 and 57P of PostgreSQL's error codes, appendix A of its manual).
  */
 function isAway(error: unknown): boolean {
   const { code = '', message } = error as NodeJS.ErrnoException;
-  return brokenSockets.has(code) || /^(08|53|57P)/.test(code) || /Connection terminated|timeout exceeded when trying to connect|not queryable/.test(message);
+  return (
+    brokenSockets.has(code) ||
+    /^(08|533|57P)/.test(code) ||
+    /Connection terminated|timeout exceeded when trying to connect|Query read timeout|not queryable/.test(message)
+  );
 }

@@ -89,10 +89,9 @@ export async function serveFleet(address: BrokerAddress, options: FleetOptions):
       signal?.throwIfAborted();
       onProgress?.({ done: at, total: ids.length });
       const batch = plans.slice(at, at + connecting).map((plan) => serveDevice(address, { ...options, onLost }, store, plan));
-      for (const outcome of await Promise.allSettled(batch)) {
-        if (outcome.status === 'rejected') throw outcome.reason;
-        served.push(outcome.value);
-      }
+      const outcomes = await Promise.allSettled(batch);
+      for (const outcome of outcomes) if (outcome.status === 'fulfilled') served.push(outcome.value);
+      for (const outcome of outcomes) if (outcome.status === 'rejected') throw outcome.reason;
     }
     onProgress?.({ done: ids.length, total: ids.length });
     return { devices: served.map(({ device }) => device), lost, close };
@@ -120,21 +119,6 @@ async function serveDevice(
   const device = new FleetDevice(id, fleet, target, port, store, { seed, faults, ...(tags === undefined ? {} : { tags }), ...flash });
   // Made when somebody asks: most devices of a fleet are never spoken to.
   let server: ServedDevice | null = null;
-  await acceptSmp(connection, fleet, id, (transport) => {
-    const { slots } = device;
-    const common = {
-      ...smp,
-      id,
-      slots,
-      ...(keys === undefined ? {} : { keys }),
-      onActivated: () => activated(),
-      onFault: (error: unknown) => onEvent(reasonOf(error)),
-      ...keeping,
-    };
-    server ??= engine === undefined ? new SimulatedDevice(target, { ...common, seed }) : new ServedDevice(target, engine, common);
-    void server.reload();
-    server.serve(transport);
-  });
   const activated = (): void => {
     onEvent(`${id} runs another model, which somebody has pushed`);
     device.changedOtherwise();
@@ -157,8 +141,23 @@ async function serveDevice(
     device.stop();
     onLost(error);
   };
-  device.connected();
   try {
+    await acceptSmp(connection, fleet, id, (transport) => {
+      const { slots } = device;
+      const common = {
+        ...smp,
+        id,
+        slots,
+        ...(keys === undefined ? {} : { keys }),
+        onActivated: () => activated(),
+        onFault: (error: unknown) => onEvent(reasonOf(error)),
+        ...keeping,
+      };
+      server ??= engine === undefined ? new SimulatedDevice(target, { ...common, seed }) : new ServedDevice(target, engine, common);
+      void server.reload();
+      server.serve(transport);
+    });
+    device.connected();
     await port.firstPublished(address.uri);
     if (connection.version === 4 && !(await port.hasArrived(fleetTopics(fleet).alive(id)))) onTrouble(`${id}: ${silentRefusal}`);
     return { device, connection };
