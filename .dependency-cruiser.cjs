@@ -1,36 +1,13 @@
-// Imports go downwards only, through these layers, low to high. Folders of one layer may not import each other.
-const layers = [
-  ['errors'],
-  ['files', 'programs', 'flatbuffer'],
-  ['tflite', 'protocol', 'mqtt'],
-  ['kernels'],
-  ['simulator', 'dataset'],
-  ['targets'],
-  ['edgetpu'],
-  ['evaluate'],
-  ['optimize'],
-  ['quantize'],
-  ['bundle', 'export'],
-  ['transport'],
-  ['device', 'simdevice'],
-  ['flashing'],
-  ['accelerator'],
-  ['inspect', 'open-device', 'doctor'],
-  ['deploy', 'advise', 'optimize-weights', 'remedies', 'devices'],
-  ['fleet'],
-  ['report'],
-  ['cli'],
-];
+// The layers of src, low to high. A folder imports only from itself and from folders below it.
+const layers = ['base', 'formats', 'data', 'simulator', 'targets', 'evaluate', 'devices', 'optimize', 'fleet', 'app'];
 
-const pathOf = (name) => `^src/${name}(\\.ts$|/)`;
+const pathOf = (name) => `^src/${name}/`;
 
-/** What a folder may not import: its own layer's other folders, and everything above. */
-const onlyDownwards = (folder, sameAndAbove) => ({
+const onlyDownwards = (folder, level) => ({
   name: `${folder}-imports-downwards`,
   severity: 'error',
   from: { path: pathOf(folder) },
-  // "nothing" stands for the top: an empty list would forbid everything.
-  to: { path: [pathOf('nothing'), ...sameAndAbove.filter((other) => other !== folder).map(pathOf)] },
+  to: { path: [...layers.slice(level + 1).map(pathOf), '^src/index\\.ts$'] },
 });
 
 /** @type {import('dependency-cruiser').IConfiguration} */
@@ -38,7 +15,8 @@ module.exports = {
   forbidden: [
     { name: 'no-cycles', severity: 'error', from: {}, to: { circular: true } },
     { name: 'no-unresolved', severity: 'error', from: {}, to: { couldNotResolve: true } },
-    ...layers.flatMap((folders, level) => folders.map((folder) => onlyDownwards(folder, layers.slice(level).flat()))),
+    { name: 'no-other-folders', severity: 'error', from: { path: '^src/', pathNot: [...layers.map(pathOf), '^src/index\\.ts$'] }, to: {} },
+    ...layers.map(onlyDownwards),
   ],
   options: {
     enhancedResolveOptions: { exportsFields: ['exports'], conditionNames: ['import', 'node', 'default', 'types'] },

@@ -5,8 +5,8 @@
 
 import { readFileSync } from 'node:fs';
 import path from 'node:path';
-import { AcceleratedModel, attachAccelerator, EmulatedAccelerator } from '../dist/accelerator/index.js';
-import { readModel } from '../dist/tflite/index.js';
+import { AcceleratedModel, attachAccelerator, EmulatedAccelerator } from '../dist/devices/accelerator/index.js';
+import { readModel } from '../dist/formats/tflite/index.js';
 
 const shared = path.join(process.env.ATOLL_SHARED ?? '../shared', 'models/coral/mobilenet_v1_0.25_128_quant_edgetpu.tflite');
 const [file = shared, runs = '2000'] = process.argv.slice(2);

@@ -6,11 +6,11 @@ import { spawn } from 'node:child_process';
 import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
-import { buildSlotImage } from '../dist/bundle/index.js';
+import { buildSlotImage } from '../dist/devices/bundle/index.js';
+import { connectToBroker, parseBrokerAddress } from '../dist/devices/mqtt/index.js';
 import { beginRollout, leadRollout, openStore, readRegistry, summarize } from '../dist/fleet/index.js';
-import { connectToBroker, parseBrokerAddress } from '../dist/mqtt/index.js';
+import { readModel } from '../dist/formats/tflite/index.js';
 import { loadTarget } from '../dist/targets/index.js';
-import { readModel } from '../dist/tflite/index.js';
 import { benchPlan, counted, expectedBytes, fleetModel } from './fleet-plan.js';
 
 const [devices, kind = 'embedded'] = [Number(process.argv[2] ?? 1000), process.argv[3]];

@@ -2,9 +2,9 @@
 //   node bench/memory-plans.js FOLDER
 import { readdir, readFile } from 'node:fs/promises';
 import path from 'node:path';
-import { planMemory } from '../dist/optimize/index.js';
+import { readModel } from '../dist/formats/tflite/index.js';
+import { planMemory } from '../dist/optimize/passes/index.js';
 import { referenceKernels, simulates } from '../dist/simulator/index.js';
-import { readModel } from '../dist/tflite/index.js';
 
 const [folder] = process.argv.slice(2);
 if (folder === undefined) throw new Error('usage: node bench/memory-plans.js FOLDER');

@@ -4,13 +4,13 @@
 
 import { readFileSync } from 'node:fs';
 import { performance } from 'node:perf_hooks';
-import { buildSlotImage } from '../dist/bundle/index.js';
+import { buildSlotImage } from '../dist/devices/bundle/index.js';
+import { fleetTopics, presence } from '../dist/devices/mqtt/index.js';
+import { encodeReported } from '../dist/devices/protocol/index.js';
+import { FleetDevice, ImageStore, VirtualBroker, VirtualTime } from '../dist/devices/simulated/index.js';
 import { beginRollout, leadRollout, openStore, readRegistry, summarize } from '../dist/fleet/index.js';
-import { fleetTopics, presence } from '../dist/mqtt/index.js';
-import { encodeReported } from '../dist/protocol/index.js';
-import { FleetDevice, ImageStore, VirtualBroker, VirtualTime } from '../dist/simdevice/index.js';
+import { readModel } from '../dist/formats/tflite/index.js';
 import { loadTarget } from '../dist/targets/index.js';
-import { readModel } from '../dist/tflite/index.js';
 import { benchPlan, counted, expectedBytes, fleetModel } from './fleet-plan.js';
 
 const devices = Number(process.argv[2] ?? 1_000_000);

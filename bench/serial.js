@@ -2,7 +2,7 @@
 // line. The bound is what framing, chunks and answers cost on the line, and for one chunk at a time a turnaround for each (the median of echoes);
 // with several chunks on their way, answers travel beside requests and nothing is waited for. Needs socat. `node bench/serial.js`, after a build.
 import { spawn } from 'node:child_process';
-import { lineBound, uploadImage } from '../dist/device/index.js';
+import { lineBound, uploadImage } from '../dist/devices/client/index.js';
 import { openDevice } from '../dist/index.js';
 
 const baud = 115_200;

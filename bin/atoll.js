@@ -1,5 +1,5 @@
 #!/usr/bin/env node
-import { main, reportFailure } from '../dist/cli/main.js';
+import { main, reportFailure } from '../dist/app/cli/main.js';
 
 // A reader that closes the pipe early is no error.
 process.stdout.on('error', (error) => {

@@ -3,8 +3,8 @@
 
 import { createPrivateKey } from 'node:crypto';
 import { readFile, writeFile } from 'node:fs/promises';
-import { CompressedReader, compressImage, drawSample, encodeSlotImage, readPrivateKey, SeededBytes } from '../dist/bundle/index.js';
-import { atollCommands, encodeBlockRequest, encodeDesired, encodePacket, encodePayload, encodeReported } from '../dist/protocol/index.js';
+import { CompressedReader, compressImage, drawSample, encodeSlotImage, readPrivateKey, SeededBytes } from '../dist/devices/bundle/index.js';
+import { atollCommands, encodeBlockRequest, encodeDesired, encodePacket, encodePayload, encodeReported } from '../dist/devices/protocol/index.js';
 import { otherEncodings } from './other-encodings.js';
 
 const hex = (bytes) => Buffer.from(bytes).toString('hex');

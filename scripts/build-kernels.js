@@ -13,7 +13,20 @@ const builds = [
 ];
 for (const [name, options] of builds) {
   const half = path.join(target, `.${name}`);
-  const args = ['src/kernels/assembly/index.ts', '--baseDir', root, '--enable', 'simd', '-O3', '--runtime', 'stub', '--importMemory', '-o', half, ...options];
+  const args = [
+    'src/simulator/kernels/assembly/index.ts',
+    '--baseDir',
+    root,
+    '--enable',
+    'simd',
+    '-O3',
+    '--runtime',
+    'stub',
+    '--importMemory',
+    '-o',
+    half,
+    ...options,
+  ];
   const { error, stderr } = await asc.main(args);
   const messages = stderr.toString();
   if (error !== null || messages !== '') {

@@ -3,11 +3,11 @@
 //   node scripts/check-accelerator.js MODEL_edgetpu.tflite
 import { readFile, writeFile } from 'node:fs/promises';
 import { parseArgs } from 'node:util';
-import { findingsOf, probe } from '../dist/accelerator/check/index.js';
-import { EmulatedAccelerator, findFirmware } from '../dist/accelerator/index.js';
-import { AtollError } from '../dist/errors.js';
+import { AtollError } from '../dist/base/errors.js';
+import { findingsOf, probe } from '../dist/devices/accelerator/check/index.js';
+import { EmulatedAccelerator, findFirmware } from '../dist/devices/accelerator/index.js';
+import { usbDevices } from '../dist/devices/transport/index.js';
 import { readModel } from '../dist/index.js';
-import { usbDevices } from '../dist/transport/index.js';
 
 const usage = `usage: node scripts/check-accelerator.js MODEL_edgetpu.tflite [options]
 

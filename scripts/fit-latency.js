@@ -5,8 +5,8 @@
 import { readFileSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { stringify } from 'yaml';
+import { readModel } from '../dist/formats/tflite/index.js';
 import { cyclesOf, fitPerMac, modelLoadOf } from '../dist/targets/latency-fit.js';
-import { readModel } from '../dist/tflite/index.js';
 import { median, mlperfTinySystems, skipsDeadChannels } from './mlperf-tiny.js';
 
 const [records, models] = process.argv.slice(2);

@@ -3,11 +3,11 @@
 import { mkdir, readdir, readFile, writeFile } from 'node:fs/promises';
 import { parse } from 'yaml';
 import { z } from 'zod';
-import { assumptions } from '../dist/accelerator/check/index.js';
-import { buildProgram } from '../dist/cli/main.js';
-import { errorTable, exitCodes } from '../dist/errors.js';
+import { buildProgram } from '../dist/app/cli/main.js';
+import { errorTable, exitCodes } from '../dist/base/errors.js';
+import { assumptions } from '../dist/devices/accelerator/check/index.js';
 import { readModel, tflite } from '../dist/index.js';
-import { quantizationRules } from '../dist/quantize/rules.js';
+import { quantizationRules } from '../dist/optimize/quantize/rules.js';
 import { fastKernels, kernelProfiles, operatorFamilies, operatorSources, profileDifferences } from '../dist/simulator/index.js';
 import { budgetOf, loadShippedTargets } from '../dist/targets/index.js';
 import { macsPerOutput } from '../dist/targets/latency.js';

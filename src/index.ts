@@ -9,15 +9,17 @@
 //
 // Nothing here prints; progress comes through callbacks, and every long call takes an AbortSignal.
 
-export { type Advised, type AdviseOptions, advise } from './advise.js';
-export { buildSlotImage, decodeSlotImage } from './bundle/index.js';
-export { type Dataset, openDataset, openDatasets } from './dataset/index.js';
-export { type DeployOptions, type DeployResult, deploy, type Project, readProject } from './deploy.js';
-export { DeviceClient, type PushOptions, type PushResult, push } from './device/index.js';
-export { bisect, type CompiledModel, compiledModelOf, findCompiler, parseCompilerLog, runCompiler } from './edgetpu/index.js';
-export { AtollError, type ErrorCode, errorTable } from './errors.js';
+export { type DeployOptions, type DeployResult, deploy, type Project, readProject } from './app/deploy.js';
+export { type Inspection, inspect } from './app/inspect.js';
+export { AtollError, type ErrorCode, errorTable } from './base/errors.js';
+export { type Dataset, openDataset, openDatasets } from './data/index.js';
+export { buildSlotImage, decodeSlotImage } from './devices/bundle/index.js';
+export { DeviceClient, type PushOptions, type PushResult, push } from './devices/client/index.js';
+export { type BrokerAddress, type BrokerConnection, connectToBroker, parseBrokerAddress, startBroker } from './devices/mqtt/index.js';
+export { openDevice } from './devices/open-device.js';
+export { SimulatedDevice, type SimulatedDeviceOptions } from './devices/simulated/index.js';
+export type { Transport } from './devices/transport/index.js';
 export { type Comparison, compare, type Evaluation, evaluate, hostRunner, type Runner, runBatch } from './evaluate/index.js';
-export { cArray, resolverCode, uf2Image } from './export/index.js';
 export {
   type AgentOptions,
   beginRollout,
@@ -31,11 +33,11 @@ export {
   readRegistry,
   summarize,
 } from './fleet/index.js';
-export { type Inspection, inspect } from './inspect.js';
-export { type BrokerAddress, type BrokerConnection, connectToBroker, parseBrokerAddress, startBroker } from './mqtt/index.js';
-export { openDevice } from './open-device.js';
-export { cluster, equalize, type MemoryPlan, optimize, planMemory, prune } from './optimize/index.js';
-export { type OptimizedWeights, type OptimizeWeightsOptions, optimizeWeights } from './optimize-weights.js';
+export * as tflite from './formats/tflite/index.js';
+export { type Model, readModel, writeModel } from './formats/tflite/index.js';
+export { type Advised, type AdviseOptions, advise } from './optimize/advise.js';
+export { type OptimizedWeights, type OptimizeWeightsOptions, optimizeWeights } from './optimize/optimize-weights.js';
+export { cluster, equalize, type MemoryPlan, optimize, planMemory, prune } from './optimize/passes/index.js';
 export {
   applyPlan,
   type Calibration,
@@ -48,9 +50,8 @@ export {
   schemeNames,
   schemeOf,
   verifyInt8,
-} from './quantize/index.js';
-export { type Remedy, remediesFor } from './remedies.js';
-export { SimulatedDevice, type SimulatedDeviceOptions } from './simdevice/index.js';
+} from './optimize/quantize/index.js';
+export { type Remedy, remediesFor } from './optimize/remedies.js';
 export {
   type Arena,
   arenaOf,
@@ -63,6 +64,8 @@ export {
   profileOperators,
   resolveShapes,
 } from './simulator/index.js';
+export { bisect, type CompiledModel, compiledModelOf, findCompiler, parseCompilerLog, runCompiler } from './targets/compiled/index.js';
+export { cArray, resolverCode, uf2Image } from './targets/export/index.js';
 export {
   budgetOf,
   type CheckResult,
@@ -75,6 +78,3 @@ export {
   shippedTargets,
   type Target,
 } from './targets/index.js';
-export * as tflite from './tflite/index.js';
-export { type Model, readModel, writeModel } from './tflite/index.js';
-export type { Transport } from './transport/index.js';

@@ -1,6 +1,6 @@
 // What to do about a tensor whose quantized values are far from the float ones: the first of a few rules that fits.
 
-import { type Model, mainSubgraph, weightsAxis } from '../tflite/index.js';
+import { type Model, mainSubgraph, weightsAxis } from '../formats/tflite/index.js';
 
 export interface Advice {
   readonly cause: 'clamped' | 'inherited' | 'wide-range' | 'weights' | 'coarse' | 'rounding';

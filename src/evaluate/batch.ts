@@ -1,6 +1,6 @@
 // Many samples of raw tensors, one after another.
 
-import { fail } from '../errors.js';
+import { fail } from '../base/errors.js';
 import type { Progress } from './evaluate.js';
 import { inOrder } from './in-order.js';
 import { type Distribution, distributionOf } from './metrics.js';

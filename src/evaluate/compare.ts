@@ -1,9 +1,9 @@
 // Two forms of one model, tensor by tensor: how far the values of the second are from those of the first. Tensors are matched by name.
 
-import { type Dataset, runsOf } from '../dataset/index.js';
-import { fail } from '../errors.js';
+import { fail } from '../base/errors.js';
+import { type Dataset, runsOf } from '../data/index.js';
+import { elementCount, linksOf, type Model, operatorName, type SubGraph, TensorType, typeName } from '../formats/tflite/index.js';
 import { inputsAndOutputs, subgraphOfSignature } from '../simulator/index.js';
-import { elementCount, linksOf, type Model, operatorName, type SubGraph, TensorType, typeName } from '../tflite/index.js';
 import { type Advice, adviceFor, type ComparedTensor } from './advice.js';
 import { breather } from './breathe.js';
 import { integerLimits, matchInputs } from './convert.js';

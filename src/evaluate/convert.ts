@@ -1,9 +1,9 @@
 // Between real values and a model's own tensors, by each tensor's quantization.
 
-import { type Dataset, sameButOnes } from '../dataset/index.js';
-import { fail } from '../errors.js';
+import { fail } from '../base/errors.js';
+import { type Dataset, sameButOnes } from '../data/index.js';
+import { elementCount } from '../formats/tflite/index.js';
 import { type Extremes, extremesOf, roundHalfAway, type TensorInfo } from '../simulator/index.js';
-import { elementCount } from '../tflite/index.js';
 
 export interface ConvertedSample {
   /** All inputs of the model one after another, little-endian, in the model's types. */

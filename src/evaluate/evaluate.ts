@@ -1,6 +1,6 @@
-import { type Dataset, type Metric, runsOf } from '../dataset/index.js';
-import { fail } from '../errors.js';
-import { elementCount } from '../tflite/index.js';
+import { fail } from '../base/errors.js';
+import { type Dataset, type Metric, runsOf } from '../data/index.js';
+import { elementCount } from '../formats/tflite/index.js';
 import { matchInputs, matchOutput, toModelInput, toRealValues } from './convert.js';
 import type { Scored } from './gates.js';
 import { inOrder } from './in-order.js';

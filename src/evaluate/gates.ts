@@ -1,7 +1,7 @@
 // Limits that a model must keep before it goes anywhere: how much of a metric quantizing may cost, what a metric must reach, latency and arena.
 
-import { seededRandom } from '../dataset/index.js';
-import { fail } from '../errors.js';
+import { fail } from '../base/errors.js';
+import { seededRandom } from '../data/index.js';
 import { type Metric, metricOf, type SampleScore } from './judge.js';
 
 /** How much of a metric may be lost. */

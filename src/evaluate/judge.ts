@@ -1,13 +1,13 @@
 // What a metric needs of each sample, gathered run by run, and the metric's value over all of them.
 
-import type { Dataset, Metric, Sample } from '../dataset/index.js';
-import { fail } from '../errors.js';
+import { fail } from '../base/errors.js';
+import type { Dataset, Metric, Sample } from '../data/index.js';
 import { areaUnderRoc, argMax, type Confusion, inTopK } from './metrics.js';
 
 /** A matrix of more classes than this says nothing to anybody, and takes their square in memory. */
 const maxConfusionClasses = 1000;
 
-export type { Metric } from '../dataset/index.js';
+export type { Metric } from '../data/index.js';
 
 /** What is known of one sample. */
 export interface SampleScore {

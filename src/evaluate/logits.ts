@@ -1,7 +1,7 @@
 // What of the values in front of a SOFTMAX or LOGISTIC is left in the probabilities behind it. Further apart than this, they make
 // probabilities of less than a twelfth of a step of the int8 output (exp(-8) = 1/2981, a step is 1/256).
 
-import { linksOf, type Model, type Operator, operatorName, type SubGraph, type Tensor } from '../tflite/index.js';
+import { linksOf, type Model, type Operator, operatorName, type SubGraph, type Tensor } from '../formats/tflite/index.js';
 
 const furthest = 8;
 

@@ -1,8 +1,8 @@
 // What the float model makes of some calibration samples: the measure of everything that is tried on its quantized form.
 
-import { type Dataset, runsOf } from '../dataset/index.js';
+import { type Dataset, runsOf } from '../data/index.js';
+import { linksOf, type Model, operatorName, type SubGraph, TensorType } from '../formats/tflite/index.js';
 import { inputsAndOutputs, subgraphOfSignature } from '../simulator/index.js';
-import { linksOf, type Model, operatorName, type SubGraph, TensorType } from '../tflite/index.js';
 import { matchInputs, requireNumbers } from './convert.js';
 import { logitDistances, type Squash, squashOf } from './logits.js';
 import { Tracer } from './trace.js';

@@ -1,8 +1,8 @@
 // What can run a model on samples: the simulator on this host, or a device at the other end of a transport.
 
-import { fail } from '../errors.js';
+import { fail } from '../base/errors.js';
+import type { Model } from '../formats/tflite/index.js';
 import { Interpreter, type InterpreterOptions, isStateful, type TensorInfo } from '../simulator/index.js';
-import type { Model } from '../tflite/index.js';
 import { breather } from './breathe.js';
 import { modelWarnings, type Warning } from './warnings.js';
 

@@ -1,9 +1,9 @@
 // The simulator on several threads: each has an interpreter of its own and runs whole samples. Outputs are those of one thread.
 
 import { Worker } from 'node:worker_threads';
-import { AtollError, type ErrorCode, fail } from '../errors.js';
+import { AtollError, type ErrorCode, fail } from '../base/errors.js';
+import { type Model, writeModel } from '../formats/tflite/index.js';
 import { inputsAndOutputs, isStateful } from '../simulator/index.js';
-import { type Model, writeModel } from '../tflite/index.js';
 import type { Runner, RunResult, SimulationOptions } from './runner.js';
 import { modelWarnings } from './warnings.js';
 

@@ -1,7 +1,7 @@
 // The real values of tensors while a model runs.
 
+import type { Model } from '../formats/tflite/index.js';
 import { Interpreter, type Operand } from '../simulator/index.js';
-import type { Model } from '../tflite/index.js';
 import { toModelInput, toRealValues } from './convert.js';
 
 /** Runs samples through one signature of a model and gives the values of chosen tensors. */

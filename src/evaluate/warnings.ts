@@ -1,6 +1,6 @@
-import type { Dataset } from '../dataset/index.js';
+import type { Dataset } from '../data/index.js';
+import type { Model } from '../formats/tflite/index.js';
 import { overflowRisks } from '../simulator/index.js';
-import type { Model } from '../tflite/index.js';
 
 export interface Warning {
   readonly code: string;

@@ -1,9 +1,9 @@
 // A thread of threads.ts: an interpreter that runs the samples it is sent, one at a time.
 
 import { parentPort, workerData } from 'node:worker_threads';
-import { AtollError, fail, reasonOf } from '../errors.js';
+import { AtollError, fail, reasonOf } from '../base/errors.js';
+import { readModel } from '../formats/tflite/index.js';
 import { Interpreter } from '../simulator/index.js';
-import { readModel } from '../tflite/index.js';
 import type { WorkerAnswer, WorkerStart } from './threads.js';
 
 const port = parentPort;

@@ -1,9 +1,9 @@
 // Leads a rollout: hears the devices, the user and the clock, lets the engine decide, writes down what it decided, and only then says it at the broker.
 // Whoever is killed in between leaves a store from which the next agent says the rest.
 
-import { equalBytes } from '../bundle/index.js';
-import { type AtollError, fail } from '../errors.js';
-import { type BrokerTrouble, fleetTopics, shardOf } from '../mqtt/index.js';
+import { type AtollError, fail } from '../base/errors.js';
+import { equalBytes } from '../devices/bundle/index.js';
+import { type BrokerTrouble, fleetTopics, shardOf } from '../devices/mqtt/index.js';
 import { measuredBefore, measuredOf } from './begin.js';
 import { type Clock, type FleetBroker, machineClock, sleep } from './broker.js';
 import { BundleSource, serveBlocks } from './bundle-source.js';

@@ -1,7 +1,7 @@
 // Writes a rollout down before anything of it is done: its plan, its bundles, its devices in their waves.
 
-import { decodeSlotImage, hex, type Manifest, sha256 } from '../bundle/index.js';
-import { fail } from '../errors.js';
+import { fail } from '../base/errors.js';
+import { decodeSlotImage, hex, type Manifest, sha256 } from '../devices/bundle/index.js';
 import { type Measured, nothingMeasured } from './gates.js';
 import type { RolloutPlan } from './plan.js';
 import { plannedState, waitingDevice } from './records.js';

@@ -1,7 +1,7 @@
 // What a rollout needs of a broker and of time, so that it runs the same at a real broker and in a test's own time.
 
-import type { AtollError } from '../errors.js';
-import type { BrokerTrouble, Message } from '../mqtt/index.js';
+import type { AtollError } from '../base/errors.js';
+import type { BrokerTrouble, Message } from '../devices/mqtt/index.js';
 
 /** A `BrokerConnection` is one. */
 export interface FleetBroker {

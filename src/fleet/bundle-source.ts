@@ -1,9 +1,9 @@
 // A bundle at a broker for as long as a rollout needs it: published block by block, published again where the broker has lost it, and sent to devices that
 // ask for blocks.
 
-import { compressedBlocks, decodeSlotImage, hex, sha256 } from '../bundle/index.js';
-import { fleetTopics, type Message } from '../mqtt/index.js';
-import { decodeBlockRequest, encodeBlock, encodeDesired } from '../protocol/index.js';
+import { compressedBlocks, decodeSlotImage, hex, sha256 } from '../devices/bundle/index.js';
+import { fleetTopics, type Message } from '../devices/mqtt/index.js';
+import { decodeBlockRequest, encodeBlock, encodeDesired } from '../devices/protocol/index.js';
 import type { Clock, FleetBroker } from './broker.js';
 import type { Said } from './outbox.js';
 import type { RolloutPlan } from './plan.js';

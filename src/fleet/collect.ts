@@ -1,6 +1,6 @@
 // Takes off the broker what no rollout needs any more: blocks of older bundles, and the desires of devices that never came to fetch them.
 
-import { fleetTopics } from '../mqtt/index.js';
+import { fleetTopics } from '../devices/mqtt/index.js';
 import type { FleetBroker } from './broker.js';
 import { withdrawBundle } from './publish-bundle.js';
 import type { RolloutRow, RolloutStore } from './store/index.js';

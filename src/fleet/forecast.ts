@@ -1,8 +1,8 @@
 // What a rollout would do to a fleet as it is now.
 
-import { compressedBlocks, decodeSlotImage, hex, sha256 } from '../bundle/index.js';
-import { fail } from '../errors.js';
-import { encodeDesired } from '../protocol/index.js';
+import { fail } from '../base/errors.js';
+import { compressedBlocks, decodeSlotImage, hex, sha256 } from '../devices/bundle/index.js';
+import { encodeDesired } from '../devices/protocol/index.js';
 import { failsFrom, type Gate } from './gates.js';
 import type { RolloutPlan } from './plan.js';
 import type { FleetMember, Registry } from './registry.js';

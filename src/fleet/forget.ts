@@ -1,7 +1,7 @@
 // Deletes devices from a fleet: what the broker retains of them. Rollouts under way go on without them.
 
-import { fail } from '../errors.js';
-import { fleetTopics } from '../mqtt/index.js';
+import { fail } from '../base/errors.js';
+import { fleetTopics } from '../devices/mqtt/index.js';
 import type { FleetBroker } from './broker.js';
 import { type ReadOptions, readDevices } from './registry.js';
 

@@ -1,7 +1,7 @@
 // Receives what devices report: as it comes, and by reading again what the broker retains, since messages can be lost. Of each device the latest report counts.
 
-import { fleetTopics, type Message } from '../mqtt/index.js';
-import type { Reported } from '../protocol/index.js';
+import { fleetTopics, type Message } from '../devices/mqtt/index.js';
+import type { Reported } from '../devices/protocol/index.js';
 import type { Clock, FleetBroker } from './broker.js';
 import { readReports, reportOf } from './registry.js';
 

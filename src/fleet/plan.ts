@@ -2,11 +2,11 @@
 
 import path from 'node:path';
 import { z } from 'zod';
-import { fail } from '../errors.js';
+import { fail } from '../base/errors.js';
+import { describeFaults, parseYaml, readText } from '../base/files/index.js';
+import { topicName } from '../devices/mqtt/index.js';
+import { isBlockSize, maxRolloutName } from '../devices/protocol/index.js';
 import { allowanceForm, minimumForm, parseAllowance, parseMinimum } from '../evaluate/index.js';
-import { describeFaults, parseYaml, readText } from '../files/index.js';
-import { topicName } from '../mqtt/index.js';
-import { isBlockSize, maxRolloutName } from '../protocol/index.js';
 import { type Condition, type Gate, gateActions } from './gates.js';
 import type { Deadlines } from './records.js';
 import type { WavePlan } from './waves.js';

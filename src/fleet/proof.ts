@@ -2,10 +2,10 @@
 
 import { createHash } from 'node:crypto';
 import { crc32 } from 'node:zlib';
-import { agreementOf, compareOutputs, drawable, drawSample, equalBytes, SeededBytes, type SlotImage, sha256, type Trailer } from '../bundle/index.js';
-import { challengeSamples, type Reported, reportedOutputBytes } from '../protocol/index.js';
+import { agreementOf, compareOutputs, drawable, drawSample, equalBytes, SeededBytes, type SlotImage, sha256, type Trailer } from '../devices/bundle/index.js';
+import { challengeSamples, type Reported, reportedOutputBytes } from '../devices/protocol/index.js';
+import { edgeTpuOperators, type Model, readModel } from '../formats/tflite/index.js';
 import { Interpreter, inputsAndOutputs, type KernelProfile, type TensorInfo } from '../simulator/index.js';
-import { edgeTpuOperators, type Model, readModel } from '../tflite/index.js';
 
 export interface Proof {
   readonly proved: boolean;

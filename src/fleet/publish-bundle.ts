@@ -1,10 +1,10 @@
 // A bundle at a broker: its blocks, each retained under its own topic, so that it is published once, however many devices fetch it, and whenever they do.
 
-import { compressedBlocks, hex, sha256 } from '../bundle/index.js';
-import { fail } from '../errors.js';
+import { fail } from '../base/errors.js';
+import { compressedBlocks, hex, sha256 } from '../devices/bundle/index.js';
+import { fleetTopics } from '../devices/mqtt/index.js';
+import { isBlockSize, segmentBlocks } from '../devices/protocol/index.js';
 import type { Progress } from '../evaluate/index.js';
-import { fleetTopics } from '../mqtt/index.js';
-import { isBlockSize, segmentBlocks } from '../protocol/index.js';
 import type { FleetBroker } from './broker.js';
 
 export interface PublishedBundle {

@@ -1,6 +1,6 @@
 // What is remembered of a rollout and of each of its devices: plain data that a store keeps and the engine works on.
 
-import type { BrokerTrouble } from '../mqtt/index.js';
+import type { BrokerTrouble } from '../devices/mqtt/index.js';
 import { type Judgement, type Measured, nothingMeasured } from './gates.js';
 
 export const devicePhases = [

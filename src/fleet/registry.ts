@@ -1,9 +1,9 @@
 // Who is in a fleet, as the broker knows it: what each device has reported last, and whether it is there.
 
 import { randomBytes } from 'node:crypto';
-import { fail } from '../errors.js';
-import { type BrokerAddress, connectToBroker, fleetOf, fleetTopics, type Message, matchesFilter, presence, topicName } from '../mqtt/index.js';
-import { cleanText, decodeReported, type Reported } from '../protocol/index.js';
+import { fail } from '../base/errors.js';
+import { type BrokerAddress, connectToBroker, fleetOf, fleetTopics, type Message, matchesFilter, presence, topicName } from '../devices/mqtt/index.js';
+import { cleanText, decodeReported, type Reported } from '../devices/protocol/index.js';
 import { type Clock, type FleetBroker, machineClock } from './broker.js';
 
 export interface FleetMember {

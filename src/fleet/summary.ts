@@ -1,6 +1,6 @@
 // Where a rollout is, for those who watch it: from the store alone, so that it can be asked for from any terminal.
 
-import type { BrokerTrouble } from '../mqtt/index.js';
+import type { BrokerTrouble } from '../devices/mqtt/index.js';
 import { failsFrom, type Gate, type Judgement } from './gates.js';
 import { type DevicePhase, devicePhases, type RolloutState } from './records.js';
 import type { RolloutRow, RolloutStore } from './store/index.js';

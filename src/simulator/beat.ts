@@ -1,6 +1,6 @@
 // Computing blocks the event loop. Between operators a beat tells whoever runs the model that it is still at it, and ends what takes too long.
 
-import { fail } from '../errors.js';
+import { fail } from '../base/errors.js';
 
 /** When a run is to end, on the clock of `performance.now()`. */
 export interface TimeLimit {

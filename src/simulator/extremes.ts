@@ -1,6 +1,6 @@
 // The smallest and largest value of a float tensor while a model runs: what calibration asks of every one of them.
 
-import type { Kernels } from '../kernels/index.js';
+import type { Kernels } from './kernels/index.js';
 import type { Operand } from './operators/operator.js';
 
 export interface Extremes {

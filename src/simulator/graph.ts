@@ -2,8 +2,7 @@
 // region of the linear memory, laid out by the same planner as on the device.
 
 import { totalmem } from 'node:os';
-import { AtollError, fail } from '../errors.js';
-import { LinearMemory } from '../kernels/index.js';
+import { AtollError, fail } from '../base/errors.js';
 import {
   bytesOfElements,
   compiledFor,
@@ -15,10 +14,11 @@ import {
   staticShape,
   type Tensor,
   tensorLabel,
-} from '../tflite/index.js';
+} from '../formats/tflite/index.js';
 import { greedyPlan } from './arena/greedy.js';
 import { tensorRequests } from './arena/lifetimes.js';
 import type { Arithmetic } from './arithmetic/profile.js';
+import { LinearMemory } from './kernels/index.js';
 import { bindTensor, elementsOf, type Storage } from './operands.js';
 import { operatorFamilies } from './operators/index.js';
 import {

@@ -1,14 +1,14 @@
 // Runs a model on the host, to the last bit as the kernels of the profile would.
 
 import { setImmediate } from 'node:timers/promises';
-import { fail } from '../errors.js';
-import { hasKernels, type Kernels, kernelsOn, type LinearMemory } from '../kernels/index.js';
-import { bytesOfElements, type ElementType, elementCount, type Model } from '../tflite/index.js';
+import { fail } from '../base/errors.js';
+import { bytesOfElements, type ElementType, elementCount, type Model } from '../formats/tflite/index.js';
 import { defaultKernelProfile, type KernelProfile, kernelProfiles } from './arithmetic/profile.js';
 import { beat, noLimit, type TimeLimit } from './beat.js';
 import { type Extremes, extremesOf, fastExtremesOf } from './extremes.js';
 import { fastKernels } from './fast/index.js';
 import { buildGraph, describeGraph, type Graph } from './graph.js';
+import { hasKernels, type Kernels, kernelsOn, type LinearMemory } from './kernels/index.js';
 import { integerOperators, requireLimits } from './limits/index.js';
 import { operatorFamilies } from './operators/index.js';
 import type { Operand, OperatorContext, Step, Turns } from './operators/operator.js';

@@ -1,6 +1,6 @@
 // Operators with weights as what they all are: rows of inputs times rows of weights. For questions about a layer, not for running it.
 
-import type { Model } from '../tflite/index.js';
+import type { Model } from '../formats/tflite/index.js';
 import { defaultKernelProfile, kernelProfiles } from './arithmetic/profile.js';
 import { describeGraph } from './graph.js';
 import { convOf } from './operators/conv-2d.js';

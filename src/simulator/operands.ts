@@ -1,6 +1,6 @@
 // From a tensor of the file to what kernels work on.
 
-import { fail } from '../errors.js';
+import { fail } from '../base/errors.js';
 import {
   bytesOfElements,
   constantBytes,
@@ -12,7 +12,7 @@ import {
   type Tensor,
   tensorLabel,
   typeName,
-} from '../tflite/index.js';
+} from '../formats/tflite/index.js';
 import type { ElementArray, Operand } from './operators/operator.js';
 import { denseBytes } from './sparse.js';
 

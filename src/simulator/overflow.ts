@@ -1,7 +1,7 @@
 // Accumulators of 32 bits wrap, here as on the device. Which channels could is a property of the weights alone: no input
 // can make more of a channel than |bias| + 255 * sum|w|.
 
-import { constantBytes, elementCount, type Model, mainSubgraph, operatorName, TensorType, tensorLabel, weightsAxis } from '../tflite/index.js';
+import { constantBytes, elementCount, type Model, mainSubgraph, operatorName, TensorType, tensorLabel, weightsAxis } from '../formats/tflite/index.js';
 
 export interface OverflowRisk {
   readonly operator: number;

@@ -1,6 +1,6 @@
 // How long each operator takes on this machine.
 
-import type { Model } from '../tflite/index.js';
+import type { Model } from '../formats/tflite/index.js';
 import { Interpreter, type InterpreterOptions } from './interpreter.js';
 import { workOf } from './work.js';
 

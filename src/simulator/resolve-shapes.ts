@@ -1,7 +1,7 @@
 // Shapes of a model whose inputs are of another size than the file says, or of any.
 
-import { fail } from '../errors.js';
-import { copyModel, dropMemoryPlan, type Model, type SubGraph } from '../tflite/index.js';
+import { fail } from '../base/errors.js';
+import { copyModel, dropMemoryPlan, type Model, type SubGraph } from '../formats/tflite/index.js';
 import { defaultKernelProfile, kernelProfiles } from './arithmetic/profile.js';
 import { describeGraph } from './graph.js';
 import { inputNames, subgraphOfSignature } from './signature.js';

@@ -1,7 +1,7 @@
 // Signatures: names for a subgraph, its inputs and its outputs.
 
-import { fail } from '../errors.js';
-import { type Model, type SubGraph, tensorName } from '../tflite/index.js';
+import { fail } from '../base/errors.js';
+import { type Model, type SubGraph, tensorName } from '../formats/tflite/index.js';
 
 /**
  * The subgraph that is run: that of a signature, or the main one.

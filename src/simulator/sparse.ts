@@ -1,8 +1,8 @@
 // Sparse constants: from the elements that are stored, and how dimensions and blocks are traversed, to all elements
 // (tensorflow/lite/schema/schema.fbs, SparsityParameters; after the TACO format).
 
-import { fail } from '../errors.js';
-import { DimensionType, elementCount, type SparsityParameters } from '../tflite/index.js';
+import { fail } from '../base/errors.js';
+import { DimensionType, elementCount, type SparsityParameters } from '../formats/tflite/index.js';
 
 type Dimension = SparsityParameters['dimMetadata'][number];
 

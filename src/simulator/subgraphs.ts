@@ -1,6 +1,6 @@
 // Which subgraphs a model runs, and whether they can be run at all.
 
-import { fail } from '../errors.js';
+import { fail } from '../base/errors.js';
 import {
   compiledFor,
   constantBytes,
@@ -13,7 +13,7 @@ import {
   type Tensor,
   tensorLabel,
   typeName,
-} from '../tflite/index.js';
+} from '../formats/tflite/index.js';
 import { operatorFamilies } from './operators/index.js';
 
 /** The subgraphs that an operator calls. */

@@ -1,4 +1,4 @@
-import type { Model } from '../tflite/index.js';
+import type { Model } from '../formats/tflite/index.js';
 import { defaultKernelProfile, kernelProfiles } from './arithmetic/profile.js';
 import { describeGraph } from './graph.js';
 import { operatorFamilies } from './operators/index.js';

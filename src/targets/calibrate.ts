@@ -1,6 +1,6 @@
 // What measurements on a board say of the estimates for its kind: one factor, and how far they still are off.
 
-import type { Model } from '../tflite/index.js';
+import type { Model } from '../formats/tflite/index.js';
 import { estimateLatency } from './latency.js';
 import type { Target } from './load.js';
 

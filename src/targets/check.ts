@@ -1,8 +1,8 @@
 // Does a model fit a target? Operators, flash, arena, and a latency estimate, before anything is flashed.
 
-import { fail } from '../errors.js';
+import { fail } from '../base/errors.js';
+import type { Model } from '../formats/tflite/index.js';
 import type { MissingOperator } from '../simulator/index.js';
-import type { Model } from '../tflite/index.js';
 import { type Budget, budgetOf, runtimeKernelsOf } from './budget.js';
 import { type OperatorPlacement, placeOnCpu } from './cpu-placement.js';
 import { type NpuPlacement, type NpuPlacements, placeOnEdgeTpu } from './edgetpu/placement.js';

@@ -1,7 +1,7 @@
 // Which operators a microcontroller's runtime runs: by the types of activations and weights that its kernels take.
 
+import { type Model, mainSubgraph } from '../formats/tflite/index.js';
 import { kernelRefusal } from '../simulator/index.js';
-import { type Model, mainSubgraph } from '../tflite/index.js';
 import { type OperatorView, operatorViews } from './operator-view.js';
 import type { OperatorSet } from './schema.js';
 

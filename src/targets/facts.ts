@@ -1,5 +1,6 @@
 // What does not depend on the target: known once, it serves many checks.
 
+import type { Model } from '../formats/tflite/index.js';
 import {
   type Arena,
   arenaOf,
@@ -15,7 +16,6 @@ import {
   type Work,
   workOf,
 } from '../simulator/index.js';
-import type { Model } from '../tflite/index.js';
 
 export interface ModelFacts {
   /** Operators that the simulator lacks. */

@@ -2,7 +2,7 @@
 // 4ab83cc3 on emulated Cortex-M0+, M4 and M55. Of these the profile cmsis-nn has the state of LSTM and the softmax of single values; `check`
 // warns of the others, which depend on shapes.
 
-import { constantBytes, type Model, mainSubgraph, type Operator, operatorName, Padding, type SubGraph, TensorType } from '../tflite/index.js';
+import { constantBytes, type Model, mainSubgraph, type Operator, operatorName, Padding, type SubGraph, TensorType } from '../formats/tflite/index.js';
 
 export interface KernelDifference {
   readonly operator: number;

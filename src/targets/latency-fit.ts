@@ -1,7 +1,7 @@
 // Fits cycles per multiply-accumulate to published times of whole models: one set of constants for each system (board, clock, runtime).
 
+import { elementCount, type Model, mainSubgraph } from '../formats/tflite/index.js';
 import { workOf } from '../simulator/index.js';
-import { elementCount, type Model, mainSubgraph } from '../tflite/index.js';
 import { type LayerKind, layerKinds, loadOf } from './latency.js';
 
 /** What a system's constants are: cycles for each unit of load. */

@@ -1,8 +1,8 @@
 // Latency estimates, in milliseconds: cycles per multiply-accumulate and per element of a core, or of an Edge TPU and its host.
 
-import { fail } from '../errors.js';
+import { fail } from '../base/errors.js';
+import { elementCount, type Model, mainSubgraph, type Operator, TensorType } from '../formats/tflite/index.js';
 import { type Work, workOf } from '../simulator/index.js';
-import { elementCount, type Model, mainSubgraph, type Operator, TensorType } from '../tflite/index.js';
 import { type NpuPlacements, placeOnEdgeTpu } from './edgetpu/placement.js';
 import type { Target } from './load.js';
 

@@ -1,7 +1,7 @@
 // What lies where in the arena, and when: for pictures, and to say what makes the peak.
 
+import { type Model, mainSubgraph, operatorName, tensorName } from '../formats/tflite/index.js';
 import type { Arena } from '../simulator/index.js';
-import { type Model, mainSubgraph, operatorName, tensorName } from '../tflite/index.js';
 
 /** A tensor, or scratch of an operator, in the planned part of the arena. */
 export interface MappedBuffer {

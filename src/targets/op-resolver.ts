@@ -1,8 +1,8 @@
 // What a TFLM application registers for a model: each operator once, in every subgraph, and where the runtime has it the registration for one
 // type alone, which links less (micro_mutable_op_resolver.h and the headers of the kernels, at 90b983c2).
 
-import { fail } from '../errors.js';
-import { type Model, type Operator, operatorName, type SubGraph, typeName } from '../tflite/index.js';
+import { fail } from '../base/errors.js';
+import { type Model, type Operator, operatorName, type SubGraph, typeName } from '../formats/tflite/index.js';
 import type { OperatorSet } from './schema.js';
 
 /** Methods that are not named after the operator. */

@@ -11,7 +11,7 @@ import {
   type Tensor,
   TensorType,
   typeName,
-} from '../tflite/index.js';
+} from '../formats/tflite/index.js';
 
 export interface TensorView {
   readonly index: number;

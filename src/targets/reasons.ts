@@ -1,7 +1,7 @@
 // Why a model does not fit a target: each reason with a code of its own, what it is, and what to do.
 
+import { compiledFor, type Model, mainSubgraph, type Tensor, TensorType, tensorLabel, typeName } from '../formats/tflite/index.js';
 import { type Arena, type BrokenLimit, listOperators, type MissingOperator, type Runtime, runtimeNames } from '../simulator/index.js';
-import { compiledFor, type Model, mainSubgraph, type Tensor, TensorType, tensorLabel, typeName } from '../tflite/index.js';
 import type { Budget } from './budget.js';
 import type { OperatorPlacement } from './cpu-placement.js';
 import type { Target } from './load.js';

@@ -1,6 +1,6 @@
 // Flash that the runtime takes beside the model: the interpreter, and each operator that the model registers.
 
-import type { Model } from '../tflite/index.js';
+import type { Model } from '../formats/tflite/index.js';
 import type { Target } from './load.js';
 import { operatorKinds } from './op-resolver.js';
 import type { LinkedSizes } from './schema.js';

@@ -1,7 +1,7 @@
 // What does not keep a model from running on a target, but may make it wrong, or not link.
 
+import type { Model } from '../formats/tflite/index.js';
 import { runtimeNames } from '../simulator/index.js';
-import type { Model } from '../tflite/index.js';
 import { runtimeKernelsOf } from './budget.js';
 import type { ModelFacts } from './facts.js';
 import { cmsisNnDifferences } from './kernel-differences.js';

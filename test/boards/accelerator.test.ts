@@ -3,8 +3,8 @@
 import { execFile } from 'node:child_process';
 import path from 'node:path';
 import { afterEach, expect } from 'vitest';
-import { EmulatedAccelerator } from '../../src/accelerator/index.js';
-import { writeModel } from '../../src/tflite/index.js';
+import { EmulatedAccelerator } from '../../src/devices/accelerator/index.js';
+import { writeModel } from '../../src/formats/tflite/index.js';
 import { compiledPair } from '../support/compiled-pair.js';
 import { temporaryFolder, writeFiles } from '../support/files.js';
 import { buildFirmware } from '../support/firmware.js';
@@ -96,7 +96,7 @@ usbTest.skipIf(!sharedPresent)('MobileNet V1 0.25, as edgetpu_compiler made it',
   const [compiled, uncompiled] = ['mobilenet_v1_0.25_128_quant_edgetpu.tflite', 'mobilenet_v1_0.25_128_quant.tflite'].map((name) =>
     sharedPath('models', 'coral', name),
   );
-  const { readModel } = await import('../../src/tflite/index.js');
+  const { readModel } = await import('../../src/formats/tflite/index.js');
   const { readFileSync } = await import('node:fs');
   const load = (file: string | undefined) => readModel(new Uint8Array(readFileSync(file ?? '')), String(file));
   const emulated = new EmulatedAccelerator({ models: [{ compiled: load(compiled), uncompiled: load(uncompiled) }] });

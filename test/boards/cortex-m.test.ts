@@ -3,12 +3,12 @@
 import { existsSync } from 'node:fs';
 import path from 'node:path';
 import { describe, expect } from 'vitest';
-import { buildSlotImage, sha256 } from '../../src/bundle/index.js';
-import { type PushStep, push, uploadImage } from '../../src/device/index.js';
-import { AtollError } from '../../src/errors.js';
-import { openDevice } from '../../src/open-device.js';
-import { atollCommands, statsCommands } from '../../src/protocol/index.js';
-import { writeModel } from '../../src/tflite/index.js';
+import { AtollError } from '../../src/base/errors.js';
+import { buildSlotImage, sha256 } from '../../src/devices/bundle/index.js';
+import { type PushStep, push, uploadImage } from '../../src/devices/client/index.js';
+import { openDevice } from '../../src/devices/open-device.js';
+import { atollCommands, statsCommands } from '../../src/devices/protocol/index.js';
+import { writeModel } from '../../src/formats/tflite/index.js';
 import { temporaryFolder } from '../support/files.js';
 import { buildFirmware, qemuBoard } from '../support/firmware.js';
 import { int8Dense } from '../support/models.js';

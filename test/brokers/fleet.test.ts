@@ -3,11 +3,11 @@
 
 import path from 'node:path';
 import { afterEach, describe, expect, test } from 'vitest';
-import { buildSlotImage, hex, sha256 } from '../../src/bundle/index.js';
-import { parseBrokerAddress } from '../../src/mqtt/index.js';
-import { numberedIds, serveFleet } from '../../src/simdevice/index.js';
+import { buildSlotImage, hex, sha256 } from '../../src/devices/bundle/index.js';
+import { parseBrokerAddress } from '../../src/devices/mqtt/index.js';
+import { numberedIds, serveFleet } from '../../src/devices/simulated/index.js';
+import { writeModel } from '../../src/formats/tflite/index.js';
 import { loadTarget } from '../../src/targets/index.js';
-import { writeModel } from '../../src/tflite/index.js';
 import { atoll, jsonOf } from '../support/cli.js';
 import { temporaryFolder, writeFiles } from '../support/files.js';
 import { int8Dense } from '../support/models.js';

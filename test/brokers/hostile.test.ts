@@ -3,12 +3,12 @@
 import net from 'node:net';
 import mqttPacket from 'mqtt-packet';
 import { afterEach, describe, expect, test } from 'vitest';
-import { seededRandom } from '../../src/dataset/index.js';
+import { seededRandom } from '../../src/data/index.js';
+import { connectToBroker, fleetTopics, parseBrokerAddress } from '../../src/devices/mqtt/index.js';
+import { openDevice } from '../../src/devices/open-device.js';
+import { encodeReported } from '../../src/devices/protocol/index.js';
+import { serveFleet } from '../../src/devices/simulated/index.js';
 import { readWholeRegistry } from '../../src/fleet/index.js';
-import { connectToBroker, fleetTopics, parseBrokerAddress } from '../../src/mqtt/index.js';
-import { openDevice } from '../../src/open-device.js';
-import { encodeReported } from '../../src/protocol/index.js';
-import { serveFleet } from '../../src/simdevice/index.js';
 import { loadTarget } from '../../src/targets/index.js';
 
 const target = await loadTarget('pico');

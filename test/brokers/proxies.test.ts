@@ -3,12 +3,12 @@
 
 import path from 'node:path';
 import { afterAll, beforeAll, describe, expect } from 'vitest';
-import { buildSlotImage } from '../../src/bundle/index.js';
+import { buildSlotImage } from '../../src/devices/bundle/index.js';
+import { connectToBroker, parseBrokerAddress } from '../../src/devices/mqtt/index.js';
+import { numberedIds, type ServedFleet, serveFleet } from '../../src/devices/simulated/index.js';
 import { readWholeRegistry, selectMembers, type WavePlan, wavesOf } from '../../src/fleet/index.js';
-import { connectToBroker, parseBrokerAddress } from '../../src/mqtt/index.js';
-import { numberedIds, type ServedFleet, serveFleet } from '../../src/simdevice/index.js';
+import { writeModel } from '../../src/formats/tflite/index.js';
 import { loadTarget } from '../../src/targets/index.js';
-import { writeModel } from '../../src/tflite/index.js';
 import { type ProxyFaults, proxyTo } from '../support/broker-proxy.js';
 import { mosquitto, type TestBroker } from '../support/brokers.js';
 import { atoll, jsonOf } from '../support/cli.js';

@@ -3,8 +3,8 @@ import { readFileSync } from 'node:fs';
 import path from 'node:path';
 import { promisify } from 'node:util';
 import { expect, test } from 'vitest';
-import { assumptions } from '../../src/accelerator/check/index.js';
-import { writeModel } from '../../src/tflite/index.js';
+import { assumptions } from '../../src/devices/accelerator/check/index.js';
+import { writeModel } from '../../src/formats/tflite/index.js';
 import { compiledPair } from '../support/compiled-pair.js';
 import { temporaryFolder, writeFiles } from '../support/files.js';
 

@@ -2,7 +2,7 @@ import { spawn } from 'node:child_process';
 import { existsSync, lstatSync, mkdirSync, readdirSync, readFileSync, symlinkSync } from 'node:fs';
 import path from 'node:path';
 import { describe, expect, test } from 'vitest';
-import { writeModel } from '../../src/tflite/index.js';
+import { writeModel } from '../../src/formats/tflite/index.js';
 import { atoll, jsonOf } from '../support/cli.js';
 import { floatBytes, temporaryFolder, writeFiles } from '../support/files.js';
 import { denseModel, wideModel } from '../support/models.js';

@@ -3,7 +3,7 @@
 import { existsSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { expect, test } from 'vitest';
-import { TensorType, writeModel } from '../../src/tflite/index.js';
+import { TensorType, writeModel } from '../../src/formats/tflite/index.js';
 import { atoll, jsonOf } from '../support/cli.js';
 import { compiledLike } from '../support/edgetpu-package.js';
 import { temporaryFolder, writeFiles } from '../support/files.js';

@@ -5,7 +5,7 @@ import { once } from 'node:events';
 import { readFileSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { describe, expect } from 'vitest';
-import { exitCodes } from '../../src/errors.js';
+import { exitCodes } from '../../src/base/errors.js';
 import { atoll, type CliResult, jsonOf } from '../support/cli.js';
 import { temporaryFolder } from '../support/files.js';
 import { sharedPath, sharedTest } from '../support/shared.js';

@@ -3,7 +3,7 @@
 import { readFileSync } from 'node:fs';
 import path from 'node:path';
 import { afterEach, expect, test } from 'vitest';
-import { writeModel } from '../../src/tflite/index.js';
+import { writeModel } from '../../src/formats/tflite/index.js';
 import { embeddedBroker, mosquitto } from '../support/brokers.js';
 import { atoll, jsonOf } from '../support/cli.js';
 import { compiledPair } from '../support/compiled-pair.js';

@@ -2,13 +2,13 @@
 
 import { crc32 } from 'node:zlib';
 import { describe, expect, test } from 'vitest';
-import { buildSlotImage, createKeys, hex, readPrivateKey, readPublicKey, sha256 } from '../../src/bundle/index.js';
+import { buildSlotImage, createKeys, hex, readPrivateKey, readPublicKey, sha256 } from '../../src/devices/bundle/index.js';
+import { type BrokerConnection, connectToBroker, fleetTopics, parseBrokerAddress } from '../../src/devices/mqtt/index.js';
+import { decodeReported, encodeDesired, type Reported, type WrittenDesired } from '../../src/devices/protocol/index.js';
+import { type FleetOptions, ImageStore, numberedIds, type ServedFleet, serveFleet } from '../../src/devices/simulated/index.js';
 import { publishBundle, readRegistry, withdrawBundle } from '../../src/fleet/index.js';
-import { type BrokerConnection, connectToBroker, fleetTopics, parseBrokerAddress } from '../../src/mqtt/index.js';
-import { decodeReported, encodeDesired, type Reported, type WrittenDesired } from '../../src/protocol/index.js';
-import { type FleetOptions, ImageStore, numberedIds, type ServedFleet, serveFleet } from '../../src/simdevice/index.js';
+import { writeModel } from '../../src/formats/tflite/index.js';
 import { loadTarget } from '../../src/targets/index.js';
-import { writeModel } from '../../src/tflite/index.js';
 import { embeddedBroker, mosquitto, type TestBroker } from '../support/brokers.js';
 import { atoll, jsonOf } from '../support/cli.js';
 import { temporaryFolder, writeFiles } from '../support/files.js';

@@ -2,13 +2,13 @@
 // rollout ends as it would have without, the affected devices aside; where it is more, it stops as the plan says. And whatever happens, some things hold.
 
 import { describe, expect, test } from 'vitest';
-import { buildSlotImage, createKeys, hex, readPrivateKey, readPublicKey, sha256 } from '../../src/bundle/index.js';
-import { fail } from '../../src/errors.js';
+import { fail } from '../../src/base/errors.js';
+import { buildSlotImage, createKeys, hex, readPrivateKey, readPublicKey, sha256 } from '../../src/devices/bundle/index.js';
+import { fleetTopics } from '../../src/devices/mqtt/index.js';
+import type { FleetFault } from '../../src/devices/simulated/index.js';
 import { type DeviceRecord, type Gate, leadRollout, type RolloutPlan, summarize } from '../../src/fleet/index.js';
-import { fleetTopics } from '../../src/mqtt/index.js';
-import type { FleetFault } from '../../src/simdevice/index.js';
+import { writeModel } from '../../src/formats/tflite/index.js';
 import { loadTarget } from '../../src/targets/index.js';
-import { writeModel } from '../../src/tflite/index.js';
 import { int8Dense } from '../support/models.js';
 import { type Hooks, usualPlan, VirtualFleet, type VirtualFleetOptions } from '../support/virtual-fleet.js';
 

@@ -2,12 +2,12 @@
 
 import path from 'node:path';
 import { describe, expect, test } from 'vitest';
-import { buildSlotImage, compressedBlocks, sha256 } from '../../src/bundle/index.js';
+import { buildSlotImage, compressedBlocks, sha256 } from '../../src/devices/bundle/index.js';
+import { connectToBroker, parseBrokerAddress } from '../../src/devices/mqtt/index.js';
+import { encodeDesired } from '../../src/devices/protocol/index.js';
 import { beginRollout, type FleetBroker, leadRollout, openStore, readRegistry, summarize } from '../../src/fleet/index.js';
-import { connectToBroker, parseBrokerAddress } from '../../src/mqtt/index.js';
-import { encodeDesired } from '../../src/protocol/index.js';
+import { writeModel } from '../../src/formats/tflite/index.js';
 import { loadTarget } from '../../src/targets/index.js';
-import { writeModel } from '../../src/tflite/index.js';
 import { embeddedBroker, mosquitto, type TestBroker } from '../support/brokers.js';
 import { simulateDevice } from '../support/device-process.js';
 import { temporaryFolder } from '../support/files.js';

@@ -1,10 +1,10 @@
 // Damaged compiled models: a coded error, or one that the emulated accelerator runs or refuses; never a crash or a hang.
 
 import { expect, test } from 'vitest';
-import { AcceleratedModel, type Accelerator, attachAccelerator, EmulatedAccelerator } from '../../src/accelerator/index.js';
-import { seededRandom } from '../../src/dataset/index.js';
-import { AtollError } from '../../src/errors.js';
-import { readModel, writeModel } from '../../src/tflite/index.js';
+import { AtollError } from '../../src/base/errors.js';
+import { seededRandom } from '../../src/data/index.js';
+import { AcceleratedModel, type Accelerator, attachAccelerator, EmulatedAccelerator } from '../../src/devices/accelerator/index.js';
+import { readModel, writeModel } from '../../src/formats/tflite/index.js';
 import { compiledPair, pairWithEdges } from '../support/compiled-pair.js';
 
 const rounds = 40 * Number(process.env.ATOLL_FUZZ_ROUNDS ?? 25);

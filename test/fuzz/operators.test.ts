@@ -2,9 +2,9 @@
 // all of them refuse the model with the same coded error.
 
 import { expect, test } from 'vitest';
-import { AtollError } from '../../src/errors.js';
+import { AtollError } from '../../src/base/errors.js';
+import { type Model, readModel, writeModel } from '../../src/formats/tflite/index.js';
 import { Interpreter } from '../../src/simulator/index.js';
-import { type Model, readModel, writeModel } from '../../src/tflite/index.js';
 import { cases } from '../fixtures/operators/cases.js';
 import { type Draw, drawFrom } from '../support/random-operators.js';
 

@@ -2,10 +2,10 @@
 
 import { readFileSync } from 'node:fs';
 import { expect } from 'vitest';
-import { AcceleratedModel, attachAccelerator, EmulatedAccelerator } from '../../src/accelerator/index.js';
+import { AcceleratedModel, attachAccelerator, EmulatedAccelerator } from '../../src/devices/accelerator/index.js';
+import type { UsbSetup } from '../../src/devices/transport/index.js';
+import { readModel } from '../../src/formats/tflite/index.js';
 import { Interpreter } from '../../src/simulator/index.js';
-import { readModel } from '../../src/tflite/index.js';
-import type { UsbSetup } from '../../src/transport/index.js';
 import { sharedBytes, sharedTest } from '../support/shared.js';
 
 function sampleOf(bytes: number, seed: number): Uint8Array {

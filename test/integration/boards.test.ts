@@ -1,10 +1,10 @@
 // Targets beside the facts that are known of 25 boards, and their arenas beside what an interpreter on emulated cores reports.
 
 import { expect } from 'vitest';
+import { readModel } from '../../src/formats/tflite/index.js';
 import { arenaOf } from '../../src/simulator/index.js';
 import { loadLinkedSizes, loadShippedTargets, loadTarget, type Target } from '../../src/targets/index.js';
 import { linkedBytes } from '../../src/targets/runtime-flash.js';
-import { readModel } from '../../src/tflite/index.js';
 import { sharedBytes, sharedJson, sharedPresent, sharedTest } from '../support/shared.js';
 
 interface Board {

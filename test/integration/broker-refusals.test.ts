@@ -1,9 +1,9 @@
 // What brokers refuse, by every reason code that MQTT has for it: a coded error that says what was refused and why, in words of our own.
 
 import { afterEach, describe, expect, test } from 'vitest';
+import { type BrokerConnection, connectToBroker, parseBrokerAddress } from '../../src/devices/mqtt/index.js';
+import { openDevice } from '../../src/devices/open-device.js';
 import { readWholeRegistry } from '../../src/fleet/index.js';
-import { type BrokerConnection, connectToBroker, parseBrokerAddress } from '../../src/mqtt/index.js';
-import { openDevice } from '../../src/open-device.js';
 import { type BrokerScript, scriptedBroker } from '../support/scripted-broker.js';
 
 const closers: (() => Promise<unknown>)[] = [];

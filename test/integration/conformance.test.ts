@@ -1,7 +1,7 @@
 // One specification, two implementations: the simulated device, and the device side in C as a program (on emulated boards: test/boards).
 
-import { DeviceClient } from '../../src/device/index.js';
-import { SimulatedDevice } from '../../src/simdevice/index.js';
+import { DeviceClient } from '../../src/devices/client/index.js';
+import { SimulatedDevice } from '../../src/devices/simulated/index.js';
 import { loadTarget } from '../../src/targets/index.js';
 import { conforms, reach } from '../support/conformance.js';
 import { buildFirmware, posixDevice } from '../support/firmware.js';

@@ -1,11 +1,11 @@
 // Real models on the device side in C, as a program of this machine.
 
 import { expect } from 'vitest';
-import { buildSlotImage, hex, sha256 } from '../../src/bundle/index.js';
-import { type PushStep, push } from '../../src/device/index.js';
-import { openDevice } from '../../src/open-device.js';
-import { statsCommands } from '../../src/protocol/index.js';
-import { writeModel } from '../../src/tflite/index.js';
+import { buildSlotImage, hex, sha256 } from '../../src/devices/bundle/index.js';
+import { type PushStep, push } from '../../src/devices/client/index.js';
+import { openDevice } from '../../src/devices/open-device.js';
+import { statsCommands } from '../../src/devices/protocol/index.js';
+import { writeModel } from '../../src/formats/tflite/index.js';
 import { atoll, jsonOf } from '../support/cli.js';
 import { temporaryFolder, writeFiles } from '../support/files.js';
 import { buildFirmware, posixDevice } from '../support/firmware.js';

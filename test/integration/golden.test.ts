@@ -5,9 +5,9 @@ import { existsSync } from 'node:fs';
 import path from 'node:path';
 import { crc32 } from 'node:zlib';
 import { expect, test } from 'vitest';
+import { type Model, readModel } from '../../src/formats/tflite/index.js';
 import { arenaOf, bytesOf, Interpreter } from '../../src/simulator/index.js';
 import { loadTarget, runtimeKernelsOf } from '../../src/targets/index.js';
-import { type Model, readModel } from '../../src/tflite/index.js';
 import { goldenNames, sharedBytes, sharedJson, sharedModels, sharedPath, sharedTest } from '../support/shared.js';
 
 interface Meta {

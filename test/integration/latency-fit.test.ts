@@ -2,8 +2,8 @@
 
 import { expect } from 'vitest';
 import { median, mlperfTinySystems, type System, skipsDeadChannels } from '../../scripts/mlperf-tiny.js';
+import { readModel } from '../../src/formats/tflite/index.js';
 import { cyclesOf, fitPerMac, modelLoadOf } from '../../src/targets/latency-fit.js';
-import { readModel } from '../../src/tflite/index.js';
 import { sharedBytes, sharedPath, sharedTest } from '../support/shared.js';
 
 const files = { kws: 'kws_ref_model', vww: 'vww_96_int8', ic: 'pretrainedResnet_quant', ad: 'ad01_int8' } as const;

@@ -2,16 +2,16 @@
 // the official keyword model on a simulated board over the protocol.
 
 import { describe, expect, test } from 'vitest';
-import { buildSlotImage, checkFile } from '../../src/bundle/index.js';
-import { openDataset } from '../../src/dataset/index.js';
-import { push } from '../../src/device/index.js';
+import { openDataset } from '../../src/data/index.js';
+import { buildSlotImage, checkFile } from '../../src/devices/bundle/index.js';
+import { push } from '../../src/devices/client/index.js';
+import { openDevice } from '../../src/devices/open-device.js';
 import { evaluate, hostRunner, runBatch } from '../../src/evaluate/index.js';
-import { openDevice } from '../../src/open-device.js';
-import { optimize } from '../../src/optimize/index.js';
-import { applyPlan, planQuantization, quantize, type Range } from '../../src/quantize/index.js';
+import { constantBytes, type Model, mainSubgraph, readModel, type Tensor, writeModel } from '../../src/formats/tflite/index.js';
+import { optimize } from '../../src/optimize/passes/index.js';
+import { applyPlan, planQuantization, quantize, type Range } from '../../src/optimize/quantize/index.js';
 import { Interpreter } from '../../src/simulator/index.js';
 import { loadTarget } from '../../src/targets/index.js';
-import { constantBytes, type Model, mainSubgraph, readModel, type Tensor, writeModel } from '../../src/tflite/index.js';
 import { sharedBytes, sharedPath, sharedTest } from '../support/shared.js';
 
 const official = (name: string): Model => readModel(sharedBytes('models', 'mlperf-tiny', `${name}.tflite`), name);

@@ -3,7 +3,7 @@
 import { execFile } from 'node:child_process';
 import { promisify } from 'node:util';
 import { expect } from 'vitest';
-import { hex, sha256 } from '../../src/bundle/index.js';
+import { hex, sha256 } from '../../src/devices/bundle/index.js';
 import { type DeviceProcess, simulateDevice } from '../support/device-process.js';
 import { temporaryFolder, writeFiles } from '../support/files.js';
 import { buildFirmware, posixDevice } from '../support/firmware.js';

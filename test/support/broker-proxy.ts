@@ -3,7 +3,7 @@
 
 import net from 'node:net';
 import mqttPacket from 'mqtt-packet';
-import { seededRandom } from '../../src/dataset/index.js';
+import { seededRandom } from '../../src/data/index.js';
 
 export interface ProxyFaults {
   readonly seed?: number;

@@ -4,7 +4,7 @@ import { type ChildProcess, execFileSync, spawn } from 'node:child_process';
 import { existsSync } from 'node:fs';
 import net from 'node:net';
 import path from 'node:path';
-import { startBroker } from '../../src/mqtt/index.js';
+import { startBroker } from '../../src/devices/mqtt/index.js';
 import { writeFiles } from './files.js';
 
 export interface TestBroker {

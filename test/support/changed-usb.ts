@@ -1,6 +1,6 @@
 // Emulated USB devices of which something is done otherwise.
 
-import type { UsbControlDevice } from '../../src/transport/index.js';
+import type { UsbControlDevice } from '../../src/devices/transport/index.js';
 
 type List = () => Promise<readonly UsbControlDevice[]>;
 

@@ -1,7 +1,7 @@
 // A small model, and what a compiler would have made of it: a convolution on the Edge TPU, in tiles and with parameters that are cached, and a RELU after it.
 
-import { edgeTpuSchema } from '../../src/edgetpu/index.js';
-import { create, type Model, TensorType } from '../../src/tflite/index.js';
+import { create, type Model, TensorType } from '../../src/formats/tflite/index.js';
+import { edgeTpuSchema } from '../../src/targets/compiled/index.js';
 import { withExecutables } from './edgetpu-package.js';
 import { convOptions, modelOf } from './models.js';
 

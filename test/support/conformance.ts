@@ -1,13 +1,13 @@
 // What every device must do, whoever wrote it: run against the simulated device, the C implementation, and boards.
 
 import { afterAll, describe, expect } from 'vitest';
-import { buildSlotImage, compressImage, decodeSlotImage, encodeSlotImage, sha256 } from '../../src/bundle/index.js';
-import { type DeviceClient, push, uploadImage } from '../../src/device/index.js';
+import { buildSlotImage, compressImage, decodeSlotImage, encodeSlotImage, sha256 } from '../../src/devices/bundle/index.js';
+import { type DeviceClient, push, uploadImage } from '../../src/devices/client/index.js';
+import { openDevice } from '../../src/devices/open-device.js';
+import { atollCommands, enumerationCommands, fileCommands, osCommands, slotFiles, statsCommands } from '../../src/devices/protocol/index.js';
 import { hostRunner } from '../../src/evaluate/index.js';
-import { openDevice } from '../../src/open-device.js';
-import { atollCommands, enumerationCommands, fileCommands, osCommands, slotFiles, statsCommands } from '../../src/protocol/index.js';
+import { writeModel } from '../../src/formats/tflite/index.js';
 import { loadTarget, type Target } from '../../src/targets/index.js';
-import { writeModel } from '../../src/tflite/index.js';
 import type { DeviceProcess } from './device-process.js';
 import { int8Dense } from './models.js';
 import { type Tool, toolTest } from './tools.js';

@@ -1,8 +1,8 @@
 // A file as edgetpu_compiler would write it, made from what libedgetpu's schema says: for tests without that compiler.
 
 import { builder as flexbuilder } from 'flatbuffers/js/flexbuffers.js';
-import { edgeTpuSchema, encodePackage } from '../../src/edgetpu/index.js';
-import { addBuffer, copyModel, create, type Model, mainSubgraph, schema } from '../../src/tflite/index.js';
+import { addBuffer, copyModel, create, type Model, mainSubgraph, schema } from '../../src/formats/tflite/index.js';
+import { edgeTpuSchema, encodePackage } from '../../src/targets/compiled/index.js';
 
 export interface PackagedExecutable {
   /** 0 stand-alone, 1 parameter-caching, 2 execution-only */

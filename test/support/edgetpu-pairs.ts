@@ -1,6 +1,6 @@
 // Public models beside what the Edge TPU compiler made of them, described operator by operator; made into graphs again.
 
-import { ActivationFunctionType, type BuiltinOptions, create, type Model, Padding, schema, TensorType } from '../../src/tflite/index.js';
+import { ActivationFunctionType, type BuiltinOptions, create, type Model, Padding, schema, TensorType } from '../../src/formats/tflite/index.js';
 import { sharedJson } from './shared.js';
 
 export interface PairOperator {

@@ -3,7 +3,7 @@
 // models with the operator FAKE_FAILS.
 import { copyFileSync, readFileSync } from 'node:fs';
 import path from 'node:path';
-import { mainSubgraph, operatorName, readModel } from '../../dist/tflite/index.js';
+import { mainSubgraph, operatorName, readModel } from '../../dist/formats/tflite/index.js';
 
 const args = process.argv.slice(2);
 const file = args.at(-1);

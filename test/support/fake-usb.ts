@@ -1,8 +1,8 @@
 // A USB device in this process, with the part of WebUSB that the transport uses: packets of the bus, transfers that end at a short one, stalls,
 // and a plug that can be pulled.
 
-import type { SimulatedDevice } from '../../src/simdevice/index.js';
-import type { UsbDevice } from '../../src/transport/index.js';
+import type { SimulatedDevice } from '../../src/devices/simulated/index.js';
+import type { UsbDevice } from '../../src/devices/transport/index.js';
 
 export interface FakeUsbOptions {
   readonly packetSize?: number;

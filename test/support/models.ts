@@ -10,7 +10,7 @@ import {
   schema,
   type Tensor,
   TensorType,
-} from '../../src/tflite/index.js';
+} from '../../src/formats/tflite/index.js';
 
 export interface TensorSpec {
   readonly name?: string;

@@ -1,9 +1,9 @@
 // What tests of the quantizer share: datasets that are made, and how near one model's outputs are to another's.
 
-import type { Dataset } from '../../src/dataset/index.js';
+import type { Dataset } from '../../src/data/index.js';
 import { toModelInput, toRealValues } from '../../src/evaluate/index.js';
+import type { Model } from '../../src/formats/tflite/index.js';
 import { Interpreter } from '../../src/simulator/index.js';
-import type { Model } from '../../src/tflite/index.js';
 
 /** @param samples each has one array for every input */
 export function memoryDataset(samples: readonly (readonly Float32Array[])[], shapes: readonly (readonly number[])[]): Dataset {

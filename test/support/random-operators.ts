@@ -1,6 +1,6 @@
 // Random one-operator models, valid by construction, from a seed: what the plain and the fast kernels must agree on.
 
-import { type BuiltinOptions, type Model, TensorType } from '../../src/tflite/index.js';
+import { type BuiltinOptions, type Model, TensorType } from '../../src/formats/tflite/index.js';
 import { modelOf, type TensorSpec } from './models.js';
 
 export interface RandomOperator {

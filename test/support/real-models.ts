@@ -1,12 +1,12 @@
 // Real models on a device, compared with the simulator.
 
 import { expect } from 'vitest';
-import { buildFittingImage } from '../../src/bundle/index.js';
-import type { DeviceClient } from '../../src/device/index.js';
+import { buildFittingImage } from '../../src/devices/bundle/index.js';
+import type { DeviceClient } from '../../src/devices/client/index.js';
+import { openDevice } from '../../src/devices/open-device.js';
 import { hostRunner, runBatch } from '../../src/evaluate/index.js';
-import { openDevice } from '../../src/open-device.js';
+import { type Model, readModel } from '../../src/formats/tflite/index.js';
 import { checkModel, loadTarget } from '../../src/targets/index.js';
-import { type Model, readModel } from '../../src/tflite/index.js';
 import type { DeviceProcess } from './device-process.js';
 import { sharedBytes } from './shared.js';
 

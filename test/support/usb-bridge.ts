@@ -2,8 +2,8 @@
 
 import { once } from 'node:events';
 import { createServer, type Socket } from 'node:net';
-import type { UsbGadget } from '../../src/accelerator/emulated/gadget.js';
-import type { UsbSetup } from '../../src/transport/index.js';
+import type { UsbGadget } from '../../src/devices/accelerator/emulated/gadget.js';
+import type { UsbSetup } from '../../src/devices/transport/index.js';
 
 const answers = { stall: -1, nothing: -2, unplugged: -3, changed: -4 } as const;
 const headerBytes = 16;

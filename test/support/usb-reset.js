@@ -1,7 +1,7 @@
 // Run by a test under an emulated USB bus: a model is pushed, the device is reset and comes back, and says what it runs.
 import { readFileSync } from 'node:fs';
-import { push } from '../../dist/device/index.js';
-import { openDevice } from '../../dist/open-device.js';
+import { push } from '../../dist/devices/client/index.js';
+import { openDevice } from '../../dist/devices/open-device.js';
 
 const [uri, image] = process.argv.slice(2);
 const device = await openDevice(uri);

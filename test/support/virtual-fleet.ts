@@ -1,7 +1,8 @@
 // A fleet in virtual time: the real agent and the real devices, around a broker that may lose, repeat and reorder messages.
 
-import { hex, sha256, type VerifyingKey } from '../../src/bundle/index.js';
-import { seededRandom } from '../../src/dataset/index.js';
+import { seededRandom } from '../../src/data/index.js';
+import { hex, sha256, type VerifyingKey } from '../../src/devices/bundle/index.js';
+import { FleetDevice, type FleetFault, type IllLuck, ImageStore, VirtualBroker, type VirtualSession, VirtualTime } from '../../src/devices/simulated/index.js';
 import {
   type AgentOptions,
   beginRollout,
@@ -15,7 +16,6 @@ import {
   readRegistry,
   summarize,
 } from '../../src/fleet/index.js';
-import { FleetDevice, type FleetFault, type IllLuck, ImageStore, VirtualBroker, type VirtualSession, VirtualTime } from '../../src/simdevice/index.js';
 import type { Target } from '../../src/targets/index.js';
 
 export interface VirtualFleetOptions {

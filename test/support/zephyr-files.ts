@@ -3,11 +3,11 @@
 
 import { createHash } from 'node:crypto';
 import { crc32 } from 'node:zlib';
-import { decodePacket, fileCommands, osCommands } from '../../src/protocol/index.js';
-import { type Handler, handler } from '../../src/simdevice/handlers.js';
-import { SmpServer } from '../../src/simdevice/server.js';
-import { fileError } from '../../src/simdevice/status-error.js';
-import { inProcessPair, type Transport } from '../../src/transport/index.js';
+import { decodePacket, fileCommands, osCommands } from '../../src/devices/protocol/index.js';
+import { type Handler, handler } from '../../src/devices/simulated/handlers.js';
+import { SmpServer } from '../../src/devices/simulated/server.js';
+import { fileError } from '../../src/devices/simulated/status-error.js';
+import { inProcessPair, type Transport } from '../../src/devices/transport/index.js';
 
 export interface ZephyrOptions {
   readonly hashes?: readonly ('sha256' | 'crc32')[];

@@ -4,9 +4,9 @@
 // With --without-hash the hash command is taken for absent, as it is in Zephyr's default configuration.
 
 import { parseArgs } from 'node:util';
-import { uploadImage } from '../../dist/device/index.js';
-import { openDevice } from '../../dist/open-device.js';
-import { fileCommands, osCommands } from '../../dist/protocol/index.js';
+import { uploadImage } from '../../dist/devices/client/index.js';
+import { openDevice } from '../../dist/devices/open-device.js';
+import { fileCommands, osCommands } from '../../dist/devices/protocol/index.js';
 import { serversIn, start } from './servers.js';
 
 const { values, positionals } = parseArgs({

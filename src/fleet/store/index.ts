@@ -1,7 +1,7 @@
 // Where rollouts are remembered: a file of SQLite unless said otherwise, or a PostgreSQL database. In and out go the records of rollouts and devices.
 
 import path from 'node:path';
-import { stateFolder } from '../../files/index.js';
+import { stateFolder } from '../../base/files/index.js';
 import { openPostgres } from './postgres.js';
 import { openSqlStore } from './sql-store.js';
 import { openSqlite } from './sqlite.js';

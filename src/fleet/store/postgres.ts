@@ -1,7 +1,7 @@
 // PostgreSQL, where one machine is outgrown: agents on several machines, of which one leads.
 
 import type { Pool, PoolClient } from 'pg';
-import { AtollError, fail, reasonOf } from '../../errors.js';
+import { AtollError, fail, reasonOf } from '../../base/errors.js';
 import type { Query, Sql, SqlRow } from './sql.js';
 
 const connectTimeoutMs = 10_000;

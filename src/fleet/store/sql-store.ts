@@ -1,6 +1,6 @@
 // The store, on any database that takes SQL.
 
-import { fail } from '../../errors.js';
+import { fail } from '../../base/errors.js';
 import type { DeviceRecord } from '../records.js';
 import { columnsOfDevices, deviceOf, valuesOf } from './device-row.js';
 import { placeholders, type Query, type Sql, type SqlRow } from './sql.js';

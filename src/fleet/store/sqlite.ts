@@ -3,7 +3,7 @@
 import { mkdir } from 'node:fs/promises';
 import path from 'node:path';
 import type { Database, Statement } from 'libsql';
-import { fail, reasonOf } from '../../errors.js';
+import { fail, reasonOf } from '../../base/errors.js';
 import type { Query, Sql, SqlRow, SqlValue } from './sql.js';
 
 /** Another process commits meanwhile. */

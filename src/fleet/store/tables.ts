@@ -1,6 +1,6 @@
 // The tables. A change of them is a new version with a step from the one before.
 
-import { fail } from '../../errors.js';
+import { fail } from '../../base/errors.js';
 import type { Sql } from './sql.js';
 
 const version = 1;

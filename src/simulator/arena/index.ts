@@ -1,7 +1,7 @@
 // How much RAM TFLM's interpreter needs for a model: in goes a model and the kernels that the device links, out come
 // the planned buffers of the head and the size of the tail, in bytes.
 
-import { type Model, mainSubgraph } from '../../tflite/index.js';
+import { type Model, mainSubgraph } from '../../formats/tflite/index.js';
 import { defaultKernelProfile, kernelProfiles } from '../arithmetic/profile.js';
 import { describeGraph } from '../graph.js';
 import { operatorFamilies } from '../operators/index.js';

@@ -1,7 +1,7 @@
 // When each tensor is needed, in TFLM's time: 0 is the graph's inputs, operator k runs at k + 1
 // (micro_allocation_info.cc). Constants, variables and empty tensors are not planned.
 
-import { bytesOfElements, constantBytes, type Model, type SubGraph } from '../../tflite/index.js';
+import { bytesOfElements, constantBytes, type Model, type SubGraph } from '../../formats/tflite/index.js';
 import type { Operand } from '../operators/operator.js';
 
 export interface BufferRequest {

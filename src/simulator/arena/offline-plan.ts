@@ -1,8 +1,8 @@
 // A memory plan that a model brings along: TFLM's metadata OfflineMemoryAllocation, one int32 offset into the arena for each tensor
 // (micro_allocation_info.cc; docs/memory_management.md of tflite-micro).
 
-import { fail } from '../../errors.js';
-import { addBuffer, copyModel, create, dropMemoryPlan, type Model, memoryPlanName, schema } from '../../tflite/index.js';
+import { fail } from '../../base/errors.js';
+import { addBuffer, copyModel, create, dropMemoryPlan, type Model, memoryPlanName, schema } from '../../formats/tflite/index.js';
 
 const version = 1;
 

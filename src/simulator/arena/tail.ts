@@ -1,7 +1,7 @@
 // The arena's tail: what TFLM allocates for good, from the end of the arena downwards, with the struct sizes of a
 // 32-bit build (micro_allocator.cc, micro_interpreter.cc; sizes by sizeof on arm-none-eabi with short enums, and on RV32 with wide ones).
 
-import { bytesOfElements, elementCount, elementTypeOf, type Model, mainSubgraph, type Operator, operatorName } from '../../tflite/index.js';
+import { bytesOfElements, elementCount, elementTypeOf, type Model, mainSubgraph, type Operator, operatorName } from '../../formats/tflite/index.js';
 import { alignUp } from '../align.js';
 import type { OperatorMemory } from '../operators/operator.js';
 

@@ -1,6 +1,6 @@
 // CONV_2D in int8, int16x8 and float32.
 
-import type { LinearMemory } from '../../kernels/index.js';
+import type { LinearMemory } from '../kernels/index.js';
 import { floatLimits } from '../operators/activation.js';
 import { type Conv, convAccumulation, convArithmetic, convOf } from '../operators/conv-2d.js';
 import type { OperatorContext } from '../operators/operator.js';

@@ -1,7 +1,7 @@
 // DEPTHWISE_CONV_2D in int8, int16x8 and float32, with one output channel per input channel and at least 8 of them; or with one input channel,
 // which is a convolution.
 
-import type { LinearMemory } from '../../kernels/index.js';
+import type { LinearMemory } from '../kernels/index.js';
 import { floatLimits } from '../operators/activation.js';
 import { type Depthwise, depthwiseAccumulation, depthwiseOf } from '../operators/depthwise-conv-2d.js';
 import type { OperatorContext } from '../operators/operator.js';

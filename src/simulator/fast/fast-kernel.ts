@@ -1,6 +1,6 @@
 // What a file in this folder provides: a step in WebAssembly for an operator that the plain kernels compute too, to the same bits.
 
-import type { Kernels, LinearMemory } from '../../kernels/index.js';
+import type { Kernels, LinearMemory } from '../kernels/index.js';
 import type { Operand, OperatorContext } from '../operators/operator.js';
 
 /** Computes the operator. `scratch` is the address of the shared scratch region. */

@@ -1,6 +1,6 @@
 // FULLY_CONNECTED in int8, int16x8 and float32.
 
-import type { LinearMemory } from '../../kernels/index.js';
+import type { LinearMemory } from '../kernels/index.js';
 import { weightsZero } from '../operators/accumulator.js';
 import { floatLimits } from '../operators/activation.js';
 import { type Dense, denseAccumulation, denseArithmetic, denseOf } from '../operators/fully-connected.js';

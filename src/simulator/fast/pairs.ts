@@ -1,6 +1,6 @@
 // Operators of two 8-bit tensors that compute each element from a pair: the plain kernel computes all 65536 results once, a table gives them.
 
-import type { LinearMemory } from '../../kernels/index.js';
+import type { LinearMemory } from '../kernels/index.js';
 import { operatorFamilies } from '../operators/index.js';
 import { inputOf, type Operand, outputOf } from '../operators/operator.js';
 import { strides } from '../operators/positions.js';

@@ -1,4 +1,4 @@
-// The ways in which the kernels bring int32 sums to int8 (src/kernels/assembly/requantize.ts), and where each is exact.
+// The ways in which the kernels bring int32 sums to int8 (src/simulator/kernels/assembly/requantize.ts), and where each is exact.
 //
 // The fixed-point arithmetic of a profile is a staircase over the sums: it is known by where its steps are, at most 255 of them between the
 // limits of the output. A float32 multiply and add is one too; with a factor and an offset under which every step falls on the same

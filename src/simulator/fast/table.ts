@@ -1,6 +1,6 @@
 // Operators of one 8-bit tensor that treat every element alike: the plain kernel computes all 256 results once, a table gives them.
 
-import { AtollError } from '../../errors.js';
+import { AtollError } from '../../base/errors.js';
 import { operatorFamilies } from '../operators/index.js';
 import { quantizeBlock } from '../operators/map.js';
 import { type ElementArray, inputOf, type Operand, outputOf } from '../operators/operator.js';

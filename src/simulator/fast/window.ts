@@ -1,6 +1,6 @@
-// The geometry of a window as src/kernels/assembly/window.ts reads it.
+// The geometry of a window as src/simulator/kernels/assembly/window.ts reads it.
 
-import type { LinearMemory } from '../../kernels/index.js';
+import type { LinearMemory } from '../kernels/index.js';
 import type { Window } from '../operators/window.js';
 
 /** @returns the address of 14 times int32 */

@@ -1,8 +1,8 @@
 // Models that a runtime rejects in Prepare, or computes wrongly without an error. One table per runtime, used by the interpreter, `check` and
 // the verification of quantized files.
 
-import { fail } from '../../errors.js';
-import type { Model, SubGraph } from '../../tflite/index.js';
+import { fail } from '../../base/errors.js';
+import type { Model, SubGraph } from '../../formats/tflite/index.js';
 import { type KernelProfile, kernelProfiles } from '../arithmetic/profile.js';
 import { describeGraph, type Graph } from '../graph.js';
 import type { OperatorContext } from '../operators/operator.js';

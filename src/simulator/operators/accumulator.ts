@@ -1,7 +1,7 @@
 // How the integer operators with weights sum and bring the sum to the output: int8 in accumulators of 32 bits, int16 in
 // 64 (32 where the bias is int32).
 
-import { TensorType } from '../../tflite/index.js';
+import { TensorType } from '../../formats/tflite/index.js';
 import type { ChannelArithmetic } from '../arithmetic/profile.js';
 import { clamp, quantizedLimits } from './activation.js';
 import { invalid, type Operand, type OperatorContext, quantizationOf, requireType } from './operator.js';

@@ -1,6 +1,6 @@
 // Limits that a fused activation puts on an output, in real and in quantized values (TFLite kernel_util.cc).
 
-import { ActivationFunctionType } from '../../tflite/index.js';
+import { ActivationFunctionType } from '../../formats/tflite/index.js';
 import { roundHalfAway } from '../arithmetic/fixed-point.js';
 import { invalid, type Operand, type OperatorContext, quantizationOf } from './operator.js';
 

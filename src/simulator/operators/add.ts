@@ -1,7 +1,7 @@
 // ADD and SUB with broadcasting. int8, int16 (TFLite reference_integer_ops::AddElementwise, reference_ops::Add): both
 // inputs are brought to twice the larger of their scales with extra bits, added, and brought to the output's scale.
 
-import type { ElementType, OperatorName } from '../../tflite/index.js';
+import type { ElementType, OperatorName } from '../../formats/tflite/index.js';
 import { quantizeMultiplier } from '../arithmetic/fixed-point.js';
 import { clamp, floatLimits, quantizedLimits } from './activation.js';
 import { elementwise } from './broadcast.js';

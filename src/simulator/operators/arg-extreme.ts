@@ -1,6 +1,6 @@
 // ARG_MAX and ARG_MIN along a constant axis: the first of equal elements counts.
 
-import type { OperatorName } from '../../tflite/index.js';
+import type { OperatorName } from '../../formats/tflite/index.js';
 import { aroundAxis, constantIntegers, resolveAxis } from './axes.js';
 import { bound, byType, elementwiseFamily, inputOf, invalid, type OperatorContext, type OperatorFamily, outputOf } from './operator.js';
 import { whereKnown } from './shapes.js';

@@ -1,6 +1,6 @@
 // Axes of operators: constants that name dimensions, from the front or from the back.
 
-import { elementCount } from '../../tflite/index.js';
+import { elementCount } from '../../formats/tflite/index.js';
 import { invalid, type Operand, type OperatorContext } from './operator.js';
 
 /** The dimension that `axis` names, counted from the end where it is negative. */

@@ -1,6 +1,6 @@
 // BATCH_MATMUL: the last two dimensions are matrices, those before broadcast. int8, int16: TFLite reference_ops::BatchMatMul.
 
-import { elementCount } from '../../tflite/index.js';
+import { elementCount } from '../../formats/tflite/index.js';
 import { quantizeMultiplier } from '../arithmetic/fixed-point.js';
 import { clamp, integerLimits } from './activation.js';
 import {

@@ -1,7 +1,7 @@
 // Operators of two operands that broadcast: DIV, FLOOR_DIV, FLOOR_MOD, MAXIMUM, MINIMUM, POW, SQUARED_DIFFERENCE, LOGICAL_AND,
 // LOGICAL_OR. int8: TFLite's reference_ops and TFLM's squared_difference.cc.
 
-import type { ElementType } from '../../tflite/index.js';
+import type { ElementType } from '../../formats/tflite/index.js';
 import { multiplySmallerThanOne, quantizeMultiplier } from '../arithmetic/fixed-point.js';
 import { reciprocal } from '../arithmetic/gemmlowp.js';
 import { clamp, clampFloat, floatLimits, quantizedLimits } from './activation.js';

@@ -1,6 +1,6 @@
 // CAST: C's static_cast between element types; towards zero from float, modulo 2^n between integers, saturating where C leaves it open.
 
-import type { ElementType } from '../../tflite/index.js';
+import type { ElementType } from '../../formats/tflite/index.js';
 import { clamp } from './activation.js';
 import { anyType, byType, type ElementArray, inputOf, type OperatorContext, type OperatorFamily, outputOf } from './operator.js';
 import { sameShape } from './shapes.js';

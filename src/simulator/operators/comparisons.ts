@@ -1,7 +1,7 @@
 // EQUAL, NOT_EQUAL, GREATER, GREATER_EQUAL, LESS, LESS_EQUAL: bool from two operands that broadcast. int8: both are brought to a common
 // scale with 8 extra bits (TFLite reference_ops::ComparisonWithScaling).
 
-import type { ElementType, OperatorName } from '../../tflite/index.js';
+import type { ElementType, OperatorName } from '../../formats/tflite/index.js';
 import { multiplySmallerThanOne, quantizeMultiplier } from '../arithmetic/fixed-point.js';
 import { elementwise } from './broadcast.js';
 import { elementwiseFamily, inputOf, invalid, type OperatorContext, type OperatorFamily, outputOf, quantizationOf, requireType } from './operator.js';

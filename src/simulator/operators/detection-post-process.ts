@@ -2,8 +2,8 @@
 // Of equal scores the first box wins; what no detection fills is 0, where TFLite's fast variant leaves what was there. With several classes to a detection
 // released kernels (TFLite 2.21) count each as a detection and write past their outputs; here each box has room for its classes, as documented.
 
-import { FlexMap } from '../../flatbuffer/index.js';
-import type { ElementType } from '../../tflite/index.js';
+import { FlexMap } from '../../formats/flatbuffer/index.js';
+import type { ElementType } from '../../formats/tflite/index.js';
 import { inputOf, invalid, type Operand, type OperatorContext, type OperatorFamily, outputOf, quantizationOf, requireRank, requireType } from './operator.js';
 
 /** ymin, xmin, ymax, xmax. */

@@ -2,7 +2,7 @@
 // int8, int16: TFLite reference_integer_ops::FullyConnected and FullyConnectedPerChannel, as TFLM calls them; float32 with
 // int8 weights: dynamic-range.ts.
 
-import { elementCount } from '../../tflite/index.js';
+import { elementCount } from '../../formats/tflite/index.js';
 import { quantizeMultiplier } from '../arithmetic/fixed-point.js';
 import type { DenseArithmetic } from '../arithmetic/profile.js';
 import { type Accumulation, accumulationOf, accumulatorOf, dotInt32, weightsOf } from './accumulator.js';

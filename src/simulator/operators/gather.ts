@@ -1,8 +1,8 @@
 // Operators whose indices are data: GATHER, GATHER_ND, EMBEDDING_LOOKUP, ONE_HOT, DYNAMIC_UPDATE_SLICE. Indices outside are an error of
 // the sample, as on the device.
 
-import { fail } from '../../errors.js';
-import { elementCount } from '../../tflite/index.js';
+import { fail } from '../../base/errors.js';
+import { elementCount } from '../../formats/tflite/index.js';
 import { aroundAxis, constantIntegers, resolveAxis } from './axes.js';
 import {
   anyType,

@@ -1,7 +1,7 @@
 // What an operator file provides, and what its kernel is given. One file per operator family, all of this shape.
 
-import { fail } from '../../errors.js';
-import type { BuiltinOptions, ElementType, OperatorName } from '../../tflite/index.js';
+import { fail } from '../../base/errors.js';
+import type { BuiltinOptions, ElementType, OperatorName } from '../../formats/tflite/index.js';
 import type { Arithmetic } from '../arithmetic/profile.js';
 
 /** float16 as its bits; int4 one element in each byte. */

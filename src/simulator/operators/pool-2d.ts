@@ -1,7 +1,7 @@
 // AVERAGE_POOL_2D and MAX_POOL_2D over NHWC tensors. The average divides by the elements inside the image, rounding
 // half away from zero (TFLite reference_integer_ops::AveragePool); quantized input and output share their scale.
 
-import type { OperatorName } from '../../tflite/index.js';
+import type { OperatorName } from '../../formats/tflite/index.js';
 import { clamp, clampFloat, float32Max, floatLimits, quantizedLimits } from './activation.js';
 import {
   elementwiseFamily,

@@ -1,7 +1,7 @@
 // Operators that only move elements, each output element from a fixed place: TRANSPOSE, SLICE, REVERSE_V2, TILE, BROADCAST_TO,
 // SPACE_TO_DEPTH, DEPTH_TO_SPACE, RESIZE_NEAREST_NEIGHBOR. A table says from where.
 
-import type { OperatorName } from '../../tflite/index.js';
+import type { OperatorName } from '../../formats/tflite/index.js';
 import { constantIntegers, resolveAxis } from './axes.js';
 import { broadcastIndex } from './broadcast.js';
 import {

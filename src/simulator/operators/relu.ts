@@ -2,7 +2,7 @@
 // (TFLM activations.cc ReluQuantized); the others do so in TFLite (activations.cc QuantizedReluX), whereas TFLM's RELU6 only clamps, in
 // the input's quantization.
 
-import type { ElementType, OperatorName } from '../../tflite/index.js';
+import type { ElementType, OperatorName } from '../../formats/tflite/index.js';
 import { quantizeMultiplier, roundHalfAway, toInt32 } from '../arithmetic/fixed-point.js';
 import { clampFloat, integerLimits } from './activation.js';
 import { mapElements, sameOperands } from './map.js';

@@ -1,6 +1,6 @@
 // Multipliers that bring an accumulator of an operator with weights back to the output's scale.
 
-import { weightsAxis } from '../../tflite/index.js';
+import { weightsAxis } from '../../formats/tflite/index.js';
 import { quantizeMultiplier } from '../arithmetic/fixed-point.js';
 import { invalid, type Operand, type OperatorContext, quantizationOf } from './operator.js';
 

@@ -1,7 +1,7 @@
 // SHAPE, PACK and STRIDED_SLICE: converters write them to compute a reshape from a dynamic batch. They are here for
 // that, on every element type, and STRIDED_SLICE also for data.
 
-import { elementCount } from '../../tflite/index.js';
+import { elementCount } from '../../formats/tflite/index.js';
 import { resolveAxis } from './axes.js';
 import {
   anyType,

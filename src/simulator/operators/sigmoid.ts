@@ -1,7 +1,7 @@
 // LOGISTIC and TANH. int8: TFLM's reference_integer_ops::Logistic and Tanh with gemmlowp's functions on Q4.27 input, the outputs with scale
 // 1/256, zero point -128, and scale 1/128, zero point 0; in TFLite a table computed in float32.
 
-import type { OperatorName } from '../../tflite/index.js';
+import type { OperatorName } from '../../formats/tflite/index.js';
 import { quantizeMultiplier, roundingDivideByPot } from '../arithmetic/fixed-point.js';
 import { logistic as fixedLogistic, tanh as fixedTanh } from '../arithmetic/gemmlowp.js';
 import { logistic16, tanh16 } from '../arithmetic/gemmlowp-int16.js';

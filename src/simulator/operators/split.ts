@@ -1,6 +1,6 @@
 // SPLIT, SPLIT_V and UNPACK: one tensor into several along an axis.
 
-import type { OperatorName } from '../../tflite/index.js';
+import type { OperatorName } from '../../formats/tflite/index.js';
 import { aroundAxis, constantIntegers, resolveAxis } from './axes.js';
 import {
   anyType,

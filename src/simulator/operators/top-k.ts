@@ -1,6 +1,6 @@
 // TOPK_V2: the k largest elements of each row (last dimension) in falling order, and where they were; of equal ones the first.
 
-import type { ElementType } from '../../tflite/index.js';
+import type { ElementType } from '../../formats/tflite/index.js';
 import { constantIntegers } from './axes.js';
 import { inputOf, invalid, type OperatorFamily, outputOf, requireType } from './operator.js';
 import { whereKnown } from './shapes.js';

@@ -2,7 +2,7 @@
 // Integer ABS and RSQRT: TFLM elementwise.cc; integer EXP, LOG and GELU: tables of TFLite's exp.cc, elementwise.cc and activations.cc; integer
 // SQRT and NEG: its elementwise.cc and neg.cc.
 
-import type { OperatorName } from '../../tflite/index.js';
+import type { OperatorName } from '../../formats/tflite/index.js';
 import { quantizeMultiplier, roundHalfEven } from '../arithmetic/fixed-point.js';
 import { inverseSquareRoot } from '../arithmetic/inverse-square-root.js';
 import { clamp, integerLimits } from './activation.js';

@@ -1,7 +1,7 @@
 // Geometry of convolutions and pools over NHWC tensors: output size and padding as TFLite computes them
 // (tensorflow/lite/kernels/padding.h).
 
-import { Padding } from '../../tflite/index.js';
+import { Padding } from '../../formats/tflite/index.js';
 import { invalid, type Operand, type OperatorContext, requireRank } from './operator.js';
 
 export interface WindowOptions {

@@ -1,8 +1,8 @@
 // Where the Edge TPU compiler puts each operator: first which it could map, by type, shape and options, then which it does, since it makes one
 // part of the graph: what depends on an operator of the CPU stays there too, conversions in front of the first mapped one excepted.
 
+import { type Model, mainSubgraph } from '../../formats/tflite/index.js';
 import { weightsRefusal } from '../../simulator/index.js';
-import { type Model, mainSubgraph } from '../../tflite/index.js';
 import { type OperatorView, operatorViews, type TensorView } from '../operator-view.js';
 import type { OperatorSet } from '../schema.js';
 import { cyclesOf } from './cycles.js';

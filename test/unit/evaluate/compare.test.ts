@@ -1,8 +1,8 @@
 import { describe, expect, test } from 'vitest';
+import { comparePage, compareReport } from '../../../src/app/report/index.js';
 import { compare } from '../../../src/evaluate/index.js';
-import { quantize } from '../../../src/quantize/index.js';
-import { comparePage, compareReport } from '../../../src/report/index.js';
-import { mainSubgraph } from '../../../src/tflite/index.js';
+import { mainSubgraph } from '../../../src/formats/tflite/index.js';
+import { quantize } from '../../../src/optimize/quantize/index.js';
 import { denseModel, denseOptions, modelOf } from '../../support/models.js';
 import { memoryDataset, signalToNoise } from '../../support/quantizing.js';
 

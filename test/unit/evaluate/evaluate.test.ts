@@ -1,9 +1,9 @@
 import path from 'node:path';
 import { expect, test } from 'vitest';
-import { openDataset } from '../../../src/dataset/index.js';
+import { openDataset } from '../../../src/data/index.js';
 import { areaUnderRoc, evaluate, hostRunner, inTopK, interleave, matchInputs, runBatch, toModelInput, toRealValues } from '../../../src/evaluate/index.js';
+import type { Model } from '../../../src/formats/tflite/index.js';
 import type { TensorInfo } from '../../../src/simulator/index.js';
-import type { Model } from '../../../src/tflite/index.js';
 import { floatBytes, temporaryFolder, writeFiles } from '../../support/files.js';
 import { denseModel, int8Dense, modelOf } from '../../support/models.js';
 

@@ -1,8 +1,8 @@
 import { expect, test } from 'vitest';
 import { compare } from '../../../src/evaluate/index.js';
 import { logitDistances, relevantEnds, relevantLogits, type Squash, squashesOf } from '../../../src/evaluate/logits.js';
-import { quantize } from '../../../src/quantize/index.js';
-import { type BuiltinOptions, type Model, mainSubgraph } from '../../../src/tflite/index.js';
+import { type BuiltinOptions, type Model, mainSubgraph } from '../../../src/formats/tflite/index.js';
+import { quantize } from '../../../src/optimize/quantize/index.js';
 import { denseOptions, modelOf } from '../../support/models.js';
 import { memoryDataset } from '../../support/quantizing.js';
 

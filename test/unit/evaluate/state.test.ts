@@ -1,12 +1,12 @@
 // How long a model's state lasts: one sample, unless a stream is asked for.
 
 import { afterAll, describe, expect, test } from 'vitest';
-import { buildSlotImage } from '../../../src/bundle/index.js';
-import { push } from '../../../src/device/index.js';
+import { buildSlotImage } from '../../../src/devices/bundle/index.js';
+import { push } from '../../../src/devices/client/index.js';
+import { openDevice } from '../../../src/devices/open-device.js';
 import { hostRunner, type Runner, runBatch } from '../../../src/evaluate/index.js';
-import { openDevice } from '../../../src/open-device.js';
+import { writeModel } from '../../../src/formats/tflite/index.js';
 import { loadTarget } from '../../../src/targets/index.js';
-import { writeModel } from '../../../src/tflite/index.js';
 import { accumulatingModel } from '../../support/models.js';
 
 const model = accumulatingModel();

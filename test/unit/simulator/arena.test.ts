@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { seededRandom } from '../../../src/dataset/index.js';
+import { seededRandom } from '../../../src/data/index.js';
 import { greedyPlan } from '../../../src/simulator/arena/greedy.js';
 import { arenaOf, insertPlaced, lowestGap, type PlacedBytes, type RuntimeKernels } from '../../../src/simulator/index.js';
 import { denseModel } from '../../support/models.js';

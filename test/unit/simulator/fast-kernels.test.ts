@@ -2,9 +2,9 @@
 // outside their tensors.
 
 import { expect, test } from 'vitest';
-import { hasKernels } from '../../../src/kernels/index.js';
 import { fastKernels } from '../../../src/simulator/fast/index.js';
 import { buildGraph, defaultKernelProfile, Interpreter, kernelProfiles } from '../../../src/simulator/index.js';
+import { hasKernels } from '../../../src/simulator/kernels/index.js';
 import { drawFrom, randomInput, randomOperators } from '../../support/random-operators.js';
 
 test('this machine has WebAssembly SIMD, without which nothing here would be compared', () => {

@@ -1,6 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { crc32 } from 'node:zlib';
 import { describe, expect, test } from 'vitest';
+import { readModel, TensorType } from '../../../src/formats/tflite/index.js';
 import {
   Interpreter,
   inputsAndOutputs,
@@ -11,7 +12,6 @@ import {
   operatorSources,
   overflowRisks,
 } from '../../../src/simulator/index.js';
-import { readModel, TensorType } from '../../../src/tflite/index.js';
 import { cases } from '../../fixtures/operators/cases.js';
 import { floatBytes } from '../../support/files.js';
 import { convOptions, denseModel, denseOptions, modelOf } from '../../support/models.js';

@@ -12,7 +12,7 @@ function channelOf(scale: number): ChannelSums {
   return { lowest: -100, highest: 100, multiplier, requantize, roundsTwice: true };
 }
 
-/** What the kernel computes (src/kernels/assembly/requantize.ts), saturated to the limits. */
+/** What the kernel computes (src/simulator/kernels/assembly/requantize.ts), saturated to the limits. */
 function inFloat32({ factor, offsets, shifted }: FloatRescaling, sum: number, { low, high }: OutputLimits): number {
   const scaled = Math.fround(Math.fround(sum - shifted) * factor);
   const result = Math.fround(Math.fround(scaled + offsets[sum - shifted < 0 ? 1 : 0]) + 12582912) - 12582912;

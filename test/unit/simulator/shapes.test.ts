@@ -1,8 +1,8 @@
 // Shapes follow from the inputs'. The one-operator models of the fixtures hold the shapes that TFLite gives: forgotten, they come back.
 
 import { describe, expect, test } from 'vitest';
+import { copyModel, mainSubgraph, operatorName, readModel, type SubGraph, TensorType } from '../../../src/formats/tflite/index.js';
 import { Interpreter, inputsAndOutputs, resolveShapes } from '../../../src/simulator/index.js';
-import { copyModel, mainSubgraph, operatorName, readModel, type SubGraph, TensorType } from '../../../src/tflite/index.js';
 import { cases } from '../../fixtures/operators/cases.js';
 import { denseOptions, modelOf, type TensorSpec } from '../../support/models.js';
 import { sharedBytes, sharedTest } from '../../support/shared.js';

@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest';
-import { optimize } from '../../../src/optimize/index.js';
+import { type Model, mainSubgraph, readModel, type SparsityParameters } from '../../../src/formats/tflite/index.js';
+import { optimize } from '../../../src/optimize/passes/index.js';
 import { Interpreter } from '../../../src/simulator/index.js';
-import { type Model, mainSubgraph, readModel, type SparsityParameters } from '../../../src/tflite/index.js';
 import { cases } from '../../fixtures/operators/cases.js';
 
 function sparseModel(): Model {

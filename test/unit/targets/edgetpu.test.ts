@@ -2,9 +2,9 @@
 // whole models is in test/integration/edgetpu-pairs.test.ts.
 
 import { describe, expect, test } from 'vitest';
+import { type BuiltinOptions, type Model, type OperatorName, TensorType } from '../../../src/formats/tflite/index.js';
 import { placeOnEdgeTpu } from '../../../src/targets/edgetpu/placement.js';
 import { checkModel, loadTarget } from '../../../src/targets/index.js';
-import { type BuiltinOptions, type Model, type OperatorName, TensorType } from '../../../src/tflite/index.js';
 import { convOptions, denseOptions, modelOf, type TensorSpec } from '../../support/models.js';
 
 const coral = await loadTarget('coral-usb');

@@ -2,9 +2,9 @@ import { readFileSync } from 'node:fs';
 import path from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { parse, stringify } from 'yaml';
+import { TensorType, writeModel } from '../../../src/formats/tflite/index.js';
 import { budgetOf, calibrateTarget, checkModel, estimateLatency, loadTarget, shippedTargets, targetFaults } from '../../../src/targets/index.js';
 import { checks } from '../../../src/targets/validate.js';
-import { TensorType, writeModel } from '../../../src/tflite/index.js';
 import { temporaryFolder, writeFiles } from '../../support/files.js';
 import { denseModel, denseOptions, modelOf, wideModel } from '../../support/models.js';
 

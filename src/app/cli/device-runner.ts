@@ -1,0 +1,189 @@
+// The runner that a verb asked for: this host's simulator, or the device of --device, which then must run the model.
+
+import path from 'node:path';
+import { fail } from '../../base/errors.js';
+import type { Measurement, OperatorTicks } from '../../devices/client/index.js';
+import type { Runner, SimulationOptions } from '../../evaluate/index.js';
+import type { Model } from '../../formats/tflite/index.js';
+import type { KernelProfile } from '../../simulator/index.js';
+import type { Target } from '../../targets/index.js';
+import { besideOf, uncompiledOf } from './uncompiled.js';
+import type { Context } from './verb.js';
+
+export interface DeviceMeasurement extends Measurement {
+  /** null where the device does not tell. */
+  readonly operators: readonly OperatorTicks[] | null;
+}
+
+export interface OpenedRunner {
+  readonly runner: Runner;
+  /** What the device's interpreter uses; null on the host. */
+  readonly arenaBytes: number | null;
+  /** What was seen of a device while it ran; null on the host. */
+  readonly measure: (() => Promise<DeviceMeasurement>) | null;
+  /** The simulator beside a device, which knows already what it has said; null where there is none. */
+  readonly host: Runner | null;
+  readonly close: () => Promise<void>;
+}
+
+/** Options of a verb that say what the simulator runs, and how. */
+export function simulationOptions(options: Readonly<Record<string, unknown>>): SimulationOptions {
+  return { profile: options.kernels as KernelProfile | undefined, signature: options.signature as string | undefined };
+}
+
+export async function openRunner(
+  context: Context,
+  file: string,
+  bytes: Uint8Array,
+  model: Model,
+  options: Readonly<Record<string, unknown>>,
+): Promise<OpenedRunner> {
+  if (options.device === undefined) {
+    const { hostRunner, threadedRunner } = await import('../../evaluate/index.js');
+    const simulation = await withKernels(context, model, simulationOptions(options));
+    const threads = (options.threads as number | undefined) ?? 1;
+    if (threads === 1) return { runner: hostRunner(model, simulation), arenaBytes: null, measure: null, host: null, close: async () => undefined };
+    const runner = await threadedRunner(model, threads, simulation);
+    return { runner, arenaBytes: null, measure: null, host: null, close: () => runner.close() };
+  }
+  requireMainSubgraph(options);
+  const uncompiled = await uncompiledOf(context, file, model, options);
+  const device = await connect(context, String(options.device), uncompiled === null ? undefined : { compiled: model, uncompiled });
+  try {
+    // Pushing what the device runs already sends nothing but the question.
+    const target = await targetFor(context, device, options);
+    const pushed = await pushModel(context, file, device, target, bytes, model, uncompiled);
+    const [{ MeasuredRun }, { hostRunner, remembering }, { simulatedProfile }] = await Promise.all([
+      import('../../devices/client/index.js'),
+      import('../../evaluate/index.js'),
+      import('../../targets/index.js'),
+    ]);
+    const expected = (await takesCompiled(device, context.signal)) ? uncompiled : model;
+    const host = expected === null ? null : remembering(hostRunner(expected, { profile: simulatedProfile(target) }));
+    const run = new MeasuredRun(await device.runner(model, pushed.model, context.signal), target, host);
+    return {
+      runner: run.runner,
+      host,
+      arenaBytes: pushed.arenaBytes,
+      measure: async () => ({ ...(await run.finish(context.signal)), operators: await device.profile(context.signal) }),
+      close: () => device.close(),
+    };
+  } catch (error) {
+    await device.close();
+    throw error;
+  }
+}
+
+/** Without --kernels: the reference kernels of a runtime that supports the model. */
+async function withKernels({ progress }: Context, model: Model, simulation: SimulationOptions): Promise<SimulationOptions> {
+  const { profileThatTakes, simulates } = await import('../../simulator/index.js');
+  if (simulation.profile !== undefined || !simulates(model)) return simulation;
+  const { profile, refusal } = profileThatTakes(model);
+  if (refusal === null || profile === null) return simulation;
+  progress.note(`using ${profile} kernels: TensorFlow Lite Micro does not support ${refusal.place}: ${refusal.reason} (--kernels selects others)`);
+  return { ...simulation, profile };
+}
+
+/** @throws USAGE */
+export function requireMainSubgraph({ device, signature }: Readonly<Record<string, unknown>>): void {
+  if (device !== undefined && signature !== undefined) throw fail('USAGE', { reason: '--signature is for the simulator; a device runs the main subgraph' });
+}
+
+/** Opens a device; what it logs goes where progress goes. @param pair of an emulated accelerator, which computes with the second */
+export async function connect(
+  { progress, signal }: Context,
+  uri: string,
+  pair?: { readonly compiled: Model; readonly uncompiled: Model },
+): Promise<import('../../devices/client/index.js').DeviceClient> {
+  const [{ openDevice }, { limitFile }, { stateFolder }] = await Promise.all([
+    import('../../devices/open-device.js'),
+    import('../../devices/client/index.js'),
+    import('../../base/files/index.js'),
+  ]);
+  return openDevice(uri, {
+    memory: limitFile(path.join(stateFolder(), 'devices.json')),
+    onLog: (line) => progress.note(`device: ${line}`),
+    accelerator: { signal, onStep: (step) => progress.update(step === 'firmware' ? 'load its firmware' : 'start the accelerator', null) },
+    ...(pair === undefined ? {} : { emulated: [pair] }),
+  });
+}
+
+/** Whether it runs what was compiled for the Edge TPU, and nothing else. */
+async function takesCompiled(device: import('../../devices/client/index.js').DeviceClient, signal: AbortSignal): Promise<boolean> {
+  return (await device.describe(signal)).features?.includes('edgetpu') === true;
+}
+
+/** Tells of a push while it goes on. */
+export function pushReporting({ progress, signal }: Context): Pick<import('../../devices/client/index.js').PushOptions, 'signal' | 'onProgress' | 'onPlan'> {
+  return {
+    signal,
+    onProgress: (step, value) => progress.update(step, value),
+    onPlan: ({ bytes, requests, expectedMs, bottleneck }) => {
+      // What is over in a moment needs no announcement.
+      if (expectedMs < 1000) return;
+      const most = bottleneck === 'line' ? 'the line is what it takes' : 'most of it waiting for answers';
+      progress.note(
+        `upload: ${bytes.toLocaleString('en')} bytes in ${requests} packets, about ${Math.ceil(expectedMs / 1000)} s (${most}), and what the flash takes`,
+      );
+    },
+  };
+}
+
+/** How a verb may have a model travel. */
+export type Travel = Pick<import('../../devices/client/index.js').PushOptions, 'chunkBytes' | 'compress' | 'window'>;
+
+/** As --target says, or the device. */
+export async function targetFor(
+  { signal }: Context,
+  device: import('../../devices/client/index.js').DeviceClient,
+  { device: uri, target }: Readonly<Record<string, unknown>>,
+): Promise<Target> {
+  const { targetOfDevice } = await import('../../devices/open-device.js');
+  return targetOfDevice(device, { uri: String(uri), named: target as string | undefined, signal });
+}
+
+/** @throws EDGETPU_RUNTIME */
+async function requireKnownRuntime(model: Model, target: Target, device: string): Promise<void> {
+  const { compiledModelOf, newestRuntime, requireRuntime } = await import('../../targets/compiled/index.js');
+  const compiled = compiledModelOf(model);
+  if (compiled !== null) requireRuntime(compiled, target.runtime.version ?? newestRuntime, device);
+}
+
+/** Accelerators run what is compiled, all others what is not. @throws EDGETPU_UNCOMPILED, EDGETPU_TWIN_MISSING, MODEL_COMPILED, EDGETPU_RUNTIME */
+export async function requireRunnable(
+  { signal, progress }: Context,
+  file: string,
+  device: import('../../devices/client/index.js').DeviceClient,
+  target: Target,
+  model: Model,
+): Promise<void> {
+  const { edgeTpuOperators } = await import('../../formats/tflite/index.js');
+  const isCompiled = edgeTpuOperators(model).length > 0;
+  const wantsCompiled = await takesCompiled(device, signal);
+  const { name } = device.client;
+  if (isCompiled && target.runtime.kernels === 'edgetpu') await requireKnownRuntime(model, target, name);
+  if (wantsCompiled && !isCompiled) throw fail('EDGETPU_UNCOMPILED', { where: file, device: name });
+  const emulated = name.startsWith('sim:') && target.runtime.kernels === 'edgetpu';
+  // What is emulated has nothing else to compute with.
+  if (!wantsCompiled && isCompiled && emulated) throw fail('EDGETPU_TWIN_MISSING', { where: file, beside: besideOf(file) });
+  if (!wantsCompiled && isCompiled) throw fail('MODEL_COMPILED', { where: file, accelerator: 'the Edge TPU', reason: `${name} is no Edge TPU that runs it` });
+  if (!isCompiled && target.runtime.kernels === 'edgetpu')
+    progress.note(`${file} is not compiled: it runs on the simulator alone; the accelerator itself takes what \`atoll compile\` makes of it`);
+}
+
+/** Builds the slot image for the device's target, checks that it fits, and pushes it. @throws EDGETPU_UNCOMPILED, MODEL_COMPILED before anything is sent */
+export async function pushModel(
+  context: Context,
+  file: string,
+  device: import('../../devices/client/index.js').DeviceClient,
+  target: Target,
+  bytes: Uint8Array,
+  model: Model,
+  uncompiled: Model | null,
+  travel: Travel = {},
+) {
+  const [{ buildImageFor }, { push }] = await Promise.all([import('../../devices/bundle/index.js'), import('../../devices/client/index.js')]);
+  await requireRunnable(context, file, device, target, model);
+  const image = buildImageFor(bytes, model, target, uncompiled === null ? {} : { uncompiled });
+  return push(device, image, { ...travel, ...pushReporting(context) });
+}

@@ -1,0 +1,54 @@
+// The options that say what a model must keep: one set for all verbs that judge one.
+
+import { type Command, InvalidArgumentError } from 'commander';
+import { fail } from '../../base/errors.js';
+import type { Allowance, Limits } from '../../evaluate/index.js';
+import { allowanceForm, minimumForm, parseAllowance, parseMinimum } from '../../evaluate/limit-text.js';
+import { positiveInteger, positiveNumber } from './options.js';
+
+function allowance(text: string): Allowance {
+  const parsed = parseAllowance(text);
+  if (parsed === null) throw new InvalidArgumentError(`It must be such as ${allowanceForm}.`);
+  return parsed;
+}
+
+function least(text: string): NonNullable<Limits['min']> {
+  const parsed = parseMinimum(text);
+  if (parsed === null) throw new InvalidArgumentError(`It must be ${minimumForm}.`);
+  return parsed;
+}
+
+export const maxDropHelp =
+  'accepted loss of the metric: 2pt (percentage points), 5% (of the float value) or a number in its own unit (default: 2pt, 5% of metrics that are no shares)';
+
+export function maxDropOption(command: Command): Command {
+  return command.option('--max-drop <loss>', maxDropHelp, allowance);
+}
+
+/** What can be said of a model by itself. */
+export function limitOptions(command: Command): Command {
+  return command
+    .option('--min <metric=value>', 'what the metric must reach, such as top1=0.90', least)
+    .option('--max-latency-ms <ms>', 'accepted latency of one inference', positiveNumber)
+    .option('--max-arena-bytes <bytes>', 'accepted arena of the interpreter', positiveInteger);
+}
+
+export function forceOption(command: Command): Command {
+  return command.option('--force', 'go on although a limit is not kept; the report says so');
+}
+
+export function limitsOf(options: Readonly<Record<string, unknown>>): Limits {
+  const { maxDrop, min, maxLatencyMs, maxArenaBytes } = options as Limits;
+  return {
+    ...(maxDrop === undefined ? {} : { maxDrop }),
+    ...(min === undefined ? {} : { min }),
+    ...(maxLatencyMs === undefined ? {} : { maxLatencyMs }),
+    ...(maxArenaBytes === undefined ? {} : { maxArenaBytes }),
+  };
+}
+
+/** @throws USAGE where latency or arena are limited, but nothing says on which target */
+export function requireTargetForCosts({ maxLatencyMs, maxArenaBytes }: Limits, target: unknown): void {
+  if (target === undefined && (maxLatencyMs ?? maxArenaBytes) !== undefined)
+    throw fail('USAGE', { reason: '--max-latency-ms and --max-arena-bytes need --target' });
+}

@@ -1,0 +1,44 @@
+// The model that a verb is given, with the shapes that the user asked for.
+
+import type { Command } from 'commander';
+import { fail } from '../../base/errors.js';
+import type { Trailer } from '../../devices/bundle/index.js';
+import type { Model } from '../../formats/tflite/index.js';
+import { collect } from './options.js';
+
+export function shapeOption(command: Command): Command {
+  return command.option('--shape <input=sizes>', 'sizes of an input, such as input=1,96,96,3; the other shapes follow', collect);
+}
+
+export interface ModelFile {
+  readonly bytes: Uint8Array;
+  readonly model: Model;
+  /** Of a bundle; null for a bare model. */
+  readonly trailer: Trailer | null;
+}
+
+/** Of a bundle, the model in it. @throws FILE_*, TFLITE_*, SLOT_IMAGE_INVALID, USAGE, and what resolveShapes throws */
+export async function readModelFile(file: string, options: Readonly<Record<string, unknown>>): Promise<ModelFile> {
+  const [{ readBytes }, { readModel, writeModel }, { decodeSlotImage }] = await Promise.all([
+    import('../../base/files/index.js'),
+    import('../../formats/tflite/index.js'),
+    import('../../devices/bundle/index.js'),
+  ]);
+  const { model: bytes, trailer } = decodeSlotImage(await readBytes(file));
+  const model = readModel(bytes, file);
+  const shapes = options.shape as readonly string[] | undefined;
+  if (shapes === undefined) return { bytes, model, trailer };
+  const { resolveShapes } = await import('../../simulator/index.js');
+  const resolved = resolveShapes(model, Object.fromEntries(shapes.map(parseShape)), options.signature as string | undefined);
+  return { bytes: writeModel(resolved), model: resolved, trailer };
+}
+
+/** `name=1,2,3`; names may hold `=` and `:`, sizes may not. */
+function parseShape(text: string): [string, number[]] {
+  const [, name, sizes] = /^(.+)=([0-9,x]+)$/.exec(text) ?? [];
+  const shape = sizes?.split(/[,x]/).map(Number) ?? [];
+  if (name === undefined || shape.length === 0 || shape.some((size) => !Number.isInteger(size) || size < 1)) {
+    throw fail('USAGE', { reason: `--shape ${text}: write it as input=1,96,96,3, with sizes from 1 on` });
+  }
+  return [name, shape];
+}

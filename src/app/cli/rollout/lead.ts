@@ -1,0 +1,82 @@
+// What a process that leads a rollout shows meanwhile, and leaves when it ends.
+
+import { writeAtomically } from '../../../base/files/index.js';
+import {
+  type AgentOptions,
+  type RolloutEvent,
+  type RolloutRow,
+  type RolloutStore,
+  type RolloutSummary,
+  type RolloutView,
+  summarize,
+} from '../../../fleet/index.js';
+import { brokerText, devicesText, quarantineText, rolloutJunit, rolloutMarkdown, rolloutPage, rolloutStatusReport } from '../../report/index.js';
+import type { Context, Outcome } from '../verb.js';
+
+type Options = Readonly<Record<string, unknown>>;
+
+const settled = ['confirmed', 'failed', 'rolled-back', 'unknown', 'withdrawn', 'removed'] as const;
+
+/** How an agent tells what it does. */
+export function showing({ progress, signal }: Context, row: RolloutRow): AgentOptions {
+  return {
+    signal,
+    onWait: (holder) => progress.note(`another agent leads ${row.name} (${holder.split(':').slice(0, 2).join(', process ')}); this one waits`),
+    onStore: (reason) => progress.note(reason === null ? 'the store is back' : `${reason}; it is tried again for ten minutes, and no device is told meanwhile`),
+    onEvent: (event) => {
+      const text = eventText(event);
+      if (text !== null) progress.note(text);
+    },
+    onChange: ({ state, counts }: RolloutView) => {
+      const total = counts.reduce((sum, wave) => sum + Object.values(wave).reduce((all, count) => all + count, 0), 0);
+      const done = counts.reduce((sum, wave) => sum + settled.reduce((all, phase) => all + (wave[phase] ?? 0), 0), 0);
+      progress.update(`wave ${state.wave + 1} of ${counts.length}`, { done, total });
+    },
+  };
+}
+
+function eventText(event: RolloutEvent): string | null {
+  switch (event.kind) {
+    case 'phase':
+      return event.reason === '' ? event.phase : `${event.phase}: ${event.reason}`;
+    case 'wave':
+      return `wave ${event.wave + 1} begins: ${devicesText(event.devices)}`;
+    case 'device':
+      return event.code === null ? `${event.id}: ${event.phase}` : `${event.id}: ${event.phase} (${event.code})`;
+    case 'joined':
+      return `${event.id} has come to the fleet`;
+    case 'quarantined':
+      return quarantineText(event);
+    case 'broker':
+      return brokerText(event);
+  }
+}
+
+/** Where it is, with the files that were asked for; 1 where a gate has paused it, or it was stopped. */
+export async function outcomeOf(store: RolloutStore, row: RolloutRow, options: Options): Promise<Outcome> {
+  const summary = await summarize(store, row);
+  const files = await writeReports(store, row, summary, options);
+  return {
+    document: { ...summary, ...(files.length === 0 ? {} : { files }) },
+    text: rolloutStatusReport(summary, Date.now()),
+    exitCode: summary.by === 'gate' || summary.phase === 'stopped' ? 1 : 0,
+  };
+}
+
+/** @returns the files */
+export async function writeReports(store: RolloutStore, row: RolloutRow, summary: RolloutSummary, { html, markdown, junit }: Options): Promise<string[]> {
+  const files: string[] = [];
+  const write = async (file: unknown, text: () => Promise<string>): Promise<void> => {
+    if (file === undefined) return;
+    await writeAtomically(String(file), await text());
+    files.push(String(file));
+  };
+  const story = async () => ({ summary, devices: store.devices(row.no), events: await store.events(row.no, 0, mostEvents) });
+  await write(html, async () => rolloutPage(await story()));
+  await write(markdown, async () => rolloutMarkdown(await story()));
+  await write(junit, async () => rolloutJunit(summary));
+  return files;
+}
+
+/** Those of a report; the log has them all. */
+const mostEvents = 10_000;

@@ -1,0 +1,45 @@
+import { readBytes } from '../../../base/files/index.js';
+import { connectToBroker, fleetKey, fleetOf } from '../../../devices/mqtt/index.js';
+import { beginRollout, leadRollout, type Registry, readWholeRegistry, summarize } from '../../../fleet/index.js';
+import { devicesText, namedText, quarantineText } from '../../report/index.js';
+import type { Context, Outcome } from '../verb.js';
+import { outcomeOf, showing } from './lead.js';
+import { serveMetrics } from './metrics.js';
+import { fleetAddress, planOf } from './plan.js';
+import { withStore } from './store.js';
+
+export async function startRollout(context: Context, file: string | null, options: Readonly<Record<string, unknown>>): Promise<Outcome> {
+  const address = fleetAddress(options);
+  const fleet = fleetOf(address);
+  const plan = await planOf(file, options);
+  const image = await readBytes(plan.bundle);
+  const previousImage = plan.previous === null ? null : await readBytes(plan.previous);
+  return withStore(options, async (store) => {
+    const broker = await connectToBroker(address);
+    try {
+      context.progress.update('read the fleet', null);
+      const beginning = { plan, image, previousImage, fleet: fleetKey(address), uri: address.uri };
+      const readFleet = async (): Promise<Registry> => {
+        const registry = await readWholeRegistry(broker, fleet, { signal: context.signal });
+        if (registry.neverConnected.length > 0) context.progress.note(quarantineText({ ids: registry.neverConnected, why: 'never-connected' }));
+        return registry;
+      };
+      const row = await beginRollout(store, beginning, readFleet, {
+        onMissing: (ids) => context.progress.note(missingText(ids)),
+      });
+      const closeMetrics = await serveMetrics(options.metrics as string | undefined, async () => summarize(store, await store.rollout(row.no)));
+      try {
+        const led = await leadRollout(store, broker, fleet, row.no, { ...showing(context, row), rest: options.keep === true ? 'never' : 'gate' });
+        return await outcomeOf(store, led, options);
+      } finally {
+        await closeMetrics();
+      }
+    } finally {
+      await broker.close();
+    }
+  });
+}
+
+function missingText(ids: readonly string[]): string {
+  return `the broker does not know ${devicesText(ids.length)} any more that the rollout before has reached: ${namedText(ids)} (\`expect\` in a plan refuses that)`;
+}

@@ -1,0 +1,29 @@
+// The store that the options name, and a rollout in it.
+
+import { fail } from '../../../base/errors.js';
+import { fleetKey, parseBrokerAddress } from '../../../devices/mqtt/index.js';
+import { defaultStore, openStore, type RolloutRow, type RolloutStore } from '../../../fleet/index.js';
+
+type Options = Readonly<Record<string, unknown>>;
+
+/** @throws STORE */
+export async function withStore<T>({ store }: Options, work: (store: RolloutStore) => Promise<T>): Promise<T> {
+  const opened = await openStore((store as string | undefined) ?? defaultStore());
+  try {
+    return await work(opened);
+  } finally {
+    await opened.close();
+  }
+}
+
+/** @param name null: the newest. @throws ROLLOUT_UNKNOWN, USAGE where several fleets have one of this name */
+export async function findRollout(store: RolloutStore, name: string | null, { fleet }: Options): Promise<RolloutRow> {
+  const rows = await store.rollouts(fleet === undefined ? null : fleetKey(parseBrokerAddress(String(fleet))));
+  const [found, ...others] = name === null ? rows.slice(0, 1) : rows.filter((row) => row.name === name);
+  if (found === undefined) {
+    const known = rows.map((row) => row.name).join(', ');
+    throw fail('ROLLOUT_UNKNOWN', { rollout: name ?? '', store: store.uri, known: known === '' ? 'none' : known });
+  }
+  if (others.length > 0) throw fail('USAGE', { reason: `${name} is a rollout of several fleets: say which with --fleet` });
+  return found;
+}

@@ -1,0 +1,67 @@
+import { fail } from '../../../base/errors.js';
+import { connectToBroker, fleetOf, parseBrokerAddress } from '../../../devices/mqtt/index.js';
+import { type RolloutRequest, type RolloutRow, sayWord } from '../../../fleet/index.js';
+import type { Context, Outcome } from '../verb.js';
+import { outcomeOf, showing } from './lead.js';
+import { findRollout, withStore } from './store.js';
+
+type Options = Readonly<Record<string, unknown>>;
+
+export function pauseRollout(context: Context, name: string | null, options: Options): Promise<Outcome> {
+  return say(context, name, options, (row) => {
+    refuseUnless(row, ['running', 'planned', 'paused'], 'it has ended');
+    return { kind: 'pause' };
+  });
+}
+
+export function resumeRollout(context: Context, name: string | null, options: Options): Promise<Outcome> {
+  return say(context, name, options, (row) => {
+    refuseUnless(row, ['running', 'planned', 'paused'], 'it has ended');
+    return { kind: 'resume' };
+  });
+}
+
+export function overruleRollout(context: Context, name: string | null, options: Options): Promise<Outcome> {
+  return say(context, name, options, (row) => {
+    refuseUnless(row, ['paused'], 'no gate has paused it');
+    if (row.state.by !== 'gate') throw fail('ROLLOUT_NOT_NOW', { rollout: row.name, reason: 'no gate has paused it: `resume` goes on' });
+    return { kind: 'overrule' };
+  });
+}
+
+export function abortRollout(context: Context, name: string | null, options: Options): Promise<Outcome> {
+  const rollBack = options.rollBack === true;
+  return say(context, name, options, (row) => {
+    refuseUnless(row, ['running', 'planned', 'paused', ...(rollBack ? (['done'] as const) : [])], rollBack ? 'it is stopped' : 'it has ended');
+    if (rollBack && row.previous === null) throw fail('ROLLOUT_NOT_NOW', { rollout: row.name, reason: 'no bundle is known to go back to' });
+    return { kind: 'abort', rollBack };
+  });
+}
+
+export function retryRollout(context: Context, name: string | null, options: Options): Promise<Outcome> {
+  return say(context, name, options, (row) => {
+    refuseUnless(row, ['running', 'paused', 'done'], 'it is stopped');
+    return { kind: 'retry', ids: (options.id as readonly string[] | undefined) ?? null };
+  });
+}
+
+function refuseUnless(row: RolloutRow, phases: readonly RolloutRow['state']['phase'][], reason: string): void {
+  if (!phases.includes(row.state.phase)) throw fail('ROLLOUT_NOT_NOW', { rollout: row.name, reason });
+}
+
+/** To whichever agent leads it; where none does, this process does. */
+async function say(context: Context, name: string | null, options: Options, requestFor: (row: RolloutRow) => RolloutRequest): Promise<Outcome> {
+  return withStore(options, async (store) => {
+    const row = await findRollout(store, name, options);
+    const request = requestFor(row);
+    const address = parseBrokerAddress(options.fleet === undefined ? row.uri : String(options.fleet));
+    const connect = async () => {
+      const broker = await connectToBroker(address);
+      return { broker, fleet: fleetOf(address), close: () => broker.close() };
+    };
+    const after = await sayWord(store, row.no, request, connect, showing(context, row));
+    const outcome = await outcomeOf(store, after, options);
+    // Pausing and aborting is what was asked for.
+    return request.kind === 'pause' || request.kind === 'abort' ? { ...outcome, exitCode: 0 } : outcome;
+  });
+}

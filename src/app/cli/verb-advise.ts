@@ -1,0 +1,47 @@
+import type { Allowance } from '../../evaluate/index.js';
+import { maxDropOption } from './gate-options.js';
+import { readModelFile, shapeOption } from './model-file.js';
+import { positiveInteger, positiveNumber, refuseOverwriting } from './options.js';
+import type { Verb } from './verb.js';
+
+export const adviseVerb: Verb = {
+  name: 'advise',
+  summary: 'which scheme to take for a target: tries all that the data allows and recommends one',
+  define: (command) => {
+    maxDropOption(shapeOption(command))
+      .argument('<model>', 'a float .tflite file')
+      .requiredOption('--target <target>', 'id of a target, or a target file')
+      .requiredOption('--data <dataset>', 'dataset file to evaluate on, with labels or without')
+      .option('--calibrate <dataset>', 'dataset file for calibration')
+      .option('--max-ms <ms>', 'accepted latency on the target, in milliseconds', positiveNumber)
+      .option('--limit <n>', 'evaluate at most so many samples (default: 500)', positiveInteger)
+      .option('--html <file>', 'also write a page with a plot');
+  },
+  run: async (context, [file = ''], options) => {
+    const [{ advise, commandOf }, { openDataset, openDatasets }, { loadTarget }, { writeAtomically }, { advisePage, adviseReport }] = await Promise.all([
+      import('../../optimize/advise.js'),
+      import('../../data/index.js'),
+      import('../../targets/index.js'),
+      import('../../base/files/index.js'),
+      import('../report/index.js'),
+    ]);
+    const page = options.html === undefined ? null : String(options.html);
+    if (page !== null) refuseOverwriting(page, [file, options.data, options.calibrate]);
+    const target = await loadTarget(String(options.target));
+    const { model } = await readModelFile(file, options);
+    const calibration = options.calibrate === undefined ? null : String(options.calibrate);
+    const result = await advise(model, target, await openDataset(String(options.data)), calibration === null ? [] : await openDatasets(calibration), {
+      signal: context.signal,
+      onProgress: (step, progress) => context.progress.update(step, progress),
+      ...(options.maxDrop === undefined ? {} : { maxDrop: options.maxDrop as Allowance }),
+      ...(options.maxMs === undefined ? {} : { maxMs: options.maxMs as number }),
+      ...(options.limit === undefined ? {} : { limit: options.limit as number }),
+    });
+    const chosen = result.trials.find(({ candidate }) => candidate.name === result.recommended);
+    const command =
+      chosen === undefined ? null : commandOf(chosen.candidate, file, calibration, file.replace(/(\.tflite)?$/, `.${chosen.candidate.scheme}.tflite`));
+    if (page !== null) await writeAtomically(page, new TextEncoder().encode(advisePage(result, command)));
+    const text = `${adviseReport(result, command)}${page === null ? '' : `\n\nwrote ${page}`}`;
+    return { document: { file, ...result, command }, text, exitCode: result.recommended === null ? 1 : 0 };
+  },
+};

@@ -1,0 +1,55 @@
+import { fail } from '../../base/errors.js';
+import type { CheckResult, MemoryMap, Target } from '../../targets/index.js';
+import { readModelFile, shapeOption } from './model-file.js';
+import { refuseOverwriting } from './options.js';
+import type { Verb } from './verb.js';
+
+export const checkVerb: Verb = {
+  name: 'check',
+  writesJunit: true,
+  summary: 'say whether a model fits a target: operators, flash, arena, latency',
+  define: (command) => {
+    shapeOption(command)
+      .argument('<model>', 'a .tflite file')
+      .requiredOption('--target <target>', 'id of a target, or a target file; all for every shipped one')
+      .option('--multiple-subgraphs', 'let an Edge TPU run every part of the graph that it could, instead of one')
+      .option('--memory', 'show what lies in the arena while each operator runs')
+      .option('--plot <file>', 'write a picture of the arena over time: .svg or .html');
+  },
+  run: async (_context, [file = ''], options) => {
+    const [{ factsOf, loadShippedTargets, loadTarget, memoryMap, runtimeKernelsOf }, { checkFile }, { checkAllReport, checkCases, checkReport, memoryReport }] =
+      await Promise.all([import('../../targets/index.js'), import('../../devices/bundle/index.js'), import('../report/index.js')]);
+    const all = options.target === 'all';
+    const plot = options.plot === undefined ? null : String(options.plot);
+    if (plot !== null) {
+      refuseOverwriting(plot, [file, options.target]);
+      if (!/\.(svg|html)$/.test(plot)) throw fail('USAGE', { reason: `--plot ${plot}: its name must end in .svg or .html` });
+      if (all) throw fail('USAGE', { reason: '--plot draws the arena on one target: name it' });
+    }
+    const targets = all ? await loadShippedTargets() : [await loadTarget(String(options.target))];
+    const { bytes, model } = await readModelFile(file, options);
+    const facts = factsOf(model);
+    const results = targets.map((target) => checkFile(bytes, model, target, { facts, multipleSubgraphs: options.multipleSubgraphs === true }));
+    // That some do not take it is no failure: it is what was asked.
+    if (all) return { document: { file, targets: results }, text: checkAllReport(file, results), cases: checkCases(results) };
+    const [target, result] = [targets[0] as Target, results[0] as CheckResult];
+    const kernels = runtimeKernelsOf(target);
+    const map = kernels === null || !facts.simulated ? null : memoryMap(model, facts.arenaFor(kernels));
+    if (plot !== null) await writePlot(plot, file, target, map);
+    const remedies = await (await import('../../optimize/remedies.js')).remediesFor(bytes, model, target, result);
+    const shown = options.memory === true && map !== null ? `\n\n${memoryReport(map)}` : '';
+    return {
+      document: { file, ...result, remedies, ...(options.memory === true ? { arena: map } : {}) },
+      text: `${checkReport(file, target, result, remedies)}${shown}`,
+      cases: checkCases([result]),
+      exitCode: result.fits ? 0 : 1,
+    };
+  },
+};
+
+/** @throws USAGE where there is nothing to draw */
+async function writePlot(plot: string, file: string, target: Target, map: MemoryMap | null): Promise<void> {
+  if (map === null) throw fail('USAGE', { reason: `no arena of this model on ${target.id} is known, so --plot has nothing to draw` });
+  const [{ memoryPage, memoryPlot }, { writeAtomically }] = await Promise.all([import('../report/index.js'), import('../../base/files/index.js')]);
+  await writeAtomically(plot, plot.endsWith('.svg') ? `${memoryPlot(map)}\n` : memoryPage(file, target.id, map));
+}

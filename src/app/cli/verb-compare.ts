@@ -1,0 +1,75 @@
+import type { GateResult, Limits } from '../../evaluate/index.js';
+import type { Model } from '../../formats/tflite/index.js';
+import { limitOptions, limitsOf, maxDropOption, requireTargetForCosts } from './gate-options.js';
+import { positiveInteger, refuseOverwriting } from './options.js';
+import { pairedScores } from './paired-scores.js';
+import type { Context, Verb } from './verb.js';
+
+export const compareVerb: Verb = {
+  name: 'compare',
+  writesJunit: true,
+  summary: 'float against quantized, tensor by tensor: what is lost where, and what to do about it',
+  define: (command) => {
+    limitOptions(maxDropOption(command))
+      .argument('<float>', 'the float .tflite file')
+      .argument('<quantized>', 'the file that was made from it')
+      .requiredOption('--data <dataset>', 'dataset file; labels are needed for --max-drop and --min only')
+      .option('--limit <n>', "use at most so many samples, drawn by the dataset's seed", positiveInteger)
+      .option('--target <target>', 'where --max-latency-ms and --max-arena-bytes are judged')
+      .option('--html <file>', 'also write a page with plots');
+  },
+  run: async (context, [first = '', second = ''], options) => {
+    const [{ compare }, { openDataset }, { readBytes, writeAtomically }, { readModel }, { compareReport, comparePage, gateCases, gateLines }] =
+      await Promise.all([
+        import('../../evaluate/index.js'),
+        import('../../data/index.js'),
+        import('../../base/files/index.js'),
+        import('../../formats/tflite/index.js'),
+        import('../report/index.js'),
+      ]);
+    const page = options.html === undefined ? null : String(options.html);
+    if (page !== null) refuseOverwriting(page, [first, second, options.data]);
+    const files = { first, second };
+    const [float, quantized] = [readModel(await readBytes(first), first), readModel(await readBytes(second), second)];
+    const data = String(options.data);
+    const limit = options.limit as number | undefined;
+    const gates = await gatesOf(context, float, quantized, { data, limit, limits: limitsOf(options), target: options.target });
+    const result = await compare(float, quantized, await openDataset(data), {
+      signal: context.signal,
+      onProgress: (progress) => context.progress.update('compare', progress),
+      ...(limit === undefined ? {} : { limit }),
+    });
+    if (page !== null) await writeAtomically(page, new TextEncoder().encode(comparePage(result, files)));
+    const lines = [compareReport(result), ...(gates.length === 0 ? [] : ['', ...gateLines(gates)]), ...(page === null ? [] : ['', `wrote ${page}`])];
+    return {
+      document: { files, ...result, gates },
+      text: lines.join('\n'),
+      cases: [{ name: 'compare', failure: null }, ...gateCases(gates)],
+      exitCode: gates.every(({ passed }) => passed) ? 0 : 1,
+    };
+  },
+};
+
+interface Judged {
+  readonly data: string;
+  readonly limit: number | undefined;
+  readonly limits: Limits;
+  readonly target: unknown;
+}
+
+/** Judges the limits that were given. @throws USAGE where a limit needs an option that is absent */
+async function gatesOf(context: Context, float: Model, quantized: Model, { data, limit, limits, target }: Judged): Promise<GateResult[]> {
+  requireTargetForCosts(limits, target);
+  const { costGates, dropGate, minGate } = await import('../../evaluate/index.js');
+  const { maxDrop, min } = limits;
+  const gates: GateResult[] = [];
+  if (maxDrop !== undefined || min !== undefined) {
+    const scores = await pairedScores(context, { float, quantized }, { data, limit });
+    if (maxDrop !== undefined) gates.push(dropGate(limits, scores.float.scored, scores.quantized.scored));
+    if (min !== undefined) gates.push(minGate(min, scores.quantized.scored));
+  }
+  if (target === undefined) return gates;
+  const { checkModel, loadTarget } = await import('../../targets/index.js');
+  const { latencyMs, memory } = checkModel(quantized, await loadTarget(String(target)), 0);
+  return [...gates, ...costGates(limits, latencyMs?.value ?? null, memory.arenaBytes)];
+}

@@ -1,0 +1,62 @@
+import { Option } from 'commander';
+import { fail } from '../../base/errors.js';
+import type { BrokerAddress } from '../../devices/mqtt/index.js';
+import { collect } from './options.js';
+import type { Context, Outcome, Verb } from './verb.js';
+
+export const devicesVerb: Verb = {
+  name: 'devices',
+  summary: 'list what is attached to this machine, and what of it answers; or the devices of a fleet',
+  define: (command) => {
+    command
+      .argument('[uri...]', 'further devices to ask, such as tcp:192.0.2.7:1337; or a fleet, mqtt://BROKER/FLEET')
+      .option('--all', 'ask ports of unknown boards too, which may reset what is behind them')
+      .addOption(new Option('--forget <id>', 'of a fleet: delete a device that is gone, and what the broker retains of it; repeatable').argParser(collect));
+  },
+  run: async (context, [named], options) => {
+    const [{ listDevices }, { devicesReport }, { isBrokerUri, parseBrokerAddress }] = await Promise.all([
+      import('../../devices/list-devices.js'),
+      import('../report/index.js'),
+      import('../../devices/mqtt/index.js'),
+    ]);
+    // commander gives the values of a repeatable argument as one list.
+    const uris = (named ?? []) as unknown as readonly string[];
+    const [fleet] = uris;
+    const forget = (options.forget as readonly string[] | undefined) ?? null;
+    if (fleet !== undefined && uris.length === 1 && isBrokerUri(fleet)) {
+      const address = parseBrokerAddress(fleet);
+      if (address.device === null) return forget === null ? listFleet(address, context) : forgetIn(address, forget, context);
+    }
+    if (forget !== null) throw fail('USAGE', { reason: '--forget is for a fleet: atoll devices mqtt://BROKER/FLEET --forget ID' });
+    const devices = await listDevices({ uris, all: options.all === true, signal: context.signal });
+    return { document: { devices }, text: devicesReport(devices) };
+  },
+};
+
+async function listFleet(address: BrokerAddress, { signal, progress }: Context): Promise<Outcome> {
+  const [{ readRegistryAt }, { fleetReport }, { hex }] = await Promise.all([
+    import('../../fleet/index.js'),
+    import('../report/index.js'),
+    import('../../devices/bundle/index.js'),
+  ]);
+  const { uri } = address;
+  progress.update('read the fleet', null);
+  const { members, ...doubtful } = await readRegistryAt(address, signal);
+  const devices = members.map(({ id, online, reported: { target, tags = {}, state, rollout = null, model, code = null } }) => {
+    return { id, online, target, tags, state, rollout, model: model === undefined ? null : hex(model), code };
+  });
+  return { document: { uri, devices, ...doubtful }, text: fleetReport(uri, devices, doubtful) };
+}
+
+async function forgetIn(address: BrokerAddress, ids: readonly string[], { signal, progress }: Context): Promise<Outcome> {
+  const [{ forgetDevices }, { connectToBroker, fleetOf }] = await Promise.all([import('../../fleet/index.js'), import('../../devices/mqtt/index.js')]);
+  const fleet = fleetOf(address);
+  progress.update('read the fleet', null);
+  const broker = await connectToBroker(address);
+  try {
+    await forgetDevices(broker, fleet, ids, { signal });
+  } finally {
+    await broker.close();
+  }
+  return { document: { uri: address.uri, forgotten: ids }, text: `deleted from ${address.uri}: ${ids.join(', ')}` };
+}

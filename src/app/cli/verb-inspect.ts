@@ -1,0 +1,56 @@
+import type { ManifestView } from '../../devices/bundle/index.js';
+import { readModelFile, shapeOption } from './model-file.js';
+import type { Verb } from './verb.js';
+
+export const inspectVerb: Verb = {
+  name: 'inspect',
+  summary: 'show what is in a model: inputs, outputs, operators, signatures, scheme; of a bundle, its manifest',
+  define: (command) => {
+    shapeOption(command).argument('<model>', 'a .tflite file or a bundle');
+  },
+  run: async (_context, [file = ''], options) => {
+    const [{ inspect }, { bytesText, compiledReport, countText, shapeText, table }, { manifestView }] = await Promise.all([
+      import('../inspect.js'),
+      import('../report/index.js'),
+      import('../../devices/bundle/index.js'),
+    ]);
+    const { bytes, model, trailer } = await readModelFile(file, options);
+    const manifest = trailer === null ? null : manifestView(trailer);
+    const result = inspect(model, bytes);
+    const tensorRow = (kind: string) => (tensor: (typeof result.inputs)[number]) => {
+      const { quantization } = tensor;
+      return [
+        kind,
+        tensor.name,
+        tensor.type,
+        shapeText(tensor.shapeSignature ?? tensor.shape),
+        quantization === null ? '' : `scale ${quantization.scale}, zero point ${quantization.zeroPoint}`,
+      ];
+    };
+    const text = [
+      `${file}: ${result.scheme}, ${bytesText(result.bytes)} (${bytesText(result.parameterBytes)} of parameters), ${countText(result.macs)} MACs`,
+      ...(manifest === null ? [] : [`bundle for ${manifest.target}: version ${manifest.version}, counter ${manifest.counter}, ${signer(manifest)}`]),
+      result.description === '' ? '' : `description: ${result.description}`,
+      ...(result.compiledBy === null
+        ? []
+        : [
+            `compiled by ${result.compiledBy.compiler} for ${result.compiledBy.accelerator}: only that runs it; quantize, check and run take the file it was made from`,
+          ]),
+      '',
+      table([...result.inputs.map(tensorRow('input')), ...result.outputs.map(tensorRow('output'))]),
+      '',
+      table(
+        result.operators.map(({ index, op, version, macs }) => [index, op, `v${version}`, macs === null ? '?' : countText(macs)]),
+        ['#', 'operator', 'version', 'MACs'],
+      ),
+      ...result.signatures.map(({ key, inputs, outputs }) => `signature ${key}: ${inputs.join(', ')} -> ${outputs.join(', ')}`),
+      ...(result.edgeTpu === null ? [] : ['', compiledReport(result.edgeTpu)]),
+      ...(result.metadata.length === 0 ? [] : [`metadata: ${result.metadata.join(', ')}`]),
+    ];
+    return { document: { file, ...result, manifest }, text: text.filter((line, i) => line !== '' || i > 1).join('\n') };
+  },
+};
+
+function signer({ signedBy }: ManifestView): string {
+  return signedBy === null ? 'not signed' : `signed by ${signedBy} (not checked here)`;
+}

@@ -1,0 +1,47 @@
+import { rm } from 'node:fs/promises';
+import { Argument, Option } from 'commander';
+import type { Outcome, Verb } from './verb.js';
+
+const actions = ['create', 'show'] as const;
+
+export const keysVerb: Verb = {
+  name: 'keys',
+  summary: 'make a pair of keys that signs bundles, or show one',
+  define: (command) => {
+    command
+      .addArgument(new Argument('<action>', 'create: write NAME.private.pem and NAME.public.pem; show: what a PEM file holds').choices(actions))
+      .argument('<name>', 'create: of the pair; show: a PEM file')
+      .addOption(new Option('--algorithm <algorithm>', 'create: kind of key').choices(['ed25519', 'es256']).default('ed25519'));
+  },
+  run: async (_context, [action = '', name = ''], options) => (action === 'create' ? create(name, options) : show(name)),
+};
+
+async function create(name: string, { algorithm }: Readonly<Record<string, unknown>>): Promise<Outcome> {
+  const [{ createKeys, hex, readPublicKey }, { writeNew }] = await Promise.all([import('../../devices/bundle/index.js'), import('../../base/files/index.js')]);
+  const pair = createKeys(algorithm as 'ed25519' | 'es256');
+  const files = { privateKey: `${name}.private.pem`, publicKey: `${name}.public.pem` };
+  // A key that is lost leaves devices that take nothing any more: none is ever replaced.
+  // The private key first: the public key can be derived from it, but not the reverse.
+  await writeNew(files.privateKey, pair.privateKey, 0o600);
+  await writeNew(files.publicKey, pair.publicKey).catch(async (error: unknown) => {
+    await rm(files.privateKey, { force: true });
+    throw error;
+  });
+  const key = readPublicKey(pair.publicKey, files.publicKey);
+  return {
+    document: { ...files, algorithm: key.algorithm, keyId: hex(key.id) },
+    text: `${files.privateKey}: keep it, and keep it secret; who has it can have your devices run anything\n${files.publicKey}: goes into devices; ${key.algorithm}, id ${hex(key.id)}`,
+  };
+}
+
+async function show(file: string): Promise<Outcome> {
+  const [{ hex, readPublicKey }, { readText }] = await Promise.all([import('../../devices/bundle/index.js'), import('../../base/files/index.js')]);
+  const text = await readText(file);
+  const key = readPublicKey(text, file);
+  const isPrivate = /PRIVATE KEY/.test(text);
+  const publicKey = hex(key.raw);
+  return {
+    document: { file, private: isPrivate, algorithm: key.algorithm, keyId: hex(key.id), publicKey },
+    text: `${file}: ${isPrivate ? 'private' : 'public'} key, ${key.algorithm}, id ${hex(key.id)}\npublic key ${publicKey}`,
+  };
+}

@@ -1,0 +1,142 @@
+import { Option } from 'commander';
+import { fail } from '../../base/errors.js';
+import type { GateResult, Limits, Warning } from '../../evaluate/index.js';
+import type { Model } from '../../formats/tflite/index.js';
+import type { QuantizeOptions, RepairName, WiderType } from '../../optimize/quantize/index.js';
+import type { CheckResult, Target } from '../../targets/index.js';
+import type { Quantized } from '../report/index.js';
+import { granularities, ioTypes, rangeMethodNames, repairChoices, schemeChoices, widerTypes } from './choices.js';
+import { forceOption, limitOptions, limitsOf, maxDropOption, requireTargetForCosts } from './gate-options.js';
+import { readModelFile, shapeOption } from './model-file.js';
+import { positiveInteger, positiveNumber, refuseOverwriting } from './options.js';
+import { pairedScores } from './paired-scores.js';
+import { planKernels } from './plan-kernels.js';
+import type { Context, Verb } from './verb.js';
+
+export const quantizeVerb: Verb = {
+  name: 'quantize',
+  summary: 'make an int8 model, inputs and outputs included, from a float model',
+  define: (command) => {
+    forceOption(limitOptions(maxDropOption(shapeOption(command))))
+      .argument('<model>', 'a float .tflite file')
+      .option('--calibrate <dataset>', 'dataset file whose samples give the ranges; schemes without integer activations need none')
+      .option('--statistics <file>', 'statistics of an earlier calibration of this model, instead of running it again')
+      .option('--save-statistics <file>', 'keep the statistics of this calibration')
+      .requiredOption('-o, --output <file>', 'where to write the quantized model')
+      .option('--samples <n>', 'use at most so many samples', positiveInteger)
+      .addOption(new Option('--scheme <scheme>', 'quantization scheme').choices(schemeChoices).default('int8'))
+      .addOption(new Option('--io <type>', "type of inputs and outputs; the scheme's own unless given").choices(ioTypes))
+      .addOption(
+        new Option('--ranges <method>', "how a tensor's range follows from its values; auto measures what serves the output best")
+          .choices([...rangeMethodNames, 'auto'])
+          .default('min-max'),
+      )
+      .addOption(
+        new Option(
+          '--repair <passes...>',
+          'bring the outputs nearer to the float ones; each pass is kept only where it does; all: all but dead-channels',
+        ).choices([...repairChoices, 'all']),
+      )
+      .addOption(new Option('--dense <granularity>', 'scales of the weights of FULLY_CONNECTED').choices(granularities).default('per-tensor'))
+      .option('--min-snr <dB>', 'widen operators until the outputs are so near to the float ones, on calibration data', positiveNumber)
+      .addOption(new Option('--wider <type>', 'what operators are widened to').choices(widerTypes).default('int16'))
+      .option('--sparse', "write weights of many zeros in TFLite's sparse encoding: a smaller file, for runtimes that have DENSIFY")
+      .option('--plan-memory', "order operators and place tensors for the smallest arena, and store the plan in the file for TFLM's interpreter")
+      .option('--data <dataset>', 'also evaluate the float and the quantized model on this dataset')
+      .option('--target <target>', 'also check the result against a target');
+  },
+  run: async (context, [file = ''], options) => {
+    const [{ openDatasets }, { calibrationText, harmlessRepairs, parseCalibration, quantize, schemes }, { readText, writeAtomically }, targets] =
+      await Promise.all([
+        import('../../data/index.js'),
+        import('../../optimize/quantize/index.js'),
+        import('../../base/files/index.js'),
+        import('../../targets/index.js'),
+      ]);
+    const output = String(options.output);
+    const inputs = [file, options.calibrate, options.statistics, options.data, options.target];
+    refuseOverwriting(output, inputs);
+    const target = options.target === undefined ? null : await targets.loadTarget(String(options.target));
+    const { bytes, model } = await readModelFile(file, options);
+    const datasets = options.calibrate === undefined ? [] : await openDatasets(String(options.calibrate));
+    const { scheme, io, ranges, dense, samples } = options as unknown as QuantizeOptions;
+    const repairs = (options.repair as readonly (RepairName | 'all')[] | undefined) ?? [];
+    const statistics = options.statistics === undefined ? null : String(options.statistics);
+    const saved = options.saveStatistics === undefined ? null : String(options.saveStatistics);
+    if (saved !== null) refuseOverwriting(saved, [...inputs, output]);
+    if (schemes[scheme ?? 'int8'].activations === null && (repairs.length > 0 || saved !== null)) {
+      throw fail('USAGE', { reason: `scheme ${scheme} is not calibrated: --repair and --save-statistics are for schemes with integer activations` });
+    }
+    const result = await quantize(model, datasets, {
+      ...(statistics === null ? {} : { calibration: parseCalibration(await readText(statistics), statistics) }),
+      histograms: saved !== null,
+      signal: context.signal,
+      onProgress: (progress, step) => context.progress.update(step, progress),
+      sparse: options.sparse === true,
+      ...(options.planMemory === true ? { planMemoryFor: await planKernels(target) } : {}),
+      repairs: repairs.flatMap((name) => (name === 'all' ? harmlessRepairs : [name])),
+      ...(scheme === undefined ? {} : { scheme }),
+      ...(io === undefined ? {} : { io }),
+      ...(ranges === undefined ? {} : { ranges }),
+      ...(dense === undefined ? {} : { dense }),
+      ...(samples === undefined ? {} : { samples }),
+      ...(options.minSnr === undefined ? {} : { minDecibels: options.minSnr as number, wider: options.wider as WiderType }),
+    });
+    const [{ quantizeDocument, quantizeReport }, { checkFile, compressedBytes }] = await Promise.all([
+      import('../report/index.js'),
+      import('../../devices/bundle/index.js'),
+    ]);
+    const facts = targets.factsOf(result.model);
+    const checkFor = (wanted: Target): CheckResult => checkFile(result.bytes, result.model, wanted, { facts });
+    const check = target === null ? null : checkFor(target);
+    const unmixedMs = target === null || result.mixed === null || check?.latencyMs == null ? null : targets.estimateLatency(result.mixed.unmixed, target).value;
+    const limits = limitsOf(options);
+    if (options.data === undefined && (limits.maxDrop ?? limits.min) !== undefined) throw fail('USAGE', { reason: '--max-drop and --min need --data' });
+    requireTargetForCosts(limits, options.target);
+    const judged = options.data === undefined ? null : await accuracyOf(context, model, result.model, String(options.data), limits);
+    const { costGates, requireGates } = await import('../../evaluate/index.js');
+    const gates = [...(judged?.gates ?? []), ...costGates(limits, check?.latencyMs?.value ?? null, check?.memory.arenaBytes ?? null)];
+    // Without a limit of the user's own a drop is told, not refused.
+    const demanded = gates.filter(({ gate }) => gate !== 'max-drop' || limits.maxDrop !== undefined);
+    if (options.force !== true) requireGates(demanded, 'nothing was written');
+    await writeAtomically(output, result.bytes);
+    if (saved !== null && result.calibration !== null) await writeAtomically(saved, new TextEncoder().encode(calibrationText(result.calibration)));
+    const quantized = {
+      file,
+      output,
+      inputBytes: bytes.byteLength,
+      compressedBytes: compressedBytes(result.bytes),
+      result: { ...result, warnings: [...result.warnings, ...(judged?.warnings ?? [])] },
+      check,
+      unmixedMs,
+      accuracy: judged?.accuracy ?? null,
+      gates,
+      // Which of the shipped targets take the model, and how long it would run there.
+      targets: (await targets.loadShippedTargets()).map(checkFor).map(({ target: id, fits, latencyMs }) => ({ target: id, fits, latencyMs })),
+    };
+    return { document: quantizeDocument(quantized), text: quantizeReport(quantized), exitCode: check?.fits === false ? 1 : 0 };
+  },
+};
+
+async function accuracyOf(
+  context: Context,
+  float: Model,
+  quantized: Model,
+  data: string,
+  limits: Limits,
+): Promise<{ readonly accuracy: Quantized['accuracy']; readonly gates: readonly GateResult[]; readonly warnings: readonly Warning[] }> {
+  const [{ dropGate, minGate }, { quantize }] = await Promise.all([import('../../evaluate/index.js'), import('../../optimize/quantize/index.js')]);
+  const dequantized = (await quantize(float, [], { scheme: 'float32' })).model;
+  const { float: before, quantized: after } = await pairedScores(context, { float: dequantized, quantized }, { data });
+  const { metric, value, samples } = after.evaluation;
+  return {
+    accuracy: { metric, float: before.evaluation.value, quantized: value, samples },
+    warnings: distinct([...before.evaluation.warnings, ...after.evaluation.warnings]),
+    gates: [dropGate(limits, before.scored, after.scored), ...(limits.min === undefined ? [] : [minGate(limits.min, after.scored)])],
+  };
+}
+
+/** Drops repeated warnings: both models may cause the same one. */
+function distinct(warnings: readonly Warning[]): Warning[] {
+  return [...new Map(warnings.map((warning) => [warning.message, warning])).values()];
+}

@@ -1,0 +1,106 @@
+import { Option } from 'commander';
+import { fail } from '../../base/errors.js';
+import type { Model } from '../../formats/tflite/index.js';
+import type { OperatorProfile } from '../../simulator/index.js';
+import { deviceHelp, kernelProfileNames, ownTargetHelp } from './choices.js';
+import { openRunner, requireMainSubgraph, simulationOptions } from './device-runner.js';
+import { readModelFile, shapeOption } from './model-file.js';
+import { collect, positiveInteger, refuseOverwriting } from './options.js';
+import { inputFiles, readSamples } from './run-inputs.js';
+import { uncompiledOption } from './uncompiled.js';
+import type { Verb } from './verb.js';
+
+export const runVerb: Verb = {
+  name: 'run',
+  summary: 'run a model on raw tensors, here or on a device',
+  define: (command) => {
+    uncompiledOption(shapeOption(command))
+      .argument('<model>', 'a .tflite file')
+      .requiredOption(
+        '--input <[name=]file>',
+        "raw little-endian tensors in the model's types, or .npy arrays; one file with all inputs, or one per input",
+        collect,
+      )
+      .option('--output <file>', 'where to write the raw outputs')
+      .option('--stream', 'samples are one stream: a model that keeps state is reset before the first alone')
+      .option('--repeat <n>', 'run each sample so many times', positiveInteger)
+      .addOption(new Option('--kernels <profile>', 'kernel profile of the simulator').choices(kernelProfileNames))
+      .option('--profile', 'time every operator of the simulator, on the first sample')
+      .option('--threads <n>', 'samples that the simulator runs at once; the outputs are the same', positiveInteger)
+      .option('--signature <key>', 'run this signature of the model instead of the main subgraph')
+      .option('--device <uri>', `run on this device, to which the model is pushed where it does not run it yet: ${deviceHelp}`)
+      .option('--target <file>', `with --device: ${ownTargetHelp}`);
+  },
+  run: async (context, [file = ''], options) => {
+    const [{ writeAtomically }, { runBatch }, { arenaOf, inputsAndOutputs, referenceKernels }, { measurementLines, millisecondsText, bytesText, table }] =
+      await Promise.all([
+        import('../../base/files/index.js'),
+        import('../../evaluate/index.js'),
+        import('../../simulator/index.js'),
+        import('../report/index.js'),
+      ]);
+    if (options.profile === true && options.device !== undefined) throw fail('USAGE', { reason: '--profile times the simulator, not --device' });
+    if (options.stream === true && options.repeat !== undefined)
+      throw fail('USAGE', { reason: '--repeat runs samples again, which would be part of the --stream' });
+    const { bytes, model } = await readModelFile(file, options);
+    requireMainSubgraph(options);
+    // What is missing is told before anything is sent to a device.
+    const { inputs } = inputsAndOutputs(model, options.signature as string | undefined);
+    const files = inputFiles(options.input as string[], inputs);
+    if (options.output !== undefined) refuseOverwriting(String(options.output), [file, ...files]);
+    const samples = await readSamples(files, inputs);
+    const opened = await openRunner(context, file, bytes, model, options);
+    try {
+      const result = await runBatch(opened.runner, samples, files.join(', '), {
+        signal: context.signal,
+        onProgress: (progress) => context.progress.update('run', progress),
+        stream: options.stream === true,
+        ...(options.repeat === undefined ? {} : { repeat: options.repeat as number }),
+      });
+      if (options.output !== undefined) await writeAtomically(String(options.output), result.outputs);
+      // A device's arena is laid out for the main subgraph.
+      const simulated = (): number | null => (options.signature === undefined ? arenaOf(model, referenceKernels).arenaBytes : null);
+      const arenaBytes = opened.measure === null ? simulated() : opened.arenaBytes;
+      const { min, median, p95, basis } = result.latencyMs;
+      const operators = options.profile === true ? await operatorTimes(model, samples, options) : null;
+      const measurement = (await opened.measure?.()) ?? null;
+      return {
+        document: {
+          file,
+          device: options.device ?? null,
+          samples: result.samples,
+          latencyMs: result.latencyMs,
+          arenaBytes,
+          output: options.output ?? null,
+          warnings: result.warnings,
+          ...(operators === null ? {} : { operators }),
+          ...(measurement === null ? {} : { measurement }),
+        },
+        text: `${operators === null ? '' : `${operatorTable(operators, table)}\n`}${result.samples} sample(s): ${millisecondsText(median)} median, ${millisecondsText(min)} min, ${millisecondsText(p95)} p95 (${basis})${arenaBytes === null || arenaBytes === 0 ? '' : `; arena ${bytesText(arenaBytes)}`}${measurement === null ? '' : `\n${measurementLines(measurement).join('\n')}`}${result.warnings.map(({ code, message }) => `\nwarning ${code}: ${message}`).join('')}`,
+      };
+    } finally {
+      await opened.close();
+    }
+  },
+};
+
+async function operatorTimes(model: Model, samples: Uint8Array, options: Readonly<Record<string, unknown>>): Promise<OperatorProfile[]> {
+  const { inputsAndOutputs, profileOperators } = await import('../../simulator/index.js');
+  const simulation = simulationOptions(options);
+  const sampleBytes = inputsAndOutputs(model, simulation.signature).inputs.reduce((sum, { bytes }) => sum + bytes, 0);
+  return profileOperators(model, samples.subarray(0, sampleBytes), simulation);
+}
+
+function operatorTable(operators: readonly OperatorProfile[], table: (rows: readonly string[][], header: readonly string[]) => string): string {
+  const total = operators.reduce((sum, { latencyMs }) => sum + latencyMs, 0);
+  const rows = operators.map(({ index, op, shape, macs, latencyMs, gmacPerSecond }) => [
+    String(index),
+    op,
+    shape.join('x'),
+    latencyMs.toFixed(4),
+    `${((100 * latencyMs) / total).toFixed(1)} %`,
+    macs === 0 ? '' : String(macs),
+    gmacPerSecond === null ? '' : gmacPerSecond.toFixed(1),
+  ]);
+  return table(rows, ['#', 'operator', 'output', 'ms', 'share', 'MACs', 'GMAC/s']);
+}

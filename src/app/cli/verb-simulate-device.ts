@@ -1,0 +1,121 @@
+import { Option } from 'commander';
+import { fail } from '../../base/errors.js';
+import type { VerifyingKey } from '../../devices/bundle/index.js';
+import type { SimulatedDeviceOptions } from '../../devices/simulated/index.js';
+import type { Target } from '../../targets/index.js';
+import { collect, positiveInteger, tagsOf } from './options.js';
+import { type Context, type Outcome, untilInterrupted, type Verb } from './verb.js';
+
+export const simulateDeviceVerb: Verb = {
+  name: 'simulate-device',
+  summary: 'serve a simulated device to any SMP client, or a fleet of them at a broker, until interrupted',
+  define: (command) => {
+    command
+      .requiredOption('--target <target>', 'kind of device')
+      .option(
+        '--listen <where>',
+        'pty (pty:?baud=115200 is as slow as such a line), tcp:[HOST:]PORT, udp:[HOST:][PORT]; port 0 takes a free one; mqtt://BROKER/FLEET/DEVICE',
+        'pty',
+      )
+      .option('--id <id>', 'what it calls itself')
+      .option('--seed <n>', 'seed of the jitter of its latencies', positiveInteger)
+      .option('--buffer <bytes>', 'the largest packet that it takes', positiveInteger)
+      .option('--buffers <n>', 'how many requests it takes at once', positiveInteger)
+      .addOption(new Option('--key <file>', 'PEM file of a public key: it runs only what such a key has signed; repeatable').argParser(collect))
+      .option('--no-inflate', 'take no compressed uploads')
+      .option('--count <n>', 'so many devices of a fleet, at --listen mqtt://BROKER/FLEET[/PREFIX]', positiveInteger)
+      .option('--data <dataset>', 'at a broker: labelled samples that each device holds, and reports its accuracy on')
+      .addOption(new Option('--tag <name=value>', 'at a broker: what its owner calls it, such as line=a; repeatable').argParser(collect))
+      .addOption(
+        new Option(
+          '--fault <name>',
+          'what is wrong with it, on its line, or at a broker with rollouts: NAME or NAME=SHARE, such as slow=10%; repeatable',
+        ).argParser(collect),
+      );
+  },
+  run: async (context, _args, options) => {
+    const [{ loadTarget }, { readPublicKey }, { readText }] = await Promise.all([
+      import('../../targets/index.js'),
+      import('../../devices/bundle/index.js'),
+      import('../../base/files/index.js'),
+    ]);
+    const target = await loadTarget(String(options.target));
+    const keyFiles = (options.key as readonly string[] | undefined) ?? [];
+    const keys = await Promise.all(keyFiles.map(async (file) => readPublicKey(await readText(file), file)));
+    const { isBrokerUri } = await import('../../devices/mqtt/index.js');
+    return isBrokerUri(String(options.listen)) ? serveAtBroker(context, target, keys, options) : serveOne(context, target, keys, options);
+  },
+};
+
+type Options = Readonly<Record<string, unknown>>;
+
+async function serveOne({ signal }: Context, target: Target, keys: readonly VerifyingKey[], options: Options): Promise<Outcome> {
+  if (options.count !== undefined) throw fail('USAGE', { reason: '--count is for a fleet at a broker: --listen mqtt://BROKER/FLEET' });
+  const [{ SimulatedDevice, faultsNamed }, { listen }] = await Promise.all([
+    import('../../devices/simulated/index.js'),
+    import('../../devices/transport/index.js'),
+  ]);
+  const device = new SimulatedDevice(target, {
+    ...answering(options),
+    keys,
+    faults: faultsNamed((options.fault as readonly string[] | undefined) ?? []),
+    ...(options.id === undefined ? {} : { id: String(options.id) }),
+    ...(options.seed === undefined ? {} : { seed: options.seed as number }),
+  });
+  const listener = await listen(
+    String(options.listen),
+    (transport) => device.serve(transport),
+    (lines) => device.faults.distort(lines),
+  );
+  return {
+    document: { uri: listener.uri, id: device.id, target: target.id, pid: process.pid },
+    text: `${device.id} answers at ${listener.uri}; Ctrl-C ends it`,
+    serve: untilInterrupted(signal, () => listener.close()),
+  };
+}
+
+/** How it answers SMP packets. */
+function answering(options: Options): Pick<SimulatedDeviceOptions, 'buffers' | 'inflateBytes' | 'maxPacketBytes'> {
+  return {
+    ...(options.buffer === undefined ? {} : { maxPacketBytes: options.buffer as number }),
+    ...(options.buffers === undefined ? {} : { buffers: options.buffers as number }),
+    ...(options.inflate === false ? { inflateBytes: null } : {}),
+  };
+}
+
+async function serveAtBroker({ signal, progress }: Context, target: Target, keys: readonly VerifyingKey[], options: Options): Promise<Outcome> {
+  const [{ fleetOf, parseBrokerAddress }, { fleetFaultsNamed, numberedIds, serveFleet }, { openDataset }] = await Promise.all([
+    import('../../devices/mqtt/index.js'),
+    import('../../devices/simulated/index.js'),
+    import('../../data/index.js'),
+  ]);
+  const address = parseBrokerAddress(String(options.listen));
+  const fleet = fleetOf(address);
+  const count = options.count as number | undefined;
+  const name = address.device ?? (options.id as string | undefined);
+  if (count === undefined && name === undefined)
+    throw fail('BROKER_ADDRESS', { uri: address.uri, reason: 'it names no device: mqtt://BROKER/FLEET/DEVICE, or --count for several' });
+  const ids = count === undefined ? [String(name)] : numberedIds(name ?? `${target.id}-`, count);
+  const served = await serveFleet(address, {
+    fleet,
+    ids,
+    target,
+    keys,
+    seed: (options.seed as number | undefined) ?? 1,
+    tags: tagsOf((options.tag as readonly string[] | undefined) ?? []),
+    faults: fleetFaultsNamed((options.fault as readonly string[] | undefined) ?? []),
+    smp: answering(options),
+    ...(options.data === undefined ? {} : { samples: await openDataset(String(options.data)) }),
+    onProgress: (value) => progress.update('connect', value),
+    onTrouble: (text) => progress.note(text),
+    signal,
+  });
+  const [first, last] = [ids[0], ids.at(-1)];
+  const who = count === undefined ? `${first} is` : `${count} devices, ${first} to ${last}, are`;
+  const uri = count === undefined && address.device === null ? `${address.uri}/${first}` : address.uri;
+  return {
+    document: { uri, target: target.id, count: ids.length, first, last, ...(count === undefined ? { id: first } : {}), pid: process.pid },
+    text: `${who} at ${uri}; Ctrl-C ends ${count === undefined ? 'it' : 'them'}`,
+    serve: untilInterrupted(signal, () => served.close(), served.lost),
+  };
+}

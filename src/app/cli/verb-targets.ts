@@ -1,0 +1,64 @@
+import { Argument } from 'commander';
+import { fail } from '../../base/errors.js';
+import { calibrate } from './target-calibration.js';
+import type { Outcome, Verb } from './verb.js';
+
+export const targetsVerb: Verb = {
+  name: 'targets',
+  summary: 'list the kinds of devices, with their budgets',
+  define: (command) => {
+    command
+      .addArgument(new Argument('[action]', 'calibrate: correct the latency of a target by measurements, as a target file of your own').choices(['calibrate']))
+      .option('--validate <file>', 'check a target file of your own instead: every fault, with its line')
+      .option('--target <target>', 'calibrate: the target that was measured')
+      .option('--measured <files...>', 'calibrate: what `atoll run` or `atoll evaluate` with --device and --json printed, one file for each model')
+      .option('-o, --output <file>', 'calibrate: where to write the target file');
+  },
+  run: async (_context, [action], options) => {
+    if (action === 'calibrate') return calibrate(options);
+    if (options.target !== undefined || options.measured !== undefined || options.output !== undefined) {
+      throw fail('USAGE', { reason: '--target, --measured and -o are for `atoll targets calibrate`' });
+    }
+    if (options.validate !== undefined) return validate(String(options.validate));
+    const [{ budgetOf, loadShippedTargets }, { bytesText, table }] = await Promise.all([import('../../targets/index.js'), import('../report/index.js')]);
+    const targets = await loadShippedTargets();
+    const rows = targets.map((target) => {
+      const { slotBytes, arenaBytes } = budgetOf(target);
+      const clock = target.clockHz === null ? '' : `${target.clockHz / 1e6} MHz`;
+      return [
+        target.id,
+        target.name,
+        target.core?.name ?? target.soc,
+        clock,
+        slotBytes === null ? '-' : bytesText(slotBytes),
+        bytesText(arenaBytes),
+        target.runtime.name,
+      ];
+    });
+    return {
+      document: {
+        targets: targets.map((target) => ({
+          id: target.id,
+          name: target.name,
+          soc: target.soc,
+          core: target.core,
+          clockHz: target.clockHz,
+          runtime: target.runtime,
+          budgets: budgetOf(target),
+        })),
+      },
+      text: table(rows, ['id', 'name', 'core', 'clock', 'slot', 'arena', 'runtime']),
+    };
+  },
+};
+
+async function validate(file: string): Promise<Outcome> {
+  const { targetFaults } = await import('../../targets/index.js');
+  const faults = await targetFaults(file);
+  const lines = faults.map(({ line, path, reason }) => `${file}:${line}: ${path === '' ? '' : `${path}: `}${reason}`);
+  return {
+    document: { file, valid: faults.length === 0, faults },
+    text: lines.join('\n') || `${file} is a sound target file`,
+    exitCode: faults.length === 0 ? 0 : 1,
+  };
+}

@@ -1,0 +1,103 @@
+// What is in a model: inputs, outputs, operators with their multiply-accumulates, signatures, scheme.
+
+import { createHash } from 'node:crypto';
+import { compiledFor, type Model, mainSubgraph, operatorCodeOf, operatorName, type Tensor, typeName } from '../formats/tflite/index.js';
+import { type Scheme, schemeOf } from '../optimize/quantize/index.js';
+import { workOf } from '../simulator/index.js';
+import { type CompiledDescription, compiledModelOf, describeCompiled } from '../targets/compiled/index.js';
+
+export interface InspectedTensor {
+  readonly index: number;
+  readonly name: string;
+  readonly type: string;
+  readonly shape: readonly number[];
+  /** Where a dimension is free, the shape with -1 there. */
+  readonly shapeSignature: readonly number[] | null;
+  readonly quantization: { readonly scale: number; readonly zeroPoint: number } | null;
+}
+
+export interface Inspection {
+  readonly bytes: number;
+  readonly sha256: string;
+  readonly description: string;
+  readonly scheme: Scheme;
+  readonly inputs: readonly InspectedTensor[];
+  readonly outputs: readonly InspectedTensor[];
+  readonly operators: readonly {
+    readonly index: number;
+    readonly op: string;
+    readonly version: number;
+    readonly inputs: readonly number[];
+    readonly outputs: readonly number[];
+    /** Multiply-accumulates; null where they are not known. */
+    readonly macs: number | null;
+  }[];
+  readonly macs: number;
+  readonly subgraphs: number;
+  readonly tensors: number;
+  readonly parameterBytes: number;
+  readonly signatures: readonly { readonly key: string; readonly inputs: readonly string[]; readonly outputs: readonly string[] }[];
+  readonly metadata: readonly string[];
+  /** What edgetpu_compiler made; null for other models. */
+  readonly edgeTpu: CompiledDescription | null;
+  /** The compiler of an accelerator that made the file; null for other models. */
+  readonly compiledBy: { readonly compiler: string; readonly accelerator: string } | null;
+}
+
+export function inspect(model: Model, bytes: Uint8Array): Inspection {
+  const subgraph = mainSubgraph(model);
+  const work = workIfKnown(model);
+  const tensors = (indices: Int32Array | null): InspectedTensor[] => Array.from(indices ?? [], (index) => describe(index, subgraph.tensors[index] as Tensor));
+  const compiled = compiledModelOf(model);
+  const compiler = compiledFor(model);
+  return {
+    bytes: bytes.byteLength,
+    sha256: createHash('sha256').update(bytes).digest('hex'),
+    description: model.description ?? '',
+    scheme: schemeOf(model),
+    inputs: tensors(subgraph.inputs),
+    outputs: tensors(subgraph.outputs),
+    operators: subgraph.operators.map((operator, index) => ({
+      index,
+      op: operatorName(model, operator),
+      version: operatorCodeOf(model, operator).version,
+      inputs: Array.from(operator.inputs ?? []),
+      outputs: Array.from(operator.outputs ?? []),
+      macs: work[index]?.macs ?? null,
+    })),
+    macs: work.reduce((sum, one) => sum + (one?.macs ?? 0), 0),
+    subgraphs: model.subgraphs.length,
+    tensors: subgraph.tensors.length,
+    parameterBytes: model.buffers.reduce((sum, { data }) => sum + (data?.byteLength ?? 0), 0),
+    signatures: model.signatureDefs.map((signature) => ({
+      key: signature.signatureKey ?? '',
+      inputs: signature.inputs.map(({ name }) => name ?? ''),
+      outputs: signature.outputs.map(({ name }) => name ?? ''),
+    })),
+    metadata: model.metadata.map(({ name }) => name ?? ''),
+    edgeTpu: compiled === null ? null : describeCompiled(compiled),
+    compiledBy: compiler === null ? null : { compiler: compiler.compiler, accelerator: compiler.accelerator },
+  };
+}
+
+/** A model that the simulator would refuse can still be looked at. */
+function workIfKnown(model: Model): readonly ({ readonly macs: number } | null)[] {
+  try {
+    return workOf(model);
+  } catch {
+    return mainSubgraph(model).operators.map(() => null);
+  }
+}
+
+function describe(index: number, tensor: Tensor): InspectedTensor {
+  const scale = tensor.quantization?.scale?.[0];
+  const signature = tensor.shapeSignature;
+  return {
+    index,
+    name: tensor.name ?? '',
+    type: typeName(tensor.type),
+    shape: Array.from(tensor.shape ?? []),
+    shapeSignature: signature?.some((dimension) => dimension < 0) ? Array.from(signature) : null,
+    quantization: scale === undefined ? null : { scale, zeroPoint: Number(tensor.quantization?.zeroPoint?.[0] ?? 0n) },
+  };
+}

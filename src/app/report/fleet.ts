@@ -1,0 +1,53 @@
+// A fleet as a table; of a large one its counts, and the devices that want attention.
+
+import type { Registry } from '../../fleet/index.js';
+import { namedText, table } from './text.js';
+
+export interface ListedMember {
+  readonly id: string;
+  readonly online: boolean;
+  readonly target: string;
+  readonly tags: Readonly<Record<string, string>>;
+  readonly state: string;
+  readonly rollout: string | null;
+  /** SHA-256 of the model that runs, in hexadecimal; null where none does. */
+  readonly model: string | null;
+  readonly code: string | null;
+}
+
+const mostRows = 40;
+
+/** Ids under which something is retained, and that no rollout takes. */
+type Doubtful = Pick<Registry, 'unreadable' | 'neverConnected'>;
+
+export function fleetReport(uri: string, devices: readonly ListedMember[], { unreadable, neverConnected }: Doubtful): string {
+  const counts = new Map<string, number>();
+  for (const { state, target } of devices) counts.set(`${target}\n${state}`, (counts.get(`${target}\n${state}`) ?? 0) + 1);
+  const online = devices.filter((device) => device.online).length;
+  const summary = [...counts].map(([key, count]) => [...key.split('\n'), String(count)]);
+  // Those that failed, or are not there, first.
+  const rank = ({ state, online: there }: ListedMember): number => (state === 'failed' ? 0 : there ? 2 : 1);
+  const shown = [...devices].sort((a, b) => rank(a) - rank(b)).slice(0, mostRows);
+  const rows = shown.map(({ id, online: there, target, tags, state, rollout, model, code }) => {
+    const names = Object.entries(tags).map(([name, value]) => `${name}=${value}`);
+    return [
+      id,
+      there ? 'online' : 'offline',
+      target,
+      names.join(' '),
+      code === null ? state : `${state} (${code})`,
+      rollout ?? '',
+      model?.slice(0, 12) ?? 'no model',
+    ];
+  });
+  const more = devices.length - shown.length;
+  return [
+    `${uri}: ${devices.length} devices, ${online} online`,
+    table(summary, ['target', 'state', 'devices']),
+    '',
+    table(rows, ['device', '', 'target', 'tags', 'state', 'rollout', 'model']),
+    ...(more > 0 ? [`and ${more} more: --json has them all`] : []),
+    ...(neverConnected.length > 0 ? [`quarantined, since they were never connected: ${namedText(neverConnected, mostRows)}`] : []),
+    ...(unreadable.length > 0 ? [`no report can be read of ${namedText(unreadable, mostRows)}`] : []),
+  ].join('\n');
+}

@@ -1,0 +1,149 @@
+// From a plug to an accelerator that runs its firmware. Before, it is another device with a DFU interface; afterwards, and after each reset, it comes
+// back on the bus (libedgetpu, usb_driver.cc: PrepareUsbDevice; usb_dfu_commands.cc).
+
+import { fail, reasonOf } from '../../base/errors.js';
+import { claimDfu, type DfuInterface, dfuOf } from '../flashing/index.js';
+import { onlyUsb, pause, type UsbControlDevice, usbDevices, usbError } from '../transport/index.js';
+import { Accelerator, type AcceleratorOptions } from './accelerator.js';
+import { type FirmwareSearch, requireFirmware } from './firmware.js';
+import { acceleratorIds } from './ids.js';
+import { AcceleratorLink, endpoints, type LinkOptions, usbPatienceMs } from './link.js';
+
+type State = keyof typeof acceleratorIds;
+
+export interface AttachOptions extends AcceleratorOptions, LinkOptions {
+  readonly firmware?: FirmwareSearch;
+  readonly devices?: () => Promise<readonly UsbControlDevice[]>;
+  /** A device that was reset is left alone for so long: opened at once, it loses transfers (libedgetpu waits 1 s). */
+  readonly settleMs?: number;
+  /** It is back on the bus within this after a reset: with new firmware in 2 to 3 s. */
+  readonly comingBackMs?: number;
+  readonly onStep?: (step: 'firmware' | 'start') => void;
+  readonly signal?: AbortSignal | undefined;
+}
+
+const defaultSettleMs = 600;
+const defaultComingBackMs = 10_000;
+const configuration = 1;
+
+/** Whether a USB device is an accelerator, and in which state. */
+export function acceleratorState({ vendorId, productId }: Pick<UsbControlDevice, 'vendorId' | 'productId'>): State | null {
+  for (const [state, { vendor, product }] of Object.entries(acceleratorIds)) if (vendor === vendorId && product === productId) return state as State;
+  return null;
+}
+
+/** A device that runs its firmware and was reset, open; the chip sleeps still. */
+export interface OpenedAccelerator {
+  readonly link: AcceleratorLink;
+  /** Of the endpoint that outputs come from. */
+  readonly packetBytes: number;
+}
+
+/**
+ * Opens the only accelerator of this machine and starts it; one that waits for its firmware is given that before.
+ * @param uri for messages
+ * @throws USB_CHOICE, USB_PERMISSION, USB_BUSY, EDGETPU_FIRMWARE_*, EDGETPU_*, DFU_*, DEVICE_UNREACHABLE, DEVICE_CLOSED
+ */
+export async function attachAccelerator(uri: string, options: AttachOptions = {}): Promise<Accelerator> {
+  const { link, packetBytes } = await openAccelerator(uri, options);
+  return Accelerator.start(link, packetBytes, options);
+}
+
+/** @throws what attachAccelerator throws */
+export async function openAccelerator(uri: string, options: AttachOptions = {}): Promise<OpenedAccelerator> {
+  const { devices = usbDevices, settleMs = defaultSettleMs, onStep, signal } = options;
+  const found = onlyUsb(await devices(), (device) => acceleratorState(device) !== null, undefined, 'an Edge TPU');
+  if (acceleratorState(found) === 'waiting') {
+    onStep?.('firmware');
+    await loadFirmware(uri, found, options);
+  }
+  onStep?.('start');
+  await reset(uri, found, acceleratorState(found) === 'running');
+  await pause(settleMs, signal);
+  return claimed(uri, await comeBack(uri, options), options);
+}
+
+async function claimed(uri: string, device: UsbControlDevice, options: AttachOptions): Promise<OpenedAccelerator> {
+  try {
+    await claim(device);
+  } catch (error) {
+    await device.close().catch(() => undefined);
+    throw usbError(uri, error);
+  }
+  const all = device.configurations.flatMap(({ interfaces }) => interfaces.flatMap(({ alternate }) => alternate.endpoints));
+  const output = all.find(({ direction, endpointNumber }) => direction === 'in' && endpointNumber === endpoints.output);
+  if (output === undefined) {
+    await device.close().catch(() => undefined);
+    throw fail('EDGETPU_START', { device: uri, reason: 'it has no endpoint that outputs come from' });
+  }
+  return { link: new AcceleratorLink(uri, device, options), packetBytes: output.packetSize };
+}
+
+async function claim(device: UsbControlDevice): Promise<void> {
+  if (!device.opened) await device.open();
+  if (device.configuration?.configurationValue !== configuration) await device.selectConfiguration(configuration);
+  await device.claimInterface(0);
+}
+
+/** Sent, and read back; a reset starts it. */
+async function loadFirmware(uri: string, device: UsbControlDevice, { firmware: search = {}, patienceMs = usbPatienceMs }: AttachOptions): Promise<void> {
+  const { bytes } = await requireFirmware(uri, search);
+  const place = dfuOf(uri, device);
+  const dfu = await claimDfu(place, 0, patienceMs);
+  try {
+    const blocks = Math.ceil(bytes.byteLength / dfu.functions.transferBytes);
+    await dfu.makeIdle();
+    for (let block = 0; block < blocks; block++) await dfu.download(block, blockOf(dfu, bytes, block), `block ${block} of its firmware`);
+    await dfu.finish(blocks);
+    await verify(dfu, bytes);
+  } catch (error) {
+    await device.close().catch(() => undefined);
+    throw usbError(uri, error);
+  }
+}
+
+/** What it holds is longer than what was sent: it is read to its end, so that the device is idle again. */
+async function verify(dfu: DfuInterface, bytes: Uint8Array): Promise<void> {
+  const { transferBytes, canUpload } = dfu.functions;
+  if (!canUpload) return;
+  const most = Math.ceil(2 ** 16 / transferBytes) + 1;
+  for (let block = 0; block < most; block++) {
+    const read = await dfu.upload(block, transferBytes);
+    const wanted = blockOf(dfu, bytes, block);
+    if (!Buffer.from(read).subarray(0, wanted.byteLength).equals(wanted))
+      throw fail('EDGETPU_START', { device: dfu.name, reason: `its firmware reads back otherwise than it was sent, in block ${block}` });
+    if (read.byteLength < transferBytes) return;
+  }
+}
+
+function blockOf({ functions: { transferBytes } }: DfuInterface, bytes: Uint8Array, block: number): Uint8Array {
+  return bytes.subarray(block * transferBytes, (block + 1) * transferBytes);
+}
+
+/**
+ * With firmware it starts that; where it runs, it is as after plugging in. The device may be gone before the reset has ended.
+ * @param claiming nobody else is to be at work with it
+ */
+async function reset(uri: string, device: UsbControlDevice, claiming: boolean): Promise<void> {
+  try {
+    if (claiming) await claim(device);
+    else if (!device.opened) await device.open();
+    await device.reset().catch((error: unknown) => {
+      if (!/NOT_FOUND|NO_DEVICE/.test(reasonOf(error))) throw error;
+    });
+  } catch (error) {
+    throw usbError(uri, error);
+  } finally {
+    await device.close().catch(() => undefined);
+  }
+}
+
+/** @throws EDGETPU_START where it does not */
+async function comeBack(uri: string, { devices = usbDevices, comingBackMs = defaultComingBackMs, signal }: AttachOptions): Promise<UsbControlDevice> {
+  for (const until = Date.now() + comingBackMs; ; ) {
+    const running = (await devices()).find((device) => acceleratorState(device) === 'running');
+    if (running !== undefined) return running;
+    if (Date.now() > until) throw fail('EDGETPU_START', { device: uri, reason: `it did not come back within ${comingBackMs / 1000} s after a reset` });
+    await pause(100, signal);
+  }
+}

@@ -1,0 +1,91 @@
+// An accelerator without hardware, in both of its states: it lists itself as USB devices are listed, and answers as libedgetpu's source implies.
+
+import type { Executable } from '../../../targets/compiled/index.js';
+import type { UsbControlDevice } from '../../transport/index.js';
+import type { Program } from '../program.js';
+import { Bootloader } from './bootloader.js';
+import { Chip, type ChipOptions } from './chip.js';
+import type { UsbGadget } from './gadget.js';
+import { type EmulatedModel, type EmulatedProgram, emulatedPrograms } from './twin.js';
+import { EmulatedUsbDevice, type Plug, type TransferKind, type UsbFault } from './usb.js';
+
+export interface EmulatedAcceleratorOptions extends ChipOptions {
+  /** What it knows to run: compiled models with those that they were compiled from. */
+  readonly models: readonly EmulatedModel[];
+  /** Firmware that it waits for at first; unless given it runs already. */
+  readonly firmware?: Uint8Array;
+  /** Called before each transfer, counted from 1. */
+  readonly fault?: (transfer: number, kind: TransferKind) => UsbFault | null;
+}
+
+export class EmulatedAccelerator {
+  readonly chip: Chip;
+  transfers = 0;
+  private device: EmulatedUsbDevice | null;
+  private gadget: UsbGadget;
+  private readonly programs: readonly EmulatedProgram[];
+  private readonly plug: Plug;
+
+  /** @throws EDGETPU_TWIN, EDGETPU_PACKAGE_INVALID, EDGETPU_EXECUTABLE */
+  constructor(private readonly options: EmulatedAcceleratorOptions) {
+    this.programs = options.models.flatMap(emulatedPrograms);
+    this.chip = new Chip(this.programs, options);
+    this.plug = {
+      fault: (kind) => {
+        this.transfers += 1;
+        return this.options.fault?.(this.transfers, kind) ?? null;
+      },
+      attached: (device) => this.device === device,
+      unplug: () => this.unplug(),
+      became: (gadget) => this.become(gadget),
+    };
+    this.gadget = this.unpowered();
+    this.device = new EmulatedUsbDevice(this.gadget, this.plug);
+  }
+
+  /** As the package usb lists them. */
+  readonly devices = async (): Promise<readonly UsbControlDevice[]> => (this.device === null ? [] : [this.device]);
+
+  /** What the device does, for whoever carries its transfers otherwise. */
+  get current(): UsbGadget {
+    return this.gadget;
+  }
+
+  /** Whether it can compute what a program does. */
+  knows({ main }: Program): boolean {
+    return this.programs.some(({ program }) => samePrograms(program.main.executable, main.executable));
+  }
+
+  /** Milliseconds that inferences would have taken more, had none been known already. */
+  readonly rememberedMs = (): number => this.chip.rememberedMs;
+
+  unplug(): void {
+    const { device } = this;
+    this.device = null;
+    device?.gone();
+  }
+
+  /** In again: what was in its memory is lost. */
+  plugIn(): void {
+    this.unplug();
+    this.chip.reset();
+    this.become(this.unpowered());
+  }
+
+  private unpowered(): UsbGadget {
+    const { firmware } = this.options;
+    return firmware === undefined ? this.chip : new Bootloader((sent) => (Buffer.from(firmware).equals(sent) ? this.chip : null));
+  }
+
+  private become(gadget: UsbGadget): void {
+    this.device?.gone();
+    this.gadget = gadget;
+    this.device = new EmulatedUsbDevice(gadget, this.plug);
+  }
+}
+
+function samePrograms(one: Executable, other: Executable): boolean {
+  const same = (a: Uint8Array, b: Uint8Array | undefined): boolean => b !== undefined && Buffer.from(a).equals(b);
+  const chunks = one.instructions.length === other.instructions.length && one.instructions.every(({ bytes }, i) => same(bytes, other.instructions[i]?.bytes));
+  return chunks && same(one.parameters, other.parameters) && one.parameterCachingToken === other.parameterCachingToken;
+}

@@ -1,0 +1,116 @@
+// An accelerator as what runs the models of a device that this process serves.
+
+import { AtollError, fail } from '../../base/errors.js';
+import { breather } from '../../evaluate/index.js';
+import type { Model } from '../../formats/tflite/index.js';
+import { compiledModelOf, newestRuntime, requireRuntime } from '../../targets/compiled/index.js';
+import { drawable, drawSample, SeededBytes } from '../bundle/index.js';
+import { atollError, type Engine, type Execution, engineError, tickHz } from '../simulated/index.js';
+import type { Accelerator } from './accelerator.js';
+import { AcceleratedModel } from './compiled-model.js';
+import type { EmulatedAccelerator } from './emulated/emulated-accelerator.js';
+
+export interface AcceleratorEngine extends Engine {
+  readonly close: () => Promise<void>;
+}
+
+export interface EngineOptions {
+  /** It is emulated, and its latencies are this machine's; null: it is real. */
+  readonly emulated?: Pick<EmulatedAccelerator, 'knows' | 'rememberedMs'> | null;
+}
+
+/** @param attach opens the accelerator: at once, and again where it was lost */
+export async function acceleratorEngine(attach: () => Promise<Accelerator>, { emulated = null }: EngineOptions = {}): Promise<AcceleratorEngine> {
+  const attachment = new Attachment(attach);
+  await attachment.present();
+  return {
+    firmware: emulated === null ? 'apex_latest_single_ep' : 'emulated',
+    runtimeVersion: String(newestRuntime),
+    simulated: emulated !== null,
+    features: ['edgetpu'],
+    load: async (model) => {
+      const loaded = refusing(() => modelFor(model));
+      if (emulated !== null && !loaded.programs.every((program) => emulated.knows(program)))
+        throw atollError('IMAGE_INVALID', 'this accelerator is emulated, and does not know the model: start it with --emulate MODEL_edgetpu.tflite');
+      const accelerator = await attachment.present();
+      for (const program of loaded.programs) await accelerator.cache(program);
+      return execution(loaded, attachment, emulated?.rememberedMs ?? (() => 0));
+    },
+    close: () => attachment.close(),
+  };
+}
+
+/** The accelerator, for all who use it: opened once, and anew for the next one who asks where it was lost. */
+class Attachment {
+  private current: Promise<Accelerator | null> = Promise.resolve(null);
+  private closed = false;
+
+  constructor(private readonly attach: () => Promise<Accelerator>) {}
+
+  present(): Promise<Accelerator> {
+    const next = this.settled().then(async (there) => {
+      if (there !== null && !there.broken && !this.closed) return there;
+      await there?.close();
+      if (this.closed) throw fail('DEVICE_CLOSED', { device: 'the accelerator', reason: 'it was closed' });
+      return this.attach();
+    });
+    this.current = next;
+    return next;
+  }
+
+  async close(): Promise<void> {
+    this.closed = true;
+    const there = await this.settled();
+    this.current = Promise.resolve(null);
+    await there?.close();
+  }
+
+  private settled(): Promise<Accelerator | null> {
+    return this.current.catch(() => null);
+  }
+}
+
+/** @throws EDGETPU_RUNTIME, EDGETPU_UNCOMPILED and what AcceleratedModel throws */
+function modelFor(model: Model): AcceleratedModel {
+  const compiled = compiledModelOf(model);
+  if (compiled !== null) requireRuntime(compiled, newestRuntime, 'this accelerator');
+  return new AcceleratedModel(model, 'the model');
+}
+
+/** @param rememberedMs what inferences so far would have taken more */
+function execution(model: AcceleratedModel, attachment: Attachment, rememberedMs: () => number): Execution {
+  const { inputs, outputs } = model;
+  const breathe = breather();
+  const run: Execution['run'] = async (sample) => {
+    // What is emulated computes in this process, which has others to answer as well.
+    await breathe();
+    const accelerator = await attachment.present();
+    const before = rememberedMs();
+    const { output, latencyMs } = await model.run(accelerator, sample);
+    const ms = latencyMs + rememberedMs() - before;
+    return { output, ticks: Math.max(1, Math.round((ms * tickHz) / 1000)) };
+  };
+  return {
+    inputs,
+    outputs,
+    // Nothing here interprets within a memory of its own.
+    arenaBytes: 0,
+    operators: null,
+    run,
+    latencies: async (count) => {
+      const sample = drawable(inputs) ? drawSample(new SeededBytes(1), inputs) : new Uint8Array(model.inputBytes);
+      const latencies: number[] = [];
+      for (let i = 0; i < count; i++) latencies.push((1000 * (await run(sample)).ticks) / tickHz);
+      return latencies;
+    },
+  };
+}
+
+/** What is wrong with a model is no fault of the device. */
+function refusing<Result>(make: () => Result): Result {
+  try {
+    return make();
+  } catch (error) {
+    throw error instanceof AtollError ? engineError(error) : error;
+  }
+}

@@ -1,0 +1,56 @@
+// Carries out the transfers of an executable, one after another (libedgetpu, usb_driver.cc: ProcessIo with hints, one endpoint).
+
+import type { Place, Transfer } from '../../targets/compiled/index.js';
+import { type AcceleratorLink, Tag } from './link.js';
+import type { LoadedExecutable } from './program.js';
+
+/** @param inputs as they travel. @returns outputs as they travelled. @throws EDGETPU_*, DEVICE_CLOSED */
+export async function execute(
+  link: AcceleratorLink,
+  { executable, instructions }: LoadedExecutable,
+  inputs: readonly Uint8Array[],
+): Promise<readonly Uint8Array[]> {
+  const outputs = executable.outputs.map(({ paddedBytes }) => new Uint8Array(paddedBytes));
+  const scratch = new Uint8Array(executable.scratchBytes);
+  const bytesAt = (place: Place): Uint8Array => {
+    switch (place.of) {
+      case 'parameters':
+        return executable.parameters;
+      case 'scratch':
+        return scratch;
+      case 'input':
+        return inputs[place.layer] as Uint8Array;
+      case 'output':
+        return outputs[place.layer] as Uint8Array;
+    }
+  };
+  for (const transfer of executable.transfers) {
+    switch (transfer.what) {
+      case 'instructions':
+        await link.send(Tag.instructions, instructions[transfer.chunk] as Uint8Array, 'instructions');
+        break;
+      case 'data':
+        await transferData(link, transfer, bytesAt(transfer.place));
+        break;
+      case 'interrupt':
+        await link.flush();
+        await link.interrupted(transfer.number);
+        break;
+      case 'fence':
+        await link.flush();
+        break;
+    }
+  }
+  return outputs;
+}
+
+async function transferData(link: AcceleratorLink, { to, place, offset, bytes }: Extract<Transfer, { what: 'data' }>, memory: Uint8Array): Promise<void> {
+  if (to === 'device') {
+    const tag = place.of === 'parameters' ? Tag.parameters : Tag.input;
+    await link.send(tag, memory.subarray(offset, offset + bytes), place.of === 'input' ? 'an input' : place.of);
+    return;
+  }
+  // It is asked for while what went before is still on its way; what goes out after it waits until it is there, since on one endpoint that would hold it
+  // up (usb_driver.cc: ProcessIo).
+  memory.set(await link.receive(bytes, 'an output'), offset);
+}

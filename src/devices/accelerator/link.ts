@@ -1,0 +1,252 @@
+// What goes over the USB line of an accelerator that runs its firmware: registers by control requests, everything else by bulk transfers, of which
+// those to the device follow a header of 8 bytes. Sources: libedgetpu, driver/usb/usb_ml_commands.cc and usb_driver.cc (single-endpoint mode).
+
+import { setTimeout as delay } from 'node:timers/promises';
+import { AtollError, fail, reasonOf } from '../../base/errors.js';
+import type { UsbControlDevice } from '../transport/index.js';
+import type { Register } from './registers.js';
+
+/** What a header says that follows. */
+export const Tag = { instructions: 0, input: 1, parameters: 2 } as const;
+/** An event is the address and length of a transfer, and what it is about: those from here on, an interrupt of the scalar core. */
+export const firstInterruptTag = 4;
+
+export const endpoints = { out: 1, output: 1, event: 2, interrupt: 3 } as const;
+export const headerBytes = 8;
+export const eventBytes = 16;
+export const interruptBytes = 4;
+export const largestTransferBytes = 2 ** 20;
+
+/** Requests of the vendor: 64-bit registers, 32-bit registers. */
+const registerRequests = { 64: 0, 32: 1 } as const;
+/** So many transfers to the device are on their way at once (beagle_usb_driver_provider.cc: kDefaultUsbMaxNumAsyncTransfers). */
+const transfersUnderWay = process.platform === 'darwin' ? 1 : 3;
+/** As libedgetpu has it (USB_TIMEOUT_MILLIS). */
+export const usbPatienceMs = 6000;
+/** What comes of an execution may take longer than an answer: the chip computes before. */
+const computingTimes = 5;
+/** At SuperSpeed. Below, outputs come in pieces that are shorter than a packet. */
+const superSpeedPacketBytes = 1024;
+/** For what is under way to end, where the device is to be let go. */
+const farewellMs = 1000;
+export const fatalErrorBit = 1;
+/** From this bit on, warnings of the chip's frame. */
+const firstWarningBit = 1;
+/** An output may end with an empty packet; one after another brings nothing. */
+const mostEmptyReads = 16;
+
+export interface LinkOptions {
+  /** The device answers within this, or is given up. */
+  readonly patienceMs?: number;
+}
+
+export interface InterruptHandlers {
+  /** What the chip says of a fatal error. */
+  readonly explain: () => Promise<string>;
+  /** Makes it take back a warning. @param index from 0 on */
+  readonly warned: (index: number) => Promise<void>;
+}
+
+/** All that it throws ends it: the device must be opened anew. */
+export class AcceleratorLink {
+  private readonly underWay: Promise<void>[] = [];
+  private readonly patienceMs: number;
+  private ended: unknown = null;
+  private letting: Promise<void> | null = null;
+  /** Those who wait for something of the device, to be told what its interrupt endpoint says. */
+  private readonly waiting = new Set<(error: unknown) => void>();
+
+  /** @param device open, with interface 0 claimed */
+  constructor(
+    readonly name: string,
+    private readonly device: UsbControlDevice,
+    { patienceMs = usbPatienceMs }: LinkOptions = {},
+  ) {
+    this.patienceMs = patienceMs;
+  }
+
+  /** Whether an error has ended it. */
+  get broken(): boolean {
+    return this.ended !== null;
+  }
+
+  async read(register: Register): Promise<bigint> {
+    const bytes = register.bits / 8;
+    const what = `reading register ${register.name}`;
+    const { status, data } = await this.within(what, () => this.device.controlTransferIn(setup(register), bytes));
+    if (status !== 'ok' || data === undefined) throw await this.failed(what, `the request ended with ${status}`);
+    if (data.byteLength !== bytes) throw await this.answered(what, `${data.byteLength} bytes instead of ${bytes}`);
+    return register.bits === 64 ? data.getBigUint64(0, true) : BigInt(data.getUint32(0, true));
+  }
+
+  async write(register: Register, value: bigint): Promise<void> {
+    const bytes = new Uint8Array(register.bits / 8);
+    const view = new DataView(bytes.buffer);
+    if (register.bits === 64) view.setBigUint64(0, value, true);
+    else view.setUint32(0, Number(value), true);
+    const what = `writing register ${register.name}`;
+    const { status, bytesWritten } = await this.within(what, () => this.device.controlTransferOut(setup(register), bytes));
+    if (status !== 'ok' || bytesWritten !== bytes.byteLength)
+      throw await this.failed(what, `${bytesWritten} of ${bytes.byteLength} bytes went out (${status})`);
+  }
+
+  /** A header, and what it announces. Returns when there is room for more; errors of what is under way come with a later call. */
+  async send(tag: number, data: Uint8Array, what: string): Promise<void> {
+    const header = new Uint8Array(headerBytes);
+    new DataView(header.buffer).setUint32(0, data.byteLength, true);
+    header[4] = tag;
+    await this.transferOut(header, `the header of ${what}`);
+    for (let at = 0; at < data.byteLength; at += largestTransferBytes) await this.transferOut(data.subarray(at, at + largestTransferBytes), what);
+  }
+
+  /** All that was sent has arrived. */
+  async flush(): Promise<void> {
+    while (this.underWay.length > 0) await this.underWay.shift();
+  }
+
+  /** So many bytes of an output, which may come in several transfers. */
+  async receive(bytes: number, what: string): Promise<Uint8Array> {
+    const received = new Uint8Array(bytes);
+    // A read of whole packets only: what is longer than asked for would be lost.
+    const { packetSize } = endpointOf(this.device, 'in', endpoints.output);
+    const longest = packetSize < superSpeedPacketBytes ? packetSize : largestTransferBytes;
+    let empty = 0;
+    for (let at = 0; at < bytes; ) {
+      const length = Math.min(longest, Math.ceil((bytes - at) / packetSize) * packetSize);
+      const part = await this.transferIn(endpoints.output, length, what);
+      empty = part.byteLength === 0 ? empty + 1 : 0;
+      if (empty > mostEmptyReads) throw await this.answered(what, `${empty} empty packets, at byte ${at} of ${bytes}`);
+      if (at + part.byteLength > bytes) throw await this.answered(what, `${at + part.byteLength} bytes instead of ${bytes}`);
+      received.set(part, at);
+      at += part.byteLength;
+    }
+    return received;
+  }
+
+  /** @param number of the interrupt that the executable's end is to bring */
+  async interrupted(number: number): Promise<void> {
+    const what = 'the end of the execution';
+    const data = await this.transferIn(endpoints.event, eventBytes, what);
+    if (data.byteLength !== eventBytes) throw await this.answered(what, `an event of ${data.byteLength} bytes instead of ${eventBytes}`);
+    const view = new DataView(data.buffer, data.byteOffset, data.byteLength);
+    const tag = view.getUint8(12) & 15;
+    if (tag !== firstInterruptTag + number) throw await this.answered(what, `an event ${tag} instead of ${firstInterruptTag + number}`);
+  }
+
+  /** From now on, what the interrupt endpoint says ends whatever waits. */
+  watch(handlers: InterruptHandlers): void {
+    this.interrupt(handlers).catch((error: unknown) => {
+      for (const reject of this.waiting) reject(error);
+    });
+  }
+
+  /** Lets the device go; what is under way ends with an error that is nobody's. */
+  async close(): Promise<void> {
+    await this.given(fail('DEVICE_CLOSED', { device: this.name, reason: 'it was closed' }));
+  }
+
+  private async interrupt({ explain, warned }: InterruptHandlers): Promise<never> {
+    const { packetSize } = endpointOf(this.device, 'in', endpoints.interrupt);
+    for (;;) {
+      const { status, data } = await this.device.transferIn(endpoints.interrupt, packetSize).catch(async (error: unknown) => {
+        throw await this.failed('an interrupt', reasonOf(error), error);
+      });
+      if (this.ended !== null) throw this.ended;
+      if (status !== 'ok' || data === undefined) throw await this.failed('an interrupt', `it ended with ${status}`);
+      if (data.byteLength < interruptBytes) throw await this.answered('an interrupt', `${data.byteLength} bytes instead of ${interruptBytes}`);
+      const word = data.getUint32(0, true);
+      if ((word & fatalErrorBit) !== 0) throw await this.died(explain);
+      for (let bit = firstWarningBit; bit < 32; bit++) if (((word >>> bit) & 1) === 1) await warned(bit - firstWarningBit);
+    }
+  }
+
+  /** Whatever becomes of asking it why. */
+  private async died(explain: () => Promise<string>): Promise<unknown> {
+    const reason = await explain().catch((error: unknown) => `why, it does not tell: ${reasonOf(error)}`);
+    // What asking ran into is not what ended it.
+    this.ended = null;
+    return this.given(fail('EDGETPU_FATAL', { device: this.name, reason }));
+  }
+
+  private async transferOut(bytes: Uint8Array, what: string): Promise<void> {
+    if (this.underWay.length >= transfersUnderWay) await this.underWay.shift();
+    const sending = this.within(what, () => this.device.transferOut(endpoints.out, bytes as Uint8Array<ArrayBuffer>)).then(async ({ status, bytesWritten }) => {
+      if (status !== 'ok' || bytesWritten !== bytes.byteLength)
+        throw await this.failed(what, `${bytesWritten} of ${bytes.byteLength} bytes went out (${status})`);
+    });
+    // Awaited in its turn.
+    sending.catch(() => undefined);
+    this.underWay.push(sending);
+  }
+
+  private async transferIn(endpoint: number, length: number, what: string): Promise<Uint8Array> {
+    const { status, data } = await this.within(what, () => this.device.transferIn(endpoint, length), computingTimes * this.patienceMs);
+    if (status !== 'ok' || data === undefined) throw await this.failed(what, `a read ended with ${status}`);
+    return new Uint8Array(data.buffer, data.byteOffset, data.byteLength);
+  }
+
+  /** @param transfer is not begun where the link has ended */
+  private async within<Result>(what: string, transfer: () => Promise<Result>, ms = this.patienceMs): Promise<Result> {
+    if (this.ended !== null) throw this.ended;
+    let timer: NodeJS.Timeout | undefined;
+    let reject: (error: unknown) => void = () => undefined;
+    const otherwise = new Promise<never>((_, rejectIt) => {
+      reject = rejectIt;
+      timer = setTimeout(() => reject(fail('EDGETPU_SILENT', { device: this.name, what, ms })), ms);
+      this.waiting.add(reject);
+    });
+    try {
+      return await Promise.race([transfer(), otherwise]);
+    } catch (error) {
+      throw await (error instanceof AtollError ? this.given(error) : this.failed(what, reasonOf(error), error));
+    } finally {
+      clearTimeout(timer);
+      this.waiting.delete(reject);
+    }
+  }
+
+  private async answered(what: string, reason: string): Promise<unknown> {
+    return this.given(fail('EDGETPU_ANSWER', { device: this.name, what, reason }));
+  }
+
+  private async failed(what: string, reason: string, cause?: unknown): Promise<unknown> {
+    const gone = /NO_DEVICE|LIBUSB_ERROR_NOT_FOUND|disconnected/i.test(reason);
+    return this.given(
+      gone
+        ? fail('DEVICE_CLOSED', { device: this.name, reason: `${reason}, at ${what}` }, cause)
+        : fail('EDGETPU_TRANSFER', { device: this.name, what, reason }, cause),
+    );
+  }
+
+  /** The first error is the one that all later calls get; the device is let go, so that nothing waits for it any more. */
+  private async given(error: unknown): Promise<unknown> {
+    this.ended ??= error;
+    const { ended } = this;
+    // Once: the device may be somebody else's by the next time.
+    this.letting ??= letGo(this.device);
+    await this.letting;
+    return ended;
+  }
+}
+
+/** Releasing the interface ends its transfers; where it does not, a reset does. */
+async function letGo(device: UsbControlDevice): Promise<void> {
+  const soon = <Result>(work: Promise<Result>): Promise<unknown> => Promise.race([work.catch(() => undefined), delay(farewellMs, undefined, { ref: false })]);
+  await soon(device.releaseInterface(0));
+  const closed = await device.close().then(
+    () => true,
+    () => false,
+  );
+  if (closed) return;
+  await soon(device.reset());
+  await soon(device.close());
+}
+
+function endpointOf(device: UsbControlDevice, direction: 'in' | 'out', number: number): { readonly packetSize: number } {
+  const all = device.configurations.flatMap(({ interfaces }) => interfaces.flatMap(({ alternate }) => alternate.endpoints));
+  return all.find((endpoint) => endpoint.direction === direction && endpoint.endpointNumber === number) ?? { packetSize: 1024 };
+}
+
+function setup({ at, bits }: Register) {
+  return { requestType: 'vendor', recipient: 'device', request: registerRequests[bits], value: at & 0xffff, index: at >>> 16 } as const;
+}

@@ -1,0 +1,175 @@
+// The slot image: the model, zeros up to a multiple of 16, a trailer in CBOR, zeros, and a footer of 32 bytes that
+// finds them. firmware-protocol/README.md specifies it. A bare .tflite is a slot image without trailer.
+
+import { crc32 } from 'node:zlib';
+import { decode, encode } from 'cborg';
+import { z } from 'zod';
+import { fail, reasonOf } from '../../base/errors.js';
+import { alignUp } from '../../simulator/index.js';
+import type { Agreement } from '../../targets/index.js';
+import { bytes, decodeMap, uint } from '../protocol/index.js';
+import { signPayload } from './cose.js';
+import { equalBytes, sha256 } from './hash.js';
+import type { SigningKey } from './keys.js';
+
+const magic = new TextEncoder().encode('ATOLLIMG');
+const footerBytes = 32;
+const imageAlignment = 16;
+const formatVersion = 1;
+
+const sha = bytes.refine((value) => value.byteLength === 32, 'must be the 32 bytes of a SHA-256');
+
+/** What the C library reads. */
+const uint32 = uint.max(0xffff_ffff);
+
+/** Its order is the order of the keys in the encoded manifest. */
+const manifestSchema = z.strictObject({
+  format: z.literal(1),
+  model: sha,
+  model_bytes: uint32,
+  version: z.string(),
+  /** A device with a key takes no image whose counter is below that of the one it has confirmed; absent: 0. */
+  counter: uint32.optional(),
+  target: z.string(),
+  profile: z.string(),
+  /** "exact", or the largest difference and the smallest share within it, in parts per million. */
+  agreement: z.union([z.literal('exact'), z.strictObject({ max_lsb: uint32, min_share_ppm: uint32 })]),
+  /** Builtin codes as numbers, custom operators by name. */
+  operators: z.array(z.union([uint32, z.string()])),
+  arena: uint32,
+  vectors: sha,
+  block_bytes: uint32.min(1),
+  blocks: z.array(sha),
+});
+export type Manifest = z.output<typeof manifestSchema>;
+
+/** The agreement that an image demands; exact where it has no manifest. */
+export function agreementOf(manifest: Manifest | undefined): Agreement {
+  const agreement = manifest?.agreement ?? 'exact';
+  return agreement === 'exact' ? 'exact' : { maxLsb: agreement.max_lsb, minShare: agreement.min_share_ppm / 1e6 };
+}
+
+const vectorsSchema = z.array(z.strictObject({ seed: uint32, output: bytes }));
+export type SelfTestVector = z.output<typeof vectorsSchema>[number];
+
+const trailerSchema = z.strictObject({ manifest: bytes, vectors: bytes, signature: bytes.optional() });
+
+export interface Trailer {
+  readonly manifest: Manifest;
+  readonly vectors: readonly SelfTestVector[];
+  /** What is signed: the manifest as it is encoded. */
+  readonly encodedManifest: Uint8Array;
+  /** An encoded COSE_Sign1, not yet checked; null where there is none. */
+  readonly signature: Uint8Array | null;
+}
+
+export interface SlotImage {
+  readonly model: Uint8Array;
+  /** null for a bare .tflite. */
+  readonly trailer: Trailer | null;
+}
+
+/** What the manifest says beyond what follows from the bytes themselves. */
+export type ManifestInput = Pick<Manifest, 'version' | 'counter' | 'target' | 'profile' | 'agreement' | 'operators' | 'arena'>;
+
+/** The model is hashed in blocks of this length, and images are sent compressed in such where the device does not ask for others. */
+export const blockBytes = 4096;
+
+/** How long the slot image of a model will be, unsigned: hashes have one length, whatever they are of. */
+export function slotImageLength(modelBytes: number, input: ManifestInput, vectors: readonly SelfTestVector[]): number {
+  const blocks = Math.ceil(modelBytes / blockBytes);
+  const none = new Uint8Array(32);
+  const trailer = encodeTrailer(modelBytes, input, vectors, { model: none, vectors: () => none, blocks: new Array<Uint8Array>(blocks).fill(none) }, null);
+  return alignUp(modelBytes, imageAlignment) + alignUp(trailer.byteLength, imageAlignment) + footerBytes;
+}
+
+interface Hashes {
+  readonly model: Uint8Array;
+  readonly vectors: (bytes: Uint8Array) => Uint8Array;
+  readonly blocks: Uint8Array[];
+}
+
+function encodeTrailer(modelBytes: number, input: ManifestInput, vectors: readonly SelfTestVector[], hashes: Hashes, key: SigningKey | null): Uint8Array {
+  const vectorBytes = encodeInOrder([...vectors]);
+  const manifest: Manifest = {
+    format: 1,
+    model: hashes.model,
+    model_bytes: modelBytes,
+    ...input,
+    vectors: hashes.vectors(vectorBytes),
+    block_bytes: blockBytes,
+    blocks: hashes.blocks,
+  };
+  const encoded = encodeInOrder(manifestSchema.parse(manifest));
+  return encodeInOrder({ manifest: encoded, vectors: vectorBytes, ...(key === null ? {} : { signature: signPayload(encoded, key) }) });
+}
+
+export function encodeSlotImage(model: Uint8Array, input: ManifestInput, vectors: readonly SelfTestVector[], key: SigningKey | null = null): Uint8Array {
+  const blocks = Array.from({ length: Math.ceil(model.byteLength / blockBytes) }, (_, i) => sha256(model.subarray(i * blockBytes, (i + 1) * blockBytes)));
+  const trailer = encodeTrailer(model.byteLength, input, vectors, { model: sha256(model), vectors: sha256, blocks }, key);
+  const trailerOffset = alignUp(model.byteLength, imageAlignment);
+  const out = new Uint8Array(trailerOffset + alignUp(trailer.byteLength, imageAlignment) + footerBytes);
+  out.set(model);
+  out.set(trailer, trailerOffset);
+  const footer = out.subarray(out.byteLength - footerBytes);
+  const view = new DataView(footer.buffer, footer.byteOffset, footerBytes);
+  footer.set(magic);
+  view.setUint16(8, formatVersion, true);
+  view.setUint32(12, model.byteLength, true);
+  view.setUint32(16, trailerOffset, true);
+  view.setUint32(20, trailer.byteLength, true);
+  view.setUint32(28, crc32(footer.subarray(0, 28)), true);
+  return out;
+}
+
+/** Keys in the order of the object, as the schemas have them. */
+function encodeInOrder(value: unknown): Uint8Array {
+  return encode(value, { mapSorter: () => 0 });
+}
+
+/** @throws SLOT_IMAGE_INVALID where there is a footer, but what it finds is not whole */
+export function decodeSlotImage(image: Uint8Array): SlotImage {
+  const invalid = (reason: string): Error => fail('SLOT_IMAGE_INVALID', { reason });
+  const footer = image.subarray(Math.max(0, image.byteLength - footerBytes));
+  if (footer.byteLength < footerBytes || !magic.every((byte, i) => footer[i] === byte)) return { model: image, trailer: null };
+  const view = new DataView(footer.buffer, footer.byteOffset, footerBytes);
+  if (view.getUint32(28, true) !== crc32(footer.subarray(0, 28))) throw invalid('the footer fails its CRC');
+  const version = view.getUint16(8, true);
+  if (version !== formatVersion) throw invalid(`format version ${version}; this program knows ${formatVersion}`);
+  const [modelBytes, trailerOffset, trailerBytes] = [view.getUint32(12, true), view.getUint32(16, true), view.getUint32(20, true)];
+  if (trailerOffset !== alignUp(modelBytes, imageAlignment) || trailerOffset + alignUp(trailerBytes, imageAlignment) + footerBytes !== image.byteLength)
+    throw invalid('the footer does not match the length');
+  const isZero = (byte: number): boolean => byte === 0;
+  const gaps = [image.subarray(modelBytes, trailerOffset), image.subarray(trailerOffset + trailerBytes, image.byteLength - footerBytes)];
+  const reserved = [footer.subarray(10, 12), footer.subarray(24, 28)];
+  if (![...gaps, ...reserved].every((part) => part.every(isZero))) throw invalid('the bytes between its parts are not 0');
+  const model = image.subarray(0, modelBytes);
+  return { model, trailer: decodeTrailer(image.subarray(trailerOffset, trailerOffset + trailerBytes), model) };
+}
+
+function decodeTrailer(encoded: Uint8Array, model: Uint8Array): Trailer {
+  const invalid = (reason: string, cause?: unknown): Error => fail('SLOT_IMAGE_INVALID', { reason }, cause);
+  let trailer: z.output<typeof trailerSchema>;
+  let manifest: Manifest;
+  let vectors: SelfTestVector[];
+  try {
+    trailer = trailerSchema.parse(decodeMap(encoded, 'trailer'));
+    manifest = manifestSchema.parse(decodeMap(trailer.manifest, 'manifest'));
+    vectors = vectorsSchema.parse(decode(trailer.vectors));
+  } catch (error) {
+    throw invalid(error instanceof z.ZodError ? z.prettifyError(error) : reasonOf(error), error);
+  }
+  // An image has one encoding, so that nobody can change its bytes and keep what it says.
+  const isCanonical = [
+    [trailer, encoded],
+    [manifest, trailer.manifest],
+    [vectors, trailer.vectors],
+  ].every(([value, bytesOfIt]) => equalBytes(encodeInOrder(value), bytesOfIt as Uint8Array));
+  if (!isCanonical) throw invalid('its CBOR is not in the one encoding that atoll.cddl gives');
+  if (manifest.model_bytes !== model.byteLength) throw invalid(`the manifest names a model of ${manifest.model_bytes} bytes, it has ${model.byteLength}`);
+  const blocks = Math.ceil(model.byteLength / manifest.block_bytes);
+  if (manifest.blocks.length !== blocks) throw invalid(`the manifest has ${manifest.blocks.length} hashes for ${blocks} blocks`);
+  if (!equalBytes(manifest.model, sha256(model))) throw invalid('the model is not the one that the manifest names');
+  if (!equalBytes(manifest.vectors, sha256(trailer.vectors))) throw invalid('the self-test vectors are not those that the manifest names');
+  return { manifest, vectors, encodedManifest: trailer.manifest, signature: trailer.signature ?? null };
+}

@@ -1,0 +1,114 @@
+// Finds a bootloader with DFU among the USB devices, brings running firmware there, and claims the interface.
+
+import { fail } from '../../../base/errors.js';
+import { usbHex } from '../../../targets/index.js';
+import { onlyUsb, pause, type UsbAlternateInterface, type UsbControlDevice, type UsbNamedAlternate, usbError } from '../../transport/index.js';
+import { answeredWithin, type DfuFunctions, DfuInterface, dfuPatienceMs } from './requests.js';
+
+export interface UsbIds {
+  readonly vendor: number;
+  readonly product: number;
+}
+
+export type ListUsb = () => Promise<readonly UsbControlDevice[]>;
+
+/** A device with DFU, in its bootloader or on the way there. */
+export interface DfuDevice {
+  readonly uri: string;
+  readonly device: UsbControlDevice;
+  readonly dfu: UsbAlternateInterface;
+  /** The firmware runs, and must be told to give way to the bootloader. */
+  readonly running: boolean;
+}
+
+const applicationSpecific = 0xfe;
+const dfuSubclass = 1;
+const runTimeProtocol = 1;
+const functionalDescriptor = 0x21;
+/** For a device to come back as its bootloader. */
+const comingBackMs = 10_000;
+
+/** @throws USB_CHOICE where none is attached, or several; DFU_DEVICE */
+export async function findDfu(ids: readonly UsbIds[], serial: string | undefined, devices: ListUsb): Promise<DfuDevice> {
+  const has = (device: UsbControlDevice): boolean => ids.some(({ vendor, product }) => vendor === device.vendorId && product === device.productId);
+  const device = onlyUsb(await devices(), has, serial, ids.map(uriOf).join(' or '));
+  return dfuOf(uriOf({ vendor: device.vendorId, product: device.productId }), device);
+}
+
+/** @throws DFU_DEVICE where it has no such interface */
+export function dfuOf(uri: string, device: UsbControlDevice): DfuDevice {
+  for (const { interfaces } of device.configurations) {
+    const dfu = interfaces.find(({ alternates }) => alternates.some(isDfu));
+    if (dfu !== undefined) return { uri, device, dfu, running: dfu.alternates.find(isDfu)?.interfaceProtocol === runTimeProtocol };
+  }
+  throw fail('DFU_DEVICE', { device: uri, reason: 'it has no DFU interface' });
+}
+
+/** Tells running firmware to give way, and waits until its bootloader is attached, under another id as a rule. @throws DFU_DEVICE */
+export async function enterBootloader(found: DfuDevice, ids: readonly UsbIds[], devices: ListUsb, signal?: AbortSignal): Promise<DfuDevice> {
+  const dfu = await claimDfu(found, 0);
+  await dfu.detach().catch((error: unknown) => {
+    throw usbError(found.uri, error);
+  });
+  await found.device.close().catch(() => undefined);
+  const until = Date.now() + comingBackMs;
+  while (Date.now() < until) {
+    await pause(100, signal);
+    const now = await findDfu(ids, undefined, devices).catch(() => null);
+    if (now !== null && !now.running) return now;
+  }
+  throw fail('DFU_DEVICE', { device: found.uri, reason: `it was told to start its bootloader, and did not come back within ${comingBackMs / 1000} s` });
+}
+
+/** @throws USB_PERMISSION, USB_BUSY, DEVICE_UNREACHABLE, DFU_DEVICE */
+export async function claimDfu({ uri, device, dfu }: DfuDevice, alternate: number, patienceMs = dfuPatienceMs): Promise<DfuInterface> {
+  try {
+    if (!device.opened) await device.open();
+    await device.claimInterface(dfu.interfaceNumber);
+    // Where there is nothing to choose, some do not know the request.
+    if (dfu.alternates.length > 1) await device.selectAlternateInterface(dfu.interfaceNumber, alternate);
+    const functions = await answeredWithin(uri, readFunctions(device, dfu.interfaceNumber), patienceMs);
+    if (functions === null) throw fail('DFU_DEVICE', { device: uri, reason: 'it has no DFU functional descriptor' });
+    return new DfuInterface(uri, device, dfu.interfaceNumber, functions, patienceMs);
+  } catch (error) {
+    await device.close().catch(() => undefined);
+    throw usbError(uri, error);
+  }
+}
+
+function isDfu({ interfaceClass, interfaceSubclass }: UsbNamedAlternate): boolean {
+  return interfaceClass === applicationSpecific && interfaceSubclass === dfuSubclass;
+}
+
+function uriOf({ vendor, product }: UsbIds): string {
+  return `usb:${usbHex(vendor)}:${usbHex(product)}`;
+}
+
+async function readFunctions(device: UsbControlDevice, interfaceNumber: number): Promise<DfuFunctions | null> {
+  const setup = { requestType: 'standard', recipient: 'device', request: 6, value: 0x0200, index: 0 } as const;
+  const { data } = await device.controlTransferIn(setup, 4096);
+  return data === undefined ? null : functionsIn(data, interfaceNumber);
+}
+
+/** Descriptors one after another, each with its length and kind. Exported for tests. */
+export function functionsIn(descriptors: DataView, interfaceNumber: number): DfuFunctions | null {
+  let inInterface = false;
+  for (let at = 0; at + 2 <= descriptors.byteLength; at += descriptors.getUint8(at)) {
+    const length = descriptors.getUint8(at);
+    if (length < 2 || at + length > descriptors.byteLength) return null;
+    const kind = descriptors.getUint8(at + 1);
+    if (kind === 4 && length >= 3) inInterface = descriptors.getUint8(at + 2) === interfaceNumber;
+    if (!inInterface || kind !== functionalDescriptor || length < 7) continue;
+    const attributes = descriptors.getUint8(at + 2);
+    const transferBytes = descriptors.getUint16(at + 5, true);
+    if (transferBytes === 0) return null;
+    return {
+      canDownload: (attributes & 1) !== 0,
+      canUpload: (attributes & 2) !== 0,
+      detachesItself: (attributes & 8) !== 0,
+      transferBytes,
+      isDfuSe: length >= 9 && descriptors.getUint16(at + 7, true) === 0x011a,
+    };
+  }
+  return null;
+}

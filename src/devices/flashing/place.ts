@@ -1,0 +1,37 @@
+// Where in a device's flash an image may go: behind the firmware, and not beyond what is there.
+
+import { fail } from '../../base/errors.js';
+import { alignUp } from '../../simulator/index.js';
+import type { Target } from '../../targets/index.js';
+
+/** Addresses of bytes; the end is the first one behind. */
+export interface AddressRange {
+  readonly start: number;
+  readonly end: number;
+}
+
+export interface FlashPlace {
+  readonly address: number;
+  /** Of all slots: nothing outside it is written or erased. */
+  readonly partition: AddressRange;
+}
+
+/** Of UF2 blocks, and of most flash. */
+const page = 256;
+
+/** @param address null for the first slot. @throws USAGE where the target tells no address of its flash, or the place is outside the slots */
+export function placeInFlash(target: Target, imageBytes: number, address: number | null): FlashPlace {
+  const { flash, id, flashMethod } = target;
+  if (flash?.start === undefined) throw fail('USAGE', { reason: `no way to the flash of ${id} is known here; its own is: ${flashMethod}` });
+  const partition = { start: flash.start + alignUp(flash.firmwareBytes, page), end: Math.min(flash.start + flash.usableBytes, 2 ** 32) };
+  const at = address ?? partition.start;
+  if (at < partition.start || at + imageBytes > partition.end || at % page !== 0) {
+    const range = `${hexAddress(partition.start)}, behind the firmware, and ${hexAddress(partition.end)}, from a multiple of ${page} on`;
+    throw fail('USAGE', { reason: `--address ${hexAddress(at)}: ${imageBytes} bytes must lie between ${range}` });
+  }
+  return { address: at, partition };
+}
+
+export function hexAddress(value: number): string {
+  return `0x${value.toString(16)}`;
+}

@@ -1,0 +1,110 @@
+// Programs of others that write a file to a place in flash: how each is called, how it tells that the flash holds the file, and what is to be done
+// about its usual complaints.
+// Sources: their --help and documentation (esptool 4 and 5, probe-rs 0.2x and 0.3x, OpenOCD 0.12, BOSSA 1.9.1).
+
+import type { Flashing } from '../../targets/index.js';
+import { type FlashPlace, hexAddress } from './place.js';
+import type { FlashChoice } from './way.js';
+
+export type Program = Exclude<Flashing['method'], 'uf2' | 'dfu'>;
+export type How<P extends Program> = Extract<Flashing, { method: P }>;
+
+export interface CommandParts {
+  /** Of the program. */
+  readonly program: string;
+  readonly file: string;
+  readonly place: FlashPlace;
+  readonly choice: FlashChoice;
+  /** Serial port, for those that use one; else empty. */
+  readonly port: string;
+}
+
+export interface FlashProgram<P extends Program> {
+  /** As it may be installed. */
+  readonly names: readonly string[];
+  readonly usesPort: boolean;
+  readonly commands: (how: How<P>, parts: CommandParts, flashStart: number) => readonly (readonly string[])[];
+  /** What it prints when it has read back what it wrote; null where its exit code says so. */
+  readonly verified: RegExp | null;
+  /** What is to be done, by what it complains of. */
+  readonly remedies: readonly (readonly [complaint: RegExp, remedy: string])[];
+}
+
+const attachProbe = "attach the board's debug probe, and install the udev rule of `atoll doctor` where it may not be opened";
+
+const programs: { readonly [P in Program]: FlashProgram<P> } = {
+  esptool: {
+    names: ['esptool', 'esptool.py'],
+    usesPort: true,
+    commands: ({ chip }, { program, file, place, choice, port }) => [
+      // Versions 4 and 5 both know this spelling of the command.
+      [program, '--chip', chip, '--port', port, '--baud', String(choice.baud ?? 460_800), 'write_flash', hexAddress(place.address), file],
+    ],
+    verified: /^Hash of data verified/m,
+    remedies: [
+      [/could not open|could not be opened|port is busy/i, 'name the port of the board with --port, and end what else has it open'],
+      [/failed to connect|no serial data received/i, 'hold the BOOT button while the board is reset, and start again'],
+      [/this chip is|wrong.*chip/i, 'name the target of the chip that is attached with --target'],
+    ],
+  },
+
+  'probe-rs': {
+    names: ['probe-rs'],
+    usesPort: false,
+    commands: ({ chip }, { program, file, place, choice }) => {
+      const probe = choice.serial === undefined ? [] : ['--probe', choice.serial];
+      const address = ['--binary-format', 'bin', '--base-address', hexAddress(place.address)];
+      return [
+        [program, 'download', '--chip', chip, ...probe, ...address, '--verify', '--non-interactive', file],
+        [program, 'reset', '--chip', chip, ...probe, '--non-interactive'],
+      ];
+    },
+    verified: null,
+    remedies: [
+      [/no (connected )?probes? (was|were) found|no probe/i, attachProbe],
+      [/multiple|several/i, 'name the probe as VID:PID:SERIAL with --serial; `probe-rs list` shows them'],
+    ],
+  },
+
+  openocd: {
+    names: ['openocd'],
+    usesPort: false,
+    commands: ({ scripts }, { program, file, place, choice }) => [
+      [
+        program,
+        ...scripts.flatMap((script) => ['-f', script]),
+        ...(choice.serial === undefined ? [] : ['-c', `adapter serial ${choice.serial}`]),
+        '-c',
+        `program {${file}} ${hexAddress(place.address)} verify reset exit`,
+      ],
+    ],
+    verified: /^\*\* Verified OK \*\*/m,
+    remedies: [
+      [/open failed|no device found|unable to find a matching|unable to open/i, attachProbe],
+      [/can't find|couldn't find/i, 'install a version of OpenOCD that has these scripts'],
+      [/flash.*(protect|lock)|failed to erase|erase.*fail/i, 'unlock the flash of the board'],
+    ],
+  },
+
+  bossac: {
+    names: ['bossac'],
+    usesPort: true,
+    // It erases from the offset to the end: all slots behind the firmware. Its offsets count from where it puts the application.
+    commands: (_how, { program, file, place, port }, flashStart) => [
+      [program, `--port=${port}`, `--offset=${hexAddress(place.address - flashStart)}`, '--erase', '--write', '--verify', '--reset', file],
+    ],
+    verified: /^Verify successful/m,
+    remedies: [
+      [/no device found|failed to open|not found/i, 'press the reset button twice, so that the bootloader runs, and name its port with --port'],
+      [/unsupported|device unsupported/i, 'install the bossac of the Arduino tools: others do not know this chip'],
+    ],
+  },
+};
+
+/** The program of a way; what it is called with is of the same way. */
+export function programOf(method: Program): FlashProgram<Program> {
+  return programs[method] as unknown as FlashProgram<Program>;
+}
+
+/** As they may be installed, with their purpose. */
+export const flashProgramNames: readonly string[] = Object.values(programs).flatMap(({ names }) => names.slice(0, 1));

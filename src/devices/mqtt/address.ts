@@ -1,0 +1,91 @@
+// mqtt://[USER[:PASSWORD]@]HOST[:PORT][/FLEET[/DEVICE]]?ca=FILE&cert=FILE&key=FILE&version=4|5&session=keep&keepalive=SECONDS; mqtts: with TLS.
+
+import { fail, reasonOf } from '../../base/errors.js';
+import { topicName } from './topics.js';
+
+export interface BrokerAddress {
+  /** As it may be shown: without password. */
+  readonly uri: string;
+  /** Scheme, host and port. */
+  readonly url: string;
+  readonly tls: boolean;
+  readonly username: string | null;
+  readonly password: string | null;
+  /** null where the address names none. */
+  readonly fleet: string | null;
+  readonly device: string | null;
+  /** PEM files: of who signed the broker's certificate, of the client's own and its key. */
+  readonly ca: string | null;
+  readonly cert: string | null;
+  readonly key: string | null;
+  /** Of MQTT: 5, or 4 for 3.1.1; null: what the broker offers. */
+  readonly version: 4 | 5 | null;
+  /** The broker keeps what clients with a name of their own subscribed to, and what comes meanwhile, while they are away. */
+  readonly keepsSession: boolean;
+  /** Seconds between signs of life. */
+  readonly keepaliveSeconds: number;
+}
+
+const optionNames = ['ca', 'cert', 'key', 'version', 'session', 'keepalive'];
+const usualKeepaliveSeconds = 30;
+const defaultPorts: Readonly<Record<string, string>> = { 'mqtt:': '1883', 'mqtts:': '8883' };
+
+export function isBrokerUri(text: string): boolean {
+  return /^mqtts?:/.test(text);
+}
+
+/** @param environment ATOLL_MQTT_USERNAME and ATOLL_MQTT_PASSWORD stand in for what the address leaves out. @throws BROKER_ADDRESS */
+export function parseBrokerAddress(text: string, environment: NodeJS.ProcessEnv = process.env): BrokerAddress {
+  const wrong = (reason: string): Error => fail('BROKER_ADDRESS', { uri: withoutPassword(text), reason });
+  let parsed: URL;
+  try {
+    parsed = new URL(text);
+  } catch (error) {
+    throw wrong(reasonOf(error));
+  }
+  const { protocol, hostname, port, pathname, searchParams } = parsed;
+  const defaultPort = defaultPorts[protocol];
+  if (defaultPort === undefined || hostname === '') throw wrong('it is no mqtt://HOST or mqtts://HOST');
+  const stranger = [...searchParams.keys()].find((name) => !optionNames.includes(name));
+  if (stranger !== undefined) throw wrong(`unknown option ${stranger}: there are ${optionNames.join(', ')}`);
+  const [fleet = null, device = null, ...more] = pathname.split('/').filter((part) => part !== '');
+  if (more.length > 0 || [fleet, device].some((name) => name !== null && !topicName.test(name)))
+    throw wrong('fleet and device are named by up to 64 letters, digits, dots, dashes and underscores');
+  const version = searchParams.get('version');
+  if (version !== null && version !== '4' && version !== '5') throw wrong(`version=${version}: it is 5, or 4 for MQTT 3.1.1`);
+  const [session, keepalive] = [searchParams.get('session'), searchParams.get('keepalive')];
+  if (session !== null && session !== 'keep') throw wrong(`session=${session}: it is keep, or nothing`);
+  if (keepalive !== null && !/^[1-9]\d{0,4}$/.test(keepalive)) throw wrong(`keepalive=${keepalive}: it is a number of seconds`);
+  const option = (name: string): string | null => searchParams.get(name);
+  if ((option('cert') === null) !== (option('key') === null)) throw wrong('cert and key go together');
+  return {
+    uri: withoutPassword(text),
+    url: `${protocol}//${hostname}:${port === '' ? defaultPort : port}`,
+    tls: protocol === 'mqtts:',
+    username: parsed.username === '' ? (environment.ATOLL_MQTT_USERNAME ?? null) : decodeURIComponent(parsed.username),
+    password: parsed.password === '' ? (environment.ATOLL_MQTT_PASSWORD ?? null) : decodeURIComponent(parsed.password),
+    fleet,
+    device,
+    ca: option('ca'),
+    cert: option('cert'),
+    key: option('key'),
+    version: version === null ? null : (Number(version) as 4 | 5),
+    keepsSession: session === 'keep',
+    keepaliveSeconds: keepalive === null ? usualKeepaliveSeconds : Number(keepalive),
+  };
+}
+
+/** @throws BROKER_ADDRESS where it names none */
+export function fleetOf({ uri, fleet }: BrokerAddress): string {
+  if (fleet === null) throw fail('BROKER_ADDRESS', { uri, reason: 'it names no fleet: mqtt://BROKER/FLEET' });
+  return fleet;
+}
+
+/** HOST:PORT/FLEET: a fleet, whoever asks and by which scheme. @throws BROKER_ADDRESS where the address names none */
+export function fleetKey(address: BrokerAddress): string {
+  return `${address.url.replace(/^mqtts?:\/\//, '')}/${fleetOf(address)}`;
+}
+
+function withoutPassword(text: string): string {
+  return text.replace(/^(mqtts?:\/\/[^:@/]*):[^@/]*@/, '$1:***@');
+}

@@ -1,0 +1,51 @@
+// A broker in this process, for a bench or a small fleet: MQTT 3.1.1 over TCP. What is retained, and what sleeping clients are owed, is kept in a folder.
+
+import net from 'node:net';
+import { setTimeout as delay } from 'node:timers/promises';
+import { fail, reasonOf } from '../../base/errors.js';
+import { openPersistence } from './persistence.js';
+
+export interface BrokerOptions {
+  readonly host?: string;
+  /** 0 takes a free one. */
+  readonly port?: number;
+  /** Where it keeps its messages; null: they end with it. */
+  readonly folder?: string | null;
+}
+
+export interface EmbeddedBroker {
+  readonly uri: string;
+  readonly close: () => Promise<void>;
+}
+
+/** For reads of the folder that were under way. */
+const settleMs = 50;
+
+/** @throws LISTEN, FILE_NOT_WRITABLE */
+export async function startBroker({ host = '127.0.0.1', port = 1883, folder = null }: BrokerOptions = {}): Promise<EmbeddedBroker> {
+  const [{ Aedes }, kept] = await Promise.all([import('aedes'), openPersistence(folder)]);
+  const broker = await Aedes.createBroker({ persistence: kept.persistence });
+  const sockets = new Set<net.Socket>();
+  const server = net.createServer({ noDelay: true }, (socket) => {
+    sockets.add(socket);
+    socket.on('close', () => sockets.delete(socket));
+    broker.handle(socket);
+  });
+  await new Promise<void>((resolve, reject) => server.once('error', reject).listen(port, host, resolve)).catch(async (error: unknown) => {
+    await kept.close();
+    throw fail('LISTEN', { address: `${host}:${port}`, reason: reasonOf(error) }, error);
+  });
+  const bound = server.address() as net.AddressInfo;
+  return {
+    uri: `mqtt://${net.isIPv6(host) ? `[${host}]` : host}:${bound.port}`,
+    close: async () => {
+      // Nobody comes in any more; those who are there go, and what they had begun ends, before the folder is closed under it.
+      const closed = new Promise((resolve) => server.close(resolve));
+      for (const socket of sockets) socket.destroy();
+      await closed;
+      await new Promise<void>((resolve) => broker.close(() => resolve()));
+      await delay(settleMs);
+      await kept.close();
+    },
+  };
+}

@@ -1,0 +1,95 @@
+// A device URI to a DeviceClient.
+
+import { fail } from '../base/errors.js';
+import { loadShippedTargets, loadTarget, type Target } from '../targets/index.js';
+import { type AttachOptions, acceleratorOptions, connectAccelerator, connectEmulated, type EmulatedModel, isAcceleratorUri } from './accelerator/index.js';
+import { attachedPorts, DeviceClient, type LimitMemory, onlyPort, usbOfTarget } from './client/index.js';
+import { SimulatedDevice, type SimulatedDeviceOptions } from './simulated/index.js';
+import { openTransport, type Transport } from './transport/index.js';
+
+export interface OpenOptions {
+  /** For sim: devices only. */
+  readonly simulated?: SimulatedDeviceOptions;
+  /** For an emulated accelerator (`sim:coral-usb` with models that are compiled): what it knows to run. */
+  readonly emulated?: readonly EmulatedModel[];
+  /** For accelerators only. */
+  readonly accelerator?: AttachOptions;
+  /** Gets what the device logs beside its answers, line by line. */
+  readonly onLog?: (line: string) => void;
+  /** Where what is learned of the device's line is kept. */
+  readonly memory?: LimitMemory;
+  /** How long and how often requests wait that do not say otherwise. */
+  readonly patience?: { readonly timeoutMs: number; readonly attempts: number };
+}
+
+export interface TargetChoice {
+  readonly uri: string;
+  /** A target, which may be a file, where the device is of a kind that is not shipped. */
+  readonly named?: string | undefined;
+  readonly signal?: AbortSignal;
+}
+
+/** The target of a device: what was named, for sim: devices what the URI names (either may be a file), else what the device says. @throws DEVICE_TARGET */
+export async function targetOfDevice(device: DeviceClient, { uri, named, signal }: TargetChoice): Promise<Target> {
+  const wanted = named ?? (uri.startsWith('sim:') ? uri.slice('sim:'.length) : undefined);
+  const { target: told } = await device.describe(signal);
+  const target = await loadTarget(wanted ?? told);
+  if (target.id !== told) throw fail('DEVICE_TARGET', { device: uri, told, target: target.id });
+  return target;
+}
+
+/**
+ * @param uri `sim:TARGET`: a simulated device that lives as long as this connection; `serial:PATH?baud=115200&dtr=on&rts=off`; `serial:TARGET`
+ * or `serial:` for the only port whose USB ids say so; `usb:VID:PID/SERIAL`, `usb:TARGET`; `tcp:HOST:PORT?framing=console`; `udp:HOST:PORT`; `mqtt://BROKER/FLEET/DEVICE`
+ * @throws DEVICE_UNKNOWN, DEVICE_UNREACHABLE, SERIAL_*, USB_*, BROKER_*, TARGET_UNKNOWN, TARGET_INVALID
+ */
+export async function openDevice(uri: string, options: OpenOptions = {}): Promise<DeviceClient> {
+  const open = (): Promise<Transport> => transportTo(uri, options);
+  // These vanish with the device that they belong to; a simulated one is another one when it is opened again.
+  // An accelerator is reset by whoever serves it.
+  const transport = await open();
+  const vanishes = /^(usb|serial):/.test(uri) && !isAcceleratorUri(transport.name);
+  const device = new DeviceClient(transport, options.patience, vanishes ? open : null);
+  if (options.memory !== undefined) device.client.memory = options.memory;
+  if (options.onLog !== undefined) device.client.onLog = options.onLog;
+  return device;
+}
+
+async function transportTo(uri: string, options: OpenOptions): Promise<Transport> {
+  const [scheme = '', rest = ''] = uri.split(/:(.*)/s);
+  if (scheme === 'sim') {
+    if (rest === '') throw fail('DEVICE_UNKNOWN', { device: uri, reason: 'no target is named' });
+    const target = await loadTarget(rest);
+    if (options.emulated !== undefined && target.runtime.kernels === 'edgetpu') return connectEmulated(uri, target, options.emulated, options.accelerator);
+    return new SimulatedDevice(target, options.simulated).connect(uri);
+  }
+  if (scheme === 'serial') return openTransport(await serialPath(rest));
+  const named = scheme === 'usb' ? await usbUri(uri, rest) : uri;
+  if (!isAcceleratorUri(named)) return openTransport(named);
+  return connectAccelerator(named, await loadTarget('coral-usb'), { ...acceleratorOptions(named), ...(options.accelerator ?? {}) });
+}
+
+/** Of an accelerator that may be named by its target. @throws USB_CHOICE, TARGET_UNKNOWN */
+export function acceleratorUri(uri: string): Promise<string> {
+  const [scheme, rest = ''] = uri.split(/:(.*)/s);
+  return scheme === 'usb' ? usbUri(uri, rest) : Promise.resolve(uri);
+}
+
+/** Ids have a colon, targets have none; what follows a question mark stays. */
+async function usbUri(uri: string, rest: string): Promise<string> {
+  const [place = '', query] = rest.split(/\?(.*)/s);
+  if (place === '' || place.includes(':')) return uri;
+  const found = await usbOfTarget(await loadTarget(place));
+  return query === undefined ? found : `${found}?${query}`;
+}
+
+/** A serial port is named by its path, or found by the USB ids of a target, or of any. */
+async function serialPath(rest: string): Promise<string> {
+  const [place = '', query] = rest.split(/\?(.*)/s);
+  const options = query === undefined ? '' : `?${query}`;
+  if (/[/\\]|^COM\d+$/i.test(place)) return `serial:${rest}`;
+  const target = place === '' ? null : await loadTarget(place);
+  const ports = await attachedPorts(target === null ? await loadShippedTargets() : [target]);
+  const { path } = onlyPort(ports, target === null ? 'any target' : `the USB ids of ${target.id}`, (port) => port.targets.length > 0);
+  return `serial:${path}${options}`;
+}

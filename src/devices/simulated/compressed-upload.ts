@@ -1,0 +1,46 @@
+// An upload of the compressed form of an image: what it inflates to goes to the inactive slot, block by block. What the slot holds already is
+// not written again, so that an upload goes on where an earlier one was cut off.
+
+import { AtollError } from '../../base/errors.js';
+import { CompressedReader, type StreamHeader } from '../bundle/index.js';
+import type { DeviceState, UploadUnderWay } from './device-state.js';
+import { appendToSlot, beginSlot } from './slot-writing.js';
+import { atollError, fileError } from './status-error.js';
+
+export class CompressedUpload implements UploadUnderWay {
+  /** Bytes of the compressed form so far. */
+  received = 0;
+  private readonly reader = new CompressedReader();
+
+  constructor(private readonly device: DeviceState) {}
+
+  /** @throws StatusError; the upload is over then */
+  add(data: Uint8Array): void {
+    const { device } = this;
+    try {
+      const before = this.reader.header;
+      const blocks = this.reader.add(data);
+      if (before === null && this.reader.header !== null) this.begin(this.reader.header);
+      for (const { at, bytes } of blocks) {
+        const slot = device.slots.inactive;
+        const known = slot.bytes.byteLength - at;
+        if (known < bytes.byteLength) appendToSlot(device, slot, bytes.subarray(Math.max(0, known)));
+        // A reset in between has lost what was under way: nothing of this chunk may be taken for received.
+        if (device.compressed !== this) throw fileError('OFFSET_NOT_VALID', { len: 0 });
+      }
+      this.received += data.byteLength;
+    } catch (error) {
+      device.compressed = null;
+      throw error instanceof AtollError ? atollError('IMAGE_INVALID', error.message) : error;
+    }
+  }
+
+  private begin({ firstBlock, blockBytes, imageBytes }: StreamHeader): void {
+    const { inflateBytes, slots } = this.device;
+    const { inactive } = slots;
+    if (blockBytes > (inflateBytes ?? 0)) throw atollError('IMAGE_INVALID', `blocks of ${blockBytes} bytes; this device takes ${inflateBytes}`);
+    const from = firstBlock * blockBytes;
+    if (from > inactive.bytes.byteLength) throw atollError('OFFSET_NOT_VALID', `the slot holds ${inactive.bytes.byteLength} bytes, not ${from}`);
+    beginSlot(this.device, inactive, imageBytes, from > 0);
+  }
+}

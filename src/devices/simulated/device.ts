@@ -1,0 +1,255 @@
+import type { Target } from '../../targets/index.js';
+import type { VerifyingKey } from '../bundle/index.js';
+import { inProcessPair, type Transport } from '../transport/index.js';
+import { atollHandlers } from './atoll-group.js';
+import { type Counter, counterNames, type DeviceState, type UploadUnderWay } from './device-state.js';
+import type { Engine } from './engine.js';
+import { enumerationHandlers } from './enumeration-group.js';
+import { type FaultName, Faults } from './faults.js';
+import { fileHandlers } from './file-group.js';
+import { LoadedModel } from './loaded-model.js';
+import { osHandlers } from './os-group.js';
+import { SmpServer } from './server.js';
+import { simulatedEngine } from './simulated-engine.js';
+import { type Slot, Slots } from './slots.js';
+import { statsHandlers } from './stats-group.js';
+import { atollError, StatusError } from './status-error.js';
+import { Tensors } from './tensors.js';
+import { requireTrust } from './trust.js';
+
+export interface ServedDeviceOptions {
+  readonly id?: string;
+  /** What `params` reports: the largest packet, header included. */
+  readonly maxPacketBytes?: number;
+  /** What `params` reports: how many requests it takes at once. */
+  readonly buffers?: number;
+  /** Longest block of a compressed upload; null for a device that takes none. */
+  readonly inflateBytes?: number | null;
+  readonly faults?: readonly FaultName[];
+  /** A model that is not confirmed in time is given up. */
+  readonly confirmTimeoutMs?: number;
+  readonly now?: () => number;
+  /** It activates only what one of these keys has signed; none: everything. */
+  readonly keys?: readonly VerifyingKey[];
+  /** Flash that is there already, and that others may write as well; a new one unless given. */
+  readonly slots?: Slots;
+  /** Writes down what flash holds, where it has changed: before each answer. */
+  readonly keep?: () => Promise<void>;
+  /** Called with what keeps it from running models. */
+  readonly onFault?: (error: unknown) => void;
+  /** Called when a model has been activated. */
+  readonly onActivated?: () => void;
+}
+
+export interface SimulatedDeviceOptions extends ServedDeviceOptions {
+  /** Seed of the jitter of its latencies. */
+  readonly seed?: number;
+}
+
+/** What the device keeps for one connection. */
+interface Session {
+  tensors: Tensors | null;
+}
+
+/** Bytes of a packet that are not data: header, keys, offsets. */
+const overheadBytes = 64;
+
+/**
+ * A device that lives in this process: an SMP server with two slots in memory, over an engine that runs models. It has no network or port of its
+ * own; `connect` gives a transport to it.
+ */
+export class ServedDevice implements DeviceState {
+  readonly id: string;
+  readonly slots: Slots;
+  readonly faults: Faults;
+  readonly maxPacketBytes: number;
+  readonly buffers: number;
+  expectedBytes: number | null = null;
+  compressed: UploadUnderWay | null = null;
+  readonly counters = Object.fromEntries(counterNames.map((name) => [name, 0])) as Record<Counter, number>;
+  private readonly server: SmpServer;
+  /** The active model, or what keeps it from running; null where that is to be tried again. */
+  private model: Promise<LoadedModel | null> | null = null;
+  /** The previous answer. Requests are handled in order, except status queries. */
+  private before: Promise<unknown> = Promise.resolve();
+  /** Number of unanswered requests. */
+  private waiting = 0;
+  private readonly connections = new Set<Transport>();
+  /** Who sends what is being answered. */
+  private asking: Session | null = null;
+  private readonly nobody: Session = { tensors: null };
+  private activatedAt = 0;
+  private resetPending = false;
+
+  constructor(
+    readonly target: Target,
+    readonly engine: Engine,
+    private readonly options: ServedDeviceOptions = {},
+  ) {
+    this.id = options.id ?? target.id;
+    this.slots = options.slots ?? new Slots();
+    this.maxPacketBytes = options.maxPacketBytes ?? 2048;
+    this.buffers = options.buffers ?? 4;
+    this.faults = new Faults(new Set(options.faults ?? []));
+    this.server = new SmpServer([...osHandlers(this), ...statsHandlers(this), ...enumerationHandlers, ...fileHandlers(this), ...atollHandlers(this)], options);
+    void this.reload();
+  }
+
+  get inflateBytes(): number | null {
+    return this.options.inflateBytes === undefined ? 4096 : this.options.inflateBytes;
+  }
+
+  get hasKey(): boolean {
+    return (this.options.keys?.length ?? 0) > 0;
+  }
+
+  get chunkBytes(): number {
+    return this.maxPacketBytes - overheadBytes;
+  }
+
+  /** The host's end of a new connection in this process. @param name for messages */
+  connect(name = `sim:${this.target.id}`): Transport {
+    const [host, device] = inProcessPair(name);
+    this.serve(device);
+    return host;
+  }
+
+  /** Answers what arrives over a transport, of which this is the device's end. */
+  serve(device: Transport): void {
+    let held: Uint8Array | null = null;
+    const session: Session = { tensors: null };
+    this.connections.add(device);
+    device.onClose = () => this.connections.delete(device);
+    const reply = (answer: Uint8Array | null): void => {
+      if (answer === null) return;
+      const unlucky = this.faults.strikesAnswer();
+      if (unlucky && this.faults.has('lost-response')) return;
+      if (unlucky && this.faults.has('late-response')) {
+        held = answer;
+        return;
+      }
+      void device.send(answer).catch(() => undefined);
+      if (held !== null) void device.send(held).catch(() => undefined);
+      if (unlucky && this.faults.has('duplicate-response')) void device.send(answer).catch(() => undefined);
+      held = null;
+    };
+    device.onPacket = (packet) => void this.answer(packet, session).then(reply);
+  }
+
+  /** Ends every connection, as pulling the plug does. */
+  unplug(): void {
+    for (const connection of this.connections) void connection.close();
+  }
+
+  /** The answer to one packet, as the wire would carry it. @param session of who sends it; all who give none share one */
+  answer(packet: Uint8Array, session: Session = this.nobody): Promise<Uint8Array | null> {
+    if (this.waiting > 0 && packet.byteLength <= this.maxPacketBytes && this.server.takesAnytime(packet)) return this.server.answer(packet);
+    this.waiting += 1;
+    const answer = this.before.then(async () => {
+      this.asking = session;
+      this.enforceConfirmation();
+      const made = packet.byteLength > this.maxPacketBytes ? null : await this.server.answer(packet);
+      // The answer to a reset is sent before the reset.
+      if (this.resetPending) {
+        this.reset();
+        await this.options.keep?.().catch(this.options.onFault);
+      }
+      return made;
+    });
+    this.before = answer
+      .catch(() => undefined)
+      .then(() => {
+        this.waiting -= 1;
+      });
+    return answer;
+  }
+
+  reset(): void {
+    this.resetPending = false;
+    this.count('resets', 1);
+    this.expectedBytes = null;
+    this.compressed = null;
+    this.slots.boot();
+    void this.reload();
+  }
+
+  count(counter: Counter, by: number): void {
+    this.counters[counter] += by;
+  }
+
+  resetSoon(): void {
+    this.resetPending = true;
+  }
+
+  async load(slot: Slot): Promise<LoadedModel> {
+    const loaded = await LoadedModel.load(slot.bytes, this.target, this.engine);
+    if (this.hasKey) requireTrust(loaded.image, this.options.keys ?? [], slot.active ? 0 : this.slots.floor);
+    return loaded;
+  }
+
+  useModel(model: LoadedModel): void {
+    this.model = Promise.resolve(model);
+    if (this.asking !== null) this.asking.tensors = null;
+    this.activatedAt = this.now();
+    this.options.onActivated?.();
+  }
+
+  async running(): Promise<LoadedModel> {
+    const model = await (this.model ?? this.reload());
+    if (model === null) throw atollError('NO_MODEL', 'no model is active');
+    return model;
+  }
+
+  async tensors(): Promise<Tensors> {
+    const session = this.asking ?? this.nobody;
+    const model = await this.running();
+    const { tensors } = session;
+    if (tensors !== null && tensors.start === this.counters.resets) {
+      if (tensors.model.bytes === model.bytes) return tensors;
+      session.tensors = null;
+      throw atollError('HASH_MISMATCH', 'somebody else has activated another model since');
+    }
+    session.tensors = new Tensors(model, this.counters.resets);
+    return session.tensors;
+  }
+
+  private enforceConfirmation(): void {
+    const limit = this.options.confirmTimeoutMs;
+    if (limit === undefined || this.slots.active?.pending !== true || this.now() - this.activatedAt < limit) return;
+    this.slots.fallBack();
+    void this.reload();
+  }
+
+  /** The model that the slots hold now. */
+  reload(): Promise<LoadedModel | null> {
+    const { active } = this.slots;
+    const loading = active === null ? Promise.resolve(null) : this.loadOrNone(active);
+    this.model = loading;
+    // What does not work now is told to who asks; it may work for the next one.
+    loading.catch(() => {
+      if (this.model === loading) this.model = null;
+    });
+    return loading;
+  }
+
+  private async loadOrNone(slot: Slot): Promise<LoadedModel | null> {
+    try {
+      return await this.load(slot);
+    } catch (error) {
+      if (error instanceof StatusError) return null;
+      throw error;
+    }
+  }
+
+  private now(): number {
+    return this.options.now?.() ?? performance.now();
+  }
+}
+
+/** A device without hardware: it runs models on the simulator, within the limits of its target. */
+export class SimulatedDevice extends ServedDevice {
+  constructor(target: Target, options: SimulatedDeviceOptions = {}) {
+    const corrupt = options.faults?.includes('wrong-result') === true;
+    super(target, simulatedEngine(target, { corrupt, ...(options.seed === undefined ? {} : { seed: options.seed }) }), { id: `sim-${target.id}`, ...options });
+  }
+}

@@ -1,0 +1,86 @@
+// Named faults that a simulated device can be given, to see what the host makes of them.
+
+import { fail } from '../../base/errors.js';
+
+export const faultNames = [
+  'lost-response',
+  'late-response',
+  'duplicate-response',
+  'dropped-line',
+  'bad-crc',
+  'console-noise',
+  'short-write',
+  'full-volume',
+  'reboot-mid-upload',
+  'unplug',
+  'wrong-hash',
+  'wrong-result',
+] as const;
+export type FaultName = (typeof faultNames)[number];
+
+/** Every so-many-th answer is struck. */
+const struck = 10;
+
+/**
+ * - lost-response: every so-many-th answer is not sent; the request was carried out
+ * - late-response: it comes after the answer to the repeated request
+ * - duplicate-response: it comes twice
+ * - dropped-line: on a console it loses a line
+ * - bad-crc: on a console one of its letters is another
+ * - console-noise: on a console log text stands before, within and behind every answer
+ * - short-write: one chunk is stored without its last byte, and reported as whole
+ * - full-volume: the second half of an image cannot be written
+ * - reboot-mid-upload: the device resets once after half of the image
+ * - unplug: the connection ends once after half of the image
+ * - wrong-hash: the device hashes other bytes than it has
+ * - wrong-result: the first output byte of every inference is off by one
+ */
+export class Faults {
+  private answers = 0;
+  private frames = 0;
+  private readonly done = new Set<FaultName>();
+
+  constructor(private readonly names: ReadonlySet<FaultName>) {}
+
+  has(name: FaultName): boolean {
+    return this.names.has(name);
+  }
+
+  /** True for the first call only, and only where the fault is given. */
+  once(name: FaultName): boolean {
+    if (!this.has(name) || this.done.has(name)) return false;
+    this.done.add(name);
+    return true;
+  }
+
+  /** Whether this answer is one that is struck. */
+  strikesAnswer(): boolean {
+    this.answers += 1;
+    return this.answers % struck === 0;
+  }
+
+  /** What becomes of the lines of an answer on their way down a console. */
+  distort(lines: Uint8Array): Uint8Array {
+    this.frames += 1;
+    const text = Buffer.from(lines).toString('latin1');
+    if (this.has('console-noise'))
+      return Buffer.from(`[00:00:0${this.frames % 10}] <inf> noise\n${text.replaceAll('\n', '\n<dbg> between\r\n')}tail`, 'latin1');
+    if (this.frames % struck !== 0) return lines;
+    if (this.has('dropped-line')) return Buffer.from(text.slice(text.indexOf('\n') + 1), 'latin1');
+    if (this.has('bad-crc'))
+      return Buffer.from(
+        text.replace(/[A-Za-z](?=[^A-Za-z]*\n$)/, (letter) => (letter === 'A' ? 'B' : 'A')),
+        'latin1',
+      );
+    return lines;
+  }
+}
+
+/** @throws USAGE for a name that is none */
+export function faultsNamed(names: readonly string[]): FaultName[] {
+  return names.map((name) => {
+    const fault = faultNames.find((known) => known === name);
+    if (fault === undefined) throw fail('USAGE', { reason: `no fault is named ${name}; there are ${faultNames.join(', ')}` });
+    return fault;
+  });
+}

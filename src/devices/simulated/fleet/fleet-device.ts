@@ -1,0 +1,441 @@
+// A simulated device of a fleet: hears what it is to run, fetches it, proves it, runs it, and reports each step. It follows
+// docs/fleets.md. Time and messages come from a port, so that a fleet may live at a broker or in a test's own time.
+
+import { crc32 } from 'node:zlib';
+import { AtollError, reasonOf } from '../../../base/errors.js';
+import { seededRandom } from '../../../data/index.js';
+import { distributionOf } from '../../../evaluate/index.js';
+import type { Target } from '../../../targets/index.js';
+import { equalBytes } from '../../bundle/index.js';
+import { fleetTopics, presence } from '../../mqtt/index.js';
+import {
+  type Desired,
+  decodeBlock,
+  decodeDesired,
+  encodeBlockRequest,
+  encodeReported,
+  type ReportedState,
+  segmentBlocks,
+  statusName,
+  type WrittenReported,
+} from '../../protocol/index.js';
+import { slotBytesOf } from '../device-state.js';
+import { maxBootAttempts, type Slot, Slots } from '../slots.js';
+import { StatusError } from '../status-error.js';
+import { Download } from './download.js';
+import type { FleetFault } from './fleet-faults.js';
+import type { ImageStore, Ready, Verdict } from './image-store.js';
+
+export interface FleetPort {
+  readonly subscribe: (filter: string) => void;
+  readonly unsubscribe: (filter: string) => void;
+  readonly publish: (topic: string, payload: Uint8Array | string, retain: boolean) => void;
+  /** Milliseconds since 1970. */
+  readonly now: () => number;
+  /** @returns what calls it off */
+  readonly later: (ms: number, callback: () => void) => () => void;
+  /** A promise is waited for that comes true before time goes on. */
+  readonly wake: () => void;
+}
+
+export interface FleetDeviceOptions {
+  readonly seed: number;
+  readonly tags?: Readonly<Record<string, string>>;
+  readonly faults?: readonly FleetFault[];
+  /** What flash holds already; empty slots unless given. */
+  readonly slots?: Slots;
+  /** Writes down what flash holds, where it has changed: before each report. */
+  readonly keep?: () => Promise<void>;
+}
+
+/** Inferences behind a reported latency. */
+const measuredRuns = 30;
+/** Erasing, testing and starting a model: so long each, at most. */
+const longestStepMs = 200;
+/** A segment that does not come whole within this is fetched again: the broker sends what it retains once more, or is asked. */
+const segmentPatienceMs = 15_000;
+/** What was said last is said again after this, and then after twice as long each time: the broker may not have kept it. */
+const repeatMs = 30_000;
+const mostRepeatMs = 86_400_000;
+
+export class FleetDevice {
+  /** What flash keeps over a restart. */
+  readonly slots: Slots;
+  /** Called with what it reports. */
+  onReport: ((reported: WrittenReported) => void) | null = null;
+  /** Called when a rollout has come to its end here. */
+  onSettled: (() => void) | null = null;
+  private readonly topics: ReturnType<typeof fleetTopics>;
+  private readonly random: () => number;
+  private readonly faults: Set<FleetFault>;
+  /** What it works at, or has worked at last. */
+  private taken: Desired | null = null;
+  private download: Download | null = null;
+  private subscribed: string | null = null;
+  /** Segments that did not come in time, one after another: then they are asked for. */
+  private impatience = 0;
+  private sequence: number;
+  private last: WrittenReported | null = null;
+  /** The same, as it was sent: what is still being written down is not. */
+  private said: WrittenReported | null = null;
+  private dead = false;
+  private callOff: () => void = () => undefined;
+  private callOffRepeat: () => void = () => undefined;
+
+  constructor(
+    readonly id: string,
+    fleet: string,
+    private readonly target: Target,
+    private readonly port: FleetPort,
+    private readonly store: ImageStore,
+    private readonly options: FleetDeviceOptions,
+  ) {
+    this.topics = fleetTopics(fleet);
+    this.random = seededRandom(options.seed);
+    this.faults = new Set(options.faults ?? []);
+    this.slots = options.slots ?? new Slots();
+    this.sequence = this.firstSequence();
+  }
+
+  /** SHA-256 of the slot image that runs, in hexadecimal; null where none does. */
+  get running(): string | null {
+    const { active } = this.slots;
+    return active === null ? null : this.store.sha(active.bytes);
+  }
+
+  /** At first, and whenever the connection is back. */
+  connected(): void {
+    if (this.dead) return;
+    this.sayAlive();
+    this.port.subscribe(this.topics.desired(this.id));
+    this.port.subscribe(this.topics.pulledBlock(this.id));
+    // What was said last may not have arrived.
+    if (this.last === null) this.reportIdle();
+    else if (this.said !== null) this.send(this.said);
+    if (this.subscribed !== null) this.port.subscribe(this.subscribed);
+  }
+
+  /** It says and hears nothing any more. */
+  stop(): void {
+    this.callOff();
+    this.callOffRepeat();
+    this.download = null;
+    this.dead = true;
+  }
+
+  /** Power off and on: what was in RAM is gone, an unconfirmed model has one boot less. */
+  reboot(): void {
+    this.abandon();
+    this.callOffRepeat();
+    this.slots.boot();
+    this.taken = null;
+    this.last = null;
+    this.said = null;
+    this.sequence = this.firstSequence();
+    this.connected();
+  }
+
+  /** Another model runs, and not because of a rollout. */
+  changedOtherwise(): void {
+    if (!this.dead && this.download === null) this.reportIdle();
+  }
+
+  received(topic: string, payload: Uint8Array): void {
+    if (this.dead) return;
+    if (topic === this.topics.desired(this.id)) this.desire(payload);
+    else if (topic === this.topics.pulledBlock(this.id)) this.takePulled(payload);
+    else this.takeRetained(topic, payload);
+  }
+
+  private desire(payload: Uint8Array): void {
+    // An empty message: nothing is desired any more, and what comes next is new, even if it is the same.
+    if (payload.byteLength === 0) {
+      if (this.taken === null && this.slots.active?.pending !== true) return;
+      this.taken = null;
+      this.abandon();
+      this.slots.fallBack();
+      return this.reportIdle();
+    }
+    let desired: Desired;
+    try {
+      desired = decodeDesired(payload);
+    } catch {
+      // It names no rollout to answer to.
+      return;
+    }
+    const { taken } = this;
+    // The same once more, since brokers repeat themselves; or an agent's word that another has overtaken.
+    if (taken?.rollout === desired.rollout && desired.attempt <= taken.attempt) return;
+    if (this.faults.has('dies-told')) return this.stop();
+    this.abandon();
+    this.taken = desired;
+    if (desired.len > slotBytesOf(this.target)) return this.fail(desired, 'IMAGE_TOO_LARGE', `${desired.len} bytes do not fit a slot`);
+    const { active } = this.slots;
+    // What runs already needs no download, and is proved all the same.
+    if (active !== null && this.holds(active, desired)) return this.step(() => this.prove(desired, active));
+    // What was never confirmed gives way to what is desired now.
+    this.slots.fallBack();
+    const { inactive } = this.slots;
+    const there = this.holds(inactive, desired);
+    // Given up before this start, since it did not survive its boots.
+    if (there && taken === null && inactive.attempts >= maxBootAttempts) return this.report(desired, 'rolled-back', { code: 'BOOT_ATTEMPTS' });
+    if (desired.deadline !== undefined && this.port.now() > 1000 * desired.deadline) return this.fail(desired, 'DEADLINE', 'the deadline has passed');
+    if (there) return this.verified(desired, inactive);
+    this.download = new Download(desired, this.store);
+    this.report(desired, 'downloading');
+    this.step(() => this.fetchNext());
+  }
+
+  private holds(slot: Slot, { sha }: Desired): boolean {
+    return slot.bytes.byteLength > 0 && this.store.sha(slot.bytes) === Buffer.from(sha).toString('hex');
+  }
+
+  private abandon(): void {
+    this.callOff();
+    this.download = null;
+    this.impatience = 0;
+    if (this.subscribed !== null) this.port.unsubscribe(this.subscribed);
+    this.subscribed = null;
+  }
+
+  private fetchNext(): void {
+    const { download } = this;
+    if (download === null) return;
+    if (this.subscribed !== null) this.port.unsubscribe(this.subscribed);
+    this.subscribed = null;
+    const { segment, desired, blocks } = download;
+    // Where the broker retains nothing, whoever leads the rollout can be asked.
+    if (desired.pull === true || this.impatience % 2 === 1) {
+      const from = segment * segmentBlocks;
+      const request = encodeBlockRequest({ sha: desired.sha, from, n: Math.min(segmentBlocks, blocks - from) });
+      this.port.publish(this.topics.blockRequest(this.id), request, false);
+    } else {
+      this.subscribed = this.topics.segment(download.sha, segment);
+      this.port.subscribe(this.subscribed);
+    }
+    this.callOff();
+    this.callOff = this.port.later(segmentPatienceMs, () => {
+      this.impatience += 1;
+      this.fetchNext();
+    });
+  }
+
+  private takeRetained(topic: string, payload: Uint8Array): void {
+    const { download } = this;
+    if (download === null) return;
+    const n = Number(topic.slice(topic.lastIndexOf('/') + 1));
+    if (topic === this.topics.block(download.sha, Math.floor(n / segmentBlocks), n)) this.takeBlock(download, n, payload);
+  }
+
+  private takePulled(payload: Uint8Array): void {
+    const { download } = this;
+    if (download === null) return;
+    try {
+      const { sha, n, data } = decodeBlock(payload);
+      if (equalBytes(sha, download.desired.sha)) this.takeBlock(download, n, data);
+    } catch {
+      // No block: those that are missing are asked for again.
+    }
+  }
+
+  private takeBlock(download: Download, n: number, payload: Uint8Array): void {
+    const before = download.segment;
+    if (!download.take(n, payload)) return;
+    const half = download.received > download.blocks / 2;
+    if (half && this.faults.has('dies-downloading')) return this.stop();
+    if (half && this.faults.has('stuck-download')) return this.abandon();
+    if (half && this.faults.delete('reboots-downloading')) return this.reboot();
+    if (download.complete) this.finish(download);
+    else if (download.segment !== before) {
+      this.impatience = 0;
+      this.fetchNext();
+    }
+  }
+
+  private finish(download: Download): void {
+    const { desired } = download;
+    this.abandon();
+    const image = download.image();
+    if (image === null) return this.fail(desired, 'HASH_MISMATCH', 'the blocks are not the image that was promised');
+    const slot = this.slots.inactive;
+    try {
+      this.slots.erase(slot);
+    } catch (error) {
+      // Somebody has activated another model meanwhile.
+      return this.fail(desired, codeOf(error), reasonOf(error));
+    }
+    slot.bytes = image;
+    this.verified(desired, slot);
+  }
+
+  private verified(desired: Desired, slot: Slot): void {
+    this.report(desired, 'verified');
+    if (this.faults.has('dies-verified')) return this.stop();
+    this.step(() => this.test(desired, slot));
+  }
+
+  private test(desired: Desired, slot: Slot): void {
+    const { bytes } = slot;
+    this.once(desired, this.store.verdict(bytes), (verdict) =>
+      slot.bytes === bytes ? this.judged(desired, slot, verdict) : this.fail(desired, 'HASH_MISMATCH', 'the slot was written otherwise meanwhile'),
+    );
+  }
+
+  private judged(desired: Desired, slot: Slot, verdict: Verdict): void {
+    if (this.faults.has('bad-signature')) return this.fail(desired, 'SIGNATURE_INVALID', 'no key of this device has made the signature');
+    if (this.faults.has('wrong-result')) return this.fail(desired, 'SELF_TEST_FAILED', `${verdict.vectors} of ${verdict.vectors} vectors`);
+    if (verdict.refusal !== null) return this.fail(desired, verdict.refusal.code, verdict.refusal.detail);
+    const counter = this.store.counter(slot.bytes);
+    const { floor } = this.slots;
+    if (counter < floor) return this.fail(desired, 'COUNTER_TOO_LOW', `the image has counter ${counter}, the newest that was confirmed ${floor}`);
+    slot.tested = true;
+    if (!this.faults.has('still-old')) this.slots.activate(slot);
+    this.report(desired, 'pending');
+    if (this.faults.has('dies-pending')) return this.stop();
+    if (this.faults.delete('reboots-pending')) return this.step(() => this.reboot());
+    if (this.faults.has('falls-back')) return this.step(() => this.fallBack());
+    this.step(() => this.prove(desired, this.slots.active ?? slot));
+  }
+
+  /** It boots, and boots, and boots, and only then is there long enough to hear what is desired of it. */
+  private fallBack(): void {
+    while (this.slots.active?.pending === true) this.slots.boot();
+    this.reboot();
+  }
+
+  /** Its own test of what runs now, the challenge answered, its latency measured: then it is confirmed. */
+  private prove(desired: Desired, slot: Slot): void {
+    // What it pretends to run, it cannot ask.
+    const silent = this.faults.has('still-old') && !slot.active;
+    this.once(desired, this.store.verdict(slot.bytes), (verdict) =>
+      this.once(desired, this.store.latencies(slot.bytes, measuredRuns, this.random), (latencies) =>
+        this.once(desired, silent ? null : this.store.challenge(slot.bytes, desired.seed), (outputs) =>
+          this.proved(desired, slot, verdict, latencies, outputs),
+        ),
+      ),
+    );
+  }
+
+  private proved(desired: Desired, slot: Slot, verdict: Verdict, latencies: readonly number[], outputs: Uint8Array | null): void {
+    const slowness = this.faults.has('slow') ? 3 : 1;
+    const { median, p95 } = distributionOf(latencies.map((ms) => 1000 * ms * slowness));
+    const measured = {
+      vectors: verdict.vectors,
+      failed: verdict.failed,
+      arena: verdict.arenaBytes,
+      runs: measuredRuns,
+      median_us: Math.max(1, Math.round(median)),
+      p95_us: Math.max(1, Math.round(p95)),
+      ...(outputs === null ? {} : { crc: crc32(outputs) }),
+      ...(outputs === null || desired.outputs !== true ? {} : { outputs: outputs.subarray(0, verdict.reportedBytes) }),
+    };
+    const counted = this.store.accuracy(slot.bytes);
+    if (counted === null) return this.confirm(desired, slot, measured);
+    this.once(desired, counted, ({ samples, correct }) => {
+      const right = this.faults.has('inaccurate') ? Math.floor(0.75 * correct) : correct;
+      this.confirm(desired, slot, { ...measured, samples, correct: right });
+    });
+  }
+
+  private confirm(desired: Desired, slot: Slot, measured: Partial<WrittenReported>): void {
+    if (!slot.active && !this.faults.has('still-old')) return this.fail(desired, 'HASH_MISMATCH', 'another model was activated meanwhile');
+    if (slot.active) this.slots.confirmActive(this.store.counter(slot.bytes));
+    this.report(desired, 'confirmed', measured);
+  }
+
+  /** Goes on when something is there, unless something else is desired by then; at once where it is there already. */
+  private once<Value>(desired: Desired, value: Ready<Value>, next: (value: Value) => void): void {
+    if (!(value instanceof Promise)) return next(value);
+    const isStill = (): boolean => !this.dead && this.taken === desired;
+    this.port.wake();
+    value
+      .then((there) => isStill() && next(there))
+      // What runs models does not work any more, or not with this one: what ran before runs on.
+      .catch((error: unknown) => {
+        if (!isStill()) return;
+        this.slots.fallBack();
+        this.fail(desired, codeOf(error), reasonOf(error));
+      });
+  }
+
+  private fail(desired: Desired, code: string, detail: string): void {
+    this.report(desired, 'failed', { code, detail });
+  }
+
+  private reportIdle(): void {
+    this.report(null, 'idle');
+  }
+
+  private report(desired: Desired | null, state: ReportedState, more: Partial<WrittenReported> = {}): void {
+    // A lie is told of what runs as well.
+    const lies = this.faults.has('still-old') && state === 'confirmed';
+    const told = lies ? this.slots.inactive : this.slots.active;
+    const model = told === null ? {} : { model: this.store.model(told.bytes) };
+    // A clock that was set since is followed.
+    this.sequence = Math.max(this.sequence + 1, this.firstSequence());
+    const about = desired === null ? {} : { rollout: desired.rollout, attempt: desired.attempt, sha: desired.sha };
+    const { tags } = this.options;
+    const reported = { seq: this.sequence, target: this.target.id, ...(tags === undefined ? {} : { tags }), state, ...about, ...model, ...more };
+    this.last = reported;
+    const { keep } = this.options;
+    if (keep === undefined) this.say(reported);
+    else this.sayKept(reported, keep());
+  }
+
+  /** Nothing is said of what a start would not find. */
+  private sayKept(reported: WrittenReported, kept: Promise<void>): void {
+    this.port.wake();
+    kept
+      .then(
+        () => reported,
+        (error: unknown) =>
+          reported.rollout === undefined ? reported : { ...reported, state: 'failed' as const, code: codeOf(error), detail: reasonOf(error) },
+      )
+      .then((said) => {
+        // Something newer may be there to say.
+        if (this.dead || this.last !== reported) return;
+        this.last = said;
+        this.say(said);
+      });
+  }
+
+  private say(reported: WrittenReported): void {
+    this.said = reported;
+    this.send(reported);
+    this.onReport?.(reported);
+    this.repeatAfter(repeatMs);
+    if (reported.state === 'confirmed' || reported.state === 'failed' || reported.state === 'rolled-back') this.onSettled?.();
+  }
+
+  private repeatAfter(ms: number): void {
+    this.callOffRepeat();
+    this.callOffRepeat = this.port.later(ms, () => {
+      this.sayAlive();
+      if (this.said !== null) this.send(this.said);
+      this.repeatAfter(Math.min(mostRepeatMs, 2 * ms));
+    });
+  }
+
+  private sayAlive(): void {
+    this.port.publish(this.topics.alive(this.id), presence.online, true);
+  }
+
+  private send(reported: WrittenReported): void {
+    this.port.publish(this.topics.reported(this.id), encodeReported(reported), true);
+  }
+
+  private step(next: () => void): void {
+    this.callOff();
+    this.callOff = this.port.later(1 + this.random() * longestStepMs, next);
+  }
+
+  /** Reports after a restart must not seem older than those before it: no device reports a hundred times in a second. */
+  private firstSequence(): number {
+    return Math.floor(this.port.now() / 10);
+  }
+}
+
+function codeOf(error: unknown): string {
+  if (error instanceof StatusError) return statusName(error.group, error.rc);
+  return error instanceof AtollError ? error.code : 'INTERNAL';
+}

@@ -1,0 +1,207 @@
+// What the devices of one process know together, so that ten thousand of them cost no more than their own states: the bytes of each image once,
+// and what a kind of device makes of it once.
+
+import { AtollError } from '../../../base/errors.js';
+import type { Dataset } from '../../../data/index.js';
+import { evaluate, modelWarnings, type Runner } from '../../../evaluate/index.js';
+import { isStateful } from '../../../simulator/index.js';
+import type { Target } from '../../../targets/index.js';
+import { agreementOf, decodeSlotImage, hex, sha256, type Trailer, type VerifyingKey } from '../../bundle/index.js';
+import { challengeSamples, reportedOutputBytes, statusName } from '../../protocol/index.js';
+import { type Engine, tickHz } from '../engine.js';
+import { LoadedModel } from '../loaded-model.js';
+import { simulatedEngine } from '../simulated-engine.js';
+import { StatusError } from '../status-error.js';
+import { requireTrust } from '../trust.js';
+
+/** What became of testing an image. */
+export interface Verdict {
+  /** Why it cannot run; null where it can. */
+  readonly refusal: { readonly code: string; readonly detail: string } | null;
+  readonly vectors: number;
+  readonly failed: number;
+  readonly arenaBytes: number;
+  /** Of its outputs, how many a report may hold. */
+  readonly reportedBytes: number;
+}
+
+export interface CountedSamples {
+  readonly samples: number;
+  readonly correct: number;
+}
+
+/** What is known already is there at once. */
+export type Ready<Value> = Value | Promise<Value>;
+
+/** What is in an image, without running it. */
+interface Contents {
+  readonly model: Uint8Array;
+  readonly trailer: Trailer | null;
+}
+
+export class ImageStore {
+  private readonly images = new Map<string, Uint8Array>();
+  private readonly hashes = new WeakMap<Uint8Array, string>();
+  private readonly contents = new Map<string, Contents>();
+  private readonly verdicts = new Map<string, Ready<Verdict>>();
+  private readonly challenges = new Map<string, Ready<Uint8Array | null>>();
+  private readonly loaded = new Map<string, Promise<LoadedModel>>();
+  private readonly ready = new Map<string, LoadedModel>();
+  private readonly counts = new Map<string, Promise<CountedSamples>>();
+
+  /** @param samples labelled ones that every device holds; null: none does */
+  constructor(
+    private readonly target: Target,
+    private readonly keys: readonly VerifyingKey[],
+    private readonly samples: Dataset | null = null,
+    private readonly engine: Engine = simulatedEngine(target, { inTurns: false }),
+  ) {}
+
+  /** The one copy of these bytes that is kept. @param sha theirs */
+  shared(sha: string, image: Uint8Array): Uint8Array {
+    const known = this.images.get(sha);
+    if (known !== undefined) return known;
+    this.images.set(sha, image);
+    this.hashes.set(image, sha);
+    return image;
+  }
+
+  image(sha: string): Uint8Array | null {
+    return this.images.get(sha) ?? null;
+  }
+
+  /** SHA-256 in hexadecimal. */
+  sha(image: Uint8Array): string {
+    let sha = this.hashes.get(image);
+    if (sha === undefined) {
+      sha = hex(sha256(image));
+      this.hashes.set(image, sha);
+    }
+    return sha;
+  }
+
+  /** SHA-256 of the model in it. */
+  model(image: Uint8Array): Uint8Array {
+    return this.contentsOf(image).model;
+  }
+
+  counter(image: Uint8Array): number {
+    return this.contentsOf(image).trailer?.manifest.counter ?? 0;
+  }
+
+  verdict(image: Uint8Array): Ready<Verdict> {
+    return kept(this.verdicts, this.sha(image), () => this.judge(image));
+  }
+
+  /** Outputs on samples drawn from a seed; null for a model whose inputs cannot be drawn. */
+  challenge(image: Uint8Array, seed: number): Ready<Uint8Array | null> {
+    return kept(this.challenges, `${this.sha(image)} ${seed}`, async () => {
+      const loaded = await this.load(image);
+      return loaded.answersChallenges ? loaded.challenge(seed, challengeSamples) : null;
+    });
+  }
+
+  /** What so many inferences take, in milliseconds. @param random of the device, where they are drawn */
+  latencies(image: Uint8Array, count: number, random: () => number): Ready<number[]> {
+    const ready = this.ready.get(this.sha(image));
+    return ready === undefined ? this.load(image).then((loaded) => loaded.execution.latencies(count, random)) : ready.execution.latencies(count, random);
+  }
+
+  /** How many of the labelled samples the model gets right; null where there are none. */
+  accuracy(image: Uint8Array): Promise<CountedSamples> | null {
+    const { samples } = this;
+    if (samples === null) return null;
+    const sha = this.sha(image);
+    let counted = this.counts.get(sha);
+    if (counted === undefined) {
+      counted = this.load(image)
+        .then((loaded) => evaluate(runnerOf(loaded), samples))
+        .then(({ value, samples: count }) => ({ samples: count, correct: Math.round(value * count) }));
+      this.counts.set(sha, counted);
+      counted.catch(() => this.counts.delete(sha));
+    }
+    return counted;
+  }
+
+  private load(image: Uint8Array): Promise<LoadedModel> {
+    const sha = this.sha(image);
+    let loading = this.loaded.get(sha);
+    if (loading === undefined) {
+      loading = LoadedModel.load(image, this.target, this.engine);
+      this.loaded.set(sha, loading);
+      loading.then(
+        (loaded) => this.ready.set(sha, loaded),
+        () => this.loaded.delete(sha),
+      );
+    }
+    return loading;
+  }
+
+  private async judge(image: Uint8Array): Promise<Verdict> {
+    try {
+      const loaded = await this.load(image);
+      if (this.keys.length > 0) requireTrust(loaded.image, this.keys, 0);
+      const result = await loaded.selfTest(agreementOf(loaded.image.trailer?.manifest));
+      return {
+        refusal: result.failed === 0 ? null : { code: 'SELF_TEST_FAILED', detail: `${result.failed} of ${result.vectors} vectors` },
+        vectors: result.vectors,
+        failed: result.failed,
+        arenaBytes: loaded.execution.arenaBytes,
+        reportedBytes: reportedOutputBytes(loaded.outputBytes),
+      };
+    } catch (error) {
+      if (!(error instanceof StatusError)) throw error;
+      const refusal = { code: statusName(error.group, error.rc), detail: String(error.extra.detail ?? '') };
+      return { refusal, vectors: 0, failed: 0, arenaBytes: 0, reportedBytes: 0 };
+    }
+  }
+
+  private contentsOf(image: Uint8Array): Contents {
+    const sha = this.sha(image);
+    let contents = this.contents.get(sha);
+    if (contents === undefined) {
+      contents = contentsOf(image);
+      this.contents.set(sha, contents);
+    }
+    return contents;
+  }
+}
+
+/** What was computed once; while it is computed, its promise. What failed is computed anew. */
+function kept<Value>(known: Map<string, Ready<Value>>, key: string, compute: () => Promise<Value>): Ready<Value> {
+  const value = known.get(key);
+  if (value !== undefined) return value;
+  const computing = compute();
+  known.set(key, computing);
+  computing.then(
+    (computed) => known.set(key, computed),
+    () => known.delete(key),
+  );
+  return computing;
+}
+
+function runnerOf({ execution, model }: LoadedModel): Runner {
+  const { inputs, outputs } = execution;
+  return {
+    inputs,
+    outputs,
+    basis: 'device',
+    concurrency: 1,
+    warnings: modelWarnings(model),
+    state: isStateful(model) ? 'continues' : 'none',
+    run: async (sample, _signal, continues) => {
+      const { output, ticks } = await execution.run(sample, continues);
+      return { output, latencyMs: (1000 * ticks) / tickHz };
+    },
+  };
+}
+
+function contentsOf(image: Uint8Array): Contents {
+  try {
+    const { model, trailer } = decodeSlotImage(image);
+    return { model: sha256(model), trailer };
+  } catch (error) {
+    if (!(error instanceof AtollError)) throw error;
+    return { model: sha256(image), trailer: null };
+  }
+}

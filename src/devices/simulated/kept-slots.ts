@@ -1,0 +1,165 @@
+// Slots that outlive the process: each image in a file named by its hash, and a file that says what each slot is. The latter is written last, and at once.
+
+import { link, readdir, readFile, rename, rm } from 'node:fs/promises';
+import path from 'node:path';
+import { z } from 'zod';
+import { fail, reasonOf } from '../../base/errors.js';
+import { readBytes, readText, writeAtomically } from '../../base/files/index.js';
+import { processIdentity } from '../../base/programs/index.js';
+import { hex, sha256 } from '../bundle/index.js';
+import { type Slot, Slots } from './slots.js';
+
+const indexFile = 'slots.json';
+const imageName = /^[0-9a-f]{64}\.slot$/;
+const lockFile = 'lock';
+const slotSchema = z.object({
+  sha256: z
+    .string()
+    .regex(/^[0-9a-f]{64}$/)
+    .nullable(),
+  active: z.boolean(),
+  pending: z.boolean(),
+  confirmed: z.boolean(),
+  tested: z.boolean(),
+  attempts: z.number().int().min(0),
+});
+const indexSchema = z.object({ schema: z.literal('atoll-slots-1'), slots: z.tuple([slotSchema, slotSchema]), floor: z.number().int().min(0).default(0) });
+type Index = z.infer<typeof indexSchema>;
+
+export class KeptSlots extends Slots {
+  private readonly hashes = new WeakMap<Uint8Array, string>();
+  private written: string;
+  private writing: Promise<void> = Promise.resolve();
+
+  private constructor(
+    private readonly folder: string,
+    written: string,
+  ) {
+    super();
+    this.written = written;
+  }
+
+  /** What is there, or empty slots. It has been started: what is not confirmed has one boot less. @throws STATE_BUSY, STATE_INVALID, FILE_* */
+  static async in(folder: string): Promise<KeptSlots> {
+    await lock(folder);
+    const file = path.join(folder, indexFile);
+    const names = await readdir(folder).catch((): string[] => []);
+    const index = names.includes(indexFile) ? parseIndex(await readText(file), file) : null;
+    const kept = new KeptSlots(folder, index === null ? '' : textOf(index));
+    for (const [i, entry] of (index?.slots ?? []).entries()) {
+      const { sha256: sha, ...state } = entry;
+      if (sha !== null && !names.includes(path.basename(imagePath(folder, sha))))
+        throw fail('STATE_INVALID', { path: imagePath(folder, sha), reason: 'it is not there' });
+      const bytes = sha === null ? new Uint8Array(0) : await readBytes(imagePath(folder, sha));
+      if (sha !== null && hex(sha256(bytes)) !== sha) throw fail('STATE_INVALID', { path: imagePath(folder, sha), reason: 'it is not what its name says' });
+      Object.assign(kept.at(i), state, { bytes });
+    }
+    kept.floor = index?.floor ?? 0;
+    kept.boot();
+    await kept.keep();
+    return kept;
+  }
+
+  /** Writes down what has changed. An image that has passed nothing, and failed nothing, is not worth it. @throws FILE_NOT_WRITABLE */
+  keep(): Promise<void> {
+    const worth = this.all.map((slot) => (slot.active || slot.confirmed || slot.tested || slot.attempts > 0 ? { ...slot } : null));
+    this.writing = this.writing.catch(() => undefined).then(() => this.write(worth, this.floor));
+    return this.writing;
+  }
+
+  private async write(slots: readonly (Slot | null)[], floor: number): Promise<void> {
+    const entries = slots.map((slot) =>
+      slot === null
+        ? { sha256: null, active: false, pending: false, confirmed: false, tested: false, attempts: 0 }
+        : {
+            sha256: this.hashOf(slot.bytes),
+            active: slot.active,
+            pending: slot.pending,
+            confirmed: slot.confirmed,
+            tested: slot.tested,
+            attempts: slot.attempts,
+          },
+    );
+    const text = textOf({ schema: 'atoll-slots-1', slots: entries as Index['slots'], floor });
+    if (text === this.written) return;
+    const names = await readdir(this.folder).catch((): string[] => []);
+    for (const [i, { sha256: sha }] of entries.entries()) {
+      if (sha !== null && !names.includes(path.basename(imagePath(this.folder, sha))))
+        await writeAtomically(imagePath(this.folder, sha), slots[i]?.bytes ?? new Uint8Array(0), { durable: true });
+    }
+    await writeAtomically(path.join(this.folder, indexFile), text, { durable: true });
+    this.written = text;
+    const used = new Set(entries.map(({ sha256: sha }) => (sha === null ? '' : path.basename(imagePath(this.folder, sha)))));
+    for (const name of names) if (imageName.test(name) && !used.has(name)) await rm(path.join(this.folder, name), { force: true });
+  }
+
+  /** Another process may go on with what is there. */
+  async close(): Promise<void> {
+    await this.writing.catch(() => undefined);
+    await rm(path.join(this.folder, lockFile), { force: true });
+  }
+
+  private hashOf(bytes: Uint8Array): string {
+    const known = this.hashes.get(bytes) ?? hex(sha256(bytes));
+    this.hashes.set(bytes, known);
+    return known;
+  }
+}
+
+/** One process at a time. What one has left that is not there any more is nobody's. @throws STATE_BUSY, FILE_NOT_WRITABLE */
+async function lock(folder: string): Promise<void> {
+  const file = path.join(folder, lockFile);
+  const own = `${process.pid} ${await processIdentity(process.pid)}`;
+  // Created by a name of its own and linked, it is there with its content or not at all, and for one process alone.
+  const mine = path.join(folder, `${lockFile}.${process.pid}`);
+  await writeAtomically(mine, own);
+  try {
+    for (;;) {
+      if (await linked(mine, file)) return;
+      const found = await readFile(file, 'utf8').catch(() => '');
+      const [owner = '', identity = ''] = found.split(' ');
+      const pid = Number(owner);
+      if (found === own) return;
+      if (pid > 0 && (await processIdentity(pid)) === identity) throw fail('STATE_BUSY', { path: folder, pid, lock: file });
+      await removeStale(file, found, mine);
+    }
+  } finally {
+    await rm(mine, { force: true });
+  }
+}
+
+/** Whether the name was free, and is now that file's. */
+async function linked(existing: string, name: string): Promise<boolean> {
+  try {
+    await link(existing, name);
+    return true;
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'EEXIST') return false;
+    throw fail('FILE_NOT_WRITABLE', { path: name, reason: reasonOf(error) }, error);
+  }
+}
+
+/** Takes away what a process has left that is gone, unless another one has taken its place meanwhile. */
+async function removeStale(file: string, content: string, mine: string): Promise<void> {
+  const aside = `${mine}.stale`;
+  await rename(file, aside).catch(() => undefined);
+  const moved = await readFile(aside, 'utf8').catch(() => null);
+  if (moved !== null && moved !== content) await linked(aside, file);
+  await rm(aside, { force: true });
+}
+
+function imagePath(folder: string, sha: string): string {
+  return path.join(folder, `${sha}.slot`);
+}
+
+function textOf(index: Index): string {
+  return `${JSON.stringify(index, null, 2)}\n`;
+}
+
+function parseIndex(text: string, file: string): Index {
+  try {
+    return indexSchema.parse(JSON.parse(text));
+  } catch (error) {
+    throw fail('STATE_INVALID', { path: file, reason: error instanceof z.ZodError ? z.prettifyError(error) : 'it is no JSON' }, error);
+  }
+}

@@ -1,0 +1,75 @@
+// The SMP server: finds the handler of a packet, and turns what it says into an answer of the request's version.
+
+import { AtollError } from '../../base/errors.js';
+import { decodePacket, decodeRequest, encodePacket, encodePayload, Op, type SmpPacket, SmpStatus } from '../protocol/index.js';
+import type { Handler } from './handlers.js';
+import { StatusError } from './status-error.js';
+
+export interface SmpServerOptions {
+  /** Called with what is no answer of a handler: something in the device itself does not work. */
+  readonly onFault?: (error: unknown) => void;
+  /** Called when a request has been worked off; its answer waits for it, and is its error where there is one. */
+  readonly keep?: () => Promise<void>;
+}
+
+export class SmpServer {
+  private readonly handlers: ReadonlyMap<string, Handler>;
+
+  constructor(
+    handlers: readonly Handler[],
+    private readonly options: SmpServerOptions = {},
+  ) {
+    this.handlers = new Map(handlers.map((entry) => [keyOf(entry.command.group, entry.command.id, entry.command.op), entry]));
+  }
+
+  /** The answer to a packet; null for bytes that are no request, which a device ignores. */
+  async answer(bytes: Uint8Array): Promise<Uint8Array | null> {
+    let packet: SmpPacket;
+    try {
+      packet = decodePacket(bytes);
+    } catch {
+      return null;
+    }
+    if (packet.op !== Op.read && packet.op !== Op.write) return null;
+    return encodePacket({ ...packet, op: packet.op === Op.read ? Op.readResponse : Op.writeResponse, payload: encodePayload(await this.respond(packet)) });
+  }
+
+  /** True if the packet is a status query. */
+  takesAnytime(bytes: Uint8Array): boolean {
+    try {
+      const { group, command, op } = decodePacket(bytes);
+      return this.handlers.get(keyOf(group, command, op))?.anytime === true;
+    } catch {
+      return false;
+    }
+  }
+
+  private async respond(packet: SmpPacket): Promise<object> {
+    try {
+      const entry = this.handlers.get(keyOf(packet.group, packet.command, packet.op));
+      if (entry === undefined) throw new StatusError(null, SmpStatus.ENOTSUP);
+      const request = decodeRequest(entry.command, packet.payload);
+      if (request === null) throw new StatusError(null, SmpStatus.EINVAL);
+      const answer = await entry.handle(request as never);
+      await this.options.keep?.();
+      return answer;
+    } catch (error) {
+      if (error instanceof StatusError) return errorMap(error, packet.version);
+      if (error instanceof AtollError && error.code === 'CBOR_MALFORMED') return { rc: SmpStatus.EINVAL };
+      // A fault of the device itself: it says so and goes on serving.
+      this.options.onFault?.(error);
+      return { rc: SmpStatus.EUNKNOWN, rsn: error instanceof Error ? error.message : String(error) };
+    }
+  }
+}
+
+/** v2 names the group of an error; v1 has one number, with user codes from 256 on. */
+function errorMap({ group, rc, extra }: StatusError, version: number): object {
+  if (group === null) return { rc };
+  if (version === 0) return { rc: group >= 64 ? SmpStatus.EPERUSER + rc : SmpStatus.EUNKNOWN, ...extra };
+  return { err: { group, rc }, ...extra };
+}
+
+function keyOf(group: number, command: number, op: number): string {
+  return `${group}/${command}/${op}`;
+}

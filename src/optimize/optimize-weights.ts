@@ -1,0 +1,94 @@
+// Pruning and clustering of a float model, with what they save and what they cost.
+
+import { deflateRawSync } from 'node:zlib';
+import { fail } from '../base/errors.js';
+import type { Dataset } from '../data/index.js';
+import { compressedBytes } from '../devices/bundle/index.js';
+import { breather, type Progress, Reference, type Warning } from '../evaluate/index.js';
+import { type Model, writeModel } from '../formats/tflite/index.js';
+import { resolveShapes } from '../simulator/index.js';
+import { type Block, cluster, optimize, prune, scheduleBySensitivity, type WeightsReport, weightsReport } from './passes/index.js';
+import { schemeOf } from './quantize/index.js';
+
+export interface OptimizeWeightsOptions {
+  /** Share of the weights that become 0. */
+  readonly sparsity?: number;
+  readonly block?: Block;
+  readonly perLayer?: boolean;
+  /** Values that the weights of each layer share. */
+  readonly clusters?: number;
+  readonly keepZeros?: boolean;
+  readonly onProgress?: (progress: Progress) => void;
+  readonly signal?: AbortSignal;
+}
+
+/** Size on flash does not change; what there is to send does. */
+export interface SizedWeights extends WeightsReport {
+  readonly bytes: number;
+  /** The whole file as one, raw deflate, highest level. */
+  readonly deflatedBytes: number;
+  /** As devices and fleets get it: in blocks of 4096 bytes, each deflated alone. */
+  readonly compressedBytes: number;
+}
+
+export interface OptimizedWeights {
+  readonly bytes: Uint8Array;
+  readonly before: SizedWeights;
+  readonly after: SizedWeights;
+  /** Of the outputs against the model before, in dB; null without data. */
+  readonly signalToNoise: number | null;
+  readonly warnings: readonly Warning[];
+}
+
+/**
+ * @param datasets samples by which layers are judged; may be empty
+ * @throws USAGE where there is nothing to do, QUANTIZE_NOT_FLOAT
+ */
+export async function optimizeWeights(model: Model, datasets: readonly Dataset[], options: OptimizeWeightsOptions): Promise<OptimizedWeights> {
+  const { sparsity, block, clusters } = options;
+  if (sparsity === undefined && clusters === undefined) throw fail('USAGE', { reason: 'nothing to do: give --prune, --cluster, or both' });
+  if (clusters !== undefined && clusters < 2) throw fail('USAGE', { reason: 'weights of one value say nothing: --cluster takes 2 or more' });
+  const scheme = schemeOf(model);
+  if (scheme !== 'float32') throw fail('QUANTIZE_NOT_FLOAT', { where: 'the model', reason: `it is ${scheme} already; prune and cluster before quantizing` });
+  const prepared = optimize(model.subgraphs.length === 1 ? resolveShapes(model) : model).model;
+  const reference = datasets.length === 0 ? null : await Reference.of(prepared, datasets);
+  let current = prepared;
+  if (sparsity !== undefined) {
+    const scope = options.perLayer ? 'per-layer' : reference === null ? 'global' : await schedule(prepared, reference, sparsity, options);
+    current = prune(current, { sparsity, scope, ...(block === undefined ? {} : { block }) });
+  }
+  if (clusters !== undefined) current = cluster(current, { clusters, keepZeros: options.keepZeros ?? false });
+  const decibels = reference?.nearness(current).decibels ?? null;
+  const bytes = writeModel(current);
+  const after = sized(current, bytes);
+  return {
+    bytes,
+    before: sized(prepared, writeModel(prepared)),
+    after,
+    signalToNoise: decibels === Infinity ? null : decibels,
+    warnings: shortfall(sparsity ?? 0, after.sparsity),
+  };
+}
+
+function sized(model: Model, file: Uint8Array): SizedWeights {
+  const deflatedBytes = deflateRawSync(file, { level: 9 }).byteLength;
+  return { ...weightsReport(model), bytes: file.byteLength, deflatedBytes, compressedBytes: compressedBytes(file) };
+}
+
+function shortfall(asked: number, reached: number): Warning[] {
+  if (reached >= asked - 0.02) return [];
+  const message = `${(100 * reached).toFixed(1)} % of the weights are 0, fewer than asked for: layers with few weights are left alone, and by sensitivity none loses more than 95 %`;
+  return [{ code: 'SPARSITY_NOT_REACHED', message }];
+}
+
+function schedule(model: Model, reference: Reference, sparsity: number, { block, onProgress, signal }: OptimizeWeightsOptions): Promise<Map<number, number>> {
+  const breathe = breather();
+  return scheduleBySensitivity(model, reference, {
+    sparsity,
+    ...(block === undefined ? {} : { block }),
+    onStep: async (progress) => {
+      onProgress?.(progress);
+      await breathe(signal);
+    },
+  });
+}

@@ -1,0 +1,61 @@
+// NEG between products and a sum: a + (-b) is a - b. Few integer kernels of NEG exist, and converters write it for layer normalization.
+
+import {
+  ActivationFunctionType,
+  copyModel,
+  isPrivate,
+  type Links,
+  linksOf,
+  type Model,
+  mainSubgraph,
+  type Operator,
+  operatorCodeIndex,
+  operatorName,
+  type SubGraph,
+} from '../../formats/tflite/index.js';
+import type { GraphPass } from './pass.js';
+
+export const absorbNegations: GraphPass = {
+  name: 'absorb-negations',
+  run: (model) => {
+    const copy = copyModel(model);
+    const subgraph = mainSubgraph(copy);
+    const absorbed = new Set(subgraph.operators.filter((operator) => operatorName(copy, operator) === 'NEG' && absorb(copy, subgraph, operator)));
+    subgraph.operators = subgraph.operators.filter((operator) => !absorbed.has(operator));
+    return absorbed.size === 0 ? { model, changes: 0 } : { model: copy, changes: absorbed.size };
+  },
+};
+
+/** Turns the sum that a negation ends in into a difference, or back; true where the negation itself can then go. */
+function absorb(model: Model, subgraph: SubGraph, negation: Operator): boolean {
+  const links = linksOf(subgraph);
+  const [input, output] = [negation.inputs?.[0] ?? -1, negation.outputs?.[0] ?? -1];
+  const [first, ...others] = readersUntilSum(model, subgraph, links, output);
+  if (first === undefined) return false;
+  const sum = others.at(-1) ?? first;
+  const negated = others.length === 0 ? output : (others.at(-2) ?? first).outputs?.[0];
+  const [left, right] = Array.from(sum.inputs ?? []);
+  const isSum = operatorName(model, sum) === 'ADD';
+  if (left === right || (!isSum && right !== negated)) return false;
+  const { fusedActivationFunction } = sum.builtinOptions as { fusedActivationFunction: number };
+  const other = left === negated ? right : left;
+  sum.inputs = Int32Array.of(other as number, negated as number);
+  sum.builtinOptions = { kind: isSum ? 'SubOptions' : 'AddOptions', fusedActivationFunction, potScaleInt16: true };
+  sum.opcodeIndex = operatorCodeIndex(model, isSum ? 'SUB' : 'ADD', 1);
+  // Products in between take the value without its sign, and so does the sum.
+  first.inputs = first.inputs?.map((tensor) => (tensor === output ? input : tensor)) ?? null;
+  return true;
+}
+
+/** The products that a tensor goes through, each without other readers, and the sum at their end; nothing where they end in something else. */
+function readersUntilSum(model: Model, subgraph: SubGraph, links: Links, tensor: number): Operator[] {
+  if (!isPrivate(subgraph, links, tensor)) return [];
+  const reader = links.consumers.get(tensor)?.[0] as Operator;
+  const name = operatorName(model, reader);
+  if (name === 'ADD' || name === 'SUB') return [reader];
+  const [left, right] = Array.from(reader.inputs ?? []);
+  const options = reader.builtinOptions as { fusedActivationFunction?: number } | null;
+  if (name !== 'MUL' || left === right || options?.fusedActivationFunction !== ActivationFunctionType.NONE) return [];
+  const rest = readersUntilSum(model, subgraph, links, reader.outputs?.[0] ?? -1);
+  return rest.length === 0 ? [] : [reader, ...rest];
+}

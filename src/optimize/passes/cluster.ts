@@ -1,0 +1,68 @@
+// Weight sharing: the weights of each layer become one of N values, found by k-means (S. Han et al., Deep Compression, ICLR 2016). In one
+// dimension, from the quantiles on: the same result every time.
+
+import { compact, copyModel, type Model } from '../../formats/tflite/index.js';
+import { fewestWeights } from './prune.js';
+import { storeWeights, weightMatrices } from './weight-matrix.js';
+
+export interface ClusterOptions {
+  /** Values of each layer. */
+  readonly clusters: number;
+  /** Whether weights of exactly 0 stay so, as one of the values. */
+  readonly keepZeros?: boolean;
+}
+
+const mostRounds = 50;
+
+export function cluster(model: Model, { clusters, keepZeros = false }: ClusterOptions): Model {
+  const copy = copyModel(model);
+  for (const matrix of weightMatrices(copy)) {
+    if (matrix.values.length >= fewestWeights) storeWeights(copy, matrix, shared(matrix.values, clusters, keepZeros));
+  }
+  compact(copy);
+  return copy;
+}
+
+function shared(values: Float32Array, clusters: number, keepZeros: boolean): Float32Array {
+  const free = keepZeros ? values.filter((value) => value !== 0) : values.slice();
+  const count = keepZeros && free.length < values.length ? clusters - 1 : clusters;
+  if (free.length === 0 || count < 1) return values.slice();
+  const centers = centersOf(free.toSorted(), Math.min(count, free.length));
+  return values.map((value) => (keepZeros && value === 0 ? 0 : nearest(centers, value)));
+}
+
+/** @param sorted in ascending order */
+function centersOf(sorted: Float32Array, count: number): Float64Array {
+  const sums = new Float64Array(sorted.length + 1);
+  for (let i = 0; i < sorted.length; i++) sums[i + 1] = (sums[i] as number) + (sorted[i] as number);
+  let centers = Float64Array.from({ length: count }, (_, k) => sorted[Math.floor(((k + 0.5) * sorted.length) / count)] as number);
+  for (let round = 0; round < mostRounds; round++) {
+    // What is nearest to a center lies between the middles to its neighbours.
+    const ends = Array.from(centers, (center, k) => (k + 1 < count ? lowerBound(sorted, (center + (centers[k + 1] as number)) / 2) : sorted.length));
+    const moved = centers.map((center, k) => {
+      const [from, to] = [k === 0 ? 0 : (ends[k - 1] as number), ends[k] as number];
+      return to > from ? ((sums[to] as number) - (sums[from] as number)) / (to - from) : center;
+    });
+    const still = moved.every((center, k) => center === centers[k]);
+    centers = moved;
+    if (still) break;
+  }
+  return centers;
+}
+
+/** How many of the values lie below. */
+function lowerBound(sorted: ArrayLike<number>, value: number): number {
+  let [low, high] = [0, sorted.length];
+  while (low < high) {
+    const middle = (low + high) >> 1;
+    if ((sorted[middle] as number) < value) low = middle + 1;
+    else high = middle;
+  }
+  return low;
+}
+
+function nearest(centers: Float64Array, value: number): number {
+  const above = Math.min(centers.length - 1, lowerBound(centers, value));
+  const [low, high] = [centers[Math.max(0, above - 1)] as number, centers[above] as number];
+  return Math.abs(value - low) <= Math.abs(high - value) ? low : high;
+}

@@ -1,0 +1,146 @@
+// Cross-layer equalization (M. Nagel et al., Data-Free Quantization Through Weight Equalization and Bias Correction, ICCV 2019, eq. 9 to 11):
+// where one layer feeds another through nothing but a RELU, channel i of the first is divided by s and the weights of the second that read it
+// are multiplied by s, which changes no output. s makes the two ranges of weights equal.
+
+import {
+  ActivationFunctionType,
+  addFloats,
+  constantFloats,
+  copyModel,
+  isPrivate,
+  linksOf,
+  type Model,
+  type Operator,
+  type SubGraph,
+  type Tensor,
+} from '../../formats/tflite/index.js';
+import { layersOf } from '../../simulator/index.js';
+import type { Changed } from './pass.js';
+
+const rounds = 10;
+/** Scaling by more than this trades one extreme for another. */
+const largestFactor = 1e3;
+
+/** Takes models with one subgraph; gives others back as they are. Changes are pairs of layers. */
+export function equalize(model: Model): Changed {
+  if (model.subgraphs.length !== 1) return { model, changes: 0 };
+  const copy = copyModel(model);
+  const pairs = pairsOf(copy);
+  for (let round = 0; round < rounds; round++) for (const pair of pairs) equalizePair(pair);
+  for (const layer of new Set(pairs.flatMap(({ first, second }) => [first, second]))) layer.store();
+  return { model: copy, changes: pairs.length };
+}
+
+interface Pair {
+  readonly first: EditableLayer;
+  readonly second: EditableLayer;
+}
+
+function pairsOf(model: Model): Pair[] {
+  const subgraph = model.subgraphs[0] as SubGraph;
+  const links = linksOf(subgraph);
+  const byInput = new Map<number, EditableLayer>();
+  const layers = layersOf(model).flatMap((layer) => {
+    const editable = EditableLayer.of(model, subgraph, layer);
+    if (editable !== null) byInput.set(layer.input, editable);
+    return editable === null ? [] : [editable];
+  });
+  return layers.flatMap((first) => {
+    const second = byInput.get(first.layer.output);
+    const fits = second !== undefined && second.inputChannels === first.layer.channels && first.isHomogeneous && isPrivate(subgraph, links, first.layer.output);
+    return fits ? [{ first, second }] : [];
+  });
+}
+
+function equalizePair({ first, second }: Pair): void {
+  for (let channel = 0; channel < first.layer.channels; channel++) {
+    const [own, next] = [first.outputRange(channel), second.inputRange(channel)];
+    if (own === 0 || next === 0) continue;
+    const factor = Math.min(largestFactor, Math.max(1 / largestFactor, Math.sqrt(own * next) / next));
+    first.scaleOutput(channel, 1 / factor);
+    second.scaleInput(channel, factor);
+  }
+}
+
+type LayerShape = ReturnType<typeof layersOf>[number];
+
+/** A layer's weights and bias while they are changed. */
+class EditableLayer {
+  private constructor(
+    private readonly model: Model,
+    private readonly subgraph: SubGraph,
+    readonly layer: LayerShape,
+    private readonly operator: Operator,
+    private readonly weights: Float32Array,
+    private readonly bias: Float32Array | null,
+  ) {}
+
+  static of(model: Model, subgraph: SubGraph, layer: LayerShape): EditableLayer | null {
+    const operator = subgraph.operators[layer.operator] as Operator;
+    const weights = constantFloats(model, subgraph.tensors[layer.weights] as Tensor);
+    const [, , biasIndex = -1] = operator.inputs ?? [];
+    const bias = biasIndex < 0 ? null : constantFloats(model, subgraph.tensors[biasIndex] as Tensor);
+    return weights === null || (biasIndex >= 0 && bias === null) ? null : new EditableLayer(model, subgraph, layer, operator, weights, bias);
+  }
+
+  /** Whether scaling what goes in scales what comes out. */
+  get isHomogeneous(): boolean {
+    const activation = (this.operator.builtinOptions as { fusedActivationFunction?: number } | null)?.fusedActivationFunction;
+    return activation === ActivationFunctionType.NONE || activation === ActivationFunctionType.RELU;
+  }
+
+  /** 0 where channels of the input are not told apart, as behind a flattened image. */
+  get inputChannels(): number {
+    const { groups, depth, channels } = this.layer;
+    if (groups === channels) return channels;
+    const shape = this.subgraph.tensors[this.layer.weights]?.shape;
+    return groups === 1 ? (shape?.at(-1) ?? depth) : 0;
+  }
+
+  outputRange(channel: number): number {
+    let largest = 0;
+    for (let place = 0; place < this.layer.depth; place++) largest = Math.max(largest, Math.abs(this.weights[this.layer.weightAt(channel, place)] as number));
+    return largest;
+  }
+
+  inputRange(channel: number): number {
+    let largest = 0;
+    this.forEachReading(channel, (at) => {
+      largest = Math.max(largest, Math.abs(this.weights[at] as number));
+    });
+    return largest;
+  }
+
+  scaleOutput(channel: number, factor: number): void {
+    for (let place = 0; place < this.layer.depth; place++) this.scale(this.weights, this.layer.weightAt(channel, place), factor);
+    if (this.bias !== null) this.scale(this.bias, channel, factor);
+  }
+
+  scaleInput(channel: number, factor: number): void {
+    this.forEachReading(channel, (at) => this.scale(this.weights, at, factor));
+  }
+
+  store(): void {
+    const { model, subgraph, operator, layer, weights, bias } = this;
+    const put = (input: number, like: number, values: Float32Array): void => {
+      operator.inputs = operator.inputs?.with(input, addFloats(model, subgraph, subgraph.tensors[like] as Tensor, values)) ?? null;
+    };
+    put(1, layer.weights, weights);
+    if (bias !== null) put(2, operator.inputs?.[2] ?? -1, bias);
+  }
+
+  private scale(values: Float32Array, at: number, factor: number): void {
+    values[at] = (values[at] as number) * factor;
+  }
+
+  /** The weights that multiply a channel of the input. */
+  private forEachReading(channel: number, visit: (at: number) => void): void {
+    const { groups, channels, depth, weightAt } = this.layer;
+    if (groups === channels) {
+      for (let place = 0; place < depth; place++) visit(weightAt(channel, place));
+      return;
+    }
+    const step = this.inputChannels;
+    for (let output = 0; output < channels; output++) for (let place = channel; place < depth; place += step) visit(weightAt(output, place));
+  }
+}

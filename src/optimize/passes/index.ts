@@ -1,0 +1,43 @@
+// Float graph passes. In goes a float model, out comes an equivalent float model that is easier to quantize; what each
+// pass changed is counted. The passes here never change the output beyond float rounding.
+
+import { compact, copyModel, type Model } from '../../formats/tflite/index.js';
+import { absorbNegations } from './absorb-negations.js';
+import { foldBatchNorm } from './fold-batch-norm.js';
+import { foldConstants } from './fold-constants.js';
+import { fuseActivations } from './fuse-activations.js';
+import type { GraphPass } from './pass.js';
+import { squareToProduct } from './square-to-product.js';
+
+export { type ClusterOptions, cluster } from './cluster.js';
+export { equalize } from './equalize.js';
+export { type MemoryPlan, planMemory } from './memory/index.js';
+export type { Changed } from './pass.js';
+export { type Block, type PruneOptions, prune } from './prune.js';
+export { removeDeadChannels } from './remove-dead-channels.js';
+export { scheduleBySensitivity } from './schedule.js';
+export { type WeightsReport, weightsReport } from './weights-report.js';
+
+/** In this order: a normalization must be folded before the activation behind it can be fused. */
+const passes: readonly GraphPass[] = [foldConstants, squareToProduct, absorbNegations, foldBatchNorm, fuseActivations];
+
+export interface OptimizeResult {
+  readonly model: Model;
+  /** Number of changes by pass. */
+  readonly changes: Readonly<Record<string, number>>;
+}
+
+/** Runs every pass, then drops what nothing uses any more. Models with several subgraphs are left as they are. */
+export function optimize(model: Model): OptimizeResult {
+  if (model.subgraphs.length !== 1) return { model, changes: {} };
+  const changes: Record<string, number> = {};
+  let current = model;
+  for (const pass of passes) {
+    const result = pass.run(current);
+    changes[pass.name] = result.changes;
+    current = result.model;
+  }
+  const clean = copyModel(current);
+  compact(clean);
+  return { model: clean, changes };
+}

@@ -1,0 +1,96 @@
+// Where to put buffers, each in use for a span of time, so that the highest end is lowest: first fit in the best of many sequences. Any
+// packing that is pushed down is what first fit gives for some sequence, so for few buffers all of them are tried.
+
+import { seededRandom } from '../../../data/index.js';
+import { insertPlaced, lowestGap, type PlacedBytes } from '../../../simulator/index.js';
+
+export type Buffer = Omit<PlacedBytes, 'offset'>;
+
+export interface Placement {
+  readonly offsets: readonly number[];
+  readonly height: number;
+}
+
+const mostForAll = 9;
+const swaps = 3000;
+/** Steps of first fit that all swaps together may take. */
+const mostWork = 3e7;
+
+/** Most bytes in use at once: no placement is lower. */
+export function lowestHeight(buffers: readonly Buffer[]): number {
+  const times = [...new Set(buffers.map(({ first }) => first))];
+  return Math.max(0, ...times.map((time) => buffers.reduce((sum, { size, first, last }) => sum + (first <= time && time <= last ? size : 0), 0)));
+}
+
+export function bestOffsets(buffers: readonly Buffer[]): Placement {
+  const bound = lowestHeight(buffers);
+  const all = buffers.map((_, i) => i);
+  const by = (key: (buffer: Buffer) => number): number[] => all.toSorted((a, b) => key(buffers[b] as Buffer) - key(buffers[a] as Buffer) || b - a);
+  const duration = ({ first, last }: Buffer): number => last - first + 1;
+  const sequences = [
+    by(({ size }) => size),
+    by((buffer) => buffer.size * duration(buffer)),
+    by((buffer) => duration(buffer) * 2 ** 32 + buffer.size),
+    by(({ first }) => -first),
+    by(({ last }) => last),
+  ];
+  let best = { sequence: sequences[0] as number[], placement: firstFit(buffers, sequences[0] as number[]) };
+  for (const sequence of sequences.slice(1)) {
+    const placement = firstFit(buffers, sequence);
+    if (placement.height < best.placement.height) best = { sequence, placement };
+  }
+  if (best.placement.height === bound) return best.placement;
+  return buffers.length <= mostForAll ? tryAll(buffers, best.placement, bound) : improve(buffers, best, bound);
+}
+
+function firstFit(buffers: readonly Buffer[], sequence: readonly number[]): Placement {
+  const offsets = new Array<number>(buffers.length).fill(0);
+  const placed: PlacedBytes[] = [];
+  let height = 0;
+  for (const i of sequence) {
+    const buffer = buffers[i] as Buffer;
+    const offset = lowestGap(buffer, placed);
+    offsets[i] = offset;
+    insertPlaced(placed, { ...buffer, offset });
+    height = Math.max(height, offset + buffer.size);
+  }
+  return { offsets, height };
+}
+
+function tryAll(buffers: readonly Buffer[], known: Placement, bound: number): Placement {
+  let best = known;
+  const sequence: number[] = [];
+  const visit = (left: readonly number[]): void => {
+    if (best.height === bound) return;
+    const placement = firstFit(buffers, sequence);
+    // A longer sequence is no lower.
+    if (placement.height >= best.height) return;
+    if (left.length === 0) best = placement;
+    for (const next of left) {
+      sequence.push(next);
+      visit(left.filter((i) => i !== next));
+      sequence.pop();
+    }
+  };
+  visit(buffers.map((_, i) => i));
+  return best;
+}
+
+/** Exchanges two of the sequence as long as that is no worse. */
+function improve(buffers: readonly Buffer[], start: { sequence: readonly number[]; placement: Placement }, bound: number): Placement {
+  const random = seededRandom(1);
+  const below = (count: number): number => Math.floor(random() * count);
+  let { sequence, placement: current } = start;
+  let best = current;
+  const rounds = Math.min(swaps, Math.ceil(mostWork / buffers.length ** 2));
+  for (let round = 0; round < rounds && best.height > bound; round++) {
+    const [a, b] = [below(sequence.length), below(sequence.length)];
+    const next = sequence.slice();
+    [next[a], next[b]] = [next[b] as number, next[a] as number];
+    const placement = firstFit(buffers, next);
+    if (placement.height > current.height) continue;
+    [sequence, current] = [next, placement];
+    if (placement.height < best.height) best = placement;
+  }
+  return best;
+}

@@ -1,0 +1,52 @@
+// How much to prune of each layer: steps of sparsity go, one after another, to the layer whose outputs suffer least for the weights that go.
+
+import type { Progress, Reference } from '../../evaluate/index.js';
+import type { Model } from '../../formats/tflite/index.js';
+import { type Block, fewestWeights, prune } from './prune.js';
+import { weightMatrices } from './weight-matrix.js';
+
+/** Sparsities that are tried of each layer. */
+const levels = [0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 0.95];
+
+export interface ScheduleOptions {
+  readonly sparsity: number;
+  readonly block?: Block;
+  readonly onStep?: (progress: Progress) => Promise<void>;
+}
+
+/** @returns sparsities by operator of the main subgraph, which together make up the one that is wanted */
+export async function scheduleBySensitivity(model: Model, reference: Reference, { sparsity, block, onStep }: ScheduleOptions): Promise<Map<number, number>> {
+  const layers = weightMatrices(model).filter(({ subgraph, values }) => subgraph === 0 && values.length >= fewestWeights);
+  const total = layers.length * levels.length;
+  const noise: number[][] = [];
+  let done = 0;
+  for (const { layer } of layers) {
+    const own: number[] = [];
+    for (const level of levels) {
+      const candidate = prune(model, { sparsity: level, ...(block === undefined ? {} : { block }), scope: new Map([[layer.operator, level]]) });
+      own.push(10 ** (-reference.nearness(candidate).decibels / 10));
+      await onStep?.({ done: ++done, total });
+    }
+    noise.push(own);
+  }
+  const weights = layers.reduce((sum, { values }) => sum + values.length, 0);
+  const chosen = layers.map(() => -1);
+  const levelAt = (at: number): number => (at < 0 ? 0 : (levels[at] as number));
+  const reached = (): number => layers.reduce((sum, { values }, l) => sum + values.length * levelAt(chosen[l] as number), 0) / weights;
+  while (reached() < sparsity) {
+    const costs = layers.map(({ values }, l) => {
+      const at = chosen[l] as number;
+      if (at + 1 >= levels.length) return Infinity;
+      const more = values.length * (levelAt(at + 1) - levelAt(at));
+      const cost = ((noise[l]?.[at + 1] as number) - (at < 0 ? 0 : (noise[l]?.[at] as number))) / more;
+      // An output that is no number says nothing.
+      return Number.isFinite(cost) ? cost : Number.MAX_VALUE;
+    });
+    const cheapest = costs.indexOf(Math.min(...costs));
+    if (cheapest < 0 || costs[cheapest] === Infinity) break;
+    chosen[cheapest] = (chosen[cheapest] as number) + 1;
+  }
+  // The last step may have gone too far: all are scaled back to what was asked for.
+  const scale = reached() > 0 ? Math.min(1, sparsity / reached()) : 0;
+  return new Map(layers.map(({ layer }, l) => [layer.operator, scale * levelAt(chosen[l] as number)]));
+}

@@ -1,0 +1,19 @@
+// Replaces SQUARE(x) by MUL(x, x): SQUARE has no integer kernel, MUL has one.
+
+import { ActivationFunctionType, copyModel, mainSubgraph, operatorCodeIndex, operatorName } from '../../formats/tflite/index.js';
+import type { GraphPass } from './pass.js';
+
+export const squareToProduct: GraphPass = {
+  name: 'square-to-product',
+  run: (model) => {
+    const copy = copyModel(model);
+    const squares = mainSubgraph(copy).operators.filter((operator) => operatorName(copy, operator) === 'SQUARE');
+    for (const square of squares) {
+      const value = square.inputs?.[0] as number;
+      square.inputs = Int32Array.of(value, value);
+      square.builtinOptions = { kind: 'MulOptions', fusedActivationFunction: ActivationFunctionType.NONE };
+      square.opcodeIndex = operatorCodeIndex(copy, 'MUL', 1);
+    }
+    return squares.length === 0 ? { model, changes: 0 } : { model: copy, changes: squares.length };
+  },
+};

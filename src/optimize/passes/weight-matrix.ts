@@ -1,0 +1,37 @@
+// The weights of one layer as a matrix, [channel, place], to be changed and put back.
+
+import { addFloats, constantFloats, type Model, type Operator, operatorName, type SubGraph, type Tensor } from '../../formats/tflite/index.js';
+import { type Layer, layersOf } from '../../simulator/index.js';
+
+export interface WeightMatrix {
+  readonly subgraph: number;
+  readonly layer: Layer;
+  readonly op: string;
+  readonly name: string;
+  /** As the file has them; `layer.weightAt` says where. */
+  readonly values: Float32Array;
+}
+
+/** Of every layer whose weights are constant floats, in order; weights that several layers share come once. */
+export function weightMatrices(model: Model): WeightMatrix[] {
+  return model.subgraphs.flatMap((subgraph, index) => {
+    const seen = new Set<number>();
+    return layersOf(model, index).flatMap((layer) => {
+      if (seen.has(layer.weights)) return [];
+      seen.add(layer.weights);
+      const tensor = subgraph.tensors[layer.weights] as Tensor;
+      const values = constantFloats(model, tensor);
+      const op = operatorName(model, subgraph.operators[layer.operator] as Operator);
+      return values === null ? [] : [{ subgraph: index, layer, op, name: tensor.name ?? '', values }];
+    });
+  });
+}
+
+/** Gives all layers that read these weights others, in a tensor of their own. */
+export function storeWeights(model: Model, { subgraph: index, layer }: WeightMatrix, values: Float32Array): void {
+  const subgraph = model.subgraphs[index] as SubGraph;
+  const added = addFloats(model, subgraph, subgraph.tensors[layer.weights] as Tensor, values);
+  for (const operator of subgraph.operators) {
+    if (operator.inputs?.[1] === layer.weights) operator.inputs = operator.inputs.with(1, added);
+  }
+}

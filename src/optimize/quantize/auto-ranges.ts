@@ -1,0 +1,150 @@
+// Chooses ranges by what they do to the output: first the method that serves all tensors best, then, tensor by tensor, what serves
+// better still. What is judged on some samples was chosen on the others, so that what is rare is neither cut off nor trusted.
+
+import { foldCount, type Nearness, type Progress, type Reference } from '../../evaluate/index.js';
+import type { Model } from '../../formats/tflite/index.js';
+import { applyPlan } from './apply.js';
+import { type Calibration, combineFolds } from './calibrate.js';
+import type { Ranges } from './formats.js';
+import { type PlanOptions, planQuantization } from './plan.js';
+import { chooseRange, type RangeMethod, relevantRange } from './ranges.js';
+import { schemes } from './scheme.js';
+import type { TensorStatistics } from './tensor-statistics.js';
+
+export interface AutoRanges {
+  readonly ranges: ReadonlyMap<number, Ranges>;
+  /** How many tensors have the range that a method gives. */
+  readonly methods: Readonly<Partial<Record<RangeMethod, number>>>;
+  /** Signal to noise of the outputs in dB, cross-validated, with min-max and with what was chosen. */
+  readonly before: number;
+  readonly after: number;
+}
+
+/** Improvements below this, in dB, are taken for chance. */
+const leastGain = 0.15;
+
+/**
+ * Ranges that cut off values must gain as much, in dB, all together: samples of another origin go beyond those of the calibration more than these
+ * go beyond each other, and smaller gains turned into losses there.
+ */
+const leastGainOfCutting = 1.5;
+
+/** They cut off nothing that was seen. */
+const wholeMethods = ['min-max', 'headroom'] as const satisfies readonly RangeMethod[];
+
+/**
+ * Not entropy and not moving averages: they cut off whole percents of the values where these are rare among the samples, which need not be so in
+ * the field.
+ */
+const candidateMethods = [...wholeMethods, 'percentile', 'mse'] as const satisfies readonly RangeMethod[];
+
+/** By subgraph and tensor. */
+type Choices = readonly (readonly (RangeMethod | null)[])[];
+
+interface Chosen {
+  readonly choices: Choices;
+  readonly nearness: Nearness;
+}
+
+export async function autoRanges(
+  model: Model,
+  calibration: Calibration,
+  reference: Reference,
+  options: PlanOptions,
+  onStep: (progress: Progress) => Promise<void>,
+): Promise<AutoRanges> {
+  // What is relevant to int16 probabilities reaches further.
+  const rangeOf = schemes[options.scheme ?? 'int8'].activations === 'int8' ? relevantRange : chooseRange;
+  const all = candidateRanges(
+    calibration.subgraphs.map(({ tensors }) => tensors),
+    rangeOf,
+  );
+  const withoutFold = Array.from({ length: foldCount }, (_, fold) =>
+    candidateRanges(
+      calibration.subgraphs.map(({ folds }) => combineFolds(folds.filter((_, other) => other !== fold))),
+      rangeOf,
+    ),
+  );
+  const rangesOf = (candidates: readonly (readonly (Candidates | null)[])[], choices: Choices): Map<number, Ranges> =>
+    new Map(
+      calibration.subgraphs.map(({ subgraph, tensors }, s) => [
+        subgraph,
+        tensors.map((_, tensor) => {
+          const method = choices[s]?.[tensor] ?? null;
+          return method === null ? null : (candidates[s]?.[tensor]?.get(method) ?? null);
+        }),
+      ]),
+    );
+  const modelFor = (candidates: typeof all, choices: Choices): Model => applyPlan(model, planQuantization(model, rangesOf(candidates, choices), options));
+  const measure = (choices: Choices): Nearness => reference.crossValidated((fold) => modelFor(withoutFold[fold] ?? all, choices));
+  const uniform = (method: RangeMethod): Choices =>
+    calibration.subgraphs.map(({ tensors }) => tensors.map((statistics) => (statistics === null ? null : method)));
+
+  const turns = turnsOf(model, calibration, options, rangesOf(all, uniform('min-max')));
+  const total = wholeMethods.length + candidateMethods.length + 2 * turns.length;
+  let done = 0;
+  const step = (): Promise<void> => onStep({ done: ++done, total });
+  /** For all tensors alike; what was no better once is none later. */
+  const tried = new Set<RangeMethod>(['min-max']);
+  const search = async (start: Chosen, methods: readonly RangeMethod[]): Promise<Chosen> => {
+    let best = start;
+    const attempt = (choices: Choices): void => {
+      const nearness = measure(choices);
+      if (nearness.decibels > best.nearness.decibels + leastGain) best = { choices, nearness };
+    };
+    for (const method of methods) {
+      if (!tried.has(method)) attempt(uniform(method));
+      tried.add(method);
+      await step();
+    }
+    for (const { at, tensors } of turns) {
+      const [first] = tensors;
+      const current = best.choices[at]?.[first as number] ?? null;
+      for (const method of distinctMethods(methods, all[at]?.[first as number], current)) {
+        attempt(best.choices.map((choice, s) => (s === at ? choice.map((known, tensor) => (tensors.includes(tensor) ? method : known)) : choice)));
+      }
+      await step();
+    }
+    return best;
+  };
+  const plain = { choices: uniform('min-max'), nearness: measure(uniform('min-max')) };
+  const before = plain.nearness.decibels;
+  const whole = await search(plain, wholeMethods);
+  const cut = await search(whole, candidateMethods);
+  const best = cut.nearness.decibels > whole.nearness.decibels + leastGainOfCutting ? cut : whole;
+  const methods: Partial<Record<RangeMethod, number>> = {};
+  for (const method of best.choices.flat()) if (method !== null) methods[method] = (methods[method] ?? 0) + 1;
+  return { ranges: rangesOf(all, best.choices), methods, before, after: best.nearness.decibels };
+}
+
+type Candidates = ReadonlyMap<RangeMethod, { readonly min: number; readonly max: number }>;
+
+/** By subgraph and tensor, what every method gives. */
+function candidateRanges(subgraphs: readonly (readonly (TensorStatistics | null)[])[], rangeOf: typeof relevantRange): (Candidates | null)[][] {
+  return subgraphs.map((tensors) =>
+    tensors.map((statistics) => (statistics === null ? null : new Map(candidateMethods.map((method) => [method, rangeOf(statistics, method)])))),
+  );
+}
+
+/** Methods that give another range than the current one, and than each other. */
+function distinctMethods(methods: readonly RangeMethod[], candidates: Candidates | null | undefined, current: RangeMethod | null): RangeMethod[] {
+  if (candidates == null || current === null) return [];
+  const key = (method: RangeMethod): string => `${candidates.get(method)?.min} ${candidates.get(method)?.max}`;
+  const seen = new Set([key(current)]);
+  return methods.filter((method) => !seen.has(key(method)) && seen.add(key(method)) !== undefined);
+}
+
+/** Tensors whose scales follow from their ranges, those of one scale together. */
+function turnsOf(model: Model, { subgraphs }: Calibration, options: PlanOptions, ranges: ReadonlyMap<number, Ranges>): { at: number; tensors: number[] }[] {
+  const plan = planQuantization(model, ranges, options);
+  return plan.subgraphs.flatMap(({ subgraph, activations }) => {
+    const at = subgraphs.findIndex((entry) => entry.subgraph === subgraph);
+    const groups = new Map<string, number[]>();
+    for (const { tensor, range, type, group } of activations) {
+      if (range === null) continue;
+      const key = `${type} ${group}`;
+      groups.set(key, [...(groups.get(key) ?? []), tensor]);
+    }
+    return [...groups.values()].map((tensors) => ({ at, tensors }));
+  });
+}

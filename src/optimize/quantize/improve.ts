@@ -1,0 +1,139 @@
+// Brings a first draft of a quantized model nearer to the float one, pass by pass. A pass is judged by the outputs on calibration samples, and
+// taken back where it does not serve.
+
+import { breather, type Nearness, type Progress, type Reference } from '../../evaluate/index.js';
+import type { Model } from '../../formats/tflite/index.js';
+import { equalize, removeDeadChannels } from '../passes/index.js';
+import { applyPlan } from './apply.js';
+import { type AutoRanges, autoRanges } from './auto-ranges.js';
+import type { Calibration } from './calibrate.js';
+import type { Ranges } from './formats.js';
+import { type MixedPrecision, mixPrecision, type WiderType } from './mixed-precision.js';
+import type { ModeExceptions } from './modes.js';
+import { type PlanOptions, planQuantization, type QuantizationPlan } from './plan.js';
+import { type LayerRepair, repairLayers } from './repair/layers.js';
+
+export const repairNames = ['dead-channels', 'equalization', 'bias-correction', 'adaptive-rounding'] as const;
+export type RepairName = (typeof repairNames)[number];
+
+/** What `--repair all` stands for: the repairs that change no float output. Dead channels are removed on explicit request only. */
+export const harmlessRepairs: readonly RepairName[] = repairNames.filter((name) => name !== 'dead-channels');
+
+export type QuantizeStep = 'calibrate' | 'choose ranges' | 'mix precision' | RepairName;
+
+/** A float model and how it is to be quantized. */
+export interface Draft {
+  readonly model: Model;
+  readonly calibration: Calibration;
+  readonly ranges: ReadonlyMap<number, Ranges>;
+  readonly plan: QuantizationPlan;
+}
+
+/** What a pass did; ratios of the outputs' signal to their noise against the float model, in dB. */
+export interface RepairReport {
+  readonly name: RepairName | 'choose ranges';
+  readonly before: number;
+  readonly after: number;
+  /** False where it made things worse and was taken back. */
+  readonly kept: boolean;
+  /** Number of places in the model that the pass changed (channels, layers, weights); not counted for `choose ranges`. */
+  readonly changes?: number;
+}
+
+export interface Improved extends Draft {
+  /** null where ranges were not chosen by measurement. */
+  readonly rangeMethods: AutoRanges['methods'] | null;
+  readonly repairs: readonly RepairReport[];
+  readonly mixed: MixedPrecision | null;
+}
+
+export interface ImproveOptions extends PlanOptions {
+  readonly onProgress?: (progress: Progress, step: QuantizeStep) => void;
+  readonly signal?: AbortSignal;
+}
+
+/** Decibels that nobody notices. */
+const negligible = 0.1;
+
+/** What a repair must gain, in dB, on the very samples that it was made from: less does not carry over to others. */
+const leastGainOfRepair = 1;
+
+export class Improver {
+  private nearness: Nearness;
+  private rangeMethods: AutoRanges['methods'] | null = null;
+  private readonly repairs: RepairReport[] = [];
+  private mixed: MixedPrecision | null = null;
+
+  constructor(
+    private draft: Draft,
+    private readonly reference: Reference,
+    private readonly options: ImproveOptions,
+  ) {
+    this.nearness = this.measure(draft);
+  }
+
+  get result(): Improved {
+    const { draft, rangeMethods, repairs, mixed } = this;
+    return { ...draft, rangeMethods, repairs, mixed };
+  }
+
+  /**
+   * Kept unless the outputs suffer: what is gained is size.
+   * @param draftOf calibrates another float model and plans it
+   */
+  async removeDeadChannels(draftOf: (model: Model) => Promise<Draft>): Promise<void> {
+    const { model, changes } = removeDeadChannels(this.draft.model, this.reference);
+    if (changes > 0) this.judge('dead-channels', changes, await draftOf(model), -negligible);
+  }
+
+  /** @param draftOf calibrates another float model and plans it */
+  async equalize(draftOf: (model: Model) => Promise<Draft>): Promise<void> {
+    const { model, changes } = equalize(this.draft.model);
+    if (changes > 0) this.judge('equalization', changes, await draftOf(model));
+  }
+
+  /** What is chosen was cross-validated: how it does on the samples that it was made from says less. */
+  async chooseRanges(): Promise<void> {
+    const { model, calibration } = this.draft;
+    const { ranges, methods, before, after } = await autoRanges(model, calibration, this.reference, this.options, this.steps('choose ranges'));
+    this.repairs.push({ name: 'choose ranges', before, after, kept: after > before });
+    this.rangeMethods = methods;
+    this.draft = { ...this.draft, ranges, plan: planQuantization(model, ranges, this.options) };
+    this.nearness = this.measure(this.draft);
+  }
+
+  async repairLayers(name: LayerRepair): Promise<void> {
+    const { model, ranges } = this.draft;
+    const planOf = (candidate: Model): QuantizationPlan => planQuantization(candidate, ranges, this.options);
+    const repaired = await repairLayers(model, name, { reference: this.reference, planOf, onStep: this.steps(name) });
+    if (repaired.changes > 0) this.judge(name, repaired.changes, { ...this.draft, model: repaired.model, plan: planOf(repaired.model) }, leastGainOfRepair);
+  }
+
+  async mixPrecision(minDecibels: number, wider: WiderType): Promise<void> {
+    const { model, ranges } = this.draft;
+    const planOf = (exceptions: ModeExceptions): QuantizationPlan =>
+      planQuantization(model, ranges, { ...this.options, exceptions: new Map([...(this.options.exceptions ?? []), ...exceptions]) });
+    this.mixed = await mixPrecision(model, this.reference, { minDecibels, wider, planOf, onStep: this.steps('mix precision') });
+    this.draft = { ...this.draft, plan: planOf(new Map(this.mixed.operators.map(({ operator }) => [operator, wider]))) };
+  }
+
+  /** @param gain by how much the outputs must come nearer, in dB */
+  private judge(name: RepairName, changes: number, candidate: Draft, gain = 0): void {
+    const after = this.measure(candidate);
+    const kept = gain < 0 ? after.decibels >= this.nearness.decibels + gain : after.exceeds(this.nearness, gain);
+    this.repairs.push({ name, before: this.nearness.decibels, after: after.decibels, kept, changes });
+    if (kept) [this.draft, this.nearness] = [candidate, after];
+  }
+
+  private measure({ model, plan }: Draft): Nearness {
+    return this.reference.nearness(applyPlan(model, plan));
+  }
+
+  private steps(name: QuantizeStep): (progress: Progress) => Promise<void> {
+    const breathe = breather();
+    return async (progress) => {
+      this.options.onProgress?.(progress, name);
+      await breathe(this.options.signal);
+    };
+  }
+}

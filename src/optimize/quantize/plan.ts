@@ -1,0 +1,150 @@
+// Decides how every tensor is stored. The plan is plain data; apply.ts carries it out.
+
+import { fail } from '../../base/errors.js';
+import type { Warning } from '../../evaluate/index.js';
+import { constantFloats, elementCount, linksOf, type Model, operatorCodeOf, type SubGraph, type Tensor } from '../../formats/tflite/index.js';
+import { calledSubgraphs } from '../../simulator/index.js';
+import { pinOf } from './arrive.js';
+import { type ActivationPlan, type ConversionPlan, Formats, noRange, type Ranges, type SubgraphOptions } from './formats.js';
+import { decideModes, type ModeExceptions, type OperatorMode, ruleOf } from './modes.js';
+import { type NumberType, realLimits } from './number-format.js';
+import { type SchemeName, schemeOf, schemes } from './scheme.js';
+import { type BiasPlan, type Granularity, planWeights, type WeightsPlan } from './weights.js';
+
+export interface OperatorPlan {
+  readonly mode: OperatorMode;
+  readonly version: number;
+}
+
+export interface SubgraphPlan {
+  readonly subgraph: number;
+  /** In order. */
+  readonly operators: readonly OperatorPlan[];
+  readonly activations: readonly ActivationPlan[];
+  readonly conversions: readonly ConversionPlan[];
+  readonly weights: readonly WeightsPlan[];
+  readonly biases: readonly BiasPlan[];
+  /** Constants that are stored in float16, behind a DEQUANTIZE. */
+  readonly halves: readonly number[];
+}
+
+export interface QuantizationPlan {
+  readonly scheme: SchemeName;
+  readonly io: NumberType;
+  readonly subgraphs: readonly SubgraphPlan[];
+  readonly warnings: readonly Warning[];
+}
+
+export interface PlanOptions {
+  readonly scheme?: SchemeName;
+  /** Type of inputs and outputs; what the scheme has by default. */
+  readonly io?: NumberType;
+  /** Scales of the weights of FULLY_CONNECTED; one in all unless said otherwise. */
+  readonly dense?: Granularity;
+  /** Operators of the main subgraph that compute in something else. */
+  readonly exceptions?: ModeExceptions;
+}
+
+/**
+ * @param ranges by subgraph; none for schemes whose activations stay float
+ * @throws QUANTIZE_NOT_FLOAT, QUANTIZE_OPERATORS, QUANTIZE_RANGE, QUANTIZE_OVERFLOW, USAGE
+ */
+export function planQuantization(model: Model, ranges: ReadonlyMap<number, Ranges>, options: PlanOptions = {}): QuantizationPlan {
+  requireFloat(model);
+  const { scheme = 'int8', dense = 'per-tensor' } = options;
+  const rules = schemes[scheme];
+  const io = ioOf(scheme, options.io);
+  const called = calledSubgraphs(model);
+  const warnings: Warning[] = [];
+  const subgraphs = model.subgraphs.flatMap((subgraph, index) => {
+    // What other subgraphs call stays float, as the operator that calls it does.
+    if (called.has(index)) return [];
+    const planned = planSubgraph(model, subgraph, index, {
+      rules,
+      io,
+      dense,
+      ranges: ranges.get(index) ?? [],
+      exceptions: index === 0 ? options.exceptions : undefined,
+    });
+    warnings.push(...planned.warnings);
+    return [planned.plan];
+  });
+  return { scheme, io, subgraphs, warnings };
+}
+
+/** @throws USAGE */
+export function ioOf(scheme: SchemeName, io: NumberType | undefined): NumberType {
+  const known = schemes[scheme].io;
+  if (io !== undefined && !known.includes(io)) throw fail('USAGE', { reason: `scheme ${scheme} has inputs and outputs in ${known.join(' or ')}, not ${io}` });
+  return io ?? known[0];
+}
+
+function planSubgraph(model: Model, subgraph: SubGraph, index: number, options: SubgraphOptions): { plan: SubgraphPlan; warnings: readonly Warning[] } {
+  const modes = decideModes(model, subgraph, options.rules, options.exceptions);
+  const formats = new Formats(model, subgraph, modes, options);
+  const { weights, biases, warnings } = planWeights({
+    model,
+    subgraph,
+    modes,
+    dense: options.dense,
+    formatRead: (operator, input) => formats.read(operator, input),
+  });
+  const activations = formats.activations();
+  return {
+    plan: {
+      subgraph: index,
+      operators: subgraph.operators.map((operator, o) => {
+        const mode = modes[o] as OperatorMode;
+        // A file may use what only a later version has.
+        return { mode, version: Math.max(operatorCodeOf(model, operator).version, versionOf(ruleOf(model, operator), mode)) };
+      }),
+      activations,
+      conversions: formats.conversions(),
+      weights,
+      biases,
+      halves: options.rules.floatConstants === 'float16' ? floatConstants(model, subgraph) : [],
+    },
+    warnings: [...missingRanges(activations, options.ranges), ...exceededRanges(subgraph, activations, options.ranges), ...warnings],
+  };
+}
+
+function versionOf(rule: ReturnType<typeof ruleOf>, mode: OperatorMode): number {
+  if (mode === 'float32') return 1;
+  return (mode === 'dynamic-range' ? rule?.weights?.dynamicRange : rule?.versions[mode]) ?? 1;
+}
+
+function missingRanges(activations: readonly ActivationPlan[], ranges: Ranges): Warning[] {
+  return activations
+    .filter(({ tensor, range }) => range === noRange && ranges[tensor] == null)
+    .map(({ tensor, name }) => ({ code: 'RANGE_MISSING', message: `no calibration sample ever computed tensor ${tensor} "${name}"; its scale is set to 1` }));
+}
+
+/** Tensors whose range the file fixes, and that reach beyond it on calibration data. */
+function exceededRanges(subgraph: SubGraph, activations: readonly ActivationPlan[], ranges: Ranges): Warning[] {
+  return activations.flatMap(({ tensor, name, ...format }): Warning[] => {
+    const seen = ranges[tensor];
+    if (seen == null || pinOf(subgraph.tensors[tensor] as Tensor) === null) return [];
+    const [low, high] = realLimits(format);
+    if (seen.min >= low - format.scale && seen.max <= high + format.scale) return [];
+    const message = `tensor ${tensor} "${name}" reached ${seen.min.toPrecision(3)} to ${seen.max.toPrecision(3)} in calibration, but the file fixes its range to ${low.toPrecision(3)} to ${high.toPrecision(3)}: what lies beyond saturates`;
+    return [{ code: 'RANGE_EXCEEDED', message }];
+  });
+}
+
+/** Largest magnitude of float16. */
+const largestHalf = 65504;
+
+/** Constants that operators read in float and that float16 can hold. */
+function floatConstants(model: Model, subgraph: SubGraph): number[] {
+  const { consumers } = linksOf(subgraph);
+  return subgraph.tensors.flatMap((tensor, index) => {
+    const values = consumers.has(index) && elementCount(tensor.shape ?? []) > 0 ? constantFloats(model, tensor) : null;
+    return values?.every((value) => Math.abs(value) <= largestHalf) ? [index] : [];
+  });
+}
+
+/** @throws QUANTIZE_NOT_FLOAT */
+export function requireFloat(model: Model): void {
+  const scheme = schemeOf(model);
+  if (scheme !== 'float32') throw fail('QUANTIZE_NOT_FLOAT', { where: 'the model', reason: `it is ${scheme} already` });
+}

@@ -1,0 +1,135 @@
+// Repairs the layers of a float model for a plan: weights become multiples of their scales that make the sums come out near, biases take up
+// the mean error that is left. The result is a float model whose plan is the same.
+
+import { type Nearness, type Progress, type Reference, type SignatureReference, Tracer } from '../../../evaluate/index.js';
+import { constantFloats, copyModel, type Model, type SubGraph, setWeights, type Tensor } from '../../../formats/tflite/index.js';
+import { type Layer, layersOf } from '../../../simulator/index.js';
+import type { Changed } from '../../passes/index.js';
+import { applyPlan } from '../apply.js';
+import { symmetricScale } from '../parameters.js';
+import type { QuantizationPlan } from '../plan.js';
+import type { WeightsPlan } from '../weights.js';
+import { LayerStatistics, type RowStatistics } from './layer-statistics.js';
+import { roundForSums } from './rounding.js';
+
+export type LayerRepair = 'adaptive-rounding' | 'bias-correction';
+
+export interface RepairContext {
+  readonly reference: Reference;
+  readonly planOf: (model: Model) => QuantizationPlan;
+  /** Awaited after every run. */
+  readonly onStep: (progress: Progress) => Promise<void>;
+}
+
+/**
+ * One layer after another: what a layer is to make up for are the errors that are left by those before it. A layer stays as it is where the
+ * repair does not bring the outputs nearer. Changes are layers.
+ */
+export async function repairLayers(model: Model, repair: LayerRepair, { reference, planOf, onStep }: RepairContext): Promise<Changed> {
+  const signatures = reference.signatures.map((signature) => ({ ...signature, layers: layersOf(model, signature.subgraph) }));
+  const total = signatures.reduce((sum, { runs, layers }) => sum + runs.length * layers.length, 0);
+  let done = 0;
+  const step = (): Promise<void> => onStep({ done: ++done, total });
+  const attempt = (candidate: Model): Attempt => {
+    const plan = planOf(candidate);
+    const quantized = applyPlan(candidate, plan);
+    return { model: candidate, plan, quantized, nearness: reference.nearness(quantized) };
+  };
+  let best = attempt(model);
+  let changes = 0;
+  for (const { layers, ...signature } of signatures) {
+    for (const layer of layers) {
+      const planned = plannedLayer(best, signature.subgraph, layer);
+      if (planned === null) continue;
+      const statistics = await collect(model, best.quantized, signature, planned, repair, step);
+      const changed = copyModel(best.model);
+      changeLayer(changed, changed.subgraphs[signature.subgraph] as SubGraph, planned, statistics, repair);
+      const candidate = attempt(changed);
+      if (!candidate.nearness.exceeds(best.nearness, 0)) continue;
+      best = candidate;
+      changes += 1;
+    }
+  }
+  return { model: best.model, changes };
+}
+
+/** A float model, how it is quantized, and how near that comes. */
+interface Attempt {
+  readonly model: Model;
+  readonly plan: QuantizationPlan;
+  readonly quantized: Model;
+  readonly nearness: Nearness;
+}
+
+interface PlannedLayer {
+  readonly layer: Layer;
+  readonly weights: WeightsPlan;
+  /** The tensor that the layer reads in the quantized model. */
+  readonly quantizedInput: number;
+}
+
+/** A layer whose weights the plan quantizes, and that is found again, by the name of what it writes; null for others. */
+function plannedLayer({ model, quantized, plan }: Attempt, subgraph: number, layer: Layer): PlannedLayer | null {
+  const part = plan.subgraphs.find((entry) => entry.subgraph === subgraph);
+  const weights = part?.weights.find(({ operator }) => operator === layer.operator);
+  const [before, after] = [model, quantized].map(({ subgraphs }) => subgraphs[subgraph] as SubGraph) as [SubGraph, SubGraph];
+  const name = before.tensors[layer.output]?.name;
+  const same = after.operators.find(({ outputs }) => after.tensors[outputs?.[0] ?? -1]?.name === name);
+  const quantizedInput = same?.inputs?.[0];
+  const mode = part?.operators[layer.operator]?.mode;
+  if (weights === undefined || name == null || quantizedInput === undefined || mode === 'dynamic-range') return null;
+  return { layer, weights, quantizedInput };
+}
+
+async function collect(
+  float: Model,
+  quantized: Model,
+  { signature, runs }: SignatureReference,
+  { layer, quantizedInput }: PlannedLayer,
+  repair: LayerRepair,
+  step: () => Promise<void>,
+): Promise<LayerStatistics> {
+  const statistics = new LayerStatistics(layer, runs.length, repair === 'adaptive-rounding');
+  // Only a bias makes up for what the layers before did.
+  const before = repair === 'bias-correction' ? new Tracer(float, signature, new Set([layer.input])) : null;
+  const after = new Tracer(quantized, signature, new Set([quantizedInput]));
+  for (const { inputs, continues } of runs) {
+    const actual = after.run(inputs, continues).get(quantizedInput);
+    const expected = before === null ? actual : before.run(inputs, continues).get(layer.input);
+    if (actual !== undefined && expected !== undefined) statistics.add(expected, actual);
+    await step();
+  }
+  return statistics;
+}
+
+function changeLayer(model: Model, subgraph: SubGraph, { layer, weights: plan }: PlannedLayer, statistics: LayerStatistics, repair: LayerRepair): void {
+  const { channels, groups, depth, weightAt, operator: o } = layer;
+  const operator = subgraph.operators[o];
+  const [, , biasIndex = -1] = operator?.inputs ?? [];
+  const weights = constantFloats(model, subgraph.tensors[layer.weights] as Tensor);
+  const bias = biasIndex < 0 ? new Float32Array(channels) : constantFloats(model, subgraph.tensors[biasIndex] as Tensor);
+  if (operator === undefined || weights === null || bias === null) return;
+  for (let g = 0; g < groups; g++) {
+    const rows = statistics.ofGroup(g);
+    for (let c = (g * channels) / groups; c < ((g + 1) * channels) / groups; c++) {
+      const scale = plan.scales[plan.scales.length === 1 ? 0 : c] as number;
+      const own = Float64Array.from({ length: depth }, (_, i) => weights[weightAt(c, i)] as number);
+      // A scale that grew for the bias's sake follows from more than the weights.
+      if (plan.scales.length > 1 && scale !== symmetricScale([{ weights: Float32Array.from(own), bias: 0 }])) continue;
+      const rounded = repair === 'adaptive-rounding' && rows.covariances !== null ? roundForSums(own, scale, rows.covariances) : own;
+      bias[c] = (bias[c] as number) + meanError(own, rounded, scale, rows);
+      for (let i = 0; i < depth; i++) weights[weightAt(c, i)] = rounded[i] as number;
+    }
+  }
+  setWeights(model, subgraph, operator, weights, bias);
+}
+
+/** How much the sums of the float model exceed those of the quantized one, on average. */
+function meanError(weights: Float64Array, rounded: Float64Array, scale: number, { floatMean, quantizedMean }: RowStatistics): number {
+  let error = 0;
+  for (let i = 0; i < weights.length; i++) {
+    const stored = Math.round((rounded[i] as number) / scale) * scale;
+    error += (weights[i] as number) * (floatMean[i] as number) - stored * (quantizedMean[i] as number);
+  }
+  return error;
+}

@@ -1,0 +1,142 @@
+// Finds changes that make a model fit a target. Each is applied alone, then in combination, and measured with the same check.
+
+import { AtollError } from '../base/errors.js';
+import { checkFile } from '../devices/bundle/index.js';
+import { copyModel, type Model, mainSubgraph, TensorType, tensorName, writeModel } from '../formats/tflite/index.js';
+import { resolveShapes } from '../simulator/index.js';
+import { type CheckResult, factsOf, loadShippedTargets, runtimeKernelsOf, type Target } from '../targets/index.js';
+import { planMemory } from './passes/index.js';
+
+export interface Remedy {
+  readonly kind: 'memory-plan' | 'smaller-input' | 'int8' | 'together' | 'other-target';
+  readonly what: string;
+  /** null where it does not change, or is not known. */
+  readonly arenaBytes: number | null;
+  /** Whether the model would fit. */
+  readonly fits: boolean;
+}
+
+/** A change to the model. `apply` returns null if the change does not apply. */
+interface Alteration {
+  readonly kind: Remedy['kind'];
+  readonly what: string;
+  readonly apply: (model: Model) => Model | null;
+}
+
+const inputShares = [0.75, 0.5] as const;
+const mostTargets = 3;
+
+/** In the order in which to try them: what costs no accuracy first. Empty for a model that fits. */
+export async function remediesFor(bytes: Uint8Array, model: Model, target: Target, { fits, reasons }: CheckResult): Promise<readonly Remedy[]> {
+  if (fits) return [];
+  const codes = new Set(reasons.map(({ code }) => code));
+  const arena = codes.has('ARENA') ? forTheArena(model, target) : [];
+  // Where the model is wrong in itself no board helps.
+  return [...arena, ...(codes.has('ARENA') || codes.has('FLASH') ? await otherTargets(bytes, model, target) : [])];
+}
+
+/** Tries each change alone. If none is enough, tries them together, with as large an input as possible. */
+function forTheArena(model: Model, target: Target): Remedy[] {
+  const plan = memoryPlan(target);
+  const [large, small] = inputShares.map((share) => smallerInput(model, share));
+  const enough = (remedies: readonly Remedy[]): boolean => remedies.some(({ fits }) => fits);
+  const largeInput = tried(model, target, large);
+  // Half the size is tried only if three quarters are not enough.
+  const alone = [...tried(model, target, plan), ...tried(model, target, narrower), ...(enough(largeInput) ? largeInput : tried(model, target, small))];
+  if (enough(alone) || alone.length < 2) return alone;
+  // The memory plan comes last, because the other changes alter tensor sizes.
+  const together = [
+    [narrower, plan],
+    [narrower, large, plan],
+    [narrower, small, plan],
+  ].map((alterations) => combined(model, target, alterations));
+  return [...alone, ...(together.find(enough) ?? together.at(-1) ?? [])];
+}
+
+function memoryPlan(target: Target): Alteration {
+  return {
+    kind: 'memory-plan',
+    what: 'a memory plan in the file (`atoll optimize MODEL --plan-memory -o OUT`)',
+    apply: (model) => {
+      const kernels = runtimeKernelsOf(target);
+      if (kernels === null) return null;
+      const plan = planMemory(model, kernels);
+      return plan.arenaBytes >= plan.arenaBytesBefore ? null : plan.model;
+    },
+  };
+}
+
+/** Changes int16 activations to int8, which has the sizes of a model quantized to int8. */
+const narrower: Alteration = {
+  kind: 'int8',
+  what: 'int8 instead of int16 (`atoll quantize` with --scheme int8)',
+  apply: (model) => {
+    const wide = new Set(mainSubgraph(model).operators.flatMap(({ outputs }) => Array.from(outputs ?? [])));
+    const copy = copyModel(model);
+    const { tensors, inputs } = mainSubgraph(copy);
+    let changed = 0;
+    for (const [index, tensor] of tensors.entries()) {
+      if (tensor.type !== TensorType.INT16 || !(wide.has(index) || inputs?.includes(index))) continue;
+      tensor.type = TensorType.INT8;
+      changed++;
+    }
+    return changed === 0 ? null : copy;
+  },
+};
+
+/** Null if the model does not have exactly one image input. */
+function smallerInput(model: Model, share: number): Alteration | null {
+  const graph = mainSubgraph(model);
+  const input = graph.inputs?.[0];
+  const [batch = 1, height = 0, width = 0, channels = 0, ...more] = graph.tensors[input ?? -1]?.shape ?? [];
+  if (graph.inputs?.length !== 1 || input === undefined || channels === 0 || more.length > 0) return null;
+  const sizes = [batch, Math.round(height * share), Math.round(width * share), channels];
+  return {
+    kind: 'smaller-input',
+    what: `an input of ${sizes[1]} x ${sizes[2]} instead of ${height} x ${width} (trained for it)`,
+    apply: (altered) => resolveShapes(altered, { [tensorName(graph, input)]: sizes }),
+  };
+}
+
+function combined(model: Model, target: Target, alterations: readonly (Alteration | null | undefined)[]): Remedy[] {
+  const applied: string[] = [];
+  let altered = model;
+  for (const alteration of alterations) {
+    const next = attempt(() => alteration?.apply(altered) ?? null);
+    if (next === null || alteration == null) continue;
+    altered = next;
+    applied.push(alteration.what);
+  }
+  return applied.length < 2 ? [] : judged(altered, target, 'together', applied.join(', and '));
+}
+
+/** The smallest boards of the same kind that take it. */
+async function otherTargets(bytes: Uint8Array, model: Model, target: Target): Promise<Remedy[]> {
+  const facts = factsOf(model);
+  const boards = (await loadShippedTargets()).filter(({ id, core, runtime }) => id !== target.id && core !== null && runtime.kernels !== 'edgetpu');
+  const fitting = boards.map((board) => ({ board, result: checkFile(bytes, model, board, { facts }) })).filter(({ result }) => result.fits);
+  return fitting
+    .sort((a, b) => a.result.memory.budgets.arenaBytes - b.result.memory.budgets.arenaBytes)
+    .slice(0, mostTargets)
+    .map(({ board, result }) => ({ kind: 'other-target', what: `${board.id} (${board.name})`, arenaBytes: result.memory.arenaBytes, fits: true }));
+}
+
+function tried(model: Model, target: Target, alteration: Alteration | null | undefined): Remedy[] {
+  const altered = attempt(() => alteration?.apply(model) ?? null);
+  return altered === null || alteration == null ? [] : judged(altered, target, alteration.kind, alteration.what);
+}
+
+function judged(model: Model, target: Target, kind: Remedy['kind'], what: string): Remedy[] {
+  const result = attempt(() => checkFile(writeModel(model), model, target));
+  return result?.memory.arenaBytes == null ? [] : [{ kind, what, arenaBytes: result.memory.arenaBytes, fits: result.fits }];
+}
+
+/** null for a model that such a change would make invalid. */
+function attempt<T>(make: () => T): T | null {
+  try {
+    return make();
+  } catch (error) {
+    if (error instanceof AtollError) return null;
+    throw error;
+  }
+}

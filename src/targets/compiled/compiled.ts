@@ -1,0 +1,70 @@
+// What edgetpu_compiler made of a model: the programs inside of each custom operator (libedgetpu's custom_op_data.cc).
+
+import { fail } from '../../base/errors.js';
+import { FlexMap } from '../../formats/flatbuffer/index.js';
+import { edgeTpuOperators, type Model } from '../../formats/tflite/index.js';
+import { type Executable, type ExecutableKind, executableOf } from './executable.js';
+import { Limits } from './limits.js';
+import { decodePackage } from './package.js';
+
+/** One custom operator. */
+export interface CompiledPart {
+  readonly operator: number;
+  /** Of libedgetpu. */
+  readonly minRuntimeVersion: number;
+  readonly compilerVersion: string;
+  readonly executables: readonly Executable[];
+}
+
+export interface CompiledModel {
+  readonly parts: readonly CompiledPart[];
+  /** The highest of its parts. */
+  readonly minRuntimeVersion: number;
+  readonly cachedParameterBytes: number;
+  readonly streamedParameterBytes: number;
+  readonly estimatedCycles: number;
+}
+
+/** Runtime version of libedgetpu's last release (Grouper, api/runtime_version.h). */
+export const newestRuntime = 14;
+
+/** null for a model that was not compiled for the Edge TPU. @throws EDGETPU_PACKAGE_INVALID */
+export function compiledModelOf(model: Model): CompiledModel | null {
+  const limits = new Limits();
+  const parts = edgeTpuOperators(model).map(({ index, operator }) => partOf(index, operator.customOptions as Uint8Array | null, limits));
+  if (parts.length === 0) return null;
+  const executables = parts.flatMap((part) => part.executables);
+  const parametersOf = (...kinds: ExecutableKind[]): number =>
+    executables.reduce((sum, { kind, parameters }) => sum + (kinds.includes(kind) ? parameters.byteLength : 0), 0);
+  return {
+    parts,
+    minRuntimeVersion: Math.max(...parts.map(({ minRuntimeVersion }) => minRuntimeVersion)),
+    cachedParameterBytes: parametersOf('parameter-caching'),
+    streamedParameterBytes: parametersOf('execution-only', 'stand-alone'),
+    estimatedCycles: executables.reduce((sum, { kind, estimatedCycles }) => sum + (kind === 'parameter-caching' ? 0 : estimatedCycles), 0),
+  };
+}
+
+/** @throws EDGETPU_RUNTIME where the device's libedgetpu is older than the file needs */
+export function requireRuntime({ minRuntimeVersion }: Pick<CompiledModel, 'minRuntimeVersion'>, runtime: number, device: string): void {
+  if (minRuntimeVersion > runtime) throw fail('EDGETPU_RUNTIME', { needed: minRuntimeVersion, device, runtime });
+}
+
+/** The package in a custom operator's options. @throws EDGETPU_PACKAGE_INVALID */
+export function packageIn(options: Uint8Array | null, where: string): Uint8Array {
+  const found = options === null ? null : (FlexMap.in(options)?.bytes('4') ?? null);
+  if (found === null) throw fail('EDGETPU_PACKAGE_INVALID', { where, reason: 'its options hold no package' });
+  return found;
+}
+
+function partOf(operator: number, options: Uint8Array | null, limits: Limits): CompiledPart {
+  const where = `operator ${operator}`;
+  limits.spend('parts', 1, (reason) => fail('EDGETPU_PACKAGE_INVALID', { where, reason }));
+  const { fields, executables } = decodePackage(packageIn(options, where), where, limits);
+  return {
+    operator,
+    minRuntimeVersion: fields.minRuntimeVersion,
+    compilerVersion: fields.compilerVersion ?? '',
+    executables: executables.map((packed, e) => executableOf(packed, `${where}, executable ${e}`, limits)),
+  };
+}
