@@ -39,6 +39,14 @@ describe('signatures', () => {
     expect(faultOfSignature(bytesOf(bytes), manifest, [key])).toBe('the signature is no COSE_Sign1');
   });
 
+  test('an algorithm other than that of the key', () => {
+    const signature = Uint8Array.from(trailer?.signature as Uint8Array);
+    // The value of label 1 in the protected header: EdDSA (-8) becomes ES256 (-7), in CBOR.
+    expect([...signature.subarray(1, 5)]).toEqual([0x43, 0xa1, 0x01, 0x27]);
+    signature[4] = 0x26;
+    expect(faultOfSignature(signature, manifest, [key])).toBe('it names another algorithm than its key has');
+  });
+
   test('ES256: the lower s of the two that verify, whatever OpenSSL has drawn', () => {
     const order = 0xffffffff00000000ffffffffffffffffbce6faada7179e84f3b9cac2fc632551n;
     const signer = readPrivateKey(createKeys('es256').privateKey, 'key');

@@ -50,6 +50,48 @@ test('a normalization after a convolution goes into it, and the activation behin
   expect(operators(model)).toEqual(['CONV_2D', 'MUL', 'ADD', 'RELU6']);
 });
 
+test('a constant that is subtracted goes into the bias with its sign; what a value is subtracted from does not', () => {
+  const difference = (inputs: [number, number]): Model =>
+    modelOf(
+      [
+        { shape: [1, 2] },
+        { shape: [2, 2], data: Float32Array.of(1, 2, 3, 4) },
+        { shape: [2], data: Float32Array.of(0.5, -0.5) },
+        { shape: [1, 2] },
+        { shape: [2], data: Float32Array.of(10, 20) },
+        { shape: [1, 2] },
+      ],
+      [
+        { op: 'FULLY_CONNECTED', inputs: [0, 1, 2], outputs: [3], options: denseOptions() },
+        { op: 'SUB', inputs, outputs: [5], options: { kind: 'SubOptions', fusedActivationFunction: 0, potScaleInt16: false } },
+      ],
+      [0],
+      [5],
+    );
+  // (1 + 2 + 0.5) - 10 and (3 + 4 - 0.5) - 20.
+  const subtracted = optimize(difference([3, 4])).model;
+  expect(operators(subtracted)).toEqual(['FULLY_CONNECTED']);
+  expect(run(subtracted, [1, 1])).toEqual([-6.5, -13.5]);
+  const from = optimize(difference([4, 3])).model;
+  expect(operators(from)).toEqual(['FULLY_CONNECTED', 'SUB']);
+  expect(run(from, [1, 1])).toEqual([6.5, 13.5]);
+});
+
+test('an activation stays where the operator before it has one already', () => {
+  const model = modelOf(
+    [{ shape: [1, 2] }, { shape: [2, 2], data: Float32Array.of(4, 0, 0, -4) }, { shape: [1, 2] }, { shape: [1, 2] }],
+    [
+      { op: 'FULLY_CONNECTED', inputs: [0, 1, -1], outputs: [2], options: denseOptions(ActivationFunctionType.RELU6) },
+      { op: 'RELU', inputs: [2], outputs: [3] },
+    ],
+    [0],
+    [3],
+  );
+  const { model: after } = optimize(model);
+  expect(operators(after)).toEqual(['FULLY_CONNECTED', 'RELU']);
+  expect(run(after, [2, 1])).toEqual([6, 0]);
+});
+
 test('a square becomes a product, which has integer kernels', () => {
   const square = modelOf(
     [
