@@ -207,6 +207,25 @@ test.each([86_400_000, -86_400_000, 7 * 86_400_000])('the clock of the agent jum
   expectAllButAffected(outcome, null);
 });
 
+test('the machine of the agent sleeps for hours in the midst: no deadline has passed for that', async () => {
+  let slept = 0;
+  const fleet = await VirtualFleet.of({ target, count: 20, keys, factory });
+  await fleet.settle(5000);
+  const row = await fleet.begin(strict, image, factory);
+  const clock = { ...fleet.clock, elapsed: () => fleet.clock.elapsed() + slept };
+  const after = (): void => {
+    if (fleet.commits.at(-1)?.devices.some(({ phase }) => phase === 'downloading')) slept = 6 * 3_600_000;
+  };
+  // Rounds shorter than a step of a device, so that some are under way when it happens.
+  await fleet.lead(row.no, { clock, roundMs: 2 }, { after });
+  expect(slept).toBeGreaterThan(0);
+  expect(fleet.commits.flatMap(({ devices }) => devices).filter(({ phase }) => phase === 'unknown')).toEqual([]);
+  expect(await summarize(fleet.store, await fleet.store.rollout(row.no), fleet.time.now())).toMatchObject({
+    phase: 'done',
+    counts: { confirmed: 20 },
+  });
+});
+
 describe('devices that are deleted from the fleet in the midst', () => {
   const deletion = (fleet: VirtualFleet, id: string): void => {
     const topics = fleetTopics('v');

@@ -435,3 +435,38 @@ test('a hundred thousand devices: the cost of a report does not grow with the fl
   expect(engine.state.phase).toBe('done');
   expect(engine.counts()).toEqual([{ confirmed: 1 }, { confirmed: 19_999 }, { confirmed: 80_000 }]);
 });
+
+describe('what changes nothing', () => {
+  const confirmed = (seq: number, attempt = 1): DeviceReport => ({ ...about, seq, attempt, state: 'confirmed' });
+
+  test('a report that comes twice, or is older than one that was taken', () => {
+    const devices = [waitingDevice('d0', 0, 0)];
+    const engine = new RolloutEngine(setupOf(devices), devices);
+    engine.resume(0);
+    engine.report('d0', { ...confirmed(5), state: 'downloading' }, 10);
+    engine.drain();
+    engine.report('d0', { ...confirmed(5), state: 'failed', code: 'X' }, 20);
+    engine.report('d0', { ...confirmed(4), state: 'failed', code: 'X' }, 20);
+    expect([engine.device('d0')?.phase, engine.device('d0')?.seq, engine.drain().devices]).toEqual(['downloading', 5, []]);
+    engine.report('d0', confirmed(6), 30);
+    expect(engine.device('d0')).toMatchObject({ phase: 'confirmed', seq: 6 });
+  });
+
+  test('to abort a rollout that has ended, unless it is rolled back', () => {
+    const devices = [waitingDevice('d0', 0, 0)];
+    const ended = (): RolloutEngine => {
+      const engine = new RolloutEngine(setupOf(devices), devices);
+      engine.resume(0);
+      engine.report('d0', confirmed(1), 10);
+      expect(engine.state.phase).toBe('done');
+      engine.drain();
+      return engine;
+    };
+    const left = ended();
+    left.abort('by the user', false, 20);
+    expect([left.state.phase, left.drain()]).toEqual(['done', { devices: [], events: [] }]);
+    const rolledBack = ended();
+    rolledBack.abort('by the user', true, 20);
+    expect([rolledBack.state.phase, rolledBack.device('d0')?.phase]).toEqual(['rolling-back', 'returning']);
+  });
+});

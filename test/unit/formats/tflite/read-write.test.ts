@@ -186,6 +186,7 @@ describe('files that are no sound model', () => {
 
   test.each([
     ['a tensor index', (model: Model) => model.subgraphs[0]?.operators[0]?.inputs?.fill(99), /tensor index 99 of 4/],
+    ['the tensor index after the last', (model: Model) => model.subgraphs[0]?.operators[0]?.inputs?.fill(4), /tensor index 4 of 4/],
     ['an operator code', (model: Model) => Object.assign(model.subgraphs[0]?.operators[0] ?? {}, { opcodeIndex: 7 }), /operator code 7 of 1/],
     ['a buffer index', (model: Model) => Object.assign(model.subgraphs[0]?.tensors[1] ?? {}, { buffer: 55 }), /buffer index 55 of 3/],
     ['no subgraph', (model: Model) => model.subgraphs.splice(0), /no subgraph/],

@@ -162,6 +162,16 @@ describe('several signatures', () => {
     for (const signature of ['encode', 'decode']) expect(new Interpreter(model, { signature }).inputs[0]).toMatchObject({ name: 'in', type: 'int8' });
   });
 
+  test('edges of another type: the outputs of each signature are those of its subgraph', async () => {
+    const { model } = await quantize(twoSignatures(), [of('encode', 1), of('decode', 1)], { io: 'float32' });
+    for (const { subgraphIndex, inputs, outputs } of model.signatureDefs) {
+      const subgraph = model.subgraphs[subgraphIndex];
+      expect(inputs.map(({ tensorIndex }) => tensorIndex)).toEqual([...(subgraph?.inputs ?? [])]);
+      expect(outputs.map(({ tensorIndex }) => tensorIndex)).toEqual([...(subgraph?.outputs ?? [])]);
+      expect(subgraph?.tensors[outputs[0]?.tensorIndex ?? -1]?.type).toBe(0);
+    }
+  });
+
   test('one without data is named, and so are two datasets for one', async () => {
     await expect(quantize(twoSignatures(), [of('encode', 1)])).rejects.toThrow(/no data for signature decode/);
     await expect(quantize(twoSignatures(), [of('encode', 1), of('encode', 2), of('decode', 1)])).rejects.toThrow(/same signature/);
