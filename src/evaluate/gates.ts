@@ -1,6 +1,7 @@
 // Limits that a model must keep before it goes anywhere: how much of a metric quantizing may cost, what a metric must reach, latency and arena.
 
 import { fail } from '../base/errors.js';
+import { quantileOf } from '../base/quantile.js';
 import { seededRandom } from '../data/index.js';
 import { type Metric, metricOf, type SampleScore } from './judge.js';
 
@@ -137,6 +138,5 @@ function intervalOfDrop(float: Scored, quantized: Scored): [number, number] {
     if (Number.isFinite(drop)) drops.push(drop);
   }
   drops.sort((a, b) => a - b);
-  const at = (share: number): number => drops[Math.floor(share * (drops.length - 1))] ?? 0;
-  return [at(0.025), at(0.975)];
+  return drops.length === 0 ? [0, 0] : [quantileOf(drops, 0.025), quantileOf(drops, 0.975)];
 }

@@ -1,5 +1,7 @@
 // Metrics of a whole dataset. Fractions between 0 and 1, SNR in dB.
 
+import { quantileOf } from '../base/quantile.js';
+
 export interface Confusion {
   /** matrix[label][predicted] */
   readonly matrix: readonly (readonly number[])[];
@@ -50,8 +52,9 @@ export interface Distribution {
   readonly p95: number;
 }
 
+/** @returns zeros where there are no values */
 export function distributionOf(values: readonly number[]): Distribution {
   const sorted = [...values].sort((a, b) => a - b);
-  const at = (share: number): number => sorted[Math.min(sorted.length - 1, Math.floor(share * sorted.length))] ?? 0;
-  return { min: sorted[0] ?? 0, median: at(0.5), p95: at(0.95) };
+  const at = (share: number): number => (sorted.length === 0 ? 0 : quantileOf(sorted, share));
+  return { min: at(0), median: at(0.5), p95: at(0.95) };
 }
