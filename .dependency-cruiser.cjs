@@ -15,7 +15,12 @@ module.exports = {
   forbidden: [
     { name: 'no-cycles', severity: 'error', from: {}, to: { circular: true } },
     { name: 'no-unresolved', severity: 'error', from: {}, to: { couldNotResolve: true } },
-    { name: 'no-other-folders', severity: 'error', from: { path: '^src/', pathNot: [...layers.map(pathOf), '^src/index\\.ts$'] }, to: {} },
+    {
+      name: 'no-other-folders',
+      severity: 'error',
+      from: { path: '^src/', pathNot: [...layers.map(pathOf), '^src/index\\.ts$'] },
+      to: {},
+    },
     ...layers.map(onlyDownwards),
   ],
   options: {

@@ -6,8 +6,12 @@ import { defineConfig } from 'vitest/config';
 export default defineConfig({
   test: {
     include: ['test/**/*.test.ts'],
-    // Emulated boards, fleets, brokers and clients of others have suites of their own: npm run test:boards, test:fleets, test:brokers, test:clients.
-    exclude: process.env.ATOLL_SUITE === undefined ? ['test/boards/**', 'test/fleets/**', 'test/brokers/**', 'test/clients/**'] : [],
+    // Emulated boards, fleets, brokers and clients of others have suites of their own: npm run test:boards,
+    // test:fleets, test:brokers, test:clients.
+    exclude:
+      process.env.ATOLL_SUITE === undefined
+        ? ['test/boards/**', 'test/fleets/**', 'test/brokers/**', 'test/clients/**']
+        : [],
     reporters: ['default', './test/support/summary-reporter.ts'],
     testTimeout: 60_000,
     // What a user's own runs have learned of devices is neither read nor changed.

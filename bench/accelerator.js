@@ -1,5 +1,6 @@
-// What the driver itself costs beside the accelerator: time of an inference less the time in which the emulated device works, which is in this process. It is
-// asked the same sample again and again, which it answers from memory: what computes in between would empty the processor's caches, as a real device does not.
+// What the driver itself costs beside the accelerator: time of an inference less the time in which the emulated device
+// works, which is in this process. It is asked the same sample again and again, which it answers from memory: what
+// computes in between would empty the processor's caches, as a real device does not.
 //   npm run build && node bench/accelerator.js [MODEL_edgetpu.tflite] [RUNS]
 // The uncompiled model lies beside the compiled one. Unless given: MobileNet V1 0.25 of the shared models.
 
@@ -8,11 +9,16 @@ import path from 'node:path';
 import { AcceleratedModel, attachAccelerator, EmulatedAccelerator } from '../dist/devices/accelerator/index.js';
 import { readModel } from '../dist/formats/tflite/index.js';
 
-const shared = path.join(process.env.ATOLL_SHARED ?? '../shared', 'models/coral/mobilenet_v1_0.25_128_quant_edgetpu.tflite');
+const shared = path.join(
+  process.env.ATOLL_SHARED ?? '../shared',
+  'models/coral/mobilenet_v1_0.25_128_quant_edgetpu.tflite',
+);
 const [file = shared, runs = '2000'] = process.argv.slice(2);
 const load = (name) => readModel(new Uint8Array(readFileSync(name)), name);
 const compiled = load(file);
-const emulated = new EmulatedAccelerator({ models: [{ compiled, uncompiled: load(file.replace('_edgetpu.tflite', '.tflite')) }] });
+const emulated = new EmulatedAccelerator({
+  models: [{ compiled, uncompiled: load(file.replace('_edgetpu.tflite', '.tflite')) }],
+});
 const { chip } = emulated;
 
 /** Time in which the device takes what is sent to it: there it computes as well. */

@@ -22,7 +22,11 @@ async function processFigures(args, runs = 5) {
   const probe = `process.on('exit', () => { const { maxRSS, userCPUTime, systemCPUTime } = process.resourceUsage(); process.stderr.write('\\n@' + maxRSS + ' ' + (userCPUTime + systemCPUTime)); })`;
   for (let i = 0; i < runs; i++) {
     const start = performance.now();
-    const { stderr } = await run(process.execPath, ['--import', `data:text/javascript,${encodeURIComponent(probe)}`, ...args], { cwd: root, maxBuffer: 1e8 });
+    const { stderr } = await run(
+      process.execPath,
+      ['--import', `data:text/javascript,${encodeURIComponent(probe)}`, ...args],
+      { cwd: root, maxBuffer: 1e8 },
+    );
     times.push(performance.now() - start);
     const [peak, cpu] = stderr.split('@').at(-1).split(' ').map(Number);
     peaks.push(peak * 1024);
@@ -37,7 +41,11 @@ function largeModel() {
   const model = create(schema.Model, { version: 3 });
   model.buffers.push(create(schema.Buffer));
   const tensor = (name, shape, data) =>
-    create(schema.Tensor, { name, shape: Int32Array.from(shape), buffer: data === undefined ? 0 : addBuffer(model, new Uint8Array(data.buffer)) });
+    create(schema.Tensor, {
+      name,
+      shape: Int32Array.from(shape),
+      buffer: data === undefined ? 0 : addBuffer(model, new Uint8Array(data.buffer)),
+    });
   const options = {
     kind: 'FullyConnectedOptions',
     fusedActivationFunction: 0,
@@ -93,7 +101,18 @@ try {
   add('atoll inspect, a model of 100 MB', 'wall ms', inspect.ms);
   add('atoll inspect, a model of 100 MB', 'peak MiB', inspect.peakBytes / 2 ** 20);
   const deploy = await processFigures(
-    [program, 'deploy', 'examples/digits', '--target', 'nano33ble', '--device', 'sim:nano33ble', '--output', folder, '--quiet'],
+    [
+      program,
+      'deploy',
+      'examples/digits',
+      '--target',
+      'nano33ble',
+      '--device',
+      'sim:nano33ble',
+      '--output',
+      folder,
+      '--quiet',
+    ],
     3,
   );
   add('atoll deploy examples/digits', 'wall ms', deploy.ms);
@@ -104,13 +123,29 @@ try {
   const samples = path.join(folder, 'samples.bin');
   await writeFile(
     samples,
-    Uint8Array.from({ length: 1000 * new Interpreter(readModel(await readFile(thousandOf))).inputBytes }, (_, i) => (i * 7) & 255),
+    Uint8Array.from(
+      { length: 1000 * new Interpreter(readModel(await readFile(thousandOf))).inputBytes },
+      (_, i) => (i * 7) & 255,
+    ),
   );
-  const thousand = await processFigures([program, 'run', thousandOf, '--input', samples, '--output', path.join(folder, 'outputs.bin'), '--quiet']);
+  const thousand = await processFigures([
+    program,
+    'run',
+    thousandOf,
+    '--input',
+    samples,
+    '--output',
+    path.join(folder, 'outputs.bin'),
+    '--quiet',
+  ]);
   add(`atoll run, 1,000 samples of ${path.basename(thousandOf)}`, 'CPU / node -e 0', thousand.cpuMs / empty.cpuMs);
   const digits = await readFile(path.join(root, 'examples/digits/digits_float.tflite'));
   add('digits, float, on the simulator', 'ms per inference', speedOf(digits));
-  add('digits, int8, on the simulator', 'ms per inference', speedOf(await readFile(path.join(folder, 'digits.int8.tflite'))));
+  add(
+    'digits, int8, on the simulator',
+    'ms per inference',
+    speedOf(await readFile(path.join(folder, 'digits.int8.tflite'))),
+  );
 } finally {
   await rm(folder, { recursive: true, force: true });
 }
@@ -118,5 +153,6 @@ const machine = `${cpus().length} x ${cpus()[0]?.model ?? 'unknown'}, Node ${pro
 if (process.argv.includes('--json')) console.log(JSON.stringify({ schema: 'atoll/bench/1', machine, rows }, null, 2));
 else {
   console.log(machine);
-  for (const { what, figure, value } of rows) console.log(`${what.padEnd(52)} ${figure.padEnd(18)} ${value.toFixed(value < 10 ? 3 : 0).padStart(8)}`);
+  for (const { what, figure, value } of rows)
+    console.log(`${what.padEnd(52)} ${figure.padEnd(18)} ${value.toFixed(value < 10 ? 3 : 0).padStart(8)}`);
 }

@@ -35,7 +35,14 @@ export function benchPlan(devices, changes = {}) {
 /** Bytes of the blocks, once, and of what each device is told. */
 export function expectedBytes(image, { rollout, blockBytes }) {
   const blocks = compressedBlocks(image, blockBytes).reduce((sum, block) => sum + block.byteLength, 0);
-  const perDevice = encodeDesired({ rollout, attempt: 1, sha: sha256(image), len: image.byteLength, block: blockBytes, seed: 0xffffffff }).byteLength;
+  const perDevice = encodeDesired({
+    rollout,
+    attempt: 1,
+    sha: sha256(image),
+    len: image.byteLength,
+    block: blockBytes,
+    seed: 0xffffffff,
+  }).byteLength;
   return { blocks, perDevice };
 }
 

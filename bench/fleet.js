@@ -1,7 +1,8 @@
-// A fleet of simulated devices at a broker: how long a rollout takes to reach all of them in five waves, and how many messages and bytes that is.
+// A fleet of simulated devices at a broker: how long a rollout takes to reach all of them in five waves, and how many
+// messages and bytes that is.
 //   node bench/fleet.js [DEVICES] [embedded|mosquitto]
-// The model is MLPerf Tiny's keyword spotter where ATOLL_SHARED has it, else the digits of examples/. Broker and devices are processes of their own; the agent
-// is this one, with its store on disk.
+// The model is MLPerf Tiny's keyword spotter where ATOLL_SHARED has it, else the digits of examples/. Broker and
+// devices are processes of their own; the agent is this one, with its store on disk.
 import { spawn } from 'node:child_process';
 import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -35,8 +36,13 @@ function started(...args) {
 async function mosquitto() {
   const port = 20_000 + (process.pid % 10_000);
   const config = path.join(folder, 'mosquitto.conf');
-  writeFileSync(config, `listener ${port} 127.0.0.1\nallow_anonymous true\n${process.getuid?.() === 0 ? 'user root\n' : ''}`);
-  children.push(spawn(existsSync('/usr/sbin/mosquitto') ? '/usr/sbin/mosquitto' : 'mosquitto', ['-c', config], { stdio: 'ignore' }));
+  writeFileSync(
+    config,
+    `listener ${port} 127.0.0.1\nallow_anonymous true\n${process.getuid?.() === 0 ? 'user root\n' : ''}`,
+  );
+  children.push(
+    spawn(existsSync('/usr/sbin/mosquitto') ? '/usr/sbin/mosquitto' : 'mosquitto', ['-c', config], { stdio: 'ignore' }),
+  );
   await new Promise((resolve) => setTimeout(resolve, 500));
   return `mqtt://127.0.0.1:${port}`;
 }
@@ -79,11 +85,16 @@ try {
   const took = seconds(leading);
   const summary = await summarize(store, await store.rollout(row.no));
   console.table(
-    waves.map(({ devices: count, from }, i) => ({ devices: count, 'took s': (((waves[i + 1]?.from ?? performance.now()) - from) / 1000).toFixed(1) })),
+    waves.map(({ devices: count, from }, i) => ({
+      devices: count,
+      'took s': (((waves[i + 1]?.from ?? performance.now()) - from) / 1000).toFixed(1),
+    })),
   );
   const { blocks, perDevice } = expectedBytes(image, plan);
   const expected = blocks + devices * perDevice;
-  console.log(`${path.basename(file)}, ${image.byteLength} bytes: ${summary.counts.confirmed} of ${devices} confirmed after ${took} s`);
+  console.log(
+    `${path.basename(file)}, ${image.byteLength} bytes: ${summary.counts.confirmed} of ${devices} confirmed after ${took} s`,
+  );
   console.log(
     `the agent published ${counts.bytes} bytes in ${counts.published} messages: ${(100 * (counts.bytes / expected - 1)).toFixed(2)} % more than ${blocks} of blocks once and ${perDevice} for each device`,
   );

@@ -1,4 +1,5 @@
-// What a memory plan saves: the planned part of the arena before and after, and the least that is possible, for every model of a folder.
+// What a memory plan saves: the planned part of the arena before and after, and the least that is possible, for every
+// model of a folder.
 //   node bench/memory-plans.js FOLDER
 import { readdir, readFile } from 'node:fs/promises';
 import path from 'node:path';
@@ -18,7 +19,11 @@ const row = ({ file, plan: { headBytesBefore, headBytes, lowerBoundBytes, proven
   `| ${path.basename(file, '.tflite')} | ${headBytesBefore} | ${headBytes} | ${lowerBoundBytes} | ${(100 * (1 - headBytes / headBytesBefore)).toFixed(1)} % | ${provenOrder ? 'yes' : 'no'} |`;
 const smaller = plans.filter(({ plan }) => plan.headBytes < plan.headBytesBefore);
 const atBound = plans.filter(({ plan }) => plan.headBytes === plan.lowerBoundBytes && plan.provenOrder).length;
-console.log(`${plans.length} models: ${smaller.length} smaller, ${atBound} as small as any order and placement allow, none larger\n`);
-console.log('| model | planned by TFLM | with a plan | least possible | saved | proven |\n| --- | --- | --- | --- | --- | --- |');
+console.log(
+  `${plans.length} models: ${smaller.length} smaller, ${atBound} as small as any order and placement allow, none larger\n`,
+);
+console.log(
+  '| model | planned by TFLM | with a plan | least possible | saved | proven |\n| --- | --- | --- | --- | --- | --- |',
+);
 for (const one of smaller) console.log(row(one));
 if (plans.some(({ plan }) => plan.headBytes > plan.headBytesBefore)) process.exitCode = 1;

@@ -1,5 +1,6 @@
-// A rollout to a million devices in virtual time: the agent, its engine and the devices are the real ones, time and broker are not. A device takes memory only
-// while it is under way, as everywhere else it takes none of the agent's machine.
+// A rollout to a million devices in virtual time: the agent, its engine and the devices are the real ones, time and
+// broker are not. A device takes memory only while it is under way, as everywhere else it takes none of the agent's
+// machine.
 //   node --expose-gc bench/million.js [DEVICES]
 
 import { readFileSync } from 'node:fs';
@@ -65,11 +66,17 @@ for (let i = 0; i < devices; i++) {
   virtual.publish(topics.alive(idOf(i)), online, true, true);
   virtual.publish(topics.reported(idOf(i)), idle, true, true);
 }
-console.log(`${devices} devices have reported after ${seconds(building)} s: ${mebibytes()} MiB, of which the broker's are the most`);
+console.log(
+  `${devices} devices have reported after ${seconds(building)} s: ${mebibytes()} MiB, of which the broker's are the most`,
+);
 
 const store = await openStore(':memory:');
 const { broker, counts } = counted(virtual.connect(true));
-const clock = { wall: () => time.now(), elapsed: () => time.now(), later: (ms, callback) => time.laterAwaited(ms, callback) };
+const clock = {
+  wall: () => time.now(),
+  elapsed: () => time.now(),
+  later: (ms, callback) => time.laterAwaited(ms, callback),
+};
 const plan = benchPlan(devices, { concurrency: 20_000, blockBytes: 32_768 });
 
 /** Waits for what happens in virtual time. */
@@ -90,7 +97,12 @@ async function until(work) {
 
 const beginning = performance.now();
 const row = await until(
-  beginRollout(store, { plan, image, previousImage: null, fleet: 'v', uri: virtual.uri }, () => readRegistry(broker, 'v', { clock }), { now: time.now() }),
+  beginRollout(
+    store,
+    { plan, image, previousImage: null, fleet: 'v', uri: virtual.uri },
+    () => readRegistry(broker, 'v', { clock }),
+    { now: time.now() },
+  ),
 );
 console.log(`read and written down in ${seconds(beginning)} s: ${mebibytes()} MiB`);
 counts.reset();
@@ -122,9 +134,14 @@ close();
 const summary = await summarize(store, await store.rollout(row.no), time.now());
 console.table(rows);
 const { blocks, perDevice } = expectedBytes(image, plan);
-console.log(`${summary.counts.confirmed} of ${devices} confirmed in ${seconds(leading)} s, ${((time.now() - began) / 1000).toFixed(0)} s of their own time`);
-console.log(`at most ${mostAwake} were under way at once; the agent published ${counts.bytes} bytes (${blocks} of blocks, up to ${perDevice} for each device)`);
-// What is left without the broker is what the agent must remember: records of devices, in its memory and in the store's.
+console.log(
+  `${summary.counts.confirmed} of ${devices} confirmed in ${seconds(leading)} s, ${((time.now() - began) / 1000).toFixed(0)} s of their own time`,
+);
+console.log(
+  `at most ${mostAwake} were under way at once; the agent published ${counts.bytes} bytes (${blocks} of blocks, up to ${perDevice} for each device)`,
+);
+// What is left without the broker is what the agent must remember: records of devices, in its memory and in the
+// store's.
 virtual.forgetRetained();
 for (let i = 0; i < 3; i++) {
   globalThis.gc?.();

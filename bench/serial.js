@@ -1,6 +1,7 @@
-// How near an upload comes to what a serial line of 115,200 baud allows: a simulated device behind a pseudo-terminal that is as slow as such a
-// line. The bound is what framing, chunks and answers cost on the line, and for one chunk at a time a turnaround for each (the median of echoes);
-// with several chunks on their way, answers travel beside requests and nothing is waited for. Needs socat. `node bench/serial.js`, after a build.
+// How near an upload comes to what a serial line of 115,200 baud allows: a simulated device behind a pseudo-terminal
+// that is as slow as such a line. The bound is what framing, chunks and answers cost on the line, and for one chunk at
+// a time a turnaround for each (the median of echoes); with several chunks on their way, answers travel beside requests
+// and nothing is waited for. Needs socat. `node bench/serial.js`, after a build.
 import { spawn } from 'node:child_process';
 import { lineBound, uploadImage } from '../dist/devices/client/index.js';
 import { openDevice } from '../dist/index.js';
@@ -10,10 +11,16 @@ const fileBytes = 54_000;
 /** Another one each time: what is there already would not be sent. */
 const fileFor = (window) => Uint8Array.from({ length: fileBytes }, (_, i) => ((i + window) * 2654435761) >>> 24);
 
-const child = spawn(process.execPath, ['bin/atoll.js', 'simulate-device', '--target', 'pico', '--listen', `pty:?baud=${baud}`, '--json'], {
-  stdio: ['ignore', 'pipe', 'inherit'],
-});
-const uri = await new Promise((resolve) => child.stdout.on('data', (text) => resolve(/"uri": "([^"]+)"/.exec(text)?.[1])));
+const child = spawn(
+  process.execPath,
+  ['bin/atoll.js', 'simulate-device', '--target', 'pico', '--listen', `pty:?baud=${baud}`, '--json'],
+  {
+    stdio: ['ignore', 'pipe', 'inherit'],
+  },
+);
+const uri = await new Promise((resolve) =>
+  child.stdout.on('data', (text) => resolve(/"uri": "([^"]+)"/.exec(text)?.[1])),
+);
 
 const rows = [];
 for (const window of [1, 2, 4]) {

@@ -1,9 +1,11 @@
-// Atoll's simulator against LiteRT.js, in turns within one run, one thread; and every operator of each model with its GMAC/s.
+// Atoll's simulator against LiteRT.js, in turns within one run, one thread; and every operator of each model with its
+// GMAC/s.
 //
 //     npm run bench:simulator -- [--json] [--operators] [MODEL.tflite ...]
 //
-// Without models: those of the shared folder beside the repository, where there is one, else the digits example. Times are medians; what
-// counts is the ratio. LiteRT.js takes no int8 inputs: it then gets the same model with its inputs and outputs converted to uint8.
+// Without models: those of the shared folder beside the repository, where there is one, else the digits example. Times
+// are medians; what counts is the ratio. LiteRT.js takes no int8 inputs: it then gets the same model with its inputs
+// and outputs converted to uint8.
 import { existsSync, readFileSync } from 'node:fs';
 import { cpus } from 'node:os';
 import path from 'node:path';
@@ -26,7 +28,10 @@ const sharedModels = [
   'mlperf-tiny/ad01_int8.tflite',
 ];
 
-const { values: options, positionals } = parseArgs({ options: { json: { type: 'boolean' }, operators: { type: 'boolean' } }, allowPositionals: true });
+const { values: options, positionals } = parseArgs({
+  options: { json: { type: 'boolean' }, operators: { type: 'boolean' } },
+  allowPositionals: true,
+});
 const models =
   positionals.length > 0
     ? positionals
@@ -43,8 +48,20 @@ function withUint8Io(model) {
     const tensor = graph.tensors[index];
     if (tensor.type !== TensorType.INT8) return index;
     const { scale, zeroPoint } = tensor.quantization;
-    const quantization = create(schema.QuantizationParameters, { scale, zeroPoint: BigInt64Array.from(zeroPoint, (zero) => zero + 128n) });
-    const outer = graph.tensors.push(create(schema.Tensor, { ...tensor, name: `${tensor.name}_uint8`, type: TensorType.UINT8, buffer: 0, quantization })) - 1;
+    const quantization = create(schema.QuantizationParameters, {
+      scale,
+      zeroPoint: BigInt64Array.from(zeroPoint, (zero) => zero + 128n),
+    });
+    const outer =
+      graph.tensors.push(
+        create(schema.Tensor, {
+          ...tensor,
+          name: `${tensor.name}_uint8`,
+          type: TensorType.UINT8,
+          buffer: 0,
+          quantization,
+        }),
+      ) - 1;
     const [from, to] = outward ? [index, outer] : [outer, index];
     const operator = create(schema.Operator, {
       opcodeIndex: operatorCodeIndex(copy, 'QUANTIZE', 2),
@@ -65,7 +82,9 @@ function withUint8Io(model) {
 async function compare(bytes, compile) {
   const model = readModel(bytes);
   const interpreter = new Interpreter(model);
-  const sample = Uint8Array.from({ length: interpreter.inputBytes }, (__, i) => (interpreter.inputs[0].type === 'float32' ? 0 : (i * 7) & 255));
+  const sample = Uint8Array.from({ length: interpreter.inputBytes }, (__, i) =>
+    interpreter.inputs[0].type === 'float32' ? 0 : (i * 7) & 255,
+  );
   const peer = await compile(writeModel(withUint8Io(model)), sample).catch((error) => String(error));
   const ours = [];
   const theirs = [];
@@ -87,17 +106,27 @@ async function compare(bytes, compile) {
   const macs = operators.reduce((sum, operator) => sum + operator.macs, 0);
   const atollMs = settled(ours);
   const liteRtMs = typeof peer === 'string' ? null : settled(theirs);
-  return { atollMs, liteRtMs, ratio: liteRtMs === null ? null : liteRtMs / atollMs, macs, gmacPerSecond: macs / atollMs / 1e6, operators };
+  return {
+    atollMs,
+    liteRtMs,
+    ratio: liteRtMs === null ? null : liteRtMs / atollMs,
+    macs,
+    gmacPerSecond: macs / atollMs / 1e6,
+    operators,
+  };
 }
 
 const compile = await loadLiteRt();
 const results = [];
-for (const file of models) results.push({ model: path.basename(file), ...(await compare(readFileSync(file), compile)) });
+for (const file of models)
+  results.push({ model: path.basename(file), ...(await compare(readFileSync(file), compile)) });
 const machine = `${cpus().length} x ${cpus()[0]?.model ?? 'unknown'}, Node ${process.versions.node}`;
 if (options.json) console.log(JSON.stringify({ schema: 'atoll/bench-simulator/1', machine, results }, null, 2));
 else {
   console.log(machine);
-  console.log(`${'model'.padEnd(42)} ${'Atoll ms'.padStart(9)} ${'LiteRT.js ms'.padStart(13)} ${'ratio'.padStart(6)} ${'GMAC/s'.padStart(7)}`);
+  console.log(
+    `${'model'.padEnd(42)} ${'Atoll ms'.padStart(9)} ${'LiteRT.js ms'.padStart(13)} ${'ratio'.padStart(6)} ${'GMAC/s'.padStart(7)}`,
+  );
   const number = (value, digits) => (value === null ? '-' : value.toFixed(digits));
   for (const { model, atollMs, liteRtMs, ratio, gmacPerSecond, operators } of results) {
     console.log(

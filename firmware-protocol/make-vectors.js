@@ -3,8 +3,22 @@
 
 import { createPrivateKey } from 'node:crypto';
 import { readFile, writeFile } from 'node:fs/promises';
-import { CompressedReader, compressImage, drawSample, encodeSlotImage, readPrivateKey, SeededBytes } from '../dist/devices/bundle/index.js';
-import { atollCommands, encodeBlockRequest, encodeDesired, encodePacket, encodePayload, encodeReported } from '../dist/devices/protocol/index.js';
+import {
+  CompressedReader,
+  compressImage,
+  drawSample,
+  encodeSlotImage,
+  readPrivateKey,
+  SeededBytes,
+} from '../dist/devices/bundle/index.js';
+import {
+  atollCommands,
+  encodeBlockRequest,
+  encodeDesired,
+  encodePacket,
+  encodePayload,
+  encodeReported,
+} from '../dist/devices/protocol/index.js';
 import { otherEncodings } from './other-encodings.js';
 
 const hex = (bytes) => Buffer.from(bytes).toString('hex');
@@ -43,7 +57,17 @@ const responses = {
     features: ['infer', 'profile', 'stats', 'stream'],
     inflate: 4096,
   },
-  slots: { slots: [0, 1].map((slot) => ({ slot, len: 0, active: false, pending: false, confirmed: false, tested: false, attempts: 0 })) },
+  slots: {
+    slots: [0, 1].map((slot) => ({
+      slot,
+      len: 0,
+      active: false,
+      pending: false,
+      confirmed: false,
+      tested: false,
+      attempts: 0,
+    })),
+  },
   activate: { arena: 1234 },
   confirm: {},
   erase: {},
@@ -57,22 +81,56 @@ const responses = {
 };
 
 const packets = Object.entries(atollCommands).map(([key, command], sequence) => {
-  const packet = (op, map) => hex(encodePacket({ version: 1, op, group: command.group, sequence, command: command.id, payload: encodePayload(map) }));
-  return { command: command.name, request: packet(command.op, requests[key]), response: packet(command.op + 1, responses[key]) };
+  const packet = (op, map) =>
+    hex(
+      encodePacket({
+        version: 1,
+        op,
+        group: command.group,
+        sequence,
+        command: command.id,
+        payload: encodePayload(map),
+      }),
+    );
+  return {
+    command: command.name,
+    request: packet(command.op, requests[key]),
+    response: packet(command.op + 1, responses[key]),
+  };
 });
 
 const model = Uint8Array.from({ length: 20 }, (_, i) => i);
-const manifest = { version: '1', target: 'pico', profile: 'tflm-reference', agreement: 'exact', operators: [9, 25], arena: 1234 };
+const manifest = {
+  version: '1',
+  target: 'pico',
+  profile: 'tflm-reference',
+  agreement: 'exact',
+  operators: [9, 25],
+  arena: 1234,
+};
 // A key whose 32 secret bytes are 0 to 31: Ed25519 signs the same bytes the same way every time.
 const pkcs8 = Buffer.concat([Buffer.from('302e020100300506032b657004220420', 'hex'), sha]);
 const keyOf = (der) =>
-  readPrivateKey(createPrivateKey({ key: der, format: 'der', type: 'pkcs8' }).export({ format: 'pem', type: 'pkcs8' }), 'the key of the vectors');
+  readPrivateKey(
+    createPrivateKey({ key: der, format: 'der', type: 'pkcs8' }).export({ format: 'pem', type: 'pkcs8' }),
+    'the key of the vectors',
+  );
 const key = keyOf(pkcs8);
 const stranger = keyOf(Buffer.concat([pkcs8.subarray(0, -32), Buffer.from(sha).reverse()]));
 const vectors = [{ seed: 1, output: Uint8Array.of(1, 2, 3) }];
 const compressible = Uint8Array.from({ length: 1300 }, (_, i) => (i % 90 < 40 ? 0 : (i * 7) & 0xff));
 const tensor = (type, bytes) => ({ index: 0, name: '', type, shape: [bytes], bytes, quantization: null });
-const desired = { rollout: 'spring', attempt: 2, sha, len: 2500, block: 1024, seed: 0xdeadbeef, deadline: 4000000000, pull: true, outputs: true };
+const desired = {
+  rollout: 'spring',
+  attempt: 2,
+  sha,
+  len: 2500,
+  block: 1024,
+  seed: 0xdeadbeef,
+  deadline: 4000000000,
+  pull: true,
+  outputs: true,
+};
 const about = { rollout: 'spring', attempt: 2, sha };
 const measured = {
   vectors: 4,
@@ -103,7 +161,10 @@ const fleet = {
 const file = new URL('vectors.json', import.meta.url);
 const before = JSON.parse(await readFile(file, 'utf8').catch(() => '{}'));
 
-/** Deflate has many forms of the same bytes, and versions of zlib differ: a stream that is there and gives the image stays. */
+/**
+ * Deflate has many forms of the same bytes, and versions of zlib differ: a stream that is there and gives the image
+ * stays.
+ */
 function compressed(firstBlock, index) {
   const known = before.compressed?.[index];
   const vector = { image: hex(compressible), blockBytes: 512, firstBlock, stream: known?.stream ?? '' };

@@ -1,4 +1,5 @@
-// Images and signatures that say what the signed image of vectors.json says, in other bytes. Every one must be refused: an image has one encoding.
+// Images and signatures that say what the signed image of vectors.json says, in other bytes. Every one must be refused:
+// an image has one encoding.
 
 import { crc32 } from 'node:zlib';
 import { decode, encode } from 'cborg';
@@ -29,8 +30,11 @@ export function otherEncodings(signed, modelBytes, key) {
     return Buffer.concat([padded(model, afterModel), padded(encodedTrailer, afterTrailer), start]);
   };
   const withManifest = (encoded, vectors = trailer.vectors) =>
-    imageOf(inOrder({ manifest: new Uint8Array(encoded), vectors, signature: signPayload(new Uint8Array(encoded), key) }));
-  const withVectors = (vectors) => withManifest(inOrder({ ...manifest, vectors: sha256(vectors) }), new Uint8Array(vectors));
+    imageOf(
+      inOrder({ manifest: new Uint8Array(encoded), vectors, signature: signPayload(new Uint8Array(encoded), key) }),
+    );
+  const withVectors = (vectors) =>
+    withManifest(inOrder({ ...manifest, vectors: sha256(vectors) }), new Uint8Array(vectors));
   const { counter, ...rest } = manifest;
   const reservedShort = imageOf(inOrder(trailer));
   reservedShort.writeUInt16LE(1, reservedShort.length - footerBytes + 10);
@@ -38,7 +42,9 @@ export function otherEncodings(signed, modelBytes, key) {
 
   const images = {
     'another key in the trailer': imageOf(inOrder({ ...trailer, more: 1 })),
-    'the keys of the trailer in another order': imageOf(inOrder({ vectors: trailer.vectors, manifest: trailer.manifest, signature: trailer.signature })),
+    'the keys of the trailer in another order': imageOf(
+      inOrder({ vectors: trailer.vectors, manifest: trailer.manifest, signature: trailer.signature }),
+    ),
     'a trailer of indefinite length': imageOf(withIndefiniteMap(trailer)),
     'a trailer with a longer head': imageOf(withLongerHead(inOrder(trailer))),
     "a byte after the trailer's map": imageOf(Buffer.concat([inOrder(trailer), Buffer.of(0)])),
@@ -47,7 +53,9 @@ export function otherEncodings(signed, modelBytes, key) {
     'a manifest of indefinite length': withManifest(withIndefiniteMap(manifest)),
     'a manifest with a longer head': withManifest(withLongerHead(inOrder(manifest))),
     'a manifest without hashes of blocks': withManifest(inOrder({ ...manifest, blocks: [] })),
-    'a manifest with a hash of a block too many': withManifest(inOrder({ ...manifest, blocks: [...manifest.blocks, manifest.blocks[0]] })),
+    'a manifest with a hash of a block too many': withManifest(
+      inOrder({ ...manifest, blocks: [...manifest.blocks, manifest.blocks[0]] }),
+    ),
     'blocks of 0 bytes': withManifest(inOrder({ ...manifest, block_bytes: 0 })),
     'another length of the model in the manifest': withManifest(inOrder({ ...manifest, model_bytes: modelBytes + 1 })),
     'another key in a vector': withVectors(inOrder([{ seed: 1, output: Uint8Array.of(1, 2, 3), more: 1 }])),

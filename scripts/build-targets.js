@@ -1,4 +1,5 @@
-// Writes the shipped targets, checked, as one JSON file beside the code that loads them: reading 20 YAML files takes a quarter of a second.
+// Writes the shipped targets, checked, as one JSON file beside the code that loads them: reading 20 YAML files takes a
+// quarter of a second.
 import { rm, writeFile } from 'node:fs/promises';
 import { loadLinkedSizes, loadShippedTargets } from '../dist/targets/index.js';
 
@@ -8,5 +9,9 @@ const targets = await loadShippedTargets();
 const operatorSets = Object.fromEntries(targets.map(({ operatorSet, operators }) => [operatorSet, operators]));
 await writeFile(
   file,
-  JSON.stringify({ operatorSets, linkedSizes: await loadLinkedSizes(), targets: targets.map(({ operators: _, linked: __, ...target }) => target) }),
+  JSON.stringify({
+    operatorSets,
+    linkedSizes: await loadLinkedSizes(),
+    targets: targets.map(({ operators: _, linked: __, ...target }) => target),
+  }),
 );

@@ -1,5 +1,6 @@
-// What an accelerator does, beside what the driver takes it to do: for everybody who has one. Starts it again and again, runs a model on it, compares with the
-// simulator, and writes a report to send back. Changes nothing on it that outlives pulling the plug.
+// What an accelerator does, beside what the driver takes it to do: for everybody who has one. Starts it again and
+// again, runs a model on it, compares with the simulator, and writes a report to send back. Changes nothing on it that
+// outlives pulling the plug.
 //   node scripts/check-accelerator.js MODEL_edgetpu.tflite
 import { readFile, writeFile } from 'node:fs/promises';
 import { parseArgs } from 'node:util';
@@ -42,7 +43,12 @@ async function main() {
   if (!Number.isInteger(samples) || samples < 1) throw new Error(`--samples ${values.samples}: a number from 1 on`);
   const report = values.report ?? 'accelerator-report.json';
   const uncompiledFile = values.uncompiled ?? file.replace(/_edgetpu(?=\.tflite$)/, '');
-  const models = [{ compiled: readModel(await readFile(file), file), uncompiled: readModel(await readFile(uncompiledFile), uncompiledFile) }];
+  const models = [
+    {
+      compiled: readModel(await readFile(file), file),
+      uncompiled: readModel(await readFile(uncompiledFile), uncompiledFile),
+    },
+  ];
   const firmware = { path: values.firmware };
   const seen = await probe(values.emulated ? await emulatedDevices(models, firmware) : usbDevices, {
     models,
@@ -55,7 +61,8 @@ async function main() {
   });
   const findings = findingsOf(seen);
   await writeFile(report, `${JSON.stringify(reportOf(file, values.emulated === true, findings, seen), null, 1)}\n`);
-  for (const { id, says, verdict, evidence } of findings) process.stdout.write(`${marks[verdict].padEnd(9)} ${id}: ${says}\n${' '.repeat(10)}${evidence}\n`);
+  for (const { id, says, verdict, evidence } of findings)
+    process.stdout.write(`${marks[verdict].padEnd(9)} ${id}: ${says}\n${' '.repeat(10)}${evidence}\n`);
   const count = (verdict) => findings.filter((finding) => finding.verdict === verdict).length;
   process.stdout.write(
     `\n${count('confirmed')} confirmed, ${count('refuted')} refuted, ${count('unseen')} not seen. The report is ${report}: attach it to an issue of the project.\n`,

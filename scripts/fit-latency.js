@@ -1,5 +1,6 @@
-// Fits the latency model to the published times of the MLPerf Tiny benchmark and writes targets/latency/mlperf-tiny.yaml, from which docs/latency.md is
-// generated. Needs the records and the benchmark's int8 models, which are no part of the repository:
+// Fits the latency model to the published times of the MLPerf Tiny benchmark and writes
+// targets/latency/mlperf-tiny.yaml, from which docs/latency.md is generated. Needs the records and the benchmark's int8
+// models, which are no part of the repository:
 //
 //   node scripts/fit-latency.js RECORDS.csv MODELS
 import { readFileSync, writeFileSync } from 'node:fs';
@@ -12,7 +13,10 @@ import { median, mlperfTinySystems, skipsDeadChannels } from './mlperf-tiny.js';
 const [records, models] = process.argv.slice(2);
 const files = { kws: 'kws_ref_model', vww: 'vww_96_int8', ic: 'pretrainedResnet_quant', ad: 'ad01_int8' };
 const loads = Object.fromEntries(
-  Object.entries(files).map(([name, file]) => [name, modelLoadOf(readModel(new Uint8Array(readFileSync(path.join(models, `${file}.tflite`)))))]),
+  Object.entries(files).map(([name, file]) => [
+    name,
+    modelLoadOf(readModel(new Uint8Array(readFileSync(path.join(models, `${file}.tflite`))))),
+  ]),
 );
 const rounded = (value, digits) => Number(value.toPrecision(digits));
 const systems = mlperfTinySystems(records).map((system) => {
@@ -27,7 +31,19 @@ const systems = mlperfTinySystems(records).map((system) => {
   // Power is the same whatever runs: of three models it gives the energy of the fourth.
   const milliwatts = power === null ? null : rounded(median([power.kws, power.ic, power.ad]), 4);
   const vwwEnergyPredicted = power === null ? null : rounded((milliwatts / power.vww) * vwwPredicted, 3);
-  return { round, submitter, board, core, runtime, clockMhz, perMac, vwwPredicted, milliwatts, vwwEnergyPredicted, skipsDeadChannels: skips };
+  return {
+    round,
+    submitter,
+    board,
+    core,
+    runtime,
+    clockMhz,
+    perMac,
+    vwwPredicted,
+    milliwatts,
+    vwwEnergyPredicted,
+    skipsDeadChannels: skips,
+  };
 });
 systems.sort((a, b) => `${a.core} ${a.runtime} ${a.round}`.localeCompare(`${b.core} ${b.runtime} ${b.round}`));
 const head = `# Written by scripts/fit-latency.js from the published times of MLPerf Tiny v0.5 to v1.3, closed division.

@@ -1,9 +1,10 @@
-// How much flash TFLite Micro's interpreter takes, and the operators of a model on top of it: links a program with no operator, and one for
-// each, with arm-none-eabi-g++, and reads from the linker's maps which pieces of code each has. Pieces are grouped by the operators that need
-// them, so that code that several share counts once. Writes targets/flash/tflite-micro.yaml.
+// How much flash TFLite Micro's interpreter takes, and the operators of a model on top of it: links a program with no
+// operator, and one for each, with arm-none-eabi-g++, and reads from the linker's maps which pieces of code each has.
+// Pieces are grouped by the operators that need them, so that code that several share counts once. Writes
+// targets/flash/tflite-micro.yaml.
 //   node scripts/measure-flash.js FOLDER
-// FOLDER holds checkouts of tflite-micro, CMSIS-NN, CMSIS_6, flatbuffers, gemmlowp and ruy, under these names. What is compiled stays in it, so that
-// a run that was ended goes on where it was.
+// FOLDER holds checkouts of tflite-micro, CMSIS-NN, CMSIS_6, flatbuffers, gemmlowp and ruy, under these names. What is
+// compiled stays in it, so that a run that was ended goes on where it was.
 import { execFile } from 'node:child_process';
 import { existsSync } from 'node:fs';
 import { mkdir, readdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
@@ -24,7 +25,15 @@ const cores = {
   'Cortex-M0+': ['-mcpu=cortex-m0plus', '-mfloat-abi=soft'],
   'Cortex-M55': ['-mcpu=cortex-m55', '-mfloat-abi=hard'],
 };
-const common = ['-mthumb', '-ffunction-sections', '-fdata-sections', '-fno-exceptions', '-DNDEBUG', '-DTF_LITE_STATIC_MEMORY', '-fno-threadsafe-statics'];
+const common = [
+  '-mthumb',
+  '-ffunction-sections',
+  '-fdata-sections',
+  '-fno-exceptions',
+  '-DNDEBUG',
+  '-DTF_LITE_STATIC_MEMORY',
+  '-fno-threadsafe-statics',
+];
 const includes = [
   tflm,
   path.join(root, 'gemmlowp'),
@@ -39,7 +48,9 @@ const includes = [
 async function sources(folder, extension = '.cc') {
   const files = await readdir(path.join(tflm, folder));
   return files
-    .filter((file) => file.endsWith(extension) && !/test|mock|fake|recording|hexdump|debug_log|generated_data/.test(file))
+    .filter(
+      (file) => file.endsWith(extension) && !/test|mock|fake|recording|hexdump|debug_log|generated_data/.test(file),
+    )
     .map((file) => path.join(tflm, folder, file));
 }
 
@@ -86,16 +97,28 @@ int main() {
 async function measure(kernels, core) {
   const folder = path.join(root, `build-${kernels}-${core}`);
   await mkdir(folder, { recursive: true });
-  const flags = [...cores[core], ...common, ...includes, ...(kernels === 'cmsis-nn' ? ['-DCMSIS_NN', '-DKERNELS_OPTIMIZED_FOR_SPEED'] : [])];
+  const flags = [
+    ...cores[core],
+    ...common,
+    ...includes,
+    ...(kernels === 'cmsis-nn' ? ['-DCMSIS_NN', '-DKERNELS_OPTIMIZED_FOR_SPEED'] : []),
+  ];
   const compile = async (file, extra, object) => {
-    const compiler = file.endsWith('.c') ? ['arm-none-eabi-gcc', '-std=c11', '-w'] : ['arm-none-eabi-g++', '-std=c++17', '-fno-rtti', '-fpermissive', '-w'];
-    await run(compiler[0], [...compiler.slice(1), ...flags, ...extra, '-c', file, '-o', `${object}.part`], { maxBuffer: 2 ** 26 });
+    const compiler = file.endsWith('.c')
+      ? ['arm-none-eabi-gcc', '-std=c11', '-w']
+      : ['arm-none-eabi-g++', '-std=c++17', '-fno-rtti', '-fpermissive', '-w'];
+    await run(compiler[0], [...compiler.slice(1), ...flags, ...extra, '-c', file, '-o', `${object}.part`], {
+      maxBuffer: 2 ** 26,
+    });
     await rename(`${object}.part`, object);
     return object;
   };
   const own = kernels === 'cmsis-nn' ? await sources('tensorflow/lite/micro/kernels/cmsis_nn') : [];
   const replaced = new Set(own.map((file) => path.basename(file)));
-  const kernelFiles = [...(await sources('tensorflow/lite/micro/kernels')).filter((file) => !replaced.has(path.basename(file))), ...own];
+  const kernelFiles = [
+    ...(await sources('tensorflow/lite/micro/kernels')).filter((file) => !replaced.has(path.basename(file))),
+    ...own,
+  ];
   const core0 = [
     'tensorflow/lite/micro',
     'tensorflow/lite/micro/arena_allocator',
@@ -113,7 +136,9 @@ async function measure(kernels, core) {
   const library = [];
   if (kernels === 'cmsis-nn') {
     const source = path.join(cmsisNn, 'Source');
-    const files = (await readdir(source, { recursive: true })).filter((file) => file.endsWith('.c') && !/_(f16|f32)\.c$/.test(file));
+    const files = (await readdir(source, { recursive: true })).filter(
+      (file) => file.endsWith('.c') && !/_(f16|f32)\.c$/.test(file),
+    );
     library.push(...files.map((file) => [path.join(source, file), ['-Ofast']]));
   }
   const jobs = [...coreFiles.map((file) => [file, ['-Os']]), ...kernelFiles.map((file) => [file, ['-O2']]), ...library];
@@ -138,7 +163,15 @@ async function measure(kernels, core) {
   /** Bytes by piece: an input section of an object that the linker kept in flash. */
   const piecesWith = async (name) => {
     const [image, map] = ['elf', 'map'].map((extension) => path.join(folder, `main.${extension}.${name}`));
-    const linking = ['-mthumb', '--specs=nano.specs', '--specs=nosys.specs', '-Wl,--gc-sections', `-Wl,--defsym,use=use_${name}`, `-Wl,-Map=${map}`, '-w'];
+    const linking = [
+      '-mthumb',
+      '--specs=nano.specs',
+      '--specs=nosys.specs',
+      '-Wl,--gc-sections',
+      `-Wl,--defsym,use=use_${name}`,
+      `-Wl,-Map=${map}`,
+      '-w',
+    ];
     await run('arm-none-eabi-g++', [...cores[core], ...linking, main, archive, '-lm', '-o', image]);
     const pieces = piecesOf(await readFile(map, 'utf8'));
     await Promise.all([rm(image), rm(map)]);
@@ -160,10 +193,18 @@ async function measure(kernels, core) {
   for (const { size, mask } of owners.values()) groups.set(mask, (groups.get(mask) ?? 0) + size);
   const interpreterBytes = [...base.values()].reduce((sum, size) => sum + size, 0);
   const shared = [...groups].map(([mask, size]) => [size, mask.toString(16)]).sort((a, b) => b[0] - a[0]);
-  return { kernels, core, interpreterBytes, operators: uses.map(({ op, type }) => (type === 'any' ? op : `${op} ${type}`)), shared };
+  return {
+    kernels,
+    core,
+    interpreterBytes,
+    operators: uses.map(({ op, type }) => (type === 'any' ? op : `${op} ${type}`)),
+    shared,
+  };
 }
 
-/** Input sections that the map lists in output sections which lie in flash: code, constants, and initial values of data. */
+/**
+ * Input sections that the map lists in output sections which lie in flash: code, constants, and initial values of data.
+ */
 function piecesOf(map) {
   const pieces = new Map();
   const text = map.slice(map.indexOf('Linker script and memory map'));
@@ -172,8 +213,23 @@ function piecesOf(map) {
   for (const line of text.split('\n')) {
     const section = /^(\.[\w.]+)/.exec(line)?.[1];
     if (section !== undefined) output = section;
-    if (!['.text', '.rodata', '.data', '.ARM.exidx', '.ARM.extab', '.init_array', '.fini_array', '.init', '.fini', '.eh_frame'].includes(output)) continue;
-    const [, name = pending, size, object] = /^ (\.[^\s]+|\*fill\*)?\s+0x[0-9a-f]+\s+0x([0-9a-f]+)(?: (\S.*))?$/.exec(line) ?? [];
+    if (
+      ![
+        '.text',
+        '.rodata',
+        '.data',
+        '.ARM.exidx',
+        '.ARM.extab',
+        '.init_array',
+        '.fini_array',
+        '.init',
+        '.fini',
+        '.eh_frame',
+      ].includes(output)
+    )
+      continue;
+    const [, name = pending, size, object] =
+      /^ (\.[^\s]+|\*fill\*)?\s+0x[0-9a-f]+\s+0x([0-9a-f]+)(?: (\S.*))?$/.exec(line) ?? [];
     // Long names stand alone on the line before.
     pending = /^ (\.[^\s]+)$/.exec(line)?.[1] ?? null;
     if (size === undefined || name === null || object === undefined) continue;

@@ -15,11 +15,25 @@ export { AtollError, type ErrorCode, errorTable } from './base/errors.js';
 export { type Dataset, openDataset, openDatasets } from './data/index.js';
 export { buildSlotImage, decodeSlotImage } from './devices/bundle/index.js';
 export { DeviceClient, type PushOptions, type PushResult, push } from './devices/client/index.js';
-export { type BrokerAddress, type BrokerConnection, connectToBroker, parseBrokerAddress, startBroker } from './devices/mqtt/index.js';
+export {
+  type BrokerAddress,
+  type BrokerConnection,
+  connectToBroker,
+  parseBrokerAddress,
+  startBroker,
+} from './devices/mqtt/index.js';
 export { openDevice } from './devices/open-device.js';
 export { SimulatedDevice, type SimulatedDeviceOptions } from './devices/simulated/index.js';
 export type { Transport } from './devices/transport/index.js';
-export { type Comparison, compare, type Evaluation, evaluate, hostRunner, type Runner, runBatch } from './evaluate/index.js';
+export {
+  type Comparison,
+  compare,
+  type Evaluation,
+  evaluate,
+  hostRunner,
+  type Runner,
+  runBatch,
+} from './evaluate/index.js';
 export {
   type AgentOptions,
   beginRollout,
@@ -64,7 +78,14 @@ export {
   profileOperators,
   resolveShapes,
 } from './simulator/index.js';
-export { bisect, type CompiledModel, compiledModelOf, findCompiler, parseCompilerLog, runCompiler } from './targets/compiled/index.js';
+export {
+  bisect,
+  type CompiledModel,
+  compiledModelOf,
+  findCompiler,
+  parseCompilerLog,
+  runCompiler,
+} from './targets/compiled/index.js';
 export { cArray, resolverCode, uf2Image } from './targets/export/index.js';
 export {
   budgetOf,

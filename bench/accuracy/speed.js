@@ -1,5 +1,5 @@
-// Times `atoll quantize` of a float model with 100 samples as a whole process, against the same conversion by TensorFlow in one Python process.
-// Interleaved, medians.
+// Times `atoll quantize` of a float model with 100 samples as a whole process, against the same conversion by
+// TensorFlow in one Python process. Interleaved, medians.
 //
 //   node bench/accuracy/speed.js V/bin/python [model.tflite]
 import { execFileSync } from 'node:child_process';
@@ -22,7 +22,9 @@ try {
   const interpreter = new Interpreter(readModel(readFileSync(model)));
   const [{ shape }] = interpreter.inputs;
   const samples = await inputsOf(model, interpreter.inputs, shared)('calibration', 100);
-  const bytes = Buffer.concat(samples.map(([values]) => Buffer.from(values.buffer, values.byteOffset, values.byteLength)));
+  const bytes = Buffer.concat(
+    samples.map(([values]) => Buffer.from(values.buffer, values.byteOffset, values.byteLength)),
+  );
   mkdirSync(path.join(work, 'google'));
   writeFileSync(path.join(work, 'google', 'm.float.tflite'), readFileSync(model));
   writeFileSync(path.join(work, 'google', 'm.calibration.bin'), bytes);
@@ -42,12 +44,18 @@ try {
   };
   for (let round = 0; round < rounds; round++) {
     timed(theirs, () =>
-      execFileSync(python, [fileURLToPath(new URL('converter.py', import.meta.url)), path.join(work, 'google'), 'google'], { stdio: 'ignore' }),
+      execFileSync(
+        python,
+        [fileURLToPath(new URL('converter.py', import.meta.url)), path.join(work, 'google'), 'google'],
+        { stdio: 'ignore' },
+      ),
     );
     const options = ['--import', `data:text/javascript,${encodeURIComponent(probe)}`];
     const args = ['quantize', model, '--calibrate', path.join(work, 'data.yaml'), '-o', path.join(work, 'out.tflite')];
     const shell = `"$@" 2>&1 >/dev/null`;
-    const text = timed(ours, () => execFileSync('sh', ['-c', shell, 'sh', process.execPath, ...options, program, ...args], { encoding: 'utf8' }));
+    const text = timed(ours, () =>
+      execFileSync('sh', ['-c', shell, 'sh', process.execPath, ...options, program, ...args], { encoding: 'utf8' }),
+    );
     peak = Math.max(peak, Number(text.split('@').at(-1)) / 1024);
   }
   console.log(`${path.basename(model)}, 100 samples, whole process, medians of ${rounds}`);

@@ -15,7 +15,9 @@ export async function imagesOf(digit) {
   );
 }
 
-/** Evaluation images come from the end of the package's list, calibration images before them, the rest is for training. */
+/**
+ * Evaluation images come from the end of the package's list, calibration images before them, the rest is for training.
+ */
 export function split(images) {
   const evaluate = images.slice(-perDigit.evaluate);
   const calibrate = images.slice(-perDigit.evaluate - perDigit.calibrate, -perDigit.evaluate);

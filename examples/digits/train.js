@@ -66,9 +66,12 @@ const { ActivationFunctionType, create, operatorCodeIndex, Padding, schema, Tens
 
 /** Adds a tensor, with data where it is constant; gives its index. */
 function addTensor(model, name, shape, data) {
-  const buffer = data === undefined ? 0 : tflite.addBuffer(model, new Uint8Array(data.buffer, data.byteOffset, data.byteLength));
+  const buffer =
+    data === undefined ? 0 : tflite.addBuffer(model, new Uint8Array(data.buffer, data.byteOffset, data.byteLength));
   const type = data instanceof Int32Array ? TensorType.INT32 : TensorType.FLOAT32;
-  return model.subgraphs[0].tensors.push(create(schema.Tensor, { name, shape: Int32Array.from(shape), type, buffer })) - 1;
+  return (
+    model.subgraphs[0].tensors.push(create(schema.Tensor, { name, shape: Int32Array.from(shape), type, buffer })) - 1
+  );
 }
 
 /** [h, w, in, out], as tfjs keeps filters, to TFLite's [out, h, w, in]. */
@@ -77,7 +80,10 @@ async function filterOf(tensor, permutation) {
 }
 
 async function toTflite(network) {
-  const model = create(schema.Model, { version: 3, description: 'Handwritten digits, 28 x 28, trained by examples/digits/train.js' });
+  const model = create(schema.Model, {
+    version: 3,
+    description: 'Handwritten digits, 28 x 28, trained by examples/digits/train.js',
+  });
   model.buffers.push(create(schema.Buffer));
   model.subgraphs.push(create(schema.SubGraph, { name: 'main' }));
   const [graph] = model.subgraphs;
@@ -85,7 +91,14 @@ async function toTflite(network) {
   graph.inputs = Int32Array.of(current);
   const addOperator = (name, inputs, output, builtinOptions) => {
     const opcodeIndex = operatorCodeIndex(model, name, 1);
-    graph.operators.push(create(schema.Operator, { opcodeIndex, inputs: Int32Array.from(inputs), outputs: Int32Array.of(output), builtinOptions }));
+    graph.operators.push(
+      create(schema.Operator, {
+        opcodeIndex,
+        inputs: Int32Array.from(inputs),
+        outputs: Int32Array.of(output),
+        builtinOptions,
+      }),
+    );
     current = output;
   };
   const RELU = ActivationFunctionType.RELU;
@@ -94,23 +107,56 @@ async function toTflite(network) {
     const output = addTensor(model, layer.name, shape);
     if (layer.getClassName() === 'Flatten') {
       const newShape = Int32Array.from(shape);
-      addOperator('RESHAPE', [current, addTensor(model, `${layer.name}/shape`, [2], newShape)], output, { kind: 'ReshapeOptions', newShape });
+      addOperator('RESHAPE', [current, addTensor(model, `${layer.name}/shape`, [2], newShape)], output, {
+        kind: 'ReshapeOptions',
+        newShape,
+      });
       continue;
     }
     const [kernel, bias] = layer.getWeights();
     const biasTensor = addTensor(model, `${layer.name}/bias`, bias.shape, (await bias.data()).slice());
     const [strideH, strideW] = layer.strides ?? [1, 1];
-    const geometry = { padding: Padding.SAME, strideH, strideW, dilationHFactor: 1, dilationWFactor: 1, fusedActivationFunction: RELU };
+    const geometry = {
+      padding: Padding.SAME,
+      strideH,
+      strideW,
+      dilationHFactor: 1,
+      dilationWFactor: 1,
+      fusedActivationFunction: RELU,
+    };
     if (layer.getClassName() === 'DepthwiseConv2D') {
       const [height, width, channels] = kernel.shape;
-      const filter = addTensor(model, `${layer.name}/filter`, [1, height, width, channels], (await kernel.data()).slice());
-      addOperator('DEPTHWISE_CONV_2D', [current, filter, biasTensor], output, { kind: 'DepthwiseConv2DOptions', ...geometry, depthMultiplier: 1 });
+      const filter = addTensor(
+        model,
+        `${layer.name}/filter`,
+        [1, height, width, channels],
+        (await kernel.data()).slice(),
+      );
+      addOperator('DEPTHWISE_CONV_2D', [current, filter, biasTensor], output, {
+        kind: 'DepthwiseConv2DOptions',
+        ...geometry,
+        depthMultiplier: 1,
+      });
     } else if (layer.getClassName() === 'Conv2D') {
       const [height, width, input, channels] = kernel.shape;
-      const filter = addTensor(model, `${layer.name}/filter`, [channels, height, width, input], await filterOf(kernel, [3, 0, 1, 2]));
-      addOperator('CONV_2D', [current, filter, biasTensor], output, { kind: 'Conv2DOptions', ...geometry, quantizedBiasType: TensorType.FLOAT32 });
+      const filter = addTensor(
+        model,
+        `${layer.name}/filter`,
+        [channels, height, width, input],
+        await filterOf(kernel, [3, 0, 1, 2]),
+      );
+      addOperator('CONV_2D', [current, filter, biasTensor], output, {
+        kind: 'Conv2DOptions',
+        ...geometry,
+        quantizedBiasType: TensorType.FLOAT32,
+      });
     } else {
-      const filter = addTensor(model, `${layer.name}/filter`, [kernel.shape[1], kernel.shape[0]], await filterOf(kernel, [1, 0]));
+      const filter = addTensor(
+        model,
+        `${layer.name}/filter`,
+        [kernel.shape[1], kernel.shape[0]],
+        await filterOf(kernel, [1, 0]),
+      );
       addOperator('FULLY_CONNECTED', [current, filter, biasTensor], output, {
         kind: 'FullyConnectedOptions',
         fusedActivationFunction: ActivationFunctionType.NONE,
@@ -129,7 +175,8 @@ async function toTflite(network) {
 
 await tf.setBackend('cpu');
 const samples = [];
-for (let digit = 0; digit < 10; digit++) for (const image of split(await imagesOf(digit)).train) samples.push({ digit, image });
+for (let digit = 0; digit < 10; digit++)
+  for (const image of split(await imagesOf(digit)).train) samples.push({ digit, image });
 const { x, y } = tensorsOf(shuffled(samples));
 const model = network();
 model.compile({ optimizer: tf.train.adam(0.002), loss: 'categoricalCrossentropy', metrics: ['accuracy'] });
@@ -138,7 +185,10 @@ await model.fit(x, y, {
   batchSize,
   shuffle: false,
   verbose: 0,
-  callbacks: { onEpochEnd: (epoch, logs) => console.error(`epoch ${epoch + 1} of ${epochs}: loss ${logs.loss.toFixed(4)}, accuracy ${logs.acc.toFixed(4)}`) },
+  callbacks: {
+    onEpochEnd: (epoch, logs) =>
+      console.error(`epoch ${epoch + 1} of ${epochs}: loss ${logs.loss.toFixed(4)}, accuracy ${logs.acc.toFixed(4)}`),
+  },
 });
 const file = new URL('digits_float.tflite', import.meta.url);
 await writeFile(file, await toTflite(model));

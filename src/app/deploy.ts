@@ -7,7 +7,13 @@ import { fail } from '../base/errors.js';
 import { describeFaults, parseYaml, readBytes, readText, writeAtomically } from '../base/files/index.js';
 import { type Dataset, openDataset, openDatasets } from '../data/index.js';
 import { buildFittingImage } from '../devices/bundle/index.js';
-import { type DeviceAgreement, type DeviceClient, MeasuredRun, type PushResult, push } from '../devices/client/index.js';
+import {
+  type DeviceAgreement,
+  type DeviceClient,
+  MeasuredRun,
+  type PushResult,
+  push,
+} from '../devices/client/index.js';
 import {
   costGates,
   dropGate,
@@ -46,7 +52,15 @@ export interface Project {
   readonly out: string;
 }
 
-export type DeployStep = 'evaluate float' | 'calibrate' | 'evaluate int8' | 'upload' | 'self-test' | 'activate' | 'confirm' | 'evaluate on device';
+export type DeployStep =
+  | 'evaluate float'
+  | 'calibrate'
+  | 'evaluate int8'
+  | 'upload'
+  | 'self-test'
+  | 'activate'
+  | 'confirm'
+  | 'evaluate on device';
 
 export interface DeployOptions {
   readonly onProgress?: (step: DeployStep, progress: Progress | null) => void;
@@ -98,10 +112,15 @@ export async function readProject(folder: string): Promise<Project> {
 }
 
 /**
- * @throws MODEL_DOES_NOT_FIT and GATE_FAILED before anything is sent, PUSH_SELF_TEST where the device computes other bits, and the
- * errors of each stage
+ * @throws MODEL_DOES_NOT_FIT and GATE_FAILED before anything is sent, PUSH_SELF_TEST where the device computes other
+ * bits, and the errors of each stage
  */
-export async function deploy(project: Project, target: Target, device: DeviceClient, options: DeployOptions = {}): Promise<DeployResult> {
+export async function deploy(
+  project: Project,
+  target: Target,
+  device: DeviceClient,
+  options: DeployOptions = {},
+): Promise<DeployResult> {
   const { signal, onProgress } = options;
   const common = signal === undefined ? {} : { signal };
   const progress = (step: DeployStep) => ({ onProgress: (value: Progress): void => onProgress?.(step, value) });
@@ -110,30 +129,49 @@ export async function deploy(project: Project, target: Target, device: DeviceCli
   const data = project.data === null ? null : await openDataset(project.data);
   const ready = isInt8(input);
 
-  const float = ready || data === null ? null : await evaluateScored(hostRunner(await floatFormOf(input)), data, { ...common, ...progress('evaluate float') });
-  const prepared = ready ? { bytes: inputBytes, model: verifyInt8(inputBytes), warnings: [] } : await quantizeProject(project, input, options);
+  const float =
+    ready || data === null
+      ? null
+      : await evaluateScored(hostRunner(await floatFormOf(input)), data, { ...common, ...progress('evaluate float') });
+  const prepared = ready
+    ? { bytes: inputBytes, model: verifyInt8(inputBytes), warnings: [] }
+    : await quantizeProject(project, input, options);
 
   const { image: slotImage, check } = buildFittingImage(prepared.bytes, prepared.model, target);
-  const files = { model: path.join(project.out, `${project.name}.int8.tflite`), slotImage: path.join(project.out, `${project.name}.${target.id}.slot`) };
+  const files = {
+    model: path.join(project.out, `${project.name}.int8.tflite`),
+    slotImage: path.join(project.out, `${project.name}.${target.id}.slot`),
+  };
   await writeAtomically(files.model, prepared.bytes);
   await writeAtomically(files.slotImage, slotImage);
 
   // The device is compared with what the host computes here.
   const host = remembering(hostRunner(prepared.model, { profile: simulatedProfile(target) }));
-  const quantized = data === null ? null : await evaluateScored(host, data, { ...common, ...progress('evaluate int8') });
+  const quantized =
+    data === null ? null : await evaluateScored(host, data, { ...common, ...progress('evaluate int8') });
   const gates = gatesOf(options.limits ?? {}, float?.scored ?? null, quantized?.scored ?? null, check);
-  const doubts = causesOf([...prepared.warnings, ...(float?.evaluation.warnings ?? []), ...(quantized?.evaluation.warnings ?? [])]);
-  if (options.force !== true) requireGates(gates, `nothing was sent to the device; the model is in ${files.model}${doubts}`);
+  const doubts = causesOf([
+    ...prepared.warnings,
+    ...(float?.evaluation.warnings ?? []),
+    ...(quantized?.evaluation.warnings ?? []),
+  ]);
+  if (options.force !== true)
+    requireGates(gates, `nothing was sent to the device; the model is in ${files.model}${doubts}`);
 
   const pushed = await push(device, slotImage, { ...common, onProgress: (step, value) => onProgress?.(step, value) });
   const run = new MeasuredRun(await device.runner(prepared.model, pushed.model, signal), target, host);
-  const deviceResult = data === null ? null : await evaluate(run.runner, data, { ...common, ...progress('evaluate on device') });
+  const deviceResult =
+    data === null ? null : await evaluate(run.runner, data, { ...common, ...progress('evaluate on device') });
   const challenge = await device.challenge(prepared.model, target, randomInt(1, 2 ** 32), 4, signal);
   return {
     name: project.name,
     target: target.id,
     device: pushed.device,
-    sizes: { inputModelBytes: inputBytes.byteLength, modelBytes: prepared.bytes.byteLength, slotImageBytes: slotImage.byteLength },
+    sizes: {
+      inputModelBytes: inputBytes.byteLength,
+      modelBytes: prepared.bytes.byteLength,
+      slotImageBytes: slotImage.byteLength,
+    },
     accuracy: accuracyOf(data, float?.evaluation ?? null, quantized?.evaluation ?? null, deviceResult),
     latencyMs: deviceResult?.latencyMs ?? null,
     check,
@@ -155,12 +193,20 @@ function isInt8(model: Model): boolean {
 
 /** The float reference for the accuracy drop; a quantization-aware-trained model is dequantized. */
 async function floatFormOf(input: Model): Promise<Model> {
-  return schemeOf(input) === 'float32' ? optimize(input).model : (await quantize(input, [], { scheme: 'float32' })).model;
+  return schemeOf(input) === 'float32'
+    ? optimize(input).model
+    : (await quantize(input, [], { scheme: 'float32' })).model;
 }
 
 /** The warnings that may explain an accuracy drop, as text; empty if there are none. */
 function causesOf(warnings: readonly Warning[]): string {
-  const causes: ReadonlySet<string> = new Set(['UNSCALED_INTEGERS', 'PIXEL_RANGE', 'SATURATING_INPUTS', 'UNFILLED_INPUT', 'NO_BETTER_THAN_CHANCE']);
+  const causes: ReadonlySet<string> = new Set([
+    'UNSCALED_INTEGERS',
+    'PIXEL_RANGE',
+    'SATURATING_INPUTS',
+    'UNFILLED_INPUT',
+    'NO_BETTER_THAN_CHANCE',
+  ]);
   const found = [...new Set(warnings.filter(({ code }) => causes.has(code)).map(({ message }) => message))];
   return found.length === 0 ? '' : `. What may be the cause: ${found.join('; ')}`;
 }
@@ -168,7 +214,8 @@ function causesOf(warnings: readonly Warning[]): string {
 /** @throws USAGE where a limit is about what is not known */
 function gatesOf(limits: Limits, float: Scored | null, quantized: Scored | null, check: CheckResult): GateResult[] {
   const needs = (option: string, what: string): Error => fail('USAGE', { reason: `${option} needs ${what}` });
-  if (limits.maxDrop !== undefined && (float === null || quantized === null)) throw needs('--max-drop', 'a float model and evaluation data (--data)');
+  if (limits.maxDrop !== undefined && (float === null || quantized === null))
+    throw needs('--max-drop', 'a float model and evaluation data (--data)');
   if (limits.min !== undefined && quantized === null) throw needs('--min', 'evaluation data (--data)');
   return [
     ...(float === null || quantized === null ? [] : [dropGate(limits, float, quantized)]),
@@ -178,11 +225,18 @@ function gatesOf(limits: Limits, float: Scored | null, quantized: Scored | null,
 }
 
 function gateWarnings(gates: readonly GateResult[], data: Dataset | null): Warning[] {
-  const unsure = gates.filter(({ passed, certain }) => passed && !certain).map(({ message }) => ({ code: 'GATE_UNCERTAIN', message }));
+  const unsure = gates
+    .filter(({ passed, certain }) => passed && !certain)
+    .map(({ message }) => ({ code: 'GATE_UNCERTAIN', message }));
   const forced = gates.filter(({ passed }) => !passed).map(({ message }) => ({ code: 'GATE_FORCED', message }));
   const unknown =
     data === null
-      ? [{ code: 'ACCURACY_UNKNOWN', message: 'no evaluation data was given (--data): whether the quantized model is any good was not judged' }]
+      ? [
+          {
+            code: 'ACCURACY_UNKNOWN',
+            message: 'no evaluation data was given (--data): whether the quantized model is any good was not judged',
+          },
+        ]
       : [];
   return [...forced, ...unsure, ...unknown];
 }
@@ -194,7 +248,9 @@ async function quantizeProject(
 ): Promise<{ bytes: Uint8Array; model: Model; warnings: readonly Warning[] }> {
   const isFloat = schemeOf(model) === 'float32';
   if (project.calibrate === null && isFloat)
-    throw fail('CALIBRATION_EMPTY', { reason: `${project.model} is a float model and no calibration dataset was given` });
+    throw fail('CALIBRATION_EMPTY', {
+      reason: `${project.model} is a float model and no calibration dataset was given`,
+    });
   // A model that is already quantized contains its scales.
   const datasets = project.calibrate === null ? [] : await openDatasets(project.calibrate);
   return quantize(model, datasets, {
@@ -203,7 +259,18 @@ async function quantizeProject(
   });
 }
 
-function accuracyOf(data: Dataset | null, float: Evaluation | null, host: Evaluation | null, device: Evaluation | null): DeployResult['accuracy'] {
+function accuracyOf(
+  data: Dataset | null,
+  float: Evaluation | null,
+  host: Evaluation | null,
+  device: Evaluation | null,
+): DeployResult['accuracy'] {
   if (data === null || host === null || device === null) return null;
-  return { metric: host.metric, samples: host.samples, float: float?.value ?? null, host: host.value, device: device.value };
+  return {
+    metric: host.metric,
+    samples: host.samples,
+    float: float?.value ?? null,
+    host: host.value,
+    device: device.value,
+  };
 }

@@ -1,4 +1,5 @@
-// What stands between this machine and its boards: Node, the serial and USB libraries, permissions, and the programs that some verbs call.
+// What stands between this machine and its boards: Node, the serial and USB libraries, permissions, and the programs
+// that some verbs call.
 
 import { constants } from 'node:fs';
 import { access, readFile, stat } from 'node:fs/promises';
@@ -49,16 +50,33 @@ export async function doctor(environment: NodeJS.ProcessEnv = process.env): Prom
 function nodeCheck(): DoctorCheck {
   const [major = 0, minor = 0] = process.versions.node.split('.').map(Number);
   const old = major < oldestNode[0] || (major === oldestNode[0] && minor < oldestNode[1]);
-  return { what: 'Node', state: old ? 'failed' : 'ok', detail: process.version, hint: old ? `install Node ${oldestNode.join('.')} or newer` : null };
+  return {
+    what: 'Node',
+    state: old ? 'failed' : 'ok',
+    detail: process.version,
+    hint: old ? `install Node ${oldestNode.join('.')} or newer` : null,
+  };
 }
 
 async function serialChecks(): Promise<DoctorCheck[]> {
   try {
     const ports = await serialPorts();
-    const list = { what: 'serial ports', state: 'ok' as const, detail: ports.length === 0 ? 'none attached' : `${ports.length} attached`, hint: null };
+    const list = {
+      what: 'serial ports',
+      state: 'ok' as const,
+      detail: ports.length === 0 ? 'none attached' : `${ports.length} attached`,
+      hint: null,
+    };
     return [list, ...(await Promise.all(ports.map((port) => portCheck(port.path))))];
   } catch (error) {
-    return [{ what: 'serial ports', state: 'warning', detail: reasonOf(error), hint: 'name ports by their path; on Debian, install udev to have them listed' }];
+    return [
+      {
+        what: 'serial ports',
+        state: 'warning',
+        detail: reasonOf(error),
+        hint: 'name ports by their path; on Debian, install udev to have them listed',
+      },
+    ];
   }
 }
 
@@ -71,7 +89,8 @@ async function portCheck(port: string): Promise<DoctorCheck> {
       async ({ gid }) => `it belongs to group ${await groupName(gid)}`,
       () => 'it is not there',
     );
-    const hint = 'add yourself to that group (often: sudo usermod -aG dialout $USER, then log in again), or install the udev rule below';
+    const hint =
+      'add yourself to that group (often: sudo usermod -aG dialout $USER, then log in again), or install the udev rule below';
     return { what: port, state: 'failed', detail: `${reasonOf(error)}; ${owner}`, hint };
   }
 }
@@ -91,7 +110,12 @@ async function usbCheck(): Promise<DoctorCheck> {
     const { getDeviceList } = await import('usb');
     return { what: 'USB', state: 'ok', detail: `${getDeviceList().length} device(s)`, hint: null };
   } catch (error) {
-    return { what: 'USB', state: 'warning', detail: reasonOf(error), hint: 'usb: devices cannot be reached; on Debian, install libusb-1.0-0 and udev' };
+    return {
+      what: 'USB',
+      state: 'warning',
+      detail: reasonOf(error),
+      hint: 'usb: devices cannot be reached; on Debian, install libusb-1.0-0 and udev',
+    };
   }
 }
 
@@ -110,7 +134,10 @@ async function firmwareCheck(): Promise<DoctorCheck> {
   );
 }
 
-async function toolCheck([name, purpose]: (typeof tools)[number], environment: NodeJS.ProcessEnv): Promise<DoctorCheck> {
+async function toolCheck(
+  [name, purpose]: (typeof tools)[number],
+  environment: NodeJS.ProcessEnv,
+): Promise<DoctorCheck> {
   const found = await findOnPath(name, environment);
   if (found !== null) return { what: name, state: 'ok', detail: found, hint: null };
   return { what: name, state: 'warning', detail: 'not on PATH', hint: `only needed for ${purpose}` };
@@ -125,5 +152,7 @@ export function udevRules(targets: readonly Target[]): string {
       named.set(match, [...(named.get(match) ?? []), `${target.id} (${state})`]);
     }
   }
-  return [...named].map(([match, names]) => `# ${names.join(', ')}\nSUBSYSTEMS=="usb", ${match}, MODE="0666", TAG+="uaccess"`).join('\n');
+  return [...named]
+    .map(([match, names]) => `# ${names.join(', ')}\nSUBSYSTEMS=="usb", ${match}, MODE="0666", TAG+="uaccess"`)
+    .join('\n');
 }

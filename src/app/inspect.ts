@@ -1,7 +1,15 @@
 // What is in a model: inputs, outputs, operators with their multiply-accumulates, signatures, scheme.
 
 import { createHash } from 'node:crypto';
-import { compiledFor, type Model, mainSubgraph, operatorCodeOf, operatorName, type Tensor, typeName } from '../formats/tflite/index.js';
+import {
+  compiledFor,
+  type Model,
+  mainSubgraph,
+  operatorCodeOf,
+  operatorName,
+  type Tensor,
+  typeName,
+} from '../formats/tflite/index.js';
 import { type Scheme, schemeOf } from '../optimize/quantize/index.js';
 import { workOf } from '../simulator/index.js';
 import { type CompiledDescription, compiledModelOf, describeCompiled } from '../targets/compiled/index.js';
@@ -36,7 +44,11 @@ export interface Inspection {
   readonly subgraphs: number;
   readonly tensors: number;
   readonly parameterBytes: number;
-  readonly signatures: readonly { readonly key: string; readonly inputs: readonly string[]; readonly outputs: readonly string[] }[];
+  readonly signatures: readonly {
+    readonly key: string;
+    readonly inputs: readonly string[];
+    readonly outputs: readonly string[];
+  }[];
   readonly metadata: readonly string[];
   /** What edgetpu_compiler made; null for other models. */
   readonly edgeTpu: CompiledDescription | null;
@@ -47,7 +59,8 @@ export interface Inspection {
 export function inspect(model: Model, bytes: Uint8Array): Inspection {
   const subgraph = mainSubgraph(model);
   const work = workIfKnown(model);
-  const tensors = (indices: Int32Array | null): InspectedTensor[] => Array.from(indices ?? [], (index) => describe(index, subgraph.tensors[index] as Tensor));
+  const tensors = (indices: Int32Array | null): InspectedTensor[] =>
+    Array.from(indices ?? [], (index) => describe(index, subgraph.tensors[index] as Tensor));
   const compiled = compiledModelOf(model);
   const compiler = compiledFor(model);
   return {

@@ -15,8 +15,16 @@ interface Entry {
 
 export const errorTable = {
   // Files in general
-  FILE_NOT_READABLE: { kind: 'input', message: 'cannot read {path}: {reason}', hint: 'check the path and its permissions' },
-  FILE_NOT_WRITABLE: { kind: 'input', message: 'cannot write {path}: {reason}', hint: 'choose a folder that exists and can be written to' },
+  FILE_NOT_READABLE: {
+    kind: 'input',
+    message: 'cannot read {path}: {reason}',
+    hint: 'check the path and its permissions',
+  },
+  FILE_NOT_WRITABLE: {
+    kind: 'input',
+    message: 'cannot write {path}: {reason}',
+    hint: 'choose a folder that exists and can be written to',
+  },
   // The model file
   TFLITE_NOT_A_MODEL: {
     kind: 'input',
@@ -126,8 +134,16 @@ export const errorTable = {
     message: '{path} is not a readable array: {reason}',
     hint: 'save it again with numpy.save or numpy.savez (C order, a number type)',
   },
-  DATASET_IMAGE_INVALID: { kind: 'input', message: 'cannot decode image {path}: {reason}', hint: 'remove the file from the dataset or replace it' },
-  DATASET_LABELS: { kind: 'input', message: '{where}: {reason}', hint: 'give one label per sample, in the order of the samples' },
+  DATASET_IMAGE_INVALID: {
+    kind: 'input',
+    message: 'cannot decode image {path}: {reason}',
+    hint: 'remove the file from the dataset or replace it',
+  },
+  DATASET_LABELS: {
+    kind: 'input',
+    message: '{where}: {reason}',
+    hint: 'give one label per sample, in the order of the samples',
+  },
   DATASET_FILE_KIND: {
     kind: 'input',
     message: '{path} {reason}',
@@ -190,7 +206,11 @@ export const errorTable = {
     hint: 'this is a bug: please report it with the model',
   },
   // Targets
-  TARGET_UNKNOWN: { kind: 'usage', message: 'no target named {target}{nearest}', hint: '`atoll targets` lists them; a path to a .yaml file works too' },
+  TARGET_UNKNOWN: {
+    kind: 'usage',
+    message: 'no target named {target}{nearest}',
+    hint: '`atoll targets` lists them; a path to a .yaml file works too',
+  },
   TARGET_INVALID: { kind: 'input', message: '{where}: {reason}', hint: 'docs/targets.md describes the target file' },
   EDGETPU_PACKAGE_INVALID: {
     kind: 'input',
@@ -297,7 +317,11 @@ export const errorTable = {
     message: 'TFLite Micro has no {count} operator(s) of this model: {operators}',
     hint: 'replace these operators in the model, or register them by hand with AddCustom',
   },
-  MODEL_DOES_NOT_FIT: { kind: 'refused', message: 'the model does not fit {target}: {reasons}', hint: '`atoll check` shows the details and what would help' },
+  MODEL_DOES_NOT_FIT: {
+    kind: 'refused',
+    message: 'the model does not fit {target}: {reasons}',
+    hint: '`atoll check` shows the details and what would help',
+  },
   // Slot images
   KEY_INVALID: {
     kind: 'input',
@@ -315,13 +339,21 @@ export const errorTable = {
     hint: 'compress the image again; firmware-protocol/README.md describes the format',
   },
   // Protocol and devices
-  SMP_MALFORMED: { kind: 'device', message: 'malformed SMP packet: {reason}', hint: 'the device speaks another protocol, or the link corrupts data' },
+  SMP_MALFORMED: {
+    kind: 'device',
+    message: 'malformed SMP packet: {reason}',
+    hint: 'the device speaks another protocol, or the link corrupts data',
+  },
   CBOR_MALFORMED: {
     kind: 'device',
     message: 'malformed CBOR in {where}: {reason}',
     hint: 'the device speaks another protocol version, or the link corrupts data',
   },
-  DEVICE_ERROR: { kind: 'device', message: 'the device refused {command}: {name} (group {group}, rc {rc}){detail}', hint: '{advice}' },
+  DEVICE_ERROR: {
+    kind: 'device',
+    message: 'the device refused {command}: {name} (group {group}, rc {rc}){detail}',
+    hint: '{advice}',
+  },
   DEVICE_TIMEOUT: {
     kind: 'device',
     message: 'no answer to {command} within {timeoutMs} ms, in {attempts} attempt(s){seen}',
@@ -337,8 +369,16 @@ export const errorTable = {
     message: 'cannot open device {device}: {reason}',
     hint: 'write sim:TARGET, serial:PATH, usb:VID:PID, tcp:HOST:PORT or udp:HOST; `atoll devices` lists what is attached',
   },
-  DEVICE_UNREACHABLE: { kind: 'device', message: 'cannot reach {device}: {reason}', hint: 'check that the device is on and that its address is right' },
-  SERIAL_NOT_FOUND: { kind: 'device', message: 'there is no serial port {path}', hint: '`atoll devices` lists the ports of this machine' },
+  DEVICE_UNREACHABLE: {
+    kind: 'device',
+    message: 'cannot reach {device}: {reason}',
+    hint: 'check that the device is on and that its address is right',
+  },
+  SERIAL_NOT_FOUND: {
+    kind: 'device',
+    message: 'there is no serial port {path}',
+    hint: '`atoll devices` lists the ports of this machine',
+  },
   SERIAL_PERMISSION: {
     kind: 'device',
     message: 'no permission to open the serial port {path}',
@@ -349,9 +389,21 @@ export const errorTable = {
     message: 'the serial port {path} is in use',
     hint: 'end the other program that has it open: a serial monitor, ModemManager, another atoll',
   },
-  SERIAL_LIST: { kind: 'device', message: 'cannot list the serial ports: {reason}', hint: 'name the port: serial:/dev/ttyACM0' },
-  SERIAL_CHOICE: { kind: 'usage', message: '{count} serial ports fit {what}{ports}', hint: 'name one: serial:PATH; `atoll devices` lists them' },
-  USB_UNAVAILABLE: { kind: 'device', message: 'USB cannot be used: {reason}', hint: 'on Debian, install libusb-1.0-0 and udev; `atoll doctor` looks at it' },
+  SERIAL_LIST: {
+    kind: 'device',
+    message: 'cannot list the serial ports: {reason}',
+    hint: 'name the port: serial:/dev/ttyACM0',
+  },
+  SERIAL_CHOICE: {
+    kind: 'usage',
+    message: '{count} serial ports fit {what}{ports}',
+    hint: 'name one: serial:PATH; `atoll devices` lists them',
+  },
+  USB_UNAVAILABLE: {
+    kind: 'device',
+    message: 'USB cannot be used: {reason}',
+    hint: 'on Debian, install libusb-1.0-0 and udev; `atoll doctor` looks at it',
+  },
   USB_CHOICE: {
     kind: 'device',
     message: '{count} USB devices fit {what}{serials}',
@@ -362,9 +414,21 @@ export const errorTable = {
     message: '{device} has no vendor-specific interface with two bulk endpoints',
     hint: 'its firmware does not speak SMP over USB; try its serial port',
   },
-  USB_PERMISSION: { kind: 'device', message: 'no permission to open {device}', hint: '`atoll doctor` prints a udev rule for it' },
-  USB_BUSY: { kind: 'device', message: '{device} is in use by another program', hint: 'end the other program that has it open' },
-  LISTEN: { kind: 'device', message: 'cannot listen on {address}: {reason}', hint: 'use pty, tcp:PORT or udp:PORT; port 0 takes a free one' },
+  USB_PERMISSION: {
+    kind: 'device',
+    message: 'no permission to open {device}',
+    hint: '`atoll doctor` prints a udev rule for it',
+  },
+  USB_BUSY: {
+    kind: 'device',
+    message: '{device} is in use by another program',
+    hint: 'end the other program that has it open',
+  },
+  LISTEN: {
+    kind: 'device',
+    message: 'cannot listen on {address}: {reason}',
+    hint: 'use pty, tcp:PORT or udp:PORT; port 0 takes a free one',
+  },
   DEVICE_PROTOCOL: {
     kind: 'device',
     message: '{device} speaks version {proto} of the protocol; this program knows {known}',
@@ -426,14 +490,26 @@ export const errorTable = {
     message: 'no rollout {rollout} is known in {store}; there are {known}',
     hint: '`atoll rollout list` lists them; name the store with --store or ATOLL_STORE if it is another',
   },
-  ROLLOUT_NOT_NOW: { kind: 'refused', message: 'rollout {rollout}: {reason}', hint: '`atoll rollout status` shows where it is' },
-  ROLLOUT_LEASE: { kind: 'device', message: 'another agent has taken over rollout {rollout}', hint: 'it goes on there; `atoll rollout status` shows how' },
+  ROLLOUT_NOT_NOW: {
+    kind: 'refused',
+    message: 'rollout {rollout}: {reason}',
+    hint: '`atoll rollout status` shows where it is',
+  },
+  ROLLOUT_LEASE: {
+    kind: 'device',
+    message: 'another agent has taken over rollout {rollout}',
+    hint: 'it goes on there; `atoll rollout status` shows how',
+  },
   STORE: {
     kind: 'device',
     message: 'the store {store}: {reason}',
     hint: 'name a file, or a PostgreSQL database as postgres://USER:PASSWORD@HOST/DATABASE, with --store or ATOLL_STORE',
   },
-  FLEET_DEVICE: { kind: 'refused', message: '{device} of fleet {fleet}: {reason}', hint: '`atoll devices mqtt://BROKER/FLEET` lists the devices' },
+  FLEET_DEVICE: {
+    kind: 'refused',
+    message: '{device} of fleet {fleet}: {reason}',
+    hint: '`atoll devices mqtt://BROKER/FLEET` lists the devices',
+  },
   STORE_AWAY: {
     kind: 'device',
     message: 'no connection to the store {store}: {reason}',
@@ -505,16 +581,30 @@ export const errorTable = {
     hint: 'the old model stays active; compare the kernel profile of the target with the firmware of the device',
   },
   // Deploy
-  PROJECT_INVALID: { kind: 'input', message: '{where}: {reason}', hint: 'atoll.yaml names model, calibration and evaluation data, relative to itself' },
+  PROJECT_INVALID: {
+    kind: 'input',
+    message: '{where}: {reason}',
+    hint: 'atoll.yaml names model, calibration and evaluation data, relative to itself',
+  },
   // The command line
   USAGE: { kind: 'usage', message: '{reason}', hint: 'see `atoll --help`' },
-  INTERRUPTED: { kind: 'interrupted', message: 'interrupted', hint: 'files here are whole or as they were; an upload goes on where it was: start it again' },
-  INTERNAL: { kind: 'internal', message: 'internal error: {reason}', hint: 'please report this, with the output of the same command and --debug' },
+  INTERRUPTED: {
+    kind: 'interrupted',
+    message: 'interrupted',
+    hint: 'files here are whole or as they were; an upload goes on where it was: start it again',
+  },
+  INTERNAL: {
+    kind: 'internal',
+    message: 'internal error: {reason}',
+    hint: 'please report this, with the output of the same command and --debug',
+  },
 } as const satisfies Record<string, Entry>;
 
 export type ErrorCode = keyof typeof errorTable;
 
-type Placeholders<S extends string> = S extends `${string}{${infer Name}}${infer Rest}` ? Name | Placeholders<Rest> : never;
+type Placeholders<S extends string> = S extends `${string}{${infer Name}}${infer Rest}`
+  ? Name | Placeholders<Rest>
+  : never;
 type Texts<C extends ErrorCode> = (typeof errorTable)[C]['message'] | (typeof errorTable)[C]['hint'];
 /** The values that the texts of a code need. */
 export type ErrorValues<C extends ErrorCode> = { readonly [K in Placeholders<Texts<C>>]: string | number };

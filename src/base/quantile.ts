@@ -1,5 +1,6 @@
 /**
- * A quantile of sorted values, interpolated between the two nearest: type 7 of Hyndman and Fan (1996), the default of numpy.quantile.
+ * A quantile of sorted values, interpolated between the two nearest: type 7 of Hyndman and Fan (1996), the default of
+ * numpy.quantile.
  * @param sorted in ascending order
  * @param share from 0 to 1; 0.5 is the median
  * @returns NaN where there are no values

@@ -7,7 +7,8 @@ export type ContentKind = 'array' | 'image' | 'recording' | 'table' | 'archive';
 
 const headBytes = 512;
 
-const starts = (head: Uint8Array, text: string, at = 0): boolean => Buffer.from(head.subarray(at, at + text.length)).toString('latin1') === text;
+const starts = (head: Uint8Array, text: string, at = 0): boolean =>
+  Buffer.from(head.subarray(at, at + text.length)).toString('latin1') === text;
 
 /** @returns null for what may be raw tensors */
 export function contentKind(head: Uint8Array, file: string): ContentKind | null {
@@ -15,7 +16,12 @@ export function contentKind(head: Uint8Array, file: string): ContentKind | null 
   if (starts(head, 'PK\x03\x04')) return 'archive';
   if (starts(head, 'RIFF') && starts(head, 'WAVE', 8)) return 'recording';
   if (['fLaC', 'OggS', 'ID3'].some((magic) => starts(head, magic))) return 'recording';
-  if (starts(head, '\x89PNG\r\n\x1a\n') || starts(head, '\xff\xd8\xff') || starts(head, 'GIF8') || (starts(head, 'RIFF') && starts(head, 'WEBP', 8)))
+  if (
+    starts(head, '\x89PNG\r\n\x1a\n') ||
+    starts(head, '\xff\xd8\xff') ||
+    starts(head, 'GIF8') ||
+    (starts(head, 'RIFF') && starts(head, 'WEBP', 8))
+  )
     return 'image';
   return /\.(csv|tsv|txt|json)$/i.test(file) && isText(head) ? 'table' : null;
 }

@@ -20,7 +20,8 @@ export async function readImage(file: string, options: ImageOptions): Promise<De
     const { default: sharp } = await import('sharp');
     let image: Sharp = sharp(file).rotate().removeAlpha();
     const { resize } = options;
-    if (resize !== undefined) image = image.resize(resize.width, resize.height, { fit: fits[resize.fit], kernel: kernels[resize.kernel] });
+    if (resize !== undefined)
+      image = image.resize(resize.width, resize.height, { fit: fits[resize.fit], kernel: kernels[resize.kernel] });
     image = options.channels === 'gray' ? image.toColourspace('b-w') : image.toColourspace('srgb');
     const { data, info } = await image.raw().toBuffer({ resolveWithObject: true });
     const values = normalize(data, info.channels, options);

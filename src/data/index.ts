@@ -25,7 +25,10 @@ export { runsOf, type SampleRun } from './windows.js';
 export async function openDataset(file: string): Promise<Dataset> {
   const [first, ...others] = await readDescriptions(file);
   if (first === undefined || others.length > 0) {
-    throw fail('DATASET_INVALID', { where: file, reason: `it holds ${1 + others.length} documents, one for each signature; this takes a file with one` });
+    throw fail('DATASET_INVALID', {
+      where: file,
+      reason: `it holds ${1 + others.length} documents, one for each signature; this takes a file with one`,
+    });
   }
   return open(file, first);
 }
@@ -42,17 +45,29 @@ async function open(file: string, description: DatasetFile): Promise<Dataset> {
   const folder = path.dirname(path.resolve(file));
   const wholeFiles = description.windows !== undefined;
   const openAll = (sources: DatasetFile['inputs'], key: string): Promise<Source[]> =>
-    Promise.all(sources.map((source, i) => openSource(source, folder, `${file}, ${key}[${i}]`, { wholeFiles, channelsFirst: description.layout === 'nchw' })));
+    Promise.all(
+      sources.map((source, i) =>
+        openSource(source, folder, `${file}, ${key}[${i}]`, {
+          wholeFiles,
+          channelsFirst: description.layout === 'nchw',
+        }),
+      ),
+    );
   const inputs = await openAll(description.inputs, 'inputs');
   const targets = description.targets === undefined ? null : await openAll(description.targets, 'targets');
   const total = inputs[0]?.count ?? 0;
   for (const [i, source] of [...inputs, ...(targets ?? [])].entries()) {
     if (source.count !== total) {
-      throw fail('DATASET_INVALID', { where: file, reason: `source ${i} has ${source.count} samples, the first input ${total}` });
+      throw fail('DATASET_INVALID', {
+        where: file,
+        reason: `source ${i} has ${source.count} samples, the first input ${total}`,
+      });
     }
   }
   const labels =
-    description.labels === undefined ? null : await readLabels(description.labels, inputs[0] as Source, folder, `${file}, labels`, description.classes);
+    description.labels === undefined
+      ? null
+      : await readLabels(description.labels, inputs[0] as Source, folder, `${file}, labels`, description.classes);
   const count = Math.min(total, description.limit ?? total);
   const streams = description.state === 'per-file';
   const sameFile = (index: number): boolean => inputs[0]?.fileOf(index) === inputs[0]?.fileOf(index - 1);
@@ -77,8 +92,13 @@ async function open(file: string, description: DatasetFile): Promise<Dataset> {
     samples: (limit) => {
       const wanted = Math.min(count, limit ?? count);
       // A stream with gaps would be none.
-      const chosen = streams ? Array.from({ length: wanted }, (_, index) => index) : drawSorted(total, wanted, description.seed);
-      return readSamples({ inputs, targets, labels, continues: (index) => streams && index > 0 && sameFile(index) }, chosen);
+      const chosen = streams
+        ? Array.from({ length: wanted }, (_, index) => index)
+        : drawSorted(total, wanted, description.seed);
+      return readSamples(
+        { inputs, targets, labels, continues: (index) => streams && index > 0 && sameFile(index) },
+        chosen,
+      );
     },
   };
 }
@@ -88,7 +108,8 @@ function pixelWarnings({ images }: DatasetFile['inputs'][number]): Dataset['warn
   const { range, mean, std } = images ?? {};
   const small = [mean, std].flat().filter((value) => value !== undefined);
   if (range !== undefined || small.length === 0 || small.some((value) => Math.abs(value) > 2)) return [];
-  const message = 'mean and std apply to pixels in 0..255, but look like values for pixels in 0..1; if so, add range: [0, 1]';
+  const message =
+    'mean and std apply to pixels in 0..255, but look like values for pixels in 0..1; if so, add range: [0, 1]';
   return [{ code: 'PIXEL_RANGE', message }];
 }
 
@@ -106,7 +127,9 @@ function defaultMetric({ task }: DatasetFile): Metric | null {
 }
 
 async function readDescriptions(file: string): Promise<DatasetFile[]> {
-  const { value, faults } = parseYaml<DatasetFile | DatasetFile[]>(await readText(file), (plain) => (Array.isArray(plain) ? datasetsSchema : datasetSchema));
+  const { value, faults } = parseYaml<DatasetFile | DatasetFile[]>(await readText(file), (plain) =>
+    Array.isArray(plain) ? datasetsSchema : datasetSchema,
+  );
   if (value === null) throw fail('DATASET_INVALID', describeFaults(file, faults));
   return [value].flat();
 }
@@ -118,8 +141,12 @@ interface Sources {
   readonly continues: (index: number) => boolean;
 }
 
-async function* readSamples({ inputs, targets, labels, continues }: Sources, chosen: readonly number[]): AsyncGenerator<Sample> {
-  const readAll = (sources: readonly Source[], index: number): Promise<Float32Array[]> => Promise.all(sources.map((source) => source.read(index)));
+async function* readSamples(
+  { inputs, targets, labels, continues }: Sources,
+  chosen: readonly number[],
+): AsyncGenerator<Sample> {
+  const readAll = (sources: readonly Source[], index: number): Promise<Float32Array[]> =>
+    Promise.all(sources.map((source) => source.read(index)));
   const read = async (index: number): Promise<Sample> => ({
     index,
     continues: continues(index),

@@ -39,10 +39,17 @@ function readNpz(bytes: Uint8Array, file: string, name: string | undefined): Npy
     throw fail('DATASET_ARRAY_INVALID', { path: file, reason: reasonOf(error) }, error);
   }
   if (name === undefined && names.length > 1) {
-    throw fail('DATASET_ARRAY_INVALID', { path: file, reason: `it holds ${names.length} arrays (${names.join(', ')}): name one as ${file}#NAME` });
+    throw fail('DATASET_ARRAY_INVALID', {
+      path: file,
+      reason: `it holds ${names.length} arrays (${names.join(', ')}): name one as ${file}#NAME`,
+    });
   }
   const entry = Object.values(entries)[0];
-  if (entry === undefined) throw fail('DATASET_ARRAY_INVALID', { path: file, reason: `it holds ${names.join(', ') || 'nothing'}, not ${name ?? 'an array'}` });
+  if (entry === undefined)
+    throw fail('DATASET_ARRAY_INVALID', {
+      path: file,
+      reason: `it holds ${names.join(', ') || 'nothing'}, not ${name ?? 'an array'}`,
+    });
   return parseNpy(entry, name === undefined ? file : `${file}#${name}`);
 }
 

@@ -50,7 +50,14 @@ export const datasetSchema = z.strictObject({
   labels: labelsSchema.optional(),
   classes: z.array(z.string()).min(2).optional(),
   targets: z.array(sourceSchema).min(1).optional(),
-  windows: z.strictObject({ length: positive, stride: positive, score: z.literal('mse'), aggregate: z.enum(['mean', 'max']).default('mean') }).optional(),
+  windows: z
+    .strictObject({
+      length: positive,
+      stride: positive,
+      score: z.literal('mse'),
+      aggregate: z.enum(['mean', 'max']).default('mean'),
+    })
+    .optional(),
   output: z.string().min(1).optional(),
   signature: z.string().min(1).optional(),
   layout: z.enum(['nhwc', 'nchw']).default('nhwc'),

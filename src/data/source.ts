@@ -15,7 +15,9 @@ export interface Source {
   readonly name: string | null;
   /** How many samples there are. */
   readonly count: number;
-  /** Shape of one sample, null where it is known only after reading (images without resize, whole files for windows). */
+  /**
+   * Shape of one sample, null where it is known only after reading (images without resize, whole files for windows).
+   */
   readonly shape: readonly number[] | null;
   /** Integers on disk without a `quantization` that scales them. */
   readonly integers: boolean;
@@ -55,7 +57,10 @@ export async function openSource(
         ? await arraySource(description, files, wholeFiles)
         : await rawSource(description, files, where, wholeFiles);
   // Images are decoded with their channels last.
-  const transposed = channelsFirst && description.images === undefined && opened.shape !== null && opened.shape.length > 1 ? opened.shape : null;
+  const transposed =
+    channelsFirst && description.images === undefined && opened.shape !== null && opened.shape.length > 1
+      ? opened.shape
+      : null;
   const { parts } = opened;
   const shape = transposed === null ? opened.shape : channelsLastShape(transposed);
   const read: OpenedSource['read'] = async (part, position) => {
@@ -125,20 +130,29 @@ async function plainFile(file: string): Promise<string[]> {
   }
 }
 
-function imageSource(description: SourceFile, images: NonNullable<SourceFile['images']>, files: readonly string[]): OpenedSource {
+function imageSource(
+  description: SourceFile,
+  images: NonNullable<SourceFile['images']>,
+  files: readonly string[],
+): OpenedSource {
   const { resize, channels } = images;
   return {
     parts: partsOf(
       files,
       files.map(() => 1),
     ),
-    shape: description.shape ?? (resize === undefined ? null : [resize.height, resize.width, channels === 'gray' ? 1 : 3]),
+    shape:
+      description.shape ?? (resize === undefined ? null : [resize.height, resize.width, channels === 'gray' ? 1 : 3]),
     integers: false,
     read: async ({ file }) => (await readImage(file, images)).values,
   };
 }
 
-async function arraySource(description: SourceFile, files: readonly string[], wholeFiles: boolean): Promise<OpenedSource> {
+async function arraySource(
+  description: SourceFile,
+  files: readonly string[],
+  wholeFiles: boolean,
+): Promise<OpenedSource> {
   const loaded = new Map<string, { bytes: Uint8Array; type: DiskType }>();
   let shape: readonly number[] | null = description.shape ?? null;
   const counts: number[] = [];
@@ -163,28 +177,48 @@ async function arraySource(description: SourceFile, files: readonly string[], wh
   };
 }
 
-/** Many files hold a sample each; a single one holds samples along its first dimension, unless its shape is that of a sample. */
-function samplesInArray(array: readonly number[], sample: readonly number[] | null, fileCount: number, file: string): number {
+/**
+ * Many files hold a sample each; a single one holds samples along its first dimension, unless its shape is that of a
+ * sample.
+ */
+function samplesInArray(
+  array: readonly number[],
+  sample: readonly number[] | null,
+  fileCount: number,
+  file: string,
+): number {
   if (sample === null) return fileCount > 1 ? 1 : (array[0] ?? 1);
   const total = array.reduce((product, size) => product * size, 1);
   const each = sample.reduce((product, size) => product * size, 1);
-  const invalid = (what: string): Error => fail('DATASET_ARRAY_INVALID', { path: file, reason: `its shape [${array.join(', ')}] ${what}` });
+  const invalid = (what: string): Error =>
+    fail('DATASET_ARRAY_INVALID', { path: file, reason: `its shape [${array.join(', ')}] ${what}` });
   if (total % each !== 0) throw invalid(`does not divide into samples of [${sample.join(', ')}]`);
   const own = array.slice(1);
   const flat = [own, sample].some((shape) => shape.filter((size) => size !== 1).length <= 1);
   // A shape that only counts the same would put values in the wrong places.
-  if (total / each === array[0] && !flat && !sameButOnes(own, sample)) throw invalid(`holds samples of [${own.join(', ')}], not of [${sample.join(', ')}]`);
+  if (total / each === array[0] && !flat && !sameButOnes(own, sample))
+    throw invalid(`holds samples of [${own.join(', ')}], not of [${sample.join(', ')}]`);
   return total / each;
 }
 
-async function rawSource(description: SourceFile, files: readonly string[], where: string, wholeFiles: boolean): Promise<OpenedSource> {
+async function rawSource(
+  description: SourceFile,
+  files: readonly string[],
+  where: string,
+  wholeFiles: boolean,
+): Promise<OpenedSource> {
   const { type, shape = [] } = description;
   const image = files.find((file) => /\.(png|jpe?g|webp|gif|tiff?|bmp)$/i.test(file));
   if (image !== undefined)
-    throw fail('DATASET_INVALID', { where, reason: `${path.basename(image)} is an image: describe how to read it under images (an empty images: {} will do)` });
+    throw fail('DATASET_INVALID', {
+      where,
+      reason: `${path.basename(image)} is an image: describe how to read it under images (an empty images: {} will do)`,
+    });
   for (const file of files) await requireRaw(file);
-  if (type === undefined) throw fail('DATASET_INVALID', { where, reason: 'raw files need a type (element type on disk)' });
-  if (description.shape === undefined && !wholeFiles) throw fail('DATASET_INVALID', { where, reason: 'raw files need a shape (of one sample)' });
+  if (type === undefined)
+    throw fail('DATASET_INVALID', { where, reason: 'raw files need a type (element type on disk)' });
+  if (description.shape === undefined && !wholeFiles)
+    throw fail('DATASET_INVALID', { where, reason: 'raw files need a shape (of one sample)' });
   const sampleBytes = shape.reduce((product, size) => product * size, 1) * diskBytes(type);
   const counts: number[] = [];
   for (const file of files) {
@@ -201,7 +235,9 @@ async function rawSource(description: SourceFile, files: readonly string[], wher
     integers: isInteger(type),
     read: async ({ file }, position) => {
       if (current?.file !== file) current = { file, bytes: await readBytes(file) };
-      const bytes = wholeFiles ? current.bytes : current.bytes.subarray(position * sampleBytes, (position + 1) * sampleBytes);
+      const bytes = wholeFiles
+        ? current.bytes
+        : current.bytes.subarray(position * sampleBytes, (position + 1) * sampleBytes);
       return realValues(bytes, type, description.quantization);
     },
   };

@@ -3,7 +3,10 @@ import type { DatasetFile, Metric, Windows } from './schema.js';
 export interface Sample {
   /** Position in the whole dataset, before any limit. */
   readonly index: number;
-  /** Whether a model that keeps state goes on from the sample before: both are of one file, and the dataset's state is `per-file`. */
+  /**
+   * Whether a model that keeps state goes on from the sample before: both are of one file, and the dataset's state is
+   * `per-file`.
+   */
   readonly continues: boolean;
   readonly inputs: readonly Float32Array[];
   readonly label: number | null;

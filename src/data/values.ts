@@ -3,7 +3,15 @@
 import type { DiskType, SourceFile } from './schema.js';
 
 const widths: Record<DiskType, number> = { float32: 4, float64: 8, int8: 1, uint8: 1, int16: 2, int32: 4, int64: 8 };
-const npyKinds: Record<string, DiskType> = { f4: 'float32', f8: 'float64', i1: 'int8', u1: 'uint8', i2: 'int16', i4: 'int32', i8: 'int64' };
+const npyKinds: Record<string, DiskType> = {
+  f4: 'float32',
+  f8: 'float64',
+  i1: 'int8',
+  u1: 'uint8',
+  i2: 'int16',
+  i4: 'int32',
+  i8: 'int64',
+};
 
 export function diskBytes(type: DiskType): number {
   return widths[type];
@@ -17,13 +25,19 @@ export function diskTypeOfNpy(kind: string): DiskType | null {
 export function realValues(bytes: Uint8Array, type: DiskType, quantization: SourceFile['quantization']): Float32Array {
   const elements = typed(bytes, type);
   // Typed arrays convert each other fast; only those of bigints do not.
-  const out = elements instanceof BigInt64Array ? Float32Array.from(elements as ArrayLike<unknown>, Number) : new Float32Array(elements);
+  const out =
+    elements instanceof BigInt64Array
+      ? Float32Array.from(elements as ArrayLike<unknown>, Number)
+      : new Float32Array(elements);
   if (quantization === undefined) return out;
   for (let i = 0; i < out.length; i++) out[i] = ((out[i] as number) - quantization.zeroPoint) * quantization.scale;
   return out;
 }
 
-function typed(bytes: Uint8Array, type: DiskType): Float32Array | Float64Array | Int8Array | Uint8Array | Int16Array | Int32Array | BigInt64Array {
+function typed(
+  bytes: Uint8Array,
+  type: DiskType,
+): Float32Array | Float64Array | Int8Array | Uint8Array | Int16Array | Int32Array | BigInt64Array {
   const aligned = bytes.byteOffset % widths[type] === 0 ? bytes : bytes.slice();
   const count = aligned.byteLength / widths[type];
   switch (type) {
@@ -60,6 +74,7 @@ export function channelsLastShape(shape: readonly number[]): number[] {
 export function channelsLast(values: Float32Array, [channels = 1]: readonly number[]): Float32Array {
   const places = values.length / channels;
   const out = new Float32Array(values.length);
-  for (let c = 0; c < channels; c++) for (let i = 0; i < places; i++) out[i * channels + c] = values[c * places + i] as number;
+  for (let c = 0; c < channels; c++)
+    for (let i = 0; i < places; i++) out[i * channels + c] = values[c * places + i] as number;
   return out;
 }

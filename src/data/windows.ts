@@ -10,14 +10,20 @@ export interface SampleRun {
 }
 
 /** Every run that a sample needs: itself, or the windows that the dataset cuts from it, one after another. */
-export function* runsOf({ inputs, index, continues }: Sample, { windows, name, state }: Pick<Dataset, 'windows' | 'name' | 'state'>): Generator<SampleRun> {
+export function* runsOf(
+  { inputs, index, continues }: Sample,
+  { windows, name, state }: Pick<Dataset, 'windows' | 'name' | 'state'>,
+): Generator<SampleRun> {
   const [whole] = inputs;
   if (windows === null || whole === undefined) {
     yield { inputs, continues };
     return;
   }
   if (whole.length < windows.length) {
-    throw fail('DATASET_MISMATCH', { dataset: name, reason: `sample ${index} has ${whole.length} values, fewer than a window of ${windows.length}` });
+    throw fail('DATASET_MISMATCH', {
+      dataset: name,
+      reason: `sample ${index} has ${whole.length} values, fewer than a window of ${windows.length}`,
+    });
   }
   for (let start = 0; start + windows.length <= whole.length; start += windows.stride)
     yield { inputs: [whole.subarray(start, start + windows.length)], continues: state === 'per-file' && start > 0 };

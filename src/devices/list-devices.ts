@@ -22,7 +22,8 @@ export interface ListedDevice {
 const patience = { timeoutMs: 700, attempts: 3 };
 
 /**
- * @param options.uris further devices to ask. Ports of unknown ids are asked with `all` only: to open a port may reset what is behind it
+ * @param options.uris further devices to ask. Ports of unknown ids are asked with `all` only: to open a port may reset
+ * what is behind it
  * @throws SERIAL_LIST
  */
 export async function listDevices(
@@ -42,8 +43,21 @@ export async function listDevices(
     return { uri, manufacturer, serialNumber, targets, ...asked };
   });
   // An accelerator answers otherwise than a board does: USB devices are not asked unless they are named.
-  const accelerators = usb.map(({ uri, name, serialNumber, targets }) => ({ uri, manufacturer: name, serialNumber, targets, answer: null, error: null }));
-  const named = uris.map(async (uri) => ({ uri, manufacturer: null, serialNumber: null, targets: [], ...(await ask(uri, signal)) }));
+  const accelerators = usb.map(({ uri, name, serialNumber, targets }) => ({
+    uri,
+    manufacturer: name,
+    serialNumber,
+    targets,
+    answer: null,
+    error: null,
+  }));
+  const named = uris.map(async (uri) => ({
+    uri,
+    manufacturer: null,
+    serialNumber: null,
+    targets: [],
+    ...(await ask(uri, signal)),
+  }));
   return Promise.all([...listed, ...accelerators, ...named]);
 }
 

@@ -2,7 +2,14 @@
 
 import { fail } from '../base/errors.js';
 import { loadShippedTargets, loadTarget, type Target } from '../targets/index.js';
-import { type AttachOptions, acceleratorOptions, connectAccelerator, connectEmulated, type EmulatedModel, isAcceleratorUri } from './accelerator/index.js';
+import {
+  type AttachOptions,
+  acceleratorOptions,
+  connectAccelerator,
+  connectEmulated,
+  type EmulatedModel,
+  isAcceleratorUri,
+} from './accelerator/index.js';
 import { attachedPorts, DeviceClient, type LimitMemory, onlyPort, usbOfTarget } from './client/index.js';
 import { SimulatedDevice, type SimulatedDeviceOptions } from './simulated/index.js';
 import { openTransport, type Transport } from './transport/index.js';
@@ -29,7 +36,11 @@ export interface TargetChoice {
   readonly signal?: AbortSignal;
 }
 
-/** The target of a device: what was named, for sim: devices what the URI names (either may be a file), else what the device says. @throws DEVICE_TARGET */
+/**
+ * The target of a device: what was named, for sim: devices what the URI names (either may be a file), else what the
+ * device says.
+ * @throws DEVICE_TARGET
+ */
 export async function targetOfDevice(device: DeviceClient, { uri, named, signal }: TargetChoice): Promise<Target> {
   const wanted = named ?? (uri.startsWith('sim:') ? uri.slice('sim:'.length) : undefined);
   const { target: told } = await device.describe(signal);
@@ -39,8 +50,9 @@ export async function targetOfDevice(device: DeviceClient, { uri, named, signal 
 }
 
 /**
- * @param uri `sim:TARGET`: a simulated device that lives as long as this connection; `serial:PATH?baud=115200&dtr=on&rts=off`; `serial:TARGET`
- * or `serial:` for the only port whose USB ids say so; `usb:VID:PID/SERIAL`, `usb:TARGET`; `tcp:HOST:PORT?framing=console`; `udp:HOST:PORT`; `mqtt://BROKER/FLEET/DEVICE`
+ * @param uri `sim:TARGET`: a simulated device that lives as long as this connection;
+ * `serial:PATH?baud=115200&dtr=on&rts=off`; `serial:TARGET` or `serial:` for the only port whose USB ids say so;
+ * `usb:VID:PID/SERIAL`, `usb:TARGET`; `tcp:HOST:PORT?framing=console`; `udp:HOST:PORT`; `mqtt://BROKER/FLEET/DEVICE`
  * @throws DEVICE_UNKNOWN, DEVICE_UNREACHABLE, SERIAL_*, USB_*, BROKER_*, TARGET_UNKNOWN, TARGET_INVALID
  */
 export async function openDevice(uri: string, options: OpenOptions = {}): Promise<DeviceClient> {
@@ -60,13 +72,17 @@ async function transportTo(uri: string, options: OpenOptions): Promise<Transport
   if (scheme === 'sim') {
     if (rest === '') throw fail('DEVICE_UNKNOWN', { device: uri, reason: 'no target is named' });
     const target = await loadTarget(rest);
-    if (options.emulated !== undefined && target.runtime.kernels === 'edgetpu') return connectEmulated(uri, target, options.emulated, options.accelerator);
+    if (options.emulated !== undefined && target.runtime.kernels === 'edgetpu')
+      return connectEmulated(uri, target, options.emulated, options.accelerator);
     return new SimulatedDevice(target, options.simulated).connect(uri);
   }
   if (scheme === 'serial') return openTransport(await serialPath(rest));
   const named = scheme === 'usb' ? await usbUri(uri, rest) : uri;
   if (!isAcceleratorUri(named)) return openTransport(named);
-  return connectAccelerator(named, await loadTarget('coral-usb'), { ...acceleratorOptions(named), ...(options.accelerator ?? {}) });
+  return connectAccelerator(named, await loadTarget('coral-usb'), {
+    ...acceleratorOptions(named),
+    ...(options.accelerator ?? {}),
+  });
 }
 
 /** Of an accelerator that may be named by its target. @throws USB_CHOICE, TARGET_UNKNOWN */
@@ -90,6 +106,10 @@ async function serialPath(rest: string): Promise<string> {
   if (/[/\\]|^COM\d+$/i.test(place)) return `serial:${rest}`;
   const target = place === '' ? null : await loadTarget(place);
   const ports = await attachedPorts(target === null ? await loadShippedTargets() : [target]);
-  const { path } = onlyPort(ports, target === null ? 'any target' : `the USB ids of ${target.id}`, (port) => port.targets.length > 0);
+  const { path } = onlyPort(
+    ports,
+    target === null ? 'any target' : `the USB ids of ${target.id}`,
+    (port) => port.targets.length > 0,
+  );
   return `serial:${path}${options}`;
 }

@@ -25,9 +25,13 @@ export interface ComparedTensor {
 export function adviceFor(tensor: ComparedTensor, inputs: readonly ComparedTensor[], model: Model): Advice {
   const { saturation, signalToNoise, rmsePerScale, op, operator } = tensor;
   const ratio = signalToNoise ?? Infinity;
-  const place = ({ operator: at, op: name }: ComparedTensor): string => (at === null ? 'the input' : `operator ${at} ${name}`);
+  const place = ({ operator: at, op: name }: ComparedTensor): string =>
+    at === null ? 'the input' : `operator ${at} ${name}`;
   if (fixedRange.has(op ?? '') && inputs[0] !== undefined) {
-    return { cause: 'inherited', action: `its range is fixed, it sharpens the error of what it reads: look at ${place(inputs[0])} and what comes before` };
+    return {
+      cause: 'inherited',
+      action: `its range is fixed, it sharpens the error of what it reads: look at ${place(inputs[0])} and what comes before`,
+    };
   }
   if (saturation > 0.001) {
     return {
@@ -45,17 +49,29 @@ export function adviceFor(tensor: ComparedTensor, inputs: readonly ComparedTenso
   if (rmsePerScale !== null && rmsePerScale < 0.5) {
     return {
       cause: 'wide-range',
-      action: 'rounding alone makes the error, so its range is wide for what it mostly holds: quantize with --ranges auto, or give its operator int16',
+      action:
+        'rounding alone makes the error, so its range is wide for what it mostly holds: quantize with --ranges auto, or give its operator int16',
     };
   }
   if (op !== null && weightsAxis[op] !== undefined && operator !== null) {
     const weights = mainSubgraph(model).tensors[mainSubgraph(model).operators[operator]?.inputs?.[1] ?? -1];
-    const perTensor = (weights?.quantization?.scale?.length ?? 0) === 1 && (weights?.shape?.[weightsAxis[op] as number] ?? 1) > 1;
+    const perTensor =
+      (weights?.quantization?.scale?.length ?? 0) === 1 && (weights?.shape?.[weightsAxis[op] as number] ?? 1) > 1;
     return perTensor
-      ? { cause: 'weights', action: 'one scale serves all its channels: quantize with --dense per-channel, where the target takes that' }
-      : { cause: 'weights', action: 'its weights make the error: quantize with --repair adaptive-rounding bias-correction' };
+      ? {
+          cause: 'weights',
+          action: 'one scale serves all its channels: quantize with --dense per-channel, where the target takes that',
+        }
+      : {
+          cause: 'weights',
+          action: 'its weights make the error: quantize with --repair adaptive-rounding bias-correction',
+        };
   }
   return rmsePerScale === null
     ? { cause: 'rounding', action: 'float here: the error comes from stored weights' }
-    : { cause: 'coarse', action: 'its operator computes coarsely in int8: give it int16, or leave it in float with --scheme int8-float-fallback' };
+    : {
+        cause: 'coarse',
+        action:
+          'its operator computes coarsely in int8: give it int16, or leave it in float with --scheme int8-float-fallback',
+      };
 }

@@ -27,11 +27,17 @@ export interface BatchResult {
  * @param samples whole samples back to back: all inputs of the model in order, little-endian, in its own types
  * @throws INPUT_SIZE
  */
-export async function runBatch(runner: Runner, samples: Uint8Array, where: string, options: BatchOptions = {}): Promise<BatchResult> {
+export async function runBatch(
+  runner: Runner,
+  samples: Uint8Array,
+  where: string,
+  options: BatchOptions = {},
+): Promise<BatchResult> {
   const sampleBytes = runner.inputs.reduce((sum, { bytes }) => sum + bytes, 0);
   const outputBytes = runner.outputs.reduce((sum, { bytes }) => sum + bytes, 0);
   const count = samples.byteLength / sampleBytes;
-  if (!Number.isInteger(count) || count === 0) throw fail('INPUT_SIZE', { where, bytes: samples.byteLength, sampleBytes });
+  if (!Number.isInteger(count) || count === 0)
+    throw fail('INPUT_SIZE', { where, bytes: samples.byteLength, sampleBytes });
   const outputs = new Uint8Array(count * outputBytes);
   const latencies: number[] = [];
   const repeat = options.repeat ?? 1;
@@ -67,7 +73,11 @@ export function interleave(files: readonly Uint8Array[], bytes: readonly number[
   const sampleBytes = bytes.reduce((sum, length) => sum + length, 0);
   files.forEach((file, i) => {
     if (file.byteLength !== count * (bytes[i] as number)) {
-      throw fail('INPUT_SIZE', { where: `input file ${i + 1}`, bytes: file.byteLength, sampleBytes: bytes[i] as number });
+      throw fail('INPUT_SIZE', {
+        where: `input file ${i + 1}`,
+        bytes: file.byteLength,
+        sampleBytes: bytes[i] as number,
+      });
     }
   });
   const out = new Uint8Array(count * sampleBytes);

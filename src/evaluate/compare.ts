@@ -1,8 +1,17 @@
-// Two forms of one model, tensor by tensor: how far the values of the second are from those of the first. Tensors are matched by name.
+// Two forms of one model, tensor by tensor: how far the values of the second are from those of the first. Tensors are
+// matched by name.
 
 import { fail } from '../base/errors.js';
 import { type Dataset, runsOf } from '../data/index.js';
-import { elementCount, linksOf, type Model, operatorName, type SubGraph, TensorType, typeName } from '../formats/tflite/index.js';
+import {
+  elementCount,
+  linksOf,
+  type Model,
+  operatorName,
+  type SubGraph,
+  TensorType,
+  typeName,
+} from '../formats/tflite/index.js';
 import { inputsAndOutputs, subgraphOfSignature } from '../simulator/index.js';
 import { type Advice, adviceFor, type ComparedTensor } from './advice.js';
 import { breather } from './breathe.js';
@@ -54,7 +63,12 @@ export interface Comparison {
 }
 
 /** @throws DATASET_MISMATCH, COMPARE_NOTHING where no tensor of the one has the name of one of the other */
-export async function compare(first: Model, second: Model, dataset: Dataset, options: CompareOptions = {}): Promise<Comparison> {
+export async function compare(
+  first: Model,
+  second: Model,
+  dataset: Dataset,
+  options: CompareOptions = {},
+): Promise<Comparison> {
   const signature = dataset.signature ?? undefined;
   const edges = inputsAndOutputs(first, signature);
   requireAlike(edges, inputsAndOutputs(second, signature));
@@ -109,8 +123,11 @@ type Edges = ReturnType<typeof inputsAndOutputs>;
 /** Two forms of one model take and give as many values in the same places. */
 function requireAlike(first: Edges, second: Edges): void {
   for (const side of ['inputs', 'outputs'] as const) {
-    const [one, other] = [first[side], second[side]].map((tensors) => tensors.map(({ shape }) => `[${shape.join(', ')}]`).join(' and ')) as [string, string];
-    if (one !== other) throw fail('COMPARE_NOTHING', { reason: `the ${side} of the first are ${one}, those of the second ${other}` });
+    const [one, other] = [first[side], second[side]].map((tensors) =>
+      tensors.map(({ shape }) => `[${shape.join(', ')}]`).join(' and '),
+    ) as [string, string];
+    if (one !== other)
+      throw fail('COMPARE_NOTHING', { reason: `the ${side} of the first are ${one}, those of the second ${other}` });
   }
 }
 
@@ -132,9 +149,14 @@ interface Pair {
 }
 
 function pairsOf(first: Model, second: Model, signature: string | undefined): Pair[] {
-  const [before, after] = [first, second].map((model) => model.subgraphs[subgraphOfSignature(model, signature)] as SubGraph) as [SubGraph, SubGraph];
+  const [before, after] = [first, second].map(
+    (model) => model.subgraphs[subgraphOfSignature(model, signature)] as SubGraph,
+  ) as [SubGraph, SubGraph];
   const named = new Map(before.tensors.map((tensor, index) => [tensor.name ?? '', { tensor, index }]));
-  const computed = new Set([...(before.inputs ?? []), ...before.operators.flatMap(({ outputs }) => Array.from(outputs ?? []))]);
+  const computed = new Set([
+    ...(before.inputs ?? []),
+    ...before.operators.flatMap(({ outputs }) => Array.from(outputs ?? [])),
+  ]);
   const squashes = squashesOf(first, before);
   const { producer } = linksOf(after);
   const inputs = Array.from(after.inputs ?? []);
@@ -171,12 +193,17 @@ function pairsOf(first: Model, second: Model, signature: string | undefined): Pa
     ];
   });
   if (!pairs.some(({ operator }) => operator !== null)) {
-    throw fail('COMPARE_NOTHING', { reason: 'no tensor that one of them computes has the name of one that the other computes' });
+    throw fail('COMPARE_NOTHING', {
+      reason: 'no tensor that one of them computes has the name of one that the other computes',
+    });
   }
   return pairs;
 }
 
-function tensorAt(subgraph: SubGraph, index: number): { tensor: SubGraph['tensors'][number]; index: number } | undefined {
+function tensorAt(
+  subgraph: SubGraph,
+  index: number,
+): { tensor: SubGraph['tensors'][number]; index: number } | undefined {
   const tensor = subgraph.tensors[index];
   return tensor === undefined ? undefined : { tensor, index };
 }
@@ -195,7 +222,8 @@ class Sums {
 
   add(one: Float32Array, other: Float32Array): void {
     const { scale, zeroPoint, limits, squash } = this.pair;
-    const [first, second] = squash === null ? [one, other] : [relevantLogits(one, squash), relevantLogits(other, squash)];
+    const [first, second] =
+      squash === null ? [one, other] : [relevantLogits(one, squash), relevantLogits(other, squash)];
     // Half a step beyond the last value still rounds to it.
     const low = limits === null || scale === null ? -Infinity : (limits[0] - 0.5 - (zeroPoint ?? 0)) * scale;
     const high = limits === null || scale === null ? Infinity : (limits[1] + 0.5 - (zeroPoint ?? 0)) * scale;
@@ -243,7 +271,8 @@ const shownWorst = 5;
 /** Those that add the most noise, measured by their signal, to what they read. */
 function worstOf(tensors: readonly TensorComparison[], pairs: readonly Pair[], second: Model): Comparison['worst'] {
   const byName = new Map(tensors.map((tensor) => [tensor.name, tensor]));
-  const noiseOf = ({ signalToNoise }: TensorComparison): number => (signalToNoise === null ? 0 : 10 ** (-signalToNoise / 10));
+  const noiseOf = ({ signalToNoise }: TensorComparison): number =>
+    signalToNoise === null ? 0 : 10 ** (-signalToNoise / 10);
   return tensors
     .map((tensor, i) => {
       const inputs = (pairs[i]?.reads ?? []).flatMap((name) => byName.get(name) ?? []);
@@ -252,5 +281,10 @@ function worstOf(tensors: readonly TensorComparison[], pairs: readonly Pair[], s
     .filter(({ added }) => added > 0)
     .sort((a, b) => b.added - a.added)
     .slice(0, shownWorst)
-    .map(({ tensor, inputs }) => ({ name: tensor.name, op: tensor.op, operator: tensor.operator, advice: adviceFor(tensor, inputs, second) }));
+    .map(({ tensor, inputs }) => ({
+      name: tensor.name,
+      op: tensor.op,
+      operator: tensor.operator,
+      advice: adviceFor(tensor, inputs, second),
+    }));
 }

@@ -15,9 +15,11 @@ export interface ConvertedSample {
 /** For every input of the model, the position of the dataset's input that feeds it: by name, else in order. */
 export function matchInputs(dataset: Dataset, inputs: readonly TensorInfo[]): number[] {
   const mismatch = (reason: string): Error => fail('DATASET_MISMATCH', { dataset: dataset.name, reason });
-  if (dataset.inputs.length !== inputs.length) throw mismatch(`it has ${dataset.inputs.length} input(s), the model ${inputs.length}`);
+  if (dataset.inputs.length !== inputs.length)
+    throw mismatch(`it has ${dataset.inputs.length} input(s), the model ${inputs.length}`);
   const stranger = dataset.inputs.find(({ name }) => name !== null && !inputs.some((input) => isNamed(input, name)));
-  if (stranger !== undefined) throw mismatch(`its input ${stranger.name} is none of the model's (${inputs.map(namesOf).join(', ')})`);
+  if (stranger !== undefined)
+    throw mismatch(`its input ${stranger.name} is none of the model's (${inputs.map(namesOf).join(', ')})`);
   return inputs.map((input, i) => {
     const named = dataset.inputs.findIndex(({ name }) => name !== null && isNamed(input, name));
     const position = named >= 0 ? named : i;
@@ -31,11 +33,17 @@ export function matchInputs(dataset: Dataset, inputs: readonly TensorInfo[]): nu
 }
 
 /** Index of the output that the dataset evaluates: the named one, or the first. */
-export function matchOutput({ name, output }: Pick<Dataset, 'name' | 'output'>, outputs: readonly TensorInfo[]): number {
+export function matchOutput(
+  { name, output }: Pick<Dataset, 'name' | 'output'>,
+  outputs: readonly TensorInfo[],
+): number {
   if (output === null) return 0;
   const found = outputs.findIndex((one) => isNamed(one, output));
   if (found >= 0) return found;
-  throw fail('DATASET_MISMATCH', { dataset: name, reason: `its output ${output} is none of the model's (${outputs.map(namesOf).join('; ')})` });
+  throw fail('DATASET_MISMATCH', {
+    dataset: name,
+    reason: `its output ${output} is none of the model's (${outputs.map(namesOf).join('; ')})`,
+  });
 }
 
 const namesOf = ({ name, alias }: TensorInfo): string => (alias === undefined ? name : `${alias}, which is ${name}`);
@@ -48,15 +56,22 @@ function advice(shape: readonly number[], wanted: readonly number[]): string {
   const [channels = 1, ...rest] = shape.filter((size) => size !== 1);
   if (rest.length > 0 && sameButOnes([...rest, channels], wanted))
     return ': it looks like channels first (NCHW); with layout: nchw in the dataset file it is transposed';
-  if (rest.length === 0) return `: if its values are in that order, say so with shape: [${wanted.filter((size, d) => d > 0 || size !== 1).join(', ')}]`;
+  if (rest.length === 0)
+    return `: if its values are in that order, say so with shape: [${wanted.filter((size, d) => d > 0 || size !== 1).join(', ')}]`;
   return ': as many values, but not in the same places';
 }
 
 /**
- * Real values to the bytes of the model's inputs: q = round(x / scale) + zeroPoint, clamped, as the QUANTIZE kernel does.
+ * Real values to the bytes of the model's inputs: q = round(x / scale) + zeroPoint, clamped, as the QUANTIZE kernel
+ * does.
  * @throws DATASET_MISMATCH where a value list has another length than its input
  */
-export function toModelInput(values: readonly Float32Array[], inputs: readonly TensorInfo[], order: readonly number[], dataset: string): ConvertedSample {
+export function toModelInput(
+  values: readonly Float32Array[],
+  inputs: readonly TensorInfo[],
+  order: readonly number[],
+  dataset: string,
+): ConvertedSample {
   const bytes = new Uint8Array(inputs.reduce((sum, input) => sum + input.bytes, 0));
   let at = 0;
   let saturated = 0;
@@ -64,7 +79,10 @@ export function toModelInput(values: readonly Float32Array[], inputs: readonly T
     const source = values[order[i] as number] as Float32Array;
     const count = elementCount(input.shape);
     if (source.length !== count) {
-      throw fail('DATASET_MISMATCH', { dataset, reason: `a sample has ${source.length} values, input ${input.name} of the model takes ${count}` });
+      throw fail('DATASET_MISMATCH', {
+        dataset,
+        reason: `a sample has ${source.length} values, input ${input.name} of the model takes ${count}`,
+      });
     }
     saturated += encode(source, input, bytes.subarray(at, at + input.bytes));
     at += input.bytes;
@@ -98,7 +116,9 @@ export function toRealValues(bytes: Uint8Array, tensor: TensorInfo): Float32Arra
   const count = elementCount(tensor.shape);
   const out = new Float32Array(count);
   const { scale, zeroPoint } = tensor.quantization ?? { scale: 1, zeroPoint: 0 };
-  for (let i = 0; i < count; i++) out[i] = tensor.type === 'float32' ? view.getFloat32(4 * i, true) : (getInteger(view, tensor, i) - zeroPoint) * scale;
+  for (let i = 0; i < count; i++)
+    out[i] =
+      tensor.type === 'float32' ? view.getFloat32(4 * i, true) : (getInteger(view, tensor, i) - zeroPoint) * scale;
   return out;
 }
 
@@ -156,7 +176,8 @@ export function requireNumbers(inputs: readonly Float32Array[], index: number, d
   return inputs.map((values) => {
     const extremes = extremesOf(values);
     const bad = extremes.finite ? undefined : values.find((value) => !Number.isFinite(value));
-    if (bad !== undefined) throw fail('DATASET_INVALID', { where: dataset.path, reason: `sample ${index} holds the value ${bad}` });
+    if (bad !== undefined)
+      throw fail('DATASET_INVALID', { where: dataset.path, reason: `sample ${index} holds the value ${bad}` });
     return extremes;
   });
 }

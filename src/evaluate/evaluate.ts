@@ -53,7 +53,8 @@ export async function evaluateScored(
   const chosen = matchOutput(dataset, runner.outputs);
   const outputInfo = runner.outputs[chosen];
   if (metric === null) throw fail('DATASET_NO_METRIC', { dataset: dataset.name, reason: 'its task is none' });
-  if (outputInfo === undefined) throw fail('DATASET_NO_METRIC', { dataset: dataset.name, reason: 'the model has no output' });
+  if (outputInfo === undefined)
+    throw fail('DATASET_NO_METRIC', { dataset: dataset.name, reason: 'the model has no output' });
   const judge = new Judge(dataset, metric, elementCount(outputInfo.shape));
   const order = matchInputs(dataset, runner.inputs);
   const total = Math.min(dataset.count, options.limit ?? dataset.count);
@@ -72,7 +73,10 @@ export async function evaluateScored(
       );
       const { output, latencyMs } = await runner.run(converted.bytes, options.signal, continues);
       latencies.push(latencyMs);
-      runs.push({ input: inputs[0] as Float32Array, output: toRealValues(splitOutputs(output, runner.outputs)[chosen] as Uint8Array, outputInfo) });
+      runs.push({
+        input: inputs[0] as Float32Array,
+        output: toRealValues(splitOutputs(output, runner.outputs)[chosen] as Uint8Array, outputInfo),
+      });
     }
     return { sample, runs };
   });

@@ -1,4 +1,5 @@
-// Limits that a model must keep before it goes anywhere: how much of a metric quantizing may cost, what a metric must reach, latency and arena.
+// Limits that a model must keep before it goes anywhere: how much of a metric quantizing may cost, what a metric must
+// reach, latency and arena.
 
 import { fail } from '../base/errors.js';
 import { quantileOf } from '../base/quantile.js';
@@ -42,11 +43,14 @@ export function dropOf(metric: Metric, float: number, value: number): number {
 
 /** An allowance in the metric's own unit. @throws USAGE where points are given for a metric that is no share */
 export function allowedDrop(metric: Metric, float: number, { maxDrop }: Pick<Limits, 'maxDrop'>): number {
-  const { unit, value }: Allowance = maxDrop ?? (shares.has(metric) ? { unit: 'points', value: 2 } : { unit: 'percent', value: 5 });
+  const { unit, value }: Allowance =
+    maxDrop ?? (shares.has(metric) ? { unit: 'points', value: 2 } : { unit: 'percent', value: 5 });
   if (unit === 'own') return value;
   if (unit === 'percent') return (Math.abs(float) * value) / 100;
   if (!shares.has(metric))
-    throw fail('USAGE', { reason: `--max-drop in points is for shares (top1, top5, auc); of ${metric} give per cent, or a number in its own unit` });
+    throw fail('USAGE', {
+      reason: `--max-drop in points is for shares (top1, top5, auc); of ${metric} give per cent, or a number in its own unit`,
+    });
   return value / 100;
 }
 
@@ -65,8 +69,11 @@ export function dropGate(limits: Pick<Limits, 'maxDrop'>, float: Scored, quantiz
   const [low, high] = intervalOfDrop(float, quantized);
   const passed = actual <= limit + 1e-12;
   const certain = passed ? high <= limit : low > limit;
-  const text = (value: number): string => (shares.has(metric) ? `${(100 * value).toFixed(1)} points` : value.toPrecision(3));
-  const samples = certain ? '' : `; ${quantized.scores.length} samples cannot tell: 95 % confidence reaches from ${text(low)} to ${text(high)}`;
+  const text = (value: number): string =>
+    shares.has(metric) ? `${(100 * value).toFixed(1)} points` : value.toPrecision(3);
+  const samples = certain
+    ? ''
+    : `; ${quantized.scores.length} samples cannot tell: 95 % confidence reaches from ${text(low)} to ${text(high)}`;
   return {
     gate: 'max-drop',
     limit,
@@ -77,9 +84,16 @@ export function dropGate(limits: Pick<Limits, 'maxDrop'>, float: Scored, quantiz
   };
 }
 
-export function minGate({ metric, value: limit }: NonNullable<Limits['min']>, { metric: measured, value }: Pick<Scored, 'metric' | 'value'>): GateResult {
-  if (metric !== measured) throw fail('USAGE', { reason: `--min is about ${metric}, but the metric of the data is ${measured}` });
-  if (metric === 'mse') throw fail('USAGE', { reason: '--min is for metrics that are better the higher; mse is better the lower: use --max-drop' });
+export function minGate(
+  { metric, value: limit }: NonNullable<Limits['min']>,
+  { metric: measured, value }: Pick<Scored, 'metric' | 'value'>,
+): GateResult {
+  if (metric !== measured)
+    throw fail('USAGE', { reason: `--min is about ${metric}, but the metric of the data is ${measured}` });
+  if (metric === 'mse')
+    throw fail('USAGE', {
+      reason: '--min is for metrics that are better the higher; mse is better the lower: use --max-drop',
+    });
   return {
     gate: 'min',
     limit,
@@ -91,20 +105,36 @@ export function minGate({ metric, value: limit }: NonNullable<Limits['min']>, { 
 }
 
 /** Latency and arena, where they are limited. */
-export function costGates({ maxLatencyMs, maxArenaBytes }: Limits, latencyMs: number | null, arenaBytes: number | null): GateResult[] {
-  const gate = (name: 'max-latency-ms' | 'max-arena-bytes', what: string, unit: string, limit: number | undefined, actual: number | null): GateResult[] => {
+export function costGates(
+  { maxLatencyMs, maxArenaBytes }: Limits,
+  latencyMs: number | null,
+  arenaBytes: number | null,
+): GateResult[] {
+  const gate = (
+    name: 'max-latency-ms' | 'max-arena-bytes',
+    what: string,
+    unit: string,
+    limit: number | undefined,
+    actual: number | null,
+  ): GateResult[] => {
     if (limit === undefined) return [];
     const message =
-      actual === null ? `${what} is not known here` : `${what} is ${actual.toPrecision(6).replace(/\.?0+$/, '')} ${unit}, at most ${limit} ${unit} is allowed`;
+      actual === null
+        ? `${what} is not known here`
+        : `${what} is ${actual.toPrecision(6).replace(/\.?0+$/, '')} ${unit}, at most ${limit} ${unit} is allowed`;
     return [{ gate: name, limit, actual, passed: actual !== null && actual <= limit, certain: true, message }];
   };
-  return [...gate('max-latency-ms', 'latency', 'ms', maxLatencyMs, latencyMs), ...gate('max-arena-bytes', 'the arena', 'bytes', maxArenaBytes, arenaBytes)];
+  return [
+    ...gate('max-latency-ms', 'latency', 'ms', maxLatencyMs, latencyMs),
+    ...gate('max-arena-bytes', 'the arena', 'bytes', maxArenaBytes, arenaBytes),
+  ];
 }
 
 /** @throws GATE_FAILED with every limit that is not kept */
 export function requireGates(gates: readonly GateResult[], consequence: string): void {
   const failed = gates.filter(({ passed }) => !passed);
-  if (failed.length > 0) throw fail('GATE_FAILED', { reasons: failed.map(({ message }) => message).join('; '), consequence });
+  if (failed.length > 0)
+    throw fail('GATE_FAILED', { reasons: failed.map(({ message }) => message).join('; '), consequence });
 }
 
 /** Normal deviate of a two-sided confidence of 95 %. */
@@ -117,7 +147,8 @@ function intervalOfDrop(float: Scored, quantized: Scored): [number, number] {
   const count = quantized.scores.length;
   if (metric === 'top1' || metric === 'top5') {
     // Difference of paired proportions, with half a sample added to each cell (Agresti and Min 2005).
-    const changed = (before: boolean): number => quantized.scores.filter(({ hit }, i) => hit !== before && float.scores[i]?.hit === before).length;
+    const changed = (before: boolean): number =>
+      quantized.scores.filter(({ hit }, i) => hit !== before && float.scores[i]?.hit === before).length;
     const [lost, won] = [changed(true) + 0.5, changed(false) + 0.5];
     const difference = (lost - won) / (count + 2);
     const error = Math.sqrt(lost + won - (lost - won) ** 2 / (count + 2)) / (count + 2);

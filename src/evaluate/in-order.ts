@@ -1,10 +1,14 @@
 // Several things under way at once, their results in the order in which they were begun.
 
 /**
- * Begins `work` on every item, at most `concurrency` at a time, and yields the results in order. What is under way when one fails
- * or the consumer stops is waited for, its results are dropped.
+ * Begins `work` on every item, at most `concurrency` at a time, and yields the results in order. What is under way when
+ * one fails or the consumer stops is waited for, its results are dropped.
  */
-export async function* inOrder<T, R>(items: AsyncIterable<T> | Iterable<T>, concurrency: number, work: (item: T) => Promise<R>): AsyncGenerator<R> {
+export async function* inOrder<T, R>(
+  items: AsyncIterable<T> | Iterable<T>,
+  concurrency: number,
+  work: (item: T) => Promise<R>,
+): AsyncGenerator<R> {
   const underWay: Promise<R>[] = [];
   try {
     for await (const item of items) {

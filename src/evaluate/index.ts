@@ -7,13 +7,32 @@ export { breather } from './breathe.js';
 export { type CompareOptions, type Comparison, compare, type TensorComparison } from './compare.js';
 export { matchInputs, requireNumbers, toModelInput, toRealValues } from './convert.js';
 export { type EvaluateOptions, type Evaluation, evaluate, evaluateScored, type Progress } from './evaluate.js';
-export { type Allowance, allowedDrop, costGates, dropGate, dropOf, type GateResult, type Limits, minGate, requireGates, type Scored } from './gates.js';
+export {
+  type Allowance,
+  allowedDrop,
+  costGates,
+  dropGate,
+  dropOf,
+  type GateResult,
+  type Limits,
+  minGate,
+  requireGates,
+  type Scored,
+} from './gates.js';
 export { allowanceForm, minimumForm, parseAllowance, parseMinimum } from './limit-text.js';
 export { type RelevantEnds, relevantEnds, type Squash, squashesOf } from './logits.js';
 export { areaUnderRoc, argMax, type Confusion, type Distribution, distributionOf, inTopK } from './metrics.js';
 export { foldCount, Nearness, Reference, type SignatureReference } from './reference.js';
 export { remembering } from './remembering.js';
-export { hostRunner, type LatencyBasis, type Runner, type RunnerState, type RunResult, type SimulationOptions, splitOutputs } from './runner.js';
+export {
+  hostRunner,
+  type LatencyBasis,
+  type Runner,
+  type RunnerState,
+  type RunResult,
+  type SimulationOptions,
+  splitOutputs,
+} from './runner.js';
 export { type ThreadedRunner, threadedRunner } from './threads.js';
 export { Tracer } from './trace.js';
 export { dataWarnings, modelWarnings, stateWarnings, type Warning } from './warnings.js';

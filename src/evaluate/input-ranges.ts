@@ -1,4 +1,5 @@
-// Compares the range of the input data with the range of the quantized inputs, to detect data that is scaled differently from the training data.
+// Compares the range of the input data with the range of the quantized inputs, to detect data that is scaled
+// differently from the training data.
 
 import type { TensorInfo } from '../simulator/index.js';
 import { integerLimits } from './convert.js';

@@ -54,7 +54,8 @@ export class Judge {
     const missing = (reason: string): Error => fail('DATASET_NO_METRIC', { dataset: dataset.name, reason });
     const needsLabels = metric === 'top1' || metric === 'top5' || metric === 'auc';
     if (needsLabels && !dataset.hasLabels) throw missing(`metric ${metric} needs labels`);
-    if (!needsLabels && !dataset.hasTargets && dataset.windows === null) throw missing(`metric ${metric} needs targets`);
+    if (!needsLabels && !dataset.hasTargets && dataset.windows === null)
+      throw missing(`metric ${metric} needs targets`);
     this.classCount = outputLength === 1 ? 2 : outputLength;
     const { classes } = dataset;
     if (dataset.task === 'classification' && classes !== null && classes.length !== this.classCount) {
@@ -82,13 +83,17 @@ export class Judge {
     const { dataset } = this;
     const { label } = sample;
     if (label !== null && dataset.task === 'classification' && label >= this.classCount) {
-      throw fail('DATASET_LABELS', { where: dataset.path, reason: `sample ${sample.index} has label ${label}, the model knows ${this.classCount} classes` });
+      throw fail('DATASET_LABELS', {
+        where: dataset.path,
+        reason: `sample ${sample.index} has label ${label}, the model knows ${this.classCount} classes`,
+      });
     }
     let score = 0;
     const sums = { signal: 0, error: 0, elements: 0 };
     for (const { input, output } of runs) {
       const bad = output.find((value) => !Number.isFinite(value));
-      if (bad !== undefined) throw fail('OUTPUT_NOT_A_NUMBER', { value: bad, sample: sample.index, dataset: dataset.name });
+      if (bad !== undefined)
+        throw fail('OUTPUT_NOT_A_NUMBER', { value: bad, sample: sample.index, dataset: dataset.name });
       const expected = sample.targets?.[0] ?? (dataset.windows === null ? null : input);
       const error = expected === null ? 0 : this.compare(expected, output, sums);
       score = dataset.windows?.aggregate === 'max' ? Math.max(score, error) : score + error / runs.length;
@@ -102,7 +107,10 @@ export class Judge {
     });
   }
 
-  /** The predicted class, and whether it is the label. A single output counts as class 1 above 0.5, as in Keras' BinaryAccuracy. */
+  /**
+   * The predicted class, and whether it is the label. A single output counts as class 1 above 0.5, as in Keras'
+   * BinaryAccuracy.
+   */
   private decided(output: Float32Array, label: number | null): Pick<SampleScore, 'predicted' | 'hit'> {
     const { metric, dataset } = this;
     if (this.outputLength > 1 || (metric !== 'top1' && metric !== 'top5')) {
@@ -124,7 +132,8 @@ export class Judge {
     if (judged.length === 0) throw missing('it has no samples');
     if (this.metric === 'auc') {
       const positives = judged.filter(({ label }) => label !== 0).length;
-      if (positives === 0 || positives === judged.length) throw missing('metric auc needs samples of both kinds, label 0 and others');
+      if (positives === 0 || positives === judged.length)
+        throw missing('metric auc needs samples of both kinds, label 0 and others');
     }
     return metricOf(this.metric, judged);
   }
@@ -141,9 +150,16 @@ export class Judge {
   }
 
   /** Mean squared error of one output; the sums of the sample grow with it. */
-  private compare(expected: Float32Array, output: Float32Array, sums: { signal: number; error: number; elements: number }): number {
+  private compare(
+    expected: Float32Array,
+    output: Float32Array,
+    sums: { signal: number; error: number; elements: number },
+  ): number {
     if (expected.length !== output.length) {
-      throw fail('DATASET_MISMATCH', { dataset: this.dataset.name, reason: `${expected.length} target values for an output of ${output.length}` });
+      throw fail('DATASET_MISMATCH', {
+        dataset: this.dataset.name,
+        reason: `${expected.length} target values for an output of ${output.length}`,
+      });
     }
     let error = 0;
     for (let k = 0; k < output.length; k++) {

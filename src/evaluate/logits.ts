@@ -1,7 +1,14 @@
-// What of the values in front of a SOFTMAX or LOGISTIC is left in the probabilities behind it. Further apart than this, they make
-// probabilities of less than a twelfth of a step of the int8 output (exp(-8) = 1/2981, a step is 1/256).
+// What of the values in front of a SOFTMAX or LOGISTIC is left in the probabilities behind it. Further apart than this,
+// they make probabilities of less than a twelfth of a step of the int8 output (exp(-8) = 1/2981, a step is 1/256).
 
-import { linksOf, type Model, type Operator, operatorName, type SubGraph, type Tensor } from '../formats/tflite/index.js';
+import {
+  linksOf,
+  type Model,
+  type Operator,
+  operatorName,
+  type SubGraph,
+  type Tensor,
+} from '../formats/tflite/index.js';
 
 const furthest = 8;
 
@@ -17,7 +24,8 @@ export function squashesOf(model: Model, subgraph: SubGraph): Map<number, Squash
   const outputs = new Set(subgraph.outputs ?? []);
   const entries = subgraph.tensors.flatMap((tensor, index): [number, Squash][] => {
     const [reader, ...others] = consumers.get(index) ?? [];
-    const squash = reader === undefined || others.length > 0 || outputs.has(index) ? null : squashOf(model, reader, tensor);
+    const squash =
+      reader === undefined || others.length > 0 || outputs.has(index) ? null : squashOf(model, reader, tensor);
     return squash === null ? [] : [[index, squash]];
   });
   return new Map(entries);
@@ -29,7 +37,9 @@ export function squashOf(model: Model, operator: Operator, input: Tensor | undef
   const rowLength = Math.max(1, input?.shape?.at(-1) ?? 1);
   if (name === 'LOGISTIC') return { by: name, rowLength };
   const options = operator.builtinOptions;
-  return name === 'SOFTMAX' && options?.kind === 'SoftmaxOptions' && options.beta === 1 ? { by: name, rowLength } : null;
+  return name === 'SOFTMAX' && options?.kind === 'SoftmaxOptions' && options.beta === 1
+    ? { by: name, rowLength }
+    : null;
 }
 
 /** The values, moved to where they begin to count: for SOFTMAX that is by the largest of the row. */
@@ -58,7 +68,11 @@ export function relevantEnds(values: Float32Array, { by, rowLength }: Squash): R
   return { min: least - furthest, max: null };
 }
 
-function eachRow(values: Float32Array, rowLength: number, change: (value: number, largest: number) => number): Float32Array {
+function eachRow(
+  values: Float32Array,
+  rowLength: number,
+  change: (value: number, largest: number) => number,
+): Float32Array {
   const changed = new Float32Array(values.length);
   for (let row = 0; row < values.length; row += rowLength) {
     const largest = largestOf(values, row, rowLength);

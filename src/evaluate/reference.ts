@@ -1,4 +1,5 @@
-// What the float model makes of some calibration samples: the measure of everything that is tried on its quantized form.
+// What the float model makes of some calibration samples: the measure of everything that is tried on its quantized
+// form.
 
 import { type Dataset, runsOf } from '../data/index.js';
 import { linksOf, type Model, operatorName, type SubGraph, TensorType } from '../formats/tflite/index.js';
@@ -36,7 +37,10 @@ interface Point {
   readonly squash: Squash | null;
 }
 
-/** How near a model's outputs are to the float model's: signal to noise in dB, the mean over outputs; Infinity where they are equal. */
+/**
+ * How near a model's outputs are to the float model's: signal to noise in dB, the mean over outputs; Infinity where
+ * they are equal.
+ */
 export class Nearness {
   constructor(
     readonly decibels: number,
@@ -131,7 +135,8 @@ class Measured {
       if (!counts && !streams) continue;
       const values = valuesOf(this.tracer, run, this.tensors);
       if (!counts) continue;
-      for (const [k, actual] of values.entries()) addErrors(errors[k] as Errors, run.measured[k] as Float32Array, actual, points[k]?.squash ?? null);
+      for (const [k, actual] of values.entries())
+        addErrors(errors[k] as Errors, run.measured[k] as Float32Array, actual, points[k]?.squash ?? null);
     }
     return errors;
   }
@@ -153,7 +158,10 @@ function ratioOf(parts: readonly Errors[], { squash }: Point): number {
   return squash === null ? decibels : Math.min(mostDecibelsOfLogits, decibels);
 }
 
-/** Outputs of real numbers. Of probabilities also what they are made from: most of their error is that of a few undecided samples. */
+/**
+ * Outputs of real numbers. Of probabilities also what they are made from: most of their error is that of a few
+ * undecided samples.
+ */
 function pointsOf(model: Model, { outputs, tensors, operators }: SubGraph): Point[] {
   return Array.from(outputs ?? []).flatMap((tensor, output): Point[] => {
     if (tensors[tensor]?.type !== TensorType.FLOAT32) return [];
@@ -180,13 +188,18 @@ function tensorsAt(model: Model, at: number, points: readonly Point[]): number[]
   });
 }
 
-function valuesOf(tracer: Tracer, { inputs, continues }: Pick<Run, 'inputs' | 'continues'>, tensors: readonly number[]): Float32Array[] {
+function valuesOf(
+  tracer: Tracer,
+  { inputs, continues }: Pick<Run, 'inputs' | 'continues'>,
+  tensors: readonly number[],
+): Float32Array[] {
   const values = tracer.run(inputs, continues);
   return tensors.map((tensor) => values.get(tensor) ?? new Float32Array(0));
 }
 
 function addErrors(errors: Errors, expected: Float32Array, actual: Float32Array, squash: Squash | null): void {
-  const [one, other] = squash === null ? [expected, actual] : [logitDistances(expected, squash), logitDistances(actual, squash)];
+  const [one, other] =
+    squash === null ? [expected, actual] : [logitDistances(expected, squash), logitDistances(actual, squash)];
   for (let i = 0; i < one.length; i++) {
     const value = one[i] as number;
     errors.signal += value ** 2;

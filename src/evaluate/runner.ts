@@ -6,7 +6,9 @@ import { Interpreter, type InterpreterOptions, isStateful, type TensorInfo } fro
 import { breather } from './breathe.js';
 import { modelWarnings, type Warning } from './warnings.js';
 
-/** Where a latency comes from: this machine's clock, a target's latency model, a simulated device, a device's own ticks. */
+/**
+ * Where a latency comes from: this machine's clock, a target's latency model, a simulated device, a device's own ticks.
+ */
 export type LatencyBasis = 'host' | 'estimate' | 'simulated' | 'device';
 
 export interface RunResult {

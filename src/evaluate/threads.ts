@@ -1,4 +1,5 @@
-// The simulator on several threads: each has an interpreter of its own and runs whole samples. Outputs are those of one thread.
+// The simulator on several threads: each has an interpreter of its own and runs whole samples. Outputs are those of one
+// thread.
 
 import { Worker } from 'node:worker_threads';
 import { AtollError, type ErrorCode, fail } from '../base/errors.js';
@@ -26,7 +27,11 @@ export interface ThreadedRunner extends Runner {
  * @param threads how many samples run at once
  * @throws what the Interpreter throws
  */
-export async function threadedRunner(model: Model, threads: number, options: SimulationOptions = {}): Promise<ThreadedRunner> {
+export async function threadedRunner(
+  model: Model,
+  threads: number,
+  options: SimulationOptions = {},
+): Promise<ThreadedRunner> {
   const start: WorkerStart = { bytes: writeModel(model), options };
   const workers = Array.from({ length: threads }, () => new SimulatorThread(start));
   const close = async (): Promise<void> => {
@@ -67,12 +72,17 @@ export async function threadedRunner(model: Model, threads: number, options: Sim
 class SimulatorThread {
   readonly ready: Promise<void>;
   private readonly worker: Worker;
-  private settle: { readonly resolve: (answer: WorkerAnswer) => void; readonly reject: (error: unknown) => void } | null = null;
+  private settle: {
+    readonly resolve: (answer: WorkerAnswer) => void;
+    readonly reject: (error: unknown) => void;
+  } | null = null;
 
   constructor(start: WorkerStart) {
     this.worker = new Worker(new URL('./worker.js', import.meta.url), { workerData: start });
     this.worker.on('message', (answer: WorkerAnswer) => this.settle?.resolve(answer));
-    this.worker.on('error', (error) => this.settle?.reject(fail('INTERNAL', { reason: `a simulator thread ended: ${error.message}` }, error)));
+    this.worker.on('error', (error) =>
+      this.settle?.reject(fail('INTERNAL', { reason: `a simulator thread ended: ${error.message}` }, error)),
+    );
     this.ready = this.answer().then(() => undefined);
     this.ready.catch(() => undefined);
   }

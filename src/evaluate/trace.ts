@@ -32,7 +32,8 @@ export class Tracer {
     }
     if (!continues) interpreter.reset();
     interpreter.stream(bytes, (_, outputs) => {
-      for (const output of outputs) if (wanted.has(output.index) && !output.constant) values.set(output.index, realValues(output));
+      for (const output of outputs)
+        if (wanted.has(output.index) && !output.constant) values.set(output.index, realValues(output));
     });
     return values;
   }

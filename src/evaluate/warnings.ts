@@ -49,5 +49,10 @@ export function stateWarnings(
 /** The same for raw samples of one file. */
 export function resetWarnings(state: 'none' | 'continues' | 'reset'): Warning[] {
   if (state === 'none') return [];
-  return [{ code: 'STATE_PER_SAMPLE', message: 'the model keeps state, which is reset before every sample: if the samples are a stream, give --stream' }];
+  return [
+    {
+      code: 'STATE_PER_SAMPLE',
+      message: 'the model keeps state, which is reset before every sample: if the samples are a stream, give --stream',
+    },
+  ];
 }

@@ -1,5 +1,5 @@
-// Leads a rollout: hears the devices, the user and the clock, lets the engine decide, writes down what it decided, and only then says it at the broker.
-// Whoever is killed in between leaves a store from which the next agent says the rest.
+// Leads a rollout: hears the devices, the user and the clock, lets the engine decide, writes down what it decided, and
+// only then says it at the broker. Whoever is killed in between leaves a store from which the next agent says the rest.
 
 import { type AtollError, fail } from '../base/errors.js';
 import { equalBytes } from '../devices/bundle/index.js';
@@ -54,7 +54,10 @@ const defaultRoundMs = 100;
 const beatMs = 2000;
 /** Time that went by without a round, since the machine slept or was held up, counts for no more than this. */
 const longestRoundMs = 5000;
-/** Devices that are under way and have said nothing for so long: what the broker retains of them is read again, and then after twice as long each time. */
+/**
+ * Devices that are under way and have said nothing for so long: what the broker retains of them is read again, and then
+ * after twice as long each time.
+ */
 const silenceMs = 15_000;
 /** A device that does not answer is told again after this, and then after twice as long each time. */
 const nudgeMs = 30_000;
@@ -65,13 +68,26 @@ const usualStorePatienceMs = 600_000;
 const storeRetryMs = 1000;
 
 /**
- * Leads until the rollout has ended, or until a gate has paused it and nobody is under way. While the store cannot be reached nothing is
- * said to devices; afterwards the agent goes on from what was committed.
+ * Leads until the rollout has ended, or until a gate has paused it and nobody is under way. While the store cannot be
+ * reached nothing is said to devices; afterwards the agent goes on from what was committed.
  * @param fleet its name at the broker
  * @throws BROKER_*, STORE, STORE_AWAY, INTERRUPTED; what was begun is in the store in any case
  */
-export async function leadRollout(store: RolloutStore, broker: FleetBroker, fleet: string, no: number, options: AgentOptions = {}): Promise<RolloutRow> {
-  const { clock = machineClock, leaseMs = defaultLeaseMs, storePatienceMs = usualStorePatienceMs, onWait, onStore, signal } = options;
+export async function leadRollout(
+  store: RolloutStore,
+  broker: FleetBroker,
+  fleet: string,
+  no: number,
+  options: AgentOptions = {},
+): Promise<RolloutRow> {
+  const {
+    clock = machineClock,
+    leaseMs = defaultLeaseMs,
+    storePatienceMs = usualStorePatienceMs,
+    onWait,
+    onStore,
+    signal,
+  } = options;
   const holder = newHolder();
   let awaySince: number | null = null;
   const onStoreBack = (): void => {
@@ -87,7 +103,8 @@ export async function leadRollout(store: RolloutStore, broker: FleetBroker, flee
       agent.onCommit = onStoreBack;
       await agent.run();
       const row = await store.rollout(no);
-      if (row.state.phase === 'done' || row.state.phase === 'stopped') await collectBundles(store, broker, fleet, row.fleet);
+      if (row.state.phase === 'done' || row.state.phase === 'stopped')
+        await collectBundles(store, broker, fleet, row.fleet);
       return row;
     } catch (error) {
       const { code, message } = error as AtollError;
@@ -154,10 +171,20 @@ class RolloutAgent {
     this.newcomers = new Newcomers(() => engine.size >= expected);
   }
 
-  static async over(store: RolloutStore, broker: FleetBroker, fleet: string, no: number, holder: string, options: AgentOptions): Promise<RolloutAgent> {
+  static async over(
+    store: RolloutStore,
+    broker: FleetBroker,
+    fleet: string,
+    no: number,
+    holder: string,
+    options: AgentOptions,
+  ): Promise<RolloutAgent> {
     const row = await store.rollout(no);
     const { plan, state } = row;
-    const [image, before] = [await store.image(row.bundle), row.previous === null ? null : await store.image(row.previous)];
+    const [image, before] = [
+      await store.image(row.bundle),
+      row.previous === null ? null : await store.image(row.previous),
+    ];
     if (image === null) throw fail('STORE', { store: store.uri, reason: `it has lost bundle ${row.bundle}` });
     const bundle = new BundleSource(broker, fleet, image, plan, before);
     const previous = before === null ? null : new BundleSource(broker, fleet, before, plan, image);
@@ -170,7 +197,17 @@ class RolloutAgent {
       concurrency: plan.concurrency,
       paceMs: plan.bytesPerSecond === null ? 0 : (1000 * bundle.compressedBytes) / plan.bytesPerSecond,
     };
-    const agent = new RolloutAgent(store, broker, fleet, row, holder, new RolloutEngine(setup, devices, state), bundle, previous, options);
+    const agent = new RolloutAgent(
+      store,
+      broker,
+      fleet,
+      row,
+      holder,
+      new RolloutEngine(setup, devices, state),
+      bundle,
+      previous,
+      options,
+    );
     for (const device of devices) if (!device.said) agent.outbox.put(device);
     return agent;
   }
@@ -232,11 +269,18 @@ class RolloutAgent {
     this.prepare(this.needed());
     this.sweep();
     if (this.connected && this.newcomers.mayDecide)
-      void this.inBackground(() => this.newcomers.decide((ids) => everConnected(this.broker, this.fleet, ids, { clock })));
+      void this.inBackground(() =>
+        this.newcomers.decide((ids) => everConnected(this.broker, this.fleet, ids, { clock })),
+      );
     const ended = engine.state.phase === 'done' || engine.state.phase === 'stopped';
     const rests =
-      engine.state.phase === 'paused' && (options.rest === 'paused' || (engine.state.by === 'gate' && options.rest !== 'never' && engine.underWay === 0));
-    return (ended || rests) && !anything && outbox.open + this.background + this.listening.waiting + this.newcomers.open === 0;
+      engine.state.phase === 'paused' &&
+      (options.rest === 'paused' || (engine.state.by === 'gate' && options.rest !== 'never' && engine.underWay === 0));
+    return (
+      (ended || rests) &&
+      !anything &&
+      outbox.open + this.background + this.listening.waiting + this.newcomers.open === 0
+    );
   }
 
   private get state(): RolloutState {
@@ -248,7 +292,10 @@ class RolloutAgent {
     const { trouble = null } = this.broker;
     if (trouble?.reason === this.trouble?.reason) return { devices, events: [...events, ...more] };
     this.trouble = trouble;
-    return { devices, events: [...events, ...more, { kind: 'broker', connected: trouble === null, reason: trouble?.reason ?? '' }] };
+    return {
+      devices,
+      events: [...events, ...more, { kind: 'broker', connected: trouble === null, reason: trouble?.reason ?? '' }],
+    };
   }
 
   /** The bundle that devices are told to run. */
@@ -263,7 +310,11 @@ class RolloutAgent {
     return open && this.prepared.has(this.needed());
   }
 
-  private async commit(changes: Changes, published: RolloutAgent['published'], handled: readonly number[]): Promise<void> {
+  private async commit(
+    changes: Changes,
+    published: RolloutAgent['published'],
+    handled: readonly number[],
+  ): Promise<void> {
     const { engine, clock } = this;
     await this.store.commit(this.row.no, this.holder, {
       ...changes,
@@ -312,10 +363,15 @@ class RolloutAgent {
     }
     const { state, sha, code = null, seq, attempt } = reported;
     if (state === 'idle' || reported.rollout !== row.name || sha === undefined) return;
-    const about = equalBytes(sha, bundle.sha) ? 'new' : previous !== null && equalBytes(sha, previous.sha) ? 'old' : null;
+    const about = equalBytes(sha, bundle.sha)
+      ? 'new'
+      : previous !== null && equalBytes(sha, previous.sha)
+        ? 'old'
+        : null;
     if (about === null || attempt !== record.attempt) return;
     const { prover } = about === 'new' ? bundle : (previous as BundleSource);
-    const { proved, maxLsb } = state === 'confirmed' ? prover.check(reported, id, attempt) : { proved: false, maxLsb: null };
+    const { proved, maxLsb } =
+      state === 'confirmed' ? prover.check(reported, id, attempt) : { proved: false, maxLsb: null };
     const measured = state === 'confirmed' ? measuredOf(reported, maxLsb) : nothingMeasured;
     const restarted = retained && this.resets.isReset(id, seq, record.seq);
     engine.report(id, { seq, restarted, attempt, about, state, code, proved, measured }, this.timeMs);
@@ -324,7 +380,11 @@ class RolloutAgent {
   private async say(said: Said): Promise<void> {
     const { bundle, previous, broker, fleet } = this;
     const source = said.wants === 'old' ? (previous as BundleSource) : bundle;
-    await broker.publish(fleetTopics(fleet).desired(said.id), said.wants === 'nothing' ? new Uint8Array(0) : source.desire(said), { retain: true });
+    await broker.publish(
+      fleetTopics(fleet).desired(said.id),
+      said.wants === 'nothing' ? new Uint8Array(0) : source.desire(said),
+      { retain: true },
+    );
   }
 
   /** At first, and whenever the connection is back: what the broker has lost is said again, what was missed is read. */
@@ -345,7 +405,8 @@ class RolloutAgent {
       if (known?.complete !== true || !inBlocks || !(await source.isThere(this.clock))) {
         if (known?.complete === true && inBlocks) this.sayAgain();
         // Blocks of another length stand in the way.
-        if (known !== undefined && !inBlocks) await withdrawBundle(this.broker, this.fleet, { sha: source.sha, blocks: known.blocks });
+        if (known !== undefined && !inBlocks)
+          await withdrawBundle(this.broker, this.fleet, { sha: source.sha, blocks: known.blocks });
         // Written down first, so that it can be collected, whatever happens meanwhile.
         await this.write(source.row(false));
         await source.publish();
@@ -375,7 +436,8 @@ class RolloutAgent {
     const shards = new Set<string>();
     for (const id of this.engine.travelling()) {
       const { since } = this.engine.device(id) as DeviceRecord;
-      if (doublings(this.timeMs - since, silenceMs) > doublings(this.lastSweep - since, silenceMs)) shards.add(shardOf(id));
+      if (doublings(this.timeMs - since, silenceMs) > doublings(this.lastSweep - since, silenceMs))
+        shards.add(shardOf(id));
     }
     this.lastSweep = this.timeMs;
     if (shards.size > 0) void this.inBackground(() => this.listening.read([...shards]));
@@ -385,7 +447,8 @@ class RolloutAgent {
   private nudge(before: number): void {
     for (const id of this.engine.travelling()) {
       const { phase, since, said } = this.engine.device(id) as DeviceRecord;
-      if (phase === 'told' && said && doublings(this.timeMs - since, nudgeMs) > doublings(before - since, nudgeMs)) this.engine.unsaid(id);
+      if (phase === 'told' && said && doublings(this.timeMs - since, nudgeMs) > doublings(before - since, nudgeMs))
+        this.engine.unsaid(id);
     }
   }
 
@@ -404,7 +467,10 @@ class RolloutAgent {
   }
 }
 
-/** How often something comes round within a time that comes first after `firstMs`, and then after twice as long each time. */
+/**
+ * How often something comes round within a time that comes first after `firstMs`, and then after twice as long each
+ * time.
+ */
 function doublings(ms: number, firstMs: number): number {
   return Math.floor(Math.log2(Math.max(0, ms) / firstMs + 1));
 }

@@ -45,7 +45,11 @@ export async function beginRollout(
   await store.keepImage(bundle, image);
   const registry = await readFleet();
   const { members, cutoff } = selectMembers(registry.members, plan, manifest.target);
-  if (members.length === 0) throw fail('ROLLOUT_PLAN', { where: plan.rollout, reason: `no device of ${manifest.target} in ${uri} is selected` });
+  if (members.length === 0)
+    throw fail('ROLLOUT_PLAN', {
+      where: plan.rollout,
+      reason: `no device of ${manifest.target} in ${uri} is selected`,
+    });
   requireExpected(plan, members.length, uri);
   const missing = await missingOf(store, fleet, manifest.target, registry);
   if (missing.length > 0) onMissing(missing);
@@ -54,7 +58,18 @@ export async function beginRollout(
   const devices = wavesOf([...byId.keys()], plan.waves, plan.rollout).flatMap((ids, wave) =>
     ids.map((id) => waitingDevice(id, wave, place++, measuredBefore(byId.get(id) as FleetMember))),
   );
-  const row = { fleet, name: plan.rollout, uri, plan, target: manifest.target, bundle, previous, cutoff, createdAt: now, state: plannedState };
+  const row = {
+    fleet,
+    name: plan.rollout,
+    uri,
+    plan,
+    target: manifest.target,
+    bundle,
+    previous,
+    cutoff,
+    createdAt: now,
+    state: plannedState,
+  };
   const created = await store.create(row, devices);
   if (created !== null) return created;
   // Another agent was quicker.
@@ -63,10 +78,17 @@ export async function beginRollout(
 }
 
 /** @throws ROLLOUT_PLAN */
-export function requireExpected({ expect, rollout }: Pick<RolloutPlan, 'expect' | 'rollout'>, found: number, uri: string): void {
+export function requireExpected(
+  { expect, rollout }: Pick<RolloutPlan, 'expect' | 'rollout'>,
+  found: number,
+  uri: string,
+): void {
   // Plans stored by an earlier version lack this field.
   if (expect == null || expect === found) return;
-  throw fail('ROLLOUT_PLAN', { where: rollout, reason: `it expects ${expect} devices, and ${found} of ${uri} are selected` });
+  throw fail('ROLLOUT_PLAN', {
+    where: rollout,
+    reason: `it expects ${expect} devices, and ${found} of ${uri} are selected`,
+  });
 }
 
 /** Devices with the plan's target that the last rollout to this fleet reached and that are missing now. */
@@ -75,7 +97,8 @@ async function missingOf(store: RolloutStore, fleet: string, target: string, { m
   if (last === undefined) return [];
   const there = new Set(members.map(({ id }) => id));
   const missing: string[] = [];
-  for await (const { id, phase } of store.devices(last.no)) if (phase === 'confirmed' && !there.has(id)) missing.push(id);
+  for await (const { id, phase } of store.devices(last.no))
+    if (phase === 'confirmed' && !there.has(id)) missing.push(id);
   return missing;
 }
 
@@ -84,39 +107,65 @@ export function measuredBefore({ reported }: FleetMember): Measured {
   return reported.state === 'confirmed' ? measuredOf(reported, null) : nothingMeasured;
 }
 
-export function measuredOf({ p95_us, samples = 0, correct = 0, arena }: FleetMember['reported'], maxLsb: number | null): Measured {
-  return { p95Ms: p95_us === undefined ? null : p95_us / 1000, accuracy: samples === 0 ? null : correct / samples, arenaBytes: arena ?? null, maxLsb };
+export function measuredOf(
+  { p95_us, samples = 0, correct = 0, arena }: FleetMember['reported'],
+  maxLsb: number | null,
+): Measured {
+  return {
+    p95Ms: p95_us === undefined ? null : p95_us / 1000,
+    accuracy: samples === 0 ? null : correct / samples,
+    arenaBytes: arena ?? null,
+    maxLsb,
+  };
 }
 
 function sameAs(row: RolloutRow, bundle: string): RolloutRow {
-  if (row.bundle !== bundle) throw fail('ROLLOUT_EXISTS', { rollout: row.name, fleet: row.fleet, bundle: row.bundle.slice(0, 12) });
+  if (row.bundle !== bundle)
+    throw fail('ROLLOUT_EXISTS', { rollout: row.name, fleet: row.fleet, bundle: row.bundle.slice(0, 12) });
   return row;
 }
 
 function manifestOf(image: Uint8Array, where: string): Manifest {
   const { trailer } = decodeSlotImage(image);
-  if (trailer === null) throw fail('ROLLOUT_PLAN', { where, reason: 'it is a model, not a bundle: `atoll bundle` makes one' });
+  if (trailer === null)
+    throw fail('ROLLOUT_PLAN', { where, reason: 'it is a model, not a bundle: `atoll bundle` makes one' });
   return trailer.manifest;
 }
 
-/** What devices go back to: what the plan names, or else what the rollout before has brought them. @returns its SHA-256; null where there is none */
+/**
+ * What devices go back to: what the plan names, or else what the rollout before has brought them.
+ * @returns its SHA-256; null where there is none
+ */
 async function previousOf(
   store: RolloutStore,
-  { plan, previousImage, fleet, manifest }: Pick<Beginning, 'plan' | 'previousImage' | 'fleet'> & { readonly manifest: Manifest },
+  {
+    plan,
+    previousImage,
+    fleet,
+    manifest,
+  }: Pick<Beginning, 'plan' | 'previousImage' | 'fleet'> & { readonly manifest: Manifest },
 ): Promise<string | null> {
   let image = previousImage;
   if (image === null) {
-    const before = (await store.rollouts(fleet)).find(({ state, target }) => state.phase === 'done' && target === manifest.target);
+    const before = (await store.rollouts(fleet)).find(
+      ({ state, target }) => state.phase === 'done' && target === manifest.target,
+    );
     image = before === undefined ? null : await store.image(before.bundle);
   }
   const goesBack = plan.gates.some(({ action }) => action === 'roll-back');
   if (image === null) {
     if (!goesBack) return null;
-    throw fail('ROLLOUT_PLAN', { where: plan.rollout, reason: 'a gate says roll-back, and no bundle is known to go back to: name it with `previous`' });
+    throw fail('ROLLOUT_PLAN', {
+      where: plan.rollout,
+      reason: 'a gate says roll-back, and no bundle is known to go back to: name it with `previous`',
+    });
   }
   const before = manifestOf(image, plan.previous ?? plan.rollout);
   if (before.target !== manifest.target)
-    throw fail('ROLLOUT_PLAN', { where: plan.rollout, reason: `the bundle to go back to is for ${before.target}, the new one for ${manifest.target}` });
+    throw fail('ROLLOUT_PLAN', {
+      where: plan.rollout,
+      reason: `the bundle to go back to is for ${before.target}, the new one for ${manifest.target}`,
+    });
   if (goesBack && (before.counter ?? 0) < (manifest.counter ?? 0)) {
     throw fail('ROLLOUT_PLAN', {
       where: plan.rollout,

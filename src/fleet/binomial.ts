@@ -1,4 +1,5 @@
-// How far a share that was counted may be off: the exact bounds of Clopper and Pearson (Biometrika 26, 1934, 404-413), one-sided.
+// How far a share that was counted may be off: the exact bounds of Clopper and Pearson (Biometrika 26, 1934, 404-413),
+// one-sided.
 
 /** The smallest share that does not make `count` or more of `of` less likely than 1 - confidence. */
 export function lowerBound(count: number, of: number, confidence: number): number {

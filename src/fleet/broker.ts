@@ -7,7 +7,11 @@ import type { BrokerTrouble, Message } from '../devices/mqtt/index.js';
 export interface FleetBroker {
   readonly uri: string;
   /** Resolves when the broker has the message. @throws BROKER_REFUSED */
-  readonly publish: (topic: string, payload: Uint8Array | string, options?: { readonly retain?: boolean }) => Promise<void>;
+  readonly publish: (
+    topic: string,
+    payload: Uint8Array | string,
+    options?: { readonly retain?: boolean },
+  ) => Promise<void>;
   /** What is retained comes in the order of the filters. */
   readonly subscribe: (
     filters: string | readonly string[],

@@ -1,5 +1,5 @@
-// A bundle at a broker for as long as a rollout needs it: published block by block, published again where the broker has lost it, and sent to devices that
-// ask for blocks.
+// A bundle at a broker for as long as a rollout needs it: published block by block, published again where the broker
+// has lost it, and sent to devices that ask for blocks.
 
 import { compressedBlocks, decodeSlotImage, hex, sha256 } from '../devices/bundle/index.js';
 import { fleetTopics, type Message } from '../devices/mqtt/index.js';
@@ -28,7 +28,11 @@ export class BundleSource {
     other: Uint8Array | null,
   ) {
     this.sha = sha256(image);
-    this.prover = new Prover(decodeSlotImage(image), `${plan.rollout}\n${hex(this.sha)}`, other === null ? null : decodeSlotImage(other));
+    this.prover = new Prover(
+      decodeSlotImage(image),
+      `${plan.rollout}\n${hex(this.sha)}`,
+      other === null ? null : decodeSlotImage(other),
+    );
     this.blocks = compressedBlocks(image, plan.blockBytes);
     this.compressedBytes = this.blocks.reduce((sum, block) => sum + block.byteLength, 0);
   }
@@ -77,7 +81,11 @@ export class BundleSource {
 }
 
 /** Answers devices that ask for blocks, until the connection is closed. */
-export async function serveBlocks(broker: FleetBroker, fleet: string, sourceOf: (sha: string) => BundleSource | null): Promise<void> {
+export async function serveBlocks(
+  broker: FleetBroker,
+  fleet: string,
+  sourceOf: (sha: string) => BundleSource | null,
+): Promise<void> {
   const topics = fleetTopics(fleet);
   await broker.subscribe(topics.allBlockRequests, ({ topic, payload }) => {
     let request: ReturnType<typeof decodeBlockRequest>;
@@ -92,7 +100,8 @@ export async function serveBlocks(broker: FleetBroker, fleet: string, sourceOf: 
     const id = topic.split('/').at(-3) ?? '';
     for (let at = from; at < from + n; at++) {
       const data = source?.block(at) ?? null;
-      if (data !== null) void broker.publish(topics.pulledBlock(id), encodeBlock({ sha, n: at, data })).catch(() => undefined);
+      if (data !== null)
+        void broker.publish(topics.pulledBlock(id), encodeBlock({ sha, n: at, data })).catch(() => undefined);
     }
   });
 }

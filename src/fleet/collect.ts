@@ -1,4 +1,5 @@
-// Takes off the broker what no rollout needs any more: blocks of older bundles, and the desires of devices that never came to fetch them.
+// Takes off the broker what no rollout needs any more: blocks of older bundles, and the desires of devices that never
+// came to fetch them.
 
 import { fleetTopics } from '../devices/mqtt/index.js';
 import type { FleetBroker } from './broker.js';
@@ -6,11 +7,17 @@ import { withdrawBundle } from './publish-bundle.js';
 import type { RolloutRow, RolloutStore } from './store/index.js';
 
 /**
- * Needed are the bundles of rollouts that have not ended, and of the last one that is done for each kind of device: late and offline devices fetch it.
+ * Needed are the bundles of rollouts that have not ended, and of the last one that is done for each kind of device:
+ * late and offline devices fetch it.
  * @param fleet its name at the broker
  * @param key as the store knows it
  */
-export async function collectBundles(store: RolloutStore, broker: FleetBroker, fleet: string, key: string): Promise<void> {
+export async function collectBundles(
+  store: RolloutStore,
+  broker: FleetBroker,
+  fleet: string,
+  key: string,
+): Promise<void> {
   const rollouts = await store.rollouts(key);
   const needed = new Set<string>();
   const served = new Set<string>();
@@ -21,7 +28,8 @@ export async function collectBundles(store: RolloutStore, broker: FleetBroker, f
   }
   for (const { sha, blocks } of await store.published(key)) {
     if (needed.has(sha) || (await isAwaited(store, rollouts, sha))) continue;
-    for (const [i, row] of rollouts.entries()) if (row.bundle === sha) await takeBackDesires(store, broker, fleet, row, rollouts.slice(0, i));
+    for (const [i, row] of rollouts.entries())
+      if (row.bundle === sha) await takeBackDesires(store, broker, fleet, row, rollouts.slice(0, i));
     await withdrawBundle(broker, fleet, { sha: Buffer.from(sha, 'hex'), blocks });
     await store.forgetPublished(key, sha);
   }
@@ -35,13 +43,20 @@ function isUnderWay({ state: { phase } }: RolloutRow): boolean {
 async function isAwaited(store: RolloutStore, rollouts: readonly RolloutRow[], sha: string): Promise<boolean> {
   for (const row of rollouts) {
     if (row.previous !== sha || row.state.phase !== 'stopped') continue;
-    for await (const { wants, phase } of store.devices(row.no)) if (wants === 'old' && phase !== 'rolled-back') return true;
+    for await (const { wants, phase } of store.devices(row.no))
+      if (wants === 'old' && phase !== 'rolled-back') return true;
   }
   return false;
 }
 
 /** Of devices that are not through and that no later rollout has told anything else. */
-async function takeBackDesires(store: RolloutStore, broker: FleetBroker, fleet: string, row: RolloutRow, later: readonly RolloutRow[]): Promise<void> {
+async function takeBackDesires(
+  store: RolloutStore,
+  broker: FleetBroker,
+  fleet: string,
+  row: RolloutRow,
+  later: readonly RolloutRow[],
+): Promise<void> {
   const told = new Set<string>();
   for (const { no } of later) for await (const { id, attempt } of store.devices(no)) if (attempt > 0) told.add(id);
   for await (const { id, phase, wants } of store.devices(row.no)) {

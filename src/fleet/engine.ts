@@ -1,5 +1,6 @@
-// The heart of a rollout, without clock, network or disk: what happens goes in (reports, time, a user's word), and what has changed comes out, as records
-// and events. The same in the same order gives the same, and an engine that is made anew from the records goes on where the other was.
+// The heart of a rollout, without clock, network or disk: what happens goes in (reports, time, a user's word), and what
+// has changed comes out, as records and events. The same in the same order gives the same, and an engine that is made
+// anew from the records goes on where the other was.
 
 import type { Gate, Judgement, Measured } from './gates.js';
 import {
@@ -57,7 +58,10 @@ const paceBurstMs = 1000;
 
 export class RolloutEngine {
   private readonly devices = new Map<string, DeviceRecord>();
-  /** Ids that wait, wave by wave, and how many of the wave under way were taken from there: arrays lose their first entries slowly. */
+  /**
+   * Ids that wait, wave by wave, and how many of the wave under way were taken from there: arrays lose their first
+   * entries slowly.
+   */
   private readonly queue: string[][];
   private head = 0;
   /** Ids that are to run again what they ran before. */
@@ -103,7 +107,10 @@ export class RolloutEngine {
 
   /** Devices of the rollout, without those that were deleted from the fleet. */
   get size(): number {
-    return this.countsOf.reduce((sum, { removed = 0, ...counts }) => sum + Object.values(counts).reduce((all, count) => all + count, 0), 0);
+    return this.countsOf.reduce(
+      (sum, { removed = 0, ...counts }) => sum + Object.values(counts).reduce((all, count) => all + count, 0),
+      0,
+    );
   }
 
   device(id: string): DeviceRecord | null {
@@ -124,7 +131,10 @@ export class RolloutEngine {
     return this.countsOf.map((counts) => ({ ...counts }));
   }
 
-  /** What the gates make of the wave that is under way, in their order; of a rollout that they stopped, what they found then. */
+  /**
+   * What the gates make of the wave that is under way, in their order; of a rollout that they stopped, what they found
+   * then.
+   */
   judgements(): readonly Judgement[] {
     return this.current.verdict ?? this.count.judge();
   }
@@ -138,7 +148,9 @@ export class RolloutEngine {
     return { devices, events };
   }
 
-  /** Starts the rollout or resumes it after a pause. If a gate paused it, the wave is judged again with current data. */
+  /**
+   * Starts the rollout or resumes it after a pause. If a gate paused it, the wave is judged again with current data.
+   */
   resume(now: number): void {
     const { phase } = this.current;
     if (phase !== 'planned' && phase !== 'paused') return;
@@ -167,8 +179,8 @@ export class RolloutEngine {
   }
 
   /**
-   * Retries devices that failed or did not answer, as part of the current wave. A finished rollout starts again for them; a
-   * paused one retries them when it is resumed. The gates judge again.
+   * Retries devices that failed or did not answer, as part of the current wave. A finished rollout starts again for
+   * them; a paused one retries them when it is resumed. The gates judge again.
    */
   retry(ids: Iterable<string>, now: number): void {
     const { phase, wave } = this.current;
@@ -195,8 +207,16 @@ export class RolloutEngine {
   /** A device that was not there when the rollout began, or was removed since: it comes into the last wave. */
   join(id: string, before: Measured, now: number): void {
     const known = this.devices.get(id);
-    if ((known !== undefined && known.phase !== 'removed') || this.current.phase === 'stopped' || this.current.phase === 'rolling-back') return;
-    const record = { ...waitingDevice(id, this.setup.waves - 1, this.nextPlace++, before), attempt: known?.attempt ?? 0 };
+    if (
+      (known !== undefined && known.phase !== 'removed') ||
+      this.current.phase === 'stopped' ||
+      this.current.phase === 'rolling-back'
+    )
+      return;
+    const record = {
+      ...waitingDevice(id, this.setup.waves - 1, this.nextPlace++, before),
+      attempt: known?.attempt ?? 0,
+    };
     if (known !== undefined) this.countPhase(known, -1);
     this.devices.set(id, record);
     this.countPhase(record, 1);
@@ -210,15 +230,27 @@ export class RolloutEngine {
   /** What is overtaken, or of a time before the device was told again, changes nothing. */
   report(id: string, report: DeviceReport, now: number): void {
     const record = this.devices.get(id);
-    if (record === undefined || record.phase === 'waiting' || record.phase === 'returning' || report.attempt !== record.attempt) return;
+    if (
+      record === undefined ||
+      record.phase === 'waiting' ||
+      record.phase === 'returning' ||
+      report.attempt !== record.attempt
+    )
+      return;
     if (report.seq <= record.seq && report.restarted !== true) return;
     const { phase, code } = believed(report);
     const measured = phase === 'confirmed' || phase === 'rolled-back' ? report.measured : record.measured;
     const heard = { ...record, seq: report.seq };
-    // Of what it is not to run any more, only how it ended is of interest; a device that is back reports what was before.
+    // Of what it is not to run any more, only how it ended is of interest; a device that is back reports what was
+    // before.
     if (record.wants === 'old') {
       if (report.about !== 'old') this.change(heard);
-      else this.change({ ...heard, ...(phase === 'confirmed' ? { phase: 'rolled-back', code } : { phase, code }), since: sinceOf(record, phase, now) });
+      else
+        this.change({
+          ...heard,
+          ...(phase === 'confirmed' ? { phase: 'rolled-back', code } : { phase, code }),
+          since: sinceOf(record, phase, now),
+        });
     } else if (report.about !== 'new') this.change(heard);
     // It works at what was taken back: it has not heard that.
     else if (record.wants === 'nothing' && underWay.has(phase)) this.change({ ...heard, said: false });
@@ -251,7 +283,8 @@ export class RolloutEngine {
     for (const id of this.busy) {
       const record = this.devices.get(id) as DeviceRecord;
       const phase = timedPhases.find((one) => one === record.phase);
-      if (phase !== undefined && now - record.since > this.setup.deadlines[phase]) this.change({ ...record, phase: 'unknown', since: now });
+      if (phase !== undefined && now - record.since > this.setup.deadlines[phase])
+        this.change({ ...record, phase: 'unknown', since: now });
     }
     this.advance(now);
   }
@@ -278,7 +311,8 @@ export class RolloutEngine {
   }
 
   private goOn(now: number): void {
-    if (this.current.phase === 'done' && this.head < (this.queue[this.current.wave]?.length ?? 0)) this.enter({ phase: 'running', reason: '', by: null });
+    if (this.current.phase === 'done' && this.head < (this.queue[this.current.wave]?.length ?? 0))
+      this.enter({ phase: 'running', reason: '', by: null });
     this.advance(now);
   }
 
@@ -288,7 +322,8 @@ export class RolloutEngine {
       const passed = this.passes(now);
       if (this.state.phase !== 'running') return;
       const queue = this.queue[this.current.wave] ?? [];
-      while (this.head < queue.length && this.mayTell(now)) this.tellFrom(queue[this.head++] as string, 'waiting', 'new', now);
+      while (this.head < queue.length && this.mayTell(now))
+        this.tellFrom(queue[this.head++] as string, 'waiting', 'new', now);
       // Those who are told again belong to waves that are over: they are waited for in the end.
       if (!passed || this.head < queue.length) return;
       if (this.current.wave + 1 < this.setup.waves) {
@@ -304,7 +339,11 @@ export class RolloutEngine {
   }
 
   private mayTell(now: number): boolean {
-    return this.windowOpen && this.busy.size < this.setup.concurrency && (this.current.phase === 'rolling-back' || now >= this.nextTellAt);
+    return (
+      this.windowOpen &&
+      this.busy.size < this.setup.concurrency &&
+      (this.current.phase === 'rolling-back' || now >= this.nextTellAt)
+    );
   }
 
   /** @param phase that the device was queued in: one that was removed since is left out */
@@ -336,10 +375,17 @@ export class RolloutEngine {
     return this.count.open === 0;
   }
 
-  /** A wave whose devices were all deleted from the fleet says nothing about the bundle: people decide whether the next one begins. */
+  /**
+   * A wave whose devices were all deleted from the fleet says nothing about the bundle: people decide whether the next
+   * one begins.
+   */
   private passesEmpty(): boolean {
     if (this.current.wave + 1 === this.setup.waves) return true;
-    this.enter({ phase: 'paused', reason: `no device of wave ${this.current.wave + 1} is left to judge by`, by: 'gate' });
+    this.enter({
+      phase: 'paused',
+      reason: `no device of wave ${this.current.wave + 1} is left to judge by`,
+      by: 'gate',
+    });
     return false;
   }
 
@@ -350,7 +396,13 @@ export class RolloutEngine {
     for (const record of this.devices.values()) {
       if (record.wants === 'nothing' || (record.phase === 'confirmed' && !rollBack)) continue;
       if (rollBack && mayRunNew(record)) this.rollBack(record.id);
-      else this.change({ ...record, ...(underWay.has(record.phase) ? { phase: 'withdrawn' } : {}), wants: 'nothing', said: false });
+      else
+        this.change({
+          ...record,
+          ...(underWay.has(record.phase) ? { phase: 'withdrawn' } : {}),
+          wants: 'nothing',
+          said: false,
+        });
     }
     // What devices go back to must be at the broker before they are told.
     if (rollBack) this.windowOpen = false;
@@ -379,8 +431,13 @@ export class RolloutEngine {
   }
 }
 
-/** Only what proves itself is confirmed: a device that says so and has another model, or the wrong answer, has failed. */
-function believed({ state, code, proved }: DeviceReport): { phase: Exclude<DevicePhase, 'waiting'>; code: string | null } {
+/**
+ * Only what proves itself is confirmed: a device that says so and has another model, or the wrong answer, has failed.
+ */
+function believed({ state, code, proved }: DeviceReport): {
+  phase: Exclude<DevicePhase, 'waiting'>;
+  code: string | null;
+} {
   return state === 'confirmed' && !proved ? { phase: 'failed', code: unprovedCode } : { phase: state, code };
 }
 

@@ -22,7 +22,12 @@ export interface WaveForecast {
 export interface RolloutForecast {
   readonly rollout: string;
   readonly target: string;
-  readonly bundle: { readonly sha256: string; readonly bytes: number; readonly version: string; readonly signed: boolean };
+  readonly bundle: {
+    readonly sha256: string;
+    readonly bytes: number;
+    readonly version: string;
+    readonly signed: boolean;
+  };
   readonly devices: number;
   readonly gates: readonly Gate[];
   readonly waves: readonly WaveForecast[];
@@ -39,7 +44,8 @@ export interface RolloutForecast {
 /** @param image the bundle. @throws SLOT_IMAGE_INVALID, ROLLOUT_PLAN for a bare model: devices could not prove it */
 export function forecastRollout(plan: RolloutPlan, image: Uint8Array, registry: Registry): RolloutForecast {
   const { trailer } = decodeSlotImage(image);
-  if (trailer === null) throw fail('ROLLOUT_PLAN', { where: plan.bundle, reason: 'it is a model, not a bundle: `atoll bundle` makes one' });
+  if (trailer === null)
+    throw fail('ROLLOUT_PLAN', { where: plan.bundle, reason: 'it is a model, not a bundle: `atoll bundle` makes one' });
   const { manifest } = trailer;
   const { members, unknown, otherTargets } = selectMembers(registry.members, plan, manifest.target);
   const byId = new Map(members.map((member) => [member.id, member]));
@@ -56,11 +62,23 @@ export function forecastRollout(plan: RolloutPlan, image: Uint8Array, registry: 
       failsFrom: plan.gates.map((gate) => failsFrom(gate, wave.length)),
     };
   });
-  const desired = { rollout: plan.rollout, attempt: 1, sha, len: image.byteLength, block: plan.blockBytes, seed: 0xffffffff };
+  const desired = {
+    rollout: plan.rollout,
+    attempt: 1,
+    sha,
+    len: image.byteLength,
+    block: plan.blockBytes,
+    seed: 0xffffffff,
+  };
   return {
     rollout: plan.rollout,
     target: manifest.target,
-    bundle: { sha256: hex(sha), bytes: image.byteLength, version: manifest.version, signed: trailer.signature !== null },
+    bundle: {
+      sha256: hex(sha),
+      bytes: image.byteLength,
+      version: manifest.version,
+      signed: trailer.signature !== null,
+    },
     devices: members.length,
     gates: plan.gates,
     waves,

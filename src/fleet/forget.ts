@@ -7,12 +7,23 @@ import { type ReadOptions, readDevices } from './registry.js';
 
 /**
  * Deletes all or none.
- * @throws FLEET_DEVICE for an id of which nothing is retained, or whose device is connected and would report again; BROKER_*, INTERRUPTED
+ * @throws FLEET_DEVICE for an id of which nothing is retained, or whose device is connected and would report again;
+ * BROKER_*, INTERRUPTED
  */
-export async function forgetDevices(broker: FleetBroker, fleet: string, ids: readonly string[], options: ReadOptions = {}): Promise<void> {
+export async function forgetDevices(
+  broker: FleetBroker,
+  fleet: string,
+  ids: readonly string[],
+  options: ReadOptions = {},
+): Promise<void> {
   const { alive, reports, unreadable } = await readDevices(broker, fleet, ids, options);
   for (const id of ids) {
-    if (alive.get(id) === true) throw fail('FLEET_DEVICE', { device: id, fleet, reason: 'it is online and would report again: switch it off first' });
+    if (alive.get(id) === true)
+      throw fail('FLEET_DEVICE', {
+        device: id,
+        fleet,
+        reason: 'it is online and would report again: switch it off first',
+      });
     if (!alive.has(id) && !reports.has(id) && !unreadable.has(id))
       throw fail('FLEET_DEVICE', { device: id, fleet, reason: 'the broker retains nothing of it' });
   }
@@ -20,6 +31,7 @@ export async function forgetDevices(broker: FleetBroker, fleet: string, ids: rea
   const nothing = new Uint8Array(0);
   for (const id of ids) {
     // The report last: agents take its deletion as that of the device.
-    for (const topic of [topics.desired(id), topics.alive(id), topics.reported(id)]) await broker.publish(topic, nothing, { retain: true });
+    for (const topic of [topics.desired(id), topics.alive(id), topics.reported(id)])
+      await broker.publish(topic, nothing, { retain: true });
   }
 }

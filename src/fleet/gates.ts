@@ -1,5 +1,6 @@
-// Conditions on what a wave's devices have come to. Each is a share of devices that may be bad at most. A wave passes only where the condition holds of all
-// of it; it fails as soon as it is surely broken, sure to the gate's confidence, so that one unlucky device stops nothing; in between people decide.
+// Conditions on what a wave's devices have come to. Each is a share of devices that may be bad at most. A wave passes
+// only where the condition holds of all of it; it fails as soon as it is surely broken, sure to the gate's confidence,
+// so that one unlucky device stops nothing; in between people decide.
 
 import { lowerBound } from './binomial.js';
 
@@ -51,11 +52,17 @@ export type Gate = Condition & {
 };
 
 export interface Judgement {
-  /** `undecided`: the whole wave is through, the condition does not hold, and it may be chance, or too few were measured. */
+  /**
+   * `undecided`: the whole wave is through, the condition does not hold, and it may be chance, or too few were
+   * measured.
+   */
   readonly decision: 'pass' | 'fail' | 'wait' | 'undecided';
   readonly bad: number;
   readonly measured: number;
-  /** The true share of bad devices is at least this, sure to the gate's confidence; null where no more are bad than may be. */
+  /**
+   * The true share of bad devices is at least this, sure to the gate's confidence; null where no more are bad than may
+   * be.
+   */
   readonly leastShare: number | null;
 }
 
@@ -74,7 +81,12 @@ export class Tally {
     const leastShare = within ? null : lowerBound(bad, measured, gate.confidence);
     const enough = measured >= Math.min(gate.minimum, devices) && measured > 0;
     const surelyBad = enough && leastShare !== null && isAbove(leastShare, gate.mostBad);
-    return { decision: surelyBad ? 'fail' : this.underWay > 0 ? 'wait' : enough && within ? 'pass' : 'undecided', bad, measured, leastShare };
+    return {
+      decision: surelyBad ? 'fail' : this.underWay > 0 ? 'wait' : enough && within ? 'pass' : 'undecided',
+      bad,
+      measured,
+      leastShare,
+    };
   }
 
   /** @param by -1 takes an outcome back */
@@ -96,7 +108,8 @@ export function judge(gate: Gate, outcomes: readonly Outcome[]): Judgement {
 
 /** The fewest bad devices with which a wave of so many would fail; null where it never would. */
 export function failsFrom(gate: Gate, devices: number): number | null {
-  for (let bad = 1; bad <= devices; bad++) if (isAbove(lowerBound(bad, devices, gate.confidence), gate.mostBad)) return bad;
+  for (let bad = 1; bad <= devices; bad++)
+    if (isAbove(lowerBound(bad, devices, gate.confidence), gate.mostBad)) return bad;
   return null;
 }
 
@@ -115,11 +128,21 @@ function isBad(gate: Condition, { state, measured, before }: Outcome): boolean |
     case 'confirmed':
       return state !== 'confirmed';
     case 'latency':
-      return isBeyond(state, measured.p95Ms, gate.limitMs, gate.factor === null || before.p95Ms === null ? null : gate.factor * before.p95Ms);
+      return isBeyond(
+        state,
+        measured.p95Ms,
+        gate.limitMs,
+        gate.factor === null || before.p95Ms === null ? null : gate.factor * before.p95Ms,
+      );
     case 'accuracy': {
       const { least, drop } = gate;
       const negative = (value: number | null): number | null => (value === null ? null : -value);
-      return isBeyond(state, negative(measured.accuracy), negative(least), drop === null || before.accuracy === null ? null : drop - before.accuracy);
+      return isBeyond(
+        state,
+        negative(measured.accuracy),
+        negative(least),
+        drop === null || before.accuracy === null ? null : drop - before.accuracy,
+      );
     }
     case 'agreement':
       return isBeyond(state, measured.maxLsb, gate.limitLsb, null);
@@ -128,8 +151,16 @@ function isBad(gate: Condition, { state, measured, before }: Outcome): boolean |
   }
 }
 
-/** Above either limit. A device with nothing to compare it with is not measured: one that ran nothing before has nothing to be worse than. */
-function isBeyond(state: Outcome['state'], value: number | null, limit: number | null, relative: number | null): boolean | null {
+/**
+ * Above either limit. A device with nothing to compare it with is not measured: one that ran nothing before has nothing
+ * to be worse than.
+ */
+function isBeyond(
+  state: Outcome['state'],
+  value: number | null,
+  limit: number | null,
+  relative: number | null,
+): boolean | null {
   if (state !== 'confirmed' || value === null || (limit === null && relative === null)) return null;
   return value > (limit ?? Infinity) || value > (relative ?? Infinity);
 }

@@ -1,5 +1,5 @@
-// Of several agents on one rollout, one leads. Its lease beats with every commit; one whose beat stands still for a while, by the waiting agent's own clock, is
-// taken over. No clock is compared with another, so that clocks may jump.
+// Of several agents on one rollout, one leads. Its lease beats with every commit; one whose beat stands still for a
+// while, by the waiting agent's own clock, is taken over. No clock is compared with another, so that clocks may jump.
 
 import { randomBytes } from 'node:crypto';
 import os from 'node:os';
@@ -25,7 +25,12 @@ export function newHolder(): string {
 }
 
 /** Waits until this agent leads. @throws INTERRUPTED */
-export async function takeLead(store: RolloutStore, no: number, holder: string, { clock, leaseMs, onWait, onOther, signal }: LeaseOptions): Promise<void> {
+export async function takeLead(
+  store: RolloutStore,
+  no: number,
+  holder: string,
+  { clock, leaseMs, onWait, onOther, signal }: LeaseOptions,
+): Promise<void> {
   const watch = new LeaseWatch(clock, leaseMs);
   for (let waited = false; ; waited = true) {
     signal?.throwIfAborted();

@@ -1,4 +1,5 @@
-// Receives what devices report: as it comes, and by reading again what the broker retains, since messages can be lost. Of each device the latest report counts.
+// Receives what devices report: as it comes, and by reading again what the broker retains, since messages can be lost.
+// Of each device the latest report counts.
 
 import { fleetTopics, type Message } from '../devices/mqtt/index.js';
 import type { Reported } from '../devices/protocol/index.js';
@@ -42,7 +43,9 @@ export class Listening {
   /** What the devices of these shards have said last, however long ago. @throws BROKER_* */
   read(shards: readonly string[]): Promise<void> {
     // One at a time: a filter that is subscribed to already brings nothing again.
-    const mine = this.reading.then(() => readReports(this.broker, this.fleet, shards, (...heard) => this.hear(...heard), { clock: this.clock }));
+    const mine = this.reading.then(() =>
+      readReports(this.broker, this.fleet, shards, (...heard) => this.hear(...heard), { clock: this.clock }),
+    );
     this.reading = mine.catch(() => undefined);
     return mine;
   }
@@ -62,6 +65,7 @@ export class Listening {
   }
 
   private hear(id: string, reported: Reported | null, retained: boolean): void {
-    if (reported !== null && reported.seq > (this.inbox.get(id)?.reported.seq ?? -1)) this.inbox.set(id, { reported, retained });
+    if (reported !== null && reported.seq > (this.inbox.get(id)?.reported.seq ?? -1))
+      this.inbox.set(id, { reported, retained });
   }
 }

@@ -1,5 +1,6 @@
-// Devices that report for the first time while a rollout runs. Anyone may be able to write a report, so a newcomer joins only if it has been connected to the
-// broker, and only if the plan does not expect a fixed number of devices. The others are quarantined: named in the rollout's events and left alone.
+// Devices that report for the first time while a rollout runs. Anyone may be able to write a report, so a newcomer
+// joins only if it has been connected to the broker, and only if the plan does not expect a fixed number of devices.
+// The others are quarantined: named in the rollout's events and left alone.
 
 import type { Quarantine, RolloutEvent } from './records.js';
 import type { FleetMember } from './registry.js';

@@ -1,4 +1,5 @@
-// Says at the broker what devices are to run: the latest word for each, one message under way for each, a bounded number for all.
+// Says at the broker what devices are to run: the latest word for each, one message under way for each, a bounded
+// number for all.
 
 import type { DeviceRecord } from './records.js';
 

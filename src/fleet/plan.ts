@@ -1,4 +1,5 @@
-// A rollout plan: a YAML file that names the bundle, the devices, the waves, what must hold between them, and what must not be exceeded.
+// A rollout plan: a YAML file that names the bundle, the devices, the waves, what must hold between them, and what must
+// not be exceeded.
 
 import path from 'node:path';
 import { z } from 'zod';
@@ -19,7 +20,11 @@ export interface RolloutPlan {
   readonly bundle: string;
   /** Path of the bundle that devices go back to; null: that of the rollout before, where the store knows one. */
   readonly previous: string | null;
-  readonly select: { readonly tags: Readonly<Record<string, string>>; readonly ids: readonly string[] | null; readonly share: number };
+  readonly select: {
+    readonly tags: Readonly<Record<string, string>>;
+    readonly ids: readonly string[] | null;
+    readonly share: number;
+  };
   /** The number of devices that the plan expects; a different number is rejected. Null accepts any number. */
   readonly expect: number | null;
   readonly waves: WavePlan;
@@ -68,19 +73,27 @@ const unitBytes = { B: 1, kB: 1000, MB: 1_000_000, KiB: 1024, MiB: 1_048_576 } a
 const bandwidth = z
   .string('must be bytes in a second, such as 200 kB/s')
   .regex(/^\d+(\.\d+)? ?(B|kB|MB|KiB|MiB)\/s$/, 'must be bytes in a second, such as 200 kB/s')
-  .transform((text) => Number.parseFloat(text) * unitBytes[text.replace(/^[\d.]+ ?/, '').slice(0, -2) as keyof typeof unitBytes])
+  .transform(
+    (text) => Number.parseFloat(text) * unitBytes[text.replace(/^[\d.]+ ?/, '').slice(0, -2) as keyof typeof unitBytes],
+  )
   .refine((value) => value > 0, 'must be above 0');
 
-const grows = (values: readonly number[]): boolean => values.every((value, i) => i === 0 || value > (values[i - 1] as number));
+const grows = (values: readonly number[]): boolean =>
+  values.every((value, i) => i === 0 || value > (values[i - 1] as number));
 
 const wavesSchema = z.union([
   z
     .array(z.union([count, share.transform((value) => ({ share: value }))]))
     .min(1)
     .max(100)
-    .refine((ends) => grows(ends.filter((end) => typeof end === 'number')) && grows(ends.flatMap((end) => (typeof end === 'number' ? [] : end.share))), {
-      error: 'each must be more than the one before: devices in all after each wave',
-    }),
+    .refine(
+      (ends) =>
+        grows(ends.filter((end) => typeof end === 'number')) &&
+        grows(ends.flatMap((end) => (typeof end === 'number' ? [] : end.share))),
+      {
+        error: 'each must be more than the one before: devices in all after each wave',
+      },
+    ),
   z.strictObject({ first: count, factor: z.number().min(1).max(1000) }),
 ]);
 
@@ -96,13 +109,24 @@ const gateSchema = z
     z.strictObject({ measure: z.literal('confirmed'), atLeast: share, ...gateCommon }),
     z.strictObject({ measure: z.literal('failed'), atMost: anyShare, ...gateCommon }),
     z.strictObject({ measure: z.literal('unknown'), atMost: anyShare, ...gateCommon }),
-    z.strictObject({ measure: z.literal('latency'), limitMs: z.number().positive().optional(), factor: z.number().positive().optional(), ...fewBad }),
+    z.strictObject({
+      measure: z.literal('latency'),
+      limitMs: z.number().positive().optional(),
+      factor: z.number().positive().optional(),
+      ...fewBad,
+    }),
     z.strictObject({ measure: z.literal('accuracy'), least: share.optional(), drop: anyShare.optional(), ...fewBad }),
     z.strictObject({ measure: z.literal('agreement'), limitLsb: z.number().int().nonnegative(), ...fewBad }),
     z.strictObject({ measure: z.literal('arena'), limitBytes: count, ...fewBad }),
   ])
-  .refine((gate) => gate.measure !== 'latency' || gate.limitMs !== undefined || gate.factor !== undefined, 'a latency needs limitMs, factor, or both')
-  .refine((gate) => gate.measure !== 'accuracy' || gate.least !== undefined || gate.drop !== undefined, 'an accuracy needs least, drop, or both');
+  .refine(
+    (gate) => gate.measure !== 'latency' || gate.limitMs !== undefined || gate.factor !== undefined,
+    'a latency needs limitMs, factor, or both',
+  )
+  .refine(
+    (gate) => gate.measure !== 'accuracy' || gate.least !== undefined || gate.drop !== undefined,
+    'an accuracy needs least, drop, or both',
+  );
 
 /** Limits for each device, in the syntax of the command-line options. `gates` offers more control. */
 const limitsSchema = z
@@ -110,7 +134,10 @@ const limitsSchema = z
     maxDrop: z
       .union([z.string(), z.number()])
       .transform((text, context) => allowed(parseAllowance(String(text)), context, `must be such as ${allowanceForm}`))
-      .refine(({ unit }) => unit !== 'percent', 'must be in points (2pt) or as a share (0.02): devices tell shares of right answers')
+      .refine(
+        ({ unit }) => unit !== 'percent',
+        'must be in points (2pt) or as a share (0.02): devices tell shares of right answers',
+      )
       .optional(),
     min: z
       .string()
@@ -178,14 +205,23 @@ const planSchema = z.strictObject({
   bundle: z.string(),
   previous: z.string().optional(),
   select: z
-    .strictObject({ tags: z.record(z.string(), z.string()).default({}), ids: z.array(z.string()).optional(), share: share.optional() })
+    .strictObject({
+      tags: z.record(z.string(), z.string()).default({}),
+      ids: z.array(z.string()).optional(),
+      share: share.optional(),
+    })
     .default({ tags: {} }),
   expect: count.optional(),
   gates: z.array(gateSchema).max(20).optional(),
   limits: limitsSchema,
   waves: wavesSchema.default([{ share: 0.01 }, { share: 0.1 }, { share: 0.5 }, { share: 1 }]),
   deadlines: z
-    .strictObject({ told: duration.optional(), downloading: duration.optional(), verified: duration.optional(), pending: duration.optional() })
+    .strictObject({
+      told: duration.optional(),
+      downloading: duration.optional(),
+      verified: duration.optional(),
+      pending: duration.optional(),
+    })
     .default({}),
   concurrency: count.default(1000),
   bandwidth: bandwidth.optional(),
@@ -241,5 +277,7 @@ function planOf(text: string, where: string, folder: string): RolloutPlan {
 }
 
 function defined<T extends object>(values: T): { [K in keyof T]: Exclude<T[K], undefined> } {
-  return Object.fromEntries(Object.entries(values).filter(([, value]) => value !== undefined)) as { [K in keyof T]: Exclude<T[K], undefined> };
+  return Object.fromEntries(Object.entries(values).filter(([, value]) => value !== undefined)) as {
+    [K in keyof T]: Exclude<T[K], undefined>;
+  };
 }

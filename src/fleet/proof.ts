@@ -1,8 +1,19 @@
-// Whether a device runs what it says: the hash of its model, and its answer to a challenge that the simulator answers too.
+// Whether a device runs what it says: the hash of its model, and its answer to a challenge that the simulator answers
+// too.
 
 import { createHash } from 'node:crypto';
 import { crc32 } from 'node:zlib';
-import { agreementOf, compareOutputs, drawable, drawSample, equalBytes, SeededBytes, type SlotImage, sha256, type Trailer } from '../devices/bundle/index.js';
+import {
+  agreementOf,
+  compareOutputs,
+  drawable,
+  drawSample,
+  equalBytes,
+  SeededBytes,
+  type SlotImage,
+  sha256,
+  type Trailer,
+} from '../devices/bundle/index.js';
 import { challengeSamples, type Reported, reportedOutputBytes } from '../devices/protocol/index.js';
 import { edgeTpuOperators, type Model, readModel } from '../formats/tflite/index.js';
 import { Interpreter, inputsAndOutputs, type KernelProfile, type TensorInfo } from '../simulator/index.js';
@@ -13,7 +24,9 @@ export interface Proof {
   readonly maxLsb: number | null;
 }
 
-/** So many challenges a rollout has: enough that no device can know another's, few enough to be computed for any fleet. */
+/**
+ * So many challenges a rollout has: enough that no device can know another's, few enough to be computed for any fleet.
+ */
 const challenges = 64;
 /** Seeds that are tried until two models answer differently: what saturates gives the same outputs for many inputs. */
 const mostDraws = 32;
@@ -60,36 +73,49 @@ export class Prover {
   check({ model, crc, outputs, failed = 0 }: Reported, id: string, attempt: number): Proof {
     if (model === undefined || !equalBytes(model, this.model) || failed > 0) return { proved: false, maxLsb: null };
     const { answers, outputs: tensors, outputBytes } = this.expected;
-    // Random values mean nothing to such a model, or nobody here knows its outputs: its hash and its own self-test must do.
+    // Random values mean nothing to such a model, or nobody here knows its outputs: its hash and its own self-test must
+    // do.
     if (!answers) return { proved: true, maxLsb: null };
     const expected = this.expected.answerTo(this.seedFor(id, attempt));
     if (!this.wantsOutputs) return { proved: crc === crc32(expected), maxLsb: crc === crc32(expected) ? 0 : null };
     if (reportedOutputBytes(outputBytes) === 0) return { proved: true, maxLsb: null };
     // Of as many samples as the device had room for.
     const { byteLength: given = 0 } = outputs ?? {};
-    if (outputs === undefined || given === 0 || given % outputBytes !== 0 || given > challengeSamples * outputBytes) return { proved: false, maxLsb: null };
+    if (outputs === undefined || given === 0 || given % outputBytes !== 0 || given > challengeSamples * outputBytes)
+      return { proved: false, maxLsb: null };
     const compared = Math.min(given, expected.byteLength);
-    const { agrees, maxLsb } = compareOutputs(expected.subarray(0, compared), outputs.subarray(0, compared), tensors, this.agreement);
+    const { agrees, maxLsb } = compareOutputs(
+      expected.subarray(0, compared),
+      outputs.subarray(0, compared),
+      tensors,
+      this.agreement,
+    );
     return { proved: agrees, maxLsb };
   }
 
   private tellingSeed(challenge: number): number {
     const { expected, other } = this;
     const drawn = (n: number): number => draw(`${this.salt}\n${challenge}\n${n}`);
-    const seedOf = (n: number): number => (expected.seeds === null ? drawn(n) : (expected.seeds[(challenge + n) % expected.seeds.length] ?? drawn(n)));
+    const seedOf = (n: number): number =>
+      expected.seeds === null ? drawn(n) : (expected.seeds[(challenge + n) % expected.seeds.length] ?? drawn(n));
     if (other === null || !expected.answers || !other.answers) return seedOf(0);
     for (let n = 0; n < mostDraws; n++) {
       const seed = seedOf(n);
-      if (other.seeds?.includes(seed) === false || this.tells(expected.answerTo(seed), other.answerTo(seed))) return seed;
+      if (other.seeds?.includes(seed) === false || this.tells(expected.answerTo(seed), other.answerTo(seed)))
+        return seed;
     }
     return seedOf(0);
   }
 
-  /** Whether another model's outputs would not be taken for this one's: within a tolerance, even by the first sample alone. */
+  /**
+   * Whether another model's outputs would not be taken for this one's: within a tolerance, even by the first sample
+   * alone.
+   */
   private tells(mine: Uint8Array, others: Uint8Array): boolean {
     const { outputs, outputBytes } = this.expected;
     if (!this.wantsOutputs || mine.byteLength !== others.byteLength) return !equalBytes(mine, others);
-    return !compareOutputs(mine.subarray(0, outputBytes), others.subarray(0, outputBytes), outputs, this.agreement).agrees;
+    return !compareOutputs(mine.subarray(0, outputBytes), others.subarray(0, outputBytes), outputs, this.agreement)
+      .agrees;
   }
 }
 
@@ -107,7 +133,9 @@ interface ExpectedAnswers {
 
 function answersOf(image: Pick<SlotImage, 'model' | 'trailer'>): ExpectedAnswers {
   const model = readModel(image.model, 'the bundle');
-  return edgeTpuOperators(model).length === 0 ? simulatedAnswers(model, image.trailer) : writtenAnswers(model, image.trailer);
+  return edgeTpuOperators(model).length === 0
+    ? simulatedAnswers(model, image.trailer)
+    : writtenAnswers(model, image.trailer);
 }
 
 function simulatedAnswers(model: Model, trailer: Trailer | null): ExpectedAnswers {
@@ -119,7 +147,9 @@ function simulatedAnswers(model: Model, trailer: Trailer | null): ExpectedAnswer
     let answers = known.get(seed);
     if (answers === undefined) {
       const source = new SeededBytes(seed);
-      answers = new Uint8Array(Buffer.concat(Array.from({ length: challengeSamples }, () => interpreter.run(drawSample(source, inputs)))));
+      answers = new Uint8Array(
+        Buffer.concat(Array.from({ length: challengeSamples }, () => interpreter.run(drawSample(source, inputs)))),
+      );
       known.set(seed, answers);
     }
     return answers;
@@ -127,7 +157,10 @@ function simulatedAnswers(model: Model, trailer: Trailer | null): ExpectedAnswer
   return { outputs, outputBytes, answers: drawable(inputs), seeds: null, answerTo };
 }
 
-/** What is compiled, the simulator does not run; what it was compiled from has answered when the bundle was made, and the self-test vectors say what. */
+/**
+ * What is compiled, the simulator does not run; what it was compiled from has answered when the bundle was made, and
+ * the self-test vectors say what.
+ */
 function writtenAnswers(model: Model, trailer: Trailer | null): ExpectedAnswers {
   const { outputs } = inputsAndOutputs(model);
   const vectors = trailer?.vectors ?? [];

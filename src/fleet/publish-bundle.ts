@@ -1,4 +1,5 @@
-// A bundle at a broker: its blocks, each retained under its own topic, so that it is published once, however many devices fetch it, and whenever they do.
+// A bundle at a broker: its blocks, each retained under its own topic, so that it is published once, however many
+// devices fetch it, and whenever they do.
 
 import { fail } from '../base/errors.js';
 import { compressedBlocks, hex, sha256 } from '../devices/bundle/index.js';
@@ -37,7 +38,8 @@ export async function publishBundle(
   image: Uint8Array,
   { blockBytes = defaultBlockBytes, onProgress, signal }: PublishOptions = {},
 ): Promise<PublishedBundle> {
-  if (!isBlockSize(blockBytes)) throw fail('USAGE', { reason: `blocks of ${blockBytes} bytes: it must be a power of two from 512 to 32768` });
+  if (!isBlockSize(blockBytes))
+    throw fail('USAGE', { reason: `blocks of ${blockBytes} bytes: it must be a power of two from 512 to 32768` });
   const sha = sha256(image);
   const blocks = compressedBlocks(image, blockBytes);
   let publishedBytes = 0;
@@ -53,9 +55,14 @@ export async function publishBundle(
 }
 
 /** Takes the blocks off the broker: no device can fetch them any more. @throws BROKER_* */
-export async function withdrawBundle(broker: FleetBroker, fleet: string, { sha, blocks }: Pick<PublishedBundle, 'sha' | 'blocks'>): Promise<void> {
+export async function withdrawBundle(
+  broker: FleetBroker,
+  fleet: string,
+  { sha, blocks }: Pick<PublishedBundle, 'sha' | 'blocks'>,
+): Promise<void> {
   // From the end: whoever looks for the last one sees that they are not all there.
-  for (let n = blocks - 1; n >= 0; n--) await broker.publish(blockTopic(fleet, sha, n), new Uint8Array(0), { retain: true });
+  for (let n = blocks - 1; n >= 0; n--)
+    await broker.publish(blockTopic(fleet, sha, n), new Uint8Array(0), { retain: true });
 }
 
 export function blockTopic(fleet: string, sha: Uint8Array, n: number): string {

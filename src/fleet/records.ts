@@ -33,7 +33,10 @@ export const timedPhases = ['told', 'downloading', 'verified', 'pending'] as con
 /** Milliseconds that a device may spend in a phase. */
 export type Deadlines = Readonly<Record<(typeof timedPhases)[number], number>>;
 
-/** `paused`: nobody new is told. `rolling-back`: who runs the new bundle is told to run the one before. `stopped` and `done` are ends. */
+/**
+ * `paused`: nobody new is told. `rolling-back`: who runs the new bundle is told to run the one before. `stopped` and
+ * `done` are ends.
+ */
 export type RolloutPhase = 'planned' | 'running' | 'paused' | 'rolling-back' | 'stopped' | 'done';
 
 /** What a device is to run, as the broker is to say it. */
@@ -75,11 +78,36 @@ export interface RolloutState {
   readonly broker?: BrokerTrouble | null;
 }
 
-export const plannedState: RolloutState = { phase: 'planned', wave: 0, reason: '', by: null, overruled: -1, verdict: null };
+export const plannedState: RolloutState = {
+  phase: 'planned',
+  wave: 0,
+  reason: '',
+  by: null,
+  overruled: -1,
+  verdict: null,
+};
 
 /** A device of a rollout that has not begun with it. @param before what it has measured of the model that it runs */
-export function waitingDevice(id: string, wave: number, place: number, before: Measured = nothingMeasured): DeviceRecord {
-  return { id, wave, place, phase: 'waiting', since: 0, seq: 0, attempt: 0, wants: 'nothing', said: true, code: null, measured: nothingMeasured, before };
+export function waitingDevice(
+  id: string,
+  wave: number,
+  place: number,
+  before: Measured = nothingMeasured,
+): DeviceRecord {
+  return {
+    id,
+    wave,
+    place,
+    phase: 'waiting',
+    since: 0,
+    seq: 0,
+    attempt: 0,
+    wants: 'nothing',
+    said: true,
+    code: null,
+    measured: nothingMeasured,
+    before,
+  };
 }
 
 /** `never-connected`: the broker retains no `alive` message of it. `not-expected`: the plan's `expect` is reached. */

@@ -2,7 +2,16 @@
 
 import { randomBytes } from 'node:crypto';
 import { fail } from '../base/errors.js';
-import { type BrokerAddress, connectToBroker, fleetOf, fleetTopics, type Message, matchesFilter, presence, topicName } from '../devices/mqtt/index.js';
+import {
+  type BrokerAddress,
+  connectToBroker,
+  fleetOf,
+  fleetTopics,
+  type Message,
+  matchesFilter,
+  presence,
+  topicName,
+} from '../devices/mqtt/index.js';
 import { cleanText, decodeReported, type Reported } from '../devices/protocol/index.js';
 import { type Clock, type FleetBroker, machineClock } from './broker.js';
 
@@ -17,7 +26,10 @@ export interface Registry {
   readonly members: readonly FleetMember[];
   /** Devices whose report is no report. */
   readonly unreadable: readonly string[];
-  /** Ids with a report and without an `alive` message: no device of that name has been connected, anyone may have written the report. */
+  /**
+   * Ids with a report and without an `alive` message: no device of that name has been connected, anyone may have
+   * written the report.
+   */
   readonly neverConnected: readonly string[];
 }
 
@@ -35,8 +47,8 @@ const mostShardsAtOnce = 64;
 /** A mark that is lost is made again; an agent without the right to its marks would wait for ever. */
 const [markPatienceMs, mostMarks] = [5000, 4];
 /**
- * Brokers may send retained messages in any order. After the mark, wait until no message has arrived for this time, which
- * doubles with each further reading.
+ * Brokers may send retained messages in any order. After the mark, wait until no message has arrived for this time,
+ * which doubles with each further reading.
  */
 const [shortestQuietMs, longestQuietMs] = [250, 4000];
 /** A broker that sends messages for so long without a pause does not end. */
@@ -64,17 +76,23 @@ export async function readRegistryAt(address: BrokerAddress, signal?: AbortSigna
 }
 
 /**
- * Reads the registry until two readings in a row find the same, so that no message which the broker dropped or sent late is
- * missed. Of an id with a report and no `alive` message, or the reverse, the other one is asked for by name: a broker may
- * have dropped it twice. @throws BROKER_*, INTERRUPTED
+ * Reads the registry until two readings in a row find the same, so that no message which the broker dropped or sent
+ * late is missed. Of an id with a report and no `alive` message, or the reverse, the other one is asked for by name: a
+ * broker may have dropped it twice. @throws BROKER_*, INTERRUPTED
  */
-export async function readWholeRegistry(broker: FleetBroker, fleet: string, options: ReadOptions = {}): Promise<Registry> {
+export async function readWholeRegistry(
+  broker: FleetBroker,
+  fleet: string,
+  options: ReadOptions = {},
+): Promise<Registry> {
   const all: Reading = { alive: new Map(), reports: new Map(), unreadable: new Set() };
   let quietMs = shortestQuietMs;
   for (let reading = 0, before = -1; reading < mostReadings; reading++) {
     const one = await readOnce(broker, fleet, { ...options, quietMs });
     merge(all, one);
-    const halves = [...new Set([...all.alive.keys(), ...all.reports.keys()])].filter((id) => !all.alive.has(id) || !all.reports.has(id));
+    const halves = [...new Set([...all.alive.keys(), ...all.reports.keys()])].filter(
+      (id) => !all.alive.has(id) || !all.reports.has(id),
+    );
     if (halves.length > 0) merge(all, await readDevices(broker, fleet, halves, { ...options, quietMs }));
     const found = all.alive.size + all.reports.size;
     const complete = one.alive.size + one.reports.size === found && before === found;
@@ -82,7 +100,10 @@ export async function readWholeRegistry(broker: FleetBroker, fleet: string, opti
     before = found;
     if (complete) return registryOf(all);
   }
-  throw fail('BROKER_LIMIT', { broker: broker.uri, reason: `in ${mostReadings} readings it sent the retained reports of other devices each time` });
+  throw fail('BROKER_LIMIT', {
+    broker: broker.uri,
+    reason: `in ${mostReadings} readings it sent the retained reports of other devices each time`,
+  });
 }
 
 /** @throws BROKER_*, INTERRUPTED */
@@ -102,7 +123,13 @@ async function readOnce(broker: FleetBroker, fleet: string, options: ReadOptions
   const reader = MarkedReader.over(broker, fleet, options);
   // All at once, since these are not in shards.
   await reader.read([fleetTopics(fleet).allAlive], (message) => takeAlive(message, alive), 0);
-  await readShards(reader, fleet, allShards, (id, reported) => void (reported === null ? unreadable.add(id) : reports.set(id, reported)), options);
+  await readShards(
+    reader,
+    fleet,
+    allShards,
+    (id, reported) => void (reported === null ? unreadable.add(id) : reports.set(id, reported)),
+    options,
+  );
   await reader.close();
   return reading;
 }
@@ -117,7 +144,12 @@ function registryOf({ alive, reports, unreadable }: Reading): Registry {
 }
 
 /** What is retained of some devices, asked for by name. @throws BROKER_*, INTERRUPTED */
-export async function readDevices(broker: FleetBroker, fleet: string, ids: readonly string[], options: ReadOptions): Promise<Reading> {
+export async function readDevices(
+  broker: FleetBroker,
+  fleet: string,
+  ids: readonly string[],
+  options: ReadOptions,
+): Promise<Reading> {
   const reading: Reading = { alive: new Map(), reports: new Map(), unreadable: new Set() };
   const topics = fleetTopics(fleet);
   const take = (message: Message): void => {
@@ -137,13 +169,19 @@ export async function readDevices(broker: FleetBroker, fleet: string, ids: reado
 }
 
 /** Which of some devices have been connected to the broker, now or before. @throws BROKER_*, INTERRUPTED */
-export async function everConnected(broker: FleetBroker, fleet: string, ids: readonly string[], options: ReadOptions = {}): Promise<ReadonlySet<string>> {
+export async function everConnected(
+  broker: FleetBroker,
+  fleet: string,
+  ids: readonly string[],
+  options: ReadOptions = {},
+): Promise<ReadonlySet<string>> {
   return new Set((await readDevices(broker, fleet, ids, options)).alive.keys());
 }
 
 function takeAlive({ topic, payload }: Message, alive: Map<string, boolean>): void {
   const said = Buffer.from(payload).toString('utf8');
-  if (said === presence.online || said === presence.offline) alive.set(topic.split('/').at(-2) ?? '', said === presence.online);
+  if (said === presence.online || said === presence.offline)
+    alive.set(topic.split('/').at(-2) ?? '', said === presence.online);
 }
 
 /** What each device of these shards has reported last; null where that is no report. @throws BROKER_*, INTERRUPTED */
@@ -175,7 +213,8 @@ async function readShards(
   // The first shard tells how many devices there are.
   for (let at = 0, together = 1; at < shards.length; at += together) {
     options.signal?.throwIfAborted();
-    if (at > 0) together = Math.max(1, Math.min(mostShardsAtOnce, Math.floor((reportsAtOnce * at) / Math.max(1, reports))));
+    if (at > 0)
+      together = Math.max(1, Math.min(mostShardsAtOnce, Math.floor((reportsAtOnce * at) / Math.max(1, reports))));
     await reader.read(
       shards.slice(at, at + together).map((shard) => topics.allReported(shard)),
       take,
@@ -210,9 +249,10 @@ export function reportOf({ topic, payload }: Message): [id: string, reported: Re
 }
 
 /**
- * Reads retained messages and knows when it has all of them. It publishes a retained mark of its own and subscribes to it
- * last, with a wildcard like the rest (`+`, since mochi-mqtt does not send what is retained under a to the filter a/#): when the mark arrives, a broker that keeps the order has sent everything else. For
- * brokers that do not, closing the reader waits until no message has arrived for a while.
+ * Reads retained messages and knows when it has all of them. It publishes a retained mark of its own and subscribes to
+ * it last, with a wildcard like the rest (`+`, since mochi-mqtt does not send what is retained under a to the filter
+ * a/#): when the mark arrives, a broker that keeps the order has sent everything else. For brokers that do not, closing
+ * the reader waits until no message has arrived for a while.
  */
 class MarkedReader {
   private count = 0;
@@ -268,7 +308,10 @@ class MarkedReader {
       await this.inTime(this.broker.unsubscribe([...this.filters]));
       await this.inTime(this.broker.publish(this.topic, new Uint8Array(0), { retain: true }));
     }
-    throw fail('BROKER_LIMIT', { broker: this.broker.uri, reason: `it has sent retained messages for ${neverQuietMs / 1000} s without a pause` });
+    throw fail('BROKER_LIMIT', {
+      broker: this.broker.uri,
+      reason: `it has sent retained messages for ${neverQuietMs / 1000} s without a pause`,
+    });
   }
 
   /** Why the mark does not arrive through a wildcard: subscribes to its exact topic to find out. */
@@ -277,7 +320,11 @@ class MarkedReader {
     this.broker.subscribe(this.topic, () => wait.done(), { qos: 0 }).catch((error: unknown) => wait.fail(error));
     const exact = await wait.over.catch(() => false);
     await this.inTime(this.broker.unsubscribe(this.topic));
-    if (exact) return fail('BROKER_LIMIT', { broker: this.broker.uri, reason: 'it sends no retained messages to subscriptions with wildcards' });
+    if (exact)
+      return fail('BROKER_LIMIT', {
+        broker: this.broker.uri,
+        reason: 'it sends no retained messages to subscriptions with wildcards',
+      });
     return fail('BROKER_REFUSED', {
       broker: this.broker.uri,
       reason: `what is written to ${this.topic} does not come back: it is not retained, or not allowed`,
@@ -291,7 +338,11 @@ class MarkedReader {
       () => wait.done(),
       (error: unknown) => wait.fail(error),
     );
-    if (!(await wait.over)) throw fail('BROKER_UNREACHABLE', { broker: this.broker.uri, reason: `it has acknowledged nothing for ${markPatienceMs} ms` });
+    if (!(await wait.over))
+      throw fail('BROKER_UNREACHABLE', {
+        broker: this.broker.uri,
+        reason: `it has acknowledged nothing for ${markPatienceMs} ms`,
+      });
   }
 }
 

@@ -11,7 +11,10 @@ export interface Selection {
   readonly unknown: readonly string[];
   /** Named or tagged by the plan, but of another kind than the bundle is for. */
   readonly otherTargets: readonly FleetMember[];
-  /** Where the share that is asked for ends in the order that was drawn: devices that come later belong to it up to here. */
+  /**
+   * Where the share that is asked for ends in the order that was drawn: devices that come later belong to it up to
+   * here.
+   */
   readonly cutoff: number;
 }
 
@@ -44,7 +47,9 @@ export function selectsLater(member: FleetMember, plan: Selecting, target: strin
 }
 
 function isMeant({ id, reported }: FleetMember, { select: { tags, ids } }: Selecting): boolean {
-  return Object.entries(tags).every(([name, value]) => reported.tags?.[name] === value) && (ids === null || ids.includes(id));
+  return (
+    Object.entries(tags).every(([name, value]) => reported.tags?.[name] === value) && (ids === null || ids.includes(id))
+  );
 }
 
 /** Another draw than that of the waves, or the first ones of one would be the first of the other. */

@@ -1,6 +1,6 @@
-// Reports are numbered by the device's clock. A device whose clock was set back, or that counts from its start and has restarted, continues with lower numbers, and
-// its reports would be taken for old ones. What the broker retains cannot be older than what it has sent before, so a lower number that is retained at two
-// readings in a row is a new count.
+// Reports are numbered by the device's clock. A device whose clock was set back, or that counts from its start and has
+// restarted, continues with lower numbers, and its reports would be taken for old ones. What the broker retains cannot
+// be older than what it has sent before, so a lower number that is retained at two readings in a row is a new count.
 
 export class SequenceResets {
   /** By device: the lower number that was retained at the last reading. */

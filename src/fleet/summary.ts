@@ -47,24 +47,44 @@ export interface RolloutSummary {
 }
 
 /** Phases in which a device is through. */
-const settled: ReadonlySet<DevicePhase> = new Set(['confirmed', 'failed', 'rolled-back', 'unknown', 'withdrawn', 'removed']);
+const settled: ReadonlySet<DevicePhase> = new Set([
+  'confirmed',
+  'failed',
+  'rolled-back',
+  'unknown',
+  'withdrawn',
+  'removed',
+]);
 
 /** @param now milliseconds since 1970 */
 export async function summarize(store: RolloutStore, row: RolloutRow, now = Date.now()): Promise<RolloutSummary> {
   const [rows, measured, lease] = [await store.waves(row.no), await store.measured(row.no), await store.lease(row.no)];
   const { state, plan, judgements } = row;
-  const waves = Array.from({ length: 1 + rows.reduce((most, { wave }) => Math.max(most, wave), 0) }, (_, wave): WaveSummary => {
-    const counts = Object.fromEntries(rows.filter((one) => one.wave === wave).map(({ phase, devices }) => [phase, devices]));
-    const { p95Ms = null, beforeP95Ms = null, accuracy = null, beforeAccuracy = null } = measured.find((one) => one.wave === wave) ?? {};
-    return { devices: total(counts), counts, p95Ms, beforeP95Ms, accuracy, beforeAccuracy };
-  });
+  const waves = Array.from(
+    { length: 1 + rows.reduce((most, { wave }) => Math.max(most, wave), 0) },
+    (_, wave): WaveSummary => {
+      const counts = Object.fromEntries(
+        rows.filter((one) => one.wave === wave).map(({ phase, devices }) => [phase, devices]),
+      );
+      const {
+        p95Ms = null,
+        beforeP95Ms = null,
+        accuracy = null,
+        beforeAccuracy = null,
+      } = measured.find((one) => one.wave === wave) ?? {};
+      return { devices: total(counts), counts, p95Ms, beforeP95Ms, accuracy, beforeAccuracy };
+    },
+  );
   const counts: Partial<Record<DevicePhase, number>> = {};
   for (const phase of devicePhases) {
     const count = waves.reduce((sum, wave) => sum + (wave.counts[phase] ?? 0), 0);
     if (count > 0) counts[phase] = count;
   }
   const devices = total(counts);
-  const through = Object.entries(counts).reduce((sum, [phase, count]) => sum + (settled.has(phase as DevicePhase) ? count : 0), 0);
+  const through = Object.entries(counts).reduce(
+    (sum, [phase, count]) => sum + (settled.has(phase as DevicePhase) ? count : 0),
+    0,
+  );
   const opens = plan.window === null || state.phase !== 'running' ? now : opensAt(plan.window, now);
   return {
     rollout: row.name,
@@ -79,7 +99,11 @@ export async function summarize(store: RolloutStore, row: RolloutRow, now = Date
     devices,
     counts,
     waves,
-    gates: plan.gates.map((gate, g) => ({ ...gate, judgement: judgements[g] ?? null, failsFrom: failsFrom(gate, waves[state.wave]?.devices ?? 0) })),
+    gates: plan.gates.map((gate, g) => ({
+      ...gate,
+      judgement: judgements[g] ?? null,
+      failsFrom: failsFrom(gate, waves[state.wave]?.devices ?? 0),
+    })),
     elapsedMs: row.clockMs,
     leftMs: state.phase === 'running' && through > 0 ? ((devices - through) * row.clockMs) / through : null,
     opensAt: opens === now ? null : opens,

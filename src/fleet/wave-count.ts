@@ -1,5 +1,5 @@
-// The wave that is under way, counted: how many of its devices are not through, and what each gate makes of it. A device's change costs the same, however
-// large the wave is.
+// The wave that is under way, counted: how many of its devices are not through, and what each gate makes of it. A
+// device's change costs the same, however large the wave is.
 
 import { type Gate, type Judgement, type Outcome, Tally } from './gates.js';
 import { type DevicePhase, type DeviceRecord, timedPhases } from './records.js';

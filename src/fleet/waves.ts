@@ -1,10 +1,15 @@
-// The devices of a rollout in waves. Who comes first is drawn from the rollout's name: no part of the fleet is tried on every time, and the same rollout
-// always has the same waves.
+// The devices of a rollout in waves. Who comes first is drawn from the rollout's name: no part of the fleet is tried on
+// every time, and the same rollout always has the same waves.
 
 import { createHash } from 'node:crypto';
 
-/** Devices in all when a wave is through: so many, or a share of the selection; or waves that grow by a factor from the first on. */
-export type WavePlan = readonly (number | { readonly share: number })[] | { readonly first: number; readonly factor: number };
+/**
+ * Devices in all when a wave is through: so many, or a share of the selection; or waves that grow by a factor from the
+ * first on.
+ */
+export type WavePlan =
+  | readonly (number | { readonly share: number })[]
+  | { readonly first: number; readonly factor: number };
 
 /** An order that nobody chose, and that is the same every time. */
 export function drawnOrder(ids: readonly string[], name: string): string[] {

@@ -1,4 +1,5 @@
-// A user's word to a rollout: the agent that leads it takes it; where none does, this process leads, so that the word is kept.
+// A user's word to a rollout: the agent that leads it takes it; where none does, this process leads, so that the word
+// is kept.
 
 import { type AgentOptions, leadRollout } from './agent.js';
 import { type FleetBroker, machineClock, sleep } from './broker.js';
@@ -30,7 +31,10 @@ export async function sayWord(
   }
   const { broker, fleet, close } = await connect();
   try {
-    return await leadRollout(store, broker, fleet, no, { ...options, ...(request.kind === 'pause' ? { rest: 'paused' } : {}) });
+    return await leadRollout(store, broker, fleet, no, {
+      ...options,
+      ...(request.kind === 'pause' ? { rest: 'paused' } : {}),
+    });
   } finally {
     await close();
   }

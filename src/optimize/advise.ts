@@ -1,15 +1,35 @@
-// Which scheme to take: decides what is worth trying, tries it on the user's data, and recommends one of those that fit the target.
+// Which scheme to take: decides what is worth trying, tries it on the user's data, and recommends one of those that fit
+// the target.
 
 import { AtollError } from '../base/errors.js';
 import type { Dataset } from '../data/index.js';
 import { checkFile } from '../devices/bundle/index.js';
-import { type Allowance, allowedDrop, compare, dropOf, type Evaluation, evaluate, hostRunner, type Progress } from '../evaluate/index.js';
+import {
+  type Allowance,
+  allowedDrop,
+  compare,
+  dropOf,
+  type Evaluation,
+  evaluate,
+  hostRunner,
+  type Progress,
+} from '../evaluate/index.js';
 import type { Model } from '../formats/tflite/index.js';
 import type { CheckResult, Target } from '../targets/index.js';
-import { harmlessRepairs, type QuantizeOptions, quantize, type SchemeName, schemeNames, schemes } from './quantize/index.js';
+import {
+  harmlessRepairs,
+  type QuantizeOptions,
+  quantize,
+  type SchemeName,
+  schemeNames,
+  schemes,
+} from './quantize/index.js';
 
 export interface AdviseOptions {
-  /** Largest loss of the metric against the float model that is accepted: 2 points of a share and 5 % of other metrics unless given. */
+  /**
+   * Largest loss of the metric against the float model that is accepted: 2 points of a share and 5 % of other metrics
+   * unless given.
+   */
   readonly maxDrop?: Allowance;
   readonly maxMs?: number;
   /** At most so many samples are evaluated. */
@@ -74,7 +94,13 @@ const enoughDecibels = 60;
  * @param calibration for schemes with integer activations; empty where there is none
  * @throws what `quantize` throws of the float model itself, DATASET_*
  */
-export async function advise(model: Model, target: Target, data: Dataset, calibration: readonly Dataset[], options: AdviseOptions = {}): Promise<Advised> {
+export async function advise(
+  model: Model,
+  target: Target,
+  data: Dataset,
+  calibration: readonly Dataset[],
+  options: AdviseOptions = {},
+): Promise<Advised> {
   const { candidates, decisions } = decide(target, data, calibration);
   const { model: float } = await quantize(model, [], { scheme: 'float32' });
   const common = options.signal === undefined ? {} : { signal: options.signal };
@@ -82,11 +108,15 @@ export async function advise(model: Model, target: Target, data: Dataset, calibr
     const limit = options.limit ?? defaultLimit;
     const onProgress = (progress: Progress): void => options.onProgress?.(`evaluate ${name}`, progress);
     if (data.metric !== null && (data.hasLabels || data.hasTargets || data.windows !== null)) {
-      const { metric, value, samples } = await evaluate(hostRunner(candidate, { profile: target.runtime.kernelProfile }), data, {
-        limit,
-        onProgress,
-        ...common,
-      });
+      const { metric, value, samples } = await evaluate(
+        hostRunner(candidate, { profile: target.runtime.kernelProfile }),
+        data,
+        {
+          limit,
+          onProgress,
+          ...common,
+        },
+      );
       return { metric, value, samples };
     }
     const { signalToNoise, samples } = await compare(float, candidate, data, { limit, onProgress, ...common });
@@ -98,31 +128,50 @@ export async function advise(model: Model, target: Target, data: Dataset, calibr
     options.onProgress?.(candidate.name, null);
     trials.push(await tryOne(model, target, calibration, candidate, measure, reference, options));
   }
-  const judged = trials.map((trial) => ({ ...trial, onFront: trial.fits && !trials.some((other) => other.fits && dominates(other, trial)) }));
+  const judged = trials.map((trial) => ({
+    ...trial,
+    onFront: trial.fits && !trials.some((other) => other.fits && dominates(other, trial)),
+  }));
   return { target: target.id, decisions, float: reference, trials: judged, ...recommend(judged, reference, options) };
 }
 
 /** What is worth trying: the questions of the published guides on model optimization, answered from target and data. */
-function decide(target: Target, data: Dataset, calibration: readonly Dataset[]): { candidates: Candidate[]; decisions: Decision[] } {
+function decide(
+  target: Target,
+  data: Dataset,
+  calibration: readonly Dataset[],
+): { candidates: Candidate[]; decisions: Decision[] } {
   const types = target.activationTypes;
   const npu = target.runtime.kernels === 'edgetpu';
-  const takes = (scheme: SchemeName): boolean => schemes[scheme].io.some((io) => types.includes(io as (typeof types)[number]));
+  const takes = (scheme: SchemeName): boolean =>
+    schemes[scheme].io.some((io) => types.includes(io as (typeof types)[number]));
   const plain = schemeNames.map((scheme): Candidate => ({ name: scheme, scheme, options: {} }));
-  const repaired: Candidate = { name: 'int8, repaired', scheme: 'int8', options: { ranges: 'auto', repairs: harmlessRepairs } };
+  const repaired: Candidate = {
+    name: 'int8, repaired',
+    scheme: 'int8',
+    options: { ranges: 'auto', repairs: harmlessRepairs },
+  };
   // An accelerator runs 8-bit operators alone: of int16 nothing would be its own.
   const runs = ({ scheme }: Candidate): boolean => !npu || schemes[scheme].activations !== 'int16';
-  const feasible = plain.filter((candidate) => runs(candidate) && (calibration.length > 0 || schemes[candidate.scheme].activations === null));
+  const feasible = plain.filter(
+    (candidate) => runs(candidate) && (calibration.length > 0 || schemes[candidate.scheme].activations === null),
+  );
   return {
     candidates: [...feasible, ...(calibration.length > 0 ? [repaired] : [])],
     decisions: [
       {
         question: 'Is there data to calibrate with?',
         answer:
-          calibration.length > 0 ? 'yes: integer schemes are tried' : 'no: only float16 and dynamic-range, which need none (give --calibrate for the others)',
+          calibration.length > 0
+            ? 'yes: integer schemes are tried'
+            : 'no: only float16 and dynamic-range, which need none (give --calibrate for the others)',
       },
       {
         question: 'Does the data say what is right?',
-        answer: data.hasLabels || data.hasTargets ? `yes: ${data.metric} decides` : 'no: the nearness of the outputs to the float ones decides',
+        answer:
+          data.hasLabels || data.hasTargets
+            ? `yes: ${data.metric} decides`
+            : 'no: the nearness of the outputs to the float ones decides',
       },
       {
         question: 'What does the target compute in?',
@@ -162,47 +211,84 @@ async function tryOne(
       arenaBytes: check.memory.arenaBytes,
       latencyMs: check.latencyMs,
       accuracy,
-      drop: reference.metric === 'signal to noise' ? reference.value - accuracy.value : dropOf(reference.metric, reference.value, accuracy.value),
+      drop:
+        reference.metric === 'signal to noise'
+          ? reference.value - accuracy.value
+          : dropOf(reference.metric, reference.value, accuracy.value),
       fits: check.fits,
       reasons: check.reasons.map(({ message }) => message),
     };
   } catch (error) {
     // Whatever keeps one scheme from being made is a row of the table; being told to stop is not.
     if (!(error instanceof AtollError) || error.code === 'INTERRUPTED') throw error;
-    return { candidate, bytes: null, arenaBytes: null, latencyMs: null, accuracy: null, drop: null, fits: false, reasons: [error.message] };
+    return {
+      candidate,
+      bytes: null,
+      arenaBytes: null,
+      latencyMs: null,
+      accuracy: null,
+      drop: null,
+      fits: false,
+      reasons: [error.message],
+    };
   }
 }
 
 /** At least as good in all, better in one. */
 function dominates(a: Omit<Trial, 'onFront'>, b: Omit<Trial, 'onFront'>): boolean {
-  const figures = ({ bytes, latencyMs, drop }: Omit<Trial, 'onFront'>): number[] => [bytes ?? Infinity, latencyMs?.value ?? 0, drop ?? Infinity];
+  const figures = ({ bytes, latencyMs, drop }: Omit<Trial, 'onFront'>): number[] => [
+    bytes ?? Infinity,
+    latencyMs?.value ?? 0,
+    drop ?? Infinity,
+  ];
   const [one, other] = [figures(a), figures(b)];
   return one.every((value, i) => value <= (other[i] as number)) && one.some((value, i) => value < (other[i] as number));
 }
 
 /** The smallest and fastest of those that keep the limits; the most accurate of those that fit where none does. */
-function recommend(trials: readonly Trial[], { metric, value }: Accuracy, { maxDrop, maxMs }: AdviseOptions): Pick<Advised, 'recommended' | 'why'> {
+function recommend(
+  trials: readonly Trial[],
+  { metric, value }: Accuracy,
+  { maxDrop, maxMs }: AdviseOptions,
+): Pick<Advised, 'recommended' | 'why'> {
   const fitting = trials.filter(({ fits }) => fits);
-  if (fitting.length === 0) return { recommended: null, why: 'no scheme gives a model that fits this target; `atoll check` says what is in the way' };
-  // Where only outputs are compared the float model is perfect, and no share of that can be demanded: the nearest is taken, within a decibel.
+  if (fitting.length === 0)
+    return {
+      recommended: null,
+      why: 'no scheme gives a model that fits this target; `atoll check` says what is in the way',
+    };
+  // Where only outputs are compared the float model is perfect, and no share of that can be demanded: the nearest is
+  // taken, within a decibel.
   const least = Math.min(...fitting.map(({ drop }) => drop ?? Infinity));
   const limits = maxDrop === undefined ? {} : { maxDrop };
   const allowed = metric === 'signal to noise' ? least + 1 : allowedDrop(metric, value, limits);
-  const keeps = ({ drop, latencyMs }: Trial): boolean => (drop ?? Infinity) <= allowed + 1e-12 && (maxMs === undefined || (latencyMs?.value ?? 0) <= maxMs);
+  const keeps = ({ drop, latencyMs }: Trial): boolean =>
+    (drop ?? Infinity) <= allowed + 1e-12 && (maxMs === undefined || (latencyMs?.value ?? 0) <= maxMs);
   const within = fitting.filter(keeps);
-  const cost = ({ latencyMs, bytes, drop }: Trial): number[] => [latencyMs?.value ?? 0, bytes ?? Infinity, drop ?? Infinity];
+  const cost = ({ latencyMs, bytes, drop }: Trial): number[] => [
+    latencyMs?.value ?? 0,
+    bytes ?? Infinity,
+    drop ?? Infinity,
+  ];
   const [chosen] = (within.length > 0 ? within : fitting).toSorted((a, b) => {
     const [one, other] = within.length > 0 ? [cost(a), cost(b)] : [[a.drop ?? Infinity], [b.drop ?? Infinity]];
     const at = one.findIndex((value, i) => Math.abs(value - (other[i] as number)) > 1e-9 * Math.abs(value));
     return at < 0 ? 0 : (one[at] as number) - (other[at] as number);
   });
   const why =
-    within.length > 0 ? 'the fastest, then the smallest, of those that fit and keep the limits' : 'nothing that fits keeps the limits: this one loses least';
+    within.length > 0
+      ? 'the fastest, then the smallest, of those that fit and keep the limits'
+      : 'nothing that fits keeps the limits: this one loses least';
   return { recommended: chosen?.candidate.name ?? null, why };
 }
 
 /** The command that makes a candidate. */
-export function commandOf({ scheme, options }: Candidate, model: string, calibration: string | null, output: string): string {
+export function commandOf(
+  { scheme, options }: Candidate,
+  model: string,
+  calibration: string | null,
+  output: string,
+): string {
   const words = ['atoll quantize', model];
   if (calibration !== null && schemes[scheme].activations !== null) words.push('--calibrate', calibration);
   if (scheme !== 'int8') words.push('--scheme', scheme);

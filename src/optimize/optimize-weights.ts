@@ -7,7 +7,15 @@ import { compressedBytes } from '../devices/bundle/index.js';
 import { breather, type Progress, Reference, type Warning } from '../evaluate/index.js';
 import { type Model, writeModel } from '../formats/tflite/index.js';
 import { resolveShapes } from '../simulator/index.js';
-import { type Block, cluster, optimize, prune, scheduleBySensitivity, type WeightsReport, weightsReport } from './passes/index.js';
+import {
+  type Block,
+  cluster,
+  optimize,
+  prune,
+  scheduleBySensitivity,
+  type WeightsReport,
+  weightsReport,
+} from './passes/index.js';
 import { schemeOf } from './quantize/index.js';
 
 export interface OptimizeWeightsOptions {
@@ -44,17 +52,31 @@ export interface OptimizedWeights {
  * @param datasets samples by which layers are judged; may be empty
  * @throws USAGE where there is nothing to do, QUANTIZE_NOT_FLOAT
  */
-export async function optimizeWeights(model: Model, datasets: readonly Dataset[], options: OptimizeWeightsOptions): Promise<OptimizedWeights> {
+export async function optimizeWeights(
+  model: Model,
+  datasets: readonly Dataset[],
+  options: OptimizeWeightsOptions,
+): Promise<OptimizedWeights> {
   const { sparsity, block, clusters } = options;
-  if (sparsity === undefined && clusters === undefined) throw fail('USAGE', { reason: 'nothing to do: give --prune, --cluster, or both' });
-  if (clusters !== undefined && clusters < 2) throw fail('USAGE', { reason: 'weights of one value say nothing: --cluster takes 2 or more' });
+  if (sparsity === undefined && clusters === undefined)
+    throw fail('USAGE', { reason: 'nothing to do: give --prune, --cluster, or both' });
+  if (clusters !== undefined && clusters < 2)
+    throw fail('USAGE', { reason: 'weights of one value say nothing: --cluster takes 2 or more' });
   const scheme = schemeOf(model);
-  if (scheme !== 'float32') throw fail('QUANTIZE_NOT_FLOAT', { where: 'the model', reason: `it is ${scheme} already; prune and cluster before quantizing` });
+  if (scheme !== 'float32')
+    throw fail('QUANTIZE_NOT_FLOAT', {
+      where: 'the model',
+      reason: `it is ${scheme} already; prune and cluster before quantizing`,
+    });
   const prepared = optimize(model.subgraphs.length === 1 ? resolveShapes(model) : model).model;
   const reference = datasets.length === 0 ? null : await Reference.of(prepared, datasets);
   let current = prepared;
   if (sparsity !== undefined) {
-    const scope = options.perLayer ? 'per-layer' : reference === null ? 'global' : await schedule(prepared, reference, sparsity, options);
+    const scope = options.perLayer
+      ? 'per-layer'
+      : reference === null
+        ? 'global'
+        : await schedule(prepared, reference, sparsity, options);
     current = prune(current, { sparsity, scope, ...(block === undefined ? {} : { block }) });
   }
   if (clusters !== undefined) current = cluster(current, { clusters, keepZeros: options.keepZeros ?? false });
@@ -81,7 +103,12 @@ function shortfall(asked: number, reached: number): Warning[] {
   return [{ code: 'SPARSITY_NOT_REACHED', message }];
 }
 
-function schedule(model: Model, reference: Reference, sparsity: number, { block, onProgress, signal }: OptimizeWeightsOptions): Promise<Map<number, number>> {
+function schedule(
+  model: Model,
+  reference: Reference,
+  sparsity: number,
+  { block, onProgress, signal }: OptimizeWeightsOptions,
+): Promise<Map<number, number>> {
   const breathe = breather();
   return scheduleBySensitivity(model, reference, {
     sparsity,

@@ -1,4 +1,5 @@
-// Finds changes that make a model fit a target. Each is applied alone, then in combination, and measured with the same check.
+// Finds changes that make a model fit a target. Each is applied alone, then in combination, and measured with the same
+// check.
 
 import { AtollError } from '../base/errors.js';
 import { checkFile } from '../devices/bundle/index.js';
@@ -27,7 +28,12 @@ const inputShares = [0.75, 0.5] as const;
 const mostTargets = 3;
 
 /** In the order in which to try them: what costs no accuracy first. Empty for a model that fits. */
-export async function remediesFor(bytes: Uint8Array, model: Model, target: Target, { fits, reasons }: CheckResult): Promise<readonly Remedy[]> {
+export async function remediesFor(
+  bytes: Uint8Array,
+  model: Model,
+  target: Target,
+  { fits, reasons }: CheckResult,
+): Promise<readonly Remedy[]> {
   if (fits) return [];
   const codes = new Set(reasons.map(({ code }) => code));
   const arena = codes.has('ARENA') ? forTheArena(model, target) : [];
@@ -42,7 +48,11 @@ function forTheArena(model: Model, target: Target): Remedy[] {
   const enough = (remedies: readonly Remedy[]): boolean => remedies.some(({ fits }) => fits);
   const largeInput = tried(model, target, large);
   // Half the size is tried only if three quarters are not enough.
-  const alone = [...tried(model, target, plan), ...tried(model, target, narrower), ...(enough(largeInput) ? largeInput : tried(model, target, small))];
+  const alone = [
+    ...tried(model, target, plan),
+    ...tried(model, target, narrower),
+    ...(enough(largeInput) ? largeInput : tried(model, target, small)),
+  ];
   if (enough(alone) || alone.length < 2) return alone;
   // The memory plan comes last, because the other changes alter tensor sizes.
   const together = [
@@ -113,12 +123,21 @@ function combined(model: Model, target: Target, alterations: readonly (Alteratio
 /** The smallest boards of the same kind that take it. */
 async function otherTargets(bytes: Uint8Array, model: Model, target: Target): Promise<Remedy[]> {
   const facts = factsOf(model);
-  const boards = (await loadShippedTargets()).filter(({ id, core, runtime }) => id !== target.id && core !== null && runtime.kernels !== 'edgetpu');
-  const fitting = boards.map((board) => ({ board, result: checkFile(bytes, model, board, { facts }) })).filter(({ result }) => result.fits);
+  const boards = (await loadShippedTargets()).filter(
+    ({ id, core, runtime }) => id !== target.id && core !== null && runtime.kernels !== 'edgetpu',
+  );
+  const fitting = boards
+    .map((board) => ({ board, result: checkFile(bytes, model, board, { facts }) }))
+    .filter(({ result }) => result.fits);
   return fitting
     .sort((a, b) => a.result.memory.budgets.arenaBytes - b.result.memory.budgets.arenaBytes)
     .slice(0, mostTargets)
-    .map(({ board, result }) => ({ kind: 'other-target', what: `${board.id} (${board.name})`, arenaBytes: result.memory.arenaBytes, fits: true }));
+    .map(({ board, result }) => ({
+      kind: 'other-target',
+      what: `${board.id} (${board.name})`,
+      arenaBytes: result.memory.arenaBytes,
+      fits: true,
+    }));
 }
 
 function tried(model: Model, target: Target, alteration: Alteration | null | undefined): Remedy[] {
@@ -128,7 +147,9 @@ function tried(model: Model, target: Target, alteration: Alteration | null | und
 
 function judged(model: Model, target: Target, kind: Remedy['kind'], what: string): Remedy[] {
   const result = attempt(() => checkFile(writeModel(model), model, target));
-  return result?.memory.arenaBytes == null ? [] : [{ kind, what, arenaBytes: result.memory.arenaBytes, fits: result.fits }];
+  return result?.memory.arenaBytes == null
+    ? []
+    : [{ kind, what, arenaBytes: result.memory.arenaBytes, fits: result.fits }];
 }
 
 /** null for a model that such a change would make invalid. */

@@ -1,4 +1,5 @@
-// Computing blocks the event loop. Between operators a beat tells whoever runs the model that it is still at it, and ends what takes too long.
+// Computing blocks the event loop. Between operators a beat tells whoever runs the model that it is still at it, and
+// ends what takes too long.
 
 import { fail } from '../base/errors.js';
 
@@ -12,7 +13,9 @@ export const noLimit = (): TimeLimit => ({ end: Infinity, ms: Infinity });
 
 let listener: ((now: number) => void) | null = null;
 
-/** @param heard called before every operator that any interpreter of this process runs; it must be quick. null: nobody */
+/**
+ * @param heard called before every operator that any interpreter of this process runs; it must be quick. null: nobody
+ */
 export function onBeat(heard: ((now: number) => void) | null): void {
   listener = heard;
 }

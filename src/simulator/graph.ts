@@ -76,7 +76,8 @@ export type InputShapes = ReadonlyMap<number, readonly number[]>;
 
 /**
  * Binds a subgraph, the main one unless said otherwise, and those that it calls.
- * @throws OPERATORS_UNSUPPORTED with all missing operators, OPERATOR_INVALID, TENSOR_SHAPE_DYNAMIC, TENSOR_TOO_LARGE, TFLITE_INVALID
+ * @throws OPERATORS_UNSUPPORTED with all missing operators, OPERATOR_INVALID, TENSOR_SHAPE_DYNAMIC, TENSOR_TOO_LARGE,
+ * TFLITE_INVALID
  */
 export function buildGraph(model: Model, arithmetic: Arithmetic, start = 0): Graph {
   refuseUnsupported(model, start);
@@ -84,12 +85,23 @@ export function buildGraph(model: Model, arithmetic: Arithmetic, start = 0): Gra
 }
 
 /** Like buildGraph, without memory and also for operators without a kernel: for questions about shapes. */
-export function describeGraph(model: Model, arithmetic: Arithmetic, start = 0, inputShapes: InputShapes = new Map()): Graph {
+export function describeGraph(
+  model: Model,
+  arithmetic: Arithmetic,
+  start = 0,
+  inputShapes: InputShapes = new Map(),
+): Graph {
   refuseUnknownTypes(model, start);
   return bindGraph(model, arithmetic, false, start, inputShapes);
 }
 
-function bindGraph(model: Model, arithmetic: Arithmetic, allocate: boolean, start: number, inputShapes: InputShapes = new Map()): Graph {
+function bindGraph(
+  model: Model,
+  arithmetic: Arithmetic,
+  allocate: boolean,
+  start: number,
+  inputShapes: InputShapes = new Map(),
+): Graph {
   const memory = new LinearMemory();
   const subgraphs = new Map<number, BoundSubgraph>();
   const invocations = new Map<number, () => Turns>();
@@ -99,8 +111,13 @@ function bindGraph(model: Model, arithmetic: Arithmetic, allocate: boolean, star
     done: new Set(),
     subgraph: (index) => {
       const subgraph = subgraphs.get(index);
-      if (subgraph === undefined) throw fail('TFLITE_INVALID', { reason: `there is no subgraph ${index}`, where: 'an operator that calls one' });
-      return { inputs: subgraph.inputs, outputs: subgraph.outputs, invoke: () => (invocations.get(index) as () => Turns)() };
+      if (subgraph === undefined)
+        throw fail('TFLITE_INVALID', { reason: `there is no subgraph ${index}`, where: 'an operator that calls one' });
+      return {
+        inputs: subgraph.inputs,
+        outputs: subgraph.outputs,
+        invoke: () => (invocations.get(index) as () => Turns)(),
+      };
     },
   };
   for (const index of reachable(model, start)) {
@@ -136,7 +153,8 @@ class Binding {
 
   bound(): BoundSubgraph {
     const { inputs, operators, outputs, tensors } = this.subgraph;
-    for (const input of inputs ?? []) this.operands[input] = this.bind(input, this.inputShapes.get(input) ?? this.stored(input));
+    for (const input of inputs ?? [])
+      this.operands[input] = this.bind(input, this.inputShapes.get(input) ?? this.stored(input));
     const contexts = operators.map((operator, index) => this.bindOperator(operator, index));
     return {
       operands: tensors.map((_, index) => this.operand(index)),
@@ -155,7 +173,8 @@ class Binding {
     const region = this.memory.reserve(plan.headBytes);
     for (const { index } of operands) this.addresses.set(index, region);
     for (const { tensor, offset } of plan.buffers) if (tensor !== null) this.addresses.set(tensor, region + offset);
-    for (const { index, variable, type, count } of operands) if (variable) this.addresses.set(index, this.memory.reserve(bytesOfElements(type, count)));
+    for (const { index, variable, type, count } of operands)
+      if (variable) this.addresses.set(index, this.memory.reserve(bytesOfElements(type, count)));
   }
 
   private intermediate(index: number): OperatorContext['intermediates'][number] {
@@ -190,7 +209,11 @@ class Binding {
     for (const [i, output] of outputs.entries()) {
       const shape = this.outputShape(context, output, shapes?.[i], reshaped, family);
       if (reshaped) this.stale.add(output);
-      this.operands[output] = this.bind(output, shape, folded === null ? undefined : { kind: 'known', elements: () => folded.elements(i) });
+      this.operands[output] = this.bind(
+        output,
+        shape,
+        folded === null ? undefined : { kind: 'known', elements: () => folded.elements(i) },
+      );
     }
     const bound = { ...context, outputs: outputs.map((output) => this.operand(output)) };
     if (folded !== null) {
@@ -203,7 +226,10 @@ class Binding {
   /** Whether the outputs can be computed before the model runs. */
   private isKnown({ dependsOn }: OperatorFamily, { inputs, outputs }: OperatorContext): boolean {
     if (outputs.some(({ variable }) => variable)) return false;
-    return dependsOn === 'shapes' || (dependsOn === undefined && inputs.length > 0 && inputs.every((input) => input?.constant ?? true));
+    return (
+      dependsOn === 'shapes' ||
+      (dependsOn === undefined && inputs.length > 0 && inputs.every((input) => input?.constant ?? true))
+    );
   }
 
   private isStale({ index, shape }: Operand): boolean {
@@ -214,10 +240,18 @@ class Binding {
     try {
       return family.shapes(context);
     } catch (error) {
-      const guessed = Array.from(this.subgraph.inputs ?? []).filter((input) => this.tensor(input).shapeSignature?.some((size) => size < 0));
+      const guessed = Array.from(this.subgraph.inputs ?? []).filter((input) =>
+        this.tensor(input).shapeSignature?.some((size) => size < 0),
+      );
       if (guessed.length === 0 || !(error instanceof AtollError)) throw error;
-      const labels = guessed.map((input) => `${tensorLabel(input, this.tensor(input))} as [${this.operand(input).shape.join(', ')}]`);
-      throw fail('TENSOR_SHAPE_DYNAMIC', { what: `${error.message}, with input ${labels.join(', ')}, whose sizes are free` }, error);
+      const labels = guessed.map(
+        (input) => `${tensorLabel(input, this.tensor(input))} as [${this.operand(input).shape.join(', ')}]`,
+      );
+      throw fail(
+        'TENSOR_SHAPE_DYNAMIC',
+        { what: `${error.message}, with input ${labels.join(', ')}, whose sizes are free` },
+        error,
+      );
     }
   }
 
@@ -237,7 +271,11 @@ class Binding {
         what: `${context.place} gives tensor ${tensorLabel(index, tensor)} a shape that depends on the values of its inputs`,
       });
     }
-    const stored = !free && !reshaped && family?.takesStoredShape === true && elementCount(shape) === elementCount(tensor.shape ?? []);
+    const stored =
+      !free &&
+      !reshaped &&
+      family?.takesStoredShape === true &&
+      elementCount(shape) === elementCount(tensor.shape ?? []);
     return stored ? this.stored(index) : shape;
   }
 
@@ -252,7 +290,11 @@ class Binding {
       this.tensor(index),
       index,
       shape,
-      storage ?? { kind: 'computed', address: () => this.addresses.get(index) as number, buffer: () => this.memory.buffer },
+      storage ?? {
+        kind: 'computed',
+        address: () => this.addresses.get(index) as number,
+        buffer: () => this.memory.buffer,
+      },
     );
   }
 
@@ -260,7 +302,10 @@ class Binding {
   private requireShape(index: number, shape: readonly number[]): void {
     const tensor = this.tensor(index);
     if (shape.length > highestRank || shape.some((size) => !Number.isInteger(size) || size < 0)) {
-      throw fail('TFLITE_INVALID', { reason: `a shape of [${shape.slice(0, highestRank + 1).join(', ')}]`, where: `tensor ${tensorLabel(index, tensor)}` });
+      throw fail('TFLITE_INVALID', {
+        reason: `a shape of [${shape.slice(0, highestRank + 1).join(', ')}]`,
+        where: `tensor ${tensorLabel(index, tensor)}`,
+      });
     }
     const type = elementTypeOf(tensor);
     const bytes = type === null ? 0 : bytesOfElements(type, elementCount(shape.map((size) => Math.max(1, size))));
@@ -287,7 +332,10 @@ function sameShape(shape: readonly number[], stored: Int32Array | null): boolean
   return shape.length === (stored?.length ?? 0) && shape.every((size, d) => size === stored?.[d]);
 }
 
-/** An operator whose outputs are known before the model runs: its plain kernel computes them when they are first asked for. */
+/**
+ * An operator whose outputs are known before the model runs: its plain kernel computes them when they are first asked
+ * for.
+ */
 class Folded {
   context: OperatorContext | null = null;
   private arrays: readonly ElementArray[] | null = null;

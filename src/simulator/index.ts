@@ -6,13 +6,35 @@ export { insertPlaced, lowestGap, type PlacedBytes, type PlannedBuffer } from '.
 export { type Arena, arenaOf } from './arena/index.js';
 export { onlinePlanned, withOfflinePlan } from './arena/offline-plan.js';
 export { roundHalfAway, roundHalfEven } from './arithmetic/fixed-point.js';
-export { defaultKernelProfile, type KernelProfile, kernelProfiles, type ProfileDifference, profileDifferences } from './arithmetic/profile.js';
+export {
+  defaultKernelProfile,
+  type KernelProfile,
+  kernelProfiles,
+  type ProfileDifference,
+  profileDifferences,
+} from './arithmetic/profile.js';
 export { type Extremes, extremesOf } from './extremes.js';
 export { fastKernels } from './fast/index.js';
 export { buildGraph } from './graph.js';
-export { bytesOf, Interpreter, type InterpreterOptions, inputsAndOutputs, type OperatorHook, type TensorInfo } from './interpreter.js';
+export {
+  bytesOf,
+  Interpreter,
+  type InterpreterOptions,
+  inputsAndOutputs,
+  type OperatorHook,
+  type TensorInfo,
+} from './interpreter.js';
 export { type Layer, layersOf } from './layer.js';
-export { type BrokenLimit, kernelRefusal, limitsBroken, profileThatTakes, type Runtime, runtimeNames, tflmTypes, weightsRefusal } from './limits/index.js';
+export {
+  type BrokenLimit,
+  kernelRefusal,
+  limitsBroken,
+  profileThatTakes,
+  type Runtime,
+  runtimeNames,
+  tflmTypes,
+  weightsRefusal,
+} from './limits/index.js';
 export { float32Max } from './operators/activation.js';
 export { operatorFamilies } from './operators/index.js';
 export { type Operand, type RuntimeKernels, referenceKernels, type Work } from './operators/operator.js';

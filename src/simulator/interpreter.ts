@@ -34,8 +34,8 @@ export interface InterpreterOptions {
   /** Whose arithmetic is reproduced; one that is named also puts the limits of its runtime on the model. */
   readonly profile?: KernelProfile | undefined;
   /**
-   * `fast` takes the kernels in WebAssembly where there are any, `plain` only those in TypeScript, `checked` the former with
-   * bounds assertions. All give the same bits.
+   * `fast` takes the kernels in WebAssembly where there are any, `plain` only those in TypeScript, `checked` the former
+   * with bounds assertions. All give the same bits.
    */
   readonly kernels?: 'fast' | 'plain' | 'checked';
   /** A run that takes longer, in milliseconds, ends with RUN_TIMEOUT. */
@@ -55,10 +55,16 @@ export class Interpreter {
   private readonly kernels: Kernels | null;
   private readonly limit: TimeLimit = noLimit();
 
-  /** @throws SIGNATURE_UNKNOWN, OPERATORS_UNSUPPORTED, OPERATOR_INVALID, RUNTIME_REFUSES, TENSOR_SHAPE_DYNAMIC, TENSOR_TOO_LARGE, TFLITE_INVALID */
+  /**
+   * @throws SIGNATURE_UNKNOWN, OPERATORS_UNSUPPORTED, OPERATOR_INVALID, RUNTIME_REFUSES, TENSOR_SHAPE_DYNAMIC,
+   * TENSOR_TOO_LARGE, TFLITE_INVALID
+   */
   constructor(model: Model, { profile, kernels = 'fast', signature, limitMs = Infinity }: InterpreterOptions = {}) {
     const arithmetic = kernelProfiles[profile ?? defaultKernelProfile];
-    if (arithmetic === undefined) throw fail('USAGE', { reason: `no kernel profile is named ${profile}; there are ${Object.keys(kernelProfiles).join(', ')}` });
+    if (arithmetic === undefined)
+      throw fail('USAGE', {
+        reason: `no kernel profile is named ${profile}; there are ${Object.keys(kernelProfiles).join(', ')}`,
+      });
     const start = subgraphOfSignature(model, signature);
     this.graph = buildGraph(model, arithmetic, start);
     if (profile !== undefined) requireLimits(integerOperators(this.graph), arithmetic.runtime);
@@ -92,7 +98,11 @@ export class Interpreter {
     if (operand === undefined) throw fail('INTERNAL', { reason: `no input ${position}` });
     const target = bytesOf(operand);
     if (bytes.byteLength !== target.byteLength) {
-      throw fail('INPUT_SIZE', { where: `input ${operand.label}`, bytes: bytes.byteLength, sampleBytes: target.byteLength });
+      throw fail('INPUT_SIZE', {
+        where: `input ${operand.label}`,
+        bytes: bytes.byteLength,
+        sampleBytes: target.byteLength,
+      });
     }
     target.set(bytes);
   }
@@ -100,7 +110,8 @@ export class Interpreter {
   /** Gives every variable its initial value: 0, the zero point for int8 (TFLM ResetVariableTensors). */
   reset(): void {
     for (const { operands } of this.graph.subgraphs.values()) {
-      for (const operand of operands) if (operand.variable) bytesOf(operand).fill(operand.type === 'int8' ? (operand.zeroPoint[0] ?? 0) : 0);
+      for (const operand of operands)
+        if (operand.variable) bytesOf(operand).fill(operand.type === 'int8' ? (operand.zeroPoint[0] ?? 0) : 0);
     }
     this.graph.shared.resources.reset();
     this.graph.shared.done.clear();
@@ -153,8 +164,8 @@ export class Interpreter {
   }
 
   /**
-   * Like `stream`, but yields to the event loop between operators, so that signals and other work are handled. Do not start another sample
-   * before the promise settles.
+   * Like `stream`, but yields to the event loop between operators, so that signals and other work are handled. Do not
+   * start another sample before the promise settles.
    * @throws RUN_TIMEOUT, INPUT_SIZE, and the reason of an aborted signal
    */
   async streamInTurns(sample: Uint8Array, signal?: AbortSignal): Promise<Uint8Array> {
@@ -194,8 +205,8 @@ export class Interpreter {
 }
 
 /**
- * One function per operator of the subgraph that is run; those of the others are behind what calls them. The plain kernel's preparation
- * checks each, whichever kernel then runs.
+ * One function per operator of the subgraph that is run; those of the others are behind what calls them. The plain
+ * kernel's preparation checks each, whichever kernel then runs.
  */
 function prepareSteps(
   { subgraphs, memory, shared }: Graph,
@@ -207,9 +218,16 @@ function prepareSteps(
   const tensorsEnd = memory.end;
   const contexts = [...subgraphs.values()].flatMap(({ operators }) => operators);
   const fast = new Map(
-    contexts.map((context) => [context, build === null || isKnown(context) ? null : (fastKernels.get(context.name)?.(context, memory) ?? null)]),
+    contexts.map((context) => [
+      context,
+      build === null || isKnown(context) ? null : (fastKernels.get(context.name)?.(context, memory) ?? null),
+    ]),
   );
-  const regionsAt = memory.reserve(build === 'checked' ? 8 * Math.max(0, ...contexts.map(({ inputs, outputs }) => inputs.length + outputs.length + 1)) : 0);
+  const regionsAt = memory.reserve(
+    build === 'checked'
+      ? 8 * Math.max(0, ...contexts.map(({ inputs, outputs }) => inputs.length + outputs.length + 1))
+      : 0,
+  );
   memory.seal(build !== null);
   const kernels = build === null || memory.memory === null ? null : kernelsOn(memory.memory, build);
   const stepOf = (context: OperatorContext): Step => {
@@ -250,8 +268,17 @@ function isKnown({ outputs }: OperatorContext): boolean {
   return outputs.length > 0 && outputs.every(({ constant }) => constant);
 }
 
-/** Declares to the checked kernels what the operator may touch: its tensors, and what kernels reserved for themselves. */
-function withRegions(compute: () => void, context: OperatorContext, kernels: Kernels, memory: LinearMemory, tensorsEnd: number, table: number): () => void {
+/**
+ * Declares to the checked kernels what the operator may touch: its tensors, and what kernels reserved for themselves.
+ */
+function withRegions(
+  compute: () => void,
+  context: OperatorContext,
+  kernels: Kernels,
+  memory: LinearMemory,
+  tensorsEnd: number,
+  table: number,
+): () => void {
   const tensors = [...context.inputs, ...context.outputs].flatMap((operand) =>
     operand === null || operand.address === null ? [] : [operand.address, operand.address + operand.data.byteLength],
   );
@@ -267,21 +294,40 @@ function withRegions(compute: () => void, context: OperatorContext, kernels: Ker
  * Inputs and outputs of a model as an Interpreter would have them, without its kernels and memory.
  * @throws SIGNATURE_UNKNOWN, TENSOR_SHAPE_DYNAMIC, OPERATOR_INVALID, TFLITE_INVALID
  */
-export function inputsAndOutputs(model: Model, signature?: string): { readonly inputs: readonly TensorInfo[]; readonly outputs: readonly TensorInfo[] } {
-  return tensorInfos(model, describeGraph(model, kernelProfiles[defaultKernelProfile], subgraphOfSignature(model, signature)), signature);
+export function inputsAndOutputs(
+  model: Model,
+  signature?: string,
+): { readonly inputs: readonly TensorInfo[]; readonly outputs: readonly TensorInfo[] } {
+  return tensorInfos(
+    model,
+    describeGraph(model, kernelProfiles[defaultKernelProfile], subgraphOfSignature(model, signature)),
+    signature,
+  );
 }
 
-function tensorInfos(model: Model, graph: Graph, signature: string | undefined): { inputs: readonly TensorInfo[]; outputs: readonly TensorInfo[] } {
+function tensorInfos(
+  model: Model,
+  graph: Graph,
+  signature: string | undefined,
+): { inputs: readonly TensorInfo[]; outputs: readonly TensorInfo[] } {
   const [inputs, outputs] = [inputNames(model, signature), outputNames(model, signature)];
-  const aliasesOf = (side: 'inputs' | 'outputs'): (string | null)[] => (signature === undefined ? signatureNames(model, side) : []);
+  const aliasesOf = (side: 'inputs' | 'outputs'): (string | null)[] =>
+    signature === undefined ? signatureNames(model, side) : [];
   const [inputAliases, outputAliases] = [aliasesOf('inputs'), aliasesOf('outputs')];
   return {
-    inputs: graph.inputs.map((operand, i) => ({ ...describeOperand(operand, inputs[i] ?? ''), ...aliasOf(inputAliases[i] ?? null, inputs[i] ?? '') })),
-    outputs: graph.outputs.map((operand, i) => ({ ...describeOperand(operand, outputs[i] ?? ''), ...aliasOf(outputAliases[i] ?? null, outputs[i] ?? '') })),
+    inputs: graph.inputs.map((operand, i) => ({
+      ...describeOperand(operand, inputs[i] ?? ''),
+      ...aliasOf(inputAliases[i] ?? null, inputs[i] ?? ''),
+    })),
+    outputs: graph.outputs.map((operand, i) => ({
+      ...describeOperand(operand, outputs[i] ?? ''),
+      ...aliasOf(outputAliases[i] ?? null, outputs[i] ?? ''),
+    })),
   };
 }
 
-const aliasOf = (alias: string | null, name: string): { alias?: string } => (alias === null || alias === name ? {} : { alias });
+const aliasOf = (alias: string | null, name: string): { alias?: string } =>
+  alias === null || alias === name ? {} : { alias };
 
 function describeOperand({ index, type, shape, scale, zeroPoint }: Operand, name: string): TensorInfo {
   return {

@@ -1,4 +1,5 @@
-// Operators with weights as what they all are: rows of inputs times rows of weights. For questions about a layer, not for running it.
+// Operators with weights as what they all are: rows of inputs times rows of weights. For questions about a layer, not
+// for running it.
 
 import type { Model } from '../formats/tflite/index.js';
 import { defaultKernelProfile, kernelProfiles } from './arithmetic/profile.js';
@@ -51,7 +52,11 @@ function layerOf(context: OperatorContext): Omit<Layer, 'operator'> | null {
         positions: window.batches * height * width,
         weightAt: (channel, place) => channel * depth + place,
         gather: (values, position, group, row) => {
-          const [batch, y, x] = [Math.floor(position / (height * width)), Math.floor(position / width) % height, position % width];
+          const [batch, y, x] = [
+            Math.floor(position / (height * width)),
+            Math.floor(position / width) % height,
+            position % width,
+          ];
           gatherPatch(row, values, window, batch, y, x, group * groupChannels, groupChannels, 0);
         },
       };
@@ -67,7 +72,11 @@ function layerOf(context: OperatorContext): Omit<Layer, 'operator'> | null {
         positions: window.batches * height * width,
         weightAt: (channel, place) => place * channels + channel,
         gather: (values, position, group, row) => {
-          const [batch, y, x] = [Math.floor(position / (height * width)), Math.floor(position / width) % height, position % width];
+          const [batch, y, x] = [
+            Math.floor(position / (height * width)),
+            Math.floor(position / width) % height,
+            position % width,
+          ];
           gatherPatch(row, values, window, batch, y, x, group, 1, 0);
         },
       };

@@ -24,10 +24,20 @@ export type Storage =
   | { readonly kind: 'known'; readonly elements: () => ElementArray };
 
 /** @throws TFLITE_INVALID */
-export function bindTensor(model: Model, tensor: Tensor, index: number, shape: readonly number[], storage: Storage): Operand {
+export function bindTensor(
+  model: Model,
+  tensor: Tensor,
+  index: number,
+  shape: readonly number[],
+  storage: Storage,
+): Operand {
   const label = tensorLabel(index, tensor);
   const type = elementTypeOf(tensor);
-  if (type === null) throw fail('TFLITE_INVALID', { reason: `nothing here computes with type ${typeName(tensor.type)}`, where: `tensor ${label}` });
+  if (type === null)
+    throw fail('TFLITE_INVALID', {
+      reason: `nothing here computes with type ${typeName(tensor.type)}`,
+      where: `tensor ${label}`,
+    });
   const count = elementCount(shape);
   const constant = tensor.isVariable ? null : constantBytes(model, tensor);
   const described = {
@@ -44,7 +54,8 @@ export function bindTensor(model: Model, tensor: Tensor, index: number, shape: r
   };
   if (constant !== null && tensor.sparsity !== null) return sparseConstant(described, constant, tensor.sparsity);
   if (constant !== null) return { ...described, address: null, data: constantData(type, constant, count, label) };
-  if (type === 'int4') throw fail('TFLITE_INVALID', { reason: 'int4 is for weights that the file holds', where: `tensor ${label}` });
+  if (type === 'int4')
+    throw fail('TFLITE_INVALID', { reason: 'int4 is for weights that the file holds', where: `tensor ${label}` });
   if (storage.kind === 'known')
     return {
       ...described,
@@ -67,7 +78,11 @@ export function bindTensor(model: Model, tensor: Tensor, index: number, shape: r
 }
 
 /** A constant with the elements that the file leaves out, which may be many: made when they are first asked for. */
-function sparseConstant(described: Omit<Operand, 'address' | 'data'>, bytes: Uint8Array, sparsity: SparsityParameters): Operand {
+function sparseConstant(
+  described: Omit<Operand, 'address' | 'data'>,
+  bytes: Uint8Array,
+  sparsity: SparsityParameters,
+): Operand {
   const { type, count, shape, label } = described;
   if (type === 'int4') throw fail('TFLITE_INVALID', { reason: 'int4 that is sparse', where: `tensor ${label}` });
   let data: ElementArray | null = null;
@@ -75,7 +90,12 @@ function sparseConstant(described: Omit<Operand, 'address' | 'data'>, bytes: Uin
     ...described,
     address: null,
     get data() {
-      data ??= constantData(type, denseBytes(bytes, bytesOfElements(type, 1), shape, sparsity, `tensor ${label}`), count, label);
+      data ??= constantData(
+        type,
+        denseBytes(bytes, bytesOfElements(type, 1), shape, sparsity, `tensor ${label}`),
+        count,
+        label,
+      );
       return data;
     },
   };
@@ -89,7 +109,10 @@ export function elementsOf({ type, count }: Pick<Operand, 'type' | 'count'>): El
 function constantData(type: ElementType, bytes: Uint8Array, count: number, label: string): ElementArray {
   const need = bytesOfElements(type, count);
   if (bytes.byteLength !== need) {
-    throw fail('TFLITE_INVALID', { reason: `${bytes.byteLength} bytes of data for a shape that takes ${need}`, where: `tensor ${label}` });
+    throw fail('TFLITE_INVALID', {
+      reason: `${bytes.byteLength} bytes of data for a shape that takes ${need}`,
+      where: `tensor ${label}`,
+    });
   }
   if (type === 'int4') return unpackInt4(bytes, count);
   const aligned = bytes.byteOffset % bytesOfElements(type, 1) === 0 ? bytes : bytes.slice();

@@ -1,7 +1,16 @@
-// Accumulators of 32 bits wrap, here as on the device. Which channels could is a property of the weights alone: no input
-// can make more of a channel than |bias| + 255 * sum|w|.
+// Accumulators of 32 bits wrap, here as on the device. Which channels could is a property of the weights alone: no
+// input can make more of a channel than |bias| + 255 * sum|w|.
 
-import { constantBytes, elementCount, type Model, mainSubgraph, operatorName, TensorType, tensorLabel, weightsAxis } from '../formats/tflite/index.js';
+import {
+  constantBytes,
+  elementCount,
+  type Model,
+  mainSubgraph,
+  operatorName,
+  TensorType,
+  tensorLabel,
+  weightsAxis,
+} from '../formats/tflite/index.js';
 
 export interface OverflowRisk {
   readonly operator: number;
@@ -26,13 +35,16 @@ export function overflowRisks(model: Model): OverflowRisk[] {
     const bias = subgraph.tensors[biasIndex];
     const sums = channelSums(bytes, Array.from(weights.shape ?? []), axis);
     const biasBytes = bias === undefined || bias.type !== TensorType.INT32 ? null : constantBytes(model, bias);
-    const biasView = biasBytes === null ? null : new DataView(biasBytes.buffer, biasBytes.byteOffset, biasBytes.byteLength);
+    const biasView =
+      biasBytes === null ? null : new DataView(biasBytes.buffer, biasBytes.byteOffset, biasBytes.byteLength);
     const atRisk = Array.from(sums.keys()).filter((c) => {
       const own = biasView !== null && 4 * c + 4 <= biasView.byteLength ? Math.abs(biasView.getInt32(4 * c, true)) : 0;
       return own + 255 * (sums[c] as number) >= 2 ** 31;
     });
     const [first] = atRisk;
-    return first === undefined ? [] : [{ operator: index, op, tensor: tensorLabel(weightsIndex, weights), channel: first, channels: atRisk.length }];
+    return first === undefined
+      ? []
+      : [{ operator: index, op, tensor: tensorLabel(weightsIndex, weights), channel: first, channels: atRisk.length }];
   });
 }
 

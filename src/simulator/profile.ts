@@ -17,7 +17,11 @@ export interface OperatorProfile {
 }
 
 /** @param sample all inputs one after another */
-export function profileOperators(model: Model, sample: Uint8Array, options: InterpreterOptions & { readonly repeat?: number } = {}): OperatorProfile[] {
+export function profileOperators(
+  model: Model,
+  sample: Uint8Array,
+  options: InterpreterOptions & { readonly repeat?: number } = {},
+): OperatorProfile[] {
   const interpreter = new Interpreter(model, options);
   const work = workOf(model);
   const repeat = Math.max(1, options.repeat ?? 20);
@@ -35,6 +39,13 @@ export function profileOperators(model: Model, sample: Uint8Array, options: Inte
   return interpreter.operators.map(({ name, shape }, index) => {
     const latencyMs = (times[index] as Float64Array).toSorted()[Math.floor(repeat / 2)] as number;
     const macs = work[index]?.macs ?? 0;
-    return { index, op: name, shape, macs, latencyMs, gmacPerSecond: macs === 0 || latencyMs === 0 ? null : macs / latencyMs / 1e6 };
+    return {
+      index,
+      op: name,
+      shape,
+      macs,
+      latencyMs,
+      gmacPerSecond: macs === 0 || latencyMs === 0 ? null : macs / latencyMs / 1e6,
+    };
   });
 }

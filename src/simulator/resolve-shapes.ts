@@ -11,7 +11,11 @@ import { inputNames, subgraphOfSignature } from './signature.js';
  * @param inputShapes by name of an input, as `inputsAndOutputs` gives it
  * @throws INPUT_UNKNOWN, OPERATOR_INVALID where the sizes do not go together, TENSOR_SHAPE_DYNAMIC
  */
-export function resolveShapes(model: Model, inputShapes: Readonly<Record<string, readonly number[]>> = {}, signature?: string): Model {
+export function resolveShapes(
+  model: Model,
+  inputShapes: Readonly<Record<string, readonly number[]>> = {},
+  signature?: string,
+): Model {
   const at = subgraphOfSignature(model, signature);
   const names = inputNames(model, signature);
   const indices = Array.from((model.subgraphs[at] as SubGraph).inputs ?? []);

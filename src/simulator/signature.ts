@@ -24,19 +24,28 @@ export function outputNames(model: Model, key: string | undefined): string[] {
 export function signatureNames(model: Model, side: 'inputs' | 'outputs'): (string | null)[] {
   const signature = model.signatureDefs.find(({ subgraphIndex }) => subgraphIndex === 0);
   const indices = (model.subgraphs[0] as SubGraph)[side];
-  return Array.from(indices ?? [], (index) => signature?.[side].find(({ tensorIndex }) => tensorIndex === index)?.name ?? null);
+  return Array.from(
+    indices ?? [],
+    (index) => signature?.[side].find(({ tensorIndex }) => tensorIndex === index)?.name ?? null,
+  );
 }
 
 function names(model: Model, key: string | undefined, side: 'inputs' | 'outputs'): string[] {
   const subgraph = model.subgraphs[subgraphOfSignature(model, key)] as SubGraph;
   const named = key === undefined ? [] : signatureOf(model, key)[side];
-  return Array.from(subgraph[side] ?? [], (index) => named.find(({ tensorIndex }) => tensorIndex === index)?.name ?? tensorName(subgraph, index));
+  return Array.from(
+    subgraph[side] ?? [],
+    (index) => named.find(({ tensorIndex }) => tensorIndex === index)?.name ?? tensorName(subgraph, index),
+  );
 }
 
 function signatureOf(model: Model, key: string): Model['signatureDefs'][number] {
   const found = model.signatureDefs.find(({ signatureKey }) => signatureKey === key);
   if (found === undefined) {
-    throw fail('SIGNATURE_UNKNOWN', { signature: key, known: model.signatureDefs.map(({ signatureKey }) => signatureKey).join(', ') || 'none' });
+    throw fail('SIGNATURE_UNKNOWN', {
+      signature: key,
+      known: model.signatureDefs.map(({ signatureKey }) => signatureKey).join(', ') || 'none',
+    });
   }
   return found;
 }

@@ -13,7 +13,13 @@ const mostLevels = 32;
  * @param stored the elements that are stored, in the order of traversal
  * @throws TFLITE_INVALID
  */
-export function denseBytes(stored: Uint8Array, elementBytes: number, shape: readonly number[], sparsity: SparsityParameters, where: string): Uint8Array {
+export function denseBytes(
+  stored: Uint8Array,
+  elementBytes: number,
+  shape: readonly number[],
+  sparsity: SparsityParameters,
+  where: string,
+): Uint8Array {
   const invalid = (reason: string): Error => fail('TFLITE_INVALID', { reason: `its sparsity ${reason}`, where });
   const order = Array.from(sparsity.traversalOrder ?? []);
   const blockMap = Array.from(sparsity.blockMap ?? []);
@@ -25,13 +31,17 @@ export function denseBytes(stored: Uint8Array, elementBytes: number, shape: read
     levels.length !== order.length ||
     !order.toSorted((a, b) => a - b).every((d, i) => d === i)
   ) {
-    throw invalid(`has ${levels.length} levels in the order [${order.join(', ')}] for ${rank} dimensions and ${blockMap.length} blocks`);
+    throw invalid(
+      `has ${levels.length} levels in the order [${order.join(', ')}] for ${rank} dimensions and ${blockMap.length} blocks`,
+    );
   }
-  if (blockMap.some((dimension) => dimension < 0 || dimension >= rank)) throw invalid(`has blocks of the dimensions [${blockMap.join(', ')}] of ${rank}`);
+  if (blockMap.some((dimension) => dimension < 0 || dimension >= rank))
+    throw invalid(`has blocks of the dimensions [${blockMap.join(', ')}] of ${rank}`);
   const blockSizes = blockMap.map((_, block) => levels[order.indexOf(rank + block)]?.denseSize ?? 0);
   for (const [level, dimension] of order.entries()) {
     const { format, denseSize } = levels[level] as Dimension;
-    if (dimension >= rank && (format === DimensionType.SPARSE_CSR || denseSize < 1)) throw invalid(`has a block of ${denseSize}`);
+    if (dimension >= rank && (format === DimensionType.SPARSE_CSR || denseSize < 1))
+      throw invalid(`has a block of ${denseSize}`);
     const block = blockMap.reduce((size, of, b) => (of === dimension ? size * (blockSizes[b] as number) : size), 1);
     if (dimension < rank && format !== DimensionType.SPARSE_CSR && denseSize * block !== shape[dimension]) {
       throw invalid(`has ${denseSize} blocks of ${block} along dimension ${dimension} of [${shape.join(', ')}]`);
@@ -44,10 +54,13 @@ export function denseBytes(stored: Uint8Array, elementBytes: number, shape: read
   const place = (): void => {
     const inBlocks = position.slice(0, rank);
     for (const [block, dimension] of blockMap.entries()) {
-      inBlocks[dimension] = (inBlocks[dimension] as number) * (blockSizes[block] as number) + (position[rank + block] as number);
+      inBlocks[dimension] =
+        (inBlocks[dimension] as number) * (blockSizes[block] as number) + (position[rank + block] as number);
     }
-    if (inBlocks.some((at, d) => at < 0 || at >= (shape[d] as number))) throw invalid(`names the element [${inBlocks.join(', ')}] of [${shape.join(', ')}]`);
-    if (from + elementBytes > stored.byteLength) throw invalid(`names more elements than the ${stored.byteLength / elementBytes} that are stored`);
+    if (inBlocks.some((at, d) => at < 0 || at >= (shape[d] as number)))
+      throw invalid(`names the element [${inBlocks.join(', ')}] of [${shape.join(', ')}]`);
+    if (from + elementBytes > stored.byteLength)
+      throw invalid(`names more elements than the ${stored.byteLength / elementBytes} that are stored`);
     const at = inBlocks.reduce((index, inDimension, d) => index * (shape[d] as number) + inDimension, 0);
     dense.set(stored.subarray(from, from + elementBytes), at * elementBytes);
     from += elementBytes;
@@ -76,6 +89,7 @@ export function denseBytes(stored: Uint8Array, elementBytes: number, shape: read
     }
   };
   visit(0, 0);
-  if (from !== stored.byteLength) throw invalid(`names ${from / elementBytes} of the ${stored.byteLength / elementBytes} elements that are stored`);
+  if (from !== stored.byteLength)
+    throw invalid(`names ${from / elementBytes} of the ${stored.byteLength / elementBytes} elements that are stored`);
   return dense;
 }

@@ -32,7 +32,8 @@ function callsOf({ builtinOptions }: Operator): number[] {
 
 export function subgraphOf(model: Model, index: number): SubGraph {
   const subgraph = model.subgraphs[index];
-  if (subgraph === undefined) throw fail('TFLITE_INVALID', { reason: `there is no subgraph ${index}`, where: 'an operator that calls one' });
+  if (subgraph === undefined)
+    throw fail('TFLITE_INVALID', { reason: `there is no subgraph ${index}`, where: 'an operator that calls one' });
   return subgraph;
 }
 
@@ -46,10 +47,15 @@ export function reachable(model: Model, start: number): Set<number> {
   const found = new Set<number>();
   const visit = (index: number, path: readonly number[]): void => {
     if (path.length > deepestCalls)
-      throw fail('TFLITE_INVALID', { reason: `subgraphs call each other more than ${deepestCalls} deep`, where: `subgraph ${index}` });
-    if (path.includes(index)) throw fail('TFLITE_INVALID', { reason: `subgraph ${index} calls itself`, where: `subgraph ${path.at(-1)}` });
+      throw fail('TFLITE_INVALID', {
+        reason: `subgraphs call each other more than ${deepestCalls} deep`,
+        where: `subgraph ${index}`,
+      });
+    if (path.includes(index))
+      throw fail('TFLITE_INVALID', { reason: `subgraph ${index} calls itself`, where: `subgraph ${path.at(-1)}` });
     if (found.has(index)) return;
-    for (const operator of subgraphOf(model, index).operators) for (const called of callsOf(operator)) visit(called, [...path, index]);
+    for (const operator of subgraphOf(model, index).operators)
+      for (const called of callsOf(operator)) visit(called, [...path, index]);
     found.add(index);
   };
   visit(start, []);
@@ -76,17 +82,25 @@ export interface MissingOperator {
   readonly types: boolean;
 }
 
-/** Operators without a kernel, or with tensors of types that no kernel takes (strings, variants, float64 and the like). */
+/**
+ * Operators without a kernel, or with tensors of types that no kernel takes (strings, variants, float64 and the like).
+ */
 export function missingOperators(model: Model, start = 0): MissingOperator[] {
   return [...reachable(model, start)].flatMap((at) => {
     const { operators, tensors } = subgraphOf(model, at);
     return operators.flatMap((operator, index) => {
       const name = operatorName(model, operator);
-      const touched = [...(operator.inputs ?? []), ...(operator.outputs ?? [])].flatMap((tensor) => tensors[tensor] ?? []);
-      const types = new Set(touched.filter((tensor) => elementTypeOf(tensor) === null).map(({ type }) => typeName(type)));
+      const touched = [...(operator.inputs ?? []), ...(operator.outputs ?? [])].flatMap(
+        (tensor) => tensors[tensor] ?? [],
+      );
+      const types = new Set(
+        touched.filter((tensor) => elementTypeOf(tensor) === null).map(({ type }) => typeName(type)),
+      );
       if (operatorFamilies.has(name) && types.size === 0) return [];
       const place = at === 0 ? `${index}` : `${index} of subgraph ${at}`;
-      return [{ place, name: types.size === 0 ? name : `${name} with ${[...types].join(', ')}`, types: types.size > 0 }];
+      return [
+        { place, name: types.size === 0 ? name : `${name} with ${[...types].join(', ')}`, types: types.size > 0 },
+      ];
     });
   });
 }
@@ -98,10 +112,14 @@ export function listOperators(missing: readonly MissingOperator[]): string {
   return [...byName].map(([name, places]) => `${name} (operator ${places.join(', ')})`).join('; ');
 }
 
-/** Operators of the main subgraph whose place among each other matters: they read or change what lasts between operators. */
+/**
+ * Operators of the main subgraph whose place among each other matters: they read or change what lasts between
+ * operators.
+ */
 export function lastingOperators(model: Model): ReadonlySet<number> {
   const { operators, tensors } = mainSubgraph(model);
-  const touches = (indices: Int32Array | null): boolean => Array.from(indices ?? []).some((index) => tensors[index]?.isVariable === true);
+  const touches = (indices: Int32Array | null): boolean =>
+    Array.from(indices ?? []).some((index) => tensors[index]?.isVariable === true);
   const lasting = operators.flatMap((operator, o) => {
     const state = operatorFamilies.get(operatorName(model, operator))?.dependsOn === 'state';
     return state || touches(operator.inputs) || touches(operator.outputs) ? [o] : [];
@@ -112,7 +130,8 @@ export function lastingOperators(model: Model): ReadonlySet<number> {
 /** Whether a model keeps values from one invocation to the next, in variables or in operators. */
 export function isStateful(model: Model): boolean {
   const kept = ({ operators, tensors }: SubGraph): boolean =>
-    tensors.some(({ isVariable }) => isVariable) || operators.some((operator) => operatorFamilies.get(operatorName(model, operator))?.dependsOn === 'state');
+    tensors.some(({ isVariable }) => isVariable) ||
+    operators.some((operator) => operatorFamilies.get(operatorName(model, operator))?.dependsOn === 'state');
   return [...reachable(model, 0)].some((at) => kept(subgraphOf(model, at)));
 }
 
@@ -161,8 +180,11 @@ export function checkDataflow(model: Model, subgraph: SubGraph): void {
   operators.forEach((operator, o) => {
     const where = `operator ${o} ${operatorName(model, operator)}`;
     for (const index of operator.inputs ?? [])
-      if (index >= 0 && !constant[index] && !known.has(index)) throw invalid(index, 'is read before anything wrote it', where);
+      if (index >= 0 && !constant[index] && !known.has(index))
+        throw invalid(index, 'is read before anything wrote it', where);
     for (const index of operator.outputs ?? []) define(index, where);
   });
-  for (const index of outputs ?? []) if (!constant[index] && !known.has(index)) throw invalid(index, 'is an output that nothing computes', 'the outputs');
+  for (const index of outputs ?? [])
+    if (!constant[index] && !known.has(index))
+      throw invalid(index, 'is an output that nothing computes', 'the outputs');
 }

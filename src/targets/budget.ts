@@ -10,11 +10,15 @@ export interface Budget {
   readonly arenaBytes: number;
 }
 
-/** The firmware's share is taken off; the rest of flash is two slots of whole pages, so that the old model survives an update. */
+/**
+ * The firmware's share is taken off; the rest of flash is two slots of whole pages, so that the old model survives an
+ * update.
+ */
 export function budgetOf(target: Target): Budget {
   const { flash, ram } = target;
   return {
-    slotBytes: flash === null ? null : Math.floor((flash.usableBytes - flash.firmwareBytes) / 2 / flashPage) * flashPage,
+    slotBytes:
+      flash === null ? null : Math.floor((flash.usableBytes - flash.firmwareBytes) / 2 / flashPage) * flashPage,
     arenaBytes: ram.bytes - ram.firmwareBytes,
   };
 }
@@ -22,12 +26,14 @@ export function budgetOf(target: Target): Budget {
 /** The kernels that the device's interpreter links; null where no interpreter runs on it. */
 export function runtimeKernelsOf(target: Target): RuntimeKernels | null {
   const { runtime, core } = target;
-  return runtime.kernels === 'edgetpu' || core === null ? null : { library: runtime.kernels, simd: core.simd, wideEnums: core.wideEnums };
+  return runtime.kernels === 'edgetpu' || core === null
+    ? null
+    : { library: runtime.kernels, simd: core.simd, wideEnums: core.wideEnums };
 }
 
 /**
- * The kernel profile that simulates a target. Undefined for accelerators: the simulator uses its default arithmetic, and the limits of
- * TensorFlow Lite Micro do not apply.
+ * The kernel profile that simulates a target. Undefined for accelerators: the simulator uses its default arithmetic,
+ * and the limits of TensorFlow Lite Micro do not apply.
  */
 export function simulatedProfile({ runtime }: Pick<Target, 'runtime'>): KernelProfile | undefined {
   return runtime.kernels === 'edgetpu' ? undefined : runtime.kernelProfile;

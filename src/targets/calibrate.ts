@@ -13,7 +13,11 @@ export interface Calibrated {
   /** For `latency.measured` of a target file. */
   readonly measured: NonNullable<Target['latency']['measured']>;
   /** In the order of the measurements. */
-  readonly models: readonly { readonly measuredMs: number; readonly estimatedMs: number; readonly correctedMs: number }[];
+  readonly models: readonly {
+    readonly measuredMs: number;
+    readonly estimatedMs: number;
+    readonly correctedMs: number;
+  }[];
 }
 
 /** One model says nothing of others: as far off as 94 % of the published systems are (docs/latency.md). */
@@ -24,8 +28,13 @@ const leastError = 5;
 export function calibrateTarget(target: Target, measurements: readonly Measurement[]): Calibrated {
   const { measured: _, ...latency } = target.latency;
   const bare = { ...target, latency } as Target;
-  const pairs = measurements.map(({ model, latencyMs }) => ({ measuredMs: latencyMs, estimatedMs: estimateLatency(model, bare).value }));
-  const factor = Math.exp(pairs.reduce((sum, { measuredMs, estimatedMs }) => sum + Math.log(measuredMs / estimatedMs), 0) / pairs.length);
+  const pairs = measurements.map(({ model, latencyMs }) => ({
+    measuredMs: latencyMs,
+    estimatedMs: estimateLatency(model, bare).value,
+  }));
+  const factor = Math.exp(
+    pairs.reduce((sum, { measuredMs, estimatedMs }) => sum + Math.log(measuredMs / estimatedMs), 0) / pairs.length,
+  );
   const models = pairs.map((pair) => ({ ...pair, correctedMs: factor * pair.estimatedMs }));
   const farthest = Math.max(...models.map(({ measuredMs, correctedMs }) => Math.abs(correctedMs / measuredMs - 1)));
   const errorPercent = pairs.length === 1 ? errorOfOne : Math.max(leastError, Math.ceil(200 * farthest));

@@ -9,7 +9,15 @@ import { type NpuPlacement, type NpuPlacements, placeOnEdgeTpu } from './edgetpu
 import { factsOf, type ModelFacts } from './facts.js';
 import { type Estimate, estimateEnergy, estimateLatency, type LatencyEstimate } from './latency.js';
 import type { Target } from './load.js';
-import { arenaReasons, type CheckReason, flashReasons, kindReasons, limitReasons, operatorReasons, simulatorReasons } from './reasons.js';
+import {
+  arenaReasons,
+  type CheckReason,
+  flashReasons,
+  kindReasons,
+  limitReasons,
+  operatorReasons,
+  simulatorReasons,
+} from './reasons.js';
 import { type RuntimeFlash, runtimeFlashOf } from './runtime-flash.js';
 import { type CheckWarning, warningsOf } from './warnings.js';
 
@@ -61,8 +69,12 @@ export function checkModel(model: Model, target: Target, flashBytes: number, opt
   const { simulated, missing } = facts;
   const budgets = budgetOf(target);
   const kernels = runtimeKernelsOf(target);
-  const npu = target.runtime.kernels === 'edgetpu' ? placeOnEdgeTpu(model, target.operators, options.multipleSubgraphs) : null;
-  const operators = npu === null ? placeOnCpu(model, target.operators) : npu.operators.map((placement) => placementOf(placement, missing));
+  const npu =
+    target.runtime.kernels === 'edgetpu' ? placeOnEdgeTpu(model, target.operators, options.multipleSubgraphs) : null;
+  const operators =
+    npu === null
+      ? placeOnCpu(model, target.operators)
+      : npu.operators.map((placement) => placementOf(placement, missing));
   const arena = simulated && kernels !== null ? facts.arenaFor(kernels) : null;
   const kind = kindReasons(model, target);
   const ofItsKind = kind.every(({ code }) => code === 'TYPE');
@@ -107,7 +119,10 @@ export function requireFit({ fits, target, reasons }: CheckResult): void {
 }
 
 /** What the accelerator leaves to the host's CPU runs there, except custom operators that nothing here knows. */
-function placementOf({ index, op, mapped, status, unconfirmed, source }: NpuPlacement, missing: readonly MissingOperator[]): OperatorPlacement {
+function placementOf(
+  { index, op, mapped, status, unconfirmed, source }: NpuPlacement,
+  missing: readonly MissingOperator[],
+): OperatorPlacement {
   const cpu = op.startsWith('custom:') && missing.some(({ place }) => place === `${index}`) ? 'unsupported' : 'cpu';
   return { index, op, placed: mapped ? 'npu' : cpu, reason: mapped ? null : status, unconfirmed, source };
 }
@@ -119,8 +134,14 @@ function withoutKernel(operators: readonly OperatorPlacement[], target: Target):
   return operators.filter(({ op, placed }) => placed === 'unsupported' && (npu || known[op] === undefined));
 }
 
-function parametersOf(npu: NpuPlacements | null): Pick<CheckResult['memory'], 'parameterBytes' | 'cachedParameterBytes' | 'streamedParameterBytes'> {
+function parametersOf(
+  npu: NpuPlacements | null,
+): Pick<CheckResult['memory'], 'parameterBytes' | 'cachedParameterBytes' | 'streamedParameterBytes'> {
   if (npu === null) return { parameterBytes: null, cachedParameterBytes: null, streamedParameterBytes: null };
   const { total, cached } = npu.parameters;
-  return { parameterBytes: total, cachedParameterBytes: cached, streamedParameterBytes: { min: total - cached.max, max: total - cached.min } };
+  return {
+    parameterBytes: total,
+    cachedParameterBytes: cached,
+    streamedParameterBytes: { min: total - cached.max, max: total - cached.min },
+  };
 }

@@ -9,7 +9,10 @@ export interface OperatorPlacement {
   readonly index: number;
   readonly op: string;
   readonly placed: 'npu' | 'cpu' | 'unsupported';
-  /** Why it is not where it should be: of an Edge TPU in its compiler's words, of a microcontroller by what the runtime's kernels take; null when it is. */
+  /**
+   * Why it is not where it should be: of an Edge TPU in its compiler's words, of a microcontroller by what the
+   * runtime's kernels take; null when it is.
+   */
   readonly reason: string | null;
   /** True where this follows a documented rule that nothing measured shows. */
   readonly unconfirmed: boolean;

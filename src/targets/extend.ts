@@ -7,8 +7,8 @@ export function isPlain(value: unknown): value is Plain {
 }
 
 /**
- * Mappings are merged, anything else is replaced. Sources of figures that the extension changes go with these; what it does not give a source for
- * counts as unverified.
+ * Mappings are merged, anything else is replaced. Sources of figures that the extension changes go with these; what it
+ * does not give a source for counts as unverified.
  */
 export function extendTarget(base: Plain, { extends: _, ...own }: Plain): Plain {
   const merged = merge(base, own) as Record<string, unknown>;
@@ -19,9 +19,22 @@ export function extendTarget(base: Plain, { extends: _, ...own }: Plain): Plain 
   const ownUnverified = Array.isArray(own.unverified) ? (own.unverified as string[]) : [];
   const figures = Object.keys(baseSources).filter((key) => changed(key) && !(key in ownSources));
   // What is no mapping, or no list, is for the schema to refuse.
-  if ((own.sources !== undefined && !isPlain(own.sources)) || (own.unverified !== undefined && !Array.isArray(own.unverified))) return merged;
-  merged.sources = { ...Object.fromEntries(Object.entries(baseSources).filter(([key]) => !changed(key))), ...ownSources };
-  merged.unverified = [...new Set([...baseUnverified.filter((key) => !changed(key)), ...figures.map((key) => key.split('.')[0] as string), ...ownUnverified])];
+  if (
+    (own.sources !== undefined && !isPlain(own.sources)) ||
+    (own.unverified !== undefined && !Array.isArray(own.unverified))
+  )
+    return merged;
+  merged.sources = {
+    ...Object.fromEntries(Object.entries(baseSources).filter(([key]) => !changed(key))),
+    ...ownSources,
+  };
+  merged.unverified = [
+    ...new Set([
+      ...baseUnverified.filter((key) => !changed(key)),
+      ...figures.map((key) => key.split('.')[0] as string),
+      ...ownUnverified,
+    ]),
+  ];
   return merged;
 }
 

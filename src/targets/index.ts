@@ -8,7 +8,15 @@ export type { OperatorPlacement } from './cpu-placement.js';
 export { status } from './edgetpu/status.js';
 export { factsOf, type ModelFacts } from './facts.js';
 export { type Estimate, estimateLatency, type LatencyEstimate, operatorLatencies } from './latency.js';
-export { loadLinkedSizes, loadOperatorSet, loadShippedTargets, loadTarget, shippedTargets, type Target, targetFaults } from './load.js';
+export {
+  loadLinkedSizes,
+  loadOperatorSet,
+  loadShippedTargets,
+  loadTarget,
+  shippedTargets,
+  type Target,
+  targetFaults,
+} from './load.js';
 export { type MappedBuffer, type MemoryMap, memoryMap } from './memory-map.js';
 export { type RegisteredOperator, registeredOperators } from './op-resolver.js';
 export type { CheckReason } from './reasons.js';

@@ -1,4 +1,5 @@
-// Fits cycles per multiply-accumulate to published times of whole models: one set of constants for each system (board, clock, runtime).
+// Fits cycles per multiply-accumulate to published times of whole models: one set of constants for each system (board,
+// clock, runtime).
 
 import { elementCount, type Model, mainSubgraph } from '../formats/tflite/index.js';
 import { workOf } from '../simulator/index.js';
@@ -27,8 +28,9 @@ export interface Measured {
 }
 
 /**
- * What is known of cores before anything is measured, as ratios to the cost of a convolution's load: depthwise layers have no reuse, dense ones
- * stream their weights. Three models leave three constants free: where one measurement is odd, this keeps the others from following it.
+ * What is known of cores before anything is measured, as ratios to the cost of a convolution's load: depthwise layers
+ * have no reuse, dense ones stream their weights. Three models leave three constants free: where one measurement is
+ * odd, this keeps the others from following it.
  */
 const expected = { depthwise: { ratio: 4, spread: 0.3 }, fullyConnected: { ratio: 1.3, spread: 0.5 } } as const;
 
@@ -46,7 +48,10 @@ export function fitPerMac(measured: readonly Measured[]): PerMac {
     const rows: { residual: number; slopes: number[] }[] = measured.map(({ load, cycles }) => {
       const parts = layerKinds.map((kind, k) => Math.exp(logs[k] as number) * load[kind]);
       const predicted = parts.reduce((sum, part) => sum + part, 0);
-      return { residual: Math.log(predicted / cycles) / spreadOfTimes, slopes: parts.map((part) => part / predicted / spreadOfTimes) };
+      return {
+        residual: Math.log(predicted / cycles) / spreadOfTimes,
+        slopes: parts.map((part) => part / predicted / spreadOfTimes),
+      };
     });
     for (const kind of ['depthwise', 'fullyConnected'] as const) {
       const { ratio, spread } = expected[kind];
@@ -71,7 +76,8 @@ export function cyclesOf(perMac: PerMac, load: ModelLoad): number {
 /** The step that makes the residuals least: normal equations, by elimination. */
 function leastSquares(rows: readonly { readonly residual: number; readonly slopes: readonly number[] }[]): number[] {
   const size = rows[0]?.slopes.length ?? 0;
-  const sumOf = (value: (row: (typeof rows)[number]) => number): number => rows.reduce((sum, row) => sum + value(row), 0);
+  const sumOf = (value: (row: (typeof rows)[number]) => number): number =>
+    rows.reduce((sum, row) => sum + value(row), 0);
   const matrix = Array.from({ length: size }, (_, i) => [
     ...Array.from({ length: size }, (_, j) => sumOf(({ slopes }) => (slopes[i] as number) * (slopes[j] as number))),
     -sumOf(({ slopes, residual }) => (slopes[i] as number) * residual),

@@ -1,4 +1,5 @@
-// Latency estimates, in milliseconds: cycles per multiply-accumulate and per element of a core, or of an Edge TPU and its host.
+// Latency estimates, in milliseconds: cycles per multiply-accumulate and per element of a core, or of an Edge TPU and
+// its host.
 
 import { fail } from '../base/errors.js';
 import { elementCount, type Model, mainSubgraph, type Operator, TensorType } from '../formats/tflite/index.js';
@@ -9,7 +10,10 @@ import type { Target } from './load.js';
 export const layerKinds = ['conv', 'depthwise', 'fullyConnected'] as const;
 export type LayerKind = (typeof layerKinds)[number];
 
-/** What it costs to finish an output (bias, rescaling, clamping, storing), in multiply-accumulates; of depthwise layers it is in those themselves. */
+/**
+ * What it costs to finish an output (bias, rescaling, clamping, storing), in multiply-accumulates; of depthwise layers
+ * it is in those themselves.
+ */
 export const macsPerOutput: Readonly<Record<LayerKind, number>> = { conv: 16, depthwise: 0, fullyConnected: 16 };
 
 /** What a layer's cycles are proportional to. */
@@ -47,7 +51,8 @@ export function estimateLatency(model: Model, target: Target, known: Known = {})
   const npu = placementsOf(model, target, known);
   const value = operatorLatencies(model, target, { ...known, npu }).reduce((sum, ms) => sum + ms, 0);
   // Every part that an accelerator runs is a call of its own.
-  const overhead = latency.kind === 'edgetpu' ? latency.overheadMs * (measured?.factor ?? 1) * Math.max(1, npu?.subgraphs ?? 0) : 0;
+  const overhead =
+    latency.kind === 'edgetpu' ? latency.overheadMs * (measured?.factor ?? 1) * Math.max(1, npu?.subgraphs ?? 0) : 0;
   const wide = mainSubgraph(model).tensors.some(({ type, isVariable }) => type === TensorType.INT16 && !isVariable);
   const errorPercent = (measured ?? latency).errorPercent * (wide ? int16Uncertainty : 1);
   return { value: overhead + value, basis: 'estimate', errorPercent, measuredModels: measured?.models ?? 0 };
@@ -56,7 +61,11 @@ export function estimateLatency(model: Model, target: Target, known: Known = {})
 /** Of an inference, in microjoules: what the board takes times how long; null where its power is not known. */
 export function estimateEnergy({ power }: Target, latency: LatencyEstimate): Estimate | null {
   if (power === null) return null;
-  return { value: power.milliwatts * latency.value, basis: 'estimate', errorPercent: Math.round(Math.hypot(power.errorPercent, latency.errorPercent)) };
+  return {
+    value: power.milliwatts * latency.value,
+    basis: 'estimate',
+    errorPercent: Math.round(Math.hypot(power.errorPercent, latency.errorPercent)),
+  };
 }
 
 /** The share of each operator, in milliseconds and in order. */
@@ -65,7 +74,10 @@ export function operatorLatencies(model: Model, target: Target, known: Known = {
   const work = known.work ?? workOf(model);
   const npu = placementsOf(model, target, known);
   const { latency } = target;
-  const modelled = latency.kind === 'edgetpu' && npu !== null ? edgeTpuLatencies(model, latency, npu, work) : coreLatencies(model, target, work);
+  const modelled =
+    latency.kind === 'edgetpu' && npu !== null
+      ? edgeTpuLatencies(model, latency, npu, work)
+      : coreLatencies(model, target, work);
   return modelled.map((ms) => factor * ms);
 }
 
@@ -81,7 +93,10 @@ function coreLatencies(model: Model, { latency, clockHz }: Target, work: readonl
     const { kind, macs: count } = one;
     const output = subgraph.tensors[subgraph.operators[o]?.outputs?.[0] ?? -1];
     const elements = elementCount(output?.shape ?? []);
-    const cycles = kind === 'elementwise' || kind === 'copy' ? latency.perElement[kind] * elements : latency.perMac[kind] * loadOf(kind, count, elements);
+    const cycles =
+      kind === 'elementwise' || kind === 'copy'
+        ? latency.perElement[kind] * elements
+        : latency.perMac[kind] * loadOf(kind, count, elements);
     return (1000 * (cycles + latency.perOperator)) / (clockHz as number);
   });
 }
@@ -101,7 +116,9 @@ function edgeTpuLatencies(
   return placements.map(({ mapped, cycles, index }) => {
     if (mapped) return (latency.msPerMegacycle * cycles) / 1e6 + (all === 0 ? 0 : (sentMs * cycles) / all);
     const { inputs, outputs } = operators[index] as Operator;
-    const elements = Math.max(...[inputs?.[0], outputs?.[0]].map((tensor) => elementCount(tensors[tensor ?? -1]?.shape ?? [])));
+    const elements = Math.max(
+      ...[inputs?.[0], outputs?.[0]].map((tensor) => elementCount(tensors[tensor ?? -1]?.shape ?? [])),
+    );
     return (latency.host.nsPerMac * (work[index]?.macs ?? 0) + latency.host.nsPerElement * elements) / 1e6;
   });
 }

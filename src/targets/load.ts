@@ -9,7 +9,10 @@ import { extendTarget, isPlain } from './extend.js';
 import { type LinkedSizes, linkedSizesSchema, type OperatorSet, operatorSetSchema, type TargetFile } from './schema.js';
 import { targetSchema } from './validate.js';
 
-/** A target file that has been validated, with the operator set that it names and the sizes of the runtime that it links. */
+/**
+ * A target file that has been validated, with the operator set that it names and the sizes of the runtime that it
+ * links.
+ */
 export interface Target extends TargetFile {
   readonly operators: OperatorSet;
   /** null where they have not been measured. */
@@ -56,7 +59,12 @@ function builtTargets(): Promise<ReadonlyMap<string, Target>> {
   built ??= readFile(new URL('shipped.json', import.meta.url), 'utf8').then(
     (text) => {
       const { operatorSets: sets, linkedSizes: sizes, targets } = JSON.parse(text) as BuiltTargets;
-      return new Map(targets.map((target) => [target.id, { ...target, operators: sets[target.operatorSet] as OperatorSet, linked: linkedOf(target, sizes) }]));
+      return new Map(
+        targets.map((target) => [
+          target.id,
+          { ...target, operators: sets[target.operatorSet] as OperatorSet, linked: linkedOf(target, sizes) },
+        ]),
+      );
     },
     () => new Map(),
   );
@@ -66,7 +74,11 @@ function builtTargets(): Promise<ReadonlyMap<string, Target>> {
 async function readTarget(file: string): Promise<Target> {
   const { value, faults } = await parseTarget(file);
   if (value === null) throw fail('TARGET_INVALID', describeFaults(file, faults));
-  return { ...value, operators: await loadOperatorSet(value.operatorSet), linked: linkedOf(value, await loadLinkedSizes()) };
+  return {
+    ...value,
+    operators: await loadOperatorSet(value.operatorSet),
+    linked: linkedOf(value, await loadLinkedSizes()),
+  };
 }
 
 /**
@@ -80,13 +92,18 @@ export async function targetFaults(file: string): Promise<readonly YamlFault[]> 
 /** The file, laid over the shipped target that it extends, if it does. */
 async function parseTarget(file: string): Promise<YamlSource<TargetFile>> {
   const text = await readText(file);
-  const { value: plain, faults } = parseYaml(text, z.looseObject({ extends: z.string({ error: 'must be the id of a shipped target' }).optional() }));
+  const { value: plain, faults } = parseYaml(
+    text,
+    z.looseObject({ extends: z.string({ error: 'must be the id of a shipped target' }).optional() }),
+  );
   if (plain === null && faults.some(({ path: at }) => at === 'extends')) return { value: null, faults };
   if (plain?.extends === undefined) return parseYaml(text, targetSchema);
   const { extends: id } = plain;
   const known = await shippedTargets();
   if (!known.includes(id)) {
-    const missing = z.looseObject({ extends: z.string().refine(() => false, { error: `no target named ${id}${nearestText(id, known)}` }) });
+    const missing = z.looseObject({
+      extends: z.string().refine(() => false, { error: `no target named ${id}${nearestText(id, known)}` }),
+    });
     return parseYaml(text, missing) as YamlSource<TargetFile>;
   }
   const base = await readValid(path.join(shippedFolder, `${id}.yaml`), z.looseObject({}));
@@ -100,7 +117,9 @@ const operatorSets = new Map<string, Promise<OperatorSet>>();
 
 /** Most targets share one: it is read once. */
 export function loadOperatorSet(id: TargetFile['operatorSet']): Promise<OperatorSet> {
-  const known = operatorSets.get(id) ?? (id === 'edgetpu' ? readValid(path.join(shippedFolder, 'operators/edgetpu.yaml'), operatorSetSchema) : ofTflm());
+  const known =
+    operatorSets.get(id) ??
+    (id === 'edgetpu' ? readValid(path.join(shippedFolder, 'operators/edgetpu.yaml'), operatorSetSchema) : ofTflm());
   operatorSets.set(id, known);
   return known;
 }

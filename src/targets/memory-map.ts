@@ -34,11 +34,17 @@ export interface MemoryMap {
   readonly peak: MemoryMoment & { readonly buffers: readonly MappedBuffer[] };
 }
 
-export function memoryMap(model: Model, { headBytes, tailBytes, arenaBytes, minimumArenaBytes, buffers: planned }: Arena): MemoryMap {
+export function memoryMap(
+  model: Model,
+  { headBytes, tailBytes, arenaBytes, minimumArenaBytes, buffers: planned }: Arena,
+): MemoryMap {
   const { operators } = mainSubgraph(model);
   const names = operators.map((operator) => operatorName(model, operator));
   const buffers = planned.map(({ tensor, operator, offset, size, first, last }): MappedBuffer => {
-    const label = tensor === null ? `scratch of operator ${operator} ${names[operator ?? -1] ?? ''}` : labelOf(tensor, tensorName(mainSubgraph(model), tensor));
+    const label =
+      tensor === null
+        ? `scratch of operator ${operator} ${names[operator ?? -1] ?? ''}`
+        : labelOf(tensor, tensorName(mainSubgraph(model), tensor));
     return { tensor, label, offset, size, first, last };
   });
   const liveAt = (time: number): MappedBuffer[] => buffers.filter(({ first, last }) => first <= time && time <= last);
@@ -54,7 +60,10 @@ export function memoryMap(model: Model, { headBytes, tailBytes, arenaBytes, mini
     liveBytes += changes[time] ?? 0;
     return { operator: time === 0 ? null : time - 1, op, liveBytes };
   });
-  const highest = moments.reduce((most, moment, time) => (moment.liveBytes > (moments[most] as MemoryMoment).liveBytes ? time : most), 0);
+  const highest = moments.reduce(
+    (most, moment, time) => (moment.liveBytes > (moments[most] as MemoryMoment).liveBytes ? time : most),
+    0,
+  );
   const peak = { ...(moments[highest] as MemoryMoment), buffers: liveAt(highest).sort((a, b) => b.size - a.size) };
   return { headBytes, tailBytes, arenaBytes, minimumArenaBytes, moments, buffers, peak };
 }

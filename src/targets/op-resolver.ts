@@ -1,5 +1,6 @@
-// What a TFLM application registers for a model: each operator once, in every subgraph, and where the runtime has it the registration for one
-// type alone, which links less (micro_mutable_op_resolver.h and the headers of the kernels, at 90b983c2).
+// What a TFLM application registers for a model: each operator once, in every subgraph, and where the runtime has it
+// the registration for one type alone, which links less (micro_mutable_op_resolver.h and the headers of the kernels, at
+// 90b983c2).
 
 import { fail } from '../base/errors.js';
 import { type Model, type Operator, operatorName, type SubGraph, typeName } from '../formats/tflite/index.js';
@@ -63,7 +64,9 @@ export const typedHeaders: Readonly<Record<string, string>> = {
 
 /** `AddDepthwiseConv2D` for DEPTHWISE_CONV_2D. */
 export function resolverMethod(op: string): string {
-  const words = op.split('_').map((word) => `${word.slice(0, 1)}${/^\d/.test(word) ? word.slice(1) : word.slice(1).toLowerCase()}`);
+  const words = op
+    .split('_')
+    .map((word) => `${word.slice(0, 1)}${/^\d/.test(word) ? word.slice(1) : word.slice(1).toLowerCase()}`);
   return irregular[op] ?? custom[op] ?? `Add${words.join('')}`;
 }
 
@@ -90,7 +93,11 @@ export function registeredOperators(model: Model, known: OperatorSet): Registere
   const kinds = operatorKinds(model);
   const missing = kinds.filter(({ op }) => !(op in known.operators) && !(op in custom)).map(({ op }) => op);
   if (missing.length > 0) throw fail('RESOLVER_OPERATORS', { count: missing.length, operators: missing.join(', ') });
-  return kinds.map((kind) => ({ ...kind, method: resolverMethod(kind.op), header: kind.type === null ? null : (typedHeaders[kind.op] ?? null) }));
+  return kinds.map((kind) => ({
+    ...kind,
+    method: resolverMethod(kind.op),
+    header: kind.type === null ? null : (typedHeaders[kind.op] ?? null),
+  }));
 }
 
 /** What must be registered, in the order of its first use. */
@@ -117,7 +124,9 @@ const weighted: Readonly<Record<string, readonly [data: number, weights: number]
   TRANSPOSE_CONV: [2, 1],
 };
 
-/** Of the activations, in and out alike, or int4 of the weights; empty for mixtures, which only the general kernel runs. */
+/**
+ * Of the activations, in and out alike, or int4 of the weights; empty for mixtures, which only the general kernel runs.
+ */
 function kernelTypeOf(op: string, { tensors }: SubGraph, { inputs, outputs }: Operator): string {
   const [data, weights] = weighted[op] ?? [0, 0];
   const typeOf = (index: number | undefined): string => {

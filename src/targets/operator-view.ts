@@ -39,7 +39,8 @@ export interface OperatorView {
 
 export function operatorViews(model: Model, subgraph: SubGraph): OperatorView[] {
   const tensors = subgraph.tensors.map((tensor, index) => tensorView(model, tensor, index));
-  const at = (indices: Int32Array | null): (TensorView | null)[] => Array.from(indices ?? [], (index) => tensors[index] ?? null);
+  const at = (indices: Int32Array | null): (TensorView | null)[] =>
+    Array.from(indices ?? [], (index) => tensors[index] ?? null);
   return subgraph.operators.map((operator: Operator, index) => ({
     index,
     op: operatorName(model, operator),

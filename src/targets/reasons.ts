@@ -1,14 +1,38 @@
 // Why a model does not fit a target: each reason with a code of its own, what it is, and what to do.
 
-import { compiledFor, type Model, mainSubgraph, type Tensor, TensorType, tensorLabel, typeName } from '../formats/tflite/index.js';
-import { type Arena, type BrokenLimit, listOperators, type MissingOperator, type Runtime, runtimeNames } from '../simulator/index.js';
+import {
+  compiledFor,
+  type Model,
+  mainSubgraph,
+  type Tensor,
+  TensorType,
+  tensorLabel,
+  typeName,
+} from '../formats/tflite/index.js';
+import {
+  type Arena,
+  type BrokenLimit,
+  listOperators,
+  type MissingOperator,
+  type Runtime,
+  runtimeNames,
+} from '../simulator/index.js';
 import type { Budget } from './budget.js';
 import type { OperatorPlacement } from './cpu-placement.js';
 import type { Target } from './load.js';
 import { memoryMap } from './memory-map.js';
 
 export interface CheckReason {
-  readonly code: 'OPERATOR' | 'FLASH' | 'ARENA' | 'TYPE' | 'FLOAT' | 'DYNAMIC_RANGE' | 'COMPILED' | 'SIMULATOR' | 'RUNTIME_LIMIT';
+  readonly code:
+    | 'OPERATOR'
+    | 'FLASH'
+    | 'ARENA'
+    | 'TYPE'
+    | 'FLOAT'
+    | 'DYNAMIC_RANGE'
+    | 'COMPILED'
+    | 'SIMULATOR'
+    | 'RUNTIME_LIMIT';
   readonly message: string;
   readonly hint: string;
 }
@@ -57,7 +81,10 @@ export function simulatorReasons(missing: readonly MissingOperator[]): CheckReas
 /** Most limits that are named one by one. */
 const namedLimits = 4;
 
-/** Operators that the runtime rejects in Prepare, with an error or an abort. Unsupported types have a reason of their own. */
+/**
+ * Operators that the runtime rejects in Prepare, with an error or an abort. Unsupported types have a reason of their
+ * own.
+ */
 export function limitReasons(limits: readonly BrokenLimit[], runtime: Runtime): CheckReason[] {
   const refused = limits.filter(({ severity, about }) => severity === 'refused' && about !== 'types');
   if (refused.length === 0) return [];
@@ -100,12 +127,16 @@ function edgeTypeReasons(model: Model, target: Target): CheckReason[] {
   const { tensors, inputs, outputs, operators } = mainSubgraph(model);
   const isFloat = (index: number): boolean => typeName((tensors[index] as Tensor).type) === 'float32';
   const wrong = [...(inputs ?? []), ...(outputs ?? [])].filter(isFloat);
-  const integer = operators.some(({ outputs: made }) => ['int8', 'uint8', 'int16'].includes(typeName(tensors[made?.[0] ?? -1]?.type ?? TensorType.FLOAT32)));
+  const integer = operators.some(({ outputs: made }) =>
+    ['int8', 'uint8', 'int16'].includes(typeName(tensors[made?.[0] ?? -1]?.type ?? TensorType.FLOAT32)),
+  );
   const named = wrong.map((index) => tensorLabel(index, tensors[index] as Tensor)).join(', ');
   const takes = `${target.id} takes ${target.activationTypes.join(', ')}`;
   const hint = 'quantize the model: `atoll quantize MODEL --calibrate DATASET -o OUT`';
   if (wrong.length > 0 && !integer) {
-    const hybrid = operators.some(({ inputs: read }) => typeName(tensors[read?.[1] ?? -1]?.type ?? TensorType.FLOAT32) === 'int8');
+    const hybrid = operators.some(
+      ({ inputs: read }) => typeName(tensors[read?.[1] ?? -1]?.type ?? TensorType.FLOAT32) === 'int8',
+    );
     return hybrid
       ? [
           {

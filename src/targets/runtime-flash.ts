@@ -6,7 +6,10 @@ import { operatorKinds } from './op-resolver.js';
 import type { LinkedSizes } from './schema.js';
 
 export interface RuntimeFlash {
-  /** Interpreter and operators, what several operators share counted once; at least so much where an operator was not measured. */
+  /**
+   * Interpreter and operators, what several operators share counted once; at least so much where an operator was not
+   * measured.
+   */
   readonly bytes: number;
   readonly interpreterBytes: number;
   /** What each would add by itself, largest first; null where it was not measured. */
@@ -16,8 +19,14 @@ export interface RuntimeFlash {
 /** With the kernels that `atoll export --format resolver` registers; null for runtimes that have not been measured. */
 export function runtimeFlashOf(model: Model, { linked }: Target): RuntimeFlash | null {
   if (linked === null) return null;
-  const kinds = operatorKinds(model).map(({ op, type }) => ({ op, entry: [`${op} ${type}`, op].find((name) => linked.operators.includes(name)) }));
-  const operators = kinds.map(({ op, entry }) => ({ op, bytes: entry === undefined ? null : linkedBytes(linked, [entry]) }));
+  const kinds = operatorKinds(model).map(({ op, type }) => ({
+    op,
+    entry: [`${op} ${type}`, op].find((name) => linked.operators.includes(name)),
+  }));
+  const operators = kinds.map(({ op, entry }) => ({
+    op,
+    bytes: entry === undefined ? null : linkedBytes(linked, [entry]),
+  }));
   const { interpreterBytes } = linked;
   return {
     bytes:

@@ -17,7 +17,11 @@ const flashingSchema = z.discriminatedUnion('method', [
   /** A drive of the bootloader; the family is the board's in UF2 files. */
   z.strictObject({ method: z.literal('uf2'), familyId: u32 }),
   /** `alternate`: of plain DFU, the name of the setting behind which the model's flash lies; DfuSe has addresses. */
-  z.strictObject({ method: z.literal('dfu'), ids: z.array(z.strictObject({ vendor: u16, product: u16 })).min(1), alternate: z.string().optional() }),
+  z.strictObject({
+    method: z.literal('dfu'),
+    ids: z.array(z.strictObject({ vendor: u16, product: u16 })).min(1),
+    alternate: z.string().optional(),
+  }),
   z.strictObject({ method: z.literal('esptool'), chip: z.string() }),
   z.strictObject({ method: z.literal('probe-rs'), chip: z.string() }),
   z.strictObject({ method: z.literal('openocd'), scripts: z.array(z.string()).min(1) }),
@@ -70,7 +74,13 @@ export const targetFields = z.strictObject({
   id: z.string().regex(/^[a-z0-9][a-z0-9-]*$/, 'must be lower-case letters, digits and dashes'),
   name: z.string().min(1),
   soc: z.string().min(1),
-  core: z.strictObject({ name: z.string(), simd: z.enum(['none', 'dsp', 'mve', 'pie']), wideEnums: z.boolean().default(false) }).nullable(),
+  core: z
+    .strictObject({
+      name: z.string(),
+      simd: z.enum(['none', 'dsp', 'mve', 'pie']),
+      wideEnums: z.boolean().default(false),
+    })
+    .nullable(),
   clockHz: z.number().positive().nullable(),
   /** `start`: address of the first usable byte. */
   flash: z.strictObject({ bytes, usableBytes: bytes, firmwareBytes: bytes, start: u32.optional() }).nullable(),
@@ -82,7 +92,10 @@ export const targetFields = z.strictObject({
     /** Of libedgetpu: compiled models say which they need at least. */
     version: z.number().int().positive().optional(),
   }),
-  agreement: z.union([z.literal('exact'), z.strictObject({ maxLsb: z.number().int().positive(), minShare: z.number().gt(0).max(1) })]),
+  agreement: z.union([
+    z.literal('exact'),
+    z.strictObject({ maxLsb: z.number().int().positive(), minShare: z.number().gt(0).max(1) }),
+  ]),
   operatorSet: z.enum(['tflite-micro', 'edgetpu']),
   activationTypes: z.array(z.enum(activationTypes)).min(1),
   alignment: z.number().int().positive(),
@@ -92,7 +105,10 @@ export const targetFields = z.strictObject({
   flashing: z.array(flashingSchema).default([]),
   latency: latencySchema,
   /** What the board takes while it computes, supply and all; null where nobody published it. */
-  power: z.strictObject({ milliwatts: z.number().positive(), errorPercent: z.number().positive() }).nullable().default(null),
+  power: z
+    .strictObject({ milliwatts: z.number().positive(), errorPercent: z.number().positive() })
+    .nullable()
+    .default(null),
   sources: z.record(z.string(), z.string()),
   unverified: z.array(z.string()),
 });
@@ -122,7 +138,13 @@ export type WeightLimits = z.infer<typeof weightsSchema>;
 
 /** An operator with its types; where it has limits, with these too. */
 const operatorSchema = z.union([
-  types.transform((known) => ({ types: known, weights: null, rules: [] as RuleName[], source: null, unconfirmed: false })),
+  types.transform((known) => ({
+    types: known,
+    weights: null,
+    rules: [] as RuleName[],
+    source: null,
+    unconfirmed: false,
+  })),
   z.strictObject({
     types,
     weights: weightsSchema.nullable().default(null),
@@ -134,11 +156,19 @@ const operatorSchema = z.union([
 ]);
 
 export const operatorSetSchema = z
-  .strictObject({ id: z.string(), source: z.string(), sources: z.record(z.string(), z.string()).default({}), operators: z.record(z.string(), operatorSchema) })
+  .strictObject({
+    id: z.string(),
+    source: z.string(),
+    sources: z.record(z.string(), z.string()).default({}),
+    operators: z.record(z.string(), operatorSchema),
+  })
   .transform(({ sources, operators, ...set }) => ({
     ...set,
     operators: Object.fromEntries(
-      Object.entries(operators).map(([op, { source, ...entry }]) => [op, { ...entry, source: source === null ? null : (sources[source] ?? source) }]),
+      Object.entries(operators).map(([op, { source, ...entry }]) => [
+        op,
+        { ...entry, source: source === null ? null : (sources[source] ?? source) },
+      ]),
     ),
   }));
 

@@ -1,4 +1,5 @@
-// What must hold between the fields of a target file, beyond what its schema says of each: by name, so that tests and readers can tell them apart.
+// What must hold between the fields of a target file, beyond what its schema says of each: by name, so that tests and
+// readers can tell them apart.
 
 import type { z } from 'zod';
 import { flashPage, type TargetFile, targetFields } from './schema.js';
@@ -18,7 +19,10 @@ function sourced(figure: 'flash' | 'ram' | 'latency' | 'power'): Check {
     fields: [figure, 'sources', 'unverified'],
     path: `sources.${figure}`,
     fault: ({ [figure]: value, sources, unverified }) => {
-      const known = value === null || unverified.includes(figure) || Object.keys(sources).some((key) => key === figure || key.startsWith(`${figure}.`));
+      const known =
+        value === null ||
+        unverified.includes(figure) ||
+        Object.keys(sources).some((key) => key === figure || key.startsWith(`${figure}.`));
       return known ? null : 'a figure needs a source, or a place under unverified';
     },
   };
@@ -28,17 +32,24 @@ export const checks = {
   'flash-usable': {
     fields: ['flash'],
     path: 'flash.usableBytes',
-    fault: ({ flash }) => (flash !== null && flash.usableBytes > flash.bytes ? `${flash.usableBytes} of only ${flash.bytes} bytes` : null),
+    fault: ({ flash }) =>
+      flash !== null && flash.usableBytes > flash.bytes ? `${flash.usableBytes} of only ${flash.bytes} bytes` : null,
   },
   'flash-room': {
     fields: ['flash'],
     path: 'flash.firmwareBytes',
-    fault: ({ flash }) => (flash !== null && (flash.usableBytes - flash.firmwareBytes) / 2 < flashPage ? 'the firmware leaves no flash for two slots' : null),
+    fault: ({ flash }) =>
+      flash !== null && (flash.usableBytes - flash.firmwareBytes) / 2 < flashPage
+        ? 'the firmware leaves no flash for two slots'
+        : null,
   },
   'flashing-start': {
     fields: ['flash', 'flashing'],
     path: 'flash.start',
-    fault: ({ flash, flashing }) => (flashing.length > 0 && flash?.start === undefined ? 'ways to write the flash are no use without its address' : null),
+    fault: ({ flash, flashing }) =>
+      flashing.length > 0 && flash?.start === undefined
+        ? 'ways to write the flash are no use without its address'
+        : null,
   },
   'ram-room': {
     fields: ['ram'],
@@ -48,24 +59,30 @@ export const checks = {
   'core-for-kernels': {
     fields: ['core', 'runtime'],
     path: 'core',
-    fault: ({ core, runtime }) => (core === null && runtime.kernels !== 'edgetpu' ? 'a microcontroller has a core' : null),
+    fault: ({ core, runtime }) =>
+      core === null && runtime.kernels !== 'edgetpu' ? 'a microcontroller has a core' : null,
   },
   'accelerator-operators': {
     fields: ['operatorSet', 'runtime'],
     path: 'operatorSet',
     fault: ({ operatorSet, runtime }) =>
-      (operatorSet === 'edgetpu') !== (runtime.kernels === 'edgetpu') ? `operators of ${operatorSet} for kernels of ${runtime.kernels}` : null,
+      (operatorSet === 'edgetpu') !== (runtime.kernels === 'edgetpu')
+        ? `operators of ${operatorSet} for kernels of ${runtime.kernels}`
+        : null,
   },
   'accelerator-latency': {
     fields: ['latency', 'runtime'],
     path: 'latency.kind',
     fault: ({ latency, runtime }) =>
-      (latency.kind === 'edgetpu') !== (runtime.kernels === 'edgetpu') ? `a latency of kind ${latency.kind} for kernels of ${runtime.kernels}` : null,
+      (latency.kind === 'edgetpu') !== (runtime.kernels === 'edgetpu')
+        ? `a latency of kind ${latency.kind} for kernels of ${runtime.kernels}`
+        : null,
   },
   'clock-for-cycles': {
     fields: ['clockHz', 'latency'],
     path: 'clockHz',
-    fault: ({ clockHz, latency }) => (latency.kind === 'cycles' && clockHz === null ? 'cycles mean nothing without a clock' : null),
+    fault: ({ clockHz, latency }) =>
+      latency.kind === 'cycles' && clockHz === null ? 'cycles mean nothing without a clock' : null,
   },
   'alignment-power-of-two': {
     fields: ['alignment'],
@@ -79,7 +96,10 @@ export const checks = {
 } as const satisfies Readonly<Record<string, Check>>;
 
 /** Whether a fault is of one of these fields, or of the whole file; a key too many is neither. */
-function isAbout({ code, path = [] }: { code?: string; path?: readonly PropertyKey[] | undefined }, fields: readonly string[]): boolean {
+function isAbout(
+  { code, path = [] }: { code?: string; path?: readonly PropertyKey[] | undefined },
+  fields: readonly string[],
+): boolean {
   return path.length === 0 ? code !== 'unrecognized_keys' : fields.some((field) => path[0] === field);
 }
 

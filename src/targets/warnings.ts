@@ -9,12 +9,22 @@ import type { Target } from './load.js';
 import type { RuntimeFlash } from './runtime-flash.js';
 
 export interface CheckWarning {
-  readonly code: 'ACCUMULATOR_OVERFLOW' | 'RUNTIME_LIMIT' | 'KERNEL_DIFFERENCE' | 'FIRMWARE_FLASH' | 'SUBGRAPHS_NOT_COUNTED';
+  readonly code:
+    | 'ACCUMULATOR_OVERFLOW'
+    | 'RUNTIME_LIMIT'
+    | 'KERNEL_DIFFERENCE'
+    | 'FIRMWARE_FLASH'
+    | 'SUBGRAPHS_NOT_COUNTED';
   readonly message: string;
   readonly hint: string;
 }
 
-export function warningsOf(model: Model, target: Target, { overflows, limits }: ModelFacts, runtime: RuntimeFlash | null): CheckWarning[] {
+export function warningsOf(
+  model: Model,
+  target: Target,
+  { overflows, limits }: ModelFacts,
+  runtime: RuntimeFlash | null,
+): CheckWarning[] {
   const kernels = runtimeKernelsOf(target);
   const differences = kernels?.library === 'cmsis-nn' ? cmsisNnDifferences(model, kernels.simd === 'mve') : [];
   return [

@@ -26,7 +26,10 @@ toolTest('arm-none-eabi-gcc', 'make', 'qemu-system-arm')(
     const flashFile = path.join(folder, 'power.bin');
     const imageOf = (fill: number) => {
       const model = int8Dense(1500, fill);
-      return { image: buildSlotImage(writeModel(model), model, target), sha: Buffer.from(sha256(writeModel(model))).toString('hex') };
+      return {
+        image: buildSlotImage(writeModel(model), model, target),
+        sha: Buffer.from(sha256(writeModel(model))).toString('hex'),
+      };
     };
     let old = imageOf(3);
     await during(await qemuBoard({ machine: 'mps2-an386', flashFile }), (device) => push(device, old.image));
@@ -45,9 +48,12 @@ toolTest('arm-none-eabi-gcc', 'make', 'qemu-system-arm')(
       const victim = await openDevice(board.uri, { patience: { timeoutMs: 500, attempts: 2 } });
       const cut = (at: PushStep, progress: { done: number; total: number } | null): void => {
         // A moment later, in the midst of whatever the board does then.
-        if (at === step && (progress?.done ?? 0) >= share * (progress?.total ?? 1)) setTimeout(() => board.child.kill('SIGKILL'), 3 * i);
+        if (at === step && (progress?.done ?? 0) >= share * (progress?.total ?? 1))
+          setTimeout(() => board.child.kill('SIGKILL'), 3 * i);
       };
-      await push(victim, next.image, { compress: false, onProgress: cut }).catch((error: unknown) => expect(error).toBeInstanceOf(AtollError));
+      await push(victim, next.image, { compress: false, onProgress: cut }).catch((error: unknown) =>
+        expect(error).toBeInstanceOf(AtollError),
+      );
       board.child.kill('SIGKILL');
       await board.stop();
       await victim.close();
@@ -123,18 +129,23 @@ describe('a Cortex-M4 behind a serial port', () => {
       const old = int8Dense(30);
       const oldImage = buildSlotImage(writeModel(old), old, target);
       const { image } = realModel('kws_ref_model');
-      await during(await qemuBoard({ machine: 'mps2-an386', firmware: 'mps2-an386-impatient', deterministic: true }), async (device) => {
-        const { model } = await push(device, oldImage);
-        await uploadImage(device.client, image);
-        const slot = (await device.slots()).findIndex(({ active }) => !active);
-        const once = { timeoutMs: 5000, attempts: 1 };
-        await expect(device.client.request(atollCommands.selfTest, { slot }, once)).rejects.toMatchObject({ code: 'DEVICE_TIMEOUT' });
-        expect(await device.activeModel()).toBe(model);
-        expect((await device.challenge(old, target, 4711)).agrees).toBe(true);
-        // It was a restart, and not a refusal: what was counted since the start is counted anew.
-        const { fields } = await device.client.request(statsCommands.read, { name: 'atoll' });
-        expect(fields.selftests_passed).toBe(0);
-      });
+      await during(
+        await qemuBoard({ machine: 'mps2-an386', firmware: 'mps2-an386-impatient', deterministic: true }),
+        async (device) => {
+          const { model } = await push(device, oldImage);
+          await uploadImage(device.client, image);
+          const slot = (await device.slots()).findIndex(({ active }) => !active);
+          const once = { timeoutMs: 5000, attempts: 1 };
+          await expect(device.client.request(atollCommands.selfTest, { slot }, once)).rejects.toMatchObject({
+            code: 'DEVICE_TIMEOUT',
+          });
+          expect(await device.activeModel()).toBe(model);
+          expect((await device.challenge(old, target, 4711)).agrees).toBe(true);
+          // It was a restart, and not a refusal: what was counted since the start is counted anew.
+          const { fields } = await device.client.request(statsCommands.read, { name: 'atoll' });
+          expect(fields.selftests_passed).toBe(0);
+        },
+      );
     },
     180_000,
   );

@@ -1,5 +1,5 @@
-// The example fleet at brokers of others: fifty simulated devices and two rollouts, of which the second is taken back. The waves are right at each, or a message
-// names what the broker lacks.
+// The example fleet at brokers of others: fifty simulated devices and two rollouts, of which the second is taken back.
+// The waves are right at each, or a message names what the broker lacks.
 
 import path from 'node:path';
 import { afterEach, describe, expect, test } from 'vitest';
@@ -21,7 +21,8 @@ const bundleOf = (fill: number, inputs: number): Uint8Array => {
 };
 // The second is twice as large, and so twice as slow.
 const [one, two] = [bundleOf(1, 4000), bundleOf(2, 8000)];
-const gates = 'gates:\n  - { measure: confirmed, atLeast: 90% }\n  - { measure: latency, factor: 1.5, action: roll-back }\n';
+const gates =
+  'gates:\n  - { measure: confirmed, atLeast: 90% }\n  - { measure: latency, factor: 1.5, action: roll-back }\n';
 writeFiles(folder, {
   'one.bundle': one,
   'two.bundle': two,
@@ -40,7 +41,8 @@ afterEach(async () => {
 });
 
 describe.each(brokerPrograms)('$name', ({ name, missing, start }) => {
-  if (missing !== null && process.env.ATOLL_REQUIRE_TOOLS === '1') throw new Error(`ATOLL_REQUIRE_TOOLS=1, but there is no ${missing}`);
+  if (missing !== null && process.env.ATOLL_REQUIRE_TOOLS === '1')
+    throw new Error(`ATOLL_REQUIRE_TOOLS=1, but there is no ${missing}`);
   test.skipIf(missing !== null)(
     `a fleet of fifty${missing === null ? '' : ` (skipped: no ${missing})`}`,
     async () => {
@@ -57,14 +59,20 @@ describe.each(brokerPrograms)('$name', ({ name, missing, start }) => {
       const first = await rollout('start', 'one.yaml', '--fleet', uri);
       const lack = lacking[name];
       if (lack !== undefined) {
-        expect(first).toMatchObject({ code: 4, document: { error: { code: 'BROKER_LIMIT', message: expect.stringMatching(lack) } } });
+        expect(first).toMatchObject({
+          code: 4,
+          document: { error: { code: 'BROKER_LIMIT', message: expect.stringMatching(lack) } },
+        });
         return;
       }
       expect(first).toMatchObject({ code: 0, document: { phase: 'done', devices: 50, counts: { confirmed: 50 } } });
       expect((first.document.waves as { devices: number }[]).map(({ devices }) => devices)).toEqual([2, 13, 35]);
       expect(new Set(served.devices.map(({ running }) => running))).toEqual(new Set([hex(sha256(one))]));
       const second = await rollout('start', 'two.yaml', '--fleet', uri);
-      expect(second).toMatchObject({ code: 1, document: { phase: 'stopped', by: 'gate', wave: 1, counts: { waiting: 48, 'rolled-back': 2 } } });
+      expect(second).toMatchObject({
+        code: 1,
+        document: { phase: 'stopped', by: 'gate', wave: 1, counts: { waiting: 48, 'rolled-back': 2 } },
+      });
       expect(new Set(served.devices.map(({ running }) => running))).toEqual(new Set([hex(sha256(one))]));
       expect(jsonOf(await atoll(['devices', uri, '--json']))).toMatchObject({
         devices: expect.objectContaining({ length: 50 }),

@@ -1,4 +1,5 @@
-// A broker that means harm: whatever it sends, an agent, a client and a device end with a coded error or go on; nothing crashes, and nothing waits without end.
+// A broker that means harm: whatever it sends, an agent, a client and a device end with a coded error or go on; nothing
+// crashes, and nothing waits without end.
 
 import net from 'node:net';
 import mqttPacket from 'mqtt-packet';
@@ -23,7 +24,8 @@ interface Line {
 /** @returns whether the usual answer is sent as well */
 type Harm = (line: Line, packet: Packet) => boolean;
 
-const bytesOf = (random: () => number, length: number): Buffer => Buffer.from(Array.from({ length }, () => Math.floor(256 * random())));
+const bytesOf = (random: () => number, length: number): Buffer =>
+  Buffer.from(Array.from({ length }, () => Math.floor(256 * random())));
 const message = (topic: string, payload: Uint8Array, more: object = {}): object => ({
   cmd: 'publish',
   topic,
@@ -57,7 +59,11 @@ const harms: Readonly<Record<string, Harm>> = {
   },
   'too few and too many grants': ({ send, random }, packet) => {
     if (packet.cmd !== 'subscribe') return true;
-    send({ cmd: 'suback', messageId: packet.messageId, granted: Array.from({ length: 1 + Math.floor(4 * random()) }, () => 0) });
+    send({
+      cmd: 'suback',
+      messageId: packet.messageId,
+      granted: Array.from({ length: 1 + Math.floor(4 * random()) }, () => 0),
+    });
     return false;
   },
   'messages that nobody asked for': ({ send, random }, { cmd }) => {
@@ -74,7 +80,9 @@ const harms: Readonly<Record<string, Harm>> = {
   'messages of QoS 1 and 2 that repeat': ({ send }, { cmd }) => {
     // Not at acknowledgements: each message would bring six more.
     if (cmd !== 'subscribe' && cmd !== 'publish') return true;
-    for (const qos of [1, 2]) for (let i = 0; i < 3; i++) send(message(topics.alive('d1'), Buffer.from('online'), { qos, messageId: 7, dup: i > 0 }));
+    for (const qos of [1, 2])
+      for (let i = 0; i < 3; i++)
+        send(message(topics.alive('d1'), Buffer.from('online'), { qos, messageId: 7, dup: i > 0 }));
     return true;
   },
   'reports without end': ({ send, random }, packet) => {
@@ -124,9 +132,12 @@ async function hostileBroker(harm: Harm, seed: number): Promise<string> {
       }
       if (!harm(line, packet)) return;
       if (packet.cmd === 'connect') line.send({ cmd: 'connack', reasonCode: 0, returnCode: 0, sessionPresent: false });
-      if (packet.cmd === 'publish' && packet.qos > 0) line.send({ cmd: 'puback', messageId: packet.messageId, reasonCode: 0 });
-      if (packet.cmd === 'subscribe') line.send({ cmd: 'suback', messageId: packet.messageId, granted: packet.subscriptions.map(() => 0) });
-      if (packet.cmd === 'unsubscribe') line.send({ cmd: 'unsuback', messageId: packet.messageId, granted: packet.unsubscriptions.map(() => 0) });
+      if (packet.cmd === 'publish' && packet.qos > 0)
+        line.send({ cmd: 'puback', messageId: packet.messageId, reasonCode: 0 });
+      if (packet.cmd === 'subscribe')
+        line.send({ cmd: 'suback', messageId: packet.messageId, granted: packet.subscriptions.map(() => 0) });
+      if (packet.cmd === 'unsubscribe')
+        line.send({ cmd: 'unsuback', messageId: packet.messageId, granted: packet.unsubscriptions.map(() => 0) });
     };
     parser.on('packet', answer).on('error', () => undefined);
     socket.on('data', (bytes: Buffer) => {
@@ -148,7 +159,9 @@ async function hostileBroker(harm: Harm, seed: number): Promise<string> {
 
 /** A result, or an error with a code: never another, never none. */
 async function ends(work: Promise<unknown>): Promise<void> {
-  await work.catch((error: { code?: string }) => expect(error.code, String(error)).toMatch(/^(BROKER|DEVICE|INTERRUPTED)/));
+  await work.catch((error: { code?: string }) =>
+    expect(error.code, String(error)).toMatch(/^(BROKER|DEVICE|INTERRUPTED)/),
+  );
 }
 
 describe.each(Object.entries(harms))('%s', (_name, harm) => {

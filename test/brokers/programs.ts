@@ -1,4 +1,5 @@
-// Brokers of others as child processes of a test, each on a free port of this machine, with nothing but what it needs to let everyone in.
+// Brokers of others as child processes of a test, each on a free port of this machine, with nothing but what it needs
+// to let everyone in.
 
 import { type ChildProcess, type SpawnOptions, spawn } from 'node:child_process';
 import { existsSync, mkdirSync, mkdtempSync, rmSync } from 'node:fs';
@@ -29,7 +30,11 @@ const installed = (name: string): string => path.join(peerFolder, name);
 const rabbitmq = '/usr/sbin/rabbitmq-server';
 
 /** @param command in a folder of its own, at a port */
-function programOf(name: string, missing: string | null, command: (folder: string, port: number) => Command | Promise<Command>): BrokerProgram {
+function programOf(
+  name: string,
+  missing: string | null,
+  command: (folder: string, port: number) => Command | Promise<Command>,
+): BrokerProgram {
   return {
     name,
     missing,
@@ -55,26 +60,51 @@ function programOf(name: string, missing: string | null, command: (folder: strin
   };
 }
 
-const absent = (name: string): string | null => (existsSync(path.join(installed(name), 'installed')) ? null : `${name} (node test/peers/install.js brokers)`);
+const absent = (name: string): string | null =>
+  existsSync(path.join(installed(name), 'installed')) ? null : `${name} (node test/peers/install.js brokers)`;
 
 export const brokerPrograms: readonly BrokerProgram[] = [
   { name: 'atoll broker', missing: null, start: () => embeddedBroker() },
-  { name: 'mosquitto', missing: missingTools(['mosquitto'])[0] ?? null, start: () => mosquitto(mkdtempSync(path.join(tmpdir(), 'atoll-mosquitto-'))) },
+  {
+    name: 'mosquitto',
+    missing: missingTools(['mosquitto'])[0] ?? null,
+    start: () => mosquitto(mkdtempSync(path.join(tmpdir(), 'atoll-mosquitto-'))),
+  },
   programOf('hivemq', absent('hivemq'), (folder, port) => {
     const listener = `<tcp-listener><port>${port}</port><bind-address>127.0.0.1</bind-address></tcp-listener>`;
     writeFiles(folder, {
       'config.xml': `<hivemq><listeners>${listener}</listeners><anonymous-usage-statistics><enabled>false</enabled></anonymous-usage-statistics></hivemq>\n`,
     });
-    return { program: 'java', args: ['-cp', path.join(installed('hivemq'), 'jars', '*'), path.resolve('test/brokers/HiveMq.java'), folder] };
+    return {
+      program: 'java',
+      args: ['-cp', path.join(installed('hivemq'), 'jars', '*'), path.resolve('test/brokers/HiveMq.java'), folder],
+    };
   }),
   programOf('moquette', absent('moquette'), (folder, port) => {
-    const settings = [`port ${port}`, 'host 127.0.0.1', 'allow_anonymous true', 'telemetry_enabled false', `data_path ${folder}/data`];
+    const settings = [
+      `port ${port}`,
+      'host 127.0.0.1',
+      'allow_anonymous true',
+      'telemetry_enabled false',
+      `data_path ${folder}/data`,
+    ];
     for (const name of ['config', 'data']) mkdirSync(path.join(folder, name));
     writeFiles(folder, { 'config/moquette.conf': `${settings.join('\n')}\n` });
-    return { program: 'java', args: [`-Dmoquette.path=${folder}`, '-cp', path.join(installed('moquette'), 'jars', '*'), 'io.moquette.broker.Server'] };
+    return {
+      program: 'java',
+      args: [
+        `-Dmoquette.path=${folder}`,
+        '-cp',
+        path.join(installed('moquette'), 'jars', '*'),
+        'io.moquette.broker.Server',
+      ],
+    };
   }),
   programOf('mochi', absent('mochi'), (_folder, port) => {
-    return { program: path.join(installed('mochi'), 'cmd'), args: ['-tcp', `127.0.0.1:${port}`, '-ws', '127.0.0.1:0', '-info', '127.0.0.1:0'] };
+    return {
+      program: path.join(installed('mochi'), 'cmd'),
+      args: ['-tcp', `127.0.0.1:${port}`, '-ws', '127.0.0.1:0', '-info', '127.0.0.1:0'],
+    };
   }),
   programOf('amqtt', absent('amqtt'), (folder, port) => {
     const plugin = 'amqtt.plugins.authentication.AnonymousAuthPlugin';

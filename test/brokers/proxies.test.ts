@@ -1,5 +1,5 @@
-// Rollouts through proxies that play the brokers which cannot be had here. A wave is never planned from a part of the fleet: the waves are right, or an error
-// says that the fleet cannot be read.
+// Rollouts through proxies that play the brokers which cannot be had here. A wave is never planned from a part of the
+// fleet: the waves are right, or an error says that the fleet cannot be read.
 
 import path from 'node:path';
 import { afterAll, beforeAll, describe, expect } from 'vitest';
@@ -96,7 +96,10 @@ describe('a whole rollout', () => {
     ['receive maximum 10', { receiveMaximum: 10 }],
     ['receive maximum 65,535', { receiveMaximum: 65_535 }],
     ['ended three times since a quota was used up', { disconnect: { afterMessages: 15, reasonCode: 151, times: 3 } }],
-    ['ended three times since too many messages came', { disconnect: { afterMessages: 15, reasonCode: 150, times: 3 } }],
+    [
+      'ended three times since too many messages came',
+      { disconnect: { afterMessages: 15, reasonCode: 150, times: 3 } },
+    ],
     ['ended three times since the broker was busy', { disconnect: { afterMessages: 15, reasonCode: 137, times: 3 } }],
   ])(
     '%s',
@@ -108,11 +111,15 @@ describe('a whole rollout', () => {
         [`${key}.yaml`]: `rollout: ${key}\nbundle: ${key}.bundle\nwaves: [2, 30%, 100%]\nexpect: 50\n${slow}`,
       });
       const environment = { ...process.env, ATOLL_STORE: path.join(folder, `${key}.sqlite`) };
-      const result = await atoll(['rollout', 'start', `${key}.yaml`, '--fleet', `${proxy.uri}/plant`, '--json'], { cwd: folder, env: environment });
+      const result = await atoll(['rollout', 'start', `${key}.yaml`, '--fleet', `${proxy.uri}/plant`, '--json'], {
+        cwd: folder,
+        env: environment,
+      });
       const document = jsonOf(result) as { waves: { devices: number }[] };
       expect(document).toMatchObject({ phase: 'done', counts: { confirmed: 50 } });
       expect(document.waves.map(({ devices }) => devices)).toEqual([2, 13, 35]);
-      if (faults.receiveMaximum !== undefined) expect(proxy.counts.mostUnacknowledged).toBeLessThanOrEqual(faults.receiveMaximum);
+      if (faults.receiveMaximum !== undefined)
+        expect(proxy.counts.mostUnacknowledged).toBeLessThanOrEqual(faults.receiveMaximum);
       if (faults.disconnect !== undefined) {
         expect(proxy.counts.connections).toBeGreaterThan(3);
         const log = (await atoll(['rollout', 'log', key, '--store', environment.ATOLL_STORE])).stdout;
@@ -132,11 +139,18 @@ describe('a whole rollout', () => {
         'taken.yaml': `rollout: taken\nbundle: taken.bundle\nwaves: [2, 30%, 100%]\n${slow}`,
       });
       const environment = { ...process.env, ATOLL_STORE: path.join(folder, 'taken.sqlite') };
-      const start = async () => atoll(['rollout', 'start', 'taken.yaml', '--fleet', `${proxy.uri}/plant`, '--json'], { cwd: folder, env: environment });
+      const start = async () =>
+        atoll(['rollout', 'start', 'taken.yaml', '--fleet', `${proxy.uri}/plant`, '--json'], {
+          cwd: folder,
+          env: environment,
+        });
       const first = await start();
       expect(first.code).toBe(4);
       expect(jsonOf(first)).toMatchObject({
-        error: { code: 'BROKER_REFUSED', message: expect.stringContaining('another client has connected with the same client id') },
+        error: {
+          code: 'BROKER_REFUSED',
+          message: expect.stringContaining('another client has connected with the same client id'),
+        },
       });
       expect(jsonOf(await start())).toMatchObject({ phase: 'done', counts: { confirmed: 50 } });
       await proxy.close();

@@ -10,7 +10,11 @@ import { temporaryFolder, writeFiles } from '../support/files.js';
 
 const folder = temporaryFolder();
 const { compiled, uncompiled } = compiledPair();
-writeFiles(folder, { 'm_edgetpu.tflite': writeModel(compiled), 'm.tflite': writeModel(uncompiled), 'alone_edgetpu.tflite': writeModel(compiled) });
+writeFiles(folder, {
+  'm_edgetpu.tflite': writeModel(compiled),
+  'm.tflite': writeModel(uncompiled),
+  'alone_edgetpu.tflite': writeModel(compiled),
+});
 const script = path.resolve('scripts/check-accelerator.js');
 
 async function run(...args: readonly string[]) {
@@ -20,11 +24,18 @@ async function run(...args: readonly string[]) {
   );
 }
 
-test('the script that judges an accelerator prints a verdict on each assumption, and writes a report', { timeout: 30_000 }, async () => {
+test('the script that judges an accelerator prints a verdict on each assumption, and writes a report', {
+  timeout: 30_000,
+}, async () => {
   const { code, stdout } = await run('m_edgetpu.tflite', '--emulated', '--samples', '2');
   expect(code).toBe(0);
   const report = JSON.parse(readFileSync(path.join(folder, 'accelerator-report.json'), 'utf8'));
-  expect(report).toMatchObject({ schema: 'atoll/accelerator-report/1', emulated: true, model: 'm_edgetpu.tflite', observations: { failures: [] } });
+  expect(report).toMatchObject({
+    schema: 'atoll/accelerator-report/1',
+    emulated: true,
+    model: 'm_edgetpu.tflite',
+    observations: { failures: [] },
+  });
   expect(report.findings.map(({ id }: { id: string }) => id)).toEqual(assumptions.map(({ id }) => id));
   for (const { id } of assumptions) expect(stdout).toContain(` ${id}: `);
   expect(report.transfers.firstOfEachStep.length).toBeGreaterThan(100);

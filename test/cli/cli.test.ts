@@ -14,7 +14,8 @@ writeFiles(folder, {
   'float.tflite': writeModel(denseModel()),
   'data.bin': floatBytes(samples),
   'labels.csv': `${Array.from({ length: 120 }, (_, i) => i % 2).join('\n')}\n`,
-  'data.yaml': 'name: waves\ntask: classification\ninputs:\n  - {files: data.bin, type: float32, shape: [4]}\nlabels: {csv: labels.csv}\n',
+  'data.yaml':
+    'name: waves\ntask: classification\ninputs:\n  - {files: data.bin, type: float32, shape: [4]}\nlabels: {csv: labels.csv}\n',
   'notes.txt': 'no model',
   'atoll.yaml': 'name: waves\nmodel: float.tflite\ncalibrate: data.yaml\ndata: data.yaml\n',
 });
@@ -24,14 +25,25 @@ const run = (...args: string[]) => atoll(args, { cwd: folder });
 test('--help names every verb, --version the version', async () => {
   const help = await run('--help');
   expect(help.code).toBe(0);
-  for (const verb of ['inspect', 'quantize', 'check', 'run', 'evaluate', 'targets', 'push', 'deploy']) expect(help.stdout).toContain(`  ${verb} `);
+  for (const verb of ['inspect', 'quantize', 'check', 'run', 'evaluate', 'targets', 'push', 'deploy'])
+    expect(help.stdout).toContain(`  ${verb} `);
   const { version } = JSON.parse(readFileSync('package.json', 'utf8')) as { version: string };
   expect((await run('--version')).stdout).toBe(`${version}\n`);
 });
 
 test('--shape gives the inputs other sizes, and the rest follows', async () => {
   writeFiles(folder, { 'three.bin': floatBytes(samples.slice(0, 12)) });
-  const three = await run('run', 'float.tflite', '--shape', 'x=3,4', '--input', 'three.bin', '--output', 'three.out', '--json');
+  const three = await run(
+    'run',
+    'float.tflite',
+    '--shape',
+    'x=3,4',
+    '--input',
+    'three.bin',
+    '--output',
+    'three.out',
+    '--json',
+  );
   expect(jsonOf(three)).toMatchObject({ samples: 1 });
   await run('run', 'float.tflite', '--input', 'three.bin', '--output', 'one.out');
   expect(readFileSync(at('three.out'))).toEqual(readFileSync(at('one.out')));
@@ -40,15 +52,31 @@ test('--shape gives the inputs other sizes, and the rest follows', async () => {
     outputs: [{ shape: [3, 2] }],
     macs: 24,
   });
-  expect(jsonOf(await run('run', 'float.tflite', '--shape', 'y=3,4', '--input', 'three.bin', '--json'))).toMatchObject({ error: { code: 'INPUT_UNKNOWN' } });
-  expect(jsonOf(await run('run', 'float.tflite', '--shape', 'x=0,4', '--input', 'three.bin', '--json'))).toMatchObject({ error: { code: 'USAGE' } });
+  expect(jsonOf(await run('run', 'float.tflite', '--shape', 'y=3,4', '--input', 'three.bin', '--json'))).toMatchObject({
+    error: { code: 'INPUT_UNKNOWN' },
+  });
+  expect(jsonOf(await run('run', 'float.tflite', '--shape', 'x=0,4', '--input', 'three.bin', '--json'))).toMatchObject({
+    error: { code: 'USAGE' },
+  });
 });
 
 test('--signature runs what a signature names, on this host only', async () => {
   const unknown = await run('run', 'float.tflite', '--signature', 'encode', '--input', 'data.bin', '--json');
   expect(unknown.code).toBe(2);
-  expect(jsonOf(unknown)).toMatchObject({ error: { code: 'SIGNATURE_UNKNOWN', message: expect.stringContaining('encode') } });
-  const onDevice = await run('run', 'float.tflite', '--signature', 'encode', '--input', 'data.bin', '--device', 'sim:pico', '--json');
+  expect(jsonOf(unknown)).toMatchObject({
+    error: { code: 'SIGNATURE_UNKNOWN', message: expect.stringContaining('encode') },
+  });
+  const onDevice = await run(
+    'run',
+    'float.tflite',
+    '--signature',
+    'encode',
+    '--input',
+    'data.bin',
+    '--device',
+    'sim:pico',
+    '--json',
+  );
   expect(jsonOf(onDevice)).toMatchObject({ error: { code: 'USAGE' } });
 });
 
@@ -59,8 +87,23 @@ sharedTest('every signature of a model runs, under the names that it gives', asy
     ['add', 13],
     ['multiply', 30],
   ] as const) {
-    const result = await run('run', model, '--signature', signature, '--input', 'two.bin', '--output', 'two.out', '--profile', '--json');
-    expect(jsonOf(result)).toMatchObject({ samples: 1, arenaBytes: null, operators: [{ op: signature === 'add' ? 'ADD' : 'MUL' }] });
+    const result = await run(
+      'run',
+      model,
+      '--signature',
+      signature,
+      '--input',
+      'two.bin',
+      '--output',
+      'two.out',
+      '--profile',
+      '--json',
+    );
+    expect(jsonOf(result)).toMatchObject({
+      samples: 1,
+      arenaBytes: null,
+      operators: [{ op: signature === 'add' ? 'ADD' : 'MUL' }],
+    });
     expect(readFileSync(at('two.out')).readFloatLE()).toBe(expected);
   }
 });
@@ -75,9 +118,25 @@ test('the way of a model, verb by verb', async () => {
     operators: [{ op: 'FULLY_CONNECTED', macs: 8 }],
   });
 
-  const quantized = await run('quantize', 'float.tflite', '--calibrate', 'data.yaml', '-o', 'out/int8.tflite', '--target', 'pico', '--json');
+  const quantized = await run(
+    'quantize',
+    'float.tflite',
+    '--calibrate',
+    'data.yaml',
+    '-o',
+    'out/int8.tflite',
+    '--target',
+    'pico',
+    '--json',
+  );
   expect(quantized).toMatchObject({ code: 0 });
-  expect(jsonOf(quantized)).toMatchObject({ schema: 'atoll/quantize/1', scheme: 'int8', calibration: { samples: 120 }, warnings: [], check: { fits: true } });
+  expect(jsonOf(quantized)).toMatchObject({
+    schema: 'atoll/quantize/1',
+    scheme: 'int8',
+    calibration: { samples: 120 },
+    warnings: [],
+    check: { fits: true },
+  });
   expect(readdirSync(at('out'))).toEqual(['int8.tflite']);
 
   const checked = await run('check', 'out/int8.tflite', '--target', 'nano33ble');
@@ -89,42 +148,117 @@ test('the way of a model, verb by verb', async () => {
   expect(everywhere.code).toBe(0);
   expect(targets.length).toBe(25);
   expect(targets.every(({ fits }) => fits)).toBe(true);
-  expect((await run('check', 'float.tflite', '--target', 'all')).stdout).toMatch(/fits 2 of \d+ targets[\s\S]*nano33ble +no .* float/);
+  expect((await run('check', 'float.tflite', '--target', 'all')).stdout).toMatch(
+    /fits 2 of \d+ targets[\s\S]*nano33ble +no .* float/,
+  );
 
   const evaluated = await run('evaluate', 'out/int8.tflite', '--data', 'data.yaml', '--json');
   const onDevice = await run('evaluate', 'out/int8.tflite', '--data', 'data.yaml', '--device', 'sim:pico', '--json');
-  expect(jsonOf(onDevice)).toMatchObject({ value: jsonOf(evaluated).value, samples: 120, latencyMs: { basis: 'simulated' } });
+  expect(jsonOf(onDevice)).toMatchObject({
+    value: jsonOf(evaluated).value,
+    samples: 120,
+    latencyMs: { basis: 'simulated' },
+  });
   expect(jsonOf(evaluated)).toMatchObject({ schema: 'atoll/evaluate/1', metric: 'top1', latencyMs: { basis: 'host' } });
 
   writeFiles(folder, { 'raw.bin': new Uint8Array(Int8Array.of(1, 2, 3, 4, 5, 6, 7, 8).buffer) });
-  const host = await run('run', 'out/int8.tflite', '--input', 'raw.bin', '--output', 'host.bin', '--repeat', '3', '--json');
+  const host = await run(
+    'run',
+    'out/int8.tflite',
+    '--input',
+    'raw.bin',
+    '--output',
+    'host.bin',
+    '--repeat',
+    '3',
+    '--json',
+  );
   expect(jsonOf(host)).toMatchObject({ schema: 'atoll/run/1', samples: 2, arenaBytes: expect.any(Number) });
-  const device = await run('run', 'out/int8.tflite', '--input', 'x=raw.bin', '--output', 'device.bin', '--device', 'sim:pico', '--json');
+  const device = await run(
+    'run',
+    'out/int8.tflite',
+    '--input',
+    'x=raw.bin',
+    '--output',
+    'device.bin',
+    '--device',
+    'sim:pico',
+    '--json',
+  );
   expect(device.code).toBe(0);
   expect(readFileSync(at('device.bin'))).toEqual(readFileSync(at('host.bin')));
 
   const pushed = await run('push', 'out/int8.tflite', '--device', 'sim:pico', '--json');
-  expect(jsonOf(pushed)).toMatchObject({ schema: 'atoll/push/1', state: 'confirmed', selfTest: { vectors: 4, failed: 0 } });
+  expect(jsonOf(pushed)).toMatchObject({
+    schema: 'atoll/push/1',
+    state: 'confirmed',
+    selfTest: { vectors: 4, failed: 0 },
+  });
   expect(pushed.stderr).toMatch(/upload \.\.\.\nself-test \.\.\.\nactivate \.\.\.\nconfirm \.\.\./);
   expect((await run('push', 'out/int8.tflite', '--device', 'sim:pico', '--quiet')).stderr).toBe('');
 });
 
 test('quantize by scheme, with ranges that are measured, repairs and saved statistics; compare, advise, optimize', async () => {
-  const repaired = await run('quantize', 'float.tflite', '--calibrate', 'data.yaml', '-o', 'repaired.tflite', '--ranges', 'auto', '--repair', 'all', '--json');
+  const repaired = await run(
+    'quantize',
+    'float.tflite',
+    '--calibrate',
+    'data.yaml',
+    '-o',
+    'repaired.tflite',
+    '--ranges',
+    'auto',
+    '--repair',
+    'all',
+    '--json',
+  );
   expect(repaired.code, repaired.stderr).toBe(0);
-  expect(jsonOf(repaired)).toMatchObject({ scheme: 'int8', io: 'int8', repairs: expect.any(Array), rangeMethods: expect.any(Object) });
+  expect(jsonOf(repaired)).toMatchObject({
+    scheme: 'int8',
+    io: 'int8',
+    repairs: expect.any(Array),
+    rangeMethods: expect.any(Object),
+  });
   expect(repaired.stderr).toMatch(/calibrate \.\.\.\nchoose ranges \.\.\./);
   for (const scheme of ['float16', 'dynamic-range']) {
-    expect(jsonOf(await run('quantize', 'float.tflite', '--scheme', scheme, '-o', `${scheme}.tflite`, '--json'))).toMatchObject({ scheme, calibration: null });
+    expect(
+      jsonOf(await run('quantize', 'float.tflite', '--scheme', scheme, '-o', `${scheme}.tflite`, '--json')),
+    ).toMatchObject({ scheme, calibration: null });
   }
 
-  const saving = ['quantize', 'float.tflite', '--calibrate', 'data.yaml', '--ranges', 'mse', '-o', 'saved.tflite', '--save-statistics', 'statistics.json'];
+  const saving = [
+    'quantize',
+    'float.tflite',
+    '--calibrate',
+    'data.yaml',
+    '--ranges',
+    'mse',
+    '-o',
+    'saved.tflite',
+    '--save-statistics',
+    'statistics.json',
+  ];
   expect(await run(...saving)).toMatchObject({ code: 0 });
-  expect(await run('quantize', 'float.tflite', '--statistics', 'statistics.json', '--ranges', 'mse', '-o', 'reused.tflite')).toMatchObject({ code: 0 });
+  expect(
+    await run('quantize', 'float.tflite', '--statistics', 'statistics.json', '--ranges', 'mse', '-o', 'reused.tflite'),
+  ).toMatchObject({ code: 0 });
   expect(readFileSync(at('reused.tflite'))).toEqual(readFileSync(at('saved.tflite')));
 
-  const compared = await run('compare', 'float.tflite', 'repaired.tflite', '--data', 'data.yaml', '--html', 'compare.html', '--json');
-  expect(jsonOf(compared)).toMatchObject({ schema: 'atoll/compare/1', samples: 120, tensors: [{ op: null }, { op: 'FULLY_CONNECTED' }] });
+  const compared = await run(
+    'compare',
+    'float.tflite',
+    'repaired.tflite',
+    '--data',
+    'data.yaml',
+    '--html',
+    'compare.html',
+    '--json',
+  );
+  expect(jsonOf(compared)).toMatchObject({
+    schema: 'atoll/compare/1',
+    samples: 120,
+    tensors: [{ op: null }, { op: 'FULLY_CONNECTED' }],
+  });
   expect(readFileSync(at('compare.html'), 'utf8')).toContain('<svg');
 
   const advised = await run(
@@ -147,12 +281,32 @@ test('quantize by scheme, with ranges that are measured, repairs and saved stati
   expect(readFileSync(at('advise.html'), 'utf8')).toContain('<circle');
 
   // No output may take the place of what it is made from, and nothing is written where the evaluation cannot be made.
-  const overwriting = await run('quantize', 'float.tflite', '--calibrate', 'data.yaml', '-o', 'new.tflite', '--save-statistics', 'data.yaml');
+  const overwriting = await run(
+    'quantize',
+    'float.tflite',
+    '--calibrate',
+    'data.yaml',
+    '-o',
+    'new.tflite',
+    '--save-statistics',
+    'data.yaml',
+  );
   expect(overwriting).toMatchObject({ code: 2, stderr: expect.stringContaining('would replace another file') });
-  const late = await run('quantize', 'float.tflite', '--calibrate', 'data.yaml', '-o', 'new.tflite', '--data', 'missing.yaml');
+  const late = await run(
+    'quantize',
+    'float.tflite',
+    '--calibrate',
+    'data.yaml',
+    '-o',
+    'new.tflite',
+    '--data',
+    'missing.yaml',
+  );
   expect(late.code).toBe(3);
   expect(readdirSync(folder)).not.toContain('new.tflite');
-  expect((await run('quantize', 'float.tflite', '--scheme', 'float16', '--repair', 'all', '-o', 'new.tflite')).code).toBe(2);
+  expect(
+    (await run('quantize', 'float.tflite', '--scheme', 'float16', '--repair', 'all', '-o', 'new.tflite')).code,
+  ).toBe(2);
 
   const optimized = await run('optimize', 'float.tflite', '--prune', '50%', '-o', 'pruned.tflite', '--json');
   expect(jsonOf(optimized)).toMatchObject({ schema: 'atoll/optimize/1', before: { sparsity: 0 } });
@@ -166,7 +320,17 @@ test('run on threads gives the same bytes, and --profile times every operator', 
   const { operators } = jsonOf(one) as { operators: { op: string; macs: number; latencyMs: number }[] };
   expect(operators.map(({ op }) => op)).toEqual(['FULLY_CONNECTED']);
   expect(operators[0]?.macs).toBe(8);
-  const two = await run('run', 'float.tflite', '--input', 'many.bin', '--output', 'two.bin', '--threads', '2', '--json');
+  const two = await run(
+    'run',
+    'float.tflite',
+    '--input',
+    'many.bin',
+    '--output',
+    'two.bin',
+    '--threads',
+    '2',
+    '--json',
+  );
   expect(two.code, two.stderr).toBe(0);
   expect(readFileSync(path.join(folder, 'two.bin'))).toEqual(readFileSync(path.join(folder, 'one.bin')));
 });
@@ -190,17 +354,33 @@ test('deploy does all of it, and leaves model, slot image and report', async () 
   });
   const slot = await run('push', 'build/waves.pico.slot', '--device', 'sim:pico', '--json');
   expect(jsonOf(slot)).toMatchObject({ state: 'confirmed' });
-  const bare = await run('deploy', 'float.tflite', '--calibrate', 'data.yaml', '--target', 'pico', '--device', 'sim:pico', '-o', 'elsewhere', '--json');
+  const bare = await run(
+    'deploy',
+    'float.tflite',
+    '--calibrate',
+    'data.yaml',
+    '--target',
+    'pico',
+    '--device',
+    'sim:pico',
+    '-o',
+    'elsewhere',
+    '--json',
+  );
   expect(jsonOf(bare)).toMatchObject({ schema: 'atoll/deploy/1', accuracy: null });
   expect(existsSync(at('elsewhere/float.int8.tflite'))).toBe(true);
 });
 
 test('limits are judged before anything is written or sent, and --force overrules them', async () => {
-  const deployed = (...options: string[]) => run('deploy', '.', '--target', 'pico', '--device', 'sim:pico', '--json', ...options);
+  const deployed = (...options: string[]) =>
+    run('deploy', '.', '--target', 'pico', '--device', 'sim:pico', '--json', ...options);
   const refused = await deployed('--min', 'top1=0.999', '--max-arena-bytes', '10');
   expect(refused.code).toBe(1);
   expect(jsonOf(refused)).toMatchObject({
-    error: { code: 'GATE_FAILED', message: expect.stringMatching(/top1 is .*the arena is .* bytes, at most 10 bytes.*nothing was sent/) },
+    error: {
+      code: 'GATE_FAILED',
+      message: expect.stringMatching(/top1 is .*the arena is .* bytes, at most 10 bytes.*nothing was sent/),
+    },
   });
   const forced = jsonOf(await deployed('--min', 'top1=0.999', '--force'));
   expect(forced).toMatchObject({
@@ -211,33 +391,87 @@ test('limits are judged before anything is written or sent, and --force overrule
     ],
     push: { state: 'confirmed' },
   });
-  const quantized = await run('quantize', 'float.tflite', '--calibrate', 'data.yaml', '--data', 'data.yaml', '--min', 'top1=1', '-o', 'never.tflite');
+  const quantized = await run(
+    'quantize',
+    'float.tflite',
+    '--calibrate',
+    'data.yaml',
+    '--data',
+    'data.yaml',
+    '--min',
+    'top1=1',
+    '-o',
+    'never.tflite',
+  );
   expect(quantized).toMatchObject({ code: 1, stderr: expect.stringContaining('nothing was written') });
   expect(existsSync(at('never.tflite'))).toBe(false);
-  expect((await run('quantize', 'float.tflite', '--calibrate', 'data.yaml', '--min', 'top1=1', '-o', 'never.tflite')).stderr).toContain('need --data');
+  expect(
+    (await run('quantize', 'float.tflite', '--calibrate', 'data.yaml', '--min', 'top1=1', '-o', 'never.tflite')).stderr,
+  ).toContain('need --data');
   const evaluated = await run('evaluate', 'float.tflite', '--data', 'data.yaml', '--min', 'top1=0.999');
   expect(evaluated).toMatchObject({ code: 1, stdout: expect.stringContaining('limit min NOT KEPT') });
-  expect((await run('evaluate', 'float.tflite', '--data', 'data.yaml', '--min', 'top1=0.01', '--max-latency-ms', '1e5')).code).toBe(0);
+  expect(
+    (await run('evaluate', 'float.tflite', '--data', 'data.yaml', '--min', 'top1=0.01', '--max-latency-ms', '1e5'))
+      .code,
+  ).toBe(0);
 });
 
 test('compare judges limits too, and what was judged is written for CI systems, refusals included', async () => {
-  expect(await run('quantize', 'float.tflite', '--calibrate', 'data.yaml', '-o', 'judged.tflite')).toMatchObject({ code: 0 });
+  expect(await run('quantize', 'float.tflite', '--calibrate', 'data.yaml', '-o', 'judged.tflite')).toMatchObject({
+    code: 0,
+  });
   const compared = ['compare', 'float.tflite', 'judged.tflite', '--data', 'data.yaml'];
-  const kept = await run(...compared, '--max-drop', '50pt', '--min', 'top1=0.5', '--target', 'pico', '--max-latency-ms', '1e4', '--junit', 'kept.xml');
+  const kept = await run(
+    ...compared,
+    '--max-drop',
+    '50pt',
+    '--min',
+    'top1=0.5',
+    '--target',
+    'pico',
+    '--max-latency-ms',
+    '1e4',
+    '--junit',
+    'kept.xml',
+  );
   expect(kept, kept.stderr).toMatchObject({ code: 0, stdout: expect.stringContaining('limit max-latency-ms kept') });
-  expect(readFileSync(at('kept.xml'), 'utf8')).toMatch(/tests="4" failures="0".*classname="atoll.compare" name="max-drop"/s);
+  expect(readFileSync(at('kept.xml'), 'utf8')).toMatch(
+    /tests="4" failures="0".*classname="atoll.compare" name="max-drop"/s,
+  );
   const broken = await run(...compared, '--min', 'top1=1', '--junit', 'broken.xml');
   expect(broken).toMatchObject({ code: 1, stdout: expect.stringContaining('limit min NOT KEPT') });
-  expect(readFileSync(at('broken.xml'), 'utf8')).toMatch(/failures="1".*<failure message="top1 is 0\.\d+, at least 1 is asked for"\/>/s);
-  expect(await run(...compared, '--max-arena-bytes', '10')).toMatchObject({ code: 2, stderr: expect.stringContaining('need --target') });
+  expect(readFileSync(at('broken.xml'), 'utf8')).toMatch(
+    /failures="1".*<failure message="top1 is 0\.\d+, at least 1 is asked for"\/>/s,
+  );
+  expect(await run(...compared, '--max-arena-bytes', '10')).toMatchObject({
+    code: 2,
+    stderr: expect.stringContaining('need --target'),
+  });
 
   expect((await run('check', 'judged.tflite', '--target', 'all', '--junit', 'check.xml')).code).toBe(0);
-  expect(readFileSync(at('check.xml'), 'utf8')).toMatch(/<testcase classname="atoll.check" name="fits pico" time="0"><\/testcase>/);
-  const refused = await run('deploy', '.', '--target', 'pico', '--device', 'sim:pico', '--min', 'top1=0.999', '--junit', 'deploy.xml');
+  expect(readFileSync(at('check.xml'), 'utf8')).toMatch(
+    /<testcase classname="atoll.check" name="fits pico" time="0"><\/testcase>/,
+  );
+  const refused = await run(
+    'deploy',
+    '.',
+    '--target',
+    'pico',
+    '--device',
+    'sim:pico',
+    '--min',
+    'top1=0.999',
+    '--junit',
+    'deploy.xml',
+  );
   expect(refused.code).toBe(1);
-  expect(readFileSync(at('deploy.xml'), 'utf8')).toMatch(/failures="1".*name="deploy".*<failure message="GATE_FAILED: top1 is/s);
+  expect(readFileSync(at('deploy.xml'), 'utf8')).toMatch(
+    /failures="1".*name="deploy".*<failure message="GATE_FAILED: top1 is/s,
+  );
   expect((await run('deploy', '.', '--target', 'pico', '--device', 'sim:pico', '--junit', 'deploy.xml')).code).toBe(0);
-  expect(readFileSync(at('deploy.xml'), 'utf8')).toMatch(/failures="0".*name="max-drop".*name="self-test".*name="challenge"/s);
+  expect(readFileSync(at('deploy.xml'), 'utf8')).toMatch(
+    /failures="0".*name="max-drop".*name="self-test".*name="challenge"/s,
+  );
   expect((await run('evaluate', 'judged.tflite', '--data', 'data.yaml', '--junit', 'evaluate.xml')).code).toBe(0);
   expect(readFileSync(at('evaluate.xml'), 'utf8')).toMatch(/tests="1" failures="0"/);
 });
@@ -261,8 +495,12 @@ test('outputs follow links, and never replace their own input', async () => {
 test("a target of one's own serves check, push and deploy alike, and check says what push will send", async () => {
   writeFiles(folder, { 'mine.yaml': readFileSync('targets/pico.yaml', 'utf8').replace('id: pico', 'id: mine') });
   expect((await run('quantize', 'float.tflite', '--calibrate', 'data.yaml', '-o', 'mine.tflite')).code).toBe(0);
-  const checked = jsonOf(await run('check', 'mine.tflite', '--target', 'mine.yaml', '--json')) as { memory: { flashBytes: number } };
-  const pushed = jsonOf(await run('push', 'mine.tflite', '--device', 'sim:mine.yaml', '--json')) as { image: { bytes: number } };
+  const checked = jsonOf(await run('check', 'mine.tflite', '--target', 'mine.yaml', '--json')) as {
+    memory: { flashBytes: number };
+  };
+  const pushed = jsonOf(await run('push', 'mine.tflite', '--device', 'sim:mine.yaml', '--json')) as {
+    image: { bytes: number };
+  };
   expect(pushed).toMatchObject({ target: 'mine', state: 'confirmed' });
   expect(checked.memory.flashBytes).toBe(pushed.image.bytes);
 });
@@ -276,33 +514,76 @@ test('check shows the arena over time, says what makes the peak, and what would 
   expect(wide.stdout).toMatch(/would fit: [a-z0-9-]+ \(/);
   expect(wide.stdout).toMatch(/0 +CONV_2D +435,200 B +\[#{40}\] +<- peak/);
   expect(readFileSync(path.join(folder, 'wide.svg'), 'utf8')).toMatch(/^<svg xmlns[\s\S]*peak: CONV_2D/);
-  const { remedies } = jsonOf(await run('check', 'wide.tflite', '--target', 'nano33ble', '--json')) as { remedies: { kind: string; fits: boolean }[] };
+  const { remedies } = jsonOf(await run('check', 'wide.tflite', '--target', 'nano33ble', '--json')) as {
+    remedies: { kind: string; fits: boolean }[];
+  };
   expect(remedies.map(({ kind }) => kind)).toEqual(expect.arrayContaining(['smaller-input', 'other-target']));
   expect(await run('check', 'wide.tflite', '--target', 'nano33ble', '--plot', 'wide.png')).toMatchObject({ code: 2 });
 });
 
 test('quantize --plan-memory and optimize --plan-memory say what they save', async () => {
-  const quantized = await run('quantize', 'float.tflite', '--calibrate', 'data.yaml', '--plan-memory', '-o', 'planned.tflite');
+  const quantized = await run(
+    'quantize',
+    'float.tflite',
+    '--calibrate',
+    'data.yaml',
+    '--plan-memory',
+    '-o',
+    'planned.tflite',
+  );
   expect(quantized).toMatchObject({
     code: 0,
-    stdout: expect.stringMatching(/memory plan +planned arena 32 B -> 32 B, which nothing can better \(nothing to store\)/),
+    stdout: expect.stringMatching(
+      /memory plan +planned arena 32 B -> 32 B, which nothing can better \(nothing to store\)/,
+    ),
   });
   expect(await run('optimize', 'planned.tflite', '--plan-memory', '-o', 'planned2.tflite')).toMatchObject({ code: 0 });
-  expect(await run('optimize', 'planned.tflite', '--plan-memory', '--prune', '50%', '-o', 'planned2.tflite')).toMatchObject({ code: 2 });
+  expect(
+    await run('optimize', 'planned.tflite', '--plan-memory', '--prune', '50%', '-o', 'planned2.tflite'),
+  ).toMatchObject({ code: 2 });
 });
 
 test('export writes what firmware takes, and nothing where it cannot', async () => {
   expect((await run('quantize', 'float.tflite', '--calibrate', 'data.yaml', '-o', 'exported.tflite')).code).toBe(0);
-  expect(await run('export', 'exported.tflite', '--format', 'resolver', '-o', 'ops.h', '--target', 'pico')).toMatchObject({ code: 0 });
-  expect(readFileSync(path.join(folder, 'ops.h'), 'utf8')).toMatch(/kExportedArenaBytes = \d+;[\s\S]*AddFullyConnected/);
+  expect(
+    await run('export', 'exported.tflite', '--format', 'resolver', '-o', 'ops.h', '--target', 'pico'),
+  ).toMatchObject({ code: 0 });
+  expect(readFileSync(path.join(folder, 'ops.h'), 'utf8')).toMatch(
+    /kExportedArenaBytes = \d+;[\s\S]*AddFullyConnected/,
+  );
   expect(await run('export', 'exported.tflite', '--format', 'c-array', '-o', 'exported.cc')).toMatchObject({ code: 0 });
   expect(readFileSync(path.join(folder, 'exported.h'), 'utf8')).toContain('exported_model');
-  const uf2 = await run('export', 'exported.tflite', '--format', 'uf2', '--target', 'pico', '-o', 'exported.uf2', '--json');
+  const uf2 = await run(
+    'export',
+    'exported.tflite',
+    '--format',
+    'uf2',
+    '--target',
+    'pico',
+    '-o',
+    'exported.uf2',
+    '--json',
+  );
   expect(jsonOf(uf2)).toMatchObject({ address: 0x10040000, familyId: 0xe48bff56 });
   expect(await run('export', 'exported.tflite', '--format', 'bin', '-o', 'exported.bin')).toMatchObject({ code: 0 });
   expect(readFileSync(path.join(folder, 'exported.bin')).length % 16).toBe(0);
-  expect(await run('export', 'exported.tflite', '--format', 'uf2', '--target', 'nano33ble', '-o', 'no.uf2')).toMatchObject({ code: 2 });
-  expect(await run('export', 'exported.tflite', '--format', 'uf2', '--target', 'pico', '--address', '0x20000000', '-o', 'no.uf2')).toMatchObject({
+  expect(
+    await run('export', 'exported.tflite', '--format', 'uf2', '--target', 'nano33ble', '-o', 'no.uf2'),
+  ).toMatchObject({ code: 2 });
+  expect(
+    await run(
+      'export',
+      'exported.tflite',
+      '--format',
+      'uf2',
+      '--target',
+      'pico',
+      '--address',
+      '0x20000000',
+      '-o',
+      'no.uf2',
+    ),
+  ).toMatchObject({
     code: 2,
     stderr: expect.stringContaining('must lie between 0x10040000, behind the firmware, and 0x10200000'),
   });
@@ -315,17 +596,28 @@ test('targets calibrate makes a target whose estimates follow what was measured'
   const document = jsonOf(measured) as { latencyMs: { median: number } };
   expect(document).toMatchObject({ device: 'sim:nano33ble', latencyMs: { basis: 'simulated' } });
   // As if the board took five times as long.
-  const slow = { ...document, latencyMs: { ...document.latencyMs, median: 5 * document.latencyMs.median, basis: 'device' } };
-  writeFiles(folder, { 'slow.json': JSON.stringify(slow), 'host.json': JSON.stringify({ ...slow, latencyMs: { median: 1, basis: 'host' } }) });
-  expect(await run('targets', 'calibrate', '--target', 'nano33ble', '--measured', 'slow.json', '-o', 'own.yaml')).toMatchObject({ code: 0 });
+  const slow = {
+    ...document,
+    latencyMs: { ...document.latencyMs, median: 5 * document.latencyMs.median, basis: 'device' },
+  };
+  writeFiles(folder, {
+    'slow.json': JSON.stringify(slow),
+    'host.json': JSON.stringify({ ...slow, latencyMs: { median: 1, basis: 'host' } }),
+  });
+  expect(
+    await run('targets', 'calibrate', '--target', 'nano33ble', '--measured', 'slow.json', '-o', 'own.yaml'),
+  ).toMatchObject({ code: 0 });
   expect(await run('targets', '--validate', 'own.yaml')).toMatchObject({ code: 0 });
   const latencyOn = async (target: string) =>
-    (jsonOf(await run('check', 'slow.tflite', '--target', target, '--json')) as { latencyMs: { value: number } }).latencyMs;
+    (jsonOf(await run('check', 'slow.tflite', '--target', target, '--json')) as { latencyMs: { value: number } })
+      .latencyMs;
   const [own, shipped] = [await latencyOn('own.yaml'), await latencyOn('nano33ble')];
   expect(own).toMatchObject({ errorPercent: 20, measuredModels: 1 });
   expect(own.value / shipped.value).toBeGreaterThan(4);
   expect(own.value).toBeCloseTo(slow.latencyMs.median, 2);
-  expect(await run('targets', 'calibrate', '--target', 'nano33ble', '--measured', 'host.json', '-o', 'no.yaml')).toMatchObject({
+  expect(
+    await run('targets', 'calibrate', '--target', 'nano33ble', '--measured', 'host.json', '-o', 'no.yaml'),
+  ).toMatchObject({
     code: 3,
     stderr: expect.stringContaining('MEASUREMENT_INVALID'),
   });
@@ -333,10 +625,19 @@ test('targets calibrate makes a target whose estimates follow what was measured'
 });
 
 test('targets --validate names every fault of a target file, with its line', async () => {
-  writeFiles(folder, { 'sound.yaml': 'id: mine\nextends: pico\n', 'wrong.yaml': 'id: mine\nextends: pico\nclockHz: fast\nalignment: 12\n' });
-  expect(await run('targets', '--validate', 'sound.yaml')).toMatchObject({ code: 0, stdout: expect.stringContaining('sound.yaml is a sound target file') });
+  writeFiles(folder, {
+    'sound.yaml': 'id: mine\nextends: pico\n',
+    'wrong.yaml': 'id: mine\nextends: pico\nclockHz: fast\nalignment: 12\n',
+  });
+  expect(await run('targets', '--validate', 'sound.yaml')).toMatchObject({
+    code: 0,
+    stdout: expect.stringContaining('sound.yaml is a sound target file'),
+  });
   const wrong = await run('targets', '--validate', 'wrong.yaml');
-  expect(wrong).toMatchObject({ code: 1, stdout: expect.stringMatching(/wrong.yaml:3: clockHz: .*\nwrong.yaml:4: alignment: 12 is not a power of two/) });
+  expect(wrong).toMatchObject({
+    code: 1,
+    stdout: expect.stringMatching(/wrong.yaml:3: clockHz: .*\nwrong.yaml:4: alignment: 12 is not a power of two/),
+  });
   expect(jsonOf(await run('targets', '--validate', 'wrong.yaml', '--json'))).toMatchObject({
     valid: false,
     faults: [{ line: 3, path: 'clockHz' }, { line: 4 }],
@@ -352,11 +653,21 @@ describe('hostile target files', () => {
     ['dashes without end', '- '.repeat(3000), /nested deeper than 100 levels/],
     ['extends that is no text', 'id: a\nextends: 5\n', /:2: extends: must be the id of a shipped target/],
     ['sources that are no mapping', 'id: a\nextends: pico\nsources: 5\n', /:3: sources: /],
-    ['a key too many, at its own line', 'id: a\nextends: pico\nname: x\ncolour: red\n', /:4: Unrecognized key: "colour"/],
+    [
+      'a key too many, at its own line',
+      'id: a\nextends: pico\nname: x\ncolour: red\n',
+      /:4: Unrecognized key: "colour"/,
+    ],
   ])('%s', async (_, text, expected) => {
     writeFiles(folder, { 'hostile.yaml': text });
-    expect(await run('targets', '--validate', 'hostile.yaml')).toMatchObject({ code: 1, stdout: expect.stringMatching(expected) });
-    expect(await run('check', 'float.tflite', '--target', 'hostile.yaml')).toMatchObject({ code: 3, stderr: expect.stringContaining('TARGET_INVALID') });
+    expect(await run('targets', '--validate', 'hostile.yaml')).toMatchObject({
+      code: 1,
+      stdout: expect.stringMatching(expected),
+    });
+    expect(await run('check', 'float.tflite', '--target', 'hostile.yaml')).toMatchObject({
+      code: 3,
+      stderr: expect.stringContaining('TARGET_INVALID'),
+    });
   });
 });
 
@@ -369,21 +680,44 @@ test('no output replaces what it is made from, by whatever name', async () => {
     ['export', 'keep.tflite', '--format', 'bin', '-o', 'link.bin'],
     ['export', 'keep.tflite', '--format', 'bin', '-o', './link.bin'],
   ]) {
-    expect(await run(...args)).toMatchObject({ code: 2, stderr: expect.stringContaining('would replace another file') });
+    expect(await run(...args)).toMatchObject({
+      code: 2,
+      stderr: expect.stringContaining('would replace another file'),
+    });
   }
   expect(readFileSync(at('keep.yaml'), 'utf8')).toMatch(/^id: keep/);
 });
 
 describe('exit codes and errors', () => {
   test.each([
-    ['1: a model that does not fit', ['check', 'float.tflite', '--target', 'pico'], 1, /no: the model is float32: tensor 0 "x", 3 "y"/],
+    [
+      '1: a model that does not fit',
+      ['check', 'float.tflite', '--target', 'pico'],
+      1,
+      /no: the model is float32: tensor 0 "x", 3 "y"/,
+    ],
     ['1: deploying what does not fit', ['push', 'float.tflite', '--device', 'sim:pico'], 1, /error MODEL_DOES_NOT_FIT/],
     ['2: an unknown verb', ['inspct', 'x'], 2, /unknown command 'inspct'/],
     ['2: a missing option', ['check', 'float.tflite'], 2, /required option '--target <target>'/],
-    ['2: a wrong number', ['evaluate', 'float.tflite', '--data', 'data.yaml', '--limit', '0'], 2, /whole number from 1/],
+    [
+      '2: a wrong number',
+      ['evaluate', 'float.tflite', '--data', 'data.yaml', '--limit', '0'],
+      2,
+      /whole number from 1/,
+    ],
     ['2: an unknown target', ['check', 'float.tflite', '--target', 'pica'], 2, /did you mean pico/],
-    ['2: an unknown device', ['push', 'float.tflite', '--device', 'carrier-pigeon:1'], 2, /unknown kind "carrier-pigeon"/],
-    ['2: target and device that differ', ['deploy', '.', '--target', 'pico', '--device', 'sim:nano33ble'], 2, /is a nano33ble/],
+    [
+      '2: an unknown device',
+      ['push', 'float.tflite', '--device', 'carrier-pigeon:1'],
+      2,
+      /unknown kind "carrier-pigeon"/,
+    ],
+    [
+      '2: target and device that differ',
+      ['deploy', '.', '--target', 'pico', '--device', 'sim:nano33ble'],
+      2,
+      /is a nano33ble/,
+    ],
     ['3: no file', ['inspect', 'gone.tflite'], 3, /error FILE_NOT_READABLE: cannot read gone.tflite/],
     ['3: no model', ['inspect', 'notes.txt'], 3, /error TFLITE_NOT_A_MODEL: notes.txt/],
     [
@@ -392,8 +726,18 @@ describe('exit codes and errors', () => {
       3,
       /atoll.yaml holds \d+ bytes, which is not a whole number of samples of 16/,
     ],
-    ['3: text instead of tensors', ['run', 'float.tflite', '--input', 'notes.txt'], 3, /DATASET_FILE_KIND: notes.txt is a text file/],
-    ['3: no folder to write to', ['quantize', 'float.tflite', '--calibrate', 'data.yaml', '-o', 'notes.txt/x.tflite'], 3, /error FILE_NOT_WRITABLE/],
+    [
+      '3: text instead of tensors',
+      ['run', 'float.tflite', '--input', 'notes.txt'],
+      3,
+      /DATASET_FILE_KIND: notes.txt is a text file/,
+    ],
+    [
+      '3: no folder to write to',
+      ['quantize', 'float.tflite', '--calibrate', 'data.yaml', '-o', 'notes.txt/x.tflite'],
+      3,
+      /error FILE_NOT_WRITABLE/,
+    ],
   ])('%s', async (_, args, code, message) => {
     const text = await run(...args);
     expect(text.code).toBe(code);
@@ -425,7 +769,17 @@ describe('exit codes and errors', () => {
   test('130: an interrupt ends the work cleanly', async () => {
     const child = spawn(
       process.execPath,
-      [path.resolve('bin/atoll.js'), 'run', 'float.tflite', '--input', 'data.bin', '--repeat', '100000000', '--output', 'interrupted.bin'],
+      [
+        path.resolve('bin/atoll.js'),
+        'run',
+        'float.tflite',
+        '--input',
+        'data.bin',
+        '--repeat',
+        '100000000',
+        '--output',
+        'interrupted.bin',
+      ],
       { cwd: folder },
     );
     let stderr = '';
@@ -445,8 +799,14 @@ test('flash puts a slot image on the drive of a bootloader, within the slots, or
   await run('quantize', 'float.tflite', '--calibrate', 'data.yaml', '-o', 'out/flash.tflite');
   mkdirSync(at('drive'), { recursive: true });
   writeFiles(at('drive'), { 'INFO_UF2.TXT': 'UF2 Bootloader v3.0\nModel: Raspberry Pi RP2\nBoard-ID: RPI-RP2\n' });
-  const flash = (...args: string[]) => run('flash', 'out/flash.tflite', '--target', 'pico', '--drive', 'drive', ...args, '--json');
-  expect(jsonOf(await flash('--dry-run'))).toMatchObject({ schema: 'atoll/flash/1', written: false, method: 'uf2', through: 'drive (RPI-RP2)' });
+  const flash = (...args: string[]) =>
+    run('flash', 'out/flash.tflite', '--target', 'pico', '--drive', 'drive', ...args, '--json');
+  expect(jsonOf(await flash('--dry-run'))).toMatchObject({
+    schema: 'atoll/flash/1',
+    written: false,
+    method: 'uf2',
+    through: 'drive (RPI-RP2)',
+  });
   expect(readdirSync(at('drive'))).toEqual(['INFO_UF2.TXT']);
   const written = jsonOf(await flash()) as { written: boolean; address: number; imageBytes: number };
   expect(written).toMatchObject({ written: true });
@@ -454,18 +814,27 @@ test('flash puts a slot image on the drive of a bootloader, within the slots, or
   await run('export', 'out/flash.tflite', '--format', 'uf2', '--target', 'pico', '-o', 'model.uf2');
   expect(readFileSync(at('drive/atoll.uf2'))).toEqual(readFileSync(at('model.uf2')));
   expect(await flash('--address', '0x10000000')).toMatchObject({ code: 2 });
-  expect(jsonOf(await run('flash', 'out/flash.tflite', '--target', 'nano33ble', '--drive', 'drive', '--json'))).toMatchObject({
+  expect(
+    jsonOf(await run('flash', 'out/flash.tflite', '--target', 'nano33ble', '--drive', 'drive', '--json')),
+  ).toMatchObject({
     error: { code: 'USAGE', message: expect.stringContaining('bossac') },
   });
-  expect(jsonOf(await run('flash', 'out/flash.tflite', '--target', 'pico', '--drive', 'out', '--json'))).toMatchObject({ error: { code: 'UF2_DRIVE' } });
+  expect(jsonOf(await run('flash', 'out/flash.tflite', '--target', 'pico', '--drive', 'out', '--json'))).toMatchObject({
+    error: { code: 'UF2_DRIVE' },
+  });
 });
 
 test('doctor and devices answer as JSON', async () => {
-  const { checks, udevRules } = jsonOf(await run('doctor', '--json')) as { checks: { what: string }[]; udevRules: string };
+  const { checks, udevRules } = jsonOf(await run('doctor', '--json')) as {
+    checks: { what: string }[];
+    udevRules: string;
+  };
   expect(checks.map(({ what }) => what)).toEqual(expect.arrayContaining(['Node', 'serial ports', 'USB', 'socat']));
   expect(udevRules).toMatch(/idVendor/);
   const listed = await run('devices', 'sim:pico', '--json');
   expect(jsonOf(listed)).toMatchObject({
-    devices: expect.arrayContaining([expect.objectContaining({ uri: 'sim:pico', answer: expect.objectContaining({ target: 'pico' }) })]),
+    devices: expect.arrayContaining([
+      expect.objectContaining({ uri: 'sim:pico', answer: expect.objectContaining({ target: 'pico' }) }),
+    ]),
   });
 });

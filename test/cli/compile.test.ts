@@ -90,7 +90,10 @@ test('a crash is a refusal, and its words are the reason', async () => {
 
 test('without the compiler, it says how to get it and goes on with the prediction', async () => {
   const result = await run(['compile', 'model.tflite', '-o', 'none.tflite'], { PATH: folder });
-  expect(result).toMatchObject({ code: 0, stdout: expect.stringMatching(/not installed[\s\S]*2 of 2 operators, in 1 part/) });
+  expect(result).toMatchObject({
+    code: 0,
+    stdout: expect.stringMatching(/not installed[\s\S]*2 of 2 operators, in 1 part/),
+  });
   expect(existsSync(path.join(folder, 'none.tflite'))).toBe(false);
   expect(await run(['compile', 'model.tflite', '--compiler', 'nowhere'])).toMatchObject({
     code: 2,
@@ -99,19 +102,32 @@ test('without the compiler, it says how to get it and goes on with the predictio
 });
 
 test('a compiled model is no model for other verbs, each says so', async () => {
-  expect(await run(['compile', 'compiled.tflite', '--compiler', compiler])).toMatchObject({ code: 3, stderr: expect.stringContaining('MODEL_COMPILED') });
-  expect(await run(['quantize', 'compiled.tflite', '-o', 'q.tflite'])).toMatchObject({ code: 3, stderr: expect.stringContaining('MODEL_COMPILED') });
-  expect(await run(['check', 'compiled.tflite', '--target', 'pico'])).toMatchObject({ code: 1, stdout: expect.stringMatching(/already.*which pico has not/) });
+  expect(await run(['compile', 'compiled.tflite', '--compiler', compiler])).toMatchObject({
+    code: 3,
+    stderr: expect.stringContaining('MODEL_COMPILED'),
+  });
+  expect(await run(['quantize', 'compiled.tflite', '-o', 'q.tflite'])).toMatchObject({
+    code: 3,
+    stderr: expect.stringContaining('MODEL_COMPILED'),
+  });
+  expect(await run(['check', 'compiled.tflite', '--target', 'pico'])).toMatchObject({
+    code: 1,
+    stdout: expect.stringMatching(/already.*which pico has not/),
+  });
 });
 
 test('a device with an older runtime is refused what needs a newer one', async () => {
   expect(await run(['push', 'compiled.tflite', '--device', 'sim:old.yaml'])).toMatchObject({
     code: 1,
-    stderr: expect.stringMatching(/EDGETPU_RUNTIME: the model needs runtime version 14 of libedgetpu; sim:old.yaml has 12/),
+    stderr: expect.stringMatching(
+      /EDGETPU_RUNTIME: the model needs runtime version 14 of libedgetpu; sim:old.yaml has 12/,
+    ),
   });
 });
 
 test('float models are refused by what they are', async () => {
-  const { reasons } = jsonOf(await run(['check', 'float.tflite', '--target', 'nano33ble', '--json'])) as { reasons: { code: string }[] };
+  const { reasons } = jsonOf(await run(['check', 'float.tflite', '--target', 'nano33ble', '--json'])) as {
+    reasons: { code: string }[];
+  };
   expect(reasons.map(({ code }) => code)).toEqual(['FLOAT']);
 });

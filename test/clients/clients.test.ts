@@ -1,4 +1,5 @@
-// SMP clients of others run their read-only commands against both implementations of the device: the simulated one and the C library.
+// SMP clients of others run their read-only commands against both implementations of the device: the simulated one and
+// the C library.
 
 import { execFile } from 'node:child_process';
 import { existsSync, readFileSync } from 'node:fs';
@@ -28,7 +29,11 @@ interface Kind {
   readonly start: (where: string) => Promise<DeviceProcess>;
 }
 const kinds: readonly Kind[] = [
-  { name: 'the simulated device', tools: ['socat'], start: (where) => simulateDevice('--target', 'pico', '--listen', where) },
+  {
+    name: 'the simulated device',
+    tools: ['socat'],
+    start: (where) => simulateDevice('--target', 'pico', '--listen', where),
+  },
   {
     name: 'the C library',
     tools: ['gcc', 'make'],
@@ -55,7 +60,10 @@ async function output(program: string, args: readonly string[]): Promise<string>
 }
 
 /** With a model that runs. @returns the device and its image */
-async function withModel({ start }: Kind, where: string): Promise<{ readonly device: DeviceProcess; readonly image: Uint8Array }> {
+async function withModel(
+  { start }: Kind,
+  where: string,
+): Promise<{ readonly device: DeviceProcess; readonly image: Uint8Array }> {
   const device = await start(where);
   const client = await openDevice(device.uri);
   const described = await client.describe();
@@ -71,13 +79,16 @@ describe.each(kinds)('$name', (kind) => {
   run('smpmgr over a serial line', async () => {
     const { device, image } = await withModel(kind, 'pty');
     const smpmgr = peer('smp-clients', 'bin', 'smpmgr');
-    const ask = (...args: string[]) => output(smpmgr, ['--port', device.uri.replace('serial:', ''), '--timeout', '5', ...args]);
+    const ask = (...args: string[]) =>
+      output(smpmgr, ['--port', device.uri.replace('serial:', ''), '--timeout', '5', ...args]);
     try {
       expect(await ask('os', 'echo', 'hello')).toContain('hello');
       expect(await ask('file', 'get-supported-hash-types')).toMatch(/sha256/);
       expect(await ask('file', 'read-size', active)).toContain(String(image.byteLength));
       // It prints the hash as Python's bytes; the copy that it downloads says more.
-      expect((await ask('file', 'get-hash', active)).replaceAll(/\s/g, '')).toContain(`type='sha256',off=None,len=${image.byteLength},`);
+      expect((await ask('file', 'get-hash', active)).replaceAll(/\s/g, '')).toContain(
+        `type='sha256',off=None,len=${image.byteLength},`,
+      );
       const copy = path.join(folder, 'copy.bin');
       await ask('file', 'download', active, copy);
       expect(Buffer.compare(readFileSync(copy), image)).toBe(0);
@@ -95,7 +106,9 @@ describe.each(kinds)('$name', (kind) => {
     const { device, image } = await withModel(kind, where);
     try {
       const python = peer('smp-clients', 'bin', 'python');
-      const { stdout } = await promisify(execFile)(python, ['test/clients/toolkit.py', device.uri, active], { timeout: 50_000 });
+      const { stdout } = await promisify(execFile)(python, ['test/clients/toolkit.py', device.uri, active], {
+        timeout: 50_000,
+      });
       expect(JSON.parse(stdout)).toMatchObject({
         check: null,
         echo: 'hello',
@@ -123,7 +136,8 @@ describe.each(kinds)('$name', (kind) => {
   run('mcumgrctl over UDP', async () => {
     const { device, image } = await withModel(kind, 'udp:0');
     const mcumgrctl = peer('mcumgrctl', 'bin', 'mcumgrctl');
-    const ask = async (...args: string[]) => output(mcumgrctl, ['--udp', device.uri.replace('udp:', ''), '--timeout', '5000', '--json', ...args]);
+    const ask = async (...args: string[]) =>
+      output(mcumgrctl, ['--udp', device.uri.replace('udp:', ''), '--timeout', '5000', '--json', ...args]);
     try {
       expect(await ask('os', 'echo', 'hello')).toContain('hello');
       expect(await ask('os', 'mcumgr-parameters')).toMatch(/2048/);

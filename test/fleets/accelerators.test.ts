@@ -1,4 +1,5 @@
-// Hosts with accelerators in a fleet: served from the command line, pushed to, and reached by rollouts. The accelerators are emulated.
+// Hosts with accelerators in a fleet: served from the command line, pushed to, and reached by rollouts. The
+// accelerators are emulated.
 
 import { readFileSync } from 'node:fs';
 import path from 'node:path';
@@ -26,9 +27,20 @@ function prepare(): readonly string[] {
     ['second', 7],
   ] as const) {
     const { compiled, uncompiled } = compiledPair(seed);
-    writeFiles(folder, { [`${name}_edgetpu.tflite`]: writeModel(compiled), [`${name}.tflite`]: writeModel(uncompiled), 'samples.bin': sample });
+    writeFiles(folder, {
+      [`${name}_edgetpu.tflite`]: writeModel(compiled),
+      [`${name}.tflite`]: writeModel(uncompiled),
+      'samples.bin': sample,
+    });
   }
-  return ['--device', 'sim:coral-usb', '--emulate', file('first_edgetpu.tflite'), '--emulate', file('second_edgetpu.tflite')];
+  return [
+    '--device',
+    'sim:coral-usb',
+    '--emulate',
+    file('first_edgetpu.tflite'),
+    '--emulate',
+    file('second_edgetpu.tflite'),
+  ];
 }
 
 async function served(...options: readonly string[]) {
@@ -52,19 +64,52 @@ test('served over TCP: pushed to, run on, and its model is there after a restart
   const second = await served(...emulated, '--listen', 'tcp:0', '--state', file('state'), '--id', 'pi');
   const again = await atoll(['push', file('first_edgetpu.tflite'), '--device', second.uri, '--json']);
   expect(jsonOf(again)).toMatchObject({ changed: false });
-  const run = await atoll(['run', file('first_edgetpu.tflite'), '--input', file('samples.bin'), '--device', second.uri, '--json']);
-  expect(jsonOf(run)).toMatchObject({ samples: 2, measurement: { agreement: { samples: 2, equalSamples: 2, agrees: true } } });
+  const run = await atoll([
+    'run',
+    file('first_edgetpu.tflite'),
+    '--input',
+    file('samples.bin'),
+    '--device',
+    second.uri,
+    '--json',
+  ]);
+  expect(jsonOf(run)).toMatchObject({
+    samples: 2,
+    measurement: { agreement: { samples: 2, equalSamples: 2, agrees: true } },
+  });
   const uncompiled = await atoll(['push', file('first.tflite'), '--device', second.uri, '--json']);
-  expect({ code: uncompiled.code, ...jsonOf(uncompiled) }).toMatchObject({ code: 1, error: { code: 'EDGETPU_UNCOMPILED' } });
+  expect({ code: uncompiled.code, ...jsonOf(uncompiled) }).toMatchObject({
+    code: 1,
+    error: { code: 'EDGETPU_UNCOMPILED' },
+  });
 });
 
 test('a model that the emulated accelerator was not told of is refused, with the way out', async () => {
   prepare();
   const state = file('another');
-  const device = await served('--device', 'sim:coral-usb', '--emulate', file('first_edgetpu.tflite'), '--listen', 'tcp:0', '--state', state);
+  const device = await served(
+    '--device',
+    'sim:coral-usb',
+    '--emulate',
+    file('first_edgetpu.tflite'),
+    '--listen',
+    'tcp:0',
+    '--state',
+    state,
+  );
   const pushed = await atoll(['push', file('second_edgetpu.tflite'), '--device', device.uri]);
   expect(pushed).toMatchObject({ code: 4, stderr: expect.stringMatching(/IMAGE_INVALID.*emulated.*--emulate/s) });
-  const second = await atoll(['serve', '--device', 'sim:coral-usb', '--emulate', file('first_edgetpu.tflite'), '--listen', 'tcp:0', '--state', state]);
+  const second = await atoll([
+    'serve',
+    '--device',
+    'sim:coral-usb',
+    '--emulate',
+    file('first_edgetpu.tflite'),
+    '--listen',
+    'tcp:0',
+    '--state',
+    state,
+  ]);
   expect(second).toMatchObject({ code: 3, stderr: expect.stringContaining('STATE_BUSY') });
 });
 
@@ -72,7 +117,10 @@ test.each([
   [['--device', 'sim:pico', '--listen', 'tcp:0'], 'sim:coral-usb'],
   [['--device', 'sim:coral-usb', '--listen', 'tcp:0'], '--emulate'],
   [['--device', 'usb:coral-usb', '--emulate', 'm_edgetpu.tflite', '--listen', 'tcp:0'], '--emulate is for'],
-  [['--device', 'sim:coral-usb', '--emulate', 'm_edgetpu.tflite', '--listen', 'tcp:0', '--tag', 'a=b'], '--tag and --data'],
+  [
+    ['--device', 'sim:coral-usb', '--emulate', 'm_edgetpu.tflite', '--listen', 'tcp:0', '--tag', 'a=b'],
+    '--tag and --data',
+  ],
   [['--device', 'sim:coral-usb', '--emulate', 'm.tflite', '--listen', 'tcp:0'], 'NAME_edgetpu.tflite'],
 ])('serve %s is refused: it means nothing', async (options, reason) => {
   expect(await atoll(['serve', ...options])).toMatchObject({ code: 2, stderr: expect.stringContaining(reason) });
@@ -87,7 +135,10 @@ test('one that cannot be proved is given up: what ran before runs on', { timeout
   const before = await served(...emulated, '--listen', `${uri}/pi-9`, '--state', state);
   expect((await atoll(['push', file('first_edgetpu.tflite'), '--device', `${uri}/pi-9`])).code).toBe(0);
   await before.stop();
-  const running = () => JSON.parse(readFileSync(path.join(state, 'slots.json'), 'utf8')).slots.find(({ active }: { active: boolean }) => active);
+  const running = () =>
+    JSON.parse(readFileSync(path.join(state, 'slots.json'), 'utf8')).slots.find(
+      ({ active }: { active: boolean }) => active,
+    );
   const { sha256 } = running();
   // Samples of another size than the model takes.
   writeFiles(folder, {
@@ -97,9 +148,15 @@ test('one that cannot be proved is given up: what ran before runs on', { timeout
       'name: tens\ntask: classification\ninputs: [{ files: x.bin, type: uint8, shape: [10] }]\nlabels: { csv: labels.csv, header: false, label: 0 }\nmetric: top1\n',
   });
   await served(...emulated, '--listen', `${uri}/pi-9`, '--state', state, '--data', file('data.yaml'));
-  expect((await atoll(['bundle', file('second_edgetpu.tflite'), '--target', 'coral-usb', '-o', file('proving.bundle')])).code).toBe(0);
+  expect(
+    (await atoll(['bundle', file('second_edgetpu.tflite'), '--target', 'coral-usb', '-o', file('proving.bundle')]))
+      .code,
+  ).toBe(0);
   const env = { ...process.env, ATOLL_STORE: file('proving.sqlite') };
-  const rolled = await atoll(['rollout', 'start', '--bundle', file('proving.bundle'), '--waves', '1', '--fleet', uri, '--json'], { env });
+  const rolled = await atoll(
+    ['rollout', 'start', '--bundle', file('proving.bundle'), '--waves', '1', '--fleet', uri, '--json'],
+    { env },
+  );
   expect(jsonOf(rolled), rolled.stderr).toMatchObject({ counts: { failed: 1 } });
   expect(running()).toMatchObject({ sha256, confirmed: true });
 });
@@ -115,13 +172,31 @@ toolTest('mosquitto').each([
   for (const id of ['pi-1', 'pi-2']) await served(...emulated, '--listen', `${fleet}/${id}`, '--tag', 'line=a');
   const env = { ...process.env, ATOLL_STORE: file(`${Math.random()}.sqlite`) };
   for (const name of ['first', 'second']) {
-    const bundled = await atoll(['bundle', file(`${name}_edgetpu.tflite`), '--target', 'coral-usb', '-o', file(`${name}.bundle`)]);
+    const bundled = await atoll([
+      'bundle',
+      file(`${name}_edgetpu.tflite`),
+      '--target',
+      'coral-usb',
+      '-o',
+      file(`${name}.bundle`),
+    ]);
     expect(bundled.code).toBe(0);
-    const rolled = await atoll(['rollout', 'start', '--bundle', file(`${name}.bundle`), '--waves', '1,100%', '--fleet', fleet, '--json'], { env });
+    const rolled = await atoll(
+      ['rollout', 'start', '--bundle', file(`${name}.bundle`), '--waves', '1,100%', '--fleet', fleet, '--json'],
+      { env },
+    );
     expect(rolled, rolled.stderr).toMatchObject({ code: 0 });
     expect(jsonOf(rolled)).toMatchObject({ phase: 'done', counts: { confirmed: 2 } });
   }
   // It is spoken to directly as well.
-  const run = await atoll(['run', file('second_edgetpu.tflite'), '--input', file('samples.bin'), '--device', `${fleet}/pi-1`, '--json']);
+  const run = await atoll([
+    'run',
+    file('second_edgetpu.tflite'),
+    '--input',
+    file('samples.bin'),
+    '--device',
+    `${fleet}/pi-1`,
+    '--json',
+  ]);
   expect(jsonOf(run)).toMatchObject({ measurement: { agreement: { equalSamples: 2, agrees: true } } });
 });

@@ -1,15 +1,37 @@
-// The device side in C at a broker: libmosquitto and OpenSSL, beside simulated devices in one fleet, under the same agent.
+// The device side in C at a broker: libmosquitto and OpenSSL, beside simulated devices in one fleet, under the same
+// agent.
 
 import { type ChildProcess, spawn } from 'node:child_process';
 import { rmSync } from 'node:fs';
 import path from 'node:path';
 import { deflateRawSync } from 'node:zlib';
 import { afterEach, expect } from 'vitest';
-import { buildSlotImage, createKeys, hex, readPrivateKey, readPublicKey, sha256 } from '../../src/devices/bundle/index.js';
-import { type BrokerConnection, connectToBroker, fleetTopics, parseBrokerAddress } from '../../src/devices/mqtt/index.js';
+import {
+  buildSlotImage,
+  createKeys,
+  hex,
+  readPrivateKey,
+  readPublicKey,
+  sha256,
+} from '../../src/devices/bundle/index.js';
+import {
+  type BrokerConnection,
+  connectToBroker,
+  fleetTopics,
+  parseBrokerAddress,
+} from '../../src/devices/mqtt/index.js';
 import { encodeDesired } from '../../src/devices/protocol/index.js';
 import { numberedIds, serveFleet } from '../../src/devices/simulated/index.js';
-import { beginRollout, leadRollout, openStore, publishBundle, type RolloutPlan, type RolloutSummary, readRegistry, summarize } from '../../src/fleet/index.js';
+import {
+  beginRollout,
+  leadRollout,
+  openStore,
+  publishBundle,
+  type RolloutPlan,
+  type RolloutSummary,
+  readRegistry,
+  summarize,
+} from '../../src/fleet/index.js';
 import { writeModel } from '../../src/formats/tflite/index.js';
 import { loadTarget } from '../../src/targets/index.js';
 import { mosquitto, type TestBroker } from '../support/brokers.js';
@@ -56,9 +78,22 @@ class CFleet {
   /** With flash in a file, so that another start of the same id finds what was there. */
   boot(id: string, ...options: string[]): { readonly child: ChildProcess; readonly ended: Promise<number | null> } {
     const flash = path.join(folder, `${id}.flash`);
-    const args = ['--broker', this.broker.uri.replace('mqtt://', ''), '--fleet', 'c', '--id', id, '--target', target.id, '--flash', flash];
+    const args = [
+      '--broker',
+      this.broker.uri.replace('mqtt://', ''),
+      '--fleet',
+      'c',
+      '--id',
+      id,
+      '--target',
+      target.id,
+      '--flash',
+      flash,
+    ];
     const own = ['--slot-bytes', '65536', '--key', path.join(folder, 'trusted.pem'), ...options];
-    const child = spawn('firmware-protocol/c/build/atoll-fleet-device', [...args, ...own], { stdio: ['ignore', 'ignore', 'inherit'] });
+    const child = spawn('firmware-protocol/c/build/atoll-fleet-device', [...args, ...own], {
+      stdio: ['ignore', 'ignore', 'inherit'],
+    });
     const ended = new Promise<number | null>((resolve) => child.once('exit', resolve));
     closers.push(async () => {
       child.kill('SIGKILL');
@@ -71,25 +106,35 @@ class CFleet {
   /** And waits until they are there. */
   async devices(ids: readonly string[], ...options: string[]): Promise<void> {
     for (const id of ids) this.boot(id, ...options);
-    for (let there = 0; there < ids.length; ) there = (await this.members()).filter(({ id, online }) => online && ids.includes(id)).length;
+    for (let there = 0; there < ids.length; )
+      there = (await this.members()).filter(({ id, online }) => online && ids.includes(id)).length;
   }
 
   async members() {
     return (await readRegistry(this.agent, 'c')).members;
   }
 
-  async rollOut(name: string, image: Uint8Array, changes: Partial<RolloutPlan> = {}, previousImage: Uint8Array | null = null): Promise<RolloutSummary> {
+  async rollOut(
+    name: string,
+    image: Uint8Array,
+    changes: Partial<RolloutPlan> = {},
+    previousImage: Uint8Array | null = null,
+  ): Promise<RolloutSummary> {
     const store = await openStore(path.join(folder, 'c.sqlite'));
     closers.push(() => store.close());
     const plan: RolloutPlan = { ...usualPlan, waves: [2, { share: 1 }], gates: [], rollout: name, ...changes };
     const fleet = `${this.broker.uri}/c`;
-    const row = await beginRollout(store, { plan, image, previousImage, fleet, uri: fleet }, () => readRegistry(this.agent, 'c'));
+    const row = await beginRollout(store, { plan, image, previousImage, fleet, uri: fleet }, () =>
+      readRegistry(this.agent, 'c'),
+    );
     return summarize(store, await leadRollout(store, this.agent, 'c', row.no));
   }
 
   /** The models that devices say they run. */
   async running(): Promise<Map<string, string | null>> {
-    return new Map((await this.members()).map(({ id, reported: { model } }) => [id, model === undefined ? null : hex(model)]));
+    return new Map(
+      (await this.members()).map(({ id, reported: { model } }) => [id, model === undefined ? null : hex(model)]),
+    );
   }
 }
 
@@ -105,11 +150,17 @@ run('devices in C and simulated ones take the same rollout, and the next one, an
     keys: [readPublicKey(pair.publicKey, 'key')],
   });
   closers.push(() => simulated.close());
-  expect((await fleet.members()).find(({ id }) => id === 'c1')?.reported).toMatchObject({ target: target.id, tags: { line: 'a' }, state: 'idle' });
+  expect((await fleet.members()).find(({ id }) => id === 'c1')?.reported).toMatchObject({
+    target: target.id,
+    tags: { line: 'a' },
+    state: 'idle',
+  });
   expect(await fleet.rollOut('first', imageOf(1))).toMatchObject({ phase: 'done', counts: { confirmed: 12 } });
   expect(new Set((await fleet.running()).values())).toEqual(new Set([modelOf(1)]));
   // No device is as quick as that.
-  const gates = [{ measure: 'latency', limitMs: 1e-6, factor: null, mostBad: 0, minimum: 1, confidence: 0.95, action: 'roll-back' }] as const;
+  const gates = [
+    { measure: 'latency', limitMs: 1e-6, factor: null, mostBad: 0, minimum: 1, confidence: 0.95, action: 'roll-back' },
+  ] as const;
   const stopped = await fleet.rollOut('second', imageOf(2), { gates, waves: [{ share: 1 }] }, imageOf(1));
   expect(stopped).toMatchObject({ phase: 'stopped', by: 'gate' });
   expect(stopped.counts['rolled-back']).toBeGreaterThan(0);
@@ -121,15 +172,28 @@ run('a bundle that no key of theirs has signed, and one that is damaged on its w
   const ids = numberedIds('k', 3);
   await fleet.devices(ids);
   expect(await fleet.rollOut('foreign', imageOf(1, key))).toMatchObject({ phase: 'done', counts: { failed: 3 } });
-  for (const { reported } of await fleet.members()) expect(reported).toMatchObject({ state: 'failed', code: 'SIGNATURE_INVALID', rollout: 'foreign' });
+  for (const { reported } of await fleet.members())
+    expect(reported).toMatchObject({ state: 'failed', code: 'SIGNATURE_INVALID', rollout: 'foreign' });
   // One block is that of another image.
   const topics = fleetTopics('c');
   const [image, other] = [imageOf(3), imageOf(4)];
   const { sha, blockBytes } = await publishBundle(fleet.agent, 'c', image);
-  await fleet.agent.publish(topics.block(hex(sha), 0, 2), deflateRawSync(other.subarray(2 * blockBytes, 3 * blockBytes), { windowBits: 10 }), { retain: true });
-  const desired = encodeDesired({ rollout: 'damaged', attempt: 1, sha, len: image.byteLength, block: blockBytes, seed: 1 });
+  await fleet.agent.publish(
+    topics.block(hex(sha), 0, 2),
+    deflateRawSync(other.subarray(2 * blockBytes, 3 * blockBytes), { windowBits: 10 }),
+    { retain: true },
+  );
+  const desired = encodeDesired({
+    rollout: 'damaged',
+    attempt: 1,
+    sha,
+    len: image.byteLength,
+    block: blockBytes,
+    seed: 1,
+  });
   for (const id of ids) await fleet.agent.publish(topics.desired(id), desired, { retain: true });
-  const ended = async () => (await fleet.members()).filter(({ reported: { rollout, state } }) => rollout === 'damaged' && state === 'failed');
+  const ended = async () =>
+    (await fleet.members()).filter(({ reported: { rollout, state } }) => rollout === 'damaged' && state === 'failed');
   while ((await ended()).length < 3);
   for (const { reported } of await ended()) expect(reported).toMatchObject({ code: 'HASH_MISMATCH' });
   // Nothing of that runs.
@@ -144,7 +208,10 @@ run('power that fails in any state, blocks that are asked of the agent, and SMP 
     const id = `q${i}`;
     const { ended } = fleet.boot(id, '--die-at', state);
     while ((await fleet.members()).every((member) => member.id !== id));
-    const led = fleet.rollOut(`dies-${state}`, imageOf(4 + i), { source: i === 1 ? 'pull' : 'retained', select: { tags: {}, ids: [id, 'p1'], share: 1 } });
+    const led = fleet.rollOut(`dies-${state}`, imageOf(4 + i), {
+      source: i === 1 ? 'pull' : 'retained',
+      select: { tags: {}, ids: [id, 'p1'], share: 1 },
+    });
     expect(await ended).toBe(3);
     // The same board starts again, with what its flash kept.
     fleet.boot(id);

@@ -2,10 +2,28 @@
 
 import { crc32 } from 'node:zlib';
 import { describe, expect, test } from 'vitest';
-import { buildSlotImage, createKeys, hex, readPrivateKey, readPublicKey, sha256 } from '../../src/devices/bundle/index.js';
-import { type BrokerConnection, connectToBroker, fleetTopics, parseBrokerAddress } from '../../src/devices/mqtt/index.js';
+import {
+  buildSlotImage,
+  createKeys,
+  hex,
+  readPrivateKey,
+  readPublicKey,
+  sha256,
+} from '../../src/devices/bundle/index.js';
+import {
+  type BrokerConnection,
+  connectToBroker,
+  fleetTopics,
+  parseBrokerAddress,
+} from '../../src/devices/mqtt/index.js';
 import { decodeReported, encodeDesired, type Reported, type WrittenDesired } from '../../src/devices/protocol/index.js';
-import { type FleetOptions, ImageStore, numberedIds, type ServedFleet, serveFleet } from '../../src/devices/simulated/index.js';
+import {
+  type FleetOptions,
+  ImageStore,
+  numberedIds,
+  type ServedFleet,
+  serveFleet,
+} from '../../src/devices/simulated/index.js';
 import { publishBundle, readRegistry, withdrawBundle } from '../../src/fleet/index.js';
 import { writeModel } from '../../src/formats/tflite/index.js';
 import { loadTarget } from '../../src/targets/index.js';
@@ -56,7 +74,11 @@ class Watch {
 
 async function during(
   broker: TestBroker,
-  { count = 12, prefix = 'd', ...options }: Partial<FleetOptions> & { readonly count?: number; readonly prefix?: string },
+  {
+    count = 12,
+    prefix = 'd',
+    ...options
+  }: Partial<FleetOptions> & { readonly count?: number; readonly prefix?: string },
   work: (agent: BrokerConnection, served: ServedFleet) => Promise<void>,
 ): Promise<void> {
   const address = parseBrokerAddress(broker.uri);
@@ -79,12 +101,14 @@ async function desire(
   more: Partial<WrittenDesired> = {},
 ): Promise<WrittenDesired> {
   const desired = { rollout, sha: sha256(image), len: image.byteLength, block: 1024, seed: 4711, ...more };
-  for (const { id } of served.devices) await agent.publish(topics.desired(id), encodeDesired(desired), { retain: true });
+  for (const { id } of served.devices)
+    await agent.publish(topics.desired(id), encodeDesired(desired), { retain: true });
   return desired;
 }
 
 const ended = ({ state }: Reported): boolean => state === 'confirmed' || state === 'failed';
-const all = (count: number) => (last: ReadonlyMap<string, Reported>) => last.size === count && [...last.values()].every(ended);
+const all = (count: number) => (last: ReadonlyMap<string, Reported>) =>
+  last.size === count && [...last.values()].every(ended);
 
 const brokers: readonly [name: string, run: typeof test, start: () => Promise<TestBroker>][] = [
   ['our own broker', test, () => embeddedBroker()],
@@ -103,7 +127,15 @@ describe.each(brokers)('at %s', (_name, run, start) => {
       await desire(agent, served, image, 'r1');
       const last = await watch.until(all(12));
       const expected = crc32((await new ImageStore(target, []).challenge(image, 4711)) as Uint8Array);
-      for (const report of last.values()) expect(report).toMatchObject({ state: 'confirmed', rollout: 'r1', vectors: 4, failed: 0, crc: expected, runs: 30 });
+      for (const report of last.values())
+        expect(report).toMatchObject({
+          state: 'confirmed',
+          rollout: 'r1',
+          vectors: 4,
+          failed: 0,
+          crc: expected,
+          runs: 30,
+        });
       for (const reports of watch.reports.values()) {
         // Whatever was overtaken, the steps are in their order.
         const order = ['downloading', 'verified', 'pending', 'confirmed'];
@@ -114,7 +146,9 @@ describe.each(brokers)('at %s', (_name, run, start) => {
       const before = served.devices.map(({ running }) => running);
       await desire(agent, served, image, 'r1');
       await desire(agent, served, image, 'r2');
-      await watch.until((now) => [...now.values()].every(({ rollout, state }) => rollout === 'r2' && state === 'confirmed'));
+      await watch.until((now) =>
+        [...now.values()].every(({ rollout, state }) => rollout === 'r2' && state === 'confirmed'),
+      );
       expect(served.devices.map(({ running }) => running)).toEqual(before);
       await withdrawBundle(agent, fleet, published);
     });
@@ -131,17 +165,25 @@ describe.each(brokers)('at %s', (_name, run, start) => {
       await publishBundle(agent, fleet, foreign);
       await desire(agent, served, good, 'r1');
       const running = () => served.devices.filter((device) => device.running === hex(sha256(good)));
-      const countIn = (last: ReadonlyMap<string, Reported>, state: string): number => [...last.values()].filter((report) => report.state === state).length;
+      const countIn = (last: ReadonlyMap<string, Reported>, state: string): number =>
+        [...last.values()].filter((report) => report.state === state).length;
       const settled = await watch.until(
-        (last) => last.size === 40 && countIn(last, 'confirmed') + countIn(last, 'failed') >= 25 && countIn(last, 'confirmed') === running().length,
+        (last) =>
+          last.size === 40 &&
+          countIn(last, 'confirmed') + countIn(last, 'failed') >= 25 &&
+          countIn(last, 'confirmed') === running().length,
       );
       const count = (state: string): number => countIn(settled, state);
       expect(count('failed')).toBeGreaterThan(3);
       expect(count('confirmed')).toBeGreaterThan(15);
-      for (const report of settled.values()) if (report.state === 'failed') expect(report).toMatchObject({ code: 'SELF_TEST_FAILED' });
+      for (const report of settled.values())
+        if (report.state === 'failed') expect(report).toMatchObject({ code: 'SELF_TEST_FAILED' });
       // Nothing that their key has not signed.
       await desire(agent, served, foreign, 'r2');
-      await watch.until((last) => [...last.values()].filter(({ rollout, state }) => rollout === 'r2' && state === 'failed').length >= 25);
+      await watch.until(
+        (last) =>
+          [...last.values()].filter(({ rollout, state }) => rollout === 'r2' && state === 'failed').length >= 25,
+      );
       expect(served.devices.filter((device) => device.running === hex(sha256(foreign)))).toEqual([]);
       expect(running().length).toBeGreaterThanOrEqual(count('confirmed'));
     });
@@ -173,7 +215,11 @@ test('messages that are none, a deadline that has passed, an image that is too l
   await during(await embeddedBroker(), { count: 1 }, async (agent, served) => {
     const watch = await Watch.over(agent);
     const id = served.devices[0]?.id as string;
-    for (const payload of [Buffer.from('nonsense'), new Uint8Array(5000).fill(0xff), encodeDesired({ rollout: '' } as never)]) {
+    for (const payload of [
+      Buffer.from('nonsense'),
+      new Uint8Array(5000).fill(0xff),
+      encodeDesired({ rollout: '' } as never),
+    ]) {
       await agent.publish(topics.desired(id), payload, { retain: true });
     }
     await desire(agent, served, image, 'late', { deadline: 1_000_000_000 });
@@ -196,16 +242,29 @@ toolTest('mosquitto')('a fleet is read to its last device, from a broker that dr
   await during(broker, { count: 1500, prefix: 'p-', tags: { line: 'a' } }, async (agent, served) => {
     // All have reported when the last message of each has been taken by the broker; the registry tells.
     let registry = await readRegistry(agent, fleet);
-    for (let tries = 0; registry.members.length < 1500 && tries < 20; tries++) registry = await readRegistry(agent, fleet);
+    for (let tries = 0; registry.members.length < 1500 && tries < 20; tries++)
+      registry = await readRegistry(agent, fleet);
     expect(registry.members.map(({ id }) => id)).toEqual(served.devices.map(({ id }) => id));
     expect(
-      registry.members.every(({ online, reported }) => online && reported.state === 'idle' && reported.target === 'pico' && reported.tags?.line === 'a'),
+      registry.members.every(
+        ({ online, reported }) =>
+          online && reported.state === 'idle' && reported.target === 'pico' && reported.tags?.line === 'a',
+      ),
     ).toBe(true);
     await agent.publish(topics.reported('intruder'), Buffer.from('nonsense'), { retain: true });
     expect(await readRegistry(agent, fleet)).toMatchObject({ unreadable: ['intruder'] });
-    const listed = jsonOf(await atoll(['devices', `${broker.uri}/${fleet}`, '--json'])) as { devices: { id: string; online: boolean }[] };
+    const listed = jsonOf(await atoll(['devices', `${broker.uri}/${fleet}`, '--json'])) as {
+      devices: { id: string; online: boolean }[];
+    };
     expect(listed.devices.length).toBe(1500);
-    expect(listed.devices[0]).toMatchObject({ id: 'p-0001', online: true, target: 'pico', tags: { line: 'a' }, state: 'idle', model: null });
+    expect(listed.devices[0]).toMatchObject({
+      id: 'p-0001',
+      online: true,
+      target: 'pico',
+      tags: { line: 'a' },
+      state: 'idle',
+      model: null,
+    });
   });
 });
 
@@ -217,9 +276,11 @@ test('rollout plan says what would happen, and does nothing', async () => {
     const image = imageOf(7);
     writeFiles(folder, {
       'm.bundle': image,
-      'plan.yaml': 'rollout: spring\nbundle: m.bundle\nselect: { ids: [q-01, q-02, q-03, q-04, q-99] }\nwaves: [1, 100%]\n',
+      'plan.yaml':
+        'rollout: spring\nbundle: m.bundle\nselect: { ids: [q-01, q-02, q-03, q-04, q-99] }\nwaves: [1, 100%]\n',
     });
-    const plan = (...args: string[]) => atoll(['rollout', 'plan', `${folder}/plan.yaml`, '--fleet', `${broker.uri}/${fleet}`, ...args]);
+    const plan = (...args: string[]) =>
+      atoll(['rollout', 'plan', `${folder}/plan.yaml`, '--fleet', `${broker.uri}/${fleet}`, ...args]);
     expect(jsonOf(await plan('--json'))).toMatchObject({
       rollout: 'spring',
       target: 'pico',
@@ -236,7 +297,9 @@ test('rollout plan says what would happen, and does nothing', async () => {
     );
     expect(await readRegistry(agent, fleet)).toEqual(registry);
     writeFiles(folder, { 'm.bundle': writeModel(int8Dense(10)) });
-    expect(jsonOf(await plan('--json'))).toMatchObject({ error: { code: 'ROLLOUT_PLAN', message: expect.stringContaining('not a bundle') } });
+    expect(jsonOf(await plan('--json'))).toMatchObject({
+      error: { code: 'ROLLOUT_PLAN', message: expect.stringContaining('not a bundle') },
+    });
   });
 });
 

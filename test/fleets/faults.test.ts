@@ -1,9 +1,17 @@
-// What goes wrong in fleets, one after another and in virtual time: two hundred devices, the real agent, a seed. Where it stays under what the gates allow, the
-// rollout ends as it would have without, the affected devices aside; where it is more, it stops as the plan says. And whatever happens, some things hold.
+// What goes wrong in fleets, one after another and in virtual time: two hundred devices, the real agent, a seed. Where
+// it stays under what the gates allow, the rollout ends as it would have without, the affected devices aside; where it
+// is more, it stops as the plan says. And whatever happens, some things hold.
 
 import { describe, expect, test } from 'vitest';
 import { fail } from '../../src/base/errors.js';
-import { buildSlotImage, createKeys, hex, readPrivateKey, readPublicKey, sha256 } from '../../src/devices/bundle/index.js';
+import {
+  buildSlotImage,
+  createKeys,
+  hex,
+  readPrivateKey,
+  readPublicKey,
+  sha256,
+} from '../../src/devices/bundle/index.js';
 import { fleetTopics } from '../../src/devices/mqtt/index.js';
 import type { FleetFault } from '../../src/devices/simulated/index.js';
 import { type DeviceRecord, type Gate, leadRollout, type RolloutPlan, summarize } from '../../src/fleet/index.js';
@@ -23,7 +31,11 @@ function imageOf(fill: number): Uint8Array {
 const [factory, image] = [imageOf(1), imageOf(2)];
 const bundle = hex(sha256(image));
 
-const gate = (measure: 'confirmed' | 'failed' | 'unknown', mostBad: number, action: Gate['action'] = 'pause'): Gate => ({
+const gate = (
+  measure: 'confirmed' | 'failed' | 'unknown',
+  mostBad: number,
+  action: Gate['action'] = 'pause',
+): Gate => ({
   measure,
   mostBad,
   minimum: 5,
@@ -59,7 +71,8 @@ async function expectSound(fleet: VirtualFleet, no: number, plan: RolloutPlan): 
     for (const next of begun) {
       expect(next).toBe(wave + 1);
       wave = next;
-      for (const device of phases.values()) if (device.wave < wave) expect(underWay.has(device.phase) || device.phase === 'waiting').toBe(false);
+      for (const device of phases.values())
+        if (device.wave < wave) expect(underWay.has(device.phase) || device.phase === 'waiting').toBe(false);
     }
     const travelling = [...phases.values()].filter(({ phase }) => underWay.has(phase));
     expect(travelling.length).toBeLessThanOrEqual(plan.concurrency);
@@ -89,7 +102,11 @@ async function run(
 }
 
 /** All that are not affected are confirmed; those that are have come to this, or have not. */
-function expectAllButAffected({ fleet, summary, records }: Run, phase: string | null, code: string | null = null): void {
+function expectAllButAffected(
+  { fleet, summary, records }: Run,
+  phase: string | null,
+  code: string | null = null,
+): void {
   expect(summary).toMatchObject({ phase: 'done', wave: 3, devices: 200 });
   for (const [id, record] of records) {
     if (!fleet.faulty.has(id) || phase === null) expect(record, id).toMatchObject({ phase: 'confirmed' });
@@ -119,30 +136,43 @@ describe('devices with faults', () => {
     // Nobody of the last wave was told.
     expect(severe.summary.wave).toBeLessThan(3);
     expect(severe.records.size).toBe(200);
-    for (const record of severe.records.values()) if (record.wave === 2) expect(record).toMatchObject({ phase: 'waiting', attempt: 0 });
+    for (const record of severe.records.values())
+      if (record.wave === 2) expect(record).toMatchObject({ phase: 'waiting', attempt: 0 });
   });
 
-  test.each(['abort', 'roll-back'] as const)('beyond a limit whose action is to %s: nobody runs on what was found bad', async (action) => {
-    const faults = [{ name: 'wrong-result', share: 0.3 } as const];
-    const { summary, records, fleet } = await run(planWith(gate('failed', 0.1, action)), { faults });
-    expect(summary).toMatchObject({ phase: 'stopped', by: 'gate', reason: expect.stringContaining('gate 1, failed') });
-    for (const [id, record] of records) {
-      const device = fleet.devices.get(id);
-      if (action === 'roll-back') expect(device?.running).toBe(hex(sha256(factory)));
-      if (record.phase === 'rolled-back') expect(record).toMatchObject({ wants: 'old', code: null });
-      expect(underWay.has(record.phase)).toBe(false);
-    }
-    const came = [...records.values()].filter(({ phase }) => phase === (action === 'abort' ? 'confirmed' : 'rolled-back'));
-    expect(came.length).toBeGreaterThan(0);
-  });
+  test.each(['abort', 'roll-back'] as const)(
+    'beyond a limit whose action is to %s: nobody runs on what was found bad',
+    async (action) => {
+      const faults = [{ name: 'wrong-result', share: 0.3 } as const];
+      const { summary, records, fleet } = await run(planWith(gate('failed', 0.1, action)), { faults });
+      expect(summary).toMatchObject({
+        phase: 'stopped',
+        by: 'gate',
+        reason: expect.stringContaining('gate 1, failed'),
+      });
+      for (const [id, record] of records) {
+        const device = fleet.devices.get(id);
+        if (action === 'roll-back') expect(device?.running).toBe(hex(sha256(factory)));
+        if (record.phase === 'rolled-back') expect(record).toMatchObject({ wants: 'old', code: null });
+        expect(underWay.has(record.phase)).toBe(false);
+      }
+      const came = [...records.values()].filter(
+        ({ phase }) => phase === (action === 'abort' ? 'confirmed' : 'rolled-back'),
+      );
+      expect(came.length).toBeGreaterThan(0);
+    },
+  );
 });
 
 describe('messages', () => {
   const usual = { lost: 0.01, repeated: 0.01, overtaken: 0.05 };
 
-  test.each([1, 2, 3])('one in a hundred lost, one repeated, five overtaken, seed %d: it ends as without', async (seed) => {
-    expectAllButAffected(await run(strict, { luck: usual, seed }), null);
-  });
+  test.each([1, 2, 3])(
+    'one in a hundred lost, one repeated, five overtaken, seed %d: it ends as without',
+    async (seed) => {
+      expectAllButAffected(await run(strict, { luck: usual, seed }), null);
+    },
+  );
 
   test('four in ten lost: devices that are not heard in time are unknown, and it stops', async () => {
     const hasty = { ...strict, deadlines: { told: 20_000, downloading: 20_000, verified: 5000, pending: 5000 } };
@@ -180,7 +210,9 @@ describe('a broker that restarts', () => {
       let restarted = false;
       const outcome = await run(strict, {}, (fleet) => {
         const look = (): void => {
-          const seen = fleet.commits.some(({ devices }) => devices.some((device) => device.wave === 1 && device.phase === phase));
+          const seen = fleet.commits.some(({ devices }) =>
+            devices.some((device) => device.wave === 1 && device.phase === phase),
+          );
           restarted ||= seen;
           if (seen) fleet.broker.restart(keeps);
           else fleet.time.later(20, look);
@@ -193,19 +225,26 @@ describe('a broker that restarts', () => {
   );
 
   test('and stays away longer than devices have time: nobody is blamed', async () => {
-    const outcome = await run(strict, {}, (fleet) => void fleet.time.later(800, () => fleet.broker.restart(true, 3_600_000)));
+    const outcome = await run(
+      strict,
+      {},
+      (fleet) => void fleet.time.later(800, () => fleet.broker.restart(true, 3_600_000)),
+    );
     expectAllButAffected(outcome, null);
   });
 });
 
-test.each([86_400_000, -86_400_000, 7 * 86_400_000])('the clock of the agent jumps by %d ms: nothing comes of it', async (ms) => {
-  const outcome = await run(strict, {}, (fleet) => {
-    fleet.time.later(700, () => {
-      fleet.wallOffMs = ms;
+test.each([86_400_000, -86_400_000, 7 * 86_400_000])(
+  'the clock of the agent jumps by %d ms: nothing comes of it',
+  async (ms) => {
+    const outcome = await run(strict, {}, (fleet) => {
+      fleet.time.later(700, () => {
+        fleet.wallOffMs = ms;
+      });
     });
-  });
-  expectAllButAffected(outcome, null);
-});
+    expectAllButAffected(outcome, null);
+  },
+);
 
 test('the machine of the agent sleeps for hours in the midst: no deadline has passed for that', async () => {
   let slept = 0;
@@ -229,34 +268,42 @@ test('the machine of the agent sleeps for hours in the midst: no deadline has pa
 describe('devices that are deleted from the fleet in the midst', () => {
   const deletion = (fleet: VirtualFleet, id: string): void => {
     const topics = fleetTopics('v');
-    for (const topic of [topics.desired(id), topics.alive(id), topics.reported(id)]) fleet.broker.publish(topic, new Uint8Array(0), true, true);
+    for (const topic of [topics.desired(id), topics.alive(id), topics.reported(id)])
+      fleet.broker.publish(topic, new Uint8Array(0), true, true);
   };
 
-  test.each(['waiting', 'told', 'downloading', 'pending'] as const)('while they are %s: the rollout goes on without them', async (phase) => {
-    const gone = new Set<string>();
-    const { summary, records } = await run(strict, {}, (fleet) => {
-      const look = (): void => {
-        const last = new Map<string, DeviceRecord>();
-        for (const { devices } of fleet.commits) for (const device of devices) last.set(device.id, device);
-        const found =
-          phase === 'waiting'
-            ? [...fleet.devices.keys()].filter((id) => !last.has(id))
-            : [...last.values()].filter((one) => one.phase === phase).map(({ id }) => id);
-        if (last.size < 15 || found.length === 0) return void fleet.time.later(20, look);
-        for (const id of found.slice(0, 12)) {
-          gone.add(id);
-          fleet.devices.get(id)?.stop();
-          deletion(fleet, id);
-        }
-      };
-      look();
-    });
-    expect(gone.size).toBeGreaterThan(0);
-    // Without waiting for the deadlines of devices that are gone.
-    expect(summary).toMatchObject({ phase: 'done', wave: 3, counts: { confirmed: 200 - gone.size, removed: gone.size } });
-    expect(summary.elapsedMs).toBeLessThan(60_000);
-    for (const [id, record] of records) expect(record.phase, id).toBe(gone.has(id) ? 'removed' : 'confirmed');
-  });
+  test.each(['waiting', 'told', 'downloading', 'pending'] as const)(
+    'while they are %s: the rollout goes on without them',
+    async (phase) => {
+      const gone = new Set<string>();
+      const { summary, records } = await run(strict, {}, (fleet) => {
+        const look = (): void => {
+          const last = new Map<string, DeviceRecord>();
+          for (const { devices } of fleet.commits) for (const device of devices) last.set(device.id, device);
+          const found =
+            phase === 'waiting'
+              ? [...fleet.devices.keys()].filter((id) => !last.has(id))
+              : [...last.values()].filter((one) => one.phase === phase).map(({ id }) => id);
+          if (last.size < 15 || found.length === 0) return void fleet.time.later(20, look);
+          for (const id of found.slice(0, 12)) {
+            gone.add(id);
+            fleet.devices.get(id)?.stop();
+            deletion(fleet, id);
+          }
+        };
+        look();
+      });
+      expect(gone.size).toBeGreaterThan(0);
+      // Without waiting for the deadlines of devices that are gone.
+      expect(summary).toMatchObject({
+        phase: 'done',
+        wave: 3,
+        counts: { confirmed: 200 - gone.size, removed: gone.size },
+      });
+      expect(summary.elapsedMs).toBeLessThan(60_000);
+      for (const [id, record] of records) expect(record.phase, id).toBe(gone.has(id) ? 'removed' : 'confirmed');
+    },
+  );
 
   test('a whole wave: the rollout pauses, since nothing is left to judge by, until a user goes on', async () => {
     const { fleet, summary } = await run({ ...strict, waves: [1, { share: 1 }] }, {}, (virtual) => {
@@ -290,7 +337,8 @@ describe('devices that are deleted from the fleet in the midst', () => {
 describe('clocks of devices', () => {
   const years = 365 * 86_400_000;
   /** Every fifth device has the right time. */
-  const off = (ms: (id: number) => number) => (id: string) => (Number(id.slice(1)) % 5 === 0 ? 0 : ms(Number(id.slice(1))));
+  const off = (ms: (id: number) => number) => (id: string) =>
+    Number(id.slice(1)) % 5 === 0 ? 0 : ms(Number(id.slice(1)));
 
   test.each<[string, (id: number) => number]>([
     ['start at 1970', () => -50 * years],
@@ -301,7 +349,10 @@ describe('clocks of devices', () => {
   });
 
   test('are set back by a day in the midst, and devices restart: reports with lower numbers are not taken for old ones', async () => {
-    const faults = [{ name: 'reboots-downloading', share: 0.3 } as const, { name: 'reboots-pending', share: 0.3 } as const];
+    const faults = [
+      { name: 'reboots-downloading', share: 0.3 } as const,
+      { name: 'reboots-pending', share: 0.3 } as const,
+    ];
     const setBack = (id: string, ms: number): number => (Number(id.slice(1)) % 2 === 0 && ms > 5600 ? -86_400_000 : 0);
     const outcome = await run(strict, { clockOffMs: setBack, faults });
     expectAllButAffected(outcome, null);
@@ -348,7 +399,11 @@ describe('a store that is away', () => {
     }
     fleet.time.later(8 * 3_600_000, () => over.abort(new Error('enough')));
     const session = fleet.broker.connect(true);
-    const waiting = leadRollout(store, session, 'v', row.no, { clock: fleet.clock, signal: over.signal, onStore: (reason) => void told.push(reason) });
+    const waiting = leadRollout(store, session, 'v', row.no, {
+      clock: fleet.clock,
+      signal: over.signal,
+      onStore: (reason) => void told.push(reason),
+    });
     await expect(fleet.wait(waiting)).rejects.toThrow('enough');
     expect(told.map((reason) => reason === null)).toEqual([false, true, false, true]);
   });
@@ -369,7 +424,10 @@ describe('a store that is away', () => {
     await expect(fleet.lead(row.no, options, hooks)).rejects.toMatchObject({ code: 'STORE_AWAY' });
     expect(told).toContainEqual(expect.stringContaining('nothing listens there'));
     await fleet.lead(row.no);
-    expect(await summarize(fleet.store, await fleet.store.rollout(row.no), fleet.time.now())).toMatchObject({ phase: 'done', counts: { confirmed: 20 } });
+    expect(await summarize(fleet.store, await fleet.store.rollout(row.no), fleet.time.now())).toMatchObject({
+      phase: 'done',
+      counts: { confirmed: 20 },
+    });
   });
 });
 
@@ -377,7 +435,10 @@ describe('an agent that is killed', () => {
   /** Twenty devices, some with faults, and a gate that stops it in one of two. */
   const faults = [{ name: 'wrong-result', share: 0.2 } as const, { name: 'dies-downloading', share: 0.1 } as const];
   const deadlines = { told: 5000, downloading: 10_000, verified: 5000, pending: 5000 };
-  const plans = { ends: { ...lenient, deadlines }, stops: { ...planWith(gate('failed', 0.05, 'roll-back')), deadlines } };
+  const plans = {
+    ends: { ...lenient, deadlines },
+    stops: { ...planWith(gate('failed', 0.05, 'roll-back')), deadlines },
+  };
 
   async function withKills(plan: RolloutPlan, kill: (commit: number) => 'before' | 'after' | null) {
     const fleet = await VirtualFleet.of({ target, count: 20, keys, factory, faults, seed: 6 });
@@ -399,23 +460,32 @@ describe('an agent that is killed', () => {
         if (error !== killed) throw error;
       }
     }
-    const { phase, reason, counts, wave } = await summarize(fleet.store, await fleet.store.rollout(row.no), fleet.time.now());
+    const { phase, reason, counts, wave } = await summarize(
+      fleet.store,
+      await fleet.store.rollout(row.no),
+      fleet.time.now(),
+    );
     const records = await expectSound(fleet, row.no, plan);
-    const ends = Object.fromEntries([...records].map(([id, record]) => [id, [record.phase, record.code, record.wants, record.said]]));
+    const ends = Object.fromEntries(
+      [...records].map(([id, record]) => [id, [record.phase, record.code, record.wants, record.said]]),
+    );
     return { outcome: { phase, reason, counts, wave, ends }, commits, kills };
   }
 
-  test.each(Object.entries(plans))('at any one write of its journal, before it or after (a rollout that %s)', async (_name, plan) => {
-    const whole = await withKills(plan, () => null);
-    expect(whole.commits).toBeGreaterThan(8);
-    for (let n = 1; n <= whole.commits; n++) {
-      for (const when of ['before', 'after'] as const) {
-        const { outcome, kills } = await withKills(plan, (commit) => (commit === n ? when : null));
-        expect(kills).toBe(1);
-        expect(outcome, `killed ${when} write ${n}`).toEqual(whole.outcome);
+  test.each(Object.entries(plans))(
+    'at any one write of its journal, before it or after (a rollout that %s)',
+    async (_name, plan) => {
+      const whole = await withKills(plan, () => null);
+      expect(whole.commits).toBeGreaterThan(8);
+      for (let n = 1; n <= whole.commits; n++) {
+        for (const when of ['before', 'after'] as const) {
+          const { outcome, kills } = await withKills(plan, (commit) => (commit === n ? when : null));
+          expect(kills).toBe(1);
+          expect(outcome, `killed ${when} write ${n}`).toEqual(whole.outcome);
+        }
       }
-    }
-  });
+    },
+  );
 
   test('again and again, at every third write', async () => {
     const whole = await withKills(plans.ends, () => null);

@@ -1,11 +1,19 @@
-// A thousand devices at a broker, in a process of their own, under its default settings: everybody is reached, and the model is published once.
+// A thousand devices at a broker, in a process of their own, under its default settings: everybody is reached, and the
+// model is published once.
 
 import path from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { buildSlotImage, compressedBlocks, sha256 } from '../../src/devices/bundle/index.js';
 import { connectToBroker, parseBrokerAddress } from '../../src/devices/mqtt/index.js';
 import { encodeDesired } from '../../src/devices/protocol/index.js';
-import { beginRollout, type FleetBroker, leadRollout, openStore, readRegistry, summarize } from '../../src/fleet/index.js';
+import {
+  beginRollout,
+  type FleetBroker,
+  leadRollout,
+  openStore,
+  readRegistry,
+  summarize,
+} from '../../src/fleet/index.js';
 import { writeModel } from '../../src/formats/tflite/index.js';
 import { loadTarget } from '../../src/targets/index.js';
 import { embeddedBroker, mosquitto, type TestBroker } from '../support/brokers.js';
@@ -54,7 +62,14 @@ describe.each(brokers)('at %s', (name, run, start) => {
       const summary = await summarize(store, await leadRollout(store, broker, 'k', row.no));
       expect(summary).toMatchObject({ phase: 'done', wave: 5, counts: { confirmed: count } });
       const blocks = compressedBlocks(image, 1024).reduce((sum, block) => sum + block.byteLength, 0);
-      const desired = encodeDesired({ rollout: 'k', attempt: 1, sha: sha256(image), len: image.byteLength, block: 1024, seed: 0xffffffff });
+      const desired = encodeDesired({
+        rollout: 'k',
+        attempt: 1,
+        sha: sha256(image),
+        len: image.byteLength,
+        block: 1024,
+        seed: 0xffffffff,
+      });
       expect(bytes / (blocks + count * desired.byteLength)).toBeLessThan(1.01);
       await store.close();
       await agent.close();

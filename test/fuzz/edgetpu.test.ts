@@ -1,9 +1,15 @@
-// Damaged compiled models: a coded error, or one that the emulated accelerator runs or refuses; never a crash or a hang.
+// Damaged compiled models: a coded error, or one that the emulated accelerator runs or refuses; never a crash or a
+// hang.
 
 import { expect, test } from 'vitest';
 import { AtollError } from '../../src/base/errors.js';
 import { seededRandom } from '../../src/data/index.js';
-import { AcceleratedModel, type Accelerator, attachAccelerator, EmulatedAccelerator } from '../../src/devices/accelerator/index.js';
+import {
+  AcceleratedModel,
+  type Accelerator,
+  attachAccelerator,
+  EmulatedAccelerator,
+} from '../../src/devices/accelerator/index.js';
 import { readModel, writeModel } from '../../src/formats/tflite/index.js';
 import { compiledPair, pairWithEdges } from '../support/compiled-pair.js';
 
@@ -16,7 +22,8 @@ test(`${rounds} mutations of compiled models`, { timeout: 600_000 }, async () =>
   const pairs = [compiledPair(), pairWithEdges()];
   const files = pairs.map(({ compiled }) => writeModel(compiled));
   const usb = new EmulatedAccelerator({ models: pairs });
-  const attach = (): Promise<Accelerator> => attachAccelerator('usb:18d1:9302', { devices: usb.devices, settleMs: 0, patienceMs: 50 });
+  const attach = (): Promise<Accelerator> =>
+    attachAccelerator('usb:18d1:9302', { devices: usb.devices, settleMs: 0, patienceMs: 50 });
   let accelerator = await attach();
   const outcomes = { refused: 0, stopped: 0, ran: 0 };
   for (let round = 0; round < rounds; round++) {
@@ -24,7 +31,11 @@ test(`${rounds} mutations of compiled models`, { timeout: 600_000 }, async () =>
     for (let edits = 1 + draw(3); edits > 0; edits--) {
       const at = draw(bytes.length - 4);
       if (draw(2) === 0) bytes[at] = draw(256);
-      else bytes.writeUInt32LE(draw(2) === 0 ? (interesting[draw(interesting.length)] as number) : draw(bytes.length), at - (at % 4));
+      else
+        bytes.writeUInt32LE(
+          draw(2) === 0 ? (interesting[draw(interesting.length)] as number) : draw(bytes.length),
+          at - (at % 4),
+        );
     }
     const start = performance.now();
     let what: keyof typeof outcomes = 'refused';
@@ -34,7 +45,8 @@ test(`${rounds} mutations of compiled models`, { timeout: 600_000 }, async () =>
       await model.run(accelerator, new Uint8Array(model.inputBytes));
       what = 'ran';
     } catch (error) {
-      if (!(error instanceof AtollError) || error.code === 'INTERNAL') throw new Error(`round ${round}: ${String(error)}`, { cause: error });
+      if (!(error instanceof AtollError) || error.code === 'INTERNAL')
+        throw new Error(`round ${round}: ${String(error)}`, { cause: error });
     }
     outcomes[what] += 1;
     expect(performance.now() - start, `round ${round}`).toBeLessThan(5000);

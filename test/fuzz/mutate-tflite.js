@@ -37,7 +37,8 @@ function mutate(original) {
     const at = position(bytes);
     if (kind === 1) bytes[at] ^= 1 << draw(8);
     else if (kind === 2) bytes[at] = draw(256);
-    else if (kind === 3 && at + 4 <= bytes.length) bytes.writeUInt32LE(interesting[draw(interesting.length)], at - (at % 4));
+    else if (kind === 3 && at + 4 <= bytes.length)
+      bytes.writeUInt32LE(interesting[draw(interesting.length)], at - (at % 4));
     else if (kind === 4 && at + 4 <= bytes.length) bytes.writeUInt32LE(draw(bytes.length), at - (at % 4));
     else if (kind === 5) bytes.copy(bytes, at, draw(bytes.length), draw(bytes.length));
   }
@@ -67,4 +68,13 @@ for (let i = 0; i < Number(total); i++) {
   const { user, system } = process.cpuUsage(start);
   slowestMs = Math.max(slowestMs, (user + system) / 1000);
 }
-console.log(JSON.stringify({ mutations: Number(total), errors, models, slowestMs, peakBytes: process.resourceUsage().maxRSS * 1024 - ownBytes, failures }));
+console.log(
+  JSON.stringify({
+    mutations: Number(total),
+    errors,
+    models,
+    slowestMs,
+    peakBytes: process.resourceUsage().maxRSS * 1024 - ownBytes,
+    failures,
+  }),
+);

@@ -1,5 +1,5 @@
-// One-operator models with something changed at random, valid or not: the plain, the fast and the checked kernels agree byte for byte, or
-// all of them refuse the model with the same coded error.
+// One-operator models with something changed at random, valid or not: the plain, the fast and the checked kernels agree
+// byte for byte, or all of them refuse the model with the same coded error.
 
 import { expect, test } from 'vitest';
 import { AtollError } from '../../src/base/errors.js';
@@ -53,7 +53,10 @@ const mutations: readonly ((draw: Draw, model: Model) => string)[] = [
     return `zero point ${zero}`;
   },
   (draw, model) => {
-    const options = pick(draw, pick(draw, model.subgraphs).operators)?.builtinOptions as unknown as Record<string, unknown> | null;
+    const options = pick(draw, pick(draw, model.subgraphs).operators)?.builtinOptions as unknown as Record<
+      string,
+      unknown
+    > | null;
     const numbers = Object.keys(options ?? {}).filter((key) => typeof options?.[key] === 'number');
     if (options === null || numbers.length === 0) return 'nothing';
     const key = pick(draw, numbers);
@@ -109,7 +112,8 @@ test(`${rounds} changes of each of ${cases.length} one-operator models`, { timeo
       let plain: string;
       try {
         plain = outcome(model, 'plain', seed);
-        for (const kernels of ['fast', 'checked'] as const) expect(outcome(model, kernels, seed), `${kernels}: ${what}`).toBe(plain);
+        for (const kernels of ['fast', 'checked'] as const)
+          expect(outcome(model, kernels, seed), `${kernels}: ${what}`).toBe(plain);
       } catch (error) {
         throw new Error(what, { cause: error });
       }

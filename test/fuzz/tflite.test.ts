@@ -24,9 +24,13 @@ const total = 60_000;
 
 test(`${total} mutations of real files`, async () => {
   const files = [example, ...sharedModels().map((file) => path.join(sharedFolder, 'models', file))];
-  const { stdout } = await run(process.execPath, ['--max-old-space-size=200', 'test/fuzz/mutate-tflite.js', String(total), ...files], {
-    maxBuffer: 1e8,
-  });
+  const { stdout } = await run(
+    process.execPath,
+    ['--max-old-space-size=200', 'test/fuzz/mutate-tflite.js', String(total), ...files],
+    {
+      maxBuffer: 1e8,
+    },
+  );
   const result = JSON.parse(stdout) as Result;
   expect(result.failures).toEqual([]);
   expect(result.mutations).toBe(total);

@@ -10,20 +10,27 @@ import { sharedBytes, sharedTest } from '../support/shared.js';
 
 function sampleOf(bytes: number, seed: number): Uint8Array {
   // Smooth areas with some noise, as images have them.
-  return Uint8Array.from({ length: bytes }, (_, i) => (128 + 100 * Math.sin(i / (90 + 17 * seed)) + ((i * 2654435761) >>> 27)) & 255);
+  return Uint8Array.from(
+    { length: bytes },
+    (_, i) => (128 + 100 * Math.sin(i / (90 + 17 * seed)) + ((i * 2654435761) >>> 27)) & 255,
+  );
 }
 
 sharedTest.each([
   ['mobilenet_v1_0.25_128_quant', 2],
   ['deeplabv3_mnv2_dm05_pascal_quant', 1],
 ])('%s gives the outputs of the uncompiled model', { timeout: 120_000 }, async (name, samples) => {
-  const [uncompiled, compiled] = [`coral/${name}.tflite`, `coral/${name}_edgetpu.tflite`].map((file) => readModel(sharedBytes('models', file), file));
+  const [uncompiled, compiled] = [`coral/${name}.tflite`, `coral/${name}_edgetpu.tflite`].map((file) =>
+    readModel(sharedBytes('models', file), file),
+  );
   if (uncompiled === undefined || compiled === undefined) throw new Error('unreachable');
   const emulated = new EmulatedAccelerator({ models: [{ compiled, uncompiled }] });
   const accelerator = await attachAccelerator('usb:18d1:9302', { devices: emulated.devices, settleMs: 0 });
   const model = new AcceleratedModel(compiled, name);
   const simulator = new Interpreter(uncompiled);
-  expect(model.inputs.map(({ bytes, type }) => [bytes, type])).toEqual(simulator.inputs.map(({ bytes, type }) => [bytes, type]));
+  expect(model.inputs.map(({ bytes, type }) => [bytes, type])).toEqual(
+    simulator.inputs.map(({ bytes, type }) => [bytes, type]),
+  );
   for (let seed = 1; seed <= samples; seed++) {
     const sample = sampleOf(model.inputBytes, seed);
     const { output } = await model.run(accelerator, sample);
@@ -38,7 +45,8 @@ sharedTest.each([
   await accelerator.close();
 });
 
-// Recorded on the same emulated device: libedgetpu (google-coral/libedgetpu, e35aed1), performance max, two inferences of MobileNet between open and close.
+// Recorded on the same emulated device: libedgetpu (google-coral/libedgetpu, e35aed1), performance max, two inferences
+// of MobileNet between open and close.
 sharedTest("the driver does to the device what Google's does, transfer for transfer", async () => {
   const recorded = readFileSync('test/fixtures/edgetpu/libedgetpu-mobilenet.txt', 'utf8').trim().split('\n');
   const [uncompiled, compiled] = ['', '_edgetpu'].map((suffix) => {
@@ -48,7 +56,11 @@ sharedTest("the driver does to the device what Google's does, transfer for trans
   if (uncompiled === undefined || compiled === undefined) throw new Error('unreachable');
   const emulated = new EmulatedAccelerator({ models: [{ compiled, uncompiled }] });
   const log = recordedBy(emulated);
-  const accelerator = await attachAccelerator('usb:18d1:9302', { devices: emulated.devices, settleMs: 0, performance: 'max' });
+  const accelerator = await attachAccelerator('usb:18d1:9302', {
+    devices: emulated.devices,
+    settleMs: 0,
+    performance: 'max',
+  });
   const model = new AcceleratedModel(compiled, 'mobilenet');
   for (let run = 0; run < 2; run++) await model.run(accelerator, sampleOf(model.inputBytes, run));
   await accelerator.close();
@@ -58,7 +70,12 @@ sharedTest("the driver does to the device what Google's does, transfer for trans
 /** What comes over the bus, written as in the recording: set-up packets with their data, lengths of what goes out. */
 function recordedBy({ chip }: EmulatedAccelerator): string[] {
   const log: string[] = [];
-  const [controlIn, controlOut, out, reset] = [chip.controlIn.bind(chip), chip.controlOut.bind(chip), chip.out.bind(chip), chip.reset.bind(chip)];
+  const [controlIn, controlOut, out, reset] = [
+    chip.controlIn.bind(chip),
+    chip.controlOut.bind(chip),
+    chip.out.bind(chip),
+    chip.reset.bind(chip),
+  ];
   const note = (kind: number, { request, value, index }: UsbSetup, length: number, data: string): void => {
     const setup = Buffer.alloc(8);
     setup.writeUInt8(kind, 0);

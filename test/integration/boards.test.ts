@@ -1,4 +1,5 @@
-// Targets beside the facts that are known of 25 boards, and their arenas beside what an interpreter on emulated cores reports.
+// Targets beside the facts that are known of 25 boards, and their arenas beside what an interpreter on emulated cores
+// reports.
 
 import { expect } from 'vitest';
 import { readModel } from '../../src/formats/tflite/index.js';
@@ -22,7 +23,9 @@ sharedTest('there is a target for each of the 25 boards, and no other', async ()
 });
 
 const usbOf = ({ transports }: Target): number[] =>
-  transports.flatMap((one) => (one.kind === 'usb' ? one.ids.map(({ vendor, product }) => 65536 * vendor + product) : []));
+  transports.flatMap((one) =>
+    one.kind === 'usb' ? one.ids.map(({ vendor, product }) => 65536 * vendor + product) : [],
+  );
 
 for (const board of boards) {
   sharedTest(`${board.id}: clock, flash and USB ids are the known ones`, async () => {
@@ -55,20 +58,37 @@ for (const { isa, kernels, benchmark, arena_used_bytes: arenaBytes, head_bytes: 
   sharedTest(`arena of ${benchmark} with ${kernels} on ${isa}: to the byte`, () => {
     const file = files[benchmark] as string;
     const simd = isa.includes('MVE') ? 'mve' : isa.includes('DSP') ? 'dsp' : 'none';
-    const arena = arenaOf(readModel(sharedBytes('models', 'mlperf-tiny', file), file), { library: kernels === 'CMSIS-NN' ? 'cmsis-nn' : 'reference', simd });
+    const arena = arenaOf(readModel(sharedBytes('models', 'mlperf-tiny', file), file), {
+      library: kernels === 'CMSIS-NN' ? 'cmsis-nn' : 'reference',
+      simd,
+    });
     expect(arena).toMatchObject({ arenaBytes, headBytes });
   });
 }
 
 /** What the measured programs link; they print over semihosting too, which takes a few KB. */
-const linkedOperators = ['CONV_2D', 'DEPTHWISE_CONV_2D', 'FULLY_CONNECTED', 'AVERAGE_POOL_2D', 'ADD', 'SOFTMAX', 'RESHAPE'];
+const linkedOperators = [
+  'CONV_2D',
+  'DEPTHWISE_CONV_2D',
+  'FULLY_CONNECTED',
+  'AVERAGE_POOL_2D',
+  'ADD',
+  'SOFTMAX',
+  'RESHAPE',
+];
 
 sharedTest('flash of the runtime is within 10 % of linked programs, for every build that is known', async () => {
   const sizes = await loadLinkedSizes();
   expect(sizes.length).toBeGreaterThan(0);
   for (const linked of sizes) {
-    const row = measured.find(({ isa, kernels }) => isa.startsWith(`${linked.core} `) && (kernels === 'CMSIS-NN') === (linked.kernels === 'cmsis-nn'));
+    const row = measured.find(
+      ({ isa, kernels }) =>
+        isa.startsWith(`${linked.core} `) && (kernels === 'CMSIS-NN') === (linked.kernels === 'cmsis-nn'),
+    );
     const bytes = linked.interpreterBytes + linkedBytes(linked, linkedOperators);
-    expect(Math.abs(bytes / (row?.flash_text_minus_model as number) - 1), `${linked.kernels} on ${linked.core}: ${bytes}`).toBeLessThan(0.1);
+    expect(
+      Math.abs(bytes / (row?.flash_text_minus_model as number) - 1),
+      `${linked.kernels} on ${linked.core}: ${bytes}`,
+    ).toBeLessThan(0.1);
   }
 });

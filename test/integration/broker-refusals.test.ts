@@ -1,4 +1,5 @@
-// What brokers refuse, by every reason code that MQTT has for it: a coded error that says what was refused and why, in words of our own.
+// What brokers refuse, by every reason code that MQTT has for it: a coded error that says what was refused and why, in
+// words of our own.
 
 import { afterEach, describe, expect, test } from 'vitest';
 import { type BrokerConnection, connectToBroker, parseBrokerAddress } from '../../src/devices/mqtt/index.js';
@@ -23,7 +24,10 @@ async function connectionTo(uri: string): Promise<BrokerConnection> {
   return connection;
 }
 
-/** Reason codes of MQTT 5, 2.4, by the error that an operator needs: credentials and rights, quotas, what the broker lacks, a broker that is not there. */
+/**
+ * Reason codes of MQTT 5, 2.4, by the error that an operator needs: credentials and rights, quotas, what the broker
+ * lacks, a broker that is not there.
+ */
 const kinds: readonly [code: string, reasonCodes: readonly number[]][] = [
   ['BROKER_REFUSED', [128, 129, 130, 131, 133, 134, 135, 138, 140, 143, 144, 145, 153]],
   ['BROKER_QUOTA', [149, 151, 159]],
@@ -33,7 +37,9 @@ const kinds: readonly [code: string, reasonCodes: readonly number[]][] = [
 const codeOf = (reasonCode: number): string => kinds.find(([, codes]) => codes.includes(reasonCode))?.[0] ?? 'none';
 const wordsOfTheClient = /Connection refused|Publish error|Subscribe error|Server|undefined/;
 
-async function failureOf(work: Promise<unknown>): Promise<{ readonly code: string; readonly message: string; readonly hint: string }> {
+async function failureOf(
+  work: Promise<unknown>,
+): Promise<{ readonly code: string; readonly message: string; readonly hint: string }> {
   const outcome = await work.then(
     () => null,
     (error: { code: string; message: string; hint: string }) => error,
@@ -44,11 +50,14 @@ async function failureOf(work: Promise<unknown>): Promise<{ readonly code: strin
 
 // MQTT 5, 3.2.2.2, but for 132, on which MQTT 3.1.1 is tried.
 describe('CONNACK', () => {
-  test.each([128, 129, 130, 131, 133, 134, 135, 136, 137, 138, 140, 144, 149, 151, 153, 154, 155, 156, 157, 159])('%d', async (connack) => {
-    const { code, message } = await failureOf(connectionTo(await brokerWith({ connack })));
-    expect(code).toBe(codeOf(connack));
-    expect(message).not.toMatch(wordsOfTheClient);
-  });
+  test.each([128, 129, 130, 131, 133, 134, 135, 136, 137, 138, 140, 144, 149, 151, 153, 154, 155, 156, 157, 159])(
+    '%d',
+    async (connack) => {
+      const { code, message } = await failureOf(connectionTo(await brokerWith({ connack })));
+      expect(code).toBe(codeOf(connack));
+      expect(message).not.toMatch(wordsOfTheClient);
+    },
+  );
 
   test.each([2, 3, 4, 5])('%d of MQTT 3.1.1', async (connack) => {
     const { code, message } = await failureOf(connectionTo(`${await brokerWith({ connack })}?version=4`));
@@ -57,8 +66,12 @@ describe('CONNACK', () => {
   });
 
   test('no version of MQTT is accepted', async () => {
-    expect(await failureOf(connectionTo(`${await brokerWith({ connack: 132 })}?version=5`))).toMatchObject({ code: 'BROKER_LIMIT' });
-    expect(await failureOf(connectionTo(`${await brokerWith({ connack: 1 })}?version=4`))).toMatchObject({ code: 'BROKER_LIMIT' });
+    expect(await failureOf(connectionTo(`${await brokerWith({ connack: 132 })}?version=5`))).toMatchObject({
+      code: 'BROKER_LIMIT',
+    });
+    expect(await failureOf(connectionTo(`${await brokerWith({ connack: 1 })}?version=4`))).toMatchObject({
+      code: 'BROKER_LIMIT',
+    });
   });
 });
 

@@ -1,5 +1,5 @@
-// Public models beside what the Edge TPU compiler made of them: operators must be placed as there, parameters take as many bytes, and the time
-// be near what is published.
+// Public models beside what the Edge TPU compiler made of them: operators must be placed as there, parameters take as
+// many bytes, and the time be near what is published.
 
 import { expect } from 'vitest';
 import { placeOnEdgeTpu } from '../../src/targets/edgetpu/placement.js';
@@ -40,7 +40,9 @@ sharedTest('parameter bytes are within 1 % for 93 % of them, and what is cached 
 });
 
 sharedTest("cycles are within 20 % of the compiler's figure for MobileNet, PoseNet and DeepLab", () => {
-  const known = edgeTpuPairs().filter(({ id, estimatedCycles }) => estimatedCycles !== null && /(mobilenet_v[12]_[01]|posenet_mob|deeplab)/.test(id));
+  const known = edgeTpuPairs().filter(
+    ({ id, estimatedCycles }) => estimatedCycles !== null && /(mobilenet_v[12]_[01]|posenet_mob|deeplab)/.test(id),
+  );
   expect(known.length).toBeGreaterThan(25);
   for (const pair of known) {
     const { operators } = placeOnEdgeTpu(modelOfPair(pair), operatorSet);
@@ -85,6 +87,9 @@ sharedTest('latency over USB is within 25 % of what is published for nine of ten
   expect(await shareWithin(published, 'coral-usb')).toBeGreaterThanOrEqual(0.9);
 });
 
-sharedTest('latency on the Dev Board is within 25 % of what is published, for all three models that there are pairs of', async () => {
-  expect(await shareWithin(publishedOnDevBoard, 'coral-devboard')).toBe(1);
-});
+sharedTest(
+  'latency on the Dev Board is within 25 % of what is published, for all three models that there are pairs of',
+  async () => {
+    expect(await shareWithin(publishedOnDevBoard, 'coral-devboard')).toBe(1);
+  },
+);

@@ -16,16 +16,19 @@ import { toolTest } from '../support/tools.js';
 
 const onHost = toolTest('gcc', 'make').skipIf(!sharedPresent);
 
-onHost.each(['kws_ref_model', 'vww_96_int8', 'ad01_int8', 'pretrainedResnet_quant'])('%s on this machine: the bits of the simulator', async (name) => {
-  await buildFirmware('posix');
-  const { model, image } = realModel(name);
-  await during(await posixDevice('tcp:0'), async (device) => {
-    const { model: sha } = await push(device, image);
-    const runner = await device.runner(model, sha);
-    const sampleBytes = runner.inputs.reduce((sum, { bytes }) => sum + bytes, 0);
-    await equalsSimulator(device, model, sha, samplesFor(name, sampleBytes, 20));
-  });
-});
+onHost.each(['kws_ref_model', 'vww_96_int8', 'ad01_int8', 'pretrainedResnet_quant'])(
+  '%s on this machine: the bits of the simulator',
+  async (name) => {
+    await buildFirmware('posix');
+    const { model, image } = realModel(name);
+    await during(await posixDevice('tcp:0'), async (device) => {
+      const { model: sha } = await push(device, image);
+      const runner = await device.runner(model, sha);
+      const sampleBytes = runner.inputs.reduce((sum, { bytes }) => sum + bytes, 0);
+      await equalsSimulator(device, model, sha, samplesFor(name, sampleBytes, 20));
+    });
+  },
+);
 
 toolTest('gcc', 'make')('reset at every block of an upload: it goes on, and ends with the model verified', async () => {
   await buildFirmware('posix');
@@ -61,42 +64,54 @@ toolTest('gcc', 'make')('reset at every block of an upload: it goes on, and ends
   expect(resets).toBeGreaterThanOrEqual(12);
 });
 
-toolTest('gcc', 'make')('a model that a programmer has put into slot 0 of a new device is taken on, one that is damaged is not', async () => {
-  await buildFirmware('posix');
-  const folder = temporaryFolder();
-  const model = int8Dense(300);
-  const image = buildSlotImage(writeModel(model), model, target);
-  for (const [name, bytes, running] of [
-    ['whole', image, hex(sha256(writeModel(model)))],
-    ['damaged', image.with(100, (image[100] as number) ^ 1), null],
-  ] as const) {
-    const flash = Buffer.alloc(2 * 65536 + 2 * 4096, 0xff);
-    flash.set(bytes);
-    writeFiles(folder, { [name]: flash });
-    for (let boot = 0; boot < 2; boot++) {
-      await during(await posixDevice('tcp:0', '--slot-bytes', '65536', '--flash', `${folder}/${name}`), async (device) => {
-        expect(await device.activeModel()).toBe(running);
-        if (running !== null) expect((await device.challenge(model, target, 5)).agrees).toBe(true);
-      });
+toolTest('gcc', 'make')(
+  'a model that a programmer has put into slot 0 of a new device is taken on, one that is damaged is not',
+  async () => {
+    await buildFirmware('posix');
+    const folder = temporaryFolder();
+    const model = int8Dense(300);
+    const image = buildSlotImage(writeModel(model), model, target);
+    for (const [name, bytes, running] of [
+      ['whole', image, hex(sha256(writeModel(model)))],
+      ['damaged', image.with(100, (image[100] as number) ^ 1), null],
+    ] as const) {
+      const flash = Buffer.alloc(2 * 65536 + 2 * 4096, 0xff);
+      flash.set(bytes);
+      writeFiles(folder, { [name]: flash });
+      for (let boot = 0; boot < 2; boot++) {
+        await during(
+          await posixDevice('tcp:0', '--slot-bytes', '65536', '--flash', `${folder}/${name}`),
+          async (device) => {
+            expect(await device.activeModel()).toBe(running);
+            if (running !== null) expect((await device.challenge(model, target, 5)).agrees).toBe(true);
+          },
+        );
+      }
     }
-  }
-});
+  },
+);
 
-toolTest('gcc', 'make')('a board of a kind that is not shipped: --target names its file, and is held to it', async () => {
-  await buildFirmware('posix');
-  const model = int8Dense(30);
-  const folder = temporaryFolder();
-  writeFiles(folder, {
-    'model.tflite': writeModel(model),
-    'own.yaml': 'extends: qemu-mps2-an386\nid: my-board\nname: my board\n',
-  });
-  const { uri, stop } = await posixDevice('tcp:0', '--target', 'my-board');
-  try {
-    const push = async (...args: string[]) => jsonOf(await atoll(['push', `${folder}/model.tflite`, '--device', uri, ...args, '--json']));
-    expect(await push()).toMatchObject({ error: { code: 'TARGET_UNKNOWN' } });
-    expect(await push('--target', 'pico')).toMatchObject({ error: { code: 'DEVICE_TARGET', message: expect.stringContaining('my-board, not a pico') } });
-    expect(await push('--target', `${folder}/own.yaml`)).toMatchObject({ state: 'confirmed' });
-  } finally {
-    await stop();
-  }
-});
+toolTest('gcc', 'make')(
+  'a board of a kind that is not shipped: --target names its file, and is held to it',
+  async () => {
+    await buildFirmware('posix');
+    const model = int8Dense(30);
+    const folder = temporaryFolder();
+    writeFiles(folder, {
+      'model.tflite': writeModel(model),
+      'own.yaml': 'extends: qemu-mps2-an386\nid: my-board\nname: my board\n',
+    });
+    const { uri, stop } = await posixDevice('tcp:0', '--target', 'my-board');
+    try {
+      const push = async (...args: string[]) =>
+        jsonOf(await atoll(['push', `${folder}/model.tflite`, '--device', uri, ...args, '--json']));
+      expect(await push()).toMatchObject({ error: { code: 'TARGET_UNKNOWN' } });
+      expect(await push('--target', 'pico')).toMatchObject({
+        error: { code: 'DEVICE_TARGET', message: expect.stringContaining('my-board, not a pico') },
+      });
+      expect(await push('--target', `${folder}/own.yaml`)).toMatchObject({ state: 'confirmed' });
+    } finally {
+      await stop();
+    }
+  },
+);

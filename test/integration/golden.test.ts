@@ -13,7 +13,14 @@ import { goldenNames, sharedBytes, sharedJson, sharedModels, sharedPath, sharedT
 interface Meta {
   readonly plan: {
     readonly head_bytes: number;
-    readonly buffers: readonly { kind: string; tensor: number; offset: number; size: number; first: number; last: number }[];
+    readonly buffers: readonly {
+      kind: string;
+      tensor: number;
+      offset: number;
+      size: number;
+      first: number;
+      last: number;
+    }[];
   };
 }
 
@@ -41,7 +48,10 @@ for (const golden of goldens) {
       expect(samples).toBeGreaterThan(0);
       const outputs = new Uint8Array(expected.byteLength);
       for (let i = 0; i < samples; i++)
-        outputs.set(interpreter.run(input.subarray(i * interpreter.inputBytes, (i + 1) * interpreter.inputBytes)), i * interpreter.outputBytes);
+        outputs.set(
+          interpreter.run(input.subarray(i * interpreter.inputBytes, (i + 1) * interpreter.inputBytes)),
+          i * interpreter.outputBytes,
+        );
       if (interpreter.outputs[0]?.type === 'float32') expectClose(outputs, expected);
       else expect(Buffer.compare(outputs, expected)).toBe(0);
     });
@@ -53,7 +63,8 @@ for (const golden of goldens) {
       const input = sharedBytes('golden', golden, 'input.bin');
       const expected = sharedBytes('golden', golden, 'output_stream.bin');
       const outputs: Uint8Array[] = [];
-      for (let at = 0; at < input.byteLength; at += interpreter.inputBytes) outputs.push(interpreter.stream(input.subarray(at, at + interpreter.inputBytes)));
+      for (let at = 0; at < input.byteLength; at += interpreter.inputBytes)
+        outputs.push(interpreter.stream(input.subarray(at, at + interpreter.inputBytes)));
       const actual = new Uint8Array(Buffer.concat(outputs));
       if (interpreter.outputs[0]?.type === 'float32') expectClose(actual, expected);
       else expect(Buffer.compare(actual, expected)).toBe(0);
@@ -70,14 +81,20 @@ for (const golden of goldens) {
       const layers = sharedJson<Record<string, string>[]>('golden', golden, 'acts_crc.json');
       let compared = 0;
       for (const [sample, expected] of layers.entries()) {
-        interpreter.run(input.subarray(sample * interpreter.inputBytes, (sample + 1) * interpreter.inputBytes), (operator, outputs) => {
-          for (const output of outputs) {
-            const crc = expected[output.index];
-            if (crc === undefined) continue;
-            compared += 1;
-            expect(crc32(bytesOf(output)).toString(16).padStart(8, '0'), `sample ${sample}, operator ${operator}, tensor ${output.label}`).toBe(crc);
-          }
-        });
+        interpreter.run(
+          input.subarray(sample * interpreter.inputBytes, (sample + 1) * interpreter.inputBytes),
+          (operator, outputs) => {
+            for (const output of outputs) {
+              const crc = expected[output.index];
+              if (crc === undefined) continue;
+              compared += 1;
+              expect(
+                crc32(bytesOf(output)).toString(16).padStart(8, '0'),
+                `sample ${sample}, operator ${operator}, tensor ${output.label}`,
+              ).toBe(crc);
+            }
+          },
+        );
       }
       expect(compared).toBe(layers.length * (model.subgraphs[0]?.operators.length ?? 0));
     });
@@ -88,8 +105,16 @@ for (const golden of goldens) {
     const arena = arenaOf(modelOf(golden), kernels);
     const { plan } = sharedJson<Meta>('golden', golden, 'meta.json');
     expect(arena.headBytes).toBe(plan.head_bytes);
-    expect(arena.buffers.map(({ tensor, offset, size, first, last }) => ({ tensor, offset, size, first, last }))).toEqual(
-      plan.buffers.map(({ kind, tensor, offset, size, first, last }) => ({ tensor: kind === 'tensor' ? tensor : null, offset, size, first, last })),
+    expect(
+      arena.buffers.map(({ tensor, offset, size, first, last }) => ({ tensor, offset, size, first, last })),
+    ).toEqual(
+      plan.buffers.map(({ kind, tensor, offset, size, first, last }) => ({
+        tensor: kind === 'tensor' ? tensor : null,
+        offset,
+        size,
+        first,
+        last,
+      })),
     );
     expect(arena.arenaBytes).toBe(cortexM4Total(golden));
   });
@@ -106,7 +131,8 @@ function expectClose(actual: Uint8Array, expected: Uint8Array): void {
   const a = new Float32Array(actual.buffer);
   const b = new Float32Array(expected.slice().buffer);
   let largest = 0;
-  for (let i = 0; i < b.length; i++) largest = Math.max(largest, Math.abs((a[i] as number) - (b[i] as number)) / Math.max(1, Math.abs(b[i] as number)));
+  for (let i = 0; i < b.length; i++)
+    largest = Math.max(largest, Math.abs((a[i] as number) - (b[i] as number)) / Math.max(1, Math.abs(b[i] as number)));
   // The golden's own platforms differ by up to 3e-5.
   expect(largest).toBeLessThan(3e-5);
 }

@@ -7,7 +7,14 @@ import { buildSlotImage, checkFile } from '../../src/devices/bundle/index.js';
 import { push } from '../../src/devices/client/index.js';
 import { openDevice } from '../../src/devices/open-device.js';
 import { evaluate, hostRunner, runBatch } from '../../src/evaluate/index.js';
-import { constantBytes, type Model, mainSubgraph, readModel, type Tensor, writeModel } from '../../src/formats/tflite/index.js';
+import {
+  constantBytes,
+  type Model,
+  mainSubgraph,
+  readModel,
+  type Tensor,
+  writeModel,
+} from '../../src/formats/tflite/index.js';
 import { optimize } from '../../src/optimize/passes/index.js';
 import { applyPlan, planQuantization, quantize, type Range } from '../../src/optimize/quantize/index.js';
 import { Interpreter } from '../../src/simulator/index.js';
@@ -26,7 +33,10 @@ sharedTest('kws: int8 by us keeps at least 91.0 % of keywords', async () => {
 });
 
 sharedTest('kws: the float model has the accuracy that its publishers give', async () => {
-  const result = await evaluate(hostRunner(optimize(official('kws_ref_model_float')).model), await openDataset(sharedPath('data', 'kws01.yaml')));
+  const result = await evaluate(
+    hostRunner(optimize(official('kws_ref_model_float')).model),
+    await openDataset(sharedPath('data', 'kws01.yaml')),
+  );
   expect(result.value).toBe(0.915);
 });
 
@@ -88,22 +98,31 @@ function constantOf(model: Model, index: number | undefined): { scales: Float32A
   const tensor = mainSubgraph(model).tensors[index ?? -1] as Tensor | undefined;
   const bytes = tensor === undefined ? null : constantBytes(model, tensor);
   const scales = tensor?.quantization?.scale;
-  return bytes === null || scales == null ? null : { scales, values: new Int8Array(bytes.buffer, bytes.byteOffset, bytes.byteLength) };
+  return bytes === null || scales == null
+    ? null
+    : { scales, values: new Int8Array(bytes.buffer, bytes.byteOffset, bytes.byteLength) };
 }
 
-sharedTest('the official kws model on sim:qemu-mps2-an386, over the protocol: 1,000 outputs byte for byte', async () => {
-  const bytes = sharedBytes('models', 'mlperf-tiny', 'kws_ref_model.tflite');
-  const model = readModel(bytes);
-  const target = await loadTarget('qemu-mps2-an386');
-  const device = await openDevice('sim:qemu-mps2-an386');
-  const pushed = await push(device, buildSlotImage(bytes, model, target));
-  expect(pushed.arenaBytes).toBe(22772);
-  const result = await runBatch(await device.runner(model, pushed.model), sharedBytes('golden', 'kws_ref_model', 'input.bin'), 'input.bin');
-  expect(result.samples).toBe(1000);
-  expect(Buffer.compare(result.outputs, sharedBytes('golden', 'kws_ref_model', 'output.bin'))).toBe(0);
-  expect(result.latencyMs.basis).toBe('simulated');
-  await device.close();
-});
+sharedTest(
+  'the official kws model on sim:qemu-mps2-an386, over the protocol: 1,000 outputs byte for byte',
+  async () => {
+    const bytes = sharedBytes('models', 'mlperf-tiny', 'kws_ref_model.tflite');
+    const model = readModel(bytes);
+    const target = await loadTarget('qemu-mps2-an386');
+    const device = await openDevice('sim:qemu-mps2-an386');
+    const pushed = await push(device, buildSlotImage(bytes, model, target));
+    expect(pushed.arenaBytes).toBe(22772);
+    const result = await runBatch(
+      await device.runner(model, pushed.model),
+      sharedBytes('golden', 'kws_ref_model', 'input.bin'),
+      'input.bin',
+    );
+    expect(result.samples).toBe(1000);
+    expect(Buffer.compare(result.outputs, sharedBytes('golden', 'kws_ref_model', 'output.bin'))).toBe(0);
+    expect(result.latencyMs.basis).toBe('simulated');
+    await device.close();
+  },
+);
 
 sharedTest('check looks at a model that no kernel takes, and says why it does not fit', async () => {
   const bytes = sharedBytes('models', 'mlperf-tiny', 'kws_ref_model_dynamic_range.tflite');

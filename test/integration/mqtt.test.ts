@@ -1,4 +1,5 @@
-// Devices behind MQTT: every verb works over a broker, ours and mosquitto, and what stands in the way has a coded error.
+// Devices behind MQTT: every verb works over a broker, ours and mosquitto, and what stands in the way has a coded
+// error.
 
 import { execFileSync } from 'node:child_process';
 import { readFileSync } from 'node:fs';
@@ -71,11 +72,16 @@ describe.each(brokers)('%s', (_name, run, start) => {
     writeFiles(folder, { 'model.tflite': writeModel(int8Dense(300)), 'input.bin': new Uint8Array(300 * 5).fill(3) });
     const device = await simulateDevice('--target', target.id, '--listen', `${broker.uri}/plant/press-7`);
     closers.push(device.stop);
-    const over = async (...args: string[]) => jsonOf(await atoll([...args, '--device', device.uri, '--json'], { cwd: folder }));
+    const over = async (...args: string[]) =>
+      jsonOf(await atoll([...args, '--device', device.uri, '--json'], { cwd: folder }));
     expect(await over('push', 'model.tflite')).toMatchObject({ state: 'confirmed', selfTest: { failed: 0 } });
-    expect(await over('run', 'model.tflite', '--input', 'input.bin')).toMatchObject({ measurement: { agreement: { agrees: true } } });
+    expect(await over('run', 'model.tflite', '--input', 'input.bin')).toMatchObject({
+      measurement: { agreement: { agrees: true } },
+    });
     await device.stop();
-    expect(await over('push', 'model.tflite')).toMatchObject({ error: { code: 'DEVICE_UNREACHABLE', message: expect.stringContaining('offline') } });
+    expect(await over('push', 'model.tflite')).toMatchObject({
+      error: { code: 'DEVICE_UNREACHABLE', message: expect.stringContaining('offline') },
+    });
   });
 
   run('a device that nobody knows, and one that goes away', async () => {
@@ -104,7 +110,12 @@ describe.each(brokers)('%s', (_name, run, start) => {
     await serve(uri);
     const stranger = await connectToBroker(parseBrokerAddress(uri));
     closers.push(() => stranger.close());
-    for (const payload of [new Uint8Array(0), new Uint8Array(7), new Uint8Array(70_000).fill(255), Buffer.from('hello')]) {
+    for (const payload of [
+      new Uint8Array(0),
+      new Uint8Array(7),
+      new Uint8Array(70_000).fill(255),
+      Buffer.from('hello'),
+    ]) {
       await stranger.publish('atoll/plant/d/d3/smp/req/stranger', payload);
     }
     const clients = await Promise.all([open(uri), open(uri), open(uri)]);
@@ -138,7 +149,9 @@ test('a broker that is restarted: the device comes back, and what was under way 
 });
 
 /** Stands between a client and a broker, and can be taken away. */
-async function cable(to: string): Promise<{ readonly uri: string; readonly cut: () => Promise<void>; readonly mend: () => Promise<void> }> {
+async function cable(
+  to: string,
+): Promise<{ readonly uri: string; readonly cut: () => Promise<void>; readonly mend: () => Promise<void> }> {
   const sockets = new Set<net.Socket>();
   const server = net.createServer((near) => {
     const far = net.connect(Number(new URL(to).port), '127.0.0.1');
@@ -203,7 +216,9 @@ test('what is retained outlives a broker with a folder, and no two share one', a
   const reader = await connectToBroker(parseBrokerAddress(second.uri));
   closers.push(() => reader.close());
   const seen = await new Promise<string>((resolve) => {
-    void reader.subscribe('atoll/plant/d/+/alive', ({ payload, retained }) => resolve(`${Buffer.from(payload)} ${retained}`));
+    void reader.subscribe('atoll/plant/d/+/alive', ({ payload, retained }) =>
+      resolve(`${Buffer.from(payload)} ${retained}`),
+    );
   });
   expect(seen).toBe('online true');
 });
@@ -218,19 +233,28 @@ withMosquitto('user and password, and rights: a device writes under its own id a
   const passwords = path.join(folder, 'passwords');
   writeFiles(folder, { passwords: 'agent:agent-word\nd5:device-word\nd6:other-word\n' });
   execFileSync('mosquitto_passwd', ['-U', passwords]);
-  const broker = await mosquitto(folder, { config: ['allow_anonymous false', `password_file ${passwords}`, `acl_file ${path.join(folder, 'acl.txt')}`] });
+  const broker = await mosquitto(folder, {
+    config: ['allow_anonymous false', `password_file ${passwords}`, `acl_file ${path.join(folder, 'acl.txt')}`],
+  });
   closers.push(broker.stop);
   const at = (user: string): string => broker.uri.replace('://', `://${user}@`);
   await expect(open(`${broker.uri}/plant/d5`)).rejects.toMatchObject({ code: 'BROKER_REFUSED' });
-  await expect(open(`${at('agent:wrong')}/plant/d5`)).rejects.toMatchObject({ code: 'BROKER_REFUSED', message: expect.not.stringContaining('wrong') });
+  await expect(open(`${at('agent:wrong')}/plant/d5`)).rejects.toMatchObject({
+    code: 'BROKER_REFUSED',
+    message: expect.not.stringContaining('wrong'),
+  });
   await serve(`${at('d5:device-word')}/plant/d5`);
   const device = await open(`${at('agent:agent-word')}/plant/d5`);
   expect(await device.describe()).toMatchObject({ target: target.id });
   // Another device claims its id: its words do not arrive, and the broker says so.
   const impostor = await connectToBroker(parseBrokerAddress(`${at('d6:other-word')}/plant`));
   closers.push(() => impostor.close());
-  await expect(impostor.publish('atoll/plant/d/d5/alive', 'offline', { retain: true })).rejects.toMatchObject({ code: 'BROKER_REFUSED' });
-  await expect(impostor.publish('atoll/plant/r/00/d5', 'confirmed', { retain: true })).rejects.toMatchObject({ code: 'BROKER_REFUSED' });
+  await expect(impostor.publish('atoll/plant/d/d5/alive', 'offline', { retain: true })).rejects.toMatchObject({
+    code: 'BROKER_REFUSED',
+  });
+  await expect(impostor.publish('atoll/plant/r/00/d5', 'confirmed', { retain: true })).rejects.toMatchObject({
+    code: 'BROKER_REFUSED',
+  });
   await impostor.publish('atoll/plant/d/d6/alive', 'online', { retain: true });
   expect((await device.slots()).length).toBe(2);
 });
@@ -238,18 +262,28 @@ withMosquitto('user and password, and rights: a device writes under its own id a
 withMosquitto('a device with the credentials of another is told so, and does not claim to be there', async () => {
   const own = temporaryFolder();
   const passwords = path.join(own, 'passwords');
-  writeFiles(own, { 'acl.txt': readFileSync(path.resolve('examples/fleet/mosquitto.acl'), 'utf8'), passwords: 'd5:device-word\nd6:other-word\n' });
+  writeFiles(own, {
+    'acl.txt': readFileSync(path.resolve('examples/fleet/mosquitto.acl'), 'utf8'),
+    passwords: 'd5:device-word\nd6:other-word\n',
+  });
   execFileSync('mosquitto_passwd', ['-U', passwords]);
-  const broker = await mosquitto(own, { config: ['allow_anonymous false', `password_file ${passwords}`, `acl_file ${path.join(own, 'acl.txt')}`] });
+  const broker = await mosquitto(own, {
+    config: ['allow_anonymous false', `password_file ${passwords}`, `acl_file ${path.join(own, 'acl.txt')}`],
+  });
   closers.push(broker.stop);
   const listen = (user: string, more = ''): string => `${broker.uri.replace('://', `://${user}@`)}/plant/d5${more}`;
   const simulate = (uri: string) => atoll(['simulate-device', '--target', target.id, '--listen', uri, '--json']);
   const refused = await simulate(listen('d6:other-word'));
   expect(refused.code).toBe(4);
   expect(jsonOf(refused)).toMatchObject({
-    error: { code: 'BROKER_REFUSED', message: expect.stringContaining('publishing to atoll/plant/d/d5/alive: not authorized') },
+    error: {
+      code: 'BROKER_REFUSED',
+      message: expect.stringContaining('publishing to atoll/plant/d/d5/alive: not authorized'),
+    },
   });
-  expect(jsonOf(await simulate(listen('d5:wrong')))).toMatchObject({ error: { code: 'BROKER_REFUSED', message: expect.stringContaining('not authorized') } });
+  expect(jsonOf(await simulate(listen('d5:wrong')))).toMatchObject({
+    error: { code: 'BROKER_REFUSED', message: expect.stringContaining('not authorized') },
+  });
   // MQTT 3.1.1 has no way to refuse a message: the device notices that it does not come back.
   const silent = await serveFleetAt(listen('d6:other-word', '?version=4'));
   expect(silent).toEqual([expect.stringContaining('d5: the broker does not return what this device publishes')]);
@@ -259,7 +293,12 @@ withMosquitto('a device with the credentials of another is told so, and does not
 /** Serves one device for a moment. @returns what it complains of */
 async function serveFleetAt(uri: string): Promise<string[]> {
   const troubles: string[] = [];
-  const served = await serveFleet(parseBrokerAddress(uri), { fleet: 'plant', ids: ['d5'], target, onTrouble: (text) => troubles.push(text) });
+  const served = await serveFleet(parseBrokerAddress(uri), {
+    fleet: 'plant',
+    ids: ['d5'],
+    target,
+    onTrouble: (text) => troubles.push(text),
+  });
   await served.close();
   return troubles;
 }
@@ -269,10 +308,18 @@ withMosquitto.each([5, 4])('a device that is started twice, MQTT version %d', as
   closers.push(broker.stop);
   const uri = `${broker.uri}/plant/twin?version=${version}`;
   const troubles: string[] = [];
-  const serveTwin = () => serveFleet(parseBrokerAddress(uri), { fleet: 'plant', ids: ['twin'], target, onTrouble: (text) => troubles.push(text) });
+  const serveTwin = () =>
+    serveFleet(parseBrokerAddress(uri), {
+      fleet: 'plant',
+      ids: ['twin'],
+      target,
+      onTrouble: (text) => troubles.push(text),
+    });
   const [first, second] = [await serveTwin(), await serveTwin()];
   // mosquitto does not tell, not even with MQTT 5: both come back, ever more slowly, and say what it may be.
-  await expect.poll(() => troubles, { timeout: 40_000 }).toContainEqual(expect.stringContaining('perhaps another client has the same client id'));
+  await expect
+    .poll(() => troubles, { timeout: 40_000 })
+    .toContainEqual(expect.stringContaining('perhaps another client has the same client id'));
   const client = await openDevice(`${broker.uri}/plant/twin`, { patience: { timeoutMs: 1000, attempts: 10 } });
   closers.push(() => client.close());
   expect(await client.describe()).toMatchObject({ target: target.id });
@@ -282,20 +329,49 @@ withMosquitto.each([5, 4])('a device that is started twice, MQTT version %d', as
 
 withMosquitto('TLS: a broker that shows who it is, clients that show who they are', async () => {
   const at = certificates(folder, ['agent', 'd7']);
-  const config = ['allow_anonymous false', `cafile ${at('ca.crt')}`, `certfile ${at('broker.crt')}`, `keyfile ${at('broker.key')}`];
-  const broker = await mosquitto(folder, { scheme: 'mqtts', config: [...config, 'require_certificate true', 'use_identity_as_username true'] });
+  const config = [
+    'allow_anonymous false',
+    `cafile ${at('ca.crt')}`,
+    `certfile ${at('broker.crt')}`,
+    `keyfile ${at('broker.key')}`,
+  ];
+  const broker = await mosquitto(folder, {
+    scheme: 'mqtts',
+    config: [...config, 'require_certificate true', 'use_identity_as_username true'],
+  });
   closers.push(broker.stop);
-  const as = (who: string, ca = 'ca'): string => `?ca=${at(`${ca}.crt`)}&cert=${at(`${who}.crt`)}&key=${at(`${who}.key`)}`;
+  const as = (who: string, ca = 'ca'): string =>
+    `?ca=${at(`${ca}.crt`)}&cert=${at(`${who}.crt`)}&key=${at(`${who}.key`)}`;
   await serve(`${broker.uri}/plant/d7${as('d7')}`);
   const device = await open(`${broker.uri}/plant/d7${as('agent')}`);
   expect(await device.describe()).toMatchObject({ target: target.id });
   const refused = async (uri: string, code: string, text: string) =>
-    await expect(open(uri)).rejects.toMatchObject({ code, message: expect.stringContaining(text), hint: expect.not.stringContaining('password') });
-  await refused(`${broker.uri}/plant/d7${as('agent', 'other-ca')}`, 'BROKER_TLS', 'signed by an authority that is not known here');
-  await refused(`${broker.uri}/plant/d7${as('stranger')}`, 'BROKER_TLS', "does not know the authority that signed this client's certificate");
+    await expect(open(uri)).rejects.toMatchObject({
+      code,
+      message: expect.stringContaining(text),
+      hint: expect.not.stringContaining('password'),
+    });
+  await refused(
+    `${broker.uri}/plant/d7${as('agent', 'other-ca')}`,
+    'BROKER_TLS',
+    'signed by an authority that is not known here',
+  );
+  await refused(
+    `${broker.uri}/plant/d7${as('stranger')}`,
+    'BROKER_TLS',
+    "does not know the authority that signed this client's certificate",
+  );
   await refused(`${broker.uri}/plant/d7?ca=${at('ca.crt')}`, 'BROKER_TLS', 'asks for a certificate of this client');
-  await refused(`${broker.uri.replace('127.0.0.1', 'localhost')}/plant/d7${as('agent')}`, 'BROKER_TLS', 'its certificate is for IP Address:127.0.0.1');
-  await refused(`${broker.uri}/plant/d7?ca=${at('ca.crt')}&cert=${at('agent.crt')}&key=${at('d7.key')}`, 'BROKER_TLS', 'do not belong together');
+  await refused(
+    `${broker.uri.replace('127.0.0.1', 'localhost')}/plant/d7${as('agent')}`,
+    'BROKER_TLS',
+    'its certificate is for IP Address:127.0.0.1',
+  );
+  await refused(
+    `${broker.uri}/plant/d7?ca=${at('ca.crt')}&cert=${at('agent.crt')}&key=${at('d7.key')}`,
+    'BROKER_TLS',
+    'do not belong together',
+  );
   await refused(`${broker.uri}/plant/d7?ca=${at('broker.ext')}`, 'BROKER_TLS', 'no PEM file with a certificate');
   await refused(`${broker.uri.replace('mqtts', 'mqtt')}/plant/d7`, 'BROKER_UNREACHABLE', 'without an answer');
   const plain = await mosquitto(temporaryFolder());
@@ -311,7 +387,16 @@ test('no broker at all', async () => {
 test('a fleet of simulated devices from the command line', async () => {
   const broker = await embeddedBroker();
   closers.push(broker.stop);
-  const fleet = await simulateDevice('--target', target.id, '--listen', `${broker.uri}/plant/press-`, '--count', '12', '--fault', 'slow=50%');
+  const fleet = await simulateDevice(
+    '--target',
+    target.id,
+    '--listen',
+    `${broker.uri}/plant/press-`,
+    '--count',
+    '12',
+    '--fault',
+    'slow=50%',
+  );
   closers.push(fleet.stop);
   const reader = await connectToBroker(parseBrokerAddress(broker.uri));
   closers.push(() => reader.close());
@@ -324,12 +409,15 @@ test('a fleet of simulated devices from the command line', async () => {
   });
   expect([...alive].sort()[0]).toBe('press-01');
   expect(await fleet.stop()).toBe(0);
-  const refused = async (...args: string[]) => jsonOf(await atoll(['simulate-device', '--target', target.id, '--count', '2', ...args, '--json']));
+  const refused = async (...args: string[]) =>
+    jsonOf(await atoll(['simulate-device', '--target', target.id, '--count', '2', ...args, '--json']));
   expect(await refused('--listen', 'tcp:0')).toMatchObject({ error: { code: 'USAGE' } });
   expect(await refused('--listen', `${broker.uri}/plant`, '--fault', 'none')).toMatchObject({
     error: { code: 'USAGE', message: expect.stringContaining('slow') },
   });
-  expect(await refused('--listen', broker.uri)).toMatchObject({ error: { code: 'BROKER_ADDRESS', message: expect.stringContaining('names no fleet') } });
+  expect(await refused('--listen', broker.uri)).toMatchObject({
+    error: { code: 'BROKER_ADDRESS', message: expect.stringContaining('names no fleet') },
+  });
 });
 
 test('why there is no connection to a broker, and since when, until a message gets through again', async () => {
@@ -389,14 +477,20 @@ test('a broker that acknowledges nothing holds no connection open after its end'
   await expect.poll(() => broker.counts.open).toBe(0);
 });
 
-test.each([1, 10, 65_535])('no more than %d messages wait for the acknowledgement of a broker that says so', async (receiveMaximum) => {
-  const { uri, counts, close } = await scriptedBroker({ connackProperties: { receiveMaximum }, acknowledgeAfterMs: 2 });
-  closers.push(close);
-  const connection = await connectToBroker(parseBrokerAddress(uri));
-  closers.push(() => connection.close());
-  await Promise.all(Array.from({ length: 60 }, (_, i) => connection.publish(`t/${i}`, 'x', { retain: true })));
-  expect(counts.most).toBe(Math.min(receiveMaximum, 60));
-});
+test.each([1, 10, 65_535])(
+  'no more than %d messages wait for the acknowledgement of a broker that says so',
+  async (receiveMaximum) => {
+    const { uri, counts, close } = await scriptedBroker({
+      connackProperties: { receiveMaximum },
+      acknowledgeAfterMs: 2,
+    });
+    closers.push(close);
+    const connection = await connectToBroker(parseBrokerAddress(uri));
+    closers.push(() => connection.close());
+    await Promise.all(Array.from({ length: 60 }, (_, i) => connection.publish(`t/${i}`, 'x', { retain: true })));
+    expect(counts.most).toBe(Math.min(receiveMaximum, 60));
+  },
+);
 
 test('a broker that says that it retains nothing is told at the first retained message', async () => {
   const { uri, close } = await scriptedBroker({ connackProperties: { retainAvailable: false } });
@@ -421,7 +515,9 @@ test('a broker that closes on MQTT 5 without a word is spoken to in 3.1.1', asyn
   });
   closers.push(async () => server.close());
   await new Promise<void>((resolve) => void server.listen(0, '127.0.0.1', resolve));
-  const connection = await connectToBroker(parseBrokerAddress(`mqtt://127.0.0.1:${(server.address() as net.AddressInfo).port}/plant`));
+  const connection = await connectToBroker(
+    parseBrokerAddress(`mqtt://127.0.0.1:${(server.address() as net.AddressInfo).port}/plant`),
+  );
   closers.push(() => connection.close());
   expect(versions).toEqual([5, 4]);
 });

@@ -24,17 +24,30 @@ async function tell(device: DeviceProcess): Promise<object> {
   }
 }
 
-const told = { echo: 'hello', len: file.byteLength, sha256: hex(sha256(file)), stats: expect.objectContaining({ inferences: 0, resets: 0 }) };
+const told = {
+  echo: 'hello',
+  len: file.byteLength,
+  sha256: hex(sha256(file)),
+  stats: expect.objectContaining({ inferences: 0, resets: 0 }),
+};
 
 toolTest('smpclient', 'socat').each([
   ['pty', 2048],
   ['pty', 384],
   ['udp:0', 2048],
-])('smpclient and a simulated device over %s, packets of %d bytes: echo, params, upload, status, hash, statistics', async (where, buffer) => {
-  expect(await tell(await simulateDevice('--target', 'pico', '--listen', where, '--buffer', String(buffer)))).toEqual({ ...told, params: [buffer, 4] });
-});
+])(
+  'smpclient and a simulated device over %s, packets of %d bytes: echo, params, upload, status, hash, statistics',
+  async (where, buffer) => {
+    expect(await tell(await simulateDevice('--target', 'pico', '--listen', where, '--buffer', String(buffer)))).toEqual(
+      { ...told, params: [buffer, 4] },
+    );
+  },
+);
 
-toolTest('smpclient', 'gcc', 'make').each([['pty'], ['udp:0']])('smpclient and the C implementation over %s: the same', async (where) => {
-  await buildFirmware('posix');
-  expect(await tell(await posixDevice(where))).toEqual({ ...told, params: [2048, 1] });
-});
+toolTest('smpclient', 'gcc', 'make').each([['pty'], ['udp:0']])(
+  'smpclient and the C implementation over %s: the same',
+  async (where) => {
+    await buildFirmware('posix');
+    expect(await tell(await posixDevice(where))).toEqual({ ...told, params: [2048, 1] });
+  },
+);

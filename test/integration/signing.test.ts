@@ -1,4 +1,5 @@
-// Signed bundles: what the CLI makes is verified by software that is not ours, and devices that have a key take nothing else.
+// Signed bundles: what the CLI makes is verified by software that is not ours, and devices that have a key take nothing
+// else.
 
 import { execFile } from 'node:child_process';
 import { readFileSync, statSync, writeFileSync } from 'node:fs';
@@ -42,8 +43,15 @@ test('keys are PEM files, of which the private one is for its owner alone; none 
   const before = readFileSync(at('ed25519.public.pem'), 'utf8');
   expect(await run('keys', 'create', 'ed25519')).toMatchObject({ error: { code: 'FILE_NOT_WRITABLE' } });
   expect(readFileSync(at('ed25519.public.pem'), 'utf8')).toBe(before);
-  const [shown, ofPrivate] = [await run('keys', 'show', 'es256.public.pem'), await run('keys', 'show', 'es256.private.pem')];
-  expect(shown).toMatchObject({ private: false, algorithm: 'es256', publicKey: expect.stringMatching(/^04[0-9a-f]{128}$/) });
+  const [shown, ofPrivate] = [
+    await run('keys', 'show', 'es256.public.pem'),
+    await run('keys', 'show', 'es256.private.pem'),
+  ];
+  expect(shown).toMatchObject({
+    private: false,
+    algorithm: 'es256',
+    publicKey: expect.stringMatching(/^04[0-9a-f]{128}$/),
+  });
   expect(ofPrivate).toEqual({ ...shown, private: true, file: 'es256.private.pem' });
   expect(await run('keys', 'show', 'model.tflite')).toMatchObject({ error: { code: 'KEY_INVALID' } });
 });
@@ -61,7 +69,8 @@ test('a bundle is a model for every verb, and shows its manifest', async () => {
 toolTest('pycose').each(algorithms)('%s: pycose verifies what we sign, and not what was changed', async (algorithm) => {
   const image = await bundle('model.tflite', '--sign', `${algorithm}.private.pem`, '--counter', '7');
   const { keyId, publicKey } = (await run('keys', 'show', `${algorithm}.public.pem`)) as Record<string, string>;
-  const verify = (file: string) => promisify(execFile)(smpPython, ['test/integration/cose.py', at(file), publicKey as string]);
+  const verify = (file: string) =>
+    promisify(execFile)(smpPython, ['test/integration/cose.py', at(file), publicKey as string]);
   expect((await verify('made.bundle')).stdout.trim()).toBe(`${keyId} 7`);
   const changed = image.slice();
   // In the manifest: the name of the target.
@@ -71,7 +80,10 @@ toolTest('pycose').each(algorithms)('%s: pycose verifies what we sign, and not w
   await expect(verify('changed.bundle')).rejects.toThrow(/does not verify/);
 });
 
-const status = (name: string) => ({ code: expect.stringMatching(/DEVICE_ERROR|PUSH_REFUSED/), message: expect.stringContaining(name) });
+const status = (name: string) => ({
+  code: expect.stringMatching(/DEVICE_ERROR|PUSH_REFUSED/),
+  message: expect.stringContaining(name),
+});
 
 /** What every device with the keys promises. */
 async function promises(device: DeviceClient): Promise<void> {
@@ -82,7 +94,9 @@ async function promises(device: DeviceClient): Promise<void> {
     return buildSlotImage(writeModel(model), model, board, { counter, key });
   };
   const other = int8Dense(31);
-  await expect(push(device, buildSlotImage(writeModel(other), other, board))).rejects.toMatchObject(status('no signature'));
+  await expect(push(device, buildSlotImage(writeModel(other), other, board))).rejects.toMatchObject(
+    status('no signature'),
+  );
   await expect(push(device, own(1, 'foreign'))).rejects.toMatchObject(status('SIGNATURE_INVALID'));
   const first = await push(device, own(5));
   expect(first).toMatchObject({ state: 'confirmed' });
@@ -111,7 +125,10 @@ describe('devices with keys take only what these have signed, and nothing older 
     'libcrypto',
   )('in C, with OpenSSL', async () => {
     await buildFirmware('posix');
-    const { uri, stop } = await posixDevice('tcp:0', ...algorithms.flatMap((name) => ['--key', at(`${name}.public.pem`)]));
+    const { uri, stop } = await posixDevice(
+      'tcp:0',
+      ...algorithms.flatMap((name) => ['--key', at(`${name}.public.pem`)]),
+    );
     const device = await openDevice(uri);
     try {
       await promises(device);

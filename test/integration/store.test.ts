@@ -11,7 +11,11 @@ import { usualPlan } from '../support/virtual-fleet.js';
 const folder = temporaryFolder();
 let files = 0;
 
-const kinds: readonly [string, typeof test, () => Promise<{ readonly url: string; readonly stop: () => Promise<void> }>][] = [
+const kinds: readonly [
+  string,
+  typeof test,
+  () => Promise<{ readonly url: string; readonly stop: () => Promise<void> }>,
+][] = [
   ['SQLite', test, async () => ({ url: path.join(folder, 'deep', `${files++}.sqlite`), stop: async () => undefined })],
   ['PostgreSQL', toolTest('postgres') as typeof test, postgres],
 ];
@@ -29,8 +33,18 @@ const rollout = (name: string, fleet = 'f') => ({
   createdAt: 1_900_000_000_000,
   state: plannedState,
 });
-const devices = (count: number): DeviceRecord[] => Array.from({ length: count }, (_, i) => waitingDevice(`d${i}`, i % 3, i));
-const commit = { devices: [], events: [], state: plannedState, judgements: [], clockMs: 5.5, at: 1_900_000_000_001, handled: [], published: [] };
+const devices = (count: number): DeviceRecord[] =>
+  Array.from({ length: count }, (_, i) => waitingDevice(`d${i}`, i % 3, i));
+const commit = {
+  devices: [],
+  events: [],
+  state: plannedState,
+  judgements: [],
+  clockMs: 5.5,
+  at: 1_900_000_000_001,
+  handled: [],
+  published: [],
+};
 
 async function all(store: RolloutStore, no: number): Promise<DeviceRecord[]> {
   const found: DeviceRecord[] = [];
@@ -87,10 +101,18 @@ describe.each(kinds)('%s', (_name, run, start) => {
         before: measured,
       };
       await store.takeLease(no, 'me', null);
-      await store.commit(no, 'me', { ...commit, devices: [changed], state: { ...plannedState, phase: 'paused', reason: 'why', by: 'user' } });
+      await store.commit(no, 'me', {
+        ...commit,
+        devices: [changed],
+        state: { ...plannedState, phase: 'paused', reason: 'why', by: 'user' },
+      });
       const other = await openStore(url);
       expect((await all(other, no))[7]).toEqual(changed);
-      expect(await other.rollout(no)).toMatchObject({ state: { phase: 'paused', reason: 'why' }, clockMs: 5.5, changedAt: 1_900_000_000_001 });
+      expect(await other.rollout(no)).toMatchObject({
+        state: { phase: 'paused', reason: 'why' },
+        clockMs: 5.5,
+        changedAt: 1_900_000_000_001,
+      });
       expect(await other.waves(no)).toContainEqual({ wave: 1, phase: 'failed', devices: 1 });
       expect((await other.waves(no)).reduce((sum, { devices: count }) => sum + count, 0)).toBe(12_000);
       await other.close();
@@ -109,7 +131,10 @@ describe.each(kinds)('%s', (_name, run, start) => {
       // It has beaten since.
       expect(await store.takeLease(no, 'b', seen)).toBe(false);
       expect(await store.takeLease(no, 'b', await store.lease(no))).toBe(true);
-      const refused = store.commit(no, 'a', { ...commit, devices: [{ ...waitingDevice('d0', 0, 0), phase: 'failed' }] });
+      const refused = store.commit(no, 'a', {
+        ...commit,
+        devices: [{ ...waitingDevice('d0', 0, 0), phase: 'failed' }],
+      });
       await expect(refused).rejects.toMatchObject({ code: 'ROLLOUT_LEASE' });
       expect((await all(store, no))[0]).toMatchObject({ phase: 'waiting' });
       await store.giveLease(no, 'a');
@@ -162,7 +187,15 @@ describe.each(kinds)('%s', (_name, run, start) => {
         phase: 'confirmed',
         measured: { p95Ms, accuracy: null, arenaBytes: null, maxLsb: null },
       });
-      const records = [of(0, 0, 3), of(1, 0, 1), of(2, 0, 2), of(3, 1, 4), of(4, 1, 6), of(5, 1, null), { ...of(6, 1, 100), phase: 'rolled-back' as const }];
+      const records = [
+        of(0, 0, 3),
+        of(1, 0, 1),
+        of(2, 0, 2),
+        of(3, 1, 4),
+        of(4, 1, 6),
+        of(5, 1, null),
+        { ...of(6, 1, 100), phase: 'rolled-back' as const },
+      ];
       const { no } = (await store.create(rollout('r'), records)) as { no: number };
       expect((await store.measured(no)).map(({ wave, p95Ms, beforeP95Ms }) => [wave, p95Ms, beforeP95Ms])).toEqual([
         [0, 2, null],
@@ -198,9 +231,18 @@ toolTest('postgres')('a database that ends while it is asked is a coded error', 
 });
 
 test('a store that cannot be had is a coded error', async () => {
-  writeFiles(folder, { file: 'no database', 'none.sqlite': 'this is not a database, whatever its name says; it is long enough to be looked at, too' });
+  writeFiles(folder, {
+    file: 'no database',
+    'none.sqlite': 'this is not a database, whatever its name says; it is long enough to be looked at, too',
+  });
   const inFile = path.join(folder, 'file', 'x.sqlite');
   await expect(openStore(inFile)).rejects.toMatchObject({ code: 'STORE', message: expect.stringContaining(inFile) });
-  await expect(openStore(path.join(folder, 'none.sqlite'))).rejects.toMatchObject({ code: 'STORE', message: expect.stringMatching(/not a database/) });
-  await expect(openStore('postgres://user:secret@127.0.0.1:1/x')).rejects.toMatchObject({ code: 'STORE_AWAY', message: expect.not.stringContaining('secret') });
+  await expect(openStore(path.join(folder, 'none.sqlite'))).rejects.toMatchObject({
+    code: 'STORE',
+    message: expect.stringMatching(/not a database/),
+  });
+  await expect(openStore('postgres://user:secret@127.0.0.1:1/x')).rejects.toMatchObject({
+    code: 'STORE_AWAY',
+    message: expect.not.stringContaining('secret'),
+  });
 });

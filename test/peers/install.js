@@ -1,5 +1,5 @@
-// Installs the programs of others that tests talk to, each by its own package manager, into a folder outside the repository; what is there is not installed
-// again. Others (mosquitto, RabbitMQ) come from the system's packages.
+// Installs the programs of others that tests talk to, each by its own package manager, into a folder outside the
+// repository; what is there is not installed again. Others (mosquitto, RabbitMQ) come from the system's packages.
 //   node test/peers/install.js brokers|clients
 
 import { execFileSync } from 'node:child_process';
@@ -7,14 +7,18 @@ import { existsSync, mkdirSync, rmSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { peerFolder } from './folder.js';
 
-const run = (command, args, options = {}) => execFileSync(command, args, { stdio: ['ignore', 'ignore', 'inherit'], ...options });
+const run = (command, args, options = {}) =>
+  execFileSync(command, args, { stdio: ['ignore', 'ignore', 'inherit'], ...options });
 
 /** A Maven artifact with all that it needs, as jar files. */
 function jars(group, artifact, version) {
   return (folder) => {
     const dependency = `<dependency><groupId>${group}</groupId><artifactId>${artifact}</artifactId><version>${version}</version></dependency>`;
     const project = `<modelVersion>4.0.0</modelVersion><groupId>atoll</groupId><artifactId>peers</artifactId><version>1</version><dependencies>${dependency}</dependencies>`;
-    writeFileSync(path.join(folder, 'pom.xml'), `<project xmlns="http://maven.apache.org/POM/4.0.0">${project}</project>\n`);
+    writeFileSync(
+      path.join(folder, 'pom.xml'),
+      `<project xmlns="http://maven.apache.org/POM/4.0.0">${project}</project>\n`,
+    );
     run('mvn', ['-q', '-B', 'dependency:copy-dependencies', '-DoutputDirectory=jars'], { cwd: folder });
   };
 }
@@ -31,13 +35,15 @@ const installers = {
   brokers: {
     hivemq: jars('com.hivemq', 'hivemq-community-edition-embedded', '2025.5'),
     moquette: jars('io.moquette', 'moquette-broker', '0.17'),
-    mochi: (folder) => run('go', ['install', 'github.com/mochi-mqtt/server/v2/cmd@v2.7.9'], { env: { ...process.env, GOBIN: folder } }),
+    mochi: (folder) =>
+      run('go', ['install', 'github.com/mochi-mqtt/server/v2/cmd@v2.7.9'], { env: { ...process.env, GOBIN: folder } }),
     amqtt: python('amqtt==0.12.1'),
   },
   clients: {
     'smp-clients': python('smpmgr==0.19.1', 'mcumgr-toolkit==0.20.0'),
     // Without Bluetooth, which needs D-Bus to build.
-    mcumgrctl: (folder) => run('cargo', ['install', '--quiet', 'mcumgrctl@0.20.0', '--locked', '--no-default-features', '--root', folder]),
+    mcumgrctl: (folder) =>
+      run('cargo', ['install', '--quiet', 'mcumgrctl@0.20.0', '--locked', '--no-default-features', '--root', folder]),
   },
 };
 

@@ -1,5 +1,6 @@
-// A proxy in front of a broker that does what other brokers do: sends retained messages in another order, slowly, twice or not at all, limits how many messages
-// may wait for acknowledgement, refuses with any reason code, or ends the connection.
+// A proxy in front of a broker that does what other brokers do: sends retained messages in another order, slowly, twice
+// or not at all, limits how many messages may wait for acknowledgement, refuses with any reason code, or ends the
+// connection.
 
 import net from 'node:net';
 import mqttPacket from 'mqtt-packet';
@@ -100,7 +101,12 @@ export async function proxyTo(broker: string, faults: ProxyFaults = {}): Promise
         if (packet.cmd === 'puback' && packet.messageId !== undefined) unacknowledged.delete(packet.messageId);
         if (packet.cmd === 'publish' && packet.retain) return deliverRetained(packet);
         const announced = packet.cmd === 'connack' && faults.receiveMaximum !== undefined;
-        send(near, announced ? { ...packet, properties: { ...packet.properties, receiveMaximum: faults.receiveMaximum } } : packet);
+        send(
+          near,
+          announced
+            ? { ...packet, properties: { ...packet.properties, receiveMaximum: faults.receiveMaximum } }
+            : packet,
+        );
       });
       return parser;
     };

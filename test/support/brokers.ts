@@ -41,7 +41,10 @@ export interface MosquittoOptions {
 }
 
 /** @param folder for its configuration */
-export async function mosquitto(folder: string, { config = ['allow_anonymous true'], port, scheme = 'mqtt' }: MosquittoOptions = {}): Promise<BrokerProcess> {
+export async function mosquitto(
+  folder: string,
+  { config = ['allow_anonymous true'], port, scheme = 'mqtt' }: MosquittoOptions = {},
+): Promise<BrokerProcess> {
   const at = port ?? (await freePort());
   const name = `mosquitto-${at}.conf`;
   // Started as root, it would become another user and lose its files.
@@ -93,7 +96,19 @@ export function certificates(folder: string, clients: readonly string[]): (name:
   const openssl = (...args: readonly string[]): void => void execFileSync('openssl', args, { stdio: 'ignore' });
   const key = ['-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:P-256', '-nodes'];
   const authority = (name: string): void =>
-    openssl('req', '-x509', ...key, '-keyout', at(`${name}.key`), '-out', at(`${name}.crt`), '-days', '2', '-subj', `/CN=${name}`);
+    openssl(
+      'req',
+      '-x509',
+      ...key,
+      '-keyout',
+      at(`${name}.key`),
+      '-out',
+      at(`${name}.crt`),
+      '-days',
+      '2',
+      '-subj',
+      `/CN=${name}`,
+    );
   authority('ca');
   authority('other-ca');
   for (const [name, signer, extra] of [
@@ -103,7 +118,17 @@ export function certificates(folder: string, clients: readonly string[]): (name:
   ] as const) {
     writeFiles(folder, { [`${name}.ext`]: extra });
     openssl('req', ...key, '-keyout', at(`${name}.key`), '-out', at(`${name}.csr`), '-subj', `/CN=${name}`);
-    const signed = ['-CA', at(`${signer}.crt`), '-CAkey', at(`${signer}.key`), '-CAcreateserial', '-days', '2', '-extfile', at(`${name}.ext`)];
+    const signed = [
+      '-CA',
+      at(`${signer}.crt`),
+      '-CAkey',
+      at(`${signer}.key`),
+      '-CAcreateserial',
+      '-days',
+      '2',
+      '-extfile',
+      at(`${name}.ext`),
+    ];
     openssl('x509', '-req', '-in', at(`${name}.csr`), '-out', at(`${name}.crt`), ...signed);
   }
   return at;

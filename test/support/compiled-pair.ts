@@ -1,12 +1,22 @@
-// A small model, and what a compiler would have made of it: a convolution on the Edge TPU, in tiles and with parameters that are cached, and a RELU after it.
+// A small model, and what a compiler would have made of it: a convolution on the Edge TPU, in tiles and with parameters
+// that are cached, and a RELU after it.
 
 import { create, type Model, TensorType } from '../../src/formats/tflite/index.js';
 import { edgeTpuSchema } from '../../src/targets/compiled/index.js';
 import { withExecutables } from './edgetpu-package.js';
 import { convOptions, modelOf } from './models.js';
 
-const { DmaDescriptorHintTable, DmaHintsTable, DmaHintTable, ExecutableTable, FieldOffsetTable, InputLayerTable, InstructionBitstreamTable } = edgeTpuSchema;
-const { InstructionHintTable, InterruptHintTable, LayerTable, MetaTable, OutputLayerTable, OutputLayoutTable } = edgeTpuSchema;
+const {
+  DmaDescriptorHintTable,
+  DmaHintsTable,
+  DmaHintTable,
+  ExecutableTable,
+  FieldOffsetTable,
+  InputLayerTable,
+  InstructionBitstreamTable,
+} = edgeTpuSchema;
+const { InstructionHintTable, InterruptHintTable, LayerTable, MetaTable, OutputLayerTable, OutputLayoutTable } =
+  edgeTpuSchema;
 type Hint = NonNullable<ReturnType<typeof create<typeof DmaHintTable>>['hint']>;
 
 export interface Pair {
@@ -34,7 +44,15 @@ export function compiledPair(seed = 1, minRuntimeVersion = 13): Pair {
     [0],
     [3],
   );
-  return { uncompiled, compiled: withExecutables(uncompiled, { count: 1, outputs: [2], executables: executables(seed), minRuntimeVersion }) };
+  return {
+    uncompiled,
+    compiled: withExecutables(uncompiled, {
+      count: 1,
+      outputs: [2],
+      executables: executables(seed),
+      minRuntimeVersion,
+    }),
+  };
 }
 
 /** The same between operators that stay on the host: from real values, and to the largest channel of each place. */
@@ -104,19 +122,34 @@ function executables(seed: number): ReturnType<typeof create<typeof ExecutableTa
     ...common,
     type: 2,
     instructions: [
-      chunk(seed + 100, 640, [field(1, 'image', 0, 70), field(1, 'image', 1, 198), field(0, 'conv', 0, 333), field(0, 'conv', 1, 461)]),
+      chunk(seed + 100, 640, [
+        field(1, 'image', 0, 70),
+        field(1, 'image', 1, 198),
+        field(0, 'conv', 0, 333),
+        field(0, 'conv', 1, 461),
+      ]),
       chunk(seed + 200, 64, []),
     ],
     inputs: [input],
     outputs: [output],
     // The input in two pieces that overlap, as those of large models.
-    dmaHints: hints([instructions(0), data(1, 'image', 0, 48), data(1, 'image', 32, 48), instructions(1), data(0, 'conv', 0, 640), interrupt()]),
+    dmaHints: hints([
+      instructions(0),
+      data(1, 'image', 0, 48),
+      data(1, 'image', 32, 48),
+      instructions(1),
+      data(0, 'conv', 0, 640),
+      interrupt(),
+    ]),
   });
   return [execution, caching];
 }
 
 function chunk(seed: number, bytes: number, fieldOffsets: ReturnType<typeof field>[]) {
-  return create(InstructionBitstreamTable, { bitstream: Uint8Array.from({ length: bytes }, (_, i) => (i * 11 + seed) & 255), fieldOffsets });
+  return create(InstructionBitstreamTable, {
+    bitstream: Uint8Array.from({ length: bytes }, (_, i) => (i * 11 + seed) & 255),
+    fieldOffsets,
+  });
 }
 
 function field(description: number, name: string, position: number, bit: number) {
@@ -128,12 +161,18 @@ function hints(list: readonly { readonly hint: Hint; readonly direction: number 
 }
 
 function instructions(index: number) {
-  return { hint: { kind: 'InstructionHint' as const, ...create(InstructionHintTable, { chunk: index }) }, direction: 0 };
+  return {
+    hint: { kind: 'InstructionHint' as const, ...create(InstructionHintTable, { chunk: index }) },
+    direction: 0,
+  };
 }
 
 function data(description: number, name: string, offset: number, bytes: number) {
   const meta = create(MetaTable, { description, name });
-  return { hint: { kind: 'DmaDescriptorHint' as const, ...create(DmaDescriptorHintTable, { meta, offset, bytes }) }, direction: description === 0 ? 1 : 0 };
+  return {
+    hint: { kind: 'DmaDescriptorHint' as const, ...create(DmaDescriptorHintTable, { meta, offset, bytes }) },
+    direction: description === 0 ? 1 : 0,
+  };
 }
 
 function interrupt() {

@@ -14,8 +14,13 @@ export function simulateDevice(...options: readonly string[]): Promise<DevicePro
   return serving('simulate-device', ...options);
 }
 
-export async function serving(verb: 'simulate-device' | 'serve', ...options: readonly string[]): Promise<DeviceProcess> {
-  const child = spawn(process.execPath, [path.resolve('bin/atoll.js'), verb, ...options, '--json'], { stdio: ['ignore', 'pipe', 'pipe'] });
+export async function serving(
+  verb: 'simulate-device' | 'serve',
+  ...options: readonly string[]
+): Promise<DeviceProcess> {
+  const child = spawn(process.execPath, [path.resolve('bin/atoll.js'), verb, ...options, '--json'], {
+    stdio: ['ignore', 'pipe', 'pipe'],
+  });
   const ended = new Promise<number | null>((resolve) => child.once('close', resolve));
   const uri = await new Promise<string>((resolve, reject) => {
     let said = '';

@@ -27,9 +27,18 @@ function executable({ type, parameterBytes }: PackagedExecutable): ExecutableFie
 }
 
 /** All operators of a model as one custom operator. */
-export function compiledLike(model: Model, executables: readonly PackagedExecutable[], minRuntimeVersion: number): Model {
+export function compiledLike(
+  model: Model,
+  executables: readonly PackagedExecutable[],
+  minRuntimeVersion: number,
+): Model {
   const { operators, outputs } = mainSubgraph(model);
-  return withExecutables(model, { count: operators.length, outputs: [...(outputs ?? [])], executables: executables.map(executable), minRuntimeVersion });
+  return withExecutables(model, {
+    count: operators.length,
+    outputs: [...(outputs ?? [])],
+    executables: executables.map(executable),
+    minRuntimeVersion,
+  });
 }
 
 /** Some operators of a model, one after another, as one custom operator. */
@@ -47,11 +56,24 @@ export function withExecutables(
     readonly minRuntimeVersion: number;
   },
 ): Model {
-  const fields = create(edgeTpuSchema.PackageTable, { minRuntimeVersion: part.minRuntimeVersion, compilerVersion: '16.0' });
-  const content = encodePackage({ fields, executables: part.executables.map((one) => ({ fields: one, fileBytes: 0 })) });
+  const fields = create(edgeTpuSchema.PackageTable, {
+    minRuntimeVersion: part.minRuntimeVersion,
+    compilerVersion: '16.0',
+  });
+  const content = encodePackage({
+    fields,
+    executables: part.executables.map((one) => ({ fields: one, fileBytes: 0 })),
+  });
   const copy = copyModel(model);
   const graph = mainSubgraph(copy);
-  copy.operatorCodes.push(create(schema.OperatorCode, { builtinCode: 32, deprecatedBuiltinCode: 32, customCode: 'edgetpu-custom-op', version: 1 }));
+  copy.operatorCodes.push(
+    create(schema.OperatorCode, {
+      builtinCode: 32,
+      deprecatedBuiltinCode: 32,
+      customCode: 'edgetpu-custom-op',
+      version: 1,
+    }),
+  );
   const from = part.from ?? 0;
   graph.operators = [
     ...graph.operators.slice(0, from),

@@ -1,6 +1,14 @@
 // Public models beside what the Edge TPU compiler made of them, described operator by operator; made into graphs again.
 
-import { ActivationFunctionType, type BuiltinOptions, create, type Model, Padding, schema, TensorType } from '../../src/formats/tflite/index.js';
+import {
+  ActivationFunctionType,
+  type BuiltinOptions,
+  create,
+  type Model,
+  Padding,
+  schema,
+  TensorType,
+} from '../../src/formats/tflite/index.js';
 import { sharedJson } from './shared.js';
 
 export interface PairOperator {
@@ -74,7 +82,13 @@ export function modelOfPair({ id, ops }: Pair): Model {
     });
     return (
       graph.tensors.push(
-        create(schema.Tensor, { type: tensor.type, shape: Int32Array.from(tensor.shape), buffer, quantization, isVariable: tensor.variable }),
+        create(schema.Tensor, {
+          type: tensor.type,
+          shape: Int32Array.from(tensor.shape),
+          buffer,
+          quantization,
+          isVariable: tensor.variable,
+        }),
       ) - 1
     );
   };
@@ -126,18 +140,29 @@ const codes: Readonly<Record<string, number>> = {
 function codeIndex(model: Model, op: string, version: number): number {
   const builtinCode = codes[op] ?? 32;
   const customCode = codes[op] === undefined ? op : null;
-  return model.operatorCodes.push(create(schema.OperatorCode, { builtinCode, deprecatedBuiltinCode: Math.min(127, builtinCode), customCode, version })) - 1;
+  return (
+    model.operatorCodes.push(
+      create(schema.OperatorCode, {
+        builtinCode,
+        deprecatedBuiltinCode: Math.min(127, builtinCode),
+        customCode,
+        version,
+      }),
+    ) - 1
+  );
 }
 
 /** Small integers say what an operator does; of weights only the length is known. */
 function constantOf(op: string, { type, shape }: Described, options: Readonly<Record<string, unknown>>): Uint8Array {
   const elements = shape.reduce((product, size) => product * size, 1);
-  if (type === TensorType.INT32 && Array.isArray(options.const) && op !== 'CONV_2D') return new Uint8Array(Int32Array.from(options.const as number[]).buffer);
+  if (type === TensorType.INT32 && Array.isArray(options.const) && op !== 'CONV_2D')
+    return new Uint8Array(Int32Array.from(options.const as number[]).buffer);
   return new Uint8Array(elements * (type === TensorType.INT32 || type === TensorType.FLOAT32 ? 4 : 1));
 }
 
 function optionsOf(op: string, options: Readonly<Record<string, unknown>>): BuiltinOptions | null {
-  const number = (key: string, otherwise: number): number => (typeof options[key] === 'number' ? (options[key] as number) : otherwise);
+  const number = (key: string, otherwise: number): number =>
+    typeof options[key] === 'number' ? (options[key] as number) : otherwise;
   const padding = options.padding === 'VALID' ? Padding.VALID : Padding.SAME;
   const name = (options.fused_activation_function as keyof typeof ActivationFunctionType | undefined) ?? 'NONE';
   const fusedActivationFunction = ActivationFunctionType[name];
@@ -145,7 +170,15 @@ function optionsOf(op: string, options: Readonly<Record<string, unknown>>): Buil
   const dilation = { dilationWFactor: number('dilation_w_factor', 1), dilationHFactor: number('dilation_h_factor', 1) };
   switch (op) {
     case 'CONV_2D':
-      return { kind: 'Conv2DOptions', padding, strideW, strideH, fusedActivationFunction, ...dilation, quantizedBiasType: 0 };
+      return {
+        kind: 'Conv2DOptions',
+        padding,
+        strideW,
+        strideH,
+        fusedActivationFunction,
+        ...dilation,
+        quantizedBiasType: 0,
+      };
     case 'DEPTHWISE_CONV_2D':
       return {
         kind: 'DepthwiseConv2DOptions',

@@ -1,6 +1,6 @@
 #!/usr/bin/env node
-// A program that behaves as edgetpu_compiler does, as far as Atoll can tell: it writes the compiled file FAKE_OUTPUT and a log, or fails on
-// models with the operator FAKE_FAILS.
+// A program that behaves as edgetpu_compiler does, as far as Atoll can tell: it writes the compiled file FAKE_OUTPUT
+// and a log, or fails on models with the operator FAKE_FAILS.
 import { copyFileSync, readFileSync } from 'node:fs';
 import path from 'node:path';
 import { mainSubgraph, operatorName, readModel } from '../../dist/formats/tflite/index.js';
@@ -15,7 +15,9 @@ if (names.includes(process.env.FAKE_FAILS)) {
   process.exit(1);
 }
 copyFileSync(process.env.FAKE_OUTPUT, path.join(args[args.indexOf('-o') + 1], 'model_edgetpu.tflite'));
-const rows = [...new Set(names)].map((name) => `${name}  ${names.filter((other) => other === name).length}  Mapped to Edge TPU`);
+const rows = [...new Set(names)].map(
+  (name) => `${name}  ${names.filter((other) => other === name).length}  Mapped to Edge TPU`,
+);
 const facts = [
   'Model compiled successfully in 12 ms.',
   'On-chip memory used for caching model parameters: 64.00B',

@@ -1,5 +1,5 @@
-// A USB device in this process, with the part of WebUSB that the transport uses: packets of the bus, transfers that end at a short one, stalls,
-// and a plug that can be pulled.
+// A USB device in this process, with the part of WebUSB that the transport uses: packets of the bus, transfers that end
+// at a short one, stalls, and a plug that can be pulled.
 
 import type { SimulatedDevice } from '../../src/devices/simulated/index.js';
 import type { UsbDevice } from '../../src/devices/transport/index.js';
@@ -43,9 +43,20 @@ export class FakeUsb implements UsbDevice {
     [this.vendorId, this.productId] = options.ids ?? [0x2e8a, 0x000a];
     this.serialNumber = options.serialNumber;
     this.packetSize = options.packetSize ?? 64;
-    const bulk = (direction: 'in' | 'out', endpointNumber: number) => ({ direction, endpointNumber, type: 'bulk', packetSize: this.packetSize });
-    const serial = { interfaceNumber: 0, alternate: { interfaceClass: 0x0a, endpoints: [bulk('in', 1), bulk('out', 1)] } };
-    const ours = { interfaceNumber: 1, alternate: { interfaceClass: 0xff, endpoints: [bulk('in', 2), bulk('out', 3)] } };
+    const bulk = (direction: 'in' | 'out', endpointNumber: number) => ({
+      direction,
+      endpointNumber,
+      type: 'bulk',
+      packetSize: this.packetSize,
+    });
+    const serial = {
+      interfaceNumber: 0,
+      alternate: { interfaceClass: 0x0a, endpoints: [bulk('in', 1), bulk('out', 1)] },
+    };
+    const ours = {
+      interfaceNumber: 1,
+      alternate: { interfaceClass: 0xff, endpoints: [bulk('in', 2), bulk('out', 3)] },
+    };
     this.configurations = [{ configurationValue: 1, interfaces: [serial, ours] }];
   }
 
@@ -109,8 +120,10 @@ export class FakeUsb implements UsbDevice {
   }
 
   private queue(answer: Uint8Array): void {
-    for (let at = 0; at < answer.byteLength; at += this.packetSize) this.incoming.push(answer.subarray(at, at + this.packetSize));
-    if (answer.byteLength % this.packetSize === 0 && this.options.endsNothing !== true) this.incoming.push(new Uint8Array(0));
+    for (let at = 0; at < answer.byteLength; at += this.packetSize)
+      this.incoming.push(answer.subarray(at, at + this.packetSize));
+    if (answer.byteLength % this.packetSize === 0 && this.options.endsNothing !== true)
+      this.incoming.push(new Uint8Array(0));
     this.wake?.();
   }
 

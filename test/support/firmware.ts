@@ -1,4 +1,5 @@
-// The device side in C, built from firmware-protocol/c and run: as a program of this machine, and on boards that QEMU emulates.
+// The device side in C, built from firmware-protocol/c and run: as a program of this machine, and on boards that QEMU
+// emulates.
 
 import { type ChildProcess, execFile, spawn } from 'node:child_process';
 import path from 'node:path';
@@ -14,7 +15,9 @@ export async function buildFirmware(goal: 'posix' | 'qemu' | 'usb' | 'fleet'): P
 
 /** @param where pty, tcp:0 or udp:0 */
 export async function posixDevice(where: string, ...options: readonly string[]): Promise<DeviceProcess> {
-  const child = spawn(path.join(folder, 'build/atoll-device'), ['--listen', where, ...options], { stdio: ['ignore', 'pipe', 'inherit'] });
+  const child = spawn(path.join(folder, 'build/atoll-device'), ['--listen', where, ...options], {
+    stdio: ['ignore', 'pipe', 'inherit'],
+  });
   return reached(child, /"uri": "([^"]+)"/);
 }
 
@@ -28,8 +31,14 @@ export interface BoardOptions {
   readonly deterministic?: boolean;
 }
 
-export async function qemuBoard({ machine, firmware = machine, flashFile, deterministic = false }: BoardOptions): Promise<DeviceProcess> {
-  const memory = flashFile === undefined ? [] : ['-object', `memory-backend-file,id=psram,size=16M,mem-path=${flashFile},share=on`];
+export async function qemuBoard({
+  machine,
+  firmware = machine,
+  flashFile,
+  deterministic = false,
+}: BoardOptions): Promise<DeviceProcess> {
+  const memory =
+    flashFile === undefined ? [] : ['-object', `memory-backend-file,id=psram,size=16M,mem-path=${flashFile},share=on`];
   const args = ['-M', flashFile === undefined ? machine : `${machine},memory-backend=psram`, ...memory];
   args.push('-nodefaults', '-display', 'none', '-monitor', 'none', '-chardev', 'pty,id=c0', '-serial', 'chardev:c0');
   if (deterministic) args.push('-icount', 'shift=5,align=off,sleep=off');

@@ -34,10 +34,19 @@ function typeOf(data: TensorSpec['data']): number {
   return data instanceof BigInt64Array ? TensorType.INT64 : TensorType.FLOAT32;
 }
 
-export function modelOf(tensors: readonly TensorSpec[], operators: readonly OperatorSpec[], inputs: readonly number[], outputs: readonly number[]): Model {
+export function modelOf(
+  tensors: readonly TensorSpec[],
+  operators: readonly OperatorSpec[],
+  inputs: readonly number[],
+  outputs: readonly number[],
+): Model {
   const model = create(schema.Model, { version: 3, description: 'test' });
   model.buffers.push(create(schema.Buffer));
-  const graph = create(schema.SubGraph, { name: 'main', inputs: Int32Array.from(inputs), outputs: Int32Array.from(outputs) });
+  const graph = create(schema.SubGraph, {
+    name: 'main',
+    inputs: Int32Array.from(inputs),
+    outputs: Int32Array.from(outputs),
+  });
   model.subgraphs.push(graph);
   tensors.forEach(({ name, shape, type, data, scale, zeroPoint = 0, axis = 0 }, i) => {
     const scales = scale === undefined ? null : Float32Array.from([scale].flat());
@@ -49,7 +58,11 @@ export function modelOf(tensors: readonly TensorSpec[], operators: readonly Oper
       quantization:
         scales === null
           ? null
-          : create(schema.QuantizationParameters, { scale: scales, zeroPoint: BigInt64Array.from(scales, () => BigInt(zeroPoint)), quantizedDimension: axis }),
+          : create(schema.QuantizationParameters, {
+              scale: scales,
+              zeroPoint: BigInt64Array.from(scales, () => BigInt(zeroPoint)),
+              quantizedDimension: axis,
+            }),
     });
     graph.tensors.push(tensor);
   });
@@ -135,7 +148,12 @@ export function branchingModel(): Model {
       { op: 'CONV_2D', inputs: [0, 1, -1], outputs: [3], options: convOptions() },
       { op: 'CONV_2D', inputs: [2, 4, -1], outputs: [5], options: convOptions() },
       { op: 'CONV_2D', inputs: [3, 4, -1], outputs: [6], options: convOptions() },
-      { op: 'ADD', inputs: [5, 6], outputs: [7], options: { kind: 'AddOptions', fusedActivationFunction: 0, potScaleInt16: false } },
+      {
+        op: 'ADD',
+        inputs: [5, 6],
+        outputs: [7],
+        options: { kind: 'AddOptions', fusedActivationFunction: 0, potScaleInt16: false },
+      },
     ],
     [0],
     [7],
@@ -167,9 +185,19 @@ export function accumulatingModel(): Model {
       { name: 'sum', ...value },
     ],
     [
-      { op: 'VAR_HANDLE', inputs: [], outputs: [1], options: { kind: 'VarHandleOptions', container: '', sharedName: 'sum' } },
+      {
+        op: 'VAR_HANDLE',
+        inputs: [],
+        outputs: [1],
+        options: { kind: 'VarHandleOptions', container: '', sharedName: 'sum' },
+      },
       { op: 'READ_VARIABLE', inputs: [1], outputs: [2] },
-      { op: 'ADD', inputs: [0, 2], outputs: [3], options: { kind: 'AddOptions', fusedActivationFunction: 0, potScaleInt16: false } },
+      {
+        op: 'ADD',
+        inputs: [0, 2],
+        outputs: [3],
+        options: { kind: 'AddOptions', fusedActivationFunction: 0, potScaleInt16: false },
+      },
       { op: 'ASSIGN_VARIABLE', inputs: [1, 3], outputs: [] },
     ],
     [0],

@@ -39,12 +39,20 @@ export async function postgres(): Promise<TestDatabase> {
   const folder = mkdtempSync(path.join(tmpdir(), 'atoll-postgres-'));
   if (owner.uid !== undefined && owner.gid !== undefined) chownSync(folder, owner.uid, owner.gid);
   const options = { ...owner, cwd: folder, env: { PATH: process.env.PATH, LC_ALL: 'C' } };
-  execFileSync(path.join(bin, 'initdb'), ['-D', 'data', '-U', 'atoll', '-A', 'trust', '--no-sync'], { ...options, stdio: 'ignore' });
+  execFileSync(path.join(bin, 'initdb'), ['-D', 'data', '-U', 'atoll', '-A', 'trust', '--no-sync'], {
+    ...options,
+    stdio: 'ignore',
+  });
   const port = await freePort();
-  const settings = ['listen_addresses=127.0.0.1', 'fsync=off', `unix_socket_directories=${folder}`].flatMap((setting) => ['-c', setting]);
+  const settings = ['listen_addresses=127.0.0.1', 'fsync=off', `unix_socket_directories=${folder}`].flatMap(
+    (setting) => ['-c', setting],
+  );
   let child: ChildProcess;
   const resume = async (): Promise<void> => {
-    child = spawn(path.join(bin, 'postgres'), ['-D', 'data', '-p', String(port), ...settings], { ...options, stdio: ['ignore', 'ignore', 'pipe'] });
+    child = spawn(path.join(bin, 'postgres'), ['-D', 'data', '-p', String(port), ...settings], {
+      ...options,
+      stdio: ['ignore', 'ignore', 'pipe'],
+    });
     await ready(child);
   };
   const halt = async (): Promise<void> => {

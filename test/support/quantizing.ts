@@ -6,7 +6,10 @@ import type { Model } from '../../src/formats/tflite/index.js';
 import { Interpreter } from '../../src/simulator/index.js';
 
 /** @param samples each has one array for every input */
-export function memoryDataset(samples: readonly (readonly Float32Array[])[], shapes: readonly (readonly number[])[]): Dataset {
+export function memoryDataset(
+  samples: readonly (readonly Float32Array[])[],
+  shapes: readonly (readonly number[])[],
+): Dataset {
   return {
     name: 'made',
     path: 'made.yaml',
@@ -25,7 +28,8 @@ export function memoryDataset(samples: readonly (readonly Float32Array[])[], sha
     hasTargets: false,
     count: samples.length,
     samples: async function* (limit = samples.length) {
-      for (const [index, inputs] of samples.slice(0, limit).entries()) yield { index, continues: false, inputs, label: null, targets: null };
+      for (const [index, inputs] of samples.slice(0, limit).entries())
+        yield { index, continues: false, inputs, label: null, targets: null };
     },
   };
 }

@@ -32,7 +32,9 @@ export function randomInput(draw: Draw, bytes: number, float: boolean): Uint8Arr
 
 function weightsOf(draw: Draw, shape: readonly number[], float: boolean): Float32Array | Int8Array {
   const length = count(shape);
-  return float ? Float32Array.from({ length }, () => draw(-1000, 1000) / 777) : Int8Array.from({ length }, () => draw(-127, 127));
+  return float
+    ? Float32Array.from({ length }, () => draw(-1000, 1000) / 777)
+    : Int8Array.from({ length }, () => draw(-127, 127));
 }
 
 /** Scales from ordinary to those of dead channels. */
@@ -40,10 +42,15 @@ function scalesOf(draw: Draw, channels: number): number[] {
   return Array.from({ length: channels }, () => draw(1, 1000) * 2 ** -pick(draw, [14, 16, 17, 18, 30]));
 }
 
-function biasOf(draw: Draw, channels: number, kind: 'float32' | 'int8' | 'int16'): Float32Array | Int32Array | BigInt64Array {
+function biasOf(
+  draw: Draw,
+  channels: number,
+  kind: 'float32' | 'int8' | 'int16',
+): Float32Array | Int32Array | BigInt64Array {
   if (kind === 'float32') return Float32Array.from({ length: channels }, () => draw(-1000, 1000) / 99);
   const large = draw(0, 9) === 0 ? 2 ** 30 : 30000;
-  if (kind === 'int16' && draw(0, 5) > 0) return BigInt64Array.from({ length: channels }, () => BigInt(draw(-large, large)) * 1000n);
+  if (kind === 'int16' && draw(0, 5) > 0)
+    return BigInt64Array.from({ length: channels }, () => BigInt(draw(-large, large)) * 1000n);
   return Int32Array.from({ length: channels }, () => draw(-large, large));
 }
 
@@ -65,7 +72,8 @@ function weighted(draw: Draw, { op, input, filter, output, channels, options }: 
     : [
         { scale: draw(1, 300) / 5000, zeroPoint: zeroPoint() },
         {
-          scale: op === 'FULLY_CONNECTED' && draw(0, 1) === 0 ? (scalesOf(draw, 1)[0] as number) : scalesOf(draw, channels),
+          scale:
+            op === 'FULLY_CONNECTED' && draw(0, 1) === 0 ? (scalesOf(draw, 1)[0] as number) : scalesOf(draw, channels),
           axis: op === 'DEPTHWISE_CONV_2D' ? 3 : 0,
         },
         { scale: draw(1, 300) / 3000, zeroPoint: zeroPoint() },
@@ -79,7 +87,10 @@ function weighted(draw: Draw, { op, input, filter, output, channels, options }: 
   ];
   const inputs = draw(0, 4) === 0 ? [0, 1] : [0, 1, 3];
   const model = modelOf(tensors, [{ op, inputs, outputs: [2], options }], [0], [2]);
-  return { model, description: `${op} ${kind} input ${input.join('x')} filter ${filter.join('x')} ${JSON.stringify(options)}` };
+  return {
+    model,
+    description: `${op} ${kind} input ${input.join('x')} filter ${filter.join('x')} ${JSON.stringify(options)}`,
+  };
 }
 
 interface Axis {
@@ -96,7 +107,13 @@ function drawAxis(draw: Draw, same: boolean, onlyDilation?: number): Axis {
   const dilation = onlyDilation ?? (draw(0, 3) === 0 ? 2 : 1);
   const reach = (kernel - 1) * dilation + 1;
   const size = same ? draw(1, 9) : reach + draw(0, 7);
-  return { size, kernel, stride, dilation, output: same ? Math.ceil(size / stride) : Math.ceil((size - reach + 1) / stride) };
+  return {
+    size,
+    kernel,
+    stride,
+    dilation,
+    output: same ? Math.ceil(size / stride) : Math.ceil((size - reach + 1) / stride),
+  };
 }
 
 function windowed(draw: Draw) {
@@ -159,7 +176,9 @@ function ofPairs(draw: Draw, op: (typeof bytePairs)[number]): RandomOperator {
   });
   const options = pairOptions[op]?.(draw(0, 3));
   const constant = draw(0, 2) === 0;
-  const other = constant ? { ...operand(second), data: Int8Array.from({ length: count(second) }, () => draw(-128, 127)) } : operand(second);
+  const other = constant
+    ? { ...operand(second), data: Int8Array.from({ length: count(second) }, () => draw(-128, 127)) }
+    : operand(second);
   const swapped = op !== 'PRELU' && !constant && draw(0, 1) === 0;
   const model = modelOf(
     [operand(shape), other, operand(shape)],
@@ -221,9 +240,19 @@ const generators = {
   },
   ADD: (draw: Draw) => {
     const shape = [draw(1, 3), draw(1, 9), draw(1, 30)];
-    const operand = (): TensorSpec => ({ shape, type: TensorType.INT8, scale: draw(1, 3000) / 50000, zeroPoint: draw(-128, 127) });
+    const operand = (): TensorSpec => ({
+      shape,
+      type: TensorType.INT8,
+      scale: draw(1, 3000) / 50000,
+      zeroPoint: draw(-128, 127),
+    });
     const options: BuiltinOptions = { kind: 'AddOptions', fusedActivationFunction: draw(0, 3), potScaleInt16: false };
-    const model = modelOf([operand(), operand(), operand()], [{ op: 'ADD', inputs: [0, 1], outputs: [2], options }], [0, 1], [2]);
+    const model = modelOf(
+      [operand(), operand(), operand()],
+      [{ op: 'ADD', inputs: [0, 1], outputs: [2], options }],
+      [0, 1],
+      [2],
+    );
     return { model, description: `ADD ${shape.join('x')}` };
   },
   SOFTMAX: (draw: Draw) => {
@@ -233,7 +262,10 @@ const generators = {
       { shape, type: TensorType.INT8, scale: 1 / 256, zeroPoint: -128 },
     ];
     const options: BuiltinOptions = { kind: 'SoftmaxOptions', beta: draw(1, 20) / 10 };
-    return { model: modelOf(tensors, [{ op: 'SOFTMAX', inputs: [0], outputs: [1], options }], [0], [1]), description: `SOFTMAX ${shape.join('x')}` };
+    return {
+      model: modelOf(tensors, [{ op: 'SOFTMAX', inputs: [0], outputs: [1], options }], [0], [1]),
+      description: `SOFTMAX ${shape.join('x')}`,
+    };
   },
   RESIZE_BILINEAR: (draw: Draw) => {
     const [batches, height, width, channels] = [draw(1, 2), draw(1, 7), draw(1, 7), pick(draw, [1, 3, 4, 8, 11, 16])];
@@ -246,14 +278,18 @@ const generators = {
       alignCorners: centered === 1,
       halfPixelCenters: centered === 2,
     };
-    const operand = draw(0, 1) === 0 ? { type: TensorType.FLOAT32 } : { type: TensorType.INT8, scale: 0.1, zeroPoint: 3 };
+    const operand =
+      draw(0, 1) === 0 ? { type: TensorType.FLOAT32 } : { type: TensorType.INT8, scale: 0.1, zeroPoint: 3 };
     const tensors: TensorSpec[] = [
       { shape: [batches, height, width, channels], ...operand },
       { shape: [2], data: Int32Array.of(newHeight, newWidth) },
       { shape: [batches, newHeight, newWidth, channels], ...operand },
     ];
     const model = modelOf(tensors, [{ op: 'RESIZE_BILINEAR', inputs: [0, 1], outputs: [2], options }], [0], [2]);
-    return { model, description: `RESIZE_BILINEAR ${height}x${width}x${channels} to ${newHeight}x${newWidth} ${JSON.stringify(options)}` };
+    return {
+      model,
+      description: `RESIZE_BILINEAR ${height}x${width}x${channels} to ${newHeight}x${newWidth} ${JSON.stringify(options)}`,
+    };
   },
   ...Object.fromEntries(bytePairs.map((op) => [op, (draw: Draw) => ofPairs(draw, op)])),
   AVERAGE_POOL_2D: (draw: Draw) => pooled(draw, 'AVERAGE_POOL_2D'),
@@ -272,17 +308,38 @@ const generators = {
       [-2, -3],
     ]);
     const options: BuiltinOptions = { kind: 'ReducerOptions', keepDims: true };
-    const tensors = [operand(shape), { shape: [2], data: Int32Array.from(axes) }, operand([shape[0] as number, 1, 1, shape[3] as number])];
-    return { model: modelOf(tensors, [{ op: 'MEAN', inputs: [0, 1], outputs: [2], options }], [0], [2]), description: `MEAN ${shape.join('x')}` };
+    const tensors = [
+      operand(shape),
+      { shape: [2], data: Int32Array.from(axes) },
+      operand([shape[0] as number, 1, 1, shape[3] as number]),
+    ];
+    return {
+      model: modelOf(tensors, [{ op: 'MEAN', inputs: [0, 1], outputs: [2], options }], [0], [2]),
+      description: `MEAN ${shape.join('x')}`,
+    };
   },
   ...Object.fromEntries(
-    (['ABS', 'ELU', 'HARD_SWISH', 'LEAKY_RELU', 'LOGISTIC', 'QUANTIZE', 'RELU', 'RELU6', 'RELU_N1_TO_1', 'TANH'] as const).map((op) => [
+    (
+      [
+        'ABS',
+        'ELU',
+        'HARD_SWISH',
+        'LEAKY_RELU',
+        'LOGISTIC',
+        'QUANTIZE',
+        'RELU',
+        'RELU6',
+        'RELU_N1_TO_1',
+        'TANH',
+      ] as const
+    ).map((op) => [
       op,
       (draw: Draw): RandomOperator => {
         const shape = [draw(1, 9), draw(1, 40)];
         const scale = draw(300, 3000) / 50000;
         const output = op === 'HARD_SWISH' ? scale : draw(300, 3000) / 50000;
-        const options: BuiltinOptions | undefined = op === 'LEAKY_RELU' ? { kind: 'LeakyReluOptions', alpha: draw(-100, 100) / 70 } : undefined;
+        const options: BuiltinOptions | undefined =
+          op === 'LEAKY_RELU' ? { kind: 'LeakyReluOptions', alpha: draw(-100, 100) / 70 } : undefined;
         const zeroPoint = draw(-128, 127);
         // Between int8 and uint8 of the same scale QUANTIZE only turns the highest bit.
         const turned = op === 'QUANTIZE' && draw(0, 3) === 0;
@@ -293,7 +350,12 @@ const generators = {
           { shape, type: TensorType.INT8, scale, zeroPoint },
           { shape, ...result },
         ];
-        const model = modelOf(tensors, [{ op, inputs: [0], outputs: [1], ...(options === undefined ? {} : { options }) }], [0], [1]);
+        const model = modelOf(
+          tensors,
+          [{ op, inputs: [0], outputs: [1], ...(options === undefined ? {} : { options }) }],
+          [0],
+          [1],
+        );
         return { model, description: `${op} ${shape.join('x')}` };
       },
     ]),

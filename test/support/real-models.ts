@@ -25,7 +25,12 @@ export function samplesFor(name: string, sampleBytes: number, count: number): Ui
   return Uint8Array.from({ length: count * sampleBytes }, (_, i) => (i * 2654435761) >>> 24);
 }
 
-export async function equalsSimulator(device: DeviceClient, model: Model, sha: string, samples: Uint8Array): Promise<number> {
+export async function equalsSimulator(
+  device: DeviceClient,
+  model: Model,
+  sha: string,
+  samples: Uint8Array,
+): Promise<number> {
   const onDevice = await runBatch(await device.runner(model, sha), samples, 'samples');
   const onHost = await runBatch(hostRunner(model, { profile: 'tflm-reference' }), samples, 'samples');
   expect(Buffer.compare(onDevice.outputs, onHost.outputs)).toBe(0);

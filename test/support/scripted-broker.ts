@@ -50,7 +50,13 @@ export async function scriptedBroker(script: BrokerScript): Promise<ScriptedBrok
           if (protocolVersion === 5 && script.silentOnVersion5 === true) return void socket.end();
           parser = mqttPacket.parser({ protocolVersion });
           parser.on('packet', answer);
-          send({ cmd: 'connack', reasonCode: connack, returnCode: connack, sessionPresent: false, properties: connackProperties });
+          send({
+            cmd: 'connack',
+            reasonCode: connack,
+            returnCode: connack,
+            sessionPresent: false,
+            properties: connackProperties,
+          });
           if (connack !== 0) socket.end();
           if (script.disconnect !== undefined) {
             const { afterMs, reasonCode } = script.disconnect;

@@ -7,7 +7,8 @@ import { test } from 'vitest';
 
 export const sharedFolder = path.resolve(process.env.ATOLL_SHARED ?? '../shared');
 export const sharedPresent = existsSync(path.join(sharedFolder, 'models'));
-if (!sharedPresent && process.env.ATOLL_REQUIRE_SHARED === '1') throw new Error(`ATOLL_REQUIRE_SHARED=1, but ${sharedFolder} is not there`);
+if (!sharedPresent && process.env.ATOLL_REQUIRE_SHARED === '1')
+  throw new Error(`ATOLL_REQUIRE_SHARED=1, but ${sharedFolder} is not there`);
 
 export const sharedTest = test.skipIf(!sharedPresent);
 
@@ -26,7 +27,9 @@ export function sharedJson<T>(...parts: string[]): T {
 /** Paths of all .tflite files, relative to the models folder; none where it is absent. */
 export function sharedModels(): string[] {
   if (!sharedPresent) return [];
-  return (readdirSync(sharedPath('models'), { recursive: true }) as string[]).filter((file) => file.endsWith('.tflite')).sort();
+  return (readdirSync(sharedPath('models'), { recursive: true }) as string[])
+    .filter((file) => file.endsWith('.tflite'))
+    .sort();
 }
 
 /** The names of the goldens; none where they are absent. */

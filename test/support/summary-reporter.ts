@@ -14,7 +14,8 @@ export default class SummaryReporter implements Reporter {
     }
     if (!sharedPresent) console.log(`tests that need ${sharedFolder} were skipped; set ATOLL_SHARED to run them`);
     const missing = missingTools();
-    if (missing.length > 0) console.log(`tests that need ${missing.join(', ')} were skipped; CONTRIBUTING.md says where these come from`);
+    if (missing.length > 0)
+      console.log(`tests that need ${missing.join(', ')} were skipped; CONTRIBUTING.md says where these come from`);
     console.log(`${counts.passed} passed, ${counts.failed} failed, ${counts.skipped + counts.pending} skipped`);
   }
 }

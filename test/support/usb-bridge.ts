@@ -1,4 +1,5 @@
-// The insides of a USB device that umockdev emulates in another process (firmware-protocol/c/ports/umockdev/remote.c): an emulated gadget of this one.
+// The insides of a USB device that umockdev emulates in another process (firmware-protocol/c/ports/umockdev/remote.c):
+// an emulated gadget of this one.
 
 import { once } from 'node:events';
 import { createServer, type Socket } from 'node:net';
@@ -22,7 +23,11 @@ export interface Bridge {
 }
 
 /** Serves one process after another. @param path of a Unix socket */
-export async function serveGadget(path: string, gadget: UsbGadget, { unplugAt = 0, speed = 5000 }: BridgeOptions = {}): Promise<Bridge> {
+export async function serveGadget(
+  path: string,
+  gadget: UsbGadget,
+  { unplugAt = 0, speed = 5000 }: BridgeOptions = {},
+): Promise<Bridge> {
   const log: string[] = [];
   const sockets = new Set<Socket>();
   const server = createServer((socket) => {
@@ -31,7 +36,11 @@ export async function serveGadget(path: string, gadget: UsbGadget, { unplugAt = 
     let pending = Buffer.alloc(0);
     socket.on('data', (data) => {
       pending = Buffer.concat([pending, data]);
-      for (let used = session.take(pending, (answer) => socket.write(answer)); used > 0; used = session.take(pending, (answer) => socket.write(answer)))
+      for (
+        let used = session.take(pending, (answer) => socket.write(answer));
+        used > 0;
+        used = session.take(pending, (answer) => socket.write(answer))
+      )
         pending = pending.subarray(used);
     });
     socket.on('close', () => sockets.delete(socket));
@@ -70,7 +79,13 @@ class Session {
     const out = kind === 'o' || (kind === 'c' && ((bytes[8] as number) & 0x80) === 0);
     const total = headerBytes + (out ? length : 0);
     if (bytes.byteLength < total) return 0;
-    const answer = this.answer(kind, endpoint, length, bytes.subarray(8, headerBytes), bytes.subarray(headerBytes, total));
+    const answer = this.answer(
+      kind,
+      endpoint,
+      length,
+      bytes.subarray(8, headerBytes),
+      bytes.subarray(headerBytes, total),
+    );
     const head = Buffer.alloc(4);
     head.writeInt32LE(typeof answer === 'number' ? answer : answer.byteLength);
     send(typeof answer === 'number' ? head : Buffer.concat([head, answer]));
@@ -79,7 +94,9 @@ class Session {
 
   private answer(kind: string, endpoint: number, length: number, setup: Buffer, data: Buffer): number | Uint8Array {
     if (kind === 'c' || kind === 'o') {
-      this.log.push(kind === 'o' ? `out ${endpoint} ${length}` : `control ${setup.toString('hex')} ${data.toString('hex')}`);
+      this.log.push(
+        kind === 'o' ? `out ${endpoint} ${length}` : `control ${setup.toString('hex')} ${data.toString('hex')}`,
+      );
       if (++this.requests === this.unplugAt) return answers.unplugged;
     }
     switch (kind) {
@@ -93,7 +110,8 @@ class Session {
         return this.gadget === before ? 0 : answers.changed;
       }
       case 'c': {
-        if (((setup[0] as number) & 0x80) === 0) return this.gadget.controlOut(setupOf(setup), data) ? length : answers.stall;
+        if (((setup[0] as number) & 0x80) === 0)
+          return this.gadget.controlOut(setupOf(setup), data) ? length : answers.stall;
         return this.gadget.controlIn(setupOf(setup), length) ?? answers.stall;
       }
       case 'o':

@@ -1,4 +1,5 @@
-// Run by a test under an emulated USB bus: a model is pushed, the device is reset and comes back, and says what it runs.
+// Run by a test under an emulated USB bus: a model is pushed, the device is reset and comes back, and says what it
+// runs.
 import { readFileSync } from 'node:fs';
 import { push } from '../../dist/devices/client/index.js';
 import { openDevice } from '../../dist/devices/open-device.js';

@@ -1,8 +1,17 @@
-// A fleet in virtual time: the real agent and the real devices, around a broker that may lose, repeat and reorder messages.
+// A fleet in virtual time: the real agent and the real devices, around a broker that may lose, repeat and reorder
+// messages.
 
 import { seededRandom } from '../../src/data/index.js';
 import { hex, sha256, type VerifyingKey } from '../../src/devices/bundle/index.js';
-import { FleetDevice, type FleetFault, type IllLuck, ImageStore, VirtualBroker, type VirtualSession, VirtualTime } from '../../src/devices/simulated/index.js';
+import {
+  FleetDevice,
+  type FleetFault,
+  type IllLuck,
+  ImageStore,
+  VirtualBroker,
+  type VirtualSession,
+  VirtualTime,
+} from '../../src/devices/simulated/index.js';
 import {
   type AgentOptions,
   beginRollout,
@@ -114,7 +123,11 @@ export class VirtualFleet {
 
   get clock() {
     const { time } = this;
-    return { wall: () => time.now() + this.wallOffMs, elapsed: () => time.now(), later: (ms: number, callback: () => void) => time.laterAwaited(ms, callback) };
+    return {
+      wall: () => time.now() + this.wallOffMs,
+      elapsed: () => time.now(),
+      later: (ms: number, callback: () => void) => time.laterAwaited(ms, callback),
+    };
   }
 
   /** Every commit is noted; hooks may end the agent by throwing, as a kill would: its lease is not given back. */
@@ -163,9 +176,14 @@ export class VirtualFleet {
   async begin(plan: RolloutPlan, image: Uint8Array, previousImage: Uint8Array | null = null): Promise<RolloutRow> {
     const session = this.broker.connect(true);
     const row = await this.wait(
-      beginRollout(this.store, { plan, image, previousImage, fleet: 'v', uri: 'virtual://broker/v' }, () => readRegistry(session, 'v', { clock: this.clock }), {
-        now: this.time.now(),
-      }),
+      beginRollout(
+        this.store,
+        { plan, image, previousImage, fleet: 'v', uri: 'virtual://broker/v' },
+        () => readRegistry(session, 'v', { clock: this.clock }),
+        {
+          now: this.time.now(),
+        },
+      ),
     );
     session.close();
     return row;

@@ -1,5 +1,6 @@
-// A device with files and no models, as a stock Zephyr application has them: the file group over a volume. As in fs_mgmt.c a file stays open between
-// requests; what is written shows in its length once it is closed; and a chunk at offset 0 does not set the expected offset of an open file back.
+// A device with files and no models, as a stock Zephyr application has them: the file group over a volume. As in
+// fs_mgmt.c a file stays open between requests; what is written shows in its length once it is closed; and a chunk at
+// offset 0 does not set the expected offset of an open file back.
 
 import { createHash } from 'node:crypto';
 import { crc32 } from 'node:zlib';
@@ -33,7 +34,15 @@ export interface ZephyrDevice {
 }
 
 export function zephyrDevice(options: ZephyrOptions = {}): ZephyrDevice {
-  const { hashes = [], volumeBytes = 100_000, silentlyFull = false, closes = true, downloads = true, burstBytes = Infinity, lostAnswers = [] } = options;
+  const {
+    hashes = [],
+    volumeBytes = 100_000,
+    silentlyFull = false,
+    closes = true,
+    downloads = true,
+    burstBytes = Infinity,
+    lostAnswers = [],
+  } = options;
   const files = new Map<string, Buffer>();
   let open: { name: string; content: Buffer; off: number; length: number } | null = null;
   const release = (): void => {
@@ -114,7 +123,8 @@ export function zephyrDevice(options: ZephyrOptions = {}): ZephyrDevice {
     device.onPacket = async (packet) => {
       if (packet.byteLength > burstBytes) return;
       const { group, command, op } = decodePacket(packet);
-      const isChunk = group === fileCommands.upload.group && command === fileCommands.upload.id && op === fileCommands.upload.op;
+      const isChunk =
+        group === fileCommands.upload.group && command === fileCommands.upload.id && op === fileCommands.upload.op;
       const number = isChunk ? chunks++ : -1;
       const answer = await server.answer(packet);
       if (answer !== null && !lostAnswers.includes(number)) void device.send(answer);

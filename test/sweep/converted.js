@@ -6,7 +6,10 @@ import path from 'node:path';
 import { runScript } from './python.js';
 import { subjectOf } from './subject.js';
 
-/** @returns {Promise<(import('./judge.js').Case & {description: string})[]>} for `count` seeds from `first`, without those that the converter rejected */
+/**
+ * @returns {Promise<(import('./judge.js').Case & {description: string})[]>} for `count` seeds from `first`, without
+ * those that the converter rejected
+ */
 export async function convertedCases(python, first, count) {
   const folder = await mkdtemp(path.join(tmpdir(), 'atoll-converter-'));
   try {

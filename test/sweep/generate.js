@@ -27,7 +27,8 @@ export function generate(seed, { only, maxOperators = 30 } = {}) {
   const runtimes = type === 'uint8' || (type === 'float32' && weightKind === 'int8') ? ['tflite'] : audience;
   const graph = new RandomGraph(seed ^ 0x5bd1e995, { type, style, weightKind, runtimes });
   const usable = Object.entries(operators).filter(
-    ([name, { types }]) => (only === undefined || only === name) && runtimes.every((runtime) => types[runtime].includes(type)),
+    ([name, { types }]) =>
+      (only === undefined || only === name) && runtimes.every((runtime) => types[runtime].includes(type)),
   );
   if (usable.length === 0) return null;
   const many = usable.filter(([name]) => weights[name] !== undefined);
@@ -37,5 +38,9 @@ export function generate(seed, { only, maxOperators = 30 } = {}) {
     make(graph);
   }
   if (graph.operators.length === 0) return null;
-  return { ...graph.model(), runtimes, description: `${type} ${style} ${graph.operators.map(({ op }) => op).join(' ')}` };
+  return {
+    ...graph.model(),
+    runtimes,
+    description: `${type} ${style} ${graph.operators.map(({ op }) => op).join(' ')}`,
+  };
 }

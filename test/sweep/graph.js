@@ -27,7 +27,8 @@ export class RandomGraph {
 
   /**
    * @param {number} seed
-   * @param {{type: 'float32' | 'int8' | 'uint8' | 'int16', style: 'realistic' | 'extreme', weightKind: 'float32' | 'float16' | 'int8',
+   * @param {{type: 'float32' | 'int8' | 'uint8' | 'int16', style: 'realistic' | 'extreme', weightKind: 'float32' |
+   * 'float16' | 'int8',
    *   runtimes: ('tflm' | 'tflite')[]}} choice type of the activations, style of the scales, weights beside float32, who is to run it
    */
   constructor(seed, { type, style, weightKind, runtimes }) {
@@ -43,7 +44,8 @@ export class RandomGraph {
   scaleNear(magnitude) {
     const { random } = this;
     if (random.chance(0.15)) return magnitude;
-    if (this.style === 'extreme' && random.chance(0.5)) return Math.min(1e6, Math.max(1e-8, magnitude * 2 ** random.whole(-14, 14)));
+    if (this.style === 'extreme' && random.chance(0.5))
+      return Math.min(1e6, Math.max(1e-8, magnitude * 2 ** random.whole(-14, 14)));
     if (random.chance(0.15)) return magnitude * 2 ** random.whole(-2, 2);
     return magnitude * random.logarithmic(0.3, 3);
   }
@@ -51,7 +53,13 @@ export class RandomGraph {
   zeroOf(type) {
     if (type === 'int16' || type === 'float32') return 0;
     const [low, high] = limits[type];
-    return this.random.pick([low, high, type === 'uint8' ? 128 : 0, this.random.whole(low, high), this.random.whole(low, high)]);
+    return this.random.pick([
+      low,
+      high,
+      type === 'uint8' ? 128 : 0,
+      this.random.whole(low, high),
+      this.random.whole(low, high),
+    ]);
   }
 
   /** Quantization of an activation of a type around a scale; nothing for types that have none. */
@@ -69,8 +77,12 @@ export class RandomGraph {
     }
     if (type === 'bool') return Uint8Array.from({ length }, () => random.whole(0, 1));
     const make = arrays[type];
-    const [from, to] = random.chance(0.2) ? [Math.max(low, -9), Math.max(Math.max(low, -9), Math.min(high, 9))] : [low, high];
-    return make.from({ length }, () => (make === BigInt64Array ? BigInt(random.whole(from, to)) : random.whole(from, to)));
+    const [from, to] = random.chance(0.2)
+      ? [Math.max(low, -9), Math.max(Math.max(low, -9), Math.min(high, 9))]
+      : [low, high];
+    return make.from({ length }, () =>
+      make === BigInt64Array ? BigInt(random.whole(from, to)) : random.whole(from, to),
+    );
   }
 
   /** Adds a tensor without saying where its elements come from. */
@@ -97,8 +109,12 @@ export class RandomGraph {
 
   /** An activation of the main type, mostly a late one; a new input where there is none of the shape wanted. */
   take({ rank = null, where = () => true, shape = null } = {}) {
-    const fits = this.values.filter((value) => (rank === null || value.shape.length === rank) && (shape === null || same(shape, value.shape)) && where(value));
-    if (fits.length > 0 && !this.random.chance(0.12)) return this.random.chance(0.7) ? fits.at(-1) : this.random.pick(fits);
+    const fits = this.values.filter(
+      (value) =>
+        (rank === null || value.shape.length === rank) && (shape === null || same(shape, value.shape)) && where(value),
+    );
+    if (fits.length > 0 && !this.random.chance(0.12))
+      return this.random.chance(0.7) ? fits.at(-1) : this.random.pick(fits);
     return this.feed(this.type, shape ?? this.newShape(rank));
   }
 
@@ -109,8 +125,16 @@ export class RandomGraph {
       2: () => [this.batches, random.whole(1, 40)],
       3: () => [this.batches, random.whole(1, 9), random.whole(1, 20)],
     };
-    const four = () => [this.batches, random.whole(1, 11), random.whole(1, 11), random.pick([1, 2, 3, 4, 5, 7, 8, 9, 16, 17])];
-    return (sizes[rank ?? random.pick([2, 3, 4, 4])] ?? (rank === 5 ? () => [this.batches, ...four().slice(1), random.whole(1, 3)] : four))();
+    const four = () => [
+      this.batches,
+      random.whole(1, 11),
+      random.whole(1, 11),
+      random.pick([1, 2, 3, 4, 5, 7, 8, 9, 16, 17]),
+    ];
+    return (
+      sizes[rank ?? random.pick([2, 3, 4, 4])] ??
+      (rank === 5 ? () => [this.batches, ...four().slice(1), random.whole(1, 3)] : four)
+    )();
   }
 
   /**
@@ -120,10 +144,22 @@ export class RandomGraph {
    */
   apply(op, operands, outputs, { options = null, version = 1 } = {}) {
     const placed = outputs.map((output) => this.place(output));
-    this.operators.push({ op, version, options, inputs: operands.map((operand) => operand?.index ?? -1), outputs: placed.map(({ index }) => index) });
+    this.operators.push({
+      op,
+      version,
+      options,
+      inputs: operands.map((operand) => operand?.index ?? -1),
+      outputs: placed.map(({ index }) => index),
+    });
     for (const output of placed) {
       output.produced = true;
-      if (output.type === this.type && output.shape.length > 0 && count(output.shape) <= maxElements && count(output.shape) > 0) this.values.push(output);
+      if (
+        output.type === this.type &&
+        output.shape.length > 0 &&
+        count(output.shape) <= maxElements &&
+        count(output.shape) > 0
+      )
+        this.values.push(output);
     }
     return placed;
   }

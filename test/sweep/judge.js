@@ -8,7 +8,11 @@ import { documentedReason } from './documented.js';
 import { runScript } from './python.js';
 
 /** Kernel profile of each runtime in runtimes.py. */
-export const profileOf = { tflm: 'tflm-reference', 'tflite-reference': 'tflite-reference', 'tflite-optimized': 'tflite-optimized' };
+export const profileOf = {
+  tflm: 'tflm-reference',
+  'tflite-reference': 'tflite-reference',
+  'tflite-optimized': 'tflite-optimized',
+};
 
 /** Verdicts that do not count as differences. */
 export const agreed = ['same', 'both refuse', 'not registered', 'documented'];
@@ -27,7 +31,8 @@ export const agreed = ['same', 'both refuse', 'not registered', 'documented'];
 /**
  * @param {Case[]} cases
  * @param {{python: string, runtimes: (keyof typeof profileOf)[]}} options
- * @returns {Promise<{name: string, runtime: string, profile: string, tensors: number, verdict: string, operator?: string, detail?: string, shrunk?: object}[]>}
+ * @returns {Promise<{name: string, runtime: string, profile: string, tensors: number, verdict: string, operator?:
+ * string, detail?: string, shrunk?: object}[]>}
  */
 export async function judge(cases, { python, runtimes }) {
   const folder = await mkdtemp(path.join(tmpdir(), 'atoll-sweep-'));
@@ -36,7 +41,8 @@ export async function judge(cases, { python, runtimes }) {
     // Two at a time: loading the runtimes takes most of the time.
     const waiting = [...runtimes];
     const work = async () => {
-      for (let runtime = waiting.shift(); runtime !== undefined; runtime = waiting.shift()) await runScript(python, 'runtimes.py', [folder, runtime]);
+      for (let runtime = waiting.shift(); runtime !== undefined; runtime = waiting.shift())
+        await runScript(python, 'runtimes.py', [folder, runtime]);
     };
     await Promise.all([work(), work()]);
     const verdicts = [];
@@ -75,7 +81,12 @@ async function verdictsOn(folder, cases, runtime) {
     const tensors =
       answer.tensors === undefined
         ? undefined
-        : new Map(Object.entries(answer.tensors).map(([index, [at, bytes]]) => [Number(index), data.subarray(at, at + bytes)]));
+        : new Map(
+            Object.entries(answer.tensors).map(([index, [at, bytes]]) => [
+              Number(index),
+              data.subarray(at, at + bytes),
+            ]),
+          );
     const compared = compare({ model, inputs, frames }, profile, { error: answer.error, tensors });
     const judged = documentedReason(compared, profile) === null ? compared : { ...compared, verdict: 'documented' };
     return [{ name, runtime, profile, tensors: tensors?.size ?? 0, ...judged }];

@@ -1,11 +1,23 @@
 // Report on one model: node model-report.js PYTHON FILE RUNTIMES
 //
-// Prints one JSON object: result of inspect, verdicts of each runtime for the model and for each scheme, results of check on all targets.
+// Prints one JSON object: result of inspect, verdicts of each runtime for the model and for each scheme, results of
+// check on all targets.
 
 import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
-import { AtollError, checkModel, inspect, loadTarget, openDataset, quantize, readModel, schemeNames, shippedTargets, tflite } from 'atoll-agent';
+import {
+  AtollError,
+  checkModel,
+  inspect,
+  loadTarget,
+  openDataset,
+  quantize,
+  readModel,
+  schemeNames,
+  shippedTargets,
+  tflite,
+} from 'atoll-agent';
 import { count } from '../fixtures/operators/build.js';
 import { judge } from './judge.js';
 import { randomFrom } from './random.js';
@@ -26,14 +38,22 @@ async function reportOn() {
   const inspected = await tried(() => inspect(model, bytes));
   const schemes = isFloat(model) ? await inSchemes(model) : {};
   const written = Object.entries(schemes).filter(([scheme, { file }]) => scheme !== 'float32' && file !== undefined);
-  const verdicts = await verdictsOn({ itself: bytes, ...Object.fromEntries(written.map(([scheme, { file }]) => [scheme, file])) });
+  const verdicts = await verdictsOn({
+    itself: bytes,
+    ...Object.fromEntries(written.map(([scheme, { file }]) => [scheme, file])),
+  });
   return {
     name,
     read: 'ok',
     inspect: inspected.error ?? 'ok',
     operators: operatorsOf(model),
     ran: verdicts.itself,
-    schemes: Object.fromEntries(Object.entries(schemes).map(([scheme, { error, file }]) => [scheme, { error, bytes: file?.length, ran: verdicts[scheme] }])),
+    schemes: Object.fromEntries(
+      Object.entries(schemes).map(([scheme, { error, file }]) => [
+        scheme,
+        { error, bytes: file?.length, ran: verdicts[scheme] },
+      ]),
+    ),
     check: await checked(model),
   };
 }
@@ -48,12 +68,19 @@ async function tried(work) {
   }
 }
 
-const operatorsOf = (model) => [...new Set(model.subgraphs.flatMap(({ operators }) => operators.map((operator) => tflite.operatorName(model, operator))))];
+const operatorsOf = (model) => [
+  ...new Set(
+    model.subgraphs.flatMap(({ operators }) => operators.map((operator) => tflite.operatorName(model, operator))),
+  ),
+];
 
-const isFloat = ({ subgraphs: [main] }) => Array.from(main.inputs).every((index) => tflite.elementTypeOf(main.tensors[index]) === 'float32');
+const isFloat = ({ subgraphs: [main] }) =>
+  Array.from(main.inputs).every((index) => tflite.elementTypeOf(main.tensors[index]) === 'float32');
 
 const isStateful = ({ subgraphs }) =>
-  subgraphs.some(({ tensors }) => tensors.some((tensor) => tensor.isVariable || tflite.elementTypeOf(tensor) === 'resource'));
+  subgraphs.some(({ tensors }) =>
+    tensors.some((tensor) => tensor.isVariable || tflite.elementTypeOf(tensor) === 'resource'),
+  );
 
 /** Verdicts for each file, by kernel profile. */
 async function verdictsOn(variants) {
@@ -68,7 +95,10 @@ async function verdictsOn(variants) {
     }
   }
   if (subjects.length === 0) return verdicts;
-  for (const { name: variant, profile, verdict, operator, detail, tensors } of await judge(subjects, { python, runtimes: runtimes.split(',') }))
+  for (const { name: variant, profile, verdict, operator, detail, tensors } of await judge(subjects, {
+    python,
+    runtimes: runtimes.split(','),
+  }))
     verdicts[variant][profile] = { verdict, operator, detail, tensors };
   return verdicts;
 }
@@ -91,13 +121,20 @@ async function inSchemes(model) {
 /** A dataset of random samples in the shapes of the model's inputs. */
 async function randomSamples({ subgraphs: [main] }, folder) {
   const random = randomFrom(7);
-  const inputs = Array.from(main.inputs, (index, i) => ({ files: `${i}.bin`, type: 'float32', shape: Array.from(main.tensors[index].shape ?? []) }));
+  const inputs = Array.from(main.inputs, (index, i) => ({
+    files: `${i}.bin`,
+    type: 'float32',
+    shape: Array.from(main.tensors[index].shape ?? []),
+  }));
   for (const { files, shape } of inputs)
     await writeFile(
       path.join(folder, files),
       Float32Array.from({ length: calibrationSamples * count(shape) }, () => random.bell()),
     );
-  await writeFile(path.join(folder, 'random.yaml'), JSON.stringify({ name: 'random', task: 'none', state: 'per-sample', inputs }));
+  await writeFile(
+    path.join(folder, 'random.yaml'),
+    JSON.stringify({ name: 'random', task: 'none', state: 'per-sample', inputs }),
+  );
   return openDataset(path.join(folder, 'random.yaml'));
 }
 
@@ -106,7 +143,12 @@ async function checked(model) {
   for (const id of await shippedTargets()) {
     const target = await loadTarget(id);
     const result = await tried(() => checkModel(model, target, bytes.length));
-    const outcome = result.error !== undefined ? result.error.split(':')[0] : result.value.fits ? 'fits' : (result.value.reasons[0]?.code ?? 'no reason');
+    const outcome =
+      result.error !== undefined
+        ? result.error.split(':')[0]
+        : result.value.fits
+          ? 'fits'
+          : (result.value.reasons[0]?.code ?? 'no reason');
     tally[outcome] = (tally[outcome] ?? 0) + 1;
   }
   return tally;

@@ -2,10 +2,10 @@
 //
 //   npm run sweep:models -- --python PYTHON --out FOLDER [--without tflm] [--minutes 10] [--only TEXT] FOLDER...
 //
-// For each .tflite file: inspect; a run in every profile against its runtime, tensor by tensor; quantization in each scheme, the result run in
-// those runtimes; check on every target. What a runtime runs and Atoll refuses is named with its operators. Reports are kept in the output
-// folder, one for each model: a run that was interrupted goes on where it stood. Ends with a table of totals, and with status 1 where Atoll and
-// a runtime differ, or where Atoll fails uncoded.
+// For each .tflite file: inspect; a run in every profile against its runtime, tensor by tensor; quantization in each
+// scheme, the result run in those runtimes; check on every target. What a runtime runs and Atoll refuses is named with
+// its operators. Reports are kept in the output folder, one for each model: a run that was interrupted goes on where it
+// stood. Ends with a table of totals, and with status 1 where Atoll and a runtime differ, or where Atoll fails uncoded.
 
 import { spawn } from 'node:child_process';
 import { mkdir, readdir, readFile, stat, writeFile } from 'node:fs/promises';
@@ -46,7 +46,9 @@ async function modelsOf(folder) {
 async function work() {
   for (let file = waiting.shift(); file !== undefined; file = waiting.shift()) {
     reports.push(await reportOn(file));
-    process.stderr.write(`${reports.length} of ${files.length}: ${path.basename(file)}: ${outcomeOf(reports.at(-1))}\n`);
+    process.stderr.write(
+      `${reports.length} of ${files.length}: ${path.basename(file)}: ${outcomeOf(reports.at(-1))}\n`,
+    );
   }
 }
 
@@ -62,7 +64,9 @@ async function reportOn(file) {
 /** Runs the report in a separate process with a time limit. */
 async function tryModel(file) {
   const script = new URL('model-report.js', import.meta.url).pathname;
-  const child = spawn(process.execPath, ['--max-old-space-size=6000', script, python, file, runtimes.join(',')], { stdio: ['ignore', 'pipe', 'pipe'] });
+  const child = spawn(process.execPath, ['--max-old-space-size=6000', script, python, file, runtimes.join(',')], {
+    stdio: ['ignore', 'pipe', 'pipe'],
+  });
   const text = { out: '', err: '' };
   child.stdout.setEncoding('utf8').on('data', (part) => {
     text.out += part;
@@ -103,20 +107,40 @@ function disagreements({ ran = {}, schemes = {} }) {
 }
 
 function table(all) {
-  const head = ['model', 'bytes', 'outcome', ...Object.values(profileOf), 'schemes', 'check', 'what differs or is refused'];
+  const head = [
+    'model',
+    'bytes',
+    'outcome',
+    ...Object.values(profileOf),
+    'schemes',
+    'check',
+    'what differs or is refused',
+  ];
   const rows = all
     .toSorted((a, b) => a.name.localeCompare(b.name))
     .map((report) => {
       const { name, bytes, ran = {}, schemes = {}, check = {} } = report;
       const verdicts = Object.values(profileOf).map((profile) => ran[profile]?.verdict ?? '-');
-      const made = Object.entries(schemes).map(([scheme, { error }]) => `${scheme} ${error === undefined ? 'ok' : error.split(':')[0]}`);
+      const made = Object.entries(schemes).map(
+        ([scheme, { error }]) => `${scheme} ${error === undefined ? 'ok' : error.split(':')[0]}`,
+      );
       const fits = Object.entries(check).map(([outcome, count]) => `${outcome} ${count}`);
       const details = [
         report.failed ?? '',
         report.read === 'ok' ? '' : (report.read ?? ''),
-        ...disagreements(report).map(([where, { verdict, operator, detail }]) => `${where}: ${verdict} ${operator ?? ''} ${detail ?? ''}`),
+        ...disagreements(report).map(
+          ([where, { verdict, operator, detail }]) => `${where}: ${verdict} ${operator ?? ''} ${detail ?? ''}`,
+        ),
       ].filter((detail) => detail !== '');
-      return [name, bytes, outcomeOf(report), ...verdicts, made.join(', '), fits.join(', '), details.join(' | ').replaceAll(/\s+/g, ' ').slice(0, 600)];
+      return [
+        name,
+        bytes,
+        outcomeOf(report),
+        ...verdicts,
+        made.join(', '),
+        fits.join(', '),
+        details.join(' | ').replaceAll(/\s+/g, ' ').slice(0, 600),
+      ];
     });
   return [head, ...rows].map((row) => `${row.join('\t')}\n`).join('');
 }

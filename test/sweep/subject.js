@@ -34,7 +34,9 @@ export function subjectOf(name, bytes, { seed = 1, frames = 1 } = {}) {
     return new Uint8Array(data.buffer, data.byteOffset, data.byteLength);
   });
   const written = new Set(main.operators.flatMap(({ outputs }) => Array.from(outputs)));
-  const produced = [...written].filter((index) => index >= 0 && elements[tflite.elementTypeOf(main.tensors[index])] !== undefined);
+  const produced = [...written].filter(
+    (index) => index >= 0 && elements[tflite.elementTypeOf(main.tensors[index])] !== undefined,
+  );
   return { name, model: bytes, inputs, frames, runtimes: ['tflm', 'tflite'], produced, arenaBytes: arenaBytesOf(main) };
 }
 
@@ -42,6 +44,11 @@ export function subjectOf(name, bytes, { seed = 1, frames = 1 } = {}) {
 function arenaBytesOf({ tensors }) {
   return Math.min(
     2 ** 31 - 1,
-    64 * 2 ** 20 + 3 * tensors.reduce((sum, tensor) => sum + 4 * count(Array.from(tensor.shape ?? [], (size) => Math.max(1, size))), 0),
+    64 * 2 ** 20 +
+      3 *
+        tensors.reduce(
+          (sum, tensor) => sum + 4 * count(Array.from(tensor.shape ?? [], (size) => Math.max(1, size))),
+          0,
+        ),
   );
 }

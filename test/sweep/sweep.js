@@ -2,9 +2,10 @@
 //
 //   npm run sweep -- --python PYTHON [--count 1000] [--converted 0] [--seed 1] [--only OPERATOR] [--without tflm] [--out FOLDER]
 //
-// PYTHON has the packages that requirements.txt names; --without tflm leaves out the one that only Python 3.13 takes. --count graphs are built
-// here, --converted ones by TensorFlow's converter. Graph number N of a run is made of seed + N alone: `--seed S --count 1` makes it again.
-// Each difference is cut down to its first operator, fed with what that operator read in the runtime; --out keeps these models.
+// PYTHON has the packages that requirements.txt names; --without tflm leaves out the one that only Python 3.13 takes.
+// --count graphs are built here, --converted ones by TensorFlow's converter. Graph number N of a run is made of seed +
+// N alone: `--seed S --count 1` makes it again. Each difference is cut down to its first operator, fed with what that
+// operator read in the runtime; --out keeps these models.
 
 import { writeFileSync } from 'node:fs';
 import { mkdir, writeFile } from 'node:fs/promises';
@@ -51,9 +52,10 @@ for (const [count, casesOf] of [
 report();
 
 function builtCases(first, size) {
-  return Array.from({ length: size }, (_, i) => ({ name: String(first + i), ...generate(first + i, { only: options.only }) })).filter(
-    ({ model }) => model !== undefined,
-  );
+  return Array.from({ length: size }, (_, i) => ({
+    name: String(first + i),
+    ...generate(first + i, { only: options.only }),
+  })).filter(({ model }) => model !== undefined);
 }
 
 async function record(cases) {
@@ -80,7 +82,8 @@ async function keep(one, { profile, shrunk }) {
 }
 
 function report() {
-  for (const [key, number] of [...tallies].toSorted(([a], [b]) => a.localeCompare(b))) process.stdout.write(`${key}: ${number}\n`);
+  for (const [key, number] of [...tallies].toSorted(([a], [b]) => a.localeCompare(b)))
+    process.stdout.write(`${key}: ${number}\n`);
   if (options.out !== undefined)
     writeFileSync(
       path.join(options.out, 'differences.json'),

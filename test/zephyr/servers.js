@@ -1,5 +1,6 @@
-// Starts Zephyr's own SMP servers, as the tests of github.com/intercreate/smpclient carry them (tests/fixtures/smp-server): programs for native_sim, and
-// images for QEMU. Their manifest.json says how each is started and reached.
+// Starts Zephyr's own SMP servers, as the tests of github.com/intercreate/smpclient carry them
+// (tests/fixtures/smp-server): programs for native_sim, and images for QEMU. Their manifest.json says how each is
+// started and reached.
 
 import { spawn } from 'node:child_process';
 import { mkdtemp, readdir, readFile, rm, symlink } from 'node:fs/promises';
@@ -9,7 +10,10 @@ import path from 'node:path';
 
 const startMs = 20_000;
 
-/** @returns {Promise<{name: string, artifact: string, transport: string, groups: string[], run: string | null, qemu_cmd: string | null, udp_port: number | null, ip_family: string | null}[]>} those that are in the folder and can be run */
+/**
+ * @returns {Promise<{name: string, artifact: string, transport: string, groups: string[], run: string | null, qemu_cmd:
+ * string | null, udp_port: number | null, ip_family: string | null}[]>} those that are in the folder and can be run
+ */
 export async function serversIn(folder) {
   const manifest = JSON.parse(await readFile(path.join(folder, 'manifest.json'), 'utf8'));
   const there = new Set(await readdir(folder));
@@ -48,14 +52,17 @@ export async function start(folder, server) {
   const framing = server.transport === 'serial_raw' ? 'raw' : 'console';
   const find = async () => {
     if (port !== null) return `tcp:127.0.0.1:${port}?framing=${framing}`;
-    if (server.transport === 'udp') return `udp:${server.ip_family === 'ipv6' ? '[::1]' : '127.0.0.1'}:${server.udp_port ?? 1337}`;
+    if (server.transport === 'udp')
+      return `udp:${server.ip_family === 'ipv6' ? '[::1]' : '127.0.0.1'}:${server.udp_port ?? 1337}`;
     for (;;) {
       const terminal = /connected to pseudotty: (\S+)/.exec(said)?.[1];
       if (terminal !== undefined) return `serial:${terminal}?framing=${framing}`;
       await new Promise((resolve) => setTimeout(resolve, 50));
     }
   };
-  const late = new Promise((_, reject) => setTimeout(() => reject(new Error(`${server.name} says nothing of where it is`)), startMs).unref());
+  const late = new Promise((_, reject) =>
+    setTimeout(() => reject(new Error(`${server.name} says nothing of where it is`)), startMs).unref(),
+  );
   try {
     const uri = await Promise.race([find(), failed, late]);
     // Booting, and the socket of an emulator.

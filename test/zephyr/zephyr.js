@@ -1,5 +1,6 @@
-// Talks to each of Zephyr's SMP servers in a folder, and uploads to those that have files: whole, and interrupted after each chunk and begun again at once.
-// What then lies on the server is read back here, apart from what the upload itself proved.
+// Talks to each of Zephyr's SMP servers in a folder, and uploads to those that have files: whole, and interrupted after
+// each chunk and begun again at once. What then lies on the server is read back here, apart from what the upload itself
+// proved.
 //   npm run test:zephyr -- FOLDER [--only TEXT] [--interruptions N] [--bytes N] [--without-hash]
 // With --without-hash the hash command is taken for absent, as it is in Zephyr's default configuration.
 
@@ -24,7 +25,8 @@ if (folder === undefined) {
   process.exit(2);
 }
 const file = '/lfs1/model.bin';
-const image = (seed) => Uint8Array.from({ length: Number(values.bytes) }, (_, i) => (i * 31 + (i >> 7) * seed + seed) & 0xff);
+const image = (seed) =>
+  Uint8Array.from({ length: Number(values.bytes) }, (_, i) => (i * 31 + (i >> 7) * seed + seed) & 0xff);
 
 async function open(uri) {
   const device = await openDevice(uri);
@@ -75,7 +77,8 @@ async function whole(uri, bytes) {
   try {
     const result = await uploadImage(device.client, bytes, { path: file });
     const there = await readBack(device.client);
-    if (!there.equals(bytes)) throw new Error(`reported as good by ${result.verifiedBy}, and ${there.byteLength} other bytes are there`);
+    if (!there.equals(bytes))
+      throw new Error(`reported as good by ${result.verifiedBy}, and ${there.byteLength} other bytes are there`);
     return result;
   } finally {
     await device.close();
@@ -101,7 +104,9 @@ async function tried(uri, server) {
   }
   if (!server.groups.includes('fs')) return lines;
   const first = await whole(uri, image(1));
-  lines.push(`${first.bytes} bytes in ${(first.durationMs / 1000).toFixed(2)} s, packets of ${first.packetBytes}, proved by ${first.verifiedBy}`);
+  lines.push(
+    `${first.bytes} bytes in ${(first.durationMs / 1000).toFixed(2)} s, packets of ${first.packetBytes}, proved by ${first.verifiedBy}`,
+  );
   let interruptions = 0;
   const wanted = Number(values.interruptions);
   for (let seed = 2, chunks = 0; interruptions < wanted; seed++) {

@@ -6,7 +6,8 @@ import { deflateRawSync } from 'node:zlib';
 
 const folder = process.argv[2];
 const { fleet } = JSON.parse(readFileSync(new URL('../../vectors.json', import.meta.url), 'utf8'));
-const message = (kind, payload) => Buffer.concat([Buffer.from([kind, payload.length & 255, payload.length >> 8]), payload]);
+const message = (kind, payload) =>
+  Buffer.concat([Buffer.from([kind, payload.length & 255, payload.length >> 8]), payload]);
 const desires = fleet.desired.map(({ encoded }) => Buffer.from(encoded, 'hex'));
 
 /** An image that the fake runtime takes, in the place of that of the vector. */
@@ -19,7 +20,12 @@ createHash('sha256')
 
 const seeds = {
   desire: message(0, desires[0]),
-  small: Buffer.concat([message(0, small), message(3, deflateRawSync(image)), message(2, Buffer.alloc(8)), message(0, Buffer.alloc(0))]),
+  small: Buffer.concat([
+    message(0, small),
+    message(3, deflateRawSync(image)),
+    message(2, Buffer.alloc(8)),
+    message(0, Buffer.alloc(0)),
+  ]),
   pulled: Buffer.concat([message(0, desires[0]), message(1, Buffer.from(fleet.blockRequest, 'hex'))]),
 };
 mkdirSync(folder, { recursive: true });

@@ -19,22 +19,37 @@ const rows = (type, name, entries) =>
 
 lines.push('typedef struct vector_bytes { const uint8_t *at; uint32_t length; } vector_bytes;');
 lines.push('typedef struct packet_vector { const char *command; vector_bytes request, response; } packet_vector;');
-lines.push('typedef struct compressed_vector { vector_bytes image, stream; uint32_t block_bytes, first_block; } compressed_vector;');
+lines.push(
+  'typedef struct compressed_vector { vector_bytes image, stream; uint32_t block_bytes, first_block; } compressed_vector;',
+);
 lines.push('typedef struct drawn_vector { uint32_t seed; vector_bytes int8, float32; } drawn_vector;');
 rows(
   'packet_vector',
   'packet_vectors',
-  packets.map(({ command, request, response }, i) => [JSON.stringify(command), bytes(`request_${i}`, request), bytes(`response_${i}`, response)]),
+  packets.map(({ command, request, response }, i) => [
+    JSON.stringify(command),
+    bytes(`request_${i}`, request),
+    bytes(`response_${i}`, response),
+  ]),
 );
 rows(
   'compressed_vector',
   'compressed_vectors',
-  compressed.map(({ image, stream, blockBytes, firstBlock }, i) => [bytes(`image_${i}`, image), bytes(`stream_${i}`, stream), blockBytes, firstBlock]),
+  compressed.map(({ image, stream, blockBytes, firstBlock }, i) => [
+    bytes(`image_${i}`, image),
+    bytes(`stream_${i}`, stream),
+    blockBytes,
+    firstBlock,
+  ]),
 );
 rows(
   'drawn_vector',
   'drawn_vectors',
-  drawn.map(({ seed, int8, float32 }, i) => [`${seed}u`, bytes(`drawn_int8_${i}`, int8), bytes(`drawn_float32_${i}`, float32)]),
+  drawn.map(({ seed, int8, float32 }, i) => [
+    `${seed}u`,
+    bytes(`drawn_int8_${i}`, int8),
+    bytes(`drawn_float32_${i}`, float32),
+  ]),
 );
 lines.push(
   'typedef struct desired_vector { const char *rollout; uint32_t attempt, bytes, block_bytes, seed, deadline; bool pull, outputs; vector_bytes encoded; } desired_vector;',
@@ -42,9 +57,21 @@ lines.push(
 rows(
   'desired_vector',
   'desired_vectors',
-  fleet.desired.map(({ rollout, attempt = 0, len, block, seed, deadline = 0, pull = false, outputs = false, encoded }, i) => {
-    return [JSON.stringify(rollout), attempt, len, block, `${seed}u`, `${deadline}u`, pull, outputs, bytes(`desired_${i}`, encoded)];
-  }),
+  fleet.desired.map(
+    ({ rollout, attempt = 0, len, block, seed, deadline = 0, pull = false, outputs = false, encoded }, i) => {
+      return [
+        JSON.stringify(rollout),
+        attempt,
+        len,
+        block,
+        `${seed}u`,
+        `${deadline}u`,
+        pull,
+        outputs,
+        bytes(`desired_${i}`, encoded),
+      ];
+    },
+  ),
 );
 rows(
   'vector_bytes',
@@ -71,9 +98,14 @@ for (const kind of ['images', 'signatures']) {
   rows(
     'named_vector',
     `other_${kind}`,
-    otherEncodings[kind].map(({ name, bytes: encoded }, i) => [JSON.stringify(name), bytes(`other_${kind}_${i}`, encoded)]),
+    otherEncodings[kind].map(({ name, bytes: encoded }, i) => [
+      JSON.stringify(name),
+      bytes(`other_${kind}_${i}`, encoded),
+    ]),
   );
 }
 lines.push(`enum { SIGNED_COUNTER = ${signedSlotImage.counter} };`);
-lines.push(`enum { SLOT_IMAGE_VECTORS = ${slotImage.vectors.length}, SLOT_IMAGE_SEED = ${slotImage.vectors[0].seed} };`);
+lines.push(
+  `enum { SLOT_IMAGE_VECTORS = ${slotImage.vectors.length}, SLOT_IMAGE_SEED = ${slotImage.vectors[0].seed} };`,
+);
 console.log(lines.join('\n'));

@@ -1,11 +1,36 @@
 // What options may be, apart from the stages so that --help need not load these; a test compares the two.
 
-export const kernelProfileNames: readonly string[] = ['tflm-reference', 'tflite-reference', 'tflite-optimized', 'cmsis-nn'];
-export const schemeChoices: readonly string[] = ['float32', 'float16', 'dynamic-range', 'int8', 'int8-float-fallback', 'int16x8', 'int16x8-float-fallback'];
+export const kernelProfileNames: readonly string[] = [
+  'tflm-reference',
+  'tflite-reference',
+  'tflite-optimized',
+  'cmsis-nn',
+];
+export const schemeChoices: readonly string[] = [
+  'float32',
+  'float16',
+  'dynamic-range',
+  'int8',
+  'int8-float-fallback',
+  'int16x8',
+  'int16x8-float-fallback',
+];
 export const ioTypes: readonly string[] = ['int8', 'uint8', 'int16', 'float32'];
-export const rangeMethodNames: readonly string[] = ['min-max', 'moving-average', 'percentile', 'mse', 'entropy', 'headroom'];
+export const rangeMethodNames: readonly string[] = [
+  'min-max',
+  'moving-average',
+  'percentile',
+  'mse',
+  'entropy',
+  'headroom',
+];
 export const granularities: readonly string[] = ['per-tensor', 'per-channel'];
-export const repairChoices: readonly string[] = ['dead-channels', 'equalization', 'bias-correction', 'adaptive-rounding'];
+export const repairChoices: readonly string[] = [
+  'dead-channels',
+  'equalization',
+  'bias-correction',
+  'adaptive-rounding',
+];
 export const widerTypes: readonly string[] = ['int16', 'float32'];
 
 /** How --device is explained. */

@@ -42,13 +42,24 @@ export async function openRunner(
     const { hostRunner, threadedRunner } = await import('../../evaluate/index.js');
     const simulation = await withKernels(context, model, simulationOptions(options));
     const threads = (options.threads as number | undefined) ?? 1;
-    if (threads === 1) return { runner: hostRunner(model, simulation), arenaBytes: null, measure: null, host: null, close: async () => undefined };
+    if (threads === 1)
+      return {
+        runner: hostRunner(model, simulation),
+        arenaBytes: null,
+        measure: null,
+        host: null,
+        close: async () => undefined,
+      };
     const runner = await threadedRunner(model, threads, simulation);
     return { runner, arenaBytes: null, measure: null, host: null, close: () => runner.close() };
   }
   requireMainSubgraph(options);
   const uncompiled = await uncompiledOf(context, file, model, options);
-  const device = await connect(context, String(options.device), uncompiled === null ? undefined : { compiled: model, uncompiled });
+  const device = await connect(
+    context,
+    String(options.device),
+    uncompiled === null ? undefined : { compiled: model, uncompiled },
+  );
   try {
     // Pushing what the device runs already sends nothing but the question.
     const target = await targetFor(context, device, options);
@@ -75,21 +86,31 @@ export async function openRunner(
 }
 
 /** Without --kernels: the reference kernels of a runtime that supports the model. */
-async function withKernels({ progress }: Context, model: Model, simulation: SimulationOptions): Promise<SimulationOptions> {
+async function withKernels(
+  { progress }: Context,
+  model: Model,
+  simulation: SimulationOptions,
+): Promise<SimulationOptions> {
   const { profileThatTakes, simulates } = await import('../../simulator/index.js');
   if (simulation.profile !== undefined || !simulates(model)) return simulation;
   const { profile, refusal } = profileThatTakes(model);
   if (refusal === null || profile === null) return simulation;
-  progress.note(`using ${profile} kernels: TensorFlow Lite Micro does not support ${refusal.place}: ${refusal.reason} (--kernels selects others)`);
+  progress.note(
+    `using ${profile} kernels: TensorFlow Lite Micro does not support ${refusal.place}: ${refusal.reason} (--kernels selects others)`,
+  );
   return { ...simulation, profile };
 }
 
 /** @throws USAGE */
 export function requireMainSubgraph({ device, signature }: Readonly<Record<string, unknown>>): void {
-  if (device !== undefined && signature !== undefined) throw fail('USAGE', { reason: '--signature is for the simulator; a device runs the main subgraph' });
+  if (device !== undefined && signature !== undefined)
+    throw fail('USAGE', { reason: '--signature is for the simulator; a device runs the main subgraph' });
 }
 
-/** Opens a device; what it logs goes where progress goes. @param pair of an emulated accelerator, which computes with the second */
+/**
+ * Opens a device; what it logs goes where progress goes.
+ * @param pair of an emulated accelerator, which computes with the second
+ */
 export async function connect(
   { progress, signal }: Context,
   uri: string,
@@ -103,18 +124,27 @@ export async function connect(
   return openDevice(uri, {
     memory: limitFile(path.join(stateFolder(), 'devices.json')),
     onLog: (line) => progress.note(`device: ${line}`),
-    accelerator: { signal, onStep: (step) => progress.update(step === 'firmware' ? 'load its firmware' : 'start the accelerator', null) },
+    accelerator: {
+      signal,
+      onStep: (step) => progress.update(step === 'firmware' ? 'load its firmware' : 'start the accelerator', null),
+    },
     ...(pair === undefined ? {} : { emulated: [pair] }),
   });
 }
 
 /** Whether it runs what was compiled for the Edge TPU, and nothing else. */
-async function takesCompiled(device: import('../../devices/client/index.js').DeviceClient, signal: AbortSignal): Promise<boolean> {
+async function takesCompiled(
+  device: import('../../devices/client/index.js').DeviceClient,
+  signal: AbortSignal,
+): Promise<boolean> {
   return (await device.describe(signal)).features?.includes('edgetpu') === true;
 }
 
 /** Tells of a push while it goes on. */
-export function pushReporting({ progress, signal }: Context): Pick<import('../../devices/client/index.js').PushOptions, 'signal' | 'onProgress' | 'onPlan'> {
+export function pushReporting({
+  progress,
+  signal,
+}: Context): Pick<import('../../devices/client/index.js').PushOptions, 'signal' | 'onProgress' | 'onPlan'> {
   return {
     signal,
     onProgress: (step, value) => progress.update(step, value),
@@ -149,7 +179,10 @@ async function requireKnownRuntime(model: Model, target: Target, device: string)
   if (compiled !== null) requireRuntime(compiled, target.runtime.version ?? newestRuntime, device);
 }
 
-/** Accelerators run what is compiled, all others what is not. @throws EDGETPU_UNCOMPILED, EDGETPU_TWIN_MISSING, MODEL_COMPILED, EDGETPU_RUNTIME */
+/**
+ * Accelerators run what is compiled, all others what is not.
+ * @throws EDGETPU_UNCOMPILED, EDGETPU_TWIN_MISSING, MODEL_COMPILED, EDGETPU_RUNTIME
+ */
 export async function requireRunnable(
   { signal, progress }: Context,
   file: string,
@@ -165,13 +198,24 @@ export async function requireRunnable(
   if (wantsCompiled && !isCompiled) throw fail('EDGETPU_UNCOMPILED', { where: file, device: name });
   const emulated = name.startsWith('sim:') && target.runtime.kernels === 'edgetpu';
   // What is emulated has nothing else to compute with.
-  if (!wantsCompiled && isCompiled && emulated) throw fail('EDGETPU_TWIN_MISSING', { where: file, beside: besideOf(file) });
-  if (!wantsCompiled && isCompiled) throw fail('MODEL_COMPILED', { where: file, accelerator: 'the Edge TPU', reason: `${name} is no Edge TPU that runs it` });
+  if (!wantsCompiled && isCompiled && emulated)
+    throw fail('EDGETPU_TWIN_MISSING', { where: file, beside: besideOf(file) });
+  if (!wantsCompiled && isCompiled)
+    throw fail('MODEL_COMPILED', {
+      where: file,
+      accelerator: 'the Edge TPU',
+      reason: `${name} is no Edge TPU that runs it`,
+    });
   if (!isCompiled && target.runtime.kernels === 'edgetpu')
-    progress.note(`${file} is not compiled: it runs on the simulator alone; the accelerator itself takes what \`atoll compile\` makes of it`);
+    progress.note(
+      `${file} is not compiled: it runs on the simulator alone; the accelerator itself takes what \`atoll compile\` makes of it`,
+    );
 }
 
-/** Builds the slot image for the device's target, checks that it fits, and pushes it. @throws EDGETPU_UNCOMPILED, MODEL_COMPILED before anything is sent */
+/**
+ * Builds the slot image for the device's target, checks that it fits, and pushes it.
+ * @throws EDGETPU_UNCOMPILED, MODEL_COMPILED before anything is sent
+ */
 export async function pushModel(
   context: Context,
   file: string,
@@ -182,7 +226,10 @@ export async function pushModel(
   uncompiled: Model | null,
   travel: Travel = {},
 ) {
-  const [{ buildImageFor }, { push }] = await Promise.all([import('../../devices/bundle/index.js'), import('../../devices/client/index.js')]);
+  const [{ buildImageFor }, { push }] = await Promise.all([
+    import('../../devices/bundle/index.js'),
+    import('../../devices/client/index.js'),
+  ]);
   await requireRunnable(context, file, device, target, model);
   const image = buildImageFor(bytes, model, target, uncompiled === null ? {} : { uncompiled });
   return push(device, image, { ...travel, ...pushReporting(context) });

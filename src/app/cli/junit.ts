@@ -12,15 +12,22 @@ export async function withJunit(verb: string, file: string | null, run: () => Pr
   if (file === null) return run();
   const start = performance.now();
   const write = async (cases: readonly JunitCase[]): Promise<void> => {
-    const [{ junitReport }, { writeAtomically }] = await Promise.all([import('../report/index.js'), import('../../base/files/index.js')]);
+    const [{ junitReport }, { writeAtomically }] = await Promise.all([
+      import('../report/index.js'),
+      import('../../base/files/index.js'),
+    ]);
     const milliseconds = performance.now() - start;
-    await writeAtomically(file, junitReport({ name: `atoll ${verb}`, className: `atoll.${verb}`, cases, milliseconds, at: Date.now() }));
+    await writeAtomically(
+      file,
+      junitReport({ name: `atoll ${verb}`, className: `atoll.${verb}`, cases, milliseconds, at: Date.now() }),
+    );
   };
   let outcome: Outcome;
   try {
     outcome = await run();
   } catch (error) {
-    if (error instanceof AtollError && !noVerdicts.has(error.code)) await write([{ name: verb, failure: `${error.code}: ${error.message}` }]);
+    if (error instanceof AtollError && !noVerdicts.has(error.code))
+      await write([{ name: verb, failure: `${error.code}: ${error.message}` }]);
     throw error;
   }
   await write(outcome.cases ?? []);

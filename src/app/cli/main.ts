@@ -40,9 +40,13 @@ type Action = (verb: Verb, args: readonly string[], options: Readonly<Record<str
 
 /** The program with every verb; also what the reference page is generated from. */
 export function buildProgram(streams: Streams, json: boolean, action: Action): Command {
-  const { version } = JSON.parse(readFileSync(new URL('../../../package.json', import.meta.url), 'utf8')) as { version: string };
+  const { version } = JSON.parse(readFileSync(new URL('../../../package.json', import.meta.url), 'utf8')) as {
+    version: string;
+  };
   const program = new Command('atoll')
-    .description('Takes a trained float .tflite model to int8 on microcontrollers and Coral: quantize, check, simulate, push, measure.')
+    .description(
+      'Takes a trained float .tflite model to int8 on microcontrollers and Coral: quantize, check, simulate, push, measure.',
+    )
     .version(version)
     .exitOverride()
     .configureOutput({
@@ -85,7 +89,10 @@ async function runVerb(
     progress.end();
   }
   const { document } = outcome;
-  if (document !== null) streams.stdout.write(json ? `${JSON.stringify({ schema: `atoll/${verb.name}/1`, ...document }, null, 2)}\n` : `${outcome.text}\n`);
+  if (document !== null)
+    streams.stdout.write(
+      json ? `${JSON.stringify({ schema: `atoll/${verb.name}/1`, ...document }, null, 2)}\n` : `${outcome.text}\n`,
+    );
   await outcome.serve?.();
   return outcome.exitCode ?? exitCodes.done;
 }
@@ -104,9 +111,13 @@ function report(thrown: unknown, json: boolean, debug: boolean, { stdout, stderr
       ? thrown
       : fail('INTERNAL', { reason: reasonOf(thrown) }, thrown);
   const { code, message, where, hint } = error;
-  if (json) stdout.write(`${JSON.stringify({ schema: 'atoll/error/1', error: { code, message, where, hint } }, null, 2)}\n`);
+  if (json)
+    stdout.write(`${JSON.stringify({ schema: 'atoll/error/1', error: { code, message, where, hint } }, null, 2)}\n`);
   // Commander has printed its own message already.
   else if (!fromCommander) stderr.write(`error ${code}: ${message}\n  ${hint}\n`);
-  if (debug) stderr.write(`${error.stack ?? ''}\n${error.cause instanceof Error ? `caused by ${error.cause.stack ?? ''}\n` : ''}`);
+  if (debug)
+    stderr.write(
+      `${error.stack ?? ''}\n${error.cause instanceof Error ? `caused by ${error.cause.stack ?? ''}\n` : ''}`,
+    );
   return error.exitCode;
 }

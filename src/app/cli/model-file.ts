@@ -7,7 +7,11 @@ import type { Model } from '../../formats/tflite/index.js';
 import { collect } from './options.js';
 
 export function shapeOption(command: Command): Command {
-  return command.option('--shape <input=sizes>', 'sizes of an input, such as input=1,96,96,3; the other shapes follow', collect);
+  return command.option(
+    '--shape <input=sizes>',
+    'sizes of an input, such as input=1,96,96,3; the other shapes follow',
+    collect,
+  );
 }
 
 export interface ModelFile {
@@ -29,7 +33,11 @@ export async function readModelFile(file: string, options: Readonly<Record<strin
   const shapes = options.shape as readonly string[] | undefined;
   if (shapes === undefined) return { bytes, model, trailer };
   const { resolveShapes } = await import('../../simulator/index.js');
-  const resolved = resolveShapes(model, Object.fromEntries(shapes.map(parseShape)), options.signature as string | undefined);
+  const resolved = resolveShapes(
+    model,
+    Object.fromEntries(shapes.map(parseShape)),
+    options.signature as string | undefined,
+  );
   return { bytes: writeModel(resolved), model: resolved, trailer };
 }
 

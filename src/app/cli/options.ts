@@ -12,7 +12,8 @@ export function positiveInteger(text: string): number {
 }
 
 export function wholeNumber(text: string): number {
-  if (!/^\d+$/.test(text) || !Number.isSafeInteger(Number(text))) throw new InvalidArgumentError('It must be a whole number from 0 on.');
+  if (!/^\d+$/.test(text) || !Number.isSafeInteger(Number(text)))
+    throw new InvalidArgumentError('It must be a whole number from 0 on.');
   return Number(text);
 }
 
@@ -74,6 +75,7 @@ export function tagsOf(texts: readonly string[]): Record<string, string> {
 /** `1%` or `0.01`. */
 export function fraction(text: string): number {
   const value = text.endsWith('%') ? Number(text.slice(0, -1)) / 100 : Number(text);
-  if (text.trim() === '' || !(value >= 0 && value <= 1)) throw new InvalidArgumentError('It must be a share between 0 and 1, or 0% and 100%.');
+  if (text.trim() === '' || !(value >= 0 && value <= 1))
+    throw new InvalidArgumentError('It must be a share between 0 and 1, or 0% and 100%.');
   return value;
 }

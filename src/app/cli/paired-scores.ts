@@ -20,7 +20,10 @@ export async function pairedScores(
   models: { readonly float: Model; readonly quantized: Model },
   { data, limit }: { readonly data: string; readonly limit?: number | undefined },
 ): Promise<PairedScores> {
-  const [{ evaluateScored, hostRunner }, { openDataset }] = await Promise.all([import('../../evaluate/index.js'), import('../../data/index.js')]);
+  const [{ evaluateScored, hostRunner }, { openDataset }] = await Promise.all([
+    import('../../evaluate/index.js'),
+    import('../../data/index.js'),
+  ]);
   const dataset = await openDataset(data);
   const score = (model: Model, step: string): Promise<ScoredModel> =>
     evaluateScored(hostRunner(model), dataset, {
@@ -28,5 +31,8 @@ export async function pairedScores(
       onProgress: (done) => progress.update(step, done),
       ...(limit === undefined ? {} : { limit }),
     });
-  return { float: await score(models.float, 'evaluate float'), quantized: await score(models.quantized, 'evaluate quantized') };
+  return {
+    float: await score(models.float, 'evaluate float'),
+    quantized: await score(models.quantized, 'evaluate quantized'),
+  };
 }

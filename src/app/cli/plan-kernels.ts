@@ -6,8 +6,14 @@ import type { Target } from '../../targets/index.js';
 
 /** @throws USAGE for a target on which no interpreter runs */
 export async function planKernels(target: Target | null): Promise<RuntimeKernels> {
-  const [{ referenceKernels }, { runtimeKernelsOf }] = await Promise.all([import('../../simulator/index.js'), import('../../targets/index.js')]);
+  const [{ referenceKernels }, { runtimeKernelsOf }] = await Promise.all([
+    import('../../simulator/index.js'),
+    import('../../targets/index.js'),
+  ]);
   const kernels = target === null ? referenceKernels : runtimeKernelsOf(target);
-  if (kernels === null) throw fail('USAGE', { reason: `--plan-memory: no interpreter runs on ${target?.id}, so there is no arena to plan` });
+  if (kernels === null)
+    throw fail('USAGE', {
+      reason: `--plan-memory: no interpreter runs on ${target?.id}, so there is no arena to plan`,
+    });
   return kernels;
 }

@@ -13,7 +13,12 @@ export interface ProgressReporter {
   readonly end: () => void;
 }
 
-export const silentProgress: ProgressReporter = { update: () => undefined, note: () => undefined, draw: () => undefined, end: () => undefined };
+export const silentProgress: ProgressReporter = {
+  update: () => undefined,
+  note: () => undefined,
+  draw: () => undefined,
+  end: () => undefined,
+};
 
 const redrawMs = 100;
 const logMs = 5000;
@@ -67,7 +72,10 @@ export function progressOn(stream: NodeJS.WriteStream, now: () => number = () =>
       stream.write(`${text}\n`);
       last = text;
       // Longer lines take several of the terminal's.
-      if (stream.isTTY) lines = text.split('\n').reduce((sum, line) => sum + Math.max(1, Math.ceil(line.length / (stream.columns || 80))), 0);
+      if (stream.isTTY)
+        lines = text
+          .split('\n')
+          .reduce((sum, line) => sum + Math.max(1, Math.ceil(line.length / (stream.columns || 80))), 0);
     },
     end: clear,
   };
@@ -78,7 +86,10 @@ function barText(name: string, { done, total, unit }: Progress, gained: number, 
   const share = total === 0 ? 1 : done / total;
   const filled = Math.round(share * barLength);
   const left = gained > 0 && done < total ? `  ${secondsText((elapsedMs * (total - done)) / gained)} left` : '';
-  const amount = unit === 'bytes' ? `  ${done.toLocaleString('en')} of ${total.toLocaleString('en')} B${rateText(gained, elapsedMs)}` : '';
+  const amount =
+    unit === 'bytes'
+      ? `  ${done.toLocaleString('en')} of ${total.toLocaleString('en')} B${rateText(gained, elapsedMs)}`
+      : '';
   return `${name} [${'='.repeat(filled)}${' '.repeat(barLength - filled)}] ${Math.floor(100 * share)} %${amount}${left}`;
 }
 

@@ -10,22 +10,32 @@ export function inputFiles(values: readonly string[], inputs: readonly Pick<Tens
   /** The input whose tensor or signature name the value starts with. */
   const nameOf = (value: string): { readonly input: number; readonly length: number } | undefined =>
     inputs
-      .flatMap(({ name, alias }, input) => [name, ...(alias === undefined ? [] : [alias])].map((text) => ({ input, text })))
+      .flatMap(({ name, alias }, input) =>
+        [name, ...(alias === undefined ? [] : [alias])].map((text) => ({ input, text })),
+      )
       .filter(({ text }) => value.startsWith(`${text}=`))
       .map(({ input, text }) => ({ input, length: text.length }))[0];
-  const stranger = values.find((value) => /^[\w.:/-]+=/.test(value) && !existsSync(value) && nameOf(value) === undefined);
-  if (stranger !== undefined) throw fail('USAGE', { reason: `--input ${stranger}: the inputs of the model are ${names.join(', ')}` });
+  const stranger = values.find(
+    (value) => /^[\w.:/-]+=/.test(value) && !existsSync(value) && nameOf(value) === undefined,
+  );
+  if (stranger !== undefined)
+    throw fail('USAGE', { reason: `--input ${stranger}: the inputs of the model are ${names.join(', ')}` });
   const parsed = values.map((value) => {
     const named = nameOf(value);
-    return named === undefined ? { name: null, file: value } : { name: names[named.input] as string, file: value.slice(named.length + 1) };
+    return named === undefined
+      ? { name: null, file: value }
+      : { name: names[named.input] as string, file: value.slice(named.length + 1) };
   });
   if (parsed.length === 1) return parsed.map(({ file }) => file);
   if (parsed.length !== names.length)
-    throw fail('USAGE', { reason: `the model has ${names.length} input(s) (${names.join(', ')}), ${parsed.length} --input were given` });
+    throw fail('USAGE', {
+      reason: `the model has ${names.length} input(s) (${names.join(', ')}), ${parsed.length} --input were given`,
+    });
   if (parsed.every(({ name }) => name === null)) return parsed.map(({ file }) => file);
   return names.map((name) => {
     const found = parsed.find((entry) => entry.name === name);
-    if (found === undefined) throw fail('USAGE', { reason: `no --input is named ${name}; the inputs are ${names.join(', ')}` });
+    if (found === undefined)
+      throw fail('USAGE', { reason: `no --input is named ${name}; the inputs are ${names.join(', ')}` });
     return found.file;
   });
 }
@@ -38,10 +48,15 @@ export async function readSamples(files: readonly string[], inputs: readonly Ten
   const { interleave } = await import('../../evaluate/index.js');
   const [file = ''] = files;
   if (files.length === 1 && inputs.length > 1) {
-    if (isArray(file)) throw fail('USAGE', { reason: `${file} is an array, which holds one input of ${inputs.length}: give --input NAME=FILE for each` });
+    if (isArray(file))
+      throw fail('USAGE', {
+        reason: `${file} is an array, which holds one input of ${inputs.length}: give --input NAME=FILE for each`,
+      });
     return rawBytes(file);
   }
-  const contents = await Promise.all(files.map((one, i) => (isArray(one) ? arrayBytes(one, inputs[i] as TensorInfo) : rawBytes(one))));
+  const contents = await Promise.all(
+    files.map((one, i) => (isArray(one) ? arrayBytes(one, inputs[i] as TensorInfo) : rawBytes(one))),
+  );
   if (contents.length === 1) return contents[0] as Uint8Array;
   return interleave(
     contents,
@@ -52,12 +67,18 @@ export async function readSamples(files: readonly string[], inputs: readonly Ten
 const isArray = (file: string): boolean => /\.np[yz](#|$)/.test(file);
 
 async function rawBytes(file: string): Promise<Uint8Array> {
-  const [{ readBytes }, { requireRaw }] = await Promise.all([import('../../base/files/index.js'), import('../../data/index.js')]);
+  const [{ readBytes }, { requireRaw }] = await Promise.all([
+    import('../../base/files/index.js'),
+    import('../../data/index.js'),
+  ]);
   await requireRaw(file);
   return readBytes(file);
 }
 
-/** An array of samples, or one sample: in the input's own type as it is, in float as real values that are quantized as the input is. */
+/**
+ * An array of samples, or one sample: in the input's own type as it is, in float as real values that are quantized as
+ * the input is.
+ */
 async function arrayBytes(file: string, input: TensorInfo): Promise<Uint8Array> {
   const [{ diskTypeOfNpy, readArray, realValues, sameButOnes }, { toModelInput }] = await Promise.all([
     import('../../data/index.js'),
@@ -66,12 +87,16 @@ async function arrayBytes(file: string, input: TensorInfo): Promise<Uint8Array> 
   const { shape, kind, bytes } = await readArray(file);
   const invalid = (reason: string): Error => fail('DATASET_ARRAY_INVALID', { path: file, reason });
   const wanted = `input ${input.name} of the model is ${input.type} of [${input.shape.join(', ')}]`;
-  if (!sameButOnes(shape, input.shape) && !sameButOnes(shape.slice(1), input.shape)) throw invalid(`its shape is [${shape.join(', ')}]; ${wanted}`);
+  if (!sameButOnes(shape, input.shape) && !sameButOnes(shape.slice(1), input.shape))
+    throw invalid(`its shape is [${shape.join(', ')}]; ${wanted}`);
   const type = diskTypeOfNpy(kind);
   if (type === input.type) return bytes;
   if (type !== 'float32' && type !== 'float64') throw invalid(`its elements are ${type ?? kind}; ${wanted}`);
   const values = realValues(bytes, type, undefined);
   const each = input.shape.reduce((product, size) => product * size, 1);
-  const samples = Array.from({ length: values.length / each }, (_, s) => toModelInput([values.subarray(s * each, (s + 1) * each)], [input], [0], file).bytes);
+  const samples = Array.from(
+    { length: values.length / each },
+    (_, s) => toModelInput([values.subarray(s * each, (s + 1) * each)], [input], [0], file).bytes,
+  );
   return new Uint8Array(Buffer.concat(samples));
 }

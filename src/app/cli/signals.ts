@@ -1,18 +1,23 @@
-// SIGINT and SIGTERM: a verb that awaits is aborted and cleans up; one that computes without end has no turn for that, so then the signals get
-// their default action, which ends the process at once. Nothing is half-written by that: files appear by renaming.
+// SIGINT and SIGTERM: a verb that awaits is aborted and cleans up; one that computes without end has no turn for that,
+// so then the signals get their default action, which ends the process at once. Nothing is half-written by that: files
+// appear by renaming.
 
 import { onBeat } from '../../simulator/beat.js';
 
 const names = ['SIGINT', 'SIGTERM'] as const;
 
-/** Computing for so long without a turn of the event loop, a signal might not be heard for as long again. Loops of inferences turn more often. */
+/**
+ * Computing for so long without a turn of the event loop, a signal might not be heard for as long again. Loops of
+ * inferences turn more often.
+ */
 const patienceMs = 200;
 
 /** Calls back at the first signal, until it is closed. */
 export function listenForSignals(heard: () => void): { close(): void } {
   let armed = false;
   let lastTurn = performance.now();
-  // What was heard in JavaScript but had no turn yet is lost with the listener, so once work has been long it is given up at its begin.
+  // What was heard in JavaScript but had no turn yet is lost with the listener, so once work has been long it is given
+  // up at its begin.
   let patience = patienceMs;
   const arm = (): void => {
     lastTurn = performance.now();

@@ -17,10 +17,15 @@ const measurementSchema = z.looseObject({
 export async function calibrate(options: Readonly<Record<string, unknown>>): Promise<Outcome> {
   const files = (options.measured as readonly string[] | undefined) ?? [];
   const id = options.target === undefined ? '' : String(options.target);
-  if (id === '' || files.length === 0 || options.output === undefined) throw fail('USAGE', { reason: 'calibrate needs --target, --measured and -o' });
-  if (/\.ya?ml$/.test(id)) throw fail('USAGE', { reason: `--target ${id}: calibrate a shipped target; add latency.measured to a file of your own` });
+  if (id === '' || files.length === 0 || options.output === undefined)
+    throw fail('USAGE', { reason: 'calibrate needs --target, --measured and -o' });
+  if (/\.ya?ml$/.test(id))
+    throw fail('USAGE', {
+      reason: `--target ${id}: calibrate a shipped target; add latency.measured to a file of your own`,
+    });
   const output = String(options.output);
-  if (!/\.ya?ml$/.test(output)) throw fail('USAGE', { reason: `-o ${output}: the name of a target file ends in .yaml` });
+  if (!/\.ya?ml$/.test(output))
+    throw fail('USAGE', { reason: `-o ${output}: the name of a target file ends in .yaml` });
   const [
     { calibrateTarget, loadTarget },
     { readBytes, readText, writeAtomically },
@@ -45,7 +50,13 @@ export async function calibrate(options: Readonly<Record<string, unknown>>): Pro
       try {
         const model = readModel(await readBytes(modelFile), modelFile);
         refuseUnsupported(model);
-        return { modelFile, place: path.resolve(modelFile), basis: latencyMs.basis, model, latencyMs: latencyMs.median };
+        return {
+          modelFile,
+          place: path.resolve(modelFile),
+          basis: latencyMs.basis,
+          model,
+          latencyMs: latencyMs.median,
+        };
       } catch (error) {
         throw within(error, file);
       }
@@ -53,17 +64,24 @@ export async function calibrate(options: Readonly<Record<string, unknown>>): Pro
   );
   refuseOverwriting(output, [...files, ...measurements.map(({ modelFile }) => modelFile)]);
   const twice = measurements.find(({ place }, m) => measurements.some((other, o) => o < m && other.place === place));
-  if (twice !== undefined) throw fail('USAGE', { reason: `${twice.modelFile} was measured twice: give one measurement of each model` });
+  if (twice !== undefined)
+    throw fail('USAGE', { reason: `${twice.modelFile} was measured twice: give one measurement of each model` });
   const { measured, models } = calibrateTarget(target, measurements);
   if (!(measured.factor > 0 && measured.factor < Infinity))
-    throw fail('MEASUREMENT_INVALID', { where: files.join(', '), reason: 'it has nothing to do with the estimate, which is 0 or beyond any measure' });
+    throw fail('MEASUREMENT_INVALID', {
+      where: files.join(', '),
+      reason: 'it has nothing to do with the estimate, which is 0 or beyond any measure',
+    });
   const simulated = measurements.some(({ basis }) => basis === 'simulated');
   const sources = Object.fromEntries(Object.entries(target.sources).filter(([key]) => key.startsWith('latency')));
   const own = {
     id: `${id}-measured`,
     extends: id,
     latency: { measured },
-    sources: { ...sources, 'latency.measured': `atoll targets calibrate, ${measured.models} model(s)${simulated ? ', on a simulated device' : ''}` },
+    sources: {
+      ...sources,
+      'latency.measured': `atoll targets calibrate, ${measured.models} model(s)${simulated ? ', on a simulated device' : ''}`,
+    },
   };
   await writeAtomically(output, stringify(own));
   const rows = models.map(({ measuredMs, estimatedMs, correctedMs }, m) => [
@@ -71,7 +89,13 @@ export async function calibrate(options: Readonly<Record<string, unknown>>): Pro
     ...[measuredMs, estimatedMs, correctedMs].map(millisecondsText),
   ]);
   return {
-    document: { target: id, output, measured, simulated, models: models.map((one, m) => ({ file: measurements[m]?.modelFile, ...one })) },
+    document: {
+      target: id,
+      output,
+      measured,
+      simulated,
+      models: models.map((one, m) => ({ file: measurements[m]?.modelFile, ...one })),
+    },
     text: [
       `${output}: a target that extends ${id}, its latency times ${measured.factor.toPrecision(3)}, +-${measured.errorPercent} %`,
       table(rows, ['model', 'measured', 'estimated', 'corrected']),
@@ -88,7 +112,12 @@ function parseMeasurement(text: string, file: string): z.infer<typeof measuremen
     throw fail('MEASUREMENT_INVALID', { where: file, reason: reasonOf(error) }, error);
   }
   const { success, data, error } = measurementSchema.safeParse(plain);
-  if (!success) throw fail('MEASUREMENT_INVALID', { where: file, reason: error.issues.map(({ path, message }) => `${path.join('.')}: ${message}`).join('; ') });
-  if (data.latencyMs.basis === 'host') throw fail('MEASUREMENT_INVALID', { where: file, reason: 'it was measured on this host, not on a device' });
+  if (!success)
+    throw fail('MEASUREMENT_INVALID', {
+      where: file,
+      reason: error.issues.map(({ path, message }) => `${path.join('.')}: ${message}`).join('; '),
+    });
+  if (data.latencyMs.basis === 'host')
+    throw fail('MEASUREMENT_INVALID', { where: file, reason: 'it was measured on this host, not on a device' });
   return data;
 }

@@ -20,13 +20,22 @@ export function uncompiledOption(command: Command): Command {
   );
 }
 
-/** null for a model that is not compiled, and where its other one is not to be found. @throws EDGETPU_TWIN where they do not belong together */
-export async function uncompiledOf(context: Context, file: string, model: Model, options: Readonly<Record<string, unknown>>): Promise<Model | null> {
+/**
+ * null for a model that is not compiled, and where its other one is not to be found.
+ * @throws EDGETPU_TWIN where they do not belong together
+ */
+export async function uncompiledOf(
+  context: Context,
+  file: string,
+  model: Model,
+  options: Readonly<Record<string, unknown>>,
+): Promise<Model | null> {
   if (edgeTpuOperators(model).length === 0) return null;
   const beside = besideOf(file);
   const path = (options.uncompiled as string | undefined) ?? (beside !== file && existsSync(beside) ? beside : null);
   if (path === null) {
-    const without = options.device === undefined ? 'the bundle has no self-test' : 'outputs are not compared with the simulator';
+    const without =
+      options.device === undefined ? 'the bundle has no self-test' : 'outputs are not compared with the simulator';
     context.progress.note(`the uncompiled model is not known: ${without} (--uncompiled names it)`);
     return null;
   }

@@ -18,7 +18,13 @@ export const adviseVerb: Verb = {
       .option('--html <file>', 'also write a page with a plot');
   },
   run: async (context, [file = ''], options) => {
-    const [{ advise, commandOf }, { openDataset, openDatasets }, { loadTarget }, { writeAtomically }, { advisePage, adviseReport }] = await Promise.all([
+    const [
+      { advise, commandOf },
+      { openDataset, openDatasets },
+      { loadTarget },
+      { writeAtomically },
+      { advisePage, adviseReport },
+    ] = await Promise.all([
       import('../../optimize/advise.js'),
       import('../../data/index.js'),
       import('../../targets/index.js'),
@@ -30,16 +36,29 @@ export const adviseVerb: Verb = {
     const target = await loadTarget(String(options.target));
     const { model } = await readModelFile(file, options);
     const calibration = options.calibrate === undefined ? null : String(options.calibrate);
-    const result = await advise(model, target, await openDataset(String(options.data)), calibration === null ? [] : await openDatasets(calibration), {
-      signal: context.signal,
-      onProgress: (step, progress) => context.progress.update(step, progress),
-      ...(options.maxDrop === undefined ? {} : { maxDrop: options.maxDrop as Allowance }),
-      ...(options.maxMs === undefined ? {} : { maxMs: options.maxMs as number }),
-      ...(options.limit === undefined ? {} : { limit: options.limit as number }),
-    });
+    const result = await advise(
+      model,
+      target,
+      await openDataset(String(options.data)),
+      calibration === null ? [] : await openDatasets(calibration),
+      {
+        signal: context.signal,
+        onProgress: (step, progress) => context.progress.update(step, progress),
+        ...(options.maxDrop === undefined ? {} : { maxDrop: options.maxDrop as Allowance }),
+        ...(options.maxMs === undefined ? {} : { maxMs: options.maxMs as number }),
+        ...(options.limit === undefined ? {} : { limit: options.limit as number }),
+      },
+    );
     const chosen = result.trials.find(({ candidate }) => candidate.name === result.recommended);
     const command =
-      chosen === undefined ? null : commandOf(chosen.candidate, file, calibration, file.replace(/(\.tflite)?$/, `.${chosen.candidate.scheme}.tflite`));
+      chosen === undefined
+        ? null
+        : commandOf(
+            chosen.candidate,
+            file,
+            calibration,
+            file.replace(/(\.tflite)?$/, `.${chosen.candidate.scheme}.tflite`),
+          );
     if (page !== null) await writeAtomically(page, new TextEncoder().encode(advisePage(result, command)));
     const text = `${adviseReport(result, command)}${page === null ? '' : `\n\nwrote ${page}`}`;
     return { document: { file, ...result, command }, text, exitCode: result.recommended === null ? 1 : 0 };

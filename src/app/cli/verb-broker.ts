@@ -7,7 +7,11 @@ export const brokerVerb: Verb = {
   define: (command) => {
     command
       .option('--port <port>', '0 takes a free one', wholeNumber, 1883)
-      .option('--host <address>', 'address to listen at; others than this machine reach it at 0.0.0.0, and nobody is asked for a password', '127.0.0.1')
+      .option(
+        '--host <address>',
+        'address to listen at; others than this machine reach it at 0.0.0.0, and nobody is asked for a password',
+        '127.0.0.1',
+      )
       .option('--data <folder>', 'where it keeps what is retained; without it, that ends with it');
   },
   run: async (context, _args, options) => {

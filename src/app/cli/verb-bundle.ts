@@ -13,7 +13,11 @@ export const bundleVerb: Verb = {
       .requiredOption('-o, --output <file>', 'where to write the bundle')
       .option('--sign <key>', 'PEM file of the private key, which `atoll keys create` makes')
       .option('--model-version <text>', 'what people call this version', '0')
-      .option('--counter <n>', 'devices with a key refuse a bundle whose counter is below that of the one they run; up to 4294967295', counterNumber);
+      .option(
+        '--counter <n>',
+        'devices with a key refuse a bundle whose counter is below that of the one they run; up to 4294967295',
+        counterNumber,
+      );
   },
   run: async (context, [file = ''], options) => {
     const [
@@ -36,7 +40,9 @@ export const bundleVerb: Verb = {
     const { bytes, model } = await readModelFile(file, options);
     const uncompiled = await uncompiledOf(context, file, model, options);
     if (target.runtime.kernels === 'edgetpu' && edgeTpuOperators(model).length === 0)
-      context.progress.note(`${file} is not compiled: accelerators take what \`atoll compile\` makes of it, and refuse this bundle`);
+      context.progress.note(
+        `${file} is not compiled: accelerators take what \`atoll compile\` makes of it, and refuse this bundle`,
+      );
     const image = buildImageFor(bytes, model, target, {
       ...(uncompiled === null ? {} : { uncompiled }),
       version: String(options.modelVersion),
@@ -50,7 +56,14 @@ export const bundleVerb: Verb = {
     const saved = Math.round(100 * (1 - travelBytes / image.byteLength));
     const by = manifest?.signedBy == null ? 'not signed' : `signed by ${manifest.signedBy}`;
     return {
-      document: { file, output, target: target.id, bundleBytes: image.byteLength, compressedBytes: travelBytes, manifest },
+      document: {
+        file,
+        output,
+        target: target.id,
+        bundleBytes: image.byteLength,
+        compressedBytes: travelBytes,
+        manifest,
+      },
       text: `${output}: ${bytesText(image.byteLength)}, travels as ${bytesText(travelBytes)} (${saved} % saved); version ${manifest?.version}, ${by}`,
     };
   },

@@ -17,21 +17,32 @@ export const checkVerb: Verb = {
       .option('--plot <file>', 'write a picture of the arena over time: .svg or .html');
   },
   run: async (_context, [file = ''], options) => {
-    const [{ factsOf, loadShippedTargets, loadTarget, memoryMap, runtimeKernelsOf }, { checkFile }, { checkAllReport, checkCases, checkReport, memoryReport }] =
-      await Promise.all([import('../../targets/index.js'), import('../../devices/bundle/index.js'), import('../report/index.js')]);
+    const [
+      { factsOf, loadShippedTargets, loadTarget, memoryMap, runtimeKernelsOf },
+      { checkFile },
+      { checkAllReport, checkCases, checkReport, memoryReport },
+    ] = await Promise.all([
+      import('../../targets/index.js'),
+      import('../../devices/bundle/index.js'),
+      import('../report/index.js'),
+    ]);
     const all = options.target === 'all';
     const plot = options.plot === undefined ? null : String(options.plot);
     if (plot !== null) {
       refuseOverwriting(plot, [file, options.target]);
-      if (!/\.(svg|html)$/.test(plot)) throw fail('USAGE', { reason: `--plot ${plot}: its name must end in .svg or .html` });
+      if (!/\.(svg|html)$/.test(plot))
+        throw fail('USAGE', { reason: `--plot ${plot}: its name must end in .svg or .html` });
       if (all) throw fail('USAGE', { reason: '--plot draws the arena on one target: name it' });
     }
     const targets = all ? await loadShippedTargets() : [await loadTarget(String(options.target))];
     const { bytes, model } = await readModelFile(file, options);
     const facts = factsOf(model);
-    const results = targets.map((target) => checkFile(bytes, model, target, { facts, multipleSubgraphs: options.multipleSubgraphs === true }));
+    const results = targets.map((target) =>
+      checkFile(bytes, model, target, { facts, multipleSubgraphs: options.multipleSubgraphs === true }),
+    );
     // That some do not take it is no failure: it is what was asked.
-    if (all) return { document: { file, targets: results }, text: checkAllReport(file, results), cases: checkCases(results) };
+    if (all)
+      return { document: { file, targets: results }, text: checkAllReport(file, results), cases: checkCases(results) };
     const [target, result] = [targets[0] as Target, results[0] as CheckResult];
     const kernels = runtimeKernelsOf(target);
     const map = kernels === null || !facts.simulated ? null : memoryMap(model, facts.arenaFor(kernels));
@@ -49,7 +60,11 @@ export const checkVerb: Verb = {
 
 /** @throws USAGE where there is nothing to draw */
 async function writePlot(plot: string, file: string, target: Target, map: MemoryMap | null): Promise<void> {
-  if (map === null) throw fail('USAGE', { reason: `no arena of this model on ${target.id} is known, so --plot has nothing to draw` });
-  const [{ memoryPage, memoryPlot }, { writeAtomically }] = await Promise.all([import('../report/index.js'), import('../../base/files/index.js')]);
+  if (map === null)
+    throw fail('USAGE', { reason: `no arena of this model on ${target.id} is known, so --plot has nothing to draw` });
+  const [{ memoryPage, memoryPlot }, { writeAtomically }] = await Promise.all([
+    import('../report/index.js'),
+    import('../../base/files/index.js'),
+  ]);
   await writeAtomically(plot, plot.endsWith('.svg') ? `${memoryPlot(map)}\n` : memoryPage(file, target.id, map));
 }

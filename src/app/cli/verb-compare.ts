@@ -19,28 +19,42 @@ export const compareVerb: Verb = {
       .option('--html <file>', 'also write a page with plots');
   },
   run: async (context, [first = '', second = ''], options) => {
-    const [{ compare }, { openDataset }, { readBytes, writeAtomically }, { readModel }, { compareReport, comparePage, gateCases, gateLines }] =
-      await Promise.all([
-        import('../../evaluate/index.js'),
-        import('../../data/index.js'),
-        import('../../base/files/index.js'),
-        import('../../formats/tflite/index.js'),
-        import('../report/index.js'),
-      ]);
+    const [
+      { compare },
+      { openDataset },
+      { readBytes, writeAtomically },
+      { readModel },
+      { compareReport, comparePage, gateCases, gateLines },
+    ] = await Promise.all([
+      import('../../evaluate/index.js'),
+      import('../../data/index.js'),
+      import('../../base/files/index.js'),
+      import('../../formats/tflite/index.js'),
+      import('../report/index.js'),
+    ]);
     const page = options.html === undefined ? null : String(options.html);
     if (page !== null) refuseOverwriting(page, [first, second, options.data]);
     const files = { first, second };
     const [float, quantized] = [readModel(await readBytes(first), first), readModel(await readBytes(second), second)];
     const data = String(options.data);
     const limit = options.limit as number | undefined;
-    const gates = await gatesOf(context, float, quantized, { data, limit, limits: limitsOf(options), target: options.target });
+    const gates = await gatesOf(context, float, quantized, {
+      data,
+      limit,
+      limits: limitsOf(options),
+      target: options.target,
+    });
     const result = await compare(float, quantized, await openDataset(data), {
       signal: context.signal,
       onProgress: (progress) => context.progress.update('compare', progress),
       ...(limit === undefined ? {} : { limit }),
     });
     if (page !== null) await writeAtomically(page, new TextEncoder().encode(comparePage(result, files)));
-    const lines = [compareReport(result), ...(gates.length === 0 ? [] : ['', ...gateLines(gates)]), ...(page === null ? [] : ['', `wrote ${page}`])];
+    const lines = [
+      compareReport(result),
+      ...(gates.length === 0 ? [] : ['', ...gateLines(gates)]),
+      ...(page === null ? [] : ['', `wrote ${page}`]),
+    ];
     return {
       document: { files, ...result, gates },
       text: lines.join('\n'),
@@ -58,7 +72,12 @@ interface Judged {
 }
 
 /** Judges the limits that were given. @throws USAGE where a limit needs an option that is absent */
-async function gatesOf(context: Context, float: Model, quantized: Model, { data, limit, limits, target }: Judged): Promise<GateResult[]> {
+async function gatesOf(
+  context: Context,
+  float: Model,
+  quantized: Model,
+  { data, limit, limits, target }: Judged,
+): Promise<GateResult[]> {
   requireTargetForCosts(limits, target);
   const { costGates, dropGate, minGate } = await import('../../evaluate/index.js');
   const { maxDrop, min } = limits;

@@ -9,7 +9,8 @@ import type { Context, Outcome, Verb } from './verb.js';
 
 function runtimeVersion(text: string): number {
   const value = Number(text);
-  if (!Number.isInteger(value) || value < 10 || value > 14) throw new InvalidArgumentError('Versions of libedgetpu go from 10 to 14.');
+  if (!Number.isInteger(value) || value < 10 || value > 14)
+    throw new InvalidArgumentError('Versions of libedgetpu go from 10 to 14.');
   return value;
 }
 
@@ -23,7 +24,10 @@ export const compileVerb: Verb = {
   define: (command) => {
     command
       .argument('<model>', 'an int8 or uint8 .tflite file')
-      .option('-o, --output <file>', 'where to write the compiled model; beside it with _edgetpu in its name unless given')
+      .option(
+        '-o, --output <file>',
+        'where to write the compiled model; beside it with _edgetpu in its name unless given',
+      )
       .option('--compiler <path>', 'edgetpu_compiler; looked for on PATH unless given')
       .option('--multiple-subgraphs', 'map every part of the graph that could be (-a)')
       .option('--min-runtime <version>', 'version of libedgetpu that the file must work with (-m)', runtimeVersion)
@@ -37,7 +41,8 @@ export const compileVerb: Verb = {
       import('../../targets/compiled/index.js'),
       import('../../simulator/index.js'),
     ]);
-    const output = options.output === undefined ? `${file.replace(/\.tflite$/, '')}_edgetpu.tflite` : String(options.output);
+    const output =
+      options.output === undefined ? `${file.replace(/\.tflite$/, '')}_edgetpu.tflite` : String(options.output);
     const failing = output.replace(/(_edgetpu)?\.tflite$|$/, '_failing.tflite');
     refuseOverwriting(output, [file, options.compiler]);
     if (options.bisect === true) refuseOverwriting(failing, [file, options.compiler]);
@@ -66,8 +71,19 @@ export const compileVerb: Verb = {
   },
 };
 
-async function written(file: string, output: string, { log }: Compilation, bytes: Uint8Array, prediction: CheckResult): Promise<Outcome> {
-  const [{ compareWithPrediction, compiledModelOf, describeCompiled }, { readModel }, { writeAtomically }, { bytesText, table }] = await Promise.all([
+async function written(
+  file: string,
+  output: string,
+  { log }: Compilation,
+  bytes: Uint8Array,
+  prediction: CheckResult,
+): Promise<Outcome> {
+  const [
+    { compareWithPrediction, compiledModelOf, describeCompiled },
+    { readModel },
+    { writeAtomically },
+    { bytesText, table },
+  ] = await Promise.all([
     import('../../targets/compiled/index.js'),
     import('../../formats/tflite/index.js'),
     import('../../base/files/index.js'),
@@ -80,11 +96,23 @@ async function written(file: string, output: string, { log }: Compilation, bytes
   const rows = [
     ['compiler', `${log.version ?? 'of unknown version'}, ${log.milliseconds} ms`],
     ['parts', String(log.subgraphs ?? compiled?.parts.length ?? 0)],
-    ['parameters', `${bytesText(compiled?.cachedParameterBytes ?? 0)} cached, ${bytesText(compiled?.streamedParameterBytes ?? 0)} sent at every inference`],
-    ['runtime', compiled === null ? 'nothing was mapped to the Edge TPU' : `libedgetpu ${compiled.minRuntimeVersion} or newer`],
+    [
+      'parameters',
+      `${bytesText(compiled?.cachedParameterBytes ?? 0)} cached, ${bytesText(compiled?.streamedParameterBytes ?? 0)} sent at every inference`,
+    ],
+    [
+      'runtime',
+      compiled === null ? 'nothing was mapped to the Edge TPU' : `libedgetpu ${compiled.minRuntimeVersion} or newer`,
+    ],
   ];
   return {
-    document: { file, output, compiled: { ...(compiled === null ? {} : describeCompiled(compiled)), log }, predicted: summaryOf(prediction), differences },
+    document: {
+      file,
+      output,
+      compiled: { ...(compiled === null ? {} : describeCompiled(compiled)), log },
+      predicted: summaryOf(prediction),
+      differences,
+    },
     text: [
       `${file} -> ${output}`,
       table(rows),
@@ -99,13 +127,19 @@ function opened<T>(read: () => T): T {
   try {
     return read();
   } catch (error) {
-    throw fail('EDGETPU_COMPILER_FAILED', { path: 'edgetpu_compiler', reason: `what it wrote cannot be read: ${reasonOf(error)}` }, error);
+    throw fail(
+      'EDGETPU_COMPILER_FAILED',
+      { path: 'edgetpu_compiler', reason: `what it wrote cannot be read: ${reasonOf(error)}` },
+      error,
+    );
   }
 }
 
 function differenceLines(differences: readonly PredictionDifference[]): string[] {
   if (differences.length === 0) return ['as predicted'];
-  return differences.map(({ what, predicted, compiled }) => `other than predicted: ${what}: ${compiled} instead of ${predicted}`);
+  return differences.map(
+    ({ what, predicted, compiled }) => `other than predicted: ${what}: ${compiled} instead of ${predicted}`,
+  );
 }
 
 function summaryOf({ operators, npuSubgraphs, memory, latencyMs }: CheckResult): object {
@@ -144,7 +178,11 @@ async function bisected(
     context.progress.update('bisect', { done: done++, total: most });
     return fails(part);
   });
-  if (found === null) throw fail('EDGETPU_COMPILE', { file, reason: `${reason} (but not when its operators are cut out as a model of their own)` });
+  if (found === null)
+    throw fail('EDGETPU_COMPILE', {
+      file,
+      reason: `${reason} (but not when its operators are cut out as a model of their own)`,
+    });
   await writeAtomically(failing, writeModel(found.model));
   const { operators, op, runs } = found;
   return {

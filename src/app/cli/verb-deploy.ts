@@ -16,15 +16,19 @@ export const deployVerb: Verb = {
       .requiredOption('--device <uri>', deviceHelp)
       .option('--calibrate <dataset>', 'dataset file whose samples give the ranges')
       .option('--data <dataset>', 'dataset file to evaluate on')
-      .option('-o, --output <folder>', 'where the int8 model, slot image and report.json go (default: build beside the model)');
+      .option(
+        '-o, --output <folder>',
+        'where the int8 model, slot image and report.json go (default: build beside the model)',
+      );
   },
   run: async (context, [place = ''], options) => {
-    const [{ deploy, readProject }, { loadTarget }, { deployCases, deployReport }, { writeAtomically }] = await Promise.all([
-      import('../deploy.js'),
-      import('../../targets/index.js'),
-      import('../report/index.js'),
-      import('../../base/files/index.js'),
-    ]);
+    const [{ deploy, readProject }, { loadTarget }, { deployCases, deployReport }, { writeAtomically }] =
+      await Promise.all([
+        import('../deploy.js'),
+        import('../../targets/index.js'),
+        import('../report/index.js'),
+        import('../../base/files/index.js'),
+      ]);
     const named = place.endsWith('.tflite')
       ? {
           name: path.basename(place, '.tflite').replace(/\.int8$/, ''),
@@ -44,7 +48,10 @@ export const deployVerb: Verb = {
     const device = await connect(context, String(options.device));
     try {
       const described = await device.describe(context.signal);
-      if (described.target !== target.id) throw fail('USAGE', { reason: `--target is ${target.id}, but ${String(options.device)} is a ${described.target}` });
+      if (described.target !== target.id)
+        throw fail('USAGE', {
+          reason: `--target is ${target.id}, but ${String(options.device)} is a ${described.target}`,
+        });
       const result = await deploy(project, target, device, {
         signal: context.signal,
         onProgress: (step, progress) => context.progress.update(step, progress),
@@ -52,7 +59,10 @@ export const deployVerb: Verb = {
         force: options.force === true,
       });
       const { warnings, agreement } = result;
-      await writeAtomically(path.join(project.out, 'report.json'), `${JSON.stringify({ schema: 'atoll/deploy/1', ...result }, null, 2)}\n`);
+      await writeAtomically(
+        path.join(project.out, 'report.json'),
+        `${JSON.stringify({ schema: 'atoll/deploy/1', ...result }, null, 2)}\n`,
+      );
       return {
         document: result,
         text: [deployReport(result), ...warnings.map(({ code, message }) => `warning ${code}: ${message}`)].join('\n'),

@@ -11,7 +11,12 @@ export const devicesVerb: Verb = {
     command
       .argument('[uri...]', 'further devices to ask, such as tcp:192.0.2.7:1337; or a fleet, mqtt://BROKER/FLEET')
       .option('--all', 'ask ports of unknown boards too, which may reset what is behind them')
-      .addOption(new Option('--forget <id>', 'of a fleet: delete a device that is gone, and what the broker retains of it; repeatable').argParser(collect));
+      .addOption(
+        new Option(
+          '--forget <id>',
+          'of a fleet: delete a device that is gone, and what the broker retains of it; repeatable',
+        ).argParser(collect),
+      );
   },
   run: async (context, [named], options) => {
     const [{ listDevices }, { devicesReport }, { isBrokerUri, parseBrokerAddress }] = await Promise.all([
@@ -25,9 +30,11 @@ export const devicesVerb: Verb = {
     const forget = (options.forget as readonly string[] | undefined) ?? null;
     if (fleet !== undefined && uris.length === 1 && isBrokerUri(fleet)) {
       const address = parseBrokerAddress(fleet);
-      if (address.device === null) return forget === null ? listFleet(address, context) : forgetIn(address, forget, context);
+      if (address.device === null)
+        return forget === null ? listFleet(address, context) : forgetIn(address, forget, context);
     }
-    if (forget !== null) throw fail('USAGE', { reason: '--forget is for a fleet: atoll devices mqtt://BROKER/FLEET --forget ID' });
+    if (forget !== null)
+      throw fail('USAGE', { reason: '--forget is for a fleet: atoll devices mqtt://BROKER/FLEET --forget ID' });
     const devices = await listDevices({ uris, all: options.all === true, signal: context.signal });
     return { document: { devices }, text: devicesReport(devices) };
   },
@@ -42,14 +49,23 @@ async function listFleet(address: BrokerAddress, { signal, progress }: Context):
   const { uri } = address;
   progress.update('read the fleet', null);
   const { members, ...doubtful } = await readRegistryAt(address, signal);
-  const devices = members.map(({ id, online, reported: { target, tags = {}, state, rollout = null, model, code = null } }) => {
-    return { id, online, target, tags, state, rollout, model: model === undefined ? null : hex(model), code };
-  });
+  const devices = members.map(
+    ({ id, online, reported: { target, tags = {}, state, rollout = null, model, code = null } }) => {
+      return { id, online, target, tags, state, rollout, model: model === undefined ? null : hex(model), code };
+    },
+  );
   return { document: { uri, devices, ...doubtful }, text: fleetReport(uri, devices, doubtful) };
 }
 
-async function forgetIn(address: BrokerAddress, ids: readonly string[], { signal, progress }: Context): Promise<Outcome> {
-  const [{ forgetDevices }, { connectToBroker, fleetOf }] = await Promise.all([import('../../fleet/index.js'), import('../../devices/mqtt/index.js')]);
+async function forgetIn(
+  address: BrokerAddress,
+  ids: readonly string[],
+  { signal, progress }: Context,
+): Promise<Outcome> {
+  const [{ forgetDevices }, { connectToBroker, fleetOf }] = await Promise.all([
+    import('../../fleet/index.js'),
+    import('../../devices/mqtt/index.js'),
+  ]);
   const fleet = fleetOf(address);
   progress.update('read the fleet', null);
   const broker = await connectToBroker(address);

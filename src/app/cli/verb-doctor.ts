@@ -7,6 +7,10 @@ export const doctorVerb: Verb = {
   run: async () => {
     const [{ doctor }, { doctorReport }] = await Promise.all([import('../doctor.js'), import('../report/index.js')]);
     const result = await doctor();
-    return { document: { ...result }, text: doctorReport(result), exitCode: result.checks.some(({ state }) => state === 'failed') ? 1 : 0 };
+    return {
+      document: { ...result },
+      text: doctorReport(result),
+      exitCode: result.checks.some(({ state }) => state === 'failed') ? 1 : 0,
+    };
   },
 };

@@ -20,11 +20,18 @@ export const evaluateVerb: Verb = {
       .addOption(new Option('--kernels <profile>', 'kernel profile of the simulator').choices(kernelProfileNames))
       .option('--threads <n>', 'samples that the simulator runs at once; the outputs are the same', positiveInteger)
       .option('--signature <key>', 'run this signature of the model instead of the main subgraph')
-      .option('--device <uri>', `evaluate on this device, to which the model is pushed where it does not run it yet: ${deviceHelp}`)
+      .option(
+        '--device <uri>',
+        `evaluate on this device, to which the model is pushed where it does not run it yet: ${deviceHelp}`,
+      )
       .option('--target <file>', `with --device: ${ownTargetHelp}`);
   },
   run: async (context, [file = ''], options) => {
-    const [{ costGates, evaluate, minGate }, { openDataset }, { gateCases, gateLines, measurementLines, metricText, millisecondsText }] = await Promise.all([
+    const [
+      { costGates, evaluate, minGate },
+      { openDataset },
+      { gateCases, gateLines, measurementLines, metricText, millisecondsText },
+    ] = await Promise.all([
       import('../../evaluate/index.js'),
       import('../../data/index.js'),
       import('../report/index.js'),
@@ -41,7 +48,9 @@ export const evaluateVerb: Verb = {
       const measurement = (await opened.measure?.()) ?? null;
       // It has seen these samples, and says again what it said.
       const simulator =
-        opened.host === null ? null : await evaluate(opened.host, dataset, options.limit === undefined ? {} : { limit: options.limit as number });
+        opened.host === null
+          ? null
+          : await evaluate(opened.host, dataset, options.limit === undefined ? {} : { limit: options.limit as number });
       const limits = limitsOf(options);
       const gates = [
         ...(limits.min === undefined ? [] : [minGate(limits.min, result)]),
@@ -51,7 +60,9 @@ export const evaluateVerb: Verb = {
       const lines = [
         `${result.metric} ${metricText(result.metric, result.value)} on ${result.samples} samples of ${result.dataset}`,
         `latency ${millisecondsText(median)} median, ${millisecondsText(p95)} p95 (${basis})`,
-        ...(simulator === null ? [] : [`${metricText(simulator.metric, simulator.value)} by the simulator on the same samples`]),
+        ...(simulator === null
+          ? []
+          : [`${metricText(simulator.metric, simulator.value)} by the simulator on the same samples`]),
         ...(measurement === null ? [] : measurementLines(measurement)),
         ...gateLines(gates),
         ...result.warnings.map(({ code, message }) => `warning ${code}: ${message}`),
@@ -66,7 +77,10 @@ export const evaluateVerb: Verb = {
           ...(measurement === null ? {} : { measurement }),
         },
         text: lines.join('\n'),
-        cases: [{ name: `${result.metric} ${metricText(result.metric, result.value)}`, failure: null }, ...gateCases(gates)],
+        cases: [
+          { name: `${result.metric} ${metricText(result.metric, result.value)}`, failure: null },
+          ...gateCases(gates),
+        ],
         exitCode: gates.every(({ passed }) => passed) ? 0 : 1,
       };
     } finally {

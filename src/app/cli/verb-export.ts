@@ -34,16 +34,33 @@ export const exportVerb: Verb = {
       .argument('<model>', 'a .tflite file')
       .addOption(new Option('--format <format>', 'what to write').choices(exportFormats).makeOptionMandatory())
       .requiredOption('-o, --output <file>', 'where to write it; the header of a C array goes beside it')
-      .option('--target <target>', 'uf2, bin: write the slot image for this target, with manifest and self-test; resolver: give the arena it needs')
-      .option('--address <address>', 'uf2: flash address of the first byte, such as 0x10040000; the first slot of the target unless given', address);
+      .option(
+        '--target <target>',
+        'uf2, bin: write the slot image for this target, with manifest and self-test; resolver: give the arena it needs',
+      )
+      .option(
+        '--address <address>',
+        'uf2: flash address of the first byte, such as 0x10040000; the first slot of the target unless given',
+        address,
+      );
   },
   run: async (_context, [file = ''], options) => {
-    const [{ loadTarget }, { writeTogether }] = await Promise.all([import('../../targets/index.js'), import('../../base/files/index.js')]);
+    const [{ loadTarget }, { writeTogether }] = await Promise.all([
+      import('../../targets/index.js'),
+      import('../../base/files/index.js'),
+    ]);
     const output = String(options.output);
     const format = options.format as Format;
     const target = options.target === undefined ? null : await loadTarget(String(options.target));
     const { bytes, model } = await readModelFile(file, options);
-    const { files, facts, text } = await writers[format]({ file, output, bytes, model, target, address: (options.address as number | undefined) ?? null });
+    const { files, facts, text } = await writers[format]({
+      file,
+      output,
+      bytes,
+      model,
+      target,
+      address: (options.address as number | undefined) ?? null,
+    });
     for (const one of files) refuseOverwriting(one.path, [file, options.target]);
     await writeTogether(files);
     return { document: { file, format, output: files.map((one) => one.path), ...facts }, text };
@@ -52,7 +69,11 @@ export const exportVerb: Verb = {
 
 const writers: Readonly<Record<Format, (request: Request) => Promise<Exported>>> = {
   resolver: async ({ file, output, model, target }) => {
-    const [{ resolverCode, identifierOf }, { loadOperatorSet, registeredOperators, runtimeKernelsOf }, { arenaOf, simulates }] = await Promise.all([
+    const [
+      { resolverCode, identifierOf },
+      { loadOperatorSet, registeredOperators, runtimeKernelsOf },
+      { arenaOf, simulates },
+    ] = await Promise.all([
       import('../../targets/export/index.js'),
       import('../../targets/index.js'),
       import('../../simulator/index.js'),
@@ -60,15 +81,25 @@ const writers: Readonly<Record<Format, (request: Request) => Promise<Exported>>>
     const operators = registeredOperators(model, await loadOperatorSet('tflite-micro'));
     const kernels = target === null ? null : runtimeKernelsOf(target);
     const arenaBytes = kernels === null || !simulates(model) ? null : arenaOf(model, kernels).minimumArenaBytes;
-    const code = resolverCode(operators, identifierOf(file), path.basename(file).replaceAll(/[^ -~]/g, '?'), arenaBytes);
+    const code = resolverCode(
+      operators,
+      identifierOf(file),
+      path.basename(file).replaceAll(/[^ -~]/g, '?'),
+      arenaBytes,
+    );
     const list = operators.map(({ op, count }) => `${op} (${count})`).join(', ');
-    return { files: [{ path: output, content: code }], facts: { operators, arenaBytes }, text: `${output}: ${operators.length} operators registered: ${list}` };
+    return {
+      files: [{ path: output, content: code }],
+      facts: { operators, arenaBytes },
+      text: `${output}: ${operators.length} operators registered: ${list}`,
+    };
   },
 
   'c-array': async ({ file, output, bytes }) => {
     const { cArray, identifierOf } = await import('../../targets/export/index.js');
     const header = `${output.replace(/\.[^./\\]*$/, '')}.h`;
-    if (header === output) throw fail('USAGE', { reason: `${output} is where the header goes: name the source with .cc` });
+    if (header === output)
+      throw fail('USAGE', { reason: `${output} is where the header goes: name the source with .cc` });
     const array = cArray(bytes, identifierOf(file), path.basename(header));
     return {
       files: [
@@ -88,7 +119,8 @@ const writers: Readonly<Record<Format, (request: Request) => Promise<Exported>>>
     ]);
     const { target, output } = request;
     const how = target?.flashing.find(({ method }) => method === 'uf2');
-    if (target === null || how?.method !== 'uf2') throw fail('USAGE', { reason: '--format uf2 needs a --target whose bootloader takes UF2 files' });
+    if (target === null || how?.method !== 'uf2')
+      throw fail('USAGE', { reason: '--format uf2 needs a --target whose bootloader takes UF2 files' });
     const { familyId } = how;
     const image = await flashImage(request);
     const { address: at } = placeInFlash(target, image.length, request.address);
@@ -101,13 +133,21 @@ const writers: Readonly<Record<Format, (request: Request) => Promise<Exported>>>
 
   bin: async (request) => {
     const image = await flashImage(request);
-    return { files: [{ path: request.output, content: image }], facts: { bytes: image.length }, text: `${request.output}: ${image.length} bytes` };
+    return {
+      files: [{ path: request.output, content: image }],
+      facts: { bytes: image.length },
+      text: `${request.output}: ${image.length} bytes`,
+    };
   },
 };
 
-/** The bytes that a slot holds: with a target its slot image, else the model alone, padded to 16. @throws MODEL_DOES_NOT_FIT */
+/**
+ * The bytes that a slot holds: with a target its slot image, else the model alone, padded to 16.
+ * @throws MODEL_DOES_NOT_FIT
+ */
 async function flashImage({ bytes, model, target }: Request): Promise<Uint8Array> {
-  if (target !== null) return (await import('../../devices/bundle/index.js')).buildFittingImage(bytes, model, target).image;
+  if (target !== null)
+    return (await import('../../devices/bundle/index.js')).buildFittingImage(bytes, model, target).image;
   const { alignUp } = await import('../../simulator/index.js');
   const image = new Uint8Array(alignUp(bytes.length));
   image.set(bytes);

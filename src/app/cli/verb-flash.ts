@@ -13,34 +13,60 @@ export const flashVerb: Verb = {
     command
       .argument('<model>', 'a .tflite file')
       .requiredOption('--target <target>', 'kind of board')
-      .addOption(new Option('--method <method>', 'way to the flash; the first of the target that is at hand unless given').choices(methods))
-      .option('--drive <folder>', "uf2: where the bootloader's drive is mounted; found by its INFO_UF2.TXT unless given")
+      .addOption(
+        new Option(
+          '--method <method>',
+          'way to the flash; the first of the target that is at hand unless given',
+        ).choices(methods),
+      )
+      .option(
+        '--drive <folder>',
+        "uf2: where the bootloader's drive is mounted; found by its INFO_UF2.TXT unless given",
+      )
       .option('--port <port>', 'esptool, bossac: serial port; found by the USB ids of the target unless given')
       .option('--baud <rate>', 'esptool: bits per second', positiveInteger)
-      .option('--serial <number>', 'dfu, probe-rs, openocd: serial number of the device or probe, where several are attached')
-      .option('--address <address>', 'flash address of the first byte; the first slot of the target unless given', address)
+      .option(
+        '--serial <number>',
+        'dfu, probe-rs, openocd: serial number of the device or probe, where several are attached',
+      )
+      .option(
+        '--address <address>',
+        'flash address of the first byte; the first slot of the target unless given',
+        address,
+      )
       .option('--dry-run', 'say what would be written and by which command, and write nothing');
   },
   run: async (context, [file = ''], options) => {
-    const [{ loadTarget }, { buildFittingImage }, { findFlashWay, hexAddress, placeInFlash }, { commandLine }] = await Promise.all([
-      import('../../targets/index.js'),
-      import('../../devices/bundle/index.js'),
-      import('../../devices/flashing/index.js'),
-      import('../../base/programs/index.js'),
-    ]);
+    const [{ loadTarget }, { buildFittingImage }, { findFlashWay, hexAddress, placeInFlash }, { commandLine }] =
+      await Promise.all([
+        import('../../targets/index.js'),
+        import('../../devices/bundle/index.js'),
+        import('../../devices/flashing/index.js'),
+        import('../../base/programs/index.js'),
+      ]);
     const target = await loadTarget(String(options.target));
     const { bytes, model } = await readModelFile(file, options);
     const { image } = buildFittingImage(bytes, model, target);
     const place = placeInFlash(target, image.length, (options.address as number | undefined) ?? null);
     const way = await findFlashWay({ target, image, place, choice: options as FlashChoice });
-    const onProgress: Parameters<typeof way.write>[0]['onProgress'] = (step, progress) => context.progress.update(step, progress);
+    const onProgress: Parameters<typeof way.write>[0]['onProgress'] = (step, progress) =>
+      context.progress.update(step, progress);
     const result = options.dryRun === true ? null : await way.write({ signal: context.signal, onProgress });
     const { method, through, commands } = way;
     const verifiedBy = result?.verifiedBy ?? null;
-    const facts = { address: place.address, imageBytes: image.length, partition: place.partition, written: result !== null, verifiedBy };
+    const facts = {
+      address: place.address,
+      imageBytes: image.length,
+      partition: place.partition,
+      written: result !== null,
+      verifiedBy,
+    };
     const what = `${image.length} bytes at ${hexAddress(place.address)} by ${method}, through ${through}`;
     const calls = commands.map((command) => `\n  ${commandLine(command)}`).join('');
-    const exportHint = calls === '' ? '' : `\nmodel.bin is what \`atoll export ${file} --format bin --target ${target.id} -o model.bin\` writes`;
+    const exportHint =
+      calls === ''
+        ? ''
+        : `\nmodel.bin is what \`atoll export ${file} --format bin --target ${target.id} -o model.bin\` writes`;
     return {
       document: { file, target: target.id, method, through, commands, ...facts },
       text:

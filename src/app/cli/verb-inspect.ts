@@ -9,11 +9,12 @@ export const inspectVerb: Verb = {
     shapeOption(command).argument('<model>', 'a .tflite file or a bundle');
   },
   run: async (_context, [file = ''], options) => {
-    const [{ inspect }, { bytesText, compiledReport, countText, shapeText, table }, { manifestView }] = await Promise.all([
-      import('../inspect.js'),
-      import('../report/index.js'),
-      import('../../devices/bundle/index.js'),
-    ]);
+    const [{ inspect }, { bytesText, compiledReport, countText, shapeText, table }, { manifestView }] =
+      await Promise.all([
+        import('../inspect.js'),
+        import('../report/index.js'),
+        import('../../devices/bundle/index.js'),
+      ]);
     const { bytes, model, trailer } = await readModelFile(file, options);
     const manifest = trailer === null ? null : manifestView(trailer);
     const result = inspect(model, bytes);
@@ -29,7 +30,11 @@ export const inspectVerb: Verb = {
     };
     const text = [
       `${file}: ${result.scheme}, ${bytesText(result.bytes)} (${bytesText(result.parameterBytes)} of parameters), ${countText(result.macs)} MACs`,
-      ...(manifest === null ? [] : [`bundle for ${manifest.target}: version ${manifest.version}, counter ${manifest.counter}, ${signer(manifest)}`]),
+      ...(manifest === null
+        ? []
+        : [
+            `bundle for ${manifest.target}: version ${manifest.version}, counter ${manifest.counter}, ${signer(manifest)}`,
+          ]),
       result.description === '' ? '' : `description: ${result.description}`,
       ...(result.compiledBy === null
         ? []
@@ -40,10 +45,17 @@ export const inspectVerb: Verb = {
       table([...result.inputs.map(tensorRow('input')), ...result.outputs.map(tensorRow('output'))]),
       '',
       table(
-        result.operators.map(({ index, op, version, macs }) => [index, op, `v${version}`, macs === null ? '?' : countText(macs)]),
+        result.operators.map(({ index, op, version, macs }) => [
+          index,
+          op,
+          `v${version}`,
+          macs === null ? '?' : countText(macs),
+        ]),
         ['#', 'operator', 'version', 'MACs'],
       ),
-      ...result.signatures.map(({ key, inputs, outputs }) => `signature ${key}: ${inputs.join(', ')} -> ${outputs.join(', ')}`),
+      ...result.signatures.map(
+        ({ key, inputs, outputs }) => `signature ${key}: ${inputs.join(', ')} -> ${outputs.join(', ')}`,
+      ),
       ...(result.edgeTpu === null ? [] : ['', compiledReport(result.edgeTpu)]),
       ...(result.metadata.length === 0 ? [] : [`metadata: ${result.metadata.join(', ')}`]),
     ];

@@ -9,15 +9,26 @@ export const keysVerb: Verb = {
   summary: 'make a pair of keys that signs bundles, or show one',
   define: (command) => {
     command
-      .addArgument(new Argument('<action>', 'create: write NAME.private.pem and NAME.public.pem; show: what a PEM file holds').choices(actions))
+      .addArgument(
+        new Argument(
+          '<action>',
+          'create: write NAME.private.pem and NAME.public.pem; show: what a PEM file holds',
+        ).choices(actions),
+      )
       .argument('<name>', 'create: of the pair; show: a PEM file')
-      .addOption(new Option('--algorithm <algorithm>', 'create: kind of key').choices(['ed25519', 'es256']).default('ed25519'));
+      .addOption(
+        new Option('--algorithm <algorithm>', 'create: kind of key').choices(['ed25519', 'es256']).default('ed25519'),
+      );
   },
-  run: async (_context, [action = '', name = ''], options) => (action === 'create' ? create(name, options) : show(name)),
+  run: async (_context, [action = '', name = ''], options) =>
+    action === 'create' ? create(name, options) : show(name),
 };
 
 async function create(name: string, { algorithm }: Readonly<Record<string, unknown>>): Promise<Outcome> {
-  const [{ createKeys, hex, readPublicKey }, { writeNew }] = await Promise.all([import('../../devices/bundle/index.js'), import('../../base/files/index.js')]);
+  const [{ createKeys, hex, readPublicKey }, { writeNew }] = await Promise.all([
+    import('../../devices/bundle/index.js'),
+    import('../../base/files/index.js'),
+  ]);
   const pair = createKeys(algorithm as 'ed25519' | 'es256');
   const files = { privateKey: `${name}.private.pem`, publicKey: `${name}.public.pem` };
   // A key that is lost leaves devices that take nothing any more: none is ever replaced.
@@ -35,7 +46,10 @@ async function create(name: string, { algorithm }: Readonly<Record<string, unkno
 }
 
 async function show(file: string): Promise<Outcome> {
-  const [{ hex, readPublicKey }, { readText }] = await Promise.all([import('../../devices/bundle/index.js'), import('../../base/files/index.js')]);
+  const [{ hex, readPublicKey }, { readText }] = await Promise.all([
+    import('../../devices/bundle/index.js'),
+    import('../../base/files/index.js'),
+  ]);
   const text = await readText(file);
   const key = readPublicKey(text, file);
   const isPrivate = /PRIVATE KEY/.test(text);

@@ -8,13 +8,15 @@ import type { Outcome, Verb } from './verb.js';
 
 function blockSize(text: string): { channels: number; places: number } {
   const [, channels, places] = /^([1-9]\d?)x([1-9]\d?)$/.exec(text) ?? [];
-  if (channels === undefined || places === undefined) throw new InvalidArgumentError('Write it as 1x4: channels x places, each from 1 to 99.');
+  if (channels === undefined || places === undefined)
+    throw new InvalidArgumentError('Write it as 1x4: channels x places, each from 1 to 99.');
   return { channels: Number(channels), places: Number(places) };
 }
 
 export const optimizeVerb: Verb = {
   name: 'optimize',
-  summary: 'prune and cluster the weights of a float model, so that it compresses better; or plan the memory of any model',
+  summary:
+    'prune and cluster the weights of a float model, so that it compresses better; or plan the memory of any model',
   define: (command) => {
     shapeOption(command)
       .argument('<model>', 'a float .tflite file; any, for --plan-memory')
@@ -24,9 +26,15 @@ export const optimizeVerb: Verb = {
       .option('--per-layer', 'prune the same share of every layer, instead of the smallest weights of all')
       .option('--cluster <n>', 'values that the weights of each layer share', positiveInteger)
       .option('--keep-zeros', 'weights of 0 stay so when clustering')
-      .option('--plan-memory', 'instead: order operators and place tensors of any model, int8 too, for the smallest arena')
+      .option(
+        '--plan-memory',
+        'instead: order operators and place tensors of any model, int8 too, for the smallest arena',
+      )
       .option('--target <target>', 'with --plan-memory: the device whose kernels ask for scratch')
-      .option('--calibrate <dataset>', 'dataset file: layers that suffer least are pruned most, and the loss is measured');
+      .option(
+        '--calibrate <dataset>',
+        'dataset file: layers that suffer least are pruned most, and the loss is measured',
+      );
   },
   run: async (context, [file = ''], options) => {
     const [{ optimizeWeights }, { openDatasets }, { writeAtomically }, { optimizeReport }] = await Promise.all([
@@ -38,7 +46,8 @@ export const optimizeVerb: Verb = {
     const output = String(options.output);
     refuseOverwriting(output, [file, options.calibrate, options.target]);
     const { model } = await readModelFile(file, options);
-    if (options.target !== undefined && options.planMemory !== true) throw fail('USAGE', { reason: '--target is for --plan-memory' });
+    if (options.target !== undefined && options.planMemory !== true)
+      throw fail('USAGE', { reason: '--target is for --plan-memory' });
     if (options.planMemory === true) return planned(file, output, model, options);
     const datasets = options.calibrate === undefined ? [] : await openDatasets(String(options.calibrate));
     const result = await optimizeWeights(model, datasets, {
@@ -57,9 +66,19 @@ export const optimizeVerb: Verb = {
 };
 
 /** @throws USAGE beside options that change weights */
-async function planned(file: string, output: string, model: Model, options: Readonly<Record<string, unknown>>): Promise<Outcome> {
-  const others = ['prune', 'cluster', 'block', 'perLayer', 'keepZeros', 'calibrate'].filter((name) => options[name] !== undefined);
-  if (others.length > 0) throw fail('USAGE', { reason: '--plan-memory is for finished models, and takes no option but --target: prune and cluster first' });
+async function planned(
+  file: string,
+  output: string,
+  model: Model,
+  options: Readonly<Record<string, unknown>>,
+): Promise<Outcome> {
+  const others = ['prune', 'cluster', 'block', 'perLayer', 'keepZeros', 'calibrate'].filter(
+    (name) => options[name] !== undefined,
+  );
+  if (others.length > 0)
+    throw fail('USAGE', {
+      reason: '--plan-memory is for finished models, and takes no option but --target: prune and cluster first',
+    });
   const [{ planMemory }, { loadTarget }, { writeModel }, { writeAtomically }, { memoryPlanText }] = await Promise.all([
     import('../../optimize/passes/index.js'),
     import('../../targets/index.js'),

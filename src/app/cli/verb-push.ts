@@ -12,14 +12,21 @@ export const pushVerb: Verb = {
       .argument('<model>', 'a .tflite file or a slot image')
       .requiredOption('--device <uri>', deviceHelp)
       .option('--target <file>', ownTargetHelp)
-      .option('--window <n>', 'so many chunks on their way at once, up to as many as the device has buffers for', positiveInteger)
+      .option(
+        '--window <n>',
+        'so many chunks on their way at once, up to as many as the device has buffers for',
+        positiveInteger,
+      )
       .option(
         '--chunk <bytes>',
         'most bytes of the file in one packet; found out by itself where a device loses larger packets, and remembered',
         positiveInteger,
       )
       .option('--no-compress', 'send the image as it is, also to a device that takes it compressed')
-      .option('--path <file>', 'for a device with a file system and none of our firmware: only store the file there, as it is, and hash it');
+      .option(
+        '--path <file>',
+        'for a device with a file system and none of our firmware: only store the file there, as it is, and hash it',
+      );
   },
   run: async (context, [file = ''], options) => {
     const [{ readBytes }, { readModel }, { decodeSlotImage }] = await Promise.all([
@@ -32,10 +39,17 @@ export const pushVerb: Verb = {
     const slotImage = options.path === undefined ? decodeSlotImage(bytes) : null;
     const model = slotImage === null ? null : readModel(slotImage.model, file);
     const uncompiled = model === null ? null : await uncompiledOf(context, file, model, options);
-    const device = await connect(context, String(options.device), model === null || uncompiled === null ? undefined : { compiled: model, uncompiled });
+    const device = await connect(
+      context,
+      String(options.device),
+      model === null || uncompiled === null ? undefined : { compiled: model, uncompiled },
+    );
     try {
       if (slotImage === null || model === null) return await stored(context, file, bytes, device, options);
-      const [{ push }, { pushReport }] = await Promise.all([import('../../devices/client/index.js'), import('../report/index.js')]);
+      const [{ push }, { pushReport }] = await Promise.all([
+        import('../../devices/client/index.js'),
+        import('../report/index.js'),
+      ]);
       const travel = travelOf(options);
       const target = await targetFor(context, device, options);
       if (slotImage.trailer !== null) await requireRunnable(context, file, device, target, model);
@@ -66,7 +80,10 @@ async function stored(
   device: import('../../devices/client/index.js').DeviceClient,
   options: Readonly<Record<string, unknown>>,
 ): Promise<Outcome> {
-  const [{ uploadImage }, { storedReport }] = await Promise.all([import('../../devices/client/index.js'), import('../report/index.js')]);
+  const [{ uploadImage }, { storedReport }] = await Promise.all([
+    import('../../devices/client/index.js'),
+    import('../report/index.js'),
+  ]);
   const path = String(options.path);
   const { compress: _, ...travel } = travelOf(options);
   const image = await uploadImage(device.client, bytes, {

@@ -19,15 +19,23 @@ export const quantizeVerb: Verb = {
   define: (command) => {
     forceOption(limitOptions(maxDropOption(shapeOption(command))))
       .argument('<model>', 'a float .tflite file')
-      .option('--calibrate <dataset>', 'dataset file whose samples give the ranges; schemes without integer activations need none')
+      .option(
+        '--calibrate <dataset>',
+        'dataset file whose samples give the ranges; schemes without integer activations need none',
+      )
       .option('--statistics <file>', 'statistics of an earlier calibration of this model, instead of running it again')
       .option('--save-statistics <file>', 'keep the statistics of this calibration')
       .requiredOption('-o, --output <file>', 'where to write the quantized model')
       .option('--samples <n>', 'use at most so many samples', positiveInteger)
       .addOption(new Option('--scheme <scheme>', 'quantization scheme').choices(schemeChoices).default('int8'))
-      .addOption(new Option('--io <type>', "type of inputs and outputs; the scheme's own unless given").choices(ioTypes))
       .addOption(
-        new Option('--ranges <method>', "how a tensor's range follows from its values; auto measures what serves the output best")
+        new Option('--io <type>', "type of inputs and outputs; the scheme's own unless given").choices(ioTypes),
+      )
+      .addOption(
+        new Option(
+          '--ranges <method>',
+          "how a tensor's range follows from its values; auto measures what serves the output best",
+        )
           .choices([...rangeMethodNames, 'auto'])
           .default('min-max'),
       )
@@ -37,22 +45,40 @@ export const quantizeVerb: Verb = {
           'bring the outputs nearer to the float ones; each pass is kept only where it does; all: all but dead-channels',
         ).choices([...repairChoices, 'all']),
       )
-      .addOption(new Option('--dense <granularity>', 'scales of the weights of FULLY_CONNECTED').choices(granularities).default('per-tensor'))
-      .option('--min-snr <dB>', 'widen operators until the outputs are so near to the float ones, on calibration data', positiveNumber)
+      .addOption(
+        new Option('--dense <granularity>', 'scales of the weights of FULLY_CONNECTED')
+          .choices(granularities)
+          .default('per-tensor'),
+      )
+      .option(
+        '--min-snr <dB>',
+        'widen operators until the outputs are so near to the float ones, on calibration data',
+        positiveNumber,
+      )
       .addOption(new Option('--wider <type>', 'what operators are widened to').choices(widerTypes).default('int16'))
-      .option('--sparse', "write weights of many zeros in TFLite's sparse encoding: a smaller file, for runtimes that have DENSIFY")
-      .option('--plan-memory', "order operators and place tensors for the smallest arena, and store the plan in the file for TFLM's interpreter")
+      .option(
+        '--sparse',
+        "write weights of many zeros in TFLite's sparse encoding: a smaller file, for runtimes that have DENSIFY",
+      )
+      .option(
+        '--plan-memory',
+        "order operators and place tensors for the smallest arena, and store the plan in the file for TFLM's interpreter",
+      )
       .option('--data <dataset>', 'also evaluate the float and the quantized model on this dataset')
       .option('--target <target>', 'also check the result against a target');
   },
   run: async (context, [file = ''], options) => {
-    const [{ openDatasets }, { calibrationText, harmlessRepairs, parseCalibration, quantize, schemes }, { readText, writeAtomically }, targets] =
-      await Promise.all([
-        import('../../data/index.js'),
-        import('../../optimize/quantize/index.js'),
-        import('../../base/files/index.js'),
-        import('../../targets/index.js'),
-      ]);
+    const [
+      { openDatasets },
+      { calibrationText, harmlessRepairs, parseCalibration, quantize, schemes },
+      { readText, writeAtomically },
+      targets,
+    ] = await Promise.all([
+      import('../../data/index.js'),
+      import('../../optimize/quantize/index.js'),
+      import('../../base/files/index.js'),
+      import('../../targets/index.js'),
+    ]);
     const output = String(options.output);
     const inputs = [file, options.calibrate, options.statistics, options.data, options.target];
     refuseOverwriting(output, inputs);
@@ -65,7 +91,9 @@ export const quantizeVerb: Verb = {
     const saved = options.saveStatistics === undefined ? null : String(options.saveStatistics);
     if (saved !== null) refuseOverwriting(saved, [...inputs, output]);
     if (schemes[scheme ?? 'int8'].activations === null && (repairs.length > 0 || saved !== null)) {
-      throw fail('USAGE', { reason: `scheme ${scheme} is not calibrated: --repair and --save-statistics are for schemes with integer activations` });
+      throw fail('USAGE', {
+        reason: `scheme ${scheme} is not calibrated: --repair and --save-statistics are for schemes with integer activations`,
+      });
     }
     const result = await quantize(model, datasets, {
       ...(statistics === null ? {} : { calibration: parseCalibration(await readText(statistics), statistics) }),
@@ -80,7 +108,9 @@ export const quantizeVerb: Verb = {
       ...(ranges === undefined ? {} : { ranges }),
       ...(dense === undefined ? {} : { dense }),
       ...(samples === undefined ? {} : { samples }),
-      ...(options.minSnr === undefined ? {} : { minDecibels: options.minSnr as number, wider: options.wider as WiderType }),
+      ...(options.minSnr === undefined
+        ? {}
+        : { minDecibels: options.minSnr as number, wider: options.wider as WiderType }),
     });
     const [{ quantizeDocument, quantizeReport }, { checkFile, compressedBytes }] = await Promise.all([
       import('../report/index.js'),
@@ -89,18 +119,27 @@ export const quantizeVerb: Verb = {
     const facts = targets.factsOf(result.model);
     const checkFor = (wanted: Target): CheckResult => checkFile(result.bytes, result.model, wanted, { facts });
     const check = target === null ? null : checkFor(target);
-    const unmixedMs = target === null || result.mixed === null || check?.latencyMs == null ? null : targets.estimateLatency(result.mixed.unmixed, target).value;
+    const unmixedMs =
+      target === null || result.mixed === null || check?.latencyMs == null
+        ? null
+        : targets.estimateLatency(result.mixed.unmixed, target).value;
     const limits = limitsOf(options);
-    if (options.data === undefined && (limits.maxDrop ?? limits.min) !== undefined) throw fail('USAGE', { reason: '--max-drop and --min need --data' });
+    if (options.data === undefined && (limits.maxDrop ?? limits.min) !== undefined)
+      throw fail('USAGE', { reason: '--max-drop and --min need --data' });
     requireTargetForCosts(limits, options.target);
-    const judged = options.data === undefined ? null : await accuracyOf(context, model, result.model, String(options.data), limits);
+    const judged =
+      options.data === undefined ? null : await accuracyOf(context, model, result.model, String(options.data), limits);
     const { costGates, requireGates } = await import('../../evaluate/index.js');
-    const gates = [...(judged?.gates ?? []), ...costGates(limits, check?.latencyMs?.value ?? null, check?.memory.arenaBytes ?? null)];
+    const gates = [
+      ...(judged?.gates ?? []),
+      ...costGates(limits, check?.latencyMs?.value ?? null, check?.memory.arenaBytes ?? null),
+    ];
     // Without a limit of the user's own a drop is told, not refused.
     const demanded = gates.filter(({ gate }) => gate !== 'max-drop' || limits.maxDrop !== undefined);
     if (options.force !== true) requireGates(demanded, 'nothing was written');
     await writeAtomically(output, result.bytes);
-    if (saved !== null && result.calibration !== null) await writeAtomically(saved, new TextEncoder().encode(calibrationText(result.calibration)));
+    if (saved !== null && result.calibration !== null)
+      await writeAtomically(saved, new TextEncoder().encode(calibrationText(result.calibration)));
     const quantized = {
       file,
       output,
@@ -112,9 +151,15 @@ export const quantizeVerb: Verb = {
       accuracy: judged?.accuracy ?? null,
       gates,
       // Which of the shipped targets take the model, and how long it would run there.
-      targets: (await targets.loadShippedTargets()).map(checkFor).map(({ target: id, fits, latencyMs }) => ({ target: id, fits, latencyMs })),
+      targets: (await targets.loadShippedTargets())
+        .map(checkFor)
+        .map(({ target: id, fits, latencyMs }) => ({ target: id, fits, latencyMs })),
     };
-    return { document: quantizeDocument(quantized), text: quantizeReport(quantized), exitCode: check?.fits === false ? 1 : 0 };
+    return {
+      document: quantizeDocument(quantized),
+      text: quantizeReport(quantized),
+      exitCode: check?.fits === false ? 1 : 0,
+    };
   },
 };
 
@@ -124,15 +169,25 @@ async function accuracyOf(
   quantized: Model,
   data: string,
   limits: Limits,
-): Promise<{ readonly accuracy: Quantized['accuracy']; readonly gates: readonly GateResult[]; readonly warnings: readonly Warning[] }> {
-  const [{ dropGate, minGate }, { quantize }] = await Promise.all([import('../../evaluate/index.js'), import('../../optimize/quantize/index.js')]);
+): Promise<{
+  readonly accuracy: Quantized['accuracy'];
+  readonly gates: readonly GateResult[];
+  readonly warnings: readonly Warning[];
+}> {
+  const [{ dropGate, minGate }, { quantize }] = await Promise.all([
+    import('../../evaluate/index.js'),
+    import('../../optimize/quantize/index.js'),
+  ]);
   const dequantized = (await quantize(float, [], { scheme: 'float32' })).model;
   const { float: before, quantized: after } = await pairedScores(context, { float: dequantized, quantized }, { data });
   const { metric, value, samples } = after.evaluation;
   return {
     accuracy: { metric, float: before.evaluation.value, quantized: value, samples },
     warnings: distinct([...before.evaluation.warnings, ...after.evaluation.warnings]),
-    gates: [dropGate(limits, before.scored, after.scored), ...(limits.min === undefined ? [] : [minGate(limits.min, after.scored)])],
+    gates: [
+      dropGate(limits, before.scored, after.scored),
+      ...(limits.min === undefined ? [] : [minGate(limits.min, after.scored)]),
+    ],
   };
 }
 

@@ -7,17 +7,38 @@ type Action = (context: Context, what: string | null, options: Readonly<Record<s
 
 /** Each in a file of its own, loaded when it is asked for. */
 const actions: Readonly<Record<string, { readonly says: string; readonly load: () => Promise<Action> }>> = {
-  plan: { says: 'what a plan would do, and do nothing', load: async () => (await import('./rollout/plan.js')).planRollout },
-  start: { says: 'do it, or go on with it, until it ends or a gate pauses it', load: async () => (await import('./rollout/start.js')).startRollout },
+  plan: {
+    says: 'what a plan would do, and do nothing',
+    load: async () => (await import('./rollout/plan.js')).planRollout,
+  },
+  start: {
+    says: 'do it, or go on with it, until it ends or a gate pauses it',
+    load: async () => (await import('./rollout/start.js')).startRollout,
+  },
   status: { says: 'where a rollout is', load: async () => (await import('./rollout/status.js')).rolloutStatus },
   pause: { says: 'tell nobody new', load: async () => (await import('./rollout/words.js')).pauseRollout },
-  resume: { says: 'go on; a gate that paused it judges again', load: async () => (await import('./rollout/words.js')).resumeRollout },
-  overrule: { says: 'go on past the gate that paused it', load: async () => (await import('./rollout/words.js')).overruleRollout },
-  abort: { says: 'call back who is not through, for good', load: async () => (await import('./rollout/words.js')).abortRollout },
-  retry: { says: 'tell those again that have failed or were not heard of', load: async () => (await import('./rollout/words.js')).retryRollout },
+  resume: {
+    says: 'go on; a gate that paused it judges again',
+    load: async () => (await import('./rollout/words.js')).resumeRollout,
+  },
+  overrule: {
+    says: 'go on past the gate that paused it',
+    load: async () => (await import('./rollout/words.js')).overruleRollout,
+  },
+  abort: {
+    says: 'call back who is not through, for good',
+    load: async () => (await import('./rollout/words.js')).abortRollout,
+  },
+  retry: {
+    says: 'tell those again that have failed or were not heard of',
+    load: async () => (await import('./rollout/words.js')).retryRollout,
+  },
   list: { says: 'all rollouts of the store', load: async () => (await import('./rollout/list.js')).listRollouts },
   log: { says: 'what has happened, as lines of JSON', load: async () => (await import('./rollout/log.js')).rolloutLog },
-  report: { says: 'write it as HTML, Markdown or JUnit', load: async () => (await import('./rollout/report.js')).reportRollout },
+  report: {
+    says: 'write it as HTML, Markdown or JUnit',
+    load: async () => (await import('./rollout/report.js')).reportRollout,
+  },
 };
 
 export const rolloutVerb: Verb = {
@@ -35,7 +56,10 @@ export const rolloutVerb: Verb = {
       )
       .argument('[what]', 'plan, start: a rollout plan, YAML; else the name of a rollout, by default the newest')
       .option('--fleet <uri>', 'mqtt://BROKER/FLEET; plan and start need it')
-      .option('--store <url>', 'where rollouts are remembered: a file, or postgres://...; ATOLL_STORE, or a file in the home folder unless given')
+      .option(
+        '--store <url>',
+        'where rollouts are remembered: a file, or postgres://...; ATOLL_STORE, or a file in the home folder unless given',
+      )
       .option('--bundle <file>', 'plan, start without a plan: what is rolled out; these go with it')
       .option('--name <rollout>', "  its name; the bundle's unless given")
       .option('--waves <list>', '  devices in all after each wave, such as 1,10%,100%')

@@ -28,18 +28,26 @@ export const runVerb: Verb = {
       .option('--profile', 'time every operator of the simulator, on the first sample')
       .option('--threads <n>', 'samples that the simulator runs at once; the outputs are the same', positiveInteger)
       .option('--signature <key>', 'run this signature of the model instead of the main subgraph')
-      .option('--device <uri>', `run on this device, to which the model is pushed where it does not run it yet: ${deviceHelp}`)
+      .option(
+        '--device <uri>',
+        `run on this device, to which the model is pushed where it does not run it yet: ${deviceHelp}`,
+      )
       .option('--target <file>', `with --device: ${ownTargetHelp}`);
   },
   run: async (context, [file = ''], options) => {
-    const [{ writeAtomically }, { runBatch }, { arenaOf, inputsAndOutputs, referenceKernels }, { measurementLines, millisecondsText, bytesText, table }] =
-      await Promise.all([
-        import('../../base/files/index.js'),
-        import('../../evaluate/index.js'),
-        import('../../simulator/index.js'),
-        import('../report/index.js'),
-      ]);
-    if (options.profile === true && options.device !== undefined) throw fail('USAGE', { reason: '--profile times the simulator, not --device' });
+    const [
+      { writeAtomically },
+      { runBatch },
+      { arenaOf, inputsAndOutputs, referenceKernels },
+      { measurementLines, millisecondsText, bytesText, table },
+    ] = await Promise.all([
+      import('../../base/files/index.js'),
+      import('../../evaluate/index.js'),
+      import('../../simulator/index.js'),
+      import('../report/index.js'),
+    ]);
+    if (options.profile === true && options.device !== undefined)
+      throw fail('USAGE', { reason: '--profile times the simulator, not --device' });
     if (options.stream === true && options.repeat !== undefined)
       throw fail('USAGE', { reason: '--repeat runs samples again, which would be part of the --stream' });
     const { bytes, model } = await readModelFile(file, options);
@@ -59,7 +67,8 @@ export const runVerb: Verb = {
       });
       if (options.output !== undefined) await writeAtomically(String(options.output), result.outputs);
       // A device's arena is laid out for the main subgraph.
-      const simulated = (): number | null => (options.signature === undefined ? arenaOf(model, referenceKernels).arenaBytes : null);
+      const simulated = (): number | null =>
+        options.signature === undefined ? arenaOf(model, referenceKernels).arenaBytes : null;
       const arenaBytes = opened.measure === null ? simulated() : opened.arenaBytes;
       const { min, median, p95, basis } = result.latencyMs;
       const operators = options.profile === true ? await operatorTimes(model, samples, options) : null;
@@ -84,14 +93,21 @@ export const runVerb: Verb = {
   },
 };
 
-async function operatorTimes(model: Model, samples: Uint8Array, options: Readonly<Record<string, unknown>>): Promise<OperatorProfile[]> {
+async function operatorTimes(
+  model: Model,
+  samples: Uint8Array,
+  options: Readonly<Record<string, unknown>>,
+): Promise<OperatorProfile[]> {
   const { inputsAndOutputs, profileOperators } = await import('../../simulator/index.js');
   const simulation = simulationOptions(options);
   const sampleBytes = inputsAndOutputs(model, simulation.signature).inputs.reduce((sum, { bytes }) => sum + bytes, 0);
   return profileOperators(model, samples.subarray(0, sampleBytes), simulation);
 }
 
-function operatorTable(operators: readonly OperatorProfile[], table: (rows: readonly string[][], header: readonly string[]) => string): string {
+function operatorTable(
+  operators: readonly OperatorProfile[],
+  table: (rows: readonly string[][], header: readonly string[]) => string,
+): string {
   const total = operators.reduce((sum, { latencyMs }) => sum + latencyMs, 0);
   const rows = operators.map(({ index, op, shape, macs, latencyMs, gmacPerSecond }) => [
     String(index),

@@ -16,14 +16,32 @@ export const serveVerb: Verb = {
         '--device <uri>',
         'the accelerator: usb:18d1:9302[?performance=low|medium|high|max][&firmware=FILE], usb:coral-usb; sim:coral-usb emulates one',
       )
-      .requiredOption('--listen <where>', 'tcp:[HOST:]PORT, udp:[HOST:]PORT, pty; or mqtt://BROKER/FLEET/DEVICE, where rollouts reach it')
+      .requiredOption(
+        '--listen <where>',
+        'tcp:[HOST:]PORT, udp:[HOST:]PORT, pty; or mqtt://BROKER/FLEET/DEVICE, where rollouts reach it',
+      )
       .option('--id <id>', 'what it calls itself')
-      .option('--state <folder>', 'where its models are kept while it is not running; unless given it begins without one')
-      .addOption(new Option('--key <file>', 'PEM file of a public key: it runs only what such a key has signed; repeatable').argParser(collect))
-      .addOption(new Option('--tag <name=value>', 'in a fleet: what its owner calls it, such as line=a; repeatable').argParser(collect))
+      .option(
+        '--state <folder>',
+        'where its models are kept while it is not running; unless given it begins without one',
+      )
+      .addOption(
+        new Option(
+          '--key <file>',
+          'PEM file of a public key: it runs only what such a key has signed; repeatable',
+        ).argParser(collect),
+      )
+      .addOption(
+        new Option('--tag <name=value>', 'in a fleet: what its owner calls it, such as line=a; repeatable').argParser(
+          collect,
+        ),
+      )
       .option('--data <dataset>', 'in a fleet: labelled samples that it holds, and reports its accuracy on')
       .addOption(
-        new Option('--emulate <file>', 'with sim:coral-usb: a compiled model that it knows, the uncompiled one beside it; repeatable').argParser(collect),
+        new Option(
+          '--emulate <file>',
+          'with sim:coral-usb: a compiled model that it knows, the uncompiled one beside it; repeatable',
+        ).argParser(collect),
       );
   },
   run: async (context, _args, options) => {
@@ -49,7 +67,11 @@ export const serveVerb: Verb = {
           () => slots.close(),
         );
       const served = { engine, target, keys, slots };
-      const { uri, id, stop, lost } = await (isBrokerUri(String(options.listen)) ? serveAtBroker : serveOne)(context, served, options);
+      const { uri, id, stop, lost } = await (isBrokerUri(String(options.listen)) ? serveAtBroker : serveOne)(
+        context,
+        served,
+        options,
+      );
       closers.unshift(stop);
       return {
         document: { uri, id, target: target.id, pid: process.pid },
@@ -89,34 +111,50 @@ function requireFitting(options: Options, atBroker: boolean): void {
   const refuse = (reason: string): never => {
     throw fail('USAGE', { reason });
   };
-  if (emulating && options.device !== emulatedUri) refuse(`--device ${options.device}: ${emulatedUri} is the one that can be emulated`);
-  if (emulating && listOf(options.emulate).length === 0) refuse('an emulated accelerator knows the models that --emulate names: name one');
+  if (emulating && options.device !== emulatedUri)
+    refuse(`--device ${options.device}: ${emulatedUri} is the one that can be emulated`);
+  if (emulating && listOf(options.emulate).length === 0)
+    refuse('an emulated accelerator knows the models that --emulate names: name one');
   if (!emulating && options.emulate !== undefined) refuse(`--emulate is for --device ${emulatedUri}`);
-  if (!atBroker && (options.tag !== undefined || options.data !== undefined)) refuse('--tag and --data are for a fleet: --listen mqtt://BROKER/FLEET/DEVICE');
+  if (!atBroker && (options.tag !== undefined || options.data !== undefined))
+    refuse('--tag and --data are for a fleet: --listen mqtt://BROKER/FLEET/DEVICE');
   if (options.id === '') refuse('--id has no name in it');
 }
 
 async function openEngine({ progress, signal }: Context, options: Options): Promise<Served['engine']> {
-  const { acceleratorEngine, acceleratorOptions, attachAccelerator, EmulatedAccelerator, isAcceleratorUri } = await import(
-    '../../devices/accelerator/index.js'
-  );
-  const onStep = (step: 'firmware' | 'start'): void => progress.update(step === 'firmware' ? 'load its firmware' : 'start the accelerator', null);
+  const { acceleratorEngine, acceleratorOptions, attachAccelerator, EmulatedAccelerator, isAcceleratorUri } =
+    await import('../../devices/accelerator/index.js');
+  const onStep = (step: 'firmware' | 'start'): void =>
+    progress.update(step === 'firmware' ? 'load its firmware' : 'start the accelerator', null);
   if (options.device === emulatedUri) {
     const emulated = new EmulatedAccelerator({ models: await Promise.all(listOf(options.emulate).map(pairOf)) });
-    return acceleratorEngine(() => attachAccelerator(emulatedUri, { devices: emulated.devices, settleMs: 0, onStep, signal }), { emulated });
+    return acceleratorEngine(
+      () => attachAccelerator(emulatedUri, { devices: emulated.devices, settleMs: 0, onStep, signal }),
+      { emulated },
+    );
   }
   const { acceleratorUri } = await import('../../devices/open-device.js');
   const uri = await acceleratorUri(String(options.device));
-  if (!isAcceleratorUri(uri)) throw fail('DEVICE_UNKNOWN', { device: uri, reason: 'only an accelerator wants a host that serves it; boards serve themselves' });
+  if (!isAcceleratorUri(uri))
+    throw fail('DEVICE_UNKNOWN', {
+      device: uri,
+      reason: 'only an accelerator wants a host that serves it; boards serve themselves',
+    });
   const onWarning = (text: string): void => progress.note(text);
   return acceleratorEngine(() => attachAccelerator(uri, { ...acceleratorOptions(uri), onStep, onWarning, signal }));
 }
 
 /** A compiled model, and the one beside it that it was compiled from. */
 async function pairOf(file: string) {
-  const [{ readBytes }, { readModel }] = await Promise.all([import('../../base/files/index.js'), import('../../formats/tflite/index.js')]);
+  const [{ readBytes }, { readModel }] = await Promise.all([
+    import('../../base/files/index.js'),
+    import('../../formats/tflite/index.js'),
+  ]);
   const beside = besideOf(file);
-  if (beside === file) throw fail('USAGE', { reason: `--emulate ${file}: a compiled model is named NAME_edgetpu.tflite, the other one NAME.tflite` });
+  if (beside === file)
+    throw fail('USAGE', {
+      reason: `--emulate ${file}: a compiled model is named NAME_edgetpu.tflite, the other one NAME.tflite`,
+    });
   return { compiled: readModel(await readBytes(file), file), uncompiled: readModel(await readBytes(beside), beside) };
 }
 
@@ -128,7 +166,11 @@ function telling({ progress }: Context) {
   };
 }
 
-async function serveOne(context: Context, { engine, target, keys, slots }: Served, options: Options): Promise<Answering> {
+async function serveOne(
+  context: Context,
+  { engine, target, keys, slots }: Served,
+  options: Options,
+): Promise<Answering> {
   const [{ ServedDevice }, { listen }, { maxPacketBytes }] = await Promise.all([
     import('../../devices/simulated/index.js'),
     import('../../devices/transport/index.js'),
@@ -145,7 +187,11 @@ async function serveOne(context: Context, { engine, target, keys, slots }: Serve
   return { uri, id: device.id, stop: close, lost: null };
 }
 
-async function serveAtBroker(context: Context, { engine, target, keys, slots }: Served, options: Options): Promise<Answering> {
+async function serveAtBroker(
+  context: Context,
+  { engine, target, keys, slots }: Served,
+  options: Options,
+): Promise<Answering> {
   const [{ fleetOf, parseBrokerAddress }, { serveFleet }, { openDataset }, { maxPacketBytes }] = await Promise.all([
     import('../../devices/mqtt/index.js'),
     import('../../devices/simulated/index.js'),
@@ -154,7 +200,11 @@ async function serveAtBroker(context: Context, { engine, target, keys, slots }: 
   ]);
   const address = parseBrokerAddress(String(options.listen));
   const id = address.device ?? (options.id as string | undefined);
-  if (id === undefined) throw fail('BROKER_ADDRESS', { uri: address.uri, reason: 'it names no device: mqtt://BROKER/FLEET/DEVICE, or --id' });
+  if (id === undefined)
+    throw fail('BROKER_ADDRESS', {
+      uri: address.uri,
+      reason: 'it names no device: mqtt://BROKER/FLEET/DEVICE, or --id',
+    });
   if (address.device !== null && options.id !== undefined && options.id !== id)
     throw fail('USAGE', { reason: `--listen names ${id} already, not ${options.id}` });
   const served = await serveFleet(address, {
@@ -171,7 +221,12 @@ async function serveAtBroker(context: Context, { engine, target, keys, slots }: 
     ...(options.data === undefined ? {} : { samples: await openDataset(String(options.data)) }),
     signal: context.signal,
   });
-  return { uri: address.device === null ? `${address.uri}/${id}` : address.uri, id, stop: served.close, lost: served.lost };
+  return {
+    uri: address.device === null ? `${address.uri}/${id}` : address.uri,
+    id,
+    stop: served.close,
+    lost: served.lost,
+  };
 }
 
 /** One after another, whatever becomes of those before. @throws the first error */

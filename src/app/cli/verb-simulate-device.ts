@@ -21,11 +21,20 @@ export const simulateDeviceVerb: Verb = {
       .option('--seed <n>', 'seed of the jitter of its latencies', positiveInteger)
       .option('--buffer <bytes>', 'the largest packet that it takes', positiveInteger)
       .option('--buffers <n>', 'how many requests it takes at once', positiveInteger)
-      .addOption(new Option('--key <file>', 'PEM file of a public key: it runs only what such a key has signed; repeatable').argParser(collect))
+      .addOption(
+        new Option(
+          '--key <file>',
+          'PEM file of a public key: it runs only what such a key has signed; repeatable',
+        ).argParser(collect),
+      )
       .option('--no-inflate', 'take no compressed uploads')
       .option('--count <n>', 'so many devices of a fleet, at --listen mqtt://BROKER/FLEET[/PREFIX]', positiveInteger)
       .option('--data <dataset>', 'at a broker: labelled samples that each device holds, and reports its accuracy on')
-      .addOption(new Option('--tag <name=value>', 'at a broker: what its owner calls it, such as line=a; repeatable').argParser(collect))
+      .addOption(
+        new Option('--tag <name=value>', 'at a broker: what its owner calls it, such as line=a; repeatable').argParser(
+          collect,
+        ),
+      )
       .addOption(
         new Option(
           '--fault <name>',
@@ -43,14 +52,22 @@ export const simulateDeviceVerb: Verb = {
     const keyFiles = (options.key as readonly string[] | undefined) ?? [];
     const keys = await Promise.all(keyFiles.map(async (file) => readPublicKey(await readText(file), file)));
     const { isBrokerUri } = await import('../../devices/mqtt/index.js');
-    return isBrokerUri(String(options.listen)) ? serveAtBroker(context, target, keys, options) : serveOne(context, target, keys, options);
+    return isBrokerUri(String(options.listen))
+      ? serveAtBroker(context, target, keys, options)
+      : serveOne(context, target, keys, options);
   },
 };
 
 type Options = Readonly<Record<string, unknown>>;
 
-async function serveOne({ signal }: Context, target: Target, keys: readonly VerifyingKey[], options: Options): Promise<Outcome> {
-  if (options.count !== undefined) throw fail('USAGE', { reason: '--count is for a fleet at a broker: --listen mqtt://BROKER/FLEET' });
+async function serveOne(
+  { signal }: Context,
+  target: Target,
+  keys: readonly VerifyingKey[],
+  options: Options,
+): Promise<Outcome> {
+  if (options.count !== undefined)
+    throw fail('USAGE', { reason: '--count is for a fleet at a broker: --listen mqtt://BROKER/FLEET' });
   const [{ SimulatedDevice, faultsNamed }, { listen }] = await Promise.all([
     import('../../devices/simulated/index.js'),
     import('../../devices/transport/index.js'),
@@ -83,18 +100,27 @@ function answering(options: Options): Pick<SimulatedDeviceOptions, 'buffers' | '
   };
 }
 
-async function serveAtBroker({ signal, progress }: Context, target: Target, keys: readonly VerifyingKey[], options: Options): Promise<Outcome> {
-  const [{ fleetOf, parseBrokerAddress }, { fleetFaultsNamed, numberedIds, serveFleet }, { openDataset }] = await Promise.all([
-    import('../../devices/mqtt/index.js'),
-    import('../../devices/simulated/index.js'),
-    import('../../data/index.js'),
-  ]);
+async function serveAtBroker(
+  { signal, progress }: Context,
+  target: Target,
+  keys: readonly VerifyingKey[],
+  options: Options,
+): Promise<Outcome> {
+  const [{ fleetOf, parseBrokerAddress }, { fleetFaultsNamed, numberedIds, serveFleet }, { openDataset }] =
+    await Promise.all([
+      import('../../devices/mqtt/index.js'),
+      import('../../devices/simulated/index.js'),
+      import('../../data/index.js'),
+    ]);
   const address = parseBrokerAddress(String(options.listen));
   const fleet = fleetOf(address);
   const count = options.count as number | undefined;
   const name = address.device ?? (options.id as string | undefined);
   if (count === undefined && name === undefined)
-    throw fail('BROKER_ADDRESS', { uri: address.uri, reason: 'it names no device: mqtt://BROKER/FLEET/DEVICE, or --count for several' });
+    throw fail('BROKER_ADDRESS', {
+      uri: address.uri,
+      reason: 'it names no device: mqtt://BROKER/FLEET/DEVICE, or --count for several',
+    });
   const ids = count === undefined ? [String(name)] : numberedIds(name ?? `${target.id}-`, count);
   const served = await serveFleet(address, {
     fleet,
@@ -114,7 +140,15 @@ async function serveAtBroker({ signal, progress }: Context, target: Target, keys
   const who = count === undefined ? `${first} is` : `${count} devices, ${first} to ${last}, are`;
   const uri = count === undefined && address.device === null ? `${address.uri}/${first}` : address.uri;
   return {
-    document: { uri, target: target.id, count: ids.length, first, last, ...(count === undefined ? { id: first } : {}), pid: process.pid },
+    document: {
+      uri,
+      target: target.id,
+      count: ids.length,
+      first,
+      last,
+      ...(count === undefined ? { id: first } : {}),
+      pid: process.pid,
+    },
     text: `${who} at ${uri}; Ctrl-C ends ${count === undefined ? 'it' : 'them'}`,
     serve: untilInterrupted(signal, () => served.close(), served.lost),
   };

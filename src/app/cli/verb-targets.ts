@@ -8,10 +8,18 @@ export const targetsVerb: Verb = {
   summary: 'list the kinds of devices, with their budgets',
   define: (command) => {
     command
-      .addArgument(new Argument('[action]', 'calibrate: correct the latency of a target by measurements, as a target file of your own').choices(['calibrate']))
+      .addArgument(
+        new Argument(
+          '[action]',
+          'calibrate: correct the latency of a target by measurements, as a target file of your own',
+        ).choices(['calibrate']),
+      )
       .option('--validate <file>', 'check a target file of your own instead: every fault, with its line')
       .option('--target <target>', 'calibrate: the target that was measured')
-      .option('--measured <files...>', 'calibrate: what `atoll run` or `atoll evaluate` with --device and --json printed, one file for each model')
+      .option(
+        '--measured <files...>',
+        'calibrate: what `atoll run` or `atoll evaluate` with --device and --json printed, one file for each model',
+      )
       .option('-o, --output <file>', 'calibrate: where to write the target file');
   },
   run: async (_context, [action], options) => {
@@ -20,7 +28,10 @@ export const targetsVerb: Verb = {
       throw fail('USAGE', { reason: '--target, --measured and -o are for `atoll targets calibrate`' });
     }
     if (options.validate !== undefined) return validate(String(options.validate));
-    const [{ budgetOf, loadShippedTargets }, { bytesText, table }] = await Promise.all([import('../../targets/index.js'), import('../report/index.js')]);
+    const [{ budgetOf, loadShippedTargets }, { bytesText, table }] = await Promise.all([
+      import('../../targets/index.js'),
+      import('../report/index.js'),
+    ]);
     const targets = await loadShippedTargets();
     const rows = targets.map((target) => {
       const { slotBytes, arenaBytes } = budgetOf(target);

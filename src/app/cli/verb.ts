@@ -21,7 +21,11 @@ export interface Outcome {
  * For `serve`: waits for Ctrl-C, then ends what is served.
  * @param lost rejects when it cannot be served any longer
  */
-export function untilInterrupted(signal: AbortSignal, close: () => Promise<void>, lost: Promise<never> | null = null): () => Promise<void> {
+export function untilInterrupted(
+  signal: AbortSignal,
+  close: () => Promise<void>,
+  lost: Promise<never> | null = null,
+): () => Promise<void> {
   return async () => {
     const interrupted = new Promise<void>((resolve) => {
       if (signal.aborted) resolve();
@@ -50,5 +54,9 @@ export interface Verb {
   /** Adds arguments and options. */
   readonly define: (command: Command) => void;
   /** @param args positional arguments, then the options object as commander gives it */
-  readonly run: (context: Context, args: readonly string[], options: Readonly<Record<string, unknown>>) => Promise<Outcome>;
+  readonly run: (
+    context: Context,
+    args: readonly string[],
+    options: Readonly<Record<string, unknown>>,
+  ) => Promise<Outcome>;
 }

@@ -48,7 +48,8 @@ export function adviseReport(result: Advised, command: string | null): string {
 
 export function advisePage(result: Advised, command: string | null): string {
   const { target, decisions, recommended, why, float } = result;
-  const cells = (row: readonly string[], tag: string): string => `<tr>${row.map((cell) => `<${tag}>${escapeHtml(cell)}</${tag}>`).join('')}</tr>`;
+  const cells = (row: readonly string[], tag: string): string =>
+    `<tr>${row.map((cell) => `<${tag}>${escapeHtml(cell)}</${tag}>`).join('')}</tr>`;
   const point = ({ candidate, latencyMs, accuracy, bytes, fits, onFront }: Trial) => ({
     label: candidate.name,
     x: latencyMs?.value ?? null,

@@ -5,16 +5,25 @@ import type { CheckResult, OperatorPlacement, RuntimeFlash, Target } from '../..
 import { budgetText } from './bar.js';
 import { bytesText, millisecondsText, percentText, table } from './text.js';
 
-export function checkReport(file: string, { id, name }: Target, result: CheckResult, remedies: readonly Remedy[] = []): string {
+export function checkReport(
+  file: string,
+  { id, name }: Target,
+  result: CheckResult,
+  remedies: readonly Remedy[] = [],
+): string {
   // What is compiled has no operators to be told of.
   const compiled = result.reasons.find(({ code }) => code === 'COMPILED');
-  if (compiled !== undefined) return `${file} cannot be checked for ${id} (${name})\n${compiled.message}\n    ${compiled.hint}`;
+  if (compiled !== undefined)
+    return `${file} cannot be checked for ${id} (${name})\n${compiled.message}\n    ${compiled.hint}`;
   const { memory, latencyMs, energyMicrojoules, operators, npuSubgraphs } = result;
   const { slotBytes, arenaBytes } = memory.budgets;
   const rows: string[][] = [['operators', counted(operators.map(({ op, placed }) => `${op} (${placed})`))]];
   if (npuSubgraphs !== null) {
     const mapped = operators.filter(({ placed }) => placed === 'npu').length;
-    rows.push(['edge tpu', `${mapped} of ${operators.length} operators, in ${npuSubgraphs} ${npuSubgraphs === 1 ? 'part' : 'parts'}`]);
+    rows.push([
+      'edge tpu',
+      `${mapped} of ${operators.length} operators, in ${npuSubgraphs} ${npuSubgraphs === 1 ? 'part' : 'parts'}`,
+    ]);
     rows.push(['parameters', `${bytesText(memory.parameterBytes ?? 0)}${cachedText(memory)}`]);
   }
   if (slotBytes !== null) rows.push(['flash slot', budgetText(memory.flashBytes, slotBytes)]);
@@ -26,11 +35,15 @@ export function checkReport(file: string, { id, name }: Target, result: CheckRes
     ]);
   }
   if (latencyMs !== null) {
-    const corrected = latencyMs.measuredModels === 0 ? '' : `, corrected by ${latencyMs.measuredModels} measured model(s)`;
+    const corrected =
+      latencyMs.measuredModels === 0 ? '' : `, corrected by ${latencyMs.measuredModels} measured model(s)`;
     rows.push(['latency', `${millisecondsText(latencyMs.value)} +-${latencyMs.errorPercent} % (estimate${corrected})`]);
   }
   if (energyMicrojoules !== null)
-    rows.push(['energy', `${(energyMicrojoules.value / 1000).toPrecision(3)} mJ +-${energyMicrojoules.errorPercent} % (estimate)`]);
+    rows.push([
+      'energy',
+      `${(energyMicrojoules.value / 1000).toPrecision(3)} mJ +-${energyMicrojoules.errorPercent} % (estimate)`,
+    ]);
   return [
     `${file} ${result.fits ? 'fits' : 'does not fit'} ${id} (${name})`,
     table(rows),
@@ -45,7 +58,9 @@ export function checkReport(file: string, { id, name }: Target, result: CheckRes
 const mostOperators = 4;
 
 function runtimeText({ bytes, interpreterBytes, operators }: RuntimeFlash): string {
-  const largest = operators.slice(0, mostOperators).map(({ op, bytes: size }) => `${op} ${size === null ? 'not measured' : bytesText(size)}`);
+  const largest = operators
+    .slice(0, mostOperators)
+    .map(({ op, bytes: size }) => `${op} ${size === null ? 'not measured' : bytesText(size)}`);
   const more = operators.length > mostOperators ? `, ${operators.length - mostOperators} more` : '';
   return `${bytesText(bytes)} (interpreter ${bytesText(interpreterBytes)}, ${largest.join(', ')}${more})`;
 }
@@ -85,19 +100,24 @@ function share(bytes: number, budget: number | null): string {
 /** What an accelerator leaves to the CPU, by reason. */
 function cpuLines(operators: readonly OperatorPlacement[]): string[] {
   const reasons = new Map<string, string[]>();
-  for (const { index, op, reason } of operators) if (reason !== null) reasons.set(reason, [...(reasons.get(reason) ?? []), `${index} ${op}`]);
+  for (const { index, op, reason } of operators)
+    if (reason !== null) reasons.set(reason, [...(reasons.get(reason) ?? []), `${index} ${op}`]);
   return [...reasons].map(([reason, list]) => `on the CPU: ${shortened(list)}: ${reason}`);
 }
 
 function unconfirmedLines(operators: readonly OperatorPlacement[]): string[] {
   const list = operators.filter(({ unconfirmed }) => unconfirmed);
-  return list.length === 0 ? [] : [`documented, but not seen in any compiled model: ${shortened(list.map(({ index, op }) => `${index} ${op}`))}`];
+  return list.length === 0
+    ? []
+    : [`documented, but not seen in any compiled model: ${shortened(list.map(({ index, op }) => `${index} ${op}`))}`];
 }
 
 const mostListed = 8;
 
 function shortened(list: readonly string[]): string {
-  return list.length <= mostListed ? list.join(', ') : `${list.slice(0, mostListed).join(', ')} and ${list.length - mostListed} more`;
+  return list.length <= mostListed
+    ? list.join(', ')
+    : `${list.slice(0, mostListed).join(', ')} and ${list.length - mostListed} more`;
 }
 
 function counted(names: readonly string[]): string {

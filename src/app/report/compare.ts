@@ -54,7 +54,8 @@ export function comparePage(result: Comparison, files: { readonly first: string;
     figure(tensor.cosine, 5),
     percentText(tensor.saturation, 2),
   ]);
-  const cells = (row: readonly string[], tag: string): string => `<tr>${row.map((cell) => `<${tag}>${escapeHtml(cell)}</${tag}>`).join('')}</tr>`;
+  const cells = (row: readonly string[], tag: string): string =>
+    `<tr>${row.map((cell) => `<${tag}>${escapeHtml(cell)}</${tag}>`).join('')}</tr>`;
   return pageOf(`${files.first} and ${files.second}`, [
     `<p>${escapeHtml(summaryOf(result))}</p>`,
     '<h2>Worst first</h2>',

@@ -1,10 +1,22 @@
 // What is in a model that was compiled for the Edge TPU, for people.
 
-import type { CompiledDescription, ExecutableDescription, LayerDescription, TransferDescription } from '../../targets/compiled/index.js';
+import type {
+  CompiledDescription,
+  ExecutableDescription,
+  LayerDescription,
+  TransferDescription,
+} from '../../targets/compiled/index.js';
 import { bytesText, countText, shapeText, table } from './text.js';
 
-export function compiledReport({ parts, minRuntimeVersion, cachedParameterBytes, streamedParameterBytes }: CompiledDescription): string {
-  const executables = parts.flatMap(({ operator, executables: list }) => list.map((executable) => ({ operator, executable })));
+export function compiledReport({
+  parts,
+  minRuntimeVersion,
+  cachedParameterBytes,
+  streamedParameterBytes,
+}: CompiledDescription): string {
+  const executables = parts.flatMap(({ operator, executables: list }) =>
+    list.map((executable) => ({ operator, executable })),
+  );
   const compiler = parts.map(({ compilerVersion }) => compilerVersion).find((version) => version !== '');
   const layers = executables.flatMap(({ operator, executable: { inputs, outputs } }) => [
     ...inputs.map((layer) => layerRow(operator, 'input', layer)),
@@ -15,7 +27,18 @@ export function compiledReport({ parts, minRuntimeVersion, cachedParameterBytes,
     `parameters: ${bytesText(cachedParameterBytes)} cached, ${bytesText(streamedParameterBytes)} sent at every inference`,
     table(
       executables.map(({ operator, executable }) => executableRow(operator, executable)),
-      ['operator', 'executable', 'bytes', 'parameters', 'instructions', 'addresses', 'scratch', 'per tile', 'cycles', 'chip'],
+      [
+        'operator',
+        'executable',
+        'bytes',
+        'parameters',
+        'instructions',
+        'addresses',
+        'scratch',
+        'per tile',
+        'cycles',
+        'chip',
+      ],
     ),
     '',
     table(layers, ['operator', 'layer', '', 'type', 'shape', 'quantization', 'travels as']),
@@ -28,7 +51,17 @@ export function compiledReport({ parts, minRuntimeVersion, cachedParameterBytes,
 }
 
 function executableRow(operator: number, one: ExecutableDescription): string[] {
-  const { kind, fileBytes, parameterBytes, instructionBytes, instructions, scratchBytes, narrowMemoryBytesPerTile, estimatedCycles, chip } = one;
+  const {
+    kind,
+    fileBytes,
+    parameterBytes,
+    instructionBytes,
+    instructions,
+    scratchBytes,
+    narrowMemoryBytesPerTile,
+    estimatedCycles,
+    chip,
+  } = one;
   const chunks = instructions.length === 1 ? '' : ` in ${instructions.length} chunks`;
   const addresses = instructions.reduce((sum, { addresses: list }) => sum + list.length, 0);
   return [

@@ -17,13 +17,21 @@ export function deployReport(result: DeployResult): string {
     ]);
   }
   for (const gate of result.gates) rows.push(gateRow(gate, 'NOT KEPT, forced'));
-  rows.push(['size', `${bytesText(sizes.inputModelBytes)} -> ${bytesText(sizes.modelBytes)} (${percentText(sizes.modelBytes / sizes.inputModelBytes, 0)})`]);
+  rows.push([
+    'size',
+    `${bytesText(sizes.inputModelBytes)} -> ${bytesText(sizes.modelBytes)} (${percentText(sizes.modelBytes / sizes.inputModelBytes, 0)})`,
+  ]);
   const { slotBytes, arenaBytes } = check.memory.budgets;
   if (slotBytes !== null) rows.push(['flash slot', budgetText(sizes.slotImageBytes, slotBytes)]);
   rows.push(['uploaded', uploadText(push.image)]);
   if (check.memory.arenaBytes !== null) rows.push(['arena', budgetText(check.memory.arenaBytes, arenaBytes)]);
-  if (latencyMs !== null) rows.push(['latency', `${millisecondsText(latencyMs.median)} median, ${millisecondsText(latencyMs.p95)} p95 (${latencyMs.basis})`]);
-  const outputs = agreement.samples === 0 ? '' : `${agreement.equalSamples} of ${agreement.samples} outputs bit-identical, `;
+  if (latencyMs !== null)
+    rows.push([
+      'latency',
+      `${millisecondsText(latencyMs.median)} median, ${millisecondsText(latencyMs.p95)} p95 (${latencyMs.basis})`,
+    ]);
+  const outputs =
+    agreement.samples === 0 ? '' : `${agreement.equalSamples} of ${agreement.samples} outputs bit-identical, `;
   rows.push(['device = simulator', `${outputs}challenge ${agreement.challenge ? 'answered' : 'FAILED'}`]);
   rows.push(['self-test', `${push.selfTest.vectors - push.selfTest.failed} of ${push.selfTest.vectors} vectors`]);
   rows.push(['model on device', `${push.model.slice(0, 16)}..., ${push.state}`]);

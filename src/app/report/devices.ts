@@ -5,12 +5,15 @@ import type { DoctorReport } from '../doctor.js';
 import { table } from './text.js';
 
 export function devicesReport(devices: readonly ListedDevice[]): string {
-  if (devices.length === 0) return 'nothing is attached that looks like a board; sim:TARGET is a simulated device (`atoll targets` lists them)';
+  if (devices.length === 0)
+    return 'nothing is attached that looks like a board; sim:TARGET is a simulated device (`atoll targets` lists them)';
   const rows = devices.map(({ uri, serialNumber, targets, answer, error }) => [
     uri,
     targets.map(({ id, state }) => `${id} (${state})`).join(', ') || '-',
     serialNumber ?? '-',
-    answer === null ? (error ?? 'not asked') : `${answer.id}: ${answer.target}, ${answer.runtime}, firmware ${answer.fw}`,
+    answer === null
+      ? (error ?? 'not asked')
+      : `${answer.id}: ${answer.target}, ${answer.runtime}, firmware ${answer.fw}`,
   ]);
   return table(rows, ['device', 'looks like', 'serial number', 'says']);
 }
@@ -18,7 +21,11 @@ export function devicesReport(devices: readonly ListedDevice[]): string {
 const marks = { ok: 'ok', warning: '--', failed: 'NO' } as const;
 
 export function doctorReport({ checks, udevRules }: DoctorReport): string {
-  const rows = checks.map(({ what, state, detail, hint }) => [marks[state], what, hint === null ? detail : `${detail}: ${hint}`]);
+  const rows = checks.map(({ what, state, detail, hint }) => [
+    marks[state],
+    what,
+    hint === null ? detail : `${detail}: ${hint}`,
+  ]);
   const rules =
     'To let every user of this machine reach the boards, as root: write these lines to /etc/udev/rules.d/70-atoll.rules, then run udevadm control --reload';
   return `${table(rows)}\n\n${rules}\n${udevRules}`;

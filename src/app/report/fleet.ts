@@ -20,9 +20,14 @@ const mostRows = 40;
 /** Ids under which something is retained, and that no rollout takes. */
 type Doubtful = Pick<Registry, 'unreadable' | 'neverConnected'>;
 
-export function fleetReport(uri: string, devices: readonly ListedMember[], { unreadable, neverConnected }: Doubtful): string {
+export function fleetReport(
+  uri: string,
+  devices: readonly ListedMember[],
+  { unreadable, neverConnected }: Doubtful,
+): string {
   const counts = new Map<string, number>();
-  for (const { state, target } of devices) counts.set(`${target}\n${state}`, (counts.get(`${target}\n${state}`) ?? 0) + 1);
+  for (const { state, target } of devices)
+    counts.set(`${target}\n${state}`, (counts.get(`${target}\n${state}`) ?? 0) + 1);
   const online = devices.filter((device) => device.online).length;
   const summary = [...counts].map(([key, count]) => [...key.split('\n'), String(count)]);
   // Those that failed, or are not there, first.
@@ -47,7 +52,9 @@ export function fleetReport(uri: string, devices: readonly ListedMember[], { unr
     '',
     table(rows, ['device', '', 'target', 'tags', 'state', 'rollout', 'model']),
     ...(more > 0 ? [`and ${more} more: --json has them all`] : []),
-    ...(neverConnected.length > 0 ? [`quarantined, since they were never connected: ${namedText(neverConnected, mostRows)}`] : []),
+    ...(neverConnected.length > 0
+      ? [`quarantined, since they were never connected: ${namedText(neverConnected, mostRows)}`]
+      : []),
     ...(unreadable.length > 0 ? [`no report can be read of ${namedText(unreadable, mostRows)}`] : []),
   ].join('\n');
 }

@@ -28,11 +28,15 @@ export interface BarPlotOptions {
 const [width, labelWidth, valueWidth, rowHeight, top] = [1000, 380, 60, 18, 20];
 
 /** One bar beside each label; nothing where there is no value. */
-export function barPlot(points: readonly { readonly label: string; readonly value: number | null }[], { digits, mark }: BarPlotOptions): string {
+export function barPlot(
+  points: readonly { readonly label: string; readonly value: number | null }[],
+  { digits, mark }: BarPlotOptions,
+): string {
   const values = points.flatMap(({ value }) => (value === null ? [] : [value]));
   const largest = Math.max(...values, mark?.value ?? 0, Number.MIN_VALUE);
   const smallest = Math.min(0, ...values);
-  const at = (value: number): number => labelWidth + ((value - smallest) / (largest - smallest)) * (width - labelWidth - valueWidth);
+  const at = (value: number): number =>
+    labelWidth + ((value - smallest) / (largest - smallest)) * (width - labelWidth - valueWidth);
   const rows = points.map(({ label, value }, i) => {
     const y = top + i * rowHeight;
     const text = `<text x="${labelWidth - 8}" y="${y + 13}" text-anchor="end">${escapeHtml(label)}</text>`;
@@ -79,7 +83,8 @@ export function scatterPlot(points: readonly ScatterPoint[], { line }: ScatterOp
   const [left, right] = extent(placed.map(({ x }) => x));
   const [bottom, height] = extent([...placed.map(({ y }) => y), ...(line === undefined ? [] : [line.y])]);
   const px = (x: number): string => (margin + ((x - left) / (right - left)) * (width - 2 * margin)).toFixed(1);
-  const py = (y: number): string => (plotHeight - margin - ((y - bottom) / (height - bottom)) * (plotHeight - 2 * margin)).toFixed(1);
+  const py = (y: number): string =>
+    (plotHeight - margin - ((y - bottom) / (height - bottom)) * (plotHeight - 2 * margin)).toFixed(1);
   const largest = Math.max(...placed.map(({ size }) => size), 1);
   const circles = placed.map(({ label, x, y, size, marked, hollow }) => {
     const radius = Math.max(4, largestRadius * Math.sqrt(size / largest)).toFixed(1);
@@ -87,7 +92,10 @@ export function scatterPlot(points: readonly ScatterPoint[], { line }: ScatterOp
     return `<circle cx="${px(x)}" cy="${py(y)}" r="${radius}" ${look}/><text x="${px(x)}" y="${(Number(py(y)) - largestRadius - 4).toFixed(1)}" text-anchor="middle">${escapeHtml(label)}</text>`;
   });
   const front = placed.filter(({ joined }) => joined).toSorted((a, b) => a.x - b.x);
-  const path = front.length < 2 ? '' : `<polyline class="mark" fill="none" points="${front.map(({ x, y }) => `${px(x)},${py(y)}`).join(' ')}"/>`;
+  const path =
+    front.length < 2
+      ? ''
+      : `<polyline class="mark" fill="none" points="${front.map(({ x, y }) => `${px(x)},${py(y)}`).join(' ')}"/>`;
   const level =
     line === undefined
       ? ''

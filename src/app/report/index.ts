@@ -20,4 +20,14 @@ export { rolloutJunit } from './rollout-junit.js';
 export { rolloutMetrics } from './rollout-metrics.js';
 export { brokerText, rolloutListReport, rolloutStatusReport } from './rollout-status.js';
 export { rolloutMarkdown, rolloutPage } from './rollout-story.js';
-export { bytesText, countText, devicesText, metricText, millisecondsText, namedText, percentText, shapeText, table } from './text.js';
+export {
+  bytesText,
+  countText,
+  devicesText,
+  metricText,
+  millisecondsText,
+  namedText,
+  percentText,
+  shapeText,
+  table,
+} from './text.js';

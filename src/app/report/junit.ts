@@ -25,7 +25,8 @@ export function junitReport({ name, className, cases, milliseconds, at }: JunitS
   const count = (is: (one: JunitCase) => boolean): number => cases.filter(is).length;
   const head = `tests="${cases.length}" failures="${count(({ failure }) => failure !== null)}" skipped="${count(({ skipped }) => skipped === true)}" time="${(milliseconds / 1000).toFixed(3)}"`;
   const lines = cases.map((one) => {
-    const inner = one.failure !== null ? `<failure message="${xml(one.failure)}"/>` : one.skipped === true ? '<skipped/>' : '';
+    const inner =
+      one.failure !== null ? `<failure message="${xml(one.failure)}"/>` : one.skipped === true ? '<skipped/>' : '';
     return `    <testcase classname="${xml(className)}" name="${xml(one.name)}" time="0">${inner}</testcase>`;
   });
   return [
@@ -40,7 +41,8 @@ export function junitReport({ name, className, cases, milliseconds, at }: JunitS
 }
 
 /** Escapes text, and replaces control characters that XML 1.0 does not allow. */
-const xml = (text: string): string => escapeHtml(text.replaceAll(/[^\t\n\r\u0020-\uD7FF\uE000-\uFFFD\u{10000}-\u{10FFFF}]/gu, ' '));
+const xml = (text: string): string =>
+  escapeHtml(text.replaceAll(/[^\t\n\r\u0020-\uD7FF\uE000-\uFFFD\u{10000}-\u{10FFFF}]/gu, ' '));
 
 export function gateCases(gates: readonly GateResult[]): JunitCase[] {
   return gates.map(({ gate, passed, message }) => ({ name: gate, failure: passed ? null : message }));

@@ -15,8 +15,13 @@ const mostPoints = 1000;
 const colours = { bar: '#2f7f79', chosen: '#c8553d' } as const;
 
 /** @param text how values are written at the axes */
-export function linePlot(lines: readonly Line[], text: { readonly x: (value: number) => string; readonly y: (value: number) => string }): string {
-  const drawn = lines.filter(({ points }) => points.length > 0).map((line) => ({ ...line, points: thinned(line.points) }));
+export function linePlot(
+  lines: readonly Line[],
+  text: { readonly x: (value: number) => string; readonly y: (value: number) => string },
+): string {
+  const drawn = lines
+    .filter(({ points }) => points.length > 0)
+    .map((line) => ({ ...line, points: thinned(line.points) }));
   if (drawn.length === 0) return '<p>Nothing was measured.</p>';
   const all = drawn.flatMap(({ points }) => points);
   const extent = (values: readonly number[]): readonly [number, number] => {

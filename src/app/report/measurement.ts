@@ -6,9 +6,15 @@ import { millisecondsText, percentText } from './text.js';
 /** So many of the slowest operators are named. */
 const named = 3;
 
-export function measurementLines({ agreement, latencyMs, operators }: Measurement & { readonly operators: readonly OperatorTicks[] | null }): string[] {
+export function measurementLines({
+  agreement,
+  latencyMs,
+  operators,
+}: Measurement & { readonly operators: readonly OperatorTicks[] | null }): string[] {
   const lines = [
-    agreement === null ? 'outputs were not compared: what the model was compiled from is not known' : agreementLine(agreement),
+    agreement === null
+      ? 'outputs were not compared: what the model was compiled from is not known'
+      : agreementLine(agreement),
     `latency first ${millisecondsText(latencyMs.first)}, then ${millisecondsText(latencyMs.steady.median)} median, ${millisecondsText(latencyMs.steady.p95)} p95 in ${latencyMs.runs} runs (${latencyMs.basis})`,
   ];
   const total = operators?.reduce((sum, { ticks }) => sum + ticks, 0) ?? 0;
@@ -16,14 +22,19 @@ export function measurementLines({ agreement, latencyMs, operators }: Measuremen
   const byTime = operators.map((operator, index) => ({ ...operator, index })).sort((a, b) => b.ticks - a.ticks);
   const slowest = byTime
     .slice(0, named)
-    .map(({ index, op, latencyMs: ms, ticks }) => `${index} ${op} ${millisecondsText(ms)} (${percentText(ticks / total, 0)})`);
+    .map(
+      ({ index, op, latencyMs: ms, ticks }) =>
+        `${index} ${op} ${millisecondsText(ms)} (${percentText(ticks / total, 0)})`,
+    );
   return [...lines, `slowest operators: ${slowest.join(', ')}`];
 }
 
 function agreementLine(agreement: NonNullable<Measurement['agreement']>): string {
   const { samples, equalSamples, kernelProfile, lsbHistogram, elements, maxLsb } = agreement;
   const differing = Object.entries(lsbHistogram).filter(([difference]) => difference !== '0');
-  const distances = differing.map(([difference, count]) => `${percentText(count / elements, 2)} by ${difference}`).join(', ');
+  const distances = differing
+    .map(([difference, count]) => `${percentText(count / elements, 2)} by ${difference}`)
+    .join(', ');
   const verdict = agreement.agrees ? 'as its target allows' : 'NOT as its target allows';
   const exact = `${equalSamples} of ${samples} outputs equal the simulator's (${kernelProfile}) to the last bit`;
   return maxLsb === 0 ? exact : `${exact}; elements that differ: ${distances} LSB, ${verdict}`;

@@ -11,7 +11,13 @@ export function memoryReport(map: MemoryMap): string {
   const { peak, moments, headBytes } = map;
   const rows = moments.map((moment) => {
     const { operator, op, liveBytes } = moment;
-    return [operator ?? '', op, bytesText(liveBytes), budgetBar(liveBytes, headBytes, 40), operator === peak.operator ? '<- peak' : ''];
+    return [
+      operator ?? '',
+      op,
+      bytesText(liveBytes),
+      budgetBar(liveBytes, headBytes, 40),
+      operator === peak.operator ? '<- peak' : '',
+    ];
   });
   const largest = peak.buffers.map(({ label, size, offset }) => ['', bytesText(size), `at ${offset}`, label]);
   return [
@@ -23,15 +29,29 @@ export function memoryReport(map: MemoryMap): string {
 }
 
 function summaryOf({ headBytes, tailBytes, arenaBytes, minimumArenaBytes }: MemoryMap): string {
-  const moment = minimumArenaBytes > arenaBytes ? `; allocation needs ${bytesText(minimumArenaBytes)} for a moment` : '';
+  const moment =
+    minimumArenaBytes > arenaBytes ? `; allocation needs ${bytesText(minimumArenaBytes)} for a moment` : '';
   return `arena ${bytesText(arenaBytes)}: planned ${bytesText(headBytes)}, persistent ${bytesText(tailBytes)}${moment}`;
 }
 
 /** What a plan saves, and how far it is from the least that is possible. */
-export function memoryPlanText({ headBytesBefore, headBytes, lowerBoundBytes, provenOrder, movedOperators, stored }: MemoryPlan): string {
+export function memoryPlanText({
+  headBytesBefore,
+  headBytes,
+  lowerBoundBytes,
+  provenOrder,
+  movedOperators,
+  stored,
+}: MemoryPlan): string {
   const saved = `planned arena ${bytesText(headBytesBefore)} -> ${bytesText(headBytes)}`;
-  const bound = headBytes === lowerBoundBytes && provenOrder ? 'which nothing can better' : `at least ${bytesText(lowerBoundBytes)} in this order`;
-  const how = [movedOperators === 0 ? [] : [`${movedOperators} operators moved`], stored ? ['offsets stored'] : []].flat().join(', ') || 'nothing to store';
+  const bound =
+    headBytes === lowerBoundBytes && provenOrder
+      ? 'which nothing can better'
+      : `at least ${bytesText(lowerBoundBytes)} in this order`;
+  const how =
+    [movedOperators === 0 ? [] : [`${movedOperators} operators moved`], stored ? ['offsets stored'] : []]
+      .flat()
+      .join(', ') || 'nothing to store';
   return `${saved}, ${bound} (${how})`;
 }
 
@@ -50,7 +70,9 @@ export function memoryPlot({ buffers, moments, peak, headBytes }: MemoryMap): st
     const [w, h] = [x(last + 1) - x(first), y(offset) - y(offset + size)];
     const fill = tensor === null ? '#9aa5b1' : colours[b % colours.length];
     const room =
-      w > 70 && h > 13 ? `<text x="${(x(first) + 4).toFixed(1)}" y="${(y(offset) - 4).toFixed(1)}">${escapeHtml(clipped(label, w / 7.6))}</text>` : '';
+      w > 70 && h > 13
+        ? `<text x="${(x(first) + 4).toFixed(1)}" y="${(y(offset) - 4).toFixed(1)}">${escapeHtml(clipped(label, w / 7.6))}</text>`
+        : '';
     const box = `<rect x="${x(first).toFixed(1)}" y="${y(offset + size).toFixed(1)}" width="${w.toFixed(1)}" height="${Math.max(0.5, h).toFixed(1)}" fill="${fill}" fill-opacity="0.55" stroke="#1b2733" stroke-width="0.4"><title>${escapeHtml(`${label}: ${bytesText(size)} at ${offset}`)}</title></rect>`;
     return box + room;
   });
@@ -64,7 +86,11 @@ export function memoryPlot({ buffers, moments, peak, headBytes }: MemoryMap): st
   });
   const every = Math.max(1, Math.ceil(moments.length / 24));
   const steps = moments.flatMap(({ operator }, time) =>
-    time % every === 0 ? [`<text x="${((x(time) + x(time + 1)) / 2).toFixed(1)}" y="${height - 16}" text-anchor="middle">${operator ?? 'in'}</text>`] : [],
+    time % every === 0
+      ? [
+          `<text x="${((x(time) + x(time + 1)) / 2).toFixed(1)}" y="${height - 16}" text-anchor="middle">${operator ?? 'in'}</text>`,
+        ]
+      : [],
   );
   const axis = `<text x="${width / 2}" y="${height - 2}" text-anchor="middle">operator</text>`;
   return `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 ${width} ${height}" role="img" font-family="system-ui, sans-serif" font-size="12" fill="#1b2733">${boxes.join('')}${mark}${name}${levels.join('')}${steps.join('')}${axis}</svg>`;
@@ -75,7 +101,9 @@ function clipped(label: string, characters: number): string {
 }
 
 export function memoryPage(file: string, target: string, map: MemoryMap): string {
-  const rows = map.peak.buffers.map(({ label, size, offset }) => `<tr><td>${escapeHtml(label)}</td><td>${bytesText(size)}</td><td>${offset}</td></tr>`);
+  const rows = map.peak.buffers.map(
+    ({ label, size, offset }) => `<tr><td>${escapeHtml(label)}</td><td>${bytesText(size)}</td><td>${offset}</td></tr>`,
+  );
   return pageOf(`Arena of ${basename(file)} on ${target}`, [
     `<p>${escapeHtml(summaryOf(map))}</p>`,
     memoryPlot(map),

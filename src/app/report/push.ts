@@ -8,7 +8,10 @@ export function pushReport(file: string, result: PushResult): string {
   const rows = [
     ['uploaded', `${uploadText(image)}; SHA-256 ${image.sha256.slice(0, 16)}... confirmed by the device`],
     ...rateRows(image),
-    ['self-test', `${selfTest.vectors - selfTest.failed} of ${selfTest.vectors} vectors, largest difference ${selfTest.maxLsb}`],
+    [
+      'self-test',
+      `${selfTest.vectors - selfTest.failed} of ${selfTest.vectors} vectors, largest difference ${selfTest.maxLsb}`,
+    ],
     ...(result.arenaBytes === 0 ? [] : [['arena', bytesText(result.arenaBytes)]]),
     ['state', result.changed ? result.state : `${result.state} (it ran this image already)`],
   ];
@@ -17,7 +20,8 @@ export function pushReport(file: string, result: PushResult): string {
 
 /** What was pushed to a device that only has files. */
 export function storedReport(file: string, path: string, device: string, image: PushResult['image']): string {
-  const proof = image.verifiedBy === 'read-back' ? 'read back and compared' : `${image.verifiedBy} confirmed by the device`;
+  const proof =
+    image.verifiedBy === 'read-back' ? 'read back and compared' : `${image.verifiedBy} confirmed by the device`;
   const rows = [
     ['stored', `${uploadText(image)}; ${proof}`],
     ...rateRows(image),
@@ -28,7 +32,12 @@ export function storedReport(file: string, path: string, device: string, image: 
 
 function rateRows({ durationMs, bytesPerSecond, bottleneck }: PushResult['image']): string[][] {
   if (bytesPerSecond === null || bottleneck === null) return [];
-  return [['took', `${(durationMs / 1000).toFixed(1)} s, ${bytesText(Math.round(bytesPerSecond))}/s; most of it ${bottleneckTexts[bottleneck]}`]];
+  return [
+    [
+      'took',
+      `${(durationMs / 1000).toFixed(1)} s, ${bytesText(Math.round(bytesPerSecond))}/s; most of it ${bottleneckTexts[bottleneck]}`,
+    ],
+  ];
 }
 
 const bottleneckTexts = {
@@ -40,6 +49,9 @@ const bottleneckTexts = {
 /** How many bytes were there to send, and as how many they went. */
 export function uploadText({ bytes, resumedAt, sentBytes, compression }: PushResult['image']): string {
   const there = resumedAt > 0 ? `, ${bytesText(resumedAt)} of them there already` : '';
-  const saved = compression === null ? '' : `, sent as ${bytesText(sentBytes)} (deflate saves ${percentText(1 - sentBytes / (bytes - resumedAt), 0)})`;
+  const saved =
+    compression === null
+      ? ''
+      : `, sent as ${bytesText(sentBytes)} (deflate saves ${percentText(1 - sentBytes / (bytes - resumedAt), 0)})`;
   return `${bytesText(bytes)}${there}${saved}`;
 }

@@ -18,16 +18,42 @@ export interface Quantized {
   readonly check: CheckResult | null;
   /** How long it would take there without the operators that were widened; null where that is not known. */
   readonly unmixedMs: number | null;
-  readonly accuracy: { readonly metric: string; readonly float: number; readonly quantized: number; readonly samples: number } | null;
+  readonly accuracy: {
+    readonly metric: string;
+    readonly float: number;
+    readonly quantized: number;
+    readonly samples: number;
+  } | null;
   /** Limits that were judged. */
   readonly gates: readonly GateResult[];
   /** Shipped ones. */
-  readonly targets: readonly { readonly target: string; readonly fits: boolean; readonly latencyMs: CheckResult['latencyMs'] }[];
+  readonly targets: readonly {
+    readonly target: string;
+    readonly fits: boolean;
+    readonly latencyMs: CheckResult['latencyMs'];
+  }[];
 }
 
-export function quantizeDocument({ file, output, inputBytes, compressedBytes, result, check, unmixedMs, accuracy, gates, targets }: Quantized): object {
+export function quantizeDocument({
+  file,
+  output,
+  inputBytes,
+  compressedBytes,
+  result,
+  check,
+  unmixedMs,
+  accuracy,
+  gates,
+  targets,
+}: Quantized): object {
   const { plan, calibration, bytes, mixed } = result;
-  const calibrations = (calibration?.subgraphs ?? []).map(({ signature, dataset, samples, seed, sha256 }) => ({ signature, dataset, samples, seed, sha256 }));
+  const calibrations = (calibration?.subgraphs ?? []).map(({ signature, dataset, samples, seed, sha256 }) => ({
+    signature,
+    dataset,
+    samples,
+    seed,
+    sha256,
+  }));
   return {
     file,
     output,
@@ -43,9 +69,15 @@ export function quantizeDocument({ file, output, inputBytes, compressedBytes, re
     mixed: mixed === null ? null : { ...mixed, unmixed: undefined, latencyMs: mixedLatency(check, unmixedMs) },
     sparseTensors: result.sparseTensors,
     memoryPlan: result.memoryPlan === null ? null : { ...result.memoryPlan, model: undefined },
-    operators: plan.subgraphs.flatMap(({ subgraph, operators }) => operators.map((operator, index) => ({ subgraph, index, ...operator }))),
-    tensors: plan.subgraphs.flatMap(({ subgraph, activations }) => activations.map((activation) => ({ subgraph, ...activation }))),
-    conversions: plan.subgraphs.flatMap(({ subgraph, conversions }) => conversions.map((conversion) => ({ subgraph, ...conversion }))),
+    operators: plan.subgraphs.flatMap(({ subgraph, operators }) =>
+      operators.map((operator, index) => ({ subgraph, index, ...operator })),
+    ),
+    tensors: plan.subgraphs.flatMap(({ subgraph, activations }) =>
+      activations.map((activation) => ({ subgraph, ...activation })),
+    ),
+    conversions: plan.subgraphs.flatMap(({ subgraph, conversions }) =>
+      conversions.map((conversion) => ({ subgraph, ...conversion })),
+    ),
     accuracy,
     gates,
     targets,
@@ -67,19 +99,36 @@ export function quantizeReport(quantized: Quantized): string {
       'calibration',
       `${samples} samples of ${dataset}${signature === null ? '' : ` for ${signature}`}`,
     ]),
-    ...repairs.map(({ name, before, after, kept }) => [name, `SNR ${before.toFixed(2)} -> ${after.toFixed(2)} dB${kept ? '' : ', taken back'}`]),
+    ...repairs.map(({ name, before, after, kept }) => [
+      name,
+      `SNR ${before.toFixed(2)} -> ${after.toFixed(2)} dB${kept ? '' : ', taken back'}`,
+    ]),
     ...(sparseTensors === 0 ? [] : [['sparse', `the weights of ${sparseTensors} layer(s)`]]),
     ...(memoryPlan === null ? [] : [['memory plan', memoryPlanText(memoryPlan)]]),
     ...mixedRows(quantized),
   ];
   if (accuracy !== null) {
     const { metric, float, quantized: after, samples } = accuracy;
-    rows.push(['accuracy', `${metric}: float ${metricText(metric, float)}, quantized ${metricText(metric, after)} (${samples} samples)`]);
+    rows.push([
+      'accuracy',
+      `${metric}: float ${metricText(metric, float)}, quantized ${metricText(metric, after)} (${samples} samples)`,
+    ]);
   }
   for (const gate of gates) rows.push(gateRow(gate));
-  rows.push(['fits', targets.flatMap(({ target, fits }) => (fits ? [target] : [])).join(', ') || 'none of the shipped targets']);
-  if (check !== null) rows.push(['target', `${check.target}: ${check.fits ? 'fits' : check.reasons.map(({ message }) => message).join('; ')}`]);
-  return [`${file} -> ${output}`, table(rows), ...warnings.map(({ code, message }) => `warning ${code}: ${message}`)].join('\n');
+  rows.push([
+    'fits',
+    targets.flatMap(({ target, fits }) => (fits ? [target] : [])).join(', ') || 'none of the shipped targets',
+  ]);
+  if (check !== null)
+    rows.push([
+      'target',
+      `${check.target}: ${check.fits ? 'fits' : check.reasons.map(({ message }) => message).join('; ')}`,
+    ]);
+  return [
+    `${file} -> ${output}`,
+    table(rows),
+    ...warnings.map(({ code, message }) => `warning ${code}: ${message}`),
+  ].join('\n');
 }
 
 /** What widening costs in time, where the target's latency is known. */
@@ -92,7 +141,10 @@ function mixedRows({ result: { mixed }, check, unmixedMs }: Quantized): string[]
   const { operators, wider, before, after, reached, arenaBytes } = mixed;
   const names = operators.map(({ operator, op }) => `${operator} ${op}`).join(', ');
   const latency = mixedLatency(check, unmixedMs);
-  const time = latency === null ? '' : `; ${millisecondsText(latency.before)} -> ${millisecondsText(latency.after)} on ${check?.target} (estimate)`;
+  const time =
+    latency === null
+      ? ''
+      : `; ${millisecondsText(latency.before)} -> ${millisecondsText(latency.after)} on ${check?.target} (estimate)`;
   return [
     [`in ${wider}`, operators.length === 0 ? 'none' : names],
     [

@@ -11,12 +11,26 @@ export function rolloutJunit(summary: RolloutSummary): string {
   const cases: JunitCase[] = [
     ...waves.map(({ devices, counts }, i): JunitCase => {
       const here = i + 1 === wave && stopped;
-      return { name: `wave ${i + 1}: ${devicesText(devices)}`, failure: here ? `${phaseText(summary)}: ${countsText(counts)}` : null, skipped: i + 1 > wave };
+      return {
+        name: `wave ${i + 1}: ${devicesText(devices)}`,
+        failure: here ? `${phaseText(summary)}: ${countsText(counts)}` : null,
+        skipped: i + 1 > wave,
+      };
     }),
     ...summary.gates.map((gate): JunitCase => {
       const failed = gate.judgement?.decision === 'fail' || gate.judgement?.decision === 'undecided';
-      return { name: gateLine(gate), failure: failed && gate.action !== 'next' ? gateLine(gate) : null, skipped: gate.judgement === null };
+      return {
+        name: gateLine(gate),
+        failure: failed && gate.action !== 'next' ? gateLine(gate) : null,
+        skipped: gate.judgement === null,
+      };
     }),
   ];
-  return junitReport({ name: `rollout ${rollout}`, className: `rollout.${rollout}`, cases, milliseconds: elapsedMs, at: changedAt });
+  return junitReport({
+    name: `rollout ${rollout}`,
+    className: `rollout.${rollout}`,
+    cases,
+    milliseconds: elapsedMs,
+    at: changedAt,
+  });
 }

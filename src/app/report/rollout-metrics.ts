@@ -3,16 +3,21 @@
 import type { RolloutSummary } from '../../fleet/index.js';
 
 /** @returns the text, and its media type */
-export async function rolloutMetrics(summary: RolloutSummary): Promise<{ readonly type: string; readonly text: string }> {
+export async function rolloutMetrics(
+  summary: RolloutSummary,
+): Promise<{ readonly type: string; readonly text: string }> {
   const { Gauge, Registry } = await import('prom-client');
   const registry = new Registry();
   const { rollout, target } = summary;
   registry.setDefaultLabels({ rollout, target });
-  const gauge = (name: string, help: string, labels: readonly string[] = []) => new Gauge({ name, help, labelNames: [...labels], registers: [registry] });
+  const gauge = (name: string, help: string, labels: readonly string[] = []) =>
+    new Gauge({ name, help, labelNames: [...labels], registers: [registry] });
   const phase = gauge('atoll_rollout_phase', 'The phase that the rollout is in has 1.', ['phase']);
   phase.set({ phase: summary.phase }, 1);
   gauge('atoll_rollout_wave', 'The wave that is under way, from 1 on.').set(summary.wave);
-  gauge('atoll_rollout_broker_connected', '1 while the agent has a connection to the broker, or nobody leads.').set(summary.broker === null ? 1 : 0);
+  gauge('atoll_rollout_broker_connected', '1 while the agent has a connection to the broker, or nobody leads.').set(
+    summary.broker === null ? 1 : 0,
+  );
   const brokerSince = gauge(
     'atoll_rollout_broker_disconnected_timestamp_seconds',
     'Since when the agent has no connection to the broker; absent while it has one.',
@@ -20,8 +25,15 @@ export async function rolloutMetrics(summary: RolloutSummary): Promise<{ readonl
   if (summary.broker !== null) brokerSince.set(summary.broker.since / 1000);
   gauge('atoll_rollout_elapsed_seconds', 'Time in which the rollout was led.').set(summary.elapsedMs / 1000);
   const devices = gauge('atoll_rollout_devices', 'Devices by wave and phase.', ['wave', 'phase']);
-  const latency = gauge('atoll_rollout_latency_p95_seconds', 'Median over the confirmed devices of their 95th percentiles.', ['wave', 'model']);
-  const accuracy = gauge('atoll_rollout_accuracy_ratio', 'Median share of right answers of the confirmed devices.', ['wave', 'model']);
+  const latency = gauge(
+    'atoll_rollout_latency_p95_seconds',
+    'Median over the confirmed devices of their 95th percentiles.',
+    ['wave', 'model'],
+  );
+  const accuracy = gauge('atoll_rollout_accuracy_ratio', 'Median share of right answers of the confirmed devices.', [
+    'wave',
+    'model',
+  ]);
   for (const [i, wave] of summary.waves.entries()) {
     for (const [name, count] of Object.entries(wave.counts)) devices.set({ wave: i + 1, phase: name }, count);
     if (wave.p95Ms !== null) latency.set({ wave: i + 1, model: 'new' }, wave.p95Ms / 1000);
@@ -29,7 +41,11 @@ export async function rolloutMetrics(summary: RolloutSummary): Promise<{ readonl
     if (wave.accuracy !== null) accuracy.set({ wave: i + 1, model: 'new' }, wave.accuracy);
     if (wave.beforeAccuracy !== null) accuracy.set({ wave: i + 1, model: 'before' }, wave.beforeAccuracy);
   }
-  const gates = gauge('atoll_rollout_gate_bad_devices', 'Devices of the wave under way that a gate counts as bad.', ['gate', 'measure']);
-  for (const [i, { measure, judgement }] of summary.gates.entries()) if (judgement !== null) gates.set({ gate: i + 1, measure }, judgement.bad);
+  const gates = gauge('atoll_rollout_gate_bad_devices', 'Devices of the wave under way that a gate counts as bad.', [
+    'gate',
+    'measure',
+  ]);
+  for (const [i, { measure, judgement }] of summary.gates.entries())
+    if (judgement !== null) gates.set({ gate: i + 1, measure }, judgement.bad);
   return { type: registry.contentType, text: await registry.metrics() };
 }

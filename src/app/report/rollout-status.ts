@@ -18,8 +18,14 @@ export function rolloutStatusReport(summary: RolloutSummary, now: number): strin
     '',
     `confirmed ${budgetBar(confirmed, devices)} ${percentText(confirmed / devices)}  ${countsText(counts)}`,
     `led for ${durationText(elapsedMs)}${leftMs === null ? '' : `, about ${durationText(leftMs)} left`}${agent === null ? ', no agent leads it now' : ` by ${agent.replace(':', ', process ')}`}`,
-    ...(broker === null ? [] : [`no connection to the broker for ${durationText(now - broker.since)}: ${broker.reason}; it is tried again and again`]),
-    ...(opensAt === null ? [] : [`nobody is told before the maintenance window opens, in ${durationText(opensAt - now)}`]),
+    ...(broker === null
+      ? []
+      : [
+          `no connection to the broker for ${durationText(now - broker.since)}: ${broker.reason}; it is tried again and again`,
+        ]),
+    ...(opensAt === null
+      ? []
+      : [`nobody is told before the maintenance window opens, in ${durationText(opensAt - now)}`]),
     '',
     table(
       summary.waves.map((wave, i) => waveRow(wave, i + 1)),
@@ -36,7 +42,9 @@ export function phaseText({ phase, reason, by, wave, waves }: RolloutSummary): s
 }
 
 export function brokerText({ connected, reason }: { readonly connected: boolean; readonly reason: string }): string {
-  return connected ? 'the connection to the broker is back' : `no connection to the broker: ${reason}; the rollout waits for it`;
+  return connected
+    ? 'the connection to the broker is back'
+    : `no connection to the broker: ${reason}; the rollout waits for it`;
 }
 
 export function countsText(counts: RolloutSummary['counts']): string {
@@ -45,8 +53,12 @@ export function countsText(counts: RolloutSummary['counts']): string {
     .join(', ');
 }
 
-export function waveRow({ devices, counts, p95Ms, beforeP95Ms, accuracy, beforeAccuracy }: WaveSummary, wave: number): string[] {
-  const sum = (phases: readonly DevicePhase[]): string => String(phases.reduce((all, phase) => all + (counts[phase] ?? 0), 0));
+export function waveRow(
+  { devices, counts, p95Ms, beforeP95Ms, accuracy, beforeAccuracy }: WaveSummary,
+  wave: number,
+): string[] {
+  const sum = (phases: readonly DevicePhase[]): string =>
+    String(phases.reduce((all, phase) => all + (counts[phase] ?? 0), 0));
   const text = (value: number | null, write: (value: number) => string): string => (value === null ? '' : write(value));
   return [
     String(wave),

@@ -13,7 +13,18 @@ export interface RolloutStory {
   readonly events: readonly { readonly at: number; readonly event: RolloutEvent }[];
 }
 
-const waveHeads = ['wave', 'devices', 'confirmed', 'under way', 'waiting', 'bad', 'p95 latency', 'before', 'accuracy', 'before'];
+const waveHeads = [
+  'wave',
+  'devices',
+  'confirmed',
+  'under way',
+  'waiting',
+  'bad',
+  'p95 latency',
+  'before',
+  'accuracy',
+  'before',
+];
 const mostBad = 100;
 
 /** What a story says of single devices. */
@@ -30,7 +41,13 @@ interface Told {
 const badPhases = new Set<DeviceRecord['phase']>(['failed', 'rolled-back', 'unknown', 'withdrawn']);
 
 async function read(devices: AsyncIterable<DeviceRecord>): Promise<Told> {
-  const told = { confirmedAt: [] as number[], badAt: [] as number[], p95Ms: [] as number[], beforeP95Ms: [] as number[], bad: [] as DeviceRecord[] };
+  const told = {
+    confirmedAt: [] as number[],
+    badAt: [] as number[],
+    p95Ms: [] as number[],
+    beforeP95Ms: [] as number[],
+    bad: [] as DeviceRecord[],
+  };
   for await (const device of devices) {
     const { phase, since, measured, before } = device;
     if (badPhases.has(phase)) {
@@ -47,8 +64,13 @@ async function read(devices: AsyncIterable<DeviceRecord>): Promise<Told> {
 
 export async function rolloutMarkdown({ summary, devices, events }: RolloutStory): Promise<string> {
   const { bad } = await read(devices);
-  const row = (cells: readonly string[]): string => `| ${cells.map((cell) => cell.replaceAll('|', '\\|')).join(' | ')} |`;
-  const grid = (heads: readonly string[], rows: readonly (readonly string[])[]): string[] => [row(heads), row(heads.map(() => '---')), ...rows.map(row)];
+  const row = (cells: readonly string[]): string =>
+    `| ${cells.map((cell) => cell.replaceAll('|', '\\|')).join(' | ')} |`;
+  const grid = (heads: readonly string[], rows: readonly (readonly string[])[]): string[] => [
+    row(heads),
+    row(heads.map(() => '---')),
+    ...rows.map(row),
+  ];
   return [
     `# Rollout ${summary.rollout}`,
     '',
@@ -64,15 +86,19 @@ export async function rolloutMarkdown({ summary, devices, events }: RolloutStory
     '## What happened',
     '',
     ...happened(events).map((line) => `- ${line}`),
-    ...(bad.length === 0 ? [] : ['', '## Devices that are not through', '', ...grid(['device', 'wave', '', 'code'], bad.map(badRow))]),
+    ...(bad.length === 0
+      ? []
+      : ['', '## Devices that are not through', '', ...grid(['device', 'wave', '', 'code'], bad.map(badRow))]),
     '',
   ].join('\n');
 }
 
 export async function rolloutPage({ summary, devices, events }: RolloutStory): Promise<string> {
   const { bad, confirmedAt, badAt, p95Ms, beforeP95Ms } = await read(devices);
-  const items = (texts: readonly string[]): string => `<ul>${texts.map((text) => `<li>${escapeHtml(text)}</li>`).join('')}</ul>`;
-  const cells = (tag: string, texts: readonly string[]): string => `<tr>${texts.map((text) => `<${tag}>${escapeHtml(text)}</${tag}>`).join('')}</tr>`;
+  const items = (texts: readonly string[]): string =>
+    `<ul>${texts.map((text) => `<li>${escapeHtml(text)}</li>`).join('')}</ul>`;
+  const cells = (tag: string, texts: readonly string[]): string =>
+    `<tr>${texts.map((text) => `<${tag}>${escapeHtml(text)}</${tag}>`).join('')}</tr>`;
   const grid = (heads: readonly string[], rows: readonly (readonly string[])[]): string =>
     `<div class="wide"><table>${cells('th', heads)}${rows.map((row) => cells('td', row)).join('')}</table></div>`;
   const latencies = [
@@ -96,10 +122,15 @@ export async function rolloutPage({ summary, devices, events }: RolloutStory): P
     ),
     ...(p95Ms.length === 0
       ? []
-      : ['<h2>Share of devices up to a latency (p95 of each)</h2>', linePlot(latencies, { x: (ms) => `${ms.toPrecision(3)} ms`, y: percentText })]),
+      : [
+          '<h2>Share of devices up to a latency (p95 of each)</h2>',
+          linePlot(latencies, { x: (ms) => `${ms.toPrecision(3)} ms`, y: percentText }),
+        ]),
     '<h2>What happened</h2>',
     items(happened(events)),
-    ...(bad.length === 0 ? [] : ['<h2>Devices that are not through</h2>', grid(['device', 'wave', '', 'code'], bad.map(badRow))]),
+    ...(bad.length === 0
+      ? []
+      : ['<h2>Devices that are not through</h2>', grid(['device', 'wave', '', 'code'], bad.map(badRow))]),
   ]);
 }
 
@@ -131,7 +162,11 @@ function badRow({ id, wave, phase, code }: DeviceRecord): string[] {
 
 /** How many there are at each time, up to the end. */
 function steps(times: readonly number[], endMs: number): [number, number][] {
-  return [[0, 0], ...times.map((time, i): [number, number] => [time, i + 1]), [Math.max(endMs, times.at(-1) ?? 0), times.length]];
+  return [
+    [0, 0],
+    ...times.map((time, i): [number, number] => [time, i + 1]),
+    [Math.max(endMs, times.at(-1) ?? 0), times.length],
+  ];
 }
 
 /** What share of them is at most each. */

@@ -15,12 +15,21 @@ export function rolloutPlanReport(forecast: RolloutForecast): string {
     `rollout ${rollout}: version ${bundle.version} (${bundle.sha256.slice(0, 12)}, ${signed}) to ${devices} devices of ${target}, in ${waves.length} waves`,
     `published: ${bytesText(publishedBytes.bundle)} once for all, and ${bytesText(publishedBytes.perDevice)} for each device (${bytesText(perDevice)})`,
     '',
-    ...(devices === 0 ? [`no device of ${target} is selected`] : [table(rows, ['wave', 'devices', 'in all', 'online', 'run it already', ''])]),
+    ...(devices === 0
+      ? [`no device of ${target} is selected`]
+      : [table(rows, ['wave', 'devices', 'in all', 'online', 'run it already', ''])]),
     '',
-    ...forecast.gates.map((gate, g) => `${gateText(gate)}: waves fail from ${waves.map((wave) => wave.failsFrom[g] ?? 'never').join(', ')} bad devices on`),
+    ...forecast.gates.map(
+      (gate, g) =>
+        `${gateText(gate)}: waves fail from ${waves.map((wave) => wave.failsFrom[g] ?? 'never').join(', ')} bad devices on`,
+    ),
     ...(neverConnected.length === 0 ? [] : [quarantineText({ ids: neverConnected, why: 'never-connected' })]),
     ...(unknown.length === 0 ? [] : [`not in this fleet: ${namedText(unknown)}`]),
-    ...(otherTargets.length === 0 ? [] : [`of another target, and left out: ${namedText(otherTargets.map(({ id, target: other }) => `${id} (${other})`))}`]),
+    ...(otherTargets.length === 0
+      ? []
+      : [
+          `of another target, and left out: ${namedText(otherTargets.map(({ id, target: other }) => `${id} (${other})`))}`,
+        ]),
   ].join('\n');
 }
 
@@ -36,10 +45,14 @@ export function gateText(gate: Gate): string {
 }
 
 function badText(gate: Gate): string {
-  const either = (...limits: readonly (string | null)[]): string => limits.filter((limit) => limit !== null).join(' or ');
+  const either = (...limits: readonly (string | null)[]): string =>
+    limits.filter((limit) => limit !== null).join(' or ');
   switch (gate.measure) {
     case 'latency':
-      return either(gate.limitMs === null ? null : `above ${gate.limitMs} ms`, gate.factor === null ? null : `slower than ${gate.factor} times before`);
+      return either(
+        gate.limitMs === null ? null : `above ${gate.limitMs} ms`,
+        gate.factor === null ? null : `slower than ${gate.factor} times before`,
+      );
     case 'accuracy':
       return either(
         gate.least === null ? null : `below ${percentText(gate.least)} accuracy`,

@@ -5,8 +5,13 @@ import { stripVTControlCharacters } from 'node:util';
 /** Columns padded to their widest cell; numbers right-aligned. */
 export function table(rows: readonly (readonly (string | number)[])[], header?: readonly string[]): string {
   const cells = [...(header === undefined ? [] : [header]), ...rows].map((row) => row.map(String));
-  const widths = cells.reduce<number[]>((widest, row) => row.map((cell, i) => Math.max(widest[i] ?? 0, width(cell))), []);
-  const numeric = widths.map((_, i) => rows.every((row) => typeof row[i] === 'number' || /^[\d.,+-]+( \S+)?$/.test(String(row[i] ?? ''))));
+  const widths = cells.reduce<number[]>(
+    (widest, row) => row.map((cell, i) => Math.max(widest[i] ?? 0, width(cell))),
+    [],
+  );
+  const numeric = widths.map((_, i) =>
+    rows.every((row) => typeof row[i] === 'number' || /^[\d.,+-]+( \S+)?$/.test(String(row[i] ?? ''))),
+  );
   const line = (row: readonly string[]): string =>
     row
       .map((cell, i) => {
@@ -47,7 +52,11 @@ export function shapeText(shape: readonly number[]): string {
 
 /** A metric's value as people read it. */
 export function metricText(metric: string, value: number): string {
-  return metric === 'top1' || metric === 'top5' ? percentText(value) : metric === 'snr' ? `${value.toFixed(2)} dB` : value.toPrecision(4);
+  return metric === 'top1' || metric === 'top5'
+    ? percentText(value)
+    : metric === 'snr'
+      ? `${value.toFixed(2)} dB`
+      : value.toPrecision(4);
 }
 
 /** `1 device`, `2 devices`. */

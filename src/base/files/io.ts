@@ -1,6 +1,19 @@
 import { randomBytes } from 'node:crypto';
 import { renameSync, type Stats } from 'node:fs';
-import { chmod, chown, link, lstat, mkdir, open, readFile, readlink, rename, rm, stat, writeFile } from 'node:fs/promises';
+import {
+  chmod,
+  chown,
+  link,
+  lstat,
+  mkdir,
+  open,
+  readFile,
+  readlink,
+  rename,
+  rm,
+  stat,
+  writeFile,
+} from 'node:fs/promises';
 import path from 'node:path';
 import { fail } from '../errors.js';
 
@@ -32,7 +45,11 @@ export async function readText(file: string): Promise<string> {
  * @param durable it is there even when the power fails right afterwards
  * @throws FILE_NOT_WRITABLE
  */
-export async function writeAtomically(file: string, content: Uint8Array | string, { durable = false } = {}): Promise<void> {
+export async function writeAtomically(
+  file: string,
+  content: Uint8Array | string,
+  { durable = false } = {},
+): Promise<void> {
   let temporary: string | null = null;
   try {
     const { target, existing } = await placeOf(file);
@@ -48,7 +65,10 @@ export async function writeAtomically(file: string, content: Uint8Array | string
   }
 }
 
-/** Follows symbolic links, including dangling ones, to the file that is meant, and creates its folder. Also returns what is there. */
+/**
+ * Follows symbolic links, including dangling ones, to the file that is meant, and creates its folder. Also returns what
+ * is there.
+ */
 async function placeOf(file: string): Promise<{ readonly target: string; readonly existing: Stats | null }> {
   let target = file;
   for (let links = 0; links < mostLinks && (await lstat(target).catch(() => null))?.isSymbolicLink(); links++)
@@ -66,20 +86,32 @@ function temporaryBeside(target: string): string {
   return path.join(path.dirname(target), `.${path.basename(target)}.${randomBytes(4).toString('hex')}.tmp`);
 }
 
-/** Creates a file with the permissions of the one it will replace, and with its owner if this process is allowed to set it. */
-async function writeLike(existing: Stats | null, file: string, content: Uint8Array | string, durable = false): Promise<void> {
+/**
+ * Creates a file with the permissions of the one it will replace, and with its owner if this process is allowed to set
+ * it.
+ */
+async function writeLike(
+  existing: Stats | null,
+  file: string,
+  content: Uint8Array | string,
+  durable = false,
+): Promise<void> {
   await writeFile(file, content, { flag: 'wx', flush: durable, ...(existing === null ? {} : { mode: 0o600 }) });
   if (existing === null) return;
-  if (existing.uid !== process.getuid?.() || existing.gid !== process.getgid?.()) await chown(file, existing.uid, existing.gid).catch(() => undefined);
+  if (existing.uid !== process.getuid?.() || existing.gid !== process.getgid?.())
+    await chown(file, existing.uid, existing.gid).catch(() => undefined);
   await chmod(file, existing.mode & 0o7777);
 }
 
 /**
- * Several files that belong together: all are written under temporary names, then renamed one right after another. A full disk leaves none of them, nor
- * does a process that is interrupted or killed, but for the microseconds between two renames.
+ * Several files that belong together: all are written under temporary names, then renamed one right after another. A
+ * full disk leaves none of them, nor does a process that is interrupted or killed, but for the microseconds between two
+ * renames.
  * @throws FILE_NOT_WRITABLE
  */
-export async function writeTogether(files: readonly { readonly path: string; readonly content: Uint8Array | string }[]): Promise<void> {
+export async function writeTogether(
+  files: readonly { readonly path: string; readonly content: Uint8Array | string }[],
+): Promise<void> {
   const staged: { temporary: string; target: string }[] = [];
   let current = '';
   try {
@@ -104,7 +136,11 @@ export async function writeTogether(files: readonly { readonly path: string; rea
 /** Error codes of file systems without links (FAT). */
 const withoutLinks: ReadonlySet<string> = new Set(['EPERM', 'ENOTSUP', 'EOPNOTSUPP', 'ENOSYS']);
 
-/** Never replaces a file, and leaves none that is not whole. @param mode rights of the file. @throws FILE_NOT_WRITABLE */
+/**
+ * Never replaces a file, and leaves none that is not whole.
+ * @param mode rights of the file.
+ * @throws FILE_NOT_WRITABLE
+ */
 export async function writeNew(file: string, content: string, mode = 0o644): Promise<void> {
   let temporary: string | null = null;
   try {
@@ -129,7 +165,9 @@ async function syncFolder(folder: string): Promise<void> {
   await handle?.close();
 }
 
-/** Folder by folder: Node's own way with `recursive` never ends where a file system refuses with ENOENT, as /proc does. */
+/**
+ * Folder by folder: Node's own way with `recursive` never ends where a file system refuses with ENOENT, as /proc does.
+ */
 async function makeFolder(folder: string): Promise<void> {
   const exists = await stat(folder).then(
     () => true,

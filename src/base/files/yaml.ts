@@ -11,7 +11,9 @@ export interface YamlFault {
   readonly reason: string;
 }
 
-export type YamlSource<T> = { readonly value: T; readonly faults: readonly [] } | { readonly value: null; readonly faults: readonly YamlFault[] };
+export type YamlSource<T> =
+  | { readonly value: T; readonly faults: readonly [] }
+  | { readonly value: null; readonly faults: readonly YamlFault[] };
 
 /** Hand-written files are far smaller; the parser's search for repeated keys takes the square of a file's length. */
 const maxCharacters = 256 * 1024;
@@ -34,14 +36,28 @@ function deepest(text: string): number {
  * Parses a YAML text and checks it; every fault is reported, not only the first.
  * @param schemaFor the schema of what the text holds
  */
-export function parseYaml<T>(text: string, schemaFor: z.ZodType<T> | ((plain: unknown) => z.ZodType<T>)): YamlSource<T> {
+export function parseYaml<T>(
+  text: string,
+  schemaFor: z.ZodType<T> | ((plain: unknown) => z.ZodType<T>),
+): YamlSource<T> {
   if (text.length > maxCharacters)
-    return { value: null, faults: [{ line: 1, path: '', reason: `it has ${text.length} characters; such files end at ${maxCharacters}` }] };
-  if (deepest(text) > maxDepth) return { value: null, faults: [{ line: 1, path: '', reason: `it is nested deeper than ${maxDepth} levels` }] };
+    return {
+      value: null,
+      faults: [{ line: 1, path: '', reason: `it has ${text.length} characters; such files end at ${maxCharacters}` }],
+    };
+  if (deepest(text) > maxDepth)
+    return { value: null, faults: [{ line: 1, path: '', reason: `it is nested deeper than ${maxDepth} levels` }] };
   const lines = new LineCounter();
   const document = parseDocument(text, { lineCounter: lines, prettyErrors: false });
   if (document.errors.length > 0) {
-    return { value: null, faults: document.errors.map((error) => ({ line: lines.linePos(error.pos[0]).line, path: '', reason: error.message })) };
+    return {
+      value: null,
+      faults: document.errors.map((error) => ({
+        line: lines.linePos(error.pos[0]).line,
+        path: '',
+        reason: error.message,
+      })),
+    };
   }
   let plain: unknown;
   try {
@@ -63,11 +79,20 @@ export function parseYaml<T>(text: string, schemaFor: z.ZodType<T> | ((plain: un
   const faults = result.error.issues.flatMap((issue) =>
     // A key too many is at itself, not at what holds it.
     issue.code === 'unrecognized_keys'
-      ? issue.keys.map((key) => ({ line: lineOf([...issue.path, key]), path: pathText(issue.path), reason: `Unrecognized key: "${key}"` }))
+      ? issue.keys.map((key) => ({
+          line: lineOf([...issue.path, key]),
+          path: pathText(issue.path),
+          reason: `Unrecognized key: "${key}"`,
+        }))
       : [{ line: lineOf(issue.path), path: pathText(issue.path), reason: reasonText(issue) }],
   );
   // An unknown key is often the reason why another one is missing.
-  return { value: null, faults: faults.sort((a, b) => Number(b.reason.startsWith('Unrecognized')) - Number(a.reason.startsWith('Unrecognized'))) };
+  return {
+    value: null,
+    faults: faults.sort(
+      (a, b) => Number(b.reason.startsWith('Unrecognized')) - Number(a.reason.startsWith('Unrecognized')),
+    ),
+  };
 }
 
 function reasonText(issue: z.core.$ZodIssue): string {
@@ -75,7 +100,9 @@ function reasonText(issue: z.core.$ZodIssue): string {
   if (issue.code !== 'invalid_union' || issue.errors.length === 0) return issue.message;
   // Of a value that may have several forms: what each of them would be.
   const forms = new Set(
-    issue.errors.flatMap(([first]) => (first === undefined ? [] : [`${pathText(first.path)}${first.path.length > 0 ? ': ' : ''}${reasonText(first)}`])),
+    issue.errors.flatMap(([first]) =>
+      first === undefined ? [] : [`${pathText(first.path)}${first.path.length > 0 ? ': ' : ''}${reasonText(first)}`],
+    ),
   );
   return `has none of its forms: ${[...forms].join(', or ')}`;
 }
@@ -94,5 +121,7 @@ export function describeFaults(file: string, faults: readonly YamlFault[]): { wh
 }
 
 function pathText(keys: readonly PropertyKey[]): string {
-  return keys.map((key, i) => (typeof key === 'number' ? `[${key}]` : i === 0 ? String(key) : `.${String(key)}`)).join('');
+  return keys
+    .map((key, i) => (typeof key === 'number' ? `[${key}]` : i === 0 ? String(key) : `.${String(key)}`))
+    .join('');
 }

@@ -20,8 +20,15 @@ export interface ProgramRun {
 
 const mostOutput = 4 * 1024 * 1024;
 
-/** A program may be a script that starts the real one, so that the whole group is ended. @throws Error where it does not start or not end; the signal's reason */
-export function runProgram(program: string, args: readonly string[], { folder, timeoutSeconds, signal, onLine }: ProgramOptions): Promise<ProgramRun> {
+/**
+ * A program may be a script that starts the real one, so that the whole group is ended.
+ * @throws Error where it does not start or not end; the signal's reason
+ */
+export function runProgram(
+  program: string,
+  args: readonly string[],
+  { folder, timeoutSeconds, signal, onLine }: ProgramOptions,
+): Promise<ProgramRun> {
   return new Promise((resolve, reject) => {
     signal?.throwIfAborted();
     const child = spawn(program, args, { cwd: folder, stdio: ['ignore', 'pipe', 'pipe'], detached: true });

@@ -35,8 +35,15 @@ export class Accelerator {
     return this.link.name;
   }
 
-  /** @param packetBytes of the endpoint that outputs come from. @throws EDGETPU_START, EDGETPU_TRANSFER, EDGETPU_SILENT, EDGETPU_ANSWER, DEVICE_CLOSED */
-  static async start(link: AcceleratorLink, packetBytes: number, options: AcceleratorOptions = {}): Promise<Accelerator> {
+  /**
+   * @param packetBytes of the endpoint that outputs come from.
+   * @throws EDGETPU_START, EDGETPU_TRANSFER, EDGETPU_SILENT, EDGETPU_ANSWER, DEVICE_CLOSED
+   */
+  static async start(
+    link: AcceleratorLink,
+    packetBytes: number,
+    options: AcceleratorOptions = {},
+  ): Promise<Accelerator> {
     const { performance = defaultPerformance, onWarning = () => undefined } = options;
     try {
       await bringUp(link, { performance, packetBytes });

@@ -1,5 +1,5 @@
-// From a plug to an accelerator that runs its firmware. Before, it is another device with a DFU interface; afterwards, and after each reset, it comes
-// back on the bus (libedgetpu, usb_driver.cc: PrepareUsbDevice; usb_dfu_commands.cc).
+// From a plug to an accelerator that runs its firmware. Before, it is another device with a DFU interface; afterwards,
+// and after each reset, it comes back on the bus (libedgetpu, usb_driver.cc: PrepareUsbDevice; usb_dfu_commands.cc).
 
 import { fail, reasonOf } from '../../base/errors.js';
 import { claimDfu, type DfuInterface, dfuOf } from '../flashing/index.js';
@@ -27,8 +27,12 @@ const defaultComingBackMs = 10_000;
 const configuration = 1;
 
 /** Whether a USB device is an accelerator, and in which state. */
-export function acceleratorState({ vendorId, productId }: Pick<UsbControlDevice, 'vendorId' | 'productId'>): State | null {
-  for (const [state, { vendor, product }] of Object.entries(acceleratorIds)) if (vendor === vendorId && product === productId) return state as State;
+export function acceleratorState({
+  vendorId,
+  productId,
+}: Pick<UsbControlDevice, 'vendorId' | 'productId'>): State | null {
+  for (const [state, { vendor, product }] of Object.entries(acceleratorIds))
+    if (vendor === vendorId && product === productId) return state as State;
   return null;
 }
 
@@ -70,7 +74,9 @@ async function claimed(uri: string, device: UsbControlDevice, options: AttachOpt
     await device.close().catch(() => undefined);
     throw usbError(uri, error);
   }
-  const all = device.configurations.flatMap(({ interfaces }) => interfaces.flatMap(({ alternate }) => alternate.endpoints));
+  const all = device.configurations.flatMap(({ interfaces }) =>
+    interfaces.flatMap(({ alternate }) => alternate.endpoints),
+  );
   const output = all.find(({ direction, endpointNumber }) => direction === 'in' && endpointNumber === endpoints.output);
   if (output === undefined) {
     await device.close().catch(() => undefined);
@@ -86,14 +92,19 @@ async function claim(device: UsbControlDevice): Promise<void> {
 }
 
 /** Sent, and read back; a reset starts it. */
-async function loadFirmware(uri: string, device: UsbControlDevice, { firmware: search = {}, patienceMs = usbPatienceMs }: AttachOptions): Promise<void> {
+async function loadFirmware(
+  uri: string,
+  device: UsbControlDevice,
+  { firmware: search = {}, patienceMs = usbPatienceMs }: AttachOptions,
+): Promise<void> {
   const { bytes } = await requireFirmware(uri, search);
   const place = dfuOf(uri, device);
   const dfu = await claimDfu(place, 0, patienceMs);
   try {
     const blocks = Math.ceil(bytes.byteLength / dfu.functions.transferBytes);
     await dfu.makeIdle();
-    for (let block = 0; block < blocks; block++) await dfu.download(block, blockOf(dfu, bytes, block), `block ${block} of its firmware`);
+    for (let block = 0; block < blocks; block++)
+      await dfu.download(block, blockOf(dfu, bytes, block), `block ${block} of its firmware`);
     await dfu.finish(blocks);
     await verify(dfu, bytes);
   } catch (error) {
@@ -111,7 +122,10 @@ async function verify(dfu: DfuInterface, bytes: Uint8Array): Promise<void> {
     const read = await dfu.upload(block, transferBytes);
     const wanted = blockOf(dfu, bytes, block);
     if (!Buffer.from(read).subarray(0, wanted.byteLength).equals(wanted))
-      throw fail('EDGETPU_START', { device: dfu.name, reason: `its firmware reads back otherwise than it was sent, in block ${block}` });
+      throw fail('EDGETPU_START', {
+        device: dfu.name,
+        reason: `its firmware reads back otherwise than it was sent, in block ${block}`,
+      });
     if (read.byteLength < transferBytes) return;
   }
 }
@@ -121,7 +135,8 @@ function blockOf({ functions: { transferBytes } }: DfuInterface, bytes: Uint8Arr
 }
 
 /**
- * With firmware it starts that; where it runs, it is as after plugging in. The device may be gone before the reset has ended.
+ * With firmware it starts that; where it runs, it is as after plugging in. The device may be gone before the reset has
+ * ended.
  * @param claiming nobody else is to be at work with it
  */
 async function reset(uri: string, device: UsbControlDevice, claiming: boolean): Promise<void> {
@@ -139,11 +154,18 @@ async function reset(uri: string, device: UsbControlDevice, claiming: boolean): 
 }
 
 /** @throws EDGETPU_START where it does not */
-async function comeBack(uri: string, { devices = usbDevices, comingBackMs = defaultComingBackMs, signal }: AttachOptions): Promise<UsbControlDevice> {
+async function comeBack(
+  uri: string,
+  { devices = usbDevices, comingBackMs = defaultComingBackMs, signal }: AttachOptions,
+): Promise<UsbControlDevice> {
   for (const until = Date.now() + comingBackMs; ; ) {
     const running = (await devices()).find((device) => acceleratorState(device) === 'running');
     if (running !== undefined) return running;
-    if (Date.now() > until) throw fail('EDGETPU_START', { device: uri, reason: `it did not come back within ${comingBackMs / 1000} s after a reset` });
+    if (Date.now() > until)
+      throw fail('EDGETPU_START', {
+        device: uri,
+        reason: `it did not come back within ${comingBackMs / 1000} s after a reset`,
+      });
     await pause(100, signal);
   }
 }

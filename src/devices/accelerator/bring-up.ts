@@ -1,5 +1,6 @@
-// From power on to a chip that executes: the steps of libedgetpu, driver/usb/usb_driver.cc (DoOpen, InitializeChip), driver/beagle/
-// beagle_top_level_handler.cc, beagle_top_level_interrupt_manager.cc and driver/run_controller.cc, in their order.
+// From power on to a chip that executes: the steps of libedgetpu, driver/usb/usb_driver.cc (DoOpen, InitializeChip),
+// driver/beagle/ beagle_top_level_handler.cc, beagle_top_level_interrupt_manager.cc and driver/run_controller.cc, in
+// their order.
 
 import { fail } from '../../base/errors.js';
 import type { AcceleratorLink } from './link.js';
@@ -30,7 +31,10 @@ export type Performance = keyof typeof performances;
 
 /** Events of the scalar core alone come; what it wants otherwise, the executable says. */
 const coreEventsOnly = 0xf0n;
-/** Bytes of an output come in pieces of so many times 8: whole packets at SuperSpeed, less than a packet below it (a workaround of libedgetpu). */
+/**
+ * Bytes of an output come in pieces of so many times 8: whole packets at SuperSpeed, less than a packet below it (a
+ * workaround of libedgetpu).
+ */
 const chunkLengths = { superSpeed: 0x80n, slower: 0x20n } as const;
 const superSpeedPacketBytes = 1024;
 const idleCounter = 1n;
@@ -48,7 +52,11 @@ export interface BringUp {
 /** @throws EDGETPU_START, EDGETPU_TRANSFER, EDGETPU_SILENT, EDGETPU_ANSWER, DEVICE_CLOSED */
 export async function bringUp(link: AcceleratorLink, { performance, packetBytes }: BringUp): Promise<void> {
   const steps = new Steps(link);
-  await steps.change(registers.scuCtrl0, [fields.scuCtrl0.pcieInactivePhyMode, 0], [fields.scuCtrl0.usbInactivePhyMode, 0]);
+  await steps.change(
+    registers.scuCtrl0,
+    [fields.scuCtrl0.pcieInactivePhyMode, 0],
+    [fields.scuCtrl0.usbInactivePhyMode, 0],
+  );
   const gated = fieldOf(Number(await link.read(registers.scuCtrl2)), fields.scuCtrl2.gatedCore) === clockGates.hardware;
   if (gated) await steps.change(registers.scuCtrl2, [fields.scuCtrl2.gatedCore, clockGates.none]);
   await enterReset(link, steps);
@@ -58,7 +66,10 @@ export async function bringUp(link: AcceleratorLink, { performance, packetBytes 
   await link.read(registers.omc0);
   await link.write(registers.descriptorEndpoints, coreEventsOnly);
   await link.write(registers.multipleOutEndpoints, 0n);
-  await link.write(registers.outfeedChunkLength, packetBytes >= superSpeedPacketBytes ? chunkLengths.superSpeed : chunkLengths.slower);
+  await link.write(
+    registers.outfeedChunkLength,
+    packetBytes >= superSpeedPacketBytes ? chunkLengths.superSpeed : chunkLengths.slower,
+  );
   await steps.runControl(runStates.run);
   await enableInterrupts(link, steps);
 }
@@ -70,7 +81,12 @@ export async function shutDown(link: AcceleratorLink): Promise<void> {
   await steps.change(registers.omcD4, [fields.omcD4.warningEnabled, 0]);
   await steps.change(registers.rambistCtrl1, [fields.rambistCtrl1.mask, 7]);
   await steps.change(registers.scuCtr7, [fields.scuCtr7.bootFailureMask, 3]);
-  for (const register of [registers.slaveMonitorEnable, registers.masterMonitorEnable, registers.slaveErrorMask, registers.masterErrorMask])
+  for (const register of [
+    registers.slaveMonitorEnable,
+    registers.masterMonitorEnable,
+    registers.slaveErrorMask,
+    registers.masterErrorMask,
+  ])
     await link.write(register, 0n);
   await steps.change(registers.omcD8, [fields.omcD8.shutdownEnabled, 0]);
   await link.write(registers.fatalErrorControl, 0n);
@@ -85,7 +101,8 @@ export async function fatalErrorOf(link: AcceleratorLink): Promise<string> {
 }
 
 /**
- * Takes note of a warning of the chip's frame, so that it is not told for ever (beagle_top_level_interrupt_manager.cc: DoHandleInterrupt).
+ * Takes note of a warning of the chip's frame, so that it is not told for ever (beagle_top_level_interrupt_manager.cc:
+ * DoHandleInterrupt).
  * @param index in `topLevelInterrupts`. @returns what it warns of
  */
 export async function acknowledgeWarning(link: AcceleratorLink, index: number): Promise<string> {
@@ -125,7 +142,11 @@ async function enterReset(link: AcceleratorLink, steps: Steps): Promise<void> {
   const before = Number(await link.read(registers.scuCtrl3));
   if (fieldOf(before, forceSleep) === sleep.force) return;
   await link.write(registers.scuCtrl3, BigInt(withField(before, forceSleep, sleep.force)));
-  await steps.until(registers.scuCtrl3, (value) => fieldOf(Number(value), powerState) === powerStates.sleeping, 'does not fall asleep');
+  await steps.until(
+    registers.scuCtrl3,
+    (value) => fieldOf(Number(value), powerState) === powerStates.sleeping,
+    'does not fall asleep',
+  );
   // A pulse takes back what credit for bulk transfers is left.
   await link.write(registers.gcbbCredit0, 0xfn);
   await link.write(registers.gcbbCredit0, 0n);
@@ -141,9 +162,17 @@ async function leaveReset(link: AcceleratorLink, steps: Steps, performance: Perf
     [axiAt125MHz, clocks.axiAt125MHz],
     [usbControllerAt250MHz, clocks.usbControllerAt250MHz],
   );
-  await steps.until(registers.scuCtrl3, (value) => fieldOf(Number(value), powerState) === powerStates.running, 'does not wake up');
+  await steps.until(
+    registers.scuCtrl3,
+    (value) => fieldOf(Number(value), powerState) === powerStates.running,
+    'does not wake up',
+  );
   // A register whose value after a reset is known.
-  await steps.until(registers.scalarCoreRunControl, (value) => value === runStates.idle, 'does not come out of its reset');
+  await steps.until(
+    registers.scalarCoreRunControl,
+    (value) => value === runStates.idle,
+    'does not come out of its reset',
+  );
   await link.write(registers.idle, idleCounter);
   await steps.toAllTiles();
   await link.write(registers.deepSleep, sleepDelays);
@@ -155,7 +184,12 @@ async function enableInterrupts(link: AcceleratorLink, steps: Steps): Promise<vo
   await steps.change(registers.omcD4, [fields.omcD4.warningEnabled, 1]);
   // Status bits are cleared by writing 1: 0 leaves them.
   await steps.change(registers.rambistCtrl1, [fields.rambistCtrl1.status, 0], [fields.rambistCtrl1.mask, 0]);
-  await steps.change(registers.scuCtr7, [fields.scuCtr7.pllLockFailure, 0], [fields.scuCtr7.usbSelectFailure, 0], [fields.scuCtr7.bootFailureMask, 0]);
+  await steps.change(
+    registers.scuCtr7,
+    [fields.scuCtr7.pllLockFailure, 0],
+    [fields.scuCtr7.usbSelectFailure, 0],
+    [fields.scuCtr7.bootFailureMask, 0],
+  );
   await link.write(registers.slaveMonitorEnable, 1n);
   await link.write(registers.masterMonitorEnable, 1n);
   await link.write(registers.slaveErrorMask, 3n);
@@ -169,7 +203,10 @@ class Steps {
   /** Some fields of a 32-bit register, the others as they are. */
   async change(register: Register, ...changes: readonly (readonly [Field, number])[]): Promise<void> {
     const before = Number(await this.link.read(register));
-    await this.link.write(register, BigInt(changes.reduce((value, [field, content]) => withField(value, field, content), before)));
+    await this.link.write(
+      register,
+      BigInt(changes.reduce((value, [field, content]) => withField(value, field, content), before)),
+    );
   }
 
   /** Sets the field that clears another one, where that is set. */
@@ -185,7 +222,10 @@ class Steps {
       last = await this.link.read(register);
       if (reached(last)) return;
     }
-    throw fail('EDGETPU_START', { device: this.link.name, reason: `it ${trouble}: ${register.name} stays 0x${last.toString(16)}` });
+    throw fail('EDGETPU_START', {
+      device: this.link.name,
+      reason: `it ${trouble}: ${register.name} stays 0x${last.toString(16)}`,
+    });
   }
 
   /** What is written to a tile from now on goes to all of them; it takes effect when it can be read back. */

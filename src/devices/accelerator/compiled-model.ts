@@ -1,7 +1,16 @@
-// A compiled model as a whole: what edgetpu_compiler left to the host runs on the simulator, the rest on the accelerator.
+// A compiled model as a whole: what edgetpu_compiler left to the host runs on the simulator, the rest on the
+// accelerator.
 
 import { fail } from '../../base/errors.js';
-import { bytesOfElements, constantBytes, elementCount, elementTypeOf, extract, type Model, mainSubgraph } from '../../formats/tflite/index.js';
+import {
+  bytesOfElements,
+  constantBytes,
+  elementCount,
+  elementTypeOf,
+  extract,
+  type Model,
+  mainSubgraph,
+} from '../../formats/tflite/index.js';
 import { Interpreter, inputsAndOutputs, type TensorInfo } from '../../simulator/index.js';
 import { compiledModelOf } from '../../targets/compiled/index.js';
 import type { Accelerator } from './accelerator.js';
@@ -35,7 +44,11 @@ export class AcceleratedModel {
   /** Tensors that are the same for every sample. */
   private readonly constants: ReadonlyMap<number, Uint8Array>;
 
-  /** @param where for messages. @throws EDGETPU_PACKAGE_INVALID, EDGETPU_EXECUTABLE, EDGETPU_UNCOMPILED, OPERATORS_UNSUPPORTED and others of what the host is left with */
+  /**
+   * @param where for messages.
+   * @throws EDGETPU_PACKAGE_INVALID, EDGETPU_EXECUTABLE, EDGETPU_UNCOMPILED, OPERATORS_UNSUPPORTED and others of what
+   * the host is left with
+   */
   constructor(model: Model, where: string) {
     const compiled = compiledModelOf(model);
     if (compiled === null) throw fail('EDGETPU_UNCOMPILED', { where, device: 'an Edge TPU' });
@@ -59,7 +72,10 @@ export class AcceleratedModel {
     requireMade(this.stages, new Set([...inputs.map(({ index }) => index), ...this.constants.keys()]), outputs, where);
     for (const { index, bytes } of outputs)
       if ((this.constants.get(index)?.byteLength ?? bytes) !== bytes)
-        throw fail('EDGETPU_EXECUTABLE', { where, reason: `output ${index} is a constant of another length than its shape has` });
+        throw fail('EDGETPU_EXECUTABLE', {
+          where,
+          reason: `output ${index} is a constant of another length than its shape has`,
+        });
   }
 
   /** Programs of the parts, in order. */
@@ -77,7 +93,8 @@ export class AcceleratedModel {
 
   /** @param sample all inputs one after another. @throws INPUT_SIZE, EDGETPU_*, DEVICE_CLOSED */
   async run(accelerator: Accelerator, sample: Uint8Array): Promise<CompiledRun> {
-    if (sample.byteLength !== this.inputBytes) throw fail('INPUT_SIZE', { where: 'the sample', bytes: sample.byteLength, sampleBytes: this.inputBytes });
+    if (sample.byteLength !== this.inputBytes)
+      throw fail('INPUT_SIZE', { where: 'the sample', bytes: sample.byteLength, sampleBytes: this.inputBytes });
     const start = performance.now();
     let deviceMs = 0;
     const tensors = new Map(this.constants);
@@ -89,7 +106,8 @@ export class AcceleratedModel {
     for (const stage of this.stages) {
       const given = stage.inputs.map((tensor) => tensors.get(tensor) as Uint8Array);
       const begun = performance.now();
-      const made = stage.on === 'device' ? await accelerator.run(stage.program, given) : runOnHost(stage.interpreter, given);
+      const made =
+        stage.on === 'device' ? await accelerator.run(stage.program, given) : runOnHost(stage.interpreter, given);
       if (stage.on === 'device') deviceMs += performance.now() - begun;
       for (const [i, tensor] of stage.outputs.entries()) tensors.set(tensor, made[i] as Uint8Array);
     }
@@ -109,7 +127,10 @@ function hostStages(model: Model, from: number, to: number): HostStage[] {
   const { operators, outputs } = mainSubgraph(model);
   const chosen = Array.from({ length: to - from }, (_, i) => from + i);
   const made = chosen.flatMap((index) => Array.from(operators[index]?.outputs ?? []));
-  const readLater = new Set([...operators.slice(to).flatMap(({ inputs }) => Array.from(inputs ?? [])), ...(outputs ?? [])]);
+  const readLater = new Set([
+    ...operators.slice(to).flatMap(({ inputs }) => Array.from(inputs ?? [])),
+    ...(outputs ?? []),
+  ]);
   const part = extract(
     model,
     chosen,
@@ -136,9 +157,15 @@ function constantsOf(model: Model): Map<number, Uint8Array> {
 }
 
 /** @throws EDGETPU_EXECUTABLE where a stage reads what nothing has made before */
-function requireMade(stages: readonly (HostStage | DeviceStage)[], made: Set<number>, outputs: readonly TensorInfo[], where: string): void {
+function requireMade(
+  stages: readonly (HostStage | DeviceStage)[],
+  made: Set<number>,
+  outputs: readonly TensorInfo[],
+  where: string,
+): void {
   const require = (tensor: number): void => {
-    if (!made.has(tensor)) throw fail('EDGETPU_EXECUTABLE', { where, reason: `tensor ${tensor} is read, and nothing has made it` });
+    if (!made.has(tensor))
+      throw fail('EDGETPU_EXECUTABLE', { where, reason: `tensor ${tensor} is read, and nothing has made it` });
   };
   for (const stage of stages) {
     stage.inputs.forEach(require);
@@ -148,11 +175,20 @@ function requireMade(stages: readonly (HostStage | DeviceStage)[], made: Set<num
 }
 
 /** Layers are the tensors of the operator, in the same order (libedgetpu, custom_op.cc). @throws EDGETPU_EXECUTABLE */
-function requireFit({ main: { executable } }: Program, reads: readonly number[], makes: readonly number[], model: Model, where: string): void {
+function requireFit(
+  { main: { executable } }: Program,
+  reads: readonly number[],
+  makes: readonly number[],
+  model: Model,
+  where: string,
+): void {
   const { tensors } = mainSubgraph(model);
   const check = (role: string, indices: readonly number[], layers: typeof executable.inputs): void => {
     if (indices.length !== layers.length)
-      throw fail('EDGETPU_EXECUTABLE', { where, reason: `its operator has ${indices.length} ${role}s, its program ${layers.length}` });
+      throw fail('EDGETPU_EXECUTABLE', {
+        where,
+        reason: `its operator has ${indices.length} ${role}s, its program ${layers.length}`,
+      });
     for (const [i, { name, bytes, type }] of layers.entries()) {
       const tensor = tensors[indices[i] as number];
       const wanted = tensor === undefined ? null : elementTypeOf(tensor);

@@ -20,7 +20,10 @@ export interface EngineOptions {
 }
 
 /** @param attach opens the accelerator: at once, and again where it was lost */
-export async function acceleratorEngine(attach: () => Promise<Accelerator>, { emulated = null }: EngineOptions = {}): Promise<AcceleratorEngine> {
+export async function acceleratorEngine(
+  attach: () => Promise<Accelerator>,
+  { emulated = null }: EngineOptions = {},
+): Promise<AcceleratorEngine> {
   const attachment = new Attachment(attach);
   await attachment.present();
   return {
@@ -31,7 +34,10 @@ export async function acceleratorEngine(attach: () => Promise<Accelerator>, { em
     load: async (model) => {
       const loaded = refusing(() => modelFor(model));
       if (emulated !== null && !loaded.programs.every((program) => emulated.knows(program)))
-        throw atollError('IMAGE_INVALID', 'this accelerator is emulated, and does not know the model: start it with --emulate MODEL_edgetpu.tflite');
+        throw atollError(
+          'IMAGE_INVALID',
+          'this accelerator is emulated, and does not know the model: start it with --emulate MODEL_edgetpu.tflite',
+        );
       const accelerator = await attachment.present();
       for (const program of loaded.programs) await accelerator.cache(program);
       return execution(loaded, attachment, emulated?.rememberedMs ?? (() => 0));

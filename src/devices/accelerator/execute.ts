@@ -1,4 +1,5 @@
-// Carries out the transfers of an executable, one after another (libedgetpu, usb_driver.cc: ProcessIo with hints, one endpoint).
+// Carries out the transfers of an executable, one after another (libedgetpu, usb_driver.cc: ProcessIo with hints, one
+// endpoint).
 
 import type { Place, Transfer } from '../../targets/compiled/index.js';
 import { type AcceleratorLink, Tag } from './link.js';
@@ -44,13 +45,17 @@ export async function execute(
   return outputs;
 }
 
-async function transferData(link: AcceleratorLink, { to, place, offset, bytes }: Extract<Transfer, { what: 'data' }>, memory: Uint8Array): Promise<void> {
+async function transferData(
+  link: AcceleratorLink,
+  { to, place, offset, bytes }: Extract<Transfer, { what: 'data' }>,
+  memory: Uint8Array,
+): Promise<void> {
   if (to === 'device') {
     const tag = place.of === 'parameters' ? Tag.parameters : Tag.input;
     await link.send(tag, memory.subarray(offset, offset + bytes), place.of === 'input' ? 'an input' : place.of);
     return;
   }
-  // It is asked for while what went before is still on its way; what goes out after it waits until it is there, since on one endpoint that would hold it
-  // up (usb_driver.cc: ProcessIo).
+  // It is asked for while what went before is still on its way; what goes out after it waits until it is there, since
+  // on one endpoint that would hold it up (usb_driver.cc: ProcessIo).
   memory.set(await link.receive(bytes, 'an output'), offset);
 }

@@ -1,11 +1,14 @@
-// The firmware that an accelerator wants before it does anything. It is Google's, and not ours to ship: it lies in a file of the user's, or inside of
-// an installed libedgetpu, which has it among its constants.
+// The firmware that an accelerator wants before it does anything. It is Google's, and not ours to ship: it lies in a
+// file of the user's, or inside of an installed libedgetpu, which has it among its constants.
 
 import { createHash } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
 import { fail, reasonOf } from '../../base/errors.js';
 
-/** apex_latest_single_ep.bin of libedgetpu's last releases: its length, how it begins (a jump of the 8051 to its start), its SHA-256. */
+/**
+ * apex_latest_single_ep.bin of libedgetpu's last releases: its length, how it begins (a jump of the 8051 to its start),
+ * its SHA-256.
+ */
 const known = {
   bytes: 10_783,
   head: Buffer.from('021e570214fac22f', 'hex'),
@@ -66,7 +69,11 @@ export async function findFirmware({
 /** @param device that waits for it. @throws EDGETPU_FIRMWARE_MISSING */
 export async function requireFirmware(device: string, search: FirmwareSearch): Promise<Firmware> {
   const found = await findFirmware(search);
-  if (found === null) throw fail('EDGETPU_FIRMWARE_MISSING', { device, looked: `; there is no libedgetpu at ${(search.libraries ?? libraries).join(', ')}` });
+  if (found === null)
+    throw fail('EDGETPU_FIRMWARE_MISSING', {
+      device,
+      looked: `; there is no libedgetpu at ${(search.libraries ?? libraries).join(', ')}`,
+    });
   return found;
 }
 
@@ -75,10 +82,12 @@ function firmwareIn(content: Buffer, path: string): Uint8Array {
   const inside = within(content);
   if (inside !== null) return inside;
   const executable = content.subarray(0, 4).equals(Buffer.from('\x7fELF', 'latin1'));
-  if (executable) throw fail('EDGETPU_FIRMWARE_INVALID', { path, reason: 'the library holds another firmware than is known here' });
+  if (executable)
+    throw fail('EDGETPU_FIRMWARE_INVALID', { path, reason: 'the library holds another firmware than is known here' });
   if (content.byteLength === 0 || content.byteLength > mostBytes)
     throw fail('EDGETPU_FIRMWARE_INVALID', { path, reason: `it has ${content.byteLength} bytes` });
-  if (content[0] !== longJump) throw fail('EDGETPU_FIRMWARE_INVALID', { path, reason: 'it does not begin with a jump, as code of an 8051 does' });
+  if (content[0] !== longJump)
+    throw fail('EDGETPU_FIRMWARE_INVALID', { path, reason: 'it does not begin with a jump, as code of an 8051 does' });
   return content;
 }
 

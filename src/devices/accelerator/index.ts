@@ -1,5 +1,5 @@
-// The Edge TPU at a USB port: gives it its firmware, starts it, and runs on it what edgetpu_compiler made, without libedgetpu. In goes a compiled model,
-// out comes a runner; operators around the compiled parts run on the simulator.
+// The Edge TPU at a USB port: gives it its firmware, starts it, and runs on it what edgetpu_compiler made, without
+// libedgetpu. In goes a compiled model, out comes a runner; operators around the compiled parts run on the simulator.
 
 export { Accelerator, type AcceleratorOptions } from './accelerator.js';
 export { type AttachOptions, acceleratorState, attachAccelerator } from './attach.js';

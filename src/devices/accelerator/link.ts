@@ -1,5 +1,6 @@
-// What goes over the USB line of an accelerator that runs its firmware: registers by control requests, everything else by bulk transfers, of which
-// those to the device follow a header of 8 bytes. Sources: libedgetpu, driver/usb/usb_ml_commands.cc and usb_driver.cc (single-endpoint mode).
+// What goes over the USB line of an accelerator that runs its firmware: registers by control requests, everything else
+// by bulk transfers, of which those to the device follow a header of 8 bytes. Sources: libedgetpu,
+// driver/usb/usb_ml_commands.cc and usb_driver.cc (single-endpoint mode).
 
 import { setTimeout as delay } from 'node:timers/promises';
 import { AtollError, fail, reasonOf } from '../../base/errors.js';
@@ -8,7 +9,10 @@ import type { Register } from './registers.js';
 
 /** What a header says that follows. */
 export const Tag = { instructions: 0, input: 1, parameters: 2 } as const;
-/** An event is the address and length of a transfer, and what it is about: those from here on, an interrupt of the scalar core. */
+/**
+ * An event is the address and length of a transfer, and what it is about: those from here on, an interrupt of the
+ * scalar core.
+ */
 export const firstInterruptTag = 4;
 
 export const endpoints = { out: 1, output: 1, event: 2, interrupt: 3 } as const;
@@ -19,7 +23,10 @@ export const largestTransferBytes = 2 ** 20;
 
 /** Requests of the vendor: 64-bit registers, 32-bit registers. */
 const registerRequests = { 64: 0, 32: 1 } as const;
-/** So many transfers to the device are on their way at once (beagle_usb_driver_provider.cc: kDefaultUsbMaxNumAsyncTransfers). */
+/**
+ * So many transfers to the device are on their way at once (beagle_usb_driver_provider.cc:
+ * kDefaultUsbMaxNumAsyncTransfers).
+ */
 const transfersUnderWay = process.platform === 'darwin' ? 1 : 3;
 /** As libedgetpu has it (USB_TIMEOUT_MILLIS). */
 export const usbPatienceMs = 6000;
@@ -85,18 +92,24 @@ export class AcceleratorLink {
     if (register.bits === 64) view.setBigUint64(0, value, true);
     else view.setUint32(0, Number(value), true);
     const what = `writing register ${register.name}`;
-    const { status, bytesWritten } = await this.within(what, () => this.device.controlTransferOut(setup(register), bytes));
+    const { status, bytesWritten } = await this.within(what, () =>
+      this.device.controlTransferOut(setup(register), bytes),
+    );
     if (status !== 'ok' || bytesWritten !== bytes.byteLength)
       throw await this.failed(what, `${bytesWritten} of ${bytes.byteLength} bytes went out (${status})`);
   }
 
-  /** A header, and what it announces. Returns when there is room for more; errors of what is under way come with a later call. */
+  /**
+   * A header, and what it announces. Returns when there is room for more; errors of what is under way come with a later
+   * call.
+   */
   async send(tag: number, data: Uint8Array, what: string): Promise<void> {
     const header = new Uint8Array(headerBytes);
     new DataView(header.buffer).setUint32(0, data.byteLength, true);
     header[4] = tag;
     await this.transferOut(header, `the header of ${what}`);
-    for (let at = 0; at < data.byteLength; at += largestTransferBytes) await this.transferOut(data.subarray(at, at + largestTransferBytes), what);
+    for (let at = 0; at < data.byteLength; at += largestTransferBytes)
+      await this.transferOut(data.subarray(at, at + largestTransferBytes), what);
   }
 
   /** All that was sent has arrived. */
@@ -116,7 +129,8 @@ export class AcceleratorLink {
       const part = await this.transferIn(endpoints.output, length, what);
       empty = part.byteLength === 0 ? empty + 1 : 0;
       if (empty > mostEmptyReads) throw await this.answered(what, `${empty} empty packets, at byte ${at} of ${bytes}`);
-      if (at + part.byteLength > bytes) throw await this.answered(what, `${at + part.byteLength} bytes instead of ${bytes}`);
+      if (at + part.byteLength > bytes)
+        throw await this.answered(what, `${at + part.byteLength} bytes instead of ${bytes}`);
       received.set(part, at);
       at += part.byteLength;
     }
@@ -127,10 +141,12 @@ export class AcceleratorLink {
   async interrupted(number: number): Promise<void> {
     const what = 'the end of the execution';
     const data = await this.transferIn(endpoints.event, eventBytes, what);
-    if (data.byteLength !== eventBytes) throw await this.answered(what, `an event of ${data.byteLength} bytes instead of ${eventBytes}`);
+    if (data.byteLength !== eventBytes)
+      throw await this.answered(what, `an event of ${data.byteLength} bytes instead of ${eventBytes}`);
     const view = new DataView(data.buffer, data.byteOffset, data.byteLength);
     const tag = view.getUint8(12) & 15;
-    if (tag !== firstInterruptTag + number) throw await this.answered(what, `an event ${tag} instead of ${firstInterruptTag + number}`);
+    if (tag !== firstInterruptTag + number)
+      throw await this.answered(what, `an event ${tag} instead of ${firstInterruptTag + number}`);
   }
 
   /** From now on, what the interrupt endpoint says ends whatever waits. */
@@ -148,15 +164,19 @@ export class AcceleratorLink {
   private async interrupt({ explain, warned }: InterruptHandlers): Promise<never> {
     const { packetSize } = endpointOf(this.device, 'in', endpoints.interrupt);
     for (;;) {
-      const { status, data } = await this.device.transferIn(endpoints.interrupt, packetSize).catch(async (error: unknown) => {
-        throw await this.failed('an interrupt', reasonOf(error), error);
-      });
+      const { status, data } = await this.device
+        .transferIn(endpoints.interrupt, packetSize)
+        .catch(async (error: unknown) => {
+          throw await this.failed('an interrupt', reasonOf(error), error);
+        });
       if (this.ended !== null) throw this.ended;
       if (status !== 'ok' || data === undefined) throw await this.failed('an interrupt', `it ended with ${status}`);
-      if (data.byteLength < interruptBytes) throw await this.answered('an interrupt', `${data.byteLength} bytes instead of ${interruptBytes}`);
+      if (data.byteLength < interruptBytes)
+        throw await this.answered('an interrupt', `${data.byteLength} bytes instead of ${interruptBytes}`);
       const word = data.getUint32(0, true);
       if ((word & fatalErrorBit) !== 0) throw await this.died(explain);
-      for (let bit = firstWarningBit; bit < 32; bit++) if (((word >>> bit) & 1) === 1) await warned(bit - firstWarningBit);
+      for (let bit = firstWarningBit; bit < 32; bit++)
+        if (((word >>> bit) & 1) === 1) await warned(bit - firstWarningBit);
     }
   }
 
@@ -170,7 +190,9 @@ export class AcceleratorLink {
 
   private async transferOut(bytes: Uint8Array, what: string): Promise<void> {
     if (this.underWay.length >= transfersUnderWay) await this.underWay.shift();
-    const sending = this.within(what, () => this.device.transferOut(endpoints.out, bytes as Uint8Array<ArrayBuffer>)).then(async ({ status, bytesWritten }) => {
+    const sending = this.within(what, () =>
+      this.device.transferOut(endpoints.out, bytes as Uint8Array<ArrayBuffer>),
+    ).then(async ({ status, bytesWritten }) => {
       if (status !== 'ok' || bytesWritten !== bytes.byteLength)
         throw await this.failed(what, `${bytesWritten} of ${bytes.byteLength} bytes went out (${status})`);
     });
@@ -180,7 +202,11 @@ export class AcceleratorLink {
   }
 
   private async transferIn(endpoint: number, length: number, what: string): Promise<Uint8Array> {
-    const { status, data } = await this.within(what, () => this.device.transferIn(endpoint, length), computingTimes * this.patienceMs);
+    const { status, data } = await this.within(
+      what,
+      () => this.device.transferIn(endpoint, length),
+      computingTimes * this.patienceMs,
+    );
     if (status !== 'ok' || data === undefined) throw await this.failed(what, `a read ended with ${status}`);
     return new Uint8Array(data.buffer, data.byteOffset, data.byteLength);
   }
@@ -218,7 +244,9 @@ export class AcceleratorLink {
     );
   }
 
-  /** The first error is the one that all later calls get; the device is let go, so that nothing waits for it any more. */
+  /**
+   * The first error is the one that all later calls get; the device is let go, so that nothing waits for it any more.
+   */
   private async given(error: unknown): Promise<unknown> {
     this.ended ??= error;
     const { ended } = this;
@@ -231,7 +259,8 @@ export class AcceleratorLink {
 
 /** Releasing the interface ends its transfers; where it does not, a reset does. */
 async function letGo(device: UsbControlDevice): Promise<void> {
-  const soon = <Result>(work: Promise<Result>): Promise<unknown> => Promise.race([work.catch(() => undefined), delay(farewellMs, undefined, { ref: false })]);
+  const soon = <Result>(work: Promise<Result>): Promise<unknown> =>
+    Promise.race([work.catch(() => undefined), delay(farewellMs, undefined, { ref: false })]);
   await soon(device.releaseInterface(0));
   const closed = await device.close().then(
     () => true,
@@ -242,11 +271,27 @@ async function letGo(device: UsbControlDevice): Promise<void> {
   await soon(device.close());
 }
 
-function endpointOf(device: UsbControlDevice, direction: 'in' | 'out', number: number): { readonly packetSize: number } {
-  const all = device.configurations.flatMap(({ interfaces }) => interfaces.flatMap(({ alternate }) => alternate.endpoints));
-  return all.find((endpoint) => endpoint.direction === direction && endpoint.endpointNumber === number) ?? { packetSize: 1024 };
+function endpointOf(
+  device: UsbControlDevice,
+  direction: 'in' | 'out',
+  number: number,
+): { readonly packetSize: number } {
+  const all = device.configurations.flatMap(({ interfaces }) =>
+    interfaces.flatMap(({ alternate }) => alternate.endpoints),
+  );
+  return (
+    all.find((endpoint) => endpoint.direction === direction && endpoint.endpointNumber === number) ?? {
+      packetSize: 1024,
+    }
+  );
 }
 
 function setup({ at, bits }: Register) {
-  return { requestType: 'vendor', recipient: 'device', request: registerRequests[bits], value: at & 0xffff, index: at >>> 16 } as const;
+  return {
+    requestType: 'vendor',
+    recipient: 'device',
+    request: registerRequests[bits],
+    value: at & 0xffff,
+    index: at >>> 16,
+  } as const;
 }

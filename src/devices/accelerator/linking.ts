@@ -1,5 +1,6 @@
-// Addresses into instructions, as libedgetpu's executable_util.cc puts them: 32 bits at any bit offset, least significant first. Over USB an address
-// only names what a transfer is about, since the host knows their order: each place gets one of its own.
+// Addresses into instructions, as libedgetpu's executable_util.cc puts them: 32 bits at any bit offset, least
+// significant first. Over USB an address only names what a transfer is about, since the host knows their order: each
+// place gets one of its own.
 
 import type { Executable, Place } from '../../targets/compiled/index.js';
 

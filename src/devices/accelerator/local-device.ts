@@ -1,4 +1,5 @@
-// The accelerator of this machine as a device like any other: served in this process, for as long as somebody is connected.
+// The accelerator of this machine as a device like any other: served in this process, for as long as somebody is
+// connected.
 
 import { AtollError, fail } from '../../base/errors.js';
 import type { Target } from '../../targets/index.js';
@@ -15,14 +16,23 @@ import { acceleratorIds } from './ids.js';
 /** What stands behind an accelerator's URI: `usb:18d1:9302?performance=max&firmware=PATH`. @throws DEVICE_UNKNOWN */
 export function acceleratorOptions(uri: string): Pick<AttachOptions, 'performance' | 'firmware'> {
   if (/^usb:[^?]*\//.test(uri))
-    throw fail('DEVICE_UNKNOWN', { device: uri, reason: 'an accelerator has no serial number to be told by: attach one at a time' });
+    throw fail('DEVICE_UNKNOWN', {
+      device: uri,
+      reason: 'an accelerator has no serial number to be told by: attach one at a time',
+    });
   const query = new URLSearchParams(uri.split(/\?(.*)/s)[1] ?? '');
   const stranger = [...query.keys()].find((name) => name !== 'performance' && name !== 'firmware');
   if (stranger !== undefined)
-    throw fail('DEVICE_UNKNOWN', { device: uri, reason: `unknown option ${stranger}: an accelerator takes performance and firmware` });
+    throw fail('DEVICE_UNKNOWN', {
+      device: uri,
+      reason: `unknown option ${stranger}: an accelerator takes performance and firmware`,
+    });
   const performance = query.get('performance');
   if (performance !== null && !(performance in performances))
-    throw fail('DEVICE_UNKNOWN', { device: uri, reason: `performance=${performance} is none of ${Object.keys(performances).join(', ')}` });
+    throw fail('DEVICE_UNKNOWN', {
+      device: uri,
+      reason: `performance=${performance} is none of ${Object.keys(performances).join(', ')}`,
+    });
   const path = query.get('firmware');
   return {
     ...(performance === null ? {} : { performance: performance as Performance }),
@@ -41,7 +51,11 @@ export function isAcceleratorUri(uri: string): boolean {
  * Opens it, and gives the host's end of a connection to it. What breaks it ends the connection with its own error.
  * @throws what attachAccelerator throws
  */
-export async function connectAccelerator(uri: string, target: Target, options: AttachOptions & EngineOptions = {}): Promise<Transport> {
+export async function connectAccelerator(
+  uri: string,
+  target: Target,
+  options: AttachOptions & EngineOptions = {},
+): Promise<Transport> {
   const engine = await acceleratorEngine(() => attachAccelerator(uri, options), options);
   const [host, end] = inProcessPair(uri, () => engine.close());
   const device = new ServedDevice(target, engine, {
@@ -54,7 +68,12 @@ export async function connectAccelerator(uri: string, target: Target, options: A
 }
 
 /** The same with an accelerator that is emulated in this process, which waits for nobody. */
-export function connectEmulated(uri: string, target: Target, models: readonly EmulatedModel[], options: AttachOptions = {}): Promise<Transport> {
+export function connectEmulated(
+  uri: string,
+  target: Target,
+  models: readonly EmulatedModel[],
+  options: AttachOptions = {},
+): Promise<Transport> {
   const emulated = new EmulatedAccelerator({ models });
   return connectAccelerator(uri, target, { ...options, devices: emulated.devices, settleMs: 0, emulated });
 }

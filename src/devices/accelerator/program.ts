@@ -1,4 +1,5 @@
-// What one custom operator holds, ready to be sent: the executable that runs, and the one that caches its parameters before.
+// What one custom operator holds, ready to be sent: the executable that runs, and the one that caches its parameters
+// before.
 
 import { fail } from '../../base/errors.js';
 import { type CompiledPart, type Executable, type Layer, laidOut, tensorFrom } from '../../targets/compiled/index.js';
@@ -28,7 +29,8 @@ export function programOf({ executables }: CompiledPart, where: string): Program
     throw unfit(`it has ${executables.length} executables: ${executables.map(({ kind }) => kind).join(', ')}`);
   if ((main.kind === 'execution-only') !== (caching !== null))
     throw unfit(`its executable is ${main.kind}${caching === null ? ', and nothing caches its parameters' : ''}`);
-  if (caching !== null && caching.inputs.length + caching.outputs.length > 0) throw unfit('what caches its parameters has inputs or outputs');
+  if (caching !== null && caching.inputs.length + caching.outputs.length > 0)
+    throw unfit('what caches its parameters has inputs or outputs');
   if (caching !== null && caching.parameterCachingToken === 0n) throw unfit('its cached parameters have no token');
   for (const { chip: wanted, batchSize, deterministic, transfers } of caching === null ? [main] : [caching, main]) {
     if (wanted !== '' && wanted !== chip) throw unfit(`it is for the chip ${wanted}, not ${chip}`);
@@ -64,7 +66,9 @@ export function outputsFrom({ outputs }: Executable, received: readonly Uint8Arr
 function reachOf({ transfers }: Executable, layer: number): number {
   return transfers.reduce(
     (most, transfer) =>
-      transfer.what === 'data' && transfer.place.of === 'input' && transfer.place.layer === layer ? Math.max(most, transfer.offset + transfer.bytes) : most,
+      transfer.what === 'data' && transfer.place.of === 'input' && transfer.place.layer === layer
+        ? Math.max(most, transfer.offset + transfer.bytes)
+        : most,
     0,
   );
 }

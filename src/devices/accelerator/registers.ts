@@ -1,5 +1,6 @@
-// The registers of the chip that the driver touches, and the fields in them. Names, addresses and fields are those of libedgetpu:
-// driver/config/beagle/beagle_csr_offsets.h, driver/config/beagle_csr_helper.h, driver/config/common_csr_helper.h.
+// The registers of the chip that the driver touches, and the fields in them. Names, addresses and fields are those of
+// libedgetpu: driver/config/beagle/beagle_csr_offsets.h, driver/config/beagle_csr_helper.h,
+// driver/config/common_csr_helper.h.
 
 export interface Register {
   readonly name: string;
@@ -54,7 +55,9 @@ export const registers = {
   scalarCoreRunControl: core('scalarCoreRunControl', 0x44018),
 } as const satisfies Record<string, Register>;
 
-/** All of the core that is set to run before anything is executed; the tiles' are reached once they are broadcast to. */
+/**
+ * All of the core that is set to run before anything is executed; the tiles' are reached once they are broadcast to.
+ */
 export const runControls = {
   core: [
     registers.scalarCoreRunControl,
@@ -79,8 +82,13 @@ export const runControls = {
 
 export const runStates = { idle: 0n, run: 1n, halt: 2n } as const;
 
-/** What the frame warns of, in the order of their bits at the interrupt endpoint, from bit 1 on (beagle_top_level_interrupt_manager.cc). */
-export const topLevelInterrupts = (['too hot, and shutting down', 'an error on its bus', 'the test of its memory', 'hot'] as const).map((what, i) => ({
+/**
+ * What the frame warns of, in the order of their bits at the interrupt endpoint, from bit 1 on
+ * (beagle_top_level_interrupt_manager.cc).
+ */
+export const topLevelInterrupts = (
+  ['too hot, and shutting down', 'an error on its bus', 'the test of its memory', 'hot'] as const
+).map((what, i) => ({
   what,
   control: core(`top_level_int_${i}_control`, 0x4c070 + 16 * i),
   /** Writing 0 clears it. */
@@ -97,10 +105,19 @@ export const fields = {
     axiAt125MHz: { from: 30, width: 1 },
     usbControllerAt250MHz: { from: 31, width: 1 },
   },
-  scuCtr7: { pllLockFailure: { from: 16, width: 1 }, usbSelectFailure: { from: 17, width: 1 }, bootFailureMask: { from: 18, width: 2 } },
+  scuCtr7: {
+    pllLockFailure: { from: 16, width: 1 },
+    usbSelectFailure: { from: 17, width: 1 },
+    bootFailureMask: { from: 18, width: 2 },
+  },
   omcD4: { warningEnabled: { from: 31, width: 1 } },
   omcD8: { shutdownEnabled: { from: 31, width: 1 } },
-  omcDc: { shutdownClear: { from: 28, width: 1 }, warningClear: { from: 29, width: 1 }, shutdown: { from: 30, width: 1 }, warning: { from: 31, width: 1 } },
+  omcDc: {
+    shutdownClear: { from: 28, width: 1 },
+    warningClear: { from: 29, width: 1 },
+    shutdown: { from: 30, width: 1 },
+    warning: { from: 31, width: 1 },
+  },
   rambistCtrl1: { status: { from: 16, width: 3 }, mask: { from: 20, width: 3 } },
 } as const;
 

@@ -12,7 +12,12 @@ export interface AgreementResult {
 }
 
 /** Compares outputs of the given tensors, sample after sample, element by element. */
-export function compareOutputs(expected: Uint8Array, actual: Uint8Array, outputs: readonly TensorInfo[], agreement: Agreement): AgreementResult {
+export function compareOutputs(
+  expected: Uint8Array,
+  actual: Uint8Array,
+  outputs: readonly TensorInfo[],
+  agreement: Agreement,
+): AgreementResult {
   const allowed = agreement === 'exact' ? 0 : agreement.maxLsb;
   const wanted = agreement === 'exact' ? 1 : agreement.minShare;
   if (expected.byteLength !== actual.byteLength) return { agrees: false, maxLsb: Number.MAX_SAFE_INTEGER, share: 0 };
@@ -28,9 +33,18 @@ export function compareOutputs(expected: Uint8Array, actual: Uint8Array, outputs
   return { agrees: share >= wanted, maxLsb, share };
 }
 
-/** The difference of each element, in units of the last place, of outputs of equal length: sample after sample, tensor after tensor. */
-export function* differencesOf(expected: Uint8Array, actual: Uint8Array, outputs: readonly TensorInfo[]): Generator<number> {
-  const [a, b] = [expected, actual].map(({ buffer, byteOffset, byteLength }) => new DataView(buffer, byteOffset, byteLength)) as [DataView, DataView];
+/**
+ * The difference of each element, in units of the last place, of outputs of equal length: sample after sample, tensor
+ * after tensor.
+ */
+export function* differencesOf(
+  expected: Uint8Array,
+  actual: Uint8Array,
+  outputs: readonly TensorInfo[],
+): Generator<number> {
+  const [a, b] = [expected, actual].map(
+    ({ buffer, byteOffset, byteLength }) => new DataView(buffer, byteOffset, byteLength),
+  ) as [DataView, DataView];
   for (let at = 0; at < expected.byteLength; ) {
     for (const { bytes, type } of outputs) {
       const width = type === 'int16' ? 2 : type === 'int8' || type === 'uint8' || type === 'bool' ? 1 : 4;

@@ -1,7 +1,14 @@
 // From a model and a target to a slot image: the simulator computes the self-test vectors that the device must repeat.
 
 import { fail } from '../../base/errors.js';
-import { BuiltinOperator, builtinCode, edgeTpuOperators, type Model, mainSubgraph, operatorCodeOf } from '../../formats/tflite/index.js';
+import {
+  BuiltinOperator,
+  builtinCode,
+  edgeTpuOperators,
+  type Model,
+  mainSubgraph,
+  operatorCodeOf,
+} from '../../formats/tflite/index.js';
 import { Interpreter, inputsAndOutputs } from '../../simulator/index.js';
 import { factsOf, type ModelFacts, runtimeKernelsOf, simulatedProfile, type Target } from '../../targets/index.js';
 import { drawable, drawSample, SeededBytes } from './drawing.js';
@@ -17,7 +24,10 @@ export interface BundleOptions {
   readonly key?: SigningKey;
   /** Seed of the first self-test vector. */
   readonly seed?: number;
-  /** What a compiled model was compiled from: its outputs are what the device is held to. Without it there are no self-test vectors. */
+  /**
+   * What a compiled model was compiled from: its outputs are what the device is held to. Without it there are no
+   * self-test vectors.
+   */
   readonly uncompiled?: Model;
 }
 
@@ -29,7 +39,12 @@ const maxVectorBytes = 16384;
  * @param bytes the model's file, as the device will hold it
  * @param model the same, read
  */
-export function buildSlotImage(bytes: Uint8Array, model: Model, target: Target, options: BundleOptions = {}): Uint8Array {
+export function buildSlotImage(
+  bytes: Uint8Array,
+  model: Model,
+  target: Target,
+  options: BundleOptions = {},
+): Uint8Array {
   return encodeSlotImage(
     bytes,
     manifestOf(model, target, options, factsOf(model)),
@@ -46,17 +61,25 @@ function manifestOf(model: Model, target: Target, options: BundleOptions, facts:
     ...(options.counter === undefined ? {} : { counter: options.counter }),
     target: target.id,
     profile: target.runtime.kernelProfile,
-    agreement: agreement === 'exact' ? 'exact' : { max_lsb: agreement.maxLsb, min_share_ppm: Math.round(agreement.minShare * 1e6) },
+    agreement:
+      agreement === 'exact'
+        ? 'exact'
+        : { max_lsb: agreement.maxLsb, min_share_ppm: Math.round(agreement.minShare * 1e6) },
     operators: requiredOperators(model),
     arena: kernels === null ? 0 : facts.arenaFor(kernels).minimumArenaBytes,
   };
 }
 
-/** Size of a model's slot image. The model is not run, since the size of the self-test outputs does not depend on their values. */
+/**
+ * Size of a model's slot image. The model is not run, since the size of the self-test outputs does not depend on their
+ * values.
+ */
 export function slotImageBytes(bytes: Uint8Array, model: Model, target: Target, facts = factsOf(model)): number {
   const { inputs, outputs } = facts.edges();
   const outputBytes = outputs.reduce((sum, output) => sum + output.bytes, 0);
-  const vectors = drawable(inputs) ? Array.from({ length: vectorsFor(outputBytes) }, (_, i) => ({ seed: 1 + i, output: new Uint8Array(outputBytes) })) : [];
+  const vectors = drawable(inputs)
+    ? Array.from({ length: vectorsFor(outputBytes) }, (_, i) => ({ seed: 1 + i, output: new Uint8Array(outputBytes) }))
+    : [];
   return slotImageLength(bytes.byteLength, manifestOf(model, target, {}, facts), vectors);
 }
 
@@ -82,9 +105,12 @@ function referenceFor(model: Model, uncompiled: Model | undefined): Model | null
 export function requireSameEdges(compiled: Model, uncompiled: Model): void {
   const [ours, theirs] = [compiled, uncompiled].map((one) => inputsAndOutputs(one));
   for (const role of ['inputs', 'outputs'] as const) {
-    const describe = (infos: typeof ours): string => infos?.[role].map(({ type, shape }) => `${type}[${shape.join(',')}]`).join(' ') ?? '';
+    const describe = (infos: typeof ours): string =>
+      infos?.[role].map(({ type, shape }) => `${type}[${shape.join(',')}]`).join(' ') ?? '';
     if (describe(ours) !== describe(theirs))
-      throw fail('EDGETPU_TWIN', { reason: `${role} ${describe(ours)} of the compiled one, ${describe(theirs)} of the other` });
+      throw fail('EDGETPU_TWIN', {
+        reason: `${role} ${describe(ours)} of the compiled one, ${describe(theirs)} of the other`,
+      });
   }
 }
 

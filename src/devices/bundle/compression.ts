@@ -1,5 +1,6 @@
-// The compressed form in which a slot image travels: blocks that are compressed one by one (raw deflate, RFC 1951), so that a device needs
-// no more memory than a block of each kind, and can go on at any block. firmware-protocol/README.md specifies the stream.
+// The compressed form in which a slot image travels: blocks that are compressed one by one (raw deflate, RFC 1951), so
+// that a device needs no more memory than a block of each kind, and can go on at any block. firmware-protocol/README.md
+// specifies the stream.
 
 import { inflateRawSync } from 'node:zlib';
 import { fail, reasonOf } from '../../base/errors.js';
@@ -37,7 +38,12 @@ export function compressImage(image: Uint8Array, size: number, firstBlock = 0): 
   view.setUint8(5, Math.log2(size));
   view.setUint32(8, firstBlock, true);
   view.setUint32(12, image.byteLength, true);
-  return new Uint8Array(Buffer.concat([header, ...compressedBlocks(image.subarray(firstBlock * size), size).flatMap((block) => [lengthOf(block), block])]));
+  return new Uint8Array(
+    Buffer.concat([
+      header,
+      ...compressedBlocks(image.subarray(firstBlock * size), size).flatMap((block) => [lengthOf(block), block]),
+    ]),
+  );
 }
 
 function lengthOf(block: Uint8Array): Uint8Array {
@@ -90,9 +96,15 @@ export class CompressedReader {
 function headerOf(bytes: Uint8Array): StreamHeader {
   const view = new DataView(bytes.buffer, bytes.byteOffset, headerBytes);
   if (!magic.every((byte, i) => bytes[i] === byte)) throw invalid('it does not begin with ATLZ');
-  if (view.getUint8(4) !== formatVersion) throw invalid(`format version ${view.getUint8(4)}; this program knows ${formatVersion}`);
-  const header = { blockBytes: 2 ** view.getUint8(5), firstBlock: view.getUint32(8, true), imageBytes: view.getUint32(12, true) };
-  if (header.blockBytes < smallestBlockBytes || header.blockBytes > largestBlockBytes) throw invalid(`blocks of ${header.blockBytes} bytes`);
+  if (view.getUint8(4) !== formatVersion)
+    throw invalid(`format version ${view.getUint8(4)}; this program knows ${formatVersion}`);
+  const header = {
+    blockBytes: 2 ** view.getUint8(5),
+    firstBlock: view.getUint32(8, true),
+    imageBytes: view.getUint32(12, true),
+  };
+  if (header.blockBytes < smallestBlockBytes || header.blockBytes > largestBlockBytes)
+    throw invalid(`blocks of ${header.blockBytes} bytes`);
   return header;
 }
 
@@ -103,7 +115,8 @@ function inflate(block: Uint8Array, expected: number, index: number): Uint8Array
   } catch (error) {
     throw invalid(`block ${index}: ${reasonOf(error)}`, error);
   }
-  if (bytes.byteLength !== expected) throw invalid(`block ${index} has ${bytes.byteLength} bytes instead of ${expected}`);
+  if (bytes.byteLength !== expected)
+    throw invalid(`block ${index} has ${bytes.byteLength} bytes instead of ${expected}`);
   return bytes;
 }
 

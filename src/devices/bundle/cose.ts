@@ -17,20 +17,33 @@ const algorithmIds: Readonly<Record<KeyAlgorithm, number>> = { ed25519: -8, es25
 /** @param payload the encoded manifest. @returns an encoded COSE_Sign1, untagged */
 export function signPayload(payload: Uint8Array, key: SigningKey): Uint8Array {
   const head = protectedHeader(key.algorithm);
-  const signature = sign(digestOf(key.algorithm), toBeSigned(head, payload), { key: key.privateKey, dsaEncoding: 'ieee-p1363' });
+  const signature = sign(digestOf(key.algorithm), toBeSigned(head, payload), {
+    key: key.privateKey,
+    dsaEncoding: 'ieee-p1363',
+  });
   return encodeParts(head, key.id, key.algorithm === 'es256' ? withLowS(signature) : signature);
 }
 
 /** Why a signature is not to be trusted; null where it is. @param keys any of which may have made it */
-export function faultOfSignature(encoded: Uint8Array, payload: Uint8Array, keys: readonly VerifyingKey[]): string | null {
+export function faultOfSignature(
+  encoded: Uint8Array,
+  payload: Uint8Array,
+  keys: readonly VerifyingKey[],
+): string | null {
   const parts = partsOf(encoded);
   if (parts === null) return 'the signature is no COSE_Sign1';
   const { head, id, signature } = parts;
   const key = keys.find((one) => equalBytes(one.id, id));
   if (key === undefined) return 'it is signed by a key that is not known here';
   if (!equalBytes(head, protectedHeader(key.algorithm))) return 'it names another algorithm than its key has';
-  if (key.algorithm === 'es256' && scalarS(signature) > orderP256 / 2n) return 'the signature has the higher of the two values of s';
-  const genuine = verify(digestOf(key.algorithm), toBeSigned(head, payload), { key: key.key, dsaEncoding: 'ieee-p1363' }, signature);
+  if (key.algorithm === 'es256' && scalarS(signature) > orderP256 / 2n)
+    return 'the signature has the higher of the two values of s';
+  const genuine = verify(
+    digestOf(key.algorithm),
+    toBeSigned(head, payload),
+    { key: key.key, dsaEncoding: 'ieee-p1363' },
+    signature,
+  );
   return genuine ? null : 'the signature does not fit the manifest';
 }
 
@@ -54,10 +67,15 @@ function partsOf(encoded: Uint8Array): SignatureParts | null {
   } catch {
     return null;
   }
-  const [head, unprotected, detached, signature] = Array.isArray(parts) && parts.length === 4 ? (parts as unknown[]) : [];
-  if (!(head instanceof Uint8Array && unprotected instanceof Map && detached === null && signature instanceof Uint8Array)) return null;
+  const [head, unprotected, detached, signature] =
+    Array.isArray(parts) && parts.length === 4 ? (parts as unknown[]) : [];
+  if (
+    !(head instanceof Uint8Array && unprotected instanceof Map && detached === null && signature instanceof Uint8Array)
+  )
+    return null;
   const id: unknown = unprotected.get(keyIdLabel);
-  if (!(id instanceof Uint8Array && id.byteLength === keyIdBytes && signature.byteLength === signatureBytes)) return null;
+  if (!(id instanceof Uint8Array && id.byteLength === keyIdBytes && signature.byteLength === signatureBytes))
+    return null;
   // One encoding: no other headers, none twice, no longer heads.
   return equalBytes(encodeParts(head, id, signature), encoded) ? { head, id, signature } : null;
 }

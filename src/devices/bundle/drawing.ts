@@ -4,7 +4,10 @@
 import { fail } from '../../base/errors.js';
 import type { TensorInfo } from '../../simulator/index.js';
 
-/** xorshift32 (Marsaglia 2003): state ^= state << 13; ^= state >> 17; ^= state << 5. Byte k is the top byte after step k. */
+/**
+ * xorshift32 (Marsaglia 2003): state ^= state << 13; ^= state >> 17; ^= state << 5. Byte k is the top byte after step
+ * k.
+ */
 export class SeededBytes {
   private state: number;
 

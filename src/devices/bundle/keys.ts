@@ -15,7 +15,8 @@ export interface KeyPair {
 }
 
 export function createKeys(algorithm: KeyAlgorithm): KeyPair {
-  const { privateKey, publicKey } = algorithm === 'ed25519' ? generateKeyPairSync('ed25519') : generateKeyPairSync('ec', { namedCurve: 'P-256' });
+  const { privateKey, publicKey } =
+    algorithm === 'ed25519' ? generateKeyPairSync('ed25519') : generateKeyPairSync('ec', { namedCurve: 'P-256' });
   return {
     privateKey: privateKey.export({ type: 'pkcs8', format: 'pem' }).toString(),
     publicKey: publicKey.export({ type: 'spki', format: 'pem' }).toString(),
@@ -36,7 +37,11 @@ export interface SigningKey extends VerifyingKey {
   readonly privateKey: KeyObject;
 }
 
-/** @param text PEM of a public or private key; of a private one the public part is taken. @param file for messages. @throws KEY_INVALID */
+/**
+ * @param text PEM of a public or private key; of a private one the public part is taken.
+ * @param file for messages.
+ * @throws KEY_INVALID
+ */
 export function readPublicKey(text: string, file: string): VerifyingKey {
   return verifyingKey(
     parsed(file, () => createPublicKey(text)),

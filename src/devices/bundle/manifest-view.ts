@@ -14,7 +14,12 @@ export interface ManifestView {
   readonly agreement: Agreement;
   readonly operators: readonly string[];
   readonly arenaBytes: number;
-  readonly model: { readonly sha256: string; readonly bytes: number; readonly blockBytes: number; readonly blocks: readonly string[] };
+  readonly model: {
+    readonly sha256: string;
+    readonly bytes: number;
+    readonly blockBytes: number;
+    readonly blocks: readonly string[];
+  };
   readonly vectors: { readonly sha256: string; readonly seeds: readonly number[] };
   /** The key that is named in the signature, which is not checked here; null where there is none. */
   readonly signedBy: string | null;
@@ -27,9 +32,16 @@ export function manifestView({ manifest, vectors, signature }: Trailer): Manifes
     target: manifest.target,
     kernelProfile: manifest.profile,
     agreement: agreementOf(manifest),
-    operators: manifest.operators.map((operator) => (typeof operator === 'number' ? builtinOperatorName(operator) : operator)),
+    operators: manifest.operators.map((operator) =>
+      typeof operator === 'number' ? builtinOperatorName(operator) : operator,
+    ),
     arenaBytes: manifest.arena,
-    model: { sha256: hex(manifest.model), bytes: manifest.model_bytes, blockBytes: manifest.block_bytes, blocks: manifest.blocks.map(hex) },
+    model: {
+      sha256: hex(manifest.model),
+      bytes: manifest.model_bytes,
+      blockBytes: manifest.block_bytes,
+      blocks: manifest.blocks.map(hex),
+    },
     vectors: { sha256: hex(manifest.vectors), seeds: vectors.map(({ seed }) => seed) },
     signedBy: signature === null ? null : keyIdOf(signature),
   };

@@ -70,16 +70,28 @@ export interface SlotImage {
 }
 
 /** What the manifest says beyond what follows from the bytes themselves. */
-export type ManifestInput = Pick<Manifest, 'version' | 'counter' | 'target' | 'profile' | 'agreement' | 'operators' | 'arena'>;
+export type ManifestInput = Pick<
+  Manifest,
+  'version' | 'counter' | 'target' | 'profile' | 'agreement' | 'operators' | 'arena'
+>;
 
-/** The model is hashed in blocks of this length, and images are sent compressed in such where the device does not ask for others. */
+/**
+ * The model is hashed in blocks of this length, and images are sent compressed in such where the device does not ask
+ * for others.
+ */
 export const blockBytes = 4096;
 
 /** How long the slot image of a model will be, unsigned: hashes have one length, whatever they are of. */
 export function slotImageLength(modelBytes: number, input: ManifestInput, vectors: readonly SelfTestVector[]): number {
   const blocks = Math.ceil(modelBytes / blockBytes);
   const none = new Uint8Array(32);
-  const trailer = encodeTrailer(modelBytes, input, vectors, { model: none, vectors: () => none, blocks: new Array<Uint8Array>(blocks).fill(none) }, null);
+  const trailer = encodeTrailer(
+    modelBytes,
+    input,
+    vectors,
+    { model: none, vectors: () => none, blocks: new Array<Uint8Array>(blocks).fill(none) },
+    null,
+  );
   return alignUp(modelBytes, imageAlignment) + alignUp(trailer.byteLength, imageAlignment) + footerBytes;
 }
 
@@ -89,7 +101,13 @@ interface Hashes {
   readonly blocks: Uint8Array[];
 }
 
-function encodeTrailer(modelBytes: number, input: ManifestInput, vectors: readonly SelfTestVector[], hashes: Hashes, key: SigningKey | null): Uint8Array {
+function encodeTrailer(
+  modelBytes: number,
+  input: ManifestInput,
+  vectors: readonly SelfTestVector[],
+  hashes: Hashes,
+  key: SigningKey | null,
+): Uint8Array {
   const vectorBytes = encodeInOrder([...vectors]);
   const manifest: Manifest = {
     format: 1,
@@ -101,12 +119,29 @@ function encodeTrailer(modelBytes: number, input: ManifestInput, vectors: readon
     blocks: hashes.blocks,
   };
   const encoded = encodeInOrder(manifestSchema.parse(manifest));
-  return encodeInOrder({ manifest: encoded, vectors: vectorBytes, ...(key === null ? {} : { signature: signPayload(encoded, key) }) });
+  return encodeInOrder({
+    manifest: encoded,
+    vectors: vectorBytes,
+    ...(key === null ? {} : { signature: signPayload(encoded, key) }),
+  });
 }
 
-export function encodeSlotImage(model: Uint8Array, input: ManifestInput, vectors: readonly SelfTestVector[], key: SigningKey | null = null): Uint8Array {
-  const blocks = Array.from({ length: Math.ceil(model.byteLength / blockBytes) }, (_, i) => sha256(model.subarray(i * blockBytes, (i + 1) * blockBytes)));
-  const trailer = encodeTrailer(model.byteLength, input, vectors, { model: sha256(model), vectors: sha256, blocks }, key);
+export function encodeSlotImage(
+  model: Uint8Array,
+  input: ManifestInput,
+  vectors: readonly SelfTestVector[],
+  key: SigningKey | null = null,
+): Uint8Array {
+  const blocks = Array.from({ length: Math.ceil(model.byteLength / blockBytes) }, (_, i) =>
+    sha256(model.subarray(i * blockBytes, (i + 1) * blockBytes)),
+  );
+  const trailer = encodeTrailer(
+    model.byteLength,
+    input,
+    vectors,
+    { model: sha256(model), vectors: sha256, blocks },
+    key,
+  );
   const trailerOffset = alignUp(model.byteLength, imageAlignment);
   const out = new Uint8Array(trailerOffset + alignUp(trailer.byteLength, imageAlignment) + footerBytes);
   out.set(model);
@@ -131,18 +166,30 @@ function encodeInOrder(value: unknown): Uint8Array {
 export function decodeSlotImage(image: Uint8Array): SlotImage {
   const invalid = (reason: string): Error => fail('SLOT_IMAGE_INVALID', { reason });
   const footer = image.subarray(Math.max(0, image.byteLength - footerBytes));
-  if (footer.byteLength < footerBytes || !magic.every((byte, i) => footer[i] === byte)) return { model: image, trailer: null };
+  if (footer.byteLength < footerBytes || !magic.every((byte, i) => footer[i] === byte))
+    return { model: image, trailer: null };
   const view = new DataView(footer.buffer, footer.byteOffset, footerBytes);
   if (view.getUint32(28, true) !== crc32(footer.subarray(0, 28))) throw invalid('the footer fails its CRC');
   const version = view.getUint16(8, true);
   if (version !== formatVersion) throw invalid(`format version ${version}; this program knows ${formatVersion}`);
-  const [modelBytes, trailerOffset, trailerBytes] = [view.getUint32(12, true), view.getUint32(16, true), view.getUint32(20, true)];
-  if (trailerOffset !== alignUp(modelBytes, imageAlignment) || trailerOffset + alignUp(trailerBytes, imageAlignment) + footerBytes !== image.byteLength)
+  const [modelBytes, trailerOffset, trailerBytes] = [
+    view.getUint32(12, true),
+    view.getUint32(16, true),
+    view.getUint32(20, true),
+  ];
+  if (
+    trailerOffset !== alignUp(modelBytes, imageAlignment) ||
+    trailerOffset + alignUp(trailerBytes, imageAlignment) + footerBytes !== image.byteLength
+  )
     throw invalid('the footer does not match the length');
   const isZero = (byte: number): boolean => byte === 0;
-  const gaps = [image.subarray(modelBytes, trailerOffset), image.subarray(trailerOffset + trailerBytes, image.byteLength - footerBytes)];
+  const gaps = [
+    image.subarray(modelBytes, trailerOffset),
+    image.subarray(trailerOffset + trailerBytes, image.byteLength - footerBytes),
+  ];
   const reserved = [footer.subarray(10, 12), footer.subarray(24, 28)];
-  if (![...gaps, ...reserved].every((part) => part.every(isZero))) throw invalid('the bytes between its parts are not 0');
+  if (![...gaps, ...reserved].every((part) => part.every(isZero)))
+    throw invalid('the bytes between its parts are not 0');
   const model = image.subarray(0, modelBytes);
   return { model, trailer: decodeTrailer(image.subarray(trailerOffset, trailerOffset + trailerBytes), model) };
 }
@@ -166,10 +213,13 @@ function decodeTrailer(encoded: Uint8Array, model: Uint8Array): Trailer {
     [vectors, trailer.vectors],
   ].every(([value, bytesOfIt]) => equalBytes(encodeInOrder(value), bytesOfIt as Uint8Array));
   if (!isCanonical) throw invalid('its CBOR is not in the one encoding that atoll.cddl gives');
-  if (manifest.model_bytes !== model.byteLength) throw invalid(`the manifest names a model of ${manifest.model_bytes} bytes, it has ${model.byteLength}`);
+  if (manifest.model_bytes !== model.byteLength)
+    throw invalid(`the manifest names a model of ${manifest.model_bytes} bytes, it has ${model.byteLength}`);
   const blocks = Math.ceil(model.byteLength / manifest.block_bytes);
-  if (manifest.blocks.length !== blocks) throw invalid(`the manifest has ${manifest.blocks.length} hashes for ${blocks} blocks`);
+  if (manifest.blocks.length !== blocks)
+    throw invalid(`the manifest has ${manifest.blocks.length} hashes for ${blocks} blocks`);
   if (!equalBytes(manifest.model, sha256(model))) throw invalid('the model is not the one that the manifest names');
-  if (!equalBytes(manifest.vectors, sha256(trailer.vectors))) throw invalid('the self-test vectors are not those that the manifest names');
+  if (!equalBytes(manifest.vectors, sha256(trailer.vectors)))
+    throw invalid('the self-test vectors are not those that the manifest names');
   return { manifest, vectors, encodedManifest: trailer.manifest, signature: trailer.signature ?? null };
 }

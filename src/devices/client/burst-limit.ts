@@ -8,7 +8,10 @@ import { type SmpClient, signalOf, smallestPacketBytes } from './smp-client.js';
 
 /** Losses after which a packet size counts as too large. A single loss may be accidental. */
 const lossesOfASize = 2;
-/** This many losses among the latest packets lower the size even if echoes arrive: a device may drop bytes only while it writes flash. */
+/**
+ * This many losses among the latest packets lower the size even if echoes arrive: a device may drop bytes only while it
+ * writes flash.
+ */
 const mostLosses = 3;
 const amongPackets = 10;
 /** Pauses between pieces of a packet, tried in this order once even the smallest packets are lost. */
@@ -28,7 +31,10 @@ export class BurstLimit {
     return this.largest;
   }
 
-  /** Call when a packet of this size got no answer although the device answers others: lowers the size until echoes arrive. */
+  /**
+   * Call when a packet of this size got no answer although the device answers others: lowers the size until echoes
+   * arrive.
+   */
   async afterLoss(packetBytes: number, signal?: AbortSignal): Promise<void> {
     if (packetBytes > this.largest) return;
     if (await this.arrives(packetBytes, lossesOfASize - 1, signal)) {

@@ -16,6 +16,7 @@ export function packetBytes(name: string, data: number, total: number): number {
 }
 
 function overheadBytes(name: string, off: number, total: number): number {
-  const request = off === 0 ? { off: 0, len: total, name, data: new Uint8Array(0) } : { off, name, data: new Uint8Array(0) };
+  const request =
+    off === 0 ? { off: 0, len: total, name, data: new Uint8Array(0) } : { off, name, data: new Uint8Array(0) };
   return headerBytes + encodePayload(request).byteLength + lengthPrefixGrowth;
 }

@@ -8,7 +8,14 @@ import { builtinOperatorName, type Model } from '../../formats/tflite/index.js';
 import { Interpreter } from '../../simulator/index.js';
 import type { Target } from '../../targets/index.js';
 import { compareOutputs, drawSample, hex, SeededBytes } from '../bundle/index.js';
-import { atollCommands, type DeviceDescription, osCommands, type ResponseOf, type SlotState, SmpStatus } from '../protocol/index.js';
+import {
+  atollCommands,
+  type DeviceDescription,
+  osCommands,
+  type ResponseOf,
+  type SlotState,
+  SmpStatus,
+} from '../protocol/index.js';
 import type { Transport } from '../transport/index.js';
 import { remoteRunner } from './remote-runner.js';
 import { inferenceTimeoutMs, type RequestOptions, SmpClient, signalOf, statusError } from './smp-client.js';
@@ -37,7 +44,10 @@ export class DeviceClient {
   readonly client: SmpClient;
   private described: DeviceDescription | null = null;
 
-  /** @param reopen opens the device anew where a reset takes it off its bus, and it may come back under another id; null where it stays */
+  /**
+   * @param reopen opens the device anew where a reset takes it off its bus, and it may come back under another id; null
+   * where it stays
+   */
   constructor(
     transport: Transport,
     defaults: Pick<RequestOptions, 'timeoutMs' | 'attempts'> = {},
@@ -46,7 +56,10 @@ export class DeviceClient {
     this.client = new SmpClient(transport, defaults);
   }
 
-  /** Asked once, and after a reset again. @throws DEVICE_PROTOCOL, DEVICE_FILES_ONLY where the device has SMP, and no models */
+  /**
+   * Asked once, and after a reset again.
+   * @throws DEVICE_PROTOCOL, DEVICE_FILES_ONLY where the device has SMP, and no models
+   */
   async describe(signal?: AbortSignal): Promise<DeviceDescription> {
     if (this.described !== null) return this.described;
     const answer = await this.client.ask(atollCommands.describe, {}, signalOf(signal));
@@ -56,7 +69,8 @@ export class DeviceClient {
       this.described = answer.value;
       return answer.value;
     }
-    if (answer.status.group === null && answer.status.rc === SmpStatus.ENOTSUP) throw fail('DEVICE_FILES_ONLY', { device: this.client.name });
+    if (answer.status.group === null && answer.status.rc === SmpStatus.ENOTSUP)
+      throw fail('DEVICE_FILES_ONLY', { device: this.client.name });
     throw statusError(atollCommands.describe, answer.status);
   }
 
@@ -72,7 +86,10 @@ export class DeviceClient {
     return performance.now() - start;
   }
 
-  /** Asked once: a repeated reset would be a second boot, which counts against a pending model. Ends when the device answers again. */
+  /**
+   * Asked once: a repeated reset would be a second boot, which counts against a pending model. Ends when the device
+   * answers again.
+   */
   async reset(signal?: AbortSignal): Promise<void> {
     this.described = null;
     await this.client.request(osCommands.reset, {}, { ...signalOf(signal), attempts: 1 });
@@ -99,7 +116,8 @@ export class DeviceClient {
    */
   async runner(model: Model, sha256: string, signal?: AbortSignal): Promise<Runner> {
     const actual = await this.activeModel(signal);
-    if (actual !== sha256) throw fail('DEVICE_OTHER_MODEL', { device: this.client.name, actual: actual ?? 'none', expected: sha256 });
+    if (actual !== sha256)
+      throw fail('DEVICE_OTHER_MODEL', { device: this.client.name, actual: actual ?? 'none', expected: sha256 });
     const [described, { maxPacketBytes }] = [await this.describe(signal), await this.client.packetLimits(signal)];
     return remoteRunner(this.client, model, described, maxPacketBytes);
   }
@@ -110,8 +128,14 @@ export class DeviceClient {
     if (features?.includes('profile') !== true) return null;
     const operators: OperatorTicks[] = [];
     for (let off: number | undefined = 0; off !== undefined; ) {
-      const { ops, next }: ResponseOf<typeof atollCommands.profile> = await this.client.request(atollCommands.profile, { off }, signalOf(signal));
-      operators.push(...ops.map(([code, ticks]) => ({ op: builtinOperatorName(code), ticks, latencyMs: (1000 * ticks) / tick_hz })));
+      const { ops, next }: ResponseOf<typeof atollCommands.profile> = await this.client.request(
+        atollCommands.profile,
+        { off },
+        signalOf(signal),
+      );
+      operators.push(
+        ...ops.map(([code, ticks]) => ({ op: builtinOperatorName(code), ticks, latencyMs: (1000 * ticks) / tick_hz })),
+      );
       if (next !== undefined && (next <= off || next > mostOperators))
         throw fail('DEVICE_ANSWER', { command: 'profile', reason: `it goes on at ${next} after ${off}` });
       off = next;
@@ -120,20 +144,30 @@ export class DeviceClient {
   }
 
   /**
-   * Asks for the outputs on inputs drawn from a seed, which only a device that runs this very model can know: their CRC,
-   * or the outputs themselves where the target's agreement is not exact.
+   * Asks for the outputs on inputs drawn from a seed, which only a device that runs this very model can know: their
+   * CRC, or the outputs themselves where the target's agreement is not exact.
    */
-  async challenge(model: Model, target: Target, seed: number, samples = 4, signal?: AbortSignal): Promise<ChallengeResult> {
+  async challenge(
+    model: Model,
+    target: Target,
+    seed: number,
+    samples = 4,
+    signal?: AbortSignal,
+  ): Promise<ChallengeResult> {
     const exact = target.agreement === 'exact';
     const request = exact ? { seed, n: samples } : { seed, n: samples, outputs: true };
-    const answer = await this.client.request(atollCommands.challenge, request, { ...signalOf(signal), timeoutMs: inferenceTimeoutMs });
+    const answer = await this.client.request(atollCommands.challenge, request, {
+      ...signalOf(signal),
+      timeoutMs: inferenceTimeoutMs,
+    });
     // Where the outputs themselves come back, fewer samples may fit the answer.
     if (answer.n > samples || (exact && answer.n < samples))
       throw fail('DEVICE_ANSWER', { command: 'challenge', reason: `${answer.n} samples instead of ${samples}` });
     const interpreter = new Interpreter(model, { profile: target.runtime.kernelProfile });
     const source = new SeededBytes(seed);
     const expected = new Uint8Array(answer.n * interpreter.outputBytes);
-    for (let i = 0; i < answer.n; i++) expected.set(interpreter.run(drawSample(source, interpreter.inputs)), i * interpreter.outputBytes);
+    for (let i = 0; i < answer.n; i++)
+      expected.set(interpreter.run(drawSample(source, interpreter.inputs)), i * interpreter.outputBytes);
     const agrees = exact
       ? answer.crc === crc32(expected)
       : compareOutputs(expected, answer.outputs ?? new Uint8Array(0), interpreter.outputs, target.agreement).agrees;

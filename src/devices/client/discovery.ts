@@ -18,7 +18,10 @@ export function matchPorts(ports: readonly SerialPortInfo[], targets: readonly T
   return ports.map((port) => ({ ...port, targets: targetsOf(port, targets) }));
 }
 
-function targetsOf(device: { readonly vendorId: number | null; readonly productId: number | null }, targets: readonly Target[]): AttachedPort['targets'] {
+function targetsOf(
+  device: { readonly vendorId: number | null; readonly productId: number | null },
+  targets: readonly Target[],
+): AttachedPort['targets'] {
   return targets.flatMap((target) =>
     usbIdsOf(target)
       .filter(({ vendor, product }) => vendor === device.vendorId && product === device.productId)
@@ -34,7 +37,10 @@ export interface AttachedUsb {
 }
 
 /** USB devices whose ids a target file knows. @throws USB_UNAVAILABLE */
-export async function attachedUsb(targets: readonly Target[], devices: () => Promise<readonly UsbDevice[]> = usbDevices): Promise<AttachedUsb[]> {
+export async function attachedUsb(
+  targets: readonly Target[],
+  devices: () => Promise<readonly UsbDevice[]> = usbDevices,
+): Promise<AttachedUsb[]> {
   return (await devices()).flatMap((device) => {
     const { productName, serialNumber } = device;
     const known = targetsOf(device, targets);
@@ -52,7 +58,10 @@ export async function attachedUsb(targets: readonly Target[], devices: () => Pro
 }
 
 /** The only device of a target, in whichever state. @throws USB_CHOICE, USB_UNAVAILABLE */
-export async function usbOfTarget(target: Target, devices: () => Promise<readonly UsbDevice[]> = usbDevices): Promise<string> {
+export async function usbOfTarget(
+  target: Target,
+  devices: () => Promise<readonly UsbDevice[]> = usbDevices,
+): Promise<string> {
   const found = await attachedUsb([target], devices);
   const [only] = found;
   if (only !== undefined && found.length === 1) return only.uri;
@@ -63,11 +72,21 @@ export async function usbOfTarget(target: Target, devices: () => Promise<readonl
   });
 }
 
-/** The only port of a kind. @param what for messages. @throws SERIAL_CHOICE where none or several match: nothing is guessed */
-export function onlyPort(ports: readonly AttachedPort[], what: string, matches: (port: AttachedPort) => boolean): AttachedPort {
+/**
+ * The only port of a kind.
+ * @param what for messages.
+ * @throws SERIAL_CHOICE where none or several match: nothing is guessed
+ */
+export function onlyPort(
+  ports: readonly AttachedPort[],
+  what: string,
+  matches: (port: AttachedPort) => boolean,
+): AttachedPort {
   const found = ports.filter(matches);
   const [only] = found;
   if (only !== undefined && found.length === 1) return only;
-  const list = found.map(({ path, serialNumber }) => `${path}${serialNumber === null ? '' : ` (${serialNumber})`}`).join(', ');
+  const list = found
+    .map(({ path, serialNumber }) => `${path}${serialNumber === null ? '' : ` (${serialNumber})`}`)
+    .join(', ');
   throw fail('SERIAL_CHOICE', { count: found.length, what, ports: list === '' ? '' : `: ${list}` });
 }

@@ -15,16 +15,32 @@ interface ProofOptions {
 }
 
 /** @throws PUSH_HASH if the content differs, PUSH_UNPROVEN if the device can neither hash the file nor return it */
-export async function proveFile(client: SmpClient, name: string, expected: Uint8Array, options: ProofOptions = {}): Promise<FileProof> {
+export async function proveFile(
+  client: SmpClient,
+  name: string,
+  expected: Uint8Array,
+  options: ProofOptions = {},
+): Promise<FileProof> {
   const found = await hashOf(client, name, undefined, options.signal);
   if (found === null) return readBack(client, name, expected, options);
-  if (found.bytes !== expected.byteLength) throw fail('PUSH_HASH', { actual: `${found.bytes} bytes`, expected: `${expected.byteLength}` });
-  if (!found.equals(expected)) throw fail('PUSH_HASH', { actual: `${found.type} ${found.text}`, expected: found.expected(expected) });
+  if (found.bytes !== expected.byteLength)
+    throw fail('PUSH_HASH', { actual: `${found.bytes} bytes`, expected: `${expected.byteLength}` });
+  if (!found.equals(expected))
+    throw fail('PUSH_HASH', { actual: `${found.type} ${found.text}`, expected: found.expected(expected) });
   return found.type;
 }
 
-/** Whether the device's file is the beginning of these bytes; false if only reading it back could tell, which takes as long as sending it. */
-export async function isBeginningOf(client: SmpClient, name: string, length: number, bytes: Uint8Array, signal?: AbortSignal): Promise<boolean> {
+/**
+ * Whether the device's file is the beginning of these bytes; false if only reading it back could tell, which takes as
+ * long as sending it.
+ */
+export async function isBeginningOf(
+  client: SmpClient,
+  name: string,
+  length: number,
+  bytes: Uint8Array,
+  signal?: AbortSignal,
+): Promise<boolean> {
   const found = await hashOf(client, name, length, signal);
   return found !== null && found.bytes === length && found.equals(bytes.subarray(0, length));
 }
@@ -38,32 +54,60 @@ interface FileHash {
   readonly equals: (file: Uint8Array) => boolean;
 }
 
-/** The strongest hash that the device offers, over the given number of bytes or over the whole file; null if it offers none. */
-async function hashOf(client: SmpClient, name: string, length: number | undefined, signal: AbortSignal | undefined): Promise<FileHash | null> {
+/**
+ * The strongest hash that the device offers, over the given number of bytes or over the whole file; null if it offers
+ * none.
+ */
+async function hashOf(
+  client: SmpClient,
+  name: string,
+  length: number | undefined,
+  signal: AbortSignal | undefined,
+): Promise<FileHash | null> {
   for (const type of ['sha256', 'crc32'] as const) {
-    const hash = await client.ask(fileCommands.hash, { name, type, off: 0, ...(length === undefined ? {} : { len: length }) }, signalOf(signal));
+    const hash = await client.ask(
+      fileCommands.hash,
+      { name, type, off: 0, ...(length === undefined ? {} : { len: length }) },
+      signalOf(signal),
+    );
     if (!hash.ok || hash.value.type !== type) continue;
     const { output, len } = hash.value;
     const text = output instanceof Uint8Array ? hex(output) : output.toString(16);
     const expected = (file: Uint8Array): string => (type === 'sha256' ? hex(sha256(file)) : crc32(file).toString(16));
-    const equals = (file: Uint8Array): boolean => (output instanceof Uint8Array ? equalBytes(output, sha256(file)) : output === crc32(file));
+    const equals = (file: Uint8Array): boolean =>
+      output instanceof Uint8Array ? equalBytes(output, sha256(file)) : output === crc32(file);
     return { type, bytes: len, text, expected, equals };
   }
   return null;
 }
 
 /** Reads the file chunk by chunk and compares it, up to the first difference. */
-async function readBack(client: SmpClient, name: string, expected: Uint8Array, { onProgress, signal }: ProofOptions): Promise<'read-back'> {
+async function readBack(
+  client: SmpClient,
+  name: string,
+  expected: Uint8Array,
+  { onProgress, signal }: ProofOptions,
+): Promise<'read-back'> {
   const total = expected.byteLength;
   let off = 0;
   do {
     onProgress?.({ done: off, total, unit: 'bytes' });
     const answer = await client.ask(fileCommands.download, { name, off }, signalOf(signal));
-    if (!answer.ok) throw fail('PUSH_UNPROVEN', { path: name, reason: `it has no hash command, and answers ${answer.status.name} to reading the file back` });
+    if (!answer.ok)
+      throw fail('PUSH_UNPROVEN', {
+        path: name,
+        reason: `it has no hash command, and answers ${answer.status.name} to reading the file back`,
+      });
     const { data, len, off: at } = answer.value;
-    if (off === 0 && len !== undefined && len !== total) throw fail('PUSH_HASH', { actual: `${len} bytes`, expected: `${total}` });
-    const differs = at !== off || data.byteLength === 0 || off + data.byteLength > total || !equalBytes(data, expected.subarray(off, off + data.byteLength));
-    if (differs && total > 0) throw fail('PUSH_HASH', { actual: `other bytes from offset ${off} on`, expected: `${total} bytes as sent` });
+    if (off === 0 && len !== undefined && len !== total)
+      throw fail('PUSH_HASH', { actual: `${len} bytes`, expected: `${total}` });
+    const differs =
+      at !== off ||
+      data.byteLength === 0 ||
+      off + data.byteLength > total ||
+      !equalBytes(data, expected.subarray(off, off + data.byteLength));
+    if (differs && total > 0)
+      throw fail('PUSH_HASH', { actual: `other bytes from offset ${off} on`, expected: `${total} bytes as sent` });
     off += data.byteLength;
   } while (off < total);
   onProgress?.({ done: total, total, unit: 'bytes' });

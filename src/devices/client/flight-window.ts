@@ -1,5 +1,6 @@
-// How many chunks are in flight at once. A device with fewer buffers than it reports loses what arrives while it works, so each loss halves the number, and
-// it grows again after a while without losses, the longer the more losses there were (as TCP does: RFC 5681, 3.1).
+// How many chunks are in flight at once. A device with fewer buffers than it reports loses what arrives while it works,
+// so each loss halves the number, and it grows again after a while without losses, the longer the more losses there
+// were (as TCP does: RFC 5681, 3.1).
 
 /** Chunks without a loss after which one more is tried; doubled by each loss. */
 const firstTrial = 16;
@@ -13,7 +14,10 @@ export class FlightWindow {
     this.size = most;
   }
 
-  /** @param inFlight chunks when one was lost. @returns whether that may be why: a loss with one in flight has another cause */
+  /**
+   * @param inFlight chunks when one was lost.
+   * @returns whether that may be why: a loss with one in flight has another cause
+   */
   afterLoss(inFlight: number): boolean {
     this.arrived = 0;
     if (inFlight === 1) return false;

@@ -10,7 +10,11 @@ import type { LimitMemory } from './smp-client.js';
 const keptMs = 30 * 24 * 3600 * 1000;
 const mostDevices = 200;
 
-const entrySchema = z.object({ maxPacketBytes: z.number().int().min(1), pauseMs: z.number().min(0).max(1000), learned: z.number() });
+const entrySchema = z.object({
+  maxPacketBytes: z.number().int().min(1),
+  pauseMs: z.number().min(0).max(1000),
+  learned: z.number(),
+});
 const fileSchema = z.record(z.string(), entrySchema);
 type Entries = z.output<typeof fileSchema>;
 

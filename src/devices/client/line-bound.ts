@@ -1,5 +1,5 @@
-// Predicts the duration of a transfer from the line's speed, the packet overhead and one answer for each packet, and names
-// the bottleneck.
+// Predicts the duration of a transfer from the line's speed, the packet overhead and one answer for each packet, and
+// names the bottleneck.
 
 import { encodePayload, headerBytes } from '../protocol/index.js';
 import { chunkBytes } from './chunk.js';
@@ -72,6 +72,10 @@ export class Stopwatch {
     const durationMs = performance.now() - this.startMs;
     if (sender.sentBytes === 0) return { durationMs, bytesPerSecond: null, bottleneck: null };
     const { expectedMs, bottleneck } = this.plan(name, sender.sentBytes, sender.limits);
-    return { durationMs, bytesPerSecond: (1000 * fileBytes) / durationMs, bottleneck: durationMs > 2 * expectedMs ? 'device' : bottleneck };
+    return {
+      durationMs,
+      bytesPerSecond: (1000 * fileBytes) / durationMs,
+      bottleneck: durationMs > 2 * expectedMs ? 'device' : bottleneck,
+    };
   }
 }

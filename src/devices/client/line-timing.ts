@@ -1,4 +1,5 @@
-// How long an answer takes on a device's line, measured with echoes. From that follow how long to wait for an answer, and how long a transfer takes.
+// How long an answer takes on a device's line, measured with echoes. From that follow how long to wait for an answer,
+// and how long a transfer takes.
 
 import { encodePayload, headerBytes, osCommands } from '../protocol/index.js';
 import { type SmpClient, signalOf } from './smp-client.js';
@@ -41,10 +42,14 @@ export class LineTiming {
     return bytesPerSecond === null || !this.lineLimits ? 0 : (1000 * wireBytes) / bytesPerSecond;
   }
 
-  /** Time after which the answer to a request of this size is considered lost. The answer may be as long as the request. */
+  /**
+   * Time after which the answer to a request of this size is considered lost. The answer may be as long as the request.
+   */
   patienceMs(packetBytes: number): number {
     const { line } = this.client;
     const roundTripMs = this.turnaroundMs + this.onLineMs(2 * line.wireBytes(echoBytes));
-    return Math.max(shortestPatienceMs, patientRoundTrips * roundTripMs) + 2 * this.onLineMs(line.wireBytes(packetBytes));
+    return (
+      Math.max(shortestPatienceMs, patientRoundTrips * roundTripMs) + 2 * this.onLineMs(line.wireBytes(packetBytes))
+    );
   }
 }

@@ -1,4 +1,5 @@
-// A run on a device, watched: every output is compared with the simulator's under the target's kernel profile, every latency kept.
+// A run on a device, watched: every output is compared with the simulator's under the target's kernel profile, every
+// latency kept.
 
 import { type Distribution, distributionOf, type Runner } from '../../evaluate/index.js';
 import type { KernelProfile } from '../../simulator/index.js';
@@ -31,7 +32,9 @@ export interface DeviceLatency {
 }
 
 export interface Measurement {
-  /** null where the simulator cannot say what is to be expected: of a compiled model whose uncompiled one is not known. */
+  /**
+   * null where the simulator cannot say what is to be expected: of a compiled model whose uncompiled one is not known.
+   */
   readonly agreement: DeviceAgreement | null;
   readonly latencyMs: DeviceLatency;
 }
@@ -66,7 +69,8 @@ export class MeasuredRun {
   /** Runs the last sample again until there are enough latencies. */
   async finish(signal?: AbortSignal): Promise<Measurement> {
     const { last } = this;
-    while (last !== null && this.latencies.length < fewestRuns) this.latencies.push((await this.remote.run(last, signal)).latencyMs);
+    while (last !== null && this.latencies.length < fewestRuns)
+      this.latencies.push((await this.remote.run(last, signal)).latencyMs);
     return { agreement: this.host === null ? null : this.agreement(), latencyMs: this.latency() };
   }
 
@@ -100,6 +104,11 @@ export class MeasuredRun {
 
   private latency(): DeviceLatency {
     const [first = 0, ...rest] = this.latencies;
-    return { basis: this.remote.basis, runs: this.latencies.length, first, steady: distributionOf(rest.length === 0 ? [first] : rest) };
+    return {
+      basis: this.remote.basis,
+      runs: this.latencies.length,
+      first,
+      steady: distributionOf(rest.length === 0 ? [first] : rest),
+    };
   }
 }

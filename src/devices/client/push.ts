@@ -4,7 +4,14 @@
 import { fail } from '../../base/errors.js';
 import type { Progress } from '../../evaluate/index.js';
 import { builtinOperatorName } from '../../formats/tflite/index.js';
-import { decodeSlotImage, hex, largestBlockBytes, type SlotImage, sha256, smallestBlockBytes } from '../bundle/index.js';
+import {
+  decodeSlotImage,
+  hex,
+  largestBlockBytes,
+  type SlotImage,
+  sha256,
+  smallestBlockBytes,
+} from '../bundle/index.js';
 import { atollCommands, type DeviceDescription, type ResponseOf } from '../protocol/index.js';
 import type { DeviceClient } from './client.js';
 import { inferenceTimeoutMs, signalOf } from './smp-client.js';
@@ -39,13 +46,25 @@ export async function push(device: DeviceClient, image: Uint8Array, options: Pus
   requireRoom(slotImage, image.byteLength, described);
   const before = (await device.slots(options.signal)).find((slot) => slot.active);
   const request = signalOf(options.signal);
-  const common = { device: described.id, target: described.target, model: hex(sha256(slotImage.model)), state: 'confirmed' as const };
+  const common = {
+    device: described.id,
+    target: described.target,
+    model: hex(sha256(slotImage.model)),
+    state: 'confirmed' as const,
+  };
   const running = before?.sha !== undefined && hex(before.sha) === hex(sha) ? before : null;
   if (running !== null) {
-    // An earlier push may have died between activating and confirming: uploading again would cost the device its fallback.
+    // An earlier push may have died between activating and confirming: uploading again would cost the device its
+    // fallback.
     const selfTest = await testSlot(device, running.slot, options);
     if (!running.confirmed) await device.client.request(atollCommands.confirm, { sha }, request);
-    return { ...common, changed: !running.confirmed, image: unchanged(image), selfTest: resultOf(selfTest), arenaBytes: selfTest.arena };
+    return {
+      ...common,
+      changed: !running.confirmed,
+      image: unchanged(image),
+      selfTest: resultOf(selfTest),
+      arenaBytes: selfTest.arena,
+    };
   }
 
   options.onProgress?.('upload', null);
@@ -54,8 +73,11 @@ export async function push(device: DeviceClient, image: Uint8Array, options: Pus
     blockBytes: options.compress === false ? null : blockBytesFor(described),
     onProgress: (progress) => options.onProgress?.('upload', progress),
   });
-  const slot = (await device.slots(options.signal)).find((entry) => !entry.active && entry.sha !== undefined && hex(entry.sha) === hex(sha));
-  if (slot === undefined) throw fail('DEVICE_ANSWER', { command: 'slots', reason: 'no inactive slot holds the uploaded image' });
+  const slot = (await device.slots(options.signal)).find(
+    (entry) => !entry.active && entry.sha !== undefined && hex(entry.sha) === hex(sha),
+  );
+  if (slot === undefined)
+    throw fail('DEVICE_ANSWER', { command: 'slots', reason: 'no inactive slot holds the uploaded image' });
   const selfTest = await testSlot(device, slot.slot, options);
   options.onProgress?.('activate', null);
   const { arena } = await device.client.request(atollCommands.activate, { slot: slot.slot, sha }, request);
@@ -67,20 +89,37 @@ export async function push(device: DeviceClient, image: Uint8Array, options: Pus
 /** What a device that tells its limits cannot hold or run is not sent at all. @throws PUSH_REFUSED */
 function requireRoom({ trailer }: SlotImage, imageBytes: number, device: DeviceDescription): void {
   const manifest = trailer?.manifest ?? null;
-  const lacking = manifest?.operators.filter((operator) => typeof operator === 'number' && device.operators?.includes(operator) === false) ?? [];
+  const lacking =
+    manifest?.operators.filter(
+      (operator) => typeof operator === 'number' && device.operators?.includes(operator) === false,
+    ) ?? [];
   const reasons = [
     imageBytes > device.slot_bytes && `the image has ${imageBytes} bytes, a slot ${device.slot_bytes}`,
-    manifest !== null && manifest.target !== device.target && `the image is for ${manifest.target}, the device is a ${device.target}`,
-    manifest !== null && manifest.arena > device.arena_bytes && `the model needs an arena of ${manifest.arena} bytes, the device has ${device.arena_bytes}`,
-    lacking.length > 0 && `its firmware has no kernels for ${lacking.map((code) => builtinOperatorName(Number(code))).join(', ')}`,
-    device.key && (trailer === null || trailer.signature === null) && 'the device has a key, and the image no signature',
+    manifest !== null &&
+      manifest.target !== device.target &&
+      `the image is for ${manifest.target}, the device is a ${device.target}`,
+    manifest !== null &&
+      manifest.arena > device.arena_bytes &&
+      `the model needs an arena of ${manifest.arena} bytes, the device has ${device.arena_bytes}`,
+    lacking.length > 0 &&
+      `its firmware has no kernels for ${lacking.map((code) => builtinOperatorName(Number(code))).join(', ')}`,
+    device.key &&
+      (trailer === null || trailer.signature === null) &&
+      'the device has a key, and the image no signature',
   ].filter((reason) => reason !== false);
   if (reasons.length > 0) throw fail('PUSH_REFUSED', { device: device.id, reasons: reasons.join('; ') });
 }
 
 function unchanged(image: Uint8Array): UploadResult {
   const { byteLength: bytes } = image;
-  const nothing = { sentBytes: 0, packetBytes: 0, compression: null, durationMs: 0, bytesPerSecond: null, bottleneck: null };
+  const nothing = {
+    sentBytes: 0,
+    packetBytes: 0,
+    compression: null,
+    durationMs: 0,
+    bytesPerSecond: null,
+    bottleneck: null,
+  };
   return { bytes, resumedAt: bytes, sha256: hex(sha256(image)), verifiedBy: 'sha256', ...nothing };
 }
 
@@ -90,14 +129,29 @@ function blockBytesFor({ inflate }: DeviceDescription): number | null {
 }
 
 /** @throws PUSH_SELF_TEST */
-async function testSlot(device: DeviceClient, slot: number, options: PushOptions): Promise<ResponseOf<typeof atollCommands.selfTest>> {
+async function testSlot(
+  device: DeviceClient,
+  slot: number,
+  options: PushOptions,
+): Promise<ResponseOf<typeof atollCommands.selfTest>> {
   options.onProgress?.('self-test', null);
   const request = { ...signalOf(options.signal), timeoutMs: inferenceTimeoutMs };
   const result = await device.client.request(atollCommands.selfTest, { slot }, request);
-  if (result.failed > 0) throw fail('PUSH_SELF_TEST', { reason: `${result.failed} of ${result.vectors} self-test vectors differ, by up to ${result.max_lsb}` });
+  if (result.failed > 0)
+    throw fail('PUSH_SELF_TEST', {
+      reason: `${result.failed} of ${result.vectors} self-test vectors differ, by up to ${result.max_lsb}`,
+    });
   return result;
 }
 
-function resultOf({ vectors, failed, max_lsb }: { vectors: number; failed: number; max_lsb: number }): PushResult['selfTest'] {
+function resultOf({
+  vectors,
+  failed,
+  max_lsb,
+}: {
+  vectors: number;
+  failed: number;
+  max_lsb: number;
+}): PushResult['selfTest'] {
   return { vectors, failed, maxLsb: max_lsb };
 }

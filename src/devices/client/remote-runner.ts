@@ -1,7 +1,13 @@
 // Runs samples on the active model of a device: several in one request where its buffers allow, else input by input.
 
 import { fail } from '../../base/errors.js';
-import { type LatencyBasis, modelWarnings, type Runner, type RunnerState, type RunResult } from '../../evaluate/index.js';
+import {
+  type LatencyBasis,
+  modelWarnings,
+  type Runner,
+  type RunnerState,
+  type RunResult,
+} from '../../evaluate/index.js';
 import type { Model } from '../../formats/tflite/index.js';
 import { inputsAndOutputs, isStateful, type TensorInfo } from '../../simulator/index.js';
 import { atollCommands, type DeviceDescription } from '../protocol/index.js';
@@ -13,7 +19,12 @@ const overheadBytes = 64;
 const ticksBytes = 5;
 
 /** @param described what the device said of itself */
-export function remoteRunner(client: SmpClient, model: Model, described: DeviceDescription, maxPacketBytes: number): Runner {
+export function remoteRunner(
+  client: SmpClient,
+  model: Model,
+  described: DeviceDescription,
+  maxPacketBytes: number,
+): Runner {
   const { inputs, outputs } = inputsAndOutputs(model);
   const basis: LatencyBasis = described.sim === true ? 'simulated' : 'device';
   const room = Math.max(16, maxPacketBytes - overheadBytes);
@@ -26,7 +37,8 @@ export function remoteRunner(client: SmpClient, model: Model, described: DeviceD
     return {
       ...common,
       concurrency: together,
-      run: (sample, signal, continues) => (continues === true && state !== 'none' ? batches.continue(sample, signal) : batches.run(sample, signal)),
+      run: (sample, signal, continues) =>
+        continues === true && state !== 'none' ? batches.continue(sample, signal) : batches.run(sample, signal),
     };
   }
   return {
@@ -35,8 +47,14 @@ export function remoteRunner(client: SmpClient, model: Model, described: DeviceD
     run: async (sample, signal, continues) => {
       await writeInputs(client, sample, inputs, room, signal);
       const request = continues === true && state !== 'none' ? { stream: true } : {};
-      const { n, ticks } = await client.request(atollCommands.run, request, { ...signalOf(signal), timeoutMs: inferenceTimeoutMs });
-      return { output: await readOutputs(client, outputs, signal), latencyMs: milliseconds(ticks / n, described.tick_hz, 'run') };
+      const { n, ticks } = await client.request(atollCommands.run, request, {
+        ...signalOf(signal),
+        timeoutMs: inferenceTimeoutMs,
+      });
+      return {
+        output: await readOutputs(client, outputs, signal),
+        latencyMs: milliseconds(ticks / n, described.tick_hz, 'run'),
+      };
     },
   };
 }
@@ -86,11 +104,21 @@ class Batches {
     return result as RunResult;
   }
 
-  private async infer(request: { data: Uint8Array; stream?: boolean }, count: number, signal: AbortSignal | undefined): Promise<RunResult[]> {
-    const answer = await this.client.request(atollCommands.infer, request, { ...signalOf(signal), timeoutMs: inferenceTimeoutMs });
+  private async infer(
+    request: { data: Uint8Array; stream?: boolean },
+    count: number,
+    signal: AbortSignal | undefined,
+  ): Promise<RunResult[]> {
+    const answer = await this.client.request(atollCommands.infer, request, {
+      ...signalOf(signal),
+      timeoutMs: inferenceTimeoutMs,
+    });
     if (answer.ticks.length !== count || answer.data.byteLength !== count * this.outputBytes) {
       const got = `${answer.ticks.length} times and ${answer.data.byteLength} bytes`;
-      throw fail('DEVICE_ANSWER', { command: 'infer', reason: `${got} for ${count} sample(s) of ${this.outputBytes} bytes` });
+      throw fail('DEVICE_ANSWER', {
+        command: 'infer',
+        reason: `${got} for ${count} sample(s) of ${this.outputBytes} bytes`,
+      });
     }
     return answer.ticks.map((ticks, i) => ({
       output: answer.data.slice(i * this.outputBytes, (i + 1) * this.outputBytes),
@@ -100,11 +128,18 @@ class Batches {
 }
 
 function milliseconds(ticks: number, tickHz: number, command: string): number {
-  if (ticks === 0) throw fail('DEVICE_ANSWER', { command, reason: 'it took 0 ticks: the clock of the device does not run' });
+  if (ticks === 0)
+    throw fail('DEVICE_ANSWER', { command, reason: 'it took 0 ticks: the clock of the device does not run' });
   return (1000 * ticks) / tickHz;
 }
 
-async function writeInputs(client: SmpClient, sample: Uint8Array, inputs: readonly TensorInfo[], chunk: number, signal?: AbortSignal): Promise<void> {
+async function writeInputs(
+  client: SmpClient,
+  sample: Uint8Array,
+  inputs: readonly TensorInfo[],
+  chunk: number,
+  signal?: AbortSignal,
+): Promise<void> {
   let start = 0;
   for (const [input, { bytes }] of inputs.entries()) {
     for (let off = 0; off < bytes; off += chunk) {
@@ -115,14 +150,21 @@ async function writeInputs(client: SmpClient, sample: Uint8Array, inputs: readon
   }
 }
 
-async function readOutputs(client: SmpClient, outputs: readonly TensorInfo[], signal?: AbortSignal): Promise<Uint8Array> {
+async function readOutputs(
+  client: SmpClient,
+  outputs: readonly TensorInfo[],
+  signal?: AbortSignal,
+): Promise<Uint8Array> {
   const all = new Uint8Array(bytesOf(outputs));
   let start = 0;
   for (const [output, { bytes }] of outputs.entries()) {
     for (let off = 0; off < bytes; ) {
       const { data } = await client.request(atollCommands.readOutput, { output, off }, signalOf(signal));
       if (data.byteLength === 0 || off + data.byteLength > bytes) {
-        throw fail('DEVICE_ANSWER', { command: 'read output', reason: `${data.byteLength} bytes at offset ${off} of ${bytes}` });
+        throw fail('DEVICE_ANSWER', {
+          command: 'read output',
+          reason: `${data.byteLength} bytes at offset ${off} of ${bytes}`,
+        });
       }
       all.set(data, start + off);
       off += data.byteLength;

@@ -1,5 +1,6 @@
-// Sends a file chunk by chunk, from where the device says, with as many chunks under way as it has buffers for. Where a chunk stays unanswered, an
-// echo tells a device that is busy from a packet that was lost, and echoes of its size tell whether smaller packets are needed.
+// Sends a file chunk by chunk, from where the device says, with as many chunks under way as it has buffers for. Where a
+// chunk stays unanswered, an echo tells a device that is busy from a packet that was lost, and echoes of its size tell
+// whether smaller packets are needed.
 
 import { setTimeout as delay } from 'node:timers/promises';
 import { fail } from '../../base/errors.js';
@@ -9,7 +10,14 @@ import { BurstLimit } from './burst-limit.js';
 import { chunkBytes } from './chunk.js';
 import { FlightWindow } from './flight-window.js';
 import type { LineTiming } from './line-timing.js';
-import { type Answer, type DeviceStatus, type PacketLimits, type SmpClient, signalOf, statusError } from './smp-client.js';
+import {
+  type Answer,
+  type DeviceStatus,
+  type PacketLimits,
+  type SmpClient,
+  signalOf,
+  statusError,
+} from './smp-client.js';
 
 /** A file of the device, and what goes there from some offset on. */
 export interface Transfer {
@@ -56,7 +64,9 @@ export class Sender {
   private readonly burst: BurstLimit;
   private readonly flight: FlightWindow;
 
-  /** @param told the limits to keep to, at most those that the device reports; `buffers` chunks are in flight at once */
+  /**
+   * @param told the limits to keep to, at most those that the device reports; `buffers` chunks are in flight at once
+   */
   constructor(
     private readonly client: SmpClient,
     private readonly told: PacketLimits,
@@ -140,7 +150,10 @@ export class Sender {
       const gained = at > this.goneBackTo && at <= sentUpTo;
       this.goneBackTo = at;
       if (!gained && ++this.setbacks > maxSetbacks) {
-        throw fail('DEVICE_ANSWER', { command: 'upload', reason: `the device asks for offset ${at} after ${chunk.off}, again and again` });
+        throw fail('DEVICE_ANSWER', {
+          command: 'upload',
+          reason: `the device asks for offset ${at} after ${chunk.off}, again and again`,
+        });
       }
       if (at === 0 && transfer.name === slotFiles.compressed) return false;
       if (at > sentUpTo) await releaseFile(this.client, transfer.name, this.options.signal);
@@ -171,7 +184,10 @@ export class Sender {
     return { off, end: off + data.byteLength, packetBytes: maxPacketBytes, answer, abandon: () => abandoned.abort() };
   }
 
-  /** @returns null if the device answers an echo but not the chunk sent before it: the chunk or its answer was lost. @throws DEVICE_TIMEOUT */
+  /**
+   * @returns null if the device answers an echo but not the chunk sent before it: the chunk or its answer was lost.
+   * @throws DEVICE_TIMEOUT
+   */
   private async answerTo(chunk: Chunk): Promise<ChunkAnswer | null> {
     const { client, timing } = this;
     const patienceMs = Math.max(timing.patienceMs(chunk.packetBytes), 2 * this.slowestMs);
@@ -183,7 +199,11 @@ export class Sender {
     }
     const over = new AbortController();
     try {
-      const echoed = client.ask(osCommands.echo, { d: '' }, { signal: over.signal, timeoutMs: patienceMs, attempts: echoAttempts });
+      const echoed = client.ask(
+        osCommands.echo,
+        { d: '' },
+        { signal: over.signal, timeoutMs: patienceMs, attempts: echoAttempts },
+      );
       const answer = await Promise.race([
         chunk.answer,
         echoed.then(
@@ -226,13 +246,15 @@ function isSlot(name: string): boolean {
 }
 
 /**
- * Zephyr's server keeps a file open between requests: an interrupted upload that begins again within its idle time would be appended to what is there
- * (fs_mgmt.c keeps its offset). The command that closes it is newer than the group; without it, a chunk that follows on nothing has the same effect.
+ * Zephyr's server keeps a file open between requests: an interrupted upload that begins again within its idle time
+ * would be appended to what is there (fs_mgmt.c keeps its offset). The command that closes it is newer than the group;
+ * without it, a chunk that follows on nothing has the same effect.
  */
 export async function releaseFile(client: SmpClient, name: string, signal: AbortSignal | undefined): Promise<void> {
   if (isSlot(name)) return;
   const closed = await client.ask(fileCommands.close, {}, signalOf(signal));
-  if (!closed.ok) await client.ask(fileCommands.upload, { off: beyondAnyFile, name, data: new Uint8Array(0) }, signalOf(signal));
+  if (!closed.ok)
+    await client.ask(fileCommands.upload, { off: beyondAnyFile, name, data: new Uint8Array(0) }, signalOf(signal));
 }
 
 /** @returns null if it takes longer */
@@ -248,6 +270,7 @@ async function within<Value>(promise: Promise<Value>, timeoutMs: number): Promis
 /** Where to go on after a refused chunk: the length that the device reports. Anything else is an error. */
 function expectedOffset(status: DeviceStatus): number {
   const { group, rc, map } = status;
-  if (group === Group.file && rc === FileStatus.OFFSET_NOT_VALID && typeof map.len === 'number' && map.len >= 0) return map.len;
+  if (group === Group.file && rc === FileStatus.OFFSET_NOT_VALID && typeof map.len === 'number' && map.len >= 0)
+    return map.len;
   throw statusError(fileCommands.upload, status);
 }

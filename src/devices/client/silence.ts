@@ -18,19 +18,23 @@ export function explainSilence(received: Received | null, heardOwn: boolean): Si
   if (heardOwn) {
     return {
       seen: '; what was sent comes back unchanged',
-      advice: 'TX and RX are connected with each other, or a shell echoes: connect the line to the device, or use the port of its SMP server',
+      advice:
+        'TX and RX are connected with each other, or a shell echoes: connect the line to the device, or use the port of its SMP server',
     };
   }
-  if (received === null) return { seen: '', advice: 'check cable, power and address; the device may be busy or in reset: try again' };
+  if (received === null)
+    return { seen: '', advice: 'check cable, power and address; the device may be busy or in reset: try again' };
   const { bytes, unreadable, text } = received;
   if (bytes === 0) {
-    const advice = 'check that this is its port, that it has power, and that its firmware serves SMP here; it may be busy or in reset: try again';
+    const advice =
+      'check that this is its port, that it has power, and that its firmware serves SMP here; it may be busy or in reset: try again';
     return { seen: '; nothing at all came back', advice };
   }
   if (text.some((line) => waitsForDownload.test(line))) {
     return {
       seen: '; the chip says that it waits for a download',
-      advice: 'it is in its boot loader: reset it without the BOOT button; where opening the port resets it, add ?dtr=off&rts=off',
+      advice:
+        'it is in its boot loader: reset it without the BOOT button; where opening the port resets it, add ?dtr=off&rts=off',
     };
   }
   if (unreadable > unreadableShare * bytes) {
@@ -45,6 +49,7 @@ export function explainSilence(received: Received | null, heardOwn: boolean): Si
       last === undefined
         ? `; ${bytes.toLocaleString('en')} bytes came back, and no packet among them`
         : `; it sends text, the last line ${JSON.stringify(last)}`,
-    advice: 'its console works, and nothing there speaks SMP: use the port of its SMP server, or enable it on this one (Zephyr: CONFIG_MCUMGR_TRANSPORT_UART)',
+    advice:
+      'its console works, and nothing there speaks SMP: use the port of its SMP server, or enable it on this one (Zephyr: CONFIG_MCUMGR_TRANSPORT_UART)',
   };
 }

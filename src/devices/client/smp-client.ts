@@ -1,5 +1,5 @@
-// Requests and answers over a transport. A request that stays unanswered is repeated with a new sequence number, after a longer and longer
-// time; answers to requests that are done with are dropped.
+// Requests and answers over a transport. A request that stays unanswered is repeated with a new sequence number, after
+// a longer and longer time; answers to requests that are done with are dropped.
 
 import { setTimeout as delay } from 'node:timers/promises';
 import { AtollError, fail } from '../../base/errors.js';
@@ -44,7 +44,9 @@ export interface DeviceStatus {
   readonly map: CborMap;
 }
 
-export type Answer<C extends Command> = { readonly ok: true; readonly value: ResponseOf<C> } | { readonly ok: false; readonly status: DeviceStatus };
+export type Answer<C extends Command> =
+  | { readonly ok: true; readonly value: ResponseOf<C> }
+  | { readonly ok: false; readonly status: DeviceStatus };
 
 /** What a device takes at once. */
 export interface PacketLimits {
@@ -129,7 +131,11 @@ export class SmpClient {
   /**
    * @throws DEVICE_ERROR for a status code, DEVICE_TIMEOUT, DEVICE_CLOSED, DEVICE_ANSWER, CBOR_MALFORMED
    */
-  async request<C extends Command>(command: C, request: RequestOf<C>, options: RequestOptions = {}): Promise<ResponseOf<C>> {
+  async request<C extends Command>(
+    command: C,
+    request: RequestOf<C>,
+    options: RequestOptions = {},
+  ): Promise<ResponseOf<C>> {
     const answer = await this.ask(command, request, options);
     if (answer.ok) return answer.value;
     throw statusError(command, answer.status);
@@ -147,7 +153,11 @@ export class SmpClient {
   }
 
   /** Like `ask`, but the request is sent once; null where no answer comes in time. */
-  async askOnce<C extends Command>(command: C, request: RequestOf<C>, options: Omit<RequestOptions, 'attempts'> = {}): Promise<Answer<C> | null> {
+  async askOnce<C extends Command>(
+    command: C,
+    request: RequestOf<C>,
+    options: Omit<RequestOptions, 'attempts'> = {},
+  ): Promise<Answer<C> | null> {
     return this.ask(command, request, { ...options, attempts: 1 }).catch((error: unknown) => {
       if (error instanceof AtollError && error.code === 'DEVICE_TIMEOUT') return null;
       throw error;
@@ -185,7 +195,11 @@ export class SmpClient {
     const answer = await this.ask(osCommands.params, {}, signalOf(signal));
     const params = answer.ok ? answer.value : { buf_size: fallbackPacketBytes, buf_count: 1 };
     const limit = Math.min(this.transport.line.largestPacket(params.buf_size), maxPacketBytes);
-    if (limit < smallestPacketBytes) throw fail('DEVICE_ANSWER', { command: 'params', reason: `packets of ${limit} bytes are too small for any command` });
+    if (limit < smallestPacketBytes)
+      throw fail('DEVICE_ANSWER', {
+        command: 'params',
+        reason: `packets of ${limit} bytes are too small for any command`,
+      });
     this.limits = { maxPacketBytes: limit, buffers: Math.max(1, params.buf_count) };
     const known = this.memory?.recall(this.identity) ?? null;
     if (known !== null) this.apply(known);
@@ -211,7 +225,11 @@ export class SmpClient {
     this.inFlight += 1;
   }
 
-  private async exchange<C extends Command>(command: C, request: RequestOf<C>, options: RequestOptions): Promise<Answer<C>> {
+  private async exchange<C extends Command>(
+    command: C,
+    request: RequestOf<C>,
+    options: RequestOptions,
+  ): Promise<Answer<C>> {
     const { timeoutMs = defaultTimeoutMs, attempts = defaultAttempts, signal } = { ...this.defaults, ...options };
     const payload = encodePayload(request as object);
     const { group, id, op } = command;
@@ -244,7 +262,10 @@ export class SmpClient {
   }
 
   private requireOpen(): void {
-    if (this.closed !== null) throw typeof this.closed === 'string' ? fail('DEVICE_CLOSED', { device: this.name, reason: this.closed }) : this.closed;
+    if (this.closed !== null)
+      throw typeof this.closed === 'string'
+        ? fail('DEVICE_CLOSED', { device: this.name, reason: this.closed })
+        : this.closed;
   }
 
   private nextSequence(): number {
@@ -263,7 +284,9 @@ export class SmpClient {
     try {
       // The clock runs while sending too: a stuck line must not hold the caller for ever.
       const sent = this.transport.send(encodePacket(request));
-      const timeout = delay(timeoutMs, null, { signal: AbortSignal.any([timer.signal, ...(signal === undefined ? [] : [signal])]) }).catch(() => null);
+      const timeout = delay(timeoutMs, null, {
+        signal: AbortSignal.any([timer.signal, ...(signal === undefined ? [] : [signal])]),
+      }).catch(() => null);
       return await Promise.race([sent.then(() => arrived), timeout]);
     } finally {
       timer.abort();
@@ -281,7 +304,12 @@ export class SmpClient {
     const waiting = this.waiting.get(packet.sequence);
     if (waiting === undefined) return;
     if (answers(waiting.request, packet)) waiting.resolve(packet);
-    else if (packet.op === waiting.request.op && packet.group === waiting.request.group && packet.command === waiting.request.command) this.heardOwn = true;
+    else if (
+      packet.op === waiting.request.op &&
+      packet.group === waiting.request.group &&
+      packet.command === waiting.request.command
+    )
+      this.heardOwn = true;
   }
 }
 
@@ -290,7 +318,10 @@ function answers(request: SmpPacket, packet: SmpPacket): boolean {
   return packet.op === request.op + 1 && packet.group === request.group && packet.command === request.command;
 }
 
-/** The coded error of a status that a device answered. @param advice in place of what is said of this status in general */
+/**
+ * The coded error of a status that a device answered.
+ * @param advice in place of what is said of this status in general
+ */
 export function statusError(command: Command, { group, rc, name, map }: DeviceStatus, advice = adviceFor(name)): Error {
   const detail = typeof map.detail === 'string' ? `: ${map.detail}` : typeof map.rsn === 'string' ? `: ${map.rsn}` : '';
   return fail('DEVICE_ERROR', { command: command.name, name, group: group ?? 'SMP', rc, detail, advice });
@@ -300,7 +331,8 @@ export function statusError(command: Command, { group, rc, name, map }: DeviceSt
 const userStatus = 256;
 
 function interpret<C extends Command>(command: C, packet: SmpPacket): Answer<C> {
-  const map: CborMap = packet.payload.byteLength === 0 ? {} : decodeMap(packet.payload, `the answer to ${command.name}`);
+  const map: CborMap =
+    packet.payload.byteLength === 0 ? {} : decodeMap(packet.payload, `the answer to ${command.name}`);
   const { err, rc } = map;
   // Group errors come as `err`; errors of the protocol itself come as `rc`, in both versions.
   if (err !== null && typeof err === 'object' && 'group' in err && 'rc' in err) {
@@ -311,6 +343,7 @@ function interpret<C extends Command>(command: C, packet: SmpPacket): Answer<C> 
     const code = rc - userStatus;
     return { ok: false, status: { group: packet.group, rc: code, name: statusName(packet.group, code), map } };
   }
-  if (typeof rc === 'number' && rc !== 0) return { ok: false, status: { group: null, rc, name: statusName(null, rc), map } };
+  if (typeof rc === 'number' && rc !== 0)
+    return { ok: false, status: { group: null, rc, name: statusName(null, rc), map } };
   return { ok: true, value: decodeResponse(command, map) };
 }

@@ -1,5 +1,6 @@
-// Uploads a file through the file group, compressed where the device takes that: resumes where an earlier upload of the same bytes ended,
-// survives lost answers and resets, and verifies the file at the end (some devices report success when their volume is full).
+// Uploads a file through the file group, compressed where the device takes that: resumes where an earlier upload of the
+// same bytes ended, survives lost answers and resets, and verifies the file at the end (some devices report success
+// when their volume is full).
 
 import { compressImage, hex, sha256 } from '../bundle/index.js';
 import { fileCommands, slotFiles } from '../protocol/index.js';
@@ -46,13 +47,21 @@ export interface UploadResult {
 const mostRounds = 4;
 
 /** @throws PUSH_HASH, PUSH_UNPROVEN, DEVICE_* */
-export async function uploadImage(client: SmpClient, image: Uint8Array, options: UploadOptions = {}): Promise<UploadResult> {
+export async function uploadImage(
+  client: SmpClient,
+  image: Uint8Array,
+  options: UploadOptions = {},
+): Promise<UploadResult> {
   const { path = slotFiles.inactive, signal } = options;
   const limits = await client.packetLimits(signal);
   const timing = await LineTiming.measure(client, signal);
   const stopwatch = new Stopwatch(client, timing);
-  const asked = options.chunkBytes === undefined ? limits.maxPacketBytes : packetBytes(path, options.chunkBytes, image.byteLength);
-  const told = { maxPacketBytes: Math.min(asked, limits.maxPacketBytes), buffers: Math.min(options.window ?? 1, limits.buffers) };
+  const asked =
+    options.chunkBytes === undefined ? limits.maxPacketBytes : packetBytes(path, options.chunkBytes, image.byteLength);
+  const told = {
+    maxPacketBytes: Math.min(asked, limits.maxPacketBytes),
+    buffers: Math.min(options.window ?? 1, limits.buffers),
+  };
   const sender = new Sender(client, told, timing, options);
   await releaseFile(client, path, signal);
   let transfer: Transfer;
@@ -81,7 +90,12 @@ export async function uploadImage(client: SmpClient, image: Uint8Array, options:
 }
 
 /** Whether the device has less than was sent: a reset after the last chunk may have lost the end of it. */
-async function isShort(client: SmpClient, name: string, image: Uint8Array, signal: AbortSignal | undefined): Promise<boolean> {
+async function isShort(
+  client: SmpClient,
+  name: string,
+  image: Uint8Array,
+  signal: AbortSignal | undefined,
+): Promise<boolean> {
   const status = await client.ask(fileCommands.status, { name }, signalOf(signal));
   return status.ok && status.value.len < image.byteLength;
 }
@@ -96,7 +110,12 @@ function transferOf(name: string, image: Uint8Array, from: number, blockBytes: n
 }
 
 /** @returns how many bytes the device already holds, if they are the beginning of this image; otherwise 0 */
-async function resumePoint(client: SmpClient, name: string, image: Uint8Array, signal: AbortSignal | undefined): Promise<number> {
+async function resumePoint(
+  client: SmpClient,
+  name: string,
+  image: Uint8Array,
+  signal: AbortSignal | undefined,
+): Promise<number> {
   const status = await client.ask(fileCommands.status, { name }, signalOf(signal));
   const length = status.ok ? status.value.len : 0;
   if (length === 0 || length > image.byteLength) return 0;

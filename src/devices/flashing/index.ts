@@ -1,5 +1,5 @@
-// Ways to a board's own flash, past any firmware: the drive or the DFU interface of its bootloader, or a program of others. In goes an image and its
-// place, out comes a way that is open, and then what it wrote.
+// Ways to a board's own flash, past any firmware: the drive or the DFU interface of its bootloader, or a program of
+// others. In goes an image and its place, out comes a way that is open, and then what it wrote.
 
 import { AtollError, fail } from '../../base/errors.js';
 import type { Flashing } from '../../targets/index.js';

@@ -19,11 +19,18 @@ export interface FlashPlace {
 /** Of UF2 blocks, and of most flash. */
 const page = 256;
 
-/** @param address null for the first slot. @throws USAGE where the target tells no address of its flash, or the place is outside the slots */
+/**
+ * @param address null for the first slot.
+ * @throws USAGE where the target tells no address of its flash, or the place is outside the slots
+ */
 export function placeInFlash(target: Target, imageBytes: number, address: number | null): FlashPlace {
   const { flash, id, flashMethod } = target;
-  if (flash?.start === undefined) throw fail('USAGE', { reason: `no way to the flash of ${id} is known here; its own is: ${flashMethod}` });
-  const partition = { start: flash.start + alignUp(flash.firmwareBytes, page), end: Math.min(flash.start + flash.usableBytes, 2 ** 32) };
+  if (flash?.start === undefined)
+    throw fail('USAGE', { reason: `no way to the flash of ${id} is known here; its own is: ${flashMethod}` });
+  const partition = {
+    start: flash.start + alignUp(flash.firmwareBytes, page),
+    end: Math.min(flash.start + flash.usableBytes, 2 ** 32),
+  };
   const at = address ?? partition.start;
   if (at < partition.start || at + imageBytes > partition.end || at % page !== 0) {
     const range = `${hexAddress(partition.start)}, behind the firmware, and ${hexAddress(partition.end)}, from a multiple of ${page} on`;

@@ -21,7 +21,8 @@ export async function programWay(job: FlashJob, how: How<Program>): Promise<Flas
   const program = await firstOnPath(known.names);
   if (program === null) throw fail('FLASH_NO_WAY', { target: target.id, list: `${how.method} is not on PATH` });
   const port = known.usesPort ? (choice.port ?? (await portOf(target))) : '';
-  const commandsFor = (name: string, file: string) => known.commands(how, { program: name, file, place, choice, port }, target.flash?.start ?? 0);
+  const commandsFor = (name: string, file: string) =>
+    known.commands(how, { program: name, file, place, choice, port }, target.flash?.start ?? 0);
   return {
     method: how.method,
     through: port === '' ? program : `${program} at ${port}`,
@@ -31,7 +32,8 @@ export async function programWay(job: FlashJob, how: How<Program>): Promise<Flas
       const folder = await mkdtemp(path.join(tmpdir(), 'atoll-flash-'));
       try {
         await writeFile(path.join(folder, imageFile), job.image);
-        for (const [n, command] of commandsFor(program, path.join(folder, imageFile)).entries()) await call(known, command, n === 0, run);
+        for (const [n, command] of commandsFor(program, path.join(folder, imageFile)).entries())
+          await call(known, command, n === 0, run);
         return { verifiedBy: 'program' };
       } finally {
         await rm(folder, { recursive: true, force: true });
@@ -52,21 +54,29 @@ async function call(
     const percent = /(\d{1,3})(?:\.\d+)? ?%/.exec(line)?.[1];
     if (percent !== undefined) onProgress?.('write', { done: Math.min(Number(percent), 100), total: 100 });
   };
-  const failed = (reason: string, way: string): Error => fail('FLASH_PROGRAM', { program: path.basename(program), reason, way, command: commandLine(command) });
-  const { code, killedBy, text } = await runProgram(program, args, { timeoutSeconds, signal, onLine }).catch((error: unknown) => {
-    signal?.throwIfAborted();
-    throw failed(reasonOf(error), 'try the command by hand');
-  });
+  const failed = (reason: string, way: string): Error =>
+    fail('FLASH_PROGRAM', { program: path.basename(program), reason, way, command: commandLine(command) });
+  const { code, killedBy, text } = await runProgram(program, args, { timeoutSeconds, signal, onLine }).catch(
+    (error: unknown) => {
+      signal?.throwIfAborted();
+      throw failed(reasonOf(error), 'try the command by hand');
+    },
+  );
   const remedy = remedies.find(([complaint]) => complaint.test(text))?.[1] ?? 'try the command by hand';
   if (killedBy !== null) throw failed(`it was ended by signal ${killedBy}`, 'try the command by hand');
   if (code !== 0) throw failed(`exit code ${code}: ${complaintIn(text)}`, remedy);
-  if (writes && verified !== null && !verified.test(text)) throw failed(`it did not say that it verified: ${complaintIn(text)}`, remedy);
+  if (writes && verified !== null && !verified.test(text))
+    throw failed(`it did not say that it verified: ${complaintIn(text)}`, remedy);
 }
 
 /** The line that says most: the first that speaks of an error, else the last. */
 function complaintIn(text: string): string {
   const lines = text.split(/[\r\n]+/).filter((line) => line.trim() !== '');
-  return (lines.find((line) => /error|failed|no device|not found|cannot/i.test(line)) ?? lines.at(-1) ?? 'it said nothing').trim();
+  return (
+    lines.find((line) => /error|failed|no device|not found|cannot/i.test(line)) ??
+    lines.at(-1) ??
+    'it said nothing'
+  ).trim();
 }
 
 async function firstOnPath(names: readonly string[]): Promise<string | null> {

@@ -1,6 +1,6 @@
-// Programs of others that write a file to a place in flash: how each is called, how it tells that the flash holds the file, and what is to be done
-// about its usual complaints.
-// Sources: their --help and documentation (esptool 4 and 5, probe-rs 0.2x and 0.3x, OpenOCD 0.12, BOSSA 1.9.1).
+// Programs of others that write a file to a place in flash: how each is called, how it tells that the flash holds the
+// file, and what is to be done about its usual complaints. Sources: their --help and documentation (esptool 4 and 5,
+// probe-rs 0.2x and 0.3x, OpenOCD 0.12, BOSSA 1.9.1).
 
 import type { Flashing } from '../../targets/index.js';
 import { type FlashPlace, hexAddress } from './place.js';
@@ -30,7 +30,8 @@ export interface FlashProgram<P extends Program> {
   readonly remedies: readonly (readonly [complaint: RegExp, remedy: string])[];
 }
 
-const attachProbe = "attach the board's debug probe, and install the udev rule of `atoll doctor` where it may not be opened";
+const attachProbe =
+  "attach the board's debug probe, and install the udev rule of `atoll doctor` where it may not be opened";
 
 const programs: { readonly [P in Program]: FlashProgram<P> } = {
   esptool: {
@@ -38,11 +39,25 @@ const programs: { readonly [P in Program]: FlashProgram<P> } = {
     usesPort: true,
     commands: ({ chip }, { program, file, place, choice, port }) => [
       // Versions 4 and 5 both know this spelling of the command.
-      [program, '--chip', chip, '--port', port, '--baud', String(choice.baud ?? 460_800), 'write_flash', hexAddress(place.address), file],
+      [
+        program,
+        '--chip',
+        chip,
+        '--port',
+        port,
+        '--baud',
+        String(choice.baud ?? 460_800),
+        'write_flash',
+        hexAddress(place.address),
+        file,
+      ],
     ],
     verified: /^Hash of data verified/m,
     remedies: [
-      [/could not open|could not be opened|port is busy/i, 'name the port of the board with --port, and end what else has it open'],
+      [
+        /could not open|could not be opened|port is busy/i,
+        'name the port of the board with --port, and end what else has it open',
+      ],
       [/failed to connect|no serial data received/i, 'hold the BOOT button while the board is reset, and start again'],
       [/this chip is|wrong.*chip/i, 'name the target of the chip that is attached with --target'],
     ],
@@ -89,13 +104,26 @@ const programs: { readonly [P in Program]: FlashProgram<P> } = {
   bossac: {
     names: ['bossac'],
     usesPort: true,
-    // It erases from the offset to the end: all slots behind the firmware. Its offsets count from where it puts the application.
+    // It erases from the offset to the end: all slots behind the firmware. Its offsets count from where it puts the
+    // application.
     commands: (_how, { program, file, place, port }, flashStart) => [
-      [program, `--port=${port}`, `--offset=${hexAddress(place.address - flashStart)}`, '--erase', '--write', '--verify', '--reset', file],
+      [
+        program,
+        `--port=${port}`,
+        `--offset=${hexAddress(place.address - flashStart)}`,
+        '--erase',
+        '--write',
+        '--verify',
+        '--reset',
+        file,
+      ],
     ],
     verified: /^Verify successful/m,
     remedies: [
-      [/no device found|failed to open|not found/i, 'press the reset button twice, so that the bootloader runs, and name its port with --port'],
+      [
+        /no device found|failed to open|not found/i,
+        'press the reset button twice, so that the bootloader runs, and name its port with --port',
+      ],
       [/unsupported|device unsupported/i, 'install the bossac of the Arduino tools: others do not know this chip'],
     ],
   },

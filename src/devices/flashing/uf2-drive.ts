@@ -70,7 +70,8 @@ export async function copyToDrive(
   } catch (error) {
     options.signal?.throwIfAborted();
     // The board restarts with its last block, and its drive is gone before the file is closed.
-    if (written < image.byteLength) throw fail('UF2_COPY', { path: file, done: written, total: image.byteLength, reason: reasonOf(error) }, error);
+    if (written < image.byteLength)
+      throw fail('UF2_COPY', { path: file, done: written, total: image.byteLength, reason: reasonOf(error) }, error);
   }
   options.onProgress?.({ done: image.byteLength, total: image.byteLength, unit: 'bytes' });
 }

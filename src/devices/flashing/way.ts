@@ -44,4 +44,7 @@ export interface FlashResult {
 }
 
 /** @throws a coded error that says why this way is not open */
-export type FindWay<Method extends Flashing['method']> = (job: FlashJob, how: Extract<Flashing, { method: Method }>) => Promise<FlashWay>;
+export type FindWay<Method extends Flashing['method']> = (
+  job: FlashJob,
+  how: Extract<Flashing, { method: Method }>,
+) => Promise<FlashWay>;

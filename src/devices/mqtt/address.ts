@@ -1,4 +1,5 @@
-// mqtt://[USER[:PASSWORD]@]HOST[:PORT][/FLEET[/DEVICE]]?ca=FILE&cert=FILE&key=FILE&version=4|5&session=keep&keepalive=SECONDS; mqtts: with TLS.
+// mqtt://[USER[:PASSWORD]@]HOST[:PORT][/FLEET[/DEVICE]]?ca=FILE&cert=FILE&key=FILE&version=4|5&session=keep&keepalive=SECONDS;
+// mqtts: with TLS.
 
 import { fail, reasonOf } from '../../base/errors.js';
 import { topicName } from './topics.js';
@@ -20,7 +21,10 @@ export interface BrokerAddress {
   readonly key: string | null;
   /** Of MQTT: 5, or 4 for 3.1.1; null: what the broker offers. */
   readonly version: 4 | 5 | null;
-  /** The broker keeps what clients with a name of their own subscribed to, and what comes meanwhile, while they are away. */
+  /**
+   * The broker keeps what clients with a name of their own subscribed to, and what comes meanwhile, while they are
+   * away.
+   */
   readonly keepsSession: boolean;
   /** Seconds between signs of life. */
   readonly keepaliveSeconds: number;
@@ -34,7 +38,10 @@ export function isBrokerUri(text: string): boolean {
   return /^mqtts?:/.test(text);
 }
 
-/** @param environment ATOLL_MQTT_USERNAME and ATOLL_MQTT_PASSWORD stand in for what the address leaves out. @throws BROKER_ADDRESS */
+/**
+ * @param environment ATOLL_MQTT_USERNAME and ATOLL_MQTT_PASSWORD stand in for what the address leaves out.
+ * @throws BROKER_ADDRESS
+ */
 export function parseBrokerAddress(text: string, environment: NodeJS.ProcessEnv = process.env): BrokerAddress {
   const wrong = (reason: string): Error => fail('BROKER_ADDRESS', { uri: withoutPassword(text), reason });
   let parsed: URL;
@@ -52,10 +59,12 @@ export function parseBrokerAddress(text: string, environment: NodeJS.ProcessEnv 
   if (more.length > 0 || [fleet, device].some((name) => name !== null && !topicName.test(name)))
     throw wrong('fleet and device are named by up to 64 letters, digits, dots, dashes and underscores');
   const version = searchParams.get('version');
-  if (version !== null && version !== '4' && version !== '5') throw wrong(`version=${version}: it is 5, or 4 for MQTT 3.1.1`);
+  if (version !== null && version !== '4' && version !== '5')
+    throw wrong(`version=${version}: it is 5, or 4 for MQTT 3.1.1`);
   const [session, keepalive] = [searchParams.get('session'), searchParams.get('keepalive')];
   if (session !== null && session !== 'keep') throw wrong(`session=${session}: it is keep, or nothing`);
-  if (keepalive !== null && !/^[1-9]\d{0,4}$/.test(keepalive)) throw wrong(`keepalive=${keepalive}: it is a number of seconds`);
+  if (keepalive !== null && !/^[1-9]\d{0,4}$/.test(keepalive))
+    throw wrong(`keepalive=${keepalive}: it is a number of seconds`);
   const option = (name: string): string | null => searchParams.get(name);
   if ((option('cert') === null) !== (option('key') === null)) throw wrong('cert and key go together');
   return {

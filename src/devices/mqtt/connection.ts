@@ -37,9 +37,13 @@ const maxReconnectMs = 60_000;
 
 /** For a broker to acknowledge; publications may wait behind others. And to close. */
 const [subscribedWithinMs, publishedWithinMs, closedWithinMs] = [10_000, 60_000, 1000];
-/** So many short-lived connections in a row are no accident. Brokers that end a session in favor of another often do not say so. */
+/**
+ * So many short-lived connections in a row are no accident. Brokers that end a session in favor of another often do not
+ * say so.
+ */
 const unstableAfter = 3;
-const unstableReason = 'the broker closes each connection soon after it was made: perhaps another client has the same client id';
+const unstableReason =
+  'the broker closes each connection soon after it was made: perhaps another client has the same client id';
 
 /** Limits that a broker announces in CONNACK (MQTT 5, 3.2.2.3). */
 interface BrokerLimits {
@@ -81,7 +85,10 @@ export interface BrokerTrouble {
 export class BrokerConnection {
   /** Called when the connection is lost, and when it is back. */
   onChange: ((connected: boolean) => void) | null = null;
-  /** Called when this connection has ended for good: another client has connected with the same client id, and two would put each other out for ever. */
+  /**
+   * Called when this connection has ended for good: another client has connected with the same client id, and two would
+   * put each other out for ever.
+   */
   onEnd: ((error: AtollError) => void) | null = null;
   /** Why there is no connection; null while there is one. */
   trouble: BrokerTrouble | null = null;
@@ -129,7 +136,10 @@ export class BrokerConnection {
       if (this.settling !== null) {
         this.shortLived += 1;
         // The timer of the next attempt is set already: this is for the one after it.
-        client.options.reconnectPeriod = Math.min(maxReconnectMs, 2 * (client.options.reconnectPeriod ?? usualReconnectMs));
+        client.options.reconnectPeriod = Math.min(
+          maxReconnectMs,
+          2 * (client.options.reconnectPeriod ?? usualReconnectMs),
+        );
       }
       this.stopSettling();
       this.note('the broker closed the connection');
@@ -167,11 +177,17 @@ export class BrokerConnection {
     this.isCertain = certain;
   }
 
-  /** Resolves when the broker has the message. @throws BROKER_REFUSED, BROKER_QUOTA, BROKER_LIMIT as the broker says; BROKER_UNREACHABLE once this side is closed */
+  /**
+   * Resolves when the broker has the message.
+   * @throws BROKER_REFUSED, BROKER_QUOTA, BROKER_LIMIT as the broker says; BROKER_UNREACHABLE once this side is closed
+   */
   async publish(topic: string, payload: Uint8Array | string, { retain = false } = {}): Promise<void> {
-    if (retain && !this.limits.retains) throw fail('BROKER_LIMIT', { broker: this.uri, reason: 'it says that it retains no messages' });
-    const content = typeof payload === 'string' ? payload : Buffer.from(payload.buffer, payload.byteOffset, payload.byteLength);
-    while (this.unacknowledged >= this.limits.receiveMaximum) await new Promise<void>((resolve) => this.turns.push(resolve));
+    if (retain && !this.limits.retains)
+      throw fail('BROKER_LIMIT', { broker: this.uri, reason: 'it says that it retains no messages' });
+    const content =
+      typeof payload === 'string' ? payload : Buffer.from(payload.buffer, payload.byteOffset, payload.byteLength);
+    while (this.unacknowledged >= this.limits.receiveMaximum)
+      await new Promise<void>((resolve) => this.turns.push(resolve));
     this.unacknowledged += 1;
     try {
       await this.acknowledged(this.client.publishAsync(topic, content, { qos: 1, retain }), publishedWithinMs);
@@ -185,8 +201,10 @@ export class BrokerConnection {
   }
 
   /**
-   * One handler for each filter; several filters are one request, for which brokers send what they retain in the order of the filters.
-   * @param qos 1, or 0 for more retained messages than brokers queue: mosquitto drops those beyond a thousand, and says nothing
+   * One handler for each filter; several filters are one request, for which brokers send what they retain in the order
+   * of the filters.
+   * @param qos 1, or 0 for more retained messages than brokers queue: mosquitto drops those beyond a thousand, and says
+   * nothing
    * @param retained false: only what is published from now on, where the broker speaks MQTT 5
    * @throws BROKER_REFUSED, BROKER_QUOTA, BROKER_LIMIT as the broker says
    */
@@ -271,29 +289,41 @@ async function settingsOf(address: BrokerAddress, { clientId, will }: ConnectOpt
     if (path === null) return undefined;
     const bytes = Buffer.from(await readBytes(path));
     // OpenSSL ignores a file of authorities that holds none.
-    if (!bytes.includes(`${holds}-----`)) throw fail('BROKER_TLS', { broker: address.uri, reason: `${path} is no PEM file with a ${holds.toLowerCase()}` });
+    if (!bytes.includes(`${holds}-----`))
+      throw fail('BROKER_TLS', { broker: address.uri, reason: `${path} is no PEM file with a ${holds.toLowerCase()}` });
     return bytes;
   };
-  const [authority, certificate, privateKey] = await Promise.all([file(ca, 'CERTIFICATE'), file(cert, 'CERTIFICATE'), file(key, 'PRIVATE KEY')]);
+  const [authority, certificate, privateKey] = await Promise.all([
+    file(ca, 'CERTIFICATE'),
+    file(cert, 'CERTIFICATE'),
+    file(key, 'PRIVATE KEY'),
+  ]);
   return {
     clientId: clientId ?? `atoll-${randomBytes(6).toString('hex')}`,
     connectTimeout: connectTimeoutMs,
     reconnectPeriod: leastReconnectMs + Math.random() * (mostReconnectMs - leastReconnectMs),
     keepalive: keepaliveSeconds,
     // A name that was drawn is not met again: nothing is kept for it.
-    ...(keepsSession && clientId !== undefined ? { clean: false, properties: { sessionExpiryInterval: sessionSeconds } } : {}),
+    ...(keepsSession && clientId !== undefined
+      ? { clean: false, properties: { sessionExpiryInterval: sessionSeconds } }
+      : {}),
     ...(username === null ? {} : { username }),
     ...(password === null ? {} : { password }),
     ...(tls ? { rejectUnauthorized: true } : {}),
     ...(authority === undefined ? {} : { ca: authority }),
     ...(certificate === undefined ? {} : { cert: certificate }),
     ...(privateKey === undefined ? {} : { key: privateKey }),
-    ...(will === undefined ? {} : { will: { topic: will.topic, payload: Buffer.from(will.payload), qos: 1, retain: true } }),
+    ...(will === undefined
+      ? {}
+      : { will: { topic: will.topic, payload: Buffer.from(will.payload), qos: 1, retain: true } }),
   };
 }
 
 /** The first connection is made or fails; those after it are tried again and again. */
-async function connected(url: string, options: IClientOptions): Promise<{ readonly client: MqttClient; readonly limits: BrokerLimits }> {
+async function connected(
+  url: string,
+  options: IClientOptions,
+): Promise<{ readonly client: MqttClient; readonly limits: BrokerLimits }> {
   const { default: mqtt } = await import('mqtt');
   return new Promise((resolve, reject) => {
     const client = mqtt.connect(url, options);
@@ -303,7 +333,13 @@ async function connected(url: string, options: IClientOptions): Promise<{ readon
       // It may still have something to say.
       client.on('error', () => undefined);
       client.end(true);
-      reject(isTimeout(error) ? new NoAnswer('it accepts the connection and does not answer', { cause: error }) : isReset(error) ? closedEarly(url) : error);
+      reject(
+        isTimeout(error)
+          ? new NoAnswer('it accepts the connection and does not answer', { cause: error })
+          : isReset(error)
+            ? closedEarly(url)
+            : error,
+      );
     };
     const closed = (): void => failed(closedEarly(url));
     const settled = (packet: IConnackPacket): void => {
@@ -339,5 +375,8 @@ function isTimeout(error: unknown): boolean {
 }
 
 function limitsOf({ properties }: IConnackPacket): BrokerLimits {
-  return { receiveMaximum: properties?.receiveMaximum ?? noLimits.receiveMaximum, retains: properties?.retainAvailable !== false };
+  return {
+    receiveMaximum: properties?.receiveMaximum ?? noLimits.receiveMaximum,
+    retains: properties?.retainAvailable !== false,
+  };
 }

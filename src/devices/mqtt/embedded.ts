@@ -1,4 +1,5 @@
-// A broker in this process, for a bench or a small fleet: MQTT 3.1.1 over TCP. What is retained, and what sleeping clients are owed, is kept in a folder.
+// A broker in this process, for a bench or a small fleet: MQTT 3.1.1 over TCP. What is retained, and what sleeping
+// clients are owed, is kept in a folder.
 
 import net from 'node:net';
 import { setTimeout as delay } from 'node:timers/promises';
@@ -22,7 +23,11 @@ export interface EmbeddedBroker {
 const settleMs = 50;
 
 /** @throws LISTEN, FILE_NOT_WRITABLE */
-export async function startBroker({ host = '127.0.0.1', port = 1883, folder = null }: BrokerOptions = {}): Promise<EmbeddedBroker> {
+export async function startBroker({
+  host = '127.0.0.1',
+  port = 1883,
+  folder = null,
+}: BrokerOptions = {}): Promise<EmbeddedBroker> {
   const [{ Aedes }, kept] = await Promise.all([import('aedes'), openPersistence(folder)]);
   const broker = await Aedes.createBroker({ persistence: kept.persistence });
   const sockets = new Set<net.Socket>();
@@ -31,15 +36,18 @@ export async function startBroker({ host = '127.0.0.1', port = 1883, folder = nu
     socket.on('close', () => sockets.delete(socket));
     broker.handle(socket);
   });
-  await new Promise<void>((resolve, reject) => server.once('error', reject).listen(port, host, resolve)).catch(async (error: unknown) => {
-    await kept.close();
-    throw fail('LISTEN', { address: `${host}:${port}`, reason: reasonOf(error) }, error);
-  });
+  await new Promise<void>((resolve, reject) => server.once('error', reject).listen(port, host, resolve)).catch(
+    async (error: unknown) => {
+      await kept.close();
+      throw fail('LISTEN', { address: `${host}:${port}`, reason: reasonOf(error) }, error);
+    },
+  );
   const bound = server.address() as net.AddressInfo;
   return {
     uri: `mqtt://${net.isIPv6(host) ? `[${host}]` : host}:${bound.port}`,
     close: async () => {
-      // Nobody comes in any more; those who are there go, and what they had begun ends, before the folder is closed under it.
+      // Nobody comes in any more; those who are there go, and what they had begun ends, before the folder is closed
+      // under it.
       const closed = new Promise((resolve) => server.close(resolve));
       for (const socket of sockets) socket.destroy();
       await closed;

@@ -1,5 +1,6 @@
-// Where our broker keeps its messages: in memory, or in a folder as well. aedes-persistence looks at all that is retained whenever somebody subscribes, which
-// a fleet does by the thousand: what is retained is found through a tree here.
+// Where our broker keeps its messages: in memory, or in a folder as well. aedes-persistence looks at all that is
+// retained whenever somebody subscribes, which a fleet does by the thousand: what is retained is found through a tree
+// here.
 
 import { Readable } from 'node:stream';
 import type { AedesOptions } from 'aedes';
@@ -29,10 +30,15 @@ export interface KeptMessages {
 export async function openPersistence(folder: string | null): Promise<KeptMessages> {
   if (folder === null) {
     // Its types leave out what it exports.
-    const { default: memory } = (await import('aedes-persistence')) as unknown as { readonly default: () => Persistence };
+    const { default: memory } = (await import('aedes-persistence')) as unknown as {
+      readonly default: () => Persistence;
+    };
     return { persistence: await indexed(memory()), close: async () => undefined };
   }
-  const [{ Level }, { default: levelPersistence }] = await Promise.all([import('level'), import('aedes-persistence-level')]);
+  const [{ Level }, { default: levelPersistence }] = await Promise.all([
+    import('level'),
+    import('aedes-persistence-level'),
+  ]);
   const database = new Level(folder);
   try {
     await database.open();

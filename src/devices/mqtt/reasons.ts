@@ -1,5 +1,5 @@
-// Why a broker, or the way to it, refuses: reason codes of MQTT 3.1.1 (3.2.2.3, 3.9.3) and of MQTT 5 (2.4), and error codes of Node's sockets, as text with the
-// error that each one is.
+// Why a broker, or the way to it, refuses: reason codes of MQTT 3.1.1 (3.2.2.3, 3.9.3) and of MQTT 5 (2.4), and error
+// codes of Node's sockets, as text with the error that each one is.
 
 import { type AtollError, fail, reasonOf } from '../../base/errors.js';
 
@@ -93,7 +93,9 @@ const bySystemCode: Readonly<Record<string, Refusal>> = {
   ERR_SSL_SSLV3_ALERT_CERTIFICATE_EXPIRED: insecure("this client's certificate has expired"),
   ERR_SSL_SSLV3_ALERT_CERTIFICATE_REVOKED: insecure("this client's certificate is revoked"),
   ERR_SSL_SSLV3_ALERT_UNSUPPORTED_CERTIFICATE: insecure('it does not accept this kind of certificate'),
-  ERR_SSL_SSLV3_ALERT_HANDSHAKE_FAILURE: insecure('no common way to encrypt, or it asks for a certificate of this client'),
+  ERR_SSL_SSLV3_ALERT_HANDSHAKE_FAILURE: insecure(
+    'no common way to encrypt, or it asks for a certificate of this client',
+  ),
   ERR_SSL_TLSV13_ALERT_CERTIFICATE_REQUIRED: insecure('it asks for a certificate of this client'),
   ERR_SSL_TLSV1_ALERT_DECRYPT_ERROR: insecure("the key does not fit this client's certificate"),
   ERR_OSSL_PEM_NO_START_LINE: insecure('a file named by ca, cert or key is no PEM file'),
@@ -110,7 +112,8 @@ function refusalOf(error: unknown): Refusal {
   const code = codeOf(error);
   if (typeof code === 'number') return byReasonCode[code] ?? refused(`with reason code ${code}`);
   const names = (error as { readonly cert?: { readonly subjectaltname?: string } }).cert?.subjectaltname;
-  if (code === 'ERR_TLS_CERT_ALTNAME_INVALID' && names !== undefined) return insecure(`its certificate is for ${names}, not for this host name`);
+  if (code === 'ERR_TLS_CERT_ALTNAME_INVALID' && names !== undefined)
+    return insecure(`its certificate is for ${names}, not for this host name`);
   const known = code === null ? undefined : bySystemCode[code];
   if (known !== undefined) return known;
   const reason = reasonOf(error) === '' ? String(code) : reasonOf(error);
@@ -119,7 +122,10 @@ function refusalOf(error: unknown): Refusal {
 
 /** The reason code of an MQTT packet, or the error code of a socket; null where the error has neither. */
 function codeOf(error: unknown): number | string | null {
-  const { code, packet } = error as { readonly code?: unknown; readonly packet?: { readonly granted?: readonly number[] } };
+  const { code, packet } = error as {
+    readonly code?: unknown;
+    readonly packet?: { readonly granted?: readonly number[] };
+  };
   const granted = packet?.granted?.find((one) => one >= 128);
   if (granted !== undefined) return granted;
   return typeof code === 'number' || typeof code === 'string' ? code : null;

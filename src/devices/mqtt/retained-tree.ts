@@ -1,4 +1,5 @@
-// Retained messages by the levels of their topics, so that a subscription finds what it matches without looking at all the others.
+// Retained messages by the levels of their topics, so that a subscription finds what it matches without looking at all
+// the others.
 
 interface Node<Message> {
   message: Message | null;
@@ -59,7 +60,8 @@ function* matchesBelow<Message>(node: Node<Message>, levels: readonly string[], 
     if (child !== undefined) yield* matchesBelow(child, levels, depth + 1);
     return;
   }
-  for (const [name, child] of node.children ?? []) if (depth > 0 || !name.startsWith('$')) yield* matchesBelow(child, levels, depth + 1);
+  for (const [name, child] of node.children ?? [])
+    if (depth > 0 || !name.startsWith('$')) yield* matchesBelow(child, levels, depth + 1);
 }
 
 /** "a/#" matches "a" too. */

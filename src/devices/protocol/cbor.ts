@@ -4,7 +4,14 @@
 import { decode, encode } from 'cborg';
 import { fail, reasonOf } from '../../base/errors.js';
 
-export type CborValue = number | string | boolean | null | Uint8Array | CborValue[] | { readonly [key: string]: CborValue };
+export type CborValue =
+  | number
+  | string
+  | boolean
+  | null
+  | Uint8Array
+  | CborValue[]
+  | { readonly [key: string]: CborValue };
 export type CborMap = { readonly [key: string]: CborValue };
 
 /** Keys keep the order in which the object has them, so that packets read as the documents print them. */
@@ -19,7 +26,13 @@ export function encodeMap(map: CborMap): Uint8Array {
 export function decodeMap(bytes: Uint8Array, where: string): CborMap {
   let value: unknown;
   try {
-    value = decode(bytes, { allowBigInt: false, allowUndefined: false, allowNaN: false, allowInfinity: false, rejectDuplicateMapKeys: true });
+    value = decode(bytes, {
+      allowBigInt: false,
+      allowUndefined: false,
+      allowNaN: false,
+      allowInfinity: false,
+      rejectDuplicateMapKeys: true,
+    });
   } catch (error) {
     throw fail('CBOR_MALFORMED', { where, reason: reasonOf(error) }, error);
   }

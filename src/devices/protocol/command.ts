@@ -21,12 +21,38 @@ export type ResponseOf<C extends Command> = z.output<C['response']>;
 export const uint = z.number().int().nonnegative();
 export const bytes = z.custom<Uint8Array>((value) => value instanceof Uint8Array, 'must be a byte string');
 
-export function readCommand<Q extends z.ZodRawShape, R extends z.ZodRawShape>(name: string, group: number, id: number, request: Q, response: R) {
-  return { name, group, id, op: Op.read, request: z.looseObject(request), response: z.looseObject(response) } as const satisfies Command;
+export function readCommand<Q extends z.ZodRawShape, R extends z.ZodRawShape>(
+  name: string,
+  group: number,
+  id: number,
+  request: Q,
+  response: R,
+) {
+  return {
+    name,
+    group,
+    id,
+    op: Op.read,
+    request: z.looseObject(request),
+    response: z.looseObject(response),
+  } as const satisfies Command;
 }
 
-export function writeCommand<Q extends z.ZodRawShape, R extends z.ZodRawShape>(name: string, group: number, id: number, request: Q, response: R) {
-  return { name, group, id, op: Op.write, request: z.looseObject(request), response: z.looseObject(response) } as const satisfies Command;
+export function writeCommand<Q extends z.ZodRawShape, R extends z.ZodRawShape>(
+  name: string,
+  group: number,
+  id: number,
+  request: Q,
+  response: R,
+) {
+  return {
+    name,
+    group,
+    id,
+    op: Op.write,
+    request: z.looseObject(request),
+    response: z.looseObject(response),
+  } as const satisfies Command;
 }
 
 /** A map for the wire: keys that are undefined are left out. */
@@ -39,7 +65,10 @@ export function decodeResponse<C extends Command>(command: C, map: CborMap): Res
   const result = command.response.safeParse(map);
   if (result.success) return result.data as ResponseOf<C>;
   const [issue] = result.error.issues;
-  throw fail('DEVICE_ANSWER', { command: command.name, reason: `${issue?.path.join('.') ?? ''}: ${issue?.message ?? 'malformed'}` });
+  throw fail('DEVICE_ANSWER', {
+    command: command.name,
+    reason: `${issue?.path.join('.') ?? ''}: ${issue?.message ?? 'malformed'}`,
+  });
 }
 
 /** The request of a command from a packet's payload; null when it does not hold what the command needs. */

@@ -21,8 +21,20 @@ export const osCommands = {
 } as const;
 
 export const fileCommands = {
-  upload: writeCommand('upload', Group.file, 0, { off: uint, data: bytes, name: z.string(), len: uint.optional() }, { off: uint }),
-  download: readCommand('download', Group.file, 0, { off: uint, name: z.string() }, { off: uint, data: bytes, len: uint.optional() }),
+  upload: writeCommand(
+    'upload',
+    Group.file,
+    0,
+    { off: uint, data: bytes, name: z.string(), len: uint.optional() },
+    { off: uint },
+  ),
+  download: readCommand(
+    'download',
+    Group.file,
+    0,
+    { off: uint, name: z.string() },
+    { off: uint, data: bytes, len: uint.optional() },
+  ),
   status: readCommand('file status', Group.file, 1, { name: z.string() }, { len: uint }),
   hash: readCommand(
     'file hash',
@@ -31,12 +43,24 @@ export const fileCommands = {
     { name: z.string(), type: z.string().optional(), off: uint.optional(), len: uint.optional() },
     { type: z.string(), off: uint.optional(), len: uint, output: z.union([uint, bytes]) },
   ),
-  hashTypes: readCommand('file hash types', Group.file, 3, {}, { types: z.record(z.string(), z.looseObject({ format: uint, size: uint })) }),
+  hashTypes: readCommand(
+    'file hash types',
+    Group.file,
+    3,
+    {},
+    { types: z.record(z.string(), z.looseObject({ format: uint, size: uint })) },
+  ),
   close: writeCommand('file close', Group.file, 4, {}, {}),
 } as const;
 
 export const statsCommands = {
-  read: readCommand('statistics', Group.stats, 0, { name: z.string() }, { name: z.string(), fields: z.record(z.string(), uint) }),
+  read: readCommand(
+    'statistics',
+    Group.stats,
+    0,
+    { name: z.string() },
+    { name: z.string(), fields: z.record(z.string(), uint) },
+  ),
   list: readCommand('list statistics', Group.stats, 1, {}, { stat_list: z.array(z.string()) }),
 } as const;
 
@@ -44,7 +68,13 @@ export const statsCommands = {
 export const enumerationCommands = {
   count: readCommand('count of groups', Group.enumeration, 0, {}, { count: uint }),
   list: readCommand('list of groups', Group.enumeration, 1, {}, { groups: z.array(uint) }),
-  single: readCommand('single group', Group.enumeration, 2, { index: uint.optional() }, { group: uint, end: z.boolean().optional() }),
+  single: readCommand(
+    'single group',
+    Group.enumeration,
+    2,
+    { index: uint.optional() },
+    { group: uint, end: z.boolean().optional() },
+  ),
   details: readCommand(
     'details of groups',
     Group.enumeration,
@@ -105,9 +135,27 @@ export const atollCommands = {
   confirm: writeCommand('confirm', Group.atoll, 3, { sha: bytes }, {}),
   erase: writeCommand('erase', Group.atoll, 4, { slot: uint }, {}),
   writeInput: writeCommand('write input', Group.atoll, 5, { input: uint, off: uint, data: bytes }, { off: uint }),
-  run: writeCommand('run', Group.atoll, 6, { n: uint.optional(), stream: z.boolean().optional() }, { n: positive, ticks: uint }),
-  readOutput: readCommand('read output', Group.atoll, 7, { output: uint, off: uint }, { off: uint, data: bytes, len: uint.optional() }),
-  selfTest: writeCommand('self-test', Group.atoll, 8, { slot: uint }, { vectors: uint, failed: uint, max_lsb: uint, ticks: uint, arena: uint }),
+  run: writeCommand(
+    'run',
+    Group.atoll,
+    6,
+    { n: uint.optional(), stream: z.boolean().optional() },
+    { n: positive, ticks: uint },
+  ),
+  readOutput: readCommand(
+    'read output',
+    Group.atoll,
+    7,
+    { output: uint, off: uint },
+    { off: uint, data: bytes, len: uint.optional() },
+  ),
+  selfTest: writeCommand(
+    'self-test',
+    Group.atoll,
+    8,
+    { slot: uint },
+    { vectors: uint, failed: uint, max_lsb: uint, ticks: uint, arena: uint },
+  ),
   challenge: writeCommand(
     'challenge',
     Group.atoll,
@@ -115,8 +163,20 @@ export const atollCommands = {
     { seed: uint, n: uint, outputs: z.boolean().optional() },
     { n: positive, crc: uint, outputs: bytes.optional() },
   ),
-  profile: readCommand('profile', Group.atoll, 10, { off: uint.optional() }, { ops: z.array(z.tuple([uint, uint])), next: uint.optional() }),
-  infer: writeCommand('infer', Group.atoll, 11, { data: bytes, stream: z.boolean().optional() }, { ticks: z.array(uint).min(1), data: bytes }),
+  profile: readCommand(
+    'profile',
+    Group.atoll,
+    10,
+    { off: uint.optional() },
+    { ops: z.array(z.tuple([uint, uint])), next: uint.optional() },
+  ),
+  infer: writeCommand(
+    'infer',
+    Group.atoll,
+    11,
+    { data: bytes, stream: z.boolean().optional() },
+    { ticks: z.array(uint).min(1), data: bytes },
+  ),
 } as const;
 
 export type DeviceDescription = z.output<typeof atollCommands.describe.response>;

@@ -1,5 +1,6 @@
-// SMP's console framing (Zephyr smp_transport.rst, serial_util.c): a packet between its length and a CRC, in base64, cut into lines that a
-// person's log may stand between. Length and CRC are big-endian; the length counts packet and CRC.
+// SMP's console framing (Zephyr smp_transport.rst, serial_util.c): a packet between its length and a CRC, in base64,
+// cut into lines that a person's log may stand between. Length and CRC are big-endian; the length counts packet and
+// CRC.
 
 import { fail } from '../../base/errors.js';
 import { crc16 } from './crc16.js';
@@ -20,7 +21,8 @@ const longestHeldLine = 1024;
 
 /** The lines that carry a packet. */
 export function encodeConsole(packet: Uint8Array): Uint8Array {
-  if (packet.byteLength > longestConsolePacket) throw fail('INTERNAL', { reason: `a packet of ${packet.byteLength} bytes on a console` });
+  if (packet.byteLength > longestConsolePacket)
+    throw fail('INTERNAL', { reason: `a packet of ${packet.byteLength} bytes on a console` });
   const raw = Buffer.alloc(packet.byteLength + consoleOverheadBytes);
   raw.writeUInt16BE(packet.byteLength + 2);
   raw.set(packet, 2);
@@ -53,7 +55,10 @@ export interface FrameReceiver {
   readonly onLog: (text: string) => void;
 }
 
-/** Takes bytes as they come, in pieces of any length. Damaged frames are dropped: whoever waits for an answer asks again. */
+/**
+ * Takes bytes as they come, in pieces of any length. Damaged frames are dropped: whoever waits for an answer asks
+ * again.
+ */
 export class ConsoleDecoder {
   private readonly line = Buffer.alloc(longestHeldLine);
   private lineBytes = 0;
@@ -73,7 +78,8 @@ export class ConsoleDecoder {
   }
 
   private take(byte: number): void {
-    // A marker's first byte begins a line, even where a log has left the one before unfinished: no text holds these bytes.
+    // A marker's first byte begins a line, even where a log has left the one before unfinished: no text holds these
+    // bytes.
     if ((byte === firstMarker[0] || byte === nextMarker[0]) && this.lineBytes > 0) this.endLine();
     if (byte === lineEnd) this.endLine();
     else {

@@ -1,4 +1,5 @@
-// What agent and devices of a fleet tell each other over a broker: CBOR maps that firmware-protocol/atoll.cddl specifies. docs/fleets.md has the topics.
+// What agent and devices of a fleet tell each other over a broker: CBOR maps that firmware-protocol/atoll.cddl
+// specifies. docs/fleets.md has the topics.
 
 import { z } from 'zod';
 import { decodeMap, encodeMap } from './cbor.js';
@@ -57,7 +58,15 @@ export type Desired = z.output<typeof desiredSchema>;
 export type WrittenDesired = z.input<typeof desiredSchema>;
 
 /** `idle`: nothing has been desired of it yet. */
-export const reportedStates = ['idle', 'downloading', 'verified', 'pending', 'confirmed', 'failed', 'rolled-back'] as const;
+export const reportedStates = [
+  'idle',
+  'downloading',
+  'verified',
+  'pending',
+  'confirmed',
+  'failed',
+  'rolled-back',
+] as const;
 export type ReportedState = (typeof reportedStates)[number];
 
 /** How far a device is. */
@@ -97,7 +106,12 @@ const reportedSchema = z.looseObject({
   /** CRC-32 of the outputs on `challengeSamples` samples drawn from the seed: the answer to the challenge. */
   crc: uint.optional(),
   /** These outputs, where they were asked for and are not too long. */
-  outputs: bytes.refine((value) => value.byteLength <= maxChallengeOutputBytes, `must have ${maxChallengeOutputBytes} bytes at most`).optional(),
+  outputs: bytes
+    .refine(
+      (value) => value.byteLength <= maxChallengeOutputBytes,
+      `must have ${maxChallengeOutputBytes} bytes at most`,
+    )
+    .optional(),
 });
 export type Reported = z.output<typeof reportedSchema>;
 export type WrittenReported = z.input<typeof reportedSchema>;
@@ -125,5 +139,8 @@ function messageOf<S extends z.ZodType>(name: string, schema: S) {
 
 export const { encode: encodeDesired, decode: decodeDesired } = messageOf('desired', desiredSchema);
 export const { encode: encodeReported, decode: decodeReported } = messageOf('reported', reportedSchema);
-export const { encode: encodeBlockRequest, decode: decodeBlockRequest } = messageOf('block request', blockRequestSchema);
+export const { encode: encodeBlockRequest, decode: decodeBlockRequest } = messageOf(
+  'block request',
+  blockRequestSchema,
+);
 export const { encode: encodeBlock, decode: decodeBlock } = messageOf('block', blockSchema);

@@ -39,7 +39,8 @@ export function encodePacket(packet: SmpPacket): Uint8Array {
 
 /** @throws SMP_MALFORMED */
 export function decodePacket(bytes: Uint8Array): SmpPacket {
-  if (bytes.byteLength < headerBytes) throw fail('SMP_MALFORMED', { reason: `${bytes.byteLength} bytes; a header takes ${headerBytes}` });
+  if (bytes.byteLength < headerBytes)
+    throw fail('SMP_MALFORMED', { reason: `${bytes.byteLength} bytes; a header takes ${headerBytes}` });
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
   const first = view.getUint8(0);
   const version = (first >> 3) & 3;
@@ -48,7 +49,16 @@ export function decodePacket(bytes: Uint8Array): SmpPacket {
   if (version > 1) throw fail('SMP_MALFORMED', { reason: `version bits ${version}` });
   if (op > Op.writeResponse) throw fail('SMP_MALFORMED', { reason: `operation ${op}` });
   if (headerBytes + length !== bytes.byteLength) {
-    throw fail('SMP_MALFORMED', { reason: `the header announces ${length} bytes of payload, ${bytes.byteLength - headerBytes} follow` });
+    throw fail('SMP_MALFORMED', {
+      reason: `the header announces ${length} bytes of payload, ${bytes.byteLength - headerBytes} follow`,
+    });
   }
-  return { version, op: op as Op, group: view.getUint16(4), sequence: view.getUint8(6), command: view.getUint8(7), payload: bytes.subarray(headerBytes) };
+  return {
+    version,
+    op: op as Op,
+    group: view.getUint16(4),
+    sequence: view.getUint8(6),
+    command: view.getUint8(7),
+    payload: bytes.subarray(headerBytes),
+  };
 }

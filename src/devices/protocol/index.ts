@@ -3,8 +3,26 @@
 
 export { type CborMap, decodeMap, encodeMap } from './cbor.js';
 export { cleanText } from './clean-text.js';
-export { bytes, type Command, decodeRequest, decodeResponse, encodePayload, type RequestOf, type ResponseOf, uint } from './command.js';
-export { atollCommands, type DeviceDescription, enumerationCommands, fileCommands, osCommands, type SlotState, slotFiles, statsCommands } from './commands.js';
+export {
+  bytes,
+  type Command,
+  decodeRequest,
+  decodeResponse,
+  encodePayload,
+  type RequestOf,
+  type ResponseOf,
+  uint,
+} from './command.js';
+export {
+  atollCommands,
+  type DeviceDescription,
+  enumerationCommands,
+  fileCommands,
+  osCommands,
+  type SlotState,
+  slotFiles,
+  statsCommands,
+} from './commands.js';
 export {
   ConsoleDecoder,
   consoleBytes,
@@ -39,6 +57,23 @@ export {
   type WrittenDesired,
   type WrittenReported,
 } from './fleet.js';
-export { decodePacket, encodePacket, headerBytes, maxPacketBytes, Op, type SmpHeader, type SmpPacket } from './header.js';
+export {
+  decodePacket,
+  encodePacket,
+  headerBytes,
+  maxPacketBytes,
+  Op,
+  type SmpHeader,
+  type SmpPacket,
+} from './header.js';
 export { RawDecoder } from './raw-frames.js';
-export { AtollStatus, adviceFor, EnumerationStatus, FileStatus, Group, OsStatus, SmpStatus, statusName } from './status.js';
+export {
+  AtollStatus,
+  adviceFor,
+  EnumerationStatus,
+  FileStatus,
+  Group,
+  OsStatus,
+  SmpStatus,
+  statusName,
+} from './status.js';

@@ -1,4 +1,5 @@
-// Packets one after another on a stream that loses nothing (TCP, Zephyr's raw UART transport): the length in the header is all the framing.
+// Packets one after another on a stream that loses nothing (TCP, Zephyr's raw UART transport): the length in the header
+// is all the framing.
 
 import type { FrameReceiver } from './console.js';
 import { headerBytes, Op } from './header.js';

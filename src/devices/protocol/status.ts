@@ -22,10 +22,21 @@ export const SmpStatus = {
   EPERUSER: 256,
 } as const;
 
-export const OsStatus = { UNKNOWN: 1, INVALID_FORMAT: 2, QUERY_YIELDS_NO_ANSWER: 3, RTC_NOT_SET: 4, RTC_COMMAND_FAILED: 5 } as const;
+export const OsStatus = {
+  UNKNOWN: 1,
+  INVALID_FORMAT: 2,
+  QUERY_YIELDS_NO_ANSWER: 3,
+  RTC_NOT_SET: 4,
+  RTC_COMMAND_FAILED: 5,
+} as const;
 
 /** Zephyr enum_mgmt.h. */
-export const EnumerationStatus = { UNKNOWN: 1, TOO_MANY_GROUP_ENTRIES: 2, INSUFFICIENT_HEAP_FOR_ENTRIES: 3, INDEX_TOO_LARGE: 4 } as const;
+export const EnumerationStatus = {
+  UNKNOWN: 1,
+  TOO_MANY_GROUP_ENTRIES: 2,
+  INSUFFICIENT_HEAP_FOR_ENTRIES: 3,
+  INDEX_TOO_LARGE: 4,
+} as const;
 
 export const FileStatus = {
   UNKNOWN: 1,

@@ -40,7 +40,8 @@ function stateHandlers(device: DeviceState): Handler[] {
       slots: slots.all.map((slot, index) => {
         const { active, pending, confirmed, tested, attempts } = slot;
         const model = modelHash(slot);
-        const hashes = slot.bytes.byteLength === 0 ? {} : { sha: sha256(slot.bytes), ...(model === null ? {} : { model }) };
+        const hashes =
+          slot.bytes.byteLength === 0 ? {} : { sha: sha256(slot.bytes), ...(model === null ? {} : { model }) };
         return { slot: index, len: slot.bytes.byteLength, ...hashes, active, pending, confirmed, tested, attempts };
       }),
     })),
@@ -69,7 +70,8 @@ function stateHandlers(device: DeviceState): Handler[] {
 
 /** What an engine cannot do is refused, not ignored. */
 function requireStream({ engine }: DeviceState, stream: boolean): void {
-  if (stream && !engine.features.includes('stream')) throw atollError('UNKNOWN', 'this device resets the state of a model before every sample');
+  if (stream && !engine.features.includes('stream'))
+    throw atollError('UNKNOWN', 'this device resets the state of a model before every sample');
 }
 
 function inferenceHandlers(device: DeviceState): Handler[] {
@@ -77,7 +79,8 @@ function inferenceHandlers(device: DeviceState): Handler[] {
     handler(atollCommands.writeInput, async ({ input, off, data }) => {
       const tensors = await device.tensors();
       const range = tensorRange(tensors.model.execution.inputs, input);
-      if (off + data.byteLength > range.bytes) throw atollError('OFFSET_NOT_VALID', `input ${input} has ${range.bytes} bytes`);
+      if (off + data.byteLength > range.bytes)
+        throw atollError('OFFSET_NOT_VALID', `input ${input} has ${range.bytes} bytes`);
       tensors.input.set(data, range.start + off);
       return { off: off + data.byteLength };
     }),
@@ -94,7 +97,10 @@ function inferenceHandlers(device: DeviceState): Handler[] {
       const tensors = await device.tensors();
       const range = tensorRange(tensors.model.execution.outputs, output);
       if (off > range.bytes) throw atollError('OFFSET_NOT_VALID', `output ${output} has ${range.bytes} bytes`);
-      const data = tensors.output.slice(range.start + off, range.start + Math.min(range.bytes, off + device.chunkBytes));
+      const data = tensors.output.slice(
+        range.start + off,
+        range.start + Math.min(range.bytes, off + device.chunkBytes),
+      );
       return { off, data, ...(off === 0 ? { len: range.bytes } : {}) };
     }),
     handler(atollCommands.infer, async ({ data, stream = false }) => {
@@ -102,8 +108,10 @@ function inferenceHandlers(device: DeviceState): Handler[] {
       requireStream(device, stream);
       const { inputBytes, outputBytes } = tensors.model;
       const count = data.byteLength / inputBytes;
-      if (!Number.isInteger(count) || count < 1) throw atollError('OFFSET_NOT_VALID', `${data.byteLength} bytes; a sample has ${inputBytes}`);
-      if (count * outputBytes > device.chunkBytes) throw atollError('OFFSET_NOT_VALID', `outputs of ${count} samples exceed an answer`);
+      if (!Number.isInteger(count) || count < 1)
+        throw atollError('OFFSET_NOT_VALID', `${data.byteLength} bytes; a sample has ${inputBytes}`);
+      if (count * outputBytes > device.chunkBytes)
+        throw atollError('OFFSET_NOT_VALID', `outputs of ${count} samples exceed an answer`);
       const outputs = new Uint8Array(count * outputBytes);
       const ticks: number[] = [];
       for (let i = 0; i < count; i++) {
@@ -132,7 +140,13 @@ function proofHandlers(device: DeviceState): Handler[] {
       const result = await model.selfTest(agreementOf(model.image.trailer?.manifest));
       slot.tested = result.failed === 0;
       device.count(slot.tested ? 'selftests_passed' : 'selftests_failed', 1);
-      return { vectors: result.vectors, failed: result.failed, max_lsb: result.maxLsb, ticks: result.ticks, arena: model.execution.arenaBytes };
+      return {
+        vectors: result.vectors,
+        failed: result.failed,
+        max_lsb: result.maxLsb,
+        ticks: result.ticks,
+        arena: model.execution.arenaBytes,
+      };
     }),
     handler(atollCommands.challenge, async ({ seed, n, outputs: wanted = false }) => {
       const model = await device.running();

@@ -1,5 +1,5 @@
-// An upload of the compressed form of an image: what it inflates to goes to the inactive slot, block by block. What the slot holds already is
-// not written again, so that an upload goes on where an earlier one was cut off.
+// An upload of the compressed form of an image: what it inflates to goes to the inactive slot, block by block. What the
+// slot holds already is not written again, so that an upload goes on where an earlier one was cut off.
 
 import { AtollError } from '../../base/errors.js';
 import { CompressedReader, type StreamHeader } from '../bundle/index.js';
@@ -38,9 +38,11 @@ export class CompressedUpload implements UploadUnderWay {
   private begin({ firstBlock, blockBytes, imageBytes }: StreamHeader): void {
     const { inflateBytes, slots } = this.device;
     const { inactive } = slots;
-    if (blockBytes > (inflateBytes ?? 0)) throw atollError('IMAGE_INVALID', `blocks of ${blockBytes} bytes; this device takes ${inflateBytes}`);
+    if (blockBytes > (inflateBytes ?? 0))
+      throw atollError('IMAGE_INVALID', `blocks of ${blockBytes} bytes; this device takes ${inflateBytes}`);
     const from = firstBlock * blockBytes;
-    if (from > inactive.bytes.byteLength) throw atollError('OFFSET_NOT_VALID', `the slot holds ${inactive.bytes.byteLength} bytes, not ${from}`);
+    if (from > inactive.bytes.byteLength)
+      throw atollError('OFFSET_NOT_VALID', `the slot holds ${inactive.bytes.byteLength} bytes, not ${from}`);
     beginSlot(this.device, inactive, imageBytes, from > 0);
   }
 }

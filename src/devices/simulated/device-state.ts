@@ -48,7 +48,10 @@ export interface DeviceState {
   readonly useModel: (model: LoadedModel) => void;
   /** The active model. @throws StatusError NO_MODEL */
   readonly running: () => Promise<LoadedModel>;
-  /** Its inputs and outputs, as who asks has left them. @throws StatusError NO_MODEL; HASH_MISMATCH where somebody else has activated another one since */
+  /**
+   * Its inputs and outputs, as who asks has left them.
+   * @throws StatusError NO_MODEL; HASH_MISMATCH where somebody else has activated another one since
+   */
   readonly tensors: () => Promise<Tensors>;
 }
 

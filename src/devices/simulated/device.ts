@@ -55,8 +55,8 @@ interface Session {
 const overheadBytes = 64;
 
 /**
- * A device that lives in this process: an SMP server with two slots in memory, over an engine that runs models. It has no network or port of its
- * own; `connect` gives a transport to it.
+ * A device that lives in this process: an SMP server with two slots in memory, over an engine that runs models. It has
+ * no network or port of its own; `connect` gives a transport to it.
  */
 export class ServedDevice implements DeviceState {
   readonly id: string;
@@ -91,7 +91,16 @@ export class ServedDevice implements DeviceState {
     this.maxPacketBytes = options.maxPacketBytes ?? 2048;
     this.buffers = options.buffers ?? 4;
     this.faults = new Faults(new Set(options.faults ?? []));
-    this.server = new SmpServer([...osHandlers(this), ...statsHandlers(this), ...enumerationHandlers, ...fileHandlers(this), ...atollHandlers(this)], options);
+    this.server = new SmpServer(
+      [
+        ...osHandlers(this),
+        ...statsHandlers(this),
+        ...enumerationHandlers,
+        ...fileHandlers(this),
+        ...atollHandlers(this),
+      ],
+      options,
+    );
     void this.reload();
   }
 
@@ -141,9 +150,13 @@ export class ServedDevice implements DeviceState {
     for (const connection of this.connections) void connection.close();
   }
 
-  /** The answer to one packet, as the wire would carry it. @param session of who sends it; all who give none share one */
+  /**
+   * The answer to one packet, as the wire would carry it.
+   * @param session of who sends it; all who give none share one
+   */
   answer(packet: Uint8Array, session: Session = this.nobody): Promise<Uint8Array | null> {
-    if (this.waiting > 0 && packet.byteLength <= this.maxPacketBytes && this.server.takesAnytime(packet)) return this.server.answer(packet);
+    if (this.waiting > 0 && packet.byteLength <= this.maxPacketBytes && this.server.takesAnytime(packet))
+      return this.server.answer(packet);
     this.waiting += 1;
     const answer = this.before.then(async () => {
       this.asking = session;
@@ -250,6 +263,9 @@ export class ServedDevice implements DeviceState {
 export class SimulatedDevice extends ServedDevice {
   constructor(target: Target, options: SimulatedDeviceOptions = {}) {
     const corrupt = options.faults?.includes('wrong-result') === true;
-    super(target, simulatedEngine(target, { corrupt, ...(options.seed === undefined ? {} : { seed: options.seed }) }), { id: `sim-${target.id}`, ...options });
+    super(target, simulatedEngine(target, { corrupt, ...(options.seed === undefined ? {} : { seed: options.seed }) }), {
+      id: `sim-${target.id}`,
+      ...options,
+    });
   }
 }

@@ -1,4 +1,5 @@
-// What runs the models of a device that this process serves: the simulator within a target's limits, or an accelerator at one of its ports.
+// What runs the models of a device that this process serves: the simulator within a target's limits, or an accelerator
+// at one of its ports.
 
 import type { AtollError } from '../../base/errors.js';
 import type { Model } from '../../formats/tflite/index.js';
@@ -20,7 +21,8 @@ export interface Execution {
   readonly operators: readonly (readonly [code: number, ticks: number])[] | null;
   /**
    * @param sample all inputs one after another
-   * @param continues whether variables keep what the run before left (engines with the feature `stream`); otherwise they are reset
+   * @param continues whether variables keep what the run before left (engines with the feature `stream`); otherwise
+   * they are reset
    * @throws what makes the device unusable
    */
   readonly run: (sample: Uint8Array, continues?: boolean) => Promise<Inference>;
@@ -35,7 +37,10 @@ export interface Engine {
   readonly simulated: boolean;
   /** Beside what the server itself can. */
   readonly features: readonly string[];
-  /** @param imageBytes of the slot image around it. @throws StatusError where the model does not fit; what makes the device unusable */
+  /**
+   * @param imageBytes of the slot image around it.
+   * @throws StatusError where the model does not fit; what makes the device unusable
+   */
   readonly load: (model: Model, imageBytes: number) => Promise<Execution>;
 }
 

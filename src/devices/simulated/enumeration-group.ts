@@ -18,5 +18,7 @@ export const enumerationHandlers: readonly Handler[] = [
     if (found === undefined) throw new StatusError(Group.enumeration, EnumerationStatus.INDEX_TOO_LARGE);
     return { group: found.group, ...(index === groups.length - 1 ? { end: true } : {}) };
   }),
-  teller(enumerationCommands.details, ({ groups: asked }) => ({ groups: groups.filter(({ group }) => asked?.includes(group) ?? true) })),
+  teller(enumerationCommands.details, ({ groups: asked }) => ({
+    groups: groups.filter(({ group }) => asked?.includes(group) ?? true),
+  })),
 ];

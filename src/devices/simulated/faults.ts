@@ -64,7 +64,10 @@ export class Faults {
     this.frames += 1;
     const text = Buffer.from(lines).toString('latin1');
     if (this.has('console-noise'))
-      return Buffer.from(`[00:00:0${this.frames % 10}] <inf> noise\n${text.replaceAll('\n', '\n<dbg> between\r\n')}tail`, 'latin1');
+      return Buffer.from(
+        `[00:00:0${this.frames % 10}] <inf> noise\n${text.replaceAll('\n', '\n<dbg> between\r\n')}tail`,
+        'latin1',
+      );
     if (this.frames % struck !== 0) return lines;
     if (this.has('dropped-line')) return Buffer.from(text.slice(text.indexOf('\n') + 1), 'latin1');
     if (this.has('bad-crc'))
@@ -80,7 +83,8 @@ export class Faults {
 export function faultsNamed(names: readonly string[]): FaultName[] {
   return names.map((name) => {
     const fault = faultNames.find((known) => known === name);
-    if (fault === undefined) throw fail('USAGE', { reason: `no fault is named ${name}; there are ${faultNames.join(', ')}` });
+    if (fault === undefined)
+      throw fail('USAGE', { reason: `no fault is named ${name}; there are ${faultNames.join(', ')}` });
     return fault;
   });
 }

@@ -35,7 +35,9 @@ export function fileHandlers(device: DeviceState): Handler[] {
       const output = type === 'crc32' ? crc32(part) : new Uint8Array(createHash('sha256').update(part).digest());
       return { type, len: part.byteLength, output, ...(off === 0 ? {} : { off }) };
     }),
-    handler(fileCommands.hashTypes, () => ({ types: { sha256: { format: 1, size: 32 }, crc32: { format: 0, size: 4 } } })),
+    handler(fileCommands.hashTypes, () => ({
+      types: { sha256: { format: 1, size: 32 }, crc32: { format: 0, size: 4 } },
+    })),
     handler(fileCommands.close, () => ({})),
   ];
 }
@@ -71,6 +73,7 @@ function upload(device: DeviceState, slot: Slot, off: number, data: Uint8Array, 
 function uploadCompressed(device: DeviceState, off: number, data: Uint8Array): void {
   if (off === 0) device.compressed = new CompressedUpload(device);
   const { compressed } = device;
-  if (compressed === null || off !== compressed.received) throw fileError('OFFSET_NOT_VALID', { len: compressed?.received ?? 0 });
+  if (compressed === null || off !== compressed.received)
+    throw fileError('OFFSET_NOT_VALID', { len: compressed?.received ?? 0 });
   compressed.add(data);
 }

@@ -13,7 +13,10 @@ export interface Handler {
   readonly anytime: boolean;
 }
 
-export function handler<C extends Command>(command: C, handle: (request: Request<C>) => (Response<C> & object) | Promise<Response<C> & object>): Handler {
+export function handler<C extends Command>(
+  command: C,
+  handle: (request: Request<C>) => (Response<C> & object) | Promise<Response<C> & object>,
+): Handler {
   return { command, handle: handle as Handler['handle'], anytime: false };
 }
 

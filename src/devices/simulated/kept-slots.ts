@@ -1,4 +1,5 @@
-// Slots that outlive the process: each image in a file named by its hash, and a file that says what each slot is. The latter is written last, and at once.
+// Slots that outlive the process: each image in a file named by its hash, and a file that says what each slot is. The
+// latter is written last, and at once.
 
 import { link, readdir, readFile, rename, rm } from 'node:fs/promises';
 import path from 'node:path';
@@ -23,7 +24,11 @@ const slotSchema = z.object({
   tested: z.boolean(),
   attempts: z.number().int().min(0),
 });
-const indexSchema = z.object({ schema: z.literal('atoll-slots-1'), slots: z.tuple([slotSchema, slotSchema]), floor: z.number().int().min(0).default(0) });
+const indexSchema = z.object({
+  schema: z.literal('atoll-slots-1'),
+  slots: z.tuple([slotSchema, slotSchema]),
+  floor: z.number().int().min(0).default(0),
+});
 type Index = z.infer<typeof indexSchema>;
 
 export class KeptSlots extends Slots {
@@ -39,7 +44,10 @@ export class KeptSlots extends Slots {
     this.written = written;
   }
 
-  /** What is there, or empty slots. It has been started: what is not confirmed has one boot less. @throws STATE_BUSY, STATE_INVALID, FILE_* */
+  /**
+   * What is there, or empty slots. It has been started: what is not confirmed has one boot less.
+   * @throws STATE_BUSY, STATE_INVALID, FILE_*
+   */
   static async in(folder: string): Promise<KeptSlots> {
     await lock(folder);
     const file = path.join(folder, indexFile);
@@ -51,7 +59,8 @@ export class KeptSlots extends Slots {
       if (sha !== null && !names.includes(path.basename(imagePath(folder, sha))))
         throw fail('STATE_INVALID', { path: imagePath(folder, sha), reason: 'it is not there' });
       const bytes = sha === null ? new Uint8Array(0) : await readBytes(imagePath(folder, sha));
-      if (sha !== null && hex(sha256(bytes)) !== sha) throw fail('STATE_INVALID', { path: imagePath(folder, sha), reason: 'it is not what its name says' });
+      if (sha !== null && hex(sha256(bytes)) !== sha)
+        throw fail('STATE_INVALID', { path: imagePath(folder, sha), reason: 'it is not what its name says' });
       Object.assign(kept.at(i), state, { bytes });
     }
     kept.floor = index?.floor ?? 0;
@@ -60,9 +69,14 @@ export class KeptSlots extends Slots {
     return kept;
   }
 
-  /** Writes down what has changed. An image that has passed nothing, and failed nothing, is not worth it. @throws FILE_NOT_WRITABLE */
+  /**
+   * Writes down what has changed. An image that has passed nothing, and failed nothing, is not worth it.
+   * @throws FILE_NOT_WRITABLE
+   */
   keep(): Promise<void> {
-    const worth = this.all.map((slot) => (slot.active || slot.confirmed || slot.tested || slot.attempts > 0 ? { ...slot } : null));
+    const worth = this.all.map((slot) =>
+      slot.active || slot.confirmed || slot.tested || slot.attempts > 0 ? { ...slot } : null,
+    );
     this.writing = this.writing.catch(() => undefined).then(() => this.write(worth, this.floor));
     return this.writing;
   }
@@ -89,8 +103,11 @@ export class KeptSlots extends Slots {
     }
     await writeAtomically(path.join(this.folder, indexFile), text, { durable: true });
     this.written = text;
-    const used = new Set(entries.map(({ sha256: sha }) => (sha === null ? '' : path.basename(imagePath(this.folder, sha)))));
-    for (const name of names) if (imageName.test(name) && !used.has(name)) await rm(path.join(this.folder, name), { force: true });
+    const used = new Set(
+      entries.map(({ sha256: sha }) => (sha === null ? '' : path.basename(imagePath(this.folder, sha)))),
+    );
+    for (const name of names)
+      if (imageName.test(name) && !used.has(name)) await rm(path.join(this.folder, name), { force: true });
   }
 
   /** Another process may go on with what is there. */
@@ -106,7 +123,10 @@ export class KeptSlots extends Slots {
   }
 }
 
-/** One process at a time. What one has left that is not there any more is nobody's. @throws STATE_BUSY, FILE_NOT_WRITABLE */
+/**
+ * One process at a time. What one has left that is not there any more is nobody's.
+ * @throws STATE_BUSY, FILE_NOT_WRITABLE
+ */
 async function lock(folder: string): Promise<void> {
   const file = path.join(folder, lockFile);
   const own = `${process.pid} ${await processIdentity(process.pid)}`;
@@ -120,7 +140,8 @@ async function lock(folder: string): Promise<void> {
       const [owner = '', identity = ''] = found.split(' ');
       const pid = Number(owner);
       if (found === own) return;
-      if (pid > 0 && (await processIdentity(pid)) === identity) throw fail('STATE_BUSY', { path: folder, pid, lock: file });
+      if (pid > 0 && (await processIdentity(pid)) === identity)
+        throw fail('STATE_BUSY', { path: folder, pid, lock: file });
       await removeStale(file, found, mine);
     }
   } finally {
@@ -160,6 +181,10 @@ function parseIndex(text: string, file: string): Index {
   try {
     return indexSchema.parse(JSON.parse(text));
   } catch (error) {
-    throw fail('STATE_INVALID', { path: file, reason: error instanceof z.ZodError ? z.prettifyError(error) : 'it is no JSON' }, error);
+    throw fail(
+      'STATE_INVALID',
+      { path: file, reason: error instanceof z.ZodError ? z.prettifyError(error) : 'it is no JSON' },
+      error,
+    );
   }
 }

@@ -70,7 +70,8 @@ export class LoadedModel {
     if (!this.answersChallenges) throw atollError('NO_SUCH_TENSOR', 'inputs of this model cannot be drawn');
     const source = new SeededBytes(seed);
     const outputs = new Uint8Array(count * this.outputBytes);
-    for (let i = 0; i < count; i++) outputs.set((await this.execution.run(drawSample(source, this.execution.inputs))).output, i * this.outputBytes);
+    for (let i = 0; i < count; i++)
+      outputs.set((await this.execution.run(drawSample(source, this.execution.inputs))).output, i * this.outputBytes);
     return outputs;
   }
 }

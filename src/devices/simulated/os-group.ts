@@ -18,7 +18,8 @@ const infoFields: Readonly<Record<string, (device: DeviceState) => string>> = {
 
 function info(device: DeviceState, format: string): string {
   const asked = [...format];
-  if (asked.some((letter) => letter !== 'a' && infoFields[letter] === undefined)) throw new StatusError(Group.os, OsStatus.INVALID_FORMAT);
+  if (asked.some((letter) => letter !== 'a' && infoFields[letter] === undefined))
+    throw new StatusError(Group.os, OsStatus.INVALID_FORMAT);
   const letters = Object.keys(infoFields).filter((letter) => asked.includes('a') || asked.includes(letter));
   return letters.map((letter) => infoFields[letter]?.(device)).join(' ');
 }

@@ -1,7 +1,15 @@
 // The SMP server: finds the handler of a packet, and turns what it says into an answer of the request's version.
 
 import { AtollError } from '../../base/errors.js';
-import { decodePacket, decodeRequest, encodePacket, encodePayload, Op, type SmpPacket, SmpStatus } from '../protocol/index.js';
+import {
+  decodePacket,
+  decodeRequest,
+  encodePacket,
+  encodePayload,
+  Op,
+  type SmpPacket,
+  SmpStatus,
+} from '../protocol/index.js';
 import type { Handler } from './handlers.js';
 import { StatusError } from './status-error.js';
 
@@ -19,7 +27,9 @@ export class SmpServer {
     handlers: readonly Handler[],
     private readonly options: SmpServerOptions = {},
   ) {
-    this.handlers = new Map(handlers.map((entry) => [keyOf(entry.command.group, entry.command.id, entry.command.op), entry]));
+    this.handlers = new Map(
+      handlers.map((entry) => [keyOf(entry.command.group, entry.command.id, entry.command.op), entry]),
+    );
   }
 
   /** The answer to a packet; null for bytes that are no request, which a device ignores. */
@@ -31,7 +41,11 @@ export class SmpServer {
       return null;
     }
     if (packet.op !== Op.read && packet.op !== Op.write) return null;
-    return encodePacket({ ...packet, op: packet.op === Op.read ? Op.readResponse : Op.writeResponse, payload: encodePayload(await this.respond(packet)) });
+    return encodePacket({
+      ...packet,
+      op: packet.op === Op.read ? Op.readResponse : Op.writeResponse,
+      payload: encodePayload(await this.respond(packet)),
+    });
   }
 
   /** True if the packet is a status query. */

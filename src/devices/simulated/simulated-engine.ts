@@ -32,11 +32,17 @@ export interface SimulatedEngineOptions {
   readonly seed?: number;
   /** The first byte of every output is off by one. */
   readonly corrupt?: boolean;
-  /** Yield to the event loop during long inferences (default: true). Fleets in virtual time must not: yielding takes real time. */
+  /**
+   * Yield to the event loop during long inferences (default: true). Fleets in virtual time must not: yielding takes
+   * real time.
+   */
   readonly inTurns?: boolean;
 }
 
-export function simulatedEngine(target: Target, { seed = 1, corrupt = false, inTurns = true }: SimulatedEngineOptions = {}): Engine {
+export function simulatedEngine(
+  target: Target,
+  { seed = 1, corrupt = false, inTurns = true }: SimulatedEngineOptions = {},
+): Engine {
   return {
     firmware: 'simulated',
     runtimeVersion: 'simulated',
@@ -56,7 +62,12 @@ export function simulatedEngine(target: Target, { seed = 1, corrupt = false, inT
   };
 }
 
-function execution(model: Model, target: Target, arenaBytes: number, { seed, corrupt, inTurns }: Required<SimulatedEngineOptions>): Execution {
+function execution(
+  model: Model,
+  target: Target,
+  arenaBytes: number,
+  { seed, corrupt, inTurns }: Required<SimulatedEngineOptions>,
+): Execution {
   const interpreter = new Interpreter(model, { profile: simulatedProfile(target), limitMs: watchdogMs });
   const estimates = operatorLatencies(model, target);
   const ticks = estimates.map((ms) => Math.max(1, Math.round((ms * tickHz) / 1000)));
@@ -71,7 +82,9 @@ function execution(model: Model, target: Target, arenaBytes: number, { seed, cor
     operators: ticks.map((one, i) => [codes[i] ?? 0, one] as const),
     run: async (sample, continues = false) => {
       if (!continues) interpreter.reset();
-      const output = await watched(async () => (inTurns ? interpreter.streamInTurns(sample) : interpreter.stream(sample)));
+      const output = await watched(async () =>
+        inTurns ? interpreter.streamInTurns(sample) : interpreter.stream(sample),
+      );
       if (corrupt && output[0] !== undefined) output[0] ^= 1;
       return { output, ticks: Math.max(1, Math.round(jittered(total, random))) };
     },
@@ -88,7 +101,8 @@ async function watched<Result>(run: () => Promise<Result>): Promise<Result> {
   try {
     return await run();
   } catch (error) {
-    if (error instanceof AtollError && error.code === 'RUN_TIMEOUT') throw atollError('UNKNOWN', `the watchdog ended it: ${error.message}`);
+    if (error instanceof AtollError && error.code === 'RUN_TIMEOUT')
+      throw atollError('UNKNOWN', `the watchdog ended it: ${error.message}`);
     throw error;
   }
 }

@@ -11,7 +11,10 @@ import { atollError, fileError } from './status-error.js';
 export function beginSlot(device: DeviceState, slot: Slot, length: number | undefined, keeps = false): void {
   const room = slotBytesOf(device.target);
   if (length !== undefined && length > room) {
-    throw atollError('IMAGE_TOO_LARGE', `the image has ${length} bytes, a slot of ${device.target.id} ${room} (${length - room} too many)`);
+    throw atollError(
+      'IMAGE_TOO_LARGE',
+      `the image has ${length} bytes, a slot of ${device.target.id} ${room} (${length - room} too many)`,
+    );
   }
   if (!keeps) device.slots.erase(slot);
   device.expectedBytes = length ?? null;

@@ -68,11 +68,15 @@ export class Slots {
   private requireFree(slot: Slot): void {
     if (slot.active) throw atollError('SLOT_IN_USE', 'the active slot cannot be written or erased');
     if (slot.confirmed && this.active?.pending === true)
-      throw atollError('SLOT_IN_USE', 'this slot is what the device falls back to while the active one is not confirmed');
+      throw atollError(
+        'SLOT_IN_USE',
+        'this slot is what the device falls back to while the active one is not confirmed',
+      );
   }
 
   activate(slot: Slot): void {
-    // Returning to a confirmed model gives up the pending one, so that there is always a confirmed model to fall back to.
+    // Returning to a confirmed model gives up the pending one, so that there is always a confirmed model to fall back
+    // to.
     const back = slot.confirmed && !this.all.some((other) => other !== slot && other.confirmed);
     for (const other of this.all) Object.assign(other, { active: false, pending: false });
     Object.assign(slot, { active: true, pending: !back, confirmed: back, attempts: 0 });

@@ -15,7 +15,10 @@ export class StatusError extends Error {
   }
 }
 
-export function fileError(name: keyof typeof FileStatus, extra: Readonly<Record<string, number | string>> = {}): StatusError {
+export function fileError(
+  name: keyof typeof FileStatus,
+  extra: Readonly<Record<string, number | string>> = {},
+): StatusError {
   return new StatusError(Group.file, FileStatus[name], extra);
 }
 

@@ -1,4 +1,5 @@
-// Inputs and outputs of one connection, as RAM holds them: who shares a device with others gets its own answers all the same.
+// Inputs and outputs of one connection, as RAM holds them: who shares a device with others gets its own answers all the
+// same.
 
 import type { LoadedModel } from './loaded-model.js';
 

@@ -1,11 +1,16 @@
 import { faultOfSignature, type SlotImage, type VerifyingKey } from '../bundle/index.js';
 import { atollError } from './status-error.js';
 
-/** @param floor the counter that must be reached. @throws StatusError SIGNATURE_REQUIRED, SIGNATURE_INVALID, COUNTER_TOO_LOW */
+/**
+ * @param floor the counter that must be reached.
+ * @throws StatusError SIGNATURE_REQUIRED, SIGNATURE_INVALID, COUNTER_TOO_LOW
+ */
 export function requireTrust({ trailer }: SlotImage, keys: readonly VerifyingKey[], floor: number): void {
-  if (trailer === null || trailer.signature === null) throw atollError('SIGNATURE_REQUIRED', 'this device runs signed images only');
+  if (trailer === null || trailer.signature === null)
+    throw atollError('SIGNATURE_REQUIRED', 'this device runs signed images only');
   const fault = faultOfSignature(trailer.signature, trailer.encodedManifest, keys);
   if (fault !== null) throw atollError('SIGNATURE_INVALID', fault);
   const { counter = 0 } = trailer.manifest;
-  if (counter < floor) throw atollError('COUNTER_TOO_LOW', `the image has counter ${counter}, the newest that was confirmed ${floor}`);
+  if (counter < floor)
+    throw atollError('COUNTER_TOO_LOW', `the image has counter ${counter}, the newest that was confirmed ${floor}`);
 }

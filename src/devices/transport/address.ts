@@ -16,7 +16,10 @@ export function parseAddress(uri: string, optionsOfScheme: Readonly<Record<strin
   const known = optionsOfScheme[scheme];
   if (known === undefined) {
     const schemes = Object.keys(optionsOfScheme).join(', ');
-    throw fail('DEVICE_UNKNOWN', { device: uri, reason: `unknown kind ${JSON.stringify(scheme)}; known are ${schemes}` });
+    throw fail('DEVICE_UNKNOWN', {
+      device: uri,
+      reason: `unknown kind ${JSON.stringify(scheme)}; known are ${schemes}`,
+    });
   }
   const options = new Map(new URLSearchParams(query));
   const stranger = [...options.keys()].find((name) => !known.includes(name));
@@ -28,16 +31,27 @@ export function parseAddress(uri: string, optionsOfScheme: Readonly<Record<strin
 }
 
 /** One of a few words, or the first of them where the option is absent. @throws DEVICE_UNKNOWN */
-export function choiceOf<Choice extends string>(address: DeviceAddress, name: string, choices: readonly [Choice, ...Choice[]]): Choice {
+export function choiceOf<Choice extends string>(
+  address: DeviceAddress,
+  name: string,
+  choices: readonly [Choice, ...Choice[]],
+): Choice {
   const value = address.options.get(name) ?? choices[0];
   const found = choices.find((choice) => choice === value);
-  if (found === undefined) throw fail('DEVICE_UNKNOWN', { device: address.uri, reason: `${name}=${value} is none of ${choices.join(', ')}` });
+  if (found === undefined)
+    throw fail('DEVICE_UNKNOWN', { device: address.uri, reason: `${name}=${value} is none of ${choices.join(', ')}` });
   return found;
 }
 
 /** HOST:PORT, [IPv6]:PORT, PORT alone, or HOST alone where there is a default port. @throws DEVICE_UNKNOWN */
-export function hostAndPort({ uri, place }: DeviceAddress, defaultPort: number | null): { readonly host: string; readonly port: number } {
-  const parts = /^(?:(?<host>\[[^\]]+\]|[^:[\]]*[^:[\]\d][^:[\]]*|\d+(?:\.\d+){3})(?::(?<port>\d+))?|(?<alone>\d+))$/.exec(place)?.groups;
+export function hostAndPort(
+  { uri, place }: DeviceAddress,
+  defaultPort: number | null,
+): { readonly host: string; readonly port: number } {
+  const parts =
+    /^(?:(?<host>\[[^\]]+\]|[^:[\]]*[^:[\]\d][^:[\]]*|\d+(?:\.\d+){3})(?::(?<port>\d+))?|(?<alone>\d+))$/.exec(
+      place,
+    )?.groups;
   const port = Number(parts?.port ?? parts?.alone ?? defaultPort ?? Number.NaN);
   if (parts === undefined || !(port >= 0 && port <= 65535)) {
     throw fail('DEVICE_UNKNOWN', { device: uri, reason: `${place === '' ? 'nothing' : place} is no HOST:PORT` });
@@ -46,10 +60,14 @@ export function hostAndPort({ uri, place }: DeviceAddress, defaultPort: number |
 }
 
 /** @throws DEVICE_UNKNOWN */
-export function baudOf<Default extends number | null>({ uri, options }: DeviceAddress, otherwise: Default): number | Default {
+export function baudOf<Default extends number | null>(
+  { uri, options }: DeviceAddress,
+  otherwise: Default,
+): number | Default {
   const text = options.get('baud');
   if (text === undefined) return otherwise;
   const baud = Number(text);
-  if (!Number.isInteger(baud) || baud < 50) throw fail('DEVICE_UNKNOWN', { device: uri, reason: `baud=${text} is no baud rate` });
+  if (!Number.isInteger(baud) || baud < 50)
+    throw fail('DEVICE_UNKNOWN', { device: uri, reason: `baud=${text} is no baud rate` });
   return baud;
 }

@@ -2,7 +2,10 @@ import type { EndingTransport } from './ending.js';
 
 const most = 64;
 
-/** Clients of a device that listens where there are no connections: who sends from a new place is a new one, and the oldest gives way to it. */
+/**
+ * Clients of a device that listens where there are no connections: who sends from a new place is a new one, and the
+ * oldest gives way to it.
+ */
 export class Clients<Client extends EndingTransport> {
   private readonly known = new Map<string, Client>();
 

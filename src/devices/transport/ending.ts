@@ -20,7 +20,9 @@ export abstract class EndingTransport implements Transport {
     await this.end(null);
   }
 
-  /** Whoever says it first: this side (null), the other, or the line with its reason, which may be an error with a code. */
+  /**
+   * Whoever says it first: this side (null), the other, or the line with its reason, which may be an error with a code.
+   */
   async end(reason: string | AtollError | null): Promise<void> {
     if (!this.open) return;
     this.open = false;

@@ -34,7 +34,10 @@ export type InProcessTransport = Transport & Pick<EndingTransport, 'end'>;
  * @param afterwards what the host's end waits for when it is closed
  * @returns the host's end and the device's end
  */
-export function inProcessPair(name: string, afterwards: () => Promise<void> = async () => undefined): [host: InProcessTransport, device: InProcessTransport] {
+export function inProcessPair(
+  name: string,
+  afterwards: () => Promise<void> = async () => undefined,
+): [host: InProcessTransport, device: InProcessTransport] {
   const host = new InProcessEnd(name, afterwards);
   const device = new InProcessEnd(name, async () => undefined);
   host.peer = device;

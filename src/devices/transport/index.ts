@@ -1,5 +1,5 @@
-// Transports carry SMP packets between host and device; one file each, all with the same interface. In goes an address, out comes a Transport:
-// opened towards a device, or listened for where the device is in this process.
+// Transports carry SMP packets between host and device; one file each, all with the same interface. In goes an address,
+// out comes a Transport: opened towards a device, or listened for where the device is in this process.
 
 import { isBrokerUri } from '../mqtt/index.js';
 import { type DeviceAddress, parseAddress } from './address.js';
@@ -21,9 +21,18 @@ export { pause } from './pause.js';
 export { type SerialPortInfo, serialPorts } from './serial.js';
 export type { Line, Received, Transport } from './transport.js';
 export { connectUsb, onlyUsb, openUsb, usbDevices, usbError } from './usb.js';
-export type { UsbAlternateInterface, UsbConfiguration, UsbControlDevice, UsbDevice, UsbNamedAlternate, UsbSetup } from './usb-device.js';
+export type {
+  UsbAlternateInterface,
+  UsbConfiguration,
+  UsbControlDevice,
+  UsbDevice,
+  UsbNamedAlternate,
+  UsbSetup,
+} from './usb-device.js';
 
-const openers: Readonly<Record<string, { readonly options: readonly string[]; readonly open: (address: DeviceAddress) => Promise<Transport> }>> = {
+const openers: Readonly<
+  Record<string, { readonly options: readonly string[]; readonly open: (address: DeviceAddress) => Promise<Transport> }>
+> = {
   serial: { options: ['baud', 'dtr', 'framing', 'rts'], open: openSerial },
   tcp: { options: ['framing'], open: openTcp },
   udp: { options: [], open: openUdp },
@@ -40,13 +49,22 @@ export async function openTransport(uri: string): Promise<Transport> {
 }
 
 /**
- * @param where `pty` (`pty:?baud=115200` is as slow as such a line), `tcp:[HOST:]PORT`, `udp:[HOST:][PORT]`; port 0 takes a free one; `mqtt://BROKER/FLEET/DEVICE`
+ * @param where `pty` (`pty:?baud=115200` is as slow as such a line), `tcp:[HOST:]PORT`, `udp:[HOST:][PORT]`; port 0
+ * takes a free one; `mqtt://BROKER/FLEET/DEVICE`
  * @param distort what becomes of the lines that a device sends down a console
  * @throws DEVICE_UNKNOWN, LISTEN
  */
-export async function listen(where: string, onConnection: (transport: Transport) => void, distort?: Distortion): Promise<Listener> {
+export async function listen(
+  where: string,
+  onConnection: (transport: Transport) => void,
+  distort?: Distortion,
+): Promise<Listener> {
   if (isBrokerUri(where)) return listenMqtt(where, onConnection);
-  const address = parseAddress(where === 'pty' || where === 'udp' ? `${where}:` : where, { pty: ['baud'], tcp: [], udp: [] });
+  const address = parseAddress(where === 'pty' || where === 'udp' ? `${where}:` : where, {
+    pty: ['baud'],
+    tcp: [],
+    udp: [],
+  });
   if (address.scheme === 'pty') return listenPty(address, onConnection, distort);
   return address.scheme === 'tcp' ? listenTcp(address, onConnection, distort) : listenUdp(address, onConnection);
 }

@@ -1,4 +1,5 @@
-// MQTT: one SMP packet per message. Requests go to the device's topic under a nonce of the client, answers come back under it.
+// MQTT: one SMP packet per message. Requests go to the device's topic under a nonce of the client, answers come back
+// under it.
 
 import { randomBytes } from 'node:crypto';
 import { setTimeout as delay } from 'node:timers/promises';
@@ -61,7 +62,10 @@ export async function openMqtt(uri: string): Promise<Transport> {
     await connection.subscribe(topics.smpResponse(device, client), ({ payload }) => transport.receive(payload));
     const state = await stateOf(connection, topics.alive(device), transport);
     if (state !== presence.online)
-      throw fail('DEVICE_UNREACHABLE', { device: address.uri, reason: state === null ? 'no device of this name has been there' : 'it is offline' });
+      throw fail('DEVICE_UNREACHABLE', {
+        device: address.uri,
+        reason: state === null ? 'no device of this name has been there' : 'it is offline',
+      });
     return transport;
   } catch (error) {
     await connection.close();
@@ -81,32 +85,47 @@ async function stateOf(connection: BrokerConnection, topic: string, transport: M
     tell(state);
     clearTimeout(leaving);
     // A broker that restarts says so of every device, and each comes back at its time.
-    if (state === presence.offline) leaving = setTimeout(() => void transport.end('the device went offline'), comeBackMs).unref();
+    if (state === presence.offline)
+      leaving = setTimeout(() => void transport.end('the device went offline'), comeBackMs).unref();
   });
   return Promise.race([told, delay(knownWithinMs, null, { ref: false })]);
 }
 
-/** Packets for a device, over its connection to a broker: each client's are a transport of their own. @throws BROKER_REFUSED */
-export async function acceptSmp(connection: BrokerConnection, fleet: string, device: string, onConnection: (transport: Transport) => void): Promise<void> {
+/**
+ * Packets for a device, over its connection to a broker: each client's are a transport of their own.
+ * @throws BROKER_REFUSED
+ */
+export async function acceptSmp(
+  connection: BrokerConnection,
+  fleet: string,
+  device: string,
+  onConnection: (transport: Transport) => void,
+): Promise<void> {
   const topics = fleetTopics(fleet);
   const clients = new Clients<MqttTransport>(onConnection);
   await connection.subscribe(topics.smpRequest(device, '+'), ({ topic, payload }) => {
     const client = topic.slice(topic.lastIndexOf('/') + 1);
     if (!topicName.test(client)) return;
-    const answer = (packet: Uint8Array): Promise<void> => connection.publish(topics.smpResponse(device, client), packet);
+    const answer = (packet: Uint8Array): Promise<void> =>
+      connection.publish(topics.smpResponse(device, client), packet);
     clients.of(client, (forget) => new MqttTransport(connection.uri, answer, forget)).receive(payload);
   });
 }
 
 /** A device's own connection; its last will says that it is gone. @throws BROKER_* */
 export function connectDevice(address: BrokerAddress, fleet: string, device: string): Promise<BrokerConnection> {
-  return connectToBroker(address, { clientId: deviceClientId(fleet, device), will: { topic: fleetTopics(fleet).alive(device), payload: presence.offline } });
+  return connectToBroker(address, {
+    clientId: deviceClientId(fleet, device),
+    will: { topic: fleetTopics(fleet).alive(device), payload: presence.offline },
+  });
 }
 
 /** Goes, and says so. */
 export async function leaveBroker(connection: BrokerConnection, fleet: string, device: string): Promise<void> {
   connection.onChange = null;
-  const said = connection.publish(fleetTopics(fleet).alive(device), presence.offline, { retain: true }).catch(() => undefined);
+  const said = connection
+    .publish(fleetTopics(fleet).alive(device), presence.offline, { retain: true })
+    .catch(() => undefined);
   // A broker that is gone is not waited for.
   await Promise.race([said, delay(1000, null, { ref: false })]);
   await connection.close();
@@ -120,7 +139,8 @@ export async function listenMqtt(uri: string, onConnection: (transport: Transpor
   const address = parseBrokerAddress(uri);
   const { fleet, device } = placeOf(address);
   const connection = await connectDevice(address, fleet, device);
-  const comeAlive = (): void => void connection.publish(fleetTopics(fleet).alive(device), presence.online, { retain: true }).catch(() => undefined);
+  const comeAlive = (): void =>
+    void connection.publish(fleetTopics(fleet).alive(device), presence.online, { retain: true }).catch(() => undefined);
   await acceptSmp(connection, fleet, device, onConnection);
   comeAlive();
   // The broker has published the last will meanwhile.
@@ -132,6 +152,7 @@ export async function listenMqtt(uri: string, onConnection: (transport: Transpor
 
 /** @throws BROKER_ADDRESS */
 function placeOf({ uri, fleet, device }: BrokerAddress): { readonly fleet: string; readonly device: string } {
-  if (fleet === null || device === null) throw fail('BROKER_ADDRESS', { uri, reason: 'a device is named mqtt://BROKER/FLEET/DEVICE' });
+  if (fleet === null || device === null)
+    throw fail('BROKER_ADDRESS', { uri, reason: 'a device is named mqtt://BROKER/FLEET/DEVICE' });
   return { fleet, device };
 }

@@ -1,4 +1,5 @@
-// A stream as slow as a serial line: bytes come out when such a line would have carried the last of them. Each direction has its own.
+// A stream as slow as a serial line: bytes come out when such a line would have carried the last of them. Each
+// direction has its own.
 
 import { Duplex, Transform } from 'node:stream';
 

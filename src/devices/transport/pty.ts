@@ -1,4 +1,5 @@
-// A pseudo-terminal: a serial port without a board, which any program can open. socat makes it; its standard streams are the far end.
+// A pseudo-terminal: a serial port without a board, which any program can open. socat makes it; its standard streams
+// are the far end.
 
 import { type ChildProcess, spawn } from 'node:child_process';
 import { closeSync, constants, openSync } from 'node:fs';
@@ -11,11 +12,22 @@ import { type Distortion, framings, StreamTransport } from './stream.js';
 import type { Transport } from './transport.js';
 
 /** @throws LISTEN */
-export async function listenPty(address: DeviceAddress, onConnection: (transport: Transport) => void, distort?: Distortion): Promise<Listener> {
+export async function listenPty(
+  address: DeviceAddress,
+  onConnection: (transport: Transport) => void,
+  distort?: Distortion,
+): Promise<Listener> {
   const socat = spawn('socat', ['-d', '-d', 'PTY,raw,echo=0', 'STDIO'], { stdio: ['pipe', 'pipe', 'pipe'] });
   const path = await pathOf(socat).catch((error: unknown) => {
     const missing = (error as NodeJS.ErrnoException).code === 'ENOENT';
-    throw fail('LISTEN', { address: 'pty', reason: missing ? 'a pseudo-terminal needs the program socat (Debian package socat)' : reasonOf(error) }, error);
+    throw fail(
+      'LISTEN',
+      {
+        address: 'pty',
+        reason: missing ? 'a pseudo-terminal needs the program socat (Debian package socat)' : reasonOf(error),
+      },
+      error,
+    );
   });
   // Held open here, so that it outlives the programs that open and close it.
   const held = openSync(path, constants.O_RDWR | constants.O_NOCTTY);
@@ -25,7 +37,14 @@ export async function listenPty(address: DeviceAddress, onConnection: (transport
     socat.kill();
     closeSync(held);
   };
-  const transport = new StreamTransport(`serial:${path}`, baud === null ? stream : paced(stream, baud / bitsPerByte), framings.console, release, null, distort);
+  const transport = new StreamTransport(
+    `serial:${path}`,
+    baud === null ? stream : paced(stream, baud / bitsPerByte),
+    framings.console,
+    release,
+    null,
+    distort,
+  );
   onConnection(transport);
   return { uri: `serial:${path}`, close: () => transport.close() };
 }

@@ -8,7 +8,10 @@ import { framings, StreamTransport } from './stream.js';
 import type { Transport } from './transport.js';
 
 const defaultBaud = 115_200;
-/** How often to look whether the port is still there: a reader is not told when its far end vanishes in the middle of a transfer. */
+/**
+ * How often to look whether the port is still there: a reader is not told when its far end vanishes in the middle of a
+ * transfer.
+ */
 const watchMs = 500;
 
 export interface SerialPortInfo {
@@ -24,7 +27,11 @@ export async function serialPorts(): Promise<SerialPortInfo[]> {
   const { SerialPort } = await import('serialport');
   const found = await SerialPort.list().catch((error: unknown) => {
     const udev = (error as NodeJS.ErrnoException).code === 'ENOENT';
-    throw fail('SERIAL_LIST', { reason: udev ? 'it needs the program udevadm (Debian package udev)' : reasonOf(error) }, error);
+    throw fail(
+      'SERIAL_LIST',
+      { reason: udev ? 'it needs the program udevadm (Debian package udev)' : reasonOf(error) },
+      error,
+    );
   });
   return found.map(({ path, manufacturer, serialNumber, vendorId, productId }) => ({
     path,
@@ -36,7 +43,8 @@ export async function serialPorts(): Promise<SerialPortInfo[]> {
 }
 
 /**
- * @param address its place is the port's path; options: baud, framing (console or raw), dtr and rts (on or off; else as the system opens the port)
+ * @param address its place is the port's path; options: baud, framing (console or raw), dtr and rts (on or off; else as
+ * the system opens the port)
  * @throws SERIAL_NOT_FOUND, SERIAL_PERMISSION, SERIAL_BUSY, DEVICE_UNREACHABLE
  */
 export async function openSerial(address: DeviceAddress): Promise<Transport> {
@@ -45,12 +53,17 @@ export async function openSerial(address: DeviceAddress): Promise<Transport> {
   const baudRate = baudOf(address, defaultBaud);
   const lines = linesOf(address);
   const port = new SerialPort({ path, baudRate, autoOpen: false });
-  await new Promise<void>((resolve, reject) => port.open((error) => (error === null ? resolve() : reject(openError(uri, path, error)))));
+  await new Promise<void>((resolve, reject) =>
+    port.open((error) => (error === null ? resolve() : reject(openError(uri, path, error)))),
+  );
   if (Object.keys(lines).length > 0) {
     // A pseudo-terminal has no such lines, and says so.
     await new Promise<void>((resolve) => port.set(lines, () => resolve()));
   }
-  const watch = setInterval(() => void access(path).catch(() => transport.end('the port is gone: unplugged, or reset')), watchMs);
+  const watch = setInterval(
+    () => void access(path).catch(() => transport.end('the port is gone: unplugged, or reset')),
+    watchMs,
+  );
   watch.unref();
   const release = async (): Promise<void> => {
     clearInterval(watch);

@@ -67,7 +67,14 @@ class Heard implements Received {
 
 /** Printable ASCII, white space, escape, and the markers of console frames. */
 function isReadable(byte: number): boolean {
-  return (byte >= 0x20 && byte < 0x7f) || (byte >= 0x08 && byte <= 0x0d) || byte === 0x1b || byte === 0x06 || byte === 0x04 || byte === 0x14;
+  return (
+    (byte >= 0x20 && byte < 0x7f) ||
+    (byte >= 0x08 && byte <= 0x0d) ||
+    byte === 0x1b ||
+    byte === 0x06 ||
+    byte === 0x04 ||
+    byte === 0x14
+  );
 }
 
 /** What goes between two pauses, where there are any: less than the FIFO or buffer of a small receiver. */

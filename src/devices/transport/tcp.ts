@@ -33,7 +33,11 @@ export async function openTcp(address: DeviceAddress): Promise<Transport> {
 }
 
 /** @throws LISTEN */
-export async function listenTcp(address: DeviceAddress, onConnection: (transport: Transport) => void, distort?: Distortion): Promise<Listener> {
+export async function listenTcp(
+  address: DeviceAddress,
+  onConnection: (transport: Transport) => void,
+  distort?: Distortion,
+): Promise<Listener> {
   const { host, port } = hostAndPort(address, null);
   const sockets = new Set<net.Socket>();
   const server = net.createServer({ noDelay: true }, (socket) => {
@@ -45,13 +49,17 @@ export async function listenTcp(address: DeviceAddress, onConnection: (transport
       socket.pause();
       socket.unshift(first);
       const console = first[0] === 0x06;
-      onConnection(transportOver(address.uri, socket, console ? framings.console : framings.raw, console ? distort : undefined));
+      onConnection(
+        transportOver(address.uri, socket, console ? framings.console : framings.raw, console ? distort : undefined),
+      );
       socket.resume();
     });
   });
-  await new Promise<void>((resolve, reject) => server.once('error', reject).listen(port, host, resolve)).catch((error: unknown) => {
-    throw fail('LISTEN', { address: address.uri, reason: reasonOf(error) }, error);
-  });
+  await new Promise<void>((resolve, reject) => server.once('error', reject).listen(port, host, resolve)).catch(
+    (error: unknown) => {
+      throw fail('LISTEN', { address: address.uri, reason: reasonOf(error) }, error);
+    },
+  );
   const bound = server.address() as net.AddressInfo;
   return {
     uri: `tcp:${net.isIPv6(host) ? `[${host}]` : host}:${bound.port}`,

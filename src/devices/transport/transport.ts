@@ -4,7 +4,10 @@ import type { AtollError } from '../../base/errors.js';
 export interface Line {
   /** The largest packet that a receiver with a buffer of so many bytes takes. */
   readonly largestPacket: (bufferBytes: number) => number;
-  /** The largest packet up to so many bytes whose last frame is full, so that no frame is wasted; so many bytes where less than a frame is asked for. */
+  /**
+   * The largest packet up to so many bytes whose last frame is full, so that no frame is wasted; so many bytes where
+   * less than a frame is asked for.
+   */
   readonly wholeFrames: (packetBytes: number) => number;
   /** What goes over the line for a packet. */
   readonly wireBytes: (packetBytes: number) => number;
@@ -39,11 +42,17 @@ export interface Transport {
   onPacket: ((packet: Uint8Array) => void) | null;
   /** Called with what the device logs beside its packets, line by line. */
   onLog: ((line: string) => void) | null;
-  /** Called once, when the connection ends, from either side. @param reason null where this side ended it; an error where it is known what it is */
+  /**
+   * Called once, when the connection ends, from either side.
+   * @param reason null where this side ended it; an error where it is known what it is
+   */
   onClose: ((reason: string | AtollError | null) => void) | null;
   /** Absent where packets travel whole. */
   readonly received?: Received;
-  /** Milliseconds between pieces of a packet, for a receiver that loses what comes faster; absent where packets travel whole. */
+  /**
+   * Milliseconds between pieces of a packet, for a receiver that loses what comes faster; absent where packets travel
+   * whole.
+   */
   pauseMs?: number;
   readonly close: () => Promise<void>;
 }

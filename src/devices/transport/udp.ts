@@ -57,17 +57,25 @@ export async function openUdp(address: DeviceAddress): Promise<Transport> {
 }
 
 /** @throws LISTEN */
-export async function listenUdp(address: DeviceAddress, onConnection: (transport: Transport) => void): Promise<Listener> {
+export async function listenUdp(
+  address: DeviceAddress,
+  onConnection: (transport: Transport) => void,
+): Promise<Listener> {
   const { host, port } = hostAndPort(address, smpPort);
   const socket = dgram.createSocket(net.isIPv6(host) ? 'udp6' : 'udp4');
   const clients = new Clients<UdpTransport>(onConnection);
   socket.on('message', (packet, { address: from, port: fromPort }) => {
-    const answer = (bytes: Uint8Array, done: (error: Error | null) => void): void => socket.send(bytes, fromPort, from, () => done(null));
-    clients.of(`${from} ${fromPort}`, (forget) => new UdpTransport(address.uri, answer, forget)).onPacket?.(new Uint8Array(packet));
+    const answer = (bytes: Uint8Array, done: (error: Error | null) => void): void =>
+      socket.send(bytes, fromPort, from, () => done(null));
+    clients
+      .of(`${from} ${fromPort}`, (forget) => new UdpTransport(address.uri, answer, forget))
+      .onPacket?.(new Uint8Array(packet));
   });
-  await new Promise<void>((resolve, reject) => socket.once('error', reject).bind(port, host, resolve)).catch((error: unknown) => {
-    throw fail('LISTEN', { address: address.uri, reason: reasonOf(error) }, error);
-  });
+  await new Promise<void>((resolve, reject) => socket.once('error', reject).bind(port, host, resolve)).catch(
+    (error: unknown) => {
+      throw fail('LISTEN', { address: address.uri, reason: reasonOf(error) }, error);
+    },
+  );
   return {
     uri: `udp:${net.isIPv6(host) ? `[${host}]` : host}:${socket.address().port}`,
     close: () => new Promise((resolve) => socket.close(() => resolve())),

@@ -1,4 +1,5 @@
-// What is needed of a USB device: parts of WebUSB's USBDevice, which every version of the package `usb` has, and browsers too.
+// What is needed of a USB device: parts of WebUSB's USBDevice, which every version of the package `usb` has, and
+// browsers too.
 
 export interface UsbEndpoint {
   readonly endpointNumber: number;
@@ -34,8 +35,14 @@ export interface UsbDevice {
   readonly close: () => Promise<void>;
   readonly selectConfiguration: (value: number) => Promise<void>;
   readonly claimInterface: (number: number) => Promise<void>;
-  readonly transferIn: (endpoint: number, length: number) => Promise<{ readonly status?: string | undefined; readonly data?: DataView | undefined }>;
-  readonly transferOut: (endpoint: number, data: Uint8Array<ArrayBuffer>) => Promise<{ readonly status?: string | undefined; readonly bytesWritten: number }>;
+  readonly transferIn: (
+    endpoint: number,
+    length: number,
+  ) => Promise<{ readonly status?: string | undefined; readonly data?: DataView | undefined }>;
+  readonly transferOut: (
+    endpoint: number,
+    data: Uint8Array<ArrayBuffer>,
+  ) => Promise<{ readonly status?: string | undefined; readonly bytesWritten: number }>;
   readonly clearHalt: (direction: 'in' | 'out', endpoint: number) => Promise<void>;
 }
 
@@ -64,7 +71,10 @@ export interface UsbSetup {
 export interface UsbControlDevice extends UsbDevice {
   readonly configurations: readonly UsbConfiguration<UsbAlternateInterface>[];
   readonly selectAlternateInterface: (interfaceNumber: number, alternateSetting: number) => Promise<void>;
-  readonly controlTransferIn: (setup: UsbSetup, length: number) => Promise<{ readonly status?: string | undefined; readonly data?: DataView | undefined }>;
+  readonly controlTransferIn: (
+    setup: UsbSetup,
+    length: number,
+  ) => Promise<{ readonly status?: string | undefined; readonly data?: DataView | undefined }>;
   readonly controlTransferOut: (
     setup: UsbSetup,
     data?: Uint8Array<ArrayBuffer>,

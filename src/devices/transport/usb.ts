@@ -1,5 +1,5 @@
-// USB: one packet per bulk transfer, on the first vendor-specific interface with a bulk endpoint each way. A transfer that fills its last USB
-// packet is ended by an empty one.
+// USB: one packet per bulk transfer, on the first vendor-specific interface with a bulk endpoint each way. A transfer
+// that fills its last USB packet is ended by an empty one.
 
 import { setTimeout as delay } from 'node:timers/promises';
 import { AtollError, fail, reasonOf } from '../../base/errors.js';
@@ -97,8 +97,17 @@ class UsbTransport extends EndingTransport {
   private async provokeAnswer(): Promise<void> {
     this.expected = 1;
     const { group, id } = osCommands.echo;
-    const echo = encodePacket({ version: 1, op: Op.write, group, sequence: 0, command: id, payload: encodePayload({ d: '' }) });
-    await Promise.race([this.transferOut(echo).then(() => this.reading), delay(closePatienceMs)]).catch(() => undefined);
+    const echo = encodePacket({
+      version: 1,
+      op: Op.write,
+      group,
+      sequence: 0,
+      command: id,
+      payload: encodePayload({ d: '' }),
+    });
+    await Promise.race([this.transferOut(echo).then(() => this.reading), delay(closePatienceMs)]).catch(
+      () => undefined,
+    );
   }
 
   protected async release(): Promise<void> {
@@ -118,17 +127,27 @@ export async function usbDevices(): Promise<UsbControlDevice[]> {
 }
 
 /** @param address VID:PID in hexadecimal, and /SERIAL where several are attached. @throws USB_* */
-export async function openUsb(address: DeviceAddress, devices: () => Promise<readonly UsbDevice[]> = usbDevices): Promise<Transport> {
+export async function openUsb(
+  address: DeviceAddress,
+  devices: () => Promise<readonly UsbDevice[]> = usbDevices,
+): Promise<Transport> {
   const { uri, place } = address;
   const wanted = /^(?<vendor>[0-9a-f]{1,4}):(?<product>[0-9a-f]{1,4})(?:\/(?<serial>.+))?$/i.exec(place)?.groups;
   if (wanted === undefined)
-    throw fail('DEVICE_UNKNOWN', { device: uri, reason: `${place === '' ? 'nothing' : place} is no VID:PID[/SERIAL], such as usb:2e8a:000a` });
+    throw fail('DEVICE_UNKNOWN', {
+      device: uri,
+      reason: `${place === '' ? 'nothing' : place} is no VID:PID[/SERIAL], such as usb:2e8a:000a`,
+    });
   const [vendorId, productId] = [wanted.vendor, wanted.product].map((text) => Number.parseInt(text ?? '', 16));
   const has = (device: UsbDevice): boolean => device.vendorId === vendorId && device.productId === productId;
   return connectUsb(uri, onlyUsb(await devices(), has, wanted.serial, place));
 }
 
-/** The only device of a kind. @param what for messages. @throws USB_CHOICE where none is attached, or several: nothing is guessed */
+/**
+ * The only device of a kind.
+ * @param what for messages.
+ * @throws USB_CHOICE where none is attached, or several: nothing is guessed
+ */
 export function onlyUsb<Device extends UsbDevice>(
   devices: readonly Device[],
   matches: (device: Device) => boolean,
@@ -140,7 +159,11 @@ export function onlyUsb<Device extends UsbDevice>(
   const [device] = matching;
   if (device !== undefined && matching.length === 1) return device;
   const serials = found.map(({ serialNumber }) => serialNumber ?? 'without serial number').join(', ');
-  throw fail('USB_CHOICE', { count: matching.length, what, serials: serials === '' ? '' : `; attached are ${serials}` });
+  throw fail('USB_CHOICE', {
+    count: matching.length,
+    what,
+    serials: serials === '' ? '' : `; attached are ${serials}`,
+  });
 }
 
 /** @throws USB_NO_INTERFACE, USB_PERMISSION, USB_BUSY, DEVICE_UNREACHABLE */
@@ -149,7 +172,8 @@ export async function connectUsb(uri: string, device: UsbDevice): Promise<Transp
     if (!device.opened) await device.open();
     const endpoints = bulkPairOf(device);
     if (endpoints === null) throw fail('USB_NO_INTERFACE', { device: uri });
-    if (device.configuration?.configurationValue !== endpoints.configurationValue) await device.selectConfiguration(endpoints.configurationValue);
+    if (device.configuration?.configurationValue !== endpoints.configurationValue)
+      await device.selectConfiguration(endpoints.configurationValue);
     await device.claimInterface(endpoints.interfaceNumber);
     return new UsbTransport(uri, device, endpoints);
   } catch (error) {
@@ -162,7 +186,8 @@ function bulkPairOf(device: UsbDevice): BulkPair | null {
   for (const { configurationValue, interfaces } of device.configurations) {
     for (const { interfaceNumber, alternate } of interfaces) {
       if (alternate.interfaceClass !== vendorSpecific) continue;
-      const bulk = (wanted: 'in' | 'out') => alternate.endpoints.find(({ direction, type }) => direction === wanted && type === 'bulk');
+      const bulk = (wanted: 'in' | 'out') =>
+        alternate.endpoints.find(({ direction, type }) => direction === wanted && type === 'bulk');
       const [input, output] = [bulk('in'), bulk('out')];
       if (input !== undefined && output !== undefined) return { configurationValue, interfaceNumber, input, output };
     }

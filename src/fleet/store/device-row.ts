@@ -22,8 +22,34 @@ export const columnsOfDevices: readonly string[] = [
 ];
 
 /** In the order of the columns. */
-export function valuesOf({ id, wave, place, phase, since, seq, attempt, wants, said, code, measured, before }: DeviceRecord): readonly SqlValue[] {
-  return [id, wave, place, phase, since, seq, attempt, wants, Number(said), code, ...measuredValues(measured), ...measuredValues(before)];
+export function valuesOf({
+  id,
+  wave,
+  place,
+  phase,
+  since,
+  seq,
+  attempt,
+  wants,
+  said,
+  code,
+  measured,
+  before,
+}: DeviceRecord): readonly SqlValue[] {
+  return [
+    id,
+    wave,
+    place,
+    phase,
+    since,
+    seq,
+    attempt,
+    wants,
+    Number(said),
+    code,
+    ...measuredValues(measured),
+    ...measuredValues(before),
+  ];
 }
 
 export function deviceOf(row: SqlRow): DeviceRecord {

@@ -1,4 +1,5 @@
-// Where rollouts are remembered: a file of SQLite unless said otherwise, or a PostgreSQL database. In and out go the records of rollouts and devices.
+// Where rollouts are remembered: a file of SQLite unless said otherwise, or a PostgreSQL database. In and out go the
+// records of rollouts and devices.
 
 import path from 'node:path';
 import { stateFolder } from '../../base/files/index.js';

@@ -16,7 +16,8 @@ const loneLock = 0x61_74_6f_6c_6c;
 export async function openPostgres(url: string): Promise<Sql> {
   const { default: pg } = await import('pg');
   const types = {
-    getTypeParser: (type: number, format?: 'text' | 'binary') => (type === int8Type ? Number : pg.types.getTypeParser(type, format as 'text')),
+    getTypeParser: (type: number, format?: 'text' | 'binary') =>
+      type === int8Type ? Number : pg.types.getTypeParser(type, format as 'text'),
   };
   const pool = new pg.Pool({
     connectionString: url,
@@ -34,7 +35,12 @@ export async function openPostgres(url: string): Promise<Sql> {
 }
 
 class PostgresDatabase implements Sql {
-  readonly types = { serial: 'bigint generated always as identity primary key', bytes: 'bytea', real: 'double precision', integer: 'bigint' };
+  readonly types = {
+    serial: 'bigint generated always as identity primary key',
+    bytes: 'bytea',
+    real: 'double precision',
+    integer: 'bigint',
+  };
 
   constructor(
     readonly uri: string,
@@ -81,7 +87,11 @@ class PostgresDatabase implements Sql {
   }
 
   private failure(error: unknown): Error {
-    return fail(isAway(error) ? 'STORE_AWAY' : 'STORE', { store: this.uri, reason: reasonOf(error) || String((error as NodeJS.ErrnoException).code) }, error);
+    return fail(
+      isAway(error) ? 'STORE_AWAY' : 'STORE',
+      { store: this.uri, reason: reasonOf(error) || String((error as NodeJS.ErrnoException).code) },
+      error,
+    );
   }
 }
 
@@ -98,8 +108,8 @@ const brokenSockets: ReadonlySet<string> = new Set([
 ]);
 
 /**
- * Whether the same transaction may succeed later: the connection broke, or the server starts, stops, recovers or has no connection
- * left (classes 08, 533 and 57P of PostgreSQL's error codes, appendix A of its manual).
+ * Whether the same transaction may succeed later: the connection broke, or the server starts, stops, recovers or has no
+ * connection left (classes 08, 533 and 57P of PostgreSQL's error codes, appendix A of its manual).
  */
 function isAway(error: unknown): boolean {
   const { code = '', message } = error as NodeJS.ErrnoException;

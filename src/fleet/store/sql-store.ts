@@ -4,7 +4,18 @@ import { fail } from '../../base/errors.js';
 import type { DeviceRecord } from '../records.js';
 import { columnsOfDevices, deviceOf, valuesOf } from './device-row.js';
 import { placeholders, type Query, type Sql, type SqlRow } from './sql.js';
-import type { Commit, Lease, LoggedEvent, MeasuredRow, NewRollout, PublishedRow, RolloutRequest, RolloutRow, RolloutStore, WaveRow } from './store.js';
+import type {
+  Commit,
+  Lease,
+  LoggedEvent,
+  MeasuredRow,
+  NewRollout,
+  PublishedRow,
+  RolloutRequest,
+  RolloutRow,
+  RolloutStore,
+  WaveRow,
+} from './store.js';
 import { prepareTables } from './tables.js';
 
 /** Rows of one insert: their values stay below every database's limit. */
@@ -30,7 +41,21 @@ class SqlStore implements RolloutStore {
       const [row] = await query(
         `insert into rollouts (fleet, name, uri, plan, target, bundle, previous, cutoff, state, judgements, created_at, changed_at, clock_ms)
           values ${placeholders(1, 13)} on conflict (fleet, name) do nothing returning *`,
-        [fleet, name, uri, JSON.stringify(plan), target, bundle, previous, cutoff, JSON.stringify(state), '[]', createdAt, createdAt, 0],
+        [
+          fleet,
+          name,
+          uri,
+          JSON.stringify(plan),
+          target,
+          bundle,
+          previous,
+          cutoff,
+          JSON.stringify(state),
+          '[]',
+          createdAt,
+          createdAt,
+          0,
+        ],
       );
       if (row === undefined) return null;
       await writeDevices(query, Number(row.no), devices);
@@ -40,19 +65,26 @@ class SqlStore implements RolloutStore {
 
   async rollouts(fleet: string | null): Promise<readonly RolloutRow[]> {
     const order = 'order by created_at desc, no desc';
-    const rows = await (fleet === null ? this.ask(`select * from rollouts ${order}`) : this.ask(`select * from rollouts where fleet = ? ${order}`, [fleet]));
+    const rows = await (fleet === null
+      ? this.ask(`select * from rollouts ${order}`)
+      : this.ask(`select * from rollouts where fleet = ? ${order}`, [fleet]));
     return rows.map(rolloutOf);
   }
 
   async rollout(no: number): Promise<RolloutRow> {
     const [row] = await this.ask('select * from rollouts where no = ?', [no]);
-    if (row === undefined) throw fail('STORE', { store: this.uri, reason: `it has no rollout of number ${no} any more` });
+    if (row === undefined)
+      throw fail('STORE', { store: this.uri, reason: `it has no rollout of number ${no} any more` });
     return rolloutOf(row);
   }
 
   async *devices(no: number): AsyncGenerator<DeviceRecord> {
     for (let after = -1; ; ) {
-      const rows = await this.ask('select * from devices where rollout = ? and place > ? order by place limit ?', [no, after, pageDevices]);
+      const rows = await this.ask('select * from devices where rollout = ? and place > ? order by place limit ?', [
+        no,
+        after,
+        pageDevices,
+      ]);
       for (const row of rows) yield deviceOf(row);
       const last = rows.at(-1);
       if (last === undefined) return;
@@ -61,8 +93,15 @@ class SqlStore implements RolloutStore {
   }
 
   async waves(no: number): Promise<readonly WaveRow[]> {
-    const rows = await this.ask('select wave, phase, count(*) as devices from devices where rollout = ? group by wave, phase order by wave', [no]);
-    return rows.map(({ wave, phase, devices }) => ({ wave: Number(wave), phase: phase as WaveRow['phase'], devices: Number(devices) }));
+    const rows = await this.ask(
+      'select wave, phase, count(*) as devices from devices where rollout = ? group by wave, phase order by wave',
+      [no],
+    );
+    return rows.map(({ wave, phase, devices }) => ({
+      wave: Number(wave),
+      phase: phase as WaveRow['phase'],
+      devices: Number(devices),
+    }));
   }
 
   async measured(no: number): Promise<readonly MeasuredRow[]> {
@@ -81,7 +120,9 @@ class SqlStore implements RolloutStore {
       await medians('accuracy'),
       await medians('before_accuracy'),
     ];
-    const waves = [...new Set([p95, before, accuracy, beforeAccuracy].flatMap((values) => [...values.keys()]))].sort((a, b) => a - b);
+    const waves = [...new Set([p95, before, accuracy, beforeAccuracy].flatMap((values) => [...values.keys()]))].sort(
+      (a, b) => a - b,
+    );
     return waves.map((wave) => ({
       wave,
       p95Ms: p95.get(wave) ?? null,
@@ -92,8 +133,16 @@ class SqlStore implements RolloutStore {
   }
 
   async events(no: number, after: number, most: number): Promise<readonly LoggedEvent[]> {
-    const rows = await this.ask('select n, at, event from events where rollout = ? and n > ? order by n limit ?', [no, after, most]);
-    return rows.map(({ n, at, event }) => ({ n: Number(n), at: Number(at), event: JSON.parse(String(event)) as LoggedEvent['event'] }));
+    const rows = await this.ask('select n, at, event from events where rollout = ? and n > ? order by n limit ?', [
+      no,
+      after,
+      most,
+    ]);
+    return rows.map(({ n, at, event }) => ({
+      n: Number(n),
+      at: Number(at),
+      event: JSON.parse(String(event)) as LoggedEvent['event'],
+    }));
   }
 
   async keepImage(sha: string, image: Uint8Array): Promise<void> {
@@ -106,8 +155,16 @@ class SqlStore implements RolloutStore {
   }
 
   async published(fleet: string): Promise<readonly PublishedRow[]> {
-    const rows = await this.ask('select sha, blocks, block_bytes, complete from published where fleet = ? order by sha', [fleet]);
-    return rows.map((row) => ({ sha: String(row.sha), blocks: Number(row.blocks), blockBytes: Number(row.block_bytes), complete: Number(row.complete) === 1 }));
+    const rows = await this.ask(
+      'select sha, blocks, block_bytes, complete from published where fleet = ? order by sha',
+      [fleet],
+    );
+    return rows.map((row) => ({
+      sha: String(row.sha),
+      blocks: Number(row.blocks),
+      blockBytes: Number(row.block_bytes),
+      complete: Number(row.complete) === 1,
+    }));
   }
 
   async forgetPublished(fleet: string, sha: string): Promise<void> {
@@ -115,7 +172,10 @@ class SqlStore implements RolloutStore {
   }
 
   async request(no: number, request: RolloutRequest): Promise<number> {
-    const [row] = await this.ask('insert into requests (rollout, request) values (?, ?) returning n', [no, JSON.stringify(request)]);
+    const [row] = await this.ask('insert into requests (rollout, request) values (?, ?) returning n', [
+      no,
+      JSON.stringify(request),
+    ]);
     return Number(row?.n);
   }
 
@@ -131,13 +191,14 @@ class SqlStore implements RolloutStore {
 
   async takeLease(no: number, holder: string, seen: Lease | null): Promise<boolean> {
     const rows = await (seen === null
-      ? this.ask('insert into leases (rollout, holder, beat) values (?, ?, 1) on conflict (rollout) do nothing returning beat', [no, holder])
-      : this.ask('update leases set holder = ?, beat = beat + 1 where rollout = ? and holder = ? and beat = ? returning beat', [
-          holder,
-          no,
-          seen.holder,
-          seen.beat,
-        ]));
+      ? this.ask(
+          'insert into leases (rollout, holder, beat) values (?, ?, 1) on conflict (rollout) do nothing returning beat',
+          [no, holder],
+        )
+      : this.ask(
+          'update leases set holder = ?, beat = beat + 1 where rollout = ? and holder = ? and beat = ? returning beat',
+          [holder, no, seen.holder, seen.beat],
+        ));
     return rows.length === 1;
   }
 
@@ -145,22 +206,31 @@ class SqlStore implements RolloutStore {
     await this.ask('delete from leases where rollout = ? and holder = ?', [no, holder]);
   }
 
-  commit(no: number, holder: string, { devices, events, state, judgements, clockMs, at, handled, published }: Commit): Promise<void> {
+  commit(
+    no: number,
+    holder: string,
+    { devices, events, state, judgements, clockMs, at, handled, published }: Commit,
+  ): Promise<void> {
     return this.sql.transaction(async (query) => {
-      const renewed = await query('update leases set beat = beat + 1 where rollout = ? and holder = ? returning beat', [no, holder]);
+      const renewed = await query('update leases set beat = beat + 1 where rollout = ? and holder = ? returning beat', [
+        no,
+        holder,
+      ]);
       if (renewed.length === 0) throw fail('ROLLOUT_LEASE', { rollout: no });
       await writeDevices(query, no, devices);
       const [last] = await query('select max(n) as n from events where rollout = ?', [no]);
       for (const [i, event] of events.entries())
-        await query('insert into events (rollout, n, at, event) values (?, ?, ?, ?)', [no, Number(last?.n ?? 0) + 1 + i, at, JSON.stringify(event)]);
+        await query('insert into events (rollout, n, at, event) values (?, ?, ?, ?)', [
+          no,
+          Number(last?.n ?? 0) + 1 + i,
+          at,
+          JSON.stringify(event),
+        ]);
       for (const n of handled) await query('delete from requests where n = ?', [n]);
-      const [rollout] = await query('update rollouts set state = ?, judgements = ?, changed_at = ?, clock_ms = ? where no = ? returning fleet', [
-        JSON.stringify(state),
-        JSON.stringify(judgements),
-        at,
-        clockMs,
-        no,
-      ]);
+      const [rollout] = await query(
+        'update rollouts set state = ?, judgements = ?, changed_at = ?, clock_ms = ? where no = ? returning fleet',
+        [JSON.stringify(state), JSON.stringify(judgements), at, clockMs, no],
+      );
       for (const { sha, blocks, blockBytes, complete } of published) {
         await query(
           `insert into published (fleet, sha, blocks, block_bytes, complete) values (?, ?, ?, ?, ?)

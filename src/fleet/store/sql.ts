@@ -1,4 +1,5 @@
-// What the store asks of a database: texts with `?` for values, in transactions. SQLite and PostgreSQL take the same texts; what differs stands here.
+// What the store asks of a database: texts with `?` for values, in transactions. SQLite and PostgreSQL take the same
+// texts; what differs stands here.
 
 export type SqlValue = number | string | boolean | Uint8Array | null;
 export type SqlRow = Readonly<Record<string, SqlValue>>;

@@ -1,4 +1,5 @@
-// A file on disk, for an agent on one machine. SQLite through the package libsql: its binaries come with npm, and several processes may use one file.
+// A file on disk, for an agent on one machine. SQLite through the package libsql: its binaries come with npm, and
+// several processes may use one file.
 
 import { mkdir } from 'node:fs/promises';
 import path from 'node:path';
@@ -11,7 +12,9 @@ const busyMs = 10_000;
 
 /** @param file `:memory:` for one that ends with the process. @throws FILE_NOT_WRITABLE, STORE */
 export async function openSqlite(file: string): Promise<Sql> {
-  const { default: Libsql } = (await import('libsql')) as unknown as { readonly default: new (file: string) => Database };
+  const { default: Libsql } = (await import('libsql')) as unknown as {
+    readonly default: new (file: string) => Database;
+  };
   let database: Database;
   try {
     if (file !== ':memory:') await mkdir(path.dirname(path.resolve(file)), { recursive: true });
@@ -74,7 +77,9 @@ class SqliteFile implements Sql {
         this.statements.set(text, statement);
       }
       // libsql knows no booleans.
-      const bound = values.map((value) => (typeof value === 'boolean' ? Number(value) : value instanceof Uint8Array ? Buffer.from(value) : value));
+      const bound = values.map((value) =>
+        typeof value === 'boolean' ? Number(value) : value instanceof Uint8Array ? Buffer.from(value) : value,
+      );
       if (statement.reader) return statement.all(bound) as SqlRow[];
       statement.run(bound);
       return [];

@@ -1,5 +1,5 @@
-// What a rollout remembers, on disk: everything that an agent must know to go on where another was killed. One agent leads a rollout; it alone commits, and
-// what it commits is whole or not there.
+// What a rollout remembers, on disk: everything that an agent must know to go on where another was killed. One agent
+// leads a rollout; it alone commits, and what it commits is whole or not there.
 
 import type { Judgement } from '../gates.js';
 import type { RolloutPlan } from '../plan.js';
@@ -31,7 +31,10 @@ export interface RolloutRow {
   readonly clockMs: number;
 }
 
-export type NewRollout = Pick<RolloutRow, 'fleet' | 'name' | 'uri' | 'plan' | 'target' | 'bundle' | 'previous' | 'cutoff' | 'createdAt' | 'state'>;
+export type NewRollout = Pick<
+  RolloutRow,
+  'fleet' | 'name' | 'uri' | 'plan' | 'target' | 'bundle' | 'previous' | 'cutoff' | 'createdAt' | 'state'
+>;
 
 /** Who leads a rollout. `beat` grows as long as it does: one whose beat stands still is gone. */
 export interface Lease {
@@ -81,7 +84,9 @@ export interface WaveRow {
   readonly devices: number;
 }
 
-/** Medians of what the devices of a wave have measured, those too that were taken back since; null where nothing was. */
+/**
+ * Medians of what the devices of a wave have measured, those too that were taken back since; null where nothing was.
+ */
 export interface MeasuredRow {
   readonly wave: number;
   readonly p95Ms: number | null;

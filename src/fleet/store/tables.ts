@@ -14,7 +14,10 @@ export async function prepareTables(sql: Sql): Promise<void> {
       for (const text of tablesOf(sql.types)) await query(text);
       await query('insert into atoll_version values (?)', [version]);
     } else if (Number(row.version) !== version) {
-      throw fail('STORE', { store: sql.uri, reason: `it has version ${row.version} of the tables, this is version ${version}` });
+      throw fail('STORE', {
+        store: sql.uri,
+        reason: `it has version ${row.version} of the tables, this is version ${version}`,
+      });
     }
   });
 }

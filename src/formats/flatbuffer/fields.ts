@@ -108,7 +108,9 @@ type FieldValue<F> =
                 ? InferUnion<U> | null
                 : never;
 
-/** The object that a table is in memory. Absent vectors, texts and tables are null; absent lists of tables are empty. */
+/**
+ * The object that a table is in memory. Absent vectors, texts and tables are null; absent lists of tables are empty.
+ */
 export type Infer<T extends TableType> = { -readonly [K in keyof T['fields']]: FieldValue<T['fields'][K]> };
 
 /** A union's value: its member's object plus `kind`, the member's name. */
@@ -141,7 +143,11 @@ export function child<T extends TableType>(slot: number, of: () => T): ChildFiel
   return { is: 'child', slot, table: of };
 }
 
-export function tables<T extends TableType>(slot: number, of: () => T, presence: 'required' | 'optional' = 'optional'): TablesField<T> {
+export function tables<T extends TableType>(
+  slot: number,
+  of: () => T,
+  presence: 'required' | 'optional' = 'optional',
+): TablesField<T> {
   return { is: 'tables', slot, table: of, required: presence === 'required' };
 }
 

@@ -1,7 +1,19 @@
-// A FlexBuffer map (google/flatbuffers, flexbuffers.h): options of custom operators. Only what those use: a map at the root, keys of text, values that are
-// numbers, texts or blobs. Every offset is checked, and no loop is longer than the buffer.
+// A FlexBuffer map (google/flatbuffers, flexbuffers.h): options of custom operators. Only what those use: a map at the
+// root, keys of text, values that are numbers, texts or blobs. Every offset is checked, and no loop is longer than the
+// buffer.
 
-const types = { int: 1, uint: 2, float: 3, string: 5, indirectInt: 6, indirectUint: 7, indirectFloat: 8, map: 9, blob: 25, bool: 26 } as const;
+const types = {
+  int: 1,
+  uint: 2,
+  float: 3,
+  string: 5,
+  indirectInt: 6,
+  indirectUint: 7,
+  indirectFloat: 8,
+  map: 9,
+  blob: 25,
+  bool: 26,
+} as const;
 const longestKey = 64;
 
 export class FlexMap {
@@ -25,7 +37,11 @@ export class FlexMap {
     const map = buffer.indirect(bytes.length - 2 - rootWidth, rootWidth);
     if (map === null) return null;
     // In front of its values: the offset of the keys, the width of their offsets, the number of entries.
-    const [keys, keyWidth, count] = [buffer.indirect(map - 3 * width, width), buffer.read(map - 2 * width, width), buffer.read(map - width, width)];
+    const [keys, keyWidth, count] = [
+      buffer.indirect(map - 3 * width, width),
+      buffer.read(map - 2 * width, width),
+      buffer.read(map - width, width),
+    ];
     if (keys === null || keyWidth === null || count === null || count * (width + 1) > bytes.length) return null;
     return new FlexMap(buffer, map, width, count, keys, keyWidth);
   }
@@ -50,7 +66,10 @@ export class FlexMap {
     const [type, at] = [this.typeOf(entry), this.values + entry * width];
     const kind = type >> 2;
     const indirectWidth = 1 << (type & 3);
-    const target = kind === types.indirectInt || kind === types.indirectUint || kind === types.indirectFloat ? buffer.indirect(at, width) : at;
+    const target =
+      kind === types.indirectInt || kind === types.indirectUint || kind === types.indirectFloat
+        ? buffer.indirect(at, width)
+        : at;
     if (target === null) return null;
     switch (kind) {
       case types.int:

@@ -1,4 +1,5 @@
-// Bytes to the objects that a schema describes, checked. What is decoded is plain objects; vectors stay views of the bytes.
+// Bytes to the objects that a schema describes, checked. What is decoded is plain objects; vectors stay views of the
+// bytes.
 
 import { type Infer, scalarBytes, type TableType, type UnionType } from './fields.js';
 import type { TableView, VerifiedBuffer } from './verified-buffer.js';
@@ -56,7 +57,14 @@ function readTables(buffer: VerifiedBuffer, type: TableType, at: number, where: 
   return buffer.offsets(at, where).map((position, i) => tableAt(buffer, type, position, `${where}[${i}]`));
 }
 
-function readUnion(buffer: VerifiedBuffer, union: UnionType, view: TableView, slot: number, at: number, where: string): unknown {
+function readUnion(
+  buffer: VerifiedBuffer,
+  union: UnionType,
+  view: TableView,
+  slot: number,
+  at: number,
+  where: string,
+): unknown {
   const code = buffer.scalar('u8', at) as number;
   const valueAt = buffer.slot(view, slot + 1, 4, where);
   if (code === 0 || valueAt === 0) return null;

@@ -63,7 +63,8 @@ export class VerifiedBuffer {
     this.need(vtable, 4, where);
     const vtableBytes = this.view.getUint16(vtable, true);
     const inlineBytes = this.view.getUint16(vtable + 2, true);
-    if (vtableBytes < 4 || vtableBytes % 2 !== 0 || inlineBytes < 4) throw this.damaged('an impossible vtable', vtable, where);
+    if (vtableBytes < 4 || vtableBytes % 2 !== 0 || inlineBytes < 4)
+      throw this.damaged('an impossible vtable', vtable, where);
     this.need(vtable, vtableBytes, where);
     this.need(start, inlineBytes, where);
     return { start, inlineBytes, vtable, slotCount: (vtableBytes - 4) / 2 };
@@ -74,7 +75,8 @@ export class VerifiedBuffer {
     if (slot >= table.slotCount) return 0;
     const offset = this.view.getUint16(table.vtable + 4 + 2 * slot, true);
     if (offset === 0) return 0;
-    if (offset < 4 || offset + length > table.inlineBytes) throw this.damaged(`slot ${slot} lies outside its table`, table.start, where);
+    if (offset < 4 || offset + length > table.inlineBytes)
+      throw this.damaged(`slot ${slot} lies outside its table`, table.start, where);
     return table.start + offset;
   }
 
@@ -111,7 +113,9 @@ export class VerifiedBuffer {
     return utf8.decode(this.bytes.subarray(start + 4, start + 4 + length));
   }
 
-  /** A vector of scalars, or of structs of `per` of them: a view where its elements are aligned in memory, else a copy. */
+  /**
+   * A vector of scalars, or of structs of `per` of them: a view where its elements are aligned in memory, else a copy.
+   */
   vector(type: ScalarType, at: number, where: string, per = 1): TypedArray {
     const start = this.follow(at, where);
     const count = per * this.u32(start, where);

@@ -1,8 +1,18 @@
-// Objects that a schema describes to bytes, with the flatbuffers runtime, which writes from the end of a buffer to its front, children before parents.
+// Objects that a schema describes to bytes, with the flatbuffers runtime, which writes from the end of a buffer to its
+// front, children before parents.
 
 import type { Builder } from 'flatbuffers';
 import { fail } from '../../base/errors.js';
-import { type Field, type Infer, type ScalarField, scalarBytes, type TableType, type TypedArray, type UnionType, type VectorField } from './fields.js';
+import {
+  type Field,
+  type Infer,
+  type ScalarField,
+  scalarBytes,
+  type TableType,
+  type TypedArray,
+  type UnionType,
+  type VectorField,
+} from './fields.js';
 import { unknownFields } from './read.js';
 
 /** @throws TFLITE_UNKNOWN_FIELD for what was read with fields beyond the schema, which cannot be relocated */

@@ -51,37 +51,65 @@ export function addBuffer(model: Model, data: Uint8Array): number {
 }
 
 /** Adds a constant float32 tensor to a subgraph and gives its index. The values are copied. */
-export function addFloats(model: Model, subgraph: SubGraph, { name, shape }: Pick<Tensor, 'name' | 'shape'>, values: Float32Array): number {
+export function addFloats(
+  model: Model,
+  subgraph: SubGraph,
+  { name, shape }: Pick<Tensor, 'name' | 'shape'>,
+  values: Float32Array,
+): number {
   const buffer = addBuffer(model, new Uint8Array(values.slice().buffer));
   return subgraph.tensors.push(create(schema.Tensor, { name, shape, type: TensorType.FLOAT32, buffer })) - 1;
 }
 
 /** Gives an operator other weights, and a bias whether it had one or not, in tensors of their own. */
-export function setWeights(model: Model, subgraph: SubGraph, operator: Operator, weights: Float32Array, bias: Float32Array): void {
+export function setWeights(
+  model: Model,
+  subgraph: SubGraph,
+  operator: Operator,
+  weights: Float32Array,
+  bias: Float32Array,
+): void {
   const [input = -1, filterIndex = -1, biasIndex = -1] = operator.inputs ?? [];
   const filter = subgraph.tensors[filterIndex] as Tensor;
   const name = subgraph.tensors[biasIndex]?.name ?? `${filter.name ?? ''}/bias`;
   const newFilter = addFloats(model, subgraph, filter, weights);
-  operator.inputs = Int32Array.of(input, newFilter, addFloats(model, subgraph, { name, shape: Int32Array.of(bias.length) }, bias));
+  operator.inputs = Int32Array.of(
+    input,
+    newFilter,
+    addFloats(model, subgraph, { name, shape: Int32Array.of(bias.length) }, bias),
+  );
 }
 
 /** The index of a builtin operator's code, added when the model does not have it yet. */
 export function operatorCodeIndex(model: Model, name: keyof typeof BuiltinOperator, version: number): number {
   const code = BuiltinOperator[name];
-  const found = model.operatorCodes.findIndex((entry) => Math.max(entry.builtinCode, entry.deprecatedBuiltinCode) === code && entry.version === version);
+  const found = model.operatorCodes.findIndex(
+    (entry) => Math.max(entry.builtinCode, entry.deprecatedBuiltinCode) === code && entry.version === version,
+  );
   // The older field is a signed byte; codes beyond it are marked with 127, as the schema prescribes.
   return found >= 0
     ? found
-    : model.operatorCodes.push(create(schema.OperatorCode, { builtinCode: code, deprecatedBuiltinCode: Math.min(code, 127), version })) - 1;
+    : model.operatorCodes.push(
+        create(schema.OperatorCode, { builtinCode: code, deprecatedBuiltinCode: Math.min(code, 127), version }),
+      ) - 1;
 }
 
 /** An operator without options that makes one tensor of another; whoever asks puts it where it belongs. */
-export function unaryOperator(model: Model, name: keyof typeof BuiltinOperator, version: number, input: number, output: number): Operator {
+export function unaryOperator(
+  model: Model,
+  name: keyof typeof BuiltinOperator,
+  version: number,
+  input: number,
+  output: number,
+): Operator {
   const opcodeIndex = operatorCodeIndex(model, name, version);
   return create(schema.Operator, { opcodeIndex, inputs: Int32Array.of(input), outputs: Int32Array.of(output) });
 }
 
-/** Metadata with a place in the arena for each tensor, which TFLM follows: true of these tensors, in these shapes and this order, alone. */
+/**
+ * Metadata with a place in the arena for each tensor, which TFLM follows: true of these tensors, in these shapes and
+ * this order, alone.
+ */
 export const memoryPlanName = 'OfflineMemoryAllocation';
 
 /** For whoever changes what the plan is of. In place. */
@@ -91,7 +119,8 @@ export function dropMemoryPlan(model: Model): void {
 
 /**
  * Removes operators whose outputs nobody reads, then tensors, buffers and operator codes that nothing names, and
- * renumbers what is left; buffers of the same bytes become one. Order is kept; a memory plan is not. Works in place, on a copy made before.
+ * renumbers what is left; buffers of the same bytes become one. Order is kept; a memory plan is not. Works in place, on
+ * a copy made before.
  */
 export function compact(model: Model): void {
   dropMemoryPlan(model);
@@ -110,7 +139,12 @@ export function compact(model: Model): void {
 }
 
 /** Operators that are run for what they do, not for what they give. */
-const effects: ReadonlySet<number> = new Set([BuiltinOperator.ASSIGN_VARIABLE, BuiltinOperator.CALL_ONCE, BuiltinOperator.WHILE, BuiltinOperator.IF]);
+const effects: ReadonlySet<number> = new Set([
+  BuiltinOperator.ASSIGN_VARIABLE,
+  BuiltinOperator.CALL_ONCE,
+  BuiltinOperator.WHILE,
+  BuiltinOperator.IF,
+]);
 
 function dropDeadOperators(model: Model, subgraph: SubGraph): void {
   const needed = new Set<number>(subgraph.outputs ?? []);
@@ -127,12 +161,17 @@ function dropDeadOperators(model: Model, subgraph: SubGraph): void {
 }
 
 function compactTensors(model: Model, subgraph: SubGraph, at: number): void {
-  const named = [subgraph.inputs, subgraph.outputs, ...subgraph.operators.flatMap((operator) => [operator.inputs, operator.outputs, operator.intermediates])];
+  const named = [
+    subgraph.inputs,
+    subgraph.outputs,
+    ...subgraph.operators.flatMap((operator) => [operator.inputs, operator.outputs, operator.intermediates]),
+  ];
   const numbers = renumber(
     subgraph.tensors.length,
     named.flatMap((indices) => Array.from(indices ?? [])),
   );
-  const map = (indices: Int32Array | null): Int32Array | null => indices?.map((index) => numbers.get(index) ?? -1) ?? null;
+  const map = (indices: Int32Array | null): Int32Array | null =>
+    indices?.map((index) => numbers.get(index) ?? -1) ?? null;
   subgraph.tensors = subgraph.tensors.filter((_, i) => numbers.has(i));
   subgraph.inputs = map(subgraph.inputs);
   subgraph.outputs = map(subgraph.outputs);
@@ -143,7 +182,8 @@ function compactTensors(model: Model, subgraph: SubGraph, at: number): void {
   }
   for (const signature of model.signatureDefs) {
     if (signature.subgraphIndex !== at) continue;
-    for (const entry of [...signature.inputs, ...signature.outputs]) entry.tensorIndex = numbers.get(entry.tensorIndex) ?? entry.tensorIndex;
+    for (const entry of [...signature.inputs, ...signature.outputs])
+      entry.tensorIndex = numbers.get(entry.tensorIndex) ?? entry.tensorIndex;
   }
 }
 

@@ -11,7 +11,8 @@ export interface Extract {
 }
 
 /**
- * Some operators of the main subgraph, in the order in which they stand there. Inputs are the tensors that they read and do not make.
+ * Some operators of the main subgraph, in the order in which they stand there. Inputs are the tensors that they read
+ * and do not make.
  * @param outputs tensors that they make
  */
 export function extract(model: Model, operators: readonly number[], outputs: readonly number[]): Extract {
@@ -22,7 +23,13 @@ export function extract(model: Model, operators: readonly number[], outputs: rea
   const made = new Set(graph.operators.flatMap((operator) => Array.from(operator.outputs ?? [])));
   const comesIn = (tensor: number): boolean => {
     const entry = graph.tensors[tensor];
-    return tensor >= 0 && !made.has(tensor) && entry !== undefined && !entry.isVariable && constantBytes(copy, entry) === null;
+    return (
+      tensor >= 0 &&
+      !made.has(tensor) &&
+      entry !== undefined &&
+      !entry.isVariable &&
+      constantBytes(copy, entry) === null
+    );
   };
   const read = new Set(graph.operators.flatMap((operator) => Array.from(operator.inputs ?? []).filter(comesIn)));
   const own = Array.from(graph.inputs ?? []).filter((tensor) => read.has(tensor));

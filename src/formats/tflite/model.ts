@@ -18,11 +18,26 @@ export type BuiltinOptions = InferUnion<typeof BuiltinOptionsUnion>;
 export type TensorTypeName = keyof typeof TensorType;
 export type OperatorName = keyof typeof BuiltinOperator;
 
-const typeNames = new Map<number, TensorTypeName>(Object.entries(TensorType).map(([name, code]) => [code, name as TensorTypeName]));
-const operatorNames = new Map<number, OperatorName>(Object.entries(BuiltinOperator).map(([name, code]) => [code, name as OperatorName]));
+const typeNames = new Map<number, TensorTypeName>(
+  Object.entries(TensorType).map(([name, code]) => [code, name as TensorTypeName]),
+);
+const operatorNames = new Map<number, OperatorName>(
+  Object.entries(BuiltinOperator).map(([name, code]) => [code, name as OperatorName]),
+);
 
 /** The types that the simulator and the quantizer compute with; names as numpy writes them. */
-export type ElementType = 'float32' | 'float16' | 'int4' | 'int8' | 'uint8' | 'int16' | 'int32' | 'uint32' | 'int64' | 'bool' | 'resource';
+export type ElementType =
+  | 'float32'
+  | 'float16'
+  | 'int4'
+  | 'int8'
+  | 'uint8'
+  | 'int16'
+  | 'int32'
+  | 'uint32'
+  | 'int64'
+  | 'bool'
+  | 'resource';
 
 const elementTypes = new Map<number, ElementType>([
   [TensorType.FLOAT32, 'float32'],
@@ -102,20 +117,31 @@ export interface AcceleratorCompiler {
   readonly compiler: string;
 }
 
-const edgeTpu = { operator: 'custom:edgetpu-custom-op', accelerator: 'the Edge TPU', compiler: 'edgetpu_compiler' } as const;
+const edgeTpu = {
+  operator: 'custom:edgetpu-custom-op',
+  accelerator: 'the Edge TPU',
+  compiler: 'edgetpu_compiler',
+} as const;
 const ethosU = { operator: 'custom:ethos-u', accelerator: 'an Ethos-U', compiler: 'Vela' } as const;
 
 function operatorsNamed(model: Model, name: string): PlacedOperator[] {
-  return mainSubgraph(model).operators.flatMap((operator, index) => (operatorName(model, operator) === name ? [{ index, operator }] : []));
+  return mainSubgraph(model).operators.flatMap((operator, index) =>
+    operatorName(model, operator) === name ? [{ index, operator }] : [],
+  );
 }
 
-/** What edgetpu_compiler puts in the place of the operators that it maps, with their places; none in a model that was not compiled. */
+/**
+ * What edgetpu_compiler puts in the place of the operators that it maps, with their places; none in a model that was
+ * not compiled.
+ */
 export function edgeTpuOperators(model: Model): PlacedOperator[] {
   return operatorsNamed(model, edgeTpu.operator);
 }
 
 /** The compiler that made a file, with its custom operators; null for a model that was not compiled. */
-export function compiledFor(model: Model): (AcceleratorCompiler & { readonly operators: readonly PlacedOperator[] }) | null {
+export function compiledFor(
+  model: Model,
+): (AcceleratorCompiler & { readonly operators: readonly PlacedOperator[] }) | null {
   for (const { operator, accelerator, compiler } of [edgeTpu, ethosU]) {
     const operators = operatorsNamed(model, operator);
     if (operators.length > 0) return { accelerator, compiler, operators };
@@ -145,7 +171,9 @@ export function elementCount(shape: ArrayLike<number>): number {
 export function staticShape(index: number, tensor: Tensor): number[] {
   const shape = Array.from(tensor.shape ?? []);
   if (shape.some((dimension) => dimension < 0)) {
-    throw fail('TENSOR_SHAPE_DYNAMIC', { what: `tensor ${tensorLabel(index, tensor)} has the dynamic shape [${shape.join(', ')}]` });
+    throw fail('TENSOR_SHAPE_DYNAMIC', {
+      what: `tensor ${tensorLabel(index, tensor)} has the dynamic shape [${shape.join(', ')}]`,
+    });
   }
   return shape;
 }

@@ -4,7 +4,8 @@ import { extract } from './extract.js';
 import { type Model, mainSubgraph } from './model.js';
 
 /**
- * The first operators of the main subgraph. Its inputs are those that they read, its outputs the tensors that they make and that later operators, or nobody, would read.
+ * The first operators of the main subgraph. Its inputs are those that they read, its outputs the tensors that they make
+ * and that later operators, or nobody, would read.
  * @param count at least 1
  */
 export function prefixOf(model: Model, count: number): Model {

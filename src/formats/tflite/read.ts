@@ -11,12 +11,15 @@ import { Model } from './schema/model.js';
  * @throws TFLITE_NOT_A_MODEL, TFLITE_DAMAGED, TFLITE_INVALID
  */
 export function readModel(bytes: Uint8Array, where = 'model'): Infer<typeof Model> {
-  if (bytes.byteLength < 8) throw fail('TFLITE_NOT_A_MODEL', { where, reason: `it has only ${bytes.byteLength} bytes` });
+  if (bytes.byteLength < 8)
+    throw fail('TFLITE_NOT_A_MODEL', { where, reason: `it has only ${bytes.byteLength} bytes` });
   const identifier = String.fromCharCode(...bytes.subarray(4, 8));
-  if (identifier !== 'TFL3') throw fail('TFLITE_NOT_A_MODEL', { where, reason: `its identifier is ${JSON.stringify(identifier)}, not "TFL3"` });
+  if (identifier !== 'TFL3')
+    throw fail('TFLITE_NOT_A_MODEL', { where, reason: `its identifier is ${JSON.stringify(identifier)}, not "TFL3"` });
   const buffer = new VerifiedBuffer(bytes);
   const model = readTable(buffer, Model, 0, 'model');
-  if (model.version !== 3) throw fail('TFLITE_NOT_A_MODEL', { where, reason: `its schema version is ${model.version}, not 3` });
+  if (model.version !== 3)
+    throw fail('TFLITE_NOT_A_MODEL', { where, reason: `its schema version is ${model.version}, not 3` });
   resolveOutsideBuffers(buffer, model);
   checkReferences(model);
   return model;
@@ -26,7 +29,8 @@ export function readModel(bytes: Uint8Array, where = 'model'): Infer<typeof Mode
 function resolveOutsideBuffers(buffer: VerifiedBuffer, model: Infer<typeof Model>): void {
   const outside = (offset: bigint, size: bigint, where: string): Uint8Array => {
     const end = offset + size;
-    if (end > BigInt(buffer.bytes.byteLength)) throw buffer.damaged('data behind the flatbuffer lies outside the file', Number(offset), where);
+    if (end > BigInt(buffer.bytes.byteLength))
+      throw buffer.damaged('data behind the flatbuffer lies outside the file', Number(offset), where);
     return buffer.bytes.subarray(Number(offset), Number(end));
   };
   model.buffers.forEach((entry, i) => {
@@ -39,7 +43,11 @@ function resolveOutsideBuffers(buffer: VerifiedBuffer, model: Infer<typeof Model
   model.subgraphs.forEach((subgraph, s) => {
     subgraph.operators.forEach((operator, o) => {
       if (operator.largeCustomOptionsOffset <= 1n) return;
-      operator.customOptions = outside(operator.largeCustomOptionsOffset, operator.largeCustomOptionsSize, `model.subgraphs[${s}].operators[${o}]`);
+      operator.customOptions = outside(
+        operator.largeCustomOptionsOffset,
+        operator.largeCustomOptionsSize,
+        `model.subgraphs[${s}].operators[${o}]`,
+      );
       operator.largeCustomOptionsOffset = 0n;
       operator.largeCustomOptionsSize = 0n;
     });
@@ -49,7 +57,9 @@ function resolveOutsideBuffers(buffer: VerifiedBuffer, model: Infer<typeof Model
 /** Far beyond what any kernel takes. */
 const maxRank = 16;
 
-/** Every index that one part of a model uses to name another is in range; tensors may be optional (-1) as inputs only. */
+/**
+ * Every index that one part of a model uses to name another is in range; tensors may be optional (-1) as inputs only.
+ */
 function checkReferences(model: Infer<typeof Model>): void {
   const invalid = (reason: string, where: string): Error => fail('TFLITE_INVALID', { reason, where });
   if (model.subgraphs.length === 0) throw invalid('it has no subgraph', 'model');
@@ -64,7 +74,8 @@ function checkReferences(model: Infer<typeof Model>): void {
     check(subgraph.inputs, 'inputs', 0);
     check(subgraph.outputs, 'outputs', 0);
     subgraph.tensors.forEach((tensor, t) => {
-      if ((tensor.shape?.length ?? 0) > maxRank) throw invalid(`a shape of ${tensor.shape?.length} dimensions`, `${place}, tensor ${t}`);
+      if ((tensor.shape?.length ?? 0) > maxRank)
+        throw invalid(`a shape of ${tensor.shape?.length} dimensions`, `${place}, tensor ${t}`);
       if (tensor.buffer >= model.buffers.length && model.buffers.length > 0) {
         throw invalid(`buffer index ${tensor.buffer} of ${model.buffers.length}`, `${place}, tensor ${t}`);
       }
@@ -82,12 +93,15 @@ function checkReferences(model: Infer<typeof Model>): void {
   for (const signature of model.signatureDefs) {
     const subgraph = model.subgraphs[signature.subgraphIndex];
     const place = `signature ${signature.signatureKey ?? ''}`;
-    if (subgraph === undefined) throw invalid(`subgraph index ${signature.subgraphIndex} of ${model.subgraphs.length}`, place);
+    if (subgraph === undefined)
+      throw invalid(`subgraph index ${signature.subgraphIndex} of ${model.subgraphs.length}`, place);
     for (const map of [...signature.inputs, ...signature.outputs]) {
-      if (map.tensorIndex >= subgraph.tensors.length) throw invalid(`tensor index ${map.tensorIndex} of ${subgraph.tensors.length}`, place);
+      if (map.tensorIndex >= subgraph.tensors.length)
+        throw invalid(`tensor index ${map.tensorIndex} of ${subgraph.tensors.length}`, place);
     }
   }
   for (const entry of model.metadata) {
-    if (entry.buffer >= model.buffers.length) throw invalid(`buffer index ${entry.buffer} of ${model.buffers.length}`, `metadata ${entry.name ?? ''}`);
+    if (entry.buffer >= model.buffers.length)
+      throw invalid(`buffer index ${entry.buffer} of ${model.buffers.length}`, `metadata ${entry.name ?? ''}`);
   }
 }

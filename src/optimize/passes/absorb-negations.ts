@@ -1,4 +1,5 @@
-// NEG between products and a sum: a + (-b) is a - b. Few integer kernels of NEG exist, and converters write it for layer normalization.
+// NEG between products and a sum: a + (-b) is a - b. Few integer kernels of NEG exist, and converters write it for
+// layer normalization.
 
 import {
   ActivationFunctionType,
@@ -20,7 +21,11 @@ export const absorbNegations: GraphPass = {
   run: (model) => {
     const copy = copyModel(model);
     const subgraph = mainSubgraph(copy);
-    const absorbed = new Set(subgraph.operators.filter((operator) => operatorName(copy, operator) === 'NEG' && absorb(copy, subgraph, operator)));
+    const absorbed = new Set(
+      subgraph.operators.filter(
+        (operator) => operatorName(copy, operator) === 'NEG' && absorb(copy, subgraph, operator),
+      ),
+    );
     subgraph.operators = subgraph.operators.filter((operator) => !absorbed.has(operator));
     return absorbed.size === 0 ? { model, changes: 0 } : { model: copy, changes: absorbed.size };
   },
@@ -47,7 +52,10 @@ function absorb(model: Model, subgraph: SubGraph, negation: Operator): boolean {
   return true;
 }
 
-/** The products that a tensor goes through, each without other readers, and the sum at their end; nothing where they end in something else. */
+/**
+ * The products that a tensor goes through, each without other readers, and the sum at their end; nothing where they end
+ * in something else.
+ */
 function readersUntilSum(model: Model, subgraph: SubGraph, links: Links, tensor: number): Operator[] {
   if (!isPrivate(subgraph, links, tensor)) return [];
   const reader = links.consumers.get(tensor)?.[0] as Operator;

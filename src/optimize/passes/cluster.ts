@@ -1,5 +1,5 @@
-// Weight sharing: the weights of each layer become one of N values, found by k-means (S. Han et al., Deep Compression, ICLR 2016). In one
-// dimension, from the quantiles on: the same result every time.
+// Weight sharing: the weights of each layer become one of N values, found by k-means (S. Han et al., Deep Compression,
+// ICLR 2016). In one dimension, from the quantiles on: the same result every time.
 
 import { compact, copyModel, type Model } from '../../formats/tflite/index.js';
 import { fewestWeights } from './prune.js';
@@ -35,10 +35,15 @@ function shared(values: Float32Array, clusters: number, keepZeros: boolean): Flo
 function centersOf(sorted: Float32Array, count: number): Float64Array {
   const sums = new Float64Array(sorted.length + 1);
   for (let i = 0; i < sorted.length; i++) sums[i + 1] = (sums[i] as number) + (sorted[i] as number);
-  let centers = Float64Array.from({ length: count }, (_, k) => sorted[Math.floor(((k + 0.5) * sorted.length) / count)] as number);
+  let centers = Float64Array.from(
+    { length: count },
+    (_, k) => sorted[Math.floor(((k + 0.5) * sorted.length) / count)] as number,
+  );
   for (let round = 0; round < mostRounds; round++) {
     // What is nearest to a center lies between the middles to its neighbours.
-    const ends = Array.from(centers, (center, k) => (k + 1 < count ? lowerBound(sorted, (center + (centers[k + 1] as number)) / 2) : sorted.length));
+    const ends = Array.from(centers, (center, k) =>
+      k + 1 < count ? lowerBound(sorted, (center + (centers[k + 1] as number)) / 2) : sorted.length,
+    );
     const moved = centers.map((center, k) => {
       const [from, to] = [k === 0 ? 0 : (ends[k - 1] as number), ends[k] as number];
       return to > from ? ((sums[to] as number) - (sums[from] as number)) / (to - from) : center;

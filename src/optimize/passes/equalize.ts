@@ -1,6 +1,7 @@
-// Cross-layer equalization (M. Nagel et al., Data-Free Quantization Through Weight Equalization and Bias Correction, ICCV 2019, eq. 9 to 11):
-// where one layer feeds another through nothing but a RELU, channel i of the first is divided by s and the weights of the second that read it
-// are multiplied by s, which changes no output. s makes the two ranges of weights equal.
+// Cross-layer equalization (M. Nagel et al., Data-Free Quantization Through Weight Equalization and Bias Correction,
+// ICCV 2019, eq. 9 to 11): where one layer feeds another through nothing but a RELU, channel i of the first is divided
+// by s and the weights of the second that read it are multiplied by s, which changes no output. s makes the two ranges
+// of weights equal.
 
 import {
   ActivationFunctionType,
@@ -47,7 +48,11 @@ function pairsOf(model: Model): Pair[] {
   });
   return layers.flatMap((first) => {
     const second = byInput.get(first.layer.output);
-    const fits = second !== undefined && second.inputChannels === first.layer.channels && first.isHomogeneous && isPrivate(subgraph, links, first.layer.output);
+    const fits =
+      second !== undefined &&
+      second.inputChannels === first.layer.channels &&
+      first.isHomogeneous &&
+      isPrivate(subgraph, links, first.layer.output);
     return fits ? [{ first, second }] : [];
   });
 }
@@ -80,12 +85,15 @@ class EditableLayer {
     const weights = constantFloats(model, subgraph.tensors[layer.weights] as Tensor);
     const [, , biasIndex = -1] = operator.inputs ?? [];
     const bias = biasIndex < 0 ? null : constantFloats(model, subgraph.tensors[biasIndex] as Tensor);
-    return weights === null || (biasIndex >= 0 && bias === null) ? null : new EditableLayer(model, subgraph, layer, operator, weights, bias);
+    return weights === null || (biasIndex >= 0 && bias === null)
+      ? null
+      : new EditableLayer(model, subgraph, layer, operator, weights, bias);
   }
 
   /** Whether scaling what goes in scales what comes out. */
   get isHomogeneous(): boolean {
-    const activation = (this.operator.builtinOptions as { fusedActivationFunction?: number } | null)?.fusedActivationFunction;
+    const activation = (this.operator.builtinOptions as { fusedActivationFunction?: number } | null)
+      ?.fusedActivationFunction;
     return activation === ActivationFunctionType.NONE || activation === ActivationFunctionType.RELU;
   }
 
@@ -99,7 +107,8 @@ class EditableLayer {
 
   outputRange(channel: number): number {
     let largest = 0;
-    for (let place = 0; place < this.layer.depth; place++) largest = Math.max(largest, Math.abs(this.weights[this.layer.weightAt(channel, place)] as number));
+    for (let place = 0; place < this.layer.depth; place++)
+      largest = Math.max(largest, Math.abs(this.weights[this.layer.weightAt(channel, place)] as number));
     return largest;
   }
 
@@ -112,7 +121,8 @@ class EditableLayer {
   }
 
   scaleOutput(channel: number, factor: number): void {
-    for (let place = 0; place < this.layer.depth; place++) this.scale(this.weights, this.layer.weightAt(channel, place), factor);
+    for (let place = 0; place < this.layer.depth; place++)
+      this.scale(this.weights, this.layer.weightAt(channel, place), factor);
     if (this.bias !== null) this.scale(this.bias, channel, factor);
   }
 
@@ -123,7 +133,8 @@ class EditableLayer {
   store(): void {
     const { model, subgraph, operator, layer, weights, bias } = this;
     const put = (input: number, like: number, values: Float32Array): void => {
-      operator.inputs = operator.inputs?.with(input, addFloats(model, subgraph, subgraph.tensors[like] as Tensor, values)) ?? null;
+      operator.inputs =
+        operator.inputs?.with(input, addFloats(model, subgraph, subgraph.tensors[like] as Tensor, values)) ?? null;
     };
     put(1, layer.weights, weights);
     if (bias !== null) put(2, operator.inputs?.[2] ?? -1, bias);
@@ -141,6 +152,7 @@ class EditableLayer {
       return;
     }
     const step = this.inputChannels;
-    for (let output = 0; output < channels; output++) for (let place = channel; place < depth; place += step) visit(weightAt(output, place));
+    for (let output = 0; output < channels; output++)
+      for (let place = channel; place < depth; place += step) visit(weightAt(output, place));
   }
 }

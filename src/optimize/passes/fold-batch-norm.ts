@@ -52,7 +52,12 @@ function fold(model: Model, links: Links, operator: Operator): boolean {
   if (values === null || host === undefined) return false;
   const axis = weightsAxis[operatorName(model, host)];
   const hostOptions = host.builtinOptions as { fusedActivationFunction?: number } | null;
-  if (axis === undefined || !isPrivate(subgraph, links, data) || hostOptions?.fusedActivationFunction !== ActivationFunctionType.NONE) return false;
+  if (
+    axis === undefined ||
+    !isPrivate(subgraph, links, data) ||
+    hostOptions?.fusedActivationFunction !== ActivationFunctionType.NONE
+  )
+    return false;
   const filter = subgraph.tensors[host.inputs?.[1] ?? -1];
   const channels = filter?.shape?.[axis];
   if (
@@ -63,9 +68,12 @@ function fold(model: Model, links: Links, operator: Operator): boolean {
     return false;
   const at = (channel: number): number => values[values.length === 1 ? 0 : channel] as number;
   const affine: Affine =
-    name === 'MUL' ? { factor: at, offset: () => 0 } : { factor: () => 1, offset: (channel) => (name === 'SUB' ? -at(channel) : at(channel)) };
+    name === 'MUL'
+      ? { factor: at, offset: () => 0 }
+      : { factor: () => 1, offset: (channel) => (name === 'SUB' ? -at(channel) : at(channel)) };
   if (!rewrite(model, host, filter, axis, channels, affine)) return false;
-  hostOptions.fusedActivationFunction = (operator.builtinOptions as { fusedActivationFunction?: number } | null)?.fusedActivationFunction ?? 0;
+  hostOptions.fusedActivationFunction =
+    (operator.builtinOptions as { fusedActivationFunction?: number } | null)?.fusedActivationFunction ?? 0;
   host.outputs = Int32Array.of(output);
   links.producer.set(output, host);
   return true;
@@ -81,13 +89,21 @@ function floatsOf(model: Model, index: number): Float32Array | null {
   return tensor === undefined ? null : constantFloats(model, tensor);
 }
 
-function rewrite(model: Model, host: Operator, filter: Tensor, axis: number, channels: number, affine: Affine): boolean {
+function rewrite(
+  model: Model,
+  host: Operator,
+  filter: Tensor,
+  axis: number,
+  channels: number,
+  affine: Affine,
+): boolean {
   const [input, filterIndex, biasIndex = -1] = host.inputs ?? [];
   const weights = floatsOf(model, filterIndex ?? -1);
   const bias = biasIndex < 0 ? new Float32Array(channels) : floatsOf(model, biasIndex);
   if (weights === null || bias === null || bias.length !== channels || input === undefined) return false;
   const inner = elementCount((filter.shape ?? new Int32Array(0)).slice(axis + 1));
-  for (let i = 0; i < weights.length; i++) weights[i] = (weights[i] as number) * affine.factor(Math.floor(i / inner) % channels);
+  for (let i = 0; i < weights.length; i++)
+    weights[i] = (weights[i] as number) * affine.factor(Math.floor(i / inner) % channels);
   for (let c = 0; c < channels; c++) bias[c] = (bias[c] as number) * affine.factor(c) + affine.offset(c);
   setWeights(model, mainSubgraph(model), host, weights, bias);
   return true;

@@ -1,21 +1,31 @@
-// Computes once, on the host, what does not depend on the input: shape arithmetic from a dynamic batch, weights that are stored sparse or
-// in float16.
+// Computes once, on the host, what does not depend on the input: shape arithmetic from a dynamic batch, weights that
+// are stored sparse or in float16.
 
 import { addBuffer, copyModel, type Model, mainSubgraph } from '../../formats/tflite/index.js';
-import { buildGraph, bytesOf, defaultKernelProfile, kernelProfiles, type Operand, simulates } from '../../simulator/index.js';
+import {
+  buildGraph,
+  bytesOf,
+  defaultKernelProfile,
+  kernelProfiles,
+  type Operand,
+  simulates,
+} from '../../simulator/index.js';
 import type { GraphPass } from './pass.js';
 
 export const foldConstants: GraphPass = {
   name: 'fold-constants',
   run: (model) => {
-    // Models with operators that the simulator lacks are left as they are; who needs to run them says which are missing.
+    // Models with operators that the simulator lacks are left as they are; who needs to run them says which are
+    // missing.
     if (!simulates(model)) return { model, changes: 0 };
     const graph = buildGraph(model, kernelProfiles[defaultKernelProfile]);
     const { tensors } = mainSubgraph(model);
     const computed = graph.operators.flatMap(({ outputs }) => outputs.filter(({ constant }) => constant));
     const sparse = graph.operands.filter(({ index, constant }) => constant && tensors[index]?.sparsity != null);
     // An empty buffer would mean that something computes the tensor.
-    const known = new Map([...computed, ...sparse].filter(({ count }) => count > 0).map((operand) => [operand.index, operand]));
+    const known = new Map(
+      [...computed, ...sparse].filter(({ count }) => count > 0).map((operand) => [operand.index, operand]),
+    );
     return known.size === 0 ? { model, changes: 0 } : { model: withConstants(model, known), changes: known.size };
   },
 };
@@ -31,6 +41,8 @@ function withConstants(model: Model, known: ReadonlyMap<number, Operand>): Model
     tensor.shapeSignature = null;
     tensor.sparsity = null;
   }
-  subgraph.operators = subgraph.operators.filter((operator) => !(operator.outputs ?? []).every((tensor) => known.has(tensor)));
+  subgraph.operators = subgraph.operators.filter(
+    (operator) => !(operator.outputs ?? []).every((tensor) => known.has(tensor)),
+  );
   return copy;
 }

@@ -14,7 +14,16 @@ import {
 import type { GraphPass } from './pass.js';
 
 const activations: Record<string, number> = { RELU: ActivationFunctionType.RELU, RELU6: ActivationFunctionType.RELU6 };
-const hosts = new Set(['CONV_2D', 'DEPTHWISE_CONV_2D', 'FULLY_CONNECTED', 'ADD', 'SUB', 'MUL', 'AVERAGE_POOL_2D', 'MAX_POOL_2D']);
+const hosts = new Set([
+  'CONV_2D',
+  'DEPTHWISE_CONV_2D',
+  'FULLY_CONNECTED',
+  'ADD',
+  'SUB',
+  'MUL',
+  'AVERAGE_POOL_2D',
+  'MAX_POOL_2D',
+]);
 
 export const fuseActivations: GraphPass = {
   name: 'fuse-activations',
@@ -35,7 +44,8 @@ function fuse(model: Model, links: Links, activation: Operator): boolean {
   const output = activation.outputs?.[0];
   if (code === undefined || input === undefined || output === undefined) return false;
   const host = links.producer.get(input);
-  if (host === undefined || !hosts.has(operatorName(model, host)) || !isPrivate(mainSubgraph(model), links, input)) return false;
+  if (host === undefined || !hosts.has(operatorName(model, host)) || !isPrivate(mainSubgraph(model), links, input))
+    return false;
   const options = host.builtinOptions as { fusedActivationFunction?: number } | null;
   if (options?.fusedActivationFunction !== ActivationFunctionType.NONE) return false;
   options.fusedActivationFunction = code;

@@ -1,5 +1,6 @@
-// Magnitude pruning: the weights that are smallest become exactly 0 (S. Han et al., Learning both Weights and Connections, NIPS 2015; M. Zhu, S.
-// Gupta, To prune, or not to prune, 2017). With blocks, whole blocks of the [channel, place] matrix go, by their mean square.
+// Magnitude pruning: the weights that are smallest become exactly 0 (S. Han et al., Learning both Weights and
+// Connections, NIPS 2015; M. Zhu, S. Gupta, To prune, or not to prune, 2017). With blocks, whole blocks of the
+// [channel, place] matrix go, by their mean square.
 
 import { compact, copyModel, type Model } from '../../formats/tflite/index.js';
 import { storeWeights, type WeightMatrix, weightMatrices } from './weight-matrix.js';

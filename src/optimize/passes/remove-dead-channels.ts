@@ -1,5 +1,5 @@
-// Channels that never carry anything but 0 go, from the layer that computes them to the one that reads them: smaller weights and tensors, the
-// same outputs on the samples that were looked at.
+// Channels that never carry anything but 0 go, from the layer that computes them to the one that reads them: smaller
+// weights and tensors, the same outputs on the samples that were looked at.
 
 import { type Reference, Tracer } from '../../evaluate/index.js';
 import {
@@ -73,10 +73,17 @@ function chainsOf(model: Model): Chain[] {
       const first = subgraph.operators[operator] as Operator;
       const between: Operator[] = [];
       let last = first.outputs?.[0] as number;
-      for (let reader = onlyReader(subgraph, links, last); reader !== null; reader = onlyReader(subgraph, links, last)) {
+      for (
+        let reader = onlyReader(subgraph, links, last);
+        reader !== null;
+        reader = onlyReader(subgraph, links, last)
+      ) {
         if (reads(model, subgraph, reader, channels))
-          return isEditable(model, subgraph, [first, ...between, reader]) ? [{ first, between, next: reader, last, channels }] : [];
-        if (!channelwise.has(operatorName(model, reader)) || multipliesChannels(model, subgraph, reader, channels)) return [];
+          return isEditable(model, subgraph, [first, ...between, reader])
+            ? [{ first, between, next: reader, last, channels }]
+            : [];
+        if (!channelwise.has(operatorName(model, reader)) || multipliesChannels(model, subgraph, reader, channels))
+          return [];
         between.push(reader);
         last = reader.outputs?.[0] as number;
       }
@@ -92,11 +99,15 @@ function onlyReader(subgraph: SubGraph, links: Links, tensor: number): Operator 
 /** Whether each of its outputs reads so many channels, each by weights of its own. */
 function reads(model: Model, subgraph: SubGraph, operator: Operator, channels: number): boolean {
   const name = operatorName(model, operator);
-  return (name === 'CONV_2D' || name === 'FULLY_CONNECTED') && shapeOf(subgraph, operator.inputs?.[1]).at(-1) === channels;
+  return (
+    (name === 'CONV_2D' || name === 'FULLY_CONNECTED') && shapeOf(subgraph, operator.inputs?.[1]).at(-1) === channels
+  );
 }
 
 function multipliesChannels(model: Model, subgraph: SubGraph, operator: Operator, channels: number): boolean {
-  return operatorName(model, operator) === 'DEPTHWISE_CONV_2D' && shapeOf(subgraph, operator.inputs?.[1]).at(-1) !== channels;
+  return (
+    operatorName(model, operator) === 'DEPTHWISE_CONV_2D' && shapeOf(subgraph, operator.inputs?.[1]).at(-1) !== channels
+  );
 }
 
 /** Whether all weights and biases are constant floats. */
@@ -129,7 +140,10 @@ function shrink(model: Model, { first, between, next }: Chain, kept: readonly nu
   }
 }
 
-/** Gives an operator a constant of which only some places along a dimension are kept; nothing where it has no such input. */
+/**
+ * Gives an operator a constant of which only some places along a dimension are kept; nothing where it has no such
+ * input.
+ */
 function replace(model: Model, operator: Operator, input: number, dimension: number, kept: readonly number[]): void {
   const subgraph = mainSubgraph(model);
   const tensor = subgraph.tensors[operator.inputs?.[input] ?? -1];
@@ -141,6 +155,11 @@ function replace(model: Model, operator: Operator, input: number, dimension: num
   const length = shape[axis] as number;
   const wanted = new Set(kept);
   const left = values.filter((_, at) => wanted.has(Math.floor(at / inner) % length));
-  const added = addFloats(model, subgraph, { name: tensor.name, shape: Int32Array.from(shape.with(axis, kept.length)) }, left);
+  const added = addFloats(
+    model,
+    subgraph,
+    { name: tensor.name, shape: Int32Array.from(shape.with(axis, kept.length)) },
+    left,
+  );
   operator.inputs = operator.inputs?.with(input, added) ?? null;
 }

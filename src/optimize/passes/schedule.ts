@@ -1,4 +1,5 @@
-// How much to prune of each layer: steps of sparsity go, one after another, to the layer whose outputs suffer least for the weights that go.
+// How much to prune of each layer: steps of sparsity go, one after another, to the layer whose outputs suffer least for
+// the weights that go.
 
 import type { Progress, Reference } from '../../evaluate/index.js';
 import type { Model } from '../../formats/tflite/index.js';
@@ -15,15 +16,25 @@ export interface ScheduleOptions {
 }
 
 /** @returns sparsities by operator of the main subgraph, which together make up the one that is wanted */
-export async function scheduleBySensitivity(model: Model, reference: Reference, { sparsity, block, onStep }: ScheduleOptions): Promise<Map<number, number>> {
-  const layers = weightMatrices(model).filter(({ subgraph, values }) => subgraph === 0 && values.length >= fewestWeights);
+export async function scheduleBySensitivity(
+  model: Model,
+  reference: Reference,
+  { sparsity, block, onStep }: ScheduleOptions,
+): Promise<Map<number, number>> {
+  const layers = weightMatrices(model).filter(
+    ({ subgraph, values }) => subgraph === 0 && values.length >= fewestWeights,
+  );
   const total = layers.length * levels.length;
   const noise: number[][] = [];
   let done = 0;
   for (const { layer } of layers) {
     const own: number[] = [];
     for (const level of levels) {
-      const candidate = prune(model, { sparsity: level, ...(block === undefined ? {} : { block }), scope: new Map([[layer.operator, level]]) });
+      const candidate = prune(model, {
+        sparsity: level,
+        ...(block === undefined ? {} : { block }),
+        scope: new Map([[layer.operator, level]]),
+      });
       own.push(10 ** (-reference.nearness(candidate).decibels / 10));
       await onStep?.({ done: ++done, total });
     }
@@ -32,7 +43,8 @@ export async function scheduleBySensitivity(model: Model, reference: Reference, 
   const weights = layers.reduce((sum, { values }) => sum + values.length, 0);
   const chosen = layers.map(() => -1);
   const levelAt = (at: number): number => (at < 0 ? 0 : (levels[at] as number));
-  const reached = (): number => layers.reduce((sum, { values }, l) => sum + values.length * levelAt(chosen[l] as number), 0) / weights;
+  const reached = (): number =>
+    layers.reduce((sum, { values }, l) => sum + values.length * levelAt(chosen[l] as number), 0) / weights;
   while (reached() < sparsity) {
     const costs = layers.map(({ values }, l) => {
       const at = chosen[l] as number;

@@ -1,6 +1,12 @@
 // Replaces SQUARE(x) by MUL(x, x): SQUARE has no integer kernel, MUL has one.
 
-import { ActivationFunctionType, copyModel, mainSubgraph, operatorCodeIndex, operatorName } from '../../formats/tflite/index.js';
+import {
+  ActivationFunctionType,
+  copyModel,
+  mainSubgraph,
+  operatorCodeIndex,
+  operatorName,
+} from '../../formats/tflite/index.js';
 import type { GraphPass } from './pass.js';
 
 export const squareToProduct: GraphPass = {

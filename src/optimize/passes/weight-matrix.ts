@@ -1,6 +1,14 @@
 // The weights of one layer as a matrix, [channel, place], to be changed and put back.
 
-import { addFloats, constantFloats, type Model, type Operator, operatorName, type SubGraph, type Tensor } from '../../formats/tflite/index.js';
+import {
+  addFloats,
+  constantFloats,
+  type Model,
+  type Operator,
+  operatorName,
+  type SubGraph,
+  type Tensor,
+} from '../../formats/tflite/index.js';
 import { type Layer, layersOf } from '../../simulator/index.js';
 
 export interface WeightMatrix {

@@ -53,7 +53,9 @@ class Application {
     for (const bias of plan.biases) this.rewire(bias.operator, bias.input, this.wholeBias(bias));
     for (const tensor of plan.halves) this.store16(tensor);
     const written = new Set(plan.activations.map(({ tensor }) => tensor));
-    const conversions = plan.conversions.map((conversion) => this.converted(conversion, written.has(conversion.tensor)));
+    const conversions = plan.conversions.map((conversion) =>
+      this.converted(conversion, written.has(conversion.tensor)),
+    );
     for (const activation of plan.activations) {
       const tensor = subgraph.tensors[activation.tensor] as Tensor;
       const constant = constantFloats(model, tensor);
@@ -84,9 +86,17 @@ class Application {
     if (target !== undefined) target.inputs = target.inputs?.with(input, tensor) ?? null;
   }
 
-  private addTensor(like: Tensor, type: number, data: Uint8Array | null, quantization: QuantizationParameters | null, name = like.name): number {
+  private addTensor(
+    like: Tensor,
+    type: number,
+    data: Uint8Array | null,
+    quantization: QuantizationParameters | null,
+    name = like.name,
+  ): number {
     const buffer = data === null ? 0 : addBuffer(this.model, data);
-    return this.subgraph.tensors.push(create(schema.Tensor, { name, shape: like.shape, type, buffer, quantization })) - 1;
+    return (
+      this.subgraph.tensors.push(create(schema.Tensor, { name, shape: like.shape, type, buffer, quantization })) - 1
+    );
   }
 
   private floatsOf(tensor: Tensor): Float32Array {
@@ -98,15 +108,28 @@ class Application {
     const values = this.floatsOf(tensor);
     const inner = axis === null ? values.length : elementCount((tensor.shape ?? new Int32Array(0)).slice(axis + 1));
     const quantized = new Int8Array(values.length);
-    for (let i = 0; i < values.length; i++) quantized[i] = quantizeWeight(values[i] as number, scales[Math.floor(i / inner) % scales.length] as number);
-    return this.addTensor(tensor, TensorType.INT8, new Uint8Array(quantized.buffer), parametersOf(scales, 0, axis ?? 0));
+    for (let i = 0; i < values.length; i++)
+      quantized[i] = quantizeWeight(values[i] as number, scales[Math.floor(i / inner) % scales.length] as number);
+    return this.addTensor(
+      tensor,
+      TensorType.INT8,
+      new Uint8Array(quantized.buffer),
+      parametersOf(scales, 0, axis ?? 0),
+    );
   }
 
   private wholeBias({ tensor: index, type, scales }: BiasPlan): number {
     const tensor = this.subgraph.tensors[index] as Tensor;
-    const whole = Array.from(this.floatsOf(tensor), (value, i) => roundHalfAway(value / (scales[i % scales.length] as number)));
+    const whole = Array.from(this.floatsOf(tensor), (value, i) =>
+      roundHalfAway(value / (scales[i % scales.length] as number)),
+    );
     const data = type === 'int32' ? Int32Array.from(whole) : BigInt64Array.from(whole, BigInt);
-    return this.addTensor(tensor, type === 'int32' ? TensorType.INT32 : TensorType.INT64, new Uint8Array(data.buffer), parametersOf(scales));
+    return this.addTensor(
+      tensor,
+      type === 'int32' ? TensorType.INT32 : TensorType.INT64,
+      new Uint8Array(data.buffer),
+      parametersOf(scales),
+    );
   }
 
   /** The tensor's data becomes float16; whoever reads it reads what a DEQUANTIZE makes of it. */
@@ -126,11 +149,20 @@ class Application {
     const constant = isWritten ? null : constantFloats(this.model, tensor);
     const parameters = type === 'float32' ? null : parametersOf([scale], zeroPoint);
     const name = constant === null ? `${tensor.name ?? ''}/${type === 'float32' ? 'dequantized' : type}` : tensor.name;
-    const added = this.addTensor(tensor, tensorTypeOf(type), constant === null ? null : elementsIn(conversion, constant), parameters, name);
+    const added = this.addTensor(
+      tensor,
+      tensorTypeOf(type),
+      constant === null ? null : elementsIn(conversion, constant),
+      parameters,
+      name,
+    );
     return () => {
-      const readers = conversion.readers.flatMap(({ operator }) => (operator === null ? [] : [this.planned[operator] as Operator]));
+      const readers = conversion.readers.flatMap(({ operator }) =>
+        operator === null ? [] : [this.planned[operator] as Operator],
+      );
       if (constant === null) {
-        const [conversionName, version] = type === 'float32' ? (['DEQUANTIZE', 3] as const) : (['QUANTIZE', 2] as const);
+        const [conversionName, version] =
+          type === 'float32' ? (['DEQUANTIZE', 3] as const) : (['QUANTIZE', 2] as const);
         this.insert(
           conversionName,
           version,
@@ -156,7 +188,13 @@ class Application {
   }
 
   /** Puts an operator before another one, or at the end. */
-  private insert(name: OperatorName, version: number, input: number, output: number, before: Operator | undefined): void {
+  private insert(
+    name: OperatorName,
+    version: number,
+    input: number,
+    output: number,
+    before: Operator | undefined,
+  ): void {
     const { operators } = this.subgraph;
     const operator = unaryOperator(this.model, name, version, input, output);
     operators.splice(before === undefined ? operators.length : operators.indexOf(before), 0, operator);

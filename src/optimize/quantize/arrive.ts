@@ -1,6 +1,7 @@
-// Models that arrive quantized, in whole or in part: trained for quantization (FAKE_QUANT, or QUANTIZE and DEQUANTIZE in pairs), integer files with
-// float or uint8 edges, legacy uint8 files, int8 or float16 weights. Each becomes a float model that remembers: a float tensor whose
-// `quantization` has a scale is to have that scale (int8), so that quantizing again gives the same integers.
+// Models that arrive quantized, in whole or in part: trained for quantization (FAKE_QUANT, or QUANTIZE and DEQUANTIZE
+// in pairs), integer files with float or uint8 edges, legacy uint8 files, int8 or float16 weights. Each becomes a float
+// model that remembers: a float tensor whose `quantization` has a scale is to have that scale (int8), so that
+// quantizing again gives the same integers.
 
 import { fail } from '../../base/errors.js';
 import {
@@ -44,11 +45,16 @@ export function arrive(model: Model): Arrival {
     mergeConversions(copy, subgraph);
   }
   compact(copy);
-  const computed = copy.subgraphs.flatMap(({ tensors }) => tensors.filter((tensor) => constantBytes(copy, tensor) === null));
+  const computed = copy.subgraphs.flatMap(({ tensors }) =>
+    tensors.filter((tensor) => constantBytes(copy, tensor) === null),
+  );
   return { model: copy, pinned: computed.filter((tensor) => pinOf(tensor) !== null).length };
 }
 
-/** The int8 scale and zero point that the file gives for a float tensor; null if there is none, or if it is not valid for int8. */
+/**
+ * The int8 scale and zero point that the file gives for a float tensor; null if there is none, or if it is not valid
+ * for int8.
+ */
 export function pinOf({ type, quantization }: Tensor): { readonly scale: number; readonly zeroPoint: number } | null {
   const scale = quantization?.scale;
   if (type !== TensorType.FLOAT32 || scale?.length !== 1) return null;
@@ -73,14 +79,25 @@ function isQuantized(model: Model, { tensors, operators }: SubGraph): boolean {
   );
 }
 
-const storedTypes: ReadonlySet<number> = new Set([TensorType.INT8, TensorType.UINT8, TensorType.INT16, TensorType.INT32, TensorType.INT64]);
+const storedTypes: ReadonlySet<number> = new Set([
+  TensorType.INT8,
+  TensorType.UINT8,
+  TensorType.INT16,
+  TensorType.INT32,
+  TensorType.INT64,
+]);
 
 function refuseIrreversible(model: Model, { operators, tensors }: SubGraph): void {
   for (const [index, operator] of operators.entries()) {
     const name = operatorName(model, operator);
-    const integer = (operator.inputs ?? []).some((tensor) => tensors[tensor] !== undefined && storedTypes.has(tensors[tensor].type));
+    const integer = (operator.inputs ?? []).some(
+      (tensor) => tensors[tensor] !== undefined && storedTypes.has(tensors[tensor].type),
+    );
     if (irreversible.has(name) && integer)
-      throw fail('QUANTIZE_NOT_FLOAT', { where: `operator ${index} ${name}`, reason: 'its integer form cannot be taken back to float' });
+      throw fail('QUANTIZE_NOT_FLOAT', {
+        where: `operator ${index} ${name}`,
+        reason: 'its integer form cannot be taken back to float',
+      });
   }
 }
 
@@ -90,14 +107,23 @@ function toFloat(model: Model, tensor: Tensor, label: string): void {
   const scales = Array.from(quantization?.scale ?? []);
   if (!storedTypes.has(type) || scales.length === 0) return;
   const zeroPoints = Array.from(quantization?.zeroPoint ?? [], Number);
-  const [low, high] = type === TensorType.UINT8 ? [0, 255] : type === TensorType.INT8 ? [-128, 127] : [-(2 ** 31), 2 ** 31];
-  if (scales.some((scale) => !(scale > 0 && scale < Infinity)) || zeroPoints.some((zeroPoint) => zeroPoint < low || zeroPoint > high)) {
-    throw fail('TFLITE_INVALID', { reason: `a scale or zero point that ${typeName(type)} cannot have`, where: `tensor ${label}` });
+  const [low, high] =
+    type === TensorType.UINT8 ? [0, 255] : type === TensorType.INT8 ? [-128, 127] : [-(2 ** 31), 2 ** 31];
+  if (
+    scales.some((scale) => !(scale > 0 && scale < Infinity)) ||
+    zeroPoints.some((zeroPoint) => zeroPoint < low || zeroPoint > high)
+  ) {
+    throw fail('TFLITE_INVALID', {
+      reason: `a scale or zero point that ${typeName(type)} cannot have`,
+      where: `tensor ${label}`,
+    });
   }
   const bytes = constantBytes(model, tensor);
-  if (bytes !== null) tensor.buffer = addBuffer(model, new Uint8Array(realValues(tensor, bytes, scales, zeroPoints, label).buffer));
+  if (bytes !== null)
+    tensor.buffer = addBuffer(model, new Uint8Array(realValues(tensor, bytes, scales, zeroPoints, label).buffer));
   tensor.type = TensorType.FLOAT32;
-  // uint8 is int8 with the zero point shifted; of wider integers only the range would tell, and calibration tells it better.
+  // uint8 is int8 with the zero point shifted; of wider integers only the range would tell, and calibration tells it
+  // better.
   const shift = type === TensorType.UINT8 ? 128 : 0;
   const kept = type === TensorType.INT8 || type === TensorType.UINT8;
   const axis = quantization?.quantizedDimension ?? 0;
@@ -114,7 +140,10 @@ function realValues(
   const dimensions = Array.from(shape ?? []);
   const need = bytesOfElements(typeName(type) as ElementType, elementCount(dimensions));
   if (bytes.byteLength !== need)
-    throw fail('TFLITE_INVALID', { reason: `${bytes.byteLength} bytes of data for a shape that takes ${need}`, where: `tensor ${label}` });
+    throw fail('TFLITE_INVALID', {
+      reason: `${bytes.byteLength} bytes of data for a shape that takes ${need}`,
+      where: `tensor ${label}`,
+    });
   const data = integersOf(type, bytes.slice());
   const axis = scales.length === 1 ? 0 : (quantization?.quantizedDimension ?? 0);
   const inner = scales.length === 1 ? data.length : elementCount(dimensions.slice(axis + 1));
@@ -139,7 +168,9 @@ function integersOf(type: number, { buffer }: Uint8Array): ArrayLike<number | bi
   }
 }
 
-/** Takes out what converts between formats: all is float now. The tensor before it takes the scale of the one behind. */
+/**
+ * Takes out what converts between formats: all is float now. The tensor before it takes the scale of the one behind.
+ */
 function mergeConversions(model: Model, subgraph: SubGraph): void {
   const { tensors } = subgraph;
   const sources = new Map<number, number>();
@@ -153,7 +184,8 @@ function mergeConversions(model: Model, subgraph: SubGraph): void {
     // Stored in float16: constants that fold-constants makes float.
     if (before.type !== TensorType.FLOAT32 || after.type !== TensorType.FLOAT32) continue;
     if ((before.quantization?.scale?.length ?? 0) === 0)
-      before.quantization = fakeQuantization(operator, before, consumersOf(subgraph, output), model) ?? after.quantization;
+      before.quantization =
+        fakeQuantization(operator, before, consumersOf(subgraph, output), model) ?? after.quantization;
     sources.set(output, input);
     merged.add(operator);
   }
@@ -162,18 +194,28 @@ function mergeConversions(model: Model, subgraph: SubGraph): void {
   subgraph.outputs = outputs.map(sourceOf);
   const at = model.subgraphs.indexOf(subgraph);
   for (const signature of model.signatureDefs)
-    if (signature.subgraphIndex === at) for (const entry of signature.outputs) entry.tensorIndex = sourceOf(entry.tensorIndex);
+    if (signature.subgraphIndex === at)
+      for (const entry of signature.outputs) entry.tensorIndex = sourceOf(entry.tensorIndex);
 }
 
 function consumersOf({ operators }: SubGraph, tensor: number): Operator[] {
   return operators.filter(({ inputs }) => inputs?.includes(tensor));
 }
 
-/** What a FAKE_QUANT's range comes to: of weights a symmetric scale, as those of int8 are; of all else an int8 format. */
-function fakeQuantization(operator: Operator, before: Tensor, consumers: readonly Operator[], model: Model): Tensor['quantization'] {
+/**
+ * What a FAKE_QUANT's range comes to: of weights a symmetric scale, as those of int8 are; of all else an int8 format.
+ */
+function fakeQuantization(
+  operator: Operator,
+  before: Tensor,
+  consumers: readonly Operator[],
+  model: Model,
+): Tensor['quantization'] {
   const options = operator.builtinOptions;
   if (options?.kind !== 'FakeQuantOptions' || options.numBits !== 8) return null;
-  const isWeights = constantBytes(model, before) !== null && consumers.some((consumer) => weightsAxis[operatorName(model, consumer)] !== undefined);
+  const isWeights =
+    constantBytes(model, before) !== null &&
+    consumers.some((consumer) => weightsAxis[operatorName(model, consumer)] !== undefined);
   if (isWeights) return parametersOf([Math.fround(Math.max(Math.abs(options.min), Math.abs(options.max)) / 127)]);
   const { scale, zeroPoint } = activationFormat({ min: options.min, max: options.max }, 'int8');
   return parametersOf([scale], zeroPoint);

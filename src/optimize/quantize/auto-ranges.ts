@@ -1,5 +1,6 @@
-// Chooses ranges by what they do to the output: first the method that serves all tensors best, then, tensor by tensor, what serves
-// better still. What is judged on some samples was chosen on the others, so that what is rare is neither cut off nor trusted.
+// Chooses ranges by what they do to the output: first the method that serves all tensors best, then, tensor by tensor,
+// what serves better still. What is judged on some samples was chosen on the others, so that what is rare is neither
+// cut off nor trusted.
 
 import { foldCount, type Nearness, type Progress, type Reference } from '../../evaluate/index.js';
 import type { Model } from '../../formats/tflite/index.js';
@@ -24,8 +25,8 @@ export interface AutoRanges {
 const leastGain = 0.15;
 
 /**
- * Ranges that cut off values must gain as much, in dB, all together: samples of another origin go beyond those of the calibration more than these
- * go beyond each other, and smaller gains turned into losses there.
+ * Ranges that cut off values must gain as much, in dB, all together: samples of another origin go beyond those of the
+ * calibration more than these go beyond each other, and smaller gains turned into losses there.
  */
 const leastGainOfCutting = 1.5;
 
@@ -33,8 +34,8 @@ const leastGainOfCutting = 1.5;
 const wholeMethods = ['min-max', 'headroom'] as const satisfies readonly RangeMethod[];
 
 /**
- * Not entropy and not moving averages: they cut off whole percents of the values where these are rare among the samples, which need not be so in
- * the field.
+ * Not entropy and not moving averages: they cut off whole percents of the values where these are rare among the
+ * samples, which need not be so in the field.
  */
 const candidateMethods = [...wholeMethods, 'percentile', 'mse'] as const satisfies readonly RangeMethod[];
 
@@ -75,8 +76,10 @@ export async function autoRanges(
         }),
       ]),
     );
-  const modelFor = (candidates: typeof all, choices: Choices): Model => applyPlan(model, planQuantization(model, rangesOf(candidates, choices), options));
-  const measure = (choices: Choices): Nearness => reference.crossValidated((fold) => modelFor(withoutFold[fold] ?? all, choices));
+  const modelFor = (candidates: typeof all, choices: Choices): Model =>
+    applyPlan(model, planQuantization(model, rangesOf(candidates, choices), options));
+  const measure = (choices: Choices): Nearness =>
+    reference.crossValidated((fold) => modelFor(withoutFold[fold] ?? all, choices));
   const uniform = (method: RangeMethod): Choices =>
     calibration.subgraphs.map(({ tensors }) => tensors.map((statistics) => (statistics === null ? null : method)));
 
@@ -101,7 +104,11 @@ export async function autoRanges(
       const [first] = tensors;
       const current = best.choices[at]?.[first as number] ?? null;
       for (const method of distinctMethods(methods, all[at]?.[first as number], current)) {
-        attempt(best.choices.map((choice, s) => (s === at ? choice.map((known, tensor) => (tensors.includes(tensor) ? method : known)) : choice)));
+        attempt(
+          best.choices.map((choice, s) =>
+            s === at ? choice.map((known, tensor) => (tensors.includes(tensor) ? method : known)) : choice,
+          ),
+        );
       }
       await step();
     }
@@ -120,14 +127,23 @@ export async function autoRanges(
 type Candidates = ReadonlyMap<RangeMethod, { readonly min: number; readonly max: number }>;
 
 /** By subgraph and tensor, what every method gives. */
-function candidateRanges(subgraphs: readonly (readonly (TensorStatistics | null)[])[], rangeOf: typeof relevantRange): (Candidates | null)[][] {
+function candidateRanges(
+  subgraphs: readonly (readonly (TensorStatistics | null)[])[],
+  rangeOf: typeof relevantRange,
+): (Candidates | null)[][] {
   return subgraphs.map((tensors) =>
-    tensors.map((statistics) => (statistics === null ? null : new Map(candidateMethods.map((method) => [method, rangeOf(statistics, method)])))),
+    tensors.map((statistics) =>
+      statistics === null ? null : new Map(candidateMethods.map((method) => [method, rangeOf(statistics, method)])),
+    ),
   );
 }
 
 /** Methods that give another range than the current one, and than each other. */
-function distinctMethods(methods: readonly RangeMethod[], candidates: Candidates | null | undefined, current: RangeMethod | null): RangeMethod[] {
+function distinctMethods(
+  methods: readonly RangeMethod[],
+  candidates: Candidates | null | undefined,
+  current: RangeMethod | null,
+): RangeMethod[] {
   if (candidates == null || current === null) return [];
   const key = (method: RangeMethod): string => `${candidates.get(method)?.min} ${candidates.get(method)?.max}`;
   const seen = new Set([key(current)]);
@@ -135,7 +151,12 @@ function distinctMethods(methods: readonly RangeMethod[], candidates: Candidates
 }
 
 /** Tensors whose scales follow from their ranges, those of one scale together. */
-function turnsOf(model: Model, { subgraphs }: Calibration, options: PlanOptions, ranges: ReadonlyMap<number, Ranges>): { at: number; tensors: number[] }[] {
+function turnsOf(
+  model: Model,
+  { subgraphs }: Calibration,
+  options: PlanOptions,
+  ranges: ReadonlyMap<number, Ranges>,
+): { at: number; tensors: number[] }[] {
   const plan = planQuantization(model, ranges, options);
   return plan.subgraphs.flatMap(({ subgraph, activations }) => {
     const at = subgraphs.findIndex((entry) => entry.subgraph === subgraph);

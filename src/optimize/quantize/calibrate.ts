@@ -3,9 +3,25 @@
 import { createHash } from 'node:crypto';
 import { fail, within } from '../../base/errors.js';
 import { type Dataset, runsOf } from '../../data/index.js';
-import { breather, dataWarnings, foldCount, matchInputs, type Progress, requireNumbers, squashesOf, toModelInput, type Warning } from '../../evaluate/index.js';
+import {
+  breather,
+  dataWarnings,
+  foldCount,
+  matchInputs,
+  type Progress,
+  requireNumbers,
+  squashesOf,
+  toModelInput,
+  type Warning,
+} from '../../evaluate/index.js';
 import { type Model, type SubGraph, tensorLabel, writeModel } from '../../formats/tflite/index.js';
-import { calledSubgraphs, type Extremes, Interpreter, type Operand, subgraphOfSignature } from '../../simulator/index.js';
+import {
+  calledSubgraphs,
+  type Extremes,
+  Interpreter,
+  type Operand,
+  subgraphOfSignature,
+} from '../../simulator/index.js';
 import { SampleStatistics } from './sample-statistics.js';
 import { combine, type TensorStatistics, TensorStatisticsCollector } from './tensor-statistics.js';
 
@@ -45,9 +61,14 @@ const defaultSamples = 500;
 /**
  * @param model the float model after `optimize`: statistics belong to its tensors
  * @param datasets one for each signature, or one for the model
- * @throws CALIBRATION_EMPTY, QUANTIZE_RANGE (NaN or infinite values), DATASET_*, OPERATORS_UNSUPPORTED, SIGNATURE_UNKNOWN
+ * @throws CALIBRATION_EMPTY, QUANTIZE_RANGE (NaN or infinite values), DATASET_*, OPERATORS_UNSUPPORTED,
+ * SIGNATURE_UNKNOWN
  */
-export async function calibrate(model: Model, datasets: readonly Dataset[], options: CalibrationOptions = {}): Promise<Calibration> {
+export async function calibrate(
+  model: Model,
+  datasets: readonly Dataset[],
+  options: CalibrationOptions = {},
+): Promise<Calibration> {
   const limit = options.samples ?? defaultSamples;
   const total = datasets.reduce((sum, { count }) => sum + Math.min(count, limit), 0);
   requireData(model, datasets);
@@ -70,13 +91,19 @@ export function hashOf(model: Model): string {
 
 /** @throws CALIBRATION_EMPTY where a dataset is empty, or a subgraph that can be run has none */
 function requireData(model: Model, datasets: readonly Dataset[]): void {
-  if (datasets.length === 0) throw fail('CALIBRATION_EMPTY', { reason: 'none were given, and this scheme takes its ranges from them' });
-  for (const { name, count } of datasets) if (count < 1) throw fail('CALIBRATION_EMPTY', { reason: `dataset ${name} gives none` });
+  if (datasets.length === 0)
+    throw fail('CALIBRATION_EMPTY', { reason: 'none were given, and this scheme takes its ranges from them' });
+  for (const { name, count } of datasets)
+    if (count < 1) throw fail('CALIBRATION_EMPTY', { reason: `dataset ${name} gives none` });
   const known = new Map<number, string>();
   for (const { signature, name } of datasets) {
     const subgraph = subgraphOfSignature(model, signature ?? undefined);
     const other = known.get(subgraph);
-    if (other !== undefined) throw fail('DATASET_MISMATCH', { dataset: name, reason: `it is for the same signature as ${other}: give one to each` });
+    if (other !== undefined)
+      throw fail('DATASET_MISMATCH', {
+        dataset: name,
+        reason: `it is for the same signature as ${other}: give one to each`,
+      });
     known.set(subgraph, name);
   }
   const called = calledSubgraphs(model);
@@ -131,7 +158,13 @@ async function runDataset(
       }
       // The planner may reuse an input's memory, so its range comes from the values themselves.
       for (const [i, input] of interpreter.inputs.entries()) {
-        if (input.type === 'float32') collector.addValues(input.index, inputs[order[i] as number] as Float32Array, fold, extremes[order[i] as number]);
+        if (input.type === 'float32')
+          collector.addValues(
+            input.index,
+            inputs[order[i] as number] as Float32Array,
+            fold,
+            extremes[order[i] as number],
+          );
       }
     }
     samples += 1;
@@ -140,8 +173,21 @@ async function runDataset(
   const { folds } = collector;
   const tensors = combineFolds(folds);
   return {
-    calibration: { subgraph, signature: dataset.signature, dataset: dataset.name, samples, seed: dataset.seed, sha256: hash.digest('hex'), tensors, folds },
-    warnings: [...dataWarnings(dataset, interpreter.inputs, order), ...statistics.warnings(), ...collector.warnings(tensors)],
+    calibration: {
+      subgraph,
+      signature: dataset.signature,
+      dataset: dataset.name,
+      samples,
+      seed: dataset.seed,
+      sha256: hash.digest('hex'),
+      tensors,
+      folds,
+    },
+    warnings: [
+      ...dataWarnings(dataset, interpreter.inputs, order),
+      ...statistics.warnings(),
+      ...collector.warnings(tensors),
+    ],
   };
 }
 
@@ -169,18 +215,25 @@ class Collector {
   }
 
   add(operand: Operand, fold: number, interpreter: Interpreter): void {
-    if (operand.type === 'float32' && !operand.constant) this.addValues(operand.index, operand.data as Float32Array, fold, interpreter.extremesOf(operand));
+    if (operand.type === 'float32' && !operand.constant)
+      this.addValues(operand.index, operand.data as Float32Array, fold, interpreter.extremesOf(operand));
   }
 
   addValues(index: number, values: Float32Array, fold: number, extremes?: Extremes): void {
     const bad = this.collectors[fold]?.[index]?.add(values, extremes) ?? null;
-    if (bad !== null) throw fail('QUANTIZE_RANGE', { tensor: this.label(index), reason: `calibration gives it the value ${bad}` });
+    if (bad !== null)
+      throw fail('QUANTIZE_RANGE', { tensor: this.label(index), reason: `calibration gives it the value ${bad}` });
   }
 
   warnings(tensors: readonly (TensorStatistics | null)[]): Warning[] {
     return tensors.flatMap((tensor, index): Warning[] =>
       tensor !== null && tensor.min === 0 && tensor.max === 0
-        ? [{ code: 'RANGE_ALL_ZERO', message: `tensor ${this.label(index)} is 0 in every calibration sample; its scale is set to 1` }]
+        ? [
+            {
+              code: 'RANGE_ALL_ZERO',
+              message: `tensor ${this.label(index)} is 0 in every calibration sample; its scale is set to 1`,
+            },
+          ]
         : [],
     );
   }

@@ -26,10 +26,18 @@ const statisticsSchema = z
       .strictObject({ min: z.number(), max: z.number().nullable() })
       .refine(({ min, max }) => [min, max ?? 0].every((end) => Math.abs(end) < 2 ** 128), 'beyond float32')
       .nullable(),
-    histogram: histogramSchema.refine(({ first, counts }) => first + counts.length <= 2048, 'more bins than there are').nullable(),
+    histogram: histogramSchema
+      .refine(({ first, counts }) => first + counts.length <= 2048, 'more bins than there are')
+      .nullable(),
   })
-  .refine(({ min, max, movingMin, movingMax }) => min <= max && movingMin <= movingMax, 'a smallest value above the largest')
-  .refine((values) => Object.values(values).every((value) => typeof value !== 'number' || Math.abs(value) < 2 ** 128), 'beyond float32')
+  .refine(
+    ({ min, max, movingMin, movingMax }) => min <= max && movingMin <= movingMax,
+    'a smallest value above the largest',
+  )
+  .refine(
+    (values) => Object.values(values).every((value) => typeof value !== 'number' || Math.abs(value) < 2 ** 128),
+    'beyond float32',
+  )
   .nullable();
 
 const calibrationSchema = z.strictObject({
@@ -65,7 +73,9 @@ export function parseCalibration(text: string, where: string): Calibration {
   const result = calibrationSchema.safeParse(plain);
   if (!result.success) {
     const [issue] = result.error.issues;
-    throw fail('CALIBRATION_MISMATCH', { reason: `${where}, ${issue?.path.join('.') ?? ''}: ${issue?.message ?? 'wrong'}` });
+    throw fail('CALIBRATION_MISMATCH', {
+      reason: `${where}, ${issue?.path.join('.') ?? ''}: ${issue?.message ?? 'wrong'}`,
+    });
   }
   const { schema: _, ...calibration } = result.data;
   return calibration;

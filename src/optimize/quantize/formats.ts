@@ -1,5 +1,5 @@
-// In which format each tensor of a subgraph is written and read: what its operators compute in, what must share a scale, and what files and
-// operators fix.
+// In which format each tensor of a subgraph is written and read: what its operators compute in, what must share a
+// scale, and what files and operators fix.
 
 import { fail } from '../../base/errors.js';
 import {
@@ -72,7 +72,11 @@ export class Formats {
     private readonly options: SubgraphOptions,
   ) {
     const count = subgraph.tensors.length;
-    this.producers = new Map(subgraph.operators.flatMap(({ outputs }, o) => Array.from(outputs ?? [], (tensor): [number, number] => [tensor, o])));
+    this.producers = new Map(
+      subgraph.operators.flatMap(({ outputs }, o) =>
+        Array.from(outputs ?? [], (tensor): [number, number] => [tensor, o]),
+      ),
+    );
     this.groups = { int8: new ScaleGroups(count, 'int8'), int16: new ScaleGroups(count, 'int16') };
     this.group();
     const range = (tensor: number): Range => this.rangeOf(tensor);
@@ -80,7 +84,9 @@ export class Formats {
     this.formatOf = { int8: this.groups.int8.formats(range), int16: this.groups.int16.formats(range) };
   }
 
-  /** Brings scales to what the kernels take, operator after operator: what one is given decides what the next may be. */
+  /**
+   * Brings scales to what the kernels take, operator after operator: what one is given decides what the next may be.
+   */
   private limitScales(range: (tensor: number) => Range): void {
     this.subgraph.operators.forEach((operator, o) => {
       const mode = this.modes[o] as OperatorMode;
@@ -95,11 +101,14 @@ export class Formats {
       if (least > 0) groups.raise(inputs[0] as number, least);
       if (inputs.length < 2 && floor === undefined) return;
       const scaleOf = (tensor: number): number => groups.formats(range)(tensor).scale;
-      const isZero = (tensor: number): boolean => groups.membersOf(tensor).every((member) => range(member).min === 0 && range(member).max === 0);
+      const isZero = (tensor: number): boolean =>
+        groups.membersOf(tensor).every((member) => range(member).min === 0 && range(member).max === 0);
       const others = inputs.filter((tensor) => !isZero(tensor));
-      if (others.length > 0) for (const tensor of inputs.filter(isZero)) groups.chooseForZero(tensor, Math.min(...others.map(scaleOf)));
+      if (others.length > 0)
+        for (const tensor of inputs.filter(isZero)) groups.chooseForZero(tensor, Math.min(...others.map(scaleOf)));
       // A trace more, since the multiplier must be below 1 when it is rounded, too.
-      if (floor !== undefined) groups.raise(operator.outputs?.[0] as number, floor(Math.max(...inputs.map(scaleOf))) * 1.0001);
+      if (floor !== undefined)
+        groups.raise(operator.outputs?.[0] as number, floor(Math.max(...inputs.map(scaleOf))) * 1.0001);
     });
   }
 
@@ -125,7 +134,9 @@ export class Formats {
       if (format === null || format.type === 'float32') return [];
       const group = format.type === 'int16' ? this.groups.int16 : this.groups.int8;
       const range = group.fixedOf(tensor) === null ? this.rangeOf(tensor) : null;
-      return [{ tensor, name: tensors[tensor]?.name ?? '', group: group.membersOf(tensor)[0] ?? tensor, range, ...format }];
+      return [
+        { tensor, name: tensors[tensor]?.name ?? '', group: group.membersOf(tensor)[0] ?? tensor, range, ...format },
+      ];
     });
   }
 
@@ -139,7 +150,8 @@ export class Formats {
       else found.push({ tensor, name: this.subgraph.tensors[tensor]?.name ?? '', readers: [reader], format });
     };
     this.subgraph.operators.forEach((_, o) => {
-      for (const input of this.dataInputs(o)) reads(this.subgraph.operators[o]?.inputs?.[input] as number, this.read(o, input), { operator: o, input });
+      for (const input of this.dataInputs(o))
+        reads(this.subgraph.operators[o]?.inputs?.[input] as number, this.read(o, input), { operator: o, input });
     });
     this.subgraph.outputs?.forEach((tensor, input) => {
       if (this.isFloat(tensor)) reads(tensor, this.atEdge(tensor, this.options.io), { operator: null, input });
@@ -153,7 +165,9 @@ export class Formats {
     const integer = subgraph.operators.flatMap((operator, o) => {
       const mode = modes[o] as OperatorMode;
       const rule = ruleOf(this.model, operator);
-      return rule === undefined || mode === 'float32' || mode === 'dynamic-range' ? [] : [{ operator, o, rule, mode, groups: this.groups[mode] }];
+      return rule === undefined || mode === 'float32' || mode === 'dynamic-range'
+        ? []
+        : [{ operator, o, rule, mode, groups: this.groups[mode] }];
     });
     // What a file fixes, which an operator may overrule.
     for (const tensor of this.floatTensors()) {
@@ -166,7 +180,8 @@ export class Formats {
       if (fixed !== undefined) groups.fix(operator.outputs?.[0] as number, fixed);
     }
     const shared = integer.filter(({ rule }) => rule.sameScale);
-    const tensorsOf = (indices: Int32Array | null): number[] => Array.from(indices ?? []).filter((tensor) => this.isFloat(tensor));
+    const tensorsOf = (indices: Int32Array | null): number[] =>
+      Array.from(indices ?? []).filter((tensor) => this.isFloat(tensor));
     // Operators with one data input first: what they pass on can then be known as fixed before several meet.
     for (const { operator, o, groups } of shared) {
       const [input, ...others] = tensorsOf(operator.inputs);
@@ -227,7 +242,10 @@ export class Formats {
     const constant = constantFloats(this.model, tensor);
     const range = constant === null ? (this.options.ranges[index] ?? noRange) : rangeOfValues(constant);
     if (!Number.isFinite(Math.fround(range.max - range.min)))
-      throw fail('QUANTIZE_RANGE', { tensor: tensorLabel(index, tensor), reason: `its values reach from ${range.min} to ${range.max}` });
+      throw fail('QUANTIZE_RANGE', {
+        tensor: tensorLabel(index, tensor),
+        reason: `its values reach from ${range.min} to ${range.max}`,
+      });
     return range;
   }
 }

@@ -1,5 +1,5 @@
-// How often a tensor's values fall where. The bins are of one width, a power of two, and reach as far below 0 as above; when a value lies
-// beyond, two of them become one. So any two histograms can be added.
+// How often a tensor's values fall where. The bins are of one width, a power of two, and reach as far below 0 as above;
+// when a value lies beyond, two of them become one. So any two histograms can be added.
 
 const half = 2048;
 
@@ -66,7 +66,12 @@ export class Histogram {
       0,
       counts.findIndex((count) => count > 0),
     );
-    return { width, zeros, first: from - half, counts: Array.from(counts.subarray(from, counts.findLastIndex((count) => count > 0) + 1)) };
+    return {
+      width,
+      zeros,
+      first: from - half,
+      counts: Array.from(counts.subarray(from, counts.findLastIndex((count) => count > 0) + 1)),
+    };
   }
 
   private widen(): void {

@@ -1,5 +1,5 @@
-// Brings a first draft of a quantized model nearer to the float one, pass by pass. A pass is judged by the outputs on calibration samples, and
-// taken back where it does not serve.
+// Brings a first draft of a quantized model nearer to the float one, pass by pass. A pass is judged by the outputs on
+// calibration samples, and taken back where it does not serve.
 
 import { breather, type Nearness, type Progress, type Reference } from '../../evaluate/index.js';
 import type { Model } from '../../formats/tflite/index.js';
@@ -16,7 +16,10 @@ import { type LayerRepair, repairLayers } from './repair/layers.js';
 export const repairNames = ['dead-channels', 'equalization', 'bias-correction', 'adaptive-rounding'] as const;
 export type RepairName = (typeof repairNames)[number];
 
-/** What `--repair all` stands for: the repairs that change no float output. Dead channels are removed on explicit request only. */
+/**
+ * What `--repair all` stands for: the repairs that change no float output. Dead channels are removed on explicit
+ * request only.
+ */
 export const harmlessRepairs: readonly RepairName[] = repairNames.filter((name) => name !== 'dead-channels');
 
 export type QuantizeStep = 'calibrate' | 'choose ranges' | 'mix precision' | RepairName;
@@ -36,7 +39,9 @@ export interface RepairReport {
   readonly after: number;
   /** False where it made things worse and was taken back. */
   readonly kept: boolean;
-  /** Number of places in the model that the pass changed (channels, layers, weights); not counted for `choose ranges`. */
+  /**
+   * Number of places in the model that the pass changed (channels, layers, weights); not counted for `choose ranges`.
+   */
   readonly changes?: number;
 }
 
@@ -95,7 +100,13 @@ export class Improver {
   /** What is chosen was cross-validated: how it does on the samples that it was made from says less. */
   async chooseRanges(): Promise<void> {
     const { model, calibration } = this.draft;
-    const { ranges, methods, before, after } = await autoRanges(model, calibration, this.reference, this.options, this.steps('choose ranges'));
+    const { ranges, methods, before, after } = await autoRanges(
+      model,
+      calibration,
+      this.reference,
+      this.options,
+      this.steps('choose ranges'),
+    );
     this.repairs.push({ name: 'choose ranges', before, after, kept: after > before });
     this.rangeMethods = methods;
     this.draft = { ...this.draft, ranges, plan: planQuantization(model, ranges, this.options) };
@@ -106,15 +117,32 @@ export class Improver {
     const { model, ranges } = this.draft;
     const planOf = (candidate: Model): QuantizationPlan => planQuantization(candidate, ranges, this.options);
     const repaired = await repairLayers(model, name, { reference: this.reference, planOf, onStep: this.steps(name) });
-    if (repaired.changes > 0) this.judge(name, repaired.changes, { ...this.draft, model: repaired.model, plan: planOf(repaired.model) }, leastGainOfRepair);
+    if (repaired.changes > 0)
+      this.judge(
+        name,
+        repaired.changes,
+        { ...this.draft, model: repaired.model, plan: planOf(repaired.model) },
+        leastGainOfRepair,
+      );
   }
 
   async mixPrecision(minDecibels: number, wider: WiderType): Promise<void> {
     const { model, ranges } = this.draft;
     const planOf = (exceptions: ModeExceptions): QuantizationPlan =>
-      planQuantization(model, ranges, { ...this.options, exceptions: new Map([...(this.options.exceptions ?? []), ...exceptions]) });
-    this.mixed = await mixPrecision(model, this.reference, { minDecibels, wider, planOf, onStep: this.steps('mix precision') });
-    this.draft = { ...this.draft, plan: planOf(new Map(this.mixed.operators.map(({ operator }) => [operator, wider]))) };
+      planQuantization(model, ranges, {
+        ...this.options,
+        exceptions: new Map([...(this.options.exceptions ?? []), ...exceptions]),
+      });
+    this.mixed = await mixPrecision(model, this.reference, {
+      minDecibels,
+      wider,
+      planOf,
+      onStep: this.steps('mix precision'),
+    });
+    this.draft = {
+      ...this.draft,
+      plan: planOf(new Map(this.mixed.operators.map(({ operator }) => [operator, wider]))),
+    };
   }
 
   /** @param gain by how much the outputs must come nearer, in dB */

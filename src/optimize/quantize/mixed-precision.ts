@@ -1,5 +1,5 @@
-// Mixed precision: gives tensors a wider type, those first that bring the outputs nearest, until the outputs are as near as is asked for. A
-// tensor is wide where what writes it and what reads it compute in the wider type.
+// Mixed precision: gives tensors a wider type, those first that bring the outputs nearest, until the outputs are as
+// near as is asked for. A tensor is wide where what writes it and what reads it compute in the wider type.
 
 import { AtollError } from '../../base/errors.js';
 import type { Progress, Reference } from '../../evaluate/index.js';
@@ -44,10 +44,16 @@ export interface MixOptions {
   readonly onStep: (progress: Progress) => Promise<void>;
 }
 
-export async function mixPrecision(model: Model, reference: Reference, { minDecibels, wider, planOf, onStep }: MixOptions): Promise<MixedPrecision> {
+export async function mixPrecision(
+  model: Model,
+  reference: Reference,
+  { minDecibels, wider, planOf, onStep }: MixOptions,
+): Promise<MixedPrecision> {
   const subgraph = mainSubgraph(model);
-  const operatorsOf = (chosen: readonly Candidate[]): number[] => [...new Set(chosen.flatMap(({ operators }) => operators))].sort((a, b) => a - b);
-  const modelFor = (chosen: readonly Candidate[]): Model => applyPlan(model, planOf(new Map(operatorsOf(chosen).map((operator) => [operator, wider]))));
+  const operatorsOf = (chosen: readonly Candidate[]): number[] =>
+    [...new Set(chosen.flatMap(({ operators }) => operators))].sort((a, b) => a - b);
+  const modelFor = (chosen: readonly Candidate[]): Model =>
+    applyPlan(model, planOf(new Map(operatorsOf(chosen).map((operator) => [operator, wider]))));
   const measure = (chosen: readonly Candidate[]): number => reference.nearness(modelFor(chosen)).decibels;
   const before = measure([]);
   const modes = planOf(new Map()).subgraphs[0]?.operators.map(({ mode }) => mode) ?? [];
@@ -55,7 +61,8 @@ export async function mixPrecision(model: Model, reference: Reference, { minDeci
   const gains: WidenedTensor[] = [];
   for (const [done, candidate] of candidates.entries()) {
     const decibels = known(() => measure([candidate]));
-    if (decibels !== null) gains.push({ ...candidate, name: subgraph.tensors[candidate.tensor]?.name ?? '', gain: decibels - before });
+    if (decibels !== null)
+      gains.push({ ...candidate, name: subgraph.tensors[candidate.tensor]?.name ?? '', gain: decibels - before });
     await onStep({ done: done + 1, total: candidates.length });
   }
   gains.sort((a, b) => b.gain - a.gain);
@@ -73,7 +80,10 @@ export async function mixPrecision(model: Model, reference: Reference, { minDeci
   return {
     wider,
     tensors: chosen,
-    operators: operatorsOf(chosen).map((operator) => ({ operator, op: operatorName(model, subgraph.operators[operator] as Operator) })),
+    operators: operatorsOf(chosen).map((operator) => ({
+      operator,
+      op: operatorName(model, subgraph.operators[operator] as Operator),
+    })),
     before,
     after,
     reached: after >= minDecibels,

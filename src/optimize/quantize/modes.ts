@@ -23,11 +23,19 @@ export type OperatorMode = 'float32' | 'dynamic-range' | IntegerType;
 /** Operators that compute in something else than the scheme has them do, by their index. */
 export type ModeExceptions = ReadonlyMap<number, OperatorMode>;
 
-/** Below this the converter keeps weights in float: what they save is less than what they cost (quantize_weights.cc, kWeightsMinNumElementsDefault). */
+/**
+ * Below this the converter keeps weights in float: what they save is less than what they cost (quantize_weights.cc,
+ * kWeightsMinNumElementsDefault).
+ */
 const fewestDynamicRangeWeights = 1024;
 
 /** @throws QUANTIZE_OPERATORS with every operator that has no form that the scheme allows */
-export function decideModes(model: Model, subgraph: SubGraph, scheme: SchemeRules, exceptions: ModeExceptions = new Map()): OperatorMode[] {
+export function decideModes(
+  model: Model,
+  subgraph: SubGraph,
+  scheme: SchemeRules,
+  exceptions: ModeExceptions = new Map(),
+): OperatorMode[] {
   const refused: string[] = [];
   const modes = subgraph.operators.map((operator, o): OperatorMode => {
     if (!touchesFloat(subgraph, operator)) return 'float32';
@@ -36,10 +44,17 @@ export function decideModes(model: Model, subgraph: SubGraph, scheme: SchemeRule
     const reason = obstacle(model, subgraph, operator, wanted);
     if (reason === null) return wanted;
     if (wanted !== 'dynamic-range' && !scheme.floatFallback)
-      refused.push(`${name} (operator ${o}, which computes "${tensorName(subgraph, operator.outputs?.[0] ?? -1)}"${reason})`);
+      refused.push(
+        `${name} (operator ${o}, which computes "${tensorName(subgraph, operator.outputs?.[0] ?? -1)}"${reason})`,
+      );
     return 'float32';
   });
-  if (refused.length > 0) throw fail('QUANTIZE_OPERATORS', { type: scheme.activations ?? 'integer', count: refused.length, operators: refused.join(', ') });
+  if (refused.length > 0)
+    throw fail('QUANTIZE_OPERATORS', {
+      type: scheme.activations ?? 'integer',
+      count: refused.length,
+      operators: refused.join(', '),
+    });
   return modes;
 }
 
@@ -48,20 +63,24 @@ export function ruleOf(model: Model, operator: Operator): QuantizationRule | und
 }
 
 function touchesFloat(subgraph: SubGraph, operator: Operator): boolean {
-  return [...(operator.inputs ?? []), ...(operator.outputs ?? [])].some((tensor) => subgraph.tensors[tensor]?.type === TensorType.FLOAT32);
+  return [...(operator.inputs ?? []), ...(operator.outputs ?? [])].some(
+    (tensor) => subgraph.tensors[tensor]?.type === TensorType.FLOAT32,
+  );
 }
 
 /** Why an operator cannot compute in a mode; null where it can. */
 function obstacle(model: Model, subgraph: SubGraph, operator: Operator, mode: OperatorMode): string | null {
   if (mode === 'float32') return null;
   const rule = ruleOf(model, operator);
-  const known = mode === 'dynamic-range' ? rule?.weights?.dynamicRange !== undefined : rule?.versions[mode] !== undefined;
+  const known =
+    mode === 'dynamic-range' ? rule?.weights?.dynamicRange !== undefined : rule?.versions[mode] !== undefined;
   if (rule === undefined || !known) return '';
   if (rule.weights === undefined) return null;
   const weights = subgraph.tensors[operator.inputs?.[rule.weights.weights] ?? -1];
   const bias = operator.inputs?.[rule.weights.bias] ?? -1;
   if (weights === undefined || !isConstantFloat(model, weights)) return ', whose weights are computed, not constant';
-  if (bias >= 0 && !isConstantFloat(model, subgraph.tensors[bias] as Tensor)) return ', whose bias is computed, not constant';
+  if (bias >= 0 && !isConstantFloat(model, subgraph.tensors[bias] as Tensor))
+    return ', whose bias is computed, not constant';
   if (mode === 'dynamic-range' && elementCount(weights.shape ?? []) < fewestDynamicRangeWeights) return '';
   return null;
 }

@@ -36,8 +36,18 @@ const bytesOf = ({ buffer }: { readonly buffer: ArrayBufferLike }): Uint8Array =
 const storages: Readonly<Record<NumberType, Storage>> = {
   int8: { tensorType: TensorType.INT8, low: -128, high: 127, elements: (values) => bytesOf(Int8Array.from(values)) },
   uint8: { tensorType: TensorType.UINT8, low: 0, high: 255, elements: (values) => bytesOf(Uint8Array.from(values)) },
-  int16: { tensorType: TensorType.INT16, low: -32768, high: 32767, elements: (values) => bytesOf(Int16Array.from(values)) },
-  float32: { tensorType: TensorType.FLOAT32, low: -Infinity, high: Infinity, elements: (values) => bytesOf(Float32Array.from(values)) },
+  int16: {
+    tensorType: TensorType.INT16,
+    low: -32768,
+    high: 32767,
+    elements: (values) => bytesOf(Int16Array.from(values)),
+  },
+  float32: {
+    tensorType: TensorType.FLOAT32,
+    low: -Infinity,
+    high: Infinity,
+    elements: (values) => bytesOf(Float32Array.from(values)),
+  },
 };
 
 export function tensorTypeOf(type: NumberType): number {
@@ -54,7 +64,9 @@ export function realLimits({ type, scale, zeroPoint }: NumberFormat): readonly [
 export function elementsIn({ type, scale, zeroPoint }: NumberFormat, values: Float32Array): Uint8Array {
   const { low, high, elements } = storages[type];
   if (type === 'float32') return elements(Float64Array.from(values));
-  return elements(Float64Array.from(values, (value) => Math.min(high, Math.max(low, roundHalfAway(value / scale) + zeroPoint))));
+  return elements(
+    Float64Array.from(values, (value) => Math.min(high, Math.max(low, roundHalfAway(value / scale) + zeroPoint))),
+  );
 }
 
 /** What the file says of it; nothing for float32. */

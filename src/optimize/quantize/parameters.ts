@@ -36,11 +36,16 @@ export interface ScaleLimits {
 }
 
 /** int8 is asymmetric, of the range widened to hold 0; int16 is symmetric. */
-export function activationFormat(range: Range, type: IntegerType, { floor, ofZero }: ScaleLimits = { floor: 0, ofZero: 1 }): NumberFormat {
+export function activationFormat(
+  range: Range,
+  type: IntegerType,
+  { floor, ofZero }: ScaleLimits = { floor: 0, ofZero: 1 },
+): NumberFormat {
   const { min: low, max: high } = widened(range);
   const least = Math.max(smallestScale, floor);
   if (high === low) return { type, scale: Math.max(least, ofZero), zeroPoint: type === 'int8' ? -128 : 0 };
-  if (type === 'int16') return { type, scale: Math.max(least, Math.fround(Math.max(-low, high) / 32767)), zeroPoint: 0 };
+  if (type === 'int16')
+    return { type, scale: Math.max(least, Math.fround(Math.max(-low, high) / 32767)), zeroPoint: 0 };
   const scale = Math.max(floor, (high - low) / 255);
   const zeroPoint = roundHalfAway(-128 - low / scale);
   return { type, scale: Math.max(least, Math.fround(scale)), zeroPoint: Math.min(127, Math.max(-128, zeroPoint)) };
@@ -54,7 +59,8 @@ export function weightScale(largest: number): number {
 /** The scale that the weights of these channels share, whatever their bias. */
 export function symmetricScale(channels: readonly Channel[]): number {
   let largest = 0;
-  for (const { weights } of channels) for (let i = 0; i < weights.length; i++) largest = Math.max(largest, Math.abs(weights[i] as number));
+  for (const { weights } of channels)
+    for (let i = 0; i < weights.length; i++) largest = Math.max(largest, Math.abs(weights[i] as number));
   return weightScale(largest);
 }
 
@@ -89,7 +95,10 @@ export function sharedScale(channels: readonly Channel[], inputScale: number): S
   const own = Math.max(symmetricScale(channels), Math.fround(smallestScale / inputScale) * 1.001);
   let scale = Math.max(own, Math.fround(largestBias / (inputScale * (int32Max / 2))));
   for (let attempt = 0; attempt < 8 && Number.isFinite(scale); attempt++) {
-    const accumulator = channels.reduce((max, channel) => Math.max(max, largestAccumulator(channel, scale, inputScale)), 0);
+    const accumulator = channels.reduce(
+      (max, channel) => Math.max(max, largestAccumulator(channel, scale, inputScale)),
+      0,
+    );
     if (accumulator < int32Max) return { scale, grown: scale > own };
     scale = Math.fround((scale * accumulator * 1.001) / int32Max);
   }

@@ -2,10 +2,25 @@
 
 import { fail } from '../../base/errors.js';
 import type { Warning } from '../../evaluate/index.js';
-import { constantFloats, elementCount, linksOf, type Model, operatorCodeOf, type SubGraph, type Tensor } from '../../formats/tflite/index.js';
+import {
+  constantFloats,
+  elementCount,
+  linksOf,
+  type Model,
+  operatorCodeOf,
+  type SubGraph,
+  type Tensor,
+} from '../../formats/tflite/index.js';
 import { calledSubgraphs } from '../../simulator/index.js';
 import { pinOf } from './arrive.js';
-import { type ActivationPlan, type ConversionPlan, Formats, noRange, type Ranges, type SubgraphOptions } from './formats.js';
+import {
+  type ActivationPlan,
+  type ConversionPlan,
+  Formats,
+  noRange,
+  type Ranges,
+  type SubgraphOptions,
+} from './formats.js';
 import { decideModes, type ModeExceptions, type OperatorMode, ruleOf } from './modes.js';
 import { type NumberType, realLimits } from './number-format.js';
 import { type SchemeName, schemeOf, schemes } from './scheme.js';
@@ -49,7 +64,11 @@ export interface PlanOptions {
  * @param ranges by subgraph; none for schemes whose activations stay float
  * @throws QUANTIZE_NOT_FLOAT, QUANTIZE_OPERATORS, QUANTIZE_RANGE, QUANTIZE_OVERFLOW, USAGE
  */
-export function planQuantization(model: Model, ranges: ReadonlyMap<number, Ranges>, options: PlanOptions = {}): QuantizationPlan {
+export function planQuantization(
+  model: Model,
+  ranges: ReadonlyMap<number, Ranges>,
+  options: PlanOptions = {},
+): QuantizationPlan {
   requireFloat(model);
   const { scheme = 'int8', dense = 'per-tensor' } = options;
   const rules = schemes[scheme];
@@ -75,11 +94,17 @@ export function planQuantization(model: Model, ranges: ReadonlyMap<number, Range
 /** @throws USAGE */
 export function ioOf(scheme: SchemeName, io: NumberType | undefined): NumberType {
   const known = schemes[scheme].io;
-  if (io !== undefined && !known.includes(io)) throw fail('USAGE', { reason: `scheme ${scheme} has inputs and outputs in ${known.join(' or ')}, not ${io}` });
+  if (io !== undefined && !known.includes(io))
+    throw fail('USAGE', { reason: `scheme ${scheme} has inputs and outputs in ${known.join(' or ')}, not ${io}` });
   return io ?? known[0];
 }
 
-function planSubgraph(model: Model, subgraph: SubGraph, index: number, options: SubgraphOptions): { plan: SubgraphPlan; warnings: readonly Warning[] } {
+function planSubgraph(
+  model: Model,
+  subgraph: SubGraph,
+  index: number,
+  options: SubgraphOptions,
+): { plan: SubgraphPlan; warnings: readonly Warning[] } {
   const modes = decideModes(model, subgraph, options.rules, options.exceptions);
   const formats = new Formats(model, subgraph, modes, options);
   const { weights, biases, warnings } = planWeights({
@@ -96,7 +121,10 @@ function planSubgraph(model: Model, subgraph: SubGraph, index: number, options: 
       operators: subgraph.operators.map((operator, o) => {
         const mode = modes[o] as OperatorMode;
         // A file may use what only a later version has.
-        return { mode, version: Math.max(operatorCodeOf(model, operator).version, versionOf(ruleOf(model, operator), mode)) };
+        return {
+          mode,
+          version: Math.max(operatorCodeOf(model, operator).version, versionOf(ruleOf(model, operator), mode)),
+        };
       }),
       activations,
       conversions: formats.conversions(),
@@ -104,7 +132,11 @@ function planSubgraph(model: Model, subgraph: SubGraph, index: number, options: 
       biases,
       halves: options.rules.floatConstants === 'float16' ? floatConstants(model, subgraph) : [],
     },
-    warnings: [...missingRanges(activations, options.ranges), ...exceededRanges(subgraph, activations, options.ranges), ...warnings],
+    warnings: [
+      ...missingRanges(activations, options.ranges),
+      ...exceededRanges(subgraph, activations, options.ranges),
+      ...warnings,
+    ],
   };
 }
 
@@ -116,7 +148,10 @@ function versionOf(rule: ReturnType<typeof ruleOf>, mode: OperatorMode): number 
 function missingRanges(activations: readonly ActivationPlan[], ranges: Ranges): Warning[] {
   return activations
     .filter(({ tensor, range }) => range === noRange && ranges[tensor] == null)
-    .map(({ tensor, name }) => ({ code: 'RANGE_MISSING', message: `no calibration sample ever computed tensor ${tensor} "${name}"; its scale is set to 1` }));
+    .map(({ tensor, name }) => ({
+      code: 'RANGE_MISSING',
+      message: `no calibration sample ever computed tensor ${tensor} "${name}"; its scale is set to 1`,
+    }));
 }
 
 /** Tensors whose range the file fixes, and that reach beyond it on calibration data. */

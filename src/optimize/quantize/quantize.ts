@@ -1,16 +1,31 @@
-// The way through the stage: what arrives becomes float, is calibrated, planned, improved where that is asked for, applied, written and verified.
+// The way through the stage: what arrives becomes float, is calibrated, planned, improved where that is asked for,
+// applied, written and verified.
 
 import { fail, reasonOf } from '../../base/errors.js';
 import type { Dataset } from '../../data/index.js';
 import { type Progress, Reference, type RunnerState, stateWarnings, type Warning } from '../../evaluate/index.js';
 import { type Model, mainSubgraph, writeModel } from '../../formats/tflite/index.js';
-import { Interpreter, isStateful, type RuntimeKernels, refuseCompiled, refuseUnsupported, resolveShapes } from '../../simulator/index.js';
+import {
+  Interpreter,
+  isStateful,
+  type RuntimeKernels,
+  refuseCompiled,
+  refuseUnsupported,
+  resolveShapes,
+} from '../../simulator/index.js';
 import { type MemoryPlan, optimize, planMemory } from '../passes/index.js';
 import { applyPlan } from './apply.js';
 import { arrive } from './arrive.js';
 import { type Calibration, type CalibrationOptions, calibrate, hashOf } from './calibrate.js';
 import type { Ranges } from './formats.js';
-import { type Draft, type Improved, Improver, type QuantizeStep, type RepairName, type RepairReport } from './improve.js';
+import {
+  type Draft,
+  type Improved,
+  Improver,
+  type QuantizeStep,
+  type RepairName,
+  type RepairReport,
+} from './improve.js';
 import type { WiderType } from './mixed-precision.js';
 import { type NumberType, tensorTypeOf } from './number-format.js';
 import { ioOf, type PlanOptions, planQuantization, type QuantizationPlan, requireFloat } from './plan.js';
@@ -21,7 +36,10 @@ import { encodeSparseWeights } from './sparse.js';
 import { verifyLimits, verifyScheme } from './verify.js';
 
 export interface QuantizeOptions extends Omit<CalibrationOptions, 'onProgress' | 'histograms'>, PlanOptions {
-  /** How a tensor's range follows from its values; min-max unless said otherwise, `auto` chooses by measured output error. */
+  /**
+   * How a tensor's range follows from its values; min-max unless said otherwise, `auto` chooses by measured output
+   * error.
+   */
   readonly ranges?: RangeMethod | 'auto';
   /** Keep histograms whether they are needed or not, for later runs. */
   readonly histograms?: boolean;
@@ -64,12 +82,17 @@ function verified(bytes: Uint8Array, { scheme, io }: QuantizationPlan): Model {
 }
 
 /**
- * Quantizes a model: to int8, inputs and outputs included, unless the options say otherwise. A file that is quantized already, or trained for
- * it, keeps the scales that it has.
- * @param datasets calibration data, one dataset for each signature or one in all; may be empty where the scheme or the file needs none
+ * Quantizes a model: to int8, inputs and outputs included, unless the options say otherwise. A file that is quantized
+ * already, or trained for it, keeps the scales that it has.
+ * @param datasets calibration data, one dataset for each signature or one in all; may be empty where the scheme or the
+ * file needs none
  * @throws CALIBRATION_EMPTY, MODEL_COMPILED, QUANTIZE_*, DATASET_*, OPERATORS_UNSUPPORTED, USAGE
  */
-export async function quantize(model: Model, datasets: readonly Dataset[], options: QuantizeOptions = {}): Promise<QuantizeResult> {
+export async function quantize(
+  model: Model,
+  datasets: readonly Dataset[],
+  options: QuantizeOptions = {},
+): Promise<QuantizeResult> {
   const { scheme = 'int8' } = options;
   refuseCompiled(model);
   refuseSame(model, scheme, ioOf(scheme, options.io));
@@ -78,15 +101,20 @@ export async function quantize(model: Model, datasets: readonly Dataset[], optio
   // What the simulator does not run cannot be verified either.
   refuseUnsupported(arrival.model);
   // What the file says of computed shapes may be a guess.
-  const { model: prepared, changes } = optimize(model.subgraphs.length === 1 ? resolveShapes(arrival.model) : arrival.model);
+  const { model: prepared, changes } = optimize(
+    model.subgraphs.length === 1 ? resolveShapes(arrival.model) : arrival.model,
+  );
   requireFloat(prepared);
-  const needsData = schemes[scheme].activations !== null && (datasets.length > 0 || options.calibration !== undefined || arrival.pinned === 0);
+  const needsData =
+    schemes[scheme].activations !== null &&
+    (datasets.length > 0 || options.calibration !== undefined || arrival.pinned === 0);
   // Calibration runs it anyway.
   if (!needsData) requireRunnable(prepared);
   const work = needsData ? await withData(prepared, datasets, options) : withoutData(prepared, options);
   const applied = applyPlan(work.model, work.plan);
   const sparse = options.sparse === true ? encodeSparseWeights(applied) : null;
-  const memoryPlan = options.planMemoryFor === undefined ? null : planMemory(sparse?.model ?? applied, options.planMemoryFor);
+  const memoryPlan =
+    options.planMemoryFor === undefined ? null : planMemory(sparse?.model ?? applied, options.planMemoryFor);
   const bytes = writeModel(memoryPlan?.model ?? sparse?.model ?? applied);
   const written = verified(bytes, work.plan);
   const warnings = [
@@ -98,7 +126,15 @@ export async function quantize(model: Model, datasets: readonly Dataset[], optio
     ...(work.calibration === null ? [] : coarseTensors(work.model, work.plan, work.calibration)),
     ...(needsData ? await edgeWarnings(prepared, written, datasets) : []),
   ];
-  return { ...work, bytes, model: written, optimizations: changes, sparseTensors: sparse?.changes ?? 0, memoryPlan, warnings };
+  return {
+    ...work,
+    bytes,
+    model: written,
+    optimizations: changes,
+    sparseTensors: sparse?.changes ?? 0,
+    memoryPlan,
+    warnings,
+  };
 }
 
 function removalRisk(repairs: readonly RepairReport[]): Warning[] {
@@ -113,7 +149,10 @@ function removalRisk(repairs: readonly RepairReport[]): Warning[] {
 
 const stateOf = (model: Model): RunnerState => (isStateful(model) ? 'continues' : 'none');
 
-/** What is wrong with the model itself is said before anything is made of it. @throws OPERATOR_INVALID, TFLITE_INVALID and the like */
+/**
+ * What is wrong with the model itself is said before anything is made of it.
+ * @throws OPERATOR_INVALID, TFLITE_INVALID and the like
+ */
 function requireRunnable(model: Model): void {
   new Interpreter(model, { kernels: 'plain' });
 }
@@ -124,7 +163,10 @@ type Work = Pick<QuantizeResult, 'model' | 'plan' | 'calibration' | 'rangeMethod
 function withoutData(model: Model, options: QuantizeOptions): Work {
   const plan = planQuantization(model, new Map(), options);
   const missing = plan.warnings.filter(({ code }) => code === 'RANGE_MISSING').length;
-  if (missing > 0) throw fail('CALIBRATION_EMPTY', { reason: `none were given, and the file does not say the ranges of ${missing} tensor(s)` });
+  if (missing > 0)
+    throw fail('CALIBRATION_EMPTY', {
+      reason: `none were given, and the file does not say the ranges of ${missing} tensor(s)`,
+    });
   return { model, plan, calibration: null, rangeMethods: null, repairs: [], mixed: null };
 }
 
@@ -133,15 +175,22 @@ function refuseMixing(scheme: SchemeName, { minDecibels, wider }: QuantizeOption
   if (minDecibels === undefined) return;
   const { activations, floatFallback } = schemes[scheme];
   if (activations !== 'int8') throw fail('USAGE', { reason: `scheme ${scheme} has no int8 operators to widen` });
-  if (wider === 'float32' && !floatFallback) throw fail('USAGE', { reason: 'operators in float need --scheme int8-float-fallback' });
+  if (wider === 'float32' && !floatFallback)
+    throw fail('USAGE', { reason: 'operators in float need --scheme int8-float-fallback' });
 }
 
 /** @throws QUANTIZE_NOT_FLOAT where there is nothing to do */
 function refuseSame(model: Model, scheme: SchemeName, io: NumberType): void {
   const { inputs, outputs, tensors } = mainSubgraph(model);
-  const edges = [...(inputs ?? []), ...(outputs ?? [])].map((index) => tensors[index]).filter((tensor) => tensor?.quantization?.scale != null);
+  const edges = [...(inputs ?? []), ...(outputs ?? [])]
+    .map((index) => tensors[index])
+    .filter((tensor) => tensor?.quantization?.scale != null);
   const same = schemeOf(model) === scheme && edges.every((tensor) => tensor?.type === tensorTypeOf(io));
-  if (same && scheme !== 'float32') throw fail('QUANTIZE_NOT_FLOAT', { where: 'the model', reason: `it is ${scheme} with ${io} inputs and outputs already` });
+  if (same && scheme !== 'float32')
+    throw fail('QUANTIZE_NOT_FLOAT', {
+      where: 'the model',
+      reason: `it is ${scheme} with ${io} inputs and outputs already`,
+    });
 }
 
 async function withData(prepared: Model, datasets: readonly Dataset[], options: QuantizeOptions): Promise<Work> {
@@ -159,9 +208,13 @@ async function withData(prepared: Model, datasets: readonly Dataset[], options: 
     return { model, calibration, ranges, plan: planQuantization(model, ranges, options) };
   };
   const draft = await draftOf(prepared, known);
-  if (method !== 'auto' && repairs.length === 0 && minDecibels === undefined) return { ...draft, rangeMethods: null, repairs: [], mixed: null };
+  if (method !== 'auto' && repairs.length === 0 && minDecibels === undefined)
+    return { ...draft, rangeMethods: null, repairs: [], mixed: null };
 
-  if (datasets.length === 0) throw fail('CALIBRATION_EMPTY', { reason: 'none were given, and statistics alone do not tell the error of an output' });
+  if (datasets.length === 0)
+    throw fail('CALIBRATION_EMPTY', {
+      reason: 'none were given, and statistics alone do not tell the error of an output',
+    });
   const improver = new Improver(draft, await Reference.of(prepared, datasets), options);
   if (repairs.includes('dead-channels')) await improver.removeDeadChannels(draftOf);
   if (repairs.includes('equalization')) await improver.equalize(draftOf);
@@ -175,7 +228,8 @@ async function withData(prepared: Model, datasets: readonly Dataset[], options: 
 /** @throws CALIBRATION_MISMATCH where earlier statistics are another model's, or lack histograms */
 function requireUsable(model: Model, known: Calibration | undefined, method: RangeMethod | 'auto'): void {
   if (known === undefined) return;
-  if (known.model !== hashOf(model)) throw fail('CALIBRATION_MISMATCH', { reason: 'they are of another model, or of another version of this one' });
+  if (known.model !== hashOf(model))
+    throw fail('CALIBRATION_MISMATCH', { reason: 'they are of another model, or of another version of this one' });
   const fits = ({ subgraph, tensors, folds }: Calibration['subgraphs'][number]): boolean =>
     [tensors, ...folds].every((list) => list.length === model.subgraphs[subgraph]?.tensors.length);
   const subgraphs = new Set(known.subgraphs.map(({ subgraph }) => subgraph));

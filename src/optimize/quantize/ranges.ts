@@ -55,7 +55,11 @@ class Distribution {
     this.width = width;
     this.counts = counts;
     this.zeros = zeros;
-    const [count, value, square] = [new Float64Array(counts.length + 1), new Float64Array(counts.length + 1), new Float64Array(counts.length + 1)];
+    const [count, value, square] = [
+      new Float64Array(counts.length + 1),
+      new Float64Array(counts.length + 1),
+      new Float64Array(counts.length + 1),
+    ];
     counts.forEach((times, i) => {
       const center = this.centerOf(i);
       count[i + 1] = (count[i] as number) + times;
@@ -72,7 +76,10 @@ class Distribution {
     const below = this.counts.findIndex((_, i) => (this.sums.count[i + 1] as number) > outside);
     let above = this.counts.length - 1;
     while (above > 0 && (this.sums.count.at(-1) as number) - (this.sums.count[above] as number) <= outside) above -= 1;
-    return { min: Math.max(whole.min, (below + this.first) * this.width), max: Math.min(whole.max, (above + 1 + this.first) * this.width) };
+    return {
+      min: Math.max(whole.min, (below + this.first) * this.width),
+      max: Math.min(whole.max, (above + 1 + this.first) * this.width),
+    };
   }
 
   /** The range under which rounding and clamping together make the least squared error. */
@@ -81,8 +88,8 @@ class Distribution {
   }
 
   /**
-   * The range under which the values, once quantized, are distributed most like before: least Kullback-Leibler divergence
-   * (S. Migacz, 8-bit inference with TensorRT, GTC 2017).
+   * The range under which the values, once quantized, are distributed most like before: least Kullback-Leibler
+   * divergence (S. Migacz, 8-bit inference with TensorRT, GTC 2017).
    */
   leastDivergence(whole: Range, levels: number): Range {
     let best = { range: whole, divergence: this.divergence(whole, levels) };
@@ -117,7 +124,9 @@ class Distribution {
     return best;
   }
 
-  /** 0 is exact in every range; what lies inside is off by a step^2 / 12 on average, what lies outside by its distance. */
+  /**
+   * 0 is exact in every range; what lies inside is off by a step^2 / 12 on average, what lies outside by its distance.
+   */
   private squaredError({ min, max }: Range, levels: number): number {
     const step = (max - min) / levels;
     if (step === 0) return Infinity;
@@ -125,7 +134,11 @@ class Distribution {
     const { count, value, square } = this.sums;
     const end = count.length - 1;
     const outside = (from: number, to: number, limit: number): number => {
-      const [n, sum, squares] = [count, value, square].map((sums) => (sums[to] as number) - (sums[from] as number)) as [number, number, number];
+      const [n, sum, squares] = [count, value, square].map((sums) => (sums[to] as number) - (sums[from] as number)) as [
+        number,
+        number,
+        number,
+      ];
       return squares - 2 * limit * sum + limit * limit * n;
     };
     const inside = (count[high] as number) - (count[low] as number);
@@ -138,16 +151,22 @@ class Distribution {
     const inside = this.counts.slice(low, high);
     const reference = [...inside];
     reference[0] = (reference[0] as number) + (this.sums.count[low] as number);
-    reference[inside.length - 1] = (reference.at(-1) as number) + (this.sums.count.at(-1) as number) - (this.sums.count[high] as number);
+    reference[inside.length - 1] =
+      (reference.at(-1) as number) + (this.sums.count.at(-1) as number) - (this.sums.count[high] as number);
     const quantized = new Array<number>(inside.length).fill(0);
     for (let level = 0; level < levels; level++) {
-      const [from, to] = [Math.floor((level * inside.length) / levels), Math.floor(((level + 1) * inside.length) / levels)];
+      const [from, to] = [
+        Math.floor((level * inside.length) / levels),
+        Math.floor(((level + 1) * inside.length) / levels),
+      ];
       const members = inside.slice(from, to);
       const filled = members.filter((times) => times > 0).length;
       const total = members.reduce((sum, times) => sum + times, 0);
       for (let i = from; i < to; i++) if ((inside[i] as number) > 0) quantized[i] = total / filled;
     }
-    const [referenceTotal, quantizedTotal] = [reference, quantized].map((all) => all.reduce((sum, times) => sum + times, 0)) as [number, number];
+    const [referenceTotal, quantizedTotal] = [reference, quantized].map((all) =>
+      all.reduce((sum, times) => sum + times, 0),
+    ) as [number, number];
     if (quantizedTotal === 0) return Infinity;
     let divergence = 0;
     reference.forEach((times, i) => {

@@ -16,7 +16,11 @@ const fewSamples = 16;
 const namedChannels = 4;
 
 /** Operands of CONCATENATION and PACK whose range is small compared with the scale shared by all operands. */
-export function coarseTensors(model: Model, plan: QuantizationPlan, { subgraphs }: Pick<Calibration, 'subgraphs'>): Warning[] {
+export function coarseTensors(
+  model: Model,
+  plan: QuantizationPlan,
+  { subgraphs }: Pick<Calibration, 'subgraphs'>,
+): Warning[] {
   return plan.subgraphs.flatMap(({ subgraph: at, activations, conversions }) => {
     const subgraph = model.subgraphs[at] as SubGraph;
     const statistics = subgraphs.find((one) => one.subgraph === at)?.tensors;
@@ -24,7 +28,10 @@ export function coarseTensors(model: Model, plan: QuantizationPlan, { subgraphs 
       const name = operatorName(model, operator);
       if (!joining.has(name)) return [];
       return Array.from(operator.inputs ?? []).flatMap((tensor): Warning[] => {
-        const converted = conversions.find((conversion) => conversion.tensor === tensor && conversion.readers.some((reader) => reader.operator === index));
+        const converted = conversions.find(
+          (conversion) =>
+            conversion.tensor === tensor && conversion.readers.some((reader) => reader.operator === index),
+        );
         const format = converted ?? activations.find((activation) => activation.tensor === tensor);
         const known = statistics?.[tensor];
         if (known == null || format === undefined || format.type === 'float32') return [];
@@ -42,14 +49,19 @@ export function coarseTensors(model: Model, plan: QuantizationPlan, { subgraphs 
 
 const joining: ReadonlySet<string> = new Set(['CONCATENATION', 'PACK']);
 
-/** Runs a few samples and finds input features that vary by less than one step, and output channels that became constant. */
+/**
+ * Runs a few samples and finds input features that vary by less than one step, and output channels that became
+ * constant.
+ */
 export async function edgeWarnings(float: Model, quantized: Model, datasets: readonly Dataset[]): Promise<Warning[]> {
   try {
     return await edgesOf(float, quantized, datasets);
   } catch (error) {
     // The file is valid, but a kernel aborts for some data.
     if (!(error instanceof AtollError) || error.code !== 'KERNEL_ENDS') throw error;
-    return [{ code: 'KERNEL_ENDS', message: `on calibration data, a kernel of the device would abort: ${error.message}` }];
+    return [
+      { code: 'KERNEL_ENDS', message: `on calibration data, a kernel of the device would abort: ${error.message}` },
+    ];
   }
 }
 
@@ -63,7 +75,8 @@ async function edgesOf(float: Model, quantized: Model, datasets: readonly Datase
     const outputs = before.outputs.map(() => ({ float: new Channels(), quantized: new Channels() }));
     for await (const sample of dataset.samples(fewSamples)) {
       for (const { inputs, continues } of runsOf(sample, dataset)) {
-        for (const [i, info] of before.inputs.entries()) features[i]?.add(inputs[order[i] as number] as Float32Array, info.shape.at(-1) ?? 1);
+        for (const [i, info] of before.inputs.entries())
+          features[i]?.add(inputs[order[i] as number] as Float32Array, info.shape.at(-1) ?? 1);
         for (const interpreter of [before, after]) {
           if (!continues) interpreter.reset();
           interpreter.stream(toModelInput(inputs, interpreter.inputs, order, dataset.name).bytes);
@@ -112,10 +125,15 @@ function lostFeatures({ name, quantization }: TensorInfo, channels: Channels): W
   return [{ code: 'LOST_FEATURES', message }];
 }
 
-/** Output scales fixed by SOFTMAX, LOGISTIC, TANH and similar operators: changes below one step are insignificant there. */
+/**
+ * Output scales fixed by SOFTMAX, LOGISTIC, TANH and similar operators: changes below one step are insignificant there.
+ */
 const fixedScales: ReadonlySet<number> = new Set([1 / 256, 1 / 128, 16 / 256, 1 / 32768]);
 
-function constantChannels({ name, quantization }: TensorInfo, { float, quantized }: { readonly float: Channels; readonly quantized: Channels }): Warning[] {
+function constantChannels(
+  { name, quantization }: TensorInfo,
+  { float, quantized }: { readonly float: Channels; readonly quantized: Channels },
+): Warning[] {
   const least = quantization !== null && fixedScales.has(quantization.scale) ? quantization.scale : 0;
   const constant = quantized.ends.flatMap(({ min, max }, channel) => {
     const before = float.ends[channel];

@@ -1,5 +1,6 @@
-// How each operator is quantized, after TFLite's published quantization specification. An operator without a rule, or without a version for
-// a type, has no form in that type here. Versions: tensorflow/compiler/mlir/lite/tools/versioning/op_version.cc.
+// How each operator is quantized, after TFLite's published quantization specification. An operator without a rule, or
+// without a version for a type, has no form in that type here. Versions:
+// tensorflow/compiler/mlir/lite/tools/versioning/op_version.cc.
 
 import type { BuiltinOptions, OperatorName } from '../../formats/tflite/index.js';
 import type { IntegerType } from './number-format.js';
@@ -44,13 +45,22 @@ function same(int8: number, int16?: number): QuantizationRule {
   return { ...own(int8, int16), sameScale: true };
 }
 
-function fixed(int8: readonly [version: number, scale: number, zeroPoint: number], int16Version?: number): QuantizationRule {
+function fixed(
+  int8: readonly [version: number, scale: number, zeroPoint: number],
+  int16Version?: number,
+): QuantizationRule {
   const [version, scale, zeroPoint] = int8;
-  return { ...own(version, int16Version), fixedOutput: { int8: { scale, zeroPoint }, int16: { scale: 1 / 32768, zeroPoint: 0 } } };
+  return {
+    ...own(version, int16Version),
+    fixedOutput: { int8: { scale, zeroPoint }, int16: { scale: 1 / 32768, zeroPoint: 0 } },
+  };
 }
 
 /** The multiplier of a sum must stay below 1: twice the larger input scale, by 20 bits more in int8, 15 in int16. */
-const ofSum = { int8: (largest: number): number => largest / 2 ** 19, int16: (largest: number): number => largest / 2 ** 14 };
+const ofSum = {
+  int8: (largest: number): number => largest / 2 ** 19,
+  int16: (largest: number): number => largest / 2 ** 14,
+};
 
 function weighted(int8: number, int16: number, weights: WeightsRule): QuantizationRule {
   return { ...own(int8, int16), weights };
@@ -61,7 +71,8 @@ const above = (power: number): number => 1.0001 * 2 ** power;
 /** LOGISTIC and TANH: smallest input scale for which the left shift stays within 31 bits. */
 const curveFloor = { int8: (): number => above(-28), int16: (): number => above(-27) };
 /** SOFTMAX: the multiplier from the input scale to steps of 2^-26 must be above 1. */
-const exponentFloor = (options: BuiltinOptions | null): number => above(-26) / (options?.kind === 'SoftmaxOptions' ? options.beta : 1);
+const exponentFloor = (options: BuiltinOptions | null): number =>
+  above(-26) / (options?.kind === 'SoftmaxOptions' ? options.beta : 1);
 
 export const quantizationRules: ReadonlyMap<OperatorName, QuantizationRule> = new Map<OperatorName, QuantizationRule>([
   ['ABS', own(2, 3)],
@@ -74,14 +85,20 @@ export const quantizationRules: ReadonlyMap<OperatorName, QuantizationRule> = ne
   ['BROADCAST_TO', same(3, 3)],
   ['CONCATENATION', same(2, 3)],
   ['CONV_2D', weighted(3, 4, { data: 0, weights: 1, axis: 0, bias: 2, perChannel: 'always', dynamicRange: 5 })],
-  ['DEPTHWISE_CONV_2D', weighted(3, 5, { data: 0, weights: 1, axis: 3, bias: 2, perChannel: 'always', dynamicRange: 6 })],
+  [
+    'DEPTHWISE_CONV_2D',
+    weighted(3, 5, { data: 0, weights: 1, axis: 3, bias: 2, perChannel: 'always', dynamicRange: 6 }),
+  ],
   ['DEPTH_TO_SPACE', same(2)],
   ['DYNAMIC_UPDATE_SLICE', same(1, 4)],
   ['ELU', own(1)],
   ['EQUAL', own(2, 5)],
   ['EXPAND_DIMS', same(1, 1)],
   // Microcontroller runtimes took per-channel weights here only lately.
-  ['FULLY_CONNECTED', weighted(4, 7, { data: 0, weights: 1, axis: 0, bias: 2, perChannel: 'by-choice', dynamicRange: 12 })],
+  [
+    'FULLY_CONNECTED',
+    weighted(4, 7, { data: 0, weights: 1, axis: 0, bias: 2, perChannel: 'by-choice', dynamicRange: 12 }),
+  ],
   ['GATHER', same(2, 4)],
   ['GATHER_ND', same(1, 3)],
   ['GREATER', own(2)],

@@ -74,10 +74,13 @@ export class SampleStatistics {
     const warn = (code: string, message: string): void => {
       warnings.push({ code, message });
     };
-    if (this.samples < fewSamples) warn('FEW_SAMPLES', `only ${this.samples} calibration sample(s): 100 to 500 give ranges that hold`);
-    if (this.constantSamples === this.samples) warn('CONSTANT_SAMPLES', 'every calibration sample holds one and the same value throughout');
+    if (this.samples < fewSamples)
+      warn('FEW_SAMPLES', `only ${this.samples} calibration sample(s): 100 to 500 give ranges that hold`);
+    if (this.constantSamples === this.samples)
+      warn('CONSTANT_SAMPLES', 'every calibration sample holds one and the same value throughout');
     else if (this.samples > 1 && this.allSame) warn('CONSTANT_SAMPLES', 'all calibration samples are the same');
-    else if (this.isNoise()) warn('NOISE_SAMPLES', 'the calibration samples look like random numbers: use data as the device will see it');
+    else if (this.isNoise())
+      warn('NOISE_SAMPLES', 'the calibration samples look like random numbers: use data as the device will see it');
     const share = this.atLargest / this.values;
     if (share > 0.25 && this.constantSamples < this.samples) {
       warn(
@@ -90,12 +93,9 @@ export class SampleStatistics {
 
   /** Neighbours that are independent, and values spread evenly or as a bell: neither images nor sensors look so. */
   private isNoise(): boolean {
-    const [mean, square, cube, fourth] = [this.sum, this.sumOfSquares, this.sumOfCubes, this.sumOfFourths].map((sum) => sum / this.values) as [
-      number,
-      number,
-      number,
-      number,
-    ];
+    const [mean, square, cube, fourth] = [this.sum, this.sumOfSquares, this.sumOfCubes, this.sumOfFourths].map(
+      (sum) => sum / this.values,
+    ) as [number, number, number, number];
     const variance = square - mean * mean;
     if (this.values < 256 || !(variance > 0)) return false;
     const correlation = (this.lagProducts / this.values - mean * mean) / variance;

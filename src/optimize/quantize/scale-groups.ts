@@ -1,4 +1,5 @@
-// Tensors that must share scale and zero point in one integer type, as disjoint sets; a set may be fixed by an operator.
+// Tensors that must share scale and zero point in one integer type, as disjoint sets; a set may be fixed by an
+// operator.
 
 import type { IntegerType, NumberFormat } from './number-format.js';
 import { activationFormat, type Range, type ScaleLimits } from './parameters.js';

@@ -3,7 +3,15 @@
 import { constantBytes, type Model, mainSubgraph, TensorType } from '../../formats/tflite/index.js';
 import type { IntegerType, NumberType } from './number-format.js';
 
-export const schemeNames = ['float32', 'float16', 'dynamic-range', 'int8', 'int8-float-fallback', 'int16x8', 'int16x8-float-fallback'] as const;
+export const schemeNames = [
+  'float32',
+  'float16',
+  'dynamic-range',
+  'int8',
+  'int8-float-fallback',
+  'int16x8',
+  'int16x8-float-fallback',
+] as const;
 export type SchemeName = (typeof schemeNames)[number];
 
 /** What a model can be found to be. */
@@ -22,8 +30,19 @@ export interface SchemeRules {
   readonly io: readonly [NumberType, ...NumberType[]];
 }
 
-const floating: SchemeRules = { activations: null, floatFallback: true, floatConstants: 'float32', dynamicRange: false, io: ['float32'] };
-const integer: SchemeRules = { ...floating, activations: 'int8', floatFallback: false, io: ['int8', 'uint8', 'float32'] };
+const floating: SchemeRules = {
+  activations: null,
+  floatFallback: true,
+  floatConstants: 'float32',
+  dynamicRange: false,
+  io: ['float32'],
+};
+const integer: SchemeRules = {
+  ...floating,
+  activations: 'int8',
+  floatFallback: false,
+  io: ['int8', 'uint8', 'float32'],
+};
 const wide: SchemeRules = { ...integer, activations: 'int16', io: ['int16', 'float32'] };
 
 export const schemes: Readonly<Record<SchemeName, SchemeRules>> = {
@@ -40,7 +59,8 @@ export const schemes: Readonly<Record<SchemeName, SchemeRules>> = {
 export function schemeOf(model: Model): Scheme {
   const computed = new Set<number>();
   const constant = new Set<number>();
-  for (const tensor of mainSubgraph(model).tensors) (constantBytes(model, tensor) === null ? computed : constant).add(tensor.type);
+  for (const tensor of mainSubgraph(model).tensors)
+    (constantBytes(model, tensor) === null ? computed : constant).add(tensor.type);
   const float = computed.has(TensorType.FLOAT32);
   if (computed.has(TensorType.INT16)) return float ? 'int16x8-float-fallback' : 'int16x8';
   if (computed.has(TensorType.INT8)) return float ? 'int8-float-fallback' : 'int8';

@@ -1,5 +1,6 @@
-// Weights of many zeros in TFLite's sparse encoding, in front of each a DENSIFY, which makes them dense again when the model is loaded: the file
-// becomes smaller, the model computes what it did (tensorflow/lite/schema/schema.fbs, SparsityParameters; kernels/densify.cc).
+// Weights of many zeros in TFLite's sparse encoding, in front of each a DENSIFY, which makes them dense again when the
+// model is loaded: the file becomes smaller, the model computes what it did (tensorflow/lite/schema/schema.fbs,
+// SparsityParameters; kernels/densify.cc).
 
 import {
   addBuffer,
@@ -58,7 +59,9 @@ function weightsOf(model: Model, subgraph: SubGraph): { reader: Operator; input:
     if (weights < 0 || weightsAxis[operatorName(model, layer)] === undefined) return [];
     const made = producer.get(weights);
     if (made === undefined) return [{ reader: layer, input: 1, weights }];
-    return operatorName(model, made) === 'DEQUANTIZE' ? [{ reader: made, input: 0, weights: made.inputs?.[0] as number }] : [];
+    return operatorName(model, made) === 'DEQUANTIZE'
+      ? [{ reader: made, input: 0, weights: made.inputs?.[0] as number }]
+      : [];
   });
 }
 
@@ -71,13 +74,17 @@ function encode(model: Model, subgraph: SubGraph, index: number, operators: SubG
   const bytes = constantBytes(model, tensor);
   const type = elementTypeOf(tensor);
   const shape = Array.from(tensor.shape ?? []);
-  if (bytes === null || type === null || !densified.has(type) || tensor.sparsity !== null || shape.length === 0) return null;
+  if (bytes === null || type === null || !densified.has(type) || tensor.sparsity !== null || shape.length === 0)
+    return null;
   const width = bytesOfElements(type, 1);
   const columns = shape.at(-1) as number;
-  const forms = blockLengths.filter((block) => columns % block === 0).map((block) => formOf(bytes, width, shape, block));
+  const forms = blockLengths
+    .filter((block) => columns % block === 0)
+    .map((block) => formOf(bytes, width, shape, block));
   const [shortest] = forms.toSorted((a, b) => a.size - b.size);
   if (shortest === undefined || shortest.size >= bytes.byteLength) return null;
-  const output = subgraph.tensors.push(create(schema.Tensor, { ...tensor, buffer: 0, name: `${tensor.name ?? ''}/dense` })) - 1;
+  const output =
+    subgraph.tensors.push(create(schema.Tensor, { ...tensor, buffer: 0, name: `${tensor.name ?? ''}/dense` })) - 1;
   subgraph.tensors[index] = { ...tensor, buffer: addBuffer(model, shortest.stored), sparsity: shortest.sparsity };
   operators.push(unaryOperator(model, 'DENSIFY', 1, index, output));
   return output;
@@ -120,7 +127,11 @@ function formOf(bytes: Uint8Array, width: number, shape: readonly number[], bloc
       blockMap: block === 1 ? null : Int32Array.of(rank - 1),
       dimMetadata: [...levels, last, ...blocks],
     }),
-    size: stored.byteLength + overheadBytes + (arraySegments?.values?.byteLength ?? 0) + (arrayIndices?.values?.byteLength ?? 0),
+    size:
+      stored.byteLength +
+      overheadBytes +
+      (arraySegments?.values?.byteLength ?? 0) +
+      (arrayIndices?.values?.byteLength ?? 0),
   };
 }
 
@@ -128,6 +139,7 @@ function formOf(bytes: Uint8Array, width: number, shape: readonly number[], bloc
 function indexVector(values: readonly number[]): SparsityParameters['dimMetadata'][number]['arrayIndices'] {
   const largest = values.reduce((most, value) => Math.max(most, value), 0);
   if (largest < 256) return { kind: 'Uint8Vector', ...create(schema.Uint8Vector, { values: Uint8Array.from(values) }) };
-  if (largest < 65536) return { kind: 'Uint16Vector', ...create(schema.Uint16Vector, { values: Uint16Array.from(values) }) };
+  if (largest < 65536)
+    return { kind: 'Uint16Vector', ...create(schema.Uint16Vector, { values: Uint16Array.from(values) }) };
   return { kind: 'Int32Vector', ...create(schema.Int32Vector, { values: Int32Array.from(values) }) };
 }

@@ -1,4 +1,5 @@
-// What calibration keeps of a tensor's values. The runs are split into folds, so that what is chosen on some can be judged on the others.
+// What calibration keeps of a tensor's values. The runs are split into folds, so that what is chosen on some can be
+// judged on the others.
 
 import { type RelevantEnds, relevantEnds, type Squash } from '../../evaluate/index.js';
 import { type Extremes, extremesOf, float32Max } from '../../simulator/index.js';
@@ -42,8 +43,8 @@ export class TensorStatisticsCollector {
 
   /**
    * @param values what one run gave
-   * @returns the first value that is no finite number, or the largest of float32, where kernels stop; null where there is none. The lowest is
-   * allowed: masks are made of it.
+   * @returns the first value that is no finite number, or the largest of float32, where kernels stop; null where there
+   * is none. The lowest is allowed: masks are made of it.
    */
   add(values: Float32Array, { min, max, finite }: Extremes = extremesOf(values)): number | null {
     const bad = finite ? undefined : values.find((value) => !Number.isFinite(value));
@@ -66,7 +67,17 @@ export class TensorStatisticsCollector {
   get statistics(): TensorStatistics | null {
     if (this.runs === 0) return null;
     const { runs, min, max, movingMin, movingMax, relevant } = this;
-    return { runs, min, max, movingMin, movingMax, foldMin: min, foldMax: max, relevant, histogram: this.histogram?.data ?? null };
+    return {
+      runs,
+      min,
+      max,
+      movingMin,
+      movingMax,
+      foldMin: min,
+      foldMax: max,
+      relevant,
+      histogram: this.histogram?.data ?? null,
+    };
   }
 }
 
@@ -79,7 +90,8 @@ export function combine(folds: readonly (TensorStatistics | null)[]): TensorStat
   const known = folds.filter((fold) => fold !== null);
   if (known.length === 0) return null;
   const runs = known.reduce((sum, fold) => sum + fold.runs, 0);
-  const mean = (figure: (fold: TensorStatistics) => number): number => known.reduce((sum, fold) => sum + figure(fold) * fold.runs, 0) / runs;
+  const mean = (figure: (fold: TensorStatistics) => number): number =>
+    known.reduce((sum, fold) => sum + figure(fold) * fold.runs, 0) / runs;
   const histograms = known.flatMap(({ histogram }) => (histogram === null ? [] : [histogram]));
   return {
     runs,

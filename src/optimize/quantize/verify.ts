@@ -41,7 +41,9 @@ export function verifyScheme(bytes: Uint8Array, scheme: SchemeName, io: NumberTy
     if (activations !== null) checks.biases();
     if (!floatFallback) checks.integersOnly(io);
   });
-  const others = model.signatureDefs.filter(({ subgraphIndex }) => subgraphIndex > 0).map(({ signatureKey }) => signatureKey ?? undefined);
+  const others = model.signatureDefs
+    .filter(({ subgraphIndex }) => subgraphIndex > 0)
+    .map(({ signatureKey }) => signatureKey ?? undefined);
   for (const signature of [undefined, ...others]) {
     try {
       // The plain kernels check all that there is to check.
@@ -56,8 +58,8 @@ export function verifyScheme(bytes: Uint8Array, scheme: SchemeName, io: NumberTy
 const runtimes = { tflm: 'tflm-reference', tflite: 'tflite-reference' } as const;
 
 /**
- * Holds a quantized model against the limits of the runtimes that it is for. Scales and zero points must be within them; what they do not take
- * of the graph itself gives warnings.
+ * Holds a quantized model against the limits of the runtimes that it is for. Scales and zero points must be within
+ * them; what they do not take of the graph itself gives warnings.
  * @throws RUNTIME_REFUSES
  */
 export function verifyLimits(model: Model, scheme: SchemeName): Warning[] {
@@ -67,8 +69,12 @@ export function verifyLimits(model: Model, scheme: SchemeName): Warning[] {
   return ofInterest.flatMap((runtime) => {
     const broken = limitsBroken(model, runtimes[runtime]);
     const numbers = broken.filter(({ about }) => about === 'numbers').map(({ place, reason }) => `${place}: ${reason}`);
-    if (numbers.length > 0) throw fail('RUNTIME_REFUSES', { runtime: runtimeNames[runtime], reasons: numbers.join('; ') });
-    return broken.map(({ place, reason }) => ({ code: 'RUNTIME_LIMIT', message: `${runtimeNames[runtime]} does not take ${place}: ${reason}` }));
+    if (numbers.length > 0)
+      throw fail('RUNTIME_REFUSES', { runtime: runtimeNames[runtime], reasons: numbers.join('; ') });
+    return broken.map(({ place, reason }) => ({
+      code: 'RUNTIME_LIMIT',
+      message: `${runtimeNames[runtime]} does not take ${place}: ${reason}`,
+    }));
   });
 }
 
@@ -90,18 +96,23 @@ class SubgraphChecks {
     });
   }
 
-  /** No float inside; at the edges what was asked for, converted there only where that is not what the operators compute in. */
+  /**
+   * No float inside; at the edges what was asked for, converted there only where that is not what the operators compute
+   * in.
+   */
   integersOnly(io: NumberType): void {
     const { inputs, outputs, tensors } = this.subgraph;
     const edges = new Set([...(inputs ?? []), ...(outputs ?? [])]);
     const floats: readonly number[] = [TensorType.FLOAT32, TensorType.FLOAT16, TensorType.FLOAT64];
     tensors.forEach((tensor, index) => {
-      if (floats.includes(tensor.type) && !(io === 'float32' && edges.has(index))) throw this.refuse(index, `is still ${typeName(tensor.type)}`);
+      if (floats.includes(tensor.type) && !(io === 'float32' && edges.has(index)))
+        throw this.refuse(index, `is still ${typeName(tensor.type)}`);
     });
     for (const index of edges) {
       const { type, quantization } = tensors[index] as Tensor;
       // Inputs and outputs that stand for no real numbers, such as indices, keep their type.
-      if (quantization?.scale != null && type !== tensorTypeOf(io)) throw this.refuse(index, `at the edge is ${typeName(type)}, not ${io}`);
+      if (quantization?.scale != null && type !== tensorTypeOf(io))
+        throw this.refuse(index, `at the edge is ${typeName(type)}, not ${io}`);
     }
     if (io === 'int8' || io === 'int16') this.noConversionAtEdges(edges);
   }
@@ -112,9 +123,12 @@ class SubgraphChecks {
     const foreign = (tensors: Int32Array | null): boolean =>
       Array.from(tensors ?? []).some((index) => floatTypes.includes(this.subgraph.tensors[index]?.type ?? -1));
     for (const index of edges) {
-      const converted = (consumers.get(index) ?? []).some((operator) => this.converts(operator) && foreign(operator.outputs));
+      const converted = (consumers.get(index) ?? []).some(
+        (operator) => this.converts(operator) && foreign(operator.outputs),
+      );
       const made = producer.get(index);
-      if (converted || (made !== undefined && this.converts(made) && foreign(made.inputs))) throw this.refuse(index, 'is converted at the edge');
+      if (converted || (made !== undefined && this.converts(made) && foreign(made.inputs)))
+        throw this.refuse(index, 'is converted at the edge');
     }
   }
 
@@ -133,18 +147,25 @@ class SubgraphChecks {
       if (inputType === TensorType.FLOAT32) continue;
       const expected = inputType === TensorType.INT16 ? TensorType.INT64 : TensorType.INT32;
       if (biasTensor.type !== expected) throw this.refuse(bias, `is a bias of ${typeName(biasTensor.type)}`);
-      const [inputScale, weightScales] = [tensors[input]?.quantization?.scale?.[0], tensors[weights]?.quantization?.scale];
+      const [inputScale, weightScales] = [
+        tensors[input]?.quantization?.scale?.[0],
+        tensors[weights]?.quantization?.scale,
+      ];
       const biasScales = biasTensor.quantization?.scale ?? new Float32Array(0);
       if (biasScales.length !== weightScales?.length)
         throw this.refuse(bias, `has ${biasScales.length} scales for ${weightScales?.length ?? 0} of its weights`);
       biasScales.forEach((scale, c) => {
         const product = (inputScale ?? 0) * (weightScales[c] as number);
-        if (Math.abs(scale - product) > 1e-6 * product) throw this.refuse(bias, `has scale ${scale} in channel ${c}, not input times weights ${product}`);
+        if (Math.abs(scale - product) > 1e-6 * product)
+          throw this.refuse(bias, `has scale ${scale} in channel ${c}, not input times weights ${product}`);
       });
     }
   }
 
   private refuse(index: number, reason: string): Error {
-    return fail('MODEL_NOT_INT8', { scheme: this.scheme, reason: `tensor ${tensorLabel(index, this.subgraph.tensors[index] as Tensor)} ${reason}` });
+    return fail('MODEL_NOT_INT8', {
+      scheme: this.scheme,
+      reason: `tensor ${tensorLabel(index, this.subgraph.tensors[index] as Tensor)} ${reason}`,
+    });
   }
 }

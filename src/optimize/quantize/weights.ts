@@ -2,7 +2,15 @@
 
 import { fail } from '../../base/errors.js';
 import type { Warning } from '../../evaluate/index.js';
-import { constantFloats, elementCount, type Model, type Operator, type SubGraph, type Tensor, tensorLabel } from '../../formats/tflite/index.js';
+import {
+  constantFloats,
+  elementCount,
+  type Model,
+  type Operator,
+  type SubGraph,
+  type Tensor,
+  tensorLabel,
+} from '../../formats/tflite/index.js';
 import { pinnedWeights } from './arrive.js';
 import { type OperatorMode, ruleOf } from './modes.js';
 import type { NumberFormat } from './number-format.js';
@@ -59,7 +67,11 @@ export function planWeights(context: WeightsContext): WeightsResult {
     const tensor = operator.inputs?.[rule.weights] as number;
     const name = subgraph.tensors[tensor]?.name ?? '';
     const pinned = pinnedWeights(subgraph.tensors[tensor] as Tensor);
-    const perChannel = (pinned !== null && pinned.length > 1) || rule.perChannel === 'always' || mode === 'dynamic-range' || context.dense === 'per-channel';
+    const perChannel =
+      (pinned !== null && pinned.length > 1) ||
+      rule.perChannel === 'always' ||
+      mode === 'dynamic-range' ||
+      context.dense === 'per-channel';
     const bias = operator.inputs?.[rule.bias] ?? -1;
     const channels = channelsOf(model, subgraph, tensor, rule.axis, bias);
     const inputScale = context.formatRead(o, rule.data).scale;
@@ -71,7 +83,10 @@ export function planWeights(context: WeightsContext): WeightsResult {
       const result = sharedScale(sharing, inputScale);
       if (result === null) throw fail('QUANTIZE_OVERFLOW', { channel: c, tensor: label });
       if (result.grown)
-        warnings.push({ code: 'SCALE_GROWN', message: `channel ${c} of weights ${label}: the scale grew so that its bias and accumulator fit 32 bits` });
+        warnings.push({
+          code: 'SCALE_GROWN',
+          message: `channel ${c} of weights ${label}: the scale grew so that its bias and accumulator fit 32 bits`,
+        });
       return result.scale;
     });
     weights.push({ operator: o, input: rule.weights, tensor, name, axis: perChannel ? rule.axis : null, scales });
@@ -99,7 +114,8 @@ function floats(model: Model, subgraph: SubGraph, index: number): Float32Array {
   const tensor = subgraph.tensors[index] as Tensor;
   const values = constantFloats(model, tensor) as Float32Array;
   const bad = values.findIndex((value) => !Number.isFinite(value));
-  if (bad >= 0) throw fail('QUANTIZE_RANGE', { tensor: tensorLabel(index, tensor), reason: `element ${bad} is ${values[bad]}` });
+  if (bad >= 0)
+    throw fail('QUANTIZE_RANGE', { tensor: tensorLabel(index, tensor), reason: `element ${bad} is ${values[bad]}` });
   return values;
 }
 
@@ -124,6 +140,9 @@ function summarize(warnings: readonly Warning[]): Warning[] {
   if (warnings.length <= 3) return [...warnings];
   return [
     ...warnings.slice(0, 2),
-    { code: 'SCALE_GROWN', message: `and ${warnings.length - 2} more channels like these (channels whose weights are all but zero, mostly)` },
+    {
+      code: 'SCALE_GROWN',
+      message: `and ${warnings.length - 2} more channels like these (channels whose weights are all but zero, mostly)`,
+    },
   ];
 }

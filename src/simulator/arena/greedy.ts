@@ -1,5 +1,5 @@
-// TFLM's greedy memory planner (greedy_memory_planner.cc): what the model has planned itself stays where it is; the rest goes largest first,
-// each at the lowest offset where it fits between buffers that are in use at the same time.
+// TFLM's greedy memory planner (greedy_memory_planner.cc): what the model has planned itself stays where it is; the
+// rest goes largest first, each at the lowest offset where it fits between buffers that are in use at the same time.
 
 import { alignUp } from '../align.js';
 import type { BufferRequest } from './lifetimes.js';
@@ -45,7 +45,9 @@ export function insertPlaced<T extends PlacedBytes>(placed: T[], one: T): void {
 /** Buffers with a longer lifetime (in operators) are kept in one list instead of being indexed by time. */
 const longSpan = 64;
 
-/** Index of placed buffers by lifetime. Most buffers live for a few operators, so a lookup need not scan all of them. */
+/**
+ * Index of placed buffers by lifetime. Most buffers live for a few operators, so a lookup need not scan all of them.
+ */
 class Timeline {
   private readonly long: PlacedBytes[] = [];
   private readonly short = new Map<number, PlacedBytes[]>();
@@ -78,7 +80,9 @@ const byOffset = (a: PlacedBytes, b: PlacedBytes): number => a.offset - b.offset
 export function greedyPlan(requests: readonly BufferRequest[]): HeadPlan {
   // TFLM fills its array back to front before a stable sort: equal sizes are placed in descending order of index.
   const rank = (i: number): number => (requests[i]?.fixed === null ? alignUp(requests[i]?.bytes ?? 0) : Infinity);
-  const order = requests.map((_, i) => i).sort((a, b) => (rank(a) === rank(b) ? (rank(a) === Infinity ? a - b : b - a) : rank(b) - rank(a)));
+  const order = requests
+    .map((_, i) => i)
+    .sort((a, b) => (rank(a) === rank(b) ? (rank(a) === Infinity ? a - b : b - a) : rank(b) - rank(a)));
   const placed = new Timeline();
   const buffers = new Array<PlannedBuffer>(requests.length);
   let headBytes = 0;

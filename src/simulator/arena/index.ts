@@ -20,7 +20,10 @@ export interface Arena extends HeadPlan {
   readonly minimumArenaBytes: number;
 }
 
-/** @throws OPERATORS_UNSUPPORTED, OPERATOR_INVALID, TENSOR_SHAPE_DYNAMIC, TFLITE_INVALID for a plan in the file that is none */
+/**
+ * @throws OPERATORS_UNSUPPORTED, OPERATOR_INVALID, TENSOR_SHAPE_DYNAMIC, TFLITE_INVALID for a plan in the file that is
+ * none
+ */
 export function arenaOf(model: Model, kernels: RuntimeKernels): Arena {
   refuseUnsupported(model);
   const graph = describeGraph(model, kernelProfiles[defaultKernelProfile]);
@@ -40,7 +43,10 @@ export function arenaOf(model: Model, kernels: RuntimeKernels): Arena {
   return { ...plan, arenaBytes, tailBytes, minimumArenaBytes: Math.max(arenaBytes, tailBytes + planning) };
 }
 
-/** Temporary structs of the planner: 24 bytes per tensor or scratch buffer, 40 per planned buffer, 12 per scratch request (12 to spare). */
+/**
+ * Temporary structs of the planner: 24 bytes per tensor or scratch buffer, 40 per planned buffer, 12 per scratch
+ * request (12 to spare).
+ */
 function planningBytes(model: Model, planned: number, scratchCount: number): number {
   const tensors = mainSubgraph(model).tensors.length;
   return 12 * (scratchCount + 12) + 4 * model.subgraphs.length + 24 * (tensors + scratchCount) + 40 * planned;

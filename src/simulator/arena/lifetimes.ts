@@ -18,7 +18,11 @@ export interface BufferRequest {
 }
 
 /** The planned tensors of a subgraph, by index. */
-export function tensorRequests(model: Model, subgraph: SubGraph, operands: readonly Pick<Operand, 'type' | 'count'>[]): BufferRequest[] {
+export function tensorRequests(
+  model: Model,
+  subgraph: SubGraph,
+  operands: readonly Pick<Operand, 'type' | 'count'>[],
+): BufferRequest[] {
   const first = new Map<number, number>();
   const last = new Map<number, number>();
   const touch = (tensor: number, time: number): void => {
@@ -38,7 +42,8 @@ export function tensorRequests(model: Model, subgraph: SubGraph, operands: reado
   return subgraph.tensors.flatMap((tensor, index): BufferRequest[] => {
     const start = first.get(index);
     const end = last.get(index);
-    if (start === undefined || end === undefined || tensor.isVariable || constantBytes(model, tensor) !== null) return [];
+    if (start === undefined || end === undefined || tensor.isVariable || constantBytes(model, tensor) !== null)
+      return [];
     const { type, count } = operands[index] as Operand;
     const bytes = bytesOfElements(type, count);
     return bytes === 0 ? [] : [{ tensor: index, operator: null, bytes, first: start, last: end, fixed: null }];

@@ -1,15 +1,26 @@
-// A memory plan that a model brings along: TFLM's metadata OfflineMemoryAllocation, one int32 offset into the arena for each tensor
-// (micro_allocation_info.cc; docs/memory_management.md of tflite-micro).
+// A memory plan that a model brings along: TFLM's metadata OfflineMemoryAllocation, one int32 offset into the arena for
+// each tensor (micro_allocation_info.cc; docs/memory_management.md of tflite-micro).
 
 import { fail } from '../../base/errors.js';
-import { addBuffer, copyModel, create, dropMemoryPlan, type Model, memoryPlanName, schema } from '../../formats/tflite/index.js';
+import {
+  addBuffer,
+  copyModel,
+  create,
+  dropMemoryPlan,
+  type Model,
+  memoryPlanName,
+  schema,
+} from '../../formats/tflite/index.js';
 
 const version = 1;
 
 /** The offset of a tensor for which the device's planner is to find a place. */
 export const onlinePlanned = -1;
 
-/** Offsets by tensor of the main subgraph; null for models without a plan. @throws TFLITE_INVALID for what TFLM refuses */
+/**
+ * Offsets by tensor of the main subgraph; null for models without a plan.
+ * @throws TFLITE_INVALID for what TFLM refuses
+ */
 export function offlinePlanOf(model: Model): Int32Array | null {
   // TFLM reads all of them, and keeps the last.
   const entry = model.metadata.findLast(({ name }) => name === memoryPlanName);
@@ -19,10 +30,17 @@ export function offlinePlanOf(model: Model): Int32Array | null {
   const tensors = model.subgraphs.reduce((sum, subgraph) => sum + subgraph.tensors.length, 0);
   const offsets = words.subarray(3);
   if (words[2] !== tensors || offsets.length < tensors) {
-    throw fail('TFLITE_INVALID', { where: `metadata ${memoryPlanName}`, reason: `${words[2] ?? 0} offsets, ${offsets.length} there, for ${tensors} tensors` });
+    throw fail('TFLITE_INVALID', {
+      where: `metadata ${memoryPlanName}`,
+      reason: `${words[2] ?? 0} offsets, ${offsets.length} there, for ${tensors} tensors`,
+    });
   }
   const wrong = offsets.findIndex((offset) => offset < onlinePlanned || offset > 2 ** 30);
-  if (wrong >= 0) throw fail('TFLITE_INVALID', { where: `metadata ${memoryPlanName}`, reason: `offset ${offsets[wrong]} of tensor ${wrong}` });
+  if (wrong >= 0)
+    throw fail('TFLITE_INVALID', {
+      where: `metadata ${memoryPlanName}`,
+      reason: `offset ${offsets[wrong]} of tensor ${wrong}`,
+    });
   return offsets.slice(0, tensors);
 }
 

@@ -1,7 +1,16 @@
 // The arena's tail: what TFLM allocates for good, from the end of the arena downwards, with the struct sizes of a
-// 32-bit build (micro_allocator.cc, micro_interpreter.cc; sizes by sizeof on arm-none-eabi with short enums, and on RV32 with wide ones).
+// 32-bit build (micro_allocator.cc, micro_interpreter.cc; sizes by sizeof on arm-none-eabi with short enums, and on
+// RV32 with wide ones).
 
-import { bytesOfElements, elementCount, elementTypeOf, type Model, mainSubgraph, type Operator, operatorName } from '../../formats/tflite/index.js';
+import {
+  bytesOfElements,
+  elementCount,
+  elementTypeOf,
+  type Model,
+  mainSubgraph,
+  type Operator,
+  operatorName,
+} from '../../formats/tflite/index.js';
 import { alignUp } from '../align.js';
 import type { OperatorMemory } from '../operators/operator.js';
 
@@ -41,7 +50,9 @@ const wideTensorBytes = 40;
 export function tailBytesOf(model: Model, memory: readonly OperatorMemory[], wideEnums = false): number {
   const subgraph = mainSubgraph(model);
   const optionsOf = ({ options }: OperatorMemory, operator: number): OperatorMemory['options'] =>
-    options !== undefined && wideEnums ? (wideOptions[operatorName(model, subgraph.operators[operator] as Operator)] ?? options) : options;
+    options !== undefined && wideEnums
+      ? (wideOptions[operatorName(model, subgraph.operators[operator] as Operator)] ?? options)
+      : options;
   let used = 0;
   const allocate = (bytes: number, align = 4): void => {
     used = alignUp(used + bytes, align);
@@ -64,7 +75,8 @@ export function tailBytesOf(model: Model, memory: readonly OperatorMemory[], wid
   const scratchCount = memory.reduce((sum, { scratch }) => sum + (scratch?.length ?? 0), 0);
   if (scratchCount > 0) allocate(structBytes.scratchHandle * scratchCount);
   for (const tensor of subgraph.tensors) {
-    if (tensor.isVariable) allocatePersistent(bytesOfElements(elementTypeOf(tensor) ?? 'float32', elementCount(tensor.shape ?? [])));
+    if (tensor.isVariable)
+      allocatePersistent(bytesOfElements(elementTypeOf(tensor) ?? 'float32', elementCount(tensor.shape ?? [])));
   }
   for (const indices of [subgraph.inputs, subgraph.outputs]) {
     allocatePersistent(structBytes.pointer * (indices?.length ?? 0));

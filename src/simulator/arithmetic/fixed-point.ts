@@ -19,7 +19,8 @@ export function saturatingRoundingDoublingHighMul(a: number, b: number): number 
 /** gemmlowp's RoundingDivideByPOT: x / 2^exponent, ties away from zero. */
 export function roundingDivideByPot(x: number, exponent: number): number {
   if (exponent === 0) return x;
-  // C leaves exponents beyond 0 to 31 undefined; DIV and comparisons come there. On x86-64 the mask has all bits, the shift is modulo 32.
+  // C leaves exponents beyond 0 to 31 undefined; DIV and comparisons come there. On x86-64 the mask has all bits, the
+  // shift is modulo 32.
   if (exponent < 0 || exponent > 31) return (x >> (exponent & 31)) + (x >= 0 ? 1 : 0);
   const mask = exponent === 31 ? 0x7fffffff : (1 << exponent) - 1;
   const remainder = x & mask;
@@ -38,7 +39,10 @@ export function multiplyDoubleRounding(x: number, multiplier: number, shift: num
   return roundingDivideByPot(saturatingRoundingDoublingHighMul((x << left) | 0, multiplier), left - shift);
 }
 
-/** The same with the second rounding's ties upwards: NEON's VRSHL, also as TensorFlow emulates it on x86 (gemmlowp fixedpoint_neon.h, ruy). */
+/**
+ * The same with the second rounding's ties upwards: NEON's VRSHL, also as TensorFlow emulates it on x86 (gemmlowp
+ * fixedpoint_neon.h, ruy).
+ */
 export function multiplyRoundingUp(x: number, multiplier: number, shift: number): number {
   const left = Math.max(shift, 0);
   const high = saturatingRoundingDoublingHighMul((x << left) | 0, multiplier);
@@ -52,12 +56,14 @@ export function multiplySingleRounding(x: number, multiplier: number, shift: num
   const high = Math.floor(x / 65536);
   const low = x - high * 65536;
   if (total < 16) return Math.floor((x * multiplier + 2 ** (total - 1)) / 2 ** total);
-  return Math.floor((high * multiplier + Math.floor((low * multiplier + 2 ** (total - 1)) / 65536)) / 2 ** (total - 16));
+  return Math.floor(
+    (high * multiplier + Math.floor((low * multiplier + 2 ** (total - 1)) / 65536)) / 2 ** (total - 16),
+  );
 }
 
 /**
- * TFLite's MultiplyByQuantizedMultiplier for 64-bit accumulators: the multiplier is cut to 15 bits, the product is rounded
- * once, whatever the build's rounding of 32-bit ones, and the result is cut to 32 bits.
+ * TFLite's MultiplyByQuantizedMultiplier for 64-bit accumulators: the multiplier is cut to 15 bits, the product is
+ * rounded once, whatever the build's rounding of 32-bit ones, and the result is cut to 32 bits.
  */
 export function multiplyWide(x: number, multiplier: number, shift: number): number {
   const reduced = multiplier < 0x7fff0000 ? (multiplier + 0x8000) >> 16 : 0x7fff;

@@ -1,5 +1,6 @@
-// The fixed-point logistic and tanh of gemmlowp (fixedpoint.h) over 16 bits, which TensorFlow Lite's integer LSTM uses. A raw value in
-// the format Qm.n represents raw / 2^n, with m + n = 15. Constants are those of the 32-bit version, rounded to 16 bits.
+// The fixed-point logistic and tanh of gemmlowp (fixedpoint.h) over 16 bits, which TensorFlow Lite's integer LSTM uses.
+// A raw value in the format Qm.n represents raw / 2^n, with m + n = 15. Constants are those of the 32-bit version,
+// rounded to 16 bits.
 
 import { roundingDivideByPot } from './fixed-point.js';
 import { expOfMinusPowers, newton, smallInterval } from './gemmlowp.js';

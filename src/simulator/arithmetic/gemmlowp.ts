@@ -1,7 +1,12 @@
 // The fixed-point exponential, reciprocal, logistic and tanh of gemmlowp (fixedpoint.h), which the int8 SOFTMAX,
 // LOGISTIC and TANH reference kernels use. A raw value of format Qm.n stands for raw / 2^n, with m + n = 31.
 
-import { int32Max, saturatingRoundingDoublingHighMul as mul, roundingDivideByPot, saturatingShiftLeft } from './fixed-point.js';
+import {
+  int32Max,
+  saturatingRoundingDoublingHighMul as mul,
+  roundingDivideByPot,
+  saturatingShiftLeft,
+} from './fixed-point.js';
 
 /** exp(-2^k) in Q0.31 for k = -2 ... 4. */
 export const expOfMinusPowers: readonly (readonly [number, number])[] = [

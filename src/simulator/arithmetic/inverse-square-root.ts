@@ -1,6 +1,12 @@
 // The fixed-point 1 / sqrt(x) of TFLite (common.h GetInvSqrtQuantizedMultiplierExp): Newton-Raphson in Q3.28.
 
-import { int32Max, saturatingRoundingDoublingHighMul as mul, type QuantizedMultiplier, roundingDivideByPot, saturatingShiftLeft } from './fixed-point.js';
+import {
+  int32Max,
+  saturatingRoundingDoublingHighMul as mul,
+  type QuantizedMultiplier,
+  roundingDivideByPot,
+  saturatingShiftLeft,
+} from './fixed-point.js';
 
 /** @param x whole and not negative */
 export function inverseSquareRoot(x: number): QuantizedMultiplier {

@@ -1,10 +1,10 @@
-// The tables of TFLite's int16 operators: logistic and tanh share one of 256 values, softmax has two of 513 with interpolation
-// (tensorflow/lite/kernels/internal/common.h).
+// The tables of TFLite's int16 operators: logistic and tanh share one of 256 values, softmax has two of 513 with
+// interpolation (tensorflow/lite/kernels/internal/common.h).
 
 /** Where the table of common.h is one above the rounded value, to halve the error of the interpolation. */
 const raised = new Set([
-  4, 8, 12, 14, 15, 16, 17, 19, 20, 21, 22, 25, 27, 28, 29, 30, 31, 33, 34, 35, 37, 39, 40, 41, 43, 44, 45, 46, 49, 50, 54, 62, 63, 64, 66, 82, 86, 93, 100,
-  103, 112, 116, 135, 255,
+  4, 8, 12, 14, 15, 16, 17, 19, 20, 21, 22, 25, 27, 28, 29, 30, 31, 33, 34, 35, 37, 39, 40, 41, 43, 44, 45, 46, 49, 50,
+  54, 62, 63, 64, 66, 82, 86, 93, 100, 103, 112, 116, 135, 255,
 ]);
 
 /** 65536 / (1 + exp(-i / 24)). */
@@ -24,7 +24,10 @@ export interface InterpolationOptions {
 }
 
 /** A function of an int16 at 513 places, each half an interpolation error off (LUTPopulateInt16 in common.h). */
-export function interpolationTable({ scale, zero, outputScale, round }: InterpolationOptions, real: (x: number) => number): Int16Array {
+export function interpolationTable(
+  { scale, zero, outputScale, round }: InterpolationOptions,
+  real: (x: number) => number,
+): Int16Array {
   const [inputScale, resultScale] = [round(scale), round(outputScale)];
   const inputMin = round(inputScale * (-32768 - zero));
   const inputMax = round(inputScale * (32767 - zero));

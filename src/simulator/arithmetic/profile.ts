@@ -1,7 +1,14 @@
 // Kernel profiles: whose integer arithmetic is reproduced. A profile is a table of primitives; the kernels call them
 // and are otherwise the same.
 
-import { multiplyDoubleRounding, multiplyRoundingUp, multiplyWide, roundHalfAway, roundHalfEven, toInt32 } from './fixed-point.js';
+import {
+  multiplyDoubleRounding,
+  multiplyRoundingUp,
+  multiplyWide,
+  roundHalfAway,
+  roundHalfEven,
+  toInt32,
+} from './fixed-point.js';
 
 export interface Arithmetic {
   /** Whose kernels they are, and whose limits hold. */
@@ -22,7 +29,10 @@ export interface Arithmetic {
   readonly denseInt16WithZeroPoint: DenseArithmetic;
   /** QUANTIZE from one 8-bit type to another, in whole blocks of 16 elements. */
   readonly requantizeBytes: Requantize;
-  /** QUANTIZE from float32: the whole number that a value at an index, of so many, becomes before the zero point is added. */
+  /**
+   * QUANTIZE from float32: the whole number that a value at an index, of so many, becomes before the zero point is
+   * added.
+   */
   readonly quantizeFloat: (scale: number, count: number) => (value: number, index: number) => number;
   /** How 8-bit MEAN over height and width ends: the zero points apart from the sum, where true. */
   readonly meanAddsBias: boolean;
@@ -32,11 +42,16 @@ export interface Arithmetic {
   readonly softmaxTable: (value: number) => number;
   /** 8-bit LOGISTIC and TANH from a table computed in float32, where true; in fixed point otherwise. */
   readonly curvesInFloat: boolean;
-  /** int16 LOGISTIC and TANH of inputs whose scale is a power of two, without a multiplier: in fixed point of 16 bits, where true. */
+  /**
+   * int16 LOGISTIC and TANH of inputs whose scale is a power of two, without a multiplier: in fixed point of 16 bits,
+   * where true.
+   */
   readonly curves16InFixedPoint: boolean;
   /** Rounds products and quotients of scales in MUL, PRELU and int16 SOFTMAX: float32 or double. */
   readonly scaleProduct: (value: number) => number;
-  /** Whether RELU6, RELU_N1_TO_1 and RELU_0_TO_1 rescale from the input's quantization to the output's, as RELU does. */
+  /**
+   * Whether RELU6, RELU_N1_TO_1 and RELU_0_TO_1 rescale from the input's quantization to the output's, as RELU does.
+   */
   readonly rescalesClampedRelu: boolean;
   /** What is kept of the ratios of the scales in SUB. */
   readonly subRatio: (ratio: number) => number;
@@ -58,8 +73,18 @@ export interface Arithmetic {
 
 export type Requantize = (x: number, multiplier: number, shift: number) => number;
 
-/** For sums of operators with weights. `real` is what multiplier and shift approximate; the rest says which channel it is, of how many. */
-export type ChannelRequantize = (sum: number, multiplier: number, shift: number, real: number, channel: number, channels: number) => number;
+/**
+ * For sums of operators with weights. `real` is what multiplier and shift approximate; the rest says which channel it
+ * is, of how many.
+ */
+export type ChannelRequantize = (
+  sum: number,
+  multiplier: number,
+  shift: number,
+  real: number,
+  channel: number,
+  channels: number,
+) => number;
 
 /** For accumulators of 32 and of 64 bits. */
 export interface ChannelArithmetic {
@@ -79,13 +104,14 @@ const upInBlocks: ChannelRequantize = (sum, multiplier, shift, _real, channel, c
   (channel < channels - (channels % 8) ? multiplyRoundingUp : multiplyDoubleRounding)(sum, multiplier, shift);
 
 /**
- * optimized_ops::AffineQuantize: blocks of 8 elements are multiplied by the inverse scale in float32 and rounded half to even. The remaining
- * elements are divided in double and rounded half away from zero.
+ * optimized_ops::AffineQuantize: blocks of 8 elements are multiplied by the inverse scale in float32 and rounded half
+ * to even. The remaining elements are divided in double and rounded half away from zero.
  */
 function byInverse(scale: number, count: number): (value: number, index: number) => number {
   const inverse = Math.fround(1 / scale);
   const inBlocks = count - (count % 8);
-  return (value, index) => (index < inBlocks ? roundHalfEven(Math.fround(value * inverse)) : roundHalfAway(value / scale));
+  return (value, index) =>
+    index < inBlocks ? roundHalfEven(Math.fround(value * inverse)) : roundHalfAway(value / scale);
 }
 
 const tflm: Arithmetic = {
@@ -131,10 +157,10 @@ const tflite: Arithmetic = {
 };
 
 /**
- * tflm-reference is TFLM at commit 90b983c2 (August 2026) without TFLITE_SINGLE_ROUNDING; later versions move some ties of SUB
- * and LEAKY_RELU. tflite-reference is TensorFlow 2.21 with BUILTIN_REF, tflite-optimized the same on x86-64 with its builtin kernels and
- * without XNNPACK. cmsis-nn is TFLM with CMSIS-NN at 4ab83cc3, double rounding, which was measured to be tflm-reference but for what stands
- * here; `check` warns of differences that depend on shapes.
+ * tflm-reference is TFLM at commit 90b983c2 (August 2026) without TFLITE_SINGLE_ROUNDING; later versions move some ties
+ * of SUB and LEAKY_RELU. tflite-reference is TensorFlow 2.21 with BUILTIN_REF, tflite-optimized the same on x86-64 with
+ * its builtin kernels and without XNNPACK. cmsis-nn is TFLM with CMSIS-NN at 4ab83cc3, double rounding, which was
+ * measured to be tflm-reference but for what stands here; `check` warns of differences that depend on shapes.
  */
 export const kernelProfiles = {
   'tflm-reference': tflm,
@@ -177,14 +203,29 @@ type Row = readonly [tflmReference: string, tfliteReference: string, tfliteOptim
 
 function difference(operators: readonly string[], where: string, row: Row, source: string): ProfileDifference {
   const [tflmReference, tfliteReference, tfliteOptimized, cmsisNn] = row;
-  const arithmetic = { 'tflm-reference': tflmReference, 'tflite-reference': tfliteReference, 'tflite-optimized': tfliteOptimized, 'cmsis-nn': cmsisNn };
+  const arithmetic = {
+    'tflm-reference': tflmReference,
+    'tflite-reference': tfliteReference,
+    'tflite-optimized': tfliteOptimized,
+    'cmsis-nn': cmsisNn,
+  };
   return { operators, where, arithmetic, source };
 }
 
 /** Where the profiles' arithmetic differs; everywhere else it is one and the same. For the reference pages. */
 export const profileDifferences: readonly ProfileDifference[] = [
-  difference(['CONV_2D'], 'int8, uint8', [twiceRounded, twiceRounded, `${upwards}; channels in groups as tflite-reference`, twiceRounded], probes),
-  difference(['DEPTHWISE_CONV_2D', 'TRANSPOSE_CONV'], 'int8', [twiceRounded, twiceRounded, `${upwards} in whole blocks of 8 channels`, twiceRounded], probes),
+  difference(
+    ['CONV_2D'],
+    'int8, uint8',
+    [twiceRounded, twiceRounded, `${upwards}; channels in groups as tflite-reference`, twiceRounded],
+    probes,
+  ),
+  difference(
+    ['DEPTHWISE_CONV_2D', 'TRANSPOSE_CONV'],
+    'int8',
+    [twiceRounded, twiceRounded, `${upwards} in whole blocks of 8 channels`, twiceRounded],
+    probes,
+  ),
   difference(
     ['FULLY_CONNECTED'],
     'int8',
@@ -194,26 +235,51 @@ export const profileDifferences: readonly ProfileDifference[] = [
   difference(
     ['FULLY_CONNECTED'],
     'int16',
-    ['rounded once, ties upwards', 'sum times the quotient of the scales in double, ties away from zero', 'as tflite-reference', 'rounded once, ties upwards'],
+    [
+      'rounded once, ties upwards',
+      'sum times the quotient of the scales in double, ties away from zero',
+      'as tflite-reference',
+      'rounded once, ties upwards',
+    ],
     probes,
   ),
-  difference(['QUANTIZE'], 'between 8-bit types', [twiceRounded, twiceRounded, `${upwards} in whole blocks of 16 elements`, twiceRounded], probes),
+  difference(
+    ['QUANTIZE'],
+    'between 8-bit types',
+    [twiceRounded, twiceRounded, `${upwards} in whole blocks of 16 elements`, twiceRounded],
+    probes,
+  ),
   difference(
     ['QUANTIZE'],
     'from float32',
-    ['divided by the scale', 'divided by the scale', 'multiplied by its inverse, ties to even in whole blocks of 8 elements', 'divided by the scale'],
+    [
+      'divided by the scale',
+      'divided by the scale',
+      'multiplied by its inverse, ties to even in whole blocks of 8 elements',
+      'divided by the scale',
+    ],
     'measured: TensorFlow 2.21',
   ),
   difference(
     ['MEAN'],
     'int8, uint8, over height and width, dimensions kept',
-    ['the zero point is taken from the sum', 'as tflm-reference', 'one integer stands for both zero points', 'as tflm-reference'],
+    [
+      'the zero point is taken from the sum',
+      'as tflm-reference',
+      'one integer stands for both zero points',
+      'as tflm-reference',
+    ],
     'tensorflow/lite/kernels/internal/optimized/integer_ops/mean.h; vectors of TensorFlow 2.21',
   ),
   difference(
     ['RELU6', 'RELU_N1_TO_1', 'RELU_0_TO_1'],
     'int8, uint8, int16',
-    ['clamps without rescaling: the scales of input and output must be equal', 'rescales to the output', 'rescales to the output', 'as tflm-reference'],
+    [
+      'clamps without rescaling: the scales of input and output must be equal',
+      'rescales to the output',
+      'rescales to the output',
+      'as tflm-reference',
+    ],
     'TFLM activations.cc at 90b983c2, tensorflow/lite/kernels/activations.cc; vectors of both',
   ),
   difference(
@@ -237,13 +303,23 @@ export const profileDifferences: readonly ProfileDifference[] = [
   difference(
     ['SOFTMAX'],
     'int16',
-    ['tables in float32, product of beta and scale in double', 'tables in double, product in float32', 'as tflite-reference', 'as tflm-reference'],
+    [
+      'tables in float32, product of beta and scale in double',
+      'tables in double, product in float32',
+      'as tflite-reference',
+      'as tflm-reference',
+    ],
     'TFLM softmax_common.cc, tensorflow/lite/kernels/activations.cc',
   ),
   difference(
     ['ADD'],
     'int8, uint8, int16',
-    ['inputs are rounded when brought to the common scale', 'as tflm-reference', 'whole blocks of 8 or 16 elements are cut off instead', 'as tflm-reference'],
+    [
+      'inputs are rounded when brought to the common scale',
+      'as tflm-reference',
+      'whole blocks of 8 or 16 elements are cut off instead',
+      'as tflm-reference',
+    ],
     'tensorflow/lite/kernels/internal/optimized/integer_ops/add.h, optimized_ops.h; vectors of TensorFlow 2.21',
   ),
   difference(
@@ -261,7 +337,12 @@ export const profileDifferences: readonly ProfileDifference[] = [
   difference(
     ['SUM'],
     'int8, uint8, int16',
-    ['fixed point', 'fixed point; TensorFlow itself reads int8 and int16 as uint8 there, which is not reproduced', 'float32', 'as tflm-reference'],
+    [
+      'fixed point',
+      'fixed point; TensorFlow itself reads int8 and int16 as uint8 there, which is not reproduced',
+      'float32',
+      'as tflm-reference',
+    ],
     'tensorflow/lite/kernels/reduce.cc; vectors of TensorFlow 2.21 and TFLM',
   ),
   difference(
@@ -284,13 +365,23 @@ export const profileDifferences: readonly ProfileDifference[] = [
   difference(
     ['EQUAL', 'NOT_EQUAL', 'GREATER', 'GREATER_EQUAL', 'LESS', 'LESS_EQUAL'],
     'int8, uint8, scales of 1 and more',
-    ['refused: TFLM aborts', 'shifts by negative amounts, as x86-64 has it', 'as tflite-reference', 'as tflm-reference'],
+    [
+      'refused: TFLM aborts',
+      'shifts by negative amounts, as x86-64 has it',
+      'as tflite-reference',
+      'as tflm-reference',
+    ],
     'TFLM comparisons.cc, tensorflow/lite/kernels/comparisons.cc; vectors of TensorFlow 2.21',
   ),
   difference(
     ['BATCH_MATMUL'],
     'a first matrix that is transposed, and broadcast against another number of matrices',
-    ['the product', 'TensorFlow reads memory that it has not written; not reproduced', 'as tflite-reference', 'the product'],
+    [
+      'the product',
+      'TensorFlow reads memory that it has not written; not reproduced',
+      'as tflite-reference',
+      'the product',
+    ],
     'measured: TensorFlow 2.21',
   ),
   difference(
@@ -302,7 +393,12 @@ export const profileDifferences: readonly ProfileDifference[] = [
   difference(
     ['SUB'],
     'int8, int16',
-    ['ratios of scales in float32', 'ratios of scales in double', 'ratios of scales in double', 'ratios of scales in float32'],
+    [
+      'ratios of scales in float32',
+      'ratios of scales in double',
+      'ratios of scales in double',
+      'ratios of scales in float32',
+    ],
     'TFLM sub_common.cc at 90b983c2; vectors of TensorFlow 2.21',
   ),
   difference(
@@ -317,18 +413,33 @@ export const profileDifferences: readonly ProfileDifference[] = [
     ['state lasts', 'state lasts', 'state lasts', 'state is reset by every invocation'],
     'measured: tflite-micro 90b983c2 with CMSIS-NN 4ab83cc3 on emulated Cortex-M4',
   ),
-  difference(['SOFTMAX'], 'int16, rows of one element', ['32767', '32767', '32767', '-32768'], 'measured: tflite-micro 90b983c2 with CMSIS-NN 4ab83cc3'),
+  difference(
+    ['SOFTMAX'],
+    'int16, rows of one element',
+    ['32767', '32767', '32767', '-32768'],
+    'measured: tflite-micro 90b983c2 with CMSIS-NN 4ab83cc3',
+  ),
   difference(
     ['LOGISTIC', 'TANH'],
     'int16, scales that are powers of two',
     ['a table', 'as tflm-reference', 'fixed point of 16 bits', 'as tflm-reference'],
     'measured: TensorFlow 2.21',
   ),
-  difference(['TRANSPOSE_CONV'], 'uint8', ['-', twiceRounded, `${upwards} in whole blocks of 16 elements`, '-'], 'measured: TensorFlow 2.21'),
+  difference(
+    ['TRANSPOSE_CONV'],
+    'uint8',
+    ['-', twiceRounded, `${upwards} in whole blocks of 16 elements`, '-'],
+    'measured: TensorFlow 2.21',
+  ),
   difference(
     ['STRIDED_SLICE'],
     'with ends as offsets',
-    ['an offset is taken for a position, not reproduced', 'ends count from the begin', 'ends count from the begin', 'as tflm-reference'],
+    [
+      'an offset is taken for a position, not reproduced',
+      'ends count from the begin',
+      'ends count from the begin',
+      'as tflm-reference',
+    ],
     'TFLM strided_slice_common.cc at 90b983c2; vectors of TensorFlow 2.21',
   ),
 ];

@@ -28,10 +28,20 @@ interface Group {
 }
 
 function groupOf(conv: Conv, group: number): Group {
-  return { firstInput: (group * conv.window.inputChannels) / conv.groups, firstOutput: (group * conv.channels) / conv.groups };
+  return {
+    firstInput: (group * conv.window.inputChannels) / conv.groups,
+    firstOutput: (group * conv.channels) / conv.groups,
+  };
 }
 
-function int8Step(context: OperatorContext, memory: LinearMemory, conv: Conv, groups: readonly Group[], input: number, output: number): FastStep | null {
+function int8Step(
+  context: OperatorContext,
+  memory: LinearMemory,
+  conv: Conv,
+  groups: readonly Group[],
+  input: number,
+  output: number,
+): FastStep | null {
   const { window, depth, channels } = conv;
   const { bias, multipliers, inputZero, outputZero, low, high, wide } = convAccumulation(context, conv);
   if (wide) return null;
@@ -67,11 +77,22 @@ function int8Step(context: OperatorContext, memory: LinearMemory, conv: Conv, gr
   };
 }
 
-function int16Step(context: OperatorContext, memory: LinearMemory, conv: Conv, groups: readonly Group[], input: number, output: number): FastStep | null {
+function int16Step(
+  context: OperatorContext,
+  memory: LinearMemory,
+  conv: Conv,
+  groups: readonly Group[],
+  input: number,
+  output: number,
+): FastStep | null {
   const { window, depth, channels } = conv;
   const accumulation = convAccumulation(context, conv);
   const filter = conv.filter.data as Int8Array;
-  const filters = { weight: (channel: number, i: number): number => filter[channel * depth + i] as number, channels, depth };
+  const filters = {
+    weight: (channel: number, i: number): number => filter[channel * depth + i] as number,
+    channels,
+    depth,
+  };
   const constants = wideConstants(filters, accumulation, convArithmetic(context, conv).requantizeWide);
   if (constants === null) return null;
   const geometry = placeWindow(memory, window);
@@ -89,7 +110,14 @@ function int16Step(context: OperatorContext, memory: LinearMemory, conv: Conv, g
   };
 }
 
-function floatStep(context: OperatorContext, memory: LinearMemory, conv: Conv, groups: readonly Group[], input: number, output: number): FastStep | null {
+function floatStep(
+  context: OperatorContext,
+  memory: LinearMemory,
+  conv: Conv,
+  groups: readonly Group[],
+  input: number,
+  output: number,
+): FastStep | null {
   const { window, depth, channels } = conv;
   if (conv.filter.type !== 'float32' || conv.output.type !== 'float32') return null;
   const bias = floatBiasOf(context, context.inputs[2], channels);
@@ -98,13 +126,34 @@ function floatStep(context: OperatorContext, memory: LinearMemory, conv: Conv, g
   const perGroup = channels / conv.groups;
   const geometry = placeWindow(memory, window);
   const placed = groups.map(({ firstOutput }) =>
-    memory.place(floatPanels(perGroup, depth, bias.subarray(firstOutput), (channel, i) => filter[(firstOutput + channel) * depth + i] as number)),
+    memory.place(
+      floatPanels(
+        perGroup,
+        depth,
+        bias.subarray(firstOutput),
+        (channel, i) => filter[(firstOutput + channel) * depth + i] as number,
+      ),
+    ),
   );
   memory.needScratch(16 + 32 * depth);
   const groupChannels = window.inputChannels / conv.groups;
   return (kernels, scratch) => {
     groups.forEach(({ firstInput, firstOutput }, g) => {
-      kernels.convFloat(geometry, input, output, placed[g] as number, scratch, depth, firstInput, groupChannels, channels, firstOutput, perGroup, low, high);
+      kernels.convFloat(
+        geometry,
+        input,
+        output,
+        placed[g] as number,
+        scratch,
+        depth,
+        firstInput,
+        groupChannels,
+        channels,
+        firstOutput,
+        perGroup,
+        low,
+        high,
+      );
     });
   };
 }

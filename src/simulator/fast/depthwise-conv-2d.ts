@@ -1,5 +1,5 @@
-// DEPTHWISE_CONV_2D in int8, int16x8 and float32, with one output channel per input channel and at least 8 of them; or with one input channel,
-// which is a convolution.
+// DEPTHWISE_CONV_2D in int8, int16x8 and float32, with one output channel per input channel and at least 8 of them; or
+// with one input channel, which is a convolution.
 
 import type { LinearMemory } from '../kernels/index.js';
 import { floatLimits } from '../operators/activation.js';
@@ -25,7 +25,14 @@ export const fastDepthwiseConv2d: FastKernel = (context, memory) => {
   return null;
 };
 
-function int8Step(context: OperatorContext, memory: LinearMemory, conv: Depthwise, isConvolution: boolean, input: number, output: number): FastStep | null {
+function int8Step(
+  context: OperatorContext,
+  memory: LinearMemory,
+  conv: Depthwise,
+  isConvolution: boolean,
+  input: number,
+  output: number,
+): FastStep | null {
   const { window, channels } = conv;
   const taps = window.filterHeight * window.filterWidth;
   const { bias, multipliers, inputZero, outputZero, low, high, wide } = depthwiseAccumulation(context, conv);
@@ -49,7 +56,23 @@ function int8Step(context: OperatorContext, memory: LinearMemory, conv: Depthwis
     if (packed === null) return null;
     const placed = memory.place(packed);
     memory.needScratch(16 + (64 + 32) * Math.ceil(taps / 8));
-    return (kernels, scratch) => kernels.convInt8(geometry, input, output, placed, scratch, taps, 0, 1, channels, 0, channels, inputZero, low, high);
+    return (kernels, scratch) =>
+      kernels.convInt8(
+        geometry,
+        input,
+        output,
+        placed,
+        scratch,
+        taps,
+        0,
+        1,
+        channels,
+        0,
+        channels,
+        inputZero,
+        low,
+        high,
+      );
   }
   const packed = depthwisePanels(weights);
   if (packed === null) return null;
@@ -58,7 +81,8 @@ function int8Step(context: OperatorContext, memory: LinearMemory, conv: Depthwis
   // 0 stands for none: nothing lies there.
   const neighbours = isNeighbourly(window) ? memory.place(neighbourPanels(weight, channels)) : 0;
   memory.needScratch(16 * Math.ceil(taps / 2) + channels);
-  return (kernels, scratch) => kernels.depthwiseInt8(geometry, input, output, headers, values, neighbours, scratch, inputZero, low, high);
+  return (kernels, scratch) =>
+    kernels.depthwiseInt8(geometry, input, output, headers, values, neighbours, scratch, inputZero, low, high);
 }
 
 /** Whether the kernel that computes two neighbours at once serves. */
@@ -66,12 +90,23 @@ function isNeighbourly({ filterHeight, filterWidth, strideW, dilationH, dilation
   return filterHeight === 3 && filterWidth === 3 && strideW <= 2 && dilationH === 1 && dilationW === 1;
 }
 
-function int16Step(context: OperatorContext, memory: LinearMemory, conv: Depthwise, isConvolution: boolean, input: number, output: number): FastStep | null {
+function int16Step(
+  context: OperatorContext,
+  memory: LinearMemory,
+  conv: Depthwise,
+  isConvolution: boolean,
+  input: number,
+  output: number,
+): FastStep | null {
   const { window, channels } = conv;
   const taps = window.filterHeight * window.filterWidth;
   const accumulation = depthwiseAccumulation(context, conv);
   const filter = conv.filter.data as Int8Array;
-  const filters = { weight: (channel: number, tap: number): number => filter[tap * channels + channel] as number, channels, depth: taps };
+  const filters = {
+    weight: (channel: number, tap: number): number => filter[tap * channels + channel] as number,
+    channels,
+    depth: taps,
+  };
   const constants = wideConstants(filters, accumulation, context.arithmetic.depthwise.requantizeWide);
   if (constants === null) return null;
   const geometry = placeWindow(memory, window);
@@ -80,14 +115,38 @@ function int16Step(context: OperatorContext, memory: LinearMemory, conv: Depthwi
   if (isConvolution) {
     const weightsAt = memory.place(paddedFilters(filters));
     memory.needScratch(16 + 2 * Math.ceil(taps / 8) * 8);
-    return (kernels, scratch) => kernels.convInt16(geometry, input, output, weightsAt, constantsAt, scratch, taps, 0, 1, channels, 0, channels, low, high);
+    return (kernels, scratch) =>
+      kernels.convInt16(
+        geometry,
+        input,
+        output,
+        weightsAt,
+        constantsAt,
+        scratch,
+        taps,
+        0,
+        1,
+        channels,
+        0,
+        channels,
+        low,
+        high,
+      );
   }
   const weightsAt = memory.place(filter);
   memory.needScratch(4 * taps + 16 + 32 + 2 * channels);
-  return (kernels, scratch) => kernels.depthwiseInt16(geometry, input, output, weightsAt, constantsAt, scratch, low, high);
+  return (kernels, scratch) =>
+    kernels.depthwiseInt16(geometry, input, output, weightsAt, constantsAt, scratch, low, high);
 }
 
-function floatStep(context: OperatorContext, memory: LinearMemory, conv: Depthwise, isConvolution: boolean, input: number, output: number): FastStep | null {
+function floatStep(
+  context: OperatorContext,
+  memory: LinearMemory,
+  conv: Depthwise,
+  isConvolution: boolean,
+  input: number,
+  output: number,
+): FastStep | null {
   const { window, channels } = conv;
   const taps = window.filterHeight * window.filterWidth;
   if (conv.filter.type !== 'float32' || conv.output.type !== 'float32') return null;
@@ -95,10 +154,13 @@ function floatStep(context: OperatorContext, memory: LinearMemory, conv: Depthwi
   const [low, high] = floatLimits(context, conv.activation);
   const filter = conv.filter.data as Float32Array;
   const geometry = placeWindow(memory, window);
-  const panels = memory.place(floatPanels(channels, taps, bias, (channel, tap) => filter[tap * channels + channel] as number));
+  const panels = memory.place(
+    floatPanels(channels, taps, bias, (channel, tap) => filter[tap * channels + channel] as number),
+  );
   if (isConvolution) {
     memory.needScratch(16 + 32 * taps);
-    return (kernels, scratch) => kernels.convFloat(geometry, input, output, panels, scratch, taps, 0, 1, channels, 0, channels, low, high);
+    return (kernels, scratch) =>
+      kernels.convFloat(geometry, input, output, panels, scratch, taps, 0, 1, channels, 0, channels, low, high);
   }
   memory.needScratch(8 * taps + 16 + 4 * channels);
   return (kernels, scratch) => kernels.depthwiseFloat(geometry, input, output, panels, scratch, low, high);

@@ -1,4 +1,5 @@
-// What a file in this folder provides: a step in WebAssembly for an operator that the plain kernels compute too, to the same bits.
+// What a file in this folder provides: a step in WebAssembly for an operator that the plain kernels compute too, to the
+// same bits.
 
 import type { Kernels, LinearMemory } from '../kernels/index.js';
 import type { Operand, OperatorContext } from '../operators/operator.js';

@@ -22,7 +22,13 @@ export const fastFullyConnected: FastKernel = (context, memory) => {
   return null;
 };
 
-function int8Step(context: OperatorContext, memory: LinearMemory, dense: Dense, input: number, output: number): FastStep | null {
+function int8Step(
+  context: OperatorContext,
+  memory: LinearMemory,
+  dense: Dense,
+  input: number,
+  output: number,
+): FastStep | null {
   const { rows, depth, units } = dense;
   const { bias, multipliers, inputZero, outputZero, low, high, wide } = denseAccumulation(context, dense);
   if (wide) return null;
@@ -43,20 +49,37 @@ function int8Step(context: OperatorContext, memory: LinearMemory, dense: Dense, 
   return (kernels, scratch) => kernels.denseInt8(input, output, placed, scratch, rows, depth, units, low, high);
 }
 
-function int16Step(context: OperatorContext, memory: LinearMemory, dense: Dense, input: number, output: number): FastStep | null {
+function int16Step(
+  context: OperatorContext,
+  memory: LinearMemory,
+  dense: Dense,
+  input: number,
+  output: number,
+): FastStep | null {
   const { rows, depth, units } = dense;
   const accumulation = denseAccumulation(context, dense);
   const filter = dense.filter.data as Int8Array;
-  const filters = { weight: (unit: number, i: number): number => filter[unit * depth + i] as number, channels: units, depth };
+  const filters = {
+    weight: (unit: number, i: number): number => filter[unit * depth + i] as number,
+    channels: units,
+    depth,
+  };
   const constants = wideConstants(filters, accumulation, denseArithmetic(context, dense).requantizeWide);
   if (constants === null) return null;
   const [weightsAt, constantsAt] = [memory.place(paddedFilters(filters)), memory.place(constants)];
   memory.needScratch(2 * Math.ceil(depth / 8) * 8);
   const { low, high } = accumulation;
-  return (kernels, scratch) => kernels.denseInt16(input, output, weightsAt, constantsAt, scratch, rows, depth, units, low, high);
+  return (kernels, scratch) =>
+    kernels.denseInt16(input, output, weightsAt, constantsAt, scratch, rows, depth, units, low, high);
 }
 
-function floatStep(context: OperatorContext, memory: LinearMemory, dense: Dense, input: number, output: number): FastStep | null {
+function floatStep(
+  context: OperatorContext,
+  memory: LinearMemory,
+  dense: Dense,
+  input: number,
+  output: number,
+): FastStep | null {
   const { rows, depth, units } = dense;
   if (dense.filter.type !== 'float32' || dense.output.type !== 'float32') return null;
   const bias = floatBiasOf(context, context.inputs[2], units);

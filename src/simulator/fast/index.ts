@@ -12,7 +12,17 @@ import { fastResizeBilinear } from './resize-bilinear.js';
 import { fastSoftmax } from './softmax.js';
 import { fastQuantize, fastTable } from './table.js';
 
-const ofOneByte = ['ABS', 'ELU', 'HARD_SWISH', 'LEAKY_RELU', 'LOGISTIC', 'RELU', 'RELU6', 'RELU_N1_TO_1', 'TANH'] as const;
+const ofOneByte = [
+  'ABS',
+  'ELU',
+  'HARD_SWISH',
+  'LEAKY_RELU',
+  'LOGISTIC',
+  'RELU',
+  'RELU6',
+  'RELU_N1_TO_1',
+  'TANH',
+] as const;
 
 const ofTwoBytes = ['DIV', 'MAXIMUM', 'MINIMUM', 'MUL', 'PRELU', 'SQUARED_DIFFERENCE', 'SUB'] as const;
 

@@ -1,4 +1,5 @@
-// Operators of two 8-bit tensors that compute each element from a pair: the plain kernel computes all 65536 results once, a table gives them.
+// Operators of two 8-bit tensors that compute each element from a pair: the plain kernel computes all 65536 results
+// once, a table gives them.
 
 import type { LinearMemory } from '../kernels/index.js';
 import { operatorFamilies } from '../operators/index.js';
@@ -26,7 +27,12 @@ export const fastPairs: FastKernel = (context, memory) => {
   const inputs = [detached(a, all, [values, 1]), detached(b, all, [1, values])];
   const step = family.prepare({ ...context, inputs, outputs: [detached(output, table, [values, values])] });
   if (!computesAll(step as () => void)) return null;
-  const [atA, atB, placedTable, placedWalk] = [addressOf(a, memory), addressOf(b, memory), memory.place(table), memory.place(Int32Array.from(walk))];
+  const [atA, atB, placedTable, placedWalk] = [
+    addressOf(a, memory),
+    addressOf(b, memory),
+    memory.place(table),
+    memory.place(Int32Array.from(walk)),
+  ];
   const to = output.address;
   return (kernels) => kernels.tableOfPairs8(atA, atB, to, placedTable, placedWalk);
 };
@@ -56,7 +62,8 @@ function walkOf(a: Operand, b: Operand, output: Operand): number[] | null {
     const last = loops.at(-1);
     if (loop[0] === 1) continue;
     // Neighbouring dimensions that both operands walk without a gap are one loop.
-    if (last !== undefined && loop[1] === last[0] * last[1] && loop[2] === last[0] * last[2]) loops[loops.length - 1] = [loop[0] * last[0], last[1], last[2]];
+    if (last !== undefined && loop[1] === last[0] * last[1] && loop[2] === last[0] * last[2])
+      loops[loops.length - 1] = [loop[0] * last[0], last[1], last[2]];
     else loops.push(loop);
   }
   while (loops.length < 3) loops.push([1, 0, 0]);

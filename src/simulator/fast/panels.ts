@@ -1,5 +1,5 @@
-// Weights as the kernels want them: panels of 8 output channels with all that belongs to these. Where the channels are no multiple
-// of 8 the last panel overlaps the one before; fewer than 8 channels make one panel, padded with zeros.
+// Weights as the kernels want them: panels of 8 output channels with all that belongs to these. Where the channels are
+// no multiple of 8 the last panel overlaps the one before; fewer than 8 channels make one panel, padded with zeros.
 
 import { multiplyDoubleRounding } from '../arithmetic/fixed-point.js';
 import type { ChannelRequantize } from '../arithmetic/profile.js';
@@ -19,7 +19,8 @@ export const panelChannels = 8;
 /** The first channel of every panel. */
 function panelStarts(channels: number): number[] {
   const starts: number[] = [];
-  for (let channel = 0; channel < channels; channel += panelChannels) starts.push(Math.max(0, Math.min(channel, channels - panelChannels)));
+  for (let channel = 0; channel < channels; channel += panelChannels)
+    starts.push(Math.max(0, Math.min(channel, channels - panelChannels)));
   return starts;
 }
 
@@ -41,8 +42,8 @@ const longSums = 512;
 const headerBytes = 4 * panelChannels + constantsBytes;
 
 /**
- * Panels of int8 operators: the header, into whose bias the input's zero point is folded, then int8 weights in pairs of positions,
- * 8 channels each.
+ * Panels of int8 operators: the header, into whose bias the input's zero point is folded, then int8 weights in pairs of
+ * positions, 8 channels each.
  * @returns null where the kernels' rescaling would not be exact
  */
 export function int8Panels(weights: Int8Weights): Uint8Array | null {
@@ -56,7 +57,8 @@ export function int8Panels(weights: Int8Weights): Uint8Array | null {
     if (header === null) return null;
     out.set(header, at);
     for (let c = 0; c < Math.min(panelChannels, channels); c++) {
-      for (let i = 0; i < depth; i++) out[at + headerBytes + (i >> 1) * 2 * panelChannels + 2 * c + (i & 1)] = weight(start + c, i);
+      for (let i = 0; i < depth; i++)
+        out[at + headerBytes + (i >> 1) * 2 * panelChannels + 2 * c + (i & 1)] = weight(start + c, i);
     }
   }
   return out;
@@ -82,7 +84,8 @@ export function neighbourPanels(values: (channel: number, tap: number) => number
     for (const [pair, taps] of neighbourTaps.entries()) {
       for (let c = 0; c < panelChannels; c++) {
         for (const [half, tap] of taps.entries()) {
-          out[(panel * neighbourTaps.length + pair) * perPair + 2 * c + half] = tap === null ? 0 : values(start + c, tap);
+          out[(panel * neighbourTaps.length + pair) * perPair + 2 * c + half] =
+            tap === null ? 0 : values(start + c, tap);
         }
       }
     }
@@ -96,7 +99,8 @@ export interface DepthwisePanels {
 }
 
 /**
- * The same for depthwise: all headers, and apart from them int16 weights, in pairs of taps, for each pair all blocks of 8 channels.
+ * The same for depthwise: all headers, and apart from them int16 weights, in pairs of taps, for each pair all blocks of
+ * 8 channels.
  * @returns null where the kernels' rescaling would not be exact
  */
 export function depthwisePanels(weights: Int8Weights): DepthwisePanels | null {
@@ -109,13 +113,17 @@ export function depthwisePanels(weights: Int8Weights): DepthwisePanels | null {
     if (header === null) return null;
     headers.set(header, panel * headerBytes);
     for (let c = 0; c < panelChannels; c++) {
-      for (let i = 0; i < weights.depth; i++) values[((i >> 1) * panels + panel) * 2 * panelChannels + 2 * c + (i & 1)] = weights.weight(start + c, i);
+      for (let i = 0; i < weights.depth; i++)
+        values[((i >> 1) * panels + panel) * 2 * panelChannels + 2 * c + (i & 1)] = weights.weight(start + c, i);
     }
   }
   return { headers, values };
 }
 
-/** The header of the panel that starts at a channel; null where neither way of rescaling is exact for all of its channels. */
+/**
+ * The header of the panel that starts at a channel; null where neither way of rescaling is exact for all of its
+ * channels.
+ */
 function headerOf(weights: Int8Weights, start: number): Uint8Array | null {
   const header = new Uint8Array(headerBytes);
   const constants = new DataView(header.buffer, 4 * panelChannels);
@@ -124,7 +132,8 @@ function headerOf(weights: Int8Weights, start: number): Uint8Array | null {
   const inFloat = weights.depth > longSums ? [null] : sums.map((channel) => floatRescaling(channel, weights.limits));
   const exact = inFloat.every((rescaling) => rescaling !== null);
   if (exact) writeFloatConstants(constants, inFloat);
-  else if (sums.every((channel) => isExactInFixedPoint(channel, weights.limits))) writeFixedPointConstants(constants, sums, weights.limits);
+  else if (sums.every((channel) => isExactInFixedPoint(channel, weights.limits)))
+    writeFixedPointConstants(constants, sums, weights.limits);
   else return null;
   const biases = sums.map(({ bias }, c) => bias - (exact ? (inFloat[c]?.shifted ?? 0) : 0));
   new Int32Array(header.buffer, 0, panelChannels).set(biases);
@@ -143,7 +152,11 @@ function sumsOf(weights: Int8Weights, channel: number): ChannelSums & { readonly
     lowest += value * (value > 0 ? -128 - inputZero : 127 - inputZero);
     highest += value * (value > 0 ? 127 - inputZero : -128 - inputZero);
   }
-  const [multiplier, shift, real] = [multipliers.multiplier[channel], multipliers.shift[channel], multipliers.real[channel]] as [number, number, number];
+  const [multiplier, shift, real] = [
+    multipliers.multiplier[channel],
+    multipliers.shift[channel],
+    multipliers.real[channel],
+  ] as [number, number, number];
   return {
     bias: own - inputZero * sum,
     lowest,
@@ -155,7 +168,12 @@ function sumsOf(weights: Int8Weights, channel: number): ChannelSums & { readonly
 }
 
 /** Panels of float operators: 8 x bias, then 8 weights for each position. */
-export function floatPanels(channels: number, depth: number, bias: Float32Array, weight: (channel: number, position: number) => number): Float32Array {
+export function floatPanels(
+  channels: number,
+  depth: number,
+  bias: Float32Array,
+  weight: (channel: number, position: number) => number,
+): Float32Array {
   const starts = panelStarts(channels);
   const perPanel = panelChannels * (1 + depth);
   const out = new Float32Array(starts.length * perPanel);

@@ -13,7 +13,12 @@ export const fastPool2d: FastKernel = (context, memory) => {
   const pool = poolOf(context);
   const { window, activation } = pool;
   const addresses = addressesOf(pool.input, pool.output);
-  if (addresses === null || window.inputChannels < panelChannels || window.filterHeight * window.filterWidth > maxElements) return null;
+  if (
+    addresses === null ||
+    window.inputChannels < panelChannels ||
+    window.filterHeight * window.filterWidth > maxElements
+  )
+    return null;
   const [input, output] = addresses as [number, number];
   const average = context.name === 'AVERAGE_POOL_2D';
   if (pool.input.type === 'int8') {

@@ -1,8 +1,10 @@
-// The ways in which the kernels bring int32 sums to int8 (src/simulator/kernels/assembly/requantize.ts), and where each is exact.
+// The ways in which the kernels bring int32 sums to int8 (src/simulator/kernels/assembly/requantize.ts), and where each
+// is exact.
 //
-// The fixed-point arithmetic of a profile is a staircase over the sums: it is known by where its steps are, at most 255 of them between the
-// limits of the output. A float32 multiply and add is one too; with a factor and an offset under which every step falls on the same
-// sum it gives the same results for all sums, at a fraction of the price. Such a pair is searched for each channel, step by step.
+// The fixed-point arithmetic of a profile is a staircase over the sums: it is known by where its steps are, at most 255
+// of them between the limits of the output. A float32 multiply and add is one too; with a factor and an offset under
+// which every step falls on the same sum it gives the same results for all sums, at a fraction of the price. Such a
+// pair is searched for each channel, step by step.
 
 import { int32Max, int32Min, type QuantizedMultiplier } from '../arithmetic/fixed-point.js';
 
@@ -64,7 +66,10 @@ function realOf({ multiplier, shift }: QuantizedMultiplier): number {
 }
 
 /** What every input gives, or null: dead channels have tiny scales. */
-export function constantResult({ lowest, highest, requantize }: ChannelSums, { zero, low, high }: OutputLimits): number | null {
+export function constantResult(
+  { lowest, highest, requantize }: ChannelSums,
+  { zero, low, high }: OutputLimits,
+): number | null {
   const first = Math.max(low, Math.min(high, requantize(lowest) + zero));
   const last = Math.max(low, Math.min(high, requantize(highest) + zero));
   return first === last ? first : null;
@@ -75,7 +80,10 @@ export function stepsOf(channel: ChannelSums, { zero, low, high }: OutputLimits)
   const first = Math.max(low, requantize(lowest) + zero) + 1;
   const last = Math.min(high, requantize(highest) + zero);
   const sums = new Int32Array(last - first + 1);
-  const firstSum = roundsTwice && multiplier.shift <= 0 && multiplier.shift >= lowestExactShift ? firstSums(multiplier) : searchedSums(channel);
+  const firstSum =
+    roundsTwice && multiplier.shift <= 0 && multiplier.shift >= lowestExactShift
+      ? firstSums(multiplier)
+      : searchedSums(channel);
   for (let i = 0; i < sums.length; i++) sums[i] = firstSum(first + i - zero);
   return { first, sums };
 }
@@ -84,8 +92,9 @@ export function stepsOf(channel: ChannelSums, { zero, low, high }: OutputLimits)
 const lowestExactShift = -13;
 
 /**
- * The first sum for which two roundings give at least a result: the second one, ties away from zero, wants a product of so much, and the
- * first one, ties upwards, a sum of so much. Products stay below 2^53 for the shifts to the right that are taken.
+ * The first sum for which two roundings give at least a result: the second one, ties away from zero, wants a product of
+ * so much, and the first one, ties upwards, a sum of so much. Products stay below 2^53 for the shifts to the right that
+ * are taken.
  */
 function firstSums({ multiplier, shift }: QuantizedMultiplier): (result: number) => number {
   const unit = 2 ** -shift;
@@ -142,40 +151,62 @@ function withTwoOffsets(real: number, steps: Steps, agrees: Agrees): FloatRescal
   const { sums } = steps;
   const atLeastZero = sums.findIndex((sum) => sum >= 0);
   const aboveZero = sums.findIndex((sum) => sum > 0);
-  const [negative, notPositive] = [atLeastZero, aboveZero].map((found) => (found < 0 ? sums.length : found)) as [number, number];
+  const [negative, notPositive] = [atLeastZero, aboveZero].map((found) => (found < 0 ? sums.length : found)) as [
+    number,
+    number,
+  ];
   for (const step of factorSteps) {
     const factor = beside(real, step);
     const first = offsetFor(factor, 0, steps, negative, sums.length, notPositive, sums.length);
     const second = first === null ? null : offsetFor(factor, 0, steps, 0, negative, 0, notPositive);
-    const found: FloatRescaling | null = first === null || second === null ? null : { factor, offsets: [first, second], shifted: 0 };
+    const found: FloatRescaling | null =
+      first === null || second === null ? null : { factor, offsets: [first, second], shifted: 0 };
     if (found !== null && agrees(found)) return found;
   }
   return null;
 }
 
 /**
- * An offset under which the sums of steps `from` to `to` give their results, and those before the steps `fromBelow` to `toBelow` one
- * less; or null.
+ * An offset under which the sums of steps `from` to `to` give their results, and those before the steps `fromBelow` to
+ * `toBelow` one less; or null.
  */
-function offsetFor(factor: number, shifted: number, { first, sums }: Steps, from: number, to: number, fromBelow: number, toBelow: number): number | null {
+function offsetFor(
+  factor: number,
+  shifted: number,
+  { first, sums }: Steps,
+  from: number,
+  to: number,
+  fromBelow: number,
+  toBelow: number,
+): number | null {
   let [low, high] = [-Infinity, Infinity];
   for (let i = from; i < to; i++) low = Math.max(low, first + i - 0.5 - factor * ((sums[i] as number) - shifted));
-  for (let i = fromBelow; i < toBelow; i++) high = Math.min(high, first + i - 0.5 - factor * ((sums[i] as number) - 1 - shifted));
+  for (let i = fromBelow; i < toBelow; i++)
+    high = Math.min(high, first + i - 0.5 - factor * ((sums[i] as number) - 1 - shifted));
   if (low >= high) return null;
   if (low === -Infinity) low = high === Infinity ? 0 : high - 0.5;
   if (high === Infinity) high = low + 0.5;
   for (const fraction of fractions) {
     const offset = Math.fround(low + (high - low) * fraction);
     let holds = true;
-    for (let i = from; holds && i < to; i++) holds = float32Result((sums[i] as number) - shifted, factor, offset) >= first + i;
-    for (let i = fromBelow; holds && i < toBelow; i++) holds = float32Result((sums[i] as number) - 1 - shifted, factor, offset) < first + i;
+    for (let i = from; holds && i < to; i++)
+      holds = float32Result((sums[i] as number) - shifted, factor, offset) >= first + i;
+    for (let i = fromBelow; holds && i < toBelow; i++)
+      holds = float32Result((sums[i] as number) - 1 - shifted, factor, offset) < first + i;
     if (holds) return offset;
   }
   return null;
 }
 
-/** Before the first step and after the last both staircases must be level, too, and so up to where the sums change their sign. */
-function agreesBetweenSteps({ factor, offsets, shifted }: FloatRescaling, channel: ChannelSums, { zero, low, high }: OutputLimits): boolean {
+/**
+ * Before the first step and after the last both staircases must be level, too, and so up to where the sums change their
+ * sign.
+ */
+function agreesBetweenSteps(
+  { factor, offsets, shifted }: FloatRescaling,
+  channel: ChannelSums,
+  { zero, low, high }: OutputLimits,
+): boolean {
   const { lowest, highest, requantize } = channel;
   return [lowest, highest, -1, 0].every((sum) => {
     if (sum < lowest || sum > highest) return true;
@@ -190,8 +221,9 @@ function float32Result(sum: number, factor: number, offset: number): number {
 }
 
 /**
- * Whether the kernels' fixed-point way is exact for every int8 result: it rounds twice, and twice the rounded sum must stay whole in float32.
- * With 14 bits of fraction and 8 before the point it does; or else all sums are small enough. Larger results saturate.
+ * Whether the kernels' fixed-point way is exact for every int8 result: it rounds twice, and twice the rounded sum must
+ * stay whole in float32. With 14 bits of fraction and 8 before the point it does; or else all sums are small enough.
+ * Larger results saturate.
  */
 export function isExactInFixedPoint(channel: ChannelSums, limits: OutputLimits): boolean {
   const { lowest, highest, roundsTwice } = channel;
@@ -199,7 +231,9 @@ export function isExactInFixedPoint(channel: ChannelSums, limits: OutputLimits):
   if (!roundsTwice || lowest < int32Min || highest > int32Max) return false;
   if (shift <= 0 && constantResult(channel, limits) !== null) return true;
   const largest = (Math.max(-lowest, highest) * multiplier) / 2 ** 31;
-  return shift <= -1 && largest < 2 ** 30 && (shift >= -14 || largest < 2 ** 23 - 1) && largest * 2 ** shift < 2 ** 22 - 512;
+  return (
+    shift <= -1 && largest < 2 ** 30 && (shift >= -14 || largest < 2 ** 23 - 1) && largest * 2 ** shift < 2 ** 22 - 512
+  );
 }
 
 /** Bytes of the constants of 8 channels. */
@@ -220,7 +254,11 @@ export function writeFloatConstants(constants: DataView, channels: readonly Floa
 }
 
 /** A channel that always gives the same is nothing but an addend. */
-export function writeFixedPointConstants(constants: DataView, channels: readonly ChannelSums[], limits: OutputLimits): void {
+export function writeFixedPointConstants(
+  constants: DataView,
+  channels: readonly ChannelSums[],
+  limits: OutputLimits,
+): void {
   constants.setInt32(wayAt, ways.fixedPoint, true);
   for (const [c, channel] of channels.entries()) {
     const constant = constantResult(channel, limits);

@@ -11,7 +11,14 @@ export const fastSoftmax: FastKernel = (context, memory) => {
   const [input, output] = [inputOf(context, 0), outputOf(context)];
   const addresses = addressesOf(input, output);
   const depth = input.shape.at(-1) ?? 0;
-  if (input.type !== 'int8' || output.type !== 'int8' || addresses === null || context.arithmetic.softmaxInFloat || depth > longestRow) return null;
+  if (
+    input.type !== 'int8' ||
+    output.type !== 'int8' ||
+    addresses === null ||
+    context.arithmetic.softmaxInFloat ||
+    depth > longestRow
+  )
+    return null;
   const { exponentials, rounded } = exponentialsOf(context);
   const tables = memory.place(Int32Array.of(...exponentials, ...rounded));
   const [from, to] = addresses as [number, number];

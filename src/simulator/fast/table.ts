@@ -1,4 +1,5 @@
-// Operators of one 8-bit tensor that treat every element alike: the plain kernel computes all 256 results once, a table gives them.
+// Operators of one 8-bit tensor that treat every element alike: the plain kernel computes all 256 results once, a table
+// gives them.
 
 import { AtollError } from '../../base/errors.js';
 import { operatorFamilies } from '../operators/index.js';
@@ -9,9 +10,26 @@ import { addressesOf, type FastKernel } from './fast-kernel.js';
 const values = 256;
 
 /** The same operand with elements of its own. Its data is not touched: there is none before the memory is made. */
-export function detached({ index, label, type, scale, zeroPoint, axis }: Operand, bytes: Uint8Array, shape: readonly number[]): Operand {
+export function detached(
+  { index, label, type, scale, zeroPoint, axis }: Operand,
+  bytes: Uint8Array,
+  shape: readonly number[],
+): Operand {
   const data: ElementArray = type === 'int8' ? new Int8Array(bytes.buffer) : bytes;
-  return { index, label, type, scale, zeroPoint, axis, shape, count: bytes.length, constant: false, variable: false, address: null, data };
+  return {
+    index,
+    label,
+    type,
+    scale,
+    zeroPoint,
+    axis,
+    shape,
+    count: bytes.length,
+    constant: false,
+    variable: false,
+    address: null,
+    data,
+  };
 }
 
 /** False if the kernel fails for some input value: then no table is built, and the kernel runs on the actual data. */
@@ -35,10 +53,15 @@ export const fastTable: FastKernel = (context, memory) => {
   if (family === undefined) return null;
   const table = new Uint8Array(values);
   const all = Uint8Array.from({ length: values }, (_, i) => i);
-  const step = family.prepare({ ...context, inputs: [detached(input, all, [values])], outputs: [detached(output, table, [values])] });
+  const step = family.prepare({
+    ...context,
+    inputs: [detached(input, all, [values])],
+    outputs: [detached(output, table, [values])],
+  });
   if (!computesAll(step as () => void)) return null;
   const [from, to] = addresses as [number, number];
-  if (table.every((result, value) => result === (value ^ 128))) return (kernels) => kernels.flipSigns(from, to, input.count);
+  if (table.every((result, value) => result === (value ^ 128)))
+    return (kernels) => kernels.flipSigns(from, to, input.count);
   const placed = memory.place(table);
   return (kernels) => kernels.tableOf8(from, to, input.count, placed);
 };
@@ -46,5 +69,7 @@ export const fastTable: FastKernel = (context, memory) => {
 /** SIMD's blocks and what is left over may be rounded in two ways. */
 export const fastQuantize: FastKernel = (context, memory) => {
   const { requantize, requantizeBytes } = context.arithmetic;
-  return requantize === requantizeBytes || inputOf(context, 0).count % quantizeBlock === 0 ? fastTable(context, memory) : null;
+  return requantize === requantizeBytes || inputOf(context, 0).count % quantizeBlock === 0
+    ? fastTable(context, memory)
+    : null;
 };

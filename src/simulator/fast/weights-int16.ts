@@ -1,4 +1,5 @@
-// Weights of int16x8 operators for the kernels: sums of 32 bits, which are checked here, a bias of 64 bits and a rounding in one step.
+// Weights of int16x8 operators for the kernels: sums of 32 bits, which are checked here, a bias of 64 bits and a
+// rounding in one step.
 
 import { multiplyWide } from '../arithmetic/fixed-point.js';
 import type { ChannelRequantize } from '../arithmetic/profile.js';
@@ -14,11 +15,15 @@ export interface Filters {
 const largestInput = 32768;
 
 /**
- * For each channel int64 bias, int32 multiplier of 15 bits and int32 shift to the right (TFLite's MultiplyByQuantizedMultiplier for 64-bit
- * accumulators).
+ * For each channel int64 bias, int32 multiplier of 15 bits and int32 shift to the right (TFLite's
+ * MultiplyByQuantizedMultiplier for 64-bit accumulators).
  * @returns null where the kernels would not be exact
  */
-export function wideConstants({ weight, channels, depth }: Filters, accumulation: Accumulation, requantize: ChannelRequantize): Uint8Array | null {
+export function wideConstants(
+  { weight, channels, depth }: Filters,
+  accumulation: Accumulation,
+  requantize: ChannelRequantize,
+): Uint8Array | null {
   const { wide, bias, multipliers, inputZero, outputZero } = accumulation;
   if (!wide || requantize !== multiplyWide || inputZero !== 0 || outputZero !== 0) return null;
   const out = new DataView(new ArrayBuffer(16 * channels));
@@ -44,6 +49,7 @@ export function wideConstants({ weight, channels, depth }: Filters, accumulation
 export function paddedFilters({ weight, channels, depth }: Filters): Int8Array {
   const padded = Math.ceil(depth / 8) * 8;
   const out = new Int8Array(channels * padded);
-  for (let channel = 0; channel < channels; channel++) for (let i = 0; i < depth; i++) out[channel * padded + i] = weight(channel, i);
+  for (let channel = 0; channel < channels; channel++)
+    for (let i = 0; i < depth; i++) out[channel * padded + i] = weight(channel, i);
   return out;
 }

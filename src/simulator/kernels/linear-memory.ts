@@ -1,5 +1,5 @@
-// One block of memory for everything that kernels touch: tensors, packed weights, scratch. First everything is reserved, which gives
-// addresses, then `seal` makes the block; it never grows afterwards, so views stay valid.
+// One block of memory for everything that kernels touch: tensors, packed weights, scratch. First everything is
+// reserved, which gives addresses, then `seal` makes the block; it never grows afterwards, so views stay valid.
 
 import { fail } from '../../base/errors.js';
 import { type WasmMemory, webAssembly } from './webassembly.js';

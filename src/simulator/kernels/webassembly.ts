@@ -1,4 +1,5 @@
-// The part of the WebAssembly global that is used here. Node's type package leaves it to the DOM's, which a Node program has no use for.
+// The part of the WebAssembly global that is used here. Node's type package leaves it to the DOM's, which a Node
+// program has no use for.
 
 export interface WasmMemory {
   readonly buffer: ArrayBuffer;

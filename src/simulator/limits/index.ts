@@ -1,5 +1,5 @@
-// Models that a runtime rejects in Prepare, or computes wrongly without an error. One table per runtime, used by the interpreter, `check` and
-// the verification of quantized files.
+// Models that a runtime rejects in Prepare, or computes wrongly without an error. One table per runtime, used by the
+// interpreter, `check` and the verification of quantized files.
 
 import { fail } from '../../base/errors.js';
 import type { Model, SubGraph } from '../../formats/tflite/index.js';
@@ -22,7 +22,10 @@ export interface BrokenLimit extends Pick<Limit, 'severity' | 'about'> {
   readonly reason: string;
 }
 
-export const runtimeNames: Readonly<Record<Runtime, string>> = { tflm: 'TensorFlow Lite Micro', tflite: 'TensorFlow Lite' };
+export const runtimeNames: Readonly<Record<Runtime, string>> = {
+  tflm: 'TensorFlow Lite Micro',
+  tflite: 'TensorFlow Lite',
+};
 
 const tables = { tflm: tflmLimits, tflite: tfliteLimits } as const;
 
@@ -41,21 +44,31 @@ export function brokenLimits(context: OperatorContext, runtime: Runtime): Broken
 function missingKernel({ name, inputs }: OperatorContext): string | null {
   const taken = (tflmTypes as Readonly<Record<string, TakenTypes>>)[name];
   if (taken === undefined) return name.startsWith('custom:') ? null : 'the runtime has no kernel for it';
-  const operands = inputs.map((operand) => (operand === null ? null : { type: operand.type, perAxis: operand.scale.length > 1 }));
-  return kernelRefusal(name, typeof taken === 'string' || 'length' in taken ? { types: taken, weights: null } : taken, operands);
+  const operands = inputs.map((operand) =>
+    operand === null ? null : { type: operand.type, perAxis: operand.scale.length > 1 },
+  );
+  return kernelRefusal(
+    name,
+    typeof taken === 'string' || 'length' in taken ? { types: taken, weights: null } : taken,
+    operands,
+  );
 }
 
 /** The quantized operators of a graph and of the subgraphs that it calls, which are what runs on devices. */
 export function integerOperators({ subgraphs }: Pick<Graph, 'subgraphs'>): OperatorContext[] {
   const all = [...subgraphs.values()].flatMap(({ operators }) => operators);
-  return all.filter(({ inputs, outputs }) => [...inputs, ...outputs].some((operand) => operand !== null && isQuantized(operand)));
+  return all.filter(({ inputs, outputs }) =>
+    [...inputs, ...outputs].some((operand) => operand !== null && isQuantized(operand)),
+  );
 }
 
 const namedReasons = 4;
 
 /** @throws RUNTIME_REFUSES */
 export function requireLimits(operators: readonly OperatorContext[], runtime: Runtime): void {
-  const refusals = operators.flatMap((operator) => brokenLimits(operator, runtime)).filter(({ severity }) => severity === 'refused');
+  const refusals = operators
+    .flatMap((operator) => brokenLimits(operator, runtime))
+    .filter(({ severity }) => severity === 'refused');
   if (refusals.length === 0) return;
   const named = refusals.slice(0, namedReasons).map(({ place, reason }) => `${place}: ${reason}`);
   const more = refusals.length > namedReasons ? [`${refusals.length - namedReasons} more`] : [];
@@ -63,17 +76,25 @@ export function requireLimits(operators: readonly OperatorContext[], runtime: Ru
 }
 
 /**
- * The reference profile of a runtime that supports the model: TensorFlow Lite Micro if possible, otherwise TensorFlow Lite.
- * @returns profile: null if neither runtime supports the model; refusal: the first limit of TensorFlow Lite Micro that the model breaks
+ * The reference profile of a runtime that supports the model: TensorFlow Lite Micro if possible, otherwise TensorFlow
+ * Lite.
+ * @returns profile: null if neither runtime supports the model; refusal: the first limit of TensorFlow Lite Micro that
+ * the model breaks
  */
-export function profileThatTakes(model: Model): { readonly profile: KernelProfile | null; readonly refusal: BrokenLimit | null } {
-  const refusalOf = (profile: KernelProfile): BrokenLimit | null => limitsBroken(model, profile).find(({ severity }) => severity === 'refused') ?? null;
+export function profileThatTakes(model: Model): {
+  readonly profile: KernelProfile | null;
+  readonly refusal: BrokenLimit | null;
+} {
+  const refusalOf = (profile: KernelProfile): BrokenLimit | null =>
+    limitsBroken(model, profile).find(({ severity }) => severity === 'refused') ?? null;
   const refusal = refusalOf('tflm-reference');
   if (refusal === null) return { profile: 'tflm-reference', refusal };
   return { profile: refusalOf('tflite-reference') === null ? 'tflite-reference' : null, refusal };
 }
 
-/** The limits of a profile's runtime that a model breaks, in the operators of the main subgraph and those that it calls. */
+/**
+ * The limits of a profile's runtime that a model breaks, in the operators of the main subgraph and those that it calls.
+ */
 export function limitsBroken(model: Model, profile: KernelProfile): BrokenLimit[] {
   const arithmetic = kernelProfiles[profile];
   const { runtime } = arithmetic;

@@ -5,33 +5,57 @@ import type { Operand, OperatorContext } from '../operators/operator.js';
 
 export type Condition = (context: OperatorContext) => string | null;
 
-/** How a runtime takes it: `refused` ends with an error or an abort, `wrong` computes something else than the model says. */
+/**
+ * How a runtime takes it: `refused` ends with an error or an abort, `wrong` computes something else than the model
+ * says.
+ */
 export type Severity = 'refused' | 'wrong';
 
 export interface Limit {
   readonly severity: Severity;
-  /** `numbers`: scales and zero points, which the quantizer chooses; `graph`: shapes and operands; `types`: the kernel does not support the type. */
+  /**
+   * `numbers`: scales and zero points, which the quantizer chooses; `graph`: shapes and operands; `types`: the kernel
+   * does not support the type.
+   */
   readonly about: 'numbers' | 'graph' | 'types';
   readonly condition: Condition;
 }
 
 /** Scales and zero points with which the kernel ends. */
-export const refused = (...conditions: Condition[]): Limit => ({ severity: 'refused', about: 'numbers', condition: all(...conditions) });
+export const refused = (...conditions: Condition[]): Limit => ({
+  severity: 'refused',
+  about: 'numbers',
+  condition: all(...conditions),
+});
 /** Scales and zero points with which it computes something else. */
-export const wrong = (...conditions: Condition[]): Limit => ({ severity: 'wrong', about: 'numbers', condition: all(...conditions) });
+export const wrong = (...conditions: Condition[]): Limit => ({
+  severity: 'wrong',
+  about: 'numbers',
+  condition: all(...conditions),
+});
 /** Shapes, types and operands with which it ends. */
-export const unsupported = (...conditions: Condition[]): Limit => ({ severity: 'refused', about: 'graph', condition: all(...conditions) });
+export const unsupported = (...conditions: Condition[]): Limit => ({
+  severity: 'refused',
+  about: 'graph',
+  condition: all(...conditions),
+});
 
-const listed = (operands: readonly (Operand | null | undefined)[]): Operand[] => operands.filter((operand) => operand != null);
-const firstFault = (faults: readonly (string | null)[]): string | null => faults.find((fault) => fault !== null) ?? null;
+const listed = (operands: readonly (Operand | null | undefined)[]): Operand[] =>
+  operands.filter((operand) => operand != null);
+const firstFault = (faults: readonly (string | null)[]): string | null =>
+  faults.find((fault) => fault !== null) ?? null;
 const scaleOf = (operand: Operand | null | undefined): number => operand?.scale[0] ?? Number.NaN;
 const zeroOf = (operand: Operand | null | undefined): number => operand?.zeroPoint[0] ?? 0;
 
-export const isQuantized = ({ type, scale }: Operand): boolean => scale.length > 0 && (type === 'int8' || type === 'uint8' || type === 'int16');
+export const isQuantized = ({ type, scale }: Operand): boolean =>
+  scale.length > 0 && (type === 'int8' || type === 'uint8' || type === 'int16');
 
 /** Holds only where the first output has one of the types. */
 export function where(types: readonly string[], ...conditions: Condition[]): Condition {
-  return (context) => (types.includes(context.outputs[0]?.type ?? '') ? firstFault(conditions.map((condition) => condition(context))) : null);
+  return (context) =>
+    types.includes(context.outputs[0]?.type ?? '')
+      ? firstFault(conditions.map((condition) => condition(context)))
+      : null;
 }
 
 /** All conditions. */
@@ -44,11 +68,21 @@ export const symmetricInt16: Condition = ({ inputs, outputs }) =>
   firstFault(
     listed([...inputs, ...outputs])
       .filter((operand) => operand.type === 'int16' && isQuantized(operand))
-      .map((operand) => (zeroOf(operand) === 0 ? null : `tensor ${operand.label} is int16 with zero point ${zeroOf(operand)}, which must be 0`)),
+      .map((operand) =>
+        zeroOf(operand) === 0
+          ? null
+          : `tensor ${operand.label} is int16 with zero point ${zeroOf(operand)}, which must be 0`,
+      ),
   );
 
 /** Scale and zero point of quantized inputs equal those of the first output. */
-export function alike({ inputs: positions, tolerance = 0 }: { readonly inputs?: readonly number[]; readonly tolerance?: number } = {}): Condition {
+export function alike({
+  inputs: positions,
+  tolerance = 0,
+}: {
+  readonly inputs?: readonly number[];
+  readonly tolerance?: number;
+} = {}): Condition {
   return ({ inputs, outputs: [output] }) => {
     if (output === undefined || !isQuantized(output)) return null;
     const compared = listed(positions === undefined ? inputs : positions.map((position) => inputs[position]));
@@ -66,14 +100,18 @@ export const inputsAlike: Condition = ({ inputs }) => {
   const [first, ...others] = listed(inputs).filter(isQuantized);
   if (first === undefined) return null;
   const other = others.find((input) => scaleOf(input) !== scaleOf(first) || zeroOf(input) !== zeroOf(first));
-  return other === undefined ? null : `tensors ${first.label} and ${other.label} must have the same scale and zero point`;
+  return other === undefined
+    ? null
+    : `tensors ${first.label} and ${other.label} must have the same scale and zero point`;
 };
 
 /** Outputs are quantized like the input. */
 export const outputsAlike: Condition = ({ inputs: [input], outputs }) => {
   if (input == null || !isQuantized(input)) return null;
   const other = outputs.find((output) => scaleOf(output) !== scaleOf(input) || zeroOf(output) !== zeroOf(input));
-  return other === undefined ? null : `tensors ${input.label} and ${other.label} must have the same scale and zero point`;
+  return other === undefined
+    ? null
+    : `tensors ${input.label} and ${other.label} must have the same scale and zero point`;
 };
 
 export interface FixedQuantization {
@@ -87,44 +125,64 @@ export function fixedOutput(byType: Readonly<Partial<Record<string, FixedQuantiz
     const wanted = byType[output?.type ?? ''];
     if (output === undefined || wanted === undefined || !isQuantized(output)) return null;
     const { scale, zeroPoint } = wanted;
-    if (scale !== undefined && scaleOf(output) !== scale) return `output ${output.label} has scale ${scaleOf(output)}; it must be 1/${1 / scale}`;
-    return zeroPoint !== undefined && zeroOf(output) !== zeroPoint ? `output ${output.label} has zero point ${zeroOf(output)}; it must be ${zeroPoint}` : null;
+    if (scale !== undefined && scaleOf(output) !== scale)
+      return `output ${output.label} has scale ${scaleOf(output)}; it must be 1/${1 / scale}`;
+    return zeroPoint !== undefined && zeroOf(output) !== zeroPoint
+      ? `output ${output.label} has zero point ${zeroOf(output)}; it must be ${zeroPoint}`
+      : null;
   };
 }
 
 /**
- * The multiplier that brings the sum of two operands to the output is below 1 (QuantizeMultiplierSmallerThanOneExp): twice the larger input
- * scale, by the bits that the sum has more.
+ * The multiplier that brings the sum of two operands to the output is below 1 (QuantizeMultiplierSmallerThanOneExp):
+ * twice the larger input scale, by the bits that the sum has more.
  */
 export const sumMultiplierBelowOne: Condition = ({ inputs, outputs: [output] }) => {
   if (output === undefined || !isQuantized(output)) return null;
   const largest = Math.max(...listed(inputs).filter(isQuantized).map(scaleOf));
   const bits = output.type === 'int16' ? 15 : 20;
-  return belowOne((2 * largest) / (2 ** bits * scaleOf(output)), output, `the output scale must be above ${largest / 2 ** (bits - 1)}`);
+  return belowOne(
+    (2 * largest) / (2 ** bits * scaleOf(output)),
+    output,
+    `the output scale must be above ${largest / 2 ** (bits - 1)}`,
+  );
 };
 
 /** The same of a squared difference: two bits of 7 more. */
 export const squareMultiplierBelowOne: Condition = ({ inputs, outputs: [output] }) => {
   if (output === undefined || output.type !== 'int8' || !isQuantized(output)) return null;
   const largest = 2 * Math.max(...listed(inputs).filter(isQuantized).map(scaleOf));
-  return belowOne(largest ** 2 / (2 ** 14 * scaleOf(output)), output, `the output scale must be above ${largest ** 2 / 2 ** 14}`);
+  return belowOne(
+    largest ** 2 / (2 ** 14 * scaleOf(output)),
+    output,
+    `the output scale must be above ${largest ** 2 / 2 ** 14}`,
+  );
 };
 
 /** Rounded to its bits, it must still be below 1. */
 function belowOne(multiplier: number, { label }: Operand, rule: string): string | null {
-  return multiplier < 1 && quantizeMultiplier(multiplier).shift <= 0 ? null : `output ${label} is too fine for its inputs: ${rule}`;
+  return multiplier < 1 && quantizeMultiplier(multiplier).shift <= 0
+    ? null
+    : `output ${label} is too fine for its inputs: ${rule}`;
 }
 
 /** Of SUB in TFLite, which has a way for multipliers below 1 and one for those above. */
 export const differenceMultiplierNotOne: Condition = (context) => {
   const multiplier = differenceMultiplier(context);
   const exactly = multiplier === 1 || (multiplier < 1 && quantizeMultiplier(multiplier).shift > 0);
-  return exactly ? `the multiplier of output ${context.outputs[0]?.label} is exactly 1; choose another output scale` : null;
+  return exactly
+    ? `the multiplier of output ${context.outputs[0]?.label} is exactly 1; choose another output scale`
+    : null;
 };
 
-/** SUB with a multiplier above 1 shifts right by a negative amount, which is undefined in C (MultiplyByQuantizedMultiplierSmallerThanOneExp). */
+/**
+ * SUB with a multiplier above 1 shifts right by a negative amount, which is undefined in C
+ * (MultiplyByQuantizedMultiplierSmallerThanOneExp).
+ */
 export const differenceMultiplierBelowOne: Condition = (context) =>
-  differenceMultiplier(context) > 1 ? `output ${context.outputs[0]?.label} is too fine for its inputs: the kernel shifts by a negative amount` : null;
+  differenceMultiplier(context) > 1
+    ? `output ${context.outputs[0]?.label} is too fine for its inputs: the kernel shifts by a negative amount`
+    : null;
 
 /** The output multiplier of SUB; 0 if the output is not quantized. */
 function differenceMultiplier({ inputs, outputs: [output] }: OperatorContext): number {
@@ -139,11 +197,16 @@ export function wideMultiplierBelow128(first: number, second: number): Condition
     if (output?.type !== 'int16') return null;
     const largest = Math.max(...(inputs[second]?.scale ?? [0]));
     const multiplier = (scaleOf(inputs[first]) * largest) / scaleOf(output);
-    return multiplier < 128 ? null : `the scales of inputs and output ${output.label} make a multiplier of ${multiplier}; int16 takes less than 128`;
+    return multiplier < 128
+      ? null
+      : `the scales of inputs and output ${output.label} make a multiplier of ${multiplier}; int16 takes less than 128`;
   };
 }
 
-/** The multiplier from the product of two operands to the output is below 2^31: the kernel shifts by its exponent, and C leaves shifts beyond 31 undefined. */
+/**
+ * The multiplier from the product of two operands to the output is below 2^31: the kernel shifts by its exponent, and C
+ * leaves shifts beyond 31 undefined.
+ */
 export function productShiftDefined(first: number, second: number): Condition {
   return ({ inputs, outputs: [output] }) => {
     if (output === undefined || !isQuantized(output)) return null;
@@ -156,7 +219,9 @@ export function productShiftDefined(first: number, second: number): Condition {
 
 export function scalesBelow(limit: number): Condition {
   return ({ inputs }) => {
-    const large = listed(inputs).find((input) => (input.type === 'int8' || input.type === 'uint8') && isQuantized(input) && scaleOf(input) >= limit);
+    const large = listed(inputs).find(
+      (input) => (input.type === 'int8' || input.type === 'uint8') && isQuantized(input) && scaleOf(input) >= limit,
+    );
     return large === undefined ? null : `tensor ${large.label} has scale ${scaleOf(large)}; it must be below ${limit}`;
   };
 }
@@ -167,8 +232,9 @@ export interface Bounds {
 }
 
 /**
- * 8-bit SOFTMAX and LOG_SOFTMAX in fixed point: the multiplier from the input scale to steps of 2^-26 must be above 1. Otherwise
- * PreprocessSoftmaxScaling (quantization_util.cc) aborts the process. Kernels with lookup tables have no such limit.
+ * 8-bit SOFTMAX and LOG_SOFTMAX in fixed point: the multiplier from the input scale to steps of 2^-26 must be above 1.
+ * Otherwise PreprocessSoftmaxScaling (quantization_util.cc) aborts the process. Kernels with lookup tables have no such
+ * limit.
  */
 export const exponentFactorAboveOne: Condition = ({ inputs: [input], options, arithmetic }) => {
   if (input == null || !isQuantized(input) || input.type === 'int16' || arithmetic.softmaxInFloat) return null;
@@ -226,12 +292,17 @@ export function inputsAtMost(most: number): Condition {
 /** The operator's options specify this fused activation (its number in the schema). */
 export function activation(number: number, name: string): Condition {
   return ({ options }) =>
-    options !== null && 'fusedActivationFunction' in options && options.fusedActivationFunction !== number ? `its fused activation must be ${name}` : null;
+    options !== null && 'fusedActivationFunction' in options && options.fusedActivationFunction !== number
+      ? `its fused activation must be ${name}`
+      : null;
 }
 
 /** The model gives the quantization of the kernel's intermediate results. */
 export function intermediates(needed: number): Condition {
-  return (context) => (context.intermediates.length === needed ? null : `it has ${context.intermediates.length} intermediate tensors, not ${needed}`);
+  return (context) =>
+    context.intermediates.length === needed
+      ? null
+      : `it has ${context.intermediates.length} intermediate tensors, not ${needed}`;
 }
 
 /** An operand is of this type. */
@@ -243,10 +314,16 @@ export function operandType(position: number, type: string): Condition {
 }
 
 export const noActivation: Condition = ({ options }) =>
-  options !== null && 'fusedActivationFunction' in options && options.fusedActivationFunction !== 0 ? 'it must have no fused activation' : null;
+  options !== null && 'fusedActivationFunction' in options && options.fusedActivationFunction !== 0
+    ? 'it must have no fused activation'
+    : null;
 
 /** The bias, by the type of the activations: whether it must be there, and of which types. */
-export function bias(position: number, byType: Readonly<Partial<Record<string, readonly string[]>>>, required = false): Condition {
+export function bias(
+  position: number,
+  byType: Readonly<Partial<Record<string, readonly string[]>>>,
+  required = false,
+): Condition {
   return ({ inputs, outputs: [output] }) => {
     const types = byType[output?.type ?? ''];
     if (types === undefined) return null;
@@ -258,24 +335,37 @@ export function bias(position: number, byType: Readonly<Partial<Record<string, r
 
 /** What is left out must not be listed. */
 export function notListedAsAbsent(position: number): Condition {
-  return ({ inputs }) => (inputs.length > position && inputs[position] === null ? 'its bias is left out, but listed among the inputs' : null);
+  return ({ inputs }) =>
+    inputs.length > position && inputs[position] === null ? 'its bias is left out, but listed among the inputs' : null;
 }
 
 /** The bias has the scale of the products, to a fiftieth of the output's (GetQuantizedConvolutionMultipler). */
 export const biasScaleOfProducts: Condition = ({ inputs, outputs: [output] }) => {
   const [input, filter, operand] = inputs;
-  if (input == null || filter == null || operand == null || output === undefined || !isQuantized(output) || filter.scale.length !== 1) return null;
+  if (
+    input == null ||
+    filter == null ||
+    operand == null ||
+    output === undefined ||
+    !isQuantized(output) ||
+    filter.scale.length !== 1
+  )
+    return null;
   if (operand.scale.length === 0) return null;
   const product = Math.fround(scaleOf(input) * scaleOf(filter));
   const off = Math.abs(product - scaleOf(operand)) / scaleOf(output);
-  return off <= 0.02 ? null : `bias ${operand.label} has scale ${scaleOf(operand)}; it must be that of input times weights, ${product}`;
+  return off <= 0.02
+    ? null
+    : `bias ${operand.label} has scale ${scaleOf(operand)}; it must be that of input times weights, ${product}`;
 };
 
 /** Weights of one scale. */
 export function perTensor(position: number, type: string): Condition {
   return ({ inputs }) => {
     const operand = inputs[position];
-    return operand?.type === type && operand.scale.length > 1 ? `weights ${operand.label} are ${type} with a scale for each channel; one for all` : null;
+    return operand?.type === type && operand.scale.length > 1
+      ? `weights ${operand.label} are ${type} with a scale for each channel; one for all`
+      : null;
   };
 }
 
@@ -283,7 +373,9 @@ export function perTensor(position: number, type: string): Condition {
 export function conversions(pairs: Readonly<Partial<Record<string, readonly string[]>>>): Condition {
   return ({ inputs: [input], outputs: [output] }) => {
     if (input == null || output === undefined) return null;
-    return pairs[input.type]?.includes(output.type) ? null : `it has no conversion from ${input.type} to ${output.type}`;
+    return pairs[input.type]?.includes(output.type)
+      ? null
+      : `it has no conversion from ${input.type} to ${output.type}`;
   };
 }
 
@@ -297,8 +389,14 @@ export function whereInput(types: readonly string[], condition: Condition): Cond
   return (context) => (types.includes(context.inputs[0]?.type ?? '') ? condition(context) : null);
 }
 
-/** HARD_SWISH shifts left by an exponent that grows with the input scale and must stay below 32 (hard_swish.h, SaturatingLeftShift). */
-export const hardSwishInput: Condition = inputScale({ int8: { above: 0, below: 2 ** 24 }, uint8: { above: 0, below: 2 ** 24 } });
+/**
+ * HARD_SWISH shifts left by an exponent that grows with the input scale and must stay below 32 (hard_swish.h,
+ * SaturatingLeftShift).
+ */
+export const hardSwishInput: Condition = inputScale({
+  int8: { above: 0, below: 2 ** 24 },
+  uint8: { above: 0, below: 2 ** 24 },
+});
 
 /** Weights must have zero point 0: kernels ignore or reject any other. */
 export function symmetricWeights(at: number): Condition {
@@ -320,15 +418,18 @@ export const weightSumsFit16: Condition = ({ inputs: [input, weights] }) => {
   const lanes = new Int32Array(8);
   for (let row = 0; row < weights.count; row += depth) {
     lanes.fill(0);
-    for (let i = 0; i < whole; i++) lanes[(i % 16) >> 1] = (lanes[(i % 16) >> 1] as number) + ((weights.data as Int8Array)[row + i] as number);
-    if (lanes.some((sum) => sum < -32768 || sum > 32767)) return `sums of weights ${weights.label} leave the 16 bits that the kernel on x86-64 has for them`;
+    for (let i = 0; i < whole; i++)
+      lanes[(i % 16) >> 1] = (lanes[(i % 16) >> 1] as number) + ((weights.data as Int8Array)[row + i] as number);
+    if (lanes.some((sum) => sum < -32768 || sum > 32767))
+      return `sums of weights ${weights.label} leave the 16 bits that the kernel on x86-64 has for them`;
   }
   return null;
 };
 
 /** The first input must have one of these types. */
 export function inputTypes(...types: readonly string[]): Condition {
-  return ({ inputs: [input] }) => (input == null || types.includes(input.type) ? null : `its kernel takes ${types.join(', ')}, not ${input.type}`);
+  return ({ inputs: [input] }) =>
+    input == null || types.includes(input.type) ? null : `its kernel takes ${types.join(', ')}, not ${input.type}`;
 }
 
 export function notType(type: string, why: string): Condition {

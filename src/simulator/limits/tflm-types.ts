@@ -1,5 +1,5 @@
-// Operators of TensorFlow Lite Micro and the types that their kernels support. Source: the type checks of each reference kernel and
-// micro_mutable_op_resolver.h at commit 90b983c2.
+// Operators of TensorFlow Lite Micro and the types that their kernels support. Source: the type checks of each
+// reference kernel and micro_mutable_op_resolver.h at commit 90b983c2.
 
 import type { TakenTypes } from './types.js';
 
@@ -21,13 +21,21 @@ export const tflmTypes = {
   CONCATENATION: ['float32', 'int8', 'int16', 'int32', 'int64', 'bool'],
   CONV_2D: {
     types: ['float32', 'int8', 'int16'],
-    weights: { input: 1, types: { float32: ['float32'], int8: ['int8', 'int4'], int16: ['int8'] }, perChannel: ['int8', 'int4'] },
+    weights: {
+      input: 1,
+      types: { float32: ['float32'], int8: ['int8', 'int4'], int16: ['int8'] },
+      perChannel: ['int8', 'int4'],
+    },
   },
   COS: ['float32'],
   CUMSUM: ['float32', 'int8'],
   DEPTHWISE_CONV_2D: {
     types: ['float32', 'int8', 'int16'],
-    weights: { input: 1, types: { float32: ['float32'], int8: ['int8', 'int4'], int16: ['int8'] }, perChannel: ['int8', 'int4'] },
+    weights: {
+      input: 1,
+      types: { float32: ['float32'], int8: ['int8', 'int4'], int16: ['int8'] },
+      perChannel: ['int8', 'int4'],
+    },
   },
   DEPTH_TO_SPACE: ['float32', 'int8'],
   DEQUANTIZE: ['int8', 'int16', 'uint8'],
@@ -44,7 +52,11 @@ export const tflmTypes = {
   FLOOR_MOD: ['float32'],
   FULLY_CONNECTED: {
     types: ['float32', 'int8', 'int16'],
-    weights: { input: 1, types: { float32: ['float32'], int8: ['int8', 'int4'], int16: ['int8'] }, perChannel: ['int8'] },
+    weights: {
+      input: 1,
+      types: { float32: ['float32'], int8: ['int8', 'int4'], int16: ['int8'] },
+      perChannel: ['int8'],
+    },
   },
   GATHER: ['float32', 'int8'],
   GATHER_ND: ['float32', 'int8'],
@@ -104,7 +116,10 @@ export const tflmTypes = {
   STRIDED_SLICE: ['float32', 'int8', 'int16', 'int32', 'bool'],
   SUB: ['float32', 'int8', 'int16', 'int32'],
   SUM: ['float32', 'int8', 'int16'],
-  SVDF: { types: ['float32', 'int8'], weights: { input: 1, types: { float32: ['float32'], int8: ['int8'] }, perChannel: [] } },
+  SVDF: {
+    types: ['float32', 'int8'],
+    weights: { input: 1, types: { float32: ['float32'], int8: ['int8'] }, perChannel: [] },
+  },
   TANH: ['float32', 'int8', 'int16'],
   TRANSPOSE: ['float32', 'int8', 'int16'],
   TRANSPOSE_CONV: ['float32', 'int8', 'int16'],

@@ -1,4 +1,5 @@
-// TensorFlow Lite Micro at 90b983c2: Prepare of each kernel under tensorflow/lite/micro/kernels, quantization_util.cc and kernel_util.cc.
+// TensorFlow Lite Micro at 90b983c2: Prepare of each kernel under tensorflow/lite/micro/kernels, quantization_util.cc
+// and kernel_util.cc.
 
 import {
   alike,
@@ -35,7 +36,10 @@ import {
  * The kernels shift by 0 to 31 bits (63 for the input radius of int8) and the int16 multiplier has 15 bits. Scales that
  * lead outside these ranges are undefined behavior in C.
  */
-const curveInput = inputScale({ int8: { above: 2 ** -28, below: 2 ** 36 }, int16: { above: 2 ** -27, below: 32768 / (3 * 4096) } });
+const curveInput = inputScale({
+  int8: { above: 2 ** -28, below: 2 ** 36 },
+  int16: { above: 2 ** -27, below: 32768 / (3 * 4096) },
+});
 const comparison = [refused(scalesBelow(1))];
 const pool = [refused(alike({ tolerance: 1e-6 }))];
 const spaceAndBatch = [unsupported(rankAtMost(4, [0]))];
@@ -60,14 +64,24 @@ export const tflmLimits: Readonly<Partial<Record<string, readonly Limit[]>>> = {
   EQUAL: comparison,
   EXPAND_DIMS: [unsupported(constant(1))],
   FILL: [unsupported(constant(0))],
-  FULLY_CONNECTED: [unsupported(perTensor(1, 'int4')), refused(biasScaleOfProducts), wrong(wideMultiplierBelow128(0, 1))],
-  GREATER: [unsupported(notType('int16', 'of int16 it compares by scales that it has not set')), refused(scalesBelow(1))],
+  FULLY_CONNECTED: [
+    unsupported(perTensor(1, 'int4')),
+    refused(biasScaleOfProducts),
+    wrong(wideMultiplierBelow128(0, 1)),
+  ],
+  GREATER: [
+    unsupported(notType('int16', 'of int16 it compares by scales that it has not set')),
+    refused(scalesBelow(1)),
+  ],
   GREATER_EQUAL: comparison,
   HARD_SWISH: [wrong(hardSwishInput)],
   L2_NORMALIZATION: [unsupported(rankAtMost(4)), wrong(fixedOutput({ int8: { scale: 1 / 128, zeroPoint: 0 } }))],
   LESS: comparison,
   LESS_EQUAL: comparison,
-  LOGISTIC: [refused(fixedOutput({ int8: { zeroPoint: -128 } }), symmetricInt16), wrong(fixedOutput({ int8: { scale: 1 / 256 } }), curveInput)],
+  LOGISTIC: [
+    refused(fixedOutput({ int8: { zeroPoint: -128 } }), symmetricInt16),
+    wrong(fixedOutput({ int8: { scale: 1 / 256 } }), curveInput),
+  ],
   LOG_SOFTMAX: [refused(exponentFactorAboveOne)],
   MAX_POOL_2D: pool,
   MUL: [refused(symmetricInt16), wrong(productShiftDefined(0, 1))],

@@ -16,10 +16,23 @@ export interface TakenWeights {
   readonly perChannel: readonly string[];
 }
 
-export type TakenTypes = 'any' | readonly string[] | { readonly types: readonly string[]; readonly weights: TakenWeights };
+export type TakenTypes =
+  | 'any'
+  | readonly string[]
+  | { readonly types: readonly string[]; readonly weights: TakenWeights };
 
-/** Index of the data operand, whose type selects the kernel. Default: 0, unless that is a shape, axis, index, condition or resource. */
-const dataOperands: Readonly<Record<string, number>> = { TRANSPOSE_CONV: 2, SELECT: 1, SELECT_V2: 1, SPLIT: 1, FILL: 1, EMBEDDING_LOOKUP: 1 };
+/**
+ * Index of the data operand, whose type selects the kernel. Default: 0, unless that is a shape, axis, index, condition
+ * or resource.
+ */
+const dataOperands: Readonly<Record<string, number>> = {
+  TRANSPOSE_CONV: 2,
+  SELECT: 1,
+  SELECT_V2: 1,
+  SPLIT: 1,
+  FILL: 1,
+  EMBEDDING_LOOKUP: 1,
+};
 
 /** @returns why no kernel supports these operands; null if one does */
 export function kernelRefusal(
@@ -30,7 +43,11 @@ export function kernelRefusal(
   return typeRefusal(op, types, inputs) ?? weightsRefusal(weights, inputs);
 }
 
-function typeRefusal(op: string, types: 'any' | readonly string[], inputs: readonly (TypedOperand | null)[]): string | null {
+function typeRefusal(
+  op: string,
+  types: 'any' | readonly string[],
+  inputs: readonly (TypedOperand | null)[],
+): string | null {
   const data = inputs[dataOperands[op] ?? 0];
   if (data == null || types === 'any' || types.includes(data.type)) return null;
   return `its kernel takes ${types.join(', ')}, not ${data.type}`;
@@ -43,5 +60,7 @@ export function weightsRefusal(taken: TakenWeights | null, inputs: readonly (Typ
   if (taken === null || input == null || weights == null) return null;
   const { types, perChannel } = taken;
   if (!types[input.type]?.includes(weights.type)) return `${input.type} activations with ${weights.type} weights`;
-  return weights.perAxis && !perChannel.includes(weights.type) ? `${weights.type} weights with a scale for each channel` : null;
+  return weights.perAxis && !perChannel.includes(weights.type)
+    ? `${weights.type} weights with a scale for each channel`
+    : null;
 }

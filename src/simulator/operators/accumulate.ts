@@ -1,5 +1,5 @@
-// ADD_N, the sum of any number of tensors, and CUMSUM along an axis. int8: both bring elements to half their scale with 20 extra bits
-// and sum there (TFLite reference_ops::AddN, CumSum); their inputs share one scale.
+// ADD_N, the sum of any number of tensors, and CUMSUM along an axis. int8: both bring elements to half their scale with
+// 20 extra bits and sum there (TFLite reference_ops::AddN, CumSum); their inputs share one scale.
 
 import { quantizeMultiplier } from '../arithmetic/fixed-point.js';
 import { clamp, clampFloat, floatLimits } from './activation.js';
@@ -31,7 +31,11 @@ interface Summation {
 function summationOf(context: OperatorContext): Summation {
   return byType(context, inputOf(context, 0), {
     float32: () => summationFloat(context),
-    int32: () => ({ zero: 0, add: (sum: number, element: number) => (sum + element) | 0, finish: (sum: number) => sum }),
+    int32: () => ({
+      zero: 0,
+      add: (sum: number, element: number) => (sum + element) | 0,
+      finish: (sum: number) => sum,
+    }),
     int8: () => summationInt8(context),
   })();
 }
@@ -40,7 +44,11 @@ function summationOf(context: OperatorContext): Summation {
 function summationFloat(context: OperatorContext): Summation {
   const [low, high] = floatLimits(context, 0);
   const clamps = context.name === 'ADD_N' && context.arithmetic.runtime === 'tflite';
-  return { zero: 0, add: (sum, element) => Math.fround(sum + element), finish: clamps ? (sum) => clampFloat(sum, low, high) : (sum) => sum };
+  return {
+    zero: 0,
+    add: (sum, element) => Math.fround(sum + element),
+    finish: clamps ? (sum) => clampFloat(sum, low, high) : (sum) => sum,
+  };
 }
 
 function summationInt8(context: OperatorContext): Summation {
@@ -106,7 +114,12 @@ export const addN = elementwiseFamily('ADD_N', sameShape, { float32: prepareAddN
   persistent: [40],
   scratch: [4 * context.inputs.length],
 }));
-export const cumsum = elementwiseFamily('CUMSUM', sameShape, { float32: prepareCumsum, int8: prepareCumsum, int32: prepareCumsum }, (context) => ({
-  options: [2, 1],
-  persistent: inputOf(context, 0).type === 'int8' ? [36] : [],
-}));
+export const cumsum = elementwiseFamily(
+  'CUMSUM',
+  sameShape,
+  { float32: prepareCumsum, int8: prepareCumsum, int32: prepareCumsum },
+  (context) => ({
+    options: [2, 1],
+    persistent: inputOf(context, 0).type === 'int8' ? [36] : [],
+  }),
+);

@@ -22,7 +22,10 @@ export type Weights = Int8Array | Int16Array;
  * The weights of an integer operator minus their zero point, if its kernels apply it.
  * @returns refresh: call before each run, since weights may be computed
  */
-export function weightsOf(context: OperatorContext, filter: Operand): { readonly weights: Weights; readonly refresh: () => void } {
+export function weightsOf(
+  context: OperatorContext,
+  filter: Operand,
+): { readonly weights: Weights; readonly refresh: () => void } {
   const zeroPoint = weightsZero(context, filter);
   const data = filter.data as Int8Array;
   if (zeroPoint === 0) return { weights: data, refresh: () => undefined };
@@ -35,7 +38,10 @@ export function weightsOf(context: OperatorContext, filter: Operand): { readonly
   return { weights, refresh: () => undefined };
 }
 
-/** The zero point that kernels apply to weights: for uint8, and for per-tensor FULLY_CONNECTED (fully_connected.cc). Others ignore it. */
+/**
+ * The zero point that kernels apply to weights: for uint8, and for per-tensor FULLY_CONNECTED (fully_connected.cc).
+ * Others ignore it.
+ */
 export function weightsZero(context: OperatorContext, filter: Operand): number {
   const heeded = filter.type === 'uint8' || (context.name === 'FULLY_CONNECTED' && filter.scale.length === 1);
   return heeded ? quantizationOf(context, filter).zeroPoint : 0;
@@ -66,12 +72,19 @@ export interface Accumulation {
 }
 
 /** @throws OPERATOR_INVALID where types, bias or quantization do not fit */
-export function accumulationOf(context: OperatorContext, operation: Operation, multipliers: ChannelMultipliers): Accumulation {
+export function accumulationOf(
+  context: OperatorContext,
+  operation: Operation,
+  multipliers: ChannelMultipliers,
+): Accumulation {
   const { input, filter, output, bias, channels, activation, quantizedBiasType, int16In32Bits = false } = operation;
   // The elements of int4 weights are unpacked when the model is bound.
-  if (!(filter.type === 'int4' && input.type === 'int8')) requireType(context, filter, input.type === 'uint8' ? 'uint8' : 'int8');
+  if (!(filter.type === 'int4' && input.type === 'int8'))
+    requireType(context, filter, input.type === 'uint8' ? 'uint8' : 'int8');
   requireType(context, output, input.type);
-  const wide = input.type === 'int16' && (bias == null ? quantizedBiasType !== TensorType.INT32 && !int16In32Bits : bias.type !== 'int32');
+  const wide =
+    input.type === 'int16' &&
+    (bias == null ? quantizedBiasType !== TensorType.INT32 && !int16In32Bits : bias.type !== 'int32');
   const [low, high] = quantizedLimits(context, output, activation);
   return {
     wide,
@@ -84,7 +97,10 @@ export function accumulationOf(context: OperatorContext, operation: Operation, m
   };
 }
 
-export function accumulatorOf({ requantize, requantizeWide }: ChannelArithmetic, accumulation: Accumulation): Accumulator {
+export function accumulatorOf(
+  { requantize, requantizeWide }: ChannelArithmetic,
+  accumulation: Accumulation,
+): Accumulator {
   const { wide, bias, inputZero, outputZero, low, high } = accumulation;
   const { multiplier, shift, real } = accumulation.multipliers;
   const at = (values: Int32Array | Float64Array, channel: number): number => values[channel] as number;
@@ -92,17 +108,37 @@ export function accumulatorOf({ requantize, requantizeWide }: ChannelArithmetic,
   return {
     dot: wide ? dotWide : dotInt32,
     finish: wide
-      ? (sum, c) => clamp((requantizeWide(sum + at(bias, c), at(multiplier, c), at(shift, c), at(real, c), c, length) + outputZero) | 0, low, high)
-      : (sum, c) => clamp((requantize((sum + at(bias, c)) | 0, at(multiplier, c), at(shift, c), at(real, c), c, length) + outputZero) | 0, low, high),
+      ? (sum, c) =>
+          clamp(
+            (requantizeWide(sum + at(bias, c), at(multiplier, c), at(shift, c), at(real, c), c, length) + outputZero) |
+              0,
+            low,
+            high,
+          )
+      : (sum, c) =>
+          clamp(
+            (requantize((sum + at(bias, c)) | 0, at(multiplier, c), at(shift, c), at(real, c), c, length) +
+              outputZero) |
+              0,
+            low,
+            high,
+          ),
     inputOffset: -inputZero,
   };
 }
 
 /** The bias, or zeros: int32, or int64 as doubles, which hold what an accumulator may. */
-function biasOf(context: OperatorContext, bias: Operand | null | undefined, channels: number, wide: boolean): Int32Array | Float64Array {
+function biasOf(
+  context: OperatorContext,
+  bias: Operand | null | undefined,
+  channels: number,
+  wide: boolean,
+): Int32Array | Float64Array {
   if (bias == null) return new Int32Array(channels);
-  if (bias.data.length !== channels) throw invalid(context, `bias ${bias.label} has ${bias.data.length} values for ${channels} channels`);
-  if (wide && (bias.data instanceof BigInt64Array || bias.data instanceof Int16Array)) return Float64Array.from(bias.data as ArrayLike<number>, Number);
+  if (bias.data.length !== channels)
+    throw invalid(context, `bias ${bias.label} has ${bias.data.length} values for ${channels} channels`);
+  if (wide && (bias.data instanceof BigInt64Array || bias.data instanceof Int16Array))
+    return Float64Array.from(bias.data as ArrayLike<number>, Number);
   if (!wide && bias.data instanceof Int32Array) return bias.data;
   throw invalid(context, `bias ${bias.label} is ${bias.type}, not ${wide ? 'int64' : 'int32'}`);
 }

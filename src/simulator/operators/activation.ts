@@ -23,17 +23,27 @@ export function floatLimits(context: OperatorContext, activation: number): reado
   }
 }
 
-/** [min, max] of the quantized output: the type's limits, narrowed by the activation's, which are rounded in float32. */
-export function quantizedLimits(context: OperatorContext, output: Operand, activation: number): readonly [number, number] {
+/**
+ * [min, max] of the quantized output: the type's limits, narrowed by the activation's, which are rounded in float32.
+ */
+export function quantizedLimits(
+  context: OperatorContext,
+  output: Operand,
+  activation: number,
+): readonly [number, number] {
   const [low, high] = floatLimits(context, activation);
   const [typeMin, typeMax] = integerLimits(output);
   const { scale, zeroPoint } = quantizationOf(context, output);
   const quantize = (real: number): number => {
     const whole = roundHalfAway(Math.fround(Math.fround(real) / scale));
-    if (Math.abs(whole) > 2 ** 31) throw invalid(context, `the limits of its activation leave 32 bits at an output scale of ${scale}`);
+    if (Math.abs(whole) > 2 ** 31)
+      throw invalid(context, `the limits of its activation leave 32 bits at an output scale of ${scale}`);
     return zeroPoint + whole;
   };
-  return [low === -float32Max ? typeMin : Math.max(typeMin, quantize(low)), high === float32Max ? typeMax : Math.min(typeMax, quantize(high))];
+  return [
+    low === -float32Max ? typeMin : Math.max(typeMin, quantize(low)),
+    high === float32Max ? typeMax : Math.min(typeMax, quantize(high)),
+  ];
 }
 
 export function integerLimits(operand: Operand): readonly [number, number] {

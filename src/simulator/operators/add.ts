@@ -6,7 +6,17 @@ import { quantizeMultiplier } from '../arithmetic/fixed-point.js';
 import { clamp, floatLimits, quantizedLimits } from './activation.js';
 import { elementwise } from './broadcast.js';
 import { addBlocks, type IntegerAdd } from './in-blocks.js';
-import { bound, elementwiseFamily, inputOf, type OperatorContext, type OperatorFamily, optionsOf, outputOf, quantizationOf, requireType } from './operator.js';
+import {
+  bound,
+  elementwiseFamily,
+  inputOf,
+  type OperatorContext,
+  type OperatorFamily,
+  optionsOf,
+  outputOf,
+  quantizationOf,
+  requireType,
+} from './operator.js';
 import { broadcastShape } from './shapes.js';
 
 /** Extra bits in which the inputs are added. */
@@ -16,7 +26,10 @@ interface Kind {
   readonly name: OperatorName;
   readonly options: 'AddOptions' | 'SubOptions';
   readonly sign: 1 | -1;
-  /** What is kept of the ratios of the scales. TFLM at 90b983c2 computes them in double for ADD, in float32 for SUB (add_common.cc, sub_common.cc). */
+  /**
+   * What is kept of the ratios of the scales. TFLM at 90b983c2 computes them in double for ADD, in float32 for SUB
+   * (add_common.cc, sub_common.cc).
+   */
   readonly ratio: (context: OperatorContext) => (ratio: number) => number;
   readonly stateBytes: number;
 }
@@ -61,7 +74,9 @@ function prepareFloat(context: OperatorContext, kind: Kind): () => void {
   const output = outputOf(context);
   requireType(context, inputOf(context, 1), 'float32');
   requireType(context, output, 'float32');
-  return elementwise(context, inputOf(context, 0), inputOf(context, 1), output, (x, y) => clamp(x + kind.sign * y, low, high));
+  return elementwise(context, inputOf(context, 0), inputOf(context, 1), output, (x, y) =>
+    clamp(x + kind.sign * y, low, high),
+  );
 }
 
 function prepareInt32(context: OperatorContext, kind: Kind): () => void {
@@ -70,15 +85,32 @@ function prepareInt32(context: OperatorContext, kind: Kind): () => void {
   const output = outputOf(context);
   requireType(context, inputOf(context, 1), 'int32');
   requireType(context, output, 'int32');
-  return elementwise(context, inputOf(context, 0), inputOf(context, 1), output, (x, y) => clamp((x + kind.sign * y) | 0, low, high));
+  return elementwise(context, inputOf(context, 0), inputOf(context, 1), output, (x, y) =>
+    clamp((x + kind.sign * y) | 0, low, high),
+  );
 }
 
 function family(kind: Kind): OperatorFamily {
-  const prepares = { float32: prepareFloat, int8: prepareInteger, uint8: prepareInteger, int16: prepareInteger, int32: prepareInt32 };
-  return elementwiseFamily(kind.name, broadcastShape(0, 1), bound(prepares, kind), () => ({ options: [2, 1], persistent: [kind.stateBytes] }));
+  const prepares = {
+    float32: prepareFloat,
+    int8: prepareInteger,
+    uint8: prepareInteger,
+    int16: prepareInteger,
+    int32: prepareInt32,
+  };
+  return elementwiseFamily(kind.name, broadcastShape(0, 1), bound(prepares, kind), () => ({
+    options: [2, 1],
+    persistent: [kind.stateBytes],
+  }));
 }
 
 const addKind: Kind = { name: 'ADD', options: 'AddOptions', sign: 1, ratio: () => (ratio) => ratio, stateBytes: 60 };
 
 export const add = family(addKind);
-export const sub = family({ name: 'SUB', options: 'SubOptions', sign: -1, ratio: (context) => context.arithmetic.subRatio, stateBytes: 52 });
+export const sub = family({
+  name: 'SUB',
+  options: 'SubOptions',
+  sign: -1,
+  ratio: (context) => context.arithmetic.subRatio,
+  stateBytes: 52,
+});

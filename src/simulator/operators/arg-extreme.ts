@@ -2,7 +2,16 @@
 
 import type { OperatorName } from '../../formats/tflite/index.js';
 import { aroundAxis, constantIntegers, resolveAxis } from './axes.js';
-import { bound, byType, elementwiseFamily, inputOf, invalid, type OperatorContext, type OperatorFamily, outputOf } from './operator.js';
+import {
+  bound,
+  byType,
+  elementwiseFamily,
+  inputOf,
+  invalid,
+  type OperatorContext,
+  type OperatorFamily,
+  outputOf,
+} from './operator.js';
 import { whereKnown } from './shapes.js';
 
 type Beats = (value: number, best: number) => boolean;
@@ -34,7 +43,8 @@ function prepare(context: OperatorContext, beats: Beats): () => void {
       for (let n = 0; n < inner; n++) {
         const first = o * size * inner + n;
         let best = 0;
-        for (let i = 1; i < size; i++) if (beats(from[first + i * inner] as number, from[first + best * inner] as number)) best = i;
+        for (let i = 1; i < size; i++)
+          if (beats(from[first + i * inner] as number, from[first + best * inner] as number)) best = i;
         store(o * inner + n, best);
       }
     }

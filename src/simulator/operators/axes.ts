@@ -6,7 +6,8 @@ import { invalid, type Operand, type OperatorContext } from './operator.js';
 /** The dimension that `axis` names, counted from the end where it is negative. */
 export function resolveAxis(context: OperatorContext, axis: number, rank: number): number {
   const resolved = axis < 0 ? axis + rank : axis;
-  if (!Number.isInteger(resolved) || resolved < 0 || resolved >= rank) throw invalid(context, `axis ${axis} of rank ${rank}`);
+  if (!Number.isInteger(resolved) || resolved < 0 || resolved >= rank)
+    throw invalid(context, `axis ${axis} of rank ${rank}`);
   return resolved;
 }
 
@@ -30,5 +31,9 @@ export interface AroundAxis {
 }
 
 export function aroundAxis(shape: readonly number[], axis: number): AroundAxis {
-  return { outer: elementCount(shape.slice(0, axis)), size: shape[axis] ?? 1, inner: elementCount(shape.slice(axis + 1)) };
+  return {
+    outer: elementCount(shape.slice(0, axis)),
+    size: shape[axis] ?? 1,
+    inner: elementCount(shape.slice(axis + 1)),
+  };
 }

@@ -1,4 +1,5 @@
-// BATCH_MATMUL: the last two dimensions are matrices, those before broadcast. int8, int16: TFLite reference_ops::BatchMatMul.
+// BATCH_MATMUL: the last two dimensions are matrices, those before broadcast. int8, int16: TFLite
+// reference_ops::BatchMatMul.
 
 import { elementCount } from '../../formats/tflite/index.js';
 import { quantizeMultiplier } from '../arithmetic/fixed-point.js';
@@ -36,7 +37,8 @@ interface Matmul {
 function matmulOf(context: OperatorContext): Matmul {
   const [left, right, output] = [inputOf(context, 0), inputOf(context, 1), outputOf(context)];
   const { adjX, adjY } = optionsOf(context, 'BatchMatMulOptions');
-  if (left.shape.length < 2 || right.shape.length < 2) throw invalid(context, 'its inputs must have at least two dimensions');
+  if (left.shape.length < 2 || right.shape.length < 2)
+    throw invalid(context, 'its inputs must have at least two dimensions');
   const [leftRows, leftColumns] = left.shape.slice(-2) as [number, number];
   const [rightRows, rightColumns] = right.shape.slice(-2) as [number, number];
   const [rows, depth] = adjX ? [leftColumns, leftRows] : [leftRows, leftColumns];
@@ -121,7 +123,9 @@ function prepareInteger(context: OperatorContext): () => void {
   const wide = left.type === 'int16';
   return prepareWith(
     matmul,
-    wide ? (sum, x, y) => sum + (x - ql.zeroPoint) * (y - qr.zeroPoint) : (sum, x, y) => (sum + (x - ql.zeroPoint) * (y - qr.zeroPoint)) | 0,
+    wide
+      ? (sum, x, y) => sum + (x - ql.zeroPoint) * (y - qr.zeroPoint)
+      : (sum, x, y) => (sum + (x - ql.zeroPoint) * (y - qr.zeroPoint)) | 0,
     (sum) => clamp((wide ? requantizeWide : requantize)(sum, multiplier, shift) + qo.zeroPoint, low, high),
   );
 }
@@ -130,7 +134,10 @@ export const batchMatmul: OperatorFamily = {
   name: 'BATCH_MATMUL',
   types: ['float32', 'int8', 'int16'],
   shapes: (context) => [matmulOf(context).shape],
-  prepare: (context) => byType(context, inputOf(context, 0), { float32: prepareFloat, int8: prepareInteger, int16: prepareInteger })(context),
+  prepare: (context) =>
+    byType(context, inputOf(context, 0), { float32: prepareFloat, int8: prepareInteger, int16: prepareInteger })(
+      context,
+    ),
   work: (context) => {
     const { rows, columns, depth, products } = matmulOf(context);
     return { kind: 'fullyConnected', macs: products * rows * columns * depth };

@@ -1,7 +1,16 @@
 // SPACE_TO_BATCH_ND and BATCH_TO_SPACE_ND: blocks of the spatial dimensions to and from the batch.
 
 import { constantIntegers } from './axes.js';
-import { anyType, copyFamily, inputOf, invalid, type OperatorContext, outputOf, quantizationOf, requireType } from './operator.js';
+import {
+  anyType,
+  copyFamily,
+  inputOf,
+  invalid,
+  type OperatorContext,
+  outputOf,
+  quantizationOf,
+  requireType,
+} from './operator.js';
 import { forEachPosition, strides } from './positions.js';
 import { gatherElements } from './rearrange.js';
 import { whereKnown } from './shapes.js';
@@ -16,7 +25,12 @@ function blocksOf(context: OperatorContext): Blocks {
   const rank = inputOf(context, 0).shape.length;
   const block = constantIntegers(context, inputOf(context, 1));
   const amounts = constantIntegers(context, inputOf(context, 2));
-  if (block.length > rank - 1 || amounts.length !== 2 * block.length || block.some((size) => size < 1) || amounts.some((amount) => amount < 0)) {
+  if (
+    block.length > rank - 1 ||
+    amounts.length !== 2 * block.length ||
+    block.some((size) => size < 1) ||
+    amounts.some((amount) => amount < 0)
+  ) {
     throw invalid(context, `blocks [${block.join(', ')}] and amounts [${amounts.join(', ')}] for ${rank} dimensions`);
   }
   return { block, amounts };
@@ -27,8 +41,11 @@ const product = (sizes: readonly number[]): number => sizes.reduce((all, size) =
 function spaceToBatchShape(context: OperatorContext): readonly number[][] {
   const input = inputOf(context, 0);
   const { block, amounts } = blocksOf(context);
-  const padded = block.map((_, d) => (input.shape[d + 1] as number) + (amounts[2 * d] as number) + (amounts[2 * d + 1] as number));
-  if (padded.some((size, d) => size % (block[d] as number) !== 0)) throw invalid(context, `[${padded.join(', ')}] does not divide into blocks`);
+  const padded = block.map(
+    (_, d) => (input.shape[d + 1] as number) + (amounts[2 * d] as number) + (amounts[2 * d + 1] as number),
+  );
+  if (padded.some((size, d) => size % (block[d] as number) !== 0))
+    throw invalid(context, `[${padded.join(', ')}] does not divide into blocks`);
   const batches = (input.shape[0] as number) * product(block);
   return [[batches, ...padded.map((size, d) => size / (block[d] as number)), ...input.shape.slice(1 + block.length)]];
 }
@@ -45,7 +62,10 @@ function prepareSpaceToBatch(context: OperatorContext): () => void {
     let within = Math.floor((position[0] as number) / batches);
     let at = ((position[0] as number) % batches) * (stride[0] as number);
     for (let d = block.length - 1; d >= 0; d--) {
-      const from = (position[d + 1] as number) * (block[d] as number) + (within % (block[d] as number)) - (amounts[2 * d] as number);
+      const from =
+        (position[d + 1] as number) * (block[d] as number) +
+        (within % (block[d] as number)) -
+        (amounts[2 * d] as number);
       within = Math.floor(within / (block[d] as number));
       at = from < 0 || from >= (input.shape[d + 1] as number) ? Number.NaN : at + from * (stride[d + 1] as number);
     }
@@ -66,7 +86,9 @@ function batchToSpaceShape(context: OperatorContext): readonly number[][] {
   const { block, amounts } = blocksOf(context);
   const batches = (input.shape[0] as number) / product(block);
   if (!Number.isInteger(batches)) throw invalid(context, `a batch of ${input.shape[0]} does not divide into blocks`);
-  const spatial = block.map((size, d) => (input.shape[d + 1] as number) * size - (amounts[2 * d] as number) - (amounts[2 * d + 1] as number));
+  const spatial = block.map(
+    (size, d) => (input.shape[d + 1] as number) * size - (amounts[2 * d] as number) - (amounts[2 * d + 1] as number),
+  );
   if (spatial.some((size) => size < 0)) throw invalid(context, `crops [${amounts.join(', ')}] larger than the image`);
   return [[batches, ...spatial, ...input.shape.slice(1 + block.length)]];
 }
@@ -92,5 +114,15 @@ function prepareBatchToSpace(context: OperatorContext): () => void {
   return gatherElements(input, output, table);
 }
 
-export const spaceToBatchNd = copyFamily('SPACE_TO_BATCH_ND', anyType, whereKnown(spaceToBatchShape, 1, 2), prepareSpaceToBatch);
-export const batchToSpaceNd = copyFamily('BATCH_TO_SPACE_ND', anyType, whereKnown(batchToSpaceShape, 1, 2), prepareBatchToSpace);
+export const spaceToBatchNd = copyFamily(
+  'SPACE_TO_BATCH_ND',
+  anyType,
+  whereKnown(spaceToBatchShape, 1, 2),
+  prepareSpaceToBatch,
+);
+export const batchToSpaceNd = copyFamily(
+  'BATCH_TO_SPACE_ND',
+  anyType,
+  whereKnown(batchToSpaceShape, 1, 2),
+  prepareBatchToSpace,
+);

@@ -1,5 +1,5 @@
-// Operators of two operands that broadcast: DIV, FLOOR_DIV, FLOOR_MOD, MAXIMUM, MINIMUM, POW, SQUARED_DIFFERENCE, LOGICAL_AND,
-// LOGICAL_OR. int8: TFLite's reference_ops and TFLM's squared_difference.cc.
+// Operators of two operands that broadcast: DIV, FLOOR_DIV, FLOOR_MOD, MAXIMUM, MINIMUM, POW, SQUARED_DIFFERENCE,
+// LOGICAL_AND, LOGICAL_OR. int8: TFLite's reference_ops and TFLM's squared_difference.cc.
 
 import type { ElementType } from '../../formats/tflite/index.js';
 import { multiplySmallerThanOne, quantizeMultiplier } from '../arithmetic/fixed-point.js';
@@ -49,7 +49,11 @@ function divInt32(context: OperatorContext): () => void {
 /** reference_ops::DivElementwise: the reciprocal of the divisor in Q0.31, then the quotient of the scales. */
 function divQuantized(context: OperatorContext): () => void {
   const [a, b, output] = threeOperands(context);
-  const [qa, qb, qo] = [a, b, output].map((operand) => quantizationOf(context, operand)) as [Quantization, Quantization, Quantization];
+  const [qa, qb, qo] = [a, b, output].map((operand) => quantizationOf(context, operand)) as [
+    Quantization,
+    Quantization,
+    Quantization,
+  ];
   const { multiplier, shift } = quantizeMultiplier(Math.fround(qa.scale / Math.fround(qb.scale * qo.scale)));
   const [low, high] = quantizedLimits(context, output, optionsOf(context, 'DivOptions').fusedActivationFunction);
   const { requantize } = context.arithmetic;
@@ -61,7 +65,11 @@ function divQuantized(context: OperatorContext): () => void {
     // CountLeadingSignBits, which leaves the sign itself in place.
     const headroom = Math.clz32(dividend >= 0 ? dividend : ~dividend) - 1;
     const quotient = requantize(dividend, scale, headroom);
-    return clamp(multiplySmallerThanOne(quotient, { multiplier, shift: shift - bitsOverUnit - headroom }) + qo.zeroPoint, low, high);
+    return clamp(
+      multiplySmallerThanOne(quotient, { multiplier, shift: shift - bitsOverUnit - headroom }) + qo.zeroPoint,
+      low,
+      high,
+    );
   });
 }
 
@@ -70,11 +78,18 @@ interface Quantization {
   readonly zeroPoint: number;
 }
 
-/** Both are brought to twice the larger scale with 7 extra bits, for int16 none; the difference is squared, which may wrap. */
+/**
+ * Both are brought to twice the larger scale with 7 extra bits, for int16 none; the difference is squared, which may
+ * wrap.
+ */
 function squaredDifferenceQuantized(context: OperatorContext): () => void {
   const [a, b, output] = threeOperands(context);
   const leftShift = a.type === 'int16' ? 0 : 7;
-  const [qa, qb, qo] = [a, b, output].map((operand) => quantizationOf(context, operand)) as [Quantization, Quantization, Quantization];
+  const [qa, qb, qo] = [a, b, output].map((operand) => quantizationOf(context, operand)) as [
+    Quantization,
+    Quantization,
+    Quantization,
+  ];
   const twiceLarger = 2 * Math.max(qa.scale, qb.scale);
   const ma = quantizeMultiplier(qa.scale / twiceLarger);
   const mb = quantizeMultiplier(qb.scale / twiceLarger);
@@ -83,7 +98,8 @@ function squaredDifferenceQuantized(context: OperatorContext): () => void {
   const { requantize } = context.arithmetic;
   return elementwise(context, a, b, output, (x, y) => {
     const difference =
-      requantize((x - qa.zeroPoint) << leftShift, ma.multiplier, ma.shift) - requantize((y - qb.zeroPoint) << leftShift, mb.multiplier, mb.shift);
+      requantize((x - qa.zeroPoint) << leftShift, ma.multiplier, ma.shift) -
+      requantize((y - qb.zeroPoint) << leftShift, mb.multiplier, mb.shift);
     return clamp(requantize(Math.imul(difference, difference), mo.multiplier, mo.shift) + qo.zeroPoint, low, high);
   });
 }
@@ -158,7 +174,10 @@ export const floorMod = elementwiseFamily('FLOOR_MOD', broadcastShape(0, 1), {
 });
 export const maximum = elementwiseFamily('MAXIMUM', broadcastShape(0, 1), anyNumber(larger));
 export const minimum = elementwiseFamily('MINIMUM', broadcastShape(0, 1), anyNumber(smaller));
-export const pow = elementwiseFamily('POW', broadcastShape(0, 1), { float32: plain(Math.pow), int32: plain((x, y) => Math.trunc(x ** y) | 0) });
+export const pow = elementwiseFamily('POW', broadcastShape(0, 1), {
+  float32: plain(Math.pow),
+  int32: plain((x, y) => Math.trunc(x ** y) | 0),
+});
 export const squaredDifference = elementwiseFamily(
   'SQUARED_DIFFERENCE',
   broadcastShape(0, 1),
@@ -170,5 +189,9 @@ export const squaredDifference = elementwiseFamily(
   },
   () => ({ persistent: [72] }),
 );
-export const logicalAnd = elementwiseFamily('LOGICAL_AND', broadcastShape(0, 1), { bool: plain((x, y) => (x !== 0 && y !== 0 ? 1 : 0)) });
-export const logicalOr = elementwiseFamily('LOGICAL_OR', broadcastShape(0, 1), { bool: plain((x, y) => (x !== 0 || y !== 0 ? 1 : 0)) });
+export const logicalAnd = elementwiseFamily('LOGICAL_AND', broadcastShape(0, 1), {
+  bool: plain((x, y) => (x !== 0 && y !== 0 ? 1 : 0)),
+});
+export const logicalOr = elementwiseFamily('LOGICAL_OR', broadcastShape(0, 1), {
+  bool: plain((x, y) => (x !== 0 || y !== 0 ? 1 : 0)),
+});

@@ -6,7 +6,8 @@ import { invalid, type Operand, type OperatorContext } from './operator.js';
 /** For every output element, the index of the element of `operand` that it reads; null where that is the same index. */
 export function broadcastIndex(context: OperatorContext, operand: Operand, output: Operand): Int32Array | null {
   const rank = output.shape.length;
-  if (operand.shape.length > rank) throw invalid(context, `tensor ${operand.label} has more dimensions than the output`);
+  if (operand.shape.length > rank)
+    throw invalid(context, `tensor ${operand.label} has more dimensions than the output`);
   const offset = rank - operand.shape.length;
   const strides = new Array<number>(rank).fill(0);
   let stride = 1;
@@ -50,7 +51,11 @@ export function elementwise(
   const out = output.data as Float32Array;
   return () => {
     for (let i = 0; i < out.length; i++) {
-      out[i] = combine(dataA[indexA === null ? i : (indexA[i] as number)] as number, dataB[indexB === null ? i : (indexB[i] as number)] as number, i);
+      out[i] = combine(
+        dataA[indexA === null ? i : (indexA[i] as number)] as number,
+        dataB[indexB === null ? i : (indexB[i] as number)] as number,
+        i,
+      );
     }
   };
 }

@@ -1,8 +1,17 @@
-// CAST: C's static_cast between element types; towards zero from float, modulo 2^n between integers, saturating where C leaves it open.
+// CAST: C's static_cast between element types; towards zero from float, modulo 2^n between integers, saturating where C
+// leaves it open.
 
 import type { ElementType } from '../../formats/tflite/index.js';
 import { clamp } from './activation.js';
-import { anyType, byType, type ElementArray, inputOf, type OperatorContext, type OperatorFamily, outputOf } from './operator.js';
+import {
+  anyType,
+  byType,
+  type ElementArray,
+  inputOf,
+  type OperatorContext,
+  type OperatorFamily,
+  outputOf,
+} from './operator.js';
 import { sameShape } from './shapes.js';
 
 const limits: Partial<Record<ElementType, readonly [number, number]>> = {
@@ -26,13 +35,18 @@ function prepare(context: OperatorContext): () => void {
 }
 
 /** What a typed array of the output's type is given; it wraps integers itself. */
-function converter(context: OperatorContext, from: ElementType, to: ElementType): (value: number | bigint) => number | bigint {
+function converter(
+  context: OperatorContext,
+  from: ElementType,
+  to: ElementType,
+): (value: number | bigint) => number | bigint {
   if (to === 'bool') return (value) => (Number(value) === 0 ? 0 : 1);
   const integer = byType(context, outputOf(context), { ...limits, float32: null });
   const isFloat = from === 'float32';
   if (to === 'int64') {
     const [low, high] = limits.int64 as readonly [number, number];
-    return (value) => (typeof value === 'bigint' ? value : BigInt(isFloat ? Math.trunc(clamp(value || 0, low, high)) : value));
+    return (value) =>
+      typeof value === 'bigint' ? value : BigInt(isFloat ? Math.trunc(clamp(value || 0, low, high)) : value);
   }
   if (integer === null) return Number;
   const [low, high] = integer;

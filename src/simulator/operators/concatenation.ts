@@ -1,5 +1,5 @@
-// CONCATENATION along one axis. int8 inputs must have the output's scale and zero point, as TFLM demands; uint8 ones are rescaled in
-// float32 (TFLite reference_ops::ConcatenationWithScaling).
+// CONCATENATION along one axis. int8 inputs must have the output's scale and zero point, as TFLM demands; uint8 ones
+// are rescaled in float32 (TFLite reference_ops::ConcatenationWithScaling).
 
 import { roundHalfAway } from '../arithmetic/fixed-point.js';
 import { clamp } from './activation.js';
@@ -37,13 +37,15 @@ const joinedShape: ShapeRule = (context) => {
 function prepare(context: OperatorContext): () => void {
   const { inputs, at } = partsOf(context);
   const output = outputOf(context);
-  if (optionsOf(context, 'ConcatenationOptions').fusedActivationFunction !== 0) throw invalid(context, 'a fused activation');
+  if (optionsOf(context, 'ConcatenationOptions').fusedActivationFunction !== 0)
+    throw invalid(context, 'a fused activation');
   for (const input of inputs) {
     requireType(context, input, output.type);
     if (output.type === 'int8') {
       const a = quantizationOf(context, input);
       const b = quantizationOf(context, output);
-      if (a.scale !== b.scale || a.zeroPoint !== b.zeroPoint) throw invalid(context, `input ${input.label} is not quantized like the output`);
+      if (a.scale !== b.scale || a.zeroPoint !== b.zeroPoint)
+        throw invalid(context, `input ${input.label} is not quantized like the output`);
     }
   }
   const { outer, inner } = aroundAxis(output.shape, at);
@@ -78,4 +80,7 @@ function rescalingOf(context: OperatorContext, input: Operand, output: Operand):
   return (value) => clamp(roundHalfAway(fround(fround(value * scale) + bias)) + to.zeroPoint, 0, 255);
 }
 
-export const concatenation = copyFamily('CONCATENATION', anyType, joinedShape, prepare, { options: [8, 4], persistent: [24] });
+export const concatenation = copyFamily('CONCATENATION', anyType, joinedShape, prepare, {
+  options: [8, 4],
+  persistent: [24],
+});

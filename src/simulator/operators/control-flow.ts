@@ -1,5 +1,5 @@
-// IF, WHILE, CALL_ONCE: operators that call other subgraphs of the model; VAR_HANDLE, READ_VARIABLE, ASSIGN_VARIABLE: variables that
-// subgraphs share by name.
+// IF, WHILE, CALL_ONCE: operators that call other subgraphs of the model; VAR_HANDLE, READ_VARIABLE, ASSIGN_VARIABLE:
+// variables that subgraphs share by name.
 
 import {
   anyType,
@@ -39,7 +39,12 @@ function givenInputs(context: OperatorContext, first: number): Operand[] {
 }
 
 /** Gives arguments to a subgraph, invokes it, and takes its results. */
-function caller(context: OperatorContext, called: CalledSubgraph, from: readonly Operand[], to: readonly Operand[]): () => Turns {
+function caller(
+  context: OperatorContext,
+  called: CalledSubgraph,
+  from: readonly Operand[],
+  to: readonly Operand[],
+): () => Turns {
   const give = mover(context, from, called.inputs, 'inputs of the subgraph');
   const take = mover(context, called.outputs, to, 'results');
   return function* () {
@@ -63,9 +68,13 @@ function prepareIf(context: OperatorContext): Step {
 /** The outputs hold the state from one turn to the next. */
 function prepareWhile(context: OperatorContext): Step {
   const { condSubgraphIndex, bodySubgraphIndex } = optionsOf(context, 'WhileOptions');
-  const [condition, body] = [condSubgraphIndex, bodySubgraphIndex].map((index) => context.shared.subgraph(index)) as [CalledSubgraph, CalledSubgraph];
+  const [condition, body] = [condSubgraphIndex, bodySubgraphIndex].map((index) => context.shared.subgraph(index)) as [
+    CalledSubgraph,
+    CalledSubgraph,
+  ];
   const [flag] = condition.outputs;
-  if (flag === undefined || flag.type !== 'bool' || flag.count !== 1) throw invalid(context, 'its condition must give one bool');
+  if (flag === undefined || flag.type !== 'bool' || flag.count !== 1)
+    throw invalid(context, 'its condition must give one bool');
   const begin = mover(context, givenInputs(context, 0), context.outputs, 'outputs');
   const ask = mover(context, context.outputs, condition.inputs, 'inputs of the condition');
   const turn = caller(context, body, context.outputs, context.outputs);
@@ -84,7 +93,8 @@ function prepareCallOnce(context: OperatorContext): Step {
   const { initSubgraphIndex } = optionsOf(context, 'CallOnceOptions');
   const { subgraph, done } = context.shared;
   const called = subgraph(initSubgraphIndex);
-  if (called.inputs.length > 0 || called.outputs.length > 0) throw invalid(context, 'it calls a subgraph with inputs or outputs');
+  if (called.inputs.length > 0 || called.outputs.length > 0)
+    throw invalid(context, 'it calls a subgraph with inputs or outputs');
   return () => {
     if (done.has(context.place)) return undefined;
     done.add(context.place);
@@ -102,7 +112,8 @@ function prepareVarHandle(context: OperatorContext): () => void {
 
 function handleOf(context: OperatorContext): () => number {
   const resource = inputOf(context, 0);
-  if (resource.type !== 'resource' && resource.type !== 'int32') throw invalid(context, `tensor ${resource.label} is ${resource.type}, no resource`);
+  if (resource.type !== 'resource' && resource.type !== 'int32')
+    throw invalid(context, `tensor ${resource.label} is ${resource.type}, no resource`);
   return () => (resource.data as Int32Array)[0] as number;
 }
 
@@ -115,7 +126,11 @@ function prepareRead(context: OperatorContext): () => void {
     const target = bytesOf(output);
     if (value === null) target.fill(0);
     else if (value.byteLength === target.byteLength) target.set(value);
-    else throw invalid(context, `the variable holds ${value.byteLength} bytes, tensor ${output.label} ${target.byteLength}`);
+    else
+      throw invalid(
+        context,
+        `the variable holds ${value.byteLength} bytes, tensor ${output.label} ${target.byteLength}`,
+      );
   };
 }
 
@@ -126,7 +141,8 @@ function prepareAssign(context: OperatorContext): () => void {
 }
 
 /** The results of one branch; the other must give the same. */
-const branchShapes: ShapeRule = (context) => context.shared.subgraph(optionsOf(context, 'IfOptions').thenSubgraphIndex).outputs.map(({ shape }) => shape);
+const branchShapes: ShapeRule = (context) =>
+  context.shared.subgraph(optionsOf(context, 'IfOptions').thenSubgraphIndex).outputs.map(({ shape }) => shape);
 
 const asGiven: ShapeRule = (context) => context.inputs.map((_, i) => inputOf(context, i).shape);
 
@@ -135,9 +151,17 @@ const asStored: ShapeRule = () => null;
 
 const stateful = (family: OperatorFamily): OperatorFamily => ({ ...family, dependsOn: 'state' });
 
-export const ifOperator = stateful(copyFamily('IF', ['bool'], branchShapes, prepareIf, { options: [8, 4], persistent: [8] }));
-export const whileOperator = stateful(copyFamily('WHILE', anyType, asGiven, prepareWhile, { options: [8, 4], persistent: [12] }));
-export const callOnce = stateful(copyFamily('CALL_ONCE', [], () => [], prepareCallOnce, { options: [4, 4], persistent: [8] }));
-export const varHandle = stateful(copyFamily('VAR_HANDLE', [], asStored, prepareVarHandle, { options: [8, 4], persistent: [4] }));
+export const ifOperator = stateful(
+  copyFamily('IF', ['bool'], branchShapes, prepareIf, { options: [8, 4], persistent: [8] }),
+);
+export const whileOperator = stateful(
+  copyFamily('WHILE', anyType, asGiven, prepareWhile, { options: [8, 4], persistent: [12] }),
+);
+export const callOnce = stateful(
+  copyFamily('CALL_ONCE', [], () => [], prepareCallOnce, { options: [4, 4], persistent: [8] }),
+);
+export const varHandle = stateful(
+  copyFamily('VAR_HANDLE', [], asStored, prepareVarHandle, { options: [8, 4], persistent: [4] }),
+);
 export const readVariable = stateful(copyFamily('READ_VARIABLE', ['resource', 'int32'], asStored, prepareRead));
 export const assignVariable = stateful(copyFamily('ASSIGN_VARIABLE', ['resource', 'int32'], () => [], prepareAssign));

@@ -1,5 +1,6 @@
-// CONV_2D. Input [n, h, w, ic], filter [oc, kh, kw, ic / groups], bias [oc], output [n, oh, ow, oc].
-// int8, int16: TFLite reference_integer_ops::ConvPerChannel; float32: reference_ops::Conv; float32 with int8 weights: dynamic-range.ts.
+// CONV_2D. Input [n, h, w, ic], filter [oc, kh, kw, ic / groups], bias [oc], output [n, oh, ow, oc]. int8, int16:
+// TFLite reference_integer_ops::ConvPerChannel; float32: reference_ops::Conv; float32 with int8 weights:
+// dynamic-range.ts.
 
 import { alignUp } from '../align.js';
 import type { ChannelArithmetic } from '../arithmetic/profile.js';
@@ -49,7 +50,16 @@ export function convOf(context: OperatorContext): Conv {
   if (!Number.isInteger(groups) || groups < 1 || channels % groups !== 0) {
     throw invalid(context, `${window.inputChannels} input channels do not divide into filters of ${filterChannels}`);
   }
-  return { input, filter, output, window, channels, groups, depth: height * width * filterChannels, activation: options.fusedActivationFunction };
+  return {
+    input,
+    filter,
+    output,
+    window,
+    channels,
+    groups,
+    depth: height * width * filterChannels,
+    activation: options.fusedActivationFunction,
+  };
 }
 
 export function convAccumulation(context: OperatorContext, conv: Conv): Accumulation {
@@ -79,7 +89,8 @@ function prepareInteger(context: OperatorContext): () => void {
         for (let x = 0; x < window.outputWidth; x++) {
           for (let g = 0; g < groups; g++) {
             gatherPatch(row, input.data, window, b, y, x, g * groupChannels, groupChannels, inputOffset);
-            for (let c = g * perGroup; c < (g + 1) * perGroup; c++) out[to++] = finish(dot(row, weights, c * depth, depth), c);
+            for (let c = g * perGroup; c < (g + 1) * perGroup; c++)
+              out[to++] = finish(dot(row, weights, c * depth, depth), c);
           }
         }
       }
@@ -151,23 +162,41 @@ function prepareFloat(context: OperatorContext): () => void {
 /** In float32 and in the order of the elements, as the reference kernels sum. */
 export function dotFloat(row: Float32Array, weights: Float32Array, from: number, length: number): number {
   let sum = 0;
-  for (let i = 0; i < length; i++) sum = Math.fround(sum + Math.fround((row[i] as number) * (weights[from + i] as number)));
+  for (let i = 0; i < length; i++)
+    sum = Math.fround(sum + Math.fround((row[i] as number) * (weights[from + i] as number)));
   return sum;
 }
 
-/** CMSIS-NN's convolution scratch: none for 1x1 without padding, else two columns of int16 or four of int8 (arm_convolve_get_buffer_sizes_s8.c). */
+/**
+ * CMSIS-NN's convolution scratch: none for 1x1 without padding, else two columns of int16 or four of int8
+ * (arm_convolve_get_buffer_sizes_s8.c).
+ */
 function cmsisScratch({ window, depth, input, output }: Conv, simd: RuntimeKernels['simd']): readonly number[] {
   if (input.type !== 'int8') return [];
   const pointwise =
-    window.filterHeight === 1 && window.filterWidth === 1 && window.padTop === 0 && window.padLeft === 0 && window.dilationH === 1 && window.dilationW === 1;
+    window.filterHeight === 1 &&
+    window.filterWidth === 1 &&
+    window.padTop === 0 &&
+    window.padLeft === 0 &&
+    window.dilationH === 1 &&
+    window.dilationW === 1;
   if (pointwise) return [];
   if (simd !== 'mve') return [4 * alignUp(depth, 4)];
-  const row = window.inputHeight === 1 && window.filterHeight === 1 && (window.strideW * window.inputChannels) % 4 === 0;
+  const row =
+    window.inputHeight === 1 && window.filterHeight === 1 && (window.strideW * window.inputChannels) % 4 === 0;
   if (!row) return [4 * alignUp(depth, 16)];
   const columns = output.shape[2] ?? 0;
-  const padRight = Math.max(0, (columns - 1) * window.strideW + window.filterWidth - window.inputWidth - window.padLeft);
+  const padRight = Math.max(
+    0,
+    (columns - 1) * window.strideW + window.filterWidth - window.inputWidth - window.padLeft,
+  );
   const block = window.filterWidth * window.inputChannels;
-  return [Math.max(block + window.padLeft * window.inputChannels, block - window.inputChannels + padRight * window.inputChannels)];
+  return [
+    Math.max(
+      block + window.padLeft * window.inputChannels,
+      block - window.inputChannels + padRight * window.inputChannels,
+    ),
+  ];
 }
 
 function scratchOf(conv: Conv, { library, simd }: RuntimeKernels): readonly number[] {
@@ -183,7 +212,12 @@ export const conv2d: OperatorFamily = {
     return [windowShape(window, channels)];
   },
   prepare: (context) =>
-    byType(context, inputOf(context, 0), { float32: prepareFloat, int8: prepareInteger, uint8: prepareInteger, int16: prepareInteger })(context),
+    byType(context, inputOf(context, 0), {
+      float32: prepareFloat,
+      int8: prepareInteger,
+      uint8: prepareInteger,
+      int16: prepareInteger,
+    })(context),
   work: (context) => {
     const { window, channels, depth } = convOf(context);
     return { kind: 'conv', macs: window.batches * window.outputHeight * window.outputWidth * channels * depth };

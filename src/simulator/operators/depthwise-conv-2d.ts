@@ -1,6 +1,6 @@
 // DEPTHWISE_CONV_2D. Input [n, h, w, ic], filter [1, kh, kw, ic * multiplier], output [n, oh, ow, ic * multiplier].
-// int8, int16: TFLite reference_integer_ops::DepthwiseConvPerChannel; float32: reference_ops::DepthwiseConv; float32 with int8
-// weights: dynamic-range.ts.
+// int8, int16: TFLite reference_integer_ops::DepthwiseConvPerChannel; float32: reference_ops::DepthwiseConv; float32
+// with int8 weights: dynamic-range.ts.
 
 import { type Accumulation, accumulationOf, accumulatorOf, type Weights, weightsOf } from './accumulator.js';
 import { clampFloat, floatLimits } from './activation.js';
@@ -50,8 +50,8 @@ export function depthwiseOf(context: OperatorContext): Depthwise {
 }
 
 /**
- * Sums one output channel at one position; `offsetOf` a batch is added to every input; `round` is applied to every product and sum: nothing for
- * integers, float32 for floats.
+ * Sums one output channel at one position; `offsetOf` a batch is added to every input; `round` is applied to every
+ * product and sum: nothing for integers, float32 for floats.
  */
 function summation(
   conv: Depthwise,
@@ -74,7 +74,8 @@ function summation(
       for (let kx = 0; kx < filterWidth; kx++) {
         const inX = left + kx * dilationW;
         if (inX < 0 || inX >= inputWidth) continue;
-        const value = (input[((batch * inputHeight + inY) * inputWidth + inX) * inputChannels + inputChannel] as number) + offset;
+        const value =
+          (input[((batch * inputHeight + inY) * inputWidth + inX) * inputChannels + inputChannel] as number) + offset;
         sum = round(sum + round(value * (weights[(ky * filterWidth + kx) * channels + channel] as number)));
       }
     }
@@ -90,7 +91,10 @@ export function depthwiseAccumulation(context: OperatorContext, conv: Depthwise)
 function prepareInteger(context: OperatorContext): () => void {
   const conv = depthwiseOf(context);
   const { depthwise, depthwiseUint8 } = context.arithmetic;
-  const { finish, inputOffset } = accumulatorOf(conv.input.type === 'uint8' ? depthwiseUint8 : depthwise, depthwiseAccumulation(context, conv));
+  const { finish, inputOffset } = accumulatorOf(
+    conv.input.type === 'uint8' ? depthwiseUint8 : depthwise,
+    depthwiseAccumulation(context, conv),
+  );
   const out = conv.output.data as Int8Array | Int16Array;
   const { weights, refresh } = weightsOf(context, conv.filter);
   const sumOf = summation(
@@ -111,7 +115,8 @@ function prepareInteger(context: OperatorContext): () => void {
 function prepareDynamicRange(context: OperatorContext, conv: Depthwise): () => void {
   const { input, filter, output, window, channels } = conv;
   // TFLite reads a scale for each channel, whether there is one or not.
-  if (filter.scale.length !== channels) throw invalid(context, `weights ${filter.label} need a scale for each of ${channels} channels`);
+  if (filter.scale.length !== channels)
+    throw invalid(context, `weights ${filter.label} need a scale for each of ${channels} channels`);
   const scales = weightScales(context, filter, output, channels);
   const bias = floatBiasOf(context, context.inputs[2], channels);
   const [low, high] = floatLimits(context, conv.activation);
@@ -128,7 +133,9 @@ function prepareDynamicRange(context: OperatorContext, conv: Depthwise): () => v
     (value) => value,
   );
   return () => {
-    runs = Array.from({ length: window.batches }, (_, b) => quantizeRun(input.data as Float32Array, b * perBatch, perBatch, true, quantized));
+    runs = Array.from({ length: window.batches }, (_, b) =>
+      quantizeRun(input.data as Float32Array, b * perBatch, perBatch, true, quantized),
+    );
     forEachOutput(window, channels, (b, y, x, c, to) => {
       out[to] = clampFloat(realSum(sumOf(b, y, x, c), scales[c] as number, runOf(b), bias[c] as number), low, high);
     });
@@ -151,7 +158,11 @@ function prepareFloat(context: OperatorContext): () => void {
     });
 }
 
-function forEachOutput(window: Window, channels: number, visit: (batch: number, y: number, x: number, channel: number, index: number) => void): void {
+function forEachOutput(
+  window: Window,
+  channels: number,
+  visit: (batch: number, y: number, x: number, channel: number, index: number) => void,
+): void {
   let to = 0;
   for (let b = 0; b < window.batches; b++) {
     for (let y = 0; y < window.outputHeight; y++) {
@@ -163,7 +174,10 @@ function forEachOutput(window: Window, channels: number, visit: (batch: number, 
 }
 
 /** CMSIS-NN's depthwise scratch (arm_depthwise_conv_get_buffer_sizes_s8.c). */
-function cmsisScratch({ window, channels, multiplier, input }: Depthwise, simd: RuntimeKernels['simd']): readonly number[] {
+function cmsisScratch(
+  { window, channels, multiplier, input }: Depthwise,
+  simd: RuntimeKernels['simd'],
+): readonly number[] {
   if (input.type !== 'int8' || multiplier !== 1 || window.dilationH !== 1 || window.dilationW !== 1) return [];
   const taps = window.filterHeight * window.filterWidth;
   if (simd === 'mve') return [4 * 124 * taps];
@@ -184,10 +198,19 @@ export const depthwiseConv2d: OperatorFamily = {
     return [windowShape(window, channels)];
   },
   prepare: (context) =>
-    byType(context, inputOf(context, 0), { float32: prepareFloat, int8: prepareInteger, uint8: prepareInteger, int16: prepareInteger })(context),
+    byType(context, inputOf(context, 0), {
+      float32: prepareFloat,
+      int8: prepareInteger,
+      uint8: prepareInteger,
+      int16: prepareInteger,
+    })(context),
   work: (context) => {
     const { window, channels } = depthwiseOf(context);
-    return { kind: 'depthwise', macs: window.batches * window.outputHeight * window.outputWidth * channels * window.filterHeight * window.filterWidth };
+    return {
+      kind: 'depthwise',
+      macs:
+        window.batches * window.outputHeight * window.outputWidth * channels * window.filterHeight * window.filterWidth,
+    };
   },
   memory: (context, kernels): OperatorMemory => {
     const conv = depthwiseOf(context);

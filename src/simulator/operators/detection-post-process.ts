@@ -1,10 +1,21 @@
-// TFLite_Detection_PostProcess: boxes of an object detector, decoded around their anchors, the best of those that overlap kept.
-// Of equal scores the first box wins; what no detection fills is 0, where TFLite's fast variant leaves what was there. With several classes to a detection
-// released kernels (TFLite 2.21) count each as a detection and write past their outputs; here each box has room for its classes, as documented.
+// TFLite_Detection_PostProcess: boxes of an object detector, decoded around their anchors, the best of those that
+// overlap kept. Of equal scores the first box wins; what no detection fills is 0, where TFLite's fast variant leaves
+// what was there. With several classes to a detection released kernels (TFLite 2.21) count each as a detection and
+// write past their outputs; here each box has room for its classes, as documented.
 
 import { FlexMap } from '../../formats/flatbuffer/index.js';
 import type { ElementType } from '../../formats/tflite/index.js';
-import { inputOf, invalid, type Operand, type OperatorContext, type OperatorFamily, outputOf, quantizationOf, requireRank, requireType } from './operator.js';
+import {
+  inputOf,
+  invalid,
+  type Operand,
+  type OperatorContext,
+  type OperatorFamily,
+  outputOf,
+  quantizationOf,
+  requireRank,
+  requireType,
+} from './operator.js';
 
 /** ymin, xmin, ymax, xmax. */
 const boxNumbers = 4;
@@ -49,7 +60,13 @@ export const detectionPostProcess: OperatorFamily = {
     const [, scored = 0, columns = 0] = predictions.shape;
     // One column more than there are classes: the background comes first.
     const offset = columns - options.classes;
-    if (batch !== 1 || coordinates < boxNumbers || scored !== boxes || anchors.shape[0] !== boxes || anchors.shape[1] !== boxNumbers)
+    if (
+      batch !== 1 ||
+      coordinates < boxNumbers ||
+      scored !== boxes ||
+      anchors.shape[0] !== boxes ||
+      anchors.shape[1] !== boxNumbers
+    )
       throw invalid(
         context,
         `boxes [${encodings.shape.join(', ')}], scores [${predictions.shape.join(', ')}] and anchors [${anchors.shape.join(', ')}] do not fit`,
@@ -57,13 +74,17 @@ export const detectionPostProcess: OperatorFamily = {
     if (offset !== 0 && offset !== 1) throw invalid(context, `${columns} scores for ${options.classes} classes`);
     const outputs = [0, 1, 2, 3].map((index) => outputOf(context, index));
     for (const output of outputs) requireType(context, output, 'float32');
-    const [read, readAnchors, readScores] = [encodings, anchors, predictions].map((operand) => reader(context, operand)) as [Read, Read, Read];
+    const [read, readAnchors, readScores] = [encodings, anchors, predictions].map((operand) =>
+      reader(context, operand),
+    ) as [Read, Read, Read];
     return () => {
       const decoded = decodedBoxes(boxes, coordinates, read, readAnchors, options.scale);
       if (decoded === null) throw invalid(context, 'a box ends before it begins');
       const scores = Float32Array.from({ length: boxes * columns }, (_, i) => readScores(i));
       const scoreOf = (box: number, one: number): number => scores[box * columns + one + offset] as number;
-      const found = options.regular ? byClass(boxes, decoded, scoreOf, options) : byBox(boxes, decoded, scoreOf, options);
+      const found = options.regular
+        ? byClass(boxes, decoded, scoreOf, options)
+        : byBox(boxes, decoded, scoreOf, options);
       write(outputs, found, decoded, options);
     };
   },
@@ -80,7 +101,8 @@ type Read = (element: number) => number;
 /** Real values, as float32. */
 function reader(context: OperatorContext, operand: Operand): Read {
   if (operand.type === 'float32') return (i) => (operand.data as Float32Array)[i] as number;
-  if (operand.type !== 'uint8') throw invalid(context, `tensor ${operand.label} is ${operand.type}; the kernel takes ${types.join(', ')}`);
+  if (operand.type !== 'uint8')
+    throw invalid(context, `tensor ${operand.label} is ${operand.type}; the kernel takes ${types.join(', ')}`);
   const { scale, zeroPoint } = quantizationOf(context, operand);
   return (i) => Math.fround(Math.fround(scale) * (((operand.data as Uint8Array)[i] as number) - zeroPoint));
 }
@@ -96,18 +118,37 @@ function decodedBoxes(
   const out = new Float32Array(boxes * boxNumbers);
   for (let b = 0; b < boxes; b++) {
     const [y, x, h, w] = [0, 1, 2, 3].map((k) => read(b * coordinates + k)) as [number, number, number, number];
-    const [anchorY, anchorX, anchorH, anchorW] = [0, 1, 2, 3].map((k) => readAnchors(b * boxNumbers + k)) as [number, number, number, number];
-    const [centerY, centerX] = [Math.fround((y / scaleY) * anchorH + anchorY), Math.fround((x / scaleX) * anchorW + anchorX)];
-    const [halfH, halfW] = [Math.fround(0.5 * Math.exp(h / scaleH) * anchorH), Math.fround(0.5 * Math.exp(w / scaleW) * anchorW)];
+    const [anchorY, anchorX, anchorH, anchorW] = [0, 1, 2, 3].map((k) => readAnchors(b * boxNumbers + k)) as [
+      number,
+      number,
+      number,
+      number,
+    ];
+    const [centerY, centerX] = [
+      Math.fround((y / scaleY) * anchorH + anchorY),
+      Math.fround((x / scaleX) * anchorW + anchorX),
+    ];
+    const [halfH, halfW] = [
+      Math.fround(0.5 * Math.exp(h / scaleH) * anchorH),
+      Math.fround(0.5 * Math.exp(w / scaleW) * anchorW),
+    ];
     out.set([centerY - halfH, centerX - halfW, centerY + halfH, centerX + halfW], b * boxNumbers);
-    if ((out[b * boxNumbers] as number) > (out[b * boxNumbers + 2] as number) || (out[b * boxNumbers + 1] as number) > (out[b * boxNumbers + 3] as number))
+    if (
+      (out[b * boxNumbers] as number) > (out[b * boxNumbers + 2] as number) ||
+      (out[b * boxNumbers + 1] as number) > (out[b * boxNumbers + 3] as number)
+    )
       return null;
   }
   return out;
 }
 
 /** The faster way: each box stands for its best classes. */
-function byBox(boxes: number, decoded: Float32Array, scoreOf: (box: number, one: number) => number, options: Options): Detection[] {
+function byBox(
+  boxes: number,
+  decoded: Float32Array,
+  scoreOf: (box: number, one: number) => number,
+  options: Options,
+): Detection[] {
   const perBox = Math.min(options.classesPerDetection, options.classes);
   const ranked = Array.from({ length: boxes }, (_, box) =>
     falling(
@@ -120,24 +161,39 @@ function byBox(boxes: number, decoded: Float32Array, scoreOf: (box: number, one:
   for (const box of suppressed(best, decoded, options, options.maxDetections)) {
     for (const one of ranked[box] ?? []) detections.push({ box, class: one, score: scoreOf(box, one) });
     // Each box has room for as many classes as were asked for.
-    for (let missing = perBox; missing < options.classesPerDetection; missing++) detections.push({ box: -1, class: 0, score: 0 });
+    for (let missing = perBox; missing < options.classesPerDetection; missing++)
+      detections.push({ box: -1, class: 0, score: 0 });
   }
   return detections;
 }
 
 /** The regular way: each class on its own, and then the best of all. */
-function byClass(boxes: number, decoded: Float32Array, scoreOf: (box: number, one: number) => number, options: Options): Detection[] {
+function byClass(
+  boxes: number,
+  decoded: Float32Array,
+  scoreOf: (box: number, one: number) => number,
+  options: Options,
+): Detection[] {
   let kept: Detection[] = [];
   for (let one = 0; one < options.classes; one++) {
     const scores = Array.from({ length: boxes }, (_, box) => scoreOf(box, one));
-    const added = suppressed(scores, decoded, options, options.detectionsPerClass).map((box) => ({ box, class: one, score: scores[box] as number }));
+    const added = suppressed(scores, decoded, options, options.detectionsPerClass).map((box) => ({
+      box,
+      class: one,
+      score: scores[box] as number,
+    }));
     kept = falling([...kept, ...added], ({ score }) => score).slice(0, options.maxDetections);
   }
   return kept;
 }
 
 /** Boxes of high score that do not overlap too much with one of a higher. */
-function suppressed(scores: readonly number[], decoded: Float32Array, { scoreThreshold, overlapThreshold }: Options, most: number): number[] {
+function suppressed(
+  scores: readonly number[],
+  decoded: Float32Array,
+  { scoreThreshold, overlapThreshold }: Options,
+  most: number,
+): number[] {
   const above = scores.flatMap((score, box) => (score >= scoreThreshold ? [box] : []));
   const candidates = falling(above, (box) => scores[box] as number);
   const chosen: number[] = [];
@@ -150,8 +206,18 @@ function suppressed(scores: readonly number[], decoded: Float32Array, { scoreThr
 
 /** Intersection over union, in float32 as the kernel has it. */
 function overlap(boxes: Float32Array, a: number, b: number): number {
-  const [aTop, aLeft, aBottom, aRight] = boxes.subarray(a * boxNumbers, (a + 1) * boxNumbers) as unknown as [number, number, number, number];
-  const [bTop, bLeft, bBottom, bRight] = boxes.subarray(b * boxNumbers, (b + 1) * boxNumbers) as unknown as [number, number, number, number];
+  const [aTop, aLeft, aBottom, aRight] = boxes.subarray(a * boxNumbers, (a + 1) * boxNumbers) as unknown as [
+    number,
+    number,
+    number,
+    number,
+  ];
+  const [bTop, bLeft, bBottom, bRight] = boxes.subarray(b * boxNumbers, (b + 1) * boxNumbers) as unknown as [
+    number,
+    number,
+    number,
+    number,
+  ];
   const f = Math.fround;
   const [areaA, areaB] = [f(f(aBottom - aTop) * f(aRight - aLeft)), f(f(bBottom - bTop) * f(bRight - bLeft))];
   if (areaA <= 0 || areaB <= 0) return 0;
@@ -161,8 +227,18 @@ function overlap(boxes: Float32Array, a: number, b: number): number {
   return f(shared / f(f(areaA + areaB) - shared));
 }
 
-function write(outputs: readonly Operand[], found: readonly Detection[], decoded: Float32Array, options: Options): void {
-  const [boxes, classes, scores, count] = outputs.map(({ data }) => data as Float32Array) as [Float32Array, Float32Array, Float32Array, Float32Array];
+function write(
+  outputs: readonly Operand[],
+  found: readonly Detection[],
+  decoded: Float32Array,
+  options: Options,
+): void {
+  const [boxes, classes, scores, count] = outputs.map(({ data }) => data as Float32Array) as [
+    Float32Array,
+    Float32Array,
+    Float32Array,
+    Float32Array,
+  ];
   for (const data of [boxes, classes, scores]) data.fill(0);
   for (const [i, { box, class: one, score }] of found.entries()) {
     if (box >= 0) boxes.set(decoded.subarray(box * boxNumbers, (box + 1) * boxNumbers), i * boxNumbers);
@@ -182,7 +258,8 @@ function optionsIn(context: OperatorContext): Options {
   const read = (key: string): number | null => map?.number(key) ?? null;
   const number = (key: string, least: number, most: number): number => {
     const value = read(key);
-    if (value === null || !(value >= least && value <= most)) throw invalid(context, `its options have ${value === null ? 'no' : `${value} as`} ${key}`);
+    if (value === null || !(value >= least && value <= most))
+      throw invalid(context, `its options have ${value === null ? 'no' : `${value} as`} ${key}`);
     return value;
   };
   const scale = ['y_scale', 'x_scale', 'h_scale', 'w_scale'].map((key) => Math.fround(number(key, 1e-30, 1e30)));
@@ -190,7 +267,8 @@ function optionsIn(context: OperatorContext): Options {
   const options: Options = {
     maxDetections: number('max_detections', 0, mostDetections),
     classesPerDetection: number('max_classes_per_detection', 1, 1000),
-    detectionsPerClass: perClass === null ? defaultDetectionsPerClass : number('detections_per_class', 1, mostDetections),
+    detectionsPerClass:
+      perClass === null ? defaultDetectionsPerClass : number('detections_per_class', 1, mostDetections),
     regular: (read('use_regular_nms') ?? 0) !== 0,
     scoreThreshold: Math.fround(number('nms_score_threshold', -Infinity, Infinity)),
     overlapThreshold: Math.fround(number('nms_iou_threshold', 1e-30, 1)),

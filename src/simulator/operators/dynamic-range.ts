@@ -1,6 +1,7 @@
-// Operators with int8 weights and float activations: a run of the input is quantized to int8 as it comes, the sums are integers, and each is
-// brought back to float by the scales of the run and of its channel. TFLite: NeonAsymmetricQuantizeFloats, NeonSymmetricQuantizeFloats
-// (neon_tensor_utils.cc, which x86-64 takes too), HybridConvPerChannel, EvalHybrid. TFLM has no such kernels.
+// Operators with int8 weights and float activations: a run of the input is quantized to int8 as it comes, the sums are
+// integers, and each is brought back to float by the scales of the run and of its channel. TFLite:
+// NeonAsymmetricQuantizeFloats, NeonSymmetricQuantizeFloats (neon_tensor_utils.cc, which x86-64 takes too),
+// HybridConvPerChannel, EvalHybrid. TFLM has no such kernels.
 
 import { roundHalfAway } from '../arithmetic/fixed-point.js';
 import { clamp } from './activation.js';
@@ -12,15 +13,24 @@ export interface QuantizedRun {
 }
 
 /** Quantizes `values[from ...]` into the same places of `to`. */
-export function quantizeRun(values: Float32Array, from: number, length: number, asymmetric: boolean, to: Int8Array): QuantizedRun {
+export function quantizeRun(
+  values: Float32Array,
+  from: number,
+  length: number,
+  asymmetric: boolean,
+  to: Int8Array,
+): QuantizedRun {
   let [min, max] = asymmetric ? [0, 0] : [Infinity, -Infinity];
   for (let i = from; i < from + length; i++) {
     const value = values[i] as number;
     if (value < min) min = value;
     if (value > max) max = value;
   }
-  const { scale, inverse, zeroPoint, low } = asymmetric ? asymmetricParameters(min, max) : symmetricParameters(min, max);
-  for (let i = from; i < from + length; i++) to[i] = clamp(zeroPoint + roundHalfAway(Math.fround((values[i] as number) * inverse)), low, 127);
+  const { scale, inverse, zeroPoint, low } = asymmetric
+    ? asymmetricParameters(min, max)
+    : symmetricParameters(min, max);
+  for (let i = from; i < from + length; i++)
+    to[i] = clamp(zeroPoint + roundHalfAway(Math.fround((values[i] as number) * inverse)), low, 127);
   return { scale, zeroPoint };
 }
 
@@ -47,12 +57,19 @@ function asymmetricParameters(min: number, max: number): Parameters {
 }
 
 /** The scales of int8 weights, one for each channel. */
-export function weightScales(context: OperatorContext, filter: Operand, output: Operand, channels: number): Float32Array {
+export function weightScales(
+  context: OperatorContext,
+  filter: Operand,
+  output: Operand,
+  channels: number,
+): Float32Array {
   requireType(context, filter, 'int8');
   requireType(context, output, 'float32');
   const { scale, zeroPoint } = filter;
-  if (scale.length !== 1 && scale.length !== channels) throw invalid(context, `weights ${filter.label} have ${scale.length} scales for ${channels} channels`);
-  if (zeroPoint.some((zero) => zero !== 0)) throw invalid(context, `weights ${filter.label} have a zero point other than 0`);
+  if (scale.length !== 1 && scale.length !== channels)
+    throw invalid(context, `weights ${filter.label} have ${scale.length} scales for ${channels} channels`);
+  if (zeroPoint.some((zero) => zero !== 0))
+    throw invalid(context, `weights ${filter.label} have a zero point other than 0`);
   return scale.length === channels ? scale : new Float32Array(channels).fill(scale[0] as number);
 }
 

@@ -1,4 +1,5 @@
-// ELU: x where x >= 0, else exp(x) - 1. int8: a table computed in float32 (TFLM elu.cc; TFLite activations.cc, with expm1).
+// ELU: x where x >= 0, else exp(x) - 1. int8: a table computed in float32 (TFLM elu.cc; TFLite activations.cc, with
+// expm1).
 
 import { mapFloatTable } from './float-table.js';
 import { mapElements } from './map.js';
@@ -9,6 +10,12 @@ const { fround } = Math;
 const curve = (x: number): number => (x < 0 ? fround(fround(Math.exp(x)) - 1) : x);
 const exactCurve = (x: number): number => (x < 0 ? Math.expm1(x) : x);
 
-const int8 = (context: OperatorContext): (() => void) => mapFloatTable(context, context.arithmetic.runtime === 'tflite' ? exactCurve : curve);
+const int8 = (context: OperatorContext): (() => void) =>
+  mapFloatTable(context, context.arithmetic.runtime === 'tflite' ? exactCurve : curve);
 
-export const elu = elementwiseFamily('ELU', sameShape, { float32: (context) => mapElements(context, curve), int8 }, () => ({ persistent: [256] }));
+export const elu = elementwiseFamily(
+  'ELU',
+  sameShape,
+  { float32: (context) => mapElements(context, curve), int8 },
+  () => ({ persistent: [256] }),
+);

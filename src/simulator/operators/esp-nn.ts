@@ -1,5 +1,6 @@
-// Scratch of ESP-NN's kernels at d45b843c (esp_nn_get_*_scratch_size in src/convolution, src/softmax). Only those for the vector
-// unit of the ESP32-S3 (PIE) ask for any in convolutions; they copy inputs and filters into it, padded and aligned.
+// Scratch of ESP-NN's kernels at d45b843c (esp_nn_get_*_scratch_size in src/convolution, src/softmax). Only those for
+// the vector unit of the ESP32-S3 (PIE) ask for any in convolutions; they copy inputs and filters into it, padded and
+// aligned.
 
 import { alignUp } from '../align.js';
 import type { RuntimeKernels } from './operator.js';
@@ -18,7 +19,19 @@ function beyond(outputs: number, stride: number, filter: number, inputs: number)
 
 export function espNnConvScratch({ window, channels }: Convolution, simd: RuntimeKernels['simd']): readonly number[] {
   if (simd !== 'pie') return [];
-  const { inputHeight, inputWidth, inputChannels, filterHeight, filterWidth, padTop, padLeft, strideH, strideW, outputHeight, outputWidth } = window;
+  const {
+    inputHeight,
+    inputWidth,
+    inputChannels,
+    filterHeight,
+    filterWidth,
+    padTop,
+    padLeft,
+    strideH,
+    strideW,
+    outputHeight,
+    outputWidth,
+  } = window;
   const margin = 64;
   const pixels = inputHeight * inputWidth;
   const padded = padTop !== 0 || padLeft !== 0;
@@ -41,9 +54,25 @@ export function espNnConvScratch({ window, channels }: Convolution, simd: Runtim
 }
 
 /** @param multiplier output channels for each input channel */
-export function espNnDepthwiseScratch({ window, channels }: Convolution, multiplier: number, simd: RuntimeKernels['simd']): readonly number[] {
+export function espNnDepthwiseScratch(
+  { window, channels }: Convolution,
+  multiplier: number,
+  simd: RuntimeKernels['simd'],
+): readonly number[] {
   if (simd !== 'pie') return [];
-  const { inputHeight, inputWidth, inputChannels, filterHeight, filterWidth, padTop, padLeft, strideH, strideW, outputHeight, outputWidth } = window;
+  const {
+    inputHeight,
+    inputWidth,
+    inputChannels,
+    filterHeight,
+    filterWidth,
+    padTop,
+    padLeft,
+    strideH,
+    strideW,
+    outputHeight,
+    outputWidth,
+  } = window;
   const taps = filterHeight * filterWidth;
   const filter = taps * channels;
   const input = inputHeight * inputWidth * inputChannels;

@@ -1,5 +1,5 @@
-// Functions of quantized elements that the kernels compute beforehand in float32 (TFLite common.h LUTPopulate): once for all 256 values
-// of 8 bits, at 513 places for int16.
+// Functions of quantized elements that the kernels compute beforehand in float32 (TFLite common.h LUTPopulate): once
+// for all 256 values of 8 bits, at 513 places for int16.
 
 import { roundHalfAway } from '../arithmetic/fixed-point.js';
 import { interpolate, interpolationTable } from '../arithmetic/lookup.js';
@@ -13,7 +13,10 @@ export function mapFloatTable(context: OperatorContext, real: (x: number) => num
   const from = quantizationOf(context, inputOf(context, 0));
   const to = quantizationOf(context, outputOf(context));
   if (inputOf(context, 0).type === 'int16') {
-    const table = interpolationTable({ scale: from.scale, zero: from.zeroPoint, outputScale: to.scale, round: fround }, real);
+    const table = interpolationTable(
+      { scale: from.scale, zero: from.zeroPoint, outputScale: to.scale, round: fround },
+      real,
+    );
     return mapElements(context, (value) => interpolate(table, value));
   }
   const inverse = fround(1 / to.scale);

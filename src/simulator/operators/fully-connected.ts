@@ -1,5 +1,5 @@
-// FULLY_CONNECTED. Input [..., depth] read as rows, filter [units, depth], bias [units], output rows of `units`.
-// int8, int16: TFLite reference_integer_ops::FullyConnected and FullyConnectedPerChannel, as TFLM calls them; float32 with
+// FULLY_CONNECTED. Input [..., depth] read as rows, filter [units, depth], bias [units], output rows of `units`. int8,
+// int16: TFLite reference_integer_ops::FullyConnected and FullyConnectedPerChannel, as TFLM calls them; float32 with
 // int8 weights: dynamic-range.ts.
 
 import { elementCount } from '../../formats/tflite/index.js';
@@ -44,14 +44,21 @@ export function denseOf(context: OperatorContext): Dense {
   requireRank(context, filter, 2);
   const [units, depth] = filter.shape as [number, number];
   const rows = elementCount(input.shape) / depth;
-  if (!Number.isInteger(rows)) throw invalid(context, `an input of shape [${input.shape.join(', ')}] does not divide into rows of ${depth}`);
+  if (!Number.isInteger(rows))
+    throw invalid(context, `an input of shape [${input.shape.join(', ')}] does not divide into rows of ${depth}`);
   return { input, filter, output, rows, units, depth, activation: options.fusedActivationFunction };
 }
 
-/** With one scale for the whole filter, TFLite multiplies the two scales in float32 (GetQuantizedConvolutionMultipler). */
+/**
+ * With one scale for the whole filter, TFLite multiplies the two scales in float32 (GetQuantizedConvolutionMultipler).
+ */
 function multipliers(context: OperatorContext, { input, filter, output, units }: Dense): ChannelMultipliers {
   if (filter.scale.length !== 1) return channelMultipliers(context, input, filter, output, units);
-  const [inputScale, filterScale, outputScale] = [quantizationOf(context, input).scale, filter.scale[0] as number, quantizationOf(context, output).scale];
+  const [inputScale, filterScale, outputScale] = [
+    quantizationOf(context, input).scale,
+    filter.scale[0] as number,
+    quantizationOf(context, output).scale,
+  ];
   const { multiplier, shift } = quantizeMultiplier(Math.fround(inputScale * filterScale) / outputScale);
   return {
     multiplier: new Int32Array(units).fill(multiplier),
@@ -75,7 +82,10 @@ export function denseArithmetic({ arithmetic }: OperatorContext, { input, filter
 function prepareInteger(context: OperatorContext): () => void {
   const dense = denseOf(context);
   const { input, filter, output, rows, units, depth } = dense;
-  const { dot, finish, inputOffset } = accumulatorOf(denseArithmetic(context, dense), denseAccumulation(context, dense));
+  const { dot, finish, inputOffset } = accumulatorOf(
+    denseArithmetic(context, dense),
+    denseAccumulation(context, dense),
+  );
   const values = input.data as Int8Array | Int16Array;
   const { weights, refresh } = weightsOf(context, filter);
   const out = output.data as Int8Array | Int16Array;
@@ -138,13 +148,19 @@ export const fullyConnected: OperatorFamily = {
   shapes: (context) => {
     const { input, rows, units, depth } = denseOf(context);
     if (!optionsOf(context, 'FullyConnectedOptions').keepNumDims) return [[rows, units]];
-    if (input.shape.at(-1) !== depth) throw invalid(context, `an input of shape [${input.shape.join(', ')}] for filters of ${depth}`);
+    if (input.shape.at(-1) !== depth)
+      throw invalid(context, `an input of shape [${input.shape.join(', ')}] for filters of ${depth}`);
     return [input.shape.with(-1, units)];
   },
   // Older files say nothing of keepNumDims and yet keep them.
   takesStoredShape: true,
   prepare: (context) =>
-    byType(context, inputOf(context, 0), { float32: prepareFloat, int8: prepareInteger, uint8: prepareInteger, int16: prepareInteger })(context),
+    byType(context, inputOf(context, 0), {
+      float32: prepareFloat,
+      int8: prepareInteger,
+      uint8: prepareInteger,
+      int16: prepareInteger,
+    })(context),
   work: (context) => {
     const { rows, units, depth } = denseOf(context);
     return { kind: 'fullyConnected', macs: rows * units * depth };

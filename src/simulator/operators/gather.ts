@@ -1,5 +1,5 @@
-// Operators whose indices are data: GATHER, GATHER_ND, EMBEDDING_LOOKUP, ONE_HOT, DYNAMIC_UPDATE_SLICE. Indices outside are an error of
-// the sample, as on the device.
+// Operators whose indices are data: GATHER, GATHER_ND, EMBEDDING_LOOKUP, ONE_HOT, DYNAMIC_UPDATE_SLICE. Indices outside
+// are an error of the sample, as on the device.
 
 import { fail } from '../../base/errors.js';
 import { elementCount } from '../../formats/tflite/index.js';
@@ -44,8 +44,10 @@ function gatheringOf(context: OperatorContext): Gathering {
   const options = optionsOf(context, 'GatherOptions');
   const axis = resolveAxis(context, options.axis, input.shape.length);
   const batchDims = options.batchDims < 0 ? options.batchDims + indices.shape.length : options.batchDims;
-  if (batchDims < 0 || batchDims > axis || batchDims > indices.shape.length) throw invalid(context, `${batchDims} batch dimensions before axis ${axis}`);
-  if (input.shape.slice(0, batchDims).some((size, d) => size !== indices.shape[d])) throw invalid(context, 'batches of input and indices that differ');
+  if (batchDims < 0 || batchDims > axis || batchDims > indices.shape.length)
+    throw invalid(context, `${batchDims} batch dimensions before axis ${axis}`);
+  if (input.shape.slice(0, batchDims).some((size, d) => size !== indices.shape[d]))
+    throw invalid(context, 'batches of input and indices that differ');
   return { axis, batchDims };
 }
 
@@ -85,7 +87,8 @@ function prepareGather(context: OperatorContext): () => void {
 const gatheredNdShape: ShapeRule = (context) => {
   const [input, indices] = [inputOf(context, 0), inputOf(context, 1)];
   const depth = indices.shape.at(-1) ?? 0;
-  if (depth > input.shape.length) throw invalid(context, `indices of ${depth} numbers into ${input.shape.length} dimensions`);
+  if (depth > input.shape.length)
+    throw invalid(context, `indices of ${depth} numbers into ${input.shape.length} dimensions`);
   return [[...indices.shape.slice(0, -1), ...input.shape.slice(depth)]];
 };
 
@@ -164,7 +167,8 @@ function prepareOneHot(context: OperatorContext): () => void {
     for (let i = 0; i < indices.count; i++) {
       const index = read(i);
       const [outer, rest] = [Math.floor(i / inner), i % inner];
-      if (index >= 0 && index < depth) to[(outer * depth + index) * inner + rest] = (on.data as Float32Array)[0] as number;
+      if (index >= 0 && index < depth)
+        to[(outer * depth + index) * inner + rest] = (on.data as Float32Array)[0] as number;
     }
   };
 }
@@ -185,7 +189,11 @@ function prepareDynamicUpdateSlice(context: OperatorContext): () => void {
   const to = output.data as Float32Array;
   return () => {
     to.set(operand.data as Float32Array);
-    const first = operand.shape.reduce((sum, size, d) => sum + Math.max(0, Math.min(read(d), size - (update.shape[d] as number))) * (stride[d] as number), 0);
+    const first = operand.shape.reduce(
+      (sum, size, d) =>
+        sum + Math.max(0, Math.min(read(d), size - (update.shape[d] as number))) * (stride[d] as number),
+      0,
+    );
     forEachPosition(update.shape, (position, index) => {
       to[position.reduce((sum, at, d) => sum + at * (stride[d] as number), first)] = from[index] as number;
     });

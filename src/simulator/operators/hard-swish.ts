@@ -1,4 +1,5 @@
-// HARD_SWISH: x * min(max(x + 3, 0), 6) / 6. int8: TFLite reference_ops::HardSwish, in int16 with two multipliers of 16 bits.
+// HARD_SWISH: x * min(max(x + 3, 0), 6) / 6. int8: TFLite reference_ops::HardSwish, in int16 with two multipliers of 16
+// bits.
 
 import { quantizeMultiplier, roundingDivideByPot } from '../arithmetic/fixed-point.js';
 import { clamp } from './activation.js';
@@ -50,8 +51,14 @@ function prepareQuantized(context: OperatorContext): () => void {
   });
 }
 
-const prepareFloat = (context: OperatorContext): (() => void) => mapElements(context, (x) => fround(x * Math.min(6, Math.max(0, fround(x + 3)))) / 6);
+const prepareFloat = (context: OperatorContext): (() => void) =>
+  mapElements(context, (x) => fround(x * Math.min(6, Math.max(0, fround(x + 3)))) / 6);
 
-export const hardSwish = elementwiseFamily('HARD_SWISH', sameShape, { float32: prepareFloat, int8: prepareQuantized, uint8: prepareQuantized }, () => ({
-  persistent: [20],
-}));
+export const hardSwish = elementwiseFamily(
+  'HARD_SWISH',
+  sameShape,
+  { float32: prepareFloat, int8: prepareQuantized, uint8: prepareQuantized },
+  () => ({
+    persistent: [20],
+  }),
+);

@@ -1,8 +1,13 @@
-// Integer ADD and MUL as TensorFlow's optimized kernels compute them on x86-64 (optimized_ops.h, integer_ops/add.h and mul.h, by NEON_2_SSE):
-// whole blocks of a run of elements. ADD brings them to the common scale without the second rounding; the results of both pass through int16.
-// What is left of a run is computed as in the reference kernels.
+// Integer ADD and MUL as TensorFlow's optimized kernels compute them on x86-64 (optimized_ops.h, integer_ops/add.h and
+// mul.h, by NEON_2_SSE): whole blocks of a run of elements. ADD brings them to the common scale without the second
+// rounding; the results of both pass through int16. What is left of a run is computed as in the reference kernels.
 
-import { multiplyDoubleRounding, type QuantizedMultiplier, roundingDivideByPot, saturatingRoundingDoublingHighMul } from '../arithmetic/fixed-point.js';
+import {
+  multiplyDoubleRounding,
+  type QuantizedMultiplier,
+  roundingDivideByPot,
+  saturatingRoundingDoublingHighMul,
+} from '../arithmetic/fixed-point.js';
 import type { Operand } from './operator.js';
 
 /** The numbers of an integer ADD or SUB. */
@@ -30,7 +35,10 @@ interface Runs {
   readonly toOne: boolean;
 }
 
-/** The runs of the innermost loop over two shapes (ProcessBroadcastShapes, BinaryBroadcastFiveFold); null where none is in blocks. */
+/**
+ * The runs of the innermost loop over two shapes (ProcessBroadcastShapes, BinaryBroadcastFiveFold); null where none is
+ * in blocks.
+ */
 function runsOf(a: readonly number[], b: readonly number[]): Runs | null {
   const rank = Math.max(a.length, b.length);
   const sizes = (shape: readonly number[]): number[] => [...new Array<number>(rank - shape.length).fill(1), ...shape];
@@ -43,7 +51,8 @@ function runsOf(a: readonly number[], b: readonly number[]): Runs | null {
   let d = rank - 1;
   const take = (fits: (x: number, y: number) => boolean): number => {
     let size = 1;
-    for (; d >= 0 && fits(first[d] as number, second[d] as number); d--) size *= Math.max(first[d] as number, second[d] as number);
+    for (; d >= 0 && fits(first[d] as number, second[d] as number); d--)
+      size *= Math.max(first[d] as number, second[d] as number);
     return size;
   };
   const same = (x: number, y: number): boolean => x === y;
@@ -65,7 +74,11 @@ export interface Blocks {
 }
 
 /** @returns null where all elements are added as in the reference kernels */
-export function addBlocks(a: Operand, b: Operand, { zeros, first, second, result, low, high, extraBits }: IntegerAdd): Blocks | null {
+export function addBlocks(
+  a: Operand,
+  b: Operand,
+  { zeros, first, second, result, low, high, extraBits }: IntegerAdd,
+): Blocks | null {
   const runs = runsOf(a.shape, b.shape);
   const broadcasts = a.count !== b.count;
   if (runs === null || (a.type === 'int16' && broadcasts)) return null;

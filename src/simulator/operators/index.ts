@@ -27,7 +27,16 @@ import { mirrorPad, pad, padV2 } from './pad.js';
 import { averagePool2d, maxPool2d } from './pool-2d.js';
 import { prelu } from './prelu.js';
 import { dequantize, quantize } from './quantize.js';
-import { broadcastTo, depthToSpace, resizeNearestNeighbor, reverseV2, slice, spaceToDepth, tile, transpose } from './rearrange.js';
+import {
+  broadcastTo,
+  depthToSpace,
+  resizeNearestNeighbor,
+  reverseV2,
+  slice,
+  spaceToDepth,
+  tile,
+  transpose,
+} from './rearrange.js';
 import { mean, reduceAll, reduceAny, reduceMax, reduceMin, reduceProd, sum } from './reduce.js';
 import { relu, relu0To1, relu6, reluN1To1 } from './relu.js';
 import { densify, expandDims, reshape, squeeze } from './reshape.js';
@@ -40,7 +49,23 @@ import { split, splitV, unpack } from './split.js';
 import { svdf } from './svdf.js';
 import { topKV2 } from './top-k.js';
 import { transposeConv } from './transpose-conv.js';
-import { abs, ceil, cos, exp, floor, gelu, log, logicalNotOperator, neg, round, rsqrt, sign, sin, sqrt, square } from './unary.js';
+import {
+  abs,
+  ceil,
+  cos,
+  exp,
+  floor,
+  gelu,
+  log,
+  logicalNotOperator,
+  neg,
+  round,
+  rsqrt,
+  sign,
+  sin,
+  sqrt,
+  square,
+} from './unary.js';
 
 const families: readonly OperatorFamily[] = [
   abs,
@@ -160,4 +185,6 @@ const families: readonly OperatorFamily[] = [
   zerosLike,
 ];
 
-export const operatorFamilies: ReadonlyMap<string, OperatorFamily> = new Map(families.map((family) => [family.name, family]));
+export const operatorFamilies: ReadonlyMap<string, OperatorFamily> = new Map(
+  families.map((family) => [family.name, family]),
+);

@@ -1,5 +1,5 @@
-// LEAKY_RELU. int8, uint8, int16: TFLite reference_ops::QuantizeLeakyRelu, with one multiplier for each side of 0; the product of
-// input scale and alpha is rounded to float32 before it is divided.
+// LEAKY_RELU. int8, uint8, int16: TFLite reference_ops::QuantizeLeakyRelu, with one multiplier for each side of 0; the
+// product of input scale and alpha is rounded to float32 before it is divided.
 
 import { quantizeMultiplier } from '../arithmetic/fixed-point.js';
 import { clamp, integerLimits } from './activation.js';
@@ -23,7 +23,10 @@ function prepareInteger(context: OperatorContext): () => void {
   return () => {
     for (let i = 0; i < out.length; i++) {
       const value = (values[i] as number) - from.zeroPoint;
-      const scaled = value >= 0 ? requantize(value, identity.multiplier, identity.shift) : sign * requantize(value, negative.multiplier, negative.shift);
+      const scaled =
+        value >= 0
+          ? requantize(value, identity.multiplier, identity.shift)
+          : sign * requantize(value, negative.multiplier, negative.shift);
       out[i] = clamp(scaled + to.zeroPoint, low, high);
     }
   };

@@ -58,10 +58,15 @@ function prepare8(context: OperatorContext): () => void {
   const to = quantizationOf(context, output);
   const [low, high] = integerLimits(output);
   if (to.scale !== 1 / 16 || to.zeroPoint !== high) {
-    throw invalid(context, `an ${output.type} output with scale ${to.scale} and zero point ${to.zeroPoint}; it must be 1/16 and ${high}`);
+    throw invalid(
+      context,
+      `an ${output.type} output with scale ${to.scale} and zero point ${to.zeroPoint}; it must be 1/16 and ${high}`,
+    );
   }
   if (context.arithmetic.softmaxInFloat) return prepare8InFloat(context);
-  const { multiplier, shift } = quantizeMultiplier(Math.min(quantizationOf(context, input).scale * 2 ** (31 - integerBits), 2147483647));
+  const { multiplier, shift } = quantizeMultiplier(
+    Math.min(quantizationOf(context, input).scale * 2 ** (31 - integerBits), 2147483647),
+  );
   const reverse = quantizeMultiplier(2 ** (31 - shift) / multiplier);
   const diffMin = -Math.floor(((2 ** integerBits - 1) * 2 ** (31 - integerBits)) / 2 ** shift);
   const { requantize } = context.arithmetic;
@@ -74,19 +79,32 @@ function prepare8(context: OperatorContext): () => void {
       let sum = 0;
       for (const value of row) {
         if (value - max < diffMin) continue;
-        sum = (sum + roundingDivideByPot(expOnNegativeValues(requantize(value - max, multiplier, shift), integerBits), sumIntegerBits)) | 0;
+        sum =
+          (sum +
+            roundingDivideByPot(
+              expOnNegativeValues(requantize(value - max, multiplier, shift), integerBits),
+              sumIntegerBits,
+            )) |
+          0;
       }
       const log = logAboveOne(sum, sumIntegerBits, integerBits);
       const smallest = Math.max(diffMin - 1, requantize((log - 2 ** 31) | 0, reverse.multiplier, reverse.shift));
       for (let c = 0; c < depth; c++) {
         const difference = (row[c] as number) - max;
-        const value = roundingDivideByPot((requantize(difference, multiplier, shift) - log) | 0, 31 - integerBits - outputIntegerBits) + high;
+        const value =
+          roundingDivideByPot(
+            (requantize(difference, multiplier, shift) - log) | 0,
+            31 - integerBits - outputIntegerBits,
+          ) + high;
         out[r * depth + c] = difference > smallest ? clamp(value, low, high) : low;
       }
     }
   };
 }
 
-export const logSoftmax = elementwiseFamily('LOG_SOFTMAX', sameShape, { float32: prepareFloat, int8: prepare8, uint8: prepare8 }, (context) =>
-  inputOf(context, 0).type === 'int8' ? { persistent: [28] } : {},
+export const logSoftmax = elementwiseFamily(
+  'LOG_SOFTMAX',
+  sameShape,
+  { float32: prepareFloat, int8: prepare8, uint8: prepare8 },
+  (context) => (inputOf(context, 0).type === 'int8' ? { persistent: [28] } : {}),
 );

@@ -1,8 +1,19 @@
-// The steps of an LSTM without peepholes, projection and layer normalization, whatever its arithmetic. Inputs by position: 0 input
-// [batch, time, depth] (time first where time-major), 1-4 weights from the input and 5-8 from the hidden state to the gates input, forget, cell,
-// output, 12-15 their biases, 18 hidden state and 19 cell state (variables).
+// The steps of an LSTM without peepholes, projection and layer normalization, whatever its arithmetic. Inputs by
+// position: 0 input [batch, time, depth] (time first where time-major), 1-4 weights from the input and 5-8 from the
+// hidden state to the gates input, forget, cell, output, 12-15 their biases, 18 hidden state and 19 cell state
+// (variables).
 
-import { inputOf, invalid, type Operand, type OperatorContext, optionsOf, outputOf, quantizationOf, requireShape, requireType } from './operator.js';
+import {
+  inputOf,
+  invalid,
+  type Operand,
+  type OperatorContext,
+  optionsOf,
+  outputOf,
+  quantizationOf,
+  requireShape,
+  requireType,
+} from './operator.js';
 
 export type GateName = 'input' | 'forget' | 'cell' | 'output';
 
@@ -31,10 +42,16 @@ export interface Lstm {
 const activationTanh = 4;
 
 export function lstmOf(context: OperatorContext): Lstm {
-  const [input, hidden, cell, output] = [inputOf(context, 0), inputOf(context, 18), inputOf(context, 19), outputOf(context)];
+  const [input, hidden, cell, output] = [
+    inputOf(context, 0),
+    inputOf(context, 18),
+    inputOf(context, 19),
+    outputOf(context),
+  ];
   const { timeMajor, cellClip, fusedActivationFunction } = optionsOf(context, 'UnidirectionalSequenceLSTMOptions');
   const unsupported = [9, 10, 11, 16, 17, 20, 21, 22, 23].find((index) => context.inputs[index] != null);
-  if (unsupported !== undefined) throw invalid(context, `input ${unsupported} (peephole, projection or layer normalization) is not supported`);
+  if (unsupported !== undefined)
+    throw invalid(context, `input ${unsupported} (peephole, projection or layer normalization) is not supported`);
   if (input.shape.length !== 3) throw invalid(context, `an input of rank ${input.shape.length}`);
   const [first, second, depth] = input.shape as [number, number, number];
   const [batches, steps] = timeMajor ? [second, first] : [first, second];
@@ -46,17 +63,37 @@ export function lstmOf(context: OperatorContext): Lstm {
   requireType(context, output, input.type);
   requireType(context, hidden, input.type);
   const gateOf = (index: number): Gate => {
-    const gate = { input: inputOf(context, 1 + index), recurrent: inputOf(context, 5 + index), bias: context.inputs[12 + index] ?? null };
+    const gate = {
+      input: inputOf(context, 1 + index),
+      recurrent: inputOf(context, 5 + index),
+      bias: context.inputs[12 + index] ?? null,
+    };
     requireShape(context, gate.input, [units, depth]);
     requireShape(context, gate.recurrent, [units, units]);
     if (gate.bias !== null) requireShape(context, gate.bias, [units]);
     return gate;
   };
   const gates = { input: gateOf(0), forget: gateOf(1), cell: gateOf(2), output: gateOf(3) };
-  return { input, hidden, cell, output, gates, batches, steps, depth, units, timeMajor, cellClip, cellTanh: fusedActivationFunction === activationTanh };
+  return {
+    input,
+    hidden,
+    cell,
+    output,
+    gates,
+    batches,
+    steps,
+    depth,
+    units,
+    timeMajor,
+    cellClip,
+    cellTanh: fusedActivationFunction === activationTanh,
+  };
 }
 
-/** A product of one operand with one unit's weights, in the gate's scale. `from` is the position of the operand's first element. */
+/**
+ * A product of one operand with one unit's weights, in the gate's scale. `from` is the position of the operand's first
+ * element.
+ */
 export type Product = (unit: number, from: number) => number;
 
 export interface GateProducts {
@@ -73,7 +110,12 @@ export function gateProducts(
     input: product(input, weights, bias, depth),
     recurrent: product(hidden, recurrent, null, units),
   });
-  return { input: productsOf(gates.input), forget: productsOf(gates.forget), cell: productsOf(gates.cell), output: productsOf(gates.output) };
+  return {
+    input: productsOf(gates.input),
+    forget: productsOf(gates.forget),
+    cell: productsOf(gates.cell),
+    output: productsOf(gates.output),
+  };
 }
 
 /** log2 of the scale of an integer cell state. @throws MODEL_INVALID where the scale is not a power of two */
@@ -96,10 +138,21 @@ export interface LstmArithmetic {
   readonly hidden: (cell: number, output: number) => number;
 }
 
-/** Every batch goes through its steps on its own. `input` and `hidden` of a gate are the positions of their first elements. */
-export function sequence(context: OperatorContext, lstm: Lstm, { gate, logistic, tanhGate, cell, hidden }: LstmArithmetic): () => void {
+/**
+ * Every batch goes through its steps on its own. `input` and `hidden` of a gate are the positions of their first
+ * elements.
+ */
+export function sequence(
+  context: OperatorContext,
+  lstm: Lstm,
+  { gate, logistic, tanhGate, cell, hidden }: LstmArithmetic,
+): () => void {
   const { batches, steps, depth, units, timeMajor, cellTanh } = lstm;
-  const [hiddenState, cellState, output] = [lstm.hidden.data, lstm.cell.data, lstm.output.data] as [Float32Array, Float32Array, Float32Array];
+  const [hiddenState, cellState, output] = [lstm.hidden.data, lstm.cell.data, lstm.output.data] as [
+    Float32Array,
+    Float32Array,
+    Float32Array,
+  ];
   const activateCell = cellTanh ? tanhGate : logistic;
   const outputs = new Float64Array(units);
   const forget = context.arithmetic.keepsLstmState ? null : stateReset(lstm);

@@ -1,11 +1,20 @@
-// UNIDIRECTIONAL_SEQUENCE_LSTM. int8 or int16 with int8 weights: gates are int16 of scale 2^-12, their activations of 2^-15; the cell state is int16
-// with a power of two for a scale. Integer arithmetic here: TFLM, lstm_eval.h; that of TensorFlow Lite is in lstm-tflite.ts.
+// UNIDIRECTIONAL_SEQUENCE_LSTM. int8 or int16 with int8 weights: gates are int16 of scale 2^-12, their activations of
+// 2^-15; the cell state is int16 with a power of two for a scale. Integer arithmetic here: TFLM, lstm_eval.h; that of
+// TensorFlow Lite is in lstm-tflite.ts.
 
 import { quantizeMultiplier } from '../arithmetic/fixed-point.js';
 import { clamp, integerLimits } from './activation.js';
 import { cellPowerOf, gateProducts, lstmOf, sequence } from './lstm-sequence.js';
 import { prepareIntegerTflite } from './lstm-tflite.js';
-import { byType, inputOf, type Operand, type OperatorContext, type OperatorFamily, quantizationOf, requireType } from './operator.js';
+import {
+  byType,
+  inputOf,
+  type Operand,
+  type OperatorContext,
+  type OperatorFamily,
+  quantizationOf,
+  requireType,
+} from './operator.js';
 import { logisticInt16, tanhInt16 } from './sigmoid.js';
 
 const gateScale = 2 ** -12;
@@ -34,7 +43,8 @@ function prepareIntegerTflm(context: OperatorContext): () => void {
     const bring = wide ? requantizeWide : requantize;
     return (unit: number, from: number): number => {
       let sum = offsets[unit] as number;
-      for (let i = 0; i < length; i++) sum += ((values[from + i] as number) - zeroPoint) * (table[unit * length + i] as number);
+      for (let i = 0; i < length; i++)
+        sum += ((values[from + i] as number) - zeroPoint) * (table[unit * length + i] as number);
       return clamp(bring(wide ? sum : sum | 0, multiplier, shift), -32768, 32767);
     };
   };
@@ -49,9 +59,13 @@ function prepareIntegerTflm(context: OperatorContext): () => void {
   const clip = Math.trunc(clamp(lstm.cellClip / cellScale, -32768, 32767));
   // The table of tanh takes units of 1 / (3 * 2^12).
   const shift = 12 + power;
-  const tableInput = shift >= 0 ? (value: number) => value * 3 * 2 ** shift : (value: number) => (value * 3 + 2 ** (-shift - 1)) >> -shift;
+  const tableInput =
+    shift >= 0
+      ? (value: number) => value * 3 * 2 ** shift
+      : (value: number) => (value * 3 + 2 ** (-shift - 1)) >> -shift;
   return sequence(context, lstm, {
-    gate: (name, unit, from, state) => clamp(products[name].input(unit, from) + products[name].recurrent(unit, state), -32768, 32767),
+    gate: (name, unit, from, state) =>
+      clamp(products[name].input(unit, from) + products[name].recurrent(unit, state), -32768, 32767),
     logistic: (gate) => logisticInt16(gate * 3),
     tanhGate: (gate) => tanhInt16(gate * 3),
     cell: (forget, old, inputGate, update) => {
@@ -61,7 +75,11 @@ function prepareIntegerTflm(context: OperatorContext): () => void {
       return clip > 0 ? clamp(sum, -clip, clip) : sum;
     },
     hidden: (cellValue, outputGate) =>
-      clamp(requantize(tanhInt16(tableInput(cellValue)) * outputGate, hiding.multiplier, hiding.shift) + hiddenZero, low, high),
+      clamp(
+        requantize(tanhInt16(tableInput(cellValue)) * outputGate, hiding.multiplier, hiding.shift) + hiddenZero,
+        low,
+        high,
+      ),
   });
 }
 
@@ -69,12 +87,14 @@ function prepareFloat(context: OperatorContext): () => void {
   const lstm = lstmOf(context);
   const { input, hidden, cell, gates, depth, units, cellClip } = lstm;
   requireType(context, cell, 'float32');
-  for (const { input: weights, recurrent } of Object.values(gates)) for (const operand of [weights, recurrent]) requireType(context, operand, 'float32');
+  for (const { input: weights, recurrent } of Object.values(gates))
+    for (const operand of [weights, recurrent]) requireType(context, operand, 'float32');
   const { fround } = Math;
   const dot = (values: Float32Array, from: number, weights: Operand, unit: number, length: number): number => {
     const table = weights.data as Float32Array;
     let sum = 0;
-    for (let i = 0; i < length; i++) sum = fround(sum + fround((values[from + i] as number) * (table[unit * length + i] as number)));
+    for (let i = 0; i < length; i++)
+      sum = fround(sum + fround((values[from + i] as number) * (table[unit * length + i] as number)));
     return sum;
   };
   const [values, state] = [input.data, hidden.data] as [Float32Array, Float32Array];
@@ -82,7 +102,9 @@ function prepareFloat(context: OperatorContext): () => void {
     gate: (name, unit, from, stateFrom) => {
       const gate = gates[name];
       const bias = gate.bias === null ? 0 : ((gate.bias.data as Float32Array)[unit] as number);
-      return fround(fround(dot(values, from, gate.input, unit, depth) + bias) + dot(state, stateFrom, gate.recurrent, unit, units));
+      return fround(
+        fround(dot(values, from, gate.input, unit, depth) + bias) + dot(state, stateFrom, gate.recurrent, unit, units),
+      );
     },
     logistic: (gate) => fround(1 / (1 + Math.exp(-gate))),
     tanhGate: (gate) => fround(Math.tanh(gate)),
@@ -98,7 +120,10 @@ export const unidirectionalSequenceLstm: OperatorFamily = {
   name: 'UNIDIRECTIONAL_SEQUENCE_LSTM',
   types: ['float32', 'int8', 'int16'],
   shapes: (context) => [inputOf(context, 0).shape.with(-1, lstmOf(context).units)],
-  prepare: (context) => byType(context, inputOf(context, 0), { float32: prepareFloat, int8: prepareInteger, int16: prepareInteger })(context),
+  prepare: (context) =>
+    byType(context, inputOf(context, 0), { float32: prepareFloat, int8: prepareInteger, int16: prepareInteger })(
+      context,
+    ),
   work: (context) => {
     const { batches, steps, depth, units } = lstmOf(context);
     return { kind: 'fullyConnected', macs: batches * steps * 4 * units * (depth + units) };

@@ -38,9 +38,15 @@ export function mapTable(context: OperatorContext, map: (value: number) => numbe
 export const quantizeBlock = 16;
 
 /** The same where SIMD, in blocks, may round in another way than scalar code, which does the rest. */
-export function mapBytesInBlocks(input: Operand, output: Operand, inBlocks: (value: number) => number, alone: (value: number) => number): () => void {
+export function mapBytesInBlocks(
+  input: Operand,
+  output: Operand,
+  inBlocks: (value: number) => number,
+  alone: (value: number) => number,
+): () => void {
   const first = output.count - (output.count % quantizeBlock);
-  const part = (operand: Operand, from: number, to: number): Operand => ({ ...operand, data: operand.data.subarray(from, to) }) as Operand;
+  const part = (operand: Operand, from: number, to: number): Operand =>
+    ({ ...operand, data: operand.data.subarray(from, to) }) as Operand;
   const steps = [
     mapBytes(part(input, 0, first), part(output, 0, first), inBlocks),
     mapBytes(part(input, first, input.count), part(output, first, output.count), alone),

@@ -4,7 +4,15 @@ import { quantizeMultiplier } from '../arithmetic/fixed-point.js';
 import { clamp, floatLimits, quantizedLimits } from './activation.js';
 import { elementwise } from './broadcast.js';
 import { type IntegerMul, mulBlocks } from './in-blocks.js';
-import { elementwiseFamily, inputOf, type OperatorContext, optionsOf, outputOf, quantizationOf, requireType } from './operator.js';
+import {
+  elementwiseFamily,
+  inputOf,
+  type OperatorContext,
+  optionsOf,
+  outputOf,
+  quantizationOf,
+  requireType,
+} from './operator.js';
 import { broadcastShape } from './shapes.js';
 
 export function mulOf(context: OperatorContext): IntegerMul {
@@ -40,14 +48,18 @@ function prepareFloat(context: OperatorContext): () => void {
   const [low, high] = floatLimits(context, optionsOf(context, 'MulOptions').fusedActivationFunction);
   requireType(context, inputOf(context, 1), 'float32');
   requireType(context, outputOf(context), 'float32');
-  return elementwise(context, inputOf(context, 0), inputOf(context, 1), outputOf(context), (x, y) => clamp(x * y, low, high));
+  return elementwise(context, inputOf(context, 0), inputOf(context, 1), outputOf(context), (x, y) =>
+    clamp(x * y, low, high),
+  );
 }
 
 function prepareInt32(context: OperatorContext): () => void {
   const [low, high] = floatLimits(context, optionsOf(context, 'MulOptions').fusedActivationFunction);
   requireType(context, inputOf(context, 1), 'int32');
   requireType(context, outputOf(context), 'int32');
-  return elementwise(context, inputOf(context, 0), inputOf(context, 1), outputOf(context), (x, y) => clamp(Math.imul(x, y), low, high));
+  return elementwise(context, inputOf(context, 0), inputOf(context, 1), outputOf(context), (x, y) =>
+    clamp(Math.imul(x, y), low, high),
+  );
 }
 
 export const mul = elementwiseFamily(

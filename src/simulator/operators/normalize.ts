@@ -45,7 +45,11 @@ function prepare8(context: OperatorContext): () => void {
       for (let i = r * depth; i < (r + 1) * depth; i++) sum = (sum + ((from[i] as number) - zeroPoint) ** 2) | 0;
       const { multiplier, shift } = inverseSquareRoot(sum);
       for (let i = r * depth; i < (r + 1) * depth; i++) {
-        to[i] = clamp(requantize(((from[i] as number) - zeroPoint) * factor, multiplier, shift + extraShift) + zero, low, high);
+        to[i] = clamp(
+          requantize(((from[i] as number) - zeroPoint) * factor, multiplier, shift + extraShift) + zero,
+          low,
+          high,
+        );
       }
     }
   };
@@ -68,7 +72,9 @@ function prepareL2Pool(context: OperatorContext): () => void {
             let [sum, count] = [0, 0];
             for (let inY = Math.max(0, top); inY < Math.min(inputHeight, top + window.filterHeight); inY++) {
               for (let inX = Math.max(0, left); inX < Math.min(inputWidth, left + window.filterWidth); inX++) {
-                sum = fround(sum + fround((from[((b * inputHeight + inY) * inputWidth + inX) * inputChannels + c] as number) ** 2));
+                sum = fround(
+                  sum + fround((from[((b * inputHeight + inY) * inputWidth + inX) * inputChannels + c] as number) ** 2),
+                );
                 count += 1;
               }
             }
@@ -80,9 +86,16 @@ function prepareL2Pool(context: OperatorContext): () => void {
   };
 }
 
-export const l2Normalization = elementwiseFamily('L2_NORMALIZATION', sameShape, { float32: prepareFloat, int8: prepare8, uint8: prepare8 }, () => ({
-  options: [1, 1],
-  persistent: [4],
-}));
+export const l2Normalization = elementwiseFamily(
+  'L2_NORMALIZATION',
+  sameShape,
+  { float32: prepareFloat, int8: prepare8, uint8: prepare8 },
+  () => ({
+    options: [1, 1],
+    persistent: [4],
+  }),
+);
 
-export const l2Pool2d = elementwiseFamily('L2_POOL_2D', poolShape, { float32: prepareL2Pool }, () => ({ options: [40, 4] }));
+export const l2Pool2d = elementwiseFamily('L2_POOL_2D', poolShape, { float32: prepareL2Pool }, () => ({
+  options: [40, 4],
+}));

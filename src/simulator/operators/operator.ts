@@ -5,9 +5,20 @@ import type { BuiltinOptions, ElementType, OperatorName } from '../../formats/tf
 import type { Arithmetic } from '../arithmetic/profile.js';
 
 /** float16 as its bits; int4 one element in each byte. */
-export type ElementArray = Float32Array | Int8Array | Uint8Array | Int16Array | Uint16Array | Int32Array | Uint32Array | BigInt64Array;
+export type ElementArray =
+  | Float32Array
+  | Int8Array
+  | Uint8Array
+  | Int16Array
+  | Uint16Array
+  | Int32Array
+  | Uint32Array
+  | BigInt64Array;
 
-/** A tensor as a kernel sees it. `data` is the same array for the whole life of the interpreter. Shapes are there before it is. */
+/**
+ * A tensor as a kernel sees it. `data` is the same array for the whole life of the interpreter. Shapes are there before
+ * it is.
+ */
 export interface Operand {
   readonly index: number;
   readonly label: string;
@@ -123,8 +134,8 @@ export interface OperatorMemory {
 }
 
 /**
- * Shapes of the outputs as they follow from the inputs and options; null where they depend on values that are not known before the model
- * runs. The outputs of the context have the shapes that the file holds, which may be stale.
+ * Shapes of the outputs as they follow from the inputs and options; null where they depend on values that are not known
+ * before the model runs. The outputs of the context have the shapes that the file holds, which may be stale.
  * @throws OPERATOR_INVALID
  */
 export type ShapeRule = (context: OperatorContext) => readonly (readonly number[])[] | null;
@@ -136,7 +147,10 @@ export interface OperatorFamily {
   readonly shapes: ShapeRule;
   /** Whether an output may have another shape in the file, of as many elements. */
   readonly takesStoredShape?: boolean;
-  /** What the outputs depend on: the values of the inputs unless said otherwise, only their shapes, or also what lasts between operators. */
+  /**
+   * What the outputs depend on: the values of the inputs unless said otherwise, only their shapes, or also what lasts
+   * between operators.
+   */
   readonly dependsOn?: 'shapes' | 'state';
   /**
    * Checks types and options once and gives the function that computes the outputs from the inputs.
@@ -171,11 +185,25 @@ export function bound<T>(
   prepares: Partial<Record<ElementType, (context: OperatorContext, argument: T) => Step>>,
   argument: T,
 ): Partial<Record<ElementType, Prepare>> {
-  return Object.fromEntries(Object.entries(prepares).map(([type, prepare]): [string, Prepare] => [type, (context) => prepare(context, argument)]));
+  return Object.fromEntries(
+    Object.entries(prepares).map(([type, prepare]): [string, Prepare] => [
+      type,
+      (context) => prepare(context, argument),
+    ]),
+  );
 }
 
 /** The types of operators that only move elements. */
-export const anyType: readonly ElementType[] = ['float32', 'int8', 'uint8', 'int16', 'int32', 'uint32', 'int64', 'bool'];
+export const anyType: readonly ElementType[] = [
+  'float32',
+  'int8',
+  'uint8',
+  'int16',
+  'int32',
+  'uint32',
+  'int64',
+  'bool',
+];
 
 /**
  * A family that computes nothing of its own: it moves elements, or has others compute.
@@ -200,8 +228,12 @@ export function copyFamily(
 }
 
 /** The options of an operator, of the kind it must have. */
-export function optionsOf<K extends BuiltinOptions['kind']>(context: OperatorContext, kind: K): Extract<BuiltinOptions, { kind: K }> {
-  if (context.options?.kind !== kind) throw invalid(context, `it needs ${kind}, not ${context.options?.kind ?? 'none'}`);
+export function optionsOf<K extends BuiltinOptions['kind']>(
+  context: OperatorContext,
+  kind: K,
+): Extract<BuiltinOptions, { kind: K }> {
+  if (context.options?.kind !== kind)
+    throw invalid(context, `it needs ${kind}, not ${context.options?.kind ?? 'none'}`);
   return context.options as Extract<BuiltinOptions, { kind: K }>;
 }
 
@@ -232,24 +264,41 @@ export function requireType(context: OperatorContext, operand: Operand, type: El
 
 export function requireShape(context: OperatorContext, operand: Operand, shape: readonly number[]): void {
   if (operand.shape.length !== shape.length || operand.shape.some((dimension, i) => dimension !== shape[i])) {
-    throw invalid(context, `tensor ${operand.label} has shape [${operand.shape.join(', ')}], not [${shape.join(', ')}]`);
+    throw invalid(
+      context,
+      `tensor ${operand.label} has shape [${operand.shape.join(', ')}], not [${shape.join(', ')}]`,
+    );
   }
 }
 
 export function requireRank(context: OperatorContext, operand: Operand, rank: number): void {
-  if (operand.shape.length !== rank) throw invalid(context, `tensor ${operand.label} has rank ${operand.shape.length}, not ${rank}`);
+  if (operand.shape.length !== rank)
+    throw invalid(context, `tensor ${operand.label} has rank ${operand.shape.length}, not ${rank}`);
 }
 
-const zeroPointLimits: Partial<Record<ElementType, readonly [number, number]>> = { int8: [-128, 127], uint8: [0, 255], int16: [-32768, 32767] };
+const zeroPointLimits: Partial<Record<ElementType, readonly [number, number]>> = {
+  int8: [-128, 127],
+  uint8: [0, 255],
+  int16: [-32768, 32767],
+};
 
-/** Scale and zero point of a per-tensor quantized operand. @param zeroTaken accept scale 0, which some converters write for all-zero constants */
-export function quantizationOf(context: OperatorContext, operand: Operand, zeroTaken = false): { scale: number; zeroPoint: number } {
+/**
+ * Scale and zero point of a per-tensor quantized operand.
+ * @param zeroTaken accept scale 0, which some converters write for all-zero constants
+ */
+export function quantizationOf(
+  context: OperatorContext,
+  operand: Operand,
+  zeroTaken = false,
+): { scale: number; zeroPoint: number } {
   const scale = operand.scale[0];
   if (scale === undefined) throw invalid(context, `tensor ${operand.label} is ${operand.type} but has no scale`);
-  if (!(scale > 0 && scale < Infinity) && !(scale === 0 && zeroTaken)) throw invalid(context, `tensor ${operand.label} has scale ${scale}`);
+  if (!(scale > 0 && scale < Infinity) && !(scale === 0 && zeroTaken))
+    throw invalid(context, `tensor ${operand.label} has scale ${scale}`);
   const zeroPoint = operand.zeroPoint[0] ?? 0;
   const [low, high] = zeroPointLimits[operand.type] ?? [-(2 ** 31), 2 ** 31 - 1];
-  if (zeroPoint < low || zeroPoint > high) throw invalid(context, `tensor ${operand.label} is ${operand.type} with zero point ${zeroPoint}`);
+  if (zeroPoint < low || zeroPoint > high)
+    throw invalid(context, `tensor ${operand.label} is ${operand.type} with zero point ${zeroPoint}`);
   return { scale, zeroPoint };
 }
 
@@ -257,7 +306,10 @@ export function quantizationOf(context: OperatorContext, operand: Operand, zeroT
 export function byType<T>(context: OperatorContext, operand: Operand, table: Partial<Record<ElementType, T>>): T {
   const entry = table[operand.type];
   if (entry === undefined) {
-    throw invalid(context, `tensor ${operand.label} is ${operand.type}; the kernel takes ${Object.keys(table).join(', ')}`);
+    throw invalid(
+      context,
+      `tensor ${operand.label} is ${operand.type}; the kernel takes ${Object.keys(table).join(', ')}`,
+    );
   }
   return entry;
 }

@@ -1,5 +1,5 @@
-// PAD, PADV2, MIRROR_PAD: input [..], paddings [rank, 2] constant. PAD fills with the output's zero point where there is one, else 0,
-// PADV2 with its third input, MIRROR_PAD with what lies inside.
+// PAD, PADV2, MIRROR_PAD: input [..], paddings [rank, 2] constant. PAD fills with the output's zero point where there
+// is one, else 0, PADV2 with its third input, MIRROR_PAD with what lies inside.
 
 import { constantIntegers } from './axes.js';
 import {
@@ -30,7 +30,8 @@ function prepareWith(context: OperatorContext, value: () => number): () => void 
   const starts = rowStarts(input, output, before);
   return () => {
     to.fill(value());
-    for (let row = 0; row < starts.length; row++) to.set(from.subarray(row * rowLength, (row + 1) * rowLength), starts[row]);
+    for (let row = 0; row < starts.length; row++)
+      to.set(from.subarray(row * rowLength, (row + 1) * rowLength), starts[row]);
   };
 }
 
@@ -64,7 +65,11 @@ function rowStarts(input: Operand, output: Operand, before: readonly number[]): 
 /** 0 as the input's type has it: the zero point of quantized types. */
 function zeroOf(context: OperatorContext): number {
   const output = outputOf(context);
-  return output.type === 'int64' ? (0n as unknown as number) : output.scale.length > 0 ? quantizationOf(context, output).zeroPoint : 0;
+  return output.type === 'int64'
+    ? (0n as unknown as number)
+    : output.scale.length > 0
+      ? quantizationOf(context, output).zeroPoint
+      : 0;
 }
 
 function prepareMirror(context: OperatorContext): () => void {
@@ -73,7 +78,10 @@ function prepareMirror(context: OperatorContext): () => void {
   requireType(context, output, input.type);
   const { before } = paddingsOf(context);
   const offset = optionsOf(context, 'MirrorPadOptions').mode === reflect ? 1 : 0;
-  const tooFar = input.shape.findIndex((size, d) => Math.max(before[d] as number, (output.shape[d] as number) - size - (before[d] as number)) > size - offset);
+  const tooFar = input.shape.findIndex(
+    (size, d) =>
+      Math.max(before[d] as number, (output.shape[d] as number) - size - (before[d] as number)) > size - offset,
+  );
   if (tooFar >= 0) throw invalid(context, `dimension ${tooFar} of ${input.shape[tooFar]} is mirrored beyond itself`);
   const stride = strides(input.shape);
   const table = new Int32Array(output.count);
@@ -81,7 +89,11 @@ function prepareMirror(context: OperatorContext): () => void {
     table[index] = position.reduce((sum, at, d) => {
       const size = input.shape[d] as number;
       const inside = at - (before[d] as number);
-      return sum + (inside < 0 ? offset - 1 - inside : inside >= size ? 2 * size - 1 - offset - inside : inside) * (stride[d] as number);
+      return (
+        sum +
+        (inside < 0 ? offset - 1 - inside : inside >= size ? 2 * size - 1 - offset - inside : inside) *
+          (stride[d] as number)
+      );
     }, 0);
   });
   return gatherElements(input, output, table);
@@ -114,4 +126,7 @@ export const padV2 = copyFamily(
   { persistent: [56] },
 );
 
-export const mirrorPad = copyFamily('MIRROR_PAD', anyType, paddedShape, prepareMirror, { options: [1, 1], persistent: [24] });
+export const mirrorPad = copyFamily('MIRROR_PAD', anyType, paddedShape, prepareMirror, {
+  options: [1, 1],
+  persistent: [24],
+});

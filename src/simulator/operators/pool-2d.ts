@@ -35,9 +35,15 @@ export function poolOf(context: OperatorContext): Pool {
 export const poolShape: ShapeRule = (context) => [windowShape(poolOf(context).window)];
 
 /** Folds the elements of each window that lie inside the image, and finishes with their count. */
-function poolWith(pool: Pool, first: number, fold: (acc: number, value: number) => number, finish: (acc: number, count: number) => number): () => void {
+function poolWith(
+  pool: Pool,
+  first: number,
+  fold: (acc: number, value: number) => number,
+  finish: (acc: number, count: number) => number,
+): () => void {
   const { input, output, window } = pool;
-  const { batches, inputHeight, inputWidth, inputChannels, outputHeight, outputWidth, filterHeight, filterWidth } = window;
+  const { batches, inputHeight, inputWidth, inputChannels, outputHeight, outputWidth, filterHeight, filterWidth } =
+    window;
   const from = input.data as Float32Array;
   const to = output.data as Float32Array;
   return () => {
@@ -53,7 +59,8 @@ function poolWith(pool: Pool, first: number, fold: (acc: number, value: number) 
             let acc = first;
             for (let inY = top; inY < bottom; inY++) {
               const rowStart = (b * inputHeight + inY) * inputWidth;
-              for (let inX = left; inX < right; inX++) acc = fold(acc, from[(rowStart + inX) * inputChannels + c] as number);
+              for (let inX = left; inX < right; inX++)
+                acc = fold(acc, from[(rowStart + inX) * inputChannels + c] as number);
             }
             to[at++] = finish(acc, (bottom - top) * (right - left));
           }
@@ -96,7 +103,12 @@ function prepareMaxFloat(context: OperatorContext): () => void {
   return poolWith(pool, -float32Max, largest, (acc) => clampFloat(acc, low, high));
 }
 
-function poolFamily(name: OperatorName, prepareInteger: OperatorFamily['prepare'], prepareFloat: OperatorFamily['prepare'], average: boolean): OperatorFamily {
+function poolFamily(
+  name: OperatorName,
+  prepareInteger: OperatorFamily['prepare'],
+  prepareFloat: OperatorFamily['prepare'],
+  average: boolean,
+): OperatorFamily {
   return elementwiseFamily(
     name,
     poolShape,

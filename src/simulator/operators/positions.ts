@@ -8,7 +8,10 @@ export function strides(shape: readonly number[]): number[] {
 }
 
 /** Visits every position in order. The array is the same one each time. */
-export function forEachPosition(shape: readonly number[], visit: (position: readonly number[], index: number) => void): void {
+export function forEachPosition(
+  shape: readonly number[],
+  visit: (position: readonly number[], index: number) => void,
+): void {
   const position = new Array<number>(shape.length).fill(0);
   const count = shape.reduce((product, size) => product * size, 1);
   for (let index = 0; index < count; index++) {

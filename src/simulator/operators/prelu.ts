@@ -17,7 +17,11 @@ function prepareInteger(context: OperatorContext): () => void {
   const [input, alpha, output] = [inputOf(context, 0), inputOf(context, 1), outputOf(context)];
   requireType(context, alpha, input.type === 'uint8' ? 'uint8' : 'int8');
   requireType(context, output, input.type);
-  const [qi, qa, qo] = [quantizationOf(context, input), quantizationOf(context, alpha), quantizationOf(context, output)];
+  const [qi, qa, qo] = [
+    quantizationOf(context, input),
+    quantizationOf(context, alpha),
+    quantizationOf(context, output),
+  ];
   const { requantize, scaleProduct } = context.arithmetic;
   const positive = quantizeMultiplier(scaleProduct(qi.scale / qo.scale));
   const negative = quantizeMultiplier(scaleProduct(scaleProduct(qi.scale * qa.scale) / qo.scale));
@@ -25,7 +29,9 @@ function prepareInteger(context: OperatorContext): () => void {
   return elementwise(context, input, alpha, output, (x, a) => {
     const value = x - qi.zeroPoint;
     const scaled =
-      value >= 0 ? requantize(value, positive.multiplier, positive.shift) : requantize(value * (a - qa.zeroPoint), negative.multiplier, negative.shift);
+      value >= 0
+        ? requantize(value, positive.multiplier, positive.shift)
+        : requantize(value * (a - qa.zeroPoint), negative.multiplier, negative.shift);
     return clamp(scaled + qo.zeroPoint, low, high);
   });
 }

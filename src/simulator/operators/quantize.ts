@@ -5,7 +5,15 @@ import { quantizeMultiplier, toInt32 } from '../arithmetic/fixed-point.js';
 import type { Requantize } from '../arithmetic/profile.js';
 import { clamp, integerLimits } from './activation.js';
 import { mapBytesInBlocks } from './map.js';
-import { byType, inputOf, type OperatorContext, type OperatorFamily, outputOf, quantizationOf, requireType } from './operator.js';
+import {
+  byType,
+  inputOf,
+  type OperatorContext,
+  type OperatorFamily,
+  outputOf,
+  quantizationOf,
+  requireType,
+} from './operator.js';
 import { sameShape } from './shapes.js';
 
 function fromFloat(context: OperatorContext): () => void {
@@ -17,7 +25,8 @@ function fromFloat(context: OperatorContext): () => void {
   const to = output.data as Int8Array;
   const convert = context.arithmetic.quantizeFloat(scale, to.length);
   return () => {
-    for (let i = 0; i < to.length; i++) to[i] = clamp((toInt32(convert(from[i] as number, i)) + zeroPoint) | 0, low, high);
+    for (let i = 0; i < to.length; i++)
+      to[i] = clamp((toInt32(convert(from[i] as number, i)) + zeroPoint) | 0, low, high);
   };
 }
 
@@ -47,7 +56,13 @@ function prepareQuantize(context: OperatorContext): () => void {
   const input = inputOf(context, 0);
   const output = outputOf(context);
   byType(context, output, { int8: true, uint8: true, int16: true, int32: true });
-  return byType(context, input, { float32: fromFloat, int8: fromInteger, uint8: fromInteger, int16: fromInteger, int32: fromInteger })(context);
+  return byType(context, input, {
+    float32: fromFloat,
+    int8: fromInteger,
+    uint8: fromInteger,
+    int16: fromInteger,
+    int32: fromInteger,
+  })(context);
 }
 
 function prepareDequantize(context: OperatorContext): () => void {
@@ -57,7 +72,12 @@ function prepareDequantize(context: OperatorContext): () => void {
   const to = output.data as Float32Array;
   if (input.type === 'float16') return fromFloat16(input.data as Uint16Array, to);
   const { scale, zeroPoint } = quantizationOf(context, input);
-  const from = byType(context, input, { int8: input.data, uint8: input.data, int16: input.data, int32: input.data }) as Int8Array;
+  const from = byType(context, input, {
+    int8: input.data,
+    uint8: input.data,
+    int16: input.data,
+    int32: input.data,
+  }) as Int8Array;
   return () => {
     for (let i = 0; i < to.length; i++) to[i] = scale * ((from[i] as number) - zeroPoint);
   };
@@ -71,7 +91,13 @@ function fromFloat16(bits: Uint16Array, to: Float32Array): () => void {
       const exponent = (half >> 10) & 0x1f;
       const fraction = half & 0x3ff;
       const magnitude =
-        exponent === 0 ? fraction * 2 ** -24 : exponent === 31 ? (fraction === 0 ? Infinity : Number.NaN) : (1024 + fraction) * 2 ** (exponent - 25);
+        exponent === 0
+          ? fraction * 2 ** -24
+          : exponent === 31
+            ? fraction === 0
+              ? Infinity
+              : Number.NaN
+            : (1024 + fraction) * 2 ** (exponent - 25);
       to[i] = half >> 15 === 0 ? magnitude : -magnitude;
     }
   };

@@ -1,5 +1,5 @@
-// Operators that only move elements, each output element from a fixed place: TRANSPOSE, SLICE, REVERSE_V2, TILE, BROADCAST_TO,
-// SPACE_TO_DEPTH, DEPTH_TO_SPACE, RESIZE_NEAREST_NEIGHBOR. A table says from where.
+// Operators that only move elements, each output element from a fixed place: TRANSPOSE, SLICE, REVERSE_V2, TILE,
+// BROADCAST_TO, SPACE_TO_DEPTH, DEPTH_TO_SPACE, RESIZE_NEAREST_NEIGHBOR. A table says from where.
 
 import type { OperatorName } from '../../formats/tflite/index.js';
 import { constantIntegers, resolveAxis } from './axes.js';
@@ -31,7 +31,11 @@ export function gatherElements(input: Operand, output: Operand, table: Int32Arra
 }
 
 /** For every position of the output, in order, the input element that `place` names by its position. */
-function tableOf(input: Operand, output: Operand, place: (position: readonly number[]) => readonly number[]): Int32Array {
+function tableOf(
+  input: Operand,
+  output: Operand,
+  place: (position: readonly number[]) => readonly number[],
+): Int32Array {
   const stride = strides(input.shape);
   const table = new Int32Array(output.count);
   forEachPosition(output.shape, (position, index) => {
@@ -66,12 +70,17 @@ function prepareWith(of: (context: OperatorContext, input: Operand) => Rearrange
 }
 
 export const transpose = family('TRANSPOSE', [1], (context, input) => {
-  const permutation = constantIntegers(context, inputOf(context, 1)).map((axis) => resolveAxis(context, axis, input.shape.length));
+  const permutation = constantIntegers(context, inputOf(context, 1)).map((axis) =>
+    resolveAxis(context, axis, input.shape.length),
+  );
   if (permutation.length !== input.shape.length || new Set(permutation).size !== permutation.length) {
     throw invalid(context, `[${permutation.join(', ')}] is no permutation of ${input.shape.length} dimensions`);
   }
   const inverse = permutation.map((_, d) => permutation.indexOf(d));
-  return { shape: permutation.map((axis) => input.shape[axis] as number), place: (position) => inverse.map((d) => position[d] as number) };
+  return {
+    shape: permutation.map((axis) => input.shape[axis] as number),
+    place: (position) => inverse.map((d) => position[d] as number),
+  };
 });
 
 export const slice = family('SLICE', [1, 2], (context, input) => {
@@ -79,19 +88,31 @@ export const slice = family('SLICE', [1, 2], (context, input) => {
   const rank = input.shape.length;
   if (begin.length !== rank || size.length !== rank) throw invalid(context, `begin and size must have ${rank} values`);
   const shape = input.shape.map((whole, d) => (size[d] === -1 ? whole - (begin[d] as number) : (size[d] as number)));
-  const outside = shape.findIndex((length, d) => length < 0 || (begin[d] as number) < 0 || (begin[d] as number) + length > (input.shape[d] as number));
-  if (outside >= 0) throw invalid(context, `dimension ${outside} of ${input.shape[outside]} is cut at ${begin[outside]}, ${shape[outside]} long`);
+  const outside = shape.findIndex(
+    (length, d) => length < 0 || (begin[d] as number) < 0 || (begin[d] as number) + length > (input.shape[d] as number),
+  );
+  if (outside >= 0)
+    throw invalid(
+      context,
+      `dimension ${outside} of ${input.shape[outside]} is cut at ${begin[outside]}, ${shape[outside]} long`,
+    );
   return { shape, place: (position) => position.map((at, d) => at + (begin[d] as number)) };
 });
 
 export const reverseV2 = family('REVERSE_V2', [1], (context, input) => {
-  const axes = new Set(constantIntegers(context, inputOf(context, 1)).map((axis) => resolveAxis(context, axis, input.shape.length)));
-  return { shape: input.shape, place: (position) => position.map((at, d) => (axes.has(d) ? (input.shape[d] as number) - 1 - at : at)) };
+  const axes = new Set(
+    constantIntegers(context, inputOf(context, 1)).map((axis) => resolveAxis(context, axis, input.shape.length)),
+  );
+  return {
+    shape: input.shape,
+    place: (position) => position.map((at, d) => (axes.has(d) ? (input.shape[d] as number) - 1 - at : at)),
+  };
 });
 
 export const tile = family('TILE', [1], (context, input) => {
   const times = constantIntegers(context, inputOf(context, 1));
-  if (times.length !== input.shape.length || times.some((count) => count < 0)) throw invalid(context, `[${times.join(', ')}] are no repetitions of its input`);
+  if (times.length !== input.shape.length || times.some((count) => count < 0))
+    throw invalid(context, `[${times.join(', ')}] are no repetitions of its input`);
   return {
     shape: input.shape.map((size, d) => size * (times[d] as number)),
     place: (position) => position.map((at, d) => at % (input.shape[d] as number)),
@@ -111,7 +132,12 @@ export const spaceToDepth = family(
       shape: [n, h / blockSize, w / blockSize, c * blockSize * blockSize],
       place: ([b, y, x, d]) => {
         const block = Math.floor((d as number) / c);
-        return [b as number, (y as number) * blockSize + Math.floor(block / blockSize), (x as number) * blockSize + (block % blockSize), (d as number) % c];
+        return [
+          b as number,
+          (y as number) * blockSize + Math.floor(block / blockSize),
+          (x as number) * blockSize + (block % blockSize),
+          (d as number) % c,
+        ];
       },
     };
   },
@@ -125,13 +151,19 @@ export const depthToSpace = family(
     const { blockSize } = optionsOf(context, 'DepthToSpaceOptions');
     requireRank(context, input, 4);
     const [n, h, w, c] = input.shape as [number, number, number, number];
-    if (blockSize < 1 || c % (blockSize * blockSize) !== 0) throw invalid(context, `${c} channels do not divide into blocks of ${blockSize}`);
+    if (blockSize < 1 || c % (blockSize * blockSize) !== 0)
+      throw invalid(context, `${c} channels do not divide into blocks of ${blockSize}`);
     const depth = c / (blockSize * blockSize);
     return {
       shape: [n, h * blockSize, w * blockSize, depth],
       place: ([b, y, x, d]) => {
         const block = ((y as number) % blockSize) * blockSize + ((x as number) % blockSize);
-        return [b as number, Math.floor((y as number) / blockSize), Math.floor((x as number) / blockSize), block * depth + (d as number)];
+        return [
+          b as number,
+          Math.floor((y as number) / blockSize),
+          Math.floor((x as number) / blockSize),
+          block * depth + (d as number),
+        ];
       },
     };
   },
@@ -155,7 +187,8 @@ export const resizeNearestNeighbor = family(
     const [n, h, w, c] = input.shape as [number, number, number, number];
     const [height = 0, width = 0] = constantIntegers(context, inputOf(context, 1));
     if (h < 1 || w < 1) throw invalid(context, 'an empty input');
-    const along = (at: number, from: number, to: number): number => nearest(at, from, to, alignCorners, halfPixelCenters);
+    const along = (at: number, from: number, to: number): number =>
+      nearest(at, from, to, alignCorners, halfPixelCenters);
     return {
       shape: [n, height, width, c],
       place: ([b, y, x, d]) => [b as number, along(y as number, h, height), along(x as number, w, width), d as number],
@@ -168,7 +201,16 @@ function prepareBroadcastTo(context: OperatorContext): () => void {
   const input = inputOf(context, 0);
   const output = outputOf(context);
   requireType(context, output, input.type);
-  return gatherElements(input, output, broadcastIndex(context, input, output) ?? Int32Array.from({ length: output.count }, (_, i) => i));
+  return gatherElements(
+    input,
+    output,
+    broadcastIndex(context, input, output) ?? Int32Array.from({ length: output.count }, (_, i) => i),
+  );
 }
 
-export const broadcastTo = copyFamily('BROADCAST_TO', anyType, (context) => asShape(knownIntegers(inputOf(context, 1))), prepareBroadcastTo);
+export const broadcastTo = copyFamily(
+  'BROADCAST_TO',
+  anyType,
+  (context) => asShape(knownIntegers(inputOf(context, 1))),
+  prepareBroadcastTo,
+);

@@ -1,7 +1,13 @@
 // MEAN, SUM, REDUCE_MAX, REDUCE_MIN, REDUCE_PROD, REDUCE_ANY, REDUCE_ALL over constant axes. int8, int16 MEAN and SUM:
 // TFLite reference_ops::QuantizedMeanOrSum, which divides by folding the count into the multiplier.
 
-import { multiplyDoubleRounding, multiplyRoundingUp, quantizeMultiplier, roundHalfAway, toInt32 } from '../arithmetic/fixed-point.js';
+import {
+  multiplyDoubleRounding,
+  multiplyRoundingUp,
+  quantizeMultiplier,
+  roundHalfAway,
+  toInt32,
+} from '../arithmetic/fixed-point.js';
 import { clamp, integerLimits } from './activation.js';
 import { constantIntegers, resolveAxis } from './axes.js';
 import {
@@ -30,7 +36,9 @@ interface Reduction {
 /** The dimensions that are reduced. */
 function reducedOf(context: OperatorContext): ReadonlySet<number> {
   const rank = inputOf(context, 0).shape.length;
-  return new Set(constantIntegers(context, inputOf(context, 1)).map((axis) => (rank === 0 ? 0 : resolveAxis(context, axis, rank))));
+  return new Set(
+    constantIntegers(context, inputOf(context, 1)).map((axis) => (rank === 0 ? 0 : resolveAxis(context, axis, rank))),
+  );
 }
 
 const reducedShape = whereKnown((context) => {
@@ -74,7 +82,8 @@ function folded(
   const sums = new Float64Array(output.count);
   return () => {
     sums.fill(first);
-    for (let i = 0; i < targets.length; i++) sums[targets[i] as number] = fold(sums[targets[i] as number] as number, from[i] as number);
+    for (let i = 0; i < targets.length; i++)
+      sums[targets[i] as number] = fold(sums[targets[i] as number] as number, from[i] as number);
     for (let i = 0; i < to.length; i++) to[i] = finish(sums[i] as number, i);
   };
 }
@@ -123,7 +132,8 @@ function extreme(context: OperatorContext, name: 'REDUCE_MAX' | 'REDUCE_MIN'): (
   if (input.type === 'int8' || input.type === 'uint8' || input.type === 'int16') {
     const from = quantizationOf(context, input);
     const to = quantizationOf(context, outputOf(context));
-    if (from.scale !== to.scale || from.zeroPoint !== to.zeroPoint) throw invalid(context, 'input and output are not quantized alike');
+    if (from.scale !== to.scale || from.zeroPoint !== to.zeroPoint)
+      throw invalid(context, 'input and output are not quantized alike');
   }
   return name === 'REDUCE_MAX'
     ? folded(context, -Infinity, (acc, value) => (value > acc ? value : acc))
@@ -144,14 +154,15 @@ function memoryOf(context: OperatorContext): OperatorMemory {
 }
 
 /**
- * Height and width of images, the dimensions kept, in 8 bits: optimized_integer_ops::Mean. The zero points are one integer that is added in
- * the end; SIMD does blocks of 16 channels.
+ * Height and width of images, the dimensions kept, in 8 bits: optimized_integer_ops::Mean. The zero points are one
+ * integer that is added in the end; SIMD does blocks of 16 channels.
  */
 function imageMeanOf(context: OperatorContext): ((sum: number, channel: number) => number) | null {
   const { input, output, count } = reductionOf(context);
   // The kernel looks for these very numbers, not for what negative axes stand for.
   const axes = constantIntegers(context, inputOf(context, 1));
-  const spatial = ['1,2', '2,1'].includes(axes.join()) && input.shape.length === 4 && optionsOf(context, 'ReducerOptions').keepDims;
+  const spatial =
+    ['1,2', '2,1'].includes(axes.join()) && input.shape.length === 4 && optionsOf(context, 'ReducerOptions').keepDims;
   if (!context.arithmetic.meanAddsBias || !spatial || input.type === 'int16') return null;
   const from = quantizationOf(context, input);
   const to = quantizationOf(context, output);
@@ -161,7 +172,8 @@ function imageMeanOf(context: OperatorContext): ((sum: number, channel: number) 
   const [low, high] = integerLimits(output);
   const channels = input.shape[3] as number;
   const inBlocks = channels - (channels % 16);
-  return (sum, channel) => clamp((channel < inBlocks ? multiplyRoundingUp : multiplyDoubleRounding)(sum, multiplier, shift) + bias, low, high);
+  return (sum, channel) =>
+    clamp((channel < inBlocks ? multiplyRoundingUp : multiplyDoubleRounding)(sum, multiplier, shift) + bias, low, high);
 }
 
 /** What becomes of the sum of an output element's inputs, the element named by its index. */
@@ -172,16 +184,28 @@ export function quantizedMeanOf(context: OperatorContext): (sum: number, index: 
   return (sum, index) => ofImage(sum, index % channels);
 }
 
-const meanInteger: Prepare = (context) => folded(context, 0, (acc, value) => (acc + value) | 0, quantizedMeanOf(context));
+const meanInteger: Prepare = (context) =>
+  folded(context, 0, (acc, value) => (acc + value) | 0, quantizedMeanOf(context));
 const sumInteger: Prepare = (context) => {
   const finish = context.arithmetic.sumsInFloat ? floatSumOf(context) : quantizedSumOf(context, false);
   return folded(context, 0, (acc, value) => (acc + value) | 0, finish);
 };
 const maxOf: Prepare = (context) => extreme(context, 'REDUCE_MAX');
 const minOf: Prepare = (context) => extreme(context, 'REDUCE_MIN');
-const extremes = (prepare: Prepare) => ({ float32: prepare, int8: prepare, uint8: prepare, int16: prepare, int32: prepare });
+const extremes = (prepare: Prepare) => ({
+  float32: prepare,
+  int8: prepare,
+  uint8: prepare,
+  int16: prepare,
+  int32: prepare,
+});
 
-export const mean = elementwiseFamily('MEAN', reducedShape, { float32: meanFloat, int8: meanInteger, uint8: meanInteger, int16: meanInteger }, memoryOf);
+export const mean = elementwiseFamily(
+  'MEAN',
+  reducedShape,
+  { float32: meanFloat, int8: meanInteger, uint8: meanInteger, int16: meanInteger },
+  memoryOf,
+);
 export const sum = elementwiseFamily(
   'SUM',
   reducedShape,

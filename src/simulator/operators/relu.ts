@@ -1,12 +1,18 @@
-// RELU, RELU6, RELU_N1_TO_1 and RELU_0_TO_1 as operators of their own. Integers: RELU rescales from the input's quantization to the output's
-// (TFLM activations.cc ReluQuantized); the others do so in TFLite (activations.cc QuantizedReluX), whereas TFLM's RELU6 only clamps, in
-// the input's quantization.
+// RELU, RELU6, RELU_N1_TO_1 and RELU_0_TO_1 as operators of their own. Integers: RELU rescales from the input's
+// quantization to the output's (TFLM activations.cc ReluQuantized); the others do so in TFLite (activations.cc
+// QuantizedReluX), whereas TFLM's RELU6 only clamps, in the input's quantization.
 
 import type { ElementType, OperatorName } from '../../formats/tflite/index.js';
 import { quantizeMultiplier, roundHalfAway, toInt32 } from '../arithmetic/fixed-point.js';
 import { clampFloat, integerLimits } from './activation.js';
 import { mapElements, sameOperands } from './map.js';
-import { elementwiseFamily, type Operand, type OperatorContext, type OperatorFamily, quantizationOf } from './operator.js';
+import {
+  elementwiseFamily,
+  type Operand,
+  type OperatorContext,
+  type OperatorFamily,
+  quantizationOf,
+} from './operator.js';
 import { sameShape } from './shapes.js';
 
 const { fround } = Math;
@@ -17,7 +23,9 @@ interface Limits {
 }
 
 function prepareInteger(context: OperatorContext, limits: Limits): () => void {
-  return limits.high === Infinity || context.arithmetic.rescalesClampedRelu ? rescaled(context, limits) : clamped(context, limits);
+  return limits.high === Infinity || context.arithmetic.rescalesClampedRelu
+    ? rescaled(context, limits)
+    : clamped(context, limits);
 }
 
 /** The quotient of the scales is rounded to float32 before it becomes a multiplier. */
@@ -28,7 +36,9 @@ function rescaled(context: OperatorContext, limits: Limits): () => void {
   const { multiplier, shift } = quantizeMultiplier(fround(from.scale / to.scale));
   const [low, high] = quantizedLimits(context, output, limits);
   const { requantize } = context.arithmetic;
-  return mapElements(context, (value) => Math.min(high, Math.max(low, to.zeroPoint + requantize(value - from.zeroPoint, multiplier, shift))));
+  return mapElements(context, (value) =>
+    Math.min(high, Math.max(low, to.zeroPoint + requantize(value - from.zeroPoint, multiplier, shift))),
+  );
 }
 
 /** Input and output share their scale. */
@@ -48,12 +58,19 @@ function quantizedLimits(context: OperatorContext, operand: Operand, { low, high
   return [Math.max(lowest, quantized(low)), high === Infinity ? highest : Math.min(highest, quantized(high))];
 }
 
-function family(name: OperatorName, limits: Limits, types: readonly ElementType[], stateBytes?: number): OperatorFamily {
+function family(
+  name: OperatorName,
+  limits: Limits,
+  types: readonly ElementType[],
+  stateBytes?: number,
+): OperatorFamily {
   const prepares = {
     float32: (context: OperatorContext) => mapElements(context, (value) => clampFloat(value, limits.low, limits.high)),
     ...Object.fromEntries(types.map((type) => [type, (context: OperatorContext) => prepareInteger(context, limits)])),
   };
-  return elementwiseFamily(name, sameShape, prepares, () => (stateBytes === undefined ? {} : { persistent: [stateBytes] }));
+  return elementwiseFamily(name, sameShape, prepares, () =>
+    stateBytes === undefined ? {} : { persistent: [stateBytes] },
+  );
 }
 
 export const relu = family('RELU', { low: 0, high: Infinity }, ['int8', 'uint8', 'int16'], 28);

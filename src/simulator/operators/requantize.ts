@@ -11,8 +11,17 @@ export interface ChannelMultipliers {
   readonly real: Float64Array;
 }
 
-/** One multiplier per output channel; a per-tensor filter has one scale for all (TFLite PopulateConvolutionQuantizationParams). */
-export function channelMultipliers(context: OperatorContext, input: Operand, filter: Operand, output: Operand, channels: number): ChannelMultipliers {
+/**
+ * One multiplier per output channel; a per-tensor filter has one scale for all (TFLite
+ * PopulateConvolutionQuantizationParams).
+ */
+export function channelMultipliers(
+  context: OperatorContext,
+  input: Operand,
+  filter: Operand,
+  output: Operand,
+  channels: number,
+): ChannelMultipliers {
   if (filter.scale.length !== 1 && filter.scale.length !== channels) {
     throw invalid(context, `tensor ${filter.label} has ${filter.scale.length} scales for ${channels} channels`);
   }
@@ -29,7 +38,8 @@ export function channelMultipliers(context: OperatorContext, input: Operand, fil
   const real = new Float64Array(channels);
   for (let c = 0; c < channels; c++) {
     const filterScale = filter.scale[filter.scale.length === 1 ? 0 : c] as number;
-    if (!(filterScale >= 0 && filterScale < Infinity)) throw invalid(context, `tensor ${filter.label} has scale ${filterScale} in channel ${c}`);
+    if (!(filterScale >= 0 && filterScale < Infinity))
+      throw invalid(context, `tensor ${filter.label} has scale ${filterScale} in channel ${c}`);
     real[c] = product(inputScale * filterScale) / outputScale;
     const quantized = quantizeMultiplier(real[c] as number);
     multiplier[c] = quantized.multiplier;
@@ -38,7 +48,11 @@ export function channelMultipliers(context: OperatorContext, input: Operand, fil
   return { multiplier, shift, real };
 }
 
-export function floatBiasOf(context: OperatorContext, bias: Operand | null | undefined, channels: number): Float32Array {
+export function floatBiasOf(
+  context: OperatorContext,
+  bias: Operand | null | undefined,
+  channels: number,
+): Float32Array {
   if (bias === null || bias === undefined) return new Float32Array(channels);
   if (!(bias.data instanceof Float32Array) || bias.data.length !== channels) {
     throw invalid(context, `bias ${bias.label} must be ${channels} values of float32`);

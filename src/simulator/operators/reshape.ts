@@ -1,15 +1,26 @@
-// RESHAPE, SQUEEZE and EXPAND_DIMS: the same elements under another shape. DENSIFY: the elements of a sparse constant, which are all there
-// once the model is bound.
+// RESHAPE, SQUEEZE and EXPAND_DIMS: the same elements under another shape. DENSIFY: the elements of a sparse constant,
+// which are all there once the model is bound.
 
 import { resolveAxis } from './axes.js';
-import { anyType, copyFamily, inputOf, invalid, type OperatorContext, optionsOf, outputOf, requireType, type ShapeRule } from './operator.js';
+import {
+  anyType,
+  copyFamily,
+  inputOf,
+  invalid,
+  type OperatorContext,
+  optionsOf,
+  outputOf,
+  requireType,
+  type ShapeRule,
+} from './operator.js';
 import { knownIntegers, sameShape } from './shapes.js';
 
 function prepare(context: OperatorContext): () => void {
   const input = inputOf(context, 0);
   const output = outputOf(context);
   requireType(context, output, input.type);
-  if (input.count !== output.count) throw invalid(context, `${input.count} elements do not fit shape [${output.shape.join(', ')}]`);
+  if (input.count !== output.count)
+    throw invalid(context, `${input.count} elements do not fit shape [${output.shape.join(', ')}]`);
   const from = input.data as Float32Array;
   const to = output.data as Float32Array;
   return () => to.set(from);
@@ -17,7 +28,10 @@ function prepare(context: OperatorContext): () => void {
 
 /** The second input counts where there is one, else the options; -1 stands for what is left. */
 const reshaped: ShapeRule = (context) => {
-  const asked = context.inputs[1] == null ? Array.from(optionsOf(context, 'ReshapeOptions').newShape ?? []) : knownIntegers(inputOf(context, 1));
+  const asked =
+    context.inputs[1] == null
+      ? Array.from(optionsOf(context, 'ReshapeOptions').newShape ?? [])
+      : knownIntegers(inputOf(context, 1));
   if (asked === null) return null;
   // Older converters write a scalar so.
   if (context.inputs[1] == null && asked.length === 1 && asked[0] === 0) return [[]];
@@ -34,7 +48,9 @@ const reshaped: ShapeRule = (context) => {
 /** Without dimensions of 1: those that the options name, or all. */
 const squeezed: ShapeRule = (context) => {
   const { shape } = inputOf(context, 0);
-  const dims = Array.from(optionsOf(context, 'SqueezeOptions').squeezeDims ?? [], (axis) => resolveAxis(context, axis, shape.length));
+  const dims = Array.from(optionsOf(context, 'SqueezeOptions').squeezeDims ?? [], (axis) =>
+    resolveAxis(context, axis, shape.length),
+  );
   const stays = dims.find((axis) => shape[axis] !== 1);
   if (stays !== undefined) throw invalid(context, `dimension ${stays} is ${shape[stays]}, not 1`);
   return [shape.filter((size, d) => size !== 1 || (dims.length > 0 && !dims.includes(d)))];

@@ -1,8 +1,18 @@
-// RESIZE_BILINEAR over NHWC tensors. int8: weights in 10 bits (TFLite reference_ops::ResizeBilinearInteger); float32, uint8:
-// reference_ops::ResizeBilinear.
+// RESIZE_BILINEAR over NHWC tensors. int8: weights in 10 bits (TFLite reference_ops::ResizeBilinearInteger); float32,
+// uint8: reference_ops::ResizeBilinear.
 
 import { constantIntegers } from './axes.js';
-import { elementwiseFamily, inputOf, invalid, type Operand, type OperatorContext, optionsOf, outputOf, requireRank, requireType } from './operator.js';
+import {
+  elementwiseFamily,
+  inputOf,
+  invalid,
+  type Operand,
+  type OperatorContext,
+  optionsOf,
+  outputOf,
+  requireRank,
+  requireType,
+} from './operator.js';
 import { whereKnown } from './shapes.js';
 
 const { fround } = Math;
@@ -29,8 +39,13 @@ function integerLines(input: number, output: number, { alignCorners, halfPixelCe
   return Array.from({ length: output }, (_, at) => {
     const scaled = halfPixelCenters ? at * scale + Math.trunc(scale / 2) - one / 2 : at * scale;
     const first = Math.max(Math.trunc(scaled / one), 0);
-    // The rounded scale may lead beyond the last line, where TFLite reads what lies behind the image; here the last line counts.
-    return { first: Math.min(first, input - 1), second: Math.min(Math.trunc((scaled + one - 1) / one), input - 1), distance: scaled - one * first };
+    // The rounded scale may lead beyond the last line, where TFLite reads what lies behind the image; here the last
+    // line counts.
+    return {
+      first: Math.min(first, input - 1),
+      second: Math.min(Math.trunc((scaled + one - 1) / one), input - 1),
+      distance: scaled - one * first,
+    };
   });
 }
 
@@ -39,7 +54,11 @@ function floatLines(input: number, output: number, { alignCorners, halfPixelCent
   return Array.from({ length: output }, (_, at) => {
     const scaled = halfPixelCenters ? fround(fround(fround(at + 0.5) * scale) - 0.5) : fround(at * scale);
     const first = Math.max(Math.floor(scaled), 0);
-    return { first: Math.min(first, input - 1), second: Math.min(Math.ceil(scaled), input - 1), distance: fround(scaled - first) };
+    return {
+      first: Math.min(first, input - 1),
+      second: Math.min(Math.ceil(scaled), input - 1),
+      distance: fround(scaled - first),
+    };
   });
 }
 
@@ -65,7 +84,8 @@ export function resizeOf(context: OperatorContext): Resize {
   const lines = input.type === 'int8' || input.type === 'int16' ? integerLines : floatLines;
   const output = outputOf(context);
   const sampling = optionsOf(context, 'ResizeBilinearOptions');
-  if (sampling.alignCorners && sampling.halfPixelCenters) throw invalid(context, 'aligned corners and half-pixel centers exclude each other');
+  if (sampling.alignCorners && sampling.halfPixelCenters)
+    throw invalid(context, 'aligned corners and half-pixel centers exclude each other');
   const [, height, width] = output.shape as [number, number, number];
   const [, inputHeight, inputWidth] = input.shape as [number, number, number];
   requireType(context, output, input.type);
@@ -73,7 +93,10 @@ export function resizeOf(context: OperatorContext): Resize {
   return { input, output, rows: lines(inputHeight, height, sampling), columns: lines(inputWidth, width, sampling) };
 }
 
-/** `blend` mixes the four neighbours: first row first column, second row first column, first row second column, both second. */
+/**
+ * `blend` mixes the four neighbours: first row first column, second row first column, first row second column, both
+ * second.
+ */
 function prepareWith(
   { input, output, rows, columns }: Resize,
   blend: (ll: number, lu: number, rl: number, ru: number, y: number, x: number) => number,
@@ -87,10 +110,22 @@ function prepareWith(
     for (let b = 0; b < batches; b++) {
       for (const row of rows) {
         for (const column of columns) {
-          const corners = [at(b, row.first, column.first), at(b, row.second, column.first), at(b, row.first, column.second), at(b, row.second, column.second)];
+          const corners = [
+            at(b, row.first, column.first),
+            at(b, row.second, column.first),
+            at(b, row.first, column.second),
+            at(b, row.second, column.second),
+          ];
           const [ll, lu, rl, ru] = corners as [number, number, number, number];
           for (let c = 0; c < channels; c++) {
-            to[index++] = blend(from[ll + c] as number, from[lu + c] as number, from[rl + c] as number, from[ru + c] as number, row.distance, column.distance);
+            to[index++] = blend(
+              from[ll + c] as number,
+              from[lu + c] as number,
+              from[rl + c] as number,
+              from[ru + c] as number,
+              row.distance,
+              column.distance,
+            );
           }
         }
       }
@@ -117,7 +152,10 @@ function prepareReal(context: OperatorContext): () => void {
   });
 }
 
-/** The weights of a neighbour are multiplied first, and the neighbours added row by row (ResizeBilinearGenericSmallChannel). */
+/**
+ * The weights of a neighbour are multiplied first, and the neighbours added row by row
+ * (ResizeBilinearGenericSmallChannel).
+ */
 function prepareByArea(context: OperatorContext): () => void {
   return prepareWith(resizeOf(context), (ll, lu, rl, ru, y, x) => {
     const [up, left] = [fround(1 - y), fround(1 - x)];

@@ -1,5 +1,5 @@
-// SELECT_V2, SELECT: from the second or the third operand, as the first says; FILL and ZEROS_LIKE; BROADCAST_ARGS, RANK and RANGE, which
-// compute shapes.
+// SELECT_V2, SELECT: from the second or the third operand, as the first says; FILL and ZEROS_LIKE; BROADCAST_ARGS, RANK
+// and RANGE, which compute shapes.
 
 import { broadcastIndex } from './broadcast.js';
 import {
@@ -26,17 +26,25 @@ function prepareSelect(context: OperatorContext): () => void {
   requireType(context, yes, output.type);
   requireType(context, no, output.type);
   const perRow = context.name === 'SELECT' && condition.shape.length === 1 && output.shape.length > 1;
-  if (context.name === 'SELECT' && condition.count !== (perRow ? output.shape[0] : output.count) && condition.count !== 1) {
+  if (
+    context.name === 'SELECT' &&
+    condition.count !== (perRow ? output.shape[0] : output.count) &&
+    condition.count !== 1
+  ) {
     throw invalid(context, `conditions [${condition.shape.join(', ')}] for [${output.shape.join(', ')}]`);
   }
-  const whole = (operand: Operand): Int32Array => broadcastIndex(context, operand, output) ?? Int32Array.from({ length: output.count }, (_, i) => i);
+  const whole = (operand: Operand): Int32Array =>
+    broadcastIndex(context, operand, output) ?? Int32Array.from({ length: output.count }, (_, i) => i);
   const rowLength = output.count / Math.max(1, condition.count);
-  const conditionAt = perRow ? Int32Array.from({ length: output.count }, (_, i) => Math.floor(i / rowLength)) : whole(condition);
+  const conditionAt = perRow
+    ? Int32Array.from({ length: output.count }, (_, i) => Math.floor(i / rowLength))
+    : whole(condition);
   const [yesAt, noAt] = [whole(yes), whole(no)];
   const flags = condition.data as Uint8Array;
   const [first, second, to] = [yes.data, no.data, output.data] as [Float32Array, Float32Array, Float32Array];
   return () => {
-    for (let i = 0; i < to.length; i++) to[i] = (flags[conditionAt[i] as number] !== 0 ? first[yesAt[i] as number] : second[noAt[i] as number]) as number;
+    for (let i = 0; i < to.length; i++)
+      to[i] = (flags[conditionAt[i] as number] !== 0 ? first[yesAt[i] as number] : second[noAt[i] as number]) as number;
   };
 }
 
@@ -86,7 +94,8 @@ function progressionOf(context: OperatorContext): Progression {
   if (operands.some(({ count, type }) => count !== 1 || (type !== 'float32' && type !== 'int32')))
     throw invalid(context, 'it takes three numbers of float32 or int32');
   const [start, limit, step] = operands.map(({ data }) => Number(data[0])) as [number, number, number];
-  if (!((start >= limit && step < 0) || (start <= limit && step > 0))) throw invalid(context, `no numbers lead from ${start} to ${limit} in steps of ${step}`);
+  if (!((start >= limit && step < 0) || (start <= limit && step > 0)))
+    throw invalid(context, `no numbers lead from ${start} to ${limit} in steps of ${step}`);
   const distance = operands[0].type === 'float32' ? fround(fround(limit - start) / step) : (limit - start) / step;
   return { start, step, count: Math.ceil(Math.abs(distance)) };
 }
@@ -108,7 +117,12 @@ const argumentsShape: ShapeRule = (context) => [[Math.max(inputOf(context, 0).co
 
 export const select = copyFamily('SELECT', ['bool'], (context) => [inputOf(context, 1).shape], prepareSelect);
 export const selectV2 = copyFamily('SELECT_V2', ['bool'], broadcastShape(0, 1, 2), prepareSelect);
-export const fill = copyFamily('FILL', ['int32', 'int64'], (context) => asShape(knownIntegers(inputOf(context, 0))), prepareFill);
+export const fill = copyFamily(
+  'FILL',
+  ['int32', 'int64'],
+  (context) => asShape(knownIntegers(inputOf(context, 0))),
+  prepareFill,
+);
 export const zerosLike = copyFamily('ZEROS_LIKE', ['float32', 'int8', 'int32', 'int64'], sameShape, prepareZerosLike);
 export const broadcastArgs = copyFamily('BROADCAST_ARGS', ['int32', 'int64'], argumentsShape, prepareBroadcastArgs);
 export const rank: OperatorFamily = { ...copyFamily('RANK', anyType, () => [[]], prepareRank), dependsOn: 'shapes' };

@@ -64,14 +64,18 @@ interface Slice {
 /** One slice per input dimension, after TFLite's StartForAxis / StopForAxis. */
 function slicesOf(context: OperatorContext, input: Operand): Slice[] {
   const options = optionsOf(context, 'StridedSliceOptions');
-  if (options.ellipsisMask !== 0 || options.newAxisMask !== 0) throw invalid(context, 'ellipsis and new-axis masks are not supported');
+  if (options.ellipsisMask !== 0 || options.newAxisMask !== 0)
+    throw invalid(context, 'ellipsis and new-axis masks are not supported');
   const [begin, end, strides] = [1, 2, 3].map((i) => {
     const operand = inputOf(context, i);
-    if (!operand.constant || !(operand.data instanceof Int32Array)) throw invalid(context, `input ${i} must be constant int32`);
-    if (operand.data.length > input.shape.length) throw invalid(context, `${operand.data.length} limits for ${input.shape.length} dimensions`);
+    if (!operand.constant || !(operand.data instanceof Int32Array))
+      throw invalid(context, `input ${i} must be constant int32`);
+    if (operand.data.length > input.shape.length)
+      throw invalid(context, `${operand.data.length} limits for ${input.shape.length} dimensions`);
     return operand.data;
   }) as [Int32Array, Int32Array, Int32Array];
-  if (end.length !== begin.length || strides.length !== begin.length) throw invalid(context, 'begin, end and strides differ in length');
+  if (end.length !== begin.length || strides.length !== begin.length)
+    throw invalid(context, 'begin, end and strides differ in length');
   return input.shape.map((size, d) => {
     const stride = strides[d] ?? 1;
     if (stride === 0) throw invalid(context, 'a stride of 0');
@@ -111,7 +115,10 @@ function prepareStridedSlice(context: OperatorContext): () => void {
   forEachPosition(
     slices.map(({ count }) => count),
     (position, index) => {
-      positions[index] = position.reduce((sum, at, d) => sum + at * (slices[d] as Slice).stride * (stride[d] as number), first);
+      positions[index] = position.reduce(
+        (sum, at, d) => sum + at * (slices[d] as Slice).stride * (stride[d] as number),
+        first,
+      );
     },
   );
   return gatherElements(input, output, positions);
@@ -121,7 +128,16 @@ export const shape: OperatorFamily = {
   ...copyFamily('SHAPE', anyType, (context) => [[inputOf(context, 0).shape.length]], prepareShape),
   dependsOn: 'shapes',
 };
-export const pack = copyFamily('PACK', anyType, (context) => [inputOf(context, 0).shape.toSpliced(packAxis(context), 0, context.inputs.length)], preparePack, {
-  options: [8, 4],
+export const pack = copyFamily(
+  'PACK',
+  anyType,
+  (context) => [inputOf(context, 0).shape.toSpliced(packAxis(context), 0, context.inputs.length)],
+  preparePack,
+  {
+    options: [8, 4],
+  },
+);
+export const stridedSlice = copyFamily('STRIDED_SLICE', anyType, slicedShape, prepareStridedSlice, {
+  options: [24, 4],
+  persistent: [84],
 });
-export const stridedSlice = copyFamily('STRIDED_SLICE', anyType, slicedShape, prepareStridedSlice, { options: [24, 4], persistent: [84] });

@@ -6,7 +6,10 @@ import { inputOf, invalid, type Operand, type ShapeRule } from './operator.js';
 /** The first input's. */
 export const sameShape: ShapeRule = (context) => [inputOf(context, 0).shape];
 
-/** What inputs broadcast to, as numpy does: sizes are compared from the last dimension backwards, and a size of 1 repeats. */
+/**
+ * What inputs broadcast to, as numpy does: sizes are compared from the last dimension backwards, and a size of 1
+ * repeats.
+ */
 export function broadcastShape(...inputs: readonly number[]): ShapeRule {
   return (context) => [
     inputs
@@ -15,7 +18,8 @@ export function broadcastShape(...inputs: readonly number[]): ShapeRule {
         const rank = Math.max(shape.length, other.length);
         return Array.from({ length: rank }, (_, d) => {
           const [a, b] = [shape[d - rank + shape.length] ?? 1, other[d - rank + other.length] ?? 1];
-          if (a !== b && a !== 1 && b !== 1) throw invalid(context, `shapes [${shape.join(', ')}] and [${other.join(', ')}] do not broadcast`);
+          if (a !== b && a !== 1 && b !== 1)
+            throw invalid(context, `shapes [${shape.join(', ')}] and [${other.join(', ')}] do not broadcast`);
           return a === 1 ? b : a;
         });
       }),
@@ -24,7 +28,12 @@ export function broadcastShape(...inputs: readonly number[]): ShapeRule {
 
 /** The elements of an int32 or int64 operand, where they are known before the model runs. */
 export function knownIntegers(operand: Operand): number[] | null {
-  if (!operand.constant || operand.count > mostIntegers || !(operand.data instanceof Int32Array || operand.data instanceof BigInt64Array)) return null;
+  if (
+    !operand.constant ||
+    operand.count > mostIntegers ||
+    !(operand.data instanceof Int32Array || operand.data instanceof BigInt64Array)
+  )
+    return null;
   return Array.from(operand.data as ArrayLike<number | bigint>, Number);
 }
 

@@ -1,5 +1,5 @@
-// LOGISTIC and TANH. int8: TFLM's reference_integer_ops::Logistic and Tanh with gemmlowp's functions on Q4.27 input, the outputs with scale
-// 1/256, zero point -128, and scale 1/128, zero point 0; in TFLite a table computed in float32.
+// LOGISTIC and TANH. int8: TFLM's reference_integer_ops::Logistic and Tanh with gemmlowp's functions on Q4.27 input,
+// the outputs with scale 1/256, zero point -128, and scale 1/128, zero point 0; in TFLite a table computed in float32.
 
 import type { OperatorName } from '../../formats/tflite/index.js';
 import { quantizeMultiplier, roundingDivideByPot } from '../arithmetic/fixed-point.js';
@@ -9,7 +9,15 @@ import { logisticTable } from '../arithmetic/lookup.js';
 import { clamp, integerLimits } from './activation.js';
 import { mapFloatTable } from './float-table.js';
 import { mapElements, mapTable, sameOperands } from './map.js';
-import { bound, elementwiseFamily, inputOf, invalid, type OperatorContext, type OperatorFamily, quantizationOf } from './operator.js';
+import {
+  bound,
+  elementwiseFamily,
+  inputOf,
+  invalid,
+  type OperatorContext,
+  type OperatorFamily,
+  quantizationOf,
+} from './operator.js';
 import { sameShape } from './shapes.js';
 
 const { fround } = Math;
@@ -26,7 +34,10 @@ interface Curve {
   readonly outputZero: number;
   /** int16 in fixed point, without a table. */
   readonly fixed16: (raw: number, integerBits: number) => number;
-  /** int16: from the table's input to the output; integer bits and largest shift of power-of-two scales that need no multiplier. */
+  /**
+   * int16: from the table's input to the output; integer bits and largest shift of power-of-two scales that need no
+   * multiplier.
+   */
   readonly table: (x: number) => number;
   readonly tableIntegerBits: number;
   readonly tableMaxShift: number;
@@ -46,14 +57,20 @@ function prepare8(context: OperatorContext, curve: Curve): () => void {
     const centered = value - zeroPoint;
     if (centered <= -radius) return low;
     if (centered >= radius) return high;
-    return roundingDivideByPot(curve.fixed(requantize(centered, multiplier, shift), integerBits), curve.outputShift) + outputZero;
+    return (
+      roundingDivideByPot(curve.fixed(requantize(centered, multiplier, shift), integerBits), curve.outputShift) +
+      outputZero
+    );
   });
 }
 
 /** How far a logarithm may lie from a whole number (TFLite CheckedLog2). */
 const powerOfTwoTolerance = 1e-3;
 
-/** The left shift that brings an input whose scale is a power of two to the table's integer bits; null where the scale needs a multiplier. */
+/**
+ * The left shift that brings an input whose scale is a power of two to the table's integer bits; null where the scale
+ * needs a multiplier.
+ */
 function shiftOnly(context: OperatorContext, curve: Curve): number | null {
   const logarithm = Math.log2(quantizationOf(context, inputOf(context, 0)).scale);
   const power = Math.round(logarithm) + 15 - curve.tableIntegerBits;
@@ -79,10 +96,13 @@ function tableInput(context: OperatorContext, curve: Curve): (value: number) => 
 
 function prepareInt16(context: OperatorContext, curve: Curve): () => void {
   const { output } = sameOperands(context);
-  if (Math.abs(Math.log2(quantizationOf(context, output).scale) + 15) >= powerOfTwoTolerance) throw invalid(context, 'an int16 output has scale 1/32768');
+  if (Math.abs(Math.log2(quantizationOf(context, output).scale) + 15) >= powerOfTwoTolerance)
+    throw invalid(context, 'an int16 output has scale 1/32768');
   const power = shiftOnly(context, curve);
   if (context.arithmetic.curves16InFixedPoint && power !== null)
-    return mapElements(context, (value) => curve.fixed16(clamp(value * 2 ** power, -32768, 32767), curve.tableIntegerBits));
+    return mapElements(context, (value) =>
+      curve.fixed16(clamp(value * 2 ** power, -32768, 32767), curve.tableIntegerBits),
+    );
   const bring = tableInput(context, curve);
   return mapElements(context, (value) => curve.table(bring(value)));
 }
@@ -92,7 +112,8 @@ export function logisticInt16(x: number): number {
   const magnitude = Math.abs(x);
   const index = magnitude >> 9;
   const base = logisticTable[index] as number;
-  const result = index >= 255 ? 0x7fff << 10 : (base << 9) + (magnitude & 0x1ff) * ((logisticTable[index + 1] as number) - base);
+  const result =
+    index >= 255 ? 0x7fff << 10 : (base << 9) + (magnitude & 0x1ff) * ((logisticTable[index + 1] as number) - base);
   return (x >= 0 ? result + (1 << 9) : (1 << 25) - result + (1 << 9) - 1) >>> 10;
 }
 
@@ -101,7 +122,8 @@ export function tanhInt16(x: number): number {
   const magnitude = Math.abs(x);
   const index = magnitude >> 8;
   const base = logisticTable[index] as number;
-  const result = index >= 255 ? 0xffff << 8 : (base << 8) + (magnitude & 0xff) * ((logisticTable[index + 1] as number) - base);
+  const result =
+    index >= 255 ? 0xffff << 8 : (base << 8) + (magnitude & 0xff) * ((logisticTable[index + 1] as number) - base);
   return (x >= 0 ? result - (1 << 23) + (1 << 7) : -result + (1 << 23) + (1 << 7) - 1) >> 8;
 }
 

@@ -1,7 +1,12 @@
 // SOFTMAX over the last dimension. int8: TFLite reference_ops::Softmax with gemmlowp's exponential; the output scale
 // is 1/256 with zero point -128.
 
-import { quantizeMultiplier, roundHalfAway, roundingDivideByPot, saturatingRoundingDoublingHighMul } from '../arithmetic/fixed-point.js';
+import {
+  quantizeMultiplier,
+  roundHalfAway,
+  roundingDivideByPot,
+  saturatingRoundingDoublingHighMul,
+} from '../arithmetic/fixed-point.js';
 import { expOnNegativeValues, reciprocal } from '../arithmetic/gemmlowp.js';
 import { interpolate, interpolationTable } from '../arithmetic/lookup.js';
 import { clamp, integerLimits } from './activation.js';
@@ -56,15 +61,23 @@ function prepare8InFloat(context: OperatorContext): () => void {
   };
 }
 
-/** exp of every possible difference to a row's maximum in Q0.31, and rounded to the bits of their sum; 0 for differences too large to count. */
-export function exponentialsOf(context: OperatorContext): { readonly exponentials: Int32Array; readonly rounded: Int32Array } {
+/**
+ * exp of every possible difference to a row's maximum in Q0.31, and rounded to the bits of their sum; 0 for differences
+ * too large to count.
+ */
+export function exponentialsOf(context: OperatorContext): {
+  readonly exponentials: Int32Array;
+  readonly rounded: Int32Array;
+} {
   const { scale } = quantizationOf(context, inputOf(context, 0));
   const real = Math.min(optionsOf(context, 'SoftmaxOptions').beta * scale * 2 ** (31 - diffIntegerBits), 2147483647);
   if (!(real > 1)) throw invalid(context, `beta times input scale is too small (${real})`);
   const { multiplier, shift } = quantizeMultiplier(real);
   const diffMin = -Math.floor(((2 ** diffIntegerBits - 1) * 2 ** (31 - diffIntegerBits)) / 2 ** shift);
   const exponentials = Int32Array.from({ length: 256 }, (_, i) =>
-    -i < diffMin ? 0 : expOnNegativeValues(saturatingRoundingDoublingHighMul((-i * 2 ** shift) | 0, multiplier), diffIntegerBits),
+    -i < diffMin
+      ? 0
+      : expOnNegativeValues(saturatingRoundingDoublingHighMul((-i * 2 ** shift) | 0, multiplier), diffIntegerBits),
   );
   return { exponentials, rounded: exponentials.map((value) => roundingDivideByPot(value, sumIntegerBits)) };
 }
@@ -77,7 +90,10 @@ function prepare8(context: OperatorContext): () => void {
   const [low, high] = integerLimits(output);
   // TFLM wants int8 exact, int16 within a thousandth.
   if (Math.abs(scale * 2 ** bits - 1) > (bits === 16 ? 0.001 : 0) || zeroPoint !== low)
-    throw invalid(context, `an ${output.type} output with scale ${scale} and zero point ${zeroPoint}; it must be 1/${2 ** bits} and ${low}`);
+    throw invalid(
+      context,
+      `an ${output.type} output with scale ${scale} and zero point ${zeroPoint}; it must be 1/${2 ** bits} and ${low}`,
+    );
   if (context.arithmetic.softmaxInFloat) return prepare8InFloat(context);
   const { exponentials, rounded } = exponentialsOf(context);
   const from = input.data as Int8Array;
@@ -92,9 +108,15 @@ function prepare8(context: OperatorContext): () => void {
       const { scale: shifted, bitsOverUnit } = reciprocal(sum, sumIntegerBits);
       // The reference kernel aborts here (TFLITE_CHECK on the exponent).
       if (bitsOverUnit + 31 - bits > 31)
-        throw ends(context, `${depth} values so nearly equal that their exponentials sum to 512 or more, at which the kernel ends the program`);
+        throw ends(
+          context,
+          `${depth} values so nearly equal that their exponentials sum to 512 or more, at which the kernel ends the program`,
+        );
       for (let c = 0; c < depth; c++) {
-        const product = saturatingRoundingDoublingHighMul(shifted, exponentials[max - (from[start + c] as number)] as number);
+        const product = saturatingRoundingDoublingHighMul(
+          shifted,
+          exponentials[max - (from[start + c] as number)] as number,
+        );
         to[start + c] = Math.min(roundingDivideByPot(product, bitsOverUnit + 31 - bits) + low, high);
       }
     }
@@ -104,7 +126,8 @@ function prepare8(context: OperatorContext): () => void {
 /** reference_ops::SoftmaxInt16: exp and 1 / (1 + x) from tables of int16. */
 function prepareInt16(context: OperatorContext): () => void {
   const { input, output, rows, depth } = rowsOf(context);
-  if (Math.abs(quantizationOf(context, output).scale * 32768 - 1) > 0.001) throw invalid(context, 'an int16 output has scale 1/32768');
+  if (Math.abs(quantizationOf(context, output).scale * 32768 - 1) > 0.001)
+    throw invalid(context, 'an int16 output has scale 1/32768');
   const { requantize, scaleProduct, softmaxTable } = context.arithmetic;
   const slope = scaleProduct(quantizationOf(context, input).scale * optionsOf(context, 'SoftmaxOptions').beta);
   const { multiplier, shift } = quantizeMultiplier(slope / (10 / 65535));
@@ -129,7 +152,11 @@ function prepareInt16(context: OperatorContext): () => void {
       const inverse = interpolate(reciprocals, clamp(shifted - 2 ** 15 - 2 ** 16, -32768, 32767));
       const rightShift = 31 - headroomPlusOne;
       for (let c = 0; c < depth; c++)
-        to[start + c] = clamp(Math.floor(((to[start + c] as number) * inverse + 2 ** (rightShift - 1)) / 2 ** rightShift), 0, 32767);
+        to[start + c] = clamp(
+          Math.floor(((to[start + c] as number) * inverse + 2 ** (rightShift - 1)) / 2 ** rightShift),
+          0,
+          32767,
+        );
     }
   };
 }
@@ -150,7 +177,10 @@ function tablesOf(round: (value: number) => number): SoftmaxTables {
   // The input steps are given as scales of int16, whose range the ends follow from.
   const made = {
     exponentials: interpolationTable({ scale: 10 / 65535, zero: 32767, outputScale: 2 / 65535, round }, Math.exp),
-    reciprocals: interpolationTable({ scale: 1 / 65535, zero: -32768, outputScale: 2 / 65535, round }, (x) => 1 / (1 + x)),
+    reciprocals: interpolationTable(
+      { scale: 1 / 65535, zero: -32768, outputScale: 2 / 65535, round },
+      (x) => 1 / (1 + x),
+    ),
   };
   tables.set(round, made);
   return made;
@@ -184,6 +214,7 @@ export const softmax = elementwiseFamily(
   (context, { library }) => ({
     options: [4, 4],
     persistent: [56],
-    scratch: library === 'esp-nn' && inputOf(context, 0).type === 'int8' ? [4 * (inputOf(context, 0).shape.at(-1) ?? 1)] : [],
+    scratch:
+      library === 'esp-nn' && inputOf(context, 0).type === 'int8' ? [4 * (inputOf(context, 0).shape.at(-1) ?? 1)] : [],
   }),
 );

@@ -1,5 +1,5 @@
-// Where the arithmetic of each operator is defined: files below tensorflow/lite, in tflite-micro for what begins with micro/, else in TensorFlow.
-// For the reference pages.
+// Where the arithmetic of each operator is defined: files below tensorflow/lite, in tflite-micro for what begins with
+// micro/, else in TensorFlow. For the reference pages.
 
 import type { KernelName } from './operator.js';
 
@@ -10,7 +10,11 @@ export const operatorSources: Readonly<Partial<Record<KernelName, readonly strin
   ARG_MAX: ['micro/kernels/arg_min_max.cc', 'kernels/internal/reference/arg_min_max.h'],
   ARG_MIN: ['micro/kernels/arg_min_max.cc', 'kernels/internal/reference/arg_min_max.h'],
   ASSIGN_VARIABLE: ['micro/kernels/assign_variable.cc'],
-  AVERAGE_POOL_2D: ['micro/kernels/pooling.cc', 'kernels/internal/reference/integer_ops/pooling.h', 'kernels/internal/reference/pooling.h'],
+  AVERAGE_POOL_2D: [
+    'micro/kernels/pooling.cc',
+    'kernels/internal/reference/integer_ops/pooling.h',
+    'kernels/internal/reference/pooling.h',
+  ],
   BATCH_MATMUL: ['micro/kernels/batch_matmul.cc', 'kernels/internal/reference/batch_matmul.h'],
   BATCH_TO_SPACE_ND: ['micro/kernels/batch_to_space_nd.cc', 'kernels/internal/reference/batch_to_space_nd.h'],
   BROADCAST_ARGS: ['micro/kernels/broadcast_args.cc', 'kernels/internal/reference/broadcast_args.h'],
@@ -19,7 +23,11 @@ export const operatorSources: Readonly<Partial<Record<KernelName, readonly strin
   CAST: ['micro/kernels/cast.cc'],
   CEIL: ['micro/kernels/ceil.cc', 'kernels/internal/reference/ceil.h'],
   CONCATENATION: ['micro/kernels/concatenation.cc', 'kernels/internal/reference/concatenation.h'],
-  CONV_2D: ['micro/kernels/conv.cc', 'kernels/internal/reference/conv.h', 'kernels/internal/reference/integer_ops/conv.h'],
+  CONV_2D: [
+    'micro/kernels/conv.cc',
+    'kernels/internal/reference/conv.h',
+    'kernels/internal/reference/integer_ops/conv.h',
+  ],
   COS: ['micro/kernels/elementwise.cc'],
   CUMSUM: ['micro/kernels/cumsum.cc', 'kernels/internal/reference/cumsum.h'],
   DENSIFY: ['kernels/densify.cc'],
@@ -44,8 +52,16 @@ export const operatorSources: Readonly<Partial<Record<KernelName, readonly strin
   EXPAND_DIMS: ['micro/kernels/expand_dims.cc'],
   FILL: ['micro/kernels/fill.cc', 'kernels/internal/reference/fill.h'],
   FLOOR: ['micro/kernels/floor.cc', 'kernels/internal/reference/floor.h'],
-  FLOOR_DIV: ['micro/kernels/floor_div.cc', 'kernels/internal/reference/binary_function.h', 'kernels/internal/reference/floor_div.h'],
-  FLOOR_MOD: ['micro/kernels/floor_mod.cc', 'kernels/internal/reference/binary_function.h', 'kernels/internal/reference/floor_mod.h'],
+  FLOOR_DIV: [
+    'micro/kernels/floor_div.cc',
+    'kernels/internal/reference/binary_function.h',
+    'kernels/internal/reference/floor_div.h',
+  ],
+  FLOOR_MOD: [
+    'micro/kernels/floor_mod.cc',
+    'kernels/internal/reference/binary_function.h',
+    'kernels/internal/reference/floor_mod.h',
+  ],
   FULLY_CONNECTED: [
     'micro/kernels/fully_connected.cc',
     'kernels/internal/reference/fully_connected.h',
@@ -58,7 +74,11 @@ export const operatorSources: Readonly<Partial<Record<KernelName, readonly strin
   GREATER_EQUAL: ['micro/kernels/comparisons.cc', 'kernels/internal/reference/comparisons.h'],
   HARD_SWISH: ['micro/kernels/hard_swish.cc', 'kernels/internal/reference/hard_swish.h'],
   IF: ['micro/kernels/if.cc'],
-  L2_NORMALIZATION: ['micro/kernels/l2norm.cc', 'kernels/internal/reference/integer_ops/l2normalization.h', 'kernels/internal/reference/l2normalization.h'],
+  L2_NORMALIZATION: [
+    'micro/kernels/l2norm.cc',
+    'kernels/internal/reference/integer_ops/l2normalization.h',
+    'kernels/internal/reference/l2normalization.h',
+  ],
   L2_POOL_2D: ['micro/kernels/l2_pool_2d.cc', 'kernels/internal/reference/pooling.h'],
   LEAKY_RELU: ['micro/kernels/leaky_relu.cc', 'kernels/internal/reference/leaky_relu.h'],
   LESS: ['micro/kernels/comparisons.cc', 'kernels/internal/reference/comparisons.h'],
@@ -67,11 +87,23 @@ export const operatorSources: Readonly<Partial<Record<KernelName, readonly strin
   LOGICAL_AND: ['micro/kernels/logical.cc', 'kernels/internal/reference/binary_function.h'],
   LOGICAL_NOT: ['micro/kernels/elementwise.cc'],
   LOGICAL_OR: ['micro/kernels/logical.cc', 'kernels/internal/reference/binary_function.h'],
-  LOGISTIC: ['micro/kernels/logistic.cc', 'kernels/internal/reference/integer_ops/logistic.h', 'kernels/internal/reference/logistic.h'],
+  LOGISTIC: [
+    'micro/kernels/logistic.cc',
+    'kernels/internal/reference/integer_ops/logistic.h',
+    'kernels/internal/reference/logistic.h',
+  ],
   LOG_SOFTMAX: ['micro/kernels/log_softmax.cc', 'kernels/internal/reference/log_softmax.h'],
   MAXIMUM: ['micro/kernels/maximum_minimum.cc', 'kernels/internal/reference/maximum_minimum.h'],
-  MAX_POOL_2D: ['micro/kernels/pooling.cc', 'kernels/internal/reference/integer_ops/pooling.h', 'kernels/internal/reference/pooling.h'],
-  MEAN: ['micro/kernels/reduce.cc', 'kernels/internal/reference/integer_ops/mean.h', 'kernels/internal/reference/reduce.h'],
+  MAX_POOL_2D: [
+    'micro/kernels/pooling.cc',
+    'kernels/internal/reference/integer_ops/pooling.h',
+    'kernels/internal/reference/pooling.h',
+  ],
+  MEAN: [
+    'micro/kernels/reduce.cc',
+    'kernels/internal/reference/integer_ops/mean.h',
+    'kernels/internal/reference/reduce.h',
+  ],
   MINIMUM: ['micro/kernels/maximum_minimum.cc', 'kernels/internal/reference/maximum_minimum.h'],
   MIRROR_PAD: ['micro/kernels/mirror_pad.cc'],
   MUL: ['micro/kernels/mul.cc', 'kernels/internal/reference/integer_ops/mul.h', 'kernels/internal/reference/mul.h'],
@@ -83,7 +115,11 @@ export const operatorSources: Readonly<Partial<Record<KernelName, readonly strin
   PADV2: ['micro/kernels/pad.cc', 'kernels/internal/reference/pad.h'],
   POW: ['kernels/pow.cc'],
   PRELU: ['micro/kernels/prelu.cc', 'kernels/internal/reference/prelu.h'],
-  QUANTIZE: ['micro/kernels/quantize.cc', 'kernels/internal/reference/quantize.h', 'kernels/internal/reference/requantize.h'],
+  QUANTIZE: [
+    'micro/kernels/quantize.cc',
+    'kernels/internal/reference/quantize.h',
+    'kernels/internal/reference/requantize.h',
+  ],
   RANGE: ['kernels/range.cc'],
   RANK: ['kernels/rank.cc'],
   READ_VARIABLE: ['micro/kernels/read_variable.cc'],
@@ -98,7 +134,10 @@ export const operatorSources: Readonly<Partial<Record<KernelName, readonly strin
   RELU_N1_TO_1: ['kernels/activations.cc'],
   RESHAPE: ['micro/kernels/reshape.cc'],
   RESIZE_BILINEAR: ['micro/kernels/resize_bilinear.cc', 'kernels/internal/reference/resize_bilinear.h'],
-  RESIZE_NEAREST_NEIGHBOR: ['micro/kernels/resize_nearest_neighbor.cc', 'kernels/internal/reference/resize_nearest_neighbor.h'],
+  RESIZE_NEAREST_NEIGHBOR: [
+    'micro/kernels/resize_nearest_neighbor.cc',
+    'kernels/internal/reference/resize_nearest_neighbor.h',
+  ],
   REVERSE_V2: ['micro/kernels/reverse.cc', 'kernels/internal/reference/reverse.h'],
   ROUND: ['micro/kernels/round.cc', 'kernels/internal/reference/round.h'],
   RSQRT: ['micro/kernels/elementwise.cc'],
@@ -119,13 +158,21 @@ export const operatorSources: Readonly<Partial<Record<KernelName, readonly strin
   SQUEEZE: ['micro/kernels/squeeze.cc'],
   STRIDED_SLICE: ['micro/kernels/strided_slice.cc', 'kernels/internal/reference/strided_slice.h'],
   SUB: ['micro/kernels/sub.cc', 'kernels/internal/reference/sub.h'],
-  SUM: ['micro/kernels/reduce.cc', 'kernels/internal/reference/integer_ops/mean.h', 'kernels/internal/reference/reduce.h'],
+  SUM: [
+    'micro/kernels/reduce.cc',
+    'kernels/internal/reference/integer_ops/mean.h',
+    'kernels/internal/reference/reduce.h',
+  ],
   SVDF: ['micro/kernels/svdf.cc'],
   TANH: ['micro/kernels/tanh.cc', 'kernels/internal/reference/integer_ops/tanh.h', 'kernels/internal/reference/tanh.h'],
   TILE: ['kernels/tile.cc'],
   TOPK_V2: ['kernels/topk_v2.cc'],
   TRANSPOSE: ['micro/kernels/transpose.cc', 'kernels/internal/reference/transpose.h'],
-  TRANSPOSE_CONV: ['micro/kernels/transpose_conv.cc', 'kernels/internal/reference/integer_ops/transpose_conv.h', 'kernels/internal/reference/transpose_conv.h'],
+  TRANSPOSE_CONV: [
+    'micro/kernels/transpose_conv.cc',
+    'kernels/internal/reference/integer_ops/transpose_conv.h',
+    'kernels/internal/reference/transpose_conv.h',
+  ],
   UNIDIRECTIONAL_SEQUENCE_LSTM: ['micro/kernels/unidirectional_sequence_lstm.cc'],
   UNPACK: ['micro/kernels/unpack.cc'],
   VAR_HANDLE: ['micro/kernels/var_handle.cc'],

@@ -26,9 +26,11 @@ interface Parts {
 
 function partsAlong(context: OperatorContext, input: Operand, axis: number, sizes: readonly number[]): Parts {
   const size = input.shape[axis] as number;
-  if (sizes.length !== context.outputs.length) throw invalid(context, `${context.outputs.length} outputs for ${sizes.length} parts`);
+  if (sizes.length !== context.outputs.length)
+    throw invalid(context, `${context.outputs.length} outputs for ${sizes.length} parts`);
   const total = sizes.reduce((sum, part) => sum + part, 0);
-  if (total !== size || sizes.some((part) => part < 0)) throw invalid(context, `parts of ${total} in all of an axis of ${size}`);
+  if (total !== size || sizes.some((part) => part < 0))
+    throw invalid(context, `parts of ${total} in all of an axis of ${size}`);
   return { input, axis, sizes, shapes: sizes.map((part) => input.shape.with(axis, part)) };
 }
 
@@ -37,7 +39,8 @@ function splitOf(context: OperatorContext): Parts {
   const axis = resolveAxis(context, constantIntegers(context, inputOf(context, 0))[0] ?? 0, input.shape.length);
   const count = context.outputs.length;
   const size = (input.shape[axis] as number) / count;
-  if (!Number.isInteger(size)) throw invalid(context, `an axis of ${input.shape[axis]} does not divide into ${count} parts`);
+  if (!Number.isInteger(size))
+    throw invalid(context, `an axis of ${input.shape[axis]} does not divide into ${count} parts`);
   return partsAlong(context, input, axis, new Array<number>(count).fill(size));
 }
 

@@ -1,6 +1,7 @@
-// SVDF: a filter bank whose outputs are kept for some steps and weighted over time. Inputs: input [batch, depth], feature weights
-// [filters, depth], time weights [filters, memory], bias [units], state [batch, filters * memory] (variable); filters = units * rank.
-// int8 (state and time weights int8 or int16): TFLM EvalIntegerSvdfReference; float32: EvalFloatSvdfReference.
+// SVDF: a filter bank whose outputs are kept for some steps and weighted over time. Inputs: input [batch, depth],
+// feature weights [filters, depth], time weights [filters, memory], bias [units], state [batch, filters * memory]
+// (variable); filters = units * rank. int8 (state and time weights int8 or int16): TFLM EvalIntegerSvdfReference;
+// float32: EvalFloatSvdfReference.
 
 import { quantizeMultiplier } from '../arithmetic/fixed-point.js';
 import { clamp, clampFloat, floatLimits, integerLimits } from './activation.js';
@@ -34,14 +35,20 @@ interface Svdf {
 }
 
 function svdfOf(context: OperatorContext): Svdf {
-  const [input, feature, time, state] = [inputOf(context, 0), inputOf(context, 1), inputOf(context, 2), inputOf(context, 4)];
+  const [input, feature, time, state] = [
+    inputOf(context, 0),
+    inputOf(context, 1),
+    inputOf(context, 2),
+    inputOf(context, 4),
+  ];
   const bias = context.inputs[3] ?? null;
   const output = outputOf(context);
   const { rank } = optionsOf(context, 'SVDFOptions');
   const [batches = 0, depth = 0] = input.shape;
   const [filters = 0, memory = 0] = time.shape;
   const units = filters / rank;
-  if (!Number.isInteger(units) || rank < 1 || memory < 1) throw invalid(context, `${filters} filters of rank ${rank} and memory ${memory}`);
+  if (!Number.isInteger(units) || rank < 1 || memory < 1)
+    throw invalid(context, `${filters} filters of rank ${rank} and memory ${memory}`);
   if (!state.variable) throw invalid(context, `tensor ${state.label} must be a variable`);
   requireShape(context, input, [batches, depth]);
   requireShape(context, feature, [filters, depth]);
@@ -52,7 +59,10 @@ function svdfOf(context: OperatorContext): Svdf {
 
 type Numbers = Float32Array | Int8Array | Int16Array | Int32Array;
 
-/** One step; `features` turns a filter's dot product into its new state, `sum` folds products, `finish` makes an output of the weighted states. */
+/**
+ * One step; `features` turns a filter's dot product into its new state, `sum` folds products, `finish` makes an output
+ * of the weighted states.
+ */
 function step(
   svdf: Svdf,
   inputZero: number,
@@ -62,20 +72,17 @@ function step(
   finish: (sum: number) => number,
 ): () => void {
   const { batches, depth, filters, units, rank, memory } = svdf;
-  const [input, feature, time, state, output] = [svdf.input, svdf.feature, svdf.time, svdf.state, svdf.output].map(({ data }) => data as Numbers) as [
-    Numbers,
-    Numbers,
-    Numbers,
-    Numbers,
-    Numbers,
-  ];
+  const [input, feature, time, state, output] = [svdf.input, svdf.feature, svdf.time, svdf.state, svdf.output].map(
+    ({ data }) => data as Numbers,
+  ) as [Numbers, Numbers, Numbers, Numbers, Numbers];
   const bias = svdf.bias === null ? null : (svdf.bias.data as Numbers);
   return () => {
     state.copyWithin(0, 1);
     for (let b = 0; b < batches; b++) {
       for (let f = 0; f < filters; f++) {
         let dot = 0;
-        for (let i = 0; i < depth; i++) dot = sum(dot, (feature[f * depth + i] as number) * ((input[b * depth + i] as number) - inputZero));
+        for (let i = 0; i < depth; i++)
+          dot = sum(dot, (feature[f * depth + i] as number) * ((input[b * depth + i] as number) - inputZero));
         state[(b * filters + f + 1) * memory - 1] = features(dot);
       }
       for (let u = 0; u < units; u++) {
@@ -84,7 +91,10 @@ function step(
           const f = u * rank + r;
           let weighted = 0;
           for (let m = 0; m < memory; m++) {
-            weighted = sum(weighted, (time[f * memory + m] as number) * ((state[(b * filters + f) * memory + m] as number) - stateZero));
+            weighted = sum(
+              weighted,
+              (time[f * memory + m] as number) * ((state[(b * filters + f) * memory + m] as number) - stateZero),
+            );
           }
           total = sum(total, weighted);
         }
@@ -102,7 +112,9 @@ function prepareInteger(context: OperatorContext): () => void {
   byType(context, state, { int8: true, int16: true });
   requireType(context, time, state.type);
   if (bias !== null) requireType(context, bias, 'int32');
-  const [qi, qf, qt, qs, qo] = [input, feature, time, state, output].map((operand) => quantizationOf(context, operand)) as [Q, Q, Q, Q, Q];
+  const [qi, qf, qt, qs, qo] = [input, feature, time, state, output].map((operand) =>
+    quantizationOf(context, operand),
+  ) as [Q, Q, Q, Q, Q];
   const { fround } = Math;
   const first = quantizeMultiplier(fround(fround(qi.scale * qf.scale) / qs.scale));
   const second = quantizeMultiplier(fround(fround(qs.scale * qt.scale) / qo.scale));

@@ -1,4 +1,5 @@
-// TOPK_V2: the k largest elements of each row (last dimension) in falling order, and where they were; of equal ones the first.
+// TOPK_V2: the k largest elements of each row (last dimension) in falling order, and where they were; of equal ones the
+// first.
 
 import type { ElementType } from '../../formats/tflite/index.js';
 import { constantIntegers } from './axes.js';
@@ -13,12 +14,14 @@ export const topKV2: OperatorFamily = {
   shapes: whereKnown((context) => {
     const { shape } = inputOf(context, 0);
     const [k = 0] = constantIntegers(context, inputOf(context, 1));
-    if (shape.length === 0 || k < 0 || k > (shape.at(-1) ?? 0)) throw invalid(context, `the ${k} largest of ${shape.at(-1) ?? 0}`);
+    if (shape.length === 0 || k < 0 || k > (shape.at(-1) ?? 0))
+      throw invalid(context, `the ${k} largest of ${shape.at(-1) ?? 0}`);
     return [shape.with(-1, k), shape.with(-1, k)];
   }, 1),
   prepare: (context) => {
     const input = inputOf(context, 0);
-    if (!topKTypes.includes(input.type)) throw invalid(context, `input 0 is ${input.type}; the kernel takes ${topKTypes.join(', ')}`);
+    if (!topKTypes.includes(input.type))
+      throw invalid(context, `input 0 is ${input.type}; the kernel takes ${topKTypes.join(', ')}`);
     const [values, indices] = [outputOf(context, 0), outputOf(context, 1)];
     const [k = 0] = constantIntegers(context, inputOf(context, 1));
     const depth = input.shape.at(-1) ?? 0;

@@ -1,5 +1,6 @@
-// TRANSPOSE_CONV. Inputs: the output's shape, filter [oc, kh, kw, ic], input [n, h, w, ic], bias [oc]. Every input element is scattered
-// over the outputs that it influences. int8, int16: TFLite reference_integer_ops::TransposeConv; float32: reference_ops::TransposeConv.
+// TRANSPOSE_CONV. Inputs: the output's shape, filter [oc, kh, kw, ic], input [n, h, w, ic], bias [oc]. Every input
+// element is scattered over the outputs that it influences. int8, int16: TFLite reference_integer_ops::TransposeConv;
+// float32: reference_ops::TransposeConv.
 
 import { type Accumulation, accumulationOf, accumulatorOf, type Weights, weightsOf } from './accumulator.js';
 import { clampFloat, floatLimits } from './activation.js';
@@ -42,19 +43,41 @@ function convOf(context: OperatorContext): TransposeConv {
   const [batches, inputHeight, inputWidth, inputDepth] = input.shape as [number, number, number, number];
   const [outputBatches, outputHeight, outputWidth, outputDepth] = output.shape as [number, number, number, number];
   if (depth !== inputDepth || channels !== outputDepth || batches !== outputBatches) {
-    throw invalid(context, `a filter [${filter.shape.join(', ')}] between [${input.shape.join(', ')}] and [${output.shape.join(', ')}]`);
+    throw invalid(
+      context,
+      `a filter [${filter.shape.join(', ')}] between [${input.shape.join(', ')}] and [${output.shape.join(', ')}]`,
+    );
   }
   if (strideH < 1 || strideW < 1) throw invalid(context, 'stride must be at least 1');
   const vertical = paddingOf(outputHeight, filterHeight, strideH, padding);
   const horizontal = paddingOf(outputWidth, filterWidth, strideW, padding);
   if (vertical.output !== inputHeight || horizontal.output !== inputWidth) {
-    throw invalid(context, `an output of ${outputHeight} x ${outputWidth} does not come from ${inputHeight} x ${inputWidth}`);
+    throw invalid(
+      context,
+      `an output of ${outputHeight} x ${outputWidth} does not come from ${inputHeight} x ${inputWidth}`,
+    );
   }
-  return { input, filter, output, channels, strideH, strideW, padTop: vertical.pad, padLeft: horizontal.pad, activation: fusedActivationFunction };
+  return {
+    input,
+    filter,
+    output,
+    channels,
+    strideH,
+    strideW,
+    padTop: vertical.pad,
+    padLeft: horizontal.pad,
+    activation: fusedActivationFunction,
+  };
 }
 
 /** Adds up every output element, in the reference kernel's order; `round` is applied to every product and sum. */
-function scatter(conv: TransposeConv, weights: Weights | Float32Array, offset: number, round: (value: number) => number, sums: Float64Array): void {
+function scatter(
+  conv: TransposeConv,
+  weights: Weights | Float32Array,
+  offset: number,
+  round: (value: number) => number,
+  sums: Float64Array,
+): void {
   const { strideH, strideW, padTop, padLeft } = conv;
   const [batches, inputHeight, inputWidth, depth] = conv.input.shape as [number, number, number, number];
   const [channels, filterHeight, filterWidth] = conv.filter.shape as [number, number, number];
@@ -105,7 +128,8 @@ function prepareInteger(context: OperatorContext): () => void {
   return () => {
     refresh();
     scatter(conv, weights, inputOffset, (value) => value, sums);
-    for (let i = 0; i < to.length; i++) to[i] = (i < blocksEnd ? inBlocks.finish : finish)(sums[i] as number, i % conv.channels);
+    for (let i = 0; i < to.length; i++)
+      to[i] = (i < blocksEnd ? inBlocks.finish : finish)(sums[i] as number, i % conv.channels);
   };
 }
 
@@ -119,7 +143,8 @@ function prepareFloat(context: OperatorContext): () => void {
   const to = conv.output.data as Float32Array;
   return () => {
     scatter(conv, conv.filter.data as Float32Array, 0, Math.fround, sums);
-    for (let i = 0; i < to.length; i++) to[i] = clampFloat(Math.fround((sums[i] as number) + (bias[i % conv.channels] as number)), low, high);
+    for (let i = 0; i < to.length; i++)
+      to[i] = clampFloat(Math.fround((sums[i] as number) + (bias[i % conv.channels] as number)), low, high);
   };
 }
 
@@ -129,7 +154,12 @@ export const transposeConv: OperatorFamily = {
   // TFLM goes by the output's own shape, also where the first input is computed.
   shapes: (context) => asShape(knownIntegers(inputOf(context, 0))),
   prepare: (context) =>
-    byType(context, inputOf(context, 2), { float32: prepareFloat, int8: prepareInteger, uint8: prepareInteger, int16: prepareInteger })(context),
+    byType(context, inputOf(context, 2), {
+      float32: prepareFloat,
+      int8: prepareInteger,
+      uint8: prepareInteger,
+      int16: prepareInteger,
+    })(context),
   work: (context) => {
     const { input, filter } = convOf(context);
     return { kind: 'conv', macs: (input.count * filter.count) / (filter.shape[3] ?? 1) };
@@ -141,7 +171,10 @@ export const transposeConv: OperatorFamily = {
     return {
       options: [16, 4],
       persistent: [76, ...(integer ? [4 * channels, 4 * channels] : [])],
-      scratch: [...(integer ? [(input.type === 'int16' ? 8 : 4) * output.count] : []), ...(bias?.type === 'int16' ? [8 * bias.count] : [])],
+      scratch: [
+        ...(integer ? [(input.type === 'int16' ? 8 : 4) * output.count] : []),
+        ...(bias?.type === 'int16' ? [8 * bias.count] : []),
+      ],
     };
   },
 };

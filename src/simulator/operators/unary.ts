@@ -1,6 +1,6 @@
-// Functions of one element: ABS, CEIL, COS, EXP, FLOOR, LOG, NEG, ROUND, RSQRT, SIGN, SIN, SQRT, SQUARE, GELU, LOGICAL_NOT.
-// Integer ABS and RSQRT: TFLM elementwise.cc; integer EXP, LOG and GELU: tables of TFLite's exp.cc, elementwise.cc and activations.cc; integer
-// SQRT and NEG: its elementwise.cc and neg.cc.
+// Functions of one element: ABS, CEIL, COS, EXP, FLOOR, LOG, NEG, ROUND, RSQRT, SIGN, SIN, SQRT, SQUARE, GELU,
+// LOGICAL_NOT. Integer ABS and RSQRT: TFLM elementwise.cc; integer EXP, LOG and GELU: tables of TFLite's exp.cc,
+// elementwise.cc and activations.cc; integer SQRT and NEG: its elementwise.cc and neg.cc.
 
 import type { OperatorName } from '../../formats/tflite/index.js';
 import { quantizeMultiplier, roundHalfEven } from '../arithmetic/fixed-point.js';
@@ -8,7 +8,17 @@ import { inverseSquareRoot } from '../arithmetic/inverse-square-root.js';
 import { clamp, integerLimits } from './activation.js';
 import { mapFloatTable } from './float-table.js';
 import { mapElements, sameOperands } from './map.js';
-import { elementwiseFamily, ends, inputOf, invalid, type OperatorContext, type OperatorFamily, optionsOf, outputOf, quantizationOf } from './operator.js';
+import {
+  elementwiseFamily,
+  ends,
+  inputOf,
+  invalid,
+  type OperatorContext,
+  type OperatorFamily,
+  optionsOf,
+  outputOf,
+  quantizationOf,
+} from './operator.js';
 import { sameShape } from './shapes.js';
 
 type Prepare = OperatorFamily['prepare'];
@@ -20,7 +30,8 @@ const each =
   (context) =>
     mapElements(context, map);
 
-const float = (name: OperatorName, map: (value: number) => number): OperatorFamily => elementwiseFamily(name, sameShape, { float32: each(map) });
+const float = (name: OperatorName, map: (value: number) => number): OperatorFamily =>
+  elementwiseFamily(name, sameShape, { float32: each(map) });
 
 /** The ratio of the scales is rounded to float32 before it becomes a multiplier; equal scales are not rescaled. */
 function absInteger(context: OperatorContext): () => void {
@@ -31,7 +42,10 @@ function absInteger(context: OperatorContext): () => void {
   const { multiplier, shift } = quantizeMultiplier(fround(from.scale / to.scale));
   const [low, high] = integerLimits(output);
   const { requantize } = context.arithmetic;
-  const rescale = from.scale === to.scale ? (value: number): number => value : (value: number): number => requantize(value, multiplier, shift);
+  const rescale =
+    from.scale === to.scale
+      ? (value: number): number => value
+      : (value: number): number => requantize(value, multiplier, shift);
   return mapElements(context, (value) => clamp(rescale(Math.abs(value - from.zeroPoint)) + to.zeroPoint, low, high));
 }
 
@@ -43,7 +57,8 @@ const fromZeroUp =
     const { zeroPoint } = quantizationOf(context, inputOf(context, 0));
     const step = prepare(context);
     return () => {
-      if (data.some((value) => value < zeroPoint)) throw ends(context, 'its input has negative values, at which the kernel ends with an error');
+      if (data.some((value) => value < zeroPoint))
+        throw ends(context, 'its input has negative values, at which the kernel ends with an error');
       step();
     };
   };
@@ -59,7 +74,10 @@ function sqrtInteger(context: OperatorContext): () => void {
   });
 }
 
-/** Fixed point as in the kernels. TFLite uses a lookup table for int16, which maps 0 to the largest output (elementwise.cc). */
+/**
+ * Fixed point as in the kernels. TFLite uses a lookup table for int16, which maps 0 to the largest output
+ * (elementwise.cc).
+ */
 function rsqrtInteger(context: OperatorContext): () => void {
   const [input, output] = [inputOf(context, 0), outputOf(context)];
   const from = quantizationOf(context, input);
@@ -76,14 +94,19 @@ function rsqrtInteger(context: OperatorContext): () => void {
     const centered = value - from.zeroPoint;
     if (centered <= 0) return high;
     const inverse = inverseSquareRoot(centered);
-    return clamp(requantize(requantize(1, inverse.multiplier, inverse.shift + extra), multiplier, shift - extra) + to.zeroPoint, low, high);
+    return clamp(
+      requantize(requantize(1, inverse.multiplier, inverse.shift + extra), multiplier, shift - extra) + to.zeroPoint,
+      low,
+      high,
+    );
   });
 }
 
 /** x * Phi(x); approximate: with tanh (TFLite gelu.h). */
 function geluFloat(context: OperatorContext): () => void {
   const { approximate } = optionsOf(context, 'GeluOptions');
-  if (approximate) return mapElements(context, (x) => 0.5 * x * (1 + Math.tanh(Math.sqrt(2 / Math.PI) * (x + 0.044715 * x ** 3))));
+  if (approximate)
+    return mapElements(context, (x) => 0.5 * x * (1 + Math.tanh(Math.sqrt(2 / Math.PI) * (x + 0.044715 * x ** 3))));
   return mapElements(context, (x) => 0.5 * x * (1 + errorFunction(x / Math.SQRT2)));
 }
 
@@ -95,7 +118,8 @@ function geluInteger(context: OperatorContext): () => void {
     const inner = fround(x + fround(fround(fround(cubic * x) * x) * x));
     return fround(fround(0.5 * x) * fround(1 + fround(Math.tanh(fround(slope * inner)))));
   };
-  const withErf = (x: number): number => fround(fround(0.5 * x) * fround(1 - errorFunction(fround(x * fround(-Math.SQRT1_2)))));
+  const withErf = (x: number): number =>
+    fround(fround(0.5 * x) * fround(1 - errorFunction(fround(x * fround(-Math.SQRT1_2)))));
   return mapFloatTable(context, approximate ? withTanh : withErf);
 }
 
@@ -130,9 +154,14 @@ function logicalNot(context: OperatorContext): () => void {
   return mapElements(context, (value) => (value === 0 ? 1 : 0));
 }
 
-export const abs = elementwiseFamily('ABS', sameShape, { float32: each(Math.abs), int8: absInteger, int16: absInteger, int32: each(Math.abs) }, () => ({
-  persistent: [20],
-}));
+export const abs = elementwiseFamily(
+  'ABS',
+  sameShape,
+  { float32: each(Math.abs), int8: absInteger, int16: absInteger, int32: each(Math.abs) },
+  () => ({
+    persistent: [20],
+  }),
+);
 export const rsqrt = elementwiseFamily(
   'RSQRT',
   sameShape,
@@ -143,10 +172,23 @@ export const rsqrt = elementwiseFamily(
 );
 export const ceil = float('CEIL', Math.ceil);
 export const cos = float('COS', Math.cos);
-export const exp = elementwiseFamily('EXP', sameShape, { float32: each(Math.exp), int8: expInteger, int16: expInteger });
+export const exp = elementwiseFamily('EXP', sameShape, {
+  float32: each(Math.exp),
+  int8: expInteger,
+  int16: expInteger,
+});
 export const floor = float('FLOOR', Math.floor);
-export const gelu = elementwiseFamily('GELU', sameShape, { float32: geluFloat, int8: geluInteger, uint8: geluInteger, int16: geluInteger });
-export const log = elementwiseFamily('LOG', sameShape, { float32: each(Math.log), int8: logInteger, int16: logInteger });
+export const gelu = elementwiseFamily('GELU', sameShape, {
+  float32: geluFloat,
+  int8: geluInteger,
+  uint8: geluInteger,
+  int16: geluInteger,
+});
+export const log = elementwiseFamily('LOG', sameShape, {
+  float32: each(Math.log),
+  int8: logInteger,
+  int16: logInteger,
+});
 export const logicalNotOperator = elementwiseFamily('LOGICAL_NOT', sameShape, { bool: logicalNot });
 export const neg = elementwiseFamily('NEG', sameShape, {
   float32: each((x) => -x),
@@ -158,5 +200,9 @@ export const neg = elementwiseFamily('NEG', sameShape, {
 export const round = float('ROUND', roundHalfEven);
 export const sign = elementwiseFamily('SIGN', sameShape, { float32: each(Math.sign), int32: each(Math.sign) });
 export const sin = float('SIN', Math.sin);
-export const sqrt = elementwiseFamily('SQRT', sameShape, { float32: each(Math.sqrt), int8: fromZeroUp(sqrtInteger), int16: fromZeroUp(sqrtInteger) });
+export const sqrt = elementwiseFamily('SQRT', sameShape, {
+  float32: each(Math.sqrt),
+  int8: fromZeroUp(sqrtInteger),
+  int16: fromZeroUp(sqrtInteger),
+});
 export const square = float('SQUARE', (x) => x * x);

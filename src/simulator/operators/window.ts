@@ -30,15 +30,25 @@ export interface Window {
 }
 
 /** @throws OPERATOR_INVALID */
-export function windowOf(context: OperatorContext, input: Operand, filter: readonly [height: number, width: number], options: WindowOptions): Window {
+export function windowOf(
+  context: OperatorContext,
+  input: Operand,
+  filter: readonly [height: number, width: number],
+  options: WindowOptions,
+): Window {
   requireRank(context, input, 4);
   const [batches, inputHeight, inputWidth, inputChannels] = input.shape as [number, number, number, number];
   const [filterHeight, filterWidth] = filter;
   const { strideH, strideW, dilationHFactor: dilationH = 1, dilationWFactor: dilationW = 1 } = options;
-  if (strideH < 1 || strideW < 1 || dilationH < 1 || dilationW < 1) throw invalid(context, 'stride and dilation must be at least 1');
-  if (filterHeight < 1 || filterWidth < 1 || inputHeight < 1 || inputWidth < 1) throw invalid(context, 'an empty window or input');
+  if (strideH < 1 || strideW < 1 || dilationH < 1 || dilationW < 1)
+    throw invalid(context, 'stride and dilation must be at least 1');
+  if (filterHeight < 1 || filterWidth < 1 || inputHeight < 1 || inputWidth < 1)
+    throw invalid(context, 'an empty window or input');
   // Positions are computed in 32 bits, here and on the device.
-  const farthest = Math.max(strideH * inputHeight + dilationH * filterHeight, strideW * inputWidth + dilationW * filterWidth);
+  const farthest = Math.max(
+    strideH * inputHeight + dilationH * filterHeight,
+    strideW * inputWidth + dilationW * filterWidth,
+  );
   if (farthest >= 2 ** 30) throw invalid(context, 'stride or dilation reach too far');
   const same = options.padding === Padding.SAME;
   const vertical = along(inputHeight, filterHeight, strideH, dilationH, same);
@@ -63,16 +73,33 @@ export function windowOf(context: OperatorContext, input: Operand, filter: reado
 }
 
 /** The shape of the output; pools keep the channels. */
-export function windowShape({ batches, outputHeight, outputWidth, inputChannels }: Window, outputChannels = inputChannels): readonly number[] {
+export function windowShape(
+  { batches, outputHeight, outputWidth, inputChannels }: Window,
+  outputChannels = inputChannels,
+): readonly number[] {
   return [batches, outputHeight, outputWidth, outputChannels];
 }
 
-/** Along one dimension without dilation: the output size that follows from the options, and the padding before the image. */
-export function paddingOf(input: number, filter: number, stride: number, padding: number): { output: number; pad: number } {
+/**
+ * Along one dimension without dilation: the output size that follows from the options, and the padding before the
+ * image.
+ */
+export function paddingOf(
+  input: number,
+  filter: number,
+  stride: number,
+  padding: number,
+): { output: number; pad: number } {
   return along(input, filter, stride, 1, padding === Padding.SAME);
 }
 
-function along(input: number, filter: number, stride: number, dilation: number, same: boolean): { output: number; pad: number } {
+function along(
+  input: number,
+  filter: number,
+  stride: number,
+  dilation: number,
+  same: boolean,
+): { output: number; pad: number } {
   const extent = (filter - 1) * dilation + 1;
   const output = same ? Math.ceil(input / stride) : Math.max(0, Math.ceil((input - extent + 1) / stride));
   const pad = Math.max(0, Math.floor(((output - 1) * stride + extent - input) / 2));

@@ -30,5 +30,10 @@ export async function bisect(model: Model, fails: (bytes: Uint8Array) => Promise
     else works = middle;
   }
   const operator = mainSubgraph(model).operators[broken - 1];
-  return { operators: broken, op: operator === undefined ? '' : operatorName(model, operator), runs, model: prefixOf(model, broken) };
+  return {
+    operators: broken,
+    op: operator === undefined ? '' : operatorName(model, operator),
+    runs,
+    model: prefixOf(model, broken),
+  };
 }

@@ -13,7 +13,11 @@ export interface PredictionDifference {
 const tolerance = 0.01;
 
 /** @param parameters bytes of all parameters in the compiled file; null where it could not be opened */
-export function compareWithPrediction({ operators, npuSubgraphs, memory }: CheckResult, log: CompilerLog, parameters: number | null): PredictionDifference[] {
+export function compareWithPrediction(
+  { operators, npuSubgraphs, memory }: CheckResult,
+  log: CompilerLog,
+  parameters: number | null,
+): PredictionDifference[] {
   const predictedBytes = memory.parameterBytes ?? 0;
   return [
     ...placements(operators, log),
@@ -31,9 +35,12 @@ function placements(operators: CheckResult['operators'], { table }: CompilerLog)
   if (table.length === 0) return [];
   const mapped = (op: string): number => operators.filter((one) => one.op === op && one.placed === 'npu').length;
   const compiled = new Map<string, number>();
-  for (const { op, count, status: said } of table) compiled.set(op, (compiled.get(op) ?? 0) + (said === status.mapped ? count : 0));
+  for (const { op, count, status: said } of table)
+    compiled.set(op, (compiled.get(op) ?? 0) + (said === status.mapped ? count : 0));
   return [...new Set([...operators.map(({ op }) => op), ...compiled.keys()])].flatMap((op) => {
     const [predicted, was] = [mapped(op), compiled.get(op) ?? 0];
-    return predicted === was ? [] : [{ what: `${op} on the Edge TPU`, predicted: String(predicted), compiled: String(was) }];
+    return predicted === was
+      ? []
+      : [{ what: `${op} on the Edge TPU`, predicted: String(predicted), compiled: String(was) }];
   });
 }

@@ -31,7 +31,9 @@ export const newestRuntime = 14;
 /** null for a model that was not compiled for the Edge TPU. @throws EDGETPU_PACKAGE_INVALID */
 export function compiledModelOf(model: Model): CompiledModel | null {
   const limits = new Limits();
-  const parts = edgeTpuOperators(model).map(({ index, operator }) => partOf(index, operator.customOptions as Uint8Array | null, limits));
+  const parts = edgeTpuOperators(model).map(({ index, operator }) =>
+    partOf(index, operator.customOptions as Uint8Array | null, limits),
+  );
   if (parts.length === 0) return null;
   const executables = parts.flatMap((part) => part.executables);
   const parametersOf = (...kinds: ExecutableKind[]): number =>
@@ -41,12 +43,19 @@ export function compiledModelOf(model: Model): CompiledModel | null {
     minRuntimeVersion: Math.max(...parts.map(({ minRuntimeVersion }) => minRuntimeVersion)),
     cachedParameterBytes: parametersOf('parameter-caching'),
     streamedParameterBytes: parametersOf('execution-only', 'stand-alone'),
-    estimatedCycles: executables.reduce((sum, { kind, estimatedCycles }) => sum + (kind === 'parameter-caching' ? 0 : estimatedCycles), 0),
+    estimatedCycles: executables.reduce(
+      (sum, { kind, estimatedCycles }) => sum + (kind === 'parameter-caching' ? 0 : estimatedCycles),
+      0,
+    ),
   };
 }
 
 /** @throws EDGETPU_RUNTIME where the device's libedgetpu is older than the file needs */
-export function requireRuntime({ minRuntimeVersion }: Pick<CompiledModel, 'minRuntimeVersion'>, runtime: number, device: string): void {
+export function requireRuntime(
+  { minRuntimeVersion }: Pick<CompiledModel, 'minRuntimeVersion'>,
+  runtime: number,
+  device: string,
+): void {
   if (minRuntimeVersion > runtime) throw fail('EDGETPU_RUNTIME', { needed: minRuntimeVersion, device, runtime });
 }
 

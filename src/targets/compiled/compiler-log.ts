@@ -26,7 +26,8 @@ const units: Readonly<Record<string, number>> = { B: 1, KiB: 1024, MiB: 1024 ** 
 
 export function parseCompilerLog(text: string): CompilerLog {
   const lines = text.split(/\r?\n/).map((line) => line.trim());
-  const first = (pattern: RegExp): string | null => lines.map((line) => pattern.exec(line)?.[1]).find((found) => found !== undefined) ?? null;
+  const first = (pattern: RegExp): string | null =>
+    lines.map((line) => pattern.exec(line)?.[1]).find((found) => found !== undefined) ?? null;
   const integer = (pattern: RegExp): number | null => numberOf(first(pattern));
   const milliseconds = integer(/^Models? compiled successfully in (\d+) ms/);
   const failure = first(
@@ -44,7 +45,9 @@ export function parseCompilerLog(text: string): CompilerLog {
     streamedParameterBytes: bytesOf(first(/^Off-chip memory used for streaming uncached model parameters: (\S+)/)),
     table: lines.flatMap((line): LoggedOperators[] => {
       const [, op, count, status] = /^([A-Z][A-Z0-9_-]*|CUSTOM:? ?\S*)\s+(\d+)\s+(\S.*)$/.exec(line) ?? [];
-      return op === undefined || count === undefined || status === undefined ? [] : [{ op, count: Number(count), status }];
+      return op === undefined || count === undefined || status === undefined
+        ? []
+        : [{ op, count: Number(count), status }];
     }),
   };
 }

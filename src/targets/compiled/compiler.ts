@@ -42,7 +42,10 @@ export async function findCompiler(given: string | null): Promise<string | null>
   throw fail('EDGETPU_COMPILER_MISSING', { path: given });
 }
 
-/** @throws EDGETPU_COMPILER_FAILED where it does not run, or not to its end; INTERRUPTED. That it refuses a model is in the log. */
+/**
+ * @throws EDGETPU_COMPILER_FAILED where it does not run, or not to its end; INTERRUPTED. That it refuses a model is in
+ * the log.
+ */
 export async function runCompiler(bytes: Uint8Array, run: CompilerRun): Promise<Compilation> {
   const folder = await mkdtemp(path.join(tmpdir(), 'atoll-compile-'));
   try {
@@ -56,7 +59,10 @@ export async function runCompiler(bytes: Uint8Array, run: CompilerRun): Promise<
   }
 }
 
-async function output({ compiler, multipleSubgraphs, minRuntimeVersion, timeoutSeconds, signal }: CompilerRun, folder: string): Promise<string> {
+async function output(
+  { compiler, multipleSubgraphs, minRuntimeVersion, timeoutSeconds, signal }: CompilerRun,
+  folder: string,
+): Promise<string> {
   const options = [
     ...(multipleSubgraphs === true ? ['-a'] : []),
     ...(minRuntimeVersion === undefined ? [] : ['-m', String(minRuntimeVersion)]),
@@ -66,12 +72,15 @@ async function output({ compiler, multipleSubgraphs, minRuntimeVersion, timeoutS
   const args = ['-s', ...options, '-o', folder, path.join(folder, 'model.tflite')];
   const limit = (timeoutSeconds ?? defaultTimeoutSeconds) + graceSeconds;
   const failed = (reason: string): Error => fail('EDGETPU_COMPILER_FAILED', { path: compiler, reason });
-  const { code, killedBy, text } = await runProgram(compiler, args, { folder, timeoutSeconds: limit, signal }).catch((error: unknown) => {
-    signal?.throwIfAborted();
-    throw failed(reasonOf(error));
-  });
+  const { code, killedBy, text } = await runProgram(compiler, args, { folder, timeoutSeconds: limit, signal }).catch(
+    (error: unknown) => {
+      signal?.throwIfAborted();
+      throw failed(reasonOf(error));
+    },
+  );
   // A crash is a word about the model too.
   if (killedBy !== null) return `${text}\nended by signal ${killedBy}\n`;
-  if (code === 126 || code === 127 || (code !== 0 && text.trim() === '')) throw failed(`exit code ${code}, ${text.trim() || 'without a word'}`);
+  if (code === 126 || code === 127 || (code !== 0 && text.trim() === ''))
+    throw failed(`exit code ${code}, ${text.trim() || 'without a word'}`);
   return text;
 }

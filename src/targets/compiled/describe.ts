@@ -16,14 +16,23 @@ export interface TransferDescription {
 
 export type LayerDescription = Omit<Layer, 'runs' | 'elementBytes'> & { readonly pieces: number };
 
-export interface ExecutableDescription extends Omit<Executable, 'parameterCachingToken' | 'instructions' | 'parameters' | 'transfers' | 'inputs' | 'outputs'> {
+export interface ExecutableDescription
+  extends Omit<
+    Executable,
+    'parameterCachingToken' | 'instructions' | 'parameters' | 'transfers' | 'inputs' | 'outputs'
+  > {
   /** In hexadecimal. */
   readonly parameterCachingToken: string;
   readonly parameterBytes: number;
   readonly instructionBytes: number;
   readonly instructions: readonly {
     readonly bytes: number;
-    readonly addresses: readonly { readonly of: Place['of']; readonly layer?: number; readonly half: AddressField['half']; readonly bit: number }[];
+    readonly addresses: readonly {
+      readonly of: Place['of'];
+      readonly layer?: number;
+      readonly half: AddressField['half'];
+      readonly bit: number;
+    }[];
   }[];
   readonly transfers: readonly TransferDescription[];
   readonly inputs: readonly LayerDescription[];
@@ -40,10 +49,21 @@ export interface CompiledDescription extends Omit<CompiledModel, 'parts'> {
 }
 
 export function describeCompiled({ parts, ...sums }: CompiledModel): CompiledDescription {
-  return { ...sums, parts: parts.map(({ executables, ...part }) => ({ ...part, executables: executables.map(describeExecutable) })) };
+  return {
+    ...sums,
+    parts: parts.map(({ executables, ...part }) => ({ ...part, executables: executables.map(describeExecutable) })),
+  };
 }
 
-function describeExecutable({ parameterCachingToken, parameters, instructions, transfers, inputs, outputs, ...rest }: Executable): ExecutableDescription {
+function describeExecutable({
+  parameterCachingToken,
+  parameters,
+  instructions,
+  transfers,
+  inputs,
+  outputs,
+  ...rest
+}: Executable): ExecutableDescription {
   return {
     ...rest,
     parameterCachingToken: parameterCachingToken.toString(16),
@@ -62,7 +82,12 @@ function describeExecutable({ parameterCachingToken, parameters, instructions, t
 function describeTransfer(transfer: Transfer, instructions: Executable['instructions']): TransferDescription {
   switch (transfer.what) {
     case 'instructions':
-      return { what: 'instructions', to: 'device', index: transfer.chunk, bytes: instructions[transfer.chunk]?.bytes.byteLength ?? 0 };
+      return {
+        what: 'instructions',
+        to: 'device',
+        index: transfer.chunk,
+        bytes: instructions[transfer.chunk]?.bytes.byteLength ?? 0,
+      };
     case 'interrupt':
       return { what: 'interrupt', to: 'host', index: transfer.number };
     case 'fence':

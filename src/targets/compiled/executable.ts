@@ -1,4 +1,5 @@
-// A program for the Edge TPU, checked: its instructions with the addresses that the driver fills in, its parameters, and what travels when.
+// A program for the Edge TPU, checked: its instructions with the addresses that the driver fills in, its parameters,
+// and what travels when.
 
 import { fail } from '../../base/errors.js';
 import { type Layer, layerOf } from './layer.js';
@@ -10,7 +11,10 @@ const kinds = ['stand-alone', 'parameter-caching', 'execution-only'] as const;
 export type ExecutableKind = (typeof kinds)[number];
 
 /** What an address or a transfer is about. */
-export type Place = { readonly of: 'input' | 'output'; readonly layer: number } | { readonly of: 'parameters' } | { readonly of: 'scratch' };
+export type Place =
+  | { readonly of: 'input' | 'output'; readonly layer: number }
+  | { readonly of: 'parameters' }
+  | { readonly of: 'scratch' };
 
 /** 32 bits of an instruction, into which half of an address goes. */
 export interface AddressField {
@@ -28,7 +32,13 @@ export interface InstructionChunk {
 /** One step of what travels between host and device. */
 export type Transfer =
   | { readonly what: 'instructions'; readonly chunk: number }
-  | { readonly what: 'data'; readonly to: 'device' | 'host'; readonly place: Place; readonly offset: number; readonly bytes: number }
+  | {
+      readonly what: 'data';
+      readonly to: 'device' | 'host';
+      readonly place: Place;
+      readonly offset: number;
+      readonly bytes: number;
+    }
   | { readonly what: 'interrupt'; readonly number: number }
   | { readonly what: 'fence' };
 
@@ -97,7 +107,8 @@ export function executableOf({ fields, fileBytes }: PackedExecutable, where: str
     return {
       bytes,
       fields: fieldOffsets.map(({ meta, bit }) => {
-        if (bit < 0 || bit + addressBits > 8 * bytes.byteLength) throw invalid(`an address at bit ${bit} of ${8 * bytes.byteLength}`);
+        if (bit < 0 || bit + addressBits > 8 * bytes.byteLength)
+          throw invalid(`an address at bit ${bit} of ${8 * bytes.byteLength}`);
         return { place: placeOf(meta), half: meta?.position === 1 ? ('upper' as const) : ('lower' as const), bit };
       }),
     };
@@ -118,7 +129,8 @@ export function executableOf({ fields, fileBytes }: PackedExecutable, where: str
         const place = placeOf(hint.meta);
         const to = direction === 0 ? 'device' : 'host';
         const room = roomOf(place, to);
-        if (offset < 0 || bytes <= 0 || offset + bytes > room) throw invalid(`a transfer of ${bytes} bytes from ${offset} on, of ${room} (${place.of})`);
+        if (offset < 0 || bytes <= 0 || offset + bytes > room)
+          throw invalid(`a transfer of ${bytes} bytes from ${offset} on, of ${room} (${place.of})`);
         limits.spend('transferred', bytes, invalid);
         return { what: 'data', to, place, offset, bytes };
       }

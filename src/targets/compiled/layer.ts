@@ -1,5 +1,6 @@
-// An input or output of an executable, and how its elements lie in what travels (libedgetpu, api/layer_information.cc): tile after tile, rows of
-// each tile one after another, channels padded; signed types with their highest bit flipped, since the device computes with unsigned ones.
+// An input or output of an executable, and how its elements lie in what travels (libedgetpu, api/layer_information.cc):
+// tile after tile, rows of each tile one after another, channels padded; signed types with their highest bit flipped,
+// since the device computes with unsigned ones.
 
 import { fail } from '../../base/errors.js';
 import type { Limits } from './limits.js';
@@ -68,7 +69,8 @@ export function layerOf(fields: LayerFields, role: 'input' | 'output', where: st
   else one.add({ from: 0, to: 0, bytes });
   if (one.bytes !== bytes) throw invalid(`a layout of ${one.bytes} bytes for ${bytes} of elements`);
   for (const run of one.list)
-    if (run.from < 0 || run.from + run.bytes > fields.bytes) throw invalid(`a layout that leaves ${fields.bytes} bytes, at byte ${run.from}`);
+    if (run.from < 0 || run.from + run.bytes > fields.bytes)
+      throw invalid(`a layout that leaves ${fields.bytes} bytes, at byte ${run.from}`);
   const runs = one.repeated(executions, bytes, fields.bytes).list;
   const layout = fields.details?.kind === 'OutputLayer' ? fields.details.layout : null;
   return {
@@ -82,7 +84,10 @@ export function layerOf(fields: LayerFields, role: 'input' | 'output', where: st
     elementBytes: known.bytes,
     flipped: known.signed,
     runs: runs.length === 1 && runs[0]?.from === 0 && runs[0].to === 0 ? null : runs,
-    tiles: layout === null || (y === 1 && x === 1) ? null : [new Set(layout.xToTile ?? []).size, new Set(layout.yToTile ?? []).size],
+    tiles:
+      layout === null || (y === 1 && x === 1)
+        ? null
+        : [new Set(layout.xToTile ?? []).size, new Set(layout.yToTile ?? []).size],
   };
 }
 
@@ -113,7 +118,8 @@ function flipHighestBits(bytes: Uint8Array, elementBytes: number): void {
 function placeOutput(runs: Runs, fields: LayerFields, elementBytes: number, invalid: (reason: string) => Error): void {
   const { y: height, x: width, z: channels } = fields;
   const details = fields.details?.kind === 'OutputLayer' ? fields.details : null;
-  if (details?.shapeInfo != null && fields.executions === 1) return placeSlices(runs, fields, details.shapeInfo, elementBytes, invalid);
+  if (details?.shapeInfo != null && fields.executions === 1)
+    return placeSlices(runs, fields, details.shapeInfo, elementBytes, invalid);
   // Channels alone lie one after another.
   if (height === 1 && width === 1) return runs.add({ from: 0, to: 0, bytes: channels * elementBytes });
   const layout = details?.layout;
@@ -125,11 +131,16 @@ function placeOutput(runs: Runs, fields: LayerFields, elementBytes: number, inva
   };
   const bytes = channels * elementBytes;
   for (let y = 0; y < height; y++) {
-    const [firstTile, row] = [entry(layout.yToTile, y, 'the tile of row'), entry(layout.yToLocalRow, y, 'the place of row')];
+    const [firstTile, row] = [
+      entry(layout.yToTile, y, 'the tile of row'),
+      entry(layout.yToLocalRow, y, 'the place of row'),
+    ];
     for (let x = 0; x < width; x++) {
       const tile = firstTile + entry(layout.xToTile, x, 'the tile of column');
       const element =
-        entry(layout.tileOffsets, tile, 'tile') + row * entry(layout.xToRowBytes, x, 'rows of column') + entry(layout.xToLocalOffset, x, 'the place of column');
+        entry(layout.tileOffsets, tile, 'tile') +
+        row * entry(layout.xToRowBytes, x, 'rows of column') +
+        entry(layout.xToLocalOffset, x, 'the place of column');
       runs.add({ from: element * elementBytes, to: (y * width + x) * bytes, bytes });
     }
   }
@@ -138,7 +149,13 @@ function placeOutput(runs: Runs, fields: LayerFields, elementBytes: number, inva
 type ShapeInfo = NonNullable<Extract<NonNullable<LayerFields['details']>, { kind: 'OutputLayer' }>['shapeInfo']>;
 
 /** Newer compilers say which part of the tensor each slice holds, and how far apart its elements are. */
-function placeSlices(runs: Runs, fields: LayerFields, { slices, sliceOffsets }: ShapeInfo, elementBytes: number, invalid: (reason: string) => Error): void {
+function placeSlices(
+  runs: Runs,
+  fields: LayerFields,
+  { slices, sliceOffsets }: ShapeInfo,
+  elementBytes: number,
+  invalid: (reason: string) => Error,
+): void {
   const whole = rangesOf(fields.shape?.ranges ?? null, invalid);
   const sizes = whole.map(([first, last]) => last - first + 1);
   const inner = sizes.map((_, d) => sizes.slice(d + 1).reduce((product, size) => product * size, 1));
@@ -146,8 +163,16 @@ function placeSlices(runs: Runs, fields: LayerFields, { slices, sliceOffsets }: 
     const ranges = rangesOf(slice.shape?.ranges ?? null, invalid);
     const strides = slice.strides ?? new Int32Array(0);
     const base = sliceOffsets?.[s];
-    const fits = ranges.every(([first, last], d) => first <= last && first >= (whole[d]?.[0] ?? 1) && last <= (whole[d]?.[1] ?? -1));
-    if (base === undefined || base % elementBytes !== 0 || ranges.length !== whole.length || strides.length !== ranges.length || !fits)
+    const fits = ranges.every(
+      ([first, last], d) => first <= last && first >= (whole[d]?.[0] ?? 1) && last <= (whole[d]?.[1] ?? -1),
+    );
+    if (
+      base === undefined ||
+      base % elementBytes !== 0 ||
+      ranges.length !== whole.length ||
+      strides.length !== ranges.length ||
+      !fits
+    )
       throw invalid(`slice ${s} does not fit the tensor`);
     const innermost = ranges.length - 1;
     if (innermost < 0 || strides[innermost] !== 1) throw invalid(`slice ${s} does not lie element by element`);
@@ -155,10 +180,15 @@ function placeSlices(runs: Runs, fields: LayerFields, { slices, sliceOffsets }: 
       const [first, last] = ranges[dimension] as readonly [number, number];
       const start = first - (whole[dimension]?.[0] ?? 0);
       if (dimension === innermost) {
-        runs.add({ from: base + from * elementBytes, to: (to + start) * elementBytes, bytes: (last - first + 1) * elementBytes });
+        runs.add({
+          from: base + from * elementBytes,
+          to: (to + start) * elementBytes,
+          bytes: (last - first + 1) * elementBytes,
+        });
         return;
       }
-      for (let i = 0; i <= last - first; i++) visit(dimension + 1, from + i * (strides[dimension] ?? 0), to + (start + i) * (inner[dimension] ?? 1));
+      for (let i = 0; i <= last - first; i++)
+        visit(dimension + 1, from + i * (strides[dimension] ?? 0), to + (start + i) * (inner[dimension] ?? 1));
     };
     visit(0, 0, 0);
   });
@@ -186,14 +216,18 @@ class Runs {
     if (executions === 1) return this;
     const all = new Runs(this.count);
     for (let i = 0; i < executions; i++)
-      for (const { from, to, bytes } of this.list) all.add({ from: from + i * paddedBytes, to: to + i * tensorBytes, bytes });
+      for (const { from, to, bytes } of this.list)
+        all.add({ from: from + i * paddedBytes, to: to + i * tensorBytes, bytes });
     return all;
   }
 }
 
 function rangesOf(ranges: Int32Array | null, invalid: (reason: string) => Error): (readonly [number, number])[] {
   if ((ranges?.length ?? 0) > 2 * mostDimensions) throw invalid(`${(ranges?.length ?? 0) / 2} dimensions`);
-  return Array.from({ length: (ranges?.length ?? 0) / 2 }, (_, i) => [ranges?.[2 * i] as number, ranges?.[2 * i + 1] as number] as const);
+  return Array.from(
+    { length: (ranges?.length ?? 0) / 2 },
+    (_, i) => [ranges?.[2 * i] as number, ranges?.[2 * i + 1] as number] as const,
+  );
 }
 
 function elementsOf(ranges: readonly (readonly [number, number])[]): number {

@@ -1,4 +1,5 @@
-// What a compiled model may make this process allocate and send, over all of it: flatbuffers may share what they hold, so that a small file can name much.
+// What a compiled model may make this process allocate and send, over all of it: flatbuffers may share what they hold,
+// so that a small file can name much.
 
 export class Limits {
   private readonly left = { parts: 64, executables: 256, pieces: 2 ** 20, bytes: 2 ** 27, transferred: 2 ** 30 };

@@ -1,10 +1,17 @@
-// The package that edgetpu_compiler puts into a custom operator: flatbuffers within a flatbuffer, as libedgetpu's package_registry.cc opens them.
+// The package that edgetpu_compiler puts into a custom operator: flatbuffers within a flatbuffer, as libedgetpu's
+// package_registry.cc opens them.
 
 import { Builder } from 'flatbuffers';
 import { AtollError, fail } from '../../base/errors.js';
 import { readTable, VerifiedBuffer, writeTable } from '../../formats/flatbuffer/index.js';
 import { Limits } from './limits.js';
-import { type ExecutableFields, ExecutableTable, MultiExecutableTable, type PackageFields, PackageTable } from './schema.js';
+import {
+  type ExecutableFields,
+  ExecutableTable,
+  MultiExecutableTable,
+  type PackageFields,
+  PackageTable,
+} from './schema.js';
 
 const identifier = 'DWN1';
 
@@ -26,7 +33,12 @@ export function decodePackage(bytes: Uint8Array, where: string, limits = new Lim
     throw fail('EDGETPU_PACKAGE_INVALID', { where, reason: `its package has no identifier ${identifier}` });
   return explaining(where, () => {
     const { multiExecutable, ...fields } = readTable(new VerifiedBuffer(bytes), PackageTable, 0, 'package');
-    const { executables } = readTable(new VerifiedBuffer(multiExecutable ?? new Uint8Array(0)), MultiExecutableTable, 0, 'multi-executable');
+    const { executables } = readTable(
+      new VerifiedBuffer(multiExecutable ?? new Uint8Array(0)),
+      MultiExecutableTable,
+      0,
+      'multi-executable',
+    );
     limits.spend('executables', executables.length, (reason) => fail('EDGETPU_PACKAGE_INVALID', { where, reason }));
     return {
       fields,
@@ -38,7 +50,10 @@ export function decodePackage(bytes: Uint8Array, where: string, limits = new Lim
   });
 }
 
-/** The same with every field kept; each nested file starts at a page, and so do the parameters. @throws TFLITE_UNKNOWN_FIELD */
+/**
+ * The same with every field kept; each nested file starts at a page, and so do the parameters.
+ * @throws TFLITE_UNKNOWN_FIELD
+ */
 export function encodePackage({ fields, executables }: EdgeTpuPackage): Uint8Array {
   const files = executables.map((executable) => {
     const builder = builderFor(executable.fields.parameters?.byteLength ?? 0);

@@ -1,6 +1,18 @@
 // The tables of a compiled package: slots, types and defaults as in libedgetpu's executable.fbs.
 
-import { blobs, child, type Infer, scalar, structs, table, tables, text, union, unionOf, vector } from '../../formats/flatbuffer/index.js';
+import {
+  blobs,
+  child,
+  type Infer,
+  scalar,
+  structs,
+  table,
+  tables,
+  text,
+  union,
+  unionOf,
+  vector,
+} from '../../formats/flatbuffer/index.js';
 
 /** Nested files start at a page, and so do the parameters, which libedgetpu maps as they lie. */
 const pageBytes = 4096;

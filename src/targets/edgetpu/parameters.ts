@@ -1,12 +1,16 @@
-// Parameters of mapped operators, in bytes as the compiler lays them out: fitted to public compiled models (207 results of 11 repositories). The
-// layout pads output channels to the 16 tiles and input channels to 4; each channel has a bias, and per-axis scales beside it.
+// Parameters of mapped operators, in bytes as the compiler lays them out: fitted to public compiled models (207 results
+// of 11 repositories). The layout pads output channels to the 16 tiles and input channels to 4; each channel has a
+// bias, and per-axis scales beside it.
 
 import { alignUp } from '../../simulator/index.js';
 import type { OperatorView } from '../operator-view.js';
 
 export interface ParameterBytes {
   readonly total: number;
-  /** What lies in the accelerator's memory from one inference to the next: the least and the most that it may be. The rest is sent every time. */
+  /**
+   * What lies in the accelerator's memory from one inference to the next: the least and the most that it may be. The
+   * rest is sent every time.
+   */
   readonly cached: { readonly min: number; readonly max: number };
 }
 
@@ -19,7 +23,10 @@ function paddedChannels(channels: number): number {
   return tiles * (groups > 4 ? alignUp(groups, 4) : groups);
 }
 
-/** Dense layers of more inputs are sent at every inference, their biases excepted: 5,904 are shown to be cached, 9,504 not. */
+/**
+ * Dense layers of more inputs are sent at every inference, their biases excepted: 5,904 are shown to be cached, 9,504
+ * not.
+ */
 const mostCachedInputs = 8192;
 
 /** Models of fewer bytes are shown to be cached whole. */

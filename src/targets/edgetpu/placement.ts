@@ -1,5 +1,6 @@
-// Where the Edge TPU compiler puts each operator: first which it could map, by type, shape and options, then which it does, since it makes one
-// part of the graph: what depends on an operator of the CPU stays there too, conversions in front of the first mapped one excepted.
+// Where the Edge TPU compiler puts each operator: first which it could map, by type, shape and options, then which it
+// does, since it makes one part of the graph: what depends on an operator of the CPU stays there too, conversions in
+// front of the first mapped one excepted.
 
 import { type Model, mainSubgraph } from '../../formats/tflite/index.js';
 import { weightsRefusal } from '../../simulator/index.js';
@@ -51,7 +52,11 @@ export function placeOnEdgeTpu(model: Model, operatorSet: OperatorSet, multipleS
       cycles: mapped[o] === true ? cyclesOf(views[o] as OperatorView) : 0,
     };
   });
-  return { operators, subgraphs: partsOf(mapped, reach, sources), parameters: parameterBytes(views.filter((_, o) => mapped[o])) };
+  return {
+    operators,
+    subgraphs: partsOf(mapped, reach, sources),
+    parameters: parameterBytes(views.filter((_, o) => mapped[o])),
+  };
 }
 
 /** Whether an operator could be mapped, by itself. */
@@ -61,9 +66,13 @@ function verdictOf(view: OperatorView, { operators }: OperatorSet): Verdict {
   const named = entry.rules.map((name) => rules[name](view));
   // Of a conversion from float the log gives its own reason.
   const [first] = named.filter(({ status: refusal }) => refusal !== null);
-  const computed = [...view.inputs, ...view.outputs].filter((tensor): tensor is TensorView => tensor !== null && tensor.constant === null);
+  const computed = [...view.inputs, ...view.outputs].filter(
+    (tensor): tensor is TensorView => tensor !== null && tensor.constant === null,
+  );
   if (computed.some(({ dynamic }) => dynamic)) return { status: status.dynamic };
-  const eightBit = computed.every((tensor) => tensor.variable || entry.types === 'any' || entry.types.includes(tensor.type as 'int8'));
+  const eightBit = computed.every(
+    (tensor) => tensor.variable || entry.types === 'any' || entry.types.includes(tensor.type as 'int8'),
+  );
   if (!eightBit || weightsRefusal(entry.weights, view.inputs) !== null) return first ?? { status: status.type };
   if (computed.some(({ shape }) => shape.slice(0, -3).some((size) => size > 1))) return { status: status.rank };
   return first ?? { status: null, unconfirmed: named.some(({ unconfirmed }) => unconfirmed === true) };
@@ -71,32 +80,48 @@ function verdictOf(view: OperatorView, { operators }: OperatorSet): Verdict {
 
 /** By operator, the operators that make what it reads. */
 function sourcesOf(views: readonly OperatorView[]): number[][] {
-  const producer = new Map(views.flatMap(({ index, outputs }) => outputs.map((tensor): [number, number] => [tensor.index, index])));
+  const producer = new Map(
+    views.flatMap(({ index, outputs }) => outputs.map((tensor): [number, number] => [tensor.index, index])),
+  );
   return views.map(({ inputs }) => [...new Set(inputs.flatMap((tensor) => producer.get(tensor?.index ?? -1) ?? []))]);
 }
 
 /** Operators that may stand in front: what they take is not the Edge TPU's to compute. */
 const leading = new Set(['QUANTIZE', 'CAST', 'DEQUANTIZE']);
 
-/** By operator, how many changes from the CPU back to the Edge TPU lie on the way to it; 0 for what the first part may hold. */
-function reachOf(views: readonly OperatorView[], verdicts: readonly Verdict[], sources: readonly (readonly number[])[]): number[] {
+/**
+ * By operator, how many changes from the CPU back to the Edge TPU lie on the way to it; 0 for what the first part may
+ * hold.
+ */
+function reachOf(
+  views: readonly OperatorView[],
+  verdicts: readonly Verdict[],
+  sources: readonly (readonly number[])[],
+): number[] {
   const reach: number[] = [];
   const isPrefix: boolean[] = [];
   for (const [o, { op }] of views.entries()) {
     const before = sources[o] as readonly number[];
     isPrefix[o] = verdicts[o]?.status !== null && leading.has(op) && before.every((source) => isPrefix[source]);
-    const steps = before.map((source) => (reach[source] ?? 0) + (verdicts[source]?.status !== null && !isPrefix[source] ? 1 : 0));
+    const steps = before.map(
+      (source) => (reach[source] ?? 0) + (verdicts[source]?.status !== null && !isPrefix[source] ? 1 : 0),
+    );
     reach[o] = Math.max(0, ...steps);
   }
   return reach;
 }
 
 /** Mapped operators that hang together without leaving the Edge TPU. */
-function partsOf(mapped: readonly boolean[], reach: readonly number[], sources: readonly (readonly number[])[]): number {
+function partsOf(
+  mapped: readonly boolean[],
+  reach: readonly number[],
+  sources: readonly (readonly number[])[],
+): number {
   const part = mapped.map((_, o) => o);
   const root = (o: number): number => (part[o] === o ? o : root(part[o] as number));
   for (const [o, before] of sources.entries()) {
-    for (const source of before) if (mapped[o] && mapped[source] && reach[o] === reach[source]) part[root(o)] = root(source);
+    for (const source of before)
+      if (mapped[o] && mapped[source] && reach[o] === reach[source]) part[root(o)] = root(source);
   }
   const roots = new Set(mapped.flatMap((isMapped, o) => (isMapped ? [root(o)] : [])));
   // The first part is one operator of the compiled file, even where it falls apart.

@@ -1,4 +1,5 @@
-// Limits of single operators, by name; targets/operators/edgetpu.yaml says which operator has which, and where that is documented.
+// Limits of single operators, by name; targets/operators/edgetpu.yaml says which operator has which, and where that is
+// documented.
 
 import { integersOf, type OperatorView, type TensorView } from '../operator-view.js';
 import { status } from './status.js';
@@ -17,7 +18,8 @@ const limited: Verdict = { status: status.limitation };
 const limitedUnless = (holds: boolean): Verdict => (holds ? eligible : limited);
 
 const shapeOf = (tensor: TensorView | null | undefined): readonly number[] => tensor?.shape ?? [];
-const sizeOf = (tensor: TensorView | null | undefined): number => shapeOf(tensor).reduce((product, size) => product * size, 1);
+const sizeOf = (tensor: TensorView | null | undefined): number =>
+  shapeOf(tensor).reduce((product, size) => product * size, 1);
 
 /** Dimensions that an operator works along, counted from the front; null where they are computed. */
 function axesOf({ inputs }: OperatorView, input: number, of: number): number[] | null {
@@ -32,26 +34,35 @@ const notAlongBatch =
     return limitedUnless(axes !== null && (shapeOf(operator.inputs[of]).length < 2 || !axes.includes(0)));
   };
 
-/** Factors up to 2 are shown to be precise enough (6 to 12, 12 to 24, 24 to 48, 33 to 33), 16 and single pixels not to be (33 to 513, 1 to 33). */
+/**
+ * Factors up to 2 are shown to be precise enough (6 to 12, 12 to 24, 24 to 48, 33 to 33), 16 and single pixels not to
+ * be (33 to 513, 1 to 33).
+ */
 const [shownFactor, refusedFactor] = [2, 16];
 
 const precise: Rule = ({ inputs, outputs, options }) => {
   const [, fromHeight = 0, fromWidth = 0] = shapeOf(inputs[0]);
   const [, toHeight = 0, toWidth = 0] = shapeOf(outputs[0]);
-  const aligned = options?.kind === 'ResizeBilinearOptions' || options?.kind === 'ResizeNearestNeighborOptions' ? options.alignCorners : false;
-  const factorOf = (from: number, to: number): number => (from === to ? 1 : aligned ? (to - 1) / (from - 1) : from === 1 ? Infinity : to / from);
+  const aligned =
+    options?.kind === 'ResizeBilinearOptions' || options?.kind === 'ResizeNearestNeighborOptions'
+      ? options.alignCorners
+      : false;
+  const factorOf = (from: number, to: number): number =>
+    from === to ? 1 : aligned ? (to - 1) / (from - 1) : from === 1 ? Infinity : to / from;
   const factor = Math.max(factorOf(fromHeight, toHeight), factorOf(fromWidth, toWidth));
   if (factor >= refusedFactor) return { status: status.imprecise };
   return factor <= shownFactor ? eligible : { status: null, unconfirmed: true };
 };
 
 export const rules = {
-  'no-fused-activation': ({ options }) => limitedUnless(options === null || !('fusedActivationFunction' in options) || options.fusedActivationFunction === 0),
+  'no-fused-activation': ({ options }) =>
+    limitedUnless(options === null || !('fusedActivationFunction' in options) || options.fusedActivationFunction === 0),
 
   'concatenates-computed': ({ inputs }) => {
     const constants = inputs.filter((tensor) => tensor?.constant != null);
     const zero = (tensor: TensorView | null): boolean =>
-      tensor?.constant?.every((byte) => (tensor.type === 'int8' ? (byte << 24) >> 24 : byte) === tensor.zeroPoint) ?? false;
+      tensor?.constant?.every((byte) => (tensor.type === 'int8' ? (byte << 24) >> 24 : byte) === tensor.zeroPoint) ??
+      false;
     return limitedUnless(constants.length === 0 || (inputs.length === 2 && constants.every(zero)));
   },
 
@@ -83,7 +94,9 @@ export const rules = {
 
   'pads-not-batch': ({ inputs }) => {
     const paddings = integersOf(inputs[1]);
-    return limitedUnless(paddings !== null && (shapeOf(inputs[0]).length < 4 || (paddings[0] === 0 && paddings[1] === 0)));
+    return limitedUnless(
+      paddings !== null && (shapeOf(inputs[0]).length < 4 || (paddings[0] === 0 && paddings[1] === 0)),
+    );
   },
 
   'alpha-by-channel': ({ inputs }) => {
@@ -103,7 +116,9 @@ export const rules = {
   'splits-not-batch': (operator) => {
     const { options } = operator;
     const axes = axesOf(operator, 0, 1);
-    return limitedUnless(axes !== null && (!axes.includes(0) || (options?.kind === 'SplitOptions' && options.numSplits === 1)));
+    return limitedUnless(
+      axes !== null && (!axes.includes(0) || (options?.kind === 'SplitOptions' && options.numSplits === 1)),
+    );
   },
 
   'plain-strides': ({ inputs, options }) => {

@@ -7,5 +7,6 @@ export const status = {
   unsupported: 'Operation not supported',
   rank: 'Tensor has unsupported rank (up to 3 innermost dimensions mapped)',
   imprecise: "Image-interpolation layer won't run precisely enough on Edge TPU",
-  dynamic: 'Attempting to use a delegate that only supports static-sized tensors with a graph that has dynamic-sized tensors',
+  dynamic:
+    'Attempting to use a delegate that only supports static-sized tensors with a graph that has dynamic-sized tensors',
 } as const;

@@ -7,7 +7,12 @@ import type { RegisteredOperator } from '../index.js';
  * @param model what the comment calls the model
  * @param arenaBytes what the interpreter needs; null where that is not known
  */
-export function resolverCode(operators: readonly RegisteredOperator[], name: string, model: string, arenaBytes: number | null): string {
+export function resolverCode(
+  operators: readonly RegisteredOperator[],
+  name: string,
+  model: string,
+  arenaBytes: number | null,
+): string {
   const guard = `${name.toUpperCase()}_OP_RESOLVER_H_`;
   const pascal = name
     .split('_')

@@ -16,7 +16,18 @@ export function uf2Image(bytes: Uint8Array, address: number, familyId: number): 
     const payload = new Uint8Array(uf2Page).fill(0xff);
     payload.set(bytes.subarray(block * uf2Page, (block + 1) * uf2Page));
     const flashAddress = address + block * uf2Page;
-    encodeBlock({ flags: UF2Flags.familyIDPresent, flashAddress, payload, blockNumber: block, totalBlocks, boardFamily: familyId }, image, block * 512);
+    encodeBlock(
+      {
+        flags: UF2Flags.familyIDPresent,
+        flashAddress,
+        payload,
+        blockNumber: block,
+        totalBlocks,
+        boardFamily: familyId,
+      },
+      image,
+      block * 512,
+    );
   }
   return image;
 }

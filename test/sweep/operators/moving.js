@@ -5,16 +5,27 @@ import { isQuantized } from '../graph.js';
 const any = { tflm: ['float32', 'int8', 'int16'], tflite: ['float32', 'int8', 'uint8', 'int16'] };
 const noUint8 = { tflm: ['float32', 'int8', 'int16'], tflite: ['float32', 'int8', 'uint8'] };
 const eight = { tflm: ['float32', 'int8'], tflite: ['float32', 'int8', 'uint8'] };
-const alike = (value, shape) => ({ type: value.type, shape, ...(value.scale === undefined ? {} : { scale: value.scale, zero: value.zero }) });
+const alike = (value, shape) => ({
+  type: value.type,
+  shape,
+  ...(value.scale === undefined ? {} : { scale: value.scale, zero: value.zero }),
+});
 
 function concatenation(g) {
   const first = g.take();
   const axis = g.random.whole(0, first.shape.length - 1);
-  const rescales = (g.type === 'int8' || g.type === 'uint8') && !g.isFor('tflm') && g.random.chance(0.3) && g.type === 'uint8';
+  const rescales =
+    (g.type === 'int8' || g.type === 'uint8') && !g.isFor('tflm') && g.random.chance(0.3) && g.type === 'uint8';
   const others = Array.from({ length: g.random.whole(0, 3) }, () => {
     const shape = first.shape.with(axis, g.random.whole(1, 5));
-    const quantization = rescales ? g.quantized(g.type, first.scale) : isQuantized(g.type) ? { scale: first.scale, zero: first.zero } : {};
-    return g.random.chance(0.3) ? g.constant(g.type, shape, g.elements(g.type, shape), quantization) : g.feed(g.type, shape, quantization);
+    const quantization = rescales
+      ? g.quantized(g.type, first.scale)
+      : isQuantized(g.type)
+        ? { scale: first.scale, zero: first.zero }
+        : {};
+    return g.random.chance(0.3)
+      ? g.constant(g.type, shape, g.elements(g.type, shape), quantization)
+      : g.feed(g.type, shape, quantization);
   });
   const operands = g.random.shuffled([first, ...others]);
   const shape = first.shape.with(
@@ -22,7 +33,11 @@ function concatenation(g) {
     operands.reduce((total, operand) => total + operand.shape[axis], 0),
   );
   g.apply('CONCATENATION', operands, [alike(first, shape)], {
-    options: { kind: 'ConcatenationOptions', axis: g.random.chance(0.5) ? axis : axis - shape.length, fusedActivationFunction: 0 },
+    options: {
+      kind: 'ConcatenationOptions',
+      axis: g.random.chance(0.5) ? axis : axis - shape.length,
+      fusedActivationFunction: 0,
+    },
     version: 2,
   });
 }
@@ -62,7 +77,10 @@ function slice(g) {
   const begin = input.shape.map((size) => g.random.whole(0, size - 1));
   const size = input.shape.map((whole, d) => g.random.whole(1, whole - begin[d]));
   const given = size.map((value, d) => (value === input.shape[d] - begin[d] && g.random.chance(0.5) ? -1 : value));
-  g.apply('SLICE', [input, g.ints(begin), g.ints(given)], [alike(input, size)], { options: { kind: 'SliceOptions' }, version: 3 });
+  g.apply('SLICE', [input, g.ints(begin), g.ints(given)], [alike(input, size)], {
+    options: { kind: 'SliceOptions' },
+    version: 3,
+  });
 }
 
 function stridedSlice(g) {
@@ -82,7 +100,13 @@ function stridedSlice(g) {
     }
     const [wholeFrom, wholeTo] = [g.random.chance(0.3), g.random.chance(0.3)];
     const start = wholeFrom ? (stride > 0 ? 0 : size - 1) : from;
-    const stop = wholeTo ? (stride > 0 ? size : -1) : stride > 0 ? g.random.whole(start + 1, size) : g.random.whole(-1, start - 1);
+    const stop = wholeTo
+      ? stride > 0
+        ? size
+        : -1
+      : stride > 0
+        ? g.random.whole(start + 1, size)
+        : g.random.whole(-1, start - 1);
     if (wholeFrom) beginMask |= 1 << d;
     // An end of -1 would count from the back: there is no other way to include element 0 but the mask.
     if (wholeTo || stop === -1) endMask |= 1 << d;
@@ -92,7 +116,15 @@ function stridedSlice(g) {
     shape.push(Math.ceil((stop - start) / stride));
   }
   g.apply('STRIDED_SLICE', [input, g.ints(begin), g.ints(end), g.ints(strides)], [alike(input, shape)], {
-    options: { kind: 'StridedSliceOptions', beginMask, endMask, ellipsisMask: 0, newAxisMask: 0, shrinkAxisMask, offset: false },
+    options: {
+      kind: 'StridedSliceOptions',
+      beginMask,
+      endMask,
+      ellipsisMask: 0,
+      newAxisMask: 0,
+      shrinkAxisMask,
+      offset: false,
+    },
     version: 4,
   });
 }
@@ -113,13 +145,21 @@ function pad(g) {
 
 function padV2(g) {
   const { input, paddings, shape } = padded(g);
-  const value = g.constant(g.type, [1], g.elements(g.type, [1]), isQuantized(g.type) ? { scale: input.scale, zero: input.zero } : {});
+  const value = g.constant(
+    g.type,
+    [1],
+    g.elements(g.type, [1]),
+    isQuantized(g.type) ? { scale: input.scale, zero: input.zero } : {},
+  );
   g.apply('PADV2', [input, paddings, value], [alike(input, shape)], { options: { kind: 'PadV2Options' }, version: 2 });
 }
 
 function mirrorPad(g) {
   const { input, paddings, shape } = padded(g);
-  g.apply('MIRROR_PAD', [input, paddings], [alike(input, shape)], { options: { kind: 'MirrorPadOptions', mode: g.random.whole(0, 1) }, version: 2 });
+  g.apply('MIRROR_PAD', [input, paddings], [alike(input, shape)], {
+    options: { kind: 'MirrorPadOptions', mode: g.random.whole(0, 1) },
+    version: 2,
+  });
 }
 
 function transpose(g) {
@@ -151,21 +191,27 @@ function reshape(g) {
     [batches, elements % 2 === 0 ? 2 : 1, elements % 2 === 0 ? elements / 2 : elements],
   ]);
   if (count(shape) !== count(input.shape)) return;
-  g.apply('RESHAPE', [input, g.ints(shape)], [alike(input, shape)], { options: { kind: 'ReshapeOptions', newShape: Int32Array.from(shape) } });
+  g.apply('RESHAPE', [input, g.ints(shape)], [alike(input, shape)], {
+    options: { kind: 'ReshapeOptions', newShape: Int32Array.from(shape) },
+  });
 }
 
 function expandDims(g) {
   const input = g.take({ where: ({ shape }) => shape.length < 4 });
   if (input.shape.length >= 5) return;
   const axis = g.random.whole(0, input.shape.length);
-  g.apply('EXPAND_DIMS', [input, g.ints([axis], [])], [alike(input, input.shape.toSpliced(axis, 0, 1))], { options: { kind: 'ExpandDimsOptions' } });
+  g.apply('EXPAND_DIMS', [input, g.ints([axis], [])], [alike(input, input.shape.toSpliced(axis, 0, 1))], {
+    options: { kind: 'ExpandDimsOptions' },
+  });
 }
 
 function squeeze(g) {
   const input = g.take({ where: ({ shape }) => shape.slice(1).includes(1) });
   const axis = input.shape.lastIndexOf(1);
   if (axis < 1) return;
-  g.apply('SQUEEZE', [input], [alike(input, input.shape.toSpliced(axis, 1))], { options: { kind: 'SqueezeOptions', squeezeDims: Int32Array.of(axis) } });
+  g.apply('SQUEEZE', [input], [alike(input, input.shape.toSpliced(axis, 1))], {
+    options: { kind: 'SqueezeOptions', squeezeDims: Int32Array.of(axis) },
+  });
 }
 
 function resize(op, kind, halfPixelRefused) {
@@ -174,7 +220,11 @@ function resize(op, kind, halfPixelRefused) {
     if (count(input.shape) > 1500) return;
     const [height, width] = [g.random.whole(1, 14), g.random.whole(1, 14)];
     const mode = g.random.whole(0, 2);
-    const options = { kind, alignCorners: mode === 1, halfPixelCenters: mode === 2 && !(halfPixelRefused && g.isFor('tflm')) };
+    const options = {
+      kind,
+      alignCorners: mode === 1,
+      halfPixelCenters: mode === 2 && !(halfPixelRefused && g.isFor('tflm')),
+    };
     const extra = kind === 'ResizeBilinearOptions' ? { deprecatedNewHeight: 0, deprecatedNewWidth: 0 } : {};
     g.apply(op, [input, g.ints([height, width])], [alike(input, [input.shape[0], height, width, input.shape[3]])], {
       options: { ...extra, ...options },
@@ -197,7 +247,9 @@ function depthToSpace(g) {
   const input = g.take({ rank: 4, where: ({ shape }) => shape[3] % 4 === 0 });
   const [batches, height, width, depth] = input.shape;
   if (depth % 4 !== 0) return;
-  g.apply('DEPTH_TO_SPACE', [input], [alike(input, [batches, height * 2, width * 2, depth / 4])], { options: { kind: 'DepthToSpaceOptions', blockSize: 2 } });
+  g.apply('DEPTH_TO_SPACE', [input], [alike(input, [batches, height * 2, width * 2, depth / 4])], {
+    options: { kind: 'DepthToSpaceOptions', blockSize: 2 },
+  });
 }
 
 function spaceToBatch(g) {
@@ -280,7 +332,9 @@ function tile(g) {
 
 function reverse(g) {
   const input = g.take();
-  g.apply('REVERSE_V2', [input, g.ints([g.random.whole(0, input.shape.length - 1)])], [alike(input, input.shape)], { options: { kind: 'ReverseV2Options' } });
+  g.apply('REVERSE_V2', [input, g.ints([g.random.whole(0, input.shape.length - 1)])], [alike(input, input.shape)], {
+    options: { kind: 'ReverseV2Options' },
+  });
 }
 
 export const moving = {
@@ -296,7 +350,10 @@ export const moving = {
   RESHAPE: { types: any, make: reshape },
   EXPAND_DIMS: { types: any, make: expandDims },
   SQUEEZE: { types: any, make: squeeze },
-  RESIZE_NEAREST_NEIGHBOR: { types: any, make: resize('RESIZE_NEAREST_NEIGHBOR', 'ResizeNearestNeighborOptions', true) },
+  RESIZE_NEAREST_NEIGHBOR: {
+    types: any,
+    make: resize('RESIZE_NEAREST_NEIGHBOR', 'ResizeNearestNeighborOptions', true),
+  },
   RESIZE_BILINEAR: {
     types: { tflm: ['float32', 'int8'], tflite: ['float32', 'int8', 'uint8', 'int16'] },
     make: resize('RESIZE_BILINEAR', 'ResizeBilinearOptions', false),

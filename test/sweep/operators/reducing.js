@@ -16,7 +16,12 @@ function pool(op) {
     const filter = (size) => Math.min(g.random.pick([1, 2, 2, 3, 5, size]), padding === 'VALID' ? size : 99);
     const [filterHeight, filterWidth] = [filter(height), filter(width)];
     const [strideH, strideW] = [g.random.whole(1, 3), g.random.whole(1, 3)];
-    const shape = [batches, outSize(height, filterHeight, strideH, 1, padding), outSize(width, filterWidth, strideW, 1, padding), depth];
+    const shape = [
+      batches,
+      outSize(height, filterHeight, strideH, 1, padding),
+      outSize(width, filterWidth, strideW, 1, padding),
+      depth,
+    ];
     g.apply(op, [input], [{ type: g.type, shape, ...quantizationOf(input) }], {
       options: {
         kind: 'Pool2DOptions',
@@ -47,8 +52,15 @@ function reduce(op, alike) {
     const shape = input.shape.flatMap((size, d) => (axes.includes(d) ? (keepDims ? [1] : []) : [size]));
     const given = axes.map((axis) => (g.random.chance(0.3) ? axis - rank : axis));
     const grown = op === 'SUM' ? axes.reduce((product, axis) => product * input.shape[axis], 1) ** 0.5 : 1;
-    const quantization = !isQuantized(g.type) ? {} : alike(g) ? quantizationOf(input) : g.quantized(g.type, input.scale * grown);
-    g.apply(op, [input, g.ints(given)], [{ type: g.type, shape, ...quantization }], { options: { kind: 'ReducerOptions', keepDims }, version: 2 });
+    const quantization = !isQuantized(g.type)
+      ? {}
+      : alike(g)
+        ? quantizationOf(input)
+        : g.quantized(g.type, input.scale * grown);
+    g.apply(op, [input, g.ints(given)], [{ type: g.type, shape, ...quantization }], {
+      options: { kind: 'ReducerOptions', keepDims },
+      version: 2,
+    });
   };
 }
 
@@ -67,7 +79,12 @@ function cumsum(g) {
   const input = g.take();
   const options = { kind: 'CumsumOptions', exclusive: g.random.chance(0.5), reverse: g.random.chance(0.5) };
   const quantization = isQuantized(g.type) ? g.quantized(g.type, input.scale * 4) : {};
-  g.apply('CUMSUM', [input, g.ints([g.random.whole(0, input.shape.length - 1)], [])], [{ type: g.type, shape: input.shape, ...quantization }], { options });
+  g.apply(
+    'CUMSUM',
+    [input, g.ints([g.random.whole(0, input.shape.length - 1)], [])],
+    [{ type: g.type, shape: input.shape, ...quantization }],
+    { options },
+  );
 }
 
 /** To another type and back: what comes in between is read again. */
@@ -77,13 +94,20 @@ function quantize(g) {
     tflm: { int8: ['int8', 'int16', 'int32', 'uint8'], int16: ['int8', 'int16', 'int32'] },
     tflite: { int8: ['int8', 'uint8'], uint8: ['int8', 'uint8'], int16: ['int16', 'int32', 'int8'] },
   };
-  const [kinds] = ['tflm', 'tflite'].filter((runtime) => g.isFor(runtime)).map((runtime) => between[runtime][g.type] ?? []);
+  const [kinds] = ['tflm', 'tflite']
+    .filter((runtime) => g.isFor(runtime))
+    .map((runtime) => between[runtime][g.type] ?? []);
   const common = ['tflm', 'tflite']
     .filter((runtime) => g.isFor(runtime))
     .reduce((list, runtime) => list.filter((type) => between[runtime][g.type]?.includes(type)), kinds);
   if (g.type === 'float32') {
     const type = g.random.pick(['int8', 'int16', 'int8']);
-    const [quantized] = g.apply('QUANTIZE', [input], [{ type, shape: input.shape, ...g.quantized(type, type === 'int16' ? 3e-4 : 0.05) }], { version: 2 });
+    const [quantized] = g.apply(
+      'QUANTIZE',
+      [input],
+      [{ type, shape: input.shape, ...g.quantized(type, type === 'int16' ? 3e-4 : 0.05) }],
+      { version: 2 },
+    );
     g.apply('DEQUANTIZE', [quantized], [{ type: 'float32', shape: input.shape }], { version: 2 });
     return;
   }
@@ -91,7 +115,14 @@ function quantize(g) {
   const scale =
     type === 'int32'
       ? { scale: g.scaleNear(input.scale), zero: 0 }
-      : g.quantized(type, type === g.type ? input.scale : type === 'int16' ? input.scale / 200 : input.scale * (g.type === 'int16' ? 200 : 1));
+      : g.quantized(
+          type,
+          type === g.type
+            ? input.scale
+            : type === 'int16'
+              ? input.scale / 200
+              : input.scale * (g.type === 'int16' ? 200 : 1),
+        );
   g.apply('QUANTIZE', [input], [{ type, shape: input.shape, ...scale }], { version: 2 });
 }
 
@@ -106,8 +137,14 @@ export const reducing = {
   L2_POOL_2D: { types: { tflm: ['float32'], tflite: ['float32'] }, make: pool('L2_POOL_2D') },
   MEAN: { types: any, make: reduce('MEAN', (g) => g.random.chance(0.3)) },
   SUM: { types: any, make: reduce('SUM', (g) => !g.isFor('tflm')) },
-  REDUCE_MAX: { types: { tflm: ['float32', 'int8'], tflite: ['float32', 'int8', 'uint8', 'int16'] }, make: reduce('REDUCE_MAX', () => true) },
-  REDUCE_MIN: { types: { tflm: ['float32', 'int8'], tflite: ['float32', 'int8', 'uint8', 'int16'] }, make: reduce('REDUCE_MIN', () => true) },
+  REDUCE_MAX: {
+    types: { tflm: ['float32', 'int8'], tflite: ['float32', 'int8', 'uint8', 'int16'] },
+    make: reduce('REDUCE_MAX', () => true),
+  },
+  REDUCE_MIN: {
+    types: { tflm: ['float32', 'int8'], tflite: ['float32', 'int8', 'uint8', 'int16'] },
+    make: reduce('REDUCE_MIN', () => true),
+  },
   ARG_MAX: { types: eight, make: argMax('ARG_MAX', 'ArgMaxOptions') },
   ARG_MIN: { types: eight, make: argMax('ARG_MIN', 'ArgMinOptions') },
   CUMSUM: { types: { tflm: ['float32', 'int8'], tflite: ['float32'] }, make: cumsum },

@@ -9,8 +9,8 @@ const all = { tflm: ['float32', 'int8', 'int16'], tflite: ['float32', 'int8', 'u
 const activation = (g) => g.random.pick([0, 0, 1, 2, 3]);
 
 /**
- * Constant weights: int8 per channel or per tensor, int4, uint8; for float32 activations float32, float16 behind DEQUANTIZE, or int8 (dynamic
- * range). `weightScale` is that of the weights as a whole.
+ * Constant weights: int8 per channel or per tensor, int4, uint8; for float32 activations float32, float16 behind
+ * DEQUANTIZE, or int8 (dynamic range). `weightScale` is that of the weights as a whole.
  */
 function weightsOf(g, shape, axis, { perChannel = true, int4 = false, dynamicRange = true } = {}) {
   const { random, type } = g;
@@ -27,7 +27,9 @@ function weightsOf(g, shape, axis, { perChannel = true, int4 = false, dynamicRan
       return g.apply('DEQUANTIZE', [half], [{ type: 'float32', shape, weights: true }], { version: 3 })[0];
     }
     if (kind === 'int8' && dynamicRange) {
-      const scale = perChannel ? Array.from({ length: channels }, () => random.logarithmic(0.002, 0.02)) : random.logarithmic(0.002, 0.02);
+      const scale = perChannel
+        ? Array.from({ length: channels }, () => random.logarithmic(0.002, 0.02))
+        : random.logarithmic(0.002, 0.02);
       return g.constant('int8', shape, g.elements('int8', shape, [-127, 127]), { scale, axis });
     }
     return g.constant(
@@ -37,8 +39,12 @@ function weightsOf(g, shape, axis, { perChannel = true, int4 = false, dynamicRan
     );
   }
   const scale = g.scaleNear(0.01);
-  if (type === 'uint8') return g.constant('uint8', shape, g.elements('uint8', shape), { scale, zero: g.zeroOf('uint8') });
-  const scales = perChannel && random.chance(0.75) ? Array.from({ length: channels }, () => scale * random.logarithmic(0.2, 2)) : scale;
+  if (type === 'uint8')
+    return g.constant('uint8', shape, g.elements('uint8', shape), { scale, zero: g.zeroOf('uint8') });
+  const scales =
+    perChannel && random.chance(0.75)
+      ? Array.from({ length: channels }, () => scale * random.logarithmic(0.2, 2))
+      : scale;
   if (int4 && type === 'int8' && random.chance(0.1)) {
     const packed = Uint8Array.from({ length: Math.ceil(count(shape) / 2) }, () => random.whole(0, 255));
     return g.constant('int4', shape, packed, { scale: scales, axis });
@@ -51,11 +57,14 @@ function weightsOf(g, shape, axis, { perChannel = true, int4 = false, dynamicRan
 /** Biases of about the size of the sums, now and then of any size. */
 function biasOf(g, channels, input, weights, depth, { int32 = true, optional = false } = {}) {
   const { random, type } = g;
-  // TensorFlow's convolutions refuse integers without a bias, or die of floats without one; its converter always writes one.
+  // TensorFlow's convolutions refuse integers without a bias, or die of floats without one; its converter always writes
+  // one.
   if (random.chance(0.2) && (optional || !g.isFor('tflite'))) return null;
   if (type === 'float32') return g.constant('float32', [channels], g.elements('float32', [channels]));
   const scales = [weights.scale].flat().map((scale) => scale * input.scale);
-  const size = random.chance(0.05) ? 2 ** 30 : Math.round(Math.min(2 ** 30, 4000 * Math.sqrt(depth) * (type === 'int16' ? 200 : 1)));
+  const size = random.chance(0.05)
+    ? 2 ** 30
+    : Math.round(Math.min(2 ** 30, 4000 * Math.sqrt(depth) * (type === 'int16' ? 200 : 1)));
   if (type !== 'int16')
     return g.constant(
       'int32',
@@ -102,8 +111,17 @@ function windowOf(g, input, { dilated = true } = {}) {
   const [y, x] = [axis(height), axis(width)];
   return {
     kernel: [y.kernel, x.kernel],
-    output: [outSize(height, y.kernel, y.stride, y.dilation, padding), outSize(width, x.kernel, x.stride, x.dilation, padding)],
-    options: { padding: Padding[padding], strideH: y.stride, strideW: x.stride, dilationHFactor: y.dilation, dilationWFactor: x.dilation },
+    output: [
+      outSize(height, y.kernel, y.stride, y.dilation, padding),
+      outSize(width, x.kernel, x.stride, x.dilation, padding),
+    ],
+    options: {
+      padding: Padding[padding],
+      strideH: y.stride,
+      strideW: x.stride,
+      dilationHFactor: y.dilation,
+      dilationWFactor: x.dilation,
+    },
   };
 }
 
@@ -111,7 +129,10 @@ function conv(g) {
   const input = g.take({ rank: 4 });
   const { kernel, output, options } = windowOf(g, input);
   const [batches, , , depth] = input.shape;
-  const groups = g.type !== 'uint8' && g.random.chance(0.08) && depth % 2 === 0 && g.weightKind !== 'int8' && g.isFor('tflm') ? 2 : 1;
+  const groups =
+    g.type !== 'uint8' && g.random.chance(0.08) && depth % 2 === 0 && g.weightKind !== 'int8' && g.isFor('tflm')
+      ? 2
+      : 1;
   const channels = groups * g.random.pick([1, 2, 3, 4, 5, 8, 9, 16, 19]);
   const shape = [channels, ...kernel, depth / groups];
   const weights = weightsOf(g, shape, 0, { int4: groups === 1 });
@@ -119,7 +140,12 @@ function conv(g) {
   const bias = biasOf(g, channels, input, weights, reach);
   const result = { type: g.type, shape: [batches, ...output, channels], ...resultOf(g, input, weights, reach) };
   g.apply('CONV_2D', withBias([input, weights], bias), [result], {
-    options: { kind: 'Conv2DOptions', ...options, fusedActivationFunction: activation(g), quantizedBiasType: biasType(bias) },
+    options: {
+      kind: 'Conv2DOptions',
+      ...options,
+      fusedActivationFunction: activation(g),
+      quantizedBiasType: biasType(bias),
+    },
     version: 3,
   });
 }
@@ -206,10 +232,13 @@ function batchMatmul(g) {
   const outer = left.shape.slice(0, -2);
   // TensorFlow reads beyond the first matrix where one that is transposed is broadcast.
   const broadcasts = !(adjX && g.isFor('tflite'));
-  const batches = broadcasts && g.random.chance(0.3) ? [] : outer.map((size) => (broadcasts && g.random.chance(0.3) ? 1 : size));
+  const batches =
+    broadcasts && g.random.chance(0.3) ? [] : outer.map((size) => (broadcasts && g.random.chance(0.3) ? 1 : size));
   const shape = [...batches, ...(adjY ? [columns, depth] : [depth, columns])];
   const quantization = g.quantized(g.type);
-  const right = g.random.chance(0.3) ? g.constant(g.type, shape, g.elements(g.type, shape), quantization) : g.feed(g.type, shape, quantization);
+  const right = g.random.chance(0.3)
+    ? g.constant(g.type, shape, g.elements(g.type, shape), quantization)
+    : g.feed(g.type, shape, quantization);
   const result = { type: g.type, shape: [...outer, rows, columns], ...resultOf(g, left, right, depth) };
   g.apply('BATCH_MATMUL', [left, right], [result], {
     options: { kind: 'BatchMatMulOptions', adjX, adjY, asymmetricQuantizeInputs: false },
@@ -222,5 +251,8 @@ export const weights = {
   DEPTHWISE_CONV_2D: { types: all, make: depthwise },
   FULLY_CONNECTED: { types: all, make: fullyConnected },
   TRANSPOSE_CONV: { types: all, make: transposeConv },
-  BATCH_MATMUL: { types: { tflm: ['float32', 'int8', 'int16'], tflite: ['float32', 'int8', 'int16'] }, make: batchMatmul },
+  BATCH_MATMUL: {
+    types: { tflm: ['float32', 'int8', 'int16'], tflite: ['float32', 'int8', 'int16'] },
+    make: batchMatmul,
+  },
 };

@@ -10,8 +10,14 @@ import { temporaryFolder } from '../../support/files.js';
 const folder = temporaryFolder();
 
 test.skipIf(!existsSync('/dev/zero'))('what has no end is not read', async () => {
-  await expect(readBytes('/dev/zero')).rejects.toMatchObject({ code: 'FILE_NOT_READABLE', message: expect.stringContaining('it is no regular file') });
-  await expect(readBytes(folder)).rejects.toMatchObject({ code: 'FILE_NOT_READABLE', message: expect.stringContaining('it is a folder') });
+  await expect(readBytes('/dev/zero')).rejects.toMatchObject({
+    code: 'FILE_NOT_READABLE',
+    message: expect.stringContaining('it is no regular file'),
+  });
+  await expect(readBytes(folder)).rejects.toMatchObject({
+    code: 'FILE_NOT_READABLE',
+    message: expect.stringContaining('it is a folder'),
+  });
 });
 
 test('files that belong together are all written, or none', async () => {
@@ -49,7 +55,10 @@ test('what replaces a file has its rights, links are followed, those too that le
 test('a new file is whole and never replaces another', async () => {
   const file = path.join(temporaryFolder(), 'key.pem');
   await writeNew(file, 'one', 0o600);
-  await expect(writeNew(file, 'two')).rejects.toMatchObject({ code: 'FILE_NOT_WRITABLE', message: expect.stringContaining('it is there already') });
+  await expect(writeNew(file, 'two')).rejects.toMatchObject({
+    code: 'FILE_NOT_WRITABLE',
+    message: expect.stringContaining('it is there already'),
+  });
   expect(readFileSync(file, 'utf8')).toBe('one');
   expect(statSync(file).mode & 0o777).toBe(0o600);
   expect(readdirSync(path.dirname(file))).toEqual(['key.pem']);

@@ -19,7 +19,11 @@ function open(name: string, yaml: string): Promise<Dataset> {
 }
 
 function npy(descr: string, shape: readonly number[], data: Uint8Array): Uint8Array {
-  const header = `{'descr': '${descr}', 'fortran_order': False, 'shape': (${shape.join(', ')}${shape.length === 1 ? ',' : ''}), }`.padEnd(117, ' ');
+  const header =
+    `{'descr': '${descr}', 'fortran_order': False, 'shape': (${shape.join(', ')}${shape.length === 1 ? ',' : ''}), }`.padEnd(
+      117,
+      ' ',
+    );
   const out = new Uint8Array(10 + 118 + data.byteLength);
   out.set([0x93, ...strToU8('NUMPY'), 1, 0, 118, 0]);
   out.set(strToU8(`${header}\n`), 10);
@@ -28,7 +32,10 @@ function npy(descr: string, shape: readonly number[], data: Uint8Array): Uint8Ar
 }
 
 test('raw files: many samples in one, real values by the quantization on disk', async () => {
-  writeFiles(folder, { 'raw.bin': new Uint8Array(Int8Array.of(-2, 0, 83, 84, 85, 127).buffer), 'raw.csv': '1\n0\n2\n' });
+  writeFiles(folder, {
+    'raw.bin': new Uint8Array(Int8Array.of(-2, 0, 83, 84, 85, 127).buffer),
+    'raw.csv': '1\n0\n2\n',
+  });
   const dataset = await open(
     'raw',
     'name: raw\ntask: classification\ninputs:\n  - {files: raw.bin, type: int8, shape: [2], quantization: {scale: 0.5, zeroPoint: 83}}\nlabels: {csv: raw.csv}\n',
@@ -44,7 +51,11 @@ test('raw files: many samples in one, real values by the quantization on disk', 
 });
 
 test('one file per sample, labels by file name, in any order of rows', async () => {
-  writeFiles(folder, { 'a1.f32': floatBytes([1]), 'a2.f32': floatBytes([2]), 'by-name.csv': '\ufefffile,label\n"a2.f32","dog, small"\n\na1.f32,cat\n' });
+  writeFiles(folder, {
+    'a1.f32': floatBytes([1]),
+    'a2.f32': floatBytes([2]),
+    'by-name.csv': '\ufefffile,label\n"a2.f32","dog, small"\n\na1.f32,cat\n',
+  });
   const dataset = await open(
     'by-name',
     'name: n\ntask: classification\ninputs:\n  - {files: "a*.f32", type: float32, shape: [1]}\nlabels: {csv: by-name.csv, header: true, file: 0, label: 1}\n',
@@ -67,7 +78,10 @@ test('numpy arrays: .npy, and .npz by name', async () => {
     [3, 4],
     [5, 6],
   ]);
-  const fromNpz = await open('npz', 'name: n\ntask: classification\ninputs:\n  - {files: "both.npz#x", shape: [2]}\nlabels: "both.npz#y"\n');
+  const fromNpz = await open(
+    'npz',
+    'name: n\ntask: classification\ninputs:\n  - {files: "both.npz#x", shape: [2]}\nlabels: "both.npz#y"\n',
+  );
   expect((await samplesOf(fromNpz)).map(({ label }) => label)).toEqual([2, 1, 0]);
   await expect(open('npz2', 'name: n\ntask: none\ninputs:\n  - {files: both.npz}\n')).rejects.toThrow(/holds 2 arrays/);
 });
@@ -107,17 +121,28 @@ test('images: decoded, resized, scaled; labels from folder names', async () => {
   expect(samples.map(({ inputs }) => inputs[0]?.length)).toEqual([24, 24]);
   expect([...(samples[0]?.inputs[0]?.slice(0, 3) ?? [])]).toEqual([-1, -1, -1]);
   expect([...(samples[1]?.inputs[0]?.slice(0, 3) ?? [])]).toEqual([1, -1, -1]);
-  const gray = await open('gray', 'name: i\ntask: none\ninputs:\n  - {files: "img/red/*.png", images: {channels: gray, mean: 10, std: 2}}\n');
+  const gray = await open(
+    'gray',
+    'name: i\ntask: none\ninputs:\n  - {files: "img/red/*.png", images: {channels: gray, mean: 10, std: 2}}\n',
+  );
   expect((await samplesOf(gray))[0]?.inputs[0]?.length).toBe(48);
   writeFiles(folder, { 'broken.png': 'no image' });
   expect(gray.warnings).toEqual([]);
-  const small = await open('small', 'name: i\ntask: none\ninputs:\n  - {files: "img/red/*.png", images: {mean: [0.485, 0.456, 0.406], std: 0.25}}\n');
-  expect(small.warnings).toEqual([{ code: 'PIXEL_RANGE', message: expect.stringContaining('range: [0, 1]') }]);
-  const ranged = await open('ranged', 'name: i\ntask: none\ninputs:\n  - {files: "img/red/*.png", images: {range: [0, 1], mean: 0.5, std: 0.5}}\n');
-  expect(ranged.warnings).toEqual([]);
-  await expect(open('broken', 'name: i\ntask: none\ninputs:\n  - {files: broken.png, images: {}}\n').then((broken) => samplesOf(broken))).rejects.toThrow(
-    expect.objectContaining({ code: 'DATASET_IMAGE_INVALID' }),
+  const small = await open(
+    'small',
+    'name: i\ntask: none\ninputs:\n  - {files: "img/red/*.png", images: {mean: [0.485, 0.456, 0.406], std: 0.25}}\n',
   );
+  expect(small.warnings).toEqual([{ code: 'PIXEL_RANGE', message: expect.stringContaining('range: [0, 1]') }]);
+  const ranged = await open(
+    'ranged',
+    'name: i\ntask: none\ninputs:\n  - {files: "img/red/*.png", images: {range: [0, 1], mean: 0.5, std: 0.5}}\n',
+  );
+  expect(ranged.warnings).toEqual([]);
+  await expect(
+    open('broken', 'name: i\ntask: none\ninputs:\n  - {files: broken.png, images: {}}\n').then((broken) =>
+      samplesOf(broken),
+    ),
+  ).rejects.toThrow(expect.objectContaining({ code: 'DATASET_IMAGE_INVALID' }));
 });
 
 test('with state per-file samples go on from those before in their file, and a limit takes the first', async () => {
@@ -145,15 +170,19 @@ test('windows are cut from whole files', async () => {
     [3, 4, 5, 6],
   ]);
   const short = await open('short', `name: w\n${windows}inputs:\n  - {files: w2.bin, type: float32}\n`);
-  expect(() => [...runsOf({ index: 0, continues: false, inputs: [Float32Array.of(1)], label: null, targets: null }, short)]).toThrow(/fewer than a window/);
+  expect(() => [
+    ...runsOf({ index: 0, continues: false, inputs: [Float32Array.of(1)], label: null, targets: null }, short),
+  ]).toThrow(/fewer than a window/);
 });
 
 test('a limit takes the same samples every time, and others with another seed', async () => {
   writeFiles(folder, { 'many.bin': floatBytes(Array.from({ length: 100 }, (_, i) => i)) });
   const indices = async (extra: string): Promise<number[]> =>
-    (await samplesOf(await open('limit', `name: l\ntask: none\ninputs:\n  - {files: many.bin, type: float32, shape: [1]}\n${extra}`))).map(
-      ({ index }) => index,
-    );
+    (
+      await samplesOf(
+        await open('limit', `name: l\ntask: none\ninputs:\n  - {files: many.bin, type: float32, shape: [1]}\n${extra}`),
+      )
+    ).map(({ index }) => index);
   const first = await indices('limit: 10\n');
   expect(first).toHaveLength(10);
   expect(first).toEqual([...first].sort((a, b) => a - b));
@@ -162,7 +191,11 @@ test('a limit takes the same samples every time, and others with another seed', 
 });
 
 describe('dataset files with faults say where', () => {
-  writeFiles(folder, { 'ok.bin': floatBytes([1, 2, 3]), 'two.csv': '1\n2\n', 'half.npy': npy('<f4', [3], floatBytes([0, 0.5, 1])) });
+  writeFiles(folder, {
+    'ok.bin': floatBytes([1, 2, 3]),
+    'two.csv': '1\n2\n',
+    'half.npy': npy('<f4', [3], floatBytes([0, 0.5, 1])),
+  });
   const input = 'inputs:\n  - {files: ok.bin, type: float32, shape: [1]}\n';
   test.each([
     ['an unknown key', `name: x\ntask: none\nspeed: 3\n${input}`, 'DATASET_INVALID', /line 3.*speed/],
@@ -174,18 +207,48 @@ describe('dataset files with faults say where', () => {
       /line 6, inputs\[0\].shape\[0\]/,
     ],
     ['no YAML', 'a: [1', 'DATASET_INVALID', /line/],
-    ['no files', 'name: x\ntask: none\ninputs:\n  - {files: "gone*.bin", type: float32, shape: [1]}\n', 'DATASET_NO_FILES', /gone\*\.bin/],
-    ['a size that does not divide', 'name: x\ntask: none\ninputs:\n  - {files: ok.bin, type: float32, shape: [2]}\n', 'DATASET_FILE_SIZE', /12 bytes.*takes 8/],
-    ['raw files without a type', 'name: x\ntask: none\ninputs:\n  - {files: ok.bin, shape: [1]}\n', 'DATASET_INVALID', /need a type/],
-    ['a float as label', `name: x\ntask: classification\n${input}labels: half.npy\n`, 'DATASET_LABELS', /holds 0.5, which is no class number/],
+    [
+      'no files',
+      'name: x\ntask: none\ninputs:\n  - {files: "gone*.bin", type: float32, shape: [1]}\n',
+      'DATASET_NO_FILES',
+      /gone\*\.bin/,
+    ],
+    [
+      'a size that does not divide',
+      'name: x\ntask: none\ninputs:\n  - {files: ok.bin, type: float32, shape: [2]}\n',
+      'DATASET_FILE_SIZE',
+      /12 bytes.*takes 8/,
+    ],
+    [
+      'raw files without a type',
+      'name: x\ntask: none\ninputs:\n  - {files: ok.bin, shape: [1]}\n',
+      'DATASET_INVALID',
+      /need a type/,
+    ],
+    [
+      'a float as label',
+      `name: x\ntask: classification\n${input}labels: half.npy\n`,
+      'DATASET_LABELS',
+      /holds 0.5, which is no class number/,
+    ],
     [
       'images without an images key',
       'name: x\ntask: none\ninputs:\n  - {files: "img/**/*.png", type: uint8, shape: [1]}\n',
       'DATASET_INVALID',
       /1.png is an image/,
     ],
-    ['a missing key', 'name: x\ninputs: []\n', 'DATASET_INVALID', /task: .*(Invalid option|is missing).*; line 2, inputs: Too small/],
-    ['too few labels', `name: x\ntask: classification\n${input}labels: {csv: two.csv}\n`, 'DATASET_LABELS', /2 rows in two.csv for 3 samples/],
+    [
+      'a missing key',
+      'name: x\ninputs: []\n',
+      'DATASET_INVALID',
+      /task: .*(Invalid option|is missing).*; line 2, inputs: Too small/,
+    ],
+    [
+      'too few labels',
+      `name: x\ntask: classification\n${input}labels: {csv: two.csv}\n`,
+      'DATASET_LABELS',
+      /2 rows in two.csv for 3 samples/,
+    ],
     [
       'inputs of different length',
       `name: x\ntask: none\n${input}  - {files: ok.bin, type: int8, shape: [1]}\n`,
@@ -193,6 +256,8 @@ describe('dataset files with faults say where', () => {
       /12 samples, the first input 3/,
     ],
   ])('%s', async (_, yaml, code, message) => {
-    await expect(open('fault', yaml)).rejects.toThrow(expect.objectContaining({ code, message: expect.stringMatching(message) }));
+    await expect(open('fault', yaml)).rejects.toThrow(
+      expect.objectContaining({ code, message: expect.stringMatching(message) }),
+    );
   });
 });

@@ -13,10 +13,19 @@ const target = await loadTarget('pico');
 const model = int8Dense(100, 1);
 const image = buildSlotImage(writeModel(model), model, target, {});
 const topics = fleetTopics('f');
-const desired = encodeDesired({ rollout: 'r', attempt: 1, sha: sha256(image), len: image.byteLength, block: 1024, seed: 1 });
+const desired = encodeDesired({
+  rollout: 'r',
+  attempt: 1,
+  sha: sha256(image),
+  len: image.byteLength,
+  block: 1024,
+  seed: 1,
+});
 
 /** A device whose inactive slot holds the image already, so that nothing is fetched. */
-function deviceWith(options: { readonly keep?: () => Promise<void>; readonly store?: Partial<Pick<ImageStore, 'verdict'>> } = {}) {
+function deviceWith(
+  options: { readonly keep?: () => Promise<void>; readonly store?: Partial<Pick<ImageStore, 'verdict'>> } = {},
+) {
   const slots = new Slots();
   slots.append(slots.inactive, image);
   const reports: Reported[] = [];
@@ -35,7 +44,11 @@ function deviceWith(options: { readonly keep?: () => Promise<void>; readonly sto
     wake: () => undefined,
   };
   const store = Object.assign(new ImageStore(target, []), options.store);
-  const device = new FleetDevice('d', 'f', target, port, store, { seed: 1, slots, ...(options.keep === undefined ? {} : { keep: options.keep }) });
+  const device = new FleetDevice('d', 'f', target, port, store, {
+    seed: 1,
+    slots,
+    ...(options.keep === undefined ? {} : { keep: options.keep }),
+  });
   device.connected();
   device.received(topics.desired('d'), desired);
   return { device, slots, states: () => reports.map(({ state }) => state), last: () => reports.at(-1) };
@@ -102,6 +115,8 @@ describe('a device of a fleet', () => {
       throw fail('FILE_NOT_WRITABLE', { path: 'state/slots.json', reason: 'the disk is full' });
     };
     const { last } = deviceWith({ keep });
-    await expect.poll(last).toMatchObject({ state: 'failed', code: 'FILE_NOT_WRITABLE', detail: expect.stringContaining('disk is full') });
+    await expect
+      .poll(last)
+      .toMatchObject({ state: 'failed', code: 'FILE_NOT_WRITABLE', detail: expect.stringContaining('disk is full') });
   });
 });

@@ -6,7 +6,14 @@ import { beforeEach, expect, test } from 'vitest';
 import { fail } from '../../../src/base/errors.js';
 import { processIdentity } from '../../../src/base/programs/index.js';
 import { buildSlotImage, hex, sha256 } from '../../../src/devices/bundle/index.js';
-import { atollCommands, type Command, decodeMap, decodePacket, encodePacket, encodePayload } from '../../../src/devices/protocol/index.js';
+import {
+  atollCommands,
+  type Command,
+  decodeMap,
+  decodePacket,
+  encodePacket,
+  encodePayload,
+} from '../../../src/devices/protocol/index.js';
 import { KeptSlots, SimulatedDevice } from '../../../src/devices/simulated/index.js';
 import { writeModel } from '../../../src/formats/tflite/index.js';
 import { loadTarget } from '../../../src/targets/index.js';
@@ -70,7 +77,11 @@ test('an image that is not what its name says, or a state that is none, is not r
   await withModel(1, await KeptSlots.in(folder));
   writeFileSync(path.join(folder, nameOf(1)), image(9));
   await expect(KeptSlots.in(folder)).rejects.toMatchObject({ code: 'STATE_INVALID' });
-  for (const text of ['', '{}', readFileSync(path.join(folder, 'slots.json'), 'utf8').replace('"attempts": 0', '"attempts": -1')]) {
+  for (const text of [
+    '',
+    '{}',
+    readFileSync(path.join(folder, 'slots.json'), 'utf8').replace('"attempts": 0', '"attempts": -1'),
+  ]) {
     writeFileSync(path.join(folder, 'slots.json'), text);
     await expect(KeptSlots.in(folder)).rejects.toMatchObject({ code: 'STATE_INVALID' });
   }
@@ -105,14 +116,26 @@ test('a device answers when its flash is on disk, and with an error where it can
   };
   const device = new SimulatedDevice(target, { slots, keep });
   const request = (command: Command, content: object) =>
-    device.answer(encodePacket({ op: command.op, version: 1, group: command.group, sequence: 1, command: command.id, payload: encodePayload(content) }));
+    device.answer(
+      encodePacket({
+        op: command.op,
+        version: 1,
+        group: command.group,
+        sequence: 1,
+        command: command.id,
+        payload: encodePayload(content),
+      }),
+    );
   const indexed = () => JSON.parse(readFileSync(path.join(folder, 'slots.json'), 'utf8')).slots[0];
   await request(atollCommands.selfTest, { slot: 0 });
   expect(indexed()).toMatchObject({ tested: true, active: false });
   await request(atollCommands.activate, { slot: 0, sha: sha256(bytes) });
   expect(indexed()).toMatchObject({ active: true, pending: true });
   const answer = await request(atollCommands.confirm, { sha: sha256(bytes) });
-  expect(decodeMap(decodePacket(answer ?? new Uint8Array(0)).payload, 'answer')).toMatchObject({ rc: 1, rsn: expect.stringContaining('disk is full') });
+  expect(decodeMap(decodePacket(answer ?? new Uint8Array(0)).payload, 'answer')).toMatchObject({
+    rc: 1,
+    rsn: expect.stringContaining('disk is full'),
+  });
 });
 
 test('a folder belongs to one process at a time, and to the next one when that has gone; what else lies there stays', async () => {
@@ -120,7 +143,10 @@ test('a folder belongs to one process at a time, and to the next one when that h
   writeFileSync(path.join(folder, 'notes.slot'), 'mine');
   const other = spawn(process.execPath, ['-e', 'setTimeout(() => {}, 60000)']);
   writeFileSync(path.join(folder, 'lock'), `${other.pid} ${await processIdentity(other.pid ?? 0)}`);
-  await expect(KeptSlots.in(folder)).rejects.toMatchObject({ code: 'STATE_BUSY', message: expect.stringContaining(String(other.pid)) });
+  await expect(KeptSlots.in(folder)).rejects.toMatchObject({
+    code: 'STATE_BUSY',
+    message: expect.stringContaining(String(other.pid)),
+  });
   // Its number, and another process: one before the system was started anew.
   writeFileSync(path.join(folder, 'lock'), `${other.pid} elsewhere/1`);
   await (await KeptSlots.in(folder)).close();

@@ -4,7 +4,10 @@ import { fleetTopics, matchesFilter, parseBrokerAddress, shardOf } from '../../.
 describe('addresses of brokers', () => {
   test('all that one can say', () => {
     expect(
-      parseBrokerAddress('mqtts://agent:p%40ss@broker.example:9000/plant-1/press_7?ca=ca.pem&cert=a.crt&key=a.key&version=4&session=keep&keepalive=60', {}),
+      parseBrokerAddress(
+        'mqtts://agent:p%40ss@broker.example:9000/plant-1/press_7?ca=ca.pem&cert=a.crt&key=a.key&version=4&session=keep&keepalive=60',
+        {},
+      ),
     ).toEqual({
       uri: 'mqtts://agent:***@broker.example:9000/plant-1/press_7?ca=ca.pem&cert=a.crt&key=a.key&version=4&session=keep&keepalive=60',
       url: 'mqtts://broker.example:9000',
@@ -33,7 +36,12 @@ describe('addresses of brokers', () => {
       keepsSession: false,
       keepaliveSeconds: 30,
     });
-    expect(parseBrokerAddress('mqtts://h/f', {})).toMatchObject({ url: 'mqtts://h:8883', username: null, fleet: 'f', device: null });
+    expect(parseBrokerAddress('mqtts://h/f', {})).toMatchObject({
+      url: 'mqtts://h:8883',
+      username: null,
+      fleet: 'f',
+      device: null,
+    });
   });
 
   test.each([
@@ -46,11 +54,15 @@ describe('addresses of brokers', () => {
     ['mqtt://h/f/d?cert=a', 'go together'],
     ['http://h/f/d', 'no mqtt://HOST'],
   ])('%s is refused', (uri, reason) => {
-    expect(() => parseBrokerAddress(uri, {})).toThrow(expect.objectContaining({ code: 'BROKER_ADDRESS', message: expect.stringContaining(reason) }));
+    expect(() => parseBrokerAddress(uri, {})).toThrow(
+      expect.objectContaining({ code: 'BROKER_ADDRESS', message: expect.stringContaining(reason) }),
+    );
   });
 
   test('no password is shown', () => {
-    expect(() => parseBrokerAddress('mqtt://me:secret@h/f/d?x=1', {})).toThrow(expect.objectContaining({ message: expect.not.stringContaining('secret') }));
+    expect(() => parseBrokerAddress('mqtt://me:secret@h/f/d?x=1', {})).toThrow(
+      expect.objectContaining({ message: expect.not.stringContaining('secret') }),
+    );
   });
 });
 

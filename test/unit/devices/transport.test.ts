@@ -8,7 +8,13 @@ import { matchPorts, onlyPort, SmpClient } from '../../../src/devices/client/ind
 import { openDevice } from '../../../src/devices/open-device.js';
 import { atollCommands, encodePacket, encodePayload, Op } from '../../../src/devices/protocol/index.js';
 import { SimulatedDevice } from '../../../src/devices/simulated/index.js';
-import { type Listener, listen, openTransport, parseAddress, type SerialPortInfo } from '../../../src/devices/transport/index.js';
+import {
+  type Listener,
+  listen,
+  openTransport,
+  parseAddress,
+  type SerialPortInfo,
+} from '../../../src/devices/transport/index.js';
 import { loadTarget } from '../../../src/targets/index.js';
 import { toolTest } from '../../support/tools.js';
 
@@ -27,16 +33,23 @@ async function serve(where: string): Promise<Listener> {
 
 const patience = { timeoutMs: 100, attempts: 2 };
 
-test.each(['udp:no-such-host.invalid', 'tcp:no-such-host.invalid:1337'])('%s, a name that does not resolve', async (uri) => {
-  await expect(openTransport(uri)).rejects.toMatchObject({ code: 'DEVICE_UNREACHABLE' });
-});
+test.each(['udp:no-such-host.invalid', 'tcp:no-such-host.invalid:1337'])(
+  '%s, a name that does not resolve',
+  async (uri) => {
+    await expect(openTransport(uri)).rejects.toMatchObject({ code: 'DEVICE_UNREACHABLE' });
+  },
+);
 
 async function answersSeveral(where: string): Promise<void> {
   const { uri } = await serve(where);
   for (let i = 0; i < 3; i++) {
     const device = await openDevice(uri, { patience });
     closers.push(() => device.close());
-    expect(await device.describe()).toMatchObject({ target: 'pico', slots: 2, features: ['infer', 'profile', 'stats', 'stream'] });
+    expect(await device.describe()).toMatchObject({
+      target: 'pico',
+      slots: 2,
+      features: ['infer', 'profile', 'stats', 'stream'],
+    });
   }
 }
 
@@ -84,7 +97,9 @@ test('what cannot be opened says why', async () => {
   const { port } = free.address() as net.AddressInfo;
   await new Promise((resolve) => free.close(resolve));
   expect(await code(`tcp:127.0.0.1:${port}`)).toBe('DEVICE_UNREACHABLE');
-  await expect(listen('tcp:203.0.113.1:1', () => undefined)).rejects.toThrow(expect.objectContaining({ code: 'LISTEN' }));
+  await expect(listen('tcp:203.0.113.1:1', () => undefined)).rejects.toThrow(
+    expect.objectContaining({ code: 'LISTEN' }),
+  );
   expect(parseAddress('tcp:1', { tcp: [] }).place).toBe('1');
 });
 
@@ -135,9 +150,18 @@ describe('discovery', () => {
 
   test('ports are known by their USB ids; nothing is guessed where several match', async () => {
     const nano = await loadTarget('nano33ble');
-    const ports = matchPorts([port('/dev/ttyS0', null, null), port('/dev/ttyACM0', 0x2341, 0x805a), port('/dev/ttyACM1', 0x2341, 0x005a)], [nano]);
-    expect(ports.map(({ targets }) => targets)).toEqual([[], [{ id: 'nano33ble', state: 'running' }], [{ id: 'nano33ble', state: 'bootloader' }]]);
-    expect(() => onlyPort(ports, 'nano33ble', ({ targets }) => targets.length > 0)).toThrow(/2 serial ports fit nano33ble: \/dev\/ttyACM0, \/dev\/ttyACM1/);
+    const ports = matchPorts(
+      [port('/dev/ttyS0', null, null), port('/dev/ttyACM0', 0x2341, 0x805a), port('/dev/ttyACM1', 0x2341, 0x005a)],
+      [nano],
+    );
+    expect(ports.map(({ targets }) => targets)).toEqual([
+      [],
+      [{ id: 'nano33ble', state: 'running' }],
+      [{ id: 'nano33ble', state: 'bootloader' }],
+    ]);
+    expect(() => onlyPort(ports, 'nano33ble', ({ targets }) => targets.length > 0)).toThrow(
+      /2 serial ports fit nano33ble: \/dev\/ttyACM0, \/dev\/ttyACM1/,
+    );
     expect(() => onlyPort(ports, 'pico', () => false)).toThrow(/0 serial ports fit pico/);
     expect(onlyPort(ports, 'nano33ble', ({ targets }) => targets[0]?.state === 'running').path).toBe('/dev/ttyACM0');
   });
@@ -151,13 +175,19 @@ describe('discovery', () => {
   test('the doctor names what is missing, and what for', async () => {
     const { checks } = await doctor({ PATH: '' });
     expect(checks.find(({ what }) => what === 'Node')).toMatchObject({ state: 'ok' });
-    expect(checks.find(({ what }) => what === 'socat')).toMatchObject({ state: 'warning', hint: expect.stringContaining('simulate-device') });
+    expect(checks.find(({ what }) => what === 'socat')).toMatchObject({
+      state: 'warning',
+      hint: expect.stringContaining('simulate-device'),
+    });
   });
 });
 
 test('requests get longer and longer to be answered', async () => {
   const { uri } = await serve('tcp:0');
-  const silent = new SmpClient(Object.assign(await openTransport(uri), { send: async () => undefined }), { timeoutMs: 10, attempts: 3 });
+  const silent = new SmpClient(Object.assign(await openTransport(uri), { send: async () => undefined }), {
+    timeoutMs: 10,
+    attempts: 3,
+  });
   await expect(silent.request(atollCommands.describe, {})).rejects.toThrow(/within 70 ms, in 3 attempt/);
   await silent.close();
 });
@@ -167,7 +197,11 @@ test('a client that reads no answers is held back, and others are served', async
   const port = Number(listener.uri.split(':').at(-1));
   const deaf = net.connect({ host: '127.0.0.1', port }).pause();
   const payload = encodePayload({ d: 'x'.repeat(900) });
-  const requests = Buffer.concat(Array.from({ length: 60 }, () => encodePacket({ version: 1, op: Op.write, group: 0, sequence: 1, command: 0, payload })));
+  const requests = Buffer.concat(
+    Array.from({ length: 60 }, () =>
+      encodePacket({ version: 1, op: Op.write, group: 0, sequence: 1, command: 0, payload }),
+    ),
+  );
   // It sends as long as anyone takes it; the machine's own buffers take some.
   let sent = 0;
   for (let idle = 0; idle < 200; ) {

@@ -1,4 +1,5 @@
-// The USB transport against a device in this process: transfers and their ends, stalls, garbage, and the plug pulled at every transfer.
+// The USB transport against a device in this process: transfers and their ends, stalls, garbage, and the plug pulled at
+// every transfer.
 
 import { describe, expect, test } from 'vitest';
 import { buildSlotImage } from '../../../src/devices/bundle/index.js';
@@ -45,7 +46,9 @@ test('packets of every length around that of a USB packet, with and without an e
   // A device that ends nothing is heard with its next answer.
   const { client } = await plug({ endsNothing: true });
   for (let length = 110; length < 116; length++)
-    await client.echo('x'.repeat(length)).catch((error: unknown) => expect(error).toMatchObject({ code: 'DEVICE_TIMEOUT' }));
+    await client
+      .echo('x'.repeat(length))
+      .catch((error: unknown) => expect(error).toMatchObject({ code: 'DEVICE_TIMEOUT' }));
   await client.close();
 });
 
@@ -73,7 +76,9 @@ test('garbage gives a coded error', async () => {
     () => new Uint8Array(4096).fill(0xff),
   ]) {
     const { client } = await plug({ garble });
-    await expect(client.describe()).rejects.toThrow(expect.objectContaining({ code: expect.stringMatching(/^(DEVICE_TIMEOUT|DEVICE_CLOSED)$/) }));
+    await expect(client.describe()).rejects.toThrow(
+      expect.objectContaining({ code: expect.stringMatching(/^(DEVICE_TIMEOUT|DEVICE_CLOSED)$/) }),
+    );
     await client.close();
   }
 });
@@ -102,11 +107,17 @@ describe('finding a device', () => {
 
   test('by ids and serial number; nothing is guessed where several match', async () => {
     const two = fakes({ serialNumber: 'A1' }, { serialNumber: 'B2' });
-    await expect(openUsb(address('usb:2e8a:000a'), two)).rejects.toThrow(/2 USB devices fit 2e8a:000a; attached are A1, B2/);
+    await expect(openUsb(address('usb:2e8a:000a'), two)).rejects.toThrow(
+      /2 USB devices fit 2e8a:000a; attached are A1, B2/,
+    );
     await expect(openUsb(address('usb:2e8a:000a/C3'), two)).rejects.toThrow(/0 USB devices fit/);
     expect((await openUsb(address('usb:2E8A:a/B2'), two)).name).toBe('usb:2E8A:a/B2');
-    await expect(openUsb(address('usb:1234:5678'), two)).rejects.toThrow(expect.objectContaining({ code: 'USB_CHOICE' }));
-    await expect(openUsb(address('usb:pico'), two)).rejects.toThrow(expect.objectContaining({ code: 'DEVICE_UNKNOWN' }));
+    await expect(openUsb(address('usb:1234:5678'), two)).rejects.toThrow(
+      expect.objectContaining({ code: 'USB_CHOICE' }),
+    );
+    await expect(openUsb(address('usb:pico'), two)).rejects.toThrow(
+      expect.objectContaining({ code: 'DEVICE_UNKNOWN' }),
+    );
   });
 
   test('an accelerator is one device in two states', async () => {
@@ -115,20 +126,26 @@ describe('finding a device', () => {
     const after = fakes({ ids: [0x18d1, 0x9302] }, { ids: [1, 2] });
     expect(await usbOfTarget(coral, before)).toBe('usb:1a6e:089a');
     expect(await usbOfTarget(coral, after)).toBe('usb:18d1:9302');
-    expect((await attachedUsb([coral], after)).map(({ targets }) => targets)).toEqual([[{ id: 'coral-usb', state: expect.any(String) }]]);
+    expect((await attachedUsb([coral], after)).map(({ targets }) => targets)).toEqual([
+      [{ id: 'coral-usb', state: expect.any(String) }],
+    ]);
     await expect(usbOfTarget(coral, fakes())).rejects.toThrow(/0 USB devices fit coral-usb/);
   });
 
   test('a device without such an interface, one that is taken, one that may not be opened', async () => {
     const broken = (change: object) => Object.assign(new FakeUsb(new SimulatedDevice(target)), change);
     const refusing = (message: string) => broken({ claimInterface: () => Promise.reject(new Error(message)) });
-    await expect(connectUsb('usb:1:2', broken({ configurations: [] }))).rejects.toThrow(expect.objectContaining({ code: 'USB_NO_INTERFACE' }));
+    await expect(connectUsb('usb:1:2', broken({ configurations: [] }))).rejects.toThrow(
+      expect.objectContaining({ code: 'USB_NO_INTERFACE' }),
+    );
     await expect(connectUsb('usb:1:2', refusing('claimInterface error: Error: LIBUSB_ERROR_BUSY'))).rejects.toThrow(
       expect.objectContaining({ code: 'USB_BUSY' }),
     );
     await expect(connectUsb('usb:1:2', refusing('open error: Error: LIBUSB_ERROR_ACCESS'))).rejects.toThrow(
       expect.objectContaining({ code: 'USB_PERMISSION' }),
     );
-    await expect(connectUsb('usb:1:2', refusing('something else'))).rejects.toThrow(expect.objectContaining({ code: 'DEVICE_UNREACHABLE' }));
+    await expect(connectUsb('usb:1:2', refusing('something else'))).rejects.toThrow(
+      expect.objectContaining({ code: 'DEVICE_UNREACHABLE' }),
+    );
   });
 });

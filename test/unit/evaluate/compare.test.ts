@@ -6,7 +6,8 @@ import { quantize } from '../../../src/optimize/quantize/index.js';
 import { denseModel, denseOptions, modelOf } from '../../support/models.js';
 import { memoryDataset, signalToNoise } from '../../support/quantizing.js';
 
-const waves = (phase: number, factor = 1): Float32Array => Float32Array.from({ length: 4 }, (_, i) => factor * Math.sin(1 + phase * 1.7 + i * 2.3));
+const waves = (phase: number, factor = 1): Float32Array =>
+  Float32Array.from({ length: 4 }, (_, i) => factor * Math.sin(1 + phase * 1.7 + i * 2.3));
 const samples = Array.from({ length: 50 }, (_, i) => [waves(i)]);
 const data = memoryDataset(samples, [[4]]);
 
@@ -39,7 +40,10 @@ describe('compare', () => {
     ]);
     const result = await compare(model, narrow, data);
     expect(result.tensors[0]?.saturation).toBeGreaterThan(0.3);
-    expect(result.worst.find(({ name }) => name === 'x')?.advice).toMatchObject({ cause: 'clamped', action: expect.stringContaining('--ranges headroom') });
+    expect(result.worst.find(({ name }) => name === 'x')?.advice).toMatchObject({
+      cause: 'clamped',
+      action: expect.stringContaining('--ranges headroom'),
+    });
   });
 
   test('a layer whose one scale does not serve all channels is told so, and what follows only inherits', async () => {
@@ -74,7 +78,9 @@ describe('compare', () => {
       [0],
       [2],
     );
-    await expect(compare(denseModel(), wider, data)).rejects.toThrow(/the inputs of the first are \[1, 4\], those of the second \[1, 8\]/);
+    await expect(compare(denseModel(), wider, data)).rejects.toThrow(
+      /the inputs of the first are \[1, 4\], those of the second \[1, 8\]/,
+    );
   });
 
   test('tensors that depend on constants alone are left out', async () => {

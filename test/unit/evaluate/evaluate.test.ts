@@ -1,7 +1,17 @@
 import path from 'node:path';
 import { expect, test } from 'vitest';
 import { openDataset } from '../../../src/data/index.js';
-import { areaUnderRoc, evaluate, hostRunner, inTopK, interleave, matchInputs, runBatch, toModelInput, toRealValues } from '../../../src/evaluate/index.js';
+import {
+  areaUnderRoc,
+  evaluate,
+  hostRunner,
+  inTopK,
+  interleave,
+  matchInputs,
+  runBatch,
+  toModelInput,
+  toRealValues,
+} from '../../../src/evaluate/index.js';
 import type { Model } from '../../../src/formats/tflite/index.js';
 import type { TensorInfo } from '../../../src/simulator/index.js';
 import { floatBytes, temporaryFolder, writeFiles } from '../../support/files.js';
@@ -20,7 +30,11 @@ async function dataset(name: string, values: readonly number[], extra: string) {
 
 test('top-1 and the confusion matrix', async () => {
   writeFiles(folder, { 'labels.csv': '0\n1\n1\n' });
-  const data = await dataset('top1', [2, 1, 0, 0, 0, 3, 0, 0, 5, 4, 0, 0], 'task: classification\nlabels: {csv: labels.csv}\n');
+  const data = await dataset(
+    'top1',
+    [2, 1, 0, 0, 0, 3, 0, 0, 5, 4, 0, 0],
+    'task: classification\nlabels: {csv: labels.csv}\n',
+  );
   const result = await evaluate(hostRunner(identity), data);
   expect(result).toMatchObject({
     metric: 'top1',
@@ -40,7 +54,12 @@ test('top-1 and the confusion matrix', async () => {
 test('values beyond what an input was calibrated for, in a small part of it, and a classifier that guesses', async () => {
   writeFiles(folder, { 'many.csv': '0\n1\n'.repeat(20) });
   const codes = async (model: Model, factor: number, flip = 0) => {
-    const samples = Array.from({ length: 40 }, (_, i) => [(i + flip) % 2 === 0 ? factor : 0, (i + flip) % 2 === 0 ? 0 : factor, 0, 0]).flat();
+    const samples = Array.from({ length: 40 }, (_, i) => [
+      (i + flip) % 2 === 0 ? factor : 0,
+      (i + flip) % 2 === 0 ? 0 : factor,
+      0,
+      0,
+    ]).flat();
     const data = await dataset(`scaled${factor}-${flip}`, samples, 'task: classification\nlabels: {csv: many.csv}\n');
     return (await evaluate(hostRunner(model), data)).warnings.map(({ code }) => code);
   };
@@ -74,15 +93,24 @@ test('an output is chosen by name', async () => {
     return (await evaluate(hostRunner(twoOutputs), data)).value;
   };
   expect([await value(''), await value('output: plain\n'), await value('output: negated\n')]).toEqual([1, 1, 0]);
-  await expect(value('output: other\n')).rejects.toMatchObject({ code: 'DATASET_MISMATCH', message: expect.stringContaining('(plain; negated)') });
+  await expect(value('output: other\n')).rejects.toMatchObject({
+    code: 'DATASET_MISMATCH',
+    message: expect.stringContaining('(plain; negated)'),
+  });
 });
 
 test('mean squared error and SNR against targets', async () => {
   writeFiles(folder, { 'targets.bin': floatBytes([1, 2, 3, 4]) });
   const targets = 'targets:\n  - {files: targets.bin, type: float32, shape: [2]}\n';
-  const mse = await evaluate(hostRunner(identity), await dataset('mse', [1, 3, 0, 0, 3, 2, 0, 0], `task: regression\n${targets}`));
+  const mse = await evaluate(
+    hostRunner(identity),
+    await dataset('mse', [1, 3, 0, 0, 3, 2, 0, 0], `task: regression\n${targets}`),
+  );
   expect(mse).toMatchObject({ metric: 'mse', value: (0 + 1 + 0 + 4) / 4, confusion: null });
-  const snr = await evaluate(hostRunner(identity), await dataset('snr', [1, 3, 0, 0, 3, 2, 0, 0], `task: regression\nmetric: snr\n${targets}`));
+  const snr = await evaluate(
+    hostRunner(identity),
+    await dataset('snr', [1, 3, 0, 0, 3, 2, 0, 0], `task: regression\nmetric: snr\n${targets}`),
+  );
   expect(snr.value).toBeCloseTo(10 * Math.log10(30 / 5));
 });
 
@@ -99,7 +127,14 @@ test('top-k ranks equal scores by index', () => {
   expect(inTopK([1, 2], 7, 5)).toBe(false);
 });
 
-const int8Input: TensorInfo = { index: 0, name: 'x', type: 'int8', shape: [4], bytes: 4, quantization: { scale: 0.5, zeroPoint: -3 } };
+const int8Input: TensorInfo = {
+  index: 0,
+  name: 'x',
+  type: 'int8',
+  shape: [4],
+  bytes: 4,
+  quantization: { scale: 0.5, zeroPoint: -3 },
+};
 
 test('real values go through the quantization of the model, and what does not fit is counted', () => {
   const { bytes, saturated } = toModelInput([Float32Array.of(0, 1, 100, -100)], [int8Input], [0], 'd');
@@ -114,7 +149,9 @@ test('data that does not fit the model, or has no metric, is refused', async () 
     'three.bin': floatBytes([1, 2, 3]),
   });
   const three = await openDataset(path.join(folder, 'three.yaml'));
-  await expect(evaluate(hostRunner(identity), three)).rejects.toThrow(expect.objectContaining({ code: 'DATASET_NO_METRIC' }));
+  await expect(evaluate(hostRunner(identity), three)).rejects.toThrow(
+    expect.objectContaining({ code: 'DATASET_NO_METRIC' }),
+  );
   writeFiles(folder, {
     'three.yaml':
       'name: three\ntask: regression\ninputs:\n  - {files: three.bin, type: float32, shape: [3]}\ntargets:\n  - {files: three.bin, type: float32, shape: [3]}\n',
@@ -131,16 +168,26 @@ test('a batch of raw tensors, repeated, and inputs from several files', async ()
   expect([...new Float32Array(result.outputs.buffer)]).toEqual([1, 2, 3, 4]);
   await expect(runBatch(runner, new Uint8Array(15), 'input.bin')).rejects.toThrow(/input.bin holds 15 bytes/);
   expect([...interleave([Uint8Array.of(1, 2), Uint8Array.of(3, 4, 5, 6)], [1, 2])]).toEqual([1, 3, 4, 2, 5, 6]);
-  expect(() => interleave([Uint8Array.of(1, 2), Uint8Array.of(3)], [1, 2])).toThrow(expect.objectContaining({ code: 'INPUT_SIZE' }));
+  expect(() => interleave([Uint8Array.of(1, 2), Uint8Array.of(3)], [1, 2])).toThrow(
+    expect.objectContaining({ code: 'INPUT_SIZE' }),
+  );
 });
 
 test('an aborted evaluation stops', async () => {
   const abort = new AbortController();
   abort.abort(new Error('enough'));
   await expect(
-    evaluate(hostRunner(identity), await dataset('abort', [1, 2, 3, 4], 'task: regression\ntargets:\n  - {files: abort.bin, type: float32, shape: [4]}\n'), {
-      signal: abort.signal,
-    }),
+    evaluate(
+      hostRunner(identity),
+      await dataset(
+        'abort',
+        [1, 2, 3, 4],
+        'task: regression\ntargets:\n  - {files: abort.bin, type: float32, shape: [4]}\n',
+      ),
+      {
+        signal: abort.signal,
+      },
+    ),
   ).rejects.toThrow('enough');
 });
 
@@ -151,9 +198,15 @@ test('numbers that are none, labels beyond the outputs, and a ROC curve of one k
   await expect(evaluate(hostRunner(identity), await labelled('nan', Number.NaN, 'one.csv'))).rejects.toThrow(
     expect.objectContaining({ code: 'OUTPUT_NOT_A_NUMBER' }),
   );
-  await expect(evaluate(hostRunner(identity), await labelled('seven', 1, 'seven.csv'))).rejects.toThrow(/label 7, the model knows 2 classes/);
-  await expect(evaluate(hostRunner(identity), await labelled('three', 1, 'one.csv', 'classes: [a, b, c]\n'))).rejects.toThrow(/3 classes, the model 2 outputs/);
-  await expect(evaluate(hostRunner(identity), await labelled('roc', 1, 'one.csv', 'metric: auc\n'))).rejects.toThrow(/both kinds/);
+  await expect(evaluate(hostRunner(identity), await labelled('seven', 1, 'seven.csv'))).rejects.toThrow(
+    /label 7, the model knows 2 classes/,
+  );
+  await expect(
+    evaluate(hostRunner(identity), await labelled('three', 1, 'one.csv', 'classes: [a, b, c]\n')),
+  ).rejects.toThrow(/3 classes, the model 2 outputs/);
+  await expect(evaluate(hostRunner(identity), await labelled('roc', 1, 'one.csv', 'metric: auc\n'))).rejects.toThrow(
+    /both kinds/,
+  );
 });
 
 test('inputs that are named must be named as in the model', async () => {

@@ -1,7 +1,16 @@
 // What a model must keep before it is activated: units, directions, confidence.
 
 import { describe, expect, test } from 'vitest';
-import { type Allowance, allowedDrop, costGates, dropGate, minGate, parseAllowance, requireGates, type Scored } from '../../../src/evaluate/index.js';
+import {
+  type Allowance,
+  allowedDrop,
+  costGates,
+  dropGate,
+  minGate,
+  parseAllowance,
+  requireGates,
+  type Scored,
+} from '../../../src/evaluate/index.js';
 
 const score = { label: 1, score: 0, predicted: 1, hit: true, signal: 0, error: 0, elements: 1 };
 
@@ -52,27 +61,46 @@ describe('an allowance in the metric’s own unit', () => {
 
 describe('the drop', () => {
   test('of many samples is judged for certain, of few with a word about chance', () => {
-    expect(dropGate({}, classified(1000, 10), classified(1000, 15))).toMatchObject({ passed: true, certain: true, actual: expect.closeTo(0.005) });
+    expect(dropGate({}, classified(1000, 10), classified(1000, 15))).toMatchObject({
+      passed: true,
+      certain: true,
+      actual: expect.closeTo(0.005),
+    });
     expect(dropGate({}, classified(1000, 10), classified(1000, 80))).toMatchObject({ passed: false, certain: true });
     const few = dropGate({}, classified(20, 1), classified(20, 1));
-    expect(few).toMatchObject({ passed: true, certain: false, actual: 0, message: expect.stringContaining('20 samples cannot tell') });
+    expect(few).toMatchObject({
+      passed: true,
+      certain: false,
+      actual: 0,
+      message: expect.stringContaining('20 samples cannot tell'),
+    });
     expect(dropGate({}, classified(20, 1), classified(20, 2))).toMatchObject({ passed: false, certain: false });
   });
 
   test('of an error is its growth', () => {
-    expect(dropGate({}, regressed(1), regressed(1.02))).toMatchObject({ passed: true, certain: true, actual: expect.closeTo(0.02), limit: 0.05 });
+    expect(dropGate({}, regressed(1), regressed(1.02))).toMatchObject({
+      passed: true,
+      certain: true,
+      actual: expect.closeTo(0.02),
+      limit: 0.05,
+    });
     expect(dropGate({}, regressed(1), regressed(1.3))).toMatchObject({ passed: false, certain: true });
     expect(dropGate({}, regressed(1), regressed(0.5))).toMatchObject({ passed: true, actual: -0.5 });
   });
 });
 
 test('other limits, and all that are not kept in one error', () => {
-  const gates = [minGate({ metric: 'top1', value: 0.9 }, classified(10, 2)), ...costGates({ maxLatencyMs: 5, maxArenaBytes: 1000 }, 12.5, null)];
+  const gates = [
+    minGate({ metric: 'top1', value: 0.9 }, classified(10, 2)),
+    ...costGates({ maxLatencyMs: 5, maxArenaBytes: 1000 }, 12.5, null),
+  ];
   expect(gates.map(({ gate, passed }) => [gate, passed])).toEqual([
     ['min', false],
     ['max-latency-ms', false],
     ['max-arena-bytes', false],
   ]);
-  expect(() => requireGates(gates, 'nothing was sent')).toThrow(/top1 is 0.8000.*latency is 12.5 ms.*the arena is not known here; nothing was sent/);
+  expect(() => requireGates(gates, 'nothing was sent')).toThrow(
+    /top1 is 0.8000.*latency is 12.5 ms.*the arena is not known here; nothing was sent/,
+  );
   expect(() => minGate({ metric: 'auc', value: 0.9 }, classified(10, 2))).toThrow(/the metric of the data is top1/);
 });

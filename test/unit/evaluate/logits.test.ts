@@ -64,7 +64,8 @@ test('auto gives int8 logits the steps where they count, and compare does not ho
     await quantize(model, [data], { dense: 'per-channel', ranges: 'auto' }),
     await quantize(model, [data], { ranges: 'auto', scheme: 'int16x8' }),
   ];
-  const rangeOf = ({ plan }: typeof plain) => plan.subgraphs[0]?.activations.find(({ name }) => name === 'logits')?.range;
+  const rangeOf = ({ plan }: typeof plain) =>
+    plan.subgraphs[0]?.activations.find(({ name }) => name === 'logits')?.range;
   expect(rangeOf(plain)?.min).toBeLessThan(-90);
   expect(rangeOf(auto)?.min).toBeGreaterThan(-9);
   expect(rangeOf(wide)?.min).toBeLessThan(-90);

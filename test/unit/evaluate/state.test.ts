@@ -22,7 +22,9 @@ describe('on the host', () => {
     expect(await sums(runner, false)).toEqual([1, 1, 1]);
     expect(await sums(runner, true)).toEqual([1, 2, 3]);
     expect(await sums(runner, true)).toEqual([1, 2, 3]);
-    expect((await runBatch(runner, samples, 'samples')).warnings).toEqual([expect.objectContaining({ code: 'STATE_PER_SAMPLE' })]);
+    expect((await runBatch(runner, samples, 'samples')).warnings).toEqual([
+      expect.objectContaining({ code: 'STATE_PER_SAMPLE' }),
+    ]);
     expect((await runBatch(runner, samples, 'samples', { stream: true })).warnings).toEqual([]);
     expect((await runBatch(runner, samples.subarray(0, 4), 'samples')).warnings).toEqual([]);
   });

@@ -1,5 +1,5 @@
-// The engine of rollouts, in a time of its own: whatever devices do, no wave begins before the one before has passed its gates, and nothing counts that
-// has not proved itself.
+// The engine of rollouts, in a time of its own: whatever devices do, no wave begins before the one before has passed
+// its gates, and nothing counts that has not proved itself.
 
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
@@ -27,7 +27,9 @@ const gate = (measure: 'confirmed' | 'failed', mostBad: number, action: Gate['ac
 function devicesOf(count: number): DeviceRecord[] {
   const ids = Array.from({ length: count }, (_, i) => `d${i}`);
   let place = 0;
-  return wavesOf(ids, [1, { share: 0.2 }, { share: 1 }], 'r').flatMap((wave, w) => wave.map((id) => waitingDevice(id, w, place++)));
+  return wavesOf(ids, [1, { share: 0.2 }, { share: 1 }], 'r').flatMap((wave, w) =>
+    wave.map((id) => waitingDevice(id, w, place++)),
+  );
 }
 
 const setupOf = (devices: readonly DeviceRecord[], changes: Partial<RolloutSetup> = {}): RolloutSetup => ({
@@ -111,12 +113,18 @@ class Fleet {
   /** In all waves. */
   get counts(): Readonly<Record<string, number>> {
     const sum: Record<string, number> = {};
-    for (const counts of this.engine.counts()) for (const [phase, count] of Object.entries(counts)) sum[phase] = (sum[phase] ?? 0) + count;
+    for (const counts of this.engine.counts())
+      for (const [phase, count] of Object.entries(counts)) sum[phase] = (sum[phase] ?? 0) + count;
     return sum;
   }
 }
 
-function rollOut(count: number, behaviourOf: (id: string, wave: number) => Behaviour, changes: Partial<RolloutSetup> = {}, seed = 1): Fleet {
+function rollOut(
+  count: number,
+  behaviourOf: (id: string, wave: number) => Behaviour,
+  changes: Partial<RolloutSetup> = {},
+  seed = 1,
+): Fleet {
   const devices = devicesOf(count);
   const engine = new RolloutEngine(setupOf(devices, changes), devices);
   const waveOf = new Map(devices.map(({ id, wave }) => [id, wave]));
@@ -143,7 +151,12 @@ describe('a rollout', () => {
     ['dies', 'unknown'],
   ])('of a bad model (%s) goes no further than the first wave', (behaviour, phase) => {
     const { engine, told, counts, log } = rollOut(50, () => behaviour);
-    expect(engine.state).toMatchObject({ phase: 'paused', by: 'gate', wave: 0, reason: expect.stringContaining('wave 1') });
+    expect(engine.state).toMatchObject({
+      phase: 'paused',
+      by: 'gate',
+      wave: 0,
+      reason: expect.stringContaining('wave 1'),
+    });
     expect(told.size).toBe(1);
     expect(counts).toEqual({ waiting: 49, [phase]: 1 });
     expect(log).toContainEqual(expect.objectContaining({ kind: 'device', phase }));
@@ -188,9 +201,20 @@ describe('a rollout', () => {
   });
 
   test('that is rolled back: who runs the new bundle runs the old one again, as many at once as may be', () => {
-    const fleet = rollOut(50, (_id, wave) => (wave === 2 ? 'fails' : 'good'), { gates: [gate('failed', 0.1, 'roll-back')], concurrency: 4 });
-    expect(fleet.engine.state).toMatchObject({ phase: 'stopped', by: 'gate', reason: expect.stringContaining('gate 1') });
-    expect(fleet.log.flatMap((event) => (event.kind === 'phase' ? event.phase : []))).toEqual(['running', 'rolling-back', 'stopped']);
+    const fleet = rollOut(50, (_id, wave) => (wave === 2 ? 'fails' : 'good'), {
+      gates: [gate('failed', 0.1, 'roll-back')],
+      concurrency: 4,
+    });
+    expect(fleet.engine.state).toMatchObject({
+      phase: 'stopped',
+      by: 'gate',
+      reason: expect.stringContaining('gate 1'),
+    });
+    expect(fleet.log.flatMap((event) => (event.kind === 'phase' ? event.phase : []))).toEqual([
+      'running',
+      'rolling-back',
+      'stopped',
+    ]);
     // Those too that were under way when it stopped.
     expect(fleet.counts['rolled-back']).toBeGreaterThanOrEqual(10);
     expect(fleet.counts.confirmed).toBeUndefined();
@@ -213,7 +237,12 @@ describe('a rollout', () => {
     engine.report(broken, { ...about, seq: 1, attempt: 1, state: 'failed', code: 'SELF_TEST_FAILED' }, 1);
     engine.report(busy, { ...about, seq: 1, attempt: 1, state: 'pending' }, 900);
     engine.tick(1500);
-    expect([liar, silent, busy, broken].map((id) => engine.device(id)?.phase)).toEqual(['failed', 'unknown', 'pending', 'failed']);
+    expect([liar, silent, busy, broken].map((id) => engine.device(id)?.phase)).toEqual([
+      'failed',
+      'unknown',
+      'pending',
+      'failed',
+    ]);
     engine.pause('');
     engine.retry([silent], 1500);
     engine.abort('', true, 1500);
@@ -223,7 +252,11 @@ describe('a rollout', () => {
     for (const id of [liar, silent, busy]) expect(engine.device(id)).toMatchObject({ phase: 'told', wants: 'old' });
     expect(engine.device(broken)).toMatchObject({ phase: 'failed', wants: 'nothing' });
     for (const id of [liar, silent, busy])
-      engine.report(id, { ...about, about: 'old', seq: 9, attempt: engine.device(id)?.attempt as number, state: 'confirmed' }, 1502);
+      engine.report(
+        id,
+        { ...about, about: 'old', seq: 9, attempt: engine.device(id)?.attempt as number, state: 'confirmed' },
+        1502,
+      );
     expect(engine.state.phase).toBe('stopped');
   });
 
@@ -248,7 +281,8 @@ describe('a rollout', () => {
     fleet.run();
     expect(fleet.engine.state).toMatchObject({ phase: 'stopped', by: 'user' });
     expect(fleet.counts).toMatchObject({ confirmed, withdrawn: 10 });
-    for (const { id, phase } of fleet.engine.all()) if (phase === 'withdrawn') expect(fleet.wants.get(id)).toBe('nothing');
+    for (const { id, phase } of fleet.engine.all())
+      if (phase === 'withdrawn') expect(fleet.wants.get(id)).toBe('nothing');
     // What they say of it later is not heard, but for its end.
     const [late] = [...fleet.engine.all()].filter(({ phase }) => phase === 'withdrawn');
     fleet.engine.report(late?.id as string, { ...about, seq: 90, attempt: 1, state: 'verified' }, fleet.now);
@@ -275,7 +309,10 @@ describe('a rollout', () => {
 
   test('that is done goes on for a device that is told again, and for one that comes later', () => {
     let healed = false;
-    const fleet = rollOut(60, (id) => (id.endsWith('3') && !healed ? 'silent' : 'good'), { gates: [gate('failed', 0.5)], concurrency: 4 });
+    const fleet = rollOut(60, (id) => (id.endsWith('3') && !healed ? 'silent' : 'good'), {
+      gates: [gate('failed', 0.5)],
+      concurrency: 4,
+    });
     const silent = ['d3', 'd13', 'd23', 'd33', 'd43', 'd53'];
     expect(fleet.engine.state).toMatchObject({ phase: 'done' });
     expect(fleet.counts).toEqual({ confirmed: 54, unknown: 6 });
@@ -315,7 +352,8 @@ describe('a rollout', () => {
     for (let now = 0; now < 20_000; now += 100) {
       engine.openWindow(now < 5000 || now >= 10_000);
       engine.tick(now);
-      for (const { id, phase, attempt } of engine.all()) if (phase === 'told') engine.report(id, { ...about, seq: 1, attempt, state: 'confirmed' }, now);
+      for (const { id, phase, attempt } of engine.all())
+        if (phase === 'told') engine.report(id, { ...about, seq: 1, attempt, state: 'confirmed' }, now);
       counts.push(told());
     }
     // A burst of a second, then two in a second.
@@ -355,8 +393,24 @@ const anyBehaviours = fc.record({
 });
 
 function drawBehaviours(count: number, bad: number, random: () => number): Map<string, Behaviour> {
-  const kinds: readonly Behaviour[] = ['good', 'good', 'good', 'good', 'good', 'good', 'fails', 'silent', 'dies', 'lies'];
-  return new Map(Array.from({ length: count }, (_, i) => [`d${i}`, kinds[Math.floor(random() * (kinds.length - 10 + bad))] ?? 'good']));
+  const kinds: readonly Behaviour[] = [
+    'good',
+    'good',
+    'good',
+    'good',
+    'good',
+    'good',
+    'fails',
+    'silent',
+    'dies',
+    'lies',
+  ];
+  return new Map(
+    Array.from({ length: count }, (_, i) => [
+      `d${i}`,
+      kinds[Math.floor(random() * (kinds.length - 10 + bad))] ?? 'good',
+    ]),
+  );
 }
 
 test('whatever devices do: waves come in order, none before the one before has passed, never too many at once, and nothing unproved is counted', () => {
@@ -364,7 +418,12 @@ test('whatever devices do: waves come in order, none before the one before has p
     fc.property(anyBehaviours, ({ count, seed, bad, most }) => {
       const behaviours = drawBehaviours(count, bad, seededRandom(seed));
       const gates = [gate('confirmed', most), gate('failed', most, 'abort')];
-      const { engine, log, told, mostUnderWay } = rollOut(count, (id) => behaviours.get(id) as Behaviour, { gates }, seed);
+      const { engine, log, told, mostUnderWay } = rollOut(
+        count,
+        (id) => behaviours.get(id) as Behaviour,
+        { gates },
+        seed,
+      );
       expect(mostUnderWay).toBeLessThanOrEqual(10);
       expect([...told.values()].every((times) => times === 1)).toBe(true);
       const begun = log.flatMap((event) => (event.kind === 'wave' ? event.wave : []));
@@ -447,7 +506,11 @@ describe('what changes nothing', () => {
     engine.drain();
     engine.report('d0', { ...confirmed(5), state: 'failed', code: 'X' }, 20);
     engine.report('d0', { ...confirmed(4), state: 'failed', code: 'X' }, 20);
-    expect([engine.device('d0')?.phase, engine.device('d0')?.seq, engine.drain().devices]).toEqual(['downloading', 5, []]);
+    expect([engine.device('d0')?.phase, engine.device('d0')?.seq, engine.drain().devices]).toEqual([
+      'downloading',
+      5,
+      [],
+    ]);
     engine.report('d0', confirmed(6), 30);
     expect(engine.device('d0')).toMatchObject({ phase: 'confirmed', seq: 6 });
   });

@@ -1,7 +1,16 @@
 import path from 'node:path';
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { type FleetMember, isOpen, type MaintenanceWindow, opensAt, readPlan, selectMembers, type WavePlan, wavesOf } from '../../../src/fleet/index.js';
+import {
+  type FleetMember,
+  isOpen,
+  type MaintenanceWindow,
+  opensAt,
+  readPlan,
+  selectMembers,
+  type WavePlan,
+  wavesOf,
+} from '../../../src/fleet/index.js';
 import { selectsLater } from '../../../src/fleet/selection.js';
 import { temporaryFolder, writeFiles } from '../../support/files.js';
 
@@ -24,7 +33,10 @@ describe('waves', () => {
 
   test('every device is in one wave, the same every time, whatever the plan and the order of the devices', () => {
     const plan = fc.oneof(
-      fc.array(fc.oneof(fc.integer({ min: 1, max: 300 }), fc.double({ min: 0.001, max: 1, noNaN: true }).map(share)), { minLength: 1, maxLength: 8 }),
+      fc.array(fc.oneof(fc.integer({ min: 1, max: 300 }), fc.double({ min: 0.001, max: 1, noNaN: true }).map(share)), {
+        minLength: 1,
+        maxLength: 8,
+      }),
       fc.record({ first: fc.integer({ min: 1, max: 50 }), factor: fc.double({ min: 1, max: 10, noNaN: true }) }),
     );
     fc.assert(
@@ -58,7 +70,10 @@ describe('plans', () => {
       select: { tags: {}, ids: null, share: 1 },
       expect: null,
       waves: [share(0.01), share(0.1), share(0.5), share(1)],
-      gates: [expect.objectContaining({ measure: 'confirmed', mostBad: 0.05 }), expect.objectContaining({ measure: 'failed', mostBad: 0.02, action: 'pause' })],
+      gates: [
+        expect.objectContaining({ measure: 'confirmed', mostBad: 0.05 }),
+        expect.objectContaining({ measure: 'failed', mostBad: 0.02, action: 'pause' }),
+      ],
       deadlines: { told: 3_600_000, downloading: 3_600_000, verified: 600_000, pending: 900_000 },
       concurrency: 1000,
       bytesPerSecond: null,
@@ -119,7 +134,8 @@ source: pull
   });
 
   test('limits of each device, in the words of the command line', async () => {
-    const gates = (limits: string) => read(`rollout: a\nbundle: m\ngates: []\nlimits: ${limits}`).then((plan) => plan.gates);
+    const gates = (limits: string) =>
+      read(`rollout: a\nbundle: m\ngates: []\nlimits: ${limits}`).then((plan) => plan.gates);
     const usual = { mostBad: 0.05, minimum: 1, confidence: 0.95, action: 'pause' };
     expect(await gates('{ maxDrop: 2pt, min: top1=90%, maxLatencyMs: 20, maxArenaBytes: 60000 }')).toEqual([
       { measure: 'accuracy', least: 0.9, drop: 0.02, ...usual },
@@ -127,9 +143,18 @@ source: pull
       { measure: 'arena', limitBytes: 60_000, ...usual },
     ]);
     expect(await gates('{ maxDrop: 0.03 }')).toEqual([{ measure: 'accuracy', least: null, drop: 0.03, ...usual }]);
-    await expect(gates('{ maxDrop: 5% }')).rejects.toMatchObject({ code: 'ROLLOUT_PLAN', message: expect.stringContaining('in points') });
-    await expect(gates('{ maxDrop: much }')).rejects.toMatchObject({ code: 'ROLLOUT_PLAN', message: expect.stringContaining('percentage points') });
-    await expect(gates('{ min: auc=0.9 }')).rejects.toMatchObject({ code: 'ROLLOUT_PLAN', message: expect.stringContaining('top1') });
+    await expect(gates('{ maxDrop: 5% }')).rejects.toMatchObject({
+      code: 'ROLLOUT_PLAN',
+      message: expect.stringContaining('in points'),
+    });
+    await expect(gates('{ maxDrop: much }')).rejects.toMatchObject({
+      code: 'ROLLOUT_PLAN',
+      message: expect.stringContaining('percentage points'),
+    });
+    await expect(gates('{ min: auc=0.9 }')).rejects.toMatchObject({
+      code: 'ROLLOUT_PLAN',
+      message: expect.stringContaining('top1'),
+    });
   });
 
   test('gates', async () => {
@@ -160,15 +185,24 @@ gates:
       online: true,
       reported: { seq: 1, target, attempt: 0, tags: { line }, state: 'idle' },
     });
-    const members = [...idsOf(40).map((id, i) => member(id, 'pico', i % 2 === 0 ? 'a' : 'b')), member('x', 'esp32', 'a')];
-    const selected = async (text: string) => selectMembers(members, await read(`rollout: r\nbundle: m\nselect: ${text}`), 'pico');
+    const members = [
+      ...idsOf(40).map((id, i) => member(id, 'pico', i % 2 === 0 ? 'a' : 'b')),
+      member('x', 'esp32', 'a'),
+    ];
+    const selected = async (text: string) =>
+      selectMembers(members, await read(`rollout: r\nbundle: m\nselect: ${text}`), 'pico');
     expect((await selected('{ tags: { line: a } }')).members).toHaveLength(20);
     expect((await selected('{ tags: { line: a } }')).otherTargets.map(({ id }) => id)).toEqual(['x']);
-    expect(await selected('{ ids: [d1, d3, ghost] }')).toMatchObject({ members: [{ id: 'd1' }, { id: 'd3' }], unknown: ['ghost'] });
+    expect(await selected('{ ids: [d1, d3, ghost] }')).toMatchObject({
+      members: [{ id: 'd1' }, { id: 'd3' }],
+      unknown: ['ghost'],
+    });
     const tenth = await selected('{ share: 10% }');
     expect(tenth.members).toHaveLength(4);
     // And a larger share has the smaller one in it.
-    expect((await selected('{ share: 50% }')).members.map(({ id }) => id)).toEqual(expect.arrayContaining(tenth.members.map(({ id }) => id)));
+    expect((await selected('{ share: 50% }')).members.map(({ id }) => id)).toEqual(
+      expect.arrayContaining(tenth.members.map(({ id }) => id)),
+    );
     // Who comes later belongs to the share up to where it ended, and nobody who was there and not drawn.
     const plan = await read('rollout: r\nbundle: m\nselect: { share: 50% }');
     const { cutoff, members: chosen } = selectMembers(members, plan, 'pico');
@@ -176,7 +210,9 @@ gates:
     expect(drawn.map(({ id }) => id).sort()).toEqual(chosen.map(({ id }) => id).sort());
     expect(selectsLater(member('new', 'esp32', 'a'), plan, 'pico', 1)).toBe(false);
     const tagged = await read('rollout: r\nbundle: m\nselect: { tags: { line: a } }');
-    expect([member('new', 'pico', 'a'), member('new', 'pico', 'b')].map((one) => selectsLater(one, tagged, 'pico', 1))).toEqual([true, false]);
+    expect(
+      [member('new', 'pico', 'a'), member('new', 'pico', 'b')].map((one) => selectsLater(one, tagged, 'pico', 1)),
+    ).toEqual([true, false]);
   });
 });
 
@@ -199,12 +235,11 @@ describe('a maintenance window', () => {
   test('in another time zone, over a change of its clocks', () => {
     const berlin: MaintenanceWindow = { from: 60, to: 240, days: ['sun'], zone: 'Europe/Berlin' };
     // 2026-10-25 has 25 hours there: from 1:00 to 4:00 are four of them.
-    expect(['2026-10-24T22:59:00Z', '2026-10-24T23:00:00Z', '2026-10-25T02:59:00Z', '2026-10-25T03:00:00Z'].map((text) => isOpen(berlin, at(text)))).toEqual([
-      false,
-      true,
-      true,
-      false,
-    ]);
+    expect(
+      ['2026-10-24T22:59:00Z', '2026-10-24T23:00:00Z', '2026-10-25T02:59:00Z', '2026-10-25T03:00:00Z'].map((text) =>
+        isOpen(berlin, at(text)),
+      ),
+    ).toEqual([false, true, true, false]);
   });
 
   test('says when it opens next', () => {

@@ -1,7 +1,15 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { lowerBound, upperBound } from '../../../src/fleet/binomial.js';
-import { type Condition, failsFrom, type Gate, judge, type Measured, nothingMeasured, type Outcome } from '../../../src/fleet/index.js';
+import {
+  type Condition,
+  failsFrom,
+  type Gate,
+  judge,
+  type Measured,
+  nothingMeasured,
+  type Outcome,
+} from '../../../src/fleet/index.js';
 
 // beta.ppf(1 - c, k, n - k + 1) and beta.ppf(c, k + 1, n - k) of SciPy 1.17.1.
 test.each([
@@ -21,18 +29,27 @@ test.each([
 });
 
 const usual = { mostBad: 0.02, minimum: 1, confidence: 0.95, action: 'pause' } as const;
-const gate = (changes: Partial<typeof usual | { minimum: number; mostBad: number }> = {}, condition: Condition = { measure: 'failed' }): Gate => ({
+const gate = (
+  changes: Partial<typeof usual | { minimum: number; mostBad: number }> = {},
+  condition: Condition = { measure: 'failed' },
+): Gate => ({
   ...usual,
   ...changes,
   ...condition,
 });
-const outcome = (state: Outcome['state'], measured: Partial<Measured> = {}, before: Partial<Measured> = {}): Outcome => ({
+const outcome = (
+  state: Outcome['state'],
+  measured: Partial<Measured> = {},
+  before: Partial<Measured> = {},
+): Outcome => ({
   state,
   measured: { ...nothingMeasured, ...measured },
   before: { ...nothingMeasured, ...before },
 });
 const wave = (counts: Partial<Record<Outcome['state'], number>>): Outcome[] =>
-  Object.entries(counts).flatMap(([state, count]) => Array.from({ length: count }, () => outcome(state as Outcome['state'])));
+  Object.entries(counts).flatMap(([state, count]) =>
+    Array.from({ length: count }, () => outcome(state as Outcome['state'])),
+  );
 
 describe('a wave', () => {
   test.each<[string, Gate, Outcome[], string]>([
@@ -41,26 +58,54 @@ describe('a wave', () => {
     ['is surely bad before it is through', gate(), wave({ confirmed: 50, failed: 8, 'under-way': 42 }), 'fail'],
     ['has one unlucky device', gate(), wave({ confirmed: 9, failed: 1 }), 'undecided'],
     ['has more than chance explains', gate(), wave({ confirmed: 8, failed: 2 }), 'fail'],
-    ['has too few that were measured', gate({ minimum: 50 }), wave({ confirmed: 10, failed: 10, 'under-way': 80 }), 'wait'],
+    [
+      'has too few that were measured',
+      gate({ minimum: 50 }),
+      wave({ confirmed: 10, failed: 10, 'under-way': 80 }),
+      'wait',
+    ],
     ['is smaller than the minimum', gate({ minimum: 50 }), wave({ confirmed: 10 }), 'pass'],
-    ['has devices that were never heard of again', gate({}, { measure: 'unknown' }), wave({ confirmed: 60, unknown: 40 }), 'fail'],
-    ['counts these against what is confirmed', gate({ mostBad: 0.05 }, { measure: 'confirmed' }), wave({ confirmed: 60, unknown: 40 }), 'fail'],
-    ['has nothing to measure its latency by', gate({}, { measure: 'latency', limitMs: 10, factor: null }), wave({ failed: 10 }), 'undecided'],
+    [
+      'has devices that were never heard of again',
+      gate({}, { measure: 'unknown' }),
+      wave({ confirmed: 60, unknown: 40 }),
+      'fail',
+    ],
+    [
+      'counts these against what is confirmed',
+      gate({ mostBad: 0.05 }, { measure: 'confirmed' }),
+      wave({ confirmed: 60, unknown: 40 }),
+      'fail',
+    ],
+    [
+      'has nothing to measure its latency by',
+      gate({}, { measure: 'latency', limitMs: 10, factor: null }),
+      wave({ failed: 10 }),
+      'undecided',
+    ],
   ])('%s', (_what, wanted, outcomes, decision) => {
     expect(judge(wanted, outcomes).decision).toBe(decision);
   });
 
-  const fifty = (measured: Partial<Measured>, before: Partial<Measured> = {}) => Array.from({ length: 50 }, () => outcome('confirmed', measured, before));
+  const fifty = (measured: Partial<Measured>, before: Partial<Measured> = {}) =>
+    Array.from({ length: 50 }, () => outcome('confirmed', measured, before));
   const decided = (condition: Condition, outcomes: readonly Outcome[]) => judge(gate({}, condition), outcomes).decision;
 
   test('latency, against a limit and against the model before', () => {
-    const latency = (limitMs: number | null, factor: number | null): Condition => ({ measure: 'latency', limitMs, factor });
+    const latency = (limitMs: number | null, factor: number | null): Condition => ({
+      measure: 'latency',
+      limitMs,
+      factor,
+    });
     expect(decided(latency(40, null), fifty({ p95Ms: 39 }))).toBe('pass');
     expect(decided(latency(40, null), fifty({ p95Ms: 41 }))).toBe('fail');
     expect(decided(latency(null, 1.2), fifty({ p95Ms: 11.9 }, { p95Ms: 10 }))).toBe('pass');
     expect(decided(latency(null, 1.2), fifty({ p95Ms: 12.1 }, { p95Ms: 10 }))).toBe('fail');
     // None of them ran a model before.
-    expect(judge(gate({}, latency(null, 1.2)), fifty({ p95Ms: 99 }))).toMatchObject({ decision: 'undecided', measured: 0 });
+    expect(judge(gate({}, latency(null, 1.2)), fifty({ p95Ms: 99 }))).toMatchObject({
+      decision: 'undecided',
+      measured: 0,
+    });
     expect(decided(latency(100, 1.2), fifty({ p95Ms: 99 }))).toBe('pass');
   });
 
@@ -84,16 +129,29 @@ describe('a wave', () => {
 
 test('whatever is measured: no wave passes whose condition is false, and none fails that is as good as is asked', () => {
   const figure = fc.option(fc.integer({ min: 0, max: 100 }));
-  const measured = fc.record({ p95Ms: figure, accuracy: fc.option(fc.double({ min: 0, max: 1, noNaN: true })), arenaBytes: figure, maxLsb: figure });
+  const measured = fc.record({
+    p95Ms: figure,
+    accuracy: fc.option(fc.double({ min: 0, max: 1, noNaN: true })),
+    arenaBytes: figure,
+    maxLsb: figure,
+  });
   const outcomes = fc.array(
-    fc.record({ state: fc.constantFrom<Outcome['state']>('under-way', 'confirmed', 'failed', 'unknown'), measured, before: measured }),
+    fc.record({
+      state: fc.constantFrom<Outcome['state']>('under-way', 'confirmed', 'failed', 'unknown'),
+      measured,
+      before: measured,
+    }),
     { minLength: 1, maxLength: 200 },
   );
   const limit = fc.integer({ min: 0, max: 100 });
   const share = fc.double({ min: 0, max: 1, noNaN: true });
   const condition: fc.Arbitrary<Condition> = fc.oneof(
     fc.record({ measure: fc.constantFrom('confirmed' as const, 'failed' as const, 'unknown' as const) }),
-    fc.record({ measure: fc.constant('latency' as const), limitMs: fc.option(limit), factor: fc.option(fc.double({ min: 0.5, max: 3, noNaN: true })) }),
+    fc.record({
+      measure: fc.constant('latency' as const),
+      limitMs: fc.option(limit),
+      factor: fc.option(fc.double({ min: 0.5, max: 3, noNaN: true })),
+    }),
     fc.record({ measure: fc.constant('accuracy' as const), least: fc.option(share), drop: fc.option(share) }),
     fc.record({ measure: fc.constant('agreement' as const), limitLsb: limit }),
     fc.record({ measure: fc.constant('arena' as const), limitBytes: limit }),
@@ -104,13 +162,22 @@ test('whatever is measured: no wave passes whose condition is false, and none fa
     confidence: fc.constantFrom(0.9, 0.95, 0.99),
     action: fc.constant('pause' as const),
   });
-  // Counted here once more, in other words: what holds of a device that a gate looks at, and whether it looks at it at all.
+  // Counted here once more, in other words: what holds of a device that a gate looks at, and whether it looks at it at
+  // all.
   const known = (gate: Condition, { state, measured: now, before }: Outcome): boolean => {
     if (state === 'under-way') return false;
     if (gate.measure === 'latency')
-      return state === 'confirmed' && now.p95Ms !== null && (gate.limitMs !== null || (gate.factor !== null && before.p95Ms !== null));
+      return (
+        state === 'confirmed' &&
+        now.p95Ms !== null &&
+        (gate.limitMs !== null || (gate.factor !== null && before.p95Ms !== null))
+      );
     if (gate.measure === 'accuracy')
-      return state === 'confirmed' && now.accuracy !== null && (gate.least !== null || (gate.drop !== null && before.accuracy !== null));
+      return (
+        state === 'confirmed' &&
+        now.accuracy !== null &&
+        (gate.least !== null || (gate.drop !== null && before.accuracy !== null))
+      );
     if (gate.measure === 'agreement') return state === 'confirmed' && now.maxLsb !== null;
     if (gate.measure === 'arena') return state === 'confirmed' && now.arenaBytes !== null;
     return true;
@@ -118,9 +185,15 @@ test('whatever is measured: no wave passes whose condition is false, and none fa
   const bad = (gate: Condition, { state, measured: now, before }: Outcome): boolean => {
     const [p95, accuracy] = [now.p95Ms ?? 0, now.accuracy ?? 0];
     if (gate.measure === 'latency')
-      return (gate.limitMs !== null && p95 > gate.limitMs) || (gate.factor !== null && before.p95Ms !== null && p95 > gate.factor * before.p95Ms);
+      return (
+        (gate.limitMs !== null && p95 > gate.limitMs) ||
+        (gate.factor !== null && before.p95Ms !== null && p95 > gate.factor * before.p95Ms)
+      );
     if (gate.measure === 'accuracy')
-      return (gate.least !== null && accuracy < gate.least) || (gate.drop !== null && before.accuracy !== null && accuracy < before.accuracy - gate.drop);
+      return (
+        (gate.least !== null && accuracy < gate.least) ||
+        (gate.drop !== null && before.accuracy !== null && accuracy < before.accuracy - gate.drop)
+      );
     if (gate.measure === 'agreement') return (now.maxLsb ?? 0) > gate.limitLsb;
     if (gate.measure === 'arena') return (now.arenaBytes ?? 0) > gate.limitBytes;
     return gate.measure === 'confirmed' ? state !== 'confirmed' : state === gate.measure;

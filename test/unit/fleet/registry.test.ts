@@ -21,8 +21,20 @@ interface Ways {
   readonly silent?: boolean;
 }
 
-function brokerOf(time: VirtualTime, seed: number, ways: Ways): FleetBroker & { readonly retained: Map<string, Uint8Array> } {
-  const { shuffled = false, spreadMs = 0, repeated = 0, missing = 0, wildcards = true, retains = true, silent = false } = ways;
+function brokerOf(
+  time: VirtualTime,
+  seed: number,
+  ways: Ways,
+): FleetBroker & { readonly retained: Map<string, Uint8Array> } {
+  const {
+    shuffled = false,
+    spreadMs = 0,
+    repeated = 0,
+    missing = 0,
+    wildcards = true,
+    retains = true,
+    silent = false,
+  } = ways;
   const random = seededRandom(seed);
   const retained = new Map<string, Uint8Array>();
   const handlers = new Map<string, (message: Message) => void>();
@@ -41,7 +53,9 @@ function brokerOf(time: VirtualTime, seed: number, ways: Ways): FleetBroker & { 
     subscribe: async (filters, handle) => {
       const all = typeof filters === 'string' ? [filters] : [...filters];
       for (const filter of all) handlers.set(filter, handle);
-      const found = all.flatMap((filter) => [...retained].filter(([topic]) => (wildcards || !/[+#]/.test(filter)) && matchesFilter(filter, topic)));
+      const found = all.flatMap((filter) =>
+        [...retained].filter(([topic]) => (wildcards || !/[+#]/.test(filter)) && matchesFilter(filter, topic)),
+      );
       const ordered = shuffled
         ? found
             .map((entry) => ({ entry, key: random() }))
@@ -51,7 +65,8 @@ function brokerOf(time: VirtualTime, seed: number, ways: Ways): FleetBroker & { 
       for (const [i, [topic, payload]] of ordered.entries()) {
         const isMark = topic.endsWith('/mark');
         if (!isMark && random() < missing) continue;
-        const deliver = (): void => handlers.get(all.find((filter) => matchesFilter(filter, topic)) ?? '')?.({ topic, payload, retained: true });
+        const deliver = (): void =>
+          handlers.get(all.find((filter) => matchesFilter(filter, topic)) ?? '')?.({ topic, payload, retained: true });
         const at = 1 + (spreadMs * (i + random())) / ordered.length;
         time.laterAwaited(at, deliver);
         if (random() < repeated) time.laterAwaited(at + random() * 20, deliver);
@@ -68,7 +83,11 @@ const topics = fleetTopics('plant');
 function fleetAt(seed: number, ways: Ways, devices = 20) {
   const time = new VirtualTime();
   const broker = brokerOf(time, seed, ways);
-  const clock: Clock = { wall: () => time.now(), elapsed: () => time.now(), later: (ms, callback) => time.laterAwaited(ms, callback) };
+  const clock: Clock = {
+    wall: () => time.now(),
+    elapsed: () => time.now(),
+    later: (ms, callback) => time.laterAwaited(ms, callback),
+  };
   for (let i = 0; i < devices; i++) {
     broker.retained.set(topics.reported(`d${i}`), encodeReported({ seq: i, target: 'pico', state: 'idle' }));
     broker.retained.set(topics.alive(`d${i}`), new TextEncoder().encode('online'));
@@ -102,11 +121,13 @@ describe('all of a fleet is found, or an error says why not, in 500 seeded readi
     let refused = 0;
     for (let seed = 1; seed <= 100; seed++) {
       const { broker, run } = fleetAt(seed, ways);
-      const found = await run((options) => readWholeRegistry(broker, 'plant', options)).catch((error: { code?: string }) => {
-        expect(error.code).toBe('BROKER_LIMIT');
-        refused += 1;
-        return null;
-      });
+      const found = await run((options) => readWholeRegistry(broker, 'plant', options)).catch(
+        (error: { code?: string }) => {
+          expect(error.code).toBe('BROKER_LIMIT');
+          refused += 1;
+          return null;
+        },
+      );
       if (found !== null) expect(found.members.map(({ id }) => id)).toHaveLength(20);
     }
     if (ways.missing === undefined) expect(refused).toBe(0);

@@ -7,7 +7,8 @@ import { loadTarget } from '../../../src/targets/index.js';
 import { denseModel, wideModel } from '../../support/models.js';
 import { memoryDataset } from '../../support/quantizing.js';
 
-const waves = (phase: number): Float32Array => Float32Array.from({ length: 4 }, (_, i) => Math.sin(phase * 1.7 + i * 2.3));
+const waves = (phase: number): Float32Array =>
+  Float32Array.from({ length: 4 }, (_, i) => Math.sin(phase * 1.7 + i * 2.3));
 const samples = Array.from({ length: 60 }, (_, i) => [waves(i)]);
 const data = memoryDataset(samples, [[4]]);
 /** Labels as the float model gives them: w x + b, two classes. */

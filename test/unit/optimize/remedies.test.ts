@@ -23,9 +23,18 @@ function chain(type: number, ...channels: readonly number[]): Model {
   return modelOf(
     [
       ...channels.map((c, i) => ({ name: i === 0 ? 'x' : `t${i}`, shape: [1, 16, 16, c], type, scale })),
-      ...channels.slice(1).map((c, i) => ({ shape: [c, 1, 1, channels[i] as number], data: new Int8Array(c * (channels[i] as number)), scale })),
+      ...channels.slice(1).map((c, i) => ({
+        shape: [c, 1, 1, channels[i] as number],
+        data: new Int8Array(c * (channels[i] as number)),
+        scale,
+      })),
     ],
-    channels.slice(1).map((_, i) => ({ op: 'CONV_2D' as const, inputs: [i, count + i, -1], outputs: [i + 1], options: convOptions() })),
+    channels.slice(1).map((_, i) => ({
+      op: 'CONV_2D' as const,
+      inputs: [i, count + i, -1],
+      outputs: [i + 1],
+      options: convOptions(),
+    })),
     [0],
     [count - 1],
   );

@@ -4,7 +4,12 @@ import { modelOf } from '../../support/models.js';
 
 /** Of whole numbers that an operator computes. */
 function extremes(values: readonly number[], kernels: 'fast' | 'plain') {
-  const model = modelOf([{ shape: [1, values.length] }, { shape: [1, values.length] }], [{ op: 'FLOOR', inputs: [0], outputs: [1] }], [0], [1]);
+  const model = modelOf(
+    [{ shape: [1, values.length] }, { shape: [1, values.length] }],
+    [{ op: 'FLOOR', inputs: [0], outputs: [1] }],
+    [0],
+    [1],
+  );
   const interpreter = new Interpreter(model, { kernels });
   let found: ReturnType<typeof extremesOf> | null = null;
   interpreter.run(new Uint8Array(Float32Array.from(values).buffer), (_, [output]) => {
@@ -25,7 +30,8 @@ describe.each(['fast', 'plain'] as const)('%s: smallest and largest value', (ker
   });
 
   test.each([Number.NaN, Number.POSITIVE_INFINITY, Number.NEGATIVE_INFINITY])('%d is found among others', (bad) => {
-    for (let at = 0; at < 6; at++) expect(extremes([1, 2, 3, 4, 5, 6].with(at, bad), kernels)).toMatchObject({ finite: false });
+    for (let at = 0; at < 6; at++)
+      expect(extremes([1, 2, 3, 4, 5, 6].with(at, bad), kernels)).toMatchObject({ finite: false });
   });
 });
 

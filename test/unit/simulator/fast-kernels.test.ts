@@ -1,5 +1,5 @@
-// The kernels in WebAssembly compute what the plain ones, the specification, do: to the last bit, and without touching anything
-// outside their tensors.
+// The kernels in WebAssembly compute what the plain ones, the specification, do: to the last bit, and without touching
+// anything outside their tensors.
 
 import { expect, test } from 'vitest';
 import { fastKernels } from '../../../src/simulator/fast/index.js';
@@ -22,7 +22,10 @@ const ofPairs = new Set(['DIV', 'MAXIMUM', 'MINIMUM', 'MUL', 'PRELU', 'SQUARED_D
 for (const [name, generate] of Object.entries(randomOperators)) {
   test(`${name}: a fast kernel serves what is drawn, or some of it`, () => {
     const served = Array.from({ length: 60 }, (_, seed) => {
-      const { operators, memory } = buildGraph(generate(drawFrom(seed * 7919 + 1)).model, kernelProfiles[defaultKernelProfile]);
+      const { operators, memory } = buildGraph(
+        generate(drawFrom(seed * 7919 + 1)).model,
+        kernelProfiles[defaultKernelProfile],
+      );
       const [context] = operators;
       return context !== undefined && fastKernels.get(name)?.(context, memory) != null;
     });
@@ -39,7 +42,8 @@ for (const [name, generate] of Object.entries(randomOperators)) {
       for (const kernels of ['fast', 'checked'] as const) {
         const output = new Interpreter(model, { kernels }).run(input);
         const at = output.findIndex((byte, i) => byte !== expected[i]);
-        if (at >= 0) expect.fail(`seed ${seed}, ${kernels}: byte ${at} is ${output[at]}, not ${expected[at]}: ${description}`);
+        if (at >= 0)
+          expect.fail(`seed ${seed}, ${kernels}: byte ${at} is ${output[at]}, not ${expected[at]}: ${description}`);
       }
     }
   });

@@ -32,13 +32,18 @@ test('the high multiply equals its 64-bit definition', () => {
     { numRuns: 20000, seed: 1 },
   );
   for (const a of [-2147483648, -1, 0, 1, 2147483647]) {
-    for (const b of [-2147483648, -1073741824, 0, 1073741824, 2147483647]) expect(saturatingRoundingDoublingHighMul(a, b)).toBe(referenceHighMul(a, b));
+    for (const b of [-2147483648, -1073741824, 0, 1073741824, 2147483647])
+      expect(saturatingRoundingDoublingHighMul(a, b)).toBe(referenceHighMul(a, b));
   }
 });
 
 test('the rounding shift equals its definition, for every exponent', () => {
   fc.assert(
-    fc.property(int32, fc.integer({ min: 0, max: 31 }), (x, exponent) => roundingDivideByPot(x, exponent) === referenceDivide(x, exponent)),
+    fc.property(
+      int32,
+      fc.integer({ min: 0, max: 31 }),
+      (x, exponent) => roundingDivideByPot(x, exponent) === referenceDivide(x, exponent),
+    ),
     { numRuns: 20000, seed: 2 },
   );
 });
@@ -47,7 +52,11 @@ test('a quantized multiplier stands for the real one, to 31 bits', () => {
   fc.assert(
     fc.property(fc.double({ min: 1e-9, max: 1e6, noNaN: true }), (real) => {
       const { multiplier, shift } = quantizeMultiplier(real);
-      return multiplier >= 2 ** 30 && multiplier < 2 ** 31 && Math.abs(multiplier * 2 ** (shift - 31) - real) <= real * 2 ** -31;
+      return (
+        multiplier >= 2 ** 30 &&
+        multiplier < 2 ** 31 &&
+        Math.abs(multiplier * 2 ** (shift - 31) - real) <= real * 2 ** -31
+      );
     }),
     { seed: 3 },
   );

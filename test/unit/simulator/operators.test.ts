@@ -22,7 +22,9 @@ interface Vector {
   readonly outputs: readonly { readonly profiles: readonly KernelProfile[]; readonly bytes: string }[];
 }
 
-const { vectors } = JSON.parse(readFileSync(new URL('../../fixtures/operators/vectors.json', import.meta.url), 'utf8')) as { vectors: Record<string, Vector> };
+const { vectors } = JSON.parse(
+  readFileSync(new URL('../../fixtures/operators/vectors.json', import.meta.url), 'utf8'),
+) as { vectors: Record<string, Vector> };
 
 /** What the case's runtimes computed under a profile; undefined where they refuse it. */
 const expectedOf = (name: string, profile: KernelProfile): Buffer | undefined => {
@@ -55,13 +57,19 @@ for (const profile of Object.keys(kernelProfiles) as KernelProfile[]) {
 
 /** Floats differ in the last bits of exp and the like from one C library to the next. */
 function expectClose(actual: Buffer, expected: Buffer): void {
-  const [a, b] = [actual, expected].map((bytes) => new Float32Array(Uint8Array.from(bytes).buffer)) as [Float32Array, Float32Array];
+  const [a, b] = [actual, expected].map((bytes) => new Float32Array(Uint8Array.from(bytes).buffer)) as [
+    Float32Array,
+    Float32Array,
+  ];
   expect(a.length).toBe(b.length);
   a.forEach((value, i) => {
     const other = b[i] as number;
     if (Number.isNaN(other)) expect(value).toBeNaN();
     else if (Math.abs(other) === Infinity) expect(value).toBe(other);
-    else expect(Math.abs(value - other), `element ${i}: ${value}, not ${other}`).toBeLessThanOrEqual(1e-5 * Math.max(1, Math.abs(other)));
+    else
+      expect(Math.abs(value - other), `element ${i}: ${value}, not ${other}`).toBeLessThanOrEqual(
+        1e-5 * Math.max(1, Math.abs(other)),
+      );
   });
 }
 
@@ -81,19 +89,32 @@ test('cmsis-nn: the state of an LSTM does not last, a softmax of one value overf
     { ...operand, scale: 0.001 },
     { ...operand, scale: 1 / 32768 },
   ];
-  const softmax = modelOf(tensors, [{ op: 'SOFTMAX', inputs: [0], outputs: [1], options: { kind: 'SoftmaxOptions', beta: 1 } }], [0], [1]);
-  const of = (profile: KernelProfile): number[] => [...new Int16Array(new Interpreter(softmax, { profile }).run(new Uint8Array(4)).buffer)];
+  const softmax = modelOf(
+    tensors,
+    [{ op: 'SOFTMAX', inputs: [0], outputs: [1], options: { kind: 'SoftmaxOptions', beta: 1 } }],
+    [0],
+    [1],
+  );
+  const of = (profile: KernelProfile): number[] => [
+    ...new Int16Array(new Interpreter(softmax, { profile }).run(new Uint8Array(4)).buffer),
+  ];
   expect(of('tflm-reference')).toEqual([32767, 32767]);
   expect(of('cmsis-nn')).toEqual([-32768, -32768]);
 });
 
 test('a kernel profile or a signature that there is none of', () => {
-  expect(() => new Interpreter(denseModel(), { profile: 'tflm' as KernelProfile })).toThrow(/no kernel profile is named tflm; there are tflm-reference/);
-  expect(() => new Interpreter(denseModel(), { signature: 'serving' })).toThrow(expect.objectContaining({ code: 'SIGNATURE_UNKNOWN' }));
+  expect(() => new Interpreter(denseModel(), { profile: 'tflm' as KernelProfile })).toThrow(
+    /no kernel profile is named tflm; there are tflm-reference/,
+  );
+  expect(() => new Interpreter(denseModel(), { signature: 'serving' })).toThrow(
+    expect.objectContaining({ code: 'SIGNATURE_UNKNOWN' }),
+  );
 });
 
 test('every operator has vectors', () => {
-  const covered = new Set(Object.entries(vectors).flatMap(([name, { outputs }]) => (outputs.length > 0 ? [operatorOf(name)] : [])));
+  const covered = new Set(
+    Object.entries(vectors).flatMap(([name, { outputs }]) => (outputs.length > 0 ? [operatorOf(name)] : [])),
+  );
   expect([...operatorFamilies.keys()].filter((name) => !covered.has(name.toUpperCase()))).toEqual([]);
 });
 
@@ -115,7 +136,10 @@ test('all missing operators are named at once, when the model is loaded', () => 
     [3],
   );
   expect(() => new Interpreter(model)).toThrow(
-    expect.objectContaining({ code: 'OPERATORS_UNSUPPORTED', message: expect.stringContaining('UNIQUE (operator 0, 2); RNN (operator 1)') }),
+    expect.objectContaining({
+      code: 'OPERATORS_UNSUPPORTED',
+      message: expect.stringContaining('UNIQUE (operator 0, 2); RNN (operator 1)'),
+    }),
   );
 });
 
@@ -129,7 +153,9 @@ describe('models that contradict themselves', () => {
     );
     expect(inputsAndOutputs(model).outputs[0]?.shape).toEqual([1, 4, 4, 2]);
     expect(limitsBroken(model, 'tflite-reference')).toEqual([]);
-    expect(limitsBroken(model, 'tflm-reference')).toEqual([expect.objectContaining({ severity: 'refused', reason: expect.stringContaining('[1, 4, 4, 3]') })]);
+    expect(limitsBroken(model, 'tflm-reference')).toEqual([
+      expect.objectContaining({ severity: 'refused', reason: expect.stringContaining('[1, 4, 4, 3]') }),
+    ]);
   });
 
   test('weights with fewer bytes than their shape', () => {
@@ -188,7 +214,12 @@ describe('models that contradict themselves', () => {
     ],
     [
       'a constant that is written',
-      modelOf([four, { shape: [1, 4], data: new Float32Array(4) }], [{ op: 'RELU', inputs: [0], outputs: [1] }], [0], [1]),
+      modelOf(
+        [four, { shape: [1, 4], data: new Float32Array(4) }],
+        [{ op: 'RELU', inputs: [0], outputs: [1] }],
+        [0],
+        [1],
+      ),
       /"tensor1" is written although the file holds its data/,
     ],
     [
@@ -198,11 +229,18 @@ describe('models that contradict themselves', () => {
     ],
     ['no outputs', modelOf([four, four], [{ op: 'RELU', inputs: [0], outputs: [1] }], [0], []), /no outputs/],
   ])('%s', (_, model, message) => {
-    expect(() => new Interpreter(model)).toThrow(expect.objectContaining({ code: 'TFLITE_INVALID', message: expect.stringMatching(message) }));
+    expect(() => new Interpreter(model)).toThrow(
+      expect.objectContaining({ code: 'TFLITE_INVALID', message: expect.stringMatching(message) }),
+    );
   });
 
   test('more memory than any host should give', () => {
-    const model = modelOf([{ shape: [1, 40000, 40000, 4] }, { shape: [1, 40000, 40000, 4] }], [{ op: 'RELU', inputs: [0], outputs: [1] }], [0], [1]);
+    const model = modelOf(
+      [{ shape: [1, 40000, 40000, 4] }, { shape: [1, 40000, 40000, 4] }],
+      [{ op: 'RELU', inputs: [0], outputs: [1] }],
+      [0],
+      [1],
+    );
     expect(() => new Interpreter(model)).toThrow(expect.objectContaining({ code: 'TENSOR_TOO_LARGE' }));
   });
 });
@@ -210,7 +248,12 @@ describe('models that contradict themselves', () => {
 test('DIV of many 8-bit elements runs on the fast kernels where no stored divisor is 0, and ends where one is', () => {
   const operand = { shape: [1, 4096], type: TensorType.INT8, scale: 0.1 };
   const options = { kind: 'DivOptions', fusedActivationFunction: 0 } as const;
-  const model = modelOf([operand, operand, { ...operand, scale: 0.05 }], [{ op: 'DIV', inputs: [0, 1], outputs: [2], options }], [0, 1], [2]);
+  const model = modelOf(
+    [operand, operand, { ...operand, scale: 0.05 }],
+    [{ op: 'DIV', inputs: [0, 1], outputs: [2], options }],
+    [0, 1],
+    [2],
+  );
   const sample = Uint8Array.from({ length: 8192 }, (_, i) => ((i * 37) % 255) + 1);
   const ran = (['fast', 'plain'] as const).map((kernels) => {
     const interpreter = new Interpreter(model, { profile: 'tflite-reference', kernels });
@@ -220,17 +263,22 @@ test('DIV of many 8-bit elements runs on the fast kernels where no stored diviso
   expect(ran[0]).toBe(ran[1]);
 });
 
-test.each(['FLOOR_DIV', 'FLOOR_MOD'] as const)('%s of integers by 0 ends the model in every profile, as in TensorFlow Lite', (op) => {
-  // FLOOR_DIV takes no int64.
-  for (const type of op === 'FLOOR_MOD' ? [TensorType.INT32, TensorType.INT64] : [TensorType.INT32]) {
-    const operand = { shape: [1, 2], type };
-    const model = modelOf([operand, operand, operand], [{ op, inputs: [0, 1], outputs: [2] }], [0, 1], [2]);
-    for (const profile of Object.keys(kernelProfiles) as KernelProfile[]) {
-      const interpreter = new Interpreter(model, { profile });
-      expect(() => interpreter.run(new Uint8Array(interpreter.inputBytes)), profile).toThrow('with a stored 0, at which the kernel ends with an error');
+test.each(['FLOOR_DIV', 'FLOOR_MOD'] as const)(
+  '%s of integers by 0 ends the model in every profile, as in TensorFlow Lite',
+  (op) => {
+    // FLOOR_DIV takes no int64.
+    for (const type of op === 'FLOOR_MOD' ? [TensorType.INT32, TensorType.INT64] : [TensorType.INT32]) {
+      const operand = { shape: [1, 2], type };
+      const model = modelOf([operand, operand, operand], [{ op, inputs: [0, 1], outputs: [2] }], [0, 1], [2]);
+      for (const profile of Object.keys(kernelProfiles) as KernelProfile[]) {
+        const interpreter = new Interpreter(model, { profile });
+        expect(() => interpreter.run(new Uint8Array(interpreter.inputBytes)), profile).toThrow(
+          'with a stored 0, at which the kernel ends with an error',
+        );
+      }
     }
-  }
-});
+  },
+);
 
 test('an accumulator wraps in 32 bits, as the kernels do, and is flagged beforehand', () => {
   const depth = 70000;
@@ -244,10 +292,14 @@ test('an accumulator wraps in 32 bits, as the kernels do, and is flagged beforeh
     [0],
     [2],
   );
-  expect(overflowRisks(model)).toEqual([{ operator: 0, op: 'FULLY_CONNECTED', tensor: '1 "tensor1"', channel: 0, channels: 1 }]);
+  expect(overflowRisks(model)).toEqual([
+    { operator: 0, op: 'FULLY_CONNECTED', tensor: '1 "tensor1"', channel: 0, channels: 1 },
+  ]);
   const sum = (depth * 255 * 127) | 0;
   expect(sum).toBeLessThan(0);
-  expect(new Int8Array(new Interpreter(model).run(new Uint8Array(depth).fill(127)).buffer)[0]).toBe(-Math.round(-sum / 2 ** 24));
+  expect(new Int8Array(new Interpreter(model).run(new Uint8Array(depth).fill(127)).buffer)[0]).toBe(
+    -Math.round(-sum / 2 ** 24),
+  );
 });
 
 test('the reference pages know where the arithmetic of every operator is defined', () => {

@@ -1,9 +1,19 @@
-// The fast kernels rescale sums in float32 where that gives what the fixed-point arithmetic does: here for every sum, not only at the steps
-// at which the search looks.
+// The fast kernels rescale sums in float32 where that gives what the fixed-point arithmetic does: here for every sum,
+// not only at the steps at which the search looks.
 
 import { expect, test } from 'vitest';
-import { multiplyDoubleRounding, multiplySingleRounding, quantizeMultiplier } from '../../../src/simulator/arithmetic/fixed-point.js';
-import { type ChannelSums, type FloatRescaling, floatRescaling, type OutputLimits, stepsOf } from '../../../src/simulator/fast/rescaling.js';
+import {
+  multiplyDoubleRounding,
+  multiplySingleRounding,
+  quantizeMultiplier,
+} from '../../../src/simulator/arithmetic/fixed-point.js';
+import {
+  type ChannelSums,
+  type FloatRescaling,
+  floatRescaling,
+  type OutputLimits,
+  stepsOf,
+} from '../../../src/simulator/fast/rescaling.js';
 import { drawFrom } from '../../support/random-operators.js';
 
 function channelOf(scale: number): ChannelSums {
@@ -38,7 +48,10 @@ for (const [name, requantize] of Object.entries({ multiplyDoubleRounding, multip
       if (rescaling === null) continue;
       found += 1;
       for (let sum = channel.lowest; sum <= channel.highest; sum++) {
-        const exact = Math.max(limits.low, Math.min(limits.high, requantize(sum, multiplier.multiplier, multiplier.shift) + zero));
+        const exact = Math.max(
+          limits.low,
+          Math.min(limits.high, requantize(sum, multiplier.multiplier, multiplier.shift) + zero),
+        );
         const given = inFloat32(rescaling, sum, limits);
         if (given !== exact) expect.fail(`seed ${seed}: sum ${sum} gives ${given}, not ${exact}`);
       }
@@ -75,7 +88,11 @@ test('sums that leave 32 bits are refused', () => {
 });
 
 test('a channel that gives the same for every input is an addend', () => {
-  expect(floatRescaling(channelOf(1e-9), { zero: 7, low: -128, high: 127 })).toEqual({ factor: 0, offsets: [7, 7], shifted: 0 });
+  expect(floatRescaling(channelOf(1e-9), { zero: 7, low: -128, high: 127 })).toEqual({
+    factor: 0,
+    offsets: [7, 7],
+    shifted: 0,
+  });
 });
 
 test('where two roundings step up is known without a search', () => {
@@ -85,6 +102,8 @@ test('where two roundings step up is known without a search', () => {
     const multiplier = { multiplier: draw(2 ** 30, 2 ** 31 - 1), shift: 2 - draw(0, 18) };
     const requantize = (sum: number): number => multiplyDoubleRounding(sum, multiplier.multiplier, multiplier.shift);
     const channel = { lowest: -(2 ** 24), highest: 2 ** 24, multiplier, requantize };
-    expect(stepsOf({ ...channel, roundsTwice: true }, limits)).toEqual(stepsOf({ ...channel, roundsTwice: false }, limits));
+    expect(stepsOf({ ...channel, roundsTwice: true }, limits)).toEqual(
+      stepsOf({ ...channel, roundsTwice: false }, limits),
+    );
   }
 });

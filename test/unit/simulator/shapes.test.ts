@@ -1,7 +1,15 @@
-// Shapes follow from the inputs'. The one-operator models of the fixtures hold the shapes that TFLite gives: forgotten, they come back.
+// Shapes follow from the inputs'. The one-operator models of the fixtures hold the shapes that TFLite gives: forgotten,
+// they come back.
 
 import { describe, expect, test } from 'vitest';
-import { copyModel, mainSubgraph, operatorName, readModel, type SubGraph, TensorType } from '../../../src/formats/tflite/index.js';
+import {
+  copyModel,
+  mainSubgraph,
+  operatorName,
+  readModel,
+  type SubGraph,
+  TensorType,
+} from '../../../src/formats/tflite/index.js';
 import { Interpreter, inputsAndOutputs, resolveShapes } from '../../../src/simulator/index.js';
 import { cases } from '../../fixtures/operators/cases.js';
 import { denseOptions, modelOf, type TensorSpec } from '../../support/models.js';
@@ -27,7 +35,9 @@ test('every operator gives the shapes that the file holds', () => {
     try {
       const resolved = resolveShapes(forgotten);
       for (const [i, tensor] of mainSubgraph(resolved).tensors.entries()) {
-        expect(Array.from(tensor.shape ?? []), `${name}: tensor ${i}`).toEqual(Array.from(mainSubgraph(model).tensors[i]?.shape ?? []));
+        expect(Array.from(tensor.shape ?? []), `${name}: tensor ${i}`).toEqual(
+          Array.from(mainSubgraph(model).tensors[i]?.shape ?? []),
+        );
       }
     } catch (error) {
       if ((error as { code?: string }).code !== 'TENSOR_SHAPE_DYNAMIC') throw error;
@@ -61,7 +71,15 @@ function flatteningModel() {
         op: 'STRIDED_SLICE',
         inputs: [1, 2, 3, 4],
         outputs: [5],
-        options: { kind: 'StridedSliceOptions', beginMask: 0, endMask: 0, ellipsisMask: 0, newAxisMask: 0, shrinkAxisMask: 1, offset: false },
+        options: {
+          kind: 'StridedSliceOptions',
+          beginMask: 0,
+          endMask: 0,
+          ellipsisMask: 0,
+          newAxisMask: 0,
+          shrinkAxisMask: 1,
+          offset: false,
+        },
       },
       { op: 'PACK', inputs: [5, 6], outputs: [7], options: { kind: 'PackOptions', valuesCount: 2, axis: 0 } },
       { op: 'RESHAPE', inputs: [0, 7], outputs: [8] },
@@ -94,13 +112,17 @@ describe('a batch of unknown size', () => {
   test('takes the size that is given, through shape arithmetic', () => {
     const model = resolveShapes(flatteningModel(), { x: [3, 2, 2] });
     expect(inputsAndOutputs(model)).toMatchObject({ inputs: [{ shape: [3, 2, 2] }], outputs: [{ shape: [3, 2] }] });
-    const output = new Interpreter(model).run(new Uint8Array(Float32Array.of(1, 0, 0, 2, 0, 0, 0, 0, 1, 1, 1, 1).buffer));
+    const output = new Interpreter(model).run(
+      new Uint8Array(Float32Array.of(1, 0, 0, 2, 0, 0, 0, 0, 1, 1, 1, 1).buffer),
+    );
     expect(Array.from(new Float32Array(output.buffer))).toEqual([9, 3, 0, 0, 10, 4]);
     expect(mainSubgraph(model).tensors.every(({ shapeSignature }) => shapeSignature === null)).toBe(true);
   });
 
   test('sizes that do not go together are refused', () => {
-    expect(() => resolveShapes(flatteningModel(), { x: [3, 5] })).toThrow(/operator 3 RESHAPE: 15 elements do not fit shape \[3, 4\]/);
+    expect(() => resolveShapes(flatteningModel(), { x: [3, 5] })).toThrow(
+      /operator 3 RESHAPE: 15 elements do not fit shape \[3, 4\]/,
+    );
     expect(() => resolveShapes(flatteningModel(), { y: [3, 2, 2] })).toThrow(codeOf('INPUT_UNKNOWN'));
   });
 });
@@ -115,7 +137,11 @@ test('a shape that depends on the values of an input names the operator, and the
   const output = mainSubgraph(model).tensors[2];
   if (output !== undefined) output.shapeSignature = Int32Array.of(-1, -1);
   expect(() => new Interpreter(model)).toThrow(
-    expect.objectContaining({ code: 'TENSOR_SHAPE_DYNAMIC', message: expect.stringMatching(/operator 0 RESHAPE/), hint: expect.stringMatching(/--shape/) }),
+    expect.objectContaining({
+      code: 'TENSOR_SHAPE_DYNAMIC',
+      message: expect.stringMatching(/operator 0 RESHAPE/),
+      hint: expect.stringMatching(/--shape/),
+    }),
   );
 });
 
@@ -137,17 +163,33 @@ test.each([
   ['beyond memory', [2 ** 31, 2 ** 31]],
   ['of 0 beside large ones', [0, 2 ** 28]],
 ])('sizes %s are refused', (_, shape) => {
-  const model = modelOf([{ name: 'x', shape: [1, 4] }, { shape: [1, 4] }], [{ op: 'RELU', inputs: [0], outputs: [1] }], [0], [1]);
-  expect(() => resolveShapes(model, { x: shape })).toThrow(expect.objectContaining({ code: expect.stringMatching(/TFLITE_INVALID|TENSOR_TOO_LARGE/) }));
+  const model = modelOf(
+    [{ name: 'x', shape: [1, 4] }, { shape: [1, 4] }],
+    [{ op: 'RELU', inputs: [0], outputs: [1] }],
+    [0],
+    [1],
+  );
+  expect(() => resolveShapes(model, { x: shape })).toThrow(
+    expect.objectContaining({ code: expect.stringMatching(/TFLITE_INVALID|TENSOR_TOO_LARGE/) }),
+  );
 });
 
 test('thousands of operators are computed beforehand, one after the other', () => {
   const length = 5000;
   const model = modelOf(
-    [{ name: 'x', shape: [2] }, { shape: [2], data: Float32Array.of(-1, 2) }, ...Array.from({ length: length + 1 }, () => ({ shape: [2] }))],
+    [
+      { name: 'x', shape: [2] },
+      { shape: [2], data: Float32Array.of(-1, 2) },
+      ...Array.from({ length: length + 1 }, () => ({ shape: [2] })),
+    ],
     [
       ...Array.from({ length }, (__, i) => ({ op: 'ABS' as const, inputs: [i + 1], outputs: [i + 2] })),
-      { op: 'ADD', inputs: [0, length + 1], outputs: [length + 2], options: { kind: 'AddOptions', fusedActivationFunction: 0, potScaleInt16: false } },
+      {
+        op: 'ADD',
+        inputs: [0, length + 1],
+        outputs: [length + 2],
+        options: { kind: 'AddOptions', fusedActivationFunction: 0, potScaleInt16: false },
+      },
     ],
     [0],
     [length + 2],
@@ -162,7 +204,9 @@ sharedTest('a batch of four gives what four samples give', () => {
   const samples = new Float32Array(4 * 96 * 96 * 3).map((_, i) => Math.sin(i * 0.37));
   const bytes = new Uint8Array(samples.buffer);
   const four = new Interpreter(resolveShapes(model, { input_1: [4, 96, 96, 3] })).run(bytes);
-  const each = Array.from({ length: 4 }, (_, i) => one.run(bytes.subarray(i * one.inputBytes, (i + 1) * one.inputBytes)));
+  const each = Array.from({ length: 4 }, (_, i) =>
+    one.run(bytes.subarray(i * one.inputBytes, (i + 1) * one.inputBytes)),
+  );
   expect(Buffer.from(four).equals(Buffer.concat(each))).toBe(true);
 });
 
@@ -171,5 +215,7 @@ sharedTest('a signature has inputs and outputs of its own names', () => {
   const interpreter = new Interpreter(resolveShapes(model, { x: [2] }, 'multiply'), { signature: 'multiply' });
   expect(interpreter.inputs.map(({ name, shape }) => [name, shape])).toEqual([['x', [2]]]);
   expect(interpreter.outputs.map(({ name }) => name)).toEqual(['multiply_result']);
-  expect(Array.from(new Float32Array(interpreter.run(new Uint8Array(Float32Array.of(3, -2).buffer)).buffer))).toEqual([30, -20]);
+  expect(Array.from(new Float32Array(interpreter.run(new Uint8Array(Float32Array.of(3, -2).buffer)).buffer))).toEqual([
+    30, -20,
+  ]);
 });

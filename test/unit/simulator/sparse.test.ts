@@ -11,10 +11,26 @@ function sparseModel(): Model {
 }
 
 const damages: readonly [string, (sparsity: SparsityParameters) => void, RegExp][] = [
-  ['an index beyond the shape', ({ dimMetadata }) => dimMetadata[1]?.arrayIndices?.values?.fill(8), /names the element \[\d, 8\] of \[6, 8\]/],
-  ['a segment beyond the indices', ({ dimMetadata }) => dimMetadata[1]?.arraySegments?.values?.fill(1000, 1), /has no segment 0 in level 1/],
-  ['more rows than segments', ({ dimMetadata }) => Object.assign(dimMetadata[0] ?? {}, { denseSize: 2 ** 31 - 1 }), /2147483647 blocks of 1 along dimension 0/],
-  ['fewer elements than are stored', ({ dimMetadata }) => dimMetadata[1]?.arraySegments?.values?.fill(0), /names 0 of the \d+ elements/],
+  [
+    'an index beyond the shape',
+    ({ dimMetadata }) => dimMetadata[1]?.arrayIndices?.values?.fill(8),
+    /names the element \[\d, 8\] of \[6, 8\]/,
+  ],
+  [
+    'a segment beyond the indices',
+    ({ dimMetadata }) => dimMetadata[1]?.arraySegments?.values?.fill(1000, 1),
+    /has no segment 0 in level 1/,
+  ],
+  [
+    'more rows than segments',
+    ({ dimMetadata }) => Object.assign(dimMetadata[0] ?? {}, { denseSize: 2 ** 31 - 1 }),
+    /2147483647 blocks of 1 along dimension 0/,
+  ],
+  [
+    'fewer elements than are stored',
+    ({ dimMetadata }) => dimMetadata[1]?.arraySegments?.values?.fill(0),
+    /names 0 of the \d+ elements/,
+  ],
   ['an order that is none', ({ traversalOrder }) => traversalOrder?.fill(1), /in the order \[1, 1\]/],
   [
     'a block of no dimension',
@@ -28,7 +44,9 @@ test.each(damages)('sparsity with %s is refused', (_, damage, message) => {
   const [tensor] = mainSubgraph(model).tensors;
   if (tensor?.sparsity == null) throw new Error('the fixture is not sparse');
   damage(tensor.sparsity);
-  expect(() => new Interpreter(model)).toThrow(expect.objectContaining({ code: 'TFLITE_INVALID', message: expect.stringMatching(message) }));
+  expect(() => new Interpreter(model)).toThrow(
+    expect.objectContaining({ code: 'TFLITE_INVALID', message: expect.stringMatching(message) }),
+  );
 });
 
 test('the quantizer is given dense constants', () => {

@@ -1,5 +1,5 @@
-// Placement on the Edge TPU: the limits of operators one by one, and how what depends on the CPU stays there. What the compiler really did with
-// whole models is in test/integration/edgetpu-pairs.test.ts.
+// Placement on the Edge TPU: the limits of operators one by one, and how what depends on the CPU stays there. What the
+// compiler really did with whole models is in test/integration/edgetpu-pairs.test.ts.
 
 import { describe, expect, test } from 'vitest';
 import { type BuiltinOptions, type Model, type OperatorName, TensorType } from '../../../src/formats/tflite/index.js';
@@ -9,11 +9,19 @@ import { convOptions, denseOptions, modelOf, type TensorSpec } from '../../suppo
 
 const coral = await loadTarget('coral-usb');
 const int8 = (...shape: number[]): TensorSpec => ({ shape, type: TensorType.INT8, scale: 0.1 });
-const constant = (...shape: number[]): TensorSpec => ({ ...int8(...shape), data: new Int8Array(shape.reduce((a, b) => a * b, 1)).fill(1) });
+const constant = (...shape: number[]): TensorSpec => ({
+  ...int8(...shape),
+  data: new Int8Array(shape.reduce((a, b) => a * b, 1)).fill(1),
+});
 const integers = (...values: number[]): TensorSpec => ({ shape: [values.length], data: Int32Array.from(values) });
 
 /** The only operator of a model; inputs without data are the model's. */
-function placed(op: OperatorName, inputs: readonly TensorSpec[], outputs: readonly TensorSpec[], options?: BuiltinOptions) {
+function placed(
+  op: OperatorName,
+  inputs: readonly TensorSpec[],
+  outputs: readonly TensorSpec[],
+  options?: BuiltinOptions,
+) {
   const free = inputs.flatMap(({ data }, i) => (data === undefined ? [i] : []));
   const results = outputs.map((_, i) => inputs.length + i);
   const model = modelOf(
@@ -55,11 +63,31 @@ describe('limits of operators', () => {
   test.each<[string, ReturnType<typeof placed>, string]>([
     ['a pool', placed('AVERAGE_POOL_2D', [int8(1, 4, 4, 8)], [int8(1, 2, 2, 8)], pool(0)), mapped],
     ['a pool with an activation', placed('MAX_POOL_2D', [int8(1, 4, 4, 8)], [int8(1, 2, 2, 8)], pool(1)), limitation],
-    ['a convolution dilated alike', placed('CONV_2D', [int8(1, 8, 8, 4), constant(8, 3, 3, 4)], [int8(1, 4, 4, 8)], dilated(2, 2)), mapped],
-    ['a convolution dilated otherwise', placed('CONV_2D', [int8(1, 8, 8, 4), constant(8, 3, 3, 4)], [int8(1, 4, 4, 8)], dilated(2, 1)), limitation],
-    ['a 3x1 convolution dilated along its length', placed('CONV_2D', [int8(1, 8, 1, 4), constant(8, 3, 1, 4)], [int8(1, 4, 1, 8)], dilated(2, 1)), mapped],
-    ['computed weights', placed('CONV_2D', [int8(1, 8, 8, 4), int8(1, 3, 3, 4)], [int8(1, 6, 6, 1)], convOptions()), limitation],
-    ['one row of a dense layer', placed('FULLY_CONNECTED', [int8(1, 4), constant(8, 4)], [int8(1, 8)], denseOptions()), mapped],
+    [
+      'a convolution dilated alike',
+      placed('CONV_2D', [int8(1, 8, 8, 4), constant(8, 3, 3, 4)], [int8(1, 4, 4, 8)], dilated(2, 2)),
+      mapped,
+    ],
+    [
+      'a convolution dilated otherwise',
+      placed('CONV_2D', [int8(1, 8, 8, 4), constant(8, 3, 3, 4)], [int8(1, 4, 4, 8)], dilated(2, 1)),
+      limitation,
+    ],
+    [
+      'a 3x1 convolution dilated along its length',
+      placed('CONV_2D', [int8(1, 8, 1, 4), constant(8, 3, 1, 4)], [int8(1, 4, 1, 8)], dilated(2, 1)),
+      mapped,
+    ],
+    [
+      'computed weights',
+      placed('CONV_2D', [int8(1, 8, 8, 4), int8(1, 3, 3, 4)], [int8(1, 6, 6, 1)], convOptions()),
+      limitation,
+    ],
+    [
+      'one row of a dense layer',
+      placed('FULLY_CONNECTED', [int8(1, 4), constant(8, 4)], [int8(1, 8)], denseOptions()),
+      mapped,
+    ],
     ['several rows', placed('FULLY_CONNECTED', [int8(3, 4), constant(8, 4)], [int8(3, 8)], denseOptions()), limitation],
     ['a mean over pixels', placed('MEAN', [int8(1, 4, 4, 6), integers(1, 2)], [int8(1, 6)]), mapped],
     ['a mean over 6 channels', placed('MEAN', [int8(1, 4, 4, 6), integers(3)], [int8(1, 4, 4)]), limitation],
@@ -80,38 +108,83 @@ describe('limits of operators', () => {
     ['rows of probabilities', placed('SOFTMAX', [int8(4, 10)], [int8(4, 10)]), limitation],
     [
       'a split of channels',
-      placed('SPLIT', [integers(3), int8(1, 4, 4, 8)], [int8(1, 4, 4, 4), int8(1, 4, 4, 4)], { kind: 'SplitOptions', numSplits: 2 }),
+      placed('SPLIT', [integers(3), int8(1, 4, 4, 8)], [int8(1, 4, 4, 4), int8(1, 4, 4, 4)], {
+        kind: 'SplitOptions',
+        numSplits: 2,
+      }),
       mapped,
     ],
-    ['a split into one', placed('SPLIT', [integers(0), int8(1, 4, 4, 8)], [int8(1, 4, 4, 8)], { kind: 'SplitOptions', numSplits: 1 }), mapped],
+    [
+      'a split into one',
+      placed('SPLIT', [integers(0), int8(1, 4, 4, 8)], [int8(1, 4, 4, 8)], { kind: 'SplitOptions', numSplits: 1 }),
+      mapped,
+    ],
     [
       'a split of the batch',
-      placed('SPLIT', [integers(0), int8(1, 2, 4, 8)], [int8(1, 2, 4, 8), int8(1, 2, 4, 8)], { kind: 'SplitOptions', numSplits: 2 }),
+      placed('SPLIT', [integers(0), int8(1, 2, 4, 8)], [int8(1, 2, 4, 8), int8(1, 2, 4, 8)], {
+        kind: 'SplitOptions',
+        numSplits: 2,
+      }),
       limitation,
     ],
     [
       'a slice with strides of 1',
-      placed('STRIDED_SLICE', [int8(1, 4, 4, 8), integers(0, 0, 0, 0), integers(1, 2, 2, 8), integers(1, 1, 1, 1)], [int8(1, 2, 2, 8)], strided(0, 0)),
+      placed(
+        'STRIDED_SLICE',
+        [int8(1, 4, 4, 8), integers(0, 0, 0, 0), integers(1, 2, 2, 8), integers(1, 1, 1, 1)],
+        [int8(1, 2, 2, 8)],
+        strided(0, 0),
+      ),
       mapped,
     ],
     [
       'a slice of every second',
-      placed('STRIDED_SLICE', [int8(1, 4, 4, 8), integers(0, 0, 0, 0), integers(1, 4, 4, 8), integers(1, 2, 2, 1)], [int8(1, 2, 2, 8)], strided(0, 0)),
+      placed(
+        'STRIDED_SLICE',
+        [int8(1, 4, 4, 8), integers(0, 0, 0, 0), integers(1, 4, 4, 8), integers(1, 2, 2, 1)],
+        [int8(1, 2, 2, 8)],
+        strided(0, 0),
+      ),
       limitation,
     ],
     [
       'a slice with an ellipsis',
-      placed('STRIDED_SLICE', [int8(1, 4, 4, 8), integers(0, 0), integers(1, 2), integers(1, 1)], [int8(1, 4, 4, 2)], strided(1, 0)),
+      placed(
+        'STRIDED_SLICE',
+        [int8(1, 4, 4, 8), integers(0, 0), integers(1, 2), integers(1, 1)],
+        [int8(1, 4, 4, 2)],
+        strided(1, 0),
+      ),
       limitation,
     ],
-    ['values in a row', placed('PACK', [int8(4, 4), int8(4, 4)], [int8(4, 4, 2)], { kind: 'PackOptions', valuesCount: 2, axis: 2 }), mapped],
-    ['values as a batch', placed('PACK', [int8(4, 4), int8(4, 4)], [int8(2, 4, 4)], { kind: 'PackOptions', valuesCount: 2, axis: 0 }), limitation],
-    ['padding by concatenation', placed('CONCATENATION', [int8(1, 2), { ...int8(1, 2), data: new Int8Array(2) }], [int8(1, 4)]), mapped],
+    [
+      'values in a row',
+      placed('PACK', [int8(4, 4), int8(4, 4)], [int8(4, 4, 2)], { kind: 'PackOptions', valuesCount: 2, axis: 2 }),
+      mapped,
+    ],
+    [
+      'values as a batch',
+      placed('PACK', [int8(4, 4), int8(4, 4)], [int8(2, 4, 4)], { kind: 'PackOptions', valuesCount: 2, axis: 0 }),
+      limitation,
+    ],
+    [
+      'padding by concatenation',
+      placed('CONCATENATION', [int8(1, 2), { ...int8(1, 2), data: new Int8Array(2) }], [int8(1, 4)]),
+      mapped,
+    ],
     ['a constant behind', placed('CONCATENATION', [int8(1, 2), constant(1, 2)], [int8(1, 4)]), limitation],
     ['what is in no table', placed('LEAKY_RELU', [int8(1, 2)], [int8(1, 2)]), 'Operation not supported'],
-    ['float outputs', placed('DEQUANTIZE', [int8(1, 2)], [{ shape: [1, 2] }]), 'Operation is working on an unsupported data type'],
+    [
+      'float outputs',
+      placed('DEQUANTIZE', [int8(1, 2)], [{ shape: [1, 2] }]),
+      'Operation is working on an unsupported data type',
+    ],
     ['float inputs', placed('QUANTIZE', [{ shape: [1, 2] }], [int8(1, 2)]), limitation],
-    ['a batch of two', placed('RELU', [int8(2, 4, 4, 8)], [int8(2, 4, 4, 8)]), 'Tensor has unsupported rank (up to 3 innermost dimensions mapped)'],
+    [
+      'a batch of two',
+      placed('RELU', [int8(2, 4, 4, 8)], [int8(2, 4, 4, 8)]),
+      'Tensor has unsupported rank (up to 3 innermost dimensions mapped)',
+    ],
     ['five dimensions', placed('RELU', [int8(1, 1, 4, 4, 8)], [int8(1, 1, 4, 4, 8)]), mapped],
   ])('%s', (_, placement, expected) => {
     expect(placement?.status).toBe(expected);
@@ -119,7 +192,9 @@ describe('limits of operators', () => {
   });
 
   test('what no compiled model shows is marked, with where it is documented', () => {
-    expect(placed('TRANSPOSE_CONV', [integers(1, 4, 4, 8), constant(8, 2, 2, 8), int8(1, 2, 2, 8)], [int8(1, 4, 4, 8)])).toMatchObject({
+    expect(
+      placed('TRANSPOSE_CONV', [integers(1, 4, 4, 8), constant(8, 2, 2, 8), int8(1, 2, 2, 8)], [int8(1, 4, 4, 8)]),
+    ).toMatchObject({
       mapped: true,
       unconfirmed: true,
       source: expect.stringContaining('issues/684'),
@@ -149,7 +224,10 @@ describe('limits of operators', () => {
 });
 
 describe('dependency', () => {
-  /** Operators on tensors of [1, 4]: each names what it reads, from 0 (the input) on; its own tensor is its number plus 1. */
+  /**
+   * Operators on tensors of [1, 4]: each names what it reads, from 0 (the input) on; its own tensor is its number plus
+   * 1.
+   */
   const graph = (...operators: [OperatorName, ...number[]][]): Model =>
     modelOf(
       [int8(1, 4), ...operators.map(() => int8(1, 4))],
@@ -176,7 +254,10 @@ describe('dependency', () => {
   });
 
   test('islands are counted', () => {
-    expect(places(graph(['RELU', 0], ['LEAKY_RELU', 1], ['RELU', 2], ['LEAKY_RELU', 3], ['RELU', 4]), true)).toEqual(['TcTcT', 3]);
+    expect(places(graph(['RELU', 0], ['LEAKY_RELU', 1], ['RELU', 2], ['LEAKY_RELU', 3], ['RELU', 4]), true)).toEqual([
+      'TcTcT',
+      3,
+    ]);
     expect(places(graph(['LEAKY_RELU', 0], ['RELU', 1]))).toEqual(['cc', 0]);
     expect(places(graph(['LEAKY_RELU', 0], ['RELU', 1]), true)).toEqual(['cT', 1]);
   });

@@ -3,7 +3,15 @@ import path from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { parse, stringify } from 'yaml';
 import { TensorType, writeModel } from '../../../src/formats/tflite/index.js';
-import { budgetOf, calibrateTarget, checkModel, estimateLatency, loadTarget, shippedTargets, targetFaults } from '../../../src/targets/index.js';
+import {
+  budgetOf,
+  calibrateTarget,
+  checkModel,
+  estimateLatency,
+  loadTarget,
+  shippedTargets,
+  targetFaults,
+} from '../../../src/targets/index.js';
 import { checks } from '../../../src/targets/validate.js';
 import { temporaryFolder, writeFiles } from '../../support/files.js';
 import { denseModel, denseOptions, modelOf, wideModel } from '../../support/models.js';
@@ -26,7 +34,11 @@ describe('target files with faults', () => {
   test.each([
     ['an unknown key', (text: string) => `${text}colour: red\n`, /colour/],
     ['a missing key', (text: string) => text.replace(/^clockHz:.*\n/m, ''), /clockHz/],
-    ['a wrong type, with its line', (text: string) => text.replace('clockHz: 64000000', 'clockHz: fast'), /line 5, clockHz/],
+    [
+      'a wrong type, with its line',
+      (text: string) => text.replace('clockHz: 64000000', 'clockHz: fast'),
+      /line 5, clockHz/,
+    ],
   ])('%s', async (_, edit, message) => {
     writeFiles(folder, { 'bad.yaml': edit(file('nano33ble')) });
     await expect(loadTarget(path.join(folder, 'bad.yaml'))).rejects.toThrow(
@@ -41,7 +53,10 @@ describe('target files with faults', () => {
     ['ram-room', { ram: { bytes: 10, firmwareBytes: 10 } }],
     ['core-for-kernels', { core: null }],
     ['accelerator-operators', { operatorSet: 'edgetpu' }],
-    ['accelerator-latency', { runtime: { name: 'x', kernels: 'edgetpu', kernelProfile: 'tflm-reference' }, operatorSet: 'edgetpu' }],
+    [
+      'accelerator-latency',
+      { runtime: { name: 'x', kernels: 'edgetpu', kernelProfile: 'tflm-reference' }, operatorSet: 'edgetpu' },
+    ],
     ['clock-for-cycles', { clockHz: null }],
     ['alignment-power-of-two', { alignment: 12 }],
     ['flash-source', { sources: { ram: 'a', latency: 'a' } }],
@@ -82,17 +97,29 @@ describe('target files with faults', () => {
       'lost.yaml': 'id: my-l4\nextends: nucleo-l4r5z\n',
     });
     const [own, base] = [await loadTarget(path.join(folder, 'own.yaml')), await loadTarget('nucleo-l4r5zi')];
-    expect(own).toMatchObject({ id: 'my-l4', name: 'Mine', soc: base.soc, latency: base.latency, ram: { firmwareBytes: 300000 } });
+    expect(own).toMatchObject({
+      id: 'my-l4',
+      name: 'Mine',
+      soc: base.soc,
+      latency: base.latency,
+      ram: { firmwareBytes: 300000 },
+    });
     expect(budgetOf(own).arenaBytes).toBe(355360);
     // What was known of the other RAM is not known of this one.
     expect(own.sources).not.toHaveProperty('ram');
     expect(own.unverified).toContain('ram');
     await expect(loadTarget(path.join(folder, 'bad-own.yaml'))).rejects.toThrow(/line 4, ram\.firmwareBytes/);
-    await expect(loadTarget(path.join(folder, 'lost.yaml'))).rejects.toThrow(/no target named nucleo-l4r5z; did you mean nucleo-l4r5zi/);
+    await expect(loadTarget(path.join(folder, 'lost.yaml'))).rejects.toThrow(
+      /no target named nucleo-l4r5z; did you mean nucleo-l4r5zi/,
+    );
   });
 
   test("a user's own target is a file like those shipped", async () => {
-    writeFiles(folder, { 'mine.yaml': file('pico').replace('id: pico', 'id: my-board').replace('firmwareBytes: 65536', 'firmwareBytes: 200000') });
+    writeFiles(folder, {
+      'mine.yaml': file('pico')
+        .replace('id: pico', 'id: my-board')
+        .replace('firmwareBytes: 65536', 'firmwareBytes: 200000'),
+    });
     expect(budgetOf(await loadTarget(path.join(folder, 'mine.yaml'))).arenaBytes).toBe(70336);
   });
 });
@@ -126,7 +153,10 @@ describe('check', () => {
       operators: [{ index: 0, op: 'FULLY_CONNECTED', placed: 'cpu', reason: null }],
       memory: { headBytes: 48 },
     });
-    expect(result.latencyMs).toMatchObject({ basis: 'estimate', value: (1000 * ((200 + 16 * 10) * 3.568 + 1000)) / 64e6 });
+    expect(result.latencyMs).toMatchObject({
+      basis: 'estimate',
+      value: (1000 * ((200 + 16 * 10) * 3.568 + 1000)) / 64e6,
+    });
   });
 
   test('a model that is too large for flash, or for RAM, says by how much', async () => {
@@ -177,7 +207,10 @@ describe('check', () => {
       errorPercent: 10,
     });
     // Calibrating again starts from the figures, not from the correction.
-    expect(calibrateTarget(corrected, [{ model: dense, latencyMs: 3 * estimates[0] }]).measured.factor).toBeCloseTo(3, 4);
+    expect(calibrateTarget(corrected, [{ model: dense, latencyMs: 3 * estimates[0] }]).measured.factor).toBeCloseTo(
+      3,
+      4,
+    );
   });
 
   test('flash of the runtime counts what operators share once', async () => {
@@ -213,7 +246,14 @@ describe('check', () => {
     const filter = { shape: [1, 1, 1, 1], type: TensorType.INT8, data: Int8Array.of(3), scale: 1 };
     const pixels = { shape: [1, 2, 2, 1], type: TensorType.INT8, scale: 1 };
     const large = { ...pixels, shape: [1, 4, 4, 1] };
-    const options = { kind: 'TransposeConvOptions', padding: 0, strideH: 2, strideW: 2, fusedActivationFunction: 0, quantizedBiasType: 0 } as const;
+    const options = {
+      kind: 'TransposeConvOptions',
+      padding: 0,
+      strideH: 2,
+      strideW: 2,
+      fusedActivationFunction: 0,
+      quantizedBiasType: 0,
+    } as const;
     const model = modelOf(
       [{ shape: [4], data: Int32Array.of(1, 4, 4, 1) }, filter, pixels, large],
       [{ op: 'TRANSPOSE_CONV', inputs: [0, 1, 2], outputs: [3], options }],
@@ -221,7 +261,9 @@ describe('check', () => {
       [3],
     );
     const warnings = checkModel(model, await loadTarget('pico'), 1000).warnings;
-    expect(warnings.map(({ code, message }) => [code, message])).toEqual([['KERNEL_DIFFERENCE', expect.stringContaining('filter is smaller than its stride')]]);
+    expect(warnings.map(({ code, message }) => [code, message])).toEqual([
+      ['KERNEL_DIFFERENCE', expect.stringContaining('filter is smaller than its stride')],
+    ]);
     expect(checkModel(model, await loadTarget('qemu-mps2-an386'), 1000).warnings).toEqual([]);
   });
 
@@ -237,7 +279,9 @@ describe('check', () => {
       [0],
       [3],
     );
-    expect(checkModel(model, await loadTarget('coral-usb'), 100).operators.map(({ placed, reason }) => [placed, reason])).toEqual([
+    expect(
+      checkModel(model, await loadTarget('coral-usb'), 100).operators.map(({ placed, reason }) => [placed, reason]),
+    ).toEqual([
       ['npu', null],
       ['cpu', 'Operation not supported'],
       ['cpu', 'More than one subgraph is not supported'],

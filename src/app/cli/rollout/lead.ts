@@ -10,7 +10,15 @@ import {
   type RolloutView,
   summarize,
 } from '../../../fleet/index.js';
-import { brokerText, devicesText, quarantineText, rolloutJunit, rolloutMarkdown, rolloutPage, rolloutStatusReport } from '../../report/index.js';
+import {
+  brokerText,
+  devicesText,
+  quarantineText,
+  rolloutJunit,
+  rolloutMarkdown,
+  rolloutPage,
+  rolloutStatusReport,
+} from '../../report/index.js';
 import type { Context, Outcome } from '../verb.js';
 
 type Options = Readonly<Record<string, unknown>>;
@@ -21,8 +29,16 @@ const settled = ['confirmed', 'failed', 'rolled-back', 'unknown', 'withdrawn', '
 export function showing({ progress, signal }: Context, row: RolloutRow): AgentOptions {
   return {
     signal,
-    onWait: (holder) => progress.note(`another agent leads ${row.name} (${holder.split(':').slice(0, 2).join(', process ')}); this one waits`),
-    onStore: (reason) => progress.note(reason === null ? 'the store is back' : `${reason}; it is tried again for ten minutes, and no device is told meanwhile`),
+    onWait: (holder) =>
+      progress.note(
+        `another agent leads ${row.name} (${holder.split(':').slice(0, 2).join(', process ')}); this one waits`,
+      ),
+    onStore: (reason) =>
+      progress.note(
+        reason === null
+          ? 'the store is back'
+          : `${reason}; it is tried again for ten minutes, and no device is told meanwhile`,
+      ),
     onEvent: (event) => {
       const text = eventText(event);
       if (text !== null) progress.note(text);
@@ -64,14 +80,23 @@ export async function outcomeOf(store: RolloutStore, row: RolloutRow, options: O
 }
 
 /** @returns the files */
-export async function writeReports(store: RolloutStore, row: RolloutRow, summary: RolloutSummary, { html, markdown, junit }: Options): Promise<string[]> {
+export async function writeReports(
+  store: RolloutStore,
+  row: RolloutRow,
+  summary: RolloutSummary,
+  { html, markdown, junit }: Options,
+): Promise<string[]> {
   const files: string[] = [];
   const write = async (file: unknown, text: () => Promise<string>): Promise<void> => {
     if (file === undefined) return;
     await writeAtomically(String(file), await text());
     files.push(String(file));
   };
-  const story = async () => ({ summary, devices: store.devices(row.no), events: await store.events(row.no, 0, mostEvents) });
+  const story = async () => ({
+    summary,
+    devices: store.devices(row.no),
+    events: await store.events(row.no, 0, mostEvents),
+  });
   await write(html, async () => rolloutPage(await story()));
   await write(markdown, async () => rolloutMarkdown(await story()));
   await write(junit, async () => rolloutJunit(summary));

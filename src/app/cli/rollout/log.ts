@@ -5,13 +5,18 @@ import { findRollout, withStore } from './store.js';
 const [pageEvents, pollMs] = [1000, 500];
 
 /** Lines of JSON rather than a document, so that they can be read while they come. */
-export function rolloutLog({ signal, write }: Context, name: string | null, options: Readonly<Record<string, unknown>>): Promise<Outcome> {
+export function rolloutLog(
+  { signal, write }: Context,
+  name: string | null,
+  options: Readonly<Record<string, unknown>>,
+): Promise<Outcome> {
   return withStore(options, async (store) => {
     const { no } = await findRollout(store, name, options);
     for (let after = 0; !signal.aborted; ) {
       const { phase } = (await store.rollout(no)).state;
       const events = await store.events(no, after, pageEvents);
-      for (const { n, at, event } of events) write(`${JSON.stringify({ n, at: new Date(at).toISOString(), ...event })}\n`);
+      for (const { n, at, event } of events)
+        write(`${JSON.stringify({ n, at: new Date(at).toISOString(), ...event })}\n`);
       after = events.at(-1)?.n ?? after;
       if (events.length === pageEvents) continue;
       if (options.follow !== true || phase === 'done' || phase === 'stopped') break;

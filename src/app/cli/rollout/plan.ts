@@ -2,29 +2,46 @@ import path from 'node:path';
 import { fail } from '../../../base/errors.js';
 import { readBytes } from '../../../base/files/index.js';
 import { type BrokerAddress, parseBrokerAddress } from '../../../devices/mqtt/index.js';
-import { forecastRollout, planFrom, type RolloutPlan, readPlan, readRegistryAt, requireExpected } from '../../../fleet/index.js';
+import {
+  forecastRollout,
+  planFrom,
+  type RolloutPlan,
+  readPlan,
+  readRegistryAt,
+  requireExpected,
+} from '../../../fleet/index.js';
 import { rolloutPlanReport } from '../../report/index.js';
 import { tagsOf } from '../options.js';
 import type { Context, Outcome } from '../verb.js';
 
-export async function planRollout({ signal, progress }: Context, file: string | null, options: Readonly<Record<string, unknown>>): Promise<Outcome> {
+export async function planRollout(
+  { signal, progress }: Context,
+  file: string | null,
+  options: Readonly<Record<string, unknown>>,
+): Promise<Outcome> {
   const address = fleetAddress(options);
   const plan = await planOf(file, options);
   const image = await readBytes(plan.bundle);
   progress.update('read the fleet', null);
   const forecast = forecastRollout(plan, image, await readRegistryAt(address, signal));
   requireExpected(plan, forecast.devices, address.uri);
-  return { document: { uri: address.uri, ...forecast }, text: rolloutPlanReport(forecast), exitCode: forecast.devices === 0 ? 1 : 0 };
+  return {
+    document: { uri: address.uri, ...forecast },
+    text: rolloutPlanReport(forecast),
+    exitCode: forecast.devices === 0 ? 1 : 0,
+  };
 }
 
 /** From a file, or from the options alone. @throws USAGE, ROLLOUT_PLAN, FILE_NOT_READABLE */
 export async function planOf(file: string | null, options: Readonly<Record<string, unknown>>): Promise<RolloutPlan> {
   const { bundle, name, waves, tag, id, share, concurrency, bandwidth } = options;
   if (file !== null) {
-    if (bundle !== undefined) throw fail('USAGE', { reason: 'give a plan, or --bundle and what goes with it, not both' });
+    if (bundle !== undefined)
+      throw fail('USAGE', { reason: 'give a plan, or --bundle and what goes with it, not both' });
     return readPlan(file);
   }
-  if (bundle === undefined) throw fail('USAGE', { reason: 'name a rollout plan, a YAML file, or a bundle with --bundle' });
+  if (bundle === undefined)
+    throw fail('USAGE', { reason: 'name a rollout plan, a YAML file, or a bundle with --bundle' });
   return planFrom({
     rollout: name ?? path.parse(String(bundle)).name,
     bundle,

@@ -4,7 +4,11 @@ import type { Context, Outcome } from '../verb.js';
 import { writeReports } from './lead.js';
 import { findRollout, withStore } from './store.js';
 
-export function reportRollout(_context: Context, name: string | null, options: Readonly<Record<string, unknown>>): Promise<Outcome> {
+export function reportRollout(
+  _context: Context,
+  name: string | null,
+  options: Readonly<Record<string, unknown>>,
+): Promise<Outcome> {
   if ([options.html, options.markdown, options.junit].every((file) => file === undefined))
     throw fail('USAGE', { reason: 'say what to write: --html FILE, --markdown FILE, --junit FILE' });
   return withStore(options, async (store) => {

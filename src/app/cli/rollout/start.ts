@@ -8,7 +8,11 @@ import { serveMetrics } from './metrics.js';
 import { fleetAddress, planOf } from './plan.js';
 import { withStore } from './store.js';
 
-export async function startRollout(context: Context, file: string | null, options: Readonly<Record<string, unknown>>): Promise<Outcome> {
+export async function startRollout(
+  context: Context,
+  file: string | null,
+  options: Readonly<Record<string, unknown>>,
+): Promise<Outcome> {
   const address = fleetAddress(options);
   const fleet = fleetOf(address);
   const plan = await planOf(file, options);
@@ -21,15 +25,21 @@ export async function startRollout(context: Context, file: string | null, option
       const beginning = { plan, image, previousImage, fleet: fleetKey(address), uri: address.uri };
       const readFleet = async (): Promise<Registry> => {
         const registry = await readWholeRegistry(broker, fleet, { signal: context.signal });
-        if (registry.neverConnected.length > 0) context.progress.note(quarantineText({ ids: registry.neverConnected, why: 'never-connected' }));
+        if (registry.neverConnected.length > 0)
+          context.progress.note(quarantineText({ ids: registry.neverConnected, why: 'never-connected' }));
         return registry;
       };
       const row = await beginRollout(store, beginning, readFleet, {
         onMissing: (ids) => context.progress.note(missingText(ids)),
       });
-      const closeMetrics = await serveMetrics(options.metrics as string | undefined, async () => summarize(store, await store.rollout(row.no)));
+      const closeMetrics = await serveMetrics(options.metrics as string | undefined, async () =>
+        summarize(store, await store.rollout(row.no)),
+      );
       try {
-        const led = await leadRollout(store, broker, fleet, row.no, { ...showing(context, row), rest: options.keep === true ? 'never' : 'gate' });
+        const led = await leadRollout(store, broker, fleet, row.no, {
+          ...showing(context, row),
+          rest: options.keep === true ? 'never' : 'gate',
+        });
         return await outcomeOf(store, led, options);
       } finally {
         await closeMetrics();

@@ -7,7 +7,11 @@ import { findRollout, withStore } from './store.js';
 
 const redrawMs = 1000;
 
-export function rolloutStatus({ signal, progress }: Context, name: string | null, options: Readonly<Record<string, unknown>>): Promise<Outcome> {
+export function rolloutStatus(
+  { signal, progress }: Context,
+  name: string | null,
+  options: Readonly<Record<string, unknown>>,
+): Promise<Outcome> {
   return withStore(options, async (store) => {
     const { no } = await findRollout(store, name, options);
     for (;;) {

@@ -24,6 +24,7 @@ export async function findRollout(store: RolloutStore, name: string | null, { fl
     const known = rows.map((row) => row.name).join(', ');
     throw fail('ROLLOUT_UNKNOWN', { rollout: name ?? '', store: store.uri, known: known === '' ? 'none' : known });
   }
-  if (others.length > 0) throw fail('USAGE', { reason: `${name} is a rollout of several fleets: say which with --fleet` });
+  if (others.length > 0)
+    throw fail('USAGE', { reason: `${name} is a rollout of several fleets: say which with --fleet` });
   return found;
 }

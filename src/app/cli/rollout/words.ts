@@ -24,7 +24,8 @@ export function resumeRollout(context: Context, name: string | null, options: Op
 export function overruleRollout(context: Context, name: string | null, options: Options): Promise<Outcome> {
   return say(context, name, options, (row) => {
     refuseUnless(row, ['paused'], 'no gate has paused it');
-    if (row.state.by !== 'gate') throw fail('ROLLOUT_NOT_NOW', { rollout: row.name, reason: 'no gate has paused it: `resume` goes on' });
+    if (row.state.by !== 'gate')
+      throw fail('ROLLOUT_NOT_NOW', { rollout: row.name, reason: 'no gate has paused it: `resume` goes on' });
     return { kind: 'overrule' };
   });
 }
@@ -32,8 +33,13 @@ export function overruleRollout(context: Context, name: string | null, options: 
 export function abortRollout(context: Context, name: string | null, options: Options): Promise<Outcome> {
   const rollBack = options.rollBack === true;
   return say(context, name, options, (row) => {
-    refuseUnless(row, ['running', 'planned', 'paused', ...(rollBack ? (['done'] as const) : [])], rollBack ? 'it is stopped' : 'it has ended');
-    if (rollBack && row.previous === null) throw fail('ROLLOUT_NOT_NOW', { rollout: row.name, reason: 'no bundle is known to go back to' });
+    refuseUnless(
+      row,
+      ['running', 'planned', 'paused', ...(rollBack ? (['done'] as const) : [])],
+      rollBack ? 'it is stopped' : 'it has ended',
+    );
+    if (rollBack && row.previous === null)
+      throw fail('ROLLOUT_NOT_NOW', { rollout: row.name, reason: 'no bundle is known to go back to' });
     return { kind: 'abort', rollBack };
   });
 }
@@ -50,7 +56,12 @@ function refuseUnless(row: RolloutRow, phases: readonly RolloutRow['state']['pha
 }
 
 /** To whichever agent leads it; where none does, this process does. */
-async function say(context: Context, name: string | null, options: Options, requestFor: (row: RolloutRow) => RolloutRequest): Promise<Outcome> {
+async function say(
+  context: Context,
+  name: string | null,
+  options: Options,
+  requestFor: (row: RolloutRow) => RolloutRequest,
+): Promise<Outcome> {
   return withStore(options, async (store) => {
     const row = await findRollout(store, name, options);
     const request = requestFor(row);

@@ -1,4 +1,5 @@
-// What the driver takes for granted of an accelerator, and only hardware can tell: each with where it is from, and how what was seen judges it.
+// What the driver takes for granted of an accelerator, and only hardware can tell: each with where it is from, and how
+// what was seen judges it.
 
 import { endpoints, eventBytes, fatalErrorBit, firstInterruptTag, headerBytes } from '../link.js';
 import { type Observations, steps } from './probe.js';
@@ -43,7 +44,10 @@ const firmwareTransfers = (seen: Observations, request: string): WatchedTransfer
 /** Of all inferences that came to an end. */
 const inferenceTransfers = (seen: Observations, what: 'in' | 'out', endpoint: number): WatchedTransfer[] => {
   const step = seen.runs?.oneAtATime === true ? steps.runsOneAtATime : steps.runs;
-  return seen.transfers.filter((transfer) => transfer.step === step && transfer.what === what && transfer.where === String(endpoint) && transfer.got !== null);
+  return seen.transfers.filter(
+    (transfer) =>
+      transfer.step === step && transfer.what === what && transfer.where === String(endpoint) && transfer.got !== null,
+  );
 };
 
 /** What shows only in that inferences come to an end, or in what they give. */
@@ -60,7 +64,10 @@ export const assumptions: readonly Assumption[] = [
     judge: ({ waiting, ...seen }) => {
       if (waiting === null) return unseen(ranAlready);
       const largest = Math.max(...firmwareTransfers({ waiting, ...seen }, reading.download).map(({ asked }) => asked));
-      return judged(waiting.dfuAlternates === 1 && largest === dfuBlockBytes, `${waiting.dfuAlternates} setting(s), blocks of ${largest} bytes`);
+      return judged(
+        waiting.dfuAlternates === 1 && largest === dfuBlockBytes,
+        `${waiting.dfuAlternates} setting(s), blocks of ${largest} bytes`,
+      );
     },
   },
   {
@@ -69,7 +76,9 @@ export const assumptions: readonly Assumption[] = [
     basis: 'DFU 1.1, annex A; libedgetpu waits for dfuIDLE here',
     judge: (seen) => {
       const end = firmwareTransfers(seen, reading.download).find(({ asked }) => asked === 0);
-      const status = firmwareTransfers(seen, reading.getStatus).find(({ atMs }) => atMs > (end?.atMs ?? Number.POSITIVE_INFINITY));
+      const status = firmwareTransfers(seen, reading.getStatus).find(
+        ({ atMs }) => atMs > (end?.atMs ?? Number.POSITIVE_INFINITY),
+      );
       if (status === undefined) return unseen(seen.waiting === null ? ranAlready : failed(seen, steps.first));
       const state = Number.parseInt(status.bytes.slice(8, 10), 16);
       return judged(overAfterEnd.includes(state), `${status.status}, state ${state}`);
@@ -84,7 +93,10 @@ export const assumptions: readonly Assumption[] = [
       if (reads.length === 0) return unseen(seen.waiting === null ? ranAlready : failed(seen, steps.first));
       const all = reads.reduce((sum, { got }) => sum + (got ?? 0), 0);
       const last = reads.at(-1) as WatchedTransfer;
-      return judged(seen.waiting !== null && (last.got ?? 0) < last.asked, `${all} bytes in ${reads.length} reads, the last of ${last.got} (${last.status})`);
+      return judged(
+        seen.waiting !== null && (last.got ?? 0) < last.asked,
+        `${all} bytes in ${reads.length} reads, the last of ${last.got} (${last.status})`,
+      );
     },
   },
   {
@@ -102,8 +114,14 @@ export const assumptions: readonly Assumption[] = [
     basis: 'libedgetpu resets each device that it opens',
     judge: (seen) => {
       if (!seen.settling.some(({ error }) => error === null)) return unseen(failed(seen, steps.first, steps.settling));
-      const again = seen.transfers.some(({ step, where }) => step !== steps.first && step !== steps.unplugged && where.startsWith(`${reading.download} `));
-      return judged(!again, `${seen.settling.length} further starts; firmware was ${again ? '' : 'not '}asked for again`);
+      const again = seen.transfers.some(
+        ({ step, where }) =>
+          step !== steps.first && step !== steps.unplugged && where.startsWith(`${reading.download} `),
+      );
+      return judged(
+        !again,
+        `${seen.settling.length} further starts; firmware was ${again ? '' : 'not '}asked for again`,
+      );
     },
   },
   {
@@ -116,8 +134,13 @@ export const assumptions: readonly Assumption[] = [
         running.endpoints.some((one) => one.direction === direction && one.number === number && one.type === type);
       const { out, output, event, interrupt } = endpoints;
       return judged(
-        has('out', out, 'bulk') && has('in', output, 'bulk') && has('in', event, 'bulk') && has('in', interrupt, 'interrupt'),
-        running.endpoints.map(({ direction, number, type, packetBytes }) => `${direction} ${number} ${type} ${packetBytes}`).join(', '),
+        has('out', out, 'bulk') &&
+          has('in', output, 'bulk') &&
+          has('in', event, 'bulk') &&
+          has('in', interrupt, 'interrupt'),
+        running.endpoints
+          .map(({ direction, number, type, packetBytes }) => `${direction} ${number} ${type} ${packetBytes}`)
+          .join(', '),
       );
     },
   },
@@ -128,12 +151,16 @@ export const assumptions: readonly Assumption[] = [
     judge: ({ running, ...seen }) =>
       running === null
         ? unseen(failed({ running, ...seen }, steps.list))
-        : judged(running.serialNumber === null || running.serialNumber === '', `serial number: ${running.serialNumber ?? 'none'}`),
+        : judged(
+            running.serialNumber === null || running.serialNumber === '',
+            `serial number: ${running.serialNumber ?? 'none'}`,
+          ),
   },
   {
     id: 'frame-registers',
     says: 'After a reset its frame holds what the emulated one holds.',
-    basis: 'a recorded start of a device (geohot/edgetpuxray); the driver changes single fields of them, whatever the others hold',
+    basis:
+      'a recorded start of a device (geohot/edgetpuxray); the driver changes single fields of them, whatever the others hold',
     judge: (seen) => {
       if (seen.frame === null) return unseen(failed(seen, steps.frame));
       const other = seen.frame.filter(({ expected, found }) => expected !== found);
@@ -165,9 +192,14 @@ export const assumptions: readonly Assumption[] = [
     says: 'performance=low, medium, high, max runs its core at 63, 125, 250, 500 MHz: an inference is faster at max than at low.',
     basis: 'libedgetpu, beagle_top_level_handler.cc',
     judge: (seen) => {
-      const fastest = (name: string): number => Math.min(...seen.clocks.flatMap(({ performance, medianMs }) => (performance === name ? [medianMs] : [])));
-      const told = seen.clocks.map(({ performance, medianMs }) => `${performance} ${medianMs.toFixed(3)} ms`).join(', ');
-      return seen.clocks.length === 0 ? unseen(failed(seen, steps.clocks)) : judged(fastest('low') > fastEnough * fastest('max'), told);
+      const fastest = (name: string): number =>
+        Math.min(...seen.clocks.flatMap(({ performance, medianMs }) => (performance === name ? [medianMs] : [])));
+      const told = seen.clocks
+        .map(({ performance, medianMs }) => `${performance} ${medianMs.toFixed(3)} ms`)
+        .join(', ');
+      return seen.clocks.length === 0
+        ? unseen(failed(seen, steps.clocks))
+        : judged(fastest('low') > fastEnough * fastest('max'), told);
     },
   },
   {
@@ -181,7 +213,9 @@ export const assumptions: readonly Assumption[] = [
     says: 'It takes three transfers that are under way at once on its one endpoint.',
     basis: 'libedgetpu, beagle_usb_driver_provider.cc (USB_MAX_NUM_ASYNC_TRANSFERS: 3 but on macOS)',
     judge: byInferences(({ oneAtATime }, seen) =>
-      oneAtATime ? no(`it works with one at a time only; before, ${failed(seen, steps.runs)}`) : overlapping(inferenceTransfers(seen, 'out', endpoints.out)),
+      oneAtATime
+        ? no(`it works with one at a time only; before, ${failed(seen, steps.runs)}`)
+        : overlapping(inferenceTransfers(seen, 'out', endpoints.out)),
     ),
   },
   {
@@ -192,7 +226,10 @@ export const assumptions: readonly Assumption[] = [
       if (!isSuperSpeed(seen)) return unseen('it is at a port of USB 2');
       const reads = inferenceTransfers(seen, 'in', endpoints.output);
       const shorter = reads.filter(({ asked, got }) => (got ?? 0) + superSpeedPacketBytes <= asked);
-      return judged(shorter.length === 0, `${reads.length} reads, ${shorter.length} of which ended more than a packet early`);
+      return judged(
+        shorter.length === 0,
+        `${reads.length} reads, ${shorter.length} of which ended more than a packet early`,
+      );
     }),
   },
   {
@@ -217,7 +254,10 @@ export const assumptions: readonly Assumption[] = [
       return events.length === 0
         ? unseen('no event')
         : judged(
-            events.every(({ got, bytes }) => got === eventBytes && (Number.parseInt(bytes.slice(24, 26), 16) & 15) >= firstInterruptTag),
+            events.every(
+              ({ got, bytes }) =>
+                got === eventBytes && (Number.parseInt(bytes.slice(24, 26), 16) & 15) >= firstInterruptTag,
+            ),
             `${events.length}, such as ${events[0]?.bytes}`,
           );
     }),
@@ -239,7 +279,10 @@ export const assumptions: readonly Assumption[] = [
     says: 'Addresses in instructions only name what is transferred: any will do, as long as they differ.',
     basis: 'libedgetpu, usb_driver.cc, in which no address is looked at',
     judge: byInferences(({ differentBytes, outputBytes }) =>
-      judged(differentBytes === 0, `with addresses of our own, ${differentBytes} of ${outputBytes} bytes are others than the simulator's`),
+      judged(
+        differentBytes === 0,
+        `with addresses of our own, ${differentBytes} of ${outputBytes} bytes are others than the simulator's`,
+      ),
     ),
   },
   {
@@ -248,7 +291,10 @@ export const assumptions: readonly Assumption[] = [
     basis: 'libedgetpu, driver.cc (parameter_caching_token)',
     judge: byInferences(({ caching, inferences, differentBytes }) =>
       caching
-        ? judged(differentBytes === 0, `${inferences} inferences after they were sent once, ${differentBytes} bytes of whose outputs are wrong`)
+        ? judged(
+            differentBytes === 0,
+            `${inferences} inferences after they were sent once, ${differentBytes} bytes of whose outputs are wrong`,
+          )
         : unseen('this model caches none'),
     ),
   },
@@ -257,7 +303,9 @@ export const assumptions: readonly Assumption[] = [
     says: 'Elements of int8 travel with their highest bit flipped.',
     basis: 'libedgetpu, layer_information.cc (TransformSignedDataType); LibrEdgeTPU has seen it',
     judge: byInferences(({ signedLayers, differentBytes }) =>
-      signedLayers === 0 ? unseen('this model has no such layer') : judged(differentBytes === 0, `${signedLayers} layers, ${differentBytes} wrong bytes`),
+      signedLayers === 0
+        ? unseen('this model has no such layer')
+        : judged(differentBytes === 0, `${signedLayers} layers, ${differentBytes} wrong bytes`),
     ),
   },
   {
@@ -273,9 +321,13 @@ export const assumptions: readonly Assumption[] = [
   {
     id: 'exact',
     says: "Its outputs are the simulator's, to the last bit.",
-    basis: 'the arithmetic of quantized operators in TFLite, which edgetpu_compiler is to keep; nobody promises the bits',
+    basis:
+      'the arithmetic of quantized operators in TFLite, which edgetpu_compiler is to keep; nobody promises the bits',
     judge: byInferences(({ differentBytes, outputBytes, largestDifference, inferences }) =>
-      judged(differentBytes === 0, `${inferences} inferences: ${differentBytes} of ${outputBytes} bytes differ, by at most ${largestDifference}`),
+      judged(
+        differentBytes === 0,
+        `${inferences} inferences: ${differentBytes} of ${outputBytes} bytes differ, by at most ${largestDifference}`,
+      ),
     ),
   },
   {
@@ -285,7 +337,10 @@ export const assumptions: readonly Assumption[] = [
     judge: (seen) =>
       seen.abandoned === null
         ? unseen(failed(seen, steps.abandoned))
-        : judged(seen.abandoned.closeMs < 1000, `closed in ${Math.round(seen.abandoned.closeMs)} ms, with a read that waited`),
+        : judged(
+            seen.abandoned.closeMs < 1000,
+            `closed in ${Math.round(seen.abandoned.closeMs)} ms, with a read that waited`,
+          ),
   },
   {
     id: 'starts-anew',
@@ -294,7 +349,10 @@ export const assumptions: readonly Assumption[] = [
     judge: (seen) =>
       seen.abandoned === null
         ? unseen(failed(seen, steps.abandoned))
-        : judged(seen.abandoned.rightAfterwards, seen.abandoned.rightAfterwards ? 'the next inference was right' : 'the next inference was wrong'),
+        : judged(
+            seen.abandoned.rightAfterwards,
+            seen.abandoned.rightAfterwards ? 'the next inference was right' : 'the next inference was wrong',
+          ),
   },
   {
     id: 'fatal',
@@ -302,7 +360,11 @@ export const assumptions: readonly Assumption[] = [
     basis: 'libedgetpu, usb_driver.cc and beagle_top_level_interrupt_manager.cc; which of the three is not known',
     judge: (seen) => {
       if (seen.provoked === null)
-        return unseen(seen.failures.some(({ step }) => step === steps.provoked) ? failed(seen, steps.provoked) : 'ask for it with --provoke');
+        return unseen(
+          seen.failures.some(({ step }) => step === steps.provoked)
+            ? failed(seen, steps.provoked)
+            : 'ask for it with --provoke',
+        );
       const { error, status, rightAfterwards } = seen.provoked;
       return judged(
         (error !== null || (status !== null && status !== '0x0')) && rightAfterwards,
@@ -316,24 +378,36 @@ export const assumptions: readonly Assumption[] = [
     basis: 'libusb: LIBUSB_ERROR_NO_DEVICE',
     judge: (seen) => {
       if (seen.unplugged === null)
-        return unseen(seen.failures.some(({ step }) => step === steps.unplugged) ? failed(seen, steps.unplugged) : 'ask for it with --unplug');
+        return unseen(
+          seen.failures.some(({ step }) => step === steps.unplugged)
+            ? failed(seen, steps.unplugged)
+            : 'ask for it with --unplug',
+        );
       const { error, rightAfterwards } = seen.unplugged;
       if (error === null) return unseen('it was not unplugged');
-      return judged(error.startsWith('DEVICE_CLOSED') && rightAfterwards, `${error}; afterwards ${rightAfterwards ? 'right' : 'wrong'}`);
+      return judged(
+        error.startsWith('DEVICE_CLOSED') && rightAfterwards,
+        `${error}; afterwards ${rightAfterwards ? 'right' : 'wrong'}`,
+      );
     },
   },
 ];
 
 function overlapping(sent: readonly WatchedTransfer[]): Judgement {
   const ordered = [...sent].sort((a, b) => a.atMs - b.atMs);
-  const overlaps = ordered.filter(({ atMs }, i) => i > 0 && atMs < (ordered[i - 1]?.atMs ?? 0) + (ordered[i - 1]?.tookMs ?? 0)).length;
-  return overlaps === 0 ? unseen('no two were under way at once') : yes(`${overlaps} of ${ordered.length} began while another was under way`);
+  const overlaps = ordered.filter(
+    ({ atMs }, i) => i > 0 && atMs < (ordered[i - 1]?.atMs ?? 0) + (ordered[i - 1]?.tookMs ?? 0),
+  ).length;
+  return overlaps === 0
+    ? unseen('no two were under way at once')
+    : yes(`${overlaps} of ${ordered.length} began while another was under way`);
 }
 
 function isSuperSpeed({ running }: Observations): boolean {
   return (
     running?.endpoints.some(
-      ({ direction, number, packetBytes }) => direction === 'in' && number === endpoints.output && packetBytes >= superSpeedPacketBytes,
+      ({ direction, number, packetBytes }) =>
+        direction === 'in' && number === endpoints.output && packetBytes >= superSpeedPacketBytes,
     ) ?? false
   );
 }

@@ -1,5 +1,5 @@
-// Whether an accelerator is as the driver takes it to be. In goes a device and models to run on it, out comes a verdict on each assumption, with what was
-// seen: scripts/check-accelerator.js makes a report of it.
+// Whether an accelerator is as the driver takes it to be. In goes a device and models to run on it, out comes a verdict
+// on each assumption, with what was seen: scripts/check-accelerator.js makes a report of it.
 
 import { type Assumption, assumptions, type Judgement } from './assumptions.js';
 import type { Observations } from './probe.js';

@@ -1,4 +1,5 @@
-// Drives an accelerator through all that the driver does, and notes what it saw. Each step stands for itself: where one fails, the others are tried.
+// Drives an accelerator through all that the driver does, and notes what it saw. Each step stands for itself: where one
+// fails, the others are tried.
 
 import { setTimeout as delay, setImmediate } from 'node:timers/promises';
 import { AtollError, reasonOf } from '../../../base/errors.js';
@@ -41,7 +42,11 @@ export interface Observations {
   readonly runs: Runs | null;
   readonly clocks: readonly { readonly performance: Performance; readonly medianMs: number }[];
   readonly abandoned: { readonly closeMs: number; readonly rightAfterwards: boolean } | null;
-  readonly provoked: { readonly error: string | null; readonly status: string | null; readonly rightAfterwards: boolean } | null;
+  readonly provoked: {
+    readonly error: string | null;
+    readonly status: string | null;
+    readonly rightAfterwards: boolean;
+  } | null;
   readonly unplugged: { readonly error: string | null; readonly rightAfterwards: boolean } | null;
 }
 
@@ -101,8 +106,14 @@ const hindrances: ReadonlySet<string> = new Set([
   'FILE_NOT_READABLE',
 ]);
 
-/** @throws EDGETPU_TWIN and others for the models; USB_*, EDGETPU_FIRMWARE_* where there is nothing to drive; nothing for what the device does */
-export async function probe(list: () => Promise<readonly UsbControlDevice[]>, options: ProbeOptions): Promise<Observations> {
+/**
+ * @throws EDGETPU_TWIN and others for the models; USB_*, EDGETPU_FIRMWARE_* where there is nothing to drive; nothing
+ * for what the device does
+ */
+export async function probe(
+  list: () => Promise<readonly UsbControlDevice[]>,
+  options: ProbeOptions,
+): Promise<Observations> {
   const programs = options.models.flatMap(emulatedPrograms);
   return new Probe(list, options, programs).all();
 }
@@ -127,14 +138,28 @@ class Probe {
     const running = await this.step(by.list, () => this.describe());
     const frame = await this.step(by.frame, () => this.readFrame());
     const settling = (await this.step(by.settling, () => this.settle())) ?? [];
-    const runs = (await this.step(by.runs, () => this.infer(false))) ?? (await this.step(by.runsOneAtATime, () => this.infer(true)));
+    const runs =
+      (await this.step(by.runs, () => this.infer(false))) ??
+      (await this.step(by.runsOneAtATime, () => this.infer(true)));
     const clocks = this.options.timed === false ? [] : ((await this.step(by.clocks, () => this.clock())) ?? []);
     const abandoned = await this.step(by.abandoned, () => this.abandon());
     const provoked = this.options.provoke === true ? await this.step(by.provoked, () => this.provoke()) : null;
     const { ask } = this.options;
     const unplugged = ask === undefined ? null : await this.step(by.unplugged, () => this.unplug(ask));
     const { failures, watch } = this;
-    return { failures, transfers: watch.transfers, waiting, running, frame, settling, runs, clocks, abandoned, provoked, unplugged };
+    return {
+      failures,
+      transfers: watch.transfers,
+      waiting,
+      running,
+      frame,
+      settling,
+      runs,
+      clocks,
+      abandoned,
+      provoked,
+      unplugged,
+    };
   }
 
   private async step<Result>(name: string, work: () => Promise<Result>): Promise<Result | null> {
@@ -167,8 +192,15 @@ class Probe {
   private async describe(): Promise<Observations['running']> {
     const device = (await this.watch.devices()).find((one) => acceleratorState(one) === 'running');
     if (device === undefined) throw new Error('no accelerator that runs its firmware is on the bus');
-    const all = device.configurations.flatMap(({ interfaces }) => interfaces.flatMap(({ alternate }) => alternate.endpoints));
-    const endpoints = all.map(({ direction, endpointNumber, type, packetSize }) => ({ direction, number: endpointNumber, type, packetBytes: packetSize }));
+    const all = device.configurations.flatMap(({ interfaces }) =>
+      interfaces.flatMap(({ alternate }) => alternate.endpoints),
+    );
+    const endpoints = all.map(({ direction, endpointNumber, type, packetSize }) => ({
+      direction,
+      number: endpointNumber,
+      type,
+      packetBytes: packetSize,
+    }));
     return { endpoints, serialNumber: device.serialNumber ?? null };
   }
 
@@ -176,7 +208,8 @@ class Probe {
     const { link } = await openAccelerator(uri, this.attaching);
     try {
       const frame = [];
-      for (const [register, value] of frameDefaults) frame.push({ register: register.name, expected: hex(value), found: hex(await link.read(register)) });
+      for (const [register, value] of frameDefaults)
+        frame.push({ register: register.name, expected: hex(value), found: hex(await link.read(register)) });
       return frame;
     } finally {
       await link.close();
@@ -186,7 +219,9 @@ class Probe {
   private async settle(): Promise<Observations['settling']> {
     const results = [];
     for (const ms of this.options.settlingsMs ?? settlingsMs) {
-      const outcome = await this.started({ settleMs: ms }, async () => null).catch((error: unknown) => `${codeOf(error)}: ${reasonOf(error)}`);
+      const outcome = await this.started({ settleMs: ms }, async () => null).catch(
+        (error: unknown) => `${codeOf(error)}: ${reasonOf(error)}`,
+      );
       results.push({ ms, error: outcome });
     }
     return results;
@@ -213,7 +248,10 @@ class Probe {
         }
       }
     });
-    const layers = this.programs.flatMap(({ program: { main } }) => [...main.executable.inputs, ...main.executable.outputs]);
+    const layers = this.programs.flatMap(({ program: { main } }) => [
+      ...main.executable.inputs,
+      ...main.executable.outputs,
+    ]);
     return {
       ...{ oneAtATime, inferences, outputBytes, differentBytes, largestDifference },
       caching: this.programs.some(({ program }) => program.caching !== null),
@@ -291,7 +329,8 @@ class Probe {
       error = `${codeOf(thrown)}: ${reasonOf(thrown)}`;
     });
     ask('Plug it in again.');
-    const present = async (): Promise<boolean> => (await this.watch.devices()).some((device) => acceleratorState(device) !== null);
+    const present = async (): Promise<boolean> =>
+      (await this.watch.devices()).some((device) => acceleratorState(device) !== null);
     for (const until = Date.now() + pluggingMs; Date.now() < until && !(await present()); ) await delay(200);
     return { error, rightAfterwards: await this.right() };
   }
@@ -312,7 +351,10 @@ class Probe {
     return first;
   }
 
-  private async started<Result>(options: AttachOptions, work: (accelerator: Accelerator) => Promise<Result>): Promise<Result> {
+  private async started<Result>(
+    options: AttachOptions,
+    work: (accelerator: Accelerator) => Promise<Result>,
+  ): Promise<Result> {
     const accelerator = await attachAccelerator(uri, { ...this.attaching, ...options });
     try {
       return await work(accelerator);
@@ -325,7 +367,10 @@ class Probe {
 /** Smooth areas with some noise, as images have them: noise alone leaves most outputs saturated. */
 function samplesOf(layers: readonly { readonly bytes: number }[], seed: number): Uint8Array[] {
   return layers.map(({ bytes }, layer) =>
-    Uint8Array.from({ length: bytes }, (_, i) => 128 + 100 * Math.sin(i / (90 + 17 * (seed + layer))) + (Math.imul(i, 2654435761) >>> 27)),
+    Uint8Array.from(
+      { length: bytes },
+      (_, i) => 128 + 100 * Math.sin(i / (90 + 17 * (seed + layer))) + (Math.imul(i, 2654435761) >>> 27),
+    ),
   );
 }
 

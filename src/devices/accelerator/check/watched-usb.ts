@@ -78,11 +78,22 @@ export class UsbWatch {
       releaseInterface: (number) => this.noted('release', '', 0, () => device.releaseInterface(number)),
       selectAlternateInterface: (number, alternate) => device.selectAlternateInterface(number, alternate),
       clearHalt: (direction, endpoint) => device.clearHalt(direction, endpoint),
-      controlTransferIn: (setup, length) => this.noted('control-in', requestOf(setup), length, () => device.controlTransferIn(setup, length)),
+      controlTransferIn: (setup, length) =>
+        this.noted('control-in', requestOf(setup), length, () => device.controlTransferIn(setup, length)),
       controlTransferOut: (setup, data) =>
-        this.noted('control-out', requestOf(setup), data?.byteLength ?? 0, () => device.controlTransferOut(setup, data), data),
-      transferIn: (endpoint, length) => this.noted('in', String(endpoint), length, () => device.transferIn(endpoint, length)),
-      transferOut: (endpoint, data) => this.inTurn(() => this.noted('out', String(endpoint), data.byteLength, () => device.transferOut(endpoint, data), data)),
+        this.noted(
+          'control-out',
+          requestOf(setup),
+          data?.byteLength ?? 0,
+          () => device.controlTransferOut(setup, data),
+          data,
+        ),
+      transferIn: (endpoint, length) =>
+        this.noted('in', String(endpoint), length, () => device.transferIn(endpoint, length)),
+      transferOut: (endpoint, data) =>
+        this.inTurn(() =>
+          this.noted('out', String(endpoint), data.byteLength, () => device.transferOut(endpoint, data), data),
+        ),
     };
   }
 
@@ -103,12 +114,28 @@ export class UsbWatch {
     const { step } = this;
     const begun = performance.now();
     const note = (got: number | null, status: string, bytes: Uint8Array): void => {
-      const [atMs, tookMs] = [begun - this.start, performance.now() - begun].map((ms) => Math.round(ms * 1000) / 1000) as [number, number];
-      this.transfers.push({ step, what, where, asked, got, status, bytes: Buffer.from(bytes.subarray(0, shownBytes)).toString('hex'), atMs, tookMs });
+      const [atMs, tookMs] = [begun - this.start, performance.now() - begun].map(
+        (ms) => Math.round(ms * 1000) / 1000,
+      ) as [number, number];
+      this.transfers.push({
+        step,
+        what,
+        where,
+        asked,
+        got,
+        status,
+        bytes: Buffer.from(bytes.subarray(0, shownBytes)).toString('hex'),
+        atMs,
+        tookMs,
+      });
     };
     try {
       const result = await work();
-      const { status = 'ok', data, bytesWritten } = (result ?? {}) as { status?: string; data?: DataView; bytesWritten?: number };
+      const {
+        status = 'ok',
+        data,
+        bytesWritten,
+      } = (result ?? {}) as { status?: string; data?: DataView; bytesWritten?: number };
       const came = data === undefined ? sent : new Uint8Array(data.buffer, data.byteOffset, data.byteLength);
       note(data?.byteLength ?? bytesWritten ?? 0, status, came);
       return result;

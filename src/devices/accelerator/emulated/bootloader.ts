@@ -1,4 +1,5 @@
-// The accelerator before it has firmware: a DFU interface with the memory of its 8051 behind it (DFU 1.1; libedgetpu, driver/usb/usb_dfu_commands.cc).
+// The accelerator before it has firmware: a DFU interface with the memory of its 8051 behind it (DFU 1.1; libedgetpu,
+// driver/usb/usb_dfu_commands.cc).
 
 import type { UsbSetup } from '../../transport/index.js';
 import { acceleratorIds } from '../ids.js';
@@ -29,8 +30,22 @@ export class Bootloader implements UsbGadget {
   /** @param started what it is with its firmware; null where it does not run this one */
   constructor(private readonly started: (firmware: Uint8Array) => UsbGadget | null) {
     const { vendor, product } = acceleratorIds.waiting;
-    const shape = { vendor, product, usbVersion: 0x0200, interfaceClass: 0xfe, interfaceSubclass: 1, interfaceProtocol: 2, endpoints: [], extra: functional };
-    ({ vendorId: this.vendorId, productId: this.productId, configurations: this.configurations, descriptors: this.descriptors } = shaped(shape));
+    const shape = {
+      vendor,
+      product,
+      usbVersion: 0x0200,
+      interfaceClass: 0xfe,
+      interfaceSubclass: 1,
+      interfaceProtocol: 2,
+      endpoints: [],
+      extra: functional,
+    };
+    ({
+      vendorId: this.vendorId,
+      productId: this.productId,
+      configurations: this.configurations,
+      descriptors: this.descriptors,
+    } = shaped(shape));
   }
 
   controlOut({ requestType, request, value }: UsbSetup, data: Uint8Array): boolean {
@@ -84,7 +99,12 @@ export class Bootloader implements UsbGadget {
 
   private download(block: number, data: Uint8Array): boolean {
     const first = this.state === State.idle;
-    if ((!first && this.state !== State.downloadIdle) || data.byteLength > transferBytes || (first && data.byteLength === 0)) return this.refuse();
+    if (
+      (!first && this.state !== State.downloadIdle) ||
+      data.byteLength > transferBytes ||
+      (first && data.byteLength === 0)
+    )
+      return this.refuse();
     if (first) this.received = [];
     if (data.byteLength === 0) {
       this.firmware = Uint8Array.from(this.received.flatMap((part) => [...part]));

@@ -1,9 +1,17 @@
-// The accelerator with its firmware: registers behind control requests, one endpoint that takes everything in messages with headers, and three that give
-// outputs, events and interrupts (libedgetpu, driver/usb/usb_ml_commands.h).
+// The accelerator with its firmware: registers behind control requests, one endpoint that takes everything in messages
+// with headers, and three that give outputs, events and interrupts (libedgetpu, driver/usb/usb_ml_commands.h).
 
 import type { UsbSetup } from '../../transport/index.js';
 import { acceleratorIds } from '../ids.js';
-import { endpoints, eventBytes, firstInterruptTag, headerBytes, interruptBytes, largestTransferBytes, Tag } from '../link.js';
+import {
+  endpoints,
+  eventBytes,
+  firstInterruptTag,
+  headerBytes,
+  interruptBytes,
+  largestTransferBytes,
+  Tag,
+} from '../link.js';
 import { registers } from '../registers.js';
 import { type PacketSource, shaped, type UsbGadget } from './gadget.js';
 import { Machine, Refusal } from './machine.js';
@@ -41,7 +49,8 @@ export class Chip implements UsbGadget {
   ) {
     this.packetBytes = superSpeed ? 1024 : 512;
     const { vendor, product } = acceleratorIds.running;
-    const bulk = (direction: 'in' | 'out', number: number) => ({ direction, number, type: 'bulk', packetBytes: this.packetBytes }) as const;
+    const bulk = (direction: 'in' | 'out', number: number) =>
+      ({ direction, number, type: 'bulk', packetBytes: this.packetBytes }) as const;
     ({
       vendorId: this.vendorId,
       productId: this.productId,
@@ -98,7 +107,8 @@ export class Chip implements UsbGadget {
     if (hindrance !== null) return this.stop(hindrance);
     if (this.message === null) return this.begin(data);
     const { message } = this;
-    if (message.filled + data.byteLength > message.data.byteLength) return this.stop(`more than the ${message.data.byteLength} bytes that the header says`);
+    if (message.filled + data.byteLength > message.data.byteLength)
+      return this.stop(`more than the ${message.data.byteLength} bytes that the header says`);
     message.data.set(data, message.filled);
     message.filled += data.byteLength;
     if (message.filled < message.data.byteLength) return true;
@@ -114,7 +124,9 @@ export class Chip implements UsbGadget {
 
   source(endpoint: number): PacketSource | null {
     const known: readonly number[] = [endpoints.output, endpoints.event, endpoints.interrupt];
-    return known.includes(endpoint) ? { packetBytes: this.packetBytes, next: () => this.queues.get(endpoint)?.shift() } : null;
+    return known.includes(endpoint)
+      ? { packetBytes: this.packetBytes, next: () => this.queues.get(endpoint)?.shift() }
+      : null;
   }
 
   /** It is hot, and says so. */
@@ -151,10 +163,18 @@ export class Chip implements UsbGadget {
   }
 
   private begin(header: Uint8Array): boolean {
-    const length = header.byteLength === headerBytes ? new DataView(header.buffer, header.byteOffset).getUint32(0, true) : 0;
+    const length =
+      header.byteLength === headerBytes ? new DataView(header.buffer, header.byteOffset).getUint32(0, true) : 0;
     const tag = header[4] ?? -1;
-    if (header.byteLength !== headerBytes || length === 0 || !knownTags.has(tag) || header.subarray(5).some((byte) => byte !== 0))
-      return this.stop(`${header.byteLength} bytes that are no header: ${Buffer.from(header.subarray(0, headerBytes)).toString('hex')}`);
+    if (
+      header.byteLength !== headerBytes ||
+      length === 0 ||
+      !knownTags.has(tag) ||
+      header.subarray(5).some((byte) => byte !== 0)
+    )
+      return this.stop(
+        `${header.byteLength} bytes that are no header: ${Buffer.from(header.subarray(0, headerBytes)).toString('hex')}`,
+      );
     this.message = { tag, data: new Uint8Array(length), filled: 0 };
     return true;
   }
@@ -164,7 +184,8 @@ export class Chip implements UsbGadget {
     const piece = 8 * Number(this.registerFile.get(registers.outfeedChunkLength) ?? 0n);
     for (let at = 0; at < bytes.byteLength; at += piece) {
       const part = bytes.subarray(at, Math.min(bytes.byteLength, at + piece));
-      for (let from = 0; from < part.byteLength; from += this.packetBytes) this.send(endpoints.output, part.subarray(from, from + this.packetBytes));
+      for (let from = 0; from < part.byteLength; from += this.packetBytes)
+        this.send(endpoints.output, part.subarray(from, from + this.packetBytes));
     }
   }
 

@@ -1,4 +1,5 @@
-// An accelerator without hardware, in both of its states: it lists itself as USB devices are listed, and answers as libedgetpu's source implies.
+// An accelerator without hardware, in both of its states: it lists itself as USB devices are listed, and answers as
+// libedgetpu's source implies.
 
 import type { Executable } from '../../../targets/compiled/index.js';
 import type { UsbControlDevice } from '../../transport/index.js';
@@ -74,7 +75,9 @@ export class EmulatedAccelerator {
 
   private unpowered(): UsbGadget {
     const { firmware } = this.options;
-    return firmware === undefined ? this.chip : new Bootloader((sent) => (Buffer.from(firmware).equals(sent) ? this.chip : null));
+    return firmware === undefined
+      ? this.chip
+      : new Bootloader((sent) => (Buffer.from(firmware).equals(sent) ? this.chip : null));
   }
 
   private become(gadget: UsbGadget): void {
@@ -86,6 +89,8 @@ export class EmulatedAccelerator {
 
 function samePrograms(one: Executable, other: Executable): boolean {
   const same = (a: Uint8Array, b: Uint8Array | undefined): boolean => b !== undefined && Buffer.from(a).equals(b);
-  const chunks = one.instructions.length === other.instructions.length && one.instructions.every(({ bytes }, i) => same(bytes, other.instructions[i]?.bytes));
+  const chunks =
+    one.instructions.length === other.instructions.length &&
+    one.instructions.every(({ bytes }, i) => same(bytes, other.instructions[i]?.bytes));
   return chunks && same(one.parameters, other.parameters) && one.parameterCachingToken === other.parameterCachingToken;
 }

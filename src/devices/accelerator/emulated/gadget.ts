@@ -2,7 +2,9 @@
 
 import type { UsbAlternateInterface, UsbConfiguration, UsbSetup } from '../../transport/index.js';
 
-/** Packets of an endpoint to the host. A read takes whole ones, and ends at a short one, or when it has what it wants. */
+/**
+ * Packets of an endpoint to the host. A read takes whole ones, and ends at a short one, or when it has what it wants.
+ */
 export interface PacketSource {
   readonly packetBytes: number;
   /** The next packet; undefined where there is none yet. */
@@ -53,7 +55,9 @@ const transferTypes = { bulk: 2, interrupt: 3 } as const;
 const selfPowered = 0xc0;
 
 /** One device with one configuration of one interface, as objects and as bytes. */
-export function shaped(shape: DeviceShape): Pick<UsbGadget, 'vendorId' | 'productId' | 'configurations' | 'descriptors'> {
+export function shaped(
+  shape: DeviceShape,
+): Pick<UsbGadget, 'vendorId' | 'productId' | 'configurations' | 'descriptors'> {
   const { vendor, product, usbVersion, interfaceClass, interfaceSubclass, interfaceProtocol, endpoints, extra } = shape;
   const alternate = {
     alternateSetting: 0,
@@ -61,18 +65,37 @@ export function shaped(shape: DeviceShape): Pick<UsbGadget, 'vendorId' | 'produc
     interfaceSubclass,
     interfaceProtocol,
     interfaceName: null,
-    endpoints: endpoints.map(({ direction, number, type, packetBytes }) => ({ direction, endpointNumber: number, type, packetSize: packetBytes })),
+    endpoints: endpoints.map(({ direction, number, type, packetBytes }) => ({
+      direction,
+      endpointNumber: number,
+      type,
+      packetSize: packetBytes,
+    })),
   };
   const ofEndpoints = endpoints.flatMap(({ direction, number, type, packetBytes }) => [
     ...[7, descriptorTypes.endpoint, number | (direction === 'in' ? 0x80 : 0), transferTypes[type]],
     ...[packetBytes & 255, packetBytes >> 8, type === 'interrupt' ? 4 : 0],
   ]);
-  const ofInterface = [9, descriptorTypes.interface, 0, 0, endpoints.length, interfaceClass, interfaceSubclass, interfaceProtocol, 0, ...extra, ...ofEndpoints];
+  const ofInterface = [
+    9,
+    descriptorTypes.interface,
+    0,
+    0,
+    endpoints.length,
+    interfaceClass,
+    interfaceSubclass,
+    interfaceProtocol,
+    0,
+    ...extra,
+    ...ofEndpoints,
+  ];
   const length = 9 + ofInterface.length;
   return {
     vendorId: vendor,
     productId: product,
-    configurations: [{ configurationValue: 1, interfaces: [{ interfaceNumber: 0, alternate, alternates: [alternate] }] }],
+    configurations: [
+      { configurationValue: 1, interfaces: [{ interfaceNumber: 0, alternate, alternates: [alternate] }] },
+    ],
     descriptors: Uint8Array.from([
       // No texts and no serial number, as the real one (bcdUSB 3.10, all string indices 0).
       ...[18, descriptorTypes.device, usbVersion & 255, usbVersion >> 8, 0, 0, 0, usbVersion >= 0x0300 ? 9 : 64],

@@ -1,4 +1,5 @@
-// What executes: it knows the programs that it may be sent, follows their transfers step by step, and stops at whatever is not as they say.
+// What executes: it knows the programs that it may be sent, follows their transfers step by step, and stops at whatever
+// is not as they say.
 
 import { type Executable, laidOut, type Place, type Transfer, tensorFrom } from '../../../targets/compiled/index.js';
 import { Tag } from '../link.js';
@@ -11,7 +12,9 @@ export interface MachineOutlets {
   readonly interrupt: (number: number) => void;
 }
 
-/** Of what is loaded over the bus, the lowest address bits are 0 (beagle_chip_structures.h: minimum_alignment_bytes). */
+/**
+ * Of what is loaded over the bus, the lowest address bits are 0 (beagle_chip_structures.h: minimum_alignment_bytes).
+ */
 const alignmentBytes = 8;
 
 interface Execution {
@@ -58,28 +61,43 @@ export class Machine {
         const [first] = loaded.executable.transfers;
         if (first?.what !== 'instructions' || !sameInstructions(loaded.executable, first.chunk, data)) continue;
         this.requireCached(loaded, source);
-        return { loaded, source, step: 0, inputs: loaded.executable.inputs.map(({ paddedBytes }) => new Uint8Array(paddedBytes)), outputs: null };
+        return {
+          loaded,
+          source,
+          step: 0,
+          inputs: loaded.executable.inputs.map(({ paddedBytes }) => new Uint8Array(paddedBytes)),
+          outputs: null,
+        };
       }
     }
     throw new Refusal(`${data.byteLength} bytes of instructions that belong to no program that is known`);
   }
 
   private requireCached({ executable }: LoadedExecutable, { program: { caching } }: EmulatedProgram): void {
-    if (executable.kind === 'execution-only' && caching !== null && !this.cached.has(caching)) throw new Refusal('it runs on parameters that are not cached');
+    if (executable.kind === 'execution-only' && caching !== null && !this.cached.has(caching))
+      throw new Refusal('it runs on parameters that are not cached');
   }
 
   private takeInstructions({ executable }: LoadedExecutable, chunk: number, tag: number, data: Uint8Array): void {
     if (tag !== Tag.instructions || !sameInstructions(executable, chunk, data))
       throw new Refusal(`chunk ${chunk} of its instructions was to come, not ${data.byteLength} bytes of kind ${tag}`);
     for (const { half, bit } of executable.instructions[chunk]?.fields ?? []) {
-      if (half === 'lower' && wordAt(data, bit) % alignmentBytes !== 0) throw new Refusal(`an address that is no multiple of ${alignmentBytes}`);
+      if (half === 'lower' && wordAt(data, bit) % alignmentBytes !== 0)
+        throw new Refusal(`an address that is no multiple of ${alignmentBytes}`);
     }
   }
 
-  private takeData({ loaded, inputs }: Execution, { place, offset, bytes }: Extract<Transfer, { what: 'data' }>, tag: number, data: Uint8Array): void {
+  private takeData(
+    { loaded, inputs }: Execution,
+    { place, offset, bytes }: Extract<Transfer, { what: 'data' }>,
+    tag: number,
+    data: Uint8Array,
+  ): void {
     const wanted = place.of === 'parameters' ? Tag.parameters : Tag.input;
     if (tag !== wanted || data.byteLength !== bytes)
-      throw new Refusal(`${bytes} bytes of kind ${wanted} (${place.of}) were to come, not ${data.byteLength} of kind ${tag}`);
+      throw new Refusal(
+        `${bytes} bytes of kind ${wanted} (${place.of}) were to come, not ${data.byteLength} of kind ${tag}`,
+      );
     if (place.of === 'parameters') {
       if (!Buffer.from(loaded.executable.parameters.subarray(offset, offset + bytes)).equals(data))
         throw new Refusal('other parameters than those of the program');
@@ -96,7 +114,10 @@ export class Machine {
       const transfer = transfers[execution.step] as Transfer;
       if (transfer.what === 'instructions' || (transfer.what === 'data' && transfer.to === 'device')) return;
       if (transfer.what === 'interrupt') this.outlets.interrupt(transfer.number);
-      if (transfer.what === 'data') this.outlets.output(this.bytesOut(execution, transfer.place).slice(transfer.offset, transfer.offset + transfer.bytes));
+      if (transfer.what === 'data')
+        this.outlets.output(
+          this.bytesOut(execution, transfer.place).slice(transfer.offset, transfer.offset + transfer.bytes),
+        );
     }
     this.finish(execution);
     this.execution = null;
@@ -115,7 +136,9 @@ export class Machine {
     if (place.of !== 'output') return new Uint8Array(executable.scratchBytes);
     if (execution.outputs === null) {
       const start = performance.now();
-      const { outputs, ms, remembered } = execution.source.compute(executable.inputs.map((layer, i) => tensorFrom(layer, execution.inputs[i] as Uint8Array)));
+      const { outputs, ms, remembered } = execution.source.compute(
+        executable.inputs.map((layer, i) => tensorFrom(layer, execution.inputs[i] as Uint8Array)),
+      );
       execution.outputs = executable.outputs.map((layer, i) => laidOut(layer, outputs[i] as Uint8Array));
       this.computedMs += performance.now() - start;
       if (remembered) this.rememberedMs += ms;

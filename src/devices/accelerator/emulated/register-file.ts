@@ -1,5 +1,5 @@
-// The registers of an emulated chip, with what they hold after a reset and what writing them does.
-// Values: a recorded start of a real device (geohot/edgetpuxray, connect.py) where it tells them, and common_csr_helper.h of libedgetpu.
+// The registers of an emulated chip, with what they hold after a reset and what writing them does. Values: a recorded
+// start of a real device (geohot/edgetpuxray, connect.py) where it tells them, and common_csr_helper.h of libedgetpu.
 
 import {
   type Field,
@@ -59,7 +59,11 @@ const coreDefaults: readonly (readonly [Register, bigint])[] = [
 ];
 
 const known = new Map([...frameDefaults, ...coreDefaults].map(([register]) => [register.at, register]));
-const readOnly: ReadonlySet<Register> = new Set([registers.hibErrorStatus, registers.hibFirstErrorStatus, registers.omc0]);
+const readOnly: ReadonlySet<Register> = new Set([
+  registers.hibErrorStatus,
+  registers.hibFirstErrorStatus,
+  registers.omc0,
+]);
 
 export class RegisterFile {
   private readonly values = new Map(frameDefaults);
@@ -101,7 +105,10 @@ export class RegisterFile {
 
   /** Whether it still says so. */
   get isHot(): boolean {
-    return fieldOf(Number(this.get(registers.omcDc)), fields.omcDc.warning) === 1 || this.get(topLevelInterrupts[hotIndex]?.status as Register) === 1n;
+    return (
+      fieldOf(Number(this.get(registers.omcDc)), fields.omcDc.warning) === 1 ||
+      this.get(topLevelInterrupts[hotIndex]?.status as Register) === 1n
+    );
   }
 
   /** What stops the chip, and stays the first of its kind. */
@@ -135,9 +142,14 @@ export class RegisterFile {
   /** Its warnings cannot be written, only taken back. */
   private temperature(value: number): void {
     const before = Number(this.get(registers.omcDc));
-    const still = (shown: Field, clearing: Field): number => (fieldOf(value, clearing) === 1 ? 0 : fieldOf(before, shown));
+    const still = (shown: Field, clearing: Field): number =>
+      fieldOf(value, clearing) === 1 ? 0 : fieldOf(before, shown);
     const { shutdown, shutdownClear, warning, warningClear } = fields.omcDc;
-    const shown = withField(withField(value, shutdown, still(shutdown, shutdownClear)), warning, still(warning, warningClear));
+    const shown = withField(
+      withField(value, shutdown, still(shutdown, shutdownClear)),
+      warning,
+      still(warning, warningClear),
+    );
     this.values.set(registers.omcDc, BigInt(withField(withField(shown, shutdownClear, 0), warningClear, 0)));
   }
 
@@ -145,8 +157,14 @@ export class RegisterFile {
   private power(value: number): void {
     const now = Number(this.get(registers.scuCtrl3));
     const wanted = fieldOf(value, forceSleep);
-    const state = wanted === sleep.force ? powerStates.sleeping : wanted === sleep.end ? powerStates.running : fieldOf(now, powerState);
-    if (state === powerStates.running && this.asleep) for (const [register, initial] of coreDefaults) this.values.set(register, initial);
+    const state =
+      wanted === sleep.force
+        ? powerStates.sleeping
+        : wanted === sleep.end
+          ? powerStates.running
+          : fieldOf(now, powerState);
+    if (state === powerStates.running && this.asleep)
+      for (const [register, initial] of coreDefaults) this.values.set(register, initial);
     this.values.set(registers.scuCtrl3, BigInt(withField(value, powerState, fieldOf(now, powerState))));
     this.settling.set(registers.scuCtrl3, { value: BigInt(withField(value, powerState, state)), reads: settlingReads });
   }

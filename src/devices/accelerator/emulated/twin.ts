@@ -1,4 +1,5 @@
-// A compiled model and the one that it was compiled from: what the Edge TPU computes, the simulator computes with the latter.
+// A compiled model and the one that it was compiled from: what the Edge TPU computes, the simulator computes with the
+// latter.
 
 import { fail } from '../../../base/errors.js';
 import { extract, type Model, mainSubgraph, operatorsBetween } from '../../../formats/tflite/index.js';
@@ -46,9 +47,13 @@ function computing({ inputs, outputs }: Executable, uncompiled: Model): Emulated
   const [given, wanted] = [inputs.map(({ name }) => indexOf(name)), outputs.map(({ name }) => indexOf(name))];
   const part = extract(uncompiled, operatorsBetween(uncompiled, given, wanted), wanted);
   const missing = part.inputs.find((tensor) => !given.includes(tensor));
-  if (missing !== undefined) throw fail('EDGETPU_TWIN', { reason: `the uncompiled one needs tensor ${JSON.stringify(tensors[missing]?.name)} for it` });
+  if (missing !== undefined)
+    throw fail('EDGETPU_TWIN', {
+      reason: `the uncompiled one needs tensor ${JSON.stringify(tensors[missing]?.name)} for it`,
+    });
   const interpreter = new Interpreter(part.model);
-  const fits = (layers: Executable['inputs'], infos: Interpreter['inputs']): boolean => infos.every(({ bytes }, i) => bytes === layers[i]?.bytes);
+  const fits = (layers: Executable['inputs'], infos: Interpreter['inputs']): boolean =>
+    infos.every(({ bytes }, i) => bytes === layers[i]?.bytes);
   const ordered = part.inputs.map((tensor) => given.indexOf(tensor));
   if (
     !fits(
@@ -68,7 +73,11 @@ function computing({ inputs, outputs }: Executable, uncompiled: Model): Emulated
 
 /** Asked the same again, it need not compute it again: latencies are taken on one sample, many times. */
 function remembering(compute: (samples: readonly Uint8Array[]) => readonly Uint8Array[]): EmulatedProgram['compute'] {
-  let last: { readonly inputs: readonly Buffer[]; readonly outputs: readonly Uint8Array[]; readonly ms: number } | null = null;
+  let last: {
+    readonly inputs: readonly Buffer[];
+    readonly outputs: readonly Uint8Array[];
+    readonly ms: number;
+  } | null = null;
   return (samples) => {
     const remembered = last?.inputs.every((input, i) => input.equals(samples[i] as Uint8Array)) === true;
     if (last === null || !remembered) {

@@ -1,11 +1,15 @@
-// An emulated gadget as a device of the package usb, in this process: with a plug that can be pulled, and transfers that go wrong on demand.
+// An emulated gadget as a device of the package usb, in this process: with a plug that can be pulled, and transfers
+// that go wrong on demand.
 
 import type { UsbControlDevice, UsbSetup } from '../../transport/index.js';
 import type { UsbGadget } from './gadget.js';
 
 export type TransferKind = 'control' | 'out' | 'output' | 'event' | 'interrupt';
 
-/** What goes wrong at a transfer: the plug is pulled, it stalls, it brings less or something else, or nothing at all happens. */
+/**
+ * What goes wrong at a transfer: the plug is pulled, it stalls, it brings less or something else, or nothing at all
+ * happens.
+ */
 export type UsbFault = 'unplug' | 'stall' | 'short' | 'garbage' | 'silence';
 
 export interface Plug {
@@ -57,7 +61,8 @@ export class EmulatedUsbDevice implements UsbControlDevice {
   }
 
   async close(): Promise<void> {
-    if (this.reads.length > 0 && this.plug.attached(this)) throw new Error("close error: Error: Can't close device with a pending request");
+    if (this.reads.length > 0 && this.plug.attached(this))
+      throw new Error("close error: Error: Can't close device with a pending request");
     this.opened = false;
     this.claimed = false;
   }
@@ -94,7 +99,10 @@ export class EmulatedUsbDevice implements UsbControlDevice {
     return { status: 'ok', data: viewOf(distorted(answer, fault)) };
   }
 
-  async controlTransferOut(setup: UsbSetup, data: Uint8Array = new Uint8Array(0)): Promise<{ status: string; bytesWritten: number }> {
+  async controlTransferOut(
+    setup: UsbSetup,
+    data: Uint8Array = new Uint8Array(0),
+  ): Promise<{ status: string; bytesWritten: number }> {
     const fault = this.begun('control');
     if (fault === 'silence') return never;
     if (fault === 'stall' || !this.gadget.controlOut(setup, data)) return { status: 'stall', bytesWritten: 0 };
@@ -106,7 +114,8 @@ export class EmulatedUsbDevice implements UsbControlDevice {
     if (!this.claimed) throw new Error('transferOut error: Error: LIBUSB_ERROR_BUSY');
     if (fault === 'silence') return never;
     if (fault === 'stall') return { status: 'stall', bytesWritten: 0 };
-    const sent = fault === 'short' ? data.subarray(0, data.byteLength >> 1) : fault === 'garbage' ? distorted(data, fault) : data;
+    const sent =
+      fault === 'short' ? data.subarray(0, data.byteLength >> 1) : fault === 'garbage' ? distorted(data, fault) : data;
     const taken = this.gadget.out(endpoint, sent);
     return taken ? { status: 'ok', bytesWritten: sent.byteLength } : { status: 'stall', bytesWritten: 0 };
   }
@@ -120,7 +129,9 @@ export class EmulatedUsbDevice implements UsbControlDevice {
     });
     this.serveReads();
     const { status, data } = await result;
-    return data === undefined ? { status } : { status, data: viewOf(distorted(new Uint8Array(data.buffer, data.byteOffset, data.byteLength), fault)) };
+    return data === undefined
+      ? { status }
+      : { status, data: viewOf(distorted(new Uint8Array(data.buffer, data.byteOffset, data.byteLength), fault)) };
   }
 
   async reset(): Promise<void> {

@@ -2,7 +2,14 @@
 
 import { fail } from '../../../base/errors.js';
 import { usbHex } from '../../../targets/index.js';
-import { onlyUsb, pause, type UsbAlternateInterface, type UsbControlDevice, type UsbNamedAlternate, usbError } from '../../transport/index.js';
+import {
+  onlyUsb,
+  pause,
+  type UsbAlternateInterface,
+  type UsbControlDevice,
+  type UsbNamedAlternate,
+  usbError,
+} from '../../transport/index.js';
 import { answeredWithin, type DfuFunctions, DfuInterface, dfuPatienceMs } from './requests.js';
 
 export interface UsbIds {
@@ -29,8 +36,13 @@ const functionalDescriptor = 0x21;
 const comingBackMs = 10_000;
 
 /** @throws USB_CHOICE where none is attached, or several; DFU_DEVICE */
-export async function findDfu(ids: readonly UsbIds[], serial: string | undefined, devices: ListUsb): Promise<DfuDevice> {
-  const has = (device: UsbControlDevice): boolean => ids.some(({ vendor, product }) => vendor === device.vendorId && product === device.productId);
+export async function findDfu(
+  ids: readonly UsbIds[],
+  serial: string | undefined,
+  devices: ListUsb,
+): Promise<DfuDevice> {
+  const has = (device: UsbControlDevice): boolean =>
+    ids.some(({ vendor, product }) => vendor === device.vendorId && product === device.productId);
   const device = onlyUsb(await devices(), has, serial, ids.map(uriOf).join(' or '));
   return dfuOf(uriOf({ vendor: device.vendorId, product: device.productId }), device);
 }
@@ -39,13 +51,22 @@ export async function findDfu(ids: readonly UsbIds[], serial: string | undefined
 export function dfuOf(uri: string, device: UsbControlDevice): DfuDevice {
   for (const { interfaces } of device.configurations) {
     const dfu = interfaces.find(({ alternates }) => alternates.some(isDfu));
-    if (dfu !== undefined) return { uri, device, dfu, running: dfu.alternates.find(isDfu)?.interfaceProtocol === runTimeProtocol };
+    if (dfu !== undefined)
+      return { uri, device, dfu, running: dfu.alternates.find(isDfu)?.interfaceProtocol === runTimeProtocol };
   }
   throw fail('DFU_DEVICE', { device: uri, reason: 'it has no DFU interface' });
 }
 
-/** Tells running firmware to give way, and waits until its bootloader is attached, under another id as a rule. @throws DFU_DEVICE */
-export async function enterBootloader(found: DfuDevice, ids: readonly UsbIds[], devices: ListUsb, signal?: AbortSignal): Promise<DfuDevice> {
+/**
+ * Tells running firmware to give way, and waits until its bootloader is attached, under another id as a rule.
+ * @throws DFU_DEVICE
+ */
+export async function enterBootloader(
+  found: DfuDevice,
+  ids: readonly UsbIds[],
+  devices: ListUsb,
+  signal?: AbortSignal,
+): Promise<DfuDevice> {
   const dfu = await claimDfu(found, 0);
   await dfu.detach().catch((error: unknown) => {
     throw usbError(found.uri, error);
@@ -57,11 +78,18 @@ export async function enterBootloader(found: DfuDevice, ids: readonly UsbIds[], 
     const now = await findDfu(ids, undefined, devices).catch(() => null);
     if (now !== null && !now.running) return now;
   }
-  throw fail('DFU_DEVICE', { device: found.uri, reason: `it was told to start its bootloader, and did not come back within ${comingBackMs / 1000} s` });
+  throw fail('DFU_DEVICE', {
+    device: found.uri,
+    reason: `it was told to start its bootloader, and did not come back within ${comingBackMs / 1000} s`,
+  });
 }
 
 /** @throws USB_PERMISSION, USB_BUSY, DEVICE_UNREACHABLE, DFU_DEVICE */
-export async function claimDfu({ uri, device, dfu }: DfuDevice, alternate: number, patienceMs = dfuPatienceMs): Promise<DfuInterface> {
+export async function claimDfu(
+  { uri, device, dfu }: DfuDevice,
+  alternate: number,
+  patienceMs = dfuPatienceMs,
+): Promise<DfuInterface> {
   try {
     if (!device.opened) await device.open();
     await device.claimInterface(dfu.interfaceNumber);

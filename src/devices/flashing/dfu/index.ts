@@ -7,7 +7,10 @@ import { claimDfu, type DfuDevice, enterBootloader, findDfu, type ListUsb } from
 import { parseMemoryLayout, type Sector } from './memory-layout.js';
 import { sectorsOf, writeDfuSe, writePlainDfu } from './write.js';
 
-/** Behind which alternate setting the model's flash lies, and the sectors that the image needs; null for plain DFU, which has no addresses. */
+/**
+ * Behind which alternate setting the model's flash lies, and the sectors that the image needs; null for plain DFU,
+ * which has no addresses.
+ */
 interface Area {
   readonly alternate: number;
   readonly sectors: readonly Sector[] | null;
@@ -29,7 +32,8 @@ export function dfuWay(devices: ListUsb = usbDevices): FindWay<'dfu'> {
         const area = areaOf(bootloader, job, alternate);
         const dfu = await claimDfu(bootloader, area.alternate);
         try {
-          if (!dfu.functions.canDownload) throw fail('DFU_DEVICE', { device: found.uri, reason: 'it takes no downloads' });
+          if (!dfu.functions.canDownload)
+            throw fail('DFU_DEVICE', { device: found.uri, reason: 'it takes no downloads' });
           if (area.sectors === null) return await writePlainDfu(dfu, image, run);
           return await writeDfuSe(dfu, image, place, area.sectors, target.flash?.start ?? 0, run);
         } catch (error) {
@@ -46,9 +50,13 @@ export function dfuWay(devices: ListUsb = usbDevices): FindWay<'dfu'> {
 
 /** @throws FLASH_OUTSIDE, DFU_DEVICE where no alternate setting is known to be the model's */
 function areaOf({ uri, dfu }: DfuDevice, { image, place }: FlashJob, wanted: string | undefined): Area {
-  const named = dfu.alternates.map(({ alternateSetting, interfaceName }) => ({ alternate: alternateSetting, text: interfaceName ?? '' }));
+  const named = dfu.alternates.map(({ alternateSetting, interfaceName }) => ({
+    alternate: alternateSetting,
+    text: interfaceName ?? '',
+  }));
   const chosen = named.find(({ text }) => wanted === text);
-  if (chosen !== undefined && parseMemoryLayout(chosen.text) === null) return { alternate: chosen.alternate, sectors: null };
+  if (chosen !== undefined && parseMemoryLayout(chosen.text) === null)
+    return { alternate: chosen.alternate, sectors: null };
   for (const { alternate, text } of wanted === undefined ? named : []) {
     const layout = parseMemoryLayout(text);
     if (layout?.sectors.some(({ start, end }) => start <= place.address && place.address < end)) {
@@ -56,6 +64,9 @@ function areaOf({ uri, dfu }: DfuDevice, { image, place }: FlashJob, wanted: str
     }
   }
   const list = named.map(({ text }) => text).join('; ');
-  const missing = wanted === undefined ? 'has the address of the first slot, and plain DFU needs `alternate` in the target file' : `is named ${wanted}`;
+  const missing =
+    wanted === undefined
+      ? 'has the address of the first slot, and plain DFU needs `alternate` in the target file'
+      : `is named ${wanted}`;
   throw fail('DFU_DEVICE', { device: uri, reason: `none of its alternate settings (${list}) ${missing}` });
 }

@@ -1,7 +1,7 @@
 // The memory that DfuSe devices tell of in the name of an alternate setting, such as
 //   @Internal Flash  /0x08000000/04*032Kg,01*128Kg,03*256Kg
-// Source: ST UM0424, "DfuSe USB device firmware upgrade", 10.3.2: count * size, unit (blank, K or M), and a letter whose low bits say readable,
-// erasable, writable.
+// Source: ST UM0424, "DfuSe USB device firmware upgrade", 10.3.2: count * size, unit (blank, K or M), and a letter
+// whose low bits say readable, erasable, writable.
 
 import type { AddressRange } from '../place.js';
 
@@ -31,7 +31,13 @@ export function parseMemoryLayout(text: string): { readonly name: string; readon
       if (bytes === 0 || sectors.length + Number(count) > mostSectors) return null;
       const rights = kind.charCodeAt(0) - 'a'.charCodeAt(0) + 1;
       for (let n = 0; n < Number(count); n++, start += bytes) {
-        sectors.push({ start, end: start + bytes, readable: (rights & 1) !== 0, erasable: (rights & 2) !== 0, writable: (rights & 4) !== 0 });
+        sectors.push({
+          start,
+          end: start + bytes,
+          readable: (rights & 1) !== 0,
+          erasable: (rights & 2) !== 0,
+          writable: (rights & 4) !== 0,
+        });
       }
     }
   }

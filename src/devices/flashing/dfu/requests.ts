@@ -64,21 +64,30 @@ export class DfuInterface {
 
   /** One block, taken and worked off. @param what for messages */
   async download(block: number, data: Uint8Array, what: string): Promise<void> {
-    const { status } = await this.answered(this.device.controlTransferOut(this.setup(Request.download, block), new Uint8Array(data)));
+    const { status } = await this.answered(
+      this.device.controlTransferOut(this.setup(Request.download, block), new Uint8Array(data)),
+    );
     if (status === 'stall') throw await this.refusal(what);
     await this.settle(what);
   }
 
   async upload(block: number, length: number): Promise<Uint8Array> {
-    const { status, data } = await this.answered(this.device.controlTransferIn(this.setup(Request.upload, block), length));
+    const { status, data } = await this.answered(
+      this.device.controlTransferIn(this.setup(Request.upload, block), length),
+    );
     if (status !== 'ok' || data === undefined) throw await this.refusal('to be read');
     return new Uint8Array(data.buffer, data.byteOffset, data.byteLength);
   }
 
   async getStatus(): Promise<DfuStatus> {
     const { status, data } = await this.answered(this.device.controlTransferIn(this.setup(Request.getStatus, 0), 6));
-    if (status !== 'ok' || data === undefined || data.byteLength < 6) throw fail('DFU_DEVICE', { device: this.name, reason: 'it tells no status' });
-    return { status: data.getUint8(0), state: data.getUint8(4), waitMs: data.getUint8(1) | (data.getUint8(2) << 8) | (data.getUint8(3) << 16) };
+    if (status !== 'ok' || data === undefined || data.byteLength < 6)
+      throw fail('DFU_DEVICE', { device: this.name, reason: 'it tells no status' });
+    return {
+      status: data.getUint8(0),
+      state: data.getUint8(4),
+      waitMs: data.getUint8(1) | (data.getUint8(2) << 8) | (data.getUint8(3) << 16),
+    };
   }
 
   /** From whatever was going on before: what an interrupted run left, or an error. */
@@ -86,7 +95,9 @@ export class DfuInterface {
     for (let tries = 0; tries < 4; tries++) {
       const { state } = await this.getStatus();
       if (state === State.idle) return;
-      await this.answered(this.device.controlTransferOut(this.setup(state === State.error ? Request.clearStatus : Request.abort, 0)));
+      await this.answered(
+        this.device.controlTransferOut(this.setup(state === State.error ? Request.clearStatus : Request.abort, 0)),
+      );
     }
     throw fail('DFU_DEVICE', { device: this.name, reason: 'it does not become idle' });
   }
@@ -119,7 +130,10 @@ export class DfuInterface {
       if (!busy.includes(state)) throw this.refused(what, status);
       await delay(Math.min(waitMs, this.patienceMs));
     }
-    throw fail('DFU_DEVICE', { device: this.name, reason: `it is still busy with ${what} after ${this.patienceMs / 1000} s` });
+    throw fail('DFU_DEVICE', {
+      device: this.name,
+      reason: `it is still busy with ${what} after ${this.patienceMs / 1000} s`,
+    });
   }
 
   private answered<Answer>(request: Promise<Answer>): Promise<Answer> {
@@ -144,7 +158,10 @@ export class DfuInterface {
 export async function answeredWithin<Answer>(device: string, request: Promise<Answer>, ms: number): Promise<Answer> {
   let timer: NodeJS.Timeout | undefined;
   const late = new Promise<never>((_, reject) => {
-    timer = setTimeout(() => reject(fail('DFU_DEVICE', { device, reason: `it does not answer within ${ms / 1000} s` })), ms);
+    timer = setTimeout(
+      () => reject(fail('DFU_DEVICE', { device, reason: `it does not answer within ${ms / 1000} s` })),
+      ms,
+    );
   });
   try {
     return await Promise.race([request, late]);

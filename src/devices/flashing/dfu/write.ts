@@ -1,5 +1,5 @@
-// An image into a device's memory by plain DFU, which has one area behind each alternate setting, and by DfuSe, which has addresses.
-// Sources: DFU 1.1, chapter 6; ST AN3156, "USB DFU protocol used in the STM32 bootloader".
+// An image into a device's memory by plain DFU, which has one area behind each alternate setting, and by DfuSe, which
+// has addresses. Sources: DFU 1.1, chapter 6; ST AN3156, "USB DFU protocol used in the STM32 bootloader".
 
 import { fail } from '../../../base/errors.js';
 import { type FlashPlace, hexAddress } from '../place.js';
@@ -15,21 +15,34 @@ const firstBlock = 2;
 const blocksOfOneAddress = 4096;
 
 /** @throws FLASH_OUTSIDE where the image needs sectors that are not the model's, or that cannot be written */
-export function sectorsOf(device: string, image: Uint8Array, { address, partition }: FlashPlace, sectors: readonly Sector[]): Sector[] {
+export function sectorsOf(
+  device: string,
+  image: Uint8Array,
+  { address, partition }: FlashPlace,
+  sectors: readonly Sector[],
+): Sector[] {
   const end = address + image.byteLength;
   const touched = sectors.filter((sector) => sector.start < end && sector.end > address);
   const outside = (reason: string): Error => fail('FLASH_OUTSIDE', { device, reason });
-  const covered = touched.reduce((bytes, sector) => bytes + Math.min(sector.end, end) - Math.max(sector.start, address), 0);
-  if (covered < image.byteLength) throw outside(`its memory does not reach from ${hexAddress(address)} to ${hexAddress(end)}`);
+  const covered = touched.reduce(
+    (bytes, sector) => bytes + Math.min(sector.end, end) - Math.max(sector.start, address),
+    0,
+  );
+  if (covered < image.byteLength)
+    throw outside(`its memory does not reach from ${hexAddress(address)} to ${hexAddress(end)}`);
   for (const { start, end: behind, erasable, writable } of touched) {
     const place = `the sector from ${hexAddress(start)} to ${hexAddress(behind)}`;
     if (!writable || !erasable) throw outside(`${place} cannot be written`);
-    if (start < partition.start || behind > partition.end) throw outside(`${place} would be erased, and holds more than models`);
+    if (start < partition.start || behind > partition.end)
+      throw outside(`${place} would be erased, and holds more than models`);
   }
   return touched;
 }
 
-/** @param sectors that the image needs; they are erased. @param startAddress where the device goes on afterwards: its firmware */
+/**
+ * @param sectors that the image needs; they are erased.
+ * @param startAddress where the device goes on afterwards: its firmware
+ */
 export async function writeDfuSe(
   dfu: DfuInterface,
   image: Uint8Array,
@@ -67,7 +80,12 @@ export async function writeDfuSe(
       await dfu.makeIdle();
     }
     const wanted = image.subarray(at, at + transferBytes);
-    requireEqual(dfu.name, await dfu.upload(firstBlock + (at - pointer) / transferBytes, wanted.byteLength), wanted, at);
+    requireEqual(
+      dfu.name,
+      await dfu.upload(firstBlock + (at - pointer) / transferBytes, wanted.byteLength),
+      wanted,
+      at,
+    );
   }
   await dfu.makeIdle();
   await command(setAddressCommand, startAddress, 'an address');
@@ -90,7 +108,13 @@ export async function writePlainDfu(dfu: DfuInterface, image: Uint8Array, run: F
   return { verifiedBy: 'bootloader' };
 }
 
-function step({ signal, onProgress }: FlashRun, name: 'erase' | 'write' | 'verify', done: number, total: number, unit?: 'bytes'): void {
+function step(
+  { signal, onProgress }: FlashRun,
+  name: 'erase' | 'write' | 'verify',
+  done: number,
+  total: number,
+  unit?: 'bytes',
+): void {
   signal?.throwIfAborted();
   onProgress?.(name, { done, total, ...(unit === undefined ? {} : { unit }) });
 }
@@ -98,5 +122,11 @@ function step({ signal, onProgress }: FlashRun, name: 'erase' | 'write' | 'verif
 function requireEqual(device: string, actual: Uint8Array, expected: Uint8Array, at: number): void {
   const hex = (value: number | undefined): string => (value === undefined ? 'nothing' : hexAddress(value));
   const wrong = expected.findIndex((value, i) => value !== actual[i]);
-  if (wrong >= 0) throw fail('FLASH_VERIFY', { device, offset: at + wrong, actual: hex(actual[wrong]), expected: hex(expected[wrong]) });
+  if (wrong >= 0)
+    throw fail('FLASH_VERIFY', {
+      device,
+      offset: at + wrong,
+      actual: hex(actual[wrong]),
+      expected: hex(expected[wrong]),
+    });
 }

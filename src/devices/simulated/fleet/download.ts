@@ -1,4 +1,5 @@
-// An image on its way to a device, block by block in any order: a bitmap says which are there, so that repeated and overtaking ones do no harm.
+// An image on its way to a device, block by block in any order: a bitmap says which are there, so that repeated and
+// overtaking ones do no harm.
 
 import { hex, inflatedBlock, sha256 } from '../../bundle/index.js';
 import { type Desired, segmentBlocks } from '../../protocol/index.js';
@@ -44,7 +45,8 @@ export class Download {
     const bytes = inflatedBlock(compressed, Math.min(block, len - at));
     if (bytes === null) return false;
     const known = this.own === null ? this.store.image(this.sha) : null;
-    if (known === null || Buffer.compare(known.subarray(at, at + bytes.byteLength), bytes) !== 0) this.write(at, bytes, known);
+    if (known === null || Buffer.compare(known.subarray(at, at + bytes.byteLength), bytes) !== 0)
+      this.write(at, bytes, known);
     this.have[n] = 1;
     this.missing -= 1;
     return true;

@@ -1,5 +1,6 @@
-// A simulated device of a fleet: hears what it is to run, fetches it, proves it, runs it, and reports each step. It follows
-// docs/fleets.md. Time and messages come from a port, so that a fleet may live at a broker or in a test's own time.
+// A simulated device of a fleet: hears what it is to run, fetches it, proves it, runs it, and reports each step. It
+// follows docs/fleets.md. Time and messages come from a port, so that a fleet may live at a broker or in a test's own
+// time.
 
 import { crc32 } from 'node:zlib';
 import { AtollError, reasonOf } from '../../../base/errors.js';
@@ -52,9 +53,14 @@ export interface FleetDeviceOptions {
 const measuredRuns = 30;
 /** Erasing, testing and starting a model: so long each, at most. */
 const longestStepMs = 200;
-/** A segment that does not come whole within this is fetched again: the broker sends what it retains once more, or is asked. */
+/**
+ * A segment that does not come whole within this is fetched again: the broker sends what it retains once more, or is
+ * asked.
+ */
 const segmentPatienceMs = 15_000;
-/** What was said last is said again after this, and then after twice as long each time: the broker may not have kept it. */
+/**
+ * What was said last is said again after this, and then after twice as long each time: the broker may not have kept it.
+ */
 const repeatMs = 30_000;
 const mostRepeatMs = 86_400_000;
 
@@ -169,7 +175,8 @@ export class FleetDevice {
     if (this.faults.has('dies-told')) return this.stop();
     this.abandon();
     this.taken = desired;
-    if (desired.len > slotBytesOf(this.target)) return this.fail(desired, 'IMAGE_TOO_LARGE', `${desired.len} bytes do not fit a slot`);
+    if (desired.len > slotBytesOf(this.target))
+      return this.fail(desired, 'IMAGE_TOO_LARGE', `${desired.len} bytes do not fit a slot`);
     const { active } = this.slots;
     // What runs already needs no download, and is proved all the same.
     if (active !== null && this.holds(active, desired)) return this.step(() => this.prove(desired, active));
@@ -178,8 +185,10 @@ export class FleetDevice {
     const { inactive } = this.slots;
     const there = this.holds(inactive, desired);
     // Given up before this start, since it did not survive its boots.
-    if (there && taken === null && inactive.attempts >= maxBootAttempts) return this.report(desired, 'rolled-back', { code: 'BOOT_ATTEMPTS' });
-    if (desired.deadline !== undefined && this.port.now() > 1000 * desired.deadline) return this.fail(desired, 'DEADLINE', 'the deadline has passed');
+    if (there && taken === null && inactive.attempts >= maxBootAttempts)
+      return this.report(desired, 'rolled-back', { code: 'BOOT_ATTEMPTS' });
+    if (desired.deadline !== undefined && this.port.now() > 1000 * desired.deadline)
+      return this.fail(desired, 'DEADLINE', 'the deadline has passed');
     if (there) return this.verified(desired, inactive);
     this.download = new Download(desired, this.store);
     this.report(desired, 'downloading');
@@ -224,7 +233,8 @@ export class FleetDevice {
     const { download } = this;
     if (download === null) return;
     const n = Number(topic.slice(topic.lastIndexOf('/') + 1));
-    if (topic === this.topics.block(download.sha, Math.floor(n / segmentBlocks), n)) this.takeBlock(download, n, payload);
+    if (topic === this.topics.block(download.sha, Math.floor(n / segmentBlocks), n))
+      this.takeBlock(download, n, payload);
   }
 
   private takePulled(payload: Uint8Array): void {
@@ -277,17 +287,26 @@ export class FleetDevice {
   private test(desired: Desired, slot: Slot): void {
     const { bytes } = slot;
     this.once(desired, this.store.verdict(bytes), (verdict) =>
-      slot.bytes === bytes ? this.judged(desired, slot, verdict) : this.fail(desired, 'HASH_MISMATCH', 'the slot was written otherwise meanwhile'),
+      slot.bytes === bytes
+        ? this.judged(desired, slot, verdict)
+        : this.fail(desired, 'HASH_MISMATCH', 'the slot was written otherwise meanwhile'),
     );
   }
 
   private judged(desired: Desired, slot: Slot, verdict: Verdict): void {
-    if (this.faults.has('bad-signature')) return this.fail(desired, 'SIGNATURE_INVALID', 'no key of this device has made the signature');
-    if (this.faults.has('wrong-result')) return this.fail(desired, 'SELF_TEST_FAILED', `${verdict.vectors} of ${verdict.vectors} vectors`);
+    if (this.faults.has('bad-signature'))
+      return this.fail(desired, 'SIGNATURE_INVALID', 'no key of this device has made the signature');
+    if (this.faults.has('wrong-result'))
+      return this.fail(desired, 'SELF_TEST_FAILED', `${verdict.vectors} of ${verdict.vectors} vectors`);
     if (verdict.refusal !== null) return this.fail(desired, verdict.refusal.code, verdict.refusal.detail);
     const counter = this.store.counter(slot.bytes);
     const { floor } = this.slots;
-    if (counter < floor) return this.fail(desired, 'COUNTER_TOO_LOW', `the image has counter ${counter}, the newest that was confirmed ${floor}`);
+    if (counter < floor)
+      return this.fail(
+        desired,
+        'COUNTER_TOO_LOW',
+        `the image has counter ${counter}, the newest that was confirmed ${floor}`,
+      );
     slot.tested = true;
     if (!this.faults.has('still-old')) this.slots.activate(slot);
     this.report(desired, 'pending');
@@ -316,7 +335,13 @@ export class FleetDevice {
     );
   }
 
-  private proved(desired: Desired, slot: Slot, verdict: Verdict, latencies: readonly number[], outputs: Uint8Array | null): void {
+  private proved(
+    desired: Desired,
+    slot: Slot,
+    verdict: Verdict,
+    latencies: readonly number[],
+    outputs: Uint8Array | null,
+  ): void {
     const slowness = this.faults.has('slow') ? 3 : 1;
     const { median, p95 } = distributionOf(latencies.map((ms) => 1000 * ms * slowness));
     const measured = {
@@ -338,7 +363,8 @@ export class FleetDevice {
   }
 
   private confirm(desired: Desired, slot: Slot, measured: Partial<WrittenReported>): void {
-    if (!slot.active && !this.faults.has('still-old')) return this.fail(desired, 'HASH_MISMATCH', 'another model was activated meanwhile');
+    if (!slot.active && !this.faults.has('still-old'))
+      return this.fail(desired, 'HASH_MISMATCH', 'another model was activated meanwhile');
     if (slot.active) this.slots.confirmActive(this.store.counter(slot.bytes));
     this.report(desired, 'confirmed', measured);
   }
@@ -375,7 +401,15 @@ export class FleetDevice {
     this.sequence = Math.max(this.sequence + 1, this.firstSequence());
     const about = desired === null ? {} : { rollout: desired.rollout, attempt: desired.attempt, sha: desired.sha };
     const { tags } = this.options;
-    const reported = { seq: this.sequence, target: this.target.id, ...(tags === undefined ? {} : { tags }), state, ...about, ...model, ...more };
+    const reported = {
+      seq: this.sequence,
+      target: this.target.id,
+      ...(tags === undefined ? {} : { tags }),
+      state,
+      ...about,
+      ...model,
+      ...more,
+    };
     this.last = reported;
     const { keep } = this.options;
     if (keep === undefined) this.say(reported);
@@ -389,7 +423,9 @@ export class FleetDevice {
       .then(
         () => reported,
         (error: unknown) =>
-          reported.rollout === undefined ? reported : { ...reported, state: 'failed' as const, code: codeOf(error), detail: reasonOf(error) },
+          reported.rollout === undefined
+            ? reported
+            : { ...reported, state: 'failed' as const, code: codeOf(error), detail: reasonOf(error) },
       )
       .then((said) => {
         // Something newer may be there to say.
@@ -404,7 +440,8 @@ export class FleetDevice {
     this.send(reported);
     this.onReport?.(reported);
     this.repeatAfter(repeatMs);
-    if (reported.state === 'confirmed' || reported.state === 'failed' || reported.state === 'rolled-back') this.onSettled?.();
+    if (reported.state === 'confirmed' || reported.state === 'failed' || reported.state === 'rolled-back')
+      this.onSettled?.();
   }
 
   private repeatAfter(ms: number): void {
@@ -429,7 +466,9 @@ export class FleetDevice {
     this.callOff = this.port.later(1 + this.random() * longestStepMs, next);
   }
 
-  /** Reports after a restart must not seem older than those before it: no device reports a hundred times in a second. */
+  /**
+   * Reports after a restart must not seem older than those before it: no device reports a hundred times in a second.
+   */
   private firstSequence(): number {
     return Math.floor(this.port.now() / 10);
   }

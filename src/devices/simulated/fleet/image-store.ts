@@ -1,5 +1,5 @@
-// What the devices of one process know together, so that ten thousand of them cost no more than their own states: the bytes of each image once,
-// and what a kind of device makes of it once.
+// What the devices of one process know together, so that ten thousand of them cost no more than their own states: the
+// bytes of each image once, and what a kind of device makes of it once.
 
 import { AtollError } from '../../../base/errors.js';
 import type { Dataset } from '../../../data/index.js';
@@ -104,7 +104,9 @@ export class ImageStore {
   /** What so many inferences take, in milliseconds. @param random of the device, where they are drawn */
   latencies(image: Uint8Array, count: number, random: () => number): Ready<number[]> {
     const ready = this.ready.get(this.sha(image));
-    return ready === undefined ? this.load(image).then((loaded) => loaded.execution.latencies(count, random)) : ready.execution.latencies(count, random);
+    return ready === undefined
+      ? this.load(image).then((loaded) => loaded.execution.latencies(count, random))
+      : ready.execution.latencies(count, random);
   }
 
   /** How many of the labelled samples the model gets right; null where there are none. */
@@ -143,7 +145,10 @@ export class ImageStore {
       if (this.keys.length > 0) requireTrust(loaded.image, this.keys, 0);
       const result = await loaded.selfTest(agreementOf(loaded.image.trailer?.manifest));
       return {
-        refusal: result.failed === 0 ? null : { code: 'SELF_TEST_FAILED', detail: `${result.failed} of ${result.vectors} vectors` },
+        refusal:
+          result.failed === 0
+            ? null
+            : { code: 'SELF_TEST_FAILED', detail: `${result.failed} of ${result.vectors} vectors` },
         vectors: result.vectors,
         failed: result.failed,
         arenaBytes: loaded.execution.arenaBytes,

@@ -88,7 +88,9 @@ export async function serveFleet(address: BrokerAddress, options: FleetOptions):
     for (let at = 0; at < ids.length; at += connecting) {
       signal?.throwIfAborted();
       onProgress?.({ done: at, total: ids.length });
-      const batch = plans.slice(at, at + connecting).map((plan) => serveDevice(address, { ...options, onLost }, store, plan));
+      const batch = plans
+        .slice(at, at + connecting)
+        .map((plan) => serveDevice(address, { ...options, onLost }, store, plan));
       const outcomes = await Promise.allSettled(batch);
       for (const outcome of outcomes) if (outcome.status === 'fulfilled') served.push(outcome.value);
       for (const outcome of outcomes) if (outcome.status === 'rejected') throw outcome.reason;
@@ -107,7 +109,18 @@ async function serveDevice(
   store: ImageStore,
   { id, seed, faults }: { readonly id: string; readonly seed: number; readonly faults: readonly FleetFault[] },
 ): Promise<{ device: FleetDevice; connection: BrokerConnection }> {
-  const { fleet, target, tags, keys, smp, engine, slots: kept, onLost, onEvent = () => undefined, onTrouble = () => undefined } = options;
+  const {
+    fleet,
+    target,
+    tags,
+    keys,
+    smp,
+    engine,
+    slots: kept,
+    onLost,
+    onEvent = () => undefined,
+    onTrouble = () => undefined,
+  } = options;
   const connection = await connectDevice(address, fleet, id);
   const port = new BrokerPort(
     connection,
@@ -116,7 +129,12 @@ async function serveDevice(
   );
   const keeping = kept === undefined ? {} : { keep: () => kept.keep() };
   const flash = kept === undefined ? {} : { slots: kept, ...keeping };
-  const device = new FleetDevice(id, fleet, target, port, store, { seed, faults, ...(tags === undefined ? {} : { tags }), ...flash });
+  const device = new FleetDevice(id, fleet, target, port, store, {
+    seed,
+    faults,
+    ...(tags === undefined ? {} : { tags }),
+    ...flash,
+  });
   // Made when somebody asks: most devices of a fleet are never spoken to.
   let server: ServedDevice | null = null;
   const activated = (): void => {
@@ -134,7 +152,9 @@ async function serveDevice(
   };
   device.onReport = ({ state, code, detail, rollout }) => {
     if (rollout !== undefined)
-      onEvent(`${id}, rollout ${rollout}: ${state}${code === undefined ? '' : ` (${code}${detail === undefined ? '' : `: ${detail}`})`}`);
+      onEvent(
+        `${id}, rollout ${rollout}: ${state}${code === undefined ? '' : ` (${code}${detail === undefined ? '' : `: ${detail}`})`}`,
+      );
   };
   connection.onEnd = (error) => {
     onTrouble(`${id}: ${error.message}`);
@@ -153,13 +173,17 @@ async function serveDevice(
         onFault: (error: unknown) => onEvent(reasonOf(error)),
         ...keeping,
       };
-      server ??= engine === undefined ? new SimulatedDevice(target, { ...common, seed }) : new ServedDevice(target, engine, common);
+      server ??=
+        engine === undefined
+          ? new SimulatedDevice(target, { ...common, seed })
+          : new ServedDevice(target, engine, common);
       void server.reload();
       server.serve(transport);
     });
     device.connected();
     await port.firstPublished(address.uri);
-    if (connection.version === 4 && !(await port.hasArrived(fleetTopics(fleet).alive(id)))) onTrouble(`${id}: ${silentRefusal}`);
+    if (connection.version === 4 && !(await port.hasArrived(fleetTopics(fleet).alive(id))))
+      onTrouble(`${id}: ${silentRefusal}`);
     return { device, connection };
   } catch (error) {
     device.stop();
@@ -169,7 +193,8 @@ async function serveDevice(
 }
 
 /** With MQTT 3.1.1 a broker cannot refuse a message: it drops it. */
-const silentRefusal = 'the broker does not return what this device publishes: perhaps it may not write under this name, or not read it';
+const silentRefusal =
+  'the broker does not return what this device publishes: perhaps it may not write under this name, or not read it';
 /** For the first message to be acknowledged, and for one that the broker retains to come back. */
 const [acknowledgedWithinMs, returnsWithinMs] = [10_000, 2000];
 
@@ -209,12 +234,18 @@ class BrokerPort implements FleetPort {
 
   wake(): void {}
 
-  /** Waits until the broker has the first message, which says that the device is there. @throws BROKER_* where it refuses it or does not answer */
+  /**
+   * Waits until the broker has the first message, which says that the device is there.
+   * @throws BROKER_* where it refuses it or does not answer
+   */
   async firstPublished(broker: string): Promise<void> {
     const over = new AbortController();
     const late = delay(acknowledgedWithinMs, undefined, { signal: over.signal }).then(
       () => {
-        throw fail('BROKER_UNREACHABLE', { broker, reason: `it has acknowledged nothing for ${acknowledgedWithinMs} ms` });
+        throw fail('BROKER_UNREACHABLE', {
+          broker,
+          reason: `it has acknowledged nothing for ${acknowledgedWithinMs} ms`,
+        });
       },
       () => undefined,
     );

@@ -1,4 +1,5 @@
-// A broker in virtual time, for fleets of any size and any ill luck: messages take their time, and may be lost, repeated or overtaken, as a seed decides.
+// A broker in virtual time, for fleets of any size and any ill luck: messages take their time, and may be lost,
+// repeated or overtaken, as a seed decides.
 
 import { seededRandom } from '../../../data/index.js';
 import { type Message, matchesFilter, RetainedTree } from '../../mqtt/index.js';
@@ -60,7 +61,8 @@ export class VirtualBroker {
   restart(keeps: boolean, awayMs = 3000): void {
     if (!keeps) this.forgetRetained();
     for (const session of this.sessions) session.lose();
-    for (const session of this.sessions) this.time.later(awayMs + Math.floor(2000 * this.random()), () => session.regain());
+    for (const session of this.sessions)
+      this.time.later(awayMs + Math.floor(2000 * this.random()), () => session.regain());
   }
 
   forgetRetained(): void {
@@ -83,7 +85,9 @@ export class VirtualBroker {
     if (!filter.includes('+')) listOf(this.exact, filter).push(subscription);
     else if (filter.indexOf('+') === filter.length - 1) listOf(this.last, filter.slice(0, -1)).push(subscription);
     else this.others.push({ ...subscription, filter });
-    if (retained) for (const { topic, payload } of this.retained.matching(filter)) this.deliver(subscription, { topic, payload, retained: true });
+    if (retained)
+      for (const { topic, payload } of this.retained.matching(filter))
+        this.deliver(subscription, { topic, payload, retained: true });
   }
 
   unsubscribe(filter: string, session: VirtualSession): void {
@@ -100,7 +104,10 @@ export class VirtualBroker {
   }
 
   private matching(topic: string): Subscription[] {
-    const found = [...(this.exact.get(topic) ?? []), ...(this.last.get(topic.slice(0, topic.lastIndexOf('/') + 1)) ?? [])];
+    const found = [
+      ...(this.exact.get(topic) ?? []),
+      ...(this.last.get(topic.slice(0, topic.lastIndexOf('/') + 1)) ?? []),
+    ];
     for (const other of this.others) if (matchesFilter(other.filter, topic)) found.push(other);
     return found;
   }
@@ -138,16 +145,25 @@ export class VirtualSession {
   }
 
   /** Waits for the connection where it is away. */
-  async publish(topic: string, payload: Uint8Array | string, { retain = false }: { readonly retain?: boolean } = {}): Promise<void> {
+  async publish(
+    topic: string,
+    payload: Uint8Array | string,
+    { retain = false }: { readonly retain?: boolean } = {},
+  ): Promise<void> {
     if (!this.isConnected) await new Promise<void>((resolve) => this.waiting.push(resolve));
     this.send(topic, payload, retain);
   }
 
   send(topic: string, payload: Uint8Array | string, retain: boolean): void {
-    if (this.isConnected) this.broker.publish(topic, typeof payload === 'string' ? Buffer.from(payload) : payload, retain, this.careful);
+    if (this.isConnected)
+      this.broker.publish(topic, typeof payload === 'string' ? Buffer.from(payload) : payload, retain, this.careful);
   }
 
-  async subscribe(filters: string | readonly string[], handle: Handler, { retained = true }: { readonly retained?: boolean } = {}): Promise<void> {
+  async subscribe(
+    filters: string | readonly string[],
+    handle: Handler,
+    { retained = true }: { readonly retained?: boolean } = {},
+  ): Promise<void> {
     for (const filter of typeof filters === 'string' ? [filters] : filters) this.listen(filter, handle, retained);
   }
 
@@ -180,7 +196,8 @@ export class VirtualSession {
   regain(): void {
     if (this.isConnected) return;
     this.isConnected = true;
-    for (const [filter, { handle, retained }] of this.filters) this.broker.subscribe(filter, { session: this, handle }, retained);
+    for (const [filter, { handle, retained }] of this.filters)
+      this.broker.subscribe(filter, { session: this, handle }, retained);
     for (const resolve of this.waiting.splice(0)) resolve();
     this.broker.time.wake();
     this.onChange?.(true);

@@ -1,4 +1,5 @@
-// Time that goes by as fast as events are worked off, in whole milliseconds: what happens at one of them is in the order in which it was asked for.
+// Time that goes by as fast as events are worked off, in whole milliseconds: what happens at one of them is in the
+// order in which it was asked for.
 
 interface Timer {
   readonly at: number;
@@ -81,7 +82,12 @@ export class VirtualTime {
     const { timers } = this;
     let i = timers.length;
     timers.push(timer);
-    for (let parent = (i - 1) >> 1; i > 0 && isBefore(timer, timers[parent] as Timer); i = parent, parent = (i - 1) >> 1) timers[i] = timers[parent] as Timer;
+    for (
+      let parent = (i - 1) >> 1;
+      i > 0 && isBefore(timer, timers[parent] as Timer);
+      i = parent, parent = (i - 1) >> 1
+    )
+      timers[i] = timers[parent] as Timer;
     timers[i] = timer;
   }
 

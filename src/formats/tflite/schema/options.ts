@@ -27,15 +27,23 @@ export const StablehloReduceWindowOptions = table('StablehloReduceWindowOptions'
   padding: vector('i64', 4),
   bodySubgraphIndex: scalar('i32', 5),
 });
-export const StablehloWhileOptions = table('StablehloWhileOptions', { condSubgraphIndex: scalar('i32', 0), bodySubgraphIndex: scalar('i32', 1) });
+export const StablehloWhileOptions = table('StablehloWhileOptions', {
+  condSubgraphIndex: scalar('i32', 0),
+  bodySubgraphIndex: scalar('i32', 1),
+});
 export const StablehloSortOptions = table('StablehloSortOptions', {
   dimension: scalar('i64', 0),
   isStable: scalar('bool', 1),
   comparatorSubgraphIndex: scalar('i32', 2),
 });
 export const StablehloConcatenateOptions = table('StablehloConcatenateOptions', { dimension: scalar('i64', 0) });
-export const StablehloBroadcastInDimOptions = table('StablehloBroadcastInDimOptions', { broadcastDimensions: vector('i64', 0) });
-export const StablehloCompareOptions = table('StablehloCompareOptions', { comparisonDirection: scalar('u32', 0), compareType: scalar('u32', 1) });
+export const StablehloBroadcastInDimOptions = table('StablehloBroadcastInDimOptions', {
+  broadcastDimensions: vector('i64', 0),
+});
+export const StablehloCompareOptions = table('StablehloCompareOptions', {
+  comparisonDirection: scalar('u32', 0),
+  compareType: scalar('u32', 1),
+});
 export const StablehloDynamicSliceOptions = table('StablehloDynamicSliceOptions', { sliceSizes: vector('i64', 0) });
 export const StablehloPadOptions = table('StablehloPadOptions', {
   edgePaddingLow: vector('i64', 0),
@@ -51,7 +59,10 @@ export const StablehloCustomCallOptions = table('StablehloCustomCallOptions', {
   calledComputations: vector('i32', 4),
   customAttributes: vector('u8', 5),
 });
-export const StablehloReduceOptions = table('StablehloReduceOptions', { dimensions: vector('i64', 0), bodySubgraphIndex: scalar('i32', 1) });
+export const StablehloReduceOptions = table('StablehloReduceOptions', {
+  dimensions: vector('i64', 0),
+  bodySubgraphIndex: scalar('i32', 1),
+});
 export const StablehloSliceOptions = table('StablehloSliceOptions', {
   startIndices: vector('i64', 0),
   limitIndices: vector('i64', 1),
@@ -134,7 +145,10 @@ export const SVDFOptions = table('SVDFOptions', {
   fusedActivationFunction: scalar('i8', 1),
   asymmetricQuantizeInputs: scalar('bool', 2),
 });
-export const RNNOptions = table('RNNOptions', { fusedActivationFunction: scalar('i8', 0), asymmetricQuantizeInputs: scalar('bool', 1) });
+export const RNNOptions = table('RNNOptions', {
+  fusedActivationFunction: scalar('i8', 0),
+  asymmetricQuantizeInputs: scalar('bool', 1),
+});
 export const SequenceRNNOptions = table('SequenceRNNOptions', {
   timeMajor: scalar('bool', 0),
   fusedActivationFunction: scalar('i8', 1),
@@ -154,8 +168,14 @@ export const FullyConnectedOptions = table('FullyConnectedOptions', {
   quantizedBiasType: scalar('i8', 4),
 });
 export const SoftmaxOptions = table('SoftmaxOptions', { beta: scalar('f32', 0) });
-export const ConcatenationOptions = table('ConcatenationOptions', { axis: scalar('i32', 0), fusedActivationFunction: scalar('i8', 1) });
-export const AddOptions = table('AddOptions', { fusedActivationFunction: scalar('i8', 0), potScaleInt16: scalar('bool', 1, true) });
+export const ConcatenationOptions = table('ConcatenationOptions', {
+  axis: scalar('i32', 0),
+  fusedActivationFunction: scalar('i8', 1),
+});
+export const AddOptions = table('AddOptions', {
+  fusedActivationFunction: scalar('i8', 0),
+  potScaleInt16: scalar('bool', 1, true),
+});
 export const MulOptions = table('MulOptions', { fusedActivationFunction: scalar('i8', 0) });
 export const L2NormOptions = table('L2NormOptions', { fusedActivationFunction: scalar('i8', 0) });
 export const LocalResponseNormalizationOptions = table('LocalResponseNormalizationOptions', {
@@ -193,17 +213,27 @@ export const ResizeBilinearOptions = table('ResizeBilinearOptions', {
   alignCorners: scalar('bool', 2),
   halfPixelCenters: scalar('bool', 3),
 });
-export const ResizeNearestNeighborOptions = table('ResizeNearestNeighborOptions', { alignCorners: scalar('bool', 0), halfPixelCenters: scalar('bool', 1) });
+export const ResizeNearestNeighborOptions = table('ResizeNearestNeighborOptions', {
+  alignCorners: scalar('bool', 0),
+  halfPixelCenters: scalar('bool', 1),
+});
 export const CallOptions = table('CallOptions', { subgraph: scalar('u32', 0) });
 export const PadOptions = table('PadOptions', {});
 export const PadV2Options = table('PadV2Options', {});
 export const ReshapeOptions = table('ReshapeOptions', { newShape: vector('i32', 0) });
 export const SpaceToBatchNDOptions = table('SpaceToBatchNDOptions', {});
 export const BatchToSpaceNDOptions = table('BatchToSpaceNDOptions', {});
-export const SkipGramOptions = table('SkipGramOptions', { ngramSize: scalar('i32', 0), maxSkipSize: scalar('i32', 1), includeAllNgrams: scalar('bool', 2) });
+export const SkipGramOptions = table('SkipGramOptions', {
+  ngramSize: scalar('i32', 0),
+  maxSkipSize: scalar('i32', 1),
+  includeAllNgrams: scalar('bool', 2),
+});
 export const SpaceToDepthOptions = table('SpaceToDepthOptions', { blockSize: scalar('i32', 0) });
 export const DepthToSpaceOptions = table('DepthToSpaceOptions', { blockSize: scalar('i32', 0) });
-export const SubOptions = table('SubOptions', { fusedActivationFunction: scalar('i8', 0), potScaleInt16: scalar('bool', 1, true) });
+export const SubOptions = table('SubOptions', {
+  fusedActivationFunction: scalar('i8', 0),
+  potScaleInt16: scalar('bool', 1, true),
+});
 export const DivOptions = table('DivOptions', { fusedActivationFunction: scalar('i8', 0) });
 export const TopKV2Options = table('TopKV2Options', {});
 export const EmbeddingLookupSparseOptions = table('EmbeddingLookupSparseOptions', { combiner: scalar('i8', 0) });
@@ -279,13 +309,22 @@ export const ReverseV2Options = table('ReverseV2Options', {});
 export const AddNOptions = table('AddNOptions', {});
 export const GatherNdOptions = table('GatherNdOptions', {});
 export const WhereOptions = table('WhereOptions', {});
-export const ReverseSequenceOptions = table('ReverseSequenceOptions', { seqDim: scalar('i32', 0), batchDim: scalar('i32', 1) });
+export const ReverseSequenceOptions = table('ReverseSequenceOptions', {
+  seqDim: scalar('i32', 0),
+  batchDim: scalar('i32', 1),
+});
 export const MatrixDiagOptions = table('MatrixDiagOptions', {});
 export const QuantizeOptions = table('QuantizeOptions', {});
 export const MatrixSetDiagOptions = table('MatrixSetDiagOptions', {});
-export const IfOptions = table('IfOptions', { thenSubgraphIndex: scalar('i32', 0), elseSubgraphIndex: scalar('i32', 1) });
+export const IfOptions = table('IfOptions', {
+  thenSubgraphIndex: scalar('i32', 0),
+  elseSubgraphIndex: scalar('i32', 1),
+});
 export const CallOnceOptions = table('CallOnceOptions', { initSubgraphIndex: scalar('i32', 0) });
-export const WhileOptions = table('WhileOptions', { condSubgraphIndex: scalar('i32', 0), bodySubgraphIndex: scalar('i32', 1) });
+export const WhileOptions = table('WhileOptions', {
+  condSubgraphIndex: scalar('i32', 0),
+  bodySubgraphIndex: scalar('i32', 1),
+});
 export const NonMaxSuppressionV4Options = table('NonMaxSuppressionV4Options', {});
 export const NonMaxSuppressionV5Options = table('NonMaxSuppressionV5Options', {});
 export const ScatterNdOptions = table('ScatterNdOptions', {});
@@ -300,7 +339,11 @@ export const BatchMatMulOptions = table('BatchMatMulOptions', {
 export const CumsumOptions = table('CumsumOptions', { exclusive: scalar('bool', 0), reverse: scalar('bool', 1) });
 export const BroadcastToOptions = table('BroadcastToOptions', {});
 export const Rfft2dOptions = table('Rfft2dOptions', {});
-export const HashtableOptions = table('HashtableOptions', { tableId: scalar('i32', 0), keyDtype: scalar('i8', 1), valueDtype: scalar('i8', 2) });
+export const HashtableOptions = table('HashtableOptions', {
+  tableId: scalar('i32', 0),
+  keyDtype: scalar('i8', 1),
+  valueDtype: scalar('i8', 2),
+});
 export const HashtableFindOptions = table('HashtableFindOptions', {});
 export const HashtableImportOptions = table('HashtableImportOptions', {});
 export const HashtableSizeOptions = table('HashtableSizeOptions', {});

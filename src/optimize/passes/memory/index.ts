@@ -1,8 +1,16 @@
-// A smaller arena for the same model: operators in another order, and a place for every tensor, which TFLM takes from the file instead of
-// finding one itself.
+// A smaller arena for the same model: operators in another order, and a place for every tensor, which TFLM takes from
+// the file instead of finding one itself.
 
 import { copyModel, type Model, mainSubgraph, memoryPlanName, type Operator } from '../../../formats/tflite/index.js';
-import { alignUp, arenaOf, lastingOperators, onlinePlanned, type PlannedBuffer, type RuntimeKernels, withOfflinePlan } from '../../../simulator/index.js';
+import {
+  alignUp,
+  arenaOf,
+  lastingOperators,
+  onlinePlanned,
+  type PlannedBuffer,
+  type RuntimeKernels,
+  withOfflinePlan,
+} from '../../../simulator/index.js';
 import { bestOffsets, lowestHeight } from './offsets.js';
 import { bestOrder, type OrderedTensor, type OrderProblem } from './order.js';
 
@@ -13,7 +21,10 @@ export interface MemoryPlan {
   readonly headBytes: number;
   readonly arenaBytesBefore: number;
   readonly arenaBytes: number;
-  /** Most bytes alive at once: in the best of all orders where that is proven, else in the order of the result. No plan is smaller. */
+  /**
+   * Most bytes alive at once: in the best of all orders where that is proven, else in the order of the result. No plan
+   * is smaller.
+   */
   readonly lowerBoundBytes: number;
   /** Whether the bound is that of all orders of the operators. */
   readonly provenOrder: boolean;
@@ -33,12 +44,17 @@ export function planMemory(model: Model, kernels: RuntimeKernels): MemoryPlan {
   const given = hasPlan(model) ? candidate(model, true) : bare;
   const { operators, proven } = orderOf(bare.model, bare.arena.buffers);
   const reordered = candidate(withOrder(bare.model, operators), false);
-  const planned = [bare, reordered].map(({ model: one, arena }) => candidate(withOfflinePlan(one, offsetsOf(one, arena.buffers)), true));
+  const planned = [bare, reordered].map(({ model: one, arena }) =>
+    candidate(withOfflinePlan(one, offsetsOf(one, arena.buffers)), true),
+  );
   // The first of the smallest: the least changed. What allocation needs for a moment may leave several alike.
   const smaller = ({ arena: a }: typeof bare, { arena: b }: typeof bare): boolean =>
-    a.minimumArenaBytes < b.minimumArenaBytes || (a.minimumArenaBytes === b.minimumArenaBytes && a.headBytes < b.headBytes);
+    a.minimumArenaBytes < b.minimumArenaBytes ||
+    (a.minimumArenaBytes === b.minimumArenaBytes && a.headBytes < b.headBytes);
   const best = [bare, given, reordered, ...planned].reduce((least, one) => (smaller(one, least) ? one : least));
-  const moved = mainSubgraph(best.model).operators.filter((operator, at) => !sameOperator(operator, mainSubgraph(model).operators[at] as Operator)).length;
+  const moved = mainSubgraph(best.model).operators.filter(
+    (operator, at) => !sameOperator(operator, mainSubgraph(model).operators[at] as Operator),
+  ).length;
   return {
     model: best.model,
     headBytesBefore: given.arena.headBytes,
@@ -73,7 +89,8 @@ function problemOf(model: Model, buffers: readonly PlannedBuffer[]): OrderProble
   operators.forEach(({ outputs: made }, o) => {
     for (const tensor of made ?? []) producer.set(tensor, o);
   });
-  const consumers = (tensor: number): number[] => operators.flatMap(({ inputs: read }, o) => (read?.includes(tensor) ? [o] : []));
+  const consumers = (tensor: number): number[] =>
+    operators.flatMap(({ inputs: read }, o) => (read?.includes(tensor) ? [o] : []));
   // Operators that change what lasts stay in their order among each other.
   const lasting = lastingOperators(model);
   const after = operators.map(({ inputs: read }, o) => {
@@ -81,7 +98,9 @@ function problemOf(model: Model, buffers: readonly PlannedBuffer[]): OrderProble
     const previous = lasting.has(o) ? [...lasting].filter((other) => other < o).slice(-1) : [];
     return [...new Set([...needed, ...previous])].filter((other) => other !== o);
   });
-  const scratch = operators.map((_, o) => buffers.reduce((sum, { tensor, operator, size }) => sum + (tensor === null && operator === o ? size : 0), 0));
+  const scratch = operators.map((_, o) =>
+    buffers.reduce((sum, { tensor, operator, size }) => sum + (tensor === null && operator === o ? size : 0), 0),
+  );
   const planned = buffers.flatMap(({ tensor, bytes }): OrderedTensor[] =>
     tensor === null || tensors[tensor] === undefined
       ? []

@@ -1,5 +1,6 @@
-// Where to put buffers, each in use for a span of time, so that the highest end is lowest: first fit in the best of many sequences. Any
-// packing that is pushed down is what first fit gives for some sequence, so for few buffers all of them are tried.
+// Where to put buffers, each in use for a span of time, so that the highest end is lowest: first fit in the best of
+// many sequences. Any packing that is pushed down is what first fit gives for some sequence, so for few buffers all of
+// them are tried.
 
 import { seededRandom } from '../../../data/index.js';
 import { insertPlaced, lowestGap, type PlacedBytes } from '../../../simulator/index.js';
@@ -19,13 +20,19 @@ const mostWork = 3e7;
 /** Most bytes in use at once: no placement is lower. */
 export function lowestHeight(buffers: readonly Buffer[]): number {
   const times = [...new Set(buffers.map(({ first }) => first))];
-  return Math.max(0, ...times.map((time) => buffers.reduce((sum, { size, first, last }) => sum + (first <= time && time <= last ? size : 0), 0)));
+  return Math.max(
+    0,
+    ...times.map((time) =>
+      buffers.reduce((sum, { size, first, last }) => sum + (first <= time && time <= last ? size : 0), 0),
+    ),
+  );
 }
 
 export function bestOffsets(buffers: readonly Buffer[]): Placement {
   const bound = lowestHeight(buffers);
   const all = buffers.map((_, i) => i);
-  const by = (key: (buffer: Buffer) => number): number[] => all.toSorted((a, b) => key(buffers[b] as Buffer) - key(buffers[a] as Buffer) || b - a);
+  const by = (key: (buffer: Buffer) => number): number[] =>
+    all.toSorted((a, b) => key(buffers[b] as Buffer) - key(buffers[a] as Buffer) || b - a);
   const duration = ({ first, last }: Buffer): number => last - first + 1;
   const sequences = [
     by(({ size }) => size),
@@ -77,7 +84,11 @@ function tryAll(buffers: readonly Buffer[], known: Placement, bound: number): Pl
 }
 
 /** Exchanges two of the sequence as long as that is no worse. */
-function improve(buffers: readonly Buffer[], start: { sequence: readonly number[]; placement: Placement }, bound: number): Placement {
+function improve(
+  buffers: readonly Buffer[],
+  start: { sequence: readonly number[]; placement: Placement },
+  bound: number,
+): Placement {
   const random = seededRandom(1);
   const below = (count: number): number => Math.floor(random() * count);
   let { sequence, placement: current } = start;

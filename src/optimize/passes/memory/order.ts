@@ -38,7 +38,10 @@ export function peakOf(problem: OrderProblem, operators: readonly number[]): num
   return Math.max(run.live, ...operators.map((operator) => run.execute(operator)));
 }
 
-/** Raises the limit from the least that any order needs until an order keeps it: depth first, each set of executed operators once. */
+/**
+ * Raises the limit from the least that any order needs until an order keeps it: depth first, each set of executed
+ * operators once.
+ */
 export function bestOrder(problem: OrderProblem): Order {
   const given = problem.after.map((_, operator) => operator);
   const givenPeak = peakOf(problem, given);
@@ -57,7 +60,10 @@ export function bestOrder(problem: OrderProblem): Order {
   return { operators: given, peakBytes: givenPeak, proven: true };
 }
 
-/** Too many sets to look at all: the lowest limit that a short search keeps, halving the span between the impossible and the known. */
+/**
+ * Too many sets to look at all: the lowest limit that a short search keeps, halving the span between the impossible and
+ * the known.
+ */
 function withinReason(problem: OrderProblem, impossible: number, known: number, given: readonly number[]): Order {
   let best: { operators: readonly number[]; peakBytes: number } = { operators: given, peakBytes: known };
   let low = impossible;
@@ -74,7 +80,8 @@ function withinReason(problem: OrderProblem, impossible: number, known: number, 
 function leastPeak({ tensors, scratch }: OrderProblem): number {
   const own = scratch.slice();
   for (const { bytes, producer, consumers } of tensors) {
-    for (const operator of new Set([...consumers, ...(producer === null ? [] : [producer])])) own[operator] = (own[operator] ?? 0) + bytes;
+    for (const operator of new Set([...consumers, ...(producer === null ? [] : [producer])]))
+      own[operator] = (own[operator] ?? 0) + bytes;
   }
   const inputs = tensors.reduce((sum, { bytes, producer }) => sum + (producer === null ? bytes : 0), 0);
   return Math.max(inputs, ...own);
@@ -97,11 +104,18 @@ class Run {
       if (producer !== null) touched[producer]?.push(t);
     });
     this.touched = touched;
-    this.live = tensors.reduce((sum, { producer, bytes, consumers, kept }) => sum + (producer === null && (consumers.length > 0 || kept) ? bytes : 0), 0);
+    this.live = tensors.reduce(
+      (sum, { producer, bytes, consumers, kept }) =>
+        sum + (producer === null && (consumers.length > 0 || kept) ? bytes : 0),
+      0,
+    );
   }
 
   isReady(operator: number): boolean {
-    return this.done[operator] === 0 && (this.problem.after[operator] as readonly number[]).every((before) => this.done[before] === 1);
+    return (
+      this.done[operator] === 0 &&
+      (this.problem.after[operator] as readonly number[]).every((before) => this.done[before] === 1)
+    );
   }
 
   /** @returns what is alive while it runs */
@@ -177,7 +191,8 @@ class Search {
       else choices.push({ operator, after });
     }
     choices.sort((a, b) => a.after - b.after || a.operator - b.operator);
-    // What frees as much as it takes can always go first: the more has run, the more it frees, so it raises no later moment.
+    // What frees as much as it takes can always go first: the more has run, the more it frees, so it raises no later
+    // moment.
     const free = choices[0] !== undefined && choices[0].after <= before;
     for (const { operator } of free ? choices.slice(0, 1) : choices) {
       run.execute(operator);

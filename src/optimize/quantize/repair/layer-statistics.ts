@@ -1,4 +1,5 @@
-// What the rows that a layer multiplies are like, in the float model and in the quantized one: means, and how places vary together.
+// What the rows that a layer multiplies are like, in the float model and in the quantized one: means, and how places
+// vary together.
 
 import { seededRandom } from '../../../data/index.js';
 import type { Layer } from '../../../simulator/index.js';
@@ -8,7 +9,10 @@ export interface RowStatistics {
   /** By place. */
   readonly floatMean: Float64Array;
   readonly quantizedMean: Float64Array;
-  /** How the places of quantized rows vary together, [place, place]; null where that was not asked for, or rows are too long. */
+  /**
+   * How the places of quantized rows vary together, [place, place]; null where that was not asked for, or rows are too
+   * long.
+   */
   readonly covariances: Float64Array | null;
 }
 
@@ -20,7 +24,12 @@ const affordable = 2e9;
 const [fewestRows, mostRows] = [512, 4096];
 
 export class LayerStatistics {
-  private readonly groups: { rows: number; floatSum: Float64Array; quantizedSum: Float64Array; products: Float64Array | null }[];
+  private readonly groups: {
+    rows: number;
+    floatSum: Float64Array;
+    quantizedSum: Float64Array;
+    products: Float64Array | null;
+  }[];
   private readonly random = seededRandom(1);
   private readonly rowsPerRun: number;
 

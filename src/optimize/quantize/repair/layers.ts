@@ -1,8 +1,21 @@
-// Repairs the layers of a float model for a plan: weights become multiples of their scales that make the sums come out near, biases take up
-// the mean error that is left. The result is a float model whose plan is the same.
+// Repairs the layers of a float model for a plan: weights become multiples of their scales that make the sums come out
+// near, biases take up the mean error that is left. The result is a float model whose plan is the same.
 
-import { type Nearness, type Progress, type Reference, type SignatureReference, Tracer } from '../../../evaluate/index.js';
-import { constantFloats, copyModel, type Model, type SubGraph, setWeights, type Tensor } from '../../../formats/tflite/index.js';
+import {
+  type Nearness,
+  type Progress,
+  type Reference,
+  type SignatureReference,
+  Tracer,
+} from '../../../evaluate/index.js';
+import {
+  constantFloats,
+  copyModel,
+  type Model,
+  type SubGraph,
+  setWeights,
+  type Tensor,
+} from '../../../formats/tflite/index.js';
 import { type Layer, layersOf } from '../../../simulator/index.js';
 import type { Changed } from '../../passes/index.js';
 import { applyPlan } from '../apply.js';
@@ -22,11 +35,18 @@ export interface RepairContext {
 }
 
 /**
- * One layer after another: what a layer is to make up for are the errors that are left by those before it. A layer stays as it is where the
- * repair does not bring the outputs nearer. Changes are layers.
+ * One layer after another: what a layer is to make up for are the errors that are left by those before it. A layer
+ * stays as it is where the repair does not bring the outputs nearer. Changes are layers.
  */
-export async function repairLayers(model: Model, repair: LayerRepair, { reference, planOf, onStep }: RepairContext): Promise<Changed> {
-  const signatures = reference.signatures.map((signature) => ({ ...signature, layers: layersOf(model, signature.subgraph) }));
+export async function repairLayers(
+  model: Model,
+  repair: LayerRepair,
+  { reference, planOf, onStep }: RepairContext,
+): Promise<Changed> {
+  const signatures = reference.signatures.map((signature) => ({
+    ...signature,
+    layers: layersOf(model, signature.subgraph),
+  }));
   const total = signatures.reduce((sum, { runs, layers }) => sum + runs.length * layers.length, 0);
   let done = 0;
   const step = (): Promise<void> => onStep({ done: ++done, total });
@@ -68,11 +88,16 @@ interface PlannedLayer {
   readonly quantizedInput: number;
 }
 
-/** A layer whose weights the plan quantizes, and that is found again, by the name of what it writes; null for others. */
+/**
+ * A layer whose weights the plan quantizes, and that is found again, by the name of what it writes; null for others.
+ */
 function plannedLayer({ model, quantized, plan }: Attempt, subgraph: number, layer: Layer): PlannedLayer | null {
   const part = plan.subgraphs.find((entry) => entry.subgraph === subgraph);
   const weights = part?.weights.find(({ operator }) => operator === layer.operator);
-  const [before, after] = [model, quantized].map(({ subgraphs }) => subgraphs[subgraph] as SubGraph) as [SubGraph, SubGraph];
+  const [before, after] = [model, quantized].map(({ subgraphs }) => subgraphs[subgraph] as SubGraph) as [
+    SubGraph,
+    SubGraph,
+  ];
   const name = before.tensors[layer.output]?.name;
   const same = after.operators.find(({ outputs }) => after.tensors[outputs?.[0] ?? -1]?.name === name);
   const quantizedInput = same?.inputs?.[0];
@@ -102,12 +127,19 @@ async function collect(
   return statistics;
 }
 
-function changeLayer(model: Model, subgraph: SubGraph, { layer, weights: plan }: PlannedLayer, statistics: LayerStatistics, repair: LayerRepair): void {
+function changeLayer(
+  model: Model,
+  subgraph: SubGraph,
+  { layer, weights: plan }: PlannedLayer,
+  statistics: LayerStatistics,
+  repair: LayerRepair,
+): void {
   const { channels, groups, depth, weightAt, operator: o } = layer;
   const operator = subgraph.operators[o];
   const [, , biasIndex = -1] = operator?.inputs ?? [];
   const weights = constantFloats(model, subgraph.tensors[layer.weights] as Tensor);
-  const bias = biasIndex < 0 ? new Float32Array(channels) : constantFloats(model, subgraph.tensors[biasIndex] as Tensor);
+  const bias =
+    biasIndex < 0 ? new Float32Array(channels) : constantFloats(model, subgraph.tensors[biasIndex] as Tensor);
   if (operator === undefined || weights === null || bias === null) return;
   for (let g = 0; g < groups; g++) {
     const rows = statistics.ofGroup(g);
@@ -116,7 +148,8 @@ function changeLayer(model: Model, subgraph: SubGraph, { layer, weights: plan }:
       const own = Float64Array.from({ length: depth }, (_, i) => weights[weightAt(c, i)] as number);
       // A scale that grew for the bias's sake follows from more than the weights.
       if (plan.scales.length > 1 && scale !== symmetricScale([{ weights: Float32Array.from(own), bias: 0 }])) continue;
-      const rounded = repair === 'adaptive-rounding' && rows.covariances !== null ? roundForSums(own, scale, rows.covariances) : own;
+      const rounded =
+        repair === 'adaptive-rounding' && rows.covariances !== null ? roundForSums(own, scale, rows.covariances) : own;
       bias[c] = (bias[c] as number) + meanError(own, rounded, scale, rows);
       for (let i = 0; i < depth; i++) weights[weightAt(c, i)] = rounded[i] as number;
     }
@@ -125,7 +158,12 @@ function changeLayer(model: Model, subgraph: SubGraph, { layer, weights: plan }:
 }
 
 /** How much the sums of the float model exceed those of the quantized one, on average. */
-function meanError(weights: Float64Array, rounded: Float64Array, scale: number, { floatMean, quantizedMean }: RowStatistics): number {
+function meanError(
+  weights: Float64Array,
+  rounded: Float64Array,
+  scale: number,
+  { floatMean, quantizedMean }: RowStatistics,
+): number {
   let error = 0;
   for (let i = 0; i < weights.length; i++) {
     const stored = Math.round((rounded[i] as number) / scale) * scale;

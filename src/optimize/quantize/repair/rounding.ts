@@ -1,6 +1,6 @@
-// Rounds the weights of a channel so that its sums, not its weights, come out near: each weight goes up or down, whichever serves the squared
-// error of the sums best given how the others went. Coordinate descent on the objective of M. Nagel et al., Up or Down? Adaptive Rounding for
-// Post-Training Quantization (ICML 2020), eq. 13.
+// Rounds the weights of a channel so that its sums, not its weights, come out near: each weight goes up or down,
+// whichever serves the squared error of the sums best given how the others went. Coordinate descent on the objective of
+// M. Nagel et al., Up or Down? Adaptive Rounding for Post-Training Quantization (ICML 2020), eq. 13.
 
 import { quantizeWeight } from '../parameters.js';
 
@@ -24,7 +24,8 @@ export function roundForSums(weights: Float64Array, scale: number, covariances: 
   for (let i = 0; i < length; i++) {
     const error = (chosen[i] as number) * scale - (weights[i] as number);
     gradient[i] = (gradient[i] as number) + weight * error;
-    for (let j = 0; j < length; j++) gradient[j] = (gradient[j] as number) + error * (covariances[i * length + j] as number);
+    for (let j = 0; j < length; j++)
+      gradient[j] = (gradient[j] as number) + error * (covariances[i * length + j] as number);
   }
   for (let pass = 0; pass < mostPasses; pass++) {
     let changes = 0;
@@ -35,7 +36,8 @@ export function roundForSums(weights: Float64Array, scale: number, covariances: 
       const curvature = (covariances[i * length + i] as number) + weight;
       if (2 * change * (gradient[i] as number) + change * change * curvature >= 0) continue;
       chosen[i] = other;
-      for (let j = 0; j < length; j++) gradient[j] = (gradient[j] as number) + change * (covariances[i * length + j] as number);
+      for (let j = 0; j < length; j++)
+        gradient[j] = (gradient[j] as number) + change * (covariances[i * length + j] as number);
       gradient[i] = (gradient[i] as number) + change * weight;
       changes += 1;
     }
@@ -44,7 +46,9 @@ export function roundForSums(weights: Float64Array, scale: number, covariances: 
   return chosen.map((q) => q * scale);
 }
 
-/** The multiple on the other side of the weight; null where the weight is a multiple itself, or the end of the range. */
+/**
+ * The multiple on the other side of the weight; null where the weight is a multiple itself, or the end of the range.
+ */
 function otherNeighbour(weight: number, scale: number, chosen: number): number | null {
   const exact = weight / scale;
   const [low, high] = [Math.floor(exact), Math.ceil(exact)];

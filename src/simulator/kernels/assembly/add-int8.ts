@@ -1,5 +1,5 @@
-// ADD of two int8 tensors of the same shape: both are brought to a common scale with 20 extra bits, added, and brought to the
-// output's scale. The larger of their scales is half of the common one.
+// ADD of two int8 tensors of the same shape: both are brought to a common scale with 20 extra bits, added, and brought
+// to the output's scale. The larger of their scales is half of the common one.
 
 import { touch } from './bounds';
 

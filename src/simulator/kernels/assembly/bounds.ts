@@ -1,5 +1,5 @@
-// Where a kernel may read and write. In the checked build (compiled with assertions) every access is compared with the regions that
-// the host has declared for the operator; in the normal build none of this remains.
+// Where a kernel may read and write. In the checked build (compiled with assertions) every access is compared with the
+// regions that the host has declared for the operator; in the normal build none of this remains.
 
 /** Regions as pairs of first byte and end, declared one after another; a table of the host's size. */
 let regions: usize = 0;

@@ -1,7 +1,7 @@
-// DEPTHWISE_CONV_2D in int8, one output channel per input channel. Two taps are interleaved and multiplied at once, for 32 channels
-// where there are as many, else 8. Constants come in blocks of 8 channels, the last of which overlaps the one before where
-// the channels are no multiple of 8: for each block 8 x int32 bias and the constants of requantize.ts, and, separately, for each
-// pair of taps and each block 8 x 2 weights as int16.
+// DEPTHWISE_CONV_2D in int8, one output channel per input channel. Two taps are interleaved and multiplied at once, for
+// 32 channels where there are as many, else 8. Constants come in blocks of 8 channels, the last of which overlaps the
+// one before where the channels are no multiple of 8: for each block 8 x int32 bias and the constants of requantize.ts,
+// and, separately, for each pair of taps and each block 8 x 2 weights as int16.
 
 import { touch } from './bounds';
 import { blockHeader as header, neighboursOfStride1, neighboursOfStride2, pairHigh, pairLow } from './neighbours-int8';
@@ -10,8 +10,10 @@ import { tapAddresses, tapOffsets } from './taps';
 import { insideBegin, insideEnd, Window } from './window';
 
 /**
- * @param neighbourWeights for 3x3 filters of horizontal stride 1 or 2 without dilation those of neighbours-int8.ts, else 0
- * @param scratch twice 4 bytes per tap and one more if their number is odd, then `inputChannels` bytes that stand for the outside
+ * @param neighbourWeights for 3x3 filters of horizontal stride 1 or 2 without dilation those of neighbours-int8.ts,
+ * else 0
+ * @param scratch twice 4 bytes per tap and one more if their number is odd, then `inputChannels` bytes that stand for
+ * the outside
  */
 export function depthwiseInt8(
   geometry: usize, input: usize, output: usize, headers: usize, weights: usize, neighbourWeights: usize, scratch: usize,

@@ -1,5 +1,5 @@
-// Products of int8 rows with packed int8 filters. Four rows are widened to int16 and interleaved pair by pair; a panel holds 8
-// filters: 8 x int32 bias, the constants of requantize.ts, then for each pair of depth elements 8 x 2 weights.
+// Products of int8 rows with packed int8 filters. Four rows are widened to int16 and interleaved pair by pair; a panel
+// holds 8 filters: 8 x int32 bias, the constants of requantize.ts, then for each pair of depth elements 8 x 2 weights.
 // `i32x4.dot_i16x8_s` then gives 4 filters two depth elements at a time.
 
 import { touch } from './bounds';
@@ -54,8 +54,8 @@ export function packRows(row0: usize, row1: usize, row2: usize, row3: usize, dep
 }
 
 /**
- * Four packed rows times all panels. The last panel overlaps the one before where `channels` is no multiple of 8; with fewer
- * than 8 channels the one panel is padded with zeros.
+ * Four packed rows times all panels. The last panel overlaps the one before where `channels` is no multiple of 8; with
+ * fewer than 8 channels the one panel is padded with zeros.
  */
 export function multiply4(
   packed: usize, depth: i32, panels: usize, channels: i32,

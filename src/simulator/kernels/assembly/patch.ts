@@ -22,8 +22,8 @@ function copyBytes(to: usize, from: usize, bytes: i32): void {
 }
 
 /**
- * Gives the row under an output position: the input itself where every position reads one, else a patch that is written to `row`,
- * channel after channel.
+ * Gives the row under an output position: the input itself where every position reads one, else a patch that is written
+ * to `row`, channel after channel.
  * @param elementBytes 1, 2 or 4
  * @param run bytes of the channels that are read at each input position, from `firstByte` of its channels
  * @param outside the byte that stands for elements outside the image, in every byte

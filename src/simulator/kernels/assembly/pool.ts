@@ -1,4 +1,5 @@
-// AVERAGE_POOL_2D and MAX_POOL_2D, 8 channels at a time; the last block overlaps the one before where the channels are no multiple of 8.
+// AVERAGE_POOL_2D and MAX_POOL_2D, 8 channels at a time; the last block overlaps the one before where the channels are
+// no multiple of 8.
 
 import { touch } from './bounds';
 import { clampFloat } from './clamp';
@@ -8,7 +9,10 @@ const averageOfInt8: i32 = 0;
 const maxOfInt8: i32 = 1;
 const averageOfFloat: i32 = 2;
 
-/** Goes through the output positions, each with the part of its window that lies inside the image; `kind` is known where this is inlined. */
+/**
+ * Goes through the output positions, each with the part of its window that lies inside the image; `kind` is known where
+ * this is inlined.
+ */
 // @ts-ignore: decorator
 @inline
 function pool(kind: i32, geometry: usize, input: usize, output: usize, elementBytes: i32, low: v128, high: v128): void {

@@ -1,9 +1,11 @@
-// From int32 accumulators to int8, exactly as the profile's fixed-point arithmetic would. Each block of 8 channels says which of three ways
-// it takes; the host decides, and checks for every result that it is exact (src/simulator/fast/rescaling.ts).
+// From int32 accumulators to int8, exactly as the profile's fixed-point arithmetic would. Each block of 8 channels says
+// which of three ways it takes; the host decides, and checks for every result that it is exact
+// (src/simulator/fast/rescaling.ts).
 
 /**
- * Constants of 8 channels. In float32: 8 x factor, 8 x offset, 8 x the bits in which the offset of negative sums differs. Fixed point:
- * 8 x int32 multiplier, 8 x float32 2^-s / 2, and 8 x float32 1.5 * 2^23 plus the output's zero point. Then which of them, as int32.
+ * Constants of 8 channels. In float32: 8 x factor, 8 x offset, 8 x the bits in which the offset of negative sums
+ * differs. Fixed point: 8 x int32 multiplier, 8 x float32 2^-s / 2, and 8 x float32 1.5 * 2^23 plus the output's zero
+ * point. Then which of them, as int32.
  */
 export const channelConstants: usize = 112;
 
@@ -31,9 +33,10 @@ function offsets4(sums: v128, offsets: usize): v128 {
 }
 
 /**
- * Four channels as SaturatingRoundingDoublingHighMul followed by RoundingDivideByPOT (gemmlowp) would. The high multiply is the low dword of
- * (x * m + 2^30) >> 31 in 64 bits; it cannot saturate, as m > 0. Rounding v / 2^s half away from zero is rounding v - 1 half up where v is
- * negative; with one more bit, set, no ties are left and float32's own rounding does.
+ * Four channels as SaturatingRoundingDoublingHighMul followed by RoundingDivideByPOT (gemmlowp) would. The high
+ * multiply is the low dword of (x * m + 2^30) >> 31 in 64 bits; it cannot saturate, as m > 0. Rounding v / 2^s half
+ * away from zero is rounding v - 1 half up where v is negative; with one more bit, set, no ties are left and float32's
+ * own rounding does.
  */
 // @ts-ignore: decorator
 @inline

@@ -1,5 +1,6 @@
-// RESIZE_BILINEAR over NHWC tensors in int8 and float32. Lines of the output, rows and columns, are given as three numbers of 32 bits each:
-// the first and the second line of the input between which they lie, and how far from the first: in 1024ths, or as float32.
+// RESIZE_BILINEAR over NHWC tensors in int8 and float32. Lines of the output, rows and columns, are given as three
+// numbers of 32 bits each: the first and the second line of the input between which they lie, and how far from the
+// first: in 1024ths, or as float32.
 
 import { touch } from './bounds';
 

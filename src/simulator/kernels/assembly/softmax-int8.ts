@@ -1,5 +1,6 @@
-// SOFTMAX in int8 along the last dimension, in gemmlowp's fixed point. Tables hold exp of every possible difference to the row's maximum, 256 x
-// int32 in Q0.31, and then the same rounded to the 12 integer bits of their sum; 0 for differences too large to count.
+// SOFTMAX in int8 along the last dimension, in gemmlowp's fixed point. Tables hold exp of every possible difference to
+// the row's maximum, 256 x int32 in Q0.31, and then the same rounded to the 12 integer bits of their sum; 0 for
+// differences too large to count.
 
 import { touch } from './bounds';
 
@@ -19,7 +20,10 @@ function times4(x: i32): i32 {
   return x > 0x1fffffff ? i32.MAX_VALUE : x < -0x1fffffff ? i32.MIN_VALUE : x << 2;
 }
 
-/** 1 / (1 + x) for x in [0, 1), Q0.31: three steps of Newton and Raphson from 48/17 - 32/17 * half of the denominator (gemmlowp one_over_one_plus_x). */
+/**
+ * 1 / (1 + x) for x in [0, 1), Q0.31: three steps of Newton and Raphson from 48/17 - 32/17 * half of the denominator
+ * (gemmlowp one_over_one_plus_x).
+ */
 function overOnePlus(x: i32): i32 {
   const half = <i32>((<i64>x + <i64>i32.MAX_VALUE + 1) >> 1);
   let estimate = 1515870810 + highMultiply(half, -1010580540);

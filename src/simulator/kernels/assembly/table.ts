@@ -33,8 +33,8 @@ export function flipSigns(input: usize, output: usize, count: i32): void {
 }
 
 /**
- * Functions of two bytes, by a table of all 65536 results. The operands are walked in three nested loops; `walk` holds, as int32, the length
- * of each and how far each operand moves in it: 0 where it broadcasts.
+ * Functions of two bytes, by a table of all 65536 results. The operands are walked in three nested loops; `walk` holds,
+ * as int32, the length of each and how far each operand moves in it: 0 where it broadcasts.
  */
 export function tableOfPairs8(a: usize, b: usize, output: usize, table: usize, walk: usize): void {
   touch(walk, 36);

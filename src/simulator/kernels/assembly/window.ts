@@ -70,7 +70,10 @@ export function insideBegin(pad: i32, stride: i32, outputs: i32): i32 {
   return min((pad + stride - 1) / stride, outputs);
 }
 
-/** One after the last output position whose window ends inside the image, and not before `insideBegin`. @param reach distance from first to last tap */
+/**
+ * One after the last output position whose window ends inside the image, and not before `insideBegin`.
+ * @param reach distance from first to last tap
+ */
 // @ts-ignore: decorator
 @inline
 export function insideEnd(pad: i32, stride: i32, outputs: i32, inputs: i32, reach: i32): i32 {

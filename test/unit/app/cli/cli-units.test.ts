@@ -1,5 +1,12 @@
 import { expect, test } from 'vitest';
-import { granularities, ioTypes, kernelProfileNames, rangeMethodNames, repairChoices, schemeChoices } from '../../../../src/app/cli/choices.js';
+import {
+  granularities,
+  ioTypes,
+  kernelProfileNames,
+  rangeMethodNames,
+  repairChoices,
+  schemeChoices,
+} from '../../../../src/app/cli/choices.js';
 import { progressOn } from '../../../../src/app/cli/progress.js';
 import { budgetBar, metricText, millisecondsText, table } from '../../../../src/app/report/index.js';
 import { rangeMethods, repairNames, schemeNames, schemes } from '../../../../src/optimize/quantize/index.js';
@@ -16,7 +23,10 @@ test('what options may be is what the stages take', () => {
 
 function fakeStream(isTTY: boolean): { stream: NodeJS.WriteStream; text: () => string } {
   let written = '';
-  return { stream: { isTTY, write: (text: string) => (written += text) } as unknown as NodeJS.WriteStream, text: () => written };
+  return {
+    stream: { isTTY, write: (text: string) => (written += text) } as unknown as NodeJS.WriteStream,
+    text: () => written,
+  };
 }
 
 test('on a terminal progress is a bar with the time left, in one line', () => {
@@ -73,5 +83,9 @@ test('tables align, figures carry units', () => {
   expect(budgetBar(1, 4, 8)).toBe('[##......]');
   expect(budgetBar(9, 4, 8)).toBe('[########]');
   expect([0.01234, 1.5, 123.4].map(millisecondsText)).toEqual(['0.0123 ms', '1.50 ms', '123 ms']);
-  expect([metricText('top1', 0.915), metricText('auc', 0.9), metricText('snr', 30)]).toEqual(['91.5 %', '0.9000', '30.00 dB']);
+  expect([metricText('top1', 0.915), metricText('auc', 0.9), metricText('snr', 30)]).toEqual([
+    '91.5 %',
+    '0.9000',
+    '30.00 dB',
+  ]);
 });

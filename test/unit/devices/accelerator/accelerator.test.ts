@@ -95,21 +95,32 @@ describe('an accelerator', () => {
     await accelerator.close();
   });
 
-  test.each(['low', 'medium', 'high', 'max'] as const)('starts at the clock that is asked for: %s', async (performance) => {
-    const usb = emulated();
-    const accelerator = await attach(usb, { performance });
-    const bits = { low: [3, 1, 1], medium: [2, 1, 0], high: [1, 1, 0], max: [0, 0, 0] } as const;
-    const [device] = await usb.devices();
-    const { at } = registers.scuCtrl3;
-    const setup = { requestType: 'vendor', recipient: 'device', request: 1, value: at & 0xffff, index: at >> 16 } as const;
-    const scuCtrl3 = (await device?.controlTransferIn(setup, 4))?.data?.getUint32(0, true) ?? 0;
-    expect([(scuCtrl3 >>> 28) & 3, (scuCtrl3 >>> 30) & 1, scuCtrl3 >>> 31]).toEqual(bits[performance]);
-    await accelerator.close();
-  });
+  test.each(['low', 'medium', 'high', 'max'] as const)(
+    'starts at the clock that is asked for: %s',
+    async (performance) => {
+      const usb = emulated();
+      const accelerator = await attach(usb, { performance });
+      const bits = { low: [3, 1, 1], medium: [2, 1, 0], high: [1, 1, 0], max: [0, 0, 0] } as const;
+      const [device] = await usb.devices();
+      const { at } = registers.scuCtrl3;
+      const setup = {
+        requestType: 'vendor',
+        recipient: 'device',
+        request: 1,
+        value: at & 0xffff,
+        index: at >> 16,
+      } as const;
+      const scuCtrl3 = (await device?.controlTransferIn(setup, 4))?.data?.getUint32(0, true) ?? 0;
+      expect([(scuCtrl3 >>> 28) & 3, (scuCtrl3 >>> 30) & 1, scuCtrl3 >>> 31]).toEqual(bits[performance]);
+      await accelerator.close();
+    },
+  );
 
   test('takes an input of its size only', async () => {
     const accelerator = await attach(emulated());
-    await expect(accelerator.run(programIn(pair.compiled), [new Uint8Array(79)])).rejects.toMatchObject({ code: 'INPUT_SIZE' });
+    await expect(accelerator.run(programIn(pair.compiled), [new Uint8Array(79)])).rejects.toMatchObject({
+      code: 'INPUT_SIZE',
+    });
     await accelerator.close();
   });
 
@@ -117,7 +128,9 @@ describe('an accelerator', () => {
     const usb = emulated();
     for (const seed of [1, 2]) {
       const accelerator = await attach(usb);
-      expect((await accelerator.run(programIn(pair.compiled), [sampleOf(seed)]))[0]).toEqual(expectedOf(pair, sampleOf(seed)));
+      expect((await accelerator.run(programIn(pair.compiled), [sampleOf(seed)]))[0]).toEqual(
+        expectedOf(pair, sampleOf(seed)),
+      );
       await accelerator.close();
       const [device] = await usb.devices();
       expect(device?.opened).toBe(false);
@@ -153,7 +166,10 @@ describe('the firmware', () => {
 
   test('is asked for where there is none, with the way out', async () => {
     const none = attach(emulated({ firmware }), { firmware: { libraries: [`${folder}/libedgetpu.so.1`] } });
-    await expect(none).rejects.toMatchObject({ code: 'EDGETPU_FIRMWARE_MISSING', hint: expect.stringContaining('ATOLL_EDGETPU_FIRMWARE=') });
+    await expect(none).rejects.toMatchObject({
+      code: 'EDGETPU_FIRMWARE_MISSING',
+      hint: expect.stringContaining('ATOLL_EDGETPU_FIRMWARE='),
+    });
   });
 
   test('that the device does not run: it does not come back', async () => {
@@ -193,7 +209,8 @@ describe('the firmware', () => {
         let faulty = true;
         const broken = emulated({ firmware, fault: (transfer) => (faulty && transfer === at ? what : null) });
         const outcome = await within(attach(broken, { firmware: { path: file }, comingBackMs: 30 }));
-        if (outcome instanceof Error) expect((outcome as { code?: string }).code, `at ${at}`).toMatch(/^(EDGETPU_|DFU_|DEVICE_)/);
+        if (outcome instanceof Error)
+          expect((outcome as { code?: string }).code, `at ${at}`).toMatch(/^(EDGETPU_|DFU_|DEVICE_)/);
         else await outcome.close();
         faulty = false;
         broken.plugIn();
@@ -212,7 +229,10 @@ async function within<Result>(work: Promise<Result>): Promise<Result | Error> {
   const late = new Promise<typeof hung>((resolve) => {
     timer = setTimeout(() => resolve(hung), 8000);
   });
-  const outcome = await Promise.race([work.catch((error: unknown) => (error instanceof Error ? error : new Error(String(error)))), late]);
+  const outcome = await Promise.race([
+    work.catch((error: unknown) => (error instanceof Error ? error : new Error(String(error)))),
+    late,
+  ]);
   clearTimeout(timer);
   if (outcome === hung) throw new Error('it hung');
   return outcome as Result | Error;
@@ -255,7 +275,9 @@ describe('whatever goes wrong', () => {
         const outcome = await withFault(at, what);
         if (outcome instanceof Error) {
           errors += 1;
-          expect((outcome as { code?: string }).code, `at ${at}: ${outcome.message}`).toMatch(/^(EDGETPU_(START|TRANSFER|SILENT|ANSWER|FATAL)|DEVICE_CLOSED)$/);
+          expect((outcome as { code?: string }).code, `at ${at}: ${outcome.message}`).toMatch(
+            /^(EDGETPU_(START|TRANSFER|SILENT|ANSWER|FATAL)|DEVICE_CLOSED)$/,
+          );
         } else if (what !== 'garbage') expect(outcome, `at ${at}`).toEqual(expectedOf(pair, sampleOf(1)));
       }
       // A register may well hold anything, and nobody knows what an output is to be.
@@ -301,7 +323,8 @@ describe('what a real one may do', () => {
   test('empty packets without end are an error, not a wait', async () => {
     const usb = emulated();
     const options = changed(usb, (device) => ({
-      transferIn: async (endpoint, length) => (endpoint === 1 ? { status: 'ok', data: new DataView(new ArrayBuffer(0)) } : device.transferIn(endpoint, length)),
+      transferIn: async (endpoint, length) =>
+        endpoint === 1 ? { status: 'ok', data: new DataView(new ArrayBuffer(0)) } : device.transferIn(endpoint, length),
     }));
     const accelerator = await attachAccelerator(uri, options);
     const failure = await within(accelerator.run(program, [sampleOf(1)]));
@@ -319,12 +342,17 @@ describe('what a real one may do', () => {
     const options = changed(usb, (device) => ({
       transferIn: (endpoint, length) => (endpoint === 3 ? stopped : device.transferIn(endpoint, length)),
       controlTransferIn: async (setup, length) =>
-        `${setup.request} ${setup.value | (setup.index << 16)}` === asked ? { status: 'stall' } : device.controlTransferIn(setup, length),
+        `${setup.request} ${setup.value | (setup.index << 16)}` === asked
+          ? { status: 'stall' }
+          : device.controlTransferIn(setup, length),
     }));
     const accelerator = await attachAccelerator(uri, options);
     stop();
     await expect.poll(() => accelerator.broken).toBe(true);
-    await expect(accelerator.run(program, [sampleOf(1)])).rejects.toMatchObject({ code: 'EDGETPU_FATAL', message: expect.stringContaining('does not tell') });
+    await expect(accelerator.run(program, [sampleOf(1)])).rejects.toMatchObject({
+      code: 'EDGETPU_FATAL',
+      message: expect.stringContaining('does not tell'),
+    });
     await accelerator.close();
   });
 
@@ -367,8 +395,12 @@ describe('what a real one may do', () => {
     const accelerator = await attach(emulated());
     const { executable, instructions } = program.main;
     const strange = { of: 'output', layer: 5 } as const;
-    const transfers = executable.transfers.map((transfer) => (transfer.what === 'data' ? { ...transfer, place: strange } : transfer));
-    await expect(accelerator.run({ ...program, main: { executable: { ...executable, transfers }, instructions } }, [sampleOf(1)])).rejects.toThrow();
+    const transfers = executable.transfers.map((transfer) =>
+      transfer.what === 'data' ? { ...transfer, place: strange } : transfer,
+    );
+    await expect(
+      accelerator.run({ ...program, main: { executable: { ...executable, transfers }, instructions } }, [sampleOf(1)]),
+    ).rejects.toThrow();
     expect(accelerator.broken).toBe(true);
     await accelerator.close();
   });
@@ -377,7 +409,10 @@ describe('what a real one may do', () => {
 describe('a program that this driver cannot run', () => {
   const [part] = compiledModelOf(pair.compiled)?.parts ?? [];
   if (part === undefined) throw new Error('not compiled');
-  const changed = (change: object) => ({ ...part, executables: part.executables.map((one) => ({ ...one, ...change })) });
+  const changed = (change: object) => ({
+    ...part,
+    executables: part.executables.map((one) => ({ ...one, ...change })),
+  });
 
   test.each([
     ['for another chip', changed({ chip: 'abrolhos' }), 'chip abrolhos'],
@@ -398,7 +433,9 @@ describe('a program that this driver cannot run', () => {
     ['without the executable that runs', { ...part, executables: part.executables.slice(1) }, 'parameter-caching'],
     ['without the one that caches', { ...part, executables: part.executables.slice(0, 1) }, 'nothing caches'],
   ])('is refused before anything is sent: %s', (_, broken, reason) => {
-    expect(() => programOf(broken, 'operator 0')).toThrow(expect.objectContaining({ code: 'EDGETPU_EXECUTABLE', message: expect.stringContaining(reason) }));
+    expect(() => programOf(broken, 'operator 0')).toThrow(
+      expect.objectContaining({ code: 'EDGETPU_EXECUTABLE', message: expect.stringContaining(reason) }),
+    );
   });
 });
 

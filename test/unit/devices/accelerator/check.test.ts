@@ -70,7 +70,12 @@ describe('what is taken for granted of accelerators', () => {
 
   test('at a port of USB 2 outputs come in pieces', { timeout: 30_000 }, async () => {
     const { verdicts: found } = await verdicts({ emulated: { superSpeed: false } });
-    expect(found).toMatchObject({ 'output-pieces': 'confirmed', 'output-reads': 'unseen', exact: 'confirmed', 'dfu-shape': 'unseen' });
+    expect(found).toMatchObject({
+      'output-pieces': 'confirmed',
+      'output-reads': 'unseen',
+      exact: 'confirmed',
+      'dfu-shape': 'unseen',
+    });
   });
 
   test.each<[string, Setting, Record<string, string>]>([
@@ -86,7 +91,15 @@ describe('what is taken for granted of accelerators', () => {
           },
         }),
       },
-      { exact: 'refuted', addresses: 'refuted', signed: 'refuted', tiles: 'refuted', cached: 'refuted', 'starts-anew': 'refuted', event: 'confirmed' },
+      {
+        exact: 'refuted',
+        addresses: 'refuted',
+        signed: 'refuted',
+        tiles: 'refuted',
+        cached: 'refuted',
+        'starts-anew': 'refuted',
+        event: 'confirmed',
+      },
     ],
     [
       'a device that does not start before it was left alone for 200 ms',
@@ -111,7 +124,12 @@ describe('what is taken for granted of accelerators', () => {
     ],
     [
       'one that never gives an event',
-      { change: (device) => ({ transferIn: (endpoint, length) => (endpoint === 2 ? new Promise(() => undefined) : device.transferIn(endpoint, length)) }) },
+      {
+        change: (device) => ({
+          transferIn: (endpoint, length) =>
+            endpoint === 2 ? new Promise(() => undefined) : device.transferIn(endpoint, length),
+        }),
+      },
       { exact: 'unseen', event: 'unseen', 'headers-apart': 'unseen', endpoints: 'confirmed', 'letting-go': 'unseen' },
     ],
   ])('%s is noticed', { timeout: 60_000 }, async (_, setting, expected) => {
@@ -149,7 +167,8 @@ function slowStarter(ms: number): NonNullable<Setting['change']> {
       await device.claimInterface(number);
       deaf = performance.now() - resetAt < ms;
     },
-    controlTransferIn: (setup, length) => (deaf ? new Promise(() => undefined) : device.controlTransferIn(setup, length)),
+    controlTransferIn: (setup, length) =>
+      deaf ? new Promise(() => undefined) : device.controlTransferIn(setup, length),
   });
 }
 

@@ -29,8 +29,12 @@ test('operators before and after the compiled part run on the host: real values 
 test('a sample of another size, and a model that is not compiled, are refused', async () => {
   const pair = compiledPair();
   const accelerator = await attach(new EmulatedAccelerator({ models: [pair] }));
-  await expect(new AcceleratedModel(pair.compiled, 'm').run(accelerator, new Uint8Array(3))).rejects.toMatchObject({ code: 'INPUT_SIZE' });
-  expect(() => new AcceleratedModel(denseModel(), 'dense.tflite')).toThrow(expect.objectContaining({ code: 'EDGETPU_UNCOMPILED' }));
+  await expect(new AcceleratedModel(pair.compiled, 'm').run(accelerator, new Uint8Array(3))).rejects.toMatchObject({
+    code: 'INPUT_SIZE',
+  });
+  expect(() => new AcceleratedModel(denseModel(), 'dense.tflite')).toThrow(
+    expect.objectContaining({ code: 'EDGETPU_UNCOMPILED' }),
+  );
   await accelerator.close();
 });
 
@@ -42,13 +46,18 @@ test('a graph that does not fit its program is refused, not run', () => {
   if (tensor === undefined) throw new Error('no tensor');
   tensor.type = TensorType.INT32;
   expect(() => new AcceleratedModel(wrong, 'm')).toThrow(
-    expect.objectContaining({ code: 'EDGETPU_EXECUTABLE', message: expect.stringContaining('640 bytes of int8, its tensor 2560 of int32') }),
+    expect.objectContaining({
+      code: 'EDGETPU_EXECUTABLE',
+      message: expect.stringContaining('640 bytes of int8, its tensor 2560 of int32'),
+    }),
   );
 });
 
 test('models that do not belong together are not taken for twins', () => {
   const { compiled } = compiledPair();
-  expect(() => new EmulatedAccelerator({ models: [{ compiled, uncompiled: denseModel() }] })).toThrow(expect.objectContaining({ code: 'EDGETPU_TWIN' }));
+  expect(() => new EmulatedAccelerator({ models: [{ compiled, uncompiled: denseModel() }] })).toThrow(
+    expect.objectContaining({ code: 'EDGETPU_TWIN' }),
+  );
   expect(() => new EmulatedAccelerator({ models: [{ compiled: denseModel(), uncompiled: denseModel() }] })).toThrow(
     expect.objectContaining({ code: 'EDGETPU_TWIN' }),
   );
@@ -59,13 +68,23 @@ test('as a device: what breaks it is told with its own code', async () => {
   let broken = false;
   const emulated = new EmulatedAccelerator({ models: [pair], fault: () => (broken ? 'unplug' : null) });
   const device = await openDevice('usb:18d1:9302', { accelerator: { devices: emulated.devices, settleMs: 0 } });
-  expect(await device.describe()).toMatchObject({ target: 'coral-usb', runtime: 'libedgetpu', runtime_version: '14', features: ['edgetpu', 'infer', 'stats'] });
+  expect(await device.describe()).toMatchObject({
+    target: 'coral-usb',
+    runtime: 'libedgetpu',
+    runtime_version: '14',
+    features: ['edgetpu', 'infer', 'stats'],
+  });
   broken = true;
   const { push } = await import('../../../../src/devices/client/index.js');
   const { buildImageFor } = await import('../../../../src/devices/bundle/index.js');
   const { loadTarget } = await import('../../../../src/targets/index.js');
   const { writeModel } = await import('../../../../src/formats/tflite/index.js');
-  const image = buildImageFor(writeModel(pair.compiled), pair.compiled, await loadTarget('coral-usb'), { uncompiled: pair.uncompiled });
-  await expect(push(device, image)).rejects.toMatchObject({ code: 'DEVICE_CLOSED', message: expect.stringContaining('NO_DEVICE') });
+  const image = buildImageFor(writeModel(pair.compiled), pair.compiled, await loadTarget('coral-usb'), {
+    uncompiled: pair.uncompiled,
+  });
+  await expect(push(device, image)).rejects.toMatchObject({
+    code: 'DEVICE_CLOSED',
+    message: expect.stringContaining('NO_DEVICE'),
+  });
   await device.close();
 });

@@ -1,5 +1,10 @@
 import { describe, expect, test } from 'vitest';
-import { type AttachOptions, acceleratorEngine, attachAccelerator, EmulatedAccelerator } from '../../../../src/devices/accelerator/index.js';
+import {
+  type AttachOptions,
+  acceleratorEngine,
+  attachAccelerator,
+  EmulatedAccelerator,
+} from '../../../../src/devices/accelerator/index.js';
 import { buildImageFor } from '../../../../src/devices/bundle/index.js';
 import { ServedDevice } from '../../../../src/devices/simulated/index.js';
 import { Slots } from '../../../../src/devices/simulated/slots.js';
@@ -31,7 +36,11 @@ describe('an engine over an accelerator', () => {
     // Told by what waits for an interrupt, long before anybody asks.
     await new Promise((resolve) => setTimeout(resolve, 20));
     usb.plugIn();
-    const outputs = await Promise.all([execution.run(sample), execution.run(sample), engine.load(pair.compiled, 0).then((again) => again.run(sample))]);
+    const outputs = await Promise.all([
+      execution.run(sample),
+      execution.run(sample),
+      engine.load(pair.compiled, 0).then((again) => again.run(sample)),
+    ]);
     for (const { output } of outputs) expect(output).toEqual(expected);
     expect(attachedTimes()).toBe(2);
     await engine.close();
@@ -44,7 +53,9 @@ describe('an engine over an accelerator', () => {
     const execution = await engine.load(pair.compiled, 0);
     usb.unplug();
     for (let asked = 0; asked < 2; asked++)
-      await expect(execution.run(sample)).rejects.toMatchObject({ code: expect.stringMatching(/^(DEVICE_CLOSED|USB_CHOICE)$/) });
+      await expect(execution.run(sample)).rejects.toMatchObject({
+        code: expect.stringMatching(/^(DEVICE_CLOSED|USB_CHOICE)$/),
+      });
     usb.plugIn();
     expect((await execution.run(sample)).output).toHaveLength(640);
     await engine.close();
@@ -55,7 +66,8 @@ describe('an engine over an accelerator', () => {
     const engine = await acceleratorEngine(attach);
     const execution = await engine.load(pair.compiled, 0);
     await engine.close();
-    for (let asked = 0; asked < 2; asked++) await expect(execution.run(sample)).rejects.toMatchObject({ code: 'DEVICE_CLOSED' });
+    for (let asked = 0; asked < 2; asked++)
+      await expect(execution.run(sample)).rejects.toMatchObject({ code: 'DEVICE_CLOSED' });
     expect(attachedTimes()).toBe(1);
     expect((await usb.devices())[0]?.opened).toBe(false);
   });
@@ -79,7 +91,10 @@ test('a device that was reset while its accelerator was away runs its model when
   const engine = await acceleratorEngine(attach);
   const target = await loadTarget('coral-usb');
   const slots = new Slots();
-  slots.append(slots.inactive, buildImageFor(writeModel(pair.compiled), pair.compiled, target, { uncompiled: pair.uncompiled }));
+  slots.append(
+    slots.inactive,
+    buildImageFor(writeModel(pair.compiled), pair.compiled, target, { uncompiled: pair.uncompiled }),
+  );
   slots.activate(slots.inactive);
   const device = new ServedDevice(target, engine, { slots });
   await device.running();

@@ -1,6 +1,13 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { buildSlotImage, compareOutputs, decodeSlotImage, drawSample, SeededBytes, sha256 } from '../../../../src/devices/bundle/index.js';
+import {
+  buildSlotImage,
+  compareOutputs,
+  decodeSlotImage,
+  drawSample,
+  SeededBytes,
+  sha256,
+} from '../../../../src/devices/bundle/index.js';
 import { TensorType, writeModel } from '../../../../src/formats/tflite/index.js';
 import { Interpreter, type TensorInfo } from '../../../../src/simulator/index.js';
 import { loadTarget } from '../../../../src/targets/index.js';
@@ -53,7 +60,8 @@ test('no changed byte goes unnoticed', () => {
   const padding = new Set<number>();
   for (let i = bytes.byteLength; i < Math.ceil(bytes.byteLength / 16) * 16; i++) padding.add(i);
   const trailerEnd =
-    new DataView(image.buffer).getUint32(image.byteLength - 32 + 16, true) + new DataView(image.buffer).getUint32(image.byteLength - 32 + 20, true);
+    new DataView(image.buffer).getUint32(image.byteLength - 32 + 16, true) +
+    new DataView(image.buffer).getUint32(image.byteLength - 32 + 20, true);
   for (let i = trailerEnd; i < image.byteLength - 32; i++) padding.add(i);
   const unnoticed: number[] = [];
   for (let i = 0; i < image.byteLength; i++) {
@@ -85,16 +93,31 @@ test('anything that ends like an image is decoded or refused, never more', () =>
 });
 
 describe('drawn inputs', () => {
-  const tensor = (type: TensorInfo['type'], size: number): TensorInfo => ({ index: 0, name: '', type, shape: [size], bytes: size, quantization: null });
+  const tensor = (type: TensorInfo['type'], size: number): TensorInfo => ({
+    index: 0,
+    name: '',
+    type,
+    shape: [size],
+    bytes: size,
+    quantization: null,
+  });
   test('are those of the specification: xorshift32, top byte', () => {
     // 1 -> 270369 -> 67634689 -> 2647435461 (Marsaglia's triple 13, 17, 5)
-    expect([...drawSample(new SeededBytes(1), [tensor('int8', 3)])]).toEqual([270369 >>> 24, 67634689 >>> 24, 2647435461 >>> 24]);
-    expect(new Float32Array(drawSample(new SeededBytes(1), [tensor('float32', 12)]).buffer)[2]).toBe(((2647435461 >>> 24) - 256) / 128);
+    expect([...drawSample(new SeededBytes(1), [tensor('int8', 3)])]).toEqual([
+      270369 >>> 24,
+      67634689 >>> 24,
+      2647435461 >>> 24,
+    ]);
+    expect(new Float32Array(drawSample(new SeededBytes(1), [tensor('float32', 12)]).buffer)[2]).toBe(
+      ((2647435461 >>> 24) - 256) / 128,
+    );
   });
   test('go on from one tensor to the next', () => {
     const source = new SeededBytes(99);
     const whole = drawSample(new SeededBytes(99), [tensor('int8', 4), tensor('uint8', 4)]);
-    expect([...drawSample(source, [tensor('int8', 4)]), ...drawSample(source, [tensor('int8', 4)])]).toEqual([...whole]);
+    expect([...drawSample(source, [tensor('int8', 4)]), ...drawSample(source, [tensor('int8', 4)])]).toEqual([
+      ...whole,
+    ]);
   });
 });
 
@@ -109,5 +132,7 @@ test('agreement: exact, or within some LSB for some share', () => {
 });
 
 test('hashes are SHA-256', () => {
-  expect(Buffer.from(sha256(new TextEncoder().encode('abc'))).toString('hex')).toBe('ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad');
+  expect(Buffer.from(sha256(new TextEncoder().encode('abc'))).toString('hex')).toBe(
+    'ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad',
+  );
 });

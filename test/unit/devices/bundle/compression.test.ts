@@ -20,9 +20,13 @@ function read(stream: Uint8Array, pieces: readonly number[]): Uint8Array {
 
 test('comes back in pieces of any length', () => {
   fc.assert(
-    fc.property(fc.constantFrom(512, 1024, 4096, 32768), fc.array(fc.integer({ min: 1, max: 700 }), { minLength: 1 }), (size, pieces) => {
-      expect(Buffer.compare(read(compressImage(image, size), pieces), image)).toBe(0);
-    }),
+    fc.property(
+      fc.constantFrom(512, 1024, 4096, 32768),
+      fc.array(fc.integer({ min: 1, max: 700 }), { minLength: 1 }),
+      (size, pieces) => {
+        expect(Buffer.compare(read(compressImage(image, size), pieces), image)).toBe(0);
+      },
+    ),
   );
 });
 
@@ -69,7 +73,8 @@ describe('refuses', () => {
     fc.assert(
       fc.property(fc.nat({ max: good.byteLength - 1 }), fc.nat({ max: 255 }), (at, value) => {
         try {
-          for (const block of new CompressedReader().add(changed(at, value))) expect(block.bytes.byteLength).toBeLessThanOrEqual(32768);
+          for (const block of new CompressedReader().add(changed(at, value)))
+            expect(block.bytes.byteLength).toBeLessThanOrEqual(32768);
         } catch (error) {
           expect(error).toMatchObject({ code: 'COMPRESSED_IMAGE_INVALID' });
         }

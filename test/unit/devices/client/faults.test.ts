@@ -1,10 +1,15 @@
-// Named faults on a console line, each with its end: the new model verified, or the old one running, and an error that says what was wrong.
+// Named faults on a console line, each with its end: the new model verified, or the old one running, and an error that
+// says what was wrong.
 
 import { afterEach, expect, test } from 'vitest';
 import { buildSlotImage, sha256 } from '../../../../src/devices/bundle/index.js';
 import { type DeviceClient, MeasuredRun, push, uploadImage } from '../../../../src/devices/client/index.js';
 import { openDevice } from '../../../../src/devices/open-device.js';
-import { type FaultName, SimulatedDevice, type SimulatedDeviceOptions } from '../../../../src/devices/simulated/index.js';
+import {
+  type FaultName,
+  SimulatedDevice,
+  type SimulatedDeviceOptions,
+} from '../../../../src/devices/simulated/index.js';
 import { type Listener, listen } from '../../../../src/devices/transport/index.js';
 import { hostRunner } from '../../../../src/evaluate/index.js';
 import { writeModel } from '../../../../src/formats/tflite/index.js';
@@ -13,7 +18,10 @@ import { int8Dense } from '../../../support/models.js';
 
 const target = await loadTarget('pico');
 const [oldModel, newModel] = [int8Dense(300, 3), int8Dense(300, 5)];
-const [oldImage, newImage] = [oldModel, newModel].map((model) => buildSlotImage(writeModel(model), model, target)) as [Uint8Array, Uint8Array];
+const [oldImage, newImage] = [oldModel, newModel].map((model) => buildSlotImage(writeModel(model), model, target)) as [
+  Uint8Array,
+  Uint8Array,
+];
 const oldSha = Buffer.from(sha256(writeModel(oldModel))).toString('hex');
 const newSha = Buffer.from(sha256(writeModel(newModel))).toString('hex');
 const patience = { timeoutMs: 60, attempts: 5 };
@@ -28,7 +36,11 @@ async function deviceWith(
   fault: FaultName | null,
   options: SimulatedDeviceOptions = {},
 ): Promise<{ simulated: SimulatedDevice; reach: () => Promise<DeviceClient>; log: string[] }> {
-  const simulated = new SimulatedDevice(target, { ...options, maxPacketBytes: 300, ...(fault === null ? {} : { faults: [fault] }) });
+  const simulated = new SimulatedDevice(target, {
+    ...options,
+    maxPacketBytes: 300,
+    ...(fault === null ? {} : { faults: [fault] }),
+  });
   const before = new SimulatedDevice(target, { ...options, maxPacketBytes: 2048 });
   for (const [i, slot] of before.slots.all.entries()) Object.assign(simulated.slots.all[i] as object, slot);
   simulated.slots.append(simulated.slots.inactive, oldImage);
@@ -41,7 +53,11 @@ async function deviceWith(
   );
   listeners.push(listener);
   const log: string[] = [];
-  return { simulated, log, reach: () => openDevice(`${listener.uri}?framing=console`, { patience, onLog: (line) => log.push(line) }) };
+  return {
+    simulated,
+    log,
+    reach: () => openDevice(`${listener.uri}?framing=console`, { patience, onLog: (line) => log.push(line) }),
+  };
 }
 
 const ends: Record<FaultName, 'new' | string> = {
@@ -59,26 +75,29 @@ const ends: Record<FaultName, 'new' | string> = {
   'wrong-result': 'PUSH_SELF_TEST',
 };
 
-test.each(Object.entries(ends).flatMap(([fault, end]) => [1, 4].map((window) => [fault as FaultName, window, end] as const)))(
-  '%s, %d chunk(s) on their way: ends with %s',
-  async (fault, window, end) => {
-    const { simulated, reach, log } = await deviceWith(fault);
-    const device = await reach();
-    const result = await push(device, newImage, { window, compress: false }).catch((error: { code: string }) => error.code);
-    if (end === 'new') expect(result).toMatchObject({ state: 'confirmed', model: newSha });
-    else expect(result).toBe(end);
-    if (fault === 'console-noise') expect(log.join(' ')).toMatch(/noise/);
-    await device.close();
-    // Never neither: the device runs one of the two, and it is confirmed.
-    const { active } = simulated.slots;
-    expect(active).toMatchObject({ confirmed: true, pending: false });
-    expect(Buffer.compare(active?.bytes ?? new Uint8Array(0), end === 'new' ? newImage : oldImage)).toBe(0);
-  },
-);
+test.each(
+  Object.entries(ends).flatMap(([fault, end]) => [1, 4].map((window) => [fault as FaultName, window, end] as const)),
+)('%s, %d chunk(s) on their way: ends with %s', async (fault, window, end) => {
+  const { simulated, reach, log } = await deviceWith(fault);
+  const device = await reach();
+  const result = await push(device, newImage, { window, compress: false }).catch(
+    (error: { code: string }) => error.code,
+  );
+  if (end === 'new') expect(result).toMatchObject({ state: 'confirmed', model: newSha });
+  else expect(result).toBe(end);
+  if (fault === 'console-noise') expect(log.join(' ')).toMatch(/noise/);
+  await device.close();
+  // Never neither: the device runs one of the two, and it is confirmed.
+  const { active } = simulated.slots;
+  expect(active).toMatchObject({ confirmed: true, pending: false });
+  expect(Buffer.compare(active?.bytes ?? new Uint8Array(0), end === 'new' ? newImage : oldImage)).toBe(0);
+});
 
 test('plugged in again, an unplugged push goes on where it was', async () => {
   const { reach } = await deviceWith('unplug');
-  await expect(push(await reach(), newImage, { compress: false })).rejects.toThrow(expect.objectContaining({ code: 'DEVICE_CLOSED' }));
+  await expect(push(await reach(), newImage, { compress: false })).rejects.toThrow(
+    expect.objectContaining({ code: 'DEVICE_CLOSED' }),
+  );
   const device = await reach();
   const result = await push(device, newImage, { compress: false });
   expect(result).toMatchObject({ state: 'confirmed' });
@@ -121,7 +140,11 @@ test('what differs on a device is counted by how far, and thirty runs stand behi
   const { simulated } = await deviceWith('wrong-result');
   const { DeviceClient: Client } = await import('../../../../src/devices/client/index.js');
   const device = new Client(simulated.connect(), patience);
-  const run = new MeasuredRun(await device.runner(oldModel, oldSha), target, hostRunner(oldModel, { profile: target.runtime.kernelProfile }));
+  const run = new MeasuredRun(
+    await device.runner(oldModel, oldSha),
+    target,
+    hostRunner(oldModel, { profile: target.runtime.kernelProfile }),
+  );
   for (let i = 0; i < 5; i++) await run.runner.run(new Uint8Array(300).fill(i));
   const { agreement, latencyMs } = await run.finish();
   expect(agreement).toEqual({
@@ -135,7 +158,9 @@ test('what differs on a device is counted by how far, and thirty runs stand behi
   });
   expect(latencyMs).toMatchObject({ runs: 30, basis: 'simulated' });
   expect(latencyMs.steady.median).toBeLessThanOrEqual(latencyMs.steady.p95);
-  expect(await device.profile()).toEqual([{ op: 'FULLY_CONNECTED', ticks: expect.any(Number), latencyMs: expect.any(Number) }]);
+  expect(await device.profile()).toEqual([
+    { op: 'FULLY_CONNECTED', ticks: expect.any(Number), latencyMs: expect.any(Number) },
+  ]);
 });
 
 test('an upload that only the file group sees ends with its hash right', async () => {

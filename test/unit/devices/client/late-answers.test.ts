@@ -2,7 +2,14 @@
 
 import { expect, test } from 'vitest';
 import { SmpClient } from '../../../../src/devices/client/index.js';
-import { decodePacket, encodePacket, encodePayload, Op, osCommands, type SmpPacket } from '../../../../src/devices/protocol/index.js';
+import {
+  decodePacket,
+  encodePacket,
+  encodePayload,
+  Op,
+  osCommands,
+  type SmpPacket,
+} from '../../../../src/devices/protocol/index.js';
 import type { Transport } from '../../../../src/devices/transport/index.js';
 import { plainLine } from '../../../../src/devices/transport/transport.js';
 

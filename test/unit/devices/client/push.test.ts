@@ -1,10 +1,31 @@
 // The host against simulated devices, over packets: the good way, and every fault that a device can be given.
 
 import { describe, expect, test } from 'vitest';
-import { buildSlotImage, compressImage, decodeSlotImage, drawSample, encodeSlotImage, SeededBytes, sha256 } from '../../../../src/devices/bundle/index.js';
+import {
+  buildSlotImage,
+  compressImage,
+  decodeSlotImage,
+  drawSample,
+  encodeSlotImage,
+  SeededBytes,
+  sha256,
+} from '../../../../src/devices/bundle/index.js';
 import { DeviceClient, push, SmpClient, uploadImage } from '../../../../src/devices/client/index.js';
-import { atollCommands, decodePacket, encodePacket, encodePayload, fileCommands, osCommands, slotFiles } from '../../../../src/devices/protocol/index.js';
-import { type FaultName, faultNames, SimulatedDevice, type SimulatedDeviceOptions } from '../../../../src/devices/simulated/index.js';
+import {
+  atollCommands,
+  decodePacket,
+  encodePacket,
+  encodePayload,
+  fileCommands,
+  osCommands,
+  slotFiles,
+} from '../../../../src/devices/protocol/index.js';
+import {
+  type FaultName,
+  faultNames,
+  SimulatedDevice,
+  type SimulatedDeviceOptions,
+} from '../../../../src/devices/simulated/index.js';
 import type { Transport } from '../../../../src/devices/transport/index.js';
 import { writeModel } from '../../../../src/formats/tflite/index.js';
 import { loadTarget } from '../../../../src/targets/index.js';
@@ -52,32 +73,35 @@ test('pushing what runs already changes nothing, another model takes the other s
   expect(simulated.slots.all.map(({ confirmed }) => confirmed)).toEqual([true, true]);
 });
 
-test.each([96, 128, 384, 512, 2048, 65535])('packets never exceed the %d bytes that the device takes', async (maxPacketBytes) => {
-  const { simulated } = connect({ maxPacketBytes });
-  const transport = simulated.connect();
-  let largest = 0;
-  const counting: Transport = {
-    get name() {
-      return transport.name;
-    },
-    line: transport.line,
-    onLog: null,
-    send: (packet) => {
-      largest = Math.max(largest, packet.byteLength);
-      return transport.send(packet);
-    },
-    set onPacket(callback: Transport['onPacket']) {
-      transport.onPacket = callback;
-    },
-    set onClose(callback: Transport['onClose']) {
-      transport.onClose = callback;
-    },
-    close: () => transport.close(),
-  };
-  await uploadImage(new SmpClient(counting, quick), image);
-  expect(largest).toBeLessThanOrEqual(maxPacketBytes);
-  expect(largest).toBeGreaterThan(Math.min(maxPacketBytes, image.byteLength) - 24);
-});
+test.each([96, 128, 384, 512, 2048, 65535])(
+  'packets never exceed the %d bytes that the device takes',
+  async (maxPacketBytes) => {
+    const { simulated } = connect({ maxPacketBytes });
+    const transport = simulated.connect();
+    let largest = 0;
+    const counting: Transport = {
+      get name() {
+        return transport.name;
+      },
+      line: transport.line,
+      onLog: null,
+      send: (packet) => {
+        largest = Math.max(largest, packet.byteLength);
+        return transport.send(packet);
+      },
+      set onPacket(callback: Transport['onPacket']) {
+        transport.onPacket = callback;
+      },
+      set onClose(callback: Transport['onClose']) {
+        transport.onClose = callback;
+      },
+      close: () => transport.close(),
+    };
+    await uploadImage(new SmpClient(counting, quick), image);
+    expect(largest).toBeLessThanOrEqual(maxPacketBytes);
+    expect(largest).toBeGreaterThan(Math.min(maxPacketBytes, image.byteLength) - 24);
+  },
+);
 
 describe('faults', () => {
   const expected: Record<FaultName, object> = {
@@ -95,14 +119,17 @@ describe('faults', () => {
     'full-volume': { code: 'DEVICE_ERROR' },
     unplug: { code: 'DEVICE_CLOSED' },
   };
-  test.each(faultNames.flatMap((fault) => [[fault, 4096] as const, [fault, null] as const]))('%s, blocks of %s', async (fault, inflateBytes) => {
-    const { simulated, device } = connect({ faults: [fault], inflateBytes, maxPacketBytes: 300 });
-    const result = await push(device, image).catch((error: unknown) => error);
-    expect(result).toMatchObject(expected[fault]);
-    const failed = result instanceof Error;
-    // What failed is never active.
-    expect(simulated.slots.active === null).toBe(failed);
-  });
+  test.each(faultNames.flatMap((fault) => [[fault, 4096] as const, [fault, null] as const]))(
+    '%s, blocks of %s',
+    async (fault, inflateBytes) => {
+      const { simulated, device } = connect({ faults: [fault], inflateBytes, maxPacketBytes: 300 });
+      const result = await push(device, image).catch((error: unknown) => error);
+      expect(result).toMatchObject(expected[fault]);
+      const failed = result instanceof Error;
+      // What failed is never active.
+      expect(simulated.slots.active === null).toBe(failed);
+    },
+  );
 
   test('a short write is mended by pushing again', async () => {
     const { device } = connect({ faults: ['short-write'] });
@@ -116,7 +143,10 @@ describe('faults', () => {
     const { model: bytes, trailer } = decodeSlotImage(otherImage);
     if (trailer === null) throw new Error('no trailer');
     const [first, ...rest] = trailer.vectors;
-    const wrong = encodeSlotImage(bytes, trailer.manifest, [{ seed: first?.seed ?? 0, output: new Uint8Array(10) }, ...rest]);
+    const wrong = encodeSlotImage(bytes, trailer.manifest, [
+      { seed: first?.seed ?? 0, output: new Uint8Array(10) },
+      ...rest,
+    ]);
     await expect(push(device, wrong)).rejects.toThrow(/1 of 4 self-test vectors differ/);
     const damaged = otherImage.with(200, 1 ^ (otherImage[200] as number));
     await expect(push(device, damaged)).rejects.toThrow(expect.objectContaining({ code: 'SLOT_IMAGE_INVALID' }));
@@ -152,7 +182,8 @@ test('a reset is asked for once, and an abort is no time-out', async () => {
     boots += 1;
     reset();
   };
-  for (let i = 0; i < 12; i++) await device.reset().catch((error: unknown) => expect(error).toMatchObject({ code: 'DEVICE_TIMEOUT' }));
+  for (let i = 0; i < 12; i++)
+    await device.reset().catch((error: unknown) => expect(error).toMatchObject({ code: 'DEVICE_TIMEOUT' }));
   expect(boots).toBe(12);
   const silent = new SmpClient(new SimulatedDevice(target, { maxPacketBytes: 4 }).connect(), quick);
   await expect(silent.request(osCommands.params, {}, { attempts: 1, signal: AbortSignal.timeout(10) })).rejects.toThrow(
@@ -195,16 +226,28 @@ describe('compressed', () => {
     for (const inflateBytes of [512, 4096]) {
       const { simulated, device } = connect({ inflateBytes });
       const { image: uploaded } = await push(device, image);
-      expect(uploaded).toMatchObject({ bytes: image.byteLength, compression: 'deflate', sentBytes: compressImage(image, inflateBytes).byteLength });
+      expect(uploaded).toMatchObject({
+        bytes: image.byteLength,
+        compression: 'deflate',
+        sentBytes: compressImage(image, inflateBytes).byteLength,
+      });
       expect(uploaded.sentBytes).toBeLessThan(image.byteLength / 2);
       expect(Buffer.compare(simulated.slots.active?.bytes ?? new Uint8Array(0), image)).toBe(0);
     }
   });
 
   test('as it is where the device takes no other form, where that is asked for, and where it would be longer', async () => {
-    expect((await push(connect({ inflateBytes: null }).device, image)).image).toMatchObject({ compression: null, sentBytes: image.byteLength });
-    expect((await push(connect().device, image, { compress: false })).image).toMatchObject({ compression: null, sentBytes: image.byteLength });
-    const noise = drawSample(new SeededBytes(1), [{ index: 0, name: '', type: 'int8', shape: [2000], bytes: 2000, quantization: null }]);
+    expect((await push(connect({ inflateBytes: null }).device, image)).image).toMatchObject({
+      compression: null,
+      sentBytes: image.byteLength,
+    });
+    expect((await push(connect().device, image, { compress: false })).image).toMatchObject({
+      compression: null,
+      sentBytes: image.byteLength,
+    });
+    const noise = drawSample(new SeededBytes(1), [
+      { index: 0, name: '', type: 'int8', shape: [2000], bytes: 2000, quantization: null },
+    ]);
     expect(await uploadImage(connect().device.client, noise, { blockBytes: 512 })).toMatchObject({ compression: null });
   });
 
@@ -227,10 +270,15 @@ describe('compressed', () => {
 
   test('the device refuses blocks that it has no memory for, blocks after a gap, and damaged ones', async () => {
     const { device } = connect({ inflateBytes: 1024 });
-    const upload = (data: Uint8Array, off = 0) => device.client.request(fileCommands.upload, { off, name: slotFiles.compressed, len: data.byteLength, data });
-    await expect(upload(compressImage(image, 4096).subarray(0, 100))).rejects.toThrow(/IMAGE_INVALID.*blocks of 4096 bytes; this device takes 1024/);
+    const upload = (data: Uint8Array, off = 0) =>
+      device.client.request(fileCommands.upload, { off, name: slotFiles.compressed, len: data.byteLength, data });
+    await expect(upload(compressImage(image, 4096).subarray(0, 100))).rejects.toThrow(
+      /IMAGE_INVALID.*blocks of 4096 bytes; this device takes 1024/,
+    );
     await expect(upload(compressImage(image, 1024, 2))).rejects.toThrow(/OFFSET_NOT_VALID.*holds 0 bytes, not 2048/);
-    await expect(upload(compressImage(image, 1024).with(18, 0xff).subarray(0, 1000))).rejects.toThrow(/IMAGE_INVALID.*block 0/);
+    await expect(upload(compressImage(image, 1024).with(18, 0xff).subarray(0, 1000))).rejects.toThrow(
+      /IMAGE_INVALID.*block 0/,
+    );
     await expect(upload(Uint8Array.of(1), 7)).rejects.toThrow(/OFFSET_NOT_VALID/);
     expect((await device.client.request(fileCommands.status, { name: slotFiles.compressed })).len).toBe(0);
   });
@@ -238,7 +286,12 @@ describe('compressed', () => {
 
 test('what is written behind an image makes it another: its test is forgotten, and a fallback stays as it is', async () => {
   const { device } = connect();
-  const append = () => device.client.request(fileCommands.upload, { off: image.byteLength, name: slotFiles.inactive, data: Uint8Array.of(1) });
+  const append = () =>
+    device.client.request(fileCommands.upload, {
+      off: image.byteLength,
+      name: slotFiles.inactive,
+      data: Uint8Array.of(1),
+    });
   await uploadImage(device.client, image);
   await device.client.request(atollCommands.selfTest, { slot: 0 });
   await append();
@@ -254,7 +307,9 @@ test('what is written behind an image makes it another: its test is forgotten, a
 describe('the device refuses, with the reason', () => {
   test('an image that is larger than a slot', async () => {
     const { device } = connect();
-    await expect(uploadImage(device.client, new Uint8Array(1_000_000))).rejects.toThrow(/IMAGE_TOO_LARGE.*1000000 bytes, a slot of pico 917504/);
+    await expect(uploadImage(device.client, new Uint8Array(1_000_000))).rejects.toThrow(
+      /IMAGE_TOO_LARGE.*1000000 bytes, a slot of pico 917504/,
+    );
   });
 
   test.each([
@@ -285,7 +340,9 @@ describe('the device refuses, with the reason', () => {
       [{ key: true }, /has a key, and the image no signature/],
     ] as const) {
       says(other);
-      await expect(push(device, image)).rejects.toThrow(expect.objectContaining({ code: 'PUSH_REFUSED', message: expect.stringMatching(message) }));
+      await expect(push(device, image)).rejects.toThrow(
+        expect.objectContaining({ code: 'PUSH_REFUSED', message: expect.stringMatching(message) }),
+      );
     }
     says({ operators: [9] });
     expect(await push(device, image)).toMatchObject({ state: 'confirmed' });
@@ -299,7 +356,8 @@ describe('the device refuses, with the reason', () => {
   test('an image that was not tested, a wrong hash, an empty slot, the active slot', async () => {
     const { device } = connect();
     const sha = sha256(image);
-    const ask = (command: Parameters<SmpClient['request']>[0], request: object) => device.client.request(command, request);
+    const ask = (command: Parameters<SmpClient['request']>[0], request: object) =>
+      device.client.request(command, request);
     await expect(ask(atollCommands.activate, { slot: 0, sha })).rejects.toThrow(/NO_MODEL/);
     await expect(ask(atollCommands.activate, { slot: 9, sha })).rejects.toThrow(/NO_SUCH_SLOT/);
     await uploadImage(device.client, image);
@@ -308,8 +366,12 @@ describe('the device refuses, with the reason', () => {
     await expect(ask(atollCommands.run, {})).rejects.toThrow(/NO_MODEL/);
     await push(device, image);
     await expect(ask(atollCommands.erase, { slot: 0 })).rejects.toThrow(/SLOT_IN_USE/);
-    await expect(ask(atollCommands.writeInput, { input: 3, off: 0, data: new Uint8Array(1) })).rejects.toThrow(/NO_SUCH_TENSOR/);
-    await expect(ask(atollCommands.writeInput, { input: 0, off: 899, data: new Uint8Array(2) })).rejects.toThrow(/OFFSET_NOT_VALID/);
+    await expect(ask(atollCommands.writeInput, { input: 3, off: 0, data: new Uint8Array(1) })).rejects.toThrow(
+      /NO_SUCH_TENSOR/,
+    );
+    await expect(ask(atollCommands.writeInput, { input: 0, off: 899, data: new Uint8Array(2) })).rejects.toThrow(
+      /OFFSET_NOT_VALID/,
+    );
   });
 });
 
@@ -317,7 +379,9 @@ describe('a model that is never confirmed', () => {
   async function activateOnly(device: DeviceClient, bytes: Uint8Array): Promise<void> {
     await uploadImage(device.client, bytes);
     const slot = (await device.slots()).find(({ active }) => !active)?.slot ?? 0;
-    const index = (await device.slots()).find(({ sha }) => sha !== undefined && Buffer.compare(sha, sha256(bytes)) === 0)?.slot ?? slot;
+    const index =
+      (await device.slots()).find(({ sha }) => sha !== undefined && Buffer.compare(sha, sha256(bytes)) === 0)?.slot ??
+      slot;
     await device.client.request(atollCommands.selfTest, { slot: index });
     await device.client.request(atollCommands.activate, { slot: index, sha: sha256(bytes) });
   }
@@ -352,16 +416,22 @@ test('a device that never gets on with an upload does not keep the host for ever
     // Answers every upload as the device would that has nothing yet.
     send: async (packet: Uint8Array) => {
       if (packet[5] === 8 && packet[7] === 0)
-        setImmediate(() => transport.onPacket?.(encodePacket({ ...decodePacket(packet), op: 3, payload: encodePayload({ off: 0 }) })));
+        setImmediate(() =>
+          transport.onPacket?.(encodePacket({ ...decodePacket(packet), op: 3, payload: encodePayload({ off: 0 }) })),
+        );
       else await send(packet);
     },
   });
-  await expect(uploadImage(new SmpClient(stuck, quick), image)).rejects.toThrow(/asks for offset 0 after 0, again and again/);
+  await expect(uploadImage(new SmpClient(stuck, quick), image)).rejects.toThrow(
+    /asks for offset 0 after 0, again and again/,
+  );
 });
 
 test('a device that never answers gives a coded error, a closed one too', async () => {
   const { device, simulated } = connect({ maxPacketBytes: 4 });
-  await expect(device.describe()).rejects.toThrow(expect.objectContaining({ code: 'DEVICE_TIMEOUT', message: expect.stringMatching(/within 600 ms, in 4/) }));
+  await expect(device.describe()).rejects.toThrow(
+    expect.objectContaining({ code: 'DEVICE_TIMEOUT', message: expect.stringMatching(/within 600 ms, in 4/) }),
+  );
   await device.close();
   await expect(device.describe()).rejects.toThrow(expect.objectContaining({ code: 'DEVICE_CLOSED' }));
   expect(await simulated.answer(Uint8Array.of(1, 2, 3))).toBeNull();
@@ -383,7 +453,9 @@ test('a protocol that is not known is refused, and a profile that never ends', a
   // What a device says of itself is asked again after a reset only.
   await device.reset();
   answering(atollCommands.describe.id, (value) => ({ ...value, proto: 2 }));
-  await expect(device.describe()).rejects.toThrow(expect.objectContaining({ code: 'DEVICE_PROTOCOL', message: expect.stringContaining('version 2') }));
+  await expect(device.describe()).rejects.toThrow(
+    expect.objectContaining({ code: 'DEVICE_PROTOCOL', message: expect.stringContaining('version 2') }),
+  );
 });
 
 test('echo, params, info; what the device lacks is ENOTSUP, in both versions', async () => {
@@ -391,7 +463,8 @@ test('echo, params, info; what the device lacks is ENOTSUP, in both versions', a
   expect(await device.echo('hello')).toBeGreaterThanOrEqual(0);
   expect(await device.client.request(osCommands.params, {})).toMatchObject({ buf_size: 2048, buf_count: 4 });
   expect((await device.client.request(osCommands.info, {})).output).toContain('Atoll');
-  const answer = async (text: string): Promise<string> => Buffer.from((await simulated.answer(new Uint8Array(Buffer.from(text, 'hex')))) ?? []).toString('hex');
+  const answer = async (text: string): Promise<string> =>
+    Buffer.from((await simulated.answer(new Uint8Array(Buffer.from(text, 'hex')))) ?? []).toString('hex');
   // Image group (1), state read: not there. The answer carries rc 8 in v2 and in v1.
   expect(await answer('0800000100010500a0')).toBe('0900000500010500a162726308');
   expect(await answer('0000000100010500a0')).toBe('0100000500010500a162726308');
@@ -403,7 +476,9 @@ test('echo, params, info; what the device lacks is ENOTSUP, in both versions', a
 test('runs, latency and profile come from the device', async () => {
   const { device } = connect();
   const pushed = await push(device, image);
-  await expect(device.runner(model, 'ab'.repeat(32))).rejects.toThrow(expect.objectContaining({ code: 'DEVICE_OTHER_MODEL' }));
+  await expect(device.runner(model, 'ab'.repeat(32))).rejects.toThrow(
+    expect.objectContaining({ code: 'DEVICE_OTHER_MODEL' }),
+  );
   const runner = await device.runner(model, pushed.model);
   const { output, latencyMs } = await runner.run(new Uint8Array(900).fill(5));
   expect(output.byteLength).toBe(10);

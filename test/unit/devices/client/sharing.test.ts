@@ -22,7 +22,8 @@ test('two who share a device get their own answers', async () => {
   const simulator = new Interpreter(first);
   const runners = await Promise.all(clients.map((client) => client.runner(first, pushed.model)));
   const work = runners.map(async (runner, who) => {
-    for (let seed = who; seed < 20; seed += 2) expect((await runner.run(sampleOf(seed), undefined)).output).toEqual(simulator.run(sampleOf(seed)));
+    for (let seed = who; seed < 20; seed += 2)
+      expect((await runner.run(sampleOf(seed), undefined)).output).toEqual(simulator.run(sampleOf(seed)));
   });
   await Promise.all(work);
   for (const client of clients) await client.close();
@@ -42,27 +43,37 @@ test('who runs a model that somebody else replaces is told, and not answered by 
   for (const client of [mine, other]) await client.close();
 });
 
-sharedTest('while one runs what never ends, the device answers others, then ends it and goes on', { timeout: 30_000 }, async () => {
-  const board = await loadTarget('stm32h743');
-  const device = new SimulatedDevice(board);
-  const [mine, other] = [new DeviceClient(device.connect(), { timeoutMs: 20_000 }), new DeviceClient(device.connect())];
-  const bytes = sharedBytes('cases', 'endless-while', 'while-inf.tflite');
-  // The bare model: self-test vectors cannot be computed for a model that never ends.
-  const pushed = await push(mine, bytes);
-  const runner = await mine.runner(readModel(bytes), pushed.model);
-  let ended = false;
-  const run = runner.run(new Uint8Array(new Interpreter(readModel(bytes)).inputBytes), undefined).finally(() => {
-    ended = true;
-  });
-  const outcome = expect(run).rejects.toMatchObject({ code: 'DEVICE_ERROR', message: expect.stringContaining('the watchdog ended it') });
-  let answers = 0;
-  while (!ended) {
-    await other.describe();
-    answers += 1;
-    await new Promise((resolve) => setTimeout(resolve, 100));
-  }
-  await outcome;
-  expect(answers).toBeGreaterThan(5);
-  expect((await other.slots()).some(({ active }) => active)).toBe(true);
-  for (const client of [mine, other]) await client.close();
-});
+sharedTest(
+  'while one runs what never ends, the device answers others, then ends it and goes on',
+  { timeout: 30_000 },
+  async () => {
+    const board = await loadTarget('stm32h743');
+    const device = new SimulatedDevice(board);
+    const [mine, other] = [
+      new DeviceClient(device.connect(), { timeoutMs: 20_000 }),
+      new DeviceClient(device.connect()),
+    ];
+    const bytes = sharedBytes('cases', 'endless-while', 'while-inf.tflite');
+    // The bare model: self-test vectors cannot be computed for a model that never ends.
+    const pushed = await push(mine, bytes);
+    const runner = await mine.runner(readModel(bytes), pushed.model);
+    let ended = false;
+    const run = runner.run(new Uint8Array(new Interpreter(readModel(bytes)).inputBytes), undefined).finally(() => {
+      ended = true;
+    });
+    const outcome = expect(run).rejects.toMatchObject({
+      code: 'DEVICE_ERROR',
+      message: expect.stringContaining('the watchdog ended it'),
+    });
+    let answers = 0;
+    while (!ended) {
+      await other.describe();
+      answers += 1;
+      await new Promise((resolve) => setTimeout(resolve, 100));
+    }
+    await outcome;
+    expect(answers).toBeGreaterThan(5);
+    expect((await other.slots()).some(({ active }) => active)).toBe(true);
+    for (const client of [mine, other]) await client.close();
+  },
+);

@@ -18,15 +18,24 @@ function line(answer: (written: Buffer) => Buffer | null): Duplex {
   });
 }
 
-const boot = 'ets Jul 29 2019 12:21:46\r\n\r\nrst:0x10 (RTCWDT_RTC_RESET),boot:0x3 (DOWNLOAD_BOOT(UART0/UART1/SDIO_REI_REO_V2))\r\nwaiting for download\r\n';
+const boot =
+  'ets Jul 29 2019 12:21:46\r\n\r\nrst:0x10 (RTCWDT_RTC_RESET),boot:0x3 (DOWNLOAD_BOOT(UART0/UART1/SDIO_REI_REO_V2))\r\nwaiting for download\r\n';
 
 describe.each(['console', 'raw'] as const)('%s', (framing) => {
   test.each([
     ['nothing', () => null, 'nothing at all came back', 'its port'],
     ['its own bytes', (written: Buffer) => written, 'comes back unchanged', 'TX and RX'],
-    ['noise', (written: Buffer) => Buffer.from(written.map((byte, i) => 0x80 | (byte ^ i))), 'neither packets nor text', 'baud rate'],
+    [
+      'noise',
+      (written: Buffer) => Buffer.from(written.map((byte, i) => 0x80 | (byte ^ i))),
+      'neither packets nor text',
+      'baud rate',
+    ],
   ] as const)('%s', async (_name, answer, seen, advice) => {
-    const client = new SmpClient(new StreamTransport('line', line(answer), framings[framing], async () => undefined), { timeoutMs: 20, attempts: 2 });
+    const client = new SmpClient(new StreamTransport('line', line(answer), framings[framing], async () => undefined), {
+      timeoutMs: 20,
+      attempts: 2,
+    });
     await expect(client.request(osCommands.echo, { d: '' })).rejects.toMatchObject({
       code: 'DEVICE_TIMEOUT',
       message: expect.stringContaining(seen),
@@ -37,7 +46,12 @@ describe.each(['console', 'raw'] as const)('%s', (framing) => {
 
 test.each([
   ['the boot log of an ESP chip', boot, 'waits for a download', 'BOOT button'],
-  ['a shell', '\u001b[1;32muart:~$ \u001b[munknown command\r\n', 'it sends text, the last line "·[1;32muart:~$ ·[munknown command"', 'speaks SMP'],
+  [
+    'a shell',
+    '\u001b[1;32muart:~$ \u001b[munknown command\r\n',
+    'it sends text, the last line "·[1;32muart:~$ ·[munknown command"',
+    'speaks SMP',
+  ],
 ])('%s', async (_name, text, seen, advice) => {
   const transport = new StreamTransport(
     'line',

@@ -1,9 +1,21 @@
-// All sequences of slot commands and resets, of any length, as firmware-protocol/c/test/test_slots.c has them for C: from every state that one leads
-// to, every command is tried, until no new state is found.
+// All sequences of slot commands and resets, of any length, as firmware-protocol/c/test/test_slots.c has them for C:
+// from every state that one leads to, every command is tried, until no new state is found.
 
 import { expect, test } from 'vitest';
-import { createKeys, encodeSlotImage, readPrivateKey, readPublicKey, sha256 } from '../../../../src/devices/bundle/index.js';
-import { atollCommands, encodePacket, encodePayload, fileCommands, slotFiles } from '../../../../src/devices/protocol/index.js';
+import {
+  createKeys,
+  encodeSlotImage,
+  readPrivateKey,
+  readPublicKey,
+  sha256,
+} from '../../../../src/devices/bundle/index.js';
+import {
+  atollCommands,
+  encodePacket,
+  encodePayload,
+  fileCommands,
+  slotFiles,
+} from '../../../../src/devices/protocol/index.js';
 import { type Engine, ServedDevice } from '../../../../src/devices/simulated/index.js';
 import { Slots } from '../../../../src/devices/simulated/slots.js';
 import { writeModel } from '../../../../src/formats/tflite/index.js';
@@ -13,7 +25,10 @@ import { int8Dense } from '../../../support/models.js';
 const target = await loadTarget('pico');
 const pair = () => {
   const keys = createKeys('ed25519');
-  return { signing: readPrivateKey(keys.privateKey, 'a test key'), verifying: readPublicKey(keys.publicKey, 'a test key') };
+  return {
+    signing: readPrivateKey(keys.privateKey, 'a test key'),
+    verifying: readPublicKey(keys.publicKey, 'a test key'),
+  };
 };
 const [own, stranger] = [pair(), pair()];
 const manifest = {
@@ -70,15 +85,24 @@ function copyOf(slots: Slots): Slots {
 
 const keyOf = ({ slots, highest, wasConfirmed }: State): string =>
   JSON.stringify([
-    slots.all.map(({ bytes, ...flags }) => [images.findIndex((image) => Buffer.compare(image.bytes, bytes) === 0), flags]),
+    slots.all.map(({ bytes, ...flags }) => [
+      images.findIndex((image) => Buffer.compare(image.bytes, bytes) === 0),
+      flags,
+    ]),
     slots.floor,
     highest,
     wasConfirmed,
   ]);
 
 type Command = (device: ServedDevice) => Promise<unknown>;
-const ask = (device: ServedDevice, { group, id, op }: { group: number; id: number; op: number }, request: object): Promise<unknown> =>
-  device.answer(encodePacket({ version: 1, op: op as 0, group, sequence: 0, command: id, payload: encodePayload(request) }));
+const ask = (
+  device: ServedDevice,
+  { group, id, op }: { group: number; id: number; op: number },
+  request: object,
+): Promise<unknown> =>
+  device.answer(
+    encodePacket({ version: 1, op: op as 0, group, sequence: 0, command: id, payload: encodePayload(request) }),
+  );
 const commands: readonly Command[] = [
   ...images.map(
     ({ bytes }): Command =>
@@ -109,10 +133,16 @@ function examined(slots: Slots, { highest, wasConfirmed, slots: before }: State)
     expect(image?.counter).toBeGreaterThanOrEqual(slots.floor);
   }
   const settled = active?.confirmed === true && !active.pending;
-  return { slots, highest: settled ? Math.max(highest, image?.counter ?? 0) : highest, wasConfirmed: wasConfirmed || settled };
+  return {
+    slots,
+    highest: settled ? Math.max(highest, image?.counter ?? 0) : highest,
+    wasConfirmed: wasConfirmed || settled,
+  };
 }
 
-test('the floor of counters never falls, nothing untrusted is active, a confirmed model is never lost', { timeout: 120_000 }, async () => {
+test('the floor of counters never falls, nothing untrusted is active, a confirmed model is never lost', {
+  timeout: 120_000,
+}, async () => {
   const start: State = { slots: new Slots(), highest: 0, wasConfirmed: false };
   const seen = new Map([[keyOf(start), start]]);
   for (const state of seen.values()) {
@@ -122,7 +152,11 @@ test('the floor of counters never falls, nothing untrusted is active, a confirme
       expect(later.active, keyOf(state)).toMatchObject({ confirmed: true, pending: false });
     }
     for (const command of commands) {
-      const device = new ServedDevice(target, engine, { slots: copyOf(state.slots), keys: [own.verifying], maxPacketBytes: 8192 });
+      const device = new ServedDevice(target, engine, {
+        slots: copyOf(state.slots),
+        keys: [own.verifying],
+        maxPacketBytes: 8192,
+      });
       await command(device);
       const next = examined(device.slots, state);
       if (!seen.has(keyOf(next))) seen.set(keyOf(next), { ...next, slots: copyOf(next.slots) });

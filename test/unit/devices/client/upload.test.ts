@@ -1,9 +1,20 @@
 // Uploads with several chunks on their way, and to devices that only have files.
 
 import { describe, expect, test } from 'vitest';
-import { DeviceClient, type LearnedLimit, lineBound, SmpClient, type UploadPlan, uploadImage } from '../../../../src/devices/client/index.js';
+import {
+  DeviceClient,
+  type LearnedLimit,
+  lineBound,
+  SmpClient,
+  type UploadPlan,
+  uploadImage,
+} from '../../../../src/devices/client/index.js';
 import { fileCommands, slotFiles } from '../../../../src/devices/protocol/index.js';
-import { type FaultName, SimulatedDevice, type SimulatedDeviceOptions } from '../../../../src/devices/simulated/index.js';
+import {
+  type FaultName,
+  SimulatedDevice,
+  type SimulatedDeviceOptions,
+} from '../../../../src/devices/simulated/index.js';
 import type { Transport } from '../../../../src/devices/transport/index.js';
 import { loadTarget } from '../../../../src/targets/index.js';
 import { type ZephyrOptions, zephyrDevice, zephyrFiles } from '../../../support/zephyr-files.js';
@@ -16,7 +27,9 @@ const image = Uint8Array.from({ length: 9000 }, (_, i) => (i * 7) ^ (i >> 5));
 function losing(transport: Transport, every: number): Transport {
   let count = 0;
   const send = transport.send.bind(transport);
-  return Object.assign(transport, { send: async (packet: Uint8Array) => (++count % every === 0 ? undefined : send(packet)) });
+  return Object.assign(transport, {
+    send: async (packet: Uint8Array) => (++count % every === 0 ? undefined : send(packet)),
+  });
 }
 
 describe('windows', () => {
@@ -46,7 +59,10 @@ describe('windows', () => {
         underWay -= 1;
         receive?.(packet);
       };
-      expect(await uploadImage(client, image, { window })).toMatchObject({ verifiedBy: 'sha256', sentBytes: image.byteLength });
+      expect(await uploadImage(client, image, { window })).toMatchObject({
+        verifiedBy: 'sha256',
+        sentBytes: image.byteLength,
+      });
       expect(most).toBe(expected);
       expect(Buffer.compare(simulated.slots.inactive.bytes, image)).toBe(0);
     }
@@ -64,35 +80,41 @@ describe('windows', () => {
     expect(Buffer.compare(simulated.slots.inactive.bytes, image)).toBe(0);
   });
 
-  test.each([2, 4])('a device that loses what comes while it works, window %d: one chunk at a time in the end', async (window) => {
-    const { simulated, transport } = connect({});
-    let working = 0;
-    const send = transport.send.bind(transport);
-    Object.assign(transport, {
-      send: async (packet: Uint8Array) => {
-        if (working > 0) return;
-        working += 1;
-        await send(packet);
-      },
-    });
-    const receive = (packet: Uint8Array): void => {
-      working = 0;
-      client.onPacket?.(packet);
-    };
-    const client = { onPacket: null as ((packet: Uint8Array) => void) | null };
-    const smp = new SmpClient(transport, quick);
-    client.onPacket = transport.onPacket;
-    transport.onPacket = receive;
-    const { sentBytes } = await uploadImage(smp, image, { window });
-    expect(Buffer.compare(simulated.slots.inactive.bytes, image)).toBe(0);
-    // Once that is found, hardly anything is sent twice.
-    expect(sentBytes).toBeLessThan(1.2 * image.byteLength);
-  });
+  test.each([2, 4])(
+    'a device that loses what comes while it works, window %d: one chunk at a time in the end',
+    async (window) => {
+      const { simulated, transport } = connect({});
+      let working = 0;
+      const send = transport.send.bind(transport);
+      Object.assign(transport, {
+        send: async (packet: Uint8Array) => {
+          if (working > 0) return;
+          working += 1;
+          await send(packet);
+        },
+      });
+      const receive = (packet: Uint8Array): void => {
+        working = 0;
+        client.onPacket?.(packet);
+      };
+      const client = { onPacket: null as ((packet: Uint8Array) => void) | null };
+      const smp = new SmpClient(transport, quick);
+      client.onPacket = transport.onPacket;
+      transport.onPacket = receive;
+      const { sentBytes } = await uploadImage(smp, image, { window });
+      expect(Buffer.compare(simulated.slots.inactive.bytes, image)).toBe(0);
+      // Once that is found, hardly anything is sent twice.
+      expect(sentBytes).toBeLessThan(1.2 * image.byteLength);
+    },
+  );
 
   test('compressed, with losses and a reset', async () => {
     const flat = new Uint8Array(30_000).map((_, i) => (i % 50 < 20 ? 0 : (i * i) >> 4));
     const { simulated, transport } = connect({ faults: ['reboot-mid-upload'], inflateBytes: 1024 });
-    const result = await uploadImage(new SmpClient(losing(transport, 13), quick), flat, { window: 4, blockBytes: 1024 });
+    const result = await uploadImage(new SmpClient(losing(transport, 13), quick), flat, {
+      window: 4,
+      blockBytes: 1024,
+    });
     expect(result.compression).toBe('deflate');
     expect(Buffer.compare(simulated.slots.inactive.bytes, flat)).toBe(0);
   });
@@ -102,7 +124,11 @@ describe('a device that only has files', () => {
   const path = '/lfs1/model.tflite';
   const store = (options: ZephyrOptions) => {
     const { files, transport } = zephyrFiles(options);
-    return { files, transport, result: uploadImage(new SmpClient(transport, quick), image, { path, window: 1, blockBytes: 1024 }) };
+    return {
+      files,
+      transport,
+      result: uploadImage(new SmpClient(transport, quick), image, { path, window: 1, blockBytes: 1024 }),
+    };
   };
 
   test.each([
@@ -117,8 +143,12 @@ describe('a device that only has files', () => {
 
   test('a volume that is full, whether it says so or not', async () => {
     await expect(store({ volumeBytes: 5000 }).result).rejects.toThrow(/WRITE_FAILED/);
-    await expect(store({ volumeBytes: 5000, silentlyFull: true }).result).rejects.toThrow(expect.objectContaining({ code: 'PUSH_HASH' }));
-    await expect(store({ volumeBytes: 5000, silentlyFull: true, hashes: ['crc32'] }).result).rejects.toThrow(expect.objectContaining({ code: 'PUSH_HASH' }));
+    await expect(store({ volumeBytes: 5000, silentlyFull: true }).result).rejects.toThrow(
+      expect.objectContaining({ code: 'PUSH_HASH' }),
+    );
+    await expect(store({ volumeBytes: 5000, silentlyFull: true, hashes: ['crc32'] }).result).rejects.toThrow(
+      expect.objectContaining({ code: 'PUSH_HASH' }),
+    );
   });
 
   test('an interrupted upload goes on where the hash proves what is there, and begins anew where nothing does', async () => {
@@ -143,7 +173,9 @@ describe('a device that only has files', () => {
         else await send(packet);
       },
     });
-    await expect(uploadImage(new SmpClient(transport, quick), image, { path })).rejects.toThrow(expect.objectContaining({ code: 'DEVICE_CLOSED' }));
+    await expect(uploadImage(new SmpClient(transport, quick), image, { path })).rejects.toThrow(
+      expect.objectContaining({ code: 'DEVICE_CLOSED' }),
+    );
   }
 
   test.each([
@@ -151,29 +183,37 @@ describe('a device that only has files', () => {
     [[], false],
     [['crc32'], true],
     [['crc32'], false],
-  ] as const)('hashes %j, a command that closes files: %j: begun again at once after each chunk, the file is right', async (hashes, closes) => {
-    for (let chunks = 1; chunks < 28; chunks++) {
-      const device = zephyrDevice({ hashes, closes });
-      await interrupted(device, chunks);
-      const { verifiedBy } = await uploadImage(new SmpClient(device.connect(), quick), image, { path });
-      expect(verifiedBy).toBe(hashes[0] ?? 'read-back');
-      expect(Buffer.compare(device.files.get(path) ?? Buffer.alloc(0), image), `after ${chunks} chunks`).toBe(0);
-    }
-  });
+  ] as const)(
+    'hashes %j, a command that closes files: %j: begun again at once after each chunk, the file is right',
+    async (hashes, closes) => {
+      for (let chunks = 1; chunks < 28; chunks++) {
+        const device = zephyrDevice({ hashes, closes });
+        await interrupted(device, chunks);
+        const { verifiedBy } = await uploadImage(new SmpClient(device.connect(), quick), image, { path });
+        expect(verifiedBy).toBe(hashes[0] ?? 'read-back');
+        expect(Buffer.compare(device.files.get(path) ?? Buffer.alloc(0), image), `after ${chunks} chunks`).toBe(0);
+      }
+    },
+  );
 
-  test.each([[[0]], [[1]], [[0, 1]], [[0, 1, 2]], [[5, 6, 9]]])('answers %j to chunks are lost', async (lostAnswers) => {
-    for (const closes of [true, false]) {
-      const { files, transport } = zephyrFiles({ lostAnswers, closes });
-      const begin = performance.now();
-      await uploadImage(new SmpClient(transport, quick), image, { path });
-      expect(Buffer.compare(files.get(path) ?? Buffer.alloc(0), image)).toBe(0);
-      // Far from the time that erasing a slot would be given.
-      expect(performance.now() - begin).toBeLessThan(20_000);
-    }
-  });
+  test.each([[[0]], [[1]], [[0, 1]], [[0, 1, 2]], [[5, 6, 9]]])(
+    'answers %j to chunks are lost',
+    async (lostAnswers) => {
+      for (const closes of [true, false]) {
+        const { files, transport } = zephyrFiles({ lostAnswers, closes });
+        const begin = performance.now();
+        await uploadImage(new SmpClient(transport, quick), image, { path });
+        expect(Buffer.compare(files.get(path) ?? Buffer.alloc(0), image)).toBe(0);
+        // Far from the time that erasing a slot would be given.
+        expect(performance.now() - begin).toBeLessThan(20_000);
+      }
+    },
+  );
 
   test('a device that neither hashes nor returns its files has proved nothing', async () => {
-    await expect(store({ downloads: false }).result).rejects.toThrow(expect.objectContaining({ code: 'PUSH_UNPROVEN' }));
+    await expect(store({ downloads: false }).result).rejects.toThrow(
+      expect.objectContaining({ code: 'PUSH_UNPROVEN' }),
+    );
   });
 
   test('packets become smaller where large ones are lost, and stay so', async () => {
@@ -211,8 +251,16 @@ describe('a device that only has files', () => {
 test('what an upload should take is told before it begins, and nothing where all is there', async () => {
   const simulated = new SimulatedDevice(target, { maxPacketBytes: 200, buffers: 4 });
   const plans: UploadPlan[] = [];
-  for (let i = 0; i < 2; i++) await uploadImage(new SmpClient(simulated.connect(), quick), image, { onPlan: (plan) => plans.push(plan) });
-  expect(plans).toEqual([{ bytes: image.byteLength, requests: expect.any(Number), expectedMs: expect.any(Number), bottleneck: 'round trips' }]);
+  for (let i = 0; i < 2; i++)
+    await uploadImage(new SmpClient(simulated.connect(), quick), image, { onPlan: (plan) => plans.push(plan) });
+  expect(plans).toEqual([
+    {
+      bytes: image.byteLength,
+      requests: expect.any(Number),
+      expectedMs: expect.any(Number),
+      bottleneck: 'round trips',
+    },
+  ]);
   expect(plans[0]?.requests).toBeGreaterThan(image.byteLength / 200);
 });
 

@@ -1,4 +1,5 @@
-// A USB device that answers DFU requests with whatever it likes: flashing ends, with a coded error or as if all were well.
+// A USB device that answers DFU requests with whatever it likes: flashing ends, with a coded error or as if all were
+// well.
 
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
@@ -20,20 +21,40 @@ type Move = { readonly kind: 'answer'; readonly bytes: Uint8Array } | { readonly
 const status = fc.record({ status: fc.integer({ min: 0, max: 20 }), state: fc.integer({ min: 0, max: 12 }) });
 const move: fc.Arbitrary<Move> = fc.oneof(
   // It waits for nothing, or the test would.
-  { weight: 6, arbitrary: status.map(({ status: s, state }) => ({ kind: 'answer' as const, bytes: Uint8Array.of(s, 0, 0, 0, state, 0) })) },
-  { weight: 2, arbitrary: fc.uint8Array({ maxLength: 64 }).map((bytes) => ({ kind: 'answer' as const, bytes: bytes.fill(0, 1, 4) })) },
+  {
+    weight: 6,
+    arbitrary: status.map(({ status: s, state }) => ({
+      kind: 'answer' as const,
+      bytes: Uint8Array.of(s, 0, 0, 0, state, 0),
+    })),
+  },
+  {
+    weight: 2,
+    arbitrary: fc
+      .uint8Array({ maxLength: 64 })
+      .map((bytes) => ({ kind: 'answer' as const, bytes: bytes.fill(0, 1, 4) })),
+  },
   { weight: 1, arbitrary: fc.constantFrom<Move>({ kind: 'stall' }, { kind: 'vanish' }) },
 );
 
 function adversary(moves: readonly Move[], name: string, descriptors: Uint8Array): UsbControlDevice {
   let at = 0;
   const next = (): Move => moves[at++] ?? { kind: 'vanish' };
-  const alternate = { alternateSetting: 0, interfaceClass: 0xfe, interfaceSubclass: 1, interfaceProtocol: 2, interfaceName: name, endpoints: [] };
+  const alternate = {
+    alternateSetting: 0,
+    interfaceClass: 0xfe,
+    interfaceSubclass: 1,
+    interfaceProtocol: 2,
+    interfaceName: name,
+    endpoints: [],
+  };
   return {
     vendorId: 0x0483,
     productId: 0xdf11,
     opened: false,
-    configurations: [{ configurationValue: 1, interfaces: [{ interfaceNumber: 0, alternate, alternates: [alternate] }] }],
+    configurations: [
+      { configurationValue: 1, interfaces: [{ interfaceNumber: 0, alternate, alternates: [alternate] }] },
+    ],
     open: async () => undefined,
     close: async () => undefined,
     selectConfiguration: async () => undefined,
@@ -48,7 +69,9 @@ function adversary(moves: readonly Move[], name: string, descriptors: Uint8Array
       if (requestType === 'standard') return { status: 'ok', data: new DataView(descriptors.slice().buffer) };
       const { kind, ...rest } = next();
       if (kind === 'vanish') throw new Error('controlTransferIn error: LIBUSB_ERROR_NO_DEVICE');
-      return kind === 'stall' ? { status: 'stall' } : { status: 'ok', data: new DataView((rest as { bytes: Uint8Array }).bytes.slice().buffer) };
+      return kind === 'stall'
+        ? { status: 'stall' }
+        : { status: 'ok', data: new DataView((rest as { bytes: Uint8Array }).bytes.slice().buffer) };
     },
     controlTransferOut: async (_setup, data) => {
       const { kind } = next();
@@ -58,7 +81,35 @@ function adversary(moves: readonly Move[], name: string, descriptors: Uint8Array
   };
 }
 
-const functional = Uint8Array.of(9, 2, 27, 0, 1, 1, 0, 0x80, 50, 9, 4, 0, 0, 0, 0xfe, 1, 2, 0, 9, 0x21, 0x0b, 0xff, 0, 0, 4, 0x1a, 1);
+const functional = Uint8Array.of(
+  9,
+  2,
+  27,
+  0,
+  1,
+  1,
+  0,
+  0x80,
+  50,
+  9,
+  4,
+  0,
+  0,
+  0,
+  0xfe,
+  1,
+  2,
+  0,
+  9,
+  0x21,
+  0x0b,
+  0xff,
+  0,
+  0,
+  4,
+  0x1a,
+  1,
+);
 
 test('whatever a bootloader answers', async () => {
   let told = 0;
@@ -66,7 +117,10 @@ test('whatever a bootloader answers', async () => {
     fc.asyncProperty(
       fc.array(move, { maxLength: 40 }),
       fc.oneof({ weight: 4, arbitrary: fc.constant(layout) }, { weight: 1, arbitrary: fc.string() }),
-      fc.oneof({ weight: 4, arbitrary: fc.constant(functional) }, { weight: 1, arbitrary: fc.uint8Array({ maxLength: 60 }) }),
+      fc.oneof(
+        { weight: 4, arbitrary: fc.constant(functional) },
+        { weight: 1, arbitrary: fc.uint8Array({ maxLength: 60 }) },
+      ),
       async (moves, name, descriptors) => {
         const device = adversary(moves, name, descriptors);
         try {

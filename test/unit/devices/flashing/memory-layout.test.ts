@@ -22,18 +22,30 @@ test('the letter says what may be done: a is read only, g all, e read and write 
   expect(rights('g')).toMatchObject({ readable: true, erasable: true, writable: true });
 });
 
-test.each(['', 'model', '@Flash', '@Flash/zero/1*1Kg', '@Flash/0x0/1*1Kz', '@Flash/0x0/0*0Kg,1*0Kg', '@Flash/0x0/99999999*1Kg', '@Flash/0x100000000/1*1Kg'])(
-  'no layout: %j',
-  (text) => {
-    expect(parseMemoryLayout(text)).toBeNull();
-  },
-);
+test.each([
+  '',
+  'model',
+  '@Flash',
+  '@Flash/zero/1*1Kg',
+  '@Flash/0x0/1*1Kz',
+  '@Flash/0x0/0*0Kg,1*0Kg',
+  '@Flash/0x0/99999999*1Kg',
+  '@Flash/0x100000000/1*1Kg',
+])('no layout: %j', (text) => {
+  expect(parseMemoryLayout(text)).toBeNull();
+});
 
 test('the functional descriptor is taken from its interface, and a broken chain of descriptors is none', () => {
   const view = (...bytes: number[]) => new DataView(Uint8Array.from(bytes).buffer);
   const other = [9, 4, 0, 0, 0, 0xff, 0, 0, 0, 9, 0x21, 1, 0, 0, 64, 0, 0x10, 1];
   const ours = [9, 4, 1, 0, 0, 0xfe, 1, 2, 0, 9, 0x21, 0x0b, 0xff, 0, 0, 8, 0x1a, 1];
-  expect(functionsIn(view(...other, ...ours), 1)).toEqual({ canDownload: true, canUpload: true, detachesItself: true, transferBytes: 2048, isDfuSe: true });
+  expect(functionsIn(view(...other, ...ours), 1)).toEqual({
+    canDownload: true,
+    canUpload: true,
+    detachesItself: true,
+    transferBytes: 2048,
+    isDfuSe: true,
+  });
   expect(functionsIn(view(...other), 1)).toBeNull();
   expect(functionsIn(view(9, 4, 1, 0, 0, 0xfe, 1, 2, 0, 0, 0x21), 1)).toBeNull();
   expect(functionsIn(view(9, 4, 1, 0, 0, 0xfe, 1, 2, 0, 200, 0x21), 1)).toBeNull();

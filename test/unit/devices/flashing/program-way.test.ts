@@ -1,4 +1,5 @@
-// Programs that flash boards, played by scripts which say what the real ones say when all goes well, or nothing of the kind.
+// Programs that flash boards, played by scripts which say what the real ones say when all goes well, or nothing of the
+// kind.
 
 import { chmodSync, readFileSync } from 'node:fs';
 import path from 'node:path';
@@ -34,7 +35,12 @@ process.exitCode = ${code};
 
 async function wayOf(target: string, method: 'esptool' | 'openocd' | 'bossac' | 'probe-rs') {
   const loaded = await loadTarget(target);
-  return findFlashWay({ target: loaded, image, place: placeInFlash(loaded, image.length, null), choice: { method, port: '/dev/ttyX' } });
+  return findFlashWay({
+    target: loaded,
+    image,
+    place: placeInFlash(loaded, image.length, null),
+    choice: { method, port: '/dev/ttyX' },
+  });
 }
 
 const cases = [
@@ -50,23 +56,31 @@ const cases = [
     '** Programming Finished **\n** Verify Started **\n** Verified OK **\n',
     '-f board/stm32f746g-disco.cfg -c program {FILE} 0x8040000 verify reset exit',
   ],
-  ['bossac', 'nano33ble', '[=====     ] 50% (1/2 pages)\nVerify successful\n', '--port=/dev/ttyX --offset=0x40000 --erase --write --verify --reset FILE'],
+  [
+    'bossac',
+    'nano33ble',
+    '[=====     ] 50% (1/2 pages)\nVerify successful\n',
+    '--port=/dev/ttyX --offset=0x40000 --erase --write --verify --reset FILE',
+  ],
 ] as const;
 
-test.each(cases)('%s is called for %s, and is done when it says that it verified', async (method, target, said, call) => {
-  play(method, said);
-  const shown: number[] = [];
-  const way = await wayOf(target, method);
-  expect(await way.write({ onProgress: (_step, { done }) => shown.push(done) })).toEqual({ verifiedBy: 'program' });
-  expect(
-    readFileSync(path.join(folder, 'calls'), 'utf8')
-      .replace(/[^ {]*model\.bin/, 'FILE')
-      .trim(),
-  ).toBe(call);
-  expect(Buffer.compare(readFileSync(path.join(folder, 'flashed')), image)).toBe(0);
-  if (said.includes('50')) expect(shown).toContain(50);
-  expect(way.commands[0]?.slice(1).join(' ')).toBe(call.replace('FILE', 'model.bin'));
-});
+test.each(cases)(
+  '%s is called for %s, and is done when it says that it verified',
+  async (method, target, said, call) => {
+    play(method, said);
+    const shown: number[] = [];
+    const way = await wayOf(target, method);
+    expect(await way.write({ onProgress: (_step, { done }) => shown.push(done) })).toEqual({ verifiedBy: 'program' });
+    expect(
+      readFileSync(path.join(folder, 'calls'), 'utf8')
+        .replace(/[^ {]*model\.bin/, 'FILE')
+        .trim(),
+    ).toBe(call);
+    expect(Buffer.compare(readFileSync(path.join(folder, 'flashed')), image)).toBe(0);
+    if (said.includes('50')) expect(shown).toContain(50);
+    expect(way.commands[0]?.slice(1).join(' ')).toBe(call.replace('FILE', 'model.bin'));
+  },
+);
 
 test('probe-rs verifies by its exit code, and resets the board afterwards', async () => {
   play('probe-rs', 'Finished in 1.2s\n');
@@ -89,16 +103,25 @@ test.each([
 ])('%s: an error with what it said', async (_what, said, code, reason) => {
   play('openocd', said, code);
   const way = await wayOf('disco-f746ng', 'openocd');
-  await expect(way.write({})).rejects.toMatchObject({ code: 'FLASH_PROGRAM', message: `openocd did not write the model: ${reason}` });
+  await expect(way.write({})).rejects.toMatchObject({
+    code: 'FLASH_PROGRAM',
+    message: `openocd did not write the model: ${reason}`,
+  });
 });
 
 test('a target says by which ways it is flashed, and what each lacks here', async () => {
   process.env.PATH = folder;
   const target = await loadTarget('esp32c3');
   const job = { target, image, place: placeInFlash(target, image.length, null), choice: {} };
-  await expect(findFlashWay({ ...job, choice: { method: 'uf2' } })).rejects.toMatchObject({ code: 'USAGE', message: expect.stringContaining('esptool') });
+  await expect(findFlashWay({ ...job, choice: { method: 'uf2' } })).rejects.toMatchObject({
+    code: 'USAGE',
+    message: expect.stringContaining('esptool'),
+  });
   process.env.PATH = path.join(folder, 'nothing');
-  await expect(findFlashWay(job)).rejects.toMatchObject({ code: 'FLASH_NO_WAY', message: expect.stringContaining('esptool is not on PATH') });
+  await expect(findFlashWay(job)).rejects.toMatchObject({
+    code: 'FLASH_NO_WAY',
+    message: expect.stringContaining('esptool is not on PATH'),
+  });
 });
 
 test('a program that hangs ends with the signal of the run', async () => {

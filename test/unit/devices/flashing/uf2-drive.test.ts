@@ -23,7 +23,9 @@ test('drives are found by their INFO_UF2.TXT; nothing is guessed where there are
     { folder: other, model: null, boardId: 'nRF52840-x' },
   ]);
   expect(() => onlyDrive(found)).toThrow(/2 UF2 drives are mounted: .*pico \(RPI-RP2\), .*other/);
-  expect(() => onlyDrive([])).toThrow(expect.objectContaining({ code: 'UF2_DRIVE', message: '0 UF2 drives are mounted' }));
+  expect(() => onlyDrive([])).toThrow(
+    expect.objectContaining({ code: 'UF2_DRIVE', message: '0 UF2 drives are mounted' }),
+  );
   expect(onlyDrive(found.slice(0, 1)).folder).toBe(pico);
 });
 
@@ -37,5 +39,7 @@ test('the file is written whole, with progress', async () => {
   expect(seen[0]).toBe(0);
   expect(seen.at(-1)).toBe(image.byteLength);
   expect(seen.length).toBeGreaterThan(3);
-  await expect(copyToDrive(image, { ...target, folder: path.join(folder, 'gone') })).rejects.toThrow(expect.objectContaining({ code: 'UF2_COPY' }));
+  await expect(copyToDrive(image, { ...target, folder: path.join(folder, 'gone') })).rejects.toThrow(
+    expect.objectContaining({ code: 'UF2_COPY' }),
+  );
 });

@@ -2,7 +2,13 @@
 
 import { expect, test } from 'vitest';
 import { fleetTopics } from '../../../../src/devices/mqtt/index.js';
-import { atollCommands, cleanText, decodeReported, decodeResponse, encodePayload } from '../../../../src/devices/protocol/index.js';
+import {
+  atollCommands,
+  cleanText,
+  decodeReported,
+  decodeResponse,
+  encodePayload,
+} from '../../../../src/devices/protocol/index.js';
 import { readRegistry } from '../../../../src/fleet/index.js';
 
 const hostile = '\u001b]0;pwn\u0007\u001b[31mRED\u001b[2J\u202e';
@@ -14,7 +20,16 @@ test('control characters, reordering and hidden ones become dots, what is too lo
 });
 
 test('reports and descriptions are clean', () => {
-  const report = decodeReported(encodePayload({ seq: 1, target: hostile, state: 'failed', tags: { [hostile]: hostile }, code: hostile, detail: hostile }));
+  const report = decodeReported(
+    encodePayload({
+      seq: 1,
+      target: hostile,
+      state: 'failed',
+      tags: { [hostile]: hostile },
+      code: hostile,
+      detail: hostile,
+    }),
+  );
   const described = decodeResponse(atollCommands.describe, {
     ...{ proto: 1, id: hostile, target: hostile, fw: hostile, runtime: 'r', profile: 'p', features: [hostile] },
     ...{ tick_hz: 1, slot_bytes: 1, arena_bytes: 1, key: false },
@@ -34,12 +49,17 @@ test('who reports under a name that no device may have is no member, and is name
     publish: async (topic: string, content: Uint8Array | string) => {
       mark = { topic, payload: Buffer.from(content) };
     },
-    subscribe: async (filters: string | readonly string[], handle: (message: { topic: string; payload: Uint8Array; retained: boolean }) => void) => {
+    subscribe: async (
+      filters: string | readonly string[],
+      handle: (message: { topic: string; payload: Uint8Array; retained: boolean }) => void,
+    ) => {
       for (const filter of typeof filters === 'string' ? [filters] : filters) {
         handlers.set(filter, handle);
-        if (filter === alive.allAlive) handle({ topic: alive.alive('good'), payload: Buffer.from('online'), retained: true });
+        if (filter === alive.allAlive)
+          handle({ topic: alive.alive('good'), payload: Buffer.from('online'), retained: true });
         for (const topic of topics)
-          if (filter === `${topic.slice(0, topic.indexOf('/', 'atoll/plant/r/'.length))}/+`) handle({ topic, payload, retained: true });
+          if (filter === `${topic.slice(0, topic.indexOf('/', 'atoll/plant/r/'.length))}/+`)
+            handle({ topic, payload, retained: true });
       }
       if (mark !== null) handle({ ...mark, retained: true });
     },

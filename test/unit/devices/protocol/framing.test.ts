@@ -1,10 +1,17 @@
-// The console's lines against documented ones (smp's packet.py, and vectors computed from the text of Zephyr's smp_transport.rst), and what
-// decoders make of pieces, noise and damage.
+// The console's lines against documented ones (smp's packet.py, and vectors computed from the text of Zephyr's
+// smp_transport.rst), and what decoders make of pieces, noise and damage.
 
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { crc16 } from '../../../../src/devices/protocol/crc16.js';
-import { ConsoleDecoder, consoleBytes, encodeConsole, encodePacket, longestLineBytes, RawDecoder } from '../../../../src/devices/protocol/index.js';
+import {
+  ConsoleDecoder,
+  consoleBytes,
+  encodeConsole,
+  encodePacket,
+  longestLineBytes,
+  RawDecoder,
+} from '../../../../src/devices/protocol/index.js';
 
 const text = (value: string): Uint8Array => new TextEncoder().encode(value);
 const bytes = (hex: string): Uint8Array => new Uint8Array(Buffer.from(hex.replaceAll(' ', ''), 'hex'));
@@ -12,7 +19,10 @@ const bytes = (hex: string): Uint8Array => new Uint8Array(Buffer.from(hex.replac
 function decoded(pieces: Iterable<Uint8Array>, largest = 65543): { packets: Uint8Array[]; log: string[] } {
   const packets: Uint8Array[] = [];
   const log: string[] = [];
-  const decoder = new ConsoleDecoder({ onPacket: (packet) => packets.push(packet), onLog: (line) => log.push(line) }, largest);
+  const decoder = new ConsoleDecoder(
+    { onPacket: (packet) => packets.push(packet), onLog: (line) => log.push(line) },
+    largest,
+  );
   for (const piece of pieces) decoder.add(piece);
   return { packets, log };
 }
@@ -49,21 +59,28 @@ describe('console lines', () => {
 
   test('packets come through in any pieces, with log between them', () => {
     fc.assert(
-      fc.property(fc.array(fc.uint8Array({ minLength: 1, maxLength: 400 }), { maxLength: 4 }), fc.array(fc.nat(300), { minLength: 1 }), (packets, steps) => {
-        const stream = Buffer.concat(packets.flatMap((packet, i) => [text(`log ${i}\r\n`), encodeConsole(packet)]));
-        const pieces: Uint8Array[] = [];
-        for (let at = 0, i = 0; at < stream.byteLength; i++) {
-          const step = 1 + (steps[i % steps.length] as number);
-          pieces.push(stream.subarray(at, at + step));
-          at += step;
-        }
-        expect(decoded(pieces)).toEqual({ packets, log: packets.map((_, i) => `log ${i}`) });
-      }),
+      fc.property(
+        fc.array(fc.uint8Array({ minLength: 1, maxLength: 400 }), { maxLength: 4 }),
+        fc.array(fc.nat(300), { minLength: 1 }),
+        (packets, steps) => {
+          const stream = Buffer.concat(packets.flatMap((packet, i) => [text(`log ${i}\r\n`), encodeConsole(packet)]));
+          const pieces: Uint8Array[] = [];
+          for (let at = 0, i = 0; at < stream.byteLength; i++) {
+            const step = 1 + (steps[i % steps.length] as number);
+            pieces.push(stream.subarray(at, at + step));
+            at += step;
+          }
+          expect(decoded(pieces)).toEqual({ packets, log: packets.map((_, i) => `log ${i}`) });
+        },
+      ),
     );
   });
 
   test('a log line that no newline ends does not swallow the frame behind it', () => {
-    expect(decoded([text('booting...'), encodeConsole(bytes(echo))])).toEqual({ packets: [bytes(echo)], log: ['booting...'] });
+    expect(decoded([text('booting...'), encodeConsole(bytes(echo))])).toEqual({
+      packets: [bytes(echo)],
+      log: ['booting...'],
+    });
   });
 
   test('a CRC on a line of its own, and a new frame in the midst of one', () => {
@@ -82,7 +99,8 @@ describe('console lines', () => {
       fc.property(fc.nat(good.byteLength - 2), fc.integer({ min: 1, max: 255 }), (at, flip) => {
         const bad = Buffer.from(good);
         bad[at] = (bad[at] as number) ^ flip;
-        for (const packet of decoded([bad]).packets) expect(Buffer.from(packet)).toEqual(Buffer.from(new Uint8Array(120).map((_, i) => i)));
+        for (const packet of decoded([bad]).packets)
+          expect(Buffer.from(packet)).toEqual(Buffer.from(new Uint8Array(120).map((_, i) => i)));
       }),
       { numRuns: 500 },
     );
@@ -105,7 +123,14 @@ describe('console lines', () => {
 
 describe('packets one after another', () => {
   const packet = (length: number) =>
-    encodePacket({ version: 1, op: 3, group: 8, sequence: length & 0xff, command: 0, payload: new Uint8Array(length).fill(0xff) });
+    encodePacket({
+      version: 1,
+      op: 3,
+      group: 8,
+      sequence: length & 0xff,
+      command: 0,
+      payload: new Uint8Array(length).fill(0xff),
+    });
   const raw = (pieces: Iterable<Uint8Array>, largest: number): Uint8Array[] => {
     const packets: Uint8Array[] = [];
     const decoder = new RawDecoder({ onPacket: (one) => packets.push(one) }, largest);
@@ -117,7 +142,9 @@ describe('packets one after another', () => {
     const packets = [packet(1), packet(0), packet(3000), packet(5)];
     const stream = Buffer.concat(packets);
     for (const step of [1, 2, 7, 8, 9, 1000, 1e6]) {
-      const pieces = Array.from({ length: Math.ceil(stream.byteLength / step) }, (_, i) => stream.subarray(i * step, (i + 1) * step));
+      const pieces = Array.from({ length: Math.ceil(stream.byteLength / step) }, (_, i) =>
+        stream.subarray(i * step, (i + 1) * step),
+      );
       expect(raw(pieces, 65543)).toEqual(packets);
     }
   });

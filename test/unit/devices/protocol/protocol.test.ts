@@ -50,7 +50,14 @@ describe('golden packets', () => {
       '0b00001800080300 a263657272a26567726f7570086272630b636c656e190800',
     ],
   ] as const)('%s', (_, command, op, sequence, map, expected) => {
-    const packet = encodePacket({ version: 1, op, group: command.group, sequence, command: command.id, payload: encodePayload(map) });
+    const packet = encodePacket({
+      version: 1,
+      op,
+      group: command.group,
+      sequence,
+      command: command.id,
+      payload: encodePayload(map),
+    });
     expect(hex(packet)).toBe(expected.replaceAll(' ', ''));
     const decoded = decodePacket(packet);
     expect(decoded).toMatchObject({ version: 1, op, group: command.group, sequence, command: command.id });
@@ -65,7 +72,9 @@ describe('packets that are none', () => {
     ['a reserved version', '1a00000100000000 a0', /version bits 3/],
     ['an unknown operation', '0d00000100000000 a0', /operation 5/],
   ])('%s', (_, packet, message) => {
-    expect(() => decodePacket(bytes(packet))).toThrow(expect.objectContaining({ code: 'SMP_MALFORMED', message: expect.stringMatching(message) }));
+    expect(() => decodePacket(bytes(packet))).toThrow(
+      expect.objectContaining({ code: 'SMP_MALFORMED', message: expect.stringMatching(message) }),
+    );
   });
 
   test.each([
@@ -86,7 +95,9 @@ describe('packets that are none', () => {
 
 test('unknown keys of a response are kept, missing ones are an error', () => {
   expect(decodeResponse(osCommands.params, { buf_size: 1, buf_count: 2, more: 'x' })).toMatchObject({ more: 'x' });
-  expect(() => decodeResponse(osCommands.params, { buf_size: 1 })).toThrow(expect.objectContaining({ code: 'DEVICE_ANSWER' }));
+  expect(() => decodeResponse(osCommands.params, { buf_size: 1 })).toThrow(
+    expect.objectContaining({ code: 'DEVICE_ANSWER' }),
+  );
   expect(decodeRequest(osCommands.echo, bytes('a0'))).toBeNull();
 });
 

@@ -87,7 +87,11 @@ test('every field of every table is kept, of both unions of options too', () => 
   }
   for (const member of BuiltinOptions2.members) {
     graph.operators.push(
-      create(schema.Operator, { inputs: Int32Array.of(0), outputs: Int32Array.of(3), builtinOptions2: { ...filled(member), kind: member.name } as never }),
+      create(schema.Operator, {
+        inputs: Int32Array.of(0),
+        outputs: Int32Array.of(3),
+        builtinOptions2: { ...filled(member), kind: member.name } as never,
+      }),
     );
   }
   expect(graph.operators.length).toBe(1 + BuiltinOptions.members.length + BuiltinOptions2.members.length);
@@ -114,7 +118,9 @@ test('unaligned vectors are copied, not misread', () => {
   expect(readModel(shifted.subarray(1))).toEqual(readModel(bytes));
   // slice() of a Buffer returns a view.
   const model = readModel(Buffer.from(shifted.buffer, 1, bytes.byteLength));
-  expect(Array.from(model.subgraphs[0]?.tensors[0]?.shape ?? [])).toEqual(Array.from(readModel(bytes).subgraphs[0]?.tensors[0]?.shape ?? []));
+  expect(Array.from(model.subgraphs[0]?.tensors[0]?.shape ?? [])).toEqual(
+    Array.from(readModel(bytes).subgraphs[0]?.tensors[0]?.shape ?? []),
+  );
 });
 
 describe('files that are no sound model', () => {
@@ -134,27 +140,35 @@ describe('files that are no sound model', () => {
 
   test('every truncation gives a coded error', () => {
     for (let length = 0; length < bytes.byteLength; length += 3) {
-      expect(() => readModel(bytes.subarray(0, length), 'm.tflite')).toThrow(expect.objectContaining({ code: expect.stringMatching(/^TFLITE_/) }));
+      expect(() => readModel(bytes.subarray(0, length), 'm.tflite')).toThrow(
+        expect.objectContaining({ code: expect.stringMatching(/^TFLITE_/) }),
+      );
     }
   });
 
   test('a root offset beyond the end', () => {
-    expect(damaged((_, view) => view.setUint32(0, 0xffffff, true))).toThrow(expect.objectContaining({ code: 'TFLITE_DAMAGED' }));
+    expect(damaged((_, view) => view.setUint32(0, 0xffffff, true))).toThrow(
+      expect.objectContaining({ code: 'TFLITE_DAMAGED' }),
+    );
   });
 
   test('a vector whose entries all refer to one table cannot unfold without bound', () => {
     const model = denseModel();
-    model.subgraphs[0]?.tensors.push(...Array.from({ length: 20000 }, () => create(schema.Tensor, { name: 'x'.repeat(50) })));
+    model.subgraphs[0]?.tensors.push(
+      ...Array.from({ length: 20000 }, () => create(schema.Tensor, { name: 'x'.repeat(50) })),
+    );
     const large = writeModel(model);
     const view = new DataView(large.buffer, large.byteOffset);
     const root = view.getUint32(0, true);
     // subgraphs: slot 2 of the model; tensors: slot 0 of the subgraph
-    const slot = (table: number, n: number): number => table + view.getUint16(table - view.getInt32(table, true) + 4 + 2 * n, true);
+    const slot = (table: number, n: number): number =>
+      table + view.getUint16(table - view.getInt32(table, true) + 4 + 2 * n, true);
     const follow = (at: number): number => at + view.getUint32(at, true);
     const subgraphs = follow(slot(root, 2));
     const tensors = follow(slot(follow(subgraphs + 4), 0));
     const last = follow(tensors + 4 * view.getUint32(tensors, true));
-    for (let i = 1; i <= view.getUint32(tensors, true); i++) view.setUint32(tensors + 4 * i, last - (tensors + 4 * i), true);
+    for (let i = 1; i <= view.getUint32(tensors, true); i++)
+      view.setUint32(tensors + 4 * i, last - (tensors + 4 * i), true);
     const name = follow(slot(last, 3));
     view.setUint32(name, 400000, true);
     expect(() => readModel(large)).toThrow(/again and again/);
@@ -165,15 +179,21 @@ describe('files that are no sound model', () => {
     const [graph] = model.subgraphs;
     const long = new Int32Array(20000);
     graph?.operators.unshift(create(schema.Operator, { inputs: long, outputs: Int32Array.of(3) }));
-    graph?.operators.push(...Array.from({ length: 5000 }, () => create(schema.Operator, { inputs: Int32Array.of(0), outputs: Int32Array.of(3) })));
+    graph?.operators.push(
+      ...Array.from({ length: 5000 }, () =>
+        create(schema.Operator, { inputs: Int32Array.of(0), outputs: Int32Array.of(3) }),
+      ),
+    );
     const file = writeModel(model);
     const view = new DataView(file.buffer, file.byteOffset, file.byteLength);
-    const slot = (table: number, n: number): number => table + view.getUint16(table - view.getInt32(table, true) + 4 + 2 * n, true);
+    const slot = (table: number, n: number): number =>
+      table + view.getUint16(table - view.getInt32(table, true) + 4 + 2 * n, true);
     const follow = (at: number): number => at + view.getUint32(at, true);
     const operators = follow(slot(follow(follow(slot(view.getUint32(0, true), 2)) + 4), 3));
     const operator = (i: number): number => follow(operators + 4 + 4 * i);
     const shared = follow(slot(operator(0), 1));
-    for (let i = 1; i < view.getUint32(operators, true); i++) view.setUint32(slot(operator(i), 1), shared - slot(operator(i), 1), true);
+    for (let i = 1; i < view.getUint32(operators, true); i++)
+      view.setUint32(slot(operator(i), 1), shared - slot(operator(i), 1), true);
     expect(() => readModel(file)).toThrow(/again and again/);
   });
 
@@ -186,9 +206,21 @@ describe('files that are no sound model', () => {
 
   test.each([
     ['a tensor index', (model: Model) => model.subgraphs[0]?.operators[0]?.inputs?.fill(99), /tensor index 99 of 4/],
-    ['the tensor index after the last', (model: Model) => model.subgraphs[0]?.operators[0]?.inputs?.fill(4), /tensor index 4 of 4/],
-    ['an operator code', (model: Model) => Object.assign(model.subgraphs[0]?.operators[0] ?? {}, { opcodeIndex: 7 }), /operator code 7 of 1/],
-    ['a buffer index', (model: Model) => Object.assign(model.subgraphs[0]?.tensors[1] ?? {}, { buffer: 55 }), /buffer index 55 of 3/],
+    [
+      'the tensor index after the last',
+      (model: Model) => model.subgraphs[0]?.operators[0]?.inputs?.fill(4),
+      /tensor index 4 of 4/,
+    ],
+    [
+      'an operator code',
+      (model: Model) => Object.assign(model.subgraphs[0]?.operators[0] ?? {}, { opcodeIndex: 7 }),
+      /operator code 7 of 1/,
+    ],
+    [
+      'a buffer index',
+      (model: Model) => Object.assign(model.subgraphs[0]?.tensors[1] ?? {}, { buffer: 55 }),
+      /buffer index 55 of 3/,
+    ],
     ['no subgraph', (model: Model) => model.subgraphs.splice(0), /no subgraph/],
     ['version 2', (model: Model) => Object.assign(model, { version: 2 }), /version is 2/],
   ])('%s out of range is refused', (_, edit, message) => {

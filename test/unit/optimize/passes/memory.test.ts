@@ -4,7 +4,13 @@ import { prefixOf, readModel, writeModel } from '../../../../src/formats/tflite/
 import { planMemory } from '../../../../src/optimize/passes/index.js';
 import { bestOffsets, lowestHeight } from '../../../../src/optimize/passes/memory/offsets.js';
 import { bestOrder, type OrderProblem, peakOf } from '../../../../src/optimize/passes/memory/order.js';
-import { arenaOf, Interpreter, referenceKernels, resolveShapes, withOfflinePlan } from '../../../../src/simulator/index.js';
+import {
+  arenaOf,
+  Interpreter,
+  referenceKernels,
+  resolveShapes,
+  withOfflinePlan,
+} from '../../../../src/simulator/index.js';
 import { branchingModel } from '../../../support/models.js';
 import { sharedBytes, sharedModels, sharedTest } from '../../../support/shared.js';
 
@@ -12,7 +18,9 @@ import { sharedBytes, sharedModels, sharedTest } from '../../../support/shared.j
 function randomProblem(seed: number, operators: number): OrderProblem {
   const random = seededRandom(seed);
   const below = (count: number): number => Math.floor(random() * count);
-  const reads = Array.from({ length: operators }, (_, o) => [...new Set(Array.from({ length: 1 + below(3) }, () => below(o + 1) - 1))]);
+  const reads = Array.from({ length: operators }, (_, o) => [
+    ...new Set(Array.from({ length: 1 + below(3) }, () => below(o + 1) - 1)),
+  ]);
   return {
     after: reads.map((from) => from.filter((source) => source >= 0)),
     scratch: reads.map(() => 16 * below(3)),
@@ -61,23 +69,29 @@ describe('order of operators', () => {
   });
 });
 
-test.each(Array.from({ length: 40 }, (_, seed) => seed))('offsets of random buffers %i: nothing overlaps, nothing is below the bound', (seed) => {
-  const random = seededRandom(seed);
-  const buffers = Array.from({ length: 4 + (seed % 20) }, () => {
-    const first = Math.floor(random() * 10);
-    return { size: 16 * (1 + Math.floor(random() * 30)), first, last: first + Math.floor(random() * 5) };
-  });
-  const { offsets, height } = bestOffsets(buffers);
-  expect(height).toBeGreaterThanOrEqual(lowestHeight(buffers));
-  buffers.forEach((a, i) => {
-    expect((offsets[i] as number) + a.size).toBeLessThanOrEqual(height);
-    buffers.forEach((b, j) => {
-      if (i >= j || a.first > b.last || b.first > a.last) return;
-      const [low, high] = [Math.min(offsets[i] as number, offsets[j] as number), Math.max(offsets[i] as number, offsets[j] as number)];
-      expect(low + ((offsets[i] as number) === low ? a.size : b.size)).toBeLessThanOrEqual(high);
+test.each(Array.from({ length: 40 }, (_, seed) => seed))(
+  'offsets of random buffers %i: nothing overlaps, nothing is below the bound',
+  (seed) => {
+    const random = seededRandom(seed);
+    const buffers = Array.from({ length: 4 + (seed % 20) }, () => {
+      const first = Math.floor(random() * 10);
+      return { size: 16 * (1 + Math.floor(random() * 30)), first, last: first + Math.floor(random() * 5) };
     });
-  });
-});
+    const { offsets, height } = bestOffsets(buffers);
+    expect(height).toBeGreaterThanOrEqual(lowestHeight(buffers));
+    buffers.forEach((a, i) => {
+      expect((offsets[i] as number) + a.size).toBeLessThanOrEqual(height);
+      buffers.forEach((b, j) => {
+        if (i >= j || a.first > b.last || b.first > a.last) return;
+        const [low, high] = [
+          Math.min(offsets[i] as number, offsets[j] as number),
+          Math.max(offsets[i] as number, offsets[j] as number),
+        ];
+        expect(low + ((offsets[i] as number) === low ? a.size : b.size)).toBeLessThanOrEqual(high);
+      });
+    });
+  },
+);
 
 describe('plan of a model', () => {
   test('branches run one after the other, and compute the same', () => {
@@ -87,7 +101,9 @@ describe('plan of a model', () => {
     expect(plan.movedOperators).toBeGreaterThan(0);
     expect(plan.headBytes).toBeLessThan(plan.headBytesBefore * 0.6);
     const input = Uint8Array.from({ length: 64 }, (_, i) => (i * 29) & 255);
-    expect(new Interpreter(readModel(writeModel(plan.model), 'plan')).run(input)).toEqual(new Interpreter(model).run(input));
+    expect(new Interpreter(readModel(writeModel(plan.model), 'plan')).run(input)).toEqual(
+      new Interpreter(model).run(input),
+    );
   });
 
   test('a plan in the file is followed, and a plan of its own replaced', () => {
@@ -98,7 +114,10 @@ describe('plan of a model', () => {
       Int32Array.from(offsets, (at) => (at < 0 ? -1 : 4096 * at)),
     );
     expect(arenaOf(readModel(writeModel(stored), 'stored'), referenceKernels).headBytes).toBe(4096 * 5 + 64);
-    expect(planMemory(stored, referenceKernels)).toMatchObject({ headBytesBefore: 4096 * 5 + 64, headBytes: planMemory(model, referenceKernels).headBytes });
+    expect(planMemory(stored, referenceKernels)).toMatchObject({
+      headBytesBefore: 4096 * 5 + 64,
+      headBytes: planMemory(model, referenceKernels).headBytes,
+    });
   });
 
   test('a model with a plan is judged with it, and planned again no worse', () => {
@@ -117,7 +136,10 @@ describe('plan of a model', () => {
   test('a chain of thousands of operators is planned without a search', () => {
     const count = 6000;
     const after = Array.from({ length: count }, (_, o) => (o === 0 ? [] : [o - 1]));
-    expect(bestOrder({ after, scratch: after.map(() => 0), tensors: [] })).toMatchObject({ proven: false, peakBytes: 0 });
+    expect(bestOrder({ after, scratch: after.map(() => 0), tensors: [] })).toMatchObject({
+      proven: false,
+      peakBytes: 0,
+    });
   });
 
   test('a plan for other tensors is refused, as TFLM does', () => {
@@ -128,7 +150,11 @@ describe('plan of a model', () => {
   for (const file of sharedModels().filter((name) => /mlperf-tiny|tflite-micro/.test(name))) {
     sharedTest(`${file}: never larger, with any kernels`, () => {
       const model = readModel(sharedBytes('models', file), file);
-      for (const kernels of [referenceKernels, { library: 'cmsis-nn', simd: 'dsp' }, { library: 'cmsis-nn', simd: 'mve' }] as const) {
+      for (const kernels of [
+        referenceKernels,
+        { library: 'cmsis-nn', simd: 'dsp' },
+        { library: 'cmsis-nn', simd: 'mve' },
+      ] as const) {
         const plan = planMemory(model, kernels);
         expect(plan.arenaBytes).toBeLessThanOrEqual(plan.arenaBytesBefore);
         expect(plan.headBytes).toBeGreaterThanOrEqual(plan.lowerBoundBytes);

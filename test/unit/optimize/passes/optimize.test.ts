@@ -13,10 +13,15 @@ import { Interpreter } from '../../../../src/simulator/index.js';
 import { floatBytes } from '../../../support/files.js';
 import { convOptions, denseOptions, modelOf } from '../../../support/models.js';
 
-const operators = (model: Model): string[] => mainSubgraph(model).operators.map((operator) => operatorName(model, operator));
-const run = (model: Model, values: number[]): number[] => [...new Float32Array(new Interpreter(readModel(writeModel(model))).run(floatBytes(values)).buffer)];
+const operators = (model: Model): string[] =>
+  mainSubgraph(model).operators.map((operator) => operatorName(model, operator));
+const run = (model: Model, values: number[]): number[] => [
+  ...new Float32Array(new Interpreter(readModel(writeModel(model))).run(floatBytes(values)).buffer),
+];
 const fused = (kind: 'MulOptions' | 'AddOptions'): BuiltinOptions =>
-  kind === 'AddOptions' ? { kind, fusedActivationFunction: 0, potScaleInt16: false } : { kind, fusedActivationFunction: 0 };
+  kind === 'AddOptions'
+    ? { kind, fusedActivationFunction: 0, potScaleInt16: false }
+    : { kind, fusedActivationFunction: 0 };
 
 test('a normalization after a convolution goes into it, and the activation behind it too', () => {
   const model = modelOf(
@@ -43,8 +48,16 @@ test('a normalization after a convolution goes into it, and the activation behin
   const before = run(model, [1, -2, 3, 0.25]);
   const { model: after, changes } = optimize(model);
   expect(operators(after)).toEqual(['CONV_2D']);
-  expect(mainSubgraph(after).operators[0]?.builtinOptions).toMatchObject({ fusedActivationFunction: ActivationFunctionType.RELU6 });
-  expect(changes).toEqual({ 'fold-constants': 0, 'square-to-product': 0, 'absorb-negations': 0, 'fold-batch-norm': 2, 'fuse-activations': 1 });
+  expect(mainSubgraph(after).operators[0]?.builtinOptions).toMatchObject({
+    fusedActivationFunction: ActivationFunctionType.RELU6,
+  });
+  expect(changes).toEqual({
+    'fold-constants': 0,
+    'square-to-product': 0,
+    'absorb-negations': 0,
+    'fold-batch-norm': 2,
+    'fuse-activations': 1,
+  });
   expect(run(after, [1, -2, 3, 0.25])).toEqual(before);
   // The original is untouched.
   expect(operators(model)).toEqual(['CONV_2D', 'MUL', 'ADD', 'RELU6']);
@@ -63,7 +76,12 @@ test('a constant that is subtracted goes into the bias with its sign; what a val
       ],
       [
         { op: 'FULLY_CONNECTED', inputs: [0, 1, 2], outputs: [3], options: denseOptions() },
-        { op: 'SUB', inputs, outputs: [5], options: { kind: 'SubOptions', fusedActivationFunction: 0, potScaleInt16: false } },
+        {
+          op: 'SUB',
+          inputs,
+          outputs: [5],
+          options: { kind: 'SubOptions', fusedActivationFunction: 0, potScaleInt16: false },
+        },
       ],
       [0],
       [5],
@@ -150,7 +168,15 @@ test('shape arithmetic is computed once and dropped', () => {
         op: 'STRIDED_SLICE',
         inputs: [1, 2, 3, 4],
         outputs: [5],
-        options: { kind: 'StridedSliceOptions', beginMask: 0, endMask: 0, ellipsisMask: 0, newAxisMask: 0, shrinkAxisMask: 1, offset: false },
+        options: {
+          kind: 'StridedSliceOptions',
+          beginMask: 0,
+          endMask: 0,
+          ellipsisMask: 0,
+          newAxisMask: 0,
+          shrinkAxisMask: 1,
+          offset: false,
+        },
       },
       { op: 'PACK', inputs: [5, 6], outputs: [7], options: { kind: 'PackOptions', valuesCount: 2, axis: 0 } },
       { op: 'RESHAPE', inputs: [0, 7], outputs: [8] },
@@ -167,7 +193,13 @@ test('shape arithmetic is computed once and dropped', () => {
 
 test('dead operators and their weights go', () => {
   const model = modelOf(
-    [{ shape: [1, 2] }, { shape: [1, 2] }, { shape: [1, 2] }, { shape: [100, 2], data: new Float32Array(200) }, { shape: [1, 100] }],
+    [
+      { shape: [1, 2] },
+      { shape: [1, 2] },
+      { shape: [1, 2] },
+      { shape: [100, 2], data: new Float32Array(200) },
+      { shape: [1, 100] },
+    ],
     [
       { op: 'RELU', inputs: [0], outputs: [1] },
       { op: 'FULLY_CONNECTED', inputs: [0, 3, -1], outputs: [4], options: denseOptions() },
@@ -187,7 +219,12 @@ test('what is computed once has the shape that it turns out to have', () => {
     [scalar(0), scalar(5), scalar(1), { shape: [1] }, { shape: [5] }, { shape: [5] }],
     [
       { op: 'RANGE', inputs: [0, 1, 2], outputs: [3] },
-      { op: 'ADD', inputs: [3, 4], outputs: [5], options: { kind: 'AddOptions', fusedActivationFunction: 0, potScaleInt16: false } },
+      {
+        op: 'ADD',
+        inputs: [3, 4],
+        outputs: [5],
+        options: { kind: 'AddOptions', fusedActivationFunction: 0, potScaleInt16: false },
+      },
     ],
     [4],
     [5],

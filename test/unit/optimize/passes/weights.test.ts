@@ -1,5 +1,12 @@
 import { describe, expect, test } from 'vitest';
-import { constantBytes, constantFloats, type Model, mainSubgraph, type Tensor, TensorType } from '../../../../src/formats/tflite/index.js';
+import {
+  constantBytes,
+  constantFloats,
+  type Model,
+  mainSubgraph,
+  type Tensor,
+  TensorType,
+} from '../../../../src/formats/tflite/index.js';
 import { optimizeWeights } from '../../../../src/optimize/optimize-weights.js';
 import { cluster, prune } from '../../../../src/optimize/passes/index.js';
 import { quantize } from '../../../../src/optimize/quantize/index.js';
@@ -11,7 +18,8 @@ const random = (): number => {
   state = (Math.imul(state, 1664525) + 1013904223) >>> 0;
   return state / 2 ** 32 - 0.5;
 };
-const drawn = (length: number, factor = 1): Float32Array => Float32Array.from({ length }, () => factor * (random() + random() + random()));
+const drawn = (length: number, factor = 1): Float32Array =>
+  Float32Array.from({ length }, () => factor * (random() + random() + random()));
 
 /** Two dense layers: the first hardly matters to the output, the second does. */
 function network(): Model {
@@ -38,7 +46,10 @@ function network(): Model {
 const samples = Array.from({ length: 40 }, () => [drawn(16)]);
 const data = memoryDataset(samples, [[16]]);
 const weightsOf = (model: Model): Float32Array[] =>
-  mainSubgraph(model).operators.map((operator) => constantFloats(model, mainSubgraph(model).tensors[operator.inputs?.[1] ?? -1] as Tensor) as Float32Array);
+  mainSubgraph(model).operators.map(
+    (operator) =>
+      constantFloats(model, mainSubgraph(model).tensors[operator.inputs?.[1] ?? -1] as Tensor) as Float32Array,
+  );
 const zeros = (values: ArrayLike<number>): number => Array.from(values).filter((value) => value === 0).length;
 const all = (model: Model): number[] => weightsOf(model).flatMap((values) => Array.from(values));
 
@@ -51,11 +62,14 @@ describe('prune', () => {
     const gone = before.filter((_, i) => global[i] === 0);
     const kept = before.filter((_, i) => global[i] !== 0);
     expect(Math.max(...gone)).toBeLessThanOrEqual(Math.min(...kept));
-    for (const values of weightsOf(prune(model, { sparsity: 0.25, scope: 'per-layer' }))) expect(zeros(values) / values.length).toBeCloseTo(0.25, 2);
+    for (const values of weightsOf(prune(model, { sparsity: 0.25, scope: 'per-layer' })))
+      expect(zeros(values) / values.length).toBeCloseTo(0.25, 2);
   });
 
   test('blocks go as a whole', () => {
-    const [first] = weightsOf(prune(network(), { sparsity: 0.5, block: { channels: 2, places: 4 }, scope: 'per-layer' }));
+    const [first] = weightsOf(
+      prune(network(), { sparsity: 0.5, block: { channels: 2, places: 4 }, scope: 'per-layer' }),
+    );
     for (let channel = 0; channel < 96; channel += 2) {
       for (let place = 0; place < 16; place += 4) {
         const block = [0, 1].flatMap((c) => [0, 1, 2, 3].map((p) => first?.[(channel + c) * 16 + place + p] as number));
@@ -140,7 +154,9 @@ describe('optimizeWeights', () => {
 
 test('data that is no number ends the search, and many clusters are no more than there are weights', async () => {
   const broken = memoryDataset([[Float32Array.from({ length: 16 }, () => Number.NaN)]], [[16]]);
-  await expect(optimizeWeights(network(), [broken], { sparsity: 0.5 })).rejects.toMatchObject({ code: 'DATASET_INVALID' });
+  await expect(optimizeWeights(network(), [broken], { sparsity: 0.5 })).rejects.toMatchObject({
+    code: 'DATASET_INVALID',
+  });
   const model = network();
   expect(signalToNoise(model, cluster(model, { clusters: 99999999999 }), samples)).toBe(Infinity);
 });

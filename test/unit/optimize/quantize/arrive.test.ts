@@ -4,11 +4,14 @@ import { quantize } from '../../../../src/optimize/quantize/index.js';
 import { convOptions, denseModel, denseOptions, modelOf } from '../../../support/models.js';
 import { memoryDataset, signalToNoise } from '../../../support/quantizing.js';
 
-const waves = (length: number, phase: number): Float32Array => Float32Array.from({ length }, (_, i) => Math.sin(phase * 1.7 + i * 0.9));
+const waves = (length: number, phase: number): Float32Array =>
+  Float32Array.from({ length }, (_, i) => Math.sin(phase * 1.7 + i * 0.9));
 const samples = Array.from({ length: 40 }, (_, i) => [waves(4, i)]);
 const data = memoryDataset(samples, [[4]]);
-const operators = (model: Model): string[] => mainSubgraph(model).operators.map((operator) => operatorName(model, operator));
-const inputType = (model: Model): string => typeName(mainSubgraph(model).tensors[mainSubgraph(model).inputs?.[0] ?? -1]?.type ?? -1);
+const operators = (model: Model): string[] =>
+  mainSubgraph(model).operators.map((operator) => operatorName(model, operator));
+const inputType = (model: Model): string =>
+  typeName(mainSubgraph(model).tensors[mainSubgraph(model).inputs?.[0] ?? -1]?.type ?? -1);
 
 describe('integer files with other edges', () => {
   test.each(['float32', 'uint8'] as const)('%s edges become int8 ones; every integer inside stays', async (io) => {
@@ -34,7 +37,10 @@ describe('integer files with other edges', () => {
 });
 
 test('legacy uint8, asymmetric weights included, becomes int8', async () => {
-  const q = (values: readonly number[]): { type: number; data: Int8Array } => ({ type: TensorType.UINT8, data: new Int8Array(Uint8Array.from(values).buffer) });
+  const q = (values: readonly number[]): { type: number; data: Int8Array } => ({
+    type: TensorType.UINT8,
+    data: new Int8Array(Uint8Array.from(values).buffer),
+  });
   const legacy = modelOf(
     [
       { name: 'x', shape: [1, 4], type: TensorType.UINT8, scale: 1 / 128, zeroPoint: 128 },
@@ -56,7 +62,8 @@ test('legacy uint8, asymmetric weights included, becomes int8', async () => {
 
 describe('models trained for quantization', () => {
   const weights = Float32Array.of(0.5, -1, 0.25, 2, 1, 1, -2, 0.125);
-  const fake = (min: number, max: number) => ({ kind: 'FakeQuantOptions', min, max, numBits: 8, narrowRange: false }) as const;
+  const fake = (min: number, max: number) =>
+    ({ kind: 'FakeQuantOptions', min, max, numBits: 8, narrowRange: false }) as const;
 
   test('FAKE_QUANT ranges become the scales', async () => {
     const model = modelOf(
@@ -79,7 +86,10 @@ describe('models trained for quantization', () => {
     );
     const { model: int8, plan } = await quantize(model, []);
     expect(operators(int8)).toEqual(['FULLY_CONNECTED']);
-    expect(plan.subgraphs[0]?.activations.map(({ scale }) => scale)).toEqual([Math.fround(2 / 255), Math.fround(8 / 255)]);
+    expect(plan.subgraphs[0]?.activations.map(({ scale }) => scale)).toEqual([
+      Math.fround(2 / 255),
+      Math.fround(8 / 255),
+    ]);
     expect(plan.subgraphs[0]?.weights[0]?.scales).toEqual([Math.fround(0.02)]);
   });
 
@@ -134,12 +144,15 @@ describe('models trained for quantization', () => {
     const { plan, warnings } = await quantize(model, [data]);
     expect(plan.subgraphs[0]?.activations[0]?.scale).toBe(Math.fround(2 / 255));
     expect(plan.subgraphs[0]?.activations[1]?.range).not.toBeNull();
-    const codes = (list: typeof warnings): string[] => list.map(({ code }) => code).filter((code) => code === 'RANGE_EXCEEDED');
+    const codes = (list: typeof warnings): string[] =>
+      list.map(({ code }) => code).filter((code) => code === 'RANGE_EXCEEDED');
     expect(codes(warnings)).toEqual([]);
     const loud = memoryDataset([[Float32Array.of(0, 0.5, -0.5, 1.5)]], [[4]]);
     const { warnings: louder } = await quantize(model, [loud]);
     expect(codes(louder)).toEqual(['RANGE_EXCEEDED']);
-    expect(louder.find(({ code }) => code === 'RANGE_EXCEEDED')?.message).toMatch(/"x" reached -0\.500 to 1\.50 in calibration.*-0\.996 to 1\.00/);
+    expect(louder.find(({ code }) => code === 'RANGE_EXCEEDED')?.message).toMatch(
+      /"x" reached -0\.500 to 1\.50 in calibration.*-0\.996 to 1\.00/,
+    );
   });
 });
 
@@ -185,5 +198,7 @@ test('a zero point that the type cannot have is named', async () => {
     [0],
     [1],
   );
-  await expect(quantize(model, [], { io: 'uint8' })).rejects.toThrow(/a scale or zero point that int8 cannot have.*"x"|"x".*cannot have/);
+  await expect(quantize(model, [], { io: 'uint8' })).rejects.toThrow(
+    /a scale or zero point that int8 cannot have.*"x"|"x".*cannot have/,
+  );
 });

@@ -51,7 +51,9 @@ test('the operators that need it become int16, no more than are needed, and the 
   const chosen = mixed?.operators.map(({ operator }) => operator) ?? [];
   expect(mixed?.tensors[0]).toMatchObject({ name: 'second', operators: [1, 2] });
   expect(chosen).toEqual(expect.arrayContaining([1, 2]));
-  expect(plan.subgraphs[0]?.operators.map(({ mode }) => mode)).toEqual([0, 1, 2].map((o) => (chosen.includes(o) ? 'int16' : 'int8')));
+  expect(plan.subgraphs[0]?.operators.map(({ mode }) => mode)).toEqual(
+    [0, 1, 2].map((o) => (chosen.includes(o) ? 'int16' : 'int8')),
+  );
   expect(signalToNoise(model, widened, samples)).toBeGreaterThan(before + 10);
   expect(mixed?.arenaBytes.after).toBeGreaterThan(mixed?.arenaBytes.before ?? 0);
 });
@@ -64,8 +66,17 @@ test('what is near enough stays int8; what cannot be reached is said', async () 
 });
 
 test('float is for schemes that leave operators in float', async () => {
-  const fallback = await quantize(network(), [data], { ...options, scheme: 'int8-float-fallback', wider: 'float32', minDecibels: 20 });
+  const fallback = await quantize(network(), [data], {
+    ...options,
+    scheme: 'int8-float-fallback',
+    wider: 'float32',
+    minDecibels: 20,
+  });
   expect(fallback.plan.subgraphs[0]?.operators.map(({ mode }) => mode)).toContain('float32');
-  await expect(quantize(network(), [data], { ...options, wider: 'float32', minDecibels: 45 })).rejects.toThrow(/int8-float-fallback/);
-  await expect(quantize(network(), [data], { scheme: 'int16x8', minDecibels: 45 })).rejects.toThrow(/no int8 operators to widen/);
+  await expect(quantize(network(), [data], { ...options, wider: 'float32', minDecibels: 45 })).rejects.toThrow(
+    /int8-float-fallback/,
+  );
+  await expect(quantize(network(), [data], { scheme: 'int16x8', minDecibels: 45 })).rejects.toThrow(
+    /no int8 operators to widen/,
+  );
 });

@@ -1,4 +1,5 @@
-// Scales and zero points as TFLite's converter computes them (quantization_utils.cc, GetQuantizationParams: std::round, half away from zero, then clamped).
+// Scales and zero points as TFLite's converter computes them (quantization_utils.cc, GetQuantizationParams: std::round,
+// half away from zero, then clamped).
 
 import { expect, test } from 'vitest';
 import { Histogram } from '../../../../src/optimize/quantize/histogram.js';
@@ -19,12 +20,22 @@ test.each([
 });
 
 test('int16 is symmetric: the larger magnitude becomes 32767', () => {
-  expect(activationFormat({ min: -1, max: 3 }, 'int16')).toEqual({ type: 'int16', scale: Math.fround(3 / 32767), zeroPoint: 0 });
-  expect(activationFormat({ min: -4, max: 3 }, 'int16')).toEqual({ type: 'int16', scale: Math.fround(4 / 32767), zeroPoint: 0 });
+  expect(activationFormat({ min: -1, max: 3 }, 'int16')).toEqual({
+    type: 'int16',
+    scale: Math.fround(3 / 32767),
+    zeroPoint: 0,
+  });
+  expect(activationFormat({ min: -4, max: 3 }, 'int16')).toEqual({
+    type: 'int16',
+    scale: Math.fround(4 / 32767),
+    zeroPoint: 0,
+  });
 });
 
 test('weights round half away from zero, and stay within 127', () => {
-  expect([2.5, -2.5, 2.49, 0.5, -0.5, 200, -200].map((value) => quantizeWeight(value, 1))).toEqual([3, -3, 2, 1, -1, 127, -127]);
+  expect([2.5, -2.5, 2.49, 0.5, -0.5, 200, -200].map((value) => quantizeWeight(value, 1))).toEqual([
+    3, -3, 2, 1, -1, 127, -127,
+  ]);
 });
 
 test('a histogram counts negative values where they are, and zeros apart', () => {
@@ -47,5 +58,7 @@ test('a histogram counts negative values where they are, and zeros apart', () =>
   const wide = histogram.data;
   expect([wide.width, wide.first]).toEqual([1 / 1024, -1024]);
   expect(wide.counts.reduce((sum, count) => sum + count, 0)).toBe(7);
-  expect([wide.counts[0], wide.counts[-768 + 1024], wide.counts[-2 + 1024], wide.counts[1 + 1024]]).toEqual([1, 1, 1, 1]);
+  expect([wide.counts[0], wide.counts[-768 + 1024], wide.counts[-2 + 1024], wide.counts[1 + 1024]]).toEqual([
+    1, 1, 1, 1,
+  ]);
 });

@@ -2,9 +2,21 @@ import path from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { openDataset } from '../../../../src/data/index.js';
 import { evaluate, hostRunner } from '../../../../src/evaluate/index.js';
-import { type Model, mainSubgraph, operatorName, TensorType, writeModel } from '../../../../src/formats/tflite/index.js';
+import {
+  type Model,
+  mainSubgraph,
+  operatorName,
+  TensorType,
+  writeModel,
+} from '../../../../src/formats/tflite/index.js';
 import type { Ranges } from '../../../../src/optimize/quantize/formats.js';
-import { planQuantization, type QuantizationPlan, quantize, schemeOf, verifyInt8 } from '../../../../src/optimize/quantize/index.js';
+import {
+  planQuantization,
+  type QuantizationPlan,
+  quantize,
+  schemeOf,
+  verifyInt8,
+} from '../../../../src/optimize/quantize/index.js';
 import { activationFormat, quantizeWeight, sharedScale } from '../../../../src/optimize/quantize/parameters.js';
 import type { SubgraphPlan } from '../../../../src/optimize/quantize/plan.js';
 import { floatBytes, temporaryFolder, writeFiles } from '../../../support/files.js';
@@ -21,7 +33,8 @@ async function dataset(name: string, shape: readonly number[], values: ArrayLike
 }
 
 /** Smooth data, unlike noise: slow waves of many phases. */
-const waves = (samples: number, length: number): number[] => Array.from({ length: samples * length }, (_, i) => 1.5 * Math.sin(i / 7) + Math.cos(i / 31));
+const waves = (samples: number, length: number): number[] =>
+  Array.from({ length: samples * length }, (_, i) => 1.5 * Math.sin(i / 7) + Math.cos(i / 31));
 
 /** Ranges of the main subgraph. */
 function rangesOf(ranges: Ranges): ReadonlyMap<number, Ranges> {
@@ -33,26 +46,48 @@ function mainPlan({ subgraphs }: QuantizationPlan): SubgraphPlan {
   return subgraphs[0] as SubgraphPlan;
 }
 
-const operators = (model: Model): string[] => mainSubgraph(model).operators.map((operator) => operatorName(model, operator));
+const operators = (model: Model): string[] =>
+  mainSubgraph(model).operators.map((operator) => operatorName(model, operator));
 
 describe('parameters', () => {
   test('an activation range always holds 0 exactly', () => {
-    expect(activationFormat({ min: -1, max: 1 }, 'int8')).toEqual({ type: 'int8', scale: Math.fround(2 / 255), zeroPoint: -1 });
-    expect(activationFormat({ min: 0, max: 2.55 }, 'int8')).toEqual({ type: 'int8', scale: Math.fround(0.01), zeroPoint: -128 });
-    expect(activationFormat({ min: 1, max: 2.55 }, 'int8')).toEqual({ type: 'int8', scale: Math.fround(0.01), zeroPoint: -128 });
-    expect(activationFormat({ min: -2.55, max: -1 }, 'int8')).toEqual({ type: 'int8', scale: Math.fround(0.01), zeroPoint: 127 });
+    expect(activationFormat({ min: -1, max: 1 }, 'int8')).toEqual({
+      type: 'int8',
+      scale: Math.fround(2 / 255),
+      zeroPoint: -1,
+    });
+    expect(activationFormat({ min: 0, max: 2.55 }, 'int8')).toEqual({
+      type: 'int8',
+      scale: Math.fround(0.01),
+      zeroPoint: -128,
+    });
+    expect(activationFormat({ min: 1, max: 2.55 }, 'int8')).toEqual({
+      type: 'int8',
+      scale: Math.fround(0.01),
+      zeroPoint: -128,
+    });
+    expect(activationFormat({ min: -2.55, max: -1 }, 'int8')).toEqual({
+      type: 'int8',
+      scale: Math.fround(0.01),
+      zeroPoint: 127,
+    });
     expect(activationFormat({ min: 0, max: 0 }, 'int8')).toEqual({ type: 'int8', scale: 1, zeroPoint: -128 });
   });
 
   test('weights are symmetric, rounded half away from zero, and never -128', () => {
-    expect([-1, -0.5, 0.5, 1.5, -1.5, 200, -200].map((value) => quantizeWeight(value, 1))).toEqual([-1, -1, 1, 2, -2, 127, -127]);
+    expect([-1, -0.5, 0.5, 1.5, -1.5, 200, -200].map((value) => quantizeWeight(value, 1))).toEqual([
+      -1, -1, 1, 2, -2, 127, -127,
+    ]);
   });
 
   test("a bias that is too large for its weights' scale makes the scale grow, to half of int32", () => {
     const result = sharedScale([{ weights: Float32Array.of(1e-12, -1e-13), bias: 0.5 }], 0.01);
     expect(result?.grown).toBe(true);
     expect(0.5 / (0.01 * (result?.scale ?? 0)) / 2 ** 30).toBeCloseTo(1, 5);
-    expect(sharedScale([{ weights: Float32Array.of(1, -1), bias: 0.5 }], 0.01)).toEqual({ scale: Math.fround(1 / 127), grown: false });
+    expect(sharedScale([{ weights: Float32Array.of(1, -1), bias: 0.5 }], 0.01)).toEqual({
+      scale: Math.fround(1 / 127),
+      grown: false,
+    });
   });
 
   test('a channel whose accumulator could overflow gets a scale under which it cannot', () => {
@@ -72,7 +107,11 @@ test('a dense model becomes int8 throughout, and close to the float one', async 
   expect(schemeOf(model)).toBe('float32');
   expect(schemeOf(result.model)).toBe('int8');
   const types = mainSubgraph(result.model).tensors.map(({ type }) => type);
-  expect(types).toEqual([TensorType.INT8, TensorType.INT8, TensorType.INT8, TensorType.INT32].sort((a, b) => types.indexOf(a) - types.indexOf(b)));
+  expect(types).toEqual(
+    [TensorType.INT8, TensorType.INT8, TensorType.INT8, TensorType.INT32].sort(
+      (a, b) => types.indexOf(a) - types.indexOf(b),
+    ),
+  );
   expect(result.calibration?.subgraphs[0]).toMatchObject({ dataset: 'dense', samples: 200 });
   expect(result.calibration?.subgraphs[0]?.sha256).toMatch(/^[0-9a-f]{64}$/);
   expect(result.warnings).toEqual([]);
@@ -85,7 +124,10 @@ test('a dense model becomes int8 throughout, and close to the float one', async 
     const { scale, zeroPoint } = runner.inputs[0]?.quantization ?? { scale: 1, zeroPoint: 0 };
     const q = Int8Array.from(values, (value) => Math.max(-128, Math.min(127, Math.round(value / scale) + zeroPoint)));
     const out = runner.outputs[0]?.quantization ?? { scale: 1, zeroPoint: 0 };
-    const actual = Array.from(new Int8Array((await runner.run(new Uint8Array(q.buffer))).output.buffer), (value) => (value - out.zeroPoint) * out.scale);
+    const actual = Array.from(
+      new Int8Array((await runner.run(new Uint8Array(q.buffer))).output.buffer),
+      (value) => (value - out.zeroPoint) * out.scale,
+    );
     const expected = new Float32Array((await float.run(floatBytes(values))).output.buffer);
     expected.forEach((value, i) => {
       signal += value * value;
@@ -96,7 +138,15 @@ test('a dense model becomes int8 throughout, and close to the float one', async 
 });
 
 test('tensors that must share a scale do, and fixed ranges are fixed', () => {
-  const pool = { kind: 'Pool2DOptions', padding: 1, strideH: 2, strideW: 2, filterHeight: 2, filterWidth: 2, fusedActivationFunction: 0 } as const;
+  const pool = {
+    kind: 'Pool2DOptions',
+    padding: 1,
+    strideH: 2,
+    strideW: 2,
+    filterHeight: 2,
+    filterWidth: 2,
+    fusedActivationFunction: 0,
+  } as const;
   const model = modelOf(
     [
       { shape: [1, 2, 2, 2] },
@@ -111,13 +161,21 @@ test('tensors that must share a scale do, and fixed ranges are fixed', () => {
       { op: 'RESHAPE', inputs: [1], outputs: [2] },
       { op: 'SOFTMAX', inputs: [2], outputs: [3], options: { kind: 'SoftmaxOptions', beta: 1 } },
       { op: 'TANH', inputs: [2], outputs: [4] },
-      { op: 'CONCATENATION', inputs: [3, 4], outputs: [5], options: { kind: 'ConcatenationOptions', axis: 1, fusedActivationFunction: 0 } },
+      {
+        op: 'CONCATENATION',
+        inputs: [3, 4],
+        outputs: [5],
+        options: { kind: 'ConcatenationOptions', axis: 1, fusedActivationFunction: 0 },
+      },
     ],
     [0],
     [5],
   );
   const range = (min: number, max: number) => ({ min, max });
-  const plan = planQuantization(model, rangesOf([range(-4, 4), range(-1, 3), range(-1, 3), range(0, 1), range(-1, 1), range(-1, 1)]));
+  const plan = planQuantization(
+    model,
+    rangesOf([range(-4, 4), range(-1, 3), range(-1, 3), range(0, 1), range(-1, 1), range(-1, 1)]),
+  );
   const of = (tensor: number) => mainPlan(plan).activations.find((entry) => entry.tensor === tensor);
   expect(of(1)).toMatchObject({ scale: of(0)?.scale, zeroPoint: of(0)?.zeroPoint });
   expect(of(2)).toMatchObject({ scale: of(0)?.scale });
@@ -136,7 +194,12 @@ test('operands of a concatenation share the union of their ranges', async () => 
     [{ shape: [1, 2] }, { shape: [1, 2] }, { shape: [1, 4] }],
     [
       { op: 'RELU', inputs: [0], outputs: [1] },
-      { op: 'CONCATENATION', inputs: [0, 1], outputs: [2], options: { kind: 'ConcatenationOptions', axis: 1, fusedActivationFunction: 0 } },
+      {
+        op: 'CONCATENATION',
+        inputs: [0, 1],
+        outputs: [2],
+        options: { kind: 'ConcatenationOptions', axis: 1, fusedActivationFunction: 0 },
+      },
     ],
     [0],
     [2],
@@ -155,7 +218,10 @@ test('operators that scale by themselves get ranges of their own', async () => {
     [1],
   );
   const { plan, model: int8 } = await quantize(model, [await dataset('leaky', [2], waves(60, 2))]);
-  expect(mainPlan(plan).activations[1]?.range?.min).toBeCloseTo((mainPlan(plan).activations[0]?.range?.min ?? 0) / 10, 5);
+  expect(mainPlan(plan).activations[1]?.range?.min).toBeCloseTo(
+    (mainPlan(plan).activations[0]?.range?.min ?? 0) / 10,
+    5,
+  );
   expect(operators(int8)).toEqual(['LEAKY_RELU']);
 });
 
@@ -192,7 +258,12 @@ test('a constant that is a bias here and an operand there becomes both', async (
     ],
     [
       { op: 'FULLY_CONNECTED', inputs: [0, 1, 2], outputs: [3], options: denseOptions() },
-      { op: 'ADD', inputs: [3, 2], outputs: [4], options: { kind: 'AddOptions', fusedActivationFunction: 0, potScaleInt16: false } },
+      {
+        op: 'ADD',
+        inputs: [3, 2],
+        outputs: [4],
+        options: { kind: 'AddOptions', fusedActivationFunction: 0, potScaleInt16: false },
+      },
     ],
     [0],
     [4],
@@ -200,9 +271,15 @@ test('a constant that is a bias here and an operand there becomes both', async (
   const result = await quantize(model, [await dataset('both', [2], waves(60, 2))]);
   // The normalization pass folds the ADD into the bias; planned as it stands, the constant is int32 and int8.
   expect(operators(result.model)).toEqual(['FULLY_CONNECTED']);
-  const plan = planQuantization(model, rangesOf([{ min: -1, max: 1 }, null, null, { min: -1, max: 1 }, { min: -1, max: 1 }]));
+  const plan = planQuantization(
+    model,
+    rangesOf([{ min: -1, max: 1 }, null, null, { min: -1, max: 1 }, { min: -1, max: 1 }]),
+  );
   expect(mainPlan(plan).biases.map(({ tensor }) => tensor)).toEqual([2]);
-  expect(mainPlan(plan).conversions.find(({ tensor }) => tensor === 2)).toMatchObject({ type: 'int8', readers: [{ operator: 1, input: 1 }] });
+  expect(mainPlan(plan).conversions.find(({ tensor }) => tensor === 2)).toMatchObject({
+    type: 'int8',
+    readers: [{ operator: 1, input: 1 }],
+  });
 });
 
 test('channels whose weights are next to nothing keep scales that are numbers', async () => {
@@ -220,7 +297,9 @@ test('channels whose weights are next to nothing keep scales that are numbers', 
 test('a subgraph that can be run and has no data is named', async () => {
   const model = denseModel();
   model.subgraphs.push(...denseModel().subgraphs);
-  await expect(quantize(model, [await dataset('two', [4], waves(60, 4))])).rejects.toThrow(/there is no data for subgraph 1/);
+  await expect(quantize(model, [await dataset('two', [4], waves(60, 4))])).rejects.toThrow(
+    /there is no data for subgraph 1/,
+  );
 });
 
 test('integers from disk without a quantization give a warning', async () => {
@@ -239,10 +318,13 @@ describe('calibration data that is none', () => {
 
   test('an empty set is refused', async () => {
     const data = await dataset('empty', [4], waves(5, 4));
-    await expect(quantize(model, [{ ...data, count: 0 }])).rejects.toThrow(expect.objectContaining({ code: 'CALIBRATION_EMPTY' }));
+    await expect(quantize(model, [{ ...data, count: 0 }])).rejects.toThrow(
+      expect.objectContaining({ code: 'CALIBRATION_EMPTY' }),
+    );
   });
   test('few samples', async () => expect(await codes('few', waves(3, 4))).toContain('FEW_SAMPLES'));
-  test('constant samples', async () => expect(await codes('constant', new Float32Array(400).fill(0.5))).toContain('CONSTANT_SAMPLES'));
+  test('constant samples', async () =>
+    expect(await codes('constant', new Float32Array(400).fill(0.5))).toContain('CONSTANT_SAMPLES'));
   test('one sample again and again', async () =>
     expect(
       await codes(
@@ -272,8 +354,14 @@ describe('calibration data that is none', () => {
     ).toContain('SATURATING_SAMPLES'));
   test('real-looking samples give no warning', async () => expect(await codes('fine', waves(200, 4))).toEqual([]));
   test('NaN in the data names the sample, NaN in the model the tensor', async () => {
-    await expect(quantize(model, [await dataset('nan', [4], [...waves(2, 4), 1, 2, Number.NaN, 4])])).rejects.toThrow(/sample 2 holds the value NaN/);
-    await expect(quantize(denseModel([1e38, 1e38, 1e38, 1e38, 0, 0, 0, 0]), [await dataset('large', [4], new Float32Array(400).fill(1e3))])).rejects.toThrow(
+    await expect(quantize(model, [await dataset('nan', [4], [...waves(2, 4), 1, 2, Number.NaN, 4])])).rejects.toThrow(
+      /sample 2 holds the value NaN/,
+    );
+    await expect(
+      quantize(denseModel([1e38, 1e38, 1e38, 1e38, 0, 0, 0, 0]), [
+        await dataset('large', [4], new Float32Array(400).fill(1e3)),
+      ]),
+    ).rejects.toThrow(
       /sample 0 of large.*: tensor \d "(x|y)" has no usable range: calibration gives it the value 3\.40\d*e\+38/,
     );
   });
@@ -296,26 +384,35 @@ describe('models that cannot be quantized', () => {
       [0],
       [2],
     );
-    expect(() => planQuantization(model, rangesOf([]))).toThrow(/FLOOR \(operator 0, which computes "[^"]*"\), EXP \(operator 1, which computes "[^"]*"\)/);
+    expect(() => planQuantization(model, rangesOf([]))).toThrow(
+      /FLOOR \(operator 0, which computes "[^"]*"\), EXP \(operator 1, which computes "[^"]*"\)/,
+    );
   });
 
   test('a model that is quantized already', async () => {
     const result = await quantize(denseModel(), [await dataset('twice', [4], waves(60, 4))]);
-    await expect(quantize(result.model, [await dataset('twice', [4], waves(60, 4))])).rejects.toThrow(expect.objectContaining({ code: 'QUANTIZE_NOT_FLOAT' }));
+    await expect(quantize(result.model, [await dataset('twice', [4], waves(60, 4))])).rejects.toThrow(
+      expect.objectContaining({ code: 'QUANTIZE_NOT_FLOAT' }),
+    );
   });
 
   test('weights that are not numbers', () => {
     const range = { min: -1, max: 1 };
-    expect(() => planQuantization(denseModel([Number.NaN, 1, 1, 1, 1, 1, 1, 1]), rangesOf([range, null, null, range]))).toThrow(
-      /tensor 1 "w".*element 0 is NaN/,
-    );
+    expect(() =>
+      planQuantization(denseModel([Number.NaN, 1, 1, 1, 1, 1, 1, 1]), rangesOf([range, null, null, range])),
+    ).toThrow(/tensor 1 "w".*element 0 is NaN/);
   });
 });
 
 describe('the check of the written file', () => {
-  const quantized = async (): Promise<Model> => (await quantize(denseModel(), [await dataset('verify', [4], waves(60, 4))])).model;
+  const quantized = async (): Promise<Model> =>
+    (await quantize(denseModel(), [await dataset('verify', [4], waves(60, 4))])).model;
   test.each([
-    ['a float tensor', (model: Model) => Object.assign(mainSubgraph(model).tensors[0] ?? {}, { type: TensorType.FLOAT32 }), /tensor 0 "x" is still float32/],
+    [
+      'a float tensor',
+      (model: Model) => Object.assign(mainSubgraph(model).tensors[0] ?? {}, { type: TensorType.FLOAT32 }),
+      /tensor 0 "x" is still float32/,
+    ],
     ['a scale of 0', (model: Model) => mainSubgraph(model).tensors[1]?.quantization?.scale?.fill(0), /has scale 0/],
     [
       'a bias at another scale',
@@ -327,13 +424,17 @@ describe('the check of the written file', () => {
     ],
     [
       'an int32 output',
-      (model: Model) => Object.assign(mainSubgraph(model).tensors[mainSubgraph(model).outputs?.[0] ?? 0] ?? {}, { type: TensorType.INT32 }),
+      (model: Model) =>
+        Object.assign(mainSubgraph(model).tensors[mainSubgraph(model).outputs?.[0] ?? 0] ?? {}, {
+          type: TensorType.INT32,
+        }),
       /at the edge is int32/,
     ],
   ])('%s is found', async (_, edit, message) => {
     const model = await quantized();
     const copy = (await import('../../../../src/formats/tflite/index.js')).copyModel(model);
-    for (const tensor of mainSubgraph(copy).tensors) if (tensor.quantization?.scale != null) tensor.quantization.scale = tensor.quantization.scale.slice();
+    for (const tensor of mainSubgraph(copy).tensors)
+      if (tensor.quantization?.scale != null) tensor.quantization.scale = tensor.quantization.scale.slice();
     edit(copy);
     expect(() => verifyInt8(writeModel(copy))).toThrow(message);
   });
@@ -348,7 +449,9 @@ test('a convolution has one scale per output channel, within what its weights ne
     [2],
   );
   const { plan } = await quantize(model, [await dataset('conv', [2, 2, 2], waves(60, 8))]);
-  expect(mainPlan(plan).weights[0]?.scales).toEqual([1, 0.02, 100].map((largest) => Math.fround(Math.fround(largest) / 127)));
+  expect(mainPlan(plan).weights[0]?.scales).toEqual(
+    [1, 0.02, 100].map((largest) => Math.fround(Math.fround(largest) / 127)),
+  );
 });
 
 test('the quantized model evaluates as the float one does', async () => {
@@ -357,10 +460,13 @@ test('the quantized model evaluates as the float one does', async () => {
       .map((_, i) => i % 2)
       .join('\n')}\n`,
   });
-  const values = Array.from({ length: 40 }, (_, i) => (i % 2 === 0 ? [1 + i / 50, 0.1, 0, 0] : [0.2, 1 + i / 60, 0, 0])).flat();
+  const values = Array.from({ length: 40 }, (_, i) =>
+    i % 2 === 0 ? [1 + i / 50, 0.1, 0, 0] : [0.2, 1 + i / 60, 0, 0],
+  ).flat();
   writeFiles(folder, {
     'cls.bin': floatBytes(values),
-    'cls.yaml': 'name: c\ntask: classification\ninputs:\n  - {files: cls.bin, type: float32, shape: [4]}\nlabels: {csv: labels.csv}\n',
+    'cls.yaml':
+      'name: c\ntask: classification\ninputs:\n  - {files: cls.bin, type: float32, shape: [4]}\nlabels: {csv: labels.csv}\n',
   });
   const data = await openDataset(path.join(folder, 'cls.yaml'));
   const model = denseModel([1, 0, 0, 0, 0, 1, 0, 0], [0, 0]);

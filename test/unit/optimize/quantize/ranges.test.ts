@@ -1,8 +1,17 @@
 import { describe, expect, test } from 'vitest';
 import { Histogram } from '../../../../src/optimize/quantize/histogram.js';
-import { type Calibration, calibrationText, parseCalibration, quantize } from '../../../../src/optimize/quantize/index.js';
+import {
+  type Calibration,
+  calibrationText,
+  parseCalibration,
+  quantize,
+} from '../../../../src/optimize/quantize/index.js';
 import { chooseRange, type RangeMethod } from '../../../../src/optimize/quantize/ranges.js';
-import { combine, type TensorStatistics, TensorStatisticsCollector } from '../../../../src/optimize/quantize/tensor-statistics.js';
+import {
+  combine,
+  type TensorStatistics,
+  TensorStatisticsCollector,
+} from '../../../../src/optimize/quantize/tensor-statistics.js';
 import { denseModel, modelOf } from '../../../support/models.js';
 import { memoryDataset } from '../../../support/quantizing.js';
 
@@ -14,7 +23,8 @@ function statisticsOf(runs: readonly (readonly number[])[]): TensorStatistics {
 
 /** 40,001 values between -1 and 1, evenly spread, and one of 50. */
 const withOutlier = [Array.from({ length: 40001 }, (_, i) => -1 + i / 20000), [50]];
-const histogramTotal = ({ histogram }: TensorStatistics): number => (histogram?.zeros ?? 0) + (histogram?.counts.reduce((sum, count) => sum + count, 0) ?? 0);
+const histogramTotal = ({ histogram }: TensorStatistics): number =>
+  (histogram?.zeros ?? 0) + (histogram?.counts.reduce((sum, count) => sum + count, 0) ?? 0);
 
 describe('ranges', () => {
   test.each([
@@ -31,7 +41,10 @@ describe('ranges', () => {
     const statistics = statisticsOf([values]);
     const error = ({ min, max }: { min: number; max: number }): number => {
       const step = (Math.max(0, max) - Math.min(0, min)) / 255;
-      return values.reduce((sum, value) => sum + (Math.round(Math.min(max, Math.max(min, value)) / step) * step - value) ** 2, 0);
+      return values.reduce(
+        (sum, value) => sum + (Math.round(Math.min(max, Math.max(min, value)) / step) * step - value) ** 2,
+        0,
+      );
     };
     expect(error(chooseRange(statistics, 'mse'))).toBeLessThan(0.95 * error(chooseRange(statistics, 'min-max')));
   });
@@ -69,12 +82,14 @@ describe('ranges', () => {
   });
 
   test('values that are all 0 have a range of 0 under every method', () => {
-    for (const method of ['percentile', 'mse', 'entropy', 'headroom'] as const) expect(chooseRange(statisticsOf([[0, 0]]), method)).toMatchObject({ max: 0 });
+    for (const method of ['percentile', 'mse', 'entropy', 'headroom'] as const)
+      expect(chooseRange(statisticsOf([[0, 0]]), method)).toMatchObject({ max: 0 });
   });
 });
 
 describe('auto', () => {
-  const heavy = (seed: number, length: number): Float32Array => Float32Array.from({ length }, (_, i) => Math.tan(1.45 * Math.sin(seed * 12.9898 + i * 78.233)));
+  const heavy = (seed: number, length: number): Float32Array =>
+    Float32Array.from({ length }, (_, i) => Math.tan(1.45 * Math.sin(seed * 12.9898 + i * 78.233)));
   const samples = Array.from({ length: 80 }, (_, i) => [heavy(i, 4)]);
 
   test('is at least as near as min-max by its own, cross-validated measure, and reports it', async () => {
@@ -128,7 +143,9 @@ describe('auto', () => {
 });
 
 describe('saved statistics', () => {
-  const samples = Array.from({ length: 40 }, (_, i) => [Float32Array.from({ length: 4 }, (_, k) => Math.sin(i * 1.7 + k))]);
+  const samples = Array.from({ length: 40 }, (_, i) => [
+    Float32Array.from({ length: 4 }, (_, k) => Math.sin(i * 1.7 + k)),
+  ]);
   const data = memoryDataset(samples, [[4]]);
 
   test('give the same model as calibrating again, by any method', async () => {
@@ -136,7 +153,10 @@ describe('saved statistics', () => {
     const saved = parseCalibration(calibrationText(calibration as Calibration), 'saved.json');
     expect(saved).toEqual(calibration);
     for (const ranges of ['min-max', 'mse', 'percentile'] as const) {
-      const [again, reused] = [await quantize(denseModel(), [data], { ranges }), await quantize(denseModel(), [], { ranges, calibration: saved })];
+      const [again, reused] = [
+        await quantize(denseModel(), [data], { ranges }),
+        await quantize(denseModel(), [], { ranges, calibration: saved }),
+      ];
       expect(Buffer.compare(again.bytes, reused.bytes)).toBe(0);
     }
   });
@@ -144,15 +164,27 @@ describe('saved statistics', () => {
   test('of another model, without histograms, or damaged, are refused', async () => {
     const { calibration } = await quantize(denseModel(), [data]);
     const known = calibration as Calibration;
-    await expect(quantize(denseModel([1, 2, 3, 4, 5, 6, 7, 8]), [], { calibration: known })).rejects.toMatchObject({ code: 'CALIBRATION_MISMATCH' });
+    await expect(quantize(denseModel([1, 2, 3, 4, 5, 6, 7, 8]), [], { calibration: known })).rejects.toMatchObject({
+      code: 'CALIBRATION_MISMATCH',
+    });
     await expect(quantize(denseModel(), [], { calibration: known, ranges: 'mse' })).rejects.toThrow(/needs histograms/);
-    await expect(quantize(denseModel(), [], { calibration: known, repairs: ['bias-correction'] })).rejects.toMatchObject({ code: 'CALIBRATION_EMPTY' });
-    const edited = (change: (text: string) => string) => parseCalibration(change(calibrationText(known)), 'edited.json');
-    expect(() => edited((text) => text.replace(/"min":[^,]*,"max":/, '"min":5,"max":-'))).toThrow(/smallest value above the largest/);
+    await expect(
+      quantize(denseModel(), [], { calibration: known, repairs: ['bias-correction'] }),
+    ).rejects.toMatchObject({ code: 'CALIBRATION_EMPTY' });
+    const edited = (change: (text: string) => string) =>
+      parseCalibration(change(calibrationText(known)), 'edited.json');
+    expect(() => edited((text) => text.replace(/"min":[^,]*,"max":/, '"min":5,"max":-'))).toThrow(
+      /smallest value above the largest/,
+    );
     expect(() => edited((text) => text.replace(/"max":[^,]*/, '"max":1e308'))).toThrow(/beyond float32/);
-    const short = { ...known, subgraphs: known.subgraphs.map((subgraph) => ({ ...subgraph, tensors: subgraph.tensors.slice(1) })) };
+    const short = {
+      ...known,
+      subgraphs: known.subgraphs.map((subgraph) => ({ ...subgraph, tensors: subgraph.tensors.slice(1) })),
+    };
     await expect(quantize(denseModel(), [], { calibration: short })).rejects.toThrow(/one entry for each tensor/);
     expect(() => parseCalibration('{', 'broken.json')).toThrow(/broken.json is no JSON/);
-    expect(() => parseCalibration(calibrationText(known).replace('"runs":40', '"runs":-1'), 'edited.json')).toThrow(/edited.json, subgraphs.0/);
+    expect(() => parseCalibration(calibrationText(known).replace('"runs":40', '"runs":-1'), 'edited.json')).toThrow(
+      /edited.json, subgraphs.0/,
+    );
   });
 });

@@ -12,7 +12,8 @@ const random = (): number => {
   state = (Math.imul(state, 1664525) + 1013904223) >>> 0;
   return state / 2 ** 32 - 0.5;
 };
-const drawn = (length: number, factor = 1): Float32Array => Float32Array.from({ length }, () => factor * (random() + random() + random()));
+const drawn = (length: number, factor = 1): Float32Array =>
+  Float32Array.from({ length }, () => factor * (random() + random() + random()));
 
 /** Two convolutions with a RELU between, whose channels differ a thousandfold in size, and a dense layer. */
 function unevenNetwork(): Model {
@@ -55,7 +56,10 @@ test('equalization changes no output, and makes the two ranges of each channel e
   expect(signalToNoise(model, equalized, samples)).toBeGreaterThan(100);
   const weights = (operator: number): Float32Array => {
     const graph = mainSubgraph(equalized);
-    return constantFloats(equalized, graph.tensors[graph.operators[operator]?.inputs?.[1] ?? -1] as Tensor) as Float32Array;
+    return constantFloats(
+      equalized,
+      graph.tensors[graph.operators[operator]?.inputs?.[1] ?? -1] as Tensor,
+    ) as Float32Array;
   };
   const largest = (values: readonly number[]): number => Math.max(...values.map(Math.abs));
   for (let c = 0; c < 8; c++) {
@@ -78,7 +82,10 @@ describe('repairs', () => {
     const plain = await quantize(model, [data]);
     const repaired = await quantize(model, [data], { repairs: [name] });
     for (const { before, after, kept } of repaired.repairs) if (kept) expect(after).toBeGreaterThan(before);
-    const [without, withIt] = [plain, repaired].map((result) => signalToNoise(model, result.model, samples)) as [number, number];
+    const [without, withIt] = [plain, repaired].map((result) => signalToNoise(model, result.model, samples)) as [
+      number,
+      number,
+    ];
     expect(withIt).toBeGreaterThanOrEqual(without);
   });
 
@@ -92,23 +99,36 @@ describe('repairs', () => {
 
   test('what the weights are rounded to stays a neighbour of what they were', async () => {
     const weights = drawn(40);
-    const rows = Array.from({ length: 500 }, () => drawn(40).map((value, i, row) => value + (row[(i + 1) % 40] as number)));
+    const rows = Array.from({ length: 500 }, () =>
+      drawn(40).map((value, i, row) => value + (row[(i + 1) % 40] as number)),
+    );
     const covariances = new Float64Array(1600);
     for (const row of rows)
       for (let i = 0; i < 40; i++)
-        for (let j = 0; j < 40; j++) covariances[i * 40 + j] = (covariances[i * 40 + j] as number) + ((row[i] as number) * (row[j] as number)) / 500;
+        for (let j = 0; j < 40; j++)
+          covariances[i * 40 + j] =
+            (covariances[i * 40 + j] as number) + ((row[i] as number) * (row[j] as number)) / 500;
     const scale = Math.max(...weights.map(Math.abs)) / 7;
     const rounded = roundForSums(Float64Array.from(weights), scale, covariances);
     const nearest = Float64Array.from(weights, (value) => Math.round(value / scale) * scale);
     const error = (chosen: Float64Array): number =>
-      rows.reduce((sum, row) => sum + row.reduce((total, value, i) => total + value * ((chosen[i] as number) - (weights[i] as number)), 0) ** 2, 0);
+      rows.reduce(
+        (sum, row) =>
+          sum +
+          row.reduce((total, value, i) => total + value * ((chosen[i] as number) - (weights[i] as number)), 0) ** 2,
+        0,
+      );
     expect(error(rounded)).toBeLessThan(0.7 * error(nearest));
-    for (const [i, value] of rounded.entries()) expect(Math.abs(value - (weights[i] as number))).toBeLessThanOrEqual(scale * 1.0001);
+    for (const [i, value] of rounded.entries())
+      expect(Math.abs(value - (weights[i] as number))).toBeLessThanOrEqual(scale * 1.0001);
   });
 });
 
 describe('dead channels', () => {
-  /** A convolution whose channels 2 and 5 are never above 0, a depthwise one that also ends channel 0, and one that reads them. */
+  /**
+   * A convolution whose channels 2 and 5 are never above 0, a depthwise one that also ends channel 0, and one that
+   * reads them.
+   */
   function withDeadChannels(): Model {
     const bias = drawn(8, 0.1);
     bias[2] = -1e3;
@@ -152,7 +172,9 @@ describe('dead channels', () => {
     const reference = await Reference.of(model, [data]);
     const { model: smaller, changes } = removeDeadChannels(model, reference);
     expect(changes).toBe(3);
-    const shapes = mainSubgraph(smaller).operators.map((operator) => Array.from(mainSubgraph(smaller).tensors[operator.inputs?.[1] ?? -1]?.shape ?? []));
+    const shapes = mainSubgraph(smaller).operators.map((operator) =>
+      Array.from(mainSubgraph(smaller).tensors[operator.inputs?.[1] ?? -1]?.shape ?? []),
+    );
     expect(shapes).toEqual([
       [5, 3, 3, 2],
       [1, 3, 3, 5],
@@ -162,17 +184,26 @@ describe('dead channels', () => {
   });
 
   test('a quantized model gets smaller by them', async () => {
-    const [plain, repaired] = [await quantize(withDeadChannels(), [data]), await quantize(withDeadChannels(), [data], { repairs: ['dead-channels'] })];
+    const [plain, repaired] = [
+      await quantize(withDeadChannels(), [data]),
+      await quantize(withDeadChannels(), [data], { repairs: ['dead-channels'] }),
+    ];
     expect(repaired.repairs).toEqual([expect.objectContaining({ name: 'dead-channels', kept: true })]);
     expect(repaired.bytes.byteLength).toBeLessThan(plain.bytes.byteLength);
   });
 
   test('are removed on explicit request only, with a warning', async () => {
     const options = { repairs: harmlessRepairs };
-    const [all, asked] = [await quantize(withDeadChannels(), [data], options), await quantize(withDeadChannels(), [data], { repairs: ['dead-channels'] })];
+    const [all, asked] = [
+      await quantize(withDeadChannels(), [data], options),
+      await quantize(withDeadChannels(), [data], { repairs: ['dead-channels'] }),
+    ];
     expect(all.repairs.map(({ name }) => name)).not.toContain('dead-channels');
     expect(all.warnings.map(({ code }) => code)).not.toContain('CHANNELS_REMOVED');
-    expect(asked.warnings).toContainEqual({ code: 'CHANNELS_REMOVED', message: expect.stringContaining('3 channel(s) were removed') });
+    expect(asked.warnings).toContainEqual({
+      code: 'CHANNELS_REMOVED',
+      message: expect.stringContaining('3 channel(s) were removed'),
+    });
   });
 
   test('channels that another operator reads, or that are outputs, stay', async () => {

@@ -1,7 +1,22 @@
 import { describe, expect, test } from 'vitest';
 import type { Dataset } from '../../../../src/data/index.js';
-import { constantBytes, type Model, mainSubgraph, operatorName, type Tensor, TensorType, typeName } from '../../../../src/formats/tflite/index.js';
-import { type QuantizeOptions, quantize, type SchemeName, schemeNames, schemeOf, schemes } from '../../../../src/optimize/quantize/index.js';
+import {
+  constantBytes,
+  type Model,
+  mainSubgraph,
+  operatorName,
+  type Tensor,
+  TensorType,
+  typeName,
+} from '../../../../src/formats/tflite/index.js';
+import {
+  type QuantizeOptions,
+  quantize,
+  type SchemeName,
+  schemeNames,
+  schemeOf,
+  schemes,
+} from '../../../../src/optimize/quantize/index.js';
 import { Interpreter } from '../../../../src/simulator/index.js';
 import { convOptions, denseModel, denseOptions, modelOf } from '../../../support/models.js';
 import { memoryDataset, signalToNoise } from '../../../support/quantizing.js';
@@ -37,9 +52,12 @@ function network(withFloor = false): Model {
 
 const samples = Array.from({ length: 30 }, (_, i) => [waves(128, 11 * i)]);
 const data: Dataset = memoryDataset(samples, [[8, 8, 2]]);
-const operators = (model: Model): string[] => mainSubgraph(model).operators.map((operator) => operatorName(model, operator));
+const operators = (model: Model): string[] =>
+  mainSubgraph(model).operators.map((operator) => operatorName(model, operator));
 const typesAtEdges = (model: Model): string[] =>
-  [...(mainSubgraph(model).inputs ?? []), ...(mainSubgraph(model).outputs ?? [])].map((index) => typeName((mainSubgraph(model).tensors[index] as Tensor).type));
+  [...(mainSubgraph(model).inputs ?? []), ...(mainSubgraph(model).outputs ?? [])].map((index) =>
+    typeName((mainSubgraph(model).tensors[index] as Tensor).type),
+  );
 
 describe('every scheme', () => {
   const expected: Record<SchemeName, { edges: string; smallest: number; share: number; stored: string }> = {
@@ -58,17 +76,32 @@ describe('every scheme', () => {
     const result = await quantize(model, schemes[scheme].activations === null ? [] : [data], { scheme });
     expect(typesAtEdges(result.model)).toEqual([edges, edges]);
     expect(result.bytes.byteLength / float.bytes.byteLength).toBeLessThan(share);
-    const largest = mainSubgraph(result.model).tensors.toSorted((a, b) => sizeOf(result.model, b) - sizeOf(result.model, a))[0] as Tensor;
+    const largest = mainSubgraph(result.model).tensors.toSorted(
+      (a, b) => sizeOf(result.model, b) - sizeOf(result.model, a),
+    )[0] as Tensor;
     expect(typeName(largest.type)).toBe(stored);
     expect(signalToNoise(model, result.model, samples)).toBeGreaterThan(smallest);
   });
 
   test('the integer schemes refuse what has no integer form, with the way out; the fallback ones leave it in float', async () => {
     for (const scheme of ['int8', 'int16x8'] as const) {
-      await expect(quantize(network(true), [data], { scheme })).rejects.toThrow(/FLOOR \(operator 1, which computes "[^"]*"\)/);
-      await expect(quantize(network(true), [data], { scheme })).rejects.toMatchObject({ hint: expect.stringContaining('-float-fallback') });
+      await expect(quantize(network(true), [data], { scheme })).rejects.toThrow(
+        /FLOOR \(operator 1, which computes "[^"]*"\)/,
+      );
+      await expect(quantize(network(true), [data], { scheme })).rejects.toMatchObject({
+        hint: expect.stringContaining('-float-fallback'),
+      });
       const { model } = await quantize(network(true), [data], { scheme: `${scheme}-float-fallback` });
-      expect(operators(model)).toEqual(['QUANTIZE', 'CONV_2D', 'DEQUANTIZE', 'FLOOR', 'QUANTIZE', 'FULLY_CONNECTED', 'SOFTMAX', 'DEQUANTIZE']);
+      expect(operators(model)).toEqual([
+        'QUANTIZE',
+        'CONV_2D',
+        'DEQUANTIZE',
+        'FLOOR',
+        'QUANTIZE',
+        'FULLY_CONNECTED',
+        'SOFTMAX',
+        'DEQUANTIZE',
+      ]);
       expect(signalToNoise(network(true), model, samples)).toBeGreaterThan(15);
     }
   });
@@ -82,16 +115,22 @@ describe('every scheme', () => {
     ['int8', 'float32'],
     ['int16x8', 'float32'],
   ] as const)('%s with %s inputs and outputs computes what it computes without', async (scheme, io) => {
-    const [plain, result] = [await quantize(network(), [data], { scheme }), await quantize(network(), [data], { scheme, io })];
+    const [plain, result] = [
+      await quantize(network(), [data], { scheme }),
+      await quantize(network(), [data], { scheme, io }),
+    ];
     expect(typesAtEdges(result.model)).toEqual([io, io]);
-    const middle = (model: Model): string[] => operators(model).filter((name) => name !== 'QUANTIZE' && name !== 'DEQUANTIZE');
+    const middle = (model: Model): string[] =>
+      operators(model).filter((name) => name !== 'QUANTIZE' && name !== 'DEQUANTIZE');
     expect(middle(result.model)).toEqual(operators(plain.model));
     expect(operators(result.model).length).toBe(operators(plain.model).length + 2);
     expect(signalToNoise(plain.model, result.model, samples)).toBe(Infinity);
   });
 
   test('inputs and outputs that a scheme does not have are refused', async () => {
-    await expect(quantize(network(), [], { scheme: 'float16', io: 'int8' })).rejects.toThrow(/scheme float16 has inputs and outputs in float32, not int8/);
+    await expect(quantize(network(), [], { scheme: 'float16', io: 'int8' })).rejects.toThrow(
+      /scheme float16 has inputs and outputs in float32, not int8/,
+    );
   });
 });
 
@@ -103,7 +142,8 @@ test('int16x8 stores biases in int64 and activations without zero point', async 
   const { model } = await quantize(network(), [data], { scheme: 'int16x8' });
   const { tensors } = mainSubgraph(model);
   expect(tensors.filter(({ type }) => type === TensorType.INT64).map(({ name }) => name)).toEqual(['bias']);
-  for (const { type, quantization } of tensors) if (type === TensorType.INT16) expect(Array.from(quantization?.zeroPoint ?? [])).toEqual([0n]);
+  for (const { type, quantization } of tensors)
+    if (type === TensorType.INT16) expect(Array.from(quantization?.zeroPoint ?? [])).toEqual([0n]);
 });
 
 test('dynamic-range leaves weights of fewer than 1,024 elements in float', async () => {
@@ -132,7 +172,8 @@ describe('several signatures', () => {
     const model = denseModel();
     const other = denseModel([2, 0, 0, 0, 0, 3, 0, 0], [1, -1]);
     for (const tensor of mainSubgraph(other).tensors)
-      if (tensor.buffer > 0) tensor.buffer = model.buffers.push(other.buffers[tensor.buffer] as Model['buffers'][number]) - 1;
+      if (tensor.buffer > 0)
+        tensor.buffer = model.buffers.push(other.buffers[tensor.buffer] as Model['buffers'][number]) - 1;
     model.subgraphs.push(mainSubgraph(other));
     model.signatureDefs = ['encode', 'decode'].map((signatureKey, subgraphIndex) => ({
       signatureKey,
@@ -159,7 +200,8 @@ describe('several signatures', () => {
     ]);
     const [encode, decode] = plan.subgraphs.map(({ activations }) => activations[0]?.scale ?? 0) as [number, number];
     expect(decode / encode).toBeCloseTo(10, 1);
-    for (const signature of ['encode', 'decode']) expect(new Interpreter(model, { signature }).inputs[0]).toMatchObject({ name: 'in', type: 'int8' });
+    for (const signature of ['encode', 'decode'])
+      expect(new Interpreter(model, { signature }).inputs[0]).toMatchObject({ name: 'in', type: 'int8' });
   });
 
   test('edges of another type: the outputs of each signature are those of its subgraph', async () => {
@@ -174,6 +216,8 @@ describe('several signatures', () => {
 
   test('one without data is named, and so are two datasets for one', async () => {
     await expect(quantize(twoSignatures(), [of('encode', 1)])).rejects.toThrow(/no data for signature decode/);
-    await expect(quantize(twoSignatures(), [of('encode', 1), of('encode', 2), of('decode', 1)])).rejects.toThrow(/same signature/);
+    await expect(quantize(twoSignatures(), [of('encode', 1), of('encode', 2), of('decode', 1)])).rejects.toThrow(
+      /same signature/,
+    );
   });
 });

@@ -1,8 +1,15 @@
-// Weights in TFLite's sparse encoding: the same results from a smaller file. That TensorFlow's interpreter makes the same of such files is
-// shown for the encoding itself by the cases of DENSIFY in fixtures/operators.
+// Weights in TFLite's sparse encoding: the same results from a smaller file. That TensorFlow's interpreter makes the
+// same of such files is shown for the encoding itself by the cases of DENSIFY in fixtures/operators.
 
 import { expect, test } from 'vitest';
-import { type Model, mainSubgraph, operatorName, readModel, type Tensor, writeModel } from '../../../../src/formats/tflite/index.js';
+import {
+  type Model,
+  mainSubgraph,
+  operatorName,
+  readModel,
+  type Tensor,
+  writeModel,
+} from '../../../../src/formats/tflite/index.js';
 import { prune } from '../../../../src/optimize/passes/index.js';
 import { quantize, type SchemeName, schemeNames } from '../../../../src/optimize/quantize/index.js';
 import { Interpreter } from '../../../../src/simulator/index.js';
@@ -31,7 +38,12 @@ function network(columns: number, rows = 64): Model {
     [
       { op: 'FULLY_CONNECTED', inputs: [0, 1, -1], outputs: [2], options: denseOptions(1) },
       { op: 'FULLY_CONNECTED', inputs: [0, 1, -1], outputs: [3], options: denseOptions() },
-      { op: 'ADD', inputs: [2, 3], outputs: [4], options: { kind: 'AddOptions', fusedActivationFunction: 0, potScaleInt16: false } },
+      {
+        op: 'ADD',
+        inputs: [2, 3],
+        outputs: [4],
+        options: { kind: 'AddOptions', fusedActivationFunction: 0, potScaleInt16: false },
+      },
       { op: 'FULLY_CONNECTED', inputs: [4, 5, -1], outputs: [6], options: denseOptions() },
     ],
     [0],
@@ -39,9 +51,12 @@ function network(columns: number, rows = 64): Model {
   );
 }
 
-const names = (model: Model): string[] => mainSubgraph(model).operators.map((operator) => operatorName(model, operator));
+const names = (model: Model): string[] =>
+  mainSubgraph(model).operators.map((operator) => operatorName(model, operator));
 const blocksOf = (model: Model): (number | undefined)[] =>
-  mainSubgraph(model).tensors.flatMap(({ sparsity }) => (sparsity === null ? [] : [sparsity.blockMap === null ? 1 : sparsity.dimMetadata.at(-1)?.denseSize]));
+  mainSubgraph(model).tensors.flatMap(({ sparsity }) =>
+    sparsity === null ? [] : [sparsity.blockMap === null ? 1 : sparsity.dimMetadata.at(-1)?.denseSize],
+  );
 
 async function bothForms(model: Model, columns: number, scheme: SchemeName) {
   const data = [

@@ -23,5 +23,6 @@ function withBiasScale(factor: number): Uint8Array {
 test('a bias has the scale of input times weights, to the precision of float32', () => {
   expect(() => verifyInt8(bytes)).not.toThrow();
   expect(() => verifyInt8(withBiasScale(1 + 2e-7))).not.toThrow();
-  for (const factor of [1 + 1e-5, 1 - 1e-5, 1.01, 2]) expect(() => verifyInt8(withBiasScale(factor))).toThrow(/not input times weights/);
+  for (const factor of [1 + 1e-5, 1 - 1e-5, 1.01, 2])
+    expect(() => verifyInt8(withBiasScale(factor))).toThrow(/not input times weights/);
 });

@@ -1,6 +1,13 @@
 import { isDeepStrictEqual } from 'node:util';
 import { describe, expect, test } from 'vitest';
-import { edgeTpuOperators, mainSubgraph, prefixOf, readModel, TensorType, writeModel } from '../../../../src/formats/tflite/index.js';
+import {
+  edgeTpuOperators,
+  mainSubgraph,
+  prefixOf,
+  readModel,
+  TensorType,
+  writeModel,
+} from '../../../../src/formats/tflite/index.js';
 import {
   bisect,
   compareWithPrediction,
@@ -24,7 +31,12 @@ describe('a compiled model', () => {
 
   test('shows its executables, sizes and the runtime that it needs', () => {
     const compiled = compiledModelOf(readModel(bytes, 'compiled'));
-    expect(compiled).toMatchObject({ minRuntimeVersion: 13, cachedParameterBytes: 4096, streamedParameterBytes: 64, estimatedCycles: 1234 });
+    expect(compiled).toMatchObject({
+      minRuntimeVersion: 13,
+      cachedParameterBytes: 4096,
+      streamedParameterBytes: 64,
+      estimatedCycles: 1234,
+    });
     expect(compiled?.parts[0]).toMatchObject({ operator: 0, compilerVersion: '16.0' });
     expect(compiled?.parts[0]?.executables).toMatchObject([
       { kind: 'parameter-caching', inputs: [], chip: 'beagle', parameterCachingToken: 77n },
@@ -70,8 +82,13 @@ describe('a compiled model', () => {
     sharedTest(`${name}: parameters as the public pairs have them`, () => {
       const file = `coral/${name}_edgetpu.tflite`;
       const compiled = compiledModelOf(readModel(sharedBytes('models', file), file));
-      const pairs = sharedJson<{ id: string; minRuntime: number; cachedParameterBytes: number }[]>('facts', 'edgetpu-pairs.json');
-      const known = pairs.filter(({ id }) => id.includes(name)).map(({ minRuntime, cachedParameterBytes }) => `${minRuntime} ${cachedParameterBytes}`);
+      const pairs = sharedJson<{ id: string; minRuntime: number; cachedParameterBytes: number }[]>(
+        'facts',
+        'edgetpu-pairs.json',
+      );
+      const known = pairs
+        .filter(({ id }) => id.includes(name))
+        .map(({ minRuntime, cachedParameterBytes }) => `${minRuntime} ${cachedParameterBytes}`);
       expect(known).toContain(`${compiled?.minRuntimeVersion} ${compiled?.cachedParameterBytes}`);
       expect(compiled?.streamedParameterBytes).toBe(0);
     });
@@ -143,13 +160,19 @@ describe("the compiler's log", () => {
 
   test.each([
     ['Internal compiler error. Aborting! ', 'Internal compiler error. Aborting!'],
-    ['Compilation failed due to large activation tensors in model.', 'Compilation failed due to large activation tensors in model.'],
+    [
+      'Compilation failed due to large activation tensors in model.',
+      'Compilation failed due to large activation tensors in model.',
+    ],
     [
       'ERROR: Attempting to use a delegate that only supports static-sized tensors',
       'ERROR: Attempting to use a delegate that only supports static-sized tensors',
     ],
   ])('says why it failed: %s', (line, failure) => {
-    expect(parseCompilerLog(`Edge TPU Compiler version 15.0.340273435\n\n${line}\n`)).toMatchObject({ succeeded: false, failure });
+    expect(parseCompilerLog(`Edge TPU Compiler version 15.0.340273435\n\n${line}\n`)).toMatchObject({
+      succeeded: false,
+      failure,
+    });
   });
 
   test('is compared with the prediction: placements, parts, parameters', async () => {
@@ -171,7 +194,11 @@ describe("the compiler's log", () => {
       'SOFTMAX on the Edge TPU',
       'parameter bytes',
     ]);
-    const same = { ...made, cachedParameterBytes: 0, table: [{ op: 'CONV_2D', count: 1, status: 'Mapped to Edge TPU' }] };
+    const same = {
+      ...made,
+      cachedParameterBytes: 0,
+      table: [{ op: 'CONV_2D', count: 1, status: 'Mapped to Edge TPU' }],
+    };
     expect(compareWithPrediction(prediction, same, prediction.memory.parameterBytes)).toEqual([]);
   });
 });
@@ -195,7 +222,8 @@ describe('bisection', () => {
   );
 
   test('finds the operator at which a compiler breaks, in few runs', async () => {
-    const breaksAt = async (bytes: Uint8Array): Promise<boolean> => mainSubgraph(readModel(bytes, 'part')).operators.length >= 7;
+    const breaksAt = async (bytes: Uint8Array): Promise<boolean> =>
+      mainSubgraph(readModel(bytes, 'part')).operators.length >= 7;
     expect(await bisect(chain, breaksAt)).toMatchObject({ operators: 7, op: 'LOGISTIC', runs: 4 });
     expect(await bisect(chain, async () => false)).toBeNull();
   });

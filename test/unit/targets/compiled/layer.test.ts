@@ -4,7 +4,8 @@ import { edgeTpuSchema, type Layer, laidOut, tensorFrom } from '../../../../src/
 import { layerOf } from '../../../../src/targets/compiled/layer.js';
 import { Limits } from '../../../../src/targets/compiled/limits.js';
 
-const { LayerTable, OutputLayerTable, OutputLayoutTable, OutputShapeInfoTable, TensorLayoutTable, TensorShapeTable } = edgeTpuSchema;
+const { LayerTable, OutputLayerTable, OutputLayoutTable, OutputShapeInfoTable, TensorLayoutTable, TensorShapeTable } =
+  edgeTpuSchema;
 type LayerFields = edgeTpuSchema.LayerFields;
 
 /** The example of executable.fbs: 2 x 2 tiles make an output of 4 x 5 x 32. */
@@ -19,7 +20,12 @@ const tiled = create(OutputLayoutTable, {
 
 function output(fields: Partial<LayerFields>, layout = tiled): Layer {
   const details = { kind: 'OutputLayer' as const, ...create(OutputLayerTable, { layout }) };
-  return layerOf(create(LayerTable, { name: 'o', bytes: 640, y: 4, x: 5, z: 32, details, ...fields }), 'output', 'here', new Limits());
+  return layerOf(
+    create(LayerTable, { name: 'o', bytes: 640, y: 4, x: 5, z: 32, details, ...fields }),
+    'output',
+    'here',
+    new Limits(),
+  );
 }
 
 function numbered(length: number): Uint8Array {
@@ -36,7 +42,9 @@ describe('a layer', () => {
     for (let y = 0; y < 4; y++) {
       for (let x = 0; x < 5; x++) {
         const [column, row] = [x < 3 ? 0 : 1, y < 2 ? 0 : 1];
-        const start = ([0, 192, 320, 512][2 * row + column] as number) + ((y % 2) * (tileWidth[column] as number) + (x < 3 ? x : x - 3)) * 32;
+        const start =
+          ([0, 192, 320, 512][2 * row + column] as number) +
+          ((y % 2) * (tileWidth[column] as number) + (x < 3 ? x : x - 3)) * 32;
         expect(tensor.subarray((y * 5 + x) * 32, (y * 5 + x + 1) * 32)).toEqual(received.subarray(start, start + 32));
       }
     }
@@ -61,10 +69,21 @@ describe('a layer', () => {
   test('in slices: each part of the tensor, with padded channels', () => {
     const shape = create(TensorShapeTable, { ranges: Int32Array.of(0, 1, 0, 2) });
     const slice = (ranges: number[], strides: number[]) =>
-      create(TensorLayoutTable, { shape: create(TensorShapeTable, { ranges: Int32Array.from(ranges) }), strides: Int32Array.from(strides) });
-    const shapeInfo = create(OutputShapeInfoTable, { slices: [slice([0, 0, 0, 2], [4, 1]), slice([1, 1, 0, 2], [4, 1])], sliceOffsets: Int32Array.of(8, 0) });
+      create(TensorLayoutTable, {
+        shape: create(TensorShapeTable, { ranges: Int32Array.from(ranges) }),
+        strides: Int32Array.from(strides),
+      });
+    const shapeInfo = create(OutputShapeInfoTable, {
+      slices: [slice([0, 0, 0, 2], [4, 1]), slice([1, 1, 0, 2], [4, 1])],
+      sliceOffsets: Int32Array.of(8, 0),
+    });
     const details = { kind: 'OutputLayer' as const, ...create(OutputLayerTable, { shapeInfo }) };
-    const layer = layerOf(create(LayerTable, { bytes: 16, y: 1, x: 2, z: 3, details, shape }), 'output', 'here', new Limits());
+    const layer = layerOf(
+      create(LayerTable, { bytes: 16, y: 1, x: 2, z: 3, details, shape }),
+      'output',
+      'here',
+      new Limits(),
+    );
     expect([...tensorFrom(layer, numbered(16))]).toEqual([56, 63, 70, 0, 7, 14]);
   });
 
@@ -80,7 +99,12 @@ describe('a layer', () => {
     ['bytes for 1280 of elements', { dataType: 1 }],
     ['pieces', { executions: 200_000 }],
   ])('that contradicts itself is refused: %s', (reason, fields: Partial<LayerFields>) => {
-    const layout = Object.keys(fields).length === 0 ? create(OutputLayoutTable, { ...tiled, tileOffsets: Int32Array.of(0, 192, 320, 540) }) : tiled;
-    expect(() => output(fields, layout)).toThrow(expect.objectContaining({ code: 'EDGETPU_PACKAGE_INVALID', message: expect.stringContaining(reason) }));
+    const layout =
+      Object.keys(fields).length === 0
+        ? create(OutputLayoutTable, { ...tiled, tileOffsets: Int32Array.of(0, 192, 320, 540) })
+        : tiled;
+    expect(() => output(fields, layout)).toThrow(
+      expect.objectContaining({ code: 'EDGETPU_PACKAGE_INVALID', message: expect.stringContaining(reason) }),
+    );
   });
 });

@@ -17,7 +17,9 @@ test.each([
 test('a C array holds every byte in order, aligned, and its header the length', () => {
   const bytes = Uint8Array.from({ length: 40 }, (_, i) => (i * 37) & 255);
   const { source, header } = cArray(bytes, 'kws', 'kws.h');
-  expect(Array.from(source.matchAll(/0x([0-9a-f]{2})/g), ([, hex]) => Number.parseInt(hex as string, 16))).toEqual([...bytes]);
+  expect(Array.from(source.matchAll(/0x([0-9a-f]{2})/g), ([, hex]) => Number.parseInt(hex as string, 16))).toEqual([
+    ...bytes,
+  ]);
   expect(source).toContain('alignas(16) const unsigned char kws_model[kws_model_len]');
   expect(header).toContain('#define kws_model_len 40');
 });
@@ -27,9 +29,14 @@ test('a UF2 image covers the bytes page by page, for one family', () => {
   const image = uf2Image(bytes, 0x10040000, 0xe48bff56);
   const blocks = [0, 1, 2].map((b) => decodeBlock(image.subarray(512 * b, 512 * (b + 1))));
   expect(image).toHaveLength(3 * 512);
-  expect(blocks.map(({ flashAddress, blockNumber, totalBlocks, boardFamily }) => [flashAddress, blockNumber, totalBlocks, boardFamily])).toEqual(
-    [0, 1, 2].map((b) => [0x10040000 + 256 * b, b, 3, 0xe48bff56]),
-  );
+  expect(
+    blocks.map(({ flashAddress, blockNumber, totalBlocks, boardFamily }) => [
+      flashAddress,
+      blockNumber,
+      totalBlocks,
+      boardFamily,
+    ]),
+  ).toEqual([0, 1, 2].map((b) => [0x10040000 + 256 * b, b, 3, 0xe48bff56]));
   const joined = Buffer.concat(blocks.map(({ payload }) => payload));
   expect(joined.subarray(0, 600).equals(bytes)).toBe(true);
   expect(joined.subarray(600).every((byte) => byte === 0xff)).toBe(true);
@@ -78,7 +85,12 @@ describe('op resolver', () => {
       [0],
       [2],
     );
-    const code = resolverCode(registeredOperators(transposed, await loadOperatorSet('tflite-micro')), 'x', 'x.tflite', null);
+    const code = resolverCode(
+      registeredOperators(transposed, await loadOperatorSet('tflite-micro')),
+      'x',
+      'x.tflite',
+      null,
+    );
     expect(code).toContain('#include "tensorflow/lite/micro/kernels/transpose.h"');
     expect(code).toContain('resolver.AddTranspose(tflite::Register_TRANSPOSE_INT8())');
   });
@@ -92,6 +104,8 @@ describe('op resolver', () => {
   test('operators that TFLM has not are refused by name', async () => {
     const model = modelOf([{ shape: [1] }, { shape: [1] }], [{ op: 'GELU', inputs: [0], outputs: [1] }], [0], [1]);
     const known = await loadOperatorSet('tflite-micro');
-    expect(() => registeredOperators(model, known)).toThrow(expect.objectContaining({ code: 'RESOLVER_OPERATORS', message: expect.stringContaining('GELU') }));
+    expect(() => registeredOperators(model, known)).toThrow(
+      expect.objectContaining({ code: 'RESOLVER_OPERATORS', message: expect.stringContaining('GELU') }),
+    );
   });
 });
