@@ -1,7 +1,7 @@
 // Who is in a fleet, as the broker knows it: what each device has reported last, and whether it is there.
 
 import { randomBytes } from 'node:crypto';
-import { fail } from '../base/errors.js';
+import { type AtollError, fail } from '../base/errors.js';
 import {
   type BrokerAddress,
   connectToBroker,
@@ -290,7 +290,11 @@ class MarkedReader {
         if (message.retained) this.closing?.quiet();
         handle(message);
       };
-      this.broker.subscribe([...filters, marks], take, { qos }).catch((error: unknown) => wait.fail(error));
+      this.broker.subscribe([...filters, marks], take, { qos }).catch((error: unknown) => {
+        // A connection that breaks comes back: the next attempt subscribes again.
+        if ((error as AtollError).code === 'BROKER_UNREACHABLE') wait.giveUp();
+        else wait.fail(error);
+      });
       const back = await wait.over;
       // Unsubscribe, so that the next subscription delivers the mark again; the other filters stay for late messages.
       await this.inTime(this.broker.unsubscribe(marks));
@@ -384,6 +388,11 @@ class Waiting {
 
   done(): void {
     this.end(true);
+  }
+
+  /** Ends as after the timeout. */
+  giveUp(): void {
+    this.end(false);
   }
 
   fail(error: unknown): void {
