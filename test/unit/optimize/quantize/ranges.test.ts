@@ -36,6 +36,12 @@ describe('ranges', () => {
     expect(Math.abs(range.max - max)).toBeLessThan(0.05 * max + 0.1);
   });
 
+  test('percentile leaves out one value in twenty thousand at each end: of 22,000 the first and the last', () => {
+    const inner = Array.from({ length: 21_996 }, (_, i) => -1 + i / 11_000);
+    const { min, max } = chooseRange(statisticsOf([[...inner, -50, -40, 40, 50]]), 'percentile');
+    expect([min, max].map((value) => Math.round(value))).toEqual([-40, 40]);
+  });
+
   test('mse cuts off what costs less than the finer steps give: the cost is that of every value', () => {
     const values = [...Array.from({ length: 100000 }, (_, i) => Math.tan(((i % 1999) / 2000 - 0.5) * 3)), 300];
     const statistics = statisticsOf([values]);
