@@ -47,9 +47,9 @@ export function convOf(context: OperatorContext): Conv {
   const [channels, height, width, filterChannels] = filter.shape as [number, number, number, number];
   const window = windowOf(context, input, [height, width], options);
   const groups = window.inputChannels / filterChannels;
-  if (!Number.isInteger(groups) || groups < 1 || channels % groups !== 0) {
+  if (!Number.isInteger(groups) || groups < 1)
     throw invalid(context, `${window.inputChannels} input channels do not divide into filters of ${filterChannels}`);
-  }
+  if (channels % groups !== 0) throw invalid(context, `${channels} filters do not divide into ${groups} groups`);
   return {
     input,
     filter,

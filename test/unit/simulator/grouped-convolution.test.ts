@@ -29,5 +29,5 @@ test('each group of filters reads its own input channels', () => {
 });
 
 test.each([1, 3, 5])('%d filters are not divided evenly among two groups', (filters) => {
-  expect(() => new Interpreter(grouped(filters))).toThrow(/do not divide into filters/);
+  expect(() => new Interpreter(grouped(filters))).toThrow(`${filters} filters do not divide into 2 groups`);
 });
