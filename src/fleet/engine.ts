@@ -107,10 +107,7 @@ export class RolloutEngine {
 
   /** Devices of the rollout, without those that were deleted from the fleet. */
   get size(): number {
-    return this.countsOf.reduce(
-      (sum, { removed = 0, ...counts }) => sum + Object.values(counts).reduce((all, count) => all + count, 0),
-      0,
-    );
+    return this.devices.size - this.countsOf.reduce((sum, { removed = 0 }) => sum + removed, 0);
   }
 
   device(id: string): DeviceRecord | null {

@@ -32,6 +32,7 @@ export {
   type RolloutEvent,
   type RolloutPhase,
   type RolloutState,
+  settledPhases,
   waitingDevice,
 } from './records.js';
 export { type FleetMember, type Registry, readRegistry, readRegistryAt, readWholeRegistry } from './registry.js';

@@ -28,6 +28,9 @@ export const devicePhases = [
  */
 export type DevicePhase = (typeof devicePhases)[number];
 
+/** Phases in which a device is through. */
+export const settledPhases = ['confirmed', 'failed', 'rolled-back', 'unknown', 'withdrawn', 'removed'] as const;
+
 /** Phases that end within a time, or the device is unknown. */
 export const timedPhases = ['told', 'downloading', 'verified', 'pending'] as const;
 /** Milliseconds that a device may spend in a phase. */

@@ -2,7 +2,7 @@
 
 import type { BrokerTrouble } from '../devices/mqtt/index.js';
 import { failsFrom, type Gate, type Judgement } from './gates.js';
-import { type DevicePhase, devicePhases, type RolloutState } from './records.js';
+import { type DevicePhase, devicePhases, type RolloutState, settledPhases } from './records.js';
 import type { RolloutRow, RolloutStore } from './store/index.js';
 import { opensAt } from './window.js';
 
@@ -46,15 +46,7 @@ export interface RolloutSummary {
   readonly changedAt: number;
 }
 
-/** Phases in which a device is through. */
-const settled: ReadonlySet<DevicePhase> = new Set([
-  'confirmed',
-  'failed',
-  'rolled-back',
-  'unknown',
-  'withdrawn',
-  'removed',
-]);
+const settled: ReadonlySet<DevicePhase> = new Set(settledPhases);
 
 /** @param now milliseconds since 1970 */
 export async function summarize(store: RolloutStore, row: RolloutRow, now = Date.now()): Promise<RolloutSummary> {

@@ -8,6 +8,7 @@ import {
   type RolloutStore,
   type RolloutSummary,
   type RolloutView,
+  settledPhases,
   summarize,
 } from '../../../fleet/index.js';
 import {
@@ -22,8 +23,6 @@ import {
 import type { Context, Outcome } from '../verb.js';
 
 type Options = Readonly<Record<string, unknown>>;
-
-const settled = ['confirmed', 'failed', 'rolled-back', 'unknown', 'withdrawn', 'removed'] as const;
 
 /** How an agent tells what it does. */
 export function showing({ progress, signal }: Context, row: RolloutRow): AgentOptions {
@@ -45,7 +44,10 @@ export function showing({ progress, signal }: Context, row: RolloutRow): AgentOp
     },
     onChange: ({ state, counts }: RolloutView) => {
       const total = counts.reduce((sum, wave) => sum + Object.values(wave).reduce((all, count) => all + count, 0), 0);
-      const done = counts.reduce((sum, wave) => sum + settled.reduce((all, phase) => all + (wave[phase] ?? 0), 0), 0);
+      const done = counts.reduce(
+        (sum, wave) => sum + settledPhases.reduce((all, phase) => all + (wave[phase] ?? 0), 0),
+        0,
+      );
       progress.update(`wave ${state.wave + 1} of ${counts.length}`, { done, total });
     },
   };
