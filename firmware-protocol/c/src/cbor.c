@@ -187,7 +187,7 @@ static void put_head(atoll_writer *writer, uint8_t major, uint64_t argument) {
   uint32_t length = 1;
   if (argument < 24) head[0] |= (uint8_t)argument;
   else {
-    const uint32_t width = argument < 0x100 ? 1 : argument < 0x10000 ? 2 : argument <= UINT32_MAX ? 4 : 8;
+    const uint32_t width = head_bytes(argument) - 1;
     head[0] |= (uint8_t)(width == 1 ? 24 : width == 2 ? 25 : width == 4 ? 26 : 27);
     for (uint32_t i = width; i > 0; i--) head[length++] = (uint8_t)(argument >> (8 * (i - 1)));
   }
