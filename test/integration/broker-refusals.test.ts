@@ -95,6 +95,23 @@ describe('SUBACK', () => {
   });
 });
 
+// Amazon's broker closes the connection for a filter that it does not allow; others close one by accident.
+describe('a broker that closes the connection at a subscription', () => {
+  test('once or twice: the request is made again', async () => {
+    const connection = await connectionTo(await brokerWith({ closeAtSubscription: 2 }));
+    await connection.subscribe('t/+', () => undefined);
+    expect(connection.isUnstable).toBe(false);
+  }, 30_000);
+
+  test('each time: an error, and the connection is kept', async () => {
+    const connection = await connectionTo(await brokerWith({ closeAtSubscription: 3 }));
+    const { code, message } = await failureOf(connection.subscribe('t/+', () => undefined));
+    expect(code).toBe('BROKER_UNREACHABLE');
+    expect(message).toContain('subscribing to t/+: the broker closed the connection at this request, 3 times in a row');
+    await connection.publish('t/1', 'x');
+  }, 30_000);
+});
+
 // MQTT 5, 3.4.2.1.
 describe('PUBACK', () => {
   test.each([128, 131, 135, 144, 145, 151, 153])('%d', async (puback) => {

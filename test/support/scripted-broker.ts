@@ -8,6 +8,8 @@ export interface BrokerScript {
   readonly connack?: number;
   readonly connackProperties?: object;
   readonly suback?: number;
+  /** This many connections, from the first one on, are closed at a subscription, without an answer. */
+  readonly closeAtSubscription?: number;
   readonly puback?: number;
   /** Ends each connection after so many milliseconds, and says why. */
   readonly disconnect?: { readonly afterMs: number; readonly reasonCode: number };
@@ -37,6 +39,7 @@ export async function scriptedBroker(script: BrokerScript): Promise<ScriptedBrok
   const server = net.createServer((socket) => {
     sockets.add(socket);
     counts.connections += 1;
+    const connection = counts.connections;
     let protocolVersion = 5;
     const send = (packet: object): void => {
       if (!socket.destroyed) socket.write(mqttPacket.generate(packet as mqttPacket.Packet, { protocolVersion }));
@@ -67,6 +70,7 @@ export async function scriptedBroker(script: BrokerScript): Promise<ScriptedBrok
           }
           return;
         case 'subscribe':
+          if (connection <= (script.closeAtSubscription ?? 0)) return void socket.end();
           return send({ cmd: 'suback', messageId: packet.messageId, granted: packet.subscriptions.map(() => suback) });
         case 'publish':
           counts.unacknowledged += 1;

@@ -3,7 +3,7 @@
 import { randomBytes } from 'node:crypto';
 import type { Socket } from 'node:net';
 import { setTimeout as delay } from 'node:timers/promises';
-import type { IClientOptions, IConnackPacket, MqttClient } from 'mqtt';
+import type { IClientOptions, IClientSubscribeOptions, IConnackPacket, ISubscriptionGrant, MqttClient } from 'mqtt';
 import { type AtollError, fail } from '../../base/errors.js';
 import { readBytes } from '../../base/files/index.js';
 import type { BrokerAddress } from './address.js';
@@ -37,6 +37,8 @@ const maxReconnectMs = 60_000;
 
 /** For a broker to acknowledge; publications may wait behind others. And to close. */
 const [subscribedWithinMs, publishedWithinMs, closedWithinMs] = [10_000, 60_000, 1000];
+/** Some brokers close the connection instead of refusing a subscription; others close one by accident. */
+const maxSubscribeAttempts = 3;
 /**
  * So many short-lived connections in a row are no accident. Brokers that end a session in favor of another often do not
  * say so.
@@ -216,15 +218,40 @@ export class BrokerConnection {
     const all = typeof filters === 'string' ? [filters] : [...filters];
     for (const filter of all) this.handlers.set(filter, handle);
     const refused = (error: unknown): Error => {
-      for (const filter of all) this.handlers.delete(filter);
+      // Otherwise the client asks for it again on each new connection, and some brokers end the connection for it.
+      void this.unsubscribe(all);
       return brokerError(this.uri, error, `subscribing to ${all.join(', ')}`);
     };
-    const request = this.client.subscribeAsync(all, { qos, ...(retained ? {} : { rh: sendNoRetained }) });
-    const granted = await this.acknowledged(request, subscribedWithinMs).catch((error: unknown) => {
+    const options: IClientSubscribeOptions = { qos, ...(retained ? {} : { rh: sendNoRetained }) };
+    const granted = await this.requestSubscription(all, options).catch((error: unknown) => {
       throw refused(error);
     });
     const refusal = granted.find((one) => one.qos > 2);
     if (refusal !== undefined) throw refused({ code: refusal.qos });
+  }
+
+  /** A request that was lost with its connection is made again on the next one. */
+  private async requestSubscription(
+    filters: readonly string[],
+    options: IClientSubscribeOptions,
+  ): Promise<readonly ISubscriptionGrant[]> {
+    for (let attempt = 1; ; attempt += 1) {
+      // The client sends a filter twice only if told to.
+      const topics = Object.fromEntries(filters.map((filter) => [filter, options]));
+      const request = this.client.subscribeAsync(
+        attempt === 1 ? [...filters] : { ...topics, resubscribe: true },
+        options,
+      );
+      try {
+        return await this.acknowledged(request, subscribedWithinMs);
+      } catch (error) {
+        if (!isConnectionClosed(error) || this.hasEnded) throw error;
+        if (attempt === maxSubscribeAttempts)
+          throw new Error(`the broker closed the connection at this request, ${attempt} times in a row`, {
+            cause: error,
+          });
+      }
+    }
   }
 
   async unsubscribe(filters: string | readonly string[]): Promise<void> {
@@ -367,6 +394,11 @@ function closedEarly(url: string): NoAnswer {
 
 function isReset(error: unknown): boolean {
   return (error as NodeJS.ErrnoException).code === 'ECONNRESET';
+}
+
+/** The client's own error for a request that the broker had not acknowledged when the connection was closed. */
+function isConnectionClosed(error: unknown): boolean {
+  return error instanceof Error && error.message === 'Connection closed';
 }
 
 /** The client's own error where no CONNACK comes in time. */
