@@ -3,7 +3,14 @@
 import { randomBytes } from 'node:crypto';
 import type { Socket } from 'node:net';
 import { setTimeout as delay } from 'node:timers/promises';
-import type { IClientOptions, IClientSubscribeOptions, IConnackPacket, ISubscriptionGrant, MqttClient } from 'mqtt';
+import type {
+  IClientOptions,
+  IClientSubscribeOptions,
+  IConnackPacket,
+  ISubscriptionGrant,
+  ISubscriptionMap,
+  MqttClient,
+} from 'mqtt';
 import { type AtollError, fail } from '../../base/errors.js';
 import { readBytes } from '../../base/files/index.js';
 import type { BrokerAddress } from './address.js';
@@ -237,11 +244,8 @@ export class BrokerConnection {
   ): Promise<readonly ISubscriptionGrant[]> {
     for (let attempt = 1; ; attempt += 1) {
       // The client sends a filter twice only if told to.
-      const topics = Object.fromEntries(filters.map((filter) => [filter, options]));
-      const request = this.client.subscribeAsync(
-        attempt === 1 ? [...filters] : { ...topics, resubscribe: true },
-        options,
-      );
+      const again = { ...Object.fromEntries(filters.map((filter) => [filter, options])), resubscribe: true };
+      const request = this.client.subscribeAsync(attempt === 1 ? [...filters] : (again as ISubscriptionMap), options);
       try {
         return await this.acknowledged(request, subscribedWithinMs);
       } catch (error) {
