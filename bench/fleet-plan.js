@@ -1,7 +1,8 @@
 // What the benchmarks of fleets have in common: the model, the plan, and a broker whose messages are counted.
 import { existsSync } from 'node:fs';
 import path from 'node:path';
-import { compressedBlocks, sha256 } from '../dist/devices/bundle/index.js';
+import { sha256 } from '../dist/base/hashes.js';
+import { compressedBlocks } from '../dist/devices/bundle/index.js';
 import { encodeDesired } from '../dist/devices/protocol/index.js';
 
 /** MLPerf Tiny's keyword spotter, or the digits where the shared folder is absent. */

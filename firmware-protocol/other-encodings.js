@@ -3,8 +3,8 @@
 
 import { crc32 } from 'node:zlib';
 import { decode, encode } from 'cborg';
+import { sha256 } from '../dist/base/hashes.js';
 import { signPayload } from '../dist/devices/bundle/cose.js';
-import { sha256 } from '../dist/devices/bundle/index.js';
 
 const footerBytes = 32;
 const inOrder = (value) => encode(value, { mapSorter: () => 0 });

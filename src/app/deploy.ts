@@ -5,6 +5,8 @@ import path from 'node:path';
 import { z } from 'zod';
 import { fail } from '../base/errors.js';
 import { describeFaults, parseYaml, readBytes, readText, writeAtomically } from '../base/files/index.js';
+import type { Progress } from '../base/progress.js';
+import type { Warning } from '../base/warnings.js';
 import { type Dataset, openDataset, openDatasets } from '../data/index.js';
 import { buildFittingImage } from '../devices/bundle/index.js';
 import {
@@ -24,11 +26,9 @@ import {
   hostRunner,
   type Limits,
   minGate,
-  type Progress,
   remembering,
   requireGates,
   type Scored,
-  type Warning,
 } from '../evaluate/index.js';
 import { type Model, mainSubgraph, readModel, TensorType } from '../formats/tflite/index.js';
 import { optimize } from '../optimize/passes/index.js';

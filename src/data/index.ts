@@ -4,15 +4,14 @@
 import path from 'node:path';
 import { fail } from '../base/errors.js';
 import { describeFaults, parseYaml, readText } from '../base/files/index.js';
+import { drawSorted } from '../base/random.js';
 import { type Labels, readLabels } from './labels.js';
-import { drawSorted } from './random.js';
 import { type DatasetFile, datasetSchema, datasetsSchema, type Metric } from './schema.js';
 import { openSource, type Source } from './source.js';
 import type { Dataset, Sample } from './types.js';
 
 export { requireRaw } from './content.js';
 export { readArray } from './npy.js';
-export { drawSorted, seededRandom } from './random.js';
 export type { Metric } from './schema.js';
 export type { Dataset, DatasetInput, Sample } from './types.js';
 export { diskTypeOfNpy, realValues, sameButOnes } from './values.js';

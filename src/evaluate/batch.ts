@@ -1,11 +1,12 @@
 // Many samples of raw tensors, one after another.
 
 import { fail } from '../base/errors.js';
-import type { Progress } from './evaluate.js';
+import type { Progress } from '../base/progress.js';
+import type { Warning } from '../base/warnings.js';
 import { inOrder } from './in-order.js';
 import { type Distribution, distributionOf } from './metrics.js';
 import { type LatencyBasis, type Runner, requireStreams } from './runner.js';
-import { resetWarnings, type Warning } from './warnings.js';
+import { resetWarnings } from './warnings.js';
 
 export interface BatchOptions {
   /** Runs of each sample; latencies of all of them count. */

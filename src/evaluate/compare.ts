@@ -2,6 +2,8 @@
 // matched by name.
 
 import { fail } from '../base/errors.js';
+import { yieldToEventLoop } from '../base/event-loop.js';
+import type { Progress } from '../base/progress.js';
 import { type Dataset, runsOf } from '../data/index.js';
 import {
   elementCount,
@@ -14,9 +16,7 @@ import {
 } from '../formats/tflite/index.js';
 import { inputsAndOutputs, subgraphOfSignature } from '../simulator/index.js';
 import { type Advice, adviceFor, type ComparedTensor } from './advice.js';
-import { breather } from './breathe.js';
 import { integerLimits, matchInputs } from './convert.js';
-import type { Progress } from './evaluate.js';
 import { relevantLogits, type Squash, squashesOf } from './logits.js';
 import { argMax } from './metrics.js';
 import { Tracer } from './trace.js';
@@ -81,11 +81,10 @@ export async function compare(
   const sums = pairs.map((pair) => new Sums(pair));
   const output = pairs.find(({ isOutput }) => isOutput);
   const wanted = Math.min(dataset.count, options.limit ?? dataset.count);
-  const breathe = breather();
   let [samples, runs, agreed] = [0, 0, 0];
   for await (const sample of dataset.samples(options.limit)) {
     for (const { inputs: values, continues } of runsOf(sample, dataset)) {
-      await breathe(options.signal);
+      await yieldToEventLoop(options.signal);
       const inputs = order.map((position) => values[position] as Float32Array);
       const [expected, actual] = [a.run(inputs, continues), b.run(inputs, continues)];
       pairs.forEach((pair, i) => {

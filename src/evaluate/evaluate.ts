@@ -1,4 +1,6 @@
 import { fail } from '../base/errors.js';
+import type { Progress } from '../base/progress.js';
+import type { Warning } from '../base/warnings.js';
 import { type Dataset, type Metric, runsOf } from '../data/index.js';
 import { elementCount } from '../formats/tflite/index.js';
 import { matchInputs, matchOutput, toModelInput, toRealValues } from './convert.js';
@@ -8,14 +10,7 @@ import { InputRanges } from './input-ranges.js';
 import { Judge } from './judge.js';
 import { type Confusion, type Distribution, distributionOf } from './metrics.js';
 import { type LatencyBasis, type Runner, requireStreams, splitOutputs } from './runner.js';
-import { dataWarnings, stateWarnings, type Warning } from './warnings.js';
-
-export interface Progress {
-  readonly done: number;
-  readonly total: number;
-  /** What is counted, where its rate is of interest. */
-  readonly unit?: 'bytes';
-}
+import { dataWarnings, stateWarnings } from './warnings.js';
 
 export interface EvaluateOptions {
   readonly limit?: number;

@@ -3,7 +3,7 @@
 
 import { fail } from '../base/errors.js';
 import { quantileOf } from '../base/quantile.js';
-import { seededRandom } from '../data/index.js';
+import { seededRandom } from '../base/random.js';
 import { type Metric, metricOf, type SampleScore } from './judge.js';
 
 /** How much of a metric may be lost. */

@@ -3,10 +3,9 @@
 
 export type { Advice } from './advice.js';
 export { type BatchOptions, type BatchResult, interleave, runBatch } from './batch.js';
-export { breather } from './breathe.js';
 export { type CompareOptions, type Comparison, compare, type TensorComparison } from './compare.js';
 export { matchInputs, requireNumbers, toModelInput, toRealValues } from './convert.js';
-export { type EvaluateOptions, type Evaluation, evaluate, evaluateScored, type Progress } from './evaluate.js';
+export { type EvaluateOptions, type Evaluation, evaluate, evaluateScored } from './evaluate.js';
 export {
   type Allowance,
   allowedDrop,
@@ -35,4 +34,4 @@ export {
 } from './runner.js';
 export { type ThreadedRunner, threadedRunner } from './threads.js';
 export { Tracer } from './trace.js';
-export { dataWarnings, modelWarnings, stateWarnings, type Warning } from './warnings.js';
+export { dataWarnings, modelWarnings, stateWarnings } from './warnings.js';

@@ -1,9 +1,9 @@
 // Compares the range of the input data with the range of the quantized inputs, to detect data that is scaled
 // differently from the training data.
 
+import type { Warning } from '../base/warnings.js';
 import type { TensorInfo } from '../simulator/index.js';
 import { integerLimits } from './convert.js';
-import type { Warning } from './warnings.js';
 
 /** Data that uses less than this share of the input's range is probably scaled differently. */
 const leastFilled = 1 / 8;

@@ -1,10 +1,11 @@
 // What can run a model on samples: the simulator on this host, or a device at the other end of a transport.
 
 import { fail } from '../base/errors.js';
+import { yieldToEventLoop } from '../base/event-loop.js';
+import type { Warning } from '../base/warnings.js';
 import type { Model } from '../formats/tflite/index.js';
 import { Interpreter, type InterpreterOptions, isStateful, type TensorInfo } from '../simulator/index.js';
-import { breather } from './breathe.js';
-import { modelWarnings, type Warning } from './warnings.js';
+import { modelWarnings } from './warnings.js';
 
 /**
  * Where a latency comes from: this machine's clock, a target's latency model, a simulated device, a device's own ticks.
@@ -44,7 +45,6 @@ export type SimulationOptions = Pick<InterpreterOptions, 'profile' | 'signature'
 /** The simulator on this host. */
 export function hostRunner(model: Model, options: SimulationOptions = {}): Runner {
   const interpreter = new Interpreter(model, options);
-  const breathe = breather();
   return {
     inputs: interpreter.inputs,
     outputs: interpreter.outputs,
@@ -53,7 +53,7 @@ export function hostRunner(model: Model, options: SimulationOptions = {}): Runne
     warnings: modelWarnings(model),
     state: isStateful(model) ? 'continues' : 'none',
     run: async (sample, signal, continues = false) => {
-      await breathe(signal);
+      await yieldToEventLoop(signal);
       const start = performance.now();
       if (!continues) interpreter.reset();
       const output = await interpreter.streamInTurns(sample, signal);

@@ -1,11 +1,7 @@
+import type { Warning } from '../base/warnings.js';
 import type { Dataset } from '../data/index.js';
 import type { Model } from '../formats/tflite/index.js';
 import { overflowRisks } from '../simulator/index.js';
-
-export interface Warning {
-  readonly code: string;
-  readonly message: string;
-}
 
 /** What a model's results may suffer from, whatever runs it. */
 export function modelWarnings(model: Model): Warning[] {

@@ -2,7 +2,7 @@
 // only then says it at the broker. Whoever is killed in between leaves a store from which the next agent says the rest.
 
 import { type AtollError, fail } from '../base/errors.js';
-import { equalBytes } from '../devices/bundle/index.js';
+import { equalBytes } from '../base/hashes.js';
 import { type BrokerTrouble, fleetTopics, shardOf } from '../devices/mqtt/index.js';
 import { measuredBefore, measuredOf } from './begin.js';
 import { type Clock, type FleetBroker, machineClock, sleep } from './broker.js';
@@ -15,7 +15,7 @@ import { type HeardReport, Listening } from './listening.js';
 import { Newcomers } from './newcomers.js';
 import { Outbox, type Said } from './outbox.js';
 import { withdrawBundle } from './publish-bundle.js';
-import type { DeviceRecord, RolloutEvent, RolloutState } from './records.js';
+import { type DeviceRecord, hasEnded, type RolloutEvent, type RolloutState } from './records.js';
 import { allShards, everConnected } from './registry.js';
 import { selectsLater } from './selection.js';
 import { SequenceResets } from './sequence-resets.js';
@@ -103,8 +103,7 @@ export async function leadRollout(
       agent.onCommit = onStoreBack;
       await agent.run();
       const row = await store.rollout(no);
-      if (row.state.phase === 'done' || row.state.phase === 'stopped')
-        await collectBundles(store, broker, fleet, row.fleet);
+      if (hasEnded(row.state.phase)) await collectBundles(store, broker, fleet, row.fleet);
       return row;
     } catch (error) {
       const { code, message } = error as AtollError;
@@ -272,7 +271,7 @@ class RolloutAgent {
       void this.inBackground(() =>
         this.newcomers.decide((ids) => everConnected(this.broker, this.fleet, ids, { clock })),
       );
-    const ended = engine.state.phase === 'done' || engine.state.phase === 'stopped';
+    const ended = hasEnded(engine.state.phase);
     const rests =
       engine.state.phase === 'paused' &&
       (options.rest === 'paused' || (engine.state.by === 'gate' && options.rest !== 'never' && engine.underWay === 0));

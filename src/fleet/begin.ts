@@ -1,7 +1,8 @@
 // Writes a rollout down before anything of it is done: its plan, its bundles, its devices in their waves.
 
 import { fail } from '../base/errors.js';
-import { decodeSlotImage, hex, type Manifest, sha256 } from '../devices/bundle/index.js';
+import { sha256Hex } from '../base/hashes.js';
+import { decodeSlotImage, type Manifest } from '../devices/bundle/index.js';
 import { type Measured, nothingMeasured } from './gates.js';
 import type { RolloutPlan } from './plan.js';
 import { plannedState, waitingDevice } from './records.js';
@@ -38,7 +39,7 @@ export async function beginRollout(
   { now = Date.now(), onMissing = () => undefined }: BeginOptions = {},
 ): Promise<RolloutRow> {
   const manifest = manifestOf(image, plan.bundle);
-  const bundle = hex(sha256(image));
+  const bundle = sha256Hex(image);
   const known = (await store.rollouts(fleet)).find(({ name }) => name === plan.rollout);
   if (known !== undefined) return sameAs(known, bundle);
   const previous = await previousOf(store, { plan, previousImage, fleet, manifest });
@@ -172,7 +173,7 @@ async function previousOf(
       reason: `a gate says roll-back, and devices would refuse the bundle to go back to: its counter is ${before.counter ?? 0}, that of the new one ${manifest.counter ?? 0}`,
     });
   }
-  const sha = hex(sha256(image));
+  const sha = sha256Hex(image);
   await store.keepImage(sha, image);
   return sha;
 }

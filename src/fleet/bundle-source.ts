@@ -1,7 +1,8 @@
 // A bundle at a broker for as long as a rollout needs it: published block by block, published again where the broker
 // has lost it, and sent to devices that ask for blocks.
 
-import { compressedBlocks, decodeSlotImage, hex, sha256 } from '../devices/bundle/index.js';
+import { hex, sha256 } from '../base/hashes.js';
+import { compressedBlocks, decodeSlotImage } from '../devices/bundle/index.js';
 import { fleetTopics, type Message } from '../devices/mqtt/index.js';
 import { decodeBlockRequest, encodeBlock, encodeDesired } from '../devices/protocol/index.js';
 import type { Clock, FleetBroker } from './broker.js';

@@ -4,6 +4,7 @@
 import { fleetTopics } from '../devices/mqtt/index.js';
 import type { FleetBroker } from './broker.js';
 import { withdrawBundle } from './publish-bundle.js';
+import { hasEnded } from './records.js';
 import type { RolloutRow, RolloutStore } from './store/index.js';
 
 /**
@@ -36,7 +37,7 @@ export async function collectBundles(
 }
 
 function isUnderWay({ state: { phase } }: RolloutRow): boolean {
-  return phase !== 'done' && phase !== 'stopped';
+  return !hasEnded(phase);
 }
 
 /** Whether devices that were told to go back to it have not been heard of since. */

@@ -1,7 +1,8 @@
 // What a rollout would do to a fleet as it is now.
 
 import { fail } from '../base/errors.js';
-import { compressedBlocks, decodeSlotImage, hex, sha256 } from '../devices/bundle/index.js';
+import { hex, sha256 } from '../base/hashes.js';
+import { compressedBlocks, decodeSlotImage } from '../devices/bundle/index.js';
 import { encodeDesired } from '../devices/protocol/index.js';
 import { failsFrom, type Gate } from './gates.js';
 import type { RolloutPlan } from './plan.js';

@@ -27,6 +27,7 @@ export {
   type Deadlines,
   type DevicePhase,
   type DeviceRecord,
+  hasEnded,
   plannedState,
   type Quarantine,
   type RolloutEvent,

@@ -3,15 +3,14 @@
 
 import { createHash } from 'node:crypto';
 import { crc32 } from 'node:zlib';
+import { equalBytes, sha256 } from '../base/hashes.js';
 import {
   agreementOf,
   compareOutputs,
   drawable,
   drawSample,
-  equalBytes,
   SeededBytes,
   type SlotImage,
-  sha256,
   type Trailer,
 } from '../devices/bundle/index.js';
 import { challengeSamples, type Reported, reportedOutputBytes } from '../devices/protocol/index.js';

@@ -2,10 +2,11 @@
 // devices fetch it, and whenever they do.
 
 import { fail } from '../base/errors.js';
-import { compressedBlocks, hex, sha256 } from '../devices/bundle/index.js';
+import { hex, sha256 } from '../base/hashes.js';
+import type { Progress } from '../base/progress.js';
+import { compressedBlocks } from '../devices/bundle/index.js';
 import { fleetTopics } from '../devices/mqtt/index.js';
 import { isBlockSize, segmentBlocks } from '../devices/protocol/index.js';
-import type { Progress } from '../evaluate/index.js';
 import type { FleetBroker } from './broker.js';
 
 export interface PublishedBundle {

@@ -42,6 +42,11 @@ export type Deadlines = Readonly<Record<(typeof timedPhases)[number], number>>;
  */
 export type RolloutPhase = 'planned' | 'running' | 'paused' | 'rolling-back' | 'stopped' | 'done';
 
+/** Whether a rollout has ended: it sends no more models, though a roll-back can follow `done`. */
+export function hasEnded(phase: RolloutPhase): phase is 'stopped' | 'done' {
+  return phase === 'stopped' || phase === 'done';
+}
+
 /** What a device is to run, as the broker is to say it. */
 export type Wants = 'nothing' | 'new' | 'old';
 

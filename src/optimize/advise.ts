@@ -2,6 +2,7 @@
 // the target.
 
 import { AtollError } from '../base/errors.js';
+import type { Progress } from '../base/progress.js';
 import type { Dataset } from '../data/index.js';
 import { checkFile } from '../devices/bundle/index.js';
 import {
@@ -12,7 +13,6 @@ import {
   type Evaluation,
   evaluate,
   hostRunner,
-  type Progress,
 } from '../evaluate/index.js';
 import type { Model } from '../formats/tflite/index.js';
 import type { CheckResult, Target } from '../targets/index.js';

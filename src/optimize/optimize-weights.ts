@@ -2,9 +2,12 @@
 
 import { deflateRawSync } from 'node:zlib';
 import { fail } from '../base/errors.js';
+import { yieldToEventLoop } from '../base/event-loop.js';
+import type { Progress } from '../base/progress.js';
+import type { Warning } from '../base/warnings.js';
 import type { Dataset } from '../data/index.js';
 import { compressedBytes } from '../devices/bundle/index.js';
-import { breather, type Progress, Reference, type Warning } from '../evaluate/index.js';
+import { Reference } from '../evaluate/index.js';
 import { type Model, writeModel } from '../formats/tflite/index.js';
 import { resolveShapes } from '../simulator/index.js';
 import {
@@ -109,13 +112,12 @@ function schedule(
   sparsity: number,
   { block, onProgress, signal }: OptimizeWeightsOptions,
 ): Promise<Map<number, number>> {
-  const breathe = breather();
   return scheduleBySensitivity(model, reference, {
     sparsity,
     ...(block === undefined ? {} : { block }),
     onStep: async (progress) => {
       onProgress?.(progress);
-      await breathe(signal);
+      await yieldToEventLoop(signal);
     },
   });
 }

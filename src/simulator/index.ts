@@ -1,7 +1,6 @@
 // The simulator. In goes a model; an Interpreter runs samples given as raw tensors and gives raw tensors back, with the
 // integer bits of a named kernel profile. arenaOf says how much RAM the device's interpreter needs, in bytes.
-
-export { alignUp } from './align.js';
+export { arenaBytesOf } from './arena/alignment.js';
 export { insertPlaced, lowestGap, type PlacedBytes, type PlannedBuffer } from './arena/greedy.js';
 export { type Arena, arenaOf } from './arena/index.js';
 export { onlinePlanned, withOfflinePlan } from './arena/offline-plan.js';

@@ -1,7 +1,7 @@
 // Runs a model on the host, to the last bit as the kernels of the profile would.
 
-import { setImmediate } from 'node:timers/promises';
 import { fail } from '../base/errors.js';
+import { yieldToEventLoop } from '../base/event-loop.js';
 import { bytesOfElements, type ElementType, elementCount, type Model } from '../formats/tflite/index.js';
 import { defaultKernelProfile, type KernelProfile, kernelProfiles } from './arithmetic/profile.js';
 import { beat, noLimit, type TimeLimit } from './beat.js';
@@ -43,9 +43,6 @@ export interface InterpreterOptions {
   /** Runs the subgraph of this signature instead of the main one. */
   readonly signature?: string | undefined;
 }
-
-/** Maximum time between two yields to the event loop, unless a single operator takes longer. */
-const sliceMs = 50;
 
 export class Interpreter {
   readonly inputs: readonly TensorInfo[];
@@ -171,13 +168,7 @@ export class Interpreter {
   async streamInTurns(sample: Uint8Array, signal?: AbortSignal): Promise<Uint8Array> {
     this.setSample(sample);
     const turns = this.invocation();
-    let last = performance.now();
-    while (turns.next().done !== true) {
-      if (performance.now() - last < sliceMs) continue;
-      await setImmediate();
-      signal?.throwIfAborted();
-      last = performance.now();
-    }
+    while (turns.next().done !== true) await yieldToEventLoop(signal);
     return this.allOutputs();
   }
 

@@ -3,7 +3,8 @@
 
 import path from 'node:path';
 import { afterEach, describe, expect, test } from 'vitest';
-import { buildSlotImage, hex, sha256 } from '../../src/devices/bundle/index.js';
+import { sha256Hex } from '../../src/base/hashes.js';
+import { buildSlotImage } from '../../src/devices/bundle/index.js';
 import { parseBrokerAddress } from '../../src/devices/mqtt/index.js';
 import { numberedIds, serveFleet } from '../../src/devices/simulated/index.js';
 import { writeModel } from '../../src/formats/tflite/index.js';
@@ -67,13 +68,13 @@ describe.each(brokerPrograms)('$name', ({ name, missing, start }) => {
       }
       expect(first).toMatchObject({ code: 0, document: { phase: 'done', devices: 50, counts: { confirmed: 50 } } });
       expect((first.document.waves as { devices: number }[]).map(({ devices }) => devices)).toEqual([2, 13, 35]);
-      expect(new Set(served.devices.map(({ running }) => running))).toEqual(new Set([hex(sha256(one))]));
+      expect(new Set(served.devices.map(({ running }) => running))).toEqual(new Set([sha256Hex(one)]));
       const second = await rollout('start', 'two.yaml', '--fleet', uri);
       expect(second).toMatchObject({
         code: 1,
         document: { phase: 'stopped', by: 'gate', wave: 1, counts: { waiting: 48, 'rolled-back': 2 } },
       });
-      expect(new Set(served.devices.map(({ running }) => running))).toEqual(new Set([hex(sha256(one))]));
+      expect(new Set(served.devices.map(({ running }) => running))).toEqual(new Set([sha256Hex(one)]));
       expect(jsonOf(await atoll(['devices', uri, '--json']))).toMatchObject({
         devices: expect.objectContaining({ length: 50 }),
         neverConnected: [],

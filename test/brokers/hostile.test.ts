@@ -4,7 +4,7 @@
 import net from 'node:net';
 import mqttPacket from 'mqtt-packet';
 import { afterEach, describe, expect, test } from 'vitest';
-import { seededRandom } from '../../src/data/index.js';
+import { seededRandom } from '../../src/base/random.js';
 import { connectToBroker, fleetTopics, parseBrokerAddress } from '../../src/devices/mqtt/index.js';
 import { openDevice } from '../../src/devices/open-device.js';
 import { encodeReported } from '../../src/devices/protocol/index.js';

@@ -6,7 +6,8 @@ import { existsSync, readFileSync } from 'node:fs';
 import path from 'node:path';
 import { promisify } from 'node:util';
 import { describe, expect } from 'vitest';
-import { buildSlotImage, hex, sha256 } from '../../src/devices/bundle/index.js';
+import { sha256Hex } from '../../src/base/hashes.js';
+import { buildSlotImage } from '../../src/devices/bundle/index.js';
 import { push } from '../../src/devices/client/index.js';
 import { openDevice } from '../../src/devices/open-device.js';
 import { writeModel } from '../../src/formats/tflite/index.js';
@@ -121,7 +122,7 @@ describe.each(kinds)('$name', (kind) => {
         stats: ['atoll'],
         atoll: expect.objectContaining({ inferences: expect.any(Number) }),
         status: { length: image.byteLength },
-        checksum: { output: hex(sha256(image)) },
+        checksum: { output: sha256Hex(image) },
         checksums: expect.objectContaining({ sha256: expect.anything(), crc32: expect.anything() }),
         // What a device of this kind has not, is refused, not left without an answer.
         tasks: { error: expect.stringMatching(/ENOTSUP/i) },
@@ -145,7 +146,7 @@ describe.each(kinds)('$name', (kind) => {
       expect(await ask('stats', 'list-groups')).toContain('atoll');
       expect(await ask('stats', 'get', 'atoll')).toMatch(/inferences/);
       expect(await ask('fs', 'status', active)).toContain(String(image.byteLength));
-      expect(await ask('fs', 'checksum', active, 'sha256')).toContain(hex(sha256(image)));
+      expect(await ask('fs', 'checksum', active, 'sha256')).toContain(sha256Hex(image));
       expect(await ask('fs', 'supported-checksums')).toMatch(/crc32/);
       const copy = path.join(folder, 'copy-of-ctl.bin');
       await ask('fs', 'download', active, copy);

@@ -6,14 +6,8 @@ import { rmSync } from 'node:fs';
 import path from 'node:path';
 import { deflateRawSync } from 'node:zlib';
 import { afterEach, expect } from 'vitest';
-import {
-  buildSlotImage,
-  createKeys,
-  hex,
-  readPrivateKey,
-  readPublicKey,
-  sha256,
-} from '../../src/devices/bundle/index.js';
+import { hex, sha256Hex } from '../../src/base/hashes.js';
+import { buildSlotImage, createKeys, readPrivateKey, readPublicKey } from '../../src/devices/bundle/index.js';
 import {
   type BrokerConnection,
   connectToBroker,
@@ -138,7 +132,7 @@ class CFleet {
   }
 }
 
-const modelOf = (fill: number): string => hex(sha256(writeModel(int8Dense(4000, fill))));
+const modelOf = (fill: number): string => sha256Hex(writeModel(int8Dense(4000, fill)));
 
 run('devices in C and simulated ones take the same rollout, and the next one, and go back', async () => {
   const fleet = await CFleet.start();

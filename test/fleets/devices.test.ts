@@ -2,14 +2,8 @@
 
 import { crc32 } from 'node:zlib';
 import { describe, expect, test } from 'vitest';
-import {
-  buildSlotImage,
-  createKeys,
-  hex,
-  readPrivateKey,
-  readPublicKey,
-  sha256,
-} from '../../src/devices/bundle/index.js';
+import { hex, sha256, sha256Hex } from '../../src/base/hashes.js';
+import { buildSlotImage, createKeys, readPrivateKey, readPublicKey } from '../../src/devices/bundle/index.js';
 import {
   type BrokerConnection,
   connectToBroker,
@@ -164,7 +158,7 @@ describe.each(brokers)('at %s', (_name, run, start) => {
       await publishBundle(agent, fleet, good);
       await publishBundle(agent, fleet, foreign);
       await desire(agent, served, good, 'r1');
-      const running = () => served.devices.filter((device) => device.running === hex(sha256(good)));
+      const running = () => served.devices.filter((device) => device.running === sha256Hex(good));
       const countIn = (last: ReadonlyMap<string, Reported>, state: string): number =>
         [...last.values()].filter((report) => report.state === state).length;
       const settled = await watch.until(
@@ -184,7 +178,7 @@ describe.each(brokers)('at %s', (_name, run, start) => {
         (last) =>
           [...last.values()].filter(({ rollout, state }) => rollout === 'r2' && state === 'failed').length >= 25,
       );
-      expect(served.devices.filter((device) => device.running === hex(sha256(foreign)))).toEqual([]);
+      expect(served.devices.filter((device) => device.running === sha256Hex(foreign))).toEqual([]);
       expect(running().length).toBeGreaterThanOrEqual(count('confirmed'));
     });
   });
@@ -290,7 +284,7 @@ test('rollout plan says what would happen, and does nothing', async () => {
         { devices: 3, online: 3 },
       ],
       unknown: ['q-99'],
-      bundle: { sha256: hex(sha256(image)), signed: false },
+      bundle: { sha256: sha256Hex(image), signed: false },
     });
     expect((await plan()).stdout).toMatch(
       /4 devices of pico, in 2 waves[\s\S]*at most 2(\.0)? % failed, else pause: waves fail from 1, 2[\s\S]*not in this fleet: q-99/,

@@ -4,14 +4,8 @@
 
 import { describe, expect, test } from 'vitest';
 import { fail } from '../../src/base/errors.js';
-import {
-  buildSlotImage,
-  createKeys,
-  hex,
-  readPrivateKey,
-  readPublicKey,
-  sha256,
-} from '../../src/devices/bundle/index.js';
+import { sha256Hex } from '../../src/base/hashes.js';
+import { buildSlotImage, createKeys, readPrivateKey, readPublicKey } from '../../src/devices/bundle/index.js';
 import { fleetTopics } from '../../src/devices/mqtt/index.js';
 import type { FleetFault } from '../../src/devices/simulated/index.js';
 import { type DeviceRecord, type Gate, leadRollout, type RolloutPlan, summarize } from '../../src/fleet/index.js';
@@ -29,7 +23,7 @@ function imageOf(fill: number): Uint8Array {
   return buildSlotImage(writeModel(model), model, target, { counter: 1, key });
 }
 const [factory, image] = [imageOf(1), imageOf(2)];
-const bundle = hex(sha256(image));
+const bundle = sha256Hex(image);
 
 const gate = (
   measure: 'confirmed' | 'failed' | 'unknown',
@@ -58,7 +52,7 @@ async function expectSound(fleet: VirtualFleet, no: number, plan: RolloutPlan): 
     // Even one that fell silent comes to a model that works, however often its power fails.
     for (let boots = 0; boots < 4; boots++) device.slots.boot();
     expect(device.slots.active, id).toMatchObject({ tested: true, confirmed: true, pending: false });
-    expect([bundle, hex(sha256(factory))], id).toContain(device.running);
+    expect([bundle, sha256Hex(factory)], id).toContain(device.running);
     // Nothing counts that is not so.
     if (records.get(id)?.phase === 'confirmed') expect(device.running, id).toBe(bundle);
   }
@@ -152,7 +146,7 @@ describe('devices with faults', () => {
       });
       for (const [id, record] of records) {
         const device = fleet.devices.get(id);
-        if (action === 'roll-back') expect(device?.running).toBe(hex(sha256(factory)));
+        if (action === 'roll-back') expect(device?.running).toBe(sha256Hex(factory));
         if (record.phase === 'rolled-back') expect(record).toMatchObject({ wants: 'old', code: null });
         expect(underWay.has(record.phase)).toBe(false);
       }

@@ -4,7 +4,8 @@ import { type ChildProcess, spawn } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 import path from 'node:path';
 import { afterEach, describe, expect, test } from 'vitest';
-import { buildSlotImage, hex, sha256 } from '../../src/devices/bundle/index.js';
+import { sha256, sha256Hex } from '../../src/base/hashes.js';
+import { buildSlotImage } from '../../src/devices/bundle/index.js';
 import {
   type BrokerConnection,
   connectToBroker,
@@ -195,7 +196,7 @@ describe.each(brokers)('at %s', (_name, run, start) => {
       files: ['r.html', 'r.md', 'r.xml'],
     });
     expect((document.waves as { devices: number }[]).map(({ devices }) => devices)).toEqual([2, 7, 21]);
-    expect(new Set(served.devices.map(({ running }) => running))).toEqual(new Set([hex(sha256(bundleOf(1)))]));
+    expect(new Set(served.devices.map(({ running }) => running))).toEqual(new Set([sha256Hex(bundleOf(1))]));
     expect(readFileSync(path.join(folder, 'r.html'), 'utf8')).toMatch(/<polyline[\s\S]*wave 3 began/);
     expect(readFileSync(path.join(folder, 'r.md'), 'utf8')).toMatch(/\| 3 \| 21 \| 21 \|/);
     expect(readFileSync(path.join(folder, 'r.xml'), 'utf8')).toMatch(/tests="5" failures="0"/);
@@ -231,15 +232,15 @@ describe.each(brokers)('at %s', (_name, run, start) => {
       wave: 1,
       counts: { waiting: 18, 'rolled-back': 2 },
       reason: expect.stringContaining('gate 2, latency: 2 of 2 bad in wave 1'),
-      previous: hex(sha256(bundleOf(1))),
+      previous: sha256Hex(bundleOf(1)),
     });
-    expect(served.devices.every(({ running }) => running === hex(sha256(bundleOf(1))))).toBe(true);
+    expect(served.devices.every(({ running }) => running === sha256Hex(bundleOf(1)))).toBe(true);
     // The blocks of the one that was stopped are gone; those of the rollout before are there.
     const agent = await plant.connect();
     const left = new Set<string>();
     await agent.subscribe('atoll/plant/b/#', ({ topic }) => void left.add(topic.split('/')[3] ?? ''));
     await readRegistry(agent, 'plant');
-    expect([...left]).toEqual([hex(sha256(bundleOf(1)))]);
+    expect([...left]).toEqual([sha256Hex(bundleOf(1))]);
     expect(await plant.rollout('resume', 'two')).toMatchObject({
       code: 1,
       document: { error: { code: 'ROLLOUT_NOT_NOW' } },
@@ -248,7 +249,7 @@ describe.each(brokers)('at %s', (_name, run, start) => {
     const late = await plant.devices(5, { prefix: 'late' });
     const { document: joined } = await plant.rollout('start', 'one.yaml', '--fleet', plant.uri);
     expect(joined).toMatchObject({ phase: 'done', devices: 25, counts: { confirmed: 25 } });
-    expect(late.devices.every(({ running }) => running === hex(sha256(bundleOf(1))))).toBe(true);
+    expect(late.devices.every(({ running }) => running === sha256Hex(bundleOf(1)))).toBe(true);
   });
 
   run('pause, resume, abort, retry and status from another terminal', async () => {
@@ -295,7 +296,7 @@ describe.each(brokers)('at %s', (_name, run, start) => {
     }
     expect(kills).toBeGreaterThan(1);
     expect((await plant.rollout('status')).document).toMatchObject({ phase: 'done', counts: { confirmed: 20 } });
-    expect(served.devices.every(({ running }) => running === hex(sha256(bundleOf(1))))).toBe(true);
+    expect(served.devices.every(({ running }) => running === sha256Hex(bundleOf(1)))).toBe(true);
     // Nobody was told twice: one attempt each.
     const agent = await plant.connect();
     const { members } = await readRegistry(agent, 'plant');
@@ -328,7 +329,7 @@ describe.each(brokers)('at %s', (_name, run, start) => {
       phase: 'done',
       counts: { confirmed: 8 },
     });
-    expect(served.devices.every(({ running }) => running === hex(sha256(bundleOf(1))))).toBe(true);
+    expect(served.devices.every(({ running }) => running === sha256Hex(bundleOf(1)))).toBe(true);
     expect(blocks).toEqual([]);
   });
 
@@ -369,7 +370,7 @@ toolTest('mosquitto')(
     const second = await mosquitto(folder, { port });
     await led.ends(0);
     expect((await plant.rollout('status')).document).toMatchObject({ phase: 'done', counts: { confirmed: 30 } });
-    expect(served.devices.every(({ running }) => running === hex(sha256(bundleOf(1))))).toBe(true);
+    expect(served.devices.every(({ running }) => running === sha256Hex(bundleOf(1)))).toBe(true);
     for (const close of closers.splice(0).reverse()) await close();
     await second.stop();
   },
@@ -412,7 +413,7 @@ for (const [name, run, start] of persistent) {
       counts: { confirmed: 30 },
       broker: null,
     });
-    expect(served.devices.every(({ running }) => running === hex(sha256(bundleOf(1))))).toBe(true);
+    expect(served.devices.every(({ running }) => running === sha256Hex(bundleOf(1)))).toBe(true);
     const log = (await atoll(['rollout', 'log', 'kept', '--store', plant.store])).stdout;
     expect(log.match(/"kind":"broker","connected":false/g)?.length).toBeGreaterThanOrEqual(2);
     expect(log.match(/"kind":"broker","connected":true/g)?.length).toBeGreaterThanOrEqual(2);
@@ -601,7 +602,7 @@ toolTest('postgres')(
     }
     await Promise.all([first.ends(0), second.ends(0)]);
     expect((await plant.rollout('status')).document).toMatchObject({ phase: 'done', counts: { confirmed: 20 } });
-    expect(served.devices.every(({ running }) => running === hex(sha256(bundleOf(1))))).toBe(true);
+    expect(served.devices.every(({ running }) => running === sha256Hex(bundleOf(1)))).toBe(true);
     // Nobody was told twice.
     const { members } = await readRegistry(await plant.connect(), 'plant');
     expect(members.map(({ reported }) => reported.attempt)).toEqual(Array.from({ length: 20 }, () => 1));

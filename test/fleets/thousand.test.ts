@@ -3,7 +3,8 @@
 
 import path from 'node:path';
 import { describe, expect, test } from 'vitest';
-import { buildSlotImage, compressedBlocks, sha256 } from '../../src/devices/bundle/index.js';
+import { sha256 } from '../../src/base/hashes.js';
+import { buildSlotImage, compressedBlocks } from '../../src/devices/bundle/index.js';
 import { connectToBroker, parseBrokerAddress } from '../../src/devices/mqtt/index.js';
 import { encodeDesired } from '../../src/devices/protocol/index.js';
 import {

@@ -3,7 +3,7 @@
 
 import { expect, test } from 'vitest';
 import { AtollError } from '../../src/base/errors.js';
-import { seededRandom } from '../../src/data/index.js';
+import { seededRandom } from '../../src/base/random.js';
 import {
   AcceleratedModel,
   type Accelerator,

@@ -1,7 +1,8 @@
 // Real models on the device side in C, as a program of this machine.
 
 import { expect } from 'vitest';
-import { buildSlotImage, hex, sha256 } from '../../src/devices/bundle/index.js';
+import { sha256Hex } from '../../src/base/hashes.js';
+import { buildSlotImage } from '../../src/devices/bundle/index.js';
 import { type PushStep, push } from '../../src/devices/client/index.js';
 import { openDevice } from '../../src/devices/open-device.js';
 import { statsCommands } from '../../src/devices/protocol/index.js';
@@ -72,7 +73,7 @@ toolTest('gcc', 'make')(
     const model = int8Dense(300);
     const image = buildSlotImage(writeModel(model), model, target);
     for (const [name, bytes, running] of [
-      ['whole', image, hex(sha256(writeModel(model)))],
+      ['whole', image, sha256Hex(writeModel(model))],
       ['damaged', image.with(100, (image[100] as number) ^ 1), null],
     ] as const) {
       const flash = Buffer.alloc(2 * 65536 + 2 * 4096, 0xff);

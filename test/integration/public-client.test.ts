@@ -3,7 +3,7 @@
 import { execFile } from 'node:child_process';
 import { promisify } from 'node:util';
 import { expect } from 'vitest';
-import { hex, sha256 } from '../../src/devices/bundle/index.js';
+import { sha256Hex } from '../../src/base/hashes.js';
 import { type DeviceProcess, simulateDevice } from '../support/device-process.js';
 import { temporaryFolder, writeFiles } from '../support/files.js';
 import { buildFirmware, posixDevice } from '../support/firmware.js';
@@ -27,7 +27,7 @@ async function tell(device: DeviceProcess): Promise<object> {
 const told = {
   echo: 'hello',
   len: file.byteLength,
-  sha256: hex(sha256(file)),
+  sha256: sha256Hex(file),
   stats: expect.objectContaining({ inferences: 0, resets: 0 }),
 };
 

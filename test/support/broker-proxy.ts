@@ -4,7 +4,7 @@
 
 import net from 'node:net';
 import mqttPacket from 'mqtt-packet';
-import { seededRandom } from '../../src/data/index.js';
+import { seededRandom } from '../../src/base/random.js';
 
 export interface ProxyFaults {
   readonly seed?: number;

@@ -1,13 +1,8 @@
 // What every device must do, whoever wrote it: run against the simulated device, the C implementation, and boards.
 
 import { afterAll, describe, expect } from 'vitest';
-import {
-  buildSlotImage,
-  compressImage,
-  decodeSlotImage,
-  encodeSlotImage,
-  sha256,
-} from '../../src/devices/bundle/index.js';
+import { sha256 } from '../../src/base/hashes.js';
+import { buildSlotImage, compressImage, decodeSlotImage, encodeSlotImage } from '../../src/devices/bundle/index.js';
 import { type DeviceClient, push, uploadImage } from '../../src/devices/client/index.js';
 import { openDevice } from '../../src/devices/open-device.js';
 import {

@@ -1,8 +1,9 @@
 // A fleet in virtual time: the real agent and the real devices, around a broker that may lose, repeat and reorder
 // messages.
 
-import { seededRandom } from '../../src/data/index.js';
-import { hex, sha256, type VerifyingKey } from '../../src/devices/bundle/index.js';
+import { sha256Hex } from '../../src/base/hashes.js';
+import { seededRandom } from '../../src/base/random.js';
+import type { VerifyingKey } from '../../src/devices/bundle/index.js';
 import {
   FleetDevice,
   type FleetFault,
@@ -114,7 +115,7 @@ export class VirtualFleet {
     this.devices.set(id, device);
     const { factory } = this.options;
     if (factory !== undefined) {
-      const bytes = this.images.shared(hex(sha256(factory)), factory);
+      const bytes = this.images.shared(sha256Hex(factory), factory);
       Object.assign(device.slots.all[0], { bytes, active: true, confirmed: true, tested: true });
     }
     device.connected();

@@ -1,6 +1,6 @@
-// Progress on stderr: a bar with the time left on a terminal, a line now and then in a log.
+import type { Progress } from '../../base/progress.js';
 
-import type { Progress } from '../../evaluate/index.js';
+// Progress on stderr: a bar with the time left on a terminal, a line now and then in a log.
 
 export interface ProgressReporter {
   /** @param progress null where a step has no length */

@@ -1,5 +1,6 @@
 import { Option } from 'commander';
 import { fail } from '../../base/errors.js';
+import { hex } from '../../base/hashes.js';
 import type { BrokerAddress } from '../../devices/mqtt/index.js';
 import { collect } from './options.js';
 import type { Context, Outcome, Verb } from './verb.js';
@@ -41,10 +42,9 @@ export const devicesVerb: Verb = {
 };
 
 async function listFleet(address: BrokerAddress, { signal, progress }: Context): Promise<Outcome> {
-  const [{ readRegistryAt }, { fleetReport }, { hex }] = await Promise.all([
+  const [{ readRegistryAt }, { fleetReport }] = await Promise.all([
     import('../../fleet/index.js'),
     import('../report/index.js'),
-    import('../../devices/bundle/index.js'),
   ]);
   const { uri } = address;
   progress.update('read the fleet', null);

@@ -1,5 +1,6 @@
 import path from 'node:path';
 import { Option } from 'commander';
+import { alignUp } from '../../base/alignment.js';
 import { fail } from '../../base/errors.js';
 import type { Model } from '../../formats/tflite/index.js';
 import type { Target } from '../../targets/index.js';
@@ -146,10 +147,9 @@ const writers: Readonly<Record<Format, (request: Request) => Promise<Exported>>>
  * @throws MODEL_DOES_NOT_FIT
  */
 async function flashImage({ bytes, model, target }: Request): Promise<Uint8Array> {
-  if (target !== null)
-    return (await import('../../devices/bundle/index.js')).buildFittingImage(bytes, model, target).image;
-  const { alignUp } = await import('../../simulator/index.js');
-  const image = new Uint8Array(alignUp(bytes.length));
+  const { buildFittingImage, imageAlignment } = await import('../../devices/bundle/index.js');
+  if (target !== null) return buildFittingImage(bytes, model, target).image;
+  const image = new Uint8Array(alignUp(bytes.length, imageAlignment));
   image.set(bytes);
   return image;
 }

@@ -1,5 +1,6 @@
 import { rm } from 'node:fs/promises';
 import { Argument, Option } from 'commander';
+import { hex } from '../../base/hashes.js';
 import type { Outcome, Verb } from './verb.js';
 
 const actions = ['create', 'show'] as const;
@@ -25,7 +26,7 @@ export const keysVerb: Verb = {
 };
 
 async function create(name: string, { algorithm }: Readonly<Record<string, unknown>>): Promise<Outcome> {
-  const [{ createKeys, hex, readPublicKey }, { writeNew }] = await Promise.all([
+  const [{ createKeys, readPublicKey }, { writeNew }] = await Promise.all([
     import('../../devices/bundle/index.js'),
     import('../../base/files/index.js'),
   ]);
@@ -46,7 +47,7 @@ async function create(name: string, { algorithm }: Readonly<Record<string, unkno
 }
 
 async function show(file: string): Promise<Outcome> {
-  const [{ hex, readPublicKey }, { readText }] = await Promise.all([
+  const [{ readPublicKey }, { readText }] = await Promise.all([
     import('../../devices/bundle/index.js'),
     import('../../base/files/index.js'),
   ]);

@@ -1,6 +1,7 @@
 import { Option } from 'commander';
 import { fail } from '../../base/errors.js';
-import type { GateResult, Limits, Warning } from '../../evaluate/index.js';
+import type { Warning } from '../../base/warnings.js';
+import type { GateResult, Limits } from '../../evaluate/index.js';
 import type { Model } from '../../formats/tflite/index.js';
 import type { QuantizeOptions, RepairName, WiderType } from '../../optimize/quantize/index.js';
 import type { CheckResult, Target } from '../../targets/index.js';

@@ -1,7 +1,7 @@
 // An accelerator as what runs the models of a device that this process serves.
 
 import { AtollError, fail } from '../../base/errors.js';
-import { breather } from '../../evaluate/index.js';
+import { yieldToEventLoop } from '../../base/event-loop.js';
 import type { Model } from '../../formats/tflite/index.js';
 import { compiledModelOf, newestRuntime, requireRuntime } from '../../targets/compiled/index.js';
 import { drawable, drawSample, SeededBytes } from '../bundle/index.js';
@@ -86,10 +86,9 @@ function modelFor(model: Model): AcceleratedModel {
 /** @param rememberedMs what inferences so far would have taken more */
 function execution(model: AcceleratedModel, attachment: Attachment, rememberedMs: () => number): Execution {
   const { inputs, outputs } = model;
-  const breathe = breather();
   const run: Execution['run'] = async (sample) => {
     // What is emulated computes in this process, which has others to answer as well.
-    await breathe();
+    await yieldToEventLoop();
     const accelerator = await attachment.present();
     const before = rememberedMs();
     const { output, latencyMs } = await model.run(accelerator, sample);

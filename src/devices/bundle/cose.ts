@@ -3,7 +3,7 @@
 
 import { sign, verify } from 'node:crypto';
 import { decode, encode } from 'cborg';
-import { equalBytes, hex } from './hash.js';
+import { equalBytes, hex } from '../../base/hashes.js';
 import type { KeyAlgorithm, SigningKey, VerifyingKey } from './keys.js';
 
 const algorithmLabel = 1;

@@ -16,7 +16,6 @@ export {
 } from './compression.js';
 export { faultOfSignature } from './cose.js';
 export { drawable, drawSample, SeededBytes } from './drawing.js';
-export { equalBytes, hex, sha256 } from './hash.js';
 export {
   createKeys,
   type KeyAlgorithm,
@@ -31,6 +30,7 @@ export {
   agreementOf,
   decodeSlotImage,
   encodeSlotImage,
+  imageAlignment,
   type Manifest,
   type SelfTestVector,
   type SlotImage,

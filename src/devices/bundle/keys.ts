@@ -2,7 +2,7 @@
 
 import { createPrivateKey, createPublicKey, generateKeyPairSync, type KeyObject } from 'node:crypto';
 import { fail, reasonOf } from '../../base/errors.js';
-import { sha256 } from './hash.js';
+import { sha256 } from '../../base/hashes.js';
 
 export const keyAlgorithms = ['ed25519', 'es256'] as const;
 export type KeyAlgorithm = (typeof keyAlgorithms)[number];

@@ -1,9 +1,9 @@
 // A manifest as JSON shows it: hashes in hexadecimal, operators by name, and what the signature says of itself.
 
+import { hex } from '../../base/hashes.js';
 import { builtinOperatorName } from '../../formats/tflite/index.js';
 import type { Agreement } from '../../targets/index.js';
 import { keyIdOf } from './cose.js';
-import { hex } from './hash.js';
 import { agreementOf, type Trailer } from './slot-image.js';
 
 export interface ManifestView {

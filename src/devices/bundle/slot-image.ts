@@ -4,17 +4,17 @@
 import { crc32 } from 'node:zlib';
 import { decode, encode } from 'cborg';
 import { z } from 'zod';
+import { alignUp } from '../../base/alignment.js';
 import { fail, reasonOf } from '../../base/errors.js';
-import { alignUp } from '../../simulator/index.js';
+import { equalBytes, sha256 } from '../../base/hashes.js';
 import type { Agreement } from '../../targets/index.js';
 import { bytes, decodeMap, uint } from '../protocol/index.js';
 import { signPayload } from './cose.js';
-import { equalBytes, sha256 } from './hash.js';
 import type { SigningKey } from './keys.js';
 
 const magic = new TextEncoder().encode('ATOLLIMG');
 const footerBytes = 32;
-const imageAlignment = 16;
+export const imageAlignment = 16;
 const formatVersion = 1;
 
 const sha = bytes.refine((value) => value.byteLength === 32, 'must be the 32 bytes of a SHA-256');

@@ -3,11 +3,12 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { crc32 } from 'node:zlib';
 import { AtollError, fail } from '../../base/errors.js';
+import { hex } from '../../base/hashes.js';
 import type { Runner } from '../../evaluate/index.js';
 import { builtinOperatorName, type Model } from '../../formats/tflite/index.js';
 import { Interpreter } from '../../simulator/index.js';
 import type { Target } from '../../targets/index.js';
-import { compareOutputs, drawSample, hex, SeededBytes } from '../bundle/index.js';
+import { compareOutputs, drawSample, SeededBytes } from '../bundle/index.js';
 import {
   atollCommands,
   type DeviceDescription,

@@ -2,8 +2,8 @@
 
 import { crc32 } from 'node:zlib';
 import { fail } from '../../base/errors.js';
-import type { Progress } from '../../evaluate/index.js';
-import { equalBytes, hex, sha256 } from '../bundle/index.js';
+import { equalBytes, hex, sha256, sha256Hex } from '../../base/hashes.js';
+import type { Progress } from '../../base/progress.js';
 import { fileCommands } from '../protocol/index.js';
 import { type SmpClient, signalOf } from './smp-client.js';
 
@@ -73,7 +73,7 @@ async function hashOf(
     if (!hash.ok || hash.value.type !== type) continue;
     const { output, len } = hash.value;
     const text = output instanceof Uint8Array ? hex(output) : output.toString(16);
-    const expected = (file: Uint8Array): string => (type === 'sha256' ? hex(sha256(file)) : crc32(file).toString(16));
+    const expected = (file: Uint8Array): string => (type === 'sha256' ? sha256Hex(file) : crc32(file).toString(16));
     const equals = (file: Uint8Array): boolean =>
       output instanceof Uint8Array ? equalBytes(output, sha256(file)) : output === crc32(file);
     return { type, bytes: len, text, expected, equals };

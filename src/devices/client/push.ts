@@ -2,16 +2,10 @@
 // new one has passed, and comes back by itself if the new one is never confirmed.
 
 import { fail } from '../../base/errors.js';
-import type { Progress } from '../../evaluate/index.js';
+import { hex, sha256, sha256Hex } from '../../base/hashes.js';
+import type { Progress } from '../../base/progress.js';
 import { builtinOperatorName } from '../../formats/tflite/index.js';
-import {
-  decodeSlotImage,
-  hex,
-  largestBlockBytes,
-  type SlotImage,
-  sha256,
-  smallestBlockBytes,
-} from '../bundle/index.js';
+import { decodeSlotImage, largestBlockBytes, type SlotImage, smallestBlockBytes } from '../bundle/index.js';
 import { atollCommands, type DeviceDescription, type ResponseOf } from '../protocol/index.js';
 import type { DeviceClient } from './client.js';
 import { inferenceTimeoutMs, signalOf } from './smp-client.js';
@@ -49,7 +43,7 @@ export async function push(device: DeviceClient, image: Uint8Array, options: Pus
   const common = {
     device: described.id,
     target: described.target,
-    model: hex(sha256(slotImage.model)),
+    model: sha256Hex(slotImage.model),
     state: 'confirmed' as const,
   };
   const running = before?.sha !== undefined && hex(before.sha) === hex(sha) ? before : null;
@@ -120,7 +114,7 @@ function unchanged(image: Uint8Array): UploadResult {
     bytesPerSecond: null,
     bottleneck: null,
   };
-  return { bytes, resumedAt: bytes, sha256: hex(sha256(image)), verifiedBy: 'sha256', ...nothing };
+  return { bytes, resumedAt: bytes, sha256: sha256Hex(image), verifiedBy: 'sha256', ...nothing };
 }
 
 /** The longest blocks that both sides know: they compress best. null for a device that takes none. */

@@ -4,7 +4,7 @@
 
 import { setTimeout as delay } from 'node:timers/promises';
 import { fail } from '../../base/errors.js';
-import type { Progress } from '../../evaluate/index.js';
+import type { Progress } from '../../base/progress.js';
 import { FileStatus, fileCommands, Group, osCommands, slotFiles } from '../protocol/index.js';
 import { BurstLimit } from './burst-limit.js';
 import { chunkBytes } from './chunk.js';

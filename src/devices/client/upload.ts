@@ -2,7 +2,8 @@
 // same bytes ended, survives lost answers and resets, and verifies the file at the end (some devices report success
 // when their volume is full).
 
-import { compressImage, hex, sha256 } from '../bundle/index.js';
+import { sha256Hex } from '../../base/hashes.js';
+import { compressImage } from '../bundle/index.js';
 import { fileCommands, slotFiles } from '../protocol/index.js';
 import { packetBytes } from './chunk.js';
 import { type FileProof, isBeginningOf, proveFile } from './file-proof.js';
@@ -83,7 +84,7 @@ export async function uploadImage(
     sentBytes: sender.sentBytes,
     packetBytes: sender.limits.maxPacketBytes,
     compression: transfer.name === slotFiles.compressed ? ('deflate' as const) : null,
-    sha256: hex(sha256(image)),
+    sha256: sha256Hex(image),
     ...stopwatch.end(sender, transfer.name, image.byteLength - resumedAt),
   };
   return { ...result, verifiedBy: await proveFile(client, path, image, options) };

@@ -1,7 +1,7 @@
 // Where in a device's flash an image may go: behind the firmware, and not beyond what is there.
 
+import { alignUp } from '../../base/alignment.js';
 import { fail } from '../../base/errors.js';
-import { alignUp } from '../../simulator/index.js';
 import type { Target } from '../../targets/index.js';
 
 /** Addresses of bytes; the end is the first one behind. */

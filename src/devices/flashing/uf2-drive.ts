@@ -3,7 +3,7 @@
 import { open, readdir, readFile } from 'node:fs/promises';
 import path from 'node:path';
 import { fail, reasonOf } from '../../base/errors.js';
-import type { Progress } from '../../evaluate/index.js';
+import type { Progress } from '../../base/progress.js';
 
 export interface Uf2Drive {
   readonly folder: string;

@@ -1,6 +1,6 @@
 // What every way to a board's flash has in common; one file each beside this one.
 
-import type { Progress } from '../../evaluate/index.js';
+import type { Progress } from '../../base/progress.js';
 import type { Flashing, Target } from '../../targets/index.js';
 import type { FlashPlace } from './place.js';
 

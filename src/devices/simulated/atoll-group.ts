@@ -1,6 +1,7 @@
 import { crc32 } from 'node:zlib';
+import { equalBytes, sha256 } from '../../base/hashes.js';
 import { budgetOf } from '../../targets/index.js';
-import { agreementOf, equalBytes, sha256 } from '../bundle/index.js';
+import { agreementOf } from '../bundle/index.js';
 import { atollCommands } from '../protocol/index.js';
 import { type DeviceState, slotBytesOf } from './device-state.js';
 import { tickHz } from './engine.js';

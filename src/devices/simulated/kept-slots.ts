@@ -6,8 +6,8 @@ import path from 'node:path';
 import { z } from 'zod';
 import { fail, reasonOf } from '../../base/errors.js';
 import { readBytes, readText, writeAtomically } from '../../base/files/index.js';
+import { sha256Hex } from '../../base/hashes.js';
 import { processIdentity } from '../../base/programs/index.js';
-import { hex, sha256 } from '../bundle/index.js';
 import { type Slot, Slots } from './slots.js';
 
 const indexFile = 'slots.json';
@@ -59,7 +59,7 @@ export class KeptSlots extends Slots {
       if (sha !== null && !names.includes(path.basename(imagePath(folder, sha))))
         throw fail('STATE_INVALID', { path: imagePath(folder, sha), reason: 'it is not there' });
       const bytes = sha === null ? new Uint8Array(0) : await readBytes(imagePath(folder, sha));
-      if (sha !== null && hex(sha256(bytes)) !== sha)
+      if (sha !== null && sha256Hex(bytes) !== sha)
         throw fail('STATE_INVALID', { path: imagePath(folder, sha), reason: 'it is not what its name says' });
       Object.assign(kept.at(i), state, { bytes });
     }
@@ -117,7 +117,7 @@ export class KeptSlots extends Slots {
   }
 
   private hashOf(bytes: Uint8Array): string {
-    const known = this.hashes.get(bytes) ?? hex(sha256(bytes));
+    const known = this.hashes.get(bytes) ?? sha256Hex(bytes);
     this.hashes.set(bytes, known);
     return known;
   }

@@ -1,7 +1,7 @@
 // Models on the simulator, checked against the target's limits, with latencies that follow its estimate.
 
 import { AtollError } from '../../base/errors.js';
-import { seededRandom } from '../../data/index.js';
+import { seededRandom } from '../../base/random.js';
 import { builtinCode, type Model, mainSubgraph, operatorCodeOf } from '../../formats/tflite/index.js';
 import { Interpreter } from '../../simulator/index.js';
 import { type CheckReason, checkModel, operatorLatencies, simulatedProfile, type Target } from '../../targets/index.js';

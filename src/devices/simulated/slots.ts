@@ -1,6 +1,7 @@
 // The two slots, as flash keeps them: what a reset does not lose. One is active; the other takes uploads.
 
-import { decodeSlotImage, equalBytes, sha256 } from '../bundle/index.js';
+import { equalBytes, sha256 } from '../../base/hashes.js';
+import { decodeSlotImage } from '../bundle/index.js';
 import { atollError } from './status-error.js';
 
 export interface Slot {

@@ -1,7 +1,8 @@
 // How much to prune of each layer: steps of sparsity go, one after another, to the layer whose outputs suffer least for
 // the weights that go.
 
-import type { Progress, Reference } from '../../evaluate/index.js';
+import type { Progress } from '../../base/progress.js';
+import type { Reference } from '../../evaluate/index.js';
 import type { Model } from '../../formats/tflite/index.js';
 import { type Block, fewestWeights, prune } from './prune.js';
 import { weightMatrices } from './weight-matrix.js';

@@ -2,7 +2,8 @@
 // what serves better still. What is judged on some samples was chosen on the others, so that what is rare is neither
 // cut off nor trusted.
 
-import { foldCount, type Nearness, type Progress, type Reference } from '../../evaluate/index.js';
+import type { Progress } from '../../base/progress.js';
+import { foldCount, type Nearness, type Reference } from '../../evaluate/index.js';
 import type { Model } from '../../formats/tflite/index.js';
 import { applyPlan } from './apply.js';
 import { type Calibration, combineFolds } from './calibrate.js';

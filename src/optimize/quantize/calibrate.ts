@@ -2,17 +2,17 @@
 
 import { createHash } from 'node:crypto';
 import { fail, within } from '../../base/errors.js';
+import { yieldToEventLoop } from '../../base/event-loop.js';
+import type { Progress } from '../../base/progress.js';
+import type { Warning } from '../../base/warnings.js';
 import { type Dataset, runsOf } from '../../data/index.js';
 import {
-  breather,
   dataWarnings,
   foldCount,
   matchInputs,
-  type Progress,
   requireNumbers,
   squashesOf,
   toModelInput,
-  type Warning,
 } from '../../evaluate/index.js';
 import { type Model, type SubGraph, tensorLabel, writeModel } from '../../formats/tflite/index.js';
 import {
@@ -137,12 +137,11 @@ async function runDataset(
   const collector = new Collector(model, model.subgraphs[subgraph] as SubGraph, options.histograms ?? false);
   const statistics = new SampleStatistics();
   const hash = createHash('sha256');
-  const breathe = breather();
   let samples = 0;
   let runs = 0;
   for await (const sample of dataset.samples(limit)) {
     for (const { inputs, continues } of runsOf(sample, dataset)) {
-      await breathe(options.signal);
+      await yieldToEventLoop(options.signal);
       const extremes = requireNumbers(inputs, sample.index, dataset);
       const { bytes } = toModelInput(inputs, interpreter.inputs, order, dataset.name);
       hash.update(bytes);

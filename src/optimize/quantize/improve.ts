@@ -1,7 +1,9 @@
 // Brings a first draft of a quantized model nearer to the float one, pass by pass. A pass is judged by the outputs on
 // calibration samples, and taken back where it does not serve.
 
-import { breather, type Nearness, type Progress, type Reference } from '../../evaluate/index.js';
+import { yieldToEventLoop } from '../../base/event-loop.js';
+import type { Progress } from '../../base/progress.js';
+import type { Nearness, Reference } from '../../evaluate/index.js';
 import type { Model } from '../../formats/tflite/index.js';
 import { equalize, removeDeadChannels } from '../passes/index.js';
 import { applyPlan } from './apply.js';
@@ -158,10 +160,9 @@ export class Improver {
   }
 
   private steps(name: QuantizeStep): (progress: Progress) => Promise<void> {
-    const breathe = breather();
     return async (progress) => {
       this.options.onProgress?.(progress, name);
-      await breathe(this.options.signal);
+      await yieldToEventLoop(this.options.signal);
     };
   }
 }

@@ -2,7 +2,8 @@
 // near as is asked for. A tensor is wide where what writes it and what reads it compute in the wider type.
 
 import { AtollError } from '../../base/errors.js';
-import type { Progress, Reference } from '../../evaluate/index.js';
+import type { Progress } from '../../base/progress.js';
+import type { Reference } from '../../evaluate/index.js';
 import { type Model, mainSubgraph, type Operator, operatorName, type SubGraph } from '../../formats/tflite/index.js';
 import { arenaOf, referenceKernels } from '../../simulator/index.js';
 import { applyPlan } from './apply.js';

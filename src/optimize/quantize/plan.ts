@@ -1,7 +1,7 @@
 // Decides how every tensor is stored. The plan is plain data; apply.ts carries it out.
 
 import { fail } from '../../base/errors.js';
-import type { Warning } from '../../evaluate/index.js';
+import type { Warning } from '../../base/warnings.js';
 import {
   constantFloats,
   elementCount,

@@ -2,8 +2,10 @@
 // applied, written and verified.
 
 import { fail, reasonOf } from '../../base/errors.js';
+import type { Progress } from '../../base/progress.js';
+import type { Warning } from '../../base/warnings.js';
 import type { Dataset } from '../../data/index.js';
-import { type Progress, Reference, type RunnerState, stateWarnings, type Warning } from '../../evaluate/index.js';
+import { Reference, type RunnerState, stateWarnings } from '../../evaluate/index.js';
 import { type Model, mainSubgraph, writeModel } from '../../formats/tflite/index.js';
 import {
   Interpreter,

@@ -1,8 +1,9 @@
 // Warns if the quantization step is too large for a part of a tensor, so that the part becomes constant.
 
 import { AtollError } from '../../base/errors.js';
+import type { Warning } from '../../base/warnings.js';
 import { type Dataset, runsOf } from '../../data/index.js';
-import { matchInputs, toModelInput, toRealValues, type Warning } from '../../evaluate/index.js';
+import { matchInputs, toModelInput, toRealValues } from '../../evaluate/index.js';
 import { type Model, operatorName, type SubGraph, tensorLabel } from '../../formats/tflite/index.js';
 import { Interpreter, type TensorInfo } from '../../simulator/index.js';
 import type { Calibration } from './calibrate.js';

@@ -1,7 +1,6 @@
+import type { Warning } from '../../base/warnings.js';
+
 // Looks at the calibration samples themselves: data that no device would ever see gives ranges that fit nothing.
-
-import type { Warning } from '../../evaluate/index.js';
-
 const fewSamples = 20;
 /** How values are distributed shows in so many. */
 const enoughValues = 2e6;

@@ -1,7 +1,7 @@
 // Checks a written file, not the model that was written: what goes to the device is what is proved to be in its scheme.
 
 import { fail, reasonOf } from '../../base/errors.js';
-import type { Warning } from '../../evaluate/index.js';
+import type { Warning } from '../../base/warnings.js';
 import {
   linksOf,
   type Model,

@@ -1,7 +1,7 @@
 // Decides the scales of weights and biases. A bias is at input scale times weight scale.
 
 import { fail } from '../../base/errors.js';
-import type { Warning } from '../../evaluate/index.js';
+import type { Warning } from '../../base/warnings.js';
 import {
   constantFloats,
   elementCount,

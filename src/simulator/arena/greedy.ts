@@ -1,7 +1,7 @@
 // TFLM's greedy memory planner (greedy_memory_planner.cc): what the model has planned itself stays where it is; the
 // rest goes largest first, each at the lowest offset where it fits between buffers that are in use at the same time.
 
-import { alignUp } from '../align.js';
+import { arenaBytesOf } from './alignment.js';
 import type { BufferRequest } from './lifetimes.js';
 
 export interface PlannedBuffer extends BufferRequest {
@@ -79,7 +79,7 @@ const byOffset = (a: PlacedBytes, b: PlacedBytes): number => a.offset - b.offset
 
 export function greedyPlan(requests: readonly BufferRequest[]): HeadPlan {
   // TFLM fills its array back to front before a stable sort: equal sizes are placed in descending order of index.
-  const rank = (i: number): number => (requests[i]?.fixed === null ? alignUp(requests[i]?.bytes ?? 0) : Infinity);
+  const rank = (i: number): number => (requests[i]?.fixed === null ? arenaBytesOf(requests[i]?.bytes ?? 0) : Infinity);
   const order = requests
     .map((_, i) => i)
     .sort((a, b) => (rank(a) === rank(b) ? (rank(a) === Infinity ? a - b : b - a) : rank(b) - rank(a)));
@@ -88,7 +88,7 @@ export function greedyPlan(requests: readonly BufferRequest[]): HeadPlan {
   let headBytes = 0;
   for (const i of order) {
     const request = requests[i] as BufferRequest;
-    const size = alignUp(request.bytes);
+    const size = arenaBytesOf(request.bytes);
     const offset = request.fixed ?? lowestGap({ ...request, size }, placed.around(request));
     const buffer = { ...request, size, offset };
     buffers[i] = buffer;

@@ -2,6 +2,7 @@
 // 32-bit build (micro_allocator.cc, micro_interpreter.cc; sizes by sizeof on arm-none-eabi with short enums, and on
 // RV32 with wide ones).
 
+import { alignUp } from '../../base/alignment.js';
 import {
   bytesOfElements,
   elementCount,
@@ -11,7 +12,6 @@ import {
   type Operator,
   operatorName,
 } from '../../formats/tflite/index.js';
-import { alignUp } from '../align.js';
 import type { OperatorMemory } from '../operators/operator.js';
 
 const structBytes = {

@@ -2,7 +2,7 @@
 // TFLite reference_integer_ops::ConvPerChannel; float32: reference_ops::Conv; float32 with int8 weights:
 // dynamic-range.ts.
 
-import { alignUp } from '../align.js';
+import { alignUp } from '../../base/alignment.js';
 import type { ChannelArithmetic } from '../arithmetic/profile.js';
 import { type Accumulation, accumulationOf, accumulatorOf, dotInt32, weightsOf } from './accumulator.js';
 import { clampFloat, floatLimits } from './activation.js';

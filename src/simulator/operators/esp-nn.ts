@@ -2,7 +2,7 @@
 // the vector unit of the ESP32-S3 (PIE) ask for any in convolutions; they copy inputs and filters into it, padded and
 // aligned.
 
-import { alignUp } from '../align.js';
+import { alignUp } from '../../base/alignment.js';
 import type { RuntimeKernels } from './operator.js';
 import type { Window } from './window.js';
 

@@ -2,7 +2,7 @@
 // of 11 repositories). The layout pads output channels to the 16 tiles and input channels to 4; each channel has a
 // bias, and per-axis scales beside it.
 
-import { alignUp } from '../../simulator/index.js';
+import { alignUp } from '../../base/alignment.js';
 import type { OperatorView } from '../operator-view.js';
 
 export interface ParameterBytes {

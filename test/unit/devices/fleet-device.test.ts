@@ -1,6 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import { fail } from '../../../src/base/errors.js';
-import { buildSlotImage, sha256 } from '../../../src/devices/bundle/index.js';
+import { sha256 } from '../../../src/base/hashes.js';
+import { buildSlotImage } from '../../../src/devices/bundle/index.js';
 import { fleetTopics } from '../../../src/devices/mqtt/index.js';
 import { decodeReported, encodeDesired, type Reported } from '../../../src/devices/protocol/index.js';
 import { FleetDevice, ImageStore } from '../../../src/devices/simulated/index.js';

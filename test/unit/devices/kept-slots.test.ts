@@ -4,8 +4,9 @@ import { mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'nod
 import path from 'node:path';
 import { beforeEach, expect, test } from 'vitest';
 import { fail } from '../../../src/base/errors.js';
+import { sha256, sha256Hex } from '../../../src/base/hashes.js';
 import { processIdentity } from '../../../src/base/programs/index.js';
-import { buildSlotImage, hex, sha256 } from '../../../src/devices/bundle/index.js';
+import { buildSlotImage } from '../../../src/devices/bundle/index.js';
 import {
   atollCommands,
   type Command,
@@ -28,7 +29,7 @@ const names = (): string[] =>
   readdirSync(folder)
     .filter((name) => name !== 'lock')
     .sort();
-const nameOf = (fill: number): string => `${hex(sha256(image(fill)))}.slot`;
+const nameOf = (fill: number): string => `${sha256Hex(image(fill))}.slot`;
 
 async function withModel(fill: number, slots: KeptSlots): Promise<void> {
   const slot = slots.inactive;

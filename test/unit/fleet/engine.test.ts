@@ -3,7 +3,7 @@
 
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { seededRandom } from '../../../src/data/index.js';
+import { seededRandom } from '../../../src/base/random.js';
 import {
   type DeviceRecord,
   type DeviceReport,

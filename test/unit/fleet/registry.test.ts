@@ -1,7 +1,7 @@
 // Who is in a fleet, read at brokers that send what they retain in any order, slowly, more than once, or not at all.
 
 import { describe, expect, test } from 'vitest';
-import { seededRandom } from '../../../src/data/index.js';
+import { seededRandom } from '../../../src/base/random.js';
 import { fleetTopics, type Message, matchesFilter } from '../../../src/devices/mqtt/index.js';
 import { encodeReported } from '../../../src/devices/protocol/index.js';
 import { VirtualTime } from '../../../src/devices/simulated/fleet/virtual-time.js';

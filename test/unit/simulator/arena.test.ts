@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { seededRandom } from '../../../src/data/index.js';
+import { seededRandom } from '../../../src/base/random.js';
 import { greedyPlan } from '../../../src/simulator/arena/greedy.js';
 import {
   arenaOf,

@@ -1,4 +1,5 @@
 import { setTimeout as delay } from 'node:timers/promises';
+import { hasEnded } from '../../../fleet/index.js';
 import type { Context, Outcome } from '../verb.js';
 import { findRollout, withStore } from './store.js';
 
@@ -19,7 +20,7 @@ export function rolloutLog(
         write(`${JSON.stringify({ n, at: new Date(at).toISOString(), ...event })}\n`);
       after = events.at(-1)?.n ?? after;
       if (events.length === pageEvents) continue;
-      if (options.follow !== true || phase === 'done' || phase === 'stopped') break;
+      if (options.follow !== true || hasEnded(phase)) break;
       await delay(pollMs, undefined, { signal }).catch(() => undefined);
     }
     return { document: null, text: '' };

@@ -1,5 +1,5 @@
 import { setTimeout as delay } from 'node:timers/promises';
-import { summarize } from '../../../fleet/index.js';
+import { hasEnded, summarize } from '../../../fleet/index.js';
 import { rolloutStatusReport } from '../../report/index.js';
 import type { Context, Outcome } from '../verb.js';
 import { outcomeOf } from './lead.js';
@@ -16,7 +16,7 @@ export function rolloutStatus(
     const { no } = await findRollout(store, name, options);
     for (;;) {
       const row = await store.rollout(no);
-      const ended = row.state.phase === 'done' || row.state.phase === 'stopped';
+      const ended = hasEnded(row.state.phase);
       if (options.watch !== true || ended || signal.aborted) return outcomeOf(store, row, {});
       progress.draw(rolloutStatusReport(await summarize(store, row), Date.now()));
       await delay(redrawMs, undefined, { signal }).catch(() => undefined);

@@ -1,7 +1,8 @@
 // An image on its way to a device, block by block in any order: a bitmap says which are there, so that repeated and
 // overtaking ones do no harm.
 
-import { hex, inflatedBlock, sha256 } from '../../bundle/index.js';
+import { hex, sha256Hex } from '../../../base/hashes.js';
+import { inflatedBlock } from '../../bundle/index.js';
 import { type Desired, segmentBlocks } from '../../protocol/index.js';
 import type { ImageStore } from './image-store.js';
 
@@ -55,7 +56,7 @@ export class Download {
   /** All of it. @returns null where it is not what was promised */
   image(): Uint8Array | null {
     if (this.own === null) return this.store.image(this.sha);
-    return hex(sha256(this.own)) === this.sha ? this.store.shared(this.sha, this.own) : null;
+    return sha256Hex(this.own) === this.sha ? this.store.shared(this.sha, this.own) : null;
   }
 
   private write(at: number, bytes: Uint8Array, known: Uint8Array | null): void {

@@ -4,10 +4,10 @@
 
 import { crc32 } from 'node:zlib';
 import { AtollError, reasonOf } from '../../../base/errors.js';
-import { seededRandom } from '../../../data/index.js';
+import { equalBytes } from '../../../base/hashes.js';
+import { seededRandom } from '../../../base/random.js';
 import { distributionOf } from '../../../evaluate/index.js';
 import type { Target } from '../../../targets/index.js';
-import { equalBytes } from '../../bundle/index.js';
 import { fleetTopics, presence } from '../../mqtt/index.js';
 import {
   type Desired,

@@ -2,11 +2,12 @@
 // bytes of each image once, and what a kind of device makes of it once.
 
 import { AtollError } from '../../../base/errors.js';
+import { sha256, sha256Hex } from '../../../base/hashes.js';
 import type { Dataset } from '../../../data/index.js';
 import { evaluate, modelWarnings, type Runner } from '../../../evaluate/index.js';
 import { isStateful } from '../../../simulator/index.js';
 import type { Target } from '../../../targets/index.js';
-import { agreementOf, decodeSlotImage, hex, sha256, type Trailer, type VerifyingKey } from '../../bundle/index.js';
+import { agreementOf, decodeSlotImage, type Trailer, type VerifyingKey } from '../../bundle/index.js';
 import { challengeSamples, reportedOutputBytes, statusName } from '../../protocol/index.js';
 import { type Engine, tickHz } from '../engine.js';
 import { LoadedModel } from '../loaded-model.js';
@@ -74,7 +75,7 @@ export class ImageStore {
   sha(image: Uint8Array): string {
     let sha = this.hashes.get(image);
     if (sha === undefined) {
-      sha = hex(sha256(image));
+      sha = sha256Hex(image);
       this.hashes.set(image, sha);
     }
     return sha;

@@ -2,7 +2,8 @@
 
 import { setTimeout as delay } from 'node:timers/promises';
 import { fail, reasonOf } from '../../../base/errors.js';
-import { type Dataset, seededRandom } from '../../../data/index.js';
+import { seededRandom } from '../../../base/random.js';
+import type { Dataset } from '../../../data/index.js';
 import type { Target } from '../../../targets/index.js';
 import type { VerifyingKey } from '../../bundle/index.js';
 import { type BrokerAddress, type BrokerConnection, fleetTopics } from '../../mqtt/index.js';

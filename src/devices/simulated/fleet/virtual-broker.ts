@@ -1,7 +1,7 @@
 // A broker in virtual time, for fleets of any size and any ill luck: messages take their time, and may be lost,
 // repeated or overtaken, as a seed decides.
 
-import { seededRandom } from '../../../data/index.js';
+import { seededRandom } from '../../../base/random.js';
 import { type Message, matchesFilter, RetainedTree } from '../../mqtt/index.js';
 import type { VirtualTime } from './virtual-time.js';
 

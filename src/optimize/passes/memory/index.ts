@@ -3,7 +3,7 @@
 
 import { copyModel, type Model, mainSubgraph, memoryPlanName, type Operator } from '../../../formats/tflite/index.js';
 import {
-  alignUp,
+  arenaBytesOf,
   arenaOf,
   lastingOperators,
   onlinePlanned,
@@ -106,7 +106,7 @@ function problemOf(model: Model, buffers: readonly PlannedBuffer[]): OrderProble
       ? []
       : [
           {
-            bytes: alignUp(bytes),
+            bytes: arenaBytesOf(bytes),
             producer: inputs?.includes(tensor) ? null : (producer.get(tensor) ?? null),
             consumers: consumers(tensor),
             kept: outputs?.includes(tensor) ?? false,

@@ -2,7 +2,7 @@
 // many sequences. Any packing that is pushed down is what first fit gives for some sequence, so for few buffers all of
 // them are tried.
 
-import { seededRandom } from '../../../data/index.js';
+import { seededRandom } from '../../../base/random.js';
 import { insertPlaced, lowestGap, type PlacedBytes } from '../../../simulator/index.js';
 
 export type Buffer = Omit<PlacedBytes, 'offset'>;

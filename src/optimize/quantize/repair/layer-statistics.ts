@@ -1,7 +1,7 @@
 // What the rows that a layer multiplies are like, in the float model and in the quantized one: means, and how places
 // vary together.
 
-import { seededRandom } from '../../../data/index.js';
+import { seededRandom } from '../../../base/random.js';
 import type { Layer } from '../../../simulator/index.js';
 
 /** Of one group of a layer. */

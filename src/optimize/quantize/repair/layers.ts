@@ -1,13 +1,8 @@
 // Repairs the layers of a float model for a plan: weights become multiples of their scales that make the sums come out
 // near, biases take up the mean error that is left. The result is a float model whose plan is the same.
 
-import {
-  type Nearness,
-  type Progress,
-  type Reference,
-  type SignatureReference,
-  Tracer,
-} from '../../../evaluate/index.js';
+import type { Progress } from '../../../base/progress.js';
+import { type Nearness, type Reference, type SignatureReference, Tracer } from '../../../evaluate/index.js';
 import {
   constantFloats,
   copyModel,

@@ -1,12 +1,12 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
+import { sha256 } from '../../../../src/base/hashes.js';
 import {
   buildSlotImage,
   compareOutputs,
   decodeSlotImage,
   drawSample,
   SeededBytes,
-  sha256,
 } from '../../../../src/devices/bundle/index.js';
 import { TensorType, writeModel } from '../../../../src/formats/tflite/index.js';
 import { Interpreter, type TensorInfo } from '../../../../src/simulator/index.js';

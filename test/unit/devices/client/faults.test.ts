@@ -2,7 +2,8 @@
 // says what was wrong.
 
 import { afterEach, expect, test } from 'vitest';
-import { buildSlotImage, sha256 } from '../../../../src/devices/bundle/index.js';
+import { sha256 } from '../../../../src/base/hashes.js';
+import { buildSlotImage } from '../../../../src/devices/bundle/index.js';
 import { type DeviceClient, MeasuredRun, push, uploadImage } from '../../../../src/devices/client/index.js';
 import { openDevice } from '../../../../src/devices/open-device.js';
 import {

@@ -1,6 +1,7 @@
 // The host against simulated devices, over packets: the good way, and every fault that a device can be given.
 
 import { describe, expect, test } from 'vitest';
+import { sha256 } from '../../../../src/base/hashes.js';
 import {
   buildSlotImage,
   compressImage,
@@ -8,7 +9,6 @@ import {
   drawSample,
   encodeSlotImage,
   SeededBytes,
-  sha256,
 } from '../../../../src/devices/bundle/index.js';
 import { DeviceClient, push, SmpClient, uploadImage } from '../../../../src/devices/client/index.js';
 import {

@@ -2,13 +2,8 @@
 // from every state that one leads to, every command is tried, until no new state is found.
 
 import { expect, test } from 'vitest';
-import {
-  createKeys,
-  encodeSlotImage,
-  readPrivateKey,
-  readPublicKey,
-  sha256,
-} from '../../../../src/devices/bundle/index.js';
+import { sha256 } from '../../../../src/base/hashes.js';
+import { createKeys, encodeSlotImage, readPrivateKey, readPublicKey } from '../../../../src/devices/bundle/index.js';
 import {
   atollCommands,
   encodePacket,

@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { seededRandom } from '../../../../src/data/index.js';
+import { seededRandom } from '../../../../src/base/random.js';
 import { prefixOf, readModel, writeModel } from '../../../../src/formats/tflite/index.js';
 import { planMemory } from '../../../../src/optimize/passes/index.js';
 import { bestOffsets, lowestHeight } from '../../../../src/optimize/passes/memory/offsets.js';

@@ -1,5 +1,9 @@
-// A small seeded generator (mulberry32), so that a limit takes the same samples every time.
+// Seeded random numbers, so that the same seed selects the same samples, devices and faults every time.
 
+/**
+ * The generator mulberry32 (Tommy Ettinger, 2017): 32 bits of state.
+ * @returns a function that gives numbers from 0 up to, but not including, 1
+ */
 export function seededRandom(seed: number): () => number {
   let state = seed >>> 0;
   return () => {
