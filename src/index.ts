@@ -1,7 +1,7 @@
 // The library: the same functions that the command line calls, stage by stage.
 //
 //   readModel -> optimize -> calibrate -> planQuantization -> applyPlan   (or quantize, which does all of these)
-//   checkModel, remediesFor, planMemory, Interpreter, evaluate            on this host
+//   checkModel, suggestionsFor, planMemory, Interpreter, evaluate            on this host
 //   resolverCode, cArray, uf2Image, runCompiler                           for firmware, for the Edge TPU
 //   buildSlotImage -> openDevice -> push -> DeviceClient.runner           on a device
 //   deploy                                                                all of it
@@ -65,7 +65,7 @@ export {
   schemeOf,
   verifyInt8,
 } from './optimize/quantize/index.js';
-export { type Remedy, remediesFor } from './optimize/remedies.js';
+export { type Suggestion, suggestionsFor } from './optimize/suggestions.js';
 export {
   type Arena,
   arenaOf,

@@ -25,8 +25,8 @@ import {
   type GateResult,
   hostRunner,
   type Limits,
+  memoizeRunner,
   minGate,
-  remembering,
   requireGates,
   type Scored,
 } from '../evaluate/index.js';
@@ -146,7 +146,7 @@ export async function deploy(
   await writeAtomically(files.slotImage, slotImage);
 
   // The device is compared with what the host computes here.
-  const host = remembering(hostRunner(prepared.model, { profile: simulatedProfile(target) }));
+  const host = memoizeRunner(hostRunner(prepared.model, { profile: simulatedProfile(target) }));
   const quantized =
     data === null ? null : await evaluateScored(host, data, { ...common, ...progress('evaluate int8') });
   const gates = gatesOf(options.limits ?? {}, float?.scored ?? null, quantized?.scored ?? null, check);

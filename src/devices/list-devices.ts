@@ -19,7 +19,7 @@ export interface ListedDevice {
 }
 
 /** A board that is there answers at once; one that is not should not be waited for. */
-const patience = { timeoutMs: 700, attempts: 3 };
+const retries = { timeoutMs: 700, attempts: 3 };
 
 /**
  * @param options.uris further devices to ask. Ports of unknown ids are asked with `all` only: to open a port may reset
@@ -64,7 +64,7 @@ export async function listDevices(
 async function ask(uri: string, signal: AbortSignal | undefined): Promise<Pick<ListedDevice, 'answer' | 'error'>> {
   let device: DeviceClient | null = null;
   try {
-    device = await openDevice(uri, { patience });
+    device = await openDevice(uri, { retries });
     return { answer: await device.describe(signal), error: null };
   } catch (error) {
     signal?.throwIfAborted();

@@ -26,7 +26,7 @@ export interface OpenOptions {
   /** Where what is learned of the device's line is kept. */
   readonly memory?: LimitMemory;
   /** How long and how often requests wait that do not say otherwise. */
-  readonly patience?: { readonly timeoutMs: number; readonly attempts: number };
+  readonly retries?: { readonly timeoutMs: number; readonly attempts: number };
 }
 
 export interface TargetChoice {
@@ -61,7 +61,7 @@ export async function openDevice(uri: string, options: OpenOptions = {}): Promis
   // An accelerator is reset by whoever serves it.
   const transport = await open();
   const vanishes = /^(usb|serial):/.test(uri) && !isAcceleratorUri(transport.name);
-  const device = new DeviceClient(transport, options.patience, vanishes ? open : null);
+  const device = new DeviceClient(transport, options.retries, vanishes ? open : null);
   if (options.memory !== undefined) device.client.memory = options.memory;
   if (options.onLog !== undefined) device.client.onLog = options.onLog;
   return device;

@@ -17,7 +17,7 @@ import {
 import { inputsAndOutputs, subgraphOfSignature } from '../simulator/index.js';
 import { type Advice, adviceFor, type ComparedTensor } from './advice.js';
 import { integerLimits, matchInputs } from './convert.js';
-import { relevantLogits, type Squash, squashesOf } from './logits.js';
+import { type OutputActivation, outputActivationsOf, relevantLogits } from './logits.js';
 import { argMax } from './metrics.js';
 import { Tracer } from './trace.js';
 
@@ -144,7 +144,7 @@ interface Pair {
   readonly reads: readonly string[];
   readonly isOutput: boolean;
   /** What makes probabilities of it: values too far off to change them do not count. */
-  readonly squash: Squash | null;
+  readonly activation: OutputActivation | null;
 }
 
 function pairsOf(first: Model, second: Model, signature: string | undefined): Pair[] {
@@ -156,7 +156,7 @@ function pairsOf(first: Model, second: Model, signature: string | undefined): Pa
     ...(before.inputs ?? []),
     ...before.operators.flatMap(({ outputs }) => Array.from(outputs ?? [])),
   ]);
-  const squashes = squashesOf(first, before);
+  const activations = outputActivationsOf(first, before);
   const { producer } = linksOf(after);
   const inputs = Array.from(after.inputs ?? []);
   const order = [...inputs, ...after.operators.flatMap(({ outputs }) => Array.from(outputs ?? []))];
@@ -187,7 +187,7 @@ function pairsOf(first: Model, second: Model, signature: string | undefined): Pa
         limits: scale === null ? null : integerLimits(typeName(tensor.type)),
         reads: Array.from(operator?.inputs ?? []).flatMap((input) => after.tensors[input]?.name ?? []),
         isOutput: position >= 0,
-        squash: squashes.get(match.index) ?? null,
+        activation: activations.get(match.index) ?? null,
       },
     ];
   });
@@ -220,9 +220,9 @@ class Sums {
   constructor(private readonly pair: Pair) {}
 
   add(one: Float32Array, other: Float32Array): void {
-    const { scale, zeroPoint, limits, squash } = this.pair;
+    const { scale, zeroPoint, limits, activation } = this.pair;
     const [first, second] =
-      squash === null ? [one, other] : [relevantLogits(one, squash), relevantLogits(other, squash)];
+      activation === null ? [one, other] : [relevantLogits(one, activation), relevantLogits(other, activation)];
     // Half a step beyond the last value still rounds to it.
     const low = limits === null || scale === null ? -Infinity : (limits[0] - 0.5 - (zeroPoint ?? 0)) * scale;
     const high = limits === null || scale === null ? Infinity : (limits[1] + 0.5 - (zeroPoint ?? 0)) * scale;

@@ -9,17 +9,17 @@ export async function* inOrder<T, R>(
   concurrency: number,
   work: (item: T) => Promise<R>,
 ): AsyncGenerator<R> {
-  const underWay: Promise<R>[] = [];
+  const inFlight: Promise<R>[] = [];
   try {
     for await (const item of items) {
       const result = work(item);
       // Whoever awaits it in its turn gets the error; until then it is not unhandled.
       result.catch(() => undefined);
-      underWay.push(result);
-      if (underWay.length >= concurrency) yield await (underWay.shift() as Promise<R>);
+      inFlight.push(result);
+      if (inFlight.length >= concurrency) yield await (inFlight.shift() as Promise<R>);
     }
-    while (underWay.length > 0) yield await (underWay.shift() as Promise<R>);
+    while (inFlight.length > 0) yield await (inFlight.shift() as Promise<R>);
   } finally {
-    await Promise.allSettled(underWay);
+    await Promise.allSettled(inFlight);
   }
 }

@@ -19,10 +19,10 @@ export {
   type Scored,
 } from './gates.js';
 export { allowanceForm, minimumForm, parseAllowance, parseMinimum } from './limit-text.js';
-export { type RelevantEnds, relevantEnds, type Squash, squashesOf } from './logits.js';
+export { type OutputActivation, outputActivationsOf, type RelevantEnds, relevantEnds } from './logits.js';
+export { memoizeRunner } from './memoize-runner.js';
 export { areaUnderRoc, argMax, type Confusion, type Distribution, distributionOf, inTopK } from './metrics.js';
-export { foldCount, Nearness, Reference, type SignatureReference } from './reference.js';
-export { remembering } from './remembering.js';
+export { foldCount, Reference, type SignatureReference, Sqnr } from './reference.js';
 export {
   hostRunner,
   type LatencyBasis,

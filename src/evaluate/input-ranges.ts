@@ -6,9 +6,9 @@ import type { TensorInfo } from '../simulator/index.js';
 import { integerLimits } from './convert.js';
 
 /** Data that uses less than this share of the input's range is probably scaled differently. */
-const leastFilled = 1 / 8;
+const minFilled = 1 / 8;
 /** Share of values outside the input's range above which a warning is given. */
-const mostSaturated = 0.01;
+const maxSaturated = 0.01;
 
 export class InputRanges {
   private values = 0;
@@ -37,7 +37,7 @@ export class InputRanges {
 
   warnings(): Warning[] {
     const share = this.saturated / this.values;
-    if (share > mostSaturated) {
+    if (share > maxSaturated) {
       const percent = (100 * share).toFixed(1);
       const message = `${percent} % of the input values lie outside the range that the model's input can hold (${this.rangesText()}): is the data scaled as for training and calibration?`;
       return [{ code: 'SATURATING_INPUTS', message }];
@@ -46,7 +46,7 @@ export class InputRanges {
       const held = heldBy(input);
       const { min, max } = this.ends[i] as { min: number; max: number };
       const largest = Math.max(Math.abs(min), Math.abs(max));
-      if (held === null || largest === 0 || largest >= leastFilled * Math.max(...held.map(Math.abs))) return [];
+      if (held === null || largest === 0 || largest >= minFilled * Math.max(...held.map(Math.abs))) return [];
       const message = `the values of input ${input.name} reach from ${figure(min)} to ${figure(max)} only, of the ${figure(held[0])} to ${figure(held[1])} that it was calibrated for: is the data scaled as for training and calibration?`;
       return [{ code: 'UNFILLED_INPUT', message }];
     });

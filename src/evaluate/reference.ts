@@ -5,14 +5,14 @@ import { type Dataset, runsOf } from '../data/index.js';
 import { linksOf, type Model, operatorName, type SubGraph, TensorType } from '../formats/tflite/index.js';
 import { inputsAndOutputs, subgraphOfSignature } from '../simulator/index.js';
 import { matchInputs, requireNumbers } from './convert.js';
-import { logitDistances, type Squash, squashOf } from './logits.js';
+import { logitDistances, type OutputActivation, outputActivationOf } from './logits.js';
 import { Tracer } from './trace.js';
 
 /** Into so many parts runs are split, so that what is chosen on some can be judged on the others. */
 export const foldCount = 4;
 
 /** Beyond this, more samples say little more about an error, and cost their time. */
-const mostRuns = 100;
+const maxRuns = 100;
 
 interface Run {
   /** Real values by input, in the order of the model's inputs. */
@@ -34,21 +34,21 @@ export interface SignatureReference {
 interface Point {
   readonly output: number;
   /** null for the output itself. */
-  readonly squash: Squash | null;
+  readonly activation: OutputActivation | null;
 }
 
 /**
  * How near a model's outputs are to the float model's: signal to noise in dB, the mean over outputs; Infinity where
  * they are equal.
  */
-export class Nearness {
+export class Sqnr {
   constructor(
     readonly decibels: number,
     private readonly byFold: readonly number[],
   ) {}
 
   /** Whether it is better by so much, in dB, and not by the doing of a few samples. */
-  exceeds(other: Nearness, gain: number): boolean {
+  exceeds(other: Sqnr, gain: number): boolean {
     const worse = this.byFold.filter((ratio, fold) => ratio < (other.byFold[fold] as number)).length;
     return this.decibels > other.decibels + gain && worse <= 1;
   }
@@ -68,9 +68,9 @@ export class Reference {
       const tensors = tensorsAt(model, subgraph, points);
       const tracer = new Tracer(model, signature, new Set(tensors));
       const runs: Run[] = [];
-      for await (const sample of dataset.samples(mostRuns)) {
+      for await (const sample of dataset.samples(maxRuns)) {
         for (const { inputs: values, continues } of runsOf(sample, dataset)) {
-          if (runs.length === mostRuns) break;
+          if (runs.length === maxRuns) break;
           requireNumbers(values, sample.index, dataset);
           const inputs = order.map((position) => values[position] as Float32Array);
           runs.push({ inputs, continues, measured: valuesOf(tracer, { inputs, continues }, tensors) });
@@ -81,12 +81,12 @@ export class Reference {
     return new Reference(signatures);
   }
 
-  nearness(model: Model): Nearness {
+  sqnr(model: Model): Sqnr {
     return this.crossValidated(() => model);
   }
 
   /** @param modelFor what is measured on the runs of a fold: a model that was made without them */
-  crossValidated(modelFor: (fold: number) => Model): Nearness {
+  crossValidated(modelFor: (fold: number) => Model): Sqnr {
     const known = new Map<Model, Measured[]>();
     const points = this.signatures.flatMap((signature) => signature.points);
     const byFold = Array.from({ length: foldCount }, (_, fold) => {
@@ -104,7 +104,7 @@ export class Reference {
       );
       return ratios.length === 0 ? Infinity : ratios.reduce((sum, ratio) => sum + ratio, 0) / ratios.length;
     };
-    return new Nearness(
+    return new Sqnr(
       meanRatio(byFold),
       byFold.map((errors) => meanRatio([errors])),
     );
@@ -136,7 +136,7 @@ class Measured {
       const values = valuesOf(this.tracer, run, this.tensors);
       if (!counts) continue;
       for (const [k, actual] of values.entries())
-        addErrors(errors[k] as Errors, run.measured[k] as Float32Array, actual, points[k]?.squash ?? null);
+        addErrors(errors[k] as Errors, run.measured[k] as Float32Array, actual, points[k]?.activation ?? null);
     }
     return errors;
   }
@@ -149,13 +149,13 @@ interface Errors {
 }
 
 /** Where nothing of logits differs that counts, the outputs may still differ. */
-const mostDecibelsOfLogits = 120;
+const maxDecibelsOfLogits = 120;
 
-function ratioOf(parts: readonly Errors[], { squash }: Point): number {
+function ratioOf(parts: readonly Errors[], { activation }: Point): number {
   const signal = parts.reduce((sum, errors) => sum + errors.signal, 0);
   const noise = parts.reduce((sum, errors) => sum + errors.noise, 0);
   const decibels = noise === 0 ? Infinity : 10 * Math.log10(signal / noise);
-  return squash === null ? decibels : Math.min(mostDecibelsOfLogits, decibels);
+  return activation === null ? decibels : Math.min(maxDecibelsOfLogits, decibels);
 }
 
 /**
@@ -166,8 +166,9 @@ function pointsOf(model: Model, { outputs, tensors, operators }: SubGraph): Poin
   return Array.from(outputs ?? []).flatMap((tensor, output): Point[] => {
     if (tensors[tensor]?.type !== TensorType.FLOAT32) return [];
     const producer = operators.find((operator) => operator.outputs?.includes(tensor));
-    const squash = producer === undefined ? null : squashOf(model, producer, tensors[producer.inputs?.[0] ?? -1]);
-    return [{ output, squash: null }, ...(squash === null ? [] : [{ output, squash }])];
+    const activation =
+      producer === undefined ? null : outputActivationOf(model, producer, tensors[producer.inputs?.[0] ?? -1]);
+    return [{ output, activation: null }, ...(activation === null ? [] : [{ output, activation }])];
   });
 }
 
@@ -177,9 +178,9 @@ const conversions = new Set(['QUANTIZE', 'DEQUANTIZE']);
 function tensorsAt(model: Model, at: number, points: readonly Point[]): number[] {
   const subgraph = model.subgraphs[at] as SubGraph;
   const { producer } = linksOf(subgraph);
-  return points.map(({ output, squash }) => {
+  return points.map(({ output, activation }) => {
     let tensor = subgraph.outputs?.[output] as number;
-    if (squash === null) return tensor;
+    if (activation === null) return tensor;
     for (let made = producer.get(tensor); made !== undefined; made = producer.get(tensor)) {
       tensor = made.inputs?.[0] as number;
       if (!conversions.has(operatorName(model, made))) break;
@@ -197,9 +198,16 @@ function valuesOf(
   return tensors.map((tensor) => values.get(tensor) ?? new Float32Array(0));
 }
 
-function addErrors(errors: Errors, expected: Float32Array, actual: Float32Array, squash: Squash | null): void {
+function addErrors(
+  errors: Errors,
+  expected: Float32Array,
+  actual: Float32Array,
+  activation: OutputActivation | null,
+): void {
   const [one, other] =
-    squash === null ? [expected, actual] : [logitDistances(expected, squash), logitDistances(actual, squash)];
+    activation === null
+      ? [expected, actual]
+      : [logitDistances(expected, activation), logitDistances(actual, activation)];
   for (let i = 0; i < one.length; i++) {
     const value = one[i] as number;
     errors.signal += value ** 2;

@@ -8,19 +8,19 @@ import { measuredBefore, measuredOf } from './begin.js';
 import { type Clock, type FleetBroker, machineClock, sleep } from './broker.js';
 import { BundleSource, serveBlocks } from './bundle-source.js';
 import { collectBundles } from './collect.js';
-import { type Changes, type PhaseCounts, RolloutEngine } from './engine.js';
 import { type Judgement, nothingMeasured } from './gates.js';
-import { defaultLeaseMs, newHolder, takeLead } from './lease.js';
+import { acquireLease, defaultLeaseMs, newHolder } from './lease.js';
 import { type HeardReport, Listening } from './listening.js';
+import { isOpen } from './maintenance-window.js';
 import { Newcomers } from './newcomers.js';
-import { Outbox, type Said } from './outbox.js';
+import { type Desire, Outbox } from './outbox.js';
 import { withdrawBundle } from './publish-bundle.js';
 import { type DeviceRecord, hasEnded, type RolloutEvent, type RolloutState } from './records.js';
 import { allShards, everConnected } from './registry.js';
+import { type Changes, type PhaseCounts, RolloutEngine } from './rollout-engine.js';
 import { selectsLater } from './selection.js';
 import { SequenceResets } from './sequence-resets.js';
-import type { PublishedRow, RolloutRequest, RolloutRow, RolloutStore } from './store/index.js';
-import { isOpen } from './window.js';
+import type { PublishedRow, RolloutCommand, RolloutRow, RolloutStore } from './store/index.js';
 
 export interface AgentOptions {
   readonly clock?: Clock;
@@ -33,7 +33,7 @@ export interface AgentOptions {
   /** Called with who leads, where another does. */
   readonly onWait?: (holder: string) => void;
   /** How long a store that is away is waited for, in milliseconds. */
-  readonly storePatienceMs?: number;
+  readonly storeTimeoutMs?: number;
   /** Called when the connection to the store is lost, with the reason, and with null when it is back. */
   readonly onStore?: (reason: string | null) => void;
   /** Called after every commit that changed anything. */
@@ -53,17 +53,17 @@ const defaultRoundMs = 100;
 /** A round that found nothing to do is written down only to keep the lease. */
 const beatMs = 2000;
 /** Time that went by without a round, since the machine slept or was held up, counts for no more than this. */
-const longestRoundMs = 5000;
+const maxRoundMs = 5000;
 /**
  * Devices that are under way and have said nothing for so long: what the broker retains of them is read again, and then
  * after twice as long each time.
  */
 const silenceMs = 15_000;
 /** A device that does not answer is told again after this, and then after twice as long each time. */
-const nudgeMs = 30_000;
-const mostFailures = 3;
+const renotifyMs = 30_000;
+const maxFailures = 3;
 
-const usualStorePatienceMs = 600_000;
+const defaultStoreTimeoutMs = 600_000;
 /** Between two attempts to reach a store that is away. */
 const storeRetryMs = 1000;
 
@@ -83,7 +83,7 @@ export async function leadRollout(
   const {
     clock = machineClock,
     leaseMs = defaultLeaseMs,
-    storePatienceMs = usualStorePatienceMs,
+    storeTimeoutMs = defaultStoreTimeoutMs,
     onWait,
     onStore,
     signal,
@@ -98,7 +98,7 @@ export async function leadRollout(
     let agent: RolloutAgent | null = null;
     try {
       const waiting = { ...(onWait === undefined ? {} : { onWait }), ...(signal === undefined ? {} : { signal }) };
-      await takeLead(store, no, holder, { clock, leaseMs, onOther: onStoreBack, ...waiting });
+      await acquireLease(store, no, holder, { clock, leaseMs, onOther: onStoreBack, ...waiting });
       agent = await RolloutAgent.over(store, broker, fleet, no, holder, options);
       agent.onCommit = onStoreBack;
       await agent.run();
@@ -112,7 +112,7 @@ export async function leadRollout(
       if (code !== 'STORE_AWAY') throw error;
       if (awaySince === null) onStore?.(message);
       awaySince ??= clock.elapsed();
-      if (clock.elapsed() - awaySince >= storePatienceMs) throw error;
+      if (clock.elapsed() - awaySince >= storeTimeoutMs) throw error;
     } finally {
       agent?.stop();
       broker.onChange = null;
@@ -163,7 +163,7 @@ class RolloutAgent {
     this.clock = options.clock ?? machineClock;
     this.timeMs = row.clockMs;
     this.lastRound = this.clock.elapsed();
-    this.outbox = new Outbox((said) => this.say(said));
+    this.outbox = new Outbox((desire) => this.publishDesire(desire));
     this.listening = new Listening(broker, fleet, this.clock);
     // Plans stored by an earlier version have no `expect`.
     const expected = row.plan.expect ?? Number.POSITIVE_INFINITY;
@@ -207,7 +207,7 @@ class RolloutAgent {
       previous,
       options,
     );
-    for (const device of devices) if (!device.said) agent.outbox.put(device);
+    for (const device of devices) if (!device.published) agent.outbox.put(device);
     return agent;
   }
 
@@ -220,7 +220,7 @@ class RolloutAgent {
     const { broker, fleet, engine, options } = this;
     broker.onChange = (connected) => {
       this.connected = connected;
-      if (connected) this.takeUp();
+      if (connected) this.resync();
     };
     broker.onEnd = (error) => {
       this.failure ??= error;
@@ -228,7 +228,7 @@ class RolloutAgent {
     await this.listening.begin();
     const sources = [this.bundle, this.previous].flatMap((source) => source ?? []);
     await serveBlocks(broker, fleet, (sha) => sources.find((source) => source.row(true).sha === sha) ?? null);
-    this.takeUp();
+    this.resync();
     engine.openWindow(false);
     if (engine.state.phase === 'planned') engine.resume(this.timeMs);
     for (;;) {
@@ -247,22 +247,22 @@ class RolloutAgent {
     engine.openWindow(this.mayTell());
     const handled: number[] = [];
     for (const { n, request } of await this.store.requests(row.no)) {
-      this.obey(request);
+      this.handleCommand(request);
       handled.push(n);
     }
     for (const id of this.listening.drainRemoved()) engine.remove(id, this.timeMs);
     for (const [id, heard] of this.listening.drain()) this.take(id, heard);
     const { admitted, events } = this.newcomers.drain();
     for (const member of admitted) engine.join(member.id, measuredBefore(member), this.timeMs);
-    for (const { id, attempt, wants } of outbox.drain()) engine.said(id, attempt, wants);
+    for (const { id, attempt, desired } of outbox.drain()) engine.markPublished(id, attempt, desired);
     engine.tick(this.timeMs);
-    this.nudge(before);
+    this.renotify(before);
     const changes = this.withBroker(engine.drain(), events);
     const { published } = this;
     this.published = [];
     const anything = changes.devices.length + changes.events.length + published.length + handled.length > 0;
     if (anything || clock.elapsed() - this.lastCommit > beatMs) await this.commit(changes, published, handled);
-    for (const device of changes.devices) if (!device.said) outbox.put(device);
+    for (const device of changes.devices) if (!device.published) outbox.put(device);
     for (const event of changes.events) options.onEvent?.(event);
     if (anything) options.onChange?.({ state: this.state, counts: engine.counts(), judgements: engine.judgements() });
     this.prepare(this.needed());
@@ -274,7 +274,8 @@ class RolloutAgent {
     const ended = hasEnded(engine.state.phase);
     const rests =
       engine.state.phase === 'paused' &&
-      (options.rest === 'paused' || (engine.state.by === 'gate' && options.rest !== 'never' && engine.underWay === 0));
+      (options.rest === 'paused' ||
+        (engine.state.by === 'gate' && options.rest !== 'never' && engine.inFlightCount === 0));
     return (
       (ended || rests) &&
       !anything &&
@@ -332,11 +333,11 @@ class RolloutAgent {
   /** The rollout's own time stands still while its broker is away: nobody can be blamed for what cannot be heard. */
   private passTime(): void {
     const now = this.clock.elapsed();
-    if (this.connected) this.timeMs += Math.min(longestRoundMs, now - this.lastRound);
+    if (this.connected) this.timeMs += Math.min(maxRoundMs, now - this.lastRound);
     this.lastRound = now;
   }
 
-  private obey(request: RolloutRequest): void {
+  private handleCommand(request: RolloutCommand): void {
     const { engine, timeMs } = this;
     switch (request.kind) {
       case 'pause':
@@ -376,18 +377,18 @@ class RolloutAgent {
     engine.report(id, { seq, restarted, attempt, about, state, code, proved, measured }, this.timeMs);
   }
 
-  private async say(said: Said): Promise<void> {
+  private async publishDesire(desire: Desire): Promise<void> {
     const { bundle, previous, broker, fleet } = this;
-    const source = said.wants === 'old' ? (previous as BundleSource) : bundle;
+    const source = desire.desired === 'old' ? (previous as BundleSource) : bundle;
     await broker.publish(
-      fleetTopics(fleet).desired(said.id),
-      said.wants === 'nothing' ? new Uint8Array(0) : source.desire(said),
+      fleetTopics(fleet).desired(desire.id),
+      desire.desired === 'nothing' ? new Uint8Array(0) : source.desire(desire),
       { retain: true },
     );
   }
 
   /** At first, and whenever the connection is back: what the broker has lost is said again, what was missed is read. */
-  private takeUp(): void {
+  private resync(): void {
     this.epoch += 1;
     this.prepared.clear();
     void this.inBackground(() => this.listening.read(allShards));
@@ -402,7 +403,7 @@ class RolloutAgent {
       const known = (await this.store.published(this.row.fleet)).find(({ sha }) => sha === source.row(true).sha);
       const inBlocks = known?.blockBytes === source.row(true).blockBytes;
       if (known?.complete !== true || !inBlocks || !(await source.isThere(this.clock))) {
-        if (known?.complete === true && inBlocks) this.sayAgain();
+        if (known?.complete === true && inBlocks) this.republishAll();
         // Blocks of another length stand in the way.
         if (known !== undefined && !inBlocks)
           await withdrawBundle(this.broker, this.fleet, { sha: source.sha, blocks: known.blocks });
@@ -425,15 +426,15 @@ class RolloutAgent {
   }
 
   /** The broker has forgotten what it retained. */
-  private sayAgain(): void {
-    for (const { id, wants } of this.engine.all()) if (wants !== 'nothing') this.engine.unsaid(id);
+  private republishAll(): void {
+    for (const { id, desired } of this.engine.all()) if (desired !== 'nothing') this.engine.republish(id);
   }
 
   /** Messages can be lost: what the broker retains of the silent is read again. */
   private sweep(): void {
     if (!this.connected || this.timeMs - this.lastSweep < silenceMs) return;
     const shards = new Set<string>();
-    for (const id of this.engine.travelling()) {
+    for (const id of this.engine.inFlight()) {
       const { since } = this.engine.device(id) as DeviceRecord;
       if (doublings(this.timeMs - since, silenceMs) > doublings(this.lastSweep - since, silenceMs))
         shards.add(shardOf(id));
@@ -443,11 +444,15 @@ class RolloutAgent {
   }
 
   /** A device that has not answered may not have heard. */
-  private nudge(before: number): void {
-    for (const id of this.engine.travelling()) {
-      const { phase, since, said } = this.engine.device(id) as DeviceRecord;
-      if (phase === 'told' && said && doublings(this.timeMs - since, nudgeMs) > doublings(before - since, nudgeMs))
-        this.engine.unsaid(id);
+  private renotify(before: number): void {
+    for (const id of this.engine.inFlight()) {
+      const { phase, since, published } = this.engine.device(id) as DeviceRecord;
+      if (
+        phase === 'notified' &&
+        published &&
+        doublings(this.timeMs - since, renotifyMs) > doublings(before - since, renotifyMs)
+      )
+        this.engine.republish(id);
     }
   }
 
@@ -459,7 +464,7 @@ class RolloutAgent {
       this.failures = 0;
     } catch (error) {
       if (this.connected) this.failures += 1;
-      if (this.failures >= mostFailures) this.failure ??= error;
+      if (this.failures >= maxFailures) this.failure ??= error;
     } finally {
       this.background -= 1;
     }

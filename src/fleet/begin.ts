@@ -3,7 +3,7 @@
 import { fail } from '../base/errors.js';
 import { sha256Hex } from '../base/hashes.js';
 import { decodeSlotImage, type Manifest } from '../devices/bundle/index.js';
-import { type Measured, nothingMeasured } from './gates.js';
+import { type DeviceMeasurements, nothingMeasured } from './gates.js';
 import type { RolloutPlan } from './plan.js';
 import { plannedState, waitingDevice } from './records.js';
 import type { FleetMember, Registry } from './registry.js';
@@ -104,14 +104,14 @@ async function missingOf(store: RolloutStore, fleet: string, target: string, { m
 }
 
 /** What a device tells of the model that it runs. */
-export function measuredBefore({ reported }: FleetMember): Measured {
+export function measuredBefore({ reported }: FleetMember): DeviceMeasurements {
   return reported.state === 'confirmed' ? measuredOf(reported, null) : nothingMeasured;
 }
 
 export function measuredOf(
   { p95_us, samples = 0, correct = 0, arena }: FleetMember['reported'],
   maxLsb: number | null,
-): Measured {
+): DeviceMeasurements {
   return {
     p95Ms: p95_us === undefined ? null : p95_us / 1000,
     accuracy: samples === 0 ? null : correct / samples,

@@ -6,7 +6,7 @@ import { compressedBlocks, decodeSlotImage } from '../devices/bundle/index.js';
 import { fleetTopics, type Message } from '../devices/mqtt/index.js';
 import { decodeBlockRequest, encodeBlock, encodeDesired } from '../devices/protocol/index.js';
 import type { Clock, FleetBroker } from './broker.js';
-import type { Said } from './outbox.js';
+import type { Desire } from './outbox.js';
 import type { RolloutPlan } from './plan.js';
 import { Prover } from './proof.js';
 import { blockTopic, publishBundle } from './publish-bundle.js';
@@ -43,7 +43,7 @@ export class BundleSource {
   }
 
   /** What a device is told. */
-  desire({ id, attempt, wants }: Said): Uint8Array {
+  desire({ id, attempt, desired }: Desire): Uint8Array {
     const { rollout, blockBytes, notAfter, source } = this.plan;
     return encodeDesired({
       rollout,
@@ -53,7 +53,7 @@ export class BundleSource {
       block: blockBytes,
       seed: this.prover.seedFor(id, attempt),
       // To go back it is never too late.
-      ...(notAfter === null || wants === 'old' ? {} : { deadline: notAfter }),
+      ...(notAfter === null || desired === 'old' ? {} : { deadline: notAfter }),
       ...(source === 'pull' ? { pull: true } : {}),
       ...(this.prover.wantsOutputs ? { outputs: true } : {}),
     });

@@ -44,8 +44,8 @@ function isUnderWay({ state: { phase } }: RolloutRow): boolean {
 async function isAwaited(store: RolloutStore, rollouts: readonly RolloutRow[], sha: string): Promise<boolean> {
   for (const row of rollouts) {
     if (row.previous !== sha || row.state.phase !== 'stopped') continue;
-    for await (const { wants, phase } of store.devices(row.no))
-      if (wants === 'old' && phase !== 'rolled-back') return true;
+    for await (const { desired, phase } of store.devices(row.no))
+      if (desired === 'old' && phase !== 'rolled-back') return true;
   }
   return false;
 }
@@ -60,8 +60,8 @@ async function takeBackDesires(
 ): Promise<void> {
   const told = new Set<string>();
   for (const { no } of later) for await (const { id, attempt } of store.devices(no)) if (attempt > 0) told.add(id);
-  for await (const { id, phase, wants } of store.devices(row.no)) {
-    if (wants !== 'new' || phase === 'confirmed' || told.has(id)) continue;
+  for await (const { id, phase, desired } of store.devices(row.no)) {
+    if (desired !== 'new' || phase === 'confirmed' || told.has(id)) continue;
     await broker.publish(fleetTopics(fleet).desired(id), new Uint8Array(0), { retain: true });
   }
 }

@@ -5,7 +5,7 @@
 import { lowerBound } from './binomial.js';
 
 /** What a device has measured of the model that it runs; null where it is not known. */
-export interface Measured {
+export interface DeviceMeasurements {
   /** 95th percentile of an inference, in milliseconds. */
   readonly p95Ms: number | null;
   /** Share of right answers on the labelled samples that the device holds. */
@@ -15,14 +15,14 @@ export interface Measured {
   readonly maxLsb: number | null;
 }
 
-export const nothingMeasured: Measured = { p95Ms: null, accuracy: null, arenaBytes: null, maxLsb: null };
+export const nothingMeasured: DeviceMeasurements = { p95Ms: null, accuracy: null, arenaBytes: null, maxLsb: null };
 
 /** What a device has come to. */
-export interface Outcome {
+export interface DeviceOutcome {
   readonly state: 'under-way' | 'confirmed' | 'failed' | 'unknown';
   /** Of the new model, and of the one before. */
-  readonly measured: Measured;
-  readonly before: Measured;
+  readonly measured: DeviceMeasurements;
+  readonly before: DeviceMeasurements;
 }
 
 export const gateActions = ['pause', 'abort', 'roll-back', 'next'] as const;
@@ -42,7 +42,7 @@ export type Condition =
 
 export type Gate = Condition & {
   /** Share of bad devices that still passes. */
-  readonly mostBad: number;
+  readonly maxBad: number;
   /** Devices that must have been measured, or the whole wave where it is smaller. */
   readonly minimum: number;
   /** How sure it must be that a wave is bad before it fails. */
@@ -63,44 +63,44 @@ export interface Judgement {
    * The true share of bad devices is at least this, sure to the gate's confidence; null where no more are bad than may
    * be.
    */
-  readonly leastShare: number | null;
+  readonly minShare: number | null;
 }
 
 /** The devices of a wave, counted as one gate sees them. */
 export class Tally {
   private bad = 0;
   private measured = 0;
-  private underWay = 0;
+  private inFlight = 0;
   private devices = 0;
 
   constructor(private readonly gate: Gate) {}
 
   judge(): Judgement {
     const { gate, bad, measured, devices } = this;
-    const within = bad <= gate.mostBad * measured;
-    const leastShare = within ? null : lowerBound(bad, measured, gate.confidence);
+    const within = bad <= gate.maxBad * measured;
+    const minShare = within ? null : lowerBound(bad, measured, gate.confidence);
     const enough = measured >= Math.min(gate.minimum, devices) && measured > 0;
-    const surelyBad = enough && leastShare !== null && isAbove(leastShare, gate.mostBad);
+    const surelyBad = enough && minShare !== null && isAbove(minShare, gate.maxBad);
     return {
-      decision: surelyBad ? 'fail' : this.underWay > 0 ? 'wait' : enough && within ? 'pass' : 'undecided',
+      decision: surelyBad ? 'fail' : this.inFlight > 0 ? 'wait' : enough && within ? 'pass' : 'undecided',
       bad,
       measured,
-      leastShare,
+      minShare,
     };
   }
 
   /** @param by -1 takes an outcome back */
-  count(outcome: Outcome, by: 1 | -1): void {
+  count(outcome: DeviceOutcome, by: 1 | -1): void {
     const bad = isBad(this.gate, outcome);
     this.devices += by;
-    if (outcome.state === 'under-way') this.underWay += by;
+    if (outcome.state === 'under-way') this.inFlight += by;
     if (bad !== null) this.measured += by;
     if (bad === true) this.bad += by;
   }
 }
 
 /** @param outcomes of all devices of the wave */
-export function judge(gate: Gate, outcomes: readonly Outcome[]): Judgement {
+export function judge(gate: Gate, outcomes: readonly DeviceOutcome[]): Judgement {
   const tally = new Tally(gate);
   for (const outcome of outcomes) tally.count(outcome, 1);
   return tally.judge();
@@ -109,17 +109,17 @@ export function judge(gate: Gate, outcomes: readonly Outcome[]): Judgement {
 /** The fewest bad devices with which a wave of so many would fail; null where it never would. */
 export function failsFrom(gate: Gate, devices: number): number | null {
   for (let bad = 1; bad <= devices; bad++)
-    if (isAbove(lowerBound(bad, devices, gate.confidence), gate.mostBad)) return bad;
+    if (isAbove(lowerBound(bad, devices, gate.confidence), gate.maxBad)) return bad;
   return null;
 }
 
 /** Beyond what rounding makes of it: one bad of one is a bound of just 5 % at 95 %. */
-function isAbove(leastShare: number, mostBad: number): boolean {
-  return leastShare > mostBad + 1e-9;
+function isAbove(minShare: number, maxBad: number): boolean {
+  return minShare > maxBad + 1e-9;
 }
 
 /** @returns null where it is not known of this device, or not yet */
-function isBad(gate: Condition, { state, measured, before }: Outcome): boolean | null {
+function isBad(gate: Condition, { state, measured, before }: DeviceOutcome): boolean | null {
   if (state === 'under-way') return null;
   switch (gate.measure) {
     case 'failed':
@@ -156,7 +156,7 @@ function isBad(gate: Condition, { state, measured, before }: Outcome): boolean |
  * to be worse than.
  */
 function isBeyond(
-  state: Outcome['state'],
+  state: DeviceOutcome['state'],
   value: number | null,
   limit: number | null,
   relative: number | null,

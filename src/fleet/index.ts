@@ -5,21 +5,22 @@
 export { type AgentOptions, leadRollout, type RolloutView } from './agent.js';
 export { type Beginning, type BeginOptions, beginRollout, requireExpected } from './begin.js';
 export { type Clock, type FleetBroker, machineClock } from './broker.js';
-export { type Changes, type DeviceReport, type PhaseCounts, RolloutEngine, type RolloutSetup } from './engine.js';
+export { submitCommand } from './command.js';
 export { forecastRollout, type RolloutForecast } from './forecast.js';
 export { forgetDevices } from './forget.js';
 export {
   type Condition,
+  type DeviceMeasurements,
+  type DeviceOutcome,
   failsFrom,
   type Gate,
   type GateAction,
   gateActions,
   type Judgement,
   judge,
-  type Measured,
   nothingMeasured,
-  type Outcome,
 } from './gates.js';
+export { isOpen, type MaintenanceWindow, opensAt } from './maintenance-window.js';
 export { planFrom, type RolloutPlan, readPlan } from './plan.js';
 export { Prover } from './proof.js';
 export { type PublishedBundle, publishBundle, withdrawBundle } from './publish-bundle.js';
@@ -37,9 +38,14 @@ export {
   waitingDevice,
 } from './records.js';
 export { type FleetMember, type Registry, readRegistry, readRegistryAt, readWholeRegistry } from './registry.js';
+export {
+  type Changes,
+  type DeviceReport,
+  type PhaseCounts,
+  RolloutEngine,
+  type RolloutSetup,
+} from './rollout-engine.js';
 export { type Selection, selectMembers } from './selection.js';
-export { defaultStore, openStore, type RolloutRequest, type RolloutRow, type RolloutStore } from './store/index.js';
+export { defaultStore, openStore, type RolloutCommand, type RolloutRow, type RolloutStore } from './store/index.js';
 export { type RolloutSummary, summarize, type WaveSummary } from './summary.js';
 export { type WavePlan, wavesOf } from './waves.js';
-export { isOpen, type MaintenanceWindow, opensAt } from './window.js';
-export { sayWord } from './word.js';

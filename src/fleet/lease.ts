@@ -25,7 +25,7 @@ export function newHolder(): string {
 }
 
 /** Waits until this agent leads. @throws INTERRUPTED */
-export async function takeLead(
+export async function acquireLease(
   store: RolloutStore,
   no: number,
   holder: string,
@@ -59,7 +59,8 @@ export class LeaseWatch {
   /** Whether nobody leads any more. */
   isGone(lease: Lease | null): boolean {
     if (lease === null || isDead(lease.holder)) return true;
-    if (lease.holder !== this.seen?.holder || lease.beat !== this.seen.beat) this.since = this.clock.elapsed();
+    if (lease.holder !== this.seen?.holder || lease.heartbeat !== this.seen.heartbeat)
+      this.since = this.clock.elapsed();
     this.seen = lease;
     return this.clock.elapsed() - this.since >= this.leaseMs;
   }

@@ -3,19 +3,19 @@
 
 import type { DeviceRecord } from './records.js';
 
-const mostInFlight = 64;
+const maxInFlight = 64;
 
-export type Said = Pick<DeviceRecord, 'id' | 'attempt' | 'wants'>;
+export type Desire = Pick<DeviceRecord, 'id' | 'attempt' | 'desired'>;
 
 export class Outbox {
-  private readonly waiting = new Map<string, Said>();
-  private readonly inFlight = new Map<string, Said>();
-  private done = new Map<string, Said>();
+  private readonly waiting = new Map<string, Desire>();
+  private readonly inFlight = new Map<string, Desire>();
+  private done = new Map<string, Desire>();
   private failure: unknown = null;
   private stopped = false;
 
   /** @param publish resolves when the broker has it */
-  constructor(private readonly publish: (said: Said) => Promise<void>) {}
+  constructor(private readonly publish: (desire: Desire) => Promise<void>) {}
 
   /** Messages that are not at the broker yet. */
   get open(): number {
@@ -23,15 +23,15 @@ export class Outbox {
   }
 
   /** What is on its way already, or there, is not sent twice. */
-  put({ id, attempt, wants }: Said): void {
-    const said = { id, attempt, wants };
-    if (isSame(said, this.inFlight.get(id) ?? this.done.get(id))) this.waiting.delete(id);
-    else this.waiting.set(id, said);
+  put({ id, attempt, desired }: Desire): void {
+    const desire = { id, attempt, desired };
+    if (isSame(desire, this.inFlight.get(id) ?? this.done.get(id))) this.waiting.delete(id);
+    else this.waiting.set(id, desire);
     this.pump();
   }
 
   /** What has come to the broker since this was asked last. @throws what the broker refused */
-  drain(): Iterable<Said> {
+  drain(): Iterable<Desire> {
     if (this.failure !== null) throw this.failure;
     const { done } = this;
     this.done = new Map();
@@ -46,27 +46,27 @@ export class Outbox {
 
   private pump(): void {
     if (this.stopped) return;
-    for (const [id, said] of this.waiting) {
-      if (this.inFlight.size >= mostInFlight) return;
+    for (const [id, desire] of this.waiting) {
+      if (this.inFlight.size >= maxInFlight) return;
       if (this.inFlight.has(id)) continue;
       this.waiting.delete(id);
-      this.inFlight.set(id, said);
-      void this.send(said);
+      this.inFlight.set(id, desire);
+      void this.send(desire);
     }
   }
 
-  private async send(said: Said): Promise<void> {
+  private async send(desire: Desire): Promise<void> {
     try {
-      await this.publish(said);
-      this.done.set(said.id, said);
+      await this.publish(desire);
+      this.done.set(desire.id, desire);
     } catch (error) {
       this.failure ??= error;
     }
-    this.inFlight.delete(said.id);
+    this.inFlight.delete(desire.id);
     this.pump();
   }
 }
 
-function isSame(a: Said, b: Said | undefined): boolean {
-  return b?.attempt === a.attempt && b.wants === a.wants;
+function isSame(a: Desire, b: Desire | undefined): boolean {
+  return b?.attempt === a.attempt && b.desired === a.desired;
 }

@@ -9,9 +9,9 @@ import { topicName } from '../devices/mqtt/index.js';
 import { isBlockSize, maxRolloutName } from '../devices/protocol/index.js';
 import { allowanceForm, minimumForm, parseAllowance, parseMinimum } from '../evaluate/index.js';
 import { type Condition, type Gate, gateActions } from './gates.js';
+import { isTimeZone, type MaintenanceWindow, weekdays } from './maintenance-window.js';
 import type { Deadlines } from './records.js';
 import type { WavePlan } from './waves.js';
-import { isTimeZone, type MaintenanceWindow, weekdays } from './window.js';
 
 /** Plain data: a store keeps it as JSON. */
 export interface RolloutPlan {
@@ -164,15 +164,15 @@ function gatesOf({ maxDrop, min, maxLatencyMs, maxArenaBytes }: z.output<typeof 
     ...(maxLatencyMs === undefined ? [] : [{ measure: 'latency', limitMs: maxLatencyMs, factor: null } as const]),
     ...(maxArenaBytes === undefined ? [] : [{ measure: 'arena', limitBytes: maxArenaBytes } as const]),
   ];
-  return conditions.map((condition) => ({ ...condition, mostBad: 0.05, ...usual }));
+  return conditions.map((condition) => ({ ...condition, maxBad: 0.05, ...usual }));
 }
 
 type WrittenGate = z.output<typeof gateSchema>;
 
 function gateOf(written: WrittenGate): Gate {
   const { minimum, confidence, action } = written;
-  const mostBad = written.measure === 'confirmed' ? 1 - written.atLeast : written.atMost;
-  return { ...conditionOf(written), mostBad, minimum, confidence, action };
+  const maxBad = written.measure === 'confirmed' ? 1 - written.atLeast : written.atMost;
+  return { ...conditionOf(written), maxBad, minimum, confidence, action };
 }
 
 function conditionOf(written: WrittenGate): Condition {
@@ -192,12 +192,17 @@ function conditionOf(written: WrittenGate): Condition {
 
 const usual = { minimum: 1, confidence: 0.95, action: 'pause' } as const;
 /** As long as nothing else is said: nearly all devices are confirmed, and hardly any fails. */
-const usualGates: readonly Gate[] = [
-  { measure: 'confirmed', mostBad: 0.05, ...usual },
-  { measure: 'failed', mostBad: 0.02, ...usual },
+const defaultGates: readonly Gate[] = [
+  { measure: 'confirmed', maxBad: 0.05, ...usual },
+  { measure: 'failed', maxBad: 0.02, ...usual },
 ];
 
-const usualDeadlines: Deadlines = { told: 3_600_000, downloading: 3_600_000, verified: 600_000, pending: 900_000 };
+const defaultDeadlines: Deadlines = {
+  notified: 3_600_000,
+  downloading: 3_600_000,
+  verified: 600_000,
+  pending: 900_000,
+};
 
 const planSchema = z.strictObject({
   /** Known under it at the broker and on the devices. */
@@ -217,7 +222,7 @@ const planSchema = z.strictObject({
   waves: wavesSchema.default([{ share: 0.01 }, { share: 0.1 }, { share: 0.5 }, { share: 1 }]),
   deadlines: z
     .strictObject({
-      told: duration.optional(),
+      notified: duration.optional(),
       downloading: duration.optional(),
       verified: duration.optional(),
       pending: duration.optional(),
@@ -265,8 +270,8 @@ function planOf(text: string, where: string, folder: string): RolloutPlan {
     select: { tags: select.tags, ids: select.ids ?? null, share: select.share ?? 1 },
     expect: value.expect ?? null,
     waves,
-    gates: [...(value.gates?.map(gateOf) ?? usualGates), ...gatesOf(value.limits)],
-    deadlines: { ...usualDeadlines, ...defined(value.deadlines) },
+    gates: [...(value.gates?.map(gateOf) ?? defaultGates), ...gatesOf(value.limits)],
+    deadlines: { ...defaultDeadlines, ...defined(value.deadlines) },
     concurrency,
     bytesPerSecond: value.bandwidth ?? null,
     window: value.window ?? null,

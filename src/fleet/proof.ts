@@ -28,7 +28,7 @@ export interface Proof {
  */
 const challenges = 64;
 /** Seeds that are tried until two models answer differently: what saturates gives the same outputs for many inputs. */
-const mostDraws = 32;
+const maxDraws = 32;
 
 /** Of one bundle. */
 export class Prover {
@@ -63,7 +63,7 @@ export class Prover {
     const challenge = draw(`${id}\n${attempt}`) % challenges;
     let seed = this.seeds.get(challenge);
     if (seed === undefined) {
-      seed = this.tellingSeed(challenge);
+      seed = this.distinguishingSeed(challenge);
       this.seeds.set(challenge, seed);
     }
     return seed;
@@ -92,15 +92,15 @@ export class Prover {
     return { proved: agrees, maxLsb };
   }
 
-  private tellingSeed(challenge: number): number {
+  private distinguishingSeed(challenge: number): number {
     const { expected, other } = this;
     const drawn = (n: number): number => draw(`${this.salt}\n${challenge}\n${n}`);
     const seedOf = (n: number): number =>
       expected.seeds === null ? drawn(n) : (expected.seeds[(challenge + n) % expected.seeds.length] ?? drawn(n));
     if (other === null || !expected.answers || !other.answers) return seedOf(0);
-    for (let n = 0; n < mostDraws; n++) {
+    for (let n = 0; n < maxDraws; n++) {
       const seed = seedOf(n);
-      if (other.seeds?.includes(seed) === false || this.tells(expected.answerTo(seed), other.answerTo(seed)))
+      if (other.seeds?.includes(seed) === false || this.distinguishes(expected.answerTo(seed), other.answerTo(seed)))
         return seed;
     }
     return seedOf(0);
@@ -110,7 +110,7 @@ export class Prover {
    * Whether another model's outputs would not be taken for this one's: within a tolerance, even by the first sample
    * alone.
    */
-  private tells(mine: Uint8Array, others: Uint8Array): boolean {
+  private distinguishes(mine: Uint8Array, others: Uint8Array): boolean {
     const { outputs, outputBytes } = this.expected;
     if (!this.wantsOutputs || mine.byteLength !== others.byteLength) return !equalBytes(mine, others);
     return !compareOutputs(mine.subarray(0, outputBytes), others.subarray(0, outputBytes), outputs, this.agreement)

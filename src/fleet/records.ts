@@ -1,11 +1,11 @@
 // What is remembered of a rollout and of each of its devices: plain data that a store keeps and the engine works on.
 
 import type { BrokerTrouble } from '../devices/mqtt/index.js';
-import { type Judgement, type Measured, nothingMeasured } from './gates.js';
+import { type DeviceMeasurements, type Judgement, nothingMeasured } from './gates.js';
 
 export const devicePhases = [
   'waiting',
-  'told',
+  'notified',
   'downloading',
   'verified',
   'pending',
@@ -19,7 +19,7 @@ export const devicePhases = [
 ] as const;
 /**
  * - waiting: not told yet
- * - told: the broker has its desire, and it has not answered
+ * - notified: the broker has its desire, and it has not answered
  * - unknown: it was told, and has not been heard of within its time
  * - rolled-back: it runs again what it ran before, by itself or because it was told
  * - withdrawn: called back before it was through
@@ -32,7 +32,7 @@ export type DevicePhase = (typeof devicePhases)[number];
 export const settledPhases = ['confirmed', 'failed', 'rolled-back', 'unknown', 'withdrawn', 'removed'] as const;
 
 /** Phases that end within a time, or the device is unknown. */
-export const timedPhases = ['told', 'downloading', 'verified', 'pending'] as const;
+export const timedPhases = ['notified', 'downloading', 'verified', 'pending'] as const;
 /** Milliseconds that a device may spend in a phase. */
 export type Deadlines = Readonly<Record<(typeof timedPhases)[number], number>>;
 
@@ -48,7 +48,7 @@ export function hasEnded(phase: RolloutPhase): phase is 'stopped' | 'done' {
 }
 
 /** What a device is to run, as the broker is to say it. */
-export type Wants = 'nothing' | 'new' | 'old';
+export type Desired = 'nothing' | 'new' | 'old';
 
 export interface DeviceRecord {
   readonly id: string;
@@ -62,13 +62,13 @@ export interface DeviceRecord {
   readonly seq: number;
   /** How often it has been told: reports of an earlier time tell nothing of this one. */
   readonly attempt: number;
-  readonly wants: Wants;
+  readonly desired: Desired;
   /** The broker has it. */
-  readonly said: boolean;
+  readonly published: boolean;
   readonly code: string | null;
-  readonly measured: Measured;
+  readonly measured: DeviceMeasurements;
   /** Under the model before. */
-  readonly before: Measured;
+  readonly before: DeviceMeasurements;
 }
 
 export interface RolloutState {
@@ -100,7 +100,7 @@ export function waitingDevice(
   id: string,
   wave: number,
   place: number,
-  before: Measured = nothingMeasured,
+  before: DeviceMeasurements = nothingMeasured,
 ): DeviceRecord {
   return {
     id,
@@ -110,8 +110,8 @@ export function waitingDevice(
     since: 0,
     seq: 0,
     attempt: 0,
-    wants: 'nothing',
-    said: true,
+    desired: 'nothing',
+    published: true,
     code: null,
     measured: nothingMeasured,
     before,

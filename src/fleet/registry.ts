@@ -43,18 +43,18 @@ export interface Reading {
 
 /** Reports that are asked for at once: brokers drop what is more than they queue, mosquitto beyond a thousand. */
 const reportsAtOnce = 400;
-const mostShardsAtOnce = 64;
+const maxShardsAtOnce = 64;
 /** A mark that is lost is made again; an agent without the right to its marks would wait for ever. */
-const [markPatienceMs, mostMarks] = [5000, 4];
+const [markTimeoutMs, maxMarks] = [5000, 4];
 /**
  * Brokers may send retained messages in any order. After the mark, wait until no message has arrived for this time,
  * which doubles with each further reading.
  */
-const [shortestQuietMs, longestQuietMs] = [250, 4000];
+const [minQuietMs, maxQuietMs] = [250, 4000];
 /** A broker that sends messages for so long without a pause does not end. */
 const neverQuietMs = 120_000;
 /** Readings are repeated until two in a row find the same devices, at most this often. */
-const mostReadings = 8;
+const maxReadings = 8;
 
 export interface ReadOptions {
   readonly clock?: Clock;
@@ -86,23 +86,24 @@ export async function readWholeRegistry(
   options: ReadOptions = {},
 ): Promise<Registry> {
   const all: Reading = { alive: new Map(), reports: new Map(), unreadable: new Set() };
-  let quietMs = shortestQuietMs;
-  for (let reading = 0, before = -1; reading < mostReadings; reading++) {
+  let quietMs = minQuietMs;
+  for (let reading = 0, before = -1; reading < maxReadings; reading++) {
     const one = await readOnce(broker, fleet, { ...options, quietMs });
     merge(all, one);
-    const halves = [...new Set([...all.alive.keys(), ...all.reports.keys()])].filter(
+    const float16Constants = [...new Set([...all.alive.keys(), ...all.reports.keys()])].filter(
       (id) => !all.alive.has(id) || !all.reports.has(id),
     );
-    if (halves.length > 0) merge(all, await readDevices(broker, fleet, halves, { ...options, quietMs }));
+    if (float16Constants.length > 0)
+      merge(all, await readDevices(broker, fleet, float16Constants, { ...options, quietMs }));
     const found = all.alive.size + all.reports.size;
     const complete = one.alive.size + one.reports.size === found && before === found;
-    if (before >= 0) quietMs = Math.min(longestQuietMs, 2 * quietMs);
+    if (before >= 0) quietMs = Math.min(maxQuietMs, 2 * quietMs);
     before = found;
     if (complete) return registryOf(all);
   }
   throw fail('BROKER_LIMIT', {
     broker: broker.uri,
-    reason: `in ${mostReadings} readings it sent the retained reports of other devices each time`,
+    reason: `in ${maxReadings} readings it sent the retained reports of other devices each time`,
   });
 }
 
@@ -159,9 +160,9 @@ export async function readDevices(
     else reading.reports.set(id, reported);
   };
   const reader = MarkedReader.over(broker, fleet, options);
-  for (let at = 0; at < ids.length; at += mostShardsAtOnce) {
+  for (let at = 0; at < ids.length; at += maxShardsAtOnce) {
     options.signal?.throwIfAborted();
-    const filters = ids.slice(at, at + mostShardsAtOnce).flatMap((id) => [topics.alive(id), topics.reported(id)]);
+    const filters = ids.slice(at, at + maxShardsAtOnce).flatMap((id) => [topics.alive(id), topics.reported(id)]);
     await reader.read(filters, take, 0);
   }
   await reader.close();
@@ -214,7 +215,7 @@ async function readShards(
   for (let at = 0, together = 1; at < shards.length; at += together) {
     options.signal?.throwIfAborted();
     if (at > 0)
-      together = Math.max(1, Math.min(mostShardsAtOnce, Math.floor((reportsAtOnce * at) / Math.max(1, reports))));
+      together = Math.max(1, Math.min(maxShardsAtOnce, Math.floor((reportsAtOnce * at) / Math.max(1, reports))));
     await reader.read(
       shards.slice(at, at + together).map((shard) => topics.allReported(shard)),
       take,
@@ -278,7 +279,7 @@ class MarkedReader {
     const wanted = String(this.count);
     const marks = fleetTopics(this.fleet).ownMarks(this.client);
     for (const filter of filters) this.filters.add(filter);
-    for (let tries = 0; tries < mostMarks; tries++) {
+    for (let tries = 0; tries < maxMarks; tries++) {
       await this.inTime(this.broker.publish(this.topic, wanted, { retain: true }));
       const wait = new Waiting(this.options);
       const take = (message: Message): void => {
@@ -345,7 +346,7 @@ class MarkedReader {
     if (!(await wait.over))
       throw fail('BROKER_UNREACHABLE', {
         broker: this.broker.uri,
-        reason: `it has acknowledged nothing for ${markPatienceMs} ms`,
+        reason: `it has acknowledged nothing for ${markTimeoutMs} ms`,
       });
   }
 }
@@ -362,7 +363,7 @@ class Waiting {
   private readonly since: number;
   private readonly signal: AbortSignal | null;
 
-  constructor({ clock = machineClock, quietMs = shortestQuietMs, signal }: ReadOptions) {
+  constructor({ clock = machineClock, quietMs = minQuietMs, signal }: ReadOptions) {
     this.clock = clock;
     this.quietMs = quietMs;
     this.since = clock.elapsed();
@@ -374,7 +375,7 @@ class Waiting {
       this.callOff();
       signal?.removeEventListener('abort', this.abort);
     });
-    this.callOff = clock.later(markPatienceMs, () => this.end(false));
+    this.callOff = clock.later(markTimeoutMs, () => this.end(false));
     signal?.addEventListener('abort', this.abort);
     if (signal?.aborted) this.abort();
   }

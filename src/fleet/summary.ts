@@ -2,9 +2,9 @@
 
 import type { BrokerTrouble } from '../devices/mqtt/index.js';
 import { failsFrom, type Gate, type Judgement } from './gates.js';
+import { opensAt } from './maintenance-window.js';
 import { type DevicePhase, devicePhases, type RolloutState, settledPhases } from './records.js';
 import type { RolloutRow, RolloutStore } from './store/index.js';
-import { opensAt } from './window.js';
 
 export interface WaveSummary {
   readonly devices: number;

@@ -1,11 +1,11 @@
 // The wave that is under way, counted: how many of its devices are not through, and what each gate makes of it. A
 // device's change costs the same, however large the wave is.
 
-import { type Gate, type Judgement, type Outcome, Tally } from './gates.js';
+import { type DeviceOutcome, type Gate, type Judgement, Tally } from './gates.js';
 import { type DevicePhase, type DeviceRecord, timedPhases } from './records.js';
 
 /** Phases of a device that works at what it was told. */
-export const underWay: ReadonlySet<DevicePhase> = new Set(timedPhases);
+export const inFlightPhases: ReadonlySet<DevicePhase> = new Set(timedPhases);
 
 export class WaveCount {
   /** Devices. */
@@ -41,7 +41,7 @@ export class WaveCount {
   }
 }
 
-function stateOf(phase: DevicePhase): Outcome['state'] {
+function stateOf(phase: DevicePhase): DeviceOutcome['state'] {
   if (phase === 'confirmed' || phase === 'unknown') return phase;
-  return phase === 'waiting' || underWay.has(phase) ? 'under-way' : 'failed';
+  return phase === 'waiting' || inFlightPhases.has(phase) ? 'under-way' : 'failed';
 }

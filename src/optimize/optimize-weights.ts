@@ -83,7 +83,7 @@ export async function optimizeWeights(
     current = prune(current, { sparsity, scope, ...(block === undefined ? {} : { block }) });
   }
   if (clusters !== undefined) current = cluster(current, { clusters, keepZeros: options.keepZeros ?? false });
-  const decibels = reference?.nearness(current).decibels ?? null;
+  const decibels = reference?.sqnr(current).decibels ?? null;
   const bytes = writeModel(current);
   const after = sized(current, bytes);
   return {

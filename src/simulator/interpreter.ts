@@ -4,10 +4,10 @@ import { fail } from '../base/errors.js';
 import { yieldToEventLoop } from '../base/event-loop.js';
 import { bytesOfElements, type ElementType, elementCount, type Model } from '../formats/tflite/index.js';
 import { defaultKernelProfile, type KernelProfile, kernelProfiles } from './arithmetic/profile.js';
-import { beat, noLimit, type TimeLimit } from './beat.js';
 import { type Extremes, extremesOf, fastExtremesOf } from './extremes.js';
 import { fastKernels } from './fast/index.js';
 import { buildGraph, describeGraph, type Graph } from './graph.js';
+import { heartbeat, noLimit, type TimeLimit } from './heartbeat.js';
 import { hasKernels, type Kernels, kernelsOn, type LinearMemory } from './kernels/index.js';
 import { integerOperators, requireLimits } from './limits/index.js';
 import { operatorFamilies } from './operators/index.js';
@@ -123,7 +123,7 @@ export class Interpreter {
   private *invocation(hook?: OperatorHook): Turns {
     if (this.limit.ms < Infinity) this.limit.end = performance.now() + this.limit.ms;
     for (let i = 0; i < this.steps.length; i++) {
-      beat(this.limit);
+      heartbeat(this.limit);
       const turns = this.steps[i]?.();
       if (turns !== undefined) yield* turns;
       hook?.(i, this.graph.operators[i]?.outputs ?? []);
@@ -241,9 +241,9 @@ function prepareSteps(
     if (index === start) continue;
     const steps = operators.map(stepOf);
     shared.invocations.set(index, function* () {
-      beat(limit);
+      heartbeat(limit);
       for (const step of steps) {
-        beat(limit);
+        heartbeat(limit);
         const turns = step();
         if (turns !== undefined) yield* turns;
         yield;

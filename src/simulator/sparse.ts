@@ -6,7 +6,7 @@ import { DimensionType, elementCount, type SparsityParameters } from '../formats
 
 type Dimension = SparsityParameters['dimMetadata'][number];
 
-const mostLevels = 32;
+const maxLevels = 32;
 
 /**
  * The bytes of all elements, 0 where none is stored.
@@ -26,7 +26,7 @@ export function denseBytes(
   const levels = sparsity.dimMetadata;
   const rank = shape.length;
   if (
-    order.length > mostLevels ||
+    order.length > maxLevels ||
     order.length !== rank + blockMap.length ||
     levels.length !== order.length ||
     !order.toSorted((a, b) => a - b).every((d, i) => d === i)

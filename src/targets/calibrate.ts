@@ -4,7 +4,7 @@ import type { Model } from '../formats/tflite/index.js';
 import { estimateLatency } from './latency.js';
 import type { Target } from './load.js';
 
-export interface Measurement {
+export interface LatencyMeasurement {
   readonly model: Model;
   readonly latencyMs: number;
 }
@@ -22,10 +22,10 @@ export interface Calibrated {
 
 /** One model says nothing of others: as far off as 94 % of the published systems are (docs/latency.md). */
 const errorOfOne = 20;
-const leastError = 5;
+const minError = 5;
 
 /** @param measurements at least one */
-export function calibrateTarget(target: Target, measurements: readonly Measurement[]): Calibrated {
+export function calibrateTarget(target: Target, measurements: readonly LatencyMeasurement[]): Calibrated {
   const { measured: _, ...latency } = target.latency;
   const bare = { ...target, latency } as Target;
   const pairs = measurements.map(({ model, latencyMs }) => ({
@@ -37,6 +37,6 @@ export function calibrateTarget(target: Target, measurements: readonly Measureme
   );
   const models = pairs.map((pair) => ({ ...pair, correctedMs: factor * pair.estimatedMs }));
   const farthest = Math.max(...models.map(({ measuredMs, correctedMs }) => Math.abs(correctedMs / measuredMs - 1)));
-  const errorPercent = pairs.length === 1 ? errorOfOne : Math.max(leastError, Math.ceil(200 * farthest));
+  const errorPercent = pairs.length === 1 ? errorOfOne : Math.max(minError, Math.ceil(200 * farthest));
   return { measured: { factor: Number(factor.toPrecision(6)), models: pairs.length, errorPercent }, models };
 }

@@ -28,7 +28,7 @@ export interface ModelFacts {
   readonly arenaFor: (kernels: RuntimeKernels) => Arena;
   /** Of each operator; only for models that are simulated. */
   readonly work: () => readonly (Work | null)[];
-  readonly edges: () => ReturnType<typeof inputsAndOutputs>;
+  readonly inputsAndOutputs: () => ReturnType<typeof inputsAndOutputs>;
 }
 
 export function factsOf(model: Model): ModelFacts {
@@ -51,7 +51,7 @@ export function factsOf(model: Model): ModelFacts {
       return arena;
     },
     work: once(() => workOf(model)),
-    edges: once(() => inputsAndOutputs(model)),
+    inputsAndOutputs: once(() => inputsAndOutputs(model)),
   };
 }
 

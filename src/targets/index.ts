@@ -2,7 +2,7 @@
 // file with its operator set. checkModel says whether a model fits: operators, flash and arena in bytes, latency in ms.
 
 export { type Budget, budgetOf, runtimeKernelsOf, simulatedProfile } from './budget.js';
-export { type Calibrated, calibrateTarget, type Measurement } from './calibrate.js';
+export { type Calibrated, calibrateTarget, type LatencyMeasurement } from './calibrate.js';
 export { type CheckOptions, type CheckResult, checkModel, requireFit } from './check.js';
 export type { OperatorPlacement } from './cpu-placement.js';
 export { status } from './edgetpu/status.js';

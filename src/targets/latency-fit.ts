@@ -22,7 +22,7 @@ export function modelLoadOf(model: Model): ModelLoad {
   return load;
 }
 
-export interface Measured {
+export interface MeasuredModel {
   readonly load: ModelLoad;
   readonly cycles: number;
 }
@@ -40,7 +40,7 @@ const spreadOfTimes = 0.1;
 const rounds = 60;
 
 /** Least squares in logarithms, by Gauss and Newton; all three come out above 0. */
-export function fitPerMac(measured: readonly Measured[]): PerMac {
+export function fitPerMac(measured: readonly MeasuredModel[]): PerMac {
   const total = measured.reduce((sum, { load }) => sum + layerKinds.reduce((all, kind) => all + load[kind], 0), 0);
   const start = Math.log(measured.reduce((sum, { cycles }) => sum + cycles, 0) / total);
   let logs = layerKinds.map((kind) => (kind === 'conv' ? start : start + Math.log(expected[kind].ratio)));

@@ -68,11 +68,11 @@ export function memoryMap(
   return { headBytes, tailBytes, arenaBytes, minimumArenaBytes, moments, buffers, peak };
 }
 
-const mostCharacters = 48;
+const maxCharacters = 48;
 
 /** Converters name a fused tensor after all that went into it: the first is enough here. */
 function labelOf(tensor: number, name: string): string {
   const [first = ''] = name.split(';');
   if (first === '') return String(tensor);
-  return `${tensor} "${first.length <= mostCharacters ? first : `…${first.slice(1 - mostCharacters)}`}"`;
+  return `${tensor} "${first.length <= maxCharacters ? first : `…${first.slice(1 - maxCharacters)}`}"`;
 }

@@ -46,7 +46,7 @@ toolTest('arm-none-eabi-gcc', 'make', 'qemu-system-arm')(
     for (const [i, [step, share]] of points.entries()) {
       const next = imageOf(5 + 2 * i);
       const board = await qemuBoard({ machine: 'mps2-an386', flashFile });
-      const victim = await openDevice(board.uri, { patience: { timeoutMs: 500, attempts: 2 } });
+      const victim = await openDevice(board.uri, { retries: { timeoutMs: 500, attempts: 2 } });
       const cut = (at: PushStep, progress: { done: number; total: number } | null): void => {
         // A moment later, in the midst of whatever the board does then.
         if (at === step && (progress?.done ?? 0) >= share * (progress?.total ?? 1))

@@ -37,7 +37,7 @@ toolTest('mosquitto').each([5, 4])(
       .toContainEqual(expect.stringContaining('perhaps another client has the same client id'));
     // The device answers, although its connection comes and goes.
     const described = async () => {
-      const client = await openDevice(`${broker.uri}/plant/twin`, { patience: { timeoutMs: 1000, attempts: 3 } });
+      const client = await openDevice(`${broker.uri}/plant/twin`, { retries: { timeoutMs: 1000, attempts: 3 } });
       return client.describe().finally(() => client.close());
     };
     await expect

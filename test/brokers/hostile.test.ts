@@ -180,7 +180,7 @@ describe.each(Object.entries(harms))('%s', (_name, harm) => {
         return Promise.race([readWholeRegistry(connection, 'plant'), interrupted]);
       };
       const client = async (): Promise<unknown> => {
-        const device = await openDevice(`${uri}/d1`, { patience: { timeoutMs: 200, attempts: 2 } });
+        const device = await openDevice(`${uri}/d1`, { retries: { timeoutMs: 200, attempts: 2 } });
         closers.push(() => device.close());
         return device.describe();
       };

@@ -119,7 +119,7 @@ describe('a whole rollout', () => {
       expect(document).toMatchObject({ phase: 'done', counts: { confirmed: 50 } });
       expect(document.waves.map(({ devices }) => devices)).toEqual([2, 13, 35]);
       if (faults.receiveMaximum !== undefined)
-        expect(proxy.counts.mostUnacknowledged).toBeLessThanOrEqual(faults.receiveMaximum);
+        expect(proxy.counts.maxUnacknowledged).toBeLessThanOrEqual(faults.receiveMaximum);
       if (faults.disconnect !== undefined) {
         expect(proxy.counts.connections).toBeGreaterThan(3);
         const log = (await atoll(['rollout', 'log', key, '--store', environment.ATOLL_STORE])).stdout;

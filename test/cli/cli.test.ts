@@ -514,10 +514,10 @@ test('check shows the arena over time, says what makes the peak, and what would 
   expect(wide.stdout).toMatch(/would fit: [a-z0-9-]+ \(/);
   expect(wide.stdout).toMatch(/0 +CONV_2D +435,200 B +\[#{40}\] +<- peak/);
   expect(readFileSync(path.join(folder, 'wide.svg'), 'utf8')).toMatch(/^<svg xmlns[\s\S]*peak: CONV_2D/);
-  const { remedies } = jsonOf(await run('check', 'wide.tflite', '--target', 'nano33ble', '--json')) as {
-    remedies: { kind: string; fits: boolean }[];
+  const { suggestions } = jsonOf(await run('check', 'wide.tflite', '--target', 'nano33ble', '--json')) as {
+    suggestions: { kind: string; fits: boolean }[];
   };
-  expect(remedies.map(({ kind }) => kind)).toEqual(expect.arrayContaining(['smaller-input', 'other-target']));
+  expect(suggestions.map(({ kind }) => kind)).toEqual(expect.arrayContaining(['smaller-input', 'other-target']));
   expect(await run('check', 'wide.tflite', '--target', 'nano33ble', '--plot', 'wide.png')).toMatchObject({ code: 2 });
 });
 

@@ -34,7 +34,7 @@ import { temporaryFolder, writeFiles } from '../support/files.js';
 import { buildFirmware } from '../support/firmware.js';
 import { int8Dense } from '../support/models.js';
 import { toolTest } from '../support/tools.js';
-import { usualPlan } from '../support/virtual-fleet.js';
+import { examplePlan } from '../support/virtual-fleet.js';
 
 const folder = temporaryFolder();
 const target = await loadTarget('qemu-mps2-an386');
@@ -116,7 +116,7 @@ class CFleet {
   ): Promise<RolloutSummary> {
     const store = await openStore(path.join(folder, 'c.sqlite'));
     closers.push(() => store.close());
-    const plan: RolloutPlan = { ...usualPlan, waves: [2, { share: 1 }], gates: [], rollout: name, ...changes };
+    const plan: RolloutPlan = { ...examplePlan, waves: [2, { share: 1 }], gates: [], rollout: name, ...changes };
     const fleet = `${this.broker.uri}/c`;
     const row = await beginRollout(store, { plan, image, previousImage, fleet, uri: fleet }, () =>
       readRegistry(this.agent, 'c'),
@@ -153,7 +153,7 @@ run('devices in C and simulated ones take the same rollout, and the next one, an
   expect(new Set((await fleet.running()).values())).toEqual(new Set([modelOf(1)]));
   // No device is as quick as that.
   const gates = [
-    { measure: 'latency', limitMs: 1e-6, factor: null, mostBad: 0, minimum: 1, confidence: 0.95, action: 'roll-back' },
+    { measure: 'latency', limitMs: 1e-6, factor: null, maxBad: 0, minimum: 1, confidence: 0.95, action: 'roll-back' },
   ] as const;
   const stopped = await fleet.rollOut('second', imageOf(2), { gates, waves: [{ share: 1 }] }, imageOf(1));
   expect(stopped).toMatchObject({ phase: 'stopped', by: 'gate' });

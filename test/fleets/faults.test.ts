@@ -12,7 +12,7 @@ import { type DeviceRecord, type Gate, leadRollout, type RolloutPlan, summarize 
 import { writeModel } from '../../src/formats/tflite/index.js';
 import { loadTarget } from '../../src/targets/index.js';
 import { int8Dense } from '../support/models.js';
-import { type Hooks, usualPlan, VirtualFleet, type VirtualFleetOptions } from '../support/virtual-fleet.js';
+import { examplePlan, type Hooks, VirtualFleet, type VirtualFleetOptions } from '../support/virtual-fleet.js';
 
 const target = await loadTarget('pico');
 const key = readPrivateKey(createKeys('ed25519').privateKey, 'key');
@@ -25,24 +25,20 @@ function imageOf(fill: number): Uint8Array {
 const [factory, image] = [imageOf(1), imageOf(2)];
 const bundle = sha256Hex(image);
 
-const gate = (
-  measure: 'confirmed' | 'failed' | 'unknown',
-  mostBad: number,
-  action: Gate['action'] = 'pause',
-): Gate => ({
+const gate = (measure: 'confirmed' | 'failed' | 'unknown', maxBad: number, action: Gate['action'] = 'pause'): Gate => ({
   measure,
-  mostBad,
+  maxBad,
   minimum: 5,
   confidence: 0.95,
   action,
 });
-const planWith = (...gates: Gate[]): RolloutPlan => ({ ...usualPlan, rollout: 'spring', gates });
+const planWith = (...gates: Gate[]): RolloutPlan => ({ ...examplePlan, rollout: 'spring', gates });
 /** As many bad devices as any of these scenarios has stay under it. */
 const lenient = planWith(gate('confirmed', 0.35), gate('failed', 0.35), gate('unknown', 0.35));
 /** Hardly any. */
 const strict = planWith(gate('confirmed', 0.02), gate('failed', 0.02), gate('unknown', 0.02));
 
-const underWay = new Set<DeviceRecord['phase']>(['told', 'downloading', 'verified', 'pending']);
+const inFlightPhases = new Set<DeviceRecord['phase']>(['notified', 'downloading', 'verified', 'pending']);
 
 /** What holds whatever happens. */
 async function expectSound(fleet: VirtualFleet, no: number, plan: RolloutPlan): Promise<Map<string, DeviceRecord>> {
@@ -66,11 +62,11 @@ async function expectSound(fleet: VirtualFleet, no: number, plan: RolloutPlan): 
       expect(next).toBe(wave + 1);
       wave = next;
       for (const device of phases.values())
-        if (device.wave < wave) expect(underWay.has(device.phase) || device.phase === 'waiting').toBe(false);
+        if (device.wave < wave) expect(inFlightPhases.has(device.phase) || device.phase === 'waiting').toBe(false);
     }
-    const travelling = [...phases.values()].filter(({ phase }) => underWay.has(phase));
-    expect(travelling.length).toBeLessThanOrEqual(plan.concurrency);
-    for (const device of travelling) expect(device.wave).toBeLessThanOrEqual(wave);
+    const inFlight = [...phases.values()].filter(({ phase }) => inFlightPhases.has(phase));
+    expect(inFlight.length).toBeLessThanOrEqual(plan.concurrency);
+    for (const device of inFlight) expect(device.wave).toBeLessThanOrEqual(wave);
   }
   return records;
 }
@@ -110,7 +106,7 @@ function expectAllButAffected(
 
 describe('devices with faults', () => {
   test.each<[FleetFault, number, string | null, string | null]>([
-    ['dies-told', 0.1, 'unknown', null],
+    ['dies-notified', 0.1, 'unknown', null],
     ['dies-downloading', 0.1, 'unknown', null],
     ['dies-verified', 0.1, 'unknown', null],
     ['dies-pending', 0.1, 'unknown', null],
@@ -147,8 +143,8 @@ describe('devices with faults', () => {
       for (const [id, record] of records) {
         const device = fleet.devices.get(id);
         if (action === 'roll-back') expect(device?.running).toBe(sha256Hex(factory));
-        if (record.phase === 'rolled-back') expect(record).toMatchObject({ wants: 'old', code: null });
-        expect(underWay.has(record.phase)).toBe(false);
+        if (record.phase === 'rolled-back') expect(record).toMatchObject({ desired: 'old', code: null });
+        expect(inFlightPhases.has(record.phase)).toBe(false);
       }
       const came = [...records.values()].filter(
         ({ phase }) => phase === (action === 'abort' ? 'confirmed' : 'rolled-back'),
@@ -164,13 +160,13 @@ describe('messages', () => {
   test.each([1, 2, 3])(
     'one in a hundred lost, one repeated, five overtaken, seed %d: it ends as without',
     async (seed) => {
-      expectAllButAffected(await run(strict, { luck: usual, seed }), null);
+      expectAllButAffected(await run(strict, { faultRates: usual, seed }), null);
     },
   );
 
   test('four in ten lost: devices that are not heard in time are unknown, and it stops', async () => {
-    const hasty = { ...strict, deadlines: { told: 20_000, downloading: 20_000, verified: 5000, pending: 5000 } };
-    const { summary } = await run(hasty, { luck: { ...usual, lost: 0.4 } });
+    const hasty = { ...strict, deadlines: { notified: 20_000, downloading: 20_000, verified: 5000, pending: 5000 } };
+    const { summary } = await run(hasty, { faultRates: { ...usual, lost: 0.4 } });
     expect(summary).toMatchObject({ phase: 'paused', by: 'gate' });
     expect(summary.counts.unknown).toBeGreaterThan(0);
   });
@@ -182,7 +178,7 @@ describe('messages', () => {
       { name: 'bad-signature', share: 0.05 } as const,
       { name: 'reboots-downloading', share: 0.1 } as const,
     ];
-    const { summary, records, fleet } = await run(lenient, { luck: usual, faults });
+    const { summary, records, fleet } = await run(lenient, { faultRates: usual, faults });
     expect(summary).toMatchObject({ phase: 'done' });
     let unheard = 0;
     for (const [id, { phase }] of records) {
@@ -197,7 +193,7 @@ describe('messages', () => {
 });
 
 describe('a broker that restarts', () => {
-  const phases = ['told', 'downloading', 'verified', 'pending', 'confirmed'] as const;
+  const phases = ['notified', 'downloading', 'verified', 'pending', 'confirmed'] as const;
   test.each(phases.flatMap((phase) => [true, false].map((keeps) => [phase, keeps] as const)))(
     'while devices are %s, and remembers what it retains: %s',
     async (phase, keeps) => {
@@ -266,7 +262,7 @@ describe('devices that are deleted from the fleet in the midst', () => {
       fleet.broker.publish(topic, new Uint8Array(0), true, true);
   };
 
-  test.each(['waiting', 'told', 'downloading', 'pending'] as const)(
+  test.each(['waiting', 'notified', 'downloading', 'pending'] as const)(
     'while they are %s: the rollout goes on without them',
     async (phase) => {
       const gone = new Set<string>();
@@ -378,7 +374,7 @@ describe('a store that is away', () => {
     const store = Object.assign(Object.create(fleet.store) as typeof fleet.store, {
       lease: async () => {
         if (isAway) throw away();
-        return { holder: 'another:1:x', beat: Math.floor(fleet.time.now() / 1000) };
+        return { holder: 'another:1:x', heartbeat: Math.floor(fleet.time.now() / 1000) };
       },
     });
     const told: (string | null)[] = [];
@@ -414,7 +410,7 @@ describe('a store that is away', () => {
         if (isAway) throw away();
       },
     };
-    const options = { storePatienceMs: 60_000, onStore: (reason: string | null) => void told.push(reason) };
+    const options = { storeTimeoutMs: 60_000, onStore: (reason: string | null) => void told.push(reason) };
     await expect(fleet.lead(row.no, options, hooks)).rejects.toMatchObject({ code: 'STORE_AWAY' });
     expect(told).toContainEqual(expect.stringContaining('nothing listens there'));
     await fleet.lead(row.no);
@@ -428,7 +424,7 @@ describe('a store that is away', () => {
 describe('an agent that is killed', () => {
   /** Twenty devices, some with faults, and a gate that stops it in one of two. */
   const faults = [{ name: 'wrong-result', share: 0.2 } as const, { name: 'dies-downloading', share: 0.1 } as const];
-  const deadlines = { told: 5000, downloading: 10_000, verified: 5000, pending: 5000 };
+  const deadlines = { notified: 5000, downloading: 10_000, verified: 5000, pending: 5000 };
   const plans = {
     ends: { ...lenient, deadlines },
     stops: { ...planWith(gate('failed', 0.05, 'roll-back')), deadlines },
@@ -461,7 +457,7 @@ describe('an agent that is killed', () => {
     );
     const records = await expectSound(fleet, row.no, plan);
     const ends = Object.fromEntries(
-      [...records].map(([id, record]) => [id, [record.phase, record.code, record.wants, record.said]]),
+      [...records].map(([id, record]) => [id, [record.phase, record.code, record.desired, record.published]]),
     );
     return { outcome: { phase, reason, counts, wave, ends }, commits, kills };
   }

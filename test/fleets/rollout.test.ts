@@ -346,7 +346,7 @@ describe.each(brokers)('at %s', (_name, run, start) => {
     expect((await plant.rollout('start', 'one.yaml', '--fleet', plant.uri)).document).toMatchObject({
       counts: { confirmed: 3 },
     });
-    const client = await openDevice(`${plant.uri}/d2`, { patience: { timeoutMs: 1000, attempts: 3 } });
+    const client = await openDevice(`${plant.uri}/d2`, { retries: { timeoutMs: 1000, attempts: 3 } });
     expect((await client.slots()).find(({ active }) => active)).toMatchObject({
       confirmed: true,
       sha: sha256(bundleOf(1)),

@@ -22,7 +22,7 @@ import { simulateDevice } from '../support/device-process.js';
 import { temporaryFolder } from '../support/files.js';
 import { int8Dense } from '../support/models.js';
 import { toolTest } from '../support/tools.js';
-import { usualPlan } from '../support/virtual-fleet.js';
+import { examplePlan } from '../support/virtual-fleet.js';
 
 const folder = temporaryFolder();
 const target = await loadTarget('nano33ble');
@@ -50,9 +50,9 @@ describe.each(brokers)('at %s', (name, run, start) => {
       const store = await openStore(path.join(folder, `${name.replaceAll(' ', '-')}.sqlite`));
       const model = int8Dense(5400, 1);
       const image = buildSlotImage(writeModel(model), model, target);
-      const gates = [{ measure: 'confirmed', mostBad: 0.01, minimum: 1, confidence: 0.95, action: 'pause' }] as const;
+      const gates = [{ measure: 'confirmed', maxBad: 0.01, minimum: 1, confidence: 0.95, action: 'pause' }] as const;
       const waves = [0.01, 0.1, 0.3, 0.6, 1].map((share) => ({ share }));
-      const plan = { ...usualPlan, rollout: 'k', gates, waves, concurrency: count };
+      const plan = { ...examplePlan, rollout: 'k', gates, waves, concurrency: count };
       const row = await beginRollout(store, { plan, image, previousImage: null, fleet: 'k', uri }, async () => {
         for (;;) {
           const registry = await readRegistry(agent, 'k');

@@ -23,7 +23,7 @@ test(`${rounds} mutations of compiled models`, { timeout: 600_000 }, async () =>
   const files = pairs.map(({ compiled }) => writeModel(compiled));
   const usb = new EmulatedAccelerator({ models: pairs });
   const attach = (): Promise<Accelerator> =>
-    attachAccelerator('usb:18d1:9302', { devices: usb.devices, settleMs: 0, patienceMs: 50 });
+    attachAccelerator('usb:18d1:9302', { devices: usb.devices, settleMs: 0, timeoutMs: 50 });
   let accelerator = await attach();
   const outcomes = { refused: 0, stopped: 0, ran: 0 };
   for (let round = 0; round < rounds; round++) {

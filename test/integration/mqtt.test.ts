@@ -29,7 +29,7 @@ const closers: (() => Promise<unknown>)[] = [];
 afterEach(async () => {
   for (const close of closers.splice(0).reverse()) await close();
 });
-const patience = { timeoutMs: 1000, attempts: 4 };
+const retries = { timeoutMs: 1000, attempts: 4 };
 
 /** A simulated device behind a broker. */
 async function serve(uri: string): Promise<SimulatedDevice> {
@@ -40,7 +40,7 @@ async function serve(uri: string): Promise<SimulatedDevice> {
 }
 
 async function open(uri: string): Promise<DeviceClient> {
-  const device = await openDevice(uri, { patience });
+  const device = await openDevice(uri, { retries });
   closers.push(() => device.close());
   return device;
 }
@@ -55,7 +55,7 @@ for (const [name, , start] of brokers) {
     const broker = await start();
     const device = new SimulatedDevice(target);
     const listener = await listen(`${broker.uri}/plant/d1`, (transport) => device.serve(transport));
-    const client = await openDevice(`${broker.uri}/plant/d1`, { patience });
+    const client = await openDevice(`${broker.uri}/plant/d1`, { retries });
     const stop = async (): Promise<number | null> => {
       await listener.close();
       await broker.stop();
@@ -138,7 +138,7 @@ test('a broker that is restarted: the device comes back, and what was under way 
   const port = Number(new URL(first.uri).port);
   const uri = `${first.uri}/plant/d4`;
   await serve(uri);
-  const device = await openDevice(uri, { patience: { timeoutMs: 1000, attempts: 10 } });
+  const device = await openDevice(uri, { retries: { timeoutMs: 1000, attempts: 10 } });
   closers.push(() => device.close());
   expect((await device.slots()).length).toBe(2);
   await first.stop();

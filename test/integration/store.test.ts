@@ -3,10 +3,11 @@
 import path from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { type DeviceRecord, openStore, plannedState, type RolloutStore, waitingDevice } from '../../src/fleet/index.js';
+import { openDatabase } from '../../src/fleet/store/index.js';
 import { temporaryFolder, writeFiles } from '../support/files.js';
 import { postgres } from '../support/postgres.js';
 import { toolTest } from '../support/tools.js';
-import { usualPlan } from '../support/virtual-fleet.js';
+import { examplePlan } from '../support/virtual-fleet.js';
 
 const folder = temporaryFolder();
 let files = 0;
@@ -20,7 +21,7 @@ const kinds: readonly [
   ['PostgreSQL', toolTest('postgres') as typeof test, postgres],
 ];
 
-const plan = { ...usualPlan, rollout: 'r', gates: [] };
+const plan = { ...examplePlan, rollout: 'r', gates: [] };
 const rollout = (name: string, fleet = 'f') => ({
   fleet,
   name,
@@ -80,6 +81,47 @@ describe.each(kinds)('%s', (_name, run, start) => {
     }),
   );
 
+  run('a database of version 1 is migrated, once, with what it holds', () =>
+    onNew(async (url) => {
+      const older = await openStore(url);
+      const notified: DeviceRecord = {
+        ...waitingDevice('d1', 1, 1),
+        phase: 'notified',
+        desired: 'new',
+        published: true,
+      };
+      const row = await older.create(rollout('r'), [waitingDevice('d0', 0, 0), notified]);
+      await older.close();
+      const database = await openDatabase(url);
+      await database.alone(async (query) => {
+        await query('alter table leases rename column heartbeat to beat');
+        await query('alter table devices rename column desired to wants');
+        await query('alter table devices rename column published to said');
+        await query("update devices set phase = 'told' where phase = 'notified'");
+        await query(`update rollouts set plan = replace(plan, '"notified":', '"told":')`);
+        await query('update atoll_version set version = 1');
+      });
+      await database.close();
+      for (let opened = 0; opened < 2; opened += 1) {
+        const store = await openStore(url);
+        expect((await store.rollout(row?.no as number)).plan).toEqual(plan);
+        expect(await all(store, row?.no as number)).toEqual([waitingDevice('d0', 0, 0), notified]);
+        expect(await store.takeLease(row?.no as number, 'holder', await store.lease(row?.no as number))).toBe(true);
+        await store.close();
+      }
+    }),
+  );
+
+  run('a database of a newer version is refused', () =>
+    onNew(async (url) => {
+      await (await openStore(url)).close();
+      const database = await openDatabase(url);
+      await database.alone((query) => query('update atoll_version set version = 99'));
+      await database.close();
+      await expect(openStore(url)).rejects.toMatchObject({ code: 'STORE', message: expect.stringContaining('99') });
+    }),
+  );
+
   run('keeps a rollout with all its devices, and gives them back as they were, to another process too', () =>
     during(async (store, url) => {
       const row = await store.create(rollout('r'), devices(12_000));
@@ -94,8 +136,8 @@ describe.each(kinds)('%s', (_name, run, start) => {
         since: 0.5,
         seq: 2 ** 40,
         attempt: 3,
-        wants: 'old',
-        said: false,
+        desired: 'old',
+        published: false,
         code: 'X',
         measured,
         before: measured,
@@ -126,7 +168,7 @@ describe.each(kinds)('%s', (_name, run, start) => {
       expect(await store.takeLease(no, 'a', null)).toBe(true);
       expect(await store.takeLease(no, 'b', null)).toBe(false);
       const seen = await store.lease(no);
-      expect(seen).toEqual({ holder: 'a', beat: 1 });
+      expect(seen).toEqual({ holder: 'a', heartbeat: 1 });
       await store.commit(no, 'a', commit);
       // It has beaten since.
       expect(await store.takeLease(no, 'b', seen)).toBe(false);

@@ -22,7 +22,7 @@ export interface ProxyFaults {
 export interface Proxy {
   readonly uri: string;
   /** Connections made, and the most messages of a client that waited for acknowledgement at once. */
-  readonly counts: { connections: number; mostUnacknowledged: number };
+  readonly counts: { connections: number; maxUnacknowledged: number };
   readonly close: () => Promise<void>;
 }
 
@@ -30,7 +30,7 @@ type Packet = mqttPacket.Packet;
 
 /** @param broker URI of the broker, without TLS */
 export async function proxyTo(broker: string, faults: ProxyFaults = {}): Promise<Proxy> {
-  const counts = { connections: 0, mostUnacknowledged: 0 };
+  const counts = { connections: 0, maxUnacknowledged: 0 };
   const random = seededRandom(faults.seed ?? 1);
   const sockets = new Set<net.Socket>();
   const port = Number(new URL(broker).port);
@@ -69,7 +69,7 @@ export async function proxyTo(broker: string, faults: ProxyFaults = {}): Promise
       if (packet.cmd === 'publish') {
         messages += 1;
         if (packet.qos === 1 && packet.messageId !== undefined) unacknowledged.add(packet.messageId);
-        counts.mostUnacknowledged = Math.max(counts.mostUnacknowledged, unacknowledged.size);
+        counts.maxUnacknowledged = Math.max(counts.maxUnacknowledged, unacknowledged.size);
         if (faults.receiveMaximum !== undefined && unacknowledged.size > faults.receiveMaximum) return endWith(147);
         const { disconnect } = faults;
         if (disconnect !== undefined && messages > disconnect.afterMessages && disconnects < disconnect.times) {

@@ -5,9 +5,9 @@ import { sha256Hex } from '../../src/base/hashes.js';
 import { seededRandom } from '../../src/base/random.js';
 import type { VerifyingKey } from '../../src/devices/bundle/index.js';
 import {
+  type FaultRates,
   FleetDevice,
   type FleetFault,
-  type IllLuck,
   ImageStore,
   VirtualBroker,
   type VirtualSession,
@@ -32,7 +32,7 @@ export interface VirtualFleetOptions {
   readonly target: Target;
   readonly count: number;
   readonly seed?: number;
-  readonly luck?: IllLuck;
+  readonly faultRates?: FaultRates;
   readonly keys?: readonly VerifyingKey[];
   readonly faults?: readonly { readonly name: FleetFault; readonly share: number }[];
   /** What the clock of a device shows beyond the time, in milliseconds. @param sinceMs time since the fleet began */
@@ -41,13 +41,13 @@ export interface VirtualFleetOptions {
   readonly factory?: Uint8Array;
 }
 
-export const usualPlan: Omit<RolloutPlan, 'rollout' | 'gates'> = {
+export const examplePlan: Omit<RolloutPlan, 'rollout' | 'gates'> = {
   bundle: 'm.bundle',
   previous: null,
   select: { tags: {}, ids: null, share: 1 },
   expect: null,
   waves: [{ share: 0.05 }, { share: 0.25 }, { share: 1 }],
-  deadlines: { told: 120_000, downloading: 600_000, verified: 60_000, pending: 60_000 },
+  deadlines: { notified: 120_000, downloading: 600_000, verified: 60_000, pending: 60_000 },
   concurrency: 50,
   bytesPerSecond: null,
   window: null,
@@ -78,8 +78,8 @@ export class VirtualFleet {
     readonly options: VirtualFleetOptions,
     readonly store: RolloutStore,
   ) {
-    const { count, seed = 1, luck, faults = [], keys = [], target } = options;
-    this.broker = new VirtualBroker(this.time, { seed, ...(luck === undefined ? {} : { luck }) });
+    const { count, seed = 1, faultRates, faults = [], keys = [], target } = options;
+    this.broker = new VirtualBroker(this.time, { seed, ...(faultRates === undefined ? {} : { faultRates }) });
     this.images = new ImageStore(target, keys);
     const random = seededRandom(seed + 1);
     for (let i = 0; i < count; i++) {

@@ -142,12 +142,11 @@ function differenceOf(type, actual, expected, inputs = []) {
     { float32: Float32Array, int8: Int8Array, int16: Int16Array, int32: Int32Array, int64: BigInt64Array }[type] ??
     Uint8Array;
   const [a, b] = [actual, expected].map((bytes) => new view(Uint8Array.from(bytes).buffer));
-  const largestOf = (values) =>
+  const maxOf = (values) =>
     values.reduce((most, value) => (Number.isFinite(value) ? Math.max(most, Math.abs(value)) : most), 0);
   const allowed =
     type === 'float32'
-      ? floatTolerance * largestOf(b) +
-        roundingTolerance * Math.max(0, ...inputs.map((bytes) => largestOf(floatsOf(bytes))))
+      ? floatTolerance * maxOf(b) + roundingTolerance * Math.max(0, ...inputs.map((bytes) => maxOf(floatsOf(bytes))))
       : 0;
   const differs = (i) =>
     a[i] !== b[i] &&

@@ -2,7 +2,7 @@
 
 import path from 'node:path';
 import { fail } from '../../base/errors.js';
-import type { Measurement, OperatorTicks } from '../../devices/client/index.js';
+import type { OperatorTicks, RunMeasurement } from '../../devices/client/index.js';
 import type { Runner, SimulationOptions } from '../../evaluate/index.js';
 import type { Model } from '../../formats/tflite/index.js';
 import type { KernelProfile } from '../../simulator/index.js';
@@ -10,7 +10,7 @@ import type { Target } from '../../targets/index.js';
 import { besideOf, uncompiledOf } from './uncompiled.js';
 import type { Context } from './verb.js';
 
-export interface DeviceMeasurement extends Measurement {
+export interface DeviceMeasurement extends RunMeasurement {
   /** null where the device does not tell. */
   readonly operators: readonly OperatorTicks[] | null;
 }
@@ -64,13 +64,13 @@ export async function openRunner(
     // Pushing what the device runs already sends nothing but the question.
     const target = await targetFor(context, device, options);
     const pushed = await pushModel(context, file, device, target, bytes, model, uncompiled);
-    const [{ MeasuredRun }, { hostRunner, remembering }, { simulatedProfile }] = await Promise.all([
+    const [{ MeasuredRun }, { hostRunner, memoizeRunner }, { simulatedProfile }] = await Promise.all([
       import('../../devices/client/index.js'),
       import('../../evaluate/index.js'),
       import('../../targets/index.js'),
     ]);
     const expected = (await takesCompiled(device, context.signal)) ? uncompiled : model;
-    const host = expected === null ? null : remembering(hostRunner(expected, { profile: simulatedProfile(target) }));
+    const host = expected === null ? null : memoizeRunner(hostRunner(expected, { profile: simulatedProfile(target) }));
     const run = new MeasuredRun(await device.runner(model, pushed.model, context.signal), target, host);
     return {
       runner: run.runner,

@@ -2,7 +2,7 @@
 // so then the signals get their default action, which ends the process at once. Nothing is half-written by that: files
 // appear by renaming.
 
-import { onBeat } from '../../simulator/beat.js';
+import { onHeartbeat } from '../../simulator/heartbeat.js';
 
 const names = ['SIGINT', 'SIGTERM'] as const;
 
@@ -10,7 +10,7 @@ const names = ['SIGINT', 'SIGTERM'] as const;
  * Computing for so long without a turn of the event loop, a signal might not be heard for as long again. Loops of
  * inferences turn more often.
  */
-const patienceMs = 200;
+const timeoutMs = 200;
 
 /** Calls back at the first signal, until it is closed. */
 export function listenForSignals(heard: () => void): { close(): void } {
@@ -18,7 +18,7 @@ export function listenForSignals(heard: () => void): { close(): void } {
   let lastTurn = performance.now();
   // What was heard in JavaScript but had no turn yet is lost with the listener, so once work has been long it is given
   // up at its begin.
-  let patience = patienceMs;
+  let retries = timeoutMs;
   const arm = (): void => {
     lastTurn = performance.now();
     if (armed) return;
@@ -28,20 +28,20 @@ export function listenForSignals(heard: () => void): { close(): void } {
   const disarm = (): void => {
     if (!armed) return;
     armed = false;
-    patience = 0;
+    retries = 0;
     for (const name of names) process.off(name, heard);
     // The next turn of the event loop, if there is one.
     setImmediate(arm);
   };
-  const turns = setInterval(arm, patienceMs / 4).unref();
-  onBeat((now) => {
-    if (now - lastTurn > patience) disarm();
+  const turns = setInterval(arm, timeoutMs / 4).unref();
+  onHeartbeat((now) => {
+    if (now - lastTurn > retries) disarm();
   });
   arm();
   return {
     close: () => {
       clearInterval(turns);
-      onBeat(null);
+      onHeartbeat(null);
       armed = true;
       for (const name of names) process.off(name, heard);
     },

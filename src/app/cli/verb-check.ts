@@ -47,11 +47,16 @@ export const checkVerb: Verb = {
     const kernels = runtimeKernelsOf(target);
     const map = kernels === null || !facts.simulated ? null : memoryMap(model, facts.arenaFor(kernels));
     if (plot !== null) await writePlot(plot, file, target, map);
-    const remedies = await (await import('../../optimize/remedies.js')).remediesFor(bytes, model, target, result);
+    const suggestions = await (await import('../../optimize/suggestions.js')).suggestionsFor(
+      bytes,
+      model,
+      target,
+      result,
+    );
     const shown = options.memory === true && map !== null ? `\n\n${memoryReport(map)}` : '';
     return {
-      document: { file, ...result, remedies, ...(options.memory === true ? { arena: map } : {}) },
-      text: `${checkReport(file, target, result, remedies)}${shown}`,
+      document: { file, ...result, suggestions, ...(options.memory === true ? { arena: map } : {}) },
+      text: `${checkReport(file, target, result, suggestions)}${shown}`,
       cases: checkCases([result]),
       exitCode: result.fits ? 0 : 1,
     };

@@ -16,22 +16,22 @@ const actions: Readonly<Record<string, { readonly says: string; readonly load: (
     load: async () => (await import('./rollout/start.js')).startRollout,
   },
   status: { says: 'where a rollout is', load: async () => (await import('./rollout/status.js')).rolloutStatus },
-  pause: { says: 'tell nobody new', load: async () => (await import('./rollout/words.js')).pauseRollout },
+  pause: { says: 'tell nobody new', load: async () => (await import('./rollout/commands.js')).pauseRollout },
   resume: {
     says: 'go on; a gate that paused it judges again',
-    load: async () => (await import('./rollout/words.js')).resumeRollout,
+    load: async () => (await import('./rollout/commands.js')).resumeRollout,
   },
   overrule: {
     says: 'go on past the gate that paused it',
-    load: async () => (await import('./rollout/words.js')).overruleRollout,
+    load: async () => (await import('./rollout/commands.js')).overruleRollout,
   },
   abort: {
     says: 'call back who is not through, for good',
-    load: async () => (await import('./rollout/words.js')).abortRollout,
+    load: async () => (await import('./rollout/commands.js')).abortRollout,
   },
   retry: {
     says: 'tell those again that have failed or were not heard of',
-    load: async () => (await import('./rollout/words.js')).retryRollout,
+    load: async () => (await import('./rollout/commands.js')).retryRollout,
   },
   list: { says: 'all rollouts of the store', load: async () => (await import('./rollout/list.js')).listRollouts },
   log: { says: 'what has happened, as lines of JSON', load: async () => (await import('./rollout/log.js')).rolloutLog },

@@ -1,7 +1,7 @@
 import { Option } from 'commander';
 import { fail, reasonOf } from '../../base/errors.js';
 import type { VerifyingKey } from '../../devices/bundle/index.js';
-import type { KeptSlots } from '../../devices/simulated/index.js';
+import type { PersistentSlots } from '../../devices/simulated/index.js';
 import type { Target } from '../../targets/index.js';
 import { collect, tagsOf } from './options.js';
 import { besideOf } from './uncompiled.js';
@@ -45,7 +45,7 @@ export const serveVerb: Verb = {
       );
   },
   run: async (context, _args, options) => {
-    const [{ loadTarget }, { readPublicKey }, { readText }, { KeptSlots }, { isBrokerUri }] = await Promise.all([
+    const [{ loadTarget }, { readPublicKey }, { readText }, { PersistentSlots }, { isBrokerUri }] = await Promise.all([
       import('../../targets/index.js'),
       import('../../devices/bundle/index.js'),
       import('../../base/files/index.js'),
@@ -60,7 +60,7 @@ export const serveVerb: Verb = {
     const close = (): Promise<void> => ending(closers);
     try {
       // A start without its accelerator is no boot of the model.
-      const slots = options.state === undefined ? null : await KeptSlots.in(String(options.state));
+      const slots = options.state === undefined ? null : await PersistentSlots.open(String(options.state));
       if (slots !== null)
         closers.unshift(
           () => slots.keep(),
@@ -91,7 +91,7 @@ interface Served {
   readonly engine: import('../../devices/accelerator/index.js').AcceleratorEngine;
   readonly target: Target;
   readonly keys: readonly VerifyingKey[];
-  readonly slots: KeptSlots | null;
+  readonly slots: PersistentSlots | null;
 }
 
 /** Where it answers, and what ends that. */
@@ -159,7 +159,7 @@ async function pairOf(file: string) {
 }
 
 /** What happens is told as it happens. */
-function telling({ progress }: Context) {
+function eventListeners({ progress }: Context) {
   return {
     onFault: (error: unknown) => progress.note(reasonOf(error)),
     onActivated: () => progress.note('a model was activated'),
@@ -179,7 +179,7 @@ async function serveOne(
   const device = new ServedDevice(target, engine, {
     keys,
     maxPacketBytes,
-    ...telling(context),
+    ...eventListeners(context),
     ...(options.id === undefined ? {} : { id: String(options.id) }),
     ...(slots === null ? {} : { slots, keep: () => slots.keep() }),
   });

@@ -1,6 +1,6 @@
 // Whether a model fits a target, for people.
 
-import type { Remedy } from '../../optimize/remedies.js';
+import type { Suggestion } from '../../optimize/suggestions.js';
 import type { CheckResult, OperatorPlacement, RuntimeFlash, Target } from '../../targets/index.js';
 import { budgetText } from './bar.js';
 import { bytesText, millisecondsText, percentText, table } from './text.js';
@@ -9,7 +9,7 @@ export function checkReport(
   file: string,
   { id, name }: Target,
   result: CheckResult,
-  remedies: readonly Remedy[] = [],
+  suggestions: readonly Suggestion[] = [],
 ): string {
   // What is compiled has no operators to be told of.
   const compiled = result.reasons.find(({ code }) => code === 'COMPILED');
@@ -51,21 +51,21 @@ export function checkReport(
     ...unconfirmedLines(operators),
     ...result.warnings.flatMap(({ code, message, hint }) => [`warning ${code}: ${message}`, `    ${hint}`]),
     ...result.reasons.flatMap(({ message, hint }) => [`no: ${message}`, `    ${hint}`]),
-    ...remedies.map(remedyLine),
+    ...suggestions.map(suggestionLine),
   ].join('\n');
 }
 
-const mostOperators = 4;
+const maxOperators = 4;
 
 function runtimeText({ bytes, interpreterBytes, operators }: RuntimeFlash): string {
   const largest = operators
-    .slice(0, mostOperators)
+    .slice(0, maxOperators)
     .map(({ op, bytes: size }) => `${op} ${size === null ? 'not measured' : bytesText(size)}`);
-  const more = operators.length > mostOperators ? `, ${operators.length - mostOperators} more` : '';
+  const more = operators.length > maxOperators ? `, ${operators.length - maxOperators} more` : '';
   return `${bytesText(bytes)} (interpreter ${bytesText(interpreterBytes)}, ${largest.join(', ')}${more})`;
 }
 
-function remedyLine({ what, arenaBytes, fits }: Remedy): string {
+function suggestionLine({ what, arenaBytes, fits }: Suggestion): string {
   return `${fits ? 'would fit' : 'not enough'}: ${what}${arenaBytes === null ? '' : `: arena ${bytesText(arenaBytes)}`}`;
 }
 
@@ -112,12 +112,12 @@ function unconfirmedLines(operators: readonly OperatorPlacement[]): string[] {
     : [`documented, but not seen in any compiled model: ${shortened(list.map(({ index, op }) => `${index} ${op}`))}`];
 }
 
-const mostListed = 8;
+const maxListed = 8;
 
 function shortened(list: readonly string[]): string {
-  return list.length <= mostListed
+  return list.length <= maxListed
     ? list.join(', ')
-    : `${list.slice(0, mostListed).join(', ')} and ${list.length - mostListed} more`;
+    : `${list.slice(0, maxListed).join(', ')} and ${list.length - maxListed} more`;
 }
 
 function counted(names: readonly string[]): string {

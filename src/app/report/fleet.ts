@@ -15,7 +15,7 @@ export interface ListedMember {
   readonly code: string | null;
 }
 
-const mostRows = 40;
+const maxRows = 40;
 
 /** Ids under which something is retained, and that no rollout takes. */
 type Doubtful = Pick<Registry, 'unreadable' | 'neverConnected'>;
@@ -32,7 +32,7 @@ export function fleetReport(
   const summary = [...counts].map(([key, count]) => [...key.split('\n'), String(count)]);
   // Those that failed, or are not there, first.
   const rank = ({ state, online: there }: ListedMember): number => (state === 'failed' ? 0 : there ? 2 : 1);
-  const shown = [...devices].sort((a, b) => rank(a) - rank(b)).slice(0, mostRows);
+  const shown = [...devices].sort((a, b) => rank(a) - rank(b)).slice(0, maxRows);
   const rows = shown.map(({ id, online: there, target, tags, state, rollout, model, code }) => {
     const names = Object.entries(tags).map(([name, value]) => `${name}=${value}`);
     return [
@@ -53,8 +53,8 @@ export function fleetReport(
     table(rows, ['device', '', 'target', 'tags', 'state', 'rollout', 'model']),
     ...(more > 0 ? [`and ${more} more: --json has them all`] : []),
     ...(neverConnected.length > 0
-      ? [`quarantined, since they were never connected: ${namedText(neverConnected, mostRows)}`]
+      ? [`quarantined, since they were never connected: ${namedText(neverConnected, maxRows)}`]
       : []),
-    ...(unreadable.length > 0 ? [`no report can be read of ${namedText(unreadable, mostRows)}`] : []),
+    ...(unreadable.length > 0 ? [`no report can be read of ${namedText(unreadable, maxRows)}`] : []),
   ].join('\n');
 }

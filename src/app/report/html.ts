@@ -69,7 +69,7 @@ export interface ScatterOptions {
   readonly line?: { readonly y: number; readonly label: string };
 }
 
-const [plotHeight, margin, largestRadius] = [420, 60, 16];
+const [plotHeight, margin, maxRadius] = [420, 60, 16];
 
 /** Points that have both coordinates; the axes begin where the data does. */
 export function scatterPlot(points: readonly ScatterPoint[], { line }: ScatterOptions): string {
@@ -87,9 +87,9 @@ export function scatterPlot(points: readonly ScatterPoint[], { line }: ScatterOp
     (plotHeight - margin - ((y - bottom) / (height - bottom)) * (plotHeight - 2 * margin)).toFixed(1);
   const largest = Math.max(...placed.map(({ size }) => size), 1);
   const circles = placed.map(({ label, x, y, size, marked, hollow }) => {
-    const radius = Math.max(4, largestRadius * Math.sqrt(size / largest)).toFixed(1);
+    const radius = Math.max(4, maxRadius * Math.sqrt(size / largest)).toFixed(1);
     const look = hollow ? 'fill="none" stroke="#2f7f79"' : `class="${marked ? 'chosen' : 'bar'}"`;
-    return `<circle cx="${px(x)}" cy="${py(y)}" r="${radius}" ${look}/><text x="${px(x)}" y="${(Number(py(y)) - largestRadius - 4).toFixed(1)}" text-anchor="middle">${escapeHtml(label)}</text>`;
+    return `<circle cx="${px(x)}" cy="${py(y)}" r="${radius}" ${look}/><text x="${px(x)}" y="${(Number(py(y)) - maxRadius - 4).toFixed(1)}" text-anchor="middle">${escapeHtml(label)}</text>`;
   });
   const front = placed.filter(({ joined }) => joined).toSorted((a, b) => a.x - b.x);
   const path =

@@ -18,8 +18,8 @@ export { type Quantized, quantizeDocument, quantizeReport } from './quantize.js'
 export { quarantineText, rolloutPlanReport } from './rollout.js';
 export { rolloutJunit } from './rollout-junit.js';
 export { rolloutMetrics } from './rollout-metrics.js';
+export { rolloutMarkdown, rolloutPage } from './rollout-report.js';
 export { brokerText, rolloutListReport, rolloutStatusReport } from './rollout-status.js';
-export { rolloutMarkdown, rolloutPage } from './rollout-story.js';
 export {
   bytesText,
   countText,

@@ -2,7 +2,7 @@
 
 import { escapeHtml } from './html.js';
 
-export interface Line {
+export interface PlotLine {
   readonly label: string;
   readonly look: 'bar' | 'chosen';
   /** From left to right. */
@@ -11,12 +11,12 @@ export interface Line {
 
 const [width, height, left, right, top, bottom] = [1000, 320, 80, 20, 34, 34];
 /** Points of a line that are drawn: more cannot be told apart. */
-const mostPoints = 1000;
+const maxPoints = 1000;
 const colours = { bar: '#2f7f79', chosen: '#c8553d' } as const;
 
 /** @param text how values are written at the axes */
 export function linePlot(
-  lines: readonly Line[],
+  lines: readonly PlotLine[],
   text: { readonly x: (value: number) => string; readonly y: (value: number) => string },
 ): string {
   const drawn = lines
@@ -48,7 +48,7 @@ export function linePlot(
   return `<svg viewBox="0 0 ${width} ${height}" role="img">${ticks.join('')}${paths.join('')}${legend.join('')}</svg>`;
 }
 
-function thinned(points: Line['points']): Line['points'] {
-  const step = Math.ceil(points.length / mostPoints);
+function thinned(points: PlotLine['points']): PlotLine['points'] {
+  const step = Math.ceil(points.length / maxPoints);
   return step === 1 ? points : points.filter((_, i) => i % step === 0 || i === points.length - 1);
 }

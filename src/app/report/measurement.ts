@@ -1,6 +1,6 @@
 // What was seen of a device while it ran, for people.
 
-import type { Measurement, OperatorTicks } from '../../devices/client/index.js';
+import type { OperatorTicks, RunMeasurement } from '../../devices/client/index.js';
 import { millisecondsText, percentText } from './text.js';
 
 /** So many of the slowest operators are named. */
@@ -10,7 +10,7 @@ export function measurementLines({
   agreement,
   latencyMs,
   operators,
-}: Measurement & { readonly operators: readonly OperatorTicks[] | null }): string[] {
+}: RunMeasurement & { readonly operators: readonly OperatorTicks[] | null }): string[] {
   const lines = [
     agreement === null
       ? 'outputs were not compared: what the model was compiled from is not known'
@@ -29,7 +29,7 @@ export function measurementLines({
   return [...lines, `slowest operators: ${slowest.join(', ')}`];
 }
 
-function agreementLine(agreement: NonNullable<Measurement['agreement']>): string {
+function agreementLine(agreement: NonNullable<RunMeasurement['agreement']>): string {
   const { samples, equalSamples, kernelProfile, lsbHistogram, elements, maxLsb } = agreement;
   const differing = Object.entries(lsbHistogram).filter(([difference]) => difference !== '0');
   const distances = differing

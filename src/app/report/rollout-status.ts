@@ -5,7 +5,7 @@ import { budgetBar } from './bar.js';
 import { gateText } from './rollout.js';
 import { devicesText, durationText, millisecondsText, percentText, table } from './text.js';
 
-const underWay: readonly DevicePhase[] = ['told', 'downloading', 'verified', 'pending', 'returning'];
+const inFlight: readonly DevicePhase[] = ['notified', 'downloading', 'verified', 'pending', 'returning'];
 const bad: readonly DevicePhase[] = ['failed', 'rolled-back', 'unknown', 'withdrawn'];
 
 /** @param now milliseconds since 1970 */
@@ -64,7 +64,7 @@ export function waveRow(
     String(wave),
     String(devices),
     sum(['confirmed']),
-    sum(underWay),
+    sum(inFlight),
     sum(['waiting']),
     sum(bad),
     text(p95Ms, millisecondsText),

@@ -40,8 +40,8 @@ export function quarantineText({ ids, why }: { readonly ids: readonly string[]; 
 
 export function gateText(gate: Gate): string {
   const then = gate.action === 'next' ? 'noted only' : `else ${gate.action.replace('-', ' ')}`;
-  if (gate.measure === 'confirmed') return `at least ${percentText(1 - gate.mostBad)} confirmed, ${then}`;
-  return `at most ${percentText(gate.mostBad)} ${badText(gate)}, ${then}`;
+  if (gate.measure === 'confirmed') return `at least ${percentText(1 - gate.maxBad)} confirmed, ${then}`;
+  return `at most ${percentText(gate.maxBad)} ${badText(gate)}, ${then}`;
 }
 
 function badText(gate: Gate): string {

@@ -71,7 +71,7 @@ export async function writeAtomically(
  */
 async function placeOf(file: string): Promise<{ readonly target: string; readonly existing: Stats | null }> {
   let target = file;
-  for (let links = 0; links < mostLinks && (await lstat(target).catch(() => null))?.isSymbolicLink(); links++)
+  for (let links = 0; links < maxLinks && (await lstat(target).catch(() => null))?.isSymbolicLink(); links++)
     target = path.resolve(path.dirname(target), await readlink(target));
   await makeFolder(path.dirname(path.resolve(target)));
   const existing = await stat(target).catch(() => null);
@@ -80,7 +80,7 @@ async function placeOf(file: string): Promise<{ readonly target: string; readonl
 }
 
 /** Maximum number of links followed, as on Linux. */
-const mostLinks = 40;
+const maxLinks = 40;
 
 function temporaryBeside(target: string): string {
   return path.join(path.dirname(target), `.${path.basename(target)}.${randomBytes(4).toString('hex')}.tmp`);

@@ -18,7 +18,7 @@ export interface ProgramRun {
   readonly text: string;
 }
 
-const mostOutput = 4 * 1024 * 1024;
+const maxOutput = 4 * 1024 * 1024;
 
 /**
  * A program may be a script that starts the real one, so that the whole group is ended.
@@ -36,9 +36,9 @@ export function runProgram(
     let line = '';
     const take = (chunk: Buffer): void => {
       const said = chunk.toString('utf8');
-      if (text.length < mostOutput) text += said;
+      if (text.length < maxOutput) text += said;
       const lines = `${line}${said}`.split(/[\r\n]+/);
-      line = (lines.pop() ?? '').slice(-mostOutput);
+      line = (lines.pop() ?? '').slice(-maxOutput);
       for (const whole of lines) onLine?.(whole);
     };
     const end = (reason: unknown): void => {

@@ -4,7 +4,7 @@ import { fail } from '../../base/errors.js';
 import { acknowledgeWarning, bringUp, fatalErrorOf, type Performance, shutDown } from './bring-up.js';
 import { execute } from './execute.js';
 import type { AcceleratorLink } from './link.js';
-import { inputsAsSent, type LoadedExecutable, outputsFrom, type Program } from './program.js';
+import { type AcceleratorProgram, inputsAsSent, type LoadedExecutable, outputsFrom } from './program.js';
 
 export interface AcceleratorOptions {
   readonly performance?: Performance;
@@ -59,7 +59,7 @@ export class Accelerator {
   }
 
   /** Parameters that it does not have yet go there. */
-  cache(program: Program): Promise<void> {
+  cache(program: AcceleratorProgram): Promise<void> {
     return this.exclusively(() => this.cacheNow(program));
   }
 
@@ -68,7 +68,7 @@ export class Accelerator {
    * @param tensors one per input layer, in order, as the layer's shape and type say
    * @returns one per output layer
    */
-  async run(program: Program, tensors: readonly Uint8Array[]): Promise<readonly Uint8Array[]> {
+  async run(program: AcceleratorProgram, tensors: readonly Uint8Array[]): Promise<readonly Uint8Array[]> {
     const { main } = program;
     main.executable.inputs.forEach(({ name, bytes }, i) => {
       const given = tensors[i]?.byteLength ?? 0;
@@ -89,7 +89,7 @@ export class Accelerator {
   }
 
   /** As libedgetpu's driver.cc does (SubmitInferenceRequest): what has another token drives out all that is there. */
-  private async cacheNow({ main, caching }: Program): Promise<void> {
+  private async cacheNow({ main, caching }: AcceleratorProgram): Promise<void> {
     const { parameterCachingToken: token } = main.executable;
     if (token === 0n || token !== this.token) {
       this.cached.clear();

@@ -7,7 +7,7 @@ import { onlyUsb, pause, type UsbControlDevice, usbDevices, usbError } from '../
 import { Accelerator, type AcceleratorOptions } from './accelerator.js';
 import { type FirmwareSearch, requireFirmware } from './firmware.js';
 import { acceleratorIds } from './ids.js';
-import { AcceleratorLink, endpoints, type LinkOptions, usbPatienceMs } from './link.js';
+import { AcceleratorLink, endpoints, type LinkOptions, usbTimeoutMs } from './link.js';
 
 type State = keyof typeof acceleratorIds;
 
@@ -95,11 +95,11 @@ async function claim(device: UsbControlDevice): Promise<void> {
 async function loadFirmware(
   uri: string,
   device: UsbControlDevice,
-  { firmware: search = {}, patienceMs = usbPatienceMs }: AttachOptions,
+  { firmware: search = {}, timeoutMs = usbTimeoutMs }: AttachOptions,
 ): Promise<void> {
   const { bytes } = await requireFirmware(uri, search);
   const place = dfuOf(uri, device);
-  const dfu = await claimDfu(place, 0, patienceMs);
+  const dfu = await claimDfu(place, 0, timeoutMs);
   try {
     const blocks = Math.ceil(bytes.byteLength / dfu.functions.transferBytes);
     await dfu.makeIdle();

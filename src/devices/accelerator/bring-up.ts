@@ -41,7 +41,7 @@ const idleCounter = 1n;
 /** toSleepDelay 2, toWakeDelay 30. */
 const sleepDelays = 2n | (30n << 8n);
 /** A state that does not come within so many reads does not come. */
-const mostPolls = 2000;
+const maxPolls = 2000;
 
 export interface BringUp {
   readonly performance: Performance;
@@ -218,7 +218,7 @@ class Steps {
   /** @param trouble what it does where the state never comes */
   async until(register: Register, reached: (value: bigint) => boolean, trouble: string): Promise<void> {
     let last = 0n;
-    for (let polls = 0; polls < mostPolls; polls++) {
+    for (let polls = 0; polls < maxPolls; polls++) {
       last = await this.link.read(register);
       if (reached(last)) return;
     }

@@ -14,7 +14,7 @@ import {
 import { Interpreter, inputsAndOutputs, type TensorInfo } from '../../simulator/index.js';
 import { compiledModelOf } from '../../targets/compiled/index.js';
 import type { Accelerator } from './accelerator.js';
-import { type Program, programOf } from './program.js';
+import { type AcceleratorProgram, programOf } from './program.js';
 
 interface HostStage {
   readonly on: 'host';
@@ -24,7 +24,7 @@ interface HostStage {
 }
 interface DeviceStage {
   readonly on: 'device';
-  readonly program: Program;
+  readonly program: AcceleratorProgram;
   readonly inputs: readonly number[];
   readonly outputs: readonly number[];
 }
@@ -79,7 +79,7 @@ export class AcceleratedModel {
   }
 
   /** Programs of the parts, in order. */
-  get programs(): readonly Program[] {
+  get programs(): readonly AcceleratorProgram[] {
     return this.stages.flatMap((stage) => (stage.on === 'device' ? [stage.program] : []));
   }
 
@@ -176,7 +176,7 @@ function requireMade(
 
 /** Layers are the tensors of the operator, in the same order (libedgetpu, custom_op.cc). @throws EDGETPU_EXECUTABLE */
 function requireFit(
-  { main: { executable } }: Program,
+  { main: { executable } }: AcceleratorProgram,
   reads: readonly number[],
   makes: readonly number[],
   model: Model,

@@ -1,7 +1,7 @@
 // Carries out the transfers of an executable, one after another (libedgetpu, usb_driver.cc: ProcessIo with hints, one
 // endpoint).
 
-import type { Place, Transfer } from '../../targets/compiled/index.js';
+import type { DataTransfer, Place } from '../../targets/compiled/index.js';
 import { type AcceleratorLink, Tag } from './link.js';
 import type { LoadedExecutable } from './program.js';
 
@@ -47,7 +47,7 @@ export async function execute(
 
 async function transferData(
   link: AcceleratorLink,
-  { to, place, offset, bytes }: Extract<Transfer, { what: 'data' }>,
+  { to, place, offset, bytes }: Extract<DataTransfer, { what: 'data' }>,
   memory: Uint8Array,
 ): Promise<void> {
   if (to === 'device') {

@@ -16,7 +16,7 @@ const known = {
 } as const;
 
 /** Code memory of the controller: 64 KiB are all that an 8051 can address. */
-const mostBytes = 65_536;
+const maxBytes = 65_536;
 const longJump = 0x02;
 
 export const firmwareVariable = 'ATOLL_EDGETPU_FIRMWARE';
@@ -84,7 +84,7 @@ function firmwareIn(content: Buffer, path: string): Uint8Array {
   const executable = content.subarray(0, 4).equals(Buffer.from('\x7fELF', 'latin1'));
   if (executable)
     throw fail('EDGETPU_FIRMWARE_INVALID', { path, reason: 'the library holds another firmware than is known here' });
-  if (content.byteLength === 0 || content.byteLength > mostBytes)
+  if (content.byteLength === 0 || content.byteLength > maxBytes)
     throw fail('EDGETPU_FIRMWARE_INVALID', { path, reason: `it has ${content.byteLength} bytes` });
   if (content[0] !== longJump)
     throw fail('EDGETPU_FIRMWARE_INVALID', { path, reason: 'it does not begin with a jump, as code of an 8051 does' });

@@ -2,13 +2,13 @@
 // libedgetpu. In goes a compiled model, out comes a runner; operators around the compiled parts run on the simulator.
 
 export { Accelerator, type AcceleratorOptions } from './accelerator.js';
+export { type AcceleratorEngine, acceleratorEngine } from './accelerator-engine.js';
 export { type AttachOptions, acceleratorState, attachAccelerator } from './attach.js';
 export { type Performance, performances } from './bring-up.js';
 export { AcceleratedModel, type CompiledRun } from './compiled-model.js';
 export { EmulatedAccelerator, type EmulatedAcceleratorOptions } from './emulated/emulated-accelerator.js';
 export type { EmulatedModel } from './emulated/twin.js';
-export { type AcceleratorEngine, acceleratorEngine } from './engine.js';
 export { type Firmware, findFirmware, firmwareVariable } from './firmware.js';
 export { acceleratorIds } from './ids.js';
 export { acceleratorOptions, connectAccelerator, connectEmulated, isAcceleratorUri } from './local-device.js';
-export { type Program, programOf } from './program.js';
+export { type AcceleratorProgram, programOf } from './program.js';

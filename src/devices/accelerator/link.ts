@@ -19,7 +19,7 @@ export const endpoints = { out: 1, output: 1, event: 2, interrupt: 3 } as const;
 export const headerBytes = 8;
 export const eventBytes = 16;
 export const interruptBytes = 4;
-export const largestTransferBytes = 2 ** 20;
+export const maxTransferBytes = 2 ** 20;
 
 /** Requests of the vendor: 64-bit registers, 32-bit registers. */
 const registerRequests = { 64: 0, 32: 1 } as const;
@@ -27,24 +27,24 @@ const registerRequests = { 64: 0, 32: 1 } as const;
  * So many transfers to the device are on their way at once (beagle_usb_driver_provider.cc:
  * kDefaultUsbMaxNumAsyncTransfers).
  */
-const transfersUnderWay = process.platform === 'darwin' ? 1 : 3;
+const maxTransfersInFlight = process.platform === 'darwin' ? 1 : 3;
 /** As libedgetpu has it (USB_TIMEOUT_MILLIS). */
-export const usbPatienceMs = 6000;
+export const usbTimeoutMs = 6000;
 /** What comes of an execution may take longer than an answer: the chip computes before. */
 const computingTimes = 5;
 /** At SuperSpeed. Below, outputs come in pieces that are shorter than a packet. */
 const superSpeedPacketBytes = 1024;
 /** For what is under way to end, where the device is to be let go. */
-const farewellMs = 1000;
+const closeTimeoutMs = 1000;
 export const fatalErrorBit = 1;
 /** From this bit on, warnings of the chip's frame. */
 const firstWarningBit = 1;
 /** An output may end with an empty packet; one after another brings nothing. */
-const mostEmptyReads = 16;
+const maxEmptyReads = 16;
 
 export interface LinkOptions {
   /** The device answers within this, or is given up. */
-  readonly patienceMs?: number;
+  readonly timeoutMs?: number;
 }
 
 export interface InterruptHandlers {
@@ -56,8 +56,8 @@ export interface InterruptHandlers {
 
 /** All that it throws ends it: the device must be opened anew. */
 export class AcceleratorLink {
-  private readonly underWay: Promise<void>[] = [];
-  private readonly patienceMs: number;
+  private readonly inFlight: Promise<void>[] = [];
+  private readonly timeoutMs: number;
   private ended: unknown = null;
   private letting: Promise<void> | null = null;
   /** Those who wait for something of the device, to be told what its interrupt endpoint says. */
@@ -67,9 +67,9 @@ export class AcceleratorLink {
   constructor(
     readonly name: string,
     private readonly device: UsbControlDevice,
-    { patienceMs = usbPatienceMs }: LinkOptions = {},
+    { timeoutMs = usbTimeoutMs }: LinkOptions = {},
   ) {
-    this.patienceMs = patienceMs;
+    this.timeoutMs = timeoutMs;
   }
 
   /** Whether an error has ended it. */
@@ -108,13 +108,13 @@ export class AcceleratorLink {
     new DataView(header.buffer).setUint32(0, data.byteLength, true);
     header[4] = tag;
     await this.transferOut(header, `the header of ${what}`);
-    for (let at = 0; at < data.byteLength; at += largestTransferBytes)
-      await this.transferOut(data.subarray(at, at + largestTransferBytes), what);
+    for (let at = 0; at < data.byteLength; at += maxTransferBytes)
+      await this.transferOut(data.subarray(at, at + maxTransferBytes), what);
   }
 
   /** All that was sent has arrived. */
   async flush(): Promise<void> {
-    while (this.underWay.length > 0) await this.underWay.shift();
+    while (this.inFlight.length > 0) await this.inFlight.shift();
   }
 
   /** So many bytes of an output, which may come in several transfers. */
@@ -122,13 +122,13 @@ export class AcceleratorLink {
     const received = new Uint8Array(bytes);
     // A read of whole packets only: what is longer than asked for would be lost.
     const { packetSize } = endpointOf(this.device, 'in', endpoints.output);
-    const longest = packetSize < superSpeedPacketBytes ? packetSize : largestTransferBytes;
+    const longest = packetSize < superSpeedPacketBytes ? packetSize : maxTransferBytes;
     let empty = 0;
     for (let at = 0; at < bytes; ) {
       const length = Math.min(longest, Math.ceil((bytes - at) / packetSize) * packetSize);
       const part = await this.transferIn(endpoints.output, length, what);
       empty = part.byteLength === 0 ? empty + 1 : 0;
-      if (empty > mostEmptyReads) throw await this.answered(what, `${empty} empty packets, at byte ${at} of ${bytes}`);
+      if (empty > maxEmptyReads) throw await this.answered(what, `${empty} empty packets, at byte ${at} of ${bytes}`);
       if (at + part.byteLength > bytes)
         throw await this.answered(what, `${at + part.byteLength} bytes instead of ${bytes}`);
       received.set(part, at);
@@ -189,7 +189,7 @@ export class AcceleratorLink {
   }
 
   private async transferOut(bytes: Uint8Array, what: string): Promise<void> {
-    if (this.underWay.length >= transfersUnderWay) await this.underWay.shift();
+    if (this.inFlight.length >= maxTransfersInFlight) await this.inFlight.shift();
     const sending = this.within(what, () =>
       this.device.transferOut(endpoints.out, bytes as Uint8Array<ArrayBuffer>),
     ).then(async ({ status, bytesWritten }) => {
@@ -198,21 +198,21 @@ export class AcceleratorLink {
     });
     // Awaited in its turn.
     sending.catch(() => undefined);
-    this.underWay.push(sending);
+    this.inFlight.push(sending);
   }
 
   private async transferIn(endpoint: number, length: number, what: string): Promise<Uint8Array> {
     const { status, data } = await this.within(
       what,
       () => this.device.transferIn(endpoint, length),
-      computingTimes * this.patienceMs,
+      computingTimes * this.timeoutMs,
     );
     if (status !== 'ok' || data === undefined) throw await this.failed(what, `a read ended with ${status}`);
     return new Uint8Array(data.buffer, data.byteOffset, data.byteLength);
   }
 
   /** @param transfer is not begun where the link has ended */
-  private async within<Result>(what: string, transfer: () => Promise<Result>, ms = this.patienceMs): Promise<Result> {
+  private async within<Result>(what: string, transfer: () => Promise<Result>, ms = this.timeoutMs): Promise<Result> {
     if (this.ended !== null) throw this.ended;
     let timer: NodeJS.Timeout | undefined;
     let reject: (error: unknown) => void = () => undefined;
@@ -260,7 +260,7 @@ export class AcceleratorLink {
 /** Releasing the interface ends its transfers; where it does not, a reset does. */
 async function letGo(device: UsbControlDevice): Promise<void> {
   const soon = <Result>(work: Promise<Result>): Promise<unknown> =>
-    Promise.race([work.catch(() => undefined), delay(farewellMs, undefined, { ref: false })]);
+    Promise.race([work.catch(() => undefined), delay(closeTimeoutMs, undefined, { ref: false })]);
   await soon(device.releaseInterface(0));
   const closed = await device.close().then(
     () => true,

@@ -6,11 +6,11 @@ import type { Target } from '../../targets/index.js';
 import { maxPacketBytes } from '../protocol/index.js';
 import { ServedDevice } from '../simulated/index.js';
 import { inProcessPair, type Transport } from '../transport/index.js';
+import { acceleratorEngine, type EngineOptions } from './accelerator-engine.js';
 import { type AttachOptions, attachAccelerator } from './attach.js';
 import { type Performance, performances } from './bring-up.js';
 import { EmulatedAccelerator } from './emulated/emulated-accelerator.js';
 import type { EmulatedModel } from './emulated/twin.js';
-import { acceleratorEngine, type EngineOptions } from './engine.js';
 import { acceleratorIds } from './ids.js';
 
 /** What stands behind an accelerator's URI: `usb:18d1:9302?performance=max&firmware=PATH`. @throws DEVICE_UNKNOWN */

@@ -11,7 +11,7 @@ export interface LoadedExecutable {
   readonly instructions: readonly Uint8Array[];
 }
 
-export interface Program {
+export interface AcceleratorProgram {
   readonly main: LoadedExecutable;
   /** null where nothing is cached. */
   readonly caching: LoadedExecutable | null;
@@ -20,7 +20,7 @@ export interface Program {
 const chip = 'beagle';
 
 /** @param where for messages. @throws EDGETPU_EXECUTABLE */
-export function programOf({ executables }: CompiledPart, where: string): Program {
+export function programOf({ executables }: CompiledPart, where: string): AcceleratorProgram {
   const of = (...kinds: Executable['kind'][]): Executable[] => executables.filter(({ kind }) => kinds.includes(kind));
   const [main, ...others] = of('stand-alone', 'execution-only');
   const [caching = null, ...more] = of('parameter-caching');

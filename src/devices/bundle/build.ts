@@ -75,7 +75,7 @@ function manifestOf(model: Model, target: Target, options: BundleOptions, facts:
  * values.
  */
 export function slotImageBytes(bytes: Uint8Array, model: Model, target: Target, facts = factsOf(model)): number {
-  const { inputs, outputs } = facts.edges();
+  const { inputs, outputs } = facts.inputsAndOutputs();
   const outputBytes = outputs.reduce((sum, output) => sum + output.bytes, 0);
   const vectors = drawable(inputs)
     ? Array.from({ length: vectorsFor(outputBytes) }, (_, i) => ({ seed: 1 + i, output: new Uint8Array(outputBytes) }))

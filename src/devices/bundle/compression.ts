@@ -12,9 +12,9 @@ const formatVersion = 1;
 const headerBytes = 16;
 const lengthBytes = 2;
 /** What deflate may add to bytes that do not compress. */
-const mostGrowth = 16;
+const maxGrowth = 16;
 
-export const [smallestBlockBytes, largestBlockBytes] = [512, 32768];
+export const [smallestBlockBytes, maxBlockBytes] = [512, 32768];
 
 export interface StreamHeader {
   readonly blockBytes: number;
@@ -77,7 +77,7 @@ export class CompressedReader {
     const length = (this.held[0] as number) | ((this.held[1] as number) << 8);
     const at = this.block * size;
     if (at >= imageBytes) throw invalid('it goes on behind the end of the image');
-    if (length > size + mostGrowth) throw invalid(`block ${this.block} has ${length} compressed bytes`);
+    if (length > size + maxGrowth) throw invalid(`block ${this.block} has ${length} compressed bytes`);
     if (this.held.byteLength < lengthBytes + length) return null;
     this.take(lengthBytes);
     const expected = Math.min(size, imageBytes - at);
@@ -103,7 +103,7 @@ function headerOf(bytes: Uint8Array): StreamHeader {
     firstBlock: view.getUint32(8, true),
     imageBytes: view.getUint32(12, true),
   };
-  if (header.blockBytes < smallestBlockBytes || header.blockBytes > largestBlockBytes)
+  if (header.blockBytes < smallestBlockBytes || header.blockBytes > maxBlockBytes)
     throw invalid(`blocks of ${header.blockBytes} bytes`);
   return header;
 }

@@ -10,7 +10,7 @@ export {
   CompressedReader,
   compressedBytes,
   compressImage,
-  largestBlockBytes,
+  maxBlockBytes,
   type StreamHeader,
   smallestBlockBytes,
 } from './compression.js';

@@ -12,7 +12,7 @@ const lossesOfASize = 2;
  * This many losses among the latest packets lower the size even if echoes arrive: a device may drop bytes only while it
  * writes flash.
  */
-const mostLosses = 3;
+const maxLosses = 3;
 const amongPackets = 10;
 /** Pauses between pieces of a packet, tried in this order once even the smallest packets are lost. */
 const pausesMs = [5, 20, 80];
@@ -37,20 +37,20 @@ export class BurstLimit {
    */
   async afterLoss(packetBytes: number, signal?: AbortSignal): Promise<void> {
     if (packetBytes > this.largest) return;
-    if (await this.arrives(packetBytes, lossesOfASize - 1, signal)) {
+    if (await this.isDelivered(packetBytes, lossesOfASize - 1, signal)) {
       this.note(true);
-      if (this.latest.filter((lost) => lost).length < mostLosses) return;
+      if (this.latest.filter((lost) => lost).length < maxLosses) return;
       this.latest = [];
       this.lower(packetBytes);
       return;
     }
     do {
       if (!this.lower(Math.min(packetBytes, this.largest))) return;
-    } while (!(await this.arrives(this.largest, lossesOfASize, signal)));
+    } while (!(await this.isDelivered(this.largest, lossesOfASize, signal)));
     await this.client.learn({ maxPacketBytes: this.largest, pauseMs: this.client.pauseMs });
   }
 
-  afterArrival(): void {
+  onDelivered(): void {
     this.note(false);
   }
 
@@ -71,10 +71,10 @@ export class BurstLimit {
     return true;
   }
 
-  private async arrives(packetBytes: number, attempts: number, signal?: AbortSignal): Promise<boolean> {
+  private async isDelivered(packetBytes: number, attempts: number, signal?: AbortSignal): Promise<boolean> {
     const overhead = headerBytes + encodePayload({ d: 'x'.repeat(packetBytes) }).byteLength - packetBytes;
     const d = 'x'.repeat(packetBytes - overhead);
-    const timeoutMs = this.timing.patienceMs(packetBytes);
+    const timeoutMs = this.timing.timeoutMs(packetBytes);
     for (let i = 0; i < attempts; i++) {
       const answer = await this.client.askOnce(osCommands.echo, { d }, { ...signalOf(signal), timeoutMs });
       // An error response also shows that the request arrived.

@@ -24,11 +24,11 @@ import { inferenceTimeoutMs, type RequestOptions, SmpClient, signalOf, statusErr
 /** Of firmware-protocol/README.md. */
 const protocolVersion = 1;
 /** More than any model has. */
-const mostOperators = 65_536;
+const maxOperators = 65_536;
 /** For a device to be back on its bus. */
 const comingBackMs = 10_000;
 /** What is sent to a device that boots is lost: it is asked again soon. */
-const bootPatience = { timeoutMs: 150, attempts: 8 };
+const bootRetries = { timeoutMs: 150, attempts: 8 };
 
 export interface OperatorTicks {
   readonly op: string;
@@ -94,7 +94,7 @@ export class DeviceClient {
   async reset(signal?: AbortSignal): Promise<void> {
     this.described = null;
     await this.client.request(osCommands.reset, {}, { ...signalOf(signal), attempts: 1 });
-    const alive = { ...signalOf(signal), ...bootPatience };
+    const alive = { ...signalOf(signal), ...bootRetries };
     try {
       await this.client.request(osCommands.echo, { d: '' }, alive);
     } catch (error) {
@@ -137,7 +137,7 @@ export class DeviceClient {
       operators.push(
         ...ops.map(([code, ticks]) => ({ op: builtinOperatorName(code), ticks, latencyMs: (1000 * ticks) / tick_hz })),
       );
-      if (next !== undefined && (next <= off || next > mostOperators))
+      if (next !== undefined && (next <= off || next > maxOperators))
         throw fail('DEVICE_ANSWER', { command: 'profile', reason: `it goes on at ${next} after ${off}` });
       off = next;
     }

@@ -8,7 +8,7 @@ const firstTrial = 16;
 export class FlightWindow {
   size: number;
   private trial = firstTrial;
-  private arrived = 0;
+  private delivered = 0;
 
   constructor(private readonly most: number) {
     this.size = most;
@@ -19,16 +19,16 @@ export class FlightWindow {
    * @returns whether that may be why: a loss with one in flight has another cause
    */
   afterLoss(inFlight: number): boolean {
-    this.arrived = 0;
+    this.delivered = 0;
     if (inFlight === 1) return false;
     this.size = Math.max(1, Math.min(this.size, Math.floor(inFlight / 2)));
     this.trial *= 2;
     return true;
   }
 
-  afterArrival(): void {
-    if (++this.arrived < this.trial || this.size === this.most) return;
-    this.arrived = 0;
+  onDelivered(): void {
+    if (++this.delivered < this.trial || this.size === this.most) return;
+    this.delivered = 0;
     this.size += 1;
   }
 }

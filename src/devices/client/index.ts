@@ -13,7 +13,7 @@ export {
 } from './discovery.js';
 export { limitFile } from './limit-file.js';
 export { type LineBound, lineBound, type UploadPlan } from './line-bound.js';
-export { type DeviceAgreement, type DeviceLatency, MeasuredRun, type Measurement } from './measure.js';
+export { type DeviceAgreement, type DeviceLatency, MeasuredRun, type RunMeasurement } from './measure.js';
 export { type PushOptions, type PushResult, type PushStep, push } from './push.js';
 export {
   type Answer,

@@ -8,7 +8,7 @@ import type { LimitMemory } from './smp-client.js';
 
 /** After this time full packets are tried again: the device may have new firmware. */
 const keptMs = 30 * 24 * 3600 * 1000;
-const mostDevices = 200;
+const maxDevices = 200;
 
 const entrySchema = z.object({
   maxPacketBytes: z.number().int().min(1),
@@ -28,7 +28,7 @@ export function limitFile(file: string, now: () => number = Date.now): LimitMemo
     },
     remember: async (device, limit) => {
       const entries = Object.entries({ ...entriesOf(file), [device]: { ...limit, learned: now() } });
-      const newest = entries.sort(([, a], [, b]) => b.learned - a.learned).slice(0, mostDevices);
+      const newest = entries.sort(([, a], [, b]) => b.learned - a.learned).slice(0, maxDevices);
       await writeAtomically(file, `${JSON.stringify(Object.fromEntries(newest), null, 2)}\n`).catch(() => undefined);
     },
   };

@@ -11,7 +11,7 @@ const echoBytes = headerBytes + encodePayload(echoRequest).byteLength;
 
 /** An answer is considered lost after this many round trips, and not before the minimum time. */
 const patientRoundTrips = 8;
-const shortestPatienceMs = 100;
+const minTimeoutMs = 100;
 
 export class LineTiming {
   private constructor(
@@ -45,11 +45,9 @@ export class LineTiming {
   /**
    * Time after which the answer to a request of this size is considered lost. The answer may be as long as the request.
    */
-  patienceMs(packetBytes: number): number {
+  timeoutMs(packetBytes: number): number {
     const { line } = this.client;
     const roundTripMs = this.turnaroundMs + this.onLineMs(2 * line.wireBytes(echoBytes));
-    return (
-      Math.max(shortestPatienceMs, patientRoundTrips * roundTripMs) + 2 * this.onLineMs(line.wireBytes(packetBytes))
-    );
+    return Math.max(minTimeoutMs, patientRoundTrips * roundTripMs) + 2 * this.onLineMs(line.wireBytes(packetBytes));
   }
 }

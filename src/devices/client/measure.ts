@@ -7,7 +7,7 @@ import type { Target } from '../../targets/index.js';
 import { differencesOf } from '../bundle/index.js';
 
 /** So many runs at least stand behind a latency. */
-export const fewestRuns = 30;
+export const minRuns = 30;
 
 export interface DeviceAgreement {
   readonly kernelProfile: KernelProfile;
@@ -31,7 +31,7 @@ export interface DeviceLatency {
   readonly steady: Distribution;
 }
 
-export interface Measurement {
+export interface RunMeasurement {
   /**
    * null where the simulator cannot say what is to be expected: of a compiled model whose uncompiled one is not known.
    */
@@ -67,9 +67,9 @@ export class MeasuredRun {
   }
 
   /** Runs the last sample again until there are enough latencies. */
-  async finish(signal?: AbortSignal): Promise<Measurement> {
+  async finish(signal?: AbortSignal): Promise<RunMeasurement> {
     const { last } = this;
-    while (last !== null && this.latencies.length < fewestRuns)
+    while (last !== null && this.latencies.length < minRuns)
       this.latencies.push((await this.remote.run(last, signal)).latencyMs);
     return { agreement: this.host === null ? null : this.agreement(), latencyMs: this.latency() };
   }

@@ -5,7 +5,7 @@ import { fail } from '../../base/errors.js';
 import { hex, sha256, sha256Hex } from '../../base/hashes.js';
 import type { Progress } from '../../base/progress.js';
 import { builtinOperatorName } from '../../formats/tflite/index.js';
-import { decodeSlotImage, largestBlockBytes, type SlotImage, smallestBlockBytes } from '../bundle/index.js';
+import { decodeSlotImage, maxBlockBytes, type SlotImage, smallestBlockBytes } from '../bundle/index.js';
 import { atollCommands, type DeviceDescription, type ResponseOf } from '../protocol/index.js';
 import type { DeviceClient } from './client.js';
 import { inferenceTimeoutMs, signalOf } from './smp-client.js';
@@ -119,7 +119,7 @@ function unchanged(image: Uint8Array): UploadResult {
 
 /** The longest blocks that both sides know: they compress best. null for a device that takes none. */
 function blockBytesFor({ inflate }: DeviceDescription): number | null {
-  return inflate === undefined || inflate < smallestBlockBytes ? null : Math.min(inflate, largestBlockBytes);
+  return inflate === undefined || inflate < smallestBlockBytes ? null : Math.min(inflate, maxBlockBytes);
 }
 
 /** @throws PUSH_SELF_TEST */

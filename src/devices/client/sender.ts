@@ -20,7 +20,7 @@ import {
 } from './smp-client.js';
 
 /** A file of the device, and what goes there from some offset on. */
-export interface Transfer {
+export interface UploadTransfer {
   readonly name: string;
   readonly bytes: Uint8Array;
   readonly from: number;
@@ -82,7 +82,7 @@ export class Sender {
   }
 
   /** @returns false where the device has lost the beginning of a compressed upload: there is a new one to make */
-  async send(transfer: Transfer): Promise<boolean> {
+  async send(transfer: UploadTransfer): Promise<boolean> {
     const { client, told } = this;
     const before = client.window;
     // One echo may be in flight in addition to the chunks.
@@ -95,44 +95,44 @@ export class Sender {
     }
   }
 
-  private async sendAll(transfer: Transfer): Promise<boolean> {
+  private async sendAll(transfer: UploadTransfer): Promise<boolean> {
     const total = transfer.bytes.byteLength;
     /** How many bytes the device has confirmed. */
     let there = transfer.from;
     let next = there;
     /** End of all data sent so far. If the device reports a larger offset, another client wrote to the file. */
     let sentUpTo = there;
-    const underWay: Chunk[] = [];
+    const inFlight: Chunk[] = [];
     /** The first unanswered chunk. Answers to later chunks tell whether the device received it. */
     let lost: Chunk | null = null;
-    let inFlight = 1;
+    let countBeforeLoss = 1;
     while (there < total) {
       this.options.onProgress?.({ done: there, total, unit: 'bytes' });
       // The first chunk erases and truncates: nothing may overtake it.
-      while (lost === null && next < total && underWay.length < (there === 0 ? 1 : this.flight.size)) {
+      while (lost === null && next < total && inFlight.length < (there === 0 ? 1 : this.flight.size)) {
         const chunk = this.sendChunk(transfer, next);
-        underWay.push(chunk);
+        inFlight.push(chunk);
         next = chunk.end;
         sentUpTo = Math.max(sentUpTo, next);
       }
-      if (lost === null) inFlight = underWay.length;
-      const chunk = underWay.shift() as Chunk;
+      if (lost === null) countBeforeLoss = inFlight.length;
+      const chunk = inFlight.shift() as Chunk;
       const answer = await this.answerTo(chunk).catch((error: unknown) => {
-        for (const other of underWay) other.abandon();
+        for (const other of inFlight) other.abandon();
         throw error;
       });
       if (answer === null) {
         lost ??= chunk;
-        if (underWay.length > 0) continue;
-        await this.afterLoss(transfer.name, lost, inFlight);
+        if (inFlight.length > 0) continue;
+        await this.afterLoss(transfer.name, lost, countBeforeLoss);
         next = there;
         lost = null;
         continue;
       }
       lost = null;
       this.lossesInARow = 0;
-      this.burst.afterArrival();
-      this.flight.afterArrival();
+      this.burst.onDelivered();
+      this.flight.onDelivered();
       const reported = answer.ok ? answer.value.off : expectedOffset(answer.status);
       // After a lost answer the device is further than this chunk's end.
       const follows = answer.ok ? reported === chunk.end : reported >= chunk.end && reported <= sentUpTo;
@@ -141,11 +141,11 @@ export class Sender {
         next = Math.max(next, there);
         continue;
       }
-      const alone = underWay.length === 0;
+      const alone = inFlight.length === 0;
       // A chunk before this one was lost: there were two at least.
-      if (reported < chunk.off) this.flight.afterLoss(Math.max(2, inFlight));
+      if (reported < chunk.off) this.flight.afterLoss(Math.max(2, countBeforeLoss));
       // Wait for the chunks in flight: none may reach the device after those that are sent next.
-      for (const other of underWay.splice(0)) await this.answerTo(other);
+      for (const other of inFlight.splice(0)) await this.answerTo(other);
       const at = alone ? reported : await this.lengthOf(transfer.name, reported);
       const gained = at > this.goneBackTo && at <= sentUpTo;
       this.goneBackTo = at;
@@ -160,12 +160,12 @@ export class Sender {
       there = at > sentUpTo ? 0 : at;
       next = there;
     }
-    for (const other of underWay) await this.answerTo(other);
+    for (const other of inFlight) await this.answerTo(other);
     this.options.onProgress?.({ done: total, total, unit: 'bytes' });
     return true;
   }
 
-  private sendChunk({ name, bytes }: Transfer, off: number): Chunk {
+  private sendChunk({ name, bytes }: UploadTransfer, off: number): Chunk {
     const total = bytes.byteLength;
     const { maxPacketBytes } = this.limits;
     const data = bytes.subarray(off, off + chunkBytes(name, off, total, maxPacketBytes));
@@ -190,20 +190,16 @@ export class Sender {
    */
   private async answerTo(chunk: Chunk): Promise<ChunkAnswer | null> {
     const { client, timing } = this;
-    const patienceMs = Math.max(timing.patienceMs(chunk.packetBytes), 2 * this.slowestMs);
+    const timeoutMs = Math.max(timing.timeoutMs(chunk.packetBytes), 2 * this.slowestMs);
     const begin = performance.now();
-    const inTime = await within(chunk.answer, patienceMs);
+    const inTime = await within(chunk.answer, timeoutMs);
     if (inTime !== null) {
       this.slowestMs = Math.max(this.slowestMs, performance.now() - begin);
       return inTime;
     }
     const over = new AbortController();
     try {
-      const echoed = client.ask(
-        osCommands.echo,
-        { d: '' },
-        { signal: over.signal, timeoutMs: patienceMs, attempts: echoAttempts },
-      );
+      const echoed = client.ask(osCommands.echo, { d: '' }, { signal: over.signal, timeoutMs, attempts: echoAttempts });
       const answer = await Promise.race([
         chunk.answer,
         echoed.then(
@@ -213,7 +209,7 @@ export class Sender {
       ]);
       // The device was busy for this long; otherwise it would have answered the echo at once. Wait as long next time.
       const tookMs = performance.now() - begin;
-      if (tookMs > 2 * patienceMs) this.slowestMs = Math.max(this.slowestMs, tookMs);
+      if (tookMs > 2 * timeoutMs) this.slowestMs = Math.max(this.slowestMs, tookMs);
       if (answer === null) chunk.abandon();
       return answer;
     } finally {

@@ -19,7 +19,7 @@ import {
   type SmpPacket,
   statusName,
 } from '../protocol/index.js';
-import type { Line, Transport } from '../transport/index.js';
+import type { LineProperties, Transport } from '../transport/index.js';
 import { explainSilence } from './silence.js';
 
 export interface RequestOptions {
@@ -74,7 +74,7 @@ const defaultTimeoutMs = 1500;
 export const inferenceTimeoutMs = 10_000;
 const defaultAttempts = 4;
 /** Each attempt waits twice as long as the one before, up to this or the first one's time. */
-const longestGrownTimeoutMs = 40_000;
+const maxGrownTimeoutMs = 40_000;
 /** What a device takes that does not answer `params`. */
 const fallbackPacketBytes = 256;
 export const smallestPacketBytes = 80;
@@ -119,7 +119,7 @@ export class SmpClient {
     return this.transport.name;
   }
 
-  get line(): Line {
+  get line(): LineProperties {
     return this.transport.line;
   }
 
@@ -166,7 +166,7 @@ export class SmpClient {
 
   /** What the device says it takes, or less where it was found to lose that; little where it does not say. */
   async packetLimits(signal?: AbortSignal): Promise<PacketLimits> {
-    const { buffers, maxPacketBytes } = await this.toldLimits(signal);
+    const { buffers, maxPacketBytes } = await this.announcedLimits(signal);
     return { buffers, maxPacketBytes: Math.min(maxPacketBytes, this.learned?.maxPacketBytes ?? maxPacketBytes) };
   }
 
@@ -190,11 +190,11 @@ export class SmpClient {
     return this.transport.pauseMs !== undefined;
   }
 
-  private async toldLimits(signal?: AbortSignal): Promise<PacketLimits> {
+  private async announcedLimits(signal?: AbortSignal): Promise<PacketLimits> {
     if (this.limits !== null) return this.limits;
     const answer = await this.ask(osCommands.params, {}, signalOf(signal));
     const params = answer.ok ? answer.value : { buf_size: fallbackPacketBytes, buf_count: 1 };
-    const limit = Math.min(this.transport.line.largestPacket(params.buf_size), maxPacketBytes);
+    const limit = Math.min(this.transport.line.maxPacketBytes(params.buf_size), maxPacketBytes);
     if (limit < smallestPacketBytes)
       throw fail('DEVICE_ANSWER', {
         command: 'params',
@@ -234,23 +234,23 @@ export class SmpClient {
     const payload = encodePayload(request as object);
     const { group, id, op } = command;
     const sequences: number[] = [];
-    let arrive: (packet: SmpPacket | null) => void = () => undefined;
-    const arrived = new Promise<SmpPacket | null>((resolve) => {
-      arrive = resolve;
+    let resolveResponse: (packet: SmpPacket | null) => void = () => undefined;
+    const received = new Promise<SmpPacket | null>((resolve) => {
+      resolveResponse = resolve;
     });
     let waitedMs = 0;
     try {
       for (let attempt = 0; attempt < attempts; attempt++) {
         signal?.throwIfAborted();
         this.requireOpen();
-        const patienceMs = Math.min(timeoutMs * 2 ** attempt, Math.max(timeoutMs, longestGrownTimeoutMs));
+        const attemptMs = Math.min(timeoutMs * 2 ** attempt, Math.max(timeoutMs, maxGrownTimeoutMs));
         const packet = { version: 1, op, group, sequence: this.nextSequence(), command: id, payload };
         // What answers an earlier attempt, late, answers this request as well.
         sequences.push(packet.sequence);
-        this.waiting.set(packet.sequence, { request: packet, resolve: arrive });
-        const response = await this.sendAndWait(packet, arrived, patienceMs, signal);
+        this.waiting.set(packet.sequence, { request: packet, resolve: resolveResponse });
+        const response = await this.sendAndWait(packet, received, attemptMs, signal);
         if (response !== null) return interpret(command, response);
-        waitedMs += patienceMs;
+        waitedMs += attemptMs;
       }
     } finally {
       for (const sequence of sequences) this.waiting.delete(sequence);
@@ -276,7 +276,7 @@ export class SmpClient {
 
   private async sendAndWait(
     request: SmpPacket,
-    arrived: Promise<SmpPacket | null>,
+    received: Promise<SmpPacket | null>,
     timeoutMs: number,
     signal: AbortSignal | undefined,
   ): Promise<SmpPacket | null> {
@@ -287,7 +287,7 @@ export class SmpClient {
       const timeout = delay(timeoutMs, null, {
         signal: AbortSignal.any([timer.signal, ...(signal === undefined ? [] : [signal])]),
       }).catch(() => null);
-      return await Promise.race([sent.then(() => arrived), timeout]);
+      return await Promise.race([sent.then(() => received), timeout]);
     } finally {
       timer.abort();
     }

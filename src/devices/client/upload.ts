@@ -9,7 +9,7 @@ import { packetBytes } from './chunk.js';
 import { type FileProof, isBeginningOf, proveFile } from './file-proof.js';
 import { type Bottleneck, Stopwatch, type UploadPlan } from './line-bound.js';
 import { LineTiming } from './line-timing.js';
-import { releaseFile, Sender, type SendOptions, type Transfer } from './sender.js';
+import { releaseFile, Sender, type SendOptions, type UploadTransfer } from './sender.js';
 import { type SmpClient, signalOf } from './smp-client.js';
 
 export interface UploadOptions extends SendOptions {
@@ -45,7 +45,7 @@ export interface UploadResult {
 }
 
 /** How often an upload goes on that a device has lost a part of. */
-const mostRounds = 4;
+const maxRounds = 4;
 
 /** @throws PUSH_HASH, PUSH_UNPROVEN, DEVICE_* */
 export async function uploadImage(
@@ -65,7 +65,7 @@ export async function uploadImage(
   };
   const sender = new Sender(client, told, timing, options);
   await releaseFile(client, path, signal);
-  let transfer: Transfer;
+  let transfer: UploadTransfer;
   let resumedAt: number | null = null;
   let rounds = 0;
   let whole: boolean;
@@ -77,7 +77,7 @@ export async function uploadImage(
     }
     resumedAt ??= at;
     whole = (await sender.send(transfer)) && !(await isShort(client, path, image, signal));
-  } while (!whole && ++rounds < mostRounds);
+  } while (!whole && ++rounds < maxRounds);
   const result = {
     bytes: image.byteLength,
     resumedAt,
@@ -102,7 +102,7 @@ async function isShort(
 }
 
 /** The image from where the device has it, in the form that is shorter. */
-function transferOf(name: string, image: Uint8Array, from: number, blockBytes: number | null): Transfer {
+function transferOf(name: string, image: Uint8Array, from: number, blockBytes: number | null): UploadTransfer {
   const plain = { name, bytes: image, from };
   const left = image.byteLength - from;
   if (blockBytes === null || left === 0) return plain;

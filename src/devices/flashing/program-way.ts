@@ -7,7 +7,7 @@ import { fail, reasonOf } from '../../base/errors.js';
 import { commandLine, findOnPath, runProgram } from '../../base/programs/index.js';
 import type { Target } from '../../targets/index.js';
 import { attachedPorts, onlyPort } from '../client/index.js';
-import { type FlashProgram, type How, type Program, programOf } from './programs.js';
+import { type FlashMethod, type FlashProgram, type How, programOf } from './programs.js';
 import type { FlashJob, FlashRun, FlashWay } from './way.js';
 
 /** Erasing a large flash takes a minute. */
@@ -15,7 +15,7 @@ const timeoutSeconds = 600;
 const imageFile = 'model.bin';
 
 /** @throws FLASH_NO_WAY where it is not installed; SERIAL_CHOICE where the port must be named */
-export async function programWay(job: FlashJob, how: How<Program>): Promise<FlashWay> {
+export async function programWay(job: FlashJob, how: How<FlashMethod>): Promise<FlashWay> {
   const { target, place, choice } = job;
   const known = programOf(how.method);
   const program = await firstOnPath(known.names);
@@ -44,7 +44,7 @@ export async function programWay(job: FlashJob, how: How<Program>): Promise<Flas
 
 /** @param writes whether this command is the one that must say that it verified. @throws FLASH_PROGRAM, INTERRUPTED */
 async function call(
-  { verified, remedies }: FlashProgram<Program>,
+  { verified, hints }: FlashProgram<FlashMethod>,
   command: readonly string[],
   writes: boolean,
   { signal, onProgress }: FlashRun,
@@ -62,11 +62,11 @@ async function call(
       throw failed(reasonOf(error), 'try the command by hand');
     },
   );
-  const remedy = remedies.find(([complaint]) => complaint.test(text))?.[1] ?? 'try the command by hand';
+  const hint = hints.find(([complaint]) => complaint.test(text))?.[1] ?? 'try the command by hand';
   if (killedBy !== null) throw failed(`it was ended by signal ${killedBy}`, 'try the command by hand');
-  if (code !== 0) throw failed(`exit code ${code}: ${complaintIn(text)}`, remedy);
+  if (code !== 0) throw failed(`exit code ${code}: ${complaintIn(text)}`, hint);
   if (writes && verified !== null && !verified.test(text))
-    throw failed(`it did not say that it verified: ${complaintIn(text)}`, remedy);
+    throw failed(`it did not say that it verified: ${complaintIn(text)}`, hint);
 }
 
 /** The line that says most: the first that speaks of an error, else the last. */

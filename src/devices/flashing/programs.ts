@@ -6,8 +6,8 @@ import type { Flashing } from '../../targets/index.js';
 import { type FlashPlace, hexAddress } from './place.js';
 import type { FlashChoice } from './way.js';
 
-export type Program = Exclude<Flashing['method'], 'uf2' | 'dfu'>;
-export type How<P extends Program> = Extract<Flashing, { method: P }>;
+export type FlashMethod = Exclude<Flashing['method'], 'uf2' | 'dfu'>;
+export type How<P extends FlashMethod> = Extract<Flashing, { method: P }>;
 
 export interface CommandParts {
   /** Of the program. */
@@ -19,7 +19,7 @@ export interface CommandParts {
   readonly port: string;
 }
 
-export interface FlashProgram<P extends Program> {
+export interface FlashProgram<P extends FlashMethod> {
   /** As it may be installed. */
   readonly names: readonly string[];
   readonly usesPort: boolean;
@@ -27,13 +27,13 @@ export interface FlashProgram<P extends Program> {
   /** What it prints when it has read back what it wrote; null where its exit code says so. */
   readonly verified: RegExp | null;
   /** What is to be done, by what it complains of. */
-  readonly remedies: readonly (readonly [complaint: RegExp, remedy: string])[];
+  readonly hints: readonly (readonly [complaint: RegExp, hint: string])[];
 }
 
 const attachProbe =
   "attach the board's debug probe, and install the udev rule of `atoll doctor` where it may not be opened";
 
-const programs: { readonly [P in Program]: FlashProgram<P> } = {
+const programs: { readonly [P in FlashMethod]: FlashProgram<P> } = {
   esptool: {
     names: ['esptool', 'esptool.py'],
     usesPort: true,
@@ -53,7 +53,7 @@ const programs: { readonly [P in Program]: FlashProgram<P> } = {
       ],
     ],
     verified: /^Hash of data verified/m,
-    remedies: [
+    hints: [
       [
         /could not open|could not be opened|port is busy/i,
         'name the port of the board with --port, and end what else has it open',
@@ -75,7 +75,7 @@ const programs: { readonly [P in Program]: FlashProgram<P> } = {
       ];
     },
     verified: null,
-    remedies: [
+    hints: [
       [/no (connected )?probes? (was|were) found|no probe/i, attachProbe],
       [/multiple|several/i, 'name the probe as VID:PID:SERIAL with --serial; `probe-rs list` shows them'],
     ],
@@ -94,7 +94,7 @@ const programs: { readonly [P in Program]: FlashProgram<P> } = {
       ],
     ],
     verified: /^\*\* Verified OK \*\*/m,
-    remedies: [
+    hints: [
       [/open failed|no device found|unable to find a matching|unable to open/i, attachProbe],
       [/can't find|couldn't find/i, 'install a version of OpenOCD that has these scripts'],
       [/flash.*(protect|lock)|failed to erase|erase.*fail/i, 'unlock the flash of the board'],
@@ -119,7 +119,7 @@ const programs: { readonly [P in Program]: FlashProgram<P> } = {
       ],
     ],
     verified: /^Verify successful/m,
-    remedies: [
+    hints: [
       [
         /no device found|failed to open|not found/i,
         'press the reset button twice, so that the bootloader runs, and name its port with --port',
@@ -130,8 +130,8 @@ const programs: { readonly [P in Program]: FlashProgram<P> } = {
 };
 
 /** The program of a way; what it is called with is of the same way. */
-export function programOf(method: Program): FlashProgram<Program> {
-  return programs[method] as unknown as FlashProgram<Program>;
+export function programOf(method: FlashMethod): FlashProgram<FlashMethod> {
+  return programs[method] as unknown as FlashProgram<FlashMethod>;
 }
 
 /** As they may be installed, with their purpose. */

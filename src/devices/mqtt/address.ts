@@ -31,7 +31,7 @@ export interface BrokerAddress {
 }
 
 const optionNames = ['ca', 'cert', 'key', 'version', 'session', 'keepalive'];
-const usualKeepaliveSeconds = 30;
+const defaultKeepaliveSeconds = 30;
 const defaultPorts: Readonly<Record<string, string>> = { 'mqtt:': '1883', 'mqtts:': '8883' };
 
 export function isBrokerUri(text: string): boolean {
@@ -80,7 +80,7 @@ export function parseBrokerAddress(text: string, environment: NodeJS.ProcessEnv 
     key: option('key'),
     version: version === null ? null : (Number(version) as 4 | 5),
     keepsSession: session === 'keep',
-    keepaliveSeconds: keepalive === null ? usualKeepaliveSeconds : Number(keepalive),
+    keepaliveSeconds: keepalive === null ? defaultKeepaliveSeconds : Number(keepalive),
   };
 }
 

@@ -35,8 +35,8 @@ const sendNoRetained = 2;
 const connectTimeoutMs = 5000;
 /** How long a broker keeps a session whose client is away (MQTT 5, 3.1.2.11.2). */
 const sessionSeconds = 86_400;
-/** Spread, so that a broker which comes back is not met by all at once. */
-const [leastReconnectMs, mostReconnectMs] = [500, 3000];
+/** Drawn from this range, so that clients do not all return to a restarted broker at the same moment. */
+const reconnectRangeMs = [500, 3000] as const;
 /** A connection counts as established after this time. */
 const settledMs = 5000;
 /** Where connections end before they settle, the time before the next one doubles up to this. */
@@ -122,7 +122,7 @@ export class BrokerConnection {
     private limits: BrokerLimits = noLimits,
     readonly version: 4 | 5 = 5,
   ) {
-    const usualReconnectMs = client.options.reconnectPeriod ?? mostReconnectMs;
+    const defaultReconnectMs = client.options.reconnectPeriod ?? reconnectRangeMs[1];
     client.on('message', (topic, payload, { retain }) => {
       const message = { topic, payload: new Uint8Array(payload), retained: retain };
       for (const [filter, handle] of this.handlers) if (matchesFilter(filter, topic)) handle(message);
@@ -137,7 +137,7 @@ export class BrokerConnection {
         this.clear();
         this.settling = null;
         this.shortLived = 0;
-        client.options.reconnectPeriod = usualReconnectMs;
+        client.options.reconnectPeriod = defaultReconnectMs;
       }, settledMs).unref();
       this.onChange?.(true);
     });
@@ -147,7 +147,7 @@ export class BrokerConnection {
         // The timer of the next attempt is set already: this is for the one after it.
         client.options.reconnectPeriod = Math.min(
           maxReconnectMs,
-          2 * (client.options.reconnectPeriod ?? usualReconnectMs),
+          2 * (client.options.reconnectPeriod ?? defaultReconnectMs),
         );
       }
       this.stopSettling();
@@ -332,7 +332,7 @@ async function settingsOf(address: BrokerAddress, { clientId, will }: ConnectOpt
   return {
     clientId: clientId ?? `atoll-${randomBytes(6).toString('hex')}`,
     connectTimeout: connectTimeoutMs,
-    reconnectPeriod: leastReconnectMs + Math.random() * (mostReconnectMs - leastReconnectMs),
+    reconnectPeriod: reconnectRangeMs[0] + Math.random() * (reconnectRangeMs[1] - reconnectRangeMs[0]),
     keepalive: keepaliveSeconds,
     // A name that was drawn is not met again: nothing is kept for it.
     ...(keepsSession && clientId !== undefined

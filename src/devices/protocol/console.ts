@@ -6,22 +6,22 @@ import { fail } from '../../base/errors.js';
 import { crc16 } from './crc16.js';
 
 /** The longest line, its marker and its end included: what Zephyr sends and takes. */
-export const longestLineBytes = 127;
+export const maxLineBytes = 127;
 /** A packet's length and its CRC's share a field of 16 bits. */
-export const longestConsolePacket = 0xffff - 2;
+export const maxConsolePacketBytes = 0xffff - 2;
 /** What framing adds to a packet in the buffer of a receiver. */
 export const consoleOverheadBytes = 4;
 
-const rawBytesPerLine = Math.floor((longestLineBytes - 3) / 4) * 3;
+const rawBytesPerLine = Math.floor((maxLineBytes - 3) / 4) * 3;
 const firstMarker = Uint8Array.of(0x06, 0x09);
 const nextMarker = Uint8Array.of(0x04, 0x14);
 const lineEnd = 0x0a;
 /** Longer lines than this are no frames of any server, and are passed on as log in pieces. */
-const longestHeldLine = 1024;
+const maxHeldLineBytes = 1024;
 
 /** The lines that carry a packet. */
 export function encodeConsole(packet: Uint8Array): Uint8Array {
-  if (packet.byteLength > longestConsolePacket)
+  if (packet.byteLength > maxConsolePacketBytes)
     throw fail('INTERNAL', { reason: `a packet of ${packet.byteLength} bytes on a console` });
   const raw = Buffer.alloc(packet.byteLength + consoleOverheadBytes);
   raw.writeUInt16BE(packet.byteLength + 2);
@@ -40,7 +40,7 @@ export function consoleBytes(packetBytes: number): number {
   const raw = packetBytes + consoleOverheadBytes;
   const lines = Math.ceil(raw / rawBytesPerLine);
   const last = raw - (lines - 1) * rawBytesPerLine;
-  return (lines - 1) * longestLineBytes + 3 + 4 * Math.ceil(last / 3);
+  return (lines - 1) * maxLineBytes + 3 + 4 * Math.ceil(last / 3);
 }
 
 /** The largest packet up to so many bytes that fills its lines; so many bytes where not even one line is full. */
@@ -60,17 +60,17 @@ export interface FrameReceiver {
  * again.
  */
 export class ConsoleDecoder {
-  private readonly line = Buffer.alloc(longestHeldLine);
+  private readonly line = Buffer.alloc(maxHeldLineBytes);
   private lineBytes = 0;
   private frame: Buffer[] = [];
   private frameBytes = 0;
   /** Of the frame under way, its length field included; 0 where there is none. */
   private wholeBytes = 0;
 
-  /** @param largestPacket packets beyond this are dropped, unread */
+  /** @param maxPacketBytes packets beyond this are dropped, unread */
   constructor(
     private readonly receiver: FrameReceiver,
-    private readonly largestPacket: number,
+    private readonly maxPacketBytes: number,
   ) {}
 
   add(bytes: Uint8Array): void {
@@ -84,7 +84,7 @@ export class ConsoleDecoder {
     if (byte === lineEnd) this.endLine();
     else {
       this.line[this.lineBytes++] = byte;
-      if (this.lineBytes === longestHeldLine) this.endLine();
+      if (this.lineBytes === maxHeldLineBytes) this.endLine();
     }
   }
 
@@ -104,7 +104,7 @@ export class ConsoleDecoder {
     this.dropFrame();
     if (bytes === null || bytes.byteLength < 2) return;
     const length = bytes.readUInt16BE();
-    if (length < 2 || length - 2 > this.largestPacket) return;
+    if (length < 2 || length - 2 > this.maxPacketBytes) return;
     this.wholeBytes = 2 + length;
     this.addToFrame(bytes);
   }

@@ -30,8 +30,8 @@ export {
   encodeConsole,
   type FrameReceiver,
   fullLines,
-  longestConsolePacket,
-  longestLineBytes,
+  maxConsolePacketBytes,
+  maxLineBytes,
 } from './console.js';
 export {
   type Block,

@@ -15,7 +15,7 @@ export class RawDecoder {
 
   constructor(
     private readonly receiver: Pick<FrameReceiver, 'onPacket'>,
-    private readonly largestPacket: number,
+    private readonly maxPacketBytes: number,
   ) {}
 
   add(bytes: Uint8Array): void {
@@ -42,7 +42,7 @@ export class RawDecoder {
       return;
     }
     this.packetBytes = headerBytes + header.readUInt16BE(2);
-    this.packet = this.packetBytes > this.largestPacket ? null : new Uint8Array(this.packetBytes);
+    this.packet = this.packetBytes > this.maxPacketBytes ? null : new Uint8Array(this.packetBytes);
     this.packet?.set(header);
     this.endIfWhole();
   }

@@ -3,11 +3,11 @@ import { equalBytes, sha256 } from '../../base/hashes.js';
 import { budgetOf } from '../../targets/index.js';
 import { agreementOf } from '../bundle/index.js';
 import { atollCommands } from '../protocol/index.js';
+import { tickHz } from './device-engine.js';
 import { type DeviceState, slotBytesOf } from './device-state.js';
-import { tickHz } from './engine.js';
-import { type Handler, handler, teller } from './handlers.js';
+import { type Handler, handler, readHandler } from './handlers.js';
 import { counterOf, modelHash } from './slots.js';
-import { atollError } from './status-error.js';
+import { atollStatusError } from './status-error.js';
 
 const maxRuns = 1000;
 const profileEntries = 32;
@@ -19,7 +19,7 @@ export function atollHandlers(device: DeviceState): Handler[] {
 function stateHandlers(device: DeviceState): Handler[] {
   const { slots, target, engine } = device;
   return [
-    teller(atollCommands.describe, () => ({
+    readHandler(atollCommands.describe, () => ({
       proto: 1,
       id: device.id,
       target: target.id,
@@ -37,7 +37,7 @@ function stateHandlers(device: DeviceState): Handler[] {
       ...(engine.simulated ? { sim: true } : {}),
       ...(device.inflateBytes === null ? {} : { inflate: device.inflateBytes }),
     })),
-    teller(atollCommands.slots, () => ({
+    readHandler(atollCommands.slots, () => ({
       slots: slots.all.map((slot, index) => {
         const { active, pending, confirmed, tested, attempts } = slot;
         const model = modelHash(slot);
@@ -48,11 +48,12 @@ function stateHandlers(device: DeviceState): Handler[] {
     })),
     handler(atollCommands.activate, async ({ slot: index, sha }) => {
       const slot = slots.at(index);
-      if (slot.bytes.byteLength === 0) throw atollError('NO_MODEL', `slot ${index} is empty`);
-      if (!equalBytes(sha256(slot.bytes), sha)) throw atollError('HASH_MISMATCH', `slot ${index} holds another image`);
+      if (slot.bytes.byteLength === 0) throw atollStatusError('NO_MODEL', `slot ${index} is empty`);
+      if (!equalBytes(sha256(slot.bytes), sha))
+        throw atollStatusError('HASH_MISMATCH', `slot ${index} holds another image`);
       const loaded = await device.load(slot);
       if ((loaded.image.trailer?.vectors.length ?? 0) > 0 && !slot.tested)
-        throw atollError('NOT_TESTED', 'the image has self-test vectors and has not passed them');
+        throw atollStatusError('NOT_TESTED', 'the image has self-test vectors and has not passed them');
       if (!slot.active) slots.activate(slot);
       device.useModel(loaded);
       return { arena: loaded.execution.arenaBytes };
@@ -72,7 +73,7 @@ function stateHandlers(device: DeviceState): Handler[] {
 /** What an engine cannot do is refused, not ignored. */
 function requireStream({ engine }: DeviceState, stream: boolean): void {
   if (stream && !engine.features.includes('stream'))
-    throw atollError('UNKNOWN', 'this device resets the state of a model before every sample');
+    throw atollStatusError('UNKNOWN', 'this device resets the state of a model before every sample');
 }
 
 function inferenceHandlers(device: DeviceState): Handler[] {
@@ -81,7 +82,7 @@ function inferenceHandlers(device: DeviceState): Handler[] {
       const tensors = await device.tensors();
       const range = tensorRange(tensors.model.execution.inputs, input);
       if (off + data.byteLength > range.bytes)
-        throw atollError('OFFSET_NOT_VALID', `input ${input} has ${range.bytes} bytes`);
+        throw atollStatusError('OFFSET_NOT_VALID', `input ${input} has ${range.bytes} bytes`);
       tensors.input.set(data, range.start + off);
       return { off: off + data.byteLength };
     }),
@@ -97,7 +98,7 @@ function inferenceHandlers(device: DeviceState): Handler[] {
     handler(atollCommands.readOutput, async ({ output, off }) => {
       const tensors = await device.tensors();
       const range = tensorRange(tensors.model.execution.outputs, output);
-      if (off > range.bytes) throw atollError('OFFSET_NOT_VALID', `output ${output} has ${range.bytes} bytes`);
+      if (off > range.bytes) throw atollStatusError('OFFSET_NOT_VALID', `output ${output} has ${range.bytes} bytes`);
       const data = tensors.output.slice(
         range.start + off,
         range.start + Math.min(range.bytes, off + device.chunkBytes),
@@ -110,9 +111,9 @@ function inferenceHandlers(device: DeviceState): Handler[] {
       const { inputBytes, outputBytes } = tensors.model;
       const count = data.byteLength / inputBytes;
       if (!Number.isInteger(count) || count < 1)
-        throw atollError('OFFSET_NOT_VALID', `${data.byteLength} bytes; a sample has ${inputBytes}`);
+        throw atollStatusError('OFFSET_NOT_VALID', `${data.byteLength} bytes; a sample has ${inputBytes}`);
       if (count * outputBytes > device.chunkBytes)
-        throw atollError('OFFSET_NOT_VALID', `outputs of ${count} samples exceed an answer`);
+        throw atollStatusError('OFFSET_NOT_VALID', `outputs of ${count} samples exceed an answer`);
       const outputs = new Uint8Array(count * outputBytes);
       const ticks: number[] = [];
       for (let i = 0; i < count; i++) {
@@ -136,7 +137,7 @@ function proofHandlers(device: DeviceState): Handler[] {
   return [
     handler(atollCommands.selfTest, async ({ slot: index }) => {
       const slot = device.slots.at(index);
-      if (slot.bytes.byteLength === 0) throw atollError('NO_MODEL', `slot ${index} is empty`);
+      if (slot.bytes.byteLength === 0) throw atollStatusError('NO_MODEL', `slot ${index} is empty`);
       const model = await device.load(slot);
       const result = await model.selfTest(agreementOf(model.image.trailer?.manifest));
       slot.tested = result.failed === 0;
@@ -162,6 +163,6 @@ function proofHandlers(device: DeviceState): Handler[] {
 /** Where a tensor lies among all inputs or outputs, which follow one another. */
 function tensorRange(tensors: readonly { readonly bytes: number }[], index: number): { start: number; bytes: number } {
   const tensor = tensors[index];
-  if (tensor === undefined) throw atollError('NO_SUCH_TENSOR', `tensor ${index} of ${tensors.length}`);
+  if (tensor === undefined) throw atollStatusError('NO_SUCH_TENSOR', `tensor ${index} of ${tensors.length}`);
   return { start: tensors.slice(0, index).reduce((sum, { bytes }) => sum + bytes, 0), bytes: tensor.bytes };
 }

@@ -3,11 +3,11 @@
 
 import { AtollError } from '../../base/errors.js';
 import { CompressedReader, type StreamHeader } from '../bundle/index.js';
-import type { DeviceState, UploadUnderWay } from './device-state.js';
+import type { DeviceState, PendingUpload } from './device-state.js';
 import { appendToSlot, beginSlot } from './slot-writing.js';
-import { atollError, fileError } from './status-error.js';
+import { atollStatusError, fileError } from './status-error.js';
 
-export class CompressedUpload implements UploadUnderWay {
+export class CompressedUpload implements PendingUpload {
   /** Bytes of the compressed form so far. */
   received = 0;
   private readonly reader = new CompressedReader();
@@ -31,7 +31,7 @@ export class CompressedUpload implements UploadUnderWay {
       this.received += data.byteLength;
     } catch (error) {
       device.compressed = null;
-      throw error instanceof AtollError ? atollError('IMAGE_INVALID', error.message) : error;
+      throw error instanceof AtollError ? atollStatusError('IMAGE_INVALID', error.message) : error;
     }
   }
 
@@ -39,10 +39,10 @@ export class CompressedUpload implements UploadUnderWay {
     const { inflateBytes, slots } = this.device;
     const { inactive } = slots;
     if (blockBytes > (inflateBytes ?? 0))
-      throw atollError('IMAGE_INVALID', `blocks of ${blockBytes} bytes; this device takes ${inflateBytes}`);
+      throw atollStatusError('IMAGE_INVALID', `blocks of ${blockBytes} bytes; this device takes ${inflateBytes}`);
     const from = firstBlock * blockBytes;
     if (from > inactive.bytes.byteLength)
-      throw atollError('OFFSET_NOT_VALID', `the slot holds ${inactive.bytes.byteLength} bytes, not ${from}`);
+      throw atollStatusError('OFFSET_NOT_VALID', `the slot holds ${inactive.bytes.byteLength} bytes, not ${from}`);
     beginSlot(this.device, inactive, imageBytes, from > 0);
   }
 }

@@ -1,11 +1,11 @@
 import { budgetOf, type Target } from '../../targets/index.js';
-import type { Engine } from './engine.js';
+import type { DeviceEngine } from './device-engine.js';
 import type { Faults } from './faults.js';
 import type { LoadedModel } from './loaded-model.js';
 import type { Slot, Slots } from './slots.js';
 import type { Tensors } from './tensors.js';
 
-export interface UploadUnderWay {
+export interface PendingUpload {
   /** Bytes so far. */
   readonly received: number;
   readonly add: (data: Uint8Array) => void;
@@ -19,7 +19,7 @@ export type Counter = (typeof counterNames)[number];
 export interface DeviceState {
   readonly id: string;
   readonly target: Target;
-  readonly engine: Engine;
+  readonly engine: DeviceEngine;
   readonly slots: Slots;
   readonly faults: Faults;
   readonly maxPacketBytes: number;
@@ -29,7 +29,7 @@ export interface DeviceState {
   /** Length that the upload under way announced; lost by a reset. */
   expectedBytes: number | null;
   /** The compressed upload under way; lost by a reset. */
-  compressed: UploadUnderWay | null;
+  compressed: PendingUpload | null;
   /** Longest block of a compressed upload that the device has memory for; null where it takes none. */
   readonly inflateBytes: number | null;
   /** Only signed images are run. */

@@ -2,8 +2,8 @@ import type { Target } from '../../targets/index.js';
 import type { VerifyingKey } from '../bundle/index.js';
 import { inProcessPair, type Transport } from '../transport/index.js';
 import { atollHandlers } from './atoll-group.js';
-import { type Counter, counterNames, type DeviceState, type UploadUnderWay } from './device-state.js';
-import type { Engine } from './engine.js';
+import type { DeviceEngine } from './device-engine.js';
+import { type Counter, counterNames, type DeviceState, type PendingUpload } from './device-state.js';
 import { enumerationHandlers } from './enumeration-group.js';
 import { type FaultName, Faults } from './faults.js';
 import { fileHandlers } from './file-group.js';
@@ -13,7 +13,7 @@ import { SmpServer } from './server.js';
 import { simulatedEngine } from './simulated-engine.js';
 import { type Slot, Slots } from './slots.js';
 import { statsHandlers } from './stats-group.js';
-import { atollError, StatusError } from './status-error.js';
+import { atollStatusError, StatusError } from './status-error.js';
 import { Tensors } from './tensors.js';
 import { requireTrust } from './trust.js';
 
@@ -65,7 +65,7 @@ export class ServedDevice implements DeviceState {
   readonly maxPacketBytes: number;
   readonly buffers: number;
   expectedBytes: number | null = null;
-  compressed: UploadUnderWay | null = null;
+  compressed: PendingUpload | null = null;
   readonly counters = Object.fromEntries(counterNames.map((name) => [name, 0])) as Record<Counter, number>;
   private readonly server: SmpServer;
   /** The active model, or what keeps it from running; null where that is to be tried again. */
@@ -83,7 +83,7 @@ export class ServedDevice implements DeviceState {
 
   constructor(
     readonly target: Target,
-    readonly engine: Engine,
+    readonly engine: DeviceEngine,
     private readonly options: ServedDeviceOptions = {},
   ) {
     this.id = options.id ?? target.id;
@@ -209,7 +209,7 @@ export class ServedDevice implements DeviceState {
 
   async running(): Promise<LoadedModel> {
     const model = await (this.model ?? this.reload());
-    if (model === null) throw atollError('NO_MODEL', 'no model is active');
+    if (model === null) throw atollStatusError('NO_MODEL', 'no model is active');
     return model;
   }
 
@@ -220,7 +220,7 @@ export class ServedDevice implements DeviceState {
     if (tensors !== null && tensors.start === this.counters.resets) {
       if (tensors.model.bytes === model.bytes) return tensors;
       session.tensors = null;
-      throw atollError('HASH_MISMATCH', 'somebody else has activated another model since');
+      throw atollStatusError('HASH_MISMATCH', 'somebody else has activated another model since');
     }
     session.tensors = new Tensors(model, this.counters.resets);
     return session.tensors;

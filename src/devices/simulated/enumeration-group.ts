@@ -1,5 +1,5 @@
 import { EnumerationStatus, enumerationCommands, Group } from '../protocol/index.js';
-import { type Handler, teller } from './handlers.js';
+import { type Handler, readHandler } from './handlers.js';
 import { StatusError } from './status-error.js';
 
 const groups = [
@@ -11,14 +11,14 @@ const groups = [
 ];
 
 export const enumerationHandlers: readonly Handler[] = [
-  teller(enumerationCommands.count, () => ({ count: groups.length })),
-  teller(enumerationCommands.list, () => ({ groups: groups.map(({ group }) => group) })),
-  teller(enumerationCommands.single, ({ index = 0 }) => {
+  readHandler(enumerationCommands.count, () => ({ count: groups.length })),
+  readHandler(enumerationCommands.list, () => ({ groups: groups.map(({ group }) => group) })),
+  readHandler(enumerationCommands.single, ({ index = 0 }) => {
     const found = groups[index];
     if (found === undefined) throw new StatusError(Group.enumeration, EnumerationStatus.INDEX_TOO_LARGE);
     return { group: found.group, ...(index === groups.length - 1 ? { end: true } : {}) };
   }),
-  teller(enumerationCommands.details, ({ groups: asked }) => ({
+  readHandler(enumerationCommands.details, ({ groups: asked }) => ({
     groups: groups.filter(({ group }) => asked?.includes(group) ?? true),
   })),
 ];

@@ -21,6 +21,9 @@ export function handler<C extends Command>(
 }
 
 /** A handler for a status query. */
-export function teller<C extends Command>(command: C, tell: (request: Request<C>) => Response<C> & object): Handler {
+export function readHandler<C extends Command>(
+  command: C,
+  tell: (request: Request<C>) => Response<C> & object,
+): Handler {
   return { ...handler(command, tell), anytime: true };
 }

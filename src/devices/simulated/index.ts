@@ -2,13 +2,13 @@
 // slots, limits, the target's kernel bits, and latencies in ticks that follow the target's estimate with seeded jitter.
 
 export { ServedDevice, type ServedDeviceOptions, SimulatedDevice, type SimulatedDeviceOptions } from './device.js';
-export { type Engine, type Execution, engineError, type Inference, tickHz } from './engine.js';
+export { type DeviceEngine, type Execution, engineError, type Inference, tickHz } from './device-engine.js';
 export { type FaultName, faultNames, faultsNamed } from './faults.js';
 export { FleetDevice, type FleetPort } from './fleet/fleet-device.js';
 export { type FleetFault, fleetFaultNames, fleetFaultsNamed } from './fleet/fleet-faults.js';
 export { ImageStore } from './fleet/image-store.js';
 export { type FleetOptions, numberedIds, type ServedFleet, serveFleet } from './fleet/serve-fleet.js';
-export { type IllLuck, VirtualBroker, VirtualSession } from './fleet/virtual-broker.js';
+export { type FaultRates, VirtualBroker, VirtualSession } from './fleet/virtual-broker.js';
 export { VirtualTime } from './fleet/virtual-time.js';
-export { KeptSlots } from './kept-slots.js';
-export { atollError } from './status-error.js';
+export { PersistentSlots } from './persistent-slots.js';
+export { atollStatusError } from './status-error.js';

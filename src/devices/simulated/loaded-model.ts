@@ -5,8 +5,8 @@ import { type Model, readModel } from '../../formats/tflite/index.js';
 import type { TensorInfo } from '../../simulator/index.js';
 import type { Agreement, Target } from '../../targets/index.js';
 import { compareOutputs, decodeSlotImage, drawable, drawSample, SeededBytes, type SlotImage } from '../bundle/index.js';
-import type { Engine, Execution } from './engine.js';
-import { atollError } from './status-error.js';
+import type { DeviceEngine, Execution } from './device-engine.js';
+import { atollStatusError } from './status-error.js';
 
 export interface SelfTestResult {
   readonly vectors: number;
@@ -31,17 +31,18 @@ export class LoadedModel {
   }
 
   /** @throws StatusError where the image is not whole, is for another target, or does not fit */
-  static async load(bytes: Uint8Array, target: Target, engine: Engine): Promise<LoadedModel> {
+  static async load(bytes: Uint8Array, target: Target, engine: DeviceEngine): Promise<LoadedModel> {
     let image: SlotImage;
     let model: Model;
     try {
       image = decodeSlotImage(bytes);
       model = readModel(image.model, 'the slot');
     } catch (error) {
-      throw atollError('IMAGE_INVALID', error instanceof AtollError ? error.message : String(error));
+      throw atollStatusError('IMAGE_INVALID', error instanceof AtollError ? error.message : String(error));
     }
     const wanted = image.trailer?.manifest.target ?? target.id;
-    if (wanted !== target.id) throw atollError('WRONG_TARGET', `the image is for ${wanted}, this is ${target.id}`);
+    if (wanted !== target.id)
+      throw atollStatusError('WRONG_TARGET', `the image is for ${wanted}, this is ${target.id}`);
     return new LoadedModel(bytes, image, model, await engine.load(model, bytes.byteLength));
   }
 
@@ -67,7 +68,7 @@ export class LoadedModel {
 
   /** Outputs of `count` samples drawn one after another from the seed. */
   async challenge(seed: number, count: number): Promise<Uint8Array> {
-    if (!this.answersChallenges) throw atollError('NO_SUCH_TENSOR', 'inputs of this model cannot be drawn');
+    if (!this.answersChallenges) throw atollStatusError('NO_SUCH_TENSOR', 'inputs of this model cannot be drawn');
     const source = new SeededBytes(seed);
     const outputs = new Uint8Array(count * this.outputBytes);
     for (let i = 0; i < count; i++)

@@ -1,6 +1,6 @@
 import { Group, OsStatus, osCommands } from '../protocol/index.js';
 import type { DeviceState } from './device-state.js';
-import { type Handler, handler, teller } from './handlers.js';
+import { type Handler, handler, readHandler } from './handlers.js';
 import { StatusError } from './status-error.js';
 
 /** What each letter of `format` stands for (Zephyr smp_group_0.rst), in the order of the answer. */
@@ -26,13 +26,13 @@ function info(device: DeviceState, format: string): string {
 
 export function osHandlers(device: DeviceState): Handler[] {
   return [
-    teller(osCommands.echo, ({ d }) => ({ r: d })),
-    teller(osCommands.echoRead, ({ d }) => ({ r: d })),
+    readHandler(osCommands.echo, ({ d }) => ({ r: d })),
+    readHandler(osCommands.echoRead, ({ d }) => ({ r: d })),
     handler(osCommands.reset, () => {
       device.resetSoon();
       return {};
     }),
-    teller(osCommands.params, () => ({ buf_size: device.maxPacketBytes, buf_count: device.buffers })),
-    teller(osCommands.info, ({ format = 's' }) => ({ output: info(device, format) })),
+    readHandler(osCommands.params, () => ({ buf_size: device.maxPacketBytes, buf_count: device.buffers })),
+    readHandler(osCommands.info, ({ format = 's' }) => ({ output: info(device, format) })),
   ];
 }

@@ -5,8 +5,8 @@ import { seededRandom } from '../../base/random.js';
 import { builtinCode, type Model, mainSubgraph, operatorCodeOf } from '../../formats/tflite/index.js';
 import { Interpreter } from '../../simulator/index.js';
 import { type CheckReason, checkModel, operatorLatencies, simulatedProfile, type Target } from '../../targets/index.js';
-import { type Engine, type Execution, engineError, tickHz } from './engine.js';
-import { atollError } from './status-error.js';
+import { type DeviceEngine, type Execution, engineError, tickHz } from './device-engine.js';
+import { atollStatusError } from './status-error.js';
 
 /** What a device answers to a model that its target refuses. */
 const refusals = {
@@ -42,7 +42,7 @@ export interface SimulatedEngineOptions {
 export function simulatedEngine(
   target: Target,
   { seed = 1, corrupt = false, inTurns = true }: SimulatedEngineOptions = {},
-): Engine {
+): DeviceEngine {
   return {
     firmware: 'simulated',
     runtimeVersion: 'simulated',
@@ -52,7 +52,7 @@ export function simulatedEngine(
       try {
         const check = checkModel(model, target, imageBytes);
         const [reason] = check.reasons;
-        if (reason !== undefined) throw atollError(refusals[reason.code], reason.message);
+        if (reason !== undefined) throw atollStatusError(refusals[reason.code], reason.message);
         return execution(model, target, check.memory.arenaBytes ?? 0, { seed, corrupt, inTurns });
       } catch (error) {
         if (error instanceof AtollError) throw engineError(error);
@@ -102,7 +102,7 @@ async function watched<Result>(run: () => Promise<Result>): Promise<Result> {
     return await run();
   } catch (error) {
     if (error instanceof AtollError && error.code === 'RUN_TIMEOUT')
-      throw atollError('UNKNOWN', `the watchdog ended it: ${error.message}`);
+      throw atollStatusError('UNKNOWN', `the watchdog ended it: ${error.message}`);
     throw error;
   }
 }

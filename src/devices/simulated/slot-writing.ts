@@ -2,7 +2,7 @@
 
 import { type DeviceState, slotBytesOf } from './device-state.js';
 import type { Slot } from './slots.js';
-import { atollError, fileError } from './status-error.js';
+import { atollStatusError, fileError } from './status-error.js';
 
 /**
  * @param length of the image, where it is known
@@ -11,7 +11,7 @@ import { atollError, fileError } from './status-error.js';
 export function beginSlot(device: DeviceState, slot: Slot, length: number | undefined, keeps = false): void {
   const room = slotBytesOf(device.target);
   if (length !== undefined && length > room) {
-    throw atollError(
+    throw atollStatusError(
       'IMAGE_TOO_LARGE',
       `the image has ${length} bytes, a slot of ${device.target.id} ${room} (${length - room} too many)`,
     );
@@ -23,7 +23,7 @@ export function beginSlot(device: DeviceState, slot: Slot, length: number | unde
 export function appendToSlot(device: DeviceState, slot: Slot, data: Uint8Array): void {
   const end = slot.bytes.byteLength + data.byteLength;
   const room = slotBytesOf(device.target);
-  if (end > room) throw atollError('IMAGE_TOO_LARGE', `the image exceeds a slot of ${room} bytes`);
+  if (end > room) throw atollStatusError('IMAGE_TOO_LARGE', `the image exceeds a slot of ${room} bytes`);
   const half = (device.expectedBytes ?? Number.POSITIVE_INFINITY) / 2;
   if (end > half && device.faults.has('full-volume')) throw fileError('WRITE_FAILED');
   const stored = end > half && device.faults.once('short-write') ? new Uint8Array([...data.subarray(0, -1), 0]) : data;

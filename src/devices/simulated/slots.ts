@@ -2,7 +2,7 @@
 
 import { equalBytes, sha256 } from '../../base/hashes.js';
 import { decodeSlotImage } from '../bundle/index.js';
-import { atollError } from './status-error.js';
+import { atollStatusError } from './status-error.js';
 
 export interface Slot {
   /** What has been written so far. */
@@ -41,7 +41,7 @@ export class Slots {
 
   at(index: number): Slot {
     const slot = this.all[index];
-    if (slot === undefined) throw atollError('NO_SUCH_SLOT', `slot ${index} of ${this.all.length}`);
+    if (slot === undefined) throw atollStatusError('NO_SUCH_SLOT', `slot ${index} of ${this.all.length}`);
     return slot;
   }
 
@@ -67,9 +67,9 @@ export class Slots {
   }
 
   private requireFree(slot: Slot): void {
-    if (slot.active) throw atollError('SLOT_IN_USE', 'the active slot cannot be written or erased');
+    if (slot.active) throw atollStatusError('SLOT_IN_USE', 'the active slot cannot be written or erased');
     if (slot.confirmed && this.active?.pending === true)
-      throw atollError(
+      throw atollStatusError(
         'SLOT_IN_USE',
         'this slot is what the device falls back to while the active one is not confirmed',
       );
@@ -86,8 +86,8 @@ export class Slots {
   /** @param counter of the image; 0 if the device has no trusted key */
   confirm(sha: Uint8Array, counter: number): void {
     const slot = this.active;
-    if (slot === null) throw atollError('NO_MODEL', 'no model is active');
-    if (!equalBytes(sha256(slot.bytes), sha)) throw atollError('HASH_MISMATCH', 'another model is active');
+    if (slot === null) throw atollStatusError('NO_MODEL', 'no model is active');
+    if (!equalBytes(sha256(slot.bytes), sha)) throw atollStatusError('HASH_MISMATCH', 'another model is active');
     this.confirmActive(counter);
   }
 

@@ -22,6 +22,6 @@ export function fileError(
   return new StatusError(Group.file, FileStatus[name], extra);
 }
 
-export function atollError(name: keyof typeof AtollStatus, detail: string): StatusError {
+export function atollStatusError(name: keyof typeof AtollStatus, detail: string): StatusError {
   return new StatusError(Group.atoll, AtollStatus[name], { detail });
 }

@@ -1,5 +1,5 @@
 import { faultOfSignature, type SlotImage, type VerifyingKey } from '../bundle/index.js';
-import { atollError } from './status-error.js';
+import { atollStatusError } from './status-error.js';
 
 /**
  * @param floor the counter that must be reached.
@@ -7,10 +7,13 @@ import { atollError } from './status-error.js';
  */
 export function requireTrust({ trailer }: SlotImage, keys: readonly VerifyingKey[], floor: number): void {
   if (trailer === null || trailer.signature === null)
-    throw atollError('SIGNATURE_REQUIRED', 'this device runs signed images only');
+    throw atollStatusError('SIGNATURE_REQUIRED', 'this device runs signed images only');
   const fault = faultOfSignature(trailer.signature, trailer.encodedManifest, keys);
-  if (fault !== null) throw atollError('SIGNATURE_INVALID', fault);
+  if (fault !== null) throw atollStatusError('SIGNATURE_INVALID', fault);
   const { counter = 0 } = trailer.manifest;
   if (counter < floor)
-    throw atollError('COUNTER_TOO_LOW', `the image has counter ${counter}, the newest that was confirmed ${floor}`);
+    throw atollStatusError(
+      'COUNTER_TOO_LOW',
+      `the image has counter ${counter}, the newest that was confirmed ${floor}`,
+    );
 }

@@ -1,9 +1,9 @@
 import { type AtollError, fail } from '../../base/errors.js';
-import type { Line, Transport } from './transport.js';
+import type { LineProperties, Transport } from './transport.js';
 
 /** What all transports do alike: they carry packets until either side ends them, once. */
 export abstract class EndingTransport implements Transport {
-  abstract readonly line: Line;
+  abstract readonly line: LineProperties;
   onPacket: Transport['onPacket'] = null;
   onLog: Transport['onLog'] = null;
   onClose: Transport['onClose'] = null;

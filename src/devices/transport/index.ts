@@ -19,7 +19,7 @@ export type { Listener } from './listener.js';
 export { acceptSmp, connectDevice, leaveBroker } from './mqtt.js';
 export { pause } from './pause.js';
 export { type SerialPortInfo, serialPorts } from './serial.js';
-export type { Line, Received, Transport } from './transport.js';
+export type { LineProperties, Received, Transport } from './transport.js';
 export { connectUsb, onlyUsb, openUsb, usbDevices, usbError } from './usb.js';
 export type {
   UsbAlternateInterface,

@@ -10,17 +10,17 @@ import {
   encodeConsole,
   type FrameReceiver,
   fullLines,
-  longestConsolePacket,
+  maxConsolePacketBytes,
   maxPacketBytes,
   RawDecoder,
 } from '../protocol/index.js';
 import { EndingTransport } from './ending.js';
-import { type Line, plainLine, type Received } from './transport.js';
+import { type LineProperties, plainLine, type Received } from './transport.js';
 
 export interface Framing {
   readonly encode: (packet: Uint8Array) => Uint8Array;
   readonly decoder: (receiver: FrameReceiver) => { readonly add: (bytes: Uint8Array) => void };
-  readonly line: Line;
+  readonly line: LineProperties;
 }
 
 export const framings = {
@@ -31,7 +31,7 @@ export const framings = {
     line: {
       ...plainLine,
       // Length and CRC share the receiver's buffer with the packet.
-      largestPacket: (bufferBytes) => Math.min(bufferBytes - consoleOverheadBytes, longestConsolePacket),
+      maxPacketBytes: (bufferBytes) => Math.min(bufferBytes - consoleOverheadBytes, maxConsolePacketBytes),
       wholeFrames: fullLines,
       wireBytes: consoleBytes,
     },
@@ -46,7 +46,7 @@ export const framings = {
 
 export type Distortion = (bytes: Uint8Array) => Uint8Array;
 
-const longestLogLine = 400;
+const maxLogLine = 400;
 const linesKept = 20;
 
 class Heard implements Received {
@@ -81,7 +81,7 @@ function isReadable(byte: number): boolean {
 const pieceBytes = 32;
 
 export class StreamTransport extends EndingTransport {
-  readonly line: Line;
+  readonly line: LineProperties;
   pauseMs = 0;
   private readonly heard = new Heard();
 
@@ -100,7 +100,7 @@ export class StreamTransport extends EndingTransport {
     const decoder = framing.decoder({
       onPacket: (packet) => this.onPacket?.(packet),
       onLog: (line) => {
-        const text = cleanText(line, longestLogLine);
+        const text = cleanText(line, maxLogLine);
         this.heard.line(text);
         this.onLog?.(text);
       },

@@ -10,7 +10,7 @@ import type { Transport } from './transport.js';
 const connectTimeoutMs = 5000;
 
 /** Unsent answers in bytes above which a client is disconnected. */
-const mostWaitingBytes = 8 * 2 ** 20;
+const maxWaitingBytes = 8 * 2 ** 20;
 /** Time after which a client that does not read its answers is disconnected. */
 const unreadTimeoutMs = 30_000;
 
@@ -80,7 +80,7 @@ function holdBack(socket: net.Socket): void {
   };
   socket.on('close', goOn);
   socket.on('data', () => {
-    if (socket.writableLength > mostWaitingBytes) socket.destroy();
+    if (socket.writableLength > maxWaitingBytes) socket.destroy();
     else if (socket.writableNeedDrain && waiting === null) {
       socket.pause();
       waiting = setTimeout(() => socket.destroy(), unreadTimeoutMs).unref();

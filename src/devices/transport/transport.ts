@@ -1,9 +1,9 @@
 import type { AtollError } from '../../base/errors.js';
 
 /** What becomes of packets on their way. */
-export interface Line {
+export interface LineProperties {
   /** The largest packet that a receiver with a buffer of so many bytes takes. */
-  readonly largestPacket: (bufferBytes: number) => number;
+  readonly maxPacketBytes: (bufferBytes: number) => number;
   /**
    * The largest packet up to so many bytes whose last frame is full, so that no frame is wasted; so many bytes where
    * less than a frame is asked for.
@@ -16,8 +16,8 @@ export interface Line {
 }
 
 /** A line that carries packets as they are. */
-export const plainLine: Line = {
-  largestPacket: (bufferBytes) => bufferBytes,
+export const plainLine: LineProperties = {
+  maxPacketBytes: (bufferBytes) => bufferBytes,
   wholeFrames: (packetBytes) => packetBytes,
   wireBytes: (packetBytes) => packetBytes,
   bytesPerSecond: null,
@@ -37,7 +37,7 @@ export interface Transport {
   /** For messages: the device's URI. */
   readonly name: string;
   readonly send: (packet: Uint8Array) => Promise<void>;
-  readonly line: Line;
+  readonly line: LineProperties;
   /** Called with every packet that arrives. */
   onPacket: ((packet: Uint8Array) => void) | null;
   /** Called with what the device logs beside its packets, line by line. */

@@ -11,10 +11,10 @@ import { plainLine, type Transport } from './transport.js';
 
 export const smpPort = 1337;
 /** What an Ethernet frame holds beside the headers of IPv6 and UDP: small devices reassemble nothing. */
-const largestDatagram = 1500 - 48;
+const maxDatagramBytes = 1500 - 48;
 
 class UdpTransport extends EndingTransport {
-  readonly line = { ...plainLine, largestPacket: (bufferBytes: number) => Math.min(bufferBytes, largestDatagram) };
+  readonly line = { ...plainLine, maxPacketBytes: (bufferBytes: number) => Math.min(bufferBytes, maxDatagramBytes) };
 
   constructor(
     name: string,

@@ -11,8 +11,8 @@ import type { UsbControlDevice, UsbDevice, UsbEndpoint } from './usb-device.js';
 
 const vendorSpecific = 0xff;
 /** How long closing waits for a read that is under way. */
-const closePatienceMs = 300;
-const mostStalls = 3;
+const closeTimeoutMs = 300;
+const maxStalls = 3;
 
 interface BulkPair {
   readonly interfaceNumber: number;
@@ -73,7 +73,7 @@ class UsbTransport extends EndingTransport {
         const { status, data } = await this.device.transferIn(endpointNumber, this.readBytes);
         if (status === 'stall') {
           this.stalls += 1;
-          if (this.stalls > mostStalls) throw new Error('the device stalls again and again');
+          if (this.stalls > maxStalls) throw new Error('the device stalls again and again');
           await this.device.clearHalt('in', endpointNumber);
         } else if (status !== 'ok') throw new Error(`a read ended with ${status}`);
         else if (data !== undefined) {
@@ -105,9 +105,7 @@ class UsbTransport extends EndingTransport {
       command: id,
       payload: encodePayload({ d: '' }),
     });
-    await Promise.race([this.transferOut(echo).then(() => this.reading), delay(closePatienceMs)]).catch(
-      () => undefined,
-    );
+    await Promise.race([this.transferOut(echo).then(() => this.reading), delay(closeTimeoutMs)]).catch(() => undefined);
   }
 
   protected async release(): Promise<void> {

@@ -1,6 +1,6 @@
 // A device's record as a row.
 
-import type { Measured } from '../gates.js';
+import type { DeviceMeasurements } from '../gates.js';
 import type { DeviceRecord } from '../records.js';
 import type { SqlRow, SqlValue } from './sql.js';
 
@@ -14,8 +14,8 @@ export const columnsOfDevices: readonly string[] = [
   'since',
   'seq',
   'attempt',
-  'wants',
-  'said',
+  'desired',
+  'published',
   'code',
   ...measuredColumns,
   ...measuredColumns.map((column) => `before_${column}`),
@@ -30,8 +30,8 @@ export function valuesOf({
   since,
   seq,
   attempt,
-  wants,
-  said,
+  desired,
+  published,
   code,
   measured,
   before,
@@ -44,8 +44,8 @@ export function valuesOf({
     since,
     seq,
     attempt,
-    wants,
-    Number(said),
+    desired,
+    Number(published),
     code,
     ...measuredValues(measured),
     ...measuredValues(before),
@@ -61,19 +61,19 @@ export function deviceOf(row: SqlRow): DeviceRecord {
     since: Number(row.since),
     seq: Number(row.seq),
     attempt: Number(row.attempt),
-    wants: String(row.wants) as DeviceRecord['wants'],
-    said: Number(row.said) === 1,
+    desired: String(row.desired) as DeviceRecord['desired'],
+    published: Number(row.published) === 1,
     code: row.code === null ? null : String(row.code),
     measured: measuredOf(row, ''),
     before: measuredOf(row, 'before_'),
   };
 }
 
-function measuredValues({ p95Ms, accuracy, arenaBytes, maxLsb }: Measured): readonly SqlValue[] {
+function measuredValues({ p95Ms, accuracy, arenaBytes, maxLsb }: DeviceMeasurements): readonly SqlValue[] {
   return [p95Ms, accuracy, arenaBytes, maxLsb];
 }
 
-function measuredOf(row: SqlRow, prefix: string): Measured {
+function measuredOf(row: SqlRow, prefix: string): DeviceMeasurements {
   const [p95Ms = null, accuracy = null, arenaBytes = null, maxLsb = null] = measuredColumns.map((column) => {
     const value = row[`${prefix}${column}`];
     return value === null || value === undefined ? null : Number(value);

@@ -4,6 +4,7 @@
 import path from 'node:path';
 import { stateFolder } from '../../base/files/index.js';
 import { openPostgres } from './postgres.js';
+import type { Sql } from './sql.js';
 import { openSqlStore } from './sql-store.js';
 import { openSqlite } from './sqlite.js';
 import type { RolloutStore } from './store.js';
@@ -15,7 +16,7 @@ export type {
   MeasuredRow,
   NewRollout,
   PublishedRow,
-  RolloutRequest,
+  RolloutCommand,
   RolloutRow,
   RolloutStore,
   WaveRow,
@@ -23,7 +24,12 @@ export type {
 
 /** @param url a file, or postgres://USER:PASSWORD@HOST/DATABASE. @throws STORE, FILE_NOT_WRITABLE */
 export async function openStore(url: string): Promise<RolloutStore> {
-  return openSqlStore(await (/^postgres(ql)?:/.test(url) ? openPostgres(url) : openSqlite(url)));
+  return openSqlStore(await openDatabase(url));
+}
+
+/** @throws STORE, FILE_NOT_WRITABLE */
+export async function openDatabase(url: string): Promise<Sql> {
+  return /^postgres(ql)?:/.test(url) ? openPostgres(url) : openSqlite(url);
 }
 
 /** The same from every folder and terminal of a user. */

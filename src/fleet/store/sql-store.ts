@@ -11,7 +11,7 @@ import type {
   MeasuredRow,
   NewRollout,
   PublishedRow,
-  RolloutRequest,
+  RolloutCommand,
   RolloutRow,
   RolloutStore,
   WaveRow,
@@ -171,7 +171,7 @@ class SqlStore implements RolloutStore {
     await this.ask('delete from published where fleet = ? and sha = ?', [fleet, sha]);
   }
 
-  async request(no: number, request: RolloutRequest): Promise<number> {
+  async request(no: number, request: RolloutCommand): Promise<number> {
     const [row] = await this.ask('insert into requests (rollout, request) values (?, ?) returning n', [
       no,
       JSON.stringify(request),
@@ -179,25 +179,25 @@ class SqlStore implements RolloutStore {
     return Number(row?.n);
   }
 
-  async requests(no: number): Promise<readonly { n: number; request: RolloutRequest }[]> {
+  async requests(no: number): Promise<readonly { n: number; request: RolloutCommand }[]> {
     const rows = await this.ask('select n, request from requests where rollout = ? order by n', [no]);
-    return rows.map(({ n, request }) => ({ n: Number(n), request: JSON.parse(String(request)) as RolloutRequest }));
+    return rows.map(({ n, request }) => ({ n: Number(n), request: JSON.parse(String(request)) as RolloutCommand }));
   }
 
   async lease(no: number): Promise<Lease | null> {
-    const [row] = await this.ask('select holder, beat from leases where rollout = ?', [no]);
-    return row === undefined ? null : { holder: String(row.holder), beat: Number(row.beat) };
+    const [row] = await this.ask('select holder, heartbeat from leases where rollout = ?', [no]);
+    return row === undefined ? null : { holder: String(row.holder), heartbeat: Number(row.heartbeat) };
   }
 
   async takeLease(no: number, holder: string, seen: Lease | null): Promise<boolean> {
     const rows = await (seen === null
       ? this.ask(
-          'insert into leases (rollout, holder, beat) values (?, ?, 1) on conflict (rollout) do nothing returning beat',
+          'insert into leases (rollout, holder, heartbeat) values (?, ?, 1) on conflict (rollout) do nothing returning heartbeat',
           [no, holder],
         )
       : this.ask(
-          'update leases set holder = ?, beat = beat + 1 where rollout = ? and holder = ? and beat = ? returning beat',
-          [holder, no, seen.holder, seen.beat],
+          'update leases set holder = ?, heartbeat = heartbeat + 1 where rollout = ? and holder = ? and heartbeat = ? returning heartbeat',
+          [holder, no, seen.holder, seen.heartbeat],
         ));
     return rows.length === 1;
   }
@@ -212,10 +212,10 @@ class SqlStore implements RolloutStore {
     { devices, events, state, judgements, clockMs, at, handled, published }: Commit,
   ): Promise<void> {
     return this.sql.transaction(async (query) => {
-      const renewed = await query('update leases set beat = beat + 1 where rollout = ? and holder = ? returning beat', [
-        no,
-        holder,
-      ]);
+      const renewed = await query(
+        'update leases set heartbeat = heartbeat + 1 where rollout = ? and holder = ? returning heartbeat',
+        [no, holder],
+      );
       if (renewed.length === 0) throw fail('ROLLOUT_LEASE', { rollout: no });
       await writeDevices(query, no, devices);
       const [last] = await query('select max(n) as n from events where rollout = ?', [no]);

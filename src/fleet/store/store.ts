@@ -39,11 +39,11 @@ export type NewRollout = Pick<
 /** Who leads a rollout. `beat` grows as long as it does: one whose beat stands still is gone. */
 export interface Lease {
   readonly holder: string;
-  readonly beat: number;
+  readonly heartbeat: number;
 }
 
 /** A user's word, to whichever agent leads. */
-export type RolloutRequest =
+export type RolloutCommand =
   | { readonly kind: 'pause' | 'resume' | 'overrule' }
   | { readonly kind: 'abort'; readonly rollBack: boolean }
   /** null: all that have failed or were not heard of. */
@@ -114,8 +114,8 @@ export interface RolloutStore {
   readonly published: (fleet: string) => Promise<readonly PublishedRow[]>;
   readonly forgetPublished: (fleet: string, sha: string) => Promise<void>;
   /** @returns its number */
-  readonly request: (no: number, request: RolloutRequest) => Promise<number>;
-  readonly requests: (no: number) => Promise<readonly { readonly n: number; readonly request: RolloutRequest }[]>;
+  readonly request: (no: number, request: RolloutCommand) => Promise<number>;
+  readonly requests: (no: number) => Promise<readonly { readonly n: number; readonly request: RolloutCommand }[]>;
   readonly lease: (no: number) => Promise<Lease | null>;
   /** Takes the place of the lease that was seen; not where another was quicker. */
   readonly takeLease: (no: number, holder: string, seen: Lease | null) => Promise<boolean>;

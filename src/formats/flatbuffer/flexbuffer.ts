@@ -14,7 +14,7 @@ const types = {
   blob: 25,
   bool: 26,
 } as const;
-const longestKey = 64;
+const maxKeyLength = 64;
 
 export class FlexMap {
   private constructor(
@@ -134,7 +134,7 @@ class Bytes {
 
   /** Ends with a byte of 0. */
   textAt(at: number): string {
-    const window = this.bytes.subarray(at, at + longestKey);
+    const window = this.bytes.subarray(at, at + maxKeyLength);
     const end = window.indexOf(0);
     return String.fromCharCode(...(end < 0 ? window : window.subarray(0, end)));
   }

@@ -2,7 +2,7 @@
 // ICLR 2016). In one dimension, from the quantiles on: the same result every time.
 
 import { compact, copyModel, type Model } from '../../formats/tflite/index.js';
-import { fewestWeights } from './prune.js';
+import { minWeights } from './prune.js';
 import { storeWeights, weightMatrices } from './weight-matrix.js';
 
 export interface ClusterOptions {
@@ -12,12 +12,12 @@ export interface ClusterOptions {
   readonly keepZeros?: boolean;
 }
 
-const mostRounds = 50;
+const maxRounds = 50;
 
 export function cluster(model: Model, { clusters, keepZeros = false }: ClusterOptions): Model {
   const copy = copyModel(model);
   for (const matrix of weightMatrices(copy)) {
-    if (matrix.values.length >= fewestWeights) storeWeights(copy, matrix, shared(matrix.values, clusters, keepZeros));
+    if (matrix.values.length >= minWeights) storeWeights(copy, matrix, shared(matrix.values, clusters, keepZeros));
   }
   compact(copy);
   return copy;
@@ -39,7 +39,7 @@ function centersOf(sorted: Float32Array, count: number): Float64Array {
     { length: count },
     (_, k) => sorted[Math.floor(((k + 0.5) * sorted.length) / count)] as number,
   );
-  for (let round = 0; round < mostRounds; round++) {
+  for (let round = 0; round < maxRounds; round++) {
     // What is nearest to a center lies between the middles to its neighbours.
     const ends = Array.from(centers, (center, k) =>
       k + 1 < count ? lowerBound(sorted, (center + (centers[k + 1] as number)) / 2) : sorted.length,

@@ -20,7 +20,7 @@ import type { Changed } from './pass.js';
 
 const rounds = 10;
 /** Scaling by more than this trades one extreme for another. */
-const largestFactor = 1e3;
+const maxFactor = 1e3;
 
 /** Takes models with one subgraph; gives others back as they are. Changes are pairs of layers. */
 export function equalize(model: Model): Changed {
@@ -61,7 +61,7 @@ function equalizePair({ first, second }: Pair): void {
   for (let channel = 0; channel < first.layer.channels; channel++) {
     const [own, next] = [first.outputRange(channel), second.inputRange(channel)];
     if (own === 0 || next === 0) continue;
-    const factor = Math.min(largestFactor, Math.max(1 / largestFactor, Math.sqrt(own * next) / next));
+    const factor = Math.min(maxFactor, Math.max(1 / maxFactor, Math.sqrt(own * next) / next));
     first.scaleOutput(channel, 1 / factor);
     second.scaleInput(channel, factor);
   }

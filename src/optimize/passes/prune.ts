@@ -22,12 +22,12 @@ export interface PruneOptions {
 const single: Block = { channels: 1, places: 1 };
 
 /** Layers with fewer weights are left alone: they cost little and say much. */
-export const fewestWeights = 256;
+export const minWeights = 256;
 
 export function prune(model: Model, { sparsity, block = single, scope = 'global' }: PruneOptions): Model {
   const copy = copyModel(model);
   const layers = weightMatrices(copy)
-    .filter(({ values }) => values.length >= fewestWeights)
+    .filter(({ values }) => values.length >= minWeights)
     .map((matrix) => ({ matrix, blocks: blocksOf(matrix, block) }));
   const threshold =
     scope === 'global'

@@ -4,7 +4,7 @@
 import type { Progress } from '../../base/progress.js';
 import type { Reference } from '../../evaluate/index.js';
 import type { Model } from '../../formats/tflite/index.js';
-import { type Block, fewestWeights, prune } from './prune.js';
+import { type Block, minWeights, prune } from './prune.js';
 import { weightMatrices } from './weight-matrix.js';
 
 /** Sparsities that are tried of each layer. */
@@ -22,9 +22,7 @@ export async function scheduleBySensitivity(
   reference: Reference,
   { sparsity, block, onStep }: ScheduleOptions,
 ): Promise<Map<number, number>> {
-  const layers = weightMatrices(model).filter(
-    ({ subgraph, values }) => subgraph === 0 && values.length >= fewestWeights,
-  );
+  const layers = weightMatrices(model).filter(({ subgraph, values }) => subgraph === 0 && values.length >= minWeights);
   const total = layers.length * levels.length;
   const noise: number[][] = [];
   let done = 0;
@@ -36,7 +34,7 @@ export async function scheduleBySensitivity(
         ...(block === undefined ? {} : { block }),
         scope: new Map([[layer.operator, level]]),
       });
-      own.push(10 ** (-reference.nearness(candidate).decibels / 10));
+      own.push(10 ** (-reference.sqnr(candidate).decibels / 10));
       await onStep?.({ done: ++done, total });
     }
     noise.push(own);

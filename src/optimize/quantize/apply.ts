@@ -21,7 +21,7 @@ import {
   unaryOperator,
 } from '../../formats/tflite/index.js';
 import { roundHalfAway } from '../../simulator/index.js';
-import { halvesOf } from './float16.js';
+import { float16Bytes } from './float16.js';
 import type { ConversionPlan } from './formats.js';
 import { elementsIn, parametersOf, tensorTypeOf } from './number-format.js';
 import { quantizeWeight } from './parameters.js';
@@ -50,8 +50,8 @@ class Application {
   run(): void {
     const { model, subgraph, plan } = this;
     for (const weights of plan.weights) this.rewire(weights.operator, weights.input, this.int8Weights(weights));
-    for (const bias of plan.biases) this.rewire(bias.operator, bias.input, this.wholeBias(bias));
-    for (const tensor of plan.halves) this.store16(tensor);
+    for (const bias of plan.biases) this.rewire(bias.operator, bias.input, this.quantizedBias(bias));
+    for (const tensor of plan.float16Constants) this.store16(tensor);
     const written = new Set(plan.activations.map(({ tensor }) => tensor));
     const conversions = plan.conversions.map((conversion) =>
       this.converted(conversion, written.has(conversion.tensor)),
@@ -118,7 +118,7 @@ class Application {
     );
   }
 
-  private wholeBias({ tensor: index, type, scales }: BiasPlan): number {
+  private quantizedBias({ tensor: index, type, scales }: BiasPlan): number {
     const tensor = this.subgraph.tensors[index] as Tensor;
     const whole = Array.from(this.floatsOf(tensor), (value, i) =>
       roundHalfAway(value / (scales[i % scales.length] as number)),
@@ -135,7 +135,7 @@ class Application {
   /** The tensor's data becomes float16; whoever reads it reads what a DEQUANTIZE makes of it. */
   private store16(index: number): void {
     const tensor = this.subgraph.tensors[index] as Tensor;
-    const stored = this.addTensor(tensor, TensorType.FLOAT16, halvesOf(this.floatsOf(tensor)), null);
+    const stored = this.addTensor(tensor, TensorType.FLOAT16, float16Bytes(this.floatsOf(tensor)), null);
     tensor.buffer = 0;
     tensor.name = `${tensor.name ?? ''}/dequantized`;
     this.insert('DEQUANTIZE', 3, stored, index, this.subgraph.operators[0]);

@@ -3,7 +3,7 @@
 // cut off nor trusted.
 
 import type { Progress } from '../../base/progress.js';
-import { foldCount, type Nearness, type Reference } from '../../evaluate/index.js';
+import { foldCount, type Reference, type Sqnr } from '../../evaluate/index.js';
 import type { Model } from '../../formats/tflite/index.js';
 import { applyPlan } from './apply.js';
 import { type Calibration, combineFolds } from './calibrate.js';
@@ -23,13 +23,13 @@ export interface AutoRanges {
 }
 
 /** Improvements below this, in dB, are taken for chance. */
-const leastGain = 0.15;
+const minGain = 0.15;
 
 /**
  * Ranges that cut off values must gain as much, in dB, all together: samples of another origin go beyond those of the
  * calibration more than these go beyond each other, and smaller gains turned into losses there.
  */
-const leastGainOfCutting = 1.5;
+const minGainOfCutting = 1.5;
 
 /** They cut off nothing that was seen. */
 const wholeMethods = ['min-max', 'headroom'] as const satisfies readonly RangeMethod[];
@@ -45,7 +45,7 @@ type Choices = readonly (readonly (RangeMethod | null)[])[];
 
 interface Chosen {
   readonly choices: Choices;
-  readonly nearness: Nearness;
+  readonly sqnr: Sqnr;
 }
 
 export async function autoRanges(
@@ -79,7 +79,7 @@ export async function autoRanges(
     );
   const modelFor = (candidates: typeof all, choices: Choices): Model =>
     applyPlan(model, planQuantization(model, rangesOf(candidates, choices), options));
-  const measure = (choices: Choices): Nearness =>
+  const measure = (choices: Choices): Sqnr =>
     reference.crossValidated((fold) => modelFor(withoutFold[fold] ?? all, choices));
   const uniform = (method: RangeMethod): Choices =>
     calibration.subgraphs.map(({ tensors }) => tensors.map((statistics) => (statistics === null ? null : method)));
@@ -93,8 +93,8 @@ export async function autoRanges(
   const search = async (start: Chosen, methods: readonly RangeMethod[]): Promise<Chosen> => {
     let best = start;
     const attempt = (choices: Choices): void => {
-      const nearness = measure(choices);
-      if (nearness.decibels > best.nearness.decibels + leastGain) best = { choices, nearness };
+      const sqnr = measure(choices);
+      if (sqnr.decibels > best.sqnr.decibels + minGain) best = { choices, sqnr };
     };
     for (const method of methods) {
       if (!tried.has(method)) attempt(uniform(method));
@@ -115,14 +115,14 @@ export async function autoRanges(
     }
     return best;
   };
-  const plain = { choices: uniform('min-max'), nearness: measure(uniform('min-max')) };
-  const before = plain.nearness.decibels;
+  const plain = { choices: uniform('min-max'), sqnr: measure(uniform('min-max')) };
+  const before = plain.sqnr.decibels;
   const whole = await search(plain, wholeMethods);
   const cut = await search(whole, candidateMethods);
-  const best = cut.nearness.decibels > whole.nearness.decibels + leastGainOfCutting ? cut : whole;
+  const best = cut.sqnr.decibels > whole.sqnr.decibels + minGainOfCutting ? cut : whole;
   const methods: Partial<Record<RangeMethod, number>> = {};
   for (const method of best.choices.flat()) if (method !== null) methods[method] = (methods[method] ?? 0) + 1;
-  return { ranges: rangesOf(all, best.choices), methods, before, after: best.nearness.decibels };
+  return { ranges: rangesOf(all, best.choices), methods, before, after: best.sqnr.decibels };
 }
 
 type Candidates = ReadonlyMap<RangeMethod, { readonly min: number; readonly max: number }>;

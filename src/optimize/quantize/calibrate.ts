@@ -10,8 +10,8 @@ import {
   dataWarnings,
   foldCount,
   matchInputs,
+  outputActivationsOf,
   requireNumbers,
-  squashesOf,
   toModelInput,
 } from '../../evaluate/index.js';
 import { type Model, type SubGraph, tensorLabel, writeModel } from '../../formats/tflite/index.js';
@@ -203,9 +203,9 @@ class Collector {
     private readonly subgraph: SubGraph,
     histograms: boolean,
   ) {
-    const squashes = squashesOf(model, subgraph);
+    const activations = outputActivationsOf(model, subgraph);
     this.collectors = Array.from({ length: foldCount }, () =>
-      subgraph.tensors.map((_, tensor) => new TensorStatisticsCollector(histograms, squashes.get(tensor))),
+      subgraph.tensors.map((_, tensor) => new TensorStatisticsCollector(histograms, activations.get(tensor))),
     );
   }
 

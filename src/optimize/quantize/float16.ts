@@ -3,7 +3,7 @@
 import { roundHalfEven } from '../../simulator/index.js';
 
 /** Elements of 2 bytes, little-endian. Magnitudes beyond 65504 become infinite. */
-export function halvesOf(values: Float32Array): Uint8Array {
+export function float16Bytes(values: Float32Array): Uint8Array {
   return new Uint8Array(Uint16Array.from(values, halfOf).buffer);
 }
 

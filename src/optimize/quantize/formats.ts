@@ -14,7 +14,7 @@ import {
   TensorType,
   tensorLabel,
 } from '../../formats/tflite/index.js';
-import { pinOf } from './arrive.js';
+import { pinOf } from './dequantize.js';
 import { type ModeExceptions, type OperatorMode, ruleOf } from './modes.js';
 import { float, type IntegerType, type NumberFormat, type NumberType, sameFormat } from './number-format.js';
 import { type Range, rangeOfValues } from './parameters.js';

@@ -3,7 +3,7 @@
 
 import { yieldToEventLoop } from '../../base/event-loop.js';
 import type { Progress } from '../../base/progress.js';
-import type { Nearness, Reference } from '../../evaluate/index.js';
+import type { Reference, Sqnr } from '../../evaluate/index.js';
 import type { Model } from '../../formats/tflite/index.js';
 import { equalize, removeDeadChannels } from '../passes/index.js';
 import { applyPlan } from './apply.js';
@@ -63,10 +63,10 @@ export interface ImproveOptions extends PlanOptions {
 const negligible = 0.1;
 
 /** What a repair must gain, in dB, on the very samples that it was made from: less does not carry over to others. */
-const leastGainOfRepair = 1;
+const minGainOfRepair = 1;
 
 export class Improver {
-  private nearness: Nearness;
+  private sqnr: Sqnr;
   private rangeMethods: AutoRanges['methods'] | null = null;
   private readonly repairs: RepairReport[] = [];
   private mixed: MixedPrecision | null = null;
@@ -76,7 +76,7 @@ export class Improver {
     private readonly reference: Reference,
     private readonly options: ImproveOptions,
   ) {
-    this.nearness = this.measure(draft);
+    this.sqnr = this.measure(draft);
   }
 
   get result(): Improved {
@@ -112,7 +112,7 @@ export class Improver {
     this.repairs.push({ name: 'choose ranges', before, after, kept: after > before });
     this.rangeMethods = methods;
     this.draft = { ...this.draft, ranges, plan: planQuantization(model, ranges, this.options) };
-    this.nearness = this.measure(this.draft);
+    this.sqnr = this.measure(this.draft);
   }
 
   async repairLayers(name: LayerRepair): Promise<void> {
@@ -124,7 +124,7 @@ export class Improver {
         name,
         repaired.changes,
         { ...this.draft, model: repaired.model, plan: planOf(repaired.model) },
-        leastGainOfRepair,
+        minGainOfRepair,
       );
   }
 
@@ -150,13 +150,13 @@ export class Improver {
   /** @param gain by how much the outputs must come nearer, in dB */
   private judge(name: RepairName, changes: number, candidate: Draft, gain = 0): void {
     const after = this.measure(candidate);
-    const kept = gain < 0 ? after.decibels >= this.nearness.decibels + gain : after.exceeds(this.nearness, gain);
-    this.repairs.push({ name, before: this.nearness.decibels, after: after.decibels, kept, changes });
-    if (kept) [this.draft, this.nearness] = [candidate, after];
+    const kept = gain < 0 ? after.decibels >= this.sqnr.decibels + gain : after.exceeds(this.sqnr, gain);
+    this.repairs.push({ name, before: this.sqnr.decibels, after: after.decibels, kept, changes });
+    if (kept) [this.draft, this.sqnr] = [candidate, after];
   }
 
-  private measure({ model, plan }: Draft): Nearness {
-    return this.reference.nearness(applyPlan(model, plan));
+  private measure({ model, plan }: Draft): Sqnr {
+    return this.reference.sqnr(applyPlan(model, plan));
   }
 
   private steps(name: QuantizeStep): (progress: Progress) => Promise<void> {

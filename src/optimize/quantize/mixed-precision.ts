@@ -55,7 +55,7 @@ export async function mixPrecision(
     [...new Set(chosen.flatMap(({ operators }) => operators))].sort((a, b) => a - b);
   const modelFor = (chosen: readonly Candidate[]): Model =>
     applyPlan(model, planOf(new Map(operatorsOf(chosen).map((operator) => [operator, wider]))));
-  const measure = (chosen: readonly Candidate[]): number => reference.nearness(modelFor(chosen)).decibels;
+  const measure = (chosen: readonly Candidate[]): number => reference.sqnr(modelFor(chosen)).decibels;
   const before = measure([]);
   const modes = planOf(new Map()).subgraphs[0]?.operators.map(({ mode }) => mode) ?? [];
   const candidates = before < minDecibels ? candidatesOf(subgraph, modes) : [];

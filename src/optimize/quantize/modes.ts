@@ -27,7 +27,7 @@ export type ModeExceptions = ReadonlyMap<number, OperatorMode>;
  * Below this the converter keeps weights in float: what they save is less than what they cost (quantize_weights.cc,
  * kWeightsMinNumElementsDefault).
  */
-const fewestDynamicRangeWeights = 1024;
+const minDynamicRangeWeights = 1024;
 
 /** @throws QUANTIZE_OPERATORS with every operator that has no form that the scheme allows */
 export function decideModes(
@@ -81,6 +81,6 @@ function obstacle(model: Model, subgraph: SubGraph, operator: Operator, mode: Op
   if (weights === undefined || !isConstantFloat(model, weights)) return ', whose weights are computed, not constant';
   if (bias >= 0 && !isConstantFloat(model, subgraph.tensors[bias] as Tensor))
     return ', whose bias is computed, not constant';
-  if (mode === 'dynamic-range' && elementCount(weights.shape ?? []) < fewestDynamicRangeWeights) return '';
+  if (mode === 'dynamic-range' && elementCount(weights.shape ?? []) < minDynamicRangeWeights) return '';
   return null;
 }

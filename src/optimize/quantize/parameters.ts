@@ -90,22 +90,19 @@ export interface SharedScale {
  * @returns null where no finite scale helps
  */
 export function sharedScale(channels: readonly Channel[], inputScale: number): SharedScale | null {
-  const largestBias = channels.reduce((largest, { bias }) => Math.max(largest, Math.abs(bias)), 0);
+  const maxBias = channels.reduce((largest, { bias }) => Math.max(largest, Math.abs(bias)), 0);
   // The product with the input's scale, which is the bias's, must stay a normal number too.
   const own = Math.max(symmetricScale(channels), Math.fround(smallestScale / inputScale) * 1.001);
-  let scale = Math.max(own, Math.fround(largestBias / (inputScale * (int32Max / 2))));
+  let scale = Math.max(own, Math.fround(maxBias / (inputScale * (int32Max / 2))));
   for (let attempt = 0; attempt < 8 && Number.isFinite(scale); attempt++) {
-    const accumulator = channels.reduce(
-      (max, channel) => Math.max(max, largestAccumulator(channel, scale, inputScale)),
-      0,
-    );
+    const accumulator = channels.reduce((max, channel) => Math.max(max, maxAccumulator(channel, scale, inputScale)), 0);
     if (accumulator < int32Max) return { scale, grown: scale > own };
     scale = Math.fround((scale * accumulator * 1.001) / int32Max);
   }
   return null;
 }
 
-function largestAccumulator({ weights, bias }: Channel, scale: number, inputScale: number): number {
+function maxAccumulator({ weights, bias }: Channel, scale: number, inputScale: number): number {
   let sum = 0;
   for (let i = 0; i < weights.length; i++) sum += Math.abs(quantizeWeight(weights[i] as number, scale));
   return Math.abs(bias) / (inputScale * scale) + 255 * sum;

@@ -12,7 +12,7 @@ import {
   type Tensor,
 } from '../../formats/tflite/index.js';
 import { calledSubgraphs } from '../../simulator/index.js';
-import { pinOf } from './arrive.js';
+import { pinOf } from './dequantize.js';
 import {
   type ActivationPlan,
   type ConversionPlan,
@@ -40,7 +40,7 @@ export interface SubgraphPlan {
   readonly weights: readonly WeightsPlan[];
   readonly biases: readonly BiasPlan[];
   /** Constants that are stored in float16, behind a DEQUANTIZE. */
-  readonly halves: readonly number[];
+  readonly float16Constants: readonly number[];
 }
 
 export interface QuantizationPlan {
@@ -130,7 +130,7 @@ function planSubgraph(
       conversions: formats.conversions(),
       weights,
       biases,
-      halves: options.rules.floatConstants === 'float16' ? floatConstants(model, subgraph) : [],
+      float16Constants: options.rules.floatConstants === 'float16' ? floatConstants(model, subgraph) : [],
     },
     warnings: [
       ...missingRanges(activations, options.ranges),
@@ -167,14 +167,14 @@ function exceededRanges(subgraph: SubGraph, activations: readonly ActivationPlan
 }
 
 /** Largest magnitude of float16. */
-const largestHalf = 65504;
+const maxHalf = 65504;
 
 /** Constants that operators read in float and that float16 can hold. */
 function floatConstants(model: Model, subgraph: SubGraph): number[] {
   const { consumers } = linksOf(subgraph);
   return subgraph.tensors.flatMap((tensor, index) => {
     const values = consumers.has(index) && elementCount(tensor.shape ?? []) > 0 ? constantFloats(model, tensor) : null;
-    return values?.every((value) => Math.abs(value) <= largestHalf) ? [index] : [];
+    return values?.every((value) => Math.abs(value) <= maxHalf) ? [index] : [];
   });
 }
 

@@ -17,8 +17,8 @@ import {
 } from '../../simulator/index.js';
 import { type MemoryPlan, optimize, planMemory } from '../passes/index.js';
 import { applyPlan } from './apply.js';
-import { arrive } from './arrive.js';
 import { type Calibration, type CalibrationOptions, calibrate, hashOf } from './calibrate.js';
+import { dequantize } from './dequantize.js';
 import type { Ranges } from './formats.js';
 import {
   type Draft,
@@ -99,7 +99,7 @@ export async function quantize(
   refuseCompiled(model);
   refuseSame(model, scheme, ioOf(scheme, options.io));
   refuseMixing(scheme, options);
-  const arrival = arrive(model);
+  const arrival = dequantize(model);
   // What the simulator does not run cannot be verified either.
   refuseUnsupported(arrival.model);
   // What the file says of computed shapes may be a guess.

@@ -25,9 +25,9 @@ export function chooseRange(statistics: TensorStatistics, method: RangeMethod, l
     case 'percentile':
       return distribution.percentile(whole, 0.9999);
     case 'mse':
-      return distribution.leastError(whole, levels);
+      return distribution.minError(whole, levels);
     case 'entropy':
-      return distribution.leastDivergence(whole, levels);
+      return distribution.minDivergence(whole, levels);
   }
 }
 
@@ -83,7 +83,7 @@ class Distribution {
   }
 
   /** The range under which rounding and clamping together make the least squared error. */
-  leastError(whole: Range, levels: number): Range {
+  minError(whole: Range, levels: number): Range {
     return this.search(whole, (range) => this.squaredError(range, levels));
   }
 
@@ -91,7 +91,7 @@ class Distribution {
    * The range under which the values, once quantized, are distributed most like before: least Kullback-Leibler
    * divergence (S. Migacz, 8-bit inference with TensorRT, GTC 2017).
    */
-  leastDivergence(whole: Range, levels: number): Range {
+  minDivergence(whole: Range, levels: number): Range {
     let best = { range: whole, divergence: this.divergence(whole, levels) };
     for (let step = 1; step < steps; step++) {
       const share = 1 - step / steps;

@@ -1,7 +1,7 @@
 // What calibration keeps of a tensor's values. The runs are split into folds, so that what is chosen on some can be
 // judged on the others.
 
-import { type RelevantEnds, relevantEnds, type Squash } from '../../evaluate/index.js';
+import { type OutputActivation, type RelevantEnds, relevantEnds } from '../../evaluate/index.js';
 import { type Extremes, extremesOf, float32Max } from '../../simulator/index.js';
 import { Histogram, type HistogramData } from './histogram.js';
 
@@ -36,7 +36,7 @@ export class TensorStatisticsCollector {
   /** @param squash what alone reads the tensor, where that makes probabilities */
   constructor(
     withHistogram: boolean,
-    private readonly squash: Squash | null = null,
+    private readonly activation: OutputActivation | null = null,
   ) {
     this.histogram = withHistogram ? new Histogram() : null;
   }
@@ -58,7 +58,7 @@ export class TensorStatisticsCollector {
     this.runs += 1;
     this.min = Math.min(this.min, min);
     this.max = Math.max(this.max, max);
-    if (this.squash !== null) this.relevant = wider(this.relevant, relevantEnds(values, this.squash));
+    if (this.activation !== null) this.relevant = wider(this.relevant, relevantEnds(values, this.activation));
     this.histogram?.add(values, Math.max(-min, max));
     return null;
   }

@@ -11,7 +11,7 @@ import {
   type Tensor,
   tensorLabel,
 } from '../../formats/tflite/index.js';
-import { pinnedWeights } from './arrive.js';
+import { pinnedWeights } from './dequantize.js';
 import { type OperatorMode, ruleOf } from './modes.js';
 import type { NumberFormat } from './number-format.js';
 import { type Channel, sharedScale, symmetricScale } from './parameters.js';

@@ -6,9 +6,9 @@ import { type Conv, convAccumulation, convArithmetic, convOf } from '../operator
 import type { OperatorContext } from '../operators/operator.js';
 import { floatBiasOf } from '../operators/requantize.js';
 import { addressesOf, type FastKernel, type FastStep } from './fast-kernel.js';
+import { placeWindow } from './packed-window.js';
 import { floatPanels, int8Panels } from './panels.js';
 import { paddedFilters, wideConstants } from './weights-int16.js';
-import { placeWindow } from './window.js';
 
 export const fastConv2d: FastKernel = (context, memory) => {
   const conv = convOf(context);

@@ -8,9 +8,9 @@ import type { OperatorContext } from '../operators/operator.js';
 import { floatBiasOf } from '../operators/requantize.js';
 import type { Window } from '../operators/window.js';
 import { addressesOf, type FastKernel, type FastStep } from './fast-kernel.js';
+import { placeWindow } from './packed-window.js';
 import { depthwisePanels, floatPanels, int8Panels, neighbourPanels, panelChannels } from './panels.js';
 import { paddedFilters, wideConstants } from './weights-int16.js';
-import { placeWindow } from './window.js';
 
 export const fastDepthwiseConv2d: FastKernel = (context, memory) => {
   const conv = depthwiseOf(context);

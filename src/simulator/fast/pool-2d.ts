@@ -3,8 +3,8 @@
 import { floatLimits, quantizedLimits } from '../operators/activation.js';
 import { poolOf } from '../operators/pool-2d.js';
 import { addressesOf, type FastKernel } from './fast-kernel.js';
+import { placeWindow } from './packed-window.js';
 import { panelChannels } from './panels.js';
-import { placeWindow } from './window.js';
 
 /** Elements of a window up to which the kernel's division is exact. */
 const maxElements = 2 ** 16 - 1;

@@ -1,7 +1,7 @@
 // RESIZE_BILINEAR in int8 and float32.
 
 import { inputOf } from '../operators/operator.js';
-import { type Line, resizeOf } from '../operators/resize-bilinear.js';
+import { resizeOf, type SampledLine } from '../operators/resize-bilinear.js';
 import { addressesOf, type FastKernel } from './fast-kernel.js';
 
 export const fastResizeBilinear: FastKernel = (context, memory) => {
@@ -19,7 +19,7 @@ export const fastResizeBilinear: FastKernel = (context, memory) => {
 };
 
 /** Two int32 and a distance: int32, or float32. */
-function linesOf(lines: readonly Line[], float: boolean): Uint8Array {
+function linesOf(lines: readonly SampledLine[], float: boolean): Uint8Array {
   const out = new DataView(new ArrayBuffer(12 * lines.length));
   for (const [i, { first, second, distance }] of lines.entries()) {
     out.setInt32(12 * i, first, true);

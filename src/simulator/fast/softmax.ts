@@ -5,7 +5,7 @@ import { exponentialsOf } from '../operators/softmax.js';
 import { addressesOf, type FastKernel } from './fast-kernel.js';
 
 /** With more elements the last shift may exceed 31 bits, for which gemmlowp defines no result. */
-const longestRow = 511;
+const maxRowLength = 511;
 
 export const fastSoftmax: FastKernel = (context, memory) => {
   const [input, output] = [inputOf(context, 0), outputOf(context)];
@@ -16,7 +16,7 @@ export const fastSoftmax: FastKernel = (context, memory) => {
     output.type !== 'int8' ||
     addresses === null ||
     context.arithmetic.softmaxInFloat ||
-    depth > longestRow
+    depth > maxRowLength
   )
     return null;
   const { exponentials, rounded } = exponentialsOf(context);

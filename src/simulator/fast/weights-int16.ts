@@ -12,7 +12,7 @@ export interface Filters {
   readonly depth: number;
 }
 
-const largestInput = 32768;
+const maxInput = 32768;
 
 /**
  * For each channel int64 bias, int32 multiplier of 15 bits and int32 shift to the right (TFLite's
@@ -34,8 +34,8 @@ export function wideConstants(
     const [multiplier, shift] = [multipliers.multiplier[channel] as number, multipliers.shift[channel] as number];
     const right = 15 - shift;
     const reduced = multiplier < 0x7fff0000 ? (multiplier + 0x8000) >> 16 : 0x7fff;
-    const largest = Math.abs(own) + sum * largestInput;
-    if (sum * largestInput >= 2 ** 31 || largest >= 2 ** 47 || right < 1 || right > 46) return null;
+    const largest = Math.abs(own) + sum * maxInput;
+    if (sum * maxInput >= 2 ** 31 || largest >= 2 ** 47 || right < 1 || right > 46) return null;
     // Beyond 32 bits the results wrap, where the kernels here saturate.
     if ((largest * reduced) / 2 ** right >= 2 ** 31 - 1) return null;
     out.setBigInt64(16 * channel, BigInt(own), true);

@@ -12,14 +12,14 @@ export function resolveAxis(context: OperatorContext, axis: number, rank: number
 }
 
 /** Sizes, axes and the like are few. */
-export const mostIntegers = 2 ** 16;
+export const maxIntegers = 2 ** 16;
 
 /** The values of a constant input of int32 or int64. */
 export function constantIntegers(context: OperatorContext, operand: Operand): number[] {
   if (!operand.constant || !(operand.data instanceof Int32Array || operand.data instanceof BigInt64Array)) {
     throw invalid(context, `tensor ${operand.label} must be constant int32 or int64`);
   }
-  if (operand.count > mostIntegers) throw invalid(context, `${operand.count} values in tensor ${operand.label}`);
+  if (operand.count > maxIntegers) throw invalid(context, `${operand.count} values in tensor ${operand.label}`);
   return Array.from(operand.data as ArrayLike<number | bigint>, Number);
 }
 

@@ -21,7 +21,7 @@ import {
 const boxNumbers = 4;
 const defaultDetectionsPerClass = 100;
 /** Far more than any detector gives. */
-const mostDetections = 1_000_000;
+const detectionLimit = 1_000_000;
 const types: readonly ElementType[] = ['uint8', 'float32'];
 
 interface Options {
@@ -265,17 +265,17 @@ function optionsIn(context: OperatorContext): Options {
   const scale = ['y_scale', 'x_scale', 'h_scale', 'w_scale'].map((key) => Math.fround(number(key, 1e-30, 1e30)));
   const perClass = read('detections_per_class');
   const options: Options = {
-    maxDetections: number('max_detections', 0, mostDetections),
+    maxDetections: number('max_detections', 0, detectionLimit),
     classesPerDetection: number('max_classes_per_detection', 1, 1000),
     detectionsPerClass:
-      perClass === null ? defaultDetectionsPerClass : number('detections_per_class', 1, mostDetections),
+      perClass === null ? defaultDetectionsPerClass : number('detections_per_class', 1, detectionLimit),
     regular: (read('use_regular_nms') ?? 0) !== 0,
     scoreThreshold: Math.fround(number('nms_score_threshold', -Infinity, Infinity)),
     overlapThreshold: Math.fround(number('nms_iou_threshold', 1e-30, 1)),
-    classes: number('num_classes', 1, mostDetections),
+    classes: number('num_classes', 1, detectionLimit),
     scale: scale as unknown as Options['scale'],
   };
-  if (options.maxDetections * options.classesPerDetection > mostDetections)
+  if (options.maxDetections * options.classesPerDetection > detectionLimit)
     throw invalid(context, `${options.maxDetections} detections of ${options.classesPerDetection} classes`);
   return options;
 }

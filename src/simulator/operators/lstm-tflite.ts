@@ -15,7 +15,7 @@ const clamp16 = (value: number): number => clamp(value, -32768, 32767);
 const gateBits = 3;
 const gateScale = 2 ** -12;
 /** The kernel instantiates gemmlowp's tanh for up to this many integer bits. */
-const mostTanhBits = 6;
+const maxTanhBits = 6;
 
 export function prepareIntegerTflite(context: OperatorContext): () => void {
   const lstm = lstmOf(context);
@@ -46,8 +46,8 @@ export function prepareIntegerTflite(context: OperatorContext): () => void {
   const cellPower = cellPowerOf(context, cell);
   const cellScale = 2 ** cellPower;
   const cellBits = 15 + cellPower;
-  if (cellBits < 0 || cellBits > mostTanhBits)
-    throw invalid(context, `the cell state has scale ${cellScale}; it must be 2^-15 to 2^${mostTanhBits - 15}`);
+  if (cellBits < 0 || cellBits > maxTanhBits)
+    throw invalid(context, `the cell state has scale ${cellScale}; it must be 2^-15 to 2^${maxTanhBits - 15}`);
   const hiddenQuantization = context.intermediates[4];
   if (hiddenQuantization === undefined)
     throw invalid(context, 'the quantization of its hidden state (intermediate tensor 4) is missing');

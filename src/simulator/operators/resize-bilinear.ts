@@ -18,7 +18,7 @@ import { whereKnown } from './shapes.js';
 const { fround } = Math;
 
 /** Between which two input lines an output line lies, and how far from the first. */
-export interface Line {
+export interface SampledLine {
   readonly first: number;
   readonly second: number;
   readonly distance: number;
@@ -31,7 +31,7 @@ interface Sampling {
 
 const one = 1 << 10;
 
-function integerLines(input: number, output: number, { alignCorners, halfPixelCenters }: Sampling): Line[] {
+function integerLines(input: number, output: number, { alignCorners, halfPixelCenters }: Sampling): SampledLine[] {
   const scale =
     alignCorners && output > 1
       ? Math.trunc((one * (input - 1) + Math.trunc((output - 1) / 2)) / (output - 1))
@@ -49,7 +49,7 @@ function integerLines(input: number, output: number, { alignCorners, halfPixelCe
   });
 }
 
-function floatLines(input: number, output: number, { alignCorners, halfPixelCenters }: Sampling): Line[] {
+function floatLines(input: number, output: number, { alignCorners, halfPixelCenters }: Sampling): SampledLine[] {
   const scale = alignCorners && output > 1 ? fround((input - 1) / (output - 1)) : fround(input / output);
   return Array.from({ length: output }, (_, at) => {
     const scaled = halfPixelCenters ? fround(fround(fround(at + 0.5) * scale) - 0.5) : fround(at * scale);
@@ -62,21 +62,21 @@ function floatLines(input: number, output: number, { alignCorners, halfPixelCent
   });
 }
 
-const mostLines = 2 ** 16;
+const maxLines = 2 ** 16;
 
 const resizedShape = whereKnown((context) => {
   const input = inputOf(context, 0);
   requireRank(context, input, 4);
   const [height = 0, width = 0] = constantIntegers(context, inputOf(context, 1));
-  if (Math.max(height, width) > mostLines) throw invalid(context, `${height} x ${width} pixels`);
+  if (Math.max(height, width) > maxLines) throw invalid(context, `${height} x ${width} pixels`);
   return [[input.shape[0] as number, height, width, input.shape[3] as number]];
 }, 1);
 
 interface Resize {
   readonly input: Operand;
   readonly output: Operand;
-  readonly rows: readonly Line[];
-  readonly columns: readonly Line[];
+  readonly rows: readonly SampledLine[];
+  readonly columns: readonly SampledLine[];
 }
 
 export function resizeOf(context: OperatorContext): Resize {

@@ -1,6 +1,6 @@
 // Shape rules that several families share.
 
-import { mostIntegers } from './axes.js';
+import { maxIntegers } from './axes.js';
 import { inputOf, invalid, type Operand, type ShapeRule } from './operator.js';
 
 /** The first input's. */
@@ -30,7 +30,7 @@ export function broadcastShape(...inputs: readonly number[]): ShapeRule {
 export function knownIntegers(operand: Operand): number[] | null {
   if (
     !operand.constant ||
-    operand.count > mostIntegers ||
+    operand.count > maxIntegers ||
     !(operand.data instanceof Int32Array || operand.data instanceof BigInt64Array)
   )
     return null;

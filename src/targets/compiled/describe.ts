@@ -1,7 +1,7 @@
 // A compiled model as data that can be printed: everything but the bytes of instructions and parameters.
 
 import type { CompiledModel } from './compiled.js';
-import type { AddressField, Executable, Place, Transfer } from './executable.js';
+import type { AddressField, DataTransfer, Executable, Place } from './executable.js';
 import type { Layer } from './layer.js';
 
 /** What travels in one step, in words. */
@@ -79,7 +79,7 @@ function describeExecutable({
   };
 }
 
-function describeTransfer(transfer: Transfer, instructions: Executable['instructions']): TransferDescription {
+function describeTransfer(transfer: DataTransfer, instructions: Executable['instructions']): TransferDescription {
   switch (transfer.what) {
     case 'instructions':
       return {

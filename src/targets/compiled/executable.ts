@@ -30,7 +30,7 @@ export interface InstructionChunk {
 }
 
 /** One step of what travels between host and device. */
-export type Transfer =
+export type DataTransfer =
   | { readonly what: 'instructions'; readonly chunk: number }
   | {
       readonly what: 'data';
@@ -59,7 +59,7 @@ export interface Executable {
   /** That it loads, or sends with every inference. */
   readonly parameters: Uint8Array;
   /** In order. */
-  readonly transfers: readonly Transfer[];
+  readonly transfers: readonly DataTransfer[];
   /** Whether `transfers` are all there are. */
   readonly deterministic: boolean;
   readonly inputs: readonly Layer[];
@@ -69,7 +69,7 @@ export interface Executable {
 /** Inputs are read a little beyond their end, within a page (libedgetpu, dma_info_extractor.cc). */
 const pageBytes = 4096;
 const addressBits = 32;
-const mostInterrupts = 4;
+const maxInterrupts = 4;
 
 /** @param where for messages. @throws EDGETPU_PACKAGE_INVALID */
 export function executableOf({ fields, fileBytes }: PackedExecutable, where: string, limits: Limits): Executable {
@@ -113,14 +113,14 @@ export function executableOf({ fields, fileBytes }: PackedExecutable, where: str
       }),
     };
   });
-  const transfers = (fields.dmaHints?.hints ?? []).map(({ hint, direction }): Transfer => {
+  const transfers = (fields.dmaHints?.hints ?? []).map(({ hint, direction }): DataTransfer => {
     switch (hint?.kind) {
       case 'InstructionHint':
         if (instructions[hint.chunk] === undefined) throw invalid(`chunk ${hint.chunk} of ${instructions.length}`);
         limits.spend('transferred', instructions[hint.chunk]?.bytes.byteLength ?? 0, invalid);
         return { what: 'instructions', chunk: hint.chunk };
       case 'InterruptHint':
-        if (hint.type < 0 || hint.type >= mostInterrupts) throw invalid(`interrupt ${hint.type} of ${mostInterrupts}`);
+        if (hint.type < 0 || hint.type >= maxInterrupts) throw invalid(`interrupt ${hint.type} of ${maxInterrupts}`);
         return { what: 'interrupt', number: hint.type };
       case 'FenceHint':
         return { what: 'fence' };

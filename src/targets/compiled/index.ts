@@ -21,12 +21,12 @@ export {
 } from './describe.js';
 export {
   type AddressField,
+  type DataTransfer,
   type Executable,
   type ExecutableKind,
   executableOf,
   type InstructionChunk,
   type Place,
-  type Transfer,
 } from './executable.js';
 export { type Layer, type LayerType, laidOut, tensorFrom } from './layer.js';
 export { decodePackage, type EdgeTpuPackage, encodePackage } from './package.js';

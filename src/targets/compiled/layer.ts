@@ -47,7 +47,7 @@ export interface Run {
   readonly bytes: number;
 }
 
-const mostDimensions = 8;
+const maxDimensions = 8;
 
 /** @throws EDGETPU_PACKAGE_INVALID */
 export function layerOf(fields: LayerFields, role: 'input' | 'output', where: string, limits: Limits): Layer {
@@ -223,7 +223,7 @@ class Runs {
 }
 
 function rangesOf(ranges: Int32Array | null, invalid: (reason: string) => Error): (readonly [number, number])[] {
-  if ((ranges?.length ?? 0) > 2 * mostDimensions) throw invalid(`${(ranges?.length ?? 0) / 2} dimensions`);
+  if ((ranges?.length ?? 0) > 2 * maxDimensions) throw invalid(`${(ranges?.length ?? 0) / 2} dimensions`);
   return Array.from(
     { length: (ranges?.length ?? 0) / 2 },
     (_, i) => [ranges?.[2 * i] as number, ranges?.[2 * i + 1] as number] as const,

@@ -27,7 +27,7 @@ function paddedChannels(channels: number): number {
  * Dense layers of more inputs are sent at every inference, their biases excepted: 5,904 are shown to be cached, 9,504
  * not.
  */
-const mostCachedInputs = 8192;
+const maxCachedInputs = 8192;
 
 /** Models of fewer bytes are shown to be cached whole. */
 const surelyCached = 1_000_000;
@@ -72,5 +72,5 @@ function bytesOf({ op, inputs }: OperatorView): number {
 
 function streamedBytesOf({ op, inputs }: OperatorView): number {
   const [channels = 0, depth = 0] = inputs[1]?.shape ?? [];
-  return op === 'FULLY_CONNECTED' && depth > mostCachedInputs ? paddedChannels(channels) * alignUp(depth, 4) : 0;
+  return op === 'FULLY_CONNECTED' && depth > maxCachedInputs ? paddedChannels(channels) * alignUp(depth, 4) : 0;
 }

@@ -8,7 +8,7 @@ import { type OperatorView, operatorViews, type TensorView } from '../operator-v
 import type { OperatorSet } from '../schema.js';
 import { cyclesOf } from './cycles.js';
 import { type ParameterBytes, parameterBytes } from './parameters.js';
-import { rules, type Verdict } from './rules.js';
+import { type OperatorPlacement, rules } from './rules.js';
 import { status } from './status.js';
 
 export interface NpuPlacement {
@@ -40,7 +40,7 @@ export function placeOnEdgeTpu(model: Model, operatorSet: OperatorSet, multipleS
   const reach = reachOf(views, verdicts, sources);
   const mapped = views.map((_, o) => verdicts[o]?.status === null && (multipleSubgraphs || reach[o] === 0));
   const operators = views.map(({ index, op }, o): NpuPlacement => {
-    const verdict = verdicts[o] as Verdict;
+    const verdict = verdicts[o] as OperatorPlacement;
     const entry = operatorSet.operators[op];
     return {
       index,
@@ -60,7 +60,7 @@ export function placeOnEdgeTpu(model: Model, operatorSet: OperatorSet, multipleS
 }
 
 /** Whether an operator could be mapped, by itself. */
-function verdictOf(view: OperatorView, { operators }: OperatorSet): Verdict {
+function verdictOf(view: OperatorView, { operators }: OperatorSet): OperatorPlacement {
   const entry = operators[view.op];
   if (entry === undefined) return { status: status.unsupported };
   const named = entry.rules.map((name) => rules[name](view));
@@ -95,7 +95,7 @@ const leading = new Set(['QUANTIZE', 'CAST', 'DEQUANTIZE']);
  */
 function reachOf(
   views: readonly OperatorView[],
-  verdicts: readonly Verdict[],
+  verdicts: readonly OperatorPlacement[],
   sources: readonly (readonly number[])[],
 ): number[] {
   const reach: number[] = [];

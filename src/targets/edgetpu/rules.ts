@@ -4,18 +4,18 @@
 import { integersOf, type OperatorView, type TensorView } from '../operator-view.js';
 import { status } from './status.js';
 
-export interface Verdict {
+export interface OperatorPlacement {
   /** null where the operator is eligible. */
   readonly status: string | null;
   /** No compiled model shows it: between what is known to be mapped and what is known not to be. */
   readonly unconfirmed?: boolean;
 }
 
-type Rule = (operator: OperatorView) => Verdict;
+type Rule = (operator: OperatorView) => OperatorPlacement;
 
-const eligible: Verdict = { status: null };
-const limited: Verdict = { status: status.limitation };
-const limitedUnless = (holds: boolean): Verdict => (holds ? eligible : limited);
+const eligible: OperatorPlacement = { status: null };
+const limited: OperatorPlacement = { status: status.limitation };
+const limitedUnless = (holds: boolean): OperatorPlacement => (holds ? eligible : limited);
 
 const shapeOf = (tensor: TensorView | null | undefined): readonly number[] => tensor?.shape ?? [];
 const sizeOf = (tensor: TensorView | null | undefined): number =>

@@ -31,7 +31,7 @@ async function serve(where: string): Promise<Listener> {
   return listener;
 }
 
-const patience = { timeoutMs: 100, attempts: 2 };
+const retries = { timeoutMs: 100, attempts: 2 };
 
 test.each(['udp:no-such-host.invalid', 'tcp:no-such-host.invalid:1337'])(
   '%s, a name that does not resolve',
@@ -43,7 +43,7 @@ test.each(['udp:no-such-host.invalid', 'tcp:no-such-host.invalid:1337'])(
 async function answersSeveral(where: string): Promise<void> {
   const { uri } = await serve(where);
   for (let i = 0; i < 3; i++) {
-    const device = await openDevice(uri, { patience });
+    const device = await openDevice(uri, { retries });
     closers.push(() => device.close());
     expect(await device.describe()).toMatchObject({
       target: 'pico',
@@ -58,7 +58,7 @@ toolTest('ipv6').each(['tcp:[::1]:0', 'udp:[::1]:0'])('a device behind %s answer
 
 test('a listening device takes both framings', async () => {
   const { uri } = await serve('tcp:0');
-  const device = await openDevice(`${uri}?framing=console`, { patience });
+  const device = await openDevice(`${uri}?framing=console`, { retries });
   expect(await device.echo('hello')).toBeGreaterThanOrEqual(0);
   await device.close();
   await expect(device.describe()).rejects.toThrow(/has ended: it was closed here/);
@@ -67,12 +67,12 @@ test('a listening device takes both framings', async () => {
 toolTest('socat')('a pseudo-terminal can be closed and opened again, and says when it is gone', async () => {
   const listener = await serve('pty');
   for (let i = 0; i < 2; i++) {
-    const device = await openDevice(listener.uri, { patience: { timeoutMs: 1000, attempts: 3 } });
+    const device = await openDevice(listener.uri, { retries: { timeoutMs: 1000, attempts: 3 } });
     expect(await device.describe()).toMatchObject({ target: 'pico' });
     await device.close();
     await device.close();
   }
-  const device = await openDevice(listener.uri, { patience: { timeoutMs: 3000, attempts: 3 } });
+  const device = await openDevice(listener.uri, { retries: { timeoutMs: 3000, attempts: 3 } });
   expect((await device.slots()).length).toBe(2);
   await listener.close();
   await expect(device.describe()).rejects.toThrow(expect.objectContaining({ code: 'DEVICE_CLOSED' }));
@@ -108,7 +108,7 @@ test('a UDP port where nobody listens closes the connection instead of timing ou
   await new Promise<void>((resolve) => socket.bind(0, '127.0.0.1', resolve));
   const { port } = socket.address();
   await new Promise<void>((resolve) => socket.close(() => resolve()));
-  const device = await openDevice(`udp:127.0.0.1:${port}`, { patience });
+  const device = await openDevice(`udp:127.0.0.1:${port}`, { retries });
   await expect(device.describe()).rejects.toThrow(/ECONNREFUSED/);
 });
 
@@ -130,7 +130,7 @@ describe('a peer that sends garbage', () => {
       });
     });
     await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
-    const device = await openDevice(`tcp:127.0.0.1:${(server.address() as net.AddressInfo).port}`, { patience });
+    const device = await openDevice(`tcp:127.0.0.1:${(server.address() as net.AddressInfo).port}`, { retries });
     await expect(device.describe()).rejects.toThrow(
       expect.objectContaining({ code: expect.stringMatching(/^(DEVICE_TIMEOUT|CBOR_MALFORMED|DEVICE_ANSWER)$/) }),
     );

@@ -14,7 +14,7 @@ import { int8Dense } from '../../support/models.js';
 const target = await loadTarget('pico');
 const model = int8Dense(300);
 const image = buildSlotImage(writeModel(model), model, target);
-const patience = { timeoutMs: 60, attempts: 4 };
+const retries = { timeoutMs: 60, attempts: 4 };
 
 async function plug(
   usb: FakeUsbOptions = {},
@@ -22,7 +22,7 @@ async function plug(
 ): Promise<{ simulated: SimulatedDevice; fake: FakeUsb; client: DeviceClient }> {
   const simulated = new SimulatedDevice(target, device);
   const fake = new FakeUsb(simulated, usb);
-  return { simulated, fake, client: new DeviceClient(await connectUsb('usb:2e8a:000a', fake), patience) };
+  return { simulated, fake, client: new DeviceClient(await connectUsb('usb:2e8a:000a', fake), retries) };
 }
 
 test.each([64, 512])('a push and a run, over USB packets of %d bytes', async (packetSize) => {
@@ -93,7 +93,7 @@ test('the plug pulled at every transfer: an error, no hang, and the next push go
     await expect(push(client, image)).rejects.toThrow(
       expect.objectContaining({ code: 'DEVICE_CLOSED', message: expect.stringContaining('LIBUSB_ERROR_NO_DEVICE') }),
     );
-    const again = new DeviceClient(await connectUsb('usb:2e8a:000a', new FakeUsb(simulated)), patience);
+    const again = new DeviceClient(await connectUsb('usb:2e8a:000a', new FakeUsb(simulated)), retries);
     expect(await push(again, image)).toMatchObject({ state: 'confirmed' });
   }
 });

@@ -1,13 +1,19 @@
 import { expect, test } from 'vitest';
 import { compare } from '../../../src/evaluate/index.js';
-import { logitDistances, relevantEnds, relevantLogits, type Squash, squashesOf } from '../../../src/evaluate/logits.js';
+import {
+  logitDistances,
+  type OutputActivation,
+  outputActivationsOf,
+  relevantEnds,
+  relevantLogits,
+} from '../../../src/evaluate/logits.js';
 import { type BuiltinOptions, type Model, mainSubgraph } from '../../../src/formats/tflite/index.js';
 import { quantize } from '../../../src/optimize/quantize/index.js';
 import { denseOptions, modelOf } from '../../support/models.js';
 import { memoryDataset } from '../../support/quantizing.js';
 
-const softmax: Squash = { by: 'SOFTMAX', rowLength: 3 };
-const logistic: Squash = { by: 'LOGISTIC', rowLength: 3 };
+const softmax: OutputActivation = { by: 'SOFTMAX', rowLength: 3 };
+const logistic: OutputActivation = { by: 'LOGISTIC', rowLength: 3 };
 const values = Float32Array.of(10, 3, -20, -4, -5, -6);
 
 test('what is too far off to change a probability', () => {
@@ -39,12 +45,12 @@ function classifier(op: 'SOFTMAX' | 'LOGISTIC', options: BuiltinOptions | null, 
 const beta = (value: number): BuiltinOptions => ({ kind: 'SoftmaxOptions', beta: value });
 
 test('tensors that nothing but a softmax or logistic reads', () => {
-  const squashes = (model: Model) => squashesOf(model, mainSubgraph(model));
-  expect(squashes(classifier('SOFTMAX', beta(1)))).toEqual(new Map([[2, { by: 'SOFTMAX', rowLength: 4 }]]));
-  expect(squashes(classifier('LOGISTIC', null))).toEqual(new Map([[2, { by: 'LOGISTIC', rowLength: 4 }]]));
+  const activations = (model: Model) => outputActivationsOf(model, mainSubgraph(model));
+  expect(activations(classifier('SOFTMAX', beta(1)))).toEqual(new Map([[2, { by: 'SOFTMAX', rowLength: 4 }]]));
+  expect(activations(classifier('LOGISTIC', null))).toEqual(new Map([[2, { by: 'LOGISTIC', rowLength: 4 }]]));
   // Another beta stretches the distances; an output is seen by others.
-  expect(squashes(classifier('SOFTMAX', beta(0.1)))).toEqual(new Map());
-  expect(squashes(classifier('SOFTMAX', beta(1), [2, 3]))).toEqual(new Map());
+  expect(activations(classifier('SOFTMAX', beta(0.1)))).toEqual(new Map());
+  expect(activations(classifier('SOFTMAX', beta(1), [2, 3]))).toEqual(new Map());
 });
 
 let state = 9;

@@ -71,10 +71,10 @@ describe('plans', () => {
       expect: null,
       waves: [share(0.01), share(0.1), share(0.5), share(1)],
       gates: [
-        expect.objectContaining({ measure: 'confirmed', mostBad: 0.05 }),
-        expect.objectContaining({ measure: 'failed', mostBad: 0.02, action: 'pause' }),
+        expect.objectContaining({ measure: 'confirmed', maxBad: 0.05 }),
+        expect.objectContaining({ measure: 'failed', maxBad: 0.02, action: 'pause' }),
       ],
-      deadlines: { told: 3_600_000, downloading: 3_600_000, verified: 600_000, pending: 900_000 },
+      deadlines: { notified: 3_600_000, downloading: 3_600_000, verified: 600_000, pending: 900_000 },
       concurrency: 1000,
       bytesPerSecond: null,
       window: null,
@@ -88,7 +88,7 @@ describe('plans', () => {
     const text = `rollout: a
 bundle: m
 previous: ../old/m
-deadlines: { told: 2d, downloading: 90s, pending: 1.5m }
+deadlines: { notified: 2d, downloading: 90s, pending: 1.5m }
 concurrency: 50
 bandwidth: 200 kB/s
 window: { from: '22:30', to: '5:00', days: [mon, fri], zone: Europe/Berlin }
@@ -98,7 +98,7 @@ source: pull
 `;
     expect(await read(text)).toMatchObject({
       previous: path.resolve(folder, '../old/m'),
-      deadlines: { told: 172_800_000, downloading: 90_000, verified: 600_000, pending: 90_000 },
+      deadlines: { notified: 172_800_000, downloading: 90_000, verified: 600_000, pending: 90_000 },
       concurrency: 50,
       bytesPerSecond: 200_000,
       window: { from: 1350, to: 300, days: ['mon', 'fri'], zone: 'Europe/Berlin' },
@@ -122,7 +122,7 @@ source: pull
     ['rollout: a\nbundle: m\ngates: [{ measure: failed, atMost: 3%, confidence: 100% }]', /below 100%/],
     ['rollout: a\nbundle: m\nselect: { share: 0% }', /share/],
     ['rollout: a\nbundle: m\ngates: [{ measure: accuracy }]', /least, drop/],
-    ['rollout: a\nbundle: m\ndeadlines: { told: 10 }', /90s/],
+    ['rollout: a\nbundle: m\ndeadlines: { notified: 10 }', /90s/],
     ['rollout: a\nbundle: m\nbandwidth: 10', /kB\/s/],
     ['rollout: a\nbundle: m\nwindow: { from: "25:00", to: "1:00" }', /22:30/],
     ['rollout: a\nbundle: m\nwindow: { from: "1:00", to: "1:00" }', /when it begins/],
@@ -136,7 +136,7 @@ source: pull
   test('limits of each device, in the words of the command line', async () => {
     const gates = (limits: string) =>
       read(`rollout: a\nbundle: m\ngates: []\nlimits: ${limits}`).then((plan) => plan.gates);
-    const usual = { mostBad: 0.05, minimum: 1, confidence: 0.95, action: 'pause' };
+    const usual = { maxBad: 0.05, minimum: 1, confidence: 0.95, action: 'pause' };
     expect(await gates('{ maxDrop: 2pt, min: top1=90%, maxLatencyMs: 20, maxArenaBytes: 60000 }')).toEqual([
       { measure: 'accuracy', least: 0.9, drop: 0.02, ...usual },
       { measure: 'latency', limitMs: 20, factor: null, ...usual },
@@ -170,12 +170,12 @@ gates:
 `;
     const usual = { minimum: 1, confidence: 0.95, action: 'pause' };
     expect((await read(text)).gates).toEqual([
-      { measure: 'confirmed', mostBad: expect.closeTo(0.01, 12), ...usual },
-      { measure: 'failed', mostBad: 0, minimum: 20, confidence: 0.99, action: 'roll-back' },
-      { measure: 'latency', mostBad: 0.05, limitMs: 40, factor: 1.2, ...usual },
-      { measure: 'accuracy', mostBad: 0.1, least: 0.9, drop: 0.02, ...usual, action: 'abort' },
-      { measure: 'agreement', mostBad: 0.05, limitLsb: 1, ...usual, action: 'next' },
-      { measure: 'arena', mostBad: 0.05, limitBytes: 20_000, ...usual },
+      { measure: 'confirmed', maxBad: expect.closeTo(0.01, 12), ...usual },
+      { measure: 'failed', maxBad: 0, minimum: 20, confidence: 0.99, action: 'roll-back' },
+      { measure: 'latency', maxBad: 0.05, limitMs: 40, factor: 1.2, ...usual },
+      { measure: 'accuracy', maxBad: 0.1, least: 0.9, drop: 0.02, ...usual, action: 'abort' },
+      { measure: 'agreement', maxBad: 0.05, limitLsb: 1, ...usual, action: 'next' },
+      { measure: 'arena', maxBad: 0.05, limitBytes: 20_000, ...usual },
     ]);
   });
 

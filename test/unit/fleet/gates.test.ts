@@ -3,12 +3,12 @@ import { describe, expect, test } from 'vitest';
 import { lowerBound, upperBound } from '../../../src/fleet/binomial.js';
 import {
   type Condition,
+  type DeviceMeasurements,
+  type DeviceOutcome,
   failsFrom,
   type Gate,
   judge,
-  type Measured,
   nothingMeasured,
-  type Outcome,
 } from '../../../src/fleet/index.js';
 
 // beta.ppf(1 - c, k, n - k + 1) and beta.ppf(c, k + 1, n - k) of SciPy 1.17.1.
@@ -28,9 +28,9 @@ test.each([
   expect(upperBound(count, of, confidence) / high).toBeCloseTo(1, 9);
 });
 
-const usual = { mostBad: 0.02, minimum: 1, confidence: 0.95, action: 'pause' } as const;
+const usual = { maxBad: 0.02, minimum: 1, confidence: 0.95, action: 'pause' } as const;
 const gate = (
-  changes: Partial<typeof usual | { minimum: number; mostBad: number }> = {},
+  changes: Partial<typeof usual | { minimum: number; maxBad: number }> = {},
   condition: Condition = { measure: 'failed' },
 ): Gate => ({
   ...usual,
@@ -38,21 +38,21 @@ const gate = (
   ...condition,
 });
 const outcome = (
-  state: Outcome['state'],
-  measured: Partial<Measured> = {},
-  before: Partial<Measured> = {},
-): Outcome => ({
+  state: DeviceOutcome['state'],
+  measured: Partial<DeviceMeasurements> = {},
+  before: Partial<DeviceMeasurements> = {},
+): DeviceOutcome => ({
   state,
   measured: { ...nothingMeasured, ...measured },
   before: { ...nothingMeasured, ...before },
 });
-const wave = (counts: Partial<Record<Outcome['state'], number>>): Outcome[] =>
+const wave = (counts: Partial<Record<DeviceOutcome['state'], number>>): DeviceOutcome[] =>
   Object.entries(counts).flatMap(([state, count]) =>
-    Array.from({ length: count }, () => outcome(state as Outcome['state'])),
+    Array.from({ length: count }, () => outcome(state as DeviceOutcome['state'])),
   );
 
 describe('a wave', () => {
-  test.each<[string, Gate, Outcome[], string]>([
+  test.each<[string, Gate, DeviceOutcome[], string]>([
     ['is under way', gate(), wave({ confirmed: 99, 'under-way': 1 }), 'wait'],
     ['is through, and as good as is asked', gate(), wave({ confirmed: 98, failed: 2 }), 'pass'],
     ['is surely bad before it is through', gate(), wave({ confirmed: 50, failed: 8, 'under-way': 42 }), 'fail'],
@@ -73,7 +73,7 @@ describe('a wave', () => {
     ],
     [
       'counts these against what is confirmed',
-      gate({ mostBad: 0.05 }, { measure: 'confirmed' }),
+      gate({ maxBad: 0.05 }, { measure: 'confirmed' }),
       wave({ confirmed: 60, unknown: 40 }),
       'fail',
     ],
@@ -87,9 +87,10 @@ describe('a wave', () => {
     expect(judge(wanted, outcomes).decision).toBe(decision);
   });
 
-  const fifty = (measured: Partial<Measured>, before: Partial<Measured> = {}) =>
+  const fifty = (measured: Partial<DeviceMeasurements>, before: Partial<DeviceMeasurements> = {}) =>
     Array.from({ length: 50 }, () => outcome('confirmed', measured, before));
-  const decided = (condition: Condition, outcomes: readonly Outcome[]) => judge(gate({}, condition), outcomes).decision;
+  const decided = (condition: Condition, outcomes: readonly DeviceOutcome[]) =>
+    judge(gate({}, condition), outcomes).decision;
 
   test('latency, against a limit and against the model before', () => {
     const latency = (limitMs: number | null, factor: number | null): Condition => ({
@@ -137,7 +138,7 @@ test('whatever is measured: no wave passes whose condition is false, and none fa
   });
   const outcomes = fc.array(
     fc.record({
-      state: fc.constantFrom<Outcome['state']>('under-way', 'confirmed', 'failed', 'unknown'),
+      state: fc.constantFrom<DeviceOutcome['state']>('under-way', 'confirmed', 'failed', 'unknown'),
       measured,
       before: measured,
     }),
@@ -157,14 +158,14 @@ test('whatever is measured: no wave passes whose condition is false, and none fa
     fc.record({ measure: fc.constant('arena' as const), limitBytes: limit }),
   );
   const rest = fc.record({
-    mostBad: fc.double({ min: 0, max: 0.99, noNaN: true }),
+    maxBad: fc.double({ min: 0, max: 0.99, noNaN: true }),
     minimum: fc.integer({ min: 1, max: 50 }),
     confidence: fc.constantFrom(0.9, 0.95, 0.99),
     action: fc.constant('pause' as const),
   });
   // Counted here once more, in other words: what holds of a device that a gate looks at, and whether it looks at it at
   // all.
-  const known = (gate: Condition, { state, measured: now, before }: Outcome): boolean => {
+  const known = (gate: Condition, { state, measured: now, before }: DeviceOutcome): boolean => {
     if (state === 'under-way') return false;
     if (gate.measure === 'latency')
       return (
@@ -182,7 +183,7 @@ test('whatever is measured: no wave passes whose condition is false, and none fa
     if (gate.measure === 'arena') return state === 'confirmed' && now.arenaBytes !== null;
     return true;
   };
-  const bad = (gate: Condition, { state, measured: now, before }: Outcome): boolean => {
+  const bad = (gate: Condition, { state, measured: now, before }: DeviceOutcome): boolean => {
     const [p95, accuracy] = [now.p95Ms ?? 0, now.accuracy ?? 0];
     if (gate.measure === 'latency')
       return (
@@ -200,14 +201,14 @@ test('whatever is measured: no wave passes whose condition is false, and none fa
   };
   fc.assert(
     fc.property(condition, rest, outcomes, (limits, others, wave) => {
-      const { mostBad } = others;
+      const { maxBad } = others;
       const { decision, bad: counted, measured: of } = judge({ ...limits, ...others }, wave);
       const through = wave.every(({ state }) => state !== 'under-way');
       const looked = wave.filter((one) => known(limits, one));
       expect(of).toBe(looked.length);
       expect(counted).toBe(looked.filter((one) => bad(limits, one)).length);
-      if (decision === 'pass') expect(through && of > 0 && counted <= mostBad * of).toBe(true);
-      if (decision === 'fail') expect(counted).toBeGreaterThan(mostBad * of);
+      if (decision === 'pass') expect(through && of > 0 && counted <= maxBad * of).toBe(true);
+      if (decision === 'fail') expect(counted).toBeGreaterThan(maxBad * of);
       if (decision === 'wait') expect(through).toBe(false);
       if (decision === 'undecided') expect(through).toBe(true);
     }),
@@ -219,5 +220,5 @@ test('how many bad devices a wave takes', () => {
   expect(failsFrom(gate(), 1)).toBe(1);
   expect(failsFrom(gate(), 10)).toBe(2);
   expect(failsFrom(gate(), 100)).toBe(6);
-  expect(failsFrom(gate({ mostBad: 0.99 }), 3)).toBeNull();
+  expect(failsFrom(gate({ maxBad: 0.99 }), 3)).toBeNull();
 });

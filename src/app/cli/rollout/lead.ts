@@ -97,7 +97,7 @@ export async function writeReports(
   const story = async () => ({
     summary,
     devices: store.devices(row.no),
-    events: await store.events(row.no, 0, mostEvents),
+    events: await store.events(row.no, 0, maxEvents),
   });
   await write(html, async () => rolloutPage(await story()));
   await write(markdown, async () => rolloutMarkdown(await story()));
@@ -106,4 +106,4 @@ export async function writeReports(
 }
 
 /** Those of a report; the log has them all. */
-const mostEvents = 10_000;
+const maxEvents = 10_000;

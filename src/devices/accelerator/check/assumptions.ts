@@ -5,7 +5,7 @@ import { endpoints, eventBytes, fatalErrorBit, firstInterruptTag, headerBytes } 
 import { type Observations, steps } from './probe.js';
 import type { WatchedTransfer } from './watched-usb.js';
 
-export interface Judgement {
+export interface AssumptionResult {
   /** `unseen` where what was done does not tell. */
   readonly verdict: 'confirmed' | 'refuted' | 'unseen';
   readonly evidence: string;
@@ -16,7 +16,7 @@ export interface Assumption {
   readonly says: string;
   /** Where it comes from. */
   readonly basis: string;
-  readonly judge: (seen: Observations) => Judgement;
+  readonly judge: (seen: Observations) => AssumptionResult;
 }
 
 const superSpeedPacketBytes = 1024;
@@ -26,10 +26,10 @@ const fastEnough = 1.3;
 const reading = { download: 'class 1', upload: 'class 2', getStatus: 'class 3' } as const;
 const overAfterEnd: readonly number[] = [2, 6, 7, 8];
 
-const yes = (evidence: string): Judgement => ({ verdict: 'confirmed', evidence });
-const no = (evidence: string): Judgement => ({ verdict: 'refuted', evidence });
-const unseen = (evidence: string): Judgement => ({ verdict: 'unseen', evidence });
-const judged = (holds: boolean, evidence: string): Judgement => (holds ? yes(evidence) : no(evidence));
+const yes = (evidence: string): AssumptionResult => ({ verdict: 'confirmed', evidence });
+const no = (evidence: string): AssumptionResult => ({ verdict: 'refuted', evidence });
+const unseen = (evidence: string): AssumptionResult => ({ verdict: 'unseen', evidence });
+const judged = (holds: boolean, evidence: string): AssumptionResult => (holds ? yes(evidence) : no(evidence));
 
 const ranAlready = 'it ran its firmware already: pull the plug, put it in again, and run this once more';
 const failed = (seen: Observations, ...of: readonly string[]): string =>
@@ -52,7 +52,7 @@ const inferenceTransfers = (seen: Observations, what: 'in' | 'out', endpoint: nu
 
 /** What shows only in that inferences come to an end, or in what they give. */
 const byInferences =
-  (judge: (runs: NonNullable<Observations['runs']>, seen: Observations) => Judgement): Assumption['judge'] =>
+  (judge: (runs: NonNullable<Observations['runs']>, seen: Observations) => AssumptionResult): Assumption['judge'] =>
   (seen) =>
     seen.runs === null ? unseen(failed(seen, steps.first, steps.runs, steps.runsOneAtATime)) : judge(seen.runs, seen);
 
@@ -323,10 +323,10 @@ export const assumptions: readonly Assumption[] = [
     says: "Its outputs are the simulator's, to the last bit.",
     basis:
       'the arithmetic of quantized operators in TFLite, which edgetpu_compiler is to keep; nobody promises the bits',
-    judge: byInferences(({ differentBytes, outputBytes, largestDifference, inferences }) =>
+    judge: byInferences(({ differentBytes, outputBytes, maxDifference, inferences }) =>
       judged(
         differentBytes === 0,
-        `${inferences} inferences: ${differentBytes} of ${outputBytes} bytes differ, by at most ${largestDifference}`,
+        `${inferences} inferences: ${differentBytes} of ${outputBytes} bytes differ, by at most ${maxDifference}`,
       ),
     ),
   },
@@ -393,7 +393,7 @@ export const assumptions: readonly Assumption[] = [
   },
 ];
 
-function overlapping(sent: readonly WatchedTransfer[]): Judgement {
+function overlapping(sent: readonly WatchedTransfer[]): AssumptionResult {
   const ordered = [...sent].sort((a, b) => a.atMs - b.atMs);
   const overlaps = ordered.filter(
     ({ atMs }, i) => i > 0 && atMs < (ordered[i - 1]?.atMs ?? 0) + (ordered[i - 1]?.tookMs ?? 0),

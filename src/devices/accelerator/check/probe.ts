@@ -56,7 +56,7 @@ export interface Runs {
   readonly outputBytes: number;
   readonly differentBytes: number;
   /** Of elements of a byte. */
-  readonly largestDifference: number;
+  readonly maxDifference: number;
   readonly caching: boolean;
   readonly signedLayers: number;
   readonly tiledLayers: number;
@@ -230,7 +230,7 @@ class Probe {
   /** All programs on samples, beside the simulator. */
   private async infer(oneAtATime: boolean): Promise<Runs> {
     const { samples = 10 } = this.options;
-    let [inferences, outputBytes, differentBytes, largestDifference] = [0, 0, 0, 0];
+    let [inferences, outputBytes, differentBytes, maxDifference] = [0, 0, 0, 0];
     await this.started({}, async (accelerator) => {
       for (const { program, compute } of this.programs) {
         for (let seed = 0; seed < samples; seed++) {
@@ -242,7 +242,7 @@ class Probe {
             for (const [at, byte] of output.entries()) {
               const difference = Math.abs(byte - (found[i]?.[at] ?? 0));
               if (difference !== 0) differentBytes += 1;
-              largestDifference = Math.max(largestDifference, difference);
+              maxDifference = Math.max(maxDifference, difference);
             }
           }
         }
@@ -253,7 +253,7 @@ class Probe {
       ...main.executable.outputs,
     ]);
     return {
-      ...{ oneAtATime, inferences, outputBytes, differentBytes, largestDifference },
+      ...{ oneAtATime, inferences, outputBytes, differentBytes, maxDifference },
       caching: this.programs.some(({ program }) => program.caching !== null),
       signedLayers: layers.filter(({ flipped }) => flipped).length,
       tiledLayers: layers.filter(({ tiles }) => tiles !== null && tiles[0] * tiles[1] > 1).length,

@@ -9,7 +9,7 @@ import {
   firstInterruptTag,
   headerBytes,
   interruptBytes,
-  largestTransferBytes,
+  maxTransferBytes,
   Tag,
 } from '../link.js';
 import { registers } from '../registers.js';
@@ -102,7 +102,7 @@ export class Chip implements UsbGadget {
   }
 
   out(endpoint: number, data: Uint8Array): boolean {
-    if (endpoint !== endpoints.out || data.byteLength > largestTransferBytes) return false;
+    if (endpoint !== endpoints.out || data.byteLength > maxTransferBytes) return false;
     const { hindrance } = this.registerFile;
     if (hindrance !== null) return this.stop(hindrance);
     if (this.message === null) return this.begin(data);

@@ -3,7 +3,7 @@
 
 import type { Executable } from '../../../targets/compiled/index.js';
 import type { UsbControlDevice } from '../../transport/index.js';
-import type { Program } from '../program.js';
+import type { AcceleratorProgram } from '../program.js';
 import { Bootloader } from './bootloader.js';
 import { Chip, type ChipOptions } from './chip.js';
 import type { UsbGadget } from './gadget.js';
@@ -53,7 +53,7 @@ export class EmulatedAccelerator {
   }
 
   /** Whether it can compute what a program does. */
-  knows({ main }: Program): boolean {
+  knows({ main }: AcceleratorProgram): boolean {
     return this.programs.some(({ program }) => samePrograms(program.main.executable, main.executable));
   }
 

@@ -1,7 +1,13 @@
 // What executes: it knows the programs that it may be sent, follows their transfers step by step, and stops at whatever
 // is not as they say.
 
-import { type Executable, laidOut, type Place, type Transfer, tensorFrom } from '../../../targets/compiled/index.js';
+import {
+  type DataTransfer,
+  type Executable,
+  laidOut,
+  type Place,
+  tensorFrom,
+} from '../../../targets/compiled/index.js';
 import { Tag } from '../link.js';
 import { putWord } from '../linking.js';
 import type { LoadedExecutable } from '../program.js';
@@ -45,7 +51,7 @@ export class Machine {
   /** Something whole has come. @throws Refusal */
   received(tag: number, data: Uint8Array): void {
     const execution = this.execution ?? this.begun(tag, data);
-    const transfer = execution.loaded.executable.transfers[execution.step] as Transfer;
+    const transfer = execution.loaded.executable.transfers[execution.step] as DataTransfer;
     if (transfer.what === 'instructions') this.takeInstructions(execution.loaded, transfer.chunk, tag, data);
     else if (transfer.what === 'data') this.takeData(execution, transfer, tag, data);
     execution.step += 1;
@@ -89,7 +95,7 @@ export class Machine {
 
   private takeData(
     { loaded, inputs }: Execution,
-    { place, offset, bytes }: Extract<Transfer, { what: 'data' }>,
+    { place, offset, bytes }: Extract<DataTransfer, { what: 'data' }>,
     tag: number,
     data: Uint8Array,
   ): void {
@@ -111,7 +117,7 @@ export class Machine {
   private proceed(execution: Execution): void {
     const { transfers } = execution.loaded.executable;
     for (; execution.step < transfers.length; execution.step++) {
-      const transfer = transfers[execution.step] as Transfer;
+      const transfer = transfers[execution.step] as DataTransfer;
       if (transfer.what === 'instructions' || (transfer.what === 'data' && transfer.to === 'device')) return;
       if (transfer.what === 'interrupt') this.outlets.interrupt(transfer.number);
       if (transfer.what === 'data')

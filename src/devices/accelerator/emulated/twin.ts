@@ -5,7 +5,7 @@ import { fail } from '../../../base/errors.js';
 import { extract, type Model, mainSubgraph, operatorsBetween } from '../../../formats/tflite/index.js';
 import { Interpreter } from '../../../simulator/index.js';
 import { compiledModelOf, type Executable } from '../../../targets/compiled/index.js';
-import { type Program, programOf } from '../program.js';
+import { type AcceleratorProgram, programOf } from '../program.js';
 
 export interface EmulatedModel {
   readonly compiled: Model;
@@ -14,7 +14,7 @@ export interface EmulatedModel {
 
 /** A program, and what computes its outputs from its inputs. */
 export interface EmulatedProgram {
-  readonly program: Program;
+  readonly program: AcceleratorProgram;
   readonly compute: (inputs: readonly Uint8Array[]) => Computed;
 }
 
@@ -63,7 +63,7 @@ function computing({ inputs, outputs }: Executable, uncompiled: Model): Emulated
     !fits(outputs, interpreter.outputs)
   )
     throw fail('EDGETPU_TWIN', { reason: 'their tensors have other sizes' });
-  return remembering((samples) => {
+  return memoizeCompute((samples) => {
     interpreter.reset();
     for (const [i, position] of ordered.entries()) interpreter.setInput(i, samples[position] as Uint8Array);
     interpreter.invoke();
@@ -72,7 +72,9 @@ function computing({ inputs, outputs }: Executable, uncompiled: Model): Emulated
 }
 
 /** Asked the same again, it need not compute it again: latencies are taken on one sample, many times. */
-function remembering(compute: (samples: readonly Uint8Array[]) => readonly Uint8Array[]): EmulatedProgram['compute'] {
+function memoizeCompute(
+  compute: (samples: readonly Uint8Array[]) => readonly Uint8Array[],
+): EmulatedProgram['compute'] {
   let last: {
     readonly inputs: readonly Buffer[];
     readonly outputs: readonly Uint8Array[];

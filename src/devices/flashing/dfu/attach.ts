@@ -10,7 +10,7 @@ import {
   type UsbNamedAlternate,
   usbError,
 } from '../../transport/index.js';
-import { answeredWithin, type DfuFunctions, DfuInterface, dfuPatienceMs } from './requests.js';
+import { answeredWithin, type DfuFunctions, DfuInterface, dfuTimeoutMs } from './requests.js';
 
 export interface UsbIds {
   readonly vendor: number;
@@ -88,16 +88,16 @@ export async function enterBootloader(
 export async function claimDfu(
   { uri, device, dfu }: DfuDevice,
   alternate: number,
-  patienceMs = dfuPatienceMs,
+  timeoutMs = dfuTimeoutMs,
 ): Promise<DfuInterface> {
   try {
     if (!device.opened) await device.open();
     await device.claimInterface(dfu.interfaceNumber);
     // Where there is nothing to choose, some do not know the request.
     if (dfu.alternates.length > 1) await device.selectAlternateInterface(dfu.interfaceNumber, alternate);
-    const functions = await answeredWithin(uri, readFunctions(device, dfu.interfaceNumber), patienceMs);
+    const functions = await answeredWithin(uri, readFunctions(device, dfu.interfaceNumber), timeoutMs);
     if (functions === null) throw fail('DFU_DEVICE', { device: uri, reason: 'it has no DFU functional descriptor' });
-    return new DfuInterface(uri, device, dfu.interfaceNumber, functions, patienceMs);
+    return new DfuInterface(uri, device, dfu.interfaceNumber, functions, timeoutMs);
   } catch (error) {
     await device.close().catch(() => undefined);
     throw usbError(uri, error);

@@ -13,7 +13,7 @@ export interface Sector extends AddressRange {
 
 const units: Readonly<Record<string, number>> = { '': 1, B: 1, K: 1024, M: 1024 * 1024 };
 /** More are no flash of a microcontroller. */
-const mostSectors = 65_536;
+const maxSectors = 65_536;
 
 /** @returns the sectors, in their order; null where the text is no such layout */
 export function parseMemoryLayout(text: string): { readonly name: string; readonly sectors: readonly Sector[] } | null {
@@ -28,7 +28,7 @@ export function parseMemoryLayout(text: string): { readonly name: string; readon
       if (found === null) return null;
       const [, count, size, unit = '', kind = ''] = found;
       const bytes = Number(size) * (units[unit] ?? 1);
-      if (bytes === 0 || sectors.length + Number(count) > mostSectors) return null;
+      if (bytes === 0 || sectors.length + Number(count) > maxSectors) return null;
       const rights = kind.charCodeAt(0) - 'a'.charCodeAt(0) + 1;
       for (let n = 0; n < Number(count); n++, start += bytes) {
         sectors.push({

@@ -50,7 +50,7 @@ export interface DfuStatus {
 }
 
 /** Work that a device reports as going on is waited for so long in all, unless said otherwise; and an answer. */
-export const dfuPatienceMs = 120_000;
+export const dfuTimeoutMs = 120_000;
 
 /** @throws DFU_REFUSED; errors of libusb where the device goes away */
 export class DfuInterface {
@@ -59,7 +59,7 @@ export class DfuInterface {
     private readonly device: UsbControlDevice,
     private readonly interfaceNumber: number,
     readonly functions: DfuFunctions,
-    private readonly patienceMs = dfuPatienceMs,
+    private readonly timeoutMs = dfuTimeoutMs,
   ) {}
 
   /** One block, taken and worked off. @param what for messages */
@@ -110,34 +110,34 @@ export class DfuInterface {
   /** All has been sent: the device makes it its firmware, and may be gone before it says so. */
   async finish(block: number): Promise<void> {
     await this.answered(this.device.controlTransferOut(this.setup(Request.download, block)));
-    const until = Date.now() + this.patienceMs;
+    const until = Date.now() + this.timeoutMs;
     const over: readonly number[] = [State.idle, State.manifestWaitReset];
     while (Date.now() < until) {
       const now = await this.getStatus().catch(() => null);
       if (now === null || over.includes(now.state)) return;
       if (now.state === State.error) throw this.refused('what was sent', now.status);
-      await delay(Math.min(now.waitMs, this.patienceMs));
+      await delay(Math.min(now.waitMs, this.timeoutMs));
     }
     throw fail('DFU_DEVICE', { device: this.name, reason: 'it does not come to an end' });
   }
 
   private async settle(what: string): Promise<void> {
-    const until = Date.now() + this.patienceMs;
+    const until = Date.now() + this.timeoutMs;
     const busy: readonly number[] = [State.downloadSync, State.downloadBusy];
     while (Date.now() < until) {
       const { status, state, waitMs } = await this.getStatus();
       if (state === State.downloadIdle) return;
       if (!busy.includes(state)) throw this.refused(what, status);
-      await delay(Math.min(waitMs, this.patienceMs));
+      await delay(Math.min(waitMs, this.timeoutMs));
     }
     throw fail('DFU_DEVICE', {
       device: this.name,
-      reason: `it is still busy with ${what} after ${this.patienceMs / 1000} s`,
+      reason: `it is still busy with ${what} after ${this.timeoutMs / 1000} s`,
     });
   }
 
   private answered<Answer>(request: Promise<Answer>): Promise<Answer> {
-    return answeredWithin(this.name, request, this.patienceMs);
+    return answeredWithin(this.name, request, this.timeoutMs);
   }
 
   private async refusal(what: string): Promise<Error> {

@@ -25,7 +25,7 @@ import { maxBootAttempts, type Slot, Slots } from '../slots.js';
 import { StatusError } from '../status-error.js';
 import { Download } from './download.js';
 import type { FleetFault } from './fleet-faults.js';
-import type { ImageStore, Ready, Verdict } from './image-store.js';
+import type { ImageStore, Ready, SelfTestResult } from './image-store.js';
 
 export interface FleetPort {
   readonly subscribe: (filter: string) => void;
@@ -52,17 +52,17 @@ export interface FleetDeviceOptions {
 /** Inferences behind a reported latency. */
 const measuredRuns = 30;
 /** Erasing, testing and starting a model: so long each, at most. */
-const longestStepMs = 200;
+const maxStepMs = 200;
 /**
  * A segment that does not come whole within this is fetched again: the broker sends what it retains once more, or is
  * asked.
  */
-const segmentPatienceMs = 15_000;
+const segmentTimeoutMs = 15_000;
 /**
  * What was said last is said again after this, and then after twice as long each time: the broker may not have kept it.
  */
 const repeatMs = 30_000;
-const mostRepeatMs = 86_400_000;
+const maxRepeatMs = 86_400_000;
 
 export class FleetDevice {
   /** What flash keeps over a restart. */
@@ -79,11 +79,11 @@ export class FleetDevice {
   private download: Download | null = null;
   private subscribed: string | null = null;
   /** Segments that did not come in time, one after another: then they are asked for. */
-  private impatience = 0;
+  private failedAttempts = 0;
   private sequence: number;
   private last: WrittenReported | null = null;
   /** The same, as it was sent: what is still being written down is not. */
-  private said: WrittenReported | null = null;
+  private lastPublished: WrittenReported | null = null;
   private dead = false;
   private callOff: () => void = () => undefined;
   private callOffRepeat: () => void = () => undefined;
@@ -112,12 +112,12 @@ export class FleetDevice {
   /** At first, and whenever the connection is back. */
   connected(): void {
     if (this.dead) return;
-    this.sayAlive();
+    this.publishAlive();
     this.port.subscribe(this.topics.desired(this.id));
     this.port.subscribe(this.topics.pulledBlock(this.id));
     // What was said last may not have arrived.
     if (this.last === null) this.reportIdle();
-    else if (this.said !== null) this.send(this.said);
+    else if (this.lastPublished !== null) this.send(this.lastPublished);
     if (this.subscribed !== null) this.port.subscribe(this.subscribed);
   }
 
@@ -136,7 +136,7 @@ export class FleetDevice {
     this.slots.boot();
     this.taken = null;
     this.last = null;
-    this.said = null;
+    this.lastPublished = null;
     this.sequence = this.firstSequence();
     this.connected();
   }
@@ -172,7 +172,7 @@ export class FleetDevice {
     const { taken } = this;
     // The same once more, since brokers repeat themselves; or an agent's word that another has overtaken.
     if (taken?.rollout === desired.rollout && desired.attempt <= taken.attempt) return;
-    if (this.faults.has('dies-told')) return this.stop();
+    if (this.faults.has('dies-notified')) return this.stop();
     this.abandon();
     this.taken = desired;
     if (desired.len > slotBytesOf(this.target))
@@ -202,7 +202,7 @@ export class FleetDevice {
   private abandon(): void {
     this.callOff();
     this.download = null;
-    this.impatience = 0;
+    this.failedAttempts = 0;
     if (this.subscribed !== null) this.port.unsubscribe(this.subscribed);
     this.subscribed = null;
   }
@@ -214,7 +214,7 @@ export class FleetDevice {
     this.subscribed = null;
     const { segment, desired, blocks } = download;
     // Where the broker retains nothing, whoever leads the rollout can be asked.
-    if (desired.pull === true || this.impatience % 2 === 1) {
+    if (desired.pull === true || this.failedAttempts % 2 === 1) {
       const from = segment * segmentBlocks;
       const request = encodeBlockRequest({ sha: desired.sha, from, n: Math.min(segmentBlocks, blocks - from) });
       this.port.publish(this.topics.blockRequest(this.id), request, false);
@@ -223,8 +223,8 @@ export class FleetDevice {
       this.port.subscribe(this.subscribed);
     }
     this.callOff();
-    this.callOff = this.port.later(segmentPatienceMs, () => {
-      this.impatience += 1;
+    this.callOff = this.port.later(segmentTimeoutMs, () => {
+      this.failedAttempts += 1;
       this.fetchNext();
     });
   }
@@ -257,7 +257,7 @@ export class FleetDevice {
     if (half && this.faults.delete('reboots-downloading')) return this.reboot();
     if (download.complete) this.finish(download);
     else if (download.segment !== before) {
-      this.impatience = 0;
+      this.failedAttempts = 0;
       this.fetchNext();
     }
   }
@@ -293,7 +293,7 @@ export class FleetDevice {
     );
   }
 
-  private judged(desired: Desired, slot: Slot, verdict: Verdict): void {
+  private judged(desired: Desired, slot: Slot, verdict: SelfTestResult): void {
     if (this.faults.has('bad-signature'))
       return this.fail(desired, 'SIGNATURE_INVALID', 'no key of this device has made the signature');
     if (this.faults.has('wrong-result'))
@@ -338,7 +338,7 @@ export class FleetDevice {
   private proved(
     desired: Desired,
     slot: Slot,
-    verdict: Verdict,
+    verdict: SelfTestResult,
     latencies: readonly number[],
     outputs: Uint8Array | null,
   ): void {
@@ -412,7 +412,7 @@ export class FleetDevice {
     };
     this.last = reported;
     const { keep } = this.options;
-    if (keep === undefined) this.say(reported);
+    if (keep === undefined) this.publishReport(reported);
     else this.sayKept(reported, keep());
   }
 
@@ -431,12 +431,12 @@ export class FleetDevice {
         // Something newer may be there to say.
         if (this.dead || this.last !== reported) return;
         this.last = said;
-        this.say(said);
+        this.publishReport(said);
       });
   }
 
-  private say(reported: WrittenReported): void {
-    this.said = reported;
+  private publishReport(reported: WrittenReported): void {
+    this.lastPublished = reported;
     this.send(reported);
     this.onReport?.(reported);
     this.repeatAfter(repeatMs);
@@ -447,13 +447,13 @@ export class FleetDevice {
   private repeatAfter(ms: number): void {
     this.callOffRepeat();
     this.callOffRepeat = this.port.later(ms, () => {
-      this.sayAlive();
-      if (this.said !== null) this.send(this.said);
-      this.repeatAfter(Math.min(mostRepeatMs, 2 * ms));
+      this.publishAlive();
+      if (this.lastPublished !== null) this.send(this.lastPublished);
+      this.repeatAfter(Math.min(maxRepeatMs, 2 * ms));
     });
   }
 
-  private sayAlive(): void {
+  private publishAlive(): void {
     this.port.publish(this.topics.alive(this.id), presence.online, true);
   }
 
@@ -463,7 +463,7 @@ export class FleetDevice {
 
   private step(next: () => void): void {
     this.callOff();
-    this.callOff = this.port.later(1 + this.random() * longestStepMs, next);
+    this.callOff = this.port.later(1 + this.random() * maxStepMs, next);
   }
 
   /**

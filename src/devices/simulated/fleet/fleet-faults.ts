@@ -3,7 +3,7 @@
 import { fail } from '../../../base/errors.js';
 
 /**
- * - dies-told, dies-downloading, dies-verified, dies-pending: it falls silent there, and does not come back
+ * - dies-notified, dies-downloading, dies-verified, dies-pending: it falls silent there, and does not come back
  * - reboots-downloading, reboots-pending: it loses its power there once, and starts again
  * - stuck-download: it never gets beyond the first half
  * - bad-signature: it finds fault with every signature
@@ -14,7 +14,7 @@ import { fail } from '../../../base/errors.js';
  * - inaccurate: it gets a quarter fewer of its labelled samples right
  */
 export const fleetFaultNames = [
-  'dies-told',
+  'dies-notified',
   'dies-downloading',
   'dies-verified',
   'dies-pending',

@@ -9,14 +9,14 @@ import { isStateful } from '../../../simulator/index.js';
 import type { Target } from '../../../targets/index.js';
 import { agreementOf, decodeSlotImage, type Trailer, type VerifyingKey } from '../../bundle/index.js';
 import { challengeSamples, reportedOutputBytes, statusName } from '../../protocol/index.js';
-import { type Engine, tickHz } from '../engine.js';
+import { type DeviceEngine, tickHz } from '../device-engine.js';
 import { LoadedModel } from '../loaded-model.js';
 import { simulatedEngine } from '../simulated-engine.js';
 import { StatusError } from '../status-error.js';
 import { requireTrust } from '../trust.js';
 
 /** What became of testing an image. */
-export interface Verdict {
+export interface SelfTestResult {
   /** Why it cannot run; null where it can. */
   readonly refusal: { readonly code: string; readonly detail: string } | null;
   readonly vectors: number;
@@ -44,7 +44,7 @@ export class ImageStore {
   private readonly images = new Map<string, Uint8Array>();
   private readonly hashes = new WeakMap<Uint8Array, string>();
   private readonly contents = new Map<string, Contents>();
-  private readonly verdicts = new Map<string, Ready<Verdict>>();
+  private readonly verdicts = new Map<string, Ready<SelfTestResult>>();
   private readonly challenges = new Map<string, Ready<Uint8Array | null>>();
   private readonly loaded = new Map<string, Promise<LoadedModel>>();
   private readonly ready = new Map<string, LoadedModel>();
@@ -55,7 +55,7 @@ export class ImageStore {
     private readonly target: Target,
     private readonly keys: readonly VerifyingKey[],
     private readonly samples: Dataset | null = null,
-    private readonly engine: Engine = simulatedEngine(target, { inTurns: false }),
+    private readonly engine: DeviceEngine = simulatedEngine(target, { inTurns: false }),
   ) {}
 
   /** The one copy of these bytes that is kept. @param sha theirs */
@@ -90,7 +90,7 @@ export class ImageStore {
     return this.contentsOf(image).trailer?.manifest.counter ?? 0;
   }
 
-  verdict(image: Uint8Array): Ready<Verdict> {
+  verdict(image: Uint8Array): Ready<SelfTestResult> {
     return kept(this.verdicts, this.sha(image), () => this.judge(image));
   }
 
@@ -140,7 +140,7 @@ export class ImageStore {
     return loading;
   }
 
-  private async judge(image: Uint8Array): Promise<Verdict> {
+  private async judge(image: Uint8Array): Promise<SelfTestResult> {
     try {
       const loaded = await this.load(image);
       if (this.keys.length > 0) requireTrust(loaded.image, this.keys, 0);

@@ -9,8 +9,8 @@ import type { VerifyingKey } from '../../bundle/index.js';
 import { type BrokerAddress, type BrokerConnection, fleetTopics } from '../../mqtt/index.js';
 import { acceptSmp, connectDevice, leaveBroker } from '../../transport/index.js';
 import { ServedDevice, SimulatedDevice, type SimulatedDeviceOptions } from '../device.js';
-import type { Engine } from '../engine.js';
-import type { KeptSlots } from '../kept-slots.js';
+import type { DeviceEngine } from '../device-engine.js';
+import type { PersistentSlots } from '../persistent-slots.js';
 import { FleetDevice, type FleetPort } from './fleet-device.js';
 import type { FleetFault } from './fleet-faults.js';
 import { ImageStore } from './image-store.js';
@@ -30,9 +30,9 @@ export interface FleetOptions {
   /** How they answer SMP packets. */
   readonly smp?: Pick<SimulatedDeviceOptions, 'buffers' | 'faults' | 'inflateBytes' | 'maxPacketBytes'>;
   /** What runs their models; a simulator for each unless given. */
-  readonly engine?: Engine;
+  readonly engine?: DeviceEngine;
   /** What flash holds already, of a single device. */
-  readonly slots?: KeptSlots;
+  readonly slots?: PersistentSlots;
   /** Called with what happens to a device, or to its connection. */
   readonly onEvent?: (text: string) => void;
   /** Called with what a broker refuses a device, each time that its reason changes. */
@@ -183,7 +183,7 @@ async function serveDevice(
     });
     device.connected();
     await port.firstPublished(address.uri);
-    if (connection.version === 4 && !(await port.hasArrived(fleetTopics(fleet).alive(id))))
+    if (connection.version === 4 && !(await port.isRetained(fleetTopics(fleet).alive(id))))
       onTrouble(`${id}: ${silentRefusal}`);
     return { device, connection };
   } catch (error) {
@@ -258,7 +258,7 @@ class BrokerPort implements FleetPort {
   }
 
   /** Whether a retained message of this device comes back from the broker. */
-  async hasArrived(topic: string): Promise<boolean> {
+  async isRetained(topic: string): Promise<boolean> {
     let tell: (arrived: boolean) => void = () => undefined;
     const arrived = new Promise<boolean>((resolve) => {
       tell = resolve;

@@ -6,7 +6,7 @@ import { type Message, matchesFilter, RetainedTree } from '../../mqtt/index.js';
 import type { VirtualTime } from './virtual-time.js';
 
 /** Shares of messages, between 0 and 1. */
-export interface IllLuck {
+export interface FaultRates {
   readonly lost: number;
   readonly repeated: number;
   readonly overtaken: number;
@@ -14,7 +14,7 @@ export interface IllLuck {
 
 export interface VirtualBrokerOptions {
   readonly seed?: number;
-  readonly luck?: IllLuck;
+  readonly faultRates?: FaultRates;
 }
 
 type Handler = (message: Message) => void;
@@ -25,7 +25,7 @@ interface Subscription {
 
 /** Milliseconds that a message takes, and one that others overtake takes longer. */
 const [latencyMs, overtakenMs] = [4, 400];
-const noLuck: IllLuck = { lost: 0, repeated: 0, overtaken: 0 };
+const noFaults: FaultRates = { lost: 0, repeated: 0, overtaken: 0 };
 
 export class VirtualBroker {
   readonly uri = 'virtual://broker';
@@ -35,7 +35,7 @@ export class VirtualBroker {
   readonly counted = { published: 0, bytes: 0, delivered: 0 };
   private retained = new RetainedTree<{ readonly topic: string; readonly payload: Uint8Array }>();
   private readonly random: () => number;
-  private readonly luck: IllLuck;
+  private readonly faultRates: FaultRates;
   /** By topic; those of filters that end with `+` by what is before it; the few others one after another. */
   private readonly exact = new Map<string, Subscription[]>();
   private readonly last = new Map<string, Subscription[]>();
@@ -44,15 +44,15 @@ export class VirtualBroker {
 
   constructor(
     readonly time: VirtualTime,
-    { seed = 1, luck = noLuck }: VirtualBrokerOptions = {},
+    { seed = 1, faultRates = noFaults }: VirtualBrokerOptions = {},
   ) {
     this.random = seededRandom(seed);
-    this.luck = luck;
+    this.faultRates = faultRates;
   }
 
   /** @param careful neither its messages nor those to it are lost: a client that waits for acknowledgements */
-  connect(careful: boolean, onConnected: () => void = () => undefined): VirtualSession {
-    const session = new VirtualSession(this, careful, onConnected);
+  connect(reliable: boolean, onConnected: () => void = () => undefined): VirtualSession {
+    const session = new VirtualSession(this, reliable, onConnected);
     this.sessions.add(session);
     return session;
   }
@@ -69,10 +69,10 @@ export class VirtualBroker {
     this.retained = new RetainedTree();
   }
 
-  publish(topic: string, payload: Uint8Array, retain: boolean, careful: boolean): void {
+  publish(topic: string, payload: Uint8Array, retain: boolean, reliable: boolean): void {
     this.counted.published += 1;
     this.counted.bytes += payload.byteLength;
-    if (!careful && this.random() < this.luck.lost) return;
+    if (!reliable && this.random() < this.faultRates.lost) return;
     if (retain && payload.byteLength === 0) this.retained.delete(topic);
     // Encoders hand out views into larger buffers, which would stay with them.
     else if (retain) this.retained.set({ topic, payload: new Uint8Array(payload) });
@@ -113,16 +113,16 @@ export class VirtualBroker {
   }
 
   private deliver({ session, handle }: Subscription, message: Message): void {
-    const { lost, repeated, overtaken } = this.luck;
-    const [lucky, times] = [session.careful || this.random() >= lost, this.random() < repeated ? 2 : 1];
+    const { lost, repeated, overtaken } = this.faultRates;
+    const [lucky, times] = [session.reliable || this.random() >= lost, this.random() < repeated ? 2 : 1];
     if (!lucky) return;
     for (let i = 0; i < times; i++) {
-      const late = !session.careful && this.random() < overtaken ? overtakenMs * this.random() : 0;
+      const late = !session.reliable && this.random() < overtaken ? overtakenMs * this.random() : 0;
       this.time.later(latencyMs + late, () => {
         if (!session.isConnected) return;
         this.counted.delivered += 1;
         handle(message);
-        if (session.careful) this.time.wake();
+        if (session.reliable) this.time.wake();
       });
     }
   }
@@ -138,7 +138,7 @@ export class VirtualSession {
 
   constructor(
     private readonly broker: VirtualBroker,
-    readonly careful: boolean,
+    readonly reliable: boolean,
     private readonly onConnected: () => void,
   ) {
     this.uri = broker.uri;
@@ -156,7 +156,7 @@ export class VirtualSession {
 
   send(topic: string, payload: Uint8Array | string, retain: boolean): void {
     if (this.isConnected)
-      this.broker.publish(topic, typeof payload === 'string' ? Buffer.from(payload) : payload, retain, this.careful);
+      this.broker.publish(topic, typeof payload === 'string' ? Buffer.from(payload) : payload, retain, this.reliable);
   }
 
   async subscribe(

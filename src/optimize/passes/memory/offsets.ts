@@ -12,10 +12,10 @@ export interface Placement {
   readonly height: number;
 }
 
-const mostForAll = 9;
+const maxForAll = 9;
 const swaps = 3000;
 /** Steps of first fit that all swaps together may take. */
-const mostWork = 3e7;
+const maxWork = 3e7;
 
 /** Most bytes in use at once: no placement is lower. */
 export function lowestHeight(buffers: readonly Buffer[]): number {
@@ -47,7 +47,7 @@ export function bestOffsets(buffers: readonly Buffer[]): Placement {
     if (placement.height < best.placement.height) best = { sequence, placement };
   }
   if (best.placement.height === bound) return best.placement;
-  return buffers.length <= mostForAll ? tryAll(buffers, best.placement, bound) : improve(buffers, best, bound);
+  return buffers.length <= maxForAll ? tryAll(buffers, best.placement, bound) : improve(buffers, best, bound);
 }
 
 function firstFit(buffers: readonly Buffer[], sequence: readonly number[]): Placement {
@@ -93,7 +93,7 @@ function improve(
   const below = (count: number): number => Math.floor(random() * count);
   let { sequence, placement: current } = start;
   let best = current;
-  const rounds = Math.min(swaps, Math.ceil(mostWork / buffers.length ** 2));
+  const rounds = Math.min(swaps, Math.ceil(maxWork / buffers.length ** 2));
   for (let round = 0; round < rounds && best.height > bound; round++) {
     const [a, b] = [below(sequence.length), below(sequence.length)];
     const next = sequence.slice();

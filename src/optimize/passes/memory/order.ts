@@ -27,10 +27,10 @@ export interface Order {
 }
 
 /** Sets of operators that are looked at before the search gives up. */
-const mostStates = 20000;
+const maxStates = 20000;
 
 /** The search goes as deep as there are operators; longer graphs keep their order. */
-const mostOperators = 2000;
+const maxOperators = 2000;
 
 /** Most bytes alive at once in an order. */
 export function peakOf(problem: OrderProblem, operators: readonly number[]): number {
@@ -45,9 +45,9 @@ export function peakOf(problem: OrderProblem, operators: readonly number[]): num
 export function bestOrder(problem: OrderProblem): Order {
   const given = problem.after.map((_, operator) => operator);
   const givenPeak = peakOf(problem, given);
-  if (given.length > mostOperators) return { operators: given, peakBytes: givenPeak, proven: false };
-  let limit = leastPeak(problem);
-  let states = mostStates;
+  if (given.length > maxOperators) return { operators: given, peakBytes: givenPeak, proven: false };
+  let limit = minPeak(problem);
+  let states = maxStates;
   while (limit < givenPeak) {
     const search = new Search(problem, limit, states);
     const found = search.find();
@@ -69,7 +69,7 @@ function withinReason(problem: OrderProblem, impossible: number, known: number, 
   let low = impossible;
   for (let step = 0; step < 8 && best.peakBytes - low > best.peakBytes / 256; step++) {
     const limit = Math.floor((low + best.peakBytes) / 2);
-    const found = new Search(problem, limit, mostStates / 4).find();
+    const found = new Search(problem, limit, maxStates / 4).find();
     if (found === null) low = limit;
     else best = { operators: found, peakBytes: peakOf(problem, found) };
   }
@@ -77,7 +77,7 @@ function withinReason(problem: OrderProblem, impossible: number, known: number, 
 }
 
 /** What the hungriest operator needs by itself, and the inputs of the graph together. */
-function leastPeak({ tensors, scratch }: OrderProblem): number {
+function minPeak({ tensors, scratch }: OrderProblem): number {
   const own = scratch.slice();
   for (const { bytes, producer, consumers } of tensors) {
     for (const operator of new Set([...consumers, ...(producer === null ? [] : [producer])]))

@@ -21,7 +21,7 @@ const deepest = 2048;
 
 /** Multiplications that a layer's covariances may cost. */
 const affordable = 2e9;
-const [fewestRows, mostRows] = [512, 4096];
+const [minRows, maxRows] = [512, 4096];
 
 export class LayerStatistics {
   private readonly groups: {
@@ -40,7 +40,7 @@ export class LayerStatistics {
     withCovariances: boolean,
   ) {
     const { depth, groups } = layer;
-    const rows = Math.min(mostRows, Math.max(fewestRows, affordable / (depth * depth * groups)));
+    const rows = Math.min(maxRows, Math.max(minRows, affordable / (depth * depth * groups)));
     this.rowsPerRun = Math.min(layer.positions, Math.ceil(rows / runs));
     this.groups = Array.from({ length: groups }, () => ({
       rows: 0,

@@ -2,7 +2,7 @@
 // near, biases take up the mean error that is left. The result is a float model whose plan is the same.
 
 import type { Progress } from '../../../base/progress.js';
-import { type Nearness, type Reference, type SignatureReference, Tracer } from '../../../evaluate/index.js';
+import { type Reference, type SignatureReference, type Sqnr, Tracer } from '../../../evaluate/index.js';
 import {
   constantFloats,
   copyModel,
@@ -48,7 +48,7 @@ export async function repairLayers(
   const attempt = (candidate: Model): Attempt => {
     const plan = planOf(candidate);
     const quantized = applyPlan(candidate, plan);
-    return { model: candidate, plan, quantized, nearness: reference.nearness(quantized) };
+    return { model: candidate, plan, quantized, sqnr: reference.sqnr(quantized) };
   };
   let best = attempt(model);
   let changes = 0;
@@ -60,7 +60,7 @@ export async function repairLayers(
       const changed = copyModel(best.model);
       changeLayer(changed, changed.subgraphs[signature.subgraph] as SubGraph, planned, statistics, repair);
       const candidate = attempt(changed);
-      if (!candidate.nearness.exceeds(best.nearness, 0)) continue;
+      if (!candidate.sqnr.exceeds(best.sqnr, 0)) continue;
       best = candidate;
       changes += 1;
     }
@@ -73,7 +73,7 @@ interface Attempt {
   readonly model: Model;
   readonly plan: QuantizationPlan;
   readonly quantized: Model;
-  readonly nearness: Nearness;
+  readonly sqnr: Sqnr;
 }
 
 interface PlannedLayer {

@@ -4,7 +4,7 @@
 
 import { quantizeWeight } from '../parameters.js';
 
-const mostPasses = 30;
+const maxPasses = 30;
 
 /** Share of the mean variance that pulls every weight towards its own value: rows are a sample. */
 const pull = 0.01;
@@ -27,7 +27,7 @@ export function roundForSums(weights: Float64Array, scale: number, covariances: 
     for (let j = 0; j < length; j++)
       gradient[j] = (gradient[j] as number) + error * (covariances[i * length + j] as number);
   }
-  for (let pass = 0; pass < mostPasses; pass++) {
+  for (let pass = 0; pass < maxPasses; pass++) {
     let changes = 0;
     for (let i = 0; i < length; i++) {
       const other = otherNeighbour(weights[i] as number, scale, chosen[i] as number);

@@ -1,12 +1,12 @@
 import { writeFileSync } from 'node:fs';
 import { describe, expect, test } from 'vitest';
 import {
+  type AcceleratorProgram,
   type AttachOptions,
   attachAccelerator,
   EmulatedAccelerator,
   type EmulatedAcceleratorOptions,
   findFirmware,
-  type Program,
   programOf,
 } from '../../../../src/devices/accelerator/index.js';
 import { putWord } from '../../../../src/devices/accelerator/linking.js';
@@ -23,7 +23,7 @@ const folder = temporaryFolder();
 const uri = 'usb:18d1:9302';
 const pair = compiledPair();
 
-function programIn(model: Model): Program {
+function programIn(model: Model): AcceleratorProgram {
   const [part] = compiledModelOf(model)?.parts ?? [];
   if (part === undefined) throw new Error('not compiled');
   return programOf(part, 'operator 0');
@@ -42,7 +42,7 @@ function emulated(options: Partial<EmulatedAcceleratorOptions> = {}): EmulatedAc
   return new EmulatedAccelerator({ models: [pair], ...options });
 }
 
-const quick = { settleMs: 0, comingBackMs: 200, patienceMs: 30 } as const;
+const quick = { settleMs: 0, comingBackMs: 200, timeoutMs: 30 } as const;
 
 function attach(accelerator: EmulatedAccelerator, options: AttachOptions = {}) {
   return attachAccelerator(uri, { devices: accelerator.devices, ...quick, ...options });
@@ -69,7 +69,7 @@ describe('an accelerator', () => {
     const usb = emulated({ models: [pair, other] });
     const accelerator = await attach(usb);
     const [first, second] = [programIn(pair.compiled), programIn(other.compiled)];
-    const transfersOf = async (program: Program): Promise<number> => {
+    const transfersOf = async (program: AcceleratorProgram): Promise<number> => {
       const before = usb.transfers;
       await accelerator.run(program, [sampleOf(1)]);
       return usb.transfers - before;

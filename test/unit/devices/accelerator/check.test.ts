@@ -27,7 +27,7 @@ async function verdicts({ emulated = {}, change = () => ({}), options = {} }: Se
     settlingsMs: [0, 600],
     settleMs: 0,
     comingBackMs: 100,
-    patienceMs: 50,
+    timeoutMs: 50,
     ...options,
   });
   return { usb, seen, verdicts: Object.fromEntries(findingsOf(seen).map(({ id, verdict }) => [id, verdict])) };
@@ -174,13 +174,13 @@ function slowStarter(ms: number): NonNullable<Setting['change']> {
 
 /** A second transfer while one is under way stalls. */
 function oneAtATime(): NonNullable<Setting['change']> {
-  let underWay = 0;
+  let inFlight = 0;
   return (device) => ({
     transferOut: async (endpoint, data) => {
-      if (underWay > 0) return { status: 'stall', bytesWritten: 0 };
-      underWay += 1;
+      if (inFlight > 0) return { status: 'stall', bytesWritten: 0 };
+      inFlight += 1;
       await new Promise((resolve) => setTimeout(resolve, 1));
-      underWay -= 1;
+      inFlight -= 1;
       return device.transferOut(endpoint, data);
     },
   });

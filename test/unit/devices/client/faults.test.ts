@@ -25,7 +25,7 @@ const [oldImage, newImage] = [oldModel, newModel].map((model) => buildSlotImage(
 ];
 const oldSha = Buffer.from(sha256(writeModel(oldModel))).toString('hex');
 const newSha = Buffer.from(sha256(writeModel(newModel))).toString('hex');
-const patience = { timeoutMs: 60, attempts: 5 };
+const retries = { timeoutMs: 60, attempts: 5 };
 
 const listeners: Listener[] = [];
 afterEach(async () => {
@@ -57,7 +57,7 @@ async function deviceWith(
   return {
     simulated,
     log,
-    reach: () => openDevice(`${listener.uri}?framing=console`, { patience, onLog: (line) => log.push(line) }),
+    reach: () => openDevice(`${listener.uri}?framing=console`, { retries, onLog: (line) => log.push(line) }),
   };
 }
 
@@ -123,7 +123,7 @@ test('a reboot at every block of an upload', async () => {
     for (const compress of [false, true]) {
       const { simulated } = await deviceWith(null, { inflateBytes: 512 });
       const { DeviceClient: Client } = await import('../../../../src/devices/client/index.js');
-      const device = new Client(simulated.connect(), patience);
+      const device = new Client(simulated.connect(), retries);
       let seen = 0;
       const result = await push(device, newImage, {
         compress,
@@ -140,7 +140,7 @@ test('a reboot at every block of an upload', async () => {
 test('what differs on a device is counted by how far, and thirty runs stand behind a latency', async () => {
   const { simulated } = await deviceWith('wrong-result');
   const { DeviceClient: Client } = await import('../../../../src/devices/client/index.js');
-  const device = new Client(simulated.connect(), patience);
+  const device = new Client(simulated.connect(), retries);
   const run = new MeasuredRun(
     await device.runner(oldModel, oldSha),
     target,

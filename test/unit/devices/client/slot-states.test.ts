@@ -11,7 +11,7 @@ import {
   fileCommands,
   slotFiles,
 } from '../../../../src/devices/protocol/index.js';
-import { type Engine, ServedDevice } from '../../../../src/devices/simulated/index.js';
+import { type DeviceEngine, ServedDevice } from '../../../../src/devices/simulated/index.js';
 import { Slots } from '../../../../src/devices/simulated/slots.js';
 import { writeModel } from '../../../../src/formats/tflite/index.js';
 import { loadTarget } from '../../../../src/targets/index.js';
@@ -47,7 +47,7 @@ const images = [
 const imageOf = (bytes: Uint8Array) => images.find((image) => Buffer.compare(image.bytes, bytes) === 0);
 
 /** Loads whatever there is. */
-const engine: Engine = {
+const engine: DeviceEngine = {
   firmware: 'test',
   runtimeVersion: 'test',
   simulated: true,

@@ -45,18 +45,18 @@ describe('windows', () => {
       [9, 4],
     ] as const) {
       const { simulated, transport } = connect({});
-      let [underWay, most] = [0, 0];
+      let [inFlight, most] = [0, 0];
       const send = transport.send.bind(transport);
       Object.assign(transport, {
         send: async (packet: Uint8Array) => {
-          most = Math.max(most, ++underWay);
+          most = Math.max(most, ++inFlight);
           await send(packet);
         },
       });
       const client = new SmpClient(transport, quick);
       const receive = transport.onPacket;
       transport.onPacket = (packet) => {
-        underWay -= 1;
+        inFlight -= 1;
         receive?.(packet);
       };
       expect(await uploadImage(client, image, { window })).toMatchObject({

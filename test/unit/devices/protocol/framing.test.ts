@@ -9,7 +9,7 @@ import {
   consoleBytes,
   encodeConsole,
   encodePacket,
-  longestLineBytes,
+  maxLineBytes,
   RawDecoder,
 } from '../../../../src/devices/protocol/index.js';
 
@@ -53,7 +53,7 @@ describe('console lines', () => {
         .toString('latin1')
         .split('\n')
         .map((line) => line.length + 1);
-      expect(Math.max(...lengths)).toBeLessThanOrEqual(longestLineBytes);
+      expect(Math.max(...lengths)).toBeLessThanOrEqual(maxLineBytes);
     }
   });
 

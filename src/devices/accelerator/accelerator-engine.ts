@@ -5,12 +5,12 @@ import { yieldToEventLoop } from '../../base/event-loop.js';
 import type { Model } from '../../formats/tflite/index.js';
 import { compiledModelOf, newestRuntime, requireRuntime } from '../../targets/compiled/index.js';
 import { drawable, drawSample, SeededBytes } from '../bundle/index.js';
-import { atollError, type Engine, type Execution, engineError, tickHz } from '../simulated/index.js';
+import { atollStatusError, type DeviceEngine, type Execution, engineError, tickHz } from '../simulated/index.js';
 import type { Accelerator } from './accelerator.js';
 import { AcceleratedModel } from './compiled-model.js';
 import type { EmulatedAccelerator } from './emulated/emulated-accelerator.js';
 
-export interface AcceleratorEngine extends Engine {
+export interface AcceleratorEngine extends DeviceEngine {
   readonly close: () => Promise<void>;
 }
 
@@ -34,7 +34,7 @@ export async function acceleratorEngine(
     load: async (model) => {
       const loaded = refusing(() => modelFor(model));
       if (emulated !== null && !loaded.programs.every((program) => emulated.knows(program)))
-        throw atollError(
+        throw atollStatusError(
           'IMAGE_INVALID',
           'this accelerator is emulated, and does not know the model: start it with --emulate MODEL_edgetpu.tflite',
         );

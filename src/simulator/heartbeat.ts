@@ -16,12 +16,12 @@ let listener: ((now: number) => void) | null = null;
 /**
  * @param heard called before every operator that any interpreter of this process runs; it must be quick. null: nobody
  */
-export function onBeat(heard: ((now: number) => void) | null): void {
+export function onHeartbeat(heard: ((now: number) => void) | null): void {
   listener = heard;
 }
 
 /** @throws RUN_TIMEOUT */
-export function beat({ end, ms }: TimeLimit): void {
+export function heartbeat({ end, ms }: TimeLimit): void {
   const now = performance.now();
   if (now > end) throw fail('RUN_TIMEOUT', { ms });
   listener?.(now);

@@ -2,7 +2,7 @@
 // has changed comes out, as records and events. The same in the same order gives the same, and an engine that is made
 // anew from the records goes on where the other was.
 
-import type { Gate, Judgement, Measured } from './gates.js';
+import type { DeviceMeasurements, Gate, Judgement } from './gates.js';
 import {
   type Deadlines,
   type DevicePhase,
@@ -13,7 +13,7 @@ import {
   timedPhases,
   waitingDevice,
 } from './records.js';
-import { underWay, WaveCount } from './wave-count.js';
+import { inFlightPhases, WaveCount } from './wave-count.js';
 
 export interface RolloutSetup {
   /** How many there are. */
@@ -38,7 +38,7 @@ export interface DeviceReport {
   readonly code: string | null;
   /** It runs what it says: the model's hash and the answer to the challenge are right. */
   readonly proved: boolean;
-  readonly measured: Measured;
+  readonly measured: DeviceMeasurements;
 }
 
 export interface Changes {
@@ -69,7 +69,7 @@ export class RolloutEngine {
   private readonly busy = new Set<string>();
   private readonly countsOf: Partial<Record<DevicePhase, number>>[];
   private nextPlace = 0;
-  private nextTellAt = 0;
+  private nextNotifyAt = 0;
   private windowOpen = true;
   private count: WaveCount;
   private readonly changed = new Set<string>();
@@ -89,7 +89,7 @@ export class RolloutEngine {
       this.devices.set(id, record);
       this.countPhase(record, 1);
       this.nextPlace = Math.max(this.nextPlace, place + 1);
-      if (underWay.has(phase)) this.busy.add(id);
+      if (inFlightPhases.has(phase)) this.busy.add(id);
       if (phase === 'returning') this.back.push(id);
       // Who is told again waits with the wave that is under way.
       if (phase === 'waiting') this.queue[Math.max(wave, current.wave)]?.push(id);
@@ -101,7 +101,7 @@ export class RolloutEngine {
     return this.current;
   }
 
-  get underWay(): number {
+  get inFlightCount(): number {
     return this.busy.size;
   }
 
@@ -119,7 +119,7 @@ export class RolloutEngine {
   }
 
   /** Ids of those that are under way. */
-  travelling(): Iterable<string> {
+  inFlight(): Iterable<string> {
     return this.busy;
   }
 
@@ -197,12 +197,12 @@ export class RolloutEngine {
   remove(id: string, now: number): void {
     const record = this.devices.get(id);
     if (record === undefined || record.phase === 'confirmed' || record.phase === 'removed') return;
-    this.change({ ...record, phase: 'removed', since: now, wants: 'nothing', said: true });
+    this.change({ ...record, phase: 'removed', since: now, desired: 'nothing', published: true });
     this.advance(now);
   }
 
   /** A device that was not there when the rollout began, or was removed since: it comes into the last wave. */
-  join(id: string, before: Measured, now: number): void {
+  join(id: string, before: DeviceMeasurements, now: number): void {
     const known = this.devices.get(id);
     if (
       (known !== undefined && known.phase !== 'removed') ||
@@ -240,7 +240,7 @@ export class RolloutEngine {
     const heard = { ...record, seq: report.seq };
     // Of what it is not to run any more, only how it ended is of interest; a device that is back reports what was
     // before.
-    if (record.wants === 'old') {
+    if (record.desired === 'old') {
       if (report.about !== 'old') this.change(heard);
       else
         this.change({
@@ -250,7 +250,7 @@ export class RolloutEngine {
         });
     } else if (report.about !== 'new') this.change(heard);
     // It works at what was taken back: it has not heard that.
-    else if (record.wants === 'nothing' && underWay.has(phase)) this.change({ ...heard, said: false });
+    else if (record.desired === 'nothing' && inFlightPhases.has(phase)) this.change({ ...heard, published: false });
     else {
       this.change({ ...heard, phase, code, measured, since: sinceOf(record, phase, now) });
       if (this.current.phase === 'rolling-back' && phase === 'confirmed') this.rollBack(id);
@@ -259,15 +259,16 @@ export class RolloutEngine {
   }
 
   /** The broker has what a device is to run. */
-  said(id: string, attempt: number, wants: DeviceRecord['wants']): void {
+  markPublished(id: string, attempt: number, wants: DeviceRecord['desired']): void {
     const record = this.devices.get(id);
-    if (record?.attempt === attempt && record.wants === wants && !record.said) this.change({ ...record, said: true });
+    if (record?.attempt === attempt && record.desired === wants && !record.published)
+      this.change({ ...record, published: true });
   }
 
   /** The broker has lost it. */
-  unsaid(id: string): void {
+  republish(id: string): void {
     const record = this.devices.get(id);
-    if (record !== undefined) this.change({ ...record, said: false });
+    if (record !== undefined) this.change({ ...record, published: false });
   }
 
   /** Whether devices may be told, from now on. */
@@ -291,7 +292,7 @@ export class RolloutEngine {
     const before = this.devices.get(id) as DeviceRecord;
     this.devices.set(id, record);
     this.changed.add(id);
-    if (underWay.has(phase)) this.busy.add(id);
+    if (inFlightPhases.has(phase)) this.busy.add(id);
     else this.busy.delete(id);
     if (before.phase !== phase) {
       this.countPhase(before, -1);
@@ -319,8 +320,8 @@ export class RolloutEngine {
       const passed = this.passes(now);
       if (this.state.phase !== 'running') return;
       const queue = this.queue[this.current.wave] ?? [];
-      while (this.head < queue.length && this.mayTell(now))
-        this.tellFrom(queue[this.head++] as string, 'waiting', 'new', now);
+      while (this.head < queue.length && this.mayNotify(now))
+        this.notify(queue[this.head++] as string, 'waiting', 'new', now);
       // Those who are told again belong to waves that are over: they are waited for in the end.
       if (!passed || this.head < queue.length) return;
       if (this.current.wave + 1 < this.setup.waves) {
@@ -331,24 +332,32 @@ export class RolloutEngine {
       else this.enter({ phase: 'done', reason: '', by: null });
     }
     if (this.current.phase !== 'rolling-back') return;
-    while (this.back.length > 0 && this.mayTell(now)) this.tellFrom(this.back.pop() as string, 'returning', 'old', now);
+    while (this.back.length > 0 && this.mayNotify(now)) this.notify(this.back.pop() as string, 'returning', 'old', now);
     if (this.back.length === 0 && this.busy.size === 0) this.enter({ phase: 'stopped' });
   }
 
-  private mayTell(now: number): boolean {
+  private mayNotify(now: number): boolean {
     return (
       this.windowOpen &&
       this.busy.size < this.setup.concurrency &&
-      (this.current.phase === 'rolling-back' || now >= this.nextTellAt)
+      (this.current.phase === 'rolling-back' || now >= this.nextNotifyAt)
     );
   }
 
   /** @param phase that the device was queued in: one that was removed since is left out */
-  private tellFrom(id: string, phase: 'waiting' | 'returning', wants: 'new' | 'old', now: number): void {
+  private notify(id: string, phase: 'waiting' | 'returning', desired: 'new' | 'old', now: number): void {
     const record = this.devices.get(id) as DeviceRecord;
     if (record.phase !== phase) return;
-    this.nextTellAt = Math.max(this.nextTellAt, now - paceBurstMs) + this.setup.paceMs;
-    this.change({ ...record, phase: 'told', since: now, code: null, attempt: record.attempt + 1, wants, said: false });
+    this.nextNotifyAt = Math.max(this.nextNotifyAt, now - paceBurstMs) + this.setup.paceMs;
+    this.change({
+      ...record,
+      phase: 'notified',
+      since: now,
+      code: null,
+      attempt: record.attempt + 1,
+      desired,
+      published: false,
+    });
   }
 
   /** Whether the next wave may begin; pauses or stops where a gate says so. */
@@ -391,14 +400,14 @@ export class RolloutEngine {
     if (phase === 'stopped' || phase === 'rolling-back' || (phase === 'done' && !rollBack)) return;
     const verdict = by === 'gate' ? this.judgements() : null;
     for (const record of this.devices.values()) {
-      if (record.wants === 'nothing' || (record.phase === 'confirmed' && !rollBack)) continue;
+      if (record.desired === 'nothing' || (record.phase === 'confirmed' && !rollBack)) continue;
       if (rollBack && mayRunNew(record)) this.rollBack(record.id);
       else
         this.change({
           ...record,
-          ...(underWay.has(record.phase) ? { phase: 'withdrawn' } : {}),
-          wants: 'nothing',
-          said: false,
+          ...(inFlightPhases.has(record.phase) ? { phase: 'withdrawn' } : {}),
+          desired: 'nothing',
+          published: false,
         });
     }
     // What devices go back to must be at the broker before they are told.

@@ -4,7 +4,7 @@
 import type { AtollError } from '../../base/errors.js';
 import type { Model } from '../../formats/tflite/index.js';
 import type { TensorInfo } from '../../simulator/index.js';
-import { atollError, type StatusError } from './status-error.js';
+import { atollStatusError, type StatusError } from './status-error.js';
 
 export interface Inference {
   /** All outputs one after another. */
@@ -30,7 +30,7 @@ export interface Execution {
   readonly latencies: (count: number, random: () => number) => number[] | Promise<number[]>;
 }
 
-export interface Engine {
+export interface DeviceEngine {
   /** As `describe` tells them. */
   readonly firmware: string;
   readonly runtimeVersion: string;
@@ -46,7 +46,7 @@ export interface Engine {
 
 /** The answer where a model is not fit to be run. */
 export function engineError(error: AtollError): StatusError {
-  return atollError('IMAGE_INVALID', error.message);
+  return atollStatusError('IMAGE_INVALID', error.message);
 }
 
 /** Ticks per second of the counter that latencies are told in. */

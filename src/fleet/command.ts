@@ -4,7 +4,7 @@
 import { type AgentOptions, leadRollout } from './agent.js';
 import { type FleetBroker, machineClock, sleep } from './broker.js';
 import { defaultLeaseMs, LeaseWatch } from './lease.js';
-import type { RolloutRequest, RolloutRow, RolloutStore } from './store/index.js';
+import type { RolloutCommand, RolloutRow, RolloutStore } from './store/index.js';
 
 const pollMs = 200;
 
@@ -13,10 +13,10 @@ const pollMs = 200;
  * @returns the rollout after the word was taken, or after it was led to its end or rest
  * @throws what leadRollout throws
  */
-export async function sayWord(
+export async function submitCommand(
   store: RolloutStore,
   no: number,
-  request: RolloutRequest,
+  request: RolloutCommand,
   connect: () => Promise<{ readonly broker: FleetBroker; readonly fleet: string; readonly close: () => Promise<void> }>,
   options: AgentOptions = {},
 ): Promise<RolloutRow> {

@@ -15,7 +15,7 @@ import {
   encodePacket,
   encodePayload,
 } from '../../../src/devices/protocol/index.js';
-import { KeptSlots, SimulatedDevice } from '../../../src/devices/simulated/index.js';
+import { PersistentSlots, SimulatedDevice } from '../../../src/devices/simulated/index.js';
 import { writeModel } from '../../../src/formats/tflite/index.js';
 import { loadTarget } from '../../../src/targets/index.js';
 import { temporaryFolder } from '../../support/files.js';
@@ -31,7 +31,7 @@ const names = (): string[] =>
     .sort();
 const nameOf = (fill: number): string => `${sha256Hex(image(fill))}.slot`;
 
-async function withModel(fill: number, slots: KeptSlots): Promise<void> {
+async function withModel(fill: number, slots: PersistentSlots): Promise<void> {
   const slot = slots.inactive;
   slots.erase(slot);
   slots.append(slot, image(fill));
@@ -42,10 +42,10 @@ async function withModel(fill: number, slots: KeptSlots): Promise<void> {
 }
 
 test('models and what each slot is are there after a restart; what is replaced goes', async () => {
-  const first = await KeptSlots.in(folder);
+  const first = await PersistentSlots.open(folder);
   await withModel(1, first);
   await withModel(2, first);
-  const second = await KeptSlots.in(folder);
+  const second = await PersistentSlots.open(folder);
   expect(second.active?.bytes).toEqual(image(2));
   expect(second.all.map(({ active, confirmed, pending }) => ({ active, confirmed, pending }))).toEqual(
     first.all.map(({ active, confirmed, pending }) => ({ active, confirmed, pending })),
@@ -55,41 +55,41 @@ test('models and what each slot is are there after a restart; what is replaced g
 });
 
 test('what was never confirmed has a boot less each time, and is given up at the third', async () => {
-  const slots = await KeptSlots.in(folder);
+  const slots = await PersistentSlots.open(folder);
   await withModel(1, slots);
   const { inactive } = slots;
   slots.erase(inactive);
   slots.append(inactive, image(2));
   slots.activate(inactive);
   await slots.keep();
-  const running = async (): Promise<number | undefined> => (await KeptSlots.in(folder)).active?.bytes[0];
+  const running = async (): Promise<number | undefined> => (await PersistentSlots.open(folder)).active?.bytes[0];
   expect([await running(), await running(), await running()]).toEqual([2, 2, 1]);
 });
 
 test('what has passed nothing yet is not kept', async () => {
-  const slots = await KeptSlots.in(folder);
+  const slots = await PersistentSlots.open(folder);
   slots.append(slots.inactive, image(1));
   await slots.keep();
   expect(names()).toEqual(['slots.json']);
-  expect((await KeptSlots.in(folder)).inactive.bytes).toHaveLength(0);
+  expect((await PersistentSlots.open(folder)).inactive.bytes).toHaveLength(0);
 });
 
 test('an image that is not what its name says, or a state that is none, is not run', async () => {
-  await withModel(1, await KeptSlots.in(folder));
+  await withModel(1, await PersistentSlots.open(folder));
   writeFileSync(path.join(folder, nameOf(1)), image(9));
-  await expect(KeptSlots.in(folder)).rejects.toMatchObject({ code: 'STATE_INVALID' });
+  await expect(PersistentSlots.open(folder)).rejects.toMatchObject({ code: 'STATE_INVALID' });
   for (const text of [
     '',
     '{}',
     readFileSync(path.join(folder, 'slots.json'), 'utf8').replace('"attempts": 0', '"attempts": -1'),
   ]) {
     writeFileSync(path.join(folder, 'slots.json'), text);
-    await expect(KeptSlots.in(folder)).rejects.toMatchObject({ code: 'STATE_INVALID' });
+    await expect(PersistentSlots.open(folder)).rejects.toMatchObject({ code: 'STATE_INVALID' });
   }
 });
 
 test('an image that was given up stays, with its boots: it is not tried again', async () => {
-  const slots = await KeptSlots.in(folder);
+  const slots = await PersistentSlots.open(folder);
   await withModel(1, slots);
   const { inactive } = slots;
   slots.erase(inactive);
@@ -97,14 +97,14 @@ test('an image that was given up stays, with its boots: it is not tried again', 
   inactive.tested = true;
   slots.activate(inactive);
   await slots.keep();
-  for (let starts = 0; starts < 3; starts++) await KeptSlots.in(folder);
-  const { active, inactive: givenUp } = await KeptSlots.in(folder);
+  for (let starts = 0; starts < 3; starts++) await PersistentSlots.open(folder);
+  const { active, inactive: givenUp } = await PersistentSlots.open(folder);
   expect(active?.bytes).toEqual(image(1));
   expect(givenUp).toMatchObject({ bytes: image(2), attempts: 3, tested: false });
 });
 
 test('a device answers when its flash is on disk, and with an error where it cannot be', async () => {
-  const slots = await KeptSlots.in(folder);
+  const slots = await PersistentSlots.open(folder);
   const target = await loadTarget('pico');
   const model = int8Dense(100, 1);
   const bytes = buildSlotImage(writeModel(model), model, target, {});
@@ -144,17 +144,17 @@ test('a folder belongs to one process at a time, and to the next one when that h
   writeFileSync(path.join(folder, 'notes.slot'), 'mine');
   const other = spawn(process.execPath, ['-e', 'setTimeout(() => {}, 60000)']);
   writeFileSync(path.join(folder, 'lock'), `${other.pid} ${await processIdentity(other.pid ?? 0)}`);
-  await expect(KeptSlots.in(folder)).rejects.toMatchObject({
+  await expect(PersistentSlots.open(folder)).rejects.toMatchObject({
     code: 'STATE_BUSY',
     message: expect.stringContaining(String(other.pid)),
   });
   // Its number, and another process: one before the system was started anew.
   writeFileSync(path.join(folder, 'lock'), `${other.pid} elsewhere/1`);
-  await (await KeptSlots.in(folder)).close();
+  await (await PersistentSlots.open(folder)).close();
   writeFileSync(path.join(folder, 'lock'), `${other.pid} ${await processIdentity(other.pid ?? 0)}`);
   other.kill();
   await once(other, 'exit');
-  const slots = await KeptSlots.in(folder);
+  const slots = await PersistentSlots.open(folder);
   await withModel(1, slots);
   await withModel(2, slots);
   await withModel(3, slots);
@@ -166,7 +166,7 @@ test('of processes that begin at the same time over what one has left, one gets 
   mkdirSync(folder, { recursive: true });
   for (let round = 0; round < 5; round++) {
     writeFileSync(path.join(folder, 'lock'), '999999999 gone');
-    const script = `import('${path.resolve('dist/devices/simulated/index.js')}').then(({ KeptSlots }) => KeptSlots.in(${JSON.stringify(folder)})).then(
+    const script = `import('${path.resolve('dist/devices/simulated/index.js')}').then(({ PersistentSlots }) => PersistentSlots.open(${JSON.stringify(folder)})).then(
       () => { console.log('has it'); setTimeout(() => {}, 1500); }, (error) => console.log(error.code));`;
     const answers = await Promise.all(
       Array.from({ length: 4 }, async () => {

@@ -8,7 +8,7 @@ import { resolveShapes } from '../simulator/index.js';
 import { type CheckResult, factsOf, loadShippedTargets, runtimeKernelsOf, type Target } from '../targets/index.js';
 import { planMemory } from './passes/index.js';
 
-export interface Remedy {
+export interface Suggestion {
   readonly kind: 'memory-plan' | 'smaller-input' | 'int8' | 'together' | 'other-target';
   readonly what: string;
   /** null where it does not change, or is not known. */
@@ -19,21 +19,21 @@ export interface Remedy {
 
 /** A change to the model. `apply` returns null if the change does not apply. */
 interface Alteration {
-  readonly kind: Remedy['kind'];
+  readonly kind: Suggestion['kind'];
   readonly what: string;
   readonly apply: (model: Model) => Model | null;
 }
 
 const inputShares = [0.75, 0.5] as const;
-const mostTargets = 3;
+const maxTargets = 3;
 
 /** In the order in which to try them: what costs no accuracy first. Empty for a model that fits. */
-export async function remediesFor(
+export async function suggestionsFor(
   bytes: Uint8Array,
   model: Model,
   target: Target,
   { fits, reasons }: CheckResult,
-): Promise<readonly Remedy[]> {
+): Promise<readonly Suggestion[]> {
   if (fits) return [];
   const codes = new Set(reasons.map(({ code }) => code));
   const arena = codes.has('ARENA') ? forTheArena(model, target) : [];
@@ -42,10 +42,10 @@ export async function remediesFor(
 }
 
 /** Tries each change alone. If none is enough, tries them together, with as large an input as possible. */
-function forTheArena(model: Model, target: Target): Remedy[] {
+function forTheArena(model: Model, target: Target): Suggestion[] {
   const plan = memoryPlan(target);
   const [large, small] = inputShares.map((share) => smallerInput(model, share));
-  const enough = (remedies: readonly Remedy[]): boolean => remedies.some(({ fits }) => fits);
+  const enough = (suggestions: readonly Suggestion[]): boolean => suggestions.some(({ fits }) => fits);
   const largeInput = tried(model, target, large);
   // Half the size is tried only if three quarters are not enough.
   const alone = [
@@ -108,7 +108,7 @@ function smallerInput(model: Model, share: number): Alteration | null {
   };
 }
 
-function combined(model: Model, target: Target, alterations: readonly (Alteration | null | undefined)[]): Remedy[] {
+function combined(model: Model, target: Target, alterations: readonly (Alteration | null | undefined)[]): Suggestion[] {
   const applied: string[] = [];
   let altered = model;
   for (const alteration of alterations) {
@@ -121,7 +121,7 @@ function combined(model: Model, target: Target, alterations: readonly (Alteratio
 }
 
 /** The smallest boards of the same kind that take it. */
-async function otherTargets(bytes: Uint8Array, model: Model, target: Target): Promise<Remedy[]> {
+async function otherTargets(bytes: Uint8Array, model: Model, target: Target): Promise<Suggestion[]> {
   const facts = factsOf(model);
   const boards = (await loadShippedTargets()).filter(
     ({ id, core, runtime }) => id !== target.id && core !== null && runtime.kernels !== 'edgetpu',
@@ -131,7 +131,7 @@ async function otherTargets(bytes: Uint8Array, model: Model, target: Target): Pr
     .filter(({ result }) => result.fits);
   return fitting
     .sort((a, b) => a.result.memory.budgets.arenaBytes - b.result.memory.budgets.arenaBytes)
-    .slice(0, mostTargets)
+    .slice(0, maxTargets)
     .map(({ board, result }) => ({
       kind: 'other-target',
       what: `${board.id} (${board.name})`,
@@ -140,12 +140,12 @@ async function otherTargets(bytes: Uint8Array, model: Model, target: Target): Pr
     }));
 }
 
-function tried(model: Model, target: Target, alteration: Alteration | null | undefined): Remedy[] {
+function tried(model: Model, target: Target, alteration: Alteration | null | undefined): Suggestion[] {
   const altered = attempt(() => alteration?.apply(model) ?? null);
   return altered === null || alteration == null ? [] : judged(altered, target, alteration.kind, alteration.what);
 }
 
-function judged(model: Model, target: Target, kind: Remedy['kind'], what: string): Remedy[] {
+function judged(model: Model, target: Target, kind: Suggestion['kind'], what: string): Suggestion[] {
   const result = attempt(() => checkFile(writeModel(model), model, target));
   return result?.memory.arenaBytes == null
     ? []

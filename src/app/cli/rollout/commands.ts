@@ -1,6 +1,6 @@
 import { fail } from '../../../base/errors.js';
 import { connectToBroker, fleetOf, parseBrokerAddress } from '../../../devices/mqtt/index.js';
-import { type RolloutRequest, type RolloutRow, sayWord } from '../../../fleet/index.js';
+import { type RolloutCommand, type RolloutRow, submitCommand } from '../../../fleet/index.js';
 import type { Context, Outcome } from '../verb.js';
 import { outcomeOf, showing } from './lead.js';
 import { findRollout, withStore } from './store.js';
@@ -60,7 +60,7 @@ async function say(
   context: Context,
   name: string | null,
   options: Options,
-  requestFor: (row: RolloutRow) => RolloutRequest,
+  requestFor: (row: RolloutRow) => RolloutCommand,
 ): Promise<Outcome> {
   return withStore(options, async (store) => {
     const row = await findRollout(store, name, options);
@@ -70,7 +70,7 @@ async function say(
       const broker = await connectToBroker(address);
       return { broker, fleet: fleetOf(address), close: () => broker.close() };
     };
-    const after = await sayWord(store, row.no, request, connect, showing(context, row));
+    const after = await submitCommand(store, row.no, request, connect, showing(context, row));
     const outcome = await outcomeOf(store, after, options);
     // Pausing and aborting is what was asked for.
     return request.kind === 'pause' || request.kind === 'abort' ? { ...outcome, exitCode: 0 } : outcome;

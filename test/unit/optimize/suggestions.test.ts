@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
 import { type Model, TensorType, writeModel } from '../../../src/formats/tflite/index.js';
-import { remediesFor } from '../../../src/optimize/remedies.js';
+import { suggestionsFor } from '../../../src/optimize/suggestions.js';
 import { checkModel, loadTarget, type Target } from '../../../src/targets/index.js';
 import { branchingModel, convOptions, denseModel, modelOf, wideModel } from '../../support/models.js';
 
@@ -10,10 +10,10 @@ async function boardWith(arenaBytes: number): Promise<Target> {
   return { ...board, ram: { bytes: arenaBytes + 1024, firmwareBytes: 1024 } };
 }
 
-async function remediesOf(model: Model, arenaBytes: number) {
+async function suggestionsOf(model: Model, arenaBytes: number) {
   const target = await boardWith(arenaBytes);
   const bytes = writeModel(model);
-  return remediesFor(bytes, model, target, checkModel(model, target, bytes.length));
+  return suggestionsFor(bytes, model, target, checkModel(model, target, bytes.length));
 }
 
 /** Convolutions one after another, with so many channels between them. */
@@ -41,43 +41,43 @@ function chain(type: number, ...channels: readonly number[]): Model {
 }
 
 test('a model that fits needs none', async () => {
-  expect(await remediesOf(wideModel(), 2 ** 20)).toEqual([]);
+  expect(await suggestionsOf(wideModel(), 2 ** 20)).toEqual([]);
 });
 
 test('int16 activations: int8 is tried, and measured', async () => {
-  const remedies = await remediesOf(chain(TensorType.INT16, 8, 8, 8), 6000);
-  expect(remedies.find(({ kind }) => kind === 'int8')).toMatchObject({ fits: true });
-  expect((await remediesOf(chain(TensorType.INT8, 8, 8, 8), 3000)).map(({ kind }) => kind)).not.toContain('int8');
+  const suggestions = await suggestionsOf(chain(TensorType.INT16, 8, 8, 8), 6000);
+  expect(suggestions.find(({ kind }) => kind === 'int8')).toMatchObject({ fits: true });
+  expect((await suggestionsOf(chain(TensorType.INT8, 8, 8, 8), 3000)).map(({ kind }) => kind)).not.toContain('int8');
 });
 
 test('where no change alone is enough, all together are tried, and said to be enough only where they are', async () => {
   const model = chain(TensorType.INT16, 8, 8, 8);
-  const remedies = await remediesOf(model, 2600);
-  const alone = remedies.filter(({ kind }) => kind !== 'together' && kind !== 'other-target');
+  const suggestions = await suggestionsOf(model, 2600);
+  const alone = suggestions.filter(({ kind }) => kind !== 'together' && kind !== 'other-target');
   expect(alone.map(({ fits }) => fits)).toEqual([false, false]);
-  expect(remedies.find(({ kind }) => kind === 'together')).toMatchObject({
+  expect(suggestions.find(({ kind }) => kind === 'together')).toMatchObject({
     fits: true,
     what: expect.stringMatching(/int8 instead of int16.*, and an input of 8 x 8/),
   });
-  expect((await remediesOf(model, 500)).find(({ kind }) => kind === 'together')).toMatchObject({ fits: false });
+  expect((await suggestionsOf(model, 500)).find(({ kind }) => kind === 'together')).toMatchObject({ fits: false });
 });
 
 test('a smaller input is tried at three quarters, then at half', async () => {
-  const remedies = await remediesOf(wideModel(), 150_000);
-  const smaller = remedies.find(({ kind }) => kind === 'smaller-input');
+  const suggestions = await suggestionsOf(wideModel(), 150_000);
+  const smaller = suggestions.find(({ kind }) => kind === 'smaller-input');
   expect(smaller?.what).toMatch(/80 x 80 instead of 160 x 160/);
   expect(smaller).toMatchObject({ fits: true });
 });
 
 test('boards that take it are named, the smallest first; where the fault is in the model, none is', async () => {
-  const remedies = await remediesOf(wideModel(), 150_000);
-  const boards = remedies.filter(({ kind }) => kind === 'other-target');
+  const suggestions = await suggestionsOf(wideModel(), 150_000);
+  const boards = suggestions.filter(({ kind }) => kind === 'other-target');
   expect(boards.length).toBeGreaterThan(0);
   expect(boards.every(({ fits }) => fits)).toBe(true);
-  expect(await remediesOf(denseModel(), 2 ** 20)).toEqual([]);
+  expect(await suggestionsOf(denseModel(), 2 ** 20)).toEqual([]);
 });
 
 test('a memory plan is offered where it makes the arena smaller', async () => {
-  const remedies = await remediesOf(branchingModel(), 5000);
-  expect(remedies.find(({ kind }) => kind === 'memory-plan')).toMatchObject({ fits: true });
+  const suggestions = await suggestionsOf(branchingModel(), 5000);
+  expect(suggestions.find(({ kind }) => kind === 'memory-plan')).toMatchObject({ fits: true });
 });

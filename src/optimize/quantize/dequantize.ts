@@ -25,7 +25,7 @@ import {
 import { parametersOf } from './number-format.js';
 import { activationFormat } from './parameters.js';
 
-export interface Arrival {
+export interface DequantizedModel {
   /** float32 throughout. */
   readonly model: Model;
   /** Computed tensors whose scale is known. */
@@ -36,7 +36,7 @@ export interface Arrival {
 const irreversible = new Set(['UNIDIRECTIONAL_SEQUENCE_LSTM', 'LSTM', 'SVDF']);
 
 /** @throws QUANTIZE_NOT_FLOAT for integer operators that have no way back */
-export function arrive(model: Model): Arrival {
+export function dequantize(model: Model): DequantizedModel {
   if (!model.subgraphs.some((subgraph) => isQuantized(model, subgraph))) return { model, pinned: 0 };
   const copy = copyModel(model);
   for (const subgraph of copy.subgraphs) {

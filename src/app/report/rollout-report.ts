@@ -2,12 +2,12 @@
 
 import type { DeviceRecord, RolloutEvent, RolloutSummary } from '../../fleet/index.js';
 import { escapeHtml, pageOf } from './html.js';
-import { type Line, linePlot } from './line-plot.js';
+import { linePlot, type PlotLine } from './line-plot.js';
 import { quarantineText } from './rollout.js';
 import { brokerText, countsText, gateLine, phaseText, waveRow } from './rollout-status.js';
 import { devicesText, durationText, percentText } from './text.js';
 
-export interface RolloutStory {
+export interface RolloutReport {
   readonly summary: RolloutSummary;
   readonly devices: AsyncIterable<DeviceRecord>;
   readonly events: readonly { readonly at: number; readonly event: RolloutEvent }[];
@@ -25,10 +25,10 @@ const waveHeads = [
   'accuracy',
   'before',
 ];
-const mostBad = 100;
+const maxBad = 100;
 
 /** What a story says of single devices. */
-interface Told {
+interface DeviceFindings {
   /** In the rollout's own time, when each was through. */
   readonly confirmedAt: readonly number[];
   readonly badAt: readonly number[];
@@ -40,7 +40,7 @@ interface Told {
 
 const badPhases = new Set<DeviceRecord['phase']>(['failed', 'rolled-back', 'unknown', 'withdrawn']);
 
-async function read(devices: AsyncIterable<DeviceRecord>): Promise<Told> {
+async function read(devices: AsyncIterable<DeviceRecord>): Promise<DeviceFindings> {
   const told = {
     confirmedAt: [] as number[],
     badAt: [] as number[],
@@ -52,7 +52,7 @@ async function read(devices: AsyncIterable<DeviceRecord>): Promise<Told> {
     const { phase, since, measured, before } = device;
     if (badPhases.has(phase)) {
       told.badAt.push(since);
-      if (told.bad.length < mostBad) told.bad.push(device);
+      if (told.bad.length < maxBad) told.bad.push(device);
     }
     if (phase === 'confirmed') told.confirmedAt.push(since);
     if (measured.p95Ms !== null) told.p95Ms.push(measured.p95Ms);
@@ -62,7 +62,7 @@ async function read(devices: AsyncIterable<DeviceRecord>): Promise<Told> {
   return told;
 }
 
-export async function rolloutMarkdown({ summary, devices, events }: RolloutStory): Promise<string> {
+export async function rolloutMarkdown({ summary, devices, events }: RolloutReport): Promise<string> {
   const { bad } = await read(devices);
   const row = (cells: readonly string[]): string =>
     `| ${cells.map((cell) => cell.replaceAll('|', '\\|')).join(' | ')} |`;
@@ -93,7 +93,7 @@ export async function rolloutMarkdown({ summary, devices, events }: RolloutStory
   ].join('\n');
 }
 
-export async function rolloutPage({ summary, devices, events }: RolloutStory): Promise<string> {
+export async function rolloutPage({ summary, devices, events }: RolloutReport): Promise<string> {
   const { bad, confirmedAt, badAt, p95Ms, beforeP95Ms } = await read(devices);
   const items = (texts: readonly string[]): string =>
     `<ul>${texts.map((text) => `<li>${escapeHtml(text)}</li>`).join('')}</ul>`;
@@ -104,7 +104,7 @@ export async function rolloutPage({ summary, devices, events }: RolloutStory): P
   const latencies = [
     { label: 'new model', look: 'chosen', points: shares(p95Ms) },
     { label: 'model before', look: 'bar', points: shares(beforeP95Ms) },
-  ] as const satisfies readonly Line[];
+  ] as const satisfies readonly PlotLine[];
   return pageOf(`Rollout ${summary.rollout}`, [
     items(facts(summary)),
     grid(
@@ -145,7 +145,7 @@ function facts(summary: RolloutSummary): string[] {
 }
 
 /** Without single devices, which have a table of their own. */
-function happened(events: RolloutStory['events']): string[] {
+function happened(events: RolloutReport['events']): string[] {
   return events.flatMap(({ at, event }) => {
     const time = new Date(at).toISOString().slice(0, 19).replace('T', ' ');
     if (event.kind === 'wave') return [`${time}: wave ${event.wave + 1} began, ${devicesText(event.devices)}`];

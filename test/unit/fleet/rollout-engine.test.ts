@@ -16,9 +16,9 @@ import {
   wavesOf,
 } from '../../../src/fleet/index.js';
 
-const gate = (measure: 'confirmed' | 'failed', mostBad: number, action: Gate['action'] = 'pause'): Gate => ({
+const gate = (measure: 'confirmed' | 'failed', maxBad: number, action: Gate['action'] = 'pause'): Gate => ({
   measure,
-  mostBad,
+  maxBad,
   minimum: 1,
   confidence: 0.95,
   action,
@@ -35,7 +35,7 @@ function devicesOf(count: number): DeviceRecord[] {
 const setupOf = (devices: readonly DeviceRecord[], changes: Partial<RolloutSetup> = {}): RolloutSetup => ({
   waves: 1 + Math.max(...devices.map(({ wave }) => wave)),
   gates: [gate('confirmed', 0.1), gate('failed', 0.1)],
-  deadlines: { told: 1000, downloading: 2000, verified: 1000, pending: 1000 },
+  deadlines: { notified: 1000, downloading: 2000, verified: 1000, pending: 1000 },
   concurrency: 10,
   paceMs: 0,
   ...changes,
@@ -59,8 +59,8 @@ class Fleet {
   readonly log: RolloutEvent[] = [];
   readonly told = new Map<string, number>();
   /** What the broker says to each, as far as it has been told. */
-  readonly wants = new Map<string, DeviceRecord['wants']>();
-  mostUnderWay = 0;
+  readonly wants = new Map<string, DeviceRecord['desired']>();
+  maxInFlight = 0;
   /** What a store would hold. */
   readonly kept = new Map<string, DeviceRecord>();
   private readonly coming: { readonly at: number; readonly id: string; readonly report: DeviceReport }[] = [];
@@ -76,22 +76,29 @@ class Fleet {
     this.log.push(...events);
     for (const device of devices) {
       this.kept.set(device.id, device);
-      if (device.said) continue;
-      const { id, attempt, wants } = device;
-      this.wants.set(id, wants);
-      this.engine.said(id, attempt, wants);
-      if (wants === 'nothing') continue;
-      if (wants === 'new') this.told.set(id, attempt);
-      const behaviour = wants === 'old' ? 'good' : this.behaviourOf(id);
+      if (device.published) continue;
+      const { id, attempt, desired } = device;
+      this.wants.set(id, desired);
+      this.engine.markPublished(id, attempt, desired);
+      if (desired === 'nothing') continue;
+      if (desired === 'new') this.told.set(id, attempt);
+      const behaviour = desired === 'old' ? 'good' : this.behaviourOf(id);
       for (const [i, state] of steps[behaviour].entries()) {
         const at = this.now + (i + 1) * 100 * (0.5 + this.random());
-        const report = { ...about, about: wants, seq: 10 * attempt + i, attempt, state, proved: behaviour !== 'lies' };
+        const report = {
+          ...about,
+          about: desired,
+          seq: 10 * attempt + i,
+          attempt,
+          state,
+          proved: behaviour !== 'lies',
+        };
         this.coming.push({ at, id, report });
         if (this.random() < 0.3) this.coming.push({ at: at + 300 * this.random(), id, report });
       }
     }
     for (const device of this.engine.drain().devices) this.kept.set(device.id, device);
-    this.mostUnderWay = Math.max(this.mostUnderWay, this.engine.underWay);
+    this.maxInFlight = Math.max(this.maxInFlight, this.engine.inFlightCount);
   }
 
   /** Until nothing more happens by itself. */
@@ -136,11 +143,11 @@ function rollOut(
 
 describe('a rollout', () => {
   test('to good devices ends with all of them confirmed, wave by wave', () => {
-    const { engine, log, mostUnderWay, counts } = rollOut(50, () => 'good');
+    const { engine, log, maxInFlight, counts } = rollOut(50, () => 'good');
     expect(engine.state).toMatchObject({ phase: 'done', wave: 2 });
     expect(counts).toEqual({ confirmed: 50 });
     expect(log.flatMap((event) => (event.kind === 'wave' ? event.devices : []))).toEqual([1, 9, 40]);
-    expect(mostUnderWay).toBe(10);
+    expect(maxInFlight).toBe(10);
   });
 
   test.each<[Behaviour, string]>([
@@ -218,7 +225,7 @@ describe('a rollout', () => {
     // Those too that were under way when it stopped.
     expect(fleet.counts['rolled-back']).toBeGreaterThanOrEqual(10);
     expect(fleet.counts.confirmed).toBeUndefined();
-    expect(fleet.mostUnderWay).toBe(4);
+    expect(fleet.maxInFlight).toBe(4);
     for (const { id, phase } of fleet.engine.all()) {
       if (phase === 'waiting') expect(fleet.wants.get(id)).toBeUndefined();
       else expect(fleet.wants.get(id)).toBe(phase === 'rolled-back' ? 'old' : 'nothing');
@@ -249,8 +256,9 @@ describe('a rollout', () => {
     expect(engine.state.phase).toBe('rolling-back');
     engine.openWindow(true);
     engine.tick(1501);
-    for (const id of [liar, silent, busy]) expect(engine.device(id)).toMatchObject({ phase: 'told', wants: 'old' });
-    expect(engine.device(broken)).toMatchObject({ phase: 'failed', wants: 'nothing' });
+    for (const id of [liar, silent, busy])
+      expect(engine.device(id)).toMatchObject({ phase: 'notified', desired: 'old' });
+    expect(engine.device(broken)).toMatchObject({ phase: 'failed', desired: 'nothing' });
     for (const id of [liar, silent, busy])
       engine.report(
         id,
@@ -262,7 +270,7 @@ describe('a rollout', () => {
 
   test('whose devices fall silent together tells nobody else before its gates have judged that', () => {
     const devices = devicesOf(100).map((device) => ({ ...device, wave: 0 }));
-    const silence: Gate = { measure: 'unknown', mostBad: 0.05, minimum: 1, confidence: 0.95, action: 'pause' };
+    const silence: Gate = { measure: 'unknown', maxBad: 0.05, minimum: 1, confidence: 0.95, action: 'pause' };
     const engine = new RolloutEngine(setupOf(devices, { gates: [silence], concurrency: 40 }), devices);
     engine.resume(0);
     engine.tick(5000);
@@ -273,7 +281,7 @@ describe('a rollout', () => {
   test('that is aborted calls back whoever is not through, and leaves the others', () => {
     const fleet = rollOut(50, (id, wave) => (wave === 2 ? 'dies' : id === 'd1' ? 'fails' : 'good'), {
       gates: [gate('failed', 0.9)],
-      deadlines: { told: 1e9, downloading: 1e9, verified: 1e9, pending: 1e9 },
+      deadlines: { notified: 1e9, downloading: 1e9, verified: 1e9, pending: 1e9 },
     });
     expect(fleet.engine.state.phase).toBe('running');
     const confirmed = fleet.counts.confirmed as number;
@@ -304,7 +312,7 @@ describe('a rollout', () => {
     fleet.run();
     expect(fleet.told.get('d7')).toBe(2);
     expect(fleet.told.get('d1') ?? 0).toBeLessThan(2);
-    expect(fleet.mostUnderWay).toBeLessThanOrEqual(10);
+    expect(fleet.maxInFlight).toBeLessThanOrEqual(10);
   });
 
   test('that is done goes on for a device that is told again, and for one that comes later', () => {
@@ -322,7 +330,7 @@ describe('a rollout', () => {
     fleet.run();
     expect(fleet.engine.state.phase).toBe('done');
     expect(fleet.counts).toEqual({ confirmed: 60 });
-    expect(fleet.mostUnderWay).toBe(4);
+    expect(fleet.maxInFlight).toBe(4);
     fleet.engine.join('latecomer', nothingMeasured, fleet.now);
     fleet.run();
     expect(fleet.engine.state).toMatchObject({ phase: 'done', wave: 2 });
@@ -353,7 +361,7 @@ describe('a rollout', () => {
       engine.openWindow(now < 5000 || now >= 10_000);
       engine.tick(now);
       for (const { id, phase, attempt } of engine.all())
-        if (phase === 'told') engine.report(id, { ...about, seq: 1, attempt, state: 'confirmed' }, now);
+        if (phase === 'notified') engine.report(id, { ...about, seq: 1, attempt, state: 'confirmed' }, now);
       counts.push(told());
     }
     // A burst of a second, then two in a second.
@@ -374,7 +382,7 @@ describe('a rollout', () => {
     engine.report('stranger', confirmed, 1);
     engine.report(first, { ...confirmed, attempt: 0 }, 1);
     engine.report(first, { ...confirmed, about: 'old' }, 1);
-    expect(engine.device(first)).toMatchObject({ phase: 'told' });
+    expect(engine.device(first)).toMatchObject({ phase: 'notified' });
     // Not told yet: what it says is not of this rollout.
     engine.report(later, confirmed, 1);
     expect(engine.device(later)).toMatchObject({ phase: 'waiting' });
@@ -418,13 +426,13 @@ test('whatever devices do: waves come in order, none before the one before has p
     fc.property(anyBehaviours, ({ count, seed, bad, most }) => {
       const behaviours = drawBehaviours(count, bad, seededRandom(seed));
       const gates = [gate('confirmed', most), gate('failed', most, 'abort')];
-      const { engine, log, told, mostUnderWay } = rollOut(
+      const { engine, log, told, maxInFlight } = rollOut(
         count,
         (id) => behaviours.get(id) as Behaviour,
         { gates },
         seed,
       );
-      expect(mostUnderWay).toBeLessThanOrEqual(10);
+      expect(maxInFlight).toBeLessThanOrEqual(10);
       expect([...told.values()].every((times) => times === 1)).toBe(true);
       const begun = log.flatMap((event) => (event.kind === 'wave' ? event.wave : []));
       expect(begun).toEqual(begun.map((_, i) => i));
@@ -483,7 +491,7 @@ test('a hundred thousand devices: the cost of a report does not grow with the fl
   const devices = devicesOf(100_000);
   const engine = new RolloutEngine(setupOf(devices, { concurrency: 100_000 }), devices);
   engine.resume(0);
-  const next = (): string[] => engine.drain().devices.flatMap(({ id, phase }) => (phase === 'told' ? id : []));
+  const next = (): string[] => engine.drain().devices.flatMap(({ id, phase }) => (phase === 'notified' ? id : []));
   const waiting = next();
   for (let id = waiting.pop(), now = 1; id !== undefined; id = waiting.pop(), now++) {
     engine.report(id, { ...about, seq: 1, attempt: 1, state: 'confirmed' }, now);

@@ -31,7 +31,7 @@ const indexSchema = z.object({
 });
 type Index = z.infer<typeof indexSchema>;
 
-export class KeptSlots extends Slots {
+export class PersistentSlots extends Slots {
   private readonly hashes = new WeakMap<Uint8Array, string>();
   private written: string;
   private writing: Promise<void> = Promise.resolve();
@@ -48,12 +48,12 @@ export class KeptSlots extends Slots {
    * What is there, or empty slots. It has been started: what is not confirmed has one boot less.
    * @throws STATE_BUSY, STATE_INVALID, FILE_*
    */
-  static async in(folder: string): Promise<KeptSlots> {
+  static async open(folder: string): Promise<PersistentSlots> {
     await lock(folder);
     const file = path.join(folder, indexFile);
     const names = await readdir(folder).catch((): string[] => []);
     const index = names.includes(indexFile) ? parseIndex(await readText(file), file) : null;
-    const kept = new KeptSlots(folder, index === null ? '' : textOf(index));
+    const kept = new PersistentSlots(folder, index === null ? '' : textOf(index));
     for (const [i, entry] of (index?.slots ?? []).entries()) {
       const { sha256: sha, ...state } = entry;
       if (sha !== null && !names.includes(path.basename(imagePath(folder, sha))))
