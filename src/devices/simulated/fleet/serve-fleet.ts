@@ -220,8 +220,10 @@ class BrokerPort implements FleetPort {
 
   publish(topic: string, payload: Uint8Array | string, retain: boolean): void {
     const publication = this.connection.publish(topic, payload, { retain });
-    if (this.first === null) this.first = publication;
-    else this.watch(publication);
+    if (this.first !== null) return this.watch(publication);
+    this.first = publication;
+    // Awaited later, or never where the device ends before: without a handler a rejection would end the process.
+    publication.catch(() => undefined);
   }
 
   now(): number {
