@@ -1,6 +1,7 @@
 // What is in a model: inputs, outputs, operators with their multiply-accumulates, signatures, scheme.
 
 import { createHash } from 'node:crypto';
+import { elementAt } from '../base/checked.js';
 import {
   compiledFor,
   type Model,
@@ -60,7 +61,7 @@ export function inspect(model: Model, bytes: Uint8Array): Inspection {
   const subgraph = mainSubgraph(model);
   const work = workIfKnown(model);
   const tensors = (indices: Int32Array | null): InspectedTensor[] =>
-    Array.from(indices ?? [], (index) => describe(index, subgraph.tensors[index] as Tensor));
+    Array.from(indices ?? [], (index) => describe(index, elementAt(subgraph.tensors, index)));
   const compiled = compiledModelOf(model);
   const compiler = compiledFor(model);
   return {

@@ -1,3 +1,5 @@
+import { elementAt } from './checked.js';
+
 // Seeded random numbers, so that the same seed selects the same samples, devices and faults every time.
 
 /**
@@ -21,7 +23,7 @@ export function drawSorted(total: number, count: number, seed: number): number[]
   const all = Array.from({ length: total }, (_, i) => i);
   for (let i = 0; i < Math.min(count, total); i++) {
     const j = i + Math.floor(random() * (total - i));
-    [all[i], all[j]] = [all[j] as number, all[i] as number];
+    [all[i], all[j]] = [elementAt(all, j), elementAt(all, i)];
   }
   return all.slice(0, count).sort((a, b) => a - b);
 }

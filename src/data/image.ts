@@ -1,6 +1,7 @@
 // Image files to real values: decoded and resized by sharp (libvips), then scaled to a range or by mean and deviation.
 
 import type { Sharp } from 'sharp';
+import { elementAt } from '../base/checked.js';
 import { fail, reasonOf } from '../base/errors.js';
 import type { ImageOptions } from './schema.js';
 
@@ -34,12 +35,12 @@ export async function readImage(file: string, options: ImageOptions): Promise<De
 function normalize(pixels: Uint8Array, channels: number, options: ImageOptions): Float32Array {
   const [low, high] = options.range ?? [0, 255];
   const pick = (value: number | number[] | undefined, channel: number, otherwise: number): number =>
-    value === undefined ? otherwise : typeof value === 'number' ? value : (value[channel % value.length] as number);
+    value === undefined ? otherwise : typeof value === 'number' ? value : elementAt(value, channel % value.length);
   const out = new Float32Array(pixels.length);
   for (let i = 0; i < pixels.length; i++) {
     const channel = i % channels;
     const from = options.channels === 'bgr' ? i - channel + (channels - 1 - channel) : i;
-    const real = low + ((pixels[from] as number) * (high - low)) / 255;
+    const real = low + (elementAt(pixels, from) * (high - low)) / 255;
     out[i] = (real - pick(options.mean, channel, 0)) / pick(options.std, channel, 1);
   }
   return out;

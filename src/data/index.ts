@@ -2,6 +2,7 @@
 // at a time, as real values: Float32Array per input, in the order of the file's inputs.
 
 import path from 'node:path';
+import { elementAt } from '../base/checked.js';
 import { fail } from '../base/errors.js';
 import { describeFaults, parseYaml, readText } from '../base/files/index.js';
 import { drawSorted } from '../base/random.js';
@@ -66,7 +67,7 @@ async function open(file: string, description: DatasetFile): Promise<Dataset> {
   const labels =
     description.labels === undefined
       ? null
-      : await readLabels(description.labels, inputs[0] as Source, folder, `${file}, labels`, description.classes);
+      : await readLabels(description.labels, elementAt(inputs, 0), folder, `${file}, labels`, description.classes);
   const count = Math.min(total, description.limit ?? total);
   const streams = description.state === 'per-file';
   const sameFile = (index: number): boolean => inputs[0]?.fileOf(index) === inputs[0]?.fileOf(index - 1);

@@ -2,6 +2,7 @@
 
 import path from 'node:path';
 import { parse } from 'csv-parse/sync';
+import { elementAt } from '../base/checked.js';
 import { fail, reasonOf } from '../base/errors.js';
 import { readText } from '../base/files/index.js';
 import { readArray } from './npy.js';
@@ -56,7 +57,7 @@ async function fromArray(
 
 /** Class numbers, taken as they are or decoded from one-hot rows. */
 function classNumbers(values: Float32Array, shape: readonly number[], count: number, where: string): Int32Array {
-  const width = shape.length === 2 && shape[0] === count ? (shape[1] as number) : 1;
+  const width = shape.length === 2 && shape[0] === count ? elementAt(shape, 1) : 1;
   if (width === 1) return Int32Array.from(values);
   return Int32Array.from({ length: count }, (_, i) => {
     const row = values.subarray(i * width, (i + 1) * width);

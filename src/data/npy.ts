@@ -2,6 +2,7 @@
 // (numpy.lib.format). An .npz is a zip of them.
 
 import { unzipSync } from 'fflate';
+import { elementAt } from '../base/checked.js';
 import { fail, reasonOf } from '../base/errors.js';
 import { readBytes } from '../base/files/index.js';
 
@@ -58,7 +59,7 @@ export function parseNpy(bytes: Uint8Array, where: string): NpyArray {
   if (bytes.byteLength < 12 || bytes[0] !== 0x93 || String.fromCharCode(...bytes.subarray(1, 6)) !== 'NUMPY')
     throw invalid('it does not begin as an .npy file');
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
-  const wide = (bytes[6] as number) >= 2;
+  const wide = elementAt(bytes, 6) >= 2;
   const start = wide ? 12 : 10;
   const end = start + (wide ? view.getUint32(8, true) : view.getUint16(8, true));
   if (end > bytes.byteLength) throw invalid('it ends within its header');

@@ -3,6 +3,7 @@
 import { stat } from 'node:fs/promises';
 import path from 'node:path';
 import { glob } from 'tinyglobby';
+import { defined, elementAt } from '../base/checked.js';
 import { fail, reasonOf } from '../base/errors.js';
 import { readBytes } from '../base/files/index.js';
 import { requireRaw } from './content.js';
@@ -93,16 +94,16 @@ function partAt(parts: readonly Part[], index: number): Part {
   let high = parts.length - 1;
   while (low < high) {
     const middle = (low + high + 1) >> 1;
-    if ((parts[middle] as Part).first <= index) low = middle;
+    if (elementAt(parts, middle).first <= index) low = middle;
     else high = middle - 1;
   }
-  return parts[low] as Part;
+  return elementAt(parts, low);
 }
 
 function partsOf(files: readonly string[], counts: readonly number[]): Part[] {
   let first = 0;
   return files.map((file, i) => {
-    const count = counts[i] as number;
+    const count = elementAt(counts, i);
     first += count;
     return { file, first: first - count, count };
   });
@@ -170,7 +171,7 @@ async function arraySource(
     shape,
     integers: [...loaded.values()].some(({ type }) => isInteger(type)),
     read: async ({ file, count }, position) => {
-      const { bytes, type } = loaded.get(file) as { bytes: Uint8Array; type: DiskType };
+      const { bytes, type } = defined(loaded.get(file));
       const length = bytes.byteLength / count;
       return realValues(bytes.subarray(position * length, (position + 1) * length), type, description.quantization);
     },

@@ -1,5 +1,6 @@
 // Elements on disk to real values.
 
+import { elementAt } from '../base/checked.js';
 import type { DiskType, SourceFile } from './schema.js';
 
 const widths: Record<DiskType, number> = { float32: 4, float64: 8, int8: 1, uint8: 1, int16: 2, int32: 4, int64: 8 };
@@ -30,7 +31,7 @@ export function realValues(bytes: Uint8Array, type: DiskType, quantization: Sour
       ? Float32Array.from(elements as ArrayLike<unknown>, Number)
       : new Float32Array(elements);
   if (quantization === undefined) return out;
-  for (let i = 0; i < out.length; i++) out[i] = ((out[i] as number) - quantization.zeroPoint) * quantization.scale;
+  for (let i = 0; i < out.length; i++) out[i] = (elementAt(out, i) - quantization.zeroPoint) * quantization.scale;
   return out;
 }
 
@@ -75,6 +76,6 @@ export function channelsLast(values: Float32Array, [channels = 1]: readonly numb
   const places = values.length / channels;
   const out = new Float32Array(values.length);
   for (let c = 0; c < channels; c++)
-    for (let i = 0; i < places; i++) out[i * channels + c] = values[c * places + i] as number;
+    for (let i = 0; i < places; i++) out[i * channels + c] = elementAt(values, c * places + i);
   return out;
 }

@@ -1,5 +1,6 @@
 // Many samples of raw tensors, one after another.
 
+import { elementAt } from '../base/checked.js';
 import { fail } from '../base/errors.js';
 import type { Progress } from '../base/progress.js';
 import type { Warning } from '../base/warnings.js';
@@ -73,11 +74,11 @@ export function interleave(files: readonly Uint8Array[], bytes: readonly number[
   const count = (first?.byteLength ?? 0) / (bytes[0] ?? 1);
   const sampleBytes = bytes.reduce((sum, length) => sum + length, 0);
   files.forEach((file, i) => {
-    if (file.byteLength !== count * (bytes[i] as number)) {
+    if (file.byteLength !== count * elementAt(bytes, i)) {
       throw fail('INPUT_SIZE', {
         where: `input file ${i + 1}`,
         bytes: file.byteLength,
-        sampleBytes: bytes[i] as number,
+        sampleBytes: elementAt(bytes, i),
       });
     }
   });
@@ -85,7 +86,7 @@ export function interleave(files: readonly Uint8Array[], bytes: readonly number[
   for (let s = 0; s < count; s++) {
     let at = s * sampleBytes;
     files.forEach((file, i) => {
-      const length = bytes[i] as number;
+      const length = elementAt(bytes, i);
       out.set(file.subarray(s * length, (s + 1) * length), at);
       at += length;
     });

@@ -1,6 +1,7 @@
 // Two forms of one model, tensor by tensor: how far the values of the second are from those of the first. Tensors are
 // matched by name.
 
+import { elementAt } from '../base/checked.js';
 import { fail } from '../base/errors.js';
 import { yieldToEventLoop } from '../base/event-loop.js';
 import type { Progress } from '../base/progress.js';
@@ -85,7 +86,7 @@ export async function compare(
   for await (const sample of dataset.samples(options.limit)) {
     for (const { inputs: values, continues } of runsOf(sample, dataset)) {
       await yieldToEventLoop(options.signal);
-      const inputs = order.map((position) => values[position] as Float32Array);
+      const inputs = order.map((position) => elementAt(values, position));
       const [expected, actual] = [a.run(inputs, continues), b.run(inputs, continues)];
       pairs.forEach((pair, i) => {
         const [one, other] = [expected.get(pair.first), actual.get(pair.second)];
@@ -99,7 +100,7 @@ export async function compare(
     options.onProgress?.({ done: samples, total: wanted });
   }
   // What depends on constants alone is folded, and no run computes it.
-  const ran = pairs.map((pair, i) => ({ pair, sum: sums[i] as Sums })).filter(({ sum }) => sum.count > 0);
+  const ran = pairs.map((pair, i) => ({ pair, sum: elementAt(sums, i) })).filter(({ sum }) => sum.count > 0);
   const tensors = ran.map(({ sum }) => sum.comparison);
   const outputs = sums.filter((_, i) => pairs[i]?.isOutput);
   const total = (figure: 'signal' | 'noise'): number => outputs.reduce((sum, powers) => sum + powers[figure], 0);
@@ -148,8 +149,8 @@ interface Pair {
 }
 
 function pairsOf(first: Model, second: Model, signature: string | undefined): Pair[] {
-  const [before, after] = [first, second].map(
-    (model) => model.subgraphs[subgraphOfSignature(model, signature)] as SubGraph,
+  const [before, after] = [first, second].map((model) =>
+    elementAt(model.subgraphs, subgraphOfSignature(model, signature)),
   ) as [SubGraph, SubGraph];
   const named = new Map(before.tensors.map((tensor, index) => [tensor.name ?? '', { tensor, index }]));
   const computed = new Set([
@@ -227,7 +228,7 @@ class Sums {
     const low = limits === null || scale === null ? -Infinity : (limits[0] - 0.5 - (zeroPoint ?? 0)) * scale;
     const high = limits === null || scale === null ? Infinity : (limits[1] + 0.5 - (zeroPoint ?? 0)) * scale;
     for (let i = 0; i < first.length; i++) {
-      const [a, b] = [first[i] as number, second[i] as number];
+      const [a, b] = [elementAt(first, i), elementAt(second, i)];
       const error = a - b;
       this.signal += a * a;
       this.noise += error * error;

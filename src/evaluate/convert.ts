@@ -1,5 +1,6 @@
 // Between real values and a model's own tensors, by each tensor's quantization.
 
+import { elementAt } from '../base/checked.js';
 import { fail } from '../base/errors.js';
 import { type Dataset, sameButOnes } from '../data/index.js';
 import { elementCount } from '../formats/tflite/index.js';
@@ -76,7 +77,7 @@ export function toModelInput(
   let at = 0;
   let saturated = 0;
   inputs.forEach((input, i) => {
-    const source = values[order[i] as number] as Float32Array;
+    const source = elementAt(values, elementAt(order, i));
     const count = elementCount(input.shape);
     if (source.length !== count) {
       throw fail('DATASET_MISMATCH', {
@@ -101,12 +102,12 @@ function encode(values: Float32Array, tensor: TensorInfo, out: Uint8Array): numb
   const { scale, zeroPoint } = tensor.quantization ?? { scale: 1, zeroPoint: 0 };
   const [low, high] = integerLimits(tensor.type);
   let clamped = 0;
-  for (let i = 0; i < values.length; i++) {
-    const q = roundHalfAway(Math.fround((values[i] as number) / scale)) + zeroPoint;
+  values.forEach((value, i) => {
+    const q = roundHalfAway(Math.fround(value / scale)) + zeroPoint;
     const inside = Math.min(high, Math.max(low, q));
     if (inside !== q) clamped += 1;
     setInteger(view, tensor, i, inside);
-  }
+  });
   return clamped;
 }
 

@@ -1,3 +1,4 @@
+import { elementAt } from '../base/checked.js';
 import { fail } from '../base/errors.js';
 import type { Progress } from '../base/progress.js';
 import type { Warning } from '../base/warnings.js';
@@ -63,14 +64,14 @@ export async function evaluateScored(
     for (const { inputs, continues } of runsOf(sample, dataset)) {
       const converted = toModelInput(inputs, runner.inputs, order, dataset.name);
       ranges.add(
-        order.map((position) => inputs[position] as Float32Array),
+        order.map((position) => elementAt(inputs, position)),
         converted.saturated,
       );
       const { output, latencyMs } = await runner.run(converted.bytes, options.signal, continues);
       latencies.push(latencyMs);
       runs.push({
-        input: inputs[0] as Float32Array,
-        output: toRealValues(splitOutputs(output, runner.outputs)[chosen] as Uint8Array, outputInfo),
+        input: elementAt(inputs, 0),
+        output: toRealValues(elementAt(splitOutputs(output, runner.outputs), chosen), outputInfo),
       });
     }
     return { sample, runs };

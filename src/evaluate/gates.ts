@@ -1,6 +1,7 @@
 // Limits that a model must keep before it goes anywhere: how much of a metric quantizing may cost, what a metric must
 // reach, latency and arena.
 
+import { elementAt } from '../base/checked.js';
 import { fail } from '../base/errors.js';
 import { quantileOf } from '../base/quantile.js';
 import { seededRandom } from '../base/random.js';
@@ -162,7 +163,7 @@ function intervalOfDrop(float: Scored, quantized: Scored): [number, number] {
     const of = ({ scores }: Scored): number =>
       metricOf(
         metric,
-        drawn.map((i) => scores[i] as SampleScore),
+        drawn.map((i) => elementAt(scores, i)),
       );
     const drop = dropOf(metric, of(float), of(quantized));
     // A resample of one kind alone has no ROC curve.

@@ -1,3 +1,5 @@
+import { defined } from '../base/checked.js';
+
 // Several things under way at once, their results in the order in which they were begun.
 
 /**
@@ -16,9 +18,9 @@ export async function* inOrder<T, R>(
       // Whoever awaits it in its turn gets the error; until then it is not unhandled.
       result.catch(() => undefined);
       inFlight.push(result);
-      if (inFlight.length >= concurrency) yield await (inFlight.shift() as Promise<R>);
+      if (inFlight.length >= concurrency) yield await defined(inFlight.shift());
     }
-    while (inFlight.length > 0) yield await (inFlight.shift() as Promise<R>);
+    while (inFlight.length > 0) yield await defined(inFlight.shift());
   } finally {
     await Promise.allSettled(inFlight);
   }

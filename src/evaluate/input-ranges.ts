@@ -1,6 +1,7 @@
 // Compares the range of the input data with the range of the quantized inputs, to detect data that is scaled
 // differently from the training data.
 
+import { elementAt } from '../base/checked.js';
 import type { Warning } from '../base/warnings.js';
 import type { TensorInfo } from '../simulator/index.js';
 import { integerLimits } from './convert.js';
@@ -27,7 +28,7 @@ export class InputRanges {
     this.saturated += saturated;
     values.forEach((part, i) => {
       this.values += part.length;
-      const ends = this.ends[i] as { min: number; max: number };
+      const ends = elementAt(this.ends, i);
       for (const value of part) {
         if (value < ends.min) ends.min = value;
         if (value > ends.max) ends.max = value;
@@ -44,7 +45,7 @@ export class InputRanges {
     }
     return this.inputs.flatMap((input, i): Warning[] => {
       const held = heldBy(input);
-      const { min, max } = this.ends[i] as { min: number; max: number };
+      const { min, max } = elementAt(this.ends, i);
       const largest = Math.max(Math.abs(min), Math.abs(max));
       if (held === null || largest === 0 || largest >= minFilled * Math.max(...held.map(Math.abs))) return [];
       const message = `the values of input ${input.name} reach from ${figure(min)} to ${figure(max)} only, of the ${figure(held[0])} to ${figure(held[1])} that it was calibrated for: is the data scaled as for training and calibration?`;
@@ -55,7 +56,7 @@ export class InputRanges {
   private rangesText(): string {
     const texts = this.inputs.flatMap((input, i) => {
       const held = heldBy(input);
-      const { min, max } = this.ends[i] as { min: number; max: number };
+      const { min, max } = elementAt(this.ends, i);
       return held === null ? [] : [`${figure(min)} to ${figure(max)} beside ${figure(held[0])} to ${figure(held[1])}`];
     });
     return texts.join('; ');

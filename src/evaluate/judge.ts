@@ -1,5 +1,6 @@
 // What a metric needs of each sample, gathered run by run, and the metric's value over all of them.
 
+import { elementAt } from '../base/checked.js';
 import { fail } from '../base/errors.js';
 import type { Dataset, Metric, Sample } from '../data/index.js';
 import { areaUnderRoc, argMax, type Confusion, inTopK } from './metrics.js';
@@ -163,8 +164,8 @@ export class Judge {
     }
     let error = 0;
     for (let k = 0; k < output.length; k++) {
-      error += ((output[k] as number) - (expected[k] as number)) ** 2;
-      sums.signal += (expected[k] as number) ** 2;
+      error += (elementAt(output, k) - elementAt(expected, k)) ** 2;
+      sums.signal += elementAt(expected, k) ** 2;
     }
     sums.error += error;
     sums.elements += output.length;

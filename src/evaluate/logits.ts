@@ -1,6 +1,7 @@
 // What of the values in front of a SOFTMAX or LOGISTIC is left in the probabilities behind it. Further apart than this,
 // they make probabilities of less than a twelfth of a step of the int8 output (exp(-8) = 1/2981, a step is 1/256).
 
+import { elementAt } from '../base/checked.js';
 import {
   linksOf,
   type Model,
@@ -84,13 +85,13 @@ function eachRow(
   const changed = new Float32Array(values.length);
   for (let row = 0; row < values.length; row += rowLength) {
     const largest = maxOf(values, row, rowLength);
-    for (let i = row; i < row + rowLength; i++) changed[i] = change(values[i] as number, largest);
+    for (let i = row; i < row + rowLength; i++) changed[i] = change(elementAt(values, i), largest);
   }
   return changed;
 }
 
 function maxOf(values: Float32Array, row: number, rowLength: number): number {
   let largest = -Infinity;
-  for (let i = row; i < row + rowLength; i++) largest = Math.max(largest, values[i] as number);
+  for (let i = row; i < row + rowLength; i++) largest = Math.max(largest, elementAt(values, i));
   return largest;
 }

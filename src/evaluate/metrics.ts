@@ -1,5 +1,6 @@
 // Metrics of a whole dataset. Fractions between 0 and 1, SNR in dB.
 
+import { elementAt } from '../base/checked.js';
 import { quantileOf } from '../base/quantile.js';
 
 export interface Confusion {
@@ -10,7 +11,7 @@ export interface Confusion {
 
 export function argMax(values: ArrayLike<number>): number {
   let best = 0;
-  for (let i = 1; i < values.length; i++) if ((values[i] as number) > (values[best] as number)) best = i;
+  for (let i = 1; i < values.length; i++) if (elementAt(values, i) > elementAt(values, best)) best = i;
   return best;
 }
 
@@ -20,7 +21,7 @@ export function inTopK(scores: ArrayLike<number>, label: number, k: number): boo
   if (own === undefined) return false;
   let above = 0;
   for (let i = 0; i < scores.length; i++) {
-    const score = scores[i] as number;
+    const score = elementAt(scores, i);
     if (score > own || (score === own && i < label)) above += 1;
   }
   return above < k;
@@ -28,15 +29,15 @@ export function inTopK(scores: ArrayLike<number>, label: number, k: number): boo
 
 /** Area under the ROC curve: the chance that a positive (label not 0) scores above a negative, ties counting half. */
 export function areaUnderRoc(scores: readonly number[], labels: readonly number[]): number {
-  const order = scores.map((_, i) => i).sort((a, b) => (scores[a] as number) - (scores[b] as number));
+  const order = scores.map((_, i) => i).sort((a, b) => elementAt(scores, a) - elementAt(scores, b));
   let rankSum = 0;
   let positives = 0;
   for (let i = 0; i < order.length; ) {
     let j = i;
-    while (j < order.length && scores[order[j] as number] === scores[order[i] as number]) j += 1;
+    while (j < order.length && scores[elementAt(order, j)] === scores[elementAt(order, i)]) j += 1;
     const rank = (i + 1 + j) / 2;
     for (let k = i; k < j; k++) {
-      if (labels[order[k] as number] === 0) continue;
+      if (labels[elementAt(order, k)] === 0) continue;
       rankSum += rank;
       positives += 1;
     }
@@ -55,6 +56,6 @@ export interface Distribution {
 /** @returns zeros where there are no values */
 export function distributionOf(values: readonly number[]): Distribution {
   const sorted = [...values].sort((a, b) => a - b);
-  const at = (share: number): number => (sorted.length === 0 ? 0 : quantileOf(sorted, share));
-  return { min: at(0), median: at(0.5), p95: at(0.95) };
+  const quantile = (share: number): number => (sorted.length === 0 ? 0 : quantileOf(sorted, share));
+  return { min: quantile(0), median: quantile(0.5), p95: quantile(0.95) };
 }

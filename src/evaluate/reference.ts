@@ -1,6 +1,7 @@
 // What the float model makes of some calibration samples: the measure of everything that is tried on its quantized
 // form.
 
+import { defined, elementAt } from '../base/checked.js';
 import { type Dataset, runsOf } from '../data/index.js';
 import { linksOf, type Model, operatorName, type SubGraph, TensorType } from '../formats/tflite/index.js';
 import { inputsAndOutputs, subgraphOfSignature } from '../simulator/index.js';
@@ -49,7 +50,7 @@ export class Sqnr {
 
   /** Whether it is better by so much, in dB, and not by the doing of a few samples. */
   exceeds(other: Sqnr, gain: number): boolean {
-    const worse = this.byFold.filter((ratio, fold) => ratio < (other.byFold[fold] as number)).length;
+    const worse = this.byFold.filter((ratio, fold) => ratio < elementAt(other.byFold, fold)).length;
     return this.decibels > other.decibels + gain && worse <= 1;
   }
 }
@@ -64,7 +65,7 @@ export class Reference {
       const signature = dataset.signature ?? undefined;
       const subgraph = subgraphOfSignature(model, signature);
       const order = matchInputs(dataset, inputsAndOutputs(model, signature).inputs);
-      const points = pointsOf(model, model.subgraphs[subgraph] as SubGraph);
+      const points = pointsOf(model, elementAt(model.subgraphs, subgraph));
       const tensors = tensorsAt(model, subgraph, points);
       const tracer = new Tracer(model, signature, new Set(tensors));
       const runs: Run[] = [];
@@ -72,7 +73,7 @@ export class Reference {
         for (const { inputs: values, continues } of runsOf(sample, dataset)) {
           if (runs.length === maxRuns) break;
           requireNumbers(values, sample.index, dataset);
-          const inputs = order.map((position) => values[position] as Float32Array);
+          const inputs = order.map((position) => elementAt(values, position));
           runs.push({ inputs, continues, measured: valuesOf(tracer, { inputs, continues }, tensors) });
         }
       }
@@ -98,7 +99,7 @@ export class Reference {
     const meanRatio = (folds: readonly (readonly Errors[])[]): number => {
       const ratios = points.map((point, p) =>
         ratioOf(
-          folds.map((errors) => errors[p] as Errors),
+          folds.map((errors) => elementAt(errors, p)),
           point,
         ),
       );
@@ -136,7 +137,7 @@ class Measured {
       const values = valuesOf(this.tracer, run, this.tensors);
       if (!counts) continue;
       for (const [k, actual] of values.entries())
-        addErrors(errors[k] as Errors, run.measured[k] as Float32Array, actual, points[k]?.activation ?? null);
+        addErrors(elementAt(errors, k), elementAt(run.measured, k), actual, points[k]?.activation ?? null);
     }
     return errors;
   }
@@ -176,13 +177,13 @@ const conversions = new Set(['QUANTIZE', 'DEQUANTIZE']);
 
 /** The tensors of the points, in the float model as in any that was made from it. */
 function tensorsAt(model: Model, at: number, points: readonly Point[]): number[] {
-  const subgraph = model.subgraphs[at] as SubGraph;
+  const subgraph = elementAt(model.subgraphs, at);
   const { producer } = linksOf(subgraph);
   return points.map(({ output, activation }) => {
-    let tensor = subgraph.outputs?.[output] as number;
+    let tensor = defined(subgraph.outputs?.[output]);
     if (activation === null) return tensor;
     for (let made = producer.get(tensor); made !== undefined; made = producer.get(tensor)) {
-      tensor = made.inputs?.[0] as number;
+      tensor = defined(made.inputs?.[0]);
       if (!conversions.has(operatorName(model, made))) break;
     }
     return tensor;
@@ -209,8 +210,8 @@ function addErrors(
       ? [expected, actual]
       : [logitDistances(expected, activation), logitDistances(actual, activation)];
   for (let i = 0; i < one.length; i++) {
-    const value = one[i] as number;
+    const value = elementAt(one, i);
     errors.signal += value ** 2;
-    errors.noise += (value - (other[i] as number)) ** 2;
+    errors.noise += (value - elementAt(other, i)) ** 2;
   }
 }

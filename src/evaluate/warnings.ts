@@ -1,3 +1,4 @@
+import { elementAt } from '../base/checked.js';
 import type { Warning } from '../base/warnings.js';
 import type { Dataset } from '../data/index.js';
 import type { Model } from '../formats/tflite/index.js';
@@ -23,7 +24,7 @@ export function dataWarnings(
 ): Warning[] {
   // Inputs of other types hold indices or flags, which are not scaled.
   const scaled = ['float32', 'int8', 'uint8', 'int16'];
-  const plain = model.some(({ type }, i) => inputs[order[i] as number]?.integers === true && scaled.includes(type));
+  const plain = model.some(({ type }, i) => inputs[elementAt(order, i)]?.integers === true && scaled.includes(type));
   const message = `dataset ${name} feeds integers from disk as they are; if the model was trained on scaled values, give a quantization (scale, zeroPoint)`;
   return [...(plain ? [{ code: 'UNSCALED_INTEGERS', message }] : []), ...warnings];
 }

@@ -1,6 +1,7 @@
 // Leads a rollout: hears the devices, the user and the clock, lets the engine decide, writes down what it decided, and
 // only then says it at the broker. Whoever is killed in between leaves a store from which the next agent says the rest.
 
+import { defined } from '../base/checked.js';
 import { type AtollError, fail } from '../base/errors.js';
 import { equalBytes } from '../base/hashes.js';
 import { type BrokerTrouble, fleetTopics, shardOf } from '../devices/mqtt/index.js';
@@ -300,7 +301,7 @@ class RolloutAgent {
 
   /** The bundle that devices are told to run. */
   private needed(): BundleSource {
-    return this.engine.state.phase === 'rolling-back' ? (this.previous as BundleSource) : this.bundle;
+    return this.engine.state.phase === 'rolling-back' ? defined(this.previous) : this.bundle;
   }
 
   /** Nobody is told before the blocks are there, and nothing new outside the maintenance window. */
@@ -369,7 +370,7 @@ class RolloutAgent {
         ? 'old'
         : null;
     if (about === null || attempt !== record.attempt) return;
-    const { prover } = about === 'new' ? bundle : (previous as BundleSource);
+    const { prover } = about === 'new' ? bundle : defined(previous);
     const { proved, maxLsb } =
       state === 'confirmed' ? prover.check(reported, id, attempt) : { proved: false, maxLsb: null };
     const measured = state === 'confirmed' ? measuredOf(reported, maxLsb) : nothingMeasured;
@@ -379,7 +380,7 @@ class RolloutAgent {
 
   private async publishDesire(desire: Desire): Promise<void> {
     const { bundle, previous, broker, fleet } = this;
-    const source = desire.desired === 'old' ? (previous as BundleSource) : bundle;
+    const source = desire.desired === 'old' ? defined(previous) : bundle;
     await broker.publish(
       fleetTopics(fleet).desired(desire.id),
       desire.desired === 'nothing' ? new Uint8Array(0) : source.desire(desire),
@@ -435,7 +436,7 @@ class RolloutAgent {
     if (!this.connected || this.timeMs - this.lastSweep < silenceMs) return;
     const shards = new Set<string>();
     for (const id of this.engine.inFlight()) {
-      const { since } = this.engine.device(id) as DeviceRecord;
+      const { since } = defined(this.engine.device(id));
       if (doublings(this.timeMs - since, silenceMs) > doublings(this.lastSweep - since, silenceMs))
         shards.add(shardOf(id));
     }
@@ -446,7 +447,7 @@ class RolloutAgent {
   /** A device that has not answered may not have heard. */
   private renotify(before: number): void {
     for (const id of this.engine.inFlight()) {
-      const { phase, since, published } = this.engine.device(id) as DeviceRecord;
+      const { phase, since, published } = defined(this.engine.device(id));
       if (
         phase === 'notified' &&
         published &&

@@ -1,5 +1,6 @@
 // Writes a rollout down before anything of it is done: its plan, its bundles, its devices in their waves.
 
+import { defined } from '../base/checked.js';
 import { fail } from '../base/errors.js';
 import { sha256Hex } from '../base/hashes.js';
 import { decodeSlotImage, type Manifest } from '../devices/bundle/index.js';
@@ -57,7 +58,7 @@ export async function beginRollout(
   const byId = new Map(members.map((member) => [member.id, member]));
   let place = 0;
   const devices = wavesOf([...byId.keys()], plan.waves, plan.rollout).flatMap((ids, wave) =>
-    ids.map((id) => waitingDevice(id, wave, place++, measuredBefore(byId.get(id) as FleetMember))),
+    ids.map((id) => waitingDevice(id, wave, place++, measuredBefore(defined(byId.get(id))))),
   );
   const row = {
     fleet,
@@ -75,7 +76,7 @@ export async function beginRollout(
   if (created !== null) return created;
   // Another agent was quicker.
   const [other] = (await store.rollouts(fleet)).filter(({ name }) => name === plan.rollout);
-  return sameAs(other as RolloutRow, bundle);
+  return sameAs(defined(other), bundle);
 }
 
 /** @throws ROLLOUT_PLAN */

@@ -1,3 +1,5 @@
+import { defined, elementAt } from '../base/checked.js';
+
 // A maintenance window: hours of a day, on some days of the week, in a time zone of one's own. Outside of it nobody is
 // told.
 
@@ -19,7 +21,7 @@ const minutesOfDay = 24 * 60;
 /** @param at milliseconds since 1970 */
 export function isOpen({ from, to, days, zone }: MaintenanceWindow, at: number): boolean {
   const { day, minute } = localTime(at, zone);
-  const began = (weekday: number): boolean => days.includes(weekdays[(weekday + 7) % 7] as Weekday);
+  const began = (weekday: number): boolean => days.includes(elementAt(weekdays, (weekday + 7) % 7));
   if (from < to) return minute >= from && minute < to && began(day);
   return (minute >= from && began(day)) || (minute < to && began(day - 1));
 }
@@ -68,6 +70,6 @@ function localTime(at: number, zone: string): { day: number; minute: number } {
       .formatToParts(at)
       .map(({ type, value }) => [type, value]),
   );
-  const day = weekdays.indexOf(parts.weekday?.toLowerCase() as Weekday);
+  const day = weekdays.indexOf(defined(parts.weekday?.toLowerCase()) as Weekday);
   return { day, minute: 60 * Number(parts.hour) + Number(parts.minute) };
 }

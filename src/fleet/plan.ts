@@ -3,6 +3,7 @@
 
 import path from 'node:path';
 import { z } from 'zod';
+import { elementAt } from '../base/checked.js';
 import { fail } from '../base/errors.js';
 import { describeFaults, parseYaml, readText } from '../base/files/index.js';
 import { topicName } from '../devices/mqtt/index.js';
@@ -79,7 +80,7 @@ const bandwidth = z
   .refine((value) => value > 0, 'must be above 0');
 
 const grows = (values: readonly number[]): boolean =>
-  values.every((value, i) => i === 0 || value > (values[i - 1] as number));
+  values.every((value, i) => i === 0 || value > elementAt(values, i - 1));
 
 const wavesSchema = z.union([
   z

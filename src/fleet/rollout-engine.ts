@@ -2,6 +2,7 @@
 // has changed comes out, as records and events. The same in the same order gives the same, and an engine that is made
 // anew from the records goes on where the other was.
 
+import { defined, elementAt } from '../base/checked.js';
 import type { DeviceMeasurements, Gate, Judgement } from './gates.js';
 import {
   type Deadlines,
@@ -138,7 +139,7 @@ export class RolloutEngine {
 
   /** What has changed since this was asked last. */
   drain(): Changes {
-    const devices = Array.from(this.changed, (id) => this.devices.get(id) as DeviceRecord);
+    const devices = Array.from(this.changed, (id) => defined(this.devices.get(id)));
     const { events } = this;
     this.changed.clear();
     this.events = [];
@@ -279,7 +280,7 @@ export class RolloutEngine {
   /** Time has gone by. */
   tick(now: number): void {
     for (const id of this.busy) {
-      const record = this.devices.get(id) as DeviceRecord;
+      const record = defined(this.devices.get(id));
       const phase = timedPhases.find((one) => one === record.phase);
       if (phase !== undefined && now - record.since > this.setup.deadlines[phase])
         this.change({ ...record, phase: 'unknown', since: now });
@@ -289,7 +290,7 @@ export class RolloutEngine {
 
   private change(record: DeviceRecord): void {
     const { id, wave, phase, code } = record;
-    const before = this.devices.get(id) as DeviceRecord;
+    const before = defined(this.devices.get(id));
     this.devices.set(id, record);
     this.changed.add(id);
     if (inFlightPhases.has(phase)) this.busy.add(id);
@@ -321,7 +322,7 @@ export class RolloutEngine {
       if (this.state.phase !== 'running') return;
       const queue = this.queue[this.current.wave] ?? [];
       while (this.head < queue.length && this.mayNotify(now))
-        this.notify(queue[this.head++] as string, 'waiting', 'new', now);
+        this.notify(elementAt(queue, this.head++), 'waiting', 'new', now);
       // Those who are told again belong to waves that are over: they are waited for in the end.
       if (!passed || this.head < queue.length) return;
       if (this.current.wave + 1 < this.setup.waves) {
@@ -332,7 +333,7 @@ export class RolloutEngine {
       else this.enter({ phase: 'done', reason: '', by: null });
     }
     if (this.current.phase !== 'rolling-back') return;
-    while (this.back.length > 0 && this.mayNotify(now)) this.notify(this.back.pop() as string, 'returning', 'old', now);
+    while (this.back.length > 0 && this.mayNotify(now)) this.notify(defined(this.back.pop()), 'returning', 'old', now);
     if (this.back.length === 0 && this.busy.size === 0) this.enter({ phase: 'stopped' });
   }
 
@@ -346,7 +347,7 @@ export class RolloutEngine {
 
   /** @param phase that the device was queued in: one that was removed since is left out */
   private notify(id: string, phase: 'waiting' | 'returning', desired: 'new' | 'old', now: number): void {
-    const record = this.devices.get(id) as DeviceRecord;
+    const record = defined(this.devices.get(id));
     if (record.phase !== phase) return;
     this.nextNotifyAt = Math.max(this.nextNotifyAt, now - paceBurstMs) + this.setup.paceMs;
     this.change({
@@ -366,7 +367,7 @@ export class RolloutEngine {
     if (this.count.size === 0 && this.setup.gates.length > 0) return this.passesEmpty();
     const judgements = this.count.judge();
     for (const [g, gate] of this.setup.gates.entries()) {
-      const { decision, bad, measured } = judgements[g] as Judgement;
+      const { decision, bad, measured } = elementAt(judgements, g);
       if (decision === 'pass' || decision === 'wait' || gate.action === 'next') continue;
       const chance = decision === 'undecided' ? ', which may be chance' : '';
       const reason = `gate ${g + 1}, ${gate.measure}: ${bad} of ${measured} bad in wave ${this.current.wave + 1}${chance}`;
@@ -417,7 +418,7 @@ export class RolloutEngine {
 
   private rollBack(id: string): void {
     this.back.push(id);
-    this.change({ ...(this.devices.get(id) as DeviceRecord), phase: 'returning' });
+    this.change({ ...defined(this.devices.get(id)), phase: 'returning' });
   }
 
   private enter(changes: Partial<RolloutState>): void {

@@ -1,6 +1,7 @@
 // Which scheme to take: decides what is worth trying, tries it on the user's data, and recommends one of those that fit
 // the target.
 
+import { elementAt } from '../base/checked.js';
 import { AtollError } from '../base/errors.js';
 import type { Progress } from '../base/progress.js';
 import type { Dataset } from '../data/index.js';
@@ -242,7 +243,7 @@ function dominates(a: Omit<Trial, 'onFront'>, b: Omit<Trial, 'onFront'>): boolea
     drop ?? Infinity,
   ];
   const [one, other] = [figures(a), figures(b)];
-  return one.every((value, i) => value <= (other[i] as number)) && one.some((value, i) => value < (other[i] as number));
+  return one.every((value, i) => value <= elementAt(other, i)) && one.some((value, i) => value < elementAt(other, i));
 }
 
 /** The smallest and fastest of those that keep the limits; the most accurate of those that fit where none does. */
@@ -272,8 +273,8 @@ function recommend(
   ];
   const [chosen] = (within.length > 0 ? within : fitting).toSorted((a, b) => {
     const [one, other] = within.length > 0 ? [cost(a), cost(b)] : [[a.drop ?? Infinity], [b.drop ?? Infinity]];
-    const at = one.findIndex((value, i) => Math.abs(value - (other[i] as number)) > 1e-9 * Math.abs(value));
-    return at < 0 ? 0 : (one[at] as number) - (other[at] as number);
+    const at = one.findIndex((value, i) => Math.abs(value - elementAt(other, i)) > 1e-9 * Math.abs(value));
+    return at < 0 ? 0 : elementAt(one, at) - elementAt(other, at);
   });
   const why =
     within.length > 0

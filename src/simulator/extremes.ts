@@ -12,12 +12,10 @@ export interface Extremes {
 }
 
 export function extremesOf(values: Float32Array): Extremes {
-  const { length } = values;
   let min = Infinity;
   let max = -Infinity;
   let sum = 0;
-  for (let i = 0; i < length; i++) {
-    const value = values[i] as number;
+  for (const value of values) {
     min = Math.min(min, value);
     max = Math.max(max, value);
     sum += value;

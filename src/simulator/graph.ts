@@ -2,6 +2,7 @@
 // region of the linear memory, laid out by the same planner as on the device.
 
 import { totalmem } from 'node:os';
+import { defined, elementAt } from '../base/checked.js';
 import { AtollError, fail } from '../base/errors.js';
 import {
   bytesOfElements,
@@ -116,7 +117,7 @@ function bindGraph(
       return {
         inputs: subgraph.inputs,
         outputs: subgraph.outputs,
-        invoke: () => (invocations.get(index) as () => Turns)(),
+        invoke: () => defined(invocations.get(index))(),
       };
     },
   };
@@ -125,7 +126,7 @@ function bindGraph(
     subgraphs.set(index, binding.bound());
     if (allocate) binding.allocate();
   }
-  return { ...(subgraphs.get(start) as BoundSubgraph), subgraphs, memory, shared };
+  return { ...defined(subgraphs.get(start)), subgraphs, memory, shared };
 }
 
 /** Binds one subgraph, operator after operator: the shapes of the outputs follow from those of the inputs. */
@@ -292,7 +293,7 @@ class Binding {
       shape,
       storage ?? {
         kind: 'computed',
-        address: () => this.addresses.get(index) as number,
+        address: () => defined(this.addresses.get(index)),
         buffer: () => this.memory.buffer,
       },
     );
@@ -320,7 +321,7 @@ class Binding {
   }
 
   private tensor(index: number): Tensor {
-    return this.subgraph.tensors[index] as Tensor;
+    return elementAt(this.subgraph.tensors, index);
   }
 
   private stored(index: number): number[] {
@@ -354,7 +355,7 @@ class Folded {
       if (missing.length > 0) waiting.push(...missing);
       else waiting.pop()?.compute();
     }
-    return (this.arrays ?? [])[output] as ElementArray;
+    return elementAt(this.arrays ?? [], output);
   }
 
   private compute(): void {

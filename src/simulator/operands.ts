@@ -1,5 +1,6 @@
 // From a tensor of the file to what kernels work on.
 
+import { elementAt } from '../base/checked.js';
 import { fail } from '../base/errors.js';
 import {
   bytesOfElements,
@@ -121,7 +122,7 @@ function constantData(type: ElementType, bytes: Uint8Array, count: number, label
 
 /** The even elements are in the low halves of the bytes. */
 function unpackInt4(bytes: Uint8Array, count: number): Int8Array {
-  return Int8Array.from({ length: count }, (_, i) => ((bytes[i >> 1] as number) << (i % 2 === 0 ? 28 : 24)) >> 28);
+  return Int8Array.from({ length: count }, (_, i) => (elementAt(bytes, i >> 1) << (i % 2 === 0 ? 28 : 24)) >> 28);
 }
 
 export function viewOf(type: ElementType, buffer: ArrayBufferLike, offset: number, count: number): ElementArray {

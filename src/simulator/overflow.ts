@@ -1,6 +1,7 @@
 // Accumulators of 32 bits wrap, here as on the device. Which channels could is a property of the weights alone: no
 // input can make more of a channel than |bias| + 255 * sum|w|.
 
+import { elementAt } from '../base/checked.js';
 import {
   constantBytes,
   elementCount,
@@ -39,7 +40,7 @@ export function overflowRisks(model: Model): OverflowRisk[] {
       biasBytes === null ? null : new DataView(biasBytes.buffer, biasBytes.byteOffset, biasBytes.byteLength);
     const atRisk = Array.from(sums.keys()).filter((c) => {
       const own = biasView !== null && 4 * c + 4 <= biasView.byteLength ? Math.abs(biasView.getInt32(4 * c, true)) : 0;
-      return own + 255 * (sums[c] as number) >= 2 ** 31;
+      return own + 255 * elementAt(sums, c) >= 2 ** 31;
     });
     const [first] = atRisk;
     return first === undefined
@@ -53,9 +54,10 @@ function channelSums(bytes: Uint8Array, shape: readonly number[], axis: number):
   const count = shape[axis] ?? 0;
   const inner = elementCount(shape.slice(axis + 1));
   const sums = new Float64Array(Math.min(count, bytes.byteLength));
-  for (let i = 0; i < bytes.byteLength && count > 0; i++) {
+  if (count === 0) return sums;
+  bytes.forEach((byte, i) => {
     const c = Math.floor(i / inner) % count;
-    sums[c] = (sums[c] ?? 0) + Math.abs(((bytes[i] as number) << 24) >> 24);
-  }
+    sums[c] = (sums[c] ?? 0) + Math.abs((byte << 24) >> 24);
+  });
   return sums;
 }

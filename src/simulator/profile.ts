@@ -1,5 +1,6 @@
 // How long each operator takes on this machine.
 
+import { elementAt } from '../base/checked.js';
 import type { Model } from '../formats/tflite/index.js';
 import { Interpreter, type InterpreterOptions } from './interpreter.js';
 import { workOf } from './work.js';
@@ -32,12 +33,12 @@ export function profileOperators(
     let last = performance.now();
     interpreter.run(sample, (operator) => {
       const now = performance.now();
-      if (round >= 0) (times[operator] as Float64Array)[round] = now - last;
+      if (round >= 0) elementAt(times, operator)[round] = now - last;
       last = performance.now();
     });
   }
   return interpreter.operators.map(({ name, shape }, index) => {
-    const latencyMs = (times[index] as Float64Array).toSorted()[Math.floor(repeat / 2)] as number;
+    const latencyMs = elementAt(elementAt(times, index).toSorted(), Math.floor(repeat / 2));
     const macs = work[index]?.macs ?? 0;
     return {
       index,

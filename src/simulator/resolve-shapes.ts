@@ -1,7 +1,8 @@
 // Shapes of a model whose inputs are of another size than the file says, or of any.
 
+import { elementAt } from '../base/checked.js';
 import { fail } from '../base/errors.js';
-import { copyModel, dropMemoryPlan, type Model, type SubGraph } from '../formats/tflite/index.js';
+import { copyModel, dropMemoryPlan, type Model } from '../formats/tflite/index.js';
 import { defaultKernelProfile, kernelProfiles } from './arithmetic/profile.js';
 import { describeGraph } from './graph.js';
 import { inputNames, subgraphOfSignature } from './signature.js';
@@ -18,18 +19,18 @@ export function resolveShapes(
 ): Model {
   const at = subgraphOfSignature(model, signature);
   const names = inputNames(model, signature);
-  const indices = Array.from((model.subgraphs[at] as SubGraph).inputs ?? []);
+  const indices = Array.from(elementAt(model.subgraphs, at).inputs ?? []);
   const given = new Map(
     Object.entries(inputShapes).map(([name, shape]) => {
       const position = names.indexOf(name);
       if (position < 0) throw fail('INPUT_UNKNOWN', { input: name, known: names.join(', ') });
-      return [indices[position] as number, shape] as const;
+      return [elementAt(indices, position), shape] as const;
     }),
   );
   const { operands } = describeGraph(model, kernelProfiles[defaultKernelProfile], at, given);
   const copy = copyModel(model);
   dropMemoryPlan(copy);
-  for (const [index, tensor] of (copy.subgraphs[at] as SubGraph).tensors.entries()) {
+  for (const [index, tensor] of elementAt(copy.subgraphs, at).tensors.entries()) {
     const shape = Int32Array.from(operands[index]?.shape ?? []);
     if (given.size > 0 || shape.join() !== tensor.shape?.join()) tensor.shapeSignature = null;
     tensor.shape = shape;

@@ -1,7 +1,8 @@
 // Signatures: names for a subgraph, its inputs and its outputs.
 
+import { elementAt } from '../base/checked.js';
 import { fail } from '../base/errors.js';
-import { type Model, type SubGraph, tensorName } from '../formats/tflite/index.js';
+import { type Model, tensorName } from '../formats/tflite/index.js';
 
 /**
  * The subgraph that is run: that of a signature, or the main one.
@@ -23,7 +24,7 @@ export function outputNames(model: Model, key: string | undefined): string[] {
 /** Names of the main subgraph's inputs or outputs in its signature; null if there is no signature or no name. */
 export function signatureNames(model: Model, side: 'inputs' | 'outputs'): (string | null)[] {
   const signature = model.signatureDefs.find(({ subgraphIndex }) => subgraphIndex === 0);
-  const indices = (model.subgraphs[0] as SubGraph)[side];
+  const indices = elementAt(model.subgraphs, 0)[side];
   return Array.from(
     indices ?? [],
     (index) => signature?.[side].find(({ tensorIndex }) => tensorIndex === index)?.name ?? null,
@@ -31,7 +32,7 @@ export function signatureNames(model: Model, side: 'inputs' | 'outputs'): (strin
 }
 
 function names(model: Model, key: string | undefined, side: 'inputs' | 'outputs'): string[] {
-  const subgraph = model.subgraphs[subgraphOfSignature(model, key)] as SubGraph;
+  const subgraph = elementAt(model.subgraphs, subgraphOfSignature(model, key));
   const named = key === undefined ? [] : signatureOf(model, key)[side];
   return Array.from(
     subgraph[side] ?? [],

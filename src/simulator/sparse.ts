@@ -1,10 +1,9 @@
 // Sparse constants: from the elements that are stored, and how dimensions and blocks are traversed, to all elements
 // (tensorflow/lite/schema/schema.fbs, SparsityParameters; after the TACO format).
 
+import { elementAt } from '../base/checked.js';
 import { fail } from '../base/errors.js';
 import { DimensionType, elementCount, type SparsityParameters } from '../formats/tflite/index.js';
-
-type Dimension = SparsityParameters['dimMetadata'][number];
 
 const maxLevels = 32;
 
@@ -39,10 +38,10 @@ export function denseBytes(
     throw invalid(`has blocks of the dimensions [${blockMap.join(', ')}] of ${rank}`);
   const blockSizes = blockMap.map((_, block) => levels[order.indexOf(rank + block)]?.denseSize ?? 0);
   for (const [level, dimension] of order.entries()) {
-    const { format, denseSize } = levels[level] as Dimension;
+    const { format, denseSize } = elementAt(levels, level);
     if (dimension >= rank && (format === DimensionType.SPARSE_CSR || denseSize < 1))
       throw invalid(`has a block of ${denseSize}`);
-    const block = blockMap.reduce((size, of, b) => (of === dimension ? size * (blockSizes[b] as number) : size), 1);
+    const block = blockMap.reduce((size, of, b) => (of === dimension ? size * elementAt(blockSizes, b) : size), 1);
     if (dimension < rank && format !== DimensionType.SPARSE_CSR && denseSize * block !== shape[dimension]) {
       throw invalid(`has ${denseSize} blocks of ${block} along dimension ${dimension} of [${shape.join(', ')}]`);
     }
@@ -55,21 +54,21 @@ export function denseBytes(
     const inBlocks = position.slice(0, rank);
     for (const [block, dimension] of blockMap.entries()) {
       inBlocks[dimension] =
-        (inBlocks[dimension] as number) * (blockSizes[block] as number) + (position[rank + block] as number);
+        elementAt(inBlocks, dimension) * elementAt(blockSizes, block) + elementAt(position, rank + block);
     }
-    if (inBlocks.some((at, d) => at < 0 || at >= (shape[d] as number)))
+    if (inBlocks.some((at, d) => at < 0 || at >= elementAt(shape, d)))
       throw invalid(`names the element [${inBlocks.join(', ')}] of [${shape.join(', ')}]`);
     if (from + elementBytes > stored.byteLength)
       throw invalid(`names more elements than the ${stored.byteLength / elementBytes} that are stored`);
-    const at = inBlocks.reduce((index, inDimension, d) => index * (shape[d] as number) + inDimension, 0);
+    const at = inBlocks.reduce((index, inDimension, d) => index * elementAt(shape, d) + inDimension, 0);
     dense.set(stored.subarray(from, from + elementBytes), at * elementBytes);
     from += elementBytes;
   };
   /** Visits a level's indices under the `parent`-th index of the level above. */
   const visit = (level: number, parent: number): void => {
     if (level === order.length) return place();
-    const dimension = levels[level] as Dimension;
-    const along = order[level] as number;
+    const dimension = elementAt(levels, level);
+    const along = elementAt(order, level);
     if (dimension.format !== DimensionType.SPARSE_CSR) {
       for (let i = 0; i < dimension.denseSize; i++) {
         position[along] = i;
@@ -84,7 +83,7 @@ export function denseBytes(
       throw invalid(`has no segment ${parent} in level ${level}`);
     }
     for (let i = begin; i < end; i++) {
-      position[along] = indices[i] as number;
+      position[along] = elementAt(indices, i);
       visit(level + 1, i);
     }
   };

@@ -1,5 +1,6 @@
 // Which subgraphs a model runs, and whether they can be run at all.
 
+import { elementAt } from '../base/checked.js';
 import { fail } from '../base/errors.js';
 import {
   compiledFor,
@@ -10,7 +11,6 @@ import {
   type Operator,
   operatorName,
   type SubGraph,
-  type Tensor,
   tensorLabel,
   typeName,
 } from '../formats/tflite/index.js';
@@ -164,7 +164,7 @@ function refuseMissing(model: Model, missing: readonly MissingOperator[]): void 
 export function checkDataflow(model: Model, subgraph: SubGraph): void {
   const { tensors, operators, inputs, outputs } = subgraph;
   const invalid = (index: number, reason: string, where: string): Error =>
-    fail('TFLITE_INVALID', { reason: `tensor ${tensorLabel(index, tensors[index] as Tensor)} ${reason}`, where });
+    fail('TFLITE_INVALID', { reason: `tensor ${tensorLabel(index, elementAt(tensors, index))} ${reason}`, where });
   const constant = tensors.map((tensor) => constantBytes(model, tensor) !== null);
   // Variables hold their initial values before anything writes them.
   const known = new Set<number>(tensors.flatMap((tensor, index) => (tensor.isVariable ? [index] : [])));

@@ -1,3 +1,5 @@
+import { elementAt } from '../base/checked.js';
+
 // A target file that extends another says only what differs.
 
 type Plain = Readonly<Record<string, unknown>>;
@@ -12,7 +14,7 @@ export function isPlain(value: unknown): value is Plain {
  */
 export function extendTarget(base: Plain, { extends: _, ...own }: Plain): Plain {
   const merged = merge(base, own) as Record<string, unknown>;
-  const changed = (key: string): boolean => (key.split('.')[0] as string) in own;
+  const changed = (key: string): boolean => elementAt(key.split('.'), 0) in own;
   const ownSources = isPlain(own.sources) ? own.sources : {};
   const baseSources = isPlain(base.sources) ? base.sources : {};
   const baseUnverified = Array.isArray(base.unverified) ? (base.unverified as string[]) : [];
@@ -31,7 +33,7 @@ export function extendTarget(base: Plain, { extends: _, ...own }: Plain): Plain 
   merged.unverified = [
     ...new Set([
       ...baseUnverified.filter((key) => !changed(key)),
-      ...figures.map((key) => key.split('.')[0] as string),
+      ...figures.map((key) => elementAt(key.split('.'), 0)),
       ...ownUnverified,
     ]),
   ];

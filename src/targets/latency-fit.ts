@@ -1,6 +1,7 @@
 // Fits cycles per multiply-accumulate to published times of whole models: one set of constants for each system (board,
 // clock, runtime).
 
+import { elementAt } from '../base/checked.js';
 import { elementCount, type Model, mainSubgraph } from '../formats/tflite/index.js';
 import { workOf } from '../simulator/index.js';
 import { type LayerKind, layerKinds, loadOf } from './latency.js';
@@ -46,7 +47,7 @@ export function fitPerMac(measured: readonly MeasuredModel[]): PerMac {
   let logs = layerKinds.map((kind) => (kind === 'conv' ? start : start + Math.log(expected[kind].ratio)));
   for (let round = 0; round < rounds; round++) {
     const rows: { residual: number; slopes: number[] }[] = measured.map(({ load, cycles }) => {
-      const parts = layerKinds.map((kind, k) => Math.exp(logs[k] as number) * load[kind]);
+      const parts = layerKinds.map((kind, k) => Math.exp(elementAt(logs, k)) * load[kind]);
       const predicted = parts.reduce((sum, part) => sum + part, 0);
       return {
         residual: Math.log(predicted / cycles) / spreadOfTimes,
@@ -57,13 +58,13 @@ export function fitPerMac(measured: readonly MeasuredModel[]): PerMac {
       const { ratio, spread } = expected[kind];
       const at = layerKinds.indexOf(kind);
       rows.push({
-        residual: ((logs[at] as number) - (logs[0] as number) - Math.log(ratio)) / spread,
+        residual: (elementAt(logs, at) - elementAt(logs, 0) - Math.log(ratio)) / spread,
         slopes: layerKinds.map((_, k) => (k === 0 ? -1 / spread : k === at ? 1 / spread : 0)),
       });
     }
     const step = leastSquares(rows);
     // Far from the solution a whole step may overshoot.
-    logs = logs.map((log, k) => log + Math.max(-1, Math.min(1, step[k] as number)));
+    logs = logs.map((log, k) => log + Math.max(-1, Math.min(1, elementAt(step, k))));
   }
   const [conv, depthwise, fullyConnected] = logs.map(Math.exp) as [number, number, number];
   return { conv, depthwise, fullyConnected };
@@ -79,22 +80,22 @@ function leastSquares(rows: readonly { readonly residual: number; readonly slope
   const sumOf = (value: (row: (typeof rows)[number]) => number): number =>
     rows.reduce((sum, row) => sum + value(row), 0);
   const matrix = Array.from({ length: size }, (_, i) => [
-    ...Array.from({ length: size }, (_, j) => sumOf(({ slopes }) => (slopes[i] as number) * (slopes[j] as number))),
-    -sumOf(({ slopes, residual }) => (slopes[i] as number) * residual),
+    ...Array.from({ length: size }, (_, j) => sumOf(({ slopes }) => elementAt(slopes, i) * elementAt(slopes, j))),
+    -sumOf(({ slopes, residual }) => elementAt(slopes, i) * residual),
   ]);
   for (let i = 0; i < size; i++) {
-    const pivot = matrix[i] as number[];
+    const pivot = elementAt(matrix, i);
     for (let j = i + 1; j < size; j++) {
-      const row = matrix[j] as number[];
-      const factor = (row[i] as number) / (pivot[i] as number);
-      for (let c = i; c <= size; c++) row[c] = (row[c] as number) - factor * (pivot[c] as number);
+      const row = elementAt(matrix, j);
+      const factor = elementAt(row, i) / elementAt(pivot, i);
+      for (let c = i; c <= size; c++) row[c] = elementAt(row, c) - factor * elementAt(pivot, c);
     }
   }
   const solution = new Array<number>(size).fill(0);
   for (let i = size - 1; i >= 0; i--) {
-    const row = matrix[i] as number[];
-    const known = solution.reduce((sum, value, j) => (j > i ? sum + (row[j] as number) * value : sum), 0);
-    solution[i] = ((row[size] as number) - known) / (row[i] as number);
+    const row = elementAt(matrix, i);
+    const known = solution.reduce((sum, value, j) => (j > i ? sum + elementAt(row, j) * value : sum), 0);
+    solution[i] = (elementAt(row, size) - known) / elementAt(row, i);
   }
   return solution;
 }

@@ -1,8 +1,9 @@
 // Latency estimates, in milliseconds: cycles per multiply-accumulate and per element of a core, or of an Edge TPU and
 // its host.
 
+import { defined, elementAt } from '../base/checked.js';
 import { fail } from '../base/errors.js';
-import { elementCount, type Model, mainSubgraph, type Operator, TensorType } from '../formats/tflite/index.js';
+import { elementCount, type Model, mainSubgraph, TensorType } from '../formats/tflite/index.js';
 import { type Work, workOf } from '../simulator/index.js';
 import { type NpuPlacements, placeOnEdgeTpu } from './edgetpu/placement.js';
 import type { Target } from './load.js';
@@ -97,7 +98,7 @@ function coreLatencies(model: Model, { latency, clockHz }: Target, work: readonl
       kind === 'elementwise' || kind === 'copy'
         ? latency.perElement[kind] * elements
         : latency.perMac[kind] * loadOf(kind, count, elements);
-    return (1000 * (cycles + latency.perOperator)) / (clockHz as number);
+    return (1000 * (cycles + latency.perOperator)) / defined(clockHz);
   });
 }
 
@@ -115,7 +116,7 @@ function edgeTpuLatencies(
   const sentMs = (1000 * (parameters.total - parameters.cached.max)) / latency.bytesPerSecond;
   return placements.map(({ mapped, cycles, index }) => {
     if (mapped) return (latency.msPerMegacycle * cycles) / 1e6 + (all === 0 ? 0 : (sentMs * cycles) / all);
-    const { inputs, outputs } = operators[index] as Operator;
+    const { inputs, outputs } = elementAt(operators, index);
     const elements = Math.max(
       ...[inputs?.[0], outputs?.[0]].map((tensor) => elementCount(tensors[tensor ?? -1]?.shape ?? [])),
     );

@@ -2,6 +2,7 @@ import { readdir, readFile } from 'node:fs/promises';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { z } from 'zod';
+import { defined, elementAt } from '../base/checked.js';
 import { fail } from '../base/errors.js';
 import { describeFaults, parseYaml, readText, type YamlFault, type YamlSource } from '../base/files/index.js';
 import { tflmTypes } from '../simulator/index.js';
@@ -62,7 +63,7 @@ function builtTargets(): Promise<ReadonlyMap<string, Target>> {
       return new Map(
         targets.map((target) => [
           target.id,
-          { ...target, operators: sets[target.operatorSet] as OperatorSet, linked: linkedOf(target, sizes) },
+          { ...target, operators: defined(sets[target.operatorSet]), linked: linkedOf(target, sizes) },
         ]),
       );
     },
@@ -166,10 +167,10 @@ function editDistance(a: string, b: string): number {
   for (let i = 1; i <= a.length; i++) {
     const next = [i];
     for (let j = 1; j <= b.length; j++) {
-      const replace = (row[j - 1] as number) + (a[i - 1] === b[j - 1] ? 0 : 1);
-      next.push(Math.min(replace, (row[j] as number) + 1, (next[j - 1] as number) + 1));
+      const replace = elementAt(row, j - 1) + (a[i - 1] === b[j - 1] ? 0 : 1);
+      next.push(Math.min(replace, elementAt(row, j) + 1, elementAt(next, j - 1) + 1));
     }
     row = next;
   }
-  return row[b.length] as number;
+  return elementAt(row, b.length);
 }

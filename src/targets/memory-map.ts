@@ -1,5 +1,6 @@
 // What lies where in the arena, and when: for pictures, and to say what makes the peak.
 
+import { elementAt } from '../base/checked.js';
 import { type Model, mainSubgraph, operatorName, tensorName } from '../formats/tflite/index.js';
 import type { Arena } from '../simulator/index.js';
 
@@ -61,10 +62,10 @@ export function memoryMap(
     return { operator: time === 0 ? null : time - 1, op, liveBytes };
   });
   const highest = moments.reduce(
-    (most, moment, time) => (moment.liveBytes > (moments[most] as MemoryMoment).liveBytes ? time : most),
+    (most, moment, time) => (moment.liveBytes > elementAt(moments, most).liveBytes ? time : most),
     0,
   );
-  const peak = { ...(moments[highest] as MemoryMoment), buffers: liveAt(highest).sort((a, b) => b.size - a.size) };
+  const peak = { ...elementAt(moments, highest), buffers: liveAt(highest).sort((a, b) => b.size - a.size) };
   return { headBytes, tailBytes, arenaBytes, minimumArenaBytes, moments, buffers, peak };
 }
 

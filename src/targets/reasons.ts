@@ -1,14 +1,7 @@
 // Why a model does not fit a target: each reason with a code of its own, what it is, and what to do.
 
-import {
-  compiledFor,
-  type Model,
-  mainSubgraph,
-  type Tensor,
-  TensorType,
-  tensorLabel,
-  typeName,
-} from '../formats/tflite/index.js';
+import { elementAt } from '../base/checked.js';
+import { compiledFor, type Model, mainSubgraph, TensorType, tensorLabel, typeName } from '../formats/tflite/index.js';
 import {
   type Arena,
   type BrokenLimit,
@@ -125,12 +118,12 @@ function peakText(model: Model, arena: Arena): string {
 function edgeTypeReasons(model: Model, target: Target): CheckReason[] {
   if (target.activationTypes.includes('float32')) return [];
   const { tensors, inputs, outputs, operators } = mainSubgraph(model);
-  const isFloat = (index: number): boolean => typeName((tensors[index] as Tensor).type) === 'float32';
+  const isFloat = (index: number): boolean => typeName(elementAt(tensors, index).type) === 'float32';
   const wrong = [...(inputs ?? []), ...(outputs ?? [])].filter(isFloat);
   const integer = operators.some(({ outputs: made }) =>
     ['int8', 'uint8', 'int16'].includes(typeName(tensors[made?.[0] ?? -1]?.type ?? TensorType.FLOAT32)),
   );
-  const named = wrong.map((index) => tensorLabel(index, tensors[index] as Tensor)).join(', ');
+  const named = wrong.map((index) => tensorLabel(index, elementAt(tensors, index))).join(', ');
   const takes = `${target.id} takes ${target.activationTypes.join(', ')}`;
   const hint = 'quantize the model: `atoll quantize MODEL --calibrate DATASET -o OUT`';
   if (wrong.length > 0 && !integer) {
@@ -149,7 +142,7 @@ function edgeTypeReasons(model: Model, target: Target): CheckReason[] {
   }
   return wrong.map((index) => ({
     code: 'TYPE' as const,
-    message: `tensor ${tensorLabel(index, tensors[index] as Tensor)} is float32; ${takes}`,
+    message: `tensor ${tensorLabel(index, elementAt(tensors, index))} is float32; ${takes}`,
     hint: 'make inputs and outputs integers too: `atoll quantize` with --io int8 (or uint8)',
   }));
 }

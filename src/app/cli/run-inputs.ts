@@ -1,6 +1,7 @@
 // The samples of `run`: raw tensors in the model's types, or numpy arrays, one file with all inputs or one per input.
 
 import { existsSync } from 'node:fs';
+import { elementAt } from '../../base/checked.js';
 import { fail } from '../../base/errors.js';
 import type { TensorInfo } from '../../simulator/index.js';
 
@@ -24,7 +25,7 @@ export function inputFiles(values: readonly string[], inputs: readonly Pick<Tens
     const named = nameOf(value);
     return named === undefined
       ? { name: null, file: value }
-      : { name: names[named.input] as string, file: value.slice(named.length + 1) };
+      : { name: elementAt(names, named.input), file: value.slice(named.length + 1) };
   });
   if (parsed.length === 1) return parsed.map(({ file }) => file);
   if (parsed.length !== names.length)
@@ -55,9 +56,9 @@ export async function readSamples(files: readonly string[], inputs: readonly Ten
     return rawBytes(file);
   }
   const contents = await Promise.all(
-    files.map((one, i) => (isArray(one) ? arrayBytes(one, inputs[i] as TensorInfo) : rawBytes(one))),
+    files.map((one, i) => (isArray(one) ? arrayBytes(one, elementAt(inputs, i)) : rawBytes(one))),
   );
-  if (contents.length === 1) return contents[0] as Uint8Array;
+  if (contents.length === 1) return elementAt(contents, 0);
   return interleave(
     contents,
     inputs.map(({ bytes }) => bytes),

@@ -1,3 +1,4 @@
+import { defined } from '../../base/checked.js';
 import type { Allowance } from '../../evaluate/index.js';
 import { maxDropOption } from './gate-options.js';
 import { readModelFile, shapeOption } from './model-file.js';
@@ -44,9 +45,9 @@ export const adviseVerb: Verb = {
       {
         signal: context.signal,
         onProgress: (step, progress) => context.progress.update(step, progress),
-        ...(options.maxDrop === undefined ? {} : { maxDrop: options.maxDrop as Allowance }),
-        ...(options.maxMs === undefined ? {} : { maxMs: options.maxMs as number }),
-        ...(options.limit === undefined ? {} : { limit: options.limit as number }),
+        ...(options.maxDrop === undefined ? {} : { maxDrop: defined(options.maxDrop) as Allowance }),
+        ...(options.maxMs === undefined ? {} : { maxMs: defined(options.maxMs) as number }),
+        ...(options.limit === undefined ? {} : { limit: defined(options.limit) as number }),
       },
     );
     const chosen = result.trials.find(({ candidate }) => candidate.name === result.recommended);

@@ -1,3 +1,4 @@
+import { defined } from '../../base/checked.js';
 import { readModelFile } from './model-file.js';
 import { counterNumber, refuseOverwriting } from './options.js';
 import { uncompiledOf, uncompiledOption } from './uncompiled.js';
@@ -46,7 +47,7 @@ export const bundleVerb: Verb = {
     const image = buildImageFor(bytes, model, target, {
       ...(uncompiled === null ? {} : { uncompiled }),
       version: String(options.modelVersion),
-      ...(options.counter === undefined ? {} : { counter: options.counter as number }),
+      ...(options.counter === undefined ? {} : { counter: defined(options.counter) as number }),
       ...(keyFile === undefined ? {} : { key: readPrivateKey(await readText(keyFile), keyFile) }),
     });
     await writeAtomically(output, image);

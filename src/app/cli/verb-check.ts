@@ -1,5 +1,6 @@
+import { elementAt } from '../../base/checked.js';
 import { fail } from '../../base/errors.js';
-import type { CheckResult, MemoryMap, Target } from '../../targets/index.js';
+import type { MemoryMap, Target } from '../../targets/index.js';
 import { readModelFile, shapeOption } from './model-file.js';
 import { refuseOverwriting } from './options.js';
 import type { Verb } from './verb.js';
@@ -43,7 +44,7 @@ export const checkVerb: Verb = {
     // That some do not take it is no failure: it is what was asked.
     if (all)
       return { document: { file, targets: results }, text: checkAllReport(file, results), cases: checkCases(results) };
-    const [target, result] = [targets[0] as Target, results[0] as CheckResult];
+    const [target, result] = [elementAt(targets, 0), elementAt(results, 0)];
     const kernels = runtimeKernelsOf(target);
     const map = kernels === null || !facts.simulated ? null : memoryMap(model, facts.arenaFor(kernels));
     if (plot !== null) await writePlot(plot, file, target, map);

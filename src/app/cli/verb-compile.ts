@@ -1,4 +1,5 @@
 import { InvalidArgumentError } from 'commander';
+import { defined } from '../../base/checked.js';
 import { fail, reasonOf } from '../../base/errors.js';
 import type { Model } from '../../formats/tflite/index.js';
 import type { Compilation, PredictionDifference } from '../../targets/compiled/index.js';
@@ -57,8 +58,8 @@ export const compileVerb: Verb = {
       compiler,
       multipleSubgraphs,
       signal: context.signal,
-      ...(options.minRuntime === undefined ? {} : { minRuntimeVersion: options.minRuntime as number }),
-      ...(options.timeout === undefined ? {} : { timeoutSeconds: options.timeout as number }),
+      ...(options.minRuntime === undefined ? {} : { minRuntimeVersion: defined(options.minRuntime) as number }),
+      ...(options.timeout === undefined ? {} : { timeoutSeconds: defined(options.timeout) as number }),
     };
     const { runCompiler } = await import('../../targets/compiled/index.js');
     context.progress.update('compile', { done: 0, total: 1 });

@@ -1,4 +1,5 @@
 import { Option } from 'commander';
+import { defined } from '../../base/checked.js';
 import type { Model } from '../../formats/tflite/index.js';
 import { deviceHelp, kernelProfileNames, ownTargetHelp } from './choices.js';
 import { openRunner } from './device-runner.js';
@@ -43,14 +44,18 @@ export const evaluateVerb: Verb = {
       const result = await evaluate(opened.runner, dataset, {
         signal: context.signal,
         onProgress: (progress) => context.progress.update('evaluate', progress),
-        ...(options.limit === undefined ? {} : { limit: options.limit as number }),
+        ...(options.limit === undefined ? {} : { limit: defined(options.limit) as number }),
       });
       const measurement = (await opened.measure?.()) ?? null;
       // It has seen these samples, and says again what it said.
       const simulator =
         opened.host === null
           ? null
-          : await evaluate(opened.host, dataset, options.limit === undefined ? {} : { limit: options.limit as number });
+          : await evaluate(
+              opened.host,
+              dataset,
+              options.limit === undefined ? {} : { limit: defined(options.limit) as number },
+            );
       const limits = limitsOf(options);
       const gates = [
         ...(limits.min === undefined ? [] : [minGate(limits.min, result)]),

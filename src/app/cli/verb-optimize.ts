@@ -1,4 +1,5 @@
 import { InvalidArgumentError } from 'commander';
+import { defined } from '../../base/checked.js';
 import { fail } from '../../base/errors.js';
 import type { Model } from '../../formats/tflite/index.js';
 import { readModelFile, shapeOption } from './model-file.js';
@@ -55,9 +56,9 @@ export const optimizeVerb: Verb = {
       onProgress: (progress) => context.progress.update('sensitivity', progress),
       perLayer: options.perLayer === true,
       keepZeros: options.keepZeros === true,
-      ...(options.prune === undefined ? {} : { sparsity: options.prune as number }),
-      ...(options.block === undefined ? {} : { block: options.block as { channels: number; places: number } }),
-      ...(options.cluster === undefined ? {} : { clusters: options.cluster as number }),
+      ...(options.prune === undefined ? {} : { sparsity: defined(options.prune) as number }),
+      ...(options.block === undefined ? {} : { block: defined(options.block) as { channels: number; places: number } }),
+      ...(options.cluster === undefined ? {} : { clusters: defined(options.cluster) as number }),
     });
     await writeAtomically(output, result.bytes);
     const { bytes: _, ...figures } = result;

@@ -1,3 +1,4 @@
+import { defined } from '../../base/checked.js';
 import { deviceHelp, ownTargetHelp } from './choices.js';
 import { connect, pushModel, pushReporting, requireRunnable, type Travel, targetFor } from './device-runner.js';
 import { positiveInteger } from './options.js';
@@ -67,8 +68,8 @@ export const pushVerb: Verb = {
 function travelOf({ chunk, compress, window }: Readonly<Record<string, unknown>>): Travel {
   return {
     compress: compress !== false,
-    ...(window === undefined ? {} : { window: window as number }),
-    ...(chunk === undefined ? {} : { chunkBytes: chunk as number }),
+    ...(window === undefined ? {} : { window: defined(window) as number }),
+    ...(chunk === undefined ? {} : { chunkBytes: defined(chunk) as number }),
   };
 }
 

@@ -1,4 +1,5 @@
 import { Option } from 'commander';
+import { defined } from '../../base/checked.js';
 import { fail } from '../../base/errors.js';
 import type { Warning } from '../../base/warnings.js';
 import type { GateResult, Limits } from '../../evaluate/index.js';
@@ -111,7 +112,7 @@ export const quantizeVerb: Verb = {
       ...(samples === undefined ? {} : { samples }),
       ...(options.minSnr === undefined
         ? {}
-        : { minDecibels: options.minSnr as number, wider: options.wider as WiderType }),
+        : { minDecibels: defined(options.minSnr) as number, wider: options.wider as WiderType }),
     });
     const [{ quantizeDocument, quantizeReport }, { checkFile, compressedBytes }] = await Promise.all([
       import('../report/index.js'),

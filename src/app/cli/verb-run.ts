@@ -1,4 +1,5 @@
 import { Option } from 'commander';
+import { defined } from '../../base/checked.js';
 import { fail } from '../../base/errors.js';
 import type { Model } from '../../formats/tflite/index.js';
 import type { OperatorProfile } from '../../simulator/index.js';
@@ -63,7 +64,7 @@ export const runVerb: Verb = {
         signal: context.signal,
         onProgress: (progress) => context.progress.update('run', progress),
         stream: options.stream === true,
-        ...(options.repeat === undefined ? {} : { repeat: options.repeat as number }),
+        ...(options.repeat === undefined ? {} : { repeat: defined(options.repeat) as number }),
       });
       if (options.output !== undefined) await writeAtomically(String(options.output), result.outputs);
       // A device's arena is laid out for the main subgraph.

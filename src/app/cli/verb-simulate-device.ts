@@ -1,4 +1,5 @@
 import { Option } from 'commander';
+import { defined } from '../../base/checked.js';
 import { fail } from '../../base/errors.js';
 import type { VerifyingKey } from '../../devices/bundle/index.js';
 import type { SimulatedDeviceOptions } from '../../devices/simulated/index.js';
@@ -77,7 +78,7 @@ async function serveOne(
     keys,
     faults: faultsNamed((options.fault as readonly string[] | undefined) ?? []),
     ...(options.id === undefined ? {} : { id: String(options.id) }),
-    ...(options.seed === undefined ? {} : { seed: options.seed as number }),
+    ...(options.seed === undefined ? {} : { seed: defined(options.seed) as number }),
   });
   const listener = await listen(
     String(options.listen),
@@ -94,8 +95,8 @@ async function serveOne(
 /** How it answers SMP packets. */
 function answering(options: Options): Pick<SimulatedDeviceOptions, 'buffers' | 'inflateBytes' | 'maxPacketBytes'> {
   return {
-    ...(options.buffer === undefined ? {} : { maxPacketBytes: options.buffer as number }),
-    ...(options.buffers === undefined ? {} : { buffers: options.buffers as number }),
+    ...(options.buffer === undefined ? {} : { maxPacketBytes: defined(options.buffer) as number }),
+    ...(options.buffers === undefined ? {} : { buffers: defined(options.buffers) as number }),
     ...(options.inflate === false ? { inflateBytes: null } : {}),
   };
 }

@@ -1,6 +1,7 @@
 // Plain text for people: tables and figures with units.
 
 import { stripVTControlCharacters } from 'node:util';
+import { elementAt } from '../../base/checked.js';
 
 /** Columns padded to their widest cell; numbers right-aligned. */
 export function table(rows: readonly (readonly (string | number)[])[], header?: readonly string[]): string {
@@ -15,14 +16,14 @@ export function table(rows: readonly (readonly (string | number)[])[], header?: 
   const line = (row: readonly string[]): string =>
     row
       .map((cell, i) => {
-        const padding = ' '.repeat((widths[i] as number) - width(cell));
+        const padding = ' '.repeat(elementAt(widths, i) - width(cell));
         return numeric[i] ? padding + cell : cell + padding;
       })
       .join('  ')
       .trimEnd();
   const rule = header === undefined ? [] : [widths.map((length) => '-'.repeat(length)).join('  ')];
   const lines = cells.map(line);
-  return (header === undefined ? lines : [lines[0] as string, ...rule, ...lines.slice(1)]).join('\n');
+  return (header === undefined ? lines : [elementAt(lines, 0), ...rule, ...lines.slice(1)]).join('\n');
 }
 
 function width(text: string): number {

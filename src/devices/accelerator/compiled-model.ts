@@ -1,6 +1,7 @@
 // A compiled model as a whole: what edgetpu_compiler left to the host runs on the simulator, the rest on the
 // accelerator.
 
+import { defined, elementAt } from '../../base/checked.js';
 import { fail } from '../../base/errors.js';
 import {
   bytesOfElements,
@@ -104,17 +105,17 @@ export class AcceleratedModel {
       at += bytes;
     }
     for (const stage of this.stages) {
-      const given = stage.inputs.map((tensor) => tensors.get(tensor) as Uint8Array);
+      const given = stage.inputs.map((tensor) => defined(tensors.get(tensor)));
       const begun = performance.now();
       const made =
         stage.on === 'device' ? await accelerator.run(stage.program, given) : runOnHost(stage.interpreter, given);
       if (stage.on === 'device') deviceMs += performance.now() - begun;
-      for (const [i, tensor] of stage.outputs.entries()) tensors.set(tensor, made[i] as Uint8Array);
+      for (const [i, tensor] of stage.outputs.entries()) tensors.set(tensor, elementAt(made, i));
     }
     const output = new Uint8Array(this.outputBytes);
     let to = 0;
     for (const { index, bytes } of this.outputs) {
-      output.set(tensors.get(index) as Uint8Array, to);
+      output.set(defined(tensors.get(index)), to);
       to += bytes;
     }
     return { output, latencyMs: performance.now() - start, deviceMs };
@@ -190,7 +191,7 @@ function requireFit(
         reason: `its operator has ${indices.length} ${role}s, its program ${layers.length}`,
       });
     for (const [i, { name, bytes, type }] of layers.entries()) {
-      const tensor = tensors[indices[i] as number];
+      const tensor = tensors[elementAt(indices, i)];
       const wanted = tensor === undefined ? null : elementTypeOf(tensor);
       const tensorBytes = wanted === null ? 0 : bytesOfElements(wanted, elementCount(tensor?.shape ?? []));
       if (tensorBytes !== bytes)

@@ -1,6 +1,7 @@
 // Carries out the transfers of an executable, one after another (libedgetpu, usb_driver.cc: ProcessIo with hints, one
 // endpoint).
 
+import { elementAt } from '../../base/checked.js';
 import type { DataTransfer, Place } from '../../targets/compiled/index.js';
 import { type AcceleratorLink, Tag } from './link.js';
 import type { LoadedExecutable } from './program.js';
@@ -20,15 +21,15 @@ export async function execute(
       case 'scratch':
         return scratch;
       case 'input':
-        return inputs[place.layer] as Uint8Array;
+        return elementAt(inputs, place.layer);
       case 'output':
-        return outputs[place.layer] as Uint8Array;
+        return elementAt(outputs, place.layer);
     }
   };
   for (const transfer of executable.transfers) {
     switch (transfer.what) {
       case 'instructions':
-        await link.send(Tag.instructions, instructions[transfer.chunk] as Uint8Array, 'instructions');
+        await link.send(Tag.instructions, elementAt(instructions, transfer.chunk), 'instructions');
         break;
       case 'data':
         await transferData(link, transfer, bytesAt(transfer.place));

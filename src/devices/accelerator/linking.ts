@@ -2,6 +2,7 @@
 // significant first. Over USB an address only names what a transfer is about, since the host knows their order: each
 // place gets one of its own.
 
+import { elementAt } from '../../base/checked.js';
 import type { Executable, Place } from '../../targets/compiled/index.js';
 
 const pageBytes = 4096n;
@@ -45,6 +46,6 @@ export function putWord(bytes: Uint8Array, bit: number, word: number): void {
   const [value, mask] = [BigInt(word) << BigInt(shift), 0xffffffffn << BigInt(shift)];
   for (let i = 0; i < (shift === 0 ? 4 : 5); i++) {
     const [content, covered] = [Number((value >> BigInt(8 * i)) & 255n), Number((mask >> BigInt(8 * i)) & 255n)];
-    bytes[at + i] = ((bytes[at + i] as number) & ~covered) | content;
+    bytes[at + i] = (elementAt(bytes, at + i) & ~covered) | content;
   }
 }

@@ -1,6 +1,7 @@
 // What one custom operator holds, ready to be sent: the executable that runs, and the one that caches its parameters
 // before.
 
+import { elementAt } from '../../base/checked.js';
 import { fail } from '../../base/errors.js';
 import { type CompiledPart, type Executable, type Layer, laidOut, tensorFrom } from '../../targets/compiled/index.js';
 import { linked } from './linking.js';
@@ -49,7 +50,7 @@ function loaded(executable: Executable): LoadedExecutable {
 /** Tensors of the inputs as they travel, and with what may be read beyond their ends. */
 export function inputsAsSent(executable: Executable, tensors: readonly Uint8Array[]): readonly Uint8Array[] {
   return executable.inputs.map((layer, i) => {
-    const sent = laidOut(layer, tensors[i] as Uint8Array);
+    const sent = laidOut(layer, elementAt(tensors, i));
     const wanted = reachOf(executable, i);
     if (wanted <= sent.byteLength) return sent;
     const padded = new Uint8Array(wanted);
@@ -59,7 +60,7 @@ export function inputsAsSent(executable: Executable, tensors: readonly Uint8Arra
 }
 
 export function outputsFrom({ outputs }: Executable, received: readonly Uint8Array[]): readonly Uint8Array[] {
-  return outputs.map((layer: Layer, i) => tensorFrom(layer, received[i] as Uint8Array));
+  return outputs.map((layer: Layer, i) => tensorFrom(layer, elementAt(received, i)));
 }
 
 /** How far transfers of an input go. */

@@ -3,6 +3,7 @@
 // specifies the stream.
 
 import { inflateRawSync } from 'node:zlib';
+import { elementAt } from '../../base/checked.js';
 import { fail, reasonOf } from '../../base/errors.js';
 import { compressedBlocks } from './blocks.js';
 import { blockBytes } from './slot-image.js';
@@ -74,7 +75,7 @@ export class CompressedReader {
 
   private next({ blockBytes: size, imageBytes }: StreamHeader): { at: number; bytes: Uint8Array } | null {
     if (this.held.byteLength < lengthBytes) return null;
-    const length = (this.held[0] as number) | ((this.held[1] as number) << 8);
+    const length = elementAt(this.held, 0) | (elementAt(this.held, 1) << 8);
     const at = this.block * size;
     if (at >= imageBytes) throw invalid('it goes on behind the end of the image');
     if (length > size + maxGrowth) throw invalid(`block ${this.block} has ${length} compressed bytes`);

@@ -5,6 +5,7 @@ import { crc32 } from 'node:zlib';
 import { decode, encode } from 'cborg';
 import { z } from 'zod';
 import { alignUp } from '../../base/alignment.js';
+import { defined } from '../../base/checked.js';
 import { fail, reasonOf } from '../../base/errors.js';
 import { equalBytes, sha256 } from '../../base/hashes.js';
 import type { Agreement } from '../../targets/index.js';
@@ -211,7 +212,7 @@ function decodeTrailer(encoded: Uint8Array, model: Uint8Array): Trailer {
     [trailer, encoded],
     [manifest, trailer.manifest],
     [vectors, trailer.vectors],
-  ].every(([value, bytesOfIt]) => equalBytes(encodeInOrder(value), bytesOfIt as Uint8Array));
+  ].every(([value, bytesOfIt]) => equalBytes(encodeInOrder(value), defined(bytesOfIt) as Uint8Array));
   if (!isCanonical) throw invalid('its CBOR is not in the one encoding that atoll.cddl gives');
   if (manifest.model_bytes !== model.byteLength)
     throw invalid(`the manifest names a model of ${manifest.model_bytes} bytes, it has ${model.byteLength}`);

@@ -1,5 +1,6 @@
 // Runs samples on the active model of a device: several in one request where its buffers allow, else input by input.
 
+import { defined, elementAt } from '../../base/checked.js';
 import { fail } from '../../base/errors.js';
 import {
   type LatencyBasis,
@@ -92,7 +93,7 @@ class Batches {
     try {
       const data = Buffer.concat(batch.map(({ sample }) => sample));
       const results = await this.infer({ data }, batch.length, signal);
-      for (const [i, { resolve }] of batch.entries()) resolve(results[i] as RunResult);
+      for (const [i, { resolve }] of batch.entries()) resolve(elementAt(results, i));
     } catch (error) {
       for (const { reject } of batch) reject(error);
     }
@@ -101,7 +102,7 @@ class Batches {
   /** A sample that goes on from the one before: alone, since all samples of a request are one or the other. */
   async continue(sample: Uint8Array, signal: AbortSignal | undefined): Promise<RunResult> {
     const [result] = await this.infer({ data: sample, stream: true }, 1, signal);
-    return result as RunResult;
+    return defined(result);
   }
 
   private async infer(

@@ -3,6 +3,7 @@
 // whether smaller packets are needed.
 
 import { setTimeout as delay } from 'node:timers/promises';
+import { defined } from '../../base/checked.js';
 import { fail } from '../../base/errors.js';
 import type { Progress } from '../../base/progress.js';
 import { FileStatus, fileCommands, Group, osCommands, slotFiles } from '../protocol/index.js';
@@ -116,7 +117,7 @@ export class Sender {
         sentUpTo = Math.max(sentUpTo, next);
       }
       if (lost === null) countBeforeLoss = inFlight.length;
-      const chunk = inFlight.shift() as Chunk;
+      const chunk = defined(inFlight.shift());
       const answer = await this.answerTo(chunk).catch((error: unknown) => {
         for (const other of inFlight) other.abandon();
         throw error;

@@ -3,6 +3,7 @@
 
 import net from 'node:net';
 import { setTimeout as delay } from 'node:timers/promises';
+import { defined } from '../../base/checked.js';
 import { fail, reasonOf } from '../../base/errors.js';
 import { openPersistence } from './persistence.js';
 
@@ -42,7 +43,7 @@ export async function startBroker({
       throw fail('LISTEN', { address: `${host}:${port}`, reason: reasonOf(error) }, error);
     },
   );
-  const bound = server.address() as net.AddressInfo;
+  const bound = defined(server.address()) as net.AddressInfo;
   return {
     uri: `mqtt://${net.isIPv6(host) ? `[${host}]` : host}:${bound.port}`,
     close: async () => {

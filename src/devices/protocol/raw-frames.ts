@@ -1,6 +1,7 @@
 // Packets one after another on a stream that loses nothing (TCP, Zephyr's raw UART transport): the length in the header
 // is all the framing.
 
+import { elementAt } from '../../base/checked.js';
 import type { FrameReceiver } from './console.js';
 import { headerBytes, Op } from './header.js';
 
@@ -22,7 +23,7 @@ export class RawDecoder {
     let at = 0;
     while (at < bytes.byteLength) {
       if (this.received < headerBytes) {
-        this.header[this.received++] = bytes[at++] as number;
+        this.header[this.received++] = elementAt(bytes, at++);
         if (this.received === headerBytes) this.begin();
         continue;
       }
@@ -58,6 +59,6 @@ export class RawDecoder {
 
 /** Reserved bits and flags are 0, the version is one of two. */
 function couldBegin(header: Buffer): boolean {
-  const first = header[0] as number;
+  const first = elementAt(header, 0);
   return (first & 0xf0) === 0 && (first & 7) <= Op.writeResponse && header[1] === 0;
 }

@@ -1,5 +1,6 @@
 // The SMP server: finds the handler of a packet, and turns what it says into an answer of the request's version.
 
+import { defined } from '../../base/checked.js';
 import { AtollError } from '../../base/errors.js';
 import {
   decodePacket,
@@ -64,7 +65,7 @@ export class SmpServer {
       if (entry === undefined) throw new StatusError(null, SmpStatus.ENOTSUP);
       const request = decodeRequest(entry.command, packet.payload);
       if (request === null) throw new StatusError(null, SmpStatus.EINVAL);
-      const answer = await entry.handle(request as never);
+      const answer = await entry.handle(defined(request) as never);
       await this.options.keep?.();
       return answer;
     } catch (error) {

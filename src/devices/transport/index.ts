@@ -1,6 +1,7 @@
 // Transports carry SMP packets between host and device; one file each, all with the same interface. In goes an address,
 // out comes a Transport: opened towards a device, or listened for where the device is in this process.
 
+import { defined } from '../../base/checked.js';
 import { isBrokerUri } from '../mqtt/index.js';
 import { type DeviceAddress, parseAddress } from './address.js';
 import type { Listener } from './listener.js';
@@ -45,7 +46,7 @@ const optionsOf = Object.fromEntries(Object.entries(openers).map(([scheme, { opt
 export async function openTransport(uri: string): Promise<Transport> {
   if (isBrokerUri(uri)) return openMqtt(uri);
   const address = parseAddress(uri, optionsOf);
-  return (openers[address.scheme] as (typeof openers)[string]).open(address);
+  return defined(openers[address.scheme]).open(address);
 }
 
 /**

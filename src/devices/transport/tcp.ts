@@ -1,6 +1,7 @@
 // TCP: packets one after another, or the console's lines as an emulator's serial port gives them.
 
 import net from 'node:net';
+import { defined } from '../../base/checked.js';
 import { fail, reasonOf } from '../../base/errors.js';
 import { choiceOf, type DeviceAddress, hostAndPort } from './address.js';
 import type { Listener } from './listener.js';
@@ -60,7 +61,7 @@ export async function listenTcp(
       throw fail('LISTEN', { address: address.uri, reason: reasonOf(error) }, error);
     },
   );
-  const bound = server.address() as net.AddressInfo;
+  const bound = defined(server.address()) as net.AddressInfo;
   return {
     uri: `tcp:${net.isIPv6(host) ? `[${host}]` : host}:${bound.port}`,
     close: async () => {

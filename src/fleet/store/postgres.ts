@@ -1,6 +1,7 @@
 // PostgreSQL, where one machine is outgrown: agents on several machines, of which one leads.
 
 import type { Pool, PoolClient } from 'pg';
+import { defined } from '../../base/checked.js';
 import { AtollError, fail, reasonOf } from '../../base/errors.js';
 import type { Query, Sql, SqlRow } from './sql.js';
 
@@ -17,7 +18,7 @@ export async function openPostgres(url: string): Promise<Sql> {
   const { default: pg } = await import('pg');
   const types = {
     getTypeParser: (type: number, format?: 'text' | 'binary') =>
-      type === int8Type ? Number : pg.types.getTypeParser(type, format as 'text'),
+      type === int8Type ? Number : pg.types.getTypeParser(type, defined(format) as 'text'),
   };
   const pool = new pg.Pool({
     connectionString: url,

@@ -1,5 +1,6 @@
 // The store, on any database that takes SQL.
 
+import { defined } from '../../base/checked.js';
 import { fail } from '../../base/errors.js';
 import type { DeviceRecord } from '../records.js';
 import { columnsOfDevices, deviceOf, valuesOf } from './device-row.js';
@@ -99,7 +100,7 @@ class SqlStore implements RolloutStore {
     );
     return rows.map(({ wave, phase, devices }) => ({
       wave: Number(wave),
-      phase: phase as WaveRow['phase'],
+      phase: defined(phase) as WaveRow['phase'],
       devices: Number(devices),
     }));
   }
@@ -151,7 +152,7 @@ class SqlStore implements RolloutStore {
 
   async image(sha: string): Promise<Uint8Array | null> {
     const [row] = await this.ask('select image from images where sha = ?', [sha]);
-    return row === undefined ? null : new Uint8Array(row.image as Uint8Array);
+    return row === undefined ? null : new Uint8Array(defined(row.image) as Uint8Array);
   }
 
   async published(fleet: string): Promise<readonly PublishedRow[]> {

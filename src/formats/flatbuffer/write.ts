@@ -2,6 +2,7 @@
 // front, children before parents.
 
 import type { Builder } from 'flatbuffers';
+import { defined, elementAt } from '../../base/checked.js';
 import { fail } from '../../base/errors.js';
 import {
   type Field,
@@ -74,7 +75,7 @@ function writeChild(builder: Builder, field: Field, value: unknown): number {
     case 'union': {
       const unknown = unknownFields.get(value as object);
       if (unknown !== undefined) throw fail('TFLITE_UNKNOWN_FIELD', unknown);
-      const member = field.union.members[unionCode(field.union, value) - 1] as TableType;
+      const member = elementAt(field.union.members, unionCode(field.union, value) - 1);
       return tableOf(builder, member, value as Record<string, unknown>);
     }
   }
@@ -89,7 +90,7 @@ function unionCode(union: UnionType, value: unknown): number {
 
 function writeOffsets(builder: Builder, offsets: number[]): number {
   builder.startVector(4, offsets.length, 4);
-  for (let i = offsets.length - 1; i >= 0; i--) builder.addOffset(offsets[i] as number);
+  for (let i = offsets.length - 1; i >= 0; i--) builder.addOffset(elementAt(offsets, i));
   return builder.endVector();
 }
 
@@ -104,7 +105,7 @@ function writeVector(builder: Builder, field: VectorField, value: TypedArray): n
   builder.prep(Math.max(field.align, width), value.byteLength);
   if (width === 1) return builder.createByteVector(new Uint8Array(value.buffer, value.byteOffset, value.byteLength));
   builder.startVector(width * field.per, value.length / field.per, width);
-  for (let i = value.length - 1; i >= 0; i--) addElement(builder, field.type, value[i] as number | bigint);
+  for (let i = value.length - 1; i >= 0; i--) addElement(builder, field.type, defined(value[i]));
   return builder.endVector();
 }
 

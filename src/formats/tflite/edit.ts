@@ -1,6 +1,7 @@
 // Editing a model. Every edit works on a copy of the structure; the weights themselves stay shared until replaced.
 
 import { createHash } from 'node:crypto';
+import { defined, elementAt } from '../../base/checked.js';
 import { create, unknownFields } from '../flatbuffer/index.js';
 import { builtinCode, type Model, type Operator, operatorCodeOf, type SubGraph, type Tensor } from './model.js';
 import { BuiltinOperator, TensorType } from './schema/enums.js';
@@ -70,7 +71,7 @@ export function setWeights(
   bias: Float32Array,
 ): void {
   const [input = -1, filterIndex = -1, biasIndex = -1] = operator.inputs ?? [];
-  const filter = subgraph.tensors[filterIndex] as Tensor;
+  const filter = elementAt(subgraph.tensors, filterIndex);
   const name = subgraph.tensors[biasIndex]?.name ?? `${filter.name ?? ''}/bias`;
   const newFilter = addFloats(model, subgraph, filter, weights);
   operator.inputs = Int32Array.of(
@@ -135,7 +136,7 @@ export function compact(model: Model): void {
     operators.map((operator) => operator.opcodeIndex),
   );
   model.operatorCodes = model.operatorCodes.filter((_, i) => codes.has(i));
-  for (const operator of operators) operator.opcodeIndex = codes.get(operator.opcodeIndex) as number;
+  for (const operator of operators) operator.opcodeIndex = defined(codes.get(operator.opcodeIndex));
 }
 
 /** Operators that are run for what they do, not for what they give. */
@@ -191,7 +192,7 @@ function compactTensors(model: Model, subgraph: SubGraph, at: number): void {
 function compactBuffers(model: Model): void {
   const tensors = model.subgraphs.flatMap((subgraph) => subgraph.tensors);
   const first = firstOfSame(model.buffers.map(({ data }) => data));
-  for (const tensor of tensors) tensor.buffer = first[tensor.buffer] as number;
+  for (const tensor of tensors) tensor.buffer = elementAt(first, tensor.buffer);
   const numbers = renumber(model.buffers.length, [
     0,
     ...tensors.map((tensor) => tensor.buffer),
@@ -199,9 +200,9 @@ function compactBuffers(model: Model): void {
     ...(model.metadataBuffer ?? []),
   ]);
   model.buffers = model.buffers.filter((_, i) => numbers.has(i));
-  for (const tensor of tensors) tensor.buffer = numbers.get(tensor.buffer) as number;
-  for (const entry of model.metadata) entry.buffer = numbers.get(entry.buffer) as number;
-  model.metadataBuffer = model.metadataBuffer?.map((index) => numbers.get(index) as number) ?? null;
+  for (const tensor of tensors) tensor.buffer = defined(numbers.get(tensor.buffer));
+  for (const entry of model.metadata) entry.buffer = defined(numbers.get(entry.buffer));
+  model.metadataBuffer = model.metadataBuffer?.map((index) => defined(numbers.get(index))) ?? null;
 }
 
 /** For each buffer the first one that holds the same bytes: constants are never written, so tensors may share them. */

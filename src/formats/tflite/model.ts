@@ -1,5 +1,6 @@
 // The model in memory: types of the schema's tables, and the questions that every stage asks about them.
 
+import { elementAt } from '../../base/checked.js';
 import { fail } from '../../base/errors.js';
 import type { Infer, InferUnion } from '../flatbuffer/index.js';
 import { BuiltinOperator, TensorType } from './schema/enums.js';
@@ -87,7 +88,7 @@ export function builtinCode(code: OperatorCode): number {
 }
 
 export function operatorCodeOf(model: Model, operator: Operator): OperatorCode {
-  return model.operatorCodes[operator.opcodeIndex] as OperatorCode;
+  return elementAt(model.operatorCodes, operator.opcodeIndex);
 }
 
 /** CONV_2D, ...; `custom:NAME` for custom operators, `OPERATOR_250` for a code beyond the schema. */
@@ -103,7 +104,7 @@ export function builtinOperatorName(code: number): string {
 }
 
 export function mainSubgraph(model: Model): SubGraph {
-  return model.subgraphs[0] as SubGraph;
+  return elementAt(model.subgraphs, 0);
 }
 
 export interface PlacedOperator {
@@ -160,7 +161,7 @@ export function tensorLabel(index: number, tensor: Tensor): string {
 
 export function elementCount(shape: ArrayLike<number>): number {
   let count = 1;
-  for (let i = 0; i < shape.length; i++) count *= shape[i] as number;
+  for (let i = 0; i < shape.length; i++) count *= elementAt(shape, i);
   return count;
 }
 

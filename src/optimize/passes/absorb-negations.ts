@@ -1,6 +1,7 @@
 // NEG between products and a sum: a + (-b) is a - b. Few integer kernels of NEG exist, and converters write it for
 // layer normalization.
 
+import { defined } from '../../base/checked.js';
 import {
   ActivationFunctionType,
   copyModel,
@@ -42,9 +43,9 @@ function absorb(model: Model, subgraph: SubGraph, negation: Operator): boolean {
   const [left, right] = Array.from(sum.inputs ?? []);
   const isSum = operatorName(model, sum) === 'ADD';
   if (left === right || (!isSum && right !== negated)) return false;
-  const { fusedActivationFunction } = sum.builtinOptions as { fusedActivationFunction: number };
+  const { fusedActivationFunction } = defined(sum.builtinOptions) as { fusedActivationFunction: number };
   const other = left === negated ? right : left;
-  sum.inputs = Int32Array.of(other as number, negated as number);
+  sum.inputs = Int32Array.of(defined(other), defined(negated));
   sum.builtinOptions = { kind: isSum ? 'SubOptions' : 'AddOptions', fusedActivationFunction, potScaleInt16: true };
   sum.opcodeIndex = operatorCodeIndex(model, isSum ? 'SUB' : 'ADD', 1);
   // Products in between take the value without its sign, and so does the sum.
@@ -58,7 +59,7 @@ function absorb(model: Model, subgraph: SubGraph, negation: Operator): boolean {
  */
 function readersUntilSum(model: Model, subgraph: SubGraph, links: Links, tensor: number): Operator[] {
   if (!isPrivate(subgraph, links, tensor)) return [];
-  const reader = links.consumers.get(tensor)?.[0] as Operator;
+  const reader = defined(links.consumers.get(tensor)?.[0]);
   const name = operatorName(model, reader);
   if (name === 'ADD' || name === 'SUB') return [reader];
   const [left, right] = Array.from(reader.inputs ?? []);

@@ -1,6 +1,7 @@
 // Weight sharing: the weights of each layer become one of N values, found by k-means (S. Han et al., Deep Compression,
 // ICLR 2016). In one dimension, from the quantiles on: the same result every time.
 
+import { elementAt } from '../../base/checked.js';
 import { compact, copyModel, type Model } from '../../formats/tflite/index.js';
 import { minWeights } from './prune.js';
 import { storeWeights, weightMatrices } from './weight-matrix.js';
@@ -34,19 +35,18 @@ function shared(values: Float32Array, clusters: number, keepZeros: boolean): Flo
 /** @param sorted in ascending order */
 function centersOf(sorted: Float32Array, count: number): Float64Array {
   const sums = new Float64Array(sorted.length + 1);
-  for (let i = 0; i < sorted.length; i++) sums[i + 1] = (sums[i] as number) + (sorted[i] as number);
-  let centers = Float64Array.from(
-    { length: count },
-    (_, k) => sorted[Math.floor(((k + 0.5) * sorted.length) / count)] as number,
+  for (let i = 0; i < sorted.length; i++) sums[i + 1] = elementAt(sums, i) + elementAt(sorted, i);
+  let centers = Float64Array.from({ length: count }, (_, k) =>
+    elementAt(sorted, Math.floor(((k + 0.5) * sorted.length) / count)),
   );
   for (let round = 0; round < maxRounds; round++) {
     // What is nearest to a center lies between the middles to its neighbours.
     const ends = Array.from(centers, (center, k) =>
-      k + 1 < count ? lowerBound(sorted, (center + (centers[k + 1] as number)) / 2) : sorted.length,
+      k + 1 < count ? lowerBound(sorted, (center + elementAt(centers, k + 1)) / 2) : sorted.length,
     );
     const moved = centers.map((center, k) => {
-      const [from, to] = [k === 0 ? 0 : (ends[k - 1] as number), ends[k] as number];
-      return to > from ? ((sums[to] as number) - (sums[from] as number)) / (to - from) : center;
+      const [from, to] = [k === 0 ? 0 : elementAt(ends, k - 1), elementAt(ends, k)];
+      return to > from ? (elementAt(sums, to) - elementAt(sums, from)) / (to - from) : center;
     });
     const still = moved.every((center, k) => center === centers[k]);
     centers = moved;
@@ -60,7 +60,7 @@ function lowerBound(sorted: ArrayLike<number>, value: number): number {
   let [low, high] = [0, sorted.length];
   while (low < high) {
     const middle = (low + high) >> 1;
-    if ((sorted[middle] as number) < value) low = middle + 1;
+    if (elementAt(sorted, middle) < value) low = middle + 1;
     else high = middle;
   }
   return low;
@@ -68,6 +68,6 @@ function lowerBound(sorted: ArrayLike<number>, value: number): number {
 
 function nearest(centers: Float64Array, value: number): number {
   const above = Math.min(centers.length - 1, lowerBound(centers, value));
-  const [low, high] = [centers[Math.max(0, above - 1)] as number, centers[above] as number];
+  const [low, high] = [elementAt(centers, Math.max(0, above - 1)), elementAt(centers, above)];
   return Math.abs(value - low) <= Math.abs(high - value) ? low : high;
 }

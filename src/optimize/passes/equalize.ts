@@ -3,6 +3,7 @@
 // by s and the weights of the second that read it are multiplied by s, which changes no output. s makes the two ranges
 // of weights equal.
 
+import { elementAt } from '../../base/checked.js';
 import {
   ActivationFunctionType,
   addFloats,
@@ -13,7 +14,6 @@ import {
   type Model,
   type Operator,
   type SubGraph,
-  type Tensor,
 } from '../../formats/tflite/index.js';
 import { layersOf } from '../../simulator/index.js';
 import type { Changed } from './pass.js';
@@ -38,7 +38,7 @@ interface Pair {
 }
 
 function pairsOf(model: Model): Pair[] {
-  const subgraph = model.subgraphs[0] as SubGraph;
+  const subgraph = elementAt(model.subgraphs, 0);
   const links = linksOf(subgraph);
   const byInput = new Map<number, EditableLayer>();
   const layers = layersOf(model).flatMap((layer) => {
@@ -81,10 +81,10 @@ class EditableLayer {
   ) {}
 
   static of(model: Model, subgraph: SubGraph, layer: LayerShape): EditableLayer | null {
-    const operator = subgraph.operators[layer.operator] as Operator;
-    const weights = constantFloats(model, subgraph.tensors[layer.weights] as Tensor);
+    const operator = elementAt(subgraph.operators, layer.operator);
+    const weights = constantFloats(model, elementAt(subgraph.tensors, layer.weights));
     const [, , biasIndex = -1] = operator.inputs ?? [];
-    const bias = biasIndex < 0 ? null : constantFloats(model, subgraph.tensors[biasIndex] as Tensor);
+    const bias = biasIndex < 0 ? null : constantFloats(model, elementAt(subgraph.tensors, biasIndex));
     return weights === null || (biasIndex >= 0 && bias === null)
       ? null
       : new EditableLayer(model, subgraph, layer, operator, weights, bias);
@@ -108,14 +108,14 @@ class EditableLayer {
   outputRange(channel: number): number {
     let largest = 0;
     for (let place = 0; place < this.layer.depth; place++)
-      largest = Math.max(largest, Math.abs(this.weights[this.layer.weightAt(channel, place)] as number));
+      largest = Math.max(largest, Math.abs(elementAt(this.weights, this.layer.weightAt(channel, place))));
     return largest;
   }
 
   inputRange(channel: number): number {
     let largest = 0;
     this.forEachReading(channel, (at) => {
-      largest = Math.max(largest, Math.abs(this.weights[at] as number));
+      largest = Math.max(largest, Math.abs(elementAt(this.weights, at)));
     });
     return largest;
   }
@@ -134,14 +134,14 @@ class EditableLayer {
     const { model, subgraph, operator, layer, weights, bias } = this;
     const put = (input: number, like: number, values: Float32Array): void => {
       operator.inputs =
-        operator.inputs?.with(input, addFloats(model, subgraph, subgraph.tensors[like] as Tensor, values)) ?? null;
+        operator.inputs?.with(input, addFloats(model, subgraph, elementAt(subgraph.tensors, like), values)) ?? null;
     };
     put(1, layer.weights, weights);
     if (bias !== null) put(2, operator.inputs?.[2] ?? -1, bias);
   }
 
   private scale(values: Float32Array, at: number, factor: number): void {
-    values[at] = (values[at] as number) * factor;
+    values[at] = elementAt(values, at) * factor;
   }
 
   /** The weights that multiply a channel of the input. */

@@ -1,6 +1,7 @@
 // A batch normalization that the file still has apart: MUL and ADD (or SUB) by constants per channel after an operator
 // with weights. They go into its weights and bias: w' = w * m, b' = b * m + a.
 
+import { elementAt } from '../../base/checked.js';
 import {
   ActivationFunctionType,
   constantFloats,
@@ -66,11 +67,11 @@ function fold(model: Model, links: Links, operator: Operator): boolean {
     (values.length !== 1 && !isPerChannel(subgraph.tensors[constantSecond !== null ? second : first], channels))
   )
     return false;
-  const at = (channel: number): number => values[values.length === 1 ? 0 : channel] as number;
+  const valueAt = (channel: number): number => elementAt(values, values.length === 1 ? 0 : channel);
   const affine: Affine =
     name === 'MUL'
-      ? { factor: at, offset: () => 0 }
-      : { factor: () => 1, offset: (channel) => (name === 'SUB' ? -at(channel) : at(channel)) };
+      ? { factor: valueAt, offset: () => 0 }
+      : { factor: () => 1, offset: (channel) => (name === 'SUB' ? -valueAt(channel) : valueAt(channel)) };
   if (!rewrite(model, host, filter, axis, channels, affine)) return false;
   hostOptions.fusedActivationFunction =
     (operator.builtinOptions as { fusedActivationFunction?: number } | null)?.fusedActivationFunction ?? 0;
@@ -103,8 +104,8 @@ function rewrite(
   if (weights === null || bias === null || bias.length !== channels || input === undefined) return false;
   const inner = elementCount((filter.shape ?? new Int32Array(0)).slice(axis + 1));
   for (let i = 0; i < weights.length; i++)
-    weights[i] = (weights[i] as number) * affine.factor(Math.floor(i / inner) % channels);
-  for (let c = 0; c < channels; c++) bias[c] = (bias[c] as number) * affine.factor(c) + affine.offset(c);
+    weights[i] = elementAt(weights, i) * affine.factor(Math.floor(i / inner) % channels);
+  for (let c = 0; c < channels; c++) bias[c] = elementAt(bias, c) * affine.factor(c) + affine.offset(c);
   setWeights(model, mainSubgraph(model), host, weights, bias);
   return true;
 }

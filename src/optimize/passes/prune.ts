@@ -2,6 +2,7 @@
 // Connections, NIPS 2015; M. Zhu, S. Gupta, To prune, or not to prune, 2017). With blocks, whole blocks of the
 // [channel, place] matrix go, by their mean square.
 
+import { elementAt } from '../../base/checked.js';
 import { compact, copyModel, type Model } from '../../formats/tflite/index.js';
 import { storeWeights, type WeightMatrix, weightMatrices } from './weight-matrix.js';
 
@@ -64,7 +65,7 @@ function blocksOf({ layer, values }: WeightMatrix, block: Block): WeightBlock[] 
         for (let j = p; j < Math.min(depth, p + block.places); j++) {
           const at = weightAt(i, j);
           places.push(at);
-          squares += (values[at] as number) ** 2;
+          squares += elementAt(values, at) ** 2;
         }
       }
       blocks.push({ places, score: squares / places.length });

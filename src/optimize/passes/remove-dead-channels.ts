@@ -1,6 +1,7 @@
 // Channels that never carry anything but 0 go, from the layer that computes them to the one that reads them: smaller
 // weights and tensors, the same outputs on the samples that were looked at.
 
+import { defined, elementAt } from '../../base/checked.js';
 import { type Reference, Tracer } from '../../evaluate/index.js';
 import {
   addFloats,
@@ -17,7 +18,6 @@ import {
   type Operator,
   operatorName,
   type SubGraph,
-  type Tensor,
 } from '../../formats/tflite/index.js';
 import { layersOf } from '../../simulator/index.js';
 import type { Changed } from './pass.js';
@@ -37,7 +37,7 @@ export function removeDeadChannels(model: Model, reference: Reference): Changed 
     const values = tracer.run(inputs, continues);
     chains.forEach(({ last, channels }, i) => {
       values.get(last)?.forEach((value, at) => {
-        if (value !== 0) (alive[i] as Uint8Array)[at % channels] = 1;
+        if (value !== 0) elementAt(alive, i)[at % channels] = 1;
       });
     });
   }
@@ -70,9 +70,9 @@ function chainsOf(model: Model): Chain[] {
   return layersOf(model)
     .filter(({ groups }) => groups === 1)
     .flatMap(({ operator, channels }): Chain[] => {
-      const first = subgraph.operators[operator] as Operator;
+      const first = elementAt(subgraph.operators, operator);
       const between: Operator[] = [];
-      let last = first.outputs?.[0] as number;
+      let last = defined(first.outputs?.[0]);
       for (
         let reader = onlyReader(subgraph, links, last);
         reader !== null;
@@ -85,7 +85,7 @@ function chainsOf(model: Model): Chain[] {
         if (!channelwise.has(operatorName(model, reader)) || multipliesChannels(model, subgraph, reader, channels))
           return [];
         between.push(reader);
-        last = reader.outputs?.[0] as number;
+        last = defined(reader.outputs?.[0]);
       }
       return [];
     });
@@ -115,7 +115,7 @@ function isEditable(model: Model, { tensors }: SubGraph, operators: readonly Ope
   return operators.every(({ inputs }) =>
     Array.from(inputs ?? [])
       .slice(1)
-      .every((input) => input < 0 || isConstantFloat(model, tensors[input] as Tensor)),
+      .every((input) => input < 0 || isConstantFloat(model, elementAt(tensors, input))),
   );
 }
 
@@ -152,7 +152,7 @@ function replace(model: Model, operator: Operator, input: number, dimension: num
   const shape = Array.from(tensor.shape ?? []);
   const axis = dimension < 0 ? shape.length + dimension : dimension;
   const inner = elementCount(shape.slice(axis + 1));
-  const length = shape[axis] as number;
+  const length = elementAt(shape, axis);
   const wanted = new Set(kept);
   const left = values.filter((_, at) => wanted.has(Math.floor(at / inner) % length));
   const added = addFloats(

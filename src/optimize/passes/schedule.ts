@@ -1,6 +1,7 @@
 // How much to prune of each layer: steps of sparsity go, one after another, to the layer whose outputs suffer least for
 // the weights that go.
 
+import { defined, elementAt } from '../../base/checked.js';
 import type { Progress } from '../../base/progress.js';
 import type { Reference } from '../../evaluate/index.js';
 import type { Model } from '../../formats/tflite/index.js';
@@ -41,23 +42,23 @@ export async function scheduleBySensitivity(
   }
   const weights = layers.reduce((sum, { values }) => sum + values.length, 0);
   const chosen = layers.map(() => -1);
-  const levelAt = (at: number): number => (at < 0 ? 0 : (levels[at] as number));
+  const levelAt = (at: number): number => (at < 0 ? 0 : elementAt(levels, at));
   const reached = (): number =>
-    layers.reduce((sum, { values }, l) => sum + values.length * levelAt(chosen[l] as number), 0) / weights;
+    layers.reduce((sum, { values }, l) => sum + values.length * levelAt(elementAt(chosen, l)), 0) / weights;
   while (reached() < sparsity) {
     const costs = layers.map(({ values }, l) => {
-      const at = chosen[l] as number;
+      const at = elementAt(chosen, l);
       if (at + 1 >= levels.length) return Infinity;
       const more = values.length * (levelAt(at + 1) - levelAt(at));
-      const cost = ((noise[l]?.[at + 1] as number) - (at < 0 ? 0 : (noise[l]?.[at] as number))) / more;
+      const cost = (defined(noise[l]?.[at + 1]) - (at < 0 ? 0 : defined(noise[l]?.[at]))) / more;
       // An output that is no number says nothing.
       return Number.isFinite(cost) ? cost : Number.MAX_VALUE;
     });
     const cheapest = costs.indexOf(Math.min(...costs));
     if (cheapest < 0 || costs[cheapest] === Infinity) break;
-    chosen[cheapest] = (chosen[cheapest] as number) + 1;
+    chosen[cheapest] = elementAt(chosen, cheapest) + 1;
   }
   // The last step may have gone too far: all are scaled back to what was asked for.
   const scale = reached() > 0 ? Math.min(1, sparsity / reached()) : 0;
-  return new Map(layers.map(({ layer }, l) => [layer.operator, scale * levelAt(chosen[l] as number)]));
+  return new Map(layers.map(({ layer }, l) => [layer.operator, scale * levelAt(elementAt(chosen, l))]));
 }

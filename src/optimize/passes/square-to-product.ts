@@ -1,5 +1,6 @@
 // Replaces SQUARE(x) by MUL(x, x): SQUARE has no integer kernel, MUL has one.
 
+import { defined } from '../../base/checked.js';
 import {
   ActivationFunctionType,
   copyModel,
@@ -15,7 +16,7 @@ export const squareToProduct: GraphPass = {
     const copy = copyModel(model);
     const squares = mainSubgraph(copy).operators.filter((operator) => operatorName(copy, operator) === 'SQUARE');
     for (const square of squares) {
-      const value = square.inputs?.[0] as number;
+      const value = defined(square.inputs?.[0]);
       square.inputs = Int32Array.of(value, value);
       square.builtinOptions = { kind: 'MulOptions', fusedActivationFunction: ActivationFunctionType.NONE };
       square.opcodeIndex = operatorCodeIndex(copy, 'MUL', 1);

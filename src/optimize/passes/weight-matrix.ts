@@ -1,14 +1,7 @@
 // The weights of one layer as a matrix, [channel, place], to be changed and put back.
 
-import {
-  addFloats,
-  constantFloats,
-  type Model,
-  type Operator,
-  operatorName,
-  type SubGraph,
-  type Tensor,
-} from '../../formats/tflite/index.js';
+import { elementAt } from '../../base/checked.js';
+import { addFloats, constantFloats, type Model, operatorName } from '../../formats/tflite/index.js';
 import { type Layer, layersOf } from '../../simulator/index.js';
 
 export interface WeightMatrix {
@@ -27,9 +20,9 @@ export function weightMatrices(model: Model): WeightMatrix[] {
     return layersOf(model, index).flatMap((layer) => {
       if (seen.has(layer.weights)) return [];
       seen.add(layer.weights);
-      const tensor = subgraph.tensors[layer.weights] as Tensor;
+      const tensor = elementAt(subgraph.tensors, layer.weights);
       const values = constantFloats(model, tensor);
-      const op = operatorName(model, subgraph.operators[layer.operator] as Operator);
+      const op = operatorName(model, elementAt(subgraph.operators, layer.operator));
       return values === null ? [] : [{ subgraph: index, layer, op, name: tensor.name ?? '', values }];
     });
   });
@@ -37,8 +30,8 @@ export function weightMatrices(model: Model): WeightMatrix[] {
 
 /** Gives all layers that read these weights others, in a tensor of their own. */
 export function storeWeights(model: Model, { subgraph: index, layer }: WeightMatrix, values: Float32Array): void {
-  const subgraph = model.subgraphs[index] as SubGraph;
-  const added = addFloats(model, subgraph, subgraph.tensors[layer.weights] as Tensor, values);
+  const subgraph = elementAt(model.subgraphs, index);
+  const added = addFloats(model, subgraph, elementAt(subgraph.tensors, layer.weights), values);
   for (const operator of subgraph.operators) {
     if (operator.inputs?.[1] === layer.weights) operator.inputs = operator.inputs.with(1, added);
   }

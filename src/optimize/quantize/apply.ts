@@ -1,5 +1,6 @@
 // Carries out a plan: a float model and a plan give a quantized model.
 
+import { defined, elementAt } from '../../base/checked.js';
 import {
   addBuffer,
   BuiltinOperator,
@@ -30,7 +31,7 @@ import type { BiasPlan, WeightsPlan } from './weights.js';
 
 export function applyPlan(model: Model, plan: QuantizationPlan): Model {
   const copy = copyModel(model);
-  for (const part of plan.subgraphs) new Application(copy, copy.subgraphs[part.subgraph] as SubGraph, part).run();
+  for (const part of plan.subgraphs) new Application(copy, elementAt(copy.subgraphs, part.subgraph), part).run();
   compact(copy);
   return copy;
 }
@@ -57,7 +58,7 @@ class Application {
       this.converted(conversion, written.has(conversion.tensor)),
     );
     for (const activation of plan.activations) {
-      const tensor = subgraph.tensors[activation.tensor] as Tensor;
+      const tensor = elementAt(subgraph.tensors, activation.tensor);
       const constant = constantFloats(model, tensor);
       if (constant !== null) tensor.buffer = addBuffer(model, elementsIn(activation, constant));
       tensor.type = tensorTypeOf(activation.type);
@@ -70,7 +71,7 @@ class Application {
       if (tensor.type === TensorType.FLOAT32) tensor.quantization = null;
     }
     plan.operators.forEach(({ version }, o) => {
-      const operator = this.planned[o] as Operator;
+      const operator = elementAt(this.planned, o);
       const name = operatorName(model, operator);
       // Custom operators stay what they are.
       if (name in BuiltinOperator) operator.opcodeIndex = operatorCodeIndex(model, name as OperatorName, version);
@@ -100,16 +101,20 @@ class Application {
   }
 
   private floatsOf(tensor: Tensor): Float32Array {
-    return constantFloats(this.model, tensor) as Float32Array;
+    return defined(constantFloats(this.model, tensor));
   }
 
   private int8Weights({ tensor: index, axis, scales }: WeightsPlan): number {
-    const tensor = this.subgraph.tensors[index] as Tensor;
+    const tensor = elementAt(this.subgraph.tensors, index);
     const values = this.floatsOf(tensor);
     const inner = axis === null ? values.length : elementCount((tensor.shape ?? new Int32Array(0)).slice(axis + 1));
     const quantized = new Int8Array(values.length);
-    for (let i = 0; i < values.length; i++)
-      quantized[i] = quantizeWeight(values[i] as number, scales[Math.floor(i / inner) % scales.length] as number);
+    for (let start = 0; start < values.length; start += inner) {
+      const scale = elementAt(scales, (start / inner) % scales.length);
+      values.subarray(start, start + inner).forEach((value, i) => {
+        quantized[start + i] = quantizeWeight(value, scale);
+      });
+    }
     return this.addTensor(
       tensor,
       TensorType.INT8,
@@ -119,9 +124,9 @@ class Application {
   }
 
   private quantizedBias({ tensor: index, type, scales }: BiasPlan): number {
-    const tensor = this.subgraph.tensors[index] as Tensor;
+    const tensor = elementAt(this.subgraph.tensors, index);
     const whole = Array.from(this.floatsOf(tensor), (value, i) =>
-      roundHalfAway(value / (scales[i % scales.length] as number)),
+      roundHalfAway(value / elementAt(scales, i % scales.length)),
     );
     const data = type === 'int32' ? Int32Array.from(whole) : BigInt64Array.from(whole, BigInt);
     return this.addTensor(
@@ -134,7 +139,7 @@ class Application {
 
   /** The tensor's data becomes float16; whoever reads it reads what a DEQUANTIZE makes of it. */
   private store16(index: number): void {
-    const tensor = this.subgraph.tensors[index] as Tensor;
+    const tensor = elementAt(this.subgraph.tensors, index);
     const stored = this.addTensor(tensor, TensorType.FLOAT16, float16Bytes(this.floatsOf(tensor)), null);
     tensor.buffer = 0;
     tensor.name = `${tensor.name ?? ''}/dequantized`;
@@ -144,7 +149,7 @@ class Application {
   /** Makes the converted tensor from the float model, and gives what connects it once everything has its format. */
   private converted(conversion: ConversionPlan, isWritten: boolean): () => void {
     const { subgraph } = this;
-    const tensor = subgraph.tensors[conversion.tensor] as Tensor;
+    const tensor = elementAt(subgraph.tensors, conversion.tensor);
     const { type, scale, zeroPoint } = conversion;
     const constant = isWritten ? null : constantFloats(this.model, tensor);
     const parameters = type === 'float32' ? null : parametersOf([scale], zeroPoint);
@@ -158,7 +163,7 @@ class Application {
     );
     return () => {
       const readers = conversion.readers.flatMap(({ operator }) =>
-        operator === null ? [] : [this.planned[operator] as Operator],
+        operator === null ? [] : [elementAt(this.planned, operator)],
       );
       if (constant === null) {
         const [conversionName, version] =

@@ -2,6 +2,7 @@
 // what serves better still. What is judged on some samples was chosen on the others, so that what is rare is neither
 // cut off nor trusted.
 
+import { defined } from '../../base/checked.js';
 import type { Progress } from '../../base/progress.js';
 import { foldCount, type Reference, type Sqnr } from '../../evaluate/index.js';
 import type { Model } from '../../formats/tflite/index.js';
@@ -103,8 +104,8 @@ export async function autoRanges(
     }
     for (const { at, tensors } of turns) {
       const [first] = tensors;
-      const current = best.choices[at]?.[first as number] ?? null;
-      for (const method of distinctMethods(methods, all[at]?.[first as number], current)) {
+      const current = best.choices[at]?.[defined(first)] ?? null;
+      for (const method of distinctMethods(methods, all[at]?.[defined(first)], current)) {
         attempt(
           best.choices.map((choice, s) =>
             s === at ? choice.map((known, tensor) => (tensors.includes(tensor) ? method : known)) : choice,

@@ -1,6 +1,7 @@
 // Runs the float model on samples and collects what the values of every tensor are like.
 
 import { createHash } from 'node:crypto';
+import { elementAt } from '../../base/checked.js';
 import { fail, within } from '../../base/errors.js';
 import { yieldToEventLoop } from '../../base/event-loop.js';
 import type { Progress } from '../../base/progress.js';
@@ -134,7 +135,7 @@ async function runDataset(
   const interpreter = new Interpreter(model, { signature });
   const order = matchInputs(dataset, interpreter.inputs);
   const subgraph = subgraphOfSignature(model, signature);
-  const collector = new Collector(model, model.subgraphs[subgraph] as SubGraph, options.histograms ?? false);
+  const collector = new Collector(model, elementAt(model.subgraphs, subgraph), options.histograms ?? false);
   const statistics = new SampleStatistics();
   const hash = createHash('sha256');
   let samples = 0;
@@ -158,12 +159,7 @@ async function runDataset(
       // The planner may reuse an input's memory, so its range comes from the values themselves.
       for (const [i, input] of interpreter.inputs.entries()) {
         if (input.type === 'float32')
-          collector.addValues(
-            input.index,
-            inputs[order[i] as number] as Float32Array,
-            fold,
-            extremes[order[i] as number],
-          );
+          collector.addValues(input.index, elementAt(inputs, elementAt(order, i)), fold, extremes[elementAt(order, i)]);
       }
     }
     samples += 1;

@@ -3,6 +3,7 @@
 // model that remembers: a float tensor whose `quantization` has a scale is to have that scale (int8), so that
 // quantizing again gives the same integers.
 
+import { elementAt } from '../../base/checked.js';
 import { fail } from '../../base/errors.js';
 import {
   addBuffer,
@@ -149,7 +150,7 @@ function realValues(
   const inner = scales.length === 1 ? data.length : elementCount(dimensions.slice(axis + 1));
   return Float32Array.from({ length: data.length }, (_, i) => {
     const channel = Math.floor(i / inner) % scales.length;
-    return (Number(data[i]) - (zeroPoints[zeroPoints.length === 1 ? 0 : channel] ?? 0)) * (scales[channel] as number);
+    return (Number(data[i]) - (zeroPoints[zeroPoints.length === 1 ? 0 : channel] ?? 0)) * elementAt(scales, channel);
   });
 }
 

@@ -1,6 +1,7 @@
 // In which format each tensor of a subgraph is written and read: what its operators compute in, what must share a
 // scale, and what files and operators fix.
 
+import { defined, elementAt } from '../../base/checked.js';
 import { fail } from '../../base/errors.js';
 import {
   ActivationFunctionType,
@@ -10,7 +11,6 @@ import {
   type Operator,
   operatorName,
   type SubGraph,
-  type Tensor,
   TensorType,
   tensorLabel,
 } from '../../formats/tflite/index.js';
@@ -89,16 +89,16 @@ export class Formats {
    */
   private limitScales(range: (tensor: number) => Range): void {
     this.subgraph.operators.forEach((operator, o) => {
-      const mode = this.modes[o] as OperatorMode;
+      const mode = elementAt(this.modes, o);
       if (mode === 'float32' || mode === 'dynamic-range') return;
       const groups = this.groups[mode];
       const inner = activationFloor(this.model, operator);
-      if (inner > 0) groups.raise(operator.outputs?.[0] as number, inner);
-      const inputs = this.dataInputs(o).map((input) => operator.inputs?.[input] as number);
+      if (inner > 0) groups.raise(defined(operator.outputs?.[0]), inner);
+      const inputs = this.dataInputs(o).map((input) => defined(operator.inputs?.[input]));
       const { outputFloor, inputFloor } = ruleOf(this.model, operator) ?? {};
       const floor = outputFloor?.[mode];
       const least = inputFloor?.[mode]?.(operator.builtinOptions) ?? 0;
-      if (least > 0) groups.raise(inputs[0] as number, least);
+      if (least > 0) groups.raise(elementAt(inputs, 0), least);
       if (inputs.length < 2 && floor === undefined) return;
       const scaleOf = (tensor: number): number => groups.formats(range)(tensor).scale;
       const isZero = (tensor: number): boolean =>
@@ -108,7 +108,7 @@ export class Formats {
         for (const tensor of inputs.filter(isZero)) groups.chooseForZero(tensor, Math.min(...others.map(scaleOf)));
       // A trace more, since the multiplier must be below 1 when it is rounded, too.
       if (floor !== undefined)
-        groups.raise(operator.outputs?.[0] as number, floor(Math.max(...inputs.map(scaleOf))) * 1.0001);
+        groups.raise(defined(operator.outputs?.[0]), floor(Math.max(...inputs.map(scaleOf))) * 1.0001);
     });
   }
 
@@ -121,8 +121,8 @@ export class Formats {
 
   /** How an operator reads an input. */
   read(operator: number, input: number): NumberFormat {
-    const mode = this.modes[operator] as OperatorMode;
-    const tensor = this.subgraph.operators[operator]?.inputs?.[input] as number;
+    const mode = elementAt(this.modes, operator);
+    const tensor = defined(this.subgraph.operators[operator]?.inputs?.[input]);
     if (mode === 'float32' || mode === 'dynamic-range') return float;
     return this.formatOf[mode](this.apart.get(`${operator}/${input}`) ?? tensor);
   }
@@ -151,7 +151,7 @@ export class Formats {
     };
     this.subgraph.operators.forEach((_, o) => {
       for (const input of this.dataInputs(o))
-        reads(this.subgraph.operators[o]?.inputs?.[input] as number, this.read(o, input), { operator: o, input });
+        reads(defined(this.subgraph.operators[o]?.inputs?.[input]), this.read(o, input), { operator: o, input });
     });
     this.subgraph.outputs?.forEach((tensor, input) => {
       if (this.isFloat(tensor)) reads(tensor, this.atEdge(tensor, this.options.io), { operator: null, input });
@@ -163,7 +163,7 @@ export class Formats {
   private group(): void {
     const { subgraph, modes } = this;
     const integer = subgraph.operators.flatMap((operator, o) => {
-      const mode = modes[o] as OperatorMode;
+      const mode = elementAt(modes, o);
       const rule = ruleOf(this.model, operator);
       return rule === undefined || mode === 'float32' || mode === 'dynamic-range'
         ? []
@@ -171,13 +171,13 @@ export class Formats {
     });
     // What a file fixes, which an operator may overrule.
     for (const tensor of this.floatTensors()) {
-      const described = subgraph.tensors[tensor] as Tensor;
+      const described = elementAt(subgraph.tensors, tensor);
       const pin = isConstantFloat(this.model, described) ? null : pinOf(described);
       if (pin !== null) this.groups.int8.fix(tensor, pin);
     }
     for (const { operator, rule, mode, groups } of integer) {
       const fixed = rule.fixedOutput?.[mode];
-      if (fixed !== undefined) groups.fix(operator.outputs?.[0] as number, fixed);
+      if (fixed !== undefined) groups.fix(defined(operator.outputs?.[0]), fixed);
     }
     const shared = integer.filter(({ rule }) => rule.sameScale);
     const tensorsOf = (indices: Int32Array | null): number[] =>
@@ -195,15 +195,15 @@ export class Formats {
       if (tensorsOf(operator.inputs).length < 2) continue;
       const [output] = operator.outputs ?? [];
       for (const input of this.dataInputs(o)) {
-        const tensor = operator.inputs?.[input] as number;
-        if (groups.areFree(tensor, output as number)) groups.join(tensor, output as number);
-        else this.apart.set(`${o}/${input}`, output as number);
+        const tensor = defined(operator.inputs?.[input]);
+        if (groups.areFree(tensor, defined(output))) groups.join(tensor, defined(output));
+        else this.apart.set(`${o}/${input}`, defined(output));
       }
     }
   }
 
   private computed(producer: number, tensor: number): NumberFormat {
-    const mode = this.modes[producer] as OperatorMode;
+    const mode = elementAt(this.modes, producer);
     return mode === 'int8' || mode === 'int16' ? this.formatOf[mode](tensor) : float;
   }
 
@@ -218,7 +218,7 @@ export class Formats {
   private dataInputs(o: number): number[] {
     const operator = this.subgraph.operators[o];
     if (operator === undefined) return [];
-    const apart = weightInputs(this.model, operator, this.modes[o] as OperatorMode);
+    const apart = weightInputs(this.model, operator, elementAt(this.modes, o));
     return Array.from(operator.inputs ?? [], (tensor, input) => ({ tensor, input }))
       .filter(({ tensor, input }) => this.isFloat(tensor) && !apart.includes(input))
       .map(({ input }) => input);
@@ -238,7 +238,7 @@ export class Formats {
 
   /** The values of a constant, what calibration saw otherwise. */
   private rangeOf(index: number): Range {
-    const tensor = this.subgraph.tensors[index] as Tensor;
+    const tensor = elementAt(this.subgraph.tensors, index);
     const constant = constantFloats(this.model, tensor);
     const range = constant === null ? (this.options.ranges[index] ?? noRange) : rangeOfValues(constant);
     if (!Number.isFinite(Math.fround(range.max - range.min)))

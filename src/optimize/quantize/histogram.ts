@@ -49,12 +49,11 @@ export class Histogram {
     }
     const inverse = 1 / width;
     let zeros = 0;
-    for (let i = 0; i < values.length; i++) {
-      const value = values[i] as number;
+    for (const value of values) {
       if (value === 0) zeros += 1;
       else {
         const bin = Math.min(2 * half - 1, Math.max(0, Math.floor(value * inverse) + half));
-        counts[bin] = (counts[bin] as number) + 1;
+        counts[bin] = (counts[bin] ?? 0) + 1;
       }
     }
     this.zeros += zeros;
@@ -78,7 +77,7 @@ export class Histogram {
     const counts = new Float64Array(2 * half);
     for (let i = 0; i < 2 * half; i++) {
       const to = Math.floor((i - half) / 2) + half;
-      counts[to] = (counts[to] as number) + (this.counts[i] as number);
+      counts[to] = (counts[to] ?? 0) + (this.counts[i] ?? 0);
     }
     this.counts = counts;
     this.width *= 2;

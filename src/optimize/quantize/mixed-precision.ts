@@ -1,10 +1,11 @@
 // Mixed precision: gives tensors a wider type, those first that bring the outputs nearest, until the outputs are as
 // near as is asked for. A tensor is wide where what writes it and what reads it compute in the wider type.
 
+import { elementAt } from '../../base/checked.js';
 import { AtollError } from '../../base/errors.js';
 import type { Progress } from '../../base/progress.js';
 import type { Reference } from '../../evaluate/index.js';
-import { type Model, mainSubgraph, type Operator, operatorName, type SubGraph } from '../../formats/tflite/index.js';
+import { type Model, mainSubgraph, operatorName, type SubGraph } from '../../formats/tflite/index.js';
 import { arenaOf, referenceKernels } from '../../simulator/index.js';
 import { applyPlan } from './apply.js';
 import type { OperatorMode } from './modes.js';
@@ -83,7 +84,7 @@ export async function mixPrecision(
     tensors: chosen,
     operators: operatorsOf(chosen).map((operator) => ({
       operator,
-      op: operatorName(model, subgraph.operators[operator] as Operator),
+      op: operatorName(model, elementAt(subgraph.operators, operator)),
     })),
     before,
     after,

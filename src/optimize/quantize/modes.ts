@@ -1,5 +1,6 @@
 // Decides what each operator of a subgraph computes in, from the scheme and what the recipe says of single operators.
 
+import { elementAt } from '../../base/checked.js';
 import { fail } from '../../base/errors.js';
 import {
   elementCount,
@@ -9,7 +10,6 @@ import {
   type OperatorName,
   operatorName,
   type SubGraph,
-  type Tensor,
   TensorType,
   tensorName,
 } from '../../formats/tflite/index.js';
@@ -79,7 +79,7 @@ function obstacle(model: Model, subgraph: SubGraph, operator: Operator, mode: Op
   const weights = subgraph.tensors[operator.inputs?.[rule.weights.weights] ?? -1];
   const bias = operator.inputs?.[rule.weights.bias] ?? -1;
   if (weights === undefined || !isConstantFloat(model, weights)) return ', whose weights are computed, not constant';
-  if (bias >= 0 && !isConstantFloat(model, subgraph.tensors[bias] as Tensor))
+  if (bias >= 0 && !isConstantFloat(model, elementAt(subgraph.tensors, bias)))
     return ', whose bias is computed, not constant';
   if (mode === 'dynamic-range' && elementCount(weights.shape ?? []) < minDynamicRangeWeights) return '';
   return null;

@@ -59,8 +59,7 @@ export function weightScale(largest: number): number {
 /** The scale that the weights of these channels share, whatever their bias. */
 export function symmetricScale(channels: readonly Channel[]): number {
   let largest = 0;
-  for (const { weights } of channels)
-    for (let i = 0; i < weights.length; i++) largest = Math.max(largest, Math.abs(weights[i] as number));
+  for (const { weights } of channels) for (const weight of weights) largest = Math.max(largest, Math.abs(weight));
   return weightScale(largest);
 }
 
@@ -104,6 +103,6 @@ export function sharedScale(channels: readonly Channel[], inputScale: number): S
 
 function maxAccumulator({ weights, bias }: Channel, scale: number, inputScale: number): number {
   let sum = 0;
-  for (let i = 0; i < weights.length; i++) sum += Math.abs(quantizeWeight(weights[i] as number, scale));
+  for (const weight of weights) sum += Math.abs(quantizeWeight(weight, scale));
   return Math.abs(bias) / (inputScale * scale) + 255 * sum;
 }

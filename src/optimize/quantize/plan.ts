@@ -1,5 +1,6 @@
 // Decides how every tensor is stored. The plan is plain data; apply.ts carries it out.
 
+import { elementAt } from '../../base/checked.js';
 import { fail } from '../../base/errors.js';
 import type { Warning } from '../../base/warnings.js';
 import {
@@ -9,7 +10,6 @@ import {
   type Model,
   operatorCodeOf,
   type SubGraph,
-  type Tensor,
 } from '../../formats/tflite/index.js';
 import { calledSubgraphs } from '../../simulator/index.js';
 import { pinOf } from './dequantize.js';
@@ -119,7 +119,7 @@ function planSubgraph(
     plan: {
       subgraph: index,
       operators: subgraph.operators.map((operator, o) => {
-        const mode = modes[o] as OperatorMode;
+        const mode = elementAt(modes, o);
         // A file may use what only a later version has.
         return {
           mode,
@@ -158,7 +158,7 @@ function missingRanges(activations: readonly ActivationPlan[], ranges: Ranges): 
 function exceededRanges(subgraph: SubGraph, activations: readonly ActivationPlan[], ranges: Ranges): Warning[] {
   return activations.flatMap(({ tensor, name, ...format }): Warning[] => {
     const seen = ranges[tensor];
-    if (seen == null || pinOf(subgraph.tensors[tensor] as Tensor) === null) return [];
+    if (seen == null || pinOf(elementAt(subgraph.tensors, tensor)) === null) return [];
     const [low, high] = realLimits(format);
     if (seen.min >= low - format.scale && seen.max <= high + format.scale) return [];
     const message = `tensor ${tensor} "${name}" reached ${seen.min.toPrecision(3)} to ${seen.max.toPrecision(3)} in calibration, but the file fixes its range to ${low.toPrecision(3)} to ${high.toPrecision(3)}: what lies beyond saturates`;

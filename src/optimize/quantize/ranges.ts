@@ -1,5 +1,6 @@
 // Chooses the range of every tensor from what calibration saw of its values.
 
+import { defined, elementAt } from '../../base/checked.js';
 import type { HistogramData } from './histogram.js';
 import { type Range, widened } from './parameters.js';
 import type { TensorStatistics } from './tensor-statistics.js';
@@ -62,20 +63,20 @@ class Distribution {
     ];
     counts.forEach((times, i) => {
       const center = this.centerOf(i);
-      count[i + 1] = (count[i] as number) + times;
-      value[i + 1] = (value[i] as number) + times * center;
-      square[i + 1] = (square[i] as number) + times * center * center;
+      count[i + 1] = elementAt(count, i) + times;
+      value[i + 1] = elementAt(value, i) + times * center;
+      square[i + 1] = elementAt(square, i) + times * center * center;
     });
     this.sums = { count, value, square };
   }
 
   /** Leaves out the share of values that lies beyond, half of it at either end. */
   percentile(whole: Range, share: number): Range {
-    const total = (this.sums.count.at(-1) as number) + this.zeros;
+    const total = defined(this.sums.count.at(-1)) + this.zeros;
     const outside = (total * (1 - share)) / 2;
-    const below = this.counts.findIndex((_, i) => (this.sums.count[i + 1] as number) > outside);
+    const below = this.counts.findIndex((_, i) => elementAt(this.sums.count, i + 1) > outside);
     let above = this.counts.length - 1;
-    while (above > 0 && (this.sums.count.at(-1) as number) - (this.sums.count[above] as number) <= outside) above -= 1;
+    while (above > 0 && defined(this.sums.count.at(-1)) - elementAt(this.sums.count, above) <= outside) above -= 1;
     return {
       min: Math.max(whole.min, (below + this.first) * this.width),
       max: Math.min(whole.max, (above + 1 + this.first) * this.width),
@@ -134,14 +135,14 @@ class Distribution {
     const { count, value, square } = this.sums;
     const end = count.length - 1;
     const outside = (from: number, to: number, limit: number): number => {
-      const [n, sum, squares] = [count, value, square].map((sums) => (sums[to] as number) - (sums[from] as number)) as [
+      const [n, sum, squares] = [count, value, square].map((sums) => elementAt(sums, to) - elementAt(sums, from)) as [
         number,
         number,
         number,
       ];
       return squares - 2 * limit * sum + limit * limit * n;
     };
-    const inside = (count[high] as number) - (count[low] as number);
+    const inside = elementAt(count, high) - elementAt(count, low);
     return (inside * step * step) / 12 + outside(0, low, min) + outside(high, end, max);
   }
 
@@ -150,9 +151,9 @@ class Distribution {
     if (high <= low) return Infinity;
     const inside = this.counts.slice(low, high);
     const reference = [...inside];
-    reference[0] = (reference[0] as number) + (this.sums.count[low] as number);
+    reference[0] = elementAt(reference, 0) + elementAt(this.sums.count, low);
     reference[inside.length - 1] =
-      (reference.at(-1) as number) + (this.sums.count.at(-1) as number) - (this.sums.count[high] as number);
+      defined(reference.at(-1)) + defined(this.sums.count.at(-1)) - elementAt(this.sums.count, high);
     const quantized = new Array<number>(inside.length).fill(0);
     for (let level = 0; level < levels; level++) {
       const [from, to] = [
@@ -162,7 +163,7 @@ class Distribution {
       const members = inside.slice(from, to);
       const filled = members.filter((times) => times > 0).length;
       const total = members.reduce((sum, times) => sum + times, 0);
-      for (let i = from; i < to; i++) if ((inside[i] as number) > 0) quantized[i] = total / filled;
+      for (let i = from; i < to; i++) if (elementAt(inside, i) > 0) quantized[i] = total / filled;
     }
     const [referenceTotal, quantizedTotal] = [reference, quantized].map((all) =>
       all.reduce((sum, times) => sum + times, 0),
@@ -171,7 +172,7 @@ class Distribution {
     let divergence = 0;
     reference.forEach((times, i) => {
       if (times === 0) return;
-      const [p, q] = [times / referenceTotal, (quantized[i] as number) / quantizedTotal];
+      const [p, q] = [times / referenceTotal, elementAt(quantized, i) / quantizedTotal];
       // A bin that only clamped values fall into has no counterpart.
       divergence += p * Math.log(p / Math.max(q, 1e-9));
     });

@@ -1,10 +1,11 @@
 // Warns if the quantization step is too large for a part of a tensor, so that the part becomes constant.
 
+import { elementAt } from '../../base/checked.js';
 import { AtollError } from '../../base/errors.js';
 import type { Warning } from '../../base/warnings.js';
 import { type Dataset, runsOf } from '../../data/index.js';
 import { matchInputs, toModelInput, toRealValues } from '../../evaluate/index.js';
-import { type Model, operatorName, type SubGraph, tensorLabel } from '../../formats/tflite/index.js';
+import { type Model, operatorName, tensorLabel } from '../../formats/tflite/index.js';
 import { Interpreter, type TensorInfo } from '../../simulator/index.js';
 import type { Calibration } from './calibrate.js';
 import type { QuantizationPlan } from './plan.js';
@@ -23,7 +24,7 @@ export function coarseTensors(
   { subgraphs }: Pick<Calibration, 'subgraphs'>,
 ): Warning[] {
   return plan.subgraphs.flatMap(({ subgraph: at, activations, conversions }) => {
-    const subgraph = model.subgraphs[at] as SubGraph;
+    const subgraph = elementAt(model.subgraphs, at);
     const statistics = subgraphs.find((one) => one.subgraph === at)?.tensors;
     return subgraph.operators.flatMap((operator, index) => {
       const name = operatorName(model, operator);
@@ -38,7 +39,7 @@ export function coarseTensors(
         if (known == null || format === undefined || format.type === 'float32') return [];
         const steps = (known.max - known.min) / format.scale;
         if (steps === 0 || steps >= fewSteps) return [];
-        const label = tensorLabel(tensor, subgraph.tensors[tensor] as SubGraph['tensors'][number]);
+        const label = tensorLabel(tensor, elementAt(subgraph.tensors, tensor));
         const message =
           `tensor ${label} reaches from ${figure(known.min)} to ${figure(known.max)}, but operator ${index} ${name} joins it with others under the scale ${figure(format.scale)}: ` +
           `${Math.ceil(steps)} step(s) are left of it. Bring what is joined to like ranges (such as boxes divided by the image's size), or give it outputs of its own`;
@@ -77,7 +78,7 @@ async function edgesOf(float: Model, quantized: Model, datasets: readonly Datase
     for await (const sample of dataset.samples(fewSamples)) {
       for (const { inputs, continues } of runsOf(sample, dataset)) {
         for (const [i, info] of before.inputs.entries())
-          features[i]?.add(inputs[order[i] as number] as Float32Array, info.shape.at(-1) ?? 1);
+          features[i]?.add(elementAt(inputs, elementAt(order, i)), info.shape.at(-1) ?? 1);
         for (const interpreter of [before, after]) {
           if (!continues) interpreter.reset();
           interpreter.stream(toModelInput(inputs, interpreter.inputs, order, dataset.name).bytes);
@@ -85,13 +86,13 @@ async function edgesOf(float: Model, quantized: Model, datasets: readonly Datase
         for (const [i, info] of before.outputs.entries()) {
           const channels = info.shape.at(-1) ?? 1;
           outputs[i]?.float.add(toRealValues(before.output(i), info), channels);
-          outputs[i]?.quantized.add(toRealValues(after.output(i), after.outputs[i] as TensorInfo), channels);
+          outputs[i]?.quantized.add(toRealValues(after.output(i), elementAt(after.outputs, i)), channels);
         }
       }
     }
     warnings.push(
-      ...features.flatMap((channels, i) => lostFeatures(after.inputs[i] as TensorInfo, channels)),
-      ...outputs.flatMap((channels, i) => constantChannels(after.outputs[i] as TensorInfo, channels)),
+      ...features.flatMap((channels, i) => lostFeatures(elementAt(after.inputs, i), channels)),
+      ...outputs.flatMap((channels, i) => constantChannels(elementAt(after.outputs, i), channels)),
     );
   }
   return warnings;
@@ -103,9 +104,9 @@ class Channels {
 
   add(values: Float32Array, channels: number): void {
     for (let i = 0; i < values.length; i++) {
-      const value = values[i] as number;
+      const value = elementAt(values, i);
       this.ends[i % channels] ??= { min: Infinity, max: -Infinity };
-      const ends = this.ends[i % channels] as { min: number; max: number };
+      const ends = elementAt(this.ends, i % channels);
       if (value < ends.min) ends.min = value;
       if (value > ends.max) ends.max = value;
     }
@@ -149,7 +150,7 @@ function constantChannels(
 
 function listed(indices: readonly number[], { ends }: Channels): string {
   const named = indices.slice(0, namedChannels).map((index) => {
-    const { min, max } = ends[index] as { min: number; max: number };
+    const { min, max } = elementAt(ends, index);
     return `${index} (${figure(min)} to ${figure(max)})`;
   });
   return `${named.join(', ')}${indices.length > namedChannels ? ', ...' : ''}`;

@@ -1,3 +1,4 @@
+import { elementAt } from '../../base/checked.js';
 import type { Warning } from '../../base/warnings.js';
 
 // Looks at the calibration samples themselves: data that no device would ever see gives ranges that fit nothing.
@@ -41,7 +42,7 @@ export class SampleStatistics {
     let before = 0;
     const first = input[0];
     for (let i = 0; i < input.length; i++) {
-      const value = input[i] as number;
+      const value = elementAt(input, i);
       const magnitude = Math.abs(value);
       if (magnitude > largest) {
         largest = magnitude;

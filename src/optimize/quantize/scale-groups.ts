@@ -1,6 +1,7 @@
 // Tensors that must share scale and zero point in one integer type, as disjoint sets; a set may be fixed by an
 // operator.
 
+import { elementAt } from '../../base/checked.js';
 import type { IntegerType, NumberFormat } from './number-format.js';
 import { activationFormat, type Range, type ScaleLimits } from './parameters.js';
 import type { FixedQuantization } from './rules.js';
@@ -85,7 +86,7 @@ export class ScaleGroups {
 
   private rootOf(tensor: number): number {
     let root = tensor;
-    while (this.parent[root] !== root) root = this.parent[root] as number;
+    while (this.parent[root] !== root) root = elementAt(this.parent, root);
     this.parent[tensor] = root;
     return root;
   }

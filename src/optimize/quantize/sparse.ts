@@ -2,6 +2,7 @@
 // model is loaded: the file becomes smaller, the model computes what it did (tensorflow/lite/schema/schema.fbs,
 // SparsityParameters; kernels/densify.cc).
 
+import { defined, elementAt } from '../../base/checked.js';
 import {
   addBuffer,
   bytesOfElements,
@@ -19,7 +20,6 @@ import {
   type SparsityParameters,
   type SubGraph,
   schema,
-  type Tensor,
   unaryOperator,
   weightsAxis,
 } from '../../formats/tflite/index.js';
@@ -60,7 +60,7 @@ function weightsOf(model: Model, subgraph: SubGraph): { reader: Operator; input:
     const made = producer.get(weights);
     if (made === undefined) return [{ reader: layer, input: 1, weights }];
     return operatorName(model, made) === 'DEQUANTIZE'
-      ? [{ reader: made, input: 0, weights: made.inputs?.[0] as number }]
+      ? [{ reader: made, input: 0, weights: defined(made.inputs?.[0]) }]
       : [];
   });
 }
@@ -70,14 +70,14 @@ const densified: ReadonlySet<ElementType | null> = new Set<ElementType>(['float3
 
 /** @returns the tensor that a DENSIFY makes; null where the weights stay as they are */
 function encode(model: Model, subgraph: SubGraph, index: number, operators: SubGraph['operators']): number | null {
-  const tensor = subgraph.tensors[index] as Tensor;
+  const tensor = elementAt(subgraph.tensors, index);
   const bytes = constantBytes(model, tensor);
   const type = elementTypeOf(tensor);
   const shape = Array.from(tensor.shape ?? []);
   if (bytes === null || type === null || !densified.has(type) || tensor.sparsity !== null || shape.length === 0)
     return null;
   const width = bytesOfElements(type, 1);
-  const columns = shape.at(-1) as number;
+  const columns = defined(shape.at(-1));
   const forms = blockLengths
     .filter((block) => columns % block === 0)
     .map((block) => formOf(bytes, width, shape, block));
@@ -100,7 +100,7 @@ interface SparseForm {
 /** All dimensions dense but the last, of which the blocks are listed that hold anything. */
 function formOf(bytes: Uint8Array, width: number, shape: readonly number[], block: number): SparseForm {
   const rank = shape.length;
-  const columns = shape[rank - 1] as number;
+  const columns = elementAt(shape, rank - 1);
   const blockBytes = block * width;
   const perRow = columns / block;
   const rows = bytes.byteLength / (perRow * blockBytes);

@@ -1,5 +1,6 @@
 // Checks a written file, not the model that was written: what goes to the device is what is proved to be in its scheme.
 
+import { elementAt } from '../../base/checked.js';
 import { fail, reasonOf } from '../../base/errors.js';
 import type { Warning } from '../../base/warnings.js';
 import {
@@ -8,7 +9,6 @@ import {
   operatorName,
   readModel,
   type SubGraph,
-  type Tensor,
   TensorType,
   tensorLabel,
   typeName,
@@ -109,7 +109,7 @@ class SubgraphChecks {
         throw this.refuse(index, `is still ${typeName(tensor.type)}`);
     });
     for (const index of edges) {
-      const { type, quantization } = tensors[index] as Tensor;
+      const { type, quantization } = elementAt(tensors, index);
       // Inputs and outputs that stand for no real numbers, such as indices, keep their type.
       if (quantization?.scale != null && type !== tensorTypeOf(io))
         throw this.refuse(index, `at the edge is ${typeName(type)}, not ${io}`);
@@ -142,7 +142,7 @@ class SubgraphChecks {
     for (const operator of operators) {
       const [input = -1, weights = -1, bias = -1] = operator.inputs ?? [];
       if (weightsAxis[operatorName(this.model, operator)] === undefined || bias < 0) continue;
-      const biasTensor = tensors[bias] as Tensor;
+      const biasTensor = elementAt(tensors, bias);
       const inputType = tensors[input]?.type;
       if (inputType === TensorType.FLOAT32) continue;
       const expected = inputType === TensorType.INT16 ? TensorType.INT64 : TensorType.INT32;
@@ -155,7 +155,7 @@ class SubgraphChecks {
       if (biasScales.length !== weightScales?.length)
         throw this.refuse(bias, `has ${biasScales.length} scales for ${weightScales?.length ?? 0} of its weights`);
       biasScales.forEach((scale, c) => {
-        const product = (inputScale ?? 0) * (weightScales[c] as number);
+        const product = (inputScale ?? 0) * elementAt(weightScales, c);
         if (Math.abs(scale - product) > 1e-6 * product)
           throw this.refuse(bias, `has scale ${scale} in channel ${c}, not input times weights ${product}`);
       });
@@ -165,7 +165,7 @@ class SubgraphChecks {
   private refuse(index: number, reason: string): Error {
     return fail('MODEL_NOT_INT8', {
       scheme: this.scheme,
-      reason: `tensor ${tensorLabel(index, this.subgraph.tensors[index] as Tensor)} ${reason}`,
+      reason: `tensor ${tensorLabel(index, elementAt(this.subgraph.tensors, index))} ${reason}`,
     });
   }
 }

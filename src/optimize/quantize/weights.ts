@@ -1,5 +1,6 @@
 // Decides the scales of weights and biases. A bias is at input scale times weight scale.
 
+import { defined, elementAt } from '../../base/checked.js';
 import { fail } from '../../base/errors.js';
 import type { Warning } from '../../base/warnings.js';
 import {
@@ -8,7 +9,6 @@ import {
   type Model,
   type Operator,
   type SubGraph,
-  type Tensor,
   tensorLabel,
 } from '../../formats/tflite/index.js';
 import { pinnedWeights } from './dequantize.js';
@@ -61,12 +61,12 @@ export function planWeights(context: WeightsContext): WeightsResult {
   const biases: BiasPlan[] = [];
   const warnings: Warning[] = [];
   subgraph.operators.forEach((operator, o) => {
-    const mode = modes[o] as OperatorMode;
+    const mode = elementAt(modes, o);
     const rule = ruleOf(model, operator)?.weights;
     if (rule === undefined || mode === 'float32') return;
-    const tensor = operator.inputs?.[rule.weights] as number;
+    const tensor = defined(operator.inputs?.[rule.weights]);
     const name = subgraph.tensors[tensor]?.name ?? '';
-    const pinned = pinnedWeights(subgraph.tensors[tensor] as Tensor);
+    const pinned = pinnedWeights(elementAt(subgraph.tensors, tensor));
     const perChannel =
       (pinned !== null && pinned.length > 1) ||
       rule.perChannel === 'always' ||
@@ -79,7 +79,7 @@ export function planWeights(context: WeightsContext): WeightsResult {
       const known = pinned?.[pinned.length === 1 ? 0 : c];
       if (known !== undefined) return known;
       if (mode !== 'int8') return symmetricScale(sharing);
-      const label = tensorLabel(tensor, subgraph.tensors[tensor] as Tensor);
+      const label = tensorLabel(tensor, elementAt(subgraph.tensors, tensor));
       const result = sharedScale(sharing, inputScale);
       if (result === null) throw fail('QUANTIZE_OVERFLOW', { channel: c, tensor: label });
       if (result.grown)
@@ -111,8 +111,8 @@ export function weightInputs(model: Model, operator: Operator, mode: OperatorMod
 }
 
 function floats(model: Model, subgraph: SubGraph, index: number): Float32Array {
-  const tensor = subgraph.tensors[index] as Tensor;
-  const values = constantFloats(model, tensor) as Float32Array;
+  const tensor = elementAt(subgraph.tensors, index);
+  const values = defined(constantFloats(model, tensor));
   const bad = values.findIndex((value) => !Number.isFinite(value));
   if (bad >= 0)
     throw fail('QUANTIZE_RANGE', { tensor: tensorLabel(index, tensor), reason: `element ${bad} is ${values[bad]}` });
@@ -124,15 +124,17 @@ function channelsOf(model: Model, subgraph: SubGraph, index: number, axis: numbe
   const values = floats(model, subgraph, index);
   const bias = biasIndex < 0 ? null : floats(model, subgraph, biasIndex);
   const shape = Array.from(subgraph.tensors[index]?.shape ?? []);
-  const count = shape[axis] as number;
+  const count = elementAt(shape, axis);
   const inner = elementCount(shape.slice(axis + 1));
   const each = values.length / count;
-  const channels = Array.from({ length: count }, (_, c) => ({ weights: new Float32Array(each), bias: bias?.[c] ?? 0 }));
-  for (let i = 0; i < values.length; i++) {
-    const c = Math.floor(i / inner) % count;
-    (channels[c] as Channel).weights[Math.floor(i / (inner * count)) * inner + (i % inner)] = values[i] as number;
-  }
-  return channels;
+  return Array.from({ length: count }, (_, c) => {
+    const weights = new Float32Array(each);
+    for (let i = 0; i < each; i += inner) {
+      const start = i * count + c * inner;
+      weights.set(values.subarray(start, start + inner), i);
+    }
+    return { weights, bias: bias?.[c] ?? 0 };
+  });
 }
 
 /** One warning for many channels. */

@@ -1,6 +1,7 @@
 // TFLM's greedy memory planner (greedy_memory_planner.cc): what the model has planned itself stays where it is; the
 // rest goes largest first, each at the lowest offset where it fits between buffers that are in use at the same time.
 
+import { elementAt } from '../../base/checked.js';
 import { arenaBytesOf } from './alignment.js';
 import type { BufferRequest } from './lifetimes.js';
 
@@ -38,7 +39,7 @@ export function lowestGap({ size, first, last }: Omit<PlacedBytes, 'offset'>, pl
 /** Keeps the order of the offsets; behind those at the same one. */
 export function insertPlaced<T extends PlacedBytes>(placed: T[], one: T): void {
   let at = placed.length;
-  while (at > 0 && (placed[at - 1] as T).offset > one.offset) at--;
+  while (at > 0 && elementAt(placed, at - 1).offset > one.offset) at--;
   placed.splice(at, 0, one);
 }
 
@@ -87,7 +88,7 @@ export function greedyPlan(requests: readonly BufferRequest[]): HeadPlan {
   const buffers = new Array<PlannedBuffer>(requests.length);
   let headBytes = 0;
   for (const i of order) {
-    const request = requests[i] as BufferRequest;
+    const request = elementAt(requests, i);
     const size = arenaBytesOf(request.bytes);
     const offset = request.fixed ?? lowestGap({ ...request, size }, placed.around(request));
     const buffer = { ...request, size, offset };

@@ -1,6 +1,7 @@
 // When each tensor is needed, in TFLM's time: 0 is the graph's inputs, operator k runs at k + 1
 // (micro_allocation_info.cc). Constants, variables and empty tensors are not planned.
 
+import { elementAt } from '../../base/checked.js';
 import { bytesOfElements, constantBytes, type Model, type SubGraph } from '../../formats/tflite/index.js';
 import type { Operand } from '../operators/operator.js';
 
@@ -44,7 +45,7 @@ export function tensorRequests(
     const end = last.get(index);
     if (start === undefined || end === undefined || tensor.isVariable || constantBytes(model, tensor) !== null)
       return [];
-    const { type, count } = operands[index] as Operand;
+    const { type, count } = elementAt(operands, index) as Operand;
     const bytes = bytesOfElements(type, count);
     return bytes === 0 ? [] : [{ tensor: index, operator: null, bytes, first: start, last: end, fixed: null }];
   });

@@ -3,13 +3,13 @@
 // RV32 with wide ones).
 
 import { alignUp } from '../../base/alignment.js';
+import { elementAt } from '../../base/checked.js';
 import {
   bytesOfElements,
   elementCount,
   elementTypeOf,
   type Model,
   mainSubgraph,
-  type Operator,
   operatorName,
 } from '../../formats/tflite/index.js';
 import type { OperatorMemory } from '../operators/operator.js';
@@ -51,7 +51,7 @@ export function tailBytesOf(model: Model, memory: readonly OperatorMemory[], wid
   const subgraph = mainSubgraph(model);
   const optionsOf = ({ options }: OperatorMemory, operator: number): OperatorMemory['options'] =>
     options !== undefined && wideEnums
-      ? (wideOptions[operatorName(model, subgraph.operators[operator] as Operator)] ?? options)
+      ? (wideOptions[operatorName(model, elementAt(subgraph.operators, operator))] ?? options)
       : options;
   let used = 0;
   const allocate = (bytes: number, align = 4): void => {

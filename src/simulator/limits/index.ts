@@ -1,6 +1,7 @@
 // Models that a runtime rejects in Prepare, or computes wrongly without an error. One table per runtime, used by the
 // interpreter, `check` and the verification of quantized files.
 
+import { elementAt } from '../../base/checked.js';
 import { fail } from '../../base/errors.js';
 import type { Model, SubGraph } from '../../formats/tflite/index.js';
 import { type KernelProfile, kernelProfiles } from '../arithmetic/profile.js';
@@ -101,7 +102,7 @@ export function limitsBroken(model: Model, profile: KernelProfile): BrokenLimit[
   return [...describeGraph(model, arithmetic).subgraphs].flatMap(([at, { operators }]) =>
     operators.flatMap((operator) => [
       ...brokenLimits(operator, runtime),
-      ...(runtime === 'tflm' ? staleShapes(operator, model.subgraphs[at] as SubGraph) : []),
+      ...(runtime === 'tflm' ? staleShapes(operator, elementAt(model.subgraphs, at)) : []),
     ]),
   );
 }

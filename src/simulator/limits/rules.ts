@@ -1,5 +1,6 @@
 // Conditions that a runtime puts on an operator when it is prepared. Each says what is wrong, or null.
 
+import { elementAt } from '../../base/checked.js';
 import { quantizeMultiplier } from '../arithmetic/fixed-point.js';
 import type { Operand, OperatorContext } from '../operators/operator.js';
 
@@ -419,7 +420,7 @@ export const weightSumsFit16: Condition = ({ inputs: [input, weights] }) => {
   for (let row = 0; row < weights.count; row += depth) {
     lanes.fill(0);
     for (let i = 0; i < whole; i++)
-      lanes[(i % 16) >> 1] = (lanes[(i % 16) >> 1] as number) + ((weights.data as Int8Array)[row + i] as number);
+      lanes[(i % 16) >> 1] = elementAt(lanes, (i % 16) >> 1) + elementAt(weights.data as Int8Array, row + i);
     if (lanes.some((sum) => sum < -32768 || sum > 32767))
       return `sums of weights ${weights.label} leave the 16 bits that the kernel on x86-64 has for them`;
   }

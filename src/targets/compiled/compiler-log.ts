@@ -1,3 +1,5 @@
+import { defined } from '../../base/checked.js';
+
 // What edgetpu_compiler prints, as data. The lines are those of versions 2.1 to 16.0.
 
 export interface LoggedOperators {
@@ -59,5 +61,5 @@ function numberOf(text: string | null): number | null {
 /** `1.92MiB` */
 function bytesOf(text: string | null): number | null {
   const [, value, unit = ''] = /^([\d.]+)(B|KiB|MiB|GiB)$/.exec(text ?? '') ?? [];
-  return value === undefined ? null : Math.round(Number(value) * (units[unit] as number));
+  return value === undefined ? null : Math.round(Number(value) * defined(units[unit]));
 }

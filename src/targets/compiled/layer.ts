@@ -2,6 +2,7 @@
 // tile after tile, rows of each tile one after another, channels padded; signed types with their highest bit flipped,
 // since the device computes with unsigned ones.
 
+import { defined, elementAt } from '../../base/checked.js';
 import { fail } from '../../base/errors.js';
 import type { Limits } from './limits.js';
 import type { LayerFields } from './schema.js';
@@ -112,7 +113,7 @@ export function laidOut(layer: Layer, tensor: Uint8Array): Uint8Array {
 }
 
 function flipHighestBits(bytes: Uint8Array, elementBytes: number): void {
-  for (let i = elementBytes - 1; i < bytes.length; i += elementBytes) bytes[i] = (bytes[i] as number) ^ 0x80;
+  for (let i = elementBytes - 1; i < bytes.length; i += elementBytes) bytes[i] = elementAt(bytes, i) ^ 0x80;
 }
 
 function placeOutput(runs: Runs, fields: LayerFields, elementBytes: number, invalid: (reason: string) => Error): void {
@@ -177,7 +178,7 @@ function placeSlices(
     const innermost = ranges.length - 1;
     if (innermost < 0 || strides[innermost] !== 1) throw invalid(`slice ${s} does not lie element by element`);
     const visit = (dimension: number, from: number, to: number): void => {
-      const [first, last] = ranges[dimension] as readonly [number, number];
+      const [first, last] = elementAt(ranges, dimension);
       const start = first - (whole[dimension]?.[0] ?? 0);
       if (dimension === innermost) {
         runs.add({
@@ -226,7 +227,7 @@ function rangesOf(ranges: Int32Array | null, invalid: (reason: string) => Error)
   if ((ranges?.length ?? 0) > 2 * maxDimensions) throw invalid(`${(ranges?.length ?? 0) / 2} dimensions`);
   return Array.from(
     { length: (ranges?.length ?? 0) / 2 },
-    (_, i) => [ranges?.[2 * i] as number, ranges?.[2 * i + 1] as number] as const,
+    (_, i) => [defined(ranges?.[2 * i]), defined(ranges?.[2 * i + 1])] as const,
   );
 }
 

@@ -2,6 +2,7 @@
 // does, since it makes one part of the graph: what depends on an operator of the CPU stays there too, conversions in
 // front of the first mapped one excepted.
 
+import { elementAt } from '../../base/checked.js';
 import { type Model, mainSubgraph } from '../../formats/tflite/index.js';
 import { weightsRefusal } from '../../simulator/index.js';
 import { type OperatorView, operatorViews, type TensorView } from '../operator-view.js';
@@ -40,7 +41,7 @@ export function placeOnEdgeTpu(model: Model, operatorSet: OperatorSet, multipleS
   const reach = reachOf(views, verdicts, sources);
   const mapped = views.map((_, o) => verdicts[o]?.status === null && (multipleSubgraphs || reach[o] === 0));
   const operators = views.map(({ index, op }, o): NpuPlacement => {
-    const verdict = verdicts[o] as OperatorPlacement;
+    const verdict = elementAt(verdicts, o);
     const entry = operatorSet.operators[op];
     return {
       index,
@@ -49,7 +50,7 @@ export function placeOnEdgeTpu(model: Model, operatorSet: OperatorSet, multipleS
       status: verdict.status ?? (mapped[o] === true ? status.mapped : status.downstream),
       unconfirmed: verdict.status === null && (verdict.unconfirmed === true || entry?.unconfirmed === true),
       source: entry?.source ?? null,
-      cycles: mapped[o] === true ? cyclesOf(views[o] as OperatorView) : 0,
+      cycles: mapped[o] === true ? cyclesOf(elementAt(views, o)) : 0,
     };
   });
   return {
@@ -101,7 +102,7 @@ function reachOf(
   const reach: number[] = [];
   const isPrefix: boolean[] = [];
   for (const [o, { op }] of views.entries()) {
-    const before = sources[o] as readonly number[];
+    const before = elementAt(sources, o);
     isPrefix[o] = verdicts[o]?.status !== null && leading.has(op) && before.every((source) => isPrefix[source]);
     const steps = before.map(
       (source) => (reach[source] ?? 0) + (verdicts[source]?.status !== null && !isPrefix[source] ? 1 : 0),
@@ -118,7 +119,7 @@ function partsOf(
   sources: readonly (readonly number[])[],
 ): number {
   const part = mapped.map((_, o) => o);
-  const root = (o: number): number => (part[o] === o ? o : root(part[o] as number));
+  const root = (o: number): number => (part[o] === o ? o : root(elementAt(part, o)));
   for (const [o, before] of sources.entries()) {
     for (const source of before)
       if (mapped[o] && mapped[source] && reach[o] === reach[source]) part[root(o)] = root(source);

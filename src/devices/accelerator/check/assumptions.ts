@@ -1,6 +1,7 @@
 // What the driver takes for granted of an accelerator, and only hardware can tell: each with where it is from, and how
 // what was seen judges it.
 
+import { defined } from '../../../base/checked.js';
 import { endpoints, eventBytes, fatalErrorBit, firstInterruptTag, headerBytes } from '../link.js';
 import { type Observations, steps } from './probe.js';
 import type { WatchedTransfer } from './watched-usb.js';
@@ -92,7 +93,7 @@ export const assumptions: readonly Assumption[] = [
       const reads = firmwareTransfers(seen, reading.upload);
       if (reads.length === 0) return unseen(seen.waiting === null ? ranAlready : failed(seen, steps.first));
       const all = reads.reduce((sum, { got }) => sum + (got ?? 0), 0);
-      const last = reads.at(-1) as WatchedTransfer;
+      const last = defined(reads.at(-1));
       return judged(
         seen.waiting !== null && (last.got ?? 0) < last.asked,
         `${all} bytes in ${reads.length} reads, the last of ${last.got} (${last.status})`,

@@ -2,6 +2,7 @@
 // fails, the others are tried.
 
 import { setTimeout as delay, setImmediate } from 'node:timers/promises';
+import { elementAt } from '../../../base/checked.js';
 import { AtollError, reasonOf } from '../../../base/errors.js';
 import type { UsbControlDevice } from '../../transport/index.js';
 import type { Accelerator } from '../accelerator.js';
@@ -276,7 +277,7 @@ class Probe {
         // The first one caches.
         return took.slice(1).sort((a, b) => a - b);
       });
-      results.push({ performance, medianMs: times[runsPerClock >> 1] as number });
+      results.push({ performance, medianMs: elementAt(times, runsPerClock >> 1) });
     }
     return results;
   }
@@ -288,7 +289,7 @@ class Probe {
     const { link, packetBytes } = await openAccelerator(uri, this.attaching);
     await bringUp(link, { performance: 'high', packetBytes });
     link.watch({ explain: () => fatalErrorOf(link), warned: async () => undefined });
-    await link.send(Tag.instructions, instructions[0] as Uint8Array, 'instructions');
+    await link.send(Tag.instructions, elementAt(instructions, 0), 'instructions');
     await link.flush();
     const start = performance.now();
     await link.close();
@@ -341,7 +342,7 @@ class Probe {
     const tensors = samplesOf(program.main.executable.inputs, 1);
     return this.started({}, async (accelerator) => {
       const found = await accelerator.run(program, tensors);
-      return compute(tensors).outputs.every((output, i) => Buffer.from(output).equals(found[i] as Uint8Array));
+      return compute(tensors).outputs.every((output, i) => Buffer.from(output).equals(elementAt(found, i)));
     });
   }
 

@@ -1,6 +1,7 @@
 // What executes: it knows the programs that it may be sent, follows their transfers step by step, and stops at whatever
 // is not as they say.
 
+import { elementAt } from '../../../base/checked.js';
 import {
   type DataTransfer,
   type Executable,
@@ -51,7 +52,7 @@ export class Machine {
   /** Something whole has come. @throws Refusal */
   received(tag: number, data: Uint8Array): void {
     const execution = this.execution ?? this.begun(tag, data);
-    const transfer = execution.loaded.executable.transfers[execution.step] as DataTransfer;
+    const transfer = elementAt(execution.loaded.executable.transfers, execution.step);
     if (transfer.what === 'instructions') this.takeInstructions(execution.loaded, transfer.chunk, tag, data);
     else if (transfer.what === 'data') this.takeData(execution, transfer, tag, data);
     execution.step += 1;
@@ -108,7 +109,7 @@ export class Machine {
       if (!Buffer.from(loaded.executable.parameters.subarray(offset, offset + bytes)).equals(data))
         throw new Refusal('other parameters than those of the program');
     } else if (place.of === 'input') {
-      const input = inputs[place.layer] as Uint8Array;
+      const input = elementAt(inputs, place.layer);
       input.set(data.subarray(0, Math.max(0, input.byteLength - offset)), offset);
     }
   }
@@ -117,7 +118,7 @@ export class Machine {
   private proceed(execution: Execution): void {
     const { transfers } = execution.loaded.executable;
     for (; execution.step < transfers.length; execution.step++) {
-      const transfer = transfers[execution.step] as DataTransfer;
+      const transfer = elementAt(transfers, execution.step);
       if (transfer.what === 'instructions' || (transfer.what === 'data' && transfer.to === 'device')) return;
       if (transfer.what === 'interrupt') this.outlets.interrupt(transfer.number);
       if (transfer.what === 'data')
@@ -143,13 +144,13 @@ export class Machine {
     if (execution.outputs === null) {
       const start = performance.now();
       const { outputs, ms, remembered } = execution.source.compute(
-        executable.inputs.map((layer, i) => tensorFrom(layer, execution.inputs[i] as Uint8Array)),
+        executable.inputs.map((layer, i) => tensorFrom(layer, elementAt(execution.inputs, i))),
       );
-      execution.outputs = executable.outputs.map((layer, i) => laidOut(layer, outputs[i] as Uint8Array));
+      execution.outputs = executable.outputs.map((layer, i) => laidOut(layer, elementAt(outputs, i)));
       this.computedMs += performance.now() - start;
       if (remembered) this.rememberedMs += ms;
     }
-    return execution.outputs[place.layer] as Uint8Array;
+    return elementAt(execution.outputs, place.layer);
   }
 }
 

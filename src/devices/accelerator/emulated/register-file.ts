@@ -1,6 +1,7 @@
 // The registers of an emulated chip, with what they hold after a reset and what writing them does. Values: a recorded
 // start of a real device (geohot/edgetpuxray, connect.py) where it tells them, and common_csr_helper.h of libedgetpu.
 
+import { defined } from '../../../base/checked.js';
 import {
   type Field,
   fieldOf,
@@ -100,14 +101,14 @@ export class RegisterFile {
   hot(): void {
     const { omcDc } = registers;
     this.values.set(omcDc, BigInt(withField(Number(this.get(omcDc)), fields.omcDc.warning, 1)));
-    this.values.set(topLevelInterrupts[hotIndex]?.status as Register, 1n);
+    this.values.set(defined(topLevelInterrupts[hotIndex]?.status), 1n);
   }
 
   /** Whether it still says so. */
   get isHot(): boolean {
     return (
       fieldOf(Number(this.get(registers.omcDc)), fields.omcDc.warning) === 1 ||
-      this.get(topLevelInterrupts[hotIndex]?.status as Register) === 1n
+      this.get(defined(topLevelInterrupts[hotIndex]?.status)) === 1n
     );
   }
 

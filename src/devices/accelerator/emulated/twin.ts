@@ -1,6 +1,7 @@
 // A compiled model and the one that it was compiled from: what the Edge TPU computes, the simulator computes with the
 // latter.
 
+import { elementAt } from '../../../base/checked.js';
 import { fail } from '../../../base/errors.js';
 import { extract, type Model, mainSubgraph, operatorsBetween } from '../../../formats/tflite/index.js';
 import { Interpreter } from '../../../simulator/index.js';
@@ -57,7 +58,7 @@ function computing({ inputs, outputs }: Executable, uncompiled: Model): Emulated
   const ordered = part.inputs.map((tensor) => given.indexOf(tensor));
   if (
     !fits(
-      ordered.map((position) => inputs[position] as (typeof inputs)[number]),
+      ordered.map((position) => elementAt(inputs, position)),
       interpreter.inputs,
     ) ||
     !fits(outputs, interpreter.outputs)
@@ -65,7 +66,7 @@ function computing({ inputs, outputs }: Executable, uncompiled: Model): Emulated
     throw fail('EDGETPU_TWIN', { reason: 'their tensors have other sizes' });
   return memoizeCompute((samples) => {
     interpreter.reset();
-    for (const [i, position] of ordered.entries()) interpreter.setInput(i, samples[position] as Uint8Array);
+    for (const [i, position] of ordered.entries()) interpreter.setInput(i, elementAt(samples, position));
     interpreter.invoke();
     return outputs.map((_, i) => interpreter.output(i));
   });
@@ -81,7 +82,7 @@ function memoizeCompute(
     readonly ms: number;
   } | null = null;
   return (samples) => {
-    const remembered = last?.inputs.every((input, i) => input.equals(samples[i] as Uint8Array)) === true;
+    const remembered = last?.inputs.every((input, i) => input.equals(elementAt(samples, i))) === true;
     if (last === null || !remembered) {
       const inputs = samples.map((sample) => Buffer.from(sample));
       const start = performance.now();

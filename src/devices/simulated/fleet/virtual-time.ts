@@ -1,3 +1,5 @@
+import { elementAt } from '../../../base/checked.js';
+
 // Time that goes by as fast as events are worked off, in whole milliseconds: what happens at one of them is in the
 // order in which it was asked for.
 
@@ -84,10 +86,10 @@ export class VirtualTime {
     timers.push(timer);
     for (
       let parent = (i - 1) >> 1;
-      i > 0 && isBefore(timer, timers[parent] as Timer);
+      i > 0 && isBefore(timer, elementAt(timers, parent));
       i = parent, parent = (i - 1) >> 1
     )
-      timers[i] = timers[parent] as Timer;
+      timers[i] = elementAt(timers, parent);
     timers[i] = timer;
   }
 
@@ -106,9 +108,9 @@ export class VirtualTime {
     for (;;) {
       let child = 2 * i + 1;
       if (child >= timers.length) break;
-      if (child + 1 < timers.length && isBefore(timers[child + 1] as Timer, timers[child] as Timer)) child += 1;
-      if (!isBefore(timers[child] as Timer, timer)) break;
-      timers[i] = timers[child] as Timer;
+      if (child + 1 < timers.length && isBefore(elementAt(timers, child + 1), elementAt(timers, child))) child += 1;
+      if (!isBefore(elementAt(timers, child), timer)) break;
+      timers[i] = elementAt(timers, child);
       i = child;
     }
     timers[i] = timer;

@@ -1,6 +1,7 @@
 // A smaller arena for the same model: operators in another order, and a place for every tensor, which TFLM takes from
 // the file instead of finding one itself.
 
+import { elementAt } from '../../../base/checked.js';
 import { copyModel, type Model, mainSubgraph, memoryPlanName, type Operator } from '../../../formats/tflite/index.js';
 import {
   arenaBytesOf,
@@ -53,7 +54,7 @@ export function planMemory(model: Model, kernels: RuntimeKernels): MemoryPlan {
     (a.minimumArenaBytes === b.minimumArenaBytes && a.headBytes < b.headBytes);
   const best = [bare, given, reordered, ...planned].reduce((least, one) => (smaller(one, least) ? one : least));
   const moved = mainSubgraph(best.model).operators.filter(
-    (operator, at) => !sameOperator(operator, mainSubgraph(model).operators[at] as Operator),
+    (operator, at) => !sameOperator(operator, elementAt(mainSubgraph(model).operators, at)),
   ).length;
   return {
     model: best.model,
@@ -120,7 +121,7 @@ function withOrder(model: Model, order: readonly number[]): Model {
   const copy = copyModel(model);
   const subgraph = mainSubgraph(copy);
   const operators = subgraph.operators.slice();
-  subgraph.operators = order.map((operator) => operators[operator] as Operator);
+  subgraph.operators = order.map((operator) => elementAt(operators, operator));
   return copy;
 }
 
@@ -130,7 +131,7 @@ function offsetsOf(model: Model, buffers: readonly PlannedBuffer[]): Int32Array 
   const offsets = new Int32Array(tensors).fill(onlinePlanned);
   const placement = bestOffsets(buffers);
   buffers.forEach(({ tensor }, b) => {
-    if (tensor !== null) offsets[tensor] = placement.offsets[b] as number;
+    if (tensor !== null) offsets[tensor] = elementAt(placement.offsets, b);
   });
   return offsets;
 }

@@ -2,6 +2,7 @@
 // many sequences. Any packing that is pushed down is what first fit gives for some sequence, so for few buffers all of
 // them are tried.
 
+import { elementAt } from '../../../base/checked.js';
 import { seededRandom } from '../../../base/random.js';
 import { insertPlaced, lowestGap, type PlacedBytes } from '../../../simulator/index.js';
 
@@ -32,7 +33,7 @@ export function bestOffsets(buffers: readonly Buffer[]): Placement {
   const bound = lowestHeight(buffers);
   const all = buffers.map((_, i) => i);
   const by = (key: (buffer: Buffer) => number): number[] =>
-    all.toSorted((a, b) => key(buffers[b] as Buffer) - key(buffers[a] as Buffer) || b - a);
+    all.toSorted((a, b) => key(elementAt(buffers, b)) - key(elementAt(buffers, a)) || b - a);
   const duration = ({ first, last }: Buffer): number => last - first + 1;
   const sequences = [
     by(({ size }) => size),
@@ -41,7 +42,7 @@ export function bestOffsets(buffers: readonly Buffer[]): Placement {
     by(({ first }) => -first),
     by(({ last }) => last),
   ];
-  let best = { sequence: sequences[0] as number[], placement: firstFit(buffers, sequences[0] as number[]) };
+  let best = { sequence: elementAt(sequences, 0), placement: firstFit(buffers, elementAt(sequences, 0)) };
   for (const sequence of sequences.slice(1)) {
     const placement = firstFit(buffers, sequence);
     if (placement.height < best.placement.height) best = { sequence, placement };
@@ -55,7 +56,7 @@ function firstFit(buffers: readonly Buffer[], sequence: readonly number[]): Plac
   const placed: PlacedBytes[] = [];
   let height = 0;
   for (const i of sequence) {
-    const buffer = buffers[i] as Buffer;
+    const buffer = elementAt(buffers, i);
     const offset = lowestGap(buffer, placed);
     offsets[i] = offset;
     insertPlaced(placed, { ...buffer, offset });
@@ -97,7 +98,7 @@ function improve(
   for (let round = 0; round < rounds && best.height > bound; round++) {
     const [a, b] = [below(sequence.length), below(sequence.length)];
     const next = sequence.slice();
-    [next[a], next[b]] = [next[b] as number, next[a] as number];
+    [next[a], next[b]] = [elementAt(next, b), elementAt(next, a)];
     const placement = firstFit(buffers, next);
     if (placement.height > current.height) continue;
     [sequence, current] = [next, placement];

@@ -1,3 +1,5 @@
+import { elementAt } from '../../../base/checked.js';
+
 // In which order to run operators so that the tensors that are alive at once take the least room.
 
 /** Operators and the tensors between them; sizes in bytes. */
@@ -113,20 +115,19 @@ class Run {
 
   isReady(operator: number): boolean {
     return (
-      this.done[operator] === 0 &&
-      (this.problem.after[operator] as readonly number[]).every((before) => this.done[before] === 1)
+      this.done[operator] === 0 && elementAt(this.problem.after, operator).every((before) => this.done[before] === 1)
     );
   }
 
   /** @returns what is alive while it runs */
   execute(operator: number): number {
     const made = this.made(operator);
-    const during = this.live + made + (this.problem.scratch[operator] as number);
+    const during = this.live + made + elementAt(this.problem.scratch, operator);
     this.done[operator] = 1;
     this.live += made;
-    for (const t of this.touched[operator] as readonly number[]) {
-      const { consumers, producer, kept, bytes } = this.problem.tensors[t] as OrderedTensor;
-      if (consumers.includes(operator)) this.waiting[t] = (this.waiting[t] as number) - 1;
+    for (const t of elementAt(this.touched, operator)) {
+      const { consumers, producer, kept, bytes } = elementAt(this.problem.tensors, t);
+      if (consumers.includes(operator)) this.waiting[t] = elementAt(this.waiting, t) - 1;
       else if (producer !== operator || consumers.length > 0) continue;
       if (this.waiting[t] === 0 && !kept) this.live -= bytes;
     }
@@ -134,19 +135,19 @@ class Run {
   }
 
   undo(operator: number): void {
-    for (const t of this.touched[operator] as readonly number[]) {
-      const { consumers, producer, kept, bytes } = this.problem.tensors[t] as OrderedTensor;
+    for (const t of elementAt(this.touched, operator)) {
+      const { consumers, producer, kept, bytes } = elementAt(this.problem.tensors, t);
       const last = consumers.includes(operator) || (producer === operator && consumers.length === 0);
       if (last && this.waiting[t] === 0 && !kept) this.live += bytes;
-      if (consumers.includes(operator)) this.waiting[t] = (this.waiting[t] as number) + 1;
+      if (consumers.includes(operator)) this.waiting[t] = elementAt(this.waiting, t) + 1;
     }
     this.live -= this.made(operator);
     this.done[operator] = 0;
   }
 
   private made(operator: number): number {
-    return (this.touched[operator] as readonly number[]).reduce((sum, t) => {
-      const tensor = this.problem.tensors[t] as OrderedTensor;
+    return elementAt(this.touched, operator).reduce((sum, t) => {
+      const tensor = elementAt(this.problem.tensors, t);
       return sum + (tensor.producer === operator ? tensor.bytes : 0);
     }, 0);
   }

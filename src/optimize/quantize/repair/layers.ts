@@ -1,16 +1,10 @@
 // Repairs the layers of a float model for a plan: weights become multiples of their scales that make the sums come out
 // near, biases take up the mean error that is left. The result is a float model whose plan is the same.
 
+import { elementAt } from '../../../base/checked.js';
 import type { Progress } from '../../../base/progress.js';
 import { type Reference, type SignatureReference, type Sqnr, Tracer } from '../../../evaluate/index.js';
-import {
-  constantFloats,
-  copyModel,
-  type Model,
-  type SubGraph,
-  setWeights,
-  type Tensor,
-} from '../../../formats/tflite/index.js';
+import { constantFloats, copyModel, type Model, type SubGraph, setWeights } from '../../../formats/tflite/index.js';
 import { type Layer, layersOf } from '../../../simulator/index.js';
 import type { Changed } from '../../passes/index.js';
 import { applyPlan } from '../apply.js';
@@ -58,7 +52,7 @@ export async function repairLayers(
       if (planned === null) continue;
       const statistics = await collect(model, best.quantized, signature, planned, repair, step);
       const changed = copyModel(best.model);
-      changeLayer(changed, changed.subgraphs[signature.subgraph] as SubGraph, planned, statistics, repair);
+      changeLayer(changed, elementAt(changed.subgraphs, signature.subgraph), planned, statistics, repair);
       const candidate = attempt(changed);
       if (!candidate.sqnr.exceeds(best.sqnr, 0)) continue;
       best = candidate;
@@ -89,7 +83,7 @@ interface PlannedLayer {
 function plannedLayer({ model, quantized, plan }: Attempt, subgraph: number, layer: Layer): PlannedLayer | null {
   const part = plan.subgraphs.find((entry) => entry.subgraph === subgraph);
   const weights = part?.weights.find(({ operator }) => operator === layer.operator);
-  const [before, after] = [model, quantized].map(({ subgraphs }) => subgraphs[subgraph] as SubGraph) as [
+  const [before, after] = [model, quantized].map(({ subgraphs }) => elementAt(subgraphs, subgraph)) as [
     SubGraph,
     SubGraph,
   ];
@@ -132,21 +126,21 @@ function changeLayer(
   const { channels, groups, depth, weightAt, operator: o } = layer;
   const operator = subgraph.operators[o];
   const [, , biasIndex = -1] = operator?.inputs ?? [];
-  const weights = constantFloats(model, subgraph.tensors[layer.weights] as Tensor);
+  const weights = constantFloats(model, elementAt(subgraph.tensors, layer.weights));
   const bias =
-    biasIndex < 0 ? new Float32Array(channels) : constantFloats(model, subgraph.tensors[biasIndex] as Tensor);
+    biasIndex < 0 ? new Float32Array(channels) : constantFloats(model, elementAt(subgraph.tensors, biasIndex));
   if (operator === undefined || weights === null || bias === null) return;
   for (let g = 0; g < groups; g++) {
     const rows = statistics.ofGroup(g);
     for (let c = (g * channels) / groups; c < ((g + 1) * channels) / groups; c++) {
-      const scale = plan.scales[plan.scales.length === 1 ? 0 : c] as number;
-      const own = Float64Array.from({ length: depth }, (_, i) => weights[weightAt(c, i)] as number);
+      const scale = elementAt(plan.scales, plan.scales.length === 1 ? 0 : c);
+      const own = Float64Array.from({ length: depth }, (_, i) => elementAt(weights, weightAt(c, i)));
       // A scale that grew for the bias's sake follows from more than the weights.
       if (plan.scales.length > 1 && scale !== symmetricScale([{ weights: Float32Array.from(own), bias: 0 }])) continue;
       const rounded =
         repair === 'adaptive-rounding' && rows.covariances !== null ? roundForSums(own, scale, rows.covariances) : own;
-      bias[c] = (bias[c] as number) + meanError(own, rounded, scale, rows);
-      for (let i = 0; i < depth; i++) weights[weightAt(c, i)] = rounded[i] as number;
+      bias[c] = elementAt(bias, c) + meanError(own, rounded, scale, rows);
+      for (let i = 0; i < depth; i++) weights[weightAt(c, i)] = elementAt(rounded, i);
     }
   }
   setWeights(model, subgraph, operator, weights, bias);
@@ -161,8 +155,8 @@ function meanError(
 ): number {
   let error = 0;
   for (let i = 0; i < weights.length; i++) {
-    const stored = Math.round((rounded[i] as number) / scale) * scale;
-    error += (weights[i] as number) * (floatMean[i] as number) - stored * (quantizedMean[i] as number);
+    const stored = Math.round(elementAt(rounded, i) / scale) * scale;
+    error += elementAt(weights, i) * elementAt(floatMean, i) - stored * elementAt(quantizedMean, i);
   }
   return error;
 }
