@@ -1,7 +1,7 @@
-// The table of error codes. Everything that can go wrong for a reason outside this program has a code here, with a
-// message that names what and where, and a hint that names the way out. Codes are never reused.
+// The table of error codes. Every failure that has a cause outside this program has a code here, with a message that
+// names the thing and the place, and a hint that says what to do. Codes are never reused.
 //
-// {placeholders} are typed: `fail('TARGET_UNKNOWN', {...})` does not compile without the values the texts need.
+// {placeholders} are typed: `fail('TARGET_UNKNOWN', {...})` does not compile without the values that its texts need.
 
 /** Exit code of the command line by kind of error. */
 export const exitCodes = { done: 0, refused: 1, usage: 2, input: 3, device: 4, internal: 5, interrupted: 130 } as const;
@@ -609,7 +609,7 @@ type Texts<C extends ErrorCode> = (typeof errorTable)[C]['message'] | (typeof er
 /** The values that the texts of a code need. */
 export type ErrorValues<C extends ErrorCode> = { readonly [K in Placeholders<Texts<C>>]: string | number };
 
-/** An error with a code of the table. `where` names the file, tensor, operator or device, when the message has one. */
+/** An error from the table. `where` names the file, tensor, operator or device if the message has one. */
 export class AtollError extends Error {
   override readonly name = 'AtollError';
   readonly code: ErrorCode;
@@ -637,12 +637,12 @@ export class AtollError extends Error {
   }
 }
 
-/** The error of a code, to be thrown. */
+/** Creates the error for a code. */
 export function fail<C extends ErrorCode>(code: C, values: ErrorValues<C>, cause?: unknown): AtollError {
   return new AtollError(code, values as Record<string, string | number>, cause);
 }
 
-/** The same error, which says as well in what it arose. */
+/** The same error, with the context in which it occurred added to its message. */
 export function within(error: unknown, place: string): unknown {
   if (error instanceof AtollError) error.message = `${place}: ${error.message}`;
   return error;

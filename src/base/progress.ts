@@ -1,6 +1,6 @@
 export interface Progress {
   readonly done: number;
   readonly total: number;
-  /** What is counted, where its rate is of interest. */
+  /** The unit of `done` and `total`, if a rate is of interest. */
   readonly unit?: 'bytes';
 }

@@ -1,5 +1,6 @@
-// Leads a rollout: hears the devices, the user and the clock, lets the engine decide, writes down what it decided, and
-// only then says it at the broker. Whoever is killed in between leaves a store from which the next agent says the rest.
+// Runs a rollout. Each round collects device reports, user commands and elapsed time, lets the engine decide, commits
+// the decisions to the store, and only then publishes them. An agent that is killed in between leaves a store from
+// which the next agent publishes the rest.
 
 import { defined } from '../base/checked.js';
 import { type AtollError, fail } from '../base/errors.js';
@@ -25,19 +26,22 @@ import type { PublishedRow, RolloutCommand, RolloutRow, RolloutStore } from './s
 
 export interface AgentOptions {
   readonly clock?: Clock;
-  /** An agent that has not been heard of for so long is taken to be gone. */
+  /** Time without a heartbeat after which an agent is considered gone. */
   readonly leaseMs?: number;
-  /** Between two rounds of work. */
+  /** Pause between two rounds. */
   readonly roundMs?: number;
-  /** Where it ends although the rollout has not: paused by a gate, or by anybody, with nobody under way; or never. */
+  /**
+   * When to return although the rollout has not ended: if a gate paused it, if anyone paused it (and no device is in
+   * flight), or never.
+   */
   readonly rest?: 'gate' | 'paused' | 'never';
-  /** Called with who leads, where another does. */
+  /** Called with the holder of the lease if another agent leads. */
   readonly onWait?: (holder: string) => void;
-  /** How long a store that is away is waited for, in milliseconds. */
+  /** How long to wait for a store that cannot be reached, in milliseconds. */
   readonly storeTimeoutMs?: number;
   /** Called when the connection to the store is lost, with the reason, and with null when it is back. */
   readonly onStore?: (reason: string | null) => void;
-  /** Called after every commit that changed anything. */
+  /** Called after every commit that changed something. */
   readonly onChange?: (view: RolloutView) => void;
   readonly onEvent?: (event: RolloutEvent) => void;
   readonly signal?: AbortSignal;
@@ -45,34 +49,34 @@ export interface AgentOptions {
 
 export interface RolloutView {
   readonly state: RolloutState;
-  /** Wave by wave. */
+  /** Devices per wave. */
   readonly counts: readonly PhaseCounts[];
   readonly judgements: readonly Judgement[];
 }
 
 const defaultRoundMs = 100;
-/** A round that found nothing to do is written down only to keep the lease. */
+/** A round without changes is committed only to keep the lease. */
 const beatMs = 2000;
-/** Time that went by without a round, since the machine slept or was held up, counts for no more than this. */
+/** Limit on the time that one round may count: the machine may have slept or been held up. */
 const maxRoundMs = 5000;
 /**
- * Devices that are under way and have said nothing for so long: what the broker retains of them is read again, and then
- * after twice as long each time.
+ * After this time without a report from a device in flight, its retained report is read again; then after twice as long
+ * each time.
  */
 const silenceMs = 15_000;
-/** A device that does not answer is told again after this, and then after twice as long each time. */
+/** A device that does not answer is notified again after this time, and then after twice as long each time. */
 const renotifyMs = 30_000;
 const maxFailures = 3;
 
 const defaultStoreTimeoutMs = 600_000;
-/** Between two attempts to reach a store that is away. */
+/** Pause between two attempts to reach a store. */
 const storeRetryMs = 1000;
 
 /**
- * Leads until the rollout has ended, or until a gate has paused it and nobody is under way. While the store cannot be
- * reached nothing is said to devices; afterwards the agent goes on from what was committed.
- * @param fleet its name at the broker
- * @throws BROKER_*, STORE, STORE_AWAY, INTERRUPTED; what was begun is in the store in any case
+ * Leads a rollout until it has ended, or until a gate has paused it and no device is in flight. While the store cannot
+ * be reached, nothing is published; afterwards the agent continues from the last commit.
+ * @param fleet name of the fleet at the broker
+ * @throws BROKER_*, STORE, STORE_AWAY, INTERRUPTED; committed work is in the store in any case
  */
 export async function leadRollout(
   store: RolloutStore,
@@ -108,7 +112,7 @@ export async function leadRollout(
       return row;
     } catch (error) {
       const { code, message } = error as AtollError;
-      // Held up for longer than the lease lasts, this agent was taken for gone: now it is the one that waits.
+      // This agent was held up for longer than its lease, and another took over. Wait for the lease again.
       if (code === 'ROLLOUT_LEASE') continue;
       if (code !== 'STORE_AWAY') throw error;
       if (awaySince === null) onStore?.(message);
@@ -131,23 +135,23 @@ class RolloutAgent {
   private readonly listening: Listening;
   private readonly newcomers: Newcomers;
   private readonly resets = new SequenceResets();
-  /** To be written down, and who waits for it. */
+  /** Events to commit, and callers waiting for the commit. */
   private published: { readonly row: PublishedRow; readonly written: () => void }[] = [];
   private timeMs: number;
   private lastRound: number;
   private lastCommit = Number.NEGATIVE_INFINITY;
   private lastSweep = 0;
   private connected = true;
-  /** Grows whenever the connection is back: what was found out before may not hold any more. */
+  /** Incremented whenever the connection is restored: results from before may no longer hold. */
   private epoch = 0;
-  /** Bundles whose blocks are at the broker, or on their way. */
+  /** Bundles whose blocks are at the broker or being published. */
   private readonly prepared = new Set<BundleSource>();
   private readonly preparing = new Set<BundleSource>();
-  /** Reads and publications under way, and how many have failed one after another. */
+  /** Number of reads and publications in progress, and of failures in a row. */
   private background = 0;
   private failures = 0;
   private failure: unknown = null;
-  /** As it was written down last. */
+  /** The state at the last commit. */
   private trouble: BrokerTrouble | null = null;
 
   private constructor(
@@ -212,7 +216,7 @@ class RolloutAgent {
     return agent;
   }
 
-  /** Says nothing any more: another may lead from now on. */
+  /** Stops publishing: another agent may lead from now on. */
   stop(): void {
     this.outbox.stop();
   }
@@ -239,7 +243,7 @@ class RolloutAgent {
     }
   }
 
-  /** @returns whether there is nothing left to do */
+  /** @returns whether nothing is left to do */
   private async round(): Promise<boolean> {
     const { engine, outbox, clock, row, options } = this;
     if (this.failure !== null) throw this.failure;
@@ -299,12 +303,12 @@ class RolloutAgent {
     };
   }
 
-  /** The bundle that devices are told to run. */
+  /** The bundle that devices should run. */
   private needed(): BundleSource {
     return this.engine.state.phase === 'rolling-back' ? defined(this.previous) : this.bundle;
   }
 
-  /** Nobody is told before the blocks are there, and nothing new outside the maintenance window. */
+  /** No device is notified before all blocks are published, or, for new work, outside the maintenance window. */
   private mayTell(): boolean {
     const { window } = this.row.plan;
     const open = this.engine.state.phase === 'rolling-back' || window === null || isOpen(window, this.clock.wall());
@@ -331,7 +335,7 @@ class RolloutAgent {
     this.lastCommit = clock.elapsed();
   }
 
-  /** The rollout's own time stands still while its broker is away: nobody can be blamed for what cannot be heard. */
+  /** The rollout's clock stops while the broker is away: a device that cannot be heard must not run into a deadline. */
   private passTime(): void {
     const now = this.clock.elapsed();
     if (this.connected) this.timeMs += Math.min(maxRoundMs, now - this.lastRound);
@@ -388,14 +392,14 @@ class RolloutAgent {
     );
   }
 
-  /** At first, and whenever the connection is back: what the broker has lost is said again, what was missed is read. */
+  /** At the start and after each reconnection: publish again what the broker has lost, and read what was missed. */
   private resync(): void {
     this.epoch += 1;
     this.prepared.clear();
     void this.inBackground(() => this.listening.read(allShards));
   }
 
-  /** Blocks are published before anybody is told of them. */
+  /** Blocks are published before any device is notified of them. */
   private prepare(source: BundleSource): void {
     if (!this.connected || this.prepared.has(source) || this.preparing.has(source)) return;
     this.preparing.add(source);
@@ -405,13 +409,13 @@ class RolloutAgent {
       const inBlocks = known?.blockBytes === source.row(true).blockBytes;
       if (known?.complete !== true || !inBlocks || !(await source.isThere(this.clock))) {
         if (known?.complete === true && inBlocks) this.republishAll();
-        // Blocks of another length stand in the way.
+        // Blocks of another size are in the way.
         if (known !== undefined && !inBlocks)
           await withdrawBundle(this.broker, this.fleet, { sha: source.sha, blocks: known.blocks });
-        // Written down first, so that it can be collected, whatever happens meanwhile.
+        // Recorded before publishing, so that the blocks can be removed whatever happens next.
         await this.write(source.row(false));
         await source.publish();
-        // A broker that was away meanwhile may have lost the first ones: all of them once more.
+        // The broker may have lost the first blocks while it was away: publish all of them again.
         if (epoch !== this.epoch) return;
         await this.write(source.row(true));
       }
@@ -419,19 +423,19 @@ class RolloutAgent {
     }).finally(() => this.preparing.delete(source));
   }
 
-  /** With the next commit. */
+  /** Recorded with the next commit. */
   private write(row: PublishedRow): Promise<void> {
     return new Promise((resolve) => {
       this.published.push({ row, written: resolve });
     });
   }
 
-  /** The broker has forgotten what it retained. */
+  /** The broker has lost its retained messages. */
   private republishAll(): void {
     for (const { id, desired } of this.engine.all()) if (desired !== 'nothing') this.engine.republish(id);
   }
 
-  /** Messages can be lost: what the broker retains of the silent is read again. */
+  /** Messages can be lost: read again what the broker retains of devices that have not reported. */
   private sweep(): void {
     if (!this.connected || this.timeMs - this.lastSweep < silenceMs) return;
     const shards = new Set<string>();
@@ -444,7 +448,7 @@ class RolloutAgent {
     if (shards.size > 0) void this.inBackground(() => this.listening.read([...shards]));
   }
 
-  /** A device that has not answered may not have heard. */
+  /** A device that has not answered may not have received the message. */
   private renotify(before: number): void {
     for (const id of this.engine.inFlight()) {
       const { phase, since, published } = defined(this.engine.device(id));
@@ -457,7 +461,7 @@ class RolloutAgent {
     }
   }
 
-  /** What fails since the broker went away is done again; what fails time after time ends the agent. */
+  /** Work that failed after a disconnection is repeated; work that fails repeatedly ends the agent. */
   private async inBackground(work: () => Promise<void>): Promise<void> {
     this.background += 1;
     try {
@@ -473,8 +477,7 @@ class RolloutAgent {
 }
 
 /**
- * How often something comes round within a time that comes first after `firstMs`, and then after twice as long each
- * time.
+ * How many repetitions are due within a time, if the first comes after `firstMs` and each next one after twice as long.
  */
 function doublings(ms: number, firstMs: number): number {
   return Math.floor(Math.log2(Math.max(0, ms) / firstMs + 1));

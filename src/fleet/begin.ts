@@ -1,4 +1,4 @@
-// Writes a rollout down before anything of it is done: its plan, its bundles, its devices in their waves.
+// Records a new rollout before it does anything: its plan, its bundles, and its devices in waves.
 
 import { defined } from '../base/checked.js';
 import { fail } from '../base/errors.js';
@@ -14,24 +14,24 @@ import { wavesOf } from './waves.js';
 
 export interface Beginning {
   readonly plan: RolloutPlan;
-  /** The bundle, and the one that the plan names to go back to; null where it names none. */
+  /** The bundle, and the bundle to roll back to; null if the plan names none. */
   readonly image: Uint8Array;
   readonly previousImage: Uint8Array | null;
-  /** HOST:PORT/NAME of the fleet, and its address without password. */
+  /** HOST:PORT/NAME of the fleet, and its address without the password. */
   readonly fleet: string;
   readonly uri: string;
 }
 
 export interface BeginOptions {
   readonly now?: number;
-  /** Called with devices that an earlier rollout reached but that are missing from the broker now. */
+  /** Called with devices that an earlier rollout reached and that are now missing from the broker. */
   readonly onMissing?: (ids: readonly string[]) => void;
 }
 
 /**
- * The same plan once more is the rollout that is there.
- * @param readFleet asked only for a rollout that is new
- * @throws ROLLOUT_PLAN, ROLLOUT_EXISTS where another is known by this name, SLOT_IMAGE_INVALID
+ * Records the rollout, or returns the existing one if the plan is the same.
+ * @param readFleet called only for a new rollout
+ * @throws ROLLOUT_PLAN, ROLLOUT_EXISTS if another plan has this name, SLOT_IMAGE_INVALID
  */
 export async function beginRollout(
   store: RolloutStore,
@@ -74,7 +74,7 @@ export async function beginRollout(
   };
   const created = await store.create(row, devices);
   if (created !== null) return created;
-  // Another agent was quicker.
+  // Another agent was faster.
   const [other] = (await store.rollouts(fleet)).filter(({ name }) => name === plan.rollout);
   return sameAs(defined(other), bundle);
 }
@@ -93,7 +93,7 @@ export function requireExpected(
   });
 }
 
-/** Devices with the plan's target that the last rollout to this fleet reached and that are missing now. */
+/** Devices of the plan's target that the last rollout to this fleet reached and that are missing now. */
 async function missingOf(store: RolloutStore, fleet: string, target: string, { members }: Registry): Promise<string[]> {
   const last = (await store.rollouts(fleet)).find((row) => row.target === target && row.state.phase === 'done');
   if (last === undefined) return [];
@@ -104,7 +104,7 @@ async function missingOf(store: RolloutStore, fleet: string, target: string, { m
   return missing;
 }
 
-/** What a device tells of the model that it runs. */
+/** What a device has reported about the model that it runs. */
 export function measuredBefore({ reported }: FleetMember): DeviceMeasurements {
   return reported.state === 'confirmed' ? measuredOf(reported, null) : nothingMeasured;
 }
@@ -135,8 +135,8 @@ function manifestOf(image: Uint8Array, where: string): Manifest {
 }
 
 /**
- * What devices go back to: what the plan names, or else what the rollout before has brought them.
- * @returns its SHA-256; null where there is none
+ * The bundle to roll back to: the one that the plan names, or the one of the previous rollout.
+ * @returns its SHA-256; null if there is none
  */
 async function previousOf(
   store: RolloutStore,

@@ -1,18 +1,18 @@
-// How far a share that was counted may be off: the exact bounds of Clopper and Pearson (Biometrika 26, 1934, 404-413),
-// one-sided.
+// Confidence bounds for a counted share: the exact one-sided bounds of Clopper and Pearson (Biometrika 26, 1934,
+// 404-413).
 
-/** The smallest share that does not make `count` or more of `of` less likely than 1 - confidence. */
+/** Lower bound: the smallest share for which `count` or more of `of` have at least the probability 1 - confidence. */
 export function lowerBound(count: number, of: number, confidence: number): number {
   if (count === 0) return 0;
   return whereItCrosses((share) => atLeast(count, of, share), 1 - confidence);
 }
 
-/** The largest share that does not make `count` or fewer of `of` less likely than 1 - confidence. */
+/** Upper bound: the largest share for which `count` or fewer of `of` have at least the probability 1 - confidence. */
 export function upperBound(count: number, of: number, confidence: number): number {
   return 1 - lowerBound(of - count, of, confidence);
 }
 
-/** Halves the interval until doubles have nothing in between. @param probability grows with the share */
+/** Bisects until no double lies in between. @param probability increases with the share */
 function whereItCrosses(probability: (share: number) => number, wanted: number): number {
   let [low, high] = [0, 1];
   for (let step = 0; step < 60; step++) {
@@ -23,11 +23,11 @@ function whereItCrosses(probability: (share: number) => number, wanted: number):
   return (low + high) / 2;
 }
 
-/** P(X >= count) of a binomial distribution, summed from its larger side, term after term. */
+/** P(X >= count) of a binomial distribution, summed from the side with fewer terms. */
 function atLeast(count: number, of: number, share: number): number {
   if (share <= 0) return count === 0 ? 1 : 0;
   if (share >= 1) return 1;
-  // The terms fall from here on where `count` is beyond the mean; else the others are summed.
+  // Beyond the mean the terms decrease from `count` on; otherwise the complement is summed.
   if (count <= of * share) return 1 - sumOfTerms(of - count + 1, of, 1 - share);
   return sumOfTerms(count, of, share);
 }

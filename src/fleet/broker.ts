@@ -1,9 +1,9 @@
-// What a rollout needs of a broker and of time, so that it runs the same at a real broker and in a test's own time.
+// What a rollout needs of a broker and of a clock, so that the same code runs at a real broker and in virtual time.
 
 import type { AtollError } from '../base/errors.js';
 import type { BrokerTrouble, Message } from '../devices/mqtt/index.js';
 
-/** A `BrokerConnection` is one. */
+/** `BrokerConnection` implements it. */
 export interface FleetBroker {
   readonly uri: string;
   /** Resolves when the broker has the message. @throws BROKER_REFUSED */
@@ -12,7 +12,7 @@ export interface FleetBroker {
     payload: Uint8Array | string,
     options?: { readonly retain?: boolean },
   ) => Promise<void>;
-  /** What is retained comes in the order of the filters. */
+  /** Retained messages are delivered in the order of the filters. */
   readonly subscribe: (
     filters: string | readonly string[],
     handle: (message: Message) => void,
@@ -28,11 +28,11 @@ export interface FleetBroker {
 }
 
 export interface Clock {
-  /** Milliseconds since 1970, as the machine believes; may jump. */
+  /** Milliseconds since 1970 by the machine's clock; may jump. */
   readonly wall: () => number;
-  /** Milliseconds that only go forward, from any beginning. */
+  /** Monotonic milliseconds, from an arbitrary start. */
   readonly elapsed: () => number;
-  /** @returns what calls it off */
+  /** @returns a function that cancels the timer */
   readonly later: (ms: number, callback: () => void) => () => void;
 }
 

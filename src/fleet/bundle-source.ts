@@ -1,5 +1,5 @@
-// A bundle at a broker for as long as a rollout needs it: published block by block, published again where the broker
-// has lost it, and sent to devices that ask for blocks.
+// A bundle at a broker for the duration of a rollout: published in blocks, published again if the broker loses them,
+// and sent to devices that request blocks.
 
 import { hex, sha256 } from '../base/hashes.js';
 import { compressedBlocks, decodeSlotImage } from '../devices/bundle/index.js';
@@ -16,11 +16,11 @@ import type { PublishedRow } from './store/index.js';
 export class BundleSource {
   readonly sha: Uint8Array;
   readonly prover: Prover;
-  /** Bytes of what is published. */
+  /** Bytes of all published messages. */
   readonly compressedBytes: number;
   private readonly blocks: readonly Uint8Array[];
 
-  /** @param other the bundle that devices ran before, where it is known */
+  /** @param other the bundle that devices ran before, if it is known */
   constructor(
     private readonly broker: FleetBroker,
     private readonly fleet: string,
@@ -42,7 +42,7 @@ export class BundleSource {
     return { sha: hex(this.sha), blocks: this.blocks.length, blockBytes: this.plan.blockBytes, complete };
   }
 
-  /** What a device is told. */
+  /** The `desired` message for a device. */
   desire({ id, attempt, desired }: Desire): Uint8Array {
     const { rollout, blockBytes, notAfter, source } = this.plan;
     return encodeDesired({
@@ -52,7 +52,7 @@ export class BundleSource {
       len: this.image.byteLength,
       block: blockBytes,
       seed: this.prover.seedFor(id, attempt),
-      // To go back it is never too late.
+      // A roll-back has no deadline.
       ...(notAfter === null || desired === 'old' ? {} : { deadline: notAfter }),
       ...(source === 'pull' ? { pull: true } : {}),
       ...(this.prover.wantsOutputs ? { outputs: true } : {}),
@@ -64,7 +64,7 @@ export class BundleSource {
     await publishBundle(this.broker, this.fleet, this.image, { blockBytes: this.plan.blockBytes });
   }
 
-  /** Whether the broker still has the last block that was published. */
+  /** Whether the broker still has the last block. */
   async isThere(clock: Clock): Promise<boolean> {
     if (this.plan.source === 'pull') return true;
     let there = false;
@@ -81,7 +81,7 @@ export class BundleSource {
   }
 }
 
-/** Answers devices that ask for blocks, until the connection is closed. */
+/** Answers devices that request blocks, until the connection is closed. */
 export async function serveBlocks(
   broker: FleetBroker,
   fleet: string,
@@ -93,7 +93,7 @@ export async function serveBlocks(
     try {
       request = decodeBlockRequest(payload);
     } catch {
-      // Whoever it was, there is nothing to answer.
+      // An invalid request is not answered.
       return;
     }
     const { sha, from, n } = request;

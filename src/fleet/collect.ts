@@ -1,5 +1,5 @@
-// Takes off the broker what no rollout needs any more: blocks of older bundles, and the desires of devices that never
-// came to fetch them.
+// Removes from the broker what no rollout needs any more: blocks of older bundles, and `desired` messages of devices
+// that never fetched them.
 
 import { fleetTopics } from '../devices/mqtt/index.js';
 import type { FleetBroker } from './broker.js';
@@ -8,10 +8,10 @@ import { hasEnded } from './records.js';
 import type { RolloutRow, RolloutStore } from './store/index.js';
 
 /**
- * Needed are the bundles of rollouts that have not ended, and of the last one that is done for each kind of device:
- * late and offline devices fetch it.
- * @param fleet its name at the broker
- * @param key as the store knows it
+ * Keeps the bundles of rollouts that have not ended, and of the last finished rollout of each target: late and offline
+ * devices fetch that one.
+ * @param fleet name of the fleet at the broker
+ * @param key name of the fleet in the store
  */
 export async function collectBundles(
   store: RolloutStore,
@@ -40,7 +40,7 @@ function isUnderWay({ state: { phase } }: RolloutRow): boolean {
   return !hasEnded(phase);
 }
 
-/** Whether devices that were told to go back to it have not been heard of since. */
+/** Whether devices that should go back to this bundle have not reported since. */
 async function isAwaited(store: RolloutStore, rollouts: readonly RolloutRow[], sha: string): Promise<boolean> {
   for (const row of rollouts) {
     if (row.previous !== sha || row.state.phase !== 'stopped') continue;
@@ -50,7 +50,7 @@ async function isAwaited(store: RolloutStore, rollouts: readonly RolloutRow[], s
   return false;
 }
 
-/** Of devices that are not through and that no later rollout has told anything else. */
+/** Devices that have not finished, and that no later rollout has notified. */
 async function takeBackDesires(
   store: RolloutStore,
   broker: FleetBroker,

@@ -1,5 +1,5 @@
-// A user's word to a rollout: the agent that leads it takes it; where none does, this process leads, so that the word
-// is kept.
+// Submits a user's command to a rollout: the agent that leads it executes the command; if none leads, this process
+// does.
 
 import { type AgentOptions, leadRollout } from './agent.js';
 import { type FleetBroker, machineClock, sleep } from './broker.js';
@@ -9,8 +9,8 @@ import type { RolloutCommand, RolloutRow, RolloutStore } from './store/index.js'
 const pollMs = 200;
 
 /**
- * @param connect called only where no agent leads: this one then goes on like any
- * @returns the rollout after the word was taken, or after it was led to its end or rest
+ * @param connect called only if no agent leads; this process then leads
+ * @returns the rollout after the command was handled, or after it was led to its end or to a pause
  * @throws what leadRollout throws
  */
 export async function submitCommand(

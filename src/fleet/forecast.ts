@@ -1,4 +1,4 @@
-// What a rollout would do to a fleet as it is now.
+// What a rollout would do to a fleet in its present state.
 
 import { fail } from '../base/errors.js';
 import { hex, sha256 } from '../base/hashes.js';
@@ -13,10 +13,10 @@ import { wavesOf } from './waves.js';
 export interface WaveForecast {
   readonly devices: number;
   readonly online: number;
-  /** That run this very model already. */
+  /** Devices that already run this model. */
   readonly running: number;
   readonly ids: readonly string[];
-  /** For each gate, the fewest bad devices with which the wave fails; null where it never does. */
+  /** For each gate, the smallest number of bad devices with which the wave fails; null if it never fails. */
   readonly failsFrom: readonly (number | null)[];
 }
 
@@ -32,17 +32,17 @@ export interface RolloutForecast {
   readonly devices: number;
   readonly gates: readonly Gate[];
   readonly waves: readonly WaveForecast[];
-  /** Of the blocks, once for all; and of what each device is told. */
+  /** Bytes of the blocks, published once, and of the `desired` message for each device. */
   readonly publishedBytes: { readonly bundle: number; readonly perDevice: number };
-  /** Ids that the plan names, and the fleet does not have. */
+  /** Ids that the plan names and the fleet does not have. */
   readonly unknown: readonly string[];
-  /** Ids that have reported and were never connected: the rollout does not take them. */
+  /** Ids that have reported but were never connected: the rollout leaves them out. */
   readonly neverConnected: readonly string[];
-  /** That the plan means, of another kind than the bundle is for. */
+  /** Selected devices of another target than the bundle's. */
   readonly otherTargets: readonly { readonly id: string; readonly target: string }[];
 }
 
-/** @param image the bundle. @throws SLOT_IMAGE_INVALID, ROLLOUT_PLAN for a bare model: devices could not prove it */
+/** @param image the bundle. @throws SLOT_IMAGE_INVALID; ROLLOUT_PLAN for a bare model, which devices cannot prove */
 export function forecastRollout(plan: RolloutPlan, image: Uint8Array, registry: Registry): RolloutForecast {
   const { trailer } = decodeSlotImage(image);
   if (trailer === null)

@@ -1,4 +1,4 @@
-// Deletes devices from a fleet: what the broker retains of them. Rollouts under way go on without them.
+// Deletes devices from a fleet: everything that the broker retains of them. Current rollouts continue without them.
 
 import { fail } from '../base/errors.js';
 import { fleetTopics } from '../devices/mqtt/index.js';
@@ -6,8 +6,8 @@ import type { FleetBroker } from './broker.js';
 import { type ReadOptions, readDevices } from './registry.js';
 
 /**
- * Deletes all or none.
- * @throws FLEET_DEVICE for an id of which nothing is retained, or whose device is connected and would report again;
+ * Deletes all of them or none.
+ * @throws FLEET_DEVICE for an id that has no retained messages, or whose device is connected and would report again;
  * BROKER_*, INTERRUPTED
  */
 export async function forgetDevices(
@@ -30,7 +30,7 @@ export async function forgetDevices(
   const topics = fleetTopics(fleet);
   const nothing = new Uint8Array(0);
   for (const id of ids) {
-    // The report last: agents take its deletion as that of the device.
+    // The report is deleted last: agents treat its deletion as that of the device.
     for (const topic of [topics.desired(id), topics.alive(id), topics.reported(id)])
       await broker.publish(topic, nothing, { retain: true });
   }

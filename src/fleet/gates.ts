@@ -1,26 +1,26 @@
-// Conditions on what a wave's devices have come to. Each is a share of devices that may be bad at most. A wave passes
-// only where the condition holds of all of it; it fails as soon as it is surely broken, sure to the gate's confidence,
-// so that one unlucky device stops nothing; in between people decide.
+// Gates: conditions on the devices of a wave, each a maximum share of bad devices. A wave passes if the condition holds
+// for the whole wave. It fails as soon as the condition is violated with the gate's confidence, so that one bad device
+// does not stop a rollout. In between, people decide.
 
 import { lowerBound } from './binomial.js';
 
-/** What a device has measured of the model that it runs; null where it is not known. */
+/** What a device has measured of its model; null if unknown. */
 export interface DeviceMeasurements {
-  /** 95th percentile of an inference, in milliseconds. */
+  /** 95th percentile of the inference time, in milliseconds. */
   readonly p95Ms: number | null;
-  /** Share of right answers on the labelled samples that the device holds. */
+  /** Share of correct answers on the labelled samples that the device holds. */
   readonly accuracy: number | null;
   readonly arenaBytes: number | null;
-  /** The largest distance of an output from the simulator's. */
+  /** The largest difference between an output and the simulator's, in LSB. */
   readonly maxLsb: number | null;
 }
 
 export const nothingMeasured: DeviceMeasurements = { p95Ms: null, accuracy: null, arenaBytes: null, maxLsb: null };
 
-/** What a device has come to. */
+/** How a device ended. */
 export interface DeviceOutcome {
   readonly state: 'under-way' | 'confirmed' | 'failed' | 'unknown';
-  /** Of the new model, and of the one before. */
+  /** Measurements of the new model, and of the previous one. */
   readonly measured: DeviceMeasurements;
   readonly before: DeviceMeasurements;
 }
@@ -28,45 +28,45 @@ export interface DeviceOutcome {
 export const gateActions = ['pause', 'abort', 'roll-back', 'next'] as const;
 export type GateAction = (typeof gateActions)[number];
 
-/** Which devices are bad. A limit of null is none. */
+/** Which devices count as bad. A limit of null does not apply. */
 export type Condition =
-  /** All that are not confirmed; that failed; that were never heard of again. */
+  /** Devices that are not confirmed; that failed; that have not reported in time. */
   | { readonly measure: 'confirmed' | 'failed' | 'unknown' }
-  /** Above a limit, or so many times as slow as with the model before. */
+  /** Above a limit, or slower than with the previous model by more than a factor. */
   | { readonly measure: 'latency'; readonly limitMs: number | null; readonly factor: number | null }
-  /** Below a share of right answers, or worse by more than `drop` than with the model before. */
+  /** Accuracy below a limit, or lower than with the previous model by more than `drop`. */
   | { readonly measure: 'accuracy'; readonly least: number | null; readonly drop: number | null }
-  /** Outputs that are farther than this from the simulator's. */
+  /** Outputs that differ from the simulator's by more than this. */
   | { readonly measure: 'agreement'; readonly limitLsb: number }
   | { readonly measure: 'arena'; readonly limitBytes: number };
 
 export type Gate = Condition & {
-  /** Share of bad devices that still passes. */
+  /** Maximum share of bad devices. */
   readonly maxBad: number;
-  /** Devices that must have been measured, or the whole wave where it is smaller. */
+  /** Minimum number of measured devices, or the whole wave if it is smaller. */
   readonly minimum: number;
-  /** How sure it must be that a wave is bad before it fails. */
+  /** Confidence with which a wave must be bad before it fails. */
   readonly confidence: number;
-  /** What happens when a wave fails. */
+  /** What to do when a wave fails. */
   readonly action: GateAction;
 };
 
 export interface Judgement {
   /**
-   * `undecided`: the whole wave is through, the condition does not hold, and it may be chance, or too few were
-   * measured.
+   * `undecided`: every device of the wave has finished and the condition does not hold, but this may be chance, or too
+   * few devices were measured.
    */
   readonly decision: 'pass' | 'fail' | 'wait' | 'undecided';
   readonly bad: number;
   readonly measured: number;
   /**
-   * The true share of bad devices is at least this, sure to the gate's confidence; null where no more are bad than may
-   * be.
+   * Lower bound of the true share of bad devices, at the gate's confidence; null if no more devices are bad than
+   * allowed.
    */
   readonly minShare: number | null;
 }
 
-/** The devices of a wave, counted as one gate sees them. */
+/** The devices of a wave as one gate counts them. */
 export class Tally {
   private bad = 0;
   private measured = 0;
@@ -89,7 +89,7 @@ export class Tally {
     };
   }
 
-  /** @param by -1 takes an outcome back */
+  /** @param by -1 removes an outcome */
   count(outcome: DeviceOutcome, by: 1 | -1): void {
     const bad = isBad(this.gate, outcome);
     this.devices += by;
@@ -106,19 +106,19 @@ export function judge(gate: Gate, outcomes: readonly DeviceOutcome[]): Judgement
   return tally.judge();
 }
 
-/** The fewest bad devices with which a wave of so many would fail; null where it never would. */
+/** The smallest number of bad devices with which a wave of this size fails; null if it never fails. */
 export function failsFrom(gate: Gate, devices: number): number | null {
   for (let bad = 1; bad <= devices; bad++)
     if (isAbove(lowerBound(bad, devices, gate.confidence), gate.maxBad)) return bad;
   return null;
 }
 
-/** Beyond what rounding makes of it: one bad of one is a bound of just 5 % at 95 %. */
+/** Allows for rounding: the bound for one bad device of one is exactly 5 % at 95 %. */
 function isAbove(minShare: number, maxBad: number): boolean {
   return minShare > maxBad + 1e-9;
 }
 
-/** @returns null where it is not known of this device, or not yet */
+/** @returns null if it is unknown for this device, or not known yet */
 function isBad(gate: Condition, { state, measured, before }: DeviceOutcome): boolean | null {
   if (state === 'under-way') return null;
   switch (gate.measure) {
@@ -152,8 +152,8 @@ function isBad(gate: Condition, { state, measured, before }: DeviceOutcome): boo
 }
 
 /**
- * Above either limit. A device with nothing to compare it with is not measured: one that ran nothing before has nothing
- * to be worse than.
+ * Whether a value is above either limit. A device without a previous model has nothing to compare with and does not
+ * count as measured.
  */
 function isBeyond(
   state: DeviceOutcome['state'],

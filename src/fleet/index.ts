@@ -1,6 +1,6 @@
-// Rolling a bundle out over a fleet: readPlan -> forecastRollout says what would happen; beginRollout writes it down,
-// and leadRollout does it, hearing devices over a broker, until all are through or a gate stops it. Whatever dies in
-// between, the store knows where it was.
+// Rolls a bundle out over a fleet. readPlan -> forecastRollout says what would happen; beginRollout records the
+// rollout; leadRollout runs it over a broker until all devices have finished or a gate stops it. If the agent dies, the
+// next one continues from the store.
 
 export { type AgentOptions, leadRollout, type RolloutView } from './agent.js';
 export { type Beginning, type BeginOptions, beginRollout, requireExpected } from './begin.js';

@@ -1,20 +1,21 @@
-// Of several agents on one rollout, one leads. Its lease beats with every commit; one whose beat stands still for a
-// while, by the waiting agent's own clock, is taken over. No clock is compared with another, so that clocks may jump.
+// One agent leads a rollout; others wait. Its lease has a heartbeat that increases with every commit. If a waiting
+// agent sees no increase for some time, by its own clock, it takes the lease over. Clocks of different machines are
+// never compared, so they may jump.
 
 import { randomBytes } from 'node:crypto';
 import os from 'node:os';
 import { type Clock, sleep } from './broker.js';
 import type { Lease, RolloutStore } from './store/index.js';
 
-/** A beat that stands still for so long is that of an agent that is gone. */
+/** Time without a heartbeat after which the holder is considered gone. */
 export const defaultLeaseMs = 10_000;
 
 export interface LeaseOptions {
   readonly clock: Clock;
   readonly leaseMs: number;
-  /** Called once, with who leads. */
+  /** Called once, with the holder of the lease. */
   readonly onWait?: (holder: string) => void;
-  /** Called each time that another is found to lead. */
+  /** Called each time that another agent is found to lead. */
   readonly onOther?: () => void;
   readonly signal?: AbortSignal;
 }
@@ -35,7 +36,7 @@ export async function acquireLease(
   for (let waited = false; ; waited = true) {
     signal?.throwIfAborted();
     const lease = await store.lease(no);
-    // Its own, from before the store was away.
+    // Its own lease, from before the store was away.
     const gone = lease?.holder === holder || watch.isGone(lease);
     if (gone && (await store.takeLease(no, holder, lease))) return;
     if (!gone) onOther?.();
@@ -44,7 +45,7 @@ export async function acquireLease(
   }
 }
 
-/** Looks at a lease time and again. */
+/** Watches a lease over several reads. */
 export class LeaseWatch {
   private seen: Lease | null = null;
   private since: number;
@@ -66,7 +67,7 @@ export class LeaseWatch {
   }
 }
 
-/** A process of this machine that has ended without giving its lease back. */
+/** Whether the holder is a process of this machine that has ended without releasing its lease. */
 function isDead(holder: string): boolean {
   const [host, pid] = holder.split(':');
   if (host !== os.hostname() || Number(pid) === process.pid) return false;

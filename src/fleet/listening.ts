@@ -1,5 +1,5 @@
-// Receives what devices report: as it comes, and by reading again what the broker retains, since messages can be lost.
-// Of each device the latest report counts.
+// Receives device reports: as they are published, and by reading again what the broker retains, since messages can be
+// lost. The latest report of each device counts.
 
 import { fleetTopics, type Message } from '../devices/mqtt/index.js';
 import type { Reported } from '../devices/protocol/index.js';
@@ -8,13 +8,13 @@ import { readReports, reportOf } from './registry.js';
 
 export interface HeardReport {
   readonly reported: Reported;
-  /** It is what the broker retains: no later message of the device has reached the broker. */
+  /** The report is the retained one: no later report of the device has reached the broker. */
   readonly retained: boolean;
 }
 
 export class Listening {
   private inbox = new Map<string, HeardReport>();
-  /** Devices whose report was deleted, as an empty message tells. */
+  /** Devices whose report was deleted (an empty message). */
   private removed = new Set<string>();
   private reading: Promise<void> = Promise.resolve();
 
@@ -24,7 +24,7 @@ export class Listening {
     private readonly clock: Clock,
   ) {}
 
-  /** Devices that have said something since they were asked last. */
+  /** Devices that have reported since the last call. */
   get waiting(): number {
     return this.inbox.size + this.removed.size;
   }
@@ -40,9 +40,9 @@ export class Listening {
     await this.broker.subscribe(fleetTopics(this.fleet).allReported(), take, { qos: 0, retained: false });
   }
 
-  /** What the devices of these shards have said last, however long ago. @throws BROKER_* */
+  /** Reads the retained reports of the devices in these shards. @throws BROKER_* */
   read(shards: readonly string[]): Promise<void> {
-    // One at a time: a filter that is subscribed to already brings nothing again.
+    // One at a time: a second subscription to the same filter delivers no retained messages.
     const mine = this.reading.then(() =>
       readReports(this.broker, this.fleet, shards, (...heard) => this.hear(...heard), { clock: this.clock }),
     );
@@ -50,14 +50,14 @@ export class Listening {
     return mine;
   }
 
-  /** What has been heard since this was asked last. */
+  /** Reports since the last call. */
   drain(): ReadonlyMap<string, HeardReport> {
     const { inbox } = this;
     this.inbox = new Map();
     return inbox;
   }
 
-  /** Devices that were deleted from the fleet since this was asked last. */
+  /** Devices that were deleted from the fleet since the last call. */
   drainRemoved(): ReadonlySet<string> {
     const { removed } = this;
     this.removed = new Set();

@@ -1,16 +1,15 @@
 import { defined, elementAt } from '../base/checked.js';
 
-// A maintenance window: hours of a day, on some days of the week, in a time zone of one's own. Outside of it nobody is
-// told.
+// A maintenance window: hours of the day, on some weekdays, in a time zone. Outside of it no device is notified.
 
 export const weekdays = ['mon', 'tue', 'wed', 'thu', 'fri', 'sat', 'sun'] as const;
 export type Weekday = (typeof weekdays)[number];
 
 export interface MaintenanceWindow {
-  /** Minutes of the day; one that ends before it begins goes on over midnight. */
+  /** Minutes of the day. A window that ends before it begins continues past midnight. */
   readonly from: number;
   readonly to: number;
-  /** On which it begins. */
+  /** Weekdays on which the window begins. */
   readonly days: readonly Weekday[];
   /** IANA name, such as Europe/Berlin. */
   readonly zone: string;
@@ -26,10 +25,10 @@ export function isOpen({ from, to, days, zone }: MaintenanceWindow, at: number):
   return (minute >= from && began(day)) || (minute < to && began(day - 1));
 }
 
-/** When it opens next, in milliseconds since 1970; `at` itself where it is open. */
+/** When the window opens next, in milliseconds since 1970; `at` itself if it is open. */
 export function opensAt(window: MaintenanceWindow, at: number): number {
   const minuteMs = 60_000;
-  // A week and a day on, whatever the clocks do meanwhile.
+  // A week and a day ahead covers every change of the clocks.
   for (let step = 0; step <= 8 * minutesOfDay; step++) {
     const then = step === 0 ? at : Math.floor(at / minuteMs + step) * minuteMs;
     if (isOpen(window, then)) return then;
@@ -37,7 +36,7 @@ export function opensAt(window: MaintenanceWindow, at: number): number {
   return Infinity;
 }
 
-/** Whether the platform knows a time zone of this name. */
+/** Whether the platform knows this time zone. */
 export function isTimeZone(zone: string): boolean {
   try {
     formatOf(zone);

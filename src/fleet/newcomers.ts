@@ -5,7 +5,7 @@
 import type { Quarantine, RolloutEvent } from './records.js';
 import type { FleetMember } from './registry.js';
 
-/** Devices whose `alive` message is asked for at once. */
+/** Devices whose `alive` message is requested at once. */
 const maxAskedAtOnce = 64;
 
 export class Newcomers {
@@ -15,15 +15,15 @@ export class Newcomers {
   private events: RolloutEvent[] = [];
   private asking = false;
 
-  /** @param isFull whether the plan expects no more devices than it has */
+  /** @param isFull whether the plan expects no more devices than it already has */
   constructor(private readonly isFull: () => boolean) {}
 
-  /** Devices not decided about yet, or admitted and not taken yet. */
+  /** Newcomers that are not decided on yet, or admitted and not yet taken. */
   get open(): number {
     return this.offered.size + this.admitted.length + (this.asking ? 1 : 0);
   }
 
-  /** Whether there is somebody to ask about, and nobody is asked about now. */
+  /** Whether there are newcomers to decide on and no decision is running. */
   get mayDecide(): boolean {
     return this.offered.size > 0 && !this.asking;
   }
@@ -33,7 +33,7 @@ export class Newcomers {
     else this.offered.set(member.id, member);
   }
 
-  /** Asks about those that were offered. A device that is quarantined is asked about again when it reports again. */
+  /** Decides on the offered devices. A quarantined device is checked again when it reports again. */
   async decide(everConnected: (ids: readonly string[]) => Promise<ReadonlySet<string>>): Promise<void> {
     const batch = [...this.offered.values()].slice(0, maxAskedAtOnce);
     this.asking = true;

@@ -1,5 +1,5 @@
-// Says at the broker what devices are to run: the latest word for each, one message under way for each, a bounded
-// number for all.
+// Publishes `desired` messages: the latest one for each device, one at a time for each device, and a limited number in
+// total.
 
 import type { DeviceRecord } from './records.js';
 
@@ -14,15 +14,15 @@ export class Outbox {
   private failure: unknown = null;
   private stopped = false;
 
-  /** @param publish resolves when the broker has it */
+  /** @param publish resolves when the broker has acknowledged the message */
   constructor(private readonly publish: (desire: Desire) => Promise<void>) {}
 
-  /** Messages that are not at the broker yet. */
+  /** Messages that the broker has not acknowledged yet. */
   get open(): number {
     return this.waiting.size + this.inFlight.size;
   }
 
-  /** What is on its way already, or there, is not sent twice. */
+  /** A message that is already in flight or acknowledged is not sent twice. */
   put({ id, attempt, desired }: Desire): void {
     const desire = { id, attempt, desired };
     if (isSame(desire, this.inFlight.get(id) ?? this.done.get(id))) this.waiting.delete(id);
@@ -30,7 +30,7 @@ export class Outbox {
     this.pump();
   }
 
-  /** What has come to the broker since this was asked last. @throws what the broker refused */
+  /** Messages acknowledged since the last call. @throws what the broker refused */
   drain(): Iterable<Desire> {
     if (this.failure !== null) throw this.failure;
     const { done } = this;
@@ -38,7 +38,7 @@ export class Outbox {
     return done.values();
   }
 
-  /** What is not under way yet stays unsaid. */
+  /** Messages that are not in flight yet are not sent any more. */
   stop(): void {
     this.stopped = true;
     this.waiting.clear();

@@ -1,5 +1,4 @@
-// A rollout plan: a YAML file that names the bundle, the devices, the waves, what must hold between them, and what must
-// not be exceeded.
+// A rollout plan: a YAML file that names the bundle, the devices, the waves, the gates between them, and the limits.
 
 import path from 'node:path';
 import { z } from 'zod';
@@ -19,7 +18,7 @@ export interface RolloutPlan {
   readonly rollout: string;
   /** Path of the bundle. */
   readonly bundle: string;
-  /** Path of the bundle that devices go back to; null: that of the rollout before, where the store knows one. */
+  /** Path of the bundle to roll back to; null: that of the previous rollout, if the store knows one. */
   readonly previous: string | null;
   readonly select: {
     readonly tags: Readonly<Record<string, string>>;
@@ -29,19 +28,19 @@ export interface RolloutPlan {
   /** The number of devices that the plan expects; a different number is rejected. Null accepts any number. */
   readonly expect: number | null;
   readonly waves: WavePlan;
-  /** All must hold of a wave before the next one begins. */
+  /** Gates that must all pass before the next wave begins. */
   readonly gates: readonly Gate[];
   readonly deadlines: Deadlines;
-  /** Devices that may be under way at once. */
+  /** Maximum number of devices in flight. */
   readonly concurrency: number;
-  /** Of what devices fetch, on the average; null for no limit. */
+  /** Average rate at which devices may download; null for no limit. */
   readonly bytesPerSecond: number | null;
   readonly window: MaintenanceWindow | null;
-  /** Seconds since 1970 after which devices begin nothing any more; null for none. */
+  /** Seconds since 1970 after which devices start nothing new; null for no deadline. */
   readonly notAfter: number | null;
-  /** Of a block, before it is compressed. */
+  /** Size of a block before compression. */
   readonly blockBytes: number;
-  /** Where devices fetch blocks: retained at the broker, or asked of the agent one range after another. */
+  /** Where devices get blocks: retained at the broker, or requested from the agent in ranges. */
   readonly source: 'retained' | 'pull';
 }
 
@@ -51,7 +50,7 @@ const share = z
   .regex(/^(100|\d{1,2}(\.\d+)?)%$/, 'must be a share, such as 10%')
   .transform((text) => Number(text.slice(0, -1)) / 100)
   .refine((value) => value > 0, 'must be above 0%');
-/** None is a share too. */
+/** Zero is valid. */
 const anyShare = z.union([z.literal('0%').transform(() => 0), share]);
 const count = z.number().int().positive();
 
@@ -63,7 +62,7 @@ const duration = z
   .transform((text) => Number.parseFloat(text) * unitMs[text.replace(/^[\d.]+/, '') as keyof typeof unitMs])
   .refine((ms) => ms > 0, 'must be above 0');
 
-/** `22:30`, in minutes of the day. */
+/** `22:30`, as minutes of the day. */
 const timeOfDay = z
   .string()
   .regex(/^([01]?\d|2[0-3]):[0-5]\d$/, 'must be a time of the day, such as 22:30')
@@ -103,7 +102,7 @@ const gateCommon = {
   confidence: share.refine((value) => value < 1, 'must be below 100%').default(0.95),
   action: z.enum(gateActions).default('pause'),
 };
-/** Of gates on what a device has measured: how many may be beyond the limit. */
+/** For gates on a measured value: the share of devices that may exceed the limit. */
 const fewBad = { atMost: anyShare.default(0.05), ...gateCommon };
 const gateSchema = z
   .discriminatedUnion('measure', [
@@ -150,14 +149,14 @@ const limitsSchema = z
   })
   .default({});
 
-/** Reports a value that did not parse. @param value null: not valid */
+/** Reports a value that could not be parsed. @param value null if it is not valid */
 function allowed<T>(value: T | null, context: z.RefinementCtx, message: string): T {
   if (value !== null) return value;
   context.issues.push({ code: 'custom', message, input: value });
   return z.NEVER;
 }
 
-/** The limits as gates: at most 5 % of the devices in a wave may exceed each. */
+/** The limits as gates: in each wave at most 5 % of the devices may exceed each limit. */
 function gatesOf({ maxDrop, min, maxLatencyMs, maxArenaBytes }: z.output<typeof limitsSchema>): Gate[] {
   const drop = maxDrop === undefined ? null : maxDrop.unit === 'points' ? maxDrop.value / 100 : maxDrop.value;
   const conditions: Condition[] = [
@@ -192,7 +191,7 @@ function conditionOf(written: WrittenGate): Condition {
 }
 
 const usual = { minimum: 1, confidence: 0.95, action: 'pause' } as const;
-/** As long as nothing else is said: nearly all devices are confirmed, and hardly any fails. */
+/** Default gates: nearly all devices are confirmed, and hardly any fails. */
 const defaultGates: readonly Gate[] = [
   { measure: 'confirmed', maxBad: 0.05, ...usual },
   { measure: 'failed', maxBad: 0.02, ...usual },
@@ -206,7 +205,7 @@ const defaultDeadlines: Deadlines = {
 };
 
 const planSchema = z.strictObject({
-  /** Known under it at the broker and on the devices. */
+  /** Name of the rollout at the broker and on the devices. */
   rollout: z.string().regex(topicName, `must be up to ${maxRolloutName} letters, digits, dots, dashes and underscores`),
   bundle: z.string(),
   previous: z.string().optional(),
@@ -253,12 +252,12 @@ export async function readPlan(file: string): Promise<RolloutPlan> {
   return planOf(await readText(file), file, path.dirname(file));
 }
 
-/** A plan that was not written to a file. @throws ROLLOUT_PLAN */
+/** A plan that does not come from a file. @throws ROLLOUT_PLAN */
 export function planFrom(written: object): RolloutPlan {
   return planOf(JSON.stringify(written), 'the options', '.');
 }
 
-/** @param folder that its paths are relative to */
+/** @param folder base of the relative paths in the plan */
 function planOf(text: string, where: string, folder: string): RolloutPlan {
   const { value, faults } = parseYaml(text, planSchema);
   if (value === null) throw fail('ROLLOUT_PLAN', describeFaults(where, faults));

@@ -1,5 +1,5 @@
-// Whether a device runs what it says: the hash of its model, and its answer to a challenge that the simulator answers
-// too.
+// Checks whether a device runs what it reports: by the hash of its model, and by its answer to a challenge, which the
+// simulator computes too.
 
 import { createHash } from 'node:crypto';
 import { crc32 } from 'node:zlib';
@@ -19,18 +19,16 @@ import { Interpreter, inputsAndOutputs, type KernelProfile, type TensorInfo } fr
 
 export interface Proof {
   readonly proved: boolean;
-  /** The largest distance of an output from the simulator's; null where none was compared. */
+  /** The largest difference between an output and the simulator's, in LSB; null if none was compared. */
   readonly maxLsb: number | null;
 }
 
-/**
- * So many challenges a rollout has: enough that no device can know another's, few enough to be computed for any fleet.
- */
+/** Challenges per rollout: enough that a device cannot know another's answer, few enough to compute for any fleet. */
 const challenges = 64;
-/** Seeds that are tried until two models answer differently: what saturates gives the same outputs for many inputs. */
+/** Seeds to try until two models answer differently: a model that saturates gives the same outputs for many inputs. */
 const maxDraws = 32;
 
-/** Of one bundle. */
+/** Proofs for one bundle. */
 export class Prover {
   private readonly expected: ExpectedAnswers;
   private readonly other: ExpectedAnswers | null;
@@ -39,8 +37,8 @@ export class Prover {
   private readonly seeds = new Map<number, number>();
 
   /**
-   * @param salt a rollout's own: the seeds follow from it
-   * @param other what a device might run instead: it is asked what that one answers differently
+   * @param salt different for each rollout; the seeds are derived from it
+   * @param other the model that a device might still run: seeds are chosen for which it answers differently
    */
   constructor(
     { model, trailer }: SlotImage,
@@ -53,12 +51,12 @@ export class Prover {
     this.model = trailer?.manifest.model ?? sha256(model);
   }
 
-  /** Whether devices are to report outputs rather than their checksum: no profile equals them to the last bit. */
+  /** Whether devices report outputs instead of a checksum: no kernel profile equals them to the last bit. */
   get wantsOutputs(): boolean {
     return this.agreement !== 'exact';
   }
 
-  /** The seed of the challenge that a device gets. */
+  /** The challenge seed for a device. */
   seedFor(id: string, attempt: number): number {
     const challenge = draw(`${id}\n${attempt}`) % challenges;
     let seed = this.seeds.get(challenge);
@@ -72,13 +70,13 @@ export class Prover {
   check({ model, crc, outputs, failed = 0 }: Reported, id: string, attempt: number): Proof {
     if (model === undefined || !equalBytes(model, this.model) || failed > 0) return { proved: false, maxLsb: null };
     const { answers, outputs: tensors, outputBytes } = this.expected;
-    // Random values mean nothing to such a model, or nobody here knows its outputs: its hash and its own self-test must
-    // do.
+    // The model has inputs for which random values make no sense, or its outputs are not known here: its hash and its
+    // self-test must suffice.
     if (!answers) return { proved: true, maxLsb: null };
     const expected = this.expected.answerTo(this.seedFor(id, attempt));
     if (!this.wantsOutputs) return { proved: crc === crc32(expected), maxLsb: crc === crc32(expected) ? 0 : null };
     if (reportedOutputBytes(outputBytes) === 0) return { proved: true, maxLsb: null };
-    // Of as many samples as the device had room for.
+    // The device answers as many samples as it has room for.
     const { byteLength: given = 0 } = outputs ?? {};
     if (outputs === undefined || given === 0 || given % outputBytes !== 0 || given > challengeSamples * outputBytes)
       return { proved: false, maxLsb: null };
@@ -106,10 +104,7 @@ export class Prover {
     return seedOf(0);
   }
 
-  /**
-   * Whether another model's outputs would not be taken for this one's: within a tolerance, even by the first sample
-   * alone.
-   */
+  /** Whether the outputs of the other model would be rejected: beyond the tolerance, even in the first sample. */
   private distinguishes(mine: Uint8Array, others: Uint8Array): boolean {
     const { outputs, outputBytes } = this.expected;
     if (!this.wantsOutputs || mine.byteLength !== others.byteLength) return !equalBytes(mine, others);
@@ -118,15 +113,15 @@ export class Prover {
   }
 }
 
-/** What a model answers to challenges. */
+/** Computes a model's answers to challenges. */
 interface ExpectedAnswers {
   readonly outputs: readonly TensorInfo[];
   readonly outputBytes: number;
-  /** Whether anything is known. */
+  /** Whether any answer is known. */
   readonly answers: boolean;
-  /** The only seeds whose answers are known; null: any. */
+  /** The only seeds whose answers are known; null: any seed. */
   readonly seeds: readonly number[] | null;
-  /** Outputs on samples drawn from a seed, as many as are known. */
+  /** Outputs for the samples drawn from a seed, as many as are known. */
   readonly answerTo: (seed: number) => Uint8Array;
 }
 
@@ -157,8 +152,8 @@ function simulatedAnswers(model: Model, trailer: Trailer | null): ExpectedAnswer
 }
 
 /**
- * What is compiled, the simulator does not run; what it was compiled from has answered when the bundle was made, and
- * the self-test vectors say what.
+ * The simulator does not run compiled models. Their expected outputs were computed from the uncompiled model when the
+ * bundle was made and are in its self-test vectors.
  */
 function writtenAnswers(model: Model, trailer: Trailer | null): ExpectedAnswers {
   const { outputs } = inputsAndOutputs(model);

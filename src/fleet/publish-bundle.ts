@@ -1,5 +1,5 @@
-// A bundle at a broker: its blocks, each retained under its own topic, so that it is published once, however many
-// devices fetch it, and whenever they do.
+// Publishes a bundle: each block is retained under its own topic, so that it is published once for any number of
+// devices, whenever they fetch it.
 
 import { fail } from '../base/errors.js';
 import { hex, sha256 } from '../base/hashes.js';
@@ -13,26 +13,28 @@ export interface PublishedBundle {
   /** SHA-256 of the slot image. */
   readonly sha: Uint8Array;
   readonly imageBytes: number;
-  /** Of a block, before it is compressed. */
+  /** Size of a block before compression. */
   readonly blockBytes: number;
   readonly blocks: number;
-  /** Of all messages. */
+  /** Bytes of all messages. */
   readonly publishedBytes: number;
 }
 
 export interface PublishOptions {
-  /** A power of two from 512 to 32768: devices need a block's memory twice. */
+  /** A power of two from 512 to 32768. Devices need twice this memory. */
   readonly blockBytes?: number;
   readonly onProgress?: (progress: Progress) => void;
   readonly signal?: AbortSignal;
 }
 
-/** Small enough for microcontrollers, large enough that heads do not matter. */
+/** Small enough for microcontrollers, large enough that headers do not matter. */
 export const defaultBlockBytes = 1024;
-/** So many messages wait for the broker's word at once. */
+/** Maximum number of unacknowledged messages. */
 const inFlight = 16;
 
-/** The same bundle again changes nothing: it is the same messages. @throws BROKER_*, USAGE, INTERRUPTED */
+/**
+ * Publishes the blocks. Repeating it changes nothing: the messages are the same. @throws BROKER_*, USAGE, INTERRUPTED
+ */
 export async function publishBundle(
   broker: FleetBroker,
   fleet: string,
@@ -55,13 +57,13 @@ export async function publishBundle(
   return { sha, imageBytes: image.byteLength, blockBytes, blocks: blocks.length, publishedBytes };
 }
 
-/** Takes the blocks off the broker: no device can fetch them any more. @throws BROKER_* */
+/** Deletes the blocks from the broker: devices can no longer fetch them. @throws BROKER_* */
 export async function withdrawBundle(
   broker: FleetBroker,
   fleet: string,
   { sha, blocks }: Pick<PublishedBundle, 'sha' | 'blocks'>,
 ): Promise<void> {
-  // From the end: whoever looks for the last one sees that they are not all there.
+  // From the end: a check for the last block then shows that they are incomplete.
   for (let n = blocks - 1; n >= 0; n--)
     await broker.publish(blockTopic(fleet, sha, n), new Uint8Array(0), { retain: true });
 }

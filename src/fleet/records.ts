@@ -1,4 +1,4 @@
-// What is remembered of a rollout and of each of its devices: plain data that a store keeps and the engine works on.
+// The records of a rollout and of its devices: plain data that the store keeps and the engine works on.
 
 import type { BrokerTrouble } from '../devices/mqtt/index.js';
 import { type DeviceMeasurements, type Judgement, nothingMeasured } from './gates.js';
@@ -18,69 +18,69 @@ export const devicePhases = [
   'removed',
 ] as const;
 /**
- * - waiting: not told yet
- * - notified: the broker has its desire, and it has not answered
- * - unknown: it was told, and has not been heard of within its time
- * - rolled-back: it runs again what it ran before, by itself or because it was told
- * - withdrawn: called back before it was through
- * - returning: it may run what was rolled out, and waits to be told to go back
+ * - waiting: not notified yet
+ * - notified: the broker has its `desired` message, and the device has not answered
+ * - unknown: it was notified and has not reported in time
+ * - rolled-back: it runs its previous model again, by itself or on request
+ * - withdrawn: called back before it finished
+ * - returning: it may run the new model and waits to be notified to go back
  * - removed: it was deleted from the fleet before it was confirmed; waves and gates do not count it
  */
 export type DevicePhase = (typeof devicePhases)[number];
 
-/** Phases in which a device is through. */
+/** Phases in which a device has finished. */
 export const settledPhases = ['confirmed', 'failed', 'rolled-back', 'unknown', 'withdrawn', 'removed'] as const;
 
-/** Phases that end within a time, or the device is unknown. */
+/** Phases with a deadline; a device that exceeds it becomes `unknown`. */
 export const timedPhases = ['notified', 'downloading', 'verified', 'pending'] as const;
-/** Milliseconds that a device may spend in a phase. */
+/** Deadline of each phase in milliseconds. */
 export type Deadlines = Readonly<Record<(typeof timedPhases)[number], number>>;
 
 /**
- * `paused`: nobody new is told. `rolling-back`: who runs the new bundle is told to run the one before. `stopped` and
- * `done` are ends.
+ * `paused`: no new device is notified. `rolling-back`: devices that run the new bundle are notified to go back.
+ * `stopped` and `done` are final.
  */
 export type RolloutPhase = 'planned' | 'running' | 'paused' | 'rolling-back' | 'stopped' | 'done';
 
-/** Whether a rollout has ended: it sends no more models, though a roll-back can follow `done`. */
+/** Whether a rollout has ended: it notifies no more devices, though a roll-back can follow `done`. */
 export function hasEnded(phase: RolloutPhase): phase is 'stopped' | 'done' {
   return phase === 'stopped' || phase === 'done';
 }
 
-/** What a device is to run, as the broker is to say it. */
+/** What a device should run, as its `desired` message says. */
 export type Desired = 'nothing' | 'new' | 'old';
 
 export interface DeviceRecord {
   readonly id: string;
   readonly wave: number;
-  /** Among those that wait: the lowest is told first. */
+  /** Position among waiting devices: the lowest is notified first. */
   readonly place: number;
   readonly phase: DevicePhase;
-  /** When it came into this phase, in the rollout's own time. */
+  /** When the device entered this phase, on the rollout's clock. */
   readonly since: number;
-  /** Of the last report that was taken. */
+  /** Sequence number of the last accepted report. */
   readonly seq: number;
-  /** How often it has been told: reports of an earlier time tell nothing of this one. */
+  /** How often the device was notified. Reports from an earlier attempt are ignored. */
   readonly attempt: number;
   readonly desired: Desired;
-  /** The broker has it. */
+  /** Whether the broker has acknowledged the `desired` message. */
   readonly published: boolean;
   readonly code: string | null;
   readonly measured: DeviceMeasurements;
-  /** Under the model before. */
+  /** Measurements with the previous model. */
   readonly before: DeviceMeasurements;
 }
 
 export interface RolloutState {
   readonly phase: RolloutPhase;
-  /** The wave that is under way, from 0 on. */
+  /** The current wave, counted from 0. */
   readonly wave: number;
-  /** Why it is paused or stopped, and who says so; empty otherwise. */
+  /** Why the rollout is paused or stopped, and by whom; empty otherwise. */
   readonly reason: string;
   readonly by: 'user' | 'gate' | null;
-  /** The last wave whose gates a user has waved through; -1 for none. */
+  /** The last wave whose gates a user has overruled; -1 for none. */
   readonly overruled: number;
-  /** What the gates found when one of them stopped it: devices that are taken back tell nothing of that any more. */
+  /** The gates' findings when one of them stopped the rollout; devices that are rolled back no longer count in them. */
   readonly verdict: readonly Judgement[] | null;
   /** Set while the leading agent has no connection to the broker; otherwise null or absent. */
   readonly broker?: BrokerTrouble | null;
@@ -95,7 +95,7 @@ export const plannedState: RolloutState = {
   verdict: null,
 };
 
-/** A device of a rollout that has not begun with it. @param before what it has measured of the model that it runs */
+/** The initial record of a device. @param before measurements of the model that it runs now */
 export function waitingDevice(
   id: string,
   wave: number,
@@ -121,15 +121,15 @@ export function waitingDevice(
 /** `never-connected`: the broker retains no `alive` message of it. `not-expected`: the plan's `expect` is reached. */
 export type Quarantine = 'never-connected' | 'not-expected';
 
-/** What happens in a rollout, as those who watch it are told. */
+/** Events of a rollout, as they are logged and shown. */
 export type RolloutEvent =
   | { readonly kind: 'phase'; readonly phase: RolloutPhase; readonly reason: string; readonly by: RolloutState['by'] }
   | { readonly kind: 'wave'; readonly wave: number; readonly devices: number }
-  /** A device that has failed, is back at what it ran before, was not heard of, or was deleted from the fleet. */
+  /** A device that has failed, was rolled back, has not reported in time, or was deleted from the fleet. */
   | { readonly kind: 'device'; readonly id: string; readonly phase: DevicePhase; readonly code: string | null }
-  /** Not in the plan's fleet when the rollout began. */
+  /** Devices that were not part of the plan's fleet when the rollout began. */
   | { readonly kind: 'joined'; readonly id: string }
-  /** Ids that reported during the rollout and that it does not take. */
+  /** Ids that reported during the rollout and are not admitted. */
   | { readonly kind: 'quarantined'; readonly ids: readonly string[]; readonly why: Quarantine }
   /** The connection to the broker was lost, or is back. */
   | { readonly kind: 'broker'; readonly connected: boolean; readonly reason: string };

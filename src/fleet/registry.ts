@@ -1,4 +1,5 @@
-// Who is in a fleet, as the broker knows it: what each device has reported last, and whether it is there.
+// The registry: the devices of a fleet as the broker knows them, with the last report of each and whether it is
+// connected.
 
 import { randomBytes } from 'node:crypto';
 import { type AtollError, fail } from '../base/errors.js';
@@ -24,36 +25,36 @@ export interface FleetMember {
 export interface Registry {
   /** In the order of their ids. */
   readonly members: readonly FleetMember[];
-  /** Devices whose report is no report. */
+  /** Ids whose report cannot be decoded. */
   readonly unreadable: readonly string[];
   /**
-   * Ids with a report and without an `alive` message: no device of that name has been connected, anyone may have
-   * written the report.
+   * Ids with a report but no `alive` message: no device of that name was ever connected, and anyone may have written
+   * the report.
    */
   readonly neverConnected: readonly string[];
 }
 
-/** What the broker retains of a fleet, from one reading or from several. */
+/** Retained messages of a fleet, from one reading or several. */
 export interface Reading {
-  /** By device: whether it is connected now. */
+  /** By device id: whether it is connected. */
   readonly alive: Map<string, boolean>;
   readonly reports: Map<string, Reported>;
   readonly unreadable: Set<string>;
 }
 
-/** Reports that are asked for at once: brokers drop what is more than they queue, mosquitto beyond a thousand. */
+/** Shards read at once: brokers drop messages beyond their queue limit, mosquitto beyond a thousand. */
 const reportsAtOnce = 400;
 const maxShardsAtOnce = 64;
-/** A mark that is lost is made again; an agent without the right to its marks would wait for ever. */
+/** A lost mark is published again; an agent without permission for its marks would wait forever. */
 const [markTimeoutMs, maxMarks] = [5000, 4];
 /**
  * Brokers may send retained messages in any order. After the mark, wait until no message has arrived for this time,
  * which doubles with each further reading.
  */
 const [minQuietMs, maxQuietMs] = [250, 4000];
-/** A broker that sends messages for so long without a pause does not end. */
+/** Limit for brokers that send messages without a pause. */
 const neverQuietMs = 120_000;
-/** Readings are repeated until two in a row find the same devices, at most this often. */
+/** Readings are repeated until two in a row find the same devices, up to this number. */
 const maxReadings = 8;
 
 export interface ReadOptions {
@@ -64,7 +65,7 @@ export interface ReadOptions {
 }
 export const allShards = Array.from({ length: 256 }, (_, shard) => shard.toString(16).padStart(2, '0'));
 
-/** Of the fleet that an address names, over a connection of its own. @throws BROKER_*, INTERRUPTED */
+/** Reads the fleet that an address names, over a connection of its own. @throws BROKER_*, INTERRUPTED */
 export async function readRegistryAt(address: BrokerAddress, signal?: AbortSignal): Promise<Registry> {
   const fleet = fleetOf(address);
   const connection = await connectToBroker(address);
@@ -76,8 +77,8 @@ export async function readRegistryAt(address: BrokerAddress, signal?: AbortSigna
 }
 
 /**
- * Reads the registry until two readings in a row find the same, so that no message which the broker dropped or sent
- * late is missed. Of an id with a report and no `alive` message, or the reverse, the other one is asked for by name: a
+ * Reads the registry until two readings in a row agree, so that a message which the broker dropped or sent late is not
+ * missed. For an id with a report but no `alive` message, or the reverse, the missing one is requested by name: a
  * broker may have dropped it twice. @throws BROKER_*, INTERRUPTED
  */
 export async function readWholeRegistry(
@@ -122,7 +123,7 @@ async function readOnce(broker: FleetBroker, fleet: string, options: ReadOptions
   const reading: Reading = { alive: new Map(), reports: new Map(), unreadable: new Set() };
   const { alive, reports, unreadable } = reading;
   const reader = MarkedReader.over(broker, fleet, options);
-  // All at once, since these are not in shards.
+  // In one request: `alive` messages are not sharded.
   await reader.read([fleetTopics(fleet).allAlive], (message) => takeAlive(message, alive), 0);
   await readShards(
     reader,
@@ -144,7 +145,7 @@ function registryOf({ alive, reports, unreadable }: Reading): Registry {
   return { members, unreadable: [...unreadable].sort(), neverConnected: ids.filter((id) => !alive.has(id)) };
 }
 
-/** What is retained of some devices, asked for by name. @throws BROKER_*, INTERRUPTED */
+/** Reads the retained messages of some devices by name. @throws BROKER_*, INTERRUPTED */
 export async function readDevices(
   broker: FleetBroker,
   fleet: string,
@@ -169,7 +170,7 @@ export async function readDevices(
   return reading;
 }
 
-/** Which of some devices have been connected to the broker, now or before. @throws BROKER_*, INTERRUPTED */
+/** Which of these devices are or were connected to the broker. @throws BROKER_*, INTERRUPTED */
 export async function everConnected(
   broker: FleetBroker,
   fleet: string,
@@ -185,7 +186,7 @@ function takeAlive({ topic, payload }: Message, alive: Map<string, boolean>): vo
     alive.set(topic.split('/').at(-2) ?? '', said === presence.online);
 }
 
-/** What each device of these shards has reported last; null where that is no report. @throws BROKER_*, INTERRUPTED */
+/** The last report of each device in these shards; null if it cannot be decoded. @throws BROKER_*, INTERRUPTED */
 export async function readReports(
   broker: FleetBroker,
   fleet: string,
@@ -211,7 +212,7 @@ async function readShards(
     reports += 1;
     handle(...reportOf(message), message.retained);
   };
-  // The first shard tells how many devices there are.
+  // The first shard shows how large the fleet is.
   for (let at = 0, together = 1; at < shards.length; at += together) {
     options.signal?.throwIfAborted();
     if (at > 0)
@@ -224,7 +225,7 @@ async function readShards(
   }
 }
 
-/** Whatever is retained under some topics, up to now; at QoS 0, so that no broker drops any. @throws BROKER_* */
+/** Reads the messages that are retained under some topics. Uses QoS 0, so that no broker drops any. @throws BROKER_* */
 export async function readRetained(
   broker: FleetBroker,
   fleet: string,
@@ -237,7 +238,7 @@ export async function readRetained(
   await reader.close();
 }
 
-/** A device's id and its report; null where that is none. */
+/** A device's id and its report; null if it cannot be decoded. */
 export function reportOf({ topic, payload }: Message): [id: string, reported: Reported | null] {
   const id = topic.split('/').at(-1) ?? '';
   // Not a valid device id. Its text is cleaned because it is shown to the user.
@@ -287,7 +288,7 @@ class MarkedReader {
           if (message.topic === this.topic && Buffer.from(message.payload).toString('utf8') === wanted) wait.done();
           return;
         }
-        // What is published meanwhile says nothing of what is retained.
+        // A message that is published meanwhile is not a retained one.
         if (message.retained) this.closing?.quiet();
         handle(message);
       };

@@ -1,6 +1,6 @@
-// The heart of a rollout, without clock, network or disk: what happens goes in (reports, time, a user's word), and what
-// has changed comes out, as records and events. The same in the same order gives the same, and an engine that is made
-// anew from the records goes on where the other was.
+// The decisions of a rollout, without clock, network or disk. Reports, time and user commands go in; changed records
+// and events come out. It is deterministic, and an engine created from the records continues where the previous one
+// stopped.
 
 import { defined, elementAt } from '../base/checked.js';
 import type { DeviceMeasurements, Gate, Judgement } from './gates.js';
@@ -17,27 +17,27 @@ import {
 import { inFlightPhases, WaveCount } from './wave-count.js';
 
 export interface RolloutSetup {
-  /** How many there are. */
+  /** Number of devices in the wave. */
   readonly waves: number;
   readonly gates: readonly Gate[];
   readonly deadlines: Deadlines;
-  /** Devices that may be under way at once. */
+  /** Maximum number of devices in flight. */
   readonly concurrency: number;
-  /** Between one device that is told and the next, so that not more is fetched than a network bears; 0 for none. */
+  /** Minimum time between two notifications, to limit the download rate; 0 for none. */
   readonly paceMs: number;
 }
 
-/** A device's word, and what was found of it. */
+/** A report from a device, and whether it was verified. */
 export interface DeviceReport {
   readonly seq: number;
-  /** The device counts its reports anew: a lower number is no older report. */
+  /** The device has restarted its sequence numbers: a lower number is not an older report. */
   readonly restarted?: boolean;
   readonly attempt: number;
-  /** Whether it is about what is rolled out, or about what was before. */
+  /** Whether the report is about the new bundle or about the previous one. */
   readonly about: 'new' | 'old';
   readonly state: 'downloading' | 'verified' | 'pending' | 'confirmed' | 'failed' | 'rolled-back';
   readonly code: string | null;
-  /** It runs what it says: the model's hash and the answer to the challenge are right. */
+  /** The device runs what it reports: the model's hash and the answer to the challenge are correct. */
   readonly proved: boolean;
   readonly measured: DeviceMeasurements;
 }
@@ -50,22 +50,22 @@ export interface Changes {
 export type PhaseCounts = Readonly<Partial<Record<DevicePhase, number>>>;
 
 const retried: ReadonlySet<DevicePhase> = new Set(['failed', 'unknown', 'rolled-back']);
-/** What is worth a line in a log. */
+/** Events for the log. */
 const notable: ReadonlySet<DevicePhase> = new Set(['failed', 'unknown', 'rolled-back', 'removed']);
-/** Of a device that says it is confirmed, and does not prove it. */
+/** Error code for a device that reports "confirmed" but fails the challenge. */
 const unprovedCode = 'CHALLENGE';
-/** So much may be told at once after a time in which nobody was. */
+/** Burst allowed after an idle period. */
 const paceBurstMs = 1000;
 
 export class RolloutEngine {
   private readonly devices = new Map<string, DeviceRecord>();
   /**
-   * Ids that wait, wave by wave, and how many of the wave under way were taken from there: arrays lose their first
-   * entries slowly.
+   * Ids that wait, by wave, and how many of the current wave were already taken: removing the first element of a long
+   * array is slow.
    */
   private readonly queue: string[][];
   private head = 0;
-  /** Ids that are to run again what they ran before. */
+  /** Ids that must go back to the previous model. */
   private readonly back: string[] = [];
   private readonly busy = new Set<string>();
   private readonly countsOf: Partial<Record<DevicePhase, number>>[];
@@ -92,7 +92,7 @@ export class RolloutEngine {
       this.nextPlace = Math.max(this.nextPlace, place + 1);
       if (inFlightPhases.has(phase)) this.busy.add(id);
       if (phase === 'returning') this.back.push(id);
-      // Who is told again waits with the wave that is under way.
+      // A retried device rejoins the current wave.
       if (phase === 'waiting') this.queue[Math.max(wave, current.wave)]?.push(id);
     }
     if (current.phase !== 'planned') this.countWave();
@@ -106,7 +106,7 @@ export class RolloutEngine {
     return this.busy.size;
   }
 
-  /** Devices of the rollout, without those that were deleted from the fleet. */
+  /** Number of devices, without those that were deleted from the fleet. */
   get size(): number {
     return this.devices.size - this.countsOf.reduce((sum, { removed = 0 }) => sum + removed, 0);
   }
@@ -119,25 +119,22 @@ export class RolloutEngine {
     return this.devices.values();
   }
 
-  /** Ids of those that are under way. */
+  /** Ids of the devices in flight. */
   inFlight(): Iterable<string> {
     return this.busy;
   }
 
-  /** How many devices of each wave are in each phase. */
+  /** Number of devices by wave and phase. */
   counts(): readonly PhaseCounts[] {
     return this.countsOf.map((counts) => ({ ...counts }));
   }
 
-  /**
-   * What the gates make of the wave that is under way, in their order; of a rollout that they stopped, what they found
-   * then.
-   */
+  /** The gates' judgements of the current wave, in their order; for a rollout that they stopped, those at that time. */
   judgements(): readonly Judgement[] {
     return this.current.verdict ?? this.count.judge();
   }
 
-  /** What has changed since this was asked last. */
+  /** Changes since the last call. */
   drain(): Changes {
     const devices = Array.from(this.changed, (id) => defined(this.devices.get(id)));
     const { events } = this;
@@ -165,12 +162,14 @@ export class RolloutEngine {
     this.advance(now);
   }
 
-  /** Nobody new is told; who is under way goes on. */
+  /** Pauses: no new device is notified; devices in flight continue. */
   pause(reason: string): void {
     if (this.current.phase === 'running') this.enter({ phase: 'paused', reason, by: 'user' });
   }
 
-  /** Who is not through is called back. @param rollBack who is through runs again what it ran before */
+  /**
+   * Devices that have not finished are called back. @param rollBack confirmed devices go back to their previous model
+   */
   abort(reason: string, rollBack: boolean, now: number): void {
     this.stop(reason, 'user', rollBack);
     this.advance(now);
@@ -202,7 +201,7 @@ export class RolloutEngine {
     this.advance(now);
   }
 
-  /** A device that was not there when the rollout began, or was removed since: it comes into the last wave. */
+  /** Adds a device that was not part of the rollout, or was removed from it, to the last wave. */
   join(id: string, before: DeviceMeasurements, now: number): void {
     const known = this.devices.get(id);
     if (
@@ -225,7 +224,7 @@ export class RolloutEngine {
     this.goOn(now);
   }
 
-  /** What is overtaken, or of a time before the device was told again, changes nothing. */
+  /** Takes a report. Outdated reports, and those from before the device was last notified, change nothing. */
   report(id: string, report: DeviceReport, now: number): void {
     const record = this.devices.get(id);
     if (
@@ -239,8 +238,7 @@ export class RolloutEngine {
     const { phase, code } = believed(report);
     const measured = phase === 'confirmed' || phase === 'rolled-back' ? report.measured : record.measured;
     const heard = { ...record, seq: report.seq };
-    // Of what it is not to run any more, only how it ended is of interest; a device that is back reports what was
-    // before.
+    // For a withdrawn device only the final state matters; a device that has gone back reports its previous model.
     if (record.desired === 'old') {
       if (report.about !== 'old') this.change(heard);
       else
@@ -250,7 +248,7 @@ export class RolloutEngine {
           since: sinceOf(record, phase, now),
         });
     } else if (report.about !== 'new') this.change(heard);
-    // It works at what was taken back: it has not heard that.
+    // The device still works on what was withdrawn: it has not received the message.
     else if (record.desired === 'nothing' && inFlightPhases.has(phase)) this.change({ ...heard, published: false });
     else {
       this.change({ ...heard, phase, code, measured, since: sinceOf(record, phase, now) });
@@ -259,25 +257,25 @@ export class RolloutEngine {
     this.advance(now);
   }
 
-  /** The broker has what a device is to run. */
+  /** The broker has acknowledged the `desired` message of this attempt. */
   markPublished(id: string, attempt: number, wants: DeviceRecord['desired']): void {
     const record = this.devices.get(id);
     if (record?.attempt === attempt && record.desired === wants && !record.published)
       this.change({ ...record, published: true });
   }
 
-  /** The broker has lost it. */
+  /** The broker has lost the `desired` message. */
   republish(id: string): void {
     const record = this.devices.get(id);
     if (record !== undefined) this.change({ ...record, published: false });
   }
 
-  /** Whether devices may be told, from now on. */
+  /** Opens or closes the maintenance window. */
   openWindow(open: boolean): void {
     this.windowOpen = open;
   }
 
-  /** Time has gone by. */
+  /** Advances the time. */
   tick(now: number): void {
     for (const id of this.busy) {
       const record = defined(this.devices.get(id));
@@ -317,13 +315,13 @@ export class RolloutEngine {
 
   private advance(now: number): void {
     while (this.current.phase === 'running') {
-      // Before anybody else is told: what has failed may be reason enough to tell nobody.
+      // Judge first: devices that have failed may be reason to notify no more.
       const passed = this.passes(now);
       if (this.state.phase !== 'running') return;
       const queue = this.queue[this.current.wave] ?? [];
       while (this.head < queue.length && this.mayNotify(now))
         this.notify(elementAt(queue, this.head++), 'waiting', 'new', now);
-      // Those who are told again belong to waves that are over: they are waited for in the end.
+      // Retried devices belong to earlier waves; the rollout waits for them at the end.
       if (!passed || this.head < queue.length) return;
       if (this.current.wave + 1 < this.setup.waves) {
         this.current = { ...this.current, wave: this.current.wave + 1 };
@@ -345,7 +343,7 @@ export class RolloutEngine {
     );
   }
 
-  /** @param phase that the device was queued in: one that was removed since is left out */
+  /** @param phase in which the device was queued: one that was removed since is skipped */
   private notify(id: string, phase: 'waiting' | 'returning', desired: 'new' | 'old', now: number): void {
     const record = defined(this.devices.get(id));
     if (record.phase !== phase) return;
@@ -361,7 +359,7 @@ export class RolloutEngine {
     });
   }
 
-  /** Whether the next wave may begin; pauses or stops where a gate says so. */
+  /** Whether the next wave may begin. Pauses or stops the rollout if a gate says so. */
   private passes(now: number): boolean {
     if (this.current.overruled === this.current.wave) return this.count.open === 0;
     if (this.count.size === 0 && this.setup.gates.length > 0) return this.passesEmpty();
@@ -371,7 +369,7 @@ export class RolloutEngine {
       if (decision === 'pass' || decision === 'wait' || gate.action === 'next') continue;
       const chance = decision === 'undecided' ? ', which may be chance' : '';
       const reason = `gate ${g + 1}, ${gate.measure}: ${bad} of ${measured} bad in wave ${this.current.wave + 1}${chance}`;
-      // What is not sure is left to people.
+      // People decide what is uncertain.
       if (decision === 'undecided' || gate.action === 'pause') this.enter({ phase: 'paused', reason, by: 'gate' });
       else {
         this.stop(reason, 'gate', gate.action === 'roll-back');
@@ -382,10 +380,7 @@ export class RolloutEngine {
     return this.count.open === 0;
   }
 
-  /**
-   * A wave whose devices were all deleted from the fleet says nothing about the bundle: people decide whether the next
-   * one begins.
-   */
+  /** A wave whose devices were all deleted says nothing about the bundle: people decide whether the next one begins. */
   private passesEmpty(): boolean {
     if (this.current.wave + 1 === this.setup.waves) return true;
     this.enter({
@@ -411,7 +406,7 @@ export class RolloutEngine {
           published: false,
         });
     }
-    // What devices go back to must be at the broker before they are told.
+    // The previous bundle must be at the broker before devices are notified.
     if (rollBack) this.windowOpen = false;
     this.enter({ phase: rollBack ? 'rolling-back' : 'stopped', reason, by, verdict });
   }
@@ -438,9 +433,7 @@ export class RolloutEngine {
   }
 }
 
-/**
- * Only what proves itself is confirmed: a device that says so and has another model, or the wrong answer, has failed.
- */
+/** A device that reports "confirmed" with another model or a wrong answer has failed. */
 function believed({ state, code, proved }: DeviceReport): {
   phase: Exclude<DevicePhase, 'waiting'>;
   code: string | null;
@@ -448,7 +441,7 @@ function believed({ state, code, proved }: DeviceReport): {
   return state === 'confirmed' && !proved ? { phase: 'failed', code: unprovedCode } : { phase: state, code };
 }
 
-/** Of devices that were told: all but those that said themselves that what they ran before runs on. */
+/** Devices that were notified, except those that reported that their previous model is still running. */
 function mayRunNew({ phase, code }: DeviceRecord): boolean {
   return phase !== 'rolled-back' && !(phase === 'failed' && code !== unprovedCode);
 }

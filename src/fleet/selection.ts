@@ -1,26 +1,23 @@
-// Which devices of a fleet a plan means.
+// Selects the devices of a fleet that a plan applies to.
 
 import type { RolloutPlan } from './plan.js';
 import type { FleetMember } from './registry.js';
 import { drawnOrder, drawnShare } from './waves.js';
 
-/** What a plan selects of a fleet. */
+/** The devices that a plan selects. */
 export interface Selection {
   readonly members: readonly FleetMember[];
-  /** Ids that the plan names, and the fleet does not have. */
+  /** Ids that the plan names and the fleet does not have. */
   readonly unknown: readonly string[];
-  /** Named or tagged by the plan, but of another kind than the bundle is for. */
+  /** Devices that the plan names or tags, but of another target than the bundle's. */
   readonly otherTargets: readonly FleetMember[];
-  /**
-   * Where the share that is asked for ends in the order that was drawn: devices that come later belong to it up to
-   * here.
-   */
+  /** Position in the drawn order up to which devices are selected; devices that join later are compared with it. */
   readonly cutoff: number;
 }
 
 type Selecting = Pick<RolloutPlan, 'select' | 'rollout'>;
 
-/** @param target that the bundle is for */
+/** @param target of the bundle */
 export function selectMembers(members: readonly FleetMember[], plan: Selecting, target: string): Selection {
   const { ids, share } = plan.select;
   const meant = members.filter((member) => isMeant(member, plan));
@@ -41,7 +38,7 @@ export function selectMembers(members: readonly FleetMember[], plan: Selecting, 
   };
 }
 
-/** Whether a device that comes later belongs to it too. @param cutoff of the selection */
+/** Whether a device that joins later is selected too. @param cutoff of the selection */
 export function selectsLater(member: FleetMember, plan: Selecting, target: string, cutoff: number): boolean {
   return member.reported.target === target && isMeant(member, plan) && drawnShare(member.id, drawOf(plan)) <= cutoff;
 }
@@ -52,7 +49,7 @@ function isMeant({ id, reported }: FleetMember, { select: { tags, ids } }: Selec
   );
 }
 
-/** Another draw than that of the waves, or the first ones of one would be the first of the other. */
+/** A different draw from that of the waves; otherwise a share would select exactly the first waves. */
 function drawOf({ rollout }: Selecting): string {
   return `${rollout} share`;
 }

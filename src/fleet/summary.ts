@@ -1,4 +1,4 @@
-// Where a rollout is, for those who watch it: from the store alone, so that it can be asked for from any terminal.
+// Progress of a rollout, computed from the store alone, so that any terminal can show it.
 
 import type { BrokerTrouble } from '../devices/mqtt/index.js';
 import { failsFrom, type Gate, type Judgement } from './gates.js';
@@ -9,7 +9,7 @@ import type { RolloutRow, RolloutStore } from './store/index.js';
 export interface WaveSummary {
   readonly devices: number;
   readonly counts: Readonly<Partial<Record<DevicePhase, number>>>;
-  /** Medians, with the new model and with the one before; null where nothing was measured. */
+  /** Medians with the new model and with the previous one; null if nothing was measured. */
   readonly p95Ms: number | null;
   readonly beforeP95Ms: number | null;
   readonly accuracy: number | null;
@@ -20,7 +20,7 @@ export interface RolloutSummary {
   readonly rollout: string;
   readonly uri: string;
   readonly target: string;
-  /** SHA-256 of the bundle, and of the one that devices would go back to. */
+  /** SHA-256 of the bundle, and of the one to roll back to. */
   readonly bundle: string;
   readonly previous: string | null;
   readonly phase: RolloutState['phase'];
@@ -31,14 +31,14 @@ export interface RolloutSummary {
   readonly devices: number;
   readonly counts: WaveSummary['counts'];
   readonly waves: readonly WaveSummary[];
-  /** With what each makes of the wave that is under way; null before it begins. */
+  /** The gates with their judgement of the current wave; null before it begins. */
   readonly gates: readonly (Gate & { readonly judgement: Judgement | null; readonly failsFrom: number | null })[];
-  /** Time in which it was led; what is left of it at the pace so far, null where that is not known. */
+  /** How long the rollout has been led, and the estimated rest; null if that is unknown. */
   readonly elapsedMs: number;
   readonly leftMs: number | null;
-  /** When the maintenance window opens, in milliseconds since 1970; null where nothing waits for it. */
+  /** When the maintenance window opens, in milliseconds since 1970; null if nothing waits for it. */
   readonly opensAt: number | null;
-  /** HOST:PID of who leads it; null where nobody does. */
+  /** HOST:PID of the leading agent; null if none leads. */
   readonly agent: string | null;
   /** Set while the leading agent has no connection to the broker; null otherwise, and if no agent leads. */
   readonly broker: BrokerTrouble | null;

@@ -1,16 +1,16 @@
-// The wave that is under way, counted: how many of its devices are not through, and what each gate makes of it. A
-// device's change costs the same, however large the wave is.
+// Counts the current wave: the devices that have not finished, and the gates' judgements. The cost of a device's change
+// does not depend on the size of the wave.
 
 import { type DeviceOutcome, type Gate, type Judgement, Tally } from './gates.js';
 import { type DevicePhase, type DeviceRecord, timedPhases } from './records.js';
 
-/** Phases of a device that works at what it was told. */
+/** Phases of a device that has been notified and has not finished. */
 export const inFlightPhases: ReadonlySet<DevicePhase> = new Set(timedPhases);
 
 export class WaveCount {
   /** Devices. */
   size = 0;
-  /** Of these, those that are not through. */
+  /** Of these, the devices that have not finished. */
   open = 0;
   private readonly tallies: readonly Tally[];
 

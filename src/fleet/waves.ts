@@ -1,23 +1,23 @@
-// The devices of a rollout in waves. Who comes first is drawn from the rollout's name: no part of the fleet is tried on
-// every time, and the same rollout always has the same waves.
+// Divides the devices of a rollout into waves. The order is drawn from the rollout's name: no part of the fleet always
+// goes first, and the same rollout always has the same waves.
 
 import { createHash } from 'node:crypto';
 
 /**
- * Devices in all when a wave is through: so many, or a share of the selection; or waves that grow by a factor from the
- * first on.
+ * The cumulative number of devices after each wave, as counts or as shares of the selection; or a growth factor from
+ * the first wave on.
  */
 export type WavePlan =
   | readonly (number | { readonly share: number })[]
   | { readonly first: number; readonly factor: number };
 
-/** An order that nobody chose, and that is the same every time. */
+/** A pseudo-random order that is always the same for the same name. */
 export function drawnOrder(ids: readonly string[], name: string): string[] {
   const drawn = ids.map((id) => [draw(id, name).toString('hex'), id] as const);
   return drawn.sort(([a], [b]) => (a < b ? -1 : 1)).map(([, id]) => id);
 }
 
-/** Where in that order a device stands, between 0 and 1, whoever else is in it. */
+/** A device's position in that order, between 0 and 1, independent of the other devices. */
 export function drawnShare(id: string, name: string): number {
   return draw(id, name).readUInt32BE() / 2 ** 32;
 }
@@ -26,7 +26,10 @@ function draw(id: string, name: string): Buffer {
   return createHash('sha256').update(`${name}\n${id}`).digest();
 }
 
-/** @returns the ids of each wave; none is empty, and every id is in one. What the plan leaves over is the last wave. */
+/**
+ * @returns the ids of each wave; no wave is empty, and every id is in one. Devices that the plan leaves over form the
+ * last wave.
+ */
 export function wavesOf(ids: readonly string[], plan: WavePlan, rollout: string): string[][] {
   const order = drawnOrder(ids, rollout);
   const waves: string[][] = [];
@@ -39,7 +42,7 @@ export function wavesOf(ids: readonly string[], plan: WavePlan, rollout: string)
   return waves;
 }
 
-/** How many devices there are in all after each wave. */
+/** The cumulative number of devices after each wave. */
 function endsOf(plan: WavePlan, total: number): number[] {
   if (!('first' in plan)) return plan.map((end) => (typeof end === 'number' ? end : Math.ceil(end.share * total)));
   const ends: number[] = [];

@@ -1,4 +1,4 @@
-// Reading and writing files with coded errors. Nothing here knows what is in them.
+// Reads and writes files with coded errors, whatever the files contain.
 
 export { readBytes, readText, writeAtomically, writeNew, writeTogether } from './io.js';
 export { stateFolder } from './state-folder.js';

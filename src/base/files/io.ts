@@ -17,7 +17,7 @@ import {
 import path from 'node:path';
 import { fail } from '../errors.js';
 
-/** What one array can hold on every supported system. */
+/** The largest array on every supported system. */
 const maxFileBytes = 2 ** 31 - 1;
 
 /** A regular file of at most 2 GiB. @throws FILE_NOT_READABLE */
@@ -40,9 +40,9 @@ export async function readText(file: string): Promise<string> {
 }
 
 /**
- * Writes under a temporary name in the same folder, then renames, so that no reader ever sees half a file. A link is
- * followed; what is no regular file (a pipe, a device) is written to as it is.
- * @param durable it is there even when the power fails right afterwards
+ * Writes under a temporary name in the same folder, then renames, so that a reader never sees a partial file. Symbolic
+ * links are followed. Anything that is not a regular file (a pipe, a device) is written to directly.
+ * @param durable the file survives a power failure right after the call
  * @throws FILE_NOT_WRITABLE
  */
 export async function writeAtomically(
@@ -59,15 +59,15 @@ export async function writeAtomically(
     await rename(temporary, target);
     if (durable) await syncFolder(path.dirname(path.resolve(target)));
   } catch (error) {
-    // The first error is the one to tell, whatever becomes of the temporary file.
+    // Report the first error, even if removing the temporary file fails too.
     if (temporary !== null) await rm(temporary, { force: true }).catch(() => undefined);
     throw fail('FILE_NOT_WRITABLE', { path: file, reason: systemReason(error) }, error);
   }
 }
 
 /**
- * Follows symbolic links, including dangling ones, to the file that is meant, and creates its folder. Also returns what
- * is there.
+ * Follows symbolic links, also dangling ones, to the actual file and creates its folder. Also returns what exists
+ * there.
  */
 async function placeOf(file: string): Promise<{ readonly target: string; readonly existing: Stats | null }> {
   let target = file;
@@ -104,9 +104,8 @@ async function writeLike(
 }
 
 /**
- * Several files that belong together: all are written under temporary names, then renamed one right after another. A
- * full disk leaves none of them, nor does a process that is interrupted or killed, but for the microseconds between two
- * renames.
+ * Writes several files that belong together: all under temporary names, then renamed one right after another. A full
+ * disk, an interruption or a kill leaves none of them, except in the microseconds between two renames.
  * @throws FILE_NOT_WRITABLE
  */
 export async function writeTogether(
@@ -124,7 +123,7 @@ export async function writeTogether(
     }
     for (const { temporary, target } of staged) {
       current = target;
-      // Synchronous, so that nothing of this process comes between.
+      // Synchronous, so that nothing else in this process runs in between.
       renameSync(temporary, target);
     }
   } catch (error) {
@@ -137,8 +136,8 @@ export async function writeTogether(
 const withoutLinks: ReadonlySet<string> = new Set(['EPERM', 'ENOTSUP', 'EOPNOTSUPP', 'ENOSYS']);
 
 /**
- * Never replaces a file, and leaves none that is not whole.
- * @param mode rights of the file.
+ * Creates a file. Never replaces one, and leaves no partial file.
+ * @param mode permissions of the file
  * @throws FILE_NOT_WRITABLE
  */
 export async function writeNew(file: string, content: string, mode = 0o644): Promise<void> {
@@ -158,16 +157,14 @@ export async function writeNew(file: string, content: string, mode = 0o644): Pro
   }
 }
 
-/** A new name is kept once its folder is. Systems on which folders cannot be opened do that by themselves. */
+/** A new name is durable once its folder is synced. Systems that cannot open folders do this themselves. */
 async function syncFolder(folder: string): Promise<void> {
   const handle = await open(folder).catch(() => null);
   await handle?.sync().catch(() => undefined);
   await handle?.close();
 }
 
-/**
- * Folder by folder: Node's own way with `recursive` never ends where a file system refuses with ENOENT, as /proc does.
- */
+/** One folder at a time: `recursive` in Node never ends on a file system that answers ENOENT, such as /proc. */
 async function makeFolder(folder: string): Promise<void> {
   const exists = await stat(folder).then(
     () => true,
@@ -176,12 +173,12 @@ async function makeFolder(folder: string): Promise<void> {
   if (exists) return;
   await makeFolder(path.dirname(folder));
   await mkdir(folder).catch((error: NodeJS.ErrnoException) => {
-    // Someone else may have been quicker.
+    // Another process may have created it first.
     if (error.code !== 'EEXIST') throw error;
   });
 }
 
-/** Node's messages repeat call and path; the code says enough. */
+/** Node's messages repeat the call and the path; the code is enough. */
 function systemReason(error: unknown): string {
   const { code, message } = error as NodeJS.ErrnoException;
   return (code === undefined ? undefined : systemReasons[code]) ?? message;

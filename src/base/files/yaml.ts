@@ -1,4 +1,4 @@
-// YAML files checked against a schema, with faults that name line and path.
+// Parses YAML and checks it against a schema; errors name the line and the path.
 
 import { LineCounter, parseDocument } from 'yaml';
 import type { z } from 'zod';
@@ -15,13 +15,13 @@ export type YamlSource<T> =
   | { readonly value: T; readonly faults: readonly [] }
   | { readonly value: null; readonly faults: readonly YamlFault[] };
 
-/** Hand-written files are far smaller; the parser's search for repeated keys takes the square of a file's length. */
+/** Hand-written files are far smaller, and the parser's search for repeated keys is quadratic. */
 const maxCharacters = 256 * 1024;
 
-/** The parser descends, and would run out of stack. */
+/** The parser recurses and would overflow the stack. */
 const maxDepth = 100;
 
-/** Of brackets, and of dashes and question marks in a row, which nest too. */
+/** Nesting by brackets, and by consecutive dashes and question marks, which nest too. */
 function deepest(text: string): number {
   let [depth, most] = [0, 0];
   for (const character of text) {
@@ -33,8 +33,8 @@ function deepest(text: string): number {
 }
 
 /**
- * Parses a YAML text and checks it; every fault is reported, not only the first.
- * @param schemaFor the schema of what the text holds
+ * Parses a YAML text and checks it. Reports every error, not only the first.
+ * @param schemaFor returns the schema for the parsed content
  */
 export function parseYaml<T>(
   text: string,
@@ -61,7 +61,7 @@ export function parseYaml<T>(
   }
   let plain: unknown;
   try {
-    // Aliases are few in hand-written files; the limit keeps a hostile one from unfolding without end.
+    // Hand-written files have few aliases; the limit stops a hostile file from expanding without end.
     plain = document.toJS({ maxAliasCount: 100 });
   } catch (error) {
     return { value: null, faults: [{ line: 1, path: '', reason: String(error) }] };
@@ -77,7 +77,7 @@ export function parseYaml<T>(
     return 1;
   };
   const faults = result.error.issues.flatMap((issue) =>
-    // A key too many is at itself, not at what holds it.
+    // An unexpected key is reported at the key, not at the object that contains it.
     issue.code === 'unrecognized_keys'
       ? issue.keys.map((key) => ({
           line: lineOf([...issue.path, key]),
@@ -86,7 +86,7 @@ export function parseYaml<T>(
         }))
       : [{ line: lineOf(issue.path), path: pathText(issue.path), reason: reasonText(issue) }],
   );
-  // An unknown key is often the reason why another one is missing.
+  // An unknown key is often the cause of a missing one.
   return {
     value: null,
     faults: faults.sort(
@@ -98,7 +98,7 @@ export function parseYaml<T>(
 function reasonText(issue: z.core.$ZodIssue): string {
   if (issue.message.endsWith('received undefined')) return 'is missing';
   if (issue.code !== 'invalid_union' || issue.errors.length === 0) return issue.message;
-  // Of a value that may have several forms: what each of them would be.
+  // For a value that may have several forms: what each form expects.
   const forms = new Set(
     issue.errors.flatMap(([first]) =>
       first === undefined ? [] : [`${pathText(first.path)}${first.path.length > 0 ? ': ' : ''}${reasonText(first)}`],
@@ -107,10 +107,10 @@ function reasonText(issue: z.core.$ZodIssue): string {
   return `has none of its forms: ${[...forms].join(', or ')}`;
 }
 
-/** Faults of which more are hardly of one cause each. */
+/** Beyond this number, errors rarely have different causes. */
 const namedFaults = 8;
 
-/** Where the first fault is, and what each is. */
+/** The position of the first error, and a description of each. */
 export function describeFaults(file: string, faults: readonly YamlFault[]): { where: string; reason: string } {
   const place = ({ line, path }: YamlFault): string => `line ${line}${path === '' ? '' : `, ${path}`}`;
   const [first, ...others] = faults;

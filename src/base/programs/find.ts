@@ -9,7 +9,7 @@ export function isExecutable(file: string): Promise<boolean> {
   );
 }
 
-/** A program as a shell would find it. @returns null where no folder of PATH has it */
+/** Finds a program as a shell would. @returns null if no folder of PATH has it */
 export async function findOnPath(name: string, { PATH = '' }: NodeJS.ProcessEnv = process.env): Promise<string | null> {
   for (const folder of PATH.split(path.delimiter)) {
     const file = path.join(folder, name);

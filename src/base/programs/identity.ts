@@ -1,10 +1,10 @@
 import { readFile } from 'node:fs/promises';
 
 /**
- * What tells a process from all others, also from those that get its number later: on Linux when it began, and in which
- * run of the system (proc(5): starttime is field 22 of /proc/PID/stat, which a name in parentheses may fill with
- * anything up to its last one).
- * @returns null where there is no such process
+ * Identifies a process, also against later processes with the same number. On Linux: its start time and the boot id
+ * (proc(5): starttime is field 22 of /proc/PID/stat; the name in parentheses may contain anything, so count from the
+ * last closing parenthesis).
+ * @returns null if there is no such process
  */
 export async function processIdentity(pid: number): Promise<string | null> {
   if (process.platform !== 'linux') return isAlive(pid) ? 'alive' : null;
@@ -25,7 +25,7 @@ function isAlive(pid: number): boolean {
     process.kill(pid, 0);
     return true;
   } catch (error) {
-    // Somebody else's is one all the same.
+    // A process of another user exists too.
     return (error as NodeJS.ErrnoException).code === 'EPERM';
   }
 }

@@ -1,4 +1,4 @@
-// Programs of others: where they are, and running them. Nothing here knows what they do.
+// Finds and runs external programs.
 
 export { commandLine } from './command-line.js';
 export { findOnPath, isExecutable } from './find.js';

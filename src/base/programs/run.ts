@@ -1,4 +1,4 @@
-// Runs a program to its end, or to a limit, with everything that it starts.
+// Runs a program, and everything that it starts, to its end or to a time limit.
 
 import { spawn } from 'node:child_process';
 
@@ -6,23 +6,23 @@ export interface ProgramOptions {
   readonly folder?: string;
   readonly timeoutSeconds: number;
   readonly signal?: AbortSignal | undefined;
-  /** Its lines as they come; a carriage return ends one too, since that is how programs redraw a bar. */
+  /** Called with each line. A carriage return also ends a line, since programs redraw progress bars with it. */
   readonly onLine?: (line: string) => void;
 }
 
 export interface ProgramRun {
-  /** null where a signal ended it. */
+  /** null if a signal ended it. */
   readonly code: number | null;
   readonly killedBy: string | null;
-  /** What it printed, to either stream. */
+  /** Combined output of both streams. */
   readonly text: string;
 }
 
 const maxOutput = 4 * 1024 * 1024;
 
 /**
- * A program may be a script that starts the real one, so that the whole group is ended.
- * @throws Error where it does not start or not end; the signal's reason
+ * The program may be a script that starts the real one, so the whole process group is ended.
+ * @throws Error if it does not start or does not end; the signal's reason
  */
 export function runProgram(
   program: string,
@@ -64,6 +64,6 @@ function endGroup(pid: number): void {
   try {
     process.kill(-pid, 'SIGKILL');
   } catch {
-    // It has ended by itself.
+    // The program has already ended.
   }
 }

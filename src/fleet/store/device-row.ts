@@ -1,4 +1,4 @@
-// A device's record as a row.
+// Converts device records to and from database rows.
 
 import type { DeviceMeasurements } from '../gates.js';
 import type { DeviceRecord } from '../records.js';

@@ -1,5 +1,5 @@
-// Where rollouts are remembered: a file of SQLite unless said otherwise, or a PostgreSQL database. In and out go the
-// records of rollouts and devices.
+// The store of rollouts: an SQLite file by default, or a PostgreSQL database. It keeps the records of rollouts and
+// devices.
 
 import path from 'node:path';
 import { stateFolder } from '../../base/files/index.js';
@@ -32,7 +32,7 @@ export async function openDatabase(url: string): Promise<Sql> {
   return /^postgres(ql)?:/.test(url) ? openPostgres(url) : openSqlite(url);
 }
 
-/** The same from every folder and terminal of a user. */
+/** The default store, the same for every working folder and terminal of a user. */
 export function defaultStore(environment: NodeJS.ProcessEnv = process.env): string {
   return environment.ATOLL_STORE ?? path.join(stateFolder(environment), 'rollouts.sqlite');
 }

@@ -1,4 +1,4 @@
-// PostgreSQL, where one machine is outgrown: agents on several machines, of which one leads.
+// PostgreSQL: agents run on several machines, and one of them leads.
 
 import type { Pool, PoolClient } from 'pg';
 import { defined } from '../../base/checked.js';
@@ -6,11 +6,11 @@ import { AtollError, fail, reasonOf } from '../../base/errors.js';
 import type { Query, Sql, SqlRow } from './sql.js';
 
 const connectTimeoutMs = 10_000;
-/** Longer than any query takes; a server that is cut off without a word ends no connection. */
+/** Longer than any query takes. A server that is cut off does not close the connection. */
 const queryTimeoutMs = 30_000;
-/** Of PostgreSQL's 64-bit integers, which come as texts: ours fit a double. */
+/** PostgreSQL returns 64-bit integers as text; ours fit a double. */
 const int8Type = 20;
-/** Of the lock that `alone` holds: any number that others of the same database do not use, here "atoll" in ASCII. */
+/** Key of the advisory lock that `alone` holds, distinct from others in the same database: "atoll" in ASCII. */
 const loneLock = 0x61_74_6f_6c_6c;
 
 /** @param url postgres://USER:PASSWORD@HOST/DATABASE. @throws STORE */
@@ -28,9 +28,9 @@ export async function openPostgres(url: string): Promise<Sql> {
     keepAlive: true,
     types: types as never,
   });
-  // Of connections that nobody uses at the moment: the next transaction makes another.
+  // Errors of idle connections: the next transaction opens another.
   pool.on('error', () => undefined);
-  // Of connections in use: what was asked of them fails, and tells.
+  // Errors of connections in use: the query itself reports them.
   pool.on('connect', (client) => client.on('error', () => undefined));
   return new PostgresDatabase(url.replace(/^(\w+:\/\/[^:@/]*):[^@/]*@/, '$1:***@'), pool);
 }
@@ -59,7 +59,7 @@ class PostgresDatabase implements Sql {
       await client.query('commit');
       return result;
     } catch (error) {
-      // A connection that cannot even go back is not used again.
+      // A connection that cannot roll back is not used again.
       await client.query('rollback').catch((reason: Error) => {
         broken = reason;
       });
@@ -96,7 +96,7 @@ class PostgresDatabase implements Sql {
   }
 }
 
-/** Error codes of sockets where nothing listens or a connection breaks. */
+/** Socket errors: nothing listens, or the connection breaks. */
 const brokenSockets: ReadonlySet<string> = new Set([
   'ECONNREFUSED',
   'ECONNRESET',
@@ -109,8 +109,8 @@ const brokenSockets: ReadonlySet<string> = new Set([
 ]);
 
 /**
- * Whether the same transaction may succeed later: the connection broke, or the server starts, stops, recovers or has no
- * connection left (classes 08, 533 and 57P of PostgreSQL's error codes, appendix A of its manual).
+ * Whether the same transaction may succeed later: the connection broke, or the server is starting, stopping, recovering
+ * or out of connections (classes 08, 533 and 57P of PostgreSQL's error codes, appendix A of its manual).
  */
 function isAway(error: unknown): boolean {
   const { code = '', message } = error as NodeJS.ErrnoException;

@@ -1,4 +1,4 @@
-// The store, on any database that takes SQL.
+// The store on an SQL database.
 
 import { defined } from '../../base/checked.js';
 import { fail } from '../../base/errors.js';
@@ -19,9 +19,9 @@ import type {
 } from './store.js';
 import { prepareTables } from './tables.js';
 
-/** Rows of one insert: their values stay below every database's limit. */
+/** Rows per insert: the number of values stays below the limit of every database. */
 const rowsAtOnce = 500;
-/** Devices that are read at once. */
+/** Devices read at once. */
 const pageDevices = 5000;
 
 export async function openSqlStore(sql: Sql): Promise<RolloutStore> {

@@ -1,17 +1,17 @@
-// What the store asks of a database: texts with `?` for values, in transactions. SQLite and PostgreSQL take the same
-// texts; what differs stands here.
+// The database interface of the store: SQL texts with `?` for values, in transactions. SQLite and PostgreSQL take the
+// same texts; differences are declared here.
 
 export type SqlValue = number | string | boolean | Uint8Array | null;
 export type SqlRow = Readonly<Record<string, SqlValue>>;
 export type Query = (text: string, values?: readonly SqlValue[]) => Promise<readonly SqlRow[]>;
 
 export interface Sql {
-  /** As it may be shown. */
+  /** Without the password. */
   readonly uri: string;
   readonly types: { readonly serial: string; readonly bytes: string; readonly real: string; readonly integer: string };
-  /** All or nothing; what it throws is thrown on. */
+  /** Runs all of it or nothing; rethrows what `work` throws. */
   readonly transaction: <T>(work: (query: Query) => Promise<T>) => Promise<T>;
-  /** The same, one at a time: that of another agent waits. Other transactions do not. */
+  /** The same, exclusively: a second caller, also of another agent, waits. Other transactions do not. */
   readonly alone: <T>(work: (query: Query) => Promise<T>) => Promise<T>;
   readonly close: () => Promise<void>;
 }

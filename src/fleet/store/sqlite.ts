@@ -1,5 +1,5 @@
-// A file on disk, for an agent on one machine. SQLite through the package libsql: its binaries come with npm, and
-// several processes may use one file.
+// An SQLite file, for agents on one machine. Uses the package libsql, whose binaries come with npm; several processes
+// may use one file.
 
 import { mkdir } from 'node:fs/promises';
 import path from 'node:path';
@@ -7,10 +7,10 @@ import type { Database, Statement } from 'libsql';
 import { fail, reasonOf } from '../../base/errors.js';
 import type { Query, Sql, SqlRow, SqlValue } from './sql.js';
 
-/** Another process commits meanwhile. */
+/** Waits while another process commits. */
 const busyMs = 10_000;
 
-/** @param file `:memory:` for one that ends with the process. @throws FILE_NOT_WRITABLE, STORE */
+/** @param file `:memory:` for a store that ends with the process. @throws FILE_NOT_WRITABLE, STORE */
 export async function openSqlite(file: string): Promise<Sql> {
   const { default: Libsql } = (await import('libsql')) as unknown as {
     readonly default: new (file: string) => Database;
@@ -32,7 +32,7 @@ export async function openSqlite(file: string): Promise<Sql> {
 class SqliteFile implements Sql {
   readonly types = { serial: 'integer primary key', bytes: 'blob', real: 'real', integer: 'integer' };
   private readonly statements = new Map<string, Statement>();
-  /** One after another: they share a connection. */
+  /** Transactions run one after another: they share a connection. */
   private last: Promise<unknown> = Promise.resolve();
 
   constructor(
@@ -46,7 +46,7 @@ class SqliteFile implements Sql {
     return mine;
   }
 
-  /** Every transaction is: SQLite has one writer at a time. */
+  /** Every transaction is exclusive: SQLite has one writer at a time. */
   alone<T>(work: (query: Query) => Promise<T>): Promise<T> {
     return this.transaction(work);
   }
@@ -76,7 +76,7 @@ class SqliteFile implements Sql {
         statement = this.database.prepare(text);
         this.statements.set(text, statement);
       }
-      // libsql knows no booleans.
+      // libsql has no booleans.
       const bound = values.map((value) =>
         typeof value === 'boolean' ? Number(value) : value instanceof Uint8Array ? Buffer.from(value) : value,
       );

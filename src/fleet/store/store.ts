@@ -1,12 +1,12 @@
-// What a rollout remembers, on disk: everything that an agent must know to go on where another was killed. One agent
-// leads a rollout; it alone commits, and what it commits is whole or not there.
+// What a rollout keeps on disk: everything that an agent needs to continue after another was killed. One agent leads a
+// rollout, and only it commits; a commit is atomic.
 
 import type { Judgement } from '../gates.js';
 import type { RolloutPlan } from '../plan.js';
 import type { DeviceRecord, RolloutEvent, RolloutState } from '../records.js';
 
 export interface RolloutRow {
-  /** Its number in this store. */
+  /** Number of the rollout in this store. */
   readonly no: number;
   /** The fleet: HOST:PORT/NAME. */
   readonly fleet: string;
@@ -14,20 +14,20 @@ export interface RolloutRow {
   /** mqtt://BROKER/FLEET, without password. */
   readonly uri: string;
   readonly plan: RolloutPlan;
-  /** Kind of device. */
+  /** The target. */
   readonly target: string;
-  /** SHA-256 of the bundle, in hexadecimal, and of the one that devices go back to. */
+  /** SHA-256, in hexadecimal, of the bundle and of the one to roll back to. */
   readonly bundle: string;
   readonly previous: string | null;
-  /** Devices that come later belong to the share that was selected up to here (0 to 1). */
+  /** Devices that join later are selected if their draw is below this share (0 to 1). */
   readonly cutoff: number;
   readonly state: RolloutState;
-  /** Of the wave that is under way. */
+  /** Of the current wave. */
   readonly judgements: readonly Judgement[];
   /** Milliseconds since 1970. */
   readonly createdAt: number;
   readonly changedAt: number;
-  /** The rollout's own time: milliseconds in which an agent led it and its broker was there. */
+  /** The rollout's clock: milliseconds in which an agent led it and the broker was connected. */
   readonly clockMs: number;
 }
 
@@ -36,17 +36,17 @@ export type NewRollout = Pick<
   'fleet' | 'name' | 'uri' | 'plan' | 'target' | 'bundle' | 'previous' | 'cutoff' | 'createdAt' | 'state'
 >;
 
-/** Who leads a rollout. `beat` grows as long as it does: one whose beat stands still is gone. */
+/** The lease of the agent that leads a rollout. `heartbeat` increases as long as the agent is alive. */
 export interface Lease {
   readonly holder: string;
   readonly heartbeat: number;
 }
 
-/** A user's word, to whichever agent leads. */
+/** A user's command to a rollout. */
 export type RolloutCommand =
   | { readonly kind: 'pause' | 'resume' | 'overrule' }
   | { readonly kind: 'abort'; readonly rollBack: boolean }
-  /** null: all that have failed or were not heard of. */
+  /** null: all devices that failed or did not report in time. */
   | { readonly kind: 'retry'; readonly ids: readonly string[] | null };
 
 export interface LoggedEvent {
@@ -56,7 +56,7 @@ export interface LoggedEvent {
   readonly event: RolloutEvent;
 }
 
-/** A bundle whose blocks lie at a broker, or may: it was written down before the first was published. */
+/** A bundle whose blocks are at a broker or may be: the row is written before the first block is published. */
 export interface PublishedRow {
   readonly sha: string;
   readonly blocks: number;
@@ -72,21 +72,19 @@ export interface Commit {
   readonly clockMs: number;
   /** Milliseconds since 1970. */
   readonly at: number;
-  /** Requests that were carried out. */
+  /** Numbers of the commands that were handled. */
   readonly handled: readonly number[];
   readonly published: readonly PublishedRow[];
 }
 
-/** Devices of a wave in one phase. */
+/** The devices of a wave in one phase. */
 export interface WaveRow {
   readonly wave: number;
   readonly phase: DeviceRecord['phase'];
   readonly devices: number;
 }
 
-/**
- * Medians of what the devices of a wave have measured, those too that were taken back since; null where nothing was.
- */
+/** Medians over the devices of a wave, including those that were rolled back since; null if nothing was measured. */
 export interface MeasuredRow {
   readonly wave: number;
   readonly p95Ms: number | null;
@@ -96,31 +94,31 @@ export interface MeasuredRow {
 }
 
 export interface RolloutStore {
-  /** As it may be shown. */
+  /** Without the password. */
   readonly uri: string;
-  /** @returns null where the fleet has one of this name already */
+  /** @returns null if the fleet already has a rollout of this name */
   readonly create: (rollout: NewRollout, devices: readonly DeviceRecord[]) => Promise<RolloutRow | null>;
-  /** Newest first. @param fleet null: of all */
+  /** Newest first. @param fleet null: of all fleets */
   readonly rollouts: (fleet: string | null) => Promise<readonly RolloutRow[]>;
   readonly rollout: (no: number) => Promise<RolloutRow>;
   /** In the order of their places. */
   readonly devices: (no: number) => AsyncIterable<DeviceRecord>;
   readonly waves: (no: number) => Promise<readonly WaveRow[]>;
   readonly measured: (no: number) => Promise<readonly MeasuredRow[]>;
-  /** Those after number `after`, at most so many. */
+  /** Events after number `after`, up to a maximum. */
   readonly events: (no: number, after: number, most: number) => Promise<readonly LoggedEvent[]>;
   readonly keepImage: (sha: string, image: Uint8Array) => Promise<void>;
   readonly image: (sha: string) => Promise<Uint8Array | null>;
   readonly published: (fleet: string) => Promise<readonly PublishedRow[]>;
   readonly forgetPublished: (fleet: string, sha: string) => Promise<void>;
-  /** @returns its number */
+  /** @returns the command's number */
   readonly request: (no: number, request: RolloutCommand) => Promise<number>;
   readonly requests: (no: number) => Promise<readonly { readonly n: number; readonly request: RolloutCommand }[]>;
   readonly lease: (no: number) => Promise<Lease | null>;
-  /** Takes the place of the lease that was seen; not where another was quicker. */
+  /** Replaces the lease that was read; fails if another agent was faster. */
   readonly takeLease: (no: number, holder: string, seen: Lease | null) => Promise<boolean>;
   readonly giveLease: (no: number, holder: string) => Promise<void>;
-  /** All of it or nothing; renews the lease. @throws ROLLOUT_LEASE where another holds it */
+  /** Commits all of it or nothing, and renews the lease. @throws ROLLOUT_LEASE if another agent holds it */
   readonly commit: (no: number, holder: string, commit: Commit) => Promise<void>;
   readonly close: () => Promise<void>;
 }

@@ -5,7 +5,7 @@ import type { Sql } from './sql.js';
 
 const version = 2;
 
-/** What leads from each version to the next. */
+/** The statements that migrate each version to the next. */
 const migrations: Readonly<Record<number, readonly string[]>> = {
   1: [
     'alter table leases rename column beat to heartbeat',
