@@ -1,4 +1,4 @@
-// The main job: a float model and its data become an int8 model that runs on a device, proved there and measured there.
+// The main job: turns a float model and its data into an int8 model that runs on a device, verified and measured there.
 
 import { randomInt } from 'node:crypto';
 import path from 'node:path';
@@ -42,13 +42,13 @@ const projectSchema = z.strictObject({
   data: z.string().optional(),
 });
 
-/** What deploy needs to know; atoll.yaml names the same, relative to itself. */
+/** Inputs of deploy; atoll.yaml names the same, relative to itself. */
 export interface Project {
   readonly name: string;
   readonly model: string;
   readonly calibrate: string | null;
   readonly data: string | null;
-  /** Where the int8 model and the report go. */
+  /** Output folder for the int8 model and the report. */
   readonly out: string;
 }
 
@@ -65,9 +65,9 @@ export type DeployStep =
 export interface DeployOptions {
   readonly onProgress?: (step: DeployStep, progress: Progress | null) => void;
   readonly signal?: AbortSignal;
-  /** What the model must keep before anything is activated. */
+  /** Limits that the model must meet before it is activated. */
   readonly limits?: Limits;
-  /** Activate it although it does not. */
+  /** Activate the model even if it exceeds a limit. */
   readonly force?: boolean;
 }
 
@@ -79,7 +79,7 @@ export interface DeployResult {
   readonly accuracy: {
     readonly metric: string;
     readonly samples: number;
-    /** null where the input model was int8 already. */
+    /** null if the input model was already int8. */
     readonly float: number | null;
     readonly host: number;
     readonly device: number;
@@ -88,9 +88,9 @@ export interface DeployResult {
   readonly check: CheckResult;
   readonly push: PushResult;
   readonly agreement: DeviceAgreement & { readonly challenge: boolean };
-  /** Limits that were judged, before anything was activated. */
+  /** Limits that were judged before activation. */
   readonly gates: readonly GateResult[];
-  /** Whether it was activated although a limit was not kept. */
+  /** Whether it was activated although it exceeds a limit. */
   readonly forced: boolean;
   readonly files: { readonly model: string; readonly slotImage: string };
   readonly warnings: readonly Warning[];
@@ -112,8 +112,8 @@ export async function readProject(folder: string): Promise<Project> {
 }
 
 /**
- * @throws MODEL_DOES_NOT_FIT and GATE_FAILED before anything is sent, PUSH_SELF_TEST where the device computes other
- * bits, and the errors of each stage
+ * @throws MODEL_DOES_NOT_FIT and GATE_FAILED before anything is sent; PUSH_SELF_TEST if the device computes other bits;
+ * and the errors of each stage
  */
 export async function deploy(
   project: Project,
@@ -145,7 +145,7 @@ export async function deploy(
   await writeAtomically(files.model, prepared.bytes);
   await writeAtomically(files.slotImage, slotImage);
 
-  // The device is compared with what the host computes here.
+  // The device's outputs are compared with the host's.
   const host = memoizeRunner(hostRunner(prepared.model, { profile: simulatedProfile(target) }));
   const quantized =
     data === null ? null : await evaluateScored(host, data, { ...common, ...progress('evaluate int8') });
@@ -211,7 +211,7 @@ function causesOf(warnings: readonly Warning[]): string {
   return found.length === 0 ? '' : `. What may be the cause: ${found.join('; ')}`;
 }
 
-/** @throws USAGE where a limit is about what is not known */
+/** @throws USAGE if a limit concerns something unknown */
 function gatesOf(limits: Limits, float: Scored | null, quantized: Scored | null, check: CheckResult): GateResult[] {
   const needs = (option: string, what: string): Error => fail('USAGE', { reason: `${option} needs ${what}` });
   if (limits.maxDrop !== undefined && (float === null || quantized === null))

@@ -1,5 +1,4 @@
-// What stands between this machine and its boards: Node, the serial and USB libraries, permissions, and the programs
-// that some verbs call.
+// Checks this machine: Node, the serial and USB libraries, permissions, and the programs that some verbs call.
 
 import { constants } from 'node:fs';
 import { access, readFile, stat } from 'node:fs/promises';
@@ -12,22 +11,22 @@ import { loadShippedTargets, type Target, usbHex, usbIdsOf } from '../targets/in
 
 export interface DoctorCheck {
   readonly what: string;
-  /** `warning` where only some verbs are concerned. */
+  /** `warning` if only some verbs are affected. */
   readonly state: 'ok' | 'warning' | 'failed';
   readonly detail: string;
-  /** The way out; null where nothing is to be done. */
+  /** What to do; null if nothing is wrong. */
   readonly hint: string | null;
 }
 
 export interface DoctorReport {
   readonly checks: readonly DoctorCheck[];
-  /** For /etc/udev/rules.d: lets every user of the machine reach the boards that the target files name. */
+  /** For /etc/udev/rules.d: lets every user of the machine access the boards that the target files name. */
   readonly udevRules: string;
 }
 
 const oldestNode = [20, 19] as const;
 
-/** Programs of others, with the verbs that call them. */
+/** External programs, with the verbs that call them. */
 const tools: readonly (readonly [name: string, purpose: string])[] = [
   ['socat', 'atoll simulate-device --listen pty'],
   ['edgetpu_compiler', 'atoll compile'],
@@ -119,7 +118,7 @@ async function usbCheck(): Promise<DoctorCheck> {
   }
 }
 
-/** Of Coral accelerators. */
+/** For Coral accelerators. */
 async function firmwareCheck(): Promise<DoctorCheck> {
   const what = 'Edge TPU firmware';
   const missing = (detail: string): DoctorCheck => ({

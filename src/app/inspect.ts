@@ -1,4 +1,4 @@
-// What is in a model: inputs, outputs, operators with their multiply-accumulates, signatures, scheme.
+// Describes a model: inputs, outputs, operators with their multiply-accumulates, signatures, scheme.
 
 import { createHash } from 'node:crypto';
 import { elementAt } from '../base/checked.js';
@@ -20,7 +20,7 @@ export interface InspectedTensor {
   readonly name: string;
   readonly type: string;
   readonly shape: readonly number[];
-  /** Where a dimension is free, the shape with -1 there. */
+  /** The shape with -1 for free dimensions, if it has any. */
   readonly shapeSignature: readonly number[] | null;
   readonly quantization: { readonly scale: number; readonly zeroPoint: number } | null;
 }
@@ -38,7 +38,7 @@ export interface Inspection {
     readonly version: number;
     readonly inputs: readonly number[];
     readonly outputs: readonly number[];
-    /** Multiply-accumulates; null where they are not known. */
+    /** Multiply-accumulates; null if unknown. */
     readonly macs: number | null;
   }[];
   readonly macs: number;
@@ -51,9 +51,9 @@ export interface Inspection {
     readonly outputs: readonly string[];
   }[];
   readonly metadata: readonly string[];
-  /** What edgetpu_compiler made; null for other models. */
+  /** Content of a model compiled by edgetpu_compiler; null for other models. */
   readonly edgeTpu: CompiledDescription | null;
-  /** The compiler of an accelerator that made the file; null for other models. */
+  /** The accelerator compiler that made the file; null for other models. */
   readonly compiledBy: { readonly compiler: string; readonly accelerator: string } | null;
 }
 
@@ -94,7 +94,7 @@ export function inspect(model: Model, bytes: Uint8Array): Inspection {
   };
 }
 
-/** A model that the simulator would refuse can still be looked at. */
+/** A model that the simulator refuses can still be inspected. */
 function workIfKnown(model: Model): readonly ({ readonly macs: number } | null)[] {
   try {
     return workOf(model);

@@ -1,4 +1,4 @@
-// What a file is by its content, where that says so: so that a recording or a table is not taken for raw tensors.
+// Detects a file's kind by its content, so that a recording or a table is not read as raw tensors.
 
 import { open } from 'node:fs/promises';
 import { fail, reasonOf } from '../base/errors.js';
@@ -10,7 +10,7 @@ const headBytes = 512;
 const starts = (head: Uint8Array, text: string, at = 0): boolean =>
   Buffer.from(head.subarray(at, at + text.length)).toString('latin1') === text;
 
-/** @returns null for what may be raw tensors */
+/** @returns null for a file that may hold raw tensors */
 export function contentKind(head: Uint8Array, file: string): ContentKind | null {
   if (starts(head, '\x93NUMPY')) return 'array';
   if (starts(head, 'PK\x03\x04')) return 'archive';
@@ -38,7 +38,7 @@ const refusals: Readonly<Record<ContentKind, string>> = {
   table: 'is a text file, which is not read yet: convert its numbers to an .npy array',
 };
 
-/** @throws DATASET_FILE_KIND where a file for raw tensors is something else, FILE_NOT_READABLE */
+/** @throws DATASET_FILE_KIND if a file that should hold raw tensors is of another kind, FILE_NOT_READABLE */
 export async function requireRaw(file: string): Promise<void> {
   const kind = contentKind(await headOf(file), file);
   if (kind !== null) throw fail('DATASET_FILE_KIND', { path: file, reason: refusals[kind] });

@@ -1,4 +1,5 @@
-// Image files to real values: decoded and resized by sharp (libvips), then scaled to a range or by mean and deviation.
+// Image files as real values: sharp (libvips) decodes and resizes them, then they are scaled to a range or by mean and
+// deviation.
 
 import type { Sharp } from 'sharp';
 import { elementAt } from '../base/checked.js';
@@ -17,7 +18,7 @@ export interface DecodedImage {
 /** @throws DATASET_IMAGE_INVALID */
 export async function readImage(file: string, options: ImageOptions): Promise<DecodedImage> {
   try {
-    // Loaded only here: it is the heaviest of the dependencies, and few runs need it.
+    // Loaded on demand: the largest of the dependencies, and few runs need it.
     const { default: sharp } = await import('sharp');
     let image: Sharp = sharp(file).rotate().removeAlpha();
     const { resize } = options;

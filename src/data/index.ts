@@ -1,5 +1,5 @@
-// Datasets. In goes the path of a dataset file (YAML, docs/dataset.md); out comes a Dataset whose samples are read one
-// at a time, as real values: Float32Array per input, in the order of the file's inputs.
+// Datasets. openDataset takes the path of a dataset file (YAML, docs/dataset.md) and returns a Dataset whose samples
+// are read one at a time, as real values: a Float32Array for each input, in the order of the file's inputs.
 
 import path from 'node:path';
 import { elementAt } from '../base/checked.js';
@@ -19,7 +19,7 @@ export { diskTypeOfNpy, realValues, sameButOnes } from './values.js';
 export { runsOf, type SampleRun } from './windows.js';
 
 /**
- * The dataset that a file describes.
+ * Opens the dataset that a file describes.
  * @throws FILE_NOT_READABLE, DATASET_*
  */
 export async function openDataset(file: string): Promise<Dataset> {
@@ -34,7 +34,7 @@ export async function openDataset(file: string): Promise<Dataset> {
 }
 
 /**
- * The datasets of a file that may hold a list of documents, one for each signature of a model.
+ * Opens the datasets of a file that may hold a list of documents, one for each signature of a model.
  * @throws FILE_NOT_READABLE, DATASET_*
  */
 export async function openDatasets(file: string): Promise<Dataset[]> {
@@ -91,7 +91,7 @@ async function open(file: string, description: DatasetFile): Promise<Dataset> {
     count,
     samples: (limit) => {
       const wanted = Math.min(count, limit ?? count);
-      // A stream with gaps would be none.
+      // A stream must not have gaps: take the first samples instead of drawing some.
       const chosen = streams
         ? Array.from({ length: wanted }, (_, index) => index)
         : drawSorted(total, wanted, description.seed);
@@ -154,11 +154,11 @@ async function* readSamples(
     label: labels === null ? null : (labels.values[index] ?? null),
     targets: targets === null ? null : await readAll(targets, index),
   });
-  // The next sample is read, or decoded, while this one is worked on.
+  // The next sample is read and decoded while the consumer works on this one.
   const begin = (position: number): Promise<Sample> | null => {
     const index = chosen[position];
     const reading = index === undefined ? null : read(index);
-    // Whoever stops early never hears of it.
+    // A consumer that stops early does not need the error.
     reading?.catch(() => undefined);
     return reading;
   };

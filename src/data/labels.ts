@@ -1,4 +1,4 @@
-// Labels, one number per sample: from a CSV file, an .npy array or the names of the folders that hold the files.
+// Labels, one number per sample: from a CSV file, an .npy array, or the names of the folders that hold the files.
 
 import path from 'node:path';
 import { parse } from 'csv-parse/sync';
@@ -12,7 +12,7 @@ import { diskTypeOfNpy, realValues } from './values.js';
 
 export interface Labels {
   readonly values: Int32Array;
-  /** Names by number, where the labels were names. */
+  /** Class names by number, if the labels were names. */
   readonly classes: readonly string[] | null;
 }
 
@@ -106,7 +106,7 @@ async function fromCsv(
     byFile.set(file, cell(row, description.label));
   }
   const names = filesOf(source).map((file) => {
-    // A row may name the file by any end of its path.
+    // A row may name the file by any trailing part of its path.
     const steps = file.split(path.sep);
     const name = steps.map((_, i) => byFile.get(steps.slice(i).join(path.sep))).find((label) => label !== undefined);
     if (name === undefined)
@@ -117,7 +117,7 @@ async function fromCsv(
   return numbered(names, classes, where);
 }
 
-/** A row that names only the last part of a path must not fit two files. */
+/** A row that names only the last part of a path must not match two files. */
 function requireUnambiguous(
   files: readonly string[],
   rows: ReadonlyMap<string, string>,
@@ -155,7 +155,7 @@ function parseCsv(text: string, { csv, header }: Exclude<LabelsFile, string>, wh
   }
 }
 
-/** Whole numbers stay as they are; names are numbered as `classes` lists them, else alphabetically. */
+/** Whole numbers are taken as class numbers; names are numbered in the order of `classes`, or alphabetically. */
 function numbered(names: readonly string[], classes: readonly string[] | undefined, where: string): Labels {
   if (classes === undefined && names.every((name) => /^\d+$/.test(name)))
     return { values: Int32Array.from(names, Number), classes: null };

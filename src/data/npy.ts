@@ -1,5 +1,5 @@
-// numpy's array files. The format: magic "\x93NUMPY", version, header length, a Python dict literal, then the elements
-// (numpy.lib.format). An .npz is a zip of them.
+// NumPy array files. The format: magic "\x93NUMPY", version, header length, a Python dict literal, then the elements
+// (numpy.lib.format). An .npz file is a zip of them.
 
 import { unzipSync } from 'fflate';
 import { elementAt } from '../base/checked.js';
@@ -8,7 +8,7 @@ import { readBytes } from '../base/files/index.js';
 
 export interface NpyArray {
   readonly shape: readonly number[];
-  /** Number of bytes of an element, and its numpy kind: f, i, u or b. */
+  /** Bytes per element, and its NumPy kind: f, i, u or b. */
   readonly kind: string;
   readonly bytes: Uint8Array;
 }

@@ -1,4 +1,4 @@
-// The dataset file, as data. docs/dataset.md describes it for users.
+// The schema of the dataset file. docs/dataset.md describes it for users.
 
 import { z } from 'zod';
 
@@ -67,7 +67,7 @@ export const datasetSchema = z.strictObject({
   seed: z.number().int().nonnegative().default(0),
 });
 
-/** One document for each signature of a model. */
+/** A list has one document for each signature of a model. */
 export const datasetsSchema = z.array(datasetSchema).min(1);
 
 export type DatasetFile = z.infer<typeof datasetSchema>;

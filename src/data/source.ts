@@ -1,4 +1,4 @@
-// One input of a dataset: the files that a pattern names, and how many samples each holds.
+// One input of a dataset: the files that match a pattern, and the number of samples in each.
 
 import { stat } from 'node:fs/promises';
 import path from 'node:path';
@@ -14,20 +14,18 @@ import { channelsLast, channelsLastShape, diskBytes, diskTypeOfNpy, realValues, 
 
 export interface Source {
   readonly name: string | null;
-  /** How many samples there are. */
+  /** Number of samples. */
   readonly count: number;
-  /**
-   * Shape of one sample, null where it is known only after reading (images without resize, whole files for windows).
-   */
+  /** Shape of one sample; null if it is known only after reading (images without resize, whole files for windows). */
   readonly shape: readonly number[] | null;
-  /** Integers on disk without a `quantization` that scales them. */
+  /** Whether the elements on disk are integers without a `quantization` that scales them. */
   readonly integers: boolean;
   /** The file that holds a sample, relative to the dataset file. */
   readonly fileOf: (index: number) => string;
   readonly read: (index: number) => Promise<Float32Array>;
 }
 
-/** A file and the samples in it, by their place in the whole. */
+/** A file and the range of samples in it. */
 interface Part {
   readonly file: string;
   readonly first: number;
@@ -35,9 +33,9 @@ interface Part {
 }
 
 /**
- * @param folder the folder of the dataset file
- * @param options.wholeFiles true where a file is one sample whatever its length (windows are cut from it)
- * @param options.channelsFirst true where arrays and raw files have the channels of a sample first (NCHW)
+ * @param folder folder of the dataset file
+ * @param options.wholeFiles whether a file is one sample of any length (windows are cut from it)
+ * @param options.channelsFirst whether arrays and raw files store the channels of a sample first (NCHW)
  * @throws DATASET_NO_FILES, DATASET_FILE_SIZE, DATASET_ARRAY_INVALID, DATASET_INVALID
  */
 export async function openSource(
@@ -57,7 +55,7 @@ export async function openSource(
       : arrays > 0
         ? await arraySource(description, files, wholeFiles)
         : await rawSource(description, files, where, wholeFiles);
-  // Images are decoded with their channels last.
+  // Images are decoded with channels last.
   const transposed =
     channelsFirst && description.images === undefined && opened.shape !== null && opened.shape.length > 1
       ? opened.shape
@@ -88,7 +86,7 @@ interface OpenedSource {
   readonly read: (part: Part, position: number) => Promise<Float32Array>;
 }
 
-/** The part that holds a sample, by bisection. */
+/** Finds the file that holds a sample, by bisection. */
 function partAt(parts: readonly Part[], index: number): Part {
   let low = 0;
   let high = parts.length - 1;
@@ -179,8 +177,8 @@ async function arraySource(
 }
 
 /**
- * Many files hold a sample each; a single one holds samples along its first dimension, unless its shape is that of a
- * sample.
+ * Several files hold one sample each. A single file holds samples along its first dimension, unless its shape is that
+ * of a sample.
  */
 function samplesInArray(
   array: readonly number[],
@@ -196,7 +194,7 @@ function samplesInArray(
   if (total % each !== 0) throw invalid(`does not divide into samples of [${sample.join(', ')}]`);
   const own = array.slice(1);
   const flat = [own, sample].some((shape) => shape.filter((size) => size !== 1).length <= 1);
-  // A shape that only counts the same would put values in the wrong places.
+  // A shape with the same number of elements would still put values in the wrong places.
   if (total / each === array[0] && !flat && !sameButOnes(own, sample))
     throw invalid(`holds samples of [${own.join(', ')}], not of [${sample.join(', ')}]`);
   return total / each;

@@ -1,10 +1,10 @@
 import type { DatasetFile, Metric, Windows } from './schema.js';
 
 export interface Sample {
-  /** Position in the whole dataset, before any limit. */
+  /** Index in the whole dataset, before any limit. */
   readonly index: number;
   /**
-   * Whether a model that keeps state goes on from the sample before: both are of one file, and the dataset's state is
+   * Whether a stateful model continues from the previous sample: both are from one file, and the dataset's state is
    * `per-file`.
    */
   readonly continues: boolean;
@@ -15,9 +15,9 @@ export interface Sample {
 
 export interface DatasetInput {
   readonly name: string | null;
-  /** Shape of one sample, null where only reading tells. */
+  /** Shape of one sample; null if it is known only after reading. */
   readonly shape: readonly number[] | null;
-  /** Integers on disk that are taken as they are: no quantization says what they stand for. */
+  /** Whether integers on disk are used as they are, because no quantization scales them. */
   readonly integers: boolean;
 }
 
@@ -33,18 +33,18 @@ export interface Dataset {
   readonly hasTargets: boolean;
   /** Likely mistakes in the dataset file. */
   readonly warnings: readonly { readonly code: string; readonly message: string }[];
-  /** The signature of the model that the samples are for; null for the model as such. */
+  /** The signature of the model that the samples are for; null for the main subgraph. */
   readonly signature: string | null;
   /** Name of the model output that labels or targets describe; null: the first output. */
   readonly output: string | null;
-  /** How long a model's state lasts; null where the file does not say, which means `per-sample`. */
+  /** How long a model's state lasts; null if the file does not say, which means `per-sample`. */
   readonly state: 'per-sample' | 'per-file' | null;
-  /** Whether a file holds several samples, or windows are cut from it: what belongs together in a stream. */
+  /** Whether a file holds several samples, or windows are cut from it, so that samples may form a stream. */
   readonly sharesFiles: boolean;
-  /** What draws the samples where there is a limit. */
+  /** Seed for drawing samples if there is a limit. */
   readonly seed: number;
-  /** How many samples `samples()` gives. */
+  /** Number of samples that `samples()` returns. */
   readonly count: number;
-  /** @param limit at most so many, drawn by the file's seed; with state `per-file` the first */
+  /** @param limit maximum number of samples, drawn with the file's seed; with state `per-file` the first ones */
   readonly samples: (limit?: number) => AsyncGenerator<Sample>;
 }

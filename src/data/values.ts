@@ -1,4 +1,4 @@
-// Elements on disk to real values.
+// Converts elements on disk to real values.
 
 import { elementAt } from '../base/checked.js';
 import type { DiskType, SourceFile } from './schema.js';
@@ -22,10 +22,10 @@ export function diskTypeOfNpy(kind: string): DiskType | null {
   return npyKinds[kind] ?? null;
 }
 
-/** Little-endian elements as real values: (q - zeroPoint) * scale where a quantization is given. */
+/** Little-endian elements as real values: (q - zeroPoint) * scale if a quantization is given. */
 export function realValues(bytes: Uint8Array, type: DiskType, quantization: SourceFile['quantization']): Float32Array {
   const elements = typed(bytes, type);
-  // Typed arrays convert each other fast; only those of bigints do not.
+  // Typed arrays convert each other quickly, except those of bigints.
   const out =
     elements instanceof BigInt64Array
       ? Float32Array.from(elements as ArrayLike<unknown>, Number)
@@ -59,19 +59,19 @@ function typed(
   }
 }
 
-/** Whether two shapes are one but for dimensions of 1. */
+/** Whether two shapes are equal apart from dimensions of 1. */
 export function sameButOnes(a: readonly number[], b: readonly number[]): boolean {
   const [one, other] = [a, b].map((shape) => shape.filter((size) => size !== 1)) as [number[], number[]];
   return one.length === other.length && one.every((size, d) => size === other[d]);
 }
 
-/** The shape of a sample whose channels come first on disk, with the channels last. */
+/** The channels-last shape of a sample that is stored with channels first. */
 export function channelsLastShape(shape: readonly number[]): number[] {
   const [channels = 1, ...rest] = shape;
   return [...rest, channels];
 }
 
-/** Values of a sample in [channels, ...rest], as [...rest, channels]. */
+/** Transposes a sample from [channels, ...rest] to [...rest, channels]. */
 export function channelsLast(values: Float32Array, [channels = 1]: readonly number[]): Float32Array {
   const places = values.length / channels;
   const out = new Float32Array(values.length);

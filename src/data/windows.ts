@@ -5,11 +5,11 @@ import type { Dataset, Sample } from './types.js';
 export interface SampleRun {
   /** Real values by input. */
   readonly inputs: readonly Float32Array[];
-  /** Whether a model that keeps state goes on from the run before. */
+  /** Whether a stateful model continues from the previous run. */
   readonly continues: boolean;
 }
 
-/** Every run that a sample needs: itself, or the windows that the dataset cuts from it, one after another. */
+/** The runs that a sample needs: one, or one for each window that the dataset cuts from it. */
 export function* runsOf(
   { inputs, index, continues }: Sample,
   { windows, name, state }: Pick<Dataset, 'windows' | 'name' | 'state'>,

@@ -1,4 +1,5 @@
-// What to do about a tensor whose quantized values are far from the float ones: the first of a few rules that fits.
+// Suggests what to do about a tensor whose quantized values differ much from the float ones: the first matching rule of
+// a list.
 
 import { type Model, mainSubgraph, weightsAxis } from '../formats/tflite/index.js';
 
@@ -7,12 +8,12 @@ export interface Advice {
   readonly action: string;
 }
 
-/** Their outputs have a range that nobody chooses. */
+/** Operators whose output range is fixed. */
 const fixedRange = new Set(['SOFTMAX', 'LOGISTIC', 'TANH', 'LOG_SOFTMAX', 'L2_NORMALIZATION']);
 
 const percent = (share: number): string => `${(100 * share).toFixed(share < 0.001 ? 3 : 1)} %`;
 
-/** What the rules look at. */
+/** Facts that the rules use. */
 export interface ComparedTensor {
   readonly op: string | null;
   readonly operator: number | null;
@@ -21,7 +22,7 @@ export interface ComparedTensor {
   readonly saturation: number;
 }
 
-/** @param inputs what its operator reads, as far as it is compared */
+/** @param inputs the compared tensors that the operator reads */
 export function adviceFor(tensor: ComparedTensor, inputs: readonly ComparedTensor[], model: Model): Advice {
   const { saturation, signalToNoise, rmsePerScale, op, operator } = tensor;
   const ratio = signalToNoise ?? Infinity;

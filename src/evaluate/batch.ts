@@ -1,4 +1,4 @@
-// Many samples of raw tensors, one after another.
+// Runs samples of raw tensors one after another.
 
 import { elementAt } from '../base/checked.js';
 import { fail } from '../base/errors.js';
@@ -10,9 +10,11 @@ import { type LatencyBasis, type Runner, requireStreams } from './runner.js';
 import { resetWarnings } from './warnings.js';
 
 export interface BatchOptions {
-  /** Runs of each sample; latencies of all of them count. */
+  /** Number of runs per sample; the latencies of all of them count. */
   readonly repeat?: number;
-  /** Each sample goes on from the one before: the variables of the model are reset before the first alone. */
+  /**
+   * Whether each sample continues from the previous one: the model's variables are reset before the first sample only.
+   */
   readonly stream?: boolean;
   readonly onProgress?: (progress: Progress) => void;
   readonly signal?: AbortSignal;
@@ -26,7 +28,7 @@ export interface BatchResult {
 }
 
 /**
- * @param samples whole samples back to back: all inputs of the model in order, little-endian, in its own types
+ * @param samples whole samples back to back: all inputs of the model in order, little-endian, in the model's types
  * @throws INPUT_SIZE
  */
 export async function runBatch(
@@ -68,7 +70,7 @@ export async function runBatch(
   };
 }
 
-/** Samples from one file per input: sample after sample, the inputs of each in order. */
+/** Interleaves one file per input: sample after sample, the inputs of each in order. */
 export function interleave(files: readonly Uint8Array[], bytes: readonly number[]): Uint8Array {
   const [first] = files;
   const count = (first?.byteLength ?? 0) / (bytes[0] ?? 1);

@@ -1,5 +1,5 @@
-// Two forms of one model, tensor by tensor: how far the values of the second are from those of the first. Tensors are
-// matched by name.
+// Compares two versions of a model tensor by tensor: how far the values of the second are from those of the first.
+// Tensors are matched by name.
 
 import { elementAt } from '../base/checked.js';
 import { fail } from '../base/errors.js';
@@ -23,7 +23,7 @@ import { argMax } from './metrics.js';
 import { Tracer } from './trace.js';
 
 export interface CompareOptions {
-  /** At most so many samples, drawn by the dataset's seed. */
+  /** Maximum number of samples, drawn with the dataset's seed. */
   readonly limit?: number;
   readonly onProgress?: (progress: Progress) => void;
   readonly signal?: AbortSignal;
@@ -31,22 +31,22 @@ export interface CompareOptions {
 
 export interface TensorComparison extends ComparedTensor {
   readonly name: string;
-  /** What computes it in the second model, and which operator that is; null for inputs. */
+  /** The operator that computes the tensor in the second model, and its index; null for inputs. */
   readonly op: string | null;
   readonly operator: number | null;
-  /** Of the second model; null where it is float there. */
+  /** Quantization in the second model; null if the tensor is float there. */
   readonly scale: number | null;
   readonly zeroPoint: number | null;
-  /** Of the first model. */
+  /** Value range in the first model. */
   readonly min: number;
   readonly max: number;
   readonly rmse: number;
-  /** Rounding alone gives 1 / sqrt(12) = 0.289 (B. Widrow: error evenly spread over a step). */
+  /** RMSE divided by the scale. Rounding alone gives 1 / sqrt(12) = 0.289 (uniform error over one step; B. Widrow). */
   readonly rmsePerScale: number | null;
-  /** In dB; null where the first model gives only 0, or both give the same. */
+  /** SNR in dB; null if the first model computes only zeros, or both compute the same. */
   readonly signalToNoise: number | null;
   readonly cosine: number | null;
-  /** Share of the values that lie outside what the second model's format can hold. */
+  /** Share of values outside the range of the second model's format. */
   readonly saturation: number;
 }
 
@@ -55,15 +55,15 @@ export interface Comparison {
   readonly samples: number;
   /** In the order of the second model. */
   readonly tensors: readonly TensorComparison[];
-  /** Those that add the most noise, at most five, the worst first. */
+  /** The tensors that add the most noise, up to five, the worst first. */
   readonly worst: readonly (Pick<TensorComparison, 'name' | 'op' | 'operator'> & { readonly advice: Advice })[];
-  /** Of the first output of real numbers: share of runs whose largest element is the same; null where there is none. */
+  /** For the first output of real numbers: share of runs with the same largest element; null if there is none. */
   readonly agreement: number | null;
-  /** Of the outputs together, in dB; null where they are equal. */
+  /** SNR of all outputs together, in dB; null if they are equal. */
   readonly signalToNoise: number | null;
 }
 
-/** @throws DATASET_MISMATCH, COMPARE_NOTHING where no tensor of the one has the name of one of the other */
+/** @throws DATASET_MISMATCH, COMPARE_NOTHING if no tensors have the same name */
 export async function compare(
   first: Model,
   second: Model,
@@ -99,7 +99,7 @@ export async function compare(
     samples += 1;
     options.onProgress?.({ done: samples, total: wanted });
   }
-  // What depends on constants alone is folded, and no run computes it.
+  // A tensor that depends on constants alone is folded; no run computes it.
   const ran = pairs.map((pair, i) => ({ pair, sum: elementAt(sums, i) })).filter(({ sum }) => sum.count > 0);
   const tensors = ran.map(({ sum }) => sum.comparison);
   const outputs = sums.filter((_, i) => pairs[i]?.isOutput);
@@ -120,7 +120,7 @@ export async function compare(
 
 type Edges = ReturnType<typeof inputsAndOutputs>;
 
-/** Two forms of one model take and give as many values in the same places. */
+/** Both models must have the same inputs and outputs, apart from their types. */
 function requireAlike(first: Edges, second: Edges): void {
   for (const side of ['inputs', 'outputs'] as const) {
     const [one, other] = [first[side], second[side]].map((tensors) =>
@@ -144,7 +144,7 @@ interface Pair {
   /** Names of the tensors that its operator reads. */
   readonly reads: readonly string[];
   readonly isOutput: boolean;
-  /** What makes probabilities of it: values too far off to change them do not count. */
+  /** The operator that turns these values into probabilities: values too far away to change the result do not count. */
   readonly activation: OutputActivation | null;
 }
 
@@ -164,7 +164,7 @@ function pairsOf(first: Model, second: Model, signature: string | undefined): Pa
   const pairs = order.flatMap((index): Pair[] => {
     const tensor = after.tensors[index];
     const position = Array.from(after.outputs ?? []).indexOf(index);
-    // Outputs belong together by their place, whatever converts them at the end.
+    // Outputs are matched by position, whatever converts them at the end.
     const match = position >= 0 ? tensorAt(before, before.outputs?.[position] ?? -1) : named.get(tensor?.name ?? '');
     if (
       tensor === undefined ||
@@ -224,7 +224,7 @@ class Sums {
     const { scale, zeroPoint, limits, activation } = this.pair;
     const [first, second] =
       activation === null ? [one, other] : [relevantLogits(one, activation), relevantLogits(other, activation)];
-    // Half a step beyond the last value still rounds to it.
+    // Values up to half a step beyond the limit still round to it.
     const low = limits === null || scale === null ? -Infinity : (limits[0] - 0.5 - (zeroPoint ?? 0)) * scale;
     const high = limits === null || scale === null ? Infinity : (limits[1] + 0.5 - (zeroPoint ?? 0)) * scale;
     for (let i = 0; i < first.length; i++) {
@@ -268,7 +268,7 @@ function decibels(signal: number, noise: number): number | null {
 
 const shownWorst = 5;
 
-/** Those that add the most noise, measured by their signal, to what they read. */
+/** The tensors that add the most noise relative to their inputs. */
 function worstOf(tensors: readonly TensorComparison[], pairs: readonly Pair[], second: Model): Comparison['worst'] {
   const byName = new Map(tensors.map((tensor) => [tensor.name, tensor]));
   const noiseOf = ({ signalToNoise }: TensorComparison): number =>

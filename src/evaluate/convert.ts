@@ -1,4 +1,4 @@
-// Between real values and a model's own tensors, by each tensor's quantization.
+// Converts between real values and a model's tensors with each tensor's quantization.
 
 import { elementAt } from '../base/checked.js';
 import { fail } from '../base/errors.js';
@@ -9,11 +9,11 @@ import { type Extremes, extremesOf, roundHalfAway, type TensorInfo } from '../si
 export interface ConvertedSample {
   /** All inputs of the model one after another, little-endian, in the model's types. */
   readonly bytes: Uint8Array;
-  /** How many values lay outside the range that the input can hold. */
+  /** Number of values outside the range that the input can represent. */
   readonly saturated: number;
 }
 
-/** For every input of the model, the position of the dataset's input that feeds it: by name, else in order. */
+/** For every input of the model, the index of the dataset input that feeds it: by name, otherwise by position. */
 export function matchInputs(dataset: Dataset, inputs: readonly TensorInfo[]): number[] {
   const mismatch = (reason: string): Error => fail('DATASET_MISMATCH', { dataset: dataset.name, reason });
   if (dataset.inputs.length !== inputs.length)
@@ -51,7 +51,7 @@ const namesOf = ({ name, alias }: TensorInfo): string => (alias === undefined ? 
 
 const isNamed = ({ name, alias }: TensorInfo, wanted: string): boolean => wanted === name || wanted === alias;
 
-/** What most likely explains a shape of as many elements. */
+/** The most likely reason why a shape with the same number of elements differs. */
 function advice(shape: readonly number[], wanted: readonly number[]): string {
   if (elementCount(shape) !== elementCount(wanted)) return '';
   const [channels = 1, ...rest] = shape.filter((size) => size !== 1);
@@ -63,9 +63,9 @@ function advice(shape: readonly number[], wanted: readonly number[]): string {
 }
 
 /**
- * Real values to the bytes of the model's inputs: q = round(x / scale) + zeroPoint, clamped, as the QUANTIZE kernel
- * does.
- * @throws DATASET_MISMATCH where a value list has another length than its input
+ * Converts real values to the bytes of the model's inputs: q = round(x / scale) + zeroPoint, clamped, as the QUANTIZE
+ * kernel does.
+ * @throws DATASET_MISMATCH if a sample has another number of values than its input
  */
 export function toModelInput(
   values: readonly Float32Array[],
@@ -95,7 +95,7 @@ export function toModelInput(
 function encode(values: Float32Array, tensor: TensorInfo, out: Uint8Array): number {
   const view = new DataView(out.buffer, out.byteOffset, out.byteLength);
   if (tensor.type === 'float32') {
-    // As the host stores them; every machine that runs this is little-endian.
+    // Host byte order; Atoll runs on little-endian machines only.
     out.set(new Uint8Array(values.buffer, values.byteOffset, values.byteLength));
     return 0;
   }
@@ -111,7 +111,7 @@ function encode(values: Float32Array, tensor: TensorInfo, out: Uint8Array): numb
   return clamped;
 }
 
-/** The real values of a tensor's bytes: (q - zeroPoint) * scale. */
+/** Converts a tensor's bytes to real values: (q - zeroPoint) * scale. */
 export function toRealValues(bytes: Uint8Array, tensor: TensorInfo): Float32Array {
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
   const count = elementCount(tensor.shape);
@@ -171,7 +171,7 @@ function getInteger(view: DataView, tensor: TensorInfo, i: number): number {
 
 /**
  * @returns the smallest and largest value of each input
- * @throws DATASET_INVALID where a sample holds a value that is no finite number
+ * @throws DATASET_INVALID if a sample holds a value that is not a finite number
  */
 export function requireNumbers(inputs: readonly Float32Array[], index: number, dataset: Dataset): Extremes[] {
   return inputs.map((values) => {

@@ -22,11 +22,11 @@ export interface EvaluateOptions {
 export interface Evaluation {
   readonly dataset: string;
   readonly metric: Metric;
-  /** A fraction for top1, top5 and auc; mean squared error; or dB. */
+  /** A fraction for top1, top5 and auc; a mean squared error; or dB. */
   readonly value: number;
   readonly samples: number;
   readonly latencyMs: Distribution & { readonly basis: LatencyBasis };
-  /** null for other tasks than classification, and beyond 1,000 classes. */
+  /** null for tasks other than classification, and beyond 1,000 classes. */
   readonly confusion: Confusion | null;
   readonly warnings: readonly Warning[];
 }
@@ -39,7 +39,7 @@ export async function evaluate(runner: Runner, dataset: Dataset, options: Evalua
   return (await evaluateScored(runner, dataset, options)).evaluation;
 }
 
-/** The same, with what is known of each sample: for comparing two models sample by sample. */
+/** Also returns the score of each sample, to compare two models sample by sample. */
 export async function evaluateScored(
   runner: Runner,
   dataset: Dataset,
@@ -57,7 +57,7 @@ export async function evaluateScored(
   const latencies: number[] = [];
   const ranges = new InputRanges(runner.inputs);
   if (dataset.state === 'per-file') requireStreams(runner, 'the state of this dataset is per-file');
-  // State goes from one sample to the next.
+  // State continues from one sample to the next.
   const concurrency = dataset.state === 'per-file' && runner.state !== 'none' ? 1 : runner.concurrency;
   const results = inOrder(dataset.samples(options.limit), concurrency, async (sample) => {
     const runs: { input: Float32Array; output: Float32Array }[] = [];

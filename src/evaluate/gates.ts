@@ -1,5 +1,5 @@
-// Limits that a model must keep before it goes anywhere: how much of a metric quantizing may cost, what a metric must
-// reach, latency and arena.
+// Limits that a model must meet before it is activated: the loss of a metric by quantization, a metric's minimum,
+// latency and arena.
 
 import { elementAt } from '../base/checked.js';
 import { fail } from '../base/errors.js';
@@ -9,15 +9,15 @@ import { type Metric, metricOf, type SampleScore } from './judge.js';
 
 /** How much of a metric may be lost. */
 export type Allowance =
-  /** Percentage points, of metrics that are shares. */
+  /** Percentage points, for metrics that are shares. */
   | { readonly unit: 'points'; readonly value: number }
-  /** Per cent of what the float model reaches. */
+  /** Per cent of the float model's value. */
   | { readonly unit: 'percent'; readonly value: number }
-  /** In the metric's own unit: a fraction of a share, decibels, a squared error. */
+  /** In the metric's own unit: a fraction, decibels, or a squared error. */
   | { readonly unit: 'own'; readonly value: number };
 
 export interface Limits {
-  /** Against the float model; unless given, 2 points of a share and 5 % of other metrics. */
+  /** Loss against the float model; by default 2 points of a share and 5 % of other metrics. */
   readonly maxDrop?: Allowance;
   readonly min?: { readonly metric: Metric; readonly value: number };
   readonly maxLatencyMs?: number;
@@ -27,22 +27,22 @@ export interface Limits {
 export interface GateResult {
   readonly gate: 'max-drop' | 'min' | 'max-latency-ms' | 'max-arena-bytes';
   readonly limit: number;
-  /** null where it is not known. */
+  /** null if unknown. */
   readonly actual: number | null;
   readonly passed: boolean;
-  /** Whether other samples of the same kind would be expected to say the same, with 95 % confidence. */
+  /** Whether other samples of the same kind would be expected to give the same verdict, with 95 % confidence. */
   readonly certain: boolean;
   readonly message: string;
 }
 
 const shares: ReadonlySet<Metric> = new Set(['top1', 'top5', 'auc']);
 
-/** How much worse a value is than that of the float model, in the metric's own unit; negative where it is better. */
+/** Drop against the float model, in the metric's own unit; negative for an improvement. */
 export function dropOf(metric: Metric, float: number, value: number): number {
   return metric === 'mse' ? value - float : float - value;
 }
 
-/** An allowance in the metric's own unit. @throws USAGE where points are given for a metric that is no share */
+/** Converts an allowance to the metric's own unit. @throws USAGE for points of a metric that is not a share */
 export function allowedDrop(metric: Metric, float: number, { maxDrop }: Pick<Limits, 'maxDrop'>): number {
   const { unit, value }: Allowance =
     maxDrop ?? (shares.has(metric) ? { unit: 'points', value: 2 } : { unit: 'percent', value: 5 });
@@ -55,14 +55,14 @@ export function allowedDrop(metric: Metric, float: number, { maxDrop }: Pick<Lim
   return value / 100;
 }
 
-/** A model on samples, with what is known of each. */
+/** Results of a model on samples, with the score of each. */
 export interface Scored {
   readonly metric: Metric;
   readonly value: number;
   readonly scores: readonly SampleScore[];
 }
 
-/** @param float on the same samples in the same order */
+/** @param float results on the same samples in the same order */
 export function dropGate(limits: Pick<Limits, 'maxDrop'>, float: Scored, quantized: Scored): GateResult {
   const { metric } = quantized;
   const limit = allowedDrop(metric, float.value, limits);
@@ -105,7 +105,7 @@ export function minGate(
   };
 }
 
-/** Latency and arena, where they are limited. */
+/** Limits on latency and arena, if any. */
 export function costGates(
   { maxLatencyMs, maxArenaBytes }: Limits,
   latencyMs: number | null,
@@ -131,18 +131,18 @@ export function costGates(
   ];
 }
 
-/** @throws GATE_FAILED with every limit that is not kept */
+/** @throws GATE_FAILED with every limit that is exceeded */
 export function requireGates(gates: readonly GateResult[], consequence: string): void {
   const failed = gates.filter(({ passed }) => !passed);
   if (failed.length > 0)
     throw fail('GATE_FAILED', { reasons: failed.map(({ message }) => message).join('; '), consequence });
 }
 
-/** Normal deviate of a two-sided confidence of 95 %. */
+/** Standard normal quantile for a two-sided confidence of 95 %. */
 const deviate = 1.96;
 const resamples = 400;
 
-/** 95 % confidence interval of the drop, from samples that both models have seen. */
+/** 95 % confidence interval of the drop, from samples that both models have run. */
 function intervalOfDrop(float: Scored, quantized: Scored): [number, number] {
   const { metric } = quantized;
   const count = quantized.scores.length;
@@ -166,7 +166,7 @@ function intervalOfDrop(float: Scored, quantized: Scored): [number, number] {
         drawn.map((i) => elementAt(scores, i)),
       );
     const drop = dropOf(metric, of(float), of(quantized));
-    // A resample of one kind alone has no ROC curve.
+    // A resample with one class only has no ROC curve.
     if (Number.isFinite(drop)) drops.push(drop);
   }
   drops.sort((a, b) => a - b);

@@ -1,10 +1,10 @@
 import { defined } from '../base/checked.js';
 
-// Several things under way at once, their results in the order in which they were begun.
+// Runs several tasks at once and yields their results in order.
 
 /**
- * Begins `work` on every item, at most `concurrency` at a time, and yields the results in order. What is under way when
- * one fails or the consumer stops is waited for, its results are dropped.
+ * Starts `work` on every item, at most `concurrency` at a time, and yields the results in order. If one fails or the
+ * consumer stops, running tasks are awaited and their results dropped.
  */
 export async function* inOrder<T, R>(
   items: AsyncIterable<T> | Iterable<T>,
@@ -15,7 +15,7 @@ export async function* inOrder<T, R>(
   try {
     for await (const item of items) {
       const result = work(item);
-      // Whoever awaits it in its turn gets the error; until then it is not unhandled.
+      // The consumer gets the error when it is this task's turn; until then it is not unhandled.
       result.catch(() => undefined);
       inFlight.push(result);
       if (inFlight.length >= concurrency) yield await defined(inFlight.shift());

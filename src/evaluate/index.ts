@@ -1,5 +1,5 @@
-// Evaluation. In goes something that runs a model (host simulator or device) and a dataset in real values; out come
-// the dataset's metric, latencies in milliseconds with their basis, and the confusion matrix.
+// Evaluation. Takes a runner (host simulator or device) and a dataset in real values; returns the dataset's metric,
+// latencies in milliseconds with their basis, and the confusion matrix.
 
 export type { Advice } from './advice.js';
 export { type BatchOptions, type BatchResult, interleave, runBatch } from './batch.js';

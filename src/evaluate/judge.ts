@@ -1,28 +1,28 @@
-// What a metric needs of each sample, gathered run by run, and the metric's value over all of them.
+// Collects what a metric needs from each run, and computes the metric over all samples.
 
 import { elementAt } from '../base/checked.js';
 import { fail } from '../base/errors.js';
 import type { Dataset, Metric, Sample } from '../data/index.js';
 import { areaUnderRoc, argMax, type Confusion, inTopK } from './metrics.js';
 
-/** A matrix of more classes than this says nothing to anybody, and takes their square in memory. */
+/** Larger matrices are unreadable, and their memory grows with the square. */
 const maxConfusionClasses = 1000;
 
 export type { Metric } from '../data/index.js';
 
-/** What is known of one sample. */
+/** Score of one sample. */
 export interface SampleScore {
   readonly label: number | null;
   readonly score: number;
   readonly predicted: number;
   readonly hit: boolean;
-  /** Sums of squares of the expected values and of the errors, over so many elements. */
+  /** Sums of squares of the expected values and of the errors. */
   readonly signal: number;
   readonly error: number;
   readonly elements: number;
 }
 
-/** A metric over samples; NaN for a ROC curve over samples of one kind. */
+/** A metric over samples; NaN for a ROC curve over samples of one class. */
 export function metricOf(metric: Metric, scores: readonly SampleScore[]): number {
   const sum = (of: (score: SampleScore) => number): number => scores.reduce((total, score) => total + of(score), 0);
   switch (metric) {
@@ -43,10 +43,10 @@ export function metricOf(metric: Metric, scores: readonly SampleScore[]): number
 
 export class Judge {
   private readonly judged: SampleScore[] = [];
-  /** A single output is the probability of class 1 of two classes. */
+  /** A single output is the probability of class 1. */
   private readonly classCount: number;
 
-  /** @throws DATASET_NO_METRIC where the dataset lacks what its metric needs */
+  /** @throws DATASET_NO_METRIC if the dataset lacks what its metric needs */
   constructor(
     private readonly dataset: Dataset,
     private readonly metric: Metric,
@@ -67,7 +67,7 @@ export class Judge {
       throw missing(`metric auc takes one or two outputs, or windows; the model has ${outputLength}`);
   }
 
-  /** Of each sample, in order. */
+  /** Scores in the order of the samples. */
   get scores(): readonly SampleScore[] {
     return this.judged;
   }
@@ -126,7 +126,7 @@ export class Judge {
     return { predicted, hit: metric === 'top5' || predicted === label };
   }
 
-  /** @throws DATASET_NO_METRIC where there are no samples, or only one kind of them for a ROC curve */
+  /** @throws DATASET_NO_METRIC if there are no samples, or only one class for a ROC curve */
   value(): number {
     const { judged, dataset } = this;
     const missing = (reason: string): Error => fail('DATASET_NO_METRIC', { dataset: dataset.name, reason });
@@ -150,7 +150,7 @@ export class Judge {
     return { matrix, classes: dataset.classes };
   }
 
-  /** Mean squared error of one output; the sums of the sample grow with it. */
+  /** Mean squared error of one output; adds to the sample's sums. */
   private compare(
     expected: Float32Array,
     output: Float32Array,

@@ -1,5 +1,6 @@
-// What of the values in front of a SOFTMAX or LOGISTIC is left in the probabilities behind it. Further apart than this,
-// they make probabilities of less than a twelfth of a step of the int8 output (exp(-8) = 1/2981, a step is 1/256).
+// Which differences of logits (inputs of SOFTMAX or LOGISTIC) are still visible in the probabilities. Logits further
+// away than this limit give probabilities below a twelfth of a step of the int8 output (exp(-8) = 1/2981, a step is
+// 1/256).
 
 import { elementAt } from '../base/checked.js';
 import {
@@ -13,13 +14,13 @@ import {
 
 const furthest = 8;
 
-/** How an operator makes probabilities, and how many values make them together. */
+/** The operator that computes probabilities, and the number of values that it normalizes together. */
 export interface OutputActivation {
   readonly by: 'SOFTMAX' | 'LOGISTIC';
   readonly rowLength: number;
 }
 
-/** By tensor, what makes probabilities of it, where nothing else reads it. */
+/** For each tensor that only such an operator reads, that operator. */
 export function outputActivationsOf(model: Model, subgraph: SubGraph): Map<number, OutputActivation> {
   const { consumers } = linksOf(subgraph);
   const outputs = new Set(subgraph.outputs ?? []);
@@ -34,7 +35,7 @@ export function outputActivationsOf(model: Model, subgraph: SubGraph): Map<numbe
   return new Map(entries);
 }
 
-/** null for an operator that makes no probabilities. */
+/** null for other operators. */
 export function outputActivationOf(
   model: Model,
   operator: Operator,
@@ -49,13 +50,13 @@ export function outputActivationOf(
     : null;
 }
 
-/** The values, moved to where they begin to count: for SOFTMAX that is by the largest of the row. */
+/** Clamps values to where they start to matter; for SOFTMAX relative to the largest value of the row. */
 export function relevantLogits(values: Float32Array, { by, rowLength }: OutputActivation): Float32Array {
   if (by === 'LOGISTIC') return values.map((value) => Math.max(-furthest, Math.min(furthest, value)));
   return eachRow(values, rowLength, (value, largest) => Math.max(value, largest - furthest));
 }
 
-/** The same; for SOFTMAX as distances to the largest of the row, which is all that it sees. */
+/** The same; for SOFTMAX as distances to the largest value of the row, which is all that it depends on. */
 export function logitDistances(values: Float32Array, activation: OutputActivation): Float32Array {
   const relevant = relevantLogits(values, activation);
   return activation.by === 'LOGISTIC'
@@ -63,13 +64,13 @@ export function logitDistances(values: Float32Array, activation: OutputActivatio
     : eachRow(relevant, activation.rowLength, (value, largest) => value - largest);
 }
 
-/** Ends of a range beyond which values may be cut off; null where none may. */
+/** Limits beyond which values may be cut off; null if none may. */
 export interface RelevantEnds {
   readonly min: number;
   readonly max: number | null;
 }
 
-/** For SOFTMAX by the smallest of the rows' largest values. */
+/** For SOFTMAX relative to the smallest of the rows' largest values. */
 export function relevantEnds(values: Float32Array, { by, rowLength }: OutputActivation): RelevantEnds {
   if (by === 'LOGISTIC') return { min: -furthest, max: furthest };
   let least = Infinity;

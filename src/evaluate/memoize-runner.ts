@@ -1,7 +1,7 @@
 import { sha256Hex } from '../base/hashes.js';
 import type { Runner, RunResult } from './runner.js';
 
-/** Outputs kept at most; the oldest are dropped. */
+/** Limit on the outputs that are kept; the oldest are dropped. */
 const maxKeptBytes = 256 * 2 ** 20;
 
 /** A runner that returns the kept result for a sample it has run before. */

@@ -1,4 +1,4 @@
-// Metrics of a whole dataset. Fractions between 0 and 1, SNR in dB.
+// Metrics over a whole dataset: fractions between 0 and 1, and SNR in dB.
 
 import { elementAt } from '../base/checked.js';
 import { quantileOf } from '../base/quantile.js';
@@ -15,7 +15,7 @@ export function argMax(values: ArrayLike<number>): number {
   return best;
 }
 
-/** Whether the label is among the k largest scores; equal scores rank by their index. */
+/** Whether the label is among the k largest scores; equal scores are ranked by index. */
 export function inTopK(scores: ArrayLike<number>, label: number, k: number): boolean {
   const own = scores[label];
   if (own === undefined) return false;
@@ -27,7 +27,10 @@ export function inTopK(scores: ArrayLike<number>, label: number, k: number): boo
   return above < k;
 }
 
-/** Area under the ROC curve: the chance that a positive (label not 0) scores above a negative, ties counting half. */
+/**
+ * Area under the ROC curve: the probability that a positive sample (label not 0) scores above a negative one; ties
+ * count half.
+ */
 export function areaUnderRoc(scores: readonly number[], labels: readonly number[]): number {
   const order = scores.map((_, i) => i).sort((a, b) => elementAt(scores, a) - elementAt(scores, b));
   let rankSum = 0;
@@ -53,7 +56,7 @@ export interface Distribution {
   readonly p95: number;
 }
 
-/** @returns zeros where there are no values */
+/** @returns zeros if there are no values */
 export function distributionOf(values: readonly number[]): Distribution {
   const sorted = [...values].sort((a, b) => a - b);
   const quantile = (share: number): number => (sorted.length === 0 ? 0 : quantileOf(sorted, share));

@@ -1,5 +1,4 @@
-// What the float model makes of some calibration samples: the measure of everything that is tried on its quantized
-// form.
+// The float model's outputs for some calibration samples: the reference for every quantized version that is tried.
 
 import { defined, elementAt } from '../base/checked.js';
 import { type Dataset, runsOf } from '../data/index.js';
@@ -9,16 +8,16 @@ import { matchInputs, requireNumbers } from './convert.js';
 import { logitDistances, type OutputActivation, outputActivationOf } from './logits.js';
 import { Tracer } from './trace.js';
 
-/** Into so many parts runs are split, so that what is chosen on some can be judged on the others. */
+/** Number of folds: a choice made on some runs is judged on the others. */
 export const foldCount = 4;
 
-/** Beyond this, more samples say little more about an error, and cost their time. */
+/** More samples add little information about an error but cost time. */
 const maxRuns = 100;
 
 interface Run {
   /** Real values by input, in the order of the model's inputs. */
   readonly inputs: readonly Float32Array[];
-  /** Whether state lasts from the run before. */
+  /** Whether state continues from the previous run. */
   readonly continues: boolean;
   /** Real values by measured tensor. */
   readonly measured: readonly Float32Array[];
@@ -31,7 +30,7 @@ export interface SignatureReference {
   readonly points: readonly Point[];
 }
 
-/** A tensor whose error is measured: an output, or the logits that it is made from. */
+/** A tensor whose error is measured: an output, or the logits that it is computed from. */
 interface Point {
   readonly output: number;
   /** null for the output itself. */
@@ -39,8 +38,8 @@ interface Point {
 }
 
 /**
- * How near a model's outputs are to the float model's: signal to noise in dB, the mean over outputs; Infinity where
- * they are equal.
+ * Signal-to-quantization-noise ratio: how close a model's outputs are to the float model's, in dB, averaged over the
+ * outputs; Infinity if they are equal.
  */
 export class Sqnr {
   constructor(
@@ -48,7 +47,7 @@ export class Sqnr {
     private readonly byFold: readonly number[],
   ) {}
 
-  /** Whether it is better by so much, in dB, and not by the doing of a few samples. */
+  /** Whether this one is better by this many dB, and not only because of a few samples. */
   exceeds(other: Sqnr, gain: number): boolean {
     const worse = this.byFold.filter((ratio, fold) => ratio < elementAt(other.byFold, fold)).length;
     return this.decibels > other.decibels + gain && worse <= 1;
@@ -86,7 +85,7 @@ export class Reference {
     return this.crossValidated(() => model);
   }
 
-  /** @param modelFor what is measured on the runs of a fold: a model that was made without them */
+  /** @param modelFor returns the model to measure on the runs of a fold; it was made without them */
   crossValidated(modelFor: (fold: number) => Model): Sqnr {
     const known = new Map<Model, Measured[]>();
     const points = this.signatures.flatMap((signature) => signature.points);
@@ -112,7 +111,7 @@ export class Reference {
   }
 }
 
-/** One signature of a model that is measured. */
+/** Measures one signature of a model. */
 class Measured {
   private readonly tensors: number[];
   private readonly tracer: Tracer;
@@ -125,11 +124,11 @@ class Measured {
     this.tracer = new Tracer(model, reference.signature, new Set(this.tensors));
   }
 
-  /** By point, over the runs of a fold. */
+  /** Errors by point, over the runs of a fold. */
   errors(fold: number): Errors[] {
     const { runs, points } = this.reference;
     const errors = points.map(() => ({ signal: 0, noise: 0 }));
-    // Runs of other folds are what those of this one go on from.
+    // Runs of this fold may continue from runs of other folds.
     const streams = runs.some(({ continues }) => continues);
     for (const [r, run] of runs.entries()) {
       const counts = r % foldCount === fold;
@@ -143,13 +142,13 @@ class Measured {
   }
 }
 
-/** Of some runs, at a point: sums of squares. */
+/** Sums of squares at a point over some runs. */
 interface Errors {
   signal: number;
   noise: number;
 }
 
-/** Where nothing of logits differs that counts, the outputs may still differ. */
+/** If the relevant logits are all equal, the outputs may still differ. */
 const maxDecibelsOfLogits = 120;
 
 function ratioOf(parts: readonly Errors[], { activation }: Point): number {
@@ -160,7 +159,7 @@ function ratioOf(parts: readonly Errors[], { activation }: Point): number {
 }
 
 /**
- * Outputs of real numbers. Of probabilities also what they are made from: most of their error is that of a few
+ * Outputs of real numbers. For probabilities also the logits: most of the error in probabilities comes from a few
  * undecided samples.
  */
 function pointsOf(model: Model, { outputs, tensors, operators }: SubGraph): Point[] {
@@ -175,7 +174,7 @@ function pointsOf(model: Model, { outputs, tensors, operators }: SubGraph): Poin
 
 const conversions = new Set(['QUANTIZE', 'DEQUANTIZE']);
 
-/** The tensors of the points, in the float model as in any that was made from it. */
+/** The tensors of the points, in the float model or in a model made from it. */
 function tensorsAt(model: Model, at: number, points: readonly Point[]): number[] {
   const subgraph = elementAt(model.subgraphs, at);
   const { producer } = linksOf(subgraph);

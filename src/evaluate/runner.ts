@@ -1,4 +1,4 @@
-// What can run a model on samples: the simulator on this host, or a device at the other end of a transport.
+// Runs a model on samples: on this host's simulator, or on a device.
 
 import { fail } from '../base/errors.js';
 import { yieldToEventLoop } from '../base/event-loop.js';
@@ -7,13 +7,11 @@ import type { Model } from '../formats/tflite/index.js';
 import { Interpreter, type InterpreterOptions, isStateful, type TensorInfo } from '../simulator/index.js';
 import { modelWarnings } from './warnings.js';
 
-/**
- * Where a latency comes from: this machine's clock, a target's latency model, a simulated device, a device's own ticks.
- */
+/** Source of a latency: this machine's clock, a target's latency model, a simulated device, or a device's own clock. */
 export type LatencyBasis = 'host' | 'estimate' | 'simulated' | 'device';
 
 export interface RunResult {
-  /** All outputs one after another. */
+  /** All outputs back to back. */
   readonly output: Uint8Array;
   readonly latencyMs: number;
 }
@@ -22,27 +20,27 @@ export interface Runner {
   readonly inputs: readonly TensorInfo[];
   readonly outputs: readonly TensorInfo[];
   readonly basis: LatencyBasis;
-  /** How many samples may be under way at once. */
+  /** Maximum number of samples in flight. */
   readonly concurrency: number;
-  /** What is known of the model before it runs. */
+  /** Warnings about the model, before any run. */
   readonly warnings: readonly Warning[];
-  /** Whether the model keeps values between invocations, and if so, whether a run can go on from the one before. */
+  /** Whether the model has state, and if so, whether a run can continue from the previous one. */
   readonly state: RunnerState;
-  /** @param continues whether variables keep what the run before left; otherwise they are reset */
+  /** @param continues whether variables keep their values from the previous run; otherwise they are reset */
   readonly run: (sample: Uint8Array, signal?: AbortSignal, continues?: boolean) => Promise<RunResult>;
 }
 
 export type RunnerState = 'none' | 'continues' | 'reset';
 
-/** @throws STREAM_UNSUPPORTED where samples of a stream cannot be told from others */
+/** @throws STREAM_UNSUPPORTED if the runner cannot keep state between samples */
 export function requireStreams({ state }: Runner, reason: string): void {
   if (state === 'reset') throw fail('STREAM_UNSUPPORTED', { reason });
 }
 
-/** What a simulator on this host is to run, and how. */
+/** Options of the simulator on this host. */
 export type SimulationOptions = Pick<InterpreterOptions, 'profile' | 'signature'>;
 
-/** The simulator on this host. */
+/** A runner on this host's simulator. */
 export function hostRunner(model: Model, options: SimulationOptions = {}): Runner {
   const interpreter = new Interpreter(model, options);
   return {

@@ -1,5 +1,5 @@
-// The simulator on several threads: each has an interpreter of its own and runs whole samples. Outputs are those of one
-// thread.
+// Runs the simulator on several threads. Each thread has its own interpreter and runs whole samples; outputs are the
+// same as on one thread.
 
 import { Worker } from 'node:worker_threads';
 import { AtollError, type ErrorCode, fail } from '../base/errors.js';
@@ -13,7 +13,7 @@ export interface WorkerStart {
   readonly options: SimulationOptions;
 }
 
-/** What a worker says: that it is ready, or what came of the sample that it was given. */
+/** Message from a worker: it is ready, or the result of a sample. */
 export type WorkerAnswer =
   | { readonly kind: 'ready' }
   | { readonly kind: 'done'; readonly output: Uint8Array; readonly latencyMs: number }
@@ -24,7 +24,7 @@ export interface ThreadedRunner extends Runner {
 }
 
 /**
- * @param threads how many samples run at once
+ * @param threads number of samples that run at once
  * @throws what the Interpreter throws
  */
 export async function threadedRunner(
@@ -52,7 +52,7 @@ export async function threadedRunner(
     basis: 'host',
     concurrency: threads,
     warnings: modelWarnings(model),
-    // Each thread has variables of its own.
+    // Each thread has its own variables.
     state: isStateful(model) ? 'reset' : 'none',
     run: async (sample, signal) => {
       const worker = idle.pop() ?? (await new Promise<SimulatorThread>((resolve) => waiting.push(resolve)));

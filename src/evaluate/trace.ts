@@ -1,14 +1,14 @@
-// The real values of tensors while a model runs.
+// Records the real values of tensors while a model runs.
 
 import type { Model } from '../formats/tflite/index.js';
 import { Interpreter, type Operand } from '../simulator/index.js';
 import { toModelInput, toRealValues } from './convert.js';
 
-/** Runs samples through one signature of a model and gives the values of chosen tensors. */
+/** Runs samples through one signature of a model and returns the values of selected tensors. */
 export class Tracer {
   private readonly interpreter: Interpreter;
 
-  /** @param wanted tensor indices; constants have no values here */
+  /** @param wanted tensor indices; constants are not recorded */
   constructor(
     model: Model,
     signature: string | undefined,
@@ -19,7 +19,7 @@ export class Tracer {
 
   /**
    * @param inputs real values by input, in the model's order
-   * @param continues whether variables keep what the run before left
+   * @param continues whether variables keep their values from the previous run
    */
   run(inputs: readonly Float32Array[], continues = false): Map<number, Float32Array> {
     const values = new Map<number, Float32Array>();

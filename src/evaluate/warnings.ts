@@ -4,7 +4,7 @@ import type { Dataset } from '../data/index.js';
 import type { Model } from '../formats/tflite/index.js';
 import { overflowRisks } from '../simulator/index.js';
 
-/** What a model's results may suffer from, whatever runs it. */
+/** Warnings about the model, independent of where it runs. */
 export function modelWarnings(model: Model): Warning[] {
   return overflowRisks(model).map(({ operator, op, tensor, channels }) => ({
     code: 'ACCUMULATOR_OVERFLOW',
@@ -29,7 +29,10 @@ export function dataWarnings(
   return [...(plain ? [{ code: 'UNSCALED_INTEGERS', message }] : []), ...warnings];
 }
 
-/** A model that keeps state, on samples of one file that may be a stream, without a word on how long state lasts. */
+/**
+ * Warns if a stateful model gets several samples of one file, which may be a stream, and nothing says how long state
+ * lasts.
+ */
 export function stateWarnings(
   state: 'none' | 'continues' | 'reset',
   { state: said, sharesFiles, name }: Pick<Dataset, 'state' | 'sharesFiles' | 'name'>,

@@ -1,4 +1,4 @@
-// A thread of threads.ts: an interpreter that runs the samples it is sent, one at a time.
+// Worker of threads.ts: an interpreter that runs the samples that it receives, one at a time.
 
 import { parentPort, workerData } from 'node:worker_threads';
 import { AtollError, fail, reasonOf } from '../base/errors.js';

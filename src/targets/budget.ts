@@ -1,17 +1,17 @@
-// What a target has to spend on a model, in bytes.
+// Flash and RAM that a target has for a model, in bytes.
 
 import type { KernelProfile, RuntimeKernels } from '../simulator/index.js';
 import type { Target } from './load.js';
 import { flashPage } from './schema.js';
 
 export interface Budget {
-  /** One of the two places in flash that hold a model; null without flash. */
+  /** One of the two slots in flash; null without flash. */
   readonly slotBytes: number | null;
   readonly arenaBytes: number;
 }
 
 /**
- * The firmware's share is taken off; the rest of flash is two slots of whole pages, so that the old model survives an
+ * Flash without the firmware's share is divided into two slots of whole pages, so that the old model survives an
  * update.
  */
 export function budgetOf(target: Target): Budget {
@@ -23,7 +23,7 @@ export function budgetOf(target: Target): Budget {
   };
 }
 
-/** The kernels that the device's interpreter links; null where no interpreter runs on it. */
+/** The kernels that the device's interpreter links; null if no interpreter runs on it. */
 export function runtimeKernelsOf(target: Target): RuntimeKernels | null {
   const { runtime, core } = target;
   return runtime.kernels === 'edgetpu' || core === null

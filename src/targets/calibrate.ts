@@ -1,4 +1,5 @@
-// What measurements on a board say of the estimates for its kind: one factor, and how far they still are off.
+// Computes from measurements on a board the factor by which a target's latency estimates are off, and the error that
+// remains.
 
 import type { Model } from '../formats/tflite/index.js';
 import { estimateLatency } from './latency.js';
@@ -20,7 +21,7 @@ export interface Calibrated {
   }[];
 }
 
-/** One model says nothing of others: as far off as 94 % of the published systems are (docs/latency.md). */
+/** A single model says nothing about others: use the error of 94 % of the published systems (docs/latency.md). */
 const errorOfOne = 20;
 const minError = 5;
 

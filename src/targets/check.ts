@@ -1,4 +1,4 @@
-// Does a model fit a target? Operators, flash, arena, and a latency estimate, before anything is flashed.
+// Checks whether a model fits a target: operators, flash, arena, and a latency estimate, before anything is flashed.
 
 import { fail } from '../base/errors.js';
 import type { Model } from '../formats/tflite/index.js';
@@ -36,17 +36,19 @@ export interface CheckResult {
   readonly npuSubgraphs: number | null;
   readonly memory: {
     readonly flashBytes: number;
-    /** null where no interpreter runs on the device, or the simulator lacks an operator. */
+    /** null if no interpreter runs on the device, or if the simulator lacks an operator. */
     readonly arenaBytes: number | null;
     readonly headBytes: number | null;
     readonly tailBytes: number | null;
-    /** Parameters of what an accelerator runs; null for a target without one. */
+    /** Parameters of the operators that an accelerator runs; null for a target without one. */
     readonly parameterBytes: number | null;
-    /** Of these, what stays in its memory, and what is sent at every inference: the least and the most. */
+    /**
+     * Bytes that stay in the accelerator's memory, and bytes that are sent with every inference: minimum and maximum.
+     */
     readonly cachedParameterBytes: Span | null;
     readonly streamedParameterBytes: Span | null;
     readonly budgets: Budget;
-    /** What the runtime takes of the firmware's share of flash; null where that was not measured. */
+    /** Flash of the runtime, out of the firmware's share; null if it was not measured. */
     readonly runtime: RuntimeFlash | null;
   };
   readonly latencyMs: LatencyEstimate | null;
@@ -54,15 +56,15 @@ export interface CheckResult {
 }
 
 export interface CheckOptions {
-  /** Where they are known already. */
+  /** Facts about the model, if already computed. */
   readonly facts?: ModelFacts;
-  /** Let an Edge TPU have every part that it could run, instead of one. */
+  /** Map every part that an Edge TPU could run, instead of one. */
   readonly multipleSubgraphs?: boolean;
 }
 
 /**
- * @param flashBytes what the model takes on the device: the file, or the slot image
- * @throws OPERATOR_INVALID, TENSOR_SHAPE_DYNAMIC, TFLITE_INVALID for a model that is wrong in itself
+ * @param flashBytes size of the model on the device: the file, or the slot image
+ * @throws OPERATOR_INVALID, TENSOR_SHAPE_DYNAMIC, TFLITE_INVALID for an invalid model
  */
 export function checkModel(model: Model, target: Target, flashBytes: number, options: CheckOptions = {}): CheckResult {
   const facts = options.facts ?? factsOf(model);
@@ -78,7 +80,7 @@ export function checkModel(model: Model, target: Target, flashBytes: number, opt
   const arena = simulated && kernels !== null ? facts.arenaFor(kernels) : null;
   const kind = kindReasons(model, target);
   const ofItsKind = kind.every(({ code }) => code === 'TYPE');
-  // What is compiled has no operators to speak of; of a float model, only what quantizing does not cure.
+  // A compiled model has no operators to check. For a float model, report only what quantization does not fix.
   const compiled = kind.some(({ code }) => code === 'COMPILED');
   const runtime = kernels === null ? 'tflite' : 'tflm';
   const reasons = [
@@ -90,7 +92,7 @@ export function checkModel(model: Model, target: Target, flashBytes: number, opt
     ...arenaReasons(model, arena, budgets, target),
   ];
   const runtimeFlash = runtimeFlashOf(model, target);
-  // The figures of a target are for integers.
+  // The target's latency figures are for integers.
   const latencyMs = simulated && kind.length === 0 ? estimateLatency(model, target, { work: facts.work(), npu }) : null;
   return {
     target: target.id,
@@ -118,7 +120,7 @@ export function requireFit({ fits, target, reasons }: CheckResult): void {
   if (!fits) throw fail('MODEL_DOES_NOT_FIT', { target, reasons: reasons.map(({ message }) => message).join('; ') });
 }
 
-/** What the accelerator leaves to the host's CPU runs there, except custom operators that nothing here knows. */
+/** The host's CPU runs what the accelerator does not, except unknown custom operators. */
 function placementOf(
   { index, op, mapped, status, unconfirmed, source }: NpuPlacement,
   missing: readonly MissingOperator[],
@@ -127,7 +129,7 @@ function placementOf(
   return { index, op, placed: mapped ? 'npu' : cpu, reason: mapped ? null : status, unconfirmed, source };
 }
 
-/** Operators that run on the target in no type: quantizing does not help them. */
+/** Operators that run on the target in no type: quantization does not help them. */
 function withoutKernel(operators: readonly OperatorPlacement[], target: Target): OperatorPlacement[] {
   const { operators: known } = target.operators;
   const npu = target.runtime.kernels === 'edgetpu';

@@ -1,4 +1,4 @@
-// Which operators a microcontroller's runtime runs: by the types of activations and weights that its kernels take.
+// Which operators a microcontroller's runtime runs, by the types of activations and weights that its kernels accept.
 
 import { type Model, mainSubgraph } from '../formats/tflite/index.js';
 import { kernelRefusal } from '../simulator/index.js';
@@ -10,13 +10,13 @@ export interface OperatorPlacement {
   readonly op: string;
   readonly placed: 'npu' | 'cpu' | 'unsupported';
   /**
-   * Why it is not where it should be: of an Edge TPU in its compiler's words, of a microcontroller by what the
-   * runtime's kernels take; null when it is.
+   * Why the operator is not placed: in the compiler's words for an Edge TPU, by the kernels' types for a
+   * microcontroller; null if it is placed.
    */
   readonly reason: string | null;
-  /** True where this follows a documented rule that nothing measured shows. */
+  /** Whether this follows a documented rule that no measurement confirms. */
   readonly unconfirmed: boolean;
-  /** Where the rule is from; null where the operator has none of its own. */
+  /** Source of the rule; null if the operator has none. */
   readonly source: string | null;
 }
 

@@ -1,6 +1,6 @@
 import { elementAt } from '../base/checked.js';
 
-// A target file that extends another says only what differs.
+// A target file that extends another contains only the differences.
 
 type Plain = Readonly<Record<string, unknown>>;
 
@@ -9,8 +9,8 @@ export function isPlain(value: unknown): value is Plain {
 }
 
 /**
- * Mappings are merged, anything else is replaced. Sources of figures that the extension changes go with these; what it
- * does not give a source for counts as unverified.
+ * Mappings are merged, everything else is replaced. If the extension changes a figure without naming a source, the
+ * figure counts as unverified.
  */
 export function extendTarget(base: Plain, { extends: _, ...own }: Plain): Plain {
   const merged = merge(base, own) as Record<string, unknown>;
@@ -20,7 +20,7 @@ export function extendTarget(base: Plain, { extends: _, ...own }: Plain): Plain 
   const baseUnverified = Array.isArray(base.unverified) ? (base.unverified as string[]) : [];
   const ownUnverified = Array.isArray(own.unverified) ? (own.unverified as string[]) : [];
   const figures = Object.keys(baseSources).filter((key) => changed(key) && !(key in ownSources));
-  // What is no mapping, or no list, is for the schema to refuse.
+  // The schema refuses what is not a mapping or a list.
   if (
     (own.sources !== undefined && !isPlain(own.sources)) ||
     (own.unverified !== undefined && !Array.isArray(own.unverified))

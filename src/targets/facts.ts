@@ -1,4 +1,4 @@
-// What does not depend on the target: known once, it serves many checks.
+// Facts about a model that do not depend on the target, computed once for many checks.
 
 import type { Model } from '../formats/tflite/index.js';
 import {
@@ -21,12 +21,12 @@ export interface ModelFacts {
   /** Operators that the simulator lacks. */
   readonly missing: readonly MissingOperator[];
   readonly simulated: boolean;
-  /** What a runtime refuses, or computes otherwise than the model says; none for models that are not simulated. */
+  /** Operators that a runtime refuses or computes differently; empty for models that are not simulated. */
   readonly limits: (runtime: Runtime) => readonly BrokenLimit[];
   readonly overflows: () => readonly OverflowRisk[];
-  /** With the kernels that a device links, of which there are few kinds. */
+  /** By the kernels that a device links, of which there are few combinations. */
   readonly arenaFor: (kernels: RuntimeKernels) => Arena;
-  /** Of each operator; only for models that are simulated. */
+  /** By operator; only for models that are simulated. */
   readonly work: () => readonly (Work | null)[];
   readonly inputsAndOutputs: () => ReturnType<typeof inputsAndOutputs>;
 }

@@ -1,5 +1,5 @@
-// Targets: kinds of devices, as YAML files that are validated like code. In goes a target's id; loadTarget gives its
-// file with its operator set. checkModel says whether a model fits: operators, flash and arena in bytes, latency in ms.
+// Targets: kinds of devices, described by validated YAML files. loadTarget takes a target's id and returns its file
+// with its operator set. checkModel says whether a model fits: operators, flash and arena in bytes, latency in ms.
 
 export { type Budget, budgetOf, runtimeKernelsOf, simulatedProfile } from './budget.js';
 export { type Calibrated, calibrateTarget, type LatencyMeasurement } from './calibrate.js';

@@ -1,6 +1,6 @@
-// Where CMSIS-NN's kernels differ from the reference ones that the simulator equals: measured with tflite-micro
-// 90b983c2 and CMSIS-NN 4ab83cc3 on emulated Cortex-M0+, M4 and M55. Of these the profile cmsis-nn has the state of
-// LSTM and the softmax of single values; `check` warns of the others, which depend on shapes.
+// Where CMSIS-NN's kernels differ from the reference kernels, measured with tflite-micro 90b983c2 and CMSIS-NN 4ab83cc3
+// on emulated Cortex-M0+, M4 and M55. The kernel profile cmsis-nn covers the state of LSTM and the softmax of single
+// values; `check` warns about the others, which depend on shapes.
 
 import {
   constantBytes,
@@ -26,7 +26,7 @@ const shapeAt = (graph: SubGraph, operator: Operator, input: number): number[] =
 const typeAt = (graph: SubGraph, operator: Operator, input: number): number | undefined =>
   graph.tensors[operator.inputs?.[input] ?? -1]?.type;
 
-/** @param mve whether the core has vector instructions, for which some kernels are others */
+/** @param mve whether the core has vector instructions, which select other kernels */
 function findersOf(mve: boolean): Readonly<Record<string, Finder>> {
   return {
     UNIDIRECTIONAL_SEQUENCE_LSTM: () =>
@@ -77,7 +77,7 @@ const vectorFinders: Readonly<Record<string, Finder>> = {
   },
 };
 
-/** The operators of the main subgraph whose results on a device with CMSIS-NN may differ from the simulator's. */
+/** The operators of the main subgraph whose results with CMSIS-NN may differ from the simulator's. */
 export function cmsisNnDifferences(model: Model, mve: boolean): KernelDifference[] {
   const graph = mainSubgraph(model);
   const finders = findersOf(mve);

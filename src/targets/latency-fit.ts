@@ -1,4 +1,4 @@
-// Fits cycles per multiply-accumulate to published times of whole models: one set of constants for each system (board,
+// Fits cycles per multiply-accumulate to published latencies of whole models: one set of constants per system (board,
 // clock, runtime).
 
 import { elementAt } from '../base/checked.js';
@@ -6,10 +6,10 @@ import { elementCount, type Model, mainSubgraph } from '../formats/tflite/index.
 import { workOf } from '../simulator/index.js';
 import { type LayerKind, layerKinds, loadOf } from './latency.js';
 
-/** What a system's constants are: cycles for each unit of load. */
+/** The constants of a system: cycles per unit of load. */
 export type PerMac = Readonly<Record<LayerKind, number>>;
 
-/** The load of a whole model, by kind of layer. */
+/** The load of a whole model by kind of layer. */
 export type ModelLoad = Readonly<Record<LayerKind, number>>;
 
 export function modelLoadOf(model: Model): ModelLoad {
@@ -29,18 +29,17 @@ export interface MeasuredModel {
 }
 
 /**
- * What is known of cores before anything is measured, as ratios to the cost of a convolution's load: depthwise layers
- * have no reuse, dense ones stream their weights. Three models leave three constants free: where one measurement is
- * odd, this keeps the others from following it.
+ * Prior ratios to the cost of a convolution: depthwise layers have no reuse, dense layers stream their weights. Three
+ * models determine three constants; the prior keeps them from following one odd measurement.
  */
 const expected = { depthwise: { ratio: 4, spread: 0.3 }, fullyConnected: { ratio: 1.3, spread: 0.5 } } as const;
 
-/** How far a published time is from what any such model can say, as a share. */
+/** Expected error of a published latency against such a model, as a share. */
 const spreadOfTimes = 0.1;
 
 const rounds = 60;
 
-/** Least squares in logarithms, by Gauss and Newton; all three come out above 0. */
+/** Gauss-Newton on logarithms, so that all three constants are positive. */
 export function fitPerMac(measured: readonly MeasuredModel[]): PerMac {
   const total = measured.reduce((sum, { load }) => sum + layerKinds.reduce((all, kind) => all + load[kind], 0), 0);
   const start = Math.log(measured.reduce((sum, { cycles }) => sum + cycles, 0) / total);
@@ -63,7 +62,7 @@ export function fitPerMac(measured: readonly MeasuredModel[]): PerMac {
       });
     }
     const step = leastSquares(rows);
-    // Far from the solution a whole step may overshoot.
+    // Far from the solution a full step may overshoot.
     logs = logs.map((log, k) => log + Math.max(-1, Math.min(1, elementAt(step, k))));
   }
   const [conv, depthwise, fullyConnected] = logs.map(Math.exp) as [number, number, number];
@@ -74,7 +73,7 @@ export function cyclesOf(perMac: PerMac, load: ModelLoad): number {
   return layerKinds.reduce((sum, kind) => sum + perMac[kind] * load[kind], 0);
 }
 
-/** The step that makes the residuals least: normal equations, by elimination. */
+/** The Gauss-Newton step: normal equations, solved by elimination. */
 function leastSquares(rows: readonly { readonly residual: number; readonly slopes: readonly number[] }[]): number[] {
   const size = rows[0]?.slopes.length ?? 0;
   const sumOf = (value: (row: (typeof rows)[number]) => number): number =>

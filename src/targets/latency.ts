@@ -1,5 +1,5 @@
-// Latency estimates, in milliseconds: cycles per multiply-accumulate and per element of a core, or of an Edge TPU and
-// its host.
+// Latency estimates in milliseconds, from cycles per multiply-accumulate and per element of a core, or of an Edge TPU
+// and its host.
 
 import { defined, elementAt } from '../base/checked.js';
 import { fail } from '../base/errors.js';
@@ -12,37 +12,37 @@ export const layerKinds = ['conv', 'depthwise', 'fullyConnected'] as const;
 export type LayerKind = (typeof layerKinds)[number];
 
 /**
- * What it costs to finish an output (bias, rescaling, clamping, storing), in multiply-accumulates; of depthwise layers
- * it is in those themselves.
+ * Cost of finishing an output (bias, rescaling, clamping, storing), in multiply-accumulates; for depthwise layers in
+ * their own.
  */
 export const macsPerOutput: Readonly<Record<LayerKind, number>> = { conv: 16, depthwise: 0, fullyConnected: 16 };
 
-/** What a layer's cycles are proportional to. */
+/** The quantity that a layer's cycles are proportional to. */
 export function loadOf(kind: LayerKind, macs: number, outputs: number): number {
   return macs + macsPerOutput[kind] * outputs;
 }
 
-/** A figure that was not measured on the device in question. */
+/** An estimate that was not measured on the device itself. */
 export interface Estimate {
   readonly value: number;
   readonly basis: 'estimate';
-  /** Half width of the range that the true value should lie in. */
+  /** Half the width of the range that is expected to contain the true value, as a share. */
   readonly errorPercent: number;
 }
 
 export interface LatencyEstimate extends Estimate {
-  /** How many models measured on such a board correct it; 0 where it rests on the target's figures alone. */
+  /** Number of models measured on such a board that correct the estimate; 0 if it uses the target's figures alone. */
   readonly measuredModels: number;
 }
 
-/** Nothing is published of layers of 16 bits: they count as those of 8, and may be this much further off. */
+/** No latencies of 16-bit layers are published: they count as 8-bit layers, with this additional uncertainty. */
 const int16Uncertainty = 2;
 
-/** What a latency follows from, where it is known already. */
+/** Facts that a latency is computed from, if already known. */
 export interface Known {
-  /** Of each operator. */
+  /** By operator. */
   readonly work?: readonly (Work | null)[];
-  /** What of the model an accelerator runs. */
+  /** What an accelerator runs. */
   readonly npu?: NpuPlacements | null;
 }
 
@@ -51,7 +51,7 @@ export function estimateLatency(model: Model, target: Target, known: Known = {})
   const { measured } = latency;
   const npu = placementsOf(model, target, known);
   const value = operatorLatencies(model, target, { ...known, npu }).reduce((sum, ms) => sum + ms, 0);
-  // Every part that an accelerator runs is a call of its own.
+  // Each part that an accelerator runs is a call of its own.
   const overhead =
     latency.kind === 'edgetpu' ? latency.overheadMs * (measured?.factor ?? 1) * Math.max(1, npu?.subgraphs ?? 0) : 0;
   const wide = mainSubgraph(model).tensors.some(({ type, isVariable }) => type === TensorType.INT16 && !isVariable);
@@ -59,7 +59,7 @@ export function estimateLatency(model: Model, target: Target, known: Known = {})
   return { value: overhead + value, basis: 'estimate', errorPercent, measuredModels: measured?.models ?? 0 };
 }
 
-/** Of an inference, in microjoules: what the board takes times how long; null where its power is not known. */
+/** Energy of an inference in microjoules: the board's power times the latency; null if the power is unknown. */
 export function estimateEnergy({ power }: Target, latency: LatencyEstimate): Estimate | null {
   if (power === null) return null;
   return {
@@ -69,7 +69,7 @@ export function estimateEnergy({ power }: Target, latency: LatencyEstimate): Est
   };
 }
 
-/** The share of each operator, in milliseconds and in order. */
+/** Milliseconds of each operator, in order. */
 export function operatorLatencies(model: Model, target: Target, known: Known = {}): number[] {
   const factor = target.latency.measured?.factor ?? 1;
   const work = known.work ?? workOf(model);
@@ -112,7 +112,7 @@ function edgeTpuLatencies(
 ): number[] {
   const { tensors, operators } = mainSubgraph(model);
   const all = placements.reduce((sum, { cycles }) => sum + cycles, 0);
-  // What is sent at every inference is charged to the mapped operators by their cycles.
+  // Parameters that are sent with every inference are charged to the mapped operators in proportion to their cycles.
   const sentMs = (1000 * (parameters.total - parameters.cached.max)) / latency.bytesPerSecond;
   return placements.map(({ mapped, cycles, index }) => {
     if (mapped) return (latency.msPerMegacycle * cycles) / 1e6 + (all === 0 ? 0 : (sentMs * cycles) / all);

@@ -10,13 +10,10 @@ import { extendTarget, isPlain } from './extend.js';
 import { type LinkedSizes, linkedSizesSchema, type OperatorSet, operatorSetSchema, type TargetFile } from './schema.js';
 import { targetSchema } from './validate.js';
 
-/**
- * A target file that has been validated, with the operator set that it names and the sizes of the runtime that it
- * links.
- */
+/** A validated target file, with its operator set and the sizes of the runtime that it links. */
 export interface Target extends TargetFile {
   readonly operators: OperatorSet;
-  /** null where they have not been measured. */
+  /** null if they have not been measured. */
   readonly linked: LinkedSizes | null;
 }
 
@@ -32,7 +29,7 @@ export async function shippedTargets(): Promise<string[]> {
 }
 
 /**
- * @param target the id of a shipped target, or the path of a .yaml file
+ * @param target id of a shipped target, or path of a .yaml file
  * @throws TARGET_UNKNOWN, TARGET_INVALID, FILE_NOT_READABLE
  */
 export async function loadTarget(target: string): Promise<Target> {
@@ -55,7 +52,7 @@ interface BuiltTargets {
   readonly targets: readonly TargetFile[];
 }
 
-/** What the build made of the shipped files (scripts/build-targets.js); empty where the sources run unbuilt. */
+/** The shipped files as prepared by the build (scripts/build-targets.js); empty if the sources run without a build. */
 function builtTargets(): Promise<ReadonlyMap<string, Target>> {
   built ??= readFile(new URL('shipped.json', import.meta.url), 'utf8').then(
     (text) => {
@@ -83,14 +80,14 @@ async function readTarget(file: string): Promise<Target> {
 }
 
 /**
- * Every fault of a target file, by line; none when it is sound.
+ * All errors of a target file, with their lines; empty if it is valid.
  * @throws FILE_NOT_READABLE
  */
 export async function targetFaults(file: string): Promise<readonly YamlFault[]> {
   return (await parseTarget(file)).faults;
 }
 
-/** The file, laid over the shipped target that it extends, if it does. */
+/** The file, merged with the shipped target that it extends, if any. */
 async function parseTarget(file: string): Promise<YamlSource<TargetFile>> {
   const text = await readText(file);
   const { value: plain, faults } = parseYaml(
@@ -116,7 +113,7 @@ async function parseTarget(file: string): Promise<YamlSource<TargetFile>> {
 
 const operatorSets = new Map<string, Promise<OperatorSet>>();
 
-/** Most targets share one: it is read once. */
+/** Most targets share an operator set: it is read once. */
 export function loadOperatorSet(id: TargetFile['operatorSet']): Promise<OperatorSet> {
   const known =
     operatorSets.get(id) ??
@@ -131,13 +128,13 @@ const ofTflm = async (): Promise<OperatorSet> =>
 
 let linkedSizes: Promise<LinkedSizes[]> | null = null;
 
-/** Of every build that was measured. */
+/** Sizes of every measured build. */
 export function loadLinkedSizes(): Promise<LinkedSizes[]> {
   linkedSizes ??= readValid(path.join(shippedFolder, 'flash/tflite-micro.yaml'), linkedSizesSchema);
   return linkedSizes;
 }
 
-/** The core that was built for, for all that have the same instructions for the kernels. */
+/** Builds are measured for one core; cores with the same instructions use it too. */
 const builtFor: Readonly<Record<string, string>> = { none: 'Cortex-M0+', dsp: 'Cortex-M4', mve: 'Cortex-M55' };
 
 function linkedOf({ core, runtime }: TargetFile, sizes: readonly LinkedSizes[]): LinkedSizes | null {
@@ -161,7 +158,7 @@ function nearestText(wanted: string, known: readonly string[]): string {
   return near.length === 0 ? '' : `; did you mean ${near.join(' or ')}?`;
 }
 
-/** Levenshtein's distance. */
+/** Levenshtein distance. */
 function editDistance(a: string, b: string): number {
   let row = Array.from({ length: b.length + 1 }, (_, j) => j);
   for (let i = 1; i <= a.length; i++) {

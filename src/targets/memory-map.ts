@@ -1,4 +1,4 @@
-// What lies where in the arena, and when: for pictures, and to say what makes the peak.
+// The layout of the arena over time, for plots and to find the tensors at the peak.
 
 import { elementAt } from '../base/checked.js';
 import { type Model, mainSubgraph, operatorName, tensorName } from '../formats/tflite/index.js';
@@ -11,13 +11,13 @@ export interface MappedBuffer {
   readonly label: string;
   readonly offset: number;
   readonly size: number;
-  /** Moments: 0 is before the first operator, k + 1 while operator k runs. */
+  /** Steps: 0 is before the first operator, k + 1 is while operator k runs. */
   readonly first: number;
   readonly last: number;
 }
 
 export interface MemoryMoment {
-  /** null for the moment before the first one. */
+  /** null before the first operator. */
   readonly operator: number | null;
   readonly op: string;
   readonly liveBytes: number;
@@ -27,11 +27,11 @@ export interface MemoryMap {
   readonly headBytes: number;
   readonly tailBytes: number;
   readonly arenaBytes: number;
-  /** What allocation needs for a moment, if that is more. */
+  /** Peak that allocation needs, if it is larger. */
   readonly minimumArenaBytes: number;
   readonly moments: readonly MemoryMoment[];
   readonly buffers: readonly MappedBuffer[];
-  /** When most is alive, with what is: largest first. */
+  /** The step with the most live bytes, and its buffers, largest first. */
   readonly peak: MemoryMoment & { readonly buffers: readonly MappedBuffer[] };
 }
 
@@ -49,7 +49,7 @@ export function memoryMap(
     return { tensor, label, offset, size, first, last };
   });
   const liveAt = (time: number): MappedBuffer[] => buffers.filter(({ first, last }) => first <= time && time <= last);
-  // Change in live bytes at each moment.
+  // Change of live bytes at each step.
   const changes = new Float64Array(names.length + 2);
   for (const { first, last, size } of buffers) {
     changes[Math.max(0, first)] = (changes[Math.max(0, first)] ?? 0) + size;
@@ -71,7 +71,7 @@ export function memoryMap(
 
 const maxCharacters = 48;
 
-/** Converters name a fused tensor after all that went into it: the first is enough here. */
+/** Converters name a fused tensor after all of its parts; the first one is enough here. */
 function labelOf(tensor: number, name: string): string {
   const [first = ''] = name.split(';');
   if (first === '') return String(tensor);

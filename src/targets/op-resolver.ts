@@ -1,6 +1,6 @@
-// What a TFLM application registers for a model: each operator once, in every subgraph, and where the runtime has it
-// the registration for one type alone, which links less (micro_mutable_op_resolver.h and the headers of the kernels, at
-// 90b983c2).
+// The operators that a TFLM application registers for a model: each once, over all subgraphs. If the runtime has a
+// registration for one type only, that one, since it links less (micro_mutable_op_resolver.h and the kernels' headers,
+// at 90b983c2).
 
 import { fail } from '../base/errors.js';
 import { type Model, type Operator, operatorName, type SubGraph, typeName } from '../formats/tflite/index.js';
@@ -14,7 +14,7 @@ const irregular: Readonly<Record<string, string>> = {
   UNIDIRECTIONAL_SEQUENCE_LSTM: 'AddUnidirectionalSequenceLSTM',
 };
 
-/** Operators of TFLM that TFLite has not, by their custom code. */
+/** Operators that TFLM has and TFLite does not, by their custom code. */
 const custom: Readonly<Record<string, string>> = {
   'custom:CIRCULAR_BUFFER': 'AddCircularBuffer',
   'custom:SignalDelay': 'AddDelay',
@@ -36,7 +36,7 @@ const custom: Readonly<Record<string, string>> = {
   'custom:ethos-u': 'AddEthosU',
 };
 
-/** Types of which a kernel can be registered alone; int4 are weights, the others activations. */
+/** Types that a kernel can be registered for alone; int4 refers to weights, the others to activations. */
 export const typedRegistrations: Readonly<Record<string, readonly string[]>> = {
   ADD: ['int8', 'int16'],
   AVERAGE_POOL_2D: ['int8', 'int16'],
@@ -56,7 +56,7 @@ export const typedRegistrations: Readonly<Record<string, readonly string[]>> = {
   UNIDIRECTIONAL_SEQUENCE_LSTM: ['int8', 'int16'],
 };
 
-/** Headers of registrations that micro_mutable_op_resolver.h does not bring along. */
+/** Headers of registrations that micro_mutable_op_resolver.h does not include. */
 export const typedHeaders: Readonly<Record<string, string>> = {
   PAD: 'tensorflow/lite/micro/kernels/pad.h',
   TRANSPOSE: 'tensorflow/lite/micro/kernels/transpose.h',
@@ -72,22 +72,22 @@ export function resolverMethod(op: string): string {
 
 export interface OperatorKind {
   readonly op: string;
-  /** How many operators of the model it runs. */
+  /** Number of operators in the model that use it. */
   readonly count: number;
-  /** The type whose kernel alone is enough; null where all must be linked. */
+  /** The only type whose kernel is needed; null if all must be linked. */
   readonly type: string | null;
 }
 
 export interface RegisteredOperator extends OperatorKind {
-  /** Of MicroMutableOpResolver. */
+  /** Method of MicroMutableOpResolver. */
   readonly method: string;
-  /** Which its registration needs beside that of the resolver; null for most. */
+  /** Additional header for the registration; null for most. */
   readonly header: string | null;
 }
 
 /**
- * In the order of their first use.
- * @throws RESOLVER_OPERATORS with every operator that TFLM has not
+ * In the order of first use.
+ * @throws RESOLVER_OPERATORS with every operator that TFLM does not have
  */
 export function registeredOperators(model: Model, known: OperatorSet): RegisteredOperator[] {
   const kinds = operatorKinds(model);
@@ -100,7 +100,7 @@ export function registeredOperators(model: Model, known: OperatorSet): Registere
   }));
 }
 
-/** What must be registered, in the order of its first use. */
+/** Operators to register, in the order of first use. */
 export function operatorKinds(model: Model): OperatorKind[] {
   const types = new Map<string, string[]>();
   for (const subgraph of model.subgraphs) {
@@ -116,7 +116,7 @@ export function operatorKinds(model: Model): OperatorKind[] {
   });
 }
 
-/** Operators that have their data and the weights at these inputs. */
+/** Operators with data and weights at these inputs. */
 const weighted: Readonly<Record<string, readonly [data: number, weights: number]>> = {
   CONV_2D: [0, 1],
   DEPTHWISE_CONV_2D: [0, 1],
@@ -125,7 +125,8 @@ const weighted: Readonly<Record<string, readonly [data: number, weights: number]
 };
 
 /**
- * Of the activations, in and out alike, or int4 of the weights; empty for mixtures, which only the general kernel runs.
+ * The type of the activations if inputs and outputs agree, or int4 of the weights; empty for mixtures, which only the
+ * general kernel runs.
  */
 function kernelTypeOf(op: string, { tensors }: SubGraph, { inputs, outputs }: Operator): string {
   const [data, weights] = weighted[op] ?? [0, 0];

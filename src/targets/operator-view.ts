@@ -1,4 +1,4 @@
-// What the rules of targets look at: an operator with its tensors.
+// The view of an operator and its tensors that the rules of targets use.
 
 import {
   type BuiltinOptions,
@@ -17,13 +17,13 @@ export interface TensorView {
   readonly index: number;
   readonly type: string;
   readonly shape: readonly number[];
-  /** Whether some dimension but the batch, which is 1 unless someone changes it, is known only when the model runs. */
+  /** Whether a dimension other than the batch (1 unless changed) is known only at run time. */
   readonly dynamic: boolean;
-  /** Bytes of a constant; null for what is computed. */
+  /** Bytes of a constant; null for a computed tensor. */
   readonly constant: Uint8Array | null;
   readonly zeroPoint: number;
   readonly perAxis: boolean;
-  /** Keeps its value from one inference to the next. */
+  /** Whether it keeps its value between inferences. */
   readonly variable: boolean;
 }
 
@@ -32,7 +32,7 @@ export interface OperatorView {
   readonly op: string;
   readonly version: number;
   readonly options: BuiltinOptions | null;
-  /** null where an optional input is left out. */
+  /** null for an optional input that is absent. */
   readonly inputs: readonly (TensorView | null)[];
   readonly outputs: readonly TensorView[];
 }
@@ -64,7 +64,7 @@ function tensorView(model: Model, tensor: Tensor, index: number): TensorView {
   };
 }
 
-/** The integers of a constant of int32; null for anything else. */
+/** The integers of an int32 constant; null for anything else. */
 export function integersOf(tensor: TensorView | null | undefined): number[] | null {
   if (tensor?.constant == null || tensor.type !== typeName(TensorType.INT32)) return null;
   const { constant } = tensor;

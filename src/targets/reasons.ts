@@ -1,4 +1,4 @@
-// Why a model does not fit a target: each reason with a code of its own, what it is, and what to do.
+// The reasons why a model does not fit a target: each with a code, a description and a suggestion.
 
 import { elementAt } from '../base/checked.js';
 import { compiledFor, type Model, mainSubgraph, TensorType, tensorLabel, typeName } from '../formats/tflite/index.js';
@@ -30,7 +30,7 @@ export interface CheckReason {
   readonly hint: string;
 }
 
-/** The file is of a kind that the target does not take: compiled already, float throughout, or float at its edges. */
+/** The target does not accept this kind of file: compiled, entirely float, or with float inputs or outputs. */
 export function kindReasons(model: Model, target: Target): CheckReason[] {
   const compiled = compiledReasons(model, target);
   return compiled.length > 0 ? compiled : edgeTypeReasons(model, target);
@@ -71,12 +71,11 @@ export function simulatorReasons(missing: readonly MissingOperator[]): CheckReas
   ];
 }
 
-/** Most limits that are named one by one. */
+/** Maximum number of limits that are listed one by one. */
 const namedLimits = 4;
 
 /**
- * Operators that the runtime rejects in Prepare, with an error or an abort. Unsupported types have a reason of their
- * own.
+ * Operators that the runtime rejects in Prepare, with an error or an abort. Unsupported types are reported separately.
  */
 export function limitReasons(limits: readonly BrokenLimit[], runtime: Runtime): CheckReason[] {
   const refused = limits.filter(({ severity, about }) => severity === 'refused' && about !== 'types');
@@ -106,7 +105,7 @@ export function arenaReasons(model: Model, arena: Arena | null, { arenaBytes }: 
   ];
 }
 
-/** Which tensors at which operator make the peak. */
+/** The tensors and the operator at the arena's peak. */
 function peakText(model: Model, arena: Arena): string {
   const { peak, tailBytes } = memoryMap(model, arena);
   const largest = peak.buffers.slice(0, 3).map(({ label, size }) => `${label} (${size})`);
@@ -114,7 +113,7 @@ function peakText(model: Model, arena: Arena): string {
   return `most is alive ${place}, ${peak.liveBytes} bytes: ${largest.join(', ')}; ${tailBytes} bytes last as long as the interpreter`;
 }
 
-/** Inputs and outputs must have types that the target's file takes; a model that is float throughout says so once. */
+/** Inputs and outputs must have types that the target's file accepts; an entirely float model is reported once. */
 function edgeTypeReasons(model: Model, target: Target): CheckReason[] {
   if (target.activationTypes.includes('float32')) return [];
   const { tensors, inputs, outputs, operators } = mainSubgraph(model);
@@ -147,7 +146,7 @@ function edgeTypeReasons(model: Model, target: Target): CheckReason[] {
   }));
 }
 
-/** A compiled file is no longer a model that can be placed, planned or simulated. */
+/** A compiled model can no longer be placed, planned or simulated. */
 function compiledReasons(model: Model, target: Target): CheckReason[] {
   const compiled = compiledFor(model);
   if (compiled === null) return [];

@@ -1,4 +1,4 @@
-// Flash that the runtime takes beside the model: the interpreter, and each operator that the model registers.
+// Flash of the runtime without the model: the interpreter, and each operator that the model registers.
 
 import type { Model } from '../formats/tflite/index.js';
 import type { Target } from './load.js';
@@ -6,17 +6,14 @@ import { operatorKinds } from './op-resolver.js';
 import type { LinkedSizes } from './schema.js';
 
 export interface RuntimeFlash {
-  /**
-   * Interpreter and operators, what several operators share counted once; at least so much where an operator was not
-   * measured.
-   */
+  /** Interpreter and operators, shared code counted once; a lower bound if an operator was not measured. */
   readonly bytes: number;
   readonly interpreterBytes: number;
-  /** What each would add by itself, largest first; null where it was not measured. */
+  /** Bytes that each operator would add alone, largest first; null if it was not measured. */
   readonly operators: readonly { readonly op: string; readonly bytes: number | null }[];
 }
 
-/** With the kernels that `atoll export --format resolver` registers; null for runtimes that have not been measured. */
+/** For the kernels that `atoll export --format resolver` registers; null for runtimes that have not been measured. */
 export function runtimeFlashOf(model: Model, { linked }: Target): RuntimeFlash | null {
   if (linked === null) return null;
   const kinds = operatorKinds(model).map(({ op, type }) => ({
@@ -40,7 +37,7 @@ export function runtimeFlashOf(model: Model, { linked }: Target): RuntimeFlash |
   };
 }
 
-/** What operators add together. @param names as `linked.operators` has them */
+/** Bytes that operators add together. @param names as in `linked.operators` */
 export function linkedBytes(linked: LinkedSizes, names: readonly string[]): number {
   const wanted = names.reduce((mask, name) => mask | (1n << BigInt(linked.operators.indexOf(name))), 0n);
   return piecesOf(linked).reduce((sum, { bytes, mask }) => sum + ((mask & wanted) === 0n ? 0 : bytes), 0);
@@ -53,7 +50,7 @@ interface Piece {
 
 const parsed = new WeakMap<LinkedSizes, readonly Piece[]>();
 
-/** Several targets link the same build, and are asked about many operators. */
+/** Several targets link the same build and are asked about many operators. */
 function piecesOf(linked: LinkedSizes): readonly Piece[] {
   const pieces = parsed.get(linked) ?? linked.pieces.map(([bytes, mask]) => ({ bytes, mask: BigInt(`0x${mask}`) }));
   parsed.set(linked, pieces);

@@ -1,10 +1,10 @@
-// The target file, as data. Everything that differs between devices is here and in no code.
+// The schema of the target file. Everything that differs between devices is in these files and not in code.
 
 import { z } from 'zod';
 import { type KernelProfile, kernelProfiles } from '../simulator/index.js';
 import { type RuleName, ruleNames } from './edgetpu/rules.js';
 
-/** Slots are of whole pages. */
+/** Slots consist of whole pages. */
 export const flashPage = 4096;
 
 const bytes = z.number().int().positive();
@@ -14,9 +14,9 @@ const u16 = z.number().int().min(0).max(0xffff);
 const usbId = z.strictObject({ vendor: u16, product: u16, state: z.string() });
 
 const flashingSchema = z.discriminatedUnion('method', [
-  /** A drive of the bootloader; the family is the board's in UF2 files. */
+  /** A drive of the bootloader; `family` is the board's family id in UF2 files. */
   z.strictObject({ method: z.literal('uf2'), familyId: u32 }),
-  /** `alternate`: of plain DFU, the name of the setting behind which the model's flash lies; DfuSe has addresses. */
+  /** `alternate`: for plain DFU, the name of the alternate setting for the model's flash; DfuSe uses addresses. */
   z.strictObject({
     method: z.literal('dfu'),
     ids: z.array(z.strictObject({ vendor: u16, product: u16 })).min(1),
@@ -34,15 +34,15 @@ const transportSchema = z.discriminatedUnion('kind', [
   z.strictObject({ kind: z.literal('mqtt') }),
 ]);
 
-/** What measurements on a board of this kind have shown (`atoll targets calibrate`). */
+/** Measurements on a board of this kind (`atoll targets calibrate`). */
 const measuredSchema = z.strictObject({
-  /** Measured by estimated. */
+  /** Measured divided by estimated latency. */
   factor: z.number().positive(),
   models: z.number().int().positive(),
   errorPercent: z.number().positive(),
 });
 
-/** Cycles that any core takes for anything: more is a slip of the pen. */
+/** Upper bound on plausible cycles: a larger value is a typing error. */
 const cycles = z.number().positive().max(1e9);
 
 const latencySchema = z.discriminatedUnion('kind', [
@@ -56,12 +56,12 @@ const latencySchema = z.discriminatedUnion('kind', [
   }),
   z.strictObject({
     kind: z.literal('edgetpu'),
-    /** Of an inference, however small. */
+    /** Fixed cost of an inference. */
     overheadMs: z.number().nonnegative(),
     msPerMegacycle: z.number().positive(),
-    /** At which parameters are sent that are not cached. */
+    /** Rate at which uncached parameters are sent. */
     bytesPerSecond: z.number().positive(),
-    /** What stays on the CPU of the host. */
+    /** Operators that stay on the host's CPU. */
     host: z.strictObject({ nsPerMac: z.number().positive(), nsPerElement: z.number().positive() }),
     errorPercent: z.number().positive(),
     measured: measuredSchema.optional(),
@@ -89,7 +89,7 @@ export const targetFields = z.strictObject({
     name: z.string(),
     kernels: z.enum(['reference', 'cmsis-nn', 'esp-nn', 'edgetpu']),
     kernelProfile: z.enum(Object.keys(kernelProfiles) as [KernelProfile, ...KernelProfile[]]),
-    /** Of libedgetpu: compiled models say which they need at least. */
+    /** Version of libedgetpu: compiled models say which one they require. */
     version: z.number().int().positive().optional(),
   }),
   agreement: z.union([
@@ -101,10 +101,10 @@ export const targetFields = z.strictObject({
   alignment: z.number().int().positive(),
   transports: z.array(transportSchema).min(1),
   flashMethod: z.string(),
-  /** Ways to its flash that `atoll flash` knows; the first that is at hand is taken. */
+  /** Methods to write flash that `atoll flash` knows; the first available one is used. */
   flashing: z.array(flashingSchema).default([]),
   latency: latencySchema,
-  /** What the board takes while it computes, supply and all; null where nobody published it. */
+  /** Power of the whole board while it computes; null if it is not published. */
   power: z
     .strictObject({ milliwatts: z.number().positive(), errorPercent: z.number().positive() })
     .nullable()
@@ -126,17 +126,17 @@ const types = z.union([z.literal('any'), z.array(z.enum(elementTypes)).min(1)]);
 
 /** How an operator's weights may be quantized. */
 const weightsSchema = z.strictObject({
-  /** Which input they are. */
+  /** Index of the weights input. */
   input: z.number().int().nonnegative(),
   /** Types that they may have, by the type of the activations. */
   types: z.partialRecord(z.enum(elementTypes), z.array(z.enum(weightTypes)).min(1)),
-  /** Types that may have a scale for each channel; the others have one in all. */
+  /** Types that may have a scale per channel; the others have one scale. */
   perChannel: z.array(z.enum(weightTypes)),
 });
 
 export type WeightLimits = z.infer<typeof weightsSchema>;
 
-/** An operator with its types; where it has limits, with these too. */
+/** An operator with its types and, if any, its limits. */
 const operatorSchema = z.union([
   types.transform((known) => ({
     types: known,
@@ -149,7 +149,7 @@ const operatorSchema = z.union([
     types,
     weights: weightsSchema.nullable().default(null),
     rules: z.array(z.enum(ruleNames)).default([]),
-    /** One of the set's `sources`; null where it is that of the set. */
+    /** One of the set's `sources`; null if it is the set's own. */
     source: z.string().nullable().default(null),
     unconfirmed: z.boolean().default(false),
   }),
@@ -172,15 +172,15 @@ export const operatorSetSchema = z
     ),
   }));
 
-/** Flash that a linked runtime takes, by kernels and core (scripts/measure-flash.js). */
+/** Flash of a linked runtime, by kernels and core (scripts/measure-flash.js). */
 export const linkedSizesSchema = z.array(
   z.strictObject({
     kernels: z.enum(['reference', 'cmsis-nn']),
     core: z.string(),
     interpreterBytes: bytes,
-    /** `CONV_2D` with kernels for every type, `CONV_2D int8` with those of one type alone. */
+    /** `CONV_2D` with kernels for every type, `CONV_2D int8` with those for one type. */
     operators: z.array(z.string()),
-    /** Code that operators add: its bytes, and in hexadecimal a bit for each operator of the list that needs it. */
+    /** Code shared by operators: its bytes and, in hexadecimal, a bit for each operator of the list that needs it. */
     pieces: z.array(z.tuple([bytes, z.string().regex(/^[0-9a-f]+$/)])),
   }),
 );

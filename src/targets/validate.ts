@@ -1,19 +1,19 @@
-// What must hold between the fields of a target file, beyond what its schema says of each: by name, so that tests and
-// readers can tell them apart.
+// Consistency checks between the fields of a target file, beyond its schema. Each has a name, so that tests and readers
+// can refer to it.
 
 import type { z } from 'zod';
 import { flashPage, type TargetFile, targetFields } from './schema.js';
 
 export interface Check {
-  /** Fields that it looks at. */
+  /** Fields that it uses. */
   readonly fields: readonly (keyof TargetFile)[];
-  /** Where its fault is. */
+  /** Path of the error. */
   readonly path: string;
-  /** What is wrong; null when nothing is. */
+  /** The error; null if there is none. */
   readonly fault: (target: TargetFile) => string | null;
 }
 
-/** A figure must say where it is from, or that this is not known. */
+/** A figure must name its source, or say that it is unverified. */
 function sourced(figure: 'flash' | 'ram' | 'latency' | 'power'): Check {
   return {
     fields: [figure, 'sources', 'unverified'],
@@ -95,7 +95,7 @@ export const checks = {
   'power-source': sourced('power'),
 } as const satisfies Readonly<Record<string, Check>>;
 
-/** Whether a fault is of one of these fields, or of the whole file; a key too many is neither. */
+/** Whether an error concerns one of these fields, or the whole file. An unknown key is neither. */
 function isAbout(
   { code, path = [] }: { code?: string; path?: readonly PropertyKey[] | undefined },
   fields: readonly string[],
@@ -103,7 +103,7 @@ function isAbout(
   return path.length === 0 ? code !== 'unrecognized_keys' : fields.some((field) => path[0] === field);
 }
 
-/** The fields, and what must hold between them: each check looks at a file whose fields it needs are sound. */
+/** Validates the fields, then the checks between them; a check runs only if the fields that it uses are valid. */
 export const targetSchema = Object.values<Check>(checks).reduce(
   (schema: z.ZodType<TargetFile>, { fields: needed, path, fault }) =>
     schema.refine((target) => fault(target) === null, {

@@ -1,4 +1,4 @@
-// What does not keep a model from running on a target, but may make it wrong, or not link.
+// Warnings: what does not prevent a model from running on a target, but may make it wrong or fail to link.
 
 import type { Model } from '../formats/tflite/index.js';
 import { runtimeNames } from '../simulator/index.js';
@@ -52,7 +52,7 @@ export function warningsOf(
   ];
 }
 
-/** Where the runtime alone fills what the target leaves to the firmware. */
+/** Warns if the runtime alone fills the flash that the target reserves for the firmware. */
 function firmwareWarnings({ id, flash }: Target, runtime: RuntimeFlash | null): CheckWarning[] {
   if (flash === null || runtime === null || runtime.bytes <= flash.firmwareBytes) return [];
   return [
@@ -64,7 +64,7 @@ function firmwareWarnings({ id, flash }: Target, runtime: RuntimeFlash | null): 
   ];
 }
 
-/** Bodies of IF, WHILE and CALL_ONCE take room in the arena, and time, that is not foreseen here. */
+/** The subgraphs of IF, WHILE and CALL_ONCE need arena and time that are not counted here. */
 function subgraphWarnings({ subgraphs }: Model, interpreted: boolean): CheckWarning[] {
   if (subgraphs.length === 1 || !interpreted) return [];
   return [

@@ -1,4 +1,4 @@
-// What options may be, apart from the stages so that --help need not load these; a test compares the two.
+// Choices of options, declared apart from the stages so that --help need not load them; a test compares both.
 
 export const kernelProfileNames: readonly string[] = [
   'tflm-reference',
@@ -33,7 +33,7 @@ export const repairChoices: readonly string[] = [
 ];
 export const widerTypes: readonly string[] = ['int16', 'float32'];
 
-/** How --device is explained. */
+/** Help text of --device. */
 export const deviceHelp =
   'sim:TARGET, serial:PATH, serial:TARGET, usb:VID:PID[/SERIAL], usb:TARGET, tcp:HOST:PORT, udp:HOST[:PORT] or mqtt://BROKER/FLEET/DEVICE; see docs/devices.md';
 

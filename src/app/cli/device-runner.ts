@@ -1,4 +1,4 @@
-// The runner that a verb asked for: this host's simulator, or the device of --device, which then must run the model.
+// Creates the runner for a verb: this host's simulator, or the device of --device, which must run the model.
 
 import path from 'node:path';
 import { fail } from '../../base/errors.js';
@@ -11,22 +11,22 @@ import { besideOf, uncompiledOf } from './uncompiled.js';
 import type { Context } from './verb.js';
 
 export interface DeviceMeasurement extends RunMeasurement {
-  /** null where the device does not tell. */
+  /** null if the device does not report it. */
   readonly operators: readonly OperatorTicks[] | null;
 }
 
 export interface OpenedRunner {
   readonly runner: Runner;
-  /** What the device's interpreter uses; null on the host. */
+  /** Arena size that the device's interpreter uses; null on the host. */
   readonly arenaBytes: number | null;
-  /** What was seen of a device while it ran; null on the host. */
+  /** Measurements of a device while it ran; null on the host. */
   readonly measure: (() => Promise<DeviceMeasurement>) | null;
-  /** The simulator beside a device, which knows already what it has said; null where there is none. */
+  /** The simulator beside a device, with memoized results; null if there is none. */
   readonly host: Runner | null;
   readonly close: () => Promise<void>;
 }
 
-/** Options of a verb that say what the simulator runs, and how. */
+/** Options of a verb that select what the simulator runs. */
 export function simulationOptions(options: Readonly<Record<string, unknown>>): SimulationOptions {
   return { profile: options.kernels as KernelProfile | undefined, signature: options.signature as string | undefined };
 }
@@ -61,7 +61,7 @@ export async function openRunner(
     uncompiled === null ? undefined : { compiled: model, uncompiled },
   );
   try {
-    // Pushing what the device runs already sends nothing but the question.
+    // If the device already runs the model, a push sends only the query.
     const target = await targetFor(context, device, options);
     const pushed = await pushModel(context, file, device, target, bytes, model, uncompiled);
     const [{ MeasuredRun }, { hostRunner, memoizeRunner }, { simulatedProfile }] = await Promise.all([
@@ -108,8 +108,8 @@ export function requireMainSubgraph({ device, signature }: Readonly<Record<strin
 }
 
 /**
- * Opens a device; what it logs goes where progress goes.
- * @param pair of an emulated accelerator, which computes with the second
+ * Opens a device; its log lines are shown with the progress.
+ * @param pair for an emulated accelerator, which computes with the uncompiled model
  */
 export async function connect(
   { progress, signal }: Context,
@@ -132,7 +132,7 @@ export async function connect(
   });
 }
 
-/** Whether it runs what was compiled for the Edge TPU, and nothing else. */
+/** Whether it runs models compiled for the Edge TPU, and no others. */
 async function takesCompiled(
   device: import('../../devices/client/index.js').DeviceClient,
   signal: AbortSignal,
@@ -140,7 +140,7 @@ async function takesCompiled(
   return (await device.describe(signal)).features?.includes('edgetpu') === true;
 }
 
-/** Tells of a push while it goes on. */
+/** Shows the progress of a push. */
 export function pushReporting({
   progress,
   signal,
@@ -149,7 +149,7 @@ export function pushReporting({
     signal,
     onProgress: (step, value) => progress.update(step, value),
     onPlan: ({ bytes, requests, expectedMs, bottleneck }) => {
-      // What is over in a moment needs no announcement.
+      // Short steps are not shown.
       if (expectedMs < 1000) return;
       const most = bottleneck === 'line' ? 'the line is what it takes' : 'most of it waiting for answers';
       progress.note(
@@ -159,10 +159,10 @@ export function pushReporting({
   };
 }
 
-/** How a verb may have a model travel. */
+/** Transfer options of a verb. */
 export type Travel = Pick<import('../../devices/client/index.js').PushOptions, 'chunkBytes' | 'compress' | 'window'>;
 
-/** As --target says, or the device. */
+/** The target of --target, or the device's own. */
 export async function targetFor(
   { signal }: Context,
   device: import('../../devices/client/index.js').DeviceClient,
@@ -180,7 +180,7 @@ async function requireKnownRuntime(model: Model, target: Target, device: string)
 }
 
 /**
- * Accelerators run what is compiled, all others what is not.
+ * Accelerators run compiled models, all other devices uncompiled ones.
  * @throws EDGETPU_UNCOMPILED, EDGETPU_TWIN_MISSING, MODEL_COMPILED, EDGETPU_RUNTIME
  */
 export async function requireRunnable(
@@ -197,7 +197,7 @@ export async function requireRunnable(
   if (isCompiled && target.runtime.kernels === 'edgetpu') await requireKnownRuntime(model, target, name);
   if (wantsCompiled && !isCompiled) throw fail('EDGETPU_UNCOMPILED', { where: file, device: name });
   const emulated = name.startsWith('sim:') && target.runtime.kernels === 'edgetpu';
-  // What is emulated has nothing else to compute with.
+  // An emulated accelerator computes with the uncompiled model.
   if (!wantsCompiled && isCompiled && emulated)
     throw fail('EDGETPU_TWIN_MISSING', { where: file, beside: besideOf(file) });
   if (!wantsCompiled && isCompiled)

@@ -1,4 +1,4 @@
-// The options that say what a model must keep: one set for all verbs that judge one.
+// The options for limits on a model, shared by all verbs that judge one.
 
 import { type Command, InvalidArgumentError } from 'commander';
 import { fail } from '../../base/errors.js';
@@ -25,7 +25,7 @@ export function maxDropOption(command: Command): Command {
   return command.option('--max-drop <loss>', maxDropHelp, allowance);
 }
 
-/** What can be said of a model by itself. */
+/** Limits that can be checked without a float model. */
 export function limitOptions(command: Command): Command {
   return command
     .option('--min <metric=value>', 'what the metric must reach, such as top1=0.90', least)
@@ -47,7 +47,7 @@ export function limitsOf(options: Readonly<Record<string, unknown>>): Limits {
   };
 }
 
-/** @throws USAGE where latency or arena are limited, but nothing says on which target */
+/** @throws USAGE if latency or arena are limited but no target is known */
 export function requireTargetForCosts({ maxLatencyMs, maxArenaBytes }: Limits, target: unknown): void {
   if (target === undefined && (maxLatencyMs ?? maxArenaBytes) !== undefined)
     throw fail('USAGE', { reason: '--max-latency-ms and --max-arena-bytes need --target' });

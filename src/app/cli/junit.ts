@@ -4,7 +4,7 @@ import { AtollError } from '../../base/errors.js';
 import type { JunitCase } from '../report/index.js';
 import type { Outcome } from './verb.js';
 
-/** Errors that are no verdict on the model. */
+/** Errors that are not a verdict on the model. */
 const noVerdicts: ReadonlySet<string> = new Set(['INTERRUPTED', 'USAGE']);
 
 /** Runs a verb and writes its report. @param file null: no report */

@@ -1,5 +1,5 @@
-// The command line: parses, calls a verb, renders what it gives. One JSON document or text on stdout; progress, notes
-// and errors on stderr.
+// The command line: parses arguments, calls a verb, renders its result. One JSON document or text on stdout; progress,
+// notes and errors on stderr.
 
 import { readFileSync } from 'node:fs';
 import { Command, CommanderError } from 'commander';
@@ -38,7 +38,7 @@ export async function main(argv: readonly string[], streams: Streams = process):
 
 type Action = (verb: Verb, args: readonly string[], options: Readonly<Record<string, unknown>>) => Promise<void>;
 
-/** The program with every verb; also what the reference page is generated from. */
+/** The program with every verb; the reference page is generated from it too. */
 export function buildProgram(streams: Streams, json: boolean, action: Action): Command {
   const { version } = JSON.parse(readFileSync(new URL('../../../package.json', import.meta.url), 'utf8')) as {
     version: string;
@@ -51,7 +51,7 @@ export function buildProgram(streams: Streams, json: boolean, action: Action): C
     .exitOverride()
     .configureOutput({
       writeOut: (text) => void streams.stdout.write(text),
-      // With --json the error is the document; it is written once, by report().
+      // With --json the error is the document, which report() writes.
       writeErr: (text) => void (json || streams.stderr.write(text)),
     })
     .showHelpAfterError('(add --help for the options)');
@@ -97,7 +97,7 @@ async function runVerb(
   return outcome.exitCode ?? exitCodes.done;
 }
 
-/** Tells of an error that nobody caught; gives the exit code. */
+/** Reports an uncaught error and returns the exit code. */
 export function reportFailure(thrown: unknown, argv: readonly string[], streams: Streams = process): number {
   return report(thrown, argv.includes('--json'), argv.includes('--debug'), streams);
 }
@@ -113,7 +113,7 @@ function report(thrown: unknown, json: boolean, debug: boolean, { stdout, stderr
   const { code, message, where, hint } = error;
   if (json)
     stdout.write(`${JSON.stringify({ schema: 'atoll/error/1', error: { code, message, where, hint } }, null, 2)}\n`);
-  // Commander has printed its own message already.
+  // Commander has already printed its own message.
   else if (!fromCommander) stderr.write(`error ${code}: ${message}\n  ${hint}\n`);
   if (debug)
     stderr.write(

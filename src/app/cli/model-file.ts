@@ -1,4 +1,4 @@
-// The model that a verb is given, with the shapes that the user asked for.
+// Reads the model of a verb, with the input shapes that the user asked for.
 
 import type { Command } from 'commander';
 import { fail } from '../../base/errors.js';
@@ -17,11 +17,14 @@ export function shapeOption(command: Command): Command {
 export interface ModelFile {
   readonly bytes: Uint8Array;
   readonly model: Model;
-  /** Of a bundle; null for a bare model. */
+  /** The bundle's manifest; null for a bare model. */
   readonly trailer: Trailer | null;
 }
 
-/** Of a bundle, the model in it. @throws FILE_*, TFLITE_*, SLOT_IMAGE_INVALID, USAGE, and what resolveShapes throws */
+/**
+ * Reads a model, or the model in a bundle. @throws FILE_*, TFLITE_*, SLOT_IMAGE_INVALID, USAGE, and what resolveShapes
+ * throws
+ */
 export async function readModelFile(file: string, options: Readonly<Record<string, unknown>>): Promise<ModelFile> {
   const [{ readBytes }, { readModel, writeModel }, { decodeSlotImage }] = await Promise.all([
     import('../../base/files/index.js'),
@@ -41,7 +44,7 @@ export async function readModelFile(file: string, options: Readonly<Record<strin
   return { bytes: writeModel(resolved), model: resolved, trailer };
 }
 
-/** `name=1,2,3`; names may hold `=` and `:`, sizes may not. */
+/** `name=1,2,3`; names may contain `=` and `:`, sizes may not. */
 function parseShape(text: string): [string, number[]] {
   const [, name, sizes] = /^(.+)=([0-9,x]+)$/.exec(text) ?? [];
   const shape = sizes?.split(/[,x]/).map(Number) ?? [];

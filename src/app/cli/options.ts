@@ -1,4 +1,4 @@
-// Values of options: parsed once, refused with a message that names the option.
+// Parses option values; errors name the option.
 
 import { realpathSync } from 'node:fs';
 import path from 'node:path';
@@ -17,7 +17,7 @@ export function wholeNumber(text: string): number {
   return Number(text);
 }
 
-/** A counter of bundles: 32 bits, as devices keep it. */
+/** Version counter of bundles: 32 bits, as on devices. */
 export function counterNumber(text: string): number {
   const value = wholeNumber(text);
   if (value > 0xffff_ffff) throw new InvalidArgumentError('It must be a whole number from 0 to 4294967295.');
@@ -29,7 +29,7 @@ export function collect(value: string, previous: readonly string[] = []): readon
   return [...previous, value];
 }
 
-/** @throws USAGE where an output would replace what it is made from, or another output */
+/** @throws USAGE if an output would overwrite an input or another output */
 export function refuseOverwriting(output: string, others: readonly unknown[]): void {
   const files = others.filter((other) => typeof other === 'string');
   if (files.some((other) => placeOf(other) === placeOf(output))) {
@@ -37,7 +37,7 @@ export function refuseOverwriting(output: string, others: readonly unknown[]): v
   }
 }
 
-/** Where a path leads, links followed as far as it exists. */
+/** The real path, with links resolved as far as the path exists. */
 function placeOf(file: string): string {
   try {
     return realpathSync(file);
@@ -53,7 +53,7 @@ export function positiveNumber(text: string): number {
   return value;
 }
 
-/** A whole number, also in hexadecimal. */
+/** A whole number, decimal or hexadecimal. */
 export function address(text: string): number {
   const value = Number(text);
   if (!/^(0x[0-9a-f]+|\d+)$/i.test(text) || value > 0xffffffff)

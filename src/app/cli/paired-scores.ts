@@ -1,4 +1,4 @@
-// The float and the quantized form of a model, scored on the same samples.
+// Scores the float and the quantized model on the same samples.
 
 import type { Evaluation, Scored } from '../../evaluate/index.js';
 import type { Model } from '../../formats/tflite/index.js';
@@ -14,7 +14,7 @@ export interface PairedScores {
   readonly quantized: ScoredModel;
 }
 
-/** @param limit at most this many samples of the dataset file */
+/** @param limit maximum number of samples of the dataset file */
 export async function pairedScores(
   { signal, progress }: Context,
   models: { readonly float: Model; readonly quantized: Model },

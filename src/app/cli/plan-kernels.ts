@@ -1,10 +1,10 @@
-// The kernels whose scratch a memory plan counts with.
+// The kernels whose scratch buffers a memory plan counts.
 
 import { fail } from '../../base/errors.js';
 import type { RuntimeKernels } from '../../simulator/index.js';
 import type { Target } from '../../targets/index.js';
 
-/** @throws USAGE for a target on which no interpreter runs */
+/** @throws USAGE for a target without an interpreter */
 export async function planKernels(target: Target | null): Promise<RuntimeKernels> {
   const [{ referenceKernels }, { runtimeKernelsOf }] = await Promise.all([
     import('../../simulator/index.js'),

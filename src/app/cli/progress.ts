@@ -1,15 +1,15 @@
 import type { Progress } from '../../base/progress.js';
 
-// Progress on stderr: a bar with the time left on a terminal, a line now and then in a log.
+// Progress on stderr: a bar with the remaining time on a terminal, occasional lines in a log.
 
 export interface ProgressReporter {
-  /** @param progress null where a step has no length */
+  /** @param progress null for a step of unknown length */
   readonly update: (step: string, progress: Progress | null) => void;
-  /** A line of its own. */
+  /** Writes a line. */
   readonly note: (text: string) => void;
-  /** Lines that take the place of those that were drawn before; in a log, where they have changed. */
+  /** Writes lines that replace the previous ones; in a log, only if they changed. */
   readonly draw: (text: string) => void;
-  /** Leaves the terminal's line clean. */
+  /** Removes the progress bar from the terminal. */
   readonly end: () => void;
 }
 
@@ -53,7 +53,7 @@ export function progressOn(stream: NodeJS.WriteStream, now: () => number = () =>
       begun ??= progress.done;
       const last = progress.done === progress.total;
       if (!last && time - shown < (stream.isTTY ? redrawMs : logMs)) return;
-      // A log gets no line for the very first value: the step's name is there already.
+      // A log gets no line for the first value: it already has the step's name.
       const first = shown === Number.NEGATIVE_INFINITY;
       shown = time;
       if (stream.isTTY) {
@@ -71,7 +71,7 @@ export function progressOn(stream: NodeJS.WriteStream, now: () => number = () =>
       clear();
       stream.write(`${text}\n`);
       last = text;
-      // Longer lines take several of the terminal's.
+      // Long lines wrap in the terminal.
       if (stream.isTTY)
         lines = text
           .split('\n')
@@ -81,7 +81,7 @@ export function progressOn(stream: NodeJS.WriteStream, now: () => number = () =>
   };
 }
 
-/** @param gained of `done` since the step began: an upload may go on where an earlier one ended */
+/** @param gained increase of `done` since the step began: an upload may continue an earlier one */
 function barText(name: string, { done, total, unit }: Progress, gained: number, elapsedMs: number): string {
   const share = total === 0 ? 1 : done / total;
   const filled = Math.round(share * barLength);
@@ -93,7 +93,7 @@ function barText(name: string, { done, total, unit }: Progress, gained: number, 
   return `${name} [${'='.repeat(filled)}${' '.repeat(barLength - filled)}] ${Math.floor(100 * share)} %${amount}${left}`;
 }
 
-/** Nothing before there is anything to measure. */
+/** The first value has nothing to compare with. */
 function rateText(bytes: number, elapsedMs: number): string {
   return bytes > 0 && elapsedMs > 0 ? `  ${Math.round((1000 * bytes) / elapsedMs).toLocaleString('en')} B/s` : '';
 }

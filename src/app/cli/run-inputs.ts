@@ -1,11 +1,12 @@
-// The samples of `run`: raw tensors in the model's types, or numpy arrays, one file with all inputs or one per input.
+// Reads the samples of `run`: raw tensors in the model's types, or NumPy arrays, in one file for all inputs or one per
+// input.
 
 import { existsSync } from 'node:fs';
 import { elementAt } from '../../base/checked.js';
 import { fail } from '../../base/errors.js';
 import type { TensorInfo } from '../../simulator/index.js';
 
-/** One file with everything, or one per input: by name, else in order. @throws USAGE */
+/** One file with all inputs, or one per input: by name, otherwise in order. @throws USAGE */
 export function inputFiles(values: readonly string[], inputs: readonly Pick<TensorInfo, 'name' | 'alias'>[]): string[] {
   const names = inputs.map(({ name, alias }) => alias ?? name);
   /** The input whose tensor or signature name the value starts with. */
@@ -77,8 +78,8 @@ async function rawBytes(file: string): Promise<Uint8Array> {
 }
 
 /**
- * An array of samples, or one sample: in the input's own type as it is, in float as real values that are quantized as
- * the input is.
+ * An array of samples, or one sample. An array of the input's own type is taken as it is; float arrays are real values
+ * and are quantized.
  */
 async function arrayBytes(file: string, input: TensorInfo): Promise<Uint8Array> {
   const [{ diskTypeOfNpy, readArray, realValues, sameButOnes }, { toModelInput }] = await Promise.all([

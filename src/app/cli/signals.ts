@@ -1,14 +1,14 @@
-// SIGINT and SIGTERM: a verb that awaits is aborted and cleans up; one that computes without end has no turn for that,
-// so then the signals get their default action, which ends the process at once. Nothing is half-written by that: files
-// appear by renaming.
+// SIGINT and SIGTERM. A verb that awaits is aborted and cleans up. A verb that computes without yielding cannot do
+// that, so the signals get their default action, which ends the process at once. Files stay complete: they appear by
+// renaming.
 
 import { onHeartbeat } from '../../simulator/heartbeat.js';
 
 const names = ['SIGINT', 'SIGTERM'] as const;
 
 /**
- * Computing for so long without a turn of the event loop, a signal might not be heard for as long again. Loops of
- * inferences turn more often.
+ * After this much computation without a turn of the event loop, a signal might be delayed for as long again. Loops of
+ * inferences yield more often.
  */
 const timeoutMs = 200;
 
@@ -16,8 +16,8 @@ const timeoutMs = 200;
 export function listenForSignals(heard: () => void): { close(): void } {
   let armed = false;
   let lastTurn = performance.now();
-  // What was heard in JavaScript but had no turn yet is lost with the listener, so once work has been long it is given
-  // up at its begin.
+  // A signal that Node has received but not delivered is lost when the listener is removed, so it is removed at the
+  // beginning of long work.
   let retries = timeoutMs;
   const arm = (): void => {
     lastTurn = performance.now();
@@ -30,7 +30,7 @@ export function listenForSignals(heard: () => void): { close(): void } {
     armed = false;
     retries = 0;
     for (const name of names) process.off(name, heard);
-    // The next turn of the event loop, if there is one.
+    // Called in the next turn of the event loop, if there is one.
     setImmediate(arm);
   };
   const turns = setInterval(arm, timeoutMs / 4).unref();

@@ -1,4 +1,4 @@
-// `atoll targets calibrate`: measurements on a board become a target file that corrects the shipped one.
+// `atoll targets calibrate`: writes a target file that corrects the shipped one by measurements on a board.
 
 import path from 'node:path';
 import { z } from 'zod';
@@ -6,7 +6,7 @@ import { fail, reasonOf, within } from '../../base/errors.js';
 import { refuseOverwriting } from './options.js';
 import type { Outcome } from './verb.js';
 
-/** What is read of the documents of `run` and `evaluate`. */
+/** The fields that are read from the documents of `run` and `evaluate`. */
 const measurementSchema = z.looseObject({
   file: z.string(),
   device: z.string().nullable(),

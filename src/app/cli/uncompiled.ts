@@ -1,14 +1,14 @@
-// What a compiled model was compiled from: the simulator runs that, to know what a device is to answer.
+// Finds the model that a compiled model was made from: the simulator runs that one to compute the expected outputs.
 
 import { existsSync } from 'node:fs';
 import type { Command } from 'commander';
 import { edgeTpuOperators, type Model } from '../../formats/tflite/index.js';
 import type { Context } from './verb.js';
 
-/** What edgetpu_compiler adds to the name of a file. */
+/** Suffix that edgetpu_compiler adds to a file name. */
 const suffix = '_edgetpu';
 
-/** Where it is looked for; the same file for one that is not named as compiled ones are. */
+/** Expected path of the uncompiled model; the same path if the name has no such suffix. */
 export function besideOf(file: string): string {
   return file.replace(`${suffix}.tflite`, '.tflite');
 }
@@ -21,8 +21,8 @@ export function uncompiledOption(command: Command): Command {
 }
 
 /**
- * null for a model that is not compiled, and where its other one is not to be found.
- * @throws EDGETPU_TWIN where they do not belong together
+ * null for a model that is not compiled, or if the uncompiled one does not exist.
+ * @throws EDGETPU_TWIN if they do not belong together
  */
 export async function uncompiledOf(
   context: Context,

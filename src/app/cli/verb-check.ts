@@ -41,7 +41,7 @@ export const checkVerb: Verb = {
     const results = targets.map((target) =>
       checkFile(bytes, model, target, { facts, multipleSubgraphs: options.multipleSubgraphs === true }),
     );
-    // That some do not take it is no failure: it is what was asked.
+    // Targets that the model does not fit are no failure here: the list was asked for.
     if (all)
       return { document: { file, targets: results }, text: checkAllReport(file, results), cases: checkCases(results) };
     const [target, result] = [elementAt(targets, 0), elementAt(results, 0)];
@@ -64,7 +64,7 @@ export const checkVerb: Verb = {
   },
 };
 
-/** @throws USAGE where there is nothing to draw */
+/** @throws USAGE if there is nothing to draw */
 async function writePlot(plot: string, file: string, target: Target, map: MemoryMap | null): Promise<void> {
   if (map === null)
     throw fail('USAGE', { reason: `no arena of this model on ${target.id} is known, so --plot has nothing to draw` });

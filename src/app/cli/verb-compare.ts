@@ -71,7 +71,7 @@ interface Judged {
   readonly target: unknown;
 }
 
-/** Judges the limits that were given. @throws USAGE where a limit needs an option that is absent */
+/** Judges the given limits. @throws USAGE if a limit needs an option that is absent */
 async function gatesOf(
   context: Context,
   float: Model,

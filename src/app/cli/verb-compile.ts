@@ -123,7 +123,7 @@ async function written(
   };
 }
 
-/** @throws EDGETPU_COMPILER_FAILED where what it wrote is no model */
+/** @throws EDGETPU_COMPILER_FAILED if its output is not a model */
 function opened<T>(read: () => T): T {
   try {
     return read();
@@ -147,7 +147,7 @@ function summaryOf({ operators, npuSubgraphs, memory, latencyMs }: CheckResult):
   return { operators, npuSubgraphs, memory, latencyMs };
 }
 
-/** Without the compiler: what it would do, and where to get it. */
+/** Without the compiler: a prediction, and where to get the compiler. */
 async function predictedOnly(file: string, target: Target, prediction: CheckResult): Promise<Outcome> {
   const { checkReport } = await import('../report/index.js');
   const how = [

@@ -25,7 +25,7 @@ export const devicesVerb: Verb = {
       import('../report/index.js'),
       import('../../devices/mqtt/index.js'),
     ]);
-    // commander gives the values of a repeatable argument as one list.
+    // commander passes the values of a repeatable argument as one list.
     const uris = (named ?? []) as unknown as readonly string[];
     const [fleet] = uris;
     const forget = (options.forget as readonly string[] | undefined) ?? null;

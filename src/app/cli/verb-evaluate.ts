@@ -47,7 +47,7 @@ export const evaluateVerb: Verb = {
         ...(options.limit === undefined ? {} : { limit: defined(options.limit) as number }),
       });
       const measurement = (await opened.measure?.()) ?? null;
-      // It has seen these samples, and says again what it said.
+      // It has memoized these samples.
       const simulator =
         opened.host === null
           ? null
@@ -94,7 +94,7 @@ export const evaluateVerb: Verb = {
   },
 };
 
-/** Of the reference kernels; null where the model cannot be planned. */
+/** For the reference kernels; null if the model cannot be planned. */
 async function arenaIfPlanned(model: Model): Promise<number | null> {
   const { arenaOf, referenceKernels, simulates } = await import('../../simulator/index.js');
   return simulates(model) && model.subgraphs.length > 0 ? arenaOf(model, referenceKernels).arenaBytes : null;

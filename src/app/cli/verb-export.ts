@@ -11,7 +11,7 @@ import type { Verb } from './verb.js';
 const exportFormats = ['resolver', 'c-array', 'uf2', 'bin'] as const;
 type Format = (typeof exportFormats)[number];
 
-/** What one run writes, and what it says of it. */
+/** The files of one run, and its summary. */
 interface Exported {
   readonly files: readonly { readonly path: string; readonly content: Uint8Array | string }[];
   readonly facts: object;
@@ -104,7 +104,7 @@ const writers: Readonly<Record<Format, (request: Request) => Promise<Exported>>>
     const array = cArray(bytes, identifierOf(file), path.basename(header));
     return {
       files: [
-        // First what others include: where it cannot be written, nothing is.
+        // Included files first: if they cannot be written, nothing is.
         { path: header, content: array.header },
         { path: output, content: array.source },
       ],
@@ -143,7 +143,7 @@ const writers: Readonly<Record<Format, (request: Request) => Promise<Exported>>>
 };
 
 /**
- * The bytes that a slot holds: with a target its slot image, else the model alone, padded to 16.
+ * The content of a slot: with a target its slot image, otherwise the model padded to 16 bytes.
  * @throws MODEL_DOES_NOT_FIT
  */
 async function flashImage({ bytes, model, target }: Request): Promise<Uint8Array> {

@@ -32,8 +32,8 @@ async function create(name: string, { algorithm }: Readonly<Record<string, unkno
   ]);
   const pair = createKeys(algorithm as 'ed25519' | 'es256');
   const files = { privateKey: `${name}.private.pem`, publicKey: `${name}.public.pem` };
-  // A key that is lost leaves devices that take nothing any more: none is ever replaced.
-  // The private key first: the public key can be derived from it, but not the reverse.
+  // Never replace a key: devices that have only its public part would accept nothing any more. The private key is
+  // written first: the public key can be derived from it, but not the reverse.
   await writeNew(files.privateKey, pair.privateKey, 0o600);
   await writeNew(files.publicKey, pair.publicKey).catch(async (error: unknown) => {
     await rm(files.privateKey, { force: true });

@@ -66,7 +66,7 @@ export const optimizeVerb: Verb = {
   },
 };
 
-/** @throws USAGE beside options that change weights */
+/** @throws USAGE together with options that change weights */
 async function planned(
   file: string,
   output: string,

@@ -36,7 +36,7 @@ export const pushVerb: Verb = {
       import('../../devices/bundle/index.js'),
     ]);
     const bytes = await readBytes(file);
-    // For a device that only has files it may be anything.
+    // A device that only stores files accepts any file.
     const slotImage = options.path === undefined ? decodeSlotImage(bytes) : null;
     const model = slotImage === null ? null : readModel(slotImage.model, file);
     const uncompiled = model === null ? null : await uncompiledOf(context, file, model, options);
@@ -73,7 +73,7 @@ function travelOf({ chunk, compress, window }: Readonly<Record<string, unknown>>
   };
 }
 
-/** To a device that only has files. */
+/** Pushes to a device that only stores files. */
 async function stored(
   context: Parameters<Verb['run']>[0],
   file: string,

@@ -136,7 +136,7 @@ export const quantizeVerb: Verb = {
       ...(judged?.gates ?? []),
       ...costGates(limits, check?.latencyMs?.value ?? null, check?.memory.arenaBytes ?? null),
     ];
-    // Without a limit of the user's own a drop is told, not refused.
+    // Without a limit from the user a drop is reported, not refused.
     const demanded = gates.filter(({ gate }) => gate !== 'max-drop' || limits.maxDrop !== undefined);
     if (options.force !== true) requireGates(demanded, 'nothing was written');
     await writeAtomically(output, result.bytes);
@@ -152,7 +152,7 @@ export const quantizeVerb: Verb = {
       unmixedMs,
       accuracy: judged?.accuracy ?? null,
       gates,
-      // Which of the shipped targets take the model, and how long it would run there.
+      // The shipped targets that the model fits, with its latency on each.
       targets: (await targets.loadShippedTargets())
         .map(checkFor)
         .map(({ target: id, fits, latencyMs }) => ({ target: id, fits, latencyMs })),

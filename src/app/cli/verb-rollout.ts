@@ -5,7 +5,7 @@ import type { Context, Outcome, Verb } from './verb.js';
 
 type Action = (context: Context, what: string | null, options: Readonly<Record<string, unknown>>) => Promise<Outcome>;
 
-/** Each in a file of its own, loaded when it is asked for. */
+/** Each action is in its own file, loaded on demand. */
 const actions: Readonly<Record<string, { readonly says: string; readonly load: () => Promise<Action> }>> = {
   plan: {
     says: 'what a plan would do, and do nothing',

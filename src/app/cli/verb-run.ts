@@ -53,7 +53,7 @@ export const runVerb: Verb = {
       throw fail('USAGE', { reason: '--repeat runs samples again, which would be part of the --stream' });
     const { bytes, model } = await readModelFile(file, options);
     requireMainSubgraph(options);
-    // What is missing is told before anything is sent to a device.
+    // Report missing inputs before anything is sent to a device.
     const { inputs } = inputsAndOutputs(model, options.signature as string | undefined);
     const files = inputFiles(options.input as string[], inputs);
     if (options.output !== undefined) refuseOverwriting(String(options.output), [file, ...files]);
@@ -67,7 +67,7 @@ export const runVerb: Verb = {
         ...(options.repeat === undefined ? {} : { repeat: defined(options.repeat) as number }),
       });
       if (options.output !== undefined) await writeAtomically(String(options.output), result.outputs);
-      // A device's arena is laid out for the main subgraph.
+      // A device's arena is planned for the main subgraph.
       const simulated = (): number | null =>
         options.signature === undefined ? arenaOf(model, referenceKernels).arenaBytes : null;
       const arenaBytes = opened.measure === null ? simulated() : opened.arenaBytes;

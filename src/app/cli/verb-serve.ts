@@ -59,7 +59,7 @@ export const serveVerb: Verb = {
     const closers: (() => Promise<unknown>)[] = [() => engine.close()];
     const close = (): Promise<void> => ending(closers);
     try {
-      // A start without its accelerator is no boot of the model.
+      // A start without an accelerator does not count as a boot of the model.
       const slots = options.state === undefined ? null : await PersistentSlots.open(String(options.state));
       if (slots !== null)
         closers.unshift(
@@ -94,18 +94,18 @@ interface Served {
   readonly slots: PersistentSlots | null;
 }
 
-/** Where it answers, and what ends that. */
+/** Where it answers, and how to stop it. */
 interface Answering {
   readonly uri: string;
   readonly id: string;
   readonly stop: () => Promise<void>;
-  /** Rejects when it cannot be served any longer. */
+  /** Rejects when it can no longer be served. */
   readonly lost: Promise<never> | null;
 }
 
 const emulatedUri = 'sim:coral-usb';
 
-/** @throws USAGE for options that mean nothing here */
+/** @throws USAGE for options that do not apply */
 function requireFitting(options: Options, atBroker: boolean): void {
   const emulating = String(options.device).startsWith('sim:');
   const refuse = (reason: string): never => {
@@ -144,7 +144,7 @@ async function openEngine({ progress, signal }: Context, options: Options): Prom
   return acceleratorEngine(() => attachAccelerator(uri, { ...acceleratorOptions(uri), onStep, onWarning, signal }));
 }
 
-/** A compiled model, and the one beside it that it was compiled from. */
+/** A compiled model, and the uncompiled model beside it. */
 async function pairOf(file: string) {
   const [{ readBytes }, { readModel }] = await Promise.all([
     import('../../base/files/index.js'),
@@ -158,7 +158,7 @@ async function pairOf(file: string) {
   return { compiled: readModel(await readBytes(file), file), uncompiled: readModel(await readBytes(beside), beside) };
 }
 
-/** What happens is told as it happens. */
+/** Reports events as they happen. */
 function eventListeners({ progress }: Context) {
   return {
     onFault: (error: unknown) => progress.note(reasonOf(error)),
@@ -229,7 +229,7 @@ async function serveAtBroker(
   };
 }
 
-/** One after another, whatever becomes of those before. @throws the first error */
+/** Runs all of them, even if one fails. @throws the first error */
 async function ending(steps: readonly (() => Promise<unknown>)[]): Promise<void> {
   const errors: unknown[] = [];
   for (const step of steps) await step().catch((error: unknown) => errors.push(error));

@@ -1,25 +1,25 @@
-// What a verb's file provides. The heavy modules are imported inside `run`, so that `--help` stays quick.
+// The interface of a verb. Large modules are imported inside `run`, so that `--help` is fast.
 
 import type { Command } from 'commander';
 import type { JunitCase } from '../report/index.js';
 import type { ProgressReporter } from './progress.js';
 
 export interface Outcome {
-  /** The JSON document, without its schema field; null where everything has been written already. */
+  /** The JSON document without its schema field; null if everything has been written already. */
   readonly document: object | null;
-  /** The same for people. */
+  /** The text for people. */
   readonly text: string;
-  /** 0, or 1 where a check said no. */
+  /** 0, or 1 if a check failed. */
   readonly exitCode?: 0 | 1;
   /** Test cases for `--junit`. */
   readonly cases?: readonly JunitCase[];
-  /** For verbs that go on until they are interrupted: called when the document is printed. */
+  /** For verbs that run until they are interrupted: called after the document is printed. */
   readonly serve?: () => Promise<void>;
 }
 
 /**
- * For `serve`: waits for Ctrl-C, then ends what is served.
- * @param lost rejects when it cannot be served any longer
+ * For `serve`: waits for Ctrl-C, then stops serving.
+ * @param lost rejects when it can no longer be served
  */
 export function untilInterrupted(
   signal: AbortSignal,
@@ -42,7 +42,7 @@ export function untilInterrupted(
 export interface Context {
   readonly progress: ProgressReporter;
   readonly signal: AbortSignal;
-  /** For what is read while it comes: writes to stdout at once. */
+  /** Writes to stdout at once, for output that is read while the verb runs. */
   readonly write: (text: string) => void;
 }
 

@@ -1,4 +1,4 @@
-// The table of verbs, in the order of `--help`. To add one: a file of the same shape, and a line here.
+// The table of verbs in the order of `--help`. To add a verb, add a file of the same shape and a line here.
 
 import type { Verb } from './verb.js';
 import { adviseVerb } from './verb-advise.js';

@@ -1,4 +1,4 @@
-// Advice for people: as text, and as a page with a plot.
+// Report of `advise`: text, and a page with a plot.
 
 import type { Advised, Trial } from '../../optimize/advise.js';
 import { escapeHtml, pageOf, scatterPlot } from './html.js';

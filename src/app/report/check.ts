@@ -1,4 +1,4 @@
-// Whether a model fits a target, for people.
+// Report of `check`.
 
 import type { Suggestion } from '../../optimize/suggestions.js';
 import type { CheckResult, OperatorPlacement, RuntimeFlash, Target } from '../../targets/index.js';
@@ -11,7 +11,7 @@ export function checkReport(
   result: CheckResult,
   suggestions: readonly Suggestion[] = [],
 ): string {
-  // What is compiled has no operators to be told of.
+  // A compiled model has no operators to list.
   const compiled = result.reasons.find(({ code }) => code === 'COMPILED');
   if (compiled !== undefined)
     return `${file} cannot be checked for ${id} (${name})\n${compiled.message}\n    ${compiled.hint}`;
@@ -76,7 +76,7 @@ function cachedText({ parameterBytes, cachedParameterBytes: cached }: CheckResul
   return `, ${bytesText(cached.min)} to ${bytesText(cached.max)} of them cached, the rest sent at every inference`;
 }
 
-/** One line for each target, those that fit first, the fastest of them at the top. */
+/** One line per target: first those that the model fits, the fastest on top. */
 export function checkAllReport(file: string, results: readonly CheckResult[]): string {
   const rank = ({ fits, latencyMs }: CheckResult): number => (fits ? 0 : 1e9) + (latencyMs?.value ?? 1e8);
   const rows = results
@@ -97,7 +97,7 @@ function share(bytes: number, budget: number | null): string {
   return budget === null ? '-' : `${bytesText(bytes)} (${percentText(bytes / budget, 0)})`;
 }
 
-/** What an accelerator leaves to the CPU, by reason. */
+/** Operators that an accelerator leaves to the CPU, by reason. */
 function cpuLines(operators: readonly OperatorPlacement[]): string[] {
   const reasons = new Map<string, string[]>();
   for (const { index, op, reason } of operators)

@@ -1,4 +1,4 @@
-// A comparison of two forms of a model, for people: as text, and as a page of its own with plots.
+// Report of `compare`: text, and a page with plots.
 
 import type { Comparison, TensorComparison } from '../../evaluate/index.js';
 import { barPlot, escapeHtml, pageOf } from './html.js';
@@ -37,7 +37,7 @@ function summaryOf({ signalToNoise, agreement, samples, dataset }: Comparison): 
   return `${ratio}, the largest is the same for ${percentText(agreement)} of ${samples} samples of ${dataset} (rounding alone gives RMSE/scale 0.289)`;
 }
 
-/** A page that needs no other file. */
+/** A self-contained page. */
 export function comparePage(result: Comparison, files: { readonly first: string; readonly second: string }): string {
   const points = (figureOf: (tensor: TensorComparison) => number | null): { label: string; value: number | null }[] =>
     result.tensors.map((tensor) => ({ label: labelOf(tensor), value: figureOf(tensor) }));

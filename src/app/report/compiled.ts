@@ -1,4 +1,4 @@
-// What is in a model that was compiled for the Edge TPU, for people.
+// Report of `inspect` for a model compiled for the Edge TPU.
 
 import type {
   CompiledDescription,

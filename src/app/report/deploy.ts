@@ -1,4 +1,4 @@
-// The report of a deployment, for people.
+// Report of `deploy`.
 
 import type { DeployResult } from '../deploy.js';
 import { budgetText } from './bar.js';

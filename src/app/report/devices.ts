@@ -1,4 +1,4 @@
-// What is attached, and what the doctor found, for people.
+// Reports of `devices` and `doctor`.
 
 import type { ListedDevice } from '../../devices/list-devices.js';
 import type { DoctorReport } from '../doctor.js';

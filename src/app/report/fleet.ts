@@ -1,4 +1,4 @@
-// A fleet as a table; of a large one its counts, and the devices that want attention.
+// Report of a fleet as a table; for a large fleet, counts and the devices that need attention.
 
 import type { Registry } from '../../fleet/index.js';
 import { namedText, table } from './text.js';
@@ -10,14 +10,14 @@ export interface ListedMember {
   readonly tags: Readonly<Record<string, string>>;
   readonly state: string;
   readonly rollout: string | null;
-  /** SHA-256 of the model that runs, in hexadecimal; null where none does. */
+  /** SHA-256 of the running model, in hexadecimal; null if none runs. */
   readonly model: string | null;
   readonly code: string | null;
 }
 
 const maxRows = 40;
 
-/** Ids under which something is retained, and that no rollout takes. */
+/** Ids that have retained messages and that rollouts leave out. */
 type Doubtful = Pick<Registry, 'unreadable' | 'neverConnected'>;
 
 export function fleetReport(
@@ -30,7 +30,7 @@ export function fleetReport(
     counts.set(`${target}\n${state}`, (counts.get(`${target}\n${state}`) ?? 0) + 1);
   const online = devices.filter((device) => device.online).length;
   const summary = [...counts].map(([key, count]) => [...key.split('\n'), String(count)]);
-  // Those that failed, or are not there, first.
+  // Failed and offline devices first.
   const rank = ({ state, online: there }: ListedMember): number => (state === 'failed' ? 0 : there ? 2 : 1);
   const shown = [...devices].sort((a, b) => rank(a) - rank(b)).slice(0, maxRows);
   const rows = shown.map(({ id, online: there, target, tags, state, rollout, model, code }) => {

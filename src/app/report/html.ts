@@ -1,4 +1,4 @@
-// Pages that need no other file, and plots in them as SVG.
+// Self-contained pages with SVG plots.
 
 export function escapeHtml(text: string): string {
   return text.replace(/[&<>"']/g, (character) => `&#${character.charCodeAt(0)};`);
@@ -21,13 +21,13 @@ export function pageOf(title: string, body: readonly string[]): string {
 
 export interface BarPlotOptions {
   readonly digits: number;
-  /** A line at a value that means something. */
+  /** A reference line. */
   readonly mark?: { readonly value: number; readonly label: string };
 }
 
 const [width, labelWidth, valueWidth, rowHeight, top] = [1000, 380, 60, 18, 20];
 
-/** One bar beside each label; nothing where there is no value. */
+/** A bar chart; labels without a value have no bar. */
 export function barPlot(
   points: readonly { readonly label: string; readonly value: number | null }[],
   { digits, mark }: BarPlotOptions,
@@ -56,22 +56,22 @@ export interface ScatterPoint {
   readonly label: string;
   readonly x: number | null;
   readonly y: number | null;
-  /** What the circle's area stands for. */
+  /** The quantity that the circle's area represents. */
   readonly size: number;
   readonly marked: boolean;
   readonly hollow: boolean;
-  /** Joined with the others that are, from left to right. */
+  /** Whether the point is part of the line from left to right. */
   readonly joined: boolean;
 }
 
 export interface ScatterOptions {
-  /** A horizontal line at a value that means something. */
+  /** A horizontal reference line. */
   readonly line?: { readonly y: number; readonly label: string };
 }
 
 const [plotHeight, margin, maxRadius] = [420, 60, 16];
 
-/** Points that have both coordinates; the axes begin where the data does. */
+/** Plots points that have both coordinates; the axes begin at the data. */
 export function scatterPlot(points: readonly ScatterPoint[], { line }: ScatterOptions): string {
   const placed = points.flatMap(({ x, y, ...rest }) => (x === null || y === null ? [] : [{ x, y, ...rest }]));
   if (placed.length === 0) return '<p>Nothing has both figures.</p>';

@@ -1,4 +1,4 @@
-// Results as text for people. In go the plain results of the stages, out come strings; nothing here prints.
+// Renders results as text. Takes the plain results of the stages and returns strings; nothing here prints.
 
 export { advisePage, adviseReport } from './advise.js';
 export { budgetBar } from './bar.js';

@@ -1,4 +1,4 @@
-// Lines over a common axis, as SVG.
+// A line plot as SVG.
 
 import { escapeHtml } from './html.js';
 
@@ -10,11 +10,11 @@ export interface PlotLine {
 }
 
 const [width, height, left, right, top, bottom] = [1000, 320, 80, 20, 34, 34];
-/** Points of a line that are drawn: more cannot be told apart. */
+/** Maximum number of points drawn per line: more are indistinguishable. */
 const maxPoints = 1000;
 const colours = { bar: '#2f7f79', chosen: '#c8553d' } as const;
 
-/** @param text how values are written at the axes */
+/** @param text formats the values at the axes */
 export function linePlot(
   lines: readonly PlotLine[],
   text: { readonly x: (value: number) => string; readonly y: (value: number) => string },

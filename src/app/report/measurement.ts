@@ -1,9 +1,9 @@
-// What was seen of a device while it ran, for people.
+// Report of measurements on a device.
 
 import type { OperatorTicks, RunMeasurement } from '../../devices/client/index.js';
 import { millisecondsText, percentText } from './text.js';
 
-/** So many of the slowest operators are named. */
+/** Number of slowest operators that are listed. */
 const named = 3;
 
 export function measurementLines({

@@ -1,4 +1,4 @@
-// The arena over time, for people: a bar for each operator as text, every tensor as a box in SVG.
+// Report of the arena over time: a bar for each operator as text, every tensor as a box in SVG.
 
 import { basename } from 'node:path';
 import type { MemoryPlan } from '../../optimize/passes/index.js';
@@ -34,7 +34,7 @@ function summaryOf({ headBytes, tailBytes, arenaBytes, minimumArenaBytes }: Memo
   return `arena ${bytesText(arenaBytes)}: planned ${bytesText(headBytes)}, persistent ${bytesText(tailBytes)}${moment}`;
 }
 
-/** What a plan saves, and how far it is from the least that is possible. */
+/** What a plan saves, and how far it is from the lower bound. */
 export function memoryPlanText({
   headBytesBefore,
   headBytes,
@@ -62,7 +62,7 @@ export function placeOf({ peak }: MemoryMap): string {
 const [width, height, left, bottom, top] = [1000, 460, 76, 34, 24];
 const colours = ['#2f7f79', '#5b8db8', '#8a6fae', '#b98b3e', '#6b8e4e', '#a2607a', '#4f6d8f', '#7f7f52'];
 
-/** Time goes to the right, offsets go up; the moment of the peak is marked. */
+/** Time goes to the right, offsets go up; the peak is marked. */
 export function memoryPlot({ buffers, moments, peak, headBytes }: MemoryMap): string {
   const x = (time: number): number => left + (time / moments.length) * (width - left - 8);
   const y = (offset: number): number => height - bottom - (offset / Math.max(1, headBytes)) * (height - bottom - top);

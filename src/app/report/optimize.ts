@@ -1,4 +1,4 @@
-// What pruning and clustering did, for people.
+// Report of `optimize`.
 
 import type { OptimizedWeights } from '../../optimize/optimize-weights.js';
 import { bytesText, countText, percentText, table } from './text.js';

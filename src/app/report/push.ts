@@ -1,4 +1,4 @@
-// What a push did, for people.
+// Report of `push`.
 
 import type { PushResult } from '../../devices/client/index.js';
 import { bytesText, percentText, table } from './text.js';
@@ -18,7 +18,7 @@ export function pushReport(file: string, result: PushResult): string {
   return `${file} on ${result.device} (${result.target})\n${table(rows)}`;
 }
 
-/** What was pushed to a device that only has files. */
+/** Report of a push to a device that only stores files. */
 export function storedReport(file: string, path: string, device: string, image: PushResult['image']): string {
   const proof =
     image.verifiedBy === 'read-back' ? 'read back and compared' : `${image.verifiedBy} confirmed by the device`;
@@ -46,7 +46,7 @@ const bottleneckTexts = {
   device: 'in the device: erasing and writing flash',
 } as const;
 
-/** How many bytes were there to send, and as how many they went. */
+/** Bytes to send, and bytes that were sent. */
 export function uploadText({ bytes, resumedAt, sentBytes, compression }: PushResult['image']): string {
   const there = resumedAt > 0 ? `, ${bytesText(resumedAt)} of them there already` : '';
   const saved =

@@ -1,4 +1,4 @@
-// What quantizing made, for people and as JSON.
+// Report of `quantize`, as text and as JSON.
 
 import type { GateResult } from '../../evaluate/index.js';
 import type { QuantizeResult } from '../../optimize/quantize/index.js';
@@ -11,12 +11,12 @@ export interface Quantized {
   readonly file: string;
   readonly output: string;
   readonly inputBytes: number;
-  /** Of the output, in the blocks that are sent. */
+  /** Compressed bytes of the output, in the blocks that are sent. */
   readonly compressedBytes: number;
   readonly result: QuantizeResult;
-  /** For the target that was asked for. */
+  /** For the requested target. */
   readonly check: CheckResult | null;
-  /** How long it would take there without the operators that were widened; null where that is not known. */
+  /** Latency without the operators that were widened; null if unknown. */
   readonly unmixedMs: number | null;
   readonly accuracy: {
     readonly metric: string;
@@ -26,7 +26,7 @@ export interface Quantized {
   } | null;
   /** Limits that were judged. */
   readonly gates: readonly GateResult[];
-  /** Shipped ones. */
+  /** The shipped targets. */
   readonly targets: readonly {
     readonly target: string;
     readonly fits: boolean;
@@ -60,7 +60,7 @@ export function quantizeDocument({
     scheme: plan.scheme,
     io: plan.io,
     sizes: { inputBytes, outputBytes: bytes.byteLength, compressedBytes },
-    // With several signatures, of the first; the others follow in `calibrations`.
+    // With several signatures, those of the first; the others are in `calibrations`.
     calibration: calibrations[0] ?? null,
     ...(calibrations.length > 1 ? { calibrations } : {}),
     optimizations: result.optimizations,
@@ -131,7 +131,7 @@ export function quantizeReport(quantized: Quantized): string {
   ].join('\n');
 }
 
-/** What widening costs in time, where the target's latency is known. */
+/** Latency cost of widening, if the target's latency is known. */
 function mixedLatency(check: CheckResult | null, before: number | null): { before: number; after: number } | null {
   return check?.latencyMs == null || before === null ? null : { before, after: check.latencyMs.value };
 }

@@ -1,4 +1,4 @@
-// A rollout as tests: one for each wave that was begun, one for each gate, so that a CI shows what stopped it.
+// A rollout as JUnit tests: one for each wave that began, one for each gate, so that CI shows what stopped it.
 
 import type { RolloutSummary } from '../../fleet/index.js';
 import { type JunitCase, junitReport } from './junit.js';

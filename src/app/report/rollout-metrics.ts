@@ -1,4 +1,4 @@
-// A rollout's numbers in the text format of Prometheus.
+// Metrics of a rollout in Prometheus' text format.
 
 import type { RolloutSummary } from '../../fleet/index.js';
 

@@ -1,4 +1,4 @@
-// A rollout as it went, for those who were not there: Markdown, and a page with plots.
+// Report of a whole rollout: Markdown, and a page with plots.
 
 import type { DeviceRecord, RolloutEvent, RolloutSummary } from '../../fleet/index.js';
 import { escapeHtml, pageOf } from './html.js';
@@ -27,12 +27,12 @@ const waveHeads = [
 ];
 const maxBad = 100;
 
-/** What a story says of single devices. */
+/** Data of single devices for the report. */
 interface DeviceFindings {
-  /** In the rollout's own time, when each was through. */
+  /** When each device finished, on the rollout's clock. */
   readonly confirmedAt: readonly number[];
   readonly badAt: readonly number[];
-  /** Milliseconds, sorted: of the new model and of the one before. */
+  /** Milliseconds, sorted, with the new model and with the previous one. */
   readonly p95Ms: readonly number[];
   readonly beforeP95Ms: readonly number[];
   readonly bad: readonly DeviceRecord[];
@@ -144,7 +144,7 @@ function facts(summary: RolloutSummary): string[] {
   ];
 }
 
-/** Without single devices, which have a table of their own. */
+/** Without events of single devices, which have a table of their own. */
 function happened(events: RolloutReport['events']): string[] {
   return events.flatMap(({ at, event }) => {
     const time = new Date(at).toISOString().slice(0, 19).replace('T', ' ');
@@ -160,7 +160,7 @@ function badRow({ id, wave, phase, code }: DeviceRecord): string[] {
   return [id, String(wave + 1), phase, code ?? ''];
 }
 
-/** How many there are at each time, up to the end. */
+/** Cumulative count over time. */
 function steps(times: readonly number[], endMs: number): [number, number][] {
   return [
     [0, 0],
@@ -169,7 +169,7 @@ function steps(times: readonly number[], endMs: number): [number, number][] {
   ];
 }
 
-/** What share of them is at most each. */
+/** Cumulative share by value. */
 function shares(sorted: readonly number[]): [number, number][] {
   return sorted.map((value, i) => [value, (i + 1) / sorted.length]);
 }

@@ -1,4 +1,4 @@
-// Where a rollout is, as text.
+// Report of a rollout's status.
 
 import type { DevicePhase, RolloutSummary, WaveSummary } from '../../fleet/index.js';
 import { budgetBar } from './bar.js';

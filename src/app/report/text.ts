@@ -1,9 +1,9 @@
-// Plain text for people: tables and figures with units.
+// Plain text: tables, and numbers with units.
 
 import { stripVTControlCharacters } from 'node:util';
 import { elementAt } from '../../base/checked.js';
 
-/** Columns padded to their widest cell; numbers right-aligned. */
+/** Columns padded to the widest cell; numbers aligned to the right. */
 export function table(rows: readonly (readonly (string | number)[])[], header?: readonly string[]): string {
   const cells = [...(header === undefined ? [] : [header]), ...rows].map((row) => row.map(String));
   const widths = cells.reduce<number[]>(
@@ -30,7 +30,7 @@ function width(text: string): number {
   return stripVTControlCharacters(text).length;
 }
 
-/** Digits in groups of three. The engine's own formatter takes 20 ms to start. */
+/** Digits in groups of three. Intl.NumberFormat takes 20 ms to start. */
 export function countText(count: number): string {
   return String(count).replace(/\B(?=(\d{3})+$)/g, ',');
 }
@@ -51,7 +51,7 @@ export function shapeText(shape: readonly number[]): string {
   return `[${shape.join(', ')}]`;
 }
 
-/** A metric's value as people read it. */
+/** A metric's value with its unit. */
 export function metricText(metric: string, value: number): string {
   return metric === 'top1' || metric === 'top5'
     ? percentText(value)
@@ -65,7 +65,7 @@ export function devicesText(count: number): string {
   return `${countText(count)} device${count === 1 ? '' : 's'}`;
 }
 
-/** A time in its two largest units. */
+/** A duration in its two largest units. */
 export function durationText(ms: number): string {
   const seconds = Math.round(ms / 1000);
   if (seconds < 60) return ms < 10_000 ? `${(ms / 1000).toFixed(1)} s` : `${seconds} s`;
@@ -74,7 +74,7 @@ export function durationText(ms: number): string {
   return days === 0 ? `${hours} h ${minutes % 60} min` : `${days} d ${hours % 24} h`;
 }
 
-/** The first of some names, and how many more there are. */
+/** The first few names, and the number of the rest. */
 export function namedText(names: readonly string[], most = 10): string {
   return names.length <= most ? names.join(', ') : `${names.slice(0, most).join(', ')} and ${names.length - most} more`;
 }

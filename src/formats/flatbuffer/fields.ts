@@ -1,7 +1,7 @@
-// A small language for flatbuffers schemas as data. One description of a table gives its TypeScript type,
-// its verified reader and its writer, so the three cannot drift apart.
+// Flatbuffers schemas as data. One description of a table gives its TypeScript type, its verifying reader and its
+// writer, so the three cannot drift apart.
 
-/** Scalar types of the flatbuffers wire format. 64-bit ones are bigint in memory. */
+/** Scalar types of the flatbuffers wire format. 64-bit types are bigint in memory. */
 export type ScalarType = 'bool' | 'i8' | 'u8' | 'i16' | 'u16' | 'i32' | 'u32' | 'i64' | 'u64' | 'f32';
 
 interface ScalarValues {
@@ -42,16 +42,16 @@ export interface VectorField<S extends ScalarType = ScalarType> {
   readonly is: 'vector';
   readonly slot: number;
   readonly type: S;
-  /** Bytes that the first element is aligned to, where more than its own size. */
+  /** Alignment of the first element in bytes, if larger than its size. */
   readonly align: number;
-  /** How many of them make one entry: more than 1 for structs whose fields are all of this type. */
+  /** Elements per entry: more than 1 for structs whose fields all have this type. */
   readonly per: number;
 }
-/** A list of texts whose content is bytes. */
+/** A list of strings with arbitrary bytes. */
 export interface BlobsField {
   readonly is: 'blobs';
   readonly slot: number;
-  /** Bytes that each is aligned to. */
+  /** Alignment of each entry in bytes. */
   readonly align: number;
 }
 export interface TextField {
@@ -67,12 +67,12 @@ export interface TablesField<T extends TableType = TableType> {
   readonly is: 'tables';
   readonly slot: number;
   readonly table: () => T;
-  /** Runtimes read this list without asking whether it is there, so that an empty one is written too. */
+  /** Runtimes read this list without checking that it is present, so it is written even if empty. */
   readonly required: boolean;
 }
 export interface UnionField<U extends UnionType = UnionType> {
   readonly is: 'union';
-  /** Slot of the type code; the value is in the next one. */
+  /** Slot of the type code; the value is in the next slot. */
   readonly slot: number;
   readonly union: U;
 }
@@ -108,12 +108,10 @@ type FieldValue<F> =
                 ? InferUnion<U> | null
                 : never;
 
-/**
- * The object that a table is in memory. Absent vectors, texts and tables are null; absent lists of tables are empty.
- */
+/** A table as an object. Absent vectors, strings and tables are null; absent lists of tables are empty. */
 export type Infer<T extends TableType> = { -readonly [K in keyof T['fields']]: FieldValue<T['fields'][K]> };
 
-/** A union's value: its member's object plus `kind`, the member's name. */
+/** A union's value: the member's object with its name as `kind`. */
 export type InferUnion<U extends UnionType> = InferMember<U['members'][number]>;
 type InferMember<T extends TableType> = T extends TableType ? { readonly kind: T['name'] } & Infer<T> : never;
 
@@ -126,7 +124,7 @@ export function vector<S extends ScalarType>(type: S, slot: number, align = 0): 
   return { is: 'vector', slot, type, align, per: 1 };
 }
 
-/** A list of structs of so many fields of one type, as one array. */
+/** A list of structs with the given number of fields of one type, as a flat array. */
 export function structs<S extends ScalarType>(type: S, slot: number, per: number): VectorField<S> {
   return { is: 'vector', slot, type, align: 0, per };
 }
@@ -166,7 +164,7 @@ export function unionOf<const M extends readonly TableType[]>(members: M): Union
   return { members, codeOf: new Map(members.map((member, i) => [member.name, i + 1])) };
 }
 
-/** A new object of the table, with the given fields and defaults for the others. */
+/** Creates an object for a table, with the given fields and defaults for the others. */
 export function create<T extends TableType>(type: T, values: Partial<Infer<T>> = {}): Infer<T> {
   const out: Record<string, unknown> = {};
   for (const [key, field] of type.list) {

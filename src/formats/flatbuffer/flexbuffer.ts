@@ -1,6 +1,6 @@
-// A FlexBuffer map (google/flatbuffers, flexbuffers.h): options of custom operators. Only what those use: a map at the
-// root, keys of text, values that are numbers, texts or blobs. Every offset is checked, and no loop is longer than the
-// buffer.
+// Reads FlexBuffer maps (google/flatbuffers, flexbuffers.h): the options of custom operators. Supports what they use: a
+// map at the root, string keys, and values that are numbers, strings or blobs. Every offset is checked, and no loop
+// runs longer than the buffer.
 
 const types = {
   int: 1,
@@ -19,7 +19,7 @@ const maxKeyLength = 64;
 export class FlexMap {
   private constructor(
     private readonly buffer: Bytes,
-    /** Where its values begin, their width, and how many there are. */
+    /** Start of the values, their width, and their number. */
     private readonly values: number,
     private readonly width: number,
     private readonly count: number,
@@ -27,7 +27,7 @@ export class FlexMap {
     private readonly keyWidth: number,
   ) {}
 
-  /** null where the buffer holds no map. */
+  /** null if the buffer does not hold a map. */
   static in(bytes: Uint8Array): FlexMap | null {
     const buffer = new Bytes(bytes);
     const rootWidth = bytes.at(-1) ?? 0;
@@ -36,7 +36,7 @@ export class FlexMap {
     const width = 1 << (packed & 3);
     const map = buffer.indirect(bytes.length - 2 - rootWidth, rootWidth);
     if (map === null) return null;
-    // In front of its values: the offset of the keys, the width of their offsets, the number of entries.
+    // The header before the values: offset of the keys, width of their offsets, number of entries.
     const [keys, keyWidth, count] = [
       buffer.indirect(map - 3 * width, width),
       buffer.read(map - 2 * width, width),
@@ -46,7 +46,7 @@ export class FlexMap {
     return new FlexMap(buffer, map, width, count, keys, keyWidth);
   }
 
-  /** Of a text or blob, a view; null where there is none of that name. */
+  /** A view of a string or blob; null if there is none of this name. */
   bytes(key: string): Uint8Array | null {
     const { buffer, width } = this;
     const entry = this.entryOf(key);
@@ -58,7 +58,7 @@ export class FlexMap {
     return start === null || length === null ? null : buffer.part(start, length);
   }
 
-  /** A number, or 0 or 1 for a truth value; null where there is none of that name. */
+  /** A number, or 0 or 1 for a boolean; null if there is none of this name. */
   number(key: string): number | null {
     const { buffer, width } = this;
     const entry = this.entryOf(key);
@@ -110,7 +110,7 @@ class Bytes {
     this.view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
   }
 
-  /** A number of 1, 2, 4 or 8 bytes; null outside of the buffer. */
+  /** A number of 1, 2, 4 or 8 bytes; null outside the buffer. */
   read(at: number, width: number, as: 'unsigned' | 'signed' | 'float' = 'unsigned'): number | null {
     if (at < 0 || at + width > this.bytes.length) return null;
     const { view } = this;
@@ -122,7 +122,7 @@ class Bytes {
     return width === 8 ? Number(signed ? view.getBigInt64(at, true) : view.getBigUint64(at, true)) : null;
   }
 
-  /** What an offset refers to: they count backwards from where they stand. */
+  /** The target of an offset. Offsets count backwards from their own position. */
   indirect(at: number, width: number): number | null {
     const offset = this.read(at, width);
     return offset === null || offset > at ? null : at - offset;
@@ -132,7 +132,7 @@ class Bytes {
     return start + length > this.bytes.length ? null : this.bytes.subarray(start, start + length);
   }
 
-  /** Ends with a byte of 0. */
+  /** A zero byte ends the key. */
   textAt(at: number): string {
     const window = this.bytes.subarray(at, at + maxKeyLength);
     const end = window.indexOf(0);

@@ -1,4 +1,4 @@
-// Flatbuffers by schemas that are data: one description of a table gives its type, its verified reader and its writer.
+// Flatbuffers with schemas as data: one description of a table gives its type, its verifying reader and its writer.
 
 export {
   blobs,

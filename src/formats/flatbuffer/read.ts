@@ -1,15 +1,16 @@
-// Bytes to the objects that a schema describes, checked. What is decoded is plain objects; vectors stay views of the
-// bytes.
+// Decodes bytes into the objects that a schema describes, with checks. Vectors stay views of the bytes.
 
 import { type Infer, scalarBytes, type TableType, type UnionType } from './fields.js';
 import type { TableView, VerifiedBuffer } from './verified-buffer.js';
 
-/** Fields that a file holds beyond the known schema, by the object that holds them; the writer must refuse these. */
+/**
+ * Fields in a file that the schema does not know, by the object that has them; the writer must refuse these objects.
+ */
 export const unknownFields = new WeakMap<object, { where: string; slot: number }>();
 
 /**
- * @param at where the offset of the table stands; 0 for the root
- * @param where for messages
+ * @param at position of the table's offset; 0 for the root
+ * @param where name of the file, for messages
  * @throws TFLITE_DAMAGED
  */
 export function readTable<T extends TableType>(buffer: VerifiedBuffer, type: T, at: number, where: string): Infer<T> {

@@ -1,6 +1,6 @@
-// Reads of a flatbuffer that never leave it. The npm runtime trusts every offset in a file; here each is checked
-// before use, and the work that a file can cause is bounded by its length (offsets may share their targets, so that a
-// small hostile file could otherwise unfold into a huge model).
+// Bounds-checked access to a flatbuffer. The npm runtime trusts every offset in a file; here each is checked before
+// use. The work that a file can cause is bounded by its length: offsets may share targets, so a small hostile file
+// could otherwise expand into a huge model.
 
 import { fail } from '../../base/errors.js';
 import { type ScalarType, scalarBytes, type TypedArray } from './fields.js';
@@ -21,7 +21,7 @@ export class VerifiedBuffer {
   private budget: number;
 
   constructor(bytes: Uint8Array) {
-    // A plain Uint8Array, because slice() of a Node Buffer returns a view instead of a copy.
+    // A plain Uint8Array: slice() of a Node Buffer returns a view instead of a copy.
     this.bytes = new Uint8Array(bytes.buffer, bytes.byteOffset, bytes.byteLength);
     this.view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
     this.budget = 16 * bytes.byteLength + 262144;
@@ -55,7 +55,7 @@ export class VerifiedBuffer {
     return target;
   }
 
-  /** @param fields of the table's type: what its object will take in memory */
+  /** @param fields number of fields of the table's type, which decides the memory that its object takes */
   table(start: number, fields: number, where: string): TableView {
     this.spend(32 + 8 * fields, start, where);
     this.need(start, 4, where);
@@ -70,7 +70,7 @@ export class VerifiedBuffer {
     return { start, inlineBytes, vtable, slotCount: (vtableBytes - 4) / 2 };
   }
 
-  /** The position of a slot's inline value of `length` bytes, or 0 when the table does not hold it. */
+  /** Position of a slot's inline value of `length` bytes; 0 if the table does not hold it. */
   slot(table: TableView, slot: number, length: number, where: string): number {
     if (slot >= table.slotCount) return 0;
     const offset = this.view.getUint16(table.vtable + 4 + 2 * slot, true);
@@ -114,21 +114,22 @@ export class VerifiedBuffer {
   }
 
   /**
-   * A vector of scalars, or of structs of `per` of them: a view where its elements are aligned in memory, else a copy.
+   * A vector of scalars, or of structs of `per` scalars: a view if its elements are aligned in memory, otherwise a
+   * copy.
    */
   vector(type: ScalarType, at: number, where: string, per = 1): TypedArray {
     const start = this.follow(at, where);
     const count = per * this.u32(start, where);
     const length = count * scalarBytes(type);
     this.need(start + 4, length, where);
-    // Bytes are weights, and only ever looked at as a whole; everything else is walked through by who reads it.
+    // Bytes are weights and are only used as a whole. All other vectors are traversed by the reader, which costs time.
     if (type !== 'u8') this.spend(length, start, where);
     const from = this.bytes.byteOffset + start + 4;
     if (from % scalarBytes(type) === 0) return typedArray(type, this.bytes.buffer, from, count);
     return typedArray(type, this.bytes.slice(start + 4, start + 4 + length).buffer, 0, count);
   }
 
-  /** The positions of the offsets in a vector of offsets. */
+  /** Positions of the offsets in a vector of offsets. */
   offsets(at: number, where: string): number[] {
     const start = this.follow(at, where);
     const count = this.u32(start, where);

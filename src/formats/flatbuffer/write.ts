@@ -1,5 +1,5 @@
-// Objects that a schema describes to bytes, with the flatbuffers runtime, which writes from the end of a buffer to its
-// front, children before parents.
+// Encodes the objects that a schema describes. The flatbuffers runtime writes from the end of a buffer to its front,
+// children before parents.
 
 import type { Builder } from 'flatbuffers';
 import { defined, elementAt } from '../../base/checked.js';
@@ -16,7 +16,7 @@ import {
 } from './fields.js';
 import { unknownFields } from './read.js';
 
-/** @throws TFLITE_UNKNOWN_FIELD for what was read with fields beyond the schema, which cannot be relocated */
+/** @throws TFLITE_UNKNOWN_FIELD for an object with fields that the schema does not know: they cannot be relocated */
 export function writeTable<T extends TableType>(builder: Builder, type: T, value: Infer<T>): number {
   return tableOf(builder, type, value as Record<string, unknown>);
 }
@@ -45,7 +45,7 @@ function tableOf(builder: Builder, type: TableType, value: Record<string, unknow
   return builder.endObject();
 }
 
-/** Writes what a slot points at; 0 when there is nothing. */
+/** Writes the target of a slot's offset; returns 0 if there is none. */
 function writeChild(builder: Builder, field: Field, value: unknown): number {
   if (value === null || value === undefined) return 0;
   switch (field.is) {
@@ -94,7 +94,7 @@ function writeOffsets(builder: Builder, offsets: number[]): number {
   return builder.endVector();
 }
 
-/** A text ends with a byte of 0. */
+/** A string ends with a zero byte. */
 function writeBlob(builder: Builder, content: Uint8Array, align: number): number {
   builder.prep(align, content.byteLength + 1);
   return builder.createString(content);

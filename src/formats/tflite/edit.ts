@@ -1,4 +1,5 @@
-// Editing a model. Every edit works on a copy of the structure; the weights themselves stay shared until replaced.
+// Edits a model. Every edit works on a copy of the structure; weights are shared with the original until they are
+// replaced.
 
 import { createHash } from 'node:crypto';
 import { defined, elementAt } from '../../base/checked.js';
@@ -7,7 +8,7 @@ import { builtinCode, type Model, type Operator, operatorCodeOf, type SubGraph, 
 import { BuiltinOperator, TensorType } from './schema/enums.js';
 import * as schema from './schema/model.js';
 
-/** A copy whose tables may be changed; vectors of data are shared with the original. */
+/** Copies a model so that its tables can be changed; data vectors are shared with the original. */
 export function copyModel(model: Model): Model {
   return copyTable(model) as Model;
 }
@@ -21,7 +22,7 @@ function copyTable(value: unknown): unknown {
   return copy;
 }
 
-/** Who writes and who reads each tensor of a subgraph, by tensor index. */
+/** The operators that write and read each tensor of a subgraph, by tensor index. */
 export interface Links {
   readonly producer: Map<number, Operator>;
   readonly consumers: Map<number, Operator[]>;
@@ -41,17 +42,17 @@ export function linksOf(subgraph: SubGraph): Links {
   return links;
 }
 
-/** Whether a tensor is read by exactly one operator and is no output of the graph. */
+/** Whether exactly one operator reads a tensor and the tensor is not an output of the graph. */
 export function isPrivate(subgraph: SubGraph, links: Links, tensor: number): boolean {
   return links.consumers.get(tensor)?.length === 1 && !Array.from(subgraph.outputs ?? []).includes(tensor);
 }
 
-/** Adds a buffer and gives its index. */
+/** Adds a buffer and returns its index. */
 export function addBuffer(model: Model, data: Uint8Array): number {
   return model.buffers.push(create(schema.Buffer, { data })) - 1;
 }
 
-/** Adds a constant float32 tensor to a subgraph and gives its index. The values are copied. */
+/** Adds a constant float32 tensor to a subgraph and returns its index. The values are copied. */
 export function addFloats(
   model: Model,
   subgraph: SubGraph,
@@ -62,7 +63,7 @@ export function addFloats(
   return subgraph.tensors.push(create(schema.Tensor, { name, shape, type: TensorType.FLOAT32, buffer })) - 1;
 }
 
-/** Gives an operator other weights, and a bias whether it had one or not, in tensors of their own. */
+/** Gives an operator new weights and a bias, in new tensors. The operator may have had no bias. */
 export function setWeights(
   model: Model,
   subgraph: SubGraph,
@@ -81,13 +82,13 @@ export function setWeights(
   );
 }
 
-/** The index of a builtin operator's code, added when the model does not have it yet. */
+/** The index of a builtin operator's code, which is added if the model does not have it yet. */
 export function operatorCodeIndex(model: Model, name: keyof typeof BuiltinOperator, version: number): number {
   const code = BuiltinOperator[name];
   const found = model.operatorCodes.findIndex(
     (entry) => Math.max(entry.builtinCode, entry.deprecatedBuiltinCode) === code && entry.version === version,
   );
-  // The older field is a signed byte; codes beyond it are marked with 127, as the schema prescribes.
+  // The older field is a signed byte; for larger codes it holds 127, as the schema prescribes.
   return found >= 0
     ? found
     : model.operatorCodes.push(
@@ -95,7 +96,7 @@ export function operatorCodeIndex(model: Model, name: keyof typeof BuiltinOperat
       ) - 1;
 }
 
-/** An operator without options that makes one tensor of another; whoever asks puts it where it belongs. */
+/** An operator without options that computes one tensor from another; the caller inserts it into the graph. */
 export function unaryOperator(
   model: Model,
   name: keyof typeof BuiltinOperator,
@@ -108,20 +109,19 @@ export function unaryOperator(
 }
 
 /**
- * Metadata with a place in the arena for each tensor, which TFLM follows: true of these tensors, in these shapes and
- * this order, alone.
+ * Name of the metadata with an arena offset for each tensor, which TFLM follows. It is valid only for these tensors,
+ * shapes and this order of operators.
  */
 export const memoryPlanName = 'OfflineMemoryAllocation';
 
-/** For whoever changes what the plan is of. In place. */
+/** Removes the memory plan, in place, for edits that invalidate it. */
 export function dropMemoryPlan(model: Model): void {
   model.metadata = model.metadata.filter(({ name }) => name !== memoryPlanName);
 }
 
 /**
- * Removes operators whose outputs nobody reads, then tensors, buffers and operator codes that nothing names, and
- * renumbers what is left; buffers of the same bytes become one. Order is kept; a memory plan is not. Works in place, on
- * a copy made before.
+ * Removes operators whose outputs nobody reads, then unused tensors, buffers and operator codes, and renumbers the
+ * rest; buffers with equal bytes are merged. The order is kept, the memory plan is not. Works in place.
  */
 export function compact(model: Model): void {
   dropMemoryPlan(model);
@@ -139,7 +139,7 @@ export function compact(model: Model): void {
   for (const operator of operators) operator.opcodeIndex = defined(codes.get(operator.opcodeIndex));
 }
 
-/** Operators that are run for what they do, not for what they give. */
+/** Operators with side effects. */
 const effects: ReadonlySet<number> = new Set([
   BuiltinOperator.ASSIGN_VARIABLE,
   BuiltinOperator.CALL_ONCE,
@@ -205,7 +205,7 @@ function compactBuffers(model: Model): void {
   model.metadataBuffer = model.metadataBuffer?.map((index) => defined(numbers.get(index))) ?? null;
 }
 
-/** For each buffer the first one that holds the same bytes: constants are never written, so tensors may share them. */
+/** For each buffer, the first one with the same bytes. Constants are never written, so tensors may share them. */
 function firstOfSame(buffers: readonly (Uint8Array | null)[]): number[] {
   const seen = new Map<string, number>();
   return buffers.map((data, index) => {
@@ -217,7 +217,7 @@ function firstOfSame(buffers: readonly (Uint8Array | null)[]): number[] {
   });
 }
 
-/** New numbers, in order, for the indices that are used. */
+/** New numbers for the indices in use, in order. */
 function renumber(count: number, used: readonly number[]): Map<number, number> {
   const wanted = new Set(used);
   const numbers = new Map<number, number>();

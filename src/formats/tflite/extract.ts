@@ -1,19 +1,18 @@
-// A part of a model as a model of its own.
+// Extracts part of a model as a model.
 
 import { compact, copyModel } from './edit.js';
 import { constantBytes, type Model, mainSubgraph } from './model.js';
 
 export interface Extract {
   readonly model: Model;
-  /** Of the whole model: the tensors that come in, in order, the model's own inputs first. */
+  /** Inputs of the part, as tensor indices of the whole model, the model's own inputs first. */
   readonly inputs: readonly number[];
   readonly outputs: readonly number[];
 }
 
 /**
- * Some operators of the main subgraph, in the order in which they stand there. Inputs are the tensors that they read
- * and do not make.
- * @param outputs tensors that they make
+ * Extracts operators of the main subgraph. The inputs are the tensors that they read and do not compute.
+ * @param outputs tensors that they compute
  */
 export function extract(model: Model, operators: readonly number[], outputs: readonly number[]): Extract {
   const copy = copyModel(model);
@@ -36,13 +35,13 @@ export function extract(model: Model, operators: readonly number[], outputs: rea
   const inputs = [...own, ...[...read].filter((tensor) => !own.includes(tensor))];
   graph.inputs = Int32Array.from(inputs);
   graph.outputs = Int32Array.from(outputs);
-  // Signatures name tensors that may not be there any more.
+  // Signatures may name tensors that are not part of the result.
   copy.signatureDefs = [];
   compact(copy);
   return { model: copy, inputs, outputs };
 }
 
-/** The operators that some tensors depend on, back to others that are given. */
+/** The operators that some tensors depend on, back to other given tensors. */
 export function operatorsBetween(model: Model, given: readonly number[], wanted: readonly number[]): number[] {
   const { operators } = mainSubgraph(model);
   const needed = new Set(wanted.filter((tensor) => !given.includes(tensor)));

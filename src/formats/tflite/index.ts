@@ -1,6 +1,6 @@
-// The TFLite format. readModel takes the bytes of a .tflite file and gives a Model: plain objects, weights as views of
-// the file. writeModel gives the bytes back with every field kept. Nothing here knows about quantization schemes,
-// targets or kernels.
+// The TFLite format. readModel decodes the bytes of a .tflite file into a Model: plain objects, with weights as views
+// of the file. writeModel encodes it with every field kept. Nothing here knows about quantization schemes, targets or
+// kernels.
 
 export { create } from '../flatbuffer/index.js';
 export {

@@ -1,4 +1,4 @@
-// The model in memory: types of the schema's tables, and the questions that every stage asks about them.
+// The model in memory: the schema's tables as types, and the queries that every stage needs.
 
 import { elementAt } from '../../base/checked.js';
 import { fail } from '../../base/errors.js';
@@ -26,7 +26,7 @@ const operatorNames = new Map<number, OperatorName>(
   Object.entries(BuiltinOperator).map(([name, code]) => [code, name as OperatorName]),
 );
 
-/** The types that the simulator and the quantizer compute with; names as numpy writes them. */
+/** The types that the simulator and the quantizer compute with, named as in NumPy. */
 export type ElementType =
   | 'float32'
   | 'float16'
@@ -72,17 +72,17 @@ export function typeName(code: number): string {
   return typeNames.get(code)?.toLowerCase() ?? `type${code}`;
 }
 
-/** The element type, or null where nothing here computes with it. */
+/** The element type, or null if nothing here computes with it. */
 export function elementTypeOf(tensor: Tensor): ElementType | null {
   return elementTypes.get(tensor.type) ?? null;
 }
 
-/** Bytes of `count` elements as a file stores them: two int4 share one. */
+/** Bytes of `count` elements in a file: two int4 share one byte. */
 export function bytesOfElements(type: ElementType, count: number): number {
   return Math.ceil((elementBits[type] * count) / 8);
 }
 
-/** The builtin code of an operator; files from before schema 3a keep it in the older, narrower field. */
+/** The builtin code of an operator; files from before schema 3a store it in the older, narrower field. */
 export function builtinCode(code: OperatorCode): number {
   return Math.max(code.builtinCode, code.deprecatedBuiltinCode);
 }
@@ -91,7 +91,7 @@ export function operatorCodeOf(model: Model, operator: Operator): OperatorCode {
   return elementAt(model.operatorCodes, operator.opcodeIndex);
 }
 
-/** CONV_2D, ...; `custom:NAME` for custom operators, `OPERATOR_250` for a code beyond the schema. */
+/** CONV_2D, ...; `custom:NAME` for custom operators; `OPERATOR_250` for a code that the schema does not know. */
 export function operatorName(model: Model, operator: Operator): string {
   const code = operatorCodeOf(model, operator);
   const builtin = builtinCode(code);
@@ -112,7 +112,7 @@ export interface PlacedOperator {
   readonly operator: Operator;
 }
 
-/** A compiler that replaces what an accelerator runs by custom operators of its own. */
+/** A compiler that replaces the operators of an accelerator by custom operators. */
 export interface AcceleratorCompiler {
   readonly accelerator: string;
   readonly compiler: string;
@@ -131,10 +131,7 @@ function operatorsNamed(model: Model, name: string): PlacedOperator[] {
   );
 }
 
-/**
- * What edgetpu_compiler puts in the place of the operators that it maps, with their places; none in a model that was
- * not compiled.
- */
+/** The custom operators that edgetpu_compiler writes, with their positions; empty for other models. */
 export function edgeTpuOperators(model: Model): PlacedOperator[] {
   return operatorsNamed(model, edgeTpu.operator);
 }
@@ -150,7 +147,7 @@ export function compiledFor(
   return null;
 }
 
-/** The name of a tensor, empty where it has none. */
+/** The name of a tensor; empty if it has none. */
 export function tensorName(subgraph: SubGraph, index: number): string {
   return subgraph.tensors[index]?.name ?? '';
 }
@@ -167,7 +164,7 @@ export function elementCount(shape: ArrayLike<number>): number {
 
 /**
  * The shape of a tensor that must be static.
- * @throws TENSOR_SHAPE_DYNAMIC where a dimension is negative, which stands for unknown
+ * @throws TENSOR_SHAPE_DYNAMIC if a dimension is negative, which means unknown
  */
 export function staticShape(index: number, tensor: Tensor): number[] {
   const shape = Array.from(tensor.shape ?? []);
@@ -179,22 +176,22 @@ export function staticShape(index: number, tensor: Tensor): number[] {
   return shape;
 }
 
-/** The bytes of a constant tensor, a view of the file; null for a tensor that is computed. */
+/** The bytes of a constant tensor, a view of the file; null for a computed tensor. */
 export function constantBytes(model: Model, tensor: Tensor): Uint8Array | null {
   const data = model.buffers[tensor.buffer]?.data;
   return data === null || data === undefined || data.byteLength === 0 ? null : data;
 }
 
-/** A copy of the values of a constant float32 tensor; null for any other. */
+/** A copy of the values of a constant float32 tensor; null for any other tensor. */
 export function constantFloats(model: Model, tensor: Tensor): Float32Array | null {
   const bytes = tensor.type === TensorType.FLOAT32 ? constantBytes(model, tensor)?.slice() : undefined;
   return bytes === undefined ? null : new Float32Array(bytes.buffer, bytes.byteOffset, bytes.byteLength >> 2);
 }
 
-/** Whether a tensor is a constant of float32; unlike `constantFloats`, without a copy of it. */
+/** Whether a tensor is a float32 constant; unlike `constantFloats`, without copying it. */
 export function isConstantFloat(model: Model, tensor: Tensor): boolean {
   return tensor.type === TensorType.FLOAT32 && constantBytes(model, tensor) !== null;
 }
 
-/** Operators with weights: which dimension of input 1 counts the output channels. */
+/** For each operator with weights: the dimension of input 1 that holds the output channels. */
 export const weightsAxis: Readonly<Record<string, number>> = { CONV_2D: 0, DEPTHWISE_CONV_2D: 3, FULLY_CONNECTED: 0 };

@@ -1,11 +1,11 @@
-// The beginning of a model as a model of its own.
+// Extracts the beginning of a model as a model.
 
 import { extract } from './extract.js';
 import { type Model, mainSubgraph } from './model.js';
 
 /**
- * The first operators of the main subgraph. Its inputs are those that they read, its outputs the tensors that they make
- * and that later operators, or nobody, would read.
+ * The first operators of the main subgraph. Inputs are what they read; outputs are the tensors that they compute and
+ * that later operators, or no operators, would read.
  * @param count at least 1
  */
 export function prefixOf(model: Model, count: number): Model {

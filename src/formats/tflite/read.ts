@@ -1,4 +1,4 @@
-// Bytes to Model, checked. What is decoded is plain objects; weights stay views of the file.
+// Decodes and checks a model. Weights stay views of the file.
 
 import { fail } from '../../base/errors.js';
 import { type Infer, readTable, VerifiedBuffer } from '../flatbuffer/index.js';
@@ -6,8 +6,8 @@ import { Model } from './schema/model.js';
 
 /**
  * Reads a TFLite model.
- * @param bytes the whole file; the model's vectors are views of it wherever they are aligned
- * @param where the name of the file, for messages
+ * @param bytes the whole file; vectors of the model are views of it if they are aligned
+ * @param where name of the file, for messages
  * @throws TFLITE_NOT_A_MODEL, TFLITE_DAMAGED, TFLITE_INVALID
  */
 export function readModel(bytes: Uint8Array, where = 'model'): Infer<typeof Model> {
@@ -25,7 +25,7 @@ export function readModel(bytes: Uint8Array, where = 'model'): Infer<typeof Mode
   return model;
 }
 
-/** Schema 3c lets buffers and custom options lie behind the flatbuffer; they are brought in as views. */
+/** Since schema 3c, buffers and custom options may be stored behind the flatbuffer; they become views. */
 function resolveOutsideBuffers(buffer: VerifiedBuffer, model: Infer<typeof Model>): void {
   const outside = (offset: bigint, size: bigint, where: string): Uint8Array => {
     const end = offset + size;
@@ -34,7 +34,7 @@ function resolveOutsideBuffers(buffer: VerifiedBuffer, model: Infer<typeof Model
     return buffer.bytes.subarray(Number(offset), Number(end));
   };
   model.buffers.forEach((entry, i) => {
-    // 0 and 1 are place holders that converters write before they know the offset.
+    // 0 and 1 are placeholders that converters write before they know the offset.
     if (entry.offset <= 1n) return;
     entry.data = outside(entry.offset, entry.size, `model.buffers[${i}]`);
     entry.offset = 0n;
@@ -54,12 +54,10 @@ function resolveOutsideBuffers(buffer: VerifiedBuffer, model: Infer<typeof Model
   });
 }
 
-/** Far beyond what any kernel takes. */
+/** Far beyond what any kernel accepts. */
 const maxRank = 16;
 
-/**
- * Every index that one part of a model uses to name another is in range; tensors may be optional (-1) as inputs only.
- */
+/** Checks that every index in a model is in range. Only inputs of operators may be optional (-1). */
 function checkReferences(model: Infer<typeof Model>): void {
   const invalid = (reason: string, where: string): Error => fail('TFLITE_INVALID', { reason, where });
   if (model.subgraphs.length === 0) throw invalid('it has no subgraph', 'model');

@@ -1,5 +1,5 @@
-// Model to bytes, with the flatbuffers runtime. The runtime writes from the end of a buffer to its front, children
-// before parents; the buffer is made large enough at once so that it never has to double.
+// Encodes a Model. The flatbuffers runtime writes from the end of a buffer to its front, children before parents; the
+// buffer is allocated in its final size, so that it never has to double.
 
 import { Builder } from 'flatbuffers';
 import { fail } from '../../base/errors.js';
@@ -9,8 +9,9 @@ import { Model } from './schema/model.js';
 const maxBytes = 2 ** 31 - 1;
 
 /**
- * Writes a model as a TFLite file: every field of the schema, buffers aligned to 16 bytes.
- * @throws TFLITE_UNKNOWN_FIELD when it was read from a file with fields beyond the schema, which cannot be relocated
+ * Writes a model as a TFLite file with every field of the schema, buffers aligned to 16 bytes.
+ * @throws TFLITE_UNKNOWN_FIELD if it was read from a file with fields that the schema does not know: they cannot be
+ * relocated
  * @throws TFLITE_TOO_LARGE
  */
 export function writeModel(model: Infer<typeof Model>): Uint8Array {

@@ -1,9 +1,9 @@
-// Where a compiler breaks: a beginning of a model on which it fails, while it takes one operator less; by halving.
+// Finds the operator on which a compiler fails: the shortest beginning of a model that fails, by bisection.
 
 import { type Model, mainSubgraph, operatorName, prefixOf, writeModel } from '../../formats/tflite/index.js';
 
 export interface Bisection {
-  /** Operators of the failing beginning; the last of them is where it breaks. */
+  /** Operators of the failing beginning; the last one causes the failure. */
   readonly operators: number;
   readonly op: string;
   readonly runs: number;
@@ -12,7 +12,7 @@ export interface Bisection {
 
 /**
  * @param fails whether the compiler fails on these bytes
- * @returns null where it does not fail on the whole model cut into a beginning of all its operators
+ * @returns null if it does not fail on all operators
  */
 export async function bisect(model: Model, fails: (bytes: Uint8Array) => Promise<boolean>): Promise<Bisection | null> {
   const total = mainSubgraph(model).operators.length;
@@ -22,7 +22,7 @@ export async function bisect(model: Model, fails: (bytes: Uint8Array) => Promise
     return fails(writeModel(prefixOf(model, operators)));
   };
   if (total === 0 || !(await failsAt(total))) return null;
-  // It works on `works` operators, as far as is known, and fails on `broken`.
+  // It compiles the first `works` operators, as far as known, and fails on the first `broken`.
   let [works, broken] = [0, total];
   while (broken - works > 1) {
     const middle = (works + broken) >> 1;

@@ -1,4 +1,4 @@
-// What the compiler did, beside what was predicted.
+// Compares what the compiler did with what was predicted.
 
 import { type CheckResult, status } from '../index.js';
 import type { CompilerLog } from './compiler-log.js';
@@ -9,10 +9,10 @@ export interface PredictionDifference {
   readonly compiled: string;
 }
 
-/** Parameters within this share are as predicted. */
+/** Tolerance for the predicted parameter bytes, as a share. */
 const tolerance = 0.01;
 
-/** @param parameters bytes of all parameters in the compiled file; null where it could not be opened */
+/** @param parameters bytes of all parameters in the compiled file; null if it could not be opened */
 export function compareWithPrediction(
   { operators, npuSubgraphs, memory }: CheckResult,
   log: CompilerLog,
@@ -30,7 +30,7 @@ export function compareWithPrediction(
   ];
 }
 
-/** The log counts operators by name and status; it does not say which. */
+/** The log counts operators by name and status, without saying which ones. */
 function placements(operators: CheckResult['operators'], { table }: CompilerLog): PredictionDifference[] {
   if (table.length === 0) return [];
   const mapped = (op: string): number => operators.filter((one) => one.op === op && one.placed === 'npu').length;

@@ -1,4 +1,4 @@
-// What edgetpu_compiler made of a model: the programs inside of each custom operator (libedgetpu's custom_op_data.cc).
+// The result of edgetpu_compiler: the programs inside of each custom operator (libedgetpu, custom_op_data.cc).
 
 import { fail } from '../../base/errors.js';
 import { FlexMap } from '../../formats/flatbuffer/index.js';
@@ -10,7 +10,7 @@ import { decodePackage } from './package.js';
 /** One custom operator. */
 export interface CompiledPart {
   readonly operator: number;
-  /** Of libedgetpu. */
+  /** Required version of libedgetpu. */
   readonly minRuntimeVersion: number;
   readonly compilerVersion: string;
   readonly executables: readonly Executable[];
@@ -18,7 +18,7 @@ export interface CompiledPart {
 
 export interface CompiledModel {
   readonly parts: readonly CompiledPart[];
-  /** The highest of its parts. */
+  /** The highest version that its parts require. */
   readonly minRuntimeVersion: number;
   readonly cachedParameterBytes: number;
   readonly streamedParameterBytes: number;
@@ -50,7 +50,7 @@ export function compiledModelOf(model: Model): CompiledModel | null {
   };
 }
 
-/** @throws EDGETPU_RUNTIME where the device's libedgetpu is older than the file needs */
+/** @throws EDGETPU_RUNTIME if the device's libedgetpu is older than the file requires */
 export function requireRuntime(
   { minRuntimeVersion }: Pick<CompiledModel, 'minRuntimeVersion'>,
   runtime: number,

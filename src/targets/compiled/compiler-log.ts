@@ -1,6 +1,6 @@
 import { defined } from '../../base/checked.js';
 
-// What edgetpu_compiler prints, as data. The lines are those of versions 2.1 to 16.0.
+// Parses the output of edgetpu_compiler, versions 2.1 to 16.0.
 
 export interface LoggedOperators {
   readonly op: string;
@@ -11,12 +11,12 @@ export interface LoggedOperators {
 export interface CompilerLog {
   readonly version: string | null;
   readonly succeeded: boolean;
-  /** What it says where it fails; null where it does not. */
+  /** The compiler's error; null if it succeeded. */
   readonly failure: string | null;
   readonly milliseconds: number | null;
   readonly subgraphs: number | null;
   readonly operators: number | null;
-  /** Rounded by the compiler to hundredths of the unit that it prints. */
+  /** The compiler rounds to hundredths of the unit that it prints. */
   readonly cachedParameterBytes: number | null;
   readonly remainingCacheBytes: number | null;
   readonly streamedParameterBytes: number | null;

@@ -1,4 +1,4 @@
-// Runs edgetpu_compiler, which Google ships for x86-64 Debian alone, in a folder of its own.
+// Runs edgetpu_compiler, which Google ships for x86-64 Debian only, in a temporary folder.
 
 import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
@@ -10,31 +10,31 @@ import { type CompilerLog, parseCompilerLog } from './compiler-log.js';
 export interface CompilerRun {
   /** The compiler's path. */
   readonly compiler: string;
-  /** Part of the graph that is mapped: one, or every one that could be (-a). */
+  /** Whether one part of the graph is mapped, or every possible one (-a). */
   readonly multipleSubgraphs?: boolean;
-  /** Of libedgetpu that the file must work with (-m); the compiler's newest unless given. */
+  /** Minimum version of libedgetpu for the result (-m); by default the compiler's newest. */
   readonly minRuntimeVersion?: number;
   readonly timeoutSeconds?: number;
   readonly signal?: AbortSignal;
 }
 
 export interface Compilation {
-  /** null where the compiler failed. */
+  /** null if the compiler failed. */
   readonly bytes: Uint8Array | null;
   readonly log: CompilerLog;
-  /** All that it printed. */
+  /** All of its output. */
   readonly text: string;
 }
 
 const compilerName = 'edgetpu_compiler';
 const defaultTimeoutSeconds = 600;
-/** After its own limit, which it keeps by itself. */
+/** Longer than the compiler's own limit. */
 const graceSeconds = 2;
 
 /**
- * @param given a path, which must be right; on PATH it is looked for where none is given
- * @returns null where it is not installed
- * @throws EDGETPU_COMPILER_MISSING for a path where none is
+ * @param given a path that must exist; without it, PATH is searched
+ * @returns null if it is not installed
+ * @throws EDGETPU_COMPILER_MISSING if the given path does not exist
  */
 export async function findCompiler(given: string | null): Promise<string | null> {
   if (given === null) return findOnPath(compilerName);
@@ -43,8 +43,7 @@ export async function findCompiler(given: string | null): Promise<string | null>
 }
 
 /**
- * @throws EDGETPU_COMPILER_FAILED where it does not run, or not to its end; INTERRUPTED. That it refuses a model is in
- * the log.
+ * @throws EDGETPU_COMPILER_FAILED if it does not run to its end; INTERRUPTED. That it refuses a model is in the log.
  */
 export async function runCompiler(bytes: Uint8Array, run: CompilerRun): Promise<Compilation> {
   const folder = await mkdtemp(path.join(tmpdir(), 'atoll-compile-'));
@@ -66,7 +65,7 @@ async function output(
   const options = [
     ...(multipleSubgraphs === true ? ['-a'] : []),
     ...(minRuntimeVersion === undefined ? [] : ['-m', String(minRuntimeVersion)]),
-    // It has a limit of its own, of 180 s; versions before 15 do not know the option.
+    // The compiler's own limit is 180 s; versions before 15 do not know the option.
     ...(timeoutSeconds === undefined ? [] : ['-t', String(timeoutSeconds)]),
   ];
   const args = ['-s', ...options, '-o', folder, path.join(folder, 'model.tflite')];
@@ -78,7 +77,7 @@ async function output(
       throw failed(reasonOf(error));
     },
   );
-  // A crash is a word about the model too.
+  // A crash is a result too.
   if (killedBy !== null) return `${text}\nended by signal ${killedBy}\n`;
   if (code === 126 || code === 127 || (code !== 0 && text.trim() === ''))
     throw failed(`exit code ${code}, ${text.trim() || 'without a word'}`);

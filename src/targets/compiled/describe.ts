@@ -1,14 +1,14 @@
-// A compiled model as data that can be printed: everything but the bytes of instructions and parameters.
+// A compiled model as printable data: everything except the bytes of instructions and parameters.
 
 import type { CompiledModel } from './compiled.js';
 import type { AddressField, DataTransfer, Executable, Place } from './executable.js';
 import type { Layer } from './layer.js';
 
-/** What travels in one step, in words. */
+/** What one step transfers. */
 export interface TransferDescription {
   readonly what: 'instructions' | 'interrupt' | 'fence' | Place['of'];
   readonly to?: 'device' | 'host';
-  /** The chunk of instructions, the layer, or the interrupt. */
+  /** The instruction chunk, the layer, or the interrupt. */
   readonly index?: number;
   readonly offset?: number;
   readonly bytes?: number;

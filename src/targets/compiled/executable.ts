@@ -1,5 +1,5 @@
-// A program for the Edge TPU, checked: its instructions with the addresses that the driver fills in, its parameters,
-// and what travels when.
+// A verified program for the Edge TPU: its instructions with the addresses that the driver fills in, its parameters,
+// and the sequence of transfers.
 
 import { fail } from '../../base/errors.js';
 import { type Layer, layerOf } from './layer.js';
@@ -10,13 +10,13 @@ import type { MetaFields } from './schema.js';
 const kinds = ['stand-alone', 'parameter-caching', 'execution-only'] as const;
 export type ExecutableKind = (typeof kinds)[number];
 
-/** What an address or a transfer is about. */
+/** What an address or a transfer refers to. */
 export type Place =
   | { readonly of: 'input' | 'output'; readonly layer: number }
   | { readonly of: 'parameters' }
   | { readonly of: 'scratch' };
 
-/** 32 bits of an instruction, into which half of an address goes. */
+/** Position of 32 bits in an instruction that hold half of an address. */
 export interface AddressField {
   readonly place: Place;
   readonly half: 'lower' | 'upper';
@@ -29,7 +29,7 @@ export interface InstructionChunk {
   readonly fields: readonly AddressField[];
 }
 
-/** One step of what travels between host and device. */
+/** One transfer between host and device. */
 export type DataTransfer =
   | { readonly what: 'instructions'; readonly chunk: number }
   | {
@@ -44,34 +44,34 @@ export type DataTransfer =
 
 export interface Executable {
   readonly kind: ExecutableKind;
-  /** Of the file that holds it. */
+  /** Name of the file, for messages. */
   readonly fileBytes: number;
   readonly name: string;
   readonly chip: string;
   readonly batchSize: number;
   readonly scratchBytes: number;
   readonly narrowMemoryBytesPerTile: number;
-  /** As the compiler estimates them; 0 where it says nothing. */
+  /** Estimates of the compiler; 0 if it gives none. */
   readonly estimatedCycles: number;
-  /** Executables with the same one share what is cached. */
+  /** Executables with the same token share cached parameters. */
   readonly parameterCachingToken: bigint;
   readonly instructions: readonly InstructionChunk[];
-  /** That it loads, or sends with every inference. */
+  /** Parameters that it loads, or sends with every inference. */
   readonly parameters: Uint8Array;
-  /** In order. */
+  /** In execution order. */
   readonly transfers: readonly DataTransfer[];
-  /** Whether `transfers` are all there are. */
+  /** Whether `transfers` is complete. */
   readonly deterministic: boolean;
   readonly inputs: readonly Layer[];
   readonly outputs: readonly Layer[];
 }
 
-/** Inputs are read a little beyond their end, within a page (libedgetpu, dma_info_extractor.cc). */
+/** Inputs are read slightly beyond their end, within a page (libedgetpu, dma_info_extractor.cc). */
 const pageBytes = 4096;
 const addressBits = 32;
 const maxInterrupts = 4;
 
-/** @param where for messages. @throws EDGETPU_PACKAGE_INVALID */
+/** @param where name of the file, for messages. @throws EDGETPU_PACKAGE_INVALID */
 export function executableOf({ fields, fileBytes }: PackedExecutable, where: string, limits: Limits): Executable {
   const invalid = (reason: string): Error => fail('EDGETPU_PACKAGE_INVALID', { where, reason });
   const kind = kinds[fields.type];

@@ -1,4 +1,4 @@
-// Models compiled for the Edge TPU: what is in one, and running the compiler that makes them.
+// Models compiled for the Edge TPU: reading them, and running the compiler that makes them.
 
 export { type Bisection, bisect } from './bisect.js';
 export { compareWithPrediction, type PredictionDifference } from './compare.js';

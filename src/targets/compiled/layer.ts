@@ -1,6 +1,6 @@
-// An input or output of an executable, and how its elements lie in what travels (libedgetpu, api/layer_information.cc):
-// tile after tile, rows of each tile one after another, channels padded; signed types with their highest bit flipped,
-// since the device computes with unsigned ones.
+// An input or output of an executable, and the layout of its elements in a transfer (libedgetpu,
+// api/layer_information.cc): tile after tile, the rows of each tile one after another, channels padded; signed types
+// with the highest bit inverted, since the device computes with unsigned types.
 
 import { defined, elementAt } from '../../base/checked.js';
 import { fail } from '../../base/errors.js';
@@ -24,26 +24,26 @@ export interface Layer {
   readonly shape: readonly [height: number, width: number, channels: number];
   readonly type: LayerType;
   readonly quantization: { readonly scale: number; readonly zeroPoint: number } | null;
-  /** How often it is read or written in one inference. */
+  /** Number of reads or writes per inference. */
   readonly executions: number;
-  /** Of the tensor. */
+  /** Bytes of the tensor. */
   readonly bytes: number;
-  /** Of what travels. */
+  /** Bytes of the transfer. */
   readonly paddedBytes: number;
   readonly elementBytes: number;
-  /** The highest bit of each element travels flipped. */
+  /** Whether the highest bit of each element is inverted in the transfer. */
   readonly flipped: boolean;
-  /** How tensor and what travels correspond; null where the tensor lies at the start as it is. */
+  /** Mapping between tensor and transfer; null if the tensor is at the start, unchanged. */
   readonly runs: readonly Run[] | null;
-  /** Tiles that an output comes from, across and down; null where its place does not depend on tiles. */
+  /** Tiles of an output by row and column; null if its layout does not depend on tiles. */
   readonly tiles: readonly [across: number, down: number] | null;
 }
 
-/** Bytes that lie together here and there. */
+/** A range of bytes that is contiguous in both. */
 export interface Run {
-  /** In what travels. */
+  /** Offset in the transfer. */
   readonly from: number;
-  /** In the tensor. */
+  /** Offset in the tensor. */
   readonly to: number;
   readonly bytes: number;
 }
@@ -92,7 +92,7 @@ export function layerOf(fields: LayerFields, role: 'input' | 'output', where: st
   };
 }
 
-/** What came from the device, as the tensor that it is. */
+/** Converts the bytes from the device to the tensor. */
 export function tensorFrom(layer: Layer, received: Uint8Array): Uint8Array {
   const tensor = new Uint8Array(layer.bytes);
   if (layer.runs === null) tensor.set(received.subarray(0, layer.bytes));
@@ -101,7 +101,7 @@ export function tensorFrom(layer: Layer, received: Uint8Array): Uint8Array {
   return tensor;
 }
 
-/** A tensor as it travels; what is padding is 0. */
+/** Converts a tensor to the bytes of the transfer; padding is 0. */
 export function laidOut(layer: Layer, tensor: Uint8Array): Uint8Array {
   const source = layer.flipped ? tensor.slice() : tensor;
   if (layer.flipped) flipHighestBits(source, layer.elementBytes);
@@ -121,7 +121,7 @@ function placeOutput(runs: Runs, fields: LayerFields, elementBytes: number, inva
   const details = fields.details?.kind === 'OutputLayer' ? fields.details : null;
   if (details?.shapeInfo != null && fields.executions === 1)
     return placeSlices(runs, fields, details.shapeInfo, elementBytes, invalid);
-  // Channels alone lie one after another.
+  // A tensor with channels only has them one after another.
   if (height === 1 && width === 1) return runs.add({ from: 0, to: 0, bytes: channels * elementBytes });
   const layout = details?.layout;
   if (layout == null) throw invalid('an output of more than one position, without a layout');
@@ -149,7 +149,7 @@ function placeOutput(runs: Runs, fields: LayerFields, elementBytes: number, inva
 
 type ShapeInfo = NonNullable<Extract<NonNullable<LayerFields['details']>, { kind: 'OutputLayer' }>['shapeInfo']>;
 
-/** Newer compilers say which part of the tensor each slice holds, and how far apart its elements are. */
+/** Newer compilers store which part of the tensor each slice holds, and the stride of its elements. */
 function placeSlices(
   runs: Runs,
   fields: LayerFields,
@@ -195,12 +195,12 @@ function placeSlices(
   });
 }
 
-/** Neighbours both here and there are one. */
+/** Merge ranges that are adjacent in both. */
 class Runs {
   readonly list: Run[] = [];
   bytes = 0;
 
-  /** @param count is told of each one that comes. @throws where it is too much */
+  /** @param count called with each number of ranges. @throws if there are too many */
   constructor(private readonly count: (runs: number) => void) {}
 
   add({ from, to, bytes }: Run): void {
@@ -212,7 +212,7 @@ class Runs {
     else this.list.push({ from, to, bytes });
   }
 
-  /** The same for each execution. */
+  /** Whether two layers have the same layout. */
   repeated(executions: number, tensorBytes: number, paddedBytes: number): Runs {
     if (executions === 1) return this;
     const all = new Runs(this.count);

@@ -1,10 +1,10 @@
-// What a compiled model may make this process allocate and send, over all of it: flatbuffers may share what they hold,
-// so that a small file can name much.
+// Limits on what a compiled model may make this process allocate and send: flatbuffers may share objects, so a small
+// file can refer to a lot.
 
 export class Limits {
   private readonly left = { parts: 64, executables: 256, pieces: 2 ** 20, bytes: 2 ** 27, transferred: 2 ** 30 };
 
-  /** @param invalid makes the error of what is being read. @throws that, where it is too much */
+  /** @param invalid creates the error to throw if a limit is exceeded */
   spend(what: keyof Limits['left'], amount: number, invalid: (reason: string) => Error): void {
     this.left[what] -= amount;
     if (!(this.left[what] >= 0)) throw invalid(`far more ${names[what]} than the chip could make use of`);

@@ -1,5 +1,5 @@
-// The package that edgetpu_compiler puts into a custom operator: flatbuffers within a flatbuffer, as libedgetpu's
-// package_registry.cc opens them.
+// The package that edgetpu_compiler stores in a custom operator: nested flatbuffers, read as in libedgetpu's
+// package_registry.cc.
 
 import { Builder } from 'flatbuffers';
 import { AtollError, fail } from '../../base/errors.js';
@@ -16,18 +16,18 @@ import {
 const identifier = 'DWN1';
 
 export interface EdgeTpuPackage {
-  /** All but the executables themselves. */
+  /** Everything except the executables. */
   readonly fields: Omit<PackageFields, 'multiExecutable'>;
   readonly executables: readonly PackedExecutable[];
 }
 
 export interface PackedExecutable {
   readonly fields: ExecutableFields;
-  /** Of the file that holds it. */
+  /** Name of the file, for messages. */
   readonly fileBytes: number;
 }
 
-/** @param where for messages. @throws EDGETPU_PACKAGE_INVALID */
+/** @param where name of the file, for messages. @throws EDGETPU_PACKAGE_INVALID */
 export function decodePackage(bytes: Uint8Array, where: string, limits = new Limits()): EdgeTpuPackage {
   if (String.fromCharCode(...bytes.subarray(4, 8)) !== identifier)
     throw fail('EDGETPU_PACKAGE_INVALID', { where, reason: `its package has no identifier ${identifier}` });
@@ -51,7 +51,7 @@ export function decodePackage(bytes: Uint8Array, where: string, limits = new Lim
 }
 
 /**
- * The same with every field kept; each nested file starts at a page, and so do the parameters.
+ * Encodes the package with every field kept; nested files and parameters start at page boundaries.
  * @throws TFLITE_UNKNOWN_FIELD
  */
 export function encodePackage({ fields, executables }: EdgeTpuPackage): Uint8Array {
@@ -68,12 +68,12 @@ export function encodePackage({ fields, executables }: EdgeTpuPackage): Uint8Arr
   return outer.asUint8Array();
 }
 
-/** Roomy, since a builder that grows copies all that it has. */
+/** Large enough: a builder that grows copies its content. */
 function builderFor(bytes: number): Builder {
   return new Builder(2 * bytes + 65536);
 }
 
-/** What is wrong with a flatbuffer in the package is wrong with the package. */
+/** An error in a flatbuffer of the package is an error of the package. */
 function explaining<Result>(where: string, read: () => Result): Result {
   try {
     return read();

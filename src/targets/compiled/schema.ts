@@ -14,7 +14,7 @@ import {
   vector,
 } from '../../formats/flatbuffer/index.js';
 
-/** Nested files start at a page, and so do the parameters, which libedgetpu maps as they lie. */
+/** Nested files start at page boundaries, and so do the parameters, which libedgetpu maps in place. */
 const pageBytes = 4096;
 
 export const MetaTable = table('Meta', {
@@ -63,7 +63,7 @@ export const OutputLayoutTable = table('OutputLayout', {
   xToRowBytes: vector('i32', 5),
 });
 
-/** Ranges are pairs of the first and the last index. */
+/** A range is a pair of the first and the last index. */
 export const TensorShapeTable = table('TensorShape', { ranges: structs('i32', 0, 2) });
 
 export const TensorLayoutTable = table('TensorLayout', {

@@ -1,6 +1,6 @@
-// Parameters of mapped operators, in bytes as the compiler lays them out: fitted to public compiled models (207 results
-// of 11 repositories). The layout pads output channels to the 16 tiles and input channels to 4; each channel has a
-// bias, and per-axis scales beside it.
+// Parameter bytes of mapped operators in the compiler's layout, fitted to public compiled models (207 results of 11
+// repositories). The layout pads output channels to the 16 tiles and input channels to 4; each channel has a bias and,
+// if quantized per axis, a scale.
 
 import { alignUp } from '../../base/alignment.js';
 import type { OperatorView } from '../operator-view.js';
@@ -8,8 +8,7 @@ import type { OperatorView } from '../operator-view.js';
 export interface ParameterBytes {
   readonly total: number;
   /**
-   * What lies in the accelerator's memory from one inference to the next: the least and the most that it may be. The
-   * rest is sent every time.
+   * Bytes that stay in the accelerator's memory between inferences, minimum and maximum. The rest is sent each time.
    */
   readonly cached: { readonly min: number; readonly max: number };
 }
@@ -17,22 +16,22 @@ export interface ParameterBytes {
 const block = 64;
 const tiles = 16;
 
-/** More than 4 groups of 16 channels come in fours. */
+/** More than 4 groups of 16 channels are padded to multiples of 4. */
 function paddedChannels(channels: number): number {
   const groups = Math.ceil(channels / tiles);
   return tiles * (groups > 4 ? alignUp(groups, 4) : groups);
 }
 
 /**
- * Dense layers of more inputs are sent at every inference, their biases excepted: 5,904 are shown to be cached, 9,504
- * not.
+ * Dense layers with more inputs are sent with every inference, except their biases: 5,904 are known to be cached, 9,504
+ * not to be.
  */
 const maxCachedInputs = 8192;
 
-/** Models of fewer bytes are shown to be cached whole. */
+/** Smaller models are known to be cached completely. */
 const surelyCached = 1_000_000;
 
-/** The accelerator's memory, which holds activations and programs too. */
+/** The accelerator's memory also holds activations and programs. */
 const memoryBytes = 8 * 1024 * 1024;
 
 /** @param mapped operators that the Edge TPU runs */
@@ -51,7 +50,7 @@ function bytesOf({ op, inputs }: OperatorView): number {
   switch (op) {
     case 'CONV_2D': {
       const [channels = 0, height = 0, width = 0, depth = 0] = shape;
-      // A single channel takes half of the tiles.
+      // A single channel uses half of the tiles.
       const padded = channels === 1 ? tiles / 2 : paddedChannels(channels);
       return alignUp(padded * (height * width * alignUp(depth, 4) + perChannel), block);
     }

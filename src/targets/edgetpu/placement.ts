@@ -1,6 +1,6 @@
-// Where the Edge TPU compiler puts each operator: first which it could map, by type, shape and options, then which it
-// does, since it makes one part of the graph: what depends on an operator of the CPU stays there too, conversions in
-// front of the first mapped one excepted.
+// Predicts where the Edge TPU compiler places each operator. First, which ones it could map, by type, shape and
+// options; then which ones it does map: since it maps one part of the graph, operators that depend on a CPU operator
+// stay on the CPU too, except conversions before the first mapped operator.
 
 import { elementAt } from '../../base/checked.js';
 import { type Model, mainSubgraph } from '../../formats/tflite/index.js';
@@ -18,22 +18,22 @@ export interface NpuPlacement {
   readonly mapped: boolean;
   /** In the compiler's words. */
   readonly status: string;
-  /** True where it follows a documented or inferred rule that no compiled model shows. */
+  /** Whether this follows a documented or inferred rule that no compiled model confirms. */
   readonly unconfirmed: boolean;
-  /** Where the operator's rule is from; null for operators without one. */
+  /** Source of the operator's rule; null if it has none. */
   readonly source: string | null;
-  /** As the compiler estimates them; 0 on the CPU. */
+  /** Estimate of the compiler; 0 on the CPU. */
   readonly cycles: number;
 }
 
 export interface NpuPlacements {
   readonly operators: readonly NpuPlacement[];
-  /** Parts that run on the Edge TPU, each one custom operator of the compiled file. */
+  /** Parts that run on the Edge TPU; each is one custom operator of the compiled file. */
   readonly subgraphs: number;
   readonly parameters: ParameterBytes;
 }
 
-/** @param multipleSubgraphs whether every part that could be mapped is (the compiler's -a) */
+/** @param multipleSubgraphs map every possible part (the compiler's -a) */
 export function placeOnEdgeTpu(model: Model, operatorSet: OperatorSet, multipleSubgraphs = false): NpuPlacements {
   const views = operatorViews(model, mainSubgraph(model));
   const verdicts = views.map((view) => verdictOf(view, operatorSet));
@@ -60,12 +60,12 @@ export function placeOnEdgeTpu(model: Model, operatorSet: OperatorSet, multipleS
   };
 }
 
-/** Whether an operator could be mapped, by itself. */
+/** Whether an operator could be mapped, regardless of its neighbours. */
 function verdictOf(view: OperatorView, { operators }: OperatorSet): OperatorPlacement {
   const entry = operators[view.op];
   if (entry === undefined) return { status: status.unsupported };
   const named = entry.rules.map((name) => rules[name](view));
-  // Of a conversion from float the log gives its own reason.
+  // For a conversion from float the log has its own reason.
   const [first] = named.filter(({ status: refusal }) => refusal !== null);
   const computed = [...view.inputs, ...view.outputs].filter(
     (tensor): tensor is TensorView => tensor !== null && tensor.constant === null,
@@ -79,7 +79,7 @@ function verdictOf(view: OperatorView, { operators }: OperatorSet): OperatorPlac
   return first ?? { status: null, unconfirmed: named.some(({ unconfirmed }) => unconfirmed === true) };
 }
 
-/** By operator, the operators that make what it reads. */
+/** For each operator, the operators that compute its inputs. */
 function sourcesOf(views: readonly OperatorView[]): number[][] {
   const producer = new Map(
     views.flatMap(({ index, outputs }) => outputs.map((tensor): [number, number] => [tensor.index, index])),
@@ -87,12 +87,12 @@ function sourcesOf(views: readonly OperatorView[]): number[][] {
   return views.map(({ inputs }) => [...new Set(inputs.flatMap((tensor) => producer.get(tensor?.index ?? -1) ?? []))]);
 }
 
-/** Operators that may stand in front: what they take is not the Edge TPU's to compute. */
+/** Operators that may precede the mapped part: the Edge TPU does not need to compute their inputs. */
 const leading = new Set(['QUANTIZE', 'CAST', 'DEQUANTIZE']);
 
 /**
- * By operator, how many changes from the CPU back to the Edge TPU lie on the way to it; 0 for what the first part may
- * hold.
+ * For each operator, the number of changes from the CPU back to the Edge TPU on the path to it; 0 for operators of the
+ * first part.
  */
 function reachOf(
   views: readonly OperatorView[],
@@ -112,7 +112,7 @@ function reachOf(
   return reach;
 }
 
-/** Mapped operators that hang together without leaving the Edge TPU. */
+/** Connected groups of mapped operators. */
 function partsOf(
   mapped: readonly boolean[],
   reach: readonly number[],
@@ -125,7 +125,7 @@ function partsOf(
       if (mapped[o] && mapped[source] && reach[o] === reach[source]) part[root(o)] = root(source);
   }
   const roots = new Set(mapped.flatMap((isMapped, o) => (isMapped ? [root(o)] : [])));
-  // The first part is one operator of the compiled file, even where it falls apart.
+  // The first part is one operator of the compiled file, even if it is not connected.
   const inFirst = [...roots].filter((o) => reach[o] === 0).length;
   return inFirst === 0 ? roots.size : roots.size - inFirst + 1;
 }

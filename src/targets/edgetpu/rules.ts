@@ -1,13 +1,13 @@
-// Limits of single operators, by name; targets/operators/edgetpu.yaml says which operator has which, and where that is
-// documented.
+// Limits of single operators, by name. targets/operators/edgetpu.yaml says which operator has which limit, and where
+// that is documented.
 
 import { integersOf, type OperatorView, type TensorView } from '../operator-view.js';
 import { status } from './status.js';
 
 export interface OperatorPlacement {
-  /** null where the operator is eligible. */
+  /** null if the operator is eligible. */
   readonly status: string | null;
-  /** No compiled model shows it: between what is known to be mapped and what is known not to be. */
+  /** Whether no compiled model confirms it: the value is between those known to be mapped and those known not to be. */
   readonly unconfirmed?: boolean;
 }
 
@@ -21,7 +21,7 @@ const shapeOf = (tensor: TensorView | null | undefined): readonly number[] => te
 const sizeOf = (tensor: TensorView | null | undefined): number =>
   shapeOf(tensor).reduce((product, size) => product * size, 1);
 
-/** Dimensions that an operator works along, counted from the front; null where they are computed. */
+/** Sizes of the dimensions that an operator works along, from the front; null if they are computed at run time. */
 function axesOf({ inputs }: OperatorView, input: number, of: number): number[] | null {
   const rank = shapeOf(inputs[of]).length;
   return integersOf(inputs[input])?.map((axis) => (axis < 0 ? axis + rank : axis)) ?? null;
@@ -35,8 +35,8 @@ const notAlongBatch =
   };
 
 /**
- * Factors up to 2 are shown to be precise enough (6 to 12, 12 to 24, 24 to 48, 33 to 33), 16 and single pixels not to
- * be (33 to 513, 1 to 33).
+ * Factors up to 2 are known to be precise enough (6 to 12, 12 to 24, 24 to 48, 33 to 33); 16 and single pixels are
+ * known not to be (33 to 513, 1 to 33).
  */
 const [shownFactor, refusedFactor] = [2, 16];
 
@@ -70,7 +70,7 @@ export const rules = {
     if (options?.kind !== 'Conv2DOptions' && options?.kind !== 'DepthwiseConv2DOptions') return eligible;
     const [, height = 1, width = 1] = shapeOf(inputs[1]);
     const { dilationHFactor: vertical, dilationWFactor: horizontal } = options;
-    // Along a side of 1 dilation means nothing: 3x1 filters with dilation 2x1 are mapped.
+    // Dilation has no effect along a side of 1: 3x1 filters with dilation 2x1 are mapped.
     return limitedUnless(vertical === horizontal || height === 1 || width === 1);
   },
 
@@ -109,7 +109,7 @@ export const rules = {
   'softmax-row': ({ inputs }) => {
     const elements = sizeOf(inputs[0]);
     if (elements !== (shapeOf(inputs[0]).at(-1) ?? 1)) return limited;
-    // 16,000 are documented, 16,384 are mapped by version 16.
+    // The documentation says 16,000; version 16 maps 16,384.
     return limitedUnless(elements <= 16384);
   },
 
@@ -128,7 +128,7 @@ export const rules = {
   },
 
   'eight-bit-conversion': ({ inputs, outputs }) =>
-    // Of a float input the log says so, not that its type is wrong.
+    // For a float input the log says that, not that the type is wrong.
     limitedUnless([inputs[0], outputs[0]].every((tensor) => tensor?.type === 'int8' || tensor?.type === 'uint8')),
 } as const satisfies Readonly<Record<string, Rule>>;
 

@@ -1,4 +1,4 @@
-/** What the Edge TPU compiler's log says of an operator, in its own words. */
+/** Status texts of operators in the log of the Edge TPU compiler. */
 export const status = {
   mapped: 'Mapped to Edge TPU',
   downstream: 'More than one subgraph is not supported',

@@ -1,9 +1,9 @@
-// A model as a constant array for C or C++ firmware, aligned as TFLM's flatbuffers need it.
+// A model as a constant array for C or C++ firmware, with the alignment that TFLM's flatbuffers need.
 
 export interface CArray {
   readonly source: string;
   readonly header: string;
-  /** Of the array in both. */
+  /** Name of the array in both files. */
   readonly symbol: string;
 }
 
@@ -41,7 +41,7 @@ export function cArray(bytes: Uint8Array, name: string, headerFile: string): CAr
       `#endif  // ${guard}`,
       '',
     ].join('\n'),
-    // C has the word `alignas` from a header, C++ without.
+    // `alignas` is a keyword in C++; in C it needs a header.
     source: [
       `#include "${headerFile}"`,
       '',

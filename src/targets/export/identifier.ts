@@ -4,7 +4,7 @@ const reserved = new Set(
   ),
 );
 
-/** A C identifier from a file's name: `kws-v2.tflite` gives `kws_v2`. */
+/** A C identifier from a file name: `kws-v2.tflite` gives `kws_v2`. */
 export function identifierOf(file: string): string {
   const stem = (file.split(/[/\\]/).at(-1) ?? '').replace(/\.[^.]*$/, '');
   const name = stem.replaceAll(/[^A-Za-z0-9]+/g, '_').replaceAll(/^_+|_+$/g, '') || 'model';

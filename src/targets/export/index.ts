@@ -1,4 +1,4 @@
-// Files that firmware takes: in goes a model, out comes text or bytes, by format.
+// Exports models for firmware builds, as text or bytes.
 
 export { type CArray, cArray } from './c-array.js';
 export { identifierOf } from './identifier.js';

@@ -3,9 +3,9 @@
 import type { RegisteredOperator } from '../index.js';
 
 /**
- * @param name a C identifier, from which those of the header are made
- * @param model what the comment calls the model
- * @param arenaBytes what the interpreter needs; null where that is not known
+ * @param name C identifier, prefix of the names in the header
+ * @param model name of the model, for the comment
+ * @param arenaBytes arena size that the interpreter needs; null if unknown
  */
 export function resolverCode(
   operators: readonly RegisteredOperator[],

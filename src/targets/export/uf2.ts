@@ -1,13 +1,13 @@
-// A UF2 image, which bootloaders that show up as a drive write to flash by themselves.
+// A UF2 image, which bootloaders that appear as a drive write to flash.
 
 import { encodeBlock, UF2Flags } from 'uf2';
 
-/** What bootloaders take in one block (Microsoft's UF2 specification): a page. */
+/** Data bytes per block (Microsoft's UF2 specification): one page. */
 const uf2Page = 256;
 
 /**
- * @param address where in the device's address space the first byte goes; a multiple of the page
- * @param familyId of the bootloader; others ignore the file
+ * @param address flash address of the first byte; a multiple of the page size
+ * @param familyId of the bootloader; boards of other families ignore the file
  */
 export function uf2Image(bytes: Uint8Array, address: number, familyId: number): Uint8Array {
   const totalBlocks = Math.ceil(bytes.length / uf2Page);

@@ -55,7 +55,7 @@ function refuseUnless(row: RolloutRow, phases: readonly RolloutRow['state']['pha
   if (!phases.includes(row.state.phase)) throw fail('ROLLOUT_NOT_NOW', { rollout: row.name, reason });
 }
 
-/** To whichever agent leads it; where none does, this process does. */
+/** Submits the command to the agent that leads the rollout; if none leads, this process does. */
 async function say(
   context: Context,
   name: string | null,
@@ -72,7 +72,7 @@ async function say(
     };
     const after = await submitCommand(store, row.no, request, connect, showing(context, row));
     const outcome = await outcomeOf(store, after, options);
-    // Pausing and aborting is what was asked for.
+    // The user asked for the pause or the end.
     return request.kind === 'pause' || request.kind === 'abort' ? { ...outcome, exitCode: 0 } : outcome;
   });
 }

@@ -1,4 +1,4 @@
-// What a process that leads a rollout shows meanwhile, and leaves when it ends.
+// Output of a process that leads a rollout: progress while it runs, reports when it ends.
 
 import { writeAtomically } from '../../../base/files/index.js';
 import {
@@ -24,7 +24,7 @@ import type { Context, Outcome } from '../verb.js';
 
 type Options = Readonly<Record<string, unknown>>;
 
-/** How an agent tells what it does. */
+/** Shows the agent's events. */
 export function showing({ progress, signal }: Context, row: RolloutRow): AgentOptions {
   return {
     signal,
@@ -70,7 +70,7 @@ function eventText(event: RolloutEvent): string | null {
   }
 }
 
-/** Where it is, with the files that were asked for; 1 where a gate has paused it, or it was stopped. */
+/** The rollout's state and the requested files; exit code 1 if a gate paused it or it was stopped. */
 export async function outcomeOf(store: RolloutStore, row: RolloutRow, options: Options): Promise<Outcome> {
   const summary = await summarize(store, row);
   const files = await writeReports(store, row, summary, options);
@@ -81,7 +81,7 @@ export async function outcomeOf(store: RolloutStore, row: RolloutRow, options: O
   };
 }
 
-/** @returns the files */
+/** @returns the paths of the files */
 export async function writeReports(
   store: RolloutStore,
   row: RolloutRow,
@@ -105,5 +105,5 @@ export async function writeReports(
   return files;
 }
 
-/** Those of a report; the log has them all. */
+/** Events shown in a report; the log has all of them. */
 const maxEvents = 10_000;

@@ -5,7 +5,7 @@ import { findRollout, withStore } from './store.js';
 
 const [pageEvents, pollMs] = [1000, 500];
 
-/** Lines of JSON rather than a document, so that they can be read while they come. */
+/** JSON lines instead of a document, so that they can be read as they are written. */
 export function rolloutLog(
   { signal, write }: Context,
   name: string | null,

@@ -1,4 +1,4 @@
-// Metrics of a rollout for Prometheus, over HTTP as long as the rollout is led.
+// Serves metrics of a rollout to Prometheus over HTTP while the rollout is led.
 
 import http from 'node:http';
 import type net from 'node:net';
@@ -6,7 +6,7 @@ import { fail, reasonOf } from '../../../base/errors.js';
 import type { RolloutSummary } from '../../../fleet/index.js';
 import { rolloutMetrics } from '../../report/index.js';
 
-/** @param where [HOST:]PORT; undefined: nowhere. @returns what ends it. @throws USAGE, LISTEN */
+/** @param where [HOST:]PORT; undefined disables it. @returns a function that stops it. @throws USAGE, LISTEN */
 export async function serveMetrics(
   where: string | undefined,
   summary: () => Promise<RolloutSummary>,

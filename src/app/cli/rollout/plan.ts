@@ -32,7 +32,7 @@ export async function planRollout(
   };
 }
 
-/** From a file, or from the options alone. @throws USAGE, ROLLOUT_PLAN, FILE_NOT_READABLE */
+/** A plan from a file, or from options alone. @throws USAGE, ROLLOUT_PLAN, FILE_NOT_READABLE */
 export async function planOf(file: string | null, options: Readonly<Record<string, unknown>>): Promise<RolloutPlan> {
   const { bundle, name, waves, tag, id, share, concurrency, bandwidth } = options;
   if (file !== null) {

@@ -1,4 +1,4 @@
-// The store that the options name, and a rollout in it.
+// Opens the store of the options and finds a rollout in it.
 
 import { fail } from '../../../base/errors.js';
 import { fleetKey, parseBrokerAddress } from '../../../devices/mqtt/index.js';
@@ -16,7 +16,7 @@ export async function withStore<T>({ store }: Options, work: (store: RolloutStor
   }
 }
 
-/** @param name null: the newest. @throws ROLLOUT_UNKNOWN, USAGE where several fleets have one of this name */
+/** @param name null: the newest rollout. @throws ROLLOUT_UNKNOWN, USAGE if several fleets have one of this name */
 export async function findRollout(store: RolloutStore, name: string | null, { fleet }: Options): Promise<RolloutRow> {
   const rows = await store.rollouts(fleet === undefined ? null : fleetKey(parseBrokerAddress(String(fleet))));
   const [found, ...others] = name === null ? rows.slice(0, 1) : rows.filter((row) => row.name === name);

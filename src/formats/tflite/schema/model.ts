@@ -1,5 +1,5 @@
-// The tables that make up a model. Slot numbers, types and defaults are those of the TFLite schema
-// (version 3d); a union takes two slots, its type's and its value's.
+// The tables of a model. Slot numbers, types and defaults are those of the TFLite schema (version 3d); a union takes
+// two slots, one for its type and one for its value.
 
 import { child, scalar, table, tables, text, union, unionOf, vector } from '../../flatbuffer/index.js';
 import { BuiltinOptions, BuiltinOptions2 } from './options.js';

@@ -1,5 +1,5 @@
-// The option tables of the builtin operators, and the two unions that hold them: field names, slot
-// numbers, types and defaults as the TFLite schema (version 3d) assigns them.
+// The option tables of the builtin operators, and the two unions that hold them. Field names, slot numbers, types and
+// defaults are those of the TFLite schema (version 3d).
 
 import { scalar, table, text, unionOf, vector } from '../../flatbuffer/index.js';
 
