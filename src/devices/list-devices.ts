@@ -1,4 +1,4 @@
-// What is attached to this machine, and what of it answers.
+// Lists the devices attached to this machine, and those that answer.
 
 import { reasonOf } from '../base/errors.js';
 import { loadShippedTargets } from '../targets/index.js';
@@ -10,20 +10,20 @@ export interface ListedDevice {
   readonly uri: string;
   readonly manufacturer: string | null;
   readonly serialNumber: string | null;
-  /** What its USB ids say it is. */
+  /** Its kind by its USB ids. */
   readonly targets: readonly { readonly id: string; readonly state: string }[];
-  /** What it says of itself; null where it was not asked, or did not answer. */
+  /** Its description of itself; null if it was not asked or did not answer. */
   readonly answer: DeviceDescription | null;
-  /** Why there is no answer; null where it was not asked. */
+  /** Why it did not answer; null if it was not asked. */
   readonly error: string | null;
 }
 
-/** A board that is there answers at once; one that is not should not be waited for. */
+/** A present board answers at once; an absent one should not delay the list. */
 const retries = { timeoutMs: 700, attempts: 3 };
 
 /**
- * @param options.uris further devices to ask. Ports of unknown ids are asked with `all` only: to open a port may reset
- * what is behind it
+ * @param options.uris further devices to ask. Ports with unknown ids are asked only with `all`: opening a port may
+ * reset the board behind it
  * @throws SERIAL_LIST
  */
 export async function listDevices(
@@ -33,7 +33,7 @@ export async function listDevices(
   const known = await loadShippedTargets();
   const usb = await attachedUsb(known).catch(() => []);
   const ports = await attachedPorts(known).catch((error: unknown) => {
-    // Without a list there is still what the caller named.
+    // Even if listing fails, the caller's own devices remain.
     if (uris.length === 0 && usb.length === 0) throw error;
     return [];
   });
@@ -42,7 +42,7 @@ export async function listDevices(
     const asked = all || targets.length > 0 ? await ask(uri, signal) : { answer: null, error: null };
     return { uri, manufacturer, serialNumber, targets, ...asked };
   });
-  // An accelerator answers otherwise than a board does: USB devices are not asked unless they are named.
+  // An accelerator is no SMP device: USB devices are not asked unless they are named.
   const accelerators = usb.map(({ uri, name, serialNumber, targets }) => ({
     uri,
     manufacturer: name,

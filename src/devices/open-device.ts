@@ -1,4 +1,4 @@
-// A device URI to a DeviceClient.
+// Opens a device URI as a DeviceClient.
 
 import { fail } from '../base/errors.js';
 import { loadShippedTargets, loadTarget, type Target } from '../targets/index.js';
@@ -15,30 +15,30 @@ import { SimulatedDevice, type SimulatedDeviceOptions } from './simulated/index.
 import { openTransport, type Transport } from './transport/index.js';
 
 export interface OpenOptions {
-  /** For sim: devices only. */
+  /** For `sim:` devices only. */
   readonly simulated?: SimulatedDeviceOptions;
-  /** For an emulated accelerator (`sim:coral-usb` with models that are compiled): what it knows to run. */
+  /** For an emulated accelerator (`sim:coral-usb` with compiled models): the models that it can run. */
   readonly emulated?: readonly EmulatedModel[];
   /** For accelerators only. */
   readonly accelerator?: AttachOptions;
-  /** Gets what the device logs beside its answers, line by line. */
+  /** Called with each log line of the device. */
   readonly onLog?: (line: string) => void;
-  /** Where what is learned of the device's line is kept. */
+  /** Where learned limits of the device's line are kept. */
   readonly memory?: LimitMemory;
-  /** How long and how often requests wait that do not say otherwise. */
+  /** Timeout and number of attempts of requests without options of their own. */
   readonly retries?: { readonly timeoutMs: number; readonly attempts: number };
 }
 
 export interface TargetChoice {
   readonly uri: string;
-  /** A target, which may be a file, where the device is of a kind that is not shipped. */
+  /** A target, also as a file, for devices of a kind that is not shipped. */
   readonly named?: string | undefined;
   readonly signal?: AbortSignal;
 }
 
 /**
- * The target of a device: what was named, for sim: devices what the URI names (either may be a file), else what the
- * device says.
+ * The target of a device: the named one, for `sim:` devices that of the URI (either may be a file), otherwise the one
+ * that the device reports.
  * @throws DEVICE_TARGET
  */
 export async function targetOfDevice(device: DeviceClient, { uri, named, signal }: TargetChoice): Promise<Target> {
@@ -51,14 +51,14 @@ export async function targetOfDevice(device: DeviceClient, { uri, named, signal 
 
 /**
  * @param uri `sim:TARGET`: a simulated device that lives as long as this connection;
- * `serial:PATH?baud=115200&dtr=on&rts=off`; `serial:TARGET` or `serial:` for the only port whose USB ids say so;
+ * `serial:PATH?baud=115200&dtr=on&rts=off`; `serial:TARGET` or `serial:` for the only port with matching USB ids;
  * `usb:VID:PID/SERIAL`, `usb:TARGET`; `tcp:HOST:PORT?framing=console`; `udp:HOST:PORT`; `mqtt://BROKER/FLEET/DEVICE`
  * @throws DEVICE_UNKNOWN, DEVICE_UNREACHABLE, SERIAL_*, USB_*, BROKER_*, TARGET_UNKNOWN, TARGET_INVALID
  */
 export async function openDevice(uri: string, options: OpenOptions = {}): Promise<DeviceClient> {
   const open = (): Promise<Transport> => transportTo(uri, options);
-  // These vanish with the device that they belong to; a simulated one is another one when it is opened again.
-  // An accelerator is reset by whoever serves it.
+  // The connection vanishes with a device that resets; a simulated one would be another device when reopened. Its
+  // server resets an accelerator.
   const transport = await open();
   const vanishes = /^(usb|serial):/.test(uri) && !isAcceleratorUri(transport.name);
   const device = new DeviceClient(transport, options.retries, vanishes ? open : null);
@@ -85,13 +85,13 @@ async function transportTo(uri: string, options: OpenOptions): Promise<Transport
   });
 }
 
-/** Of an accelerator that may be named by its target. @throws USB_CHOICE, TARGET_UNKNOWN */
+/** Replaces the target's name in an accelerator's URI by its USB ids. @throws USB_CHOICE, TARGET_UNKNOWN */
 export function acceleratorUri(uri: string): Promise<string> {
   const [scheme, rest = ''] = uri.split(/:(.*)/s);
   return scheme === 'usb' ? usbUri(uri, rest) : Promise.resolve(uri);
 }
 
-/** Ids have a colon, targets have none; what follows a question mark stays. */
+/** USB ids contain a colon, target names do not; options after the question mark are kept. */
 async function usbUri(uri: string, rest: string): Promise<string> {
   const [place = '', query] = rest.split(/\?(.*)/s);
   if (place === '' || place.includes(':')) return uri;
@@ -99,7 +99,7 @@ async function usbUri(uri: string, rest: string): Promise<string> {
   return query === undefined ? found : `${found}?${query}`;
 }
 
-/** A serial port is named by its path, or found by the USB ids of a target, or of any. */
+/** A serial port is named by its path, or found by the USB ids of one target or of all. */
 async function serialPath(rest: string): Promise<string> {
   const [place = '', query] = rest.split(/\?(.*)/s);
   const options = query === undefined ? '' : `?${query}`;

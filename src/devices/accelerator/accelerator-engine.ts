@@ -1,4 +1,4 @@
-// An accelerator as what runs the models of a device that this process serves.
+// Runs the models of a served device on an accelerator.
 
 import { AtollError, fail } from '../../base/errors.js';
 import { yieldToEventLoop } from '../../base/event-loop.js';
@@ -15,11 +15,11 @@ export interface AcceleratorEngine extends DeviceEngine {
 }
 
 export interface EngineOptions {
-  /** It is emulated, and its latencies are this machine's; null: it is real. */
+  /** Set if the accelerator is emulated, so that latencies are this machine's; null for a real one. */
   readonly emulated?: Pick<EmulatedAccelerator, 'knows' | 'rememberedMs'> | null;
 }
 
-/** @param attach opens the accelerator: at once, and again where it was lost */
+/** @param attach opens the accelerator: at once, and again after it was lost */
 export async function acceleratorEngine(
   attach: () => Promise<Accelerator>,
   { emulated = null }: EngineOptions = {},
@@ -46,7 +46,7 @@ export async function acceleratorEngine(
   };
 }
 
-/** The accelerator, for all who use it: opened once, and anew for the next one who asks where it was lost. */
+/** The accelerator, shared by all users: opened once, and again on demand after it was lost. */
 class Attachment {
   private current: Promise<Accelerator | null> = Promise.resolve(null);
   private closed = false;
@@ -83,11 +83,11 @@ function modelFor(model: Model): AcceleratedModel {
   return new AcceleratedModel(model, 'the model');
 }
 
-/** @param rememberedMs what inferences so far would have taken more */
+/** @param rememberedMs time that memoized inferences would have taken */
 function execution(model: AcceleratedModel, attachment: Attachment, rememberedMs: () => number): Execution {
   const { inputs, outputs } = model;
   const run: Execution['run'] = async (sample) => {
-    // What is emulated computes in this process, which has others to answer as well.
+    // An emulated accelerator computes in this process, which must answer others too.
     await yieldToEventLoop();
     const accelerator = await attachment.present();
     const before = rememberedMs();
@@ -98,7 +98,7 @@ function execution(model: AcceleratedModel, attachment: Attachment, rememberedMs
   return {
     inputs,
     outputs,
-    // Nothing here interprets within a memory of its own.
+    // No interpreter runs here, so there is no arena.
     arenaBytes: 0,
     operators: null,
     run,
@@ -111,7 +111,7 @@ function execution(model: AcceleratedModel, attachment: Attachment, rememberedMs
   };
 }
 
-/** What is wrong with a model is no fault of the device. */
+/** An error of the model is not an error of the device. */
 function refusing<Result>(make: () => Result): Result {
   try {
     return make();

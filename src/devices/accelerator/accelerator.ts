@@ -1,4 +1,4 @@
-// An Edge TPU that is open: programs run on it, with their parameters cached where they are still there.
+// An open Edge TPU: runs programs and caches their parameters.
 
 import { fail } from '../../base/errors.js';
 import { acknowledgeWarning, bringUp, fatalErrorOf, type Performance, shutDown } from './bring-up.js';
@@ -8,15 +8,15 @@ import { type AcceleratorProgram, inputsAsSent, type LoadedExecutable, outputsFr
 
 export interface AcceleratorOptions {
   readonly performance?: Performance;
-  /** Called with what the chip warns of, such as of its temperature. */
+  /** Called with warnings of the chip, for example about its temperature. */
   readonly onWarning?: (text: string) => void;
 }
 
-/** As libedgetpu1-std has it: half of the clock that there is, and less heat. */
+/** As in libedgetpu1-std: half of the maximum clock, with less heat. */
 export const defaultPerformance: Performance = 'high';
 
 export class Accelerator {
-  /** What the chip has cached, all of one token. */
+  /** Parameters in the chip's cache, all with the same token. */
   private readonly cached = new Set<LoadedExecutable>();
   private token = 0n;
   private before: Promise<unknown> = Promise.resolve();
@@ -26,7 +26,7 @@ export class Accelerator {
     readonly performance: Performance,
   ) {}
 
-  /** Whether an error has ended it: it must be attached anew. */
+  /** Whether an error has ended it: it must be attached again. */
   get broken(): boolean {
     return this.link.broken;
   }
@@ -36,7 +36,7 @@ export class Accelerator {
   }
 
   /**
-   * @param packetBytes of the endpoint that outputs come from.
+   * @param packetBytes packet size of the output endpoint
    * @throws EDGETPU_START, EDGETPU_TRANSFER, EDGETPU_SILENT, EDGETPU_ANSWER, DEVICE_CLOSED
    */
   static async start(
@@ -58,15 +58,15 @@ export class Accelerator {
     }
   }
 
-  /** Parameters that it does not have yet go there. */
+  /** Sends the parameters that are not cached yet. */
   cache(program: AcceleratorProgram): Promise<void> {
     return this.exclusively(() => this.cacheNow(program));
   }
 
   /**
-   * One inference.
-   * @param tensors one per input layer, in order, as the layer's shape and type say
-   * @returns one per output layer
+   * Runs one inference.
+   * @param tensors one per input layer, in order, in the layer's shape and type
+   * @returns one tensor per output layer
    */
   async run(program: AcceleratorProgram, tensors: readonly Uint8Array[]): Promise<readonly Uint8Array[]> {
     const { main } = program;
@@ -81,14 +81,14 @@ export class Accelerator {
     return outputsFrom(main.executable, received);
   }
 
-  /** Stops the chip, and lets it go. */
+  /** Stops the chip and closes the device. */
   async close(): Promise<void> {
-    // A device that is gone cannot be stopped any more.
+    // A device that was unplugged cannot be stopped.
     await shutDown(this.link).catch(() => undefined);
     await this.link.close();
   }
 
-  /** As libedgetpu's driver.cc does (SubmitInferenceRequest): what has another token drives out all that is there. */
+  /** As in libedgetpu's driver.cc (SubmitInferenceRequest): caching parameters with another token evicts all others. */
   private async cacheNow({ main, caching }: AcceleratorProgram): Promise<void> {
     const { parameterCachingToken: token } = main.executable;
     if (token === 0n || token !== this.token) {
@@ -101,7 +101,7 @@ export class Accelerator {
     this.cached.add(caching);
   }
 
-  /** Whatever ends it early leaves the chip in the midst of a program: it must be attached anew. */
+  /** An execution that ends early leaves the chip in the middle of a program: it must be attached again. */
   private async execute(program: LoadedExecutable, inputs: readonly Uint8Array[]): Promise<readonly Uint8Array[]> {
     try {
       return await execute(this.link, program, inputs);
@@ -111,7 +111,7 @@ export class Accelerator {
     }
   }
 
-  /** One execution after another, whoever asks. */
+  /** Executions are serialized, whoever requests them. */
   private async exclusively<Result>(work: () => Promise<Result>): Promise<Result> {
     const mine = this.before.then(work, work);
     this.before = mine.catch(() => undefined);

@@ -1,5 +1,6 @@
-// From a plug to an accelerator that runs its firmware. Before, it is another device with a DFU interface; afterwards,
-// and after each reset, it comes back on the bus (libedgetpu, usb_driver.cc: PrepareUsbDevice; usb_dfu_commands.cc).
+// Attaches an accelerator: loads its firmware if needed and opens it. Without firmware it is another USB device with a
+// DFU interface; after loading, and after each reset, it re-enumerates (libedgetpu, usb_driver.cc: PrepareUsbDevice;
+// usb_dfu_commands.cc).
 
 import { fail, reasonOf } from '../../base/errors.js';
 import { claimDfu, type DfuInterface, dfuOf } from '../flashing/index.js';
@@ -14,9 +15,9 @@ type State = keyof typeof acceleratorIds;
 export interface AttachOptions extends AcceleratorOptions, LinkOptions {
   readonly firmware?: FirmwareSearch;
   readonly devices?: () => Promise<readonly UsbControlDevice[]>;
-  /** A device that was reset is left alone for so long: opened at once, it loses transfers (libedgetpu waits 1 s). */
+  /** Pause after a reset: a device that is opened at once loses transfers (libedgetpu waits 1 s). */
   readonly settleMs?: number;
-  /** It is back on the bus within this after a reset: with new firmware in 2 to 3 s. */
+  /** Timeout for re-enumeration: with new firmware it takes 2 to 3 s. */
   readonly comingBackMs?: number;
   readonly onStep?: (step: 'firmware' | 'start') => void;
   readonly signal?: AbortSignal | undefined;
@@ -36,15 +37,15 @@ export function acceleratorState({
   return null;
 }
 
-/** A device that runs its firmware and was reset, open; the chip sleeps still. */
+/** An open device that runs its firmware and was reset; the chip is still asleep. */
 export interface OpenedAccelerator {
   readonly link: AcceleratorLink;
-  /** Of the endpoint that outputs come from. */
+  /** Packet size of the output endpoint. */
   readonly packetBytes: number;
 }
 
 /**
- * Opens the only accelerator of this machine and starts it; one that waits for its firmware is given that before.
+ * Opens the only accelerator of this machine and starts it; loads the firmware if it has none.
  * @param uri for messages
  * @throws USB_CHOICE, USB_PERMISSION, USB_BUSY, EDGETPU_FIRMWARE_*, EDGETPU_*, DFU_*, DEVICE_UNREACHABLE, DEVICE_CLOSED
  */
@@ -91,7 +92,7 @@ async function claim(device: UsbControlDevice): Promise<void> {
   await device.claimInterface(0);
 }
 
-/** Sent, and read back; a reset starts it. */
+/** Writes the firmware and reads it back; a reset starts it. */
 async function loadFirmware(
   uri: string,
   device: UsbControlDevice,
@@ -113,7 +114,7 @@ async function loadFirmware(
   }
 }
 
-/** What it holds is longer than what was sent: it is read to its end, so that the device is idle again. */
+/** Its memory is longer than the firmware: read to the end, so that the device becomes idle again. */
 async function verify(dfu: DfuInterface, bytes: Uint8Array): Promise<void> {
   const { transferBytes, canUpload } = dfu.functions;
   if (!canUpload) return;
@@ -135,9 +136,9 @@ function blockOf({ functions: { transferBytes } }: DfuInterface, bytes: Uint8Arr
 }
 
 /**
- * With firmware it starts that; where it runs, it is as after plugging in. The device may be gone before the reset has
- * ended.
- * @param claiming nobody else is to be at work with it
+ * Resets the device, which starts new firmware or restarts a running one. The device may disappear before the reset
+ * completes.
+ * @param claiming whether to claim the interface first, so that no other process uses the device
  */
 async function reset(uri: string, device: UsbControlDevice, claiming: boolean): Promise<void> {
   try {
@@ -153,7 +154,7 @@ async function reset(uri: string, device: UsbControlDevice, claiming: boolean): 
   }
 }
 
-/** @throws EDGETPU_START where it does not */
+/** @throws EDGETPU_START if it does not come back */
 async function comeBack(
   uri: string,
   { devices = usbDevices, comingBackMs = defaultComingBackMs, signal }: AttachOptions,

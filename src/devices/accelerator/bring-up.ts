@@ -1,6 +1,6 @@
-// From power on to a chip that executes: the steps of libedgetpu, driver/usb/usb_driver.cc (DoOpen, InitializeChip),
-// driver/beagle/ beagle_top_level_handler.cc, beagle_top_level_interrupt_manager.cc and driver/run_controller.cc, in
-// their order.
+// Brings the chip from power-on to a state in which it executes. The steps and their order are those of libedgetpu:
+// driver/usb/usb_driver.cc (DoOpen, InitializeChip), driver/beagle/beagle_top_level_handler.cc,
+// beagle_top_level_interrupt_manager.cc and driver/run_controller.cc.
 
 import { fail } from '../../base/errors.js';
 import type { AcceleratorLink } from './link.js';
@@ -20,7 +20,7 @@ import {
   withField,
 } from './registers.js';
 
-/** Clock of the core and its company: the names of libedgetpu's performance expectations. */
+/** Clock of the core and related units, by the names of libedgetpu's performance expectations. */
 export const performances = {
   low: { coreMHz: 63, coreClockDivider: 3, axiAt125MHz: 1, usbControllerAt250MHz: 1 },
   medium: { coreMHz: 125, coreClockDivider: 2, axiAt125MHz: 1, usbControllerAt250MHz: 0 },
@@ -29,23 +29,23 @@ export const performances = {
 } as const;
 export type Performance = keyof typeof performances;
 
-/** Events of the scalar core alone come; what it wants otherwise, the executable says. */
+/** Only events of the scalar core are enabled; the executable contains everything else. */
 const coreEventsOnly = 0xf0n;
 /**
- * Bytes of an output come in pieces of so many times 8: whole packets at SuperSpeed, less than a packet below it (a
- * workaround of libedgetpu).
+ * Output chunk length in units of 8 bytes: whole packets at SuperSpeed, less than a packet below it (a workaround of
+ * libedgetpu).
  */
 const chunkLengths = { superSpeed: 0x80n, slower: 0x20n } as const;
 const superSpeedPacketBytes = 1024;
 const idleCounter = 1n;
 /** toSleepDelay 2, toWakeDelay 30. */
 const sleepDelays = 2n | (30n << 8n);
-/** A state that does not come within so many reads does not come. */
+/** Number of reads after which a state is considered not to come. */
 const maxPolls = 2000;
 
 export interface BringUp {
   readonly performance: Performance;
-  /** Of the endpoint that outputs come from. */
+  /** Packet size of the output endpoint. */
   readonly packetBytes: number;
 }
 
@@ -62,7 +62,7 @@ export async function bringUp(link: AcceleratorLink, { performance, packetBytes 
   await enterReset(link, steps);
   await leaveReset(link, steps, performance);
   await steps.change(registers.scuCtrl2, [fields.scuCtrl2.gatedCore, clockGates.hardware]);
-  // The revision of its fuses; Google's driver reads it here as well.
+  // The revision in its fuses; Google's driver reads it here too.
   await link.read(registers.omc0);
   await link.write(registers.descriptorEndpoints, coreEventsOnly);
   await link.write(registers.multipleOutEndpoints, 0n);
@@ -74,7 +74,7 @@ export async function bringUp(link: AcceleratorLink, { performance, packetBytes 
   await enableInterrupts(link, steps);
 }
 
-/** Stopped, and asleep: it draws little, and the next one to open it finds a clean chip. */
+/** Stops the chip and puts it to sleep: it draws little power, and the next user finds a clean chip. */
 export async function shutDown(link: AcceleratorLink): Promise<void> {
   const steps = new Steps(link);
   for (const { control } of topLevelInterrupts) await link.write(control, 0n);
@@ -94,16 +94,16 @@ export async function shutDown(link: AcceleratorLink): Promise<void> {
   await enterReset(link, steps);
 }
 
-/** What the chip says of a fatal error. */
+/** What the chip reports about a fatal error. */
 export async function fatalErrorOf(link: AcceleratorLink): Promise<string> {
   const [status, first] = [await link.read(registers.hibErrorStatus), await link.read(registers.hibFirstErrorStatus)];
   return `hib_error_status 0x${status.toString(16)}, the first was 0x${first.toString(16)}`;
 }
 
 /**
- * Takes note of a warning of the chip's frame, so that it is not told for ever (beagle_top_level_interrupt_manager.cc:
+ * Clears a warning of the chip's frame, so that it is not reported forever (beagle_top_level_interrupt_manager.cc:
  * DoHandleInterrupt).
- * @param index in `topLevelInterrupts`. @returns what it warns of
+ * @param index in `topLevelInterrupts`. @returns the warning
  */
 export async function acknowledgeWarning(link: AcceleratorLink, index: number): Promise<string> {
   const interrupt = topLevelInterrupts[index];
@@ -130,7 +130,7 @@ const acknowledgements: readonly ((link: AcceleratorLink, steps: Steps) => Promi
     }
   },
   async (_, steps) => {
-    // What is set is written back, which clears it.
+    // Writing a set bit back clears it.
     await steps.change(registers.rambistCtrl1);
     await steps.change(registers.scuCtr7);
   },
@@ -147,7 +147,7 @@ async function enterReset(link: AcceleratorLink, steps: Steps): Promise<void> {
     (value) => fieldOf(Number(value), powerState) === powerStates.sleeping,
     'does not fall asleep',
   );
-  // A pulse takes back what credit for bulk transfers is left.
+  // A pulse resets the credits for bulk transfers.
   await link.write(registers.gcbbCredit0, 0xfn);
   await link.write(registers.gcbbCredit0, 0n);
 }
@@ -167,7 +167,7 @@ async function leaveReset(link: AcceleratorLink, steps: Steps, performance: Perf
     (value) => fieldOf(Number(value), powerState) === powerStates.running,
     'does not wake up',
   );
-  // A register whose value after a reset is known.
+  // A register with a known value after a reset.
   await steps.until(
     registers.scalarCoreRunControl,
     (value) => value === runStates.idle,
@@ -182,7 +182,7 @@ async function enableInterrupts(link: AcceleratorLink, steps: Steps): Promise<vo
   await link.write(registers.fatalErrorControl, 1n);
   for (const { control } of topLevelInterrupts) await link.write(control, 1n);
   await steps.change(registers.omcD4, [fields.omcD4.warningEnabled, 1]);
-  // Status bits are cleared by writing 1: 0 leaves them.
+  // Status bits are cleared by writing 1; 0 leaves them unchanged.
   await steps.change(registers.rambistCtrl1, [fields.rambistCtrl1.status, 0], [fields.rambistCtrl1.mask, 0]);
   await steps.change(
     registers.scuCtr7,
@@ -200,7 +200,7 @@ async function enableInterrupts(link: AcceleratorLink, steps: Steps): Promise<vo
 class Steps {
   constructor(private readonly link: AcceleratorLink) {}
 
-  /** Some fields of a 32-bit register, the others as they are. */
+  /** Changes some fields of a 32-bit register. */
   async change(register: Register, ...changes: readonly (readonly [Field, number])[]): Promise<void> {
     const before = Number(await this.link.read(register));
     await this.link.write(
@@ -209,13 +209,13 @@ class Steps {
     );
   }
 
-  /** Sets the field that clears another one, where that is set. */
+  /** Sets the field that clears another one, if that one is set. */
   async clear(register: Register, [shown, clearing]: readonly [Field, Field]): Promise<void> {
     const before = Number(await this.link.read(register));
     await this.link.write(register, BigInt(fieldOf(before, shown) === 0 ? before : withField(before, clearing, 1)));
   }
 
-  /** @param trouble what it does where the state never comes */
+  /** @param trouble message if the state never comes */
   async until(register: Register, reached: (value: bigint) => boolean, trouble: string): Promise<void> {
     let last = 0n;
     for (let polls = 0; polls < maxPolls; polls++) {
@@ -228,7 +228,7 @@ class Steps {
     });
   }
 
-  /** What is written to a tile from now on goes to all of them; it takes effect when it can be read back. */
+  /** Broadcasts later tile writes to all tiles; takes effect once it can be read back. */
   async toAllTiles(): Promise<void> {
     await this.link.write(registers.tileConfig0, allTiles);
     await this.until(registers.tileConfig0, (value) => value === allTiles, 'does not reach its tiles');

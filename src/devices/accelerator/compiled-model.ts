@@ -1,4 +1,4 @@
-// A compiled model as a whole: what edgetpu_compiler left to the host runs on the simulator, the rest on the
+// Runs a compiled model: operators that edgetpu_compiler left to the host run on the simulator, the rest on the
 // accelerator.
 
 import { defined, elementAt } from '../../base/checked.js';
@@ -31,10 +31,10 @@ interface DeviceStage {
 }
 
 export interface CompiledRun {
-  /** All outputs one after another. */
+  /** All outputs back to back. */
   readonly output: Uint8Array;
   readonly latencyMs: number;
-  /** Of it, on the accelerator and on the way there and back. */
+  /** Part of it spent on the accelerator and on transfers. */
   readonly deviceMs: number;
 }
 
@@ -42,13 +42,13 @@ export class AcceleratedModel {
   readonly inputs: readonly TensorInfo[];
   readonly outputs: readonly TensorInfo[];
   private readonly stages: readonly (HostStage | DeviceStage)[];
-  /** Tensors that are the same for every sample. */
+  /** Tensors that do not depend on the sample. */
   private readonly constants: ReadonlyMap<number, Uint8Array>;
 
   /**
-   * @param where for messages.
-   * @throws EDGETPU_PACKAGE_INVALID, EDGETPU_EXECUTABLE, EDGETPU_UNCOMPILED, OPERATORS_UNSUPPORTED and others of what
-   * the host is left with
+   * @param where name of the file, for messages
+   * @throws EDGETPU_PACKAGE_INVALID, EDGETPU_EXECUTABLE, EDGETPU_UNCOMPILED, OPERATORS_UNSUPPORTED and other errors of
+   * the host's operators
    */
   constructor(model: Model, where: string) {
     const compiled = compiledModelOf(model);
@@ -79,7 +79,7 @@ export class AcceleratedModel {
         });
   }
 
-  /** Programs of the parts, in order. */
+  /** Programs of the compiled parts, in order. */
   get programs(): readonly AcceleratorProgram[] {
     return this.stages.flatMap((stage) => (stage.on === 'device' ? [stage.program] : []));
   }
@@ -92,7 +92,7 @@ export class AcceleratedModel {
     return this.outputs.reduce((sum, { bytes }) => sum + bytes, 0);
   }
 
-  /** @param sample all inputs one after another. @throws INPUT_SIZE, EDGETPU_*, DEVICE_CLOSED */
+  /** @param sample all inputs back to back. @throws INPUT_SIZE, EDGETPU_*, DEVICE_CLOSED */
   async run(accelerator: Accelerator, sample: Uint8Array): Promise<CompiledRun> {
     if (sample.byteLength !== this.inputBytes)
       throw fail('INPUT_SIZE', { where: 'the sample', bytes: sample.byteLength, sampleBytes: this.inputBytes });
@@ -122,7 +122,7 @@ export class AcceleratedModel {
   }
 }
 
-/** Operators from one up to another, where there are any. */
+/** A host stage for a range of operators, if it is not empty. */
 function hostStages(model: Model, from: number, to: number): HostStage[] {
   if (from === to) return [];
   const { operators, outputs } = mainSubgraph(model);
@@ -157,7 +157,7 @@ function constantsOf(model: Model): Map<number, Uint8Array> {
   );
 }
 
-/** @throws EDGETPU_EXECUTABLE where a stage reads what nothing has made before */
+/** @throws EDGETPU_EXECUTABLE if a stage reads a tensor that no earlier stage computes */
 function requireMade(
   stages: readonly (HostStage | DeviceStage)[],
   made: Set<number>,
@@ -175,7 +175,9 @@ function requireMade(
   for (const { index } of outputs) require(index);
 }
 
-/** Layers are the tensors of the operator, in the same order (libedgetpu, custom_op.cc). @throws EDGETPU_EXECUTABLE */
+/**
+ * Layers correspond to the operator's tensors, in the same order (libedgetpu, custom_op.cc). @throws EDGETPU_EXECUTABLE
+ */
 function requireFit(
   { main: { executable } }: AcceleratorProgram,
   reads: readonly number[],

@@ -1,4 +1,4 @@
-// Carries out the transfers of an executable, one after another (libedgetpu, usb_driver.cc: ProcessIo with hints, one
+// Performs the transfers of an executable, one after another (libedgetpu, usb_driver.cc: ProcessIo with hints, one
 // endpoint).
 
 import { elementAt } from '../../base/checked.js';
@@ -6,7 +6,7 @@ import type { DataTransfer, Place } from '../../targets/compiled/index.js';
 import { type AcceleratorLink, Tag } from './link.js';
 import type { LoadedExecutable } from './program.js';
 
-/** @param inputs as they travel. @returns outputs as they travelled. @throws EDGETPU_*, DEVICE_CLOSED */
+/** @param inputs in transfer layout. @returns outputs in transfer layout. @throws EDGETPU_*, DEVICE_CLOSED */
 export async function execute(
   link: AcceleratorLink,
   { executable, instructions }: LoadedExecutable,
@@ -56,7 +56,7 @@ async function transferData(
     await link.send(tag, memory.subarray(offset, offset + bytes), place.of === 'input' ? 'an input' : place.of);
     return;
   }
-  // It is asked for while what went before is still on its way; what goes out after it waits until it is there, since
-  // on one endpoint that would hold it up (usb_driver.cc: ProcessIo).
+  // Request the output while earlier data is still being sent. Later data waits for the output: on a single endpoint it
+  // would block it (usb_driver.cc: ProcessIo).
   memory.set(await link.receive(bytes, 'an output'), offset);
 }

@@ -1,13 +1,13 @@
-// The firmware that an accelerator wants before it does anything. It is Google's, and not ours to ship: it lies in a
-// file of the user's, or inside of an installed libedgetpu, which has it among its constants.
+// The firmware of the accelerator. It is Google's and not ours to ship: it comes from a file of the user, or from an
+// installed libedgetpu, which contains it as a constant.
 
 import { createHash } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
 import { fail, reasonOf } from '../../base/errors.js';
 
 /**
- * apex_latest_single_ep.bin of libedgetpu's last releases: its length, how it begins (a jump of the 8051 to its start),
- * its SHA-256.
+ * apex_latest_single_ep.bin of libedgetpu's last releases: its length, its first bytes (a jump of the 8051), its
+ * SHA-256.
  */
 const known = {
   bytes: 10_783,
@@ -15,13 +15,13 @@ const known = {
   sha256: '3b07311b174b81fd14fd2c887f40d646c0ebf2f140cc5ee5cf8befa0f3e3dc7f',
 } as const;
 
-/** Code memory of the controller: 64 KiB are all that an 8051 can address. */
+/** Code memory of the controller: an 8051 addresses at most 64 KiB. */
 const maxBytes = 65_536;
 const longJump = 0x02;
 
 export const firmwareVariable = 'ATOLL_EDGETPU_FIRMWARE';
 
-/** Where Debian, Fedora and Homebrew put libedgetpu. */
+/** Where Debian, Fedora and Homebrew install libedgetpu. */
 const libraries = [
   '/usr/lib/x86_64-linux-gnu/libedgetpu.so.1',
   '/usr/lib/aarch64-linux-gnu/libedgetpu.so.1',
@@ -38,15 +38,15 @@ export interface Firmware {
 }
 
 export interface FirmwareSearch {
-  /** The user's word. */
+  /** A path given by the user. */
   readonly path?: string | undefined;
   readonly libraries?: readonly string[];
 }
 
 /**
- * What is named, else what the environment names, else what lies in an installed libedgetpu.
- * @returns null where there is none
- * @throws EDGETPU_FIRMWARE_INVALID for what is named, and is none; FILE_NOT_READABLE
+ * The firmware from the given path, from the environment variable, or from an installed libedgetpu.
+ * @returns null if there is none
+ * @throws EDGETPU_FIRMWARE_INVALID for a given file that is not firmware; FILE_NOT_READABLE
  */
 export async function findFirmware({
   path = process.env[firmwareVariable] || undefined,
@@ -66,7 +66,7 @@ export async function findFirmware({
   return null;
 }
 
-/** @param device that waits for it. @throws EDGETPU_FIRMWARE_MISSING */
+/** @param device name of the device that needs it. @throws EDGETPU_FIRMWARE_MISSING */
 export async function requireFirmware(device: string, search: FirmwareSearch): Promise<Firmware> {
   const found = await findFirmware(search);
   if (found === null)
@@ -91,7 +91,7 @@ function firmwareIn(content: Buffer, path: string): Uint8Array {
   return content;
 }
 
-/** The known firmware, wherever it lies; null where it does not. */
+/** Finds the known firmware in a library; null if it is not there. */
 function within(content: Buffer): Uint8Array | null {
   for (let at = content.indexOf(known.head); at >= 0; at = content.indexOf(known.head, at + 1)) {
     const candidate = content.subarray(at, at + known.bytes);

@@ -1,5 +1,6 @@
-// The Edge TPU at a USB port: gives it its firmware, starts it, and runs on it what edgetpu_compiler made, without
-// libedgetpu. In goes a compiled model, out comes a runner; operators around the compiled parts run on the simulator.
+// The Edge TPU on a USB port: loads its firmware, starts it, and runs models compiled by edgetpu_compiler on it,
+// without libedgetpu. Takes a compiled model, returns a runner; operators outside the compiled parts run on the
+// simulator.
 
 export { Accelerator, type AcceleratorOptions } from './accelerator.js';
 export { type AcceleratorEngine, acceleratorEngine } from './accelerator-engine.js';

@@ -1,18 +1,15 @@
-// What goes over the USB line of an accelerator that runs its firmware: registers by control requests, everything else
-// by bulk transfers, of which those to the device follow a header of 8 bytes. Sources: libedgetpu,
-// driver/usb/usb_ml_commands.cc and usb_driver.cc (single-endpoint mode).
+// The USB protocol of an accelerator with firmware: registers by control requests, everything else by bulk transfers;
+// those to the device are preceded by a header of 8 bytes. Sources: libedgetpu, driver/usb/usb_ml_commands.cc and
+// usb_driver.cc (single-endpoint mode).
 
 import { setTimeout as delay } from 'node:timers/promises';
 import { AtollError, fail, reasonOf } from '../../base/errors.js';
 import type { UsbControlDevice } from '../transport/index.js';
 import type { Register } from './registers.js';
 
-/** What a header says that follows. */
+/** Tag of a header: the kind of data that follows. */
 export const Tag = { instructions: 0, input: 1, parameters: 2 } as const;
-/**
- * An event is the address and length of a transfer, and what it is about: those from here on, an interrupt of the
- * scalar core.
- */
+/** An event holds address, length and tag of a transfer; tags from this one on are interrupts of the scalar core. */
 export const firstInterruptTag = 4;
 
 export const endpoints = { out: 1, output: 1, event: 2, interrupt: 3 } as const;
@@ -21,46 +18,45 @@ export const eventBytes = 16;
 export const interruptBytes = 4;
 export const maxTransferBytes = 2 ** 20;
 
-/** Requests of the vendor: 64-bit registers, 32-bit registers. */
+/** Vendor requests: 64-bit registers, 32-bit registers. */
 const registerRequests = { 64: 0, 32: 1 } as const;
 /**
- * So many transfers to the device are on their way at once (beagle_usb_driver_provider.cc:
- * kDefaultUsbMaxNumAsyncTransfers).
+ * Maximum number of transfers in flight to the device (beagle_usb_driver_provider.cc: kDefaultUsbMaxNumAsyncTransfers).
  */
 const maxTransfersInFlight = process.platform === 'darwin' ? 1 : 3;
-/** As libedgetpu has it (USB_TIMEOUT_MILLIS). */
+/** Value of libedgetpu (USB_TIMEOUT_MILLIS). */
 export const usbTimeoutMs = 6000;
-/** What comes of an execution may take longer than an answer: the chip computes before. */
+/** Factor on the timeout for results of an execution: the chip computes first. */
 const computingTimes = 5;
-/** At SuperSpeed. Below, outputs come in pieces that are shorter than a packet. */
+/** At SuperSpeed. Below, outputs come in chunks that are shorter than a packet. */
 const superSpeedPacketBytes = 1024;
-/** For what is under way to end, where the device is to be let go. */
+/** Time for transfers in flight to end when the device is closed. */
 const closeTimeoutMs = 1000;
 export const fatalErrorBit = 1;
-/** From this bit on, warnings of the chip's frame. */
+/** Bits from this one on are warnings of the chip's frame. */
 const firstWarningBit = 1;
-/** An output may end with an empty packet; one after another brings nothing. */
+/** An output may end with an empty packet; a second empty packet is an error. */
 const maxEmptyReads = 16;
 
 export interface LinkOptions {
-  /** The device answers within this, or is given up. */
+  /** Timeout for an answer. */
   readonly timeoutMs?: number;
 }
 
 export interface InterruptHandlers {
-  /** What the chip says of a fatal error. */
+  /** Reads the cause of a fatal error from the chip. */
   readonly explain: () => Promise<string>;
-  /** Makes it take back a warning. @param index from 0 on */
+  /** Clears a warning. @param index from 0 on */
   readonly warned: (index: number) => Promise<void>;
 }
 
-/** All that it throws ends it: the device must be opened anew. */
+/** Every error ends the link: the device must be opened again. */
 export class AcceleratorLink {
   private readonly inFlight: Promise<void>[] = [];
   private readonly timeoutMs: number;
   private ended: unknown = null;
   private letting: Promise<void> | null = null;
-  /** Those who wait for something of the device, to be told what its interrupt endpoint says. */
+  /** Pending operations, which end when the interrupt endpoint reports an error. */
   private readonly waiting = new Set<(error: unknown) => void>();
 
   /** @param device open, with interface 0 claimed */
@@ -100,8 +96,8 @@ export class AcceleratorLink {
   }
 
   /**
-   * A header, and what it announces. Returns when there is room for more; errors of what is under way come with a later
-   * call.
+   * Sends a header and its data. Returns when another transfer may start; errors of transfers in flight are thrown by a
+   * later call.
    */
   async send(tag: number, data: Uint8Array, what: string): Promise<void> {
     const header = new Uint8Array(headerBytes);
@@ -112,15 +108,15 @@ export class AcceleratorLink {
       await this.transferOut(data.subarray(at, at + maxTransferBytes), what);
   }
 
-  /** All that was sent has arrived. */
+  /** Waits until everything has been sent. */
   async flush(): Promise<void> {
     while (this.inFlight.length > 0) await this.inFlight.shift();
   }
 
-  /** So many bytes of an output, which may come in several transfers. */
+  /** Reads an output of the given length, in one or more transfers. */
   async receive(bytes: number, what: string): Promise<Uint8Array> {
     const received = new Uint8Array(bytes);
-    // A read of whole packets only: what is longer than asked for would be lost.
+    // Read whole packets only: bytes beyond the requested length would be lost.
     const { packetSize } = endpointOf(this.device, 'in', endpoints.output);
     const longest = packetSize < superSpeedPacketBytes ? packetSize : maxTransferBytes;
     let empty = 0;
@@ -137,7 +133,7 @@ export class AcceleratorLink {
     return received;
   }
 
-  /** @param number of the interrupt that the executable's end is to bring */
+  /** @param number of the interrupt at the end of the executable */
   async interrupted(number: number): Promise<void> {
     const what = 'the end of the execution';
     const data = await this.transferIn(endpoints.event, eventBytes, what);
@@ -149,14 +145,14 @@ export class AcceleratorLink {
       throw await this.answered(what, `an event ${tag} instead of ${firstInterruptTag + number}`);
   }
 
-  /** From now on, what the interrupt endpoint says ends whatever waits. */
+  /** From now on, an error on the interrupt endpoint ends all pending operations. */
   watch(handlers: InterruptHandlers): void {
     this.interrupt(handlers).catch((error: unknown) => {
       for (const reject of this.waiting) reject(error);
     });
   }
 
-  /** Lets the device go; what is under way ends with an error that is nobody's. */
+  /** Closes the device; errors of transfers in flight are ignored. */
   async close(): Promise<void> {
     await this.given(fail('DEVICE_CLOSED', { device: this.name, reason: 'it was closed' }));
   }
@@ -180,10 +176,10 @@ export class AcceleratorLink {
     }
   }
 
-  /** Whatever becomes of asking it why. */
+  /** Even if reading the cause fails. */
   private async died(explain: () => Promise<string>): Promise<unknown> {
     const reason = await explain().catch((error: unknown) => `why, it does not tell: ${reasonOf(error)}`);
-    // What asking ran into is not what ended it.
+    // A failure to read the cause is not the cause.
     this.ended = null;
     return this.given(fail('EDGETPU_FATAL', { device: this.name, reason }));
   }
@@ -196,7 +192,7 @@ export class AcceleratorLink {
       if (status !== 'ok' || bytesWritten !== bytes.byteLength)
         throw await this.failed(what, `${bytesWritten} of ${bytes.byteLength} bytes went out (${status})`);
     });
-    // Awaited in its turn.
+    // Awaited later, in order.
     sending.catch(() => undefined);
     this.inFlight.push(sending);
   }
@@ -211,7 +207,7 @@ export class AcceleratorLink {
     return new Uint8Array(data.buffer, data.byteOffset, data.byteLength);
   }
 
-  /** @param transfer is not begun where the link has ended */
+  /** @param transfer not started if the link has ended */
   private async within<Result>(what: string, transfer: () => Promise<Result>, ms = this.timeoutMs): Promise<Result> {
     if (this.ended !== null) throw this.ended;
     let timer: NodeJS.Timeout | undefined;
@@ -244,20 +240,18 @@ export class AcceleratorLink {
     );
   }
 
-  /**
-   * The first error is the one that all later calls get; the device is let go, so that nothing waits for it any more.
-   */
+  /** Keeps the first error for all later calls, and closes the device so that nothing waits for it. */
   private async given(error: unknown): Promise<unknown> {
     this.ended ??= error;
     const { ended } = this;
-    // Once: the device may be somebody else's by the next time.
+    // Only once: later, another process may have opened the device.
     this.letting ??= letGo(this.device);
     await this.letting;
     return ended;
   }
 }
 
-/** Releasing the interface ends its transfers; where it does not, a reset does. */
+/** Releasing the interface ends its transfers; if not, a reset does. */
 async function letGo(device: UsbControlDevice): Promise<void> {
   const soon = <Result>(work: Promise<Result>): Promise<unknown> =>
     Promise.race([work.catch(() => undefined), delay(closeTimeoutMs, undefined, { ref: false })]);

@@ -1,6 +1,6 @@
-// Addresses into instructions, as libedgetpu's executable_util.cc puts them: 32 bits at any bit offset, least
-// significant first. Over USB an address only names what a transfer is about, since the host knows their order: each
-// place gets one of its own.
+// Writes addresses into instructions, as in libedgetpu's executable_util.cc: 32 bits at any bit offset, least
+// significant first. Over USB an address only identifies a transfer, since the host knows their order; each item gets
+// its own.
 
 import { elementAt } from '../../base/checked.js';
 import type { Executable, Place } from '../../targets/compiled/index.js';
@@ -21,7 +21,7 @@ export function linked(executable: Executable): readonly Uint8Array[] {
   });
 }
 
-/** One after another, each at a page of its own. */
+/** Addresses one after another, each on its own page. */
 function addressesOf({ inputs, outputs, parameters, scratchBytes }: Executable): ReadonlyMap<string, bigint> {
   const addresses = new Map<string, bigint>();
   let next = firstAddress;
@@ -40,7 +40,7 @@ function keyOf(place: Place): string {
   return 'layer' in place ? `${place.of} ${place.layer}` : place.of;
 }
 
-/** 32 bits, of which the first lies at a bit of a byte. Exported for tests. */
+/** Writes 32 bits at a bit offset. Exported for tests. */
 export function putWord(bytes: Uint8Array, bit: number, word: number): void {
   const [at, shift] = [bit >> 3, bit & 7];
   const [value, mask] = [BigInt(word) << BigInt(shift), 0xffffffffn << BigInt(shift)];

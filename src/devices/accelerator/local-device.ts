@@ -1,5 +1,4 @@
-// The accelerator of this machine as a device like any other: served in this process, for as long as somebody is
-// connected.
+// Opens this machine's accelerator as a device: it is served in this process while a client is connected.
 
 import { AtollError, fail } from '../../base/errors.js';
 import type { Target } from '../../targets/index.js';
@@ -13,7 +12,7 @@ import { EmulatedAccelerator } from './emulated/emulated-accelerator.js';
 import type { EmulatedModel } from './emulated/twin.js';
 import { acceleratorIds } from './ids.js';
 
-/** What stands behind an accelerator's URI: `usb:18d1:9302?performance=max&firmware=PATH`. @throws DEVICE_UNKNOWN */
+/** Parses an accelerator's URI: `usb:18d1:9302?performance=max&firmware=PATH`. @throws DEVICE_UNKNOWN */
 export function acceleratorOptions(uri: string): Pick<AttachOptions, 'performance' | 'firmware'> {
   if (/^usb:[^?]*\//.test(uri))
     throw fail('DEVICE_UNKNOWN', {
@@ -48,7 +47,7 @@ export function isAcceleratorUri(uri: string): boolean {
 }
 
 /**
- * Opens it, and gives the host's end of a connection to it. What breaks it ends the connection with its own error.
+ * Opens it and returns the host's end of a connection. An error of the accelerator ends the connection with that error.
  * @throws what attachAccelerator throws
  */
 export async function connectAccelerator(
@@ -67,7 +66,7 @@ export async function connectAccelerator(
   return host;
 }
 
-/** The same with an accelerator that is emulated in this process, which waits for nobody. */
+/** The same for an emulated accelerator in this process. */
 export function connectEmulated(
   uri: string,
   target: Target,

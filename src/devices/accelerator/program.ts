@@ -1,5 +1,4 @@
-// What one custom operator holds, ready to be sent: the executable that runs, and the one that caches its parameters
-// before.
+// The content of a custom operator, ready to be sent: the executable that runs, and the one that caches its parameters.
 
 import { elementAt } from '../../base/checked.js';
 import { fail } from '../../base/errors.js';
@@ -8,19 +7,19 @@ import { linked } from './linking.js';
 
 export interface LoadedExecutable {
   readonly executable: Executable;
-  /** With addresses in them. */
+  /** Instructions with addresses. */
   readonly instructions: readonly Uint8Array[];
 }
 
 export interface AcceleratorProgram {
   readonly main: LoadedExecutable;
-  /** null where nothing is cached. */
+  /** null if nothing is cached. */
   readonly caching: LoadedExecutable | null;
 }
 
 const chip = 'beagle';
 
-/** @param where for messages. @throws EDGETPU_EXECUTABLE */
+/** @param where name of the file, for messages. @throws EDGETPU_EXECUTABLE */
 export function programOf({ executables }: CompiledPart, where: string): AcceleratorProgram {
   const of = (...kinds: Executable['kind'][]): Executable[] => executables.filter(({ kind }) => kinds.includes(kind));
   const [main, ...others] = of('stand-alone', 'execution-only');
@@ -36,7 +35,7 @@ export function programOf({ executables }: CompiledPart, where: string): Acceler
   for (const { chip: wanted, batchSize, deterministic, transfers } of caching === null ? [main] : [caching, main]) {
     if (wanted !== '' && wanted !== chip) throw unfit(`it is for the chip ${wanted}, not ${chip}`);
     if (batchSize !== 1) throw unfit(`it runs batches of ${batchSize}`);
-    // Otherwise the device would have to say what it wants, which it does not over USB unless it is told to.
+    // Otherwise the device would have to request transfers, which it does over USB only if configured to.
     if (!deterministic || transfers.length === 0) throw unfit('its transfers are not known beforehand');
     if (transfers.at(-1)?.what !== 'interrupt') throw unfit('its transfers do not end with an interrupt');
   }
@@ -47,7 +46,7 @@ function loaded(executable: Executable): LoadedExecutable {
   return { executable, instructions: linked(executable) };
 }
 
-/** Tensors of the inputs as they travel, and with what may be read beyond their ends. */
+/** Input tensors in transfer layout, extended by the bytes that may be read beyond their ends. */
 export function inputsAsSent(executable: Executable, tensors: readonly Uint8Array[]): readonly Uint8Array[] {
   return executable.inputs.map((layer, i) => {
     const sent = laidOut(layer, elementAt(tensors, i));
@@ -63,7 +62,7 @@ export function outputsFrom({ outputs }: Executable, received: readonly Uint8Arr
   return outputs.map((layer: Layer, i) => tensorFrom(layer, elementAt(received, i)));
 }
 
-/** How far transfers of an input go. */
+/** End of the transfers of an input. */
 function reachOf({ transfers }: Executable, layer: number): number {
   return transfers.reduce(
     (most, transfer) =>

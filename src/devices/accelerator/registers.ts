@@ -1,15 +1,14 @@
-// The registers of the chip that the driver touches, and the fields in them. Names, addresses and fields are those of
-// libedgetpu: driver/config/beagle/beagle_csr_offsets.h, driver/config/beagle_csr_helper.h,
-// driver/config/common_csr_helper.h.
+// The registers that the driver uses, and their fields. Names, addresses and fields are libedgetpu's:
+// driver/config/beagle/beagle_csr_offsets.h, driver/config/beagle_csr_helper.h, driver/config/common_csr_helper.h.
 
 export interface Register {
   readonly name: string;
   readonly at: number;
-  /** Those of the chip's frame have 32 bits, those of its core 64; they are asked for by different requests. */
+  /** Registers of the chip's frame have 32 bits, those of its core 64; each width has its own request. */
   readonly bits: 32 | 64;
 }
 
-/** Some bits of a register. */
+/** A bit field of a register. */
 export interface Field {
   readonly from: number;
   readonly width: number;
@@ -55,9 +54,7 @@ export const registers = {
   scalarCoreRunControl: core('scalarCoreRunControl', 0x44018),
 } as const satisfies Record<string, Register>;
 
-/**
- * All of the core that is set to run before anything is executed; the tiles' are reached once they are broadcast to.
- */
+/** Core registers that are set before anything is executed; tile registers are reachable once broadcast is enabled. */
 export const runControls = {
   core: [
     registers.scalarCoreRunControl,
@@ -83,7 +80,7 @@ export const runControls = {
 export const runStates = { idle: 0n, run: 1n, halt: 2n } as const;
 
 /**
- * What the frame warns of, in the order of their bits at the interrupt endpoint, from bit 1 on
+ * Warnings of the frame in the order of their bits at the interrupt endpoint, from bit 1 on
  * (beagle_top_level_interrupt_manager.cc).
  */
 export const topLevelInterrupts = (
@@ -91,7 +88,7 @@ export const topLevelInterrupts = (
 ).map((what, i) => ({
   what,
   control: core(`top_level_int_${i}_control`, 0x4c070 + 16 * i),
-  /** Writing 0 clears it. */
+  /** Cleared by writing 0. */
   status: core(`top_level_int_${i}_status`, 0x4c078 + 16 * i),
 }));
 
@@ -121,7 +118,7 @@ export const fields = {
   rambistCtrl1: { status: { from: 16, width: 3 }, mask: { from: 20, width: 3 } },
 } as const;
 
-/** Values of scu_ctrl_2's field: who stops the clock of the core. */
+/** Values of scu_ctrl_2's field: what stops the core's clock. */
 export const clockGates = { hardware: 1, none: 2 } as const;
 /** Values of scu_ctrl_3's fields. */
 export const sleep = { end: 2, force: 3 } as const;
@@ -130,7 +127,7 @@ export const powerStates = { running: 0, sleeping: 2 } as const;
 /** All tiles at once. */
 export const allTiles = 0x7fn;
 
-/** Of a 32-bit register. */
+/** Fields of a 32-bit register. */
 export function fieldOf(value: number, { from, width }: Field): number {
   return (value >>> from) & (2 ** width - 1);
 }

@@ -1,13 +1,13 @@
-// Does what a device computed agree with what the simulator computed?
+// Compares a device's outputs with the simulator's.
 
 import type { TensorInfo } from '../../simulator/index.js';
 import type { Agreement } from '../../targets/index.js';
 
 export interface AgreementResult {
   readonly agrees: boolean;
-  /** Largest difference in units of the last place; for float32 outputs 0 or 1 (equal bytes or not). */
+  /** Maximum difference in units of the last place; for float32 outputs 0 or 1 (equal bytes or not). */
   readonly maxLsb: number;
-  /** Share of output elements within the allowed difference. */
+  /** Minimum share of output elements within that difference. */
   readonly share: number;
 }
 
@@ -34,7 +34,7 @@ export function compareOutputs(
 }
 
 /**
- * The difference of each element, in units of the last place, of outputs of equal length: sample after sample, tensor
+ * The difference of each element, in units of the last place, for outputs of equal length: sample after sample, tensor
  * after tensor.
  */
 export function* differencesOf(

@@ -1,8 +1,8 @@
-// A slot image as a fleet gets it: blocks that are compressed one by one (raw deflate), each a message of its own.
+// Divides a slot image into blocks for a fleet. Each is compressed on its own (raw deflate) and sent as one message.
 
 import { deflateRawSync, inflateRawSync } from 'node:zlib';
 
-/** @param size of a block, a power of two from 512 to 32768. @returns its blocks in order */
+/** @param size of a block, a power of two from 512 to 32768. @returns the blocks in order */
 export function compressedBlocks(image: Uint8Array, size: number): Uint8Array[] {
   const options = { level: 9, memLevel: 9, windowBits: Math.log2(size) };
   return Array.from(
@@ -11,7 +11,7 @@ export function compressedBlocks(image: Uint8Array, size: number): Uint8Array[] 
   );
 }
 
-/** @param length that it must have. @returns null for what is no such block */
+/** @param length expected length of the block. @returns null if it is not such a block */
 export function inflatedBlock(compressed: Uint8Array, length: number): Uint8Array | null {
   try {
     const bytes = inflateRawSync(compressed, { maxOutputLength: length });

@@ -1,4 +1,5 @@
-// From a model and a target to a slot image: the simulator computes the self-test vectors that the device must repeat.
+// Builds a slot image from a model and a target: the simulator computes the self-test vectors that the device must
+// reproduce.
 
 import { fail } from '../../base/errors.js';
 import {
@@ -16,28 +17,28 @@ import type { SigningKey } from './keys.js';
 import { encodeSlotImage, type ManifestInput, type SelfTestVector, slotImageLength } from './slot-image.js';
 
 export interface BundleOptions {
-  /** For people. */
+  /** Version text for people. */
   readonly version?: string;
-  /** Devices with a key refuse what has a lower one than they have confirmed; 0 unless given. */
+  /** Devices with a key refuse a lower counter than that of the image they have confirmed; 0 by default. */
   readonly counter?: number;
-  /** Signs the manifest. */
+  /** Key that signs the manifest. */
   readonly key?: SigningKey;
   /** Seed of the first self-test vector. */
   readonly seed?: number;
   /**
-   * What a compiled model was compiled from: its outputs are what the device is held to. Without it there are no
-   * self-test vectors.
+   * The model that a compiled model was made from: its outputs are the expected ones. Without it there are no self-test
+   * vectors.
    */
   readonly uncompiled?: Model;
 }
 
 const vectorCount = 4;
-/** Outputs of all vectors together; a model with large outputs gets fewer vectors. */
+/** Maximum size of the outputs of all vectors; a model with large outputs gets fewer vectors. */
 const maxVectorBytes = 16384;
 
 /**
  * @param bytes the model's file, as the device will hold it
- * @param model the same, read
+ * @param model the same, decoded
  */
 export function buildSlotImage(
   bytes: Uint8Array,
@@ -93,7 +94,7 @@ function requiredOperators(model: Model): (number | string)[] {
   return [...required];
 }
 
-/** What the simulator runs to know the outputs; null where nothing is known that it could. @throws EDGETPU_TWIN */
+/** The model that the simulator runs for the expected outputs; null if there is none. @throws EDGETPU_TWIN */
 function referenceFor(model: Model, uncompiled: Model | undefined): Model | null {
   if (edgeTpuOperators(model).length === 0) return model;
   if (uncompiled === undefined) return null;
@@ -101,7 +102,7 @@ function referenceFor(model: Model, uncompiled: Model | undefined): Model | null
   return uncompiled;
 }
 
-/** Compiled and uncompiled take and give the same tensors. @throws EDGETPU_TWIN */
+/** Compiled and uncompiled model must have the same inputs and outputs. @throws EDGETPU_TWIN */
 export function requireSameEdges(compiled: Model, uncompiled: Model): void {
   const [ours, theirs] = [compiled, uncompiled].map((one) => inputsAndOutputs(one));
   for (const role of ['inputs', 'outputs'] as const) {

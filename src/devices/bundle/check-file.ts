@@ -1,5 +1,5 @@
-// What a target says of a file, as it will lie in a slot with manifest and self-test vectors; and those bytes, where it
-// takes them.
+// Checks a file against a target as it would lie in a slot, with manifest and self-test vectors, and builds that slot
+// image.
 
 import type { Model } from '../../formats/tflite/index.js';
 import { compiledModelOf, newestRuntime, requireRuntime } from '../../targets/compiled/index.js';
@@ -23,7 +23,7 @@ export function checkFile(bytes: Uint8Array, model: Model, target: Target, optio
 }
 
 /**
- * The slot image of a model as a target takes it: one that fits, or, for an Edge TPU, one that was compiled for it.
+ * The slot image of a model that a target accepts: one that fits or, for an Edge TPU, was compiled for it.
  * @throws MODEL_DOES_NOT_FIT, MODEL_COMPILED, EDGETPU_RUNTIME, EDGETPU_PACKAGE_INVALID, EDGETPU_TWIN
  */
 export function buildImageFor(
@@ -39,7 +39,7 @@ export function buildImageFor(
   return buildSlotImage(bytes, model, target, options);
 }
 
-/** The slot image of a model that fits a target, with what the check found. @throws MODEL_DOES_NOT_FIT */
+/** The slot image of a model that fits a target, with the result of the check. @throws MODEL_DOES_NOT_FIT */
 export function buildFittingImage(
   bytes: Uint8Array,
   model: Model,

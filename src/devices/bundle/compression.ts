@@ -1,6 +1,6 @@
-// The compressed form in which a slot image travels: blocks that are compressed one by one (raw deflate, RFC 1951), so
-// that a device needs no more memory than a block of each kind, and can go on at any block. firmware-protocol/README.md
-// specifies the stream.
+// The compressed form of a slot image: blocks that are compressed one by one (raw deflate, RFC 1951), so that a device
+// needs memory for one block of each kind only, and can resume at any block. firmware-protocol/README.md specifies the
+// stream.
 
 import { inflateRawSync } from 'node:zlib';
 import { elementAt } from '../../base/checked.js';
@@ -12,20 +12,20 @@ const magic = Uint8Array.from('ATLZ', (letter) => letter.charCodeAt(0));
 const formatVersion = 1;
 const headerBytes = 16;
 const lengthBytes = 2;
-/** What deflate may add to bytes that do not compress. */
+/** Bytes that deflate may add to incompressible data. */
 const maxGrowth = 16;
 
 export const [smallestBlockBytes, maxBlockBytes] = [512, 32768];
 
 export interface StreamHeader {
   readonly blockBytes: number;
-  /** Where the stream begins; those before are on the device already. */
+  /** First block of the stream; the device already has the earlier ones. */
   readonly firstBlock: number;
-  /** Of the whole image. */
+  /** Size of the whole image. */
   readonly imageBytes: number;
 }
 
-/** Bytes of all blocks of a file when each is compressed alone, with their lengths. */
+/** Bytes of all blocks of a file if each is compressed on its own, with their lengths. */
 export function compressedBytes(file: Uint8Array): number {
   return compressedBlocks(file, blockBytes).reduce((sum, block) => sum + lengthBytes + block.byteLength, 0);
 }
@@ -51,14 +51,14 @@ function lengthOf(block: Uint8Array): Uint8Array {
   return Uint8Array.of(block.byteLength & 0xff, block.byteLength >> 8);
 }
 
-/** Reads a stream as it arrives, in pieces of any length. */
+/** Decodes a stream incrementally, from pieces of any length. */
 export class CompressedReader {
   header: StreamHeader | null = null;
   private held = new Uint8Array(0);
   private block = 0;
 
   /**
-   * @returns the blocks that are whole now, inflated, with where they lie in the image
+   * @returns the blocks that are now complete, inflated, with their offsets in the image
    * @throws COMPRESSED_IMAGE_INVALID
    */
   add(data: Uint8Array): { readonly at: number; readonly bytes: Uint8Array }[] {

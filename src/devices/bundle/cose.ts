@@ -1,5 +1,5 @@
-// The signature of a bundle: COSE_Sign1 with a detached payload, which is the manifest as it is encoded.
-// Sources: RFC 9052, 4.2 and 4.4 (Sig_structure); RFC 9053, 2.1 and 2.2 (ES256: r and s, 32 bytes each; EdDSA).
+// The signature of a bundle: COSE_Sign1 with a detached payload, the encoded manifest. Sources: RFC 9052, 4.2 and 4.4
+// (Sig_structure); RFC 9053, 2.1 and 2.2 (ES256: r and s, 32 bytes each; EdDSA).
 
 import { sign, verify } from 'node:crypto';
 import { decode, encode } from 'cborg';
@@ -10,7 +10,7 @@ const algorithmLabel = 1;
 const keyIdLabel = 4;
 const keyIdBytes = 8;
 const signatureBytes = 64;
-/** The order of P-256 (SEC 2, 2.4.2). With s, n - s verifies too: only the lower one is a signature. */
+/** The order of P-256 (SEC 2, 2.4.2). If s is valid, so is n - s: only the lower one is accepted. */
 const orderP256 = 0xffffffff00000000ffffffffffffffffbce6faada7179e84f3b9cac2fc632551n;
 const algorithmIds: Readonly<Record<KeyAlgorithm, number>> = { ed25519: -8, es256: -7 };
 
@@ -24,7 +24,7 @@ export function signPayload(payload: Uint8Array, key: SigningKey): Uint8Array {
   return encodeParts(head, key.id, key.algorithm === 'es256' ? withLowS(signature) : signature);
 }
 
-/** Why a signature is not to be trusted; null where it is. @param keys any of which may have made it */
+/** Why a signature is not trusted; null if it is. @param keys any of which may have made it */
 export function faultOfSignature(
   encoded: Uint8Array,
   payload: Uint8Array,
@@ -47,7 +47,7 @@ export function faultOfSignature(
   return genuine ? null : 'the signature does not fit the manifest';
 }
 
-/** Of the key that a signature names, in hexadecimal; null where it names none. Nothing is checked. */
+/** Id of the key that a signature names, in hexadecimal; null if it names none. Nothing is verified. */
 export function keyIdOf(encoded: Uint8Array): string | null {
   const id = partsOf(encoded)?.id;
   return id === undefined ? null : hex(id);
@@ -59,7 +59,7 @@ interface SignatureParts {
   readonly signature: Uint8Array;
 }
 
-/** @returns null for what is no COSE_Sign1 with a detached payload */
+/** @returns null if it is not a COSE_Sign1 with a detached payload */
 function partsOf(encoded: Uint8Array): SignatureParts | null {
   let parts: unknown;
   try {
@@ -76,7 +76,7 @@ function partsOf(encoded: Uint8Array): SignatureParts | null {
   const id: unknown = unprotected.get(keyIdLabel);
   if (!(id instanceof Uint8Array && id.byteLength === keyIdBytes && signature.byteLength === signatureBytes))
     return null;
-  // One encoding: no other headers, none twice, no longer heads.
+  // Only one encoding is accepted: no other headers, no duplicates, no longer length encodings.
   return equalBytes(encodeParts(head, id, signature), encoded) ? { head, id, signature } : null;
 }
 
@@ -103,7 +103,7 @@ function toBeSigned(head: Uint8Array, payload: Uint8Array): Uint8Array {
   return encode(['Signature1', head, new Uint8Array(0), payload]);
 }
 
-/** Ed25519 hashes by itself. */
+/** Ed25519 hashes internally. */
 function digestOf(algorithm: KeyAlgorithm): string | null {
   return algorithm === 'ed25519' ? null : 'sha256';
 }

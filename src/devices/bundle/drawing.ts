@@ -1,5 +1,5 @@
-// Inputs drawn from a seed: what self-test vectors and challenges run a model on. Specified with test vectors in
-// firmware-protocol/README.md, so that any implementation draws the same.
+// Model inputs drawn from a seed, for self-test vectors and challenges. firmware-protocol/README.md specifies them with
+// test vectors, so that every implementation draws the same.
 
 import { fail } from '../../base/errors.js';
 import type { TensorInfo } from '../../simulator/index.js';
@@ -12,7 +12,7 @@ export class SeededBytes {
   private state: number;
 
   constructor(seed: number) {
-    // A state of 0 would stay 0.
+    // The state 0 would never change.
     this.state = seed >>> 0 || 0x9e3779b9;
   }
 
@@ -33,7 +33,7 @@ export function drawable(inputs: readonly TensorInfo[]): boolean {
   return inputs.every(({ type }) => drawableTypes.has(type));
 }
 
-/** All inputs of one sample, one after another. Integers are drawn byte by byte; a float32 is (signed byte) / 128. */
+/** All inputs of one sample, back to back. Integers are drawn byte by byte; a float32 is (signed byte) / 128. */
 export function drawSample(source: SeededBytes, inputs: readonly TensorInfo[]): Uint8Array {
   if (!drawable(inputs)) throw fail('INTERNAL', { reason: 'inputs of a type that cannot be drawn' });
   const out = new Uint8Array(inputs.reduce((sum, { bytes }) => sum + bytes, 0));

@@ -1,6 +1,6 @@
-// Slot images. In goes a model and a target; out come the bytes that a slot of the device holds (model, manifest and
-// self-test vectors), their compressed form, and whether they fit. Also what device and host must draw and compare
-// alike: seeded inputs, and agreement of outputs.
+// Slot images. Takes a model and a target; returns the content of a device's slot (model, manifest and self-test
+// vectors), its compressed form, and whether it fits. Also what device and host must compute alike: seeded inputs, and
+// agreement of outputs.
 
 export { type AgreementResult, compareOutputs, differencesOf } from './agreement.js';
 export { compressedBlocks, inflatedBlock } from './blocks.js';

@@ -1,4 +1,4 @@
-// Keys that sign bundles: Ed25519 (the default) or ECDSA on P-256, as PEM files that OpenSSL reads too.
+// Keys that sign bundles: Ed25519 (the default) or ECDSA on P-256, as PEM files that OpenSSL can read.
 
 import { createPrivateKey, createPublicKey, generateKeyPairSync, type KeyObject } from 'node:crypto';
 import { fail, reasonOf } from '../../base/errors.js';
@@ -23,11 +23,11 @@ export function createKeys(algorithm: KeyAlgorithm): KeyPair {
   };
 }
 
-/** A public key and what it is known by. */
+/** A public key and its id. */
 export interface VerifyingKey {
   readonly algorithm: KeyAlgorithm;
   readonly key: KeyObject;
-  /** As devices hold it: 32 bytes of Ed25519, or 65 of an uncompressed point of P-256. */
+  /** As devices store it: 32 bytes for Ed25519, or 65 bytes of an uncompressed point of P-256. */
   readonly raw: Uint8Array;
   /** The first 8 bytes of the SHA-256 of `raw`: COSE's key id. */
   readonly id: Uint8Array;
@@ -38,8 +38,8 @@ export interface SigningKey extends VerifyingKey {
 }
 
 /**
- * @param text PEM of a public or private key; of a private one the public part is taken.
- * @param file for messages.
+ * @param text PEM of a public key, or of a private key, whose public part is taken
+ * @param file for messages
  * @throws KEY_INVALID
  */
 export function readPublicKey(text: string, file: string): VerifyingKey {

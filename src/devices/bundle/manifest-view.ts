@@ -1,4 +1,4 @@
-// A manifest as JSON shows it: hashes in hexadecimal, operators by name, and what the signature says of itself.
+// A manifest as JSON: hashes in hexadecimal, operators by name, and the signature's own claims.
 
 import { hex } from '../../base/hashes.js';
 import { builtinOperatorName } from '../../formats/tflite/index.js';
@@ -21,7 +21,7 @@ export interface ManifestView {
     readonly blocks: readonly string[];
   };
   readonly vectors: { readonly sha256: string; readonly seeds: readonly number[] };
-  /** The key that is named in the signature, which is not checked here; null where there is none. */
+  /** The key id in the signature, which is not verified here; null if there is none. */
   readonly signedBy: string | null;
 }
 

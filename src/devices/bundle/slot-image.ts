@@ -1,5 +1,5 @@
-// The slot image: the model, zeros up to a multiple of 16, a trailer in CBOR, zeros, and a footer of 32 bytes that
-// finds them. firmware-protocol/README.md specifies it. A bare .tflite is a slot image without trailer.
+// The slot image: the model, zeros up to a multiple of 16, a CBOR trailer, zeros, and a footer of 32 bytes that locates
+// them. firmware-protocol/README.md specifies it. A bare .tflite file is a slot image without trailer.
 
 import { crc32 } from 'node:zlib';
 import { decode, encode } from 'cborg';
@@ -20,20 +20,20 @@ const formatVersion = 1;
 
 const sha = bytes.refine((value) => value.byteLength === 32, 'must be the 32 bytes of a SHA-256');
 
-/** What the C library reads. */
+/** Subset that the C library reads. */
 const uint32 = uint.max(0xffff_ffff);
 
-/** Its order is the order of the keys in the encoded manifest. */
+/** The order of the fields is the order of the keys in the encoded manifest. */
 const manifestSchema = z.strictObject({
   format: z.literal(1),
   model: sha,
   model_bytes: uint32,
   version: z.string(),
-  /** A device with a key takes no image whose counter is below that of the one it has confirmed; absent: 0. */
+  /** A device with a key accepts no image with a lower counter than that of the image it has confirmed; absent: 0. */
   counter: uint32.optional(),
   target: z.string(),
   profile: z.string(),
-  /** "exact", or the largest difference and the smallest share within it, in parts per million. */
+  /** "exact", or the maximum difference and the minimum share within it, in parts per million. */
   agreement: z.union([z.literal('exact'), z.strictObject({ max_lsb: uint32, min_share_ppm: uint32 })]),
   /** Builtin codes as numbers, custom operators by name. */
   operators: z.array(z.union([uint32, z.string()])),
@@ -44,7 +44,7 @@ const manifestSchema = z.strictObject({
 });
 export type Manifest = z.output<typeof manifestSchema>;
 
-/** The agreement that an image demands; exact where it has no manifest. */
+/** The agreement that an image requires; exact without a manifest. */
 export function agreementOf(manifest: Manifest | undefined): Agreement {
   const agreement = manifest?.agreement ?? 'exact';
   return agreement === 'exact' ? 'exact' : { maxLsb: agreement.max_lsb, minShare: agreement.min_share_ppm / 1e6 };
@@ -58,31 +58,31 @@ const trailerSchema = z.strictObject({ manifest: bytes, vectors: bytes, signatur
 export interface Trailer {
   readonly manifest: Manifest;
   readonly vectors: readonly SelfTestVector[];
-  /** What is signed: the manifest as it is encoded. */
+  /** The signed payload: the encoded manifest. */
   readonly encodedManifest: Uint8Array;
-  /** An encoded COSE_Sign1, not yet checked; null where there is none. */
+  /** An encoded COSE_Sign1, not verified; null if there is none. */
   readonly signature: Uint8Array | null;
 }
 
 export interface SlotImage {
   readonly model: Uint8Array;
-  /** null for a bare .tflite. */
+  /** null for a bare .tflite file. */
   readonly trailer: Trailer | null;
 }
 
-/** What the manifest says beyond what follows from the bytes themselves. */
+/** Manifest fields that cannot be derived from the bytes. */
 export type ManifestInput = Pick<
   Manifest,
   'version' | 'counter' | 'target' | 'profile' | 'agreement' | 'operators' | 'arena'
 >;
 
 /**
- * The model is hashed in blocks of this length, and images are sent compressed in such where the device does not ask
- * for others.
+ * The model is hashed in blocks of this size, and images are sent compressed in such blocks unless the device asks for
+ * others.
  */
 export const blockBytes = 4096;
 
-/** How long the slot image of a model will be, unsigned: hashes have one length, whatever they are of. */
+/** Predicted length of a model's unsigned slot image: the length of hashes does not depend on their values. */
 export function slotImageLength(modelBytes: number, input: ManifestInput, vectors: readonly SelfTestVector[]): number {
   const blocks = Math.ceil(modelBytes / blockBytes);
   const none = new Uint8Array(32);
@@ -158,12 +158,12 @@ export function encodeSlotImage(
   return out;
 }
 
-/** Keys in the order of the object, as the schemas have them. */
+/** Keys in the order of the object, as in the schemas. */
 function encodeInOrder(value: unknown): Uint8Array {
   return encode(value, { mapSorter: () => 0 });
 }
 
-/** @throws SLOT_IMAGE_INVALID where there is a footer, but what it finds is not whole */
+/** @throws SLOT_IMAGE_INVALID if there is a footer but the trailer is damaged */
 export function decodeSlotImage(image: Uint8Array): SlotImage {
   const invalid = (reason: string): Error => fail('SLOT_IMAGE_INVALID', { reason });
   const footer = image.subarray(Math.max(0, image.byteLength - footerBytes));
@@ -207,7 +207,7 @@ function decodeTrailer(encoded: Uint8Array, model: Uint8Array): Trailer {
   } catch (error) {
     throw invalid(error instanceof z.ZodError ? z.prettifyError(error) : reasonOf(error), error);
   }
-  // An image has one encoding, so that nobody can change its bytes and keep what it says.
+  // An image has only one encoding, so that nobody can change its bytes without changing its content.
   const isCanonical = [
     [trailer, encoded],
     [manifest, trailer.manifest],

@@ -1,4 +1,4 @@
-// The host's side of one device: typed requests, and a Runner that evaluates on the device as the simulator does here.
+// The host's side of a device: typed requests, and a runner that runs samples on the device.
 
 import { setTimeout as delay } from 'node:timers/promises';
 import { crc32 } from 'node:zlib';
@@ -21,13 +21,13 @@ import type { Transport } from '../transport/index.js';
 import { remoteRunner } from './remote-runner.js';
 import { inferenceTimeoutMs, type RequestOptions, SmpClient, signalOf, statusError } from './smp-client.js';
 
-/** Of firmware-protocol/README.md. */
+/** Feature names of firmware-protocol/README.md. */
 const protocolVersion = 1;
 /** More than any model has. */
 const maxOperators = 65_536;
-/** For a device to be back on its bus. */
+/** Timeout for a device to return to its bus. */
 const comingBackMs = 10_000;
-/** What is sent to a device that boots is lost: it is asked again soon. */
+/** A request to a device that is booting is lost: repeat it soon. */
 const bootRetries = { timeoutMs: 150, attempts: 8 };
 
 export interface OperatorTicks {
@@ -45,10 +45,7 @@ export class DeviceClient {
   readonly client: SmpClient;
   private described: DeviceDescription | null = null;
 
-  /**
-   * @param reopen opens the device anew where a reset takes it off its bus, and it may come back under another id; null
-   * where it stays
-   */
+  /** @param reopen opens the device again if a reset removes it from its bus and may change its id; null if it stays */
   constructor(
     transport: Transport,
     defaults: Pick<RequestOptions, 'timeoutMs' | 'attempts'> = {},
@@ -58,8 +55,8 @@ export class DeviceClient {
   }
 
   /**
-   * Asked once, and after a reset again.
-   * @throws DEVICE_PROTOCOL, DEVICE_FILES_ONLY where the device has SMP, and no models
+   * Requested once, and again after a reset.
+   * @throws DEVICE_PROTOCOL; DEVICE_FILES_ONLY if the device has SMP but no models
    */
   async describe(signal?: AbortSignal): Promise<DeviceDescription> {
     if (this.described !== null) return this.described;
@@ -79,7 +76,7 @@ export class DeviceClient {
     return (await this.client.request(atollCommands.slots, {}, signalOf(signal))).slots;
   }
 
-  /** Sends back the same text; the time it took in milliseconds. */
+  /** Echoes a text. @returns the round-trip time in milliseconds */
   async echo(text: string, signal?: AbortSignal): Promise<number> {
     const start = performance.now();
     const { r } = await this.client.request(osCommands.echo, { d: text }, signalOf(signal));
@@ -88,7 +85,7 @@ export class DeviceClient {
   }
 
   /**
-   * Asked once: a repeated reset would be a second boot, which counts against a pending model. Ends when the device
+   * Sent once: a repeated reset would be a second boot, which counts against a pending model. Resolves when the device
    * answers again.
    */
   async reset(signal?: AbortSignal): Promise<void> {
@@ -104,15 +101,15 @@ export class DeviceClient {
     }
   }
 
-  /** SHA-256 of the model that the device runs, in hex; null when it runs none. */
+  /** SHA-256 of the model that the device runs, in hexadecimal; null if it runs none. */
   async activeModel(signal?: AbortSignal): Promise<string | null> {
     const active = (await this.slots(signal)).find((slot) => slot.active);
     return active?.model === undefined ? null : hex(active.model);
   }
 
   /**
-   * Runs the device's active model on one sample after another.
-   * @param sha256 of the model's file, in hex: the device must run exactly this
+   * A runner for the device's active model.
+   * @param sha256 of the model's file, in hexadecimal: the device must run exactly this model
    * @throws DEVICE_OTHER_MODEL, DEVICE_*
    */
   async runner(model: Model, sha256: string, signal?: AbortSignal): Promise<Runner> {
@@ -123,7 +120,7 @@ export class DeviceClient {
     return remoteRunner(this.client, model, described, maxPacketBytes);
   }
 
-  /** What each operator took in the last run; null where the device does not tell. */
+  /** Time of each operator in the last run; null if the device does not report it. */
   async profile(signal?: AbortSignal): Promise<readonly OperatorTicks[] | null> {
     const { features, tick_hz } = await this.describe(signal);
     if (features?.includes('profile') !== true) return null;
@@ -145,8 +142,8 @@ export class DeviceClient {
   }
 
   /**
-   * Asks for the outputs on inputs drawn from a seed, which only a device that runs this very model can know: their
-   * CRC, or the outputs themselves where the target's agreement is not exact.
+   * Requests the outputs for inputs drawn from a seed, which only a device that runs this model can know: their CRC, or
+   * the outputs themselves if the target's agreement is not exact.
    */
   async challenge(
     model: Model,
@@ -161,7 +158,7 @@ export class DeviceClient {
       ...signalOf(signal),
       timeoutMs: inferenceTimeoutMs,
     });
-    // Where the outputs themselves come back, fewer samples may fit the answer.
+    // If the outputs themselves are returned, fewer samples may fit into the answer.
     if (answer.n > samples || (exact && answer.n < samples))
       throw fail('DEVICE_ANSWER', { command: 'challenge', reason: `${answer.n} samples instead of ${samples}` });
     const interpreter = new Interpreter(model, { profile: target.runtime.kernelProfile });
@@ -184,7 +181,7 @@ export class DeviceClient {
   }
 }
 
-/** @throws gone where it does not come back */
+/** @throws gone if it does not come back */
 async function comeBack(reopen: () => Promise<Transport>, gone: AtollError, signal?: AbortSignal): Promise<Transport> {
   for (const until = Date.now() + comingBackMs; Date.now() < until; ) {
     await delay(100, undefined, signalOf(signal));

@@ -1,11 +1,11 @@
-// Which serial ports and USB devices belong to boards that a target file knows by their ids.
+// Finds the serial ports and USB devices of boards, by the USB ids in the target files.
 
 import { fail } from '../../base/errors.js';
 import { type Target, usbHex, usbIdsOf } from '../../targets/index.js';
 import { type SerialPortInfo, serialPorts, type UsbDevice, usbDevices } from '../transport/index.js';
 
 export interface AttachedPort extends SerialPortInfo {
-  /** Targets whose USB ids these are, with the state that the id tells. */
+  /** Targets with these USB ids, with the state that the id stands for. */
   readonly targets: readonly { readonly id: string; readonly state: string }[];
 }
 
@@ -36,7 +36,7 @@ export interface AttachedUsb {
   readonly targets: AttachedPort['targets'];
 }
 
-/** USB devices whose ids a target file knows. @throws USB_UNAVAILABLE */
+/** USB devices whose ids a target file contains. @throws USB_UNAVAILABLE */
 export async function attachedUsb(
   targets: readonly Target[],
   devices: () => Promise<readonly UsbDevice[]> = usbDevices,
@@ -57,7 +57,7 @@ export async function attachedUsb(
   });
 }
 
-/** The only device of a target, in whichever state. @throws USB_CHOICE, USB_UNAVAILABLE */
+/** The only device of a target, in any state. @throws USB_CHOICE, USB_UNAVAILABLE */
 export async function usbOfTarget(
   target: Target,
   devices: () => Promise<readonly UsbDevice[]> = usbDevices,
@@ -74,8 +74,8 @@ export async function usbOfTarget(
 
 /**
  * The only port of a kind.
- * @param what for messages.
- * @throws SERIAL_CHOICE where none or several match: nothing is guessed
+ * @param what for messages
+ * @throws SERIAL_CHOICE if none or several match: nothing is guessed
  */
 export function onlyPort(
   ports: readonly AttachedPort[],

@@ -15,8 +15,8 @@ export class FlightWindow {
   }
 
   /**
-   * @param inFlight chunks when one was lost.
-   * @returns whether that may be why: a loss with one in flight has another cause
+   * @param inFlight number of chunks in flight when one was lost
+   * @returns whether that may be the cause: a loss with one chunk in flight has another
    */
   afterLoss(inFlight: number): boolean {
     this.delivered = 0;

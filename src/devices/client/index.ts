@@ -1,5 +1,5 @@
-// The host's side of devices. In goes a transport; a DeviceClient describes the device, pushes slot images to it, runs
-// its model on samples and reads outputs and ticks back. Latencies are in milliseconds, from the device's own ticks.
+// The host's side of devices. Takes a transport; a DeviceClient describes the device, pushes slot images to it, runs
+// its model on samples and reads outputs and latencies. Latencies are in milliseconds, from the device's own clock.
 
 export { type ChallengeResult, DeviceClient, type OperatorTicks } from './client.js';
 export {

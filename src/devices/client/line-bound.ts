@@ -11,9 +11,9 @@ export type Bottleneck = 'line' | 'round trips' | 'device';
 
 export interface LineBound {
   readonly requests: number;
-  /** Of requests and answers together, including framing. */
+  /** Bytes of requests and answers together, including framing. */
   readonly wireBytes: number;
-  /** Of the requests alone, including framing. */
+  /** Bytes of the requests, including framing. */
   readonly requestBytes: number;
   /** Transmission time of requests and answers; 0 if the line has no known speed. */
   readonly lineMs: number;
@@ -24,7 +24,7 @@ export interface LineBound {
 /** Bytes of an answer to a chunk: header and the offset. */
 const answerBytes = headerBytes + encodePayload({ off: 0xffff }).byteLength;
 
-/** What sending a number of bytes of a file costs on a client's line. */
+/** Cost of sending a number of bytes of a file over a client's line. */
 export function lineBound({ line }: SmpClient, name: string, bytes: number, maxPacketBytes: number): LineBound {
   const chunk = chunkBytes(name, bytes, bytes, maxPacketBytes);
   const requests = Math.ceil(bytes / chunk);
@@ -36,12 +36,12 @@ export function lineBound({ line }: SmpClient, name: string, bytes: number, maxP
   return { requests, wireBytes, requestBytes, lineMs: onLine(wireBytes), requestLineMs: onLine(requestBytes) };
 }
 
-/** What sending will take, as far as line and turnaround tell: erasing and writing flash come on top. */
+/** Predicted duration as far as line and turnaround determine it; erasing and writing flash comes on top. */
 export interface UploadPlan {
   readonly bytes: number;
   readonly requests: number;
   readonly expectedMs: number;
-  /** What most of that goes to. */
+  /** The largest part of that time. */
   readonly bottleneck: Bottleneck;
 }
 
@@ -67,7 +67,7 @@ export class Stopwatch {
     return { bytes, requests, expectedMs: onLine + trips, bottleneck: onLine >= trips ? 'line' : 'round trips' };
   }
 
-  /** @param fileBytes of the file that are there now and were not before */
+  /** @param fileBytes bytes of the file that were added by this transfer */
   end(sender: Sender, name: string, fileBytes: number): Timing {
     const durationMs = performance.now() - this.startMs;
     if (sender.sentBytes === 0) return { durationMs, bytesPerSecond: null, bottleneck: null };

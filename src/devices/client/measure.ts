@@ -1,40 +1,38 @@
-// A run on a device, watched: every output is compared with the simulator's under the target's kernel profile, every
-// latency kept.
+// A measured run on a device: every output is compared with the simulator's under the target's kernel profile, and
+// every latency is kept.
 
 import { type Distribution, distributionOf, type Runner } from '../../evaluate/index.js';
 import type { KernelProfile } from '../../simulator/index.js';
 import type { Target } from '../../targets/index.js';
 import { differencesOf } from '../bundle/index.js';
 
-/** So many runs at least stand behind a latency. */
+/** Minimum number of runs for a latency. */
 export const minRuns = 30;
 
 export interface DeviceAgreement {
   readonly kernelProfile: KernelProfile;
   readonly samples: number;
-  /** Whose outputs are equal to the last bit. */
+  /** Samples whose outputs are equal to the last bit. */
   readonly equalSamples: number;
   readonly elements: number;
-  /** How many elements differ by so many units of the last place; what is equal counts under 0. */
+  /** Number of elements by difference in units of the last place; equal elements count under 0. */
   readonly lsbHistogram: Readonly<Record<string, number>>;
   readonly maxLsb: number;
-  /** As the target demands of its devices. */
+  /** As the target requires. */
   readonly agrees: boolean;
 }
 
 export interface DeviceLatency {
   readonly basis: Runner['basis'];
   readonly runs: number;
-  /** Of the first run after the model was loaded. */
+  /** First run after the model was loaded. */
   readonly first: number;
-  /** Of the runs after it. */
+  /** Later runs. */
   readonly steady: Distribution;
 }
 
 export interface RunMeasurement {
-  /**
-   * null where the simulator cannot say what is to be expected: of a compiled model whose uncompiled one is not known.
-   */
+  /** null if the simulator cannot compute the expected outputs: for a compiled model without its uncompiled one. */
   readonly agreement: DeviceAgreement | null;
   readonly latencyMs: DeviceLatency;
 }
@@ -47,7 +45,7 @@ export class MeasuredRun {
   private equal = 0;
   private last: Uint8Array | null = null;
 
-  /** @param host whose outputs are those to be expected; null where nobody knows them */
+  /** @param host runner for the expected outputs; null if they are unknown */
   constructor(
     private readonly remote: Runner,
     private readonly target: Target,
@@ -66,7 +64,7 @@ export class MeasuredRun {
     };
   }
 
-  /** Runs the last sample again until there are enough latencies. */
+  /** Repeats the last sample until there are enough latencies. */
   async finish(signal?: AbortSignal): Promise<RunMeasurement> {
     const { last } = this;
     while (last !== null && this.latencies.length < minRuns)
@@ -84,7 +82,7 @@ export class MeasuredRun {
     if (equal) this.equal += 1;
   }
 
-  /** Of all that has run so far. */
+  /** Over all runs so far. */
   agreement(): DeviceAgreement {
     const sorted = [...this.histogram].sort(([a], [b]) => a - b);
     const elements = sorted.reduce((sum, [, count]) => sum + count, 0);

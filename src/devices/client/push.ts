@@ -1,5 +1,5 @@
-// Pushes a slot image: upload, hash, self-test on the device, activate, confirm. The old model stays active until the
-// new one has passed, and comes back by itself if the new one is never confirmed.
+// Pushes a slot image: upload, verification, self-test on the device, activation, confirmation. The old model stays
+// active until the new one has passed, and comes back by itself if the new one is never confirmed.
 
 import { fail } from '../../base/errors.js';
 import { hex, sha256, sha256Hex } from '../../base/hashes.js';
@@ -14,7 +14,7 @@ import { type UploadOptions, type UploadResult, uploadImage } from './upload.js'
 export type PushStep = 'upload' | 'self-test' | 'activate' | 'confirm';
 
 export interface PushOptions extends Omit<UploadOptions, 'onProgress' | 'blockBytes' | 'path'> {
-  /** Send it compressed where the device takes that: so unless false. */
+  /** Send it compressed if the device supports that (default: true). */
   readonly compress?: boolean;
   readonly onProgress?: (step: PushStep, progress: Progress | null) => void;
 }
@@ -22,12 +22,12 @@ export interface PushOptions extends Omit<UploadOptions, 'onProgress' | 'blockBy
 export interface PushResult {
   readonly device: string;
   readonly target: string;
-  /** False where the device already ran exactly this image. */
+  /** False if the device already ran exactly this image. */
   readonly changed: boolean;
   readonly image: UploadResult;
   readonly model: string;
   readonly selfTest: { readonly vectors: number; readonly failed: number; readonly maxLsb: number };
-  /** What the device says its interpreter uses. */
+  /** Arena that the device's interpreter uses, as it reports. */
   readonly arenaBytes: number;
   readonly state: 'confirmed';
 }
@@ -48,7 +48,7 @@ export async function push(device: DeviceClient, image: Uint8Array, options: Pus
   };
   const running = before?.sha !== undefined && hex(before.sha) === hex(sha) ? before : null;
   if (running !== null) {
-    // An earlier push may have died between activating and confirming: uploading again would cost the device its
+    // An earlier push may have ended between activating and confirming: uploading again would cost the device its
     // fallback.
     const selfTest = await testSlot(device, running.slot, options);
     if (!running.confirmed) await device.client.request(atollCommands.confirm, { sha }, request);
@@ -80,7 +80,7 @@ export async function push(device: DeviceClient, image: Uint8Array, options: Pus
   return { ...common, changed: true, image: uploaded, selfTest: resultOf(selfTest), arenaBytes: arena };
 }
 
-/** What a device that tells its limits cannot hold or run is not sent at all. @throws PUSH_REFUSED */
+/** An image that exceeds the limits which the device reports is not sent. @throws PUSH_REFUSED */
 function requireRoom({ trailer }: SlotImage, imageBytes: number, device: DeviceDescription): void {
   const manifest = trailer?.manifest ?? null;
   const lacking =
@@ -117,7 +117,7 @@ function unchanged(image: Uint8Array): UploadResult {
   return { bytes, resumedAt: bytes, sha256: sha256Hex(image), verifiedBy: 'sha256', ...nothing };
 }
 
-/** The longest blocks that both sides know: they compress best. null for a device that takes none. */
+/** The largest blocks that both sides support: they compress best. null for a device without compression. */
 function blockBytesFor({ inflate }: DeviceDescription): number | null {
   return inflate === undefined || inflate < smallestBlockBytes ? null : Math.min(inflate, maxBlockBytes);
 }

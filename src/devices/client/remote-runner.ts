@@ -1,4 +1,4 @@
-// Runs samples on the active model of a device: several in one request where its buffers allow, else input by input.
+// Runs samples on the active model of a device: several per request if its buffers allow, otherwise input by input.
 
 import { defined, elementAt } from '../../base/checked.js';
 import { fail } from '../../base/errors.js';
@@ -14,12 +14,12 @@ import { inputsAndOutputs, isStateful, type TensorInfo } from '../../simulator/i
 import { atollCommands, type DeviceDescription } from '../protocol/index.js';
 import { inferenceTimeoutMs, type SmpClient, signalOf } from './smp-client.js';
 
-/** Leaves room for header, keys and offsets in a packet that carries tensor data. */
+/** Leaves room for header, keys and offsets in a packet with tensor data. */
 const overheadBytes = 64;
-/** The ticks of a sample, in an answer that carries several. */
+/** Bytes for the latency of a sample in an answer for several. */
 const ticksBytes = 5;
 
-/** @param described what the device said of itself */
+/** @param described the device's description of itself */
 export function remoteRunner(
   client: SmpClient,
   model: Model,
@@ -66,7 +66,7 @@ interface Waiting {
   readonly reject: (reason: unknown) => void;
 }
 
-/** Samples that are asked for in one turn of the event loop travel together. */
+/** Samples that are submitted in one turn of the event loop share a request. */
 class Batches {
   private waiting: Waiting[] = [];
 
@@ -79,7 +79,7 @@ class Batches {
 
   run(sample: Uint8Array, signal: AbortSignal | undefined): Promise<RunResult> {
     return new Promise((resolve, reject) => {
-      // A copy: the caller may use its memory for the next sample.
+      // A copy: the caller may reuse its memory for the next sample.
       this.waiting.push({ sample: sample.slice(), resolve, reject });
       if (this.waiting.length === this.largest) void this.flush(signal);
       else if (this.waiting.length === 1) setImmediate(() => void this.flush(signal));
@@ -99,7 +99,7 @@ class Batches {
     }
   }
 
-  /** A sample that goes on from the one before: alone, since all samples of a request are one or the other. */
+  /** A sample that continues from the previous one goes alone: the flag applies to all samples of a request. */
   async continue(sample: Uint8Array, signal: AbortSignal | undefined): Promise<RunResult> {
     const [result] = await this.infer({ data: sample, stream: true }, 1, signal);
     return defined(result);

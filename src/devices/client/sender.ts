@@ -1,5 +1,5 @@
-// Sends a file chunk by chunk, from where the device says, with as many chunks under way as it has buffers for. Where a
-// chunk stays unanswered, an echo tells a device that is busy from a packet that was lost, and echoes of its size tell
+// Sends a file chunk by chunk from the offset that the device reports, with as many chunks in flight as it has buffers.
+// If a chunk stays unanswered, an echo distinguishes a busy device from a lost packet, and echoes of the same size show
 // whether smaller packets are needed.
 
 import { setTimeout as delay } from 'node:timers/promises';
@@ -20,7 +20,7 @@ import {
   statusError,
 } from './smp-client.js';
 
-/** A file of the device, and what goes there from some offset on. */
+/** A file on the device, and the bytes to send from an offset on. */
 export interface UploadTransfer {
   readonly name: string;
   readonly bytes: Uint8Array;
@@ -82,7 +82,7 @@ export class Sender {
     return { buffers: this.flight.size, maxPacketBytes: this.burst.maxPacketBytes };
   }
 
-  /** @returns false where the device has lost the beginning of a compressed upload: there is a new one to make */
+  /** @returns false if the device has lost the beginning of a compressed upload, which must be encoded again */
   async send(transfer: UploadTransfer): Promise<boolean> {
     const { client, told } = this;
     const before = client.window;
@@ -109,7 +109,7 @@ export class Sender {
     let countBeforeLoss = 1;
     while (there < total) {
       this.options.onProgress?.({ done: there, total, unit: 'bytes' });
-      // The first chunk erases and truncates: nothing may overtake it.
+      // The first chunk erases and truncates: no other may overtake it.
       while (lost === null && next < total && inFlight.length < (there === 0 ? 1 : this.flight.size)) {
         const chunk = this.sendChunk(transfer, next);
         inFlight.push(chunk);
@@ -143,7 +143,7 @@ export class Sender {
         continue;
       }
       const alone = inFlight.length === 0;
-      // A chunk before this one was lost: there were two at least.
+      // A chunk before this one was lost, so at least two were in flight.
       if (reported < chunk.off) this.flight.afterLoss(Math.max(2, countBeforeLoss));
       // Wait for the chunks in flight: none may reach the device after those that are sent next.
       for (const other of inFlight.splice(0)) await this.answerTo(other);

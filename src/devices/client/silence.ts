@@ -1,19 +1,19 @@
-// Why a device may not have answered, from what came over its line instead.
+// Explains why a device may not have answered, by what came over its line instead.
 
 import type { Received } from '../transport/index.js';
 
 export interface Silence {
-  /** For the message, behind "no answer". */
+  /** For the message, after "no answer". */
   readonly seen: string;
   readonly advice: string;
 }
 
 /** ESP chips whose boot loader waits for esptool. */
 const waitsForDownload = /waiting for download|DOWNLOAD_BOOT|DOWNLOAD\(/i;
-/** Of bytes that are neither text nor packets: with more, the line carries something else. */
+/** Share of bytes that are neither text nor packets above which the line carries something else. */
 const unreadableShare = 0.3;
 
-/** @param heardOwn requests came back as they were sent */
+/** @param heardOwn whether requests came back as they were sent */
 export function explainSilence(received: Received | null, heardOwn: boolean): Silence {
   if (heardOwn) {
     return {

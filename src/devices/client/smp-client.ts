@@ -1,5 +1,5 @@
-// Requests and answers over a transport. A request that stays unanswered is repeated with a new sequence number, after
-// a longer and longer time; answers to requests that are done with are dropped.
+// Requests and responses over a transport. An unanswered request is repeated with a new sequence number, each time with
+// a longer timeout; responses to finished requests are dropped.
 
 import { setTimeout as delay } from 'node:timers/promises';
 import { AtollError, fail } from '../../base/errors.js';
@@ -25,17 +25,17 @@ import { explainSilence } from './silence.js';
 export interface RequestOptions {
   /** Until the first repetition. */
   readonly timeoutMs?: number;
-  /** How often the request is sent before giving up. */
+  /** Number of attempts. */
   readonly attempts?: number;
   readonly signal?: AbortSignal;
 }
 
-/** As an option of a request, which may have none. */
+/** As an option of a request, if there is one. */
 export function signalOf(signal: AbortSignal | undefined): Pick<RequestOptions, 'signal'> {
   return signal === undefined ? {} : { signal };
 }
 
-/** A status code that the device answered instead of a result. */
+/** A status code that the device returned instead of a result. */
 export interface DeviceStatus {
   /** null for errors of the protocol itself. */
   readonly group: number | null;
@@ -48,34 +48,34 @@ export type Answer<C extends Command> =
   | { readonly ok: true; readonly value: ResponseOf<C> }
   | { readonly ok: false; readonly status: DeviceStatus };
 
-/** What a device takes at once. */
+/** Limits of a device. */
 export interface PacketLimits {
   /** The largest packet, header included. */
   readonly maxPacketBytes: number;
-  /** How many requests may wait for their answers. */
+  /** Number of requests that may wait for their responses. */
   readonly buffers: number;
 }
 
-/** What a device was found to receive whole, which may be less than it says. */
+/** What a device was found to receive completely, which may be less than it reports. */
 export interface LearnedLimit {
   readonly maxPacketBytes: number;
   /** Milliseconds between pieces of a packet; 0 for none. */
   readonly pauseMs: number;
 }
 
-/** Keeps what was learned of devices, from one run to the next. */
+/** Keeps the limits learned about devices between runs. */
 export interface LimitMemory {
   readonly recall: (device: string) => LearnedLimit | null;
   readonly remember: (device: string, limit: LearnedLimit) => Promise<void>;
 }
 
 const defaultTimeoutMs = 1500;
-/** For commands that run the model. A device that takes longer is asked again, and its first answer taken. */
+/** For commands that run the model. A slower device is asked again, and its first response is taken. */
 export const inferenceTimeoutMs = 10_000;
 const defaultAttempts = 4;
-/** Each attempt waits twice as long as the one before, up to this or the first one's time. */
+/** Each attempt waits twice as long as the previous one, up to this time or that of the first attempt. */
 const maxGrownTimeoutMs = 40_000;
-/** What a device takes that does not answer `params`. */
+/** Limits of a device that does not answer `params`. */
 const fallbackPacketBytes = 256;
 export const smallestPacketBytes = 80;
 
@@ -89,12 +89,12 @@ export class SmpClient {
   private learned: LearnedLimit | null = null;
   /** A request came back as it was sent. */
   private heardOwn = false;
-  /** Asked when the device has told its limits, and told what is learned. */
+  /** Read once the device has reported its limits, and updated with what is learned. */
   memory: LimitMemory | null = null;
-  /** How many requests may be under way at once; others wait for their turn. */
+  /** Maximum number of requests in flight; others wait. */
   window = 1;
 
-  /** @param defaults for requests that do not say otherwise */
+  /** @param defaults for requests without options of their own */
   constructor(
     private transport: Transport,
     private readonly defaults: Pick<RequestOptions, 'timeoutMs' | 'attempts'> = {},
@@ -102,7 +102,7 @@ export class SmpClient {
     this.attach(transport);
   }
 
-  /** Goes on over another transport: the device came back somewhere else. */
+  /** Continues over another transport: the device reappeared elsewhere. */
   attach(transport: Transport): void {
     transport.onLog = this.transport.onLog;
     this.transport = transport;
@@ -123,7 +123,7 @@ export class SmpClient {
     return this.transport.line;
   }
 
-  /** Called with what the device logs beside its answers. */
+  /** Called with log lines of the device. */
   set onLog(callback: (line: string) => void) {
     this.transport.onLog = callback;
   }
@@ -141,7 +141,7 @@ export class SmpClient {
     throw statusError(command, answer.status);
   }
 
-  /** Like `request`, but gives a status code back instead of throwing it. */
+  /** Like `request`, but returns a status code instead of throwing it. */
   async ask<C extends Command>(command: C, request: RequestOf<C>, options: RequestOptions = {}): Promise<Answer<C>> {
     await this.turn();
     try {
@@ -152,7 +152,7 @@ export class SmpClient {
     }
   }
 
-  /** Like `ask`, but the request is sent once; null where no answer comes in time. */
+  /** Like `ask`, but the request is sent once; null if no response comes in time. */
   async askOnce<C extends Command>(
     command: C,
     request: RequestOf<C>,
@@ -164,13 +164,15 @@ export class SmpClient {
     });
   }
 
-  /** What the device says it takes, or less where it was found to lose that; little where it does not say. */
+  /**
+   * The limits that the device reports, or lower ones if it was found to lose packets; small ones if it reports none.
+   */
   async packetLimits(signal?: AbortSignal): Promise<PacketLimits> {
     const { buffers, maxPacketBytes } = await this.announcedLimits(signal);
     return { buffers, maxPacketBytes: Math.min(maxPacketBytes, this.learned?.maxPacketBytes ?? maxPacketBytes) };
   }
 
-  /** From now on nothing larger or faster is sent, in later runs either where there is a memory. */
+  /** Limits later packets, also in later runs if there is a memory. */
   async learn(limit: LearnedLimit): Promise<void> {
     this.apply(limit);
     await this.memory?.remember(this.identity, limit);
@@ -206,7 +208,7 @@ export class SmpClient {
     return this.limits;
   }
 
-  /** Of the device behind its address: another one there will rarely have the same buffers. */
+  /** Part of the key, for the device behind the address: another device there will rarely have the same buffers. */
   private get identity(): string {
     return `${this.name} ${this.limits?.maxPacketBytes}x${this.limits?.buffers}`;
   }
@@ -245,7 +247,7 @@ export class SmpClient {
         this.requireOpen();
         const attemptMs = Math.min(timeoutMs * 2 ** attempt, Math.max(timeoutMs, maxGrownTimeoutMs));
         const packet = { version: 1, op, group, sequence: this.nextSequence(), command: id, payload };
-        // What answers an earlier attempt, late, answers this request as well.
+        // A late response to an earlier attempt answers this request too.
         sequences.push(packet.sequence);
         this.waiting.set(packet.sequence, { request: packet, resolve: resolveResponse });
         const response = await this.sendAndWait(packet, received, attemptMs, signal);
@@ -282,7 +284,7 @@ export class SmpClient {
   ): Promise<SmpPacket | null> {
     const timer = new AbortController();
     try {
-      // The clock runs while sending too: a stuck line must not hold the caller for ever.
+      // The timeout includes sending: a stuck line must not block the caller forever.
       const sent = this.transport.send(encodePacket(request));
       const timeout = delay(timeoutMs, null, {
         signal: AbortSignal.any([timer.signal, ...(signal === undefined ? [] : [signal])]),
@@ -298,7 +300,7 @@ export class SmpClient {
     try {
       packet = decodePacket(bytes);
     } catch {
-      // A damaged packet is as good as none: the request is repeated.
+      // A damaged packet counts as lost: the request is repeated.
       return;
     }
     const waiting = this.waiting.get(packet.sequence);
@@ -313,28 +315,28 @@ export class SmpClient {
   }
 }
 
-/** A late answer has another sequence number; after it has wrapped, another command gives it away. */
+/** A late response has another sequence number; after the number has wrapped, another command reveals it. */
 function answers(request: SmpPacket, packet: SmpPacket): boolean {
   return packet.op === request.op + 1 && packet.group === request.group && packet.command === request.command;
 }
 
 /**
- * The coded error of a status that a device answered.
- * @param advice in place of what is said of this status in general
+ * The coded error for a status that a device returned.
+ * @param advice replaces the general hint for this status
  */
 export function statusError(command: Command, { group, rc, name, map }: DeviceStatus, advice = adviceFor(name)): Error {
   const detail = typeof map.detail === 'string' ? `: ${map.detail}` : typeof map.rsn === 'string' ? `: ${map.rsn}` : '';
   return fail('DEVICE_ERROR', { command: command.name, name, group: group ?? 'SMP', rc, detail, advice });
 }
 
-/** In version 1 the codes of user groups begin here. */
+/** In version 1 the codes of user groups start here. */
 const userStatus = 256;
 
 function interpret<C extends Command>(command: C, packet: SmpPacket): Answer<C> {
   const map: CborMap =
     packet.payload.byteLength === 0 ? {} : decodeMap(packet.payload, `the answer to ${command.name}`);
   const { err, rc } = map;
-  // Group errors come as `err`; errors of the protocol itself come as `rc`, in both versions.
+  // Group errors come as `err`; protocol errors come as `rc`, in both versions.
   if (err !== null && typeof err === 'object' && 'group' in err && 'rc' in err) {
     const [group, code] = [Number(err.group), Number(err.rc)];
     return { ok: false, status: { group, rc: code, name: statusName(group, code), map } };

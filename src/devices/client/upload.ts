@@ -1,6 +1,6 @@
-// Uploads a file through the file group, compressed where the device takes that: resumes where an earlier upload of the
-// same bytes ended, survives lost answers and resets, and verifies the file at the end (some devices report success
-// when their volume is full).
+// Uploads a file through the file group, compressed if the device supports that. It resumes where an earlier upload of
+// the same bytes ended, survives lost responses and resets, and verifies the file at the end (some devices report
+// success when their volume is full).
 
 import { sha256Hex } from '../../base/hashes.js';
 import { compressImage } from '../bundle/index.js';
@@ -13,23 +13,23 @@ import { releaseFile, Sender, type SendOptions, type UploadTransfer } from './se
 import { type SmpClient, signalOf } from './smp-client.js';
 
 export interface UploadOptions extends SendOptions {
-  /** Where the file goes: the inactive slot unless given. */
+  /** Path on the device; the inactive slot by default. */
   readonly path?: string;
   /** Maximum number of file bytes in one packet. Default: as many as the device accepts. */
   readonly chunkBytes?: number;
-  /** Chunks under way at once, up to as many as the device has buffers for; 1 unless given. */
+  /** Maximum number of chunks in flight, up to the number of the device's buffers; 1 by default. */
   readonly window?: number;
-  /** Called before the first chunk goes, with what it should take. */
+  /** Called before the first chunk, with the predicted duration. */
   readonly onPlan?: (plan: UploadPlan) => void;
-  /** Length of the blocks in which the image is sent compressed; null to send it as it is. */
+  /** Size of the blocks in which the image is sent compressed; null to send it as it is. */
   readonly blockBytes?: number | null;
 }
 
 export interface UploadResult {
   readonly bytes: number;
-  /** How many of them were there already. */
+  /** Bytes that were already on the device. */
   readonly resumedAt: number;
-  /** What was sent of the rest, compressed or not, repeated chunks included. */
+  /** Bytes sent for the rest, compressed or not, including repeated chunks. */
   readonly sentBytes: number;
   readonly compression: 'deflate' | null;
   readonly sha256: string;
@@ -38,13 +38,13 @@ export interface UploadResult {
   /** Size of the largest packet sent, including the header. */
   readonly packetBytes: number;
   readonly durationMs: number;
-  /** Of the file, however it travelled; null where nothing was sent. */
+  /** File bytes per second, however they were sent; null if nothing was sent. */
   readonly bytesPerSecond: number | null;
   /** What took most of the time. */
   readonly bottleneck: Bottleneck | null;
 }
 
-/** How often an upload goes on that a device has lost a part of. */
+/** Maximum number of attempts after the device has lost part of the upload. */
 const maxRounds = 4;
 
 /** @throws PUSH_HASH, PUSH_UNPROVEN, DEVICE_* */
@@ -90,7 +90,7 @@ export async function uploadImage(
   return { ...result, verifiedBy: await proveFile(client, path, image, options) };
 }
 
-/** Whether the device has less than was sent: a reset after the last chunk may have lost the end of it. */
+/** Whether the device has less than was sent: a reset after the last chunk may have lost its end. */
 async function isShort(
   client: SmpClient,
   name: string,
@@ -101,7 +101,7 @@ async function isShort(
   return status.ok && status.value.len < image.byteLength;
 }
 
-/** The image from where the device has it, in the form that is shorter. */
+/** The image from the device's offset on, in the shorter form. */
 function transferOf(name: string, image: Uint8Array, from: number, blockBytes: number | null): UploadTransfer {
   const plain = { name, bytes: image, from };
   const left = image.byteLength - from;

@@ -1,5 +1,5 @@
-// Ways to a board's own flash, past any firmware: the drive or the DFU interface of its bootloader, or a program of
-// others. In goes an image and its place, out comes a way that is open, and then what it wrote.
+// Writes directly to a board's flash, without its firmware: through the drive or the DFU interface of its bootloader,
+// or with an external program. Takes an image and its place; returns an available method, and then what it wrote.
 
 import { AtollError, fail } from '../../base/errors.js';
 import type { Flashing } from '../../targets/index.js';
@@ -24,12 +24,12 @@ const finders: { readonly [Method in Flashing['method']]: FindWay<Method> } = {
 };
 
 /**
- * The first way of the target that is open, or the one that was asked for. Nothing is written yet.
- * @throws FLASH_NO_WAY where none is, with what each lacks; USAGE for a way that the target does not have
+ * The first available method of the target, or the requested one. Nothing is written yet.
+ * @throws FLASH_NO_WAY if none is available, with the reason for each; USAGE for a method that the target does not have
  */
 export async function findFlashWay(job: FlashJob): Promise<FlashWay> {
   const { target, choice } = job;
-  // Who names a drive means that way.
+  // A named drive selects that method.
   const wanted = choice.method ?? (choice.drive === undefined ? undefined : 'uf2');
   const known = target.flashing.filter(({ method }) => wanted === undefined || method === wanted);
   if (known.length === 0) {
@@ -43,7 +43,7 @@ export async function findFlashWay(job: FlashJob): Promise<FlashWay> {
     try {
       return await (finders[how.method] as FindWay<Flashing['method']>)(job, how);
     } catch (error) {
-      // What was asked for by name fails with its own words, and what was refused is not tried another way.
+      // A method that was requested fails with its own error; a refusal is not retried with another method.
       if (!(error instanceof AtollError) || known.length === 1 || error.code === 'FLASH_OUTSIDE') throw error;
       lacking.push(error.code === 'FLASH_NO_WAY' ? String(error.values.list) : `${how.method}: ${error.message}`);
     }

@@ -1,10 +1,10 @@
-// Where in a device's flash an image may go: behind the firmware, and not beyond what is there.
+// Where in a device's flash an image may go: behind the firmware, within the flash.
 
 import { alignUp } from '../../base/alignment.js';
 import { fail } from '../../base/errors.js';
 import type { Target } from '../../targets/index.js';
 
-/** Addresses of bytes; the end is the first one behind. */
+/** Byte addresses; the end is exclusive. */
 export interface AddressRange {
   readonly start: number;
   readonly end: number;
@@ -12,16 +12,16 @@ export interface AddressRange {
 
 export interface FlashPlace {
   readonly address: number;
-  /** Of all slots: nothing outside it is written or erased. */
+  /** Area of all slots: nothing outside is written or erased. */
   readonly partition: AddressRange;
 }
 
-/** Of UF2 blocks, and of most flash. */
+/** Page size of UF2 blocks, and of most flash. */
 const page = 256;
 
 /**
- * @param address null for the first slot.
- * @throws USAGE where the target tells no address of its flash, or the place is outside the slots
+ * @param address null for the first slot
+ * @throws USAGE if the target gives no flash address, or the place is outside the slots
  */
 export function placeInFlash(target: Target, imageBytes: number, address: number | null): FlashPlace {
   const { flash, id, flashMethod } = target;

@@ -1,4 +1,4 @@
-// Flashing by a program that is installed on this machine.
+// Flashes with a program that is installed on this machine.
 
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
@@ -14,7 +14,7 @@ import type { FlashJob, FlashRun, FlashWay } from './way.js';
 const timeoutSeconds = 600;
 const imageFile = 'model.bin';
 
-/** @throws FLASH_NO_WAY where it is not installed; SERIAL_CHOICE where the port must be named */
+/** @throws FLASH_NO_WAY if it is not installed; SERIAL_CHOICE if the port must be named */
 export async function programWay(job: FlashJob, how: How<FlashMethod>): Promise<FlashWay> {
   const { target, place, choice } = job;
   const known = programOf(how.method);
@@ -42,7 +42,7 @@ export async function programWay(job: FlashJob, how: How<FlashMethod>): Promise<
   };
 }
 
-/** @param writes whether this command is the one that must say that it verified. @throws FLASH_PROGRAM, INTERRUPTED */
+/** @param writes whether this command must report that it verified. @throws FLASH_PROGRAM, INTERRUPTED */
 async function call(
   { verified, hints }: FlashProgram<FlashMethod>,
   command: readonly string[],
@@ -69,7 +69,7 @@ async function call(
     throw failed(`it did not say that it verified: ${complaintIn(text)}`, hint);
 }
 
-/** The line that says most: the first that speaks of an error, else the last. */
+/** The most informative line: the first that mentions an error, otherwise the last. */
 function complaintIn(text: string): string {
   const lines = text.split(/[\r\n]+/).filter((line) => line.trim() !== '');
   return (

@@ -1,6 +1,6 @@
-// Programs of others that write a file to a place in flash: how each is called, how it tells that the flash holds the
-// file, and what is to be done about its usual complaints. Sources: their --help and documentation (esptool 4 and 5,
-// probe-rs 0.2x and 0.3x, OpenOCD 0.12, BOSSA 1.9.1).
+// External programs that write a file to flash: how each is called, how it reports that it verified, and hints for its
+// usual errors. Sources: their --help and documentation (esptool 4 and 5, probe-rs 0.2x and 0.3x, OpenOCD 0.12, BOSSA
+// 1.9.1).
 
 import type { Flashing } from '../../targets/index.js';
 import { type FlashPlace, hexAddress } from './place.js';
@@ -10,23 +10,23 @@ export type FlashMethod = Exclude<Flashing['method'], 'uf2' | 'dfu'>;
 export type How<P extends FlashMethod> = Extract<Flashing, { method: P }>;
 
 export interface CommandParts {
-  /** Of the program. */
+  /** Path of the program. */
   readonly program: string;
   readonly file: string;
   readonly place: FlashPlace;
   readonly choice: FlashChoice;
-  /** Serial port, for those that use one; else empty. */
+  /** Serial port, for programs that use one; otherwise empty. */
   readonly port: string;
 }
 
 export interface FlashProgram<P extends FlashMethod> {
-  /** As it may be installed. */
+  /** Possible names of the program. */
   readonly names: readonly string[];
   readonly usesPort: boolean;
   readonly commands: (how: How<P>, parts: CommandParts, flashStart: number) => readonly (readonly string[])[];
-  /** What it prints when it has read back what it wrote; null where its exit code says so. */
+  /** Its output after it has read back and compared; null if its exit code says so. */
   readonly verified: RegExp | null;
-  /** What is to be done, by what it complains of. */
+  /** Hints by error message. */
   readonly hints: readonly (readonly [complaint: RegExp, hint: string])[];
 }
 
@@ -38,7 +38,7 @@ const programs: { readonly [P in FlashMethod]: FlashProgram<P> } = {
     names: ['esptool', 'esptool.py'],
     usesPort: true,
     commands: ({ chip }, { program, file, place, choice, port }) => [
-      // Versions 4 and 5 both know this spelling of the command.
+      // Versions 4 and 5 both accept this spelling.
       [
         program,
         '--chip',
@@ -104,8 +104,8 @@ const programs: { readonly [P in FlashMethod]: FlashProgram<P> } = {
   bossac: {
     names: ['bossac'],
     usesPort: true,
-    // It erases from the offset to the end: all slots behind the firmware. Its offsets count from where it puts the
-    // application.
+    // It erases from the offset to the end, that is all slots behind the firmware. Offsets count from the application's
+    // start.
     commands: (_how, { program, file, place, port }, flashStart) => [
       [
         program,
@@ -129,10 +129,10 @@ const programs: { readonly [P in FlashMethod]: FlashProgram<P> } = {
   },
 };
 
-/** The program of a way; what it is called with is of the same way. */
+/** The program of a method, typed by that method. */
 export function programOf(method: FlashMethod): FlashProgram<FlashMethod> {
   return programs[method] as unknown as FlashProgram<FlashMethod>;
 }
 
-/** As they may be installed, with their purpose. */
+/** Possible names, with their purpose. */
 export const flashProgramNames: readonly string[] = Object.values(programs).flatMap(({ names }) => names.slice(0, 1));

@@ -1,4 +1,4 @@
-// The drive as which a board's bootloader shows itself: a file copied there is written to flash.
+// The drive of a board's bootloader: a file copied there is written to flash.
 
 import { open, readdir, readFile } from 'node:fs/promises';
 import path from 'node:path';
@@ -7,7 +7,7 @@ import type { Progress } from '../../base/progress.js';
 
 export interface Uf2Drive {
   readonly folder: string;
-  /** What its INFO_UF2.TXT says; null where it does not. */
+  /** From its INFO_UF2.TXT; null if absent. */
   readonly model: string | null;
   readonly boardId: string | null;
 }
@@ -15,16 +15,16 @@ export interface Uf2Drive {
 const infoFile = 'INFO_UF2.TXT';
 const chunkBytes = 64 * 512;
 
-/** Folders where systems mount drives, and every mount that the kernel tells of. */
+/** Folders where systems mount drives, and every mount that the kernel lists. */
 async function mountedFolders(): Promise<string[]> {
   const mounts = await readFile('/proc/mounts', 'utf8').catch(() => '');
-  // The kernel writes blanks in octal.
+  // The kernel writes spaces in octal.
   const fromKernel = mounts.split('\n').flatMap((line) => line.split(' ')[1]?.replaceAll('\\040', ' ') ?? []);
   const volumes = await readdir('/Volumes').catch(() => []);
   return [...fromKernel, ...volumes.map((name) => path.join('/Volumes', name))];
 }
 
-/** @param folders to look at; what is mounted on this machine unless given */
+/** @param folders to search; by default everything mounted on this machine */
 export async function findUf2Drives(folders?: readonly string[]): Promise<Uf2Drive[]> {
   const found: Uf2Drive[] = [];
   for (const folder of folders ?? (await mountedFolders())) {
@@ -36,7 +36,7 @@ export async function findUf2Drives(folders?: readonly string[]): Promise<Uf2Dri
   return found;
 }
 
-/** The only drive. @throws UF2_DRIVE where there is none, or several: nothing is guessed */
+/** The only drive. @throws UF2_DRIVE if there is none or several: nothing is guessed */
 export function onlyDrive(drives: readonly Uf2Drive[]): Uf2Drive {
   const [only] = drives;
   if (only !== undefined && drives.length === 1) return only;
@@ -45,8 +45,8 @@ export function onlyDrive(drives: readonly Uf2Drive[]): Uf2Drive {
 }
 
 /**
- * Copies a UF2 image to a drive. Boards begin to write at once, and take the drive away when they have all blocks.
- * @throws UF2_COPY where the drive does not take all of it
+ * Copies a UF2 image to a drive. Boards start writing at once and remove the drive when they have all blocks.
+ * @throws UF2_COPY if the drive does not accept all of it
  */
 export async function copyToDrive(
   image: Uint8Array,
@@ -69,7 +69,7 @@ export async function copyToDrive(
     }
   } catch (error) {
     options.signal?.throwIfAborted();
-    // The board restarts with its last block, and its drive is gone before the file is closed.
+    // The board restarts after the last block, and its drive disappears before the file is closed.
     if (written < image.byteLength)
       throw fail('UF2_COPY', { path: file, done: written, total: image.byteLength, reason: reasonOf(error) }, error);
   }

@@ -2,7 +2,7 @@ import { uf2Image } from '../../targets/export/index.js';
 import { copyToDrive, findUf2Drives, onlyDrive } from './uf2-drive.js';
 import type { FindWay } from './way.js';
 
-/** Through the drive of a bootloader. */
+/** Writes through the drive of a bootloader. */
 export const uf2Way: FindWay<'uf2'> = async ({ image, place, choice }, { familyId }) => {
   const drive = onlyDrive(await findUf2Drives(choice.drive === undefined ? undefined : [choice.drive]));
   return {

@@ -1,4 +1,4 @@
-// What every way to a board's flash has in common; one file each beside this one.
+// The interface of a flashing method; each method has a file beside this one.
 
 import type { Progress } from '../../base/progress.js';
 import type { Flashing, Target } from '../../targets/index.js';
@@ -11,12 +11,12 @@ export interface FlashJob {
   readonly choice: FlashChoice;
 }
 
-/** What tells one board from another, where several are attached. */
+/** Selects a board if several are attached. */
 export interface FlashChoice {
   readonly method?: Flashing['method'] | undefined;
   /** Folder where the bootloader's drive is mounted. */
   readonly drive?: string | undefined;
-  /** Serial port, for the programs that use one. */
+  /** Serial port, for programs that use one. */
   readonly port?: string | undefined;
   readonly baud?: number | undefined;
   /** USB serial number. */
@@ -28,22 +28,22 @@ export interface FlashRun {
   readonly onProgress?: (step: 'erase' | 'write' | 'verify', progress: Progress) => void;
 }
 
-/** A way that was found open: nothing has been written yet. */
+/** An available method; nothing has been written yet. */
 export interface FlashWay {
   readonly method: Flashing['method'];
   /** The drive, device, port or program. */
   readonly through: string;
-  /** Of a program of others: the command lines, one after another. */
+  /** For an external program: its command lines. */
   readonly commands: readonly (readonly string[])[];
   readonly write: (run: FlashRun) => Promise<FlashResult>;
 }
 
 export interface FlashResult {
-  /** Who has seen that the flash holds the image: we, reading it; the bootloader; a program; nobody. */
+  /** What verified the flash: Atoll, by reading it; the bootloader; a program; nothing. */
   readonly verifiedBy: 'read-back' | 'bootloader' | 'program' | null;
 }
 
-/** @throws a coded error that says why this way is not open */
+/** @throws a coded error with the reason if this method is not available */
 export type FindWay<Method extends Flashing['method']> = (
   job: FlashJob,
   how: Extract<Flashing, { method: Method }>,

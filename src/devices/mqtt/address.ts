@@ -1,3 +1,4 @@
+// Parses broker addresses:
 // mqtt://[USER[:PASSWORD]@]HOST[:PORT][/FLEET[/DEVICE]]?ca=FILE&cert=FILE&key=FILE&version=4|5&session=keep&keepalive=SECONDS;
 // mqtts: with TLS.
 
@@ -5,28 +6,25 @@ import { fail, reasonOf } from '../../base/errors.js';
 import { topicName } from './topics.js';
 
 export interface BrokerAddress {
-  /** As it may be shown: without password. */
+  /** The address without the password. */
   readonly uri: string;
   /** Scheme, host and port. */
   readonly url: string;
   readonly tls: boolean;
   readonly username: string | null;
   readonly password: string | null;
-  /** null where the address names none. */
+  /** null if the address names none. */
   readonly fleet: string | null;
   readonly device: string | null;
-  /** PEM files: of who signed the broker's certificate, of the client's own and its key. */
+  /** PEM files: the authority that signed the broker's certificate, and the client's own certificate and key. */
   readonly ca: string | null;
   readonly cert: string | null;
   readonly key: string | null;
-  /** Of MQTT: 5, or 4 for 3.1.1; null: what the broker offers. */
+  /** MQTT version: 5, or 4 for 3.1.1; null: the highest that the broker supports. */
   readonly version: 4 | 5 | null;
-  /**
-   * The broker keeps what clients with a name of their own subscribed to, and what comes meanwhile, while they are
-   * away.
-   */
+  /** The broker keeps subscriptions and messages of clients with an id of their own while they are disconnected. */
   readonly keepsSession: boolean;
-  /** Seconds between signs of life. */
+  /** Keepalive interval in seconds. */
   readonly keepaliveSeconds: number;
 }
 
@@ -39,7 +37,7 @@ export function isBrokerUri(text: string): boolean {
 }
 
 /**
- * @param environment ATOLL_MQTT_USERNAME and ATOLL_MQTT_PASSWORD stand in for what the address leaves out.
+ * @param environment ATOLL_MQTT_USERNAME and ATOLL_MQTT_PASSWORD are used if the address has no credentials
  * @throws BROKER_ADDRESS
  */
 export function parseBrokerAddress(text: string, environment: NodeJS.ProcessEnv = process.env): BrokerAddress {
@@ -84,13 +82,15 @@ export function parseBrokerAddress(text: string, environment: NodeJS.ProcessEnv 
   };
 }
 
-/** @throws BROKER_ADDRESS where it names none */
+/** @throws BROKER_ADDRESS if it names none */
 export function fleetOf({ uri, fleet }: BrokerAddress): string {
   if (fleet === null) throw fail('BROKER_ADDRESS', { uri, reason: 'it names no fleet: mqtt://BROKER/FLEET' });
   return fleet;
 }
 
-/** HOST:PORT/FLEET: a fleet, whoever asks and by which scheme. @throws BROKER_ADDRESS where the address names none */
+/**
+ * HOST:PORT/FLEET: identifies a fleet, independent of user and scheme. @throws BROKER_ADDRESS if the address names none
+ */
 export function fleetKey(address: BrokerAddress): string {
   return `${address.url.replace(/^mqtts?:\/\//, '')}/${fleetOf(address)}`;
 }

@@ -1,4 +1,4 @@
-// A connection to a broker that comes back by itself: subscriptions are made again, what is published meanwhile waits.
+// A connection to a broker that reconnects by itself: subscriptions are made again, and publications wait meanwhile.
 
 import { randomBytes } from 'node:crypto';
 import type { Socket } from 'node:net';
@@ -20,48 +20,48 @@ import { matchesFilter } from './topics.js';
 export interface Message {
   readonly topic: string;
   readonly payload: Uint8Array;
-  /** It lay on the broker before the subscription was made. */
+  /** The broker had retained it before the subscription was made. */
   readonly retained: boolean;
 }
 
 export interface ConnectOptions {
   readonly clientId?: string;
-  /** Published by the broker, retained, when this side is gone without a word. */
+  /** Published by the broker, retained, if this client disconnects without saying so. */
   readonly will?: { readonly topic: string; readonly payload: string };
 }
 
 /** MQTT 5, 3.8.3.1: retain handling. */
 const sendNoRetained = 2;
 const connectTimeoutMs = 5000;
-/** How long a broker keeps a session whose client is away (MQTT 5, 3.1.2.11.2). */
+/** How long a broker keeps the session of a disconnected client (MQTT 5, 3.1.2.11.2). */
 const sessionSeconds = 86_400;
 /** Drawn from this range, so that clients do not all return to a restarted broker at the same moment. */
 const reconnectRangeMs = [500, 3000] as const;
 /** A connection counts as established after this time. */
 const settledMs = 5000;
-/** Where connections end before they settle, the time before the next one doubles up to this. */
+/** If connections end early, the reconnect delay doubles up to this. */
 const maxReconnectMs = 60_000;
 
-/** For a broker to acknowledge; publications may wait behind others. And to close. */
+/** Timeouts for acknowledgements by the broker (publications may be queued behind others), and for closing. */
 const [subscribedWithinMs, publishedWithinMs, closedWithinMs] = [10_000, 60_000, 1000];
 /** Some brokers close the connection instead of refusing a subscription; others close one by accident. */
 const maxSubscribeAttempts = 3;
 /**
- * So many short-lived connections in a row are no accident. Brokers that end a session in favor of another often do not
- * say so.
+ * This many short-lived connections in a row are no accident. A broker that ends a session in favor of another often
+ * does not say so.
  */
 const unstableAfter = 3;
 const unstableReason =
   'the broker closes each connection soon after it was made: perhaps another client has the same client id';
 
-/** Limits that a broker announces in CONNACK (MQTT 5, 3.2.2.3). */
+/** Limits that a broker reports in CONNACK (MQTT 5, 3.2.2.3). */
 interface BrokerLimits {
-  /** How many messages may be unacknowledged at the same time. */
+  /** Maximum number of unacknowledged messages. */
   readonly receiveMaximum: number;
   readonly retains: boolean;
 }
 
-/** For brokers that announce none: the number of MQTT packet identifiers. */
+/** For brokers that report none: the number of MQTT packet identifiers. */
 const noLimits: BrokerLimits = { receiveMaximum: 65_535, retains: true };
 
 /** @throws BROKER_UNREACHABLE, BROKER_REFUSED, BROKER_QUOTA, BROKER_LIMIT, BROKER_TLS, FILE_NOT_READABLE */
@@ -84,7 +84,7 @@ export async function connectToBroker(address: BrokerAddress, options: ConnectOp
   throw fail('BROKER_UNREACHABLE', { broker: address.uri, reason: 'it knows neither MQTT 5 nor 3.1.1' });
 }
 
-/** Why a connection to a broker does not work. */
+/** Why a connection to a broker fails. */
 export interface BrokerTrouble {
   /** Milliseconds since 1970. */
   readonly since: number;
@@ -95,23 +95,23 @@ export class BrokerConnection {
   /** Called when the connection is lost, and when it is back. */
   onChange: ((connected: boolean) => void) | null = null;
   /**
-   * Called when this connection has ended for good: another client has connected with the same client id, and two would
-   * put each other out for ever.
+   * Called when this connection has ended for good: another client has connected with the same client id, and each
+   * would disconnect the other forever.
    */
   onEnd: ((error: AtollError) => void) | null = null;
   /** Why there is no connection; null while there is one. */
   trouble: BrokerTrouble | null = null;
   private readonly handlers = new Map<string, (message: Message) => void>();
-  /** Set between a new connection and the time at which it counts as established. */
+  /** Timer until the connection counts as established. */
   private settling: NodeJS.Timeout | null = null;
   /** Connections in a row that ended before they counted as established. */
   private shortLived = 0;
-  /** The broker gave the present reason itself. */
+  /** The broker itself gave the current reason. */
   private isCertain = false;
-  /** When the connection was made, on the clock of `performance`. */
+  /** When the connection was made, by `performance.now()`. */
   private connectedSince = performance.now();
   private hasEnded = false;
-  /** Called when this side has ended: what waits for an acknowledgement fails. */
+  /** Called when this side has closed the connection: pending acknowledgements fail. */
   private readonly waiting = new Set<() => void>();
   private unacknowledged = 0;
   private readonly turns: (() => void)[] = [];
@@ -132,7 +132,7 @@ export class BrokerConnection {
       this.limits = limitsOf(packet);
       this.connectedSince = performance.now();
       sendAtOnce(client);
-      // A broker may accept a connection and close it at the first message: wait before the trouble counts as over.
+      // A broker may accept a connection and close it at the first message: wait before clearing the trouble.
       this.settling = setTimeout(() => {
         this.clear();
         this.settling = null;
@@ -144,7 +144,7 @@ export class BrokerConnection {
     client.on('close', () => {
       if (this.settling !== null) {
         this.shortLived += 1;
-        // The timer of the next attempt is set already: this is for the one after it.
+        // The timer of the next attempt is already running; this applies to the one after it.
         client.options.reconnectPeriod = Math.min(
           maxReconnectMs,
           2 * (client.options.reconnectPeriod ?? defaultReconnectMs),
@@ -155,7 +155,7 @@ export class BrokerConnection {
       if (this.isUnstable && !this.isCertain) this.note(unstableReason, true);
       this.onChange?.(false);
     });
-    // The client reconnects by itself; the error explains why that may not succeed.
+    // The client reconnects by itself; the error explains why that may fail.
     client.on('error', (error) => this.note(troubleText(error), true));
     client.on('disconnect', ({ reasonCode = 0 }) => {
       this.note(disconnectText(reasonCode), true);
@@ -165,7 +165,7 @@ export class BrokerConnection {
     });
   }
 
-  /** Connections are made and soon closed, again and again. */
+  /** Connections repeatedly end soon after they are made. */
   get isUnstable(): boolean {
     return this.shortLived >= unstableAfter;
   }
@@ -187,8 +187,9 @@ export class BrokerConnection {
   }
 
   /**
-   * Resolves when the broker has the message.
-   * @throws BROKER_REFUSED, BROKER_QUOTA, BROKER_LIMIT as the broker says; BROKER_UNREACHABLE once this side is closed
+   * Resolves when the broker has acknowledged the message.
+   * @throws BROKER_REFUSED, BROKER_QUOTA, BROKER_LIMIT as the broker reports; BROKER_UNREACHABLE once this side is
+   * closed
    */
   async publish(topic: string, payload: Uint8Array | string, { retain = false } = {}): Promise<void> {
     if (retain && !this.limits.retains)
@@ -210,12 +211,12 @@ export class BrokerConnection {
   }
 
   /**
-   * One handler for each filter; several filters are one request, for which brokers send what they retain in the order
-   * of the filters.
-   * @param qos 1, or 0 for more retained messages than brokers queue: mosquitto drops those beyond a thousand, and says
-   * nothing
-   * @param retained false: only what is published from now on, where the broker speaks MQTT 5
-   * @throws BROKER_REFUSED, BROKER_QUOTA, BROKER_LIMIT as the broker says
+   * Sets the handler of each filter. Several filters are one request, for which brokers send retained messages in the
+   * order of the filters.
+   * @param qos 1, or 0 if more messages are retained than brokers queue: mosquitto silently drops those beyond a
+   * thousand
+   * @param retained false: only messages published from now on, if the broker supports MQTT 5
+   * @throws BROKER_REFUSED, BROKER_QUOTA, BROKER_LIMIT as the broker reports
    */
   async subscribe(
     filters: string | readonly string[],
@@ -225,7 +226,7 @@ export class BrokerConnection {
     const all = typeof filters === 'string' ? [filters] : [...filters];
     for (const filter of all) this.handlers.set(filter, handle);
     const refused = (error: unknown): Error => {
-      // Otherwise the client asks for it again on each new connection, and some brokers end the connection for it.
+      // Otherwise the client would subscribe again on each new connection, and some brokers would close it for that.
       void this.unsubscribe(all);
       return brokerError(this.uri, error, `subscribing to ${all.join(', ')}`);
     };
@@ -237,13 +238,13 @@ export class BrokerConnection {
     if (refusal !== undefined) throw refused({ code: refusal.qos });
   }
 
-  /** A request that was lost with its connection is made again on the next one. */
+  /** Subscribes. A request that is lost with its connection is repeated on the next one. */
   private async requestSubscription(
     filters: readonly string[],
     options: IClientSubscribeOptions,
   ): Promise<readonly ISubscriptionGrant[]> {
     for (let attempt = 1; ; attempt += 1) {
-      // The client sends a filter twice only if told to.
+      // The client repeats a subscription only if told to.
       const again = { ...Object.fromEntries(filters.map((filter) => [filter, options])), resubscribe: true };
       const request = this.client.subscribeAsync(attempt === 1 ? [...filters] : (again as ISubscriptionMap), options);
       try {
@@ -264,20 +265,20 @@ export class BrokerConnection {
     await this.acknowledged(this.client.unsubscribeAsync(all), subscribedWithinMs).catch(() => undefined);
   }
 
-  /** Without last will. */
+  /** Disconnects cleanly, so that no last will is published. */
   async close(): Promise<void> {
     this.handlers.clear();
     this.onChange = null;
-    // A broker that acknowledges nothing is not waited for.
+    // Do not wait for a broker that acknowledges nothing.
     const ended = this.client.endAsync(!this.client.connected).catch(() => undefined);
     if (await Promise.race([ended.then(() => false), delay(closedWithinMs, true, { ref: false })])) this.endAtOnce();
     else this.failWaiting();
   }
 
-  /** Without a farewell to the broker. */
+  /** Closes the socket without a DISCONNECT. */
   private endAtOnce(): void {
     this.client.end(true);
-    // The client does nothing more where it is ending already.
+    // The client does nothing if it is already ending.
     this.client.stream.destroy();
     this.failWaiting();
   }
@@ -287,7 +288,9 @@ export class BrokerConnection {
     for (const giveUp of [...this.waiting]) giveUp();
   }
 
-  /** Limits the wait for an acknowledgement. Time without a connection does not count: the request is sent again. */
+  /**
+   * Limits the wait for an acknowledgement. Time without a connection does not count: the request is then sent again.
+   */
   private async acknowledged<T>(work: Promise<T>, ms: number): Promise<T> {
     const start = performance.now();
     let timer: NodeJS.Timeout | undefined;
@@ -303,7 +306,7 @@ export class BrokerConnection {
       if (this.hasEnded) giveUp();
       else this.waiting.add(giveUp);
     });
-    // Of two that fail, one is told.
+    // If both fail, only one error is reported.
     work.catch(() => undefined);
     try {
       return await Promise.race([work, late]);
@@ -319,7 +322,7 @@ async function settingsOf(address: BrokerAddress, { clientId, will }: ConnectOpt
   const file = async (path: string | null, holds: string): Promise<Buffer | undefined> => {
     if (path === null) return undefined;
     const bytes = Buffer.from(await readBytes(path));
-    // OpenSSL ignores a file of authorities that holds none.
+    // OpenSSL silently ignores a file of authorities that contains none.
     if (!bytes.includes(`${holds}-----`))
       throw fail('BROKER_TLS', { broker: address.uri, reason: `${path} is no PEM file with a ${holds.toLowerCase()}` });
     return bytes;
@@ -334,7 +337,7 @@ async function settingsOf(address: BrokerAddress, { clientId, will }: ConnectOpt
     connectTimeout: connectTimeoutMs,
     reconnectPeriod: reconnectRangeMs[0] + Math.random() * (reconnectRangeMs[1] - reconnectRangeMs[0]),
     keepalive: keepaliveSeconds,
-    // A name that was drawn is not met again: nothing is kept for it.
+    // A random client id is never used again, so nothing is kept for it.
     ...(keepsSession && clientId !== undefined
       ? { clean: false, properties: { sessionExpiryInterval: sessionSeconds } }
       : {}),
@@ -350,7 +353,7 @@ async function settingsOf(address: BrokerAddress, { clientId, will }: ConnectOpt
   };
 }
 
-/** The first connection is made or fails; those after it are tried again and again. */
+/** Makes the first connection or fails; later connections are retried without end. */
 async function connected(
   url: string,
   options: IClientOptions,
@@ -361,7 +364,7 @@ async function connected(
     const done = (): void => void client.off('error', failed).off('close', closed).off('connect', settled);
     const failed = (error: unknown): void => {
       done();
-      // It may still have something to say.
+      // Late errors are ignored.
       client.on('error', () => undefined);
       client.end(true);
       reject(
@@ -381,12 +384,12 @@ async function connected(
   });
 }
 
-/** Requests and answers are small, and each waits for the other: nothing is held back to be sent together. */
+/** Requests and responses are small and wait for each other: send each at once (no Nagle algorithm). */
 function sendAtOnce({ stream }: MqttClient): void {
   if ('setNoDelay' in stream) (stream as unknown as Socket).setNoDelay(true);
 }
 
-/** There was a connection, and no CONNACK. */
+/** Connected, but no CONNACK. */
 class NoAnswer extends Error {}
 
 function closedEarly(url: string): NoAnswer {

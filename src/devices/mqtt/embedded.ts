@@ -1,5 +1,5 @@
-// A broker in this process, for a bench or a small fleet: MQTT 3.1.1 over TCP. What is retained, and what sleeping
-// clients are owed, is kept in a folder.
+// A broker in this process, for a test bench or a small fleet: MQTT 3.1.1 over TCP. Retained messages and queues of
+// persistent sessions are kept in a folder.
 
 import net from 'node:net';
 import { setTimeout as delay } from 'node:timers/promises';
@@ -9,9 +9,9 @@ import { openPersistence } from './persistence.js';
 
 export interface BrokerOptions {
   readonly host?: string;
-  /** 0 takes a free one. */
+  /** 0: any free port. */
   readonly port?: number;
-  /** Where it keeps its messages; null: they end with it. */
+  /** Folder for its messages; null: in memory only. */
   readonly folder?: string | null;
 }
 
@@ -20,7 +20,7 @@ export interface EmbeddedBroker {
   readonly close: () => Promise<void>;
 }
 
-/** For reads of the folder that were under way. */
+/** Time for reads of the folder to finish. */
 const settleMs = 50;
 
 /** @throws LISTEN, FILE_NOT_WRITABLE */
@@ -47,8 +47,7 @@ export async function startBroker({
   return {
     uri: `mqtt://${net.isIPv6(host) ? `[${host}]` : host}:${bound.port}`,
     close: async () => {
-      // Nobody comes in any more; those who are there go, and what they had begun ends, before the folder is closed
-      // under it.
+      // Accepts no new connections, closes the present ones, and finishes their work before closing the folder.
       const closed = new Promise((resolve) => server.close(resolve));
       for (const socket of sockets) socket.destroy();
       await closed;

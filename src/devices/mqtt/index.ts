@@ -1,5 +1,5 @@
-// MQTT: what a broker's address says, a connection to it, the topics of a fleet, and a broker of our own. Nothing here
-// knows what messages mean.
+// MQTT: broker addresses, connections, the topics of a fleet, and an embedded broker. Nothing here knows what messages
+// mean.
 
 export { type BrokerAddress, fleetKey, fleetOf, isBrokerUri, parseBrokerAddress } from './address.js';
 export { type BrokerConnection, type BrokerTrouble, connectToBroker, type Message } from './connection.js';

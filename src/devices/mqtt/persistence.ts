@@ -1,6 +1,5 @@
-// Where our broker keeps its messages: in memory, or in a folder as well. aedes-persistence looks at all that is
-// retained whenever somebody subscribes, which a fleet does by the thousand: what is retained is found through a tree
-// here.
+// Storage of the embedded broker: in memory, or in a folder too. aedes-persistence scans all retained messages at every
+// subscription, of which a fleet makes thousands; here a tree finds them.
 
 import { Readable } from 'node:stream';
 import type { AedesOptions } from 'aedes';
@@ -14,7 +13,7 @@ interface Packet {
   readonly payload: { readonly length: number };
 }
 
-/** The part of a persistence that is about retained messages, as aedes 1.2 calls it. */
+/** The interface of retained messages in a persistence, as aedes 1.2 calls it. */
 interface Retaining {
   storeRetained: (packet: Packet) => Promise<void>;
   createRetainedStream: (pattern: string) => Readable;
@@ -26,10 +25,10 @@ export interface KeptMessages {
   readonly close: () => Promise<void>;
 }
 
-/** @param folder null: in memory alone. @throws FILE_NOT_WRITABLE */
+/** @param folder null: in memory only. @throws FILE_NOT_WRITABLE */
 export async function openPersistence(folder: string | null): Promise<KeptMessages> {
   if (folder === null) {
-    // Its types leave out what it exports.
+    // Its types omit this export.
     const { default: memory } = (await import('aedes-persistence')) as unknown as {
       readonly default: () => Persistence;
     };

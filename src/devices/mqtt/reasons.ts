@@ -1,11 +1,11 @@
-// Why a broker, or the way to it, refuses: reason codes of MQTT 3.1.1 (3.2.2.3, 3.9.3) and of MQTT 5 (2.4), and error
-// codes of Node's sockets, as text with the error that each one is.
+// Reasons for which a broker or the connection to it fails: reason codes of MQTT 3.1.1 (3.2.2.3, 3.9.3) and MQTT 5
+// (2.4), and error codes of Node's sockets, each with its text and error code.
 
 import { type AtollError, fail, reasonOf } from '../../base/errors.js';
 
 interface Refusal {
   readonly code: BrokerErrorCode;
-  /** What the broker says, as a sentence whose subject is the broker. */
+  /** A sentence whose subject "it" is the broker. */
   readonly reason: string;
 }
 type BrokerErrorCode = 'BROKER_REFUSED' | 'BROKER_QUOTA' | 'BROKER_LIMIT' | 'BROKER_UNREACHABLE' | 'BROKER_TLS';
@@ -17,7 +17,7 @@ const away = (reason: string): Refusal => ({ code: 'BROKER_UNREACHABLE', reason 
 const insecure = (reason: string): Refusal => ({ code: 'BROKER_TLS', reason });
 
 const takenOverCode = 142;
-/** A broker that does not know the version of MQTT: 3.1.1's code, and that of 5. */
+/** Codes for an unsupported protocol version, of 3.1.1 and of 5. */
 const otherVersionCodes: ReadonlySet<number> = new Set([1, 132]);
 
 const byReasonCode: Readonly<Record<number, Refusal>> = {
@@ -120,7 +120,7 @@ function refusalOf(error: unknown): Refusal {
   return /^ERR_(SSL|TLS|OSSL)|CERT/.test(code ?? '') ? insecure(reason) : away(reason);
 }
 
-/** The reason code of an MQTT packet, or the error code of a socket; null where the error has neither. */
+/** The reason code of an MQTT packet, or the error code of a socket; null if the error has neither. */
 function codeOf(error: unknown): number | string | null {
   const { code, packet } = error as {
     readonly code?: unknown;
@@ -137,12 +137,12 @@ export function mayBeVersion(error: unknown): boolean {
   return typeof code === 'number' && otherVersionCodes.has(code);
 }
 
-/** Why there is no connection, as text. */
+/** Text for why there is no connection. */
 export function troubleText(error: unknown): string {
   return refusalOf(error).reason;
 }
 
-/** What the reason code of a DISCONNECT means. */
+/** Text for the reason code of a DISCONNECT. */
 export function disconnectText(reasonCode: number): string {
   return byReasonCode[reasonCode]?.reason ?? `it ended the connection with reason code ${reasonCode}`;
 }
@@ -151,7 +151,7 @@ export function isTakeover(reasonCode: number): boolean {
   return reasonCode === takenOverCode;
 }
 
-/** @param doing what was asked of the broker, such as "subscribing to x"; null for the connection itself */
+/** @param doing what was requested of the broker, such as "subscribing to x"; null for the connection itself */
 export function brokerError(broker: string, error: unknown, doing: string | null = null): AtollError {
   const { code, reason } = refusalOf(error);
   return fail(code, { broker, reason: doing === null ? reason : `${doing}: ${reason}` }, error);

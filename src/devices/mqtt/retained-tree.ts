@@ -1,9 +1,8 @@
-// Retained messages by the levels of their topics, so that a subscription finds what it matches without looking at all
-// the others.
+// Retained messages as a tree of topic levels, so that a subscription finds its matches without scanning all messages.
 
 interface Node<Message> {
   message: Message | null;
-  /** null: none; most nodes are leaves. */
+  /** null: no children; most nodes are leaves. */
   children: Map<string, Node<Message>> | null;
 }
 
@@ -34,7 +33,7 @@ export class RetainedTree<Message extends { readonly topic: string }> {
       node = child;
     }
     node.message = null;
-    // What is empty now goes, or names that come and go would stay for ever.
+    // Remove empty nodes, or topics that come and go would stay forever.
     for (const [parent, level] of way.reverse()) {
       const child = parent.children?.get(level);
       if (child === undefined || child.message !== null || (child.children?.size ?? 0) > 0) return;
@@ -42,7 +41,7 @@ export class RetainedTree<Message extends { readonly topic: string }> {
     }
   }
 
-  /** @param filter as of a subscription; wildcards do not match topics that begin with $ (MQTT 3.1.1, 4.7.2) */
+  /** @param filter of a subscription; wildcards do not match topics that begin with $ (MQTT 3.1.1, 4.7.2) */
   matching(filter: string): Iterable<Message> {
     return matchesBelow(this.root, filter.split('/'), 0);
   }

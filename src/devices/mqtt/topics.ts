@@ -1,11 +1,11 @@
-// The topics of a fleet (docs/fleets.md has the table), and how filters match them (MQTT 3.1.1, 4.7).
+// The topics of a fleet (table in docs/fleets.md), and how filters match them (MQTT 3.1.1, 4.7).
 
 import { createHash } from 'node:crypto';
 
-/** What may stand for a fleet, a device or a client in a topic: no level separators, no wildcards. */
+/** Valid names of fleets, devices and clients in topics: no level separators, no wildcards. */
 export const topicName = /^[\w.-]{1,64}$/;
 
-/** What is said of a device under `alive`. */
+/** Payloads of the `alive` topic. */
 export const presence = { online: 'online', offline: 'offline' } as const;
 
 export function fleetTopics(fleet: string) {
@@ -14,22 +14,22 @@ export function fleetTopics(fleet: string) {
   return {
     /** Retained: online, or offline as the device's last will. */
     alive: (id: string): string => `${device(id)}/alive`,
-    /** Retained: what a device is to run. */
+    /** Retained: what a device should run. */
     desired: (id: string): string => `${device(id)}/desired`,
-    /** Retained: how far it is. */
+    /** Retained: the device's report. */
     reported: (id: string): string => `${root}/r/${shardOf(id)}/${id}`,
-    /** Who is there. */
+    /** All `alive` messages. */
     allAlive: `${root}/d/+/alive`,
-    /** For an agent's own marks, which tell it that it has read on to here. */
+    /** An agent's own marks, which show it that it has read up to there. */
     mark: (client: string): string => `${root}/d/${client}/mark`,
     /** The same as a filter with a wildcard, which no other agent subscribes to. */
     ownMarks: (client: string): string => `${root}/d/${client}/+`,
-    /** Of a shard, or of all. */
+    /** Reports of a shard, or of all. */
     allReported: (shard = '+'): string => `${root}/r/${shard}/+`,
     /** Retained: a block of a slot image. */
     block: (sha: string, segment: number, n: number): string => `${root}/b/${sha}/${segment}/${n}`,
     segment: (sha: string, segment: number): string => `${root}/b/${sha}/${segment}/+`,
-    /** A device asks for blocks here, and gets them there. */
+    /** Topics on which a device requests and receives blocks. */
     blockRequest: (id: string): string => `${device(id)}/blk/req`,
     pulledBlock: (id: string): string => `${device(id)}/blk`,
     allBlockRequests: `${root}/d/+/blk/req`,
@@ -38,12 +38,12 @@ export function fleetTopics(fleet: string) {
   };
 }
 
-/** A broker lets one client of a name in: a device that comes twice puts itself out. */
+/** A broker accepts one client per id: a device that is started twice disconnects itself. */
 export function deviceClientId(fleet: string, id: string): string {
   return `atoll-${fleet}-${id}`;
 }
 
-/** Devices are spread over 256 shards, so that a fleet can be read part by part. */
+/** Devices are spread over 256 shards, so that a fleet can be read in parts. */
 export function shardOf(id: string): string {
   return createHash('sha256').update(id).digest('hex').slice(0, 2);
 }

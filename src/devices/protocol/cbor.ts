@@ -1,5 +1,5 @@
-// CBOR maps as SMP uses them. Encoding is definite-length and deterministic; decoding also takes indefinite lengths,
-// which embedded encoders emit.
+// CBOR maps for SMP. Encoding is definite-length and deterministic; decoding accepts indefinite lengths too, which
+// embedded encoders emit.
 
 import { decode, encode } from 'cborg';
 import { fail, reasonOf } from '../../base/errors.js';
@@ -14,14 +14,14 @@ export type CborValue =
   | { readonly [key: string]: CborValue };
 export type CborMap = { readonly [key: string]: CborValue };
 
-/** Keys keep the order in which the object has them, so that packets read as the documents print them. */
+/** Keys stay in the order of the object, so that packets match the documentation. */
 export function encodeMap(map: CborMap): Uint8Array {
   return encode(map, { mapSorter: () => 0 });
 }
 
 /**
  * @param where what is decoded, for messages
- * @throws CBOR_MALFORMED for anything but one map, and for numbers beyond 2^53
+ * @throws CBOR_MALFORMED for anything but a single map, and for numbers beyond 2^53
  */
 export function decodeMap(bytes: Uint8Array, where: string): CborMap {
   let value: unknown;

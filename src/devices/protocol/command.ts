@@ -1,5 +1,5 @@
-// A command as one declaration: group, id, operation, and the maps of its request and response. Encoder, decoder and
-// types all come from it. Unknown keys of a response are kept, so that newer devices can say more.
+// Declares commands: group, id, operation, and the maps of request and response. Encoder, decoder and types are derived
+// from the declaration. Unknown keys of a response are kept, so that newer devices can add some.
 
 import { z } from 'zod';
 import { fail } from '../../base/errors.js';
@@ -55,7 +55,7 @@ export function writeCommand<Q extends z.ZodRawShape, R extends z.ZodRawShape>(
   } as const satisfies Command;
 }
 
-/** A map for the wire: keys that are undefined are left out. */
+/** Encodes a map; undefined keys are left out. */
 export function encodePayload(value: object): Uint8Array {
   return encodeMap(Object.fromEntries(Object.entries(value).filter(([, entry]) => entry !== undefined)) as CborMap);
 }
@@ -71,7 +71,7 @@ export function decodeResponse<C extends Command>(command: C, map: CborMap): Res
   });
 }
 
-/** The request of a command from a packet's payload; null when it does not hold what the command needs. */
+/** Decodes a request; null if required keys are missing. */
 export function decodeRequest<C extends Command>(command: C, payload: Uint8Array): z.output<C['request']> | null {
   const result = command.request.safeParse(payload.byteLength === 0 ? {} : decodeMap(payload, command.name));
   return result.success ? (result.data as z.output<C['request']>) : null;

@@ -6,14 +6,14 @@ import { cleanText } from './clean-text.js';
 import { bytes, readCommand, uint, writeCommand } from './command.js';
 import { Group } from './status.js';
 
-/** What a device says of itself, which terminals and pages will show. */
+/** Text from a device, which terminals and pages will show. */
 const word = z.string().transform((text) => cleanText(text, 200));
 const positive = z.number().int().positive();
 const powerOfTwo = positive.refine((value) => Number.isInteger(Math.log2(value)), 'must be a power of two');
 
 export const osCommands = {
   echo: writeCommand('echo', Group.os, 0, { d: z.string() }, { r: z.string() }),
-  /** Some clients read where others write. */
+  /** Some clients send a read where others send a write. */
   echoRead: readCommand('echo', Group.os, 0, { d: z.string() }, { r: z.string() }),
   reset: writeCommand('reset', Group.os, 5, { force: uint.optional() }, {}),
   params: readCommand('params', Group.os, 6, {}, { buf_size: uint, buf_count: uint }),
@@ -64,7 +64,7 @@ export const statsCommands = {
   list: readCommand('list statistics', Group.stats, 1, {}, { stat_list: z.array(z.string()) }),
 } as const;
 
-/** Which groups a device has (Zephyr smp_group_10.rst). */
+/** Lists the groups of a device (Zephyr smp_group_10.rst). */
 export const enumerationCommands = {
   count: readCommand('count of groups', Group.enumeration, 0, {}, { count: uint }),
   list: readCommand('list of groups', Group.enumeration, 1, {}, { groups: z.array(uint) }),
@@ -84,11 +84,11 @@ export const enumerationCommands = {
   ),
 } as const;
 
-/** The files that stand for the slots. */
+/** The files that represent the slots. */
 export const slotFiles = {
   inactive: '/atoll/inactive',
   active: '/atoll/active',
-  /** Takes uploads of the compressed form of what then lies in the inactive slot. */
+  /** Accepts uploads of the compressed form of the inactive slot's content. */
   compressed: '/atoll/inactive.z',
 } as const;
 

@@ -1,22 +1,21 @@
-// SMP's console framing (Zephyr smp_transport.rst, serial_util.c): a packet between its length and a CRC, in base64,
-// cut into lines that a person's log may stand between. Length and CRC are big-endian; the length counts packet and
-// CRC.
+// SMP's console framing (Zephyr smp_transport.rst, serial_util.c): length, packet and CRC in base64, split into lines
+// that log lines may separate. Length and CRC are big-endian; the length covers packet and CRC.
 
 import { fail } from '../../base/errors.js';
 import { crc16 } from './crc16.js';
 
-/** The longest line, its marker and its end included: what Zephyr sends and takes. */
+/** Maximum line length including marker and line end, as Zephyr sends and accepts. */
 export const maxLineBytes = 127;
-/** A packet's length and its CRC's share a field of 16 bits. */
+/** The length field has 16 bits and includes the CRC. */
 export const maxConsolePacketBytes = 0xffff - 2;
-/** What framing adds to a packet in the buffer of a receiver. */
+/** Bytes that framing adds in the receiver's buffer. */
 export const consoleOverheadBytes = 4;
 
 const rawBytesPerLine = Math.floor((maxLineBytes - 3) / 4) * 3;
 const firstMarker = Uint8Array.of(0x06, 0x09);
 const nextMarker = Uint8Array.of(0x04, 0x14);
 const lineEnd = 0x0a;
-/** Longer lines than this are no frames of any server, and are passed on as log in pieces. */
+/** No server sends longer lines: they are passed on as log in pieces. */
 const maxHeldLineBytes = 1024;
 
 /** The lines that carry a packet. */
@@ -35,7 +34,7 @@ export function encodeConsole(packet: Uint8Array): Uint8Array {
   return Buffer.concat(lines);
 }
 
-/** How many bytes `encodeConsole` makes of a packet. */
+/** Number of bytes that `encodeConsole` produces for a packet. */
 export function consoleBytes(packetBytes: number): number {
   const raw = packetBytes + consoleOverheadBytes;
   const lines = Math.ceil(raw / rawBytesPerLine);
@@ -43,7 +42,7 @@ export function consoleBytes(packetBytes: number): number {
   return (lines - 1) * maxLineBytes + 3 + 4 * Math.ceil(last / 3);
 }
 
-/** The largest packet up to so many bytes that fills its lines; so many bytes where not even one line is full. */
+/** The largest packet up to the given size that fills its lines; the given size if not even one line is full. */
 export function fullLines(packetBytes: number): number {
   const lines = Math.floor((packetBytes + consoleOverheadBytes) / rawBytesPerLine);
   return lines === 0 ? packetBytes : lines * rawBytesPerLine - consoleOverheadBytes;
@@ -51,23 +50,20 @@ export function fullLines(packetBytes: number): number {
 
 export interface FrameReceiver {
   readonly onPacket: (packet: Uint8Array) => void;
-  /** A line, or a piece of one, that is no frame: what the device logs. */
+  /** Called with a line, or part of a line, that is no frame: the device's log. */
   readonly onLog: (text: string) => void;
 }
 
-/**
- * Takes bytes as they come, in pieces of any length. Damaged frames are dropped: whoever waits for an answer asks
- * again.
- */
+/** Decodes a stream of pieces of any length. Damaged frames are dropped: the client repeats its request. */
 export class ConsoleDecoder {
   private readonly line = Buffer.alloc(maxHeldLineBytes);
   private lineBytes = 0;
   private frame: Buffer[] = [];
   private frameBytes = 0;
-  /** Of the frame under way, its length field included; 0 where there is none. */
+  /** Expected length of the frame being received, including its length field; 0 if there is none. */
   private wholeBytes = 0;
 
-  /** @param maxPacketBytes packets beyond this are dropped, unread */
+  /** @param maxPacketBytes larger packets are dropped */
   constructor(
     private readonly receiver: FrameReceiver,
     private readonly maxPacketBytes: number,
@@ -78,8 +74,7 @@ export class ConsoleDecoder {
   }
 
   private take(byte: number): void {
-    // A marker's first byte begins a line, even where a log has left the one before unfinished: no text holds these
-    // bytes.
+    // The first byte of a marker begins a line even after an unfinished log line: no text contains these bytes.
     if ((byte === firstMarker[0] || byte === nextMarker[0]) && this.lineBytes > 0) this.endLine();
     if (byte === lineEnd) this.endLine();
     else {
@@ -119,7 +114,7 @@ export class ConsoleDecoder {
     if (this.frameBytes < this.wholeBytes) return;
     const body = Buffer.concat(this.frame).subarray(2);
     this.dropFrame();
-    // The CRC over packet and CRC together is 0.
+    // The CRC of a packet followed by its CRC is 0.
     if (crc16(body) === 0) this.receiver.onPacket(new Uint8Array(body.subarray(0, -2)));
   }
 
@@ -134,7 +129,7 @@ function begins(line: Buffer, marker: Uint8Array): boolean {
   return line.byteLength >= 2 && line[0] === marker[0] && line[1] === marker[1];
 }
 
-/** null for text that is not base64, which Buffer would read in part. */
+/** null for text that is not base64, which Buffer would decode partially. */
 function decodeBase64(text: Buffer): Buffer | null {
   const trimmed = text.toString('latin1').replace(/\r$/, '');
   return trimmed.length % 4 === 0 && /^[A-Za-z0-9+/]*={0,2}$/.test(trimmed) ? Buffer.from(trimmed, 'base64') : null;

@@ -6,7 +6,7 @@ const table = Uint16Array.from({ length: 256 }, (_, byte) => {
   return crc;
 });
 
-/** CRC-16/XMODEM: polynomial 0x1021, nothing inverted or reflected. */
+/** CRC-16/XMODEM: polynomial 0x1021, initial value 0, no reflection, no inversion. */
 export function crc16(bytes: Uint8Array): number {
   let crc = 0;
   for (const byte of bytes) crc = ((crc << 8) ^ elementAt(table, (crc >> 8) ^ byte)) & 0xffff;

@@ -1,22 +1,22 @@
-// What agent and devices of a fleet tell each other over a broker: CBOR maps that firmware-protocol/atoll.cddl
-// specifies. docs/fleets.md has the topics.
+// Messages between agent and devices over a broker: CBOR maps that firmware-protocol/atoll.cddl specifies.
+// docs/fleets.md lists the topics.
 
 import { z } from 'zod';
 import { decodeMap, encodeMap } from './cbor.js';
 import { cleanText } from './clean-text.js';
 import { bytes, uint } from './command.js';
 
-/** Blocks of a segment: a device subscribes to one segment at a time. */
+/** Blocks per segment: a device subscribes to one segment at a time. */
 export const segmentBlocks = 16;
-/** Samples that a challenge runs. */
+/** Samples of a challenge. */
 export const challengeSamples = 4;
 export const maxRolloutName = 64;
-/** Outputs of a challenge that fit a report, where a device's are not equal to the simulator's to the last bit. */
+/** Maximum size of challenge outputs in a report, for devices that are not bit-exact. */
 const maxChallengeOutputBytes = 4096;
-/** Blocks that a device may ask for at once. */
+/** Maximum number of blocks per request. */
 export const maxPulledBlocks = segmentBlocks;
 
-/** A word of a device, which terminals and pages will show. */
+/** Text from a device, which terminals and pages will show. */
 const word = (most: number) =>
   z
     .string()
@@ -25,39 +25,39 @@ const word = (most: number) =>
 const sha256 = bytes.refine((value) => value.byteLength === 32, 'must have 32 bytes');
 const blockBytes = uint.refine(isBlockSize, 'must be a power of two from 512 to 32768');
 
-/** Bytes of a challenge's outputs in a report: those of as many whole samples as fit. */
+/** Bytes of a challenge's outputs in a report: as many whole samples as fit. */
 export function reportedOutputBytes(outputBytes: number): number {
   return outputBytes * Math.min(challengeSamples, Math.floor(maxChallengeOutputBytes / outputBytes));
 }
 
-/** Whether blocks may be compressed in this length. */
+/** Whether this is a valid block size for compression. */
 export function isBlockSize(bytes: number): boolean {
   return Number.isInteger(Math.log2(bytes)) && bytes >= 512 && bytes <= 32_768;
 }
 
-/** What a device is to run. */
+/** What a device should run. */
 const desiredSchema = z.looseObject({
   rollout: z.string().min(1).max(maxRolloutName),
-  /** Counts how often the device has been told: the same once more with a higher one is new work. */
+  /** Incremented each time the device is notified: the same bundle with a higher number is new work. */
   attempt: uint.default(0),
-  /** Of the slot image. */
+  /** SHA-256 of the slot image. */
   sha: sha256,
   len: uint.min(1),
-  /** Bytes of a block, before it is compressed; the last one may be shorter. */
+  /** Size of a block before compression; the last one may be shorter. */
   block: blockBytes,
   /** Seed of the challenge that the report must answer. */
   seed: uint,
-  /** Seconds since 1970 after which nothing is begun any more; absent: none. */
+  /** Seconds since 1970 after which the device starts nothing; absent: no deadline. */
   deadline: uint.optional(),
-  /** Blocks are asked for, range by range, rather than found at the broker. */
+  /** Blocks must be requested in ranges; the broker does not retain them. */
   pull: z.boolean().optional(),
-  /** The report is to hold the outputs of the challenge themselves. */
+  /** The report must contain the outputs of the challenge. */
   outputs: z.boolean().optional(),
 });
 export type Desired = z.output<typeof desiredSchema>;
 export type WrittenDesired = z.input<typeof desiredSchema>;
 
-/** `idle`: nothing has been desired of it yet. */
+/** `idle`: nothing has been desired yet. */
 export const reportedStates = [
   'idle',
   'downloading',
@@ -69,43 +69,43 @@ export const reportedStates = [
 ] as const;
 export type ReportedState = (typeof reportedStates)[number];
 
-/** How far a device is. */
+/** A device's report. */
 const reportedSchema = z.looseObject({
-  /** Counts the reports of a device: those that are overtaken tell nothing. */
+  /** Number of the report: lower numbers are outdated. */
   seq: uint,
-  /** Kind of device. */
+  /** The device's target. */
   target: word(64),
-  /** Words by which its owner tells it from others. */
+  /** Tags given by the device's owner. */
   tags: z
     .record(z.string().max(64), word(64))
     .transform((tags) => Object.fromEntries(Object.entries(tags).map(([name, value]) => [cleanText(name, 64), value])))
     .optional(),
   state: z.enum(reportedStates),
-  /** Absent where nothing has been desired. */
+  /** Absent if nothing is desired. */
   rollout: word(maxRolloutName).optional(),
-  /** Of the desire that it answers. */
+  /** Attempt of the `desired` message that it answers. */
   attempt: uint.default(0),
-  /** Of the slot image that it is about. */
+  /** SHA-256 of the slot image that the report is about. */
   sha: sha256.optional(),
-  /** SHA-256 of the model that runs; absent: none does. */
+  /** SHA-256 of the running model; absent if none runs. */
   model: sha256.optional(),
-  /** Why it failed, and in words. */
+  /** Error code and text of a failure. */
   code: word(64).optional(),
   detail: word(256).optional(),
-  /** Of what it measured on its own: self-test vectors, those that failed, the arena. */
+  /** Self-test: number of vectors, number that failed, arena size. */
   vectors: uint.optional(),
   failed: uint.optional(),
   arena: uint.optional(),
-  /** Microseconds of inferences: how many, the median, the 95th percentile. */
+  /** Inference time in microseconds: number of runs, median, 95th percentile. */
   runs: uint.optional(),
   median_us: uint.optional(),
   p95_us: uint.optional(),
-  /** Labelled samples that the device holds, and how many it got right. */
+  /** Number of labelled samples on the device, and of correct results. */
   samples: uint.optional(),
   correct: uint.optional(),
-  /** CRC-32 of the outputs on `challengeSamples` samples drawn from the seed: the answer to the challenge. */
+  /** CRC-32 of the outputs for `challengeSamples` samples drawn from the seed: the answer to the challenge. */
   crc: uint.optional(),
-  /** These outputs, where they were asked for and are not too long. */
+  /** These outputs, if requested and not too long. */
   outputs: bytes
     .refine(
       (value) => value.byteLength <= maxChallengeOutputBytes,
@@ -116,20 +116,20 @@ const reportedSchema = z.looseObject({
 export type Reported = z.output<typeof reportedSchema>;
 export type WrittenReported = z.input<typeof reportedSchema>;
 
-/** A device asks for blocks of an image. */
+/** A request for blocks of an image. */
 const blockRequestSchema = z.looseObject({
   sha: sha256,
-  /** The first one, and how many from there on. */
+  /** First block and number of blocks. */
   from: uint,
   n: uint.min(1).max(maxPulledBlocks),
 });
 export type BlockRequest = z.output<typeof blockRequestSchema>;
 
-/** One of them. */
+/** One of the requested blocks. */
 const blockSchema = z.looseObject({ sha: sha256, n: uint, data: bytes });
 export type Block = z.output<typeof blockSchema>;
 
-/** @throws CBOR_MALFORMED, ZodError for what is no such map, from `decode` */
+/** @throws CBOR_MALFORMED, ZodError from `decode` for anything else */
 function messageOf<S extends z.ZodType>(name: string, schema: S) {
   return {
     encode: (message: z.input<S>): Uint8Array => encodeMap(message as never),

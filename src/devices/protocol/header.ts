@@ -3,10 +3,10 @@
 import { fail } from '../../base/errors.js';
 
 export const headerBytes = 8;
-/** The header's length field ends the payload at 65,535 bytes. */
+/** Limit of the header's length field. */
 export const maxPacketBytes = headerBytes + 0xffff;
 
-/** Operation: a response's is its request's plus one. */
+/** Operations: a response's is its request's plus one. */
 export const Op = { read: 0, readResponse: 1, write: 2, writeResponse: 3 } as const;
 export type Op = (typeof Op)[keyof typeof Op];
 

@@ -1,5 +1,5 @@
 // SMP, the Simple Management Protocol: packets (8-byte header and a CBOR map), the commands that Atoll uses, and their
-// status codes. Nothing here sends anything; transports carry the packets.
+// status codes. Transports send and receive the packets.
 
 export { type CborMap, decodeMap, encodeMap } from './cbor.js';
 export { cleanText } from './clean-text.js';

@@ -1,16 +1,16 @@
-// Packets one after another on a stream that loses nothing (TCP, Zephyr's raw UART transport): the length in the header
-// is all the framing.
+// Packets back to back on a reliable stream (TCP, Zephyr's raw UART transport): the header's length is the only
+// framing.
 
 import { elementAt } from '../../base/checked.js';
 import type { FrameReceiver } from './console.js';
 import { headerBytes, Op } from './header.js';
 
-/** Takes bytes as they come, in pieces of any length. What cannot begin a packet is skipped byte by byte. */
+/** Decodes a stream of pieces of any length. Bytes that cannot begin a packet are skipped. */
 export class RawDecoder {
   private readonly header = Buffer.alloc(headerBytes);
-  /** Bytes of the packet under way. */
+  /** Expected length of the packet being received. */
   private received = 0;
-  /** null where the packet is longer than may be, and passes unread. */
+  /** null if the packet is too long; it is skipped. */
   private packet: Uint8Array | null = null;
   private packetBytes = 0;
 
@@ -57,7 +57,7 @@ export class RawDecoder {
   }
 }
 
-/** Reserved bits and flags are 0, the version is one of two. */
+/** Reserved bits and flags must be 0, the version one of two. */
 function couldBegin(header: Buffer): boolean {
   const first = elementAt(header, 0);
   return (first & 0xf0) === 0 && (first & 7) <= Op.writeResponse && header[1] === 0;

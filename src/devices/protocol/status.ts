@@ -1,9 +1,9 @@
-// Status codes of SMP: those of the protocol itself, and those of each group (Zephyr smp_protocol.rst, smp_group_0.rst,
+// Status codes of SMP: those of the protocol, and those of each group (Zephyr smp_protocol.rst, smp_group_0.rst,
 // smp_group_8.rst). Group 16724 is Atoll's own; firmware-protocol/README.md specifies it.
 
 export const Group = { os: 0, image: 1, stats: 2, file: 8, enumeration: 10, atoll: 16724 } as const;
 
-/** Errors of the protocol itself (`rc`). */
+/** Protocol errors (`rc`). */
 export const SmpStatus = {
   EOK: 0,
   EUNKNOWN: 1,
@@ -85,7 +85,7 @@ const namesByGroup: Readonly<Record<number, Readonly<Record<string, number>>>> =
   [Group.atoll]: AtollStatus,
 };
 
-/** The name of a status code: of its group, or of the protocol when there is no group. */
+/** The name of a status code, of its group or of the protocol. */
 export function statusName(group: number | null, rc: number): string {
   const table = group === null ? SmpStatus : namesByGroup[group];
   return Object.entries(table ?? {}).find(([, code]) => code === rc)?.[0] ?? `code ${rc}`;

@@ -70,7 +70,7 @@ function stateHandlers(device: DeviceState): Handler[] {
   ];
 }
 
-/** What an engine cannot do is refused, not ignored. */
+/** Refuse what an engine cannot do instead of ignoring it. */
 function requireStream({ engine }: DeviceState, stream: boolean): void {
   if (stream && !engine.features.includes('stream'))
     throw atollStatusError('UNKNOWN', 'this device resets the state of a model before every sample');
@@ -160,7 +160,7 @@ function proofHandlers(device: DeviceState): Handler[] {
   ];
 }
 
-/** Where a tensor lies among all inputs or outputs, which follow one another. */
+/** Position of a tensor within all inputs or all outputs back to back. */
 function tensorRange(tensors: readonly { readonly bytes: number }[], index: number): { start: number; bytes: number } {
   const tensor = tensors[index];
   if (tensor === undefined) throw atollStatusError('NO_SUCH_TENSOR', `tensor ${index} of ${tensors.length}`);

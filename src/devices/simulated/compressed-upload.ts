@@ -1,5 +1,5 @@
-// An upload of the compressed form of an image: what it inflates to goes to the inactive slot, block by block. What the
-// slot holds already is not written again, so that an upload goes on where an earlier one was cut off.
+// An upload of an image's compressed form: blocks are inflated into the inactive slot. What the slot already holds is
+// not written again, so that an upload resumes where an earlier one was interrupted.
 
 import { AtollError } from '../../base/errors.js';
 import { CompressedReader, type StreamHeader } from '../bundle/index.js';
@@ -8,13 +8,13 @@ import { appendToSlot, beginSlot } from './slot-writing.js';
 import { atollStatusError, fileError } from './status-error.js';
 
 export class CompressedUpload implements PendingUpload {
-  /** Bytes of the compressed form so far. */
+  /** Bytes received of the compressed form. */
   received = 0;
   private readonly reader = new CompressedReader();
 
   constructor(private readonly device: DeviceState) {}
 
-  /** @throws StatusError; the upload is over then */
+  /** @throws StatusError, which ends the upload */
   add(data: Uint8Array): void {
     const { device } = this;
     try {
@@ -25,7 +25,7 @@ export class CompressedUpload implements PendingUpload {
         const slot = device.slots.inactive;
         const known = slot.bytes.byteLength - at;
         if (known < bytes.byteLength) appendToSlot(device, slot, bytes.subarray(Math.max(0, known)));
-        // A reset in between has lost what was under way: nothing of this chunk may be taken for received.
+        // A reset in between has lost the upload: this chunk must not count as received.
         if (device.compressed !== this) throw fileError('OFFSET_NOT_VALID', { len: 0 });
       }
       this.received += data.byteLength;

@@ -1,5 +1,4 @@
-// What runs the models of a device that this process serves: the simulator within a target's limits, or an accelerator
-// at one of its ports.
+// Runs the models of a served device: on the simulator within a target's limits, or on an accelerator of this machine.
 
 import type { AtollError } from '../../base/errors.js';
 import type { Model } from '../../formats/tflite/index.js';
@@ -7,47 +6,47 @@ import type { TensorInfo } from '../../simulator/index.js';
 import { atollStatusError, type StatusError } from './status-error.js';
 
 export interface Inference {
-  /** All outputs one after another. */
+  /** All outputs back to back. */
   readonly output: Uint8Array;
   readonly ticks: number;
 }
 
-/** A model that is loaded. */
+/** A loaded model. */
 export interface Execution {
   readonly inputs: readonly TensorInfo[];
   readonly outputs: readonly TensorInfo[];
   readonly arenaBytes: number;
-  /** Builtin code and ticks of each operator; null where that is not known. */
+  /** Builtin code and ticks of each operator; null if unknown. */
   readonly operators: readonly (readonly [code: number, ticks: number])[] | null;
   /**
-   * @param sample all inputs one after another
-   * @param continues whether variables keep what the run before left (engines with the feature `stream`); otherwise
-   * they are reset
-   * @throws what makes the device unusable
+   * @param sample all inputs back to back
+   * @param continues whether variables keep their values from the previous run (engines with the feature `stream`);
+   * otherwise they are reset
+   * @throws an error that makes the device unusable
    */
   readonly run: (sample: Uint8Array, continues?: boolean) => Promise<Inference>;
-  /** What so many inferences take, in milliseconds. @param random of the device, where they are drawn */
+  /** Latencies of a number of inferences, in milliseconds. @param random the device's generator, for jitter */
   readonly latencies: (count: number, random: () => number) => number[] | Promise<number[]>;
 }
 
 export interface DeviceEngine {
-  /** As `describe` tells them. */
+  /** As `describe` reports them. */
   readonly firmware: string;
   readonly runtimeVersion: string;
   readonly simulated: boolean;
-  /** Beside what the server itself can. */
+  /** In addition to the server's own features. */
   readonly features: readonly string[];
   /**
-   * @param imageBytes of the slot image around it.
-   * @throws StatusError where the model does not fit; what makes the device unusable
+   * @param imageBytes size of the slot image
+   * @throws StatusError if the model does not fit; an error that makes the device unusable
    */
   readonly load: (model: Model, imageBytes: number) => Promise<Execution>;
 }
 
-/** The answer where a model is not fit to be run. */
+/** The status for a model that cannot run. */
 export function engineError(error: AtollError): StatusError {
   return atollStatusError('IMAGE_INVALID', error.message);
 }
 
-/** Ticks per second of the counter that latencies are told in. */
+/** Ticks per second of the clock that latencies are reported in. */
 export const tickHz = 1_000_000;

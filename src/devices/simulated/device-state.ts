@@ -6,16 +6,16 @@ import type { Slot, Slots } from './slots.js';
 import type { Tensors } from './tensors.js';
 
 export interface PendingUpload {
-  /** Bytes so far. */
+  /** Bytes received so far. */
   readonly received: number;
   readonly add: (data: Uint8Array) => void;
 }
 
-/** What the statistics group tells, since the device was made. */
+/** Counters of the statistics group, since the device was created. */
 export const counterNames = ['inferences', 'selftests_passed', 'selftests_failed', 'resets'] as const;
 export type Counter = (typeof counterNames)[number];
 
-/** What the handlers of the commands see of the device. */
+/** The device as the command handlers see it. */
 export interface DeviceState {
   readonly id: string;
   readonly target: Target;
@@ -24,24 +24,24 @@ export interface DeviceState {
   readonly faults: Faults;
   readonly maxPacketBytes: number;
   readonly buffers: number;
-  /** How many bytes of data fit an answer. */
+  /** Data bytes that fit into a response. */
   readonly chunkBytes: number;
-  /** Length that the upload under way announced; lost by a reset. */
+  /** Announced length of the current upload; lost at a reset. */
   expectedBytes: number | null;
-  /** The compressed upload under way; lost by a reset. */
+  /** The current compressed upload; lost at a reset. */
   compressed: PendingUpload | null;
-  /** Longest block of a compressed upload that the device has memory for; null where it takes none. */
+  /** Largest block of a compressed upload that the device supports; null if it supports none. */
   readonly inflateBytes: number | null;
-  /** Only signed images are run. */
+  /** Whether only signed images are accepted. */
   readonly hasKey: boolean;
-  /** Adds to a counter of the statistics group. */
+  /** Increments a counter of the statistics group. */
   readonly count: (counter: Counter, by: number) => void;
   readonly counters: Readonly<Record<Counter, number>>;
-  /** What a power cycle does: RAM is lost, flash stays, an unconfirmed model counts one attempt more. */
+  /** Power cycle: RAM is lost, flash stays, an unconfirmed model uses up one boot attempt. */
   readonly reset: () => void;
-  /** Ends every connection, as pulling the plug does. */
+  /** Ends every connection, as unplugging does. */
   readonly unplug: () => void;
-  /** Resets after the answer to this request is sent. */
+  /** Resets after the response to this request is sent. */
   readonly resetSoon: () => void;
   /** Loads the model of a slot without making it the active one. @throws StatusError */
   readonly load: (slot: Slot) => Promise<LoadedModel>;
@@ -49,13 +49,13 @@ export interface DeviceState {
   /** The active model. @throws StatusError NO_MODEL */
   readonly running: () => Promise<LoadedModel>;
   /**
-   * Its inputs and outputs, as who asks has left them.
-   * @throws StatusError NO_MODEL; HASH_MISMATCH where somebody else has activated another one since
+   * The inputs and outputs of the active model for this connection.
+   * @throws StatusError NO_MODEL; HASH_MISMATCH if another client has activated another model since
    */
   readonly tensors: () => Promise<Tensors>;
 }
 
-/** Where the target's file knows no flash (an accelerator's host), a slot ends here. */
+/** Slot size if the target's file gives no flash size (an accelerator's host). */
 const defaultSlotBytes = 64 * 1024 * 1024;
 
 export function slotBytesOf(target: Target): number {

@@ -19,44 +19,44 @@ import { requireTrust } from './trust.js';
 
 export interface ServedDeviceOptions {
   readonly id?: string;
-  /** What `params` reports: the largest packet, header included. */
+  /** The largest packet, header included, as `params` reports it. */
   readonly maxPacketBytes?: number;
-  /** What `params` reports: how many requests it takes at once. */
+  /** Number of requests accepted at once, as `params` reports it. */
   readonly buffers?: number;
-  /** Longest block of a compressed upload; null for a device that takes none. */
+  /** Largest block of a compressed upload; null for a device without compression. */
   readonly inflateBytes?: number | null;
   readonly faults?: readonly FaultName[];
-  /** A model that is not confirmed in time is given up. */
+  /** Time after which an unconfirmed model is given up. */
   readonly confirmTimeoutMs?: number;
   readonly now?: () => number;
-  /** It activates only what one of these keys has signed; none: everything. */
+  /** It activates only images signed by one of these keys; empty: all. */
   readonly keys?: readonly VerifyingKey[];
-  /** Flash that is there already, and that others may write as well; a new one unless given. */
+  /** Existing flash, which others may write too; empty by default. */
   readonly slots?: Slots;
-  /** Writes down what flash holds, where it has changed: before each answer. */
+  /** Saves the content of flash if it has changed; called before each response. */
   readonly keep?: () => Promise<void>;
-  /** Called with what keeps it from running models. */
+  /** Called with errors that keep it from running models. */
   readonly onFault?: (error: unknown) => void;
-  /** Called when a model has been activated. */
+  /** Called when a model was activated. */
   readonly onActivated?: () => void;
 }
 
 export interface SimulatedDeviceOptions extends ServedDeviceOptions {
-  /** Seed of the jitter of its latencies. */
+  /** Seed of the latency jitter. */
   readonly seed?: number;
 }
 
-/** What the device keeps for one connection. */
+/** State of one connection. */
 interface Session {
   tensors: Tensors | null;
 }
 
-/** Bytes of a packet that are not data: header, keys, offsets. */
+/** Bytes of a packet besides the data: header, keys, offsets. */
 const overheadBytes = 64;
 
 /**
- * A device that lives in this process: an SMP server with two slots in memory, over an engine that runs models. It has
- * no network or port of its own; `connect` gives a transport to it.
+ * A device in this process: an SMP server with two slots, and an engine that runs models. It has no network or port of
+ * its own; `connect` returns a transport to it.
  */
 export class ServedDevice implements DeviceState {
   readonly id: string;
@@ -68,14 +68,14 @@ export class ServedDevice implements DeviceState {
   compressed: PendingUpload | null = null;
   readonly counters = Object.fromEntries(counterNames.map((name) => [name, 0])) as Record<Counter, number>;
   private readonly server: SmpServer;
-  /** The active model, or what keeps it from running; null where that is to be tried again. */
+  /** The active model, or the error that keeps it from running; null if it must be loaded again. */
   private model: Promise<LoadedModel | null> | null = null;
-  /** The previous answer. Requests are handled in order, except status queries. */
+  /** The previous response. Requests are handled in order, except status queries. */
   private before: Promise<unknown> = Promise.resolve();
   /** Number of unanswered requests. */
   private waiting = 0;
   private readonly connections = new Set<Transport>();
-  /** Who sends what is being answered. */
+  /** The connection whose request is being handled. */
   private asking: Session | null = null;
   private readonly nobody: Session = { tensors: null };
   private activatedAt = 0;
@@ -116,14 +116,14 @@ export class ServedDevice implements DeviceState {
     return this.maxPacketBytes - overheadBytes;
   }
 
-  /** The host's end of a new connection in this process. @param name for messages */
+  /** The host's end of a new connection. @param name for messages */
   connect(name = `sim:${this.target.id}`): Transport {
     const [host, device] = inProcessPair(name);
     this.serve(device);
     return host;
   }
 
-  /** Answers what arrives over a transport, of which this is the device's end. */
+  /** Serves a transport of which this is the device's end. */
   serve(device: Transport): void {
     let held: Uint8Array | null = null;
     const session: Session = { tensors: null };
@@ -145,14 +145,14 @@ export class ServedDevice implements DeviceState {
     device.onPacket = (packet) => void this.answer(packet, session).then(reply);
   }
 
-  /** Ends every connection, as pulling the plug does. */
+  /** Ends every connection, as unplugging does. */
   unplug(): void {
     for (const connection of this.connections) void connection.close();
   }
 
   /**
-   * The answer to one packet, as the wire would carry it.
-   * @param session of who sends it; all who give none share one
+   * The response to one packet, as sent over the wire.
+   * @param session of the client; requests without one share a default
    */
   answer(packet: Uint8Array, session: Session = this.nobody): Promise<Uint8Array | null> {
     if (this.waiting > 0 && packet.byteLength <= this.maxPacketBytes && this.server.takesAnytime(packet))
@@ -162,7 +162,7 @@ export class ServedDevice implements DeviceState {
       this.asking = session;
       this.enforceConfirmation();
       const made = packet.byteLength > this.maxPacketBytes ? null : await this.server.answer(packet);
-      // The answer to a reset is sent before the reset.
+      // Send the response before the reset.
       if (this.resetPending) {
         this.reset();
         await this.options.keep?.().catch(this.options.onFault);
@@ -233,12 +233,12 @@ export class ServedDevice implements DeviceState {
     void this.reload();
   }
 
-  /** The model that the slots hold now. */
+  /** The model in the slots. */
   reload(): Promise<LoadedModel | null> {
     const { active } = this.slots;
     const loading = active === null ? Promise.resolve(null) : this.loadOrNone(active);
     this.model = loading;
-    // What does not work now is told to who asks; it may work for the next one.
+    // Reports the error to this client; the next attempt may succeed.
     loading.catch(() => {
       if (this.model === loading) this.model = null;
     });
@@ -259,7 +259,7 @@ export class ServedDevice implements DeviceState {
   }
 }
 
-/** A device without hardware: it runs models on the simulator, within the limits of its target. */
+/** A device without hardware: runs models on the simulator, within the limits of its target. */
 export class SimulatedDevice extends ServedDevice {
   constructor(target: Target, options: SimulatedDeviceOptions = {}) {
     const corrupt = options.faults?.includes('wrong-result') === true;

@@ -1,4 +1,4 @@
-// Named faults that a simulated device can be given, to see what the host makes of them.
+// Named faults of simulated devices, to test how the host handles them.
 
 import { fail } from '../../base/errors.js';
 
@@ -18,17 +18,17 @@ export const faultNames = [
 ] as const;
 export type FaultName = (typeof faultNames)[number];
 
-/** Every so-many-th answer is struck. */
+/** Every nth response is affected. */
 const struck = 10;
 
 /**
- * - lost-response: every so-many-th answer is not sent; the request was carried out
- * - late-response: it comes after the answer to the repeated request
- * - duplicate-response: it comes twice
+ * - lost-response: every nth response is not sent, though the request was executed
+ * - late-response: it arrives after the response to the repeated request
+ * - duplicate-response: it arrives twice
  * - dropped-line: on a console it loses a line
- * - bad-crc: on a console one of its letters is another
- * - console-noise: on a console log text stands before, within and behind every answer
- * - short-write: one chunk is stored without its last byte, and reported as whole
+ * - bad-crc: on a console one of its letters is changed
+ * - console-noise: on a console log text precedes, interrupts and follows every response
+ * - short-write: one chunk is stored without its last byte and reported as complete
  * - full-volume: the second half of an image cannot be written
  * - reboot-mid-upload: the device resets once after half of the image
  * - unplug: the connection ends once after half of the image
@@ -46,20 +46,20 @@ export class Faults {
     return this.names.has(name);
   }
 
-  /** True for the first call only, and only where the fault is given. */
+  /** True for the first call only, and only if the fault is set. */
   once(name: FaultName): boolean {
     if (!this.has(name) || this.done.has(name)) return false;
     this.done.add(name);
     return true;
   }
 
-  /** Whether this answer is one that is struck. */
+  /** Whether this response is affected. */
   strikesAnswer(): boolean {
     this.answers += 1;
     return this.answers % struck === 0;
   }
 
-  /** What becomes of the lines of an answer on their way down a console. */
+  /** Changes the lines of a response on their way over a console. */
   distort(lines: Uint8Array): Uint8Array {
     this.frames += 1;
     const text = Buffer.from(lines).toString('latin1');
@@ -79,7 +79,7 @@ export class Faults {
   }
 }
 
-/** @throws USAGE for a name that is none */
+/** @throws USAGE for an unknown name */
 export function faultsNamed(names: readonly string[]): FaultName[] {
   return names.map((name) => {
     const fault = faultNames.find((known) => known === name);

@@ -1,5 +1,5 @@
-// The file group over the two slot files, with the offsets and errors of Zephyr's server (fs_mgmt.c): an upload at
-// offset 0 begins anew, any other offset must be where the file ends, and a mismatch answers with that length.
+// The file group for the two slot files, with the offsets and errors of Zephyr's server (fs_mgmt.c): an upload at
+// offset 0 starts over; any other offset must be the end of the file, and a mismatch is answered with that length.
 
 import { createHash } from 'node:crypto';
 import { crc32 } from 'node:zlib';
@@ -42,7 +42,7 @@ export function fileHandlers(device: DeviceState): Handler[] {
   ];
 }
 
-/** A device that takes no compressed uploads has no such file. */
+/** A device without compression has no such file. */
 function isCompressedFile(device: DeviceState, name: string): boolean {
   return name === slotFiles.compressed && device.inflateBytes !== null;
 }

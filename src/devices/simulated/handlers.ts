@@ -1,4 +1,4 @@
-// What the device does for each command. One entry per command; the server decodes requests and encodes answers.
+// Command handlers of the device, one entry per command; the server decodes requests and encodes responses.
 
 import type { z } from 'zod';
 import type { Command } from '../protocol/index.js';

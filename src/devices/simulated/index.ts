@@ -1,5 +1,5 @@
-// Devices without hardware. In goes a target; a SimulatedDevice answers SMP packets as a board of that kind would, with
-// slots, limits, the target's kernel bits, and latencies in ticks that follow the target's estimate with seeded jitter.
+// Devices without hardware. A SimulatedDevice answers SMP packets like a board of its target, with slots, limits, the
+// target's kernel arithmetic, and latencies in ticks: the target's estimate with seeded jitter.
 
 export { ServedDevice, type ServedDeviceOptions, SimulatedDevice, type SimulatedDeviceOptions } from './device.js';
 export { type DeviceEngine, type Execution, engineError, type Inference, tickHz } from './device-engine.js';

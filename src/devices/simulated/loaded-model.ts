@@ -30,7 +30,7 @@ export class LoadedModel {
     this.outputBytes = bytesOf(execution.outputs);
   }
 
-  /** @throws StatusError where the image is not whole, is for another target, or does not fit */
+  /** @throws StatusError if the image is damaged, is for another target, or does not fit */
   static async load(bytes: Uint8Array, target: Target, engine: DeviceEngine): Promise<LoadedModel> {
     let image: SlotImage;
     let model: Model;
@@ -66,7 +66,7 @@ export class LoadedModel {
     return drawable(this.execution.inputs);
   }
 
-  /** Outputs of `count` samples drawn one after another from the seed. */
+  /** Outputs for `count` samples drawn one after another from the seed. */
   async challenge(seed: number, count: number): Promise<Uint8Array> {
     if (!this.answersChallenges) throw atollStatusError('NO_SUCH_TENSOR', 'inputs of this model cannot be drawn');
     const source = new SeededBytes(seed);

@@ -3,7 +3,7 @@ import type { DeviceState } from './device-state.js';
 import { type Handler, handler, readHandler } from './handlers.js';
 import { StatusError } from './status-error.js';
 
-/** What each letter of `format` stands for (Zephyr smp_group_0.rst), in the order of the answer. */
+/** The letters of `format` (Zephyr smp_group_0.rst), in the order of the response. */
 const infoFields: Readonly<Record<string, (device: DeviceState) => string>> = {
   s: () => 'Atoll',
   n: ({ id }) => id,

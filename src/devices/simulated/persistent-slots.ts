@@ -1,5 +1,5 @@
-// Slots that outlive the process: each image in a file named by its hash, and a file that says what each slot is. The
-// latter is written last, and at once.
+// Slots that outlive the process: each image in a file named by its hash, and an index file with the state of each
+// slot. The index is written last, atomically.
 
 import { link, readdir, readFile, rename, rm } from 'node:fs/promises';
 import path from 'node:path';
@@ -45,7 +45,8 @@ export class PersistentSlots extends Slots {
   }
 
   /**
-   * What is there, or empty slots. It has been started: what is not confirmed has one boot less.
+   * Opens the slots of a folder; empty ones if there are none. This counts as a boot: an unconfirmed model uses up one
+   * attempt.
    * @throws STATE_BUSY, STATE_INVALID, FILE_*
    */
   static async open(folder: string): Promise<PersistentSlots> {
@@ -70,7 +71,7 @@ export class PersistentSlots extends Slots {
   }
 
   /**
-   * Writes down what has changed. An image that has passed nothing, and failed nothing, is not worth it.
+   * Saves what has changed. An image that was not tested yet is not worth it.
    * @throws FILE_NOT_WRITABLE
    */
   keep(): Promise<void> {
@@ -110,7 +111,7 @@ export class PersistentSlots extends Slots {
       if (imageName.test(name) && !used.has(name)) await rm(path.join(this.folder, name), { force: true });
   }
 
-  /** Another process may go on with what is there. */
+  /** Releases the folder for another process. */
   async close(): Promise<void> {
     await this.writing.catch(() => undefined);
     await rm(path.join(this.folder, lockFile), { force: true });
@@ -124,13 +125,13 @@ export class PersistentSlots extends Slots {
 }
 
 /**
- * One process at a time. What one has left that is not there any more is nobody's.
+ * Locks the folder for this process. The lock of a process that no longer exists is ignored.
  * @throws STATE_BUSY, FILE_NOT_WRITABLE
  */
 async function lock(folder: string): Promise<void> {
   const file = path.join(folder, lockFile);
   const own = `${process.pid} ${await processIdentity(process.pid)}`;
-  // Created by a name of its own and linked, it is there with its content or not at all, and for one process alone.
+  // The lock is created under a temporary name and then linked: it appears with its content, and for one process only.
   const mine = path.join(folder, `${lockFile}.${process.pid}`);
   await writeAtomically(mine, own);
   try {
@@ -149,7 +150,7 @@ async function lock(folder: string): Promise<void> {
   }
 }
 
-/** Whether the name was free, and is now that file's. */
+/** Whether the name was free, and is now this file's. */
 async function linked(existing: string, name: string): Promise<boolean> {
   try {
     await link(existing, name);
@@ -160,7 +161,7 @@ async function linked(existing: string, name: string): Promise<boolean> {
   }
 }
 
-/** Takes away what a process has left that is gone, unless another one has taken its place meanwhile. */
+/** Removes the lock of a dead process, unless another process has taken its place meanwhile. */
 async function removeStale(file: string, content: string, mine: string): Promise<void> {
   const aside = `${mine}.stale`;
   await rename(file, aside).catch(() => undefined);

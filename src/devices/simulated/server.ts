@@ -1,4 +1,4 @@
-// The SMP server: finds the handler of a packet, and turns what it says into an answer of the request's version.
+// The SMP server: finds the handler of a packet, and encodes its result in the request's version.
 
 import { defined } from '../../base/checked.js';
 import { AtollError } from '../../base/errors.js';
@@ -15,9 +15,9 @@ import type { Handler } from './handlers.js';
 import { StatusError } from './status-error.js';
 
 export interface SmpServerOptions {
-  /** Called with what is no answer of a handler: something in the device itself does not work. */
+  /** Called with an error that is not a status of a handler: something in the device itself fails. */
   readonly onFault?: (error: unknown) => void;
-  /** Called when a request has been worked off; its answer waits for it, and is its error where there is one. */
+  /** Awaited after a request was handled and before its response is sent; if it fails, the response is an error. */
   readonly keep?: () => Promise<void>;
 }
 
@@ -33,7 +33,7 @@ export class SmpServer {
     );
   }
 
-  /** The answer to a packet; null for bytes that are no request, which a device ignores. */
+  /** The response to a packet; null for bytes that are not a request, which a device ignores. */
   async answer(bytes: Uint8Array): Promise<Uint8Array | null> {
     let packet: SmpPacket;
     try {
@@ -71,14 +71,14 @@ export class SmpServer {
     } catch (error) {
       if (error instanceof StatusError) return errorMap(error, packet.version);
       if (error instanceof AtollError && error.code === 'CBOR_MALFORMED') return { rc: SmpStatus.EINVAL };
-      // A fault of the device itself: it says so and goes on serving.
+      // An error of the device itself: report it and continue serving.
       this.options.onFault?.(error);
       return { rc: SmpStatus.EUNKNOWN, rsn: error instanceof Error ? error.message : String(error) };
     }
   }
 }
 
-/** v2 names the group of an error; v1 has one number, with user codes from 256 on. */
+/** Version 2 names the group of an error; version 1 has one number, with user codes from 256 on. */
 function errorMap({ group, rc, extra }: StatusError, version: number): object {
   if (group === null) return { rc };
   if (version === 0) return { rc: group >= 64 ? SmpStatus.EPERUSER + rc : SmpStatus.EUNKNOWN, ...extra };

@@ -1,4 +1,4 @@
-// Models on the simulator, checked against the target's limits, with latencies that follow its estimate.
+// Runs models on the simulator, within the target's limits, with latencies that follow its estimate.
 
 import { AtollError } from '../../base/errors.js';
 import { seededRandom } from '../../base/random.js';
@@ -8,7 +8,7 @@ import { type CheckReason, checkModel, operatorLatencies, simulatedProfile, type
 import { type DeviceEngine, type Execution, engineError, tickHz } from './device-engine.js';
 import { atollStatusError } from './status-error.js';
 
-/** What a device answers to a model that its target refuses. */
+/** Status for a model that the target refuses. */
 const refusals = {
   ARENA: 'ARENA_TOO_SMALL',
   FLASH: 'IMAGE_TOO_LARGE',
@@ -21,14 +21,14 @@ const refusals = {
   RUNTIME_LIMIT: 'IMAGE_INVALID',
 } as const satisfies Record<CheckReason['code'], string>;
 
-/** As the watchdog of a board, on this host's clock: a client waits longer for an answer. */
+/** Watchdog timeout on this host's clock; clients wait longer for a response. */
 const watchdogMs = 5000;
 
-/** Latency of each run varies by so much around the estimate. */
+/** Relative jitter of the latencies around the estimate. */
 const jitter = 0.01;
 
 export interface SimulatedEngineOptions {
-  /** Of the jitter of its latencies. */
+  /** Seed of the jitter. */
   readonly seed?: number;
   /** The first byte of every output is off by one. */
   readonly corrupt?: boolean;
@@ -96,7 +96,7 @@ function jittered(value: number, random: () => number): number {
   return value * (1 + jitter * (2 * random() - 1));
 }
 
-/** @throws StatusError where the watchdog ends a run */
+/** @throws StatusError if the watchdog ends a run */
 async function watched<Result>(run: () => Promise<Result>): Promise<Result> {
   try {
     return await run();

@@ -1,12 +1,12 @@
-// Writing an image into a slot, within its limits and with the faults that the device was given.
+// Writes an image into a slot, within its size and with the device's faults.
 
 import { type DeviceState, slotBytesOf } from './device-state.js';
 import type { Slot } from './slots.js';
 import { atollStatusError, fileError } from './status-error.js';
 
 /**
- * @param length of the image, where it is known
- * @param keeps whether the image goes on behind what the slot holds, instead of taking its place
+ * @param length of the image, if known
+ * @param keeps whether the data is appended to the content of the slot instead of replacing it
  */
 export function beginSlot(device: DeviceState, slot: Slot, length: number | undefined, keeps = false): void {
   const room = slotBytesOf(device.target);

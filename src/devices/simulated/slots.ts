@@ -1,14 +1,14 @@
-// The two slots, as flash keeps them: what a reset does not lose. One is active; the other takes uploads.
+// The two slots in flash, which survive a reset. One is active; the other takes uploads.
 
 import { equalBytes, sha256 } from '../../base/hashes.js';
 import { decodeSlotImage } from '../bundle/index.js';
 import { atollStatusError } from './status-error.js';
 
 export interface Slot {
-  /** What has been written so far. */
+  /** Bytes written so far. */
   bytes: Uint8Array;
   active: boolean;
-  /** Activated, and not yet confirmed. */
+  /** Activated and not confirmed yet. */
   pending: boolean;
   confirmed: boolean;
   /** Its self-test has passed since it was written. */
@@ -17,7 +17,7 @@ export interface Slot {
   attempts: number;
 }
 
-/** After so many boots without a confirmation, the device goes back to the model that was confirmed before. */
+/** Boot attempts without confirmation after which the device returns to the confirmed model. */
 export const maxBootAttempts = 3;
 
 export class Slots {
@@ -34,7 +34,7 @@ export class Slots {
     return this.all.find((slot) => slot.active) ?? null;
   }
 
-  /** The slot that takes the next upload: the one that is not active. */
+  /** The slot for the next upload: the one that is not active. */
   get inactive(): Slot {
     return this.at(this.activeIndex === 0 ? 1 : 0);
   }
@@ -45,7 +45,7 @@ export class Slots {
     return slot;
   }
 
-  /** Empties a slot, as erasing its flash does. */
+  /** Erases a slot. */
   erase(slot: Slot): void {
     this.requireFree(slot);
     Object.assign(slot, emptySlot());
@@ -105,7 +105,7 @@ export class Slots {
     if (slot.attempts >= maxBootAttempts) this.fallBack();
   }
 
-  /** Back to the confirmed model, or to none. */
+  /** Returns to the confirmed model, or to none. */
   fallBack(): void {
     const given = this.active;
     if (given === null || !given.pending) return;
@@ -117,12 +117,12 @@ export class Slots {
   }
 }
 
-/** The publisher's counter in the image's signature; 0 if there is none. */
+/** The counter in the image's manifest; 0 if there is none. */
 export function counterOf(slot: Slot): number {
   return decodeSlotImage(slot.bytes).trailer?.manifest.counter ?? 0;
 }
 
-/** SHA-256 of the model in a slot; null when the slot holds none. */
+/** SHA-256 of the model in a slot; null if the slot is empty. */
 export function modelHash(slot: Slot): Uint8Array | null {
   if (slot.bytes.byteLength === 0) return null;
   try {

@@ -1,14 +1,14 @@
 import { AtollStatus, FileStatus, Group } from '../protocol/index.js';
 
-/** A request that the device refuses: a status code, and what the answer says beside it. */
+/** A request that the device refuses: a status code, and further keys of the response. */
 export class StatusError extends Error {
   override readonly name = 'StatusError';
 
-  /** @param group null for errors of the protocol itself */
+  /** @param group null for protocol errors */
   constructor(
     readonly group: number | null,
     readonly rc: number,
-    /** Further keys of the response: `len` of the file group, `detail` of Atoll's. */
+    /** Further keys of the response: `len` of the file group, `detail` of Atoll's group. */
     readonly extra: Readonly<Record<string, number | string>> = {},
   ) {
     super(`group ${group ?? '-'} rc ${rc}`);

@@ -1,5 +1,4 @@
-// Inputs and outputs of one connection, as RAM holds them: who shares a device with others gets its own answers all the
-// same.
+// Inputs and outputs of one connection, in RAM: clients that share a device get their own results.
 
 import type { LoadedModel } from './loaded-model.js';
 
@@ -7,7 +6,7 @@ export class Tensors {
   readonly input: Uint8Array;
   output: Uint8Array;
 
-  /** @param start the device's, since it was made: RAM does not outlive one */
+  /** @param start number of the device's boot: RAM does not survive it */
   constructor(
     readonly model: LoadedModel,
     readonly start: number,
@@ -16,7 +15,7 @@ export class Tensors {
     this.output = new Uint8Array(model.outputBytes);
   }
 
-  /** One inference on the input; returns its ticks. @param continues whether variables keep what the one before left */
+  /** Runs one inference on the input; returns its ticks. @param continues whether variables keep their values */
   async run(continues: boolean): Promise<number> {
     const { output, ticks } = await this.model.execution.run(this.input, continues);
     this.output = output;

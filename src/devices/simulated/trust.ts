@@ -2,7 +2,7 @@ import { faultOfSignature, type SlotImage, type VerifyingKey } from '../bundle/i
 import { atollStatusError } from './status-error.js';
 
 /**
- * @param floor the counter that must be reached.
+ * @param floor minimum counter
  * @throws StatusError SIGNATURE_REQUIRED, SIGNATURE_INVALID, COUNTER_TOO_LOW
  */
 export function requireTrust({ trailer }: SlotImage, keys: readonly VerifyingKey[], floor: number): void {

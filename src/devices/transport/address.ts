@@ -1,4 +1,4 @@
-// What stands behind the scheme of a device's URI: a place, and options as in a web address.
+// Parses the part of a device's URI after the scheme: a place, and options as in a URL.
 
 import { fail } from '../../base/errors.js';
 
@@ -9,7 +9,7 @@ export interface DeviceAddress {
   readonly options: ReadonlyMap<string, string>;
 }
 
-/** @throws DEVICE_UNKNOWN for options that the scheme has not */
+/** @throws DEVICE_UNKNOWN for options that the scheme does not have */
 export function parseAddress(uri: string, optionsOfScheme: Readonly<Record<string, readonly string[]>>): DeviceAddress {
   const [scheme = '', rest = ''] = uri.split(/:(.*)/s);
   const [place = '', query = ''] = rest.split(/\?(.*)/s);
@@ -30,7 +30,7 @@ export function parseAddress(uri: string, optionsOfScheme: Readonly<Record<strin
   return { uri, scheme, place, options };
 }
 
-/** One of a few words, or the first of them where the option is absent. @throws DEVICE_UNKNOWN */
+/** One of several words; the first is the default. @throws DEVICE_UNKNOWN */
 export function choiceOf<Choice extends string>(
   address: DeviceAddress,
   name: string,
@@ -43,7 +43,7 @@ export function choiceOf<Choice extends string>(
   return found;
 }
 
-/** HOST:PORT, [IPv6]:PORT, PORT alone, or HOST alone where there is a default port. @throws DEVICE_UNKNOWN */
+/** HOST:PORT, [IPv6]:PORT, PORT alone, or HOST alone if there is a default port. @throws DEVICE_UNKNOWN */
 export function hostAndPort(
   { uri, place }: DeviceAddress,
   defaultPort: number | null,

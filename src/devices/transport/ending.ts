@@ -1,7 +1,7 @@
 import { type AtollError, fail } from '../../base/errors.js';
 import type { LineProperties, Transport } from './transport.js';
 
-/** What all transports do alike: they carry packets until either side ends them, once. */
+/** Base of all transports: carries packets until either side ends the connection, once. */
 export abstract class EndingTransport implements Transport {
   abstract readonly line: LineProperties;
   onPacket: Transport['onPacket'] = null;
@@ -21,7 +21,8 @@ export abstract class EndingTransport implements Transport {
   }
 
   /**
-   * Whoever says it first: this side (null), the other, or the line with its reason, which may be an error with a code.
+   * Ends the transport for this side (null), for the other side, or for a reason of the line, which may be a coded
+   * error.
    */
   async end(reason: string | AtollError | null): Promise<void> {
     if (!this.open) return;
@@ -32,6 +33,6 @@ export abstract class EndingTransport implements Transport {
 
   protected abstract write(packet: Uint8Array): Promise<void>;
 
-  /** Gives back to the system what it had. */
+  /** Releases the system's resources. */
   protected abstract release(): Promise<void> | void;
 }

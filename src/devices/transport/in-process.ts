@@ -1,4 +1,4 @@
-// Two ends in one process. Packets are copied and arrive in a later turn of the event loop, as from a wire.
+// Two ends in one process. Packets are copied and delivered in a later turn of the event loop, as from a wire.
 
 import { EndingTransport } from './ending.js';
 import { plainLine, type Transport } from './transport.js';
@@ -27,11 +27,11 @@ class InProcessEnd extends EndingTransport {
   }
 }
 
-/** An end that can be ended with a reason. */
+/** An end that can be closed with a reason. */
 export type InProcessTransport = Transport & Pick<EndingTransport, 'end'>;
 
 /**
- * @param afterwards what the host's end waits for when it is closed
+ * @param afterwards awaited when the host's end is closed
  * @returns the host's end and the device's end
  */
 export function inProcessPair(

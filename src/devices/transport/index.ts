@@ -1,5 +1,5 @@
-// Transports carry SMP packets between host and device; one file each, all with the same interface. In goes an address,
-// out comes a Transport: opened towards a device, or listened for where the device is in this process.
+// Transports carry SMP packets between host and device; one file each, all with the same interface. Takes an address
+// and returns a Transport: opened towards a device, or listening for a device in this process.
 
 import { defined } from '../../base/checked.js';
 import { isBrokerUri } from '../mqtt/index.js';
@@ -50,9 +50,9 @@ export async function openTransport(uri: string): Promise<Transport> {
 }
 
 /**
- * @param where `pty` (`pty:?baud=115200` is as slow as such a line), `tcp:[HOST:]PORT`, `udp:[HOST:][PORT]`; port 0
- * takes a free one; `mqtt://BROKER/FLEET/DEVICE`
- * @param distort what becomes of the lines that a device sends down a console
+ * @param where `pty` (`pty:?baud=115200` limits its speed to that of such a line), `tcp:[HOST:]PORT`,
+ * `udp:[HOST:][PORT]`; port 0 is any free port; `mqtt://BROKER/FLEET/DEVICE`
+ * @param distort changes the lines that a device sends over a console
  * @throws DEVICE_UNKNOWN, LISTEN
  */
 export async function listen(

@@ -1,6 +1,6 @@
-/** A place where devices of this process can be reached. */
+/** An address at which devices of this process answer. */
 export interface Listener {
-  /** The URI that reaches it. */
+  /** The URI to open it with. */
   readonly uri: string;
   readonly close: () => Promise<void>;
 }

@@ -1,4 +1,4 @@
-// MQTT: one SMP packet per message. Requests go to the device's topic under a nonce of the client, answers come back
+// MQTT: one SMP packet per message. Requests go to the device's topic with a nonce of the client, responses come back
 // under it.
 
 import { randomBytes } from 'node:crypto';
@@ -20,9 +20,9 @@ import { EndingTransport } from './ending.js';
 import type { Listener } from './listener.js';
 import { plainLine, type Transport } from './transport.js';
 
-/** For the broker to say whether it knows the device. */
+/** Timeout for the broker's retained `alive` message. */
 const knownWithinMs = 2000;
-/** For a device to be back at its broker: longer than it waits before it tries again. */
+/** Time for a device to return to its broker, longer than its reconnect delay. */
 const comeBackMs = 8000;
 
 class MqttTransport extends EndingTransport {
@@ -40,13 +40,13 @@ class MqttTransport extends EndingTransport {
     if (this.open && packet.byteLength <= maxPacketBytes) this.onPacket?.(packet);
   }
 
-  /** What is lost is asked again by whoever waits for an answer. */
+  /** Lost packets are repeated by the client that waits for the response. */
   protected async write(packet: Uint8Array): Promise<void> {
     await this.emit(packet);
   }
 }
 
-/** @throws BROKER_*, DEVICE_UNREACHABLE where the device is offline, or the broker has never heard of it */
+/** @throws BROKER_*; DEVICE_UNREACHABLE if the device is offline, or was never connected to this broker */
 export async function openMqtt(uri: string): Promise<Transport> {
   const address = parseBrokerAddress(uri);
   const { fleet, device } = placeOf(address);
@@ -73,7 +73,9 @@ export async function openMqtt(uri: string): Promise<Transport> {
   }
 }
 
-/** @returns null where nothing is retained; a device that goes later, and does not come back, ends the transport */
+/**
+ * @returns null if nothing is retained. A device that goes offline later, and does not come back, ends the transport
+ */
 async function stateOf(connection: BrokerConnection, topic: string, transport: MqttTransport): Promise<string | null> {
   let tell: (state: string) => void = () => undefined;
   const told = new Promise<string>((resolve) => {
@@ -84,7 +86,7 @@ async function stateOf(connection: BrokerConnection, topic: string, transport: M
     const state = Buffer.from(payload).toString('utf8');
     tell(state);
     clearTimeout(leaving);
-    // A broker that restarts says so of every device, and each comes back at its time.
+    // A broker that restarts reports all devices as offline until each has reconnected.
     if (state === presence.offline)
       leaving = setTimeout(() => void transport.end('the device went offline'), comeBackMs).unref();
   });
@@ -92,7 +94,7 @@ async function stateOf(connection: BrokerConnection, topic: string, transport: M
 }
 
 /**
- * Packets for a device, over its connection to a broker: each client's are a transport of their own.
+ * Serves a device's SMP packets over its connection to a broker: each client has its own transport.
  * @throws BROKER_REFUSED
  */
 export async function acceptSmp(
@@ -112,7 +114,7 @@ export async function acceptSmp(
   });
 }
 
-/** A device's own connection; its last will says that it is gone. @throws BROKER_* */
+/** A device's own connection; its last will reports it as offline. @throws BROKER_* */
 export function connectDevice(address: BrokerAddress, fleet: string, device: string): Promise<BrokerConnection> {
   return connectToBroker(address, {
     clientId: deviceClientId(fleet, device),
@@ -120,19 +122,19 @@ export function connectDevice(address: BrokerAddress, fleet: string, device: str
   });
 }
 
-/** Goes, and says so. */
+/** Reports the device as offline and disconnects. */
 export async function leaveBroker(connection: BrokerConnection, fleet: string, device: string): Promise<void> {
   connection.onChange = null;
   const said = connection
     .publish(fleetTopics(fleet).alive(device), presence.offline, { retain: true })
     .catch(() => undefined);
-  // A broker that is gone is not waited for.
+  // Do not wait for a broker that is gone.
   await Promise.race([said, delay(1000, null, { ref: false })]);
   await connection.close();
 }
 
 /**
- * A device that answers at a broker, as long as this process goes on.
+ * Serves a device at a broker until the listener is closed.
  * @throws BROKER_*
  */
 export async function listenMqtt(uri: string, onConnection: (transport: Transport) => void): Promise<Listener> {

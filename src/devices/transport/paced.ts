@@ -1,9 +1,9 @@
-// A stream as slow as a serial line: bytes come out when such a line would have carried the last of them. Each
-// direction has its own.
+// Limits a stream to the speed of a serial line: bytes are delivered when such a line would have transmitted the last
+// of them. Each direction is limited separately.
 
 import { Duplex, Transform } from 'node:stream';
 
-/** On a serial line, with start and stop. */
+/** Bits per byte on a serial line, with start and stop bit. */
 export const bitsPerByte = 10;
 
 export function paced(stream: Duplex, bytesPerSecond: number): Duplex {

@@ -1,5 +1,5 @@
-// A pseudo-terminal: a serial port without a board, which any program can open. socat makes it; its standard streams
-// are the far end.
+// A pseudo-terminal: a serial port without a board, which any program can open. socat creates it and connects its far
+// end to its own standard streams.
 
 import { type ChildProcess, spawn } from 'node:child_process';
 import { closeSync, constants, openSync } from 'node:fs';
@@ -29,7 +29,7 @@ export async function listenPty(
       error,
     );
   });
-  // Held open here, so that it outlives the programs that open and close it.
+  // Kept open here, so that it outlives the programs that open and close it.
   const held = openSync(path, constants.O_RDWR | constants.O_NOCTTY);
   const stream = Duplex.from({ readable: socat.stdout, writable: socat.stdin });
   const baud = baudOf(address, null);

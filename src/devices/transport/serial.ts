@@ -1,4 +1,4 @@
-// A serial port, with SMP's console framing, or raw packets as Zephyr's raw UART transport has them.
+// A serial port, with SMP's console framing, or with raw packets as in Zephyr's raw UART transport.
 
 import { access } from 'node:fs/promises';
 import { fail, reasonOf } from '../../base/errors.js';
@@ -9,7 +9,7 @@ import type { Transport } from './transport.js';
 
 const defaultBaud = 115_200;
 /**
- * How often to look whether the port is still there: a reader is not told when its far end vanishes in the middle of a
+ * Interval for checking that the port still exists: a reader is not notified when the far end vanishes during a
  * transfer.
  */
 const watchMs = 500;
@@ -22,7 +22,7 @@ export interface SerialPortInfo {
   readonly productId: number | null;
 }
 
-/** Ports of this machine. @throws SERIAL_LIST where the system cannot tell */
+/** Serial ports of this machine. @throws SERIAL_LIST if the system cannot list them */
 export async function serialPorts(): Promise<SerialPortInfo[]> {
   const { SerialPort } = await import('serialport');
   const found = await SerialPort.list().catch((error: unknown) => {
@@ -43,8 +43,8 @@ export async function serialPorts(): Promise<SerialPortInfo[]> {
 }
 
 /**
- * @param address its place is the port's path; options: baud, framing (console or raw), dtr and rts (on or off; else as
- * the system opens the port)
+ * @param address the port's path, with the options baud, framing (console or raw), dtr and rts (on or off; by default
+ * as the system opens the port)
  * @throws SERIAL_NOT_FOUND, SERIAL_PERMISSION, SERIAL_BUSY, DEVICE_UNREACHABLE
  */
 export async function openSerial(address: DeviceAddress): Promise<Transport> {
@@ -57,7 +57,7 @@ export async function openSerial(address: DeviceAddress): Promise<Transport> {
     port.open((error) => (error === null ? resolve() : reject(openError(uri, path, error)))),
   );
   if (Object.keys(lines).length > 0) {
-    // A pseudo-terminal has no such lines, and says so.
+    // A pseudo-terminal has no such lines and reports that.
     await new Promise<void>((resolve) => port.set(lines, () => resolve()));
   }
   const watch = setInterval(
@@ -83,7 +83,7 @@ function linesOf(address: DeviceAddress): { dtr?: boolean; rts?: boolean } {
   return lines;
 }
 
-/** The binding gives texts with the system's words in them, no codes. */
+/** The binding's errors have the system's texts and no codes. */
 function openError(uri: string, path: string, error: Error): Error {
   const reason = error.message;
   if (/no such file|ENOENT|File not found/i.test(reason)) return fail('SERIAL_NOT_FOUND', { path }, error);

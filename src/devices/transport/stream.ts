@@ -1,4 +1,4 @@
-// Packets over a stream of bytes, framed one way or the other.
+// Packets over a byte stream, in one of two framings.
 
 import type { Duplex } from 'node:stream';
 import { setTimeout as delay } from 'node:timers/promises';
@@ -36,7 +36,7 @@ export const framings = {
       wireBytes: consoleBytes,
     },
   },
-  /** Packets one after another. */
+  /** Packets back to back. */
   raw: {
     encode: (packet) => packet,
     decoder: (receiver) => new RawDecoder(receiver, maxPacketBytes),
@@ -77,7 +77,7 @@ function isReadable(byte: number): boolean {
   );
 }
 
-/** What goes between two pauses, where there are any: less than the FIFO or buffer of a small receiver. */
+/** Bytes between two pauses, if any: less than the FIFO or buffer of a small receiver. */
 const pieceBytes = 32;
 
 export class StreamTransport extends EndingTransport {
@@ -85,14 +85,14 @@ export class StreamTransport extends EndingTransport {
   pauseMs = 0;
   private readonly heard = new Heard();
 
-  /** @param release gives the stream back to the system */
+  /** @param release releases the stream's resources */
   constructor(
     name: string,
     private readonly stream: Duplex,
     private readonly framing: Framing,
     protected readonly release: () => Promise<void>,
     bytesPerSecond: number | null = null,
-    /** What becomes of framed bytes before they are sent: faults. */
+    /** Changes framed bytes before they are sent, for fault injection. */
     private readonly distort: Distortion = (bytes) => bytes,
   ) {
     super(name);
@@ -109,7 +109,7 @@ export class StreamTransport extends EndingTransport {
       this.heard.add(bytes);
       decoder.add(bytes);
     });
-    // Where the far end vanishes, streams tell it in several ways, and more than once.
+    // When the far end vanishes, streams report it in several ways, and repeatedly.
     stream.on('error', (error: Error) => void this.end(error.message));
     stream.on('close', () => void this.end('the other end closed it'));
     stream.on('end', () => void this.end('the other end closed it'));
@@ -125,7 +125,7 @@ export class StreamTransport extends EndingTransport {
     const piece = pauseMs === 0 ? bytes.byteLength : pieceBytes;
     for (let at = 0; at < bytes.byteLength; at += piece) {
       if (at > 0) await delay(pauseMs);
-      // The callback comes when the bytes are with the system, with the error too that 'error' tells of.
+      // The callback is called when the system has taken the bytes, and with the error that 'error' reports too.
       await new Promise<void>((resolve) => this.stream.write(bytes.subarray(at, at + piece), () => resolve()));
     }
   }

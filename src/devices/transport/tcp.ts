@@ -1,4 +1,4 @@
-// TCP: packets one after another, or the console's lines as an emulator's serial port gives them.
+// TCP: packets back to back, or console lines as an emulator's serial port provides them.
 
 import net from 'node:net';
 import { defined } from '../../base/checked.js';
@@ -10,9 +10,9 @@ import type { Transport } from './transport.js';
 
 const connectTimeoutMs = 5000;
 
-/** Unsent answers in bytes above which a client is disconnected. */
+/** Limit on unsent responses, in bytes; reading stops beyond it. */
 const maxWaitingBytes = 8 * 2 ** 20;
-/** Time after which a client that does not read its answers is disconnected. */
+/** Time after which a client that does not read its responses is disconnected. */
 const unreadTimeoutMs = 30_000;
 
 /** @throws DEVICE_UNREACHABLE */
@@ -45,7 +45,7 @@ export async function listenTcp(
     sockets.add(socket);
     socket.on('error', () => socket.destroy()).on('close', () => sockets.delete(socket));
     holdBack(socket);
-    // The first byte tells the framing: a line begins with 6, a packet never does.
+    // The first byte shows the framing: a console line begins with 6, a packet never does.
     socket.once('data', (first: Buffer) => {
       socket.pause();
       socket.unshift(first);
@@ -71,7 +71,7 @@ export async function listenTcp(
   };
 }
 
-/** Stops reading requests from a client that does not read its answers, and finally disconnects it. */
+/** Stops reading requests from a client that does not read its responses, and finally disconnects it. */
 function holdBack(socket: net.Socket): void {
   let waiting: NodeJS.Timeout | null = null;
   const goOn = (): void => {

@@ -1,21 +1,18 @@
 import type { AtollError } from '../../base/errors.js';
 
-/** What becomes of packets on their way. */
+/** Properties of the line that carries the packets. */
 export interface LineProperties {
-  /** The largest packet that a receiver with a buffer of so many bytes takes. */
+  /** The largest packet that fits into a receive buffer of the given size. */
   readonly maxPacketBytes: (bufferBytes: number) => number;
-  /**
-   * The largest packet up to so many bytes whose last frame is full, so that no frame is wasted; so many bytes where
-   * less than a frame is asked for.
-   */
+  /** The largest packet up to the given size whose last frame is full; the given size if it is less than a frame. */
   readonly wholeFrames: (packetBytes: number) => number;
-  /** What goes over the line for a packet. */
+  /** Number of bytes on the line for a packet. */
   readonly wireBytes: (packetBytes: number) => number;
-  /** null where nothing limits it but the two ends. */
+  /** null if nothing limits it except both ends. */
   readonly bytesPerSecond: number | null;
 }
 
-/** A line that carries packets as they are. */
+/** A line that carries packets without framing. */
 export const plainLine: LineProperties = {
   maxPacketBytes: (bufferBytes) => bufferBytes,
   wholeFrames: (packetBytes) => packetBytes,
@@ -23,7 +20,7 @@ export const plainLine: LineProperties = {
   bytesPerSecond: null,
 };
 
-/** What came over a line since it was opened, packets included. */
+/** What came over a line since it was opened, including packets. */
 export interface Received {
   readonly bytes: number;
   /** Bytes that belong to neither text nor frames. */
@@ -32,25 +29,25 @@ export interface Received {
   readonly text: readonly string[];
 }
 
-/** Carries whole SMP packets both ways. What a transport adds (framing, topics) stays inside it. */
+/** Carries whole SMP packets in both directions. Framing and topics are internal to it. */
 export interface Transport {
-  /** For messages: the device's URI. */
+  /** The device's URI, for messages. */
   readonly name: string;
   readonly send: (packet: Uint8Array) => Promise<void>;
   readonly line: LineProperties;
   /** Called with every packet that arrives. */
   onPacket: ((packet: Uint8Array) => void) | null;
-  /** Called with what the device logs beside its packets, line by line. */
+  /** Called with each log line of the device. */
   onLog: ((line: string) => void) | null;
   /**
-   * Called once, when the connection ends, from either side.
-   * @param reason null where this side ended it; an error where it is known what it is
+   * Called once, when the connection ends from either side.
+   * @param reason null if this side ended it; an error if the cause is known
    */
   onClose: ((reason: string | AtollError | null) => void) | null;
-  /** Absent where packets travel whole. */
+  /** Absent if packets are sent as a whole. */
   readonly received?: Received;
   /**
-   * Milliseconds between pieces of a packet, for a receiver that loses what comes faster; absent where packets travel
+   * Milliseconds between pieces of a packet, for a receiver that loses faster data; absent if packets are sent as a
    * whole.
    */
   pauseMs?: number;

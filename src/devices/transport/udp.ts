@@ -1,4 +1,4 @@
-// UDP: one packet per datagram (Zephyr smp_transport.rst). Nothing is repeated here: whoever asks does that.
+// UDP: one packet per datagram (Zephyr smp_transport.rst). Nothing is repeated here: the client does that.
 
 import dgram from 'node:dgram';
 import net from 'node:net';
@@ -10,7 +10,7 @@ import type { Listener } from './listener.js';
 import { plainLine, type Transport } from './transport.js';
 
 export const smpPort = 1337;
-/** What an Ethernet frame holds beside the headers of IPv6 and UDP: small devices reassemble nothing. */
+/** Payload of an Ethernet frame after the headers of IPv6 and UDP: small devices do not reassemble fragments. */
 const maxDatagramBytes = 1500 - 48;
 
 class UdpTransport extends EndingTransport {
@@ -37,7 +37,7 @@ export async function openUdp(address: DeviceAddress): Promise<Transport> {
   try {
     await new Promise<void>((resolve, reject) => {
       socket.once('error', reject);
-      // Its types know no error; a name that does not resolve comes here.
+      // Its types declare no error; a name that does not resolve is reported here.
       socket.connect(port, host, ((error?: Error) => (error == null ? resolve() : reject(error))) as () => void);
     });
   } catch (error) {
@@ -50,7 +50,7 @@ export async function openUdp(address: DeviceAddress): Promise<Transport> {
     () => socket.close(),
   );
   socket.removeAllListeners('error');
-  // A connected socket hears that nobody listens at the port.
+  // A connected socket is notified if nothing listens at the port.
   socket.on('error', (error) => void transport.end(error.message));
   socket.on('message', (packet) => transport.onPacket?.(new Uint8Array(packet)));
   return transport;

@@ -1,5 +1,4 @@
-// What is needed of a USB device: parts of WebUSB's USBDevice, which every version of the package `usb` has, and
-// browsers too.
+// The required part of WebUSB's USBDevice, which every version of the package `usb` has, and browsers too.
 
 export interface UsbEndpoint {
   readonly endpointNumber: number;
@@ -46,12 +45,12 @@ export interface UsbDevice {
   readonly clearHalt: (direction: 'in' | 'out', endpoint: number) => Promise<void>;
 }
 
-/** One of the shapes that an interface can take. */
+/** An alternate setting of an interface. */
 export interface UsbNamedAlternate extends UsbAlternate {
   readonly alternateSetting: number;
   readonly interfaceSubclass: number;
   readonly interfaceProtocol: number;
-  /** null where it has none. */
+  /** null if it has none. */
   readonly interfaceName?: string | null | undefined;
 }
 
@@ -67,7 +66,7 @@ export interface UsbSetup {
   readonly index: number;
 }
 
-/** The same with what talks to its control endpoint. */
+/** The same with control transfers. */
 export interface UsbControlDevice extends UsbDevice {
   readonly configurations: readonly UsbConfiguration<UsbAlternateInterface>[];
   readonly selectAlternateInterface: (interfaceNumber: number, alternateSetting: number) => Promise<void>;

@@ -1,5 +1,5 @@
-// USB: one packet per bulk transfer, on the first vendor-specific interface with a bulk endpoint each way. A transfer
-// that fills its last USB packet is ended by an empty one.
+// USB: one packet per bulk transfer, on the first vendor-specific interface with bulk endpoints in both directions. A
+// transfer that fills its last USB packet is followed by an empty one.
 
 import { setTimeout as delay } from 'node:timers/promises';
 import { AtollError, fail, reasonOf } from '../../base/errors.js';
@@ -10,7 +10,7 @@ import { plainLine, type Transport } from './transport.js';
 import type { UsbControlDevice, UsbDevice, UsbEndpoint } from './usb-device.js';
 
 const vendorSpecific = 0xff;
-/** How long closing waits for a read that is under way. */
+/** Time to wait for a pending read when closing. */
 const closeTimeoutMs = 300;
 const maxStalls = 3;
 
@@ -23,7 +23,7 @@ interface BulkPair {
 
 class UsbTransport extends EndingTransport {
   readonly line = plainLine;
-  /** Answers that have not come yet. */
+  /** Number of expected responses. */
   private expected = 0;
   private reading: Promise<void> | null = null;
   private stalls = 0;
@@ -65,7 +65,7 @@ class UsbTransport extends EndingTransport {
     else throw new Error(`${bytesWritten} of ${bytes.byteLength} bytes went out (${status})`);
   }
 
-  /** Reads while answers are expected: a read that nothing ends cannot be taken back. */
+  /** Reads only while responses are expected: a read without data cannot be cancelled. */
   private async read(): Promise<void> {
     const { endpointNumber } = this.endpoints.input;
     try {
@@ -93,7 +93,7 @@ class UsbTransport extends EndingTransport {
     this.onPacket?.(packet);
   }
 
-  /** An answer was lost, and a read waits for it: another one ends it. */
+  /** A read still waits for a lost response: an echo ends it. */
   private async provokeAnswer(): Promise<void> {
     this.expected = 1;
     const { group, id } = osCommands.echo;
@@ -109,12 +109,12 @@ class UsbTransport extends EndingTransport {
   }
 
   protected async release(): Promise<void> {
-    // A device that is gone cannot be closed either.
+    // A device that is gone cannot be closed.
     await this.device.close().catch(() => undefined);
   }
 }
 
-/** The devices of this machine. @throws USB_UNAVAILABLE */
+/** USB devices of this machine. @throws USB_UNAVAILABLE */
 export async function usbDevices(): Promise<UsbControlDevice[]> {
   try {
     const { WebUSB } = await import('usb');
@@ -124,7 +124,7 @@ export async function usbDevices(): Promise<UsbControlDevice[]> {
   }
 }
 
-/** @param address VID:PID in hexadecimal, and /SERIAL where several are attached. @throws USB_* */
+/** @param address VID:PID in hexadecimal, and /SERIAL if several are attached. @throws USB_* */
 export async function openUsb(
   address: DeviceAddress,
   devices: () => Promise<readonly UsbDevice[]> = usbDevices,
@@ -143,8 +143,8 @@ export async function openUsb(
 
 /**
  * The only device of a kind.
- * @param what for messages.
- * @throws USB_CHOICE where none is attached, or several: nothing is guessed
+ * @param what for messages
+ * @throws USB_CHOICE if none or several are attached: nothing is guessed
  */
 export function onlyUsb<Device extends UsbDevice>(
   devices: readonly Device[],
@@ -193,7 +193,7 @@ function bulkPairOf(device: UsbDevice): BulkPair | null {
   return null;
 }
 
-/** Of opening a device: the package gives texts with libusb's names in them. */
+/** Converts errors of opening a device: the package's texts contain libusb's error names. */
 export function usbError(uri: string, error: unknown): unknown {
   if (error instanceof AtollError) return error;
   const reason = reasonOf(error);

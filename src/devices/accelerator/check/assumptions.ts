@@ -1,5 +1,5 @@
-// What the driver takes for granted of an accelerator, and only hardware can tell: each with where it is from, and how
-// what was seen judges it.
+// The driver's assumptions about an accelerator that only hardware can confirm: each with its source, and a check
+// against observations.
 
 import { defined } from '../../../base/checked.js';
 import { endpoints, eventBytes, fatalErrorBit, firstInterruptTag, headerBytes } from '../link.js';
@@ -7,7 +7,7 @@ import { type Observations, steps } from './probe.js';
 import type { WatchedTransfer } from './watched-usb.js';
 
 export interface AssumptionResult {
-  /** `unseen` where what was done does not tell. */
+  /** `unseen` if the observations do not decide it. */
   readonly verdict: 'confirmed' | 'refuted' | 'unseen';
   readonly evidence: string;
 }
@@ -15,7 +15,7 @@ export interface AssumptionResult {
 export interface Assumption {
   readonly id: string;
   readonly says: string;
-  /** Where it comes from. */
+  /** Source of the assumption. */
   readonly basis: string;
   readonly judge: (seen: Observations) => AssumptionResult;
 }
@@ -42,7 +42,7 @@ const failed = (seen: Observations, ...of: readonly string[]): string =>
 const firmwareTransfers = (seen: Observations, request: string): WatchedTransfer[] =>
   seen.transfers.filter(({ step, where }) => step === steps.first && where.startsWith(`${request} `));
 
-/** Of all inferences that came to an end. */
+/** Over all inferences that completed. */
 const inferenceTransfers = (seen: Observations, what: 'in' | 'out', endpoint: number): WatchedTransfer[] => {
   const step = seen.runs?.oneAtATime === true ? steps.runsOneAtATime : steps.runs;
   return seen.transfers.filter(
@@ -51,7 +51,7 @@ const inferenceTransfers = (seen: Observations, what: 'in' | 'out', endpoint: nu
   );
 };
 
-/** What shows only in that inferences come to an end, or in what they give. */
+/** Assumptions that only show in whether inferences complete, or in their results. */
 const byInferences =
   (judge: (runs: NonNullable<Observations['runs']>, seen: Observations) => AssumptionResult): Assumption['judge'] =>
   (seen) =>

@@ -1,5 +1,5 @@
-// Whether an accelerator is as the driver takes it to be. In goes a device and models to run on it, out comes a verdict
-// on each assumption, with what was seen: scripts/check-accelerator.js makes a report of it.
+// Checks whether an accelerator behaves as the driver assumes. Takes a device and models to run on it; returns a
+// verdict on each assumption with the observations. scripts/check-accelerator.js writes a report.
 
 import { type Assumption, type AssumptionResult, assumptions } from './assumptions.js';
 import type { Observations } from './probe.js';

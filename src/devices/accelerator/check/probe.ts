@@ -1,5 +1,5 @@
-// Drives an accelerator through all that the driver does, and notes what it saw. Each step stands for itself: where one
-// fails, the others are tried.
+// Exercises everything that the driver does with an accelerator, and records observations. The steps are independent:
+// if one fails, the others still run.
 
 import { setTimeout as delay, setImmediate } from 'node:timers/promises';
 import { elementAt } from '../../../base/checked.js';
@@ -27,11 +27,11 @@ export interface Endpoint {
   readonly packetBytes: number;
 }
 
-/** What was seen; null where a step did not come to it. */
+/** Observations; null for steps that were not reached. */
 export interface Observations {
   readonly failures: readonly Failure[];
   readonly transfers: readonly WatchedTransfer[];
-  /** As it was before it got its firmware. */
+  /** The device before it got its firmware. */
   readonly waiting: {
     readonly dfuAlternates: number;
     /** From its reset to the end of the bring-up. */
@@ -56,7 +56,7 @@ export interface Runs {
   readonly inferences: number;
   readonly outputBytes: number;
   readonly differentBytes: number;
-  /** Of elements of a byte. */
+  /** For byte elements. */
   readonly maxDifference: number;
   readonly caching: boolean;
   readonly signedLayers: number;
@@ -66,13 +66,13 @@ export interface Runs {
 export interface ProbeOptions extends AttachOptions {
   readonly models: readonly EmulatedModel[];
   readonly samples?: number;
-  /** How long it is left alone after a reset, one trial after another. */
+  /** Pauses after a reset to try, one after another. */
   readonly settlingsMs?: readonly number[];
-  /** Whether its latencies are a chip's; unless said otherwise they are. */
+  /** Whether its latencies are those of a chip; true by default. */
   readonly timed?: boolean;
-  /** Sends it what it must refuse, at the end. */
+  /** Sends invalid data at the end, which it must refuse. */
   readonly provoke?: boolean;
-  /** Asks for the plug to be pulled, and put in again. */
+  /** Asks the user to unplug the device and to plug it in again. */
   readonly ask?: (text: string) => void;
   readonly onProgress?: (step: string) => void;
 }
@@ -97,7 +97,7 @@ const provocationMs = 3000;
 const pluggingMs = 120_000;
 const uri = 'the accelerator';
 
-/** What keeps anybody from using it, and says nothing about it. */
+/** Conditions that prevent use by anyone, and say nothing about the device. */
 const hindrances: ReadonlySet<string> = new Set([
   'USB_CHOICE',
   'USB_PERMISSION',
@@ -108,8 +108,8 @@ const hindrances: ReadonlySet<string> = new Set([
 ]);
 
 /**
- * @throws EDGETPU_TWIN and others for the models; USB_*, EDGETPU_FIRMWARE_* where there is nothing to drive; nothing
- * for what the device does
+ * @throws EDGETPU_TWIN and others for the models; USB_*, EDGETPU_FIRMWARE_* if there is no usable device; device
+ * behaviour never throws
  */
 export async function probe(
   list: () => Promise<readonly UsbControlDevice[]>,
@@ -178,7 +178,7 @@ class Probe {
     }
   }
 
-  /** null for a device that had its firmware already. */
+  /** null for a device that already had its firmware. */
   private async firstStart(): Promise<Observations['waiting']> {
     const before = (await this.watch.devices()).find((device) => acceleratorState(device) === 'waiting');
     const accelerator = await attachAccelerator(uri, this.attaching);
@@ -228,7 +228,7 @@ class Probe {
     return results;
   }
 
-  /** All programs on samples, beside the simulator. */
+  /** Runs all programs on samples and compares them with the simulator. */
   private async infer(oneAtATime: boolean): Promise<Runs> {
     const { samples = 10 } = this.options;
     let [inferences, outputBytes, differentBytes, maxDifference] = [0, 0, 0, 0];
@@ -265,7 +265,7 @@ class Probe {
     const results = [];
     const { program } = this.first;
     const tensors = samplesOf(program.main.executable.inputs, 0);
-    // The slowest at both ends: what is faster because this process has warmed up is not taken for the chip's.
+    // The slowest performance first and last, so that warming up of this process is not taken for a faster chip.
     for (const performance of [...(Object.keys(performances) as Performance[]), 'low'] as const) {
       const times = await this.started({ performance }, async (accelerator) => {
         const took = [];
@@ -274,7 +274,7 @@ class Probe {
           await accelerator.run(program, tensors);
           took.push(globalThis.performance.now() - start);
         }
-        // The first one caches.
+        // The first run caches the parameters.
         return took.slice(1).sort((a, b) => a - b);
       });
       results.push({ performance, medianMs: elementAt(times, runsPerClock >> 1) });
@@ -282,7 +282,7 @@ class Probe {
     return results;
   }
 
-  /** Closed in the midst of what it was sent. */
+  /** Closes the device in the middle of a transfer. */
   private async abandon(): Promise<Observations['abandoned']> {
     const { program } = this.first;
     const { instructions } = program.caching ?? program.main;
@@ -296,7 +296,7 @@ class Probe {
     return { closeMs: performance.now() - start, rightAfterwards: await this.right() };
   }
 
-  /** A header of a kind that there is not. */
+  /** A header with an unknown tag. */
   private async provoke(): Promise<Observations['provoked']> {
     const { link, packetBytes } = await openAccelerator(uri, this.attaching);
     let error: string | null = null;
@@ -336,7 +336,7 @@ class Probe {
     return { error, rightAfterwards: await this.right() };
   }
 
-  /** Whether it is started anew, and computes as it should. */
+  /** Whether it restarts and computes correctly. */
   private right(): Promise<boolean> {
     const { program, compute } = this.first;
     const tensors = samplesOf(program.main.executable.inputs, 1);
@@ -365,7 +365,7 @@ class Probe {
   }
 }
 
-/** Smooth areas with some noise, as images have them: noise alone leaves most outputs saturated. */
+/** Smooth areas with some noise, as in images: noise alone saturates most outputs. */
 function samplesOf(layers: readonly { readonly bytes: number }[], seed: number): Uint8Array[] {
   return layers.map(({ bytes }, layer) =>
     Uint8Array.from(

@@ -1,19 +1,19 @@
-// A USB device whose every transfer is noted, for reports of what a real accelerator does.
+// A USB device that records every transfer, for reports on real accelerators.
 
 import { reasonOf } from '../../../base/errors.js';
 import type { UsbControlDevice, UsbSetup } from '../../transport/index.js';
 
 export interface WatchedTransfer {
-  /** What was being tried. */
+  /** The step during which the transfer happened. */
   readonly step: string;
   readonly what: 'control-in' | 'control-out' | 'in' | 'out' | 'open' | 'release' | 'reset' | 'close';
-  /** Endpoint, or request, value and index. */
+  /** Endpoint; or request, value and index. */
   readonly where: string;
-  /** Bytes that were sent, or asked for. */
+  /** Bytes sent or requested. */
   readonly asked: number;
-  /** Bytes that went, or came; null where it failed. */
+  /** Bytes transferred; null if the transfer failed. */
   readonly got: number | null;
-  /** `ok`, `stall`, or why it failed. */
+  /** `ok`, `stall`, or the error. */
   readonly status: string;
   /** The first bytes, in hexadecimal. */
   readonly bytes: string;
@@ -23,11 +23,11 @@ export interface WatchedTransfer {
 
 const shownBytes = 16;
 
-/** Notes all that goes to devices; those of one list keep their identity. */
+/** Records all transfers; devices of one list keep their identity. */
 export class UsbWatch {
   readonly transfers: WatchedTransfer[] = [];
   step = '';
-  /** What goes out waits for what went before: for devices that do not take several transfers at once. */
+  /** Serializes outgoing transfers, for devices that do not accept several at once. */
   oneAtATime = false;
   private readonly known = new WeakMap<UsbControlDevice, UsbControlDevice>();
   private readonly start = performance.now();
@@ -42,7 +42,7 @@ export class UsbWatch {
       return watched;
     });
 
-  /** Those of a step. */
+  /** Transfers of one step. */
   of(step: string): readonly WatchedTransfer[] {
     return this.transfers.filter((transfer) => transfer.step === step);
   }

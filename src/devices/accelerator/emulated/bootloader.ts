@@ -1,4 +1,4 @@
-// The accelerator before it has firmware: a DFU interface with the memory of its 8051 behind it (DFU 1.1; libedgetpu,
+// The accelerator without firmware: a DFU interface to the memory of its 8051 (DFU 1.1; libedgetpu,
 // driver/usb/usb_dfu_commands.cc).
 
 import type { UsbSetup } from '../../transport/index.js';
@@ -9,10 +9,10 @@ const Request = { download: 1, upload: 2, getStatus: 3, clearStatus: 4, getState
 const State = { idle: 2, downloadSync: 3, downloadIdle: 5, manifestSync: 6, uploadIdle: 9, error: 10 } as const;
 const errStalledPacket = 15;
 const transferBytes = 0x100;
-/** What its memory holds, and a read gives back. */
+/** Content of its memory, as reads return it. */
 const memoryBytes = 0x8000;
 const canDownloadAndUpload = 3;
-/** Detach within 255 ms; DFU 1.1. */
+/** DFU 1.1 functional descriptor: detach within 255 ms. */
 const functional = [9, 0x21, canDownloadAndUpload, 0xff, 0x00, transferBytes & 255, transferBytes >> 8, 0x10, 0x01];
 
 export class Bootloader implements UsbGadget {
@@ -24,10 +24,10 @@ export class Bootloader implements UsbGadget {
   private state: number = State.idle;
   private status = 0;
   private received: Uint8Array[] = [];
-  /** What has been taken whole. */
+  /** The image that was written completely. */
   private firmware: Uint8Array | null = null;
 
-  /** @param started what it is with its firmware; null where it does not run this one */
+  /** @param started creates the device that runs the firmware; null if the firmware is not accepted */
   constructor(private readonly started: (firmware: Uint8Array) => UsbGadget | null) {
     const { vendor, product } = acceleratorIds.waiting;
     const shape = {

@@ -1,5 +1,5 @@
-// The accelerator with its firmware: registers behind control requests, one endpoint that takes everything in messages
-// with headers, and three that give outputs, events and interrupts (libedgetpu, driver/usb/usb_ml_commands.h).
+// The accelerator with firmware: registers behind control requests, one endpoint for all messages with headers, and
+// three endpoints for outputs, events and interrupts (libedgetpu, driver/usb/usb_ml_commands.h).
 
 import type { UsbSetup } from '../../transport/index.js';
 import { acceleratorIds } from '../ids.js';
@@ -19,13 +19,13 @@ import { RegisterFile } from './register-file.js';
 import type { EmulatedProgram } from './twin.js';
 
 export interface ChipOptions {
-  /** Packets of 1024 bytes, or of 512 as at a port of USB 2. */
+  /** Packets of 1024 bytes, or of 512 as on a USB 2 port. */
   readonly superSpeed?: boolean;
 }
 
 const hotBit = 1 << 4;
 const knownTags: ReadonlySet<number> = new Set(Object.values(Tag));
-/** Bits of hib_error_status for what the USB side dislikes; which ones a real chip sets is not known. */
+/** Bits of hib_error_status for USB errors; which ones a real chip sets is not known. */
 const protocolError = 1n << 13n;
 
 export class Chip implements UsbGadget {
@@ -38,9 +38,9 @@ export class Chip implements UsbGadget {
   private machine: Machine;
   private readonly queues = new Map<number, Uint8Array[]>();
   private readonly packetBytes: number;
-  /** The message that is coming. */
+  /** The message being received. */
   private message: { readonly tag: number; readonly data: Uint8Array; filled: number } | null = null;
-  /** Why it stopped; null while it has not. For tests, which want to know what was wrong. */
+  /** Why it stopped, for tests; null while it runs. */
   refusal: string | null = null;
 
   constructor(
@@ -73,12 +73,12 @@ export class Chip implements UsbGadget {
     this.machine = this.fresh();
   }
 
-  /** Milliseconds of computing, which a real chip would do in its own time. */
+  /** Milliseconds of simulation, which a real chip would do in its own time. */
   get computedMs(): number {
     return this.machine.computedMs;
   }
 
-  /** The same of what was known already, and took none. */
+  /** Milliseconds of memoized simulation, which took no time. */
   get rememberedMs(): number {
     return this.machine.rememberedMs;
   }
@@ -129,18 +129,18 @@ export class Chip implements UsbGadget {
       : null;
   }
 
-  /** It is hot, and says so. */
+  /** Simulates overheating, which it reports. */
   heat(): void {
     this.registerFile.hot();
     this.send(endpoints.interrupt, Uint8Array.of(hotBit, 0, 0, 0));
   }
 
-  /** Whether it is hot, as far as it has not been told to forget it. */
+  /** Whether it is overheated and the warning was not cleared. */
   get isHot(): boolean {
     return this.registerFile.isHot;
   }
 
-  /** Firmware runs on over a reset of the bus; what is under way, and what is cached, is gone. */
+  /** Firmware survives a bus reset; transfers in flight and cached parameters are lost. */
   reset(): UsbGadget {
     this.registerFile = new RegisterFile();
     this.queues.clear();
@@ -179,7 +179,7 @@ export class Chip implements UsbGadget {
     return true;
   }
 
-  /** In pieces of the length that is set, each in packets; a piece shorter than a packet ends a read. */
+  /** In chunks of the configured length, each in packets; a chunk shorter than a packet ends a read. */
   private sendOutput(bytes: Uint8Array): void {
     const piece = 8 * Number(this.registerFile.get(registers.outfeedChunkLength) ?? 0n);
     for (let at = 0; at < bytes.byteLength; at += piece) {
@@ -196,7 +196,7 @@ export class Chip implements UsbGadget {
     this.onPackets();
   }
 
-  /** It takes nothing more, and says so. */
+  /** Stops accepting data and reports it. */
   private stop(reason: string): boolean {
     this.refusal ??= reason;
     this.registerFile.fatal(protocolError);

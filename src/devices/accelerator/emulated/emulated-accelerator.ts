@@ -1,5 +1,5 @@
-// An accelerator without hardware, in both of its states: it lists itself as USB devices are listed, and answers as
-// libedgetpu's source implies.
+// An accelerator without hardware, in both of its states: listed like a USB device, and answering as libedgetpu's
+// source implies.
 
 import type { Executable } from '../../../targets/compiled/index.js';
 import type { UsbControlDevice } from '../../transport/index.js';
@@ -11,11 +11,11 @@ import { type EmulatedModel, type EmulatedProgram, emulatedPrograms } from './tw
 import { EmulatedUsbDevice, type Plug, type TransferKind, type UsbFault } from './usb.js';
 
 export interface EmulatedAcceleratorOptions extends ChipOptions {
-  /** What it knows to run: compiled models with those that they were compiled from. */
+  /** Models that it can run: compiled models with their uncompiled ones. */
   readonly models: readonly EmulatedModel[];
-  /** Firmware that it waits for at first; unless given it runs already. */
+  /** The firmware that it waits for; by default it already runs. */
   readonly firmware?: Uint8Array;
-  /** Called before each transfer, counted from 1. */
+  /** Called before each transfer, with its number from 1. */
   readonly fault?: (transfer: number, kind: TransferKind) => UsbFault | null;
 }
 
@@ -44,20 +44,20 @@ export class EmulatedAccelerator {
     this.device = new EmulatedUsbDevice(this.gadget, this.plug);
   }
 
-  /** As the package usb lists them. */
+  /** In the form of the package usb. */
   readonly devices = async (): Promise<readonly UsbControlDevice[]> => (this.device === null ? [] : [this.device]);
 
-  /** What the device does, for whoever carries its transfers otherwise. */
+  /** The device's behaviour, for other ways to carry its transfers. */
   get current(): UsbGadget {
     return this.gadget;
   }
 
-  /** Whether it can compute what a program does. */
+  /** Whether it can compute the outputs of a program. */
   knows({ main }: AcceleratorProgram): boolean {
     return this.programs.some(({ program }) => samePrograms(program.main.executable, main.executable));
   }
 
-  /** Milliseconds that inferences would have taken more, had none been known already. */
+  /** Milliseconds that memoized inferences would have taken. */
   readonly rememberedMs = (): number => this.chip.rememberedMs;
 
   unplug(): void {
@@ -66,7 +66,7 @@ export class EmulatedAccelerator {
     device?.gone();
   }
 
-  /** In again: what was in its memory is lost. */
+  /** Plugs it in again: the content of its memory is lost. */
   plugIn(): void {
     this.unplug();
     this.chip.reset();

@@ -1,13 +1,11 @@
-// What an emulated USB device does, whoever carries its transfers: this process, or a bus that a program emulates.
+// The behaviour of an emulated USB device, independent of what carries its transfers: this process, or an emulated bus.
 
 import type { UsbAlternateInterface, UsbConfiguration, UsbSetup } from '../../transport/index.js';
 
-/**
- * Packets of an endpoint to the host. A read takes whole ones, and ends at a short one, or when it has what it wants.
- */
+/** Packets of an endpoint to the host. A read takes whole packets and ends with a short one, or when it has enough. */
 export interface PacketSource {
   readonly packetBytes: number;
-  /** The next packet; undefined where there is none yet. */
+  /** The next packet; undefined if there is none yet. */
   readonly next: () => Uint8Array | undefined;
 }
 
@@ -15,18 +13,18 @@ export interface UsbGadget {
   readonly vendorId: number;
   readonly productId: number;
   readonly configurations: readonly UsbConfiguration<UsbAlternateInterface>[];
-  /** The device's descriptor, then its configuration's. */
+  /** The device descriptor, followed by the configuration descriptor. */
   readonly descriptors: Uint8Array;
-  /** null: it stalls. */
+  /** null: stall. */
   readonly controlIn: (setup: UsbSetup, length: number) => Uint8Array | null;
-  /** false: it stalls. */
+  /** false: stall. */
   readonly controlOut: (setup: UsbSetup, data: Uint8Array) => boolean;
   readonly out: (endpoint: number, data: Uint8Array) => boolean;
-  /** null for an endpoint that it has not. */
+  /** null for an endpoint that does not exist. */
   readonly source: (endpoint: number) => PacketSource | null;
-  /** Called whenever there may be something to read. */
+  /** Called when there may be something to read. */
   onPackets: () => void;
-  /** The bus is reset. @returns what it is from then on */
+  /** The bus was reset. @returns the device from then on */
   readonly reset: () => UsbGadget;
 }
 
@@ -54,7 +52,7 @@ const descriptorTypes = { device: 1, configuration: 2, interface: 4, endpoint: 5
 const transferTypes = { bulk: 2, interrupt: 3 } as const;
 const selfPowered = 0xc0;
 
-/** One device with one configuration of one interface, as objects and as bytes. */
+/** A device with one configuration and one interface, as objects and as bytes. */
 export function shaped(
   shape: DeviceShape,
 ): Pick<UsbGadget, 'vendorId' | 'productId' | 'configurations' | 'descriptors'> {
@@ -97,7 +95,7 @@ export function shaped(
       { configurationValue: 1, interfaces: [{ interfaceNumber: 0, alternate, alternates: [alternate] }] },
     ],
     descriptors: Uint8Array.from([
-      // No texts and no serial number, as the real one (bcdUSB 3.10, all string indices 0).
+      // No strings and no serial number, like the real device (bcdUSB 3.10, all string indices 0).
       ...[18, descriptorTypes.device, usbVersion & 255, usbVersion >> 8, 0, 0, 0, usbVersion >= 0x0300 ? 9 : 64],
       ...[vendor & 255, vendor >> 8, product & 255, product >> 8, 0, 1, 0, 0, 0, 1],
       ...[9, descriptorTypes.configuration, length & 255, length >> 8, 1, 1, 0, selfPowered, 112],

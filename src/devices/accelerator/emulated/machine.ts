@@ -1,5 +1,5 @@
-// What executes: it knows the programs that it may be sent, follows their transfers step by step, and stops at whatever
-// is not as they say.
+// Executes programs: it knows the programs that it may receive, follows their transfers step by step, and stops at
+// anything unexpected.
 
 import { elementAt } from '../../../base/checked.js';
 import {
@@ -19,9 +19,7 @@ export interface MachineOutlets {
   readonly interrupt: (number: number) => void;
 }
 
-/**
- * Of what is loaded over the bus, the lowest address bits are 0 (beagle_chip_structures.h: minimum_alignment_bytes).
- */
+/** The lowest bits of addresses of bus transfers are 0 (beagle_chip_structures.h: minimum_alignment_bytes). */
 const alignmentBytes = 8;
 
 interface Execution {
@@ -32,16 +30,16 @@ interface Execution {
   outputs: readonly Uint8Array[] | null;
 }
 
-/** What is sent is not what the program wants. */
+/** The data does not match the program. */
 export class Refusal extends Error {}
 
 export class Machine {
   private execution: Execution | null = null;
   private readonly cached = new Set<LoadedExecutable>();
   private token = 0n;
-  /** Milliseconds that the simulator took for what the chip would have computed. */
+  /** Milliseconds that the simulator took in place of the chip. */
   computedMs = 0;
-  /** What it would have taken for the rest, which it knew already. */
+  /** Milliseconds that memoized results would have taken. */
   rememberedMs = 0;
 
   constructor(
@@ -49,7 +47,7 @@ export class Machine {
     private readonly outlets: MachineOutlets,
   ) {}
 
-  /** Something whole has come. @throws Refusal */
+  /** Handles a complete message. @throws Refusal */
   received(tag: number, data: Uint8Array): void {
     const execution = this.execution ?? this.begun(tag, data);
     const transfer = elementAt(execution.loaded.executable.transfers, execution.step);
@@ -114,7 +112,7 @@ export class Machine {
     }
   }
 
-  /** Whatever the chip does without being sent anything. */
+  /** Executes the steps that need no further data. */
   private proceed(execution: Execution): void {
     const { transfers } = execution.loaded.executable;
     for (; execution.step < transfers.length; execution.step++) {
@@ -154,7 +152,7 @@ export class Machine {
   }
 }
 
-/** Equal but for the addresses in them. */
+/** Equal except for the addresses. */
 function sameInstructions({ instructions }: Executable, chunk: number, data: Uint8Array): boolean {
   const known = instructions[chunk];
   if (known === undefined || known.bytes.byteLength !== data.byteLength) return false;
@@ -163,7 +161,7 @@ function sameInstructions({ instructions }: Executable, chunk: number, data: Uin
   return Buffer.from(blank.buffer, blank.byteOffset, blank.byteLength).equals(known.bytes);
 }
 
-/** 32 bits from a bit on. */
+/** 32 bits from any bit offset. */
 function wordAt(bytes: Uint8Array, bit: number): number {
   let word = 0n;
   for (let i = 0; i < 5; i++) word |= BigInt(bytes[(bit >> 3) + i] ?? 0) << BigInt(8 * i);

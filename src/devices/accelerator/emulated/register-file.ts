@@ -1,5 +1,5 @@
-// The registers of an emulated chip, with what they hold after a reset and what writing them does. Values: a recorded
-// start of a real device (geohot/edgetpuxray, connect.py) where it tells them, and common_csr_helper.h of libedgetpu.
+// The registers of an emulated chip: their values after a reset, and the effects of writing. Values: a recorded start
+// of a real device (geohot/edgetpuxray, connect.py) where available, and libedgetpu's common_csr_helper.h.
 
 import { defined } from '../../../base/checked.js';
 import {
@@ -17,12 +17,12 @@ import {
 } from '../registers.js';
 
 const { forceSleep, powerState } = fields.scuCtrl3;
-/** In `topLevelInterrupts`. */
+/** Index in `topLevelInterrupts`. */
 const hotIndex = 3;
-/** A change of state shows after so many reads. */
+/** Number of reads until a state change is visible. */
 const settlingReads = 2;
 
-/** Of the chip's frame, which can be read while its core sleeps. */
+/** Registers of the chip's frame, readable while its core sleeps. */
 export const frameDefaults: readonly (readonly [Register, bigint])[] = [
   [registers.scuCtrl0, 0x000f0959n],
   [registers.scuCtrl2, 0x00190000n],
@@ -68,10 +68,10 @@ const readOnly: ReadonlySet<Register> = new Set([
 
 export class RegisterFile {
   private readonly values = new Map(frameDefaults);
-  /** What takes some reads to show. */
+  /** States that take some reads to become visible. */
   private readonly settling = new Map<Register, { readonly value: bigint; reads: number }>();
 
-  /** null for what cannot be read: nothing is there, or its part of the chip sleeps. */
+  /** null for a register that cannot be read: it does not exist, or its part of the chip sleeps. */
   read(at: number, bits: 32 | 64): bigint | null {
     const register = this.reachable(at, bits);
     if (register === null) return null;
@@ -97,14 +97,14 @@ export class RegisterFile {
     return this.values.get(register) ?? null;
   }
 
-  /** It is hot, which it says until it is told to take it back. */
+  /** Overheated; reported until cleared. */
   hot(): void {
     const { omcDc } = registers;
     this.values.set(omcDc, BigInt(withField(Number(this.get(omcDc)), fields.omcDc.warning, 1)));
     this.values.set(defined(topLevelInterrupts[hotIndex]?.status), 1n);
   }
 
-  /** Whether it still says so. */
+  /** Whether it still reports it. */
   get isHot(): boolean {
     return (
       fieldOf(Number(this.get(registers.omcDc)), fields.omcDc.warning) === 1 ||
@@ -112,14 +112,14 @@ export class RegisterFile {
     );
   }
 
-  /** What stops the chip, and stays the first of its kind. */
+  /** The first fatal error, which stops the chip. */
   fatal(status: bigint): void {
     const before = this.values.get(registers.hibErrorStatus) ?? 0n;
     if (before === 0n) this.values.set(registers.hibFirstErrorStatus, status);
     this.values.set(registers.hibErrorStatus, before | status);
   }
 
-  /** Why it executes nothing; null where it does. */
+  /** Why it executes nothing; null if it does. */
   get hindrance(): string | null {
     if (this.asleep) return 'it sleeps';
     if (this.get(registers.hibErrorStatus) !== 0n) return 'it has stopped after an error';
@@ -140,7 +140,7 @@ export class RegisterFile {
     return register.bits === 64 && this.asleep ? null : register;
   }
 
-  /** Its warnings cannot be written, only taken back. */
+  /** Warnings cannot be set by writing, only cleared. */
   private temperature(value: number): void {
     const before = Number(this.get(registers.omcDc));
     const still = (shown: Field, clearing: Field): number =>
@@ -154,7 +154,7 @@ export class RegisterFile {
     this.values.set(registers.omcDc, BigInt(withField(withField(shown, shutdownClear, 0), warningClear, 0)));
   }
 
-  /** Told to sleep, or to wake up: the core comes out of it as after power on. The state itself cannot be written. */
+  /** Sleep and wake requests: the core wakes up as after power-on. The state itself cannot be written. */
   private power(value: number): void {
     const now = Number(this.get(registers.scuCtrl3));
     const wanted = fieldOf(value, forceSleep);

@@ -1,5 +1,4 @@
-// A compiled model and the one that it was compiled from: what the Edge TPU computes, the simulator computes with the
-// latter.
+// A compiled model with its uncompiled one: the simulator computes with the latter what the Edge TPU would compute.
 
 import { elementAt } from '../../../base/checked.js';
 import { fail } from '../../../base/errors.js';
@@ -13,7 +12,7 @@ export interface EmulatedModel {
   readonly uncompiled: Model;
 }
 
-/** A program, and what computes its outputs from its inputs. */
+/** A program, and a function that computes its outputs. */
 export interface EmulatedProgram {
   readonly program: AcceleratorProgram;
   readonly compute: (inputs: readonly Uint8Array[]) => Computed;
@@ -21,13 +20,13 @@ export interface EmulatedProgram {
 
 export interface Computed {
   readonly outputs: readonly Uint8Array[];
-  /** What it took when it was computed. */
+  /** Time that the computation took. */
   readonly ms: number;
-  /** It was known already. */
+  /** Whether the result was memoized. */
   readonly remembered: boolean;
 }
 
-/** @throws EDGETPU_TWIN where they do not belong together; EDGETPU_PACKAGE_INVALID, EDGETPU_EXECUTABLE */
+/** @throws EDGETPU_TWIN if they do not belong together; EDGETPU_PACKAGE_INVALID, EDGETPU_EXECUTABLE */
 export function emulatedPrograms({ compiled, uncompiled }: EmulatedModel): EmulatedProgram[] {
   const parts = compiledModelOf(compiled)?.parts;
   if (parts === undefined) throw fail('EDGETPU_TWIN', { reason: 'the first is not compiled' });
@@ -72,7 +71,7 @@ function computing({ inputs, outputs }: Executable, uncompiled: Model): Emulated
   });
 }
 
-/** Asked the same again, it need not compute it again: latencies are taken on one sample, many times. */
+/** Memoizes the last result: latencies are measured with one sample, many times. */
 function memoizeCompute(
   compute: (samples: readonly Uint8Array[]) => readonly Uint8Array[],
 ): EmulatedProgram['compute'] {

@@ -1,24 +1,21 @@
-// An emulated gadget as a device of the package usb, in this process: with a plug that can be pulled, and transfers
-// that go wrong on demand.
+// An emulated gadget as a device of the package usb, in this process. It can be unplugged, and transfers can fail on
+// demand.
 
 import type { UsbControlDevice, UsbSetup } from '../../transport/index.js';
 import type { UsbGadget } from './gadget.js';
 
 export type TransferKind = 'control' | 'out' | 'output' | 'event' | 'interrupt';
 
-/**
- * What goes wrong at a transfer: the plug is pulled, it stalls, it brings less or something else, or nothing at all
- * happens.
- */
+/** Failure of a transfer: unplugged, stall, short or corrupted data, or no answer. */
 export type UsbFault = 'unplug' | 'stall' | 'short' | 'garbage' | 'silence';
 
 export interface Plug {
-  /** Called before each transfer. @returns what is wrong with it */
+  /** Called before each transfer. @returns its failure, if any */
   readonly fault: (kind: TransferKind) => UsbFault | null;
   /** Whether the device is (still) on the bus. */
   readonly attached: (device: EmulatedUsbDevice) => boolean;
   readonly unplug: () => void;
-  /** The device has become another one by a reset. */
+  /** A reset has changed the device. */
   readonly became: (gadget: UsbGadget) => void;
 }
 
@@ -28,7 +25,7 @@ const never = new Promise<never>(() => undefined);
 
 interface PendingRead {
   readonly endpoint: number;
-  /** Nothing ever comes. */
+  /** Never completes. */
   readonly silent: boolean;
   readonly length: number;
   readonly parts: Uint8Array[];
@@ -144,7 +141,7 @@ export class EmulatedUsbDevice implements UsbControlDevice {
     throw new Error('reset error: Error: LIBUSB_ERROR_NOT_FOUND');
   }
 
-  /** The plug was pulled: whatever waits ends. */
+  /** Unplugged: all pending transfers end. */
   gone(): void {
     this.endReads(noDevice);
   }

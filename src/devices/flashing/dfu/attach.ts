@@ -1,4 +1,5 @@
-// Finds a bootloader with DFU among the USB devices, brings running firmware there, and claims the interface.
+// Finds a bootloader with DFU among the USB devices, starts it from running firmware if necessary, and claims its
+// interface.
 
 import { fail } from '../../../base/errors.js';
 import { usbHex } from '../../../targets/index.js';
@@ -19,12 +20,12 @@ export interface UsbIds {
 
 export type ListUsb = () => Promise<readonly UsbControlDevice[]>;
 
-/** A device with DFU, in its bootloader or on the way there. */
+/** A device with DFU, in its bootloader or in its firmware. */
 export interface DfuDevice {
   readonly uri: string;
   readonly device: UsbControlDevice;
   readonly dfu: UsbAlternateInterface;
-  /** The firmware runs, and must be told to give way to the bootloader. */
+  /** The firmware runs and must be told to start the bootloader. */
   readonly running: boolean;
 }
 
@@ -32,10 +33,10 @@ const applicationSpecific = 0xfe;
 const dfuSubclass = 1;
 const runTimeProtocol = 1;
 const functionalDescriptor = 0x21;
-/** For a device to come back as its bootloader. */
+/** Timeout for the bootloader to appear. */
 const comingBackMs = 10_000;
 
-/** @throws USB_CHOICE where none is attached, or several; DFU_DEVICE */
+/** @throws USB_CHOICE if none or several are attached; DFU_DEVICE */
 export async function findDfu(
   ids: readonly UsbIds[],
   serial: string | undefined,
@@ -47,7 +48,7 @@ export async function findDfu(
   return dfuOf(uriOf({ vendor: device.vendorId, product: device.productId }), device);
 }
 
-/** @throws DFU_DEVICE where it has no such interface */
+/** @throws DFU_DEVICE if it has no such interface */
 export function dfuOf(uri: string, device: UsbControlDevice): DfuDevice {
   for (const { interfaces } of device.configurations) {
     const dfu = interfaces.find(({ alternates }) => alternates.some(isDfu));
@@ -58,7 +59,7 @@ export function dfuOf(uri: string, device: UsbControlDevice): DfuDevice {
 }
 
 /**
- * Tells running firmware to give way, and waits until its bootloader is attached, under another id as a rule.
+ * Tells running firmware to detach, and waits until its bootloader is attached, usually under another id.
  * @throws DFU_DEVICE
  */
 export async function enterBootloader(
@@ -93,7 +94,7 @@ export async function claimDfu(
   try {
     if (!device.opened) await device.open();
     await device.claimInterface(dfu.interfaceNumber);
-    // Where there is nothing to choose, some do not know the request.
+    // Devices without alternate settings may not support the request.
     if (dfu.alternates.length > 1) await device.selectAlternateInterface(dfu.interfaceNumber, alternate);
     const functions = await answeredWithin(uri, readFunctions(device, dfu.interfaceNumber), timeoutMs);
     if (functions === null) throw fail('DFU_DEVICE', { device: uri, reason: 'it has no DFU functional descriptor' });
@@ -118,7 +119,7 @@ async function readFunctions(device: UsbControlDevice, interfaceNumber: number):
   return data === undefined ? null : functionsIn(data, interfaceNumber);
 }
 
-/** Descriptors one after another, each with its length and kind. Exported for tests. */
+/** Splits descriptors, each with its length and type. Exported for tests. */
 export function functionsIn(descriptors: DataView, interfaceNumber: number): DfuFunctions | null {
   let inInterface = false;
   for (let at = 0; at + 2 <= descriptors.byteLength; at += descriptors.getUint8(at)) {

@@ -1,4 +1,4 @@
-// Flashing through a bootloader with DFU, over libusb.
+// Flashes through a bootloader with DFU, over libusb.
 
 import { fail } from '../../../base/errors.js';
 import { usbDevices, usbError } from '../../transport/index.js';
@@ -8,20 +8,20 @@ import { parseMemoryLayout, type Sector } from './memory-layout.js';
 import { sectorsOf, writeDfuSe, writePlainDfu } from './write.js';
 
 /**
- * Behind which alternate setting the model's flash lies, and the sectors that the image needs; null for plain DFU,
- * which has no addresses.
+ * The alternate setting of the model's flash, and the sectors that the image needs; null for plain DFU, which has no
+ * addresses.
  */
 interface Area {
   readonly alternate: number;
   readonly sectors: readonly Sector[] | null;
 }
 
-/** @param devices those of this machine unless given */
+/** @param devices those of this machine by default */
 export function dfuWay(devices: ListUsb = usbDevices): FindWay<'dfu'> {
   return async (job, { ids, alternate }) => {
     const { image, place, choice, target } = job;
     const found = await findDfu(ids, choice.serial, devices);
-    // Before anything is written; firmware that still runs does not tell.
+    // Checked before anything is written; running firmware does not report it.
     if (!found.running) areaOf(found, job, alternate);
     return {
       method: 'dfu',
@@ -38,7 +38,7 @@ export function dfuWay(devices: ListUsb = usbDevices): FindWay<'dfu'> {
           return await writeDfuSe(dfu, image, place, area.sectors, target.flash?.start ?? 0, run);
         } catch (error) {
           run.signal?.throwIfAborted();
-          // The plug may be pulled at any time.
+          // The device may be unplugged at any time.
           throw usbError(bootloader.uri, error);
         } finally {
           await bootloader.device.close().catch(() => undefined);
@@ -48,7 +48,7 @@ export function dfuWay(devices: ListUsb = usbDevices): FindWay<'dfu'> {
   };
 }
 
-/** @throws FLASH_OUTSIDE, DFU_DEVICE where no alternate setting is known to be the model's */
+/** @throws FLASH_OUTSIDE, DFU_DEVICE if no alternate setting is known to be the model's */
 function areaOf({ uri, dfu }: DfuDevice, { image, place }: FlashJob, wanted: string | undefined): Area {
   const named = dfu.alternates.map(({ alternateSetting, interfaceName }) => ({
     alternate: alternateSetting,

@@ -1,7 +1,7 @@
-// The memory that DfuSe devices tell of in the name of an alternate setting, such as
-//   @Internal Flash  /0x08000000/04*032Kg,01*128Kg,03*256Kg
+// The memory that a DfuSe device describes in the name of an alternate setting, such as
+// @Internal Flash  /0x08000000/04*032Kg,01*128Kg,03*256Kg
 // Source: ST UM0424, "DfuSe USB device firmware upgrade", 10.3.2: count * size, unit (blank, K or M), and a letter
-// whose low bits say readable, erasable, writable.
+// whose low bits mean readable, erasable, writable.
 
 import type { AddressRange } from '../place.js';
 
@@ -12,10 +12,10 @@ export interface Sector extends AddressRange {
 }
 
 const units: Readonly<Record<string, number>> = { '': 1, B: 1, K: 1024, M: 1024 * 1024 };
-/** More are no flash of a microcontroller. */
+/** No microcontroller has more. */
 const maxSectors = 65_536;
 
-/** @returns the sectors, in their order; null where the text is no such layout */
+/** @returns the sectors in order; null if the text is not such a layout */
 export function parseMemoryLayout(text: string): { readonly name: string; readonly sectors: readonly Sector[] } | null {
   const [name = '', ...parts] = text.split('/');
   if (!name.startsWith('@') || parts.length < 2) return null;

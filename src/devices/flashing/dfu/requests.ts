@@ -1,5 +1,5 @@
-// The requests of a DFU interface, and what its answers mean.
-// Source: USB Device Class Specification for Device Firmware Upgrade, version 1.1, chapters 3 and 6, and annex A.
+// The requests of a DFU interface and their responses. Source: USB Device Class Specification for Device Firmware
+// Upgrade, version 1.1, chapters 3 and 6, and annex A.
 
 import { setTimeout as delay } from 'node:timers/promises';
 import { fail } from '../../../base/errors.js';
@@ -7,10 +7,10 @@ import type { UsbControlDevice } from '../../transport/index.js';
 
 const Request = { detach: 0, download: 1, upload: 2, getStatus: 3, clearStatus: 4, abort: 6 } as const;
 
-/** Of the device; those that nothing here waits for are left out. */
+/** States of the device; those that are not needed here are left out. */
 const State = { idle: 2, downloadSync: 3, downloadBusy: 4, downloadIdle: 5, manifestWaitReset: 8, error: 10 } as const;
 
-/** By their number, from 0 on. */
+/** Status texts by number, from 0 on. */
 const statusTexts = [
   'OK',
   'errTARGET: not for this device',
@@ -30,29 +30,29 @@ const statusTexts = [
   'errSTALLEDPKT: a request that it does not know here',
 ];
 
-/** What its functional descriptor says. */
+/** Its functional descriptor. */
 export interface DfuFunctions {
   readonly canDownload: boolean;
   readonly canUpload: boolean;
-  /** Told to detach, it leaves the bus by itself; others wait to be reset. */
+  /** Whether it leaves the bus by itself after a detach request; otherwise it waits for a reset. */
   readonly detachesItself: boolean;
   /** Bytes of a block. */
   readonly transferBytes: number;
-  /** ST's extension, in which memory has addresses. */
+  /** ST's extension with memory addresses. */
   readonly isDfuSe: boolean;
 }
 
 export interface DfuStatus {
   readonly status: number;
   readonly state: number;
-  /** Not to be asked again for so long. */
+  /** Minimum time until the next status request. */
   readonly waitMs: number;
 }
 
-/** Work that a device reports as going on is waited for so long in all, unless said otherwise; and an answer. */
+/** Timeout for work that a device reports as in progress, and for a response. */
 export const dfuTimeoutMs = 120_000;
 
-/** @throws DFU_REFUSED; errors of libusb where the device goes away */
+/** @throws DFU_REFUSED; errors of libusb if the device disappears */
 export class DfuInterface {
   constructor(
     readonly name: string,
@@ -62,7 +62,7 @@ export class DfuInterface {
     private readonly timeoutMs = dfuTimeoutMs,
   ) {}
 
-  /** One block, taken and worked off. @param what for messages */
+  /** Sends one block and waits until it is processed. @param what for messages */
   async download(block: number, data: Uint8Array, what: string): Promise<void> {
     const { status } = await this.answered(
       this.device.controlTransferOut(this.setup(Request.download, block), new Uint8Array(data)),
@@ -90,7 +90,7 @@ export class DfuInterface {
     };
   }
 
-  /** From whatever was going on before: what an interrupted run left, or an error. */
+  /** Returns to the idle state from an interrupted transfer or an error. */
   async makeIdle(): Promise<void> {
     for (let tries = 0; tries < 4; tries++) {
       const { state } = await this.getStatus();
@@ -107,7 +107,7 @@ export class DfuInterface {
     if (status === 'ok' && !this.functions.detachesItself) await this.device.reset();
   }
 
-  /** All has been sent: the device makes it its firmware, and may be gone before it says so. */
+  /** Ends the download: the device activates the firmware, and may disappear before it responds. */
   async finish(block: number): Promise<void> {
     await this.answered(this.device.controlTransferOut(this.setup(Request.download, block)));
     const until = Date.now() + this.timeoutMs;
@@ -154,7 +154,7 @@ export class DfuInterface {
   }
 }
 
-/** @throws DFU_DEVICE where no answer comes */
+/** @throws DFU_DEVICE if there is no response */
 export async function answeredWithin<Answer>(device: string, request: Promise<Answer>, ms: number): Promise<Answer> {
   let timer: NodeJS.Timeout | undefined;
   const late = new Promise<never>((_, reject) => {

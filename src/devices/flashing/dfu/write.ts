@@ -1,5 +1,5 @@
-// An image into a device's memory by plain DFU, which has one area behind each alternate setting, and by DfuSe, which
-// has addresses. Sources: DFU 1.1, chapter 6; ST AN3156, "USB DFU protocol used in the STM32 bootloader".
+// Writes an image by plain DFU, which has one area behind each alternate setting, or by DfuSe, which has addresses.
+// Sources: DFU 1.1, chapter 6; ST AN3156, "USB DFU protocol used in the STM32 bootloader".
 
 import { fail } from '../../../base/errors.js';
 import { type FlashPlace, hexAddress } from '../place.js';
@@ -9,12 +9,12 @@ import type { DfuInterface } from './requests.js';
 
 const setAddressCommand = 0x21;
 const eraseCommand = 0x41;
-/** The first block of a DfuSe transfer: those before it are commands. */
+/** Block number of the first data block of a DfuSe transfer; lower numbers are commands. */
 const firstBlock = 2;
-/** Blocks behind one address pointer; block numbers have 16 bits. */
+/** Blocks per address pointer; block numbers have 16 bits. */
 const blocksOfOneAddress = 4096;
 
-/** @throws FLASH_OUTSIDE where the image needs sectors that are not the model's, or that cannot be written */
+/** @throws FLASH_OUTSIDE if the image needs sectors outside the model's area, or sectors that cannot be written */
 export function sectorsOf(
   device: string,
   image: Uint8Array,
@@ -40,8 +40,8 @@ export function sectorsOf(
 }
 
 /**
- * @param sectors that the image needs; they are erased.
- * @param startAddress where the device goes on afterwards: its firmware
+ * @param sectors that the image needs; they are erased
+ * @param startAddress address of the firmware, which the device starts afterwards
  */
 export async function writeDfuSe(
   dfu: DfuInterface,

@@ -1,5 +1,5 @@
-// An image on its way to a device, block by block in any order: a bitmap says which are there, so that repeated and
-// overtaking ones do no harm.
+// A download of an image, block by block in any order: a bitmap marks received blocks, so that repeated and reordered
+// ones do no harm.
 
 import { hex, sha256Hex } from '../../../base/hashes.js';
 import { inflatedBlock } from '../../bundle/index.js';
@@ -12,7 +12,9 @@ export class Download {
   readonly sha: string;
   private readonly have: Uint8Array;
   private missing: number;
-  /** Bytes that are not those of the image as others have it; made only when there is none, or one differs. */
+  /**
+   * Bytes that differ from other devices' copy of the image; allocated only if there is no copy, or if a block differs.
+   */
   private own: Uint8Array | null = null;
 
   constructor(
@@ -33,12 +35,12 @@ export class Download {
     return this.missing === 0;
   }
 
-  /** The first segment that lacks a block. */
+  /** The first segment with a missing block. */
   get segment(): number {
     return Math.floor(this.have.indexOf(0) / segmentBlocks);
   }
 
-  /** @returns whether it was one that was missing */
+  /** @returns whether the block was missing */
   take(n: number, compressed: Uint8Array): boolean {
     if (!(n < this.blocks) || this.have[n] === 1) return false;
     const { block, len } = this.desired;
@@ -53,14 +55,14 @@ export class Download {
     return true;
   }
 
-  /** All of it. @returns null where it is not what was promised */
+  /** The whole image. @returns null if it does not match its hash */
   image(): Uint8Array | null {
     if (this.own === null) return this.store.image(this.sha);
     return sha256Hex(this.own) === this.sha ? this.store.shared(this.sha, this.own) : null;
   }
 
   private write(at: number, bytes: Uint8Array, known: Uint8Array | null): void {
-    // What came before was as the others have it.
+    // Earlier blocks equal the shared copy.
     this.own ??= known === null ? new Uint8Array(this.desired.len) : known.slice();
     this.own.set(bytes, at);
   }

@@ -1,6 +1,5 @@
-// A simulated device of a fleet: hears what it is to run, fetches it, proves it, runs it, and reports each step. It
-// follows docs/fleets.md. Time and messages come from a port, so that a fleet may live at a broker or in a test's own
-// time.
+// A simulated device of a fleet: receives what it should run, downloads it, proves it, runs it, and reports each step
+// (docs/fleets.md). Time and messages come from a port, so that a fleet can run at a broker or in virtual time.
 
 import { crc32 } from 'node:zlib';
 import { AtollError, reasonOf } from '../../../base/errors.js';
@@ -33,9 +32,9 @@ export interface FleetPort {
   readonly publish: (topic: string, payload: Uint8Array | string, retain: boolean) => void;
   /** Milliseconds since 1970. */
   readonly now: () => number;
-  /** @returns what calls it off */
+  /** @returns a function that cancels it */
   readonly later: (ms: number, callback: () => void) => () => void;
-  /** A promise is waited for that comes true before time goes on. */
+  /** Resolves a pending promise before virtual time advances. */
   readonly wake: () => void;
 }
 
@@ -43,46 +42,43 @@ export interface FleetDeviceOptions {
   readonly seed: number;
   readonly tags?: Readonly<Record<string, string>>;
   readonly faults?: readonly FleetFault[];
-  /** What flash holds already; empty slots unless given. */
+  /** Existing content of flash; empty slots by default. */
   readonly slots?: Slots;
-  /** Writes down what flash holds, where it has changed: before each report. */
+  /** Saves flash if it has changed; called before each report. */
   readonly keep?: () => Promise<void>;
 }
 
-/** Inferences behind a reported latency. */
+/** Number of inferences for a reported latency. */
 const measuredRuns = 30;
-/** Erasing, testing and starting a model: so long each, at most. */
+/** Maximum time for erasing, testing and starting a model, each. */
 const maxStepMs = 200;
-/**
- * A segment that does not come whole within this is fetched again: the broker sends what it retains once more, or is
- * asked.
- */
+/** Timeout for a segment, which is then fetched again: from the retained messages, or by a request. */
 const segmentTimeoutMs = 15_000;
 /**
- * What was said last is said again after this, and then after twice as long each time: the broker may not have kept it.
+ * The last report is repeated after this time, and then after twice as long each time: the broker may not have kept it.
  */
 const repeatMs = 30_000;
 const maxRepeatMs = 86_400_000;
 
 export class FleetDevice {
-  /** What flash keeps over a restart. */
+  /** State that survives a restart. */
   readonly slots: Slots;
-  /** Called with what it reports. */
+  /** Called with each report. */
   onReport: ((reported: WrittenReported) => void) | null = null;
-  /** Called when a rollout has come to its end here. */
+  /** Called when a rollout has ended on this device. */
   onSettled: (() => void) | null = null;
   private readonly topics: ReturnType<typeof fleetTopics>;
   private readonly random: () => number;
   private readonly faults: Set<FleetFault>;
-  /** What it works at, or has worked at last. */
+  /** The current or last work. */
   private taken: Desired | null = null;
   private download: Download | null = null;
   private subscribed: string | null = null;
-  /** Segments that did not come in time, one after another: then they are asked for. */
+  /** Segments in a row that timed out; blocks are then requested. */
   private failedAttempts = 0;
   private sequence: number;
   private last: WrittenReported | null = null;
-  /** The same, as it was sent: what is still being written down is not. */
+  /** The last report that was sent; one that is still being saved does not count. */
   private lastPublished: WrittenReported | null = null;
   private dead = false;
   private callOff: () => void = () => undefined;
@@ -103,25 +99,25 @@ export class FleetDevice {
     this.sequence = this.firstSequence();
   }
 
-  /** SHA-256 of the slot image that runs, in hexadecimal; null where none does. */
+  /** SHA-256 of the running slot image, in hexadecimal; null if none runs. */
   get running(): string | null {
     const { active } = this.slots;
     return active === null ? null : this.store.sha(active.bytes);
   }
 
-  /** At first, and whenever the connection is back. */
+  /** Called at the start and after each reconnection. */
   connected(): void {
     if (this.dead) return;
     this.publishAlive();
     this.port.subscribe(this.topics.desired(this.id));
     this.port.subscribe(this.topics.pulledBlock(this.id));
-    // What was said last may not have arrived.
+    // The last report may not have arrived.
     if (this.last === null) this.reportIdle();
     else if (this.lastPublished !== null) this.send(this.lastPublished);
     if (this.subscribed !== null) this.port.subscribe(this.subscribed);
   }
 
-  /** It says and hears nothing any more. */
+  /** Stops sending and receiving. */
   stop(): void {
     this.callOff();
     this.callOffRepeat();
@@ -129,7 +125,7 @@ export class FleetDevice {
     this.dead = true;
   }
 
-  /** Power off and on: what was in RAM is gone, an unconfirmed model has one boot less. */
+  /** Power cycle: RAM is lost, an unconfirmed model uses up one boot attempt. */
   reboot(): void {
     this.abandon();
     this.callOffRepeat();
@@ -141,7 +137,7 @@ export class FleetDevice {
     this.connected();
   }
 
-  /** Another model runs, and not because of a rollout. */
+  /** Another model was activated outside of a rollout. */
   changedOtherwise(): void {
     if (!this.dead && this.download === null) this.reportIdle();
   }
@@ -154,7 +150,7 @@ export class FleetDevice {
   }
 
   private desire(payload: Uint8Array): void {
-    // An empty message: nothing is desired any more, and what comes next is new, even if it is the same.
+    // An empty message: nothing is desired any more, and the next message is new even if it is the same.
     if (payload.byteLength === 0) {
       if (this.taken === null && this.slots.active?.pending !== true) return;
       this.taken = null;
@@ -166,11 +162,11 @@ export class FleetDevice {
     try {
       desired = decodeDesired(payload);
     } catch {
-      // It names no rollout to answer to.
+      // It names no rollout to report to.
       return;
     }
     const { taken } = this;
-    // The same once more, since brokers repeat themselves; or an agent's word that another has overtaken.
+    // A repetition, since brokers may repeat messages; or an outdated message of another agent.
     if (taken?.rollout === desired.rollout && desired.attempt <= taken.attempt) return;
     if (this.faults.has('dies-notified')) return this.stop();
     this.abandon();
@@ -178,13 +174,13 @@ export class FleetDevice {
     if (desired.len > slotBytesOf(this.target))
       return this.fail(desired, 'IMAGE_TOO_LARGE', `${desired.len} bytes do not fit a slot`);
     const { active } = this.slots;
-    // What runs already needs no download, and is proved all the same.
+    // A model that already runs needs no download, but must be proved.
     if (active !== null && this.holds(active, desired)) return this.step(() => this.prove(desired, active));
-    // What was never confirmed gives way to what is desired now.
+    // An unconfirmed model gives way to what is desired now.
     this.slots.fallBack();
     const { inactive } = this.slots;
     const there = this.holds(inactive, desired);
-    // Given up before this start, since it did not survive its boots.
+    // It was given up before this start, since it did not survive its boots.
     if (there && taken === null && inactive.attempts >= maxBootAttempts)
       return this.report(desired, 'rolled-back', { code: 'BOOT_ATTEMPTS' });
     if (desired.deadline !== undefined && this.port.now() > 1000 * desired.deadline)
@@ -213,7 +209,7 @@ export class FleetDevice {
     if (this.subscribed !== null) this.port.unsubscribe(this.subscribed);
     this.subscribed = null;
     const { segment, desired, blocks } = download;
-    // Where the broker retains nothing, whoever leads the rollout can be asked.
+    // If the broker retains no blocks, request them from the agent.
     if (desired.pull === true || this.failedAttempts % 2 === 1) {
       const from = segment * segmentBlocks;
       const request = encodeBlockRequest({ sha: desired.sha, from, n: Math.min(segmentBlocks, blocks - from) });
@@ -244,7 +240,7 @@ export class FleetDevice {
       const { sha, n, data } = decodeBlock(payload);
       if (equalBytes(sha, download.desired.sha)) this.takeBlock(download, n, data);
     } catch {
-      // No block: those that are missing are asked for again.
+      // Not a valid block: missing blocks are requested again.
     }
   }
 
@@ -271,7 +267,7 @@ export class FleetDevice {
     try {
       this.slots.erase(slot);
     } catch (error) {
-      // Somebody has activated another model meanwhile.
+      // Another model was activated meanwhile.
       return this.fail(desired, codeOf(error), reasonOf(error));
     }
     slot.bytes = image;
@@ -316,15 +312,15 @@ export class FleetDevice {
     this.step(() => this.prove(desired, this.slots.active ?? slot));
   }
 
-  /** It boots, and boots, and boots, and only then is there long enough to hear what is desired of it. */
+  /** It reboots repeatedly, and only afterwards runs long enough to receive messages. */
   private fallBack(): void {
     while (this.slots.active?.pending === true) this.slots.boot();
     this.reboot();
   }
 
-  /** Its own test of what runs now, the challenge answered, its latency measured: then it is confirmed. */
+  /** Self-test of the running model, challenge, latency: then it is confirmed. */
   private prove(desired: Desired, slot: Slot): void {
-    // What it pretends to run, it cannot ask.
+    // It does not have the model that it claims to run.
     const silent = this.faults.has('still-old') && !slot.active;
     this.once(desired, this.store.verdict(slot.bytes), (verdict) =>
       this.once(desired, this.store.latencies(slot.bytes, measuredRuns, this.random), (latencies) =>
@@ -369,14 +365,14 @@ export class FleetDevice {
     this.report(desired, 'confirmed', measured);
   }
 
-  /** Goes on when something is there, unless something else is desired by then; at once where it is there already. */
+  /** Continues when an image is available, unless something else is desired by then; at once if it already is. */
   private once<Value>(desired: Desired, value: Ready<Value>, next: (value: Value) => void): void {
     if (!(value instanceof Promise)) return next(value);
     const isStill = (): boolean => !this.dead && this.taken === desired;
     this.port.wake();
     value
       .then((there) => isStill() && next(there))
-      // What runs models does not work any more, or not with this one: what ran before runs on.
+      // The engine fails, or fails with this model: the previous model keeps running.
       .catch((error: unknown) => {
         if (!isStill()) return;
         this.slots.fallBack();
@@ -393,11 +389,11 @@ export class FleetDevice {
   }
 
   private report(desired: Desired | null, state: ReportedState, more: Partial<WrittenReported> = {}): void {
-    // A lie is told of what runs as well.
+    // A lying device reports a wrong model too.
     const lies = this.faults.has('still-old') && state === 'confirmed';
     const told = lies ? this.slots.inactive : this.slots.active;
     const model = told === null ? {} : { model: this.store.model(told.bytes) };
-    // A clock that was set since is followed.
+    // Follow a clock that was set meanwhile.
     this.sequence = Math.max(this.sequence + 1, this.firstSequence());
     const about = desired === null ? {} : { rollout: desired.rollout, attempt: desired.attempt, sha: desired.sha };
     const { tags } = this.options;
@@ -416,7 +412,7 @@ export class FleetDevice {
     else this.sayKept(reported, keep());
   }
 
-  /** Nothing is said of what a start would not find. */
+  /** Report nothing that a restart would not find in flash. */
   private sayKept(reported: WrittenReported, kept: Promise<void>): void {
     this.port.wake();
     kept
@@ -428,7 +424,7 @@ export class FleetDevice {
             : { ...reported, state: 'failed' as const, code: codeOf(error), detail: reasonOf(error) },
       )
       .then((said) => {
-        // Something newer may be there to say.
+        // There may be a newer report.
         if (this.dead || this.last !== reported) return;
         this.last = said;
         this.publishReport(said);
@@ -466,9 +462,7 @@ export class FleetDevice {
     this.callOff = this.port.later(1 + this.random() * maxStepMs, next);
   }
 
-  /**
-   * Reports after a restart must not seem older than those before it: no device reports a hundred times in a second.
-   */
+  /** Reports after a restart must have higher numbers: no device reports a hundred times per second. */
   private firstSequence(): number {
     return Math.floor(this.port.now() / 10);
   }

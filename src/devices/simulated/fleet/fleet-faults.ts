@@ -1,15 +1,15 @@
-// What may be wrong with a device of a fleet, by name.
+// Named faults of fleet devices.
 
 import { fail } from '../../../base/errors.js';
 
 /**
- * - dies-notified, dies-downloading, dies-verified, dies-pending: it falls silent there, and does not come back
- * - reboots-downloading, reboots-pending: it loses its power there once, and starts again
- * - stuck-download: it never gets beyond the first half
- * - bad-signature: it finds fault with every signature
+ * - dies-notified, dies-downloading, dies-verified, dies-pending: it falls silent in that state
+ * - reboots-downloading, reboots-pending: it loses power there once, and restarts
+ * - stuck-download: the download never gets beyond the first half
+ * - bad-signature: it rejects every signature
  * - wrong-result: its self-test fails
- * - still-old: it reports success, and runs the model that it had
- * - falls-back: the new model does not survive a boot, and the one before comes back
+ * - still-old: it reports success but runs the previous model
+ * - falls-back: the new model does not survive a boot, and the previous one comes back
  * - slow: its inferences take three times as long
  * - inaccurate: it gets a quarter fewer of its labelled samples right
  */
@@ -30,7 +30,7 @@ export const fleetFaultNames = [
 ] as const;
 export type FleetFault = (typeof fleetFaultNames)[number];
 
-/** `NAME` for all devices, `NAME=SHARE` for some, such as slow=10%. @throws USAGE */
+/** `NAME` for all devices, `NAME=SHARE` for some, for example slow=10%. @throws USAGE */
 export function fleetFaultsNamed(texts: readonly string[]): { readonly name: FleetFault; readonly share: number }[] {
   return texts.map((text) => {
     const [wanted, shareText = '100%'] = text.split('=');

@@ -1,5 +1,5 @@
-// What the devices of one process know together, so that ten thousand of them cost no more than their own states: the
-// bytes of each image once, and what a kind of device makes of it once.
+// Data that the devices of one process share, so that ten thousand of them need little more than their own states: the
+// bytes of each image once, and the results for each target once.
 
 import { AtollError } from '../../../base/errors.js';
 import { sha256, sha256Hex } from '../../../base/hashes.js';
@@ -15,14 +15,14 @@ import { simulatedEngine } from '../simulated-engine.js';
 import { StatusError } from '../status-error.js';
 import { requireTrust } from '../trust.js';
 
-/** What became of testing an image. */
+/** The result of testing an image. */
 export interface SelfTestResult {
-  /** Why it cannot run; null where it can. */
+  /** Why it cannot run; null if it can. */
   readonly refusal: { readonly code: string; readonly detail: string } | null;
   readonly vectors: number;
   readonly failed: number;
   readonly arenaBytes: number;
-  /** Of its outputs, how many a report may hold. */
+  /** Bytes of its outputs that fit into a report. */
   readonly reportedBytes: number;
 }
 
@@ -31,10 +31,10 @@ export interface CountedSamples {
   readonly correct: number;
 }
 
-/** What is known already is there at once. */
+/** Whether the value is already known. */
 export type Ready<Value> = Value | Promise<Value>;
 
-/** What is in an image, without running it. */
+/** The content of an image, without running it. */
 interface Contents {
   readonly model: Uint8Array;
   readonly trailer: Trailer | null;
@@ -50,7 +50,7 @@ export class ImageStore {
   private readonly ready = new Map<string, LoadedModel>();
   private readonly counts = new Map<string, Promise<CountedSamples>>();
 
-  /** @param samples labelled ones that every device holds; null: none does */
+  /** @param samples labelled samples that every device holds; null for none */
   constructor(
     private readonly target: Target,
     private readonly keys: readonly VerifyingKey[],
@@ -58,7 +58,7 @@ export class ImageStore {
     private readonly engine: DeviceEngine = simulatedEngine(target, { inTurns: false }),
   ) {}
 
-  /** The one copy of these bytes that is kept. @param sha theirs */
+  /** The shared copy of these bytes. @param sha their SHA-256 */
   shared(sha: string, image: Uint8Array): Uint8Array {
     const known = this.images.get(sha);
     if (known !== undefined) return known;
@@ -81,7 +81,7 @@ export class ImageStore {
     return sha;
   }
 
-  /** SHA-256 of the model in it. */
+  /** SHA-256 of the model in the image. */
   model(image: Uint8Array): Uint8Array {
     return this.contentsOf(image).model;
   }
@@ -94,7 +94,7 @@ export class ImageStore {
     return kept(this.verdicts, this.sha(image), () => this.judge(image));
   }
 
-  /** Outputs on samples drawn from a seed; null for a model whose inputs cannot be drawn. */
+  /** Outputs for samples drawn from a seed; null for a model whose inputs cannot be drawn. */
   challenge(image: Uint8Array, seed: number): Ready<Uint8Array | null> {
     return kept(this.challenges, `${this.sha(image)} ${seed}`, async () => {
       const loaded = await this.load(image);
@@ -102,7 +102,7 @@ export class ImageStore {
     });
   }
 
-  /** What so many inferences take, in milliseconds. @param random of the device, where they are drawn */
+  /** Latencies of a number of inferences, in milliseconds. @param random the device's generator */
   latencies(image: Uint8Array, count: number, random: () => number): Ready<number[]> {
     const ready = this.ready.get(this.sha(image));
     return ready === undefined
@@ -110,7 +110,7 @@ export class ImageStore {
       : ready.execution.latencies(count, random);
   }
 
-  /** How many of the labelled samples the model gets right; null where there are none. */
+  /** Number of labelled samples that the model gets right; null if there are none. */
   accuracy(image: Uint8Array): Promise<CountedSamples> | null {
     const { samples } = this;
     if (samples === null) return null;
@@ -173,7 +173,7 @@ export class ImageStore {
   }
 }
 
-/** What was computed once; while it is computed, its promise. What failed is computed anew. */
+/** Memoizes results, and promises while they are computed. Failures are not kept. */
 function kept<Value>(known: Map<string, Ready<Value>>, key: string, compute: () => Promise<Value>): Ready<Value> {
   const value = known.get(key);
   if (value !== undefined) return value;

@@ -1,4 +1,4 @@
-// Simulated devices at a broker, each with a connection of its own: they take rollouts, and answer SMP packets.
+// Simulated devices at a broker, each with its own connection: they take part in rollouts and answer SMP packets.
 
 import { setTimeout as delay } from 'node:timers/promises';
 import { fail, reasonOf } from '../../../base/errors.js';
@@ -17,25 +17,25 @@ import { ImageStore } from './image-store.js';
 
 export interface FleetOptions {
   readonly fleet: string;
-  /** Of the devices. */
+  /** Ids of the devices. */
   readonly ids: readonly string[];
   readonly target: Target;
   readonly keys?: readonly VerifyingKey[];
   readonly seed?: number;
   readonly tags?: Readonly<Record<string, string>>;
-  /** What share of the devices has a fault; which ones, the seed decides. */
+  /** The share of devices with each fault; the seed selects them. */
   readonly faults?: readonly { readonly name: FleetFault; readonly share: number }[];
   /** Labelled samples that every device holds. */
   readonly samples?: Dataset;
   /** How they answer SMP packets. */
   readonly smp?: Pick<SimulatedDeviceOptions, 'buffers' | 'faults' | 'inflateBytes' | 'maxPacketBytes'>;
-  /** What runs their models; a simulator for each unless given. */
+  /** Engine of their models; by default a simulator each. */
   readonly engine?: DeviceEngine;
-  /** What flash holds already, of a single device. */
+  /** Existing content of flash, for a single device. */
   readonly slots?: PersistentSlots;
-  /** Called with what happens to a device, or to its connection. */
+  /** Called with events of a device or of its connection. */
   readonly onEvent?: (text: string) => void;
-  /** Called with what a broker refuses a device, each time that its reason changes. */
+  /** Called with the reason when a broker refuses a device, each time that the reason changes. */
   readonly onTrouble?: (text: string) => void;
   readonly onProgress?: (progress: { readonly done: number; readonly total: number }) => void;
   readonly signal?: AbortSignal;
@@ -43,12 +43,12 @@ export interface FleetOptions {
 
 export interface ServedFleet {
   readonly devices: readonly FleetDevice[];
-  /** Rejects with BROKER_REFUSED when other clients have taken the names of all devices over. */
+  /** Rejects with BROKER_REFUSED when other clients have taken over the ids of all devices. */
   readonly lost: Promise<never>;
   readonly close: () => Promise<void>;
 }
 
-/** So many connections are being made at once. */
+/** Maximum number of connections made at once. */
 const connecting = 100;
 
 /** `PREFIX01`, `PREFIX02`, ... */
@@ -71,7 +71,7 @@ export async function serveFleet(address: BrokerAddress, options: FleetOptions):
   const lost = new Promise<never>((_, reject) => {
     lose = reject;
   });
-  // Without a listener yet, a rejection would end the process.
+  // Without a handler, a rejection would end the process.
   lost.catch(() => undefined);
   const onLost = (error: Error): void => {
     left -= 1;
@@ -136,7 +136,7 @@ async function serveDevice(
     ...(tags === undefined ? {} : { tags }),
     ...flash,
   });
-  // Made when somebody asks: most devices of a fleet are never spoken to.
+  // Created on demand: most devices of a fleet never receive SMP packets.
   let server: ServedDevice | null = null;
   const activated = (): void => {
     onEvent(`${id} runs another model, which somebody has pushed`);
@@ -196,10 +196,10 @@ async function serveDevice(
 /** With MQTT 3.1.1 a broker cannot refuse a message: it drops it. */
 const silentRefusal =
   'the broker does not return what this device publishes: perhaps it may not write under this name, or not read it';
-/** For the first message to be acknowledged, and for one that the broker retains to come back. */
+/** Timeouts for the acknowledgement of the first message, and for the return of a retained one. */
 const [acknowledgedWithinMs, returnsWithinMs] = [10_000, 2000];
 
-/** What is lost with the connection is done again when it is back: `connected` says it all once more. */
+/** What is lost with a connection is sent again after reconnecting: `connected` sends everything. */
 class BrokerPort implements FleetPort {
   private first: Promise<void> | null = null;
   private refusal = '';
@@ -222,7 +222,7 @@ class BrokerPort implements FleetPort {
     const publication = this.connection.publish(topic, payload, { retain });
     if (this.first !== null) return this.watch(publication);
     this.first = publication;
-    // Awaited later, or never where the device ends before: without a handler a rejection would end the process.
+    // Awaited later, or never if the device ends first: without a handler a rejection would end the process.
     publication.catch(() => undefined);
   }
 
@@ -238,8 +238,8 @@ class BrokerPort implements FleetPort {
   wake(): void {}
 
   /**
-   * Waits until the broker has the first message, which says that the device is there.
-   * @throws BROKER_* where it refuses it or does not answer
+   * Waits until the broker has acknowledged the first message, which announces the device.
+   * @throws BROKER_* if it refuses the message or does not answer
    */
   async firstPublished(broker: string): Promise<void> {
     const over = new AbortController();
@@ -259,7 +259,7 @@ class BrokerPort implements FleetPort {
     }
   }
 
-  /** Whether a retained message of this device comes back from the broker. */
+  /** Whether the broker returns a retained message of this device. */
   async isRetained(topic: string): Promise<boolean> {
     let tell: (arrived: boolean) => void = () => undefined;
     const arrived = new Promise<boolean>((resolve) => {

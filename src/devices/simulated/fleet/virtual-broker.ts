@@ -1,5 +1,5 @@
-// A broker in virtual time, for fleets of any size and any ill luck: messages take their time, and may be lost,
-// repeated or overtaken, as a seed decides.
+// A broker in virtual time, for fleets of any size. Messages take time, and may be lost, repeated or reordered, as
+// decided by a seed.
 
 import { seededRandom } from '../../../base/random.js';
 import { type Message, matchesFilter, RetainedTree } from '../../mqtt/index.js';
@@ -23,20 +23,20 @@ interface Subscription {
   readonly handle: Handler;
 }
 
-/** Milliseconds that a message takes, and one that others overtake takes longer. */
+/** Milliseconds that a message takes; a reordered one takes longer. */
 const [latencyMs, overtakenMs] = [4, 400];
 const noFaults: FaultRates = { lost: 0, repeated: 0, overtaken: 0 };
 
 export class VirtualBroker {
   readonly uri = 'virtual://broker';
-  /** Called with what nobody listens to: devices may be made when something is said to them. */
+  /** Called with messages that have no subscriber: devices can be created on demand. */
   onUnheard: ((topic: string, payload: Uint8Array) => void) | null = null;
-  /** Messages that came in, their bytes, and messages that went out. */
+  /** Messages received, their bytes, and messages delivered. */
   readonly counted = { published: 0, bytes: 0, delivered: 0 };
   private retained = new RetainedTree<{ readonly topic: string; readonly payload: Uint8Array }>();
   private readonly random: () => number;
   private readonly faultRates: FaultRates;
-  /** By topic; those of filters that end with `+` by what is before it; the few others one after another. */
+  /** Subscriptions by topic; filters that end with `+` by the part before it; the few others in a list. */
   private readonly exact = new Map<string, Subscription[]>();
   private readonly last = new Map<string, Subscription[]>();
   private readonly others: (Subscription & { readonly filter: string })[] = [];
@@ -50,14 +50,14 @@ export class VirtualBroker {
     this.faultRates = faultRates;
   }
 
-  /** @param careful neither its messages nor those to it are lost: a client that waits for acknowledgements */
+  /** @param reliable neither its messages nor those to it are lost: a client that waits for acknowledgements */
   connect(reliable: boolean, onConnected: () => void = () => undefined): VirtualSession {
     const session = new VirtualSession(this, reliable, onConnected);
     this.sessions.add(session);
     return session;
   }
 
-  /** Everybody loses the connection, and has it back after a while. @param keeps what is retained survives */
+  /** Disconnects all clients and reconnects them after a while. @param keeps whether retained messages survive */
   restart(keeps: boolean, awayMs = 3000): void {
     if (!keeps) this.forgetRetained();
     for (const session of this.sessions) session.lose();
@@ -74,7 +74,7 @@ export class VirtualBroker {
     this.counted.bytes += payload.byteLength;
     if (!reliable && this.random() < this.faultRates.lost) return;
     if (retain && payload.byteLength === 0) this.retained.delete(topic);
-    // Encoders hand out views into larger buffers, which would stay with them.
+    // Encoders return views of larger buffers, which would be kept too.
     else if (retain) this.retained.set({ topic, payload: new Uint8Array(payload) });
     const listening = this.matching(topic);
     if (listening.length === 0) this.onUnheard?.(topic, payload);
@@ -128,7 +128,7 @@ export class VirtualBroker {
   }
 }
 
-/** One client's connection. It is a broker to an agent, and ports of devices are made of it. */
+/** A client's connection. Agents use it as a broker, devices as a port. */
 export class VirtualSession {
   onChange: ((connected: boolean) => void) | null = null;
   isConnected = true;
@@ -144,7 +144,7 @@ export class VirtualSession {
     this.uri = broker.uri;
   }
 
-  /** Waits for the connection where it is away. */
+  /** Waits for the connection if it is away. */
   async publish(
     topic: string,
     payload: Uint8Array | string,

@@ -1,7 +1,7 @@
 import { elementAt } from '../../../base/checked.js';
 
-// Time that goes by as fast as events are worked off, in whole milliseconds: what happens at one of them is in the
-// order in which it was asked for.
+// Virtual time, in whole milliseconds, that advances as fast as events are handled. Events of the same millisecond run
+// in the order in which they were scheduled.
 
 interface Timer {
   readonly at: number;
@@ -11,20 +11,20 @@ interface Timer {
 
 export class VirtualTime {
   private timers: Timer[] = [];
-  /** Of these, those that were called off: they are thrown out together. */
+  /** Cancelled events among them; they are removed together. */
   private idle = 0;
   private count = 0;
-  /** Somebody waits for a promise that an event has resolved. */
+  /** Set if an event has resolved a promise that is awaited. */
   private awaited = false;
 
-  /** @param now milliseconds since 1970 at its beginning */
+  /** @param now initial time in milliseconds since 1970 */
   constructor(private time = Date.UTC(2030, 0, 1)) {}
 
   now(): number {
     return this.time;
   }
 
-  /** @returns what calls it off */
+  /** @returns a function that cancels it */
   later(ms: number, run: () => void): () => void {
     const timer: Timer = { at: Math.ceil(this.time + ms), n: this.count++, run };
     this.push(timer);
@@ -36,7 +36,7 @@ export class VirtualTime {
     };
   }
 
-  /** As `later`, for somebody who waits for a promise: before time goes on, they go on. */
+  /** Like `later`, for code that awaits a promise: it continues before time advances. */
   laterAwaited(ms: number, run: () => void): () => void {
     return this.later(ms, () => {
       this.wake();
@@ -44,17 +44,17 @@ export class VirtualTime {
     });
   }
 
-  /** An event has resolved a promise: before time goes on, whoever waits for it goes on. */
+  /** An event has resolved a promise: code that awaits it continues before time advances. */
   wake(): void {
     this.awaited = true;
   }
 
-  /** Until something holds, or nothing is to come any more. @returns whether it holds */
+  /** Runs until a condition holds, or no events are left. @returns whether it holds */
   async until(holds: () => boolean): Promise<boolean> {
     for (this.awaited = true; !holds(); ) {
       const timer = this.pop();
       if (this.awaited && (timer === null || timer.at > this.time)) {
-        // Those who go on may want something before it.
+        // Code that continues may schedule earlier events.
         if (timer !== null) this.push(timer);
         this.awaited = false;
         await settled();
@@ -121,7 +121,7 @@ function isBefore(a: Timer, b: Timer): boolean {
   return a.at < b.at || (a.at === b.at && a.n < b.n);
 }
 
-/** Promises that are resolved are gone on with. */
+/** Lets code that awaits resolved promises continue. */
 function settled(): Promise<void> {
   return new Promise((resolve) => {
     setImmediate(resolve);
