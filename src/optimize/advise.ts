@@ -1,5 +1,5 @@
-// Which scheme to take: decides what is worth trying, tries it on the user's data, and recommends one of those that fit
-// the target.
+// Recommends a scheme: selects the candidates worth trying, tries them on the user's data, and recommends one of those
+// that fit the target.
 
 import { elementAt } from '../base/checked.js';
 import { AtollError } from '../base/errors.js';
@@ -27,19 +27,16 @@ import {
 } from './quantize/index.js';
 
 export interface AdviseOptions {
-  /**
-   * Largest loss of the metric against the float model that is accepted: 2 points of a share and 5 % of other metrics
-   * unless given.
-   */
+  /** Maximum loss of the metric against the float model; by default 2 points of a share and 5 % of other metrics. */
   readonly maxDrop?: Allowance;
   readonly maxMs?: number;
-  /** At most so many samples are evaluated. */
+  /** Maximum number of samples to evaluate. */
   readonly limit?: number;
   readonly onProgress?: (step: string, progress: Progress | null) => void;
   readonly signal?: AbortSignal;
 }
 
-/** One way to quantize. */
+/** A way to quantize. */
 export interface Candidate {
   readonly name: string;
   readonly scheme: SchemeName;
@@ -48,23 +45,25 @@ export interface Candidate {
 
 export interface Trial {
   readonly candidate: Candidate;
-  /** null where it could not be made. */
+  /** null if the candidate could not be made. */
   readonly bytes: number | null;
   readonly arenaBytes: number | null;
   readonly latencyMs: CheckResult['latencyMs'];
-  /** null where it was not evaluated. */
+  /** null if it was not evaluated. */
   readonly accuracy: Accuracy | null;
-  /** Loss against the float model; negative where it is better. */
+  /** Loss against the float model; negative for an improvement. */
   readonly drop: number | null;
   readonly fits: boolean;
   /** Why it does not fit, or was not tried. */
   readonly reasons: readonly string[];
-  /** Whether no other that fits is at least as good in size, latency and accuracy, and better in one. */
+  /**
+   * Whether no other fitting candidate is at least as good in size, latency and accuracy, and better in one of them.
+   */
   readonly onFront: boolean;
 }
 
 export interface Accuracy {
-  /** `signal to noise` where the data has neither labels nor targets. */
+  /** `signal to noise` if the data has neither labels nor targets. */
   readonly metric: Evaluation['metric'] | 'signal to noise';
   readonly value: number;
   readonly samples: number;
@@ -78,22 +77,22 @@ export interface Decision {
 export interface Advised {
   readonly target: string;
   readonly decisions: readonly Decision[];
-  /** Of the float model on this host. */
+  /** The float model on this host. */
   readonly float: Accuracy;
   readonly trials: readonly Trial[];
-  /** Name of a candidate; null where none fits. */
+  /** Name of the recommended candidate; null if none fits. */
   readonly recommended: string | null;
   readonly why: string;
 }
 
 const defaultLimit = 500;
 
-/** More decibels than these are no better for anyone. */
+/** SNR above which improvements do not matter. */
 const enoughDecibels = 60;
 
 /**
- * @param calibration for schemes with integer activations; empty where there is none
- * @throws what `quantize` throws of the float model itself, DATASET_*
+ * @param calibration for schemes with integer activations; may be empty
+ * @throws what `quantize` throws for the float model itself, DATASET_*
  */
 export async function advise(
   model: Model,
@@ -136,7 +135,7 @@ export async function advise(
   return { target: target.id, decisions, float: reference, trials: judged, ...recommend(judged, reference, options) };
 }
 
-/** What is worth trying: the questions of the published guides on model optimization, answered from target and data. */
+/** Selects candidates by the questions of the published guides on model optimization, answered from target and data. */
 function decide(
   target: Target,
   data: Dataset,
@@ -152,7 +151,7 @@ function decide(
     scheme: 'int8',
     options: { ranges: 'auto', repairs: harmlessRepairs },
   };
-  // An accelerator runs 8-bit operators alone: of int16 nothing would be its own.
+  // An accelerator runs 8-bit operators only: int16 would run entirely on the CPU.
   const runs = ({ scheme }: Candidate): boolean => !npu || schemes[scheme].activations !== 'int16';
   const feasible = plain.filter(
     (candidate) => runs(candidate) && (calibration.length > 0 || schemes[candidate.scheme].activations === null),
@@ -220,7 +219,7 @@ async function tryOne(
       reasons: check.reasons.map(({ message }) => message),
     };
   } catch (error) {
-    // Whatever keeps one scheme from being made is a row of the table; being told to stop is not.
+    // An error of one candidate is a row of the table; an interruption ends all.
     if (!(error instanceof AtollError) || error.code === 'INTERRUPTED') throw error;
     return {
       candidate,
@@ -235,7 +234,7 @@ async function tryOne(
   }
 }
 
-/** At least as good in all, better in one. */
+/** At least as good in everything, better in something. */
 function dominates(a: Omit<Trial, 'onFront'>, b: Omit<Trial, 'onFront'>): boolean {
   const figures = ({ bytes, latencyMs, drop }: Omit<Trial, 'onFront'>): number[] => [
     bytes ?? Infinity,
@@ -246,7 +245,7 @@ function dominates(a: Omit<Trial, 'onFront'>, b: Omit<Trial, 'onFront'>): boolea
   return one.every((value, i) => value <= elementAt(other, i)) && one.some((value, i) => value < elementAt(other, i));
 }
 
-/** The smallest and fastest of those that keep the limits; the most accurate of those that fit where none does. */
+/** The smallest and fastest candidate within the limits; if there is none, the most accurate that fits. */
 function recommend(
   trials: readonly Trial[],
   { metric, value }: Accuracy,
@@ -258,8 +257,8 @@ function recommend(
       recommended: null,
       why: 'no scheme gives a model that fits this target; `atoll check` says what is in the way',
     };
-  // Where only outputs are compared the float model is perfect, and no share of that can be demanded: the nearest is
-  // taken, within a decibel.
+  // If only outputs are compared, the float model is perfect and no share of it can be demanded: take the closest
+  // candidate, within one decibel.
   const least = Math.min(...fitting.map(({ drop }) => drop ?? Infinity));
   const limits = maxDrop === undefined ? {} : { maxDrop };
   const allowed = metric === 'signal to noise' ? least + 1 : allowedDrop(metric, value, limits);

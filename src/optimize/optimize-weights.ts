@@ -1,4 +1,4 @@
-// Pruning and clustering of a float model, with what they save and what they cost.
+// Prunes and clusters the weights of a float model, and reports what that saves and costs.
 
 import { deflateRawSync } from 'node:zlib';
 import { fail } from '../base/errors.js';
@@ -26,19 +26,19 @@ export interface OptimizeWeightsOptions {
   readonly sparsity?: number;
   readonly block?: Block;
   readonly perLayer?: boolean;
-  /** Values that the weights of each layer share. */
+  /** Number of distinct values per layer. */
   readonly clusters?: number;
   readonly keepZeros?: boolean;
   readonly onProgress?: (progress: Progress) => void;
   readonly signal?: AbortSignal;
 }
 
-/** Size on flash does not change; what there is to send does. */
+/** The size in flash does not change; the number of bytes to send does. */
 export interface SizedWeights extends WeightsReport {
   readonly bytes: number;
-  /** The whole file as one, raw deflate, highest level. */
+  /** Whole file, raw deflate, highest level. */
   readonly deflatedBytes: number;
-  /** As devices and fleets get it: in blocks of 4096 bytes, each deflated alone. */
+  /** As sent to devices and fleets: blocks of 4096 bytes, each deflated on its own. */
   readonly compressedBytes: number;
 }
 
@@ -46,14 +46,14 @@ export interface OptimizedWeights {
   readonly bytes: Uint8Array;
   readonly before: SizedWeights;
   readonly after: SizedWeights;
-  /** Of the outputs against the model before, in dB; null without data. */
+  /** SNR of the outputs against the original model, in dB; null without data. */
   readonly signalToNoise: number | null;
   readonly warnings: readonly Warning[];
 }
 
 /**
- * @param datasets samples by which layers are judged; may be empty
- * @throws USAGE where there is nothing to do, QUANTIZE_NOT_FLOAT
+ * @param datasets samples for judging layers; may be empty
+ * @throws USAGE if there is nothing to do, QUANTIZE_NOT_FLOAT
  */
 export async function optimizeWeights(
   model: Model,

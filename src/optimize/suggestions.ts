@@ -11,7 +11,7 @@ import { planMemory } from './passes/index.js';
 export interface Suggestion {
   readonly kind: 'memory-plan' | 'smaller-input' | 'int8' | 'together' | 'other-target';
   readonly what: string;
-  /** null where it does not change, or is not known. */
+  /** null if it does not change, or is unknown. */
   readonly arenaBytes: number | null;
   /** Whether the model would fit. */
   readonly fits: boolean;
@@ -27,7 +27,7 @@ interface Alteration {
 const inputShares = [0.75, 0.5] as const;
 const maxTargets = 3;
 
-/** In the order in which to try them: what costs no accuracy first. Empty for a model that fits. */
+/** In the order in which to try them: changes without loss of accuracy first. Empty for a model that fits. */
 export async function suggestionsFor(
   bytes: Uint8Array,
   model: Model,
@@ -37,7 +37,7 @@ export async function suggestionsFor(
   if (fits) return [];
   const codes = new Set(reasons.map(({ code }) => code));
   const arena = codes.has('ARENA') ? forTheArena(model, target) : [];
-  // Where the model is wrong in itself no board helps.
+  // An invalid model fits no board.
   return [...arena, ...(codes.has('ARENA') || codes.has('FLASH') ? await otherTargets(bytes, model, target) : [])];
 }
 
@@ -120,7 +120,7 @@ function combined(model: Model, target: Target, alterations: readonly (Alteratio
   return applied.length < 2 ? [] : judged(altered, target, 'together', applied.join(', and '));
 }
 
-/** The smallest boards of the same kind that take it. */
+/** The smallest boards of the same kind that the model fits. */
 async function otherTargets(bytes: Uint8Array, model: Model, target: Target): Promise<Suggestion[]> {
   const facts = factsOf(model);
   const boards = (await loadShippedTargets()).filter(

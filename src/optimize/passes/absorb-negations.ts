@@ -1,5 +1,5 @@
-// NEG between products and a sum: a + (-b) is a - b. Few integer kernels of NEG exist, and converters write it for
-// layer normalization.
+// Absorbs NEG between products and a sum: a + (-b) is a - b. Few integer kernels support NEG, and converters write it
+// for layer normalization.
 
 import { defined } from '../../base/checked.js';
 import {
@@ -32,7 +32,7 @@ export const absorbNegations: GraphPass = {
   },
 };
 
-/** Turns the sum that a negation ends in into a difference, or back; true where the negation itself can then go. */
+/** Turns the sum after a negation into a difference, or back. Returns true if the negation can then be removed. */
 function absorb(model: Model, subgraph: SubGraph, negation: Operator): boolean {
   const links = linksOf(subgraph);
   const [input, output] = [negation.inputs?.[0] ?? -1, negation.outputs?.[0] ?? -1];
@@ -48,14 +48,14 @@ function absorb(model: Model, subgraph: SubGraph, negation: Operator): boolean {
   sum.inputs = Int32Array.of(defined(other), defined(negated));
   sum.builtinOptions = { kind: isSum ? 'SubOptions' : 'AddOptions', fusedActivationFunction, potScaleInt16: true };
   sum.opcodeIndex = operatorCodeIndex(model, isSum ? 'SUB' : 'ADD', 1);
-  // Products in between take the value without its sign, and so does the sum.
+  // The products in between, and the sum, then take the value without its sign.
   first.inputs = first.inputs?.map((tensor) => (tensor === output ? input : tensor)) ?? null;
   return true;
 }
 
 /**
- * The products that a tensor goes through, each without other readers, and the sum at their end; nothing where they end
- * in something else.
+ * The products that a tensor passes through, each without other readers, and the sum at their end; null if they end in
+ * something else.
  */
 function readersUntilSum(model: Model, subgraph: SubGraph, links: Links, tensor: number): Operator[] {
   if (!isPrivate(subgraph, links, tensor)) return [];

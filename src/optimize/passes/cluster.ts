@@ -1,5 +1,5 @@
 // Weight sharing: the weights of each layer become one of N values, found by k-means (S. Han et al., Deep Compression,
-// ICLR 2016). In one dimension, from the quantiles on: the same result every time.
+// ICLR 2016). One-dimensional and initialized with quantiles, so it is deterministic.
 
 import { elementAt } from '../../base/checked.js';
 import { compact, copyModel, type Model } from '../../formats/tflite/index.js';
@@ -7,9 +7,9 @@ import { minWeights } from './prune.js';
 import { storeWeights, weightMatrices } from './weight-matrix.js';
 
 export interface ClusterOptions {
-  /** Values of each layer. */
+  /** Number of values per layer. */
   readonly clusters: number;
-  /** Whether weights of exactly 0 stay so, as one of the values. */
+  /** Whether weights of exactly 0 stay 0, as one of the values. */
   readonly keepZeros?: boolean;
 }
 
@@ -40,7 +40,7 @@ function centersOf(sorted: Float32Array, count: number): Float64Array {
     elementAt(sorted, Math.floor(((k + 0.5) * sorted.length) / count)),
   );
   for (let round = 0; round < maxRounds; round++) {
-    // What is nearest to a center lies between the middles to its neighbours.
+    // A center's values lie between the midpoints to its neighbours.
     const ends = Array.from(centers, (center, k) =>
       k + 1 < count ? lowerBound(sorted, (center + elementAt(centers, k + 1)) / 2) : sorted.length,
     );
@@ -55,7 +55,7 @@ function centersOf(sorted: Float32Array, count: number): Float64Array {
   return centers;
 }
 
-/** How many of the values lie below. */
+/** Number of values below. */
 function lowerBound(sorted: ArrayLike<number>, value: number): number {
   let [low, high] = [0, sorted.length];
   while (low < high) {

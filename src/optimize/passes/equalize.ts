@@ -1,7 +1,7 @@
 // Cross-layer equalization (M. Nagel et al., Data-Free Quantization Through Weight Equalization and Bias Correction,
-// ICCV 2019, eq. 9 to 11): where one layer feeds another through nothing but a RELU, channel i of the first is divided
-// by s and the weights of the second that read it are multiplied by s, which changes no output. s makes the two ranges
-// of weights equal.
+// ICCV 2019, eq. 9 to 11). If one layer feeds another through nothing but a RELU, channel i of the first is divided by
+// s and the weights of the second that read it are multiplied by s. The outputs do not change; s is chosen so that both
+// weight ranges are equal.
 
 import { elementAt } from '../../base/checked.js';
 import {
@@ -19,10 +19,10 @@ import { layersOf } from '../../simulator/index.js';
 import type { Changed } from './pass.js';
 
 const rounds = 10;
-/** Scaling by more than this trades one extreme for another. */
+/** A larger factor would trade one extreme for another. */
 const maxFactor = 1e3;
 
-/** Takes models with one subgraph; gives others back as they are. Changes are pairs of layers. */
+/** Supports models with one subgraph and returns others unchanged. Counts pairs of layers. */
 export function equalize(model: Model): Changed {
   if (model.subgraphs.length !== 1) return { model, changes: 0 };
   const copy = copyModel(model);
@@ -90,14 +90,14 @@ class EditableLayer {
       : new EditableLayer(model, subgraph, layer, operator, weights, bias);
   }
 
-  /** Whether scaling what goes in scales what comes out. */
+  /** Whether scaling the input scales the output. */
   get isHomogeneous(): boolean {
     const activation = (this.operator.builtinOptions as { fusedActivationFunction?: number } | null)
       ?.fusedActivationFunction;
     return activation === ActivationFunctionType.NONE || activation === ActivationFunctionType.RELU;
   }
 
-  /** 0 where channels of the input are not told apart, as behind a flattened image. */
+  /** 0 if input channels cannot be identified, for example behind a flattened image. */
   get inputChannels(): number {
     const { groups, depth, channels } = this.layer;
     if (groups === channels) return channels;
@@ -144,7 +144,7 @@ class EditableLayer {
     values[at] = elementAt(values, at) * factor;
   }
 
-  /** The weights that multiply a channel of the input. */
+  /** The weights that multiply one channel of the input. */
   private forEachReading(channel: number, visit: (at: number) => void): void {
     const { groups, channels, depth, weightAt } = this.layer;
     if (groups === channels) {

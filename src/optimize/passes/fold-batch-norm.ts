@@ -1,5 +1,5 @@
-// A batch normalization that the file still has apart: MUL and ADD (or SUB) by constants per channel after an operator
-// with weights. They go into its weights and bias: w' = w * m, b' = b * m + a.
+// Folds batch normalization that is still separate in the file: MUL and ADD (or SUB) by per-channel constants after an
+// operator with weights. They move into its weights and bias: w' = w * m, b' = b * m + a.
 
 import { elementAt } from '../../base/checked.js';
 import {
@@ -37,7 +37,7 @@ interface Affine {
   readonly offset: (channel: number) => number;
 }
 
-/** Moves a multiplication or addition into the operator before it; true where it can then go itself. */
+/** Moves a multiplication or addition into the preceding operator. Returns true if it can then be removed. */
 function fold(model: Model, links: Links, operator: Operator): boolean {
   const name = operatorName(model, operator);
   if (name !== 'MUL' && name !== 'ADD' && name !== 'SUB') return false;
@@ -80,7 +80,7 @@ function fold(model: Model, links: Links, operator: Operator): boolean {
   return true;
 }
 
-/** One value per channel, and the channels are the last dimension. */
+/** One value per channel, and channels are the last dimension. */
 function isPerChannel(tensor: Tensor | undefined, channels: number): boolean {
   return tensor?.shape?.at(-1) === channels && elementCount(tensor.shape) === channels;
 }

@@ -1,5 +1,5 @@
-// Computes once, on the host, what does not depend on the input: shape arithmetic from a dynamic batch, weights that
-// are stored sparse or in float16.
+// Computes on the host what does not depend on the input: shape arithmetic from a dynamic batch, and weights stored
+// sparse or in float16.
 
 import { addBuffer, copyModel, type Model, mainSubgraph } from '../../formats/tflite/index.js';
 import {
@@ -15,14 +15,13 @@ import type { GraphPass } from './pass.js';
 export const foldConstants: GraphPass = {
   name: 'fold-constants',
   run: (model) => {
-    // Models with operators that the simulator lacks are left as they are; who needs to run them says which are
-    // missing.
+    // Models with operators that the simulator lacks are returned unchanged; running them reports which are missing.
     if (!simulates(model)) return { model, changes: 0 };
     const graph = buildGraph(model, kernelProfiles[defaultKernelProfile]);
     const { tensors } = mainSubgraph(model);
     const computed = graph.operators.flatMap(({ outputs }) => outputs.filter(({ constant }) => constant));
     const sparse = graph.operands.filter(({ index, constant }) => constant && tensors[index]?.sparsity != null);
-    // An empty buffer would mean that something computes the tensor.
+    // An empty buffer would mean that an operator computes the tensor.
     const known = new Map(
       [...computed, ...sparse].filter(({ count }) => count > 0).map((operand) => [operand.index, operand]),
     );

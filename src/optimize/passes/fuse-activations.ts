@@ -1,4 +1,4 @@
-// RELU and RELU6 of their own after an operator that can apply them itself.
+// Fuses RELU and RELU6 into the preceding operator if it supports a fused activation.
 
 import {
   ActivationFunctionType,
@@ -37,7 +37,7 @@ export const fuseActivations: GraphPass = {
   },
 };
 
-/** Moves an activation into the operator before it; true where the activation itself can then go. */
+/** Moves an activation into the preceding operator. Returns true if it can then be removed. */
 function fuse(model: Model, links: Links, activation: Operator): boolean {
   const code = activations[operatorName(model, activation)];
   const input = activation.inputs?.[0];

@@ -1,5 +1,5 @@
-// Float graph passes. In goes a float model, out comes an equivalent float model that is easier to quantize; what each
-// pass changed is counted. The passes here never change the output beyond float rounding.
+// Graph passes on float models. They return an equivalent float model that is easier to quantize, and count their
+// changes. These passes never change the output beyond float rounding.
 
 import { compact, copyModel, type Model } from '../../formats/tflite/index.js';
 import { absorbNegations } from './absorb-negations.js';
@@ -18,7 +18,7 @@ export { removeDeadChannels } from './remove-dead-channels.js';
 export { scheduleBySensitivity } from './schedule.js';
 export { type WeightsReport, weightsReport } from './weights-report.js';
 
-/** In this order: a normalization must be folded before the activation behind it can be fused. */
+/** The order matters: a normalization must be folded before the activation after it can be fused. */
 const passes: readonly GraphPass[] = [foldConstants, squareToProduct, absorbNegations, foldBatchNorm, fuseActivations];
 
 export interface OptimizeResult {
@@ -27,7 +27,7 @@ export interface OptimizeResult {
   readonly changes: Readonly<Record<string, number>>;
 }
 
-/** Runs every pass, then drops what nothing uses any more. Models with several subgraphs are left as they are. */
+/** Runs every pass, then removes what is unused. Models with several subgraphs are returned unchanged. */
 export function optimize(model: Model): OptimizeResult {
   if (model.subgraphs.length !== 1) return { model, changes: {} };
   const changes: Record<string, number> = {};

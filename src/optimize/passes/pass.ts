@@ -1,14 +1,14 @@
 import type { Model } from '../../formats/tflite/index.js';
 
-/** What a step made of a model. */
+/** The result of a pass. */
 export interface Changed {
   readonly model: Model;
   readonly changes: number;
 }
 
-/** A step from a float model to an equivalent float model. */
+/** A transformation of a float model into an equivalent float model. */
 export interface GraphPass {
   readonly name: string;
-  /** Gives the same model when there is nothing to change. */
+  /** Returns the same model if there is nothing to change. */
   readonly run: (model: Model) => Changed;
 }

@@ -1,6 +1,6 @@
-// Magnitude pruning: the weights that are smallest become exactly 0 (S. Han et al., Learning both Weights and
-// Connections, NIPS 2015; M. Zhu, S. Gupta, To prune, or not to prune, 2017). With blocks, whole blocks of the
-// [channel, place] matrix go, by their mean square.
+// Magnitude pruning: the smallest weights become exactly 0 (S. Han et al., Learning both Weights and Connections, NIPS
+// 2015; M. Zhu, S. Gupta, To prune, or not to prune, 2017). With blocks, whole blocks of the [channel, place] matrix
+// are removed, by their mean square.
 
 import { elementAt } from '../../base/checked.js';
 import { compact, copyModel, type Model } from '../../formats/tflite/index.js';
@@ -14,15 +14,15 @@ export interface Block {
 export interface PruneOptions {
   /** Share of the weights that become 0. */
   readonly sparsity: number;
-  /** Single weights unless said otherwise. */
+  /** Single weights by default. */
   readonly block?: Block;
-  /** One threshold for all layers, the same share of each, or shares by the operator of the main subgraph. */
+  /** One threshold for all layers, the same share in each, or shares by operator of the main subgraph. */
   readonly scope?: 'global' | 'per-layer' | ReadonlyMap<number, number>;
 }
 
 const single: Block = { channels: 1, places: 1 };
 
-/** Layers with fewer weights are left alone: they cost little and say much. */
+/** Layers with fewer weights are not pruned: they cost little and matter much. */
 export const minWeights = 256;
 
 export function prune(model: Model, { sparsity, block = single, scope = 'global' }: PruneOptions): Model {
@@ -74,7 +74,9 @@ function blocksOf({ layer, values }: WeightMatrix, block: Block): WeightBlock[] 
   return blocks;
 }
 
-/** The score up to which blocks go, so that these hold the share of all weights; below 0 where none does. */
+/**
+ * The score up to which blocks are removed, so that they contain the given share of all weights; below 0 if none is.
+ */
 function thresholdOf(blocks: readonly WeightBlock[], share: number): number {
   const sorted = blocks.toSorted((a, b) => a.score - b.score);
   const wanted = share * sorted.reduce((sum, { places }) => sum + places.length, 0);

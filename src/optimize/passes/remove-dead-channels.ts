@@ -1,5 +1,5 @@
-// Channels that never carry anything but 0 go, from the layer that computes them to the one that reads them: smaller
-// weights and tensors, the same outputs on the samples that were looked at.
+// Removes channels that are always 0, from the layer that computes them to the layer that reads them: smaller weights
+// and tensors, with the same outputs on the samples.
 
 import { defined, elementAt } from '../../base/checked.js';
 import { type Reference, Tracer } from '../../evaluate/index.js';
@@ -22,10 +22,10 @@ import {
 import { layersOf } from '../../simulator/index.js';
 import type { Changed } from './pass.js';
 
-/** What may lie between the two layers: each channel of what it gives follows from that channel alone. */
+/** Operators allowed between the two layers: each output channel depends on the same input channel only. */
 const channelwise = new Set(['DEPTHWISE_CONV_2D', 'RELU', 'RELU6', 'MAX_POOL_2D', 'AVERAGE_POOL_2D']);
 
-/** Takes models with one subgraph; gives others back as they are. Changes are channels. */
+/** Supports models with one subgraph and returns others unchanged. Counts channels. */
 export function removeDeadChannels(model: Model, reference: Reference): Changed {
   const [signature] = reference.signatures;
   if (model.subgraphs.length !== 1 || signature === undefined) return { model, changes: 0 };
@@ -44,7 +44,7 @@ export function removeDeadChannels(model: Model, reference: Reference): Changed 
   let changes = 0;
   chains.forEach((chain, i) => {
     const kept = Array.from({ length: chain.channels }, (_, c) => c).filter((c) => alive[i]?.[c] === 1);
-    // A layer without channels would be none.
+    // Keep at least one channel.
     if (kept.length === chain.channels || kept.length === 0) return;
     shrink(copy, chain, kept);
     changes += chain.channels - kept.length;
@@ -96,7 +96,7 @@ function onlyReader(subgraph: SubGraph, links: Links, tensor: number): Operator 
   return reader === undefined || reader.inputs?.[0] !== tensor || !isPrivate(subgraph, links, tensor) ? null : reader;
 }
 
-/** Whether each of its outputs reads so many channels, each by weights of its own. */
+/** Whether each of its outputs reads this many channels, each with weights of its own. */
 function reads(model: Model, subgraph: SubGraph, operator: Operator, channels: number): boolean {
   const name = operatorName(model, operator);
   return (
@@ -124,7 +124,7 @@ function shapeOf({ tensors }: SubGraph, tensor: number | undefined): number[] {
 }
 
 function shrink(model: Model, { first, between, next }: Chain, kept: readonly number[]): void {
-  // Of a convolution and of a dense layer, the first dimension counts outputs, the last one inputs.
+  // For convolutions and dense layers the first dimension is outputs, the last one inputs.
   replace(model, first, 1, 0, kept);
   replace(model, first, 2, 0, kept);
   for (const operator of between) {
@@ -140,10 +140,7 @@ function shrink(model: Model, { first, between, next }: Chain, kept: readonly nu
   }
 }
 
-/**
- * Gives an operator a constant of which only some places along a dimension are kept; nothing where it has no such
- * input.
- */
+/** Replaces a constant by the kept places along a dimension; does nothing if the operator has no such input. */
 function replace(model: Model, operator: Operator, input: number, dimension: number, kept: readonly number[]): void {
   const subgraph = mainSubgraph(model);
   const tensor = subgraph.tensors[operator.inputs?.[input] ?? -1];

@@ -1,5 +1,5 @@
-// How much to prune of each layer: steps of sparsity go, one after another, to the layer whose outputs suffer least for
-// the weights that go.
+// Chooses how much to prune in each layer: steps of sparsity go, one after another, to the layer whose outputs suffer
+// least per pruned weight.
 
 import { defined, elementAt } from '../../base/checked.js';
 import type { Progress } from '../../base/progress.js';
@@ -8,7 +8,7 @@ import type { Model } from '../../formats/tflite/index.js';
 import { type Block, minWeights, prune } from './prune.js';
 import { weightMatrices } from './weight-matrix.js';
 
-/** Sparsities that are tried of each layer. */
+/** Sparsities that are tried for each layer. */
 const levels = [0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 0.95];
 
 export interface ScheduleOptions {
@@ -17,7 +17,7 @@ export interface ScheduleOptions {
   readonly onStep?: (progress: Progress) => Promise<void>;
 }
 
-/** @returns sparsities by operator of the main subgraph, which together make up the one that is wanted */
+/** @returns sparsities by operator of the main subgraph, which together give the requested sparsity */
 export async function scheduleBySensitivity(
   model: Model,
   reference: Reference,
@@ -51,14 +51,14 @@ export async function scheduleBySensitivity(
       if (at + 1 >= levels.length) return Infinity;
       const more = values.length * (levelAt(at + 1) - levelAt(at));
       const cost = (defined(noise[l]?.[at + 1]) - (at < 0 ? 0 : defined(noise[l]?.[at]))) / more;
-      // An output that is no number says nothing.
+      // An output that is not a number is no information.
       return Number.isFinite(cost) ? cost : Number.MAX_VALUE;
     });
     const cheapest = costs.indexOf(Math.min(...costs));
     if (cheapest < 0 || costs[cheapest] === Infinity) break;
     chosen[cheapest] = elementAt(chosen, cheapest) + 1;
   }
-  // The last step may have gone too far: all are scaled back to what was asked for.
+  // The last step may overshoot: scale all sparsities to the requested total.
   const scale = reached() > 0 ? Math.min(1, sparsity / reached()) : 0;
   return new Map(layers.map(({ layer }, l) => [layer.operator, scale * levelAt(elementAt(chosen, l))]));
 }

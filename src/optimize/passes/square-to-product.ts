@@ -1,4 +1,4 @@
-// Replaces SQUARE(x) by MUL(x, x): SQUARE has no integer kernel, MUL has one.
+// Replaces SQUARE(x) by MUL(x, x): MUL has an integer kernel, SQUARE does not.
 
 import { defined } from '../../base/checked.js';
 import {

@@ -1,4 +1,4 @@
-// The weights of one layer as a matrix, [channel, place], to be changed and put back.
+// The weights of one layer as a [channel, place] matrix, to change and write back.
 
 import { elementAt } from '../../base/checked.js';
 import { addFloats, constantFloats, type Model, operatorName } from '../../formats/tflite/index.js';
@@ -9,11 +9,11 @@ export interface WeightMatrix {
   readonly layer: Layer;
   readonly op: string;
   readonly name: string;
-  /** As the file has them; `layer.weightAt` says where. */
+  /** In the file's order; `layer.weightAt` gives the index. */
   readonly values: Float32Array;
 }
 
-/** Of every layer whose weights are constant floats, in order; weights that several layers share come once. */
+/** One matrix per layer with constant float weights, in order; weights shared by several layers occur once. */
 export function weightMatrices(model: Model): WeightMatrix[] {
   return model.subgraphs.flatMap((subgraph, index) => {
     const seen = new Set<number>();
@@ -28,7 +28,7 @@ export function weightMatrices(model: Model): WeightMatrix[] {
   });
 }
 
-/** Gives all layers that read these weights others, in a tensor of their own. */
+/** Gives all layers that read these weights new ones, in a new tensor. */
 export function storeWeights(model: Model, { subgraph: index, layer }: WeightMatrix, values: Float32Array): void {
   const subgraph = elementAt(model.subgraphs, index);
   const added = addFloats(model, subgraph, elementAt(subgraph.tensors, layer.weights), values);

@@ -1,4 +1,4 @@
-// What pruning and clustering left of each layer's weights.
+// Statistics of each layer's weights after pruning and clustering.
 
 import type { Model } from '../../formats/tflite/index.js';
 import { weightMatrices } from './weight-matrix.js';
@@ -12,7 +12,7 @@ export interface WeightsReport {
     readonly name: string;
     readonly weights: number;
     readonly sparsity: number;
-    /** Different values. */
+    /** Number of distinct values. */
     readonly distinct: number;
   }[];
 }

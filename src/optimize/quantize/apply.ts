@@ -1,4 +1,4 @@
-// Carries out a plan: a float model and a plan give a quantized model.
+// Applies a plan: a float model and a plan give a quantized model.
 
 import { defined, elementAt } from '../../base/checked.js';
 import {
@@ -37,7 +37,7 @@ export function applyPlan(model: Model, plan: QuantizationPlan): Model {
 }
 
 class Application {
-  /** The operators as the plan numbers them; those that are put in between come on top. */
+  /** The operators with the plan's numbers; inserted ones are not among them. */
   private readonly planned: readonly Operator[];
 
   constructor(
@@ -67,13 +67,13 @@ class Application {
     for (const connect of conversions) connect();
     for (const tensor of subgraph.tensors) {
       tensor.shapeSignature = null;
-      // What an arriving file said of its scale has been heard.
+      // The scale that the file gave has been used.
       if (tensor.type === TensorType.FLOAT32) tensor.quantization = null;
     }
     plan.operators.forEach(({ version }, o) => {
       const operator = elementAt(this.planned, o);
       const name = operatorName(model, operator);
-      // Custom operators stay what they are.
+      // Custom operators stay unchanged.
       if (name in BuiltinOperator) operator.opcodeIndex = operatorCodeIndex(model, name as OperatorName, version);
     });
     for (const { operator } of plan.weights.filter(({ operator: o }) => plan.operators[o]?.mode === 'dynamic-range')) {
@@ -137,7 +137,7 @@ class Application {
     );
   }
 
-  /** The tensor's data becomes float16; whoever reads it reads what a DEQUANTIZE makes of it. */
+  /** Stores the tensor's data as float16; its readers read the output of a DEQUANTIZE. */
   private store16(index: number): void {
     const tensor = elementAt(this.subgraph.tensors, index);
     const stored = this.addTensor(tensor, TensorType.FLOAT16, float16Bytes(this.floatsOf(tensor)), null);
@@ -146,7 +146,10 @@ class Application {
     this.insert('DEQUANTIZE', 3, stored, index, this.subgraph.operators[0]);
   }
 
-  /** Makes the converted tensor from the float model, and gives what connects it once everything has its format. */
+  /**
+   * Adds the converted tensor to the float model, and returns a function that connects it once every tensor has its
+   * format.
+   */
   private converted(conversion: ConversionPlan, isWritten: boolean): () => void {
     const { subgraph } = this;
     const tensor = elementAt(subgraph.tensors, conversion.tensor);
@@ -192,7 +195,7 @@ class Application {
     }
   }
 
-  /** Puts an operator before another one, or at the end. */
+  /** Inserts an operator before another one, or at the end. */
   private insert(
     name: OperatorName,
     version: number,

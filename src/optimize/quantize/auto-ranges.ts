@@ -1,6 +1,5 @@
-// Chooses ranges by what they do to the output: first the method that serves all tensors best, then, tensor by tensor,
-// what serves better still. What is judged on some samples was chosen on the others, so that what is rare is neither
-// cut off nor trusted.
+// Chooses ranges by their effect on the output: first the best method for all tensors together, then better ones for
+// single tensors. Choices are cross-validated, so that rare values are neither cut off nor overrated.
 
 import { defined } from '../../base/checked.js';
 import type { Progress } from '../../base/progress.js';
@@ -16,28 +15,29 @@ import type { TensorStatistics } from './tensor-statistics.js';
 
 export interface AutoRanges {
   readonly ranges: ReadonlyMap<number, Ranges>;
-  /** How many tensors have the range that a method gives. */
+  /** Number of tensors whose range comes from each method. */
   readonly methods: Readonly<Partial<Record<RangeMethod, number>>>;
-  /** Signal to noise of the outputs in dB, cross-validated, with min-max and with what was chosen. */
+  /** SNR of the outputs in dB, cross-validated, with min-max and with the chosen ranges. */
   readonly before: number;
   readonly after: number;
 }
 
-/** Improvements below this, in dB, are taken for chance. */
+/** Improvements below this, in dB, may be chance. */
 const minGain = 0.15;
 
 /**
- * Ranges that cut off values must gain as much, in dB, all together: samples of another origin go beyond those of the
- * calibration more than these go beyond each other, and smaller gains turned into losses there.
+ * Clipping ranges are kept only if together they improve output SNR by at least this, in dB. Samples from another
+ * source exceed the calibration range more than calibration samples exceed each other, and smaller gains became losses
+ * there.
  */
 const minGainOfCutting = 1.5;
 
-/** They cut off nothing that was seen. */
+/** Methods that cut off no observed value. */
 const wholeMethods = ['min-max', 'headroom'] as const satisfies readonly RangeMethod[];
 
 /**
- * Not entropy and not moving averages: they cut off whole percents of the values where these are rare among the
- * samples, which need not be so in the field.
+ * Not entropy and not moving averages: they cut off whole percents of values that are rare in the samples, but need not
+ * be rare in the field.
  */
 const candidateMethods = [...wholeMethods, 'percentile', 'mse'] as const satisfies readonly RangeMethod[];
 
@@ -56,7 +56,7 @@ export async function autoRanges(
   options: PlanOptions,
   onStep: (progress: Progress) => Promise<void>,
 ): Promise<AutoRanges> {
-  // What is relevant to int16 probabilities reaches further.
+  // For int16 probabilities a larger range is relevant.
   const rangeOf = schemes[options.scheme ?? 'int8'].activations === 'int8' ? relevantRange : chooseRange;
   const all = candidateRanges(
     calibration.subgraphs.map(({ tensors }) => tensors),
@@ -89,7 +89,7 @@ export async function autoRanges(
   const total = wholeMethods.length + candidateMethods.length + 2 * turns.length;
   let done = 0;
   const step = (): Promise<void> => onStep({ done: ++done, total });
-  /** For all tensors alike; what was no better once is none later. */
+  /** For all tensors together. A method that did not help once does not help later. */
   const tried = new Set<RangeMethod>(['min-max']);
   const search = async (start: Chosen, methods: readonly RangeMethod[]): Promise<Chosen> => {
     let best = start;
@@ -128,7 +128,7 @@ export async function autoRanges(
 
 type Candidates = ReadonlyMap<RangeMethod, { readonly min: number; readonly max: number }>;
 
-/** By subgraph and tensor, what every method gives. */
+/** The ranges of every method, by subgraph and tensor. */
 function candidateRanges(
   subgraphs: readonly (readonly (TensorStatistics | null)[])[],
   rangeOf: typeof relevantRange,
@@ -140,7 +140,7 @@ function candidateRanges(
   );
 }
 
-/** Methods that give another range than the current one, and than each other. */
+/** Methods that give a different range than the current one, and than each other. */
 function distinctMethods(
   methods: readonly RangeMethod[],
   candidates: Candidates | null | undefined,
@@ -152,7 +152,7 @@ function distinctMethods(
   return methods.filter((method) => !seen.has(key(method)) && seen.add(key(method)) !== undefined);
 }
 
-/** Tensors whose scales follow from their ranges, those of one scale together. */
+/** Tensors whose scales are computed from their ranges, grouped by common scale. */
 function turnsOf(
   model: Model,
   { subgraphs }: Calibration,

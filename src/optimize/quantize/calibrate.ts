@@ -1,4 +1,4 @@
-// Runs the float model on samples and collects what the values of every tensor are like.
+// Runs the float model on samples and collects statistics of every tensor.
 
 import { createHash } from 'node:crypto';
 import { elementAt } from '../../base/checked.js';
@@ -27,26 +27,26 @@ import { SampleStatistics } from './sample-statistics.js';
 import { combine, type TensorStatistics, TensorStatisticsCollector } from './tensor-statistics.js';
 
 export interface CalibrationOptions {
-  /** At most so many samples of each dataset, drawn by its seed. */
+  /** Maximum number of samples per dataset, drawn with its seed. */
   readonly samples?: number;
-  /** Whether to keep histograms, which some ways to choose ranges need. */
+  /** Whether to collect histograms, which some range methods need. */
   readonly histograms?: boolean;
   readonly onProgress?: (progress: Progress) => void;
   readonly signal?: AbortSignal;
 }
 
-/** What one dataset showed of the subgraph that its signature names. */
+/** Statistics from one dataset for the subgraph of its signature. */
 export interface SubgraphCalibration {
   readonly subgraph: number;
   readonly signature: string | null;
   readonly dataset: string;
   readonly samples: number;
   readonly seed: number;
-  /** Of the samples as the model saw them: float32, in order. */
+  /** SHA-256 over the samples as the model received them: float32, in order. */
   readonly sha256: string;
-  /** By tensor index of the model that was run; null for tensors that are constant or were never computed. */
+  /** By tensor index of the model that was run; null for constants and tensors that were never computed. */
   readonly tensors: readonly (TensorStatistics | null)[];
-  /** The same of every `foldCount`th run, beginning with the first, the second, and so on. */
+  /** The same for every `foldCount`th run, starting with the first, the second, and so on. */
   readonly folds: readonly (readonly (TensorStatistics | null)[])[];
 }
 
@@ -90,7 +90,7 @@ export function hashOf(model: Model): string {
   return createHash('sha256').update(writeModel(model)).digest('hex');
 }
 
-/** @throws CALIBRATION_EMPTY where a dataset is empty, or a subgraph that can be run has none */
+/** @throws CALIBRATION_EMPTY if a dataset is empty, or a runnable subgraph has no dataset */
 function requireData(model: Model, datasets: readonly Dataset[]): void {
   if (datasets.length === 0)
     throw fail('CALIBRATION_EMPTY', { reason: 'none were given, and this scheme takes its ranges from them' });
@@ -156,7 +156,7 @@ async function runDataset(
       } catch (error) {
         throw within(error, `sample ${sample.index} of ${dataset.name}`);
       }
-      // The planner may reuse an input's memory, so its range comes from the values themselves.
+      // The planner may reuse an input's memory, so its range is taken from the values themselves.
       for (const [i, input] of interpreter.inputs.entries()) {
         if (input.type === 'float32')
           collector.addValues(input.index, elementAt(inputs, elementAt(order, i)), fold, extremes[elementAt(order, i)]);
@@ -186,7 +186,7 @@ async function runDataset(
   };
 }
 
-/** What several folds say of every tensor. */
+/** Merges the statistics of several folds. */
 export function combineFolds(folds: readonly (readonly (TensorStatistics | null)[])[]): (TensorStatistics | null)[] {
   return (folds[0] ?? []).map((_, tensor) => combine(folds.map((fold) => fold[tensor] ?? null)));
 }

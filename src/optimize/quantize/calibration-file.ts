@@ -1,4 +1,4 @@
-// Calibration statistics as a file: JSON, made by one run and read by others.
+// A JSON file with calibration statistics, written by one run and read by others.
 
 import { z } from 'zod';
 import { fail, reasonOf } from '../../base/errors.js';

@@ -1,7 +1,7 @@
-// Models that arrive quantized, in whole or in part: trained for quantization (FAKE_QUANT, or QUANTIZE and DEQUANTIZE
-// in pairs), integer files with float or uint8 edges, legacy uint8 files, int8 or float16 weights. Each becomes a float
-// model that remembers: a float tensor whose `quantization` has a scale is to have that scale (int8), so that
-// quantizing again gives the same integers.
+// Converts models that are already quantized, in whole or in part, to float: trained for quantization (FAKE_QUANT, or
+// pairs of QUANTIZE and DEQUANTIZE), integer files with float or uint8 inputs and outputs, legacy uint8 files, int8 or
+// float16 weights. A float tensor whose `quantization` has a scale keeps that scale (int8), so that quantizing again
+// gives the same integers.
 
 import { elementAt } from '../../base/checked.js';
 import { fail } from '../../base/errors.js';
@@ -29,14 +29,14 @@ import { activationFormat } from './parameters.js';
 export interface DequantizedModel {
   /** float32 throughout. */
   readonly model: Model;
-  /** Computed tensors whose scale is known. */
+  /** Number of computed tensors with a known scale. */
   readonly pinned: number;
 }
 
-/** Integer forms of these have states and tables of their own. */
+/** Their integer forms have states and lookup tables of their own. */
 const irreversible = new Set(['UNIDIRECTIONAL_SEQUENCE_LSTM', 'LSTM', 'SVDF']);
 
-/** @throws QUANTIZE_NOT_FLOAT for integer operators that have no way back */
+/** @throws QUANTIZE_NOT_FLOAT for integer operators that cannot be converted back */
 export function dequantize(model: Model): DequantizedModel {
   if (!model.subgraphs.some((subgraph) => isQuantized(model, subgraph))) return { model, pinned: 0 };
   const copy = copyModel(model);
@@ -64,7 +64,7 @@ export function pinOf({ type, quantization }: Tensor): { readonly scale: number;
   return zeroPoint < -128 || zeroPoint > 127 || !(value > 0 && value < Infinity) ? null : { scale: value, zeroPoint };
 }
 
-/** The scales that weights are to have in int8; null where nothing says. */
+/** The scales that int8 weights must have; null if the file gives none. */
 export function pinnedWeights({ type, quantization }: Tensor): readonly number[] | null {
   const scales = Array.from(quantization?.scale ?? []);
   const symmetric = Array.from(quantization?.zeroPoint ?? []).every((zeroPoint) => zeroPoint === 0n);
@@ -102,7 +102,7 @@ function refuseIrreversible(model: Model, { operators, tensors }: SubGraph): voi
   }
 }
 
-/** Makes a quantized tensor float, and keeps its scale as that of int8. */
+/** Makes a quantized tensor float, and keeps its scale as an int8 scale. */
 function toFloat(model: Model, tensor: Tensor, label: string): void {
   const { quantization, type } = tensor;
   const scales = Array.from(quantization?.scale ?? []);
@@ -123,8 +123,8 @@ function toFloat(model: Model, tensor: Tensor, label: string): void {
   if (bytes !== null)
     tensor.buffer = addBuffer(model, new Uint8Array(realValues(tensor, bytes, scales, zeroPoints, label).buffer));
   tensor.type = TensorType.FLOAT32;
-  // uint8 is int8 with the zero point shifted; of wider integers only the range would tell, and calibration tells it
-  // better.
+  // uint8 is int8 with the zero point shifted. For wider integers only the range would be known, and calibration
+  // measures it better.
   const shift = type === TensorType.UINT8 ? 128 : 0;
   const kept = type === TensorType.INT8 || type === TensorType.UINT8;
   const axis = quantization?.quantizedDimension ?? 0;
@@ -170,7 +170,8 @@ function integersOf(type: number, { buffer }: Uint8Array): ArrayLike<number | bi
 }
 
 /**
- * Takes out what converts between formats: all is float now. The tensor before it takes the scale of the one behind.
+ * Removes conversions between formats, since everything is float now. The tensor before takes the scale of the tensor
+ * after.
  */
 function mergeConversions(model: Model, subgraph: SubGraph): void {
   const { tensors } = subgraph;
@@ -182,7 +183,7 @@ function mergeConversions(model: Model, subgraph: SubGraph): void {
     const [input, output] = [operator.inputs?.[0] ?? -1, operator.outputs?.[0] ?? -1];
     const [before, after] = [tensors[input], tensors[output]];
     if (!converters.has(operatorName(model, operator)) || before === undefined || after === undefined) continue;
-    // Stored in float16: constants that fold-constants makes float.
+    // Constants stored in float16, which fold-constants makes float.
     if (before.type !== TensorType.FLOAT32 || after.type !== TensorType.FLOAT32) continue;
     if ((before.quantization?.scale?.length ?? 0) === 0)
       before.quantization =
@@ -203,9 +204,7 @@ function consumersOf({ operators }: SubGraph, tensor: number): Operator[] {
   return operators.filter(({ inputs }) => inputs?.includes(tensor));
 }
 
-/**
- * What a FAKE_QUANT's range comes to: of weights a symmetric scale, as those of int8 are; of all else an int8 format.
- */
+/** The quantization of a FAKE_QUANT's range: a symmetric scale for weights, an int8 format for everything else. */
 function fakeQuantization(
   operator: Operator,
   before: Tensor,

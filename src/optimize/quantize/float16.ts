@@ -1,4 +1,4 @@
-// float32 to float16 (IEEE 754 binary16), rounded to nearest, ties to even.
+// Converts float32 to float16 (IEEE 754 binary16), rounded to nearest, ties to even.
 
 import { roundHalfEven } from '../../simulator/index.js';
 
@@ -11,10 +11,10 @@ function halfOf(value: number): number {
   const sign = value < 0 || Object.is(value, -0) ? 0x8000 : 0;
   const magnitude = Math.abs(value);
   if (Number.isNaN(value)) return sign | 0x7e00;
-  // Normal numbers begin at 2^-14; below, the step stays 2^-24.
+  // Normal numbers start at 2^-14; below, the step stays 2^-24.
   const exponent = Math.max(-14, Math.floor(Math.log2(magnitude)));
   const steps = roundHalfEven(magnitude / 2 ** (exponent - 10));
-  // A step over the end of one binade is the first of the next, as the bits count.
+  // Rounding up past the end of a binade gives the first number of the next one, which the bit pattern handles.
   const bits = ((exponent + 14) << 10) + steps;
   return sign | Math.min(bits, 0x7c00);
 }

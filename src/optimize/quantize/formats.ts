@@ -1,5 +1,5 @@
-// In which format each tensor of a subgraph is written and read: what its operators compute in, what must share a
-// scale, and what files and operators fix.
+// Determines the format in which each tensor of a subgraph is written and read: the type in which its operators
+// compute, tensors that must share a scale, and formats that files and operators fix.
 
 import { defined, elementAt } from '../../base/checked.js';
 import { fail } from '../../base/errors.js';
@@ -22,21 +22,21 @@ import { ScaleGroups } from './scale-groups.js';
 import type { SchemeRules } from './scheme.js';
 import { type Granularity, weightInputs } from './weights.js';
 
-/** A tensor as it is written: by an operator, by who feeds the inputs, or as a constant that is an output. */
+/** A tensor as it is written: by an operator, as an input, or as a constant that is an output. */
 export interface ActivationPlan extends NumberFormat {
   readonly tensor: number;
   readonly name: string;
-  /** The first of the tensors that share its scale. */
+  /** The first tensor of those with the same scale. */
   readonly group: number;
-  /** What the scale was made for; null where an operator or a file fixes it. */
+  /** The range that the scale was computed from; null if an operator or a file fixes the scale. */
   readonly range: Range | null;
 }
 
-/** A tensor in another format than it is written in, for some of its readers. Constants are written in none. */
+/** A tensor that some readers need in another format. Constants have no written format. */
 export interface ConversionPlan extends NumberFormat {
   readonly tensor: number;
   readonly name: string;
-  /** Inputs of operators; an output of the subgraph where `operator` is null. */
+  /** Inputs of operators; an output of the subgraph if `operator` is null. */
   readonly readers: readonly Reader[];
 }
 
@@ -45,7 +45,7 @@ interface Reader {
   readonly input: number;
 }
 
-/** The range of every tensor of a subgraph, by index; null where none was seen. */
+/** The range of every tensor of a subgraph, by index; null if no value was observed. */
 export type Ranges = readonly (Range | null)[];
 
 export interface SubgraphOptions {
@@ -60,9 +60,9 @@ export interface SubgraphOptions {
 export class Formats {
   private readonly groups: Readonly<Record<IntegerType, ScaleGroups>>;
   private readonly formatOf: Readonly<Record<IntegerType, (tensor: number) => NumberFormat>>;
-  /** Which operator writes a tensor. */
+  /** The operator that writes each tensor. */
   private readonly producers: ReadonlyMap<number, number>;
-  /** Inputs that are brought to the scale of their operator's output. */
+  /** Inputs that are converted to the scale of their operator's output. */
   private readonly apart = new Map<string, number>();
 
   constructor(
@@ -85,7 +85,7 @@ export class Formats {
   }
 
   /**
-   * Brings scales to what the kernels take, operator after operator: what one is given decides what the next may be.
+   * Adjusts scales to the kernels' limits, operator after operator: the scale of one tensor limits that of the next.
    */
   private limitScales(range: (tensor: number) => Range): void {
     this.subgraph.operators.forEach((operator, o) => {
@@ -106,20 +106,20 @@ export class Formats {
       const others = inputs.filter((tensor) => !isZero(tensor));
       if (others.length > 0)
         for (const tensor of inputs.filter(isZero)) groups.chooseForZero(tensor, Math.min(...others.map(scaleOf)));
-      // A trace more, since the multiplier must be below 1 when it is rounded, too.
+      // Slightly more, since the multiplier must be below 1 after rounding too.
       if (floor !== undefined)
         groups.raise(defined(operator.outputs?.[0]), floor(Math.max(...inputs.map(scaleOf))) * 1.0001);
     });
   }
 
-  /** How a tensor is written; null for constants that are no output. */
+  /** The written format of a tensor; null for constants that are not outputs. */
   written(tensor: number): NumberFormat | null {
     const producer = this.producers.get(tensor);
     if (producer !== undefined) return this.computed(producer, tensor);
     return this.isEdge(tensor) ? this.atEdge(tensor, this.options.io) : null;
   }
 
-  /** How an operator reads an input. */
+  /** The format in which an operator reads an input. */
   read(operator: number, input: number): NumberFormat {
     const mode = elementAt(this.modes, operator);
     const tensor = defined(this.subgraph.operators[operator]?.inputs?.[input]);
@@ -159,7 +159,7 @@ export class Formats {
     return found.map(({ format, ...entry }) => ({ ...entry, ...format }));
   }
 
-  /** Joins what must share a scale, in the type that an operator computes in. */
+  /** Groups tensors that must share a scale, in the type in which an operator computes. */
   private group(): void {
     const { subgraph, modes } = this;
     const integer = subgraph.operators.flatMap((operator, o) => {
@@ -169,7 +169,7 @@ export class Formats {
         ? []
         : [{ operator, o, rule, mode, groups: this.groups[mode] }];
     });
-    // What a file fixes, which an operator may overrule.
+    // Formats fixed by the file, which an operator may override.
     for (const tensor of this.floatTensors()) {
       const described = elementAt(subgraph.tensors, tensor);
       const pin = isConstantFloat(this.model, described) ? null : pinOf(described);
@@ -182,7 +182,7 @@ export class Formats {
     const shared = integer.filter(({ rule }) => rule.sameScale);
     const tensorsOf = (indices: Int32Array | null): number[] =>
       Array.from(indices ?? []).filter((tensor) => this.isFloat(tensor));
-    // Operators with one data input first: what they pass on can then be known as fixed before several meet.
+    // Operators with one data input first: what they propagate may fix formats before several inputs meet.
     for (const { operator, o, groups } of shared) {
       const [input, ...others] = tensorsOf(operator.inputs);
       if (input === undefined || others.length > 0) continue;
@@ -207,14 +207,14 @@ export class Formats {
     return mode === 'int8' || mode === 'int16' ? this.formatOf[mode](tensor) : float;
   }
 
-  /** At an input or output. uint8 is int8 with its zero point shifted. */
+  /** Formats of inputs and outputs. uint8 is int8 with its zero point shifted. */
   private atEdge(tensor: number, io: NumberType): NumberFormat {
     if (io === 'float32') return float;
     const { scale, zeroPoint, type } = this.formatOf[io === 'int16' ? 'int16' : 'int8'](tensor);
     return io === 'uint8' ? { type: io, scale, zeroPoint: zeroPoint + 128 } : { type, scale, zeroPoint };
   }
 
-  /** The inputs that an operator reads as activations, whether constant or not. */
+  /** The inputs that an operator reads as activations, constant or not. */
   private dataInputs(o: number): number[] {
     const operator = this.subgraph.operators[o];
     if (operator === undefined) return [];
@@ -236,7 +236,7 @@ export class Formats {
     return [...(this.subgraph.inputs ?? []), ...(this.subgraph.outputs ?? [])].includes(tensor);
   }
 
-  /** The values of a constant, what calibration saw otherwise. */
+  /** Range of a constant's values, or the calibrated range. */
   private rangeOf(index: number): Range {
     const tensor = elementAt(this.subgraph.tensors, index);
     const constant = constantFloats(this.model, tensor);
@@ -250,7 +250,7 @@ export class Formats {
   }
 }
 
-/** What is never computed is never read either: any scale will do. A warning names such tensors. */
+/** A tensor that is never computed is never read: any scale works. A warning names such tensors. */
 export const noRange: Range = { min: 0, max: 0 };
 
 /** Smallest output scale for which the quantized activation limits fit into int32; 0: no limit. */

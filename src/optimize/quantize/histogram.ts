@@ -1,13 +1,13 @@
-// How often a tensor's values fall where. The bins are of one width, a power of two, and reach as far below 0 as above;
-// when a value lies beyond, two of them become one. So any two histograms can be added.
+// A histogram of a tensor's values. All bins have the same width, a power of two, symmetric around 0; if a value lies
+// beyond, pairs of bins are merged. Any two histograms can therefore be added.
 
 const half = 2048;
 
-/** Plain data: bin `i` holds values from (first + i) * width on. Values of exactly 0 are counted apart. */
+/** Plain data: bin `i` starts at (first + i) * width. Values of exactly 0 are counted separately. */
 export interface HistogramData {
   readonly width: number;
   readonly zeros: number;
-  /** Negative where there are values below 0. */
+  /** Negative if there are values below 0. */
   readonly first: number;
   readonly counts: readonly number[];
 }
@@ -15,7 +15,7 @@ export interface HistogramData {
 export class Histogram {
   private width = 0;
   private zeros = 0;
-  /** Made when there is something to count. */
+  /** Allocated with the first value. */
   private counts = new Float64Array(0);
 
   static sumOf(parts: readonly HistogramData[]): HistogramData {

@@ -1,5 +1,5 @@
-// Brings a first draft of a quantized model nearer to the float one, pass by pass. A pass is judged by the outputs on
-// calibration samples, and taken back where it does not serve.
+// Improves a draft of a quantized model pass by pass. A pass is judged by the outputs on calibration samples, and
+// undone if it does not help.
 
 import { yieldToEventLoop } from '../../base/event-loop.js';
 import type { Progress } from '../../base/progress.js';
@@ -19,14 +19,14 @@ export const repairNames = ['dead-channels', 'equalization', 'bias-correction', 
 export type RepairName = (typeof repairNames)[number];
 
 /**
- * What `--repair all` stands for: the repairs that change no float output. Dead channels are removed on explicit
- * request only.
+ * The repairs of `--repair all`: those that do not change float outputs. Dead channels are removed on explicit request
+ * only.
  */
 export const harmlessRepairs: readonly RepairName[] = repairNames.filter((name) => name !== 'dead-channels');
 
 export type QuantizeStep = 'calibrate' | 'choose ranges' | 'mix precision' | RepairName;
 
-/** A float model and how it is to be quantized. */
+/** A float model and its quantization options. */
 export interface Draft {
   readonly model: Model;
   readonly calibration: Calibration;
@@ -34,21 +34,19 @@ export interface Draft {
   readonly plan: QuantizationPlan;
 }
 
-/** What a pass did; ratios of the outputs' signal to their noise against the float model, in dB. */
+/** Result of a pass; SNR of the outputs against the float model, in dB. */
 export interface RepairReport {
   readonly name: RepairName | 'choose ranges';
   readonly before: number;
   readonly after: number;
-  /** False where it made things worse and was taken back. */
+  /** False if the pass made things worse and was undone. */
   readonly kept: boolean;
-  /**
-   * Number of places in the model that the pass changed (channels, layers, weights); not counted for `choose ranges`.
-   */
+  /** Number of places that the pass changed (channels, layers, weights); not counted for `choose ranges`. */
   readonly changes?: number;
 }
 
 export interface Improved extends Draft {
-  /** null where ranges were not chosen by measurement. */
+  /** null if ranges were not chosen by measurement. */
   readonly rangeMethods: AutoRanges['methods'] | null;
   readonly repairs: readonly RepairReport[];
   readonly mixed: MixedPrecision | null;
@@ -59,10 +57,10 @@ export interface ImproveOptions extends PlanOptions {
   readonly signal?: AbortSignal;
 }
 
-/** Decibels that nobody notices. */
+/** Difference in dB that does not matter. */
 const negligible = 0.1;
 
-/** What a repair must gain, in dB, on the very samples that it was made from: less does not carry over to others. */
+/** Minimum gain of a repair, in dB, on the samples that it was made from: smaller gains do not carry over to others. */
 const minGainOfRepair = 1;
 
 export class Improver {
@@ -85,7 +83,7 @@ export class Improver {
   }
 
   /**
-   * Kept unless the outputs suffer: what is gained is size.
+   * Kept unless the outputs suffer: the gain is size.
    * @param draftOf calibrates another float model and plans it
    */
   async removeDeadChannels(draftOf: (model: Model) => Promise<Draft>): Promise<void> {
@@ -99,7 +97,7 @@ export class Improver {
     if (changes > 0) this.judge('equalization', changes, await draftOf(model));
   }
 
-  /** What is chosen was cross-validated: how it does on the samples that it was made from says less. */
+  /** The choice was cross-validated: its result on the samples that it was made from says less. */
   async chooseRanges(): Promise<void> {
     const { model, calibration } = this.draft;
     const { ranges, methods, before, after } = await autoRanges(
@@ -147,7 +145,7 @@ export class Improver {
     };
   }
 
-  /** @param gain by how much the outputs must come nearer, in dB */
+  /** @param gain minimum improvement of the outputs, in dB */
   private judge(name: RepairName, changes: number, candidate: Draft, gain = 0): void {
     const after = this.measure(candidate);
     const kept = gain < 0 ? after.decibels >= this.sqnr.decibels + gain : after.exceeds(this.sqnr, gain);

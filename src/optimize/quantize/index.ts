@@ -1,7 +1,7 @@
-// Post-training quantization. In goes a float model, or one that is quantized in another way, and, for schemes with
-// integer activations, calibration data in real values; out comes a model in the scheme whose written file has been
-// read back and verified, with the plan that made it (plain data). quantize.ts is the way through; scheme.ts, rules.ts
-// and ranges.ts are the tables that it follows.
+// Post-training quantization. Takes a float model, or one that is quantized in another way, and, for schemes with
+// integer activations, calibration data in real values. Returns a model in the scheme, whose written file has been read
+// back and verified, with the plan that made it (plain data). Start with quantize.ts; scheme.ts, rules.ts and ranges.ts
+// are the tables that it uses.
 
 export { applyPlan } from './apply.js';
 export { type Calibration, type CalibrationOptions, calibrate } from './calibrate.js';

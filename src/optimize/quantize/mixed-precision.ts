@@ -1,5 +1,5 @@
-// Mixed precision: gives tensors a wider type, those first that bring the outputs nearest, until the outputs are as
-// near as is asked for. A tensor is wide where what writes it and what reads it compute in the wider type.
+// Mixed precision: gives tensors a wider type, in the order of their benefit, until the outputs reach the requested
+// SNR. A tensor is wide if the operators that write and read it compute in the wider type.
 
 import { elementAt } from '../../base/checked.js';
 import { AtollError } from '../../base/errors.js';
@@ -11,15 +11,15 @@ import { applyPlan } from './apply.js';
 import type { OperatorMode } from './modes.js';
 import type { QuantizationPlan } from './plan.js';
 
-/** What operators get that int8 does not serve; float only where the scheme leaves operators in float. */
+/** The type for operators that int8 does not serve; float only if the scheme leaves operators in float. */
 export type WiderType = 'int16' | 'float32';
 
 export interface WidenedTensor {
   readonly tensor: number;
   readonly name: string;
-  /** That write and read it. */
+  /** Operators that write and read it. */
   readonly operators: readonly number[];
-  /** By how much it alone brings the outputs nearer, in dB. */
+  /** Improvement of the outputs by this tensor alone, in dB. */
   readonly gain: number;
 }
 
@@ -27,13 +27,13 @@ export interface MixedPrecision {
   readonly wider: WiderType;
   /** In the order in which they were chosen. */
   readonly tensors: readonly WidenedTensor[];
-  /** All that compute in the wider type, in order. */
+  /** All operators that compute in the wider type, in order. */
   readonly operators: readonly { readonly operator: number; readonly op: string }[];
-  /** Signal to noise of the outputs in dB, without and with them. */
+  /** SNR of the outputs in dB, without and with the wider tensors. */
   readonly before: number;
   readonly after: number;
   readonly reached: boolean;
-  /** As it was before. */
+  /** Of the original model. */
   readonly unmixed: Model;
   /** With TFLite Micro's reference kernels. */
   readonly arenaBytes: { readonly before: number; readonly after: number };
@@ -74,7 +74,7 @@ export async function mixPrecision(
     if (after >= minDecibels) break;
     const next = [...chosen, candidate];
     const decibels = known(() => measure(next));
-    // Together with the others it may bring nothing.
+    // Together with the others it may have no effect.
     if (decibels === null || decibels <= after) continue;
     [chosen, after] = [next, decibels];
   }
@@ -110,7 +110,7 @@ function candidatesOf({ operators }: SubGraph, modes: readonly OperatorMode[]): 
   );
 }
 
-/** null where an operator has no such form. */
+/** null if an operator has no such form. */
 function known(measure: () => number): number | null {
   try {
     return measure();

@@ -1,4 +1,4 @@
-// Decides what each operator of a subgraph computes in, from the scheme and what the recipe says of single operators.
+// Decides the type in which each operator of a subgraph computes, from the scheme and the recipe's exceptions.
 
 import { elementAt } from '../../base/checked.js';
 import { fail } from '../../base/errors.js';
@@ -17,19 +17,19 @@ import type { IntegerType } from './number-format.js';
 import { type QuantizationRule, quantizationRules } from './rules.js';
 import type { SchemeRules } from './scheme.js';
 
-/** `dynamic-range`: int8 weights, float activations that the kernel itself quantizes as they come. */
+/** `dynamic-range`: int8 weights, float activations that the kernel quantizes at run time. */
 export type OperatorMode = 'float32' | 'dynamic-range' | IntegerType;
 
-/** Operators that compute in something else than the scheme has them do, by their index. */
+/** Operators that deviate from the scheme, by index. */
 export type ModeExceptions = ReadonlyMap<number, OperatorMode>;
 
 /**
- * Below this the converter keeps weights in float: what they save is less than what they cost (quantize_weights.cc,
+ * With fewer elements the converter keeps weights in float: they save less than they cost (quantize_weights.cc,
  * kWeightsMinNumElementsDefault).
  */
 const minDynamicRangeWeights = 1024;
 
-/** @throws QUANTIZE_OPERATORS with every operator that has no form that the scheme allows */
+/** @throws QUANTIZE_OPERATORS with every operator that has no form in the scheme */
 export function decideModes(
   model: Model,
   subgraph: SubGraph,
@@ -68,7 +68,7 @@ function touchesFloat(subgraph: SubGraph, operator: Operator): boolean {
   );
 }
 
-/** Why an operator cannot compute in a mode; null where it can. */
+/** Why an operator cannot compute in a mode; null if it can. */
 function obstacle(model: Model, subgraph: SubGraph, operator: Operator, mode: OperatorMode): string | null {
   if (mode === 'float32') return null;
   const rule = ruleOf(model, operator);

@@ -3,13 +3,13 @@
 import { create, type QuantizationParameters, schema, TensorType } from '../../formats/tflite/index.js';
 import { roundHalfAway } from '../../simulator/index.js';
 
-/** What integer operators compute in. */
+/** Types in which integer operators compute. */
 export type IntegerType = 'int8' | 'int16';
 
-/** What a tensor that stands for real numbers may be stored as. */
+/** Types in which a tensor of real numbers may be stored. */
 export type NumberType = IntegerType | 'uint8' | 'float32';
 
-/** How a tensor's elements stand for real numbers. A float's are the numbers themselves. */
+/** How a tensor's elements represent real numbers. Float elements are the numbers themselves. */
 export interface NumberFormat {
   readonly type: NumberType;
   /** 1 for float32. */
@@ -60,7 +60,7 @@ export function realLimits({ type, scale, zeroPoint }: NumberFormat): readonly [
   return [(low - zeroPoint) * scale, (high - zeroPoint) * scale];
 }
 
-/** The elements that stand for real values, rounded half away from zero and clamped, little-endian. */
+/** The elements that represent real values, rounded half away from zero and clamped, little-endian. */
 export function elementsIn({ type, scale, zeroPoint }: NumberFormat, values: Float32Array): Uint8Array {
   const { low, high, elements } = storages[type];
   if (type === 'float32') return elements(Float64Array.from(values));
@@ -69,7 +69,7 @@ export function elementsIn({ type, scale, zeroPoint }: NumberFormat, values: Flo
   );
 }
 
-/** What the file says of it; nothing for float32. */
+/** The file's quantization entry; null for float32. */
 export function parametersOf(scales: readonly number[], zeroPoint = 0, axis = 0): QuantizationParameters {
   return create(schema.QuantizationParameters, {
     scale: Float32Array.from(scales),

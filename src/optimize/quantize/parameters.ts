@@ -8,7 +8,7 @@ export interface Range {
   readonly max: number;
 }
 
-/** With 0 in it, so that 0 is exact: padding and RELU need it. */
+/** Includes 0, so that 0 is exact: padding and RELU need it. */
 export function widened({ min, max }: Range): Range {
   return { min: Math.min(0, min), max: Math.max(0, max) };
 }
@@ -24,18 +24,18 @@ export function rangeOfValues(values: Float32Array): Range {
   return { min, max };
 }
 
-/** The smallest normal float32: a scale must stay finite and positive. */
+/** The smallest normal float32: a scale must be finite and positive. */
 const smallestScale = 2 ** -126;
 
-/** What else a scale must obey. */
+/** Further constraints on a scale. */
 export interface ScaleLimits {
-  /** The least that kernels take. */
+  /** The minimum that kernels support. */
   readonly floor: number;
-  /** For a range of nothing but 0, which any scale serves. */
+  /** For a range of zeros only, for which any scale works. */
   readonly ofZero: number;
 }
 
-/** int8 is asymmetric, of the range widened to hold 0; int16 is symmetric. */
+/** int8 is asymmetric, with the range extended to include 0; int16 is symmetric. */
 export function activationFormat(
   range: Range,
   type: IntegerType,
@@ -56,21 +56,21 @@ export function weightScale(largest: number): number {
   return largest === 0 ? 1 : Math.max(smallestScale, Math.fround(largest / 127));
 }
 
-/** The scale that the weights of these channels share, whatever their bias. */
+/** The common scale of the weights of these channels, ignoring biases. */
 export function symmetricScale(channels: readonly Channel[]): number {
   let largest = 0;
   for (const { weights } of channels) for (const weight of weights) largest = Math.max(largest, Math.abs(weight));
   return weightScale(largest);
 }
 
-/** The quotient is rounded to float32 first, as the converter computes it. */
+/** The quotient is first rounded to float32, as in the converter. */
 export function quantizeWeight(value: number, scale: number): number {
   return Math.min(127, Math.max(-127, roundHalfAway(Math.fround(value / scale))));
 }
 
 const int32Max = 2 ** 31 - 1;
 
-/** What one accumulator sums: the weights and bias of one output channel. */
+/** The terms of one accumulator: weights and bias of one output channel. */
 export interface Channel {
   readonly weights: Float32Array;
   readonly bias: number;
@@ -78,19 +78,18 @@ export interface Channel {
 
 export interface SharedScale {
   readonly scale: number;
-  /** Set where the scale had to grow beyond what the weights alone need. */
+  /** Whether the scale had to be larger than the weights alone need. */
   readonly grown: boolean;
 }
 
 /**
- * The scale that these channels share, grown where an accumulator would not fit 32 bits: the converter's rule keeps
- * the bias within half of int32; beyond it, |bias| + 255 * sum|w|, the most that any input can make of it, must stay
- * below 2^31.
- * @returns null where no finite scale helps
+ * The common scale of these channels, enlarged if an accumulator would overflow 32 bits. The converter's rule limits
+ * the bias to half of int32; in addition |bias| + 255 * sum|w|, the largest possible sum, must stay below 2^31.
+ * @returns null if no finite scale suffices
  */
 export function sharedScale(channels: readonly Channel[], inputScale: number): SharedScale | null {
   const maxBias = channels.reduce((largest, { bias }) => Math.max(largest, Math.abs(bias)), 0);
-  // The product with the input's scale, which is the bias's, must stay a normal number too.
+  // The bias scale, its product with the input scale, must be a normal number too.
   const own = Math.max(symmetricScale(channels), Math.fround(smallestScale / inputScale) * 1.001);
   let scale = Math.max(own, Math.fround(maxBias / (inputScale * (int32Max / 2))));
   for (let attempt = 0; attempt < 8 && Number.isFinite(scale); attempt++) {

@@ -1,4 +1,4 @@
-// Decides how every tensor is stored. The plan is plain data; apply.ts carries it out.
+// Decides how every tensor is stored. The plan is plain data; apply.ts applies it.
 
 import { elementAt } from '../../base/checked.js';
 import { fail } from '../../base/errors.js';
@@ -39,7 +39,7 @@ export interface SubgraphPlan {
   readonly conversions: readonly ConversionPlan[];
   readonly weights: readonly WeightsPlan[];
   readonly biases: readonly BiasPlan[];
-  /** Constants that are stored in float16, behind a DEQUANTIZE. */
+  /** Constants stored in float16, followed by a DEQUANTIZE. */
   readonly float16Constants: readonly number[];
 }
 
@@ -52,16 +52,16 @@ export interface QuantizationPlan {
 
 export interface PlanOptions {
   readonly scheme?: SchemeName;
-  /** Type of inputs and outputs; what the scheme has by default. */
+  /** Type of inputs and outputs; the scheme's default if absent. */
   readonly io?: NumberType;
-  /** Scales of the weights of FULLY_CONNECTED; one in all unless said otherwise. */
+  /** Granularity of FULLY_CONNECTED weight scales; per-tensor by default. */
   readonly dense?: Granularity;
-  /** Operators of the main subgraph that compute in something else. */
+  /** Operators of the main subgraph that deviate from the scheme. */
   readonly exceptions?: ModeExceptions;
 }
 
 /**
- * @param ranges by subgraph; none for schemes whose activations stay float
+ * @param ranges by subgraph; none for schemes with float activations
  * @throws QUANTIZE_NOT_FLOAT, QUANTIZE_OPERATORS, QUANTIZE_RANGE, QUANTIZE_OVERFLOW, USAGE
  */
 export function planQuantization(
@@ -76,7 +76,7 @@ export function planQuantization(
   const called = calledSubgraphs(model);
   const warnings: Warning[] = [];
   const subgraphs = model.subgraphs.flatMap((subgraph, index) => {
-    // What other subgraphs call stays float, as the operator that calls it does.
+    // Subgraphs that others call stay float, like the operator that calls them.
     if (called.has(index)) return [];
     const planned = planSubgraph(model, subgraph, index, {
       rules,
@@ -120,7 +120,7 @@ function planSubgraph(
       subgraph: index,
       operators: subgraph.operators.map((operator, o) => {
         const mode = elementAt(modes, o);
-        // A file may use what only a later version has.
+        // A file may use features of a later version only.
         return {
           mode,
           version: Math.max(operatorCodeOf(model, operator).version, versionOf(ruleOf(model, operator), mode)),
@@ -154,7 +154,7 @@ function missingRanges(activations: readonly ActivationPlan[], ranges: Ranges): 
     }));
 }
 
-/** Tensors whose range the file fixes, and that reach beyond it on calibration data. */
+/** Tensors with a fixed range that calibration data exceeds. */
 function exceededRanges(subgraph: SubGraph, activations: readonly ActivationPlan[], ranges: Ranges): Warning[] {
   return activations.flatMap(({ tensor, name, ...format }): Warning[] => {
     const seen = ranges[tensor];
@@ -169,7 +169,7 @@ function exceededRanges(subgraph: SubGraph, activations: readonly ActivationPlan
 /** Largest magnitude of float16. */
 const maxHalf = 65504;
 
-/** Constants that operators read in float and that float16 can hold. */
+/** Constants that operators read in float and that float16 can represent. */
 function floatConstants(model: Model, subgraph: SubGraph): number[] {
   const { consumers } = linksOf(subgraph);
   return subgraph.tensors.flatMap((tensor, index) => {

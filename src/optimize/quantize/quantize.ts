@@ -1,5 +1,5 @@
-// The way through the stage: what arrives becomes float, is calibrated, planned, improved where that is asked for,
-// applied, written and verified.
+// The main path of quantization: the model is converted to float, calibrated, planned, improved if requested, applied,
+// written and verified.
 
 import { fail, reasonOf } from '../../base/errors.js';
 import type { Progress } from '../../base/progress.js';
@@ -38,23 +38,20 @@ import { encodeSparseWeights } from './sparse.js';
 import { verifyLimits, verifyScheme } from './verify.js';
 
 export interface QuantizeOptions extends Omit<CalibrationOptions, 'onProgress' | 'histograms'>, PlanOptions {
-  /**
-   * How a tensor's range follows from its values; min-max unless said otherwise, `auto` chooses by measured output
-   * error.
-   */
+  /** How a tensor's range is derived from its values; min-max by default, `auto` chooses by measured output error. */
   readonly ranges?: RangeMethod | 'auto';
-  /** Keep histograms whether they are needed or not, for later runs. */
+  /** Collect histograms even if they are not needed, for later runs. */
   readonly histograms?: boolean;
   readonly repairs?: readonly RepairName[];
-  /** Signal to noise of the outputs in dB, on calibration data, that operators are widened for. */
+  /** Widen operators until the outputs reach this SNR in dB, on calibration data. */
   readonly minDecibels?: number;
-  /** What operators get that int8 does not serve; int16 unless said otherwise. */
+  /** The type of operators that int8 does not serve; int16 by default. */
   readonly wider?: WiderType;
-  /** Write weights of many zeros in TFLite's sparse encoding; the runtime must have DENSIFY. */
+  /** Write weights with many zeros in TFLite's sparse encoding; the runtime must support DENSIFY. */
   readonly sparse?: boolean;
   /** Order operators and place tensors for the smallest arena with these kernels, and store the plan in the file. */
   readonly planMemoryFor?: RuntimeKernels;
-  /** Statistics of an earlier run on the same model; they take the place of calibration. */
+  /** Statistics of an earlier run on the same model, instead of calibrating. */
   readonly calibration?: Calibration;
   readonly onProgress?: (progress: Progress, step: QuantizeStep) => void;
 }
@@ -65,16 +62,16 @@ export interface QuantizeResult extends Pick<Improved, 'rangeMethods' | 'repairs
   readonly plan: QuantizationPlan;
   /** null for schemes that need no data. */
   readonly calibration: Calibration | null;
-  /** Number of changes of each float graph pass that ran first. */
+  /** Number of changes of each graph pass that ran first. */
   readonly optimizations: Readonly<Record<string, number>>;
-  /** Weights that are in the sparse encoding. */
+  /** Weights in the sparse encoding. */
   readonly sparseTensors: number;
-  /** null where none was asked for. */
+  /** null if none was requested. */
   readonly memoryPlan: MemoryPlan | null;
   readonly warnings: readonly Warning[];
 }
 
-/** What fails here is a fault of the quantizer, not of its input. */
+/** A failure here is an error of the quantizer, not of its input. */
 function verified(bytes: Uint8Array, { scheme, io }: QuantizationPlan): Model {
   try {
     return verifyScheme(bytes, scheme, io);
@@ -84,9 +81,9 @@ function verified(bytes: Uint8Array, { scheme, io }: QuantizationPlan): Model {
 }
 
 /**
- * Quantizes a model: to int8, inputs and outputs included, unless the options say otherwise. A file that is quantized
- * already, or trained for it, keeps the scales that it has.
- * @param datasets calibration data, one dataset for each signature or one in all; may be empty where the scheme or the
+ * Quantizes a model: to int8, including inputs and outputs, unless the options say otherwise. A model that is already
+ * quantized, or trained for it, keeps its scales.
+ * @param datasets calibration data, one dataset for each signature or one in total; may be empty if the scheme or the
  * file needs none
  * @throws CALIBRATION_EMPTY, MODEL_COMPILED, QUANTIZE_*, DATASET_*, OPERATORS_UNSUPPORTED, USAGE
  */
@@ -100,9 +97,9 @@ export async function quantize(
   refuseSame(model, scheme, ioOf(scheme, options.io));
   refuseMixing(scheme, options);
   const arrival = dequantize(model);
-  // What the simulator does not run cannot be verified either.
+  // A model that the simulator cannot run cannot be verified either.
   refuseUnsupported(arrival.model);
-  // What the file says of computed shapes may be a guess.
+  // Shapes of computed tensors in the file may be wrong.
   const { model: prepared, changes } = optimize(
     model.subgraphs.length === 1 ? resolveShapes(arrival.model) : arrival.model,
   );
@@ -110,7 +107,7 @@ export async function quantize(
   const needsData =
     schemes[scheme].activations !== null &&
     (datasets.length > 0 || options.calibration !== undefined || arrival.pinned === 0);
-  // Calibration runs it anyway.
+  // Calibration runs the model anyway.
   if (!needsData) requireRunnable(prepared);
   const work = needsData ? await withData(prepared, datasets, options) : withoutData(prepared, options);
   const applied = applyPlan(work.model, work.plan);
@@ -152,7 +149,7 @@ function removalRisk(repairs: readonly RepairReport[]): Warning[] {
 const stateOf = (model: Model): RunnerState => (isStateful(model) ? 'continues' : 'none');
 
 /**
- * What is wrong with the model itself is said before anything is made of it.
+ * Reports errors of the model itself before anything is made of it.
  * @throws OPERATOR_INVALID, TFLITE_INVALID and the like
  */
 function requireRunnable(model: Model): void {
@@ -161,7 +158,7 @@ function requireRunnable(model: Model): void {
 
 type Work = Pick<QuantizeResult, 'model' | 'plan' | 'calibration' | 'rangeMethods' | 'repairs' | 'mixed'>;
 
-/** @throws CALIBRATION_EMPTY where the file does not say the scale of every tensor that needs one */
+/** @throws CALIBRATION_EMPTY if the file lacks the scale of a tensor that needs one */
 function withoutData(model: Model, options: QuantizeOptions): Work {
   const plan = planQuantization(model, new Map(), options);
   const missing = plan.warnings.filter(({ code }) => code === 'RANGE_MISSING').length;
@@ -172,7 +169,7 @@ function withoutData(model: Model, options: QuantizeOptions): Work {
   return { model, plan, calibration: null, rangeMethods: null, repairs: [], mixed: null };
 }
 
-/** @throws USAGE where there is nothing to mix, or nothing to mix with */
+/** @throws USAGE if there is nothing to mix, or no type to mix with */
 function refuseMixing(scheme: SchemeName, { minDecibels, wider }: QuantizeOptions): void {
   if (minDecibels === undefined) return;
   const { activations, floatFallback } = schemes[scheme];
@@ -181,7 +178,7 @@ function refuseMixing(scheme: SchemeName, { minDecibels, wider }: QuantizeOption
     throw fail('USAGE', { reason: 'operators in float need --scheme int8-float-fallback' });
 }
 
-/** @throws QUANTIZE_NOT_FLOAT where there is nothing to do */
+/** @throws QUANTIZE_NOT_FLOAT if there is nothing to do */
 function refuseSame(model: Model, scheme: SchemeName, io: NumberType): void {
   const { inputs, outputs, tensors } = mainSubgraph(model);
   const edges = [...(inputs ?? []), ...(outputs ?? [])]
@@ -227,7 +224,7 @@ async function withData(prepared: Model, datasets: readonly Dataset[], options: 
   return improver.result;
 }
 
-/** @throws CALIBRATION_MISMATCH where earlier statistics are another model's, or lack histograms */
+/** @throws CALIBRATION_MISMATCH if earlier statistics belong to another model, or lack histograms */
 function requireUsable(model: Model, known: Calibration | undefined, method: RangeMethod | 'auto'): void {
   if (known === undefined) return;
   if (known.model !== hashOf(model))

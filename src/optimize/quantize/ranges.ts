@@ -1,4 +1,4 @@
-// Chooses the range of every tensor from what calibration saw of its values.
+// Chooses the range of every tensor from its calibration statistics.
 
 import { defined, elementAt } from '../../base/checked.js';
 import type { HistogramData } from './histogram.js';
@@ -8,17 +8,17 @@ import type { TensorStatistics } from './tensor-statistics.js';
 export const rangeMethods = ['min-max', 'moving-average', 'percentile', 'mse', 'entropy', 'headroom'] as const;
 export type RangeMethod = (typeof rangeMethods)[number];
 
-/** Whether a method looks at more than the smallest and largest values. */
+/** Whether a method needs more than the smallest and largest values. */
 export function needsHistogram(method: RangeMethod): boolean {
   return method !== 'min-max' && method !== 'moving-average' && method !== 'headroom';
 }
 
-/** @param levels how many steps the range is divided into: 255 for int8 */
+/** @param levels number of steps in the range: 255 for int8 */
 export function chooseRange(statistics: TensorStatistics, method: RangeMethod, levels = 255): Range {
   const { min, max, movingMin, movingMax, foldMin, foldMax, histogram } = statistics;
   const whole = { min, max };
   if (method === 'moving-average') return { min: movingMin, max: movingMax };
-  // How far the next samples may go beyond these, if they do so as these went beyond each other.
+  // How far further samples may exceed these, judging by how these exceed each other.
   if (method === 'headroom') return { min: 2 * min - foldMin, max: 2 * max - foldMax };
   if (method === 'min-max' || histogram === null || histogram.width === 0) return whole;
   const distribution = new Distribution(histogram);
@@ -32,7 +32,7 @@ export function chooseRange(statistics: TensorStatistics, method: RangeMethod, l
   }
 }
 
-/** The same without what makes no difference to the int8 probabilities that are made of the values. */
+/** Without values that make no difference to the int8 probabilities computed from them. */
 export function relevantRange(statistics: TensorStatistics, method: RangeMethod): Range {
   const { relevant } = statistics;
   const range = chooseRange(statistics, method);
@@ -40,7 +40,7 @@ export function relevantRange(statistics: TensorStatistics, method: RangeMethod)
   return min < max ? { min, max } : range;
 }
 
-/** How far a search moves the ends of a range inwards at a time. */
+/** Step by which a search moves the ends of a range inwards. */
 const steps = 100;
 
 class Distribution {
@@ -48,7 +48,7 @@ class Distribution {
   private readonly width: number;
   private readonly counts: readonly number[];
   private readonly zeros: number;
-  /** Sums of the counts below a bin, and of their values and squares. */
+  /** Cumulative counts below a bin, and sums of values and squares. */
   private readonly sums: { readonly count: Float64Array; readonly value: Float64Array; readonly square: Float64Array };
 
   constructor({ width, zeros, first, counts }: HistogramData) {
@@ -70,7 +70,7 @@ class Distribution {
     this.sums = { count, value, square };
   }
 
-  /** Leaves out the share of values that lies beyond, half of it at either end. */
+  /** Cuts off the values beyond a share, half of them at either end. */
   percentile(whole: Range, share: number): Range {
     const total = defined(this.sums.count.at(-1)) + this.zeros;
     const outside = (total * (1 - share)) / 2;
@@ -83,13 +83,13 @@ class Distribution {
     };
   }
 
-  /** The range under which rounding and clamping together make the least squared error. */
+  /** The range with the least squared error of rounding and clamping together. */
   minError(whole: Range, levels: number): Range {
     return this.search(whole, (range) => this.squaredError(range, levels));
   }
 
   /**
-   * The range under which the values, once quantized, are distributed most like before: least Kullback-Leibler
+   * The range under which the distribution of quantized values is closest to the original: least Kullback-Leibler
    * divergence (S. Migacz, 8-bit inference with TensorRT, GTC 2017).
    */
   minDivergence(whole: Range, levels: number): Range {
@@ -103,7 +103,7 @@ class Distribution {
     return best.range;
   }
 
-  /** Moves one end inwards, then the other, while the cost falls. */
+  /** Moves one end inwards, then the other, while the cost decreases. */
   private search(whole: Range, cost: (range: Range) => number): Range {
     let best = widened(whole);
     let least = cost(best);
@@ -126,7 +126,8 @@ class Distribution {
   }
 
   /**
-   * 0 is exact in every range; what lies inside is off by a step^2 / 12 on average, what lies outside by its distance.
+   * 0 is exact in every range; values inside have a mean squared error of step^2 / 12, values outside that of their
+   * distance.
    */
   private squaredError({ min, max }: Range, levels: number): number {
     const step = (max - min) / levels;
@@ -173,7 +174,7 @@ class Distribution {
     reference.forEach((times, i) => {
       if (times === 0) return;
       const [p, q] = [times / referenceTotal, elementAt(quantized, i) / quantizedTotal];
-      // A bin that only clamped values fall into has no counterpart.
+      // A bin that only contains clamped values has no counterpart.
       divergence += p * Math.log(p / Math.max(q, 1e-9));
     });
     return divergence;

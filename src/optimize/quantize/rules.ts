@@ -1,5 +1,5 @@
-// How each operator is quantized, after TFLite's published quantization specification. An operator without a rule, or
-// without a version for a type, has no form in that type here. Versions:
+// How each operator is quantized, following TFLite's published quantization specification. An operator without a rule,
+// or without a version for a type, has no form in that type. Versions:
 // tensorflow/compiler/mlir/lite/tools/versioning/op_version.cc.
 
 import type { BuiltinOptions, OperatorName } from '../../formats/tflite/index.js';
@@ -10,29 +10,29 @@ export interface FixedQuantization {
   readonly zeroPoint: number;
 }
 
-/** The inputs of an operator with weights; `axis` counts the output channels among the weights' dimensions. */
+/** The inputs of an operator with weights; `axis` is the output channel dimension of the weights. */
 export interface WeightsRule {
   readonly data: number;
   readonly weights: number;
   readonly axis: number;
   readonly bias: number;
-  /** Whether each channel has its own scale; `by-choice` where runtimes differ. */
+  /** Whether each channel has its own scale; `by-choice` if runtimes differ. */
   readonly perChannel: 'always' | 'by-choice';
   /** Version of the form with int8 weights, per channel, and float activations. */
   readonly dynamicRange?: number;
 }
 
 export interface QuantizationRule {
-  /** Version of the operator that takes tensors of a type. */
+  /** Version of the operator for each tensor type. */
   readonly versions: Readonly<Partial<Record<IntegerType, number>>>;
   readonly weights?: WeightsRule;
   /** Inputs and outputs must share scale and zero point. */
   readonly sameScale?: boolean;
-  /** The least scale of the output that kernels take, by the largest scale of the inputs. */
+  /** Minimum output scale that kernels support, by the largest input scale. */
   readonly outputFloor?: Readonly<Partial<Record<IntegerType, (largest: number) => number>>>;
   /** Smallest input scale that the kernels support, computed from the operator's options. */
   readonly inputFloor?: Readonly<Partial<Record<IntegerType, (options: BuiltinOptions | null) => number>>>;
-  /** The output's quantization is fixed by the operator, whatever its range. */
+  /** The operator fixes the quantization of its output. */
   readonly fixedOutput?: Readonly<Partial<Record<IntegerType, FixedQuantization>>>;
 }
 
@@ -56,7 +56,7 @@ function fixed(
   };
 }
 
-/** The multiplier of a sum must stay below 1: twice the larger input scale, by 20 bits more in int8, 15 in int16. */
+/** The multiplier of a sum must stay below 1: twice the larger input scale, with 20 extra bits in int8, 15 in int16. */
 const ofSum = {
   int8: (largest: number): number => largest / 2 ** 19,
   int16: (largest: number): number => largest / 2 ** 14,
@@ -94,7 +94,7 @@ export const quantizationRules: ReadonlyMap<OperatorName, QuantizationRule> = ne
   ['ELU', own(1)],
   ['EQUAL', own(2, 5)],
   ['EXPAND_DIMS', same(1, 1)],
-  // Microcontroller runtimes took per-channel weights here only lately.
+  // Microcontroller runtimes support per-channel weights here only recently.
   [
     'FULLY_CONNECTED',
     weighted(4, 7, { data: 0, weights: 1, axis: 0, bias: 2, perChannel: 'by-choice', dynamicRange: 12 }),

@@ -1,9 +1,9 @@
 import { elementAt } from '../../base/checked.js';
 import type { Warning } from '../../base/warnings.js';
 
-// Looks at the calibration samples themselves: data that no device would ever see gives ranges that fit nothing.
+// Checks the calibration samples themselves: unrealistic data gives unsuitable ranges.
 const fewSamples = 20;
-/** How values are distributed shows in so many. */
+/** Number of values that shows how they are distributed. */
 const enoughValues = 2e6;
 
 export class SampleStatistics {
@@ -33,7 +33,7 @@ export class SampleStatistics {
     if (constant && inputs.some(({ length }) => length > 1)) this.constantSamples += 1;
   }
 
-  /** Whether they are all the same. Sums in local variables: there are millions of values. */
+  /** Whether all values are equal. Sums in local variables: there are millions of values. */
   private addValues(input: Float32Array): boolean {
     if (this.values >= enoughValues) return input.every((value) => value === input[0]);
     let { largest, atLargest } = this;
@@ -91,7 +91,7 @@ export class SampleStatistics {
     return warnings;
   }
 
-  /** Neighbours that are independent, and values spread evenly or as a bell: neither images nor sensors look so. */
+  /** Independent neighbours with a uniform or normal distribution: neither images nor sensor data look like that. */
   private isNoise(): boolean {
     const [mean, square, cube, fourth] = [this.sum, this.sumOfSquares, this.sumOfCubes, this.sumOfFourths].map(
       (sum) => sum / this.values,

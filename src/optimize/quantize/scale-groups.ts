@@ -1,5 +1,5 @@
-// Tensors that must share scale and zero point in one integer type, as disjoint sets; a set may be fixed by an
-// operator.
+// Tensors that must share scale and zero point in one integer type, as disjoint sets; an operator may fix the
+// quantization of a set.
 
 import { elementAt } from '../../base/checked.js';
 import type { IntegerType, NumberFormat } from './number-format.js';
@@ -32,12 +32,12 @@ export class ScaleGroups {
     return one === null || other === null || (one.scale === other.scale && one.zeroPoint === other.zeroPoint);
   }
 
-  /** Whether neither's scale is fixed, or both are by the same. */
+  /** Whether neither scale is fixed, or both are fixed to the same value. */
   areFree(a: number, b: number): boolean {
     return this.agree(a, b) && (this.fixedOf(a) === null) === (this.fixedOf(b) === null);
   }
 
-  /** A fixed set stays fixed; of two, the first one's quantization holds. */
+  /** A fixed set stays fixed; if both are, the first one's quantization is kept. */
   join(a: number, b: number): void {
     const [rootA, rootB] = [this.rootOf(a), this.rootOf(b)];
     if (rootA === rootB) return;
@@ -46,7 +46,7 @@ export class ScaleGroups {
     if (fixed !== undefined) this.fixed.set(rootA, fixed);
   }
 
-  /** Keeps a tensor's scale from being finer than kernels take. */
+  /** Keeps a tensor's scale at or above the kernels' minimum. */
   raise(tensor: number, floor: number): void {
     const { floor: known, ofZero } = this.limitsOf(tensor);
     this.limits.set(this.rootOf(tensor), { floor: Math.max(known, Math.fround(floor)), ofZero });
@@ -61,7 +61,7 @@ export class ScaleGroups {
     return this.limits.get(this.rootOf(tensor)) ?? { floor: 0, ofZero: 1 };
   }
 
-  /** The tensors that share a tensor's scale, itself among them. */
+  /** The tensors that share a tensor's scale, including itself. */
   membersOf(tensor: number): number[] {
     const root = this.rootOf(tensor);
     return this.parent.flatMap((_, member) => (this.rootOf(member) === root ? [member] : []));

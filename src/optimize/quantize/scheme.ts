@@ -1,4 +1,4 @@
-// The schemes: what a model's weights, activations, inputs and outputs are stored as.
+// The schemes: the types of a model's weights, activations, inputs and outputs.
 
 import { constantBytes, type Model, mainSubgraph, TensorType } from '../../formats/tflite/index.js';
 import type { IntegerType, NumberType } from './number-format.js';
@@ -14,19 +14,19 @@ export const schemeNames = [
 ] as const;
 export type SchemeName = (typeof schemeNames)[number];
 
-/** What a model can be found to be. */
+/** The result of detecting a model's scheme. */
 export type Scheme = SchemeName | 'uint8';
 
 export interface SchemeRules {
-  /** What operators compute in that have a form for it; null for none. */
+  /** The type of operators that have a form in it; null for none. */
   readonly activations: IntegerType | null;
-  /** Whether operators without an integer form stay float; an error where not. */
+  /** Whether operators without an integer form stay float; otherwise they are an error. */
   readonly floatFallback: boolean;
-  /** What constants that operators read as float are stored as. */
+  /** Storage type of constants that operators read as float. */
   readonly floatConstants: 'float32' | 'float16';
-  /** Whether operators with weights take these in int8 beside float activations. */
+  /** Whether operators with weights combine int8 weights with float activations. */
   readonly dynamicRange: boolean;
-  /** What inputs and outputs may be; the first is the default. */
+  /** Allowed types of inputs and outputs; the first is the default. */
   readonly io: readonly [NumberType, ...NumberType[]];
 }
 
@@ -55,7 +55,7 @@ export const schemes: Readonly<Record<SchemeName, SchemeRules>> = {
   'int16x8-float-fallback': { ...wide, floatFallback: true, io: ['float32'] },
 };
 
-/** Which scheme a model is in, read off its tensors. */
+/** Detects a model's scheme from the types of its tensors. */
 export function schemeOf(model: Model): Scheme {
   const computed = new Set<number>();
   const constant = new Set<number>();

@@ -1,5 +1,5 @@
-// Weights of many zeros in TFLite's sparse encoding, in front of each a DENSIFY, which makes them dense again when the
-// model is loaded: the file becomes smaller, the model computes what it did (tensorflow/lite/schema/schema.fbs,
+// Stores weights with many zeros in TFLite's sparse encoding, each followed by a DENSIFY, which expands them when the
+// model is loaded: the file becomes smaller, the model computes the same (tensorflow/lite/schema/schema.fbs,
 // SparsityParameters; kernels/densify.cc).
 
 import { defined, elementAt } from '../../base/checked.js';
@@ -25,13 +25,13 @@ import {
 } from '../../formats/tflite/index.js';
 import type { Changed } from '../passes/index.js';
 
-/** What the tables of one sparse tensor and its DENSIFY take beside elements and indices, about. */
+/** Approximate size of the tables of one sparse tensor and its DENSIFY, besides elements and indices. */
 const overheadBytes = 400;
 
-/** Lengths of the runs along the last dimension that are stored whole, or left out whole. */
+/** Block lengths along the last dimension. */
 const blockLengths = [1, 4, 16];
 
-/** Changes nothing but weights whose sparse form is the shorter one. */
+/** Changes only weights whose sparse form is shorter. */
 export function encodeSparseWeights(model: Model): Changed {
   const copy = copyModel(model);
   let changes = 0;
@@ -51,7 +51,7 @@ export function encodeSparseWeights(model: Model): Changed {
   return { model: copy, changes };
 }
 
-/** Weights and who reads them: the layer itself, or a DEQUANTIZE in front of it where they are float16. */
+/** Weights and their reader: the layer itself, or a DEQUANTIZE in front of it if they are float16. */
 function weightsOf(model: Model, subgraph: SubGraph): { reader: Operator; input: number; weights: number }[] {
   const { producer } = linksOf(subgraph);
   return subgraph.operators.flatMap((layer) => {
@@ -65,10 +65,10 @@ function weightsOf(model: Model, subgraph: SubGraph): { reader: Operator; input:
   });
 }
 
-/** What DENSIFY takes. */
+/** Types that DENSIFY supports. */
 const densified: ReadonlySet<ElementType | null> = new Set<ElementType>(['float32', 'float16', 'int8']);
 
-/** @returns the tensor that a DENSIFY makes; null where the weights stay as they are */
+/** @returns the tensor that a DENSIFY produces; null if the weights stay unchanged */
 function encode(model: Model, subgraph: SubGraph, index: number, operators: SubGraph['operators']): number | null {
   const tensor = elementAt(subgraph.tensors, index);
   const bytes = constantBytes(model, tensor);
@@ -93,11 +93,11 @@ function encode(model: Model, subgraph: SubGraph, index: number, operators: SubG
 interface SparseForm {
   readonly stored: Uint8Array;
   readonly sparsity: SparsityParameters;
-  /** Bytes that elements and indices take in the file. */
+  /** Bytes of elements and indices in the file. */
   readonly size: number;
 }
 
-/** All dimensions dense but the last, of which the blocks are listed that hold anything. */
+/** All dimensions are dense except the last one, of which the non-zero blocks are listed. */
 function formOf(bytes: Uint8Array, width: number, shape: readonly number[], block: number): SparseForm {
   const rank = shape.length;
   const columns = elementAt(shape, rank - 1);
@@ -135,7 +135,7 @@ function formOf(bytes: Uint8Array, width: number, shape: readonly number[], bloc
   };
 }
 
-/** In the narrowest type that holds all. */
+/** In the narrowest type that holds all values. */
 function indexVector(values: readonly number[]): SparsityParameters['dimMetadata'][number]['arrayIndices'] {
   const largest = values.reduce((most, value) => Math.max(most, value), 0);
   if (largest < 256) return { kind: 'Uint8Vector', ...create(schema.Uint8Vector, { values: Uint8Array.from(values) }) };

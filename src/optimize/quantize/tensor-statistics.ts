@@ -1,4 +1,4 @@
-// What calibration keeps of a tensor's values. The runs are split into folds, so that what is chosen on some can be
+// Calibration statistics of a tensor's values. The runs are split into folds, so that choices made on some can be
 // judged on the others.
 
 import { type OutputActivation, type RelevantEnds, relevantEnds } from '../../evaluate/index.js';
@@ -12,12 +12,12 @@ export interface TensorStatistics {
   /** Exponential moving averages of each run's smallest and largest value. */
   readonly movingMin: number;
   readonly movingMax: number;
-  /** Means of the folds' smallest and largest values: far from `min` and `max` where these are rare. */
+  /** Means of the folds' smallest and largest values: far from `min` and `max` if these are rare. */
   readonly foldMin: number;
   readonly foldMax: number;
-  /** Beyond these, values make no difference to int8 probabilities that are made of them; null where all do. */
+  /** Values beyond these limits make no difference to the int8 probabilities computed from them; null if all matter. */
   readonly relevant: RelevantEnds | null;
-  /** null where it was not asked for. */
+  /** null if it was not requested. */
   readonly histogram: HistogramData | null;
 }
 
@@ -33,7 +33,7 @@ export class TensorStatisticsCollector {
   private relevant: RelevantEnds | null = null;
   private readonly histogram: Histogram | null;
 
-  /** @param squash what alone reads the tensor, where that makes probabilities */
+  /** @param activation the only reader of the tensor, if it computes probabilities */
   constructor(
     withHistogram: boolean,
     private readonly activation: OutputActivation | null = null,
@@ -42,16 +42,16 @@ export class TensorStatisticsCollector {
   }
 
   /**
-   * @param values what one run gave
-   * @returns the first value that is no finite number, or the largest of float32, where kernels stop; null where there
-   * is none. The lowest is allowed: masks are made of it.
+   * @param values of one run
+   * @returns the first value that is not finite, or is the largest float32, where kernels stop; null if there is none.
+   * The lowest float32 is allowed: masks use it.
    */
   add(values: Float32Array, { min, max, finite }: Extremes = extremesOf(values)): number | null {
     const bad = finite ? undefined : values.find((value) => !Number.isFinite(value));
     if (bad !== undefined) return bad;
     if (max >= float32Max) return max;
     if (values.length === 0) return null;
-    // The past counts in full only once there is one: the first runs are plainly averaged.
+    // Bias correction: the first runs are averaged plainly.
     const past = Math.min(momentum, this.runs / (this.runs + 1));
     this.movingMin = past * this.movingMin + (1 - past) * min;
     this.movingMax = past * this.movingMax + (1 - past) * max;
@@ -63,7 +63,7 @@ export class TensorStatisticsCollector {
     return null;
   }
 
-  /** null where no run gave a value. */
+  /** null if no run gave a value. */
   get statistics(): TensorStatistics | null {
     if (this.runs === 0) return null;
     const { runs, min, max, movingMin, movingMax, relevant } = this;
@@ -85,7 +85,7 @@ function wider(one: RelevantEnds | null, other: RelevantEnds | null): RelevantEn
   return one === null || other === null ? (one ?? other) : { min: Math.min(one.min, other.min), max: one.max };
 }
 
-/** Of several folds together; null where none gave a value. */
+/** Statistics of several folds together; null if none gave a value. */
 export function combine(folds: readonly (TensorStatistics | null)[]): TensorStatistics | null {
   const known = folds.filter((fold) => fold !== null);
   if (known.length === 0) return null;

@@ -1,4 +1,5 @@
-// Checks a written file, not the model that was written: what goes to the device is what is proved to be in its scheme.
+// Verifies the written file rather than the model in memory: exactly what goes to the device is checked against its
+// scheme.
 
 import { elementAt } from '../../base/checked.js';
 import { fail, reasonOf } from '../../base/errors.js';
@@ -19,7 +20,7 @@ import { type NumberType, tensorTypeOf } from './number-format.js';
 import { type SchemeName, schemes } from './scheme.js';
 
 /**
- * Reads the file back and checks that it is int8 only, inside and at its edges, and that every kernel takes it.
+ * Reads the file back and checks that it is int8 only, including inputs and outputs, and that every kernel accepts it.
  * @throws MODEL_NOT_INT8 naming the tensor
  */
 export function verifyInt8(bytes: Uint8Array): Model {
@@ -27,7 +28,7 @@ export function verifyInt8(bytes: Uint8Array): Model {
 }
 
 /**
- * Reads the file back and checks that its tensors are what the scheme says, and that every kernel takes them.
+ * Reads the file back and checks that its tensors match the scheme, and that every kernel accepts them.
  * @throws MODEL_NOT_INT8 naming the tensor
  */
 export function verifyScheme(bytes: Uint8Array, scheme: SchemeName, io: NumberType): Model {
@@ -46,7 +47,7 @@ export function verifyScheme(bytes: Uint8Array, scheme: SchemeName, io: NumberTy
     .map(({ signatureKey }) => signatureKey ?? undefined);
   for (const signature of [undefined, ...others]) {
     try {
-      // The plain kernels check all that there is to check.
+      // The plain kernels check everything.
       new Interpreter(model, { signature, kernels: 'plain' });
     } catch (error) {
       throw fail('MODEL_NOT_INT8', { scheme, reason: reasonOf(error) }, error);
@@ -58,8 +59,8 @@ export function verifyScheme(bytes: Uint8Array, scheme: SchemeName, io: NumberTy
 const runtimes = { tflm: 'tflm-reference', tflite: 'tflite-reference' } as const;
 
 /**
- * Holds a quantized model against the limits of the runtimes that it is for. Scales and zero points must be within
- * them; what they do not take of the graph itself gives warnings.
+ * Checks a quantized model against the limits of the runtimes that it is for. Scales and zero points must be within
+ * them; limits on the graph itself give warnings.
  * @throws RUNTIME_REFUSES
  */
 export function verifyLimits(model: Model, scheme: SchemeName): Warning[] {
@@ -97,8 +98,8 @@ class SubgraphChecks {
   }
 
   /**
-   * No float inside; at the edges what was asked for, converted there only where that is not what the operators compute
-   * in.
+   * No float tensors inside; inputs and outputs have the requested type, and are converted only if that differs from
+   * the type in which the operators compute.
    */
   integersOnly(io: NumberType): void {
     const { inputs, outputs, tensors } = this.subgraph;
@@ -110,7 +111,7 @@ class SubgraphChecks {
     });
     for (const index of edges) {
       const { type, quantization } = elementAt(tensors, index);
-      // Inputs and outputs that stand for no real numbers, such as indices, keep their type.
+      // Inputs and outputs that are not real numbers, such as indices, keep their type.
       if (quantization?.scale != null && type !== tensorTypeOf(io))
         throw this.refuse(index, `at the edge is ${typeName(type)}, not ${io}`);
     }
@@ -136,7 +137,7 @@ class SubgraphChecks {
     return converters.has(operatorName(this.model, operator));
   }
 
-  /** A bias is at input scale times weight scale; kernels add it without looking at its own scale. */
+  /** The bias scale must be input scale times weight scale: kernels add the bias without reading its scale. */
   biases(): void {
     const { operators, tensors } = this.subgraph;
     for (const operator of operators) {

@@ -1,4 +1,4 @@
-// Decides the scales of weights and biases. A bias is at input scale times weight scale.
+// Decides the scales of weights and biases. The bias scale is input scale times weight scale.
 
 import { defined, elementAt } from '../../base/checked.js';
 import { fail } from '../../base/errors.js';
@@ -17,7 +17,7 @@ import type { NumberFormat } from './number-format.js';
 import { type Channel, sharedScale, symmetricScale } from './parameters.js';
 import type { WeightsRule } from './rules.js';
 
-/** Whether operators with a choice have one scale for all weights, or one per output channel. */
+/** For operators with a choice: one scale for all weights, or one per output channel. */
 export type Granularity = 'per-tensor' | 'per-channel';
 
 export interface WeightsPlan {
@@ -25,7 +25,7 @@ export interface WeightsPlan {
   readonly input: number;
   readonly tensor: number;
   readonly name: string;
-  /** Dimension of the channels; one scale in all where it is null. */
+  /** Channel dimension; null for a single scale. */
   readonly axis: number | null;
   readonly scales: readonly number[];
 }
@@ -103,7 +103,7 @@ export function planWeights(context: WeightsContext): WeightsResult {
   return { weights, biases, warnings: summarize(warnings) };
 }
 
-/** The inputs that an operator takes as weights or bias. */
+/** The inputs that an operator uses as weights or bias. */
 export function weightInputs(model: Model, operator: Operator, mode: OperatorMode): number[] {
   const rule: WeightsRule | undefined = mode === 'float32' ? undefined : ruleOf(model, operator)?.weights;
   if (rule === undefined) return [];
@@ -137,7 +137,7 @@ function channelsOf(model: Model, subgraph: SubGraph, index: number, axis: numbe
   });
 }
 
-/** One warning for many channels. */
+/** Combines the warnings of many channels. */
 function summarize(warnings: readonly Warning[]): Warning[] {
   if (warnings.length <= 3) return [...warnings];
   return [

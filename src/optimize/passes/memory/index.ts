@@ -1,5 +1,5 @@
-// A smaller arena for the same model: operators in another order, and a place for every tensor, which TFLM takes from
-// the file instead of finding one itself.
+// Makes the arena smaller without changing the model: reorders operators, and computes an offset for every tensor,
+// which TFLM takes from the file instead of planning itself.
 
 import { elementAt } from '../../../base/checked.js';
 import { copyModel, type Model, mainSubgraph, memoryPlanName, type Operator } from '../../../formats/tflite/index.js';
@@ -17,26 +17,26 @@ import { bestOrder, type OrderedTensor, type OrderProblem } from './order.js';
 
 export interface MemoryPlan {
   readonly model: Model;
-  /** As the file was, with the plan that it had, if any. */
+  /** Of the original file, with its plan if it had one. */
   readonly headBytesBefore: number;
   readonly headBytes: number;
   readonly arenaBytesBefore: number;
   readonly arenaBytes: number;
   /**
-   * Most bytes alive at once: in the best of all orders where that is proven, else in the order of the result. No plan
-   * is smaller.
+   * Lower bound: the minimum of live bytes over all orders if proven, otherwise for the order of the result. No plan is
+   * smaller.
    */
   readonly lowerBoundBytes: number;
-  /** Whether the bound is that of all orders of the operators. */
+  /** Whether the bound holds for all orders of the operators. */
   readonly provenOrder: boolean;
-  /** Operators that run at another place than before. */
+  /** Number of operators that moved. */
   readonly movedOperators: number;
-  /** Whether the file carries a plan; where the device's planner finds one as good by itself, it does not. */
+  /** Whether the file carries a plan; it does not if the device's planner finds an equally good one. */
   readonly stored: boolean;
 }
 
 /**
- * Never larger than the model as it is, for these kernels.
+ * The result is never larger than the original, for these kernels.
  * @throws OPERATORS_UNSUPPORTED, OPERATOR_INVALID, TENSOR_SHAPE_DYNAMIC, TFLITE_INVALID
  */
 export function planMemory(model: Model, kernels: RuntimeKernels): MemoryPlan {
@@ -48,7 +48,7 @@ export function planMemory(model: Model, kernels: RuntimeKernels): MemoryPlan {
   const planned = [bare, reordered].map(({ model: one, arena }) =>
     candidate(withOfflinePlan(one, offsetsOf(one, arena.buffers)), true),
   );
-  // The first of the smallest: the least changed. What allocation needs for a moment may leave several alike.
+  // The first of the smallest, which is the least changed. The temporary memory of allocation may make several equal.
   const smaller = ({ arena: a }: typeof bare, { arena: b }: typeof bare): boolean =>
     a.minimumArenaBytes < b.minimumArenaBytes ||
     (a.minimumArenaBytes === b.minimumArenaBytes && a.headBytes < b.headBytes);
@@ -79,7 +79,7 @@ function sameOperator(a: Operator, b: Operator): boolean {
 
 function orderOf(model: Model, buffers: readonly PlannedBuffer[]): { operators: readonly number[]; proven: boolean } {
   const { operators } = mainSubgraph(model);
-  // What an operator of one subgraph does to another is not seen here.
+  // Effects of one subgraph's operators on another are not visible here.
   if (model.subgraphs.length > 1) return { operators: operators.map((_, o) => o), proven: false };
   return bestOrder(problemOf(model, buffers));
 }
@@ -92,7 +92,7 @@ function problemOf(model: Model, buffers: readonly PlannedBuffer[]): OrderProble
   });
   const consumers = (tensor: number): number[] =>
     operators.flatMap(({ inputs: read }, o) => (read?.includes(tensor) ? [o] : []));
-  // Operators that change what lasts stay in their order among each other.
+  // Operators with persistent effects keep their order.
   const lasting = lastingOperators(model);
   const after = operators.map(({ inputs: read }, o) => {
     const needed = Array.from(read ?? []).flatMap((tensor) => producer.get(tensor) ?? []);
@@ -125,7 +125,7 @@ function withOrder(model: Model, order: readonly number[]): Model {
   return copy;
 }
 
-/** Offsets of tensors; scratch stays with the device's planner, which places it around them. */
+/** Offsets of tensors. Scratch buffers stay with the device's planner, which places them in between. */
 function offsetsOf(model: Model, buffers: readonly PlannedBuffer[]): Int32Array {
   const tensors = model.subgraphs.reduce((sum, subgraph) => sum + subgraph.tensors.length, 0);
   const offsets = new Int32Array(tensors).fill(onlinePlanned);

@@ -1,6 +1,6 @@
-// Where to put buffers, each in use for a span of time, so that the highest end is lowest: first fit in the best of
-// many sequences. Any packing that is pushed down is what first fit gives for some sequence, so for few buffers all of
-// them are tried.
+// Assigns offsets to buffers, each live for a time span, so that the highest end is lowest: first fit over many
+// sequences. Every compacted packing is the first-fit result of some sequence, so for few buffers all sequences are
+// tried.
 
 import { elementAt } from '../../../base/checked.js';
 import { seededRandom } from '../../../base/random.js';
@@ -15,10 +15,10 @@ export interface Placement {
 
 const maxForAll = 9;
 const swaps = 3000;
-/** Steps of first fit that all swaps together may take. */
+/** Maximum first-fit steps of all swaps together. */
 const maxWork = 3e7;
 
-/** Most bytes in use at once: no placement is lower. */
+/** Maximum of live bytes: no placement is lower. */
 export function lowestHeight(buffers: readonly Buffer[]): number {
   const times = [...new Set(buffers.map(({ first }) => first))];
   return Math.max(
@@ -71,7 +71,7 @@ function tryAll(buffers: readonly Buffer[], known: Placement, bound: number): Pl
   const visit = (left: readonly number[]): void => {
     if (best.height === bound) return;
     const placement = firstFit(buffers, sequence);
-    // A longer sequence is no lower.
+    // A longer sequence cannot be lower.
     if (placement.height >= best.height) return;
     if (left.length === 0) best = placement;
     for (const next of left) {
@@ -84,7 +84,7 @@ function tryAll(buffers: readonly Buffer[], known: Placement, bound: number): Pl
   return best;
 }
 
-/** Exchanges two of the sequence as long as that is no worse. */
+/** Swaps two elements of the sequence as long as that is no worse. */
 function improve(
   buffers: readonly Buffer[],
   start: { sequence: readonly number[]; placement: Placement },

@@ -1,12 +1,12 @@
 import { elementAt } from '../../../base/checked.js';
 
-// In which order to run operators so that the tensors that are alive at once take the least room.
+// Finds an order of operators that minimizes the peak of live bytes.
 
 /** Operators and the tensors between them; sizes in bytes. */
 export interface OrderProblem {
-  /** By operator: operators that must have run. */
+  /** By operator: operators that must run before it. */
   readonly after: readonly (readonly number[])[];
-  /** By operator: bytes that it needs for itself while it runs. */
+  /** By operator: scratch bytes while it runs. */
   readonly scratch: readonly number[];
   readonly tensors: readonly OrderedTensor[];
 }
@@ -16,32 +16,32 @@ export interface OrderedTensor {
   /** null for inputs of the graph. */
   readonly producer: number | null;
   readonly consumers: readonly number[];
-  /** Outputs of the graph stay to the end. */
+  /** Outputs of the graph stay live to the end. */
   readonly kept: boolean;
 }
 
 export interface Order {
   readonly operators: readonly number[];
-  /** Most bytes alive at once. */
+  /** Peak of live bytes. */
   readonly peakBytes: number;
   /** Whether no order has a lower peak. */
   readonly proven: boolean;
 }
 
-/** Sets of operators that are looked at before the search gives up. */
+/** Maximum number of sets of operators that the search visits. */
 const maxStates = 20000;
 
-/** The search goes as deep as there are operators; longer graphs keep their order. */
+/** The recursion is as deep as the number of operators; longer graphs keep their order. */
 const maxOperators = 2000;
 
-/** Most bytes alive at once in an order. */
+/** Peak of live bytes for an order. */
 export function peakOf(problem: OrderProblem, operators: readonly number[]): number {
   const run = new Run(problem);
   return Math.max(run.live, ...operators.map((operator) => run.execute(operator)));
 }
 
 /**
- * Raises the limit from the least that any order needs until an order keeps it: depth first, each set of executed
+ * Raises the limit from the minimum that every order needs until an order keeps it: depth first, each set of executed
  * operators once.
  */
 export function bestOrder(problem: OrderProblem): Order {
@@ -55,17 +55,14 @@ export function bestOrder(problem: OrderProblem): Order {
     const found = search.find();
     if (found !== null) return { operators: found, peakBytes: peakOf(problem, found), proven: true };
     states = search.left;
-    // Without states left the next limit is not known: halfway to the given order there may be a better one.
+    // Without visited states the next limit is unknown: a better order may lie halfway to the given one.
     if (states <= 0) return withinReason(problem, limit, givenPeak, given);
     limit = search.nextLimit;
   }
   return { operators: given, peakBytes: givenPeak, proven: true };
 }
 
-/**
- * Too many sets to look at all: the lowest limit that a short search keeps, halving the span between the impossible and
- * the known.
- */
+/** Too many sets for a full search: bisect for the lowest limit that a short search can meet. */
 function withinReason(problem: OrderProblem, impossible: number, known: number, given: readonly number[]): Order {
   let best: { operators: readonly number[]; peakBytes: number } = { operators: given, peakBytes: known };
   let low = impossible;
@@ -78,7 +75,7 @@ function withinReason(problem: OrderProblem, impossible: number, known: number, 
   return { ...best, proven: false };
 }
 
-/** What the hungriest operator needs by itself, and the inputs of the graph together. */
+/** Lower bound: the largest operator alone, and all inputs of the graph. */
 function minPeak({ tensors, scratch }: OrderProblem): number {
   const own = scratch.slice();
   for (const { bytes, producer, consumers } of tensors) {
@@ -89,7 +86,7 @@ function minPeak({ tensors, scratch }: OrderProblem): number {
   return Math.max(inputs, ...own);
 }
 
-/** Which operators have run, and what is alive. */
+/** Which operators have run, and which tensors are live. */
 class Run {
   readonly done: Uint8Array;
   live: number;
@@ -119,7 +116,7 @@ class Run {
     );
   }
 
-  /** @returns what is alive while it runs */
+  /** @returns live bytes while it runs */
   execute(operator: number): number {
     const made = this.made(operator);
     const during = this.live + made + elementAt(this.problem.scratch, operator);
@@ -153,9 +150,9 @@ class Run {
   }
 }
 
-/** For an order that keeps a limit. */
+/** Searches an order within a limit. */
 class Search {
-  /** The least that would have let it go further. */
+  /** The smallest limit that would have allowed further search. */
   nextLimit = Infinity;
   private readonly run: Run;
   private readonly seen = new Set<string>();
@@ -164,7 +161,7 @@ class Search {
   constructor(
     private readonly problem: OrderProblem,
     private readonly limit: number,
-    /** Sets that it may still look at. */
+    /** Remaining number of sets to visit. */
     public left: number,
   ) {
     this.run = new Run(problem);
@@ -192,8 +189,7 @@ class Search {
       else choices.push({ operator, after });
     }
     choices.sort((a, b) => a.after - b.after || a.operator - b.operator);
-    // What frees as much as it takes can always go first: the more has run, the more it frees, so it raises no later
-    // moment.
+    // An operator that frees at least as much as it allocates can always run first: it raises no later peak.
     const free = choices[0] !== undefined && choices[0].after <= before;
     for (const { operator } of free ? choices.slice(0, 1) : choices) {
       run.execute(operator);

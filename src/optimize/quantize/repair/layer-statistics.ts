@@ -1,25 +1,21 @@
-// What the rows that a layer multiplies are like, in the float model and in the quantized one: means, and how places
-// vary together.
+// Statistics of the rows that a layer multiplies, in the float model and in the quantized one: means and covariances.
 
 import { seededRandom } from '../../../base/random.js';
 import type { Layer } from '../../../simulator/index.js';
 
-/** Of one group of a layer. */
+/** For one group of a layer. */
 export interface RowStatistics {
   /** By place. */
   readonly floatMean: Float64Array;
   readonly quantizedMean: Float64Array;
-  /**
-   * How the places of quantized rows vary together, [place, place]; null where that was not asked for, or rows are too
-   * long.
-   */
+  /** Covariances of the quantized rows, [place, place]; null if not requested, or if rows are too long. */
   readonly covariances: Float64Array | null;
 }
 
-/** Longer rows have covariances too large to hold. */
+/** Covariances of longer rows need too much memory. */
 const deepest = 2048;
 
-/** Multiplications that a layer's covariances may cost. */
+/** Maximum multiplications for a layer's covariances. */
 const affordable = 2e9;
 const [minRows, maxRows] = [512, 4096];
 
@@ -33,7 +29,7 @@ export class LayerStatistics {
   private readonly random = seededRandom(1);
   private readonly rowsPerRun: number;
 
-  /** @param runs how many there will be: each gives its share of the rows */
+  /** @param runs expected number of runs: each contributes its share of the rows */
   constructor(
     private readonly layer: Layer,
     runs: number,
@@ -50,7 +46,10 @@ export class LayerStatistics {
     }));
   }
 
-  /** @param float the layer's input in the float model; @param quantized in the quantized one, in real values */
+  /**
+   * @param float the layer's input in the float model
+   * @param quantized its input in the quantized model, in real values
+   */
   add(float: Float32Array, quantized: Float32Array): void {
     const { depth, positions } = this.layer;
     const [f, q] = [new Float32Array(depth), new Float32Array(depth)];
@@ -82,7 +81,7 @@ function addOuterProduct(sums: Float64Array, row: Float32Array): void {
   const { length } = row;
   for (let i = 0; i < length; i++) {
     const value = row[i] as number;
-    // After a RELU, most are.
+    // After a RELU, most are 0.
     if (value === 0) continue;
     const at = i * length;
     for (let j = 0; j < length; j++) sums[at + j] = (sums[at + j] as number) + value * (row[j] as number);

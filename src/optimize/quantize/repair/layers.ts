@@ -1,5 +1,5 @@
-// Repairs the layers of a float model for a plan: weights become multiples of their scales that make the sums come out
-// near, biases take up the mean error that is left. The result is a float model whose plan is the same.
+// Repairs the layers of a float model for a plan: weights become multiples of their scales such that the sums are
+// close, and biases absorb the remaining mean error. The result is a float model with the same plan.
 
 import { elementAt } from '../../../base/checked.js';
 import type { Progress } from '../../../base/progress.js';
@@ -24,8 +24,8 @@ export interface RepairContext {
 }
 
 /**
- * One layer after another: what a layer is to make up for are the errors that are left by those before it. A layer
- * stays as it is where the repair does not bring the outputs nearer. Changes are layers.
+ * Repairs one layer after another, so that a layer compensates the remaining errors of those before it. A layer is left
+ * unchanged if its repair does not improve the outputs. Counts layers.
  */
 export async function repairLayers(
   model: Model,
@@ -62,7 +62,7 @@ export async function repairLayers(
   return { model: best.model, changes };
 }
 
-/** A float model, how it is quantized, and how near that comes. */
+/** A float model, its quantization, and the resulting SNR. */
 interface Attempt {
   readonly model: Model;
   readonly plan: QuantizationPlan;
@@ -77,9 +77,7 @@ interface PlannedLayer {
   readonly quantizedInput: number;
 }
 
-/**
- * A layer whose weights the plan quantizes, and that is found again, by the name of what it writes; null for others.
- */
+/** A layer whose weights the plan quantizes, matched by the name of its output; null for others. */
 function plannedLayer({ model, quantized, plan }: Attempt, subgraph: number, layer: Layer): PlannedLayer | null {
   const part = plan.subgraphs.find((entry) => entry.subgraph === subgraph);
   const weights = part?.weights.find(({ operator }) => operator === layer.operator);
@@ -104,7 +102,7 @@ async function collect(
   step: () => Promise<void>,
 ): Promise<LayerStatistics> {
   const statistics = new LayerStatistics(layer, runs.length, repair === 'adaptive-rounding');
-  // Only a bias makes up for what the layers before did.
+  // Only a bias can compensate errors of earlier layers.
   const before = repair === 'bias-correction' ? new Tracer(float, signature, new Set([layer.input])) : null;
   const after = new Tracer(quantized, signature, new Set([quantizedInput]));
   for (const { inputs, continues } of runs) {
@@ -135,7 +133,7 @@ function changeLayer(
     for (let c = (g * channels) / groups; c < ((g + 1) * channels) / groups; c++) {
       const scale = elementAt(plan.scales, plan.scales.length === 1 ? 0 : c);
       const own = Float64Array.from({ length: depth }, (_, i) => elementAt(weights, weightAt(c, i)));
-      // A scale that grew for the bias's sake follows from more than the weights.
+      // A scale that was enlarged for the bias depends on more than the weights.
       if (plan.scales.length > 1 && scale !== symmetricScale([{ weights: Float32Array.from(own), bias: 0 }])) continue;
       const rounded =
         repair === 'adaptive-rounding' && rows.covariances !== null ? roundForSums(own, scale, rows.covariances) : own;
@@ -146,7 +144,7 @@ function changeLayer(
   setWeights(model, subgraph, operator, weights, bias);
 }
 
-/** How much the sums of the float model exceed those of the quantized one, on average. */
+/** Mean difference between the sums of the float model and those of the quantized one. */
 function meanError(
   weights: Float64Array,
   rounded: Float64Array,

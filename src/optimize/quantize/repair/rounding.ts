@@ -1,18 +1,21 @@
-// Rounds the weights of a channel so that its sums, not its weights, come out near: each weight goes up or down,
-// whichever serves the squared error of the sums best given how the others went. Coordinate descent on the objective of
-// M. Nagel et al., Up or Down? Adaptive Rounding for Post-Training Quantization (ICML 2020), eq. 13.
+// Rounds the weights of a channel such that its sums are close, rather than the weights: each weight goes up or down,
+// whichever reduces the squared error of the sums given the others. Coordinate descent on the objective of M. Nagel et
+// al., Up or Down? Adaptive Rounding for Post-Training Quantization (ICML 2020), eq. 13.
 
 import { quantizeWeight } from '../parameters.js';
 
 const maxPasses = 30;
 
-/** Share of the mean variance that pulls every weight towards its own value: rows are a sample. */
+/**
+ * Regularization, as a share of the mean variance, that pulls every weight towards its own value: the rows are only a
+ * sample.
+ */
 const pull = 0.01;
 
 /**
  * @param weights of one channel, in float
  * @param covariances of the rows that they multiply, [place, place]
- * @returns the same as multiples of the scale
+ * @returns the weights as multiples of the scale
  */
 export function roundForSums(weights: Float64Array, scale: number, covariances: Float64Array): Float64Array {
   const { length } = weights;
@@ -47,7 +50,7 @@ export function roundForSums(weights: Float64Array, scale: number, covariances: 
 }
 
 /**
- * The multiple on the other side of the weight; null where the weight is a multiple itself, or the end of the range.
+ * The multiple on the other side of the weight; null if the weight is a multiple itself, or at the end of the range.
  */
 function otherNeighbour(weight: number, scale: number, chosen: number): number | null {
   const exact = weight / scale;
