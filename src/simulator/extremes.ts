@@ -1,13 +1,13 @@
-// The smallest and largest value of a float tensor while a model runs: what calibration asks of every one of them.
+// The smallest and largest value of a float tensor while a model runs, which calibration needs for every tensor.
 
 import type { Kernels } from './kernels/index.js';
 import type { Operand } from './operators/operator.js';
 
 export interface Extremes {
-  /** Infinity where there are no values. */
+  /** Infinity if there are no values. */
   readonly min: number;
   readonly max: number;
-  /** False where a value is NaN or infinite, or where the values are so large that their sum is. */
+  /** False if a value is NaN or infinite, or if values are so large that their sum is infinite. */
   readonly finite: boolean;
 }
 
@@ -23,7 +23,7 @@ export function extremesOf(values: Float32Array): Extremes {
   return { min, max, finite: Number.isFinite(sum) };
 }
 
-/** The same of a tensor in the linear memory. */
+/** The same for a tensor in linear memory. */
 export function fastExtremesOf(kernels: Kernels, { address, count, data }: Operand): Extremes {
   if (address === null || count === 0) return extremesOf(data as Float32Array);
   kernels.scanFloats(address, count);

@@ -1,5 +1,5 @@
-// From a model to what kernels work on: operands with memory, and one context per operator. Computed tensors share one
-// region of the linear memory, laid out by the same planner as on the device.
+// Binds a model: operands with memory, and one context per operator. Computed tensors share one region of linear
+// memory, planned as on the device.
 
 import { totalmem } from 'node:os';
 import { defined, elementAt } from '../base/checked.js';
@@ -34,7 +34,7 @@ import {
 } from './operators/operator.js';
 import { checkDataflow, reachable, refuseUnknownTypes, refuseUnsupported, subgraphOf } from './subgraphs.js';
 
-/** One subgraph, bound. */
+/** A bound subgraph. */
 export interface BoundSubgraph {
   readonly operands: readonly Operand[];
   readonly operators: readonly OperatorContext[];
@@ -42,16 +42,16 @@ export interface BoundSubgraph {
   readonly outputs: readonly Operand[];
 }
 
-/** The subgraph that is run, and those that its operators call. */
+/** The subgraph to run, and those that its operators call. */
 export interface Graph extends BoundSubgraph {
-  /** All of them by index, the one that is run first. */
+  /** All of them by index, the one to run first. */
   readonly subgraphs: ReadonlyMap<number, BoundSubgraph>;
-  /** Not sealed yet: kernels may still reserve. The data of computed tensors is there once it is. */
+  /** Not sealed yet: kernels may still reserve memory. The data of computed tensors exists after sealing. */
   readonly memory: LinearMemory;
   readonly shared: GraphState;
 }
 
-/** What the operators share, and where the interpreter puts what invokes a subgraph. */
+/** Objects shared by the operators; the interpreter adds the function that invokes a subgraph. */
 export interface GraphState extends SharedState {
   readonly invocations: Map<number, () => Turns>;
 }
@@ -67,16 +67,16 @@ function maxTensorBytes(): number {
   return Math.min(addressableBytes, asked > 0 ? asked : quarterOfMemory);
 }
 
-/** Of a tensor without elements, as if its sizes of 0 were 1. */
+/** Byte size of a tensor as if its dimensions of 0 were 1. */
 const maxEmptyBytes = 2 ** 20;
 
 const highestRank = 16;
 
-/** Shapes that inputs of the subgraph that is run have instead of those in the file, by tensor index. */
+/** Input shapes that replace those of the file, by tensor index. */
 export type InputShapes = ReadonlyMap<number, readonly number[]>;
 
 /**
- * Binds a subgraph, the main one unless said otherwise, and those that it calls.
+ * Binds a subgraph, the main one by default, and those that it calls.
  * @throws OPERATORS_UNSUPPORTED with all missing operators, OPERATOR_INVALID, TENSOR_SHAPE_DYNAMIC, TENSOR_TOO_LARGE,
  * TFLITE_INVALID
  */
@@ -85,7 +85,7 @@ export function buildGraph(model: Model, arithmetic: Arithmetic, start = 0): Gra
   return bindGraph(model, arithmetic, true, start);
 }
 
-/** Like buildGraph, without memory and also for operators without a kernel: for questions about shapes. */
+/** Like buildGraph, without memory, and also for operators without a kernel: to query shapes. */
 export function describeGraph(
   model: Model,
   arithmetic: Arithmetic,
@@ -129,14 +129,14 @@ function bindGraph(
   return { ...defined(subgraphs.get(start)), subgraphs, memory, shared };
 }
 
-/** Binds one subgraph, operator after operator: the shapes of the outputs follow from those of the inputs. */
+/** Binds one subgraph, operator after operator: output shapes follow from input shapes. */
 class Binding {
   private readonly subgraph;
   private readonly operands: (Operand | undefined)[] = [];
   private readonly addresses = new Map<number, number>();
   /** What computes a tensor that is known before the model runs. */
   private readonly folded = new Map<number, Folded>();
-  /** Tensors that follow from a shape that is not the file's. */
+  /** Tensors that depend on a shape which differs from the file's. */
   private readonly stale = new Set<number>();
 
   constructor(
@@ -148,7 +148,7 @@ class Binding {
     private readonly inputShapes: InputShapes,
   ) {
     this.subgraph = subgraphOf(model, at);
-    // What an accelerator's compiler made has scratch memory that nothing writes.
+    // Custom operators of an accelerator's compiler have scratch inputs that nothing writes.
     if (compiledFor(model) === null) checkDataflow(model, this.subgraph);
   }
 
@@ -165,7 +165,7 @@ class Binding {
     };
   }
 
-  /** Gives every tensor that is computed its place: one region laid out as on the device, variables apart. */
+  /** Places every computed tensor: one region planned as on the device, and variables separately. */
   allocate(): void {
     const operands = this.subgraph.tensors.map((_, index) => this.operand(index));
     const plan = greedyPlan(tensorRequests(this.model, this.subgraph, operands));
@@ -256,7 +256,7 @@ class Binding {
     }
   }
 
-  /** Shapes of computed tensors in the file are hints, as for TensorFlow Lite: what an operator computes counts. */
+  /** Shapes of computed tensors in the file are only hints, as in TensorFlow Lite: the computed shape counts. */
   private outputShape(
     context: OperatorContext,
     index: number,
@@ -299,7 +299,7 @@ class Binding {
     );
   }
 
-  /** Before anything is made of a shape: whole numbers from 0 on, and no more than the host will hold or walk. */
+  /** Checked before a shape is used: whole numbers from 0, within the host's limits. */
   private requireShape(index: number, shape: readonly number[]): void {
     const tensor = this.tensor(index);
     if (shape.length > highestRank || shape.some((size) => !Number.isInteger(size) || size < 0)) {
@@ -333,10 +333,7 @@ function sameShape(shape: readonly number[], stored: Int32Array | null): boolean
   return shape.length === (stored?.length ?? 0) && shape.every((size, d) => size === stored?.[d]);
 }
 
-/**
- * An operator whose outputs are known before the model runs: its plain kernel computes them when they are first asked
- * for.
- */
+/** An operator whose outputs are known before the model runs: its plain kernel computes them on first use. */
 class Folded {
   context: OperatorContext | null = null;
   private arrays: readonly ElementArray[] | null = null;
@@ -348,7 +345,7 @@ class Folded {
   ) {}
 
   elements(output: number): ElementArray {
-    // One after another rather than one from within the other, of which there may be thousands.
+    // Iterative rather than recursive: there may be thousands.
     const waiting: Folded[] = [this];
     for (let next = waiting.at(-1); next !== undefined; next = waiting.at(-1)) {
       const missing = next.arrays === null ? next.before.filter(({ arrays }) => arrays === null) : [];
@@ -361,7 +358,7 @@ class Folded {
   private compute(): void {
     if (this.arrays !== null) return;
     if (this.context === null) throw fail('INTERNAL', { reason: 'values are asked for before the operator is bound' });
-    // The kernel itself asks for the arrays that it fills.
+    // The kernel itself accesses the arrays that it fills.
     this.arrays = this.context.outputs.map(elementsOf);
     this.family.prepare(this.context)();
   }

@@ -1,9 +1,9 @@
-// Computing blocks the event loop. Between operators a beat tells whoever runs the model that it is still at it, and
-// ends what takes too long.
+// Computing blocks the event loop. A heartbeat between operators shows the caller that the model is still running, and
+// ends runs that take too long.
 
 import { fail } from '../base/errors.js';
 
-/** When a run is to end, on the clock of `performance.now()`. */
+/** End of a run, by `performance.now()`. */
 export interface TimeLimit {
   end: number;
   ms: number;
@@ -13,9 +13,7 @@ export const noLimit = (): TimeLimit => ({ end: Infinity, ms: Infinity });
 
 let listener: ((now: number) => void) | null = null;
 
-/**
- * @param heard called before every operator that any interpreter of this process runs; it must be quick. null: nobody
- */
+/** @param heard called before every operator of any interpreter in this process; it must be fast. null removes it */
 export function onHeartbeat(heard: ((now: number) => void) | null): void {
   listener = heard;
 }

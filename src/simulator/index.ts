@@ -1,5 +1,5 @@
-// The simulator. In goes a model; an Interpreter runs samples given as raw tensors and gives raw tensors back, with the
-// integer bits of a named kernel profile. arenaOf says how much RAM the device's interpreter needs, in bytes.
+// The simulator. An Interpreter takes a model and runs samples of raw tensors, with the integer bits of a named kernel
+// profile. arenaOf predicts the RAM that the device's interpreter needs, in bytes.
 export { arenaBytesOf } from './arena/alignment.js';
 export { insertPlaced, lowestGap, type PlacedBytes, type PlannedBuffer } from './arena/greedy.js';
 export { type Arena, arenaOf } from './arena/index.js';

@@ -1,4 +1,4 @@
-// Runs a model on the host, to the last bit as the kernels of the profile would.
+// Runs a model on the host, bit for bit like the kernels of the profile.
 
 import { fail } from '../base/errors.js';
 import { yieldToEventLoop } from '../base/event-loop.js';
@@ -16,26 +16,26 @@ import { inputNames, outputNames, signatureNames, subgraphOfSignature } from './
 
 export interface TensorInfo {
   readonly index: number;
-  /** In the signature that is run, or the tensor's own. */
+  /** Name in the signature, or the tensor's own name. */
   readonly name: string;
   /** Signature name of an input or output of the main subgraph, if `name` is the tensor name. */
   readonly alias?: string;
   readonly type: ElementType;
   readonly shape: readonly number[];
   readonly bytes: number;
-  /** null where the tensor is not quantized. */
+  /** null if the tensor is not quantized. */
   readonly quantization: { readonly scale: number; readonly zeroPoint: number } | null;
 }
 
-/** Called after each operator, while its inputs and outputs still hold their values. */
+/** Called after each operator, while its inputs and outputs are still valid. */
 export type OperatorHook = (operator: number, outputs: readonly Operand[]) => void;
 
 export interface InterpreterOptions {
-  /** Whose arithmetic is reproduced; one that is named also puts the limits of its runtime on the model. */
+  /** Kernel profile. Naming one also applies the limits of its runtime to the model. */
   readonly profile?: KernelProfile | undefined;
   /**
-   * `fast` takes the kernels in WebAssembly where there are any, `plain` only those in TypeScript, `checked` the former
-   * with bounds assertions. All give the same bits.
+   * `fast` uses the WebAssembly kernels where available, `plain` only those in TypeScript, `checked` the former with
+   * bounds assertions. All give the same bits.
    */
   readonly kernels?: 'fast' | 'plain' | 'checked';
   /** A run that takes longer, in milliseconds, ends with RUN_TIMEOUT. */
@@ -75,12 +75,12 @@ export class Interpreter {
     this.reset();
   }
 
-  /** The operators in the order in which they run, with the shape of their first output. */
+  /** The operators in execution order, with the shape of their first output. */
   get operators(): readonly { readonly name: string; readonly shape: readonly number[] }[] {
     return this.graph.operators.map(({ name, outputs }) => ({ name, shape: outputs[0]?.shape ?? [] }));
   }
 
-  /** Bytes of all inputs of one sample, one after another in order. */
+  /** Bytes of all inputs of one sample, back to back in order. */
   get inputBytes(): number {
     return this.inputs.reduce((sum, input) => sum + input.bytes, 0);
   }
@@ -89,7 +89,7 @@ export class Interpreter {
     return this.outputs.reduce((sum, output) => sum + output.bytes, 0);
   }
 
-  /** @param bytes little-endian elements of the input's own type, exactly as many as it takes */
+  /** @param bytes little-endian elements of the input's type, of exactly the input's size */
   setInput(position: number, bytes: Uint8Array): void {
     const operand = this.graph.inputs[position];
     if (operand === undefined) throw fail('INTERNAL', { reason: `no input ${position}` });
@@ -104,7 +104,7 @@ export class Interpreter {
     target.set(bytes);
   }
 
-  /** Gives every variable its initial value: 0, the zero point for int8 (TFLM ResetVariableTensors). */
+  /** Resets every variable to its initial value: 0, or the zero point for int8 (TFLM ResetVariableTensors). */
   reset(): void {
     for (const { operands } of this.graph.subgraphs.values()) {
       for (const operand of operands)
@@ -114,7 +114,7 @@ export class Interpreter {
     this.graph.shared.done.clear();
   }
 
-  /** Computes the outputs from the inputs; variables keep what the last invocation left. @throws RUN_TIMEOUT */
+  /** Computes the outputs from the inputs; variables keep their values from the last invocation. @throws RUN_TIMEOUT */
   invoke(hook?: OperatorHook): void {
     const turns = this.invocation(hook);
     while (turns.next().done !== true);
@@ -131,7 +131,7 @@ export class Interpreter {
     }
   }
 
-  /** Of a float tensor that a hook is given. */
+  /** Values of a float tensor, for hooks. */
   extremesOf(operand: Operand): Extremes {
     return this.kernels === null ? extremesOf(operand.data as Float32Array) : fastExtremesOf(this.kernels, operand);
   }
@@ -144,16 +144,16 @@ export class Interpreter {
   }
 
   /**
-   * Runs one sample on its own: variables are reset before.
-   * @param sample all inputs one after another, as `inputBytes` counts them
-   * @returns all outputs one after another
+   * Runs one sample independently: variables are reset before.
+   * @param sample all inputs back to back, `inputBytes` in total
+   * @returns all outputs back to back
    */
   run(sample: Uint8Array, hook?: OperatorHook): Uint8Array {
     this.reset();
     return this.stream(sample, hook);
   }
 
-  /** Like `run`, but as the continuation of the samples before: variables keep their values. */
+  /** Like `run`, but continues from the previous samples: variables keep their values. */
   stream(sample: Uint8Array, hook?: OperatorHook): Uint8Array {
     this.setSample(sample);
     this.invoke(hook);
@@ -196,8 +196,8 @@ export class Interpreter {
 }
 
 /**
- * One function per operator of the subgraph that is run; those of the others are behind what calls them. The plain
- * kernel's preparation checks each, whichever kernel then runs.
+ * One function per operator of the subgraph to run; operators of other subgraphs are called by these. The plain
+ * kernel's preparation checks every operator, whichever kernel runs.
  */
 function prepareSteps(
   { subgraphs, memory, shared }: Graph,
@@ -225,7 +225,7 @@ function prepareSteps(
     const family = operatorFamilies.get(context.name);
     if (family === undefined) throw fail('INTERNAL', { reason: `${context.name} has no kernel` });
     if (isKnown(context)) {
-      // Computed here rather than later, so that what is wrong with it shows.
+      // Computed now rather than on first use, so that errors are reported early.
       for (const { data } of context.outputs) data.at(0);
       return () => undefined;
     }
@@ -250,7 +250,7 @@ function prepareSteps(
       }
     });
   }
-  // The checked kernels take only what is declared for an operator.
+  // The checked kernels accept only memory that is declared for an operator.
   return { steps: (subgraphs.get(start)?.operators ?? []).map(stepOf), kernels: build === 'checked' ? null : kernels };
 }
 
@@ -259,9 +259,7 @@ function isKnown({ outputs }: OperatorContext): boolean {
   return outputs.length > 0 && outputs.every(({ constant }) => constant);
 }
 
-/**
- * Declares to the checked kernels what the operator may touch: its tensors, and what kernels reserved for themselves.
- */
+/** Declares the memory that an operator may access to the checked kernels: its tensors, and what kernels reserved. */
 function withRegions(
   compute: () => void,
   context: OperatorContext,
@@ -282,7 +280,7 @@ function withRegions(
 }
 
 /**
- * Inputs and outputs of a model as an Interpreter would have them, without its kernels and memory.
+ * Inputs and outputs of a model as an Interpreter would have them, without kernels and memory.
  * @throws SIGNATURE_UNKNOWN, TENSOR_SHAPE_DYNAMIC, OPERATOR_INVALID, TFLITE_INVALID
  */
 export function inputsAndOutputs(

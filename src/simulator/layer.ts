@@ -1,5 +1,4 @@
-// Operators with weights as what they all are: rows of inputs times rows of weights. For questions about a layer, not
-// for running it.
+// A common view of operators with weights: rows of inputs times rows of weights. To analyze a layer, not to run it.
 
 import type { Model } from '../formats/tflite/index.js';
 import { defaultKernelProfile, kernelProfiles } from './arithmetic/profile.js';
@@ -17,15 +16,15 @@ export interface Layer {
   readonly weights: number;
   readonly output: number;
   readonly channels: number;
-  /** Output channels of one group multiply the same row: one group but for grouped and depthwise convolutions. */
+  /** Output channels of one group multiply the same row: one group, except for grouped and depthwise convolutions. */
   readonly groups: number;
   /** Length of a row. */
   readonly depth: number;
-  /** Places of the input that rows are taken from. */
+  /** Number of input positions that rows are taken from. */
   readonly positions: number;
-  /** Where the weight of a channel at a place of the row is among the weights. */
+  /** Index of a channel's weight for a place of the row. */
   readonly weightAt: (channel: number, place: number) => number;
-  /** Copies the row of a group at a position; 0 where it leaves the image. */
+  /** Copies the row of a group at a position; 0 outside the image. */
   readonly gather: (values: Float32Array, position: number, group: number, row: Float32Array) => void;
 }
 

@@ -1,4 +1,4 @@
-// From a tensor of the file to what kernels work on.
+// Converts tensors of the file to operands for kernels.
 
 import { elementAt } from '../base/checked.js';
 import { fail } from '../base/errors.js';
@@ -17,9 +17,9 @@ import {
 import type { ElementArray, Operand } from './operators/operator.js';
 import { denseBytes } from './sparse.js';
 
-/** Where the elements of a tensor are that the file does not hold. */
+/** Storage of a tensor's elements that are not in the file. */
 export type Storage =
-  /** In the linear memory, once that is there. */
+  /** In linear memory, once that is allocated. */
   | { readonly kind: 'computed'; readonly address: () => number; readonly buffer: () => ArrayBufferLike }
   /** Known before the model runs. */
   | { readonly kind: 'known'; readonly elements: () => ElementArray };
@@ -78,7 +78,7 @@ export function bindTensor(
   };
 }
 
-/** A constant with the elements that the file leaves out, which may be many: made when they are first asked for. */
+/** A constant whose elements the file omits, possibly many: created on first use. */
 function sparseConstant(
   described: Omit<Operand, 'address' | 'data'>,
   bytes: Uint8Array,
@@ -102,7 +102,7 @@ function sparseConstant(
   };
 }
 
-/** Elements in memory of their own, all 0. */
+/** Elements in memory of their own, initially 0. */
 export function elementsOf({ type, count }: Pick<Operand, 'type' | 'count'>): ElementArray {
   return viewOf(type, new ArrayBuffer(bytesOfElements(type, count)), 0, count);
 }

@@ -1,5 +1,5 @@
-// Accumulators of 32 bits wrap, here as on the device. Which channels could is a property of the weights alone: no
-// input can make more of a channel than |bias| + 255 * sum|w|.
+// 32-bit accumulators wrap, here as on the device. Which channels can overflow depends on the weights alone: no input
+// gives more than |bias| + 255 * sum|w|.
 
 import { elementAt } from '../base/checked.js';
 import {
@@ -18,12 +18,12 @@ export interface OverflowRisk {
   readonly op: string;
   /** The weights, for messages. */
   readonly tensor: string;
-  /** The first channel at risk, and how many there are. */
+  /** The first channel at risk, and the number of channels at risk. */
   readonly channel: number;
   readonly channels: number;
 }
 
-/** The int8 operators with weights whose accumulator some input could make wrap. */
+/** The int8 operators with weights whose accumulator can overflow for some input. */
 export function overflowRisks(model: Model): OverflowRisk[] {
   const subgraph = mainSubgraph(model);
   return subgraph.operators.flatMap((operator, index): OverflowRisk[] => {

@@ -1,4 +1,4 @@
-// How long each operator takes on this machine.
+// Measures how long each operator takes on this machine.
 
 import { elementAt } from '../base/checked.js';
 import type { Model } from '../formats/tflite/index.js';
@@ -17,7 +17,7 @@ export interface OperatorProfile {
   readonly gmacPerSecond: number | null;
 }
 
-/** @param sample all inputs one after another */
+/** @param sample all inputs back to back */
 export function profileOperators(
   model: Model,
   sample: Uint8Array,
@@ -27,7 +27,7 @@ export function profileOperators(
   const work = workOf(model);
   const repeat = Math.max(1, options.repeat ?? 20);
   const times = interpreter.operators.map(() => new Float64Array(repeat));
-  // The first runs are those in which the engine still compiles.
+  // Warm-up: the JavaScript engine still compiles during the first runs.
   for (let round = -Math.min(repeat, 20); round < repeat; round++) {
     interpreter.reset();
     let last = performance.now();

@@ -1,4 +1,4 @@
-// Shapes of a model whose inputs are of another size than the file says, or of any.
+// Resolves the shapes of a model for other input sizes than those in the file.
 
 import { elementAt } from '../base/checked.js';
 import { fail } from '../base/errors.js';
@@ -8,9 +8,9 @@ import { describeGraph } from './graph.js';
 import { inputNames, subgraphOfSignature } from './signature.js';
 
 /**
- * A copy of the model in which every shape follows from the inputs'. Inputs that are not named keep theirs.
- * @param inputShapes by name of an input, as `inputsAndOutputs` gives it
- * @throws INPUT_UNKNOWN, OPERATOR_INVALID where the sizes do not go together, TENSOR_SHAPE_DYNAMIC
+ * A copy of the model in which every shape follows from the inputs'. Unnamed inputs keep their shapes.
+ * @param inputShapes by input name, as `inputsAndOutputs` returns it
+ * @throws INPUT_UNKNOWN; OPERATOR_INVALID if the sizes are inconsistent; TENSOR_SHAPE_DYNAMIC
  */
 export function resolveShapes(
   model: Model,

@@ -5,14 +5,14 @@ import { fail } from '../base/errors.js';
 import { type Model, tensorName } from '../formats/tflite/index.js';
 
 /**
- * The subgraph that is run: that of a signature, or the main one.
+ * The subgraph to run: that of a signature, or the main one.
  * @throws SIGNATURE_UNKNOWN
  */
 export function subgraphOfSignature(model: Model, key: string | undefined): number {
   return key === undefined ? 0 : signatureOf(model, key).subgraphIndex;
 }
 
-/** The names of the inputs, in the subgraph's order: those of the signature, or of the tensors. */
+/** The names of the inputs in the subgraph's order: those of the signature, or of the tensors. */
 export function inputNames(model: Model, key: string | undefined): string[] {
   return names(model, key, 'inputs');
 }

@@ -1,4 +1,4 @@
-// Sparse constants: from the elements that are stored, and how dimensions and blocks are traversed, to all elements
+// Expands sparse constants from the stored elements and the traversal of dimensions and blocks
 // (tensorflow/lite/schema/schema.fbs, SparsityParameters; after the TACO format).
 
 import { elementAt } from '../base/checked.js';
@@ -9,7 +9,7 @@ const maxLevels = 32;
 
 /**
  * The bytes of all elements, 0 where none is stored.
- * @param stored the elements that are stored, in the order of traversal
+ * @param stored the stored elements in traversal order
  * @throws TFLITE_INVALID
  */
 export function denseBytes(

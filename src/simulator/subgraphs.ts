@@ -1,4 +1,4 @@
-// Which subgraphs a model runs, and whether they can be run at all.
+// The subgraphs that a model runs, and whether the simulator supports them.
 
 import { elementAt } from '../base/checked.js';
 import { fail } from '../base/errors.js';
@@ -40,8 +40,8 @@ export function subgraphOf(model: Model, index: number): SubGraph {
 const deepestCalls = 100;
 
 /**
- * A subgraph and all that it calls, directly or not; what is called comes before what calls it.
- * @throws TFLITE_INVALID where one calls itself
+ * A subgraph and all that it calls, directly or indirectly, in order of dependency.
+ * @throws TFLITE_INVALID if one calls itself
  */
 export function reachable(model: Model, start: number): Set<number> {
   const found = new Set<number>();
@@ -62,7 +62,7 @@ export function reachable(model: Model, start: number): Set<number> {
   return found;
 }
 
-/** The subgraphs that operators of others call. */
+/** The subgraphs that other subgraphs call. */
 export function calledSubgraphs(model: Model): Set<number> {
   return new Set(model.subgraphs.flatMap(({ operators }) => operators.flatMap(callsOf)));
 }
@@ -74,17 +74,15 @@ export function simulates(model: Model): boolean {
 
 /** An operator that the simulator lacks. */
 export interface MissingOperator {
-  /** Index in its subgraph, and which that is unless it is the main one. */
+  /** Index in its subgraph, and the subgraph unless it is the main one. */
   readonly place: string;
-  /** Name, with the element types that no kernel here takes. */
+  /** Name, with the element types that no kernel supports. */
   readonly name: string;
-  /** Whether the types alone are to blame. */
+  /** Whether only the types are unsupported. */
   readonly types: boolean;
 }
 
-/**
- * Operators without a kernel, or with tensors of types that no kernel takes (strings, variants, float64 and the like).
- */
+/** Operators without a kernel, or with tensors of unsupported types (strings, variants, float64 and the like). */
 export function missingOperators(model: Model, start = 0): MissingOperator[] {
   return [...reachable(model, start)].flatMap((at) => {
     const { operators, tensors } = subgraphOf(model, at);
@@ -105,17 +103,14 @@ export function missingOperators(model: Model, start = 0): MissingOperator[] {
   });
 }
 
-/** Operators by name, each with its places. */
+/** Operators by name, each with its indices. */
 export function listOperators(missing: readonly MissingOperator[]): string {
   const byName = new Map<string, string[]>();
   for (const { place, name } of missing) byName.set(name, [...(byName.get(name) ?? []), place]);
   return [...byName].map(([name, places]) => `${name} (operator ${places.join(', ')})`).join('; ');
 }
 
-/**
- * Operators of the main subgraph whose place among each other matters: they read or change what lasts between
- * operators.
- */
+/** Operators of the main subgraph whose relative order matters: they read or change persistent state. */
 export function lastingOperators(model: Model): ReadonlySet<number> {
   const { operators, tensors } = mainSubgraph(model);
   const touches = (indices: Int32Array | null): boolean =>
@@ -127,7 +122,7 @@ export function lastingOperators(model: Model): ReadonlySet<number> {
   return new Set(lasting);
 }
 
-/** Whether a model keeps values from one invocation to the next, in variables or in operators. */
+/** Whether a model keeps values between invocations, in variables or in operators. */
 export function isStateful(model: Model): boolean {
   const kept = ({ operators, tensors }: SubGraph): boolean =>
     tensors.some(({ isVariable }) => isVariable) ||
@@ -135,7 +130,7 @@ export function isStateful(model: Model): boolean {
   return [...reachable(model, 0)].some((at) => kept(subgraphOf(model, at)));
 }
 
-/** @throws MODEL_COMPILED for what a compiler of an accelerator made */
+/** @throws MODEL_COMPILED for a model that an accelerator's compiler made */
 export function refuseCompiled(model: Model): void {
   const compiled = compiledFor(model);
   if (compiled === null) return;
@@ -148,7 +143,7 @@ export function refuseUnsupported(model: Model, start = 0): void {
   refuseMissing(model, missingOperators(model, start));
 }
 
-/** What is merely described needs no kernels, but tensors that can be. @throws OPERATORS_UNSUPPORTED, MODEL_COMPILED */
+/** To be described, a model needs no kernels but supported tensors. @throws OPERATORS_UNSUPPORTED, MODEL_COMPILED */
 export function refuseUnknownTypes(model: Model, start: number): void {
   const missing = missingOperators(model, start);
   if (missing.some(({ types }) => types)) refuseMissing(model, missing);
@@ -160,13 +155,13 @@ function refuseMissing(model: Model, missing: readonly MissingOperator[]): void 
   throw fail('OPERATORS_UNSUPPORTED', { count: missing.length, operators: listOperators(missing) });
 }
 
-/** Every tensor is there before it is read, and nothing writes over what the file holds. */
+/** Every tensor must exist before it is read, and nothing may overwrite constants. */
 export function checkDataflow(model: Model, subgraph: SubGraph): void {
   const { tensors, operators, inputs, outputs } = subgraph;
   const invalid = (index: number, reason: string, where: string): Error =>
     fail('TFLITE_INVALID', { reason: `tensor ${tensorLabel(index, elementAt(tensors, index))} ${reason}`, where });
   const constant = tensors.map((tensor) => constantBytes(model, tensor) !== null);
-  // Variables hold their initial values before anything writes them.
+  // Variables have initial values before anything writes them.
   const known = new Set<number>(tensors.flatMap((tensor, index) => (tensor.isVariable ? [index] : [])));
   const define = (index: number, where: string): void => {
     if (constant[index]) throw invalid(index, 'is written although the file holds its data', where);

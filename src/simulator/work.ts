@@ -5,7 +5,7 @@ import { operatorFamilies } from './operators/index.js';
 import type { Work } from './operators/operator.js';
 
 /**
- * The work of every operator of the main subgraph, in order; null for operators that the simulator does not know.
+ * The work of every operator of the main subgraph, in order; null for unknown operators.
  * @throws OPERATOR_INVALID, TENSOR_SHAPE_DYNAMIC, TFLITE_INVALID
  */
 export function workOf(model: Model): (Work | null)[] {

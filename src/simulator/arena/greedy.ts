@@ -1,5 +1,5 @@
-// TFLM's greedy memory planner (greedy_memory_planner.cc): what the model has planned itself stays where it is; the
-// rest goes largest first, each at the lowest offset where it fits between buffers that are in use at the same time.
+// TFLM's greedy memory planner (greedy_memory_planner.cc). Buffers with an offline offset stay there; the others are
+// placed in descending size, each at the lowest offset that is free during its lifetime.
 
 import { elementAt } from '../../base/checked.js';
 import { arenaBytesOf } from './alignment.js';
@@ -17,7 +17,7 @@ export interface HeadPlan {
   readonly headBytes: number;
 }
 
-/** Bytes that are in use for a span of time, at a place. */
+/** Bytes that are in use for a time span, at an offset. */
 export interface PlacedBytes {
   readonly offset: number;
   readonly size: number;
@@ -25,7 +25,7 @@ export interface PlacedBytes {
   readonly last: number;
 }
 
-/** The lowest place between what is in use at the same time. @param placed in the order of their offsets */
+/** The lowest free offset during a time span. @param placed in ascending order of offsets */
 export function lowestGap({ size, first, last }: Omit<PlacedBytes, 'offset'>, placed: readonly PlacedBytes[]): number {
   let offset = 0;
   for (const other of placed) {
@@ -36,7 +36,7 @@ export function lowestGap({ size, first, last }: Omit<PlacedBytes, 'offset'>, pl
   return offset;
 }
 
-/** Keeps the order of the offsets; behind those at the same one. */
+/** Inserts in order of offsets, after those with the same offset. */
 export function insertPlaced<T extends PlacedBytes>(placed: T[], one: T): void {
   let at = placed.length;
   while (at > 0 && elementAt(placed, at - 1).offset > one.offset) at--;

@@ -1,5 +1,5 @@
-// How much RAM TFLM's interpreter needs for a model: in goes a model and the kernels that the device links, out come
-// the planned buffers of the head and the size of the tail, in bytes.
+// Predicts the RAM that TFLM's interpreter needs for a model. Takes the model and the kernels that the device links;
+// returns the planned buffers of the head and the size of the tail, in bytes.
 
 import { type Model, mainSubgraph } from '../../formats/tflite/index.js';
 import { defaultKernelProfile, kernelProfiles } from '../arithmetic/profile.js';
@@ -21,8 +21,7 @@ export interface Arena extends HeadPlan {
 }
 
 /**
- * @throws OPERATORS_UNSUPPORTED, OPERATOR_INVALID, TENSOR_SHAPE_DYNAMIC, TFLITE_INVALID for a plan in the file that is
- * none
+ * @throws OPERATORS_UNSUPPORTED, OPERATOR_INVALID, TENSOR_SHAPE_DYNAMIC; TFLITE_INVALID for an invalid plan in the file
  */
 export function arenaOf(model: Model, kernels: RuntimeKernels): Arena {
   refuseUnsupported(model);

@@ -1,4 +1,4 @@
-// When each tensor is needed, in TFLM's time: 0 is the graph's inputs, operator k runs at k + 1
+// The lifetime of each tensor in TFLM's time: inputs of the graph exist at 0, operator k runs at k + 1
 // (micro_allocation_info.cc). Constants, variables and empty tensors are not planned.
 
 import { elementAt } from '../../base/checked.js';
@@ -8,13 +8,13 @@ import type { Operand } from '../operators/operator.js';
 export interface BufferRequest {
   /** Tensor index, or null for a scratch buffer. */
   readonly tensor: number | null;
-  /** The operator that asked for a scratch buffer. */
+  /** The operator that requested a scratch buffer. */
   readonly operator: number | null;
   readonly bytes: number;
   /** First and last time at which the bytes are in use. */
   readonly first: number;
   readonly last: number;
-  /** Where the model's own plan puts it; null where the planner is to find a place. */
+  /** Offset from the model's own plan; null if the planner chooses one. */
   readonly fixed: number | null;
 }
 

@@ -1,5 +1,5 @@
-// A memory plan that a model brings along: TFLM's metadata OfflineMemoryAllocation, one int32 offset into the arena for
-// each tensor (micro_allocation_info.cc; docs/memory_management.md of tflite-micro).
+// A memory plan in a model: TFLM's metadata OfflineMemoryAllocation, one int32 arena offset per tensor
+// (micro_allocation_info.cc; docs/memory_management.md of tflite-micro).
 
 import { fail } from '../../base/errors.js';
 import {
@@ -14,15 +14,15 @@ import {
 
 const version = 1;
 
-/** The offset of a tensor for which the device's planner is to find a place. */
+/** Offset of a tensor that the device's planner places. */
 export const onlinePlanned = -1;
 
 /**
  * Offsets by tensor of the main subgraph; null for models without a plan.
- * @throws TFLITE_INVALID for what TFLM refuses
+ * @throws TFLITE_INVALID for a plan that TFLM refuses
  */
 export function offlinePlanOf(model: Model): Int32Array | null {
-  // TFLM reads all of them, and keeps the last.
+  // TFLM reads all of them and uses the last.
   const entry = model.metadata.findLast(({ name }) => name === memoryPlanName);
   if (entry === undefined) return null;
   const data = model.buffers[entry.buffer]?.data ?? new Uint8Array(0);
@@ -44,7 +44,7 @@ export function offlinePlanOf(model: Model): Int32Array | null {
   return offsets.slice(0, tensors);
 }
 
-/** The model with these offsets in place of any that it has; without a plan for null. */
+/** Replaces the model's plan by these offsets; null removes it. */
 export function withOfflinePlan(model: Model, offsets: Int32Array | null): Model {
   const copy = copyModel(model);
   dropMemoryPlan(copy);

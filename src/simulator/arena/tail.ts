@@ -1,6 +1,6 @@
-// The arena's tail: what TFLM allocates for good, from the end of the arena downwards, with the struct sizes of a
+// The arena's tail: persistent allocations of TFLM, from the end of the arena downwards, with the struct sizes of a
 // 32-bit build (micro_allocator.cc, micro_interpreter.cc; sizes by sizeof on arm-none-eabi with short enums, and on
-// RV32 with wide ones).
+// RV32 with 4-byte enums).
 
 import { alignUp } from '../../base/alignment.js';
 import { elementAt } from '../../base/checked.js';
@@ -28,7 +28,7 @@ const structBytes = {
   pointer: 4,
 } as const;
 
-/** Where enums of 4 bytes make a struct larger (builtin_op_data.h): bytes and alignment. */
+/** Structs that are larger with 4-byte enums (builtin_op_data.h): bytes and alignment. */
 const wideOptions: Readonly<Partial<Record<string, readonly [bytes: number, align: number]>>> = {
   ADD: [8, 4],
   ARG_MAX: [4, 4],

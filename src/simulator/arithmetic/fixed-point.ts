@@ -1,6 +1,6 @@
-// 32-bit fixed-point arithmetic as the TFLite / TFLM reference kernels define it (tensorflow/lite/kernels/internal/
-// common.h and quantization_util.cc; gemmlowp fixedpoint.h). Values are int32 held in JavaScript numbers. Products of
-// 62 bits are split in halves, since a double has 53.
+// 32-bit fixed-point arithmetic as defined by the TFLite and TFLM reference kernels
+// (tensorflow/lite/kernels/internal/common.h and quantization_util.cc; gemmlowp fixedpoint.h). Values are int32 in
+// JavaScript numbers. 62-bit products are computed in two halves, since a double has 53 bits.
 
 export const int32Max = 2147483647;
 export const int32Min = -2147483648;
@@ -19,8 +19,8 @@ export function saturatingRoundingDoublingHighMul(a: number, b: number): number 
 /** gemmlowp's RoundingDivideByPOT: x / 2^exponent, ties away from zero. */
 export function roundingDivideByPot(x: number, exponent: number): number {
   if (exponent === 0) return x;
-  // C leaves exponents beyond 0 to 31 undefined; DIV and comparisons come there. On x86-64 the mask has all bits, the
-  // shift is modulo 32.
+  // Exponents outside 0 to 31 are undefined in C; DIV and comparisons use them. On x86-64 the mask then has all bits
+  // set, and the shift is modulo 32.
   if (exponent < 0 || exponent > 31) return (x >> (exponent & 31)) + (x >= 0 ? 1 : 0);
   const mask = exponent === 31 ? 0x7fffffff : (1 << exponent) - 1;
   const remainder = x & mask;
@@ -33,14 +33,14 @@ export function multiplySmallerThanOne(x: number, { multiplier, shift }: Quantiz
   return roundingDivideByPot(saturatingRoundingDoublingHighMul(x, multiplier), -shift);
 }
 
-/** x * multiplier * 2^shift with two roundings: TFLM's default, and its reference kernels' bits. */
+/** x * multiplier * 2^shift, rounded twice: the default of TFLM and of the reference kernels. */
 export function multiplyDoubleRounding(x: number, multiplier: number, shift: number): number {
   const left = Math.max(shift, 0);
   return roundingDivideByPot(saturatingRoundingDoublingHighMul((x << left) | 0, multiplier), left - shift);
 }
 
 /**
- * The same with the second rounding's ties upwards: NEON's VRSHL, also as TensorFlow emulates it on x86 (gemmlowp
+ * The same, with ties of the second rounding upwards: NEON's VRSHL, which TensorFlow emulates on x86 (gemmlowp
  * fixedpoint_neon.h, ruy).
  */
 export function multiplyRoundingUp(x: number, multiplier: number, shift: number): number {
@@ -49,10 +49,10 @@ export function multiplyRoundingUp(x: number, multiplier: number, shift: number)
   return shift >= 0 ? high : Math.floor((high + 2 ** (-shift - 1)) / 2 ** -shift);
 }
 
-/** x * multiplier * 2^shift with one rounding, ties upwards: TFLITE_SINGLE_ROUNDING. */
+/** x * multiplier * 2^shift, rounded once, ties upwards: TFLITE_SINGLE_ROUNDING. */
 export function multiplySingleRounding(x: number, multiplier: number, shift: number): number {
   const total = 31 - shift;
-  // The product has up to 62 bits: as halves, the lower of which cannot carry beyond a double's 53 bits.
+  // The product has up to 62 bits; it is computed in halves, of which the lower one cannot exceed a double's 53 bits.
   const high = Math.floor(x / 65536);
   const low = x - high * 65536;
   if (total < 16) return Math.floor((x * multiplier + 2 ** (total - 1)) / 2 ** total);
@@ -62,15 +62,15 @@ export function multiplySingleRounding(x: number, multiplier: number, shift: num
 }
 
 /**
- * TFLite's MultiplyByQuantizedMultiplier for 64-bit accumulators: the multiplier is cut to 15 bits, the product is
- * rounded once, whatever the build's rounding of 32-bit ones, and the result is cut to 32 bits.
+ * TFLite's MultiplyByQuantizedMultiplier for 64-bit accumulators: the multiplier is reduced to 15 bits, the product is
+ * rounded once regardless of the build's rounding of 32-bit products, and the result is truncated to 32 bits.
  */
 export function multiplyWide(x: number, multiplier: number, shift: number): number {
   const reduced = multiplier < 0x7fff0000 ? (multiplier + 0x8000) >> 16 : 0x7fff;
   const total = 15 - shift;
   const rounded = x * reduced + 2 ** (total - 1);
   if (total > 0 && Math.abs(rounded) <= Number.MAX_SAFE_INTEGER) return Math.floor(rounded / 2 ** total) | 0;
-  // C leaves shifts below 0 undefined; x86-64 takes them modulo 64.
+  // Negative shifts are undefined in C; x86-64 takes them modulo 64.
   const product = BigInt.asIntN(64, BigInt(x) * BigInt(reduced) + (1n << BigInt((total - 1) & 63)));
   return Number(BigInt.asIntN(32, product >> BigInt(total & 63)));
 }
@@ -105,7 +105,7 @@ export function quantizeMultiplier(real: number): QuantizedMultiplier {
   return shift < -31 ? { multiplier: 0, shift: 0 } : { multiplier, shift };
 }
 
-/** C's conversion of a whole number in a double to int32; x86-64 makes the smallest int32 of those beyond. */
+/** C's conversion of a whole double to int32; on x86-64 values out of range become the smallest int32. */
 export function toInt32(x: number): number {
   return x >= int32Min && x <= int32Max ? x : int32Min;
 }

@@ -1,5 +1,5 @@
-// The fixed-point exponential, reciprocal, logistic and tanh of gemmlowp (fixedpoint.h), which the int8 SOFTMAX,
-// LOGISTIC and TANH reference kernels use. A raw value of format Qm.n stands for raw / 2^n, with m + n = 31.
+// gemmlowp's fixed-point exponential, reciprocal, logistic and tanh (fixedpoint.h), which the int8 reference kernels of
+// SOFTMAX, LOGISTIC and TANH use. A raw value in the format Qm.n represents raw / 2^n, with m + n = 31.
 
 import {
   int32Max,
@@ -49,7 +49,7 @@ export function expOnNegativeValues(a: number, integerBits: number): number {
   return result;
 }
 
-/** Where the reciprocal's Newton-Raphson steps begin, in Q2.29. */
+/** Initial values of the reciprocal's Newton-Raphson steps, in Q2.29. */
 export const newton = { constant48Over17: 1515870810, constantNeg32Over17: -1010580540 } as const;
 const { constant48Over17, constantNeg32Over17 } = newton;
 
@@ -97,7 +97,7 @@ export function logistic(a: number, integerBits: number): number {
 /** tanh(a) for a in Q`integerBits`, as Q0.31. */
 export function tanh(a: number, integerBits: number): number {
   if (a === 0) return 0;
-  // exp(-2|a|): the same raw value read with one integer bit more is twice as large.
+  // exp(-2|a|): the same raw value in a format with one more integer bit represents twice the number.
   const positive = oneMinusOverOnePlus(expOnNegativeValues(a > 0 ? -a : a, integerBits + 1));
   return a > 0 ? positive : -positive;
 }
@@ -115,7 +115,7 @@ export function logAboveOne(x: number, inputBits: number, outputBits: number): n
   const [alphaN, alphaD, alphaI, alphaF] = [117049297, 127690142, 1057819769, 638450708];
   const accumBits = outputBits + 1;
   const shiftedQuarter = roundingDivideByPot(quarter, accumBits);
-  // Reduce x to r in [sqrt(1/2), 1) or so, in two ways, and keep the better one: x = r * 2^power.
+  // Reduces x to r close to [sqrt(1/2), 1) in two ways, and keeps the better one: x = r * 2^power.
   const headroomPlusOne = Math.clz32(x);
   const rA = saturatingShiftLeft(mul(multiplyByPot(x, headroomPlusOne - 1), sqrtHalf), 1);
   const powerA = saturate(multiplyByPot(inputBits - headroomPlusOne, 31 - accumBits) + shiftedQuarter);

@@ -8,9 +8,9 @@ import {
   saturatingShiftLeft,
 } from './fixed-point.js';
 
-/** @param x whole and not negative */
+/** @param x a whole number, not negative */
 export function inverseSquareRoot(x: number): QuantizedMultiplier {
-  // 1 / sqrt(1) is 1; 0 gives the same, as good as any.
+  // 1 / sqrt(1) is 1; for 0 the result does not matter.
   if (x <= 1) return { multiplier: int32Max, shift: 0 };
   let input = x;
   let shift = 11;

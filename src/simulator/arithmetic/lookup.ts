@@ -1,7 +1,7 @@
-// The tables of TFLite's int16 operators: logistic and tanh share one of 256 values, softmax has two of 513 with
-// interpolation (tensorflow/lite/kernels/internal/common.h).
+// Lookup tables of TFLite's int16 operators: logistic and tanh share one of 256 values; softmax has two of 513 values
+// with interpolation (tensorflow/lite/kernels/internal/common.h).
 
-/** Where the table of common.h is one above the rounded value, to halve the error of the interpolation. */
+/** Entries of common.h's table that are one above the rounded value, to halve the interpolation error. */
 const raised = new Set([
   4, 8, 12, 14, 15, 16, 17, 19, 20, 21, 22, 25, 27, 28, 29, 30, 31, 33, 34, 35, 37, 39, 40, 41, 43, 44, 45, 46, 49, 50,
   54, 62, 63, 64, 66, 82, 86, 93, 100, 103, 112, 116, 135, 255,
@@ -19,11 +19,13 @@ export interface InterpolationOptions {
   readonly scale: number;
   readonly zero: number;
   readonly outputScale: number;
-  /** Rounds every intermediate value: to float32, or not at all for double. */
+  /** Rounds every intermediate value: to float32, or not at all (double). */
   readonly round: (value: number) => number;
 }
 
-/** A function of an int16 at 513 places, each half an interpolation error off (LUTPopulateInt16 in common.h). */
+/**
+ * A function of an int16 at 513 points, each shifted by half the interpolation error (LUTPopulateInt16 in common.h).
+ */
 export function interpolationTable(
   { scale, zero, outputScale, round }: InterpolationOptions,
   real: (x: number) => number,
@@ -50,7 +52,7 @@ export function interpolationTable(
   return table;
 }
 
-/** The table's value at an int16, interpolated (LUTLookup). */
+/** The table's value for an int16, interpolated (LUTLookup). */
 export function interpolate(table: Int16Array, value: number): number {
   const index = 256 + (value >> 7);
   const base = table[index] as number;

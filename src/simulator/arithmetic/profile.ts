@@ -1,5 +1,5 @@
-// Kernel profiles: whose integer arithmetic is reproduced. A profile is a table of primitives; the kernels call them
-// and are otherwise the same.
+// Kernel profiles: the integer arithmetic of a runtime. A profile is a table of primitives; all kernels call them and
+// are otherwise the same.
 
 import {
   multiplyDoubleRounding,
@@ -11,71 +11,68 @@ import {
 } from './fixed-point.js';
 
 export interface Arithmetic {
-  /** Whose kernels they are, and whose limits hold. */
+  /** The runtime whose kernels and limits these are. */
   readonly runtime: 'tflm' | 'tflite';
   /** x * multiplier * 2^(shift - 31), rounded to int32. */
   readonly requantize: Requantize;
-  /** The same for accumulators of 64 bits. */
+  /** The same for 64-bit accumulators. */
   readonly requantizeWide: Requantize;
   readonly convolution: ChannelArithmetic;
-  /** CONV_2D whose channels are in groups. */
+  /** Grouped CONV_2D. */
   readonly groupedConvolution: ChannelArithmetic;
   /** DEPTHWISE_CONV_2D and TRANSPOSE_CONV. */
   readonly depthwise: ChannelArithmetic;
-  /** The same in uint8. */
+  /** The same for uint8. */
   readonly depthwiseUint8: ChannelArithmetic;
   readonly dense: DenseArithmetic;
-  /** int16 FULLY_CONNECTED whose weights have a zero point other than 0. */
+  /** int16 FULLY_CONNECTED with a weights zero point other than 0. */
   readonly denseInt16WithZeroPoint: DenseArithmetic;
-  /** QUANTIZE from one 8-bit type to another, in whole blocks of 16 elements. */
+  /** QUANTIZE from one 8-bit type to another, for whole blocks of 16 elements. */
   readonly requantizeBytes: Requantize;
   /**
-   * QUANTIZE from float32: the whole number that a value at an index, of so many, becomes before the zero point is
-   * added.
+   * QUANTIZE from float32: the whole number for an element at an index of a tensor with a number of elements, before
+   * the zero point is added.
    */
   readonly quantizeFloat: (scale: number, count: number) => (value: number, index: number) => number;
-  /** How 8-bit MEAN over height and width ends: the zero points apart from the sum, where true. */
+  /** Final step of 8-bit MEAN over height and width: whether the zero points are applied separately from the sum. */
   readonly meanAddsBias: boolean;
-  /** 8-bit SOFTMAX from a table of exp in float32, where true. */
+  /** Whether 8-bit SOFTMAX uses a float32 table of exp. */
   readonly softmaxInFloat: boolean;
-  /** Rounds the values of the tables of int16 SOFTMAX: float32 or double. */
+  /** Rounding of the table values of int16 SOFTMAX: float32 or double. */
   readonly softmaxTable: (value: number) => number;
-  /** 8-bit LOGISTIC and TANH from a table computed in float32, where true; in fixed point otherwise. */
+  /** Whether 8-bit LOGISTIC and TANH use a table computed in float32; otherwise fixed point. */
   readonly curvesInFloat: boolean;
-  /**
-   * int16 LOGISTIC and TANH of inputs whose scale is a power of two, without a multiplier: in fixed point of 16 bits,
-   * where true.
-   */
+  /** Whether int16 LOGISTIC and TANH with power-of-two input scales use 16-bit fixed point, without a multiplier. */
   readonly curves16InFixedPoint: boolean;
-  /** Rounds products and quotients of scales in MUL, PRELU and int16 SOFTMAX: float32 or double. */
+  /** Rounding of products and quotients of scales in MUL, PRELU and int16 SOFTMAX: float32 or double. */
   readonly scaleProduct: (value: number) => number;
   /**
    * Whether RELU6, RELU_N1_TO_1 and RELU_0_TO_1 rescale from the input's quantization to the output's, as RELU does.
    */
   readonly rescalesClampedRelu: boolean;
-  /** What is kept of the ratios of the scales in SUB. */
+  /** Rounding of the scale ratios in SUB. */
   readonly subRatio: (ratio: number) => number;
-  /** Whether integer ADD and MUL take other steps for whole blocks of elements. */
+  /** Whether integer ADD and MUL compute whole blocks of elements differently. */
   readonly pairsInBlocks: boolean;
-  /** Quantized SUM in float32, where true. */
+  /** Whether quantized SUM is computed in float32. */
   readonly sumsInFloat: boolean;
-  /** uint8 TRANSPOSE_CONV, in whole blocks of 16 elements. */
+  /** uint8 TRANSPOSE_CONV, for whole blocks of 16 elements. */
   readonly transposeUint8: Requantize;
-  /** uint8 RESIZE_BILINEAR multiplies the two weights of a neighbour first, where true. */
+  /** Whether uint8 RESIZE_BILINEAR multiplies the two weights of a neighbour first. */
   readonly resizesByArea: boolean;
-  /** Whether ADD in int32 clamps to its fused activation. */
+  /** Whether ADD in int32 applies its fused activation. */
   readonly clampsInt32Add: boolean;
-  /** Whether the state of UNIDIRECTIONAL_SEQUENCE_LSTM lasts from one invocation to the next. */
+  /** Whether the state of UNIDIRECTIONAL_SEQUENCE_LSTM persists between invocations. */
   readonly keepsLstmState: boolean;
-  /** What an int16 SOFTMAX gives for a row of one element: 1, or what its missing last clamp makes of that. */
+  /** Result of int16 SOFTMAX for a row of one element: 1, or the result of a missing final clamp. */
   readonly softmaxOfOne: number;
 }
 
 export type Requantize = (x: number, multiplier: number, shift: number) => number;
 
 /**
- * For sums of operators with weights. `real` is what multiplier and shift approximate; the rest says which channel it
- * is, of how many.
+ * For sums of operators with weights. `real` is the value that multiplier and shift approximate; the others give the
+ * channel and the number of channels.
  */
 export type ChannelRequantize = (
   sum: number,
@@ -86,20 +83,20 @@ export type ChannelRequantize = (
   channels: number,
 ) => number;
 
-/** For accumulators of 32 and of 64 bits. */
+/** For 32-bit and 64-bit accumulators. */
 export interface ChannelArithmetic {
   readonly requantize: ChannelRequantize;
   readonly requantizeWide: ChannelRequantize;
 }
 
 export interface DenseArithmetic extends ChannelArithmetic {
-  /** Whether int16 sums in 32 bits where no bias of int64 asks for more. */
+  /** Whether int16 uses 32-bit sums if no int64 bias needs more. */
   readonly int16In32Bits: boolean;
 }
 
 const twice: ChannelArithmetic = { requantize: multiplyDoubleRounding, requantizeWide: multiplyWide };
 const inDouble: ChannelRequantize = (sum, _multiplier, _shift, real) => toInt32(roundHalfAway(sum * real));
-/** SIMD does blocks of 8 channels, scalar code the rest. */
+/** SIMD computes blocks of 8 channels, scalar code the rest. */
 const upInBlocks: ChannelRequantize = (sum, multiplier, shift, _real, channel, channels) =>
   (channel < channels - (channels % 8) ? multiplyRoundingUp : multiplyDoubleRounding)(sum, multiplier, shift);
 
@@ -157,10 +154,11 @@ const tflite: Arithmetic = {
 };
 
 /**
- * tflm-reference is TFLM at commit 90b983c2 (August 2026) without TFLITE_SINGLE_ROUNDING; later versions move some ties
- * of SUB and LEAKY_RELU. tflite-reference is TensorFlow 2.21 with BUILTIN_REF, tflite-optimized the same on x86-64 with
- * its builtin kernels and without XNNPACK. cmsis-nn is TFLM with CMSIS-NN at 4ab83cc3, double rounding, which was
- * measured to be tflm-reference but for what stands here; `check` warns of differences that depend on shapes.
+ * tflm-reference is TFLM at commit 90b983c2 (August 2026) without TFLITE_SINGLE_ROUNDING; later versions change some
+ * ties of SUB and LEAKY_RELU. tflite-reference is TensorFlow 2.21 with BUILTIN_REF; tflite-optimized is the same on
+ * x86-64 with its builtin kernels and without XNNPACK. cmsis-nn is TFLM with CMSIS-NN at 4ab83cc3, double rounding; it
+ * was measured to equal tflm-reference except for the entries here. `check` warns about differences that depend on
+ * shapes.
  */
 export const kernelProfiles = {
   'tflm-reference': tflm,
@@ -189,7 +187,7 @@ export const defaultKernelProfile: KernelProfile = 'tflm-reference';
 
 export interface ProfileDifference {
   readonly operators: readonly string[];
-  /** The element types, or what else, it is about; empty for all. */
+  /** The element types, or another condition; empty for all. */
   readonly where: string;
   readonly arithmetic: Readonly<Record<KernelProfile, string>>;
   readonly source: string;
@@ -212,7 +210,7 @@ function difference(operators: readonly string[], where: string, row: Row, sourc
   return { operators, where, arithmetic, source };
 }
 
-/** Where the profiles' arithmetic differs; everywhere else it is one and the same. For the reference pages. */
+/** The differences between the profiles; everything else is identical. For the reference pages. */
 export const profileDifferences: readonly ProfileDifference[] = [
   difference(
     ['CONV_2D'],

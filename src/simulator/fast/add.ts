@@ -53,7 +53,7 @@ interface Shifted {
   readonly extraBits: number;
 }
 
-/** The kernel shifts right by at least 1; a half is as much twice shifted left. */
+/** The kernel shifts right by at least 1, so a factor of one half is a smaller left shift. */
 function shifted(scale: QuantizedMultiplier, extraBits: number): Shifted | null {
   if (scale.shift < 0) return { multiplier: scale.multiplier, shift: -scale.shift, extraBits };
   return isHalf(scale) ? { multiplier: scale.multiplier, shift: 1, extraBits: extraBits + 1 } : null;

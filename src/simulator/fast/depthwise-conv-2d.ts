@@ -78,14 +78,14 @@ function int8Step(
   if (packed === null) return null;
   const headers = memory.place(packed.headers);
   const values = memory.place(packed.values);
-  // 0 stands for none: nothing lies there.
+  // Address 0 means none: no data is stored there.
   const neighbours = isNeighbourly(window) ? memory.place(neighbourPanels(weight, channels)) : 0;
   memory.needScratch(16 * Math.ceil(taps / 2) + channels);
   return (kernels, scratch) =>
     kernels.depthwiseInt8(geometry, input, output, headers, values, neighbours, scratch, inputZero, low, high);
 }
 
-/** Whether the kernel that computes two neighbours at once serves. */
+/** Whether the kernel that computes two neighbours at once applies. */
 function isNeighbourly({ filterHeight, filterWidth, strideW, dilationH, dilationW }: Window): boolean {
   return filterHeight === 3 && filterWidth === 3 && strideW <= 2 && dilationH === 1 && dilationW === 1;
 }

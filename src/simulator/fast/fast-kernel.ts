@@ -1,5 +1,5 @@
-// What a file in this folder provides: a step in WebAssembly for an operator that the plain kernels compute too, to the
-// same bits.
+// The interface of a file in this folder: a WebAssembly version of an operator that the plain kernels compute too, with
+// the same bits.
 
 import type { Kernels, LinearMemory } from '../kernels/index.js';
 import type { Operand, OperatorContext } from '../operators/operator.js';
@@ -8,8 +8,8 @@ import type { Operand, OperatorContext } from '../operators/operator.js';
 export type FastStep = (kernels: Kernels, scratch: number) => void;
 
 /**
- * Lays out what the kernel needs, or gives null where there is no fast kernel for this case; the plain one then serves.
- * It may throw what the plain kernel's preparation throws.
+ * Prepares the kernel's data. Returns null if there is no fast kernel for this case; the plain one is then used. Throws
+ * what the plain kernel's preparation throws.
  */
 export type FastKernel = (context: OperatorContext, memory: LinearMemory) => FastStep | null;
 

@@ -1,5 +1,5 @@
-// MEAN over the spatial dimensions of an int8 tensor of at least 8 channels: the sums are fast, what becomes of them is
-// the plain kernel's.
+// MEAN over the spatial dimensions of an int8 tensor with at least 8 channels: the sums are computed here, the rest by
+// the plain kernel.
 
 import { constantIntegers } from '../operators/axes.js';
 import { inputOf, outputOf } from '../operators/operator.js';

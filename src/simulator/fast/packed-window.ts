@@ -1,9 +1,9 @@
-// The geometry of a window as src/simulator/kernels/assembly/window.ts reads it.
+// The geometry of a window in the layout of src/simulator/kernels/assembly/window.ts.
 
 import type { LinearMemory } from '../kernels/index.js';
 import type { Window } from '../operators/window.js';
 
-/** @returns the address of 14 times int32 */
+/** @returns the address of 14 int32 values */
 export function placeWindow(memory: LinearMemory, window: Window): number {
   return memory.place(
     Int32Array.of(

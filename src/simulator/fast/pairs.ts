@@ -1,5 +1,5 @@
-// Operators of two 8-bit tensors that compute each element from a pair: the plain kernel computes all 65536 results
-// once, a table gives them.
+// Elementwise operators on two 8-bit tensors: the plain kernel computes all 65536 results once, and a table returns
+// them.
 
 import type { LinearMemory } from '../kernels/index.js';
 import { operatorFamilies } from '../operators/index.js';
@@ -10,7 +10,7 @@ import { computesAll, detached, isByte } from './table.js';
 
 const values = 256;
 
-/** With fewer elements the table would cost more than it saves. */
+/** With fewer elements the table costs more than it saves. */
 const worthwhile = 2048;
 
 export const fastPairs: FastKernel = (context, memory) => {
@@ -18,7 +18,7 @@ export const fastPairs: FastKernel = (context, memory) => {
   const family = operatorFamilies.get(context.name);
   const bytes = isByte(a) && isByte(b) && (isByte(output) || output.type === 'bool');
   if (family === undefined || !bytes || output.address === null || output.count < worthwhile) return null;
-  // In blocks the result depends on where an element stands.
+  // In blocks the result depends on the position of an element.
   if (context.arithmetic.pairsInBlocks && (context.name === 'ADD' || context.name === 'MUL')) return null;
   const walk = walkOf(a, b, output);
   if (walk === null) return null;
@@ -37,15 +37,15 @@ export const fastPairs: FastKernel = (context, memory) => {
   return (kernels) => kernels.tableOfPairs8(atA, atB, to, placedTable, placedWalk);
 };
 
-/** Constants are copied to where kernels reach them. */
+/** Constants are copied to linear memory. */
 function addressOf(operand: Operand, memory: LinearMemory): number {
   return operand.address ?? memory.place(operand.data);
 }
 
-/** One loop of the walk: its length, and how far each operand moves in it. */
+/** One loop of the traversal: its length, and the step of each operand. */
 type Loop = readonly [length: number, a: number, b: number];
 
-/** Three nested loops over both operands, 0 for a step where one broadcasts; null where three are not enough. */
+/** Three nested loops over both operands, with step 0 for a broadcast operand; null if three are not enough. */
 function walkOf(a: Operand, b: Operand, output: Operand): number[] | null {
   const rank = output.shape.length;
   const steps = (operand: Operand): number[] => {
@@ -61,7 +61,7 @@ function walkOf(a: Operand, b: Operand, output: Operand): number[] | null {
     const loop: Loop = [output.shape[d] as number, stepsA[d] as number, stepsB[d] as number];
     const last = loops.at(-1);
     if (loop[0] === 1) continue;
-    // Neighbouring dimensions that both operands walk without a gap are one loop.
+    // Adjacent dimensions that both operands traverse without gaps are merged.
     if (last !== undefined && loop[1] === last[0] * last[1] && loop[2] === last[0] * last[2])
       loops[loops.length - 1] = [loop[0] * last[0], last[1], last[2]];
     else loops.push(loop);

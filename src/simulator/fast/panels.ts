@@ -1,5 +1,5 @@
-// Weights as the kernels want them: panels of 8 output channels with all that belongs to these. Where the channels are
-// no multiple of 8 the last panel overlaps the one before; fewer than 8 channels make one panel, padded with zeros.
+// Packs weights for the kernels: panels of 8 output channels with all their constants. If the number of channels is not
+// a multiple of 8, the last panel overlaps the previous one; fewer than 8 channels make one panel, padded with zeros.
 
 import { multiplyDoubleRounding } from '../arithmetic/fixed-point.js';
 import type { ChannelRequantize } from '../arithmetic/profile.js';
@@ -25,7 +25,7 @@ function panelStarts(channels: number): number[] {
 }
 
 export interface Int8Weights {
-  /** The weight of a channel at a position along the filter. */
+  /** The weight of a channel at a position in the filter. */
   readonly weight: (channel: number, position: number) => number;
   readonly channels: number;
   readonly depth: number;
@@ -42,9 +42,9 @@ const longSums = 512;
 const headerBytes = 4 * panelChannels + constantsBytes;
 
 /**
- * Panels of int8 operators: the header, into whose bias the input's zero point is folded, then int8 weights in pairs of
+ * Panels of int8 operators: the header, with the input's zero point folded into the bias, then int8 weights in pairs of
  * positions, 8 channels each.
- * @returns null where the kernels' rescaling would not be exact
+ * @returns null if the kernels' rescaling would not be exact
  */
 export function int8Panels(weights: Int8Weights): Uint8Array | null {
   const { channels, depth, weight } = weights;
@@ -64,7 +64,7 @@ export function int8Panels(weights: Int8Weights): Uint8Array | null {
   return out;
 }
 
-/** Tap pairs of the kernel for neighbours under 3x3 filters, by tap; null stands for a weight of 0. */
+/** Pairs of taps, by tap index, for the kernel that computes neighbours of 3x3 filters; null is a weight of 0. */
 const neighbourTaps: readonly (readonly [number | null, number | null])[] = [
   [0, 3],
   [1, 4],
@@ -75,7 +75,7 @@ const neighbourTaps: readonly (readonly [number | null, number | null])[] = [
   [7, 8],
 ];
 
-/** The weights of depthwise 3x3 filters for that kernel: for each block of 8 channels its tap pairs. */
+/** The weights of depthwise 3x3 filters for that kernel: the pairs of taps for each block of 8 channels. */
 export function neighbourPanels(values: (channel: number, tap: number) => number, channels: number): Int16Array {
   const starts = panelStarts(channels);
   const perPair = 2 * panelChannels;
@@ -99,9 +99,9 @@ export interface DepthwisePanels {
 }
 
 /**
- * The same for depthwise: all headers, and apart from them int16 weights, in pairs of taps, for each pair all blocks of
- * 8 channels.
- * @returns null where the kernels' rescaling would not be exact
+ * The same for depthwise: all headers, and separately int16 weights, in pairs of taps, all blocks of 8 channels for
+ * each pair.
+ * @returns null if the kernels' rescaling would not be exact
  */
 export function depthwisePanels(weights: Int8Weights): DepthwisePanels | null {
   const starts = panelStarts(weights.channels);
@@ -121,14 +121,13 @@ export function depthwisePanels(weights: Int8Weights): DepthwisePanels | null {
 }
 
 /**
- * The header of the panel that starts at a channel; null where neither way of rescaling is exact for all of its
- * channels.
+ * The header of the panel that starts at a channel; null if no method of rescaling is exact for all of its channels.
  */
 function headerOf(weights: Int8Weights, start: number): Uint8Array | null {
   const header = new Uint8Array(headerBytes);
   const constants = new DataView(header.buffer, 4 * panelChannels);
   const sums = Array.from({ length: Math.min(panelChannels, weights.channels) }, (_, c) => sumsOf(weights, start + c));
-  // Where many products make a sum, what becomes of it costs little, and finding a cheap way for it much.
+  // With many products per sum, rescaling is a small part of the cost, and searching a faster method is not worth it.
   const inFloat = weights.depth > longSums ? [null] : sums.map((channel) => floatRescaling(channel, weights.limits));
   const exact = inFloat.every((rescaling) => rescaling !== null);
   if (exact) writeFloatConstants(constants, inFloat);
@@ -140,7 +139,7 @@ function headerOf(weights: Int8Weights, start: number): Uint8Array | null {
   return header;
 }
 
-/** A channel's sums, and its bias with the input's zero point in it. */
+/** The range of a channel's sums, and its bias including the input's zero point. */
 function sumsOf(weights: Int8Weights, channel: number): ChannelSums & { readonly bias: number } {
   const { weight, channels, depth, bias, inputZero, multipliers, requantize } = weights;
   const own = bias[channel] as number;

@@ -1,4 +1,4 @@
-// AVERAGE_POOL_2D in int8 and float32 and MAX_POOL_2D in int8, of at least 8 channels.
+// AVERAGE_POOL_2D in int8 and float32 and MAX_POOL_2D in int8, with at least 8 channels.
 
 import { floatLimits, quantizedLimits } from '../operators/activation.js';
 import { poolOf } from '../operators/pool-2d.js';
@@ -6,7 +6,7 @@ import { addressesOf, type FastKernel } from './fast-kernel.js';
 import { placeWindow } from './packed-window.js';
 import { panelChannels } from './panels.js';
 
-/** Elements of a window up to which the kernel's division is exact. */
+/** Maximum window size for which the kernel's division is exact. */
 const maxElements = 2 ** 16 - 1;
 
 export const fastPool2d: FastKernel = (context, memory) => {

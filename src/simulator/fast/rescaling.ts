@@ -1,21 +1,21 @@
-// The ways in which the kernels bring int32 sums to int8 (src/simulator/kernels/assembly/requantize.ts), and where each
-// is exact.
+// The methods by which the kernels convert int32 sums to int8 (src/simulator/kernels/assembly/requantize.ts), and when
+// each is exact.
 //
-// The fixed-point arithmetic of a profile is a staircase over the sums: it is known by where its steps are, at most 255
-// of them between the limits of the output. A float32 multiply and add is one too; with a factor and an offset under
-// which every step falls on the same sum it gives the same results for all sums, at a fraction of the price. Such a
-// pair is searched for each channel, step by step.
+// A profile's fixed-point arithmetic is a step function of the sum, determined by the positions of its steps, at most
+// 255 within the output's limits. A float32 multiply-add is a step function too. If every step is at the same sum for
+// some factor and offset, both give the same result for all sums, and float32 is much faster. Such a pair is searched
+// for each channel, step by step.
 
 import { int32Max, int32Min, type QuantizedMultiplier } from '../arithmetic/fixed-point.js';
 
-/** What an output channel's sums are, and what is to become of them. */
+/** The sums of an output channel, and how they are rescaled. */
 export interface ChannelSums {
-  /** The smallest and the largest sum that any input gives. */
+  /** The smallest and the largest sum that any input can give. */
   readonly lowest: number;
   readonly highest: number;
-  /** The arithmetic of the profile, which never falls where the sum grows. */
+  /** The profile's arithmetic, which is monotonic. */
   readonly requantize: (sum: number) => number;
-  /** What it multiplies with. */
+  /** Its multiplier. */
   readonly multiplier: QuantizedMultiplier;
   /** Whether it is multiplyDoubleRounding. */
   readonly roundsTwice: boolean;
@@ -28,24 +28,24 @@ export interface OutputLimits {
   readonly high: number;
 }
 
-/** round(factor * (sum - shifted) + offset); the offset is the second one for negative sums. */
+/** round(factor * (sum - shifted) + offset), with the second offset for negative sums. */
 export interface FloatRescaling {
   readonly factor: number;
   readonly offsets: readonly [number, number];
-  /** For precision: results are small where sums are. */
+  /** Subtracted for precision: small results come from small sums. */
   readonly shifted: number;
 }
 
-/** float32 adds whole numbers exactly below this, and rounds what it adds to them. */
+/** Below this, float32 adds whole numbers exactly and rounds sums to whole numbers. */
 const roundingBias = 1.5 * 2 ** 23;
 
-/** Steps of the staircase: the first sum that gives `first + i`, for every i. */
+/** The steps: for every i, the first sum whose result is `first + i`. */
 interface Steps {
   readonly first: number;
   readonly sums: Int32Array;
 }
 
-/** @returns null where none is found, or sums leave 32 bits */
+/** @returns null if none is found, or if sums exceed 32 bits */
 export function floatRescaling(channel: ChannelSums, limits: OutputLimits): FloatRescaling | null {
   const { lowest, highest, multiplier } = channel;
   const left = Math.max(0, multiplier.shift);
@@ -65,7 +65,7 @@ function realOf({ multiplier, shift }: QuantizedMultiplier): number {
   return multiplier * 2 ** (shift - 31);
 }
 
-/** What every input gives, or null: dead channels have tiny scales. */
+/** The result of every input, or null. Dead channels have tiny scales. */
 export function constantResult(
   { lowest, highest, requantize }: ChannelSums,
   { zero, low, high }: OutputLimits,
@@ -88,13 +88,13 @@ export function stepsOf(channel: ChannelSums, { zero, low, high }: OutputLimits)
   return { first, sums };
 }
 
-/** 2^8 results, 2^13 parts of each, 31 bits of a multiplier. */
+/** 2^8 results, 2^13 parts of each, 31 bits of multiplier. */
 const lowestExactShift = -13;
 
 /**
- * The first sum for which two roundings give at least a result: the second one, ties away from zero, wants a product of
- * so much, and the first one, ties upwards, a sum of so much. Products stay below 2^53 for the shifts to the right that
- * are taken.
+ * The first sum whose result, after two roundings, is at least a given one. The second rounding (ties away from zero)
+ * needs a minimum product, and the first (ties upwards) a minimum sum. Products stay below 2^53 for the right shifts
+ * that occur.
  */
 function firstSums({ multiplier, shift }: QuantizedMultiplier): (result: number) => number {
   const unit = 2 ** -shift;
@@ -119,15 +119,15 @@ function searchedSums({ lowest, highest, requantize, multiplier }: ChannelSums):
   };
 }
 
-/** Steps in the last place of the factor to try: nearest first, as the scale is what the model says. */
+/** Offsets in units in the last place of the factor to try, nearest first, since the model gives the scale. */
 const factorSteps = Array.from({ length: 33 }, (_, i) => (i % 2 === 0 ? -i : i + 1) / 2);
-/** Where to try within the interval of offsets that would do if float32 did not round. */
+/** Positions to try within the interval of offsets that would work without float32 rounding. */
 const fractions = [0.5, 0.3, 0.7, 0.1, 0.9, 0.4, 0.6, 0.2, 0.8];
 
 const bitsOf = new Int32Array(1);
 const floatOf = new Float32Array(bitsOf.buffer);
 
-/** The float32 some steps of the last place beside a number. */
+/** The float32 a number of units in the last place away. */
 function beside(real: number, step: number): number {
   floatOf[0] = real;
   bitsOf[0] = (bitsOf[0] as number) + step;
@@ -167,8 +167,8 @@ function withTwoOffsets(real: number, steps: Steps, agrees: Agrees): FloatRescal
 }
 
 /**
- * An offset under which the sums of steps `from` to `to` give their results, and those before the steps `fromBelow` to
- * `toBelow` one less; or null.
+ * An offset for which the sums of steps `from` to `to` give their results, and the sums before steps `fromBelow` to
+ * `toBelow` give one less; or null.
  */
 function offsetFor(
   factor: number,
@@ -199,7 +199,7 @@ function offsetFor(
 }
 
 /**
- * Before the first step and after the last both staircases must be level, too, and so up to where the sums change their
+ * Before the first step and after the last one both functions must be constant too, and up to where the sums change
  * sign.
  */
 function agreesBetweenSteps(
@@ -215,15 +215,15 @@ function agreesBetweenSteps(
   });
 }
 
-/** What the kernel computes. */
+/** The kernel's computation. */
 function float32Result(sum: number, factor: number, offset: number): number {
   return Math.fround(Math.fround(Math.fround(Math.fround(sum) * factor) + offset) + roundingBias) - roundingBias;
 }
 
 /**
- * Whether the kernels' fixed-point way is exact for every int8 result: it rounds twice, and twice the rounded sum must
- * stay whole in float32. With 14 bits of fraction and 8 before the point it does; or else all sums are small enough.
- * Larger results saturate.
+ * Whether the kernels' fixed-point method is exact for every int8 result. It rounds twice, and twice the rounded sum
+ * must be exact in float32: with 14 fraction bits and 8 integer bits it is, or if all sums are small enough. Larger
+ * results saturate.
  */
 export function isExactInFixedPoint(channel: ChannelSums, limits: OutputLimits): boolean {
   const { lowest, highest, roundsTwice } = channel;
@@ -236,7 +236,7 @@ export function isExactInFixedPoint(channel: ChannelSums, limits: OutputLimits):
   );
 }
 
-/** Bytes of the constants of 8 channels. */
+/** Bytes of the constants for 8 channels. */
 export const constantsBytes = 112;
 
 const ways = { oneOffset: 0, twoOffsets: 1, fixedPoint: 2 } as const;
@@ -253,7 +253,7 @@ export function writeFloatConstants(constants: DataView, channels: readonly Floa
   }
 }
 
-/** A channel that always gives the same is nothing but an addend. */
+/** A channel with a constant result only needs an offset. */
 export function writeFixedPointConstants(
   constants: DataView,
   channels: readonly ChannelSums[],

@@ -4,7 +4,7 @@ import { inputOf, outputOf } from '../operators/operator.js';
 import { exponentialsOf } from '../operators/softmax.js';
 import { addressesOf, type FastKernel } from './fast-kernel.js';
 
-/** With more elements the last shift may exceed 31 bits, for which gemmlowp defines no result. */
+/** With more elements the last shift may exceed 31 bits, which gemmlowp does not define. */
 const maxRowLength = 511;
 
 export const fastSoftmax: FastKernel = (context, memory) => {

@@ -1,5 +1,4 @@
-// Operators of one 8-bit tensor that treat every element alike: the plain kernel computes all 256 results once, a table
-// gives them.
+// Elementwise operators on one 8-bit tensor: the plain kernel computes all 256 results once, and a table returns them.
 
 import { AtollError } from '../../base/errors.js';
 import { operatorFamilies } from '../operators/index.js';
@@ -9,7 +8,10 @@ import { addressesOf, type FastKernel } from './fast-kernel.js';
 
 const values = 256;
 
-/** The same operand with elements of its own. Its data is not touched: there is none before the memory is made. */
+/**
+ * The same operand with data of its own. The original data is not accessed: it does not exist before the memory is
+ * created.
+ */
 export function detached(
   { index, label, type, scale, zeroPoint, axis }: Operand,
   bytes: Uint8Array,
@@ -66,7 +68,7 @@ export const fastTable: FastKernel = (context, memory) => {
   return (kernels) => kernels.tableOf8(from, to, input.count, placed);
 };
 
-/** SIMD's blocks and what is left over may be rounded in two ways. */
+/** SIMD blocks and the remaining elements may be rounded differently. */
 export const fastQuantize: FastKernel = (context, memory) => {
   const { requantize, requantizeBytes } = context.arithmetic;
   return requantize === requantizeBytes || inputOf(context, 0).count % quantizeBlock === 0

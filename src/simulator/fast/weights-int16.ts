@@ -1,5 +1,5 @@
-// Weights of int16x8 operators for the kernels: sums of 32 bits, which are checked here, a bias of 64 bits and a
-// rounding in one step.
+// Weights of int16x8 operators for the kernels: 32-bit sums, which are checked here, a 64-bit bias and a single
+// rounding.
 
 import { multiplyWide } from '../arithmetic/fixed-point.js';
 import type { ChannelRequantize } from '../arithmetic/profile.js';
@@ -15,9 +15,9 @@ export interface Filters {
 const maxInput = 32768;
 
 /**
- * For each channel int64 bias, int32 multiplier of 15 bits and int32 shift to the right (TFLite's
+ * For each channel: int64 bias, 15-bit multiplier as int32, and right shift as int32 (TFLite's
  * MultiplyByQuantizedMultiplier for 64-bit accumulators).
- * @returns null where the kernels would not be exact
+ * @returns null if the kernels would not be exact
  */
 export function wideConstants(
   { weight, channels, depth }: Filters,
@@ -36,7 +36,7 @@ export function wideConstants(
     const reduced = multiplier < 0x7fff0000 ? (multiplier + 0x8000) >> 16 : 0x7fff;
     const largest = Math.abs(own) + sum * maxInput;
     if (sum * maxInput >= 2 ** 31 || largest >= 2 ** 47 || right < 1 || right > 46) return null;
-    // Beyond 32 bits the results wrap, where the kernels here saturate.
+    // Beyond 32 bits results wrap, but the kernels here saturate.
     if ((largest * reduced) / 2 ** right >= 2 ** 31 - 1) return null;
     out.setBigInt64(16 * channel, BigInt(own), true);
     out.setInt32(16 * channel + 8, reduced, true);
@@ -45,7 +45,7 @@ export function wideConstants(
   return new Uint8Array(out.buffer);
 }
 
-/** Filters one after another, each padded with zeros to a multiple of 8. */
+/** Filters back to back, each padded with zeros to a multiple of 8. */
 export function paddedFilters({ weight, channels, depth }: Filters): Int8Array {
   const padded = Math.ceil(depth / 8) * 8;
   const out = new Int8Array(channels * padded);

@@ -1,6 +1,6 @@
 // The fast kernels: WebAssembly SIMD compiled from assembly/ (AssemblyScript), working on a LinearMemory. All
-// parameters are addresses in it, counts, and element values; the sources say what they mean. Where this machine has no
-// SIMD there are none, and the plain kernels of the simulator compute the same bits.
+// parameters are addresses in it, counts, and element values; the sources describe them. On machines without SIMD they
+// are not available, and the simulator's plain kernels compute the same bits.
 
 import { readFileSync } from 'node:fs';
 import { fail } from '../../base/errors.js';

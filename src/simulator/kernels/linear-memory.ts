@@ -1,16 +1,16 @@
-// One block of memory for everything that kernels touch: tensors, packed weights, scratch. First everything is
-// reserved, which gives addresses, then `seal` makes the block; it never grows afterwards, so views stay valid.
+// One block of memory for everything that kernels access: tensors, packed weights, scratch. First everything is
+// reserved, which gives addresses; then `seal` allocates the block. It never grows afterwards, so views stay valid.
 
 import { fail } from '../../base/errors.js';
 import { type WasmMemory, webAssembly } from './webassembly.js';
 
-/** Addresses are multiples of this. */
+/** Alignment of all addresses. */
 const alignment = 16;
 
-/** Below lies what the compiler of the kernels places: constants and messages. */
+/** The kernels' compiler places constants and messages below this address. */
 const firstAddress = 4096;
 
-/** What WebAssembly can address, less a page. */
+/** WebAssembly's address space, minus one page. */
 const maxBytes = 2 ** 32 - 2 ** 16;
 
 const pageBytes = 2 ** 16;
@@ -20,10 +20,10 @@ export class LinearMemory {
   private scratchBytes = 0;
   private readonly constants: { readonly at: number; readonly bytes: Uint8Array }[] = [];
   private sealed: { readonly buffer: ArrayBuffer; readonly memory: WasmMemory | null } | null = null;
-  /** The region that operators share for what lives during one of them only. */
+  /** The region that operators share for temporary data. */
   scratchAt = 0;
 
-  /** Bytes that are all zero at first. @returns their address */
+  /** Reserves bytes that are initially zero. @returns their address */
   reserve(bytes: number): number {
     if (this.sealed !== null) throw fail('INTERNAL', { reason: 'memory is reserved after it was made' });
     const at = this.used;
@@ -32,19 +32,19 @@ export class LinearMemory {
     return at;
   }
 
-  /** A copy of constants. @returns their address */
+  /** Reserves a copy of constants. @returns its address */
   place(constants: ArrayBufferView): number {
     const at = this.reserve(constants.byteLength);
     this.constants.push({ at, bytes: new Uint8Array(constants.buffer, constants.byteOffset, constants.byteLength) });
     return at;
   }
 
-  /** Asks for the shared scratch region to be at least so large. */
+  /** Requires a minimum size of the shared scratch region. */
   needScratch(bytes: number): void {
     this.scratchBytes = Math.max(this.scratchBytes, bytes);
   }
 
-  /** Makes the memory. @param withKernels whether kernels in WebAssembly are to work on it */
+  /** Allocates the memory. @param withKernels whether WebAssembly kernels will use it */
   seal(withKernels: boolean): void {
     this.scratchAt = this.reserve(this.scratchBytes);
     const memory = withKernels ? new webAssembly.Memory({ initial: Math.ceil(this.used / pageBytes) }) : null;
@@ -64,7 +64,7 @@ export class LinearMemory {
     return this.sealed?.memory ?? null;
   }
 
-  /** The end of all that is reserved. */
+  /** End of the reserved memory. */
   get end(): number {
     return this.used;
   }

@@ -1,11 +1,10 @@
-// The part of the WebAssembly global that is used here. Node's type package leaves it to the DOM's, which a Node
-// program has no use for.
+// The part of the WebAssembly global that is used here. Node's type package leaves it to the DOM's types.
 
 export interface WasmMemory {
   readonly buffer: ArrayBuffer;
 }
 
-/** A compiled module; opaque, and may be sent to a worker. */
+/** A compiled module; opaque, and can be sent to a worker. */
 export interface WasmModule {
   readonly __module: never;
 }

@@ -1,4 +1,4 @@
-// Conditions that a runtime puts on an operator when it is prepared. Each says what is wrong, or null.
+// Conditions that a runtime imposes on an operator when it is prepared. Each returns what is wrong, or null.
 
 import { elementAt } from '../../base/checked.js';
 import { quantizeMultiplier } from '../arithmetic/fixed-point.js';
@@ -7,8 +7,7 @@ import type { Operand, OperatorContext } from '../operators/operator.js';
 export type Condition = (context: OperatorContext) => string | null;
 
 /**
- * How a runtime takes it: `refused` ends with an error or an abort, `wrong` computes something else than the model
- * says.
+ * What the runtime does: `refused` ends with an error or an abort, `wrong` computes something else than the model says.
  */
 export type Severity = 'refused' | 'wrong';
 
@@ -22,19 +21,19 @@ export interface Limit {
   readonly condition: Condition;
 }
 
-/** Scales and zero points with which the kernel ends. */
+/** Scales and zero points for which the kernel ends with an error. */
 export const refused = (...conditions: Condition[]): Limit => ({
   severity: 'refused',
   about: 'numbers',
   condition: all(...conditions),
 });
-/** Scales and zero points with which it computes something else. */
+/** Scales and zero points for which it computes something else. */
 export const wrong = (...conditions: Condition[]): Limit => ({
   severity: 'wrong',
   about: 'numbers',
   condition: all(...conditions),
 });
-/** Shapes, types and operands with which it ends. */
+/** Shapes, types and operands for which it ends with an error. */
 export const unsupported = (...conditions: Condition[]): Limit => ({
   severity: 'refused',
   about: 'graph',
@@ -51,7 +50,7 @@ const zeroOf = (operand: Operand | null | undefined): number => operand?.zeroPoi
 export const isQuantized = ({ type, scale }: Operand): boolean =>
   scale.length > 0 && (type === 'int8' || type === 'uint8' || type === 'int16');
 
-/** Holds only where the first output has one of the types. */
+/** Applies only if the first output has one of the types. */
 export function where(types: readonly string[], ...conditions: Condition[]): Condition {
   return (context) =>
     types.includes(context.outputs[0]?.type ?? '')
@@ -96,7 +95,7 @@ export function alike({
   };
 }
 
-/** The inputs are quantized alike. */
+/** The inputs have the same quantization. */
 export const inputsAlike: Condition = ({ inputs }) => {
   const [first, ...others] = listed(inputs).filter(isQuantized);
   if (first === undefined) return null;
@@ -106,7 +105,7 @@ export const inputsAlike: Condition = ({ inputs }) => {
     : `tensors ${first.label} and ${other.label} must have the same scale and zero point`;
 };
 
-/** Outputs are quantized like the input. */
+/** Outputs have the input's quantization. */
 export const outputsAlike: Condition = ({ inputs: [input], outputs }) => {
   if (input == null || !isQuantized(input)) return null;
   const other = outputs.find((output) => scaleOf(output) !== scaleOf(input) || zeroOf(output) !== zeroOf(input));
@@ -120,7 +119,7 @@ export interface FixedQuantization {
   readonly zeroPoint?: number;
 }
 
-/** Quantization that an output has, by its type. */
+/** Fixed quantization of an output, by its type. */
 export function fixedOutput(byType: Readonly<Partial<Record<string, FixedQuantization>>>): Condition {
   return ({ outputs: [output] }) => {
     const wanted = byType[output?.type ?? ''];
@@ -135,8 +134,8 @@ export function fixedOutput(byType: Readonly<Partial<Record<string, FixedQuantiz
 }
 
 /**
- * The multiplier that brings the sum of two operands to the output is below 1 (QuantizeMultiplierSmallerThanOneExp):
- * twice the larger input scale, by the bits that the sum has more.
+ * The multiplier from the sum of two operands to the output is below 1 (QuantizeMultiplierSmallerThanOneExp): twice the
+ * larger input scale, with the extra bits of the sum.
  */
 export const sumMultiplierBelowOne: Condition = ({ inputs, outputs: [output] }) => {
   if (output === undefined || !isQuantized(output)) return null;
@@ -149,7 +148,7 @@ export const sumMultiplierBelowOne: Condition = ({ inputs, outputs: [output] }) 
   );
 };
 
-/** The same of a squared difference: two bits of 7 more. */
+/** The same for a squared difference: twice 7 extra bits. */
 export const squareMultiplierBelowOne: Condition = ({ inputs, outputs: [output] }) => {
   if (output === undefined || output.type !== 'int8' || !isQuantized(output)) return null;
   const largest = 2 * Math.max(...listed(inputs).filter(isQuantized).map(scaleOf));
@@ -160,14 +159,14 @@ export const squareMultiplierBelowOne: Condition = ({ inputs, outputs: [output] 
   );
 };
 
-/** Rounded to its bits, it must still be below 1. */
+/** After rounding to its bits it must still be below 1. */
 function belowOne(multiplier: number, { label }: Operand, rule: string): string | null {
   return multiplier < 1 && quantizeMultiplier(multiplier).shift <= 0
     ? null
     : `output ${label} is too fine for its inputs: ${rule}`;
 }
 
-/** Of SUB in TFLite, which has a way for multipliers below 1 and one for those above. */
+/** For SUB in TFLite, which handles multipliers below and above 1 separately. */
 export const differenceMultiplierNotOne: Condition = (context) => {
   const multiplier = differenceMultiplier(context);
   const exactly = multiplier === 1 || (multiplier < 1 && quantizeMultiplier(multiplier).shift > 0);
@@ -192,7 +191,10 @@ function differenceMultiplier({ inputs, outputs: [output] }: OperatorContext): n
   return (2 * largest) / (2 ** (output.type === 'int16' ? 15 : 20) * scaleOf(output));
 }
 
-/** What comes before the output has less than 7 bits more than it (MultiplyByQuantizedMultiplier for 64-bit sums). */
+/**
+ * The value before the output has less than 7 bits more than the output (MultiplyByQuantizedMultiplier for 64-bit
+ * sums).
+ */
 export function wideMultiplierBelow128(first: number, second: number): Condition {
   return ({ inputs, outputs: [output] }) => {
     if (output?.type !== 'int16') return null;
@@ -205,8 +207,8 @@ export function wideMultiplierBelow128(first: number, second: number): Condition
 }
 
 /**
- * The multiplier from the product of two operands to the output is below 2^31: the kernel shifts by its exponent, and C
- * leaves shifts beyond 31 undefined.
+ * The multiplier from the product of two operands to the output is below 2^31: the kernel shifts by its exponent, and
+ * shifts beyond 31 are undefined in C.
  */
 export function productShiftDefined(first: number, second: number): Condition {
   return ({ inputs, outputs: [output] }) => {
@@ -244,7 +246,7 @@ export const exponentFactorAboveOne: Condition = ({ inputs: [input], options, ar
   return scaleOf(input) > least ? null : `tensor ${input.label} has scale ${scaleOf(input)}; it must be above ${least}`;
 };
 
-/** Bounds of the first input's scale, by its type. */
+/** Limits of the first input's scale, by its type. */
 export function inputScale(byType: Readonly<Partial<Record<string, Bounds>>>): Condition {
   return ({ inputs: [input] }) => {
     const bounds = byType[input?.type ?? ''];
@@ -261,7 +263,7 @@ export const noScaleOfOne: Condition = ({ inputs }) => {
   return found === undefined ? null : `tensor ${found.label} has scale 1, for which the kernel has no multiplier`;
 };
 
-/** Dimensions of the inputs and outputs, or of those named. */
+/** Number of dimensions of the inputs and outputs, or of the named ones. */
 export function rankAtMost(most: number, positions?: readonly number[]): Condition {
   return ({ inputs, outputs }) => {
     const seen = positions === undefined ? [...inputs, ...outputs] : positions.map((position) => inputs[position]);
@@ -270,7 +272,7 @@ export function rankAtMost(most: number, positions?: readonly number[]): Conditi
   };
 }
 
-/** Dimensions where the operands broadcast. */
+/** Number of dimensions if the operands broadcast. */
 export function broadcastRankAtMost(most: number): Condition {
   return (context) => {
     const { inputs, outputs } = context;
@@ -290,7 +292,7 @@ export function inputsAtMost(most: number): Condition {
   return ({ inputs }) => (inputs.length > most ? `${inputs.length} inputs; at most ${most}` : null);
 }
 
-/** The operator's options specify this fused activation (its number in the schema). */
+/** The operator's options specify this fused activation (by its number in the schema). */
 export function activation(number: number, name: string): Condition {
   return ({ options }) =>
     options !== null && 'fusedActivationFunction' in options && options.fusedActivationFunction !== number
@@ -306,7 +308,7 @@ export function intermediates(needed: number): Condition {
       : `it has ${context.intermediates.length} intermediate tensors, not ${needed}`;
 }
 
-/** An operand is of this type. */
+/** An operand has this type. */
 export function operandType(position: number, type: string): Condition {
   return ({ inputs }) => {
     const operand = inputs[position];
@@ -319,7 +321,7 @@ export const noActivation: Condition = ({ options }) =>
     ? 'it must have no fused activation'
     : null;
 
-/** The bias, by the type of the activations: whether it must be there, and of which types. */
+/** The bias, by the type of the activations: whether it is required, and its types. */
 export function bias(
   position: number,
   byType: Readonly<Partial<Record<string, readonly string[]>>>,
@@ -334,13 +336,13 @@ export function bias(
   };
 }
 
-/** What is left out must not be listed. */
+/** An absent input must not be listed. */
 export function notListedAsAbsent(position: number): Condition {
   return ({ inputs }) =>
     inputs.length > position && inputs[position] === null ? 'its bias is left out, but listed among the inputs' : null;
 }
 
-/** The bias has the scale of the products, to a fiftieth of the output's (GetQuantizedConvolutionMultipler). */
+/** The bias scale equals that of the products, to a fiftieth of the output scale (GetQuantizedConvolutionMultipler). */
 export const biasScaleOfProducts: Condition = ({ inputs, outputs: [output] }) => {
   const [input, filter, operand] = inputs;
   if (
@@ -360,7 +362,7 @@ export const biasScaleOfProducts: Condition = ({ inputs, outputs: [output] }) =>
     : `bias ${operand.label} has scale ${scaleOf(operand)}; it must be that of input times weights, ${product}`;
 };
 
-/** Weights of one scale. */
+/** Per-tensor weights. */
 export function perTensor(position: number, type: string): Condition {
   return ({ inputs }) => {
     const operand = inputs[position];
@@ -370,7 +372,7 @@ export function perTensor(position: number, type: string): Condition {
   };
 }
 
-/** Pairs of types from input to output. */
+/** Pairs of input and output type. */
 export function conversions(pairs: Readonly<Partial<Record<string, readonly string[]>>>): Condition {
   return ({ inputs: [input], outputs: [output] }) => {
     if (input == null || output === undefined) return null;
@@ -385,7 +387,7 @@ export const oneScale: Condition = ({ inputs: [input], outputs: [output] }) => {
   return many === undefined ? null : `tensor ${many.label} has a scale for each channel; one for all`;
 };
 
-/** Holds only where the first input has one of the types. */
+/** Applies only if the first input has one of the types. */
 export function whereInput(types: readonly string[], condition: Condition): Condition {
   return (context) => (types.includes(context.inputs[0]?.type ?? '') ? condition(context) : null);
 }

@@ -39,7 +39,7 @@ import {
 } from './rules.js';
 
 const symmetric = [refused(symmetricInt16)];
-/** Above a scale of 1 the kernels shift by negative amounts, which C leaves undefined. */
+/** Above a scale of 1 the kernels shift by negative amounts, which is undefined in C. */
 const comparison = [unsupported(broadcastRankAtMost(4)), refused(noScaleOfOne), wrong(scalesBelow(1))];
 const alikeAndSymmetric = [refused(alike({ inputs: [0] }), symmetricInt16)];
 const broadcasts5 = [unsupported(broadcastRankAtMost(5))];
@@ -159,7 +159,7 @@ export const tfliteLimits: Readonly<Partial<Record<string, readonly Limit[]>>> =
   ZEROS_LIKE: [unsupported(inputTypes('float32', 'int32', 'int64'))],
 };
 
-/** The operands of TRANSPOSE_CONV stand behind the output's shape, in another order. */
+/** The operands of TRANSPOSE_CONV follow the output's shape, in another order. */
 function biasScaleOfProductsAfterShape(): Condition {
   return (context) => {
     const [, filter = null, input = null, operand = null] = context.inputs;

@@ -21,7 +21,7 @@ import { sameShape } from './shapes.js';
 
 const extraBits = 20;
 
-/** Sums in whatever representation: floats, wrapping int32, or the extra bits of int8. */
+/** Sums in any representation: floats, wrapping int32, or int8 with extra bits. */
 interface Summation {
   readonly zero: number;
   readonly add: (sum: number, element: number) => number;
@@ -40,7 +40,7 @@ function summationOf(context: OperatorContext): Summation {
   })();
 }
 
-/** TensorFlow Lite's ADD_N is its ADD, repeated, which keeps within the finite values. */
+/** TensorFlow Lite's ADD_N repeats its ADD, which limits results to finite values. */
 function summationFloat(context: OperatorContext): Summation {
   const [low, high] = floatLimits(context, 0);
   const clamps = context.name === 'ADD_N' && context.arithmetic.runtime === 'tflite';
@@ -60,7 +60,7 @@ function summationInt8(context: OperatorContext): Summation {
   const { requantize } = context.arithmetic;
   const bring = (value: number): number => requantize(value << extraBits, input.multiplier, input.shift);
   return {
-    // Not 0: the reference kernels start from an element of value 0, less the zero point.
+    // Not 0: the reference kernels start from an element of value 0, minus the zero point.
     zero: bring(-from.zeroPoint),
     add: (sum, element) => (sum + bring(element - from.zeroPoint)) | 0,
     finish: (sum) => clamp(requantize(sum, output.multiplier, output.shift) + to.zeroPoint, -128, 127),

@@ -1,5 +1,5 @@
-// How the integer operators with weights sum and bring the sum to the output: int8 in accumulators of 32 bits, int16 in
-// 64 (32 where the bias is int32).
+// How integer operators with weights sum and rescale: int8 uses 32-bit accumulators, int16 64-bit ones (32-bit with an
+// int32 bias).
 
 import { TensorType } from '../../formats/tflite/index.js';
 import type { ChannelArithmetic } from '../arithmetic/profile.js';
@@ -10,12 +10,12 @@ import type { ChannelMultipliers } from './requantize.js';
 export interface Accumulator {
   /** Sum of row[i] * weights[from + i]. */
   readonly dot: (row: Int32Array, weights: Weights, from: number, length: number) => number;
-  /** The output element of a channel from its sum: bias, rescaling, zero point, activation. */
+  /** The output element of a channel, from its sum: bias, rescaling, zero point, activation. */
   readonly finish: (sum: number, channel: number) => number;
   readonly inputOffset: number;
 }
 
-/** Weights less their zero point. */
+/** Weights minus their zero point. */
 export type Weights = Int8Array | Int16Array;
 
 /**
@@ -54,13 +54,13 @@ interface Operation {
   readonly bias: Operand | null | undefined;
   readonly channels: number;
   readonly activation: number;
-  /** What the options say of an absent bias (int16 only); 64 bits unless INT32. */
+  /** Type of an absent bias in the options (int16 only); 64 bits unless INT32. */
   readonly quantizedBiasType?: number;
-  /** Whether int16 without a bias sums in 32 bits. */
+  /** Whether int16 without a bias uses 32-bit sums. */
   readonly int16In32Bits?: boolean;
 }
 
-/** What the sum of an output channel goes through; the numbers behind an Accumulator. */
+/** The rescaling of an output channel's sum; the parameters of an Accumulator. */
 export interface Accumulation {
   readonly wide: boolean;
   readonly bias: Int32Array | Float64Array;
@@ -71,14 +71,14 @@ export interface Accumulation {
   readonly high: number;
 }
 
-/** @throws OPERATOR_INVALID where types, bias or quantization do not fit */
+/** @throws OPERATOR_INVALID if types, bias or quantization do not match */
 export function accumulationOf(
   context: OperatorContext,
   operation: Operation,
   multipliers: ChannelMultipliers,
 ): Accumulation {
   const { input, filter, output, bias, channels, activation, quantizedBiasType, int16In32Bits = false } = operation;
-  // The elements of int4 weights are unpacked when the model is bound.
+  // int4 weights are unpacked when the model is bound.
   if (!(filter.type === 'int4' && input.type === 'int8'))
     requireType(context, filter, input.type === 'uint8' ? 'uint8' : 'int8');
   requireType(context, output, input.type);
@@ -127,7 +127,7 @@ export function accumulatorOf(
   };
 }
 
-/** The bias, or zeros: int32, or int64 as doubles, which hold what an accumulator may. */
+/** The bias, or zeros: int32, or int64 as doubles, which can represent every accumulator value. */
 function biasOf(
   context: OperatorContext,
   bias: Operand | null | undefined,
@@ -143,7 +143,7 @@ function biasOf(
   throw invalid(context, `bias ${bias.label} is ${bias.type}, not ${wide ? 'int64' : 'int32'}`);
 }
 
-/** Wraps in 32 bits, as the kernels' accumulators do. */
+/** Wraps in 32 bits, like the kernels' accumulators. */
 export function dotInt32(row: Int32Array, weights: Weights, from: number, length: number): number {
   let sum = 0;
   for (let i = 0; i < length; i++) sum = (sum + (row[i] as number) * (weights[from + i] as number)) | 0;

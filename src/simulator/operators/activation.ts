@@ -1,4 +1,4 @@
-// Limits that a fused activation puts on an output, in real and in quantized values (TFLite kernel_util.cc).
+// Limits of a fused activation, in real and in quantized values (TFLite kernel_util.cc).
 
 import { ActivationFunctionType } from '../../formats/tflite/index.js';
 import { roundHalfAway } from '../arithmetic/fixed-point.js';
@@ -7,7 +7,7 @@ import { invalid, type Operand, type OperatorContext, quantizationOf } from './o
 /** The largest finite float32. */
 export const float32Max = (2 - 2 ** -23) * 2 ** 127;
 
-/** [min, max] of the real output; without an activation those of float32, to which the kernels bring infinities. */
+/** [min, max] of the real output; without an activation those of float32, to which the kernels clamp infinities. */
 export function floatLimits(context: OperatorContext, activation: number): readonly [number, number] {
   switch (activation) {
     case ActivationFunctionType.NONE:
@@ -24,7 +24,7 @@ export function floatLimits(context: OperatorContext, activation: number): reado
 }
 
 /**
- * [min, max] of the quantized output: the type's limits, narrowed by the activation's, which are rounded in float32.
+ * [min, max] of the quantized output: the type's limits, restricted by the activation's, which are rounded in float32.
  */
 export function quantizedLimits(
   context: OperatorContext,
@@ -63,7 +63,7 @@ export function clamp(value: number, low: number, high: number): number {
   return Math.min(high, Math.max(low, value));
 }
 
-/** As the reference kernels clamp floats: a NaN stays, and so does -0 at a limit of 0. */
+/** As in the reference kernels: NaN stays NaN, and -0 stays -0 at a limit of 0. */
 export function clampFloat(value: number, low: number, high: number): number {
   return value < low ? low : value > high ? high : value;
 }

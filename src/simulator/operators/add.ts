@@ -1,5 +1,5 @@
 // ADD and SUB with broadcasting. int8, int16 (TFLite reference_integer_ops::AddElementwise, reference_ops::Add): both
-// inputs are brought to twice the larger of their scales with extra bits, added, and brought to the output's scale.
+// inputs are converted to twice the larger of their scales with extra bits, added, and converted to the output's scale.
 
 import type { ElementType, OperatorName } from '../../formats/tflite/index.js';
 import { quantizeMultiplier } from '../arithmetic/fixed-point.js';
@@ -19,7 +19,7 @@ import {
 } from './operator.js';
 import { broadcastShape } from './shapes.js';
 
-/** Extra bits in which the inputs are added. */
+/** Extra bits for the sum. */
 const extraBits: Partial<Record<ElementType, number>> = { int8: 20, uint8: 20, int16: 15 };
 
 interface Kind {
@@ -27,8 +27,8 @@ interface Kind {
   readonly options: 'AddOptions' | 'SubOptions';
   readonly sign: 1 | -1;
   /**
-   * What is kept of the ratios of the scales. TFLM at 90b983c2 computes them in double for ADD, in float32 for SUB
-   * (add_common.cc, sub_common.cc).
+   * Rounding of the scale ratios. TFLM at 90b983c2 computes them in double for ADD, in float32 for SUB (add_common.cc,
+   * sub_common.cc).
    */
   readonly ratio: (context: OperatorContext) => (ratio: number) => number;
   readonly stateBytes: number;

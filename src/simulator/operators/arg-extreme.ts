@@ -1,4 +1,4 @@
-// ARG_MAX and ARG_MIN along a constant axis: the first of equal elements counts.
+// ARG_MAX and ARG_MIN along a constant axis: of equal elements the first one counts.
 
 import type { OperatorName } from '../../formats/tflite/index.js';
 import { aroundAxis, constantIntegers, resolveAxis } from './axes.js';

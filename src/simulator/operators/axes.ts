@@ -3,7 +3,7 @@
 import { elementCount } from '../../formats/tflite/index.js';
 import { invalid, type Operand, type OperatorContext } from './operator.js';
 
-/** The dimension that `axis` names, counted from the end where it is negative. */
+/** The dimension that `axis` names; negative values count from the end. */
 export function resolveAxis(context: OperatorContext, axis: number, rank: number): number {
   const resolved = axis < 0 ? axis + rank : axis;
   if (!Number.isInteger(resolved) || resolved < 0 || resolved >= rank)
@@ -11,7 +11,7 @@ export function resolveAxis(context: OperatorContext, axis: number, rank: number
   return resolved;
 }
 
-/** Sizes, axes and the like are few. */
+/** Maximum number of elements in constants for sizes, axes and the like. */
 export const maxIntegers = 2 ** 16;
 
 /** The values of a constant input of int32 or int64. */
@@ -23,7 +23,7 @@ export function constantIntegers(context: OperatorContext, operand: Operand): nu
   return Array.from(operand.data as ArrayLike<number | bigint>, Number);
 }
 
-/** A shape seen from one axis: that many elements before it, along it and after it. */
+/** A shape relative to an axis: number of elements before, along and after it. */
 export interface AroundAxis {
   readonly outer: number;
   readonly size: number;

@@ -1,4 +1,4 @@
-// BATCH_MATMUL: the last two dimensions are matrices, those before broadcast. int8, int16: TFLite
+// BATCH_MATMUL: the last two dimensions are matrices, the others broadcast. int8, int16: TFLite
 // reference_ops::BatchMatMul.
 
 import { elementCount } from '../../formats/tflite/index.js';
@@ -27,9 +27,9 @@ interface Matmul {
   readonly columns: number;
   readonly depth: number;
   readonly products: number;
-  /** First element of both matrices of a product. */
+  /** Index of the first element of both matrices. */
   readonly starts: (product: number) => readonly [number, number];
-  /** Distance of neighbours along rows and depth of the left matrix, along columns and depth of the right one. */
+  /** Strides along rows and depth of the left matrix, along columns and depth of the right one. */
   readonly leftStride: readonly [number, number];
   readonly rightStride: readonly [number, number];
 }

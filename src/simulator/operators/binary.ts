@@ -1,4 +1,4 @@
-// Operators of two operands that broadcast: DIV, FLOOR_DIV, FLOOR_MOD, MAXIMUM, MINIMUM, POW, SQUARED_DIFFERENCE,
+// Binary operators with broadcasting: DIV, FLOOR_DIV, FLOOR_MOD, MAXIMUM, MINIMUM, POW, SQUARED_DIFFERENCE,
 // LOGICAL_AND, LOGICAL_OR. int8: TFLite's reference_ops and TFLM's squared_difference.cc.
 
 import type { ElementType } from '../../formats/tflite/index.js';
@@ -22,7 +22,7 @@ import { broadcastShape } from './shapes.js';
 
 type Prepare = OperatorFamily['prepare'];
 
-/** Both inputs and the output, all of the first one's type. */
+/** Both inputs and the output have the first one's type. */
 export function threeOperands(context: OperatorContext): readonly [Operand, Operand, Operand] {
   const [a, b, output] = [inputOf(context, 0), inputOf(context, 1), outputOf(context)];
   requireType(context, b, a.type);
@@ -42,7 +42,7 @@ function divFloat(context: OperatorContext): () => void {
 
 function divInt32(context: OperatorContext): () => void {
   const [low, high] = floatLimits(context, optionsOf(context, 'DivOptions').fusedActivationFunction);
-  // C leaves a division by zero undefined; here it is 0.
+  // Division by zero is undefined in C; here it gives 0.
   return elementwise(context, ...threeOperands(context), (x, y) => (y === 0 ? 0 : clamp(Math.trunc(x / y), low, high)));
 }
 
@@ -59,10 +59,10 @@ function divQuantized(context: OperatorContext): () => void {
   const { requantize } = context.arithmetic;
   return elementwise(context, a, b, output, (x, y) => {
     const [first, second] = [x - qa.zeroPoint, y - qb.zeroPoint];
-    // Divided by zero, the reciprocal comes out as the kernel's arithmetic has it.
+    // For a divisor of 0, the reciprocal follows from the kernel's arithmetic.
     const dividend = second < 0 ? -first : first;
     const { scale, bitsOverUnit } = reciprocal(Math.abs(second), 31);
-    // CountLeadingSignBits, which leaves the sign itself in place.
+    // CountLeadingSignBits without the sign itself.
     const headroom = Math.clz32(dividend >= 0 ? dividend : ~dividend) - 1;
     const quotient = requantize(dividend, scale, headroom);
     return clamp(
@@ -79,8 +79,8 @@ interface Quantization {
 }
 
 /**
- * Both are brought to twice the larger scale with 7 extra bits, for int16 none; the difference is squared, which may
- * wrap.
+ * Both inputs are converted to twice the larger scale with 7 extra bits (none for int16); the difference is squared,
+ * which may wrap.
  */
 function squaredDifferenceQuantized(context: OperatorContext): () => void {
   const [a, b, output] = threeOperands(context);
@@ -105,7 +105,7 @@ function squaredDifferenceQuantized(context: OperatorContext): () => void {
 }
 
 const floorDivide = (x: number, y: number): number => Math.floor(x / y);
-/** The remainder that has the divisor's sign. */
+/** The remainder with the divisor's sign. */
 const floorModulo = (x: number, y: number): number => {
   const rest = x % y;
   return rest !== 0 && rest < 0 !== y < 0 ? rest + y : rest;
@@ -126,7 +126,7 @@ const noZeroDivisor =
       step();
     };
   };
-/** TensorFlow Lite Micro has no such check in DIV. Of FLOOR_DIV and FLOOR_MOD it has no integer kernels. */
+/** TensorFlow Lite Micro has no such check in DIV, and no integer kernels for FLOOR_DIV and FLOOR_MOD. */
 const noZeroDivisorInTflite =
   (prepare: Prepare): Prepare =>
   (context) =>

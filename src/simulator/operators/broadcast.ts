@@ -1,9 +1,9 @@
-// Element positions of two operands that broadcast against each other as numpy does: sizes are compared from the
-// last dimension backwards, and a size of 1 repeats.
+// Element indices of two operands that broadcast as in NumPy: sizes are compared from the last dimension backwards, and
+// a size of 1 repeats.
 
 import { invalid, type Operand, type OperatorContext } from './operator.js';
 
-/** For every output element, the index of the element of `operand` that it reads; null where that is the same index. */
+/** For every output element, the index of the element of `operand` that it reads; null if the indices are the same. */
 export function broadcastIndex(context: OperatorContext, operand: Operand, output: Operand): Int32Array | null {
   const rank = output.shape.length;
   if (operand.shape.length > rank)
@@ -36,7 +36,7 @@ export function broadcastIndex(context: OperatorContext, operand: Operand, outpu
   return index;
 }
 
-/** The operation on every pair of elements, with broadcasting; it is also given the output element's index. */
+/** Applies the operation to every pair of elements, with broadcasting; it also receives the output index. */
 export function elementwise(
   context: OperatorContext,
   a: Operand,

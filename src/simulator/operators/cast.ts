@@ -1,5 +1,5 @@
-// CAST: C's static_cast between element types; towards zero from float, modulo 2^n between integers, saturating where C
-// leaves it open.
+// CAST: C's static_cast between element types: truncation from float, modulo 2^n between integers, saturation where C
+// leaves the result undefined.
 
 import type { ElementType } from '../../formats/tflite/index.js';
 import { clamp } from './activation.js';
@@ -34,7 +34,7 @@ function prepare(context: OperatorContext): () => void {
   };
 }
 
-/** What a typed array of the output's type is given; it wraps integers itself. */
+/** Value stored in a typed array of the output's type, which wraps integers itself. */
 function converter(
   context: OperatorContext,
   from: ElementType,

@@ -1,5 +1,5 @@
-// EQUAL, NOT_EQUAL, GREATER, GREATER_EQUAL, LESS, LESS_EQUAL: bool from two operands that broadcast. int8: both are
-// brought to a common scale with 8 extra bits (TFLite reference_ops::ComparisonWithScaling).
+// EQUAL, NOT_EQUAL, GREATER, GREATER_EQUAL, LESS, LESS_EQUAL: bool from two operands with broadcasting. int8: both are
+// converted to a common scale with 8 extra bits (TFLite reference_ops::ComparisonWithScaling).
 
 import type { ElementType, OperatorName } from '../../formats/tflite/index.js';
 import { multiplySmallerThanOne, quantizeMultiplier } from '../arithmetic/fixed-point.js';

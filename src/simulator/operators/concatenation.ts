@@ -1,4 +1,4 @@
-// CONCATENATION along one axis. int8 inputs must have the output's scale and zero point, as TFLM demands; uint8 ones
+// CONCATENATION along one axis. int8 inputs must have the output's scale and zero point, as TFLM requires; uint8 inputs
 // are rescaled in float32 (TFLite reference_ops::ConcatenationWithScaling).
 
 import { roundHalfAway } from '../arithmetic/fixed-point.js';
@@ -19,7 +19,7 @@ import {
   type ShapeRule,
 } from './operator.js';
 
-/** The inputs, and the axis along which they follow each other. */
+/** The inputs, and the axis of concatenation. */
 function partsOf(context: OperatorContext): { inputs: readonly Operand[]; at: number } {
   const inputs = context.inputs.map((_, i) => inputOf(context, i));
   const { shape } = inputOf(context, 0);
@@ -68,7 +68,7 @@ function prepare(context: OperatorContext): () => void {
   };
 }
 
-/** From an input's uint8 to the output's; null where they are quantized alike. */
+/** Converts an input's uint8 to the output's; null if the quantization is the same. */
 function rescalingOf(context: OperatorContext, input: Operand, output: Operand): ((value: number) => number) | null {
   if (output.type !== 'uint8' || output.scale.length === 0) return null;
   const from = quantizationOf(context, input);

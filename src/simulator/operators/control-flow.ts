@@ -1,5 +1,5 @@
-// IF, WHILE, CALL_ONCE: operators that call other subgraphs of the model; VAR_HANDLE, READ_VARIABLE, ASSIGN_VARIABLE:
-// variables that subgraphs share by name.
+// IF, WHILE, CALL_ONCE: operators that call other subgraphs; VAR_HANDLE, READ_VARIABLE, ASSIGN_VARIABLE: variables that
+// subgraphs share by name.
 
 import {
   anyType,
@@ -38,7 +38,7 @@ function givenInputs(context: OperatorContext, first: number): Operand[] {
   return context.inputs.slice(first).map((_, i) => inputOf(context, first + i));
 }
 
-/** Gives arguments to a subgraph, invokes it, and takes its results. */
+/** Passes arguments to a subgraph, invokes it, and copies its results. */
 function caller(
   context: OperatorContext,
   called: CalledSubgraph,
@@ -65,7 +65,7 @@ function prepareIf(context: OperatorContext): Step {
   return () => ((condition.data as Uint8Array)[0] !== 0 ? yes() : no());
 }
 
-/** The outputs hold the state from one turn to the next. */
+/** The outputs hold the loop state. */
 function prepareWhile(context: OperatorContext): Step {
   const { condSubgraphIndex, bodySubgraphIndex } = optionsOf(context, 'WhileOptions');
   const [condition, body] = [condSubgraphIndex, bodySubgraphIndex].map((index) => context.shared.subgraph(index)) as [
@@ -117,7 +117,7 @@ function handleOf(context: OperatorContext): () => number {
   return () => (resource.data as Int32Array)[0] as number;
 }
 
-/** A variable that nothing has assigned is all zeros, as the memory that TFLM sets aside for it. */
+/** An unassigned variable contains zeros, like the memory that TFLM allocates for it. */
 function prepareRead(context: OperatorContext): () => void {
   const handle = handleOf(context);
   const output = outputOf(context);
@@ -140,13 +140,13 @@ function prepareAssign(context: OperatorContext): () => void {
   return () => context.shared.resources.assign(handle(), bytesOf(value));
 }
 
-/** The results of one branch; the other must give the same. */
+/** The results of one branch; the other must have the same. */
 const branchShapes: ShapeRule = (context) =>
   context.shared.subgraph(optionsOf(context, 'IfOptions').thenSubgraphIndex).outputs.map(({ shape }) => shape);
 
 const asGiven: ShapeRule = (context) => context.inputs.map((_, i) => inputOf(context, i).shape);
 
-/** Only the file says. */
+/** Known from the file only. */
 const asStored: ShapeRule = () => null;
 
 const stateful = (family: OperatorFamily): OperatorFamily => ({ ...family, dependsOn: 'state' });

@@ -159,7 +159,7 @@ function prepareFloat(context: OperatorContext): () => void {
   };
 }
 
-/** In float32 and in the order of the elements, as the reference kernels sum. */
+/** In float32 and in the order of the elements, like the reference kernels. */
 export function dotFloat(row: Float32Array, weights: Float32Array, from: number, length: number): number {
   let sum = 0;
   for (let i = 0; i < length; i++)
@@ -168,7 +168,7 @@ export function dotFloat(row: Float32Array, weights: Float32Array, from: number,
 }
 
 /**
- * CMSIS-NN's convolution scratch: none for 1x1 without padding, else two columns of int16 or four of int8
+ * CMSIS-NN's convolution scratch: none for 1x1 without padding, otherwise two columns of int16 or four of int8
  * (arm_convolve_get_buffer_sizes_s8.c).
  */
 function cmsisScratch({ window, depth, input, output }: Conv, simd: RuntimeKernels['simd']): readonly number[] {

@@ -50,8 +50,8 @@ export function depthwiseOf(context: OperatorContext): Depthwise {
 }
 
 /**
- * Sums one output channel at one position; `offsetOf` a batch is added to every input; `round` is applied to every
- * product and sum: nothing for integers, float32 for floats.
+ * Sums one output channel at one position. `offsetOf` a batch is added to every input; `round` is applied to every
+ * product and sum: identity for integers, float32 for floats.
  */
 function summation(
   conv: Depthwise,
@@ -114,7 +114,7 @@ function prepareInteger(context: OperatorContext): () => void {
 
 function prepareDynamicRange(context: OperatorContext, conv: Depthwise): () => void {
   const { input, filter, output, window, channels } = conv;
-  // TFLite reads a scale for each channel, whether there is one or not.
+  // TFLite reads a scale for each channel, even if there is only one.
   if (filter.scale.length !== channels)
     throw invalid(context, `weights ${filter.label} need a scale for each of ${channels} channels`);
   const scales = weightScales(context, filter, output, channels);

@@ -1,7 +1,7 @@
-// TFLite_Detection_PostProcess: boxes of an object detector, decoded around their anchors, the best of those that
-// overlap kept. Of equal scores the first box wins; what no detection fills is 0, where TFLite's fast variant leaves
-// what was there. With several classes to a detection released kernels (TFLite 2.21) count each as a detection and
-// write past their outputs; here each box has room for its classes, as documented.
+// TFLite_Detection_PostProcess: decodes an object detector's boxes around their anchors, and keeps the best of
+// overlapping ones. Of equal scores the first box wins; unused output entries are 0, whereas TFLite's fast variant
+// leaves old data. With several classes per detection released kernels (TFLite 2.21) count each class as a detection
+// and write past their outputs; here each box has room for its classes, as documented.
 
 import { FlexMap } from '../../formats/flatbuffer/index.js';
 import type { ElementType } from '../../formats/tflite/index.js';
@@ -20,7 +20,7 @@ import {
 /** ymin, xmin, ymax, xmax. */
 const boxNumbers = 4;
 const defaultDetectionsPerClass = 100;
-/** Far more than any detector gives. */
+/** Far more than any detector produces. */
 const detectionLimit = 1_000_000;
 const types: readonly ElementType[] = ['uint8', 'float32'];
 
@@ -44,7 +44,7 @@ interface Detection {
 export const detectionPostProcess: OperatorFamily = {
   name: 'custom:TFLite_Detection_PostProcess',
   types,
-  // Converters leave the shapes of its outputs out.
+  // Converters omit the shapes of its outputs.
   shapes: (context) => {
     const { maxDetections, classesPerDetection } = optionsIn(context);
     const count = maxDetections * classesPerDetection;
@@ -58,7 +58,7 @@ export const detectionPostProcess: OperatorFamily = {
     requireRank(context, anchors, 2);
     const [batch = 0, boxes = 0, coordinates = 0] = encodings.shape;
     const [, scored = 0, columns = 0] = predictions.shape;
-    // One column more than there are classes: the background comes first.
+    // One column more than the number of classes: the first one is the background.
     const offset = columns - options.classes;
     if (
       batch !== 1 ||
@@ -90,7 +90,7 @@ export const detectionPostProcess: OperatorFamily = {
   },
   work: () => ({ kind: 'elementwise', macs: 0 }),
   memory: (context) => {
-    // What TFLite itself keeps: decoded boxes, scores, and which boxes are still in question.
+    // TFLite's own buffers: decoded boxes, scores, and which boxes are candidates.
     const boxes = context.inputs[0]?.shape[1] ?? 0;
     return { scratch: [4 * boxNumbers * boxes, 4 * boxes * (context.inputs[1]?.shape[2] ?? 0), boxes] };
   },
@@ -107,7 +107,7 @@ function reader(context: OperatorContext, operand: Operand): Read {
   return (i) => Math.fround(Math.fround(scale) * (((operand.data as Uint8Array)[i] as number) - zeroPoint));
 }
 
-/** null where one is turned inside out. */
+/** null if a box has negative extent. */
 function decodedBoxes(
   boxes: number,
   coordinates: number,
@@ -142,7 +142,7 @@ function decodedBoxes(
   return out;
 }
 
-/** The faster way: each box stands for its best classes. */
+/** The fast variant: each box represents its best classes. */
 function byBox(
   boxes: number,
   decoded: Float32Array,
@@ -160,14 +160,14 @@ function byBox(
   const detections: Detection[] = [];
   for (const box of suppressed(best, decoded, options, options.maxDetections)) {
     for (const one of ranked[box] ?? []) detections.push({ box, class: one, score: scoreOf(box, one) });
-    // Each box has room for as many classes as were asked for.
+    // Each box has room for the requested number of classes.
     for (let missing = perBox; missing < options.classesPerDetection; missing++)
       detections.push({ box: -1, class: 0, score: 0 });
   }
   return detections;
 }
 
-/** The regular way: each class on its own, and then the best of all. */
+/** The regular variant: each class separately, then the best of all. */
 function byClass(
   boxes: number,
   decoded: Float32Array,
@@ -187,7 +187,7 @@ function byClass(
   return kept;
 }
 
-/** Boxes of high score that do not overlap too much with one of a higher. */
+/** Non-maximum suppression: high-scoring boxes that do not overlap a better one too much. */
 function suppressed(
   scores: readonly number[],
   decoded: Float32Array,
@@ -204,7 +204,7 @@ function suppressed(
   return chosen;
 }
 
-/** Intersection over union, in float32 as the kernel has it. */
+/** Intersection over union, in float32 like the kernel. */
 function overlap(boxes: Float32Array, a: number, b: number): number {
   const [aTop, aLeft, aBottom, aRight] = boxes.subarray(a * boxNumbers, (a + 1) * boxNumbers) as unknown as [
     number,
@@ -248,7 +248,7 @@ function write(
   count[0] = options.regular ? found.length : found.length / options.classesPerDetection;
 }
 
-/** In falling order; equal ones as they were. */
+/** In descending order; equal ones keep their order. */
 function falling<Item>(items: readonly Item[], value: (item: Item) => number): Item[] {
   return [...items].sort((a, b) => value(b) - value(a));
 }

@@ -1,6 +1,6 @@
-// Operators with int8 weights and float activations: a run of the input is quantized to int8 as it comes, the sums are
-// integers, and each is brought back to float by the scales of the run and of its channel. TFLite:
-// NeonAsymmetricQuantizeFloats, NeonSymmetricQuantizeFloats (neon_tensor_utils.cc, which x86-64 takes too),
+// Operators with int8 weights and float activations: a run of the input is quantized to int8 when it is needed, sums
+// are integers, and each is converted back to float by the scales of the run and of its channel. TFLite:
+// NeonAsymmetricQuantizeFloats, NeonSymmetricQuantizeFloats (neon_tensor_utils.cc, also used on x86-64),
 // HybridConvPerChannel, EvalHybrid. TFLM has no such kernels.
 
 import { roundHalfAway } from '../arithmetic/fixed-point.js';
@@ -45,7 +45,7 @@ function symmetricParameters(min: number, max: number): Parameters {
   return { scale: Math.fround(range / 127), inverse: Math.fround(127 / range), zeroPoint: 0, low: -127 };
 }
 
-/** The zero point is taken from the end of the range that gives the smaller error. */
+/** The zero point is computed from the end of the range with the smaller error. */
 function asymmetricParameters(min: number, max: number): Parameters {
   if (min === max) return { scale: 1, inverse: 0, zeroPoint: 0, low: -128 };
   const scale = Math.fround(max - min) / 255;
@@ -73,7 +73,7 @@ export function weightScales(
   return scale.length === channels ? scale : new Float32Array(channels).fill(scale[0] as number);
 }
 
-/** What a sum of products stands for. */
+/** The real value of a sum of products. */
 export function realSum(sum: number, weightScale: number, run: QuantizedRun, bias: number): number {
   return Math.fround(Math.fround(Math.fround(sum * weightScale) * run.scale) + bias);
 }

@@ -1,4 +1,4 @@
-// ELU: x where x >= 0, else exp(x) - 1. int8: a table computed in float32 (TFLM elu.cc; TFLite activations.cc, with
+// ELU: x for x >= 0, otherwise exp(x) - 1. int8: a table computed in float32 (TFLM elu.cc; TFLite activations.cc, with
 // expm1).
 
 import { mapFloatTable } from './float-table.js';

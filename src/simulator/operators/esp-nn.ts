@@ -1,6 +1,6 @@
-// Scratch of ESP-NN's kernels at d45b843c (esp_nn_get_*_scratch_size in src/convolution, src/softmax). Only those for
-// the vector unit of the ESP32-S3 (PIE) ask for any in convolutions; they copy inputs and filters into it, padded and
-// aligned.
+// Scratch sizes of ESP-NN's kernels at d45b843c (esp_nn_get_*_scratch_size in src/convolution, src/softmax). For
+// convolutions only the kernels for the ESP32-S3's vector unit (PIE) need any; they copy inputs and filters into it,
+// padded and aligned.
 
 import { alignUp } from '../../base/alignment.js';
 import type { RuntimeKernels } from './operator.js';
@@ -12,7 +12,7 @@ interface Convolution {
   readonly channels: number;
 }
 
-/** What a window reads beyond the right edge, or the lower one, with the library's margin. */
+/** Columns and rows that a window reads beyond the right and lower edge, with the library's margin. */
 function beyond(outputs: number, stride: number, filter: number, inputs: number): number {
   return Math.max(0, outputs * stride + filter - 1 - inputs);
 }
@@ -53,7 +53,7 @@ export function espNnConvScratch({ window, channels }: Convolution, simd: Runtim
   return [input + filter + alignedFilter + edges + margin + 4 * channels];
 }
 
-/** @param multiplier output channels for each input channel */
+/** @param multiplier output channels per input channel */
 export function espNnDepthwiseScratch(
   { window, channels }: Convolution,
   multiplier: number,

@@ -1,5 +1,5 @@
-// Functions of quantized elements that the kernels compute beforehand in float32 (TFLite common.h LUTPopulate): once
-// for all 256 values of 8 bits, at 513 places for int16.
+// Functions of quantized elements that the kernels tabulate in float32 (TFLite common.h LUTPopulate): all 256 values of
+// 8 bits, or 513 points for int16.
 
 import { roundHalfAway } from '../arithmetic/fixed-point.js';
 import { interpolate, interpolationTable } from '../arithmetic/lookup.js';

@@ -152,7 +152,7 @@ export const fullyConnected: OperatorFamily = {
       throw invalid(context, `an input of shape [${input.shape.join(', ')}] for filters of ${depth}`);
     return [input.shape.with(-1, units)];
   },
-  // Older files say nothing of keepNumDims and yet keep them.
+  // Older files do not set keepNumDims and yet keep the dimensions.
   takesStoredShape: true,
   prepare: (context) =>
     byType(context, inputOf(context, 0), {

@@ -1,5 +1,5 @@
-// Operators whose indices are data: GATHER, GATHER_ND, EMBEDDING_LOOKUP, ONE_HOT, DYNAMIC_UPDATE_SLICE. Indices outside
-// are an error of the sample, as on the device.
+// Operators with indices as data: GATHER, GATHER_ND, EMBEDDING_LOOKUP, ONE_HOT, DYNAMIC_UPDATE_SLICE. An index out of
+// range is an error of the sample, as on the device.
 
 import { fail } from '../../base/errors.js';
 import { elementCount } from '../../formats/tflite/index.js';
@@ -140,7 +140,7 @@ function prepareEmbeddingLookup(context: OperatorContext): () => void {
   };
 }
 
-/** The depth, and the axis along which it lies. */
+/** The depth, and its axis. */
 function oneHotOf(context: OperatorContext): { depth: number; at: number } {
   const rank = inputOf(context, 0).shape.length;
   const [depth = 0] = constantIntegers(context, inputOf(context, 1));
@@ -173,7 +173,7 @@ function prepareOneHot(context: OperatorContext): () => void {
   };
 }
 
-/** The update is moved inside where its start would let it reach beyond. */
+/** The start is clamped so that the update lies inside. */
 function prepareDynamicUpdateSlice(context: OperatorContext): () => void {
   const [operand, update, start] = [0, 1, 2].map((i) => inputOf(context, i)) as [Operand, Operand, Operand];
   const output = outputOf(context);

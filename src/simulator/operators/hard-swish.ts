@@ -9,7 +9,7 @@ import { sameShape } from './shapes.js';
 
 const { fround } = Math;
 
-/** To int16, saturating, the sum rounded half up. */
+/** Converts to int16, saturating, rounding half up. */
 function multiplier16(multiplier: number): number {
   return multiplier >= 2147450880 ? 32767 : (multiplier + 32768) >> 16;
 }

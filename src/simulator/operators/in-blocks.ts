@@ -1,6 +1,6 @@
 // Integer ADD and MUL as TensorFlow's optimized kernels compute them on x86-64 (optimized_ops.h, integer_ops/add.h and
-// mul.h, by NEON_2_SSE): whole blocks of a run of elements. ADD brings them to the common scale without the second
-// rounding; the results of both pass through int16. What is left of a run is computed as in the reference kernels.
+// mul.h, by NEON_2_SSE): in whole blocks of a run of elements. ADD converts to the common scale without the second
+// rounding; results of both pass through int16. The rest of a run is computed as in the reference kernels.
 
 import {
   multiplyDoubleRounding,
@@ -10,7 +10,7 @@ import {
 } from '../arithmetic/fixed-point.js';
 import type { Operand } from './operator.js';
 
-/** The numbers of an integer ADD or SUB. */
+/** Parameters of an integer ADD or SUB. */
 export interface IntegerAdd {
   readonly zeros: { readonly a: number; readonly b: number; readonly output: number };
   readonly first: QuantizedMultiplier;
@@ -21,7 +21,7 @@ export interface IntegerAdd {
   readonly extraBits: number;
 }
 
-/** The numbers of an integer MUL. */
+/** Parameters of an integer MUL. */
 export interface IntegerMul {
   readonly zeros: { readonly a: number; readonly b: number; readonly output: number };
   readonly result: QuantizedMultiplier;
@@ -29,15 +29,15 @@ export interface IntegerMul {
   readonly high: number;
 }
 
-/** How a run is computed: element by element, or all elements with one. */
+/** Kind of a run: element by element, or all elements with one. */
 interface Runs {
   readonly length: number;
   readonly toOne: boolean;
 }
 
 /**
- * The runs of the innermost loop over two shapes (ProcessBroadcastShapes, BinaryBroadcastFiveFold); null where none is
- * in blocks.
+ * The runs of the innermost loop over two shapes (ProcessBroadcastShapes, BinaryBroadcastFiveFold); null if none is
+ * computed in blocks.
  */
 function runsOf(a: readonly number[], b: readonly number[]): Runs | null {
   const rank = Math.max(a.length, b.length);
@@ -47,7 +47,7 @@ function runsOf(a: readonly number[], b: readonly number[]): Runs | null {
   if (differs < 0) return { length: product(first), toOne: false };
   if (first[differs] !== 1) [first, second] = [second, first];
   if (first[differs] !== 1) return null;
-  // The fast way covers dimensions, from the last: shared, of the second alone, shared, of the first alone, shared.
+  // The fast path covers dimensions from the last: shared, second operand only, shared, first operand only, shared.
   let d = rank - 1;
   const take = (fits: (x: number, y: number) => boolean): number => {
     let size = 1;
@@ -67,13 +67,13 @@ function runsOf(a: readonly number[], b: readonly number[]): Runs | null {
 
 const product = (sizes: readonly number[]): number => sizes.reduce((a, b) => a * b, 1);
 
-/** What a block makes of two elements, and for which output elements there is one. */
+/** The result of two elements in a block, and the output elements that are in blocks. */
 export interface Blocks {
   readonly has: (index: number) => boolean;
   readonly combine: (x: number, y: number) => number;
 }
 
-/** @returns null where all elements are added as in the reference kernels */
+/** @returns null if all elements are added as in the reference kernels */
 export function addBlocks(
   a: Operand,
   b: Operand,
@@ -100,7 +100,7 @@ export function addBlocks(
   };
 }
 
-/** @returns null where all elements are multiplied as in the reference kernels, or come out the same */
+/** @returns null if all elements are multiplied as in the reference kernels, or the results are the same */
 export function mulBlocks(a: Operand, b: Operand, { zeros, result, low, high }: IntegerMul): Blocks | null {
   const runs = runsOf(a.shape, b.shape);
   const largest = 255 * 255 * result.multiplier * 2 ** (result.shift - 31);
@@ -120,7 +120,7 @@ export function mulBlocks(a: Operand, b: Operand, { zeros, result, low, high }: 
 const wrap16 = (value: number): number => (value << 16) >> 16;
 const saturate16 = (value: number): number => Math.min(32767, Math.max(-32768, value));
 
-/** Without rounding, whichever way. */
+/** Exact, however it rounds. */
 function shifted(value: number, by: number): number {
   return by >= 0 ? value << by : value >> Math.min(31, -by);
 }

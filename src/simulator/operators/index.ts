@@ -1,4 +1,4 @@
-// The table of operators that the simulator runs. To add one: a file of the same shape, and a line here.
+// The table of operators that the simulator runs. To add an operator, add a file of the same shape and a line here.
 
 import { addN, cumsum } from './accumulate.js';
 import { add, sub } from './add.js';

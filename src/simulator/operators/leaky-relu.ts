@@ -1,5 +1,5 @@
-// LEAKY_RELU. int8, uint8, int16: TFLite reference_ops::QuantizeLeakyRelu, with one multiplier for each side of 0; the
-// product of input scale and alpha is rounded to float32 before it is divided.
+// LEAKY_RELU. int8, uint8, int16: TFLite reference_ops::QuantizeLeakyRelu, with one multiplier on each side of 0; the
+// product of input scale and alpha is rounded to float32 before the division.
 
 import { quantizeMultiplier } from '../arithmetic/fixed-point.js';
 import { clamp, integerLimits } from './activation.js';

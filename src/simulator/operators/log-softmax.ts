@@ -29,7 +29,7 @@ function prepareFloat(context: OperatorContext): () => void {
   };
 }
 
-/** exp and its sum in float32, for every possible difference to the row's maximum once. */
+/** exp and its sum in float32, tabulated for every possible difference to the row's maximum. */
 function prepare8InFloat(context: OperatorContext): () => void {
   const { input, output, depth, rows } = rowsOf(context);
   const { scale } = quantizationOf(context, input);

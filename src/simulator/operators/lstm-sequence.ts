@@ -1,7 +1,6 @@
-// The steps of an LSTM without peepholes, projection and layer normalization, whatever its arithmetic. Inputs by
-// position: 0 input [batch, time, depth] (time first where time-major), 1-4 weights from the input and 5-8 from the
-// hidden state to the gates input, forget, cell, output, 12-15 their biases, 18 hidden state and 19 cell state
-// (variables).
+// The steps of an LSTM without peepholes, projection and layer normalization, for any arithmetic. Inputs by index: 0
+// input [batch, time, depth] (time first if time-major), 1-4 input weights and 5-8 recurrent weights of the gates
+// input, forget, cell, output, 12-15 biases, 18 hidden state and 19 cell state (variables).
 
 import {
   inputOf,
@@ -35,7 +34,7 @@ export interface Lstm {
   readonly units: number;
   readonly timeMajor: boolean;
   readonly cellClip: number;
-  /** The cell gate's own activation: tanh, or the others' logistic. */
+  /** The cell gate's activation: tanh, or logistic like the others. */
   readonly cellTanh: boolean;
 }
 
@@ -101,7 +100,7 @@ export interface GateProducts {
   readonly recurrent: Product;
 }
 
-/** For each gate its products with the input, which includes the bias, and with the hidden state. */
+/** For each gate its product with the input, including the bias, and with the hidden state. */
 export function gateProducts(
   { gates, input, hidden, depth, units }: Lstm,
   product: (operand: Operand, weights: Operand, bias: Operand | null, length: number) => Product,
@@ -126,7 +125,7 @@ export function cellPowerOf(context: OperatorContext, cell: Operand): number {
   return power;
 }
 
-/** What differs between the types; all values are elements as they are stored. */
+/** The parts that differ between types; all values are stored elements. */
 export interface LstmArithmetic {
   /** A gate of one unit before its activation: the sum of its products with input and hidden state. */
   readonly gate: (name: GateName, unit: number, input: number, hidden: number) => number;
@@ -139,8 +138,7 @@ export interface LstmArithmetic {
 }
 
 /**
- * Every batch goes through its steps on its own. `input` and `hidden` of a gate are the positions of their first
- * elements.
+ * Every batch runs its steps independently. `input` and `hidden` of a gate are the positions of their first elements.
  */
 export function sequence(
   context: OperatorContext,

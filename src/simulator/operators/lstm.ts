@@ -1,6 +1,6 @@
-// UNIDIRECTIONAL_SEQUENCE_LSTM. int8 or int16 with int8 weights: gates are int16 of scale 2^-12, their activations of
-// 2^-15; the cell state is int16 with a power of two for a scale. Integer arithmetic here: TFLM, lstm_eval.h; that of
-// TensorFlow Lite is in lstm-tflite.ts.
+// UNIDIRECTIONAL_SEQUENCE_LSTM. int8 or int16 with int8 weights: gates are int16 with scale 2^-12, their activations
+// 2^-15; the cell state is int16 with a power-of-two scale. Integer arithmetic: TFLM, lstm_eval.h; that of TensorFlow
+// Lite is in lstm-tflite.ts.
 
 import { quantizeMultiplier } from '../arithmetic/fixed-point.js';
 import { clamp, integerLimits } from './activation.js';
@@ -31,7 +31,7 @@ function prepareIntegerTflm(context: OperatorContext): () => void {
   const wide = input.type === 'int16';
   const { requantize, requantizeWide } = context.arithmetic;
   const scaleOf = (operand: Operand): number => quantizationOf(context, operand).scale;
-  /** Products of one operand with a gate's weights, brought to the gate's scale. */
+  /** Products of one operand with a gate's weights, in the gate's scale. */
   const dense16 = (operand: Operand, weights: Operand, bias: Operand | null, length: number) => {
     requireType(context, weights, 'int8');
     if (bias !== null) requireType(context, bias, wide ? 'int64' : 'int32');
@@ -57,7 +57,7 @@ function prepareIntegerTflm(context: OperatorContext): () => void {
   const hiddenZero = quantizationOf(context, hidden).zeroPoint;
   const [low, high] = integerLimits(output);
   const clip = Math.trunc(clamp(lstm.cellClip / cellScale, -32768, 32767));
-  // The table of tanh takes units of 1 / (3 * 2^12).
+  // The tanh table is indexed in units of 1 / (3 * 2^12).
   const shift = 12 + power;
   const tableInput =
     shift >= 0

@@ -1,4 +1,4 @@
-// Operators that compute each element from the element in its place.
+// Elementwise operators with one input.
 
 import { clamp, integerLimits } from './activation.js';
 import { inputOf, type Operand, type OperatorContext, outputOf, requireType } from './operator.js';
@@ -18,7 +18,7 @@ export function rowsOf(context: OperatorContext): { input: Operand; output: Oper
   return { input, output, rows: depth === 0 ? 0 : input.count / depth, depth };
 }
 
-/** The function on every element of the first input. */
+/** Applies a function to every element of the first input. */
 export function mapElements(context: OperatorContext, map: (value: number) => number): () => void {
   const { input, output } = sameOperands(context);
   const from = input.data as Float32Array;
@@ -28,16 +28,16 @@ export function mapElements(context: OperatorContext, map: (value: number) => nu
   };
 }
 
-/** The same for 8 bits, through a table of all 256 values. */
+/** The same for 8 bits, through a table of 256 values. */
 export function mapTable(context: OperatorContext, map: (value: number) => number): () => void {
   const { input, output } = sameOperands(context);
   return mapBytes(input, output, map);
 }
 
-/** Elements that SIMD does at once where it requantizes. */
+/** SIMD block size of requantization. */
 export const quantizeBlock = 16;
 
-/** The same where SIMD, in blocks, may round in another way than scalar code, which does the rest. */
+/** The same if SIMD blocks may round differently from the scalar code for the rest. */
 export function mapBytesInBlocks(
   input: Operand,
   output: Operand,

@@ -36,7 +36,7 @@ function prepare8(context: OperatorContext): () => void {
   const to = output.data as Int8Array;
   const [low, high] = integerLimits(output);
   const zero = low + 128;
-  // The output counts 128ths: int8 shifts by these bits, uint8 multiplies (TFLite l2normalization.h).
+  // The output is in units of 1/128: int8 shifts, uint8 multiplies (TFLite l2normalization.h).
   const [factor, extraShift] = input.type === 'uint8' ? [128, 0] : [1, 7];
   const { requantize } = context.arithmetic;
   return () => {

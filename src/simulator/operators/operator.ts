@@ -1,10 +1,11 @@
-// What an operator file provides, and what its kernel is given. One file per operator family, all of this shape.
+// The interface of operator files, and the context that kernels receive. One file per operator family, all of this
+// shape.
 
 import { fail } from '../../base/errors.js';
 import type { BuiltinOptions, ElementType, OperatorName } from '../../formats/tflite/index.js';
 import type { Arithmetic } from '../arithmetic/profile.js';
 
-/** float16 as its bits; int4 one element in each byte. */
+/** float16 as bit patterns; int4 as one element per byte. */
 export type ElementArray =
   | Float32Array
   | Int8Array
@@ -16,49 +17,49 @@ export type ElementArray =
   | BigInt64Array;
 
 /**
- * A tensor as a kernel sees it. `data` is the same array for the whole life of the interpreter. Shapes are there before
- * it is.
+ * A tensor as a kernel sees it. `data` is the same array for the lifetime of the interpreter. Shapes are available
+ * before it.
  */
 export interface Operand {
   readonly index: number;
   readonly label: string;
   readonly type: ElementType;
   readonly shape: readonly number[];
-  /** One scale per tensor or per channel of `axis`; empty when not quantized. */
+  /** One scale per tensor or per channel of `axis`; empty if not quantized. */
   readonly scale: Float32Array;
   readonly zeroPoint: Int32Array;
   readonly axis: number;
   readonly constant: boolean;
-  /** Keeps its value from one invocation to the next. */
+  /** Whether it keeps its value between invocations. */
   readonly variable: boolean;
-  /** Elements in all. */
+  /** Number of elements. */
   readonly count: number;
-  /** Where a computed tensor lies in the linear memory; null for constants, which stay in the file's bytes. */
+  /** Address of a computed tensor in linear memory; null for constants, which stay in the file's bytes. */
   readonly address: number | null;
   readonly data: ElementArray;
 }
 
-/** Of a builtin operator, or of a custom one that converters make. */
+/** A builtin operator, or a custom one that converters write. */
 export type KernelName = OperatorName | 'custom:TFLite_Detection_PostProcess';
 
 export interface OperatorContext {
   /** For messages: operator index and name. */
   readonly place: string;
   readonly name: KernelName;
-  /** null stands for an optional input that is left out. */
+  /** null for an absent optional input. */
   readonly inputs: readonly (Operand | null)[];
   readonly outputs: readonly Operand[];
   /** Quantization of the kernel's intermediate results, if the model gives it (recurrent layers). */
   readonly intermediates: readonly { readonly scale: number; readonly zeroPoint: number }[];
   readonly options: BuiltinOptions | null;
-  /** Of a custom operator. */
+  /** Options of a custom operator. */
   readonly customOptions: Uint8Array | null;
   readonly arithmetic: Arithmetic;
-  /** What the operators of a model share. */
+  /** Objects that a model's operators share. */
   readonly shared: SharedState;
 }
 
-/** A subgraph that an operator calls: its inputs are written, it is invoked, its outputs are read. */
+/** A subgraph that an operator calls: write its inputs, invoke it, read its outputs. */
 export interface CalledSubgraph {
   readonly inputs: readonly Operand[];
   readonly outputs: readonly Operand[];
@@ -72,11 +73,11 @@ export type Turns = Generator<void, void, void>;
 export type Step = (() => void) | (() => Turns);
 
 export interface SharedState {
-  /** @throws TFLITE_INVALID where there is no such subgraph */
+  /** @throws TFLITE_INVALID if there is no such subgraph */
   readonly subgraph: (index: number) => CalledSubgraph;
-  /** Resource variables by name, and by the handle that VAR_HANDLE gives for the name. */
+  /** Resource variables by name, and by the handle that VAR_HANDLE returns for the name. */
   readonly resources: Resources;
-  /** What happens at most once after a reset is named here. */
+  /** Names of what runs at most once after a reset. */
   readonly done: Set<string>;
 }
 
@@ -91,7 +92,7 @@ export class Resources {
     return handle;
   }
 
-  /** Null for a variable that nothing has assigned. */
+  /** Null for an unassigned variable. */
   read(handle: number): Uint8Array | null {
     return this.values.get(handle) ?? null;
   }
@@ -105,27 +106,29 @@ export class Resources {
   }
 }
 
-/** How much work an operator is, for latency estimates. */
+/** Amount of work of an operator, for latency estimates. */
 export interface Work {
   readonly kind: 'conv' | 'depthwise' | 'fullyConnected' | 'elementwise' | 'copy';
   /** Multiply-accumulates; 0 for operators without weights. */
   readonly macs: number;
 }
 
-/** Which kernels a device's runtime links, and for which core: they ask for different buffers. */
+/** The kernels that a device's runtime links, and for which core: they need different buffers. */
 export interface RuntimeKernels {
   readonly library: 'reference' | 'cmsis-nn' | 'esp-nn';
   readonly simd: 'none' | 'dsp' | 'mve' | 'pie';
-  /** Enums of 4 bytes, as compilers for Xtensa and RISC-V make them, instead of the 1 byte of bare-metal Arm. */
+  /**
+   * Whether enums have 4 bytes, as compilers for Xtensa and RISC-V make them, instead of 1 byte as on bare-metal Arm.
+   */
   readonly wideEnums?: boolean;
 }
 
-/** What a question about memory is for that names no device. */
+/** Kernels for memory queries without a device. */
 export const referenceKernels: RuntimeKernels = { library: 'reference', simd: 'none' };
 
 /**
- * What TFLM allocates for one operator, in bytes: the options struct with its alignment, buffers that live as long as
- * the interpreter (from Init and Prepare, each placed on 16 bytes), and scratch that lives during the operator.
+ * TFLM's allocations for one operator, in bytes: the options struct with its alignment, persistent buffers (from Init
+ * and Prepare, each aligned to 16 bytes), and scratch buffers.
  */
 export interface OperatorMemory {
   readonly options?: readonly [bytes: number, align: number];
@@ -134,26 +137,25 @@ export interface OperatorMemory {
 }
 
 /**
- * Shapes of the outputs as they follow from the inputs and options; null where they depend on values that are not known
- * before the model runs. The outputs of the context have the shapes that the file holds, which may be stale.
+ * Shapes of the outputs, from inputs and options; null if they depend on values that are unknown before the model runs.
+ * The context's outputs have the shapes of the file, which may be stale.
  * @throws OPERATOR_INVALID
  */
 export type ShapeRule = (context: OperatorContext) => readonly (readonly number[])[] | null;
 
 export interface OperatorFamily {
   readonly name: KernelName;
-  /** Element types of the first input that the kernel computes. */
+  /** Element types of the first input that the kernel supports. */
   readonly types: readonly ElementType[];
   readonly shapes: ShapeRule;
-  /** Whether an output may have another shape in the file, of as many elements. */
+  /** Whether an output's shape in the file may differ, with the same number of elements. */
   readonly takesStoredShape?: boolean;
   /**
-   * What the outputs depend on: the values of the inputs unless said otherwise, only their shapes, or also what lasts
-   * between operators.
+   * What the outputs depend on: the values of the inputs (the default), only their shapes, or also persistent state.
    */
   readonly dependsOn?: 'shapes' | 'state';
   /**
-   * Checks types and options once and gives the function that computes the outputs from the inputs.
+   * Checks types and options once, and returns the function that computes the outputs.
    * @throws OPERATOR_INVALID
    */
   readonly prepare: (context: OperatorContext) => Step;
@@ -161,7 +163,7 @@ export interface OperatorFamily {
   readonly memory: (context: OperatorContext, kernels: RuntimeKernels) => OperatorMemory;
 }
 
-/** A family whose prepare function goes by the first input's type, and that multiplies no weights. */
+/** A family whose prepare function is selected by the first input's type, without weights. */
 export function elementwiseFamily(
   name: OperatorName,
   shapes: ShapeRule,
@@ -180,7 +182,7 @@ export function elementwiseFamily(
 
 type Prepare = OperatorFamily['prepare'];
 
-/** Prepare functions that take one argument more, which is the same for all. */
+/** Prepare functions with one additional argument, the same for all. */
 export function bound<T>(
   prepares: Partial<Record<ElementType, (context: OperatorContext, argument: T) => Step>>,
   argument: T,
@@ -193,7 +195,7 @@ export function bound<T>(
   );
 }
 
-/** The types of operators that only move elements. */
+/** Types of operators that only move elements. */
 export const anyType: readonly ElementType[] = [
   'float32',
   'int8',
@@ -206,8 +208,8 @@ export const anyType: readonly ElementType[] = [
 ];
 
 /**
- * A family that computes nothing of its own: it moves elements, or has others compute.
- * @param dataInput the input whose type counts
+ * A family without arithmetic of its own: it moves elements, or delegates.
+ * @param dataInput index of the input whose type counts
  */
 export function copyFamily(
   name: OperatorName,
@@ -227,7 +229,7 @@ export function copyFamily(
   return { name, types, shapes, prepare: checked, work: () => ({ kind: 'copy', macs: 0 }), memory: () => memory };
 }
 
-/** The options of an operator, of the kind it must have. */
+/** The options of an operator, checked for their kind. */
 export function optionsOf<K extends BuiltinOptions['kind']>(
   context: OperatorContext,
   kind: K,
@@ -237,7 +239,7 @@ export function optionsOf<K extends BuiltinOptions['kind']>(
   return context.options as Extract<BuiltinOptions, { kind: K }>;
 }
 
-/** The kernel of the runtime fails or aborts on this data. */
+/** The runtime's kernel fails or aborts on this data. */
 export function ends(context: OperatorContext, reason: string): Error {
   return fail('KERNEL_ENDS', { operator: context.place, reason });
 }
@@ -302,7 +304,7 @@ export function quantizationOf(
   return { scale, zeroPoint };
 }
 
-/** The prepare function of the operand's type, or an error that names the types there are. */
+/** The prepare function for the operand's type, or an error that lists the supported types. */
 export function byType<T>(context: OperatorContext, operand: Operand, table: Partial<Record<ElementType, T>>): T {
   const entry = table[operand.type];
   if (entry === undefined) {

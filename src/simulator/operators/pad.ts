@@ -1,5 +1,5 @@
-// PAD, PADV2, MIRROR_PAD: input [..], paddings [rank, 2] constant. PAD fills with the output's zero point where there
-// is one, else 0, PADV2 with its third input, MIRROR_PAD with what lies inside.
+// PAD, PADV2, MIRROR_PAD: input [..], paddings [rank, 2] constant. PAD fills with the output's zero point if it is
+// quantized, otherwise 0; PADV2 with its third input; MIRROR_PAD with the mirrored content.
 
 import { constantIntegers } from './axes.js';
 import {
@@ -50,7 +50,7 @@ function paddingsOf(context: OperatorContext): { before: readonly number[]; shap
 
 const paddedShape = whereKnown((context) => [paddingsOf(context).shape], 1);
 
-/** Where each row (last dimension) of the input begins in the output. */
+/** Start of each input row (last dimension) in the output. */
 function rowStarts(input: Operand, output: Operand, before: readonly number[]): Int32Array {
   const last = input.shape.length - 1;
   const stride = strides(output.shape);
@@ -62,7 +62,7 @@ function rowStarts(input: Operand, output: Operand, before: readonly number[]): 
   return starts;
 }
 
-/** 0 as the input's type has it: the zero point of quantized types. */
+/** 0 in the input's type: the zero point for quantized types. */
 function zeroOf(context: OperatorContext): number {
   const output = outputOf(context);
   return output.type === 'int64'

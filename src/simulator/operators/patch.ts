@@ -1,5 +1,5 @@
-// Gathers the input under one position of a window, channel after channel, with `outside` where the window leaves
-// the image: the row that a convolution multiplies with its filters.
+// Gathers the input at one position of a window, channel after channel, with `outside` beyond the image: the row that a
+// convolution multiplies with its filters.
 
 import type { ElementArray } from './operator.js';
 import type { Window } from './window.js';
@@ -7,8 +7,8 @@ import type { Window } from './window.js';
 export type Row = Float32Array | Int32Array;
 
 /**
- * Copies the patch under output position (y, x) into `row`, adding `offset` to every element.
- * Elements outside the image become 0, which is what the reference kernels' skipping amounts to.
+ * Copies the patch for output position (y, x) into `row`, adding `offset` to every element. Elements outside the image
+ * become 0, equivalent to the reference kernels, which skip them.
  */
 export function gatherPatch(
   row: Row,

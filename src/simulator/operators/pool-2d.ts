@@ -34,7 +34,7 @@ export function poolOf(context: OperatorContext): Pool {
 
 export const poolShape: ShapeRule = (context) => [windowShape(poolOf(context).window)];
 
-/** Folds the elements of each window that lie inside the image, and finishes with their count. */
+/** Folds the elements of each window inside the image; the final step receives their count. */
 function poolWith(
   pool: Pool,
   first: number,

@@ -1,13 +1,13 @@
-// Walking through the positions of a shape.
+// Visits the positions of a shape.
 
-/** Elements between neighbours along each dimension, row-major. */
+/** Strides of each dimension, row-major. */
 export function strides(shape: readonly number[]): number[] {
   const out = new Array<number>(shape.length).fill(1);
   for (let d = shape.length - 2; d >= 0; d--) out[d] = (out[d + 1] as number) * (shape[d + 1] as number);
   return out;
 }
 
-/** Visits every position in order. The array is the same one each time. */
+/** Visits every position in order. The array is reused. */
 export function forEachPosition(
   shape: readonly number[],
   visit: (position: readonly number[], index: number) => void,

@@ -1,4 +1,5 @@
-// PRELU: x where x >= 0, else x * alpha, alpha broadcasting. int8, int16 (alpha int8): TFLite reference_ops::Prelu.
+// PRELU: x for x >= 0, otherwise x * alpha, with alpha broadcasting. int8, int16 (alpha int8): TFLite
+// reference_ops::Prelu.
 
 import { quantizeMultiplier } from '../arithmetic/fixed-point.js';
 import { clamp, integerLimits } from './activation.js';

@@ -1,5 +1,5 @@
-// Operators that only move elements, each output element from a fixed place: TRANSPOSE, SLICE, REVERSE_V2, TILE,
-// BROADCAST_TO, SPACE_TO_DEPTH, DEPTH_TO_SPACE, RESIZE_NEAREST_NEIGHBOR. A table says from where.
+// Operators that only move elements from fixed places: TRANSPOSE, SLICE, REVERSE_V2, TILE, BROADCAST_TO,
+// SPACE_TO_DEPTH, DEPTH_TO_SPACE, RESIZE_NEAREST_NEIGHBOR. A table gives the source of each output element.
 
 import type { OperatorName } from '../../formats/tflite/index.js';
 import { constantIntegers, resolveAxis } from './axes.js';
@@ -30,7 +30,7 @@ export function gatherElements(input: Operand, output: Operand, table: Int32Arra
   };
 }
 
-/** For every position of the output, in order, the input element that `place` names by its position. */
+/** For every output position, in order, the index of the input element at the position that `place` returns. */
 function tableOf(
   input: Operand,
   output: Operand,
@@ -46,7 +46,7 @@ function tableOf(
 
 interface Rearrangement {
   readonly shape: readonly number[];
-  /** From a position of the output to one of the input. */
+  /** Maps an output position to an input position. */
   readonly place: (position: readonly number[]) => readonly number[];
 }
 

@@ -55,7 +55,7 @@ function reductionOf(context: OperatorContext): Reduction {
   return { input, output, count: output.count === 0 ? 0 : input.count / output.count };
 }
 
-/** For every input element the output element that it goes into. */
+/** For every input element, the index of its output element. */
 function targetsOf(context: OperatorContext): Int32Array {
   const input = inputOf(context, 0);
   const reduced = reducedOf(context);
@@ -68,7 +68,7 @@ function targetsOf(context: OperatorContext): Int32Array {
   return targets;
 }
 
-/** Folds the inputs of every output element in their order. */
+/** Folds the inputs of every output element in order. */
 function folded(
   context: OperatorContext,
   first: number,
@@ -100,7 +100,7 @@ function meanFloat(context: OperatorContext): () => void {
   );
 }
 
-/** What becomes of the sum of an output element's inputs. */
+/** The final step for the sum of an output element. */
 function quantizedSumOf(context: OperatorContext, mean: boolean): (sum: number) => number {
   const { input, output, count } = reductionOf(context);
   const from = quantizationOf(context, input);
@@ -116,7 +116,7 @@ function quantizedSumOf(context: OperatorContext, mean: boolean): (sum: number) 
   return (sum) => clamp(requantize((sum - from.zeroPoint * count) | 0, multiplier, shift) + to.zeroPoint, low, high);
 }
 
-/** The same as optimized_ops::QuantizedMeanOrSum has it. */
+/** The same as in optimized_ops::QuantizedMeanOrSum. */
 function floatSumOf(context: OperatorContext): (sum: number) => number {
   const { input, output, count } = reductionOf(context);
   const [from, to] = [quantizationOf(context, input), quantizationOf(context, output)];
@@ -126,7 +126,7 @@ function floatSumOf(context: OperatorContext): (sum: number) => number {
   return (sum) => clamp(toInt32(roundHalfAway(fround(fround(fround(sum) * scale) + bias))) + to.zeroPoint, low, high);
 }
 
-/** Quantized operands share their scale, so the values themselves are compared. */
+/** Quantized operands have the same scale, so stored values are compared. */
 function extreme(context: OperatorContext, name: 'REDUCE_MAX' | 'REDUCE_MIN'): () => void {
   const input = inputOf(context, 0);
   if (input.type === 'int8' || input.type === 'uint8' || input.type === 'int16') {
@@ -154,12 +154,12 @@ function memoryOf(context: OperatorContext): OperatorMemory {
 }
 
 /**
- * Height and width of images, the dimensions kept, in 8 bits: optimized_integer_ops::Mean. The zero points are one
- * integer that is added in the end; SIMD does blocks of 16 channels.
+ * Height and width of images with dimensions kept, in 8 bits: optimized_integer_ops::Mean. The zero points are combined
+ * into one integer that is added at the end; SIMD computes blocks of 16 channels.
  */
 function imageMeanOf(context: OperatorContext): ((sum: number, channel: number) => number) | null {
   const { input, output, count } = reductionOf(context);
-  // The kernel looks for these very numbers, not for what negative axes stand for.
+  // The kernel compares these numbers literally; equivalent negative axes do not count.
   const axes = constantIntegers(context, inputOf(context, 1));
   const spatial =
     ['1,2', '2,1'].includes(axes.join()) && input.shape.length === 4 && optionsOf(context, 'ReducerOptions').keepDims;
@@ -176,7 +176,7 @@ function imageMeanOf(context: OperatorContext): ((sum: number, channel: number) 
     clamp((channel < inBlocks ? multiplyRoundingUp : multiplyDoubleRounding)(sum, multiplier, shift) + bias, low, high);
 }
 
-/** What becomes of the sum of an output element's inputs, the element named by its index. */
+/** The final step for the sum of an output element, by its index. */
 export function quantizedMeanOf(context: OperatorContext): (sum: number, index: number) => number {
   const ofImage = imageMeanOf(context);
   if (ofImage === null) return quantizedSumOf(context, true);

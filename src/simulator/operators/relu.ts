@@ -1,5 +1,5 @@
-// RELU, RELU6, RELU_N1_TO_1 and RELU_0_TO_1 as operators of their own. Integers: RELU rescales from the input's
-// quantization to the output's (TFLM activations.cc ReluQuantized); the others do so in TFLite (activations.cc
+// RELU, RELU6, RELU_N1_TO_1 and RELU_0_TO_1 as separate operators. Integers: RELU rescales from the input's
+// quantization to the output's (TFLM activations.cc ReluQuantized). The others do that in TFLite (activations.cc
 // QuantizedReluX), whereas TFLM's RELU6 only clamps, in the input's quantization.
 
 import type { ElementType, OperatorName } from '../../formats/tflite/index.js';
@@ -41,7 +41,7 @@ function rescaled(context: OperatorContext, limits: Limits): () => void {
   );
 }
 
-/** Input and output share their scale. */
+/** Input and output have the same scale. */
 function clamped(context: OperatorContext, limits: Limits): () => void {
   const { input } = sameOperands(context);
   const [low, high] = quantizedLimits(context, input, limits);

@@ -1,4 +1,4 @@
-// Multipliers that bring an accumulator of an operator with weights back to the output's scale.
+// Multipliers that rescale an accumulator of an operator with weights to the output.
 
 import { weightsAxis } from '../../formats/tflite/index.js';
 import { quantizeMultiplier } from '../arithmetic/fixed-point.js';
@@ -7,7 +7,7 @@ import { invalid, type Operand, type OperatorContext, quantizationOf } from './o
 export interface ChannelMultipliers {
   readonly multiplier: Int32Array;
   readonly shift: Int32Array;
-  /** What the two approximate. */
+  /** The real value that the two approximate. */
   readonly real: Float64Array;
 }
 
@@ -31,7 +31,7 @@ export function channelMultipliers(
   }
   const inputScale = quantizationOf(context, input).scale;
   const outputScale = quantizationOf(context, output).scale;
-  // uint8 takes the older way of one multiplier, from a product in float32 (TFLite GetQuantizedConvolutionMultipler).
+  // uint8 uses the older form with one multiplier, from a product in float32 (TFLite GetQuantizedConvolutionMultipler).
   const product = input.type === 'uint8' ? Math.fround : (value: number): number => value;
   const multiplier = new Int32Array(channels);
   const shift = new Int32Array(channels);

@@ -1,5 +1,5 @@
-// RESHAPE, SQUEEZE and EXPAND_DIMS: the same elements under another shape. DENSIFY: the elements of a sparse constant,
-// which are all there once the model is bound.
+// RESHAPE, SQUEEZE and EXPAND_DIMS: the same elements with another shape. DENSIFY: the elements of a sparse constant,
+// which are expanded when the model is bound.
 
 import { resolveAxis } from './axes.js';
 import {
@@ -26,14 +26,14 @@ function prepare(context: OperatorContext): () => void {
   return () => to.set(from);
 }
 
-/** The second input counts where there is one, else the options; -1 stands for what is left. */
+/** The second input has priority over the options; -1 is computed. */
 const reshaped: ShapeRule = (context) => {
   const asked =
     context.inputs[1] == null
       ? Array.from(optionsOf(context, 'ReshapeOptions').newShape ?? [])
       : knownIntegers(inputOf(context, 1));
   if (asked === null) return null;
-  // Older converters write a scalar so.
+  // Older converters write a scalar this way.
   if (context.inputs[1] == null && asked.length === 1 && asked[0] === 0) return [[]];
   const { count } = inputOf(context, 0);
   const free = asked.indexOf(-1);
@@ -45,7 +45,7 @@ const reshaped: ShapeRule = (context) => {
   return [shape];
 };
 
-/** Without dimensions of 1: those that the options name, or all. */
+/** Removes dimensions of 1: those in the options, or all. */
 const squeezed: ShapeRule = (context) => {
   const { shape } = inputOf(context, 0);
   const dims = Array.from(optionsOf(context, 'SqueezeOptions').squeezeDims ?? [], (axis) =>

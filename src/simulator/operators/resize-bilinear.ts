@@ -17,7 +17,7 @@ import { whereKnown } from './shapes.js';
 
 const { fround } = Math;
 
-/** Between which two input lines an output line lies, and how far from the first. */
+/** The two input lines around an output line, and the distance from the first. */
 export interface SampledLine {
   readonly first: number;
   readonly second: number;
@@ -39,8 +39,7 @@ function integerLines(input: number, output: number, { alignCorners, halfPixelCe
   return Array.from({ length: output }, (_, at) => {
     const scaled = halfPixelCenters ? at * scale + Math.trunc(scale / 2) - one / 2 : at * scale;
     const first = Math.max(Math.trunc(scaled / one), 0);
-    // The rounded scale may lead beyond the last line, where TFLite reads what lies behind the image; here the last
-    // line counts.
+    // The rounded scale may lead beyond the last line, where TFLite reads past the image; here the last line is used.
     return {
       first: Math.min(first, input - 1),
       second: Math.min(Math.trunc((scaled + one - 1) / one), input - 1),
@@ -140,7 +139,7 @@ function prepareInteger(context: OperatorContext): () => void {
   });
 }
 
-/** In float32; whole numbers are rounded by adding a half and cutting. */
+/** In float32; integers are rounded by adding one half and truncating. */
 function prepareReal(context: OperatorContext): () => void {
   const whole = inputOf(context, 0).type === 'uint8';
   if (whole && context.arithmetic.resizesByArea) return prepareByArea(context);
@@ -153,8 +152,7 @@ function prepareReal(context: OperatorContext): () => void {
 }
 
 /**
- * The weights of a neighbour are multiplied first, and the neighbours added row by row
- * (ResizeBilinearGenericSmallChannel).
+ * A neighbour's weights are multiplied first, and neighbours are added row by row (ResizeBilinearGenericSmallChannel).
  */
 function prepareByArea(context: OperatorContext): () => void {
   return prepareWith(resizeOf(context), (ll, lu, rl, ru, y, x) => {

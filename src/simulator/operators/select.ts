@@ -1,5 +1,5 @@
-// SELECT_V2, SELECT: from the second or the third operand, as the first says; FILL and ZEROS_LIKE; BROADCAST_ARGS, RANK
-// and RANGE, which compute shapes.
+// SELECT_V2, SELECT: elements of the second or third operand, as the first one says; FILL and ZEROS_LIKE;
+// BROADCAST_ARGS, RANK and RANGE, which compute shapes.
 
 import { broadcastIndex } from './broadcast.js';
 import {
@@ -88,7 +88,7 @@ interface Progression {
   readonly count: number;
 }
 
-/** In float32 or whole numbers, as the type says (TFLite range.cc). */
+/** In float32 or integers, depending on the type (TFLite range.cc). */
 function progressionOf(context: OperatorContext): Progression {
   const operands = [0, 1, 2].map((i) => inputOf(context, i)) as [Operand, Operand, Operand];
   if (operands.some(({ count, type }) => count !== 1 || (type !== 'float32' && type !== 'int32')))

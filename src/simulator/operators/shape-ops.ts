@@ -1,5 +1,5 @@
-// SHAPE, PACK and STRIDED_SLICE: converters write them to compute a reshape from a dynamic batch. They are here for
-// that, on every element type, and STRIDED_SLICE also for data.
+// SHAPE, PACK and STRIDED_SLICE, which converters write to compute a reshape from a dynamic batch. They support every
+// element type; STRIDED_SLICE is also used on data.
 
 import { elementCount } from '../../formats/tflite/index.js';
 import { resolveAxis } from './axes.js';
@@ -61,7 +61,7 @@ interface Slice {
   readonly dropped: boolean;
 }
 
-/** One slice per input dimension, after TFLite's StartForAxis / StopForAxis. */
+/** One slice per input dimension, following TFLite's StartForAxis and StopForAxis. */
 function slicesOf(context: OperatorContext, input: Operand): Slice[] {
   const options = optionsOf(context, 'StridedSliceOptions');
   if (options.ellipsisMask !== 0 || options.newAxisMask !== 0)

@@ -1,13 +1,13 @@
-// Shape rules that several families share.
+// Shape rules shared by several families.
 
 import { maxIntegers } from './axes.js';
 import { inputOf, invalid, type Operand, type ShapeRule } from './operator.js';
 
-/** The first input's. */
+/** The first input's shape. */
 export const sameShape: ShapeRule = (context) => [inputOf(context, 0).shape];
 
 /**
- * What inputs broadcast to, as numpy does: sizes are compared from the last dimension backwards, and a size of 1
+ * The broadcast shape of the inputs as in NumPy: sizes are compared from the last dimension backwards, and a size of 1
  * repeats.
  */
 export function broadcastShape(...inputs: readonly number[]): ShapeRule {
@@ -26,7 +26,7 @@ export function broadcastShape(...inputs: readonly number[]): ShapeRule {
   ];
 }
 
-/** The elements of an int32 or int64 operand, where they are known before the model runs. */
+/** The elements of an int32 or int64 operand, if known before the model runs. */
 export function knownIntegers(operand: Operand): number[] | null {
   if (
     !operand.constant ||
@@ -37,7 +37,7 @@ export function knownIntegers(operand: Operand): number[] | null {
   return Array.from(operand.data as ArrayLike<number | bigint>, Number);
 }
 
-/** A single output's shape, where it is known. */
+/** A single output's shape, if known. */
 export function asShape(shape: readonly number[] | null): readonly (readonly number[])[] | null {
   return shape === null ? null : [shape];
 }

@@ -1,5 +1,5 @@
-// LOGISTIC and TANH. int8: TFLM's reference_integer_ops::Logistic and Tanh with gemmlowp's functions on Q4.27 input,
-// the outputs with scale 1/256, zero point -128, and scale 1/128, zero point 0; in TFLite a table computed in float32.
+// LOGISTIC and TANH. int8: TFLM's reference_integer_ops::Logistic and Tanh, with gemmlowp's functions on Q4.27 inputs;
+// output scale 1/256 with zero point -128, and 1/128 with zero point 0. In TFLite a table computed in float32.
 
 import type { OperatorName } from '../../formats/tflite/index.js';
 import { quantizeMultiplier, roundingDivideByPot } from '../arithmetic/fixed-point.js';
@@ -34,16 +34,13 @@ interface Curve {
   readonly outputZero: number;
   /** int16 in fixed point, without a table. */
   readonly fixed16: (raw: number, integerBits: number) => number;
-  /**
-   * int16: from the table's input to the output; integer bits and largest shift of power-of-two scales that need no
-   * multiplier.
-   */
+  /** int16: output of the table; integer bits and largest shift for power-of-two scales that need no multiplier. */
   readonly table: (x: number) => number;
   readonly tableIntegerBits: number;
   readonly tableMaxShift: number;
 }
 
-/** The output covers its range from the type's lowest value up, so that uint8 is int8 plus 128. */
+/** The output covers its range from the type's lowest value, so that uint8 is int8 plus 128. */
 function prepare8(context: OperatorContext, curve: Curve): () => void {
   const { input } = sameOperands(context);
   if (context.arithmetic.curvesInFloat) return mapFloatTable(context, curve.float32);
@@ -64,12 +61,12 @@ function prepare8(context: OperatorContext, curve: Curve): () => void {
   });
 }
 
-/** How far a logarithm may lie from a whole number (TFLite CheckedLog2). */
+/** Maximum distance of a logarithm from a whole number (TFLite CheckedLog2). */
 const powerOfTwoTolerance = 1e-3;
 
 /**
- * The left shift that brings an input whose scale is a power of two to the table's integer bits; null where the scale
- * needs a multiplier.
+ * The left shift that converts an input with a power-of-two scale to the table's integer bits; null if the scale needs
+ * a multiplier.
  */
 function shiftOnly(context: OperatorContext, curve: Curve): number | null {
   const logarithm = Math.log2(quantizationOf(context, inputOf(context, 0)).scale);
@@ -78,7 +75,7 @@ function shiftOnly(context: OperatorContext, curve: Curve): number | null {
   return isPowerOfTwo && power >= 0 && power <= curve.tableMaxShift ? power : null;
 }
 
-/** The input in units of 1 / (3 * 4096), as the table wants it: a multiplier and a rounding right shift. */
+/** The input in units of 1 / (3 * 4096), as the table expects: a multiplier and a rounding right shift. */
 function tableInput(context: OperatorContext, curve: Curve): (value: number) => number {
   const power = shiftOnly(context, curve);
   if (power !== null) return (value) => value * 3 * 2 ** power;

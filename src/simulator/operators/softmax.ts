@@ -37,7 +37,7 @@ function rowsOf(context: OperatorContext): { input: Operand; output: Operand; ro
   return { input, output, rows: input.data.length / depth, depth };
 }
 
-/** optimized_ops::Softmax: exp and its sum in float32, for every possible difference to the row's maximum once. */
+/** optimized_ops::Softmax: exp and its sum in float32, tabulated for every possible difference to the row's maximum. */
 function prepare8InFloat(context: OperatorContext): () => void {
   const { input, output, rows, depth } = rowsOf(context);
   const { fround } = Math;
@@ -82,13 +82,13 @@ export function exponentialsOf(context: OperatorContext): {
   return { exponentials, rounded: exponentials.map((value) => roundingDivideByPot(value, sumIntegerBits)) };
 }
 
-/** 8 bits in, 8 or 16 out: both cover 0 to 1 from the lowest value up. */
+/** 8-bit input, 8- or 16-bit output: both represent 0 to 1 from the lowest value up. */
 function prepare8(context: OperatorContext): () => void {
   const { input, output, rows, depth } = rowsOf(context);
   const { scale, zeroPoint } = quantizationOf(context, output);
   const bits = byType(context, output, { int8: 8, uint8: 8, int16: 16 });
   const [low, high] = integerLimits(output);
-  // TFLM wants int8 exact, int16 within a thousandth.
+  // TFLM requires int8 scales to be exact, int16 within a thousandth.
   if (Math.abs(scale * 2 ** bits - 1) > (bits === 16 ? 0.001 : 0) || zeroPoint !== low)
     throw invalid(
       context,
@@ -170,11 +170,11 @@ interface SoftmaxTables {
 
 const tables = new Map<(value: number) => number, SoftmaxTables>();
 
-/** Made when first needed, for each way of rounding once. */
+/** Created on first use, once for each rounding. */
 function tablesOf(round: (value: number) => number): SoftmaxTables {
   const known = tables.get(round);
   if (known !== undefined) return known;
-  // The input steps are given as scales of int16, whose range the ends follow from.
+  // The input steps are given as int16 scales, from which the ends of the range follow.
   const made = {
     exponentials: interpolationTable({ scale: 10 / 65535, zero: 32767, outputScale: 2 / 65535, round }, Math.exp),
     reciprocals: interpolationTable(

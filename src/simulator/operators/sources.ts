@@ -1,5 +1,5 @@
-// Where the arithmetic of each operator is defined: files below tensorflow/lite, in tflite-micro for what begins with
-// micro/, else in TensorFlow. For the reference pages.
+// The source of each operator's arithmetic: files below tensorflow/lite, in tflite-micro if the path begins with
+// micro/, otherwise in TensorFlow. For the reference pages.
 
 import type { KernelName } from './operator.js';
 

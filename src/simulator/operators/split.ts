@@ -19,7 +19,7 @@ import { whereKnown } from './shapes.js';
 interface Parts {
   readonly input: Operand;
   readonly axis: number;
-  /** How much of the axis each output takes. */
+  /** Size of each output along the axis. */
   readonly sizes: readonly number[];
   readonly shapes: readonly (readonly number[])[];
 }

@@ -60,8 +60,8 @@ function svdfOf(context: OperatorContext): Svdf {
 type Numbers = Float32Array | Int8Array | Int16Array | Int32Array;
 
 /**
- * One step; `features` turns a filter's dot product into its new state, `sum` folds products, `finish` makes an output
- * of the weighted states.
+ * One step: `features` converts a filter's dot product to its new state, `sum` folds products, `finish` computes an
+ * output from the weighted states.
  */
 function step(
   svdf: Svdf,

@@ -1,5 +1,5 @@
-// TOPK_V2: the k largest elements of each row (last dimension) in falling order, and where they were; of equal ones the
-// first.
+// TOPK_V2: the k largest elements of each row (last dimension) in descending order, and their indices; of equal
+// elements the first comes first.
 
 import type { ElementType } from '../../formats/tflite/index.js';
 import { constantIntegers } from './axes.js';

@@ -1,5 +1,5 @@
 // TRANSPOSE_CONV. Inputs: the output's shape, filter [oc, kh, kw, ic], input [n, h, w, ic], bias [oc]. Every input
-// element is scattered over the outputs that it influences. int8, int16: TFLite reference_integer_ops::TransposeConv;
+// element is scattered to the outputs that it influences. int8, int16: TFLite reference_integer_ops::TransposeConv;
 // float32: reference_ops::TransposeConv.
 
 import { type Accumulation, accumulationOf, accumulatorOf, type Weights, weightsOf } from './accumulator.js';
@@ -70,7 +70,7 @@ function convOf(context: OperatorContext): TransposeConv {
   };
 }
 
-/** Adds up every output element, in the reference kernel's order; `round` is applied to every product and sum. */
+/** Sums every output element in the reference kernel's order; `round` is applied to every product and sum. */
 function scatter(
   conv: TransposeConv,
   weights: Weights | Float32Array,
@@ -151,7 +151,7 @@ function prepareFloat(context: OperatorContext): () => void {
 export const transposeConv: OperatorFamily = {
   name: 'TRANSPOSE_CONV',
   types: ['float32', 'int8', 'uint8', 'int16'],
-  // TFLM goes by the output's own shape, also where the first input is computed.
+  // TFLM uses the output's shape in the file even if the first input is computed.
   shapes: (context) => asShape(knownIntegers(inputOf(context, 0))),
   prepare: (context) =>
     byType(context, inputOf(context, 2), {

@@ -110,7 +110,7 @@ function geluFloat(context: OperatorContext): () => void {
   return mapElements(context, (x) => 0.5 * x * (1 + errorFunction(x / Math.SQRT2)));
 }
 
-/** The same by way of a table, with every step in float32 as TFLite's gelu.h takes them. */
+/** The same by a table, with every step in float32 as in TFLite's gelu.h. */
 function geluInteger(context: OperatorContext): () => void {
   const { approximate } = optionsOf(context, 'GeluOptions');
   const [slope, cubic] = [fround(Math.sqrt(2 / Math.PI)), fround(0.044715)];
@@ -123,7 +123,7 @@ function geluInteger(context: OperatorContext): () => void {
   return mapFloatTable(context, approximate ? withTanh : withErf);
 }
 
-/** Of values that have no logarithm: the output's lowest. */
+/** For values without a logarithm: the lowest output value. */
 function logInteger(context: OperatorContext): () => void {
   const { scale, zeroPoint } = quantizationOf(context, outputOf(context));
   const [lowest] = integerLimits(outputOf(context));
@@ -133,7 +133,7 @@ function logInteger(context: OperatorContext): () => void {
 
 const expInteger = (context: OperatorContext): (() => void) => mapFloatTable(context, (x) => fround(Math.exp(x)));
 
-/** erf(x) by its series near 0 and its continued fraction beyond, to more digits than float32 has. */
+/** erf(x) by its series near 0 and its continued fraction beyond, with more digits than float32. */
 function errorFunction(x: number): number {
   const magnitude = Math.abs(x);
   if (magnitude < 2.5) {

@@ -44,7 +44,7 @@ export function windowOf(
     throw invalid(context, 'stride and dilation must be at least 1');
   if (filterHeight < 1 || filterWidth < 1 || inputHeight < 1 || inputWidth < 1)
     throw invalid(context, 'an empty window or input');
-  // Positions are computed in 32 bits, here and on the device.
+  // Positions are 32-bit, here and on the device.
   const farthest = Math.max(
     strideH * inputHeight + dilationH * filterHeight,
     strideW * inputWidth + dilationW * filterWidth,
@@ -80,10 +80,7 @@ export function windowShape(
   return [batches, outputHeight, outputWidth, outputChannels];
 }
 
-/**
- * Along one dimension without dilation: the output size that follows from the options, and the padding before the
- * image.
- */
+/** Along one dimension without dilation: the output size from the options, and the padding before the image. */
 export function paddingOf(
   input: number,
   filter: number,

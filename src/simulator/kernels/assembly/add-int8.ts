@@ -1,12 +1,12 @@
-// ADD of two int8 tensors of the same shape: both are brought to a common scale with 20 extra bits, added, and brought
-// to the output's scale. The larger of their scales is half of the common one.
+// ADD of two int8 tensors of the same shape: both are converted to a common scale with 20 extra bits, added, and
+// converted to the output's scale. The larger input scale is half of the common one.
 
 import { touch } from './bounds';
 
-/** As the host writes it (src/simulator/fast/add.ts): 11 times int32. */
+/** Layout of the parameters (src/simulator/fast/add.ts): 11 int32 values. */
 @unmanaged
 class Scales {
-  /** The input of the larger scale: it is multiplied by a half, which is a shift. */
+  /** The input with the larger scale: its factor of one half is a shift. */
   zeroA: i32;
   shiftA: i32;
   zeroB: i32;

@@ -1,7 +1,7 @@
-// Where a kernel may read and write. In the checked build (compiled with assertions) every access is compared with the
-// regions that the host has declared for the operator; in the normal build none of this remains.
+// Bounds of a kernel's memory accesses. In the checked build (compiled with assertions) every access is compared with
+// the regions that the host has declared for the operator; the normal build contains no checks.
 
-/** Regions as pairs of first byte and end, declared one after another; a table of the host's size. */
+/** Regions as pairs of start and end, in a table provided by the host. */
 let regions: usize = 0;
 let count: i32 = 0;
 

@@ -1,6 +1,6 @@
 // Limits of floats, as the reference kernels apply them.
 
-/** min(high, max(low, x)) where x is not a NaN; a NaN stays. */
+/** min(high, max(low, x)) for numbers; NaN stays NaN. */
 // @ts-ignore: decorator
 @inline
 export function clampFloat(x: v128, low: v128, high: v128): v128 {

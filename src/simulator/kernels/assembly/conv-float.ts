@@ -1,6 +1,6 @@
-// CONV_2D and FULLY_CONNECTED in float32. Four rows are interleaved; a panel holds 8 filters: 8 x bias, then 8 weights
-// for each depth element. Every output is summed in the order of depth, its bias last, as the reference kernel does:
-// same bits.
+// CONV_2D and FULLY_CONNECTED in float32. Four rows are interleaved; a panel holds 8 filters: 8 biases, then 8 weights
+// for each depth element. Every output is summed in order of depth with the bias last, like the reference kernel: same
+// bits.
 
 import { touch } from './bounds';
 import { clampFloat } from './clamp';

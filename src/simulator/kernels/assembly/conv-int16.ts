@@ -1,5 +1,5 @@
-// CONV_2D and FULLY_CONNECTED in int16x8: rows of the input, or patches of it, times int8 filters. Filters lie one
-// after another, each padded with zeros to a multiple of 8; sums fit 32 bits, which the host checks.
+// CONV_2D and FULLY_CONNECTED in int16x8: rows or patches of the input times int8 filters. Filters are stored back to
+// back, each padded with zeros to a multiple of 8; sums fit into 32 bits, which the host checks.
 
 import { touch } from './bounds';
 import { rowUnder } from './patch';

@@ -1,4 +1,4 @@
-// CONV_2D and FULLY_CONNECTED in int8: rows of the input, or patches of it, times packed filters.
+// CONV_2D and FULLY_CONNECTED in int8: rows or patches of the input times packed filters.
 
 import { multiply1, multiply4, packRows } from './gemm-int8';
 import { rowUnder } from './patch';
@@ -32,7 +32,7 @@ export function convInt8(
     return;
   }
   for (let position = 0; position < positions; position += 4) {
-    // The last four overlap the ones before; fewer than four in all repeat the last.
+    // The last four overlap the previous ones; if there are fewer than four in total, the last one is repeated.
     const p0 = max(0, min(position, positions - 4));
     const p1 = min(p0 + 1, positions - 1), p2 = min(p0 + 2, positions - 1), p3 = min(p0 + 3, positions - 1);
     if (dense) {

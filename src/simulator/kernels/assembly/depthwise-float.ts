@@ -1,5 +1,5 @@
 // DEPTHWISE_CONV_2D in float32, one output channel per input channel, 8 channels at a time. A panel holds 8 channels: 8
-// x bias, then 8 weights for each tap. Sums run in the order of the taps, the bias last.
+// biases, then 8 weights for each tap. Sums run in the order of the taps, with the bias last.
 
 import { touch } from './bounds';
 import { clampFloat } from './clamp';
@@ -7,8 +7,8 @@ import { tapAddresses, tapOffsets } from './taps';
 import { insideBegin, insideEnd, Window } from './window';
 
 /**
- * @param scratch twice 4 bytes per tap, up to a multiple of 16, then `4 * inputChannels` bytes of zeros that stand for
- * the outside
+ * @param scratch twice 4 bytes per tap, rounded up to a multiple of 16, then `4 * inputChannels` zero bytes for
+ * positions outside the image
  */
 export function depthwiseFloat(geometry: usize, input: usize, output: usize, panels: usize, scratch: usize, lowest: f32, highest: f32): void {
   const window = changetype<Window>(geometry);

@@ -1,5 +1,6 @@
-// DEPTHWISE_CONV_2D in int16x8, one output channel per input channel, 8 channels at a time; the last 8 overlap those
-// before where the channels are no multiple of 8. Weights as the file has them: for each tap all channels.
+// DEPTHWISE_CONV_2D in int16x8, one output channel per input channel, 8 channels at a time; the last 8 overlap the
+// previous ones if the number of channels is not a multiple of 8. Weights are stored as in the file: all channels for
+// each tap.
 
 import { touch } from './bounds';
 import { tapAddresses } from './taps';
@@ -7,8 +8,8 @@ import { toInt16, wideConstants } from './wide';
 import { Window } from './window';
 
 /**
- * @param scratch 4 bytes per tap, up to a multiple of 16, then 32 bytes, then `2 * inputChannels` bytes of zeros that
- * stand for the outside
+ * @param scratch 4 bytes per tap, rounded up to a multiple of 16, then 32 bytes, then `2 * inputChannels` zero bytes
+ * for positions outside the image
  */
 export function depthwiseInt16(geometry: usize, input: usize, output: usize, weights: usize, constants: usize, scratch: usize, low: i32, high: i32): void {
   const window = changetype<Window>(geometry);

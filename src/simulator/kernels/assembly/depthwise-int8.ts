@@ -1,7 +1,7 @@
 // DEPTHWISE_CONV_2D in int8, one output channel per input channel. Two taps are interleaved and multiplied at once, for
-// 32 channels where there are as many, else 8. Constants come in blocks of 8 channels, the last of which overlaps the
-// one before where the channels are no multiple of 8: for each block 8 x int32 bias and the constants of requantize.ts,
-// and, separately, for each pair of taps and each block 8 x 2 weights as int16.
+// 32 channels if available, otherwise 8. Constants are stored in blocks of 8 channels, the last of which overlaps the
+// previous one if the number of channels is not a multiple of 8: for each block 8 int32 biases and the constants of
+// requantize.ts, and separately, for each pair of taps and each block, 8 x 2 weights as int16.
 
 import { touch } from './bounds';
 import { blockHeader as header, neighboursOfStride1, neighboursOfStride2, pairHigh, pairLow } from './neighbours-int8';
@@ -10,10 +10,10 @@ import { tapAddresses, tapOffsets } from './taps';
 import { insideBegin, insideEnd, Window } from './window';
 
 /**
- * @param neighbourWeights for 3x3 filters of horizontal stride 1 or 2 without dilation those of neighbours-int8.ts,
- * else 0
- * @param scratch twice 4 bytes per tap and one more if their number is odd, then `inputChannels` bytes that stand for
- * the outside
+ * @param neighbourWeights for 3x3 filters with horizontal stride 1 or 2 and no dilation the weights of
+ * neighbours-int8.ts, otherwise 0
+ * @param scratch twice 4 bytes per tap, one more tap if their number is odd, then `inputChannels` bytes for positions
+ * outside the image
  */
 export function depthwiseInt8(
   geometry: usize, input: usize, output: usize, headers: usize, weights: usize, neighbourWeights: usize, scratch: usize,
@@ -43,7 +43,7 @@ export function depthwiseInt8(
       while (x < window.outputWidth) {
         if (whole && x >= begin && x < end) {
           const first = input + ((b * window.inputHeight + top) * window.inputWidth + x * window.strideW - window.padLeft) * channels;
-          // Two at once where neighbours share columns; the last of an odd number alone.
+          // Two at once if neighbours share columns; the last one alone if the number is odd.
           const twice = neighbours ? (end - x) & ~1 : 0;
           const line = window.inputWidth * channels;
           if (twice > 0 && window.strideW == 1) {
@@ -66,7 +66,7 @@ export function depthwiseInt8(
   }
 }
 
-/** `count` positions whose taps lie at `base` plus the table's entries; `base` then moves on by `step`. */
+/** `count` positions whose taps are at `base` plus the table's entries; `base` then advances by `step`. */
 function positions(
   count: i32, base: usize, step: i32, table: usize, pairs: i32, headers: usize, weights: usize, channels: i32, output: usize,
   lowest: i32, highest: i32,

@@ -1,4 +1,4 @@
-// The smallest and the largest of float values, and their sum, which is no finite number where one of them is none.
+// The smallest and largest of float values, and their sum, which is not finite if a value is not.
 
 import { touch } from './bounds';
 

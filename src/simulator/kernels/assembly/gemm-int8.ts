@@ -1,6 +1,6 @@
-// Products of int8 rows with packed int8 filters. Four rows are widened to int16 and interleaved pair by pair; a panel
-// holds 8 filters: 8 x int32 bias, the constants of requantize.ts, then for each pair of depth elements 8 x 2 weights.
-// `i32x4.dot_i16x8_s` then gives 4 filters two depth elements at a time.
+// Products of int8 rows with packed int8 filters. Four rows are widened to int16 and interleaved in pairs; a panel
+// holds 8 filters: 8 int32 biases, the constants of requantize.ts, then 8 x 2 weights for each pair of depth elements.
+// `i32x4.dot_i16x8_s` then computes 4 filters, two depth elements at a time.
 
 import { touch } from './bounds';
 import { channelConstants, inFixedPoint8, oneOffset, rescale8, toInt8, twoOffsets, wayOf, withOneOffset8, withTwoOffsets8 } from './requantize';
@@ -14,7 +14,7 @@ export function packedBytes(depth: i32): i32 {
   return (depth + 7) / 8 * 64;
 }
 
-/** 8 elements of a row from `at`, int16, zeros beyond what may be read of it. */
+/** 8 elements of a row from `at` as int16, with zeros beyond the readable part. */
 // @ts-ignore: decorator
 @inline
 function load8(row: usize, at: i32, depth: i32): v128 {
@@ -32,7 +32,7 @@ function load8(row: usize, at: i32, depth: i32): v128 {
 
 /**
  * Interleaves four rows: for each pair of depth elements, the pairs of the four rows.
- * @param readable elements that may be read of a row, at least depth; those beyond depth meet weights of 0
+ * @param readable elements of a row that may be read, at least depth; those beyond depth are multiplied by weights of 0
  */
 export function packRows(row0: usize, row1: usize, row2: usize, row3: usize, depth: i32, readable: i32, packed: usize): void {
   for (let at = 0; at < depth; at += 8) {
@@ -54,8 +54,8 @@ export function packRows(row0: usize, row1: usize, row2: usize, row3: usize, dep
 }
 
 /**
- * Four packed rows times all panels. The last panel overlaps the one before where `channels` is no multiple of 8; with
- * fewer than 8 channels the one panel is padded with zeros.
+ * Four packed rows times all panels. The last panel overlaps the previous one if `channels` is not a multiple of 8;
+ * with fewer than 8 channels the only panel is padded with zeros.
  */
 export function multiply4(
   packed: usize, depth: i32, panels: usize, channels: i32,

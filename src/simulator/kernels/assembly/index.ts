@@ -1,6 +1,6 @@
-// The fast kernels. Compiled twice by scripts/build-kernels.js: without checks, and with bounds assertions for the fuzz
-// tests. AssemblyScript's decorators on functions, such as @inline, are no TypeScript: `@ts-ignore: decorator` before
-// each is for editors.
+// The fast kernels. scripts/build-kernels.js compiles them twice: without checks, and with bounds assertions for the
+// fuzz tests. AssemblyScript's decorators on functions, such as @inline, are not TypeScript; `@ts-ignore: decorator` is
+// for editors.
 
 export { setRegions } from './bounds';
 export { addInt8 } from './add-int8';

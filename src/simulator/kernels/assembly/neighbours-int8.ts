@@ -1,7 +1,7 @@
-// DEPTHWISE_CONV_2D in int8 under 3x3 filters without dilation: two horizontal neighbours at once, which share columns.
-// Of each column the upper two rows are interleaved one below the other; of the third row two columns. Weights for each
-// block of 8 channels, as pairs of int16: columns 0, 1, 2 of the upper rows; then of the third row (0, 1) and (2, -);
-// and for a second position one column on, (-, 0) and (1, 2).
+// DEPTHWISE_CONV_2D in int8 with 3x3 filters without dilation: computes two horizontal neighbours at once, which share
+// columns. For each column the upper two rows are interleaved vertically; for the third row, pairs of columns. Weights
+// for each block of 8 channels, as pairs of int16: columns 0, 1, 2 of the upper rows; then for the third row (0, 1) and
+// (2, -); and for a second position one column further, (-, 0) and (1, 2).
 
 import { touch } from './bounds';
 import { channelConstants, rescale8, toInt8 } from './requantize';
@@ -35,9 +35,7 @@ export function pairHigh(a: v128, b: v128, weights: v128): v128 {
   return i32x4.dot_i16x8_s(interleaveHigh(a, b), weights);
 }
 
-/**
- * `count` pairs of positions; `stride`, 1 or 2, is known where this is inlined, and what is for the other disappears.
- */
+/** `count` pairs of positions; `stride` (1 or 2) is a constant after inlining, so that unused code disappears. */
 // @ts-ignore: decorator
 @inline
 function neighbours(
@@ -154,10 +152,7 @@ function neighbours(
   }
 }
 
-/**
- * `count` pairs of positions from `base` on, whose lines are `line` bytes long; 9 taps for each of the channels, in
- * blocks of 8.
- */
+/** `count` pairs of positions from `base` on, with lines of `line` bytes; 9 taps for each channel, in blocks of 8. */
 export function neighboursOfStride1(
   count: i32, base: usize, line: i32, headers: usize, weights: usize, channels: i32, output: usize, lowest: i32, highest: i32,
 ): void {

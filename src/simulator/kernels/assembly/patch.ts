@@ -1,9 +1,9 @@
-// Gathers the input under one output position of a window: the row that a convolution multiplies with its filters.
+// Gathers the input for one output position of a window: the row that a convolution multiplies with its filters.
 
 import { touch } from './bounds';
 import { Cursor, isPointwise, Window } from './window';
 
-/** Copies `bytes` bytes, the last few with what goes before them. The two do not overlap. */
+/** Copies `bytes` bytes; the last block overlaps the previous one. The regions do not overlap. */
 // @ts-ignore: decorator
 @inline
 function copyBytes(to: usize, from: usize, bytes: i32): void {
@@ -22,11 +22,11 @@ function copyBytes(to: usize, from: usize, bytes: i32): void {
 }
 
 /**
- * Gives the row under an output position: the input itself where every position reads one, else a patch that is written
- * to `row`, channel after channel.
+ * Returns the row for an output position: the input itself if every position reads exactly one, otherwise a patch
+ * written to `row`, channel after channel.
  * @param elementBytes 1, 2 or 4
  * @param run bytes of the channels that are read at each input position, from `firstByte` of its channels
- * @param outside the byte that stands for elements outside the image, in every byte
+ * @param outside byte for elements outside the image
  */
 export function rowUnder(window: Window, input: usize, cursor: Cursor, elementBytes: i32, firstByte: i32, run: i32, outside: i32, row: usize): usize {
   const top = cursor.y * window.strideH - window.padTop;

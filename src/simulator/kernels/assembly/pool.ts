@@ -1,5 +1,5 @@
-// AVERAGE_POOL_2D and MAX_POOL_2D, 8 channels at a time; the last block overlaps the one before where the channels are
-// no multiple of 8.
+// AVERAGE_POOL_2D and MAX_POOL_2D, 8 channels at a time; the last block overlaps the previous one if the number of
+// channels is not a multiple of 8.
 
 import { touch } from './bounds';
 import { clampFloat } from './clamp';
@@ -10,8 +10,7 @@ const maxOfInt8: i32 = 1;
 const averageOfFloat: i32 = 2;
 
 /**
- * Goes through the output positions, each with the part of its window that lies inside the image; `kind` is known where
- * this is inlined.
+ * Visits the output positions, each with the part of its window inside the image; `kind` is a constant after inlining.
  */
 // @ts-ignore: decorator
 @inline
@@ -45,7 +44,7 @@ export function maxInt8(geometry: usize, input: usize, output: usize, low: i32, 
   pool(maxOfInt8, geometry, input, output, 1, i8x16.splat(<i8>low), i8x16.splat(<i8>high));
 }
 
-/** Sums run in the order of the window's elements, as the reference kernel's do. */
+/** Sums run in the order of the window's elements, as in the reference kernel. */
 export function averageFloat(geometry: usize, input: usize, output: usize, low: f32, high: f32): void {
   pool(averageOfFloat, geometry, input, output, 4, f32x4.splat(low), f32x4.splat(high));
 }
@@ -72,7 +71,7 @@ function averageInt8At(first: usize, rows: i32, columns: i32, line: i32, channel
   }
 }
 
-/** Towards zero of (sum + half, with the sum's sign) / divisor: exact in float32 for fewer than 2^16 elements. */
+/** (sum + half with the sum's sign) / divisor, truncated: exact in float32 for fewer than 2^16 elements. */
 // @ts-ignore: decorator
 @inline
 function divide(sums: v128, half: v128, divisor: v128): v128 {
@@ -118,7 +117,7 @@ function averageFloatAt(first: usize, rows: i32, columns: i32, line: i32, channe
   }
 }
 
-/** For every batch and channel the sum over `positions`; int32. At least 8 channels. */
+/** For every batch and channel, the int32 sum over `positions`. At least 8 channels. */
 export function channelSumsInt8(input: usize, batches: i32, positions: i32, channels: i32, sums: usize): void {
   for (let b = 0; b < batches; b++) {
     for (let channel = 0; channel < channels; channel += 8) {

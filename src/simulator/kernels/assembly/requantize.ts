@@ -1,22 +1,21 @@
-// From int32 accumulators to int8, exactly as the profile's fixed-point arithmetic would. Each block of 8 channels says
-// which of three ways it takes; the host decides, and checks for every result that it is exact
-// (src/simulator/fast/rescaling.ts).
+// Converts int32 accumulators to int8 exactly like the profile's fixed-point arithmetic. Each block of 8 channels uses
+// one of three methods; the host chooses it and verifies that every result is exact (src/simulator/fast/rescaling.ts).
 
 /**
- * Constants of 8 channels. In float32: 8 x factor, 8 x offset, 8 x the bits in which the offset of negative sums
- * differs. Fixed point: 8 x int32 multiplier, 8 x float32 2^-s / 2, and 8 x float32 1.5 * 2^23 plus the output's zero
- * point. Then which of them, as int32.
+ * Constants of 8 channels. For float32: 8 factors, 8 offsets, 8 bit patterns in which the offset for negative sums
+ * differs. For fixed point: 8 int32 multipliers, 8 float32 2^-s / 2, and 8 float32 1.5 * 2^23 plus the output's zero
+ * point. Then the method, as int32.
  */
 export const channelConstants: usize = 112;
 
 export const oneOffset: i32 = 0;
 export const twoOffsets: i32 = 1;
 
-/** Adding it to a float32 leaves the nearest whole number in the low bits. */
+/** Adding this to a float32 leaves the nearest whole number in the low bits. */
 const roundingBias: f32 = 12582912.0;
 const roundingBits: i32 = 0x4b400000;
 
-/** Four channels in float32, rounded: nothing here depends on how but the constants. */
+/** Four channels in float32, rounded; only the constants depend on the profile. */
 // @ts-ignore: decorator
 @inline
 function round4(sums: v128, factors: usize, offsets: v128): v128 {
@@ -33,10 +32,10 @@ function offsets4(sums: v128, offsets: usize): v128 {
 }
 
 /**
- * Four channels as SaturatingRoundingDoublingHighMul followed by RoundingDivideByPOT (gemmlowp) would. The high
- * multiply is the low dword of (x * m + 2^30) >> 31 in 64 bits; it cannot saturate, as m > 0. Rounding v / 2^s half
- * away from zero is rounding v - 1 half up where v is negative; with one more bit, set, no ties are left and float32's
- * own rounding does.
+ * Four channels like SaturatingRoundingDoublingHighMul followed by RoundingDivideByPOT (gemmlowp). The high multiply is
+ * the low dword of (x * m + 2^30) >> 31 in 64 bits; it cannot saturate, as m > 0. Rounding v / 2^s half away from zero
+ * equals rounding v - 1 half up for negative v; with one extra bit that is always set there are no ties left, and
+ * float32's rounding is sufficient.
  */
 // @ts-ignore: decorator
 @inline
@@ -52,7 +51,7 @@ function fixedPoint4(sums: v128, constants: usize): v128 {
   return i32x4.sub(rounded, i32x4.splat(roundingBits));
 }
 
-/** One position of 8 channels as int16, the output's zero point added, in each of the ways. */
+/** One position of 8 channels as int16, with the output's zero point added, by each method. */
 // @ts-ignore: decorator
 @inline
 export function withOneOffset8(sums0: v128, sums1: v128, constants: usize): v128 {
@@ -71,14 +70,14 @@ export function inFixedPoint8(sums0: v128, sums1: v128, constants: usize): v128 
   return i16x8.narrow_i32x4_s(fixedPoint4(sums0, constants), fixedPoint4(sums1, constants + 16));
 }
 
-/** The way of 8 channels. */
+/** The method of 8 channels. */
 // @ts-ignore: decorator
 @inline
 export function wayOf(constants: usize): i32 {
   return load<i32>(constants, 96);
 }
 
-/** The same in the way that the constants say. */
+/** The same by the method in the constants. */
 // @ts-ignore: decorator
 @inline
 export function rescale8(sums0: v128, sums1: v128, constants: usize): v128 {

@@ -1,6 +1,6 @@
-// RESIZE_BILINEAR over NHWC tensors in int8 and float32. Lines of the output, rows and columns, are given as three
-// numbers of 32 bits each: the first and the second line of the input between which they lie, and how far from the
-// first: in 1024ths, or as float32.
+// RESIZE_BILINEAR over NHWC tensors in int8 and float32. Each output row and column is described by three 32-bit
+// numbers: the first and the second input line between which it lies, and its distance from the first, in 1024ths or as
+// float32.
 
 import { touch } from './bounds';
 
@@ -21,7 +21,7 @@ function rounded4(sums: v128): v128 {
   return i32x4.sub(v128.xor(magnitude, negative), negative);
 }
 
-/** 8 elements times a weight, as two vectors of int32; added to what is there. */
+/** 8 elements times a weight, as two int32 vectors, added to the given ones. */
 // @ts-ignore: decorator
 @inline
 function lowProducts(values: v128, weight: v128): v128 {

@@ -1,6 +1,6 @@
 // SOFTMAX in int8 along the last dimension, in gemmlowp's fixed point. Tables hold exp of every possible difference to
-// the row's maximum, 256 x int32 in Q0.31, and then the same rounded to the 12 integer bits of their sum; 0 for
-// differences too large to count.
+// the row's maximum, 256 x int32 in Q0.31, and the same rounded to the 12 integer bits of their sum; 0 for differences
+// too large to count.
 
 import { touch } from './bounds';
 

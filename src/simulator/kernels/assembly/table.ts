@@ -1,4 +1,4 @@
-// Functions of one byte: any, by a table of all 256 results; and the one between int8 and uint8 of the same scale.
+// Functions of one byte, by a table of 256 results; and conversion between int8 and uint8 of the same scale.
 
 import { touch } from './bounds';
 
@@ -22,7 +22,7 @@ export function tableOf8(input: usize, output: usize, count: i32, table: usize):
   for (; i < count; i++) store<u8>(output + i, load<u8>(table + <usize>load<u8>(input + i)));
 }
 
-/** Every byte with its highest bit turned. */
+/** Inverts the highest bit of every byte. */
 export function flipSigns(input: usize, output: usize, count: i32): void {
   touch(input, count);
   touch(output, count);
@@ -33,8 +33,8 @@ export function flipSigns(input: usize, output: usize, count: i32): void {
 }
 
 /**
- * Functions of two bytes, by a table of all 65536 results. The operands are walked in three nested loops; `walk` holds,
- * as int32, the length of each and how far each operand moves in it: 0 where it broadcasts.
+ * Functions of two bytes, by a table of 65536 results. The operands are traversed in three nested loops; `walk` holds,
+ * as int32, the length of each and the step of each operand: 0 if it broadcasts.
  */
 export function tableOfPairs8(a: usize, b: usize, output: usize, table: usize, walk: usize): void {
   touch(walk, 36);

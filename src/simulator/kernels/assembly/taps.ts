@@ -1,8 +1,8 @@
-// Where the input under each tap of a filter lies, for kernels that go through the taps for every channel.
+// Addresses of the input for each tap of a filter, for kernels that traverse the taps for every channel.
 
 import { Window } from './window';
 
-/** Writes the address of the input under every tap of an output position; `outside` for taps outside the image. */
+/** Writes the input address for every tap of an output position; `outside` for taps outside the image. */
 export function tapAddresses(window: Window, input: usize, b: i32, y: i32, x: i32, elementBytes: i32, outside: usize, table: usize): void {
   const top = y * window.strideH - window.padTop;
   const left = x * window.strideW - window.padLeft;
@@ -19,7 +19,7 @@ export function tapAddresses(window: Window, input: usize, b: i32, y: i32, x: i3
   }
 }
 
-/** Writes how far every tap lies from the first one. */
+/** Writes the distance of every tap from the first one. */
 export function tapOffsets(window: Window, elementBytes: i32, table: usize): void {
   const pixel = window.inputChannels * elementBytes;
   for (let ky = 0; ky < window.filterHeight; ky++) {

@@ -1,4 +1,4 @@
-// From sums of int16x8 operators to int16: a 64-bit bias is added, the multiplier has 15 bits, and the product is
+// Converts sums of int16x8 operators to int16: a 64-bit bias is added, the multiplier has 15 bits, and the product is
 // rounded once.
 
 /** Constants of a channel: int64 bias, int32 multiplier, int32 shift to the right, at least 1. */

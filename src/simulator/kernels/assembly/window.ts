@@ -1,4 +1,5 @@
-// The geometry of convolutions and pools, as the host writes it (src/simulator/fast/window.ts): 14 times int32.
+// The geometry of convolutions and pools, as written by the host (src/simulator/fast/packed-window.ts): 14 int32
+// values.
 
 @unmanaged
 export class Window {
@@ -25,14 +26,14 @@ export function isPointwise(window: Window): bool {
   return window.filterHeight == 1 && window.filterWidth == 1 && window.padTop == 0 && window.padLeft == 0;
 }
 
-/** Whether rows of the input are rows of a matrix product as they lie. */
+/** Whether rows of the input can be used as matrix rows without copying. */
 // @ts-ignore: decorator
 @inline
 export function isDense(window: Window): bool {
   return isPointwise(window) && window.strideH == 1 && window.strideW == 1;
 }
 
-/** Batch, row and column of an output position, one after another. */
+/** Batch, row and column of an output position, as a cursor. */
 @unmanaged
 export class Cursor {
   batch: i32;
@@ -50,7 +51,7 @@ export function seek(cursor: Cursor, window: Window, position: i32): void {
   cursor.y = line - cursor.batch * window.outputHeight;
 }
 
-/** To the next output position, if there is one. */
+/** Advances to the next output position, if there is one. */
 // @ts-ignore: decorator
 @inline
 export function advance(cursor: Cursor, window: Window): void {
@@ -63,7 +64,7 @@ export function advance(cursor: Cursor, window: Window): void {
   cursor.batch += 1;
 }
 
-/** The first output position along one dimension whose window begins inside the image. */
+/** The first output position along one dimension whose window starts inside the image. */
 // @ts-ignore: decorator
 @inline
 export function insideBegin(pad: i32, stride: i32, outputs: i32): i32 {
@@ -71,8 +72,8 @@ export function insideBegin(pad: i32, stride: i32, outputs: i32): i32 {
 }
 
 /**
- * One after the last output position whose window ends inside the image, and not before `insideBegin`.
- * @param reach distance from first to last tap
+ * One after the last output position whose window ends inside the image, but not before `insideBegin`.
+ * @param reach distance from the first to the last tap
  */
 // @ts-ignore: decorator
 @inline
