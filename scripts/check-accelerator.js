@@ -4,6 +4,7 @@
 //   node scripts/check-accelerator.js MODEL_edgetpu.tflite
 import { readFile, writeFile } from 'node:fs/promises';
 import { parseArgs } from 'node:util';
+import { hintFor } from '../dist/app/advice/hints.js';
 import { AtollError } from '../dist/base/errors.js';
 import { findingsOf, probe } from '../dist/devices/accelerator/check/index.js';
 import { EmulatedAccelerator, findFirmware } from '../dist/devices/accelerator/index.js';
@@ -100,7 +101,7 @@ main().then(
     process.exitCode = code;
   },
   (error) => {
-    const known = error instanceof AtollError ? `${error.code}: ${error.message}\n${error.hint}` : error.message;
+    const known = error instanceof AtollError ? `${error.code}: ${error.message}\n${hintFor(error)}` : error.message;
     process.stderr.write(`check-accelerator: ${known}\n`);
     process.exitCode = 2;
   },

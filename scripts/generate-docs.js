@@ -3,6 +3,8 @@
 import { mkdir, readdir, readFile, writeFile } from 'node:fs/promises';
 import { parse } from 'yaml';
 import { z } from 'zod';
+import { flashHints, silenceHints, statusHints } from '../dist/app/advice/device-hints.js';
+import { hints } from '../dist/app/advice/hints.js';
 import { buildProgram } from '../dist/app/cli/main.js';
 import { errorTable, exitCodes } from '../dist/base/errors.js';
 import { assumptions } from '../dist/devices/accelerator/check/index.js';
@@ -29,13 +31,29 @@ const number = (value) => (value === null ? '-' : value.toLocaleString('en-US'))
 
 function errorsPage() {
   const exits = Object.entries(exitCodes).map(([kind, code]) => [code, kind]);
-  const rows = Object.entries(errorTable).map(([code, { kind, message, hint }]) => [
+  const rows = Object.entries(errorTable).map(([code, { kind, message }]) => [
     `\`${code}\``,
     exitCodes[kind],
     message,
-    hint,
+    typeof hints[code] === 'string' ? hints[code] : 'by cause, see below',
   ]);
-  return `# Errors\n\n${generated}\nEvery error has a code, a message that says what and where, and a hint. With \`--json\` it is the document on stdout:\n\`{"schema": "atoll/error/1", "error": {"code", "message", "where", "hint"}}\`. Words in braces stand for values.\n\n## Exit codes\n\n${table(['exit code', 'kind'], exits)}\n\n## Codes\n\n${table(['code', 'exit', 'message', 'hint'], rows)}\n`;
+  const causes = (title, hintsOf) =>
+    `## ${title}\n\n${table(
+      ['cause', 'hint'],
+      Object.entries(hintsOf).map(([cause, hint]) => [`\`${cause}\``, hint]),
+    )}\n`;
+  return [
+    `# Errors\n\n${generated}
+Every error has a code, a message that names the thing and the place, and a hint. With \`--json\` it is the document on
+stdout: \`{"schema": "atoll/error/1", "error": {"code", "message", "where", "hint", "values"}}\`. \`values\` are the values
+of the words in braces, and further ones, such as a device's SMP group and code.
+
+## Exit codes\n\n${table(['exit code', 'kind'], exits)}\n
+## Codes\n\n${table(['code', 'exit', 'message', 'hint'], rows)}\n`,
+    causes('`DEVICE_ERROR`: hints by status', statusHints),
+    causes('`DEVICE_TIMEOUT`: hints by what came over the line', silenceHints),
+    causes('`FLASH_PROGRAM`: hints by cause', flashHints),
+  ].join('\n');
 }
 
 /** Operators whose first input is not the data. */

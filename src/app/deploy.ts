@@ -208,7 +208,7 @@ function causesOf(warnings: readonly Warning[]): string {
     'NO_BETTER_THAN_CHANCE',
   ]);
   const found = [...new Set(warnings.filter(({ code }) => causes.has(code)).map(({ message }) => message))];
-  return found.length === 0 ? '' : `. What may be the cause: ${found.join('; ')}`;
+  return found.length === 0 ? '' : `. Possible causes: ${found.join('; ')}`;
 }
 
 /** @throws USAGE if a limit concerns something unknown */
@@ -234,7 +234,7 @@ function gateWarnings(gates: readonly GateResult[], data: Dataset | null): Warni
       ? [
           {
             code: 'ACCURACY_UNKNOWN',
-            message: 'no evaluation data was given (--data): whether the quantized model is any good was not judged',
+            message: 'no evaluation data was given (--data): the accuracy of the quantized model is unknown',
           },
         ]
       : [];

@@ -73,7 +73,7 @@ async function serialChecks(): Promise<DoctorCheck[]> {
         what: 'serial ports',
         state: 'warning',
         detail: reasonOf(error),
-        hint: 'name ports by their path; on Debian, install udev to have them listed',
+        hint: 'name ports by their path; on Debian, install udev to list them',
       },
     ];
   }
@@ -82,11 +82,11 @@ async function serialChecks(): Promise<DoctorCheck[]> {
 async function portCheck(port: string): Promise<DoctorCheck> {
   try {
     await access(port, constants.R_OK | constants.W_OK);
-    return { what: port, state: 'ok', detail: 'may be opened', hint: null };
+    return { what: port, state: 'ok', detail: 'can be opened', hint: null };
   } catch (error) {
     const owner = await stat(port).then(
       async ({ gid }) => `it belongs to group ${await groupName(gid)}`,
-      () => 'it is not there',
+      () => 'it does not exist',
     );
     const hint =
       'add yourself to that group (often: sudo usermod -aG dialout $USER, then log in again), or install the udev rule below';

@@ -13,3 +13,8 @@ export function defined<T>(value: T): NonNullable<T> {
   if (value === undefined || value === null) throw new TypeError(`a value is missing: ${value}`);
   return value;
 }
+
+/** Closes a switch over a union: does not compile if a member is missing. */
+export function assertNever(value: never): never {
+  throw new TypeError(`unexpected value: ${JSON.stringify(value)}`);
+}

@@ -31,11 +31,11 @@ function isText(head: Uint8Array): boolean {
 }
 
 const refusals: Readonly<Record<ContentKind, string>> = {
-  array: 'is a numpy array: name it .npy, so that it is read as one',
-  archive: 'is a zip archive: an .npz of arrays is read by that name; unpack others',
-  recording: 'is a sound recording, which is not read yet: convert it to an .npy array of samples',
-  image: 'is an image: describe how to read it under images (an empty images: {} will do)',
-  table: 'is a text file, which is not read yet: convert its numbers to an .npy array',
+  array: 'is a NumPy array: rename it to .npy',
+  archive: 'is a zip archive: rename it to .npz if it contains NumPy arrays, otherwise unpack it',
+  recording: 'is an audio recording, which is not supported yet: convert it to an .npy array of samples',
+  image: 'is an image: describe how to read it under `images` (`images: {}` uses the defaults)',
+  table: 'is a text file, which is not supported yet: convert its numbers to an .npy array',
 };
 
 /** @throws DATASET_FILE_KIND if a file that should hold raw tensors is of another kind, FILE_NOT_READABLE */

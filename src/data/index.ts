@@ -27,7 +27,7 @@ export async function openDataset(file: string): Promise<Dataset> {
   if (first === undefined || others.length > 0) {
     throw fail('DATASET_INVALID', {
       where: file,
-      reason: `it holds ${1 + others.length} documents, one for each signature; this takes a file with one`,
+      reason: `it contains ${1 + others.length} documents, one for each signature; a file with one document is needed here`,
     });
   }
   return open(file, first);

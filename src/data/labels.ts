@@ -48,7 +48,7 @@ async function fromArray(
   const real = realValues(array.bytes, type, undefined);
   const odd = real.find((value) => !Number.isInteger(value) || value < 0);
   if (odd !== undefined)
-    throw fail('DATASET_LABELS', { where, reason: `${file} holds ${odd}, which is no class number` });
+    throw fail('DATASET_LABELS', { where, reason: `${file} contains ${odd}, which is not a class number` });
   const values = classNumbers(real, array.shape, count, where);
   if (values.length !== count)
     throw fail('DATASET_LABELS', { where, reason: `${values.length} labels for ${count} samples` });

@@ -42,14 +42,14 @@ function readNpz(bytes: Uint8Array, file: string, name: string | undefined): Npy
   if (name === undefined && names.length > 1) {
     throw fail('DATASET_ARRAY_INVALID', {
       path: file,
-      reason: `it holds ${names.length} arrays (${names.join(', ')}): name one as ${file}#NAME`,
+      reason: `it contains ${names.length} arrays (${names.join(', ')}): name one as ${file}#NAME`,
     });
   }
   const entry = Object.values(entries)[0];
   if (entry === undefined)
     throw fail('DATASET_ARRAY_INVALID', {
       path: file,
-      reason: `it holds ${names.join(', ') || 'nothing'}, not ${name ?? 'an array'}`,
+      reason: `it contains ${names.join(', ') || 'nothing'}, not ${name ?? 'an array'}`,
     });
   return parseNpy(entry, name === undefined ? file : `${file}#${name}`);
 }
@@ -57,7 +57,7 @@ function readNpz(bytes: Uint8Array, file: string, name: string | undefined): Npy
 export function parseNpy(bytes: Uint8Array, where: string): NpyArray {
   const invalid = (reason: string): Error => fail('DATASET_ARRAY_INVALID', { path: where, reason });
   if (bytes.byteLength < 12 || bytes[0] !== 0x93 || String.fromCharCode(...bytes.subarray(1, 6)) !== 'NUMPY')
-    throw invalid('it does not begin as an .npy file');
+    throw invalid('it does not start like an .npy file');
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
   const wide = elementAt(bytes, 6) >= 2;
   const start = wide ? 12 : 10;
@@ -66,7 +66,7 @@ export function parseNpy(bytes: Uint8Array, where: string): NpyArray {
   const header = new TextDecoder().decode(bytes.subarray(start, end));
   const type = /'descr':\s*'([<|>=])([a-z])(\d+)'/.exec(header);
   const shapeText = /'shape':\s*\(([\d,\s]*)\)/.exec(header)?.[1];
-  if (type === null || shapeText === undefined) throw invalid('its header names no plain number type');
+  if (type === null || shapeText === undefined) throw invalid('its header does not name a numeric type');
   if (/'fortran_order':\s*True/.test(header)) throw invalid('it is in Fortran order');
   if (type[1] === '>') throw invalid('it is big-endian');
   const shape = shapeText

@@ -191,12 +191,12 @@ function samplesInArray(
   const each = sample.reduce((product, size) => product * size, 1);
   const invalid = (what: string): Error =>
     fail('DATASET_ARRAY_INVALID', { path: file, reason: `its shape [${array.join(', ')}] ${what}` });
-  if (total % each !== 0) throw invalid(`does not divide into samples of [${sample.join(', ')}]`);
+  if (total % each !== 0) throw invalid(`cannot be divided into samples of [${sample.join(', ')}]`);
   const own = array.slice(1);
   const flat = [own, sample].some((shape) => shape.filter((size) => size !== 1).length <= 1);
   // A shape with the same number of elements would still put values in the wrong places.
   if (total / each === array[0] && !flat && !sameButOnes(own, sample))
-    throw invalid(`holds samples of [${own.join(', ')}], not of [${sample.join(', ')}]`);
+    throw invalid(`contains samples of [${own.join(', ')}], not of [${sample.join(', ')}]`);
   return total / each;
 }
 
@@ -211,7 +211,7 @@ async function rawSource(
   if (image !== undefined)
     throw fail('DATASET_INVALID', {
       where,
-      reason: `${path.basename(image)} is an image: describe how to read it under images (an empty images: {} will do)`,
+      reason: `${path.basename(image)} is an image: describe how to read it under images (images: {} uses the defaults)`,
     });
   for (const file of files) await requireRaw(file);
   if (type === undefined)

@@ -43,9 +43,9 @@ export interface TargetChoice {
  */
 export async function targetOfDevice(device: DeviceClient, { uri, named, signal }: TargetChoice): Promise<Target> {
   const wanted = named ?? (uri.startsWith('sim:') ? uri.slice('sim:'.length) : undefined);
-  const { target: told } = await device.describe(signal);
-  const target = await loadTarget(wanted ?? told);
-  if (target.id !== told) throw fail('DEVICE_TARGET', { device: uri, told, target: target.id });
+  const { target: reported } = await device.describe(signal);
+  const target = await loadTarget(wanted ?? reported);
+  if (target.id !== reported) throw fail('DEVICE_TARGET', { device: uri, reported, target: target.id });
   return target;
 }
 
@@ -70,7 +70,7 @@ export async function openDevice(uri: string, options: OpenOptions = {}): Promis
 async function transportTo(uri: string, options: OpenOptions): Promise<Transport> {
   const [scheme = '', rest = ''] = uri.split(/:(.*)/s);
   if (scheme === 'sim') {
-    if (rest === '') throw fail('DEVICE_UNKNOWN', { device: uri, reason: 'no target is named' });
+    if (rest === '') throw fail('DEVICE_UNKNOWN', { device: uri, reason: 'no target is given' });
     const target = await loadTarget(rest);
     if (options.emulated !== undefined && target.runtime.kernels === 'edgetpu')
       return connectEmulated(uri, target, options.emulated, options.accelerator);

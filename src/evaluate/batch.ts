@@ -50,7 +50,7 @@ export async function runBatch(
     for (let run = 0; run < total; run++) yield Math.floor(run / repeat);
   };
   const stream = options.stream === true;
-  if (stream) requireStreams(runner, 'a stream was asked for');
+  if (stream) requireStreams(runner, 'a stream was requested');
   const concurrency = stream && runner.state !== 'none' ? 1 : runner.concurrency;
   const results = inOrder(indices(), concurrency, async (i) => ({
     i,

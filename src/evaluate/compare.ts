@@ -16,8 +16,8 @@ import {
   typeName,
 } from '../formats/tflite/index.js';
 import { inputsAndOutputs, subgraphOfSignature } from '../simulator/index.js';
-import { type Advice, adviceFor, type ComparedTensor } from './advice.js';
 import { integerLimits, matchInputs } from './convert.js';
+import { type ComparedTensor, type Diagnosis, diagnose } from './diagnosis.js';
 import { type OutputActivation, outputActivationsOf, relevantLogits } from './logits.js';
 import { argMax } from './metrics.js';
 import { Tracer } from './trace.js';
@@ -56,7 +56,7 @@ export interface Comparison {
   /** In the order of the second model. */
   readonly tensors: readonly TensorComparison[];
   /** The tensors that add the most noise, up to five, the worst first. */
-  readonly worst: readonly (Pick<TensorComparison, 'name' | 'op' | 'operator'> & { readonly advice: Advice })[];
+  readonly worst: readonly (Pick<TensorComparison, 'name' | 'op' | 'operator'> & { readonly diagnosis: Diagnosis })[];
   /** For the first output of real numbers: share of runs with the same largest element; null if there is none. */
   readonly agreement: number | null;
   /** SNR of all outputs together, in dB; null if they are equal. */
@@ -194,7 +194,7 @@ function pairsOf(first: Model, second: Model, signature: string | undefined): Pa
   });
   if (!pairs.some(({ operator }) => operator !== null)) {
     throw fail('COMPARE_NOTHING', {
-      reason: 'no tensor that one of them computes has the name of one that the other computes',
+      reason: 'no computed tensors have the same name in both models',
     });
   }
   return pairs;
@@ -285,6 +285,6 @@ function worstOf(tensors: readonly TensorComparison[], pairs: readonly Pair[], s
       name: tensor.name,
       op: tensor.op,
       operator: tensor.operator,
-      advice: adviceFor(tensor, inputs, second),
+      diagnosis: diagnose(tensor, inputs, second),
     }));
 }

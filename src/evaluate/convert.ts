@@ -20,7 +20,7 @@ export function matchInputs(dataset: Dataset, inputs: readonly TensorInfo[]): nu
     throw mismatch(`it has ${dataset.inputs.length} input(s), the model ${inputs.length}`);
   const stranger = dataset.inputs.find(({ name }) => name !== null && !inputs.some((input) => isNamed(input, name)));
   if (stranger !== undefined)
-    throw mismatch(`its input ${stranger.name} is none of the model's (${inputs.map(namesOf).join(', ')})`);
+    throw mismatch(`its input ${stranger.name} is not an input of the model (${inputs.map(namesOf).join(', ')})`);
   return inputs.map((input, i) => {
     const named = dataset.inputs.findIndex(({ name }) => name !== null && isNamed(input, name));
     const position = named >= 0 ? named : i;
@@ -43,7 +43,7 @@ export function matchOutput(
   if (found >= 0) return found;
   throw fail('DATASET_MISMATCH', {
     dataset: name,
-    reason: `its output ${output} is none of the model's (${outputs.map(namesOf).join('; ')})`,
+    reason: `its output ${output} is not an output of the model (${outputs.map(namesOf).join('; ')})`,
   });
 }
 
@@ -56,10 +56,10 @@ function advice(shape: readonly number[], wanted: readonly number[]): string {
   if (elementCount(shape) !== elementCount(wanted)) return '';
   const [channels = 1, ...rest] = shape.filter((size) => size !== 1);
   if (rest.length > 0 && sameButOnes([...rest, channels], wanted))
-    return ': it looks like channels first (NCHW); with layout: nchw in the dataset file it is transposed';
+    return ': it looks like channels first (NCHW); `layout: nchw` in the dataset file transposes it';
   if (rest.length === 0)
-    return `: if its values are in that order, say so with shape: [${wanted.filter((size, d) => d > 0 || size !== 1).join(', ')}]`;
-  return ': as many values, but not in the same places';
+    return `: if its values are in that order, declare it with shape: [${wanted.filter((size, d) => d > 0 || size !== 1).join(', ')}]`;
+  return ': the same number of values, but in other places';
 }
 
 /**
@@ -82,7 +82,7 @@ export function toModelInput(
     if (source.length !== count) {
       throw fail('DATASET_MISMATCH', {
         dataset,
-        reason: `a sample has ${source.length} values, input ${input.name} of the model takes ${count}`,
+        reason: `a sample has ${source.length} values, input ${input.name} of the model has ${count}`,
       });
     }
     saturated += encode(source, input, bytes.subarray(at, at + input.bytes));
@@ -178,7 +178,7 @@ export function requireNumbers(inputs: readonly Float32Array[], index: number, d
     const extremes = extremesOf(values);
     const bad = extremes.finite ? undefined : values.find((value) => !Number.isFinite(value));
     if (bad !== undefined)
-      throw fail('DATASET_INVALID', { where: dataset.path, reason: `sample ${index} holds the value ${bad}` });
+      throw fail('DATASET_INVALID', { where: dataset.path, reason: `sample ${index} contains the value ${bad}` });
     return extremes;
   });
 }

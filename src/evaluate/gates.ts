@@ -50,7 +50,7 @@ export function allowedDrop(metric: Metric, float: number, { maxDrop }: Pick<Lim
   if (unit === 'percent') return (Math.abs(float) * value) / 100;
   if (!shares.has(metric))
     throw fail('USAGE', {
-      reason: `--max-drop in points is for shares (top1, top5, auc); of ${metric} give per cent, or a number in its own unit`,
+      reason: `a drop in points applies to shares (top1, top5, auc); for ${metric} use per cent, or its own unit`,
     });
   return value / 100;
 }
@@ -74,14 +74,14 @@ export function dropGate(limits: Pick<Limits, 'maxDrop'>, float: Scored, quantiz
     shares.has(metric) ? `${(100 * value).toFixed(1)} points` : value.toPrecision(3);
   const samples = certain
     ? ''
-    : `; ${quantized.scores.length} samples cannot tell: 95 % confidence reaches from ${text(low)} to ${text(high)}`;
+    : `; ${quantized.scores.length} samples are too few to decide: the 95 % confidence interval is from ${text(low)} to ${text(high)}`;
   return {
     gate: 'max-drop',
     limit,
     actual,
     passed,
     certain,
-    message: `${metric} drops by ${text(actual)} against the float model, at most ${text(limit)} may be lost${samples}`,
+    message: `${metric} drops by ${text(actual)} against the float model; the limit is ${text(limit)}${samples}`,
   };
 }
 
@@ -90,10 +90,10 @@ export function minGate(
   { metric: measured, value }: Pick<Scored, 'metric' | 'value'>,
 ): GateResult {
   if (metric !== measured)
-    throw fail('USAGE', { reason: `--min is about ${metric}, but the metric of the data is ${measured}` });
+    throw fail('USAGE', { reason: `the minimum is for ${metric}, but the metric of the data is ${measured}` });
   if (metric === 'mse')
     throw fail('USAGE', {
-      reason: '--min is for metrics that are better the higher; mse is better the lower: use --max-drop',
+      reason: 'a minimum does not apply to mse, which is better when lower: limit its drop instead',
     });
   return {
     gate: 'min',
@@ -101,7 +101,7 @@ export function minGate(
     actual: value,
     passed: value >= limit,
     certain: true,
-    message: `${metric} is ${value.toFixed(4)}, at least ${limit} is asked for`,
+    message: `${metric} is ${value.toFixed(4)}; the minimum is ${limit}`,
   };
 }
 
@@ -121,8 +121,8 @@ export function costGates(
     if (limit === undefined) return [];
     const message =
       actual === null
-        ? `${what} is not known here`
-        : `${what} is ${actual.toPrecision(6).replace(/\.?0+$/, '')} ${unit}, at most ${limit} ${unit} is allowed`;
+        ? `${what} is unknown`
+        : `${what} is ${actual.toPrecision(6).replace(/\.?0+$/, '')} ${unit}; the limit is ${limit} ${unit}`;
     return [{ gate: name, limit, actual, passed: actual !== null && actual <= limit, certain: true, message }];
   };
   return [

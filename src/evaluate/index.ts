@@ -1,10 +1,10 @@
 // Evaluation. Takes a runner (host simulator or device) and a dataset in real values; returns the dataset's metric,
 // latencies in milliseconds with their basis, and the confusion matrix.
 
-export type { Advice } from './advice.js';
 export { type BatchOptions, type BatchResult, interleave, runBatch } from './batch.js';
 export { type CompareOptions, type Comparison, compare, type TensorComparison } from './compare.js';
 export { matchInputs, requireNumbers, toModelInput, toRealValues } from './convert.js';
+export type { Diagnosis, ErrorCause } from './diagnosis.js';
 export { type EvaluateOptions, type Evaluation, evaluate, evaluateScored } from './evaluate.js';
 export {
   type Allowance,

@@ -60,11 +60,11 @@ export class Judge {
     this.classCount = outputLength === 1 ? 2 : outputLength;
     const { classes } = dataset;
     if (dataset.task === 'classification' && classes !== null && classes.length !== this.classCount) {
-      const reason = `the labels name ${classes.length} classes, the model ${outputLength} outputs; list all of them under classes, in the order of the outputs`;
+      const reason = `the labels have ${classes.length} classes, the model has ${outputLength} outputs; list all of them under classes, in the order of the outputs`;
       throw fail('DATASET_LABELS', { where: dataset.path, reason });
     }
     if (metric === 'auc' && dataset.windows === null && outputLength > 2)
-      throw missing(`metric auc takes one or two outputs, or windows; the model has ${outputLength}`);
+      throw missing(`metric auc needs one or two outputs, or windows; the model has ${outputLength}`);
   }
 
   /** Scores in the order of the samples. */
@@ -86,7 +86,7 @@ export class Judge {
     if (label !== null && dataset.task === 'classification' && label >= this.classCount) {
       throw fail('DATASET_LABELS', {
         where: dataset.path,
-        reason: `sample ${sample.index} has label ${label}, the model knows ${this.classCount} classes`,
+        reason: `sample ${sample.index} has label ${label}, but the model has ${this.classCount} classes`,
       });
     }
     let score = 0;
@@ -119,7 +119,7 @@ export class Judge {
     }
     const [probability = 0] = output;
     if (probability < 0 || probability > 1) {
-      const reason = `the only output of the model is ${probability}, which is no probability: metric ${metric} needs one output per class, or a sigmoid; auc takes any score`;
+      const reason = `the only output of the model is ${probability}, which is not a probability: metric ${metric} needs one output per class, or a sigmoid; auc takes any score`;
       throw fail('DATASET_NO_METRIC', { dataset: dataset.name, reason });
     }
     const predicted = probability > 0.5 ? 1 : 0;
@@ -134,7 +134,7 @@ export class Judge {
     if (this.metric === 'auc') {
       const positives = judged.filter(({ label }) => label !== 0).length;
       if (positives === 0 || positives === judged.length)
-        throw missing('metric auc needs samples of both kinds, label 0 and others');
+        throw missing('metric auc needs samples with label 0 and samples with other labels');
     }
     return metricOf(this.metric, judged);
   }

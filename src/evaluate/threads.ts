@@ -91,7 +91,8 @@ class SimulatorThread {
     const answer = this.answer();
     this.worker.postMessage(sample);
     const done = await answer;
-    if (done.kind !== 'done') throw fail('INTERNAL', { reason: `a simulator thread answered ${done.kind}` });
+    if (done.kind !== 'done')
+      throw fail('INTERNAL', { reason: `unexpected message from a simulator thread: ${done.kind}` });
     return { output: done.output, latencyMs: done.latencyMs };
   }
 

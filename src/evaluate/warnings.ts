@@ -25,7 +25,7 @@ export function dataWarnings(
   // Inputs of other types hold indices or flags, which are not scaled.
   const scaled = ['float32', 'int8', 'uint8', 'int16'];
   const plain = model.some(({ type }, i) => inputs[elementAt(order, i)]?.integers === true && scaled.includes(type));
-  const message = `dataset ${name} feeds integers from disk as they are; if the model was trained on scaled values, give a quantization (scale, zeroPoint)`;
+  const message = `dataset ${name} uses integers from disk unscaled; if the model was trained on scaled values, add a quantization (scale, zeroPoint)`;
   return [...(plain ? [{ code: 'UNSCALED_INTEGERS', message }] : []), ...warnings];
 }
 
@@ -52,7 +52,8 @@ export function resetWarnings(state: 'none' | 'continues' | 'reset'): Warning[] 
   return [
     {
       code: 'STATE_PER_SAMPLE',
-      message: 'the model keeps state, which is reset before every sample: if the samples are a stream, give --stream',
+      message:
+        'the model keeps state, which is reset before every sample: if the samples are a stream, run them as one',
     },
   ];
 }

@@ -7,7 +7,7 @@ import { Interpreter } from '../simulator/index.js';
 import type { WorkerAnswer, WorkerStart } from './threads.js';
 
 const port = parentPort;
-if (port === null) throw fail('INTERNAL', { reason: 'a simulator thread was started as a program' });
+if (port === null) throw fail('INTERNAL', { reason: 'this file is a worker and cannot be run as a program' });
 const answer = (message: WorkerAnswer): void => port.postMessage(message);
 
 function failed(error: unknown): WorkerAnswer {

@@ -189,7 +189,7 @@ class RolloutAgent {
       await store.image(row.bundle),
       row.previous === null ? null : await store.image(row.previous),
     ];
-    if (image === null) throw fail('STORE', { store: store.uri, reason: `it has lost bundle ${row.bundle}` });
+    if (image === null) throw fail('STORE', { store: store.uri, reason: `it no longer has bundle ${row.bundle}` });
     const bundle = new BundleSource(broker, fleet, image, plan, before);
     const previous = before === null ? null : new BundleSource(broker, fleet, before, plan, image);
     const devices: DeviceRecord[] = [];

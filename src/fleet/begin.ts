@@ -50,7 +50,7 @@ export async function beginRollout(
   if (members.length === 0)
     throw fail('ROLLOUT_PLAN', {
       where: plan.rollout,
-      reason: `no device of ${manifest.target} in ${uri} is selected`,
+      reason: `the plan selects no device of ${manifest.target} in ${uri}`,
     });
   requireExpected(plan, members.length, uri);
   const missing = await missingOf(store, fleet, manifest.target, registry);
@@ -89,7 +89,7 @@ export function requireExpected(
   if (expect == null || expect === found) return;
   throw fail('ROLLOUT_PLAN', {
     where: rollout,
-    reason: `it expects ${expect} devices, and ${found} of ${uri} are selected`,
+    reason: `it expects ${expect} devices, but ${found} of ${uri} are selected`,
   });
 }
 
@@ -129,8 +129,7 @@ function sameAs(row: RolloutRow, bundle: string): RolloutRow {
 
 function manifestOf(image: Uint8Array, where: string): Manifest {
   const { trailer } = decodeSlotImage(image);
-  if (trailer === null)
-    throw fail('ROLLOUT_PLAN', { where, reason: 'it is a model, not a bundle: `atoll bundle` makes one' });
+  if (trailer === null) throw fail('ROLLOUT_PLAN', { where, reason: 'it is a bare model, not a bundle' });
   return trailer.manifest;
 }
 
@@ -159,19 +158,19 @@ async function previousOf(
     if (!goesBack) return null;
     throw fail('ROLLOUT_PLAN', {
       where: plan.rollout,
-      reason: 'a gate says roll-back, and no bundle is known to go back to: name it with `previous`',
+      reason: 'a gate has the action roll-back, but the previous bundle is unknown: name it with `previous`',
     });
   }
   const before = manifestOf(image, plan.previous ?? plan.rollout);
   if (before.target !== manifest.target)
     throw fail('ROLLOUT_PLAN', {
       where: plan.rollout,
-      reason: `the bundle to go back to is for ${before.target}, the new one for ${manifest.target}`,
+      reason: `the previous bundle is for ${before.target}, the new one for ${manifest.target}`,
     });
   if (goesBack && (before.counter ?? 0) < (manifest.counter ?? 0)) {
     throw fail('ROLLOUT_PLAN', {
       where: plan.rollout,
-      reason: `a gate says roll-back, and devices would refuse the bundle to go back to: its counter is ${before.counter ?? 0}, that of the new one ${manifest.counter ?? 0}`,
+      reason: `a gate has the action roll-back, but devices would refuse the previous bundle: its counter is ${before.counter ?? 0}, the counter of the new one is ${manifest.counter ?? 0}`,
     });
   }
   const sha = sha256Hex(image);

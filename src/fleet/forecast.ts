@@ -45,8 +45,7 @@ export interface RolloutForecast {
 /** @param image the bundle. @throws SLOT_IMAGE_INVALID; ROLLOUT_PLAN for a bare model, which devices cannot prove */
 export function forecastRollout(plan: RolloutPlan, image: Uint8Array, registry: Registry): RolloutForecast {
   const { trailer } = decodeSlotImage(image);
-  if (trailer === null)
-    throw fail('ROLLOUT_PLAN', { where: plan.bundle, reason: 'it is a model, not a bundle: `atoll bundle` makes one' });
+  if (trailer === null) throw fail('ROLLOUT_PLAN', { where: plan.bundle, reason: 'it is a bare model, not a bundle' });
   const { manifest } = trailer;
   const { members, unknown, otherTargets } = selectMembers(registry.members, plan, manifest.target);
   const byId = new Map(members.map((member) => [member.id, member]));

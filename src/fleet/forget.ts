@@ -25,7 +25,7 @@ export async function forgetDevices(
         reason: 'it is online and would report again: switch it off first',
       });
     if (!alive.has(id) && !reports.has(id) && !unreadable.has(id))
-      throw fail('FLEET_DEVICE', { device: id, fleet, reason: 'the broker retains nothing of it' });
+      throw fail('FLEET_DEVICE', { device: id, fleet, reason: 'the broker has no messages of it' });
   }
   const topics = fleetTopics(fleet);
   const nothing = new Uint8Array(0);

@@ -91,7 +91,7 @@ const wavesSchema = z.union([
         grows(ends.filter((end) => typeof end === 'number')) &&
         grows(ends.flatMap((end) => (typeof end === 'number' ? [] : end.share))),
       {
-        error: 'each must be more than the one before: devices in all after each wave',
+        error: 'each value must be larger than the previous one: they are cumulative',
       },
     ),
   z.strictObject({ first: count, factor: z.number().min(1).max(1000) }),
@@ -136,13 +136,13 @@ const limitsSchema = z
       .transform((text, context) => allowed(parseAllowance(String(text)), context, `must be such as ${allowanceForm}`))
       .refine(
         ({ unit }) => unit !== 'percent',
-        'must be in points (2pt) or as a share (0.02): devices tell shares of right answers',
+        'must be in points (2pt) or a share (0.02): devices report shares of correct answers',
       )
       .optional(),
     min: z
       .string()
       .transform((text, context) => allowed(parseMinimum(text), context, `must be ${minimumForm}`))
-      .refine(({ metric }) => metric === 'top1', 'must be about top1: devices tell shares of right answers')
+      .refine(({ metric }) => metric === 'top1', 'must be for top1: devices report shares of correct answers')
       .optional(),
     maxLatencyMs: z.number().positive().optional(),
     maxArenaBytes: count.optional(),

@@ -42,7 +42,7 @@ export async function publishBundle(
   { blockBytes = defaultBlockBytes, onProgress, signal }: PublishOptions = {},
 ): Promise<PublishedBundle> {
   if (!isBlockSize(blockBytes))
-    throw fail('USAGE', { reason: `blocks of ${blockBytes} bytes: it must be a power of two from 512 to 32768` });
+    throw fail('USAGE', { reason: `blocks of ${blockBytes} bytes: the size must be a power of two from 512 to 32768` });
   const sha = sha256(image);
   const blocks = compressedBlocks(image, blockBytes);
   let publishedBytes = 0;

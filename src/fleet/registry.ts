@@ -104,7 +104,7 @@ export async function readWholeRegistry(
   }
   throw fail('BROKER_LIMIT', {
     broker: broker.uri,
-    reason: `in ${maxReadings} readings it sent the retained reports of other devices each time`,
+    reason: `it sent different retained reports in each of ${maxReadings} readings`,
   });
 }
 
@@ -316,7 +316,7 @@ class MarkedReader {
     }
     throw fail('BROKER_LIMIT', {
       broker: this.broker.uri,
-      reason: `it has sent retained messages for ${neverQuietMs / 1000} s without a pause`,
+      reason: `it has been sending retained messages for ${neverQuietMs / 1000} s without a pause`,
     });
   }
 
@@ -329,11 +329,11 @@ class MarkedReader {
     if (exact)
       return fail('BROKER_LIMIT', {
         broker: this.broker.uri,
-        reason: 'it sends no retained messages to subscriptions with wildcards',
+        reason: 'it does not send retained messages to subscriptions with wildcards',
       });
     return fail('BROKER_REFUSED', {
       broker: this.broker.uri,
-      reason: `what is written to ${this.topic} does not come back: it is not retained, or not allowed`,
+      reason: `messages to ${this.topic} do not come back: they are not retained, or not allowed`,
     });
   }
 

@@ -367,7 +367,7 @@ export class RolloutEngine {
     for (const [g, gate] of this.setup.gates.entries()) {
       const { decision, bad, measured } = elementAt(judgements, g);
       if (decision === 'pass' || decision === 'wait' || gate.action === 'next') continue;
-      const chance = decision === 'undecided' ? ', which may be chance' : '';
+      const chance = decision === 'undecided' ? ', which may be due to chance' : '';
       const reason = `gate ${g + 1}, ${gate.measure}: ${bad} of ${measured} bad in wave ${this.current.wave + 1}${chance}`;
       // People decide what is uncertain.
       if (decision === 'undecided' || gate.action === 'pause') this.enter({ phase: 'paused', reason, by: 'gate' });
@@ -385,7 +385,7 @@ export class RolloutEngine {
     if (this.current.wave + 1 === this.setup.waves) return true;
     this.enter({
       phase: 'paused',
-      reason: `no device of wave ${this.current.wave + 1} is left to judge by`,
+      reason: `wave ${this.current.wave + 1} has no devices left to judge`,
       by: 'gate',
     });
     return false;

@@ -164,14 +164,14 @@ function decide(
         answer:
           calibration.length > 0
             ? 'yes: integer schemes are tried'
-            : 'no: only float16 and dynamic-range, which need none (give --calibrate for the others)',
+            : 'no: only float16 and dynamic-range are tried, which need none',
       },
       {
-        question: 'Does the data say what is right?',
+        question: 'Does the data have labels or targets?',
         answer:
           data.hasLabels || data.hasTargets
             ? `yes: ${data.metric} decides`
-            : 'no: the nearness of the outputs to the float ones decides',
+            : 'no: the SNR of the outputs against the float model decides',
       },
       {
         question: 'What does the target compute in?',
@@ -255,7 +255,7 @@ function recommend(
   if (fitting.length === 0)
     return {
       recommended: null,
-      why: 'no scheme gives a model that fits this target; `atoll check` says what is in the way',
+      why: 'no scheme gives a model that fits this target',
     };
   // If only outputs are compared, the float model is perfect and no share of it can be demanded: take the closest
   // candidate, within one decibel.
@@ -277,22 +277,7 @@ function recommend(
   });
   const why =
     within.length > 0
-      ? 'the fastest, then the smallest, of those that fit and keep the limits'
-      : 'nothing that fits keeps the limits: this one loses least';
+      ? 'the fastest, then the smallest, of those that fit and are within the limits'
+      : 'no fitting candidate is within the limits: this one loses least';
   return { recommended: chosen?.candidate.name ?? null, why };
-}
-
-/** The command that makes a candidate. */
-export function commandOf(
-  { scheme, options }: Candidate,
-  model: string,
-  calibration: string | null,
-  output: string,
-): string {
-  const words = ['atoll quantize', model];
-  if (calibration !== null && schemes[scheme].activations !== null) words.push('--calibrate', calibration);
-  if (scheme !== 'int8') words.push('--scheme', scheme);
-  if (options.ranges !== undefined) words.push('--ranges', options.ranges);
-  if (options.repairs !== undefined) words.push('--repair', 'all');
-  return [...words, '-o', output].join(' ');
 }

@@ -62,9 +62,9 @@ export async function optimizeWeights(
 ): Promise<OptimizedWeights> {
   const { sparsity, block, clusters } = options;
   if (sparsity === undefined && clusters === undefined)
-    throw fail('USAGE', { reason: 'nothing to do: give --prune, --cluster, or both' });
+    throw fail('USAGE', { reason: 'there is nothing to do: request pruning, clustering, or both' });
   if (clusters !== undefined && clusters < 2)
-    throw fail('USAGE', { reason: 'weights of one value say nothing: --cluster takes 2 or more' });
+    throw fail('USAGE', { reason: 'clustering needs at least 2 values per layer' });
   const scheme = schemeOf(model);
   if (scheme !== 'float32')
     throw fail('QUANTIZE_NOT_FLOAT', {
@@ -102,7 +102,7 @@ function sized(model: Model, file: Uint8Array): SizedWeights {
 
 function shortfall(asked: number, reached: number): Warning[] {
   if (reached >= asked - 0.02) return [];
-  const message = `${(100 * reached).toFixed(1)} % of the weights are 0, fewer than asked for: layers with few weights are left alone, and by sensitivity none loses more than 95 %`;
+  const message = `${(100 * reached).toFixed(1)} % of the weights are 0, fewer than requested: small layers are not pruned, and no layer loses more than 95 %`;
   return [{ code: 'SPARSITY_NOT_REACHED', message }];
 }
 

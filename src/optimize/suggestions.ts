@@ -8,19 +8,26 @@ import { resolveShapes } from '../simulator/index.js';
 import { type CheckResult, factsOf, loadShippedTargets, runtimeKernelsOf, type Target } from '../targets/index.js';
 import { planMemory } from './passes/index.js';
 
-export interface Suggestion {
-  readonly kind: 'memory-plan' | 'smaller-input' | 'int8' | 'together' | 'other-target';
-  readonly what: string;
+/** A change to the model. */
+export type Change =
+  | { readonly kind: 'memory-plan' | 'int8' }
+  /** Height and width of the input, as it is and as it would be; the model must be trained for it. */
+  | { readonly kind: 'smaller-input'; readonly from: readonly number[]; readonly to: readonly number[] };
+
+export type Suggestion = {
   /** null if it does not change, or is unknown. */
   readonly arenaBytes: number | null;
   /** Whether the model would fit. */
   readonly fits: boolean;
-}
+} & (
+  | Change
+  | { readonly kind: 'together'; readonly changes: readonly Change[] }
+  | { readonly kind: 'other-target'; readonly target: string; readonly name: string }
+);
 
-/** A change to the model. `apply` returns null if the change does not apply. */
+/** A change with a function that applies it, which returns null if the change does not apply. */
 interface Alteration {
-  readonly kind: Suggestion['kind'];
-  readonly what: string;
+  readonly change: Change;
   readonly apply: (model: Model) => Model | null;
 }
 
@@ -65,8 +72,7 @@ function forTheArena(model: Model, target: Target): Suggestion[] {
 
 function memoryPlan(target: Target): Alteration {
   return {
-    kind: 'memory-plan',
-    what: 'a memory plan in the file (`atoll optimize MODEL --plan-memory -o OUT`)',
+    change: { kind: 'memory-plan' },
     apply: (model) => {
       const kernels = runtimeKernelsOf(target);
       if (kernels === null) return null;
@@ -78,8 +84,7 @@ function memoryPlan(target: Target): Alteration {
 
 /** Changes int16 activations to int8, which has the sizes of a model quantized to int8. */
 const narrower: Alteration = {
-  kind: 'int8',
-  what: 'int8 instead of int16 (`atoll quantize` with --scheme int8)',
+  change: { kind: 'int8' },
   apply: (model) => {
     const wide = new Set(mainSubgraph(model).operators.flatMap(({ outputs }) => Array.from(outputs ?? [])));
     const copy = copyModel(model);
@@ -102,22 +107,21 @@ function smallerInput(model: Model, share: number): Alteration | null {
   if (graph.inputs?.length !== 1 || input === undefined || channels === 0 || more.length > 0) return null;
   const sizes = [batch, Math.round(height * share), Math.round(width * share), channels];
   return {
-    kind: 'smaller-input',
-    what: `an input of ${sizes[1]} x ${sizes[2]} instead of ${height} x ${width} (trained for it)`,
+    change: { kind: 'smaller-input', from: [height, width], to: sizes.slice(1, 3) },
     apply: (altered) => resolveShapes(altered, { [tensorName(graph, input)]: sizes }),
   };
 }
 
 function combined(model: Model, target: Target, alterations: readonly (Alteration | null | undefined)[]): Suggestion[] {
-  const applied: string[] = [];
+  const changes: Change[] = [];
   let altered = model;
   for (const alteration of alterations) {
     const next = attempt(() => alteration?.apply(altered) ?? null);
     if (next === null || alteration == null) continue;
     altered = next;
-    applied.push(alteration.what);
+    changes.push(alteration.change);
   }
-  return applied.length < 2 ? [] : judged(altered, target, 'together', applied.join(', and '));
+  return changes.length < 2 ? [] : judged(altered, target, { kind: 'together', changes });
 }
 
 /** The smallest boards of the same kind that the model fits. */
@@ -134,7 +138,8 @@ async function otherTargets(bytes: Uint8Array, model: Model, target: Target): Pr
     .slice(0, maxTargets)
     .map(({ board, result }) => ({
       kind: 'other-target',
-      what: `${board.id} (${board.name})`,
+      target: board.id,
+      name: board.name,
       arenaBytes: result.memory.arenaBytes,
       fits: true,
     }));
@@ -142,14 +147,18 @@ async function otherTargets(bytes: Uint8Array, model: Model, target: Target): Pr
 
 function tried(model: Model, target: Target, alteration: Alteration | null | undefined): Suggestion[] {
   const altered = attempt(() => alteration?.apply(model) ?? null);
-  return altered === null || alteration == null ? [] : judged(altered, target, alteration.kind, alteration.what);
+  return altered === null || alteration == null ? [] : judged(altered, target, alteration.change);
 }
 
-function judged(model: Model, target: Target, kind: Suggestion['kind'], what: string): Suggestion[] {
+function judged(
+  model: Model,
+  target: Target,
+  change: Change | { readonly kind: 'together'; readonly changes: readonly Change[] },
+): Suggestion[] {
   const result = attempt(() => checkFile(writeModel(model), model, target));
   return result?.memory.arenaBytes == null
     ? []
-    : [{ kind, what, arenaBytes: result.memory.arenaBytes, fits: result.fits }];
+    : [{ ...change, arenaBytes: result.memory.arenaBytes, fits: result.fits }];
 }
 
 /** null for a model that such a change would make invalid. */

@@ -111,7 +111,7 @@ function constantData(type: ElementType, bytes: Uint8Array, count: number, label
   const need = bytesOfElements(type, count);
   if (bytes.byteLength !== need) {
     throw fail('TFLITE_INVALID', {
-      reason: `${bytes.byteLength} bytes of data for a shape that takes ${need}`,
+      reason: `${bytes.byteLength} bytes of data for a shape that needs ${need}`,
       where: `tensor ${label}`,
     });
   }

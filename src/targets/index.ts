@@ -19,7 +19,7 @@ export {
 } from './load.js';
 export { type MappedBuffer, type MemoryMap, memoryMap } from './memory-map.js';
 export { type RegisteredOperator, registeredOperators } from './op-resolver.js';
-export type { CheckReason } from './reasons.js';
+export type { CheckAdvice, CheckReason } from './reasons.js';
 export type { RuntimeFlash } from './runtime-flash.js';
 export type { Agreement, Flashing, TargetFile } from './schema.js';
 export { usbHex, usbIdsOf } from './usb-ids.js';

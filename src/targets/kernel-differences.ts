@@ -30,7 +30,7 @@ const typeAt = (graph: SubGraph, operator: Operator, input: number): number | un
 function findersOf(mve: boolean): Readonly<Record<string, Finder>> {
   return {
     UNIDIRECTIONAL_SEQUENCE_LSTM: () =>
-      'its state does not last from one invocation to the next: a stream is computed as if reset before every sample',
+      'its state does not persist between invocations: a stream is computed as if reset before every sample',
     SVDF: (_, graph, operator) =>
       typeAt(graph, operator, 4) === TensorType.INT8 ? 'its int8 state ignores its zero point and may wrap' : null,
     TRANSPOSE_CONV: (_, graph, operator) => {
@@ -38,11 +38,11 @@ function findersOf(mve: boolean): Readonly<Record<string, Finder>> {
       const [, height = 0, width = 0] = shapeAt(graph, operator, 1);
       if (options?.kind !== 'TransposeConvOptions' || typeAt(graph, operator, 2) !== TensorType.INT8) return null;
       if (height < options.strideH || width < options.strideW)
-        return 'its filter is smaller than its stride: the kernel asks for too small a buffer';
+        return 'its filter is smaller than its stride: the kernel requests too small a buffer';
       const top = options.padding === Padding.SAME ? Math.floor(Math.max(0, height - options.strideH) / 2) : 0;
       return top % options.strideH === 0
         ? null
-        : `its top padding of ${top} is no multiple of its stride of ${options.strideH}`;
+        : `its top padding of ${top} is not a multiple of its stride of ${options.strideH}`;
     },
     ...(mve ? vectorFinders : {}),
   };
@@ -72,7 +72,7 @@ const vectorFinders: Readonly<Record<string, Finder>> = {
     if (bytes === null || bytes.byteLength !== 16) return null;
     const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
     return [0, 1, 2, 3].every((d) => view.getInt32(4 * d, true) === d)
-      ? 'an identity of four dimensions is taken for a swap of the last two'
+      ? 'an identity of four dimensions is treated as a swap of the last two'
       : null;
   },
 };

@@ -1,4 +1,4 @@
-// The reasons why a model does not fit a target: each with a code, a description and a suggestion.
+// The reasons why a model does not fit a target: each with a code and a description.
 
 import { elementAt } from '../base/checked.js';
 import { compiledFor, type Model, mainSubgraph, TensorType, tensorLabel, typeName } from '../formats/tflite/index.js';
@@ -27,8 +27,21 @@ export interface CheckReason {
     | 'SIMULATOR'
     | 'RUNTIME_LIMIT';
   readonly message: string;
-  readonly hint: string;
+  /** What would help. */
+  readonly advice: CheckAdvice;
 }
+
+/** What would help a model that does not fit a target. */
+export type CheckAdvice =
+  | 'replace-operators'
+  | 'supported-operators'
+  | 'smaller-model'
+  | 'smaller-arena'
+  | 'quantize'
+  | 'quantize-float-model'
+  | 'quantize-again'
+  | 'integer-io'
+  | 'uncompiled-model';
 
 /** The target does not accept this kind of file: compiled, entirely float, or with float inputs or outputs. */
 export function kindReasons(model: Model, target: Target): CheckReason[] {
@@ -44,7 +57,7 @@ export function operatorReasons(operators: readonly OperatorPlacement[], { id }:
     {
       code: 'OPERATOR',
       message: `${unsupported.length} operator(s) do not run on ${id}: ${list}`,
-      hint: 'replace these operators in the model, or cut it before them',
+      advice: 'replace-operators',
     },
   ];
 }
@@ -54,8 +67,8 @@ export function flashReasons(flashBytes: number, { slotBytes }: Budget, { id }: 
   return [
     {
       code: 'FLASH',
-      message: `the model takes ${flashBytes} bytes of flash; a slot of ${id} has ${slotBytes} (${flashBytes - slotBytes} too many)`,
-      hint: 'use a smaller model, or a board with more flash',
+      message: `the model needs ${flashBytes} bytes of flash; a slot of ${id} has ${slotBytes} (${flashBytes - slotBytes} too many)`,
+      advice: 'smaller-model',
     },
   ];
 }
@@ -65,8 +78,8 @@ export function simulatorReasons(missing: readonly MissingOperator[]): CheckReas
   return [
     {
       code: 'SIMULATOR',
-      message: `the simulator lacks ${missing.length} operator(s) of this model, so its arena and latency are unknown: ${listOperators(missing)}`,
-      hint: 'replace these operators in the model, or cut it before them; docs/operators.md lists what runs',
+      message: `the simulator does not support ${missing.length} operator(s) of this model, so its arena and latency are unknown: ${listOperators(missing)}`,
+      advice: 'supported-operators',
     },
   ];
 }
@@ -86,9 +99,7 @@ export function limitReasons(limits: readonly BrokenLimit[], runtime: Runtime): 
     {
       code: 'RUNTIME_LIMIT',
       message: `${runtimeNames[runtime]} refuses ${refused.length} operator(s) when it prepares them: ${[...named, ...more].join('; ')}`,
-      hint: refused.every(({ about }) => about === 'numbers')
-        ? 'quantize the float model with `atoll quantize`, whose scales and zero points keep the limits of both runtimes'
-        : 'replace these operators in the model, or cut it before them',
+      advice: refused.every(({ about }) => about === 'numbers') ? 'quantize-again' : 'replace-operators',
     },
   ];
 }
@@ -99,8 +110,8 @@ export function arenaReasons(model: Model, arena: Arena | null, { arenaBytes }: 
   return [
     {
       code: 'ARENA',
-      message: `the interpreter needs an arena of ${minimumArenaBytes} bytes; ${id} has ${arenaBytes} (${minimumArenaBytes - arenaBytes} too many)`,
-      hint: peakText(model, arena),
+      message: `the interpreter needs an arena of ${minimumArenaBytes} bytes; ${id} has ${arenaBytes} (${minimumArenaBytes - arenaBytes} too many); ${peakText(model, arena)}`,
+      advice: 'smaller-arena',
     },
   ];
 }
@@ -110,7 +121,7 @@ function peakText(model: Model, arena: Arena): string {
   const { peak, tailBytes } = memoryMap(model, arena);
   const largest = peak.buffers.slice(0, 3).map(({ label, size }) => `${label} (${size})`);
   const place = peak.operator === null ? 'before the first operator' : `at operator ${peak.operator} ${peak.op}`;
-  return `most is alive ${place}, ${peak.liveBytes} bytes: ${largest.join(', ')}; ${tailBytes} bytes last as long as the interpreter`;
+  return `the peak of ${peak.liveBytes} bytes is ${place}: ${largest.join(', ')}; ${tailBytes} bytes are persistent`;
 }
 
 /** Inputs and outputs must have types that the target's file accepts; an entirely float model is reported once. */
@@ -123,8 +134,7 @@ function edgeTypeReasons(model: Model, target: Target): CheckReason[] {
     ['int8', 'uint8', 'int16'].includes(typeName(tensors[made?.[0] ?? -1]?.type ?? TensorType.FLOAT32)),
   );
   const named = wrong.map((index) => tensorLabel(index, elementAt(tensors, index))).join(', ');
-  const takes = `${target.id} takes ${target.activationTypes.join(', ')}`;
-  const hint = 'quantize the model: `atoll quantize MODEL --calibrate DATASET -o OUT`';
+  const takes = `${target.id} accepts ${target.activationTypes.join(', ')}`;
   if (wrong.length > 0 && !integer) {
     const hybrid = operators.some(
       ({ inputs: read }) => typeName(tensors[read?.[1] ?? -1]?.type ?? TensorType.FLOAT32) === 'int8',
@@ -133,16 +143,16 @@ function edgeTypeReasons(model: Model, target: Target): CheckReason[] {
       ? [
           {
             code: 'DYNAMIC_RANGE',
-            message: `the weights are int8, but all it computes is float32 (dynamic range); ${takes}`,
-            hint: `${hint}, from the float model`,
+            message: `the weights are int8, but it computes in float32 (dynamic range); ${takes}`,
+            advice: 'quantize-float-model',
           },
         ]
-      : [{ code: 'FLOAT', message: `the model is float32: tensor ${named}; ${takes}`, hint }];
+      : [{ code: 'FLOAT', message: `the model is float32: tensor ${named}; ${takes}`, advice: 'quantize' }];
   }
   return wrong.map((index) => ({
     code: 'TYPE' as const,
     message: `tensor ${tensorLabel(index, elementAt(tensors, index))} is float32; ${takes}`,
-    hint: 'make inputs and outputs integers too: `atoll quantize` with --io int8 (or uint8)',
+    advice: 'integer-io' as const,
   }));
 }
 
@@ -155,8 +165,8 @@ function compiledReasons(model: Model, target: Target): CheckReason[] {
   return [
     {
       code: 'COMPILED',
-      message: `the model is compiled for ${accelerator} already, by ${compiler} (${operators.length} custom operator(s))${npu ? ', and what is in it cannot be checked' : `, which ${target.id} has not`}`,
-      hint: 'check the .tflite file that it was compiled from; `atoll inspect` shows what the compiled one holds',
+      message: `the model is already compiled for ${accelerator}, by ${compiler} (${operators.length} custom operator(s))${npu ? ', and its content cannot be checked' : `, which ${target.id} does not have`}`,
+      advice: 'uncompiled-model',
     },
   ];
 }

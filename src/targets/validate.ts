@@ -23,7 +23,7 @@ function sourced(figure: 'flash' | 'ram' | 'latency' | 'power'): Check {
         value === null ||
         unverified.includes(figure) ||
         Object.keys(sources).some((key) => key === figure || key.startsWith(`${figure}.`));
-      return known ? null : 'a figure needs a source, or a place under unverified';
+      return known ? null : 'a figure needs a source, or an entry under `unverified`';
     },
   };
 }
@@ -33,7 +33,9 @@ export const checks = {
     fields: ['flash'],
     path: 'flash.usableBytes',
     fault: ({ flash }) =>
-      flash !== null && flash.usableBytes > flash.bytes ? `${flash.usableBytes} of only ${flash.bytes} bytes` : null,
+      flash !== null && flash.usableBytes > flash.bytes
+        ? `${flash.usableBytes} usable bytes of only ${flash.bytes}`
+        : null,
   },
   'flash-room': {
     fields: ['flash'],
@@ -47,9 +49,7 @@ export const checks = {
     fields: ['flash', 'flashing'],
     path: 'flash.start',
     fault: ({ flash, flashing }) =>
-      flashing.length > 0 && flash?.start === undefined
-        ? 'ways to write the flash are no use without its address'
-        : null,
+      flashing.length > 0 && flash?.start === undefined ? 'methods to write the flash need its address' : null,
   },
   'ram-room': {
     fields: ['ram'],
@@ -82,7 +82,7 @@ export const checks = {
     fields: ['clockHz', 'latency'],
     path: 'clockHz',
     fault: ({ clockHz, latency }) =>
-      latency.kind === 'cycles' && clockHz === null ? 'cycles mean nothing without a clock' : null,
+      latency.kind === 'cycles' && clockHz === null ? 'cycles need a clock frequency' : null,
   },
   'alignment-power-of-two': {
     fields: ['alignment'],

@@ -16,7 +16,6 @@ export interface CheckWarning {
     | 'FIRMWARE_FLASH'
     | 'SUBGRAPHS_NOT_COUNTED';
   readonly message: string;
-  readonly hint: string;
 }
 
 export function warningsOf(
@@ -31,21 +30,18 @@ export function warningsOf(
     ...overflows().map(({ operator, op, tensor, channel, channels }) => ({
       code: 'ACCUMULATOR_OVERFLOW' as const,
       message: `operator ${operator} ${op}: some inputs could overflow the 32-bit accumulator of ${channels} channel(s) of weights ${tensor}, first channel ${channel}`,
-      hint: 'quantize the float model with `atoll quantize`, which chooses scales under which no accumulator overflows',
     })),
     ...limits(kernels === null ? 'tflite' : 'tflm').flatMap(({ severity, place, reason }) =>
       severity === 'wrong'
         ? {
             code: 'RUNTIME_LIMIT' as const,
-            message: `${place}: ${runtimeNames[kernels === null ? 'tflite' : 'tflm']} computes this wrongly: ${reason}`,
-            hint: 'quantize the float model with `atoll quantize`, which writes no such operator',
+            message: `${place}: ${runtimeNames[kernels === null ? 'tflite' : 'tflm']} computes this incorrectly: ${reason}`,
           }
         : [],
     ),
     ...differences.map(({ operator, op, what }) => ({
       code: 'KERNEL_DIFFERENCE' as const,
-      message: `operator ${operator} ${op}: CMSIS-NN may compute otherwise than the simulator: ${what}`,
-      hint: 'compare device and simulator on your data (`atoll evaluate --device`), or link the reference kernel of this operator',
+      message: `operator ${operator} ${op}: CMSIS-NN may differ from the simulator: ${what}`,
     })),
     ...firmwareWarnings(target, runtime),
     ...subgraphWarnings(model, kernels !== null),
@@ -58,8 +54,7 @@ function firmwareWarnings({ id, flash }: Target, runtime: RuntimeFlash | null): 
   return [
     {
       code: 'FIRMWARE_FLASH',
-      message: `interpreter and operators take ${runtime.bytes} bytes of flash; ${id} counts with a firmware of ${flash.firmwareBytes}`,
-      hint: 'fewer kinds of operators take less; or raise flash.firmwareBytes in a target file of your own, which makes the slots smaller',
+      message: `interpreter and operators need ${runtime.bytes} bytes of flash; ${id} reserves ${flash.firmwareBytes} for the firmware`,
     },
   ];
 }
@@ -70,8 +65,7 @@ function subgraphWarnings({ subgraphs }: Model, interpreted: boolean): CheckWarn
   return [
     {
       code: 'SUBGRAPHS_NOT_COUNTED',
-      message: `the model has ${subgraphs.length} subgraphs; arena and latency are those of the main one alone, so the device needs more`,
-      hint: 'take the arena that the device reports (`arena_used_bytes()`), with what the bodies of IF, WHILE and CALL_ONCE hold in mind',
+      message: `the model has ${subgraphs.length} subgraphs; arena and latency are those of the main one only, so the device needs more`,
     },
   ];
 }

@@ -56,5 +56,5 @@ test('a broker that ends every connection and says why: its reason is told, not 
   const connection = await connectToBroker(parseBrokerAddress(quota.uri));
   closers.push(() => connection.close());
   await expect.poll(() => quota.counts.connections, { timeout: 50_000 }).toBeGreaterThanOrEqual(4);
-  expect(connection.trouble?.reason).toBe('a quota is used up');
+  expect(connection.trouble?.reason).toBe('a quota is exceeded');
 }, 60_000);

@@ -112,7 +112,7 @@ test('a compiled model is no model for other verbs, each says so', async () => {
   });
   expect(await run(['check', 'compiled.tflite', '--target', 'pico'])).toMatchObject({
     code: 1,
-    stdout: expect.stringMatching(/already.*which pico has not/),
+    stdout: expect.stringMatching(/already.*which pico does not have/),
   });
 });
 
@@ -120,7 +120,7 @@ test('a device with an older runtime is refused what needs a newer one', async (
   expect(await run(['push', 'compiled.tflite', '--device', 'sim:old.yaml'])).toMatchObject({
     code: 1,
     stderr: expect.stringMatching(
-      /EDGETPU_RUNTIME: the model needs runtime version 14 of libedgetpu; sim:old.yaml has 12/,
+      /EDGETPU_RUNTIME: the model requires runtime version 14 of libedgetpu; sim:old.yaml has 12/,
     ),
   });
 });

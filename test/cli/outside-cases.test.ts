@@ -43,7 +43,7 @@ describe('checks', () => {
     ]) {
       expect(await atoll(args)).toMatchObject({
         code: 3,
-        stderr: expect.stringContaining('MODEL_COMPILED: the model is compiled for an Ethos-U'),
+        stderr: expect.stringContaining('MODEL_COMPILED: the model is already compiled for an Ethos-U'),
       });
     }
     const { reasons } = checkOf(await atoll(['check', model, '--target', 'corstone300', '--json']));
@@ -252,7 +252,7 @@ describe('data and limits', () => {
       const { warnings } = quantized as { warnings: { code: string; message: string }[] };
       expect(warnings.map(({ code }) => code)).toEqual(expect.arrayContaining(['UNSCALED_INTEGERS', 'UNFILLED_INPUT']));
       expect(warnings.find(({ code }) => code === 'UNFILLED_INPUT')?.message).toMatch(
-        /reach from 0 to 1 only, of the 0 to 255/,
+        /are only from 0 to 1; it was calibrated for 0 to 255/,
       );
     }
     const args = [
@@ -268,7 +268,7 @@ describe('data and limits', () => {
     const refused = await atoll([...args, '--device', 'sim:stm32h743', '-o', path.join(folder, 'd2')]);
     expect(refused).toMatchObject({
       code: 1,
-      stderr: expect.stringMatching(/What may be the cause: .*integers from disk as they are.*of the 0 to 255/),
+      stderr: expect.stringMatching(/Possible causes: .*integers from disk unscaled.*calibrated for 0 to 255/),
     });
   });
 
@@ -315,7 +315,7 @@ describe('data and limits', () => {
     );
     expect(advised).toMatchObject({
       recommended: 'int16x8',
-      why: expect.stringContaining('nothing that fits keeps the limits'),
+      why: expect.stringContaining('no fitting candidate is within the limits'),
     });
   });
 
@@ -336,7 +336,7 @@ describe('data and limits', () => {
       const refused = await atoll(['evaluate', model, '--data', at('layout-nchw', 'nchw.yaml')]);
       expect(refused).toMatchObject({
         code: 3,
-        stderr: expect.stringMatching(/\[3, 48, 48\].*looks like channels first \(NCHW\); with layout: nchw/),
+        stderr: expect.stringMatching(/\[3, 48, 48\].*looks like channels first \(NCHW\); `layout: nchw` in/),
       });
       const data = path.join(folder, 'nchw.yaml');
       writeFileSync(
@@ -384,10 +384,10 @@ describe('data and limits', () => {
 
   sharedTest.each([
     ['csv.yaml', 'text file'],
-    ['wav.yaml', 'sound recording'],
+    ['wav.yaml', 'audio recording'],
   ])('D5: %s names a %s, which is refused as such', async (data, what) => {
     const refused = await atoll(['evaluate', at('csv-and-wav', 'wavmodel.tflite'), '--data', at('csv-and-wav', data)]);
-    expect(refused).toMatchObject({ code: 3, stderr: expect.stringContaining(`is a ${what}, which is not read yet`) });
+    expect(refused).toMatchObject({ code: 3, stderr: expect.stringContaining(`${what}, which is not supported yet`) });
   });
 });
 
@@ -433,6 +433,6 @@ describe('processes', () => {
       'sim:stm32h743',
     ]);
     expect(result.code).not.toBe(0);
-    expect(result.stderr).toMatch(/the watchdog ended it/);
+    expect(result.stderr).toMatch(/the watchdog stopped it/);
   });
 });

@@ -520,7 +520,7 @@ test('a device that is gone is forgotten, one that is there is not', async () =>
   expect(await forget('gone1', 'nobody')).toMatchObject({
     error: {
       code: 'FLEET_DEVICE',
-      message: expect.stringContaining('nobody of fleet plant: the broker retains nothing of it'),
+      message: expect.stringContaining('nobody of fleet plant: the broker has no messages of it'),
     },
   });
   const agent = await plant.connect();

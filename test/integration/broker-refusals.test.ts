@@ -2,6 +2,8 @@
 // words of our own.
 
 import { afterEach, describe, expect, test } from 'vitest';
+import { hintFor } from '../../src/app/advice/hints.js';
+import type { AtollError } from '../../src/base/errors.js';
 import { type BrokerConnection, connectToBroker, parseBrokerAddress } from '../../src/devices/mqtt/index.js';
 import { openDevice } from '../../src/devices/open-device.js';
 import { readWholeRegistry } from '../../src/fleet/index.js';
@@ -37,15 +39,13 @@ const kinds: readonly [code: string, reasonCodes: readonly number[]][] = [
 const codeOf = (reasonCode: number): string => kinds.find(([, codes]) => codes.includes(reasonCode))?.[0] ?? 'none';
 const wordsOfTheClient = /Connection refused|Publish error|Subscribe error|Server|undefined/;
 
-async function failureOf(
-  work: Promise<unknown>,
-): Promise<{ readonly code: string; readonly message: string; readonly hint: string }> {
+async function failureOf(work: Promise<unknown>): Promise<AtollError> {
   const outcome = await work.then(
     () => null,
-    (error: { code: string; message: string; hint: string }) => error,
+    (error: AtollError) => error,
   );
   expect(outcome).not.toBeNull();
-  return outcome as { code: string; message: string; hint: string };
+  return outcome as unknown as AtollError;
 }
 
 // MQTT 5, 3.2.2.2, but for 132, on which MQTT 3.1.1 is tried.
@@ -124,9 +124,9 @@ describe('PUBACK', () => {
   });
 });
 
-test('hints fit: no word of passwords where a quota is used up', async () => {
+test('hints fit: no word of passwords where a quota is exceeded', async () => {
   const quota = await failureOf((await connectionTo(await brokerWith({ puback: 151 }))).publish('t', 'x'));
-  expect(quota.message).toContain('a quota is used up');
-  expect(quota.hint).not.toMatch(/password/);
-  expect((await failureOf(connectionTo(await brokerWith({ connack: 134 })))).hint).toMatch(/password/);
+  expect(quota.message).toContain('a quota is exceeded');
+  expect(hintFor(quota)).not.toMatch(/password/);
+  expect(hintFor(await failureOf(connectionTo(await brokerWith({ connack: 134 }))))).toMatch(/password/);
 });

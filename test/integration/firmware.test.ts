@@ -108,7 +108,7 @@ toolTest('gcc', 'make')(
         jsonOf(await atoll(['push', `${folder}/model.tflite`, '--device', uri, ...args, '--json']));
       expect(await push()).toMatchObject({ error: { code: 'TARGET_UNKNOWN' } });
       expect(await push('--target', 'pico')).toMatchObject({
-        error: { code: 'DEVICE_TARGET', message: expect.stringContaining('my-board, not a pico') },
+        error: { code: 'DEVICE_TARGET', message: expect.stringContaining('reports target my-board, not pico') },
       });
       expect(await push('--target', `${folder}/own.yaml`)).toMatchObject({ state: 'confirmed' });
     } finally {

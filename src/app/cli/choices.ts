@@ -37,4 +37,4 @@ export const widerTypes: readonly string[] = ['int16', 'float32'];
 export const deviceHelp =
   'sim:TARGET, serial:PATH, serial:TARGET, usb:VID:PID[/SERIAL], usb:TARGET, tcp:HOST:PORT, udp:HOST[:PORT] or mqtt://BROKER/FLEET/DEVICE; see docs/devices.md';
 
-export const ownTargetHelp = 'target file of the device, where its kind is not one of those that `atoll targets` lists';
+export const ownTargetHelp = 'target file of the device, if its target is not one that `atoll targets` lists';

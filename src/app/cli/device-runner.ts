@@ -151,9 +151,9 @@ export function pushReporting({
     onPlan: ({ bytes, requests, expectedMs, bottleneck }) => {
       // Short steps are not shown.
       if (expectedMs < 1000) return;
-      const most = bottleneck === 'line' ? 'the line is what it takes' : 'most of it waiting for answers';
+      const most = bottleneck === 'line' ? 'limited by the line' : 'mostly waiting for responses';
       progress.note(
-        `upload: ${bytes.toLocaleString('en')} bytes in ${requests} packets, about ${Math.ceil(expectedMs / 1000)} s (${most}), and what the flash takes`,
+        `upload: ${bytes.toLocaleString('en')} bytes in ${requests} packets, about ${Math.ceil(expectedMs / 1000)} s (${most}), plus flash writing`,
       );
     },
   };
@@ -204,11 +204,11 @@ export async function requireRunnable(
     throw fail('MODEL_COMPILED', {
       where: file,
       accelerator: 'the Edge TPU',
-      reason: `${name} is no Edge TPU that runs it`,
+      reason: `${name} is not an Edge TPU that could run it`,
     });
   if (!isCompiled && target.runtime.kernels === 'edgetpu')
     progress.note(
-      `${file} is not compiled: it runs on the simulator alone; the accelerator itself takes what \`atoll compile\` makes of it`,
+      `${file} is not compiled: it runs on the simulator only; the accelerator needs the output of \`atoll compile\``,
     );
 }
 

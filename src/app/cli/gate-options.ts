@@ -8,7 +8,7 @@ import { positiveInteger, positiveNumber } from './options.js';
 
 function allowance(text: string): Allowance {
   const parsed = parseAllowance(text);
-  if (parsed === null) throw new InvalidArgumentError(`It must be such as ${allowanceForm}.`);
+  if (parsed === null) throw new InvalidArgumentError(`It must be ${allowanceForm}.`);
   return parsed;
 }
 
@@ -19,7 +19,7 @@ function least(text: string): NonNullable<Limits['min']> {
 }
 
 export const maxDropHelp =
-  'accepted loss of the metric: 2pt (percentage points), 5% (of the float value) or a number in its own unit (default: 2pt, 5% of metrics that are no shares)';
+  'accepted loss of the metric: 2pt (percentage points), 5% (of the float value) or a number in its own unit (default: 2pt for shares, otherwise 5%)';
 
 export function maxDropOption(command: Command): Command {
   return command.option('--max-drop <loss>', maxDropHelp, allowance);
@@ -28,13 +28,13 @@ export function maxDropOption(command: Command): Command {
 /** Limits that can be checked without a float model. */
 export function limitOptions(command: Command): Command {
   return command
-    .option('--min <metric=value>', 'what the metric must reach, such as top1=0.90', least)
-    .option('--max-latency-ms <ms>', 'accepted latency of one inference', positiveNumber)
-    .option('--max-arena-bytes <bytes>', 'accepted arena of the interpreter', positiveInteger);
+    .option('--min <metric=value>', 'minimum of the metric, for example top1=0.90', least)
+    .option('--max-latency-ms <ms>', 'maximum latency of one inference', positiveNumber)
+    .option('--max-arena-bytes <bytes>', 'maximum arena of the interpreter', positiveInteger);
 }
 
 export function forceOption(command: Command): Command {
-  return command.option('--force', 'go on although a limit is not kept; the report says so');
+  return command.option('--force', 'continue even if a limit is exceeded; the report says so');
 }
 
 export function limitsOf(options: Readonly<Record<string, unknown>>): Limits {

@@ -4,6 +4,7 @@
 import { readFileSync } from 'node:fs';
 import { Command, CommanderError } from 'commander';
 import { AtollError, exitCodes, fail, reasonOf } from '../../base/errors.js';
+import { hintFor } from '../advice/hints.js';
 import { withJunit } from './junit.js';
 import { progressOn, silentProgress } from './progress.js';
 import { listenForSignals } from './signals.js';
@@ -110,9 +111,12 @@ function report(thrown: unknown, json: boolean, debug: boolean, { stdout, stderr
     : thrown instanceof AtollError
       ? thrown
       : fail('INTERNAL', { reason: reasonOf(thrown) }, thrown);
-  const { code, message, where, hint } = error;
+  const { code, message, where, values } = error;
+  const hint = hintFor(error);
   if (json)
-    stdout.write(`${JSON.stringify({ schema: 'atoll/error/1', error: { code, message, where, hint } }, null, 2)}\n`);
+    stdout.write(
+      `${JSON.stringify({ schema: 'atoll/error/1', error: { code, message, where, hint, values } }, null, 2)}\n`,
+    );
   // Commander has already printed its own message.
   else if (!fromCommander) stderr.write(`error ${code}: ${message}\n  ${hint}\n`);
   if (debug)

@@ -9,7 +9,7 @@ import { collect } from './options.js';
 export function shapeOption(command: Command): Command {
   return command.option(
     '--shape <input=sizes>',
-    'sizes of an input, such as input=1,96,96,3; the other shapes follow',
+    'shape of an input, for example input=1,96,96,3; the other shapes follow',
     collect,
   );
 }
@@ -49,7 +49,7 @@ function parseShape(text: string): [string, number[]] {
   const [, name, sizes] = /^(.+)=([0-9,x]+)$/.exec(text) ?? [];
   const shape = sizes?.split(/[,x]/).map(Number) ?? [];
   if (name === undefined || shape.length === 0 || shape.some((size) => !Number.isInteger(size) || size < 1)) {
-    throw fail('USAGE', { reason: `--shape ${text}: write it as input=1,96,96,3, with sizes from 1 on` });
+    throw fail('USAGE', { reason: `--shape ${text}: write it as input=1,96,96,3, with sizes of at least 1` });
   }
   return [name, shape];
 }

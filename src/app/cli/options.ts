@@ -7,13 +7,13 @@ import { fail } from '../../base/errors.js';
 
 export function positiveInteger(text: string): number {
   const value = Number(text);
-  if (!/^\d+$/.test(text) || value < 1) throw new InvalidArgumentError('It must be a whole number from 1 on.');
+  if (!/^\d+$/.test(text) || value < 1) throw new InvalidArgumentError('It must be a whole number of at least 1.');
   return value;
 }
 
 export function wholeNumber(text: string): number {
   if (!/^\d+$/.test(text) || !Number.isSafeInteger(Number(text)))
-    throw new InvalidArgumentError('It must be a whole number from 0 on.');
+    throw new InvalidArgumentError('It must be a whole number of at least 0.');
   return Number(text);
 }
 
@@ -57,7 +57,7 @@ export function positiveNumber(text: string): number {
 export function address(text: string): number {
   const value = Number(text);
   if (!/^(0x[0-9a-f]+|\d+)$/i.test(text) || value > 0xffffffff)
-    throw new InvalidArgumentError('It must be a whole number of up to 32 bits, such as 0x10040000.');
+    throw new InvalidArgumentError('It must be a whole number of up to 32 bits, for example 0x10040000.');
   return value;
 }
 
@@ -66,7 +66,7 @@ export function tagsOf(texts: readonly string[]): Record<string, string> {
   return Object.fromEntries(
     texts.map((text) => {
       const [, name, value] = /^([^=]{1,64})=(.{1,64})$/.exec(text) ?? [];
-      if (name === undefined || value === undefined) throw fail('USAGE', { reason: `${text} is no NAME=VALUE` });
+      if (name === undefined || value === undefined) throw fail('USAGE', { reason: `${text} is not NAME=VALUE` });
       return [name, value];
     }),
   );

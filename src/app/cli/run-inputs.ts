@@ -31,7 +31,7 @@ export function inputFiles(values: readonly string[], inputs: readonly Pick<Tens
   if (parsed.length === 1) return parsed.map(({ file }) => file);
   if (parsed.length !== names.length)
     throw fail('USAGE', {
-      reason: `the model has ${names.length} input(s) (${names.join(', ')}), ${parsed.length} --input were given`,
+      reason: `the model has ${names.length} input(s) (${names.join(', ')}), but --input was given ${parsed.length} times`,
     });
   if (parsed.every(({ name }) => name === null)) return parsed.map(({ file }) => file);
   return names.map((name) => {
@@ -52,7 +52,7 @@ export async function readSamples(files: readonly string[], inputs: readonly Ten
   if (files.length === 1 && inputs.length > 1) {
     if (isArray(file))
       throw fail('USAGE', {
-        reason: `${file} is an array, which holds one input of ${inputs.length}: give --input NAME=FILE for each`,
+        reason: `${file} is an array with one of ${inputs.length} inputs: give --input NAME=FILE for each`,
       });
     return rawBytes(file);
   }

@@ -21,11 +21,11 @@ export async function calibrate(options: Readonly<Record<string, unknown>>): Pro
     throw fail('USAGE', { reason: 'calibrate needs --target, --measured and -o' });
   if (/\.ya?ml$/.test(id))
     throw fail('USAGE', {
-      reason: `--target ${id}: calibrate a shipped target; add latency.measured to a file of your own`,
+      reason: `--target ${id}: only shipped targets can be calibrated; add latency.measured to your own file`,
     });
   const output = String(options.output);
   if (!/\.ya?ml$/.test(output))
-    throw fail('USAGE', { reason: `-o ${output}: the name of a target file ends in .yaml` });
+    throw fail('USAGE', { reason: `-o ${output}: the name of a target file must end in .yaml` });
   const [
     { calibrateTarget, loadTarget },
     { readBytes, readText, writeAtomically },
@@ -65,12 +65,12 @@ export async function calibrate(options: Readonly<Record<string, unknown>>): Pro
   refuseOverwriting(output, [...files, ...measurements.map(({ modelFile }) => modelFile)]);
   const twice = measurements.find(({ place }, m) => measurements.some((other, o) => o < m && other.place === place));
   if (twice !== undefined)
-    throw fail('USAGE', { reason: `${twice.modelFile} was measured twice: give one measurement of each model` });
+    throw fail('USAGE', { reason: `${twice.modelFile} was measured twice: pass one measurement per model` });
   const { measured, models } = calibrateTarget(target, measurements);
   if (!(measured.factor > 0 && measured.factor < Infinity))
     throw fail('MEASUREMENT_INVALID', {
       where: files.join(', '),
-      reason: 'it has nothing to do with the estimate, which is 0 or beyond any measure',
+      reason: 'it cannot be compared with the estimate, which is 0 or implausible',
     });
   const simulated = measurements.some(({ basis }) => basis === 'simulated');
   const sources = Object.fromEntries(Object.entries(target.sources).filter(([key]) => key.startsWith('latency')));
@@ -97,9 +97,9 @@ export async function calibrate(options: Readonly<Record<string, unknown>>): Pro
       models: models.map((one, m) => ({ file: measurements[m]?.modelFile, ...one })),
     },
     text: [
-      `${output}: a target that extends ${id}, its latency times ${measured.factor.toPrecision(3)}, +-${measured.errorPercent} %`,
+      `${output}: a target that extends ${id}, with its latency multiplied by ${measured.factor.toPrecision(3)}, +-${measured.errorPercent} %`,
       table(rows, ['model', 'measured', 'estimated', 'corrected']),
-      ...(simulated ? ['note: these were measured on a simulated device, which only repeats the estimate'] : []),
+      ...(simulated ? ['note: measured on a simulated device, which only repeats the estimate'] : []),
     ].join('\n'),
   };
 }

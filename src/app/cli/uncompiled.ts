@@ -16,7 +16,7 @@ export function besideOf(file: string): string {
 export function uncompiledOption(command: Command): Command {
   return command.option(
     '--uncompiled <file>',
-    'of a model compiled for the Edge TPU: the .tflite it was compiled from; the one beside it, without _edgetpu, unless given',
+    'for a model compiled for the Edge TPU: the .tflite file that it was compiled from (default: the file beside it, without _edgetpu)',
   );
 }
 
@@ -36,7 +36,7 @@ export async function uncompiledOf(
   if (path === null) {
     const without =
       options.device === undefined ? 'the bundle has no self-test' : 'outputs are not compared with the simulator';
-    context.progress.note(`the uncompiled model is not known: ${without} (--uncompiled names it)`);
+    context.progress.note(`the uncompiled model is unknown: ${without} (name it with --uncompiled)`);
     return null;
   }
   const [{ readBytes }, { readModel }, { requireSameEdges }] = await Promise.all([

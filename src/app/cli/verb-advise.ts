@@ -7,7 +7,7 @@ import type { Verb } from './verb.js';
 
 export const adviseVerb: Verb = {
   name: 'advise',
-  summary: 'which scheme to take for a target: tries all that the data allows and recommends one',
+  summary: 'recommend a scheme for a target: tries all schemes that the data allows',
   define: (command) => {
     maxDropOption(shapeOption(command))
       .argument('<model>', 'a float .tflite file')
@@ -15,18 +15,20 @@ export const adviseVerb: Verb = {
       .requiredOption('--data <dataset>', 'dataset file to evaluate on, with labels or without')
       .option('--calibrate <dataset>', 'dataset file for calibration')
       .option('--max-ms <ms>', 'accepted latency on the target, in milliseconds', positiveNumber)
-      .option('--limit <n>', 'evaluate at most so many samples (default: 500)', positiveInteger)
+      .option('--limit <n>', 'maximum number of samples to evaluate (default: 500)', positiveInteger)
       .option('--html <file>', 'also write a page with a plot');
   },
   run: async (context, [file = ''], options) => {
     const [
-      { advise, commandOf },
+      { advise },
+      { quantizeCommand },
       { openDataset, openDatasets },
       { loadTarget },
       { writeAtomically },
       { advisePage, adviseReport },
     ] = await Promise.all([
       import('../../optimize/advise.js'),
+      import('../advice/quantize-command.js'),
       import('../../data/index.js'),
       import('../../targets/index.js'),
       import('../../base/files/index.js'),
@@ -54,7 +56,7 @@ export const adviseVerb: Verb = {
     const command =
       chosen === undefined
         ? null
-        : commandOf(
+        : quantizeCommand(
             chosen.candidate,
             file,
             calibration,

@@ -3,16 +3,16 @@ import { untilInterrupted, type Verb } from './verb.js';
 
 export const brokerVerb: Verb = {
   name: 'broker',
-  summary: 'an MQTT broker for a bench or a small fleet, until interrupted; for more, take one of your own',
+  summary: 'run an MQTT broker for a test bench or a small fleet, until interrupted; use your own for more',
   define: (command) => {
     command
-      .option('--port <port>', '0 takes a free one', wholeNumber, 1883)
+      .option('--port <port>', '0 selects any free port', wholeNumber, 1883)
       .option(
         '--host <address>',
-        'address to listen at; others than this machine reach it at 0.0.0.0, and nobody is asked for a password',
+        'address to listen at; 0.0.0.0 accepts other machines; no password is required',
         '127.0.0.1',
       )
-      .option('--data <folder>', 'where it keeps what is retained; without it, that ends with it');
+      .option('--data <folder>', 'folder for retained messages (default: in memory only)');
   },
   run: async (context, _args, options) => {
     const { startBroker } = await import('../../devices/mqtt/index.js');
@@ -20,7 +20,7 @@ export const brokerVerb: Verb = {
     const broker = await startBroker({ host: String(options.host), port: options.port as number, folder });
     return {
       document: { uri: broker.uri, data: folder, pid: process.pid },
-      text: `the broker listens at ${broker.uri}; Ctrl-C ends it`,
+      text: `the broker listens at ${broker.uri}; press Ctrl-C to stop`,
       serve: untilInterrupted(context.signal, () => broker.close()),
     };
   },

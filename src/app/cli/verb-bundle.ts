@@ -6,17 +6,17 @@ import type { Verb } from './verb.js';
 
 export const bundleVerb: Verb = {
   name: 'bundle',
-  summary: 'put a model, its manifest and self-test into one file that devices take, signed if you like',
+  summary: 'put a model, its manifest and self-test into one file for devices, optionally signed',
   define: (command) => {
     uncompiledOption(command)
-      .argument('<model>', 'a .tflite file, or a bundle to be made anew')
+      .argument('<model>', 'a .tflite file, or a bundle to create again')
       .requiredOption('--target <target>', 'id of a target, or a target file')
       .requiredOption('-o, --output <file>', 'where to write the bundle')
-      .option('--sign <key>', 'PEM file of the private key, which `atoll keys create` makes')
-      .option('--model-version <text>', 'what people call this version', '0')
+      .option('--sign <key>', 'PEM file of the private key, from `atoll keys create`')
+      .option('--model-version <text>', 'version text for people', '0')
       .option(
         '--counter <n>',
-        'devices with a key refuse a bundle whose counter is below that of the one they run; up to 4294967295',
+        'version counter: devices with a key refuse a lower one than that of the model they run; up to 4294967295',
         counterNumber,
       );
   },
@@ -42,7 +42,7 @@ export const bundleVerb: Verb = {
     const uncompiled = await uncompiledOf(context, file, model, options);
     if (target.runtime.kernels === 'edgetpu' && edgeTpuOperators(model).length === 0)
       context.progress.note(
-        `${file} is not compiled: accelerators take what \`atoll compile\` makes of it, and refuse this bundle`,
+        `${file} is not compiled: accelerators refuse this bundle; they need the output of \`atoll compile\``,
       );
     const image = buildImageFor(bytes, model, target, {
       ...(uncompiled === null ? {} : { uncompiled }),
@@ -65,7 +65,7 @@ export const bundleVerb: Verb = {
         compressedBytes: travelBytes,
         manifest,
       },
-      text: `${output}: ${bytesText(image.byteLength)}, travels as ${bytesText(travelBytes)} (${saved} % saved); version ${manifest?.version}, ${by}`,
+      text: `${output}: ${bytesText(image.byteLength)}, sent as ${bytesText(travelBytes)} (${saved} % saved); version ${manifest?.version}, ${by}`,
     };
   },
 };

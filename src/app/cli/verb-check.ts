@@ -1,6 +1,8 @@
 import { elementAt } from '../../base/checked.js';
 import { fail } from '../../base/errors.js';
 import type { MemoryMap, Target } from '../../targets/index.js';
+import { withHints } from '../advice/check-advice.js';
+import { suggestionText } from '../advice/suggestion-text.js';
 import { readModelFile, shapeOption } from './model-file.js';
 import { refuseOverwriting } from './options.js';
 import type { Verb } from './verb.js';
@@ -8,14 +10,14 @@ import type { Verb } from './verb.js';
 export const checkVerb: Verb = {
   name: 'check',
   writesJunit: true,
-  summary: 'say whether a model fits a target: operators, flash, arena, latency',
+  summary: 'check whether a model fits a target: operators, flash, arena, latency',
   define: (command) => {
     shapeOption(command)
       .argument('<model>', 'a .tflite file')
-      .requiredOption('--target <target>', 'id of a target, or a target file; all for every shipped one')
-      .option('--multiple-subgraphs', 'let an Edge TPU run every part of the graph that it could, instead of one')
-      .option('--memory', 'show what lies in the arena while each operator runs')
-      .option('--plot <file>', 'write a picture of the arena over time: .svg or .html');
+      .requiredOption('--target <target>', 'id of a target, or a target file; `all` for every shipped target')
+      .option('--multiple-subgraphs', 'let an Edge TPU run every possible part of the graph, instead of one')
+      .option('--memory', 'show the content of the arena while each operator runs')
+      .option('--plot <file>', 'write a plot of the arena over time: .svg or .html');
   },
   run: async (_context, [file = ''], options) => {
     const [
@@ -33,7 +35,7 @@ export const checkVerb: Verb = {
       refuseOverwriting(plot, [file, options.target]);
       if (!/\.(svg|html)$/.test(plot))
         throw fail('USAGE', { reason: `--plot ${plot}: its name must end in .svg or .html` });
-      if (all) throw fail('USAGE', { reason: '--plot draws the arena on one target: name it' });
+      if (all) throw fail('USAGE', { reason: '--plot draws the arena for a single target' });
     }
     const targets = all ? await loadShippedTargets() : [await loadTarget(String(options.target))];
     const { bytes, model } = await readModelFile(file, options);
@@ -43,7 +45,11 @@ export const checkVerb: Verb = {
     );
     // Targets that the model does not fit are no failure here: the list was asked for.
     if (all)
-      return { document: { file, targets: results }, text: checkAllReport(file, results), cases: checkCases(results) };
+      return {
+        document: { file, targets: results.map(withHints) },
+        text: checkAllReport(file, results),
+        cases: checkCases(results),
+      };
     const [target, result] = [elementAt(targets, 0), elementAt(results, 0)];
     const kernels = runtimeKernelsOf(target);
     const map = kernels === null || !facts.simulated ? null : memoryMap(model, facts.arenaFor(kernels));
@@ -56,7 +62,12 @@ export const checkVerb: Verb = {
     );
     const shown = options.memory === true && map !== null ? `\n\n${memoryReport(map)}` : '';
     return {
-      document: { file, ...result, suggestions, ...(options.memory === true ? { arena: map } : {}) },
+      document: {
+        file,
+        ...withHints(result),
+        suggestions: suggestions.map((one) => ({ ...one, what: suggestionText(one) })),
+        ...(options.memory === true ? { arena: map } : {}),
+      },
       text: `${checkReport(file, target, result, suggestions)}${shown}`,
       cases: checkCases([result]),
       exitCode: result.fits ? 0 : 1,
@@ -67,7 +78,7 @@ export const checkVerb: Verb = {
 /** @throws USAGE if there is nothing to draw */
 async function writePlot(plot: string, file: string, target: Target, map: MemoryMap | null): Promise<void> {
   if (map === null)
-    throw fail('USAGE', { reason: `no arena of this model on ${target.id} is known, so --plot has nothing to draw` });
+    throw fail('USAGE', { reason: `the arena of this model on ${target.id} is unknown, so there is nothing to plot` });
   const [{ memoryPage, memoryPlot }, { writeAtomically }] = await Promise.all([
     import('../report/index.js'),
     import('../../base/files/index.js'),

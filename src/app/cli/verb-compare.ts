@@ -1,5 +1,6 @@
 import type { GateResult, Limits } from '../../evaluate/index.js';
 import type { Model } from '../../formats/tflite/index.js';
+import { withActions } from '../advice/compare-advice.js';
 import { limitOptions, limitsOf, maxDropOption, requireTargetForCosts } from './gate-options.js';
 import { positiveInteger, refuseOverwriting } from './options.js';
 import { pairedScores } from './paired-scores.js';
@@ -8,14 +9,14 @@ import type { Context, Verb } from './verb.js';
 export const compareVerb: Verb = {
   name: 'compare',
   writesJunit: true,
-  summary: 'float against quantized, tensor by tensor: what is lost where, and what to do about it',
+  summary: 'compare a quantized model with the float one, tensor by tensor, and suggest improvements',
   define: (command) => {
     limitOptions(maxDropOption(command))
       .argument('<float>', 'the float .tflite file')
-      .argument('<quantized>', 'the file that was made from it')
+      .argument('<quantized>', 'the quantized model made from it')
       .requiredOption('--data <dataset>', 'dataset file; labels are needed for --max-drop and --min only')
-      .option('--limit <n>', "use at most so many samples, drawn by the dataset's seed", positiveInteger)
-      .option('--target <target>', 'where --max-latency-ms and --max-arena-bytes are judged')
+      .option('--limit <n>', "maximum number of samples, drawn with the dataset's seed", positiveInteger)
+      .option('--target <target>', 'target for --max-latency-ms and --max-arena-bytes')
       .option('--html <file>', 'also write a page with plots');
   },
   run: async (context, [first = '', second = ''], options) => {
@@ -56,7 +57,7 @@ export const compareVerb: Verb = {
       ...(page === null ? [] : ['', `wrote ${page}`]),
     ];
     return {
-      document: { files, ...result, gates },
+      document: { files, ...result, worst: withActions(result.worst), gates },
       text: lines.join('\n'),
       cases: [{ name: 'compare', failure: null }, ...gateCases(gates)],
       exitCode: gates.every(({ passed }) => passed) ? 0 : 1,

@@ -11,7 +11,7 @@ import type { Context, Outcome, Verb } from './verb.js';
 function runtimeVersion(text: string): number {
   const value = Number(text);
   if (!Number.isInteger(value) || value < 10 || value > 14)
-    throw new InvalidArgumentError('Versions of libedgetpu go from 10 to 14.');
+    throw new InvalidArgumentError('Versions of libedgetpu are 10 to 14.');
   return value;
 }
 
@@ -21,19 +21,19 @@ function seconds(text: string): number {
 
 export const compileVerb: Verb = {
   name: 'compile',
-  summary: 'compile for the Edge TPU with edgetpu_compiler where it is installed, and compare with what was predicted',
+  summary: 'compile for the Edge TPU with edgetpu_compiler, if installed, and compare with the prediction',
   define: (command) => {
     command
       .argument('<model>', 'an int8 or uint8 .tflite file')
       .option(
         '-o, --output <file>',
-        'where to write the compiled model; beside it with _edgetpu in its name unless given',
+        'where to write the compiled model (default: beside the input, with _edgetpu in its name)',
       )
-      .option('--compiler <path>', 'edgetpu_compiler; looked for on PATH unless given')
-      .option('--multiple-subgraphs', 'map every part of the graph that could be (-a)')
-      .option('--min-runtime <version>', 'version of libedgetpu that the file must work with (-m)', runtimeVersion)
-      .option('--timeout <seconds>', 'give up after so long, a day at most', seconds)
-      .option('--bisect', 'where it fails: find the operator at which it does, and write the model up to it');
+      .option('--compiler <path>', 'path of edgetpu_compiler (default: from PATH)')
+      .option('--multiple-subgraphs', 'map every possible part of the graph (-a)')
+      .option('--min-runtime <version>', 'minimum version of libedgetpu for the result (-m)', runtimeVersion)
+      .option('--timeout <seconds>', 'time limit, up to a day', seconds)
+      .option('--bisect', 'if it fails: find the operator that causes it, and write the model up to there');
   },
   run: async (context, [file = ''], options) => {
     const [{ loadTarget }, { checkFile }, { findCompiler }, { refuseCompiled }] = await Promise.all([
@@ -65,7 +65,7 @@ export const compileVerb: Verb = {
     context.progress.update('compile', { done: 0, total: 1 });
     const compilation = await runCompiler(bytes, run);
     if (compilation.bytes !== null) return written(file, output, compilation, compilation.bytes, prediction);
-    const reason = compilation.log.failure ?? 'it says nothing of why';
+    const reason = compilation.log.failure ?? 'no reason given';
     if (options.bisect !== true) throw fail('EDGETPU_COMPILE', { file, reason });
     const fails = async (part: Uint8Array): Promise<boolean> => (await runCompiler(part, run)).bytes === null;
     return bisected(context, file, failing, model, reason, fails);
@@ -117,7 +117,7 @@ async function written(
     text: [
       `${file} -> ${output}`,
       table(rows),
-      ...(log.table.length === 0 ? ['its log lists no operators, so these are not compared'] : []),
+      ...(log.table.length === 0 ? ['its log lists no operators, so they are not compared'] : []),
       ...differenceLines(differences),
     ].join('\n'),
   };
@@ -130,7 +130,7 @@ function opened<T>(read: () => T): T {
   } catch (error) {
     throw fail(
       'EDGETPU_COMPILER_FAILED',
-      { path: 'edgetpu_compiler', reason: `what it wrote cannot be read: ${reasonOf(error)}` },
+      { path: 'edgetpu_compiler', reason: `its output cannot be read: ${reasonOf(error)}` },
       error,
     );
   }
@@ -139,7 +139,7 @@ function opened<T>(read: () => T): T {
 function differenceLines(differences: readonly PredictionDifference[]): string[] {
   if (differences.length === 0) return ['as predicted'];
   return differences.map(
-    ({ what, predicted, compiled }) => `other than predicted: ${what}: ${compiled} instead of ${predicted}`,
+    ({ what, predicted, compiled }) => `differs from the prediction: ${what}: ${compiled} instead of ${predicted}`,
   );
 }
 
@@ -151,8 +151,9 @@ function summaryOf({ operators, npuSubgraphs, memory, latencyMs }: CheckResult):
 async function predictedOnly(file: string, target: Target, prediction: CheckResult): Promise<Outcome> {
   const { checkReport } = await import('../report/index.js');
   const how = [
-    'edgetpu_compiler is not installed, so nothing was compiled. It is the package edgetpu-compiler of Google, for x86-64 Debian and Ubuntu alone:',
-    '    coral.ai/docs/edgetpu/compiler says how to install it; --compiler points to the program elsewhere. What it should do with this model:',
+    'edgetpu_compiler is not installed, so nothing was compiled. It is the package edgetpu-compiler of Google, for',
+    'x86-64 Debian and Ubuntu only: see coral.ai/docs/edgetpu/compiler to install it; --compiler names the program',
+    'elsewhere. The prediction for this model:',
   ];
   return {
     document: { file, output: null, compiled: null, predicted: summaryOf(prediction), differences: [] },
@@ -182,13 +183,13 @@ async function bisected(
   if (found === null)
     throw fail('EDGETPU_COMPILE', {
       file,
-      reason: `${reason} (but not when its operators are cut out as a model of their own)`,
+      reason: `${reason} (but not for its operators as a separate model)`,
     });
   await writeAtomically(failing, writeModel(found.model));
   const { operators, op, runs } = found;
   return {
     document: { file, output: failing, compiled: null, failure: reason, bisection: { operators, op, runs } },
-    text: `edgetpu_compiler fails on ${file}: ${reason}\nat operator ${operators - 1} ${op}: it takes the ${operators - 1} operator(s) before it (${runs} runs)\n${failing} holds the model up to there`,
+    text: `edgetpu_compiler fails on ${file}: ${reason}\nat operator ${operators - 1} ${op}: it compiles the ${operators - 1} operator(s) before it (${runs} runs)\n${failing} contains the model up to there`,
     exitCode: 1,
   };
 }

@@ -8,17 +8,17 @@ import type { Verb } from './verb.js';
 export const deployVerb: Verb = {
   name: 'deploy',
   writesJunit: true,
-  summary: 'the whole way: quantize, check, push, and measure on the device',
+  summary: 'quantize, check, push, and measure on the device',
   define: (command) => {
     forceOption(limitOptions(maxDropOption(command)))
       .argument('<model|folder>', 'a .tflite file, or a folder with an atoll.yaml')
       .requiredOption('--target <target>', 'kind of device')
       .requiredOption('--device <uri>', deviceHelp)
-      .option('--calibrate <dataset>', 'dataset file whose samples give the ranges')
+      .option('--calibrate <dataset>', 'dataset file for calibration')
       .option('--data <dataset>', 'dataset file to evaluate on')
       .option(
         '-o, --output <folder>',
-        'where the int8 model, slot image and report.json go (default: build beside the model)',
+        'output folder for the int8 model, slot image and report.json (default: build beside the model)',
       );
   },
   run: async (context, [place = ''], options) => {
@@ -50,7 +50,7 @@ export const deployVerb: Verb = {
       const described = await device.describe(context.signal);
       if (described.target !== target.id)
         throw fail('USAGE', {
-          reason: `--target is ${target.id}, but ${String(options.device)} is a ${described.target}`,
+          reason: `--target is ${target.id}, but ${String(options.device)} reports ${described.target}`,
         });
       const result = await deploy(project, target, device, {
         signal: context.signal,

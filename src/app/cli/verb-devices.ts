@@ -7,15 +7,15 @@ import type { Context, Outcome, Verb } from './verb.js';
 
 export const devicesVerb: Verb = {
   name: 'devices',
-  summary: 'list what is attached to this machine, and what of it answers; or the devices of a fleet',
+  summary: 'list the devices attached to this machine and those that answer; or the devices of a fleet',
   define: (command) => {
     command
-      .argument('[uri...]', 'further devices to ask, such as tcp:192.0.2.7:1337; or a fleet, mqtt://BROKER/FLEET')
-      .option('--all', 'ask ports of unknown boards too, which may reset what is behind them')
+      .argument('[uri...]', 'further devices to query, for example tcp:192.0.2.7:1337; or a fleet, mqtt://BROKER/FLEET')
+      .option('--all', 'query ports of unknown boards too, which may reset them')
       .addOption(
         new Option(
           '--forget <id>',
-          'of a fleet: delete a device that is gone, and what the broker retains of it; repeatable',
+          'for a fleet: delete a device and its messages at the broker; repeatable',
         ).argParser(collect),
       );
   },

@@ -12,19 +12,16 @@ import type { Verb } from './verb.js';
 export const evaluateVerb: Verb = {
   name: 'evaluate',
   writesJunit: true,
-  summary: 'measure accuracy and latency on a dataset, here or on a device',
+  summary: 'measure accuracy and latency on a dataset, on this host or on a device',
   define: (command) => {
     limitOptions(uncompiledOption(shapeOption(command)))
       .argument('<model>', 'a .tflite file, float or quantized')
       .requiredOption('--data <dataset>', 'dataset file with labels or targets')
-      .option('--limit <n>', "use at most so many samples, drawn by the dataset's seed", positiveInteger)
+      .option('--limit <n>', "maximum number of samples, drawn with the dataset's seed", positiveInteger)
       .addOption(new Option('--kernels <profile>', 'kernel profile of the simulator').choices(kernelProfileNames))
-      .option('--threads <n>', 'samples that the simulator runs at once; the outputs are the same', positiveInteger)
-      .option('--signature <key>', 'run this signature of the model instead of the main subgraph')
-      .option(
-        '--device <uri>',
-        `evaluate on this device, to which the model is pushed where it does not run it yet: ${deviceHelp}`,
-      )
+      .option('--threads <n>', 'number of simulator threads; outputs do not depend on it', positiveInteger)
+      .option('--signature <key>', 'signature to run instead of the main subgraph')
+      .option('--device <uri>', `evaluate on this device; the model is pushed first if needed: ${deviceHelp}`)
       .option('--target <file>', `with --device: ${ownTargetHelp}`);
   },
   run: async (context, [file = ''], options) => {

@@ -29,19 +29,19 @@ interface Request {
 
 export const exportVerb: Verb = {
   name: 'export',
-  summary: 'write what firmware takes: registered operators, a C array, a UF2 or flash image',
+  summary: 'write files for firmware: operator registration, C array, UF2 or flash image',
   define: (command) => {
     command
       .argument('<model>', 'a .tflite file')
       .addOption(new Option('--format <format>', 'what to write').choices(exportFormats).makeOptionMandatory())
-      .requiredOption('-o, --output <file>', 'where to write it; the header of a C array goes beside it')
+      .requiredOption('-o, --output <file>', 'output file; the header of a C array is written beside it')
       .option(
         '--target <target>',
-        'uf2, bin: write the slot image for this target, with manifest and self-test; resolver: give the arena it needs',
+        'uf2, bin: write the slot image for this target, with manifest and self-test; resolver: add the arena size',
       )
       .option(
         '--address <address>',
-        'uf2: flash address of the first byte, such as 0x10040000; the first slot of the target unless given',
+        'uf2: flash address of the first byte, for example 0x10040000 (default: the first slot of the target)',
         address,
       );
   },
@@ -100,7 +100,7 @@ const writers: Readonly<Record<Format, (request: Request) => Promise<Exported>>>
     const { cArray, identifierOf } = await import('../../targets/export/index.js');
     const header = `${output.replace(/\.[^./\\]*$/, '')}.h`;
     if (header === output)
-      throw fail('USAGE', { reason: `${output} is where the header goes: name the source with .cc` });
+      throw fail('USAGE', { reason: `${output} is the name of the header: use .cc for the source` });
     const array = cArray(bytes, identifierOf(file), path.basename(header));
     return {
       files: [

@@ -8,33 +8,23 @@ const methods = ['uf2', 'dfu', 'esptool', 'probe-rs', 'openocd', 'bossac'] as co
 
 export const flashVerb: Verb = {
   name: 'flash',
-  summary: "put a model where a board's own bootloader or debug probe can, past any firmware",
+  summary: "write a model to flash through a board's bootloader or debug probe, without its firmware",
   define: (command) => {
     command
       .argument('<model>', 'a .tflite file')
       .requiredOption('--target <target>', 'kind of board')
       .addOption(
-        new Option(
-          '--method <method>',
-          'way to the flash; the first of the target that is at hand unless given',
-        ).choices(methods),
+        new Option('--method <method>', 'method (default: the first available method of the target)').choices(methods),
       )
-      .option(
-        '--drive <folder>',
-        "uf2: where the bootloader's drive is mounted; found by its INFO_UF2.TXT unless given",
-      )
-      .option('--port <port>', 'esptool, bossac: serial port; found by the USB ids of the target unless given')
+      .option('--drive <folder>', "uf2: mount point of the bootloader's drive (default: found by INFO_UF2.TXT)")
+      .option('--port <port>', 'esptool, bossac: serial port (default: found by the USB ids of the target)')
       .option('--baud <rate>', 'esptool: bits per second', positiveInteger)
       .option(
         '--serial <number>',
-        'dfu, probe-rs, openocd: serial number of the device or probe, where several are attached',
+        'dfu, probe-rs, openocd: serial number of the device or probe, if several are attached',
       )
-      .option(
-        '--address <address>',
-        'flash address of the first byte; the first slot of the target unless given',
-        address,
-      )
-      .option('--dry-run', 'say what would be written and by which command, and write nothing');
+      .option('--address <address>', 'flash address of the first byte (default: the first slot of the target)', address)
+      .option('--dry-run', 'print what would be written and by which command, without writing');
   },
   run: async (context, [file = ''], options) => {
     const [{ loadTarget }, { buildFittingImage }, { findFlashWay, hexAddress, placeInFlash }, { commandLine }] =
@@ -66,7 +56,7 @@ export const flashVerb: Verb = {
     const exportHint =
       calls === ''
         ? ''
-        : `\nmodel.bin is what \`atoll export ${file} --format bin --target ${target.id} -o model.bin\` writes`;
+        : `\nto create model.bin: \`atoll export ${file} --format bin --target ${target.id} -o model.bin\``;
     return {
       document: { file, target: target.id, method, through, commands, ...facts },
       text:

@@ -4,7 +4,7 @@ import type { Verb } from './verb.js';
 
 export const inspectVerb: Verb = {
   name: 'inspect',
-  summary: 'show what is in a model: inputs, outputs, operators, signatures, scheme; of a bundle, its manifest',
+  summary: 'show the inputs, outputs, operators, signatures and scheme of a model, or the manifest of a bundle',
   define: (command) => {
     shapeOption(command).argument('<model>', 'a .tflite file or a bundle');
   },
@@ -39,7 +39,7 @@ export const inspectVerb: Verb = {
       ...(result.compiledBy === null
         ? []
         : [
-            `compiled by ${result.compiledBy.compiler} for ${result.compiledBy.accelerator}: only that runs it; quantize, check and run take the file it was made from`,
+            `compiled by ${result.compiledBy.compiler} for ${result.compiledBy.accelerator}: only that runs it; use the original file for quantize, check and run`,
           ]),
       '',
       table([...result.inputs.map(tensorRow('input')), ...result.outputs.map(tensorRow('output'))]),
@@ -64,5 +64,5 @@ export const inspectVerb: Verb = {
 };
 
 function signer({ signedBy }: ManifestView): string {
-  return signedBy === null ? 'not signed' : `signed by ${signedBy} (not checked here)`;
+  return signedBy === null ? 'not signed' : `signed by ${signedBy} (not verified here)`;
 }

@@ -7,16 +7,16 @@ const actions = ['create', 'show'] as const;
 
 export const keysVerb: Verb = {
   name: 'keys',
-  summary: 'make a pair of keys that signs bundles, or show one',
+  summary: 'create a key pair for signing bundles, or show a key',
   define: (command) => {
     command
       .addArgument(
         new Argument(
           '<action>',
-          'create: write NAME.private.pem and NAME.public.pem; show: what a PEM file holds',
+          'create: write NAME.private.pem and NAME.public.pem; show: print the content of a PEM file',
         ).choices(actions),
       )
-      .argument('<name>', 'create: of the pair; show: a PEM file')
+      .argument('<name>', 'create: name of the pair; show: a PEM file')
       .addOption(
         new Option('--algorithm <algorithm>', 'create: kind of key').choices(['ed25519', 'es256']).default('ed25519'),
       );
@@ -42,7 +42,7 @@ async function create(name: string, { algorithm }: Readonly<Record<string, unkno
   const key = readPublicKey(pair.publicKey, files.publicKey);
   return {
     document: { ...files, algorithm: key.algorithm, keyId: hex(key.id) },
-    text: `${files.privateKey}: keep it, and keep it secret; who has it can have your devices run anything\n${files.publicKey}: goes into devices; ${key.algorithm}, id ${hex(key.id)}`,
+    text: `${files.privateKey}: keep it secret and do not lose it: anyone who has this key can run code on your devices\n${files.publicKey}: for the devices; ${key.algorithm}, id ${hex(key.id)}`,
   };
 }
 

@@ -10,32 +10,28 @@ import type { Outcome, Verb } from './verb.js';
 function blockSize(text: string): { channels: number; places: number } {
   const [, channels, places] = /^([1-9]\d?)x([1-9]\d?)$/.exec(text) ?? [];
   if (channels === undefined || places === undefined)
-    throw new InvalidArgumentError('Write it as 1x4: channels x places, each from 1 to 99.');
+    throw new InvalidArgumentError('Write it as 1x4: channels x weights, each from 1 to 99.');
   return { channels: Number(channels), places: Number(places) };
 }
 
 export const optimizeVerb: Verb = {
   name: 'optimize',
-  summary:
-    'prune and cluster the weights of a float model, so that it compresses better; or plan the memory of any model',
+  summary: 'prune and cluster the weights of a float model so that it compresses better, or plan the memory of a model',
   define: (command) => {
     shapeOption(command)
-      .argument('<model>', 'a float .tflite file; any, for --plan-memory')
+      .argument('<model>', 'a float .tflite file (any model for --plan-memory)')
       .requiredOption('-o, --output <file>', 'where to write the float model')
-      .option('--prune <sparsity>', 'share of the weights that become 0, such as 50% or 0.5', fraction)
-      .option('--block <size>', 'prune whole blocks, such as 1x4', blockSize)
-      .option('--per-layer', 'prune the same share of every layer, instead of the smallest weights of all')
-      .option('--cluster <n>', 'values that the weights of each layer share', positiveInteger)
-      .option('--keep-zeros', 'weights of 0 stay so when clustering')
+      .option('--prune <sparsity>', 'share of the weights that become 0, for example 50% or 0.5', fraction)
+      .option('--block <size>', 'prune whole blocks, for example 1x4', blockSize)
+      .option('--per-layer', 'prune the same share of every layer, instead of the smallest weights over all layers')
+      .option('--cluster <n>', 'number of distinct weight values per layer', positiveInteger)
+      .option('--keep-zeros', 'keep weights of 0 when clustering')
       .option(
         '--plan-memory',
-        'instead: order operators and place tensors of any model, int8 too, for the smallest arena',
+        'instead: reorder operators and place tensors of any model, also int8, for the smallest arena',
       )
-      .option('--target <target>', 'with --plan-memory: the device whose kernels ask for scratch')
-      .option(
-        '--calibrate <dataset>',
-        'dataset file: layers that suffer least are pruned most, and the loss is measured',
-      );
+      .option('--target <target>', 'with --plan-memory: the target whose kernels need scratch buffers')
+      .option('--calibrate <dataset>', 'dataset file: prune the least sensitive layers most, and measure the loss');
   },
   run: async (context, [file = ''], options) => {
     const [{ optimizeWeights }, { openDatasets }, { writeAtomically }, { optimizeReport }] = await Promise.all([
@@ -78,7 +74,7 @@ async function planned(
   );
   if (others.length > 0)
     throw fail('USAGE', {
-      reason: '--plan-memory is for finished models, and takes no option but --target: prune and cluster first',
+      reason: '--plan-memory is for finished models and only combines with --target: prune and cluster first',
     });
   const [{ planMemory }, { loadTarget }, { writeModel }, { writeAtomically }, { memoryPlanText }] = await Promise.all([
     import('../../optimize/passes/index.js'),

@@ -7,26 +7,22 @@ import type { Outcome, Verb } from './verb.js';
 
 export const pushVerb: Verb = {
   name: 'push',
-  summary: 'put a model on a device: upload, hash, self-test, activate, confirm',
+  summary: 'push a model to a device: upload, verify, self-test, activate, confirm',
   define: (command) => {
     uncompiledOption(command)
       .argument('<model>', 'a .tflite file or a slot image')
       .requiredOption('--device <uri>', deviceHelp)
       .option('--target <file>', ownTargetHelp)
-      .option(
-        '--window <n>',
-        'so many chunks on their way at once, up to as many as the device has buffers for',
-        positiveInteger,
-      )
+      .option('--window <n>', 'number of chunks in flight, up to the number of buffers on the device', positiveInteger)
       .option(
         '--chunk <bytes>',
-        'most bytes of the file in one packet; found out by itself where a device loses larger packets, and remembered',
+        'maximum file bytes per packet (default: determined for the device and remembered)',
         positiveInteger,
       )
-      .option('--no-compress', 'send the image as it is, also to a device that takes it compressed')
+      .option('--no-compress', 'send the image uncompressed, even if the device supports compression')
       .option(
         '--path <file>',
-        'for a device with a file system and none of our firmware: only store the file there, as it is, and hash it',
+        'for a device with a file system but without Atoll firmware: only store the file there and verify it',
       );
   },
   run: async (context, [file = ''], options) => {

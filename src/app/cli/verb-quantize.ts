@@ -17,26 +17,24 @@ import type { Context, Verb } from './verb.js';
 
 export const quantizeVerb: Verb = {
   name: 'quantize',
-  summary: 'make an int8 model, inputs and outputs included, from a float model',
+  summary: 'quantize a float model to int8, including inputs and outputs',
   define: (command) => {
     forceOption(limitOptions(maxDropOption(shapeOption(command))))
       .argument('<model>', 'a float .tflite file')
       .option(
         '--calibrate <dataset>',
-        'dataset file whose samples give the ranges; schemes without integer activations need none',
+        'dataset file for calibration (not needed for schemes without integer activations)',
       )
-      .option('--statistics <file>', 'statistics of an earlier calibration of this model, instead of running it again')
-      .option('--save-statistics <file>', 'keep the statistics of this calibration')
+      .option('--statistics <file>', 'use the statistics of an earlier calibration of this model')
+      .option('--save-statistics <file>', 'save the statistics of this calibration')
       .requiredOption('-o, --output <file>', 'where to write the quantized model')
-      .option('--samples <n>', 'use at most so many samples', positiveInteger)
+      .option('--samples <n>', 'maximum number of samples', positiveInteger)
       .addOption(new Option('--scheme <scheme>', 'quantization scheme').choices(schemeChoices).default('int8'))
-      .addOption(
-        new Option('--io <type>', "type of inputs and outputs; the scheme's own unless given").choices(ioTypes),
-      )
+      .addOption(new Option('--io <type>', "type of inputs and outputs (default: the scheme's)").choices(ioTypes))
       .addOption(
         new Option(
           '--ranges <method>',
-          "how a tensor's range follows from its values; auto measures what serves the output best",
+          "how to derive a tensor's range from its values; auto chooses by measured output error",
         )
           .choices([...rangeMethodNames, 'auto'])
           .default('min-max'),
@@ -44,7 +42,7 @@ export const quantizeVerb: Verb = {
       .addOption(
         new Option(
           '--repair <passes...>',
-          'bring the outputs nearer to the float ones; each pass is kept only where it does; all: all but dead-channels',
+          'reduce the error of the outputs; a pass that does not is undone; all: all except dead-channels',
         ).choices([...repairChoices, 'all']),
       )
       .addOption(
@@ -54,17 +52,17 @@ export const quantizeVerb: Verb = {
       )
       .option(
         '--min-snr <dB>',
-        'widen operators until the outputs are so near to the float ones, on calibration data',
+        'widen operators until the outputs reach this SNR in dB on calibration data',
         positiveNumber,
       )
-      .addOption(new Option('--wider <type>', 'what operators are widened to').choices(widerTypes).default('int16'))
+      .addOption(new Option('--wider <type>', 'type of widened operators').choices(widerTypes).default('int16'))
       .option(
         '--sparse',
-        "write weights of many zeros in TFLite's sparse encoding: a smaller file, for runtimes that have DENSIFY",
+        "write weights with many zeros in TFLite's sparse encoding: a smaller file, for runtimes with DENSIFY",
       )
       .option(
         '--plan-memory',
-        "order operators and place tensors for the smallest arena, and store the plan in the file for TFLM's interpreter",
+        'reorder operators and place tensors for the smallest arena, and store the plan in the file for TFLM',
       )
       .option('--data <dataset>', 'also evaluate the float and the quantized model on this dataset')
       .option('--target <target>', 'also check the result against a target');
@@ -94,7 +92,7 @@ export const quantizeVerb: Verb = {
     if (saved !== null) refuseOverwriting(saved, [...inputs, output]);
     if (schemes[scheme ?? 'int8'].activations === null && (repairs.length > 0 || saved !== null)) {
       throw fail('USAGE', {
-        reason: `scheme ${scheme} is not calibrated: --repair and --save-statistics are for schemes with integer activations`,
+        reason: `scheme ${scheme} needs no calibration: --repair and --save-statistics apply to schemes with integer activations`,
       });
     }
     const result = await quantize(model, datasets, {

@@ -13,7 +13,7 @@ import type { Verb } from './verb.js';
 
 export const runVerb: Verb = {
   name: 'run',
-  summary: 'run a model on raw tensors, here or on a device',
+  summary: 'run a model on raw tensors, on this host or on a device',
   define: (command) => {
     uncompiledOption(shapeOption(command))
       .argument('<model>', 'a .tflite file')
@@ -23,16 +23,16 @@ export const runVerb: Verb = {
         collect,
       )
       .option('--output <file>', 'where to write the raw outputs')
-      .option('--stream', 'samples are one stream: a model that keeps state is reset before the first alone')
-      .option('--repeat <n>', 'run each sample so many times', positiveInteger)
-      .addOption(new Option('--kernels <profile>', 'kernel profile of the simulator').choices(kernelProfileNames))
-      .option('--profile', 'time every operator of the simulator, on the first sample')
-      .option('--threads <n>', 'samples that the simulator runs at once; the outputs are the same', positiveInteger)
-      .option('--signature <key>', 'run this signature of the model instead of the main subgraph')
       .option(
-        '--device <uri>',
-        `run on this device, to which the model is pushed where it does not run it yet: ${deviceHelp}`,
+        '--stream',
+        'treat the samples as one stream: a model that keeps state is reset before the first sample only',
       )
+      .option('--repeat <n>', 'number of runs per sample', positiveInteger)
+      .addOption(new Option('--kernels <profile>', 'kernel profile of the simulator').choices(kernelProfileNames))
+      .option('--profile', 'measure the time of each operator on the simulator, with the first sample')
+      .option('--threads <n>', 'number of simulator threads; outputs do not depend on it', positiveInteger)
+      .option('--signature <key>', 'signature to run instead of the main subgraph')
+      .option('--device <uri>', `run on this device; the model is pushed first if needed: ${deviceHelp}`)
       .option('--target <file>', `with --device: ${ownTargetHelp}`);
   },
   run: async (context, [file = ''], options) => {
@@ -48,9 +48,11 @@ export const runVerb: Verb = {
       import('../report/index.js'),
     ]);
     if (options.profile === true && options.device !== undefined)
-      throw fail('USAGE', { reason: '--profile times the simulator, not --device' });
+      throw fail('USAGE', { reason: '--profile measures the simulator and cannot be combined with --device' });
     if (options.stream === true && options.repeat !== undefined)
-      throw fail('USAGE', { reason: '--repeat runs samples again, which would be part of the --stream' });
+      throw fail('USAGE', {
+        reason: '--repeat cannot be combined with --stream: repeated samples would become part of the stream',
+      });
     const { bytes, model } = await readModelFile(file, options);
     requireMainSubgraph(options);
     // Report missing inputs before anything is sent to a device.

@@ -9,7 +9,7 @@ import { type Context, untilInterrupted, type Verb } from './verb.js';
 
 export const serveVerb: Verb = {
   name: 'serve',
-  summary: 'make the accelerator of this machine a device that others push to, or one of a fleet, until interrupted',
+  summary: 'serve the accelerator of this machine as a device for pushes or rollouts, until interrupted',
   define: (command) => {
     command
       .requiredOption(
@@ -18,29 +18,24 @@ export const serveVerb: Verb = {
       )
       .requiredOption(
         '--listen <where>',
-        'tcp:[HOST:]PORT, udp:[HOST:]PORT, pty; or mqtt://BROKER/FLEET/DEVICE, where rollouts reach it',
+        'tcp:[HOST:]PORT, udp:[HOST:]PORT, pty; or mqtt://BROKER/FLEET/DEVICE to take part in rollouts',
       )
-      .option('--id <id>', 'what it calls itself')
-      .option(
-        '--state <folder>',
-        'where its models are kept while it is not running; unless given it begins without one',
-      )
+      .option('--id <id>', 'id of the device')
+      .option('--state <folder>', 'folder for its models while it is not running (default: it starts without a model)')
       .addOption(
         new Option(
           '--key <file>',
-          'PEM file of a public key: it runs only what such a key has signed; repeatable',
+          'PEM file of a public key: accept only images signed by such a key; repeatable',
         ).argParser(collect),
       )
       .addOption(
-        new Option('--tag <name=value>', 'in a fleet: what its owner calls it, such as line=a; repeatable').argParser(
-          collect,
-        ),
+        new Option('--tag <name=value>', 'in a fleet: a tag, for example line=a; repeatable').argParser(collect),
       )
-      .option('--data <dataset>', 'in a fleet: labelled samples that it holds, and reports its accuracy on')
+      .option('--data <dataset>', 'in a fleet: labelled samples for reporting its accuracy')
       .addOption(
         new Option(
           '--emulate <file>',
-          'with sim:coral-usb: a compiled model that it knows, the uncompiled one beside it; repeatable',
+          'with sim:coral-usb: a compiled model to emulate, with the uncompiled one beside it; repeatable',
         ).argParser(collect),
       );
   },
@@ -75,7 +70,7 @@ export const serveVerb: Verb = {
       closers.unshift(stop);
       return {
         document: { uri, id, target: target.id, pid: process.pid },
-        text: `${id} answers at ${uri}; Ctrl-C ends it`,
+        text: `${id} listens at ${uri}; press Ctrl-C to stop`,
         serve: untilInterrupted(context.signal, close, lost),
       };
     } catch (error) {
@@ -112,13 +107,13 @@ function requireFitting(options: Options, atBroker: boolean): void {
     throw fail('USAGE', { reason });
   };
   if (emulating && options.device !== emulatedUri)
-    refuse(`--device ${options.device}: ${emulatedUri} is the one that can be emulated`);
+    refuse(`--device ${options.device}: only ${emulatedUri} can be emulated`);
   if (emulating && listOf(options.emulate).length === 0)
-    refuse('an emulated accelerator knows the models that --emulate names: name one');
+    refuse('an emulated accelerator needs the models that it can run: --emulate FILE');
   if (!emulating && options.emulate !== undefined) refuse(`--emulate is for --device ${emulatedUri}`);
   if (!atBroker && (options.tag !== undefined || options.data !== undefined))
     refuse('--tag and --data are for a fleet: --listen mqtt://BROKER/FLEET/DEVICE');
-  if (options.id === '') refuse('--id has no name in it');
+  if (options.id === '') refuse('--id is empty');
 }
 
 async function openEngine({ progress, signal }: Context, options: Options): Promise<Served['engine']> {
@@ -138,7 +133,7 @@ async function openEngine({ progress, signal }: Context, options: Options): Prom
   if (!isAcceleratorUri(uri))
     throw fail('DEVICE_UNKNOWN', {
       device: uri,
-      reason: 'only an accelerator wants a host that serves it; boards serve themselves',
+      reason: 'only accelerators are served by a host; boards serve themselves',
     });
   const onWarning = (text: string): void => progress.note(text);
   return acceleratorEngine(() => attachAccelerator(uri, { ...acceleratorOptions(uri), onStep, onWarning, signal }));
@@ -153,7 +148,7 @@ async function pairOf(file: string) {
   const beside = besideOf(file);
   if (beside === file)
     throw fail('USAGE', {
-      reason: `--emulate ${file}: a compiled model is named NAME_edgetpu.tflite, the other one NAME.tflite`,
+      reason: `--emulate ${file}: a compiled model must be named NAME_edgetpu.tflite, the uncompiled one NAME.tflite`,
     });
   return { compiled: readModel(await readBytes(file), file), uncompiled: readModel(await readBytes(beside), beside) };
 }
@@ -203,10 +198,10 @@ async function serveAtBroker(
   if (id === undefined)
     throw fail('BROKER_ADDRESS', {
       uri: address.uri,
-      reason: 'it names no device: mqtt://BROKER/FLEET/DEVICE, or --id',
+      reason: 'it does not name a device: use mqtt://BROKER/FLEET/DEVICE, or --id',
     });
   if (address.device !== null && options.id !== undefined && options.id !== id)
-    throw fail('USAGE', { reason: `--listen names ${id} already, not ${options.id}` });
+    throw fail('USAGE', { reason: `--listen names ${id}, but --id is ${options.id}` });
   const served = await serveFleet(address, {
     fleet: fleetOf(address),
     ids: [id],

@@ -9,37 +9,35 @@ import { type Context, type Outcome, untilInterrupted, type Verb } from './verb.
 
 export const simulateDeviceVerb: Verb = {
   name: 'simulate-device',
-  summary: 'serve a simulated device to any SMP client, or a fleet of them at a broker, until interrupted',
+  summary: 'serve a simulated device for any SMP client, or a fleet at a broker, until interrupted',
   define: (command) => {
     command
       .requiredOption('--target <target>', 'kind of device')
       .option(
         '--listen <where>',
-        'pty (pty:?baud=115200 is as slow as such a line), tcp:[HOST:]PORT, udp:[HOST:][PORT]; port 0 takes a free one; mqtt://BROKER/FLEET/DEVICE',
+        'pty (pty:?baud=115200 limits its speed), tcp:[HOST:]PORT, udp:[HOST:][PORT]; port 0 selects any free port; mqtt://BROKER/FLEET/DEVICE',
         'pty',
       )
-      .option('--id <id>', 'what it calls itself')
-      .option('--seed <n>', 'seed of the jitter of its latencies', positiveInteger)
-      .option('--buffer <bytes>', 'the largest packet that it takes', positiveInteger)
-      .option('--buffers <n>', 'how many requests it takes at once', positiveInteger)
+      .option('--id <id>', 'id of the device')
+      .option('--seed <n>', 'seed of the latency jitter', positiveInteger)
+      .option('--buffer <bytes>', 'maximum packet size', positiveInteger)
+      .option('--buffers <n>', 'number of requests accepted at once', positiveInteger)
       .addOption(
         new Option(
           '--key <file>',
-          'PEM file of a public key: it runs only what such a key has signed; repeatable',
+          'PEM file of a public key: accept only images signed by such a key; repeatable',
         ).argParser(collect),
       )
-      .option('--no-inflate', 'take no compressed uploads')
-      .option('--count <n>', 'so many devices of a fleet, at --listen mqtt://BROKER/FLEET[/PREFIX]', positiveInteger)
-      .option('--data <dataset>', 'at a broker: labelled samples that each device holds, and reports its accuracy on')
+      .option('--no-inflate', 'do not support compressed uploads')
+      .option('--count <n>', 'number of devices of a fleet, at --listen mqtt://BROKER/FLEET[/PREFIX]', positiveInteger)
+      .option('--data <dataset>', 'at a broker: labelled samples for reporting the accuracy of each device')
       .addOption(
-        new Option('--tag <name=value>', 'at a broker: what its owner calls it, such as line=a; repeatable').argParser(
-          collect,
-        ),
+        new Option('--tag <name=value>', 'at a broker: a tag, for example line=a; repeatable').argParser(collect),
       )
       .addOption(
         new Option(
           '--fault <name>',
-          'what is wrong with it, on its line, or at a broker with rollouts: NAME or NAME=SHARE, such as slow=10%; repeatable',
+          'fault to simulate, of its line, or at a broker in rollouts: NAME or NAME=SHARE, for example slow=10%; repeatable',
         ).argParser(collect),
       );
   },
@@ -87,7 +85,7 @@ async function serveOne(
   );
   return {
     document: { uri: listener.uri, id: device.id, target: target.id, pid: process.pid },
-    text: `${device.id} answers at ${listener.uri}; Ctrl-C ends it`,
+    text: `${device.id} listens at ${listener.uri}; press Ctrl-C to stop`,
     serve: untilInterrupted(signal, () => listener.close()),
   };
 }
@@ -120,7 +118,7 @@ async function serveAtBroker(
   if (count === undefined && name === undefined)
     throw fail('BROKER_ADDRESS', {
       uri: address.uri,
-      reason: 'it names no device: mqtt://BROKER/FLEET/DEVICE, or --count for several',
+      reason: 'it does not name a device: use mqtt://BROKER/FLEET/DEVICE, or --count for several',
     });
   const ids = count === undefined ? [String(name)] : numberedIds(name ?? `${target.id}-`, count);
   const served = await serveFleet(address, {

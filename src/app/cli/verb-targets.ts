@@ -5,20 +5,20 @@ import type { Outcome, Verb } from './verb.js';
 
 export const targetsVerb: Verb = {
   name: 'targets',
-  summary: 'list the kinds of devices, with their budgets',
+  summary: 'list the targets with their budgets',
   define: (command) => {
     command
       .addArgument(
         new Argument(
           '[action]',
-          'calibrate: correct the latency of a target by measurements, as a target file of your own',
+          'calibrate: write a target file that corrects the latency of a target by measurements',
         ).choices(['calibrate']),
       )
-      .option('--validate <file>', 'check a target file of your own instead: every fault, with its line')
+      .option('--validate <file>', 'check a target file instead: reports every error with its line')
       .option('--target <target>', 'calibrate: the target that was measured')
       .option(
         '--measured <files...>',
-        'calibrate: what `atoll run` or `atoll evaluate` with --device and --json printed, one file for each model',
+        'calibrate: output of `atoll run` or `atoll evaluate` with --device and --json, one file per model',
       )
       .option('-o, --output <file>', 'calibrate: where to write the target file');
   },
@@ -69,7 +69,7 @@ async function validate(file: string): Promise<Outcome> {
   const lines = faults.map(({ line, path, reason }) => `${file}:${line}: ${path === '' ? '' : `${path}: `}${reason}`);
   return {
     document: { file, valid: faults.length === 0, faults },
-    text: lines.join('\n') || `${file} is a sound target file`,
+    text: lines.join('\n') || `${file} is a valid target file`,
     exitCode: faults.length === 0 ? 0 : 1,
   };
 }

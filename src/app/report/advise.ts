@@ -40,7 +40,7 @@ export function adviseReport(result: Advised, command: string | null): string {
     '',
     table(rowsOf(result), header),
     '',
-    '* no other that fits is better in size, latency and accuracy; latencies are estimates',
+    '* no other fitting candidate is better in size, latency and accuracy; latencies are estimates',
     recommended === null ? why : `> ${recommended}: ${why}`,
     ...(command === null ? [] : ['', command]),
   ].join('\n');
@@ -65,7 +65,7 @@ export function advisePage(result: Advised, command: string | null): string {
     ...(command === null ? [] : [`<p><code>${escapeHtml(command)}</code></p>`]),
     `<h2>Accuracy (${escapeHtml(float.metric)}) over latency (ms, estimate)</h2>`,
     scatterPlot(result.trials.map(point), { line: { y: float.value, label: 'float model' } }),
-    '<p>The larger a circle, the larger the file; hollow ones do not fit; the line joins those that no other beats.</p>',
+    '<p>Area: size of the file. Hollow circles do not fit. The line connects candidates that no other beats.</p>',
     '<h2>All candidates</h2>',
     `<div class="wide"><table>${cells(header, 'th')}${rowsOf(result)
       .map((row) => cells(row, 'td'))

@@ -2,15 +2,18 @@
 
 import type { Suggestion } from '../../optimize/suggestions.js';
 import type { CheckResult, OperatorPlacement, RuntimeFlash, Target } from '../../targets/index.js';
+import { withHints } from '../advice/check-advice.js';
+import { suggestionText } from '../advice/suggestion-text.js';
 import { budgetText } from './bar.js';
 import { bytesText, millisecondsText, percentText, table } from './text.js';
 
 export function checkReport(
   file: string,
   { id, name }: Target,
-  result: CheckResult,
+  checked: CheckResult,
   suggestions: readonly Suggestion[] = [],
 ): string {
+  const result = withHints(checked);
   // A compiled model has no operators to list.
   const compiled = result.reasons.find(({ code }) => code === 'COMPILED');
   if (compiled !== undefined)
@@ -65,8 +68,9 @@ function runtimeText({ bytes, interpreterBytes, operators }: RuntimeFlash): stri
   return `${bytesText(bytes)} (interpreter ${bytesText(interpreterBytes)}, ${largest.join(', ')}${more})`;
 }
 
-function suggestionLine({ what, arenaBytes, fits }: Suggestion): string {
-  return `${fits ? 'would fit' : 'not enough'}: ${what}${arenaBytes === null ? '' : `: arena ${bytesText(arenaBytes)}`}`;
+function suggestionLine(suggestion: Suggestion): string {
+  const { arenaBytes, fits } = suggestion;
+  return `${fits ? 'would fit' : 'not enough'}: ${suggestionText(suggestion)}${arenaBytes === null ? '' : `: arena ${bytesText(arenaBytes)}`}`;
 }
 
 function cachedText({ parameterBytes, cachedParameterBytes: cached }: CheckResult['memory']): string {
@@ -109,7 +113,9 @@ function unconfirmedLines(operators: readonly OperatorPlacement[]): string[] {
   const list = operators.filter(({ unconfirmed }) => unconfirmed);
   return list.length === 0
     ? []
-    : [`documented, but not seen in any compiled model: ${shortened(list.map(({ index, op }) => `${index} ${op}`))}`];
+    : [
+        `documented, but not confirmed by a compiled model: ${shortened(list.map(({ index, op }) => `${index} ${op}`))}`,
+      ];
 }
 
 const maxListed = 8;

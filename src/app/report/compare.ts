@@ -1,6 +1,7 @@
 // Report of `compare`: text, and a page with plots.
 
 import type { Comparison, TensorComparison } from '../../evaluate/index.js';
+import { withActions } from '../advice/compare-advice.js';
 import { barPlot, escapeHtml, pageOf } from './html.js';
 import { percentText, table } from './text.js';
 
@@ -22,7 +23,9 @@ export function compareReport(result: Comparison): string {
     figure(tensor.cosine, 5),
     percentText(tensor.saturation, 2),
   ]);
-  const worst = result.worst.map((tensor, i) => `${i + 1}. ${labelOf(tensor)}\n   ${tensor.advice.action}`);
+  const worst = withActions(result.worst).map(
+    (tensor, i) => `${i + 1}. ${labelOf(tensor)}\n   ${tensor.advice.action}`,
+  );
   return [
     table(rows, ['#', 'operator', 'tensor', 'RMSE/scale', 'SNR dB', 'cosine', 'saturated']),
     '',
@@ -32,7 +35,7 @@ export function compareReport(result: Comparison): string {
 }
 
 function summaryOf({ signalToNoise, agreement, samples, dataset }: Comparison): string {
-  if (agreement === null) return `no output of real numbers to compare (${samples} samples of ${dataset})`;
+  if (agreement === null) return `no real-valued output to compare (${samples} samples of ${dataset})`;
   const ratio = signalToNoise === null ? 'equal outputs' : `outputs: SNR ${signalToNoise.toFixed(2)} dB`;
   return `${ratio}, the largest is the same for ${percentText(agreement)} of ${samples} samples of ${dataset} (rounding alone gives RMSE/scale 0.289)`;
 }
@@ -59,7 +62,9 @@ export function comparePage(result: Comparison, files: { readonly first: string;
   return pageOf(`${files.first} and ${files.second}`, [
     `<p>${escapeHtml(summaryOf(result))}</p>`,
     '<h2>Worst first</h2>',
-    `<ol>${result.worst.map((tensor) => `<li><code>${escapeHtml(labelOf(tensor))}</code><br>${escapeHtml(tensor.advice.action)}</li>`).join('')}</ol>`,
+    `<ol>${withActions(result.worst)
+      .map((tensor) => `<li><code>${escapeHtml(labelOf(tensor))}</code><br>${escapeHtml(tensor.advice.action)}</li>`)
+      .join('')}</ol>`,
     '<h2>Signal to noise, dB</h2>',
     barPlot(
       points(({ signalToNoise }) => signalToNoise),

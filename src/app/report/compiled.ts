@@ -41,7 +41,7 @@ export function compiledReport({
       ],
     ),
     '',
-    table(layers, ['operator', 'layer', '', 'type', 'shape', 'quantization', 'travels as']),
+    table(layers, ['operator', 'layer', '', 'type', 'shape', 'quantization', 'sent as']),
     '',
     ...executables.map(
       ({ operator, executable: { kind, transfers, deterministic } }) =>

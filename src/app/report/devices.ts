@@ -6,7 +6,7 @@ import { table } from './text.js';
 
 export function devicesReport(devices: readonly ListedDevice[]): string {
   if (devices.length === 0)
-    return 'nothing is attached that looks like a board; sim:TARGET is a simulated device (`atoll targets` lists them)';
+    return 'no attached board was found; sim:TARGET is a simulated device (`atoll targets` lists the targets)';
   const rows = devices.map(({ uri, serialNumber, targets, answer, error }) => [
     uri,
     targets.map(({ id, state }) => `${id} (${state})`).join(', ') || '-',
@@ -27,6 +27,6 @@ export function doctorReport({ checks, udevRules }: DoctorReport): string {
     hint === null ? detail : `${detail}: ${hint}`,
   ]);
   const rules =
-    'To let every user of this machine reach the boards, as root: write these lines to /etc/udev/rules.d/70-atoll.rules, then run udevadm control --reload';
+    'To give every user of this machine access to the boards, write these lines to /etc/udev/rules.d/70-atoll.rules as root, then run udevadm control --reload';
   return `${table(rows)}\n\n${rules}\n${udevRules}`;
 }

@@ -53,8 +53,8 @@ export function fleetReport(
     table(rows, ['device', '', 'target', 'tags', 'state', 'rollout', 'model']),
     ...(more > 0 ? [`and ${more} more: --json has them all`] : []),
     ...(neverConnected.length > 0
-      ? [`quarantined, since they were never connected: ${namedText(neverConnected, maxRows)}`]
+      ? [`quarantined because they were never connected: ${namedText(neverConnected, maxRows)}`]
       : []),
-    ...(unreadable.length > 0 ? [`no report can be read of ${namedText(unreadable, maxRows)}`] : []),
+    ...(unreadable.length > 0 ? [`unreadable reports of ${namedText(unreadable, maxRows)}`] : []),
   ].join('\n');
 }

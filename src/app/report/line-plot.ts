@@ -22,7 +22,7 @@ export function linePlot(
   const drawn = lines
     .filter(({ points }) => points.length > 0)
     .map((line) => ({ ...line, points: thinned(line.points) }));
-  if (drawn.length === 0) return '<p>Nothing was measured.</p>';
+  if (drawn.length === 0) return '<p>There are no measurements.</p>';
   const all = drawn.flatMap(({ points }) => points);
   const extent = (values: readonly number[]): readonly [number, number] => {
     const [low, high] = [Math.min(...values), Math.max(...values)];

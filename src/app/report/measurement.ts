@@ -12,9 +12,7 @@ export function measurementLines({
   operators,
 }: RunMeasurement & { readonly operators: readonly OperatorTicks[] | null }): string[] {
   const lines = [
-    agreement === null
-      ? 'outputs were not compared: what the model was compiled from is not known'
-      : agreementLine(agreement),
+    agreement === null ? 'outputs were not compared: the uncompiled model is unknown' : agreementLine(agreement),
     `latency first ${millisecondsText(latencyMs.first)}, then ${millisecondsText(latencyMs.steady.median)} median, ${millisecondsText(latencyMs.steady.p95)} p95 in ${latencyMs.runs} runs (${latencyMs.basis})`,
   ];
   const total = operators?.reduce((sum, { ticks }) => sum + ticks, 0) ?? 0;
@@ -35,7 +33,7 @@ function agreementLine(agreement: NonNullable<RunMeasurement['agreement']>): str
   const distances = differing
     .map(([difference, count]) => `${percentText(count / elements, 2)} by ${difference}`)
     .join(', ');
-  const verdict = agreement.agrees ? 'as its target allows' : 'NOT as its target allows';
+  const verdict = agreement.agrees ? 'within the agreement of its target' : 'NOT within the agreement of its target';
   const exact = `${equalSamples} of ${samples} outputs equal the simulator's (${kernelProfile}) to the last bit`;
   return maxLsb === 0 ? exact : `${exact}; elements that differ: ${distances} LSB, ${verdict}`;
 }

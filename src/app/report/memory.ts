@@ -29,8 +29,7 @@ export function memoryReport(map: MemoryMap): string {
 }
 
 function summaryOf({ headBytes, tailBytes, arenaBytes, minimumArenaBytes }: MemoryMap): string {
-  const moment =
-    minimumArenaBytes > arenaBytes ? `; allocation needs ${bytesText(minimumArenaBytes)} for a moment` : '';
+  const moment = minimumArenaBytes > arenaBytes ? `; allocation temporarily needs ${bytesText(minimumArenaBytes)}` : '';
   return `arena ${bytesText(arenaBytes)}: planned ${bytesText(headBytes)}, persistent ${bytesText(tailBytes)}${moment}`;
 }
 
@@ -46,7 +45,7 @@ export function memoryPlanText({
   const saved = `planned arena ${bytesText(headBytesBefore)} -> ${bytesText(headBytes)}`;
   const bound =
     headBytes === lowerBoundBytes && provenOrder
-      ? 'which nothing can better'
+      ? 'the minimum'
       : `at least ${bytesText(lowerBoundBytes)} in this order`;
   const how =
     [movedOperators === 0 ? [] : [`${movedOperators} operators moved`], stored ? ['offsets stored'] : []]

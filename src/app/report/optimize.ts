@@ -16,10 +16,10 @@ export function optimizeReport({ before, after, signalToNoise, warnings }: Optim
   return [
     table([
       ['sparsity', `${percentText(before.sparsity)} -> ${percentText(after.sparsity)}`],
-      ['size', `${bytesText(before.bytes)} -> ${bytesText(after.bytes)} (on flash it stays what it is)`],
+      ['size', `${bytesText(before.bytes)} -> ${bytesText(after.bytes)} (unchanged in flash)`],
       ['deflated', `${compressed('deflatedBytes')} as one file`],
       ['to send', `${compressed('compressedBytes')} in the blocks that push sends`],
-      ...(signalToNoise === null ? [] : [['outputs', `SNR ${signalToNoise.toFixed(2)} dB against the model before`]]),
+      ...(signalToNoise === null ? [] : [['outputs', `SNR ${signalToNoise.toFixed(2)} dB against the original model`]]),
     ]),
     '',
     table(layers, ['#', 'operator', 'weights', 'zero', 'values']),

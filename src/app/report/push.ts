@@ -13,7 +13,7 @@ export function pushReport(file: string, result: PushResult): string {
       `${selfTest.vectors - selfTest.failed} of ${selfTest.vectors} vectors, largest difference ${selfTest.maxLsb}`,
     ],
     ...(result.arenaBytes === 0 ? [] : [['arena', bytesText(result.arenaBytes)]]),
-    ['state', result.changed ? result.state : `${result.state} (it ran this image already)`],
+    ['state', result.changed ? result.state : `${result.state} (it already ran this image)`],
   ];
   return `${file} on ${result.device} (${result.target})\n${table(rows)}`;
 }
@@ -25,7 +25,7 @@ export function storedReport(file: string, path: string, device: string, image: 
   const rows = [
     ['stored', `${uploadText(image)}; ${proof}`],
     ...rateRows(image),
-    ['state', 'stored, not runnable here: the device does not know the commands that run a model'],
+    ['state', 'stored; the device does not support the commands that run a model'],
   ];
   return `${file} as ${path} on ${device}\n${table(rows)}`;
 }
@@ -42,13 +42,13 @@ function rateRows({ durationMs, bytesPerSecond, bottleneck }: PushResult['image'
 
 const bottleneckTexts = {
   line: 'on the line: a higher baud rate would help',
-  'round trips': 'waiting for answers: larger packets (a larger buffer on the device) or --window would help',
+  'round trips': 'waiting for responses: larger packets (a larger buffer on the device) or --window would help',
   device: 'in the device: erasing and writing flash',
 } as const;
 
 /** Bytes to send, and bytes that were sent. */
 export function uploadText({ bytes, resumedAt, sentBytes, compression }: PushResult['image']): string {
-  const there = resumedAt > 0 ? `, ${bytesText(resumedAt)} of them there already` : '';
+  const there = resumedAt > 0 ? `, ${bytesText(resumedAt)} of them already on the device` : '';
   const saved =
     compression === null
       ? ''

@@ -101,7 +101,7 @@ export function quantizeReport(quantized: Quantized): string {
     ]),
     ...repairs.map(({ name, before, after, kept }) => [
       name,
-      `SNR ${before.toFixed(2)} -> ${after.toFixed(2)} dB${kept ? '' : ', taken back'}`,
+      `SNR ${before.toFixed(2)} -> ${after.toFixed(2)} dB${kept ? '' : ', undone'}`,
     ]),
     ...(sparseTensors === 0 ? [] : [['sparse', `the weights of ${sparseTensors} layer(s)`]]),
     ...(memoryPlan === null ? [] : [['memory plan', memoryPlanText(memoryPlan)]]),
@@ -149,7 +149,7 @@ function mixedRows({ result: { mixed }, check, unmixedMs }: Quantized): string[]
     [`in ${wider}`, operators.length === 0 ? 'none' : names],
     [
       'precision',
-      `SNR ${before.toFixed(2)} -> ${after.toFixed(2)} dB${reached ? '' : ', less than was asked for'}; arena ${bytesText(arenaBytes.before)} -> ${bytesText(arenaBytes.after)}${time}`,
+      `SNR ${before.toFixed(2)} -> ${after.toFixed(2)} dB${reached ? '' : ', less than requested'}; arena ${bytesText(arenaBytes.before)} -> ${bytesText(arenaBytes.after)}${time}`,
     ],
   ];
 }

@@ -12,25 +12,25 @@ export async function rolloutMetrics(
   registry.setDefaultLabels({ rollout, target });
   const gauge = (name: string, help: string, labels: readonly string[] = []) =>
     new Gauge({ name, help, labelNames: [...labels], registers: [registry] });
-  const phase = gauge('atoll_rollout_phase', 'The phase that the rollout is in has 1.', ['phase']);
+  const phase = gauge('atoll_rollout_phase', '1 for the current phase of the rollout.', ['phase']);
   phase.set({ phase: summary.phase }, 1);
-  gauge('atoll_rollout_wave', 'The wave that is under way, from 1 on.').set(summary.wave);
-  gauge('atoll_rollout_broker_connected', '1 while the agent has a connection to the broker, or nobody leads.').set(
+  gauge('atoll_rollout_wave', 'The current wave, counted from 1.').set(summary.wave);
+  gauge('atoll_rollout_broker_connected', '1 while the agent is connected to the broker, or no agent leads.').set(
     summary.broker === null ? 1 : 0,
   );
   const brokerSince = gauge(
     'atoll_rollout_broker_disconnected_timestamp_seconds',
-    'Since when the agent has no connection to the broker; absent while it has one.',
+    'Start of the current disconnection from the broker; absent while connected.',
   );
   if (summary.broker !== null) brokerSince.set(summary.broker.since / 1000);
-  gauge('atoll_rollout_elapsed_seconds', 'Time in which the rollout was led.').set(summary.elapsedMs / 1000);
+  gauge('atoll_rollout_elapsed_seconds', 'Time during which the rollout was led.').set(summary.elapsedMs / 1000);
   const devices = gauge('atoll_rollout_devices', 'Devices by wave and phase.', ['wave', 'phase']);
   const latency = gauge(
     'atoll_rollout_latency_p95_seconds',
     'Median over the confirmed devices of their 95th percentiles.',
     ['wave', 'model'],
   );
-  const accuracy = gauge('atoll_rollout_accuracy_ratio', 'Median share of right answers of the confirmed devices.', [
+  const accuracy = gauge('atoll_rollout_accuracy_ratio', 'Median accuracy of the confirmed devices.', [
     'wave',
     'model',
   ]);
@@ -41,7 +41,7 @@ export async function rolloutMetrics(
     if (wave.accuracy !== null) accuracy.set({ wave: i + 1, model: 'new' }, wave.accuracy);
     if (wave.beforeAccuracy !== null) accuracy.set({ wave: i + 1, model: 'before' }, wave.beforeAccuracy);
   }
-  const gates = gauge('atoll_rollout_gate_bad_devices', 'Devices of the wave under way that a gate counts as bad.', [
+  const gates = gauge('atoll_rollout_gate_bad_devices', 'Devices of the current wave that a gate counts as bad.', [
     'gate',
     'measure',
   ]);

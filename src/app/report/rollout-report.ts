@@ -83,12 +83,12 @@ export async function rolloutMarkdown({ summary, devices, events }: RolloutRepor
     '',
     ...summary.gates.map((gate) => `- ${gateLine(gate)}`),
     '',
-    '## What happened',
+    '## Events',
     '',
     ...happened(events).map((line) => `- ${line}`),
     ...(bad.length === 0
       ? []
-      : ['', '## Devices that are not through', '', ...grid(['device', 'wave', '', 'code'], bad.map(badRow))]),
+      : ['', '## Unfinished devices', '', ...grid(['device', 'wave', '', 'code'], bad.map(badRow))]),
     '',
   ].join('\n');
 }
@@ -103,7 +103,7 @@ export async function rolloutPage({ summary, devices, events }: RolloutReport): 
     `<div class="wide"><table>${cells('th', heads)}${rows.map((row) => cells('td', row)).join('')}</table></div>`;
   const latencies = [
     { label: 'new model', look: 'chosen', points: shares(p95Ms) },
-    { label: 'model before', look: 'bar', points: shares(beforeP95Ms) },
+    { label: 'previous model', look: 'bar', points: shares(beforeP95Ms) },
   ] as const satisfies readonly PlotLine[];
   return pageOf(`Rollout ${summary.rollout}`, [
     items(facts(summary)),
@@ -126,11 +126,9 @@ export async function rolloutPage({ summary, devices, events }: RolloutReport): 
           '<h2>Share of devices up to a latency (p95 of each)</h2>',
           linePlot(latencies, { x: (ms) => `${ms.toPrecision(3)} ms`, y: percentText }),
         ]),
-    '<h2>What happened</h2>',
+    '<h2>Events</h2>',
     items(happened(events)),
-    ...(bad.length === 0
-      ? []
-      : ['<h2>Devices that are not through</h2>', grid(['device', 'wave', '', 'code'], bad.map(badRow))]),
+    ...(bad.length === 0 ? [] : ['<h2>Unfinished devices</h2>', grid(['device', 'wave', '', 'code'], bad.map(badRow))]),
   ]);
 }
 
@@ -152,7 +150,7 @@ function happened(events: RolloutReport['events']): string[] {
     if (event.kind === 'phase') return [`${time}: ${event.phase}${event.reason === '' ? '' : `, ${event.reason}`}`];
     if (event.kind === 'broker') return [`${time}: ${brokerText(event)}`];
     if (event.kind === 'quarantined') return [`${time}: ${quarantineText(event)}`];
-    return event.kind === 'joined' ? [`${time}: ${event.id} came to the fleet`] : [];
+    return event.kind === 'joined' ? [`${time}: ${event.id} joined`] : [];
   });
 }
 

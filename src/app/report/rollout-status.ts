@@ -17,15 +17,13 @@ export function rolloutStatusReport(summary: RolloutSummary, now: number): strin
     `${bundle.slice(0, 12)} to ${devicesText(devices)} of ${target} at ${uri}`,
     '',
     `confirmed ${budgetBar(confirmed, devices)} ${percentText(confirmed / devices)}  ${countsText(counts)}`,
-    `led for ${durationText(elapsedMs)}${leftMs === null ? '' : `, about ${durationText(leftMs)} left`}${agent === null ? ', no agent leads it now' : ` by ${agent.replace(':', ', process ')}`}`,
+    `led for ${durationText(elapsedMs)}${leftMs === null ? '' : `, about ${durationText(leftMs)} left`}${agent === null ? ', no agent leads it' : ` by ${agent.replace(':', ', process ')}`}`,
     ...(broker === null
       ? []
-      : [
-          `no connection to the broker for ${durationText(now - broker.since)}: ${broker.reason}; it is tried again and again`,
-        ]),
+      : [`no connection to the broker for ${durationText(now - broker.since)}: ${broker.reason}; reconnecting`]),
     ...(opensAt === null
       ? []
-      : [`nobody is told before the maintenance window opens, in ${durationText(opensAt - now)}`]),
+      : [`no device is notified before the maintenance window opens, in ${durationText(opensAt - now)}`]),
     '',
     table(
       summary.waves.map((wave, i) => waveRow(wave, i + 1)),
@@ -43,7 +41,7 @@ export function phaseText({ phase, reason, by, wave, waves }: RolloutSummary): s
 
 export function brokerText({ connected, reason }: { readonly connected: boolean; readonly reason: string }): string {
   return connected
-    ? 'the connection to the broker is back'
+    ? 'the connection to the broker is restored'
     : `no connection to the broker: ${reason}; the rollout waits for it`;
 }
 
@@ -79,14 +77,14 @@ export function gateLine(gate: RolloutSummary['gates'][number]): string {
   const what = gateText(gate);
   if (judgement === null) return `gate: ${what}`;
   const { decision, bad: count, measured } = judgement;
-  const limit = failsFrom === null ? '' : `, the wave fails from ${failsFrom} on`;
+  const limit = failsFrom === null ? '' : `, the wave fails at ${failsFrom}`;
   return `gate: ${what}: ${decision} (${count} bad of ${measured}${limit})`;
 }
 
 function wayOut({ rollout, by }: RolloutSummary): string {
-  const end = '`abort` ends it, with --roll-back back to the bundle before';
-  if (by !== 'gate') return `\`atoll rollout resume ${rollout}\` goes on, ${end}`;
-  return `\`atoll rollout retry ${rollout}\` and \`resume\` tell those again that failed, and the gate judges again; \`overrule\` goes on past this wave; ${end}`;
+  const end = '`abort` stops it, with --roll-back to the previous bundle';
+  if (by !== 'gate') return `\`atoll rollout resume ${rollout}\` continues, ${end}`;
+  return `\`atoll rollout retry ${rollout}\` and \`resume\` notify failed devices again, and the gate judges again; \`overrule\` continues past this wave; ${end}`;
 }
 
 export interface ListedRollout {

@@ -13,11 +13,11 @@ export function rolloutPlanReport(forecast: RolloutForecast): string {
   });
   return [
     `rollout ${rollout}: version ${bundle.version} (${bundle.sha256.slice(0, 12)}, ${signed}) to ${devices} devices of ${target}, in ${waves.length} waves`,
-    `published: ${bytesText(publishedBytes.bundle)} once for all, and ${bytesText(publishedBytes.perDevice)} for each device (${bytesText(perDevice)})`,
+    `published: ${bytesText(publishedBytes.bundle)} once, and ${bytesText(publishedBytes.perDevice)} for each device (${bytesText(perDevice)})`,
     '',
     ...(devices === 0
       ? [`no device of ${target} is selected`]
-      : [table(rows, ['wave', 'devices', 'in all', 'online', 'run it already', ''])]),
+      : [table(rows, ['wave', 'devices', 'cumulative', 'online', 'already run it', ''])]),
     '',
     ...forecast.gates.map(
       (gate, g) =>
@@ -27,15 +27,13 @@ export function rolloutPlanReport(forecast: RolloutForecast): string {
     ...(unknown.length === 0 ? [] : [`not in this fleet: ${namedText(unknown)}`]),
     ...(otherTargets.length === 0
       ? []
-      : [
-          `of another target, and left out: ${namedText(otherTargets.map(({ id, target: other }) => `${id} (${other})`))}`,
-        ]),
+      : [`of another target, left out: ${namedText(otherTargets.map(({ id, target: other }) => `${id} (${other})`))}`]),
   ].join('\n');
 }
 
 export function quarantineText({ ids, why }: { readonly ids: readonly string[]; readonly why: Quarantine }): string {
   if (why === 'not-expected') return `not in the rollout, which expects a fixed number of devices: ${namedText(ids)}`;
-  return `not in the rollout, since never connected to the broker (anyone may have written their reports): ${namedText(ids)}`;
+  return `not in the rollout, because they were never connected to the broker (anyone may have written their reports): ${namedText(ids)}`;
 }
 
 export function gateText(gate: Gate): string {
@@ -51,7 +49,7 @@ function badText(gate: Gate): string {
     case 'latency':
       return either(
         gate.limitMs === null ? null : `above ${gate.limitMs} ms`,
-        gate.factor === null ? null : `slower than ${gate.factor} times before`,
+        gate.factor === null ? null : `more than ${gate.factor} times as slow as before`,
       );
     case 'accuracy':
       return either(
@@ -59,7 +57,7 @@ function badText(gate: Gate): string {
         gate.drop === null ? null : `less accurate by more than ${percentText(gate.drop)} than before`,
       );
     case 'agreement':
-      return `farther than ${gate.limitLsb} LSB from the simulator`;
+      return `more than ${gate.limitLsb} LSB from the simulator`;
     case 'arena':
       return `above ${bytesText(gate.limitBytes)} of arena`;
     default:

@@ -36,7 +36,7 @@ export async function acceleratorEngine(
       if (emulated !== null && !loaded.programs.every((program) => emulated.knows(program)))
         throw atollStatusError(
           'IMAGE_INVALID',
-          'this accelerator is emulated, and does not know the model: start it with --emulate MODEL_edgetpu.tflite',
+          'this accelerator is emulated, and the model is not among those that it emulates',
         );
       const accelerator = await attachment.present();
       for (const program of loaded.programs) await accelerator.cache(program);

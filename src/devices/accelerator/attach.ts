@@ -81,7 +81,7 @@ async function claimed(uri: string, device: UsbControlDevice, options: AttachOpt
   const output = all.find(({ direction, endpointNumber }) => direction === 'in' && endpointNumber === endpoints.output);
   if (output === undefined) {
     await device.close().catch(() => undefined);
-    throw fail('EDGETPU_START', { device: uri, reason: 'it has no endpoint that outputs come from' });
+    throw fail('EDGETPU_START', { device: uri, reason: 'it has no output endpoint' });
   }
   return { link: new AcceleratorLink(uri, device, options), packetBytes: output.packetSize };
 }
@@ -125,7 +125,7 @@ async function verify(dfu: DfuInterface, bytes: Uint8Array): Promise<void> {
     if (!Buffer.from(read).subarray(0, wanted.byteLength).equals(wanted))
       throw fail('EDGETPU_START', {
         device: dfu.name,
-        reason: `its firmware reads back otherwise than it was sent, in block ${block}`,
+        reason: `block ${block} of its firmware differs from what was sent`,
       });
     if (read.byteLength < transferBytes) return;
   }

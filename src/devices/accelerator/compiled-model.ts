@@ -75,7 +75,7 @@ export class AcceleratedModel {
       if ((this.constants.get(index)?.byteLength ?? bytes) !== bytes)
         throw fail('EDGETPU_EXECUTABLE', {
           where,
-          reason: `output ${index} is a constant of another length than its shape has`,
+          reason: `output ${index} is a constant whose length does not match its shape`,
         });
   }
 
@@ -166,7 +166,7 @@ function requireMade(
 ): void {
   const require = (tensor: number): void => {
     if (!made.has(tensor))
-      throw fail('EDGETPU_EXECUTABLE', { where, reason: `tensor ${tensor} is read, and nothing has made it` });
+      throw fail('EDGETPU_EXECUTABLE', { where, reason: `tensor ${tensor} is read before it is computed` });
   };
   for (const stage of stages) {
     stage.inputs.forEach(require);

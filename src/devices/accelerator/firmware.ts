@@ -83,11 +83,14 @@ function firmwareIn(content: Buffer, path: string): Uint8Array {
   if (inside !== null) return inside;
   const executable = content.subarray(0, 4).equals(Buffer.from('\x7fELF', 'latin1'));
   if (executable)
-    throw fail('EDGETPU_FIRMWARE_INVALID', { path, reason: 'the library holds another firmware than is known here' });
+    throw fail('EDGETPU_FIRMWARE_INVALID', {
+      path,
+      reason: 'the library contains a different firmware than the known one',
+    });
   if (content.byteLength === 0 || content.byteLength > maxBytes)
     throw fail('EDGETPU_FIRMWARE_INVALID', { path, reason: `it has ${content.byteLength} bytes` });
   if (content[0] !== longJump)
-    throw fail('EDGETPU_FIRMWARE_INVALID', { path, reason: 'it does not begin with a jump, as code of an 8051 does' });
+    throw fail('EDGETPU_FIRMWARE_INVALID', { path, reason: 'it does not start with a jump, like code of an 8051' });
   return content;
 }
 

@@ -178,7 +178,7 @@ export class AcceleratorLink {
 
   /** Even if reading the cause fails. */
   private async died(explain: () => Promise<string>): Promise<unknown> {
-    const reason = await explain().catch((error: unknown) => `why, it does not tell: ${reasonOf(error)}`);
+    const reason = await explain().catch((error: unknown) => `the cause could not be read: ${reasonOf(error)}`);
     // A failure to read the cause is not the cause.
     this.ended = null;
     return this.given(fail('EDGETPU_FATAL', { device: this.name, reason }));

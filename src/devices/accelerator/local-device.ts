@@ -17,20 +17,20 @@ export function acceleratorOptions(uri: string): Pick<AttachOptions, 'performanc
   if (/^usb:[^?]*\//.test(uri))
     throw fail('DEVICE_UNKNOWN', {
       device: uri,
-      reason: 'an accelerator has no serial number to be told by: attach one at a time',
+      reason: 'accelerators have no serial numbers: attach one at a time',
     });
   const query = new URLSearchParams(uri.split(/\?(.*)/s)[1] ?? '');
   const stranger = [...query.keys()].find((name) => name !== 'performance' && name !== 'firmware');
   if (stranger !== undefined)
     throw fail('DEVICE_UNKNOWN', {
       device: uri,
-      reason: `unknown option ${stranger}: an accelerator takes performance and firmware`,
+      reason: `unknown option ${stranger}: an accelerator has performance and firmware`,
     });
   const performance = query.get('performance');
   if (performance !== null && !(performance in performances))
     throw fail('DEVICE_UNKNOWN', {
       device: uri,
-      reason: `performance=${performance} is none of ${Object.keys(performances).join(', ')}`,
+      reason: `performance=${performance} is not one of ${Object.keys(performances).join(', ')}`,
     });
   const path = query.get('firmware');
   return {

@@ -30,13 +30,13 @@ export function programOf({ executables }: CompiledPart, where: string): Acceler
   if ((main.kind === 'execution-only') !== (caching !== null))
     throw unfit(`its executable is ${main.kind}${caching === null ? ', and nothing caches its parameters' : ''}`);
   if (caching !== null && caching.inputs.length + caching.outputs.length > 0)
-    throw unfit('what caches its parameters has inputs or outputs');
+    throw unfit('the executable that caches its parameters has inputs or outputs');
   if (caching !== null && caching.parameterCachingToken === 0n) throw unfit('its cached parameters have no token');
   for (const { chip: wanted, batchSize, deterministic, transfers } of caching === null ? [main] : [caching, main]) {
     if (wanted !== '' && wanted !== chip) throw unfit(`it is for the chip ${wanted}, not ${chip}`);
     if (batchSize !== 1) throw unfit(`it runs batches of ${batchSize}`);
     // Otherwise the device would have to request transfers, which it does over USB only if configured to.
-    if (!deterministic || transfers.length === 0) throw unfit('its transfers are not known beforehand');
+    if (!deterministic || transfers.length === 0) throw unfit('its transfers are not known in advance');
     if (transfers.at(-1)?.what !== 'interrupt') throw unfit('its transfers do not end with an interrupt');
   }
   return { main: loaded(main), caching: caching === null ? null : loaded(caching) };

@@ -110,7 +110,7 @@ export function requireSameEdges(compiled: Model, uncompiled: Model): void {
       infos?.[role].map(({ type, shape }) => `${type}[${shape.join(',')}]`).join(' ') ?? '';
     if (describe(ours) !== describe(theirs))
       throw fail('EDGETPU_TWIN', {
-        reason: `${role} ${describe(ours)} of the compiled one, ${describe(theirs)} of the other`,
+        reason: `${role} ${describe(ours)} of the compiled model, ${describe(theirs)} of the uncompiled one`,
       });
   }
 }

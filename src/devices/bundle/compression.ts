@@ -77,7 +77,7 @@ export class CompressedReader {
     if (this.held.byteLength < lengthBytes) return null;
     const length = elementAt(this.held, 0) | (elementAt(this.held, 1) << 8);
     const at = this.block * size;
-    if (at >= imageBytes) throw invalid('it goes on behind the end of the image');
+    if (at >= imageBytes) throw invalid('it continues beyond the end of the image');
     if (length > size + maxGrowth) throw invalid(`block ${this.block} has ${length} compressed bytes`);
     if (this.held.byteLength < lengthBytes + length) return null;
     this.take(lengthBytes);
@@ -96,9 +96,9 @@ export class CompressedReader {
 
 function headerOf(bytes: Uint8Array): StreamHeader {
   const view = new DataView(bytes.buffer, bytes.byteOffset, headerBytes);
-  if (!magic.every((byte, i) => bytes[i] === byte)) throw invalid('it does not begin with ATLZ');
+  if (!magic.every((byte, i) => bytes[i] === byte)) throw invalid('it does not start with ATLZ');
   if (view.getUint8(4) !== formatVersion)
-    throw invalid(`format version ${view.getUint8(4)}; this program knows ${formatVersion}`);
+    throw invalid(`format version ${view.getUint8(4)}; this program supports ${formatVersion}`);
   const header = {
     blockBytes: 2 ** view.getUint8(5),
     firstBlock: view.getUint32(8, true),

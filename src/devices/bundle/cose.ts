@@ -31,11 +31,11 @@ export function faultOfSignature(
   keys: readonly VerifyingKey[],
 ): string | null {
   const parts = partsOf(encoded);
-  if (parts === null) return 'the signature is no COSE_Sign1';
+  if (parts === null) return 'the signature is not a COSE_Sign1';
   const { head, id, signature } = parts;
   const key = keys.find((one) => equalBytes(one.id, id));
-  if (key === undefined) return 'it is signed by a key that is not known here';
-  if (!equalBytes(head, protectedHeader(key.algorithm))) return 'it names another algorithm than its key has';
+  if (key === undefined) return 'it is signed by an unknown key';
+  if (!equalBytes(head, protectedHeader(key.algorithm))) return 'its algorithm is not that of its key';
   if (key.algorithm === 'es256' && scalarS(signature) > orderP256 / 2n)
     return 'the signature has the higher of the two values of s';
   const genuine = verify(
@@ -44,7 +44,7 @@ export function faultOfSignature(
     { key: key.key, dsaEncoding: 'ieee-p1363' },
     signature,
   );
-  return genuine ? null : 'the signature does not fit the manifest';
+  return genuine ? null : 'the signature does not match the manifest';
 }
 
 /** Id of the key that a signature names, in hexadecimal; null if it names none. Nothing is verified. */

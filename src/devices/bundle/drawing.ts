@@ -35,7 +35,7 @@ export function drawable(inputs: readonly TensorInfo[]): boolean {
 
 /** All inputs of one sample, back to back. Integers are drawn byte by byte; a float32 is (signed byte) / 128. */
 export function drawSample(source: SeededBytes, inputs: readonly TensorInfo[]): Uint8Array {
-  if (!drawable(inputs)) throw fail('INTERNAL', { reason: 'inputs of a type that cannot be drawn' });
+  if (!drawable(inputs)) throw fail('INTERNAL', { reason: 'inputs of a type that cannot be drawn at random' });
   const out = new Uint8Array(inputs.reduce((sum, { bytes }) => sum + bytes, 0));
   const view = new DataView(out.buffer);
   let at = 0;

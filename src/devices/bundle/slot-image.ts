@@ -172,7 +172,7 @@ export function decodeSlotImage(image: Uint8Array): SlotImage {
   const view = new DataView(footer.buffer, footer.byteOffset, footerBytes);
   if (view.getUint32(28, true) !== crc32(footer.subarray(0, 28))) throw invalid('the footer fails its CRC');
   const version = view.getUint16(8, true);
-  if (version !== formatVersion) throw invalid(`format version ${version}; this program knows ${formatVersion}`);
+  if (version !== formatVersion) throw invalid(`format version ${version}; this program supports ${formatVersion}`);
   const [modelBytes, trailerOffset, trailerBytes] = [
     view.getUint32(12, true),
     view.getUint32(16, true),
@@ -190,7 +190,7 @@ export function decodeSlotImage(image: Uint8Array): SlotImage {
   ];
   const reserved = [footer.subarray(10, 12), footer.subarray(24, 28)];
   if (![...gaps, ...reserved].every((part) => part.every(isZero)))
-    throw invalid('the bytes between its parts are not 0');
+    throw invalid('the padding between its parts is not 0');
   const model = image.subarray(0, modelBytes);
   return { model, trailer: decodeTrailer(image.subarray(trailerOffset, trailerOffset + trailerBytes), model) };
 }
@@ -213,14 +213,14 @@ function decodeTrailer(encoded: Uint8Array, model: Uint8Array): Trailer {
     [manifest, trailer.manifest],
     [vectors, trailer.vectors],
   ].every(([value, bytesOfIt]) => equalBytes(encodeInOrder(value), defined(bytesOfIt) as Uint8Array));
-  if (!isCanonical) throw invalid('its CBOR is not in the one encoding that atoll.cddl gives');
+  if (!isCanonical) throw invalid('its CBOR is not in the encoding of atoll.cddl');
   if (manifest.model_bytes !== model.byteLength)
-    throw invalid(`the manifest names a model of ${manifest.model_bytes} bytes, it has ${model.byteLength}`);
+    throw invalid(`the manifest describes a model of ${manifest.model_bytes} bytes, the image has ${model.byteLength}`);
   const blocks = Math.ceil(model.byteLength / manifest.block_bytes);
   if (manifest.blocks.length !== blocks)
     throw invalid(`the manifest has ${manifest.blocks.length} hashes for ${blocks} blocks`);
-  if (!equalBytes(manifest.model, sha256(model))) throw invalid('the model is not the one that the manifest names');
+  if (!equalBytes(manifest.model, sha256(model))) throw invalid('the model does not match the manifest');
   if (!equalBytes(manifest.vectors, sha256(trailer.vectors)))
-    throw invalid('the self-test vectors are not those that the manifest names');
+    throw invalid('the self-test vectors do not match the manifest');
   return { manifest, vectors, encodedManifest: trailer.manifest, signature: trailer.signature ?? null };
 }

@@ -80,7 +80,7 @@ export class DeviceClient {
   async echo(text: string, signal?: AbortSignal): Promise<number> {
     const start = performance.now();
     const { r } = await this.client.request(osCommands.echo, { d: text }, signalOf(signal));
-    if (r !== text) throw fail('DEVICE_ANSWER', { command: 'echo', reason: 'another text came back' });
+    if (r !== text) throw fail('DEVICE_ANSWER', { command: 'echo', reason: 'it echoed a different text' });
     return performance.now() - start;
   }
 
@@ -135,7 +135,7 @@ export class DeviceClient {
         ...ops.map(([code, ticks]) => ({ op: builtinOperatorName(code), ticks, latencyMs: (1000 * ticks) / tick_hz })),
       );
       if (next !== undefined && (next <= off || next > maxOperators))
-        throw fail('DEVICE_ANSWER', { command: 'profile', reason: `it goes on at ${next} after ${off}` });
+        throw fail('DEVICE_ANSWER', { command: 'profile', reason: `it continues at ${next} after ${off}` });
       off = next;
     }
     return operators;

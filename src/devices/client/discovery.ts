@@ -68,7 +68,7 @@ export async function usbOfTarget(
   throw fail('USB_CHOICE', {
     count: found.length,
     what: target.id,
-    serials: found.length === 0 ? '' : `; attached are ${found.map(({ uri }) => uri).join(', ')}`,
+    serials: found.length === 0 ? '' : `; attached: ${found.map(({ uri }) => uri).join(', ')}`,
   });
 }
 

@@ -96,7 +96,7 @@ async function readBack(
     if (!answer.ok)
       throw fail('PUSH_UNPROVEN', {
         path: name,
-        reason: `it has no hash command, and answers ${answer.status.name} to reading the file back`,
+        reason: `it has no hash command, and reading the file back fails with ${answer.status.name}`,
       });
     const { data, len, off: at } = answer.value;
     if (off === 0 && len !== undefined && len !== total)
@@ -107,7 +107,7 @@ async function readBack(
       off + data.byteLength > total ||
       !equalBytes(data, expected.subarray(off, off + data.byteLength));
     if (differs && total > 0)
-      throw fail('PUSH_HASH', { actual: `other bytes from offset ${off} on`, expected: `${total} bytes as sent` });
+      throw fail('PUSH_HASH', { actual: `different bytes from offset ${off} on`, expected: `${total} bytes as sent` });
     off += data.byteLength;
   } while (off < total);
   onProgress?.({ done: total, total, unit: 'bytes' });

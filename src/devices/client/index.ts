@@ -15,6 +15,7 @@ export { limitFile } from './limit-file.js';
 export { type LineBound, lineBound, type UploadPlan } from './line-bound.js';
 export { type DeviceAgreement, type DeviceLatency, MeasuredRun, type RunMeasurement } from './measure.js';
 export { type PushOptions, type PushResult, type PushStep, push } from './push.js';
+export type { SilenceCause } from './silence.js';
 export {
   type Answer,
   type DeviceStatus,

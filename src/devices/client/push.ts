@@ -71,7 +71,7 @@ export async function push(device: DeviceClient, image: Uint8Array, options: Pus
     (entry) => !entry.active && entry.sha !== undefined && hex(entry.sha) === hex(sha),
   );
   if (slot === undefined)
-    throw fail('DEVICE_ANSWER', { command: 'slots', reason: 'no inactive slot holds the uploaded image' });
+    throw fail('DEVICE_ANSWER', { command: 'slots', reason: 'the uploaded image is not in the inactive slot' });
   const selfTest = await testSlot(device, slot.slot, options);
   options.onProgress?.('activate', null);
   const { arena } = await device.client.request(atollCommands.activate, { slot: slot.slot, sha }, request);
@@ -99,7 +99,7 @@ function requireRoom({ trailer }: SlotImage, imageBytes: number, device: DeviceD
       `its firmware has no kernels for ${lacking.map((code) => builtinOperatorName(Number(code))).join(', ')}`,
     device.key &&
       (trailer === null || trailer.signature === null) &&
-      'the device has a key, and the image no signature',
+      'the device has a key, but the image has no signature',
   ].filter((reason) => reason !== false);
   if (reasons.length > 0) throw fail('PUSH_REFUSED', { device: device.id, reasons: reasons.join('; ') });
 }

@@ -4,7 +4,6 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { AtollError, fail } from '../../base/errors.js';
 import {
-  adviceFor,
   type CborMap,
   type Command,
   decodeMap,
@@ -320,13 +319,10 @@ function answers(request: SmpPacket, packet: SmpPacket): boolean {
   return packet.op === request.op + 1 && packet.group === request.group && packet.command === request.command;
 }
 
-/**
- * The coded error for a status that a device returned.
- * @param advice replaces the general hint for this status
- */
-export function statusError(command: Command, { group, rc, name, map }: DeviceStatus, advice = adviceFor(name)): Error {
+/** The coded error for a status that a device returned. */
+export function statusError(command: Command, { group, rc, name, map }: DeviceStatus): Error {
   const detail = typeof map.detail === 'string' ? `: ${map.detail}` : typeof map.rsn === 'string' ? `: ${map.rsn}` : '';
-  return fail('DEVICE_ERROR', { command: command.name, name, group: group ?? 'SMP', rc, detail, advice });
+  return fail('DEVICE_ERROR', { command: command.name, name, group: group ?? 'SMP', rc, detail });
 }
 
 /** In version 1 the codes of user groups start here. */

@@ -11,7 +11,7 @@ import type { FindWay, FlashJob, FlashWay } from './way.js';
 export { claimDfu, dfuOf } from './dfu/attach.js';
 export type { DfuInterface } from './dfu/requests.js';
 export { type FlashPlace, hexAddress, placeInFlash } from './place.js';
-export { flashProgramNames } from './programs.js';
+export { type FlashCause, flashProgramNames } from './programs.js';
 export type { FlashChoice, FlashResult, FlashWay } from './way.js';
 
 const finders: { readonly [Method in Flashing['method']]: FindWay<Method> } = {
@@ -35,7 +35,7 @@ export async function findFlashWay(job: FlashJob): Promise<FlashWay> {
   if (known.length === 0) {
     const ways = target.flashing.map(({ method }) => method).join(', ');
     throw fail('USAGE', {
-      reason: `${target.id} is not flashed by ${wanted ?? 'anything here'}; ${ways === '' ? target.flashMethod : `it is by ${ways}`}`,
+      reason: `${target.id} cannot be flashed by ${wanted ?? 'any method'}; ${ways === '' ? target.flashMethod : `it is by ${ways}`}`,
     });
   }
   const lacking: string[] = [];

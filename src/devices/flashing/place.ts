@@ -26,7 +26,7 @@ const page = 256;
 export function placeInFlash(target: Target, imageBytes: number, address: number | null): FlashPlace {
   const { flash, id, flashMethod } = target;
   if (flash?.start === undefined)
-    throw fail('USAGE', { reason: `no way to the flash of ${id} is known here; its own is: ${flashMethod}` });
+    throw fail('USAGE', { reason: `the flash of ${id} has no known method; its own is: ${flashMethod}` });
   const partition = {
     start: flash.start + alignUp(flash.firmwareBytes, page),
     end: Math.min(flash.start + flash.usableBytes, 2 ** 32),
@@ -34,7 +34,7 @@ export function placeInFlash(target: Target, imageBytes: number, address: number
   const at = address ?? partition.start;
   if (at < partition.start || at + imageBytes > partition.end || at % page !== 0) {
     const range = `${hexAddress(partition.start)}, behind the firmware, and ${hexAddress(partition.end)}, from a multiple of ${page} on`;
-    throw fail('USAGE', { reason: `--address ${hexAddress(at)}: ${imageBytes} bytes must lie between ${range}` });
+    throw fail('USAGE', { reason: `address ${hexAddress(at)}: ${imageBytes} bytes must lie between ${range}` });
   }
   return { address: at, partition };
 }

@@ -7,7 +7,7 @@ import { fail, reasonOf } from '../../base/errors.js';
 import { commandLine, findOnPath, runProgram } from '../../base/programs/index.js';
 import type { Target } from '../../targets/index.js';
 import { attachedPorts, onlyPort } from '../client/index.js';
-import { type FlashMethod, type FlashProgram, type How, programOf } from './programs.js';
+import { type FlashCause, type FlashMethod, type FlashProgram, type How, programOf } from './programs.js';
 import type { FlashJob, FlashRun, FlashWay } from './way.js';
 
 /** Erasing a large flash takes a minute. */
@@ -44,7 +44,7 @@ export async function programWay(job: FlashJob, how: How<FlashMethod>): Promise<
 
 /** @param writes whether this command must report that it verified. @throws FLASH_PROGRAM, INTERRUPTED */
 async function call(
-  { verified, hints }: FlashProgram<FlashMethod>,
+  { verified, causes }: FlashProgram<FlashMethod>,
   command: readonly string[],
   writes: boolean,
   { signal, onProgress }: FlashRun,
@@ -54,19 +54,19 @@ async function call(
     const percent = /(\d{1,3})(?:\.\d+)? ?%/.exec(line)?.[1];
     if (percent !== undefined) onProgress?.('write', { done: Math.min(Number(percent), 100), total: 100 });
   };
-  const failed = (reason: string, way: string): Error =>
-    fail('FLASH_PROGRAM', { program: path.basename(program), reason, way, command: commandLine(command) });
+  const failed = (reason: string, cause: FlashCause): Error =>
+    fail('FLASH_PROGRAM', { program: path.basename(program), reason, cause, command: commandLine(command) });
   const { code, killedBy, text } = await runProgram(program, args, { timeoutSeconds, signal, onLine }).catch(
     (error: unknown) => {
       signal?.throwIfAborted();
-      throw failed(reasonOf(error), 'try the command by hand');
+      throw failed(reasonOf(error), 'unknown');
     },
   );
-  const hint = hints.find(([complaint]) => complaint.test(text))?.[1] ?? 'try the command by hand';
-  if (killedBy !== null) throw failed(`it was ended by signal ${killedBy}`, 'try the command by hand');
-  if (code !== 0) throw failed(`exit code ${code}: ${complaintIn(text)}`, hint);
+  const cause = causes.find(([complaint]) => complaint.test(text))?.[1] ?? 'unknown';
+  if (killedBy !== null) throw failed(`it was ended by signal ${killedBy}`, 'unknown');
+  if (code !== 0) throw failed(`exit code ${code}: ${complaintIn(text)}`, cause);
   if (writes && verified !== null && !verified.test(text))
-    throw failed(`it did not say that it verified: ${complaintIn(text)}`, hint);
+    throw failed(`it did not report that it verified: ${complaintIn(text)}`, cause);
 }
 
 /** The most informative line: the first that mentions an error, otherwise the last. */
@@ -75,7 +75,7 @@ function complaintIn(text: string): string {
   return (
     lines.find((line) => /error|failed|no device|not found|cannot/i.test(line)) ??
     lines.at(-1) ??
-    'it said nothing'
+    'no output'
   ).trim();
 }
 

@@ -19,6 +19,19 @@ export interface CommandParts {
   readonly port: string;
 }
 
+/** Why a program did not write to flash. */
+export type FlashCause =
+  | 'port-busy'
+  | 'no-connection'
+  | 'other-chip'
+  | 'no-probe'
+  | 'several-probes'
+  | 'no-scripts'
+  | 'locked'
+  | 'no-bootloader'
+  | 'unsupported-chip'
+  | 'unknown';
+
 export interface FlashProgram<P extends FlashMethod> {
   /** Possible names of the program. */
   readonly names: readonly string[];
@@ -26,12 +39,9 @@ export interface FlashProgram<P extends FlashMethod> {
   readonly commands: (how: How<P>, parts: CommandParts, flashStart: number) => readonly (readonly string[])[];
   /** Its output after it has read back and compared; null if its exit code says so. */
   readonly verified: RegExp | null;
-  /** Hints by error message. */
-  readonly hints: readonly (readonly [complaint: RegExp, hint: string])[];
+  /** Causes of failure by error message. */
+  readonly causes: readonly (readonly [complaint: RegExp, cause: FlashCause])[];
 }
-
-const attachProbe =
-  "attach the board's debug probe, and install the udev rule of `atoll doctor` where it may not be opened";
 
 const programs: { readonly [P in FlashMethod]: FlashProgram<P> } = {
   esptool: {
@@ -53,13 +63,10 @@ const programs: { readonly [P in FlashMethod]: FlashProgram<P> } = {
       ],
     ],
     verified: /^Hash of data verified/m,
-    hints: [
-      [
-        /could not open|could not be opened|port is busy/i,
-        'name the port of the board with --port, and end what else has it open',
-      ],
-      [/failed to connect|no serial data received/i, 'hold the BOOT button while the board is reset, and start again'],
-      [/this chip is|wrong.*chip/i, 'name the target of the chip that is attached with --target'],
+    causes: [
+      [/could not open|could not be opened|port is busy/i, 'port-busy'],
+      [/failed to connect|no serial data received/i, 'no-connection'],
+      [/this chip is|wrong.*chip/i, 'other-chip'],
     ],
   },
 
@@ -75,9 +82,9 @@ const programs: { readonly [P in FlashMethod]: FlashProgram<P> } = {
       ];
     },
     verified: null,
-    hints: [
-      [/no (connected )?probes? (was|were) found|no probe/i, attachProbe],
-      [/multiple|several/i, 'name the probe as VID:PID:SERIAL with --serial; `probe-rs list` shows them'],
+    causes: [
+      [/no (connected )?probes? (was|were) found|no probe/i, 'no-probe'],
+      [/multiple|several/i, 'several-probes'],
     ],
   },
 
@@ -94,10 +101,10 @@ const programs: { readonly [P in FlashMethod]: FlashProgram<P> } = {
       ],
     ],
     verified: /^\*\* Verified OK \*\*/m,
-    hints: [
-      [/open failed|no device found|unable to find a matching|unable to open/i, attachProbe],
-      [/can't find|couldn't find/i, 'install a version of OpenOCD that has these scripts'],
-      [/flash.*(protect|lock)|failed to erase|erase.*fail/i, 'unlock the flash of the board'],
+    causes: [
+      [/open failed|no device found|unable to find a matching|unable to open/i, 'no-probe'],
+      [/can't find|couldn't find/i, 'no-scripts'],
+      [/flash.*(protect|lock)|failed to erase|erase.*fail/i, 'locked'],
     ],
   },
 
@@ -119,12 +126,9 @@ const programs: { readonly [P in FlashMethod]: FlashProgram<P> } = {
       ],
     ],
     verified: /^Verify successful/m,
-    hints: [
-      [
-        /no device found|failed to open|not found/i,
-        'press the reset button twice, so that the bootloader runs, and name its port with --port',
-      ],
-      [/unsupported|device unsupported/i, 'install the bossac of the Arduino tools: others do not know this chip'],
+    causes: [
+      [/no device found|failed to open|not found/i, 'no-bootloader'],
+      [/unsupported|device unsupported/i, 'unsupported-chip'],
     ],
   },
 };

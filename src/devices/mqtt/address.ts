@@ -50,21 +50,21 @@ export function parseBrokerAddress(text: string, environment: NodeJS.ProcessEnv 
   }
   const { protocol, hostname, port, pathname, searchParams } = parsed;
   const defaultPort = defaultPorts[protocol];
-  if (defaultPort === undefined || hostname === '') throw wrong('it is no mqtt://HOST or mqtts://HOST');
+  if (defaultPort === undefined || hostname === '') throw wrong('it does not start with mqtt://HOST or mqtts://HOST');
   const stranger = [...searchParams.keys()].find((name) => !optionNames.includes(name));
-  if (stranger !== undefined) throw wrong(`unknown option ${stranger}: there are ${optionNames.join(', ')}`);
+  if (stranger !== undefined) throw wrong(`unknown option ${stranger}; the options are ${optionNames.join(', ')}`);
   const [fleet = null, device = null, ...more] = pathname.split('/').filter((part) => part !== '');
   if (more.length > 0 || [fleet, device].some((name) => name !== null && !topicName.test(name)))
-    throw wrong('fleet and device are named by up to 64 letters, digits, dots, dashes and underscores');
+    throw wrong('names of fleets and devices have up to 64 letters, digits, dots, dashes and underscores');
   const version = searchParams.get('version');
   if (version !== null && version !== '4' && version !== '5')
-    throw wrong(`version=${version}: it is 5, or 4 for MQTT 3.1.1`);
+    throw wrong(`version=${version}: must be 5, or 4 for MQTT 3.1.1`);
   const [session, keepalive] = [searchParams.get('session'), searchParams.get('keepalive')];
-  if (session !== null && session !== 'keep') throw wrong(`session=${session}: it is keep, or nothing`);
+  if (session !== null && session !== 'keep') throw wrong(`session=${session}: must be keep, if present`);
   if (keepalive !== null && !/^[1-9]\d{0,4}$/.test(keepalive))
-    throw wrong(`keepalive=${keepalive}: it is a number of seconds`);
+    throw wrong(`keepalive=${keepalive}: must be a number of seconds`);
   const option = (name: string): string | null => searchParams.get(name);
-  if ((option('cert') === null) !== (option('key') === null)) throw wrong('cert and key go together');
+  if ((option('cert') === null) !== (option('key') === null)) throw wrong('cert and key must both be given');
   return {
     uri: withoutPassword(text),
     url: `${protocol}//${hostname}:${port === '' ? defaultPort : port}`,
@@ -84,7 +84,7 @@ export function parseBrokerAddress(text: string, environment: NodeJS.ProcessEnv 
 
 /** @throws BROKER_ADDRESS if it names none */
 export function fleetOf({ uri, fleet }: BrokerAddress): string {
-  if (fleet === null) throw fail('BROKER_ADDRESS', { uri, reason: 'it names no fleet: mqtt://BROKER/FLEET' });
+  if (fleet === null) throw fail('BROKER_ADDRESS', { uri, reason: 'it does not name a fleet: mqtt://BROKER/FLEET' });
   return fleet;
 }
 

@@ -52,7 +52,7 @@ const maxSubscribeAttempts = 3;
  */
 const unstableAfter = 3;
 const unstableReason =
-  'the broker closes each connection soon after it was made: perhaps another client has the same client id';
+  'the broker closes each connection soon after it is made; another client may have the same client id';
 
 /** Limits that a broker reports in CONNACK (MQTT 5, 3.2.2.3). */
 interface BrokerLimits {
@@ -81,7 +81,7 @@ export async function connectToBroker(address: BrokerAddress, options: ConnectOp
       throw brokerError(address.uri, error instanceof NoAnswer ? (first ?? error) : error);
     }
   }
-  throw fail('BROKER_UNREACHABLE', { broker: address.uri, reason: 'it knows neither MQTT 5 nor 3.1.1' });
+  throw fail('BROKER_UNREACHABLE', { broker: address.uri, reason: 'it supports neither MQTT 5 nor 3.1.1' });
 }
 
 /** Why a connection to a broker fails. */
@@ -193,7 +193,7 @@ export class BrokerConnection {
    */
   async publish(topic: string, payload: Uint8Array | string, { retain = false } = {}): Promise<void> {
     if (retain && !this.limits.retains)
-      throw fail('BROKER_LIMIT', { broker: this.uri, reason: 'it says that it retains no messages' });
+      throw fail('BROKER_LIMIT', { broker: this.uri, reason: 'it does not retain messages' });
     const content =
       typeof payload === 'string' ? payload : Buffer.from(payload.buffer, payload.byteOffset, payload.byteLength);
     while (this.unacknowledged >= this.limits.receiveMaximum)
@@ -324,7 +324,10 @@ async function settingsOf(address: BrokerAddress, { clientId, will }: ConnectOpt
     const bytes = Buffer.from(await readBytes(path));
     // OpenSSL silently ignores a file of authorities that contains none.
     if (!bytes.includes(`${holds}-----`))
-      throw fail('BROKER_TLS', { broker: address.uri, reason: `${path} is no PEM file with a ${holds.toLowerCase()}` });
+      throw fail('BROKER_TLS', {
+        broker: address.uri,
+        reason: `${path} is not a PEM file with a ${holds.toLowerCase()}`,
+      });
     return bytes;
   };
   const [authority, certificate, privateKey] = await Promise.all([
@@ -369,7 +372,7 @@ async function connected(
       client.end(true);
       reject(
         isTimeout(error)
-          ? new NoAnswer('it accepts the connection and does not answer', { cause: error })
+          ? new NoAnswer('it accepts the connection but does not answer', { cause: error })
           : isReset(error)
             ? closedEarly(url)
             : error,
@@ -395,7 +398,7 @@ class NoAnswer extends Error {}
 function closedEarly(url: string): NoAnswer {
   const tls = url.startsWith('mqtts:');
   return new NoAnswer(
-    `it closes the connection without an answer; perhaps the port is ${tls ? 'not for TLS (mqtt:)' : 'for TLS (mqtts:)'}, or for another protocol`,
+    `it closes the connection without an answer; the port may be ${tls ? 'without TLS (mqtt:)' : 'for TLS (mqtts:)'}, or for another protocol`,
   );
 }
 

@@ -40,7 +40,7 @@ export function encodePacket(packet: SmpPacket): Uint8Array {
 /** @throws SMP_MALFORMED */
 export function decodePacket(bytes: Uint8Array): SmpPacket {
   if (bytes.byteLength < headerBytes)
-    throw fail('SMP_MALFORMED', { reason: `${bytes.byteLength} bytes; a header takes ${headerBytes}` });
+    throw fail('SMP_MALFORMED', { reason: `${bytes.byteLength} bytes; a header has ${headerBytes}` });
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
   const first = view.getUint8(0);
   const version = (first >> 3) & 3;
@@ -50,7 +50,7 @@ export function decodePacket(bytes: Uint8Array): SmpPacket {
   if (op > Op.writeResponse) throw fail('SMP_MALFORMED', { reason: `operation ${op}` });
   if (headerBytes + length !== bytes.byteLength) {
     throw fail('SMP_MALFORMED', {
-      reason: `the header announces ${length} bytes of payload, ${bytes.byteLength - headerBytes} follow`,
+      reason: `the header announces ${length} bytes of payload, but ${bytes.byteLength - headerBytes} follow`,
     });
   }
   return {

@@ -69,7 +69,6 @@ export {
 export { RawDecoder } from './raw-frames.js';
 export {
   AtollStatus,
-  adviceFor,
   EnumerationStatus,
   FileStatus,
   Group,

@@ -90,33 +90,3 @@ export function statusName(group: number | null, rc: number): string {
   const table = group === null ? SmpStatus : namesByGroup[group];
   return Object.entries(table ?? {}).find(([, code]) => code === rc)?.[0] ?? `code ${rc}`;
 }
-
-const advice: Readonly<Record<string, string>> = {
-  ENOTSUP: 'the firmware of the device lacks this command: enable it there, or update it',
-  EINVAL: 'the device does not take these values; a path may be longer than it allows (Zephyr: 64 characters)',
-  ENOMEM: 'the device has no memory for it now: send smaller packets (--chunk), or reset it',
-  EACCESSDENIED: 'the firmware of the device forbids it',
-  INVALID_NAME: 'the device takes no such path: /MOUNT/NAME, as its file system is mounted',
-  NOT_FOUND: 'there is no such file on the device; list what it has with its own tools',
-  IS_DIRECTORY: 'the path is a folder of the device: name a file in it',
-  MOUNT_POINT_NOT_FOUND: 'no file system is mounted there: name the mount point of the device (Zephyr samples: /lfs1)',
-  READ_ONLY: 'its file system cannot be written: name another mount point',
-  WRITE_FAILED: 'its file system is probably full: delete what it holds, or send a smaller file',
-  OPEN_FAILED: 'the file is in use, or its file system is full',
-  EBUSY: 'another client uses the device: try again when it is done',
-  EMSGSIZE: 'the packet was larger than the device takes: update the firmware, or report its params',
-  IMAGE_TOO_LARGE: 'use a smaller model, or a board with more flash',
-  ARENA_TOO_SMALL: 'use a model with smaller activations, or a board with more RAM',
-  OPERATOR_MISSING: 'build the firmware with these operators, or replace them in the model',
-  WRONG_TARGET: 'build the slot image for the target of this device',
-  SIGNATURE_REQUIRED: 'this device has a key: sign the bundle (`atoll bundle --sign KEY`)',
-  SIGNATURE_INVALID: 'sign the bundle with a key that this device has',
-  COUNTER_TOO_LOW: 'bundle it with a counter that is not below that of the model that the device runs',
-  NO_MODEL: 'push a model first: `atoll push MODEL --device URI`',
-  SELF_TEST_FAILED: 'the old model stays active; compare kernel profile and firmware',
-  HASH_MISMATCH: 'push the model again',
-};
-
-export function adviceFor(name: string): string {
-  return advice[name] ?? 'see firmware-protocol/README.md for this code';
-}

@@ -50,7 +50,7 @@ function stateHandlers(device: DeviceState): Handler[] {
       const slot = slots.at(index);
       if (slot.bytes.byteLength === 0) throw atollStatusError('NO_MODEL', `slot ${index} is empty`);
       if (!equalBytes(sha256(slot.bytes), sha))
-        throw atollStatusError('HASH_MISMATCH', `slot ${index} holds another image`);
+        throw atollStatusError('HASH_MISMATCH', `slot ${index} contains another image`);
       const loaded = await device.load(slot);
       if ((loaded.image.trailer?.vectors.length ?? 0) > 0 && !slot.tested)
         throw atollStatusError('NOT_TESTED', 'the image has self-test vectors and has not passed them');
@@ -113,7 +113,7 @@ function inferenceHandlers(device: DeviceState): Handler[] {
       if (!Number.isInteger(count) || count < 1)
         throw atollStatusError('OFFSET_NOT_VALID', `${data.byteLength} bytes; a sample has ${inputBytes}`);
       if (count * outputBytes > device.chunkBytes)
-        throw atollStatusError('OFFSET_NOT_VALID', `outputs of ${count} samples exceed an answer`);
+        throw atollStatusError('OFFSET_NOT_VALID', `outputs of ${count} samples do not fit into a response`);
       const outputs = new Uint8Array(count * outputBytes);
       const ticks: number[] = [];
       for (let i = 0; i < count; i++) {

@@ -39,10 +39,10 @@ export class CompressedUpload implements PendingUpload {
     const { inflateBytes, slots } = this.device;
     const { inactive } = slots;
     if (blockBytes > (inflateBytes ?? 0))
-      throw atollStatusError('IMAGE_INVALID', `blocks of ${blockBytes} bytes; this device takes ${inflateBytes}`);
+      throw atollStatusError('IMAGE_INVALID', `blocks of ${blockBytes} bytes; this device supports ${inflateBytes}`);
     const from = firstBlock * blockBytes;
     if (from > inactive.bytes.byteLength)
-      throw atollStatusError('OFFSET_NOT_VALID', `the slot holds ${inactive.bytes.byteLength} bytes, not ${from}`);
+      throw atollStatusError('OFFSET_NOT_VALID', `the slot contains ${inactive.bytes.byteLength} bytes, not ${from}`);
     beginSlot(this.device, inactive, imageBytes, from > 0);
   }
 }

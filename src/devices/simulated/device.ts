@@ -220,7 +220,7 @@ export class ServedDevice implements DeviceState {
     if (tensors !== null && tensors.start === this.counters.resets) {
       if (tensors.model.bytes === model.bytes) return tensors;
       session.tensors = null;
-      throw atollStatusError('HASH_MISMATCH', 'somebody else has activated another model since');
+      throw atollStatusError('HASH_MISMATCH', 'another client has activated another model');
     }
     session.tensors = new Tensors(model, this.counters.resets);
     return session.tensors;

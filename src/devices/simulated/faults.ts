@@ -84,7 +84,7 @@ export function faultsNamed(names: readonly string[]): FaultName[] {
   return names.map((name) => {
     const fault = faultNames.find((known) => known === name);
     if (fault === undefined)
-      throw fail('USAGE', { reason: `no fault is named ${name}; there are ${faultNames.join(', ')}` });
+      throw fail('USAGE', { reason: `there is no fault ${name}; the faults are ${faultNames.join(', ')}` });
     return fault;
   });
 }

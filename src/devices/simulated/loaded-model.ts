@@ -42,7 +42,7 @@ export class LoadedModel {
     }
     const wanted = image.trailer?.manifest.target ?? target.id;
     if (wanted !== target.id)
-      throw atollStatusError('WRONG_TARGET', `the image is for ${wanted}, this is ${target.id}`);
+      throw atollStatusError('WRONG_TARGET', `the image is for ${wanted}, this device is ${target.id}`);
     return new LoadedModel(bytes, image, model, await engine.load(model, bytes.byteLength));
   }
 
@@ -68,7 +68,8 @@ export class LoadedModel {
 
   /** Outputs for `count` samples drawn one after another from the seed. */
   async challenge(seed: number, count: number): Promise<Uint8Array> {
-    if (!this.answersChallenges) throw atollStatusError('NO_SUCH_TENSOR', 'inputs of this model cannot be drawn');
+    if (!this.answersChallenges)
+      throw atollStatusError('NO_SUCH_TENSOR', 'the inputs of this model cannot be drawn at random');
     const source = new SeededBytes(seed);
     const outputs = new Uint8Array(count * this.outputBytes);
     for (let i = 0; i < count; i++)

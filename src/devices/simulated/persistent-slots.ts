@@ -58,10 +58,10 @@ export class PersistentSlots extends Slots {
     for (const [i, entry] of (index?.slots ?? []).entries()) {
       const { sha256: sha, ...state } = entry;
       if (sha !== null && !names.includes(path.basename(imagePath(folder, sha))))
-        throw fail('STATE_INVALID', { path: imagePath(folder, sha), reason: 'it is not there' });
+        throw fail('STATE_INVALID', { path: imagePath(folder, sha), reason: 'it does not exist' });
       const bytes = sha === null ? new Uint8Array(0) : await readBytes(imagePath(folder, sha));
       if (sha !== null && sha256Hex(bytes) !== sha)
-        throw fail('STATE_INVALID', { path: imagePath(folder, sha), reason: 'it is not what its name says' });
+        throw fail('STATE_INVALID', { path: imagePath(folder, sha), reason: 'its content does not match its name' });
       Object.assign(kept.at(i), state, { bytes });
     }
     kept.floor = index?.floor ?? 0;
@@ -184,7 +184,7 @@ function parseIndex(text: string, file: string): Index {
   } catch (error) {
     throw fail(
       'STATE_INVALID',
-      { path: file, reason: error instanceof z.ZodError ? z.prettifyError(error) : 'it is no JSON' },
+      { path: file, reason: error instanceof z.ZodError ? z.prettifyError(error) : 'it is not JSON' },
       error,
     );
   }

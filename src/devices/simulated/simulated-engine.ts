@@ -102,7 +102,7 @@ async function watched<Result>(run: () => Promise<Result>): Promise<Result> {
     return await run();
   } catch (error) {
     if (error instanceof AtollError && error.code === 'RUN_TIMEOUT')
-      throw atollStatusError('UNKNOWN', `the watchdog ended it: ${error.message}`);
+      throw atollStatusError('UNKNOWN', `the watchdog stopped it: ${error.message}`);
     throw error;
   }
 }

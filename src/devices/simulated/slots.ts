@@ -71,7 +71,7 @@ export class Slots {
     if (slot.confirmed && this.active?.pending === true)
       throw atollStatusError(
         'SLOT_IN_USE',
-        'this slot is what the device falls back to while the active one is not confirmed',
+        'the device needs this slot to fall back to while the active one is not confirmed',
       );
   }
 

@@ -7,13 +7,10 @@ import { atollStatusError } from './status-error.js';
  */
 export function requireTrust({ trailer }: SlotImage, keys: readonly VerifyingKey[], floor: number): void {
   if (trailer === null || trailer.signature === null)
-    throw atollStatusError('SIGNATURE_REQUIRED', 'this device runs signed images only');
+    throw atollStatusError('SIGNATURE_REQUIRED', 'this device accepts signed images only');
   const fault = faultOfSignature(trailer.signature, trailer.encodedManifest, keys);
   if (fault !== null) throw atollStatusError('SIGNATURE_INVALID', fault);
   const { counter = 0 } = trailer.manifest;
   if (counter < floor)
-    throw atollStatusError(
-      'COUNTER_TOO_LOW',
-      `the image has counter ${counter}, the newest that was confirmed ${floor}`,
-    );
+    throw atollStatusError('COUNTER_TOO_LOW', `the image has counter ${counter}; the minimum is ${floor}`);
 }

@@ -18,14 +18,14 @@ export function parseAddress(uri: string, optionsOfScheme: Readonly<Record<strin
     const schemes = Object.keys(optionsOfScheme).join(', ');
     throw fail('DEVICE_UNKNOWN', {
       device: uri,
-      reason: `unknown kind ${JSON.stringify(scheme)}; known are ${schemes}`,
+      reason: `unknown scheme ${JSON.stringify(scheme)}; known schemes: ${schemes}`,
     });
   }
   const options = new Map(new URLSearchParams(query));
   const stranger = [...options.keys()].find((name) => !known.includes(name));
   if (stranger !== undefined) {
     const takes = known.length === 0 ? 'no options' : `the options ${known.join(', ')}`;
-    throw fail('DEVICE_UNKNOWN', { device: uri, reason: `unknown option ${stranger}: ${scheme} takes ${takes}` });
+    throw fail('DEVICE_UNKNOWN', { device: uri, reason: `unknown option ${stranger}: ${scheme} has ${takes}` });
   }
   return { uri, scheme, place, options };
 }
@@ -39,7 +39,10 @@ export function choiceOf<Choice extends string>(
   const value = address.options.get(name) ?? choices[0];
   const found = choices.find((choice) => choice === value);
   if (found === undefined)
-    throw fail('DEVICE_UNKNOWN', { device: address.uri, reason: `${name}=${value} is none of ${choices.join(', ')}` });
+    throw fail('DEVICE_UNKNOWN', {
+      device: address.uri,
+      reason: `${name}=${value} is not one of ${choices.join(', ')}`,
+    });
   return found;
 }
 
@@ -54,7 +57,10 @@ export function hostAndPort(
     )?.groups;
   const port = Number(parts?.port ?? parts?.alone ?? defaultPort ?? Number.NaN);
   if (parts === undefined || !(port >= 0 && port <= 65535)) {
-    throw fail('DEVICE_UNKNOWN', { device: uri, reason: `${place === '' ? 'nothing' : place} is no HOST:PORT` });
+    throw fail('DEVICE_UNKNOWN', {
+      device: uri,
+      reason: `${place === '' ? 'an empty address' : place} is not HOST:PORT`,
+    });
   }
   return { host: (parts.host ?? '127.0.0.1').replace(/^\[|\]$/g, ''), port };
 }
@@ -68,6 +74,6 @@ export function baudOf<Default extends number | null>(
   if (text === undefined) return otherwise;
   const baud = Number(text);
   if (!Number.isInteger(baud) || baud < 50)
-    throw fail('DEVICE_UNKNOWN', { device: uri, reason: `baud=${text} is no baud rate` });
+    throw fail('DEVICE_UNKNOWN', { device: uri, reason: `baud=${text} is not a baud rate` });
   return baud;
 }

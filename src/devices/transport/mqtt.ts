@@ -64,7 +64,7 @@ export async function openMqtt(uri: string): Promise<Transport> {
     if (state !== presence.online)
       throw fail('DEVICE_UNREACHABLE', {
         device: address.uri,
-        reason: state === null ? 'no device of this name has been there' : 'it is offline',
+        reason: state === null ? 'no device of this name was ever connected' : 'it is offline',
       });
     return transport;
   } catch (error) {
@@ -155,6 +155,6 @@ export async function listenMqtt(uri: string, onConnection: (transport: Transpor
 /** @throws BROKER_ADDRESS */
 function placeOf({ uri, fleet, device }: BrokerAddress): { readonly fleet: string; readonly device: string } {
   if (fleet === null || device === null)
-    throw fail('BROKER_ADDRESS', { uri, reason: 'a device is named mqtt://BROKER/FLEET/DEVICE' });
+    throw fail('BROKER_ADDRESS', { uri, reason: 'a device address is mqtt://BROKER/FLEET/DEVICE' });
   return { fleet, device };
 }

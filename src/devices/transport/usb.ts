@@ -73,7 +73,7 @@ class UsbTransport extends EndingTransport {
         const { status, data } = await this.device.transferIn(endpointNumber, this.readBytes);
         if (status === 'stall') {
           this.stalls += 1;
-          if (this.stalls > maxStalls) throw new Error('the device stalls again and again');
+          if (this.stalls > maxStalls) throw new Error('the device stalls repeatedly');
           await this.device.clearHalt('in', endpointNumber);
         } else if (status !== 'ok') throw new Error(`a read ended with ${status}`);
         else if (data !== undefined) {
@@ -134,7 +134,7 @@ export async function openUsb(
   if (wanted === undefined)
     throw fail('DEVICE_UNKNOWN', {
       device: uri,
-      reason: `${place === '' ? 'nothing' : place} is no VID:PID[/SERIAL], such as usb:2e8a:000a`,
+      reason: `${place === '' ? 'an empty address' : place} is not VID:PID[/SERIAL], for example usb:2e8a:000a`,
     });
   const [vendorId, productId] = [wanted.vendor, wanted.product].map((text) => Number.parseInt(text ?? '', 16));
   const has = (device: UsbDevice): boolean => device.vendorId === vendorId && device.productId === productId;
@@ -160,7 +160,7 @@ export function onlyUsb<Device extends UsbDevice>(
   throw fail('USB_CHOICE', {
     count: matching.length,
     what,
-    serials: serials === '' ? '' : `; attached are ${serials}`,
+    serials: serials === '' ? '' : `; attached: ${serials}`,
   });
 }
 

@@ -74,8 +74,7 @@ class SqlStore implements RolloutStore {
 
   async rollout(no: number): Promise<RolloutRow> {
     const [row] = await this.ask('select * from rollouts where no = ?', [no]);
-    if (row === undefined)
-      throw fail('STORE', { store: this.uri, reason: `it has no rollout of number ${no} any more` });
+    if (row === undefined) throw fail('STORE', { store: this.uri, reason: `it no longer has rollout number ${no}` });
     return rolloutOf(row);
   }
 

@@ -33,13 +33,13 @@ export class VerifiedBuffer {
 
   private need(offset: number, length: number, where: string): void {
     if (offset < 0 || length < 0 || offset + length > this.bytes.byteLength) {
-      throw this.damaged(`${length} bytes lie outside the file of ${this.bytes.byteLength}`, offset, where);
+      throw this.damaged(`${length} bytes are outside the file of ${this.bytes.byteLength}`, offset, where);
     }
   }
 
   private spend(cost: number, offset: number, where: string): void {
     this.budget -= cost;
-    if (this.budget < 0) throw this.damaged('offsets refer to the same data again and again', offset, where);
+    if (this.budget < 0) throw this.damaged('offsets refer to the same data too often', offset, where);
   }
 
   u32(offset: number, where: string): number {
@@ -76,7 +76,7 @@ export class VerifiedBuffer {
     const offset = this.view.getUint16(table.vtable + 4 + 2 * slot, true);
     if (offset === 0) return 0;
     if (offset < 4 || offset + length > table.inlineBytes)
-      throw this.damaged(`slot ${slot} lies outside its table`, table.start, where);
+      throw this.damaged(`slot ${slot} is outside its table`, table.start, where);
     return table.start + offset;
   }
 

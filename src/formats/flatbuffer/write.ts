@@ -84,7 +84,7 @@ function writeChild(builder: Builder, field: Field, value: unknown): number {
 function unionCode(union: UnionType, value: unknown): number {
   const kind = (value as { kind: string }).kind;
   const code = union.codeOf.get(kind);
-  if (code === undefined) throw fail('INTERNAL', { reason: `${kind} is no member of its union` });
+  if (code === undefined) throw fail('INTERNAL', { reason: `${kind} is not a member of its union` });
   return code;
 }
 

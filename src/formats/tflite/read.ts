@@ -30,7 +30,7 @@ function resolveOutsideBuffers(buffer: VerifiedBuffer, model: Infer<typeof Model
   const outside = (offset: bigint, size: bigint, where: string): Uint8Array => {
     const end = offset + size;
     if (end > BigInt(buffer.bytes.byteLength))
-      throw buffer.damaged('data behind the flatbuffer lies outside the file', Number(offset), where);
+      throw buffer.damaged('data behind the flatbuffer is outside the file', Number(offset), where);
     return buffer.bytes.subarray(Number(offset), Number(end));
   };
   model.buffers.forEach((entry, i) => {

@@ -93,9 +93,9 @@ export function hashOf(model: Model): string {
 /** @throws CALIBRATION_EMPTY if a dataset is empty, or a runnable subgraph has no dataset */
 function requireData(model: Model, datasets: readonly Dataset[]): void {
   if (datasets.length === 0)
-    throw fail('CALIBRATION_EMPTY', { reason: 'none were given, and this scheme takes its ranges from them' });
+    throw fail('CALIBRATION_EMPTY', { reason: 'none were given, but this scheme computes its ranges from them' });
   for (const { name, count } of datasets)
-    if (count < 1) throw fail('CALIBRATION_EMPTY', { reason: `dataset ${name} gives none` });
+    if (count < 1) throw fail('CALIBRATION_EMPTY', { reason: `dataset ${name} has none` });
   const known = new Map<number, string>();
   for (const { signature, name } of datasets) {
     const subgraph = subgraphOfSignature(model, signature ?? undefined);
@@ -103,7 +103,7 @@ function requireData(model: Model, datasets: readonly Dataset[]): void {
     if (other !== undefined)
       throw fail('DATASET_MISMATCH', {
         dataset: name,
-        reason: `it is for the same signature as ${other}: give one to each`,
+        reason: `it is for the same signature as ${other}: use one per signature`,
       });
     known.set(subgraph, name);
   }
@@ -114,7 +114,7 @@ function requireData(model: Model, datasets: readonly Dataset[]): void {
     return [signature == null ? `subgraph ${index}` : `signature ${signature}`];
   });
   if (missing.length > 0) {
-    const reason = `there is no data for ${missing.join(', ')}: a dataset file may hold one document for each signature, with the key signature`;
+    const reason = `there is no data for ${missing.join(', ')}: a dataset file may contain one document for each signature, with the key signature`;
     throw fail('CALIBRATION_EMPTY', { reason });
   }
 }
@@ -217,7 +217,7 @@ class Collector {
   addValues(index: number, values: Float32Array, fold: number, extremes?: Extremes): void {
     const bad = this.collectors[fold]?.[index]?.add(values, extremes) ?? null;
     if (bad !== null)
-      throw fail('QUANTIZE_RANGE', { tensor: this.label(index), reason: `calibration gives it the value ${bad}` });
+      throw fail('QUANTIZE_RANGE', { tensor: this.label(index), reason: `it has the value ${bad} in calibration` });
   }
 
   warnings(tensors: readonly (TensorStatistics | null)[]): Warning[] {

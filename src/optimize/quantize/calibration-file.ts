@@ -68,7 +68,7 @@ export function parseCalibration(text: string, where: string): Calibration {
   try {
     plain = JSON.parse(text);
   } catch (error) {
-    throw fail('CALIBRATION_MISMATCH', { reason: `${where} is no JSON: ${reasonOf(error)}` }, error);
+    throw fail('CALIBRATION_MISMATCH', { reason: `${where} is not JSON: ${reasonOf(error)}` }, error);
   }
   const result = calibrationSchema.safeParse(plain);
   if (!result.success) {

@@ -97,7 +97,7 @@ function refuseIrreversible(model: Model, { operators, tensors }: SubGraph): voi
     if (irreversible.has(name) && integer)
       throw fail('QUANTIZE_NOT_FLOAT', {
         where: `operator ${index} ${name}`,
-        reason: 'its integer form cannot be taken back to float',
+        reason: 'its integer form cannot be converted back to float',
       });
   }
 }
@@ -142,7 +142,7 @@ function realValues(
   const need = bytesOfElements(typeName(type) as ElementType, elementCount(dimensions));
   if (bytes.byteLength !== need)
     throw fail('TFLITE_INVALID', {
-      reason: `${bytes.byteLength} bytes of data for a shape that takes ${need}`,
+      reason: `${bytes.byteLength} bytes of data for a shape that needs ${need}`,
       where: `tensor ${label}`,
     });
   const data = integersOf(type, bytes.slice());

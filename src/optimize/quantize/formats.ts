@@ -244,7 +244,7 @@ export class Formats {
     if (!Number.isFinite(Math.fround(range.max - range.min)))
       throw fail('QUANTIZE_RANGE', {
         tensor: tensorLabel(index, tensor),
-        reason: `its values reach from ${range.min} to ${range.max}`,
+        reason: `its values are from ${range.min} to ${range.max}`,
       });
     return range;
   }

@@ -140,9 +140,9 @@ function removalRisk(repairs: readonly RepairReport[]): Warning[] {
   const removed = repairs.find(({ name, kept }) => name === 'dead-channels' && kept)?.changes;
   if (removed === undefined) return [];
   const message =
-    `${removed} channel(s) were removed because no calibration sample made them other than 0. ` +
-    'Inputs unlike these samples may need them: a detector of anomalies that was calibrated on normal data loses what it detects them by. ' +
-    'Evaluate on such inputs (--data), or quantize without --repair dead-channels';
+    `${removed} channel(s) were removed because they were 0 for every calibration sample. Other inputs may need them: ` +
+    'an anomaly detector that was calibrated on normal data loses what it detects anomalies by. Evaluate on such ' +
+    'inputs, or quantize without removing dead channels';
   return [{ code: 'CHANNELS_REMOVED', message }];
 }
 
@@ -164,7 +164,7 @@ function withoutData(model: Model, options: QuantizeOptions): Work {
   const missing = plan.warnings.filter(({ code }) => code === 'RANGE_MISSING').length;
   if (missing > 0)
     throw fail('CALIBRATION_EMPTY', {
-      reason: `none were given, and the file does not say the ranges of ${missing} tensor(s)`,
+      reason: `none were given, and the file does not contain the ranges of ${missing} tensor(s)`,
     });
   return { model, plan, calibration: null, rangeMethods: null, repairs: [], mixed: null };
 }
@@ -175,7 +175,7 @@ function refuseMixing(scheme: SchemeName, { minDecibels, wider }: QuantizeOption
   const { activations, floatFallback } = schemes[scheme];
   if (activations !== 'int8') throw fail('USAGE', { reason: `scheme ${scheme} has no int8 operators to widen` });
   if (wider === 'float32' && !floatFallback)
-    throw fail('USAGE', { reason: 'operators in float need --scheme int8-float-fallback' });
+    throw fail('USAGE', { reason: 'operators in float need the scheme int8-float-fallback' });
 }
 
 /** @throws QUANTIZE_NOT_FLOAT if there is nothing to do */
@@ -212,7 +212,7 @@ async function withData(prepared: Model, datasets: readonly Dataset[], options: 
 
   if (datasets.length === 0)
     throw fail('CALIBRATION_EMPTY', {
-      reason: 'none were given, and statistics alone do not tell the error of an output',
+      reason: 'none were given, but statistics alone do not give the error of an output',
     });
   const improver = new Improver(draft, await Reference.of(prepared, datasets), options);
   if (repairs.includes('dead-channels')) await improver.removeDeadChannels(draftOf);
@@ -237,7 +237,9 @@ function requireUsable(model: Model, known: Calibration | undefined, method: Ran
   }
   const without = known.subgraphs.some(({ tensors }) => tensors.some((tensor) => tensor?.histogram === null));
   if (without && (method === 'auto' || needsHistogram(method))) {
-    throw fail('CALIBRATION_MISMATCH', { reason: `--ranges ${method} needs histograms, which they were made without` });
+    throw fail('CALIBRATION_MISMATCH', {
+      reason: `the range method ${method} needs histograms, which they do not contain`,
+    });
   }
 }
 

@@ -41,8 +41,8 @@ export function coarseTensors(
         if (steps === 0 || steps >= fewSteps) return [];
         const label = tensorLabel(tensor, elementAt(subgraph.tensors, tensor));
         const message =
-          `tensor ${label} reaches from ${figure(known.min)} to ${figure(known.max)}, but operator ${index} ${name} joins it with others under the scale ${figure(format.scale)}: ` +
-          `${Math.ceil(steps)} step(s) are left of it. Bring what is joined to like ranges (such as boxes divided by the image's size), or give it outputs of its own`;
+          `tensor ${label} is from ${figure(known.min)} to ${figure(known.max)}, but operator ${index} ${name} joins it with others at the scale ${figure(format.scale)}: ` +
+          `it has ${Math.ceil(steps)} step(s) left. Give the joined tensors similar ranges (for example boxes divided by the image's size), or separate outputs`;
         return [{ code: 'COARSE_SCALE', message }];
       });
     });
@@ -122,8 +122,8 @@ function lostFeatures({ name, quantization }: TensorInfo, channels: Channels): W
   const lost = quantization === null ? [] : channels.narrow(quantization.scale);
   if (lost.length === 0) return [];
   const message =
-    `${lost.length} of ${channels.ends.length} features of input ${name} vary by less than the step ${figure(quantization?.scale ?? 0)} of its scale, and are lost: ` +
-    `${listed(lost, channels)}. Scale features alike (for example to mean 0 and deviation 1) before the model is trained`;
+    `${lost.length} of ${channels.ends.length} features of input ${name} vary by less than one step (${figure(quantization?.scale ?? 0)}) and are lost: ` +
+    `${listed(lost, channels)}. Scale the features to a similar range (for example mean 0 and deviation 1) before training`;
   return [{ code: 'LOST_FEATURES', message }];
 }
 
@@ -143,8 +143,9 @@ function constantChannels(
   });
   if (constant.length === 0) return [];
   const message =
-    `${constant.length} of ${float.ends.length} channels of output ${name} are constant for the calibration samples tried, but vary in the float model: ` +
-    `${listed(constant, float)}. A scheme with 16-bit activations (--scheme int16x8) keeps smaller differences`;
+    `${constant.length} of ${float.ends.length} channels of output ${name} are constant for the calibration samples ` +
+    `tried, but vary in the float model: ${listed(constant, float)}. A scheme with 16-bit activations (int16x8) keeps ` +
+    'smaller differences';
   return [{ code: 'CONSTANT_OUTPUT', message }];
 }
 

@@ -75,12 +75,12 @@ export class SampleStatistics {
       warnings.push({ code, message });
     };
     if (this.samples < fewSamples)
-      warn('FEW_SAMPLES', `only ${this.samples} calibration sample(s): 100 to 500 give ranges that hold`);
+      warn('FEW_SAMPLES', `only ${this.samples} calibration sample(s): 100 to 500 give reliable ranges`);
     if (this.constantSamples === this.samples)
-      warn('CONSTANT_SAMPLES', 'every calibration sample holds one and the same value throughout');
+      warn('CONSTANT_SAMPLES', 'every calibration sample contains a single value');
     else if (this.samples > 1 && this.allSame) warn('CONSTANT_SAMPLES', 'all calibration samples are the same');
     else if (this.isNoise())
-      warn('NOISE_SAMPLES', 'the calibration samples look like random numbers: use data as the device will see it');
+      warn('NOISE_SAMPLES', 'the calibration samples look like random numbers: use data that the device will see');
     const share = this.atLargest / this.values;
     if (share > 0.25 && this.constantSamples < this.samples) {
       warn(

@@ -74,7 +74,7 @@ export function verifyLimits(model: Model, scheme: SchemeName): Warning[] {
       throw fail('RUNTIME_REFUSES', { runtime: runtimeNames[runtime], reasons: numbers.join('; ') });
     return broken.map(({ place, reason }) => ({
       code: 'RUNTIME_LIMIT',
-      message: `${runtimeNames[runtime]} does not take ${place}: ${reason}`,
+      message: `${runtimeNames[runtime]} does not accept ${place}: ${reason}`,
     }));
   });
 }
@@ -113,7 +113,7 @@ class SubgraphChecks {
       const { type, quantization } = elementAt(tensors, index);
       // Inputs and outputs that are not real numbers, such as indices, keep their type.
       if (quantization?.scale != null && type !== tensorTypeOf(io))
-        throw this.refuse(index, `at the edge is ${typeName(type)}, not ${io}`);
+        throw this.refuse(index, `is an input or output of type ${typeName(type)}, not ${io}`);
     }
     if (io === 'int8' || io === 'int16') this.noConversionAtEdges(edges);
   }
@@ -129,7 +129,7 @@ class SubgraphChecks {
       );
       const made = producer.get(index);
       if (converted || (made !== undefined && this.converts(made) && foreign(made.inputs)))
-        throw this.refuse(index, 'is converted at the edge');
+        throw this.refuse(index, 'is converted at the input or output');
     }
   }
 

@@ -85,7 +85,7 @@ export function planWeights(context: WeightsContext): WeightsResult {
       if (result.grown)
         warnings.push({
           code: 'SCALE_GROWN',
-          message: `channel ${c} of weights ${label}: the scale grew so that its bias and accumulator fit 32 bits`,
+          message: `channel ${c} of weights ${label}: the scale was enlarged so that its bias and accumulator fit into 32 bits`,
         });
       return result.scale;
     });
@@ -144,7 +144,7 @@ function summarize(warnings: readonly Warning[]): Warning[] {
     ...warnings.slice(0, 2),
     {
       code: 'SCALE_GROWN',
-      message: `and ${warnings.length - 2} more channels like these (channels whose weights are all but zero, mostly)`,
+      message: `and ${warnings.length - 2} more channels like these (mostly channels with weights close to zero)`,
     },
   ];
 }

@@ -62,7 +62,7 @@ export function requireRuntime(
 /** The package in a custom operator's options. @throws EDGETPU_PACKAGE_INVALID */
 export function packageIn(options: Uint8Array | null, where: string): Uint8Array {
   const found = options === null ? null : (FlexMap.in(options)?.bytes('4') ?? null);
-  if (found === null) throw fail('EDGETPU_PACKAGE_INVALID', { where, reason: 'its options hold no package' });
+  if (found === null) throw fail('EDGETPU_PACKAGE_INVALID', { where, reason: 'its options do not contain a package' });
   return found;
 }
 

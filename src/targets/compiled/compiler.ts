@@ -80,6 +80,6 @@ async function output(
   // A crash is a result too.
   if (killedBy !== null) return `${text}\nended by signal ${killedBy}\n`;
   if (code === 126 || code === 127 || (code !== 0 && text.trim() === ''))
-    throw failed(`exit code ${code}, ${text.trim() || 'without a word'}`);
+    throw failed(`exit code ${code}, ${text.trim() || 'without output'}`);
   return text;
 }

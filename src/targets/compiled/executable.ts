@@ -89,7 +89,7 @@ export function executableOf({ fields, fileBytes }: PackedExecutable, where: str
     if (meta?.batch !== 0) throw invalid(`an address of batch ${meta?.batch}`);
     const of = description === 0 ? 'output' : 'input';
     const layer = (of === 'output' ? outputs : inputs).findIndex(({ name }) => name === (meta.name ?? ''));
-    if (layer < 0) throw invalid(`an address of ${of} layer ${JSON.stringify(meta.name)}, which it has not`);
+    if (layer < 0) throw invalid(`an address of ${of} layer ${JSON.stringify(meta.name)}, which does not exist`);
     return { of, layer };
   };
   const roomOf = (place: Place, to: 'device' | 'host'): number => {

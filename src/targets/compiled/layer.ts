@@ -176,7 +176,7 @@ function placeSlices(
     )
       throw invalid(`slice ${s} does not fit the tensor`);
     const innermost = ranges.length - 1;
-    if (innermost < 0 || strides[innermost] !== 1) throw invalid(`slice ${s} does not lie element by element`);
+    if (innermost < 0 || strides[innermost] !== 1) throw invalid(`slice ${s} is not stored element by element`);
     const visit = (dimension: number, from: number, to: number): void => {
       const [first, last] = elementAt(ranges, dimension);
       const start = first - (whole[dimension]?.[0] ?? 0);

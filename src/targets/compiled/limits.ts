@@ -7,7 +7,7 @@ export class Limits {
   /** @param invalid creates the error to throw if a limit is exceeded */
   spend(what: keyof Limits['left'], amount: number, invalid: (reason: string) => Error): void {
     this.left[what] -= amount;
-    if (!(this.left[what] >= 0)) throw invalid(`far more ${names[what]} than the chip could make use of`);
+    if (!(this.left[what] >= 0)) throw invalid(`far more ${names[what]} than the chip could use`);
   }
 }
 

@@ -83,15 +83,17 @@ test('numpy arrays: .npy, and .npz by name', async () => {
     'name: n\ntask: classification\ninputs:\n  - {files: "both.npz#x", shape: [2]}\nlabels: "both.npz#y"\n',
   );
   expect((await samplesOf(fromNpz)).map(({ label }) => label)).toEqual([2, 1, 0]);
-  await expect(open('npz2', 'name: n\ntask: none\ninputs:\n  - {files: both.npz}\n')).rejects.toThrow(/holds 2 arrays/);
+  await expect(open('npz2', 'name: n\ntask: none\ninputs:\n  - {files: both.npz}\n')).rejects.toThrow(
+    /contains 2 arrays/,
+  );
 });
 
 describe('arrays that are none', () => {
   test.each([
-    ['no magic', new Uint8Array(40), /does not begin/],
+    ['no magic', new Uint8Array(40), /does not start/],
     ['cut short', npy('<f4', [100], floatBytes([1])), /ends after 4 of 400 bytes/],
     ['big-endian', npy('>f4', [1], floatBytes([1])), /big-endian/],
-    ['objects', npy('|O8', [1], new Uint8Array(8)), /names no plain number type/],
+    ['objects', npy('|O8', [1], new Uint8Array(8)), /does not name a numeric type/],
   ])('%s', async (name, bytes, message) => {
     writeFiles(folder, { 'bad.npy': bytes });
     await expect(open(`bad ${name}`, 'name: n\ntask: none\ninputs:\n  - {files: bad.npy}\n')).rejects.toThrow(message);
@@ -217,7 +219,7 @@ describe('dataset files with faults say where', () => {
       'a size that does not divide',
       'name: x\ntask: none\ninputs:\n  - {files: ok.bin, type: float32, shape: [2]}\n',
       'DATASET_FILE_SIZE',
-      /12 bytes.*takes 8/,
+      /12 bytes.*needs 8/,
     ],
     [
       'raw files without a type',
@@ -229,7 +231,7 @@ describe('dataset files with faults say where', () => {
       'a float as label',
       `name: x\ntask: classification\n${input}labels: half.npy\n`,
       'DATASET_LABELS',
-      /holds 0.5, which is no class number/,
+      /contains 0.5, which is not a class number/,
     ],
     [
       'images without an images key',

@@ -51,8 +51,8 @@ describe('addresses of brokers', () => {
     ['mqtt://h/%23/d', 'up to 64'],
     ['mqtt://h/f/d?tls=1', 'unknown option tls'],
     ['mqtt://h/f/d?version=3', 'version=3'],
-    ['mqtt://h/f/d?cert=a', 'go together'],
-    ['http://h/f/d', 'no mqtt://HOST'],
+    ['mqtt://h/f/d?cert=a', 'must both be given'],
+    ['http://h/f/d', 'does not start with mqtt://HOST'],
   ])('%s is refused', (uri, reason) => {
     expect(() => parseBrokerAddress(uri, {})).toThrow(
       expect.objectContaining({ code: 'BROKER_ADDRESS', message: expect.stringContaining(reason) }),

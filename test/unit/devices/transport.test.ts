@@ -160,9 +160,9 @@ describe('discovery', () => {
       [{ id: 'nano33ble', state: 'bootloader' }],
     ]);
     expect(() => onlyPort(ports, 'nano33ble', ({ targets }) => targets.length > 0)).toThrow(
-      /2 serial ports fit nano33ble: \/dev\/ttyACM0, \/dev\/ttyACM1/,
+      /2 serial ports match nano33ble: \/dev\/ttyACM0, \/dev\/ttyACM1/,
     );
-    expect(() => onlyPort(ports, 'pico', () => false)).toThrow(/0 serial ports fit pico/);
+    expect(() => onlyPort(ports, 'pico', () => false)).toThrow(/0 serial ports match pico/);
     expect(onlyPort(ports, 'nano33ble', ({ targets }) => targets[0]?.state === 'running').path).toBe('/dev/ttyACM0');
   });
 

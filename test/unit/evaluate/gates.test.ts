@@ -55,7 +55,7 @@ describe('an allowance in the metric’s own unit', () => {
   });
 
   test('knows no points of what is no share', () => {
-    expect(() => allowedDrop('mse', 1, { maxDrop: { unit: 'points', value: 2 } })).toThrow(/of mse give per cent/);
+    expect(() => allowedDrop('mse', 1, { maxDrop: { unit: 'points', value: 2 } })).toThrow(/for mse use per cent/);
   });
 });
 
@@ -72,7 +72,7 @@ describe('the drop', () => {
       passed: true,
       certain: false,
       actual: 0,
-      message: expect.stringContaining('20 samples cannot tell'),
+      message: expect.stringContaining('20 samples are too few'),
     });
     expect(dropGate({}, classified(20, 1), classified(20, 2))).toMatchObject({ passed: false, certain: false });
   });
@@ -100,7 +100,7 @@ test('other limits, and all that are not kept in one error', () => {
     ['max-arena-bytes', false],
   ]);
   expect(() => requireGates(gates, 'nothing was sent')).toThrow(
-    /top1 is 0.8000.*latency is 12.5 ms.*the arena is not known here; nothing was sent/,
+    /top1 is 0.8000.*latency is 12.5 ms.*the arena is unknown; nothing was sent/,
   );
   expect(() => minGate({ metric: 'auc', value: 0.9 }, classified(10, 2))).toThrow(/the metric of the data is top1/);
 });

@@ -109,8 +109,8 @@ source: pull
   });
 
   test.each([
-    ['rollout: r\nbundle: b\nwaves: [10, 2]', /more than the one before/],
-    ['rollout: r\nbundle: b\nwaves: [10%, 10%]', /more than the one before/],
+    ['rollout: r\nbundle: b\nwaves: [10, 2]', /larger than the previous one/],
+    ['rollout: r\nbundle: b\nwaves: [10%, 10%]', /larger than the previous one/],
     ['bundle: m', /rollout/],
     ['rollout: a b\nbundle: m', /up to 64/],
     ['rollout: a\nbundle: m\nwaves: [0]', /waves/],

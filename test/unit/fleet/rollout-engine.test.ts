@@ -302,7 +302,7 @@ describe('a rollout', () => {
   test('one unlucky device among many is left to people, and retried', () => {
     const fleet = rollOut(50, (id) => (id === 'd7' ? 'fails' : 'good'), { gates: [gate('failed', 0.02, 'abort')] });
     const { engine } = fleet;
-    expect(engine.state).toMatchObject({ phase: 'paused', reason: expect.stringContaining('may be chance') });
+    expect(engine.state).toMatchObject({ phase: 'paused', reason: expect.stringContaining('may be due to chance') });
     expect(engine.device('d7')).toMatchObject({ phase: 'failed' });
     engine.retry(['d7', 'd1'], fleet.now);
     fleet.take();

@@ -1,7 +1,8 @@
 import { describe, expect, test } from 'vitest';
+import { quantizeCommand } from '../../../src/app/advice/quantize-command.js';
 import { advisePage, adviseReport } from '../../../src/app/report/index.js';
 import type { Dataset } from '../../../src/data/index.js';
-import { advise, commandOf } from '../../../src/optimize/advise.js';
+import { advise } from '../../../src/optimize/advise.js';
 import { schemeNames } from '../../../src/optimize/quantize/index.js';
 import { loadTarget } from '../../../src/targets/index.js';
 import { denseModel, wideModel } from '../../support/models.js';
@@ -45,13 +46,13 @@ describe('advise', () => {
     const result = await advise(denseModel(), await loadTarget('nano33ble'), data, []);
     expect(result.trials.map(({ candidate }) => candidate.scheme)).toEqual(['float32', 'float16', 'dynamic-range']);
     expect(result.float.metric).toBe('signal to noise');
-    expect(result).toMatchObject({ recommended: null, why: expect.stringContaining('atoll check') });
+    expect(result).toMatchObject({ recommended: null, why: expect.stringContaining('no scheme') });
   });
 
   test('limits that nothing keeps are said, and the nearest is named', async () => {
     const result = await advise(denseModel(), await loadTarget('nano33ble'), labelled, [data], { maxMs: 1e-9 });
     expect(result.recommended).not.toBeNull();
-    expect(result.why).toMatch(/nothing that fits keeps the limits/);
+    expect(result.why).toMatch(/no fitting candidate is within the limits/);
   });
 
   test('a model that is int8 already, and too large for the board, still gets a table', async () => {
@@ -84,7 +85,7 @@ describe('advise', () => {
     expect(page.match(/<circle/g)).toHaveLength(3);
     expect(page).toContain('float model');
     const repaired = result.trials.at(-1)?.candidate;
-    expect(repaired && commandOf(repaired, 'm.tflite', 'c.yaml', 'o.tflite')).toBe(
+    expect(repaired && quantizeCommand(repaired, 'm.tflite', 'c.yaml', 'o.tflite')).toBe(
       'atoll quantize m.tflite --calibrate c.yaml --ranges auto --repair all -o o.tflite',
     );
   });

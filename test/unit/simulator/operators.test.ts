@@ -162,7 +162,7 @@ describe('models that contradict themselves', () => {
     const model = denseModel();
     const buffer = model.buffers[1];
     if (buffer !== undefined) buffer.data = new Uint8Array(12);
-    expect(() => new Interpreter(model)).toThrow(/12 bytes of data for a shape that takes 32/);
+    expect(() => new Interpreter(model)).toThrow(/12 bytes of data for a shape that needs 32/);
   });
 
   test('a dynamic shape', () => {

@@ -127,7 +127,7 @@ describe('a batch of unknown size', () => {
   });
 });
 
-test('a shape that depends on the values of an input names the operator, and the way out', () => {
+test('a shape that depends on the values of an input is an error that names the operator', () => {
   const model = modelOf(
     [{ shape: [1, 4] }, { shape: [2], type: TensorType.INT32 }, { shape: [1, 1] }],
     [{ op: 'RESHAPE', inputs: [0, 1], outputs: [2] }],
@@ -140,7 +140,6 @@ test('a shape that depends on the values of an input names the operator, and the
     expect.objectContaining({
       code: 'TENSOR_SHAPE_DYNAMIC',
       message: expect.stringMatching(/operator 0 RESHAPE/),
-      hint: expect.stringMatching(/--shape/),
     }),
   );
 });

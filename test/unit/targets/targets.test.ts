@@ -27,7 +27,7 @@ test('every shipped target loads, and is named like its file', async () => {
 
 test('an unknown target names the nearest', async () => {
   await expect(loadTarget('nano33bel')).rejects.toThrow(/did you mean nano33ble\?/);
-  await expect(loadTarget('zzzz')).rejects.toThrow(/^no target named zzzz$/);
+  await expect(loadTarget('zzzz')).rejects.toThrow(/^there is no target zzzz$/);
 });
 
 describe('target files with faults', () => {

@@ -25,7 +25,7 @@ export function overruleRollout(context: Context, name: string | null, options: 
   return say(context, name, options, (row) => {
     refuseUnless(row, ['paused'], 'no gate has paused it');
     if (row.state.by !== 'gate')
-      throw fail('ROLLOUT_NOT_NOW', { rollout: row.name, reason: 'no gate has paused it: `resume` goes on' });
+      throw fail('ROLLOUT_NOT_NOW', { rollout: row.name, reason: 'no gate has paused it; use `resume` to continue' });
     return { kind: 'overrule' };
   });
 }
@@ -39,7 +39,7 @@ export function abortRollout(context: Context, name: string | null, options: Opt
       rollBack ? 'it is stopped' : 'it has ended',
     );
     if (rollBack && row.previous === null)
-      throw fail('ROLLOUT_NOT_NOW', { rollout: row.name, reason: 'no bundle is known to go back to' });
+      throw fail('ROLLOUT_NOT_NOW', { rollout: row.name, reason: 'the previous bundle is unknown' });
     return { kind: 'abort', rollBack };
   });
 }

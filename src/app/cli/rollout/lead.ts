@@ -34,9 +34,7 @@ export function showing({ progress, signal }: Context, row: RolloutRow): AgentOp
       ),
     onStore: (reason) =>
       progress.note(
-        reason === null
-          ? 'the store is back'
-          : `${reason}; it is tried again for ten minutes, and no device is told meanwhile`,
+        reason === null ? 'the store is back' : `${reason}; retrying for ten minutes, no device is notified meanwhile`,
       ),
     onEvent: (event) => {
       const text = eventText(event);
@@ -62,7 +60,7 @@ function eventText(event: RolloutEvent): string | null {
     case 'device':
       return event.code === null ? `${event.id}: ${event.phase}` : `${event.id}: ${event.phase} (${event.code})`;
     case 'joined':
-      return `${event.id} has come to the fleet`;
+      return `${event.id} has joined`;
     case 'quarantined':
       return quarantineText(event);
     case 'broker':

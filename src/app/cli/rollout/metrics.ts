@@ -13,7 +13,7 @@ export async function serveMetrics(
 ): Promise<() => Promise<void>> {
   if (where === undefined) return async () => undefined;
   const [, host = '127.0.0.1', port] = /^(?:(.+):)?(\d{1,5})$/.exec(where) ?? [];
-  if (port === undefined) throw fail('USAGE', { reason: `--metrics ${where}: it is a port, or HOST:PORT` });
+  if (port === undefined) throw fail('USAGE', { reason: `--metrics ${where}: must be a port, or HOST:PORT` });
   const server = http.createServer((request, response) => {
     if (request.url !== '/metrics') return void response.writeHead(404).end();
     summary()

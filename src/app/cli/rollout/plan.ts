@@ -36,8 +36,7 @@ export async function planRollout(
 export async function planOf(file: string | null, options: Readonly<Record<string, unknown>>): Promise<RolloutPlan> {
   const { bundle, name, waves, tag, id, share, concurrency, bandwidth } = options;
   if (file !== null) {
-    if (bundle !== undefined)
-      throw fail('USAGE', { reason: 'give a plan, or --bundle and what goes with it, not both' });
+    if (bundle !== undefined) throw fail('USAGE', { reason: 'give either a plan, or --bundle with its options' });
     return readPlan(file);
   }
   if (bundle === undefined)

@@ -10,7 +10,7 @@ export function reportRollout(
   options: Readonly<Record<string, unknown>>,
 ): Promise<Outcome> {
   if ([options.html, options.markdown, options.junit].every((file) => file === undefined))
-    throw fail('USAGE', { reason: 'say what to write: --html FILE, --markdown FILE, --junit FILE' });
+    throw fail('USAGE', { reason: 'choose an output: --html FILE, --markdown FILE, --junit FILE' });
   return withStore(options, async (store) => {
     const row = await findRollout(store, name, options);
     const files = await writeReports(store, row, await summarize(store, row), options);

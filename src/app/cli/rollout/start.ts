@@ -51,5 +51,5 @@ export async function startRollout(
 }
 
 function missingText(ids: readonly string[]): string {
-  return `the broker does not know ${devicesText(ids.length)} any more that the rollout before has reached: ${namedText(ids)} (\`expect\` in a plan refuses that)`;
+  return `${devicesText(ids.length)} of the previous rollout are missing at the broker: ${namedText(ids)} (\`expect\` in a plan makes this an error)`;
 }

@@ -25,6 +25,6 @@ export async function findRollout(store: RolloutStore, name: string | null, { fl
     throw fail('ROLLOUT_UNKNOWN', { rollout: name ?? '', store: store.uri, known: known === '' ? 'none' : known });
   }
   if (others.length > 0)
-    throw fail('USAGE', { reason: `${name} is a rollout of several fleets: say which with --fleet` });
+    throw fail('USAGE', { reason: `several fleets have a rollout ${name}: select one with --fleet` });
   return found;
 }

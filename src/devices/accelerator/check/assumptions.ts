@@ -32,7 +32,7 @@ const no = (evidence: string): AssumptionResult => ({ verdict: 'refuted', eviden
 const unseen = (evidence: string): AssumptionResult => ({ verdict: 'unseen', evidence });
 const judged = (holds: boolean, evidence: string): AssumptionResult => (holds ? yes(evidence) : no(evidence));
 
-const ranAlready = 'it ran its firmware already: pull the plug, put it in again, and run this once more';
+const ranAlready = 'it was already running its firmware: unplug it, plug it in again, and run this again';
 const failed = (seen: Observations, ...of: readonly string[]): string =>
   seen.failures
     .filter(({ step }) => of.includes(step))
@@ -271,7 +271,7 @@ export const assumptions: readonly Assumption[] = [
       const words = inferenceTransfers(seen, 'in', endpoints.interrupt).map(({ bytes }) => bytes);
       return judged(
         words.every((bytes) => (Number.parseInt(bytes.slice(0, 2), 16) & fatalErrorBit) === 0),
-        words.length === 0 ? 'it said nothing' : `it said ${words.slice(0, 8).join(', ')}`,
+        words.length === 0 ? 'no output' : `it said ${words.slice(0, 8).join(', ')}`,
       );
     }),
   },
@@ -362,9 +362,7 @@ export const assumptions: readonly Assumption[] = [
     judge: (seen) => {
       if (seen.provoked === null)
         return unseen(
-          seen.failures.some(({ step }) => step === steps.provoked)
-            ? failed(seen, steps.provoked)
-            : 'ask for it with --provoke',
+          seen.failures.some(({ step }) => step === steps.provoked) ? failed(seen, steps.provoked) : 'not provoked',
         );
       const { error, status, rightAfterwards } = seen.provoked;
       return judged(
@@ -382,7 +380,7 @@ export const assumptions: readonly Assumption[] = [
         return unseen(
           seen.failures.some(({ step }) => step === steps.unplugged)
             ? failed(seen, steps.unplugged)
-            : 'ask for it with --unplug',
+            : 'the plug was not pulled',
         );
       const { error, rightAfterwards } = seen.unplugged;
       if (error === null) return unseen('it was not unplugged');

@@ -75,20 +75,20 @@ export class Machine {
         };
       }
     }
-    throw new Refusal(`${data.byteLength} bytes of instructions that belong to no program that is known`);
+    throw new Refusal(`${data.byteLength} bytes of instructions that belong to no known program`);
   }
 
   private requireCached({ executable }: LoadedExecutable, { program: { caching } }: EmulatedProgram): void {
     if (executable.kind === 'execution-only' && caching !== null && !this.cached.has(caching))
-      throw new Refusal('it runs on parameters that are not cached');
+      throw new Refusal('it uses parameters that are not cached');
   }
 
   private takeInstructions({ executable }: LoadedExecutable, chunk: number, tag: number, data: Uint8Array): void {
     if (tag !== Tag.instructions || !sameInstructions(executable, chunk, data))
-      throw new Refusal(`chunk ${chunk} of its instructions was to come, not ${data.byteLength} bytes of kind ${tag}`);
+      throw new Refusal(`chunk ${chunk} of its instructions was expected, not ${data.byteLength} bytes of kind ${tag}`);
     for (const { half, bit } of executable.instructions[chunk]?.fields ?? []) {
       if (half === 'lower' && wordAt(data, bit) % alignmentBytes !== 0)
-        throw new Refusal(`an address that is no multiple of ${alignmentBytes}`);
+        throw new Refusal(`an address that is not a multiple of ${alignmentBytes}`);
     }
   }
 
@@ -101,11 +101,11 @@ export class Machine {
     const wanted = place.of === 'parameters' ? Tag.parameters : Tag.input;
     if (tag !== wanted || data.byteLength !== bytes)
       throw new Refusal(
-        `${bytes} bytes of kind ${wanted} (${place.of}) were to come, not ${data.byteLength} of kind ${tag}`,
+        `${bytes} bytes of kind ${wanted} (${place.of}) were expected, not ${data.byteLength} of kind ${tag}`,
       );
     if (place.of === 'parameters') {
       if (!Buffer.from(loaded.executable.parameters.subarray(offset, offset + bytes)).equals(data))
-        throw new Refusal('other parameters than those of the program');
+        throw new Refusal('parameters that differ from those of the program');
     } else if (place.of === 'input') {
       const input = elementAt(inputs, place.layer);
       input.set(data.subarray(0, Math.max(0, input.byteLength - offset)), offset);

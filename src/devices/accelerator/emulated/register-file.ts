@@ -125,8 +125,9 @@ export class RegisterFile {
     if (this.get(registers.hibErrorStatus) !== 0n) return 'it has stopped after an error';
     const halted = [...runControls.core, ...runControls.tiles].find((register) => this.get(register) !== runStates.run);
     if (halted !== undefined) return `${halted.name} is not set to run`;
-    if (this.get(registers.multipleOutEndpoints) !== 0n) return 'it wants an endpoint for each kind of data';
-    if (this.get(registers.descriptorEndpoints) !== 0xf0n) return 'its events are not set to interrupts alone';
+    if (this.get(registers.multipleOutEndpoints) !== 0n)
+      return 'it is configured for an endpoint for each kind of data';
+    if (this.get(registers.descriptorEndpoints) !== 0xf0n) return 'its events are not restricted to interrupts';
     return null;
   }
 

@@ -33,7 +33,7 @@ export function dfuWay(devices: ListUsb = usbDevices): FindWay<'dfu'> {
         const dfu = await claimDfu(bootloader, area.alternate);
         try {
           if (!dfu.functions.canDownload)
-            throw fail('DFU_DEVICE', { device: found.uri, reason: 'it takes no downloads' });
+            throw fail('DFU_DEVICE', { device: found.uri, reason: 'it does not accept downloads' });
           if (area.sectors === null) return await writePlainDfu(dfu, image, run);
           return await writeDfuSe(dfu, image, place, area.sectors, target.flash?.start ?? 0, run);
         } catch (error) {
@@ -66,7 +66,7 @@ function areaOf({ uri, dfu }: DfuDevice, { image, place }: FlashJob, wanted: str
   const list = named.map(({ text }) => text).join('; ');
   const missing =
     wanted === undefined
-      ? 'has the address of the first slot, and plain DFU needs `alternate` in the target file'
+      ? 'has the address of the first slot; plain DFU needs `alternate` in the target file'
       : `is named ${wanted}`;
   throw fail('DFU_DEVICE', { device: uri, reason: `none of its alternate settings (${list}) ${missing}` });
 }

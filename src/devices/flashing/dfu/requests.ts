@@ -19,15 +19,15 @@ const statusTexts = [
   'errERASE: memory could not be erased',
   'errCHECK_ERASED: memory is not erased',
   'errPROG: programming failed',
-  'errVERIFY: what was written is not what was sent',
+  'errVERIFY: the written data differs from what was sent',
   'errADDRESS: an address outside its memory',
-  'errNOTDONE: not all was sent',
+  'errNOTDONE: the download is incomplete',
   'errFIRMWARE: its firmware is broken',
   'errVENDOR: protected, or another reason of its own',
   'errUSBR',
   'errPOR',
   'errUNKNOWN',
-  'errSTALLEDPKT: a request that it does not know here',
+  'errSTALLEDPKT: an unexpected request',
 ];
 
 /** Its functional descriptor. */
@@ -82,7 +82,7 @@ export class DfuInterface {
   async getStatus(): Promise<DfuStatus> {
     const { status, data } = await this.answered(this.device.controlTransferIn(this.setup(Request.getStatus, 0), 6));
     if (status !== 'ok' || data === undefined || data.byteLength < 6)
-      throw fail('DFU_DEVICE', { device: this.name, reason: 'it tells no status' });
+      throw fail('DFU_DEVICE', { device: this.name, reason: 'it does not report its status' });
     return {
       status: data.getUint8(0),
       state: data.getUint8(4),
@@ -118,7 +118,7 @@ export class DfuInterface {
       if (now.state === State.error) throw this.refused('what was sent', now.status);
       await delay(Math.min(now.waitMs, this.timeoutMs));
     }
-    throw fail('DFU_DEVICE', { device: this.name, reason: 'it does not come to an end' });
+    throw fail('DFU_DEVICE', { device: this.name, reason: 'it does not finish' });
   }
 
   private async settle(what: string): Promise<void> {

@@ -29,12 +29,12 @@ export function sectorsOf(
     0,
   );
   if (covered < image.byteLength)
-    throw outside(`its memory does not reach from ${hexAddress(address)} to ${hexAddress(end)}`);
+    throw outside(`its memory does not extend from ${hexAddress(address)} to ${hexAddress(end)}`);
   for (const { start, end: behind, erasable, writable } of touched) {
     const place = `the sector from ${hexAddress(start)} to ${hexAddress(behind)}`;
     if (!writable || !erasable) throw outside(`${place} cannot be written`);
     if (start < partition.start || behind > partition.end)
-      throw outside(`${place} would be erased, and holds more than models`);
+      throw outside(`${place} would be erased, but contains more than models`);
   }
   return touched;
 }

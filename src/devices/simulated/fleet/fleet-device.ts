@@ -172,7 +172,7 @@ export class FleetDevice {
     this.abandon();
     this.taken = desired;
     if (desired.len > slotBytesOf(this.target))
-      return this.fail(desired, 'IMAGE_TOO_LARGE', `${desired.len} bytes do not fit a slot`);
+      return this.fail(desired, 'IMAGE_TOO_LARGE', `${desired.len} bytes do not fit into a slot`);
     const { active } = this.slots;
     // A model that already runs needs no download, but must be proved.
     if (active !== null && this.holds(active, desired)) return this.step(() => this.prove(desired, active));
@@ -262,7 +262,7 @@ export class FleetDevice {
     const { desired } = download;
     this.abandon();
     const image = download.image();
-    if (image === null) return this.fail(desired, 'HASH_MISMATCH', 'the blocks are not the image that was promised');
+    if (image === null) return this.fail(desired, 'HASH_MISMATCH', 'the blocks do not match the announced image');
     const slot = this.slots.inactive;
     try {
       this.slots.erase(slot);
@@ -285,24 +285,20 @@ export class FleetDevice {
     this.once(desired, this.store.verdict(bytes), (verdict) =>
       slot.bytes === bytes
         ? this.judged(desired, slot, verdict)
-        : this.fail(desired, 'HASH_MISMATCH', 'the slot was written otherwise meanwhile'),
+        : this.fail(desired, 'HASH_MISMATCH', 'the slot was overwritten meanwhile'),
     );
   }
 
   private judged(desired: Desired, slot: Slot, verdict: SelfTestResult): void {
     if (this.faults.has('bad-signature'))
-      return this.fail(desired, 'SIGNATURE_INVALID', 'no key of this device has made the signature');
+      return this.fail(desired, 'SIGNATURE_INVALID', 'the signature is not from a key of this device');
     if (this.faults.has('wrong-result'))
       return this.fail(desired, 'SELF_TEST_FAILED', `${verdict.vectors} of ${verdict.vectors} vectors`);
     if (verdict.refusal !== null) return this.fail(desired, verdict.refusal.code, verdict.refusal.detail);
     const counter = this.store.counter(slot.bytes);
     const { floor } = this.slots;
     if (counter < floor)
-      return this.fail(
-        desired,
-        'COUNTER_TOO_LOW',
-        `the image has counter ${counter}, the newest that was confirmed ${floor}`,
-      );
+      return this.fail(desired, 'COUNTER_TOO_LOW', `the image has counter ${counter}; the minimum is ${floor}`);
     slot.tested = true;
     if (!this.faults.has('still-old')) this.slots.activate(slot);
     this.report(desired, 'pending');

@@ -36,10 +36,12 @@ export function fleetFaultsNamed(texts: readonly string[]): { readonly name: Fle
     const [wanted, shareText = '100%'] = text.split('=');
     const name = fleetFaultNames.find((known) => known === wanted);
     if (name === undefined)
-      throw fail('USAGE', { reason: `no fault of fleets is named ${wanted}; there are ${fleetFaultNames.join(', ')}` });
+      throw fail('USAGE', {
+        reason: `there is no fleet fault ${wanted}; the faults are ${fleetFaultNames.join(', ')}`,
+      });
     const share = shareText.endsWith('%') ? Number(shareText.slice(0, -1)) / 100 : Number(shareText);
     if (shareText.trim() === '' || !(share >= 0 && share <= 1))
-      throw fail('USAGE', { reason: `--fault ${text}: the share is one between 0 and 1, or 0% and 100%` });
+      throw fail('USAGE', { reason: `fault ${text}: the share must be between 0 and 1, or 0% and 100%` });
     return { name, share };
   });
 }

@@ -139,12 +139,14 @@ async function serveDevice(
   // Created on demand: most devices of a fleet never receive SMP packets.
   let server: ServedDevice | null = null;
   const activated = (): void => {
-    onEvent(`${id} runs another model, which somebody has pushed`);
+    onEvent(`${id} runs another model, which a client has pushed`);
     device.changedOtherwise();
   };
   let toldUnstable = false;
   connection.onChange = (connected) => {
-    onEvent(`${id} is ${connected ? 'at its broker again' : 'cut off from its broker, and tries again'}`);
+    onEvent(
+      `${id} is ${connected ? 'connected to its broker again' : 'disconnected from its broker and reconnecting'}`,
+    );
     if (connected) device.connected();
     else if (connection.isUnstable && !toldUnstable) {
       toldUnstable = true;
@@ -195,7 +197,7 @@ async function serveDevice(
 
 /** With MQTT 3.1.1 a broker cannot refuse a message: it drops it. */
 const silentRefusal =
-  'the broker does not return what this device publishes: perhaps it may not write under this name, or not read it';
+  'the broker does not return what this device publishes: it may not be allowed to write or read under this name';
 /** Timeouts for the acknowledgement of the first message, and for the return of a retained one. */
 const [acknowledgedWithinMs, returnsWithinMs] = [10_000, 2000];
 

@@ -164,12 +164,9 @@ describe('the firmware', () => {
     expect((await usb.devices())[0]).toMatchObject({ vendorId: 0x1a6e });
   });
 
-  test('is asked for where there is none, with the way out', async () => {
+  test('a missing file is an error', async () => {
     const none = attach(emulated({ firmware }), { firmware: { libraries: [`${folder}/libedgetpu.so.1`] } });
-    await expect(none).rejects.toMatchObject({
-      code: 'EDGETPU_FIRMWARE_MISSING',
-      hint: expect.stringContaining('ATOLL_EDGETPU_FIRMWARE='),
-    });
+    await expect(none).rejects.toMatchObject({ code: 'EDGETPU_FIRMWARE_MISSING' });
   });
 
   test('that the device does not run: it does not come back', async () => {
@@ -184,7 +181,7 @@ describe('the firmware', () => {
     ['nothing', new Uint8Array(0), '0 bytes'],
     ['far too much', new Uint8Array(70_000), '70000 bytes'],
     ['no code of its controller', Uint8Array.of(1, 2, 3), 'jump'],
-    ['a library without it', Buffer.from('\x7fELF and so on', 'latin1'), 'another firmware'],
+    ['a library without it', Buffer.from('\x7fELF and so on', 'latin1'), 'a different firmware'],
   ])('that is none is refused: %s', async (_, content, reason) => {
     writeFileSync(`${folder}/none.bin`, content);
     await expect(findFirmware({ path: `${folder}/none.bin` })).rejects.toMatchObject({
@@ -291,7 +288,7 @@ describe('whatever goes wrong', () => {
     const stranger = programIn(compiledPair(9).compiled);
     const failure = await within(accelerator.run(stranger, [sampleOf(1)]));
     expect(failure).toMatchObject({ code: expect.stringMatching(/^EDGETPU_(FATAL|TRANSFER)$/) });
-    expect(usb.chip.refusal).toContain('belong to no program');
+    expect(usb.chip.refusal).toContain('belong to no known program');
     // All that follows fails the same way, at once.
     await expect(accelerator.run(program, [sampleOf(1)])).rejects.toBe(failure);
     await accelerator.close();
@@ -351,7 +348,7 @@ describe('what a real one may do', () => {
     await expect.poll(() => accelerator.broken).toBe(true);
     await expect(accelerator.run(program, [sampleOf(1)])).rejects.toMatchObject({
       code: 'EDGETPU_FATAL',
-      message: expect.stringContaining('does not tell'),
+      message: expect.stringContaining('could not be read'),
     });
     await accelerator.close();
   });
@@ -417,8 +414,8 @@ describe('a program that this driver cannot run', () => {
   test.each([
     ['for another chip', changed({ chip: 'abrolhos' }), 'chip abrolhos'],
     ['of batches', changed({ batchSize: 4 }), 'batches of 4'],
-    ['whose transfers only the device knows', changed({ deterministic: false }), 'beforehand'],
-    ['without transfers', changed({ transfers: [] }), 'beforehand'],
+    ['whose transfers only the device knows', changed({ deterministic: false }), 'in advance'],
+    ['without transfers', changed({ transfers: [] }), 'in advance'],
     [
       'that caches with inputs',
       {

@@ -56,13 +56,13 @@ describe('refuses', () => {
   const good = compressImage(image, 1024);
   const changed = (at: number, value: number): Uint8Array => good.with(at, value);
   test.each([
-    ['another beginning', changed(0, 0), /does not begin with ATLZ/],
+    ['another beginning', changed(0, 0), /does not start with ATLZ/],
     ['another version', changed(4, 9), /format version 9/],
     ['blocks too large', changed(5, 20), /blocks of 1048576 bytes/],
     ['a block longer than deflate makes any', changed(17, 0xff), /block 0 has \d+ compressed bytes/],
     ['a block that is no deflate', changed(18, 0xff), /block 0/],
     ['a block that inflates to more than a block', new Uint8Array(Buffer.concat([changed(5, 9)])), /block 0/],
-    ['bytes behind the end', new Uint8Array(Buffer.concat([good, good])), /behind the end/],
+    ['bytes behind the end', new Uint8Array(Buffer.concat([good, good])), /beyond the end/],
   ])('%s', (_, stream, message) => {
     const read = (): unknown => new CompressedReader().add(stream);
     expect(read).toThrow(expect.objectContaining({ code: 'COMPRESSED_IMAGE_INVALID' }));

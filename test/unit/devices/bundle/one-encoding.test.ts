@@ -48,7 +48,7 @@ describe('images', () => {
 
 describe('signatures', () => {
   test.each(otherEncodings.signatures)('$name', ({ bytes }) => {
-    expect(faultOfSignature(bytesOf(bytes), manifest, [key])).toBe('the signature is no COSE_Sign1');
+    expect(faultOfSignature(bytesOf(bytes), manifest, [key])).toBe('the signature is not a COSE_Sign1');
   });
 
   test('an algorithm other than that of the key', () => {
@@ -56,7 +56,7 @@ describe('signatures', () => {
     // The value of label 1 in the protected header: EdDSA (-8) becomes ES256 (-7), in CBOR.
     expect([...signature.subarray(1, 5)]).toEqual([0x43, 0xa1, 0x01, 0x27]);
     signature[4] = 0x26;
-    expect(faultOfSignature(signature, manifest, [key])).toBe('it names another algorithm than its key has');
+    expect(faultOfSignature(signature, manifest, [key])).toBe('its algorithm is not that of its key');
   });
 
   test('ES256: the lower s of the two that verify, whatever OpenSSL has drawn', () => {

@@ -38,7 +38,7 @@ test('who runs a model that somebody else replaces is told, and not answered by 
   await push(other, imageOf(second));
   await expect(runner.run(sampleOf(1), undefined)).rejects.toMatchObject({
     code: 'DEVICE_ERROR',
-    message: expect.stringContaining('somebody else has activated'),
+    message: expect.stringContaining('another client has activated'),
   });
   for (const client of [mine, other]) await client.close();
 });
@@ -63,7 +63,7 @@ sharedTest(
     });
     const outcome = expect(run).rejects.toMatchObject({
       code: 'DEVICE_ERROR',
-      message: expect.stringContaining('the watchdog ended it'),
+      message: expect.stringContaining('the watchdog stopped it'),
     });
     let answers = 0;
     while (!ended) {

@@ -97,9 +97,9 @@ test('probe-rs verifies by its exit code, and resets the board afterwards', asyn
 });
 
 test.each([
-  ['it ends well without a word of verifying', 'all fine\n', 0, 'it did not say that it verified: all fine'],
+  ['it ends well without a word of verifying', 'all fine\n', 0, 'it did not report that it verified: all fine'],
   ['it fails', 'Info : something\nError: open failed\nshutdown\n', 1, 'exit code 1: Error: open failed'],
-  ['it fails without a word', '', 3, 'exit code 3: it said nothing'],
+  ['it fails without a word', '', 3, 'exit code 3: no output'],
 ])('%s: an error with what it said', async (_what, said, code, reason) => {
   play('openocd', said, code);
   const way = await wayOf('disco-f746ng', 'openocd');

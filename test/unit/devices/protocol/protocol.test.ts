@@ -68,7 +68,7 @@ describe('golden packets', () => {
 describe('packets that are none', () => {
   test.each([
     ['too short', '0a0000', /3 bytes/],
-    ['a length that does not match', '0a00000900000000 a0', /announces 9 bytes of payload, 1 follow/],
+    ['a length that does not match', '0a00000900000000 a0', /announces 9 bytes of payload, but 1 follow/],
     ['a reserved version', '1a00000100000000 a0', /version bits 3/],
     ['an unknown operation', '0d00000100000000 a0', /operation 5/],
   ])('%s', (_, packet, message) => {

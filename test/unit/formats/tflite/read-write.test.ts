@@ -171,7 +171,7 @@ describe('files that are no sound model', () => {
       view.setUint32(tensors + 4 * i, last - (tensors + 4 * i), true);
     const name = follow(slot(last, 3));
     view.setUint32(name, 400000, true);
-    expect(() => readModel(large)).toThrow(/again and again/);
+    expect(() => readModel(large)).toThrow(/too often/);
   });
 
   test('many operators that share one long list of inputs are refused, not walked through again and again', () => {
@@ -194,7 +194,7 @@ describe('files that are no sound model', () => {
     const shared = follow(slot(operator(0), 1));
     for (let i = 1; i < view.getUint32(operators, true); i++)
       view.setUint32(slot(operator(i), 1), shared - slot(operator(i), 1), true);
-    expect(() => readModel(file)).toThrow(/again and again/);
+    expect(() => readModel(file)).toThrow(/too often/);
   });
 
   test('a shape of more dimensions than any kernel takes', () => {

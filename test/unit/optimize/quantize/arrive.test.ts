@@ -140,7 +140,7 @@ describe('models trained for quantization', () => {
       [0],
       [3],
     );
-    await expect(quantize(model, [])).rejects.toThrow(/the file does not say the ranges of 1 tensor/);
+    await expect(quantize(model, [])).rejects.toThrow(/the file does not contain the ranges of 1 tensor/);
     const { plan, warnings } = await quantize(model, [data]);
     expect(plan.subgraphs[0]?.activations[0]?.scale).toBe(Math.fround(2 / 255));
     expect(plan.subgraphs[0]?.activations[1]?.range).not.toBeNull();
@@ -185,7 +185,9 @@ test('integer operators that have no way back are named', async () => {
     [0],
     [1],
   );
-  await expect(quantize(model, [], { io: 'uint8' })).rejects.toThrow(/operator 0 SVDF.*cannot be taken back to float/);
+  await expect(quantize(model, [], { io: 'uint8' })).rejects.toThrow(
+    /operator 0 SVDF.*cannot be converted back to float/,
+  );
 });
 
 test('a zero point that the type cannot have is named', async () => {

@@ -188,7 +188,7 @@ describe('saved statistics', () => {
       subgraphs: known.subgraphs.map((subgraph) => ({ ...subgraph, tensors: subgraph.tensors.slice(1) })),
     };
     await expect(quantize(denseModel(), [], { calibration: short })).rejects.toThrow(/one entry for each tensor/);
-    expect(() => parseCalibration('{', 'broken.json')).toThrow(/broken.json is no JSON/);
+    expect(() => parseCalibration('{', 'broken.json')).toThrow(/broken.json is not JSON/);
     expect(() => parseCalibration(calibrationText(known).replace('"runs":40', '"runs":-1'), 'edited.json')).toThrow(
       /edited.json, subgraphs.0/,
     );
