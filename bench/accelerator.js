@@ -46,5 +46,6 @@ await accelerator.close();
 overheads.sort((a, b) => a - b);
 const at = (share) => overheads[Math.floor(share * (overheads.length - 1))].toFixed(3);
 console.log(
-  `${path.basename(file)}: driver ${at(0.5)} ms median, ${at(0.95)} ms p95, ${at(0)} ms at least, of ${overheads.length} inferences (${process.version})`,
+  `${path.basename(file)}: driver ${at(0.5)} ms median, ${at(0.95)} ms p95, ${at(0)} ms at least, of ` +
+    `${overheads.length} inferences (${process.version})`,
 );

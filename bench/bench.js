@@ -19,7 +19,9 @@ async function processFigures(args, runs = 5) {
   const times = [];
   const cpuTimes = [];
   const peaks = [];
-  const probe = `process.on('exit', () => { const { maxRSS, userCPUTime, systemCPUTime } = process.resourceUsage(); process.stderr.write('\\n@' + maxRSS + ' ' + (userCPUTime + systemCPUTime)); })`;
+  const probe =
+    `process.on('exit', () => { const { maxRSS, userCPUTime, systemCPUTime } = process.resourceUsage(); ` +
+    `process.stderr.write('\\n@' + maxRSS + ' ' + (userCPUTime + systemCPUTime)); })`;
   for (let i = 0; i < runs; i++) {
     const start = performance.now();
     const { stderr } = await run(

@@ -93,10 +93,13 @@ try {
   const { blocks, perDevice } = expectedBytes(image, plan);
   const expected = blocks + devices * perDevice;
   console.log(
-    `${path.basename(file)}, ${image.byteLength} bytes: ${summary.counts.confirmed} of ${devices} confirmed after ${took} s`,
+    `${path.basename(file)}, ${image.byteLength} bytes: ${summary.counts.confirmed} of ${devices} confirmed ` +
+      `after ${took} s`,
   );
   console.log(
-    `the agent published ${counts.bytes} bytes in ${counts.published} messages: ${(100 * (counts.bytes / expected - 1)).toFixed(2)} % more than ${blocks} of blocks once and ${perDevice} for each device`,
+    `the agent published ${counts.bytes} bytes in ${counts.published} messages: ` +
+      `${(100 * (counts.bytes / expected - 1)).toFixed(2)} % more than ${blocks} of blocks once and ${perDevice} ` +
+      'for each device',
   );
   console.log(`it heard ${counts.heard} messages, and took ${Math.round(largest / 2 ** 20)} MiB of memory at most`);
   await store.close();

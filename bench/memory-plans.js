@@ -16,11 +16,13 @@ for (const file of files) {
   if (simulates(model)) plans.push({ file, plan: planMemory(model, referenceKernels) });
 }
 const row = ({ file, plan: { headBytesBefore, headBytes, lowerBoundBytes, provenOrder } }) =>
-  `| ${path.basename(file, '.tflite')} | ${headBytesBefore} | ${headBytes} | ${lowerBoundBytes} | ${(100 * (1 - headBytes / headBytesBefore)).toFixed(1)} % | ${provenOrder ? 'yes' : 'no'} |`;
+  `| ${path.basename(file, '.tflite')} | ${headBytesBefore} | ${headBytes} | ${lowerBoundBytes} | ` +
+  `${(100 * (1 - headBytes / headBytesBefore)).toFixed(1)} % | ${provenOrder ? 'yes' : 'no'} |`;
 const smaller = plans.filter(({ plan }) => plan.headBytes < plan.headBytesBefore);
 const atBound = plans.filter(({ plan }) => plan.headBytes === plan.lowerBoundBytes && plan.provenOrder).length;
 console.log(
-  `${plans.length} models: ${smaller.length} smaller, ${atBound} as small as any order and placement allow, none larger\n`,
+  `${plans.length} models: ${smaller.length} smaller, ${atBound} as small as any order and placement allow, ` +
+    'none larger\n',
 );
 console.log(
   '| model | planned by TFLM | with a plan | least possible | saved | proven |\n| --- | --- | --- | --- | --- | --- |',

@@ -67,7 +67,8 @@ for (let i = 0; i < devices; i++) {
   virtual.publish(topics.reported(idOf(i)), idle, true, true);
 }
 console.log(
-  `${devices} devices have reported after ${seconds(building)} s: ${mebibytes()} MiB, of which the broker's are the most`,
+  `${devices} devices have reported after ${seconds(building)} s: ${mebibytes()} MiB, of which the broker's ` +
+    'are the most',
 );
 
 const store = await openStore(':memory:');
@@ -135,10 +136,12 @@ const summary = await summarize(store, await store.rollout(row.no), time.now());
 console.table(rows);
 const { blocks, perDevice } = expectedBytes(image, plan);
 console.log(
-  `${summary.counts.confirmed} of ${devices} confirmed in ${seconds(leading)} s, ${((time.now() - began) / 1000).toFixed(0)} s of their own time`,
+  `${summary.counts.confirmed} of ${devices} confirmed in ${seconds(leading)} s, ` +
+    `${((time.now() - began) / 1000).toFixed(0)} s of their own time`,
 );
 console.log(
-  `at most ${mostAwake} were under way at once; the agent published ${counts.bytes} bytes (${blocks} of blocks, up to ${perDevice} for each device)`,
+  `at most ${mostAwake} were under way at once; the agent published ${counts.bytes} bytes (${blocks} of ` +
+    `blocks, up to ${perDevice} for each device)`,
 );
 // What is left without the broker is what the agent must remember: records of devices, in its memory and in the
 // store's.
@@ -149,7 +152,8 @@ for (let i = 0; i < 3; i++) {
 }
 const { heapUsed, arrayBuffers } = process.memoryUsage();
 console.log(
-  `without the broker ${Math.round((heapUsed + arrayBuffers) / devices)} bytes of heap for each device, in all ${Math.round(heapUsed / 2 ** 20)} MiB`,
+  `without the broker ${Math.round((heapUsed + arrayBuffers) / devices)} bytes of heap for each device, in all ` +
+    `${Math.round(heapUsed / 2 ** 20)} MiB`,
 );
 if (summary.counts.confirmed !== devices) process.exitCode = 1;
 await store.close();

@@ -125,17 +125,20 @@ if (options.json) console.log(JSON.stringify({ schema: 'atoll/bench-simulator/1'
 else {
   console.log(machine);
   console.log(
-    `${'model'.padEnd(42)} ${'Atoll ms'.padStart(9)} ${'LiteRT.js ms'.padStart(13)} ${'ratio'.padStart(6)} ${'GMAC/s'.padStart(7)}`,
+    `${'model'.padEnd(42)} ${'Atoll ms'.padStart(9)} ${'LiteRT.js ms'.padStart(13)} ${'ratio'.padStart(6)} ` +
+      `${'GMAC/s'.padStart(7)}`,
   );
   const number = (value, digits) => (value === null ? '-' : value.toFixed(digits));
   for (const { model, atollMs, liteRtMs, ratio, gmacPerSecond, operators } of results) {
     console.log(
-      `${model.padEnd(42)} ${number(atollMs, 3).padStart(9)} ${number(liteRtMs, 3).padStart(13)} ${number(ratio, 2).padStart(6)} ${number(gmacPerSecond, 1).padStart(7)}`,
+      `${model.padEnd(42)} ${number(atollMs, 3).padStart(9)} ${number(liteRtMs, 3).padStart(13)} ` +
+        `${number(ratio, 2).padStart(6)} ${number(gmacPerSecond, 1).padStart(7)}`,
     );
     if (!options.operators) continue;
     for (const { index, op, latencyMs, gmacPerSecond: speed } of operators) {
       console.log(
-        `  ${String(index).padStart(3)} ${op.padEnd(34)} ${latencyMs.toFixed(4).padStart(12)} ms ${speed === null ? '' : `${speed.toFixed(1)} GMAC/s`}`,
+        `  ${String(index).padStart(3)} ${op.padEnd(34)} ${latencyMs.toFixed(4).padStart(12)} ms ` +
+          `${speed === null ? '' : `${speed.toFixed(1)} GMAC/s`}`,
       );
     }
   }

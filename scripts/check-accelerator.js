@@ -66,7 +66,8 @@ async function main() {
     process.stdout.write(`${marks[verdict].padEnd(9)} ${id}: ${says}\n${' '.repeat(10)}${evidence}\n`);
   const count = (verdict) => findings.filter((finding) => finding.verdict === verdict).length;
   process.stdout.write(
-    `\n${count('confirmed')} confirmed, ${count('refuted')} refuted, ${count('unseen')} not seen. The report is ${report}: attach it to an issue of the project.\n`,
+    `\n${count('confirmed')} confirmed, ${count('refuted')} refuted, ${count('unseen')} not seen. The report ` +
+      `is ${report}: attach it to an issue of the project.\n`,
   );
   return count('refuted') > 0 || seen.runs === null ? 1 : 0;
 }

@@ -167,7 +167,8 @@ async function check(image, profile, model, input) {
     if (run.measurement === undefined) throw new Error(JSON.stringify(run));
     const { samples, equalSamples } = run.measurement.agreement;
     console.log(
-      `  ${path.basename(model)}: self-test ${pushed.selfTest.vectors} of ${pushed.selfTest.vectors}; ${equalSamples} of ${samples} outputs equal`,
+      `  ${path.basename(model)}: self-test ${pushed.selfTest.vectors} of ${pushed.selfTest.vectors}; ` +
+        `${equalSamples} of ${samples} outputs equal`,
     );
     if (equalSamples !== samples) process.exitCode = 1;
   } finally {

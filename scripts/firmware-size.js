@@ -60,7 +60,8 @@ if (process.argv.includes('--check')) {
     );
     if (Math.abs(said - bytes) > bytes / 10) {
       console.error(
-        `firmware-protocol/README.md says ${said} bytes for ${part}; it takes ${bytes}: run node scripts/firmware-size.js`,
+        `firmware-protocol/README.md says ${said} bytes for ${part}; it takes ${bytes}: run node ` +
+          'scripts/firmware-size.js',
       );
       process.exitCode = 1;
     }

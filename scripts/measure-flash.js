@@ -247,7 +247,8 @@ const head = `# Written by scripts/measure-flash.js: bytes of flash of a linked 
 # ${compiler.split('\n')[0]}; interpreter -Os, kernels -O2, CMSIS-NN -Ofast, newlib-nano, sections collected.
 `;
 const linesOf = ({ kernels, core, interpreterBytes, operators: names, shared }) =>
-  `- kernels: ${kernels}\n  core: ${core}\n  interpreterBytes: ${interpreterBytes}\n  operators: [${names.join(', ')}]\n  pieces:\n${shared.map(([size, mask]) => `    - [${size}, '${mask}']\n`).join('')}`;
+  `- kernels: ${kernels}\n  core: ${core}\n  interpreterBytes: ${interpreterBytes}\n  operators: ` +
+  `[${names.join(', ')}]\n  pieces:\n${shared.map(([size, mask]) => `    - [${size}, '${mask}']\n`).join('')}`;
 const builds = [];
 for (const core of Object.keys(cores)) {
   for (const kernels of ['reference', 'cmsis-nn']) {

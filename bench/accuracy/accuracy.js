@@ -219,6 +219,7 @@ function summarize(rows) {
   const more = real.filter(({ google, best }) => best.signalToNoise >= google.signalToNoise + 1);
   const agree = both.filter(({ google, best }) => best.agreement >= google.agreement);
   console.log(
-    `${both.length} models; at least Google's signal to noise on ${atLeast.length}, 1 dB or more above on ${more.length}; agreement at least Google's on ${agree.length}`,
+    `${both.length} models; at least Google's signal to noise on ${atLeast.length}, 1 dB or more above on ` +
+      `${more.length}; agreement at least Google's on ${agree.length}`,
   );
 }

@@ -60,7 +60,8 @@ try {
   }
   console.log(`${path.basename(model)}, 100 samples, whole process, medians of ${rounds}`);
   console.log(
-    `TensorFlow ${median(theirs).toFixed(2)} s, atoll ${median(ours).toFixed(2)} s: ${(median(ours) / median(theirs)).toFixed(2)} of its time; peak ${peak.toFixed(0)} MiB`,
+    `TensorFlow ${median(theirs).toFixed(2)} s, atoll ${median(ours).toFixed(2)} s: ` +
+      `${(median(ours) / median(theirs)).toFixed(2)} of its time; peak ${peak.toFixed(0)} MiB`,
   );
 } finally {
   rmSync(work, { recursive: true, force: true });

@@ -89,7 +89,8 @@ async function portCheck(port: string): Promise<DoctorCheck> {
       () => 'it does not exist',
     );
     const hint =
-      'add yourself to that group (often: sudo usermod -aG dialout $USER, then log in again), or install the udev rule below';
+      'add yourself to that group (often: sudo usermod -aG dialout $USER, then log in again), or install the ' +
+      'udev rule below';
     return { what: port, state: 'failed', detail: `${reasonOf(error)}; ${owner}`, hint };
   }
 }
@@ -125,7 +126,9 @@ async function firmwareCheck(): Promise<DoctorCheck> {
     what,
     state: 'warning',
     detail,
-    hint: `only needed for Coral accelerators: install libedgetpu1-std, or name apex_latest_single_ep.bin in ${firmwareVariable}`,
+    hint:
+      'only needed for Coral accelerators: install libedgetpu1-std, or name apex_latest_single_ep.bin in ' +
+      `${firmwareVariable}`,
   });
   return findFirmware().then(
     (found) => (found === null ? missing('not found') : { what, state: 'ok', detail: found.path, hint: null }),

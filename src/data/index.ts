@@ -27,7 +27,9 @@ export async function openDataset(file: string): Promise<Dataset> {
   if (first === undefined || others.length > 0) {
     throw fail('DATASET_INVALID', {
       where: file,
-      reason: `it contains ${1 + others.length} documents, one for each signature; a file with one document is needed here`,
+      reason:
+        `it contains ${1 + others.length} documents, one for each signature; a file with one document is needed ` +
+        'here',
     });
   }
   return open(file, first);

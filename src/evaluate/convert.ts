@@ -26,7 +26,8 @@ export function matchInputs(dataset: Dataset, inputs: readonly TensorInfo[]): nu
     const position = named >= 0 ? named : i;
     const shape = dataset.inputs[position]?.shape ?? null;
     if (shape !== null && dataset.windows === null && !sameButOnes(shape, input.shape)) {
-      const text = `a sample has shape [${shape.join(', ')}], input ${input.name} of the model [${input.shape.join(', ')}]`;
+      const text =
+        `a sample has shape [${shape.join(', ')}], input ${input.name} ` + `of the model [${input.shape.join(', ')}]`;
       throw mismatch(`${text}${advice(shape, input.shape)}`);
     }
     return position;
@@ -58,7 +59,10 @@ function advice(shape: readonly number[], wanted: readonly number[]): string {
   if (rest.length > 0 && sameButOnes([...rest, channels], wanted))
     return ': it looks like channels first (NCHW); `layout: nchw` in the dataset file transposes it';
   if (rest.length === 0)
-    return `: if its values are in that order, declare it with shape: [${wanted.filter((size, d) => d > 0 || size !== 1).join(', ')}]`;
+    return (
+      ': if its values are in that order, declare it with shape: ' +
+      `[${wanted.filter((size, d) => d > 0 || size !== 1).join(', ')}]`
+    );
   return ': the same number of values, but in other places';
 }
 

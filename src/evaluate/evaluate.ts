@@ -108,6 +108,8 @@ function chanceWarnings(metric: Metric, value: number, samples: number, classes:
   // Two standard deviations above chance.
   const limit = chance + 2 * Math.sqrt((chance * (1 - chance)) / samples);
   if (metric !== 'top1' || classes < 2 || samples < enoughSamples || value > limit) return [];
-  const message = `top1 is ${(100 * value).toFixed(1)} %, no better than random guessing among ${classes} classes: check that the data is scaled as for training and that labels follow the order of the outputs`;
+  const message =
+    `top1 is ${(100 * value).toFixed(1)} %, no better than random guessing among ${classes} classes: check that ` +
+    'the data is scaled as for training and that labels follow the order of the outputs';
   return [{ code: 'NO_BETTER_THAN_CHANCE', message }];
 }

@@ -74,7 +74,8 @@ export function dropGate(limits: Pick<Limits, 'maxDrop'>, float: Scored, quantiz
     shares.has(metric) ? `${(100 * value).toFixed(1)} points` : value.toPrecision(3);
   const samples = certain
     ? ''
-    : `; ${quantized.scores.length} samples are too few to decide: the 95 % confidence interval is from ${text(low)} to ${text(high)}`;
+    : `; ${quantized.scores.length} samples are too few to decide: the 95 % confidence interval is from ` +
+      `${text(low)} to ${text(high)}`;
   return {
     gate: 'max-drop',
     limit,

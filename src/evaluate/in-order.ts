@@ -1,6 +1,6 @@
-import { defined } from '../base/checked.js';
-
 // Runs several tasks at once and yields their results in order.
+
+import { defined } from '../base/checked.js';
 
 /**
  * Starts `work` on every item, at most `concurrency` at a time, and yields the results in order. If one fails or the

@@ -40,7 +40,9 @@ export class InputRanges {
     const share = this.saturated / this.values;
     if (share > maxSaturated) {
       const percent = (100 * share).toFixed(1);
-      const message = `${percent} % of the input values are outside the range of the model's input (${this.rangesText()}): is the data scaled as for training and calibration?`;
+      const message =
+        `${percent} % of the input values are outside the range of the model's input (${this.rangesText()}): is ` +
+        'the data scaled as for training and calibration?';
       return [{ code: 'SATURATING_INPUTS', message }];
     }
     return this.inputs.flatMap((input, i): Warning[] => {
@@ -48,7 +50,9 @@ export class InputRanges {
       const { min, max } = elementAt(this.ends, i);
       const largest = Math.max(Math.abs(min), Math.abs(max));
       if (held === null || largest === 0 || largest >= minFilled * Math.max(...held.map(Math.abs))) return [];
-      const message = `the values of input ${input.name} are only from ${figure(min)} to ${figure(max)}; it was calibrated for ${figure(held[0])} to ${figure(held[1])}: is the data scaled as for training and calibration?`;
+      const message =
+        `the values of input ${input.name} are only from ${figure(min)} to ${figure(max)}; it was calibrated for ` +
+        `${figure(held[0])} to ${figure(held[1])}: is the data scaled as for training and calibration?`;
       return [{ code: 'UNFILLED_INPUT', message }];
     });
   }

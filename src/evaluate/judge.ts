@@ -60,7 +60,9 @@ export class Judge {
     this.classCount = outputLength === 1 ? 2 : outputLength;
     const { classes } = dataset;
     if (dataset.task === 'classification' && classes !== null && classes.length !== this.classCount) {
-      const reason = `the labels have ${classes.length} classes, the model has ${outputLength} outputs; list all of them under classes, in the order of the outputs`;
+      const reason =
+        `the labels have ${classes.length} classes, the model has ${outputLength} outputs; list all of them ` +
+        'under classes, in the order of the outputs';
       throw fail('DATASET_LABELS', { where: dataset.path, reason });
     }
     if (metric === 'auc' && dataset.windows === null && outputLength > 2)
@@ -119,7 +121,9 @@ export class Judge {
     }
     const [probability = 0] = output;
     if (probability < 0 || probability > 1) {
-      const reason = `the only output of the model is ${probability}, which is not a probability: metric ${metric} needs one output per class, or a sigmoid; auc takes any score`;
+      const reason =
+        `the only output of the model is ${probability}, which is not a probability: metric ${metric} needs one ` +
+        'output per class, or a sigmoid; auc takes any score';
       throw fail('DATASET_NO_METRIC', { dataset: dataset.name, reason });
     }
     const predicted = probability > 0.5 ? 1 : 0;

@@ -8,7 +8,9 @@ import { overflowRisks } from '../simulator/index.js';
 export function modelWarnings(model: Model): Warning[] {
   return overflowRisks(model).map(({ operator, op, tensor, channels }) => ({
     code: 'ACCUMULATOR_OVERFLOW',
-    message: `operator ${operator} ${op}: the 32-bit accumulator of ${channels} channel(s) of weights ${tensor} can wrap, here as on the device`,
+    message:
+      `operator ${operator} ${op}: the 32-bit accumulator of ${channels} channel(s) of weights ${tensor} can ` +
+      'wrap, here as on the device',
   }));
 }
 
@@ -25,7 +27,9 @@ export function dataWarnings(
   // Inputs of other types hold indices or flags, which are not scaled.
   const scaled = ['float32', 'int8', 'uint8', 'int16'];
   const plain = model.some(({ type }, i) => inputs[elementAt(order, i)]?.integers === true && scaled.includes(type));
-  const message = `dataset ${name} uses integers from disk unscaled; if the model was trained on scaled values, add a quantization (scale, zeroPoint)`;
+  const message =
+    `dataset ${name} uses integers from disk unscaled; if the model was trained on scaled values, add a ` +
+    'quantization (scale, zeroPoint)';
   return [...(plain ? [{ code: 'UNSCALED_INTEGERS', message }] : []), ...warnings];
 }
 
@@ -41,7 +45,9 @@ export function stateWarnings(
   return [
     {
       code: 'STATE_PER_SAMPLE',
-      message: `the model keeps state, which is reset before every sample of ${name}: if the samples of a file are a stream, set state: per-file`,
+      message:
+        `the model keeps state, which is reset before every sample of ${name}: if the samples of a file are a ` +
+        'stream, set state: per-file',
     },
   ];
 }

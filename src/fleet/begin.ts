@@ -170,7 +170,9 @@ async function previousOf(
   if (goesBack && (before.counter ?? 0) < (manifest.counter ?? 0)) {
     throw fail('ROLLOUT_PLAN', {
       where: plan.rollout,
-      reason: `a gate has the action roll-back, but devices would refuse the previous bundle: its counter is ${before.counter ?? 0}, the counter of the new one is ${manifest.counter ?? 0}`,
+      reason:
+        'a gate has the action roll-back, but devices would refuse the previous bundle: its counter is ' +
+        `${before.counter ?? 0}, the counter of the new one is ${manifest.counter ?? 0}`,
     });
   }
   const sha = sha256Hex(image);

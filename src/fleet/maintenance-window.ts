@@ -1,6 +1,6 @@
-import { defined, elementAt } from '../base/checked.js';
-
 // A maintenance window: hours of the day, on some weekdays, in a time zone. Outside of it no device is notified.
+
+import { defined, elementAt } from '../base/checked.js';
 
 export const weekdays = ['mon', 'tue', 'wed', 'thu', 'fri', 'sat', 'sun'] as const;
 export type Weekday = (typeof weekdays)[number];

@@ -368,7 +368,8 @@ export class RolloutEngine {
       const { decision, bad, measured } = elementAt(judgements, g);
       if (decision === 'pass' || decision === 'wait' || gate.action === 'next') continue;
       const chance = decision === 'undecided' ? ', which may be due to chance' : '';
-      const reason = `gate ${g + 1}, ${gate.measure}: ${bad} of ${measured} bad in wave ${this.current.wave + 1}${chance}`;
+      const reason =
+        `gate ${g + 1}, ${gate.measure}: ${bad} of ${measured} bad ` + `in wave ${this.current.wave + 1}${chance}`;
       // People decide what is uncertain.
       if (decision === 'undecided' || gate.action === 'pause') this.enter({ phase: 'paused', reason, by: 'gate' });
       else {

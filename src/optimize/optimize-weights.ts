@@ -102,7 +102,9 @@ function sized(model: Model, file: Uint8Array): SizedWeights {
 
 function shortfall(asked: number, reached: number): Warning[] {
   if (reached >= asked - 0.02) return [];
-  const message = `${(100 * reached).toFixed(1)} % of the weights are 0, fewer than requested: small layers are not pruned, and no layer loses more than 95 %`;
+  const message =
+    `${(100 * reached).toFixed(1)} % of the weights are 0, fewer than requested: small layers are not pruned, ` +
+    'and no layer loses more than 95 %';
   return [{ code: 'SPARSITY_NOT_REACHED', message }];
 }
 

@@ -269,7 +269,9 @@ class Binding {
     if (shape === undefined) {
       if (!free && !reshaped) return this.stored(index);
       throw fail('TENSOR_SHAPE_DYNAMIC', {
-        what: `${context.place} gives tensor ${tensorLabel(index, tensor)} a shape that depends on the values of its inputs`,
+        what:
+          `${context.place} gives tensor ${tensorLabel(index, tensor)} a shape that depends on the values of its ` +
+          'inputs',
       });
     }
     const stored =

@@ -31,7 +31,8 @@ export function denseBytes(
     !order.toSorted((a, b) => a - b).every((d, i) => d === i)
   ) {
     throw invalid(
-      `has ${levels.length} levels in the order [${order.join(', ')}] for ${rank} dimensions and ${blockMap.length} blocks`,
+      `has ${levels.length} levels in the order [${order.join(', ')}] for ${rank} dimensions and ` +
+        `${blockMap.length} blocks`,
     );
   }
   if (blockMap.some((dimension) => dimension < 0 || dimension >= rank))

@@ -1,6 +1,6 @@
-import { elementAt } from '../base/checked.js';
-
 // A target file that extends another contains only the differences.
+
+import { elementAt } from '../base/checked.js';
 
 type Plain = Readonly<Record<string, unknown>>;
 

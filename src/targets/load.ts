@@ -1,8 +1,9 @@
 import { readdir, readFile } from 'node:fs/promises';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { distance } from 'fastest-levenshtein';
 import { z } from 'zod';
-import { defined, elementAt } from '../base/checked.js';
+import { defined } from '../base/checked.js';
 import { fail } from '../base/errors.js';
 import { describeFaults, parseYaml, readText, type YamlFault, type YamlSource } from '../base/files/index.js';
 import { tflmTypes } from '../simulator/index.js';
@@ -150,24 +151,10 @@ async function readValid<T>(file: string, schema: z.ZodType<T>): Promise<T> {
 function nearestText(wanted: string, known: readonly string[]): string {
   if (wanted === '') return '';
   const near = known
-    .map((id) => ({ id, distance: editDistance(wanted, id) }))
-    .filter(({ id, distance }) => distance <= Math.max(2, id.length / 3) || id.includes(wanted) || wanted.includes(id))
-    .sort((a, b) => a.distance - b.distance)
+    .map((id) => ({ id, edits: distance(wanted, id) }))
+    .filter(({ id, edits }) => edits <= Math.max(2, id.length / 3) || id.includes(wanted) || wanted.includes(id))
+    .sort((a, b) => a.edits - b.edits)
     .slice(0, 3)
     .map(({ id }) => id);
   return near.length === 0 ? '' : `; did you mean ${near.join(' or ')}?`;
-}
-
-/** Levenshtein distance. */
-function editDistance(a: string, b: string): number {
-  let row = Array.from({ length: b.length + 1 }, (_, j) => j);
-  for (let i = 1; i <= a.length; i++) {
-    const next = [i];
-    for (let j = 1; j <= b.length; j++) {
-      const replace = elementAt(row, j - 1) + (a[i - 1] === b[j - 1] ? 0 : 1);
-      next.push(Math.min(replace, elementAt(row, j) + 1, elementAt(next, j - 1) + 1));
-    }
-    row = next;
-  }
-  return elementAt(row, b.length);
 }

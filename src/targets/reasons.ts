@@ -67,7 +67,9 @@ export function flashReasons(flashBytes: number, { slotBytes }: Budget, { id }: 
   return [
     {
       code: 'FLASH',
-      message: `the model needs ${flashBytes} bytes of flash; a slot of ${id} has ${slotBytes} (${flashBytes - slotBytes} too many)`,
+      message:
+        `the model needs ${flashBytes} bytes of flash; a slot of ${id} has ${slotBytes} ` +
+        `(${flashBytes - slotBytes} too many)`,
       advice: 'smaller-model',
     },
   ];
@@ -78,7 +80,9 @@ export function simulatorReasons(missing: readonly MissingOperator[]): CheckReas
   return [
     {
       code: 'SIMULATOR',
-      message: `the simulator does not support ${missing.length} operator(s) of this model, so its arena and latency are unknown: ${listOperators(missing)}`,
+      message:
+        `the simulator does not support ${missing.length} operator(s) of this model, so its arena and latency ` +
+        `are unknown: ${listOperators(missing)}`,
       advice: 'supported-operators',
     },
   ];
@@ -98,7 +102,9 @@ export function limitReasons(limits: readonly BrokenLimit[], runtime: Runtime): 
   return [
     {
       code: 'RUNTIME_LIMIT',
-      message: `${runtimeNames[runtime]} refuses ${refused.length} operator(s) when it prepares them: ${[...named, ...more].join('; ')}`,
+      message:
+        `${runtimeNames[runtime]} refuses ${refused.length} operator(s) when it prepares them: ` +
+        `${[...named, ...more].join('; ')}`,
       advice: refused.every(({ about }) => about === 'numbers') ? 'quantize-again' : 'replace-operators',
     },
   ];
@@ -110,7 +116,9 @@ export function arenaReasons(model: Model, arena: Arena | null, { arenaBytes }: 
   return [
     {
       code: 'ARENA',
-      message: `the interpreter needs an arena of ${minimumArenaBytes} bytes; ${id} has ${arenaBytes} (${minimumArenaBytes - arenaBytes} too many); ${peakText(model, arena)}`,
+      message:
+        `the interpreter needs an arena of ${minimumArenaBytes} bytes; ${id} has ${arenaBytes} ` +
+        `(${minimumArenaBytes - arenaBytes} too many); ${peakText(model, arena)}`,
       advice: 'smaller-arena',
     },
   ];
@@ -165,7 +173,9 @@ function compiledReasons(model: Model, target: Target): CheckReason[] {
   return [
     {
       code: 'COMPILED',
-      message: `the model is already compiled for ${accelerator}, by ${compiler} (${operators.length} custom operator(s))${npu ? ', and its content cannot be checked' : `, which ${target.id} does not have`}`,
+      message:
+        `the model is already compiled for ${accelerator}, by ${compiler} (${operators.length} custom ` +
+        `operator(s))${npu ? ', and its content cannot be checked' : `, which ${target.id} does not have`}`,
       advice: 'uncompiled-model',
     },
   ];

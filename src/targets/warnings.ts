@@ -29,13 +29,17 @@ export function warningsOf(
   return [
     ...overflows().map(({ operator, op, tensor, channel, channels }) => ({
       code: 'ACCUMULATOR_OVERFLOW' as const,
-      message: `operator ${operator} ${op}: some inputs could overflow the 32-bit accumulator of ${channels} channel(s) of weights ${tensor}, first channel ${channel}`,
+      message:
+        `operator ${operator} ${op}: some inputs could overflow the 32-bit accumulator of ${channels} channel(s) ` +
+        `of weights ${tensor}, first channel ${channel}`,
     })),
     ...limits(kernels === null ? 'tflite' : 'tflm').flatMap(({ severity, place, reason }) =>
       severity === 'wrong'
         ? {
             code: 'RUNTIME_LIMIT' as const,
-            message: `${place}: ${runtimeNames[kernels === null ? 'tflite' : 'tflm']} computes this incorrectly: ${reason}`,
+            message:
+              `${place}: ${runtimeNames[kernels === null ? 'tflite' : 'tflm']} computes this incorrectly: ` +
+              `${reason}`,
           }
         : [],
     ),
@@ -54,7 +58,9 @@ function firmwareWarnings({ id, flash }: Target, runtime: RuntimeFlash | null): 
   return [
     {
       code: 'FIRMWARE_FLASH',
-      message: `interpreter and operators need ${runtime.bytes} bytes of flash; ${id} reserves ${flash.firmwareBytes} for the firmware`,
+      message:
+        `interpreter and operators need ${runtime.bytes} bytes of flash; ${id} reserves ${flash.firmwareBytes} ` +
+        'for the firmware',
     },
   ];
 }
@@ -65,7 +71,9 @@ function subgraphWarnings({ subgraphs }: Model, interpreted: boolean): CheckWarn
   return [
     {
       code: 'SUBGRAPHS_NOT_COUNTED',
-      message: `the model has ${subgraphs.length} subgraphs; arena and latency are those of the main one only, so the device needs more`,
+      message:
+        `the model has ${subgraphs.length} subgraphs; arena and latency are those of the main one only, so the ` +
+        'device needs more',
     },
   ];
 }

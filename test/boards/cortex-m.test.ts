@@ -71,7 +71,8 @@ toolTest('arm-none-eabi-gcc', 'make', 'qemu-system-arm')(
 
 describe('a Cortex-M4 behind a serial port', () => {
   onBoard(
-    'a keyword model is pushed, and 100 samples give the bits of the simulator; a second model falls back where it is not confirmed',
+    'a keyword model is pushed, and 100 samples give the bits of the simulator; a second model falls back ' +
+      'where it is not confirmed',
     async () => {
       await buildFirmware('qemu');
       const flashFile = path.join(folder, 'flash.bin');

@@ -54,7 +54,9 @@ function plainTarget(alternate: string): string {
   const ids = '[{ vendor: 0x1209, product: 0xa701 }, { vendor: 0x1209, product: 0xa702 }]';
   const name = `plain-${alternate}.yaml`;
   writeFiles(folder, {
-    [name]: `extends: disco-f746ng\nid: plain-${alternate}\nname: plain DFU\nflashing:\n  - { method: dfu, ids: ${ids}, alternate: ${alternate} }\n`,
+    [name]:
+      `extends: disco-f746ng\nid: plain-${alternate}\nname: plain DFU\nflashing:\n  - { method: dfu, ids: ` +
+      `${ids}, alternate: ${alternate} }\n`,
   });
   return path.join(folder, name);
 }
@@ -99,9 +101,11 @@ dfuTest('what holds more than models is never erased: nothing is written', async
   writeFiles(folder, {
     // The first slot would begin in the middle of a sector that the firmware has the other half of.
     'close.yaml':
-      'extends: disco-f746ng\nid: close\nname: close\nflash: { bytes: 1048576, usableBytes: 1048576, firmwareBytes: 196608, start: 0x08000000 }\n',
+      'extends: disco-f746ng\nid: close\nname: close\nflash: { bytes: 1048576, usableBytes: 1048576, ' +
+      'firmwareBytes: 196608, start: 0x08000000 }\n',
     'beyond.yaml':
-      'extends: disco-f746ng\nid: beyond\nname: beyond\nflash: { bytes: 2097152, usableBytes: 2097152, firmwareBytes: 1048576, start: 0x08000000 }\n',
+      'extends: disco-f746ng\nid: beyond\nname: beyond\nflash: { bytes: 2097152, usableBytes: 2097152, ' +
+      'firmwareBytes: 1048576, start: 0x08000000 }\n',
   });
   const close = await withBootloader('dfuse', flashBy(path.join(folder, 'close.yaml')));
   expect(JSON.parse(close.stdout)).toMatchObject({

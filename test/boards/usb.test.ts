@@ -80,7 +80,9 @@ usbTest('a device that comes back from a reset under another id is the same devi
   const ids =
     '[{ vendor: 0x1209, product: 0xa701, state: first }, { vendor: 0x1209, product: 0xa703, state: after a reset }]';
   writeFiles(folder, {
-    'board.yaml': `extends: qemu-mps2-an386\nid: qemu-mps2-an386\nname: two states\ntransports:\n  - { kind: usb, ids: ${ids} }\n`,
+    'board.yaml':
+      'extends: qemu-mps2-an386\nid: qemu-mps2-an386\nname: two states\ntransports:\n  - { kind: usb, ids: ' +
+      `${ids} }\n`,
   });
   const image = `${folder}/kws.slot`;
   await promisify(execFile)(process.execPath, [

@@ -109,14 +109,18 @@ export const brokerPrograms: readonly BrokerProgram[] = [
   programOf('amqtt', absent('amqtt'), (folder, port) => {
     const plugin = 'amqtt.plugins.authentication.AnonymousAuthPlugin';
     writeFiles(folder, {
-      'broker.yaml': `listeners: { default: { type: tcp, bind: '127.0.0.1:${port}' } }\nplugins: { ${plugin}: { allow_anonymous: true } }\n`,
+      'broker.yaml':
+        `listeners: { default: { type: tcp, bind: '127.0.0.1:${port}' } }\nplugins: { ${plugin}: { ` +
+        'allow_anonymous: true } }\n',
     });
     return { program: path.join(installed('amqtt'), 'bin', 'amqtt'), args: ['-c', 'broker.yaml'] };
   }),
   programOf('rabbitmq', existsSync(rabbitmq) ? null : 'rabbitmq-server', async (folder, port) => {
     const [names, distribution] = [await freePort(), await freePort()];
     writeFiles(folder, {
-      'rabbitmq.conf': `listeners.tcp = none\nmqtt.listeners.tcp.1 = 127.0.0.1:${port}\nmqtt.allow_anonymous = true\nloopback_users = none\n`,
+      'rabbitmq.conf':
+        `listeners.tcp = none\nmqtt.listeners.tcp.1 = 127.0.0.1:${port}\nmqtt.allow_anonymous = ` +
+        'true\nloopback_users = none\n',
       plugins: '[rabbitmq_mqtt].\n',
     });
     const node = {

@@ -15,7 +15,8 @@ writeFiles(folder, {
   'data.bin': floatBytes(samples),
   'labels.csv': `${Array.from({ length: 120 }, (_, i) => i % 2).join('\n')}\n`,
   'data.yaml':
-    'name: waves\ntask: classification\ninputs:\n  - {files: data.bin, type: float32, shape: [4]}\nlabels: {csv: labels.csv}\n',
+    'name: waves\ntask: classification\ninputs:\n  - {files: data.bin, type: float32, shape: [4]}\nlabels: ' +
+    '{csv: labels.csv}\n',
   'notes.txt': 'no model',
   'atoll.yaml': 'name: waves\nmodel: float.tflite\ncalibrate: data.yaml\ndata: data.yaml\n',
 });
@@ -198,119 +199,131 @@ test('the way of a model, verb by verb', async () => {
   expect((await run('push', 'out/int8.tflite', '--device', 'sim:pico', '--quiet')).stderr).toBe('');
 });
 
-test('quantize by scheme, with ranges that are measured, repairs and saved statistics; compare, advise, optimize', async () => {
-  const repaired = await run(
-    'quantize',
-    'float.tflite',
-    '--calibrate',
-    'data.yaml',
-    '-o',
-    'repaired.tflite',
-    '--ranges',
-    'auto',
-    '--repair',
-    'all',
-    '--json',
-  );
-  expect(repaired.code, repaired.stderr).toBe(0);
-  expect(jsonOf(repaired)).toMatchObject({
-    scheme: 'int8',
-    io: 'int8',
-    repairs: expect.any(Array),
-    rangeMethods: expect.any(Object),
-  });
-  expect(repaired.stderr).toMatch(/calibrate \.\.\.\nchoose ranges \.\.\./);
-  for (const scheme of ['float16', 'dynamic-range']) {
+test(
+  'quantize by scheme, with ranges that are measured, repairs and ' + 'saved statistics; compare, advise, optimize',
+  async () => {
+    const repaired = await run(
+      'quantize',
+      'float.tflite',
+      '--calibrate',
+      'data.yaml',
+      '-o',
+      'repaired.tflite',
+      '--ranges',
+      'auto',
+      '--repair',
+      'all',
+      '--json',
+    );
+    expect(repaired.code, repaired.stderr).toBe(0);
+    expect(jsonOf(repaired)).toMatchObject({
+      scheme: 'int8',
+      io: 'int8',
+      repairs: expect.any(Array),
+      rangeMethods: expect.any(Object),
+    });
+    expect(repaired.stderr).toMatch(/calibrate \.\.\.\nchoose ranges \.\.\./);
+    for (const scheme of ['float16', 'dynamic-range']) {
+      expect(
+        jsonOf(await run('quantize', 'float.tflite', '--scheme', scheme, '-o', `${scheme}.tflite`, '--json')),
+      ).toMatchObject({ scheme, calibration: null });
+    }
+
+    const saving = [
+      'quantize',
+      'float.tflite',
+      '--calibrate',
+      'data.yaml',
+      '--ranges',
+      'mse',
+      '-o',
+      'saved.tflite',
+      '--save-statistics',
+      'statistics.json',
+    ];
+    expect(await run(...saving)).toMatchObject({ code: 0 });
     expect(
-      jsonOf(await run('quantize', 'float.tflite', '--scheme', scheme, '-o', `${scheme}.tflite`, '--json')),
-    ).toMatchObject({ scheme, calibration: null });
-  }
+      await run(
+        'quantize',
+        'float.tflite',
+        '--statistics',
+        'statistics.json',
+        '--ranges',
+        'mse',
+        '-o',
+        'reused.tflite',
+      ),
+    ).toMatchObject({ code: 0 });
+    expect(readFileSync(at('reused.tflite'))).toEqual(readFileSync(at('saved.tflite')));
 
-  const saving = [
-    'quantize',
-    'float.tflite',
-    '--calibrate',
-    'data.yaml',
-    '--ranges',
-    'mse',
-    '-o',
-    'saved.tflite',
-    '--save-statistics',
-    'statistics.json',
-  ];
-  expect(await run(...saving)).toMatchObject({ code: 0 });
-  expect(
-    await run('quantize', 'float.tflite', '--statistics', 'statistics.json', '--ranges', 'mse', '-o', 'reused.tflite'),
-  ).toMatchObject({ code: 0 });
-  expect(readFileSync(at('reused.tflite'))).toEqual(readFileSync(at('saved.tflite')));
+    const compared = await run(
+      'compare',
+      'float.tflite',
+      'repaired.tflite',
+      '--data',
+      'data.yaml',
+      '--html',
+      'compare.html',
+      '--json',
+    );
+    expect(jsonOf(compared)).toMatchObject({
+      schema: 'atoll/compare/1',
+      samples: 120,
+      tensors: [{ op: null }, { op: 'FULLY_CONNECTED' }],
+    });
+    expect(readFileSync(at('compare.html'), 'utf8')).toContain('<svg');
 
-  const compared = await run(
-    'compare',
-    'float.tflite',
-    'repaired.tflite',
-    '--data',
-    'data.yaml',
-    '--html',
-    'compare.html',
-    '--json',
-  );
-  expect(jsonOf(compared)).toMatchObject({
-    schema: 'atoll/compare/1',
-    samples: 120,
-    tensors: [{ op: null }, { op: 'FULLY_CONNECTED' }],
-  });
-  expect(readFileSync(at('compare.html'), 'utf8')).toContain('<svg');
+    const advised = await run(
+      'advise',
+      'float.tflite',
+      '--data',
+      'data.yaml',
+      '--calibrate',
+      'data.yaml',
+      '--target',
+      'pico',
+      '--max-drop',
+      '2%',
+      '--html',
+      'advise.html',
+    );
+    expect(advised.code, advised.stderr).toBe(0);
+    const command = advised.stdout.split('\n').find((line) => line.startsWith('atoll quantize')) ?? '';
+    expect(await run(...command.split(' ').slice(1))).toMatchObject({ code: 0 });
+    expect(readFileSync(at('advise.html'), 'utf8')).toContain('<circle');
 
-  const advised = await run(
-    'advise',
-    'float.tflite',
-    '--data',
-    'data.yaml',
-    '--calibrate',
-    'data.yaml',
-    '--target',
-    'pico',
-    '--max-drop',
-    '2%',
-    '--html',
-    'advise.html',
-  );
-  expect(advised.code, advised.stderr).toBe(0);
-  const command = advised.stdout.split('\n').find((line) => line.startsWith('atoll quantize')) ?? '';
-  expect(await run(...command.split(' ').slice(1))).toMatchObject({ code: 0 });
-  expect(readFileSync(at('advise.html'), 'utf8')).toContain('<circle');
+    // No output may take the place of what it is made from, and nothing is written where the evaluation cannot be made.
+    const overwriting = await run(
+      'quantize',
+      'float.tflite',
+      '--calibrate',
+      'data.yaml',
+      '-o',
+      'new.tflite',
+      '--save-statistics',
+      'data.yaml',
+    );
+    expect(overwriting).toMatchObject({ code: 2, stderr: expect.stringContaining('would replace another file') });
+    const late = await run(
+      'quantize',
+      'float.tflite',
+      '--calibrate',
+      'data.yaml',
+      '-o',
+      'new.tflite',
+      '--data',
+      'missing.yaml',
+    );
+    expect(late.code).toBe(3);
+    expect(readdirSync(folder)).not.toContain('new.tflite');
+    expect(
+      (await run('quantize', 'float.tflite', '--scheme', 'float16', '--repair', 'all', '-o', 'new.tflite')).code,
+    ).toBe(2);
 
-  // No output may take the place of what it is made from, and nothing is written where the evaluation cannot be made.
-  const overwriting = await run(
-    'quantize',
-    'float.tflite',
-    '--calibrate',
-    'data.yaml',
-    '-o',
-    'new.tflite',
-    '--save-statistics',
-    'data.yaml',
-  );
-  expect(overwriting).toMatchObject({ code: 2, stderr: expect.stringContaining('would replace another file') });
-  const late = await run(
-    'quantize',
-    'float.tflite',
-    '--calibrate',
-    'data.yaml',
-    '-o',
-    'new.tflite',
-    '--data',
-    'missing.yaml',
-  );
-  expect(late.code).toBe(3);
-  expect(readdirSync(folder)).not.toContain('new.tflite');
-  expect(
-    (await run('quantize', 'float.tflite', '--scheme', 'float16', '--repair', 'all', '-o', 'new.tflite')).code,
-  ).toBe(2);
-
-  const optimized = await run('optimize', 'float.tflite', '--prune', '50%', '-o', 'pruned.tflite', '--json');
-  expect(jsonOf(optimized)).toMatchObject({ schema: 'atoll/optimize/1', before: { sparsity: 0 } });
-});
+    const optimized = await run('optimize', 'float.tflite', '--prune', '50%', '-o', 'pruned.tflite', '--json');
+    expect(jsonOf(optimized)).toMatchObject({ schema: 'atoll/optimize/1', before: { sparsity: 0 } });
+  },
+);
 
 test('run on threads gives the same bytes, and --profile times every operator', async () => {
   const samples = Uint8Array.from({ length: 16 * 40 }, (_, i) => (i % 4 === 3 ? 63 : (i * 37) % 256));

@@ -341,7 +341,8 @@ describe('data and limits', () => {
       const data = path.join(folder, 'nchw.yaml');
       writeFileSync(
         data,
-        `name: n\ntask: classification\nlayout: nchw\ninputs: [{files: ${at('layout-nchw', 'sh_nchw.npy')}}]\nlabels: ${at('layout-nchw', 'sh_y.npy')}\n`,
+        'name: n\ntask: classification\nlayout: nchw\ninputs: [{files: ' +
+          `${at('layout-nchw', 'sh_nchw.npy')}}]\nlabels: ${at('layout-nchw', 'sh_y.npy')}\n`,
       );
       expect(jsonOf(await atoll(['evaluate', model, '--data', data, '--json']))).toMatchObject({ value: 1 });
     },

@@ -145,7 +145,8 @@ test('one that cannot be proved is given up: what ran before runs on', { timeout
     'x.bin': new Uint8Array(10),
     'labels.csv': '0\n',
     'data.yaml':
-      'name: tens\ntask: classification\ninputs: [{ files: x.bin, type: uint8, shape: [10] }]\nlabels: { csv: labels.csv, header: false, label: 0 }\nmetric: top1\n',
+      'name: tens\ntask: classification\ninputs: [{ files: x.bin, type: uint8, shape: [10] }]\nlabels: { csv: ' +
+      'labels.csv, header: false, label: 0 }\nmetric: top1\n',
   });
   await served(...emulated, '--listen', `${uri}/pi-9`, '--state', state, '--data', file('data.yaml'));
   expect(

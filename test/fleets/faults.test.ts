@@ -338,15 +338,20 @@ describe('clocks of devices', () => {
     expectAllButAffected(await run(strict, { clockOffMs: off(ms) }), null);
   });
 
-  test('are set back by a day in the midst, and devices restart: reports with lower numbers are not taken for old ones', async () => {
-    const faults = [
-      { name: 'reboots-downloading', share: 0.3 } as const,
-      { name: 'reboots-pending', share: 0.3 } as const,
-    ];
-    const setBack = (id: string, ms: number): number => (Number(id.slice(1)) % 2 === 0 && ms > 5600 ? -86_400_000 : 0);
-    const outcome = await run(strict, { clockOffMs: setBack, faults });
-    expectAllButAffected(outcome, null);
-  });
+  test(
+    'are set back by a day in the midst, and devices restart: reports with lower numbers are not taken for old ' +
+      'ones',
+    async () => {
+      const faults = [
+        { name: 'reboots-downloading', share: 0.3 } as const,
+        { name: 'reboots-pending', share: 0.3 } as const,
+      ];
+      const setBack = (id: string, ms: number): number =>
+        Number(id.slice(1)) % 2 === 0 && ms > 5600 ? -86_400_000 : 0;
+      const outcome = await run(strict, { clockOffMs: setBack, faults });
+      expectAllButAffected(outcome, null);
+    },
+  );
 });
 
 describe('a store that is away', () => {

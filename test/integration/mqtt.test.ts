@@ -407,19 +407,23 @@ test('why there is no connection to a broker, and since when, until a message ge
   expect(connection.trouble).toBeNull();
 });
 
-test('a broker that says that another client has come under the same name: the device is lost, and does not come back', async () => {
-  const { uri, close, counts } = await scriptedBroker({ disconnect: { afterMs: 300, reasonCode: 142 } });
-  closers.push(close);
-  const served = await serveFleet(parseBrokerAddress(uri), { fleet: 'plant', ids: ['twin'], target });
-  await expect(served.lost).rejects.toMatchObject({
-    code: 'BROKER_REFUSED',
-    message: expect.stringContaining('another client has connected with the same client id'),
-  });
-  const { connections } = counts;
-  await new Promise((resolve) => setTimeout(resolve, 4000));
-  expect(counts.connections).toBe(connections);
-  await served.close();
-});
+test(
+  'a broker that says that another client has come under the same name: the device is lost, and does not come ' +
+    'back',
+  async () => {
+    const { uri, close, counts } = await scriptedBroker({ disconnect: { afterMs: 300, reasonCode: 142 } });
+    closers.push(close);
+    const served = await serveFleet(parseBrokerAddress(uri), { fleet: 'plant', ids: ['twin'], target });
+    await expect(served.lost).rejects.toMatchObject({
+      code: 'BROKER_REFUSED',
+      message: expect.stringContaining('another client has connected with the same client id'),
+    });
+    const { connections } = counts;
+    await new Promise((resolve) => setTimeout(resolve, 4000));
+    expect(counts.connections).toBe(connections);
+    await served.close();
+  },
+);
 
 test('a refusal counts more than silence on another version of MQTT', async () => {
   // It closes on MQTT 5 without an answer, and refuses the password in 3.1.1.

@@ -288,7 +288,8 @@ const generators = {
     const model = modelOf(tensors, [{ op: 'RESIZE_BILINEAR', inputs: [0, 1], outputs: [2], options }], [0], [2]);
     return {
       model,
-      description: `RESIZE_BILINEAR ${height}x${width}x${channels} to ${newHeight}x${newWidth} ${JSON.stringify(options)}`,
+      description:
+        `RESIZE_BILINEAR ${height}x${width}x${channels} to ` + `${newHeight}x${newWidth} ${JSON.stringify(options)}`,
     };
   },
   ...Object.fromEntries(bytePairs.map((op) => [op, (draw: Draw) => ofPairs(draw, op)])),

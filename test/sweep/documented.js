@@ -7,21 +7,24 @@ const documented = [
     profiles: ['tflite-reference'],
     types: ['int8', 'int16'],
     reason:
-      "TensorFlow's reference SUM reads int8 and int16 as uint8 (reduce.cc QuantizedMeanOrSum); its result is not a sum",
+      "TensorFlow's reference SUM reads int8 and int16 as uint8 (reduce.cc QuantizedMeanOrSum); its result is " +
+      'not a sum',
   },
   {
     operator: 'SQUARED_DIFFERENCE',
     profiles: ['tflite-reference', 'tflite-optimized'],
     detail: /dimensions; at most 4/,
     reason:
-      'broadcast of more dimensions is only asserted against in debug builds of TensorFlow, and reads beyond its descriptors in others (common.h)',
+      'broadcast of more dimensions is only asserted against in debug builds of TensorFlow, and reads beyond ' +
+      'its descriptors in others (common.h)',
   },
   ...['CONV_2D', 'DEPTHWISE_CONV_2D', 'FULLY_CONNECTED'].map((operator) => ({
     operator,
     types: ['float32'],
     detail: /it quantizes inputs that hold NaN/,
     reason:
-      'C leaves the conversion of NaN to an integer undefined, and which of two values is the larger where one is NaN depends on the instructions',
+      'C leaves the conversion of NaN to an integer undefined, and which of two values is the larger where one ' +
+      'is NaN depends on the instructions',
   })),
   {
     operator: 'HARD_SWISH',

@@ -7,7 +7,8 @@ export function pythonOf(options) {
   const python = options.python ?? process.env.ATOLL_SWEEP_PYTHON;
   if (python !== undefined) return python;
   process.stderr.write(
-    'sweep: name a Python that has the packages of test/sweep/requirements.txt: --python PYTHON, or ATOLL_SWEEP_PYTHON\n',
+    'sweep: name a Python that has the packages of test/sweep/requirements.txt: --python PYTHON, or ' +
+      'ATOLL_SWEEP_PYTHON\n',
   );
   process.exit(2);
 }

@@ -105,7 +105,8 @@ async function tried(uri, server) {
   if (!server.groups.includes('fs')) return lines;
   const first = await whole(uri, image(1));
   lines.push(
-    `${first.bytes} bytes in ${(first.durationMs / 1000).toFixed(2)} s, packets of ${first.packetBytes}, proved by ${first.verifiedBy}`,
+    `${first.bytes} bytes in ${(first.durationMs / 1000).toFixed(2)} s, packets of ${first.packetBytes}, ` +
+      `proved by ${first.verifiedBy}`,
   );
   let interruptions = 0;
   const wanted = Number(values.interruptions);

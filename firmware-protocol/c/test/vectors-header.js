@@ -20,7 +20,8 @@ const rows = (type, name, entries) =>
 lines.push('typedef struct vector_bytes { const uint8_t *at; uint32_t length; } vector_bytes;');
 lines.push('typedef struct packet_vector { const char *command; vector_bytes request, response; } packet_vector;');
 lines.push(
-  'typedef struct compressed_vector { vector_bytes image, stream; uint32_t block_bytes, first_block; } compressed_vector;',
+  'typedef struct compressed_vector { vector_bytes image, stream; uint32_t block_bytes, first_block; } ' +
+    'compressed_vector;',
 );
 lines.push('typedef struct drawn_vector { uint32_t seed; vector_bytes int8, float32; } drawn_vector;');
 rows(
@@ -52,7 +53,8 @@ rows(
   ]),
 );
 lines.push(
-  'typedef struct desired_vector { const char *rollout; uint32_t attempt, bytes, block_bytes, seed, deadline; bool pull, outputs; vector_bytes encoded; } desired_vector;',
+  'typedef struct desired_vector { const char *rollout; uint32_t attempt, bytes, block_bytes, seed, deadline; ' +
+    'bool pull, outputs; vector_bytes encoded; } desired_vector;',
 );
 rows(
   'desired_vector',

@@ -13,7 +13,8 @@ export const reasonTexts: Readonly<Record<CheckAdvice, string>> = {
   quantize: 'quantize the model: `atoll quantize MODEL --calibrate DATASET -o OUT`',
   'quantize-float-model': 'quantize the float model: `atoll quantize MODEL --calibrate DATASET -o OUT`',
   'quantize-again':
-    'quantize the float model with `atoll quantize`, whose scales and zero points are within the limits of both runtimes',
+    'quantize the float model with `atoll quantize`, whose scales and zero points are within the limits of ' +
+    'both runtimes',
   'integer-io': 'make inputs and outputs integers too: `atoll quantize` with --io int8 (or uint8)',
   'uncompiled-model':
     'check the .tflite file that it was compiled from; `atoll inspect` shows the content of the compiled one',
@@ -24,9 +25,11 @@ const warningTexts: Readonly<Record<CheckWarning['code'], string>> = {
     'quantize the float model with `atoll quantize`, which chooses scales for which no accumulator overflows',
   RUNTIME_LIMIT: 'quantize the float model with `atoll quantize`, which writes no such operator',
   KERNEL_DIFFERENCE:
-    'compare device and simulator on your data (`atoll evaluate --device`), or link the reference kernel of this operator',
+    'compare device and simulator on your data (`atoll evaluate --device`), or link the reference kernel of ' +
+    'this operator',
   FIRMWARE_FLASH:
-    'use fewer kinds of operators; or raise flash.firmwareBytes in a target file of your own, which makes the slots smaller',
+    'use fewer kinds of operators; or raise flash.firmwareBytes in a target file of your own, which makes the ' +
+    'slots smaller',
   SUBGRAPHS_NOT_COUNTED:
     'use the arena size that the device reports (`arena_used_bytes()`), and allow for the subgraphs of IF, WHILE and ' +
     'CALL_ONCE',

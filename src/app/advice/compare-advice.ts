@@ -9,7 +9,8 @@ const placeOf = ({ input }: Diagnosis): string =>
 
 const actions: Readonly<Record<ErrorCause, (diagnosis: Diagnosis) => string>> = {
   'fixed-range': (diagnosis) =>
-    `the operator fixes its output range and amplifies the error of its input: look at ${placeOf(diagnosis)} and before`,
+    `the operator fixes its output range and amplifies the error of its input: look at ${placeOf(diagnosis)} ` +
+    'and before',
   clamped: ({ saturation }) =>
     `${percent(saturation)} of its values are outside its range: calibrate with more representative samples, or ` +
     'quantize with --ranges headroom',
@@ -22,7 +23,8 @@ const actions: Readonly<Record<ErrorCause, (diagnosis: Diagnosis) => string>> = 
   weights: () => 'the error comes from its weights: quantize with --repair adaptive-rounding bias-correction',
   'stored-weights': () => 'this tensor is float; the error comes from stored weights',
   coarse: () =>
-    'the int8 form of its operator is imprecise: use int16 for it, or keep it in float with --scheme int8-float-fallback',
+    'the int8 form of its operator is imprecise: use int16 for it, or keep it in float with --scheme ' +
+    'int8-float-fallback',
 };
 
 export type AdvisedTensor = Omit<Comparison['worst'][number], 'diagnosis'> & {

@@ -144,7 +144,8 @@ export const hints: Readonly<Record<ErrorCode, string | ((values: Values) => str
   BROKER_QUOTA: 'wait and try again; lower `concurrency` and `bandwidth` in the plan, or raise the limit at the broker',
   BROKER_LIMIT: 'docs/fleets.md lists the requirements, and brokers that meet them',
   BROKER_TLS:
-    'name the certificate of its authority with ?ca=FILE, and your own certificate with cert=FILE and key=FILE if the ' +
+    'name the certificate of its authority with ?ca=FILE, and your own certificate with cert=FILE and key=FILE ' +
+    'if the ' +
     'broker requires one; use mqtts: for TLS and mqtt: without',
   ROLLOUT_PLAN: 'docs/fleets.md describes rollout plans',
   ROLLOUT_EXISTS: 'give the new rollout another name: devices and reports refer to it by name',
@@ -157,7 +158,8 @@ export const hints: Readonly<Record<ErrorCode, string | ((values: Values) => str
     'check that the database runs and listens there; committed work is kept, and the rollout continues when it is ' +
     'started again',
   FLASH_NO_WAY:
-    'put the board into its bootloader, attach its probe, or install one of these programs; `atoll doctor` shows what ' +
+    'put the board into its bootloader, attach its probe, or install one of these programs; `atoll doctor` ' +
+    'shows what ' +
     'this machine has',
   FLASH_OUTSIDE:
     "nothing was written; the model's part of the flash is behind the firmware (`flash` in the target file)",

@@ -22,7 +22,10 @@ function changeText(change: Change): string {
     case 'int8':
       return 'int8 instead of int16 (`atoll quantize` with --scheme int8)';
     case 'smaller-input':
-      return `an input of ${change.to.join(' x ')} instead of ${change.from.join(' x ')} (the model must be trained for it)`;
+      return (
+        `an input of ${change.to.join(' x ')} instead of ${change.from.join(' x ')} (the model must be trained ` +
+        'for it)'
+      );
     default:
       return assertNever(change);
   }

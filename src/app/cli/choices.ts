@@ -35,6 +35,7 @@ export const widerTypes: readonly string[] = ['int16', 'float32'];
 
 /** Help text of --device. */
 export const deviceHelp =
-  'sim:TARGET, serial:PATH, serial:TARGET, usb:VID:PID[/SERIAL], usb:TARGET, tcp:HOST:PORT, udp:HOST[:PORT] or mqtt://BROKER/FLEET/DEVICE; see docs/devices.md';
+  'sim:TARGET, serial:PATH, serial:TARGET, usb:VID:PID[/SERIAL], usb:TARGET, tcp:HOST:PORT, udp:HOST[:PORT] or ' +
+  'mqtt://BROKER/FLEET/DEVICE; see docs/devices.md';
 
 export const ownTargetHelp = 'target file of the device, if its target is not one that `atoll targets` lists';

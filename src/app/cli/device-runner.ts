@@ -96,7 +96,8 @@ async function withKernels(
   const { profile, refusal } = profileThatTakes(model);
   if (refusal === null || profile === null) return simulation;
   progress.note(
-    `using ${profile} kernels: TensorFlow Lite Micro does not support ${refusal.place}: ${refusal.reason} (--kernels selects others)`,
+    `using ${profile} kernels: TensorFlow Lite Micro does not support ${refusal.place}: ${refusal.reason} ` +
+      '(--kernels selects others)',
   );
   return { ...simulation, profile };
 }
@@ -153,7 +154,8 @@ export function pushReporting({
       if (expectedMs < 1000) return;
       const most = bottleneck === 'line' ? 'limited by the line' : 'mostly waiting for responses';
       progress.note(
-        `upload: ${bytes.toLocaleString('en')} bytes in ${requests} packets, about ${Math.ceil(expectedMs / 1000)} s (${most}), plus flash writing`,
+        `upload: ${bytes.toLocaleString('en')} bytes in ${requests} packets, about ` +
+          `${Math.ceil(expectedMs / 1000)} s (${most}), plus flash writing`,
       );
     },
   };

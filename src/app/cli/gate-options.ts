@@ -19,7 +19,8 @@ function least(text: string): NonNullable<Limits['min']> {
 }
 
 export const maxDropHelp =
-  'accepted loss of the metric: 2pt (percentage points), 5% (of the float value) or a number in its own unit (default: 2pt for shares, otherwise 5%)';
+  'accepted loss of the metric: 2pt (percentage points), 5% (of the float value) or a number in its own unit ' +
+  '(default: 2pt for shares, otherwise 5%)';
 
 export function maxDropOption(command: Command): Command {
   return command.option('--max-drop <loss>', maxDropHelp, allowance);

@@ -46,7 +46,8 @@ export function buildProgram(streams: Streams, json: boolean, action: Action): C
   };
   const program = new Command('atoll')
     .description(
-      'Takes a trained float .tflite model to int8 on microcontrollers and Coral: quantize, check, simulate, push, measure.',
+      'Takes a trained float .tflite model to int8 on microcontrollers and Coral: quantize, check, simulate, ' +
+        'push, measure.',
     )
     .version(version)
     .exitOverride()

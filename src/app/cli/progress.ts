@@ -1,6 +1,6 @@
-import type { Progress } from '../../base/progress.js';
-
 // Progress on stderr: a bar with the remaining time on a terminal, occasional lines in a log.
+
+import type { Progress } from '../../base/progress.js';
 
 export interface ProgressReporter {
   /** @param progress null for a step of unknown length */
@@ -90,7 +90,9 @@ function barText(name: string, { done, total, unit }: Progress, gained: number, 
     unit === 'bytes'
       ? `  ${done.toLocaleString('en')} of ${total.toLocaleString('en')} B${rateText(gained, elapsedMs)}`
       : '';
-  return `${name} [${'='.repeat(filled)}${' '.repeat(barLength - filled)}] ${Math.floor(100 * share)} %${amount}${left}`;
+  return (
+    `${name} [${'='.repeat(filled)}${' '.repeat(barLength - filled)}] ${Math.floor(100 * share)} ` + `%${amount}${left}`
+  );
 }
 
 /** The first value has nothing to compare with. */

@@ -31,7 +31,9 @@ export function inputFiles(values: readonly string[], inputs: readonly Pick<Tens
   if (parsed.length === 1) return parsed.map(({ file }) => file);
   if (parsed.length !== names.length)
     throw fail('USAGE', {
-      reason: `the model has ${names.length} input(s) (${names.join(', ')}), but --input was given ${parsed.length} times`,
+      reason:
+        `the model has ${names.length} input(s) (${names.join(', ')}), but --input was given ${parsed.length} ` +
+        'times',
     });
   if (parsed.every(({ name }) => name === null)) return parsed.map(({ file }) => file);
   return names.map((name) => {

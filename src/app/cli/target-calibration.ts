@@ -80,7 +80,8 @@ export async function calibrate(options: Readonly<Record<string, unknown>>): Pro
     latency: { measured },
     sources: {
       ...sources,
-      'latency.measured': `atoll targets calibrate, ${measured.models} model(s)${simulated ? ', on a simulated device' : ''}`,
+      'latency.measured':
+        `atoll targets calibrate, ${measured.models} ` + `model(s)${simulated ? ', on a simulated device' : ''}`,
     },
   };
   await writeAtomically(output, stringify(own));
@@ -97,7 +98,8 @@ export async function calibrate(options: Readonly<Record<string, unknown>>): Pro
       models: models.map((one, m) => ({ file: measurements[m]?.modelFile, ...one })),
     },
     text: [
-      `${output}: a target that extends ${id}, with its latency multiplied by ${measured.factor.toPrecision(3)}, +-${measured.errorPercent} %`,
+      `${output}: a target that extends ${id}, with its latency multiplied by ` +
+        `${measured.factor.toPrecision(3)}, +-${measured.errorPercent} %`,
       table(rows, ['model', 'measured', 'estimated', 'corrected']),
       ...(simulated ? ['note: measured on a simulated device, which only repeats the estimate'] : []),
     ].join('\n'),

@@ -16,7 +16,8 @@ export function besideOf(file: string): string {
 export function uncompiledOption(command: Command): Command {
   return command.option(
     '--uncompiled <file>',
-    'for a model compiled for the Edge TPU: the .tflite file that it was compiled from (default: the file beside it, without _edgetpu)',
+    'for a model compiled for the Edge TPU: the .tflite file that it was compiled from (default: the file ' +
+      'beside it, without _edgetpu)',
   );
 }
 

@@ -65,7 +65,9 @@ export const bundleVerb: Verb = {
         compressedBytes: travelBytes,
         manifest,
       },
-      text: `${output}: ${bytesText(image.byteLength)}, sent as ${bytesText(travelBytes)} (${saved} % saved); version ${manifest?.version}, ${by}`,
+      text:
+        `${output}: ${bytesText(image.byteLength)}, sent as ${bytesText(travelBytes)} (${saved} % saved); ` +
+        `version ${manifest?.version}, ${by}`,
     };
   },
 };

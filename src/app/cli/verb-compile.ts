@@ -99,7 +99,8 @@ async function written(
     ['parts', String(log.subgraphs ?? compiled?.parts.length ?? 0)],
     [
       'parameters',
-      `${bytesText(compiled?.cachedParameterBytes ?? 0)} cached, ${bytesText(compiled?.streamedParameterBytes ?? 0)} sent at every inference`,
+      `${bytesText(compiled?.cachedParameterBytes ?? 0)} cached, ` +
+        `${bytesText(compiled?.streamedParameterBytes ?? 0)} sent at every inference`,
     ],
     [
       'runtime',
@@ -189,7 +190,9 @@ async function bisected(
   const { operators, op, runs } = found;
   return {
     document: { file, output: failing, compiled: null, failure: reason, bisection: { operators, op, runs } },
-    text: `edgetpu_compiler fails on ${file}: ${reason}\nat operator ${operators - 1} ${op}: it compiles the ${operators - 1} operator(s) before it (${runs} runs)\n${failing} contains the model up to there`,
+    text:
+      `edgetpu_compiler fails on ${file}: ${reason}\nat operator ${operators - 1} ${op}: it compiles the ` +
+      `${operators - 1} operator(s) before it (${runs} runs)\n${failing} contains the model up to there`,
     exitCode: 1,
   };
 }

@@ -29,17 +29,20 @@ export const inspectVerb: Verb = {
       ];
     };
     const text = [
-      `${file}: ${result.scheme}, ${bytesText(result.bytes)} (${bytesText(result.parameterBytes)} of parameters), ${countText(result.macs)} MACs`,
+      `${file}: ${result.scheme}, ${bytesText(result.bytes)} (${bytesText(result.parameterBytes)} of ` +
+        `parameters), ${countText(result.macs)} MACs`,
       ...(manifest === null
         ? []
         : [
-            `bundle for ${manifest.target}: version ${manifest.version}, counter ${manifest.counter}, ${signer(manifest)}`,
+            `bundle for ${manifest.target}: version ${manifest.version}, counter ${manifest.counter}, ` +
+              `${signer(manifest)}`,
           ]),
       result.description === '' ? '' : `description: ${result.description}`,
       ...(result.compiledBy === null
         ? []
         : [
-            `compiled by ${result.compiledBy.compiler} for ${result.compiledBy.accelerator}: only that runs it; use the original file for quantize, check and run`,
+            `compiled by ${result.compiledBy.compiler} for ${result.compiledBy.accelerator}: only that runs ` +
+              'it; use the original file for quantize, check and run',
           ]),
       '',
       table([...result.inputs.map(tensorRow('input')), ...result.outputs.map(tensorRow('output'))]),

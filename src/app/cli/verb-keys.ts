@@ -42,7 +42,9 @@ async function create(name: string, { algorithm }: Readonly<Record<string, unkno
   const key = readPublicKey(pair.publicKey, files.publicKey);
   return {
     document: { ...files, algorithm: key.algorithm, keyId: hex(key.id) },
-    text: `${files.privateKey}: keep it secret and do not lose it: anyone who has this key can run code on your devices\n${files.publicKey}: for the devices; ${key.algorithm}, id ${hex(key.id)}`,
+    text:
+      `${files.privateKey}: keep it secret and do not lose it: anyone who has this key can run code on your ` +
+      `devices\n${files.publicKey}: for the devices; ${key.algorithm}, id ${hex(key.id)}`,
   };
 }
 
@@ -57,6 +59,8 @@ async function show(file: string): Promise<Outcome> {
   const publicKey = hex(key.raw);
   return {
     document: { file, private: isPrivate, algorithm: key.algorithm, keyId: hex(key.id), publicKey },
-    text: `${file}: ${isPrivate ? 'private' : 'public'} key, ${key.algorithm}, id ${hex(key.id)}\npublic key ${publicKey}`,
+    text:
+      `${file}: ${isPrivate ? 'private' : 'public'} key, ${key.algorithm}, id ${hex(key.id)}\npublic key ` +
+      `${publicKey}`,
   };
 }

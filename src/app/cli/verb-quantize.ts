@@ -92,7 +92,9 @@ export const quantizeVerb: Verb = {
     if (saved !== null) refuseOverwriting(saved, [...inputs, output]);
     if (schemes[scheme ?? 'int8'].activations === null && (repairs.length > 0 || saved !== null)) {
       throw fail('USAGE', {
-        reason: `scheme ${scheme} needs no calibration: --repair and --save-statistics apply to schemes with integer activations`,
+        reason:
+          `scheme ${scheme} needs no calibration: --repair and --save-statistics apply to schemes with integer ` +
+          'activations',
       });
     }
     const result = await quantize(model, datasets, {

@@ -76,6 +76,13 @@ export const runVerb: Verb = {
       const { min, median, p95, basis } = result.latencyMs;
       const operators = options.profile === true ? await operatorTimes(model, samples, options) : null;
       const measurement = (await opened.measure?.()) ?? null;
+      const times = [
+        `${millisecondsText(median)} median`,
+        `${millisecondsText(min)} min`,
+        `${millisecondsText(p95)} p95`,
+      ];
+      const latencyText = `${times.join(', ')} (${basis})`;
+      const arenaText = arenaBytes === null || arenaBytes === 0 ? '' : `; arena ${bytesText(arenaBytes)}`;
       return {
         document: {
           file,
@@ -88,7 +95,12 @@ export const runVerb: Verb = {
           ...(operators === null ? {} : { operators }),
           ...(measurement === null ? {} : { measurement }),
         },
-        text: `${operators === null ? '' : `${operatorTable(operators, table)}\n`}${result.samples} sample(s): ${millisecondsText(median)} median, ${millisecondsText(min)} min, ${millisecondsText(p95)} p95 (${basis})${arenaBytes === null || arenaBytes === 0 ? '' : `; arena ${bytesText(arenaBytes)}`}${measurement === null ? '' : `\n${measurementLines(measurement).join('\n')}`}${result.warnings.map(({ code, message }) => `\nwarning ${code}: ${message}`).join('')}`,
+        text: [
+          ...(operators === null ? [] : [operatorTable(operators, table)]),
+          `${result.samples} sample(s): ${latencyText}${arenaText}`,
+          ...(measurement === null ? [] : measurementLines(measurement)),
+          ...result.warnings.map(({ code, message }) => `warning ${code}: ${message}`),
+        ].join('\n'),
       };
     } finally {
       await opened.close();

@@ -14,7 +14,8 @@ export const serveVerb: Verb = {
     command
       .requiredOption(
         '--device <uri>',
-        'the accelerator: usb:18d1:9302[?performance=low|medium|high|max][&firmware=FILE], usb:coral-usb; sim:coral-usb emulates one',
+        'the accelerator: usb:18d1:9302[?performance=low|medium|high|max][&firmware=FILE], usb:coral-usb; ' +
+          'sim:coral-usb emulates one',
       )
       .requiredOption(
         '--listen <where>',

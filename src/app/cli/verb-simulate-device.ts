@@ -15,7 +15,8 @@ export const simulateDeviceVerb: Verb = {
       .requiredOption('--target <target>', 'kind of device')
       .option(
         '--listen <where>',
-        'pty (pty:?baud=115200 limits its speed), tcp:[HOST:]PORT, udp:[HOST:][PORT]; port 0 selects any free port; mqtt://BROKER/FLEET/DEVICE',
+        'pty (pty:?baud=115200 limits its speed), tcp:[HOST:]PORT, udp:[HOST:][PORT]; port 0 selects any free ' +
+          'port; mqtt://BROKER/FLEET/DEVICE',
         'pty',
       )
       .option('--id <id>', 'id of the device')
@@ -37,7 +38,8 @@ export const simulateDeviceVerb: Verb = {
       .addOption(
         new Option(
           '--fault <name>',
-          'fault to simulate, of its line, or at a broker in rollouts: NAME or NAME=SHARE, for example slow=10%; repeatable',
+          'fault to simulate, of its line, or at a broker in rollouts: NAME or NAME=SHARE, for example ' +
+            'slow=10%; repeatable',
         ).argParser(collect),
       );
   },

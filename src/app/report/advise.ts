@@ -60,7 +60,9 @@ export function advisePage(result: Advised, command: string | null): string {
     joined: onFront,
   });
   return pageOf(`Which scheme for ${target}`, [
-    `<ul>${decisions.map(({ question, answer }) => `<li>${escapeHtml(question)} ${escapeHtml(answer)}</li>`).join('')}</ul>`,
+    `<ul>${decisions
+      .map(({ question, answer }) => `<li>${escapeHtml(question)} ` + `${escapeHtml(answer)}</li>`)
+      .join('')}</ul>`,
     `<p>${escapeHtml(recommended === null ? why : `${recommended}: ${why}`)}</p>`,
     ...(command === null ? [] : [`<p><code>${escapeHtml(command)}</code></p>`]),
     `<h2>Accuracy (${escapeHtml(float.metric)}) over latency (ms, estimate)</h2>`,

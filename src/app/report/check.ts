@@ -34,7 +34,8 @@ export function checkReport(
   if (memory.arenaBytes !== null) {
     rows.push([
       'arena',
-      `${budgetText(memory.arenaBytes, arenaBytes)} (planned ${bytesText(memory.headBytes ?? 0)}, persistent ${bytesText(memory.tailBytes ?? 0)})`,
+      `${budgetText(memory.arenaBytes, arenaBytes)} (planned ${bytesText(memory.headBytes ?? 0)}, persistent ` +
+        `${bytesText(memory.tailBytes ?? 0)})`,
     ]);
   }
   if (latencyMs !== null) {
@@ -70,7 +71,8 @@ function runtimeText({ bytes, interpreterBytes, operators }: RuntimeFlash): stri
 
 function suggestionLine(suggestion: Suggestion): string {
   const { arenaBytes, fits } = suggestion;
-  return `${fits ? 'would fit' : 'not enough'}: ${suggestionText(suggestion)}${arenaBytes === null ? '' : `: arena ${bytesText(arenaBytes)}`}`;
+  const arena = arenaBytes === null ? '' : `: arena ${bytesText(arenaBytes)}`;
+  return `${fits ? 'would fit' : 'not enough'}: ${suggestionText(suggestion)}${arena}`;
 }
 
 function cachedText({ parameterBytes, cachedParameterBytes: cached }: CheckResult['memory']): string {
@@ -94,7 +96,10 @@ export function checkAllReport(file: string, results: readonly CheckResult[]): s
       reasons.map(({ code }) => code.toLowerCase()).join(', '),
     ]);
   const fitting = results.filter(({ fits }) => fits).length;
-  return `${file} fits ${fitting} of ${results.length} targets\n${table(rows, ['target', '', 'flash slot', 'arena', 'latency', 'why not'])}`;
+  return (
+    `${file} fits ${fitting} of ${results.length} ` +
+    `targets\n${table(rows, ['target', '', 'flash slot', 'arena', 'latency', 'why not'])}`
+  );
 }
 
 function share(bytes: number, budget: number | null): string {
@@ -114,7 +119,9 @@ function unconfirmedLines(operators: readonly OperatorPlacement[]): string[] {
   return list.length === 0
     ? []
     : [
-        `documented, but not confirmed by a compiled model: ${shortened(list.map(({ index, op }) => `${index} ${op}`))}`,
+        `documented, but not confirmed by a compiled model: ${shortened(
+          list.map(({ index, op }) => `${index} ` + `${op}`),
+        )}`,
       ];
 }
 

@@ -37,7 +37,10 @@ export function compareReport(result: Comparison): string {
 function summaryOf({ signalToNoise, agreement, samples, dataset }: Comparison): string {
   if (agreement === null) return `no real-valued output to compare (${samples} samples of ${dataset})`;
   const ratio = signalToNoise === null ? 'equal outputs' : `outputs: SNR ${signalToNoise.toFixed(2)} dB`;
-  return `${ratio}, the largest is the same for ${percentText(agreement)} of ${samples} samples of ${dataset} (rounding alone gives RMSE/scale 0.289)`;
+  return (
+    `${ratio}, the largest is the same for ${percentText(agreement)} of ${samples} samples of ${dataset} ` +
+    '(rounding alone gives RMSE/scale 0.289)'
+  );
 }
 
 /** A self-contained page. */

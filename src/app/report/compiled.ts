@@ -23,8 +23,10 @@ export function compiledReport({
     ...outputs.map((layer) => layerRow(operator, 'output', layer)),
   ]);
   return [
-    `compiled for the Edge TPU${compiler === undefined ? '' : ` by ${compiler}`}; needs libedgetpu ${minRuntimeVersion} or newer`,
-    `parameters: ${bytesText(cachedParameterBytes)} cached, ${bytesText(streamedParameterBytes)} sent at every inference`,
+    `compiled for the Edge TPU${compiler === undefined ? '' : ` by ${compiler}`}; needs libedgetpu ` +
+      `${minRuntimeVersion} or newer`,
+    `parameters: ${bytesText(cachedParameterBytes)} cached, ${bytesText(streamedParameterBytes)} sent at every ` +
+      'inference',
     table(
       executables.map(({ operator, executable }) => executableRow(operator, executable)),
       [
@@ -45,7 +47,8 @@ export function compiledReport({
     '',
     ...executables.map(
       ({ operator, executable: { kind, transfers, deterministic } }) =>
-        `operator ${operator}, ${kind}: ${transfers.map(transferText).join(', ')}${deterministic ? '' : ', and what the device asks for'}`,
+        `operator ${operator}, ${kind}: ` +
+        `${transfers.map(transferText).join(', ')}${deterministic ? '' : ', and what the device asks for'}`,
     ),
   ].join('\n');
 }
@@ -95,5 +98,8 @@ function transferText({ what, to, index, offset, bytes }: TransferDescription): 
   if (what === 'fence') return 'fence';
   if (what === 'interrupt') return `interrupt ${index}`;
   const which = what === 'instructions' || index === undefined ? what : `${what} ${index}`;
-  return `${which} ${to === 'device' ? 'out' : 'in'} ${bytesText(bytes ?? 0)}${offset === undefined || offset === 0 ? '' : ` from ${countText(offset)} on`}`;
+  return (
+    `${which} ${to === 'device' ? 'out' : 'in'} ` +
+    `${bytesText(bytes ?? 0)}${offset === undefined || offset === 0 ? '' : ` from ${countText(offset)} on`}`
+  );
 }

@@ -13,13 +13,15 @@ export function deployReport(result: DeployResult): string {
     const of = (value: number | null): string => (value === null ? '-' : metricText(accuracy.metric, value));
     rows.push([
       `accuracy (${accuracy.metric})`,
-      `float ${of(accuracy.float)}   int8 ${of(accuracy.host)}   on device ${of(accuracy.device)}   (${accuracy.samples} samples)`,
+      `float ${of(accuracy.float)}   int8 ${of(accuracy.host)}   on device ${of(accuracy.device)}   ` +
+        `(${accuracy.samples} samples)`,
     ]);
   }
   for (const gate of result.gates) rows.push(gateRow(gate, 'NOT KEPT, forced'));
   rows.push([
     'size',
-    `${bytesText(sizes.inputModelBytes)} -> ${bytesText(sizes.modelBytes)} (${percentText(sizes.modelBytes / sizes.inputModelBytes, 0)})`,
+    `${bytesText(sizes.inputModelBytes)} -> ${bytesText(sizes.modelBytes)} ` +
+      `(${percentText(sizes.modelBytes / sizes.inputModelBytes, 0)})`,
   ]);
   const { slotBytes, arenaBytes } = check.memory.budgets;
   if (slotBytes !== null) rows.push(['flash slot', budgetText(sizes.slotImageBytes, slotBytes)]);
@@ -35,5 +37,8 @@ export function deployReport(result: DeployResult): string {
   rows.push(['device = simulator', `${outputs}challenge ${agreement.challenge ? 'answered' : 'FAILED'}`]);
   rows.push(['self-test', `${push.selfTest.vectors - push.selfTest.failed} of ${push.selfTest.vectors} vectors`]);
   rows.push(['model on device', `${push.model.slice(0, 16)}..., ${push.state}`]);
-  return `${result.name} on ${result.target} (${result.device})\n\n${table(rows)}\n\nwrote ${result.files.model}\n      ${result.files.slotImage}`;
+  return (
+    `${result.name} on ${result.target} (${result.device})\n\n${table(rows)}\n\nwrote ${result.files.model}\n    ` +
+    `  ${result.files.slotImage}`
+  );
 }

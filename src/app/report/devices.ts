@@ -27,6 +27,7 @@ export function doctorReport({ checks, udevRules }: DoctorReport): string {
     hint === null ? detail : `${detail}: ${hint}`,
   ]);
   const rules =
-    'To give every user of this machine access to the boards, write these lines to /etc/udev/rules.d/70-atoll.rules as root, then run udevadm control --reload';
+    'To give every user of this machine access to the boards, write these lines to ' +
+    '/etc/udev/rules.d/70-atoll.rules as root, then run udevadm control --reload';
   return `${table(rows)}\n\n${rules}\n${udevRules}`;
 }

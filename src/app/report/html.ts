@@ -5,7 +5,8 @@ export function escapeHtml(text: string): string {
 }
 
 const style = `
-body { font: 15px/1.5 system-ui, sans-serif; max-width: 70rem; margin: 2rem auto; padding: 0 1rem; color: #1b2733; background: #fff; }
+body { font: 15px/1.5 system-ui, sans-serif; max-width: 70rem; margin: 2rem auto; padding: 0 1rem;
+  color: #1b2733; background: #fff; }
 h1 { font-size: 1.3rem; } h2 { font-size: 1.05rem; margin-top: 2rem; }
 table { border-collapse: collapse; font-variant-numeric: tabular-nums; font-size: 13px; }
 td, th { padding: 2px 8px; border-bottom: 1px solid #dde3ea; text-align: left; }
@@ -16,7 +17,13 @@ code { font-size: 13px; } .wide { overflow-x: auto; }
 
 export function pageOf(title: string, body: readonly string[]): string {
   const name = escapeHtml(title);
-  return `<!doctype html>\n<html lang="en"><head><meta charset="utf-8"><title>${name}</title><style>${style}</style></head>\n<body><h1>${name}</h1>\n${body.join('\n')}\n</body></html>\n`;
+  return [
+    '<!doctype html>',
+    `<html lang="en"><head><meta charset="utf-8"><title>${name}</title><style>${style}</style></head>`,
+    `<body><h1>${name}</h1>`,
+    ...body,
+    '</body></html>\n',
+  ].join('\n');
 }
 
 export interface BarPlotOptions {
@@ -42,13 +49,19 @@ export function barPlot(
     const text = `<text x="${labelWidth - 8}" y="${y + 13}" text-anchor="end">${escapeHtml(label)}</text>`;
     if (value === null) return text;
     const [from, to] = [Math.min(at(0), at(value)), Math.max(at(0), at(value))];
-    return `${text}<rect class="bar" x="${from.toFixed(1)}" y="${y + 2}" width="${Math.max(0.5, to - from).toFixed(1)}" height="${rowHeight - 5}"/><text x="${(to + 6).toFixed(1)}" y="${y + 13}">${value.toFixed(digits)}</text>`;
+    return (
+      `${text}<rect class="bar" x="${from.toFixed(1)}" y="${y + 2}" ` +
+      `width="${Math.max(0.5, to - from).toFixed(1)}" height="${rowHeight - 5}"/><text ` +
+      `x="${(to + 6).toFixed(1)}" y="${y + 13}">${value.toFixed(digits)}</text>`
+    );
   });
   const height = top + points.length * rowHeight + 6;
   const line =
     mark === undefined
       ? ''
-      : `<line class="mark" x1="${at(mark.value).toFixed(1)}" x2="${at(mark.value).toFixed(1)}" y1="${top - 4}" y2="${height}"/><text x="${at(mark.value).toFixed(1)}" y="12" text-anchor="middle">${escapeHtml(mark.label)}</text>`;
+      : `<line class="mark" x1="${at(mark.value).toFixed(1)}" x2="${at(mark.value).toFixed(1)}" y1="${top - 4}" ` +
+        `y2="${height}"/><text x="${at(mark.value).toFixed(1)}" y="12" ` +
+        `text-anchor="middle">${escapeHtml(mark.label)}</text>`;
   return `<svg viewBox="0 0 ${width} ${height}" role="img">${rows.join('')}${line}</svg>`;
 }
 
@@ -89,7 +102,10 @@ export function scatterPlot(points: readonly ScatterPoint[], { line }: ScatterOp
   const circles = placed.map(({ label, x, y, size, marked, hollow }) => {
     const radius = Math.max(4, maxRadius * Math.sqrt(size / largest)).toFixed(1);
     const look = hollow ? 'fill="none" stroke="#2f7f79"' : `class="${marked ? 'chosen' : 'bar'}"`;
-    return `<circle cx="${px(x)}" cy="${py(y)}" r="${radius}" ${look}/><text x="${px(x)}" y="${(Number(py(y)) - maxRadius - 4).toFixed(1)}" text-anchor="middle">${escapeHtml(label)}</text>`;
+    return (
+      `<circle cx="${px(x)}" cy="${py(y)}" r="${radius}" ${look}/><text x="${px(x)}" ` +
+      `y="${(Number(py(y)) - maxRadius - 4).toFixed(1)}" text-anchor="middle">${escapeHtml(label)}</text>`
+    );
   });
   const front = placed.filter(({ joined }) => joined).toSorted((a, b) => a.x - b.x);
   const path =
@@ -99,10 +115,17 @@ export function scatterPlot(points: readonly ScatterPoint[], { line }: ScatterOp
   const level =
     line === undefined
       ? ''
-      : `<line class="mark" x1="${margin}" x2="${width - margin}" y1="${py(line.y)}" y2="${py(line.y)}"/><text x="${margin}" y="${(Number(py(line.y)) - 5).toFixed(1)}">${escapeHtml(line.label)}</text>`;
+      : `<line class="mark" x1="${margin}" x2="${width - margin}" y1="${py(line.y)}" y2="${py(line.y)}"/><text ` +
+        `x="${margin}" y="${(Number(py(line.y)) - 5).toFixed(1)}">${escapeHtml(line.label)}</text>`;
   const ticks = [0, 0.5, 1].map((share) => {
     const [x, y] = [left + share * (right - left), bottom + share * (height - bottom)];
-    return `<text x="${px(x)}" y="${plotHeight - 20}" text-anchor="middle">${x.toPrecision(3)}</text><text x="8" y="${py(y)}">${y.toPrecision(3)}</text>`;
+    return (
+      `<text x="${px(x)}" y="${plotHeight - 20}" text-anchor="middle">${x.toPrecision(3)}</text><text x="8" ` +
+      `y="${py(y)}">${y.toPrecision(3)}</text>`
+    );
   });
-  return `<svg viewBox="0 0 ${width} ${plotHeight}" role="img">${level}${path}${circles.join('')}${ticks.join('')}</svg>`;
+  return (
+    `<svg viewBox="0 0 ${width} ${plotHeight}" ` +
+    `role="img">${level}${path}${circles.join('')}${ticks.join('')}</svg>`
+  );
 }

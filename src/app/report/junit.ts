@@ -23,7 +23,9 @@ export interface JunitSuite {
 
 export function junitReport({ name, className, cases, milliseconds, at }: JunitSuite): string {
   const count = (is: (one: JunitCase) => boolean): number => cases.filter(is).length;
-  const head = `tests="${cases.length}" failures="${count(({ failure }) => failure !== null)}" skipped="${count(({ skipped }) => skipped === true)}" time="${(milliseconds / 1000).toFixed(3)}"`;
+  const head =
+    `tests="${cases.length}" failures="${count(({ failure }) => failure !== null)}" ` +
+    `skipped="${count(({ skipped }) => skipped === true)}" time="${(milliseconds / 1000).toFixed(3)}"`;
   const lines = cases.map((one) => {
     const inner =
       one.failure !== null ? `<failure message="${xml(one.failure)}"/>` : one.skipped === true ? '<skipped/>' : '';

@@ -35,7 +35,11 @@ export function linePlot(
   const ticks = [0, 0.25, 0.5, 0.75, 1].map((share) => {
     const [x, y] = [x0 + share * (x1 - x0), y0 + share * (y1 - y0)];
     const grid = `<line x1="${left}" x2="${width - right}" y1="${py(y)}" y2="${py(y)}" stroke="#dde3ea"/>`;
-    return `${grid}<text x="${px(x)}" y="${height - 10}" text-anchor="${share === 0 ? 'start' : share === 1 ? 'end' : 'middle'}">${escapeHtml(text.x(x))}</text><text x="${left - 8}" y="${Number(py(y)) + 4}" text-anchor="end">${escapeHtml(text.y(y))}</text>`;
+    return (
+      `${grid}<text x="${px(x)}" y="${height - 10}" ` +
+      `text-anchor="${share === 0 ? 'start' : share === 1 ? 'end' : 'middle'}">${escapeHtml(text.x(x))}</text><text ` +
+      `x="${left - 8}" y="${Number(py(y)) + 4}" text-anchor="end">${escapeHtml(text.y(y))}</text>`
+    );
   });
   const paths = drawn.map(({ points, look }) => {
     const way = points.map(([x, y]) => `${px(x)},${py(y)}`).join(' ');
@@ -43,7 +47,10 @@ export function linePlot(
   });
   const legend = drawn.map(({ label, look }, i) => {
     const x = left + 260 * i;
-    return `<rect x="${x}" y="10" width="12" height="12" fill="${colours[look]}"/><text x="${x + 18}" y="20">${escapeHtml(label)}</text>`;
+    return (
+      `<rect x="${x}" y="10" width="12" height="12" fill="${colours[look]}"/><text x="${x + 18}" ` +
+      `y="20">${escapeHtml(label)}</text>`
+    );
   });
   return `<svg viewBox="0 0 ${width} ${height}" role="img">${ticks.join('')}${paths.join('')}${legend.join('')}</svg>`;
 }

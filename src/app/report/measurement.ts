@@ -13,7 +13,8 @@ export function measurementLines({
 }: RunMeasurement & { readonly operators: readonly OperatorTicks[] | null }): string[] {
   const lines = [
     agreement === null ? 'outputs were not compared: the uncompiled model is unknown' : agreementLine(agreement),
-    `latency first ${millisecondsText(latencyMs.first)}, then ${millisecondsText(latencyMs.steady.median)} median, ${millisecondsText(latencyMs.steady.p95)} p95 in ${latencyMs.runs} runs (${latencyMs.basis})`,
+    `latency first ${millisecondsText(latencyMs.first)}, then ${millisecondsText(latencyMs.steady.median)} ` +
+      `median, ${millisecondsText(latencyMs.steady.p95)} p95 in ${latencyMs.runs} runs (${latencyMs.basis})`,
   ];
   const total = operators?.reduce((sum, { ticks }) => sum + ticks, 0) ?? 0;
   if (operators === null || total === 0) return lines;

@@ -70,15 +70,23 @@ export function memoryPlot({ buffers, moments, peak, headBytes }: MemoryMap): st
     const fill = tensor === null ? '#9aa5b1' : colours[b % colours.length];
     const room =
       w > 70 && h > 13
-        ? `<text x="${(x(first) + 4).toFixed(1)}" y="${(y(offset) - 4).toFixed(1)}">${escapeHtml(clipped(label, w / 7.6))}</text>`
+        ? `<text x="${(x(first) + 4).toFixed(1)}" ` +
+          `y="${(y(offset) - 4).toFixed(1)}">${escapeHtml(clipped(label, w / 7.6))}</text>`
         : '';
-    const box = `<rect x="${x(first).toFixed(1)}" y="${y(offset + size).toFixed(1)}" width="${w.toFixed(1)}" height="${Math.max(0.5, h).toFixed(1)}" fill="${fill}" fill-opacity="0.55" stroke="#1b2733" stroke-width="0.4"><title>${escapeHtml(`${label}: ${bytesText(size)} at ${offset}`)}</title></rect>`;
+    const box =
+      `<rect x="${x(first).toFixed(1)}" y="${y(offset + size).toFixed(1)}" width="${w.toFixed(1)}" ` +
+      `height="${Math.max(0.5, h).toFixed(1)}" fill="${fill}" fill-opacity="0.55" stroke="#1b2733" ` +
+      `stroke-width="0.4"><title>${escapeHtml(`${label}: ${bytesText(size)} at ${offset}`)}</title></rect>`;
     return box + room;
   });
   const at = peak.operator === null ? 0 : peak.operator + 1;
   const middle = (x(at) + x(at + 1)) / 2;
-  const mark = `<rect x="${x(at).toFixed(1)}" y="${top}" width="${(x(at + 1) - x(at)).toFixed(1)}" height="${height - bottom - top}" fill="none" stroke="#c8553d" stroke-width="1.5"/>`;
-  const name = `<text x="${Math.min(width - 180, Math.max(left, middle - 90)).toFixed(1)}" y="16">peak: ${escapeHtml(peak.op)}, ${bytesText(peak.liveBytes)}</text>`;
+  const mark =
+    `<rect x="${x(at).toFixed(1)}" y="${top}" width="${(x(at + 1) - x(at)).toFixed(1)}" ` +
+    `height="${height - bottom - top}" fill="none" stroke="#c8553d" stroke-width="1.5"/>`;
+  const name =
+    `<text x="${Math.min(width - 180, Math.max(left, middle - 90)).toFixed(1)}" y="16">peak: ` +
+    `${escapeHtml(peak.op)}, ${bytesText(peak.liveBytes)}</text>`;
   const levels = [0, 0.25, 0.5, 0.75, 1].map((share) => {
     const offset = Math.round(share * headBytes);
     return `<text x="${left - 6}" y="${(y(offset) + 4).toFixed(1)}" text-anchor="end">${offset}</text>`;
@@ -87,12 +95,17 @@ export function memoryPlot({ buffers, moments, peak, headBytes }: MemoryMap): st
   const steps = moments.flatMap(({ operator }, time) =>
     time % every === 0
       ? [
-          `<text x="${((x(time) + x(time + 1)) / 2).toFixed(1)}" y="${height - 16}" text-anchor="middle">${operator ?? 'in'}</text>`,
+          `<text x="${((x(time) + x(time + 1)) / 2).toFixed(1)}" y="${height - 16}" ` +
+            `text-anchor="middle">${operator ?? 'in'}</text>`,
         ]
       : [],
   );
   const axis = `<text x="${width / 2}" y="${height - 2}" text-anchor="middle">operator</text>`;
-  return `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 ${width} ${height}" role="img" font-family="system-ui, sans-serif" font-size="12" fill="#1b2733">${boxes.join('')}${mark}${name}${levels.join('')}${steps.join('')}${axis}</svg>`;
+  return (
+    `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 ${width} ${height}" role="img" font-family="system-ui, ` +
+    'sans-serif" font-size="12" ' +
+    `fill="#1b2733">${boxes.join('')}${mark}${name}${levels.join('')}${steps.join('')}${axis}</svg>`
+  );
 }
 
 function clipped(label: string, characters: number): string {

@@ -12,7 +12,8 @@ export function optimizeReport({ before, after, signalToNoise, warnings }: Optim
     countText(distinct),
   ]);
   const compressed = (figure: 'deflatedBytes' | 'compressedBytes'): string =>
-    `${bytesText(before[figure])} -> ${bytesText(after[figure])} (${percentText(1 - after[figure] / before[figure], 0)} less)`;
+    `${bytesText(before[figure])} -> ${bytesText(after[figure])} ` +
+    `(${percentText(1 - after[figure] / before[figure], 0)} less)`;
   return [
     table([
       ['sparsity', `${percentText(before.sparsity)} -> ${percentText(after.sparsity)}`],

@@ -35,7 +35,8 @@ function rateRows({ durationMs, bytesPerSecond, bottleneck }: PushResult['image'
   return [
     [
       'took',
-      `${(durationMs / 1000).toFixed(1)} s, ${bytesText(Math.round(bytesPerSecond))}/s; most of it ${bottleneckTexts[bottleneck]}`,
+      `${(durationMs / 1000).toFixed(1)} s, ${bytesText(Math.round(bytesPerSecond))}/s; most of it ` +
+        `${bottleneckTexts[bottleneck]}`,
     ],
   ];
 }

@@ -93,7 +93,8 @@ export function quantizeReport(quantized: Quantized): string {
     ['scheme', `${plan.scheme}, ${plan.io} inputs and outputs (verified on the written file)`],
     [
       'size',
-      `${bytesText(inputBytes)} -> ${bytesText(bytes.byteLength)} (${percentText(bytes.byteLength / inputBytes, 0)}), ${bytesText(compressedBytes)} to send`,
+      `${bytesText(inputBytes)} -> ${bytesText(bytes.byteLength)} ` +
+        `(${percentText(bytes.byteLength / inputBytes, 0)}), ${bytesText(compressedBytes)} to send`,
     ],
     ...(calibration?.subgraphs ?? []).map(({ signature, samples, dataset }) => [
       'calibration',
@@ -149,7 +150,8 @@ function mixedRows({ result: { mixed }, check, unmixedMs }: Quantized): string[]
     [`in ${wider}`, operators.length === 0 ? 'none' : names],
     [
       'precision',
-      `SNR ${before.toFixed(2)} -> ${after.toFixed(2)} dB${reached ? '' : ', less than requested'}; arena ${bytesText(arenaBytes.before)} -> ${bytesText(arenaBytes.after)}${time}`,
+      `SNR ${before.toFixed(2)} -> ${after.toFixed(2)} dB${reached ? '' : ', less than requested'}; arena ` +
+        `${bytesText(arenaBytes.before)} -> ${bytesText(arenaBytes.after)}${time}`,
     ],
   ];
 }

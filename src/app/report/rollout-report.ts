@@ -138,7 +138,8 @@ function facts(summary: RolloutSummary): string[] {
     phaseText(summary),
     `${devicesText(devices)} of ${target} at ${uri}: ${countsText(counts)}`,
     `bundle ${bundle}`,
-    `begun ${new Date(createdAt).toISOString()}, last changed ${new Date(changedAt).toISOString()}, led for ${durationText(elapsedMs)}`,
+    `begun ${new Date(createdAt).toISOString()}, last changed ${new Date(changedAt).toISOString()}, led for ` +
+      `${durationText(elapsedMs)}`,
   ];
 }
 

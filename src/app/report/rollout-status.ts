@@ -17,7 +17,11 @@ export function rolloutStatusReport(summary: RolloutSummary, now: number): strin
     `${bundle.slice(0, 12)} to ${devicesText(devices)} of ${target} at ${uri}`,
     '',
     `confirmed ${budgetBar(confirmed, devices)} ${percentText(confirmed / devices)}  ${countsText(counts)}`,
-    `led for ${durationText(elapsedMs)}${leftMs === null ? '' : `, about ${durationText(leftMs)} left`}${agent === null ? ', no agent leads it' : ` by ${agent.replace(':', ', process ')}`}`,
+    [
+      `led for ${durationText(elapsedMs)}`,
+      ...(leftMs === null ? [] : [`about ${durationText(leftMs)} left`]),
+      agent === null ? 'no agent leads it' : `by ${agent.replace(':', ', process ')}`,
+    ].join(', '),
     ...(broker === null
       ? []
       : [`no connection to the broker for ${durationText(now - broker.since)}: ${broker.reason}; reconnecting`]),
@@ -36,7 +40,9 @@ export function rolloutStatusReport(summary: RolloutSummary, now: number): strin
 
 export function phaseText({ phase, reason, by, wave, waves }: RolloutSummary): string {
   const where = phase === 'done' || phase === 'planned' ? '' : `, in wave ${wave} of ${waves.length}`;
-  return `${phase}${where}${reason === '' ? '' : ` (${reason})`}${by === 'gate' && phase !== 'paused' ? ', by a gate' : ''}`;
+  const why = reason === '' ? '' : ` (${reason})`;
+  const who = by === 'gate' && phase !== 'paused' ? ', by a gate' : '';
+  return `${phase}${where}${why}${who}`;
 }
 
 export function brokerText({ connected, reason }: { readonly connected: boolean; readonly reason: string }): string {
@@ -84,7 +90,10 @@ export function gateLine(gate: RolloutSummary['gates'][number]): string {
 function wayOut({ rollout, by }: RolloutSummary): string {
   const end = '`abort` stops it, with --roll-back to the previous bundle';
   if (by !== 'gate') return `\`atoll rollout resume ${rollout}\` continues, ${end}`;
-  return `\`atoll rollout retry ${rollout}\` and \`resume\` notify failed devices again, and the gate judges again; \`overrule\` continues past this wave; ${end}`;
+  return (
+    `\`atoll rollout retry ${rollout}\` and \`resume\` notify failed devices again, and the gate judges again; ` +
+    `\`overrule\` continues past this wave; ${end}`
+  );
 }
 
 export interface ListedRollout {

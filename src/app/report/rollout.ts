@@ -12,8 +12,10 @@ export function rolloutPlanReport(forecast: RolloutForecast): string {
     return [String(i + 1), String(wave.devices), share, String(wave.online), String(wave.running), namedText(wave.ids)];
   });
   return [
-    `rollout ${rollout}: version ${bundle.version} (${bundle.sha256.slice(0, 12)}, ${signed}) to ${devices} devices of ${target}, in ${waves.length} waves`,
-    `published: ${bytesText(publishedBytes.bundle)} once, and ${bytesText(publishedBytes.perDevice)} for each device (${bytesText(perDevice)})`,
+    `rollout ${rollout}: version ${bundle.version} (${bundle.sha256.slice(0, 12)}, ${signed}) to ${devices} ` +
+      `devices of ${target}, in ${waves.length} waves`,
+    `published: ${bytesText(publishedBytes.bundle)} once, and ${bytesText(publishedBytes.perDevice)} for each ` +
+      `device (${bytesText(perDevice)})`,
     '',
     ...(devices === 0
       ? [`no device of ${target} is selected`]
@@ -21,7 +23,8 @@ export function rolloutPlanReport(forecast: RolloutForecast): string {
     '',
     ...forecast.gates.map(
       (gate, g) =>
-        `${gateText(gate)}: waves fail from ${waves.map((wave) => wave.failsFrom[g] ?? 'never').join(', ')} bad devices on`,
+        `${gateText(gate)}: waves fail from ${waves.map((wave) => wave.failsFrom[g] ?? 'never').join(', ')} ` +
+        'bad devices on',
     ),
     ...(neverConnected.length === 0 ? [] : [quarantineText({ ids: neverConnected, why: 'never-connected' })]),
     ...(unknown.length === 0 ? [] : [`not in this fleet: ${namedText(unknown)}`]),
@@ -33,7 +36,10 @@ export function rolloutPlanReport(forecast: RolloutForecast): string {
 
 export function quarantineText({ ids, why }: { readonly ids: readonly string[]; readonly why: Quarantine }): string {
   if (why === 'not-expected') return `not in the rollout, which expects a fixed number of devices: ${namedText(ids)}`;
-  return `not in the rollout, because they were never connected to the broker (anyone may have written their reports): ${namedText(ids)}`;
+  return (
+    'not in the rollout, because they were never connected to the broker (anyone may have written their ' +
+    `reports): ${namedText(ids)}`
+  );
 }
 
 export function gateText(gate: Gate): string {

@@ -1,6 +1,6 @@
 import { constants } from 'node:fs';
 import { access } from 'node:fs/promises';
-import path from 'node:path';
+import which from 'which';
 
 export function isExecutable(file: string): Promise<boolean> {
   return access(file, constants.X_OK).then(
@@ -9,11 +9,15 @@ export function isExecutable(file: string): Promise<boolean> {
   );
 }
 
-/** Finds a program as a shell would. @returns null if no folder of PATH has it */
-export async function findOnPath(name: string, { PATH = '' }: NodeJS.ProcessEnv = process.env): Promise<string | null> {
-  for (const folder of PATH.split(path.delimiter)) {
-    const file = path.join(folder, name);
-    if (folder !== '' && (await isExecutable(file))) return file;
-  }
-  return null;
+/**
+ * Finds a program as a shell would; on Windows also by the extensions of PATHEXT.
+ * @returns null if no folder of PATH has it
+ */
+export async function findOnPath(
+  name: string,
+  { PATH = '', PATHEXT }: NodeJS.ProcessEnv = process.env,
+): Promise<string | null> {
+  // The package takes an empty path for that of the process.
+  if (PATH === '') return null;
+  return which(name, { path: PATH, nothrow: true, ...(PATHEXT === undefined ? {} : { pathExt: PATHEXT }) });
 }

@@ -199,7 +199,9 @@ function requireFit(
       if (tensorBytes !== bytes)
         throw fail('EDGETPU_EXECUTABLE', {
           where,
-          reason: `${role} ${name} has ${bytes} bytes of ${type}, its tensor ${tensorBytes} of ${wanted ?? 'an unknown type'}`,
+          reason:
+            `${role} ${name} has ${bytes} bytes of ${type}, its tensor ${tensorBytes} of ` +
+            `${wanted ?? 'an unknown type'}`,
         });
     }
   };

@@ -222,7 +222,9 @@ export class Sender {
   private async afterLoss(name: string, chunk: Chunk, inFlight: number): Promise<void> {
     const { signal } = this.options;
     if (++this.lossesInARow > maxLossesInARow) {
-      const reason = `the device answers other requests, but none of ${this.lossesInARow} chunks at offset ${chunk.off}, the last in a packet of ${chunk.packetBytes} bytes`;
+      const reason =
+        `the device answers other requests, but none of ${this.lossesInARow} chunks at offset ${chunk.off}, the ` +
+        `last in a packet of ${chunk.packetBytes} bytes`;
       throw fail('DEVICE_ANSWER', { command: 'upload', reason });
     }
     if (!this.flight.afterLoss(inFlight)) await this.burst.afterLoss(chunk.packetBytes, signal);

@@ -35,7 +35,9 @@ export async function findFlashWay(job: FlashJob): Promise<FlashWay> {
   if (known.length === 0) {
     const ways = target.flashing.map(({ method }) => method).join(', ');
     throw fail('USAGE', {
-      reason: `${target.id} cannot be flashed by ${wanted ?? 'any method'}; ${ways === '' ? target.flashMethod : `it is by ${ways}`}`,
+      reason:
+        `${target.id} cannot be flashed by ${wanted ?? 'any method'}; ` +
+        `${ways === '' ? target.flashMethod : `it is by ${ways}`}`,
     });
   }
   const lacking: string[] = [];

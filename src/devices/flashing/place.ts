@@ -33,7 +33,9 @@ export function placeInFlash(target: Target, imageBytes: number, address: number
   };
   const at = address ?? partition.start;
   if (at < partition.start || at + imageBytes > partition.end || at % page !== 0) {
-    const range = `${hexAddress(partition.start)}, behind the firmware, and ${hexAddress(partition.end)}, from a multiple of ${page} on`;
+    const range =
+      `${hexAddress(partition.start)}, behind the firmware, and ${hexAddress(partition.end)}, from a multiple of ` +
+      `${page} on`;
     throw fail('USAGE', { reason: `address ${hexAddress(at)}: ${imageBytes} bytes must lie between ${range}` });
   }
   return { address: at, partition };

@@ -1,6 +1,5 @@
-// Parses broker addresses:
-// mqtt://[USER[:PASSWORD]@]HOST[:PORT][/FLEET[/DEVICE]]?ca=FILE&cert=FILE&key=FILE&version=4|5&session=keep&keepalive=SECONDS;
-// mqtts: with TLS.
+// Parses broker addresses: mqtt://[USER[:PASSWORD]@]HOST[:PORT][/FLEET[/DEVICE]], or mqtts: with TLS, with the options
+// ?ca=FILE&cert=FILE&key=FILE&version=4|5&session=keep&keepalive=SECONDS.
 
 import { fail, reasonOf } from '../../base/errors.js';
 import { topicName } from './topics.js';

@@ -398,7 +398,8 @@ class NoAnswer extends Error {}
 function closedEarly(url: string): NoAnswer {
   const tls = url.startsWith('mqtts:');
   return new NoAnswer(
-    `it closes the connection without an answer; the port may be ${tls ? 'without TLS (mqtt:)' : 'for TLS (mqtts:)'}, or for another protocol`,
+    'it closes the connection without an answer; the port may be ' +
+      `${tls ? 'without TLS (mqtt:)' : 'for TLS (mqtts:)'}, or for another protocol`,
   );
 }
 

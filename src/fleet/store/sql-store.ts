@@ -40,7 +40,8 @@ class SqlStore implements RolloutStore {
     const { fleet, name, uri, plan, target, bundle, previous, cutoff, state, createdAt } = rollout;
     return this.sql.transaction(async (query) => {
       const [row] = await query(
-        `insert into rollouts (fleet, name, uri, plan, target, bundle, previous, cutoff, state, judgements, created_at, changed_at, clock_ms)
+        `insert into rollouts (fleet, name, uri, plan, target, bundle, previous, cutoff, state, judgements,
+          created_at, changed_at, clock_ms)
           values ${placeholders(1, 13)} on conflict (fleet, name) do nothing returning *`,
         [
           fleet,
@@ -107,7 +108,8 @@ class SqlStore implements RolloutStore {
   async measured(no: number): Promise<readonly MeasuredRow[]> {
     const medians = async (column: string): Promise<Map<number, number>> => {
       const rows = await this.ask(
-        `select wave, avg(value) as median from (select wave, ${column} as value, row_number() over (partition by wave order by ${column}) as i,
+        `select wave, avg(value) as median from (select wave, ${column} as value,
+          row_number() over (partition by wave order by ${column}) as i,
           count(*) over (partition by wave) as n from devices where rollout = ? and ${column} is not null) as ranked
           where 2 * i in (n, n + 1, n + 2) group by wave order by wave`,
         [no],
@@ -192,11 +194,13 @@ class SqlStore implements RolloutStore {
   async takeLease(no: number, holder: string, seen: Lease | null): Promise<boolean> {
     const rows = await (seen === null
       ? this.ask(
-          'insert into leases (rollout, holder, heartbeat) values (?, ?, 1) on conflict (rollout) do nothing returning heartbeat',
+          'insert into leases (rollout, holder, heartbeat) values (?, ?, 1) on conflict (rollout) do nothing ' +
+            'returning heartbeat',
           [no, holder],
         )
       : this.ask(
-          'update leases set holder = ?, heartbeat = heartbeat + 1 where rollout = ? and holder = ? and heartbeat = ? returning heartbeat',
+          'update leases set holder = ?, heartbeat = heartbeat + 1 where rollout = ? and holder = ? and ' +
+            'heartbeat = ? returning heartbeat',
           [holder, no, seen.holder, seen.heartbeat],
         ));
     return rows.length === 1;
@@ -234,7 +238,8 @@ class SqlStore implements RolloutStore {
       for (const { sha, blocks, blockBytes, complete } of published) {
         await query(
           `insert into published (fleet, sha, blocks, block_bytes, complete) values (?, ?, ?, ?, ?)
-            on conflict (fleet, sha) do update set blocks = excluded.blocks, block_bytes = excluded.block_bytes, complete = excluded.complete`,
+            on conflict (fleet, sha) do update set blocks = excluded.blocks, block_bytes = excluded.block_bytes,
+              complete = excluded.complete`,
           [String(rollout?.fleet), sha, blocks, blockBytes, Number(complete)],
         );
       }
@@ -256,7 +261,8 @@ async function writeDevices(query: Query, no: number, devices: readonly DeviceRe
   for (let at = 0; at < devices.length; at += rowsAtOnce) {
     const rows = devices.slice(at, at + rowsAtOnce);
     await query(
-      `insert into devices (${columns.join(', ')}) values ${placeholders(rows.length, columns.length)} on conflict (rollout, id) do update set ${update}`,
+      `insert into devices (${columns.join(', ')}) values ${placeholders(rows.length, columns.length)} on ` +
+        `conflict (rollout, id) do update set ${update}`,
       rows.flatMap((device) => [no, ...valuesOf(device)]),
     );
   }

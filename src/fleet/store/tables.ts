@@ -40,19 +40,26 @@ export async function prepareTables(sql: Sql): Promise<void> {
 
 function tablesOf({ serial, bytes, real, integer }: Sql['types']): readonly string[] {
   return [
-    `create table rollouts (no ${serial}, fleet text not null, name text not null, uri text not null, plan text not null, target text not null,
-      bundle text not null, previous text, cutoff ${real} not null, state text not null, judgements text not null, created_at ${integer} not null, changed_at ${integer} not null,
+    `create table rollouts (no ${serial}, fleet text not null, name text not null, uri text not null,
+      plan text not null, target text not null,
+      bundle text not null, previous text, cutoff ${real} not null, state text not null, judgements text not null,
+        created_at ${integer} not null, changed_at ${integer} not null,
       clock_ms ${real} not null, unique (fleet, name))`,
     `create table leases (rollout ${integer} primary key, holder text not null, heartbeat ${integer} not null)`,
-    `create table devices (rollout ${integer} not null, id text not null, wave integer not null, place ${integer} not null, phase text not null,
-      since ${real} not null, seq ${integer} not null, attempt integer not null, desired text not null, published integer not null, code text,
+    `create table devices (rollout ${integer} not null, id text not null, wave integer not null,
+      place ${integer} not null, phase text not null,
+      since ${real} not null, seq ${integer} not null, attempt integer not null, desired text not null,
+        published integer not null, code text,
       p95_ms ${real}, accuracy ${real}, arena_bytes ${integer}, max_lsb ${integer},
-      before_p95_ms ${real}, before_accuracy ${real}, before_arena_bytes ${integer}, before_max_lsb ${integer}, primary key (rollout, id))`,
+      before_p95_ms ${real}, before_accuracy ${real}, before_arena_bytes ${integer}, before_max_lsb ${integer},
+        primary key (rollout, id))`,
     'create index devices_by_place on devices (rollout, place)',
-    `create table events (rollout ${integer} not null, n ${integer} not null, at ${integer} not null, event text not null, primary key (rollout, n))`,
+    `create table events (rollout ${integer} not null, n ${integer} not null, at ${integer} not null, event ` +
+      'text not null, primary key (rollout, n))',
     `create table requests (n ${serial}, rollout ${integer} not null, request text not null)`,
     `create table images (sha text primary key, image ${bytes} not null)`,
-    `create table published (fleet text not null, sha text not null, blocks integer not null, block_bytes integer not null, complete integer not null,
+    `create table published (fleet text not null, sha text not null, blocks integer not null,
+      block_bytes integer not null, complete integer not null,
       primary key (fleet, sha))`,
   ];
 }

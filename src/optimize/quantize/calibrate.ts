@@ -114,7 +114,9 @@ function requireData(model: Model, datasets: readonly Dataset[]): void {
     return [signature == null ? `subgraph ${index}` : `signature ${signature}`];
   });
   if (missing.length > 0) {
-    const reason = `there is no data for ${missing.join(', ')}: a dataset file may contain one document for each signature, with the key signature`;
+    const reason =
+      `there is no data for ${missing.join(', ')}: a dataset file may contain one document for each signature, ` +
+      'with the key signature';
     throw fail('CALIBRATION_EMPTY', { reason });
   }
 }

@@ -161,7 +161,10 @@ function exceededRanges(subgraph: SubGraph, activations: readonly ActivationPlan
     if (seen == null || pinOf(elementAt(subgraph.tensors, tensor)) === null) return [];
     const [low, high] = realLimits(format);
     if (seen.min >= low - format.scale && seen.max <= high + format.scale) return [];
-    const message = `tensor ${tensor} "${name}" reached ${seen.min.toPrecision(3)} to ${seen.max.toPrecision(3)} in calibration, but the file fixes its range to ${low.toPrecision(3)} to ${high.toPrecision(3)}: values beyond saturate`;
+    const message =
+      `tensor ${tensor} "${name}" reached ${seen.min.toPrecision(3)} to ${seen.max.toPrecision(3)} in ` +
+      `calibration, but the file fixes its range to ${low.toPrecision(3)} to ${high.toPrecision(3)}: values ` +
+      'beyond saturate';
     return [{ code: 'RANGE_EXCEEDED', message }];
   });
 }

@@ -140,7 +140,8 @@ function removalRisk(repairs: readonly RepairReport[]): Warning[] {
   const removed = repairs.find(({ name, kept }) => name === 'dead-channels' && kept)?.changes;
   if (removed === undefined) return [];
   const message =
-    `${removed} channel(s) were removed because they were 0 for every calibration sample. Other inputs may need them: ` +
+    `${removed} channel(s) were removed because they were 0 for every calibration sample. Other inputs may ` +
+    'need them: ' +
     'an anomaly detector that was calibrated on normal data loses what it detects anomalies by. Evaluate on such ' +
     'inputs, or quantize without removing dead channels';
   return [{ code: 'CHANNELS_REMOVED', message }];

@@ -41,8 +41,10 @@ export function coarseTensors(
         if (steps === 0 || steps >= fewSteps) return [];
         const label = tensorLabel(tensor, elementAt(subgraph.tensors, tensor));
         const message =
-          `tensor ${label} is from ${figure(known.min)} to ${figure(known.max)}, but operator ${index} ${name} joins it with others at the scale ${figure(format.scale)}: ` +
-          `it has ${Math.ceil(steps)} step(s) left. Give the joined tensors similar ranges (for example boxes divided by the image's size), or separate outputs`;
+          `tensor ${label} is from ${figure(known.min)} to ${figure(known.max)}, but operator ${index} ${name} ` +
+          `joins it with others at the scale ${figure(format.scale)}: ` +
+          `it has ${Math.ceil(steps)} step(s) left. Give the joined tensors similar ranges (for example boxes ` +
+          `divided by the image's size), or separate outputs`;
         return [{ code: 'COARSE_SCALE', message }];
       });
     });
@@ -122,8 +124,10 @@ function lostFeatures({ name, quantization }: TensorInfo, channels: Channels): W
   const lost = quantization === null ? [] : channels.narrow(quantization.scale);
   if (lost.length === 0) return [];
   const message =
-    `${lost.length} of ${channels.ends.length} features of input ${name} vary by less than one step (${figure(quantization?.scale ?? 0)}) and are lost: ` +
-    `${listed(lost, channels)}. Scale the features to a similar range (for example mean 0 and deviation 1) before training`;
+    `${lost.length} of ${channels.ends.length} features of input ${name} vary by less than one step ` +
+    `(${figure(quantization?.scale ?? 0)}) and are lost: ` +
+    `${listed(lost, channels)}. Scale the features to a similar range (for example mean 0 and deviation 1) ` +
+    'before training';
   return [{ code: 'LOST_FEATURES', message }];
 }
 
@@ -144,7 +148,8 @@ function constantChannels(
   if (constant.length === 0) return [];
   const message =
     `${constant.length} of ${float.ends.length} channels of output ${name} are constant for the calibration samples ` +
-    `tried, but vary in the float model: ${listed(constant, float)}. A scheme with 16-bit activations (int16x8) keeps ` +
+    `tried, but vary in the float model: ${listed(constant, float)}. A scheme with 16-bit activations ` +
+    '(int16x8) keeps ' +
     'smaller differences';
   return [{ code: 'CONSTANT_OUTPUT', message }];
 }

@@ -85,7 +85,8 @@ export class SampleStatistics {
     if (share > 0.25 && this.constantSamples < this.samples) {
       warn(
         'SATURATING_SAMPLES',
-        `${(100 * share).toFixed(0)} % of the calibration values are exactly +-${this.largest}: is the data clipped or wrongly scaled?`,
+        `${(100 * share).toFixed(0)} % of the calibration values are exactly +-${this.largest}: is the data ` +
+          'clipped or wrongly scaled?',
       );
     }
     return warnings;

@@ -85,7 +85,9 @@ export function planWeights(context: WeightsContext): WeightsResult {
       if (result.grown)
         warnings.push({
           code: 'SCALE_GROWN',
-          message: `channel ${c} of weights ${label}: the scale was enlarged so that its bias and accumulator fit into 32 bits`,
+          message:
+            `channel ${c} of weights ${label}: the scale was enlarged so that its bias and accumulator fit into ` +
+            '32 bits',
         });
       return result.scale;
     });

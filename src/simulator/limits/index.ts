@@ -112,7 +112,9 @@ function staleShapes({ place, outputs }: OperatorContext, { tensors }: SubGraph)
   return outputs.flatMap(({ index, label, shape }) => {
     const stored = Array.from(tensors[index]?.shape ?? []);
     if (stored.length === shape.length && stored.every((size, d) => size === shape[d])) return [];
-    const reason = `tensor ${label} is computed with shape [${shape.join(', ')}], but the file says [${stored.join(', ')}], by which memory is planned`;
+    const reason =
+      `tensor ${label} is computed with shape [${shape.join(', ')}], but the file says [${stored.join(', ')}], ` +
+      'by which memory is planned';
     return [{ severity: 'refused', about: 'graph', place, reason }];
   });
 }

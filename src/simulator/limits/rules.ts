@@ -215,7 +215,8 @@ export function productShiftDefined(first: number, second: number): Condition {
     if (output === undefined || !isQuantized(output)) return null;
     const multiplier = (scaleOf(inputs[first]) * Math.max(...(inputs[second]?.scale ?? [0]))) / scaleOf(output);
     return multiplier >= 2 ** 31
-      ? `the scales of inputs and output ${output.label} make a multiplier of ${multiplier}, by which the kernel cannot shift`
+      ? `the scales of inputs and output ${output.label} make a multiplier of ${multiplier}, by which the kernel ` +
+          'cannot shift'
       : null;
   };
 }

@@ -69,7 +69,8 @@ export const detectionPostProcess: OperatorFamily = {
     )
       throw invalid(
         context,
-        `boxes [${encodings.shape.join(', ')}], scores [${predictions.shape.join(', ')}] and anchors [${anchors.shape.join(', ')}] do not fit`,
+        `boxes [${encodings.shape.join(', ')}], scores [${predictions.shape.join(', ')}] and anchors ` +
+          `[${anchors.shape.join(', ')}] do not fit`,
       );
     if (offset !== 0 && offset !== 1) throw invalid(context, `${columns} scores for ${options.classes} classes`);
     const outputs = [0, 1, 2, 3].map((index) => outputOf(context, index));

@@ -110,7 +110,8 @@ function prepare8(context: OperatorContext): () => void {
       if (bitsOverUnit + 31 - bits > 31)
         throw ends(
           context,
-          `${depth} values so nearly equal that their exponentials sum to 512 or more, at which the kernel ends the program`,
+          `${depth} values so nearly equal that their exponentials sum to 512 or more, at which the kernel ` +
+            'ends the program',
         );
       for (let c = 0; c < depth; c++) {
         const product = saturatingRoundingDoublingHighMul(

@@ -1,6 +1,6 @@
-import { defined } from '../../base/checked.js';
-
 // Parses the output of edgetpu_compiler, versions 2.1 to 16.0.
+
+import { defined } from '../../base/checked.js';
 
 export interface LoggedOperators {
   readonly op: string;
@@ -26,15 +26,28 @@ export interface CompilerLog {
 
 const units: Readonly<Record<string, number>> = { B: 1, KiB: 1024, MiB: 1024 ** 2, GiB: 1024 ** 3 };
 
+/** A line that reports why the compiler failed. */
+const failureLine = new RegExp(
+  `^(${[
+    '(?:ERROR|E :).*',
+    'Internal compiler error.*',
+    'Compilation failed.*',
+    'Invalid model.*',
+    '.*timed out.*',
+    '.*Segmentation fault.*',
+    '.*Aborted.*',
+    'ended by signal .*',
+  ].join('|')})$`,
+  'i',
+);
+
 export function parseCompilerLog(text: string): CompilerLog {
   const lines = text.split(/\r?\n/).map((line) => line.trim());
   const first = (pattern: RegExp): string | null =>
     lines.map((line) => pattern.exec(line)?.[1]).find((found) => found !== undefined) ?? null;
   const integer = (pattern: RegExp): number | null => numberOf(first(pattern));
   const milliseconds = integer(/^Models? compiled successfully in (\d+) ms/);
-  const failure = first(
-    /^((?:ERROR|E :).*|Internal compiler error.*|Compilation failed.*|Invalid model.*|.*timed out.*|.*Segmentation fault.*|.*Aborted.*|ended by signal .*)$/i,
-  );
+  const failure = first(failureLine);
   return {
     version: first(/^Edge TPU Compiler version (\S+)/),
     succeeded: milliseconds !== null,

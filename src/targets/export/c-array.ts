@@ -16,9 +16,7 @@ const perLine = 16;
 export function cArray(bytes: Uint8Array, name: string, headerFile: string): CArray {
   const lines: string[] = [];
   for (let at = 0; at < bytes.length; at += perLine) {
-    lines.push(
-      `  ${Array.from(bytes.subarray(at, at + perLine), (byte) => `0x${byte.toString(16).padStart(2, '0')}`).join(', ')},`,
-    );
+    lines.push('  ' + `${Array.from(bytes.subarray(at, at + perLine), hexByte).join(', ')},`);
   }
   const symbol = name.endsWith('_model') ? name : `${name}_model`;
   const guard = `${symbol.toUpperCase()}_H_`;
@@ -56,3 +54,5 @@ export function cArray(bytes: Uint8Array, name: string, headerFile: string): CAr
     ].join('\n'),
   };
 }
+
+const hexByte = (byte: number): string => `0x${byte.toString(16).padStart(2, '0')}`;

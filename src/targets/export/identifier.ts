@@ -1,7 +1,10 @@
 const reserved = new Set(
-  'auto bool break case catch char class const continue default delete do double else enum explicit extern false float for friend goto if inline int long mutable namespace new operator private protected public register return short signed sizeof static struct switch template this throw true try typedef typename union unsigned using virtual void volatile while'.split(
-    ' ',
-  ),
+  (
+    'auto bool break case catch char class const continue default delete do double else enum explicit extern ' +
+    'false float for friend goto if inline int long mutable namespace new operator private protected public ' +
+    'register return short signed sizeof static struct switch template this throw true try typedef typename ' +
+    'union unsigned using virtual void volatile while'
+  ).split(' '),
 );
 
 /** A C identifier from a file name: `kws-v2.tflite` gives `kws_v2`. */

@@ -19,11 +19,10 @@ function open(name: string, yaml: string): Promise<Dataset> {
 }
 
 function npy(descr: string, shape: readonly number[], data: Uint8Array): Uint8Array {
-  const header =
-    `{'descr': '${descr}', 'fortran_order': False, 'shape': (${shape.join(', ')}${shape.length === 1 ? ',' : ''}), }`.padEnd(
-      117,
-      ' ',
-    );
+  const header = (
+    `{'descr': '${descr}', 'fortran_order': False, 'shape': ` +
+    `(${shape.join(', ')}${shape.length === 1 ? ',' : ''}), }`
+  ).padEnd(117, ' ');
   const out = new Uint8Array(10 + 118 + data.byteLength);
   out.set([0x93, ...strToU8('NUMPY'), 1, 0, 118, 0]);
   out.set(strToU8(`${header}\n`), 10);
@@ -38,7 +37,8 @@ test('raw files: many samples in one, real values by the quantization on disk', 
   });
   const dataset = await open(
     'raw',
-    'name: raw\ntask: classification\ninputs:\n  - {files: raw.bin, type: int8, shape: [2], quantization: {scale: 0.5, zeroPoint: 83}}\nlabels: {csv: raw.csv}\n',
+    'name: raw\ntask: classification\ninputs:\n  - {files: raw.bin, type: int8, shape: [2], quantization: ' +
+      '{scale: 0.5, zeroPoint: 83}}\nlabels: {csv: raw.csv}\n',
   );
   expect(dataset).toMatchObject({ count: 3, metric: 'top1', hasLabels: true });
   const samples = await samplesOf(dataset);
@@ -58,7 +58,8 @@ test('one file per sample, labels by file name, in any order of rows', async () 
   });
   const dataset = await open(
     'by-name',
-    'name: n\ntask: classification\ninputs:\n  - {files: "a*.f32", type: float32, shape: [1]}\nlabels: {csv: by-name.csv, header: true, file: 0, label: 1}\n',
+    'name: n\ntask: classification\ninputs:\n  - {files: "a*.f32", type: float32, shape: [1]}\nlabels: {csv: ' +
+      'by-name.csv, header: true, file: 0, label: 1}\n',
   );
   expect(dataset.classes).toEqual(['cat', 'dog, small']);
   expect((await samplesOf(dataset)).map(({ inputs, label }) => [inputs[0]?.[0], label])).toEqual([
@@ -115,7 +116,8 @@ test('images: decoded, resized, scaled; labels from folder names', async () => {
   }
   const dataset = await open(
     'images',
-    'name: i\ntask: classification\ninputs:\n  - {files: "img/**/*.png", images: {resize: {width: 4, height: 2}, range: [-1, 1]}}\nlabels: folders\n',
+    'name: i\ntask: classification\ninputs:\n  - {files: "img/**/*.png", images: {resize: {width: 4, height: ' +
+      '2}, range: [-1, 1]}}\nlabels: folders\n',
   );
   expect(dataset.classes).toEqual(['black', 'red']);
   const samples = await samplesOf(dataset);

@@ -139,28 +139,31 @@ test('a device answers when its flash is on disk, and with an error where it can
   });
 });
 
-test('a folder belongs to one process at a time, and to the next one when that has gone; what else lies there stays', async () => {
-  mkdirSync(folder);
-  writeFileSync(path.join(folder, 'notes.slot'), 'mine');
-  const other = spawn(process.execPath, ['-e', 'setTimeout(() => {}, 60000)']);
-  writeFileSync(path.join(folder, 'lock'), `${other.pid} ${await processIdentity(other.pid ?? 0)}`);
-  await expect(PersistentSlots.open(folder)).rejects.toMatchObject({
-    code: 'STATE_BUSY',
-    message: expect.stringContaining(String(other.pid)),
-  });
-  // Its number, and another process: one before the system was started anew.
-  writeFileSync(path.join(folder, 'lock'), `${other.pid} elsewhere/1`);
-  await (await PersistentSlots.open(folder)).close();
-  writeFileSync(path.join(folder, 'lock'), `${other.pid} ${await processIdentity(other.pid ?? 0)}`);
-  other.kill();
-  await once(other, 'exit');
-  const slots = await PersistentSlots.open(folder);
-  await withModel(1, slots);
-  await withModel(2, slots);
-  await withModel(3, slots);
-  await slots.close();
-  expect(names()).toEqual([nameOf(2), nameOf(3), 'notes.slot', 'slots.json'].sort());
-});
+test(
+  'a folder belongs to one process at a time, and to the next one ' + 'when that has gone; what else lies there stays',
+  async () => {
+    mkdirSync(folder);
+    writeFileSync(path.join(folder, 'notes.slot'), 'mine');
+    const other = spawn(process.execPath, ['-e', 'setTimeout(() => {}, 60000)']);
+    writeFileSync(path.join(folder, 'lock'), `${other.pid} ${await processIdentity(other.pid ?? 0)}`);
+    await expect(PersistentSlots.open(folder)).rejects.toMatchObject({
+      code: 'STATE_BUSY',
+      message: expect.stringContaining(String(other.pid)),
+    });
+    // Its number, and another process: one before the system was started anew.
+    writeFileSync(path.join(folder, 'lock'), `${other.pid} elsewhere/1`);
+    await (await PersistentSlots.open(folder)).close();
+    writeFileSync(path.join(folder, 'lock'), `${other.pid} ${await processIdentity(other.pid ?? 0)}`);
+    other.kill();
+    await once(other, 'exit');
+    const slots = await PersistentSlots.open(folder);
+    await withModel(1, slots);
+    await withModel(2, slots);
+    await withModel(3, slots);
+    await slots.close();
+    expect(names()).toEqual([nameOf(2), nameOf(3), 'notes.slot', 'slots.json'].sort());
+  },
+);
 
 test('of processes that begin at the same time over what one has left, one gets the folder', async () => {
   mkdirSync(folder, { recursive: true });

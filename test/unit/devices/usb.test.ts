@@ -37,20 +37,23 @@ test.each([64, 512])('a push and a run, over USB packets of %d bytes', async (pa
   expect(fake.opened).toBe(false);
 });
 
-test('packets of every length around that of a USB packet, with and without an empty one behind full ones', async () => {
-  for (let length = 98; length < 128; length++) {
-    const { client } = await plug();
-    await client.echo('x'.repeat(length));
+test(
+  'packets of every length around that of a USB packet, with ' + 'and without an empty one behind full ones',
+  async () => {
+    for (let length = 98; length < 128; length++) {
+      const { client } = await plug();
+      await client.echo('x'.repeat(length));
+      await client.close();
+    }
+    // A device that ends nothing is heard with its next answer.
+    const { client } = await plug({ endsNothing: true });
+    for (let length = 110; length < 116; length++)
+      await client
+        .echo('x'.repeat(length))
+        .catch((error: unknown) => expect(error).toMatchObject({ code: 'DEVICE_TIMEOUT' }));
     await client.close();
-  }
-  // A device that ends nothing is heard with its next answer.
-  const { client } = await plug({ endsNothing: true });
-  for (let length = 110; length < 116; length++)
-    await client
-      .echo('x'.repeat(length))
-      .catch((error: unknown) => expect(error).toMatchObject({ code: 'DEVICE_TIMEOUT' }));
-  await client.close();
-});
+  },
+);
 
 test('a lost answer is asked for again, and closing does not wait for it', async () => {
   const { client } = await plug({}, { faults: ['lost-response'] });

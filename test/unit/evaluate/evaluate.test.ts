@@ -51,27 +51,30 @@ test('top-1 and the confusion matrix', async () => {
   expect(result.latencyMs.basis).toBe('host');
 });
 
-test('values beyond what an input was calibrated for, in a small part of it, and a classifier that guesses', async () => {
-  writeFiles(folder, { 'many.csv': '0\n1\n'.repeat(20) });
-  const codes = async (model: Model, factor: number, flip = 0) => {
-    const samples = Array.from({ length: 40 }, (_, i) => [
-      (i + flip) % 2 === 0 ? factor : 0,
-      (i + flip) % 2 === 0 ? 0 : factor,
-      0,
-      0,
-    ]).flat();
-    const data = await dataset(`scaled${factor}-${flip}`, samples, 'task: classification\nlabels: {csv: many.csv}\n');
-    return (await evaluate(hostRunner(model), data)).warnings.map(({ code }) => code);
-  };
-  // The input range is -12.8 to 12.7.
-  const quantized = int8Dense(4);
-  const held = hostRunner(quantized).inputs[0]?.quantization?.scale ?? 0;
-  expect((await codes(quantized, 100 * held)).filter((code) => code !== 'NO_BETTER_THAN_CHANCE')).toEqual([]);
-  expect(await codes(quantized, 300 * held)).toContain('SATURATING_INPUTS');
-  expect(await codes(quantized, 10 * held)).toContain('UNFILLED_INPUT');
-  expect(await codes(identity, 1)).toEqual([]);
-  expect(await codes(identity, 1, 1)).toEqual(['NO_BETTER_THAN_CHANCE']);
-});
+test(
+  'values beyond what an input was calibrated for, in a small ' + 'part of it, and a classifier that guesses',
+  async () => {
+    writeFiles(folder, { 'many.csv': '0\n1\n'.repeat(20) });
+    const codes = async (model: Model, factor: number, flip = 0) => {
+      const samples = Array.from({ length: 40 }, (_, i) => [
+        (i + flip) % 2 === 0 ? factor : 0,
+        (i + flip) % 2 === 0 ? 0 : factor,
+        0,
+        0,
+      ]).flat();
+      const data = await dataset(`scaled${factor}-${flip}`, samples, 'task: classification\nlabels: {csv: many.csv}\n');
+      return (await evaluate(hostRunner(model), data)).warnings.map(({ code }) => code);
+    };
+    // The input range is -12.8 to 12.7.
+    const quantized = int8Dense(4);
+    const held = hostRunner(quantized).inputs[0]?.quantization?.scale ?? 0;
+    expect((await codes(quantized, 100 * held)).filter((code) => code !== 'NO_BETTER_THAN_CHANCE')).toEqual([]);
+    expect(await codes(quantized, 300 * held)).toContain('SATURATING_INPUTS');
+    expect(await codes(quantized, 10 * held)).toContain('UNFILLED_INPUT');
+    expect(await codes(identity, 1)).toEqual([]);
+    expect(await codes(identity, 1, 1)).toEqual(['NO_BETTER_THAN_CHANCE']);
+  },
+);
 
 test('an output is chosen by name', async () => {
   const twoOutputs = modelOf(
@@ -154,7 +157,8 @@ test('data that does not fit the model, or has no metric, is refused', async () 
   );
   writeFiles(folder, {
     'three.yaml':
-      'name: three\ntask: regression\ninputs:\n  - {files: three.bin, type: float32, shape: [3]}\ntargets:\n  - {files: three.bin, type: float32, shape: [3]}\n',
+      'name: three\ntask: regression\ninputs:\n  - {files: three.bin, type: float32, shape: [3]}\ntargets:\n  ' +
+      '- {files: three.bin, type: float32, shape: [3]}\n',
   });
   await expect(evaluate(hostRunner(identity), await openDataset(path.join(folder, 'three.yaml')))).rejects.toThrow(
     expect.objectContaining({ code: 'DATASET_MISMATCH' }),

@@ -128,93 +128,96 @@ describe('a wave', () => {
   });
 });
 
-test('whatever is measured: no wave passes whose condition is false, and none fails that is as good as is asked', () => {
-  const figure = fc.option(fc.integer({ min: 0, max: 100 }));
-  const measured = fc.record({
-    p95Ms: figure,
-    accuracy: fc.option(fc.double({ min: 0, max: 1, noNaN: true })),
-    arenaBytes: figure,
-    maxLsb: figure,
-  });
-  const outcomes = fc.array(
-    fc.record({
-      state: fc.constantFrom<DeviceOutcome['state']>('under-way', 'confirmed', 'failed', 'unknown'),
-      measured,
-      before: measured,
-    }),
-    { minLength: 1, maxLength: 200 },
-  );
-  const limit = fc.integer({ min: 0, max: 100 });
-  const share = fc.double({ min: 0, max: 1, noNaN: true });
-  const condition: fc.Arbitrary<Condition> = fc.oneof(
-    fc.record({ measure: fc.constantFrom('confirmed' as const, 'failed' as const, 'unknown' as const) }),
-    fc.record({
-      measure: fc.constant('latency' as const),
-      limitMs: fc.option(limit),
-      factor: fc.option(fc.double({ min: 0.5, max: 3, noNaN: true })),
-    }),
-    fc.record({ measure: fc.constant('accuracy' as const), least: fc.option(share), drop: fc.option(share) }),
-    fc.record({ measure: fc.constant('agreement' as const), limitLsb: limit }),
-    fc.record({ measure: fc.constant('arena' as const), limitBytes: limit }),
-  );
-  const rest = fc.record({
-    maxBad: fc.double({ min: 0, max: 0.99, noNaN: true }),
-    minimum: fc.integer({ min: 1, max: 50 }),
-    confidence: fc.constantFrom(0.9, 0.95, 0.99),
-    action: fc.constant('pause' as const),
-  });
-  // Counted here once more, in other words: what holds of a device that a gate looks at, and whether it looks at it at
-  // all.
-  const known = (gate: Condition, { state, measured: now, before }: DeviceOutcome): boolean => {
-    if (state === 'under-way') return false;
-    if (gate.measure === 'latency')
-      return (
-        state === 'confirmed' &&
-        now.p95Ms !== null &&
-        (gate.limitMs !== null || (gate.factor !== null && before.p95Ms !== null))
-      );
-    if (gate.measure === 'accuracy')
-      return (
-        state === 'confirmed' &&
-        now.accuracy !== null &&
-        (gate.least !== null || (gate.drop !== null && before.accuracy !== null))
-      );
-    if (gate.measure === 'agreement') return state === 'confirmed' && now.maxLsb !== null;
-    if (gate.measure === 'arena') return state === 'confirmed' && now.arenaBytes !== null;
-    return true;
-  };
-  const bad = (gate: Condition, { state, measured: now, before }: DeviceOutcome): boolean => {
-    const [p95, accuracy] = [now.p95Ms ?? 0, now.accuracy ?? 0];
-    if (gate.measure === 'latency')
-      return (
-        (gate.limitMs !== null && p95 > gate.limitMs) ||
-        (gate.factor !== null && before.p95Ms !== null && p95 > gate.factor * before.p95Ms)
-      );
-    if (gate.measure === 'accuracy')
-      return (
-        (gate.least !== null && accuracy < gate.least) ||
-        (gate.drop !== null && before.accuracy !== null && accuracy < before.accuracy - gate.drop)
-      );
-    if (gate.measure === 'agreement') return (now.maxLsb ?? 0) > gate.limitLsb;
-    if (gate.measure === 'arena') return (now.arenaBytes ?? 0) > gate.limitBytes;
-    return gate.measure === 'confirmed' ? state !== 'confirmed' : state === gate.measure;
-  };
-  fc.assert(
-    fc.property(condition, rest, outcomes, (limits, others, wave) => {
-      const { maxBad } = others;
-      const { decision, bad: counted, measured: of } = judge({ ...limits, ...others }, wave);
-      const through = wave.every(({ state }) => state !== 'under-way');
-      const looked = wave.filter((one) => known(limits, one));
-      expect(of).toBe(looked.length);
-      expect(counted).toBe(looked.filter((one) => bad(limits, one)).length);
-      if (decision === 'pass') expect(through && of > 0 && counted <= maxBad * of).toBe(true);
-      if (decision === 'fail') expect(counted).toBeGreaterThan(maxBad * of);
-      if (decision === 'wait') expect(through).toBe(false);
-      if (decision === 'undecided') expect(through).toBe(true);
-    }),
-    { numRuns: 2000 },
-  );
-});
+test(
+  'whatever is measured: no wave passes whose condition is false, ' + 'and none fails that is as good as is asked',
+  () => {
+    const figure = fc.option(fc.integer({ min: 0, max: 100 }));
+    const measured = fc.record({
+      p95Ms: figure,
+      accuracy: fc.option(fc.double({ min: 0, max: 1, noNaN: true })),
+      arenaBytes: figure,
+      maxLsb: figure,
+    });
+    const outcomes = fc.array(
+      fc.record({
+        state: fc.constantFrom<DeviceOutcome['state']>('under-way', 'confirmed', 'failed', 'unknown'),
+        measured,
+        before: measured,
+      }),
+      { minLength: 1, maxLength: 200 },
+    );
+    const limit = fc.integer({ min: 0, max: 100 });
+    const share = fc.double({ min: 0, max: 1, noNaN: true });
+    const condition: fc.Arbitrary<Condition> = fc.oneof(
+      fc.record({ measure: fc.constantFrom('confirmed' as const, 'failed' as const, 'unknown' as const) }),
+      fc.record({
+        measure: fc.constant('latency' as const),
+        limitMs: fc.option(limit),
+        factor: fc.option(fc.double({ min: 0.5, max: 3, noNaN: true })),
+      }),
+      fc.record({ measure: fc.constant('accuracy' as const), least: fc.option(share), drop: fc.option(share) }),
+      fc.record({ measure: fc.constant('agreement' as const), limitLsb: limit }),
+      fc.record({ measure: fc.constant('arena' as const), limitBytes: limit }),
+    );
+    const rest = fc.record({
+      maxBad: fc.double({ min: 0, max: 0.99, noNaN: true }),
+      minimum: fc.integer({ min: 1, max: 50 }),
+      confidence: fc.constantFrom(0.9, 0.95, 0.99),
+      action: fc.constant('pause' as const),
+    });
+    // Counted here once more, in other words: what holds of a device that a gate looks at, and whether it looks at it at
+    // all.
+    const known = (gate: Condition, { state, measured: now, before }: DeviceOutcome): boolean => {
+      if (state === 'under-way') return false;
+      if (gate.measure === 'latency')
+        return (
+          state === 'confirmed' &&
+          now.p95Ms !== null &&
+          (gate.limitMs !== null || (gate.factor !== null && before.p95Ms !== null))
+        );
+      if (gate.measure === 'accuracy')
+        return (
+          state === 'confirmed' &&
+          now.accuracy !== null &&
+          (gate.least !== null || (gate.drop !== null && before.accuracy !== null))
+        );
+      if (gate.measure === 'agreement') return state === 'confirmed' && now.maxLsb !== null;
+      if (gate.measure === 'arena') return state === 'confirmed' && now.arenaBytes !== null;
+      return true;
+    };
+    const bad = (gate: Condition, { state, measured: now, before }: DeviceOutcome): boolean => {
+      const [p95, accuracy] = [now.p95Ms ?? 0, now.accuracy ?? 0];
+      if (gate.measure === 'latency')
+        return (
+          (gate.limitMs !== null && p95 > gate.limitMs) ||
+          (gate.factor !== null && before.p95Ms !== null && p95 > gate.factor * before.p95Ms)
+        );
+      if (gate.measure === 'accuracy')
+        return (
+          (gate.least !== null && accuracy < gate.least) ||
+          (gate.drop !== null && before.accuracy !== null && accuracy < before.accuracy - gate.drop)
+        );
+      if (gate.measure === 'agreement') return (now.maxLsb ?? 0) > gate.limitLsb;
+      if (gate.measure === 'arena') return (now.arenaBytes ?? 0) > gate.limitBytes;
+      return gate.measure === 'confirmed' ? state !== 'confirmed' : state === gate.measure;
+    };
+    fc.assert(
+      fc.property(condition, rest, outcomes, (limits, others, wave) => {
+        const { maxBad } = others;
+        const { decision, bad: counted, measured: of } = judge({ ...limits, ...others }, wave);
+        const through = wave.every(({ state }) => state !== 'under-way');
+        const looked = wave.filter((one) => known(limits, one));
+        expect(of).toBe(looked.length);
+        expect(counted).toBe(looked.filter((one) => bad(limits, one)).length);
+        if (decision === 'pass') expect(through && of > 0 && counted <= maxBad * of).toBe(true);
+        if (decision === 'fail') expect(counted).toBeGreaterThan(maxBad * of);
+        if (decision === 'wait') expect(through).toBe(false);
+        if (decision === 'undecided') expect(through).toBe(true);
+      }),
+      { numRuns: 2000 },
+    );
+  },
+);
 
 test('how many bad devices a wave takes', () => {
   expect(failsFrom(gate(), 1)).toBe(1);

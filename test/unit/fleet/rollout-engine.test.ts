@@ -235,38 +235,42 @@ describe('a rollout', () => {
     expect(fleet.engine.state.phase).toBe('stopped');
   });
 
-  test('that is rolled back takes back everybody who may run the new bundle: the unproved, the unheard of, those under way and those told again', () => {
-    const devices = devicesOf(4).map((device) => ({ ...device, wave: 0 }));
-    const engine = new RolloutEngine(setupOf(devices, { gates: [] }), devices);
-    engine.resume(0);
-    const [liar, silent, busy, broken] = devices.map(({ id }) => id) as [string, string, string, string];
-    engine.report(liar, { ...about, seq: 1, attempt: 1, state: 'confirmed', proved: false }, 1);
-    engine.report(broken, { ...about, seq: 1, attempt: 1, state: 'failed', code: 'SELF_TEST_FAILED' }, 1);
-    engine.report(busy, { ...about, seq: 1, attempt: 1, state: 'pending' }, 900);
-    engine.tick(1500);
-    expect([liar, silent, busy, broken].map((id) => engine.device(id)?.phase)).toEqual([
-      'failed',
-      'unknown',
-      'pending',
-      'failed',
-    ]);
-    engine.pause('');
-    engine.retry([silent], 1500);
-    engine.abort('', true, 1500);
-    expect(engine.state.phase).toBe('rolling-back');
-    engine.openWindow(true);
-    engine.tick(1501);
-    for (const id of [liar, silent, busy])
-      expect(engine.device(id)).toMatchObject({ phase: 'notified', desired: 'old' });
-    expect(engine.device(broken)).toMatchObject({ phase: 'failed', desired: 'nothing' });
-    for (const id of [liar, silent, busy])
-      engine.report(
-        id,
-        { ...about, about: 'old', seq: 9, attempt: engine.device(id)?.attempt as number, state: 'confirmed' },
-        1502,
-      );
-    expect(engine.state.phase).toBe('stopped');
-  });
+  test(
+    'that is rolled back takes back everybody who may run the new bundle: the unproved, the unheard of, those ' +
+      'under way and those told again',
+    () => {
+      const devices = devicesOf(4).map((device) => ({ ...device, wave: 0 }));
+      const engine = new RolloutEngine(setupOf(devices, { gates: [] }), devices);
+      engine.resume(0);
+      const [liar, silent, busy, broken] = devices.map(({ id }) => id) as [string, string, string, string];
+      engine.report(liar, { ...about, seq: 1, attempt: 1, state: 'confirmed', proved: false }, 1);
+      engine.report(broken, { ...about, seq: 1, attempt: 1, state: 'failed', code: 'SELF_TEST_FAILED' }, 1);
+      engine.report(busy, { ...about, seq: 1, attempt: 1, state: 'pending' }, 900);
+      engine.tick(1500);
+      expect([liar, silent, busy, broken].map((id) => engine.device(id)?.phase)).toEqual([
+        'failed',
+        'unknown',
+        'pending',
+        'failed',
+      ]);
+      engine.pause('');
+      engine.retry([silent], 1500);
+      engine.abort('', true, 1500);
+      expect(engine.state.phase).toBe('rolling-back');
+      engine.openWindow(true);
+      engine.tick(1501);
+      for (const id of [liar, silent, busy])
+        expect(engine.device(id)).toMatchObject({ phase: 'notified', desired: 'old' });
+      expect(engine.device(broken)).toMatchObject({ phase: 'failed', desired: 'nothing' });
+      for (const id of [liar, silent, busy])
+        engine.report(
+          id,
+          { ...about, about: 'old', seq: 9, attempt: engine.device(id)?.attempt as number, state: 'confirmed' },
+          1502,
+        );
+      expect(engine.state.phase).toBe('stopped');
+    },
+  );
 
   test('whose devices fall silent together tells nobody else before its gates have judged that', () => {
     const devices = devicesOf(100).map((device) => ({ ...device, wave: 0 }));
@@ -421,39 +425,43 @@ function drawBehaviours(count: number, bad: number, random: () => number): Map<s
   );
 }
 
-test('whatever devices do: waves come in order, none before the one before has passed, never too many at once, and nothing unproved is counted', () => {
-  fc.assert(
-    fc.property(anyBehaviours, ({ count, seed, bad, most }) => {
-      const behaviours = drawBehaviours(count, bad, seededRandom(seed));
-      const gates = [gate('confirmed', most), gate('failed', most, 'abort')];
-      const { engine, log, told, maxInFlight } = rollOut(
-        count,
-        (id) => behaviours.get(id) as Behaviour,
-        { gates },
-        seed,
-      );
-      expect(maxInFlight).toBeLessThanOrEqual(10);
-      expect([...told.values()].every((times) => times === 1)).toBe(true);
-      const begun = log.flatMap((event) => (event.kind === 'wave' ? event.wave : []));
-      expect(begun).toEqual(begun.map((_, i) => i));
-      // Nobody is told outside the waves that have begun.
-      for (const id of told.keys()) expect(engine.device(id)?.wave).toBeLessThanOrEqual(begun.at(-1) as number);
-      for (const [id, behaviour] of behaviours) {
-        const phase = engine.device(id)?.phase;
-        if (phase === 'confirmed') expect(behaviour).toBe('good');
-        if (told.has(id) && behaviour === 'good' && engine.state.phase !== 'stopped') expect(phase).toBe('confirmed');
-      }
-      // Every wave that was passed held its conditions, counted here from what the devices are.
-      for (let wave = 0; wave < (begun.at(-1) as number) + Number(engine.state.phase === 'done'); wave++) {
-        const { confirmed = 0, failed = 0, ...others } = engine.counts()[wave] ?? {};
-        const all = Object.values(others).reduce((sum, n) => sum + n, confirmed + failed);
-        expect(all - confirmed).toBeLessThanOrEqual(most * all);
-        expect(failed).toBeLessThanOrEqual(most * all);
-      }
-    }),
-    { numRuns: 150 },
-  );
-});
+test(
+  'whatever devices do: waves come in order, none before the one before has passed, never too many at once, and ' +
+    'nothing unproved is counted',
+  () => {
+    fc.assert(
+      fc.property(anyBehaviours, ({ count, seed, bad, most }) => {
+        const behaviours = drawBehaviours(count, bad, seededRandom(seed));
+        const gates = [gate('confirmed', most), gate('failed', most, 'abort')];
+        const { engine, log, told, maxInFlight } = rollOut(
+          count,
+          (id) => behaviours.get(id) as Behaviour,
+          { gates },
+          seed,
+        );
+        expect(maxInFlight).toBeLessThanOrEqual(10);
+        expect([...told.values()].every((times) => times === 1)).toBe(true);
+        const begun = log.flatMap((event) => (event.kind === 'wave' ? event.wave : []));
+        expect(begun).toEqual(begun.map((_, i) => i));
+        // Nobody is told outside the waves that have begun.
+        for (const id of told.keys()) expect(engine.device(id)?.wave).toBeLessThanOrEqual(begun.at(-1) as number);
+        for (const [id, behaviour] of behaviours) {
+          const phase = engine.device(id)?.phase;
+          if (phase === 'confirmed') expect(behaviour).toBe('good');
+          if (told.has(id) && behaviour === 'good' && engine.state.phase !== 'stopped') expect(phase).toBe('confirmed');
+        }
+        // Every wave that was passed held its conditions, counted here from what the devices are.
+        for (let wave = 0; wave < (begun.at(-1) as number) + Number(engine.state.phase === 'done'); wave++) {
+          const { confirmed = 0, failed = 0, ...others } = engine.counts()[wave] ?? {};
+          const all = Object.values(others).reduce((sum, n) => sum + n, confirmed + failed);
+          expect(all - confirmed).toBeLessThanOrEqual(most * all);
+          expect(failed).toBeLessThanOrEqual(most * all);
+        }
+      }),
+      { numRuns: 150 },
+    );
+  },
+);
 
 test('an engine made anew from the records at any moment comes to the same end', () => {
   fc.assert(

@@ -27,27 +27,33 @@ const labelled: Dataset = {
 };
 
 describe('advise', () => {
-  test('with labels: every scheme is tried, only those that the target takes fit, one of them is recommended', async () => {
-    const result = await advise(denseModel(), await loadTarget('nano33ble'), labelled, [data]);
-    expect(result.trials.map(({ candidate }) => candidate.name)).toEqual([...schemeNames, 'int8, repaired']);
-    expect(result.float).toEqual({ metric: 'top1', value: 1, samples: 60 });
-    const fitting = result.trials.filter(({ fits }) => fits).map(({ candidate }) => candidate.scheme);
-    expect(new Set(fitting)).toEqual(new Set(['int8', 'int16x8']));
-    for (const { fits, reasons, accuracy } of result.trials) {
-      expect(reasons.length > 0).toBe(!fits);
-      expect(accuracy?.metric).toBe('top1');
-    }
-    const chosen = result.trials.find(({ candidate }) => candidate.name === result.recommended);
-    expect(chosen).toMatchObject({ fits: true, onFront: true });
-    expect(chosen?.drop).toBeLessThanOrEqual(0.01);
-  });
+  test(
+    'with labels: every scheme is tried, only those that the ' + 'target takes fit, one of them is recommended',
+    async () => {
+      const result = await advise(denseModel(), await loadTarget('nano33ble'), labelled, [data]);
+      expect(result.trials.map(({ candidate }) => candidate.name)).toEqual([...schemeNames, 'int8, repaired']);
+      expect(result.float).toEqual({ metric: 'top1', value: 1, samples: 60 });
+      const fitting = result.trials.filter(({ fits }) => fits).map(({ candidate }) => candidate.scheme);
+      expect(new Set(fitting)).toEqual(new Set(['int8', 'int16x8']));
+      for (const { fits, reasons, accuracy } of result.trials) {
+        expect(reasons.length > 0).toBe(!fits);
+        expect(accuracy?.metric).toBe('top1');
+      }
+      const chosen = result.trials.find(({ candidate }) => candidate.name === result.recommended);
+      expect(chosen).toMatchObject({ fits: true, onFront: true });
+      expect(chosen?.drop).toBeLessThanOrEqual(0.01);
+    },
+  );
 
-  test('without labels the nearness of the outputs decides; without calibration data only what needs none is tried', async () => {
-    const result = await advise(denseModel(), await loadTarget('nano33ble'), data, []);
-    expect(result.trials.map(({ candidate }) => candidate.scheme)).toEqual(['float32', 'float16', 'dynamic-range']);
-    expect(result.float.metric).toBe('signal to noise');
-    expect(result).toMatchObject({ recommended: null, why: expect.stringContaining('no scheme') });
-  });
+  test(
+    'without labels the nearness of the outputs decides; without ' + 'calibration data only what needs none is tried',
+    async () => {
+      const result = await advise(denseModel(), await loadTarget('nano33ble'), data, []);
+      expect(result.trials.map(({ candidate }) => candidate.scheme)).toEqual(['float32', 'float16', 'dynamic-range']);
+      expect(result.float.metric).toBe('signal to noise');
+      expect(result).toMatchObject({ recommended: null, why: expect.stringContaining('no scheme') });
+    },
+  );
 
   test('limits that nothing keeps are said, and the nearest is named', async () => {
     const result = await advise(denseModel(), await loadTarget('nano33ble'), labelled, [data], { maxMs: 1e-9 });

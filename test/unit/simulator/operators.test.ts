@@ -144,19 +144,22 @@ test('all missing operators are named at once, when the model is loaded', () => 
 });
 
 describe('models that contradict themselves', () => {
-  test('shapes of computed tensors are hints: what is computed counts, which TensorFlow Lite Micro does not follow', () => {
-    const model = modelOf(
-      [{ shape: [1, 4, 4, 1] }, { shape: [2, 3, 3, 1], data: new Float32Array(18) }, { shape: [1, 4, 4, 3] }],
-      [{ op: 'CONV_2D', inputs: [0, 1], outputs: [2], options: convOptions() }],
-      [0],
-      [2],
-    );
-    expect(inputsAndOutputs(model).outputs[0]?.shape).toEqual([1, 4, 4, 2]);
-    expect(limitsBroken(model, 'tflite-reference')).toEqual([]);
-    expect(limitsBroken(model, 'tflm-reference')).toEqual([
-      expect.objectContaining({ severity: 'refused', reason: expect.stringContaining('[1, 4, 4, 3]') }),
-    ]);
-  });
+  test(
+    'shapes of computed tensors are hints: what is computed counts, ' + 'which TensorFlow Lite Micro does not follow',
+    () => {
+      const model = modelOf(
+        [{ shape: [1, 4, 4, 1] }, { shape: [2, 3, 3, 1], data: new Float32Array(18) }, { shape: [1, 4, 4, 3] }],
+        [{ op: 'CONV_2D', inputs: [0, 1], outputs: [2], options: convOptions() }],
+        [0],
+        [2],
+      );
+      expect(inputsAndOutputs(model).outputs[0]?.shape).toEqual([1, 4, 4, 2]);
+      expect(limitsBroken(model, 'tflite-reference')).toEqual([]);
+      expect(limitsBroken(model, 'tflm-reference')).toEqual([
+        expect.objectContaining({ severity: 'refused', reason: expect.stringContaining('[1, 4, 4, 3]') }),
+      ]);
+    },
+  );
 
   test('weights with fewer bytes than their shape', () => {
     const model = denseModel();

@@ -51,5 +51,8 @@ export async function startRollout(
 }
 
 function missingText(ids: readonly string[]): string {
-  return `${devicesText(ids.length)} of the previous rollout are missing at the broker: ${namedText(ids)} (\`expect\` in a plan makes this an error)`;
+  return (
+    `${devicesText(ids.length)} of the previous rollout are missing at the broker: ${namedText(ids)} (\`expect\` ` +
+    'in a plan makes this an error)'
+  );
 }

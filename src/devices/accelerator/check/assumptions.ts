@@ -60,7 +60,9 @@ const byInferences =
 export const assumptions: readonly Assumption[] = [
   {
     id: 'dfu-shape',
-    says: `Before it has its firmware, it has one DFU interface with one setting, which takes blocks of ${dfuBlockBytes} bytes.`,
+    says:
+      'Before it has its firmware, it has one DFU interface with one setting, which takes blocks of ' +
+      `${dfuBlockBytes} bytes.`,
     basis: 'libedgetpu, usb_dfu_commands.cc; LibrEdgeTPU, its notes on DFU',
     judge: ({ waiting, ...seen }) => {
       if (waiting === null) return unseen(ranAlready);
@@ -127,7 +129,9 @@ export const assumptions: readonly Assumption[] = [
   },
   {
     id: 'endpoints',
-    says: 'Everything goes out by bulk endpoint 1; outputs come from bulk endpoint 1, events from 2, warnings from interrupt endpoint 3.',
+    says:
+      'Everything goes out by bulk endpoint 1; outputs come from bulk endpoint 1, events from 2, warnings from ' +
+      'interrupt endpoint 3.',
     basis: 'libedgetpu, usb_ml_commands.h',
     judge: ({ running, ...seen }) => {
       if (running === null) return unseen(failed({ running, ...seen }, steps.list));
@@ -161,7 +165,8 @@ export const assumptions: readonly Assumption[] = [
     id: 'frame-registers',
     says: 'After a reset its frame holds what the emulated one holds.',
     basis:
-      'a recorded start of a device (geohot/edgetpuxray); the driver changes single fields of them, whatever the others hold',
+      'a recorded start of a device (geohot/edgetpuxray); the driver changes single fields of them, whatever ' +
+      'the others hold',
     judge: (seen) => {
       if (seen.frame === null) return unseen(failed(seen, steps.frame));
       const other = seen.frame.filter(({ expected, found }) => expected !== found);
@@ -190,7 +195,9 @@ export const assumptions: readonly Assumption[] = [
   },
   {
     id: 'clocks',
-    says: 'performance=low, medium, high, max runs its core at 63, 125, 250, 500 MHz: an inference is faster at max than at low.',
+    says:
+      'performance=low, medium, high, max runs its core at 63, 125, 250, 500 MHz: an inference is faster at max ' +
+      'than at low.',
     basis: 'libedgetpu, beagle_top_level_handler.cc',
     judge: (seen) => {
       const fastest = (name: string): number =>
@@ -248,7 +255,9 @@ export const assumptions: readonly Assumption[] = [
   },
   {
     id: 'event',
-    says: `The end of an execution is an event of ${eventBytes} bytes, whose byte 12 has ${firstInterruptTag} and more in its lower half.`,
+    says:
+      `The end of an execution is an event of ${eventBytes} bytes, whose byte 12 has ${firstInterruptTag} and ` +
+      'more in its lower half.',
     basis: 'libedgetpu, usb_ml_commands.cc (AsyncReadEvent); the low 4 bits of byte 12, by its bit fields',
     judge: byInferences((_, seen) => {
       const events = inferenceTransfers(seen, 'in', endpoints.event);
@@ -357,7 +366,9 @@ export const assumptions: readonly Assumption[] = [
   },
   {
     id: 'fatal',
-    says: 'Sent what it does not understand, it stalls, or says so by bit 0 of its interrupt endpoint, or in hib_error_status; a reset makes it work again.',
+    says:
+      'Sent what it does not understand, it stalls, or says so by bit 0 of its interrupt endpoint, or in ' +
+      'hib_error_status; a reset makes it work again.',
     basis: 'libedgetpu, usb_driver.cc and beagle_top_level_interrupt_manager.cc; which of the three is not known',
     judge: (seen) => {
       if (seen.provoked === null)

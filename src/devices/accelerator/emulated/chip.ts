@@ -173,7 +173,8 @@ export class Chip implements UsbGadget {
       header.subarray(5).some((byte) => byte !== 0)
     )
       return this.stop(
-        `${header.byteLength} bytes that are not a header: ${Buffer.from(header.subarray(0, headerBytes)).toString('hex')}`,
+        `${header.byteLength} bytes that are not a header: ` +
+          `${Buffer.from(header.subarray(0, headerBytes)).toString('hex')}`,
       );
     this.message = { tag, data: new Uint8Array(length), filled: 0 };
     return true;

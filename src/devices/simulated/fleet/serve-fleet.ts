@@ -156,7 +156,8 @@ async function serveDevice(
   device.onReport = ({ state, code, detail, rollout }) => {
     if (rollout !== undefined)
       onEvent(
-        `${id}, rollout ${rollout}: ${state}${code === undefined ? '' : ` (${code}${detail === undefined ? '' : `: ${detail}`})`}`,
+        `${id}, rollout ${rollout}: ` +
+          `${state}${code === undefined ? '' : ` (${code}${detail === undefined ? '' : `: ${detail}`})`}`,
       );
   };
   connection.onEnd = (error) => {

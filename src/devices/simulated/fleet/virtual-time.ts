@@ -1,7 +1,7 @@
-import { elementAt } from '../../../base/checked.js';
-
 // Virtual time, in whole milliseconds, that advances as fast as events are handled. Events of the same millisecond run
 // in the order in which they were scheduled.
+
+import TinyQueue from 'tinyqueue';
 
 interface Timer {
   readonly at: number;
@@ -10,7 +10,7 @@ interface Timer {
 }
 
 export class VirtualTime {
-  private timers: Timer[] = [];
+  private timers = new TinyQueue<Timer>([], inOrder);
   /** Cancelled events among them; they are removed together. */
   private idle = 0;
   private count = 0;
@@ -27,7 +27,7 @@ export class VirtualTime {
   /** @returns a function that cancels it */
   later(ms: number, run: () => void): () => void {
     const timer: Timer = { at: Math.ceil(this.time + ms), n: this.count++, run };
-    this.push(timer);
+    this.timers.push(timer);
     return () => {
       if (timer.run === null) return;
       timer.run = null;
@@ -52,10 +52,10 @@ export class VirtualTime {
   /** Runs until a condition holds, or no events are left. @returns whether it holds */
   async until(holds: () => boolean): Promise<boolean> {
     for (this.awaited = true; !holds(); ) {
-      const timer = this.pop();
+      const timer = this.timers.pop() ?? null;
       if (this.awaited && (timer === null || timer.at > this.time)) {
         // Code that continues may schedule earlier events.
-        if (timer !== null) this.push(timer);
+        if (timer !== null) this.timers.push(timer);
         this.awaited = false;
         await settled();
         continue;
@@ -74,51 +74,16 @@ export class VirtualTime {
   }
 
   private compact(): void {
-    const left = this.timers.filter(({ run }) => run !== null);
-    // What is sorted is a heap.
-    this.timers = left.sort((a, b) => (isBefore(a, b) ? -1 : 1));
+    this.timers = new TinyQueue(
+      this.timers.data.filter(({ run }) => run !== null),
+      inOrder,
+    );
     this.idle = 0;
-  }
-
-  private push(timer: Timer): void {
-    const { timers } = this;
-    let i = timers.length;
-    timers.push(timer);
-    for (
-      let parent = (i - 1) >> 1;
-      i > 0 && isBefore(timer, elementAt(timers, parent));
-      i = parent, parent = (i - 1) >> 1
-    )
-      timers[i] = elementAt(timers, parent);
-    timers[i] = timer;
-  }
-
-  private pop(): Timer | null {
-    const { timers } = this;
-    const [first] = timers;
-    const last = timers.pop();
-    if (first === undefined || last === undefined) return null;
-    if (timers.length > 0) this.sink(last);
-    return first;
-  }
-
-  private sink(timer: Timer): void {
-    const { timers } = this;
-    let i = 0;
-    for (;;) {
-      let child = 2 * i + 1;
-      if (child >= timers.length) break;
-      if (child + 1 < timers.length && isBefore(elementAt(timers, child + 1), elementAt(timers, child))) child += 1;
-      if (!isBefore(elementAt(timers, child), timer)) break;
-      timers[i] = elementAt(timers, child);
-      i = child;
-    }
-    timers[i] = timer;
   }
 }
 
-function isBefore(a: Timer, b: Timer): boolean {
-  return a.at < b.at || (a.at === b.at && a.n < b.n);
+function inOrder(a: Timer, b: Timer): number {
+  return a.at - b.at || a.n - b.n;
 }
 
 /** Lets code that awaits resolved promises continue. */

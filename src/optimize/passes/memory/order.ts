@@ -1,6 +1,6 @@
-import { elementAt } from '../../../base/checked.js';
-
 // Finds an order of operators that minimizes the peak of live bytes.
+
+import { elementAt } from '../../../base/checked.js';
 
 /** Operators and the tensors between them; sizes in bytes. */
 export interface OrderProblem {

@@ -34,12 +34,14 @@ export function convFloat(
     if (p3 > p2) advance(cursor, window);
     const row3 = rowUnder(window, input, cursor, 4, first, run, 0, patches + 3 * rowBytes);
     packRows(row0, row1, row2, row3, depth, packed);
-    multiply4(packed, depth, panels, channels, out + p0 * outBytes, out + p1 * outBytes, out + p2 * outBytes, out + p3 * outBytes, low, high);
+    multiply4(packed, depth, panels, channels, out + p0 * outBytes, out + p1 * outBytes, out + p2 * outBytes,
+        out + p3 * outBytes, low, high);
   }
 }
 
 /** Rows of `depth` times `units` filters. @param scratch 16 * depth bytes */
-export function denseFloat(input: usize, output: usize, panels: usize, scratch: usize, rows: i32, depth: i32, units: i32, low: f32, high: f32): void {
+export function denseFloat(input: usize, output: usize, panels: usize, scratch: usize, rows: i32, depth: i32,
+    units: i32, low: f32, high: f32): void {
   const rowBytes = 4 * depth, outBytes = 4 * units;
   let row = 0;
   for (; row + 4 <= rows; row += 4) {
@@ -98,7 +100,8 @@ function storeFew(out: usize, y0: v128, y1: v128, count: i32): void {
   if (count > 6) store<f32>(out, f32x4.extract_lane(y1, 2), 24);
 }
 
-function multiply4(packed: usize, depth: i32, panels: usize, channels: i32, out0: usize, out1: usize, out2: usize, out3: usize, lowest: f32, highest: f32): void {
+function multiply4(packed: usize, depth: i32, panels: usize, channels: i32, out0: usize, out1: usize, out2: usize,
+    out3: usize, lowest: f32, highest: f32): void {
   const low = f32x4.splat(lowest), high = f32x4.splat(highest);
   for (let channel = 0; channel < channels; channel += 8) {
     let c00 = f32x4.splat(0), c01 = c00, c10 = c00, c11 = c00, c20 = c00, c21 = c00, c30 = c00, c31 = c00;
@@ -123,10 +126,14 @@ function multiply4(packed: usize, depth: i32, panels: usize, channels: i32, out0
       c31 = f32x4.add(c31, f32x4.mul(x, w1));
       a += 16;
     }
-    storeChannels(out0, clampFloat(f32x4.add(c00, b0), low, high), clampFloat(f32x4.add(c01, b1), low, high), channel, channels);
-    storeChannels(out1, clampFloat(f32x4.add(c10, b0), low, high), clampFloat(f32x4.add(c11, b1), low, high), channel, channels);
-    storeChannels(out2, clampFloat(f32x4.add(c20, b0), low, high), clampFloat(f32x4.add(c21, b1), low, high), channel, channels);
-    storeChannels(out3, clampFloat(f32x4.add(c30, b0), low, high), clampFloat(f32x4.add(c31, b1), low, high), channel, channels);
+    storeChannels(out0, clampFloat(f32x4.add(c00, b0), low, high), clampFloat(f32x4.add(c01, b1), low, high),
+        channel, channels);
+    storeChannels(out1, clampFloat(f32x4.add(c10, b0), low, high), clampFloat(f32x4.add(c11, b1), low, high),
+        channel, channels);
+    storeChannels(out2, clampFloat(f32x4.add(c20, b0), low, high), clampFloat(f32x4.add(c21, b1), low, high),
+        channel, channels);
+    storeChannels(out3, clampFloat(f32x4.add(c30, b0), low, high), clampFloat(f32x4.add(c31, b1), low, high),
+        channel, channels);
     panels = end;
   }
 }
@@ -146,7 +153,8 @@ function multiply1(row: usize, depth: i32, panels: usize, channels: i32, out: us
       c1 = f32x4.add(c1, f32x4.mul(x, v128.load(w, 16)));
       a += 4;
     }
-    storeChannels(out, clampFloat(f32x4.add(c0, v128.load(panels)), low, high), clampFloat(f32x4.add(c1, v128.load(panels, 16)), low, high), channel, channels);
+    storeChannels(out, clampFloat(f32x4.add(c0, v128.load(panels)), low, high), clampFloat(f32x4.add(c1,
+        v128.load(panels, 16)), low, high), channel, channels);
     panels = end;
   }
 }

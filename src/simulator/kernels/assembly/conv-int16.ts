@@ -7,7 +7,8 @@ import { sumOf4, toInt16, wideConstants } from './wide';
 import { advance, Cursor, seek, Window } from './window';
 
 /** A row of int16, padded with zeros like the filters, times `channels` of them. */
-function multiply(row: usize, padded: i32, weights: usize, constants: usize, channels: i32, output: usize, low: i32, high: i32): void {
+function multiply(row: usize, padded: i32, weights: usize, constants: usize, channels: i32, output: usize, low: i32,
+    high: i32): void {
   touch(row, 2 * padded);
   touch(weights, channels * padded);
   touch(constants, wideConstants * <usize>channels);
@@ -55,7 +56,8 @@ function multiply(row: usize, padded: i32, weights: usize, constants: usize, cha
  */
 export function convInt16(
   geometry: usize, input: usize, output: usize, weights: usize, constants: usize, scratch: usize,
-  depth: i32, firstInput: i32, groupChannels: i32, outputChannels: i32, firstOutput: i32, channels: i32, low: i32, high: i32,
+  depth: i32, firstInput: i32, groupChannels: i32, outputChannels: i32, firstOutput: i32, channels: i32, low: i32,
+      high: i32,
 ): void {
   const window = changetype<Window>(geometry);
   const cursor = changetype<Cursor>(scratch);
@@ -77,7 +79,8 @@ export function convInt16(
 
 /** @param scratch a padded row */
 export function denseInt16(
-  input: usize, output: usize, weights: usize, constants: usize, scratch: usize, rows: i32, depth: i32, units: i32, low: i32, high: i32,
+  input: usize, output: usize, weights: usize, constants: usize, scratch: usize, rows: i32, depth: i32, units: i32,
+      low: i32, high: i32,
 ): void {
   const padded = (depth + 7) & ~7;
   touch(scratch, 2 * padded);

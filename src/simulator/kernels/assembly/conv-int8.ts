@@ -69,5 +69,6 @@ export function denseInt8(
     packRows(from, from + depth, from + 2 * depth, from + 3 * depth, depth, depth, scratch);
     multiply4(scratch, depth, panels, units, to, to + units, to + 2 * units, to + 3 * units, low, high);
   }
-  for (; row < rows; row++) multiply1(input + row * depth, depth, panels, units, output + row * units, low, high, scratch);
+  for (; row < rows; row++) multiply1(input + row * depth, depth, panels, units, output + row * units, low, high,
+      scratch);
 }

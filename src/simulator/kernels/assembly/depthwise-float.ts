@@ -10,7 +10,8 @@ import { insideBegin, insideEnd, Window } from './window';
  * @param scratch twice 4 bytes per tap, rounded up to a multiple of 16, then `4 * inputChannels` zero bytes for
  * positions outside the image
  */
-export function depthwiseFloat(geometry: usize, input: usize, output: usize, panels: usize, scratch: usize, lowest: f32, highest: f32): void {
+export function depthwiseFloat(geometry: usize, input: usize, output: usize, panels: usize, scratch: usize,
+    lowest: f32, highest: f32): void {
   const window = changetype<Window>(geometry);
   const channels = window.inputChannels;
   const taps = window.filterHeight * window.filterWidth;
@@ -21,7 +22,8 @@ export function depthwiseFloat(geometry: usize, input: usize, output: usize, pan
   memory.fill(outside, 0, pixel);
   tapOffsets(window, 4, offsets);
   const begin = insideBegin(window.padLeft, window.strideW, window.outputWidth);
-  const end = insideEnd(window.padLeft, window.strideW, window.outputWidth, window.inputWidth, (window.filterWidth - 1) * window.dilationW);
+  const end = insideEnd(window.padLeft, window.strideW, window.outputWidth, window.inputWidth,
+      (window.filterWidth - 1) * window.dilationW);
   const step = window.strideW * pixel;
   for (let b = 0; b < window.batches; b++) {
     for (let y = 0; y < window.outputHeight; y++) {
@@ -46,7 +48,8 @@ export function depthwiseFloat(geometry: usize, input: usize, output: usize, pan
 }
 
 /** `count` positions whose taps lie at `base` plus the table's entries; `base` then moves on by `step`. */
-function positions(count: i32, base: usize, step: i32, table: usize, taps: i32, panels: usize, channels: i32, output: usize, lowest: f32, highest: f32): void {
+function positions(count: i32, base: usize, step: i32, table: usize, taps: i32, panels: usize, channels: i32,
+    output: usize, lowest: f32, highest: f32): void {
   const low = f32x4.splat(lowest), high = f32x4.splat(highest);
   const lastTap = table + 4 * taps;
   for (; count > 0; count--) {

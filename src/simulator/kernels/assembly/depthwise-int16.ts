@@ -11,7 +11,8 @@ import { Window } from './window';
  * @param scratch 4 bytes per tap, rounded up to a multiple of 16, then 32 bytes, then `2 * inputChannels` zero bytes
  * for positions outside the image
  */
-export function depthwiseInt16(geometry: usize, input: usize, output: usize, weights: usize, constants: usize, scratch: usize, low: i32, high: i32): void {
+export function depthwiseInt16(geometry: usize, input: usize, output: usize, weights: usize, constants: usize,
+    scratch: usize, low: i32, high: i32): void {
   const window = changetype<Window>(geometry);
   const channels = window.inputChannels;
   const taps = window.filterHeight * window.filterWidth;
@@ -43,7 +44,8 @@ export function depthwiseInt16(geometry: usize, input: usize, output: usize, wei
           v128.store(sums, c1, 16);
           touch(output + 2 * own, 16);
           for (let i: usize = 0; i < 8; i++) {
-            store<i16>(output + 2 * (own + i), toInt16(load<i32>(sums + 4 * i), constants + wideConstants * (own + i), low, high));
+            store<i16>(output + 2 * (own + i), toInt16(load<i32>(sums + 4 * i),
+                constants + wideConstants * (own + i), low, high));
           }
         }
         output += 2 * channels;

@@ -32,7 +32,8 @@ export function depthwiseInt8(
   tapOffsets(window, 1, offsets);
   if (taps & 1) store<u32>(offsets + 8 * pairs - 4, load<u32>(offsets));
   const begin = insideBegin(window.padLeft, window.strideW, window.outputWidth);
-  const end = insideEnd(window.padLeft, window.strideW, window.outputWidth, window.inputWidth, (window.filterWidth - 1) * window.dilationW);
+  const end = insideEnd(window.padLeft, window.strideW, window.outputWidth, window.inputWidth,
+      (window.filterWidth - 1) * window.dilationW);
   const step = window.strideW * channels;
   const neighbours = neighbourWeights != 0;
   for (let b = 0; b < window.batches; b++) {
@@ -52,7 +53,8 @@ export function depthwiseInt8(
             neighboursOfStride2(twice / 2, first, line, headers, neighbourWeights, channels, output, low, high);
           }
           const alone = end - x - twice;
-          positions(alone, first + twice * step, step, offsets, pairs, headers, weights, channels, output + twice * channels, low, high);
+          positions(alone, first + twice * step, step, offsets, pairs, headers, weights, channels,
+              output + twice * channels, low, high);
           output += (end - x) * channels;
           x = end;
         } else {
@@ -68,7 +70,8 @@ export function depthwiseInt8(
 
 /** `count` positions whose taps are at `base` plus the table's entries; `base` then advances by `step`. */
 function positions(
-  count: i32, base: usize, step: i32, table: usize, pairs: i32, headers: usize, weights: usize, channels: i32, output: usize,
+  count: i32, base: usize, step: i32, table: usize, pairs: i32, headers: usize, weights: usize, channels: i32,
+      output: usize,
   lowest: i32, highest: i32,
 ): void {
   const low = i8x16.splat(<i8>lowest);
@@ -108,7 +111,8 @@ function positions(
       }
       touch(output + channel, 32);
       const y01 = toInt8(rescale8(s0, s1, constants + 32), rescale8(s2, s3, constants + 32 + header), low, high);
-      const y23 = toInt8(rescale8(s4, s5, constants + 32 + 2 * header), rescale8(s6, s7, constants + 32 + 3 * header), low, high);
+      const y23 = toInt8(rescale8(s4, s5, constants + 32 + 2 * header), rescale8(s6, s7,
+          constants + 32 + 3 * header), low, high);
       v128.store(output + channel, y01);
       v128.store(output + channel, y23, 16);
       constants += 4 * header;

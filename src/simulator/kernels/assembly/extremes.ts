@@ -18,9 +18,12 @@ export function scanFloats(input: usize, count: i32): void {
     high = f32x4.pmax(high, x);
     total = f32x4.add(total, x);
   }
-  smallest = min(min(f32x4.extract_lane(low, 0), f32x4.extract_lane(low, 1)), min(f32x4.extract_lane(low, 2), f32x4.extract_lane(low, 3)));
-  largest = max(max(f32x4.extract_lane(high, 0), f32x4.extract_lane(high, 1)), max(f32x4.extract_lane(high, 2), f32x4.extract_lane(high, 3)));
-  sum = f32x4.extract_lane(total, 0) + f32x4.extract_lane(total, 1) + f32x4.extract_lane(total, 2) + f32x4.extract_lane(total, 3);
+  smallest = min(min(f32x4.extract_lane(low, 0), f32x4.extract_lane(low, 1)), min(f32x4.extract_lane(low, 2),
+      f32x4.extract_lane(low, 3)));
+  largest = max(max(f32x4.extract_lane(high, 0), f32x4.extract_lane(high, 1)), max(f32x4.extract_lane(high, 2),
+      f32x4.extract_lane(high, 3)));
+  sum = f32x4.extract_lane(total, 0) + f32x4.extract_lane(total, 1) + f32x4.extract_lane(total,
+      2) + f32x4.extract_lane(total, 3);
   for (; i < count; i++) {
     const x = load<f32>(input + 4 * i);
     if (x < smallest) smallest = x;

@@ -3,7 +3,8 @@
 // `i32x4.dot_i16x8_s` then computes 4 filters, two depth elements at a time.
 
 import { touch } from './bounds';
-import { channelConstants, inFixedPoint8, oneOffset, rescale8, toInt8, twoOffsets, wayOf, withOneOffset8, withTwoOffsets8 } from './requantize';
+import { channelConstants, inFixedPoint8, oneOffset, rescale8, toInt8, twoOffsets, wayOf, withOneOffset8,
+    withTwoOffsets8 } from './requantize';
 
 const header: usize = 32 + channelConstants;
 
@@ -34,7 +35,8 @@ function load8(row: usize, at: i32, depth: i32): v128 {
  * Interleaves four rows: for each pair of depth elements, the pairs of the four rows.
  * @param readable elements of a row that may be read, at least depth; those beyond depth are multiplied by weights of 0
  */
-export function packRows(row0: usize, row1: usize, row2: usize, row3: usize, depth: i32, readable: i32, packed: usize): void {
+export function packRows(row0: usize, row1: usize, row2: usize, row3: usize, depth: i32, readable: i32,
+    packed: usize): void {
   for (let at = 0; at < depth; at += 8) {
     const a = load8(row0, at, readable);
     const b = load8(row1, at, readable);
@@ -123,7 +125,8 @@ export function multiply4(
 }
 
 /** One row, not packed, times all panels: for dense layers on single samples. `row16` has room for the widened row. */
-export function multiply1(row: usize, depth: i32, panels: usize, channels: i32, out: usize, lowest: i32, highest: i32, row16: usize): void {
+export function multiply1(row: usize, depth: i32, panels: usize, channels: i32, out: usize, lowest: i32,
+    highest: i32, row16: usize): void {
   const pairs = <usize>((depth + 1) / 2);
   const low = i8x16.splat(<i8>lowest);
   const high = i8x16.splat(<i8>highest);

@@ -39,7 +39,8 @@ export function pairHigh(a: v128, b: v128, weights: v128): v128 {
 // @ts-ignore: decorator
 @inline
 function neighbours(
-  stride: i32, count: i32, base: usize, line: i32, headers: usize, weights: usize, channels: i32, output: usize, lowest: i32, highest: i32,
+  stride: i32, count: i32, base: usize, line: i32, headers: usize, weights: usize, channels: i32, output: usize,
+      lowest: i32, highest: i32,
 ): void {
   const low = i8x16.splat(<i8>lowest);
   const high = i8x16.splat(<i8>highest);
@@ -154,13 +155,15 @@ function neighbours(
 
 /** `count` pairs of positions from `base` on, with lines of `line` bytes; 9 taps for each channel, in blocks of 8. */
 export function neighboursOfStride1(
-  count: i32, base: usize, line: i32, headers: usize, weights: usize, channels: i32, output: usize, lowest: i32, highest: i32,
+  count: i32, base: usize, line: i32, headers: usize, weights: usize, channels: i32, output: usize, lowest: i32,
+      highest: i32,
 ): void {
   neighbours(1, count, base, line, headers, weights, channels, output, lowest, highest);
 }
 
 export function neighboursOfStride2(
-  count: i32, base: usize, line: i32, headers: usize, weights: usize, channels: i32, output: usize, lowest: i32, highest: i32,
+  count: i32, base: usize, line: i32, headers: usize, weights: usize, channels: i32, output: usize, lowest: i32,
+      highest: i32,
 ): void {
   neighbours(2, count, base, line, headers, weights, channels, output, lowest, highest);
 }

@@ -28,7 +28,8 @@ function copyBytes(to: usize, from: usize, bytes: i32): void {
  * @param run bytes of the channels that are read at each input position, from `firstByte` of its channels
  * @param outside byte for elements outside the image
  */
-export function rowUnder(window: Window, input: usize, cursor: Cursor, elementBytes: i32, firstByte: i32, run: i32, outside: i32, row: usize): usize {
+export function rowUnder(window: Window, input: usize, cursor: Cursor, elementBytes: i32, firstByte: i32, run: i32,
+    outside: i32, row: usize): usize {
   const top = cursor.y * window.strideH - window.padTop;
   const left = cursor.x * window.strideW - window.padLeft;
   const pixel = window.inputChannels * elementBytes;

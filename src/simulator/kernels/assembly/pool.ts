@@ -49,7 +49,8 @@ export function averageFloat(geometry: usize, input: usize, output: usize, low: 
   pool(averageOfFloat, geometry, input, output, 4, f32x4.splat(low), f32x4.splat(high));
 }
 
-function averageInt8At(first: usize, rows: i32, columns: i32, line: i32, channels: i32, output: usize, low: v128, high: v128): void {
+function averageInt8At(first: usize, rows: i32, columns: i32, line: i32, channels: i32, output: usize, low: v128,
+    high: v128): void {
   const count = rows * columns;
   const half = f32x4.splat(<f32>(count / 2)), divisor = f32x4.splat(<f32>count);
   for (let channel = 0; channel < channels; channel += 8) {
@@ -80,7 +81,8 @@ function divide(sums: v128, half: v128, divisor: v128): v128 {
   return i32x4.trunc_sat_f32x4_s(f32x4.div(f32x4.add(value, v128.or(sign, half)), divisor));
 }
 
-function maxInt8At(first: usize, rows: i32, columns: i32, line: i32, channels: i32, output: usize, low: v128, high: v128): void {
+function maxInt8At(first: usize, rows: i32, columns: i32, line: i32, channels: i32, output: usize, low: v128,
+    high: v128): void {
   for (let channel = 0; channel < channels; channel += 8) {
     const at = <usize>min(channel, channels - 8);
     let largest = low;
@@ -97,7 +99,8 @@ function maxInt8At(first: usize, rows: i32, columns: i32, line: i32, channels: i
   }
 }
 
-function averageFloatAt(first: usize, rows: i32, columns: i32, line: i32, channels: i32, output: usize, low: v128, high: v128): void {
+function averageFloatAt(first: usize, rows: i32, columns: i32, line: i32, channels: i32, output: usize, low: v128,
+    high: v128): void {
   const divisor = f32x4.splat(<f32>(rows * columns));
   for (let channel = 0; channel < channels; channel += 8) {
     const at: usize = 4 * <usize>min(channel, channels - 8);

@@ -47,7 +47,8 @@ function fixedPoint4(sums: v128, constants: usize): v128 {
   const product = v128.shuffle<i32>(low, high, 0, 2, 4, 6);
   const lowered = i32x4.add(product, i32x4.shr_s(product, 31));
   const untied = v128.or(i32x4.add(lowered, lowered), i32x4.splat(1));
-  const rounded = f32x4.add(f32x4.mul(f32x4.convert_i32x4_s(untied), v128.load(constants, 32)), v128.load(constants, 64));
+  const rounded = f32x4.add(f32x4.mul(f32x4.convert_i32x4_s(untied), v128.load(constants, 32)), v128.load(constants,
+      64));
   return i32x4.sub(rounded, i32x4.splat(roundingBits));
 }
 
@@ -55,13 +56,15 @@ function fixedPoint4(sums: v128, constants: usize): v128 {
 // @ts-ignore: decorator
 @inline
 export function withOneOffset8(sums0: v128, sums1: v128, constants: usize): v128 {
-  return i16x8.narrow_i32x4_s(round4(sums0, constants, v128.load(constants, 32)), round4(sums1, constants + 16, v128.load(constants, 48)));
+  return i16x8.narrow_i32x4_s(round4(sums0, constants, v128.load(constants, 32)), round4(sums1, constants + 16,
+      v128.load(constants, 48)));
 }
 
 // @ts-ignore: decorator
 @inline
 export function withTwoOffsets8(sums0: v128, sums1: v128, constants: usize): v128 {
-  return i16x8.narrow_i32x4_s(round4(sums0, constants, offsets4(sums0, constants + 32)), round4(sums1, constants + 16, offsets4(sums1, constants + 48)));
+  return i16x8.narrow_i32x4_s(round4(sums0, constants, offsets4(sums0, constants + 32)), round4(sums1,
+      constants + 16, offsets4(sums1, constants + 48)));
 }
 
 // @ts-ignore: decorator

@@ -35,7 +35,8 @@ function highProducts(values: v128, weight: v128): v128 {
 }
 
 export function resizeBilinearInt8(
-  input: usize, output: usize, rows: usize, height: i32, columns: usize, width: i32, batches: i32, inputHeight: i32, inputWidth: i32, channels: i32,
+  input: usize, output: usize, rows: usize, height: i32, columns: usize, width: i32, batches: i32, inputHeight: i32,
+      inputWidth: i32, channels: i32,
 ): void {
   for (let b = 0; b < batches; b++) {
     for (let y = 0; y < height; y++) {
@@ -55,10 +56,12 @@ export function resizeBilinearInt8(
         touch(rl, channels);
         touch(ru, channels);
         touch(output, channels);
-        const wll = (1024 - down) * (1024 - across), wlu = down * (1024 - across), wrl = (1024 - down) * across, wru = down * across;
+        const wll = (1024 - down) * (1024 - across), wlu = down * (1024 - across), wrl = (1024 - down) * across,
+            wru = down * across;
         let c = 0;
         for (; c + 8 <= channels; c += 8) {
-          const a = v128.load8x8_s(ll + c), d = v128.load8x8_s(lu + c), e = v128.load8x8_s(rl + c), f = v128.load8x8_s(ru + c);
+          const a = v128.load8x8_s(ll + c), d = v128.load8x8_s(lu + c), e = v128.load8x8_s(rl + c),
+              f = v128.load8x8_s(ru + c);
           const low = i32x4.add(
             i32x4.add(lowProducts(a, i32x4.splat(wll)), lowProducts(d, i32x4.splat(wlu))),
             i32x4.add(lowProducts(e, i32x4.splat(wrl)), lowProducts(f, i32x4.splat(wru))),
@@ -94,7 +97,8 @@ function term(at: usize, first: f32, second: f32): f32 {
 }
 
 export function resizeBilinearFloat(
-  input: usize, output: usize, rows: usize, height: i32, columns: usize, width: i32, batches: i32, inputHeight: i32, inputWidth: i32, channels: i32,
+  input: usize, output: usize, rows: usize, height: i32, columns: usize, width: i32, batches: i32, inputHeight: i32,
+      inputWidth: i32, channels: i32,
 ): void {
   const pixel = 4 * channels;
   for (let b = 0; b < batches; b++) {
@@ -119,11 +123,13 @@ export function resizeBilinearFloat(
         touch(output, pixel);
         let c = 0;
         for (; c + 16 <= pixel; c += 16) {
-          const sum = f32x4.add(f32x4.add(f32x4.add(term4(ll + c, up, back), term4(lu + c, down, back)), term4(rl + c, up, across)), term4(ru + c, down, across));
+          const sum = f32x4.add(f32x4.add(f32x4.add(term4(ll + c, up, back), term4(lu + c, down, back)),
+              term4(rl + c, up, across)), term4(ru + c, down, across));
           v128.store(output + c, sum);
         }
         for (; c < pixel; c += 4) {
-          store<f32>(output + c, term(ll + c, up, back) + term(lu + c, down, back) + term(rl + c, up, across) + term(ru + c, down, across));
+          store<f32>(output + c, term(ll + c, up, back) + term(lu + c, down, back) + term(rl + c, up,
+              across) + term(ru + c, down, across));
         }
         output += pixel;
       }

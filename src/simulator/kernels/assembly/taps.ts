@@ -3,7 +3,8 @@
 import { Window } from './window';
 
 /** Writes the input address for every tap of an output position; `outside` for taps outside the image. */
-export function tapAddresses(window: Window, input: usize, b: i32, y: i32, x: i32, elementBytes: i32, outside: usize, table: usize): void {
+export function tapAddresses(window: Window, input: usize, b: i32, y: i32, x: i32, elementBytes: i32, outside: usize,
+    table: usize): void {
   const top = y * window.strideH - window.padTop;
   const left = x * window.strideW - window.padLeft;
   const pixel = window.inputChannels * elementBytes;

@@ -15,5 +15,6 @@ export function toInt16(sum: i32, constants: usize, low: i32, high: i32): i16 {
 // @ts-ignore: decorator
 @inline
 export function sumOf4(sums: v128): i32 {
-  return i32x4.extract_lane(sums, 0) + i32x4.extract_lane(sums, 1) + i32x4.extract_lane(sums, 2) + i32x4.extract_lane(sums, 3);
+  return i32x4.extract_lane(sums, 0) + i32x4.extract_lane(sums, 1) + i32x4.extract_lane(sums,
+      2) + i32x4.extract_lane(sums, 3);
 }

@@ -236,20 +236,25 @@ describe('compressed', () => {
     }
   });
 
-  test('as it is where the device takes no other form, where that is asked for, and where it would be longer', async () => {
-    expect((await push(connect({ inflateBytes: null }).device, image)).image).toMatchObject({
-      compression: null,
-      sentBytes: image.byteLength,
-    });
-    expect((await push(connect().device, image, { compress: false })).image).toMatchObject({
-      compression: null,
-      sentBytes: image.byteLength,
-    });
-    const noise = drawSample(new SeededBytes(1), [
-      { index: 0, name: '', type: 'int8', shape: [2000], bytes: 2000, quantization: null },
-    ]);
-    expect(await uploadImage(connect().device.client, noise, { blockBytes: 512 })).toMatchObject({ compression: null });
-  });
+  test(
+    'as it is where the device takes no other form, where that ' + 'is asked for, and where it would be longer',
+    async () => {
+      expect((await push(connect({ inflateBytes: null }).device, image)).image).toMatchObject({
+        compression: null,
+        sentBytes: image.byteLength,
+      });
+      expect((await push(connect().device, image, { compress: false })).image).toMatchObject({
+        compression: null,
+        sentBytes: image.byteLength,
+      });
+      const noise = drawSample(new SeededBytes(1), [
+        { index: 0, name: '', type: 'int8', shape: [2000], bytes: 2000, quantization: null },
+      ]);
+      expect(await uploadImage(connect().device.client, noise, { blockBytes: 512 })).toMatchObject({
+        compression: null,
+      });
+    },
+  );
 
   test('goes on at the block where a reset cut it off, and sends the rest only', async () => {
     const { simulated, device } = connect({ maxPacketBytes: 96, inflateBytes: 512 });
@@ -284,25 +289,28 @@ describe('compressed', () => {
   });
 });
 
-test('what is written behind an image makes it another: its test is forgotten, and a fallback stays as it is', async () => {
-  const { device } = connect();
-  const append = () =>
-    device.client.request(fileCommands.upload, {
-      off: image.byteLength,
-      name: slotFiles.inactive,
-      data: Uint8Array.of(1),
-    });
-  await uploadImage(device.client, image);
-  await device.client.request(atollCommands.selfTest, { slot: 0 });
-  await append();
-  expect((await device.slots())[0]).toMatchObject({ len: image.byteLength + 1, tested: false });
-  await push(device, image);
-  await uploadImage(device.client, otherImage);
-  const slot = (await device.slots()).findIndex(({ active }) => !active);
-  await device.client.request(atollCommands.selfTest, { slot });
-  await device.client.request(atollCommands.activate, { slot, sha: sha256(otherImage) });
-  await expect(append()).rejects.toThrow(/SLOT_IN_USE.*fall back/);
-});
+test(
+  'what is written behind an image makes it another: its test is ' + 'forgotten, and a fallback stays as it is',
+  async () => {
+    const { device } = connect();
+    const append = () =>
+      device.client.request(fileCommands.upload, {
+        off: image.byteLength,
+        name: slotFiles.inactive,
+        data: Uint8Array.of(1),
+      });
+    await uploadImage(device.client, image);
+    await device.client.request(atollCommands.selfTest, { slot: 0 });
+    await append();
+    expect((await device.slots())[0]).toMatchObject({ len: image.byteLength + 1, tested: false });
+    await push(device, image);
+    await uploadImage(device.client, otherImage);
+    const slot = (await device.slots()).findIndex(({ active }) => !active);
+    await device.client.request(atollCommands.selfTest, { slot });
+    await device.client.request(atollCommands.activate, { slot, sha: sha256(otherImage) });
+    await expect(append()).rejects.toThrow(/SLOT_IN_USE.*fall back/);
+  },
+);
 
 describe('the device refuses, with the reason', () => {
   test('an image that is larger than a slot', async () => {

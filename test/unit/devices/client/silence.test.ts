@@ -19,7 +19,8 @@ function line(answer: (written: Buffer) => Buffer | null): Duplex {
 }
 
 const boot =
-  'ets Jul 29 2019 12:21:46\r\n\r\nrst:0x10 (RTCWDT_RTC_RESET),boot:0x3 (DOWNLOAD_BOOT(UART0/UART1/SDIO_REI_REO_V2))\r\nwaiting for download\r\n';
+  'ets Jul 29 2019 12:21:46\r\n\r\nrst:0x10 (RTCWDT_RTC_RESET),boot:0x3 ' +
+  '(DOWNLOAD_BOOT(UART0/UART1/SDIO_REI_REO_V2))\r\nwaiting for download\r\n';
 
 describe.each(['console', 'raw'] as const)('%s', (framing) => {
   test.each([

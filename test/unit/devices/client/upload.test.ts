@@ -151,17 +151,20 @@ describe('a device that only has files', () => {
     );
   });
 
-  test('an interrupted upload goes on where the hash proves what is there, and begins anew where nothing does', async () => {
-    for (const [hashes, resumedAt] of [
-      [['crc32'], 4000],
-      [[], 0],
-    ] as const) {
-      const { files, transport } = zephyrFiles({ hashes });
-      files.set(path, Buffer.from(image.subarray(0, 4000)));
-      expect(await uploadImage(new SmpClient(transport, quick), image, { path })).toMatchObject({ resumedAt });
-      expect(Buffer.compare(files.get(path) ?? Buffer.alloc(0), image)).toBe(0);
-    }
-  });
+  test(
+    'an interrupted upload goes on where the hash proves what is ' + 'there, and begins anew where nothing does',
+    async () => {
+      for (const [hashes, resumedAt] of [
+        [['crc32'], 4000],
+        [[], 0],
+      ] as const) {
+        const { files, transport } = zephyrFiles({ hashes });
+        files.set(path, Buffer.from(image.subarray(0, 4000)));
+        expect(await uploadImage(new SmpClient(transport, quick), image, { path })).toMatchObject({ resumedAt });
+        expect(Buffer.compare(files.get(path) ?? Buffer.alloc(0), image)).toBe(0);
+      }
+    },
+  );
 
   /** Sends so many chunks and vanishes, as a process that is killed does. */
   async function interrupted(device: ReturnType<typeof zephyrDevice>, chunks: number): Promise<void> {

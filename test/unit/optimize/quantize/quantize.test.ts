@@ -27,7 +27,8 @@ const folder = temporaryFolder();
 async function dataset(name: string, shape: readonly number[], values: ArrayLike<number>) {
   writeFiles(folder, {
     [`${name}.bin`]: floatBytes(values),
-    [`${name}.yaml`]: `name: ${name}\ntask: none\ninputs:\n  - {files: ${name}.bin, type: float32, shape: [${shape}]}\n`,
+    [`${name}.yaml`]:
+      `name: ${name}\ntask: none\ninputs:\n  - {files: ` + `${name}.bin, type: float32, shape: [${shape}]}\n`,
   });
   return openDataset(path.join(folder, `${name}.yaml`));
 }
@@ -464,7 +465,8 @@ test('the quantized model evaluates as the float one does', async () => {
   writeFiles(folder, {
     'cls.bin': floatBytes(values),
     'cls.yaml':
-      'name: c\ntask: classification\ninputs:\n  - {files: cls.bin, type: float32, shape: [4]}\nlabels: {csv: labels.csv}\n',
+      'name: c\ntask: classification\ninputs:\n  - {files: cls.bin, type: float32, shape: [4]}\nlabels: {csv: ' +
+      'labels.csv}\n',
   });
   const data = await openDataset(path.join(folder, 'cls.yaml'));
   const model = denseModel([1, 0, 0, 0, 0, 1, 0, 0], [0, 0]);
