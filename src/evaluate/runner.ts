@@ -1,5 +1,6 @@
 // Runs a model on samples: on this host's simulator, or on a device.
 
+import { Mutex } from 'async-mutex';
 import { fail } from '../base/errors.js';
 import { yieldToEventLoop } from '../base/event-loop.js';
 import type { Warning } from '../base/warnings.js';
@@ -43,6 +44,7 @@ export type SimulationOptions = Pick<InterpreterOptions, 'profile' | 'signature'
 /** A runner on this host's simulator. */
 export function hostRunner(model: Model, options: SimulationOptions = {}): Runner {
   const interpreter = new Interpreter(model, options);
+  const turns = new Mutex();
   return {
     inputs: interpreter.inputs,
     outputs: interpreter.outputs,
@@ -50,13 +52,15 @@ export function hostRunner(model: Model, options: SimulationOptions = {}): Runne
     concurrency: 1,
     warnings: modelWarnings(model),
     state: isStateful(model) ? 'continues' : 'none',
-    run: async (sample, signal, continues = false) => {
-      await yieldToEventLoop(signal);
-      const start = performance.now();
-      if (!continues) interpreter.reset();
-      const output = await interpreter.streamInTurns(sample, signal);
-      return { output, latencyMs: performance.now() - start };
-    },
+    run: (sample, signal, continues = false) =>
+      // The interpreter holds one sample at a time, and yields to the event loop while it runs.
+      turns.runExclusive(async () => {
+        await yieldToEventLoop(signal);
+        const start = performance.now();
+        if (!continues) interpreter.reset();
+        const output = await interpreter.streamInTurns(sample, signal);
+        return { output, latencyMs: performance.now() - start };
+      }),
   };
 }
 

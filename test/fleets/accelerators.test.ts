@@ -84,7 +84,7 @@ test('served over TCP: pushed to, run on, and its model is there after a restart
   });
 });
 
-test('a model that the emulated accelerator was not told of is refused, with the way out', async () => {
+test('a model that the emulated accelerator was not told of is refused, with a hint', async () => {
   prepare();
   const state = file('another');
   const device = await served(

@@ -305,7 +305,7 @@ describe('devices that are deleted from the fleet in the midst', () => {
       };
       look();
     });
-    expect(summary).toMatchObject({ phase: 'paused', by: 'gate', reason: 'no device of wave 1 is left to judge by' });
+    expect(summary).toMatchObject({ phase: 'paused', by: 'gate', reason: 'wave 1 has no devices left to judge' });
     const [row] = await fleet.store.rollouts(null);
     await fleet.store.request(row?.no ?? 0, { kind: 'overrule' });
     await fleet.lead(row?.no ?? 0);

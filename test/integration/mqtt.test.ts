@@ -343,7 +343,7 @@ withMosquitto('TLS: a broker that shows who it is, clients that show who they ar
     'BROKER_TLS',
     'do not belong together',
   );
-  await refused(`${broker.uri}/plant/d7?ca=${at('broker.ext')}`, 'BROKER_TLS', 'no PEM file with a certificate');
+  await refused(`${broker.uri}/plant/d7?ca=${at('broker.ext')}`, 'BROKER_TLS', 'not a PEM file with a certificate');
   await refused(`${broker.uri.replace('mqtts', 'mqtt')}/plant/d7`, 'BROKER_UNREACHABLE', 'without an answer');
   const plain = await mosquitto(temporaryFolder());
   closers.push(plain.stop);

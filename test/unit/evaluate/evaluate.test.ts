@@ -15,7 +15,7 @@ import {
 import type { Model } from '../../../src/formats/tflite/index.js';
 import type { TensorInfo } from '../../../src/simulator/index.js';
 import { floatBytes, temporaryFolder, writeFiles } from '../../support/files.js';
-import { denseModel, int8Dense, modelOf } from '../../support/models.js';
+import { denseModel, denseOptions, int8Dense, modelOf } from '../../support/models.js';
 
 const folder = temporaryFolder();
 const identity = denseModel([1, 0, 0, 0, 0, 1, 0, 0], [0, 0]);
@@ -217,4 +217,30 @@ test('inputs that are named must be named as in the model', async () => {
   const data = await dataset('names', [1, 2, 3, 4], 'task: none\n');
   const named = { ...data, inputs: [{ ...data.inputs[0], name: 'xx', shape: [4], integers: false }] };
   expect(() => matchInputs(named, [int8Input])).toThrow(/input xx is not an input of the model \(x\)/);
+});
+
+test('samples that are started at once do not disturb each other', async () => {
+  const model = modelOf(
+    [
+      { name: 'x', shape: [1, 2] },
+      { name: 'w', shape: [2, 2], data: Float32Array.of(1, 2, 3, 4) },
+      { name: 'between', shape: [1, 2] },
+      { name: 'y', shape: [1, 2] },
+    ],
+    [
+      { op: 'FULLY_CONNECTED', inputs: [0, 1, -1], outputs: [2], options: denseOptions() },
+      { op: 'FULLY_CONNECTED', inputs: [2, 1, -1], outputs: [3], options: denseOptions() },
+    ],
+    [0],
+    [3],
+  );
+  const runner = hostRunner(model);
+  const samples = [Float32Array.of(1, 0), Float32Array.of(0, 1), Float32Array.of(1, 1)];
+  const results = await Promise.all(samples.map((sample) => runner.run(new Uint8Array(sample.buffer))));
+  // The square of [[1, 2], [3, 4]] is [[7, 10], [15, 22]].
+  expect(results.map(({ output }) => [...new Float32Array(output.buffer)])).toEqual([
+    [7, 15],
+    [10, 22],
+    [17, 37],
+  ]);
 });
