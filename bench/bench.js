@@ -7,7 +7,8 @@ import { cpus, tmpdir } from 'node:os';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
-import { Interpreter, readModel, tflite, writeModel } from '../dist/index.js';
+import * as tflite from '../dist/formats/tflite/index.js';
+import { Interpreter, readModel, writeModel } from '../dist/index.js';
 
 const run = promisify(execFile);
 const root = fileURLToPath(new URL('..', import.meta.url));

@@ -11,7 +11,8 @@ import { cpus } from 'node:os';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
-import { Interpreter, profileOperators, readModel, tflite, writeModel } from '../dist/index.js';
+import * as tflite from '../dist/formats/tflite/index.js';
+import { Interpreter, profileOperators, readModel, writeModel } from '../dist/index.js';
 import { loadLiteRt } from './litert.js';
 
 const { copyModel, create, operatorCodeIndex, schema, TensorType } = tflite;

@@ -8,7 +8,8 @@ import { hints } from '../dist/app/advice/hints.js';
 import { buildProgram } from '../dist/app/cli/main.js';
 import { errorTable, exitCodes } from '../dist/base/errors.js';
 import { assumptions } from '../dist/devices/accelerator/check/index.js';
-import { readModel, tflite } from '../dist/index.js';
+import * as tflite from '../dist/formats/tflite/index.js';
+import { readModel } from '../dist/index.js';
 import { quantizationRules } from '../dist/optimize/quantize/rules.js';
 import {
   fastKernels,

@@ -4,7 +4,7 @@ import { writeFile } from 'node:fs/promises';
 import * as tf from '@tensorflow/tfjs-core';
 import '@tensorflow/tfjs-backend-cpu';
 import { initializers, layers, sequential } from '@tensorflow/tfjs-layers';
-import { tflite } from 'atoll-agent';
+import * as tflite from '../../dist/formats/tflite/index.js';
 import { imagesOf, split } from './data.js';
 
 const epochs = 8;

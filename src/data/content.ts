@@ -34,7 +34,7 @@ const refusals: Readonly<Record<ContentKind, string>> = {
   array: 'is a NumPy array: rename it to .npy',
   archive: 'is a zip archive: rename it to .npz if it contains NumPy arrays, otherwise unpack it',
   recording: 'is an audio recording, which is not supported yet: convert it to an .npy array of samples',
-  image: 'is an image: describe how to read it under `images` (`images: {}` uses the defaults)',
+  image: 'is an image: describe how to read it under images (or use images: {})',
   table: 'is a text file, which is not supported yet: convert its numbers to an .npy array',
 };
 

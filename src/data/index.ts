@@ -12,6 +12,7 @@ import { openSource, type Source } from './source.js';
 import type { Dataset, Sample } from './types.js';
 
 export { requireRaw } from './content.js';
+export { type MemoryDatasetOptions, type MemorySample, memoryDataset } from './memory.js';
 export { readArray } from './npy.js';
 export type { Metric } from './schema.js';
 export type { Dataset, DatasetInput, Sample } from './types.js';

@@ -211,8 +211,7 @@ async function rawSource(
   if (image !== undefined)
     throw fail('DATASET_INVALID', {
       where,
-      reason:
-        `${path.basename(image)} is an image: describe how to read it ` + 'under images (images: {} uses the defaults)',
+      reason: `${path.basename(image)} is an image: describe how to read it under images (or use images: {})`,
     });
   for (const file of files) await requireRaw(file);
   if (type === undefined)

@@ -17,13 +17,22 @@ import { openTransport, type Transport } from './transport/index.js';
 export interface OpenOptions {
   /** For `sim:` devices only. */
   readonly simulated?: SimulatedDeviceOptions;
-  /** For an emulated accelerator (`sim:coral-usb` with compiled models): the models that it can run. */
+  /**
+   * For an emulated accelerator (`sim:coral-usb` with compiled models): the models that it can run.
+   * @internal
+   */
   readonly emulated?: readonly EmulatedModel[];
-  /** For accelerators only. */
+  /**
+   * For accelerators only.
+   * @internal
+   */
   readonly accelerator?: AttachOptions;
   /** Called with each log line of the device. */
   readonly onLog?: (line: string) => void;
-  /** Where learned limits of the device's line are kept. */
+  /**
+   * Where learned limits of the device's line are kept.
+   * @internal
+   */
   readonly memory?: LimitMemory;
   /** Timeout and number of attempts of requests without options of their own. */
   readonly retries?: { readonly timeoutMs: number; readonly attempts: number };

@@ -8,6 +8,7 @@ export { roundHalfAway, roundHalfEven } from './arithmetic/fixed-point.js';
 export {
   defaultKernelProfile,
   type KernelProfile,
+  kernelProfileNames,
   kernelProfiles,
   type ProfileDifference,
   profileDifferences,

@@ -56,7 +56,10 @@ export interface CheckResult {
 }
 
 export interface CheckOptions {
-  /** Facts about the model, if already computed. */
+  /**
+   * Facts about the model, if already computed.
+   * @internal
+   */
   readonly facts?: ModelFacts;
   /** Map every part that an Edge TPU could run, instead of one. */
   readonly multipleSubgraphs?: boolean;

@@ -1,4 +1,4 @@
-// Connections that brokers end again and again: what is told of them, and that two devices of one name do not storm a broker.
+// Connections that brokers end repeatedly: what is reported, and that two devices of one name do not storm a broker.
 
 import { afterEach, expect, test } from 'vitest';
 import { connectToBroker, parseBrokerAddress } from '../../src/devices/mqtt/index.js';

@@ -73,7 +73,9 @@ export const brokerPrograms: readonly BrokerProgram[] = [
   programOf('hivemq', absent('hivemq'), (folder, port) => {
     const listener = `<tcp-listener><port>${port}</port><bind-address>127.0.0.1</bind-address></tcp-listener>`;
     writeFiles(folder, {
-      'config.xml': `<hivemq><listeners>${listener}</listeners><anonymous-usage-statistics><enabled>false</enabled></anonymous-usage-statistics></hivemq>\n`,
+      'config.xml':
+        `<hivemq><listeners>${listener}</listeners>` +
+        '<anonymous-usage-statistics><enabled>false</enabled></anonymous-usage-statistics></hivemq>\n',
     });
     return {
       program: 'java',

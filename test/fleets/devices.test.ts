@@ -287,7 +287,7 @@ test('rollout plan says what would happen, and does nothing', async () => {
       bundle: { sha256: sha256Hex(image), signed: false },
     });
     expect((await plan()).stdout).toMatch(
-      /4 devices of pico, in 2 waves[\s\S]*at most 2(\.0)? % failed, else pause: waves fail from 1, 2[\s\S]*not in this fleet: q-99/,
+      /4 devices of pico, in 2 waves[\s\S]*at most 2(\.0)? % failed, else pause: waves fail from 1, 2[\s\S]*: q-99/,
     );
     expect(await readRegistry(agent, fleet)).toEqual(registry);
     writeFiles(folder, { 'm.bundle': writeModel(int8Dense(10)) });

@@ -1,6 +1,8 @@
 // Holds the simulator's tensors against those of a reference runtime, operator by operator.
 
-import { AtollError, Interpreter, limitsBroken, readModel, tflite, writeModel } from 'atoll-agent';
+import * as tflite from '../../dist/formats/tflite/index.js';
+import { AtollError, Interpreter, readModel, writeModel } from '../../dist/index.js';
+import { limitsBroken } from '../../dist/simulator/index.js';
 import { documentedReason } from './documented.js';
 
 /** The same as a share of the largest float input, for sums that cancel. */

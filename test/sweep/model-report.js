@@ -6,6 +6,7 @@
 import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
+import * as tflite from '../../dist/formats/tflite/index.js';
 import {
   AtollError,
   checkModel,
@@ -16,8 +17,7 @@ import {
   readModel,
   schemeNames,
   shippedTargets,
-  tflite,
-} from 'atoll-agent';
+} from '../../dist/index.js';
 import { count } from '../fixtures/operators/build.js';
 import { judge } from './judge.js';
 import { randomFrom } from './random.js';

@@ -1,6 +1,7 @@
 // A test case for an existing model: random inputs, and the tensors to compare.
 
-import { readModel, tflite } from 'atoll-agent';
+import * as tflite from '../../dist/formats/tflite/index.js';
+import { readModel } from '../../dist/index.js';
 import { count } from '../fixtures/operators/build.js';
 import { randomFrom } from './random.js';
 

@@ -19,7 +19,8 @@ export const statusHints: Readonly<Record<string, string>> = {
   EBUSY: 'another client is using the device: try again when it has finished',
   EMSGSIZE: 'the packet was larger than the device accepts: update the firmware, so that it reports its limits',
   IMAGE_INVALID:
-    'the image is damaged, or the device cannot run this model; an emulated accelerator runs only the models of --emulate',
+    'the image is damaged, or the device cannot run this model; an emulated accelerator runs only the models of ' +
+    '--emulate',
   IMAGE_TOO_LARGE: 'use a smaller model, or a board with more flash',
   ARENA_TOO_SMALL: 'use a model with smaller activations, or a board with more RAM',
   OPERATOR_MISSING: 'build the firmware with these operators, or replace them in the model',

@@ -42,6 +42,7 @@ export interface ChallengeResult {
 }
 
 export class DeviceClient {
+  /** @internal */
   readonly client: SmpClient;
   private described: DeviceDescription | null = null;
 

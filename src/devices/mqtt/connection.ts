@@ -116,6 +116,7 @@ export class BrokerConnection {
   private unacknowledged = 0;
   private readonly turns: (() => void)[] = [];
 
+  /** @internal */
   constructor(
     readonly uri: string,
     private readonly client: MqttClient,

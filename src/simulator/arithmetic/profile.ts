@@ -153,6 +153,11 @@ const tflite: Arithmetic = {
   clampsInt32Add: true,
 };
 
+/** The names of the kernel profiles. */
+export const kernelProfileNames = ['tflm-reference', 'tflite-reference', 'tflite-optimized', 'cmsis-nn'] as const;
+/** Whose integer arithmetic is reproduced. */
+export type KernelProfile = (typeof kernelProfileNames)[number];
+
 /**
  * tflm-reference is TFLM at commit 90b983c2 (August 2026) without TFLITE_SINGLE_ROUNDING; later versions change some
  * ties of SUB and LEAKY_RELU. tflite-reference is TensorFlow 2.21 with BUILTIN_REF; tflite-optimized is the same on
@@ -160,7 +165,7 @@ const tflite: Arithmetic = {
  * was measured to equal tflm-reference except for the entries here. `check` warns about differences that depend on
  * shapes.
  */
-export const kernelProfiles = {
+export const kernelProfiles: Readonly<Record<KernelProfile, Arithmetic>> = {
   'tflm-reference': tflm,
   'tflite-reference': tflite,
   'tflite-optimized': {
@@ -179,9 +184,7 @@ export const kernelProfiles = {
     resizesByArea: true,
   },
   'cmsis-nn': { ...tflm, keepsLstmState: false, softmaxOfOne: -32768 },
-} as const satisfies Record<string, Arithmetic>;
-
-export type KernelProfile = keyof typeof kernelProfiles;
+};
 
 export const defaultKernelProfile: KernelProfile = 'tflm-reference';
 

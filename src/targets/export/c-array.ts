@@ -16,7 +16,7 @@ const perLine = 16;
 export function cArray(bytes: Uint8Array, name: string, headerFile: string): CArray {
   const lines: string[] = [];
   for (let at = 0; at < bytes.length; at += perLine) {
-    lines.push('  ' + `${Array.from(bytes.subarray(at, at + perLine), hexByte).join(', ')},`);
+    lines.push(`  ${Array.from(bytes.subarray(at, at + perLine), hexByte).join(', ')},`);
   }
   const symbol = name.endsWith('_model') ? name : `${name}_model`;
   const guard = `${symbol.toUpperCase()}_H_`;

@@ -1,5 +1,5 @@
 // Operators that fold dimensions away, pools, and those between types.
-import { tflite } from 'atoll-agent';
+import * as tflite from '../../../dist/formats/tflite/index.js';
 import { outSize } from '../../fixtures/operators/build.js';
 import { isQuantized } from '../graph.js';
 

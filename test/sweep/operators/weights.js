@@ -1,5 +1,5 @@
 // Operators with weights: convolutions, dense layers, matrix products.
-import { tflite } from 'atoll-agent';
+import * as tflite from '../../../dist/formats/tflite/index.js';
 import { count, outSize } from '../../fixtures/operators/build.js';
 import { isQuantized } from '../graph.js';
 

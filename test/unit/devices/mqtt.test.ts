@@ -5,11 +5,14 @@ describe('addresses of brokers', () => {
   test('all that one can say', () => {
     expect(
       parseBrokerAddress(
-        'mqtts://agent:p%40ss@broker.example:9000/plant-1/press_7?ca=ca.pem&cert=a.crt&key=a.key&version=4&session=keep&keepalive=60',
+        'mqtts://agent:p%40ss@broker.example:9000/plant-1/press_7' +
+          '?ca=ca.pem&cert=a.crt&key=a.key&version=4&session=keep&keepalive=60',
         {},
       ),
     ).toEqual({
-      uri: 'mqtts://agent:***@broker.example:9000/plant-1/press_7?ca=ca.pem&cert=a.crt&key=a.key&version=4&session=keep&keepalive=60',
+      uri:
+        'mqtts://agent:***@broker.example:9000/plant-1/press_7' +
+        '?ca=ca.pem&cert=a.crt&key=a.key&version=4&session=keep&keepalive=60',
       url: 'mqtts://broker.example:9000',
       tls: true,
       username: 'agent',

@@ -169,8 +169,13 @@ test('of processes that begin at the same time over what one has left, one gets 
   mkdirSync(folder, { recursive: true });
   for (let round = 0; round < 5; round++) {
     writeFileSync(path.join(folder, 'lock'), '999999999 gone');
-    const script = `import('${path.resolve('dist/devices/simulated/index.js')}').then(({ PersistentSlots }) => PersistentSlots.open(${JSON.stringify(folder)})).then(
-      () => { console.log('has it'); setTimeout(() => {}, 1500); }, (error) => console.log(error.code));`;
+    const module = path.resolve('dist/devices/simulated/index.js');
+    const script = `import('${module}')
+      .then(({ PersistentSlots }) => PersistentSlots.open(${JSON.stringify(folder)}))
+      .then(
+        () => { console.log('has it'); setTimeout(() => {}, 1500); },
+        (error) => console.log(error.code),
+      );`;
     const answers = await Promise.all(
       Array.from({ length: 4 }, async () => {
         const child = spawn(process.execPath, ['-e', script]);

@@ -165,8 +165,7 @@ test(
       confidence: fc.constantFrom(0.9, 0.95, 0.99),
       action: fc.constant('pause' as const),
     });
-    // Counted here once more, in other words: what holds of a device that a gate looks at, and whether it looks at it at
-    // all.
+    // An independent definition: whether a gate judges a device, and how.
     const known = (gate: Condition, { state, measured: now, before }: DeviceOutcome): boolean => {
       if (state === 'under-way') return false;
       if (gate.measure === 'latency')

@@ -1,4 +1,4 @@
-// Grouped convolutions, as TensorFlow's kernel checks them (conv.cc, Prepare: the filters are divided evenly among the groups).
+// Grouped convolutions, as TensorFlow's kernel checks them (conv.cc, Prepare: the groups divide the filters evenly).
 
 import { expect, test } from 'vitest';
 import { Interpreter } from '../../../src/simulator/index.js';

@@ -32,7 +32,8 @@ export function depthwiseFloat(geometry: usize, input: usize, output: usize, pan
       let x = 0;
       while (x < window.outputWidth) {
         if (whole && x >= begin && x < end) {
-          const first = input + ((b * window.inputHeight + top) * window.inputWidth + x * window.strideW - window.padLeft) * pixel;
+          const row = (b * window.inputHeight + top) * window.inputWidth;
+          const first = input + (row + x * window.strideW - window.padLeft) * pixel;
           positions(end - x, first, step, offsets, taps, panels, channels, output, lowest, highest);
           output += (end - x) * pixel;
           x = end;

@@ -43,7 +43,8 @@ export function depthwiseInt8(
       let x = 0;
       while (x < window.outputWidth) {
         if (whole && x >= begin && x < end) {
-          const first = input + ((b * window.inputHeight + top) * window.inputWidth + x * window.strideW - window.padLeft) * channels;
+          const row = (b * window.inputHeight + top) * window.inputWidth;
+          const first = input + (row + x * window.strideW - window.padLeft) * channels;
           // Two at once if neighbours share columns; the last one alone if the number is odd.
           const twice = neighbours ? (end - x) & ~1 : 0;
           const line = window.inputWidth * channels;

@@ -33,7 +33,10 @@ export function rowUnder(window: Window, input: usize, cursor: Cursor, elementBy
   const top = cursor.y * window.strideH - window.padTop;
   const left = cursor.x * window.strideW - window.padLeft;
   const pixel = window.inputChannels * elementBytes;
-  if (isPointwise(window)) return input + <usize>(((cursor.batch * window.inputHeight + top) * window.inputWidth + left) * pixel + firstByte);
+  if (isPointwise(window)) {
+    const position = (cursor.batch * window.inputHeight + top) * window.inputWidth + left;
+    return input + <usize>(position * pixel + firstByte);
+  }
   const whole = window.dilationW == 1 && run == pixel && left >= 0 && left + window.filterWidth <= window.inputWidth;
   const rowBytes = run * window.filterWidth;
   let to = row;

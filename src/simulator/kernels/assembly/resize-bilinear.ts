@@ -74,7 +74,8 @@ export function resizeBilinearInt8(
           v128.store64_lane(output + c, i8x16.narrow_i16x8_s(packed, packed), 0);
         }
         for (; c < channels; c++) {
-          const sum = <i32>load<i8>(ll + c) * wll + <i32>load<i8>(lu + c) * wlu + <i32>load<i8>(rl + c) * wrl + <i32>load<i8>(ru + c) * wru;
+          const left = <i32>load<i8>(ll + c) * wll + <i32>load<i8>(lu + c) * wlu;
+          const sum = left + <i32>load<i8>(rl + c) * wrl + <i32>load<i8>(ru + c) * wru;
           store<i8>(output + c, <i8>rounded(sum));
         }
         output += channels;
