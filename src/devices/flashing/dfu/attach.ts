@@ -35,6 +35,8 @@ const runTimeProtocol = 1;
 const functionalDescriptor = 0x21;
 /** Timeout for the bootloader to appear. */
 const comingBackMs = 10_000;
+/** Timeout for the names of its alternate settings, which some bootloaders do not have. */
+const namesMs = 2000;
 
 /** @throws USB_CHOICE if none or several are attached; DFU_DEVICE */
 export async function findDfu(
@@ -74,10 +76,14 @@ export async function enterBootloader(
   });
   await found.device.close().catch(() => undefined);
   const until = Date.now() + comingBackMs;
+  let namesUntil: number | null = null;
   while (Date.now() < until) {
     await pause(100, signal);
     const now = await findDfu(ids, undefined, devices).catch(() => null);
-    if (now !== null && !now.running) return now;
+    if (now === null || now.running) continue;
+    namesUntil ??= Date.now() + namesMs;
+    // Until the system has granted access to a new device, its string descriptors cannot be read.
+    if (now.dfu.alternates.every(({ interfaceName }) => interfaceName) || Date.now() >= namesUntil) return now;
   }
   throw fail('DFU_DEVICE', {
     device: found.uri,
