@@ -58,7 +58,7 @@ async function main() {
     timed: values.emulated !== true,
     provoke: values.provoke === true,
     ...(values.unplug ? { ask: (text) => process.stderr.write(`\n>> ${text}\n`) } : {}),
-    onProgress: (step) => process.stderr.write(`${step} ...\n`),
+    onProgress: ({ step }) => process.stderr.write(`${step} ...\n`),
   });
   const findings = findingsOf(seen);
   await writeFile(report, `${JSON.stringify(reportOf(file, values.emulated === true, findings, seen), null, 1)}\n`);

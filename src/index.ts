@@ -34,7 +34,7 @@ export {
 } from './app/report/index.js';
 export type { RolloutReport } from './app/report/rollout-report.js';
 export { AtollError, type ErrorCode, errorTable, exitCodes } from './base/errors.js';
-export type { Progress } from './base/progress.js';
+export type { OnProgress, Progress } from './base/progress.js';
 export type { Warning } from './base/warnings.js';
 export {
   type Dataset,
@@ -58,7 +58,7 @@ export type { DeviceAgreement } from './devices/client/measure.js';
 export type { PushStep } from './devices/client/push.js';
 export type { SendOptions } from './devices/client/sender.js';
 export type { RequestOptions } from './devices/client/smp-client.js';
-export type { UploadOptions, UploadResult } from './devices/client/upload.js';
+export type { UploadOptions, UploadResult, UploadStep } from './devices/client/upload.js';
 export type { BrokerTrouble, ConnectOptions, Message } from './devices/mqtt/connection.js';
 export type { BrokerOptions, EmbeddedBroker } from './devices/mqtt/embedded.js';
 export {

@@ -41,7 +41,7 @@ async function main(file: string): Promise<void> {
   const target = await loadTarget('nano33ble');
 
   const { bytes, model, warnings } = await quantize(float, [data], {
-    onProgress: ({ done, total }, step) => console.log(`${step}: ${done} of ${total}`),
+    onProgress: ({ step, done, total }) => console.log(`${step}: ${done} of ${total}`),
   });
   for (const { code, message } of warnings) console.log(`${code}: ${message}`);
 

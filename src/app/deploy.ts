@@ -5,7 +5,7 @@ import path from 'node:path';
 import { z } from 'zod';
 import { fail } from '../base/errors.js';
 import { describeFaults, parseYaml, readBytes, readText, writeAtomically } from '../base/files/index.js';
-import type { Progress } from '../base/progress.js';
+import type { OnProgress } from '../base/progress.js';
 import type { Warning } from '../base/warnings.js';
 import { type Dataset, openDataset, openDatasets } from '../data/index.js';
 import { buildFittingImage } from '../devices/bundle/index.js';
@@ -14,11 +14,13 @@ import {
   type DeviceClient,
   MeasuredRun,
   type PushResult,
+  type PushStep,
   push,
 } from '../devices/client/index.js';
 import {
   costGates,
   dropGate,
+  type EvaluateOptions,
   type Evaluation,
   evaluate,
   evaluateScored,
@@ -32,7 +34,7 @@ import {
 } from '../evaluate/index.js';
 import { type Model, mainSubgraph, readModel, TensorType } from '../formats/tflite/index.js';
 import { optimize } from '../optimize/passes/index.js';
-import { quantize, schemeOf, verifyInt8 } from '../optimize/quantize/index.js';
+import { type QuantizeStep, quantize, schemeOf, verifyInt8 } from '../optimize/quantize/index.js';
 import { type CheckResult, simulatedProfile, type Target } from '../targets/index.js';
 
 const projectSchema = z.strictObject({
@@ -52,18 +54,10 @@ export interface Project {
   readonly out: string;
 }
 
-export type DeployStep =
-  | 'evaluate float'
-  | 'calibrate'
-  | 'evaluate int8'
-  | 'upload'
-  | 'self-test'
-  | 'activate'
-  | 'confirm'
-  | 'evaluate on device';
+export type DeployStep = 'evaluate float' | QuantizeStep | 'evaluate int8' | PushStep | 'evaluate on device';
 
 export interface DeployOptions {
-  readonly onProgress?: (step: DeployStep, progress: Progress | null) => void;
+  readonly onProgress?: OnProgress<DeployStep>;
   readonly signal?: AbortSignal;
   /** Limits that the model must meet before it is activated. */
   readonly limits?: Limits;
@@ -123,7 +117,10 @@ export async function deploy(
 ): Promise<DeployResult> {
   const { signal, onProgress } = options;
   const common = signal === undefined ? {} : { signal };
-  const progress = (step: DeployStep) => ({ onProgress: (value: Progress): void => onProgress?.(step, value) });
+  const as = (step: DeployStep): EvaluateOptions => ({
+    ...common,
+    onProgress: (progress) => onProgress?.({ ...progress, step }),
+  });
   const inputBytes = await readBytes(project.model);
   const input = readModel(inputBytes, project.model);
   const data = project.data === null ? null : await openDataset(project.data);
@@ -132,7 +129,7 @@ export async function deploy(
   const float =
     ready || data === null
       ? null
-      : await evaluateScored(hostRunner(await floatFormOf(input)), data, { ...common, ...progress('evaluate float') });
+      : await evaluateScored(hostRunner(await floatFormOf(input)), data, as('evaluate float'));
   const prepared = ready
     ? { bytes: inputBytes, model: verifyInt8(inputBytes), warnings: [] }
     : await quantizeProject(project, input, options);
@@ -147,8 +144,7 @@ export async function deploy(
 
   // The device's outputs are compared with the host's.
   const host = memoizeRunner(hostRunner(prepared.model, { profile: simulatedProfile(target) }));
-  const quantized =
-    data === null ? null : await evaluateScored(host, data, { ...common, ...progress('evaluate int8') });
+  const quantized = data === null ? null : await evaluateScored(host, data, as('evaluate int8'));
   const gates = gatesOf(options.limits ?? {}, float?.scored ?? null, quantized?.scored ?? null, check);
   const doubts = causesOf([
     ...prepared.warnings,
@@ -158,10 +154,9 @@ export async function deploy(
   if (options.force !== true)
     requireGates(gates, `nothing was sent to the device; the model is in ${files.model}${doubts}`);
 
-  const pushed = await push(device, slotImage, { ...common, onProgress: (step, value) => onProgress?.(step, value) });
+  const pushed = await push(device, slotImage, { ...common, ...(onProgress === undefined ? {} : { onProgress }) });
   const run = new MeasuredRun(await device.runner(prepared.model, pushed.model, signal), target, host);
-  const deviceResult =
-    data === null ? null : await evaluate(run.runner, data, { ...common, ...progress('evaluate on device') });
+  const deviceResult = data === null ? null : await evaluate(run.runner, data, as('evaluate on device'));
   const challenge = await device.challenge(prepared.model, target, randomInt(1, 2 ** 32), 4, signal);
   return {
     name: project.name,
@@ -255,7 +250,7 @@ async function quantizeProject(
   const datasets = project.calibrate === null ? [] : await openDatasets(project.calibrate);
   return quantize(model, datasets, {
     ...(options.signal === undefined ? {} : { signal: options.signal }),
-    onProgress: (value) => options.onProgress?.('calibrate', value),
+    ...(options.onProgress === undefined ? {} : { onProgress: options.onProgress }),
   });
 }
 

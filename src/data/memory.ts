@@ -75,7 +75,9 @@ function requireShapes(
     if (count !== expected)
       throw fail('DATASET_MISMATCH', {
         dataset,
-        reason: `sample ${index} has ${count} values for input ${i}, whose shape [${shape.join(', ')}] needs ${expected}`,
+        reason:
+          `sample ${index} has ${count} values for input ${i}, ` +
+          `whose shape [${shape.join(', ')}] needs ${expected}`,
       });
   }
 }

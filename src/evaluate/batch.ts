@@ -2,7 +2,7 @@
 
 import { elementAt } from '../base/checked.js';
 import { fail } from '../base/errors.js';
-import type { Progress } from '../base/progress.js';
+import type { OnProgress } from '../base/progress.js';
 import type { Warning } from '../base/warnings.js';
 import { inOrder } from './in-order.js';
 import { type Distribution, distributionOf } from './metrics.js';
@@ -16,7 +16,7 @@ export interface BatchOptions {
    * Whether each sample continues from the previous one: the model's variables are reset before the first sample only.
    */
   readonly stream?: boolean;
-  readonly onProgress?: (progress: Progress) => void;
+  readonly onProgress?: OnProgress<'run'>;
   readonly signal?: AbortSignal;
 }
 
@@ -56,11 +56,11 @@ export async function runBatch(
     i,
     ...(await runner.run(samples.subarray(i * sampleBytes, (i + 1) * sampleBytes), options.signal, stream && i > 0)),
   }));
-  options.onProgress?.({ done: 0, total });
+  options.onProgress?.({ step: 'run', done: 0, total });
   for await (const { i, output, latencyMs } of results) {
     latencies.push(latencyMs);
     outputs.set(output, i * outputBytes);
-    options.onProgress?.({ done: latencies.length, total });
+    options.onProgress?.({ step: 'run', done: latencies.length, total });
   }
   return {
     samples: count,

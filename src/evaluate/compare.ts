@@ -4,7 +4,7 @@
 import { elementAt } from '../base/checked.js';
 import { fail } from '../base/errors.js';
 import { yieldToEventLoop } from '../base/event-loop.js';
-import type { Progress } from '../base/progress.js';
+import type { OnProgress } from '../base/progress.js';
 import { type Dataset, runsOf } from '../data/index.js';
 import {
   elementCount,
@@ -25,7 +25,7 @@ import { Tracer } from './trace.js';
 export interface CompareOptions {
   /** Maximum number of samples, drawn with the dataset's seed. */
   readonly limit?: number;
-  readonly onProgress?: (progress: Progress) => void;
+  readonly onProgress?: OnProgress<'compare'>;
   readonly signal?: AbortSignal;
 }
 
@@ -97,7 +97,7 @@ export async function compare(
       runs += 1;
     }
     samples += 1;
-    options.onProgress?.({ done: samples, total: wanted });
+    options.onProgress?.({ step: 'compare', done: samples, total: wanted });
   }
   // A tensor that depends on constants alone is folded; no run computes it.
   const ran = pairs.map((pair, i) => ({ pair, sum: elementAt(sums, i) })).filter(({ sum }) => sum.count > 0);

@@ -1,6 +1,6 @@
 import { elementAt } from '../base/checked.js';
 import { fail } from '../base/errors.js';
-import type { Progress } from '../base/progress.js';
+import type { OnProgress } from '../base/progress.js';
 import type { Warning } from '../base/warnings.js';
 import { type Dataset, type Metric, runsOf } from '../data/index.js';
 import { elementCount } from '../formats/tflite/index.js';
@@ -15,7 +15,7 @@ import { dataWarnings, stateWarnings } from './warnings.js';
 
 export interface EvaluateOptions {
   readonly limit?: number;
-  readonly onProgress?: (progress: Progress) => void;
+  readonly onProgress?: OnProgress<'evaluate'>;
   readonly signal?: AbortSignal;
 }
 
@@ -78,7 +78,7 @@ export async function evaluateScored(
   });
   for await (const { sample, runs } of results) {
     judge.add(sample, runs);
-    options.onProgress?.({ done: judge.count, total });
+    options.onProgress?.({ step: 'evaluate', done: judge.count, total });
   }
   const value = judge.value();
   const evaluation: Evaluation = {

@@ -3,7 +3,7 @@
 
 import { fail } from '../base/errors.js';
 import { hex, sha256 } from '../base/hashes.js';
-import type { Progress } from '../base/progress.js';
+import type { OnProgress } from '../base/progress.js';
 import { compressedBlocks } from '../devices/bundle/index.js';
 import { fleetTopics } from '../devices/mqtt/index.js';
 import { isBlockSize, segmentBlocks } from '../devices/protocol/index.js';
@@ -23,7 +23,7 @@ export interface PublishedBundle {
 export interface PublishOptions {
   /** A power of two from 512 to 32768. Devices need twice this memory. */
   readonly blockBytes?: number;
-  readonly onProgress?: (progress: Progress) => void;
+  readonly onProgress?: OnProgress<'publish'>;
   readonly signal?: AbortSignal;
 }
 
@@ -48,12 +48,12 @@ export async function publishBundle(
   let publishedBytes = 0;
   for (let at = 0; at < blocks.length; at += inFlight) {
     signal?.throwIfAborted();
-    onProgress?.({ done: at, total: blocks.length });
+    onProgress?.({ step: 'publish', done: at, total: blocks.length });
     const batch = blocks.slice(at, at + inFlight);
     await Promise.all(batch.map((block, i) => broker.publish(blockTopic(fleet, sha, at + i), block, { retain: true })));
     publishedBytes += batch.reduce((sum, block) => sum + block.byteLength, 0);
   }
-  onProgress?.({ done: blocks.length, total: blocks.length });
+  onProgress?.({ step: 'publish', done: blocks.length, total: blocks.length });
   return { sha, imageBytes: image.byteLength, blockBytes, blocks: blocks.length, publishedBytes };
 }
 

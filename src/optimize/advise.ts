@@ -3,7 +3,7 @@
 
 import { elementAt } from '../base/checked.js';
 import { AtollError } from '../base/errors.js';
-import type { Progress } from '../base/progress.js';
+import { type OnProgress, type Progress, started } from '../base/progress.js';
 import type { Dataset } from '../data/index.js';
 import { checkFile } from '../devices/bundle/index.js';
 import {
@@ -32,7 +32,7 @@ export interface AdviseOptions {
   readonly maxMs?: number;
   /** Maximum number of samples to evaluate. */
   readonly limit?: number;
-  readonly onProgress?: (step: string, progress: Progress | null) => void;
+  readonly onProgress?: OnProgress;
   readonly signal?: AbortSignal;
 }
 
@@ -106,7 +106,7 @@ export async function advise(
   const common = options.signal === undefined ? {} : { signal: options.signal };
   const measure = async (name: string, candidate: Model): Promise<Accuracy> => {
     const limit = options.limit ?? defaultLimit;
-    const onProgress = (progress: Progress): void => options.onProgress?.(`evaluate ${name}`, progress);
+    const onProgress = (progress: Progress): void => options.onProgress?.({ ...progress, step: `evaluate ${name}` });
     if (data.metric !== null && (data.hasLabels || data.hasTargets || data.windows !== null)) {
       const { metric, value, samples } = await evaluate(
         hostRunner(candidate, { profile: target.runtime.kernelProfile }),
@@ -125,7 +125,7 @@ export async function advise(
   const reference = await measure('float model', float);
   const trials: Omit<Trial, 'onFront'>[] = [];
   for (const candidate of candidates) {
-    options.onProgress?.(candidate.name, null);
+    options.onProgress?.(started(candidate.name));
     trials.push(await tryOne(model, target, calibration, candidate, measure, reference, options));
   }
   const judged = trials.map((trial) => ({
@@ -200,7 +200,7 @@ async function tryOne(
     const result = await quantize(model, schemes[candidate.scheme].activations === null ? [] : calibration, {
       scheme: candidate.scheme,
       ...candidate.options,
-      onProgress: (progress, step) => options.onProgress?.(`${candidate.name}: ${step}`, progress),
+      onProgress: (progress) => options.onProgress?.({ ...progress, step: `${candidate.name}: ${progress.step}` }),
       ...(options.signal === undefined ? {} : { signal: options.signal }),
     });
     const check = checkFile(result.bytes, result.model, target);

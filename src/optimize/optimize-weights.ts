@@ -3,7 +3,7 @@
 import { deflateRawSync } from 'node:zlib';
 import { fail } from '../base/errors.js';
 import { yieldToEventLoop } from '../base/event-loop.js';
-import type { Progress } from '../base/progress.js';
+import type { OnProgress } from '../base/progress.js';
 import type { Warning } from '../base/warnings.js';
 import type { Dataset } from '../data/index.js';
 import { compressedBytes } from '../devices/bundle/index.js';
@@ -29,7 +29,7 @@ export interface OptimizeWeightsOptions {
   /** Number of distinct values per layer. */
   readonly clusters?: number;
   readonly keepZeros?: boolean;
-  readonly onProgress?: (progress: Progress) => void;
+  readonly onProgress?: OnProgress<'sensitivity'>;
   readonly signal?: AbortSignal;
 }
 
@@ -117,8 +117,8 @@ function schedule(
   return scheduleBySensitivity(model, reference, {
     sparsity,
     ...(block === undefined ? {} : { block }),
-    onStep: async (progress) => {
-      onProgress?.(progress);
+    onStep: async (amount) => {
+      onProgress?.({ step: 'sensitivity', ...amount });
       await yieldToEventLoop(signal);
     },
   });

@@ -5,6 +5,7 @@ import path from 'node:path';
 import { describe, expect } from 'vitest';
 import { AtollError } from '../../src/base/errors.js';
 import { sha256 } from '../../src/base/hashes.js';
+import type { Progress } from '../../src/base/progress.js';
 import { buildSlotImage } from '../../src/devices/bundle/index.js';
 import { type PushStep, push, uploadImage } from '../../src/devices/client/index.js';
 import { openDevice } from '../../src/devices/open-device.js';
@@ -47,10 +48,9 @@ toolTest('arm-none-eabi-gcc', 'make', 'qemu-system-arm')(
       const next = imageOf(5 + 2 * i);
       const board = await qemuBoard({ machine: 'mps2-an386', flashFile });
       const victim = await openDevice(board.uri, { retries: { timeoutMs: 500, attempts: 2 } });
-      const cut = (at: PushStep, progress: { done: number; total: number } | null): void => {
+      const cut = ({ step: at, done, total }: Progress<PushStep>): void => {
         // A moment later, in the midst of whatever the board does then.
-        if (at === step && (progress?.done ?? 0) >= share * (progress?.total ?? 1))
-          setTimeout(() => board.child.kill('SIGKILL'), 3 * i);
+        if (at === step && done >= share * (total ?? 1)) setTimeout(() => board.child.kill('SIGKILL'), 3 * i);
       };
       await push(victim, next.image, { compress: false, onProgress: cut }).catch((error: unknown) =>
         expect(error).toBeInstanceOf(AtollError),

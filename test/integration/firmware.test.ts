@@ -2,6 +2,7 @@
 
 import { expect } from 'vitest';
 import { sha256Hex } from '../../src/base/hashes.js';
+import type { Progress } from '../../src/base/progress.js';
 import { buildSlotImage } from '../../src/devices/bundle/index.js';
 import { type PushStep, push } from '../../src/devices/client/index.js';
 import { openDevice } from '../../src/devices/open-device.js';
@@ -49,7 +50,7 @@ toolTest('gcc', 'make')('reset at every block of an upload: it goes on, and ends
         const options = {
           compress,
           chunkBytes: 230,
-          onProgress: (step: PushStep) => {
+          onProgress: ({ step }: Progress<PushStep>) => {
             if (step === 'upload' && seen++ === at + 1) reset = other.reset().catch(() => undefined);
           },
         };

@@ -127,7 +127,7 @@ export async function connect(
     onLog: (line) => progress.note(`device: ${line}`),
     accelerator: {
       signal,
-      onStep: (step) => progress.update(step === 'firmware' ? 'load its firmware' : 'start the accelerator', null),
+      onProgress: progress.update,
     },
     ...(pair === undefined ? {} : { emulated: [pair] }),
   });
@@ -148,7 +148,7 @@ export function pushReporting({
 }: Context): Pick<import('../../devices/client/index.js').PushOptions, 'signal' | 'onProgress' | 'onPlan'> {
   return {
     signal,
-    onProgress: (step, value) => progress.update(step, value),
+    onProgress: progress.update,
     onPlan: ({ bytes, requests, expectedMs, bottleneck }) => {
       // Short steps are not shown.
       if (expectedMs < 1000) return;

@@ -28,7 +28,7 @@ export async function pairedScores(
   const score = (model: Model, step: string): Promise<ScoredModel> =>
     evaluateScored(hostRunner(model), dataset, {
       signal,
-      onProgress: (done) => progress.update(step, done),
+      onProgress: (value) => progress.update({ ...value, step }),
       ...(limit === undefined ? {} : { limit }),
     });
   return {

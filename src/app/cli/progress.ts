@@ -1,10 +1,10 @@
 // Progress on stderr: a bar with the remaining time on a terminal, occasional lines in a log.
 
-import type { Progress } from '../../base/progress.js';
+import type { Amount, OnProgress } from '../../base/progress.js';
 
 export interface ProgressReporter {
-  /** @param progress null for a step of unknown length */
-  readonly update: (step: string, progress: Progress | null) => void;
+  /** Shows how far a step has come; a new name begins a new step. */
+  readonly update: OnProgress;
   /** Writes a line. */
   readonly note: (text: string) => void;
   /** Writes lines that replace the previous ones; in a log, only if they changed. */
@@ -39,7 +39,7 @@ export function progressOn(stream: NodeJS.WriteStream, now: () => number = () =>
     lines = 0;
   };
   return {
-    update: (name, progress) => {
+    update: ({ step: name, done, total, unit }) => {
       const time = now();
       const changed = name !== step;
       if (changed) {
@@ -49,18 +49,20 @@ export function progressOn(stream: NodeJS.WriteStream, now: () => number = () =>
         shown = Number.NEGATIVE_INFINITY;
         if (!stream.isTTY) stream.write(`${name} ...\n`);
       }
-      if (progress === null) return;
-      begun ??= progress.done;
-      const last = progress.done === progress.total;
+      if (total === null) return;
+      begun ??= done;
+      const last = done === total;
       if (!last && time - shown < (stream.isTTY ? redrawMs : logMs)) return;
       // A log gets no line for the first value: it already has the step's name.
       const first = shown === Number.NEGATIVE_INFINITY;
       shown = time;
       if (stream.isTTY) {
         clear();
-        stream.write(barText(name, progress, progress.done - begun, time - started));
+        stream.write(
+          barText(name, { done, total, ...(unit === undefined ? {} : { unit }) }, done - begun, time - started),
+        );
         drawn = true;
-      } else if (!first && !last) stream.write(`${name}: ${progress.done} of ${progress.total}\n`);
+      } else if (!first && !last) stream.write(`${name}: ${done} of ${total}\n`);
     },
     note: (text) => {
       clear();
@@ -82,7 +84,7 @@ export function progressOn(stream: NodeJS.WriteStream, now: () => number = () =>
 }
 
 /** @param gained increase of `done` since the step began: an upload may continue an earlier one */
-function barText(name: string, { done, total, unit }: Progress, gained: number, elapsedMs: number): string {
+function barText(name: string, { done, total, unit }: Amount, gained: number, elapsedMs: number): string {
   const share = total === 0 ? 1 : done / total;
   const filled = Math.round(share * barLength);
   const left = gained > 0 && done < total ? `  ${secondsText((elapsedMs * (total - done)) / gained)} left` : '';

@@ -46,7 +46,7 @@ export const adviseVerb: Verb = {
       calibration === null ? [] : await openDatasets(calibration),
       {
         signal: context.signal,
-        onProgress: (step, progress) => context.progress.update(step, progress),
+        onProgress: context.progress.update,
         ...(options.maxDrop === undefined ? {} : { maxDrop: defined(options.maxDrop) as Allowance }),
         ...(options.maxMs === undefined ? {} : { maxMs: defined(options.maxMs) as number }),
         ...(options.limit === undefined ? {} : { limit: defined(options.limit) as number }),

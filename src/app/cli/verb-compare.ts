@@ -47,7 +47,7 @@ export const compareVerb: Verb = {
     });
     const result = await compare(float, quantized, await openDataset(data), {
       signal: context.signal,
-      onProgress: (progress) => context.progress.update('compare', progress),
+      onProgress: context.progress.update,
       ...(limit === undefined ? {} : { limit }),
     });
     if (page !== null) await writeAtomically(page, new TextEncoder().encode(comparePage(result, files)));

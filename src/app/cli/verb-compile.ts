@@ -1,6 +1,7 @@
 import { InvalidArgumentError } from 'commander';
 import { defined } from '../../base/checked.js';
 import { fail, reasonOf } from '../../base/errors.js';
+import { started } from '../../base/progress.js';
 import type { Model } from '../../formats/tflite/index.js';
 import type { Compilation, PredictionDifference } from '../../targets/compiled/index.js';
 import type { CheckResult, Target } from '../../targets/index.js';
@@ -62,7 +63,7 @@ export const compileVerb: Verb = {
       ...(options.timeout === undefined ? {} : { timeoutSeconds: defined(options.timeout) as number }),
     };
     const { runCompiler } = await import('../../targets/compiled/index.js');
-    context.progress.update('compile', { done: 0, total: 1 });
+    context.progress.update(started('compile'));
     const compilation = await runCompiler(bytes, run);
     if (compilation.bytes !== null) return written(file, output, compilation, compilation.bytes, prediction);
     const reason = compilation.log.failure ?? 'no reason given';
@@ -178,7 +179,7 @@ async function bisected(
   const most = Math.ceil(Math.log2(mainSubgraph(model).operators.length)) + 1;
   let done = 0;
   const found = await bisect(model, async (part) => {
-    context.progress.update('bisect', { done: done++, total: most });
+    context.progress.update({ step: 'bisect', done: done++, total: most });
     return fails(part);
   });
   if (found === null)

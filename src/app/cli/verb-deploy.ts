@@ -54,7 +54,7 @@ export const deployVerb: Verb = {
         });
       const result = await deploy(project, target, device, {
         signal: context.signal,
-        onProgress: (step, progress) => context.progress.update(step, progress),
+        onProgress: context.progress.update,
         limits: limitsOf(options),
         force: options.force === true,
       });

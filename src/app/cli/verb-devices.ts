@@ -1,6 +1,7 @@
 import { Option } from 'commander';
 import { fail } from '../../base/errors.js';
 import { hex } from '../../base/hashes.js';
+import { started } from '../../base/progress.js';
 import type { BrokerAddress } from '../../devices/mqtt/index.js';
 import { collect } from './options.js';
 import type { Context, Outcome, Verb } from './verb.js';
@@ -47,7 +48,7 @@ async function listFleet(address: BrokerAddress, { signal, progress }: Context):
     import('../report/index.js'),
   ]);
   const { uri } = address;
-  progress.update('read the fleet', null);
+  progress.update(started('read the fleet'));
   const { members, ...doubtful } = await readRegistryAt(address, signal);
   const devices = members.map(
     ({ id, online, reported: { target, tags = {}, state, rollout = null, model, code = null } }) => {
@@ -67,7 +68,7 @@ async function forgetIn(
     import('../../devices/mqtt/index.js'),
   ]);
   const fleet = fleetOf(address);
-  progress.update('read the fleet', null);
+  progress.update(started('read the fleet'));
   const broker = await connectToBroker(address);
   try {
     await forgetDevices(broker, fleet, ids, { signal });

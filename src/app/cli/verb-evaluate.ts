@@ -40,7 +40,7 @@ export const evaluateVerb: Verb = {
     try {
       const result = await evaluate(opened.runner, dataset, {
         signal: context.signal,
-        onProgress: (progress) => context.progress.update('evaluate', progress),
+        onProgress: context.progress.update,
         ...(options.limit === undefined ? {} : { limit: defined(options.limit) as number }),
       });
       const measurement = (await opened.measure?.()) ?? null;

@@ -39,9 +39,8 @@ export const flashVerb: Verb = {
     const { image } = buildFittingImage(bytes, model, target);
     const place = placeInFlash(target, image.length, (options.address as number | undefined) ?? null);
     const way = await findFlashWay({ target, image, place, choice: options as FlashChoice });
-    const onProgress: Parameters<typeof way.write>[0]['onProgress'] = (step, progress) =>
-      context.progress.update(step, progress);
-    const result = options.dryRun === true ? null : await way.write({ signal: context.signal, onProgress });
+    const result =
+      options.dryRun === true ? null : await way.write({ signal: context.signal, onProgress: context.progress.update });
     const { method, through, commands } = way;
     const verifiedBy = result?.verifiedBy ?? null;
     const facts = {

@@ -49,7 +49,7 @@ export const optimizeVerb: Verb = {
     const datasets = options.calibrate === undefined ? [] : await openDatasets(String(options.calibrate));
     const result = await optimizeWeights(model, datasets, {
       signal: context.signal,
-      onProgress: (progress) => context.progress.update('sensitivity', progress),
+      onProgress: context.progress.update,
       perLayer: options.perLayer === true,
       keepZeros: options.keepZeros === true,
       ...(options.prune === undefined ? {} : { sparsity: defined(options.prune) as number }),

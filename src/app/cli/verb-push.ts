@@ -87,7 +87,7 @@ async function stored(
     path,
     ...travel,
     signal: context.signal,
-    onProgress: (progress) => context.progress.update('upload', progress),
+    onProgress: context.progress.update,
   });
   return {
     document: { file, uri: String(options.device), path, state: 'stored', runnable: false, image },

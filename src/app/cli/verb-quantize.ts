@@ -101,7 +101,7 @@ export const quantizeVerb: Verb = {
       ...(statistics === null ? {} : { calibration: parseCalibration(await readText(statistics), statistics) }),
       histograms: saved !== null,
       signal: context.signal,
-      onProgress: (progress, step) => context.progress.update(step, progress),
+      onProgress: context.progress.update,
       sparse: options.sparse === true,
       ...(options.planMemory === true ? { planMemoryFor: await planKernels(target) } : {}),
       repairs: repairs.flatMap((name) => (name === 'all' ? harmlessRepairs : [name])),

@@ -64,7 +64,7 @@ export const runVerb: Verb = {
     try {
       const result = await runBatch(opened.runner, samples, files.join(', '), {
         signal: context.signal,
-        onProgress: (progress) => context.progress.update('run', progress),
+        onProgress: context.progress.update,
         stream: options.stream === true,
         ...(options.repeat === undefined ? {} : { repeat: defined(options.repeat) as number }),
       });

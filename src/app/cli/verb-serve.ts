@@ -120,12 +120,11 @@ function requireFitting(options: Options, atBroker: boolean): void {
 async function openEngine({ progress, signal }: Context, options: Options): Promise<Served['engine']> {
   const { acceleratorEngine, acceleratorOptions, attachAccelerator, EmulatedAccelerator, isAcceleratorUri } =
     await import('../../devices/accelerator/index.js');
-  const onStep = (step: 'firmware' | 'start'): void =>
-    progress.update(step === 'firmware' ? 'load its firmware' : 'start the accelerator', null);
+  const onProgress = progress.update;
   if (options.device === emulatedUri) {
     const emulated = new EmulatedAccelerator({ models: await Promise.all(listOf(options.emulate).map(pairOf)) });
     return acceleratorEngine(
-      () => attachAccelerator(emulatedUri, { devices: emulated.devices, settleMs: 0, onStep, signal }),
+      () => attachAccelerator(emulatedUri, { devices: emulated.devices, settleMs: 0, onProgress, signal }),
       { emulated },
     );
   }
@@ -137,7 +136,7 @@ async function openEngine({ progress, signal }: Context, options: Options): Prom
       reason: 'only accelerators are served by a host; boards serve themselves',
     });
   const onWarning = (text: string): void => progress.note(text);
-  return acceleratorEngine(() => attachAccelerator(uri, { ...acceleratorOptions(uri), onStep, onWarning, signal }));
+  return acceleratorEngine(() => attachAccelerator(uri, { ...acceleratorOptions(uri), onProgress, onWarning, signal }));
 }
 
 /** A compiled model, and the uncompiled model beside it. */

@@ -133,7 +133,7 @@ async function serveAtBroker(
     faults: fleetFaultsNamed((options.fault as readonly string[] | undefined) ?? []),
     smp: answering(options),
     ...(options.data === undefined ? {} : { samples: await openDataset(String(options.data)) }),
-    onProgress: (value) => progress.update('connect', value),
+    onProgress: progress.update,
     onTrouble: (text) => progress.note(text),
     signal,
   });

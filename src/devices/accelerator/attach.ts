@@ -3,6 +3,7 @@
 // usb_dfu_commands.cc).
 
 import { fail, reasonOf } from '../../base/errors.js';
+import { type OnProgress, started } from '../../base/progress.js';
 import { claimDfu, type DfuInterface, dfuOf } from '../flashing/index.js';
 import { onlyUsb, pause, type UsbControlDevice, usbDevices, usbError } from '../transport/index.js';
 import { Accelerator, type AcceleratorOptions } from './accelerator.js';
@@ -12,6 +13,8 @@ import { AcceleratorLink, endpoints, type LinkOptions, usbTimeoutMs } from './li
 
 type State = keyof typeof acceleratorIds;
 
+export type AttachStep = 'load the firmware' | 'start the accelerator';
+
 export interface AttachOptions extends AcceleratorOptions, LinkOptions {
   readonly firmware?: FirmwareSearch;
   readonly devices?: () => Promise<readonly UsbControlDevice[]>;
@@ -19,7 +22,7 @@ export interface AttachOptions extends AcceleratorOptions, LinkOptions {
   readonly settleMs?: number;
   /** Timeout for re-enumeration: with new firmware it takes 2 to 3 s. */
   readonly comingBackMs?: number;
-  readonly onStep?: (step: 'firmware' | 'start') => void;
+  readonly onProgress?: OnProgress<AttachStep>;
   readonly signal?: AbortSignal | undefined;
 }
 
@@ -56,13 +59,13 @@ export async function attachAccelerator(uri: string, options: AttachOptions = {}
 
 /** @throws what attachAccelerator throws */
 export async function openAccelerator(uri: string, options: AttachOptions = {}): Promise<OpenedAccelerator> {
-  const { devices = usbDevices, settleMs = defaultSettleMs, onStep, signal } = options;
+  const { devices = usbDevices, settleMs = defaultSettleMs, onProgress, signal } = options;
   const found = onlyUsb(await devices(), (device) => acceleratorState(device) !== null, undefined, 'an Edge TPU');
   if (acceleratorState(found) === 'waiting') {
-    onStep?.('firmware');
+    onProgress?.(started('load the firmware'));
     await loadFirmware(uri, found, options);
   }
-  onStep?.('start');
+  onProgress?.(started('start the accelerator'));
   await reset(uri, found, acceleratorState(found) === 'running');
   await pause(settleMs, signal);
   return claimed(uri, await comeBack(uri, options), options);

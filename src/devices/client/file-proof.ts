@@ -3,14 +3,14 @@
 import { crc32 } from 'node:zlib';
 import { fail } from '../../base/errors.js';
 import { equalBytes, hex, sha256, sha256Hex } from '../../base/hashes.js';
-import type { Progress } from '../../base/progress.js';
+import type { OnProgress } from '../../base/progress.js';
 import { fileCommands } from '../protocol/index.js';
 import { type SmpClient, signalOf } from './smp-client.js';
 
 export type FileProof = 'sha256' | 'crc32' | 'read-back';
 
 interface ProofOptions {
-  readonly onProgress?: (progress: Progress) => void;
+  readonly onProgress?: OnProgress<'verify'>;
   readonly signal?: AbortSignal;
 }
 
@@ -91,7 +91,7 @@ async function readBack(
   const total = expected.byteLength;
   let off = 0;
   do {
-    onProgress?.({ done: off, total, unit: 'bytes' });
+    onProgress?.({ step: 'verify', done: off, total, unit: 'bytes' });
     const answer = await client.ask(fileCommands.download, { name, off }, signalOf(signal));
     if (!answer.ok)
       throw fail('PUSH_UNPROVEN', {
@@ -110,6 +110,6 @@ async function readBack(
       throw fail('PUSH_HASH', { actual: `different bytes from offset ${off} on`, expected: `${total} bytes as sent` });
     off += data.byteLength;
   } while (off < total);
-  onProgress?.({ done: total, total, unit: 'bytes' });
+  onProgress?.({ step: 'verify', done: total, total, unit: 'bytes' });
   return 'read-back';
 }

@@ -3,20 +3,20 @@
 
 import { fail } from '../../base/errors.js';
 import { hex, sha256, sha256Hex } from '../../base/hashes.js';
-import type { Progress } from '../../base/progress.js';
+import { type OnProgress, started } from '../../base/progress.js';
 import { builtinOperatorName } from '../../formats/tflite/index.js';
 import { decodeSlotImage, maxBlockBytes, type SlotImage, smallestBlockBytes } from '../bundle/index.js';
 import { atollCommands, type DeviceDescription, type ResponseOf } from '../protocol/index.js';
 import type { DeviceClient } from './client.js';
 import { inferenceTimeoutMs, signalOf } from './smp-client.js';
-import { type UploadOptions, type UploadResult, uploadImage } from './upload.js';
+import { type UploadOptions, type UploadResult, type UploadStep, uploadImage } from './upload.js';
 
-export type PushStep = 'upload' | 'self-test' | 'activate' | 'confirm';
+export type PushStep = UploadStep | 'self-test' | 'activate' | 'confirm';
 
 export interface PushOptions extends Omit<UploadOptions, 'onProgress' | 'blockBytes' | 'path'> {
   /** Send it compressed if the device supports that (default: true). */
   readonly compress?: boolean;
-  readonly onProgress?: (step: PushStep, progress: Progress | null) => void;
+  readonly onProgress?: OnProgress<PushStep>;
 }
 
 export interface PushResult {
@@ -61,11 +61,10 @@ export async function push(device: DeviceClient, image: Uint8Array, options: Pus
     };
   }
 
-  options.onProgress?.('upload', null);
+  options.onProgress?.(started('upload'));
   const uploaded = await uploadImage(device.client, image, {
     ...options,
     blockBytes: options.compress === false ? null : blockBytesFor(described),
-    onProgress: (progress) => options.onProgress?.('upload', progress),
   });
   const slot = (await device.slots(options.signal)).find(
     (entry) => !entry.active && entry.sha !== undefined && hex(entry.sha) === hex(sha),
@@ -73,9 +72,9 @@ export async function push(device: DeviceClient, image: Uint8Array, options: Pus
   if (slot === undefined)
     throw fail('DEVICE_ANSWER', { command: 'slots', reason: 'the uploaded image is not in the inactive slot' });
   const selfTest = await testSlot(device, slot.slot, options);
-  options.onProgress?.('activate', null);
+  options.onProgress?.(started('activate'));
   const { arena } = await device.client.request(atollCommands.activate, { slot: slot.slot, sha }, request);
-  options.onProgress?.('confirm', null);
+  options.onProgress?.(started('confirm'));
   await device.client.request(atollCommands.confirm, { sha }, request);
   return { ...common, changed: true, image: uploaded, selfTest: resultOf(selfTest), arenaBytes: arena };
 }
@@ -128,7 +127,7 @@ async function testSlot(
   slot: number,
   options: PushOptions,
 ): Promise<ResponseOf<typeof atollCommands.selfTest>> {
-  options.onProgress?.('self-test', null);
+  options.onProgress?.(started('self-test'));
   const request = { ...signalOf(options.signal), timeoutMs: inferenceTimeoutMs };
   const result = await device.client.request(atollCommands.selfTest, { slot }, request);
   if (result.failed > 0)

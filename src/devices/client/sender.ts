@@ -5,7 +5,7 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { defined } from '../../base/checked.js';
 import { fail } from '../../base/errors.js';
-import type { Progress } from '../../base/progress.js';
+import type { OnProgress } from '../../base/progress.js';
 import { FileStatus, fileCommands, Group, osCommands, slotFiles } from '../protocol/index.js';
 import { BurstLimit } from './burst-limit.js';
 import { chunkBytes } from './chunk.js';
@@ -28,7 +28,7 @@ export interface UploadTransfer {
 }
 
 export interface SendOptions {
-  readonly onProgress?: (progress: Progress) => void;
+  readonly onProgress?: OnProgress<'upload'>;
   readonly signal?: AbortSignal;
 }
 
@@ -108,7 +108,7 @@ export class Sender {
     let lost: Chunk | null = null;
     let countBeforeLoss = 1;
     while (there < total) {
-      this.options.onProgress?.({ done: there, total, unit: 'bytes' });
+      this.options.onProgress?.({ step: 'upload', done: there, total, unit: 'bytes' });
       // The first chunk erases and truncates: no other may overtake it.
       while (lost === null && next < total && inFlight.length < (there === 0 ? 1 : this.flight.size)) {
         const chunk = this.sendChunk(transfer, next);
@@ -162,7 +162,7 @@ export class Sender {
       next = there;
     }
     for (const other of inFlight) await this.answerTo(other);
-    this.options.onProgress?.({ done: total, total, unit: 'bytes' });
+    this.options.onProgress?.({ step: 'upload', done: total, total, unit: 'bytes' });
     return true;
   }
 

@@ -3,6 +3,7 @@
 // success when their volume is full).
 
 import { sha256Hex } from '../../base/hashes.js';
+import type { OnProgress } from '../../base/progress.js';
 import { compressImage } from '../bundle/index.js';
 import { fileCommands, slotFiles } from '../protocol/index.js';
 import { packetBytes } from './chunk.js';
@@ -12,7 +13,11 @@ import { LineTiming } from './line-timing.js';
 import { releaseFile, Sender, type SendOptions, type UploadTransfer } from './sender.js';
 import { type SmpClient, signalOf } from './smp-client.js';
 
+/** A file is read back to verify it only if the device has no hash command. */
+export type UploadStep = 'upload' | 'verify';
+
 export interface UploadOptions extends SendOptions {
+  readonly onProgress?: OnProgress<UploadStep>;
   /** Path on the device; the inactive slot by default. */
   readonly path?: string;
   /** Maximum number of file bytes in one packet. Default: as many as the device accepts. */

@@ -52,7 +52,7 @@ async function call(
   const [program = '', ...args] = command;
   const onLine = (line: string): void => {
     const percent = /(\d{1,3})(?:\.\d+)? ?%/.exec(line)?.[1];
-    if (percent !== undefined) onProgress?.('write', { done: Math.min(Number(percent), 100), total: 100 });
+    if (percent !== undefined) onProgress?.({ step: 'write', done: Math.min(Number(percent), 100), total: 100 });
   };
   const failed = (reason: string, cause: FlashCause): Error =>
     fail('FLASH_PROGRAM', { program: path.basename(program), reason, cause, command: commandLine(command) });

@@ -3,7 +3,7 @@
 import { open, readdir, readFile } from 'node:fs/promises';
 import path from 'node:path';
 import { fail, reasonOf } from '../../base/errors.js';
-import type { Progress } from '../../base/progress.js';
+import type { OnProgress } from '../../base/progress.js';
 
 export interface Uf2Drive {
   readonly folder: string;
@@ -51,7 +51,7 @@ export function onlyDrive(drives: readonly Uf2Drive[]): Uf2Drive {
 export async function copyToDrive(
   image: Uint8Array,
   drive: Uf2Drive,
-  options: { readonly onProgress?: (progress: Progress) => void; readonly signal?: AbortSignal } = {},
+  options: { readonly onProgress?: OnProgress<'write'>; readonly signal?: AbortSignal } = {},
 ): Promise<void> {
   const file = path.join(drive.folder, 'atoll.uf2');
   let written = 0;
@@ -60,7 +60,7 @@ export async function copyToDrive(
     try {
       while (written < image.byteLength) {
         options.signal?.throwIfAborted();
-        options.onProgress?.({ done: written, total: image.byteLength, unit: 'bytes' });
+        options.onProgress?.({ step: 'write', done: written, total: image.byteLength, unit: 'bytes' });
         written += (await handle.write(image, written, Math.min(chunkBytes, image.byteLength - written))).bytesWritten;
       }
       await handle.sync();
@@ -73,5 +73,5 @@ export async function copyToDrive(
     if (written < image.byteLength)
       throw fail('UF2_COPY', { path: file, done: written, total: image.byteLength, reason: reasonOf(error) }, error);
   }
-  options.onProgress?.({ done: image.byteLength, total: image.byteLength, unit: 'bytes' });
+  options.onProgress?.({ step: 'write', done: image.byteLength, total: image.byteLength, unit: 'bytes' });
 }

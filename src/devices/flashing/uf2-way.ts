@@ -11,7 +11,7 @@ export const uf2Way: FindWay<'uf2'> = async ({ image, place, choice }, { familyI
     commands: [],
     write: async ({ signal, onProgress }) => {
       await copyToDrive(uf2Image(image, place.address, familyId), drive, {
-        onProgress: (progress) => onProgress?.('write', progress),
+        ...(onProgress === undefined ? {} : { onProgress }),
         ...(signal === undefined ? {} : { signal }),
       });
       return { verifiedBy: null };

@@ -1,6 +1,6 @@
 // The interface of a flashing method; each method has a file beside this one.
 
-import type { Progress } from '../../base/progress.js';
+import type { OnProgress } from '../../base/progress.js';
 import type { Flashing, Target } from '../../targets/index.js';
 import type { FlashPlace } from './place.js';
 
@@ -23,9 +23,11 @@ export interface FlashChoice {
   readonly serial?: string | undefined;
 }
 
+export type FlashStep = 'erase' | 'write' | 'verify';
+
 export interface FlashRun {
   readonly signal?: AbortSignal | undefined;
-  readonly onProgress?: (step: 'erase' | 'write' | 'verify', progress: Progress) => void;
+  readonly onProgress?: OnProgress<FlashStep>;
 }
 
 /** An available method; nothing has been written yet. */

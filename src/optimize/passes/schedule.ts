@@ -2,7 +2,7 @@
 // least per pruned weight.
 
 import { defined, elementAt } from '../../base/checked.js';
-import type { Progress } from '../../base/progress.js';
+import type { Amount } from '../../base/progress.js';
 import type { Reference } from '../../evaluate/index.js';
 import type { Model } from '../../formats/tflite/index.js';
 import { type Block, minWeights, prune } from './prune.js';
@@ -14,7 +14,7 @@ const levels = [0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 0.95];
 export interface ScheduleOptions {
   readonly sparsity: number;
   readonly block?: Block;
-  readonly onStep?: (progress: Progress) => Promise<void>;
+  readonly onStep?: (amount: Amount) => Promise<void>;
 }
 
 /** @returns sparsities by operator of the main subgraph, which together give the requested sparsity */

@@ -2,7 +2,7 @@
 // single tensors. Choices are cross-validated, so that rare values are neither cut off nor overrated.
 
 import { defined } from '../../base/checked.js';
-import type { Progress } from '../../base/progress.js';
+import type { Amount } from '../../base/progress.js';
 import { foldCount, type Reference, type Sqnr } from '../../evaluate/index.js';
 import type { Model } from '../../formats/tflite/index.js';
 import { applyPlan } from './apply.js';
@@ -54,7 +54,7 @@ export async function autoRanges(
   calibration: Calibration,
   reference: Reference,
   options: PlanOptions,
-  onStep: (progress: Progress) => Promise<void>,
+  onStep: (amount: Amount) => Promise<void>,
 ): Promise<AutoRanges> {
   // For int16 probabilities a larger range is relevant.
   const rangeOf = schemes[options.scheme ?? 'int8'].activations === 'int8' ? relevantRange : chooseRange;

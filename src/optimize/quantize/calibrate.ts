@@ -4,7 +4,7 @@ import { createHash } from 'node:crypto';
 import { elementAt } from '../../base/checked.js';
 import { fail, within } from '../../base/errors.js';
 import { yieldToEventLoop } from '../../base/event-loop.js';
-import type { Progress } from '../../base/progress.js';
+import type { OnProgress } from '../../base/progress.js';
 import type { Warning } from '../../base/warnings.js';
 import { type Dataset, runsOf } from '../../data/index.js';
 import {
@@ -31,7 +31,7 @@ export interface CalibrationOptions {
   readonly samples?: number;
   /** Whether to collect histograms, which some range methods need. */
   readonly histograms?: boolean;
-  readonly onProgress?: (progress: Progress) => void;
+  readonly onProgress?: OnProgress<'calibrate'>;
   readonly signal?: AbortSignal;
 }
 
@@ -77,8 +77,8 @@ export async function calibrate(
   const warnings: Warning[] = [];
   let before = 0;
   for (const dataset of datasets) {
-    const onProgress = (done: number): void => options.onProgress?.({ done: before + done, total });
-    const run = await runDataset(model, dataset, limit, { ...options, onProgress });
+    const onSample = (done: number): void => options.onProgress?.({ step: 'calibrate', done: before + done, total });
+    const run = await runDataset(model, dataset, limit, { ...options, onSample });
     before += run.calibration.samples;
     subgraphs.push(run.calibration);
     warnings.push(...run.warnings);
@@ -123,7 +123,7 @@ function requireData(model: Model, datasets: readonly Dataset[]): void {
 
 interface RunOptions {
   readonly histograms?: boolean;
-  readonly onProgress: (done: number) => void;
+  readonly onSample: (done: number) => void;
   readonly signal?: AbortSignal;
 }
 
@@ -165,7 +165,7 @@ async function runDataset(
       }
     }
     samples += 1;
-    options.onProgress(samples);
+    options.onSample(samples);
   }
   const { folds } = collector;
   const tensors = combineFolds(folds);

@@ -2,7 +2,7 @@
 // undone if it does not help.
 
 import { yieldToEventLoop } from '../../base/event-loop.js';
-import type { Progress } from '../../base/progress.js';
+import type { Amount, OnProgress } from '../../base/progress.js';
 import type { Reference, Sqnr } from '../../evaluate/index.js';
 import type { Model } from '../../formats/tflite/index.js';
 import { equalize, removeDeadChannels } from '../passes/index.js';
@@ -53,7 +53,7 @@ export interface Improved extends Draft {
 }
 
 export interface ImproveOptions extends PlanOptions {
-  readonly onProgress?: (progress: Progress, step: QuantizeStep) => void;
+  readonly onProgress?: OnProgress<QuantizeStep>;
   readonly signal?: AbortSignal;
 }
 
@@ -157,9 +157,9 @@ export class Improver {
     return this.reference.sqnr(applyPlan(model, plan));
   }
 
-  private steps(name: QuantizeStep): (progress: Progress) => Promise<void> {
-    return async (progress) => {
-      this.options.onProgress?.(progress, name);
+  private steps(step: QuantizeStep): (amount: Amount) => Promise<void> {
+    return async (amount) => {
+      this.options.onProgress?.({ step, ...amount });
       await yieldToEventLoop(this.options.signal);
     };
   }

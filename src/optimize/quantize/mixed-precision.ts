@@ -3,7 +3,7 @@
 
 import { elementAt } from '../../base/checked.js';
 import { AtollError } from '../../base/errors.js';
-import type { Progress } from '../../base/progress.js';
+import type { Amount } from '../../base/progress.js';
 import type { Reference } from '../../evaluate/index.js';
 import { type Model, mainSubgraph, operatorName, type SubGraph } from '../../formats/tflite/index.js';
 import { arenaOf, referenceKernels } from '../../simulator/index.js';
@@ -43,7 +43,7 @@ export interface MixOptions {
   readonly minDecibels: number;
   readonly wider: WiderType;
   readonly planOf: (exceptions: ReadonlyMap<number, OperatorMode>) => QuantizationPlan;
-  readonly onStep: (progress: Progress) => Promise<void>;
+  readonly onStep: (amount: Amount) => Promise<void>;
 }
 
 export async function mixPrecision(

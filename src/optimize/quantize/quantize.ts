@@ -2,7 +2,7 @@
 // written and verified.
 
 import { fail, reasonOf } from '../../base/errors.js';
-import type { Progress } from '../../base/progress.js';
+import type { OnProgress } from '../../base/progress.js';
 import type { Warning } from '../../base/warnings.js';
 import type { Dataset } from '../../data/index.js';
 import { Reference, type RunnerState, stateWarnings } from '../../evaluate/index.js';
@@ -53,7 +53,7 @@ export interface QuantizeOptions extends Omit<CalibrationOptions, 'onProgress' |
   readonly planMemoryFor?: RuntimeKernels;
   /** Statistics of an earlier run on the same model, instead of calibrating. */
   readonly calibration?: Calibration;
-  readonly onProgress?: (progress: Progress, step: QuantizeStep) => void;
+  readonly onProgress?: OnProgress<QuantizeStep>;
 }
 
 export interface QuantizeResult extends Pick<Improved, 'rangeMethods' | 'repairs' | 'mixed'> {
@@ -202,7 +202,6 @@ async function withData(prepared: Model, datasets: readonly Dataset[], options: 
       (await calibrate(model, datasets, {
         ...options,
         histograms: options.histograms === true || method === 'auto' || needsHistogram(method),
-        onProgress: (progress) => options.onProgress?.(progress, 'calibrate'),
       }));
     const ranges = rangesOf(calibration, method === 'auto' ? 'min-max' : method);
     return { model, calibration, ranges, plan: planQuantization(model, ranges, options) };

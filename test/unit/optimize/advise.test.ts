@@ -75,7 +75,7 @@ describe('advise', () => {
     const abort = new AbortController();
     const run = advise(denseModel(), await loadTarget('nano33ble'), labelled, [data], {
       signal: abort.signal,
-      onProgress: (step) => {
+      onProgress: ({ step }) => {
         if (step.startsWith('int8')) abort.abort(new Error('enough'));
       },
     });

@@ -46,7 +46,7 @@ export function showing({ progress, signal }: Context, row: RolloutRow): AgentOp
         (sum, wave) => sum + settledPhases.reduce((all, phase) => all + (wave[phase] ?? 0), 0),
         0,
       );
-      progress.update(`wave ${state.wave + 1} of ${counts.length}`, { done, total });
+      progress.update({ step: `wave ${state.wave + 1} of ${counts.length}`, done, total });
     },
   };
 }

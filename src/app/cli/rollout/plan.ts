@@ -1,6 +1,7 @@
 import path from 'node:path';
 import { fail } from '../../../base/errors.js';
 import { readBytes } from '../../../base/files/index.js';
+import { started } from '../../../base/progress.js';
 import { type BrokerAddress, parseBrokerAddress } from '../../../devices/mqtt/index.js';
 import {
   forecastRollout,
@@ -22,7 +23,7 @@ export async function planRollout(
   const address = fleetAddress(options);
   const plan = await planOf(file, options);
   const image = await readBytes(plan.bundle);
-  progress.update('read the fleet', null);
+  progress.update(started('read the fleet'));
   const forecast = forecastRollout(plan, image, await readRegistryAt(address, signal));
   requireExpected(plan, forecast.devices, address.uri);
   return {

@@ -1,4 +1,5 @@
 import { readBytes } from '../../../base/files/index.js';
+import { started } from '../../../base/progress.js';
 import { connectToBroker, fleetKey, fleetOf } from '../../../devices/mqtt/index.js';
 import { beginRollout, leadRollout, type Registry, readWholeRegistry, summarize } from '../../../fleet/index.js';
 import { devicesText, namedText, quarantineText } from '../../report/index.js';
@@ -21,7 +22,7 @@ export async function startRollout(
   return withStore(options, async (store) => {
     const broker = await connectToBroker(address);
     try {
-      context.progress.update('read the fleet', null);
+      context.progress.update(started('read the fleet'));
       const beginning = { plan, image, previousImage, fleet: fleetKey(address), uri: address.uri };
       const readFleet = async (): Promise<Registry> => {
         const registry = await readWholeRegistry(broker, fleet, { signal: context.signal });

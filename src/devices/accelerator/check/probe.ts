@@ -4,6 +4,7 @@
 import { setTimeout as delay, setImmediate } from 'node:timers/promises';
 import { elementAt } from '../../../base/checked.js';
 import { AtollError, reasonOf } from '../../../base/errors.js';
+import { type OnProgress, started } from '../../../base/progress.js';
 import type { UsbControlDevice } from '../../transport/index.js';
 import type { Accelerator } from '../accelerator.js';
 import { type AttachOptions, acceleratorState, attachAccelerator, openAccelerator } from '../attach.js';
@@ -74,7 +75,7 @@ export interface ProbeOptions extends AttachOptions {
   readonly provoke?: boolean;
   /** Asks the user to unplug the device and to plug it in again. */
   readonly ask?: (text: string) => void;
-  readonly onProgress?: (step: string) => void;
+  readonly onProgress?: OnProgress;
 }
 
 export const steps = {
@@ -164,7 +165,7 @@ class Probe {
   }
 
   private async step<Result>(name: string, work: () => Promise<Result>): Promise<Result | null> {
-    this.options.onProgress?.(name);
+    this.options.onProgress?.(started(name));
     this.watch.step = name;
     this.watch.oneAtATime = name === steps.runsOneAtATime;
     try {

@@ -3,7 +3,7 @@
 
 import { fail } from '../../../base/errors.js';
 import { type FlashPlace, hexAddress } from '../place.js';
-import type { FlashResult, FlashRun } from '../way.js';
+import type { FlashResult, FlashRun, FlashStep } from '../way.js';
 import type { Sector } from './memory-layout.js';
 import type { DfuInterface } from './requests.js';
 
@@ -108,15 +108,9 @@ export async function writePlainDfu(dfu: DfuInterface, image: Uint8Array, run: F
   return { verifiedBy: 'bootloader' };
 }
 
-function step(
-  { signal, onProgress }: FlashRun,
-  name: 'erase' | 'write' | 'verify',
-  done: number,
-  total: number,
-  unit?: 'bytes',
-): void {
+function step({ signal, onProgress }: FlashRun, name: FlashStep, done: number, total: number, unit?: 'bytes'): void {
   signal?.throwIfAborted();
-  onProgress?.(name, { done, total, ...(unit === undefined ? {} : { unit }) });
+  onProgress?.({ step: name, done, total, ...(unit === undefined ? {} : { unit }) });
 }
 
 function requireEqual(device: string, actual: Uint8Array, expected: Uint8Array, at: number): void {

@@ -2,6 +2,7 @@
 
 import { setTimeout as delay } from 'node:timers/promises';
 import { fail, reasonOf } from '../../../base/errors.js';
+import type { OnProgress } from '../../../base/progress.js';
 import { seededRandom } from '../../../base/random.js';
 import type { Dataset } from '../../../data/index.js';
 import type { Target } from '../../../targets/index.js';
@@ -37,7 +38,7 @@ export interface FleetOptions {
   readonly onEvent?: (text: string) => void;
   /** Called with the reason when a broker refuses a device, each time that the reason changes. */
   readonly onTrouble?: (text: string) => void;
-  readonly onProgress?: (progress: { readonly done: number; readonly total: number }) => void;
+  readonly onProgress?: OnProgress<'connect'>;
   readonly signal?: AbortSignal;
 }
 
@@ -88,7 +89,7 @@ export async function serveFleet(address: BrokerAddress, options: FleetOptions):
   try {
     for (let at = 0; at < ids.length; at += connecting) {
       signal?.throwIfAborted();
-      onProgress?.({ done: at, total: ids.length });
+      onProgress?.({ step: 'connect', done: at, total: ids.length });
       const batch = plans
         .slice(at, at + connecting)
         .map((plan) => serveDevice(address, { ...options, onLost }, store, plan));
@@ -96,7 +97,7 @@ export async function serveFleet(address: BrokerAddress, options: FleetOptions):
       for (const outcome of outcomes) if (outcome.status === 'fulfilled') served.push(outcome.value);
       for (const outcome of outcomes) if (outcome.status === 'rejected') throw outcome.reason;
     }
-    onProgress?.({ done: ids.length, total: ids.length });
+    onProgress?.({ step: 'connect', done: ids.length, total: ids.length });
     return { devices: served.map(({ device }) => device), lost, close };
   } catch (error) {
     await close();

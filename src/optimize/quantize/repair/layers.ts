@@ -2,7 +2,7 @@
 // close, and biases absorb the remaining mean error. The result is a float model with the same plan.
 
 import { elementAt } from '../../../base/checked.js';
-import type { Progress } from '../../../base/progress.js';
+import type { Amount } from '../../../base/progress.js';
 import { type Reference, type SignatureReference, type Sqnr, Tracer } from '../../../evaluate/index.js';
 import { constantFloats, copyModel, type Model, type SubGraph, setWeights } from '../../../formats/tflite/index.js';
 import { type Layer, layersOf } from '../../../simulator/index.js';
@@ -20,7 +20,7 @@ export interface RepairContext {
   readonly reference: Reference;
   readonly planOf: (model: Model) => QuantizationPlan;
   /** Awaited after every run. */
-  readonly onStep: (progress: Progress) => Promise<void>;
+  readonly onStep: (amount: Amount) => Promise<void>;
 }
 
 /**

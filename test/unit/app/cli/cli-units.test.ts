@@ -33,15 +33,15 @@ test('on a terminal progress is a bar with the time left, in one line', () => {
   const { stream, text } = fakeStream(true);
   let now = 0;
   const progress = progressOn(stream, () => now);
-  progress.update('calibrate', { done: 0, total: 100 });
+  progress.update({ step: 'calibrate', done: 0, total: 100 });
   now = 1000;
-  progress.update('calibrate', { done: 25, total: 100 });
+  progress.update({ step: 'calibrate', done: 25, total: 100 });
   expect(text()).toContain('calibrate [======                  ] 25 %  3 s left');
   now = 1001;
-  progress.update('calibrate', { done: 26, total: 100 });
+  progress.update({ step: 'calibrate', done: 26, total: 100 });
   expect(text()).not.toContain('26 %');
   now = 4000;
-  progress.update('calibrate', { done: 100, total: 100 });
+  progress.update({ step: 'calibrate', done: 100, total: 100 });
   expect(text()).toContain('100 %');
   progress.end();
   expect(text()).not.toContain('\n');
@@ -52,9 +52,9 @@ test('an upload shows bytes and their rate, from where it goes on', () => {
   const { stream, text } = fakeStream(true);
   let now = 0;
   const progress = progressOn(stream, () => now);
-  progress.update('upload', { done: 40_000, total: 60_000, unit: 'bytes' });
+  progress.update({ step: 'upload', done: 40_000, total: 60_000, unit: 'bytes' });
   now = 2000;
-  progress.update('upload', { done: 50_000, total: 60_000, unit: 'bytes' });
+  progress.update({ step: 'upload', done: 50_000, total: 60_000, unit: 'bytes' });
   expect(text()).toContain('83 %  50,000 of 60,000 B  5,000 B/s  2 s left');
 });
 
@@ -63,10 +63,10 @@ test('in a log progress is a line now and then', () => {
   let now = 0;
   const progress = progressOn(stream, () => now);
   for (let done = 0; done <= 100; done++) {
-    progress.update('upload', { done, total: 100 });
+    progress.update({ step: 'upload', done, total: 100 });
     now += 200;
   }
-  progress.update('confirm', null);
+  progress.update({ step: 'confirm', done: 0, total: null });
   expect(text()).toBe('upload ...\nupload: 25 of 100\nupload: 50 of 100\nupload: 75 of 100\nconfirm ...\n');
 });
 

@@ -154,9 +154,9 @@ describe('the firmware', () => {
     const usb = emulated({ firmware });
     expect((await usb.devices())[0]).toMatchObject({ vendorId: 0x1a6e, productId: 0x089a });
     const steps: string[] = [];
-    const accelerator = await attach(usb, { firmware: { path: file }, onStep: (step) => steps.push(step) });
+    const accelerator = await attach(usb, { firmware: { path: file }, onProgress: ({ step }) => steps.push(step) });
     expect((await accelerator.run(programIn(pair.compiled), [sampleOf(1)]))[0]).toEqual(expectedOf(pair, sampleOf(1)));
-    expect(steps).toEqual(['firmware', 'start']);
+    expect(steps).toEqual(['load the firmware', 'start the accelerator']);
     await accelerator.close();
     // It stays until the plug is pulled.
     expect((await usb.devices())[0]).toMatchObject({ vendorId: 0x18d1, productId: 0x9302 });

@@ -127,7 +127,7 @@ test('a reboot at every block of an upload', async () => {
       let seen = 0;
       const result = await push(device, newImage, {
         compress,
-        onProgress: (step) => {
+        onProgress: ({ step }) => {
           if (step === 'upload' && seen++ === at + 1) simulated.reset();
         },
       });

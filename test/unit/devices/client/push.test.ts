@@ -48,7 +48,9 @@ function connect(options: SimulatedDeviceOptions = {}): { simulated: SimulatedDe
 test('a push ends confirmed, with every self-test vector equal', async () => {
   const { simulated, device } = connect();
   const steps: string[] = [];
-  const result = await push(device, image, { onProgress: (step) => void (steps.at(-1) === step || steps.push(step)) });
+  const result = await push(device, image, {
+    onProgress: ({ step }) => void (steps.at(-1) === step || steps.push(step)),
+  });
   expect(result).toMatchObject({
     changed: true,
     state: 'confirmed',
@@ -262,7 +264,7 @@ describe('compressed', () => {
     const cut = uploadImage(device.client, image, {
       blockBytes: 512,
       signal: abort.signal,
-      onProgress: ({ done, total }) => done > total / 2 && abort.abort(new Error('pulled the plug')),
+      onProgress: ({ done, total }) => done > (total ?? 0) / 2 && abort.abort(new Error('pulled the plug')),
     });
     await expect(cut).rejects.toThrow('pulled the plug');
     simulated.reset();

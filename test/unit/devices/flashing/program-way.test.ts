@@ -70,7 +70,7 @@ test.each(cases)(
     play(method, said);
     const shown: number[] = [];
     const way = await wayOf(target, method);
-    expect(await way.write({ onProgress: (_step, { done }) => shown.push(done) })).toEqual({ verifiedBy: 'program' });
+    expect(await way.write({ onProgress: ({ done }) => shown.push(done) })).toEqual({ verifiedBy: 'program' });
     expect(
       readFileSync(path.join(folder, 'calls'), 'utf8')
         .replace(/[^ {]*model\.bin/, 'FILE')

@@ -123,8 +123,8 @@ describe('auto', () => {
     );
     await quantize(model, [memoryDataset(samples, [[4]])], {
       ranges: 'auto',
-      onProgress: ({ total }, step) => {
-        if (step === 'choose ranges') totals.add(total);
+      onProgress: ({ step, total }) => {
+        if (step === 'choose ranges') totals.add(total ?? 0);
       },
     });
     // Two methods for all and three tensors, then four methods for all and three tensors.
@@ -137,9 +137,9 @@ describe('auto', () => {
     const run = quantize(denseModel(), [memoryDataset(samples, [[4]])], {
       ranges: 'auto',
       signal: abort.signal,
-      onProgress: ({ done, total }, step) => {
+      onProgress: ({ step, done, total }) => {
         steps.push(step);
-        expect(done).toBeLessThanOrEqual(total);
+        expect(done).toBeLessThanOrEqual(total ?? 0);
         if (step === 'choose ranges') abort.abort(new Error('enough'));
       },
     });
