@@ -1,5 +1,5 @@
-// Writes the reference pages of docs/ that follow from the code's own tables. `node scripts/generate-docs.js` after a
-// build; with --check it compares instead, and fails on a difference.
+// Writes the reference pages of docs/ from the tables in the code: `node scripts/generate-docs.js` after a build. With
+// --check it compares them instead, and fails if they differ.
 import { mkdir, readdir, readFile, writeFile } from 'node:fs/promises';
 import { parse } from 'yaml';
 import { z } from 'zod';
@@ -28,6 +28,19 @@ const generated =
 const cell = (text) => String(text).replaceAll('|', '\\|').replaceAll('\n', ' ');
 const table = (header, rows) =>
   [header, header.map(() => '---'), ...rows].map((row) => `| ${row.map(cell).join(' | ')} |`).join('\n');
+const columns = 120;
+
+/** Fills lines with the words of a paragraph. */
+function paragraph(text) {
+  const lines = [''];
+  for (const word of text.trim().split(/\s+/)) {
+    const line = lines.at(-1);
+    if (line !== '' && line.length + 1 + word.length > columns) lines.push(word);
+    else lines[lines.length - 1] = line === '' ? word : `${line} ${word}`;
+  }
+  return lines.join('\n');
+}
+
 const number = (value) => (value === null ? '-' : value.toLocaleString('en-US'));
 
 function errorsPage() {
@@ -45,9 +58,11 @@ function errorsPage() {
     )}\n`;
   return [
     `# Errors\n\n${generated}
-Every error has a code, a message that names the thing and the place, and a hint. With \`--json\` it is the document on
-stdout: \`{"schema": "atoll/error/1", "error": {"code", "message", "where", "hint", "values"}}\`. \`values\` are the values
-of the words in braces, and further ones, such as a device's SMP group and code.
+${paragraph(`
+Every error has a code, a message that names the thing and the place, and a hint. With \`--json\` the error is the
+document on stdout: \`{"schema": "atoll/error/1", "error": {"code", "message", "where", "hint", "values"}}\`.
+\`values\` are the values for the placeholders in braces, and others, such as a device's SMP group and code.
+`)}
 
 ## Exit codes\n\n${table(['exit code', 'kind'], exits)}\n
 ## Codes\n\n${table(['code', 'exit', 'message', 'hint'], rows)}\n`,
@@ -72,7 +87,7 @@ async function evidence() {
   for (const { name, model: bytes } of cases) {
     const model = readModel(bytes);
     const [{ operators, tensors }] = model.subgraphs;
-    // Cases that show what several operators do together are named after the one that they are for.
+    // A case with several operators is named after the one that it tests.
     const alone = operators.length === 1;
     const op = alone ? tflite.operatorName(model, operators[0]) : name.split(' ')[0].toUpperCase();
     const inputs = alone ? Array.from(operators[0].inputs).filter((input) => input >= 0) : [];
@@ -95,7 +110,9 @@ function quantization(name) {
   const parts = [
     rule.weights === undefined
       ? null
-      : `weights ${rule.weights.perChannel === 'always' ? 'per channel' : 'per tensor, or per channel with `--dense per-channel`'}`,
+      : rule.weights.perChannel === 'always'
+        ? 'weights per channel'
+        : 'weights per tensor, or per channel with `--dense per-channel`',
     rule.sameScale ? 'inputs and output share a scale' : null,
     rule.fixedOutput === undefined
       ? null
@@ -112,7 +129,7 @@ function operatorPage({ name, types }, proven) {
   const only = operatorSources[name]?.every((file) => !file.startsWith('micro/'));
   const rows = profiles.map((profile) => {
     const own = differences.map(({ where, arithmetic }) => `${where === '' ? '' : `${where}: `}${arithmetic[profile]}`);
-    const base = own.length === 0 ? 'that of the sources' : `${own.join('; ')}; else that of the sources`;
+    const base = own.length === 0 ? 'as in the sources' : `${own.join('; ')}; otherwise as in the sources`;
     // CMSIS-NN is compared on whole models, by the measurements of the differences.
     return [`\`${profile}\``, base, profile === 'cmsis-nn' ? '-' : listed(proven(name, profile))];
   });
@@ -120,13 +137,18 @@ function operatorPage({ name, types }, proven) {
     ...(operatorSources[name] ?? []).map((file) => `tensorflow/lite/${file}`),
     ...new Set(differences.map(({ source }) => source)),
   ];
+  const simd = fastKernels.has(name)
+    ? 'There are WebAssembly SIMD kernels for some of them, with the same results to the last bit.'
+    : 'There is no SIMD kernel.';
+  const int8 = only
+    ? 'It is not part of TFLite Micro, and serves calibration and evaluation on the host.'
+    : `\`quantize\` to int8: ${quantization(name)}.`;
   return `# ${name}
 
 ${generated}
-Element types: ${types.join(', ') || 'none'}. ${fastKernels.has(name) ? 'Has kernels in WebAssembly SIMD for some of them, which compute the same bits.' : 'Plain kernel only.'}
-${only ? 'Not in TFLite Micro: for calibration and evaluation on the host.' : `\`quantize\` to int8: ${quantization(name)}.`}
+${paragraph(`Element types: ${types.join(', ') || 'none'}. ${simd} ${int8}`)}
 
-${table(['kernel profile', 'arithmetic', 'proven by vectors of its own runtime'], rows)}
+${table(['kernel profile', 'arithmetic', 'verified by vectors of its runtime'], rows)}
 
 Sources:
 
@@ -156,21 +178,32 @@ async function operatorPages() {
   const index = `# Operators
 
 ${generated}
-What the simulator runs, by element type of the data; whether it has a kernel in WebAssembly SIMD (which computes the same bits as the
-plain one); for which types the profile's own runtime has computed test vectors (\`test/fixtures/operators\`); and how \`quantize\` makes
-the operator int8. int16 is int16x8: int8 weights, int64 or int32 bias. uint8 is the asymmetric scheme of older models.
+${paragraph(`
+The operators that the simulator supports, with the element types of their data; whether there is a WebAssembly SIMD
+kernel (with the same results as the plain kernel, to the last bit); the types for which the runtime of the profile
+has computed test vectors (\`test/fixtures/operators\`); and how \`quantize\` converts the operator to int8. int16
+means int16x8: int8 weights, int64 or int32 biases. uint8 is the asymmetric scheme of older models.
+`)}
 
-${table(['operator', 'types', 'SIMD', 'proven by TFLite Micro', 'proven by TensorFlow', 'int8'], rows)}
+${table(['operator', 'types', 'SIMD', 'verified by TFLite Micro', 'verified by TensorFlow', 'int8'], rows)}
 
 ## Kernel profiles
 
-\`tflm-reference\`, the default, is TFLite Micro's reference kernels at commit 90b983c2 (August 2026), double rounding. Firmware with another TFLM may
-compute other bits: between January and October 2026 it changed RESIZE_NEAREST_NEIGHBOR with half-pixel centers, and ties of SUB and LEAKY_RELU.
-Build firmware from that commit, or compare it with the simulator on your data (\`atoll evaluate --device\`). Of ESP-NN, on ESP32 targets, public reports tell
-of differences from the reference kernels that \`check\` does not warn about yet (espressif/esp-nn issues 22, 23, 34; espressif/esp-tflite-micro issues 6, 86, 108). \`tflite-reference\` is TensorFlow 2.21 with BUILTIN_REF; SUM between different scales is not claimed
-for it. \`tflite-optimized\` is the same on x86-64 with the builtin kernels, without XNNPACK. \`cmsis-nn\` is TFLite Micro with CMSIS-NN.
-Integer results equal theirs to the last bit; floats may differ in the last bits of exp and the like. They differ only here; the pages of
-the operators name the sources:
+${paragraph(`
+\`tflm-reference\`, the default, equals TFLite Micro's reference kernels at commit 90b983c2 (August 2026) with double
+rounding. Firmware with another version of TFLM may compute different results: between January and October 2026,
+RESIZE_NEAREST_NEIGHBOR with half-pixel centers and the rounding of ties in SUB and LEAKY_RELU changed. Build the
+firmware from that commit, or compare it with the simulator on your data (\`atoll evaluate --device\`). For ESP-NN,
+used on ESP32 targets, public reports describe differences from the reference kernels about which \`check\` does not
+warn yet (espressif/esp-nn issues 22, 23, 34; espressif/esp-tflite-micro issues 6, 86, 108).
+`)}
+
+${paragraph(`
+\`tflite-reference\` equals TensorFlow 2.21 with BUILTIN_REF, except for SUM between different scales.
+\`tflite-optimized\` equals TensorFlow 2.21 on x86-64 with the builtin kernels, without XNNPACK. \`cmsis-nn\` equals
+TFLite Micro with CMSIS-NN. Integer results are equal to the last bit; floats may differ in the last bits of functions
+such as exp. The profiles differ only in the following; the pages of the operators name the sources:
+`)}
 
 ${table(['operator', ...profiles], differences)}
 `;
@@ -187,7 +220,9 @@ const hex = (id) => id.toString(16).padStart(4, '0');
 function transportText(transport) {
   if (transport.kind === 'serial') return `serial ${transport.baud === 'any' ? '' : `${transport.baud} baud`}`.trim();
   if (transport.kind === 'usb')
-    return `USB ${transport.ids.map(({ vendor, product, state }) => `${hex(vendor)}:${hex(product)} ${state}`).join(', ')}`;
+    return `USB ${transport.ids
+      .map(({ vendor, product, state }) => `${hex(vendor)}:${hex(product)} ${state}`)
+      .join(', ')}`;
   return transport.kind;
 }
 
@@ -206,7 +241,10 @@ async function targetsPage() {
       target.runtime.name,
       `\`${target.runtime.kernelProfile}\``,
       target.transports.map(transportText).join('; '),
-      `${target.flashing.length === 0 ? '' : `${target.flashing.map(({ method }) => `\`${method}\``).join(', ')}: `}${target.flashMethod}`,
+      [
+        ...(target.flashing.length === 0 ? [] : [target.flashing.map(({ method }) => `\`${method}\``).join(', ')]),
+        target.flashMethod,
+      ].join(': '),
     ];
   });
   const sources = targets.map((target) => {
@@ -228,12 +266,42 @@ async function targetsPage() {
     'transports',
     'flashed by',
   ];
-  return `# Targets\n\n${generated}\nA target is a kind of device, one YAML file in \`targets/\`. \`--target\` also takes the path of a file of your own, which says \`extends: ID\` and what\ndiffers; \`atoll targets --validate FILE\` names every fault in it with its line, and \`targets/target.schema.json\` is its JSON Schema, for editors\n(\`# yaml-language-server: $schema=...\`). Flash less the firmware's share is split into two slots of whole pages; RAM less the firmware's share is the arena's budget. [How latency is estimated](latency.md).\n\n${table(header, rows)}\n\n## Sources\n\n${sources.join('\n')}`;
+  return `# Targets
+
+${generated}
+${paragraph(`
+A target describes a kind of device in a YAML file in \`targets/\`. \`--target\` also accepts the path of your own
+file, which contains \`extends: ID\` and the differences. \`atoll targets --validate FILE\` names every fault in it
+with its line, and \`targets/target.schema.json\` is its JSON Schema, for editors (\`# yaml-language-server:
+$schema=...\`). The flash without the firmware's share is divided into two slots of whole pages; the RAM without the
+firmware's share is the budget for the arena. [How latency is estimated](latency.md).
+`)}
+
+${table(header, rows)}
+
+## Sources
+
+${sources.join('\n')}`;
 }
 
 function coralAssumptionsPage() {
   const rows = assumptions.map(({ id, says, basis }) => [`\`${id}\``, says, basis]);
-  return `# What is taken for granted of Coral accelerators\n\n${generated}\nThe [driver](coral.md) was made from published sources, without a device. This is what it relies on, and only hardware can tell;\n\`scripts/check-accelerator.js\` judges each on a real accelerator. Where a word of libedgetpu is the source, the file is named.\n\n${table(['id', 'assumption', 'source'], rows)}\n\nNot judged by it: the bits of hib_error_status (none is interpreted), and how hot the chip may become (its warnings are passed on).\n`;
+  return `# Assumptions about Coral accelerators
+
+${generated}
+${paragraph(`
+The [driver](coral.md) was written from published sources, without a device. It relies on these assumptions, which
+only hardware can confirm; \`scripts/check-accelerator.js\` tests each of them on a real accelerator. If the source is
+libedgetpu, its file is named.
+`)}
+
+${table(['id', 'assumption', 'source'], rows)}
+
+${paragraph(`
+Not tested: the bits of hib_error_status (none is interpreted), and the temperature limits of the chip (its warnings
+are passed on).
+`)}
+`;
 }
 
 async function latencyPage() {
@@ -276,9 +344,9 @@ async function latencyPage() {
     'conv',
     'depthwise',
     'fully connected',
-    'VWW, predicted by measured',
+    'VWW, predicted / measured',
     'mW',
-    'its energy',
+    'VWW energy, predicted / measured',
   ];
   const energies = judged
     .flatMap(({ vwwEnergyPredicted: ratio }) => (ratio === null ? [] : [Math.abs(ratio - 1)]))
@@ -286,19 +354,32 @@ async function latencyPage() {
   return `# Latency model
 
 ${generated}
-Cycles of a layer are its load times a constant of core and runtime. The load is its multiply-accumulates, and ${macsPerOutput.conv} for each output of a
-convolution or dense layer, which is what finishing one costs (bias, rescaling, clamping, storing). The three constants of each system are fitted in
-logarithms to published times of MLPerf Tiny (\`scripts/fit-latency.js\`), with a prior on their ratios, since three models leave three constants
-free. Fitted to keywords, image classification and anomaly detection, the model predicts visual wake words on ${errors.length} Cortex-M systems with a
-median error of ${percent(errors[Math.floor(errors.length / 2)])}, ${percent(within)} of them within 20 %. The constants below are fitted to all four.
+${paragraph(`
+The cycles of a layer are its load times a constant of core and runtime. The load is the number of
+multiply-accumulates, plus ${macsPerOutput.conv} for each output of a convolution or dense layer for bias, rescaling,
+clamping and storing. The three constants of each system are fitted in logarithms to published times of MLPerf Tiny
+(\`scripts/fit-latency.js\`), with a prior on their ratios, since three models do not determine three constants.
+Fitted to keywords, image classification and anomaly detection, the model predicts visual wake words on
+${errors.length} Cortex-M systems with a median error of ${percent(errors[Math.floor(errors.length / 2)])},
+${percent(within)} of them within 20 %. The constants below are fitted to all four.
+`)}
 
-Energy is power times latency: a board takes nearly the same power whatever it computes. Where the records have energy, the power of the three models and
-the predicted latency give that of visual wake words on ${energies.length} systems with a median error of ${percent(energies[Math.floor(energies.length / 2)])}, at most ${percent(energies.at(-1))}.
+${paragraph(`
+Energy is power times latency, since a board's power hardly depends on what it computes. On ${energies.length} systems
+with published energy, the power measured on the three models and the predicted latency give the energy of visual wake
+words with a median error of ${percent(energies[Math.floor(energies.length / 2)])}, at most
+${percent(energies.at(-1))}.
+`)}
 
-Layers of 16 bits are counted as those of 8, since nothing is published of them; the error bar is twice as wide for a model that has any.
-Measurements of your own correct all of it: \`atoll targets calibrate\`.
+${paragraph(`
+int16 layers count like int8 layers, since no figures are published for them; the error bar of a model that has any is
+twice as wide. \`atoll targets calibrate\` corrects the estimates with your own measurements.
+`)}
 
-Systems marked * leave out channels whose weights are all 0 (half of visual wake words): they are not judged, and their constants come from the other three.
+${paragraph(`
+Systems marked * skip channels whose weights are all 0 (half of visual wake words). They do not count in the errors
+above, and their constants are fitted to the other three models.
+`)}
 
 ${table(header, rows)}
 `;
@@ -308,10 +389,18 @@ function cliPage() {
   const program = buildProgram({ stdout: process.stdout, stderr: process.stderr }, false, async () => undefined);
   const help = (command) => command.configureHelp({ helpWidth: 100 }).helpInformation().trimEnd();
   const verbs = program.commands.map((command) => `## ${command.name()}\n\n\`\`\`text\n${help(command)}\n\`\`\`\n`);
-  return `# Command line\n\n${generated}\nOne JSON document on stdout with \`--json\`; progress and errors on stderr. [Exit codes and errors](errors.md).\n\n${verbs.join('\n')}`;
+  return `# Command line
+
+${generated}
+${paragraph(`
+With \`--json\`, every command writes one JSON document to stdout, also when it fails. Progress and errors are written
+to stderr. [Exit codes and errors](errors.md).
+`)}
+
+${verbs.join('\n')}`;
 }
 
-/** For editors: a file says everything, or extends a shipped target and says what differs. */
+/** For editors: a file is complete, or extends a shipped target and contains the differences. */
 async function targetJsonSchema() {
   const { $schema, ...whole } = z.toJSONSchema(targetSchema, { io: 'input' });
   const own = {
@@ -359,18 +448,18 @@ for (const [name, text] of Object.entries(pages)) {
     ? undefined
     : /\b(NaN|undefined|Infinity|\[object Object\])\b/.exec(text)?.[0];
   if (nonsense !== undefined) {
-    console.error(`docs/${name} says ${nonsense}: a value is not where this script looks for it`);
+    console.error(`docs/${name} contains ${nonsense}: this script reads a value that does not exist`);
     process.exitCode = 1;
   }
   const file = new URL(`../docs/${name}`, import.meta.url);
   if (!check) await writeFile(file, text);
   else if ((await readFile(file, 'utf8').catch(() => '')) !== text) {
-    console.error(`docs/${name} is not what the code says: run \`npm run docs\``);
+    console.error(`docs/${name} does not match the code: run \`npm run docs\``);
     process.exitCode = 1;
   }
 }
 for (const name of await readdir(new URL('../docs/operators/', import.meta.url))) {
   if (`operators/${name}` in pages) continue;
-  console.error(`docs/operators/${name} is of no operator: remove it`);
+  console.error(`docs/operators/${name} belongs to no operator: remove it`);
   process.exitCode = 1;
 }

@@ -36,7 +36,7 @@ async function verdicts({ emulated = {}, change = () => ({}), options = {} }: Se
 /** All but the clocks, which an emulated chip has not. */
 const confirmed = Object.fromEntries(assumptions.map(({ id }) => [id, 'confirmed']));
 
-describe('what is taken for granted of accelerators', () => {
+describe('assumptions about accelerators', () => {
   test('holds for the emulated one, from its firmware to being unplugged', { timeout: 30_000 }, async () => {
     const usb = new EmulatedAccelerator({ models: [pair], firmware });
     const asked: string[] = [];
