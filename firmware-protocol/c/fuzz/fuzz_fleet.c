@@ -19,7 +19,7 @@ static bool topic_is_whole(void *context, const char *topic) {
   return true;
 }
 
-/** Whatever it says is one map, or its presence. */
+/** Any message is a single map, or empty. */
 static bool say(void *context, const char *topic, const uint8_t *payload, uint32_t length, bool retain) {
   (void)topic_is_whole(context, topic);
   const bool alive = length == 6 && memcmp(payload, "online", 6) == 0;

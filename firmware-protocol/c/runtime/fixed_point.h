@@ -35,7 +35,7 @@ static inline int32_t atoll_rescale(int32_t x, int32_t multiplier, int32_t shift
 
 static inline int32_t atoll_clamp(int32_t value, int32_t low, int32_t high) { return value < low ? low : value > high ? high : value; }
 
-/** @return false for a number that is negative, infinite or none, or too large */
+/** @return false for a number that is negative, infinite, NaN or too large */
 bool atoll_quantize_multiplier(double real, atoll_multiplier *quantized);
 
 /** exp(a) for a <= 0 with 5 integer bits, as Q0.31. */

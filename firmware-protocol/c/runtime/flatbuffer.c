@@ -18,7 +18,7 @@ static uint32_t u32_at(atoll_fb *fb, uint64_t at) {
   return (uint32_t)b[0] | ((uint32_t)b[1] << 8) | ((uint32_t)b[2] << 16) | ((uint32_t)b[3] << 24);
 }
 
-/** What an offset at a place points to. */
+/** The target of an offset. */
 static atoll_fb_at follow(atoll_fb *fb, atoll_fb_at at) {
   if (at == 0) return 0;
   const uint64_t to = (uint64_t)at + u32_at(fb, at);
@@ -30,7 +30,7 @@ atoll_fb_at atoll_fb_root(atoll_fb *fb) {
   return to >= 4 && within(fb, to, 4) ? to : 0;
 }
 
-/** Where a field of a table lies. */
+/** The position of a field of a table. */
 static atoll_fb_at field_at(atoll_fb *fb, atoll_fb_at table, uint32_t field, uint32_t bytes) {
   if (table == 0) return 0;
   const int64_t vtable = (int64_t)table - (int32_t)u32_at(fb, table);

@@ -6,7 +6,7 @@ static int8_t finish(const atoll_weighted *w, int32_t sum, int32_t channel) {
   return (int8_t)atoll_clamp(atoll_rescale(sum, w->multipliers[channel], w->shifts[channel]) + w->output_zero, w->low, w->high);
 }
 
-/** The rows of the filter that lie inside the image, from and up to. */
+/** The rows of the filter that are inside the image: first, and one after the last. */
 static void inside(int32_t origin, int32_t dilation, int32_t filter, int32_t size, int32_t *from, int32_t *to) {
   *from = origin < 0 ? (-origin + dilation - 1) / dilation : 0;
   const int32_t left = size - origin;
@@ -14,7 +14,7 @@ static void inside(int32_t origin, int32_t dilation, int32_t filter, int32_t siz
   *to = fit < filter ? fit : filter;
 }
 
-/** Where the filter lies on an image, and which of its rows and columns are inside. */
+/** The position of the filter on an image, and which of its rows and columns are inside. */
 typedef struct place {
   const int8_t *image;
   int32_t top, left, y_from, y_to, x_from, x_to;

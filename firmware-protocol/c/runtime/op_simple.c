@@ -47,7 +47,7 @@ atoll_load_result atoll_prepare_reshape(atoll_prepare *p, atoll_op *op) {
   return ATOLL_LOADED;
 }
 
-/** exp of a difference to the largest value of a row, Q0.31. */
+/** exp of the difference to the maximum of a row, Q0.31. */
 static int32_t exponential(const atoll_op *op, int32_t difference) {
   if (difference < op->is.softmax.diff_min) return 0;
   const int32_t scaled = (int32_t)((uint32_t)difference << op->is.softmax.shift);

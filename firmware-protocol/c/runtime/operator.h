@@ -10,12 +10,12 @@
 enum { OP_ADD = 0, OP_AVERAGE_POOL_2D = 1, OP_CONV_2D = 3, OP_DEPTHWISE_CONV_2D = 4, OP_FULLY_CONNECTED = 9, OP_MAX_POOL_2D = 17, OP_RESHAPE = 22, OP_SOFTMAX = 25 };
 enum { TYPE_INT32 = 2, TYPE_INT8 = ATOLL_INT8, RANK = 4 };
 
-/** A tensor as prepare sees it. */
+/** A tensor during prepare. */
 typedef struct atoll_view {
-  /** -1 where the operator has no such input. */
+  /** -1 if the operator does not have this input. */
   int32_t type;
   uint32_t rank;
-  /** The last four; ones before the first. */
+  /** The last four dimensions; 1 for missing ones. */
   int32_t dims[RANK];
   uint32_t elements;
   uint32_t bytes;
@@ -32,7 +32,7 @@ typedef struct atoll_window {
   int16_t filter_height, filter_width, stride_height, stride_width, dilation_height, dilation_width, pad_top, pad_left;
 } atoll_window;
 
-/** An operator with weights: the sum of each channel goes through its own multiplier. */
+/** An operator with weights: each channel's sum is scaled by its own multiplier. */
 typedef struct atoll_weighted {
   const int8_t *weights;
   const int32_t *bias;
@@ -83,14 +83,14 @@ typedef struct atoll_prepare {
   atoll_fb_at options;
   atoll_view inputs[3];
   atoll_view output;
-  /** Memory that lasts as long as the model. @return NULL where the arena is full */
+  /** Memory that is valid as long as the model. @return NULL if the arena is full */
   void *(*allocate)(void *context, uint32_t bytes, uint32_t alignment);
   void *context;
-  /** For people, where prepare fails. */
+  /** The reason if prepare fails, in words. */
   const char *detail;
 } atoll_prepare;
 
-/** @return ATOLL_LOADED, or why not */
+/** @return ATOLL_LOADED, or the reason of the failure */
 typedef atoll_load_result (*atoll_prepare_fn)(atoll_prepare *prepare, atoll_op *op);
 
 atoll_load_result atoll_prepare_conv(atoll_prepare *prepare, atoll_op *op);
@@ -109,7 +109,10 @@ bool atoll_limits(const atoll_view *output, int32_t activation, int16_t *low, in
 /** Geometry of a window over [n, h, w, c]. @param filter [height, width] */
 bool atoll_window_of(atoll_window *window, const atoll_view *input, const atoll_view *output, const int32_t filter[2], int32_t padding, const int32_t stride[2],
                      const int32_t dilation[2]);
-/** Weights, bias, and multipliers of channels. @param product_in_float whether the scales are multiplied in float32, as dense ones are */
+/**
+ * Weights, bias, and the multipliers of channels.
+ * @param product_in_float whether the scales are multiplied in float32, as for dense layers
+ */
 atoll_load_result atoll_weighted_of(atoll_prepare *prepare, atoll_weighted *weighted, int32_t channels, int32_t axis, int32_t activation, bool product_in_float);
 
 #endif

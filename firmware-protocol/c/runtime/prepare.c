@@ -10,7 +10,7 @@ atoll_load_result atoll_invalid(atoll_prepare *prepare, const char *detail) {
   return ATOLL_MODEL_INVALID;
 }
 
-/** In float32, as the kernels compute limits. */
+/** In float32, as in the kernels' computation of limits. */
 static bool quantized(const atoll_view *output, float real, int32_t *value) {
   const float scaled = roundf(real / output->scale);
   if (!(fabsf(scaled) < 1e6f)) return false;
@@ -34,7 +34,7 @@ bool atoll_limits(const atoll_view *output, int32_t activation, int16_t *low, in
   return true;
 }
 
-/** Along one dimension. @return false where the output's size is another */
+/** For one dimension. @return false if the size of the output is another */
 static bool along(int32_t input, int32_t filter, int32_t stride, int32_t dilation, int32_t padding, int32_t output, int16_t *pad) {
   if (filter < 1 || stride < 1 || dilation < 1 || input < 1 || filter > FARTHEST || stride > FARTHEST || dilation > FARTHEST || input > (1 << 24)) return false;
   const int64_t extent = (int64_t)(filter - 1) * dilation + 1;

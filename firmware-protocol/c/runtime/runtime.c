@@ -32,7 +32,7 @@ static const struct {
 enum { KERNELS = sizeof kernels / sizeof kernels[0] };
 static const uint8_t kernel_codes[KERNELS] = {OP_ADD, OP_AVERAGE_POOL_2D, OP_CONV_2D, OP_DEPTHWISE_CONV_2D, OP_FULLY_CONNECTED, OP_MAX_POOL_2D, OP_RESHAPE, OP_SOFTMAX};
 
-/** An activation: from when to when it lives, and where. */
+/** An activation: its lifetime and its location. */
 typedef struct activation {
   int32_t tensor;
   uint32_t size, offset;
@@ -45,7 +45,7 @@ typedef struct loader {
   atoll_fb fb;
   atoll_fb_at model;
   atoll_fb_vector codes, buffers, tensors, operators, inputs, outputs;
-  /** At the beginning of the arena, until the model runs. */
+  /** At the beginning of the arena, during allocation only. */
   activation *activations;
   uint32_t activation_count;
   const char *detail;
@@ -90,7 +90,10 @@ static activation *activation_of(loader *l, int32_t tensor) {
   return NULL;
 }
 
-/** What the model says of a tensor, without where it lies. @return false where it is not whole, or of a kind that is not known */
+/**
+ * The model's description of a tensor, without its location.
+ * @return false if it is incomplete, or of an unknown type
+ */
 static bool view_of(loader *l, int32_t index, atoll_view *view) {
   atoll_fb *fb = &l->fb;
   *view = (atoll_view){.type = -1, .dims = {1, 1, 1, 1}, .elements = 1};
@@ -134,7 +137,7 @@ static bool view_of(loader *l, int32_t index, atoll_view *view) {
   return !fb->bad && atoll_fb_i8(fb, tensor, TENSOR_VARIABLE, 0) == 0;
 }
 
-/** Notes that a tensor lives from an operator on. */
+/** Extends the lifetime of a tensor to an operator. */
 static atoll_load_result born(loader *l, int32_t tensor, int32_t at) {
   atoll_view view;
   if (activation_of(l, tensor) != NULL) return invalid(l, "a tensor is written twice");
@@ -173,7 +176,7 @@ static atoll_load_result find_lifetimes(loader *l) {
   return l->fb.bad ? invalid(l, "the model is not whole") : ATOLL_LOADED;
 }
 
-/** The lowest place for an activation between those that are placed and live at the same time. */
+/** The lowest offset for an activation that is free among those placed and alive at the same time. */
 static uint32_t lowest_gap(const loader *l, const activation *wanted) {
   uint32_t offset = 0;
   for (bool moved = true; moved;) {
@@ -190,7 +193,7 @@ static uint32_t lowest_gap(const loader *l, const activation *wanted) {
   return offset;
 }
 
-/** Largest first; among equals the later tensor first, as TFLite Micro's sort leaves them. */
+/** Largest first; for equal sizes the later tensor first, like TFLite Micro's sort. */
 static void plan(loader *l) {
   l->runtime->head_bytes = 0;
   for (uint32_t n = 0; n < l->activation_count; n++) {
@@ -205,7 +208,7 @@ static void plan(loader *l) {
   }
 }
 
-/** A tensor with where it lies. */
+/** A tensor with its location. */
 static bool resolved(loader *l, int32_t index, atoll_view *view) {
   if (!view_of(l, index, view)) return false;
   if (view->constant) return true;

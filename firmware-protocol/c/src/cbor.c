@@ -5,10 +5,10 @@
 
 enum { MAJOR_UINT = 0, MAJOR_NEGATIVE = 1, MAJOR_BYTES = 2, MAJOR_TEXT = 3, MAJOR_ARRAY = 4, MAJOR_MAP = 5, MAJOR_TAG = 6, MAJOR_SIMPLE = 7 };
 enum { BREAK = 0xff, DEPTH = 8 };
-/** The count of an array or map, or the length of a string, that ends with a break. */
+/** The argument of an array, map or string of indefinite length. */
 static const uint64_t indefinite = UINT64_MAX;
 
-/** The first bytes of a value: its major type and argument. */
+/** The head of a value: its major type and argument. */
 static bool read_head(atoll_reader *reader, uint8_t *major, uint64_t *argument) {
   if (reader->at >= reader->end) return false;
   const uint8_t first = *reader->at;
@@ -138,7 +138,7 @@ bool atoll_is_map(atoll_bytes bytes) {
   return bytes.length > 0 && bytes.at[0] >> 5 == MAJOR_MAP && atoll_skip(&reader) && reader.at == reader.end;
 }
 
-/** The bytes of the shortest head with this argument. */
+/** Length of the shortest head with this argument. */
 static uint32_t head_bytes(uint64_t argument) { return argument < 24 ? 1 : argument < 0x100 ? 2 : argument < 0x10000 ? 3 : argument <= UINT32_MAX ? 5 : 9; }
 
 bool atoll_is_deterministic(atoll_bytes bytes) {

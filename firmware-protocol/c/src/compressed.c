@@ -26,7 +26,7 @@ static atoll_status begin(atoll_device *device) {
   return atoll_ok();
 }
 
-/** Inflates the block that is whole now, and writes what of it is new. */
+/** Inflates the complete block, and writes the part of it that is new. */
 static atoll_status take_block(atoll_device *device, uint32_t length) {
   atoll_compressed *c = &device->compressed;
   const uint32_t at = c->block * c->block_bytes;
@@ -40,7 +40,7 @@ static atoll_status take_block(atoll_device *device, uint32_t length) {
   return known < expected ? atoll_append_image(device, c->block_data + known, expected - known) : atoll_ok();
 }
 
-/** How many bytes must be held before something can be done with them; 0 for a length that cannot be. */
+/** Number of bytes that must be buffered for the next step; 0 for an invalid length. */
 static uint32_t wanted(const atoll_compressed *c) {
   if (c->block_bytes == 0) return STREAM_HEADER;
   if (c->held_bytes < 2) return 2;

@@ -11,7 +11,7 @@ static void drop(atoll_console *console) {
   console->state = ATOLL_CONSOLE_TEXT;
 }
 
-/** @return 64 for what is no letter of base64 */
+/** @return 64 for a character that is not base64 */
 static uint8_t value_of(uint8_t letter) {
   if (letter >= 'A' && letter <= 'Z') return (uint8_t)(letter - 'A');
   if (letter >= 'a' && letter <= 'z') return (uint8_t)(letter - 'a' + 26);
@@ -19,7 +19,7 @@ static uint8_t value_of(uint8_t letter) {
   return letter == '+' ? 62 : letter == '/' ? 63 : 64;
 }
 
-/** Decodes four letters. @return false where they are no base64, or do not fit */
+/** Decodes four characters. @return false if they are not base64 or do not fit */
 static bool take_quad(atoll_console *console) {
   const uint8_t *l = console->letters;
   const uint32_t padding = l[3] != '=' ? 0 : l[2] != '=' ? 1 : 2;
@@ -36,7 +36,7 @@ static bool take_quad(atoll_console *console) {
   return true;
 }
 
-/** @return length of the packet, where the frame is whole and sound */
+/** @return length of the packet, if the frame is complete and its CRC is right */
 static uint32_t end_of_line(atoll_console *console) {
   if (console->letter_count > 0 || console->bytes < 2) {
     drop(console);

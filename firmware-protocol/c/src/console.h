@@ -10,19 +10,19 @@
 typedef struct atoll_console {
   enum { ATOLL_CONSOLE_TEXT, ATOLL_CONSOLE_MARKER, ATOLL_CONSOLE_FRAME } state;
   uint8_t marker;
-  /** Four letters of base64 at a time. */
+  /** Four base64 characters. */
   uint8_t letters[4];
   uint8_t letter_count;
-  /** Padding has been seen: the line must end. */
+  /** After padding, the line must end. */
   bool padded;
-  /** Length, packet, CRC; 0 bytes where no frame is under way. */
+  /** Length, packet, CRC; 0 bytes outside of a frame. */
   uint32_t bytes;
   uint8_t frame[2 + ATOLL_PACKET_BYTES + 2];
-  /** Frames that were dropped. */
+  /** Number of dropped frames. */
   uint32_t damaged;
 } atoll_console;
 
-/** Takes a byte from the line. @return length of the packet that it completes, which lies at frame + 2; else 0 */
+/** Processes a byte from the line. @return length of the packet that it completes, at frame + 2; otherwise 0 */
 uint32_t atoll_console_take(atoll_console *console, uint8_t byte);
 
 /** Sends a packet, byte by byte. */

@@ -73,7 +73,10 @@ atoll_status atoll_load_active(atoll_device *device) {
   return atoll_load_slot(device, active, &image);
 }
 
-/** A new device may have been given a model with its firmware, by a bootloader or a programmer: an image with a trailer in slot 0. */
+/**
+ * A new device may have received a model with its firmware, from a bootloader or a programmer: an image with a trailer
+ * in slot 0.
+ */
 static bool adopt(atoll_device *device) {
   const atoll_flash *flash = device->store.flash;
   const uint8_t *memory = atoll_store_bytes(&device->store, 0);
@@ -126,7 +129,7 @@ static const atoll_command *find(uint16_t group, uint8_t id, bool write) {
   return NULL;
 }
 
-/** Version 2 names the group of an error; version 1 has one number, with codes of users from 256 on. */
+/** SMP version 2 names the group of an error; version 1 has a single number, with user-defined codes from 256 on. */
 static void put_status(atoll_writer *answer, const atoll_status *status, bool version2) {
   const uint32_t extras = (status->detail != NULL ? 1u : 0u) + (status->has_length ? 1u : 0u);
   atoll_put_map(answer, 1 + extras);

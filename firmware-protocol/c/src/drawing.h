@@ -6,7 +6,7 @@
 
 static inline uint32_t atoll_draw_begin(uint32_t seed) { return seed == 0 ? 0x9e3779b9u : seed; }
 
-/** xorshift32 (Marsaglia 2003); the top byte of each state is drawn. */
+/** xorshift32 (Marsaglia 2003); the value is the top byte of each state. */
 static inline uint8_t atoll_draw(uint32_t *state) {
   uint32_t x = *state;
   x ^= x << 13;

@@ -15,16 +15,16 @@
 enum {
   SEGMENT_BLOCKS = 16,
   CHALLENGE_SAMPLES = 4,
-  /** Inferences behind a reported latency. */
+  /** Number of inferences for a reported latency. */
   MEASURED_RUNS = 30,
-  /** Of a challenge, in a report that holds them: what is left of one beside the rest, and no more than the smallest room for a block. */
+  /** Bytes of challenge outputs in a report: the rest of a report, and at most the smallest block size. */
   OUTPUT_BYTES = ATOLL_REPORT_BYTES - 640,
-  /** A segment that does not come whole within this is fetched again. */
+  /** A segment that is not complete within this time is requested again. */
   PATIENCE_MS = 15000,
-  /** What was said last is said again after this, and then after twice as long each time. */
+  /** The last message is repeated after this time, and then after twice as long each time. */
   REPEAT_MS = 30000,
   MOST_REPEAT_MS = 86400000,
-  /** Deflate makes a block that it cannot make shorter longer by so much at most. */
+  /** Maximum growth of a block that deflate cannot compress. */
   GROWTH = 16,
 };
 
@@ -100,7 +100,7 @@ static void send_report(atoll_fleet *fleet) {
   fleet->reported_ms = now_ms(fleet);
 }
 
-/** SHA-256 of the model that runs. */
+/** SHA-256 of the active model. */
 static bool running_model(const atoll_fleet *fleet, uint8_t digest[32]) {
   const atoll_store *store = &fleet->device->store;
   atoll_image image;
@@ -156,7 +156,7 @@ static void fail(atoll_fleet *fleet, const char *code, const char *detail) {
   report(fleet, "failed", code, detail, NULL);
 }
 
-/** Of README.md's table. */
+/** The codes of README.md's table. */
 static void fail_with(atoll_fleet *fleet, const atoll_status *status) {
   static const char *const names[] = {NULL,         "UNKNOWN",          "NO_SUCH_SLOT",       "NO_MODEL",       "IMAGE_INVALID",    "HASH_MISMATCH", "WRONG_TARGET",
                                       "IMAGE_TOO_LARGE", "ARENA_TOO_SMALL", "OPERATOR_MISSING", "NOT_TESTED", "SELF_TEST_FAILED", "SIGNATURE_REQUIRED",
@@ -178,7 +178,7 @@ static void rest(atoll_fleet *fleet) {
   fleet->impatience = 0;
 }
 
-/** The segment of the next block, as the broker retains it, or of whoever leads the rollout. */
+/** Requests the segment of the next block: the one retained by the broker, or from the rollout's agent. */
 static void ask(atoll_fleet *fleet) {
   const uint32_t segment = fleet->block / SEGMENT_BLOCKS;
   const uint32_t end = (segment + 1) * SEGMENT_BLOCKS < fleet->blocks ? (segment + 1) * SEGMENT_BLOCKS : fleet->blocks;
@@ -339,13 +339,13 @@ static uint32_t microseconds(const atoll_fleet *fleet, uint32_t ticks) {
   return us == 0 ? 1 : us > UINT32_MAX ? UINT32_MAX : (uint32_t)us;
 }
 
-/** What is active and cannot prove itself is given up, unless it was confirmed before. */
+/** Gives up an active model that fails its verification, unless it was confirmed before. */
 static void give_up(atoll_fleet *fleet, const atoll_status *status) {
   if (atoll_store_fall_back(&fleet->device->store)) (void)atoll_load_active(fleet->device);
   fail_with(fleet, status);
 }
 
-/** Its own test of what runs now, the challenge answered, its latency measured: then it is confirmed. */
+/** Verifies the active model (self-test, challenge, latency), and then confirms it. */
 static void prove(atoll_fleet *fleet) {
   atoll_device *device = fleet->device;
   // Nothing is inflated meanwhile.
@@ -428,7 +428,7 @@ static void answer_packet(atoll_fleet *fleet, const char *client, const uint8_t 
   }
 }
 
-/** What comes behind the beginning of a topic; NULL where it begins otherwise. */
+/** The rest of a topic after a prefix; NULL if it has another prefix. */
 static const char *behind(const char *topic, const char *begin) {
   const size_t length = strlen(begin);
   return strncmp(topic, begin, length) == 0 ? topic + length : NULL;

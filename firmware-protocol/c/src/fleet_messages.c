@@ -2,7 +2,7 @@
 
 #include <string.h>
 
-/** 0 where the key is absent. @return false where it is there, and no number */
+/** 0 if the key is absent. @return false if its value is not a number */
 static bool optional_uint(atoll_bytes map, const char *key, uint32_t *value) {
   atoll_reader reader;
   *value = 0;

@@ -5,16 +5,16 @@
 #include "atoll/fleet.h"
 #include "cbor.h"
 
-/** @return false for what is no such map; the rest is then as it was */
+/** @return false if it is not such a map; the output is then unchanged */
 bool atoll_desired_read(atoll_bytes message, atoll_desired *desired);
 
-/** What a device has measured of the model that it runs. */
+/** What a device measured with its active model. */
 typedef struct atoll_measured {
   uint32_t vectors, failed, arena;
   uint32_t runs, median_us, p95_us;
   bool has_crc, has_samples;
   uint32_t crc, samples, correct;
-  /** No length: not reported. */
+  /** Length 0: not reported. */
   atoll_bytes outputs;
 } atoll_measured;
 
@@ -23,13 +23,13 @@ typedef struct atoll_reported {
   const char *target, *state;
   const atoll_tag *tags;
   uint32_t tag_count;
-  /** What it answers; NULL where nothing is desired. */
+  /** The desired model that it answers; NULL if none is desired. */
   const atoll_desired *desired;
-  /** SHA-256 of the model that runs; NULL where none does. */
+  /** SHA-256 of the active model; NULL if there is none. */
   const uint8_t *model;
-  /** Of a failure; NULL without. */
+  /** Of a failure; NULL otherwise. */
   const char *code, *detail;
-  /** NULL before anything is measured. */
+  /** NULL before the measurements. */
   const atoll_measured *measured;
 } atoll_reported;
 

@@ -45,7 +45,7 @@ static atoll_status upload_plain(atoll_device *device, uint32_t off, atoll_bytes
   return off == end ? atoll_append_image(device, data.at, data.length) : wrong_offset(end);
 }
 
-/** The slot of a file. @return ATOLL_NO_SLOT where there is none */
+/** The slot of a file. @return ATOLL_NO_SLOT if there is none */
 static uint8_t slot_of(const atoll_device *device, atoll_bytes name) {
   if (atoll_text_is(name, inactive_file)) return atoll_store_inactive(&device->store);
   return atoll_text_is(name, active_file) ? device->store.active : (uint8_t)ATOLL_NO_SLOT;
@@ -104,7 +104,7 @@ static atoll_status status_of(atoll_device *device, atoll_bytes request, atoll_w
   return atoll_ok();
 }
 
-/** Feeds a part of a slot to a hash, piece by piece. */
+/** Adds a part of a slot to a hash, piece by piece. */
 static void each_piece(const atoll_store *store, uint8_t slot, uint32_t off, uint32_t length, void (*take)(void *, const uint8_t *, uint32_t), void *into) {
   uint8_t piece[64];
   for (uint32_t at = 0; at < length; at += sizeof piece) {

@@ -29,7 +29,7 @@ static atoll_status params(atoll_device *device, atoll_bytes request, atoll_writ
   return atoll_ok();
 }
 
-/** What a letter of `format` stands for (Zephyr smp_group_0.rst), in the order of the answer. */
+/** The meaning of the letters of `format` (Zephyr smp_group_0.rst), in the order of the response. */
 static const char *info_field(const atoll_system *system, char letter) {
   switch (letter) {
     case 's':
@@ -150,7 +150,7 @@ static atoll_status enum_single(atoll_device *device, atoll_bytes request, atoll
   return atoll_ok();
 }
 
-/** Whether the request names the group, or none. */
+/** Whether the request names this group, or none. */
 static bool is_asked(atoll_bytes request, uint32_t id) {
   atoll_reader list;
   uint32_t count;

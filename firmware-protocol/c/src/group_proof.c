@@ -5,7 +5,7 @@
 #include "drawing.h"
 #include "proof.h"
 
-/** Fills the inputs with the next sample of a sequence. @return false for types that cannot be drawn */
+/** Fills the inputs with the next sample of a random sequence. @return false for unsupported types */
 static bool draw_inputs(const atoll_inference *inference, uint32_t *state) {
   for (uint32_t i = 0; i < inference->input_count(inference->context); i++) {
     const atoll_tensor tensor = inference->input(inference->context, i);
@@ -34,7 +34,7 @@ typedef struct comparison {
   uint32_t max_lsb, within, elements;
 } comparison;
 
-/** Compares the outputs in the arena with what a vector expects. @return false where that has another length */
+/** Compares the outputs in the arena with those of a vector. @return false if their lengths differ */
 static bool compare(const atoll_inference *inference, atoll_bytes expected, uint32_t allowed, comparison *result) {
   const uint8_t *at = expected.at, *end = expected.at + expected.length;
   for (uint32_t i = 0; i < inference->output_count(inference->context); i++) {

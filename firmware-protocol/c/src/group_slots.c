@@ -38,7 +38,7 @@ static atoll_status describe(atoll_device *device, atoll_bytes request, atoll_wr
   return atoll_ok();
 }
 
-/** SHA-256 of the model alone; false where the slot holds no image that is whole. */
+/** SHA-256 of the model alone; false if the slot does not contain a valid image. */
 static bool model_sha(const atoll_store *store, uint8_t slot, uint8_t digest[32]) {
   const atoll_slot *state = &store->slots[slot];
   if (state->bytes == 0 || state->phase != ATOLL_SLOT_SEALED) return false;

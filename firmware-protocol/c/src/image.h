@@ -7,28 +7,31 @@
 typedef struct atoll_image {
   const uint8_t *model;
   uint32_t model_bytes;
-  /** false for a bare .tflite, of which nothing else is known. */
+  /** false for a plain .tflite file, which has no trailer. */
   bool has_trailer;
-  /** Encoded; no length where there is none. Nothing of it has been checked. */
+  /** Encoded and not verified; length 0 if there is none. */
   atoll_bytes signature;
-  /** What is signed. */
+  /** The signed bytes. */
   atoll_bytes manifest;
-  /** An image below that of the confirmed one is refused. */
+  /** An image with a lower counter than the confirmed one is refused. */
   uint32_t counter;
   atoll_bytes target;
-  /** Of elements that may differ from a vector's, by up to max_lsb; exact where that is 0. */
+  /** Share of elements that may differ from a vector's, by up to max_lsb; 0 requires equality. */
   uint32_t max_lsb, min_share_ppm;
   /** An encoded array of vectors. */
   atoll_bytes vectors;
   uint32_t vector_count;
 } atoll_image;
 
-/** @param detail what is wrong, for people. @return false for an image that is not whole */
+/**
+ * @param detail the fault, in words
+ * @return false for an invalid image
+ */
 bool atoll_image_open(atoll_image *image, const uint8_t *bytes, uint32_t length, const char **detail);
 
-/** Takes the next vector off a reader over the vectors' entries. */
+/** Reads the next vector. */
 bool atoll_image_vector(atoll_reader *reader, uint32_t *seed, atoll_bytes *output);
-/** Where the entries begin, and how many there are. */
+/** Position and number of the entries. */
 bool atoll_image_vectors(const atoll_image *image, atoll_reader *reader, uint32_t *count);
 
 #endif

@@ -11,7 +11,7 @@ typedef struct source {
   bool ended;
 } source;
 
-/** A Huffman code: how many codes each length has, and the symbols in the order of their codes. */
+/** A Huffman code: the number of codes of each length, and the symbols in the order of their codes. */
 typedef struct code {
   uint16_t counts[LENGTH_BITS + 1];
   uint16_t symbols[LITERALS];
@@ -32,7 +32,7 @@ static uint32_t take(source *from, uint32_t count) {
   return value;
 }
 
-/** @return false for lengths that are no prefix code */
+/** @return false if the lengths are not a prefix code */
 static bool make(code *made, const uint8_t *lengths, uint32_t symbols) {
   memset(made->counts, 0, sizeof made->counts);
   for (uint32_t s = 0; s < symbols; s++) made->counts[lengths[s]]++;
@@ -50,7 +50,7 @@ static bool make(code *made, const uint8_t *lengths, uint32_t symbols) {
   return true;
 }
 
-/** @return UINT32_MAX where the bits are no code */
+/** @return UINT32_MAX if the bits are not a code */
 static uint32_t decode(source *from, const code *with) {
   uint32_t value = 0, first = 0, index = 0;
   for (uint32_t length = 1; length <= LENGTH_BITS; length++) {
@@ -65,7 +65,7 @@ static uint32_t decode(source *from, const code *with) {
   return UINT32_MAX;
 }
 
-/** Base and extra bits of a length or distance symbol, by the pattern that both tables of the RFC follow. */
+/** Base and extra bits of a length or distance symbol, following the pattern of both tables of the RFC. */
 static uint32_t ranged(source *from, uint32_t symbol, uint32_t steps_per_bit, uint32_t first) {
   if (symbol < 2 * steps_per_bit) return first + symbol;
   const uint32_t extra = symbol / steps_per_bit - 1;

@@ -35,14 +35,14 @@ enum {
   ATOLL_COUNTER_TOO_LOW = 18,
 };
 
-/** What a handler answers beside the map that it wrote. */
+/** The result of a handler, besides the map that it wrote. */
 typedef struct atoll_status {
-  /** Of a group's error; -1 for errors of the protocol itself. */
+  /** Group of the error; -1 for errors of the protocol itself. */
   int32_t group;
   uint32_t rc;
-  /** For people; NULL where there is nothing to add. */
+  /** In words; NULL if there is nothing to add. */
   const char *detail;
-  /** Key `len` of the answer, where the offset of an upload is wrong. */
+  /** Key `len` of the response to an upload with a wrong offset. */
   bool has_length;
   uint32_t length;
 } atoll_status;
@@ -53,7 +53,10 @@ static inline atoll_status os_error(uint32_t rc) { return (atoll_status){.group 
 static inline atoll_status file_error(uint32_t rc) { return (atoll_status){.group = GROUP_FILE, .rc = rc}; }
 static inline atoll_status atoll_error(uint32_t rc, const char *detail) { return (atoll_status){.group = GROUP_ATOLL, .rc = rc, .detail = detail}; }
 
-/** @param request the map of the request. @param answer takes one map */
+/**
+ * @param request the map of the request
+ * @param answer receives one map
+ */
 typedef atoll_status (*atoll_handler)(atoll_device *device, atoll_bytes request, atoll_writer *answer);
 
 typedef struct atoll_command {
@@ -63,37 +66,41 @@ typedef struct atoll_command {
   atoll_handler handle;
 } atoll_command;
 
-/** Ends with an entry without handler. */
+/** The last entry has no handler. */
 extern const atoll_command atoll_os_commands[], atoll_stats_commands[], atoll_enum_commands[], atoll_file_commands[], atoll_slot_commands[], atoll_inference_commands[], atoll_proof_commands[];
 
-/** How much data of an answer fits beside its keys. */
+/** Amount of data that fits into a response besides its keys. */
 enum { ATOLL_CHUNK_BYTES = ATOLL_PACKET_BYTES - 64 };
 
-/** Puts the model of a slot into the arena. @param image what the slot holds */
+/** Loads the model of a slot into the arena. @param image the content of the slot */
 atoll_status atoll_load_slot(atoll_device *device, uint8_t slot, atoll_image *image);
-/** Sees to it that the active model is in the arena. */
+/** Loads the active model unless it is in the arena. */
 atoll_status atoll_load_active(atoll_device *device);
 
-/** Confirms the active model. @return false where flash fails */
+/** Confirms the active model. @return false if writing to flash fails */
 bool atoll_confirm(atoll_device *device);
 
-/** The slot that a request names. @return a status where it names none that is there */
+/** The slot named in a request. @return an error status if it names no existing one */
 atoll_status atoll_named_slot(atoll_bytes request, uint8_t *slot);
 
-/** Runs the model in the arena. @param stream whether its variables keep what the run before left @return false where it fails */
+/**
+ * Runs the model in the arena.
+ * @param stream whether its variables keep the values of the previous run
+ * @return false if it fails
+ */
 bool atoll_invoke(atoll_device *device, bool stream, uint32_t *ticks);
-/** What is said of that. */
+/** The error status of a failed run. */
 extern const char atoll_invoke_failed[];
-/** Of all inputs, of all outputs. */
+/** Total size of the inputs, and of the outputs. */
 uint32_t atoll_input_bytes(const atoll_inference *inference);
 uint32_t atoll_output_bytes(const atoll_inference *inference);
 
-/** Writing an image into the inactive slot. @param length of the image, or UINT32_MAX where it is not known */
+/** Writes an image into the inactive slot. @param length of the image, or UINT32_MAX if unknown */
 atoll_status atoll_begin_image(atoll_device *device, uint32_t length);
 atoll_status atoll_append_image(atoll_device *device, const uint8_t *bytes, uint32_t length);
 
 #if ATOLL_INFLATE_BYTES > 0
-/** Takes the next bytes of the compressed form of an image. */
+/** Processes the next bytes of the compressed form of an image. */
 atoll_status atoll_compressed_take(atoll_device *device, const uint8_t *bytes, uint32_t length);
 #endif
 

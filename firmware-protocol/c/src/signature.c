@@ -5,7 +5,10 @@
 enum { LABEL_ALGORITHM = 0x01, LABEL_KEY = 0x04, MAP_OF_ONE = 0xa1, NONE = 0xf6 };
 enum { KEY_ID_BYTES = 8, SIGNATURE_BYTES = 64, SCALAR_BYTES = 32 };
 
-/** Half the order of P-256 (SEC 2, 2.4.2). Of the two values of s that verify, the one up to here is the signature. */
+/**
+ * Half the order of P-256 (SEC 2, 2.4.2). Of the two values of s with which a signature verifies, only the one up to
+ * this is valid.
+ */
 static const uint8_t half_order[SCALAR_BYTES] = {0x7f, 0xff, 0xff, 0xff, 0x80, 0, 0, 0, 0x7f, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff,
                                                  0xde, 0x73, 0x7d, 0x56, 0xd3, 0x8b, 0xcf, 0x42, 0x79, 0xdc, 0xe5, 0x61, 0x7e, 0x31, 0x92, 0xa8};
 

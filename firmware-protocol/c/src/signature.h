@@ -5,13 +5,13 @@
 #include "atoll/system.h"
 #include "cbor.h"
 
-/** The longest head: that of a Sig_structure up to its payload. */
+/** Length of the longest head: a Sig_structure up to its payload. */
 enum { ATOLL_SIGNED_HEAD_BYTES = 32 };
 
 /**
- * What a port has to verify.
- * @param head of at least ATOLL_SIGNED_HEAD_BYTES, filled here; the parts of `out` point into it and into the image
- * @return false for what is no COSE_Sign1 of a known algorithm
+ * Splits a signature for the port to verify.
+ * @param head room for ATOLL_SIGNED_HEAD_BYTES, filled here; `out` points into it and into the image
+ * @return false if it is not a COSE_Sign1 with a known algorithm
  */
 bool atoll_signature_read(atoll_bytes encoded, atoll_bytes manifest, uint8_t *head, atoll_signature *out);
 

@@ -56,7 +56,7 @@ static void encode(const atoll_store *store, const state *next, uint8_t record[A
   atoll_put_le32(record + CRC_AT, atoll_crc32(0, record, CRC_AT));
 }
 
-/** Takes the state from a record that is whole, and newer than what is known. */
+/** Restores the state from a complete record that is newer than the known one. */
 static bool decode(atoll_store *store, const uint8_t *record) {
   if (atoll_le16(record) != record_magic || record[2] != RECORD_VERSION || record[3] > ATOLL_NO_SLOT) return false;
   if (atoll_le32(record + CRC_AT) != atoll_crc32(0, record, CRC_AT)) return false;
@@ -81,7 +81,7 @@ static bool decode(atoll_store *store, const uint8_t *record) {
   return true;
 }
 
-/** Writes a record of a new state, and takes the state on once it stands there. */
+/** Writes a record of a new state, and adopts the state when it is written. */
 static bool commit(atoll_store *store, const state *next) {
   const atoll_flash *flash = store->flash;
   uint8_t record[ATOLL_FLASH_UNIT_BYTES + RECORD_BYTES];
@@ -113,8 +113,11 @@ static bool commit_slot(atoll_store *store, uint8_t which, atoll_slot slot) {
   return commit(store, &next);
 }
 
-/** What an open slot holds after a boot. A unit whose writing was cut short may read as anything, even as blank, and blank units of an image are not
-    written: the sector with the last bytes that are there, and all behind it, are erased again before they are written. */
+/**
+ * The content of an open slot after a boot. A unit whose writing was interrupted may have any value, even blank, and
+ * blank units of an image are not written. Therefore the sector with the last written bytes, and all following ones,
+ * are erased again before they are written.
+ */
 static void recover(atoll_store *store, uint8_t which) {
   const atoll_flash *flash = store->flash;
   const uint8_t *memory = atoll_store_bytes(store, which);
@@ -160,7 +163,7 @@ bool atoll_store_begin(atoll_store *store, uint8_t which, uint32_t expected) {
   return commit_slot(store, which, (atoll_slot){.phase = ATOLL_SLOT_OPEN, .expected = expected});
 }
 
-/** Writes whole units. Blank ones are left as erasing made them: so a unit that reads as blank has never been written. */
+/** Writes whole units. Blank units are not written: a unit that reads as blank was therefore never written. */
 static bool write_units(const atoll_flash *flash, uint32_t offset, const uint8_t *bytes, uint32_t length) {
   const uint32_t unit = flash->unit_bytes;
   for (uint32_t at = 0; at < length;) {
@@ -172,7 +175,7 @@ static bool write_units(const atoll_flash *flash, uint32_t offset, const uint8_t
   return true;
 }
 
-/** Writes whole units at an offset of a slot, and erases first what a power cut may have left there. */
+/** Writes whole units at an offset of a slot, after erasing what a power cut may have left there. */
 static bool write_slot(atoll_store *store, uint8_t which, uint32_t offset, const uint8_t *bytes, uint32_t length) {
   const atoll_flash *flash = store->flash;
   const uint32_t base = (uint32_t)which * flash->slot_bytes;
@@ -270,7 +273,7 @@ bool atoll_store_confirm(atoll_store *store, uint32_t counter) {
   return commit(store, &next);
 }
 
-/** @param attempts that it had: as many as there are say later that it was the boots that failed */
+/** @param attempts of the model; the maximum later shows that failed boots were the reason */
 static bool give_up(atoll_store *store, uint8_t attempts) {
   state next = state_of(store);
   const uint8_t given = store->active, other = (uint8_t)(1 - given);

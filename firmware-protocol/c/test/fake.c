@@ -30,7 +30,7 @@ static atoll_tensor output(void *context, uint32_t index) {
   return (atoll_tensor){ATOLL_INT8, fake->output_bytes, fake->output};
 }
 
-/** Something that depends on model and input. */
+/** A value that depends on model and input. */
 static bool invoke(void *context) {
   fake_runtime *fake = context;
   for (uint32_t i = 0; i < fake->output_bytes; i++) fake->output[i] = (uint8_t)(fake->model[1] ^ fake->input[i]);

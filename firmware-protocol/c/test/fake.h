@@ -22,18 +22,18 @@ typedef struct fake_system {
 void fake_runtime_init(fake_runtime *fake);
 void fake_system_init(fake_system *fake);
 
-/** An answer: its map, and the rc in it (0 where there is none). */
+/** A response: its map, and its rc (0 if absent). */
 typedef struct fake_answer {
   uint8_t bytes[ATOLL_PACKET_BYTES];
   atoll_bytes map;
   uint32_t rc;
 } fake_answer;
 
-/** Asks; the map of the request lies between `map` and `end`. */
+/** Sends a request, whose map is between `map` and `end`. */
 void fake_ask(atoll_device *device, uint16_t group, uint8_t id, bool write, const uint8_t *map, const uint8_t *end, fake_answer *answer);
-/** Uploads alone. @return whether all of it was taken */
+/** Uploads only. @return whether everything was accepted */
 bool fake_upload(atoll_device *device, const uint8_t *image, uint32_t length);
-/** Uploads, tests, activates and confirms. @return whether all of it went well */
+/** Uploads, tests, activates and confirms. @return whether all steps succeeded */
 bool fake_push(atoll_device *device, const uint8_t *image, uint32_t length, bool confirm);
 
 #endif

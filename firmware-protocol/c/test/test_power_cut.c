@@ -32,7 +32,7 @@ static bool active_is(const uint8_t *image, uint32_t length) {
          device.loaded == active;
 }
 
-/** Turns the power off for good, as it is now. */
+/** Cuts the power permanently, in the current state. */
 static void save(void) {
   memcpy(saved_area, area, sizeof area);
   memcpy(saved_written, written, sizeof written);
@@ -49,7 +49,7 @@ static void begin(uint32_t sector_bytes, uint32_t unit_bytes) {
   CHECK(boot());
 }
 
-/** What holds after any failure. @param old the model that ran before; NULL: none */
+/** The invariants after any failure. @param old the previous model; NULL: none */
 static void check_after(const uint8_t *old, uint32_t old_bytes, const uint8_t *new, uint32_t new_bytes) {
   CHECK(boot());
   const bool runs_old = old == NULL ? device.store.active == ATOLL_NO_SLOT : active_is(old, old_bytes);
@@ -74,7 +74,7 @@ static uint32_t steps_of(bool (*work)(void)) {
 static bool push_b(void) { return fake_push(&device, image_b, IMAGE_B, true); }
 static bool push_a(void) { return fake_push(&device, image_a, IMAGE_A, true); }
 
-/** Activates the second model and boots until it is given up. */
+/** Activates the second model, and boots until it is given up. */
 static bool fall_back(void) {
   if (!fake_push(&device, image_b, IMAGE_B, false)) return false;
   for (int i = 0; i < ATOLL_BOOT_ATTEMPTS; i++)
@@ -82,7 +82,10 @@ static bool fall_back(void) {
   return active_is(image_a, IMAGE_A);
 }
 
-/** Every step of `work`, which begins with the saved state, and after each the first steps of the boot that repairs it. */
+/**
+ * Cuts the power at every step of `work`, starting from the saved state, and then at the first steps of the following
+ * boot.
+ */
 static void cut_everywhere(bool (*work)(void), const uint8_t *old, uint32_t old_bytes, const uint8_t *new, uint32_t new_bytes) {
   const uint32_t steps = steps_of(work);
   for (uint32_t step = 1; step <= steps; step++) {
@@ -105,7 +108,7 @@ static void cut_everywhere(bool (*work)(void), const uint8_t *old, uint32_t old_
   }
 }
 
-/** Power fails at every step of an upload, which then goes on where the device says. */
+/** Cuts the power at every step of an upload, which then resumes at the device's offset. */
 static void resume_everywhere(uint32_t sector_bytes, uint32_t unit_bytes) {
   static uint8_t image[IMAGE_A];
   // Blank for longer than two sectors, and not at the end.
@@ -129,7 +132,7 @@ static void resume_everywhere(uint32_t sector_bytes, uint32_t unit_bytes) {
   }
 }
 
-/** While records cannot be written, no try takes away the newest. */
+/** Failed attempts to write records never destroy the newest one. */
 static bool (*write_through)(void *, uint32_t, const uint8_t *, uint32_t);
 
 static bool write_no_record(void *context, uint32_t offset, const uint8_t *bytes, uint32_t length) {

@@ -13,7 +13,7 @@
 
 enum { SLOT = 512, SECTOR = 256, UNIT = 32, AREA = 2 * SLOT + 2 * SECTOR, MAX_STATES = 60000, MOST_CUTS = 40, NO_IMAGE = STATE_VECTORS };
 
-/** Everything: what flash holds, and what RAM does; and what has been confirmed on the way, as the test remembers it. */
+/** The complete state: flash, RAM, and what has been confirmed so far. */
 typedef struct snapshot {
   uint8_t area[AREA];
   bool written[AREA];
@@ -63,7 +63,7 @@ static bool verify(void *context, const atoll_signature *signature) {
 
 static bool boot(void) { return atoll_device_boot(&device, &board.system, &flash.flash, &runtime.inference); }
 
-/** Which image a slot holds, whole. */
+/** The image in a slot, if it is complete. */
 static uint32_t image_in(uint8_t slot) {
   for (uint32_t i = 0; i < STATE_VECTORS; i++) {
     const vector_bytes *image = &state_vectors[i].image;
@@ -72,7 +72,7 @@ static uint32_t image_in(uint8_t slot) {
   return NO_IMAGE;
 }
 
-/** What tells one state from another: not where its records lie, nor how many there were. */
+/** What distinguishes states: neither the position nor the number of records does. */
 static uint64_t key_of(void) {
   uint64_t key = device.store.active * 3u + device.loaded;
   for (uint8_t i = 0; i < 2; i++) {
@@ -105,7 +105,7 @@ static void check_state(uint32_t floor_before) {
   CHECK(flash.violations == 0);
 }
 
-/** Whatever is pending, resets alone lead back to a model that was confirmed. */
+/** From any pending state, resets alone lead back to a confirmed model. */
 static void check_comes_back(void) {
   if (!was_confirmed) return;
   snapshot *here = malloc(sizeof *here);
@@ -117,7 +117,7 @@ static void check_comes_back(void) {
   free(here);
 }
 
-/** Keeps a state that is new. */
+/** Adds a state if it is new. */
 static void arrive(uint32_t floor_before) {
   transitions++;
   check_state(floor_before);

@@ -73,7 +73,7 @@ static void check_device(void) {
   }
 }
 
-/** What is verified is Sig_structure of RFC 9052: an array of context, header, nothing, and the manifest as a byte string. */
+/** Sig_structure of RFC 9052 is verified: an array of context, header, nothing, and the manifest as a byte string. */
 static void check_signatures(void) {
   static const uint8_t begin[] = {0x84, 0x6a, 'S', 'i', 'g', 'n', 'a', 't', 'u', 'r', 'e', '1', 0x43, 0xa1, 0x01, 0x27, 0x40};
   atoll_image image;
@@ -130,7 +130,7 @@ static bool accepted(const char *kind, const char *name) {
   return true;
 }
 
-/** An image has one encoding: what says the same in other bytes is refused. */
+/** An image has one encoding: other encodings of the same content are refused. */
 static void check_other_encodings(void) {
   atoll_image image;
   atoll_signature signature;
@@ -236,7 +236,7 @@ static void check_console(void) {
   }
 }
 
-/** What a fleet's device says over its port, one message after another. */
+/** The messages that a fleet device sends over its port, one after another. */
 typedef struct said {
   char topic[ATOLL_TOPIC_BYTES];
   uint8_t payload[2048];

@@ -47,7 +47,7 @@ TflmRuntime::TflmRuntime(const tflite::MicroOpResolver &resolver, const uint8_t 
 atoll_load_result TflmRuntime::Load(const uint8_t *model, uint32_t bytes, const char **detail) {
   if (interpreter_ != nullptr) interpreter_->~MicroInterpreter();
   interpreter_ = nullptr;
-  // TFLM trusts its models; one that came over a wire is looked at first.
+  // TFLM trusts its models; one that was received over a wire is verified first.
   flatbuffers::Verifier verifier(model, bytes);
   if (!tflite::VerifyModelBuffer(verifier)) {
     *detail = "the model is not a whole flatbuffer";

@@ -16,7 +16,7 @@ extern "C" {
 
 namespace atoll_tflm {
 
-/** Keeps the ticks of each operator of the last invoke. */
+/** Records the ticks of each operator in the last invoke. */
 class OperatorTicks : public tflite::MicroProfilerInterface {
  public:
   static constexpr uint32_t kMost = 256;
@@ -38,8 +38,9 @@ class OperatorTicks : public tflite::MicroProfilerInterface {
 class TflmRuntime {
  public:
   /**
-   * @param resolver has every operator that models may use; `atoll export --format resolver` writes one for a model
-   * @param operators builtin codes of these, which the device tells its hosts
+   * @param resolver contains every operator that models may use; `atoll export --format resolver` writes one for a
+   * model
+   * @param operators their builtin codes, which the device reports
    * @param arena aligned to 16
    * @param profile the kernel profile that the build equals: tflm-reference, or cmsis-nn with Arm's kernels
    */
@@ -59,7 +60,7 @@ class TflmRuntime {
   size_t arena_bytes_;
   OperatorTicks ticks_;
   const tflite::Model *model_ = nullptr;
-  /** Made anew for every model, in place: nothing is allocated. */
+  /** Constructed again for every model, in place: nothing is allocated. */
   tflite::MicroInterpreter *interpreter_ = nullptr;
   alignas(tflite::MicroInterpreter) unsigned char storage_[sizeof(tflite::MicroInterpreter)];
   atoll_inference port_;

@@ -32,7 +32,7 @@ Resolver &Operators() {
 
 extern "C" {
 
-// What TFLM says goes nowhere: the serial line is the protocol's.
+// TFLM's log output is discarded: the serial line belongs to the protocol.
 void DebugLog(const char *, va_list) {}
 int DebugVsnprintf(char *, size_t, const char *, va_list) { return 0; }
 

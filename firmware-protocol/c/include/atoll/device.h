@@ -13,16 +13,19 @@
 extern "C" {
 #endif
 
-/** May hold anything until it is erased; is erased and takes bytes; holds an image that is not written any more. */
+/**
+ * Unknown: any content, until it is erased. Open: erased, takes bytes. Sealed: contains an image, and is not written
+ * any more.
+ */
 typedef enum atoll_slot_phase { ATOLL_SLOT_UNKNOWN, ATOLL_SLOT_OPEN, ATOLL_SLOT_SEALED } atoll_slot_phase;
 
-/** What is known of a slot. All but `bytes` of an open slot is kept in flash. */
+/** The state of a slot. All of it but `bytes` of an open slot is stored in flash. */
 typedef struct atoll_slot {
   atoll_slot_phase phase;
   bool tested, pending, confirmed;
   uint8_t attempts;
   uint32_t bytes;
-  /** How long the image of an open slot will be; 0: not known. */
+  /** Length of the image in an open slot; 0 if unknown. */
   uint32_t expected;
 } atoll_slot;
 
@@ -34,9 +37,12 @@ typedef struct atoll_store {
   uint32_t sequence;
   /** The highest counter of any confirmed image; it never decreases. */
   uint32_t floor;
-  /** Where the next record goes: sector, and place in it; and the sector that holds the newest. */
+  /** Sector and position of the next record, and the sector with the newest one. */
   uint32_t record_sector, record_index, newest_sector;
-  /** From here on an open slot is erased again, sector by sector, before it is written: power failed while it was. */
+  /**
+   * From here on, an open slot is erased again sector by sector before it is written, since power failed during a
+   * write.
+   */
   uint32_t erase_from[2];
   /** The last bytes of an open slot, until they fill a unit. */
   uint8_t tail[ATOLL_FLASH_UNIT_BYTES];
@@ -54,7 +60,7 @@ typedef struct atoll_compressed {
   bool under_way;
   uint32_t received;
   uint32_t block_bytes, block, image_bytes;
-  /** Of `held`: the header first, then a block with its length before it. */
+  /** Bytes in `held`: first the header, then a block with its length before it. */
   uint32_t held_bytes;
   uint8_t held[2 + ATOLL_INFLATE_BYTES + 16];
   uint8_t block_data[ATOLL_INFLATE_BYTES];
@@ -75,17 +81,23 @@ typedef struct atoll_device {
 #endif
 } atoll_device;
 
-/** Reads the records, counts a boot of a pending model, and loads the active one. @return false where the flash cannot be used */
+/**
+ * Reads the records, counts a boot of a pending model, and loads the active one.
+ * @return false if the flash cannot be used
+ */
 bool atoll_device_boot(atoll_device *device, const atoll_system *system, const atoll_flash *flash, const atoll_inference *inference);
 
 /**
  * Answers one packet.
  * @param answer room for ATOLL_PACKET_BYTES
- * @return length of the answer; 0 for bytes that are no request
+ * @return length of the response; 0 for bytes that are not a request
  */
 uint32_t atoll_device_answer(atoll_device *device, const uint8_t *packet, uint32_t length, uint8_t *answer);
 
-/** To be called when the answer is sent, and now and then: resets where that was asked for, gives up models that are not confirmed. */
+/**
+ * To be called after each response, and periodically: performs a requested reset, and gives up models that are not
+ * confirmed in time.
+ */
 void atoll_device_poll(atoll_device *device);
 
 #ifdef __cplusplus

@@ -12,21 +12,24 @@ extern "C" {
 
 typedef struct atoll_flash {
   void *context;
-  /** Where the area can be read; aligned as the runtime wants models to be. */
+  /** The address of the area; aligned as the runtime requires for models. */
   const uint8_t *memory;
-  /** What erase takes at once. */
+  /** Size of a sector, the unit of erasure. */
   uint32_t sector_bytes;
-  /** What is written at once, and only once between erasures: 1 to ATOLL_FLASH_UNIT_BYTES, a power of two. */
+  /**
+   * Size of the unit that is written at once, and only once between erasures: 1 to ATOLL_FLASH_UNIT_BYTES, a power of
+   * two.
+   */
   uint32_t unit_bytes;
   /** A multiple of sector_bytes. */
   uint32_t slot_bytes;
-  /** Fills the sector at this offset with ones. */
+  /** Erases the sector at this offset: all its bits become 1. */
   bool (*erase)(void *context, uint32_t offset);
-  /** Whole units, all of them erased before. */
+  /** Writes whole units, all of which are erased. */
   bool (*write)(void *context, uint32_t offset, const uint8_t *bytes, uint32_t length);
 } atoll_flash;
 
-/** What the area takes in all. */
+/** Total size of the area. */
 static inline uint32_t atoll_flash_bytes(const atoll_flash *flash) { return 2 * flash->slot_bytes + 2 * flash->sector_bytes; }
 
 #ifdef __cplusplus

@@ -17,7 +17,7 @@ static const char usage[] =
     "                          [--die-at STATE] %s"
     "Takes rollouts and answers SMP packets until it is ended. It ends by itself when it has reported STATE: for tests.\n";
 
-/** What the callbacks of the library see. */
+/** Context of the library's callbacks. */
 static struct {
   struct mosquitto *client;
   atoll_fleet fleet;
@@ -62,7 +62,7 @@ static void on_message(struct mosquitto *client, void *object, const struct mosq
   atoll_fleet_message(&self.fleet, message->topic, payload, (uint32_t)message->payloadlen, answer);
 }
 
-/** HOST:PORT, cut into two. */
+/** HOST:PORT, split in two. */
 static int port_of(char *broker) {
   char *colon = strrchr(broker, ':');
   if (colon == NULL) return 1883;
@@ -70,7 +70,7 @@ static int port_of(char *broker) {
   return atoi(colon + 1);
 }
 
-/** Whether the last report says this state. */
+/** Whether the last report contains this state. */
 static bool has_reported(const char *state) {
   return self.fleet.report_bytes > 0 && memmem(self.fleet.report, self.fleet.report_bytes, state, strlen(state)) != NULL;
 }

@@ -19,7 +19,7 @@ typedef struct timer_registers {
 } timer_registers;
 #define TIMER ((timer_registers *)0x40000000u)
 
-/** FPGA's counter of hundredths of a second. */
+/** The FPGA's counter of hundredths of a second. */
 #define COUNTER_100HZ (*(volatile uint32_t *)0x40028014u)
 
 /** Armv7-M. */

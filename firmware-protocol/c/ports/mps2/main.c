@@ -32,7 +32,7 @@ static void reset(void *context) {
   }
 }
 
-/** What is left of the watchdog's time; 0: nobody watches. */
+/** Remaining time of the watchdog; 0: off. */
 static volatile uint32_t watched_ms;
 
 void systick(void);
@@ -42,7 +42,10 @@ void systick(void) {
   if (watched_ms == 0) reset(NULL);
 }
 
-/** Counted in interrupts, which are let through only meanwhile: QEMU's own watchdog ends at once when time is counted in instructions. */
+/**
+ * Counted in interrupts, which are enabled only while a model runs. QEMU's own watchdog expires at once if time is
+ * counted in instructions.
+ */
 static void watchdog(void *context, uint32_t ms) {
   (void)context;
   __asm volatile("cpsid i");
@@ -61,7 +64,7 @@ static bool erase(void *context, uint32_t offset) {
   return true;
 }
 
-/** As flash does: bits only go from 1 to 0. */
+/** Like flash: bits change from 1 to 0 only. */
 static bool write(void *context, uint32_t offset, const uint8_t *bytes, uint32_t length) {
   (void)context;
   for (uint32_t i = 0; i < length; i++) psram[offset + i] &= bytes[i];
@@ -83,7 +86,7 @@ static void begin_serial(void) {
   UART->interrupt = 2;
 }
 
-/** Sleeps until a byte comes, or a tenth of a second has gone. Interrupts stay masked: pending ones wake all the same. */
+/** Sleeps until a byte arrives, or for a tenth of a second. Interrupts remain masked: pending ones end the sleep. */
 static void doze(void) {
   __asm volatile("wfi");
   INTERRUPT_STATE = SYSTICK_PENDING_CLEAR;

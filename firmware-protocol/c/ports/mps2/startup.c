@@ -22,7 +22,7 @@ void start(void) {
   restart();
 }
 
-/** A fault is a boot that failed: the store counts it. */
+/** A fault counts as a failed boot. */
 void restart(void) {
   RESET_CONTROL = RESET_REQUEST;
   for (;;) {

@@ -55,7 +55,7 @@ bool posix_board_option(posix_board *board, const char *name, const char *value)
   return true;
 }
 
-/** The file as memory, filled up with blanks; anonymous memory without a file. */
+/** The file mapped into memory and padded with blank bytes; without a file, anonymous memory. */
 static uint8_t *open_area(const char *path, size_t bytes) {
   const int fd = path == NULL ? -1 : open(path, O_RDWR | O_CREAT, 0644);
   if (path != NULL && fd < 0) return NULL;

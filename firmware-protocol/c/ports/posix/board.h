@@ -18,11 +18,11 @@ typedef struct posix_board {
 extern const char posix_board_options[];
 
 void posix_board_init(posix_board *board);
-/** Takes an option and its value. @return false where it is none of these; ends the program where its value is wrong */
+/** Processes an option and its value. @return false if the option is unknown; exits if its value is invalid */
 bool posix_board_option(posix_board *board, const char *name, const char *value);
-/** Sets up what the options say, and boots. @return false, with errno or a message, where that fails */
+/** Applies the options and boots. @return false on failure, with errno or a message */
 bool posix_board_start(posix_board *board);
-/** To be called after every answer: resets where that was asked for. @return whether it has started anew */
+/** To be called after every response: performs a requested reset. @return whether the board was restarted */
 bool posix_board_poll(posix_board *board);
 
 #endif

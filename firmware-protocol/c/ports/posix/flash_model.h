@@ -7,21 +7,24 @@
 
 typedef struct atoll_flash_model {
   atoll_flash flash;
-  /** The area, and for each unit whether something has been written there since it was erased. */
+  /** The area, and for each unit whether it was written since its erasure. */
   uint8_t *bytes;
   bool *written;
-  /** Writes of a unit and erasures of a sector so far. */
+  /** Number of unit writes and sector erasures so far. */
   uint32_t steps;
-  /** Power fails in this step, and nothing changes any more; 0: never. */
+  /** Power fails in this step, and nothing changes afterwards; 0: never. */
   uint32_t fail_at;
   bool dead;
-  /** What a failing step leaves half done depends on it. */
+  /** Determines what the failing step leaves half done. */
   uint32_t seed;
-  /** Units that were written without having been erased: faults of the caller. */
+  /** Number of units that were written without an erasure: faults of the caller. */
   uint32_t violations;
 } atoll_flash_model;
 
-/** @param bytes of the whole area, as they are; aligned to 16. @param written as many as the area has units */
+/**
+ * @param bytes of the whole area, unchanged, aligned to 16
+ * @param written one per unit
+ */
 void atoll_flash_model_init(atoll_flash_model *model, uint8_t *bytes, bool *written, uint32_t slot_bytes, uint32_t sector_bytes, uint32_t unit_bytes);
 
 #endif

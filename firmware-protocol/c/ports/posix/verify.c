@@ -17,7 +17,7 @@ static struct {
 } trusted[KEYS];
 static uint32_t count;
 
-/** As its id is made from: 32 bytes of Ed25519, or an uncompressed point. */
+/** In the form that the key id is computed from: 32 bytes for Ed25519, or an uncompressed point. */
 static size_t raw_key(EVP_PKEY *key, uint8_t algorithm, uint8_t raw[65]) {
   size_t length = 65;
   if (algorithm == ATOLL_EDDSA) return EVP_PKEY_get_raw_public_key(key, raw, &length) == 1 ? length : 0;
@@ -41,7 +41,7 @@ bool verify_trust(const char *path) {
   return true;
 }
 
-/** r and s as OpenSSL takes them. @return its length, 0 where it fails */
+/** r and s in OpenSSL's form. @return the length; 0 on failure */
 static int der_of(const uint8_t *signature, uint8_t **der) {
   ECDSA_SIG *parts = ECDSA_SIG_new();
   const int half = SIGNATURE_BYTES / 2;

@@ -4,7 +4,10 @@
 
 #include "atoll/system.h"
 
-/** Trusts the public key of a PEM file from now on. @return false where it is none, or this was built without OpenSSL */
+/**
+ * Adds the public key of a PEM file to the trusted ones.
+ * @return false if it is not a key, or without OpenSSL in this build
+ */
 bool verify_trust(const char *path);
 
 /** For atoll_system. */

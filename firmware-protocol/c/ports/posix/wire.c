@@ -21,13 +21,13 @@ enum { HEADER_BYTES = 8 };
 struct wire {
   enum { PTY, TCP, UDP } kind;
   char uri[64];
-  /** The pseudo-terminal, the listening socket, or the socket. */
+  /** The pseudo-terminal, the listening socket, or the UDP socket. */
   int fd;
-  /** The one client of a TCP port; the terminal's other end, which keeps it alive. */
+  /** The client of a TCP port; the other end of the terminal, which keeps it open. */
   int peer;
   struct sockaddr_in from;
   atoll_console console;
-  /** Bytes that have come and are not taken yet. */
+  /** Bytes that were received and not processed yet. */
   uint8_t input[4096];
   uint32_t input_at, input_end;
   uint8_t packet[ATOLL_PACKET_BYTES];
@@ -82,7 +82,7 @@ static bool readable(int fd, int timeout_ms) {
   return poll(&wait, 1, timeout_ms) == 1;
 }
 
-/** Takes bytes off the input until a packet is whole. @return its length, or 0 */
+/** Processes input until a packet is complete. @return its length, or 0 */
 static uint32_t take_console(wire *line, uint8_t *packet) {
   while (line->input_at < line->input_end) {
     const uint32_t length = atoll_console_take(&line->console, line->input[line->input_at++]);
@@ -121,7 +121,7 @@ static void forget_client(wire *line) {
   line->packet_bytes = line->skip = 0;
 }
 
-/** Reads what has come. @return false where there is nothing */
+/** Reads what was received. @return false if nothing was */
 static bool fill(wire *line, int timeout_ms) {
   if (line->kind == TCP && line->peer < 0) {
     if (!readable(line->fd, timeout_ms)) return false;

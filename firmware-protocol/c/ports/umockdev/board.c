@@ -54,7 +54,7 @@ static void count_transfer(void) {
   if (++board.transfers == board.unplug_at) usbfs_unplug();
 }
 
-/** The host's packet is whole when a USB packet of it was short. */
+/** A packet of the host is complete when a USB packet of it is short. */
 static int32_t take_out(uint8_t endpoint, const uint8_t *bytes, uint32_t length) {
   (void)endpoint;
   const int32_t taken = (int32_t)length;

@@ -25,7 +25,7 @@ static uint8_t flash[FLASH];
 static struct {
   bool dfuse;
   uint8_t state, status, alternate;
-  /** What the last download asks for; done when the host asks for the status. */
+  /** The operation requested by the last download, performed when the host asks for the status. */
   uint16_t block;
   uint8_t data[TRANSFER];
   uint32_t length, address, next, writes, fail_at, requests, unplug_at;
@@ -36,7 +36,7 @@ static void fail(uint8_t status) {
   dfu.status = status;
 }
 
-/** The sector at an address, as an offset in the flash. @return its bytes; 0 where none begins there or lies around it */
+/** The sector at an address, as an offset in the flash. @return its size; 0 if no sector starts there or contains it */
 static uint32_t sector_around(uint32_t address, uint32_t *start) {
   *start = 0;
   for (size_t i = 0; i < sizeof sectors / sizeof *sectors; i++) {
@@ -54,7 +54,7 @@ static void erase(uint32_t address) {
   else memset(flash + start, 0xff, bytes);
 }
 
-/** Flash takes what is erased, or the same again. */
+/** Flash accepts writes to erased bytes, or of equal values. */
 static void program(uint32_t at, const uint8_t *bytes, uint32_t length, uint32_t end) {
   if (at > end || length > end - at) {
     fail(ERR_ADDRESS);
@@ -75,7 +75,7 @@ static void program(uint32_t at, const uint8_t *bytes, uint32_t length, uint32_t
 
 static uint32_t plain_start(void) { return dfu.alternate == 0 ? 0 : PLAIN_AREA; }
 
-/** What the last download asked for. */
+/** The operation requested by the last download. */
 static void execute(void) {
   if (!dfu.dfuse) {
     // An area is erased with its first block.
@@ -117,7 +117,7 @@ static int32_t upload(uint16_t block, uint8_t *data, uint32_t length) {
   return (int32_t)given;
 }
 
-/** The status, and what it brings about: work is done while the host waits. */
+/** The status. The pending operation is performed while the host waits. */
 static int32_t get_status(uint8_t *data) {
   uint8_t shown = dfu.state;
   if (dfu.state == DNLOAD_SYNC && dfu.dfuse) shown = dfu.state = DNBUSY;

@@ -13,7 +13,7 @@
 #include "usbfs.h"
 
 enum { DESCRIBE = 'd', CONTROL = 'c', OUT = 'o', INPUT = 'i', RESET = 'r' };
-/** Answers beside those of usbfs.h: the plug has been pulled, and the device has become another one. */
+/** Results in addition to those of usbfs.h: the device was unplugged, or became another one. */
 enum { UNPLUGGED = -3, CHANGED = -4 };
 enum { HEADER = 16, SETUP_AT = 8, LARGEST_DESCRIPTION = 4096, IDS = 8, DEVICE_IN = 0x80 };
 
@@ -52,7 +52,7 @@ static void all_in(uint8_t *bytes, size_t length) {
   }
 }
 
-/** @param out what goes to the device; NULL where `length` is room for what comes from it */
+/** @param out data for the device; NULL if `length` is the room for data from it */
 static int32_t ask(uint8_t kind, uint8_t endpoint, const uint8_t *setup, const uint8_t *out, uint32_t length, uint8_t *in) {
   uint8_t header[HEADER] = {kind, endpoint};
   put_u32(header + 4, length);
@@ -84,7 +84,7 @@ static int32_t give_in(uint8_t endpoint, uint8_t *bytes, uint32_t room) { return
 
 static void reset(void);
 
-/** What the device is now: its ids, its speed, and its descriptors. */
+/** The current device: its ids, speed and descriptors. */
 static const usbfs_gadget *describe(void) {
   current ^= 1;
   uint8_t *bytes = descriptions[current];

@@ -20,13 +20,13 @@ typedef struct pending {
   bool done;
 } pending;
 
-/** One at a time: the testbed calls from a thread of its own. */
+/** One at a time, since the testbed calls from its own thread. */
 static struct {
   const usbfs_gadget *gadget;
   pending urbs[URBS];
   uint32_t count;
   atomic_bool unplugged;
-  /** What it is to become: the main thread does it. */
+  /** The next device; the main thread makes the change. */
   _Atomic(const usbfs_gadget *) next;
 } usb;
 
@@ -37,7 +37,9 @@ void usbfs_become(const usbfs_gadget *other) {
   usb.next = other;
 }
 
-/** @param at where in the buffer the bytes go: a control transfer's set-up packet comes before them, and is not counted */
+/**
+ * @param at offset of the data in the buffer; for a control transfer it follows the setup packet, which does not count
+ */
 static void finish(pending *urb, int status, int at, const uint8_t *bytes, uint32_t length) {
   const int actual = (int)length;
   if (bytes != NULL && length > 0) umockdev_ioctl_data_update(urb->buffer, at, (guint8 *)(uintptr_t)bytes, actual);
@@ -46,7 +48,7 @@ static void finish(pending *urb, int status, int at, const uint8_t *bytes, uint3
   urb->done = true;
 }
 
-/** How a transfer ends that the device has not taken: it stalls, or it is there no more. */
+/** Status of a transfer that the device did not accept: it stalled or was unplugged. */
 static int refused(void) { return usb.unplugged ? -ESHUTDOWN : -EPIPE; }
 
 static int32_t string_descriptor(uint8_t index, uint8_t *out) {
@@ -100,7 +102,7 @@ static const struct usbdevfs_urb *urb_of(const pending *urb) { return (const str
 
 static bool is_waiting_read(const pending *urb) { return !urb->done && urb_of(urb)->type != USBDEVFS_URB_TYPE_CONTROL && (urb_of(urb)->endpoint & IN) != 0; }
 
-/** Gives what the device has to say to the reads that wait for it, of each endpoint the first one first. */
+/** Completes waiting reads with data from the device, the first one of each endpoint first. */
 static void serve_reads(void) {
   bool silent[1 << 8] = {false};
   for (uint32_t i = 0; i < usb.count && usb.gadget->give_in != NULL; i++) {
@@ -117,7 +119,7 @@ static void serve_reads(void) {
   }
 }
 
-/** Reads that wait end, as they do when nobody has claimed their interface any more. */
+/** Ends waiting reads, as when their interface is released. */
 static void end_reads(void) {
   for (uint32_t i = 0; i < usb.count; i++)
     if (is_waiting_read(&usb.urbs[i])) finish(&usb.urbs[i], -ENOENT, 0, NULL, 0);
@@ -140,7 +142,7 @@ static int submit(UMockdevIoctlData *arg) {
   return 0;
 }
 
-/** Hands the first URB back that is done. */
+/** Returns the first completed URB. */
 static int reap(UMockdevIoctlData *arg) {
   for (uint32_t i = 0; i < usb.count; i++) {
     if (!usb.urbs[i].done) continue;
@@ -167,7 +169,7 @@ static int discard(UMockdevIoctlData *arg) {
   return EINVAL;
 }
 
-/** As the system does: what was under way ends, can be reaped, and then there is no device any more. */
+/** Like the kernel: pending transfers end and can be reaped; afterwards there is no device. */
 static int handle_unplugged(gulong request, UMockdevIoctlData *arg) {
   for (uint32_t i = 0; i < usb.count; i++)
     if (!usb.urbs[i].done) finish(&usb.urbs[i], -ESHUTDOWN, 0, NULL, 0);
@@ -241,7 +243,7 @@ static gboolean handle_ioctl(UMockdevIoctlBase *self, UMockdevIoctlClient *clien
 static void atoll_usb_class_init(AtollUsbClass *class) { class->parent.handle_ioctl = handle_ioctl; }
 static void atoll_usb_init(AtollUsb *self) { (void)self; }
 
-/** A device at a port of bus 1, as umockdev takes it. Whatever it becomes, it stays at its port. */
+/** A device at a port of bus 1, in umockdev's form. It stays at that port when it becomes another device. */
 static char *description(const usbfs_gadget *gadget, uint32_t number) {
   GString *hex = g_string_new(NULL);
   for (size_t i = 0; i < gadget->descriptor_bytes; i++) g_string_append_printf(hex, "%02X", gadget->descriptors[i]);
@@ -269,7 +271,7 @@ static bool plug_in(UMockdevTestbed *testbed, UMockdevIoctlBase *handler, const 
   return done;
 }
 
-/** Its node goes, and another device comes, of which the system tells those who listen. */
+/** Removes the device node and adds another device, which the kernel announces. */
 static void become(UMockdevTestbed *testbed, UMockdevIoctlBase *handler, const usbfs_gadget *next, uint32_t number) {
   char *port = g_strdup_printf("/sys/devices/usb1/1-%u", PORT);
   umockdev_testbed_uevent(testbed, port, "remove");
