@@ -1,5 +1,5 @@
-// Any messages of a broker, one after another, to a device of a fleet with an active model. Input: messages, each behind a byte that says on which
-// topic it comes, and its length in two bytes.
+// Arbitrary messages from a broker to a fleet device with an active model. Input: messages, each preceded by a byte
+// that selects its topic, and by its length in two bytes.
 #include <stdlib.h>
 #include <string.h>
 
@@ -59,7 +59,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     if (length > size - at) length = size - at;
     char topic[ATOLL_TOPIC_BYTES];
     if (kind == 3 || kind > 4) {
-      // A block of whatever is fetched, if anything is: its number is the first byte.
+      // A block of the bundle being fetched, if any: the first byte is its number.
       strcpy(topic, fleet.topic);
       char *end = strrchr(topic, '/');
       if (end != NULL && strchr(end, '+') != NULL) {
@@ -73,7 +73,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     board.ms += 1000;
     at += length;
   }
-  // A model still runs, or waits to be confirmed, and flash was written as flash may be.
+  // A model runs or waits to be confirmed, and flash was written correctly.
   if (flash.violations > 0 || device.store.active == 2) abort();
   return 0;
 }

@@ -1,4 +1,4 @@
-// Any bytes as a model: the runtime refuses them, or runs within its arena.
+// Arbitrary bytes as a model: the runtime refuses them, or runs within its arena.
 #include <string.h>
 
 #include "atoll_runtime.h"
@@ -21,7 +21,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     const atoll_tensor tensor = inference.input(&runtime, i);
     memset(tensor.data, 0x55, tensor.bytes);
   }
-  // A model may ask for more work than a fuzzer has time for.
+  // Limits the work of a model to the time of a fuzzer.
   (void)inference.invoke(&runtime);
   return 0;
 }

@@ -1,5 +1,5 @@
-// Any packets, one after another, to a device with an active model; and any bytes on its console line. Input: packets, each behind its length
-// in two bytes; an odd first byte sends all of it down the line instead.
+// Arbitrary packets to a device with an active model, and arbitrary bytes on its console line. Input: packets, each
+// preceded by its length in two bytes; if the first byte is odd, all of it is sent over the line instead.
 #include <stdlib.h>
 #include <string.h>
 
@@ -43,7 +43,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
       at += length;
     }
   }
-  // It still answers, the model still runs, and flash was written as flash may be.
+  // The device still responds, the model still runs, and flash was written correctly.
   static const uint8_t echo[] = {0x0a, 0, 0, 4, 0, 0, 1, 0, 0xa1, 0x61, 'd', 0x60};
   if (atoll_device_answer(&device, echo, sizeof echo, answer) != 12 || flash.violations > 0 || device.store.active == 2) abort();
   return 0;

@@ -1,5 +1,5 @@
-// A small int8 runtime with the operators of the MLPerf Tiny models, whose results equal TFLite Micro's reference kernels to the last bit. It
-// is there so that the protocol can be tried without any other library; products will want adapters/tflm.
+// A small int8 runtime with the operators of the MLPerf Tiny models, whose results equal TFLite Micro's reference
+// kernels to the last bit. With it the protocol can be tried without any other library; products use adapters/tflm.
 #ifndef ATOLL_RUNTIME_H
 #define ATOLL_RUNTIME_H
 

@@ -54,7 +54,7 @@ int32_t atoll_one_over_one_plus(int32_t a) {
   const int32_t constant_48_over_17 = 1515870810, constant_minus_32_over_17 = -1010580540;
   const int64_t sum = (int64_t)a + INT32_MAX;
   const int32_t half = (int32_t)((sum + (sum >= 0 ? 1 : -1)) / 2);
-  // Three steps of Newton and Raphson, in Q2.29.
+  // Three Newton-Raphson steps, in Q2.29.
   int32_t x = atoll_wrapping_add(constant_48_over_17, atoll_high_mul(half, constant_minus_32_over_17));
   for (int i = 0; i < 3; i++) {
     const int32_t one_minus = atoll_wrapping_add(1 << 29, -atoll_high_mul(half, x));

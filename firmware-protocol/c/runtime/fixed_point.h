@@ -1,4 +1,5 @@
-// Fixed-point arithmetic of TFLite Micro's reference kernels (tensorflow/lite/kernels/internal/common.h, gemmlowp fixedpoint.h).
+// Fixed-point arithmetic of TFLite Micro's reference kernels (tensorflow/lite/kernels/internal/common.h, gemmlowp
+// fixedpoint.h).
 #ifndef ATOLL_FIXED_POINT_H
 #define ATOLL_FIXED_POINT_H
 

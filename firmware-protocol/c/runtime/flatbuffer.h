@@ -1,4 +1,4 @@
-// Reads a flatbuffer that may be damaged: every access stays within the bytes, and what does not makes the buffer bad.
+// Reads a flatbuffer that may be damaged: every access is within the bytes; any other access marks the buffer as bad.
 #ifndef ATOLL_FLATBUFFER_H
 #define ATOLL_FLATBUFFER_H
 

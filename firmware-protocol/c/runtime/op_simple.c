@@ -70,7 +70,7 @@ static bool invoke_softmax(const atoll_op *op) {
     const int32_t bits = SUM_INTEGER_BITS - headroom + 31 - 8;
     for (int32_t i = 0; i < depth; i++) {
       const int32_t product = atoll_high_mul(scale, exponential(op, in[i] - largest));
-      // 31 bits and more leave nothing.
+      // With 31 bits or more the result is 0.
       const int32_t value = (bits > 30 ? 0 : atoll_shift_right(product, bits)) + INT8_MIN;
       out[i] = (int8_t)(value < INT8_MAX ? value : INT8_MAX);
     }

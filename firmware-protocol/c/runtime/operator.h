@@ -1,5 +1,5 @@
-// What the operators of the built-in runtime share. Each has a file with a prepare function, which checks types and shapes once and keeps what
-// invoke needs, and an invoke function, which trusts it.
+// Shared by the operators of the built-in runtime. Each has a file with a prepare function, which checks types and
+// shapes once and stores what invoke needs, and an invoke function, which relies on it.
 #ifndef ATOLL_OPERATOR_H
 #define ATOLL_OPERATOR_H
 

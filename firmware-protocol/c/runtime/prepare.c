@@ -81,7 +81,8 @@ atoll_load_result atoll_weighted_of(atoll_prepare *prepare, atoll_weighted *weig
   if (multipliers == NULL || shifts == NULL) return ATOLL_ARENA_TOO_SMALL;
   for (int32_t c = 0; c < channels; c++) {
     const float scale = atoll_fb_element_f32(prepare->fb, filter->scales, scales == 1 ? 0 : (uint32_t)c);
-    // For one scale the dense kernels multiply in float32, all others in double (kernel_util.cc, GetQuantizedConvolutionMultipler).
+    // With a single scale, dense kernels multiply in float32, all others in double (kernel_util.cc,
+    // GetQuantizedConvolutionMultipler).
     const double product = product_in_float && scales == 1 ? (double)(input->scale * scale) : (double)input->scale * (double)scale;
     atoll_multiplier one;
     if (!atoll_quantize_multiplier(product / (double)output->scale, &one)) return atoll_invalid(prepare, "a scale is out of range");

@@ -1,5 +1,5 @@
-// Loads a model: reads its graph, plans its activations at the beginning of the arena (greedy by size, as TFLite Micro does), and keeps what
-// operators need at the end.
+// Loads a model: reads its graph, plans its activations at the beginning of the arena (greedy by size, like TFLite
+// Micro), and stores the data of the operators at the end.
 #include "atoll_runtime.h"
 
 #include <stddef.h>
@@ -119,7 +119,7 @@ static bool view_of(loader *l, int32_t index, atoll_view *view) {
   const atoll_fb_vector data = atoll_fb_elements(fb, atoll_fb_element_table(fb, l->buffers, (uint32_t)buffer), BUFFER_DATA, 1);
   view->constant = data.count > 0;
   if (view->constant) {
-    // Constants are read where they lie: their place must suit their type.
+    // Constants are read in place: their alignment must suit their type.
     if (data.count != view->bytes || ((uintptr_t)(fb->bytes + data.first)) % width != 0) return false;
     view->data = (uint8_t *)(uintptr_t)(fb->bytes + data.first);
   }
@@ -242,7 +242,7 @@ static atoll_load_result prepare_op(loader *l, uint32_t index) {
   for (uint32_t i = 0; i < 3; i++) {
     const int32_t tensor = i < in.count ? atoll_fb_element_i32(&l->fb, in, i) : NEVER;
     prepare.inputs[i] = (atoll_view){.type = -1};
-    // The shape that RESHAPE is given as a tensor says what the output's shape says.
+    // A shape tensor of RESHAPE repeats the shape of the output.
     if (tensor >= 0 && !resolved(l, tensor, &prepare.inputs[i])) return invalid(l, "a tensor is not whole, or of a type that this runtime does not know");
   }
   if (prepare.inputs[0].type < 0 || !resolved(l, atoll_fb_element_i32(&l->fb, out, 0), &prepare.output)) return invalid(l, "an operator lacks its input");

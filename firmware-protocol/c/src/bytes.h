@@ -1,4 +1,4 @@
-// Numbers in memory, of either byte order and any alignment.
+// Unaligned numbers in memory, little-endian and big-endian.
 #ifndef ATOLL_BYTES_H
 #define ATOLL_BYTES_H
 

@@ -68,7 +68,7 @@ static bool read_container(atoll_reader *reader, uint8_t major, uint32_t *count)
   atoll_reader ahead = *reader;
   uint64_t argument;
   if (!read_of(&ahead, major, &argument)) return false;
-  // Every entry has a byte at least.
+  // Every entry takes at least one byte.
   if (argument != indefinite && argument > (uint64_t)(ahead.end - ahead.at)) return false;
   *count = argument == indefinite ? UINT32_MAX : (uint32_t)argument;
   *reader = ahead;
@@ -83,7 +83,7 @@ bool atoll_at_break(const atoll_reader *reader) { return reader->at < reader->en
 
 bool atoll_skip(atoll_reader *reader) {
   atoll_reader ahead = *reader;
-  // How many values each open container still holds; indefinite until its break.
+  // Number of values left in each open container; an indefinite one ends with a break.
   uint64_t left[DEPTH];
   int depth = 0;
   do {
@@ -143,7 +143,7 @@ static uint32_t head_bytes(uint64_t argument) { return argument < 24 ? 1 : argum
 
 bool atoll_is_deterministic(atoll_bytes bytes) {
   atoll_reader reader = {bytes.at, bytes.at + bytes.length};
-  // Lengths are definite, so nesting needs no stack: a count of the values still to come is enough.
+  // Lengths are definite, so nesting needs no stack: the number of remaining values is sufficient.
   for (uint64_t values = 1; values > 0; values--) {
     const uint8_t *head = reader.at;
     uint8_t major;

@@ -1,4 +1,4 @@
-// The part of CBOR (RFC 8949) that SMP uses. Readers stay within their bytes whatever these say, and never recurse.
+// The part of CBOR (RFC 8949) that SMP uses. Readers stay within their bytes for any input, and never recurse.
 #ifndef ATOLL_CBOR_H
 #define ATOLL_CBOR_H
 

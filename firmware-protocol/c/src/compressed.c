@@ -1,5 +1,5 @@
-// An upload of the compressed form of an image: what its blocks inflate to goes to the inactive slot. What the slot holds already is not
-// written again, so that an upload goes on where an earlier one was cut off.
+// An upload of the compressed form of an image: its inflated blocks are written to the inactive slot. Bytes that the
+// slot already contains are not written again, so that an interrupted upload can be resumed.
 #include "server.h"
 
 #if ATOLL_INFLATE_BYTES > 0

@@ -46,7 +46,7 @@ static uint32_t end_of_line(atoll_console *console) {
   const uint32_t length = atoll_be16(console->frame);
   if (length < 2 || console->bytes > 2 + length || 2 + length > sizeof console->frame) drop(console);
   else if (console->bytes == 2 + length) {
-    // The CRC over packet and CRC together is 0.
+    // The CRC over the packet and its CRC is 0.
     if (atoll_crc16(0, console->frame + 2, length) == 0) {
       console->bytes = 0;
       return length - 2;
@@ -57,7 +57,7 @@ static uint32_t end_of_line(atoll_console *console) {
 }
 
 uint32_t atoll_console_take(atoll_console *console, uint8_t byte) {
-  // No text and no base64 holds these two: they begin a line wherever they stand.
+  // Neither text nor base64 contains these two bytes: they always start a line.
   if (byte == FIRST_1 || byte == NEXT_1) {
     if (console->state == ATOLL_CONSOLE_FRAME) drop(console);
     console->marker = byte;

@@ -1,4 +1,4 @@
-// SMP's console framing, as firmware receives and sends it, byte by byte.
+// SMP's console framing on the device, byte by byte.
 #ifndef ATOLL_CONSOLE_H
 #define ATOLL_CONSOLE_H
 

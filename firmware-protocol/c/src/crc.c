@@ -2,7 +2,7 @@
 
 uint16_t atoll_crc16(uint16_t crc, const uint8_t *bytes, uint32_t length) {
   for (uint32_t i = 0; i < length; i++) {
-    // Four bits at a time, by what the polynomial makes of them: no table.
+    // Four bits at a time, computed from the polynomial: no table.
     uint32_t x = ((uint32_t)crc >> 8) ^ bytes[i];
     x ^= x >> 4;
     crc = (uint16_t)(((uint32_t)crc << 8) ^ (x << 12) ^ (x << 5) ^ x);

@@ -1,4 +1,4 @@
-// Boot, the arena and the server: finds the handler of a packet and frames what it answers.
+// Boot, the arena and the server, which finds the handler of a packet and frames its response.
 #include "bytes.h"
 #include "server.h"
 #include "signature.h"
@@ -32,7 +32,7 @@ atoll_status atoll_load_slot(atoll_device *device, uint8_t slot, atoll_image *im
   const char *detail = NULL;
   device->loaded = ATOLL_NO_SLOT;
   if (state->phase == ATOLL_SLOT_UNKNOWN || state->bytes == 0) return atoll_error(ATOLL_NO_MODEL, "the slot is empty");
-  // A model runs where it lies: what still waits for its unit is written first.
+  // Models run in place: bytes that wait for their unit are written first.
   if (!atoll_store_flush(&device->store, slot)) return file_error(FILE_WRITE_FAILED);
   if (!atoll_image_open(image, atoll_store_bytes(&device->store, slot), state->bytes, &detail)) return atoll_error(ATOLL_IMAGE_INVALID, detail);
   if (image->has_trailer && !atoll_text_is(image->target, device->system->target)) return atoll_error(ATOLL_WRONG_TARGET, "the image is for another target");
@@ -82,7 +82,7 @@ static bool adopt(atoll_device *device) {
   const uint8_t *memory = atoll_store_bytes(&device->store, 0);
   uint32_t end = flash->slot_bytes;
   while (end > 0 && memory[end - 1] == 0xff) end--;
-  // The footer may itself end with blank bytes; images are of whole sixteens.
+  // The footer may end with blank bytes; the length of an image is a multiple of 16.
   end = (end + 15) / 16 * 16;
   atoll_image image;
   const char *detail;
@@ -96,7 +96,7 @@ bool atoll_device_boot(atoll_device *device, const atoll_system *system, const a
   device->activated_ms = system->now_ms(system->context);
   if (!atoll_store_open(&device->store, flash)) return false;
   if (device->store.sequence == 0 && !adopt(device)) return false;
-  // Counted before the model is touched: one that hangs the board is given up all the same.
+  // Counted before the model is loaded, so that a model that hangs the board is given up too.
   if (!atoll_store_count_boot(&device->store)) return false;
   while (device->store.active != ATOLL_NO_SLOT && device->store.slots[device->store.active].pending) {
     if (atoll_load_active(device).rc == SMP_OK) break;

@@ -1,4 +1,4 @@
-// Inputs drawn from a seed: what self-test vectors and challenges run a model on.
+// Inputs generated from a seed, for self-test vectors and challenges.
 #ifndef ATOLL_DRAWING_H
 #define ATOLL_DRAWING_H
 

@@ -1,4 +1,4 @@
-// The way of a device through a rollout. Each poll takes one step, so that what is reported before a long one is on its way.
+// The steps of a device in a rollout. Each poll performs one step, so that the report before a long step is sent first.
 #include "atoll/fleet.h"
 
 #include <stdlib.h>
@@ -114,7 +114,7 @@ static bool running_model(const atoll_fleet *fleet, uint8_t digest[32]) {
 static void report(atoll_fleet *fleet, const char *state, const char *code, const char *detail, const atoll_measured *measured) {
   uint8_t model[32];
   const bool runs = running_model(fleet, model);
-  // A clock that was set since is followed.
+  // The clock may have been set since.
   const uint64_t now = fleet->port->centiseconds(fleet->port->context);
   fleet->sequence = now > fleet->sequence ? now : fleet->sequence + 1;
   atoll_reported reported = {.sequence = fleet->sequence,
@@ -131,7 +131,7 @@ static void report(atoll_fleet *fleet, const char *state, const char *code, cons
   atoll_writer writer = fresh;
   atoll_measured shorter;
   atoll_reported_write(&reported, &writer);
-  // What is too long goes without what can be done without: the outputs, the words, the tags.
+  // A report that is too long omits optional parts: outputs, messages, tags.
   if (writer.full && measured != NULL) {
     shorter = *measured;
     shorter.outputs.length = 0;
@@ -213,11 +213,11 @@ static void take_block(atoll_fleet *fleet, uint32_t n, const uint8_t *data, uint
   atoll_device *device = fleet->device;
   uint8_t *inflated = device->compressed.block_data;
   const atoll_desired *desired = &fleet->desired;
-  // Flash is written from its beginning to its end: what comes early is fetched again.
+  // Flash is written in order: blocks that arrive too early are requested again.
   if (fleet->step != ATOLL_FLEET_FETCHING || n != fleet->block || length > desired->block_bytes + GROWTH) return;
   const uint32_t left = desired->bytes - n * desired->block_bytes;
   const uint32_t expected = left < desired->block_bytes ? left : desired->block_bytes;
-  // An upload by SMP is over now: they share the room in which blocks are inflated.
+  // An upload over SMP ends here: both use the same buffer for inflating.
   device->compressed.under_way = false;
   if (!atoll_inflate(data, length, inflated, expected)) return;
   const atoll_status appended = atoll_append_image(device, inflated, expected);
@@ -245,7 +245,7 @@ static void take_pulled(atoll_fleet *fleet, atoll_bytes message) {
   if (sha.length == 32 && memcmp(sha.at, fleet->desired.sha, 32) == 0) take_block(fleet, n, data.at, data.length);
 }
 
-// ---- what is desired ----
+// ---- the desired model ----
 
 static void withdraw(atoll_fleet *fleet) {
   const atoll_store *store = &fleet->device->store;
@@ -253,7 +253,7 @@ static void withdraw(atoll_fleet *fleet) {
   if (!fleet->has_desired && !pending) return;
   rest(fleet);
   fleet->has_desired = false;
-  // What was never confirmed is given up.
+  // A model that was never confirmed is given up.
   if (atoll_store_fall_back(&fleet->device->store)) (void)atoll_load_active(fleet->device);
   report(fleet, "idle", NULL, NULL, NULL);
 }
@@ -268,7 +268,7 @@ static void desire(atoll_fleet *fleet, atoll_bytes message) {
   }
   if (!atoll_desired_read(message, &desired)) return;
   const bool first = !fleet->has_desired;
-  // The same once more, since brokers repeat themselves; or an agent's word that another has overtaken.
+  // A repetition by the broker, or an agent's message that a newer one has overtaken.
   if (!first && strcmp(desired.rollout, fleet->desired.rollout) == 0 && desired.attempt <= fleet->desired.attempt) return;
   rest(fleet);
   fleet->desired = desired;
@@ -280,7 +280,7 @@ static void desire(atoll_fleet *fleet, atoll_bytes message) {
   if (atoll_store_fall_back(store)) device->loaded = ATOLL_NO_SLOT;
   const uint8_t slot = atoll_store_inactive(store);
   const bool there = holds(fleet, slot);
-  // Given up before this start, since it did not survive its boots.
+  // Given up before this start, since its boots failed.
   if (there && first && store->slots[slot].attempts >= ATOLL_BOOT_ATTEMPTS) {
     report(fleet, "rolled-back", "BOOT_ATTEMPTS", NULL, NULL);
     return;
@@ -348,7 +348,7 @@ static void give_up(atoll_fleet *fleet, const atoll_status *status) {
 /** Verifies the active model (self-test, challenge, latency), and then confirms it. */
 static void prove(atoll_fleet *fleet) {
   atoll_device *device = fleet->device;
-  // Nothing is inflated meanwhile.
+  // No inflating at this time.
   uint8_t *outputs = device->compressed.block_data;
   uint32_t ticks[MEASURED_RUNS];
   atoll_self_test_result tested;
@@ -361,7 +361,7 @@ static void prove(atoll_fleet *fleet) {
     give_up(fleet, &status);
     return;
   }
-  // A model whose inputs cannot be drawn has no challenge.
+  // A model whose inputs cannot be generated has no challenge.
   measured.has_crc = atoll_challenge(device, fleet->desired.seed, CHALLENGE_SAMPLES, NULL, &measured.crc).rc == SMP_OK;
   const uint32_t output_bytes = atoll_output_bytes(device->inference);
   if (fleet->desired.outputs && measured.has_crc && output_bytes > 0) {
@@ -387,7 +387,7 @@ static void prove(atoll_fleet *fleet) {
   report(fleet, "confirmed", NULL, NULL, &measured);
 }
 
-// ---- the outside ----
+// ---- the interface ----
 
 void atoll_fleet_init(atoll_fleet *fleet, atoll_device *device, const atoll_fleet_port *port, const char *name, const atoll_tag *tags, uint32_t tag_count) {
   *fleet = (atoll_fleet){.device = device, .port = port, .name = name, .tags = tags, .tag_count = tag_count, .sequence = port->centiseconds(port->context)};
@@ -406,7 +406,7 @@ void atoll_fleet_connected(atoll_fleet *fleet) {
   (void)port->subscribe(port->context, own_topic(fleet, "/desired"));
   (void)port->subscribe(port->context, own_topic(fleet, "/blk"));
   (void)port->subscribe(port->context, own_topic(fleet, "/smp/req/+"));
-  // What was said last may not have arrived.
+  // The last message may have been lost.
   if (fleet->report_bytes == 0) report(fleet, "idle", NULL, NULL, NULL);
   else send_report(fleet);
   if (fleet->step == ATOLL_FLEET_FETCHING) ask(fleet);
@@ -421,7 +421,7 @@ static void answer_packet(atoll_fleet *fleet, const char *client, const uint8_t 
     put(fleet->topic, client);
     (void)fleet->port->publish(fleet->port->context, fleet->topic, answer, bytes, false);
   }
-  // Another model runs, and not because of a rollout.
+  // Another model became active without a rollout.
   if (before != fleet->device->store.active && fleet->step == ATOLL_FLEET_RESTING) {
     fleet->has_desired = false;
     report(fleet, "idle", NULL, NULL, NULL);

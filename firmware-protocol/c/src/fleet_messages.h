@@ -1,4 +1,4 @@
-// What a device of a fleet hears and says: CBOR maps that atoll.cddl specifies.
+// Messages of a fleet device: the CBOR maps that atoll.cddl specifies.
 #ifndef ATOLL_FLEET_MESSAGES_H
 #define ATOLL_FLEET_MESSAGES_H
 

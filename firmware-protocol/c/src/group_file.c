@@ -1,5 +1,5 @@
-// File group (8) over the two slots, with the offsets and errors of Zephyr's server: an upload at offset 0 begins anew, any other offset must
-// be where the file ends, and a mismatch answers with that length.
+// File group (8) over the two slots, with the offsets and errors of Zephyr's server: an upload at offset 0 starts
+// again, any other offset must equal the length of the file, and the response to a mismatch contains that length.
 #include <string.h>
 
 #include "crc.h"

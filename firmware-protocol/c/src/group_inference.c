@@ -70,7 +70,7 @@ static atoll_status infer(atoll_device *device, atoll_bytes request, atoll_write
   const uint32_t sample_bytes = atoll_input_bytes(inference), result_bytes = atoll_output_bytes(inference);
   if (sample_bytes == 0 || data.length == 0 || data.length % sample_bytes != 0) return atoll_error(ATOLL_OFFSET_NOT_VALID, "no whole number of samples");
   const uint32_t samples = data.length / sample_bytes;
-  // The ticks stand before the outputs, so each takes the five bytes that the longest needs.
+  // The ticks precede the outputs, so each takes five bytes, as many as the longest needs.
   if ((uint64_t)samples * (result_bytes + 5) > ATOLL_CHUNK_BYTES) return atoll_error(ATOLL_OFFSET_NOT_VALID, "the outputs of so many samples exceed an answer");
   atoll_put_map(answer, 2);
   atoll_put_text(answer, "data");

@@ -1,4 +1,4 @@
-// Group 16724: proofs that the device computes what it should, on inputs that both sides draw.
+// Group 16724: verification of the device's results, on inputs that both sides generate.
 #include <string.h>
 
 #include "crc.h"

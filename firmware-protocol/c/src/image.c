@@ -14,7 +14,7 @@ static bool is_sha_of(atoll_bytes sha, const uint8_t *bytes, uint32_t length) {
   return memcmp(digest, sha.at, sizeof digest) == 0;
 }
 
-// An image has one encoding: keys come in the order of atoll.cddl, and none is unknown.
+// An image has one encoding: the keys are in the order of atoll.cddl, without unknown ones.
 
 static bool read_key(atoll_reader *reader, const char *key) {
   atoll_bytes name;

@@ -1,4 +1,4 @@
-// The slot image: a model, and a trailer that says what it is and how to test it.
+// The slot image: a model, and a trailer that describes it and contains its tests.
 #ifndef ATOLL_IMAGE_H
 #define ATOLL_IMAGE_H
 

@@ -1,4 +1,4 @@
-// Writing an image into the inactive slot, plain or as blocks are inflated, within its limits.
+// Writes an image into the inactive slot, plain or from inflated blocks, within its limits.
 #include "server.h"
 
 atoll_status atoll_begin_image(atoll_device *device, uint32_t length) {

@@ -1,4 +1,4 @@
-// Raw deflate (RFC 1951) of a block whose compressed and inflated bytes are both in memory: no window of its own.
+// Raw deflate (RFC 1951) of a block whose compressed and inflated bytes are both in memory: no separate window.
 #include "inflate.h"
 
 #include <string.h>
@@ -84,7 +84,7 @@ static bool inflate_codes(source *from, const code *literals, const code *distan
       continue;
     }
     if (symbol > 285) return false;
-    // 258 has a symbol of its own.
+    // Length 258 has a symbol of its own.
     const uint32_t length = symbol == 285 ? 258 : ranged(from, symbol - 257, 4, 3);
     const uint32_t distance_symbol = decode(from, distances);
     if (distance_symbol >= DISTANCES) return false;
@@ -95,7 +95,7 @@ static bool inflate_codes(source *from, const code *literals, const code *distan
 }
 
 static bool stored(source *from, uint8_t *to, uint32_t room, uint32_t *at) {
-  // Whole bytes that were read ahead belong to the stream still.
+  // Whole bytes that were read ahead are returned to the stream.
   from->at -= from->count / 8;
   from->bits = from->count = 0;
   if (from->end - from->at < 4) return false;

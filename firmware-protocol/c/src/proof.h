@@ -1,4 +1,4 @@
-// Proofs that the device computes what it should, on inputs that both sides draw.
+// Verification of the device's results, on inputs that both sides generate.
 #ifndef ATOLL_PROOF_H
 #define ATOLL_PROOF_H
 

@@ -1,4 +1,4 @@
-// What the groups of commands share: the shape of a handler, statuses, and how a slot's model gets into the arena.
+// Shared by the command groups: the type of a handler, statuses, and loading the model of a slot into the arena.
 #ifndef ATOLL_SERVER_H
 #define ATOLL_SERVER_H
 

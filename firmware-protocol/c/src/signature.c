@@ -18,7 +18,7 @@ bool atoll_signature_read(atoll_bytes encoded, atoll_bytes manifest, uint8_t *he
   uint32_t parts;
   atoll_bytes header, key, signature;
   if (!atoll_is_deterministic(encoded) || !atoll_read_array(&reader, &parts) || parts != 4 || !atoll_read_bytes(&reader, &header)) return false;
-  // Its header is one map of one entry, the algorithm: -8 and -7 as CBOR has them.
+  // The protected header is a map with one entry, the algorithm: -8 or -7, encoded in CBOR.
   if (header.length != 3 || header.at[0] != MAP_OF_ONE || header.at[1] != LABEL_ALGORITHM) return false;
   if (header.at[2] != ATOLL_EDDSA && header.at[2] != ATOLL_ES256) return false;
   if (reader.end - reader.at < 2 || reader.at[0] != MAP_OF_ONE || reader.at[1] != LABEL_KEY) return false;

@@ -1,4 +1,4 @@
-// The signature of a slot image: COSE_Sign1 (RFC 9052) over the manifest, which it does not hold itself.
+// The signature of a slot image: COSE_Sign1 (RFC 9052) over the manifest, which is detached.
 #ifndef ATOLL_SIGNATURE_H
 #define ATOLL_SIGNATURE_H
 

@@ -4,8 +4,8 @@
 #include "crc.h"
 #include "sha256.h"
 
-// A record, little-endian: magic, version, active slot; sequence; phase with flags, and attempts, of each slot; bytes of each that is sealed,
-// expected bytes of each that is open; the floor; zeros; CRC-32.
+// A record, little-endian: magic, version, active slot; sequence number; phase with flags, and attempts, of each slot;
+// length of each sealed slot, expected length of each open one; the floor; zeros; CRC-32.
 enum { RECORD_BYTES = 32, RECORD_VERSION = 1, FLOOR_AT = 20, CRC_AT = 28, BLANK = 0xff, TRIES = 3 };
 enum { FLAG_TESTED = 0x10, FLAG_PENDING = 0x20, FLAG_CONFIRMED = 0x40, PHASE_MASK = 0x03 };
 static const uint16_t record_magic = 0x5441;
@@ -132,8 +132,9 @@ bool atoll_store_open(atoll_store *store, const atoll_flash *flash) {
   store->flash = flash;
   store->active = ATOLL_NO_SLOT;
   if (flash->unit_bytes == 0 || flash->unit_bytes > ATOLL_FLASH_UNIT_BYTES || flash->sector_bytes < 2 * record_stride(flash)) return false;
-  // After a boot the sector of the newest record counts as full, and the first transition goes to the other one, erased for it: records behind
-  // the newest may have been cut short and still read as blank, and such a unit must not be written again.
+  // After a boot the sector of the newest record counts as full, and the first transition erases the other one and
+  // writes there: records after the newest may have been interrupted and still read as blank, and such a unit must not
+  // be written again.
   store->record_sector = store->newest_sector = 1;
   store->erase_from[0] = store->erase_from[1] = flash->slot_bytes;
   store->record_index = records_per_sector(flash);

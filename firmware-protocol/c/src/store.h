@@ -1,6 +1,6 @@
-// Two slots in flash, and the records that say what is in them. A record holds the state of both slots, with a sequence number and a CRC, in
-// units that are written once: the valid record with the highest number holds. Power may fail at any time: a transition is one record, so
-// either the old state holds or the new one.
+// Two slots in flash, and the records of their state. A record contains the state of both slots, with a sequence number
+// and a CRC, in units that are written once; the valid record with the highest number applies. Power may fail at any
+// time: a transition is one record, so either the old or the new state applies.
 #ifndef ATOLL_STORE_H
 #define ATOLL_STORE_H
 

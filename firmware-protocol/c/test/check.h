@@ -1,4 +1,4 @@
-// Counts what holds and what does not.
+// Counts passed and failed checks.
 #ifndef ATOLL_CHECK_H
 #define ATOLL_CHECK_H
 

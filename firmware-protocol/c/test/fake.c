@@ -93,7 +93,7 @@ void fake_ask(atoll_device *device, uint16_t group, uint8_t id, bool write, cons
 }
 
 bool fake_upload(atoll_device *device, const uint8_t *image, uint32_t length) {
-  // Chunks that end in the midst of a unit.
+  // Chunks that end within a unit.
   enum { CHUNK = 203 };
   for (uint32_t off = 0; off < length; off += CHUNK) {
     uint8_t map[512];

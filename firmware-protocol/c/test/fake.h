@@ -1,4 +1,4 @@
-// A device for tests: a runtime that takes any model beginning with M, and a client that asks it.
+// A device for tests: a runtime that accepts any model beginning with M, and a client for it.
 #ifndef ATOLL_FAKE_H
 #define ATOLL_FAKE_H
 

@@ -1,5 +1,5 @@
-// Power fails at every write and every erasure of a push, of a fall-back, and of what the boot after it repairs. Whatever is left half done: the
-// device boots, runs the old model or the new one, whole, and takes the next push.
+// Cuts the power at every write and every erasure of a push, of a fallback, and of the repairs in the following boot.
+// Afterwards the device always boots, runs the complete old or new model, and accepts the next push.
 #include <stdlib.h>
 #include <string.h>
 
@@ -55,7 +55,7 @@ static void check_after(const uint8_t *old, uint32_t old_bytes, const uint8_t *n
   const bool runs_old = old == NULL ? device.store.active == ATOLL_NO_SLOT : active_is(old, old_bytes);
   CHECK(runs_old || active_is(new, new_bytes));
   CHECK(fake_push(&device, new, new_bytes, true) || active_is(new, new_bytes));
-  // A push of what runs pending already is refused a slot: it is confirmed instead.
+  // A push of the model that is already pending gets no slot: it is confirmed instead.
   if (device.store.slots[device.store.active].pending) CHECK(atoll_store_confirm(&device.store, 0));
   CHECK(active_is(new, new_bytes));
   CHECK(device.store.slots[device.store.active].confirmed);
@@ -111,7 +111,7 @@ static void cut_everywhere(bool (*work)(void), const uint8_t *old, uint32_t old_
 /** Cuts the power at every step of an upload, which then resumes at the device's offset. */
 static void resume_everywhere(uint32_t sector_bytes, uint32_t unit_bytes) {
   static uint8_t image[IMAGE_A];
-  // Blank for longer than two sectors, and not at the end.
+  // Blank bytes for more than two sectors, but not at the end.
   for (uint32_t i = 0; i < IMAGE_A; i++) image[i] = i >= 150 && i < 1300 ? 0xff : (uint8_t)(i * 13 | 1);
   for (uint32_t step = 1;; step++) {
     for (uint32_t seed = 1; seed <= SEEDS; seed++) {
@@ -156,7 +156,7 @@ int main(void) {
     uint32_t sector, unit;
   } shapes[] = {{256, 16}, {256, 8}, {512, 32}, {128, 1}};
   for (uint32_t i = 0; i < IMAGE_A; i++) image_a[i] = (uint8_t)(i * 7);
-  // Runs of blank bytes too, which are no sign of the end.
+  // With runs of blank bytes, which do not mark the end.
   for (uint32_t i = 0; i < IMAGE_B; i++) image_b[i] = i % 300 > 200 ? 0xff : (uint8_t)(i * 13);
   memcpy(image_a, "MA", 2);
   memcpy(image_b, "MB", 2);

@@ -1,6 +1,7 @@
 // Explores all states that slot commands, resets and power cuts can reach: from each new state it tries every command,
-// until no new state is found. It checks in each state that the counter floor has not decreased, that nothing runs which
-// is unsigned or older than the floor, and that once a model was confirmed the device always returns to a confirmed one.
+// until no new state is found. It checks in each state that the counter floor has not decreased, that nothing runs
+// which is unsigned or older than the floor, and that once a model was confirmed the device always returns to a
+// confirmed one.
 #include <stdlib.h>
 #include <string.h>
 

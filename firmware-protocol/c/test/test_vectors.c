@@ -1,4 +1,4 @@
-// The golden vectors that the TypeScript side computes (vectors.json), and published ones of what has any.
+// The golden vectors computed by the TypeScript side (vectors.json), and published vectors where they exist.
 #include <string.h>
 
 #include "check.h"
@@ -54,7 +54,7 @@ static void check_device(void) {
   CHECK(answers("profile"));
   runtime.input_bytes = 2;
   runtime.output_bytes = 1;
-  // The output is the input, xor 9: the vector's samples are 1, 2 and 3, 4.
+  // The output is the input xor 9: the samples of the vector are 1, 2 and 3, 4.
   uint8_t request[64], answer[ATOLL_PACKET_BYTES];
   memcpy(request, packet_vectors[PACKET_VECTORS - 1].request.at, packet_vectors[PACKET_VECTORS - 1].request.length);
   request[packet_vectors[PACKET_VECTORS - 1].request.length - 4] = 0;
@@ -66,7 +66,7 @@ static void check_device(void) {
     const vector_bytes *request_bytes = &packet_vectors[i].request, *response = &packet_vectors[i].response;
     CHECK(atoll_is_map((atoll_bytes){request_bytes->at + 8, request_bytes->length - 8}));
     CHECK(atoll_is_map((atoll_bytes){response->at + 8, response->length - 8}));
-    // None is taken for malformed, or for a command that is not there.
+    // None is reported as malformed or as an unknown command.
     const uint32_t got = atoll_device_answer(&device, request_bytes->at, request_bytes->length, answer);
     uint32_t rc = 0;
     CHECK(got > 8 && !atoll_map_uint((atoll_bytes){answer + 8, got - 8}, "rc", &rc));
@@ -85,9 +85,9 @@ static void check_signatures(void) {
   CHECK(signature.algorithm == ATOLL_EDDSA && signature.signature_bytes == 64 && signature.key_id_bytes == signed_key_id.length);
   CHECK(memcmp(signature.key_id, signed_key_id.at, signed_key_id.length) == 0);
   CHECK(memcmp(signature.head, begin, sizeof begin) == 0 && signature.message == image.manifest.at);
-  // The head ends with that of a byte string as long as the manifest.
+  // The head ends with the head of a byte string as long as the manifest.
   CHECK(signature.head_bytes == sizeof begin + 2 && head[sizeof begin] == 0x58 && head[sizeof begin + 1] == signature.message_bytes);
-  // Cut anywhere, or with any byte changed, it stays within its bytes.
+  // Truncated anywhere, or with any byte changed, the reader stays within its bytes.
   uint8_t copy[128];
   CHECK(image.signature.length <= sizeof copy);
   for (uint32_t length = 0; length < image.signature.length; length++) {
@@ -115,7 +115,7 @@ static void check_images(void) {
   uint32_t count, seed;
   atoll_bytes output;
   CHECK(atoll_image_vectors(&image, &reader, &count) && atoll_image_vector(&reader, &seed, &output) && seed == SLOT_IMAGE_SEED && output.length == 3);
-  // Any single byte that is wrong is found, or lies in the padding.
+  // Any single wrong byte is detected, or is padding.
   for (uint32_t i = 0; i < slot_image.length; i++) {
     uint8_t damaged[1024];
     memcpy(damaged, slot_image.at, slot_image.length);
@@ -145,7 +145,7 @@ static void check_other_encodings(void) {
     const atoll_bytes bytes = {other_signatures[i].bytes.at, other_signatures[i].bytes.length};
     CHECK(!(atoll_signature_read(bytes, image.manifest, head, &signature) && accepted("signature", other_signatures[i].name)));
   }
-  // ES256 with s at half the order of P-256, which is the signature, and above, which is the other one that verifies.
+  // ES256 with s at half the order of P-256, which is valid, and above it, which is the other value that verifies.
   uint8_t es256[128];
   memcpy(es256, image.signature.at, image.signature.length);
   uint8_t *s = es256 + image.signature.length - 32;
@@ -227,7 +227,7 @@ static void check_console(void) {
     sent.length = 0;
     atoll_console_send(packet, length, put, &sent);
     CHECK(take(&console, sent.bytes, sent.length) == length && memcmp(console.frame + 2, packet, length) == 0);
-    // A damaged byte loses the packet, and the next one comes.
+    // A damaged byte loses the packet; the next one arrives.
     sent.bytes[sent.length / 2] ^= 1;
     const uint32_t got = take(&console, sent.bytes, sent.length);
     CHECK(got == 0);
@@ -292,7 +292,7 @@ static void check_fleet(void) {
   check_reported(&(atoll_reported){.sequence = 190000000001u, .target = "pico", .state = "idle"}, &reported_vectors[0]);
   check_reported(&(atoll_reported){.sequence = 2, .target = "pico", .state = "confirmed", .tags = &tag, .tag_count = 1, .desired = &about, .model = sha, .measured = &measured}, &reported_vectors[1]);
   check_reported(&(atoll_reported){.sequence = 3, .target = "pico", .state = "failed", .desired = &about, .code = "HASH_MISMATCH", .detail = "why"}, &reported_vectors[2]);
-  // A device that is asked to pull asks for its blocks, and says where it is.
+  // A device in pull mode requests its blocks and reports its position.
   static said last;
   static atoll_fleet fleet;
   static uint8_t answer[ATOLL_PACKET_BYTES];
@@ -309,7 +309,7 @@ static void check_fleet(void) {
   strcat(strcat(topic, board.system.id), "/desired");
   atoll_fleet_message(&fleet, topic, desired_vectors[0].encoded.at, desired_vectors[0].encoded.length, answer);
   CHECK(fleet.step == ATOLL_FLEET_FETCHING && fleet.blocks == 3 && strstr(last.topic, "/blk/req") != NULL);
-  // The first block is missing, of three: the vector asks for the other two, which differs in one byte.
+  // The first of three blocks is missing: the vector requests the other two, and differs in one byte.
   CHECK(last.length == block_request.length);
   uint32_t differences = 0;
   for (uint32_t i = 0; i < last.length; i++) differences += last.payload[i] != block_request.at[i] ? 1u : 0u;

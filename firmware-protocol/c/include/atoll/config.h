@@ -1,4 +1,4 @@
-// Sizes of the device side. Each can be set with -D; all memory is static or the caller's, nothing is allocated.
+// Sizes of the device side. Each can be set with -D. All memory is static or owned by the caller; nothing is allocated.
 #ifndef ATOLL_CONFIG_H
 #define ATOLL_CONFIG_H
 

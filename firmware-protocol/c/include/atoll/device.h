@@ -1,6 +1,7 @@
-// The device side of firmware-protocol/README.md: an SMP server over two slots in flash and one runtime. Give it the three ports, call
-// atoll_device_boot once, then atoll_device_answer for every packet that arrives. It serves one packet at a time: while a self-test runs,
-// nothing else is answered, and the active model's inputs and outputs are lost, since both models share one arena.
+// The device side of firmware-protocol/README.md: an SMP server with two slots in flash and a runtime. Implement the
+// three ports, call atoll_device_boot once, and atoll_device_answer for every received packet. It processes one packet
+// at a time. A self-test blocks all other requests and discards the active model's inputs and outputs, since both
+// models use the same arena.
 #ifndef ATOLL_DEVICE_H
 #define ATOLL_DEVICE_H
 

@@ -1,5 +1,5 @@
-// Port: a NOR flash that can be read as memory, so that models run where they lie. One area of it belongs to the store: slot 0, slot 1, then
-// two sectors of records.
+// Port: a memory-mapped NOR flash, from which models are run directly. The store uses one area: slot 0, slot 1, and two
+// sectors of records.
 #ifndef ATOLL_FLASH_H
 #define ATOLL_FLASH_H
 

@@ -1,6 +1,6 @@
-// A device of a fleet: hears over a broker what it is to run, fetches it block by block, proves it, runs it and reports each step
-// (docs/fleets.md of atoll-agent). Works on an atoll_device, whose SMP packets it answers over the broker as well. The broker is a port:
-// this side knows topics and messages, nothing of MQTT. Nothing is allocated.
+// A device in a fleet: receives its desired model over a broker, fetches it block by block, verifies and runs it, and
+// reports each step (docs/fleets.md of atoll-agent). It is built on an atoll_device, whose SMP packets it also answers
+// over the broker. The broker is a port: this side handles topics and messages, not MQTT. Nothing is allocated.
 #ifndef ATOLL_FLEET_H
 #define ATOLL_FLEET_H
 

@@ -1,4 +1,4 @@
-// Port: what runs a model. One implementation is in runtime/, one for TensorFlow Lite Micro in adapters/tflm/.
+// Port: the runtime for models. runtime/ is one implementation, adapters/tflm/ another for TensorFlow Lite Micro.
 #ifndef ATOLL_INFERENCE_H
 #define ATOLL_INFERENCE_H
 

@@ -1,4 +1,5 @@
-// A device of a fleet as a program: the port of atoll/fleet.h to libmosquitto. Everything runs in one thread: messages are taken between two steps.
+// A fleet device as a program: the port of atoll/fleet.h to libmosquitto. It has a single thread: messages are
+// processed between two steps.
 #define _GNU_SOURCE
 #include <mosquitto.h>
 #include <stdio.h>
@@ -133,7 +134,7 @@ int main(int argc, char **argv) {
       continue;
     }
     if (self.die_at != NULL && has_reported(self.die_at)) {
-      // What was said is on its way first.
+      // Pending messages are sent first.
       for (int i = 0; i < 10; i++) (void)mosquitto_loop(self.client, LOOP_MS, 1);
       return 3;
     }

@@ -1,4 +1,4 @@
-// The parts of Arm's MPS2 boards that the port uses, as QEMU has them (hw/arm/mps2.c; Arm DAI 0386, DAI 0399).
+// The parts of Arm's MPS2 boards that the port uses, as emulated by QEMU (hw/arm/mps2.c; Arm DAI 0386, DAI 0399).
 #ifndef ATOLL_BOARD_H
 #define ATOLL_BOARD_H
 

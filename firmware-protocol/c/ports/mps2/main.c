@@ -1,5 +1,5 @@
-// The device side on Arm's MPS2 boards under QEMU: console lines on UART 0, flash in the PSRAM (which QEMU can keep in a file), the runtime
-// that inference.h is linked with. TARGET and PSRAM come from the Makefile.
+// The device side on Arm's MPS2 boards under QEMU: console framing on UART 0, flash in the PSRAM (which QEMU can keep
+// in a file), and the runtime that is linked. TARGET and PSRAM are set by the Makefile.
 #include <string.h>
 
 #include "atoll/device.h"
@@ -24,7 +24,7 @@ static uint32_t now_ms(void *context) {
 
 static void reset(void *context) {
   (void)context;
-  // The answer's last byte is still on its way.
+  // The last byte of the response is still being sent.
   while (UART->state & UART_TX_FULL) {
   }
   RESET_CONTROL = RESET_REQUEST;
@@ -81,7 +81,7 @@ static void put(void *context, uint8_t byte) {
 static void begin_serial(void) {
   UART->divider = 16;
   UART->control = UART_TX_ENABLE | UART_RX_ENABLE | UART_RX_INTERRUPT;
-  // Without a first read QEMU may never begin to deliver.
+  // Without a first read, QEMU may never deliver any byte.
   (void)UART->data;
   UART->interrupt = 2;
 }

@@ -1,4 +1,4 @@
-// From reset to main: vectors, memory.
+// From reset to main: vectors and memory.
 #include <stdint.h>
 #include <string.h>
 
@@ -12,7 +12,7 @@ void restart(void);
 
 void start(void) {
 #ifdef __ARM_FP
-  // Code for the floating-point unit finds it switched off.
+  // The floating-point unit is off after a reset.
   COPROCESSOR_ACCESS |= 0xfu << 20;
   __asm volatile("dsb\n isb");
 #endif

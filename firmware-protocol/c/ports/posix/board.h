@@ -1,4 +1,4 @@
-// What the programs of this machine have in common: their options, a flash in a file, the runtime, the device.
+// Shared by the programs for POSIX: their options, a flash in a file, the runtime, the device.
 #ifndef ATOLL_POSIX_BOARD_H
 #define ATOLL_POSIX_BOARD_H
 

@@ -1,4 +1,4 @@
-// Time since the machine's start, as the ports on Linux count it; both wrap.
+// Time since the start of the machine, for the ports on Linux; both counters wrap.
 #ifndef ATOLL_POSIX_CLOCK_H
 #define ATOLL_POSIX_CLOCK_H
 

@@ -1,5 +1,5 @@
-// A flash in memory that is as strict as the real ones: units are written once between erasures, and power can fail in the midst of any write
-// or erasure.
+// A flash in memory that is as strict as real ones: units are written once between erasures, and power can fail during
+// any write or erasure.
 #ifndef ATOLL_FLASH_MODEL_H
 #define ATOLL_FLASH_MODEL_H
 

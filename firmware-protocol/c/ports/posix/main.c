@@ -1,5 +1,6 @@
-// The device side as a program: a pseudo-terminal (console lines), a TCP port (packets one after another) or a UDP port, a flash in a file. For
-// tests, and as a template of a port: wire.c is the transport, flash_model.c the flash, board.c the rest.
+// The device side as a program: a pseudo-terminal (console framing), a TCP port (packets back to back) or a UDP port,
+// and a flash in a file. For tests, and as a template for ports: wire.c is the transport, flash_model.c the flash,
+// board.c the rest.
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>

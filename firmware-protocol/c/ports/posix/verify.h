@@ -1,4 +1,4 @@
-// Signatures by OpenSSL, for the ports of this machine.
+// Signatures with OpenSSL, for the POSIX ports.
 #ifndef ATOLL_POSIX_VERIFY_H
 #define ATOLL_POSIX_VERIFY_H
 

@@ -1,7 +1,7 @@
-// The device side as an emulated USB device. Run it as
+// The device side as an emulated USB device. Run as
 //   umockdev-wrapper build/atoll-usb COMMAND...
-// and the command sees the device 1209:a701, with one packet per bulk transfer. ATOLL_UNPLUG_AT=n pulls the plug at the n-th transfer; with
-// ATOLL_RENUMBER=1 a reset takes it off the bus, and it comes back as 1209:a703.
+// The command sees the device 1209:a701, with one packet per bulk transfer. ATOLL_UNPLUG_AT=n unplugs it at the n-th
+// transfer; with ATOLL_RENUMBER=1 a reset removes it from the bus, and it comes back as 1209:a703.
 #define _GNU_SOURCE
 #include <stdio.h>
 #include <stdlib.h>
@@ -15,7 +15,8 @@
 
 enum { VENDOR = 0x1209, PRODUCT = 0xa701, OTHER_PRODUCT = 0xa703, PACKET = 64, IN = 0x81, OUT = 0x02, SECTOR = 4096, UNIT = 16, SLOT = 1 << 20, ARENA = 1 << 20 };
 
-// Device: USB 2.0, class by interface, strings 1 to 3; one configuration, one vendor-specific interface, a bulk endpoint each way.
+// Device: USB 2.0, class by interface, strings 1 to 3; one configuration, one vendor-specific interface, a bulk
+// endpoint in each direction.
 #define DESCRIPTORS(product)                                                                                                  \
   {18, 1, 0x00, 0x02, 0, 0, 0, 64, VENDOR & 0xff, VENDOR >> 8, product & 0xff, product >> 8, 0x00, 0x01, 1, 2, 3, 1,            \
    9, 2, 32, 0, 1, 1, 0, 0x80, 50, 9, 4, 0, 0, 2, 0xff, 0, 0, 0, 7, 5, IN, 2, PACKET, 0, 0, 7, 5, OUT, 2, PACKET, 0, 0}
@@ -81,7 +82,7 @@ static int32_t give_in(uint8_t endpoint, uint8_t *bytes, uint32_t room) {
   count_transfer();
   memcpy(bytes, board.in, length);
   board.in_bytes = 0;
-  // The answer to a reset is the last word under this id.
+  // The response to a reset is the last packet under this id.
   if (board.leaving) usbfs_become(other_gadget);
   board.leaving = false;
   return (int32_t)length;

@@ -1,10 +1,10 @@
 // A bootloader that takes firmware by DFU, as an emulated USB device. Run it as
 //   umockdev-wrapper build/atoll-dfu COMMAND...
-// ATOLL_DFU says which: `dfuse` (0483:df11, ST's extension, the sectors of an STM32F746), `dfu` (1209:a702, DFU 1.1 with an alternate setting for the
-// firmware and one for the model), `runtime` (1209:a701, firmware that becomes the second when it is told to detach). ATOLL_FLASH names a file that
-// gets the flash's content in the end; ATOLL_FAIL_AT=n lets the n-th write fail, ATOLL_UNPLUG_AT=n pulls the plug at
-// the n-th request.
-// Sources: USB Device Class Specification for Device Firmware Upgrade 1.1; ST's AN3156 and UM0424.
+// ATOLL_DFU says which: `dfuse` (0483:df11, ST's extension, the sectors of an STM32F746), `dfu` (1209:a702, DFU 1.1
+// with an alternate setting for the firmware and one for the model), `runtime` (1209:a701, firmware that becomes the
+// second when it is told to detach). ATOLL_FLASH names a file that gets the flash's content in the end; ATOLL_FAIL_AT=n
+// lets the n-th write fail, ATOLL_UNPLUG_AT=n pulls the plug at the n-th request. Sources: USB Device Class
+// Specification for Device Firmware Upgrade 1.1; ST's AN3156 and UM0424.
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -78,7 +78,7 @@ static uint32_t plain_start(void) { return dfu.alternate == 0 ? 0 : PLAIN_AREA; 
 /** The operation requested by the last download. */
 static void execute(void) {
   if (!dfu.dfuse) {
-    // An area is erased with its first block.
+    // An area is erased when its first block arrives.
     if (dfu.next == 0) memset(flash + plain_start(), 0xff, PLAIN_AREA);
     program(plain_start() + dfu.next, dfu.data, dfu.length, plain_start() + PLAIN_AREA);
     dfu.next += dfu.length;
@@ -213,7 +213,8 @@ int main(int argc, char **argv) {
   dfu.dfuse = gadget == &dfuse_gadget;
   dfu.unplug_at = unplug == NULL ? 0 : (uint32_t)atoi(unplug);
   dfu.fail_at = failing == NULL ? 0 : (uint32_t)atoi(failing);
-  // Old content everywhere: what is written without erasing fails, and what must stay can be told from what was written.
+  // Initial content everywhere: writes without erasure fail, and bytes that must not change are distinguishable from
+  // written ones.
   for (uint32_t i = 0; i < FLASH; i++) flash[i] = (uint8_t)(i * 7 + i / 1024);
   const int code = usbfs_run(gadget, argv + 1);
   FILE *out = file == NULL ? NULL : fopen(file, "wb");

@@ -1,7 +1,8 @@
-// A USB device whose insides are another process: whatever comes over the bus is asked of it, over a socket that ATOLL_USB_SOCKET names. Run it as
+// An emulated USB device implemented by another process, over the socket ATOLL_USB_SOCKET. Run as
 //   umockdev-wrapper build/atoll-usb-remote COMMAND...
-// A request is a byte for its kind, the endpoint, two bytes of 0, a length of 32 bits, the 8 bytes of a set-up packet, and what goes to the device. An
-// answer is a length of 32 bits (negative: USBFS_STALL, USBFS_NOTHING, or what is below), and what comes from it. All numbers are little endian.
+// A request consists of its kind (a byte), the endpoint (a byte), two bytes of 0, a 32-bit length, the 8 bytes of a
+// setup packet, and the data for the device. A response consists of a 32-bit length (negative: USBFS_STALL,
+// USBFS_NOTHING, or one of the values below) and the data from the device. All numbers are little-endian.
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>

@@ -182,7 +182,7 @@ static int handle(gulong request, UMockdevIoctlData *arg) {
   if (usb.unplugged) return handle_unplugged(request, arg);
   switch (request) {
     case USBDEVFS_GET_CAPABILITIES: {
-      // Transfers of any length come as one URB.
+      // Transfers of any length arrive as one URB.
       uint32_t capabilities = USBDEVFS_CAP_NO_PACKET_SIZE_LIM;
       UMockdevIoctlData *to = umockdev_ioctl_data_resolve(arg, 0, sizeof capabilities, NULL);
       umockdev_ioctl_data_update(to, 0, (guint8 *)&capabilities, sizeof capabilities);
@@ -198,7 +198,7 @@ static int handle(gulong request, UMockdevIoctlData *arg) {
       return discard(arg);
     case USBDEVFS_SETINTERFACE: {
       if (usb.gadget->control == NULL) return 0;
-      // To the gadget it is the control request that the system would make of it.
+      // The gadget sees the control request that the kernel would send.
       UMockdevIoctlData *from = umockdev_ioctl_data_resolve(arg, 0, sizeof(struct usbdevfs_setinterface), NULL);
       const struct usbdevfs_setinterface *set = (const struct usbdevfs_setinterface *)(const void *)from->data;
       const uint8_t setup[SETUP] = {0x01, SET_INTERFACE, (uint8_t)set->altsetting, 0, (uint8_t)set->interface};
@@ -276,7 +276,7 @@ static void become(UMockdevTestbed *testbed, UMockdevIoctlBase *handler, const u
   char *port = g_strdup_printf("/sys/devices/usb1/1-%u", PORT);
   umockdev_testbed_uevent(testbed, port, "remove");
   umockdev_testbed_remove_device(testbed, port);
-  // As long as a bus takes to number a device: whoever still has the old one open finds that it is gone.
+  // The time in which a bus enumerates a device: programs that still have the old one open find it gone.
   usleep(RENUMBERING_US);
   usb.gadget = next;
   usb.unplugged = false;

@@ -1,5 +1,5 @@
-// A USB device that libusb finds and talks to, without hardware: umockdev puts its descriptors where the system's would be, and the ioctls that libusb
-// makes on its device node are answered here. What the device does is in its gadget.
+// A USB device that libusb finds and uses, without hardware: umockdev provides its descriptors in place of the
+// kernel's, and the ioctls of libusb on its device node are handled here. The gadget implements the device.
 #ifndef ATOLL_USBFS_H
 #define ATOLL_USBFS_H
 
