@@ -41,15 +41,19 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
   static fake_runtime runtime;
   static fake_system board;
   static const uint8_t model[] = {'M', 1, 2, 3};
-  static const char *const topics[] = {"atoll/f/d/fake/desired", "atoll/f/d/fake/blk", "atoll/f/d/fake/smp/req/c", "", "atoll/f/d/other/desired"};
+  static const char *const topics[] = {"atoll/f/d/fake/desired", "atoll/f/d/fake/blk", "atoll/f/d/fake/smp/req/c", "",
+                                       "atoll/f/d/other/desired"};
   uint8_t answer[ATOLL_PACKET_BYTES];
   memset(area, 0xff, sizeof area);
   fake_runtime_init(&runtime);
   fake_system_init(&board);
   board.system.id = "fake";
   atoll_flash_model_init(&flash, area, written, 4096, 256, 16);
-  if (!atoll_device_boot(&device, &board.system, &flash.flash, &runtime.inference) || !fake_push(&device, model, sizeof model, true)) abort();
-  const atoll_fleet_port port = {.subscribe = topic_is_whole, .unsubscribe = topic_is_whole, .publish = say, .centiseconds = first_number};
+  if (!atoll_device_boot(&device, &board.system, &flash.flash, &runtime.inference) ||
+      !fake_push(&device, model, sizeof model, true))
+    abort();
+  const atoll_fleet_port port = {
+      .subscribe = topic_is_whole, .unsubscribe = topic_is_whole, .publish = say, .centiseconds = first_number};
   atoll_fleet_init(&fleet, &device, &port, "f", NULL, 0);
   atoll_fleet_connected(&fleet);
   for (size_t at = 0; at + 3 <= size;) {

@@ -26,7 +26,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
   fake_runtime_init(&runtime);
   fake_system_init(&board);
   atoll_flash_model_init(&flash, area, written, 2048, 256, 16);
-  if (!atoll_device_boot(&device, &board.system, &flash.flash, &runtime.inference) || !fake_push(&device, model, sizeof model, true)) abort();
+  if (!atoll_device_boot(&device, &board.system, &flash.flash, &runtime.inference) ||
+      !fake_push(&device, model, sizeof model, true))
+    abort();
   if (data[0] & 1) {
     for (size_t i = 1; i < size; i++) {
       const uint32_t length = atoll_console_take(&console, data[i]);
@@ -38,13 +40,15 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
       at += 2;
       if (length > size - at) length = size - at;
       const uint32_t answered = atoll_device_answer(&device, data + at, (uint32_t)length, answer);
-      if (answered > ATOLL_PACKET_BYTES || (answered > 0 && !atoll_is_map((atoll_bytes){answer + 8, answered - 8}))) abort();
+      if (answered > ATOLL_PACKET_BYTES || (answered > 0 && !atoll_is_map((atoll_bytes){answer + 8, answered - 8})))
+        abort();
       atoll_device_poll(&device);
       at += length;
     }
   }
   // The device still responds, the model still runs, and flash was written correctly.
   static const uint8_t echo[] = {0x0a, 0, 0, 4, 0, 0, 1, 0, 0xa1, 0x61, 'd', 0x60};
-  if (atoll_device_answer(&device, echo, sizeof echo, answer) != 12 || flash.violations > 0 || device.store.active == 2) abort();
+  if (atoll_device_answer(&device, echo, sizeof echo, answer) != 12 || flash.violations > 0 || device.store.active == 2)
+    abort();
   return 0;
 }

@@ -22,6 +22,7 @@ typedef struct atoll_runtime {
 } atoll_runtime;
 
 /** @param arena aligned to 16. @param ticks the clock of the profile */
-void atoll_runtime_init(atoll_runtime *runtime, uint8_t *arena, uint32_t arena_bytes, uint32_t (*ticks)(void *context), void *ticks_context, atoll_inference *inference);
+void atoll_runtime_init(atoll_runtime *runtime, uint8_t *arena, uint32_t arena_bytes, uint32_t (*ticks)(void *context),
+                        void *ticks_context, atoll_inference *inference);
 
 #endif

@@ -32,7 +32,8 @@ static int32_t exp_small(int32_t a) {
   const int32_t exp_of_minus_eighth = 1895147668, third = 715827883;
   const int32_t x = atoll_wrapping_add(a, 1 << 28);
   const int32_t x2 = atoll_high_mul(x, x), x3 = atoll_high_mul(x2, x), x4 = atoll_high_mul(x2, x2);
-  const int32_t tail = atoll_shift_right(atoll_wrapping_add(atoll_high_mul(atoll_wrapping_add(atoll_shift_right(x4, 2), x3), third), x2), 1);
+  const int32_t tail = atoll_shift_right(
+      atoll_wrapping_add(atoll_high_mul(atoll_wrapping_add(atoll_shift_right(x4, 2), x3), third), x2), 1);
   return atoll_wrapping_add(exp_of_minus_eighth, atoll_high_mul(exp_of_minus_eighth, atoll_wrapping_add(x, tail)));
 }
 

@@ -34,7 +34,9 @@ static inline int32_t atoll_rescale(int32_t x, int32_t multiplier, int32_t shift
   return atoll_shift_right(atoll_high_mul((int32_t)((uint32_t)x << left), multiplier), left - shift);
 }
 
-static inline int32_t atoll_clamp(int32_t value, int32_t low, int32_t high) { return value < low ? low : value > high ? high : value; }
+static inline int32_t atoll_clamp(int32_t value, int32_t low, int32_t high) {
+  return value < low ? low : value > high ? high : value;
+}
 
 /** @return false for a number that is negative, infinite, NaN or too large */
 bool atoll_quantize_multiplier(double real, atoll_multiplier *quantized);

@@ -65,7 +65,9 @@ float atoll_fb_f32(atoll_fb *fb, atoll_fb_at table, uint32_t field, float otherw
   return at == 0 ? otherwise : float_of(u32_at(fb, at));
 }
 
-atoll_fb_at atoll_fb_table(atoll_fb *fb, atoll_fb_at table, uint32_t field) { return follow(fb, field_at(fb, table, field, 4)); }
+atoll_fb_at atoll_fb_table(atoll_fb *fb, atoll_fb_at table, uint32_t field) {
+  return follow(fb, field_at(fb, table, field, 4));
+}
 
 atoll_fb_vector atoll_fb_elements(atoll_fb *fb, atoll_fb_at table, uint32_t field, uint32_t element_bytes) {
   const atoll_fb_at at = atoll_fb_table(fb, table, field);

@@ -3,7 +3,8 @@
 
 static int8_t finish(const atoll_weighted *w, int32_t sum, int32_t channel) {
   if (w->bias != 0) sum = atoll_wrapping_add(sum, w->bias[channel]);
-  return (int8_t)atoll_clamp(atoll_rescale(sum, w->multipliers[channel], w->shifts[channel]) + w->output_zero, w->low, w->high);
+  return (int8_t)atoll_clamp(atoll_rescale(sum, w->multipliers[channel], w->shifts[channel]) + w->output_zero, w->low,
+                             w->high);
 }
 
 /** The rows of the filter that are inside the image: first, and one after the last. */
@@ -21,7 +22,8 @@ typedef struct place {
 } place;
 
 /** Calls for every output element, in order; inlined for each kind of sum. */
-static inline bool convolve(const atoll_op *op, int32_t (*sum_of)(const atoll_op *op, const place *at, int32_t channel)) {
+static inline bool convolve(const atoll_op *op,
+                            int32_t (*sum_of)(const atoll_op *op, const place *at, int32_t channel)) {
   const atoll_window *w = &op->is.conv.window;
   int8_t *out = op->output;
   place at;
@@ -42,7 +44,8 @@ static inline bool convolve(const atoll_op *op, int32_t (*sum_of)(const atoll_op
 
 /** The pixel under an element of the filter. */
 static inline const int8_t *pixel(const atoll_window *w, const place *at, int32_t fy, int32_t fx) {
-  return at->image + ((at->top + fy * w->dilation_height) * w->in_width + at->left + fx * w->dilation_width) * w->in_depth;
+  return at->image +
+         ((at->top + fy * w->dilation_height) * w->in_width + at->left + fx * w->dilation_width) * w->in_depth;
 }
 
 static inline int32_t dense_sum(const atoll_op *op, const place *at, int32_t channel) {
@@ -69,7 +72,8 @@ static inline int32_t depthwise_sum(const atoll_op *op, const place *at, int32_t
   int32_t sum = 0;
   for (int32_t fy = at->y_from; fy < at->y_to; fy++)
     for (int32_t fx = at->x_from; fx < at->x_to; fx++)
-      sum = atoll_wrapping_add(sum, (pixel(w, at, fy, fx)[from] - zero) * weights[(fy * w->filter_width + fx) * w->out_depth]);
+      sum = atoll_wrapping_add(
+          sum, (pixel(w, at, fy, fx)[from] - zero) * weights[(fy * w->filter_width + fx) * w->out_depth]);
   return sum;
 }
 
@@ -78,12 +82,15 @@ static bool invoke_conv(const atoll_op *op) { return convolve(op, dense_sum); }
 static bool invoke_depthwise(const atoll_op *op) { return convolve(op, depthwise_sum); }
 
 /** @param fields of the options: activation, dilation of width and of height */
-static atoll_load_result prepare_window(atoll_prepare *p, atoll_op *op, const int32_t filter[2], const uint32_t fields[3], int32_t *activation) {
+static atoll_load_result prepare_window(atoll_prepare *p, atoll_op *op, const int32_t filter[2],
+                                        const uint32_t fields[3], int32_t *activation) {
   const int32_t stride[2] = {atoll_fb_i32(p->fb, p->options, 2, 0), atoll_fb_i32(p->fb, p->options, 1, 0)};
-  const int32_t dilation[2] = {atoll_fb_i32(p->fb, p->options, fields[2], 1), atoll_fb_i32(p->fb, p->options, fields[1], 1)};
+  const int32_t dilation[2] = {atoll_fb_i32(p->fb, p->options, fields[2], 1),
+                               atoll_fb_i32(p->fb, p->options, fields[1], 1)};
   *activation = atoll_fb_i8(p->fb, p->options, fields[0], 0);
   const int32_t padding = atoll_fb_i8(p->fb, p->options, 0, 0);
-  if (p->inputs[1].rank != RANK || !atoll_window_of(&op->is.conv.window, &p->inputs[0], &p->output, filter, padding, stride, dilation))
+  if (p->inputs[1].rank != RANK ||
+      !atoll_window_of(&op->is.conv.window, &p->inputs[0], &p->output, filter, padding, stride, dilation))
     return atoll_invalid(p, "shapes of a convolution do not match");
   return ATOLL_LOADED;
 }
@@ -95,7 +102,8 @@ atoll_load_result atoll_prepare_conv(atoll_prepare *p, atoll_op *op) {
   const atoll_load_result windowed = prepare_window(p, op, shape + 1, fields, &activation);
   if (windowed != ATOLL_LOADED) return windowed;
   const atoll_window *w = &op->is.conv.window;
-  if (shape[0] != w->out_depth || shape[3] < 1 || w->in_depth % shape[3] != 0 || w->out_depth % (w->in_depth / shape[3]) != 0)
+  if (shape[0] != w->out_depth || shape[3] < 1 || w->in_depth % shape[3] != 0 ||
+      w->out_depth % (w->in_depth / shape[3]) != 0)
     return atoll_invalid(p, "channels of a convolution do not match");
   op->is.conv.per_group = shape[3];
   op->invoke = invoke_conv;
@@ -109,7 +117,8 @@ atoll_load_result atoll_prepare_depthwise(atoll_prepare *p, atoll_op *op) {
   const atoll_load_result windowed = prepare_window(p, op, shape + 1, fields, &activation);
   if (windowed != ATOLL_LOADED) return windowed;
   const atoll_window *w = &op->is.conv.window;
-  if (shape[0] != 1 || shape[3] != w->out_depth || w->in_depth < 1 || w->out_depth % w->in_depth != 0) return atoll_invalid(p, "channels of a convolution do not match");
+  if (shape[0] != 1 || shape[3] != w->out_depth || w->in_depth < 1 || w->out_depth % w->in_depth != 0)
+    return atoll_invalid(p, "channels of a convolution do not match");
   op->is.conv.per_group = w->out_depth / w->in_depth;
   op->invoke = invoke_depthwise;
   return atoll_weighted_of(p, &op->is.conv.weighted, w->out_depth, 3, activation, false);

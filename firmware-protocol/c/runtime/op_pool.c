@@ -7,10 +7,12 @@ static bool pool(const atoll_op *op, bool average) {
   for (int32_t b = 0; b < w->batches; b++) {
     for (int32_t y = 0; y < w->out_height; y++) {
       const int32_t top = y * w->stride_height - w->pad_top;
-      const int32_t from_y = top < 0 ? 0 : top, to_y = top + w->filter_height < w->in_height ? top + w->filter_height : w->in_height;
+      const int32_t from_y = top < 0 ? 0 : top,
+                    to_y = top + w->filter_height < w->in_height ? top + w->filter_height : w->in_height;
       for (int32_t x = 0; x < w->out_width; x++) {
         const int32_t left = x * w->stride_width - w->pad_left;
-        const int32_t from_x = left < 0 ? 0 : left, to_x = left + w->filter_width < w->in_width ? left + w->filter_width : w->in_width;
+        const int32_t from_x = left < 0 ? 0 : left,
+                      to_x = left + w->filter_width < w->in_width ? left + w->filter_width : w->in_width;
         const int32_t count = (to_y - from_y) * (to_x - from_x);
         for (int32_t c = 0; c < w->in_depth; c++) {
           int32_t sum = 0, largest = INT8_MIN;
@@ -41,9 +43,13 @@ static atoll_load_result prepare(atoll_prepare *p, atoll_op *op) {
   const int32_t filter[2] = {atoll_fb_i32(p->fb, p->options, 4, 0), atoll_fb_i32(p->fb, p->options, 3, 0)};
   const int32_t none[2] = {1, 1};
   if (input->type != TYPE_INT8 || output->type != TYPE_INT8) return atoll_invalid(p, "pools must be int8");
-  if (!atoll_window_of(&op->is.pool.window, input, output, filter, atoll_fb_i8(p->fb, p->options, 0, 0), stride, none) || input->dims[3] != output->dims[3])
+  if (!atoll_window_of(&op->is.pool.window, input, output, filter, atoll_fb_i8(p->fb, p->options, 0, 0), stride,
+                       none) ||
+      input->dims[3] != output->dims[3])
     return atoll_invalid(p, "shapes of a pool do not match");
-  return atoll_limits(output, atoll_fb_i8(p->fb, p->options, 5, 0), &op->is.pool.low, &op->is.pool.high) ? ATOLL_LOADED : atoll_invalid(p, "an activation that is not known");
+  return atoll_limits(output, atoll_fb_i8(p->fb, p->options, 5, 0), &op->is.pool.low, &op->is.pool.high)
+             ? ATOLL_LOADED
+             : atoll_invalid(p, "an activation that is not known");
 }
 
 atoll_load_result atoll_prepare_average_pool(atoll_prepare *p, atoll_op *op) {

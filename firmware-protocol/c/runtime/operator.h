@@ -7,7 +7,10 @@
 #include "fixed_point.h"
 #include "flatbuffer.h"
 
-enum { OP_ADD = 0, OP_AVERAGE_POOL_2D = 1, OP_CONV_2D = 3, OP_DEPTHWISE_CONV_2D = 4, OP_FULLY_CONNECTED = 9, OP_MAX_POOL_2D = 17, OP_RESHAPE = 22, OP_SOFTMAX = 25 };
+enum {
+  OP_ADD = 0, OP_AVERAGE_POOL_2D = 1, OP_CONV_2D = 3, OP_DEPTHWISE_CONV_2D = 4, OP_FULLY_CONNECTED = 9,
+  OP_MAX_POOL_2D = 17, OP_RESHAPE = 22, OP_SOFTMAX = 25
+};
 enum { TYPE_INT32 = 2, TYPE_INT8 = ATOLL_INT8, RANK = 4 };
 
 /** A tensor during prepare. */
@@ -107,12 +110,13 @@ atoll_load_result atoll_invalid(atoll_prepare *prepare, const char *detail);
 /** Limits of an int8 output with a fused activation. */
 bool atoll_limits(const atoll_view *output, int32_t activation, int16_t *low, int16_t *high);
 /** Geometry of a window over [n, h, w, c]. @param filter [height, width] */
-bool atoll_window_of(atoll_window *window, const atoll_view *input, const atoll_view *output, const int32_t filter[2], int32_t padding, const int32_t stride[2],
-                     const int32_t dilation[2]);
+bool atoll_window_of(atoll_window *window, const atoll_view *input, const atoll_view *output, const int32_t filter[2],
+                     int32_t padding, const int32_t stride[2], const int32_t dilation[2]);
 /**
  * Weights, bias, and the multipliers of channels.
  * @param product_in_float whether the scales are multiplied in float32, as for dense layers
  */
-atoll_load_result atoll_weighted_of(atoll_prepare *prepare, atoll_weighted *weighted, int32_t channels, int32_t axis, int32_t activation, bool product_in_float);
+atoll_load_result atoll_weighted_of(atoll_prepare *prepare, atoll_weighted *weighted, int32_t channels, int32_t axis,
+                                    int32_t activation, bool product_in_float);
 
 #endif

@@ -30,7 +30,9 @@ static const struct {
     {OP_SOFTMAX, atoll_prepare_softmax},
 };
 enum { KERNELS = sizeof kernels / sizeof kernels[0] };
-static const uint8_t kernel_codes[KERNELS] = {OP_ADD, OP_AVERAGE_POOL_2D, OP_CONV_2D, OP_DEPTHWISE_CONV_2D, OP_FULLY_CONNECTED, OP_MAX_POOL_2D, OP_RESHAPE, OP_SOFTMAX};
+static const uint8_t kernel_codes[KERNELS] = {
+    OP_ADD,         OP_AVERAGE_POOL_2D, OP_CONV_2D, OP_DEPTHWISE_CONV_2D, OP_FULLY_CONNECTED,
+    OP_MAX_POOL_2D, OP_RESHAPE,         OP_SOFTMAX};
 
 /** An activation: its lifetime and its location. */
 typedef struct activation {
@@ -79,7 +81,8 @@ static atoll_load_result open_graph(loader *l) {
   l->outputs = atoll_fb_elements(fb, graph, SUBGRAPH_OUTPUTS, 4);
   l->operators = atoll_fb_elements(fb, graph, SUBGRAPH_OPERATORS, 4);
   if (fb->bad || l->operators.count == 0 || l->operators.count > MAX_OPS) return invalid(l, "the model is not whole");
-  if (l->inputs.count < 1 || l->inputs.count > ATOLL_RUNTIME_TENSORS || l->outputs.count < 1 || l->outputs.count > ATOLL_RUNTIME_TENSORS)
+  if (l->inputs.count < 1 || l->inputs.count > ATOLL_RUNTIME_TENSORS || l->outputs.count < 1 ||
+      l->outputs.count > ATOLL_RUNTIME_TENSORS)
     return invalid(l, "the model has too many inputs or outputs");
   return ATOLL_LOADED;
 }
@@ -116,7 +119,8 @@ static bool view_of(loader *l, int32_t index, atoll_view *view) {
   view->elements = view->bytes / width;
   const int32_t buffer = atoll_fb_i32(fb, tensor, TENSOR_BUFFER, 0);
   if (buffer < 0 || (uint32_t)buffer >= l->buffers.count) return false;
-  const atoll_fb_vector data = atoll_fb_elements(fb, atoll_fb_element_table(fb, l->buffers, (uint32_t)buffer), BUFFER_DATA, 1);
+  const atoll_fb_vector data =
+      atoll_fb_elements(fb, atoll_fb_element_table(fb, l->buffers, (uint32_t)buffer), BUFFER_DATA, 1);
   view->constant = data.count > 0;
   if (view->constant) {
     // Constants are read in place: their alignment must suit their type.
@@ -141,7 +145,8 @@ static bool view_of(loader *l, int32_t index, atoll_view *view) {
 static atoll_load_result born(loader *l, int32_t tensor, int32_t at) {
   atoll_view view;
   if (activation_of(l, tensor) != NULL) return invalid(l, "a tensor is written twice");
-  if (!view_of(l, tensor, &view) || view.constant) return invalid(l, "a tensor is not whole, or of a type that this runtime does not know");
+  if (!view_of(l, tensor, &view) || view.constant)
+    return invalid(l, "a tensor is not whole, or of a type that this runtime does not know");
   const uint32_t bytes = (uint32_t)((l->activation_count + 1) * sizeof *l->activations);
   if (bytes > l->runtime->tail_at) return ATOLL_ARENA_TOO_SMALL;
   const uint32_t size = (view.bytes + ALIGNMENT - 1) / ALIGNMENT * ALIGNMENT;
@@ -200,7 +205,8 @@ static void plan(loader *l) {
     activation *next = NULL;
     for (uint32_t i = 0; i < l->activation_count; i++) {
       activation *a = &l->activations[i];
-      if (!a->placed && (next == NULL || a->size > next->size || (a->size == next->size && a->tensor > next->tensor))) next = a;
+      if (!a->placed && (next == NULL || a->size > next->size || (a->size == next->size && a->tensor > next->tensor)))
+        next = a;
     }
     next->offset = lowest_gap(l, next);
     next->placed = true;
@@ -237,17 +243,21 @@ static atoll_load_result prepare_op(loader *l, uint32_t index) {
     l->detail = "an operator of the model is not one of this runtime";
     return ATOLL_OPERATOR_MISSING;
   }
-  atoll_prepare prepare = {.fb = &l->fb, .options = atoll_fb_table(&l->fb, table, OPERATOR_OPTIONS), .allocate = allocate, .context = l};
+  atoll_prepare prepare = {
+      .fb = &l->fb, .options = atoll_fb_table(&l->fb, table, OPERATOR_OPTIONS), .allocate = allocate, .context = l};
   const atoll_fb_vector in = indices_of(l, index, OPERATOR_INPUTS), out = indices_of(l, index, OPERATOR_OUTPUTS);
   for (uint32_t i = 0; i < 3; i++) {
     const int32_t tensor = i < in.count ? atoll_fb_element_i32(&l->fb, in, i) : NEVER;
     prepare.inputs[i] = (atoll_view){.type = -1};
     // A shape tensor of RESHAPE repeats the shape of the output.
-    if (tensor >= 0 && !resolved(l, tensor, &prepare.inputs[i])) return invalid(l, "a tensor is not whole, or of a type that this runtime does not know");
+    if (tensor >= 0 && !resolved(l, tensor, &prepare.inputs[i]))
+      return invalid(l, "a tensor is not whole, or of a type that this runtime does not know");
   }
-  if (prepare.inputs[0].type < 0 || !resolved(l, atoll_fb_element_i32(&l->fb, out, 0), &prepare.output)) return invalid(l, "an operator lacks its input");
+  if (prepare.inputs[0].type < 0 || !resolved(l, atoll_fb_element_i32(&l->fb, out, 0), &prepare.output))
+    return invalid(l, "an operator lacks its input");
   atoll_op *op = &l->runtime->ops[index];
-  *op = (atoll_op){.code = (uint8_t)code, .input = (const int8_t *)prepare.inputs[0].data, .output = (int8_t *)prepare.output.data};
+  *op = (atoll_op){
+      .code = (uint8_t)code, .input = (const int8_t *)prepare.inputs[0].data, .output = (int8_t *)prepare.output.data};
   const atoll_load_result result = prepare_fn(&prepare, op);
   if (result != ATOLL_LOADED) l->detail = prepare.detail;
   return result != ATOLL_LOADED ? result : l->fb.bad ? invalid(l, "the model is not whole") : ATOLL_LOADED;
@@ -276,7 +286,8 @@ static atoll_load_result load_graph(loader *l) {
     if (result != ATOLL_LOADED) return result;
   }
   if (r->head_bytes > r->tail_at) return ATOLL_ARENA_TOO_SMALL;
-  if (!take_ends(l, l->inputs, r->inputs) || !take_ends(l, l->outputs, r->outputs)) return invalid(l, "an input or output is not whole");
+  if (!take_ends(l, l->inputs, r->inputs) || !take_ends(l, l->outputs, r->outputs))
+    return invalid(l, "an input or output is not whole");
   r->op_count = l->operators.count;
   r->input_count = l->inputs.count;
   r->output_count = l->outputs.count;
@@ -291,7 +302,10 @@ static atoll_load_result load(void *context, const uint8_t *model, uint32_t byte
     *detail = "arena and model must be aligned to 16";
     return ATOLL_MODEL_INVALID;
   }
-  loader l = {.runtime = r, .fb = {.bytes = model, .length = bytes}, .activations = (activation *)(void *)r->arena, .detail = "the arena is too small for the model"};
+  loader l = {.runtime = r,
+              .fb = {.bytes = model, .length = bytes},
+              .activations = (activation *)(void *)r->arena,
+              .detail = "the arena is too small for the model"};
   const atoll_load_result result = load_graph(&l);
   *detail = l.detail;
   return result;
@@ -326,8 +340,10 @@ static uint32_t arena_used(void *context) {
   return r->head_bytes + (r->arena_bytes - r->tail_at);
 }
 
-void atoll_runtime_init(atoll_runtime *runtime, uint8_t *arena, uint32_t arena_bytes, uint32_t (*ticks)(void *context), void *ticks_context, atoll_inference *inference) {
-  *runtime = (atoll_runtime){.arena = arena, .arena_bytes = arena_bytes, .ticks = ticks, .ticks_context = ticks_context};
+void atoll_runtime_init(atoll_runtime *runtime, uint8_t *arena, uint32_t arena_bytes, uint32_t (*ticks)(void *context),
+                        void *ticks_context, atoll_inference *inference) {
+  *runtime =
+      (atoll_runtime){.arena = arena, .arena_bytes = arena_bytes, .ticks = ticks, .ticks_context = ticks_context};
   *inference = (atoll_inference){.context = runtime,
                                  .runtime = "Atoll int8 runtime",
                                  .version = "1",

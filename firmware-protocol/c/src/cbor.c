@@ -3,7 +3,10 @@
 #include <stddef.h>
 #include <string.h>
 
-enum { MAJOR_UINT = 0, MAJOR_NEGATIVE = 1, MAJOR_BYTES = 2, MAJOR_TEXT = 3, MAJOR_ARRAY = 4, MAJOR_MAP = 5, MAJOR_TAG = 6, MAJOR_SIMPLE = 7 };
+enum {
+  MAJOR_UINT = 0, MAJOR_NEGATIVE = 1, MAJOR_BYTES = 2, MAJOR_TEXT = 3, MAJOR_ARRAY = 4, MAJOR_MAP = 5, MAJOR_TAG = 6,
+  MAJOR_SIMPLE = 7
+};
 enum { BREAK = 0xff, DEPTH = 8 };
 /** The argument of an array, map or string of indefinite length. */
 static const uint64_t indefinite = UINT64_MAX;
@@ -139,7 +142,9 @@ bool atoll_is_map(atoll_bytes bytes) {
 }
 
 /** Length of the shortest head with this argument. */
-static uint32_t head_bytes(uint64_t argument) { return argument < 24 ? 1 : argument < 0x100 ? 2 : argument < 0x10000 ? 3 : argument <= UINT32_MAX ? 5 : 9; }
+static uint32_t head_bytes(uint64_t argument) {
+  return argument < 24 ? 1 : argument < 0x100 ? 2 : argument < 0x10000 ? 3 : argument <= UINT32_MAX ? 5 : 9;
+}
 
 bool atoll_is_deterministic(atoll_bytes bytes) {
   atoll_reader reader = {bytes.at, bytes.at + bytes.length};
@@ -148,7 +153,9 @@ bool atoll_is_deterministic(atoll_bytes bytes) {
     const uint8_t *head = reader.at;
     uint8_t major;
     uint64_t argument;
-    if (!read_head(&reader, &major, &argument) || major == MAJOR_TAG || (uint32_t)(reader.at - head) != head_bytes(argument)) return false;
+    if (!read_head(&reader, &major, &argument) || major == MAJOR_TAG ||
+        (uint32_t)(reader.at - head) != head_bytes(argument))
+      return false;
     if (major < MAJOR_BYTES || major > MAJOR_MAP) continue;
     if (argument > (uint64_t)(reader.end - reader.at)) return false;
     if (major == MAJOR_ARRAY) values += argument;
@@ -225,13 +232,21 @@ static void put_string(atoll_writer *writer, uint8_t major, const void *bytes, u
   if (room != NULL && length > 0) memcpy(room, bytes, length);
 }
 
-void atoll_put_text(atoll_writer *writer, const char *text) { put_string(writer, MAJOR_TEXT, text, (uint32_t)strlen(text)); }
+void atoll_put_text(atoll_writer *writer, const char *text) {
+  put_string(writer, MAJOR_TEXT, text, (uint32_t)strlen(text));
+}
 
-void atoll_put_text_bytes(atoll_writer *writer, atoll_bytes text) { put_string(writer, MAJOR_TEXT, text.at, text.length); }
+void atoll_put_text_bytes(atoll_writer *writer, atoll_bytes text) {
+  put_string(writer, MAJOR_TEXT, text.at, text.length);
+}
 
-void atoll_put_bytes(atoll_writer *writer, const uint8_t *bytes, uint32_t length) { put_string(writer, MAJOR_BYTES, bytes, length); }
+void atoll_put_bytes(atoll_writer *writer, const uint8_t *bytes, uint32_t length) {
+  put_string(writer, MAJOR_BYTES, bytes, length);
+}
 
-uint8_t *atoll_put_bytes_room(atoll_writer *writer, uint32_t length) { return put_string_room(writer, MAJOR_BYTES, length); }
+uint8_t *atoll_put_bytes_room(atoll_writer *writer, uint32_t length) {
+  return put_string_room(writer, MAJOR_BYTES, length);
+}
 
 void atoll_put_bytes_head(atoll_writer *writer, uint32_t length) { put_head(writer, MAJOR_BYTES, length); }
 

@@ -85,7 +85,8 @@ uint32_t atoll_console_take(atoll_console *console, uint8_t byte) {
   }
 }
 
-void atoll_console_send(const uint8_t *packet, uint32_t length, void (*put)(void *context, uint8_t byte), void *context) {
+void atoll_console_send(const uint8_t *packet, uint32_t length, void (*put)(void *context, uint8_t byte),
+                        void *context) {
   static const char letters[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
   uint8_t head[2], tail[2];
   atoll_put_be16(head, length + 2);
@@ -101,7 +102,8 @@ void atoll_console_send(const uint8_t *packet, uint32_t length, void (*put)(void
         const uint8_t byte = i >= end ? 0 : i < 2 ? head[i] : i < 2 + length ? packet[i - 2] : tail[i - 2 - length];
         bits = (bits << 8) | byte;
       }
-      for (uint32_t i = 0; i < 4; i++) put(context, i <= end - at ? (uint8_t)letters[(bits >> (18 - 6 * i)) & 63] : '=');
+      for (uint32_t i = 0; i < 4; i++)
+        put(context, i <= end - at ? (uint8_t)letters[(bits >> (18 - 6 * i)) & 63] : '=');
     }
     put(context, LINE_END);
   }

@@ -26,6 +26,7 @@ typedef struct atoll_console {
 uint32_t atoll_console_take(atoll_console *console, uint8_t byte);
 
 /** Sends a packet, byte by byte. */
-void atoll_console_send(const uint8_t *packet, uint32_t length, void (*put)(void *context, uint8_t byte), void *context);
+void atoll_console_send(const uint8_t *packet, uint32_t length, void (*put)(void *context, uint8_t byte),
+                        void *context);
 
 #endif

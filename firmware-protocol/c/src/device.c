@@ -19,8 +19,10 @@ static atoll_status require_trust(const atoll_device *device, uint8_t slot, cons
   if (image->signature.length == 0) return atoll_error(ATOLL_SIGNATURE_REQUIRED, "this device runs signed images only");
   uint8_t head[ATOLL_SIGNED_HEAD_BYTES];
   atoll_signature signature;
-  if (!atoll_signature_read(image->signature, image->manifest, head, &signature)) return atoll_error(ATOLL_SIGNATURE_INVALID, "the signature is no COSE_Sign1");
-  if (!system->verify(system->context, &signature)) return atoll_error(ATOLL_SIGNATURE_INVALID, "no key of this device has made the signature");
+  if (!atoll_signature_read(image->signature, image->manifest, head, &signature))
+    return atoll_error(ATOLL_SIGNATURE_INVALID, "the signature is no COSE_Sign1");
+  if (!system->verify(system->context, &signature))
+    return atoll_error(ATOLL_SIGNATURE_INVALID, "no key of this device has made the signature");
   // The active image was accepted before; a higher floor must not leave the device without a model.
   if (slot != device->store.active && image->counter < device->store.floor)
     return atoll_error(ATOLL_COUNTER_TOO_LOW, "the image is older than the newest that was confirmed");
@@ -34,12 +36,15 @@ atoll_status atoll_load_slot(atoll_device *device, uint8_t slot, atoll_image *im
   if (state->phase == ATOLL_SLOT_UNKNOWN || state->bytes == 0) return atoll_error(ATOLL_NO_MODEL, "the slot is empty");
   // Models run in place: bytes that wait for their unit are written first.
   if (!atoll_store_flush(&device->store, slot)) return file_error(FILE_WRITE_FAILED);
-  if (!atoll_image_open(image, atoll_store_bytes(&device->store, slot), state->bytes, &detail)) return atoll_error(ATOLL_IMAGE_INVALID, detail);
-  if (image->has_trailer && !atoll_text_is(image->target, device->system->target)) return atoll_error(ATOLL_WRONG_TARGET, "the image is for another target");
+  if (!atoll_image_open(image, atoll_store_bytes(&device->store, slot), state->bytes, &detail))
+    return atoll_error(ATOLL_IMAGE_INVALID, detail);
+  if (image->has_trailer && !atoll_text_is(image->target, device->system->target))
+    return atoll_error(ATOLL_WRONG_TARGET, "the image is for another target");
   const atoll_status trusted = require_trust(device, slot, image);
   if (trusted.rc != SMP_OK) return trusted;
   atoll_watch(device, ATOLL_PATIENCE_MS);
-  const atoll_load_result result = device->inference->load(device->inference->context, image->model, image->model_bytes, &detail);
+  const atoll_load_result result =
+      device->inference->load(device->inference->context, image->model, image->model_bytes, &detail);
   atoll_watch(device, 0);
   switch (result) {
     case ATOLL_LOADED:
@@ -55,13 +60,16 @@ atoll_status atoll_load_slot(atoll_device *device, uint8_t slot, atoll_image *im
 }
 
 /** The image's counter; 0 if it is not signed with a trusted key. */
-static uint32_t trusted_counter(const atoll_device *device, const atoll_image *image) { return device->system->verify == NULL ? 0 : image->counter; }
+static uint32_t trusted_counter(const atoll_device *device, const atoll_image *image) {
+  return device->system->verify == NULL ? 0 : image->counter;
+}
 
 bool atoll_confirm(atoll_device *device) {
   const uint8_t active = device->store.active;
   atoll_image image;
   const char *detail;
-  if (!atoll_image_open(&image, atoll_store_bytes(&device->store, active), device->store.slots[active].bytes, &detail)) return false;
+  if (!atoll_image_open(&image, atoll_store_bytes(&device->store, active), device->store.slots[active].bytes, &detail))
+    return false;
   return atoll_store_confirm(&device->store, trusted_counter(device, &image));
 }
 
@@ -86,12 +94,14 @@ static bool adopt(atoll_device *device) {
   end = (end + 15) / 16 * 16;
   atoll_image image;
   const char *detail;
-  if (end == 0 || end > flash->slot_bytes || !atoll_image_open(&image, memory, end, &detail) || !image.has_trailer) return true;
+  if (end == 0 || end > flash->slot_bytes || !atoll_image_open(&image, memory, end, &detail) || !image.has_trailer)
+    return true;
   if (require_trust(device, 0, &image).rc != SMP_OK) return true;
   return atoll_store_adopt(&device->store, end, trusted_counter(device, &image));
 }
 
-bool atoll_device_boot(atoll_device *device, const atoll_system *system, const atoll_flash *flash, const atoll_inference *inference) {
+bool atoll_device_boot(atoll_device *device, const atoll_system *system, const atoll_flash *flash,
+                       const atoll_inference *inference) {
   *device = (atoll_device){.system = system, .inference = inference, .loaded = ATOLL_NO_SLOT};
   device->activated_ms = system->now_ms(system->context);
   if (!atoll_store_open(&device->store, flash)) return false;
@@ -114,14 +124,16 @@ void atoll_device_poll(atoll_device *device) {
     system->reset(system->context);
   }
   const bool pending = store->active != ATOLL_NO_SLOT && store->slots[store->active].pending;
-  if (pending && system->confirm_ms > 0 && system->now_ms(system->context) - device->activated_ms >= system->confirm_ms) {
+  if (pending && system->confirm_ms > 0 &&
+      system->now_ms(system->context) - device->activated_ms >= system->confirm_ms) {
     if (atoll_store_fall_back(store)) device->loaded = ATOLL_NO_SLOT;
   }
 }
 
 static const atoll_command *find(uint16_t group, uint8_t id, bool write) {
-  const atoll_command *const tables[] = {atoll_os_commands,   atoll_stats_commands,     atoll_enum_commands, atoll_file_commands,
-                                         atoll_slot_commands, atoll_inference_commands, atoll_proof_commands};
+  const atoll_command *const tables[] = {atoll_os_commands,   atoll_stats_commands, atoll_enum_commands,
+                                         atoll_file_commands, atoll_slot_commands,  atoll_inference_commands,
+                                         atoll_proof_commands};
   for (uint32_t t = 0; t < sizeof tables / sizeof tables[0]; t++) {
     for (const atoll_command *c = tables[t]; c->handle != NULL; c++)
       if (c->group == group && c->id == id && c->write == write) return c;
@@ -149,7 +161,8 @@ static void put_status(atoll_writer *answer, const atoll_status *status, bool ve
 uint32_t atoll_device_answer(atoll_device *device, const uint8_t *packet, uint32_t length, uint8_t *answer) {
   if (length < HEADER_BYTES || length > ATOLL_PACKET_BYTES) return 0;
   const uint8_t version = (packet[0] >> 3) & 3, op = packet[0] & 7;
-  if (version > 1 || (op != OP_READ && op != OP_WRITE) || HEADER_BYTES + (uint32_t)atoll_be16(packet + 2) != length) return 0;
+  if (version > 1 || (op != OP_READ && op != OP_WRITE) || HEADER_BYTES + (uint32_t)atoll_be16(packet + 2) != length)
+    return 0;
   static const uint8_t empty_map = 0xa0;
   atoll_bytes request = {packet + HEADER_BYTES, length - HEADER_BYTES};
   if (request.length == 0) request = (atoll_bytes){&empty_map, 1};
@@ -158,7 +171,8 @@ uint32_t atoll_device_answer(atoll_device *device, const uint8_t *packet, uint32
   atoll_writer writer = fresh;
   const atoll_command *command = find(atoll_be16(packet + 4), packet[7], op == OP_WRITE);
   atoll_status status = smp_error(SMP_NOT_SUPPORTED);
-  if (command != NULL) status = atoll_is_map(request) ? command->handle(device, request, &writer) : smp_error(SMP_INVALID);
+  if (command != NULL)
+    status = atoll_is_map(request) ? command->handle(device, request, &writer) : smp_error(SMP_INVALID);
   if (status.rc == SMP_OK && writer.full) status = smp_error(SMP_TOO_LARGE);
   if (status.rc != SMP_OK) {
     device->counters.refused++;

@@ -93,7 +93,9 @@ static const char *segment_topic(atoll_fleet *fleet, uint32_t segment, const cha
 
 // ---- reports ----
 
-static uint32_t now_ms(const atoll_fleet *fleet) { return fleet->device->system->now_ms(fleet->device->system->context); }
+static uint32_t now_ms(const atoll_fleet *fleet) {
+  return fleet->device->system->now_ms(fleet->device->system->context);
+}
 
 static void send_report(atoll_fleet *fleet) {
   (void)fleet->port->publish(fleet->port->context, report_topic(fleet), fleet->report, fleet->report_bytes, true);
@@ -106,12 +108,14 @@ static bool running_model(const atoll_fleet *fleet, uint8_t digest[32]) {
   atoll_image image;
   const char *detail;
   if (store->active == ATOLL_NO_SLOT) return false;
-  if (!atoll_image_open(&image, atoll_store_bytes(store, store->active), store->slots[store->active].bytes, &detail)) return false;
+  if (!atoll_image_open(&image, atoll_store_bytes(store, store->active), store->slots[store->active].bytes, &detail))
+    return false;
   atoll_sha256_of(image.model, image.model_bytes, digest);
   return true;
 }
 
-static void report(atoll_fleet *fleet, const char *state, const char *code, const char *detail, const atoll_measured *measured) {
+static void report(atoll_fleet *fleet, const char *state, const char *code, const char *detail,
+                   const atoll_measured *measured) {
   uint8_t model[32];
   const bool runs = running_model(fleet, model);
   // The clock may have been set since.
@@ -158,9 +162,25 @@ static void fail(atoll_fleet *fleet, const char *code, const char *detail) {
 
 /** The codes of README.md's table. */
 static void fail_with(atoll_fleet *fleet, const atoll_status *status) {
-  static const char *const names[] = {NULL,         "UNKNOWN",          "NO_SUCH_SLOT",       "NO_MODEL",       "IMAGE_INVALID",    "HASH_MISMATCH", "WRONG_TARGET",
-                                      "IMAGE_TOO_LARGE", "ARENA_TOO_SMALL", "OPERATOR_MISSING", "NOT_TESTED", "SELF_TEST_FAILED", "SIGNATURE_REQUIRED",
-                                      "NO_SUCH_TENSOR",  "OFFSET_NOT_VALID", "SLOT_IN_USE",   "NOT_PENDING", "SIGNATURE_INVALID", "COUNTER_TOO_LOW"};
+  static const char *const names[] = {NULL,
+                                      "UNKNOWN",
+                                      "NO_SUCH_SLOT",
+                                      "NO_MODEL",
+                                      "IMAGE_INVALID",
+                                      "HASH_MISMATCH",
+                                      "WRONG_TARGET",
+                                      "IMAGE_TOO_LARGE",
+                                      "ARENA_TOO_SMALL",
+                                      "OPERATOR_MISSING",
+                                      "NOT_TESTED",
+                                      "SELF_TEST_FAILED",
+                                      "SIGNATURE_REQUIRED",
+                                      "NO_SUCH_TENSOR",
+                                      "OFFSET_NOT_VALID",
+                                      "SLOT_IN_USE",
+                                      "NOT_PENDING",
+                                      "SIGNATURE_INVALID",
+                                      "COUNTER_TOO_LOW"};
   const bool known = status->group == GROUP_ATOLL && status->rc < sizeof names / sizeof names[0] && status->rc > 0;
   fail(fleet, known ? names[status->rc] : "WRITE_FAILED", status->detail);
 }
@@ -168,7 +188,8 @@ static void fail_with(atoll_fleet *fleet, const atoll_status *status) {
 // ---- fetching ----
 
 static void unsubscribe(atoll_fleet *fleet) {
-  if (fleet->subscribed) (void)fleet->port->unsubscribe(fleet->port->context, segment_topic(fleet, fleet->segment, "+"));
+  if (fleet->subscribed)
+    (void)fleet->port->unsubscribe(fleet->port->context, segment_topic(fleet, fleet->segment, "+"));
   fleet->subscribed = false;
 }
 
@@ -191,7 +212,8 @@ static void ask(atoll_fleet *fleet) {
     atoll_put_key_bytes(&writer, "sha", fleet->desired.sha, sizeof fleet->desired.sha);
     atoll_put_key_uint(&writer, "from", fleet->block);
     atoll_put_key_uint(&writer, "n", end - fleet->block);
-    (void)fleet->port->publish(fleet->port->context, own_topic(fleet, "/blk/req"), request, (uint32_t)(writer.at - request), false);
+    (void)fleet->port->publish(fleet->port->context, own_topic(fleet, "/blk/req"), request,
+                               (uint32_t)(writer.at - request), false);
     return;
   }
   fleet->segment = segment;
@@ -201,7 +223,8 @@ static void ask(atoll_fleet *fleet) {
 static bool holds(atoll_fleet *fleet, uint8_t slot) {
   atoll_store *store = &fleet->device->store;
   const atoll_slot *state = &store->slots[slot];
-  return state->phase == ATOLL_SLOT_SEALED && state->bytes == fleet->desired.bytes && memcmp(atoll_store_sha(store, slot), fleet->desired.sha, 32) == 0;
+  return state->phase == ATOLL_SLOT_SEALED && state->bytes == fleet->desired.bytes &&
+         memcmp(atoll_store_sha(store, slot), fleet->desired.sha, 32) == 0;
 }
 
 static void verified(atoll_fleet *fleet) {
@@ -241,7 +264,9 @@ static void take_block(atoll_fleet *fleet, uint32_t n, const uint8_t *data, uint
 static void take_pulled(atoll_fleet *fleet, atoll_bytes message) {
   atoll_bytes sha, data;
   uint32_t n;
-  if (!atoll_is_map(message) || !atoll_map_bytes(message, "sha", &sha) || !atoll_map_bytes(message, "data", &data) || !atoll_map_uint(message, "n", &n)) return;
+  if (!atoll_is_map(message) || !atoll_map_bytes(message, "sha", &sha) || !atoll_map_bytes(message, "data", &data) ||
+      !atoll_map_uint(message, "n", &n))
+    return;
   if (sha.length == 32 && memcmp(sha.at, fleet->desired.sha, 32) == 0) take_block(fleet, n, data.at, data.length);
 }
 
@@ -269,7 +294,8 @@ static void desire(atoll_fleet *fleet, atoll_bytes message) {
   if (!atoll_desired_read(message, &desired)) return;
   const bool first = !fleet->has_desired;
   // A repetition by the broker, or an agent's message that a newer one has overtaken.
-  if (!first && strcmp(desired.rollout, fleet->desired.rollout) == 0 && desired.attempt <= fleet->desired.attempt) return;
+  if (!first && strcmp(desired.rollout, fleet->desired.rollout) == 0 && desired.attempt <= fleet->desired.attempt)
+    return;
   rest(fleet);
   fleet->desired = desired;
   fleet->has_desired = true;
@@ -294,7 +320,8 @@ static void desire(atoll_fleet *fleet, atoll_bytes message) {
     return;
   }
   atoll_status begun = atoll_ok();
-  if (desired.block_bytes > ATOLL_INFLATE_BYTES) begun = atoll_error(ATOLL_IMAGE_INVALID, "blocks longer than this device takes");
+  if (desired.block_bytes > ATOLL_INFLATE_BYTES)
+    begun = atoll_error(ATOLL_IMAGE_INVALID, "blocks longer than this device takes");
   else begun = atoll_begin_image(device, desired.bytes);
   if (begun.rc != SMP_OK) {
     fail_with(fleet, &begun);
@@ -355,7 +382,8 @@ static void prove(atoll_fleet *fleet) {
   atoll_measured measured = {.runs = MEASURED_RUNS};
   fleet->step = ATOLL_FLEET_RESTING;
   const uint8_t active = device->store.active;
-  atoll_status status = active == ATOLL_NO_SLOT ? atoll_error(ATOLL_NO_MODEL, "no model is active") : atoll_self_test(device, active, &tested);
+  atoll_status status = active == ATOLL_NO_SLOT ? atoll_error(ATOLL_NO_MODEL, "no model is active")
+                                                : atoll_self_test(device, active, &tested);
   if (status.rc == SMP_OK && tested.failed > 0) status = atoll_error(ATOLL_SELF_TEST_FAILED, NULL);
   if (status.rc != SMP_OK) {
     give_up(fleet, &status);
@@ -367,7 +395,8 @@ static void prove(atoll_fleet *fleet) {
   if (fleet->desired.outputs && measured.has_crc && output_bytes > 0) {
     const uint32_t fit = OUTPUT_BYTES / output_bytes, samples = fit < CHALLENGE_SAMPLES ? fit : CHALLENGE_SAMPLES;
     uint32_t crc;
-    if (samples > 0 && atoll_challenge(device, fleet->desired.seed, samples, outputs, &crc).rc == SMP_OK) measured.outputs = (atoll_bytes){outputs, samples * output_bytes};
+    if (samples > 0 && atoll_challenge(device, fleet->desired.seed, samples, outputs, &crc).rc == SMP_OK)
+      measured.outputs = (atoll_bytes){outputs, samples * output_bytes};
   }
   for (uint32_t i = 0; i < MEASURED_RUNS && status.rc == SMP_OK; i++)
     if (!atoll_invoke(device, false, &ticks[i])) status = atoll_error(ATOLL_UNKNOWN, atoll_invoke_failed);
@@ -389,8 +418,14 @@ static void prove(atoll_fleet *fleet) {
 
 // ---- the interface ----
 
-void atoll_fleet_init(atoll_fleet *fleet, atoll_device *device, const atoll_fleet_port *port, const char *name, const atoll_tag *tags, uint32_t tag_count) {
-  *fleet = (atoll_fleet){.device = device, .port = port, .name = name, .tags = tags, .tag_count = tag_count, .sequence = port->centiseconds(port->context)};
+void atoll_fleet_init(atoll_fleet *fleet, atoll_device *device, const atoll_fleet_port *port, const char *name,
+                      const atoll_tag *tags, uint32_t tag_count) {
+  *fleet = (atoll_fleet){.device = device,
+                         .port = port,
+                         .name = name,
+                         .tags = tags,
+                         .tag_count = tag_count,
+                         .sequence = port->centiseconds(port->context)};
 }
 
 const char *atoll_fleet_will(atoll_fleet *fleet) { return own_topic(fleet, "/alive"); }
@@ -412,7 +447,8 @@ void atoll_fleet_connected(atoll_fleet *fleet) {
   if (fleet->step == ATOLL_FLEET_FETCHING) ask(fleet);
 }
 
-static void answer_packet(atoll_fleet *fleet, const char *client, const uint8_t *payload, uint32_t length, uint8_t *answer) {
+static void answer_packet(atoll_fleet *fleet, const char *client, const uint8_t *payload, uint32_t length,
+                          uint8_t *answer) {
   const uint8_t before = fleet->device->store.active;
   if (strlen(client) > ATOLL_NAME_BYTES) return;
   const uint32_t bytes = atoll_device_answer(fleet->device, payload, length, answer);
@@ -446,7 +482,8 @@ static bool read_number(const char *text, uint32_t *number) {
   return true;
 }
 
-void atoll_fleet_message(atoll_fleet *fleet, const char *topic, const uint8_t *payload, uint32_t length, uint8_t *answer) {
+void atoll_fleet_message(atoll_fleet *fleet, const char *topic, const uint8_t *payload, uint32_t length,
+                         uint8_t *answer) {
   const atoll_bytes message = {payload, length};
   const char *own = behind(topic, own_topic(fleet, "/"));
   if (own != NULL) {

@@ -18,10 +18,14 @@ static bool optional_bool(atoll_bytes map, const char *key, bool *value) {
 bool atoll_desired_read(atoll_bytes message, atoll_desired *desired) {
   atoll_desired read = {0};
   atoll_bytes rollout, sha;
-  if (!atoll_is_map(message) || !atoll_map_text(message, "rollout", &rollout) || !atoll_map_bytes(message, "sha", &sha)) return false;
+  if (!atoll_is_map(message) || !atoll_map_text(message, "rollout", &rollout) || !atoll_map_bytes(message, "sha", &sha))
+    return false;
   if (rollout.length == 0 || rollout.length > ATOLL_NAME_BYTES || sha.length != sizeof read.sha) return false;
-  if (!atoll_map_uint(message, "len", &read.bytes) || !atoll_map_uint(message, "block", &read.block_bytes) || !atoll_map_uint(message, "seed", &read.seed)) return false;
-  if (!optional_uint(message, "attempt", &read.attempt) || !optional_uint(message, "deadline", &read.deadline)) return false;
+  if (!atoll_map_uint(message, "len", &read.bytes) || !atoll_map_uint(message, "block", &read.block_bytes) ||
+      !atoll_map_uint(message, "seed", &read.seed))
+    return false;
+  if (!optional_uint(message, "attempt", &read.attempt) || !optional_uint(message, "deadline", &read.deadline))
+    return false;
   if (!optional_bool(message, "pull", &read.pull) || !optional_bool(message, "outputs", &read.outputs)) return false;
   const uint32_t block = read.block_bytes;
   if (read.bytes == 0 || block < 512 || block > 32768 || (block & (block - 1)) != 0) return false;
@@ -37,7 +41,8 @@ void atoll_reported_write(const atoll_reported *r, atoll_writer *writer) {
   entries += r->tag_count > 0 ? 1u : 0u;
   entries += r->desired != NULL ? 3u : 0u;
   entries += (r->model != NULL ? 1u : 0u) + (r->code != NULL ? 1u : 0u) + (r->detail != NULL ? 1u : 0u);
-  if (m != NULL) entries += 6u + (m->has_crc ? 1u : 0u) + (m->has_samples ? 2u : 0u) + (m->outputs.length > 0 ? 1u : 0u);
+  if (m != NULL)
+    entries += 6u + (m->has_crc ? 1u : 0u) + (m->has_samples ? 2u : 0u) + (m->outputs.length > 0 ? 1u : 0u);
   atoll_put_map(writer, entries);
   atoll_put_text(writer, "seq");
   atoll_put_uint64(writer, r->sequence);

@@ -54,7 +54,9 @@ static uint8_t slot_of(const atoll_device *device, atoll_bytes name) {
 static atoll_status upload(atoll_device *device, atoll_bytes request, atoll_writer *answer) {
   atoll_bytes name, data;
   uint32_t off, length = UINT32_MAX;
-  if (!atoll_map_text(request, "name", &name) || !atoll_map_bytes(request, "data", &data) || !atoll_map_uint(request, "off", &off)) return smp_error(SMP_INVALID);
+  if (!atoll_map_text(request, "name", &name) || !atoll_map_bytes(request, "data", &data) ||
+      !atoll_map_uint(request, "off", &off))
+    return smp_error(SMP_INVALID);
   (void)atoll_map_uint(request, "len", &length);
   atoll_status status;
 #if ATOLL_INFLATE_BYTES > 0
@@ -105,7 +107,8 @@ static atoll_status status_of(atoll_device *device, atoll_bytes request, atoll_w
 }
 
 /** Adds a part of a slot to a hash, piece by piece. */
-static void each_piece(const atoll_store *store, uint8_t slot, uint32_t off, uint32_t length, void (*take)(void *, const uint8_t *, uint32_t), void *into) {
+static void each_piece(const atoll_store *store, uint8_t slot, uint32_t off, uint32_t length,
+                       void (*take)(void *, const uint8_t *, uint32_t), void *into) {
   uint8_t piece[64];
   for (uint32_t at = 0; at < length; at += sizeof piece) {
     const uint32_t part = length - at < sizeof piece ? length - at : (uint32_t)sizeof piece;
@@ -130,7 +133,8 @@ static atoll_status hash(atoll_device *device, atoll_bytes request, atoll_writer
   (void)atoll_map_uint(request, "off", &off);
   (void)atoll_map_uint(request, "len", &length);
   const bool crc = atoll_map_text(request, "type", &type) && atoll_text_is(type, "crc32");
-  if (!crc && atoll_map_text(request, "type", &type) && !atoll_text_is(type, "sha256")) return file_error(FILE_HASH_NOT_FOUND);
+  if (!crc && atoll_map_text(request, "type", &type) && !atoll_text_is(type, "sha256"))
+    return file_error(FILE_HASH_NOT_FOUND);
   const uint32_t end = device->store.slots[slot].bytes;
   if (end == 0) return file_error(FILE_EMPTY);
   if (off > end) return file_error(FILE_OFFSET_LARGER);

@@ -9,12 +9,16 @@ static atoll_status write_input(atoll_device *device, atoll_bytes request, atoll
   const atoll_inference *inference = device->inference;
   uint32_t index, off;
   atoll_bytes data;
-  if (!atoll_map_uint(request, "input", &index) || !atoll_map_uint(request, "off", &off) || !atoll_map_bytes(request, "data", &data)) return smp_error(SMP_INVALID);
+  if (!atoll_map_uint(request, "input", &index) || !atoll_map_uint(request, "off", &off) ||
+      !atoll_map_bytes(request, "data", &data))
+    return smp_error(SMP_INVALID);
   const atoll_status loaded = atoll_load_active(device);
   if (loaded.rc != SMP_OK) return loaded;
-  if (index >= inference->input_count(inference->context)) return atoll_error(ATOLL_NO_SUCH_TENSOR, "the model has no such input");
+  if (index >= inference->input_count(inference->context))
+    return atoll_error(ATOLL_NO_SUCH_TENSOR, "the model has no such input");
   const atoll_tensor tensor = inference->input(inference->context, index);
-  if (off > tensor.bytes || data.length > tensor.bytes - off) return atoll_error(ATOLL_OFFSET_NOT_VALID, "outside the input");
+  if (off > tensor.bytes || data.length > tensor.bytes - off)
+    return atoll_error(ATOLL_OFFSET_NOT_VALID, "outside the input");
   memcpy(tensor.data + off, data.at, data.length);
   atoll_put_map(answer, 1);
   atoll_put_key_uint(answer, "off", off + data.length);
@@ -45,10 +49,12 @@ static atoll_status run(atoll_device *device, atoll_bytes request, atoll_writer 
 static atoll_status read_output(atoll_device *device, atoll_bytes request, atoll_writer *answer) {
   const atoll_inference *inference = device->inference;
   uint32_t index, off;
-  if (!atoll_map_uint(request, "output", &index) || !atoll_map_uint(request, "off", &off)) return smp_error(SMP_INVALID);
+  if (!atoll_map_uint(request, "output", &index) || !atoll_map_uint(request, "off", &off))
+    return smp_error(SMP_INVALID);
   const atoll_status loaded = atoll_load_active(device);
   if (loaded.rc != SMP_OK) return loaded;
-  if (index >= inference->output_count(inference->context)) return atoll_error(ATOLL_NO_SUCH_TENSOR, "the model has no such output");
+  if (index >= inference->output_count(inference->context))
+    return atoll_error(ATOLL_NO_SUCH_TENSOR, "the model has no such output");
   const atoll_tensor tensor = inference->output(inference->context, index);
   if (off > tensor.bytes) return atoll_error(ATOLL_OFFSET_NOT_VALID, "outside the output");
   const uint32_t length = tensor.bytes - off < ATOLL_CHUNK_BYTES ? tensor.bytes - off : ATOLL_CHUNK_BYTES;
@@ -68,10 +74,12 @@ static atoll_status infer(atoll_device *device, atoll_bytes request, atoll_write
   const atoll_status loaded = atoll_load_active(device);
   if (loaded.rc != SMP_OK) return loaded;
   const uint32_t sample_bytes = atoll_input_bytes(inference), result_bytes = atoll_output_bytes(inference);
-  if (sample_bytes == 0 || data.length == 0 || data.length % sample_bytes != 0) return atoll_error(ATOLL_OFFSET_NOT_VALID, "no whole number of samples");
+  if (sample_bytes == 0 || data.length == 0 || data.length % sample_bytes != 0)
+    return atoll_error(ATOLL_OFFSET_NOT_VALID, "no whole number of samples");
   const uint32_t samples = data.length / sample_bytes;
   // The ticks precede the outputs, so each takes five bytes, as many as the longest needs.
-  if ((uint64_t)samples * (result_bytes + 5) > ATOLL_CHUNK_BYTES) return atoll_error(ATOLL_OFFSET_NOT_VALID, "the outputs of so many samples exceed an answer");
+  if ((uint64_t)samples * (result_bytes + 5) > ATOLL_CHUNK_BYTES)
+    return atoll_error(ATOLL_OFFSET_NOT_VALID, "the outputs of so many samples exceed an answer");
   atoll_put_map(answer, 2);
   atoll_put_text(answer, "data");
   uint8_t *outputs = atoll_put_bytes_room(answer, samples * result_bytes);
@@ -103,7 +111,9 @@ static atoll_status profile(atoll_device *device, atoll_bytes request, atoll_wri
   const atoll_status loaded = atoll_load_active(device);
   if (loaded.rc != SMP_OK) return loaded;
   uint32_t count = 0;
-  while (count < PROFILE_ENTRIES && off <= UINT32_MAX - count && inference->profile_at(inference->context, off + count, &code, &ticks)) count++;
+  while (count < PROFILE_ENTRIES && off <= UINT32_MAX - count &&
+         inference->profile_at(inference->context, off + count, &code, &ticks))
+    count++;
   const bool more = count == PROFILE_ENTRIES && inference->profile_at(inference->context, off + count, &code, &ticks);
   atoll_put_map(answer, more ? 2 : 1);
   atoll_put_text(answer, "ops");

@@ -104,10 +104,12 @@ static atoll_status stats_list(atoll_device *device, atoll_bytes request, atoll_
 }
 
 const atoll_command atoll_os_commands[] = {
-    {GROUP_OS, 0, true, echo},  {GROUP_OS, 0, false, echo}, {GROUP_OS, 5, true, reset}, {GROUP_OS, 6, false, params}, {GROUP_OS, 7, false, info}, {0},
+    {GROUP_OS, 0, true, echo},    {GROUP_OS, 0, false, echo}, {GROUP_OS, 5, true, reset},
+    {GROUP_OS, 6, false, params}, {GROUP_OS, 7, false, info}, {0},
 };
 
-const atoll_command atoll_stats_commands[] = {{GROUP_STATS, 0, false, stats_read}, {GROUP_STATS, 1, false, stats_list}, {0}};
+const atoll_command atoll_stats_commands[] = {
+    {GROUP_STATS, 0, false, stats_read}, {GROUP_STATS, 1, false, stats_list}, {0}};
 
 typedef struct group_name {
   uint32_t id;
@@ -115,7 +117,8 @@ typedef struct group_name {
 } group_name;
 
 static const group_name groups[] = {
-    {GROUP_OS, "os mgmt"}, {GROUP_STATS, "stat mgmt"}, {GROUP_FILE, "fs mgmt"}, {GROUP_ENUM, "enum mgmt"}, {GROUP_ATOLL, "atoll"},
+    {GROUP_OS, "os mgmt"},     {GROUP_STATS, "stat mgmt"}, {GROUP_FILE, "fs mgmt"},
+    {GROUP_ENUM, "enum mgmt"}, {GROUP_ATOLL, "atoll"},
 };
 enum { GROUPS = sizeof groups / sizeof groups[0] };
 
@@ -180,5 +183,9 @@ static atoll_status enum_details(atoll_device *device, atoll_bytes request, atol
 }
 
 const atoll_command atoll_enum_commands[] = {
-    {GROUP_ENUM, 0, false, enum_count}, {GROUP_ENUM, 1, false, enum_list}, {GROUP_ENUM, 2, false, enum_single}, {GROUP_ENUM, 3, false, enum_details}, {0},
+    {GROUP_ENUM, 0, false, enum_count},
+    {GROUP_ENUM, 1, false, enum_list},
+    {GROUP_ENUM, 2, false, enum_single},
+    {GROUP_ENUM, 3, false, enum_details},
+    {0},
 };

@@ -39,7 +39,9 @@ static bool compare(const atoll_inference *inference, atoll_bytes expected, uint
   const uint8_t *at = expected.at, *end = expected.at + expected.length;
   for (uint32_t i = 0; i < inference->output_count(inference->context); i++) {
     const atoll_tensor tensor = inference->output(inference->context, i);
-    const uint32_t width = tensor.type == ATOLL_INT16 ? 2 : tensor.type == ATOLL_INT8 || tensor.type == ATOLL_UINT8 ? 1 : 4;
+    const uint32_t width = tensor.type == ATOLL_INT16                                ? 2
+                           : tensor.type == ATOLL_INT8 || tensor.type == ATOLL_UINT8 ? 1
+                                                                                     : 4;
     if ((uint32_t)(end - at) < tensor.bytes) return false;
     for (uint32_t k = 0; k + width <= tensor.bytes; k += width) {
       const uint32_t difference = difference_at(tensor.type, at + k, tensor.data + k);
@@ -63,13 +65,16 @@ atoll_status atoll_self_test(atoll_device *device, uint8_t slot, atoll_self_test
   for (uint32_t i = 0; i < result->vectors; i++) {
     uint32_t seed, ticks;
     atoll_bytes expected;
-    if (!atoll_image_vector(&reader, &seed, &expected)) return atoll_error(ATOLL_IMAGE_INVALID, "a vector is not whole");
+    if (!atoll_image_vector(&reader, &seed, &expected))
+      return atoll_error(ATOLL_IMAGE_INVALID, "a vector is not whole");
     uint32_t state = atoll_draw_begin(seed);
-    if (!draw_inputs(inference, &state)) return atoll_error(ATOLL_NO_SUCH_TENSOR, "inputs of this model cannot be drawn");
+    if (!draw_inputs(inference, &state))
+      return atoll_error(ATOLL_NO_SUCH_TENSOR, "inputs of this model cannot be drawn");
     if (!atoll_invoke(device, false, &ticks)) return atoll_error(ATOLL_UNKNOWN, atoll_invoke_failed);
     comparison compared = {0};
     const bool whole = compare(inference, expected, image.max_lsb, &compared);
-    if (!whole || (uint64_t)compared.within * 1000000 < (uint64_t)compared.elements * image.min_share_ppm) result->failed++;
+    if (!whole || (uint64_t)compared.within * 1000000 < (uint64_t)compared.elements * image.min_share_ppm)
+      result->failed++;
     if (compared.max_lsb > result->max_lsb) result->max_lsb = compared.max_lsb;
     result->ticks += ticks;
   }
@@ -102,7 +107,8 @@ atoll_status atoll_challenge(atoll_device *device, uint32_t seed, uint32_t sampl
   *crc = 0;
   for (uint32_t s = 0; s < samples; s++) {
     uint32_t ticks;
-    if (!draw_inputs(inference, &state)) return atoll_error(ATOLL_NO_SUCH_TENSOR, "inputs of this model cannot be drawn");
+    if (!draw_inputs(inference, &state))
+      return atoll_error(ATOLL_NO_SUCH_TENSOR, "inputs of this model cannot be drawn");
     if (!atoll_invoke(device, false, &ticks)) return atoll_error(ATOLL_UNKNOWN, atoll_invoke_failed);
     for (uint32_t i = 0; i < inference->output_count(inference->context); i++) {
       const atoll_tensor tensor = inference->output(inference->context, i);
@@ -120,7 +126,8 @@ static atoll_status challenge(atoll_device *device, atoll_bytes request, atoll_w
   uint32_t seed, n, crc;
   atoll_reader value;
   bool wanted = false;
-  if (!atoll_map_uint(request, "seed", &seed) || !atoll_map_uint(request, "n", &n) || n == 0) return smp_error(SMP_INVALID);
+  if (!atoll_map_uint(request, "seed", &seed) || !atoll_map_uint(request, "n", &n) || n == 0)
+    return smp_error(SMP_INVALID);
   if (atoll_map_find(request, "outputs", &value)) (void)atoll_read_bool(&value, &wanted);
   const atoll_status loaded = atoll_load_active(device);
   if (loaded.rc != SMP_OK) return loaded;
@@ -142,4 +149,5 @@ static atoll_status challenge(atoll_device *device, atoll_bytes request, atoll_w
   return atoll_ok();
 }
 
-const atoll_command atoll_proof_commands[] = {{GROUP_ATOLL, 8, true, self_test}, {GROUP_ATOLL, 9, true, challenge}, {0}};
+const atoll_command atoll_proof_commands[] = {
+    {GROUP_ATOLL, 8, true, self_test}, {GROUP_ATOLL, 9, true, challenge}, {0}};

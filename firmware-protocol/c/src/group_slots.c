@@ -93,7 +93,8 @@ atoll_status atoll_activate(atoll_device *device, uint8_t slot, atoll_bytes sha)
   atoll_image image;
   const atoll_status loaded = atoll_load_slot(device, slot, &image);
   if (loaded.rc != SMP_OK) return loaded;
-  if (image.vector_count > 0 && !store->slots[slot].tested) return atoll_error(ATOLL_NOT_TESTED, "the image has self-test vectors and has not passed them");
+  if (image.vector_count > 0 && !store->slots[slot].tested)
+    return atoll_error(ATOLL_NOT_TESTED, "the image has self-test vectors and has not passed them");
   if (slot != store->active) {
     if (!atoll_store_activate(store, slot)) return file_error(FILE_WRITE_FAILED);
     device->activated_ms = device->system->now_ms(device->system->context);
@@ -118,7 +119,8 @@ static atoll_status confirm(atoll_device *device, atoll_bytes request, atoll_wri
   atoll_bytes sha;
   if (!atoll_map_bytes(request, "sha", &sha)) return smp_error(SMP_INVALID);
   if (device->store.active == ATOLL_NO_SLOT) return atoll_error(ATOLL_NO_MODEL, "no model is active");
-  if (!is_sha(&device->store, device->store.active, sha)) return atoll_error(ATOLL_HASH_MISMATCH, "another model is active");
+  if (!is_sha(&device->store, device->store.active, sha))
+    return atoll_error(ATOLL_HASH_MISMATCH, "another model is active");
   if (!atoll_confirm(device)) return file_error(FILE_WRITE_FAILED);
   atoll_put_map(answer, 0);
   return atoll_ok();
@@ -128,7 +130,8 @@ static atoll_status erase(atoll_device *device, atoll_bytes request, atoll_write
   uint8_t slot;
   const atoll_status named = atoll_named_slot(request, &slot);
   if (named.rc != SMP_OK) return named;
-  if (atoll_store_in_use(&device->store, slot)) return atoll_error(ATOLL_SLOT_IN_USE, "the slot is active, or what the device falls back to");
+  if (atoll_store_in_use(&device->store, slot))
+    return atoll_error(ATOLL_SLOT_IN_USE, "the slot is active, or what the device falls back to");
   if (device->loaded == slot) device->loaded = ATOLL_NO_SLOT;
   if (!atoll_store_begin(&device->store, slot, 0)) return file_error(FILE_WRITE_FAILED);
   atoll_put_map(answer, 0);
@@ -136,5 +139,6 @@ static atoll_status erase(atoll_device *device, atoll_bytes request, atoll_write
 }
 
 const atoll_command atoll_slot_commands[] = {
-    {GROUP_ATOLL, 0, false, describe}, {GROUP_ATOLL, 1, false, slots}, {GROUP_ATOLL, 2, true, activate}, {GROUP_ATOLL, 3, true, confirm}, {GROUP_ATOLL, 4, true, erase}, {0},
+    {GROUP_ATOLL, 0, false, describe}, {GROUP_ATOLL, 1, false, slots}, {GROUP_ATOLL, 2, true, activate},
+    {GROUP_ATOLL, 3, true, confirm},   {GROUP_ATOLL, 4, true, erase},  {0},
 };

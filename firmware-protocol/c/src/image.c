@@ -21,13 +21,21 @@ static bool read_key(atoll_reader *reader, const char *key) {
   return atoll_read_text(reader, &name) && atoll_text_is(name, key);
 }
 
-static bool read_uint_of(atoll_reader *reader, const char *key, uint32_t *value) { return read_key(reader, key) && atoll_read_uint(reader, value); }
+static bool read_uint_of(atoll_reader *reader, const char *key, uint32_t *value) {
+  return read_key(reader, key) && atoll_read_uint(reader, value);
+}
 
-static bool read_text_of(atoll_reader *reader, const char *key, atoll_bytes *text) { return read_key(reader, key) && atoll_read_text(reader, text); }
+static bool read_text_of(atoll_reader *reader, const char *key, atoll_bytes *text) {
+  return read_key(reader, key) && atoll_read_text(reader, text);
+}
 
-static bool read_bytes_of(atoll_reader *reader, const char *key, atoll_bytes *bytes) { return read_key(reader, key) && atoll_read_bytes(reader, bytes); }
+static bool read_bytes_of(atoll_reader *reader, const char *key, atoll_bytes *bytes) {
+  return read_key(reader, key) && atoll_read_bytes(reader, bytes);
+}
 
-static bool read_sha_of(atoll_reader *reader, const char *key, atoll_bytes *sha) { return read_bytes_of(reader, key, sha) && sha->length == 32; }
+static bool read_sha_of(atoll_reader *reader, const char *key, atoll_bytes *sha) {
+  return read_bytes_of(reader, key, sha) && sha->length == 32;
+}
 
 static bool read_agreement(atoll_reader *reader, atoll_image *image) {
   atoll_bytes word;
@@ -54,7 +62,9 @@ static bool read_blocks(atoll_reader *reader, uint32_t model_bytes) {
   uint32_t block_bytes, count;
   atoll_bytes sha;
   if (!read_uint_of(reader, "block_bytes", &block_bytes) || block_bytes == 0) return false;
-  if (!read_key(reader, "blocks") || !atoll_read_array(reader, &count) || count != (model_bytes + (uint64_t)block_bytes - 1) / block_bytes) return false;
+  if (!read_key(reader, "blocks") || !atoll_read_array(reader, &count) ||
+      count != (model_bytes + (uint64_t)block_bytes - 1) / block_bytes)
+    return false;
   for (uint32_t i = 0; i < count; i++) {
     if (!atoll_read_bytes(reader, &sha) || sha.length != 32) return false;
   }
@@ -66,18 +76,23 @@ static bool read_manifest(atoll_image *image, atoll_bytes *model, atoll_bytes *v
   atoll_reader reader = {image->manifest.at, image->manifest.at + image->manifest.length};
   uint32_t entries, format, model_bytes, arena;
   atoll_bytes text;
-  if (!atoll_is_deterministic(image->manifest) || !atoll_read_map(&reader, &entries) || (entries != ENTRIES && entries != ENTRIES + 1)) return false;
+  if (!atoll_is_deterministic(image->manifest) || !atoll_read_map(&reader, &entries) ||
+      (entries != ENTRIES && entries != ENTRIES + 1))
+    return false;
   image->counter = 0;
   return read_uint_of(&reader, "format", &format) && format == FORMAT && read_sha_of(&reader, "model", model) &&
-         read_uint_of(&reader, "model_bytes", &model_bytes) && model_bytes == image->model_bytes && read_text_of(&reader, "version", &text) &&
-         (entries == ENTRIES || read_uint_of(&reader, "counter", &image->counter)) && read_text_of(&reader, "target", &image->target) &&
-         read_text_of(&reader, "profile", &text) && read_agreement(&reader, image) && read_operators(&reader) && read_uint_of(&reader, "arena", &arena) &&
+         read_uint_of(&reader, "model_bytes", &model_bytes) && model_bytes == image->model_bytes &&
+         read_text_of(&reader, "version", &text) &&
+         (entries == ENTRIES || read_uint_of(&reader, "counter", &image->counter)) &&
+         read_text_of(&reader, "target", &image->target) && read_text_of(&reader, "profile", &text) &&
+         read_agreement(&reader, image) && read_operators(&reader) && read_uint_of(&reader, "arena", &arena) &&
          read_sha_of(&reader, "vectors", vectors) && read_blocks(&reader, model_bytes);
 }
 
 static bool read_vectors(atoll_image *image) {
   atoll_reader reader;
-  if (!atoll_is_deterministic(image->vectors) || !atoll_image_vectors(image, &reader, &image->vector_count)) return false;
+  if (!atoll_is_deterministic(image->vectors) || !atoll_image_vectors(image, &reader, &image->vector_count))
+    return false;
   for (uint32_t i = 0; i < image->vector_count; i++) {
     uint32_t seed;
     atoll_bytes output;
@@ -91,8 +106,10 @@ static bool read_trailer(atoll_image *image, atoll_bytes trailer, const char **d
   atoll_reader reader = {trailer.at, trailer.at + trailer.length};
   uint32_t entries;
   *detail = "the trailer is no map of manifest, vectors and signature";
-  if (!atoll_is_deterministic(trailer) || !atoll_read_map(&reader, &entries) || (entries != 2 && entries != 3)) return false;
-  if (!read_bytes_of(&reader, "manifest", &image->manifest) || !read_bytes_of(&reader, "vectors", &image->vectors)) return false;
+  if (!atoll_is_deterministic(trailer) || !atoll_read_map(&reader, &entries) || (entries != 2 && entries != 3))
+    return false;
+  if (!read_bytes_of(&reader, "manifest", &image->manifest) || !read_bytes_of(&reader, "vectors", &image->vectors))
+    return false;
   if (entries == 2) image->signature = (atoll_bytes){NULL, 0};
   else if (!read_bytes_of(&reader, "signature", &image->signature)) return false;
   *detail = "the manifest is not whole, or not in its one encoding";
@@ -119,7 +136,8 @@ bool atoll_image_open(atoll_image *image, const uint8_t *bytes, uint32_t length,
   if (memcmp(footer, magic, sizeof magic) != 0) return true;
   *detail = "the footer is not whole";
   if (atoll_le32(footer + CRC_AT) != atoll_crc32(0, footer, CRC_AT) || atoll_le16(footer + 8) != FORMAT) return false;
-  const uint32_t model_bytes = atoll_le32(footer + 12), trailer_at = atoll_le32(footer + 16), trailer_bytes = atoll_le32(footer + 20);
+  const uint32_t model_bytes = atoll_le32(footer + 12), trailer_at = atoll_le32(footer + 16),
+                 trailer_bytes = atoll_le32(footer + 20);
   *detail = "the footer does not match the length";
   if (model_bytes > length || trailer_bytes > length || trailer_at != aligned(model_bytes)) return false;
   if ((uint64_t)trailer_at + aligned(trailer_bytes) + FOOTER_BYTES != length) return false;
@@ -142,5 +160,6 @@ bool atoll_image_vectors(const atoll_image *image, atoll_reader *reader, uint32_
 
 bool atoll_image_vector(atoll_reader *reader, uint32_t *seed, atoll_bytes *output) {
   uint32_t entries;
-  return atoll_read_map(reader, &entries) && entries == 2 && read_uint_of(reader, "seed", seed) && read_bytes_of(reader, "output", output);
+  return atoll_read_map(reader, &entries) && entries == 2 && read_uint_of(reader, "seed", seed) &&
+         read_bytes_of(reader, "output", output);
 }

@@ -73,7 +73,8 @@ static uint32_t ranged(source *from, uint32_t symbol, uint32_t steps_per_bit, ui
   return first + base + take(from, extra);
 }
 
-static bool inflate_codes(source *from, const code *literals, const code *distances, uint8_t *to, uint32_t room, uint32_t *at) {
+static bool inflate_codes(source *from, const code *literals, const code *distances, uint8_t *to, uint32_t room,
+                          uint32_t *at) {
   for (;;) {
     const uint32_t symbol = decode(from, literals);
     if (symbol == UINT32_MAX) return false;

@@ -27,6 +27,10 @@ static uint32_t bytes_of(const atoll_inference *inference, uint32_t count, tenso
   return bytes;
 }
 
-uint32_t atoll_input_bytes(const atoll_inference *inference) { return bytes_of(inference, inference->input_count(inference->context), inference->input); }
+uint32_t atoll_input_bytes(const atoll_inference *inference) {
+  return bytes_of(inference, inference->input_count(inference->context), inference->input);
+}
 
-uint32_t atoll_output_bytes(const atoll_inference *inference) { return bytes_of(inference, inference->output_count(inference->context), inference->output); }
+uint32_t atoll_output_bytes(const atoll_inference *inference) {
+  return bytes_of(inference, inference->output_count(inference->context), inference->output);
+}

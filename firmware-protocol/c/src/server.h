@@ -13,7 +13,10 @@ enum { SMP_OK = 0, SMP_UNKNOWN = 1, SMP_INVALID = 3, SMP_NO_ENTRY = 5, SMP_TOO_L
 /** Errors of the OS and the enumeration group. */
 enum { OS_INVALID_FORMAT = 2, ENUM_INDEX_TOO_LARGE = 4 };
 /** Errors of the file group. */
-enum { FILE_NOT_FOUND = 3, FILE_WRITE_FAILED = 10, FILE_OFFSET_NOT_VALID = 11, FILE_OFFSET_LARGER = 12, FILE_HASH_NOT_FOUND = 13, FILE_READ_ONLY = 15, FILE_EMPTY = 16 };
+enum {
+  FILE_NOT_FOUND = 3, FILE_WRITE_FAILED = 10, FILE_OFFSET_NOT_VALID = 11, FILE_OFFSET_LARGER = 12,
+  FILE_HASH_NOT_FOUND = 13, FILE_READ_ONLY = 15, FILE_EMPTY = 16
+};
 /** Errors of group 16724 (README.md). */
 enum {
   ATOLL_UNKNOWN = 1,
@@ -51,7 +54,9 @@ static inline atoll_status atoll_ok(void) { return (atoll_status){.group = -1, .
 static inline atoll_status smp_error(uint32_t rc) { return (atoll_status){.group = -1, .rc = rc}; }
 static inline atoll_status os_error(uint32_t rc) { return (atoll_status){.group = GROUP_OS, .rc = rc}; }
 static inline atoll_status file_error(uint32_t rc) { return (atoll_status){.group = GROUP_FILE, .rc = rc}; }
-static inline atoll_status atoll_error(uint32_t rc, const char *detail) { return (atoll_status){.group = GROUP_ATOLL, .rc = rc, .detail = detail}; }
+static inline atoll_status atoll_error(uint32_t rc, const char *detail) {
+  return (atoll_status){.group = GROUP_ATOLL, .rc = rc, .detail = detail};
+}
 
 /**
  * @param request the map of the request
@@ -67,7 +72,8 @@ typedef struct atoll_command {
 } atoll_command;
 
 /** The last entry has no handler. */
-extern const atoll_command atoll_os_commands[], atoll_stats_commands[], atoll_enum_commands[], atoll_file_commands[], atoll_slot_commands[], atoll_inference_commands[], atoll_proof_commands[];
+extern const atoll_command atoll_os_commands[], atoll_stats_commands[], atoll_enum_commands[], atoll_file_commands[],
+    atoll_slot_commands[], atoll_inference_commands[], atoll_proof_commands[];
 
 /** Amount of data that fits into a response besides its keys. */
 enum { ATOLL_CHUNK_BYTES = ATOLL_PACKET_BYTES - 64 };

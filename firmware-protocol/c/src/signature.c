@@ -9,15 +9,18 @@ enum { KEY_ID_BYTES = 8, SIGNATURE_BYTES = 64, SCALAR_BYTES = 32 };
  * Half the order of P-256 (SEC 2, 2.4.2). Of the two values of s with which a signature verifies, only the one up to
  * this is valid.
  */
-static const uint8_t half_order[SCALAR_BYTES] = {0x7f, 0xff, 0xff, 0xff, 0x80, 0, 0, 0, 0x7f, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff,
-                                                 0xde, 0x73, 0x7d, 0x56, 0xd3, 0x8b, 0xcf, 0x42, 0x79, 0xdc, 0xe5, 0x61, 0x7e, 0x31, 0x92, 0xa8};
+static const uint8_t half_order[SCALAR_BYTES] = {0x7f, 0xff, 0xff, 0xff, 0x80, 0,    0,    0,    0x7f, 0xff, 0xff,
+                                                 0xff, 0xff, 0xff, 0xff, 0xff, 0xde, 0x73, 0x7d, 0x56, 0xd3, 0x8b,
+                                                 0xcf, 0x42, 0x79, 0xdc, 0xe5, 0x61, 0x7e, 0x31, 0x92, 0xa8};
 
 bool atoll_signature_read(atoll_bytes encoded, atoll_bytes manifest, uint8_t *head, atoll_signature *out) {
   static const char context[] = "Signature1";
   atoll_reader reader = {encoded.at, encoded.at + encoded.length};
   uint32_t parts;
   atoll_bytes header, key, signature;
-  if (!atoll_is_deterministic(encoded) || !atoll_read_array(&reader, &parts) || parts != 4 || !atoll_read_bytes(&reader, &header)) return false;
+  if (!atoll_is_deterministic(encoded) || !atoll_read_array(&reader, &parts) || parts != 4 ||
+      !atoll_read_bytes(&reader, &header))
+    return false;
   // The protected header is a map with one entry, the algorithm: -8 or -7, encoded in CBOR.
   if (header.length != 3 || header.at[0] != MAP_OF_ONE || header.at[1] != LABEL_ALGORITHM) return false;
   if (header.at[2] != ATOLL_EDDSA && header.at[2] != ATOLL_ES256) return false;

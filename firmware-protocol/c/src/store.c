@@ -47,7 +47,8 @@ static void encode(const atoll_store *store, const state *next, uint8_t record[A
   atoll_put_le32(record + 4, store->sequence + 1);
   for (uint32_t i = 0; i < 2; i++) {
     const atoll_slot *slot = &next->slots[i];
-    const int flags = (slot->tested ? FLAG_TESTED : 0) | (slot->pending ? FLAG_PENDING : 0) | (slot->confirmed ? FLAG_CONFIRMED : 0);
+    const int flags =
+        (slot->tested ? FLAG_TESTED : 0) | (slot->pending ? FLAG_PENDING : 0) | (slot->confirmed ? FLAG_CONFIRMED : 0);
     record[8 + 2 * i] = (uint8_t)((int)slot->phase | flags);
     record[9 + 2 * i] = slot->attempts;
     atoll_put_le32(record + 12 + 4 * i, slot->phase == ATOLL_SLOT_SEALED ? slot->bytes : slot->expected);
@@ -70,7 +71,9 @@ static bool decode(atoll_store *store, const uint8_t *record) {
     const uint32_t bytes = atoll_le32(record + 12 + 4 * i);
     atoll_slot *slot = &store->slots[i];
     const uint8_t phase = flags & PHASE_MASK;
-    slot->phase = phase == ATOLL_SLOT_SEALED ? ATOLL_SLOT_SEALED : phase == ATOLL_SLOT_OPEN ? ATOLL_SLOT_OPEN : ATOLL_SLOT_UNKNOWN;
+    slot->phase = phase == ATOLL_SLOT_SEALED ? ATOLL_SLOT_SEALED
+                  : phase == ATOLL_SLOT_OPEN ? ATOLL_SLOT_OPEN
+                                             : ATOLL_SLOT_UNKNOWN;
     slot->tested = (flags & FLAG_TESTED) != 0;
     slot->pending = (flags & FLAG_PENDING) != 0;
     slot->confirmed = (flags & FLAG_CONFIRMED) != 0;
@@ -131,7 +134,9 @@ bool atoll_store_open(atoll_store *store, const atoll_flash *flash) {
   memset(store, 0, sizeof *store);
   store->flash = flash;
   store->active = ATOLL_NO_SLOT;
-  if (flash->unit_bytes == 0 || flash->unit_bytes > ATOLL_FLASH_UNIT_BYTES || flash->sector_bytes < 2 * record_stride(flash)) return false;
+  if (flash->unit_bytes == 0 || flash->unit_bytes > ATOLL_FLASH_UNIT_BYTES ||
+      flash->sector_bytes < 2 * record_stride(flash))
+    return false;
   // After a boot the sector of the newest record counts as full, and the first transition erases the other one and
   // writes there: records after the newest may have been interrupted and still read as blank, and such a unit must not
   // be written again.
@@ -140,7 +145,8 @@ bool atoll_store_open(atoll_store *store, const atoll_flash *flash) {
   store->record_index = records_per_sector(flash);
   for (uint32_t sector = 0; sector < 2; sector++) {
     for (uint32_t i = 0; i < records_per_sector(flash); i++) {
-      if (decode(store, flash->memory + record_offset(flash, sector, i))) store->record_sector = store->newest_sector = sector;
+      if (decode(store, flash->memory + record_offset(flash, sector, i)))
+        store->record_sector = store->newest_sector = sector;
     }
   }
   for (uint8_t i = 0; i < 2; i++) {
@@ -180,7 +186,8 @@ static bool write_units(const atoll_flash *flash, uint32_t offset, const uint8_t
 static bool write_slot(atoll_store *store, uint8_t which, uint32_t offset, const uint8_t *bytes, uint32_t length) {
   const atoll_flash *flash = store->flash;
   const uint32_t base = (uint32_t)which * flash->slot_bytes;
-  for (uint32_t *at = &store->erase_from[which]; *at < flash->slot_bytes && *at < offset + length; *at += flash->sector_bytes)
+  for (uint32_t *at = &store->erase_from[which]; *at < flash->slot_bytes && *at < offset + length;
+       *at += flash->sector_bytes)
     if (!flash->erase(flash->context, base + *at)) return false;
   return write_units(flash, base + offset, bytes, length);
 }
@@ -199,7 +206,9 @@ bool atoll_store_append(atoll_store *store, uint8_t which, const uint8_t *bytes,
     } else {
       piece = length < flash->unit_bytes - held ? length : flash->unit_bytes - held;
       memcpy(store->tail + held, bytes, piece);
-      if (held + piece == flash->unit_bytes && !write_slot(store, which, slot->bytes - held, store->tail, flash->unit_bytes)) return false;
+      if (held + piece == flash->unit_bytes &&
+          !write_slot(store, which, slot->bytes - held, store->tail, flash->unit_bytes))
+        return false;
     }
     slot->bytes += piece;
     bytes += piece;
@@ -227,7 +236,8 @@ void atoll_store_read(const atoll_store *store, uint8_t which, uint32_t offset, 
   const uint32_t held = slot->phase == ATOLL_SLOT_OPEN ? slot->bytes % store->flash->unit_bytes : 0;
   const uint32_t written = slot->bytes - held;
   const uint8_t *memory = atoll_store_bytes(store, which);
-  for (uint32_t i = 0; i < length; i++) to[i] = offset + i < written ? memory[offset + i] : store->tail[offset + i - written];
+  for (uint32_t i = 0; i < length; i++)
+    to[i] = offset + i < written ? memory[offset + i] : store->tail[offset + i - written];
 }
 
 const uint8_t *atoll_store_sha(atoll_store *store, uint8_t which) {

@@ -74,11 +74,18 @@ static uint32_t now_ms(void *context) { return ((fake_system *)context)->ms; }
 static void reset(void *context) { ((fake_system *)context)->resets++; }
 
 void fake_system_init(fake_system *fake) {
-  *fake = (fake_system){.system = {.id = "d1", .target = "pico", .firmware = "1.0", .tick_hz = 1000000, .ticks = ticks, .now_ms = now_ms, .reset = reset}};
+  *fake = (fake_system){.system = {.id = "d1",
+                                   .target = "pico",
+                                   .firmware = "1.0",
+                                   .tick_hz = 1000000,
+                                   .ticks = ticks,
+                                   .now_ms = now_ms,
+                                   .reset = reset}};
   fake->system.context = fake;
 }
 
-void fake_ask(atoll_device *device, uint16_t group, uint8_t id, bool write, const uint8_t *map, const uint8_t *end, fake_answer *answer) {
+void fake_ask(atoll_device *device, uint16_t group, uint8_t id, bool write, const uint8_t *map, const uint8_t *end,
+              fake_answer *answer) {
   uint8_t packet[ATOLL_PACKET_BYTES] = {(uint8_t)(0x08 | (write ? 2 : 0)), 0, 0, 0, 0, 0, 7, id};
   const uint32_t length = (uint32_t)(end - map);
   atoll_put_be16(packet + 2, length);
@@ -88,7 +95,8 @@ void fake_ask(atoll_device *device, uint16_t group, uint8_t id, bool write, cons
   answer->map = (atoll_bytes){answer->bytes + 8, answered - 8};
   answer->rc = 0;
   atoll_reader error;
-  if (atoll_map_find(answer->map, "err", &error)) (void)atoll_map_uint((atoll_bytes){error.at, (uint32_t)(error.end - error.at)}, "rc", &answer->rc);
+  if (atoll_map_find(answer->map, "err", &error))
+    (void)atoll_map_uint((atoll_bytes){error.at, (uint32_t)(error.end - error.at)}, "rc", &answer->rc);
   else (void)atoll_map_uint(answer->map, "rc", &answer->rc);
 }
 

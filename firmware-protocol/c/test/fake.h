@@ -30,7 +30,8 @@ typedef struct fake_answer {
 } fake_answer;
 
 /** Sends a request, whose map is between `map` and `end`. */
-void fake_ask(atoll_device *device, uint16_t group, uint8_t id, bool write, const uint8_t *map, const uint8_t *end, fake_answer *answer);
+void fake_ask(atoll_device *device, uint16_t group, uint8_t id, bool write, const uint8_t *map, const uint8_t *end,
+              fake_answer *answer);
 /** Uploads only. @return whether everything was accepted */
 bool fake_upload(atoll_device *device, const uint8_t *image, uint32_t length);
 /** Uploads, tests, activates and confirms. @return whether all steps succeeded */

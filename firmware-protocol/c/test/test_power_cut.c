@@ -28,8 +28,8 @@ static void power_on(uint32_t fail_in, uint32_t seed) {
 
 static bool active_is(const uint8_t *image, uint32_t length) {
   const uint8_t active = device.store.active;
-  return active != ATOLL_NO_SLOT && device.store.slots[active].bytes == length && memcmp(atoll_store_bytes(&device.store, active), image, length) == 0 &&
-         device.loaded == active;
+  return active != ATOLL_NO_SLOT && device.store.slots[active].bytes == length &&
+         memcmp(atoll_store_bytes(&device.store, active), image, length) == 0 && device.loaded == active;
 }
 
 /** Cuts the power permanently, in the current state. */
@@ -86,7 +86,8 @@ static bool fall_back(void) {
  * Cuts the power at every step of `work`, starting from the saved state, and then at the first steps of the following
  * boot.
  */
-static void cut_everywhere(bool (*work)(void), const uint8_t *old, uint32_t old_bytes, const uint8_t *new, uint32_t new_bytes) {
+static void cut_everywhere(bool (*work)(void), const uint8_t *old, uint32_t old_bytes, const uint8_t *new,
+                           uint32_t new_bytes) {
   const uint32_t steps = steps_of(work);
   for (uint32_t step = 1; step <= steps; step++) {
     for (uint32_t seed = 1; seed <= SEEDS; seed++) {
@@ -125,7 +126,8 @@ static void resume_everywhere(uint32_t sector_bytes, uint32_t unit_bytes) {
       CHECK(boot());
       const atoll_slot *slot = &device.store.slots[0];
       if (slot->phase == ATOLL_SLOT_UNKNOWN) CHECK(atoll_store_begin(&device.store, 0, IMAGE_A));
-      if (slot->phase == ATOLL_SLOT_OPEN) CHECK(atoll_store_append(&device.store, 0, image + slot->bytes, IMAGE_A - slot->bytes));
+      if (slot->phase == ATOLL_SLOT_OPEN)
+        CHECK(atoll_store_append(&device.store, 0, image + slot->bytes, IMAGE_A - slot->bytes));
       CHECK(slot->phase == ATOLL_SLOT_SEALED && memcmp(atoll_store_bytes(&device.store, 0), image, IMAGE_A) == 0);
       CHECK(flash.violations == 0);
     }

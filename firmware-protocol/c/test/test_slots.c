@@ -12,7 +12,10 @@
 #include "store.h"
 #include "vectors.h"
 
-enum { SLOT = 512, SECTOR = 256, UNIT = 32, AREA = 2 * SLOT + 2 * SECTOR, MAX_STATES = 60000, MOST_CUTS = 40, NO_IMAGE = STATE_VECTORS };
+enum {
+  SLOT = 512, SECTOR = 256, UNIT = 32, AREA = 2 * SLOT + 2 * SECTOR, MAX_STATES = 60000, MOST_CUTS = 40,
+  NO_IMAGE = STATE_VECTORS
+};
 
 /** The complete state: flash, RAM, and what has been confirmed so far. */
 typedef struct snapshot {
@@ -59,7 +62,8 @@ static void restore(const snapshot *from) {
 
 static bool verify(void *context, const atoll_signature *signature) {
   (void)context;
-  return signature->key_id_bytes == signed_key_id.length && memcmp(signature->key_id, signed_key_id.at, signed_key_id.length) == 0;
+  return signature->key_id_bytes == signed_key_id.length &&
+         memcmp(signature->key_id, signed_key_id.at, signed_key_id.length) == 0;
 }
 
 static bool boot(void) { return atoll_device_boot(&device, &board.system, &flash.flash, &runtime.inference); }
@@ -68,7 +72,9 @@ static bool boot(void) { return atoll_device_boot(&device, &board.system, &flash
 static uint32_t image_in(uint8_t slot) {
   for (uint32_t i = 0; i < STATE_VECTORS; i++) {
     const vector_bytes *image = &state_vectors[i].image;
-    if (device.store.slots[slot].bytes == image->length && memcmp(atoll_store_bytes(&device.store, slot), image->at, image->length) == 0) return i;
+    if (device.store.slots[slot].bytes == image->length &&
+        memcmp(atoll_store_bytes(&device.store, slot), image->at, image->length) == 0)
+      return i;
   }
   return NO_IMAGE;
 }
@@ -113,7 +119,8 @@ static void check_comes_back(void) {
   save(here);
   for (uint32_t i = 0; i < ATOLL_BOOT_ATTEMPTS; i++) CHECK(boot());
   const uint8_t active = device.store.active;
-  CHECK(active != ATOLL_NO_SLOT && device.store.slots[active].confirmed && !device.store.slots[active].pending && device.loaded == active);
+  CHECK(active != ATOLL_NO_SLOT && device.store.slots[active].confirmed && !device.store.slots[active].pending &&
+        device.loaded == active);
   restore(here);
   free(here);
 }

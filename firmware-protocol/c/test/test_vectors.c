@@ -60,7 +60,8 @@ static void check_device(void) {
   request[packet_vectors[PACKET_VECTORS - 1].request.length - 4] = 0;
   request[packet_vectors[PACKET_VECTORS - 1].request.length - 2] = 1;
   const vector_bytes *expected = &packet_vectors[PACKET_VECTORS - 1].response;
-  const uint32_t length = atoll_device_answer(&device, request, packet_vectors[PACKET_VECTORS - 1].request.length, answer);
+  const uint32_t length =
+      atoll_device_answer(&device, request, packet_vectors[PACKET_VECTORS - 1].request.length, answer);
   CHECK(length == expected->length && memcmp(answer, expected->at, length) == 0);
   for (uint32_t i = 0; i < PACKET_VECTORS; i++) {
     const vector_bytes *request_bytes = &packet_vectors[i].request, *response = &packet_vectors[i].response;
@@ -75,18 +76,21 @@ static void check_device(void) {
 
 /** Sig_structure of RFC 9052 is verified: an array of context, header, nothing, and the manifest as a byte string. */
 static void check_signatures(void) {
-  static const uint8_t begin[] = {0x84, 0x6a, 'S', 'i', 'g', 'n', 'a', 't', 'u', 'r', 'e', '1', 0x43, 0xa1, 0x01, 0x27, 0x40};
+  static const uint8_t begin[] = {0x84, 0x6a, 'S', 'i',  'g',  'n',  'a',  't', 'u',
+                                  'r',  'e',  '1', 0x43, 0xa1, 0x01, 0x27, 0x40};
   atoll_image image;
   atoll_signature signature;
   uint8_t head[ATOLL_SIGNED_HEAD_BYTES];
   const char *detail = "";
   CHECK(atoll_image_open(&image, signed_image.at, signed_image.length, &detail) && image.counter == SIGNED_COUNTER);
   CHECK(atoll_signature_read(image.signature, image.manifest, head, &signature));
-  CHECK(signature.algorithm == ATOLL_EDDSA && signature.signature_bytes == 64 && signature.key_id_bytes == signed_key_id.length);
+  CHECK(signature.algorithm == ATOLL_EDDSA && signature.signature_bytes == 64 &&
+        signature.key_id_bytes == signed_key_id.length);
   CHECK(memcmp(signature.key_id, signed_key_id.at, signed_key_id.length) == 0);
   CHECK(memcmp(signature.head, begin, sizeof begin) == 0 && signature.message == image.manifest.at);
   // The head ends with the head of a byte string as long as the manifest.
-  CHECK(signature.head_bytes == sizeof begin + 2 && head[sizeof begin] == 0x58 && head[sizeof begin + 1] == signature.message_bytes);
+  CHECK(signature.head_bytes == sizeof begin + 2 && head[sizeof begin] == 0x58 &&
+        head[sizeof begin + 1] == signature.message_bytes);
   // Truncated anywhere, or with any byte changed, the reader stays within its bytes.
   uint8_t copy[128];
   CHECK(image.signature.length <= sizeof copy);
@@ -100,7 +104,8 @@ static void check_signatures(void) {
       uint8_t *whole = copy + sizeof copy - image.signature.length;
       memcpy(whole, image.signature.at, image.signature.length);
       whole[i] ^= (uint8_t)change;
-      if (atoll_signature_read((atoll_bytes){whole, image.signature.length}, image.manifest, head, &signature)) CHECK(signature.signature + signature.signature_bytes == copy + sizeof copy);
+      if (atoll_signature_read((atoll_bytes){whole, image.signature.length}, image.manifest, head, &signature))
+        CHECK(signature.signature + signature.signature_bytes == copy + sizeof copy);
     }
   }
 }
@@ -109,12 +114,14 @@ static void check_images(void) {
   atoll_image image;
   const char *detail = "";
   CHECK(atoll_image_open(&image, slot_image.at, slot_image.length, &detail));
-  CHECK(image.has_trailer && image.model_bytes == slot_model.length && memcmp(image.model, slot_model.at, slot_model.length) == 0);
+  CHECK(image.has_trailer && image.model_bytes == slot_model.length &&
+        memcmp(image.model, slot_model.at, slot_model.length) == 0);
   CHECK(atoll_text_is(image.target, "pico") && image.max_lsb == 0 && image.vector_count == SLOT_IMAGE_VECTORS);
   atoll_reader reader;
   uint32_t count, seed;
   atoll_bytes output;
-  CHECK(atoll_image_vectors(&image, &reader, &count) && atoll_image_vector(&reader, &seed, &output) && seed == SLOT_IMAGE_SEED && output.length == 3);
+  CHECK(atoll_image_vectors(&image, &reader, &count) && atoll_image_vector(&reader, &seed, &output) &&
+        seed == SLOT_IMAGE_SEED && output.length == 3);
   // Any single wrong byte is detected, or is padding.
   for (uint32_t i = 0; i < slot_image.length; i++) {
     uint8_t damaged[1024];
@@ -143,14 +150,16 @@ static void check_other_encodings(void) {
   CHECK(atoll_image_open(&image, signed_image.at, signed_image.length, &detail));
   for (uint32_t i = 0; i < OTHER_SIGNATURES; i++) {
     const atoll_bytes bytes = {other_signatures[i].bytes.at, other_signatures[i].bytes.length};
-    CHECK(!(atoll_signature_read(bytes, image.manifest, head, &signature) && accepted("signature", other_signatures[i].name)));
+    CHECK(!(atoll_signature_read(bytes, image.manifest, head, &signature) &&
+            accepted("signature", other_signatures[i].name)));
   }
   // ES256 with s at half the order of P-256, which is valid, and above it, which is the other value that verifies.
   uint8_t es256[128];
   memcpy(es256, image.signature.at, image.signature.length);
   uint8_t *s = es256 + image.signature.length - 32;
   es256[4] = ATOLL_ES256;
-  static const uint32_t half_order[] = {0x7fffffff, 0x80000000, 0x7fffffff, 0xffffffff, 0xde737d56, 0xd38bcf42, 0x79dce561, 0x7e3192a8};
+  static const uint32_t half_order[] = {0x7fffffff, 0x80000000, 0x7fffffff, 0xffffffff,
+                                        0xde737d56, 0xd38bcf42, 0x79dce561, 0x7e3192a8};
   for (uint32_t i = 0; i < 32; i++) s[i] = (uint8_t)(half_order[i / 4] >> (8 * (3 - i % 4)));
   const atoll_bytes encoded = {es256, image.signature.length};
   CHECK(atoll_signature_read(encoded, image.manifest, head, &signature) && signature.algorithm == ATOLL_ES256);
@@ -171,7 +180,8 @@ static void check_hashes(void) {
   CHECK(atoll_crc32(0, (const uint8_t *)"123456789", 9) == 0xcbf43926);
   for (uint32_t i = 0; i < DRAWN_VECTORS; i++) {
     uint32_t state = atoll_draw_begin(drawn_vectors[i].seed);
-    for (uint32_t k = 0; k < drawn_vectors[i].int8.length; k++) CHECK(atoll_draw(&state) == drawn_vectors[i].int8.at[k]);
+    for (uint32_t k = 0; k < drawn_vectors[i].int8.length; k++)
+      CHECK(atoll_draw(&state) == drawn_vectors[i].int8.at[k]);
   }
 }
 
@@ -184,7 +194,8 @@ static void check_inflate(void) {
       const uint32_t length = (uint32_t)(vector->stream.at[at] | (vector->stream.at[at + 1] << 8));
       const uint32_t from = block * vector->block_bytes, left = vector->image.length - from;
       const uint32_t expected = left < vector->block_bytes ? left : vector->block_bytes;
-      CHECK(atoll_inflate(vector->stream.at + at + 2, length, out, expected) && memcmp(out, vector->image.at + from, expected) == 0);
+      CHECK(atoll_inflate(vector->stream.at + at + 2, length, out, expected) &&
+            memcmp(out, vector->image.at + from, expected) == 0);
       CHECK(!atoll_inflate(vector->stream.at + at + 2, length, out, expected - 1));
       CHECK(!atoll_inflate(vector->stream.at + at + 2, length - 1, out, expected));
       at += 2 + length;
@@ -268,7 +279,8 @@ static void check_reported(const atoll_reported *reported, const vector_bytes *e
   uint8_t out[1024];
   atoll_writer writer = {out, out + sizeof out, false};
   atoll_reported_write(reported, &writer);
-  CHECK(!writer.full && (uint32_t)(writer.at - out) == expected->length && memcmp(out, expected->at, expected->length) == 0);
+  CHECK(!writer.full && (uint32_t)(writer.at - out) == expected->length &&
+        memcmp(out, expected->at, expected->length) == 0);
 }
 
 static void check_fleet(void) {
@@ -278,25 +290,56 @@ static void check_fleet(void) {
     const desired_vector *vector = &desired_vectors[i];
     const atoll_bytes encoded = {vector->encoded.at, vector->encoded.length};
     atoll_desired read;
-    CHECK(atoll_desired_read(encoded, &read) && strcmp(read.rollout, vector->rollout) == 0 && memcmp(read.sha, sha, 32) == 0);
-    CHECK(read.attempt == vector->attempt && read.bytes == vector->bytes && read.block_bytes == vector->block_bytes && read.seed == vector->seed);
+    CHECK(atoll_desired_read(encoded, &read) && strcmp(read.rollout, vector->rollout) == 0 &&
+          memcmp(read.sha, sha, 32) == 0);
+    CHECK(read.attempt == vector->attempt && read.bytes == vector->bytes && read.block_bytes == vector->block_bytes &&
+          read.seed == vector->seed);
     CHECK(read.deadline == vector->deadline && read.pull == vector->pull && read.outputs == vector->outputs);
-    for (uint32_t length = 0; length < encoded.length; length++) CHECK(!atoll_desired_read((atoll_bytes){encoded.at, length}, &read));
+    for (uint32_t length = 0; length < encoded.length; length++)
+      CHECK(!atoll_desired_read((atoll_bytes){encoded.at, length}, &read));
   }
   static const uint8_t outputs[] = {1, 2};
   const atoll_tag tag = {"line", "a"};
   const atoll_desired desired = {.rollout = "spring", .attempt = 2};
   atoll_desired about = desired;
   memcpy(about.sha, sha, 32);
-  const atoll_measured measured = {.vectors = 4, .arena = 1234, .runs = 30, .median_us = 100, .p95_us = 120, .has_crc = true, .has_samples = true, .crc = 0xcbf43926u, .samples = 50, .correct = 48, .outputs = {outputs, 2}};
+  const atoll_measured measured = {.vectors = 4,
+                                   .arena = 1234,
+                                   .runs = 30,
+                                   .median_us = 100,
+                                   .p95_us = 120,
+                                   .has_crc = true,
+                                   .has_samples = true,
+                                   .crc = 0xcbf43926u,
+                                   .samples = 50,
+                                   .correct = 48,
+                                   .outputs = {outputs, 2}};
   check_reported(&(atoll_reported){.sequence = 190000000001u, .target = "pico", .state = "idle"}, &reported_vectors[0]);
-  check_reported(&(atoll_reported){.sequence = 2, .target = "pico", .state = "confirmed", .tags = &tag, .tag_count = 1, .desired = &about, .model = sha, .measured = &measured}, &reported_vectors[1]);
-  check_reported(&(atoll_reported){.sequence = 3, .target = "pico", .state = "failed", .desired = &about, .code = "HASH_MISMATCH", .detail = "why"}, &reported_vectors[2]);
+  check_reported(&(atoll_reported){.sequence = 2,
+                                   .target = "pico",
+                                   .state = "confirmed",
+                                   .tags = &tag,
+                                   .tag_count = 1,
+                                   .desired = &about,
+                                   .model = sha,
+                                   .measured = &measured},
+                 &reported_vectors[1]);
+  check_reported(&(atoll_reported){.sequence = 3,
+                                   .target = "pico",
+                                   .state = "failed",
+                                   .desired = &about,
+                                   .code = "HASH_MISMATCH",
+                                   .detail = "why"},
+                 &reported_vectors[2]);
   // A device in pull mode requests its blocks and reports its position.
   static said last;
   static atoll_fleet fleet;
   static uint8_t answer[ATOLL_PACKET_BYTES];
-  const atoll_fleet_port port = {.context = &last, .subscribe = name_topic, .unsubscribe = name_topic, .publish = say, .centiseconds = first_number};
+  const atoll_fleet_port port = {.context = &last,
+                                 .subscribe = name_topic,
+                                 .unsubscribe = name_topic,
+                                 .publish = say,
+                                 .centiseconds = first_number};
   fake_runtime_init(&runtime);
   fake_system_init(&board);
   memset(area, 0xff, sizeof area);

@@ -1,5 +1,5 @@
-// Port: TensorFlow Lite Micro as the runtime. Add this file's .cc to a build that has TFLM already (from its own Makefile, from an SDK, from an
-// Arduino library); nothing else of it is needed here. See README.md.
+// Port: TensorFlow Lite Micro as the runtime. Add this file's .cc to a build that has TFLM already (from its own
+// Makefile, from an SDK, from an Arduino library); nothing else of it is needed here. See README.md.
 #ifndef ATOLL_TFLM_H
 #define ATOLL_TFLM_H
 
@@ -44,8 +44,9 @@ class TflmRuntime {
    * @param arena aligned to 16
    * @param profile the kernel profile that the build equals: tflm-reference, or cmsis-nn with Arm's kernels
    */
-  TflmRuntime(const tflite::MicroOpResolver &resolver, const uint8_t *operators, uint32_t operator_count, uint8_t *arena, size_t arena_bytes, const char *profile,
-              uint32_t (*ticks)(void *context), void *ticks_context);
+  TflmRuntime(const tflite::MicroOpResolver &resolver, const uint8_t *operators, uint32_t operator_count,
+              uint8_t *arena, size_t arena_bytes, const char *profile, uint32_t (*ticks)(void *context),
+              void *ticks_context);
 
   /** For atoll_device_boot. */
   const atoll_inference *inference() const { return &port_; }

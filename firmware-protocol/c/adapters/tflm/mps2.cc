@@ -1,4 +1,4 @@
-// TFLM as the runtime of the MPS2 port, with the operators of the MLPerf Tiny models; TFLM_PROFILE comes from the build.
+// TFLM as the runtime of the MPS2 port, with the operators of the MLPerf Tiny models. The build sets TFLM_PROFILE.
 #include <cstdarg>
 
 #include "atoll_tflm.h"
@@ -38,6 +38,8 @@ int DebugVsnprintf(char *, size_t, const char *, va_list) { return 0; }
 
 const atoll_inference *board_inference(uint8_t *arena, uint32_t arena_bytes, uint32_t (*ticks)(void *context)) {
   alignas(atoll_tflm::TflmRuntime) static unsigned char storage[sizeof(atoll_tflm::TflmRuntime)];
-  return (new (storage) atoll_tflm::TflmRuntime(Operators(), kOperators, sizeof kOperators, arena, arena_bytes, TFLM_PROFILE, ticks, nullptr))->inference();
+  return (new (storage) atoll_tflm::TflmRuntime(Operators(), kOperators, sizeof kOperators, arena, arena_bytes,
+                                                TFLM_PROFILE, ticks, nullptr))
+      ->inference();
 }
 }

@@ -86,7 +86,8 @@ typedef struct atoll_device {
  * Reads the records, counts a boot of a pending model, and loads the active one.
  * @return false if the flash cannot be used
  */
-bool atoll_device_boot(atoll_device *device, const atoll_system *system, const atoll_flash *flash, const atoll_inference *inference);
+bool atoll_device_boot(atoll_device *device, const atoll_system *system, const atoll_flash *flash,
+                       const atoll_inference *inference);
 
 /**
  * Answers one packet.

@@ -30,7 +30,9 @@ typedef struct atoll_flash {
 } atoll_flash;
 
 /** Total size of the area. */
-static inline uint32_t atoll_flash_bytes(const atoll_flash *flash) { return 2 * flash->slot_bytes + 2 * flash->sector_bytes; }
+static inline uint32_t atoll_flash_bytes(const atoll_flash *flash) {
+  return 2 * flash->slot_bytes + 2 * flash->sector_bytes;
+}
 
 #ifdef __cplusplus
 }

@@ -46,7 +46,12 @@ typedef struct atoll_desired {
   bool pull, outputs;
 } atoll_desired;
 
-typedef enum atoll_fleet_step { ATOLL_FLEET_RESTING, ATOLL_FLEET_FETCHING, ATOLL_FLEET_TESTING, ATOLL_FLEET_PROVING } atoll_fleet_step;
+typedef enum atoll_fleet_step {
+  ATOLL_FLEET_RESTING,
+  ATOLL_FLEET_FETCHING,
+  ATOLL_FLEET_TESTING,
+  ATOLL_FLEET_PROVING
+} atoll_fleet_step;
 
 typedef struct atoll_fleet {
   atoll_device *device;
@@ -75,7 +80,8 @@ typedef struct atoll_fleet {
  * @param name of the fleet
  * @param tags not copied
  */
-void atoll_fleet_init(atoll_fleet *fleet, atoll_device *device, const atoll_fleet_port *port, const char *name, const atoll_tag *tags, uint32_t tag_count);
+void atoll_fleet_init(atoll_fleet *fleet, atoll_device *device, const atoll_fleet_port *port, const char *name,
+                      const atoll_tag *tags, uint32_t tag_count);
 
 /** The connection's last will, to be retained. The topic is valid until the next call. */
 const char *atoll_fleet_will(atoll_fleet *fleet);
@@ -85,7 +91,8 @@ extern const char atoll_fleet_offline[];
 void atoll_fleet_connected(atoll_fleet *fleet);
 
 /** To be called for every received message. @param answer room for ATOLL_PACKET_BYTES */
-void atoll_fleet_message(atoll_fleet *fleet, const char *topic, const uint8_t *payload, uint32_t length, uint8_t *answer);
+void atoll_fleet_message(atoll_fleet *fleet, const char *topic, const uint8_t *payload, uint32_t length,
+                         uint8_t *answer);
 
 /** To be called often: performs one step of the pending work, which may be a self-test. */
 void atoll_fleet_poll(atoll_fleet *fleet);

@@ -13,10 +13,11 @@
 
 enum { KEEPALIVE_S = 30, LOOP_MS = 20, QOS = 1, MOST_TAGS = 8 };
 
-static const char usage[] =
-    "usage: atoll-fleet-device --broker HOST:PORT --fleet NAME [--user NAME --password TEXT] [--cafile FILE] [--tag NAME=VALUE]...\n"
-    "                          [--die-at STATE] %s"
-    "Takes rollouts and answers SMP packets until it is ended. It ends by itself when it has reported STATE: for tests.\n";
+static const char usage[] = "usage: atoll-fleet-device --broker HOST:PORT --fleet NAME [--user NAME --password TEXT] "
+                            "[--cafile FILE] [--tag NAME=VALUE]...\n"
+                            "                          [--die-at STATE] %s"
+                            "Takes rollouts and answers SMP packets until it is ended. It ends by itself when it has "
+                            "reported STATE: for tests.\n";
 
 /** Context of the library's callbacks. */
 static struct {
@@ -73,7 +74,8 @@ static int port_of(char *broker) {
 
 /** Whether the last report contains this state. */
 static bool has_reported(const char *state) {
-  return self.fleet.report_bytes > 0 && memmem(self.fleet.report, self.fleet.report_bytes, state, strlen(state)) != NULL;
+  return self.fleet.report_bytes > 0 &&
+         memmem(self.fleet.report, self.fleet.report_bytes, state, strlen(state)) != NULL;
 }
 
 int main(int argc, char **argv) {
@@ -105,7 +107,8 @@ int main(int argc, char **argv) {
     perror("atoll-fleet-device");
     return 1;
   }
-  const atoll_fleet_port port = {.subscribe = subscribe, .unsubscribe = unsubscribe, .publish = publish, .centiseconds = centiseconds};
+  const atoll_fleet_port port = {
+      .subscribe = subscribe, .unsubscribe = unsubscribe, .publish = publish, .centiseconds = centiseconds};
   char client_id[160];
   snprintf(client_id, sizeof client_id, "atoll-%s-%s", name, board.id);
   mosquitto_lib_init();
@@ -115,7 +118,8 @@ int main(int argc, char **argv) {
   mosquitto_connect_callback_set(self.client, on_connect);
   mosquitto_message_callback_set(self.client, on_message);
   mosquitto_int_option(self.client, MOSQ_OPT_TCP_NODELAY, 1);
-  mosquitto_will_set(self.client, atoll_fleet_will(&self.fleet), (int)strlen(atoll_fleet_offline), atoll_fleet_offline, QOS, true);
+  mosquitto_will_set(self.client, atoll_fleet_will(&self.fleet), (int)strlen(atoll_fleet_offline), atoll_fleet_offline,
+                     QOS, true);
   if (user != NULL) mosquitto_username_pw_set(self.client, user, password);
   if (authority != NULL) mosquitto_tls_set(self.client, authority, NULL, NULL, NULL, NULL);
   const int at = port_of(broker);

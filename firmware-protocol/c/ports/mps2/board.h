@@ -11,7 +11,9 @@ typedef struct uart_registers {
   volatile uint32_t data, state, control, interrupt, divider;
 } uart_registers;
 #define UART ((uart_registers *)0x40004000u)
-enum { UART_TX_FULL = 1, UART_RX_FULL = 2, UART_TX_ENABLE = 1, UART_RX_ENABLE = 2, UART_RX_INTERRUPT = 8, UART_RX_IRQ = 0 };
+enum {
+  UART_TX_FULL = 1, UART_RX_FULL = 2, UART_TX_ENABLE = 1, UART_RX_ENABLE = 2, UART_RX_INTERRUPT = 8, UART_RX_IRQ = 0
+};
 
 /** CMSDK timer 0: counts down. */
 typedef struct timer_registers {

@@ -106,8 +106,12 @@ int main(void) {
                                       .now_ms = now_ms,
                                       .reset = reset,
                                       .watchdog = watchdog};
-  static const atoll_flash flash = {
-      .memory = (const uint8_t *)PSRAM, .sector_bytes = SECTOR_BYTES, .unit_bytes = UNIT_BYTES, .slot_bytes = SLOT_BYTES, .erase = erase, .write = write};
+  static const atoll_flash flash = {.memory = (const uint8_t *)PSRAM,
+                                    .sector_bytes = SECTOR_BYTES,
+                                    .unit_bytes = UNIT_BYTES,
+                                    .slot_bytes = SLOT_BYTES,
+                                    .erase = erase,
+                                    .write = write};
   __asm volatile("cpsid i");
   TIMER->reload = UINT32_MAX;
   TIMER->value = UINT32_MAX;

@@ -31,5 +31,20 @@ void restart(void) {
 
 typedef void (*vector)(void);
 __attribute__((section(".vectors"), used)) static const vector vectors[16] = {
-    (vector)(uintptr_t)stack_top, start, restart, restart, restart, restart, restart, 0, 0, 0, 0, restart, restart, 0, restart, systick,
+    (vector)(uintptr_t)stack_top,
+    start,
+    restart,
+    restart,
+    restart,
+    restart,
+    restart,
+    0,
+    0,
+    0,
+    0,
+    restart,
+    restart,
+    0,
+    restart,
+    systick,
 };

@@ -17,7 +17,8 @@ enum { SECTOR = 4096, UNIT = 16 };
 
 const char posix_board_options[] =
     "[--target ID] [--id ID] [--flash FILE] [--slot-bytes N] [--arena-bytes N] [--confirm-ms N] [--key FILE]...\n"
-    "A key is a PEM file of a public key; with one, only signed models run. Without --flash its slots are empty at every start.\n";
+    "A key is a PEM file of a public key; with one, only signed models run. Without --flash its slots are empty at "
+    "every start.\n";
 
 static atoll_flash_model model;
 static atoll_runtime runtime;

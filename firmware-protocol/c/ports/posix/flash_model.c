@@ -30,14 +30,16 @@ static bool erase(void *context, uint32_t offset) {
     else if (kind == 1) *byte |= (uint8_t)next_random(model);
   }
   // A sector whose erasure was interrupted may read as blank without being blank.
-  for (uint32_t u = offset / flash->unit_bytes; u < (offset + flash->sector_bytes) / flash->unit_bytes; u++) model->written[u] = fails;
+  for (uint32_t u = offset / flash->unit_bytes; u < (offset + flash->sector_bytes) / flash->unit_bytes; u++)
+    model->written[u] = fails;
   return !fails;
 }
 
 static bool write(void *context, uint32_t offset, const uint8_t *bytes, uint32_t length) {
   atoll_flash_model *model = context;
   const uint32_t unit = model->flash.unit_bytes;
-  if (model->dead || offset % unit != 0 || length % unit != 0 || offset + length > atoll_flash_bytes(&model->flash)) return false;
+  if (model->dead || offset % unit != 0 || length % unit != 0 || offset + length > atoll_flash_bytes(&model->flash))
+    return false;
   for (uint32_t at = 0; at < length; at += unit) {
     const uint32_t index = (offset + at) / unit;
     const bool fails = step(model);
@@ -48,7 +50,11 @@ static bool write(void *context, uint32_t offset, const uint8_t *bytes, uint32_t
       uint8_t *byte = &model->bytes[offset + at + i];
       // Half done: nothing visible, everything, a part, or some of the bits that become 0.
       uint8_t mask = 0xff;
-      if (fails) mask = (uint8_t)(kind == 0 ? 0x00 : kind == 1 ? 0xff : kind == 2 ? (i < unit / 2 ? 0xff : 0x00) : next_random(model));
+      if (fails)
+        mask = (uint8_t)(kind == 0   ? 0x00
+                         : kind == 1 ? 0xff
+                         : kind == 2 ? (i < unit / 2 ? 0xff : 0x00)
+                                     : next_random(model));
       *byte &= (uint8_t)(bytes[at + i] | (uint8_t)~mask);
     }
     if (fails) return false;
@@ -56,9 +62,16 @@ static bool write(void *context, uint32_t offset, const uint8_t *bytes, uint32_t
   return true;
 }
 
-void atoll_flash_model_init(atoll_flash_model *model, uint8_t *bytes, bool *written, uint32_t slot_bytes, uint32_t sector_bytes, uint32_t unit_bytes) {
+void atoll_flash_model_init(atoll_flash_model *model, uint8_t *bytes, bool *written, uint32_t slot_bytes,
+                            uint32_t sector_bytes, uint32_t unit_bytes) {
   *model = (atoll_flash_model){.bytes = bytes, .written = written, .seed = 1};
-  model->flash = (atoll_flash){.context = model, .memory = bytes, .sector_bytes = sector_bytes, .unit_bytes = unit_bytes, .slot_bytes = slot_bytes, .erase = erase, .write = write};
+  model->flash = (atoll_flash){.context = model,
+                               .memory = bytes,
+                               .sector_bytes = sector_bytes,
+                               .unit_bytes = unit_bytes,
+                               .slot_bytes = slot_bytes,
+                               .erase = erase,
+                               .write = write};
   // Bytes that are not blank were written.
   for (uint32_t u = 0; u < atoll_flash_bytes(&model->flash) / unit_bytes; u++) {
     written[u] = false;

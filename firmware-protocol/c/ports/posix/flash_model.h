@@ -25,6 +25,7 @@ typedef struct atoll_flash_model {
  * @param bytes of the whole area, unchanged, aligned to 16
  * @param written one per unit
  */
-void atoll_flash_model_init(atoll_flash_model *model, uint8_t *bytes, bool *written, uint32_t slot_bytes, uint32_t sector_bytes, uint32_t unit_bytes);
+void atoll_flash_model_init(atoll_flash_model *model, uint8_t *bytes, bool *written, uint32_t slot_bytes,
+                            uint32_t sector_bytes, uint32_t unit_bytes);
 
 #endif

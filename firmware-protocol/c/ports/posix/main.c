@@ -17,7 +17,10 @@ int main(int argc, char **argv) {
     else if (!posix_board_option(&board, argv[i], argv[i + 1])) argc = 0;
   }
   if (argc % 2 == 0) {
-    fprintf(stderr, "usage: atoll-device [--listen pty|tcp:PORT|udp:PORT] %sAnswers until it is ended; prints the URI that reaches it.\n", posix_board_options);
+    fprintf(stderr,
+            "usage: atoll-device [--listen pty|tcp:PORT|udp:PORT] %sAnswers until it is ended; prints the URI that "
+            "reaches it.\n",
+            posix_board_options);
     return 2;
   }
   wire *line = wire_open(where);

@@ -46,7 +46,9 @@ static int der_of(const uint8_t *signature, uint8_t **der) {
   ECDSA_SIG *parts = ECDSA_SIG_new();
   const int half = SIGNATURE_BYTES / 2;
   int length = 0;
-  if (parts != NULL && ECDSA_SIG_set0(parts, BN_bin2bn(signature, half, NULL), BN_bin2bn(signature + half, half, NULL)) == 1) length = i2d_ECDSA_SIG(parts, der);
+  if (parts != NULL &&
+      ECDSA_SIG_set0(parts, BN_bin2bn(signature, half, NULL), BN_bin2bn(signature + half, half, NULL)) == 1)
+    length = i2d_ECDSA_SIG(parts, der);
   ECDSA_SIG_free(parts);
   return length < 0 ? 0 : length;
 }
@@ -57,7 +59,8 @@ static bool fits(EVP_PKEY *key, const atoll_signature *signature, const uint8_t 
   const bool ecdsa = signature->algorithm == ATOLL_ES256;
   const int der_bytes = ecdsa ? der_of(signature->signature, &der) : 0;
   const bool done = digest != NULL && EVP_DigestVerifyInit(digest, NULL, ecdsa ? EVP_sha256() : NULL, NULL, key) == 1 &&
-                    EVP_DigestVerify(digest, ecdsa ? der : signature->signature, ecdsa ? (size_t)der_bytes : SIGNATURE_BYTES, message, length) == 1;
+                    EVP_DigestVerify(digest, ecdsa ? der : signature->signature,
+                                     ecdsa ? (size_t)der_bytes : SIGNATURE_BYTES, message, length) == 1;
   OPENSSL_free(der);
   EVP_MD_CTX_free(digest);
   return done;
@@ -73,7 +76,8 @@ bool verify_signature(void *context, const atoll_signature *signature) {
   memcpy(message + signature->head_bytes, signature->message, signature->message_bytes);
   bool genuine = false;
   for (uint32_t i = 0; i < count && !genuine; i++) {
-    const bool named = trusted[i].algorithm == signature->algorithm && memcmp(trusted[i].id, signature->key_id, ID_BYTES) == 0;
+    const bool named =
+        trusted[i].algorithm == signature->algorithm && memcmp(trusted[i].id, signature->key_id, ID_BYTES) == 0;
     genuine = named && fits(trusted[i].key, signature, message, length);
   }
   free(message);

@@ -48,14 +48,18 @@ static int open_pty(wire *line) {
 }
 
 static int open_socket(wire *line, int type, const char *port) {
-  struct sockaddr_in address = {.sin_family = AF_INET, .sin_port = htons((uint16_t)atoi(port)), .sin_addr = {htonl(INADDR_LOOPBACK)}};
+  struct sockaddr_in address = {
+      .sin_family = AF_INET, .sin_port = htons((uint16_t)atoi(port)), .sin_addr = {htonl(INADDR_LOOPBACK)}};
   socklen_t length = sizeof address;
   const int yes = 1;
   line->fd = socket(AF_INET, type, 0);
   if (line->fd < 0 || setsockopt(line->fd, SOL_SOCKET, SO_REUSEADDR, &yes, sizeof yes) != 0) return -1;
-  if (bind(line->fd, (struct sockaddr *)&address, sizeof address) != 0 || (type == SOCK_STREAM && listen(line->fd, 1) != 0)) return -1;
+  if (bind(line->fd, (struct sockaddr *)&address, sizeof address) != 0 ||
+      (type == SOCK_STREAM && listen(line->fd, 1) != 0))
+    return -1;
   if (getsockname(line->fd, (struct sockaddr *)&address, &length) != 0) return -1;
-  snprintf(line->uri, sizeof line->uri, "%s:127.0.0.1:%u", type == SOCK_STREAM ? "tcp" : "udp", (unsigned)ntohs(address.sin_port));
+  snprintf(line->uri, sizeof line->uri, "%s:127.0.0.1:%u", type == SOCK_STREAM ? "tcp" : "udp",
+           (unsigned)ntohs(address.sin_port));
   return 0;
 }
 
@@ -143,7 +147,8 @@ uint32_t wire_receive(wire *line, uint8_t *packet, int timeout_ms) {
   if (line->kind == UDP) {
     socklen_t length = sizeof line->from;
     if (!readable(line->fd, timeout_ms)) return 0;
-    const ssize_t got = recvfrom(line->fd, packet, ATOLL_PACKET_BYTES, MSG_TRUNC, (struct sockaddr *)&line->from, &length);
+    const ssize_t got =
+        recvfrom(line->fd, packet, ATOLL_PACKET_BYTES, MSG_TRUNC, (struct sockaddr *)&line->from, &length);
     return got > 0 && got <= ATOLL_PACKET_BYTES ? (uint32_t)got : 0;
   }
   do {

@@ -13,13 +13,17 @@
 #include "flash_model.h"
 #include "usbfs.h"
 
-enum { VENDOR = 0x1209, PRODUCT = 0xa701, OTHER_PRODUCT = 0xa703, PACKET = 64, IN = 0x81, OUT = 0x02, SECTOR = 4096, UNIT = 16, SLOT = 1 << 20, ARENA = 1 << 20 };
+enum {
+  VENDOR = 0x1209, PRODUCT = 0xa701, OTHER_PRODUCT = 0xa703, PACKET = 64, IN = 0x81, OUT = 0x02, SECTOR = 4096,
+  UNIT = 16, SLOT = 1 << 20, ARENA = 1 << 20
+};
 
 // Device: USB 2.0, class by interface, strings 1 to 3; one configuration, one vendor-specific interface, a bulk
 // endpoint in each direction.
-#define DESCRIPTORS(product)                                                                                                  \
-  {18, 1, 0x00, 0x02, 0, 0, 0, 64, VENDOR & 0xff, VENDOR >> 8, product & 0xff, product >> 8, 0x00, 0x01, 1, 2, 3, 1,            \
-   9, 2, 32, 0, 1, 1, 0, 0x80, 50, 9, 4, 0, 0, 2, 0xff, 0, 0, 0, 7, 5, IN, 2, PACKET, 0, 0, 7, 5, OUT, 2, PACKET, 0, 0}
+#define DESCRIPTORS(product)                                                                             \
+  {18, 1, 0x00, 0x02, 0, 0, 0, 64, VENDOR & 0xff, VENDOR >> 8, product & 0xff, product >> 8, 0x00, 0x01, \
+   1,  2, 3,    1,    9, 2, 32, 0, 1, 1, 0, 0x80, 50, 9, 4, 0, 0, 2, 0xff, 0, 0, 0,                      \
+   7,  5, IN,   2,    PACKET, 0, 0, 7, 5, OUT, 2, PACKET, 0, 0}
 
 static const uint8_t descriptors[] = DESCRIPTORS(PRODUCT);
 static const uint8_t other_descriptors[] = DESCRIPTORS(OTHER_PRODUCT);
@@ -88,9 +92,15 @@ static int32_t give_in(uint8_t endpoint, uint8_t *bytes, uint32_t room) {
   return (int32_t)length;
 }
 
-#define GADGET(ids_product, which)                                                                              \
-  {.vendor = VENDOR, .product = ids_product, .descriptors = which, .descriptor_bytes = sizeof which, .strings = strings, \
-   .string_count = sizeof strings / sizeof *strings, .take_out = take_out, .give_in = give_in}
+#define GADGET(ids_product, which)                   \
+  {.vendor = VENDOR,                                 \
+   .product = ids_product,                           \
+   .descriptors = which,                             \
+   .descriptor_bytes = sizeof which,                 \
+   .strings = strings,                               \
+   .string_count = sizeof strings / sizeof *strings, \
+   .take_out = take_out,                             \
+   .give_in = give_in}
 
 static const usbfs_gadget gadget = GADGET(PRODUCT, descriptors), renumbered = GADGET(OTHER_PRODUCT, other_descriptors);
 static const usbfs_gadget *const other_gadget = &renumbered;

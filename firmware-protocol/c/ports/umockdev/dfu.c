@@ -13,9 +13,17 @@
 #include "usbfs.h"
 
 enum { DETACH, DNLOAD, UPLOAD, GETSTATUS, CLRSTATUS, GETSTATE, ABORT, SET_INTERFACE = 11 };
-enum { APP_IDLE, APP_DETACH, IDLE, DNLOAD_SYNC, DNBUSY, DNLOAD_IDLE, MANIFEST_SYNC, MANIFEST, WAIT_RESET, UPLOAD_IDLE, ERROR };
-enum { OK, ERR_TARGET, ERR_FILE, ERR_WRITE, ERR_ERASE, ERR_CHECK_ERASED, ERR_PROG, ERR_VERIFY, ERR_ADDRESS, ERR_STALLED = 15 };
-enum { SE_ADDRESS = 0x21, SE_ERASE = 0x41, TRANSFER = 1024, BASE = 0x08000000, FLASH = 1 << 20, PLAIN_AREA = FLASH / 2 };
+enum {
+  APP_IDLE, APP_DETACH, IDLE, DNLOAD_SYNC, DNBUSY, DNLOAD_IDLE, MANIFEST_SYNC, MANIFEST, WAIT_RESET, UPLOAD_IDLE,
+  ERROR
+};
+enum {
+  OK, ERR_TARGET, ERR_FILE, ERR_WRITE, ERR_ERASE, ERR_CHECK_ERASED, ERR_PROG, ERR_VERIFY, ERR_ADDRESS,
+  ERR_STALLED = 15
+};
+enum {
+  SE_ADDRESS = 0x21, SE_ERASE = 0x41, TRANSFER = 1024, BASE = 0x08000000, FLASH = 1 << 20, PLAIN_AREA = FLASH / 2
+};
 
 /** Sectors of an STM32F746: 4 of 32 KiB, 1 of 128, 3 of 256. */
 static const uint32_t sectors[] = {32, 32, 32, 32, 128, 256, 256, 256};
@@ -84,7 +92,9 @@ static void execute(void) {
     dfu.next += dfu.length;
     return;
   }
-  const uint32_t value = dfu.length < 5 ? 0 : (uint32_t)dfu.data[1] | (uint32_t)dfu.data[2] << 8 | (uint32_t)dfu.data[3] << 16 | (uint32_t)dfu.data[4] << 24;
+  const uint32_t value = dfu.length < 5 ? 0
+                                        : (uint32_t)dfu.data[1] | (uint32_t)dfu.data[2] << 8 |
+                                              (uint32_t)dfu.data[3] << 16 | (uint32_t)dfu.data[4] << 24;
   if (dfu.block >= 2) program(dfu.address - BASE + (dfu.block - 2u) * TRANSFER, dfu.data, dfu.length, FLASH);
   else if (dfu.block == 0 && dfu.length == 5 && dfu.data[0] == SE_ADDRESS) dfu.address = value;
   else if (dfu.block == 0 && dfu.length == 5 && dfu.data[0] == SE_ERASE) erase(value);
@@ -92,7 +102,8 @@ static void execute(void) {
 }
 
 static int32_t download(uint16_t block, const uint8_t *data, uint32_t length) {
-  if ((dfu.state != IDLE && dfu.state != DNLOAD_IDLE) || length > TRANSFER || (length == 0 && dfu.state == IDLE && !dfu.dfuse)) {
+  if ((dfu.state != IDLE && dfu.state != DNLOAD_IDLE) || length > TRANSFER ||
+      (length == 0 && dfu.state == IDLE && !dfu.dfuse)) {
     fail(ERR_STALLED);
     return USBFS_STALL;
   }
@@ -109,7 +120,8 @@ static int32_t upload(uint16_t block, uint8_t *data, uint32_t length) {
     fail(ERR_STALLED);
     return USBFS_STALL;
   }
-  const uint32_t start = dfu.dfuse ? dfu.address - BASE + (block - 2u) * TRANSFER : plain_start() + (uint32_t)block * TRANSFER;
+  const uint32_t start =
+      dfu.dfuse ? dfu.address - BASE + (block - 2u) * TRANSFER : plain_start() + (uint32_t)block * TRANSFER;
   const uint32_t end = dfu.dfuse ? FLASH : plain_start() + PLAIN_AREA;
   const uint32_t given = start >= end ? 0 : end - start < length ? end - start : length;
   memcpy(data, flash + start, given);
@@ -168,17 +180,33 @@ static int32_t control(const uint8_t setup[8], uint8_t *data, uint32_t length) {
 
 // Attributes: can download, can upload, detaches by itself (run time only).
 #define FUNCTIONAL(attributes, version) 9, 0x21, attributes, 0xff, 0x00, TRANSFER & 0xff, TRANSFER >> 8, version, 0x01
-#define DEVICE(vendor, product) 18, 1, 0x00, 0x02, 0, 0, 0, 64, vendor & 0xff, vendor >> 8, product & 0xff, product >> 8, 0x00, 0x01, 1, 2, 3, 1
+#define DEVICE(vendor, product) \
+  18, 1, 0x00, 0x02, 0, 0, 0, 64, vendor & 0xff, vendor >> 8, product & 0xff, product >> 8, 0x00, 0x01, 1, 2, 3, 1
 #define INTERFACE(alternate, protocol, name) 9, 4, 0, alternate, 0, 0xfe, 1, protocol, name
 
-static const uint8_t dfuse_descriptors[] = {DEVICE(0x0483, 0xdf11), 9, 2, 36, 0, 1, 1, 0, 0xc0, 50, INTERFACE(0, 2, 4), INTERFACE(1, 2, 5), FUNCTIONAL(0x03, 0x1a)};
-static const uint8_t plain_descriptors[] = {DEVICE(0x1209, 0xa702), 9, 2, 36, 0, 1, 1, 0, 0xc0, 50, INTERFACE(0, 2, 4), INTERFACE(1, 2, 5), FUNCTIONAL(0x03, 0x10)};
-static const uint8_t runtime_descriptors[] = {DEVICE(0x1209, 0xa701), 9, 2, 27, 0, 1, 1, 0, 0xc0, 50, INTERFACE(0, 1, 0), FUNCTIONAL(0x0b, 0x10)};
-static const char *const dfuse_strings[] = {"", "Atoll", "emulated bootloader", "dfu-1", "@Internal Flash  /0x08000000/04*032Kg,01*128Kg,03*256Kg", "@Option Bytes  /0x1FFF0000/01*032 e"};
+static const uint8_t dfuse_descriptors[] = {
+    DEVICE(0x0483, 0xdf11), 9, 2, 36, 0, 1, 1, 0, 0xc0, 50, INTERFACE(0, 2, 4), INTERFACE(1, 2, 5),
+    FUNCTIONAL(0x03, 0x1a)};
+static const uint8_t plain_descriptors[] = {
+    DEVICE(0x1209, 0xa702), 9, 2, 36, 0, 1, 1, 0, 0xc0, 50, INTERFACE(0, 2, 4), INTERFACE(1, 2, 5),
+    FUNCTIONAL(0x03, 0x10)};
+static const uint8_t runtime_descriptors[] = {
+    DEVICE(0x1209, 0xa701), 9, 2, 27, 0, 1, 1, 0, 0xc0, 50, INTERFACE(0, 1, 0), FUNCTIONAL(0x0b, 0x10)};
+static const char *const dfuse_strings[] = {"",
+                                            "Atoll",
+                                            "emulated bootloader",
+                                            "dfu-1",
+                                            "@Internal Flash  /0x08000000/04*032Kg,01*128Kg,03*256Kg",
+                                            "@Option Bytes  /0x1FFF0000/01*032 e"};
 static const char *const plain_strings[] = {"", "Atoll", "emulated bootloader", "dfu-1", "firmware", "model"};
 
-#define GADGET(ids_vendor, ids_product, which, names, requests)                                                                             \
-  {.vendor = ids_vendor, .product = ids_product, .descriptors = which, .descriptor_bytes = sizeof which, .strings = names, .string_count = 6, \
+#define GADGET(ids_vendor, ids_product, which, names, requests) \
+  {.vendor = ids_vendor,                                        \
+   .product = ids_product,                                      \
+   .descriptors = which,                                        \
+   .descriptor_bytes = sizeof which,                            \
+   .strings = names,                                            \
+   .string_count = 6,                                           \
    .control = requests}
 
 static const usbfs_gadget dfuse_gadget = GADGET(0x0483, 0xdf11, dfuse_descriptors, dfuse_strings, control);
@@ -204,8 +232,11 @@ static int32_t runtime_control(const uint8_t setup[8], uint8_t *data, uint32_t l
 static const usbfs_gadget runtime_gadget = GADGET(0x1209, 0xa701, runtime_descriptors, plain_strings, runtime_control);
 
 int main(int argc, char **argv) {
-  const char *kind = getenv("ATOLL_DFU"), *file = getenv("ATOLL_FLASH"), *failing = getenv("ATOLL_FAIL_AT"), *unplug = getenv("ATOLL_UNPLUG_AT");
-  const usbfs_gadget *gadget = kind == NULL || strcmp(kind, "dfuse") == 0 ? &dfuse_gadget : strcmp(kind, "dfu") == 0 ? &plain_gadget : &runtime_gadget;
+  const char *kind = getenv("ATOLL_DFU"), *file = getenv("ATOLL_FLASH"), *failing = getenv("ATOLL_FAIL_AT"),
+             *unplug = getenv("ATOLL_UNPLUG_AT");
+  const usbfs_gadget *gadget = kind == NULL || strcmp(kind, "dfuse") == 0 ? &dfuse_gadget
+                               : strcmp(kind, "dfu") == 0                 ? &plain_gadget
+                                                                          : &runtime_gadget;
   if (argc < 2) {
     fputs("usage: umockdev-wrapper atoll-dfu COMMAND...\n", stderr);
     return 2;

@@ -27,7 +27,9 @@ static void put_u32(uint8_t *at, uint32_t value) {
   for (unsigned i = 0; i < 4; i++) at[i] = (uint8_t)(value >> (8 * i));
 }
 
-static uint32_t get_u32(const uint8_t *at) { return (uint32_t)at[0] | (uint32_t)at[1] << 8 | (uint32_t)at[2] << 16 | (uint32_t)at[3] << 24; }
+static uint32_t get_u32(const uint8_t *at) {
+  return (uint32_t)at[0] | (uint32_t)at[1] << 8 | (uint32_t)at[2] << 16 | (uint32_t)at[3] << 24;
+}
 
 static void all_out(const uint8_t *bytes, size_t length) {
   while (length > 0) {
@@ -54,7 +56,8 @@ static void all_in(uint8_t *bytes, size_t length) {
 }
 
 /** @param out data for the device; NULL if `length` is the room for data from it */
-static int32_t ask(uint8_t kind, uint8_t endpoint, const uint8_t *setup, const uint8_t *out, uint32_t length, uint8_t *in) {
+static int32_t ask(uint8_t kind, uint8_t endpoint, const uint8_t *setup, const uint8_t *out, uint32_t length,
+                   uint8_t *in) {
   uint8_t header[HEADER] = {kind, endpoint};
   put_u32(header + 4, length);
   if (setup != NULL) memcpy(header + SETUP_AT, setup, HEADER - SETUP_AT);
@@ -79,9 +82,13 @@ static int32_t control(const uint8_t setup[8], uint8_t *data, uint32_t length) {
   return ask(CONTROL, 0, setup, in ? NULL : data, length, in ? data : NULL);
 }
 
-static int32_t take_out(uint8_t endpoint, const uint8_t *bytes, uint32_t length) { return ask(OUT, endpoint, NULL, bytes, length, NULL); }
+static int32_t take_out(uint8_t endpoint, const uint8_t *bytes, uint32_t length) {
+  return ask(OUT, endpoint, NULL, bytes, length, NULL);
+}
 
-static int32_t give_in(uint8_t endpoint, uint8_t *bytes, uint32_t room) { return ask(INPUT, endpoint, NULL, NULL, room, bytes); }
+static int32_t give_in(uint8_t endpoint, uint8_t *bytes, uint32_t room) {
+  return ask(INPUT, endpoint, NULL, NULL, room, bytes);
+}
 
 static void reset(void);
 

@@ -13,7 +13,10 @@
 #include <umockdev.h>
 #include <unistd.h>
 
-enum { URBS = 128, SETUP = 8, DATA = 8192, IN = 0x80, GET_DESCRIPTOR = 6, SET_INTERFACE = 11, DEVICE = 1, CONFIGURATION = 2, STRING = 3, POLL_US = 5000, RENUMBERING_US = 400000, PORT = 2, FULL_SPEED = 12 };
+enum {
+  URBS = 128, SETUP = 8, DATA = 8192, IN = 0x80, GET_DESCRIPTOR = 6, SET_INTERFACE = 11, DEVICE = 1,
+  CONFIGURATION = 2, STRING = 3, POLL_US = 5000, RENUMBERING_US = 400000, PORT = 2, FULL_SPEED = 12
+};
 
 typedef struct pending {
   UMockdevIoctlData *urb, *buffer;
@@ -44,7 +47,8 @@ static void finish(pending *urb, int status, int at, const uint8_t *bytes, uint3
   const int actual = (int)length;
   if (bytes != NULL && length > 0) umockdev_ioctl_data_update(urb->buffer, at, (guint8 *)(uintptr_t)bytes, actual);
   umockdev_ioctl_data_update(urb->urb, offsetof(struct usbdevfs_urb, status), (guint8 *)&status, sizeof status);
-  umockdev_ioctl_data_update(urb->urb, offsetof(struct usbdevfs_urb, actual_length), (guint8 *)(uintptr_t)&actual, sizeof actual);
+  umockdev_ioctl_data_update(urb->urb, offsetof(struct usbdevfs_urb, actual_length), (guint8 *)(uintptr_t)&actual,
+                             sizeof actual);
   urb->done = true;
 }
 
@@ -69,7 +73,8 @@ static int32_t string_descriptor(uint8_t index, uint8_t *out) {
 
 static int32_t answer_control(const uint8_t *setup, uint8_t *data, uint32_t length) {
   const uint32_t device_bytes = usb.gadget->descriptors[0];
-  if ((setup[0] & 0x60) != 0) return usb.gadget->control == NULL ? USBFS_STALL : usb.gadget->control(setup, data, length);
+  if ((setup[0] & 0x60) != 0)
+    return usb.gadget->control == NULL ? USBFS_STALL : usb.gadget->control(setup, data, length);
   if (setup[0] == IN && setup[1] == GET_DESCRIPTOR && setup[3] == STRING) return string_descriptor(setup[2], data);
   if (setup[0] == IN && setup[1] == GET_DESCRIPTOR && setup[3] == DEVICE) {
     memcpy(data, usb.gadget->descriptors, device_bytes);
@@ -98,9 +103,13 @@ static void control(pending *urb) {
   else finish(urb, 0, SETUP, NULL, asked);
 }
 
-static const struct usbdevfs_urb *urb_of(const pending *urb) { return (const struct usbdevfs_urb *)(const void *)urb->urb->data; }
+static const struct usbdevfs_urb *urb_of(const pending *urb) {
+  return (const struct usbdevfs_urb *)(const void *)urb->urb->data;
+}
 
-static bool is_waiting_read(const pending *urb) { return !urb->done && urb_of(urb)->type != USBDEVFS_URB_TYPE_CONTROL && (urb_of(urb)->endpoint & IN) != 0; }
+static bool is_waiting_read(const pending *urb) {
+  return !urb->done && urb_of(urb)->type != USBDEVFS_URB_TYPE_CONTROL && (urb_of(urb)->endpoint & IN) != 0;
+}
 
 /** Completes waiting reads with data from the device, the first one of each endpoint first. */
 static void serve_reads(void) {
@@ -129,13 +138,17 @@ static int submit(UMockdevIoctlData *arg) {
   UMockdevIoctlData *data = umockdev_ioctl_data_resolve(arg, 0, sizeof(struct usbdevfs_urb), NULL);
   if (data == NULL || usb.count == URBS) return ENOMEM;
   const struct usbdevfs_urb *urb = (const struct usbdevfs_urb *)(const void *)data->data;
-  UMockdevIoctlData *buffer = urb->buffer_length > 0 ? umockdev_ioctl_data_resolve(data, offsetof(struct usbdevfs_urb, buffer), (gsize)urb->buffer_length, NULL) : NULL;
+  UMockdevIoctlData *buffer =
+      urb->buffer_length > 0
+          ? umockdev_ioctl_data_resolve(data, offsetof(struct usbdevfs_urb, buffer), (gsize)urb->buffer_length, NULL)
+          : NULL;
   pending *added = &usb.urbs[usb.count++];
   *added = (pending){data, buffer, false};
   if (urb->type == USBDEVFS_URB_TYPE_CONTROL) {
     control(added);
   } else if ((urb->endpoint & IN) == 0 && usb.gadget->take_out != NULL) {
-    const int32_t taken = usb.gadget->take_out(urb->endpoint, buffer == NULL ? NULL : buffer->data, (uint32_t)urb->buffer_length);
+    const int32_t taken =
+        usb.gadget->take_out(urb->endpoint, buffer == NULL ? NULL : buffer->data, (uint32_t)urb->buffer_length);
     finish(added, taken < 0 ? refused() : 0, 0, NULL, taken < 0 ? 0 : (uint32_t)taken);
   }
   serve_reads();
@@ -255,7 +268,8 @@ static char *description(const usbfs_gadget *gadget, uint32_t number) {
       "A: busnum=1\nA: devnum=%u\nA: speed=%u\nA: bConfigurationValue=1\nA: idVendor=%04x\nA: idProduct=%04x\n"
       "%s"
       "H: descriptors=%s\n\n",
-      PORT, number, hex->str, number, number, number, gadget->speed == 0 ? FULL_SPEED : gadget->speed, gadget->vendor, gadget->product, serial, hex->str);
+      PORT, number, hex->str, number, number, number, gadget->speed == 0 ? FULL_SPEED : gadget->speed, gadget->vendor,
+      gadget->product, serial, hex->str);
   g_free(serial);
   g_string_free(hex, TRUE);
   return text;
@@ -264,7 +278,8 @@ static char *description(const usbfs_gadget *gadget, uint32_t number) {
 static bool plug_in(UMockdevTestbed *testbed, UMockdevIoctlBase *handler, const usbfs_gadget *gadget, uint32_t number) {
   GError *error = NULL;
   char *device = description(gadget, number), *node = g_strdup_printf("/dev/bus/usb/001/%03u", number);
-  const bool done = umockdev_testbed_add_from_string(testbed, device, &error) && umockdev_testbed_attach_ioctl(testbed, node, handler, &error);
+  const bool done = umockdev_testbed_add_from_string(testbed, device, &error) &&
+                    umockdev_testbed_attach_ioctl(testbed, node, handler, &error);
   if (!done) fprintf(stderr, "usbfs: %s\n", error->message);
   g_free(device);
   g_free(node);
