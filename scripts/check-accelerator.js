@@ -13,16 +13,16 @@ import { readModel } from '../dist/index.js';
 
 const usage = `usage: node scripts/check-accelerator.js MODEL_edgetpu.tflite [options]
 
-  --uncompiled FILE  what it was compiled from (default: the file beside it, without _edgetpu)
-  --firmware FILE    firmware, or a libedgetpu that has it inside (default: as for usb:18d1:9302)
+  --uncompiled FILE  the model that it was compiled from (default: the file without _edgetpu in the same folder)
+  --firmware FILE    firmware, or a libedgetpu that contains it (default: as for usb:18d1:9302)
   --samples N        inferences to compare (default: 10)
   --report FILE      where to write the report (default: accelerator-report.json)
-  --provoke          at the end, send it something that it must refuse
-  --unplug           at the end, ask for the plug to be pulled and put in again
-  --emulated         try all of it on the emulated accelerator
+  --provoke          at the end, send invalid data, which it must refuse
+  --unplug           at the end, ask the user to unplug it and to plug it in again
+  --emulated         use the emulated accelerator
 
-Pull the plug and put it in again before: only then its first start is seen as well. The report holds what the transfers were, the model's file name, and
-the versions of Node and of the system.
+Unplug the accelerator and plug it in again before, so that its first start is tested too. The report contains the
+transfers, the model's file name, and the versions of Node and of the system.
 `;
 
 const shownTransfers = 150;

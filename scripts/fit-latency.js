@@ -47,8 +47,9 @@ const systems = mlperfTinySystems(records).map((system) => {
 });
 systems.sort((a, b) => `${a.core} ${a.runtime} ${a.round}`.localeCompare(`${b.core} ${b.runtime} ${b.round}`));
 const head = `# Written by scripts/fit-latency.js from the published times of MLPerf Tiny v0.5 to v1.3, closed division.
-# perMac: cycles for each unit of load, fitted to all four models; vwwPredicted: visual wake words as fitted to the other three, by what was measured.
-# milliwatts: energy by time, the median of the other three; vwwEnergyPredicted: with it, the energy of visual wake words, by what was measured.
+# perMac: cycles per unit of load, fitted to all four models; milliwatts: energy / time, the median of three models.
+# vwwPredicted: predicted / measured latency of visual wake words, fitted to the other three; vwwEnergyPredicted: the
+# same for its energy.
 `;
 const lines = systems.map((system) => `- ${stringify(system, { collectionStyle: 'flow', lineWidth: 0 })}`);
 writeFileSync(new URL('../targets/latency/mlperf-tiny.yaml', import.meta.url), head + lines.join(''));

@@ -242,8 +242,9 @@ function piecesOf(map) {
 const operators = Object.keys((await loadOperatorSet('tflite-micro')).operators);
 const { stdout: compiler } = await run('arm-none-eabi-g++', ['--version']);
 const file = new URL('../targets/flash/tflite-micro.yaml', import.meta.url);
-const head = `# Written by scripts/measure-flash.js: bytes of flash of a linked program without operators, and the pieces of code that operators add to it. Each
-# piece has its bytes and, as bits from the lowest on, the operators that need it: it is there where the program has one of these.
+const head = `# Written by scripts/measure-flash.js: bytes of flash of a linked program without operators, and the
+# parts of code that operators add to it. Each part has its size in bytes and a bit mask of the operators that need it
+# (the lowest bit is the first operator): it is linked if the program has one of them.
 # ${compiler.split('\n')[0]}; interpreter -Os, kernels -O2, CMSIS-NN -Ofast, newlib-nano, sections collected.
 `;
 const linesOf = ({ kernels, core, interpreterBytes, operators: names, shared }) =>

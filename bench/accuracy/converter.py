@@ -2,10 +2,12 @@
 
     python converter.py FOLDER [TOOL]
 
-FOLDER holds NAME.float.tflite and NAME.calibration.bin (samples back to back, the inputs of each in order, in the model's types). Writes
-NAME.google.tflite (TensorFlow's calibrator and quantizer, full integer, int8 inputs and outputs), NAME.aieq.tflite (ai-edge-quantizer, static
-int8 weights and activations), and NAME.json with the reason where one of them refuses the model.
+FOLDER contains NAME.float.tflite and NAME.calibration.bin (samples back to back, the inputs of each in order, in the
+model's types). Writes NAME.google.tflite (TensorFlow's calibrator and quantizer, full integer, int8 inputs and
+outputs), NAME.aieq.tflite (ai-edge-quantizer, static int8 weights and activations), and NAME.json with the reason if
+one of them refuses the model.
 """
+
 import json
 import os
 import pathlib
@@ -34,7 +36,13 @@ def samples(interpreter, data):
 def tensorflow(model, interpreter, data):
     calibrator = Calibrator(model)
     return calibrator.calibrate_and_quantize(
-        lambda: samples(interpreter, data), dtypes.int8, dtypes.int8, False, dtypes.int8, dtypes.int32, disable_per_channel=False
+        lambda: samples(interpreter, data),
+        dtypes.int8,
+        dtypes.int8,
+        False,
+        dtypes.int8,
+        dtypes.int32,
+        disable_per_channel=False,
     )
 
 
@@ -47,7 +55,12 @@ def ai_edge_quantizer(model, interpreter, data):
     path.write_bytes(model)
     tool = quantizer.Quantizer(str(path), recipe.static_wi8_ai8())
     key = list(interpreter.get_signature_list())[0]
-    feed = {key: [{name: sample[positions[entry["index"]]] for name, entry in named.items()} for sample in samples(interpreter, data)]}
+    feed = {
+        key: [
+            {name: sample[positions[entry["index"]]] for name, entry in named.items()}
+            for sample in samples(interpreter, data)
+        ]
+    }
     return bytes(tool.quantize(tool.calibrate(feed)).quantized_model)
 
 

@@ -1,6 +1,6 @@
 #!/bin/sh
-# A fleet in two minutes, on this machine alone: a broker, fifty simulated devices, a model that reaches all of them, and a bad one that stops in its first
-# wave and is taken back. In a checkout, after `npm ci`:
+# A fleet in two minutes, on this machine alone: a broker, fifty simulated devices, a model that reaches all of them,
+# and a bad one that fails in its first wave and is rolled back. In a checkout, after `npm ci`:
 #   sh examples/fleet/run.sh [FOLDER]
 set -eu
 cd "$(dirname "$0")/../.."
@@ -27,7 +27,8 @@ ready() {
 node bin/atoll.js broker --port "$port" >"$work/broker.log" 2>&1 &
 started="$started $!"
 ready "$work/broker.log"
-node bin/atoll.js simulate-device --target nano33ble --count 50 --data examples/digits/evaluate.yaml --listen "$broker/plant" >"$work/devices.log" 2>&1 &
+node bin/atoll.js simulate-device --target nano33ble --count 50 --data examples/digits/evaluate.yaml \
+  --listen "$broker/plant" >"$work/devices.log" 2>&1 &
 started="$started $!"
 ready "$work/devices.log"
 
@@ -35,7 +36,8 @@ ready "$work/devices.log"
 digits=examples/digits/digits_float.tflite
 say quantize "$digits" --calibrate examples/digits/calibrate.yaml -o "$work/good.tflite" --quiet
 atoll optimize "$digits" --prune 97% -o "$work/pruned.tflite" --quiet >"$work/optimize.log"
-atoll quantize "$work/pruned.tflite" --calibrate examples/digits/calibrate.yaml -o "$work/bad.tflite" --quiet >"$work/quantize.log"
+atoll quantize "$work/pruned.tflite" --calibrate examples/digits/calibrate.yaml -o "$work/bad.tflite" --quiet \
+  >"$work/quantize.log"
 say bundle "$work/good.tflite" --target nano33ble --model-version 1.0 -o "$work/good.bundle"
 atoll bundle "$work/bad.tflite" --target nano33ble --model-version 1.1 -o "$work/bad.bundle" >"$work/bundle.log"
 cp examples/fleet/spring.yaml examples/fleet/summer.yaml "$work"

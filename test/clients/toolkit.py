@@ -26,7 +26,11 @@ def told(value):
         return value
     if isinstance(value, FileChecksumDataFormat):
         return str(value)
-    return {key: told(getattr(value, key)) for key in dir(value) if not key.startswith("_") and not callable(getattr(value, key))}
+    return {
+        key: told(getattr(value, key))
+        for key in dir(value)
+        if not key.startswith("_") and not callable(getattr(value, key))
+    }
 
 
 def ask(call, *arguments):

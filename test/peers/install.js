@@ -13,8 +13,12 @@ const run = (command, args, options = {}) =>
 /** A Maven artifact with all that it needs, as jar files. */
 function jars(group, artifact, version) {
   return (folder) => {
-    const dependency = `<dependency><groupId>${group}</groupId><artifactId>${artifact}</artifactId><version>${version}</version></dependency>`;
-    const project = `<modelVersion>4.0.0</modelVersion><groupId>atoll</groupId><artifactId>peers</artifactId><version>1</version><dependencies>${dependency}</dependencies>`;
+    const coordinates = (groupId, artifactId, version) =>
+      `<groupId>${groupId}</groupId><artifactId>${artifactId}</artifactId><version>${version}</version>`;
+    const dependency = `<dependency>${coordinates(group, artifact, version)}</dependency>`;
+    const project =
+      `<modelVersion>4.0.0</modelVersion>${coordinates('atoll', 'peers', 1)}` +
+      `<dependencies>${dependency}</dependencies>`;
     writeFileSync(
       path.join(folder, 'pom.xml'),
       `<project xmlns="http://maven.apache.org/POM/4.0.0">${project}</project>\n`,

@@ -135,8 +135,11 @@ const floatsOf = (bytes) => new Float32Array(Uint8Array.from(bytes).buffer, 0, b
 
 const bytesOf = (data) => new Uint8Array(data.buffer, data.byteOffset, data.byteLength);
 
-/** @param {Uint8Array[]} inputs float operands of the operator; their sums may cancel, so that rounding is large compared with the result
- * @returns {string | null} what differs, in words */
+/**
+ * @param {Uint8Array[]} inputs float operands of the operator; their sums may cancel, so that rounding is large
+ *   compared with the result
+ * @returns {string | null} the difference, in words
+ */
 function differenceOf(type, actual, expected, inputs = []) {
   if (actual.byteLength !== expected.byteLength) return `${actual.byteLength} bytes, not ${expected.byteLength}`;
   if (Buffer.compare(actual, expected) === 0) return null;

@@ -1,7 +1,9 @@
 """Random functions through TensorFlow's converter, in every scheme: python converter.py FOLDER FIRST COUNT
 
-Writes FOLDER/SEED.tflite for COUNT seeds from FIRST, and FOLDER/index.json: {name, description} of each that the converter takes.
+Writes FOLDER/SEED.tflite for COUNT seeds from FIRST, and FOLDER/index.json: {name, description} of each that the
+converter accepts.
 """
+
 import json
 import os
 import pathlib
@@ -26,7 +28,9 @@ class Draw:
         self.numbers = np.random.default_rng(seed)
 
     def weights(self, *shape, spread=1.0):
-        return self.numbers.normal(size=shape).astype(np.float32) * spread / max(1.0, float(np.sqrt(np.prod(shape[:-1]))))
+        return (
+            self.numbers.normal(size=shape).astype(np.float32) * spread / max(1.0, float(np.sqrt(np.prod(shape[:-1]))))
+        )
 
     def whole(self, low, high):
         return self.random.randint(low, high)
@@ -36,7 +40,22 @@ class Draw:
 
 
 def activated(draw, x):
-    name = draw.pick(None, None, "relu", "relu6", "relu_n1", "tanh", "sigmoid", "leaky", "elu", "gelu", "swish", "hard_swish", "prelu", "softplus_free")
+    name = draw.pick(
+        None,
+        None,
+        "relu",
+        "relu6",
+        "relu_n1",
+        "tanh",
+        "sigmoid",
+        "leaky",
+        "elu",
+        "gelu",
+        "swish",
+        "hard_swish",
+        "prelu",
+        "softplus_free",
+    )
     one = {
         "relu": tf.nn.relu,
         "relu6": tf.nn.relu6,
@@ -66,15 +85,26 @@ def image_step(draw, x):
     steps = {
         "conv": lambda: biased(draw, tf.nn.conv2d(x, draw.weights(*kernel, channels, out), stride, padding)),
         "dilated": lambda: biased(draw, tf.nn.conv2d(x, draw.weights(*kernel, channels, out), 1, "SAME", dilations=2)),
-        "depthwise": lambda: biased(draw, tf.nn.depthwise_conv2d(x, draw.weights(*kernel, channels, draw.pick(1, 1, 2)), [1, stride, stride, 1], padding)),
+        "depthwise": lambda: biased(
+            draw,
+            tf.nn.depthwise_conv2d(
+                x, draw.weights(*kernel, channels, draw.pick(1, 1, 2)), [1, stride, stride, 1], padding
+            ),
+        ),
         "transpose_conv": lambda: biased(
             draw,
-            tf.nn.conv2d_transpose(x, draw.weights(2, 2, out, channels), [batch, height * 2, width * 2, out], 2, "SAME"),
+            tf.nn.conv2d_transpose(
+                x, draw.weights(2, 2, out, channels), [batch, height * 2, width * 2, out], 2, "SAME"
+            ),
         ),
         "average": lambda: tf.nn.avg_pool2d(x, kernel, stride, padding),
         "max": lambda: tf.nn.max_pool2d(x, kernel, stride, padding),
-        "bilinear": lambda: tf.compat.v1.image.resize_bilinear(x, [draw.whole(1, 9), draw.whole(1, 9)], *draw.pick((False, False), (True, False), (False, True))),
-        "nearest": lambda: tf.compat.v1.image.resize_nearest_neighbor(x, [draw.whole(1, 9), draw.whole(1, 9)], *draw.pick((False, False), (True, False), (False, True))),
+        "bilinear": lambda: tf.compat.v1.image.resize_bilinear(
+            x, [draw.whole(1, 9), draw.whole(1, 9)], *draw.pick((False, False), (True, False), (False, True))
+        ),
+        "nearest": lambda: tf.compat.v1.image.resize_nearest_neighbor(
+            x, [draw.whole(1, 9), draw.whole(1, 9)], *draw.pick((False, False), (True, False), (False, True))
+        ),
         "pad": lambda: tf.pad(x, [[0, 0], [draw.whole(0, 2), 1], [1, draw.whole(0, 2)], [0, 0]]),
         "mirror": lambda: tf.pad(x, [[0, 0], [1, 1], [1, 0], [0, 0]], "REFLECT") if min(height, width) > 1 else x,
         "mean": lambda: tf.reduce_mean(x, [1, 2], keepdims=draw.pick(True, False)),
@@ -94,8 +124,14 @@ def rows_step(draw, x):
     return {
         "dense": lambda: biased(draw, tf.tensordot(x, draw.weights(channels, draw.pick(4, 7, 16)), 1)),
         "attention": lambda: tf.matmul(tf.nn.softmax(tf.matmul(x, x, transpose_b=True) * 0.3), x),
-        "convolution": lambda: biased(draw, tf.nn.conv1d(x, draw.weights(draw.whole(1, min(3, length)), channels, draw.pick(4, 8)), 1, draw.pick("SAME", "VALID"))),
-        "layer_norm": lambda: (x - tf.reduce_mean(x, -1, True)) * tf.math.rsqrt(tf.math.reduce_variance(x, -1, True) + 1e-3),
+        "convolution": lambda: biased(
+            draw,
+            tf.nn.conv1d(
+                x, draw.weights(draw.whole(1, min(3, length)), channels, draw.pick(4, 8)), 1, draw.pick("SAME", "VALID")
+            ),
+        ),
+        "layer_norm": lambda: (x - tf.reduce_mean(x, -1, True))
+        * tf.math.rsqrt(tf.math.reduce_variance(x, -1, True) + 1e-3),
         "maximum": lambda: tf.reduce_max(x, 1),
         "flatten": lambda: tf.reshape(x, [batch, length * channels]),
         "cumsum": lambda: tf.cumsum(x, 1),
@@ -103,7 +139,9 @@ def rows_step(draw, x):
         "tile": lambda: tf.tile(x, [1, 2, 1]) if length < 30 else x,
         "gather": lambda: tf.gather(x, [0, length - 1, length // 2], axis=1),
         "lstm": lambda: lstm(draw, x),
-        "stack": lambda: tf.reshape(tf.stack(tf.unstack(x, axis=1)[::-1], axis=1), [batch, length, channels]) if length < 9 else x,
+        "stack": lambda: (
+            tf.reshape(tf.stack(tf.unstack(x, axis=1)[::-1], axis=1), [batch, length, channels]) if length < 9 else x
+        ),
     }
 
 
@@ -149,7 +187,9 @@ def grown(draw, x, names):
         if before is not None and draw.random.random() < 0.5:
             how = draw.pick("add", "sub", "mul", "concat")
             names.append(how)
-            x = {"add": tf.add, "sub": tf.subtract, "mul": tf.multiply, "concat": lambda a, b: tf.concat([a, b], -1)}[how](x, before)
+            x = {"add": tf.add, "sub": tf.subtract, "mul": tf.multiply, "concat": lambda a, b: tf.concat([a, b], -1)}[
+                how
+            ](x, before)
         earlier[tuple(x.shape)] = x
     return x
 
@@ -158,9 +198,15 @@ def convert(seed):
     draw = Draw(seed)
     draw.kept = []
     batch = draw.pick(1, 1, 1, 2, 3)
-    shape = draw.pick((batch, draw.whole(2, 9), draw.whole(2, 9), draw.pick(1, 3, 4, 8)), (batch, draw.whole(2, 8), draw.pick(3, 8)), (batch, draw.whole(2, 40)))
+    shape = draw.pick(
+        (batch, draw.whole(2, 9), draw.whole(2, 9), draw.pick(1, 3, 4, 8)),
+        (batch, draw.whole(2, 8), draw.pick(3, 8)),
+        (batch, draw.whole(2, 40)),
+    )
     names = []
-    scheme = draw.pick("float32", "float16", "dynamic-range", "int8", "int8", "int8-float-io", "uint8-io", "int16x8", "int16x8")
+    scheme = draw.pick(
+        "float32", "float16", "dynamic-range", "int8", "int8", "int8-float-io", "uint8-io", "int16x8", "int16x8"
+    )
     start = seed * 7919 + 1
     state = {}
 
@@ -184,7 +230,9 @@ def convert(seed):
         samples = [draw.numbers.normal(size=shape).astype(np.float32) for _ in range(8)]
         converter.representative_dataset = lambda: ([sample] for sample in samples)
         wide = scheme == "int16x8"
-        converter.target_spec.supported_ops = [sets.EXPERIMENTAL_TFLITE_BUILTINS_ACTIVATIONS_INT16_WEIGHTS_INT8 if wide else sets.TFLITE_BUILTINS_INT8]
+        converter.target_spec.supported_ops = [
+            sets.EXPERIMENTAL_TFLITE_BUILTINS_ACTIVATIONS_INT16_WEIGHTS_INT8 if wide else sets.TFLITE_BUILTINS_INT8
+        ]
         io = {"int8": tf.int8, "uint8-io": tf.uint8, "int8-float-io": tf.float32, "int16x8": tf.int16}[scheme]
         converter.inference_input_type = converter.inference_output_type = io
     return converter.convert(), f"{scheme} {shape} {' '.join(names)}"

@@ -27,9 +27,12 @@ export class RandomGraph {
 
   /**
    * @param {number} seed
-   * @param {{type: 'float32' | 'int8' | 'uint8' | 'int16', style: 'realistic' | 'extreme', weightKind: 'float32' |
-   * 'float16' | 'int8',
-   *   runtimes: ('tflm' | 'tflite')[]}} choice type of the activations, style of the scales, weights beside float32, who is to run it
+   * @param {{
+   *   type: 'float32' | 'int8' | 'uint8' | 'int16',
+   *   style: 'realistic' | 'extreme',
+   *   weightKind: 'float32' | 'float16' | 'int8',
+   *   runtimes: ('tflm' | 'tflite')[],
+   * }} choice type of the activations, style of the scales, type of the weights in float graphs, runtimes for the graph
    */
   constructor(seed, { type, style, weightKind, runtimes }) {
     this.random = randomFrom(seed);

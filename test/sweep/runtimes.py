@@ -1,11 +1,12 @@
-"""Runs models in a reference runtime, and writes down every tensor: python runtimes.py FOLDER RUNTIME
+"""Runs models in a reference runtime, and writes every tensor: python runtimes.py FOLDER RUNTIME
 
-FOLDER/index.json lists {name, inputs, frames, arena, runtimes, tensors} for models FOLDER/NAME.tflite whose input K is fed with
-FOLDER/NAME.K.bin, frame after frame, without reset between them; RUNTIME is tflm, tflite-reference (TensorFlow with BUILTIN_REF) or
-tflite-optimized (its builtin kernels without delegates). Results are what the tensors hold after the last frame: FOLDER/RUNTIME.json, an object
-of {tensors: {index: [offset, bytes]}} or {error} by name, and FOLDER/RUNTIME.bin. Models run in a process of their own, since some end it: the
-error is then "died".
+FOLDER/index.json lists {name, inputs, frames, arena, runtimes, tensors} for models FOLDER/NAME.tflite.
+FOLDER/NAME.K.bin is input K, frame after frame; the state is not reset between frames. RUNTIME is tflm,
+tflite-reference (TensorFlow with BUILTIN_REF) or tflite-optimized (builtin kernels without delegates). The results
+are the tensors after the last frame: FOLDER/RUNTIME.json, an object of {tensors: {index: [offset, bytes]}} or {error}
+by name, and FOLDER/RUNTIME.bin. Each model runs in its own process, since some crash it: the error is then "died".
 """
+
 import json
 import os
 import pathlib
@@ -23,7 +24,10 @@ folder, runtime = pathlib.Path(sys.argv[1]), sys.argv[2]
 def frames_of(details, item):
     """The input arrays of each frame."""
     paths = [folder / f"{item['name']}.{k}.bin" for k in range(item["inputs"])]
-    inputs = [np.frombuffer(path.read_bytes(), d["dtype"]).reshape((item["frames"], *d["shape"])) for d, path in zip(details, paths)]
+    inputs = [
+        np.frombuffer(path.read_bytes(), d["dtype"]).reshape((item["frames"], *d["shape"]))
+        for d, path in zip(details, paths)
+    ]
     return [[data[frame] for data in inputs] for frame in range(item["frames"])]
 
 
@@ -44,11 +48,16 @@ else:
     import tensorflow as tf
 
     types = tf.lite.experimental.OpResolverType
-    resolver = {"tflite-reference": types.BUILTIN_REF, "tflite-optimized": types.BUILTIN_WITHOUT_DEFAULT_DELEGATES}[runtime]
+    resolver = {"tflite-reference": types.BUILTIN_REF, "tflite-optimized": types.BUILTIN_WITHOUT_DEFAULT_DELEGATES}[
+        runtime
+    ]
 
     def run(model, item):
         interpreter = tf.lite.Interpreter(
-            model_content=model, experimental_op_resolver_type=resolver, num_threads=1, experimental_preserve_all_tensors=True
+            model_content=model,
+            experimental_op_resolver_type=resolver,
+            num_threads=1,
+            experimental_preserve_all_tensors=True,
         )
         interpreter.allocate_tensors()
         details = interpreter.get_input_details()

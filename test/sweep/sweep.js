@@ -1,11 +1,12 @@
 // Random graphs, compared tensor by tensor with TensorFlow and TFLite Micro.
 //
-//   npm run sweep -- --python PYTHON [--count 1000] [--converted 0] [--seed 1] [--only OPERATOR] [--without tflm] [--out FOLDER]
+//   npm run sweep -- --python PYTHON [--count 1000] [--converted 0] [--seed 1] [--only OPERATOR] [--without tflm]
+//     [--out FOLDER]
 //
-// PYTHON has the packages that requirements.txt names; --without tflm leaves out the one that only Python 3.13 takes.
-// --count graphs are built here, --converted ones by TensorFlow's converter. Graph number N of a run is made of seed +
-// N alone: `--seed S --count 1` makes it again. Each difference is cut down to its first operator, fed with what that
-// operator read in the runtime; --out keeps these models.
+// PYTHON has the packages of requirements.txt; --without tflm omits the one that needs Python 3.13. --count graphs are
+// built here, --converted ones by TensorFlow's converter. Graph number N of a run depends on seed + N alone:
+// `--seed S --count 1` builds it again. A graph with a difference is reduced to the first differing operator, with the
+// inputs of that operator in the runtime; --out keeps these models.
 
 import { writeFileSync } from 'node:fs';
 import { mkdir, writeFile } from 'node:fs/promises';

@@ -8,8 +8,10 @@ import { expect, test } from 'vitest';
 const tracked = execFileSync('git', ['ls-files'], { encoding: 'utf8' }).trim().split('\n');
 const sources = tracked.filter((file) => /^(src|test)\/.*\.ts$/.test(file));
 
+const programs = tracked.filter((file) => /\.(ts|js|mjs|cjs|c|h|cc|py|sh)$|^\.ci\/run$/.test(file));
+
 test('lines end at 120 columns', () => {
-  const long = sources.flatMap((file) =>
+  const long = programs.flatMap((file) =>
     readFileSync(file, 'utf8')
       .split('\n')
       .flatMap((line, i) => (line.length > 120 ? [`${file}:${i + 1}`] : [])),
