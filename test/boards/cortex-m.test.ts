@@ -69,7 +69,7 @@ toolTest('arm-none-eabi-gcc', 'make', 'qemu-system-arm')(
   180_000,
 );
 
-describe('a Cortex-M4 behind a serial port', () => {
+describe('a Cortex-M4 on a serial port', () => {
   onBoard(
     'a keyword model is pushed, and 100 samples give the bits of the simulator; a second model falls back ' +
       'where it is not confirmed',

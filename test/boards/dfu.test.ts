@@ -61,7 +61,7 @@ function plainTarget(alternate: string): string {
   return path.join(folder, name);
 }
 
-dfuTest('DfuSe: the flash is what dfu-util leaves, byte for byte, and was read back', async () => {
+dfuTest('DfuSe: the flash equals that of dfu-util, byte for byte, and was read back', async () => {
   const image = await imageFor('disco-f746ng');
   const ours = await withBootloader('dfuse', flashBy('disco-f746ng'));
   expect(JSON.parse(ours.stdout)).toMatchObject({
@@ -96,7 +96,7 @@ dfuTest.each(['dfu', 'runtime'] as const)('plain DFU, found as %s: the same as b
   expect(ours.flash.indexOf(readFileSync(image))).toBe(modelPart);
 });
 
-dfuTest('what holds more than models is never erased: nothing is written', async () => {
+dfuTest('sectors with other content than models are never erased: nothing is written', async () => {
   const before = (await withBootloader('dfuse', ['true'])).flash;
   writeFiles(folder, {
     // The first slot would begin in the middle of a sector that the firmware has the other half of.
@@ -124,7 +124,7 @@ dfuTest('what holds more than models is never erased: nothing is written', async
   expect(dry.flash.equals(before)).toBe(true);
 });
 
-dfuTest.each([1, 2, 30, 54])('write %d fails: the error says where, and the firmware is as it was', async (at) => {
+dfuTest.each([1, 2, 30, 54])('write %d fails: the error has the address, and the firmware is unchanged', async (at) => {
   const before = (await withBootloader('dfuse', ['true'])).flash;
   const { stdout, flash } = await withBootloader('dfuse', flashBy('disco-f746ng'), { ATOLL_FAIL_AT: String(at) });
   const address = `0x${(0x08040000 + 1024 * (at - 1)).toString(16)}`;

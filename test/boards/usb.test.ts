@@ -75,7 +75,7 @@ usbTest.each([1, 2, 3, 9, 20, 33])(
   },
 );
 
-usbTest('a device that comes back from a reset under another id is the same device', async () => {
+usbTest('a device with another id after a reset is the same device', async () => {
   await buildFirmware('usb');
   const ids =
     '[{ vendor: 0x1209, product: 0xa701, state: first }, { vendor: 0x1209, product: 0xa703, state: after a reset }]';

@@ -49,7 +49,7 @@ toolTest('mosquitto').each([5, 4])(
   100_000,
 );
 
-test('a broker that ends every connection and says why: its reason is told, not a guess', async () => {
+test('a broker that ends every connection with a reason: the error has that reason', async () => {
   // It ends every connection, and says why.
   const quota = await scriptedBroker({ disconnect: { afterMs: 50, reasonCode: 151 } });
   closers.push(quota.close);

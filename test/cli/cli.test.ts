@@ -61,7 +61,7 @@ test('--shape gives the inputs other sizes, and the rest follows', async () => {
   });
 });
 
-test('--signature runs what a signature names, on this host only', async () => {
+test('--signature runs the named signature, on this host only', async () => {
   const unknown = await run('run', 'float.tflite', '--signature', 'encode', '--input', 'data.bin', '--json');
   expect(unknown.code).toBe(2);
   expect(jsonOf(unknown)).toMatchObject({
@@ -429,7 +429,7 @@ test('limits are judged before anything is written or sent, and --force overrule
   ).toBe(0);
 });
 
-test('compare judges limits too, and what was judged is written for CI systems, refusals included', async () => {
+test('compare checks limits too, and writes the results for CI systems, refusals included', async () => {
   expect(await run('quantize', 'float.tflite', '--calibrate', 'data.yaml', '-o', 'judged.tflite')).toMatchObject({
     code: 0,
   });
@@ -518,7 +518,7 @@ test("a target of one's own serves check, push and deploy alike, and check says 
   expect(checked.memory.flashBytes).toBe(pushed.image.bytes);
 });
 
-test('check shows the arena over time, says what makes the peak, and what would help', async () => {
+test('check shows the arena over time, the tensors at the peak, and remedies', async () => {
   writeFiles(folder, { 'wide.tflite': writeModel(wideModel()) });
   const wide = await run('check', 'wide.tflite', '--target', 'nano33ble', '--memory', '--plot', 'wide.svg');
   expect(wide.code).toBe(1);
@@ -534,7 +534,7 @@ test('check shows the arena over time, says what makes the peak, and what would 
   expect(await run('check', 'wide.tflite', '--target', 'nano33ble', '--plot', 'wide.png')).toMatchObject({ code: 2 });
 });
 
-test('quantize --plan-memory and optimize --plan-memory say what they save', async () => {
+test('quantize --plan-memory and optimize --plan-memory report the savings', async () => {
   const quantized = await run(
     'quantize',
     'float.tflite',
@@ -554,7 +554,7 @@ test('quantize --plan-memory and optimize --plan-memory say what they save', asy
   ).toMatchObject({ code: 2 });
 });
 
-test('export writes what firmware takes, and nothing where it cannot', async () => {
+test('export writes the files for firmware, or nothing on failure', async () => {
   expect((await run('quantize', 'float.tflite', '--calibrate', 'data.yaml', '-o', 'exported.tflite')).code).toBe(0);
   expect(
     await run('export', 'exported.tflite', '--format', 'resolver', '-o', 'ops.h', '--target', 'pico'),
@@ -601,7 +601,7 @@ test('export writes what firmware takes, and nothing where it cannot', async () 
   expect(existsSync(path.join(folder, 'no.uf2'))).toBe(false);
 });
 
-test('targets calibrate makes a target whose estimates follow what was measured', async () => {
+test('targets calibrate writes a target whose estimates follow the measurements', async () => {
   expect((await run('quantize', 'float.tflite', '--calibrate', 'data.yaml', '-o', 'slow.tflite')).code).toBe(0);
   const measured = await run('evaluate', 'slow.tflite', '--data', 'data.yaml', '--device', 'sim:nano33ble', '--json');
   const document = jsonOf(measured) as { latencyMs: { median: number } };
@@ -682,7 +682,7 @@ describe('hostile target files', () => {
   });
 });
 
-test('no output replaces what it is made from, by whatever name', async () => {
+test('no output overwrites its input, under any name', async () => {
   writeFiles(folder, { 'keep.yaml': 'id: keep\nextends: pico\n', 'keep.tflite': writeModel(wideModel()) });
   symlinkSync('keep.tflite', at('link.bin'));
   for (const args of [
@@ -806,7 +806,7 @@ describe('exit codes and errors', () => {
   });
 });
 
-test('flash puts a slot image on the drive of a bootloader, within the slots, or says what it would do', async () => {
+test("flash writes a slot image to a bootloader's drive, within the slots, or prints what it would do", async () => {
   await run('quantize', 'float.tflite', '--calibrate', 'data.yaml', '-o', 'out/flash.tflite');
   mkdirSync(at('drive'), { recursive: true });
   writeFiles(at('drive'), { 'INFO_UF2.TXT': 'UF2 Bootloader v3.0\nModel: Raspberry Pi RP2\nBoard-ID: RPI-RP2\n' });

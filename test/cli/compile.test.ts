@@ -69,7 +69,7 @@ test('where it breaks, --bisect finds the operator and writes the shortest begin
   expect(existsSync(path.join(folder, 'model_failing.tflite'))).toBe(true);
 });
 
-test('a compiler that does not end is ended, with what it started', async () => {
+test('a compiler that hangs is ended, with its child processes', async () => {
   // As the installed one: a shell script in front of the real program.
   const stuck = path.join(folder, 'stuck.sh');
   writeFileSync(stuck, '#!/bin/sh\necho "Edge TPU Compiler version 16.0"\nsleep 600\n', { mode: 0o755 });
@@ -88,7 +88,7 @@ test('a crash is a refusal, and its words are the reason', async () => {
   });
 });
 
-test('without the compiler, it says how to get it and goes on with the prediction', async () => {
+test('without the compiler, it explains how to install it and prints the prediction', async () => {
   const result = await run(['compile', 'model.tflite', '-o', 'none.tflite'], { PATH: folder });
   expect(result).toMatchObject({
     code: 0,
@@ -101,7 +101,7 @@ test('without the compiler, it says how to get it and goes on with the predictio
   });
 });
 
-test('a compiled model is no model for other verbs, each says so', async () => {
+test('other verbs refuse a compiled model, each with a clear error', async () => {
   expect(await run(['compile', 'compiled.tflite', '--compiler', compiler])).toMatchObject({
     code: 3,
     stderr: expect.stringContaining('MODEL_COMPILED'),
@@ -116,7 +116,7 @@ test('a compiled model is no model for other verbs, each says so', async () => {
   });
 });
 
-test('a device with an older runtime is refused what needs a newer one', async () => {
+test('a model that needs a newer runtime than the device has is refused', async () => {
   expect(await run(['push', 'compiled.tflite', '--device', 'sim:old.yaml'])).toMatchObject({
     code: 1,
     stderr: expect.stringMatching(
@@ -125,7 +125,7 @@ test('a device with an older runtime is refused what needs a newer one', async (
   });
 });
 
-test('float models are refused by what they are', async () => {
+test('float models are refused with their type', async () => {
   const { reasons } = jsonOf(await run(['check', 'float.tflite', '--target', 'nano33ble', '--json'])) as {
     reasons: { code: string }[];
   };

@@ -34,7 +34,7 @@ describe('checks', () => {
     expect(check.reasons).toEqual([]);
   });
 
-  sharedTest('C6: files of Vela are recognized, with what they are good for', async () => {
+  sharedTest('C6: files of Vela are recognized, with their purpose', async () => {
     const model = at('vela-compiled', 'object_detection_vela.tflite');
     expect((await atoll(['inspect', model])).stdout).toContain('compiled by Vela for an Ethos-U');
     for (const args of [
@@ -99,7 +99,7 @@ describe('conversion', () => {
     expect(tensors.at(-1)?.signalToNoise).toBeGreaterThan(25);
   });
 
-  sharedTest.each(['dynamic-range', 'float16'])('C3: a custom operator stays what it is in %s', async (scheme) => {
+  sharedTest.each(['dynamic-range', 'float16'])('C3: a custom operator is unchanged in %s', async (scheme) => {
     const model = path.join(folder, `postprocess-${scheme}.tflite`);
     expect(
       await atoll(['quantize', at('detection-postprocess', 'dpp.tflite'), '--scheme', scheme, '-o', model]),
@@ -135,7 +135,7 @@ describe('conversion', () => {
     });
   });
 
-  sharedTest('C5: shapes that the file leaves out follow from what is computed', async () => {
+  sharedTest('C5: shapes missing in the file are computed', async () => {
     const { outputs } = jsonOf(await atoll(['inspect', at('shape-missing', 'style_transfer.tflite'), '--json']));
     expect(outputs).toEqual([expect.objectContaining({ shape: [] })]);
     const result = await atoll([
@@ -229,7 +229,7 @@ describe('data and limits', () => {
     });
   });
 
-  sharedTest('D2: data that is scaled otherwise than for training is told of, with what it is scaled to', async () => {
+  sharedTest('D2: data scaled differently from the training data gives a warning with its scale', async () => {
     const [model, data, out] = [
       at('scaling-mistakes', 'digits8.tflite'),
       at('scaling-mistakes', 'd_val.yaml'),
@@ -319,7 +319,7 @@ describe('data and limits', () => {
     });
   });
 
-  sharedTest('A3: for the Edge TPU only what it runs is tried', async () => {
+  sharedTest('A3: for the Edge TPU only schemes that it supports are tried', async () => {
     const data = ['--data', at('advise-mse', 'eval.yaml'), '--calibrate', at('advise-mse', 'cal.yaml')];
     const { trials } = jsonOf(
       await atoll(['advise', at('advise-mse', 'float.tflite'), '--target', 'coral-usb', ...data, '--json']),

@@ -84,7 +84,7 @@ test('served over TCP: pushed to, run on, and its model is there after a restart
   });
 });
 
-test('a model that the emulated accelerator was not told of is refused, with a hint', async () => {
+test('a model that the emulated accelerator does not know is refused, with a hint', async () => {
   prepare();
   const state = file('another');
   const device = await served(
@@ -126,7 +126,7 @@ test.each([
   expect(await atoll(['serve', ...options])).toMatchObject({ code: 2, stderr: expect.stringContaining(reason) });
 });
 
-test('one that cannot be proved is given up: what ran before runs on', { timeout: 60_000 }, async () => {
+test('one that fails verification is given up: the previous model continues', { timeout: 60_000 }, async () => {
   const emulated = prepare();
   const broker = await embeddedBroker();
   closers.push(broker.stop);

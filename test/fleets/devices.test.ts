@@ -262,7 +262,7 @@ toolTest('mosquitto')('a fleet is read to its last device, from a broker that dr
   });
 });
 
-test('rollout plan says what would happen, and does nothing', async () => {
+test('rollout plan shows what would happen, and changes nothing', async () => {
   const broker = await embeddedBroker();
   await during(broker, { count: 30, prefix: 'q-' }, async (agent) => {
     let registry = await readRegistry(agent, fleet);

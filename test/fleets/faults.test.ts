@@ -236,7 +236,7 @@ test.each([86_400_000, -86_400_000, 7 * 86_400_000])(
   },
 );
 
-test('the machine of the agent sleeps for hours in the midst: no deadline has passed for that', async () => {
+test("the agent's machine sleeps for hours: no deadline passes because of that", async () => {
   let slept = 0;
   const fleet = await VirtualFleet.of({ target, count: 20, keys, factory });
   await fleet.settle(5000);
@@ -255,7 +255,7 @@ test('the machine of the agent sleeps for hours in the midst: no deadline has pa
   });
 });
 
-describe('devices that are deleted from the fleet in the midst', () => {
+describe('devices that are deleted from the fleet during a rollout', () => {
   const deletion = (fleet: VirtualFleet, id: string): void => {
     const topics = fleetTopics('v');
     for (const topic of [topics.desired(id), topics.alive(id), topics.reported(id)])
@@ -295,7 +295,7 @@ describe('devices that are deleted from the fleet in the midst', () => {
     },
   );
 
-  test('a whole wave: the rollout pauses, since nothing is left to judge by, until a user goes on', async () => {
+  test('a whole wave: the rollout pauses without results to judge, until a user continues it', async () => {
     const { fleet, summary } = await run({ ...strict, waves: [1, { share: 1 }] }, {}, (virtual) => {
       const look = (): void => {
         const canary = virtual.commits.flatMap(({ devices }) => devices).find(({ phase }) => phase === 'downloading');
@@ -371,7 +371,7 @@ describe('a store that is away', () => {
     expectAllButAffected(outcome, null);
   });
 
-  test('twice, hours apart, while another leads: the agent that waits goes on waiting', async () => {
+  test('twice, hours apart, while another leads: the waiting agent continues to wait', async () => {
     const fleet = await VirtualFleet.of({ target, count: 5, keys, factory });
     await fleet.settle(5000);
     const row = await fleet.begin(lenient, image, factory);
@@ -403,7 +403,7 @@ describe('a store that is away', () => {
     expect(told.map((reason) => reason === null)).toEqual([false, true, false, true]);
   });
 
-  test('for longer than the agent waits: an error, and the next agent goes on', async () => {
+  test('for longer than the agent waits: an error, and the next agent continues', async () => {
     const fleet = await VirtualFleet.of({ target, count: 20, keys, factory });
     await fleet.settle(5000);
     const row = await fleet.begin(lenient, image, factory);

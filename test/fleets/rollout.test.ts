@@ -621,7 +621,7 @@ test('metrics for Prometheus, as long as it is led', async () => {
   await led.ends(0);
 });
 
-test('what stands in the way of a rollout has a coded error', async () => {
+test('every obstacle to a rollout has a coded error', async () => {
   const plant = await Plant.at(() => embeddedBroker());
   const start = async (plan: string, fleet = plant.uri) =>
     (await plant.rollout('start', plan, '--fleet', fleet)).document as { error: { code: string; message: string } };

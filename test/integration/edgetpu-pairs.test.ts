@@ -23,7 +23,7 @@ sharedTest('every operator of 176 compiled models is placed as the compiler plac
   expect(wrong).toEqual([]);
 });
 
-sharedTest('parameter bytes are within 1 % for 93 % of them, and what is cached lies in the span that is given', () => {
+sharedTest('parameter bytes are within 1 % for 93 % of them, and cached bytes are within the given range', () => {
   const near: boolean[] = [];
   for (const pair of edgeTpuPairs()) {
     const { parameters } = placeOnEdgeTpu(modelOfPair(pair), operatorSet);
@@ -83,7 +83,7 @@ async function shareWithin(rows: readonly [RegExp, number][], id: string): Promi
   return within.length / rows.length;
 }
 
-sharedTest('latency over USB is within 25 % of what is published for nine of ten models', async () => {
+sharedTest('latency over USB is within 25 % of the published one for nine of ten models', async () => {
   expect(await shareWithin(published, 'coral-usb')).toBeGreaterThanOrEqual(0.9);
 });
 

@@ -124,7 +124,7 @@ sharedTest(
   },
 );
 
-sharedTest('check looks at a model that no kernel takes, and says why it does not fit', async () => {
+sharedTest('check accepts a model that no kernel supports, and reports why it does not fit', async () => {
   const bytes = sharedBytes('models', 'mlperf-tiny', 'kws_ref_model_dynamic_range.tflite');
   const result = checkFile(bytes, readModel(bytes), await loadTarget('pico'));
   expect(result.fits).toBe(false);

@@ -132,7 +132,7 @@ describe.each(brokers)('%s', (_name, run, start) => {
   });
 });
 
-test('a broker that is restarted: the device comes back, and what was under way goes on', async () => {
+test('after a restart of the broker the device reconnects and continues', async () => {
   const data = path.join(folder, 'broker');
   const first = await embeddedBroker(data);
   const port = Number(new URL(first.uri).port);
@@ -203,7 +203,7 @@ for (const [name, run, start] of brokers) {
   });
 }
 
-test('what is retained outlives a broker with a folder, and no two share one', async () => {
+test('retained messages survive a broker with a folder, and no two brokers share one', async () => {
   const data = path.join(folder, 'kept');
   const first = await embeddedBroker(data);
   const writer = await connectToBroker(parseBrokerAddress(first.uri));
@@ -391,7 +391,7 @@ test('a fleet of simulated devices from the command line', async () => {
   });
 });
 
-test('why there is no connection to a broker, and since when, until a message gets through again', async () => {
+test('the reason and start of an outage, until a message gets through again', async () => {
   const broker = await embeddedBroker();
   const { port } = new URL(broker.uri);
   const connection = await connectToBroker(parseBrokerAddress(`${broker.uri}/plant`));
@@ -460,7 +460,7 @@ test.each([1, 10, 65_535])(
   },
 );
 
-test('a broker that says that it retains nothing is told at the first retained message', async () => {
+test('a broker without retained messages gives an error at the first one', async () => {
   const { uri, close } = await scriptedBroker({ connackProperties: { retainAvailable: false } });
   closers.push(close);
   const connection = await connectToBroker(parseBrokerAddress(uri));

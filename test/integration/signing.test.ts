@@ -113,7 +113,7 @@ async function promises(device: DeviceClient): Promise<void> {
   expect(second.model).not.toBe(first.model);
 }
 
-describe('devices with keys take only what these have signed, and nothing older than what they run', () => {
+describe('devices with keys accept only models signed with them, and none older than the active one', () => {
   test('simulated', async () => {
     const keys = algorithms.map((name) => readPublicKey(readFileSync(at(`${name}.public.pem`), 'utf8'), name));
     await promises(new DeviceClient(new SimulatedDevice(await loadTarget(target), { keys }).connect()));

@@ -37,7 +37,7 @@ test('files that belong together are all written, or none', async () => {
   expect(readdirSync(folder).sort()).toEqual(['a.c', 'a.h']);
 });
 
-test('what replaces a file has its rights, links are followed, those too that lead nowhere yet', async () => {
+test('a replaced file keeps its permissions, and links are followed, dangling ones too', async () => {
   const own = temporaryFolder();
   const at = (name: string): string => path.join(own, name);
   await writeAtomically(at('secret'), 'one');

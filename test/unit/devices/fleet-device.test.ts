@@ -56,13 +56,13 @@ function deviceWith(
 }
 
 describe('a device of a fleet', () => {
-  test('runs what it was told to', async () => {
+  test('runs the desired model', async () => {
     const { slots, states } = deviceWith();
     await expect.poll(states).toEqual(['idle', 'verified', 'pending', 'confirmed']);
     expect(slots.active).toMatchObject({ confirmed: true, bytes: image });
   });
 
-  test('does not activate what was written into the slot while it was tested', async () => {
+  test('does not activate an image that was replaced during its test', async () => {
     let judge = (): void => undefined;
     const asked = new Promise<void>((resolve) => {
       judge = resolve;
@@ -83,7 +83,7 @@ describe('a device of a fleet', () => {
     expect(slots.active).toBeNull();
   });
 
-  test('does not confirm what somebody else has replaced while it was proved', async () => {
+  test('does not confirm a model that was replaced during its verification', async () => {
     const real = new ImageStore(target, []);
     let asked = 0;
     const verdict: ImageStore['verdict'] = async (bytes) => {
@@ -97,7 +97,7 @@ describe('a device of a fleet', () => {
     expect(last()).toMatchObject({ code: 'HASH_MISMATCH' });
   });
 
-  test('says nothing that its flash does not hold yet', async () => {
+  test('reports nothing that is not in flash yet', async () => {
     let written = (): void => undefined;
     const writing = new Promise<void>((resolve) => {
       written = resolve;
@@ -111,7 +111,7 @@ describe('a device of a fleet', () => {
     await expect.poll(states).toEqual(['confirmed']);
   });
 
-  test('whose flash cannot be written says that it failed', async () => {
+  test('whose flash cannot be written reports the failure', async () => {
     const keep = async (): Promise<void> => {
       throw fail('FILE_NOT_WRITABLE', { path: 'state/slots.json', reason: 'the disk is full' });
     };

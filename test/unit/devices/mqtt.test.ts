@@ -28,7 +28,7 @@ describe('addresses of brokers', () => {
     });
   });
 
-  test('what is left out', () => {
+  test('omissions', () => {
     const environment = { ATOLL_MQTT_USERNAME: 'me', ATOLL_MQTT_PASSWORD: 'secret' };
     expect(parseBrokerAddress('mqtt://[::1]', environment)).toMatchObject({
       url: 'mqtt://[::1]:1883',

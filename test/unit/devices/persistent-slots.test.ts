@@ -41,7 +41,7 @@ async function withModel(fill: number, slots: PersistentSlots): Promise<void> {
   await slots.keep();
 }
 
-test('models and what each slot is are there after a restart; what is replaced goes', async () => {
+test('models and slot states survive a restart; replaced models are deleted', async () => {
   const first = await PersistentSlots.open(folder);
   await withModel(1, first);
   await withModel(2, first);
@@ -54,7 +54,7 @@ test('models and what each slot is are there after a restart; what is replaced g
   expect(names()).toEqual([nameOf(2), nameOf(3), 'slots.json'].sort());
 });
 
-test('what was never confirmed has a boot less each time, and is given up at the third', async () => {
+test('an unconfirmed model loses an attempt at each boot, and is given up at the third', async () => {
   const slots = await PersistentSlots.open(folder);
   await withModel(1, slots);
   const { inactive } = slots;
@@ -66,7 +66,7 @@ test('what was never confirmed has a boot less each time, and is given up at the
   expect([await running(), await running(), await running()]).toEqual([2, 2, 1]);
 });
 
-test('what has passed nothing yet is not kept', async () => {
+test('an untested model is not kept', async () => {
   const slots = await PersistentSlots.open(folder);
   slots.append(slots.inactive, image(1));
   await slots.keep();
@@ -74,7 +74,7 @@ test('what has passed nothing yet is not kept', async () => {
   expect((await PersistentSlots.open(folder)).inactive.bytes).toHaveLength(0);
 });
 
-test('an image that is not what its name says, or a state that is none, is not run', async () => {
+test('an image that does not match its name, or an invalid state, is not run', async () => {
   await withModel(1, await PersistentSlots.open(folder));
   writeFileSync(path.join(folder, nameOf(1)), image(9));
   await expect(PersistentSlots.open(folder)).rejects.toMatchObject({ code: 'STATE_INVALID' });
@@ -165,7 +165,7 @@ test(
   },
 );
 
-test('of processes that begin at the same time over what one has left, one gets the folder', async () => {
+test('of processes that start at the same time with an abandoned folder, one gets it', async () => {
   mkdirSync(folder, { recursive: true });
   for (let round = 0; round < 5; round++) {
     writeFileSync(path.join(folder, 'lock'), '999999999 gone');

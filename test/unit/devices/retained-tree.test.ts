@@ -9,7 +9,7 @@ const filter = fc
   .tuple(fc.array(fc.oneof(level, fc.constant('+')), { minLength: 1, maxLength: 4 }), fc.boolean())
   .map(([levels, open]) => [...levels, ...(open ? ['#'] : [])].join('/'));
 
-test('what is kept is found by every filter that matches it, and by no other', () => {
+test('a retained message is found by every matching filter, and by no other', () => {
   fc.assert(
     fc.property(fc.array(fc.tuple(topic, fc.boolean()), { maxLength: 40 }), filter, (changes, wanted) => {
       const tree = new RetainedTree<{ topic: string }>();
@@ -27,7 +27,7 @@ test('what is kept is found by every filter that matches it, and by no other', (
   );
 });
 
-test('wildcards do not reach what the broker says of itself', () => {
+test("wildcards do not match the broker's own topics", () => {
   const tree = new RetainedTree<{ topic: string }>();
   for (const name of ['$SYS/clients', 'a/$b']) tree.set({ topic: name });
   const found = (wanted: string): string[] => [...tree.matching(wanted)].map(({ topic: name }) => name);

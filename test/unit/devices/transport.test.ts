@@ -53,8 +53,8 @@ async function answersSeveral(where: string): Promise<void> {
   }
 }
 
-test.each(['tcp:0', 'tcp:127.0.0.1:0', 'udp:0'])('a device behind %s answers, to several clients', answersSeveral);
-toolTest('ipv6').each(['tcp:[::1]:0', 'udp:[::1]:0'])('a device behind %s answers, to several clients', answersSeveral);
+test.each(['tcp:0', 'tcp:127.0.0.1:0', 'udp:0'])('a device at %s answers several clients', answersSeveral);
+toolTest('ipv6').each(['tcp:[::1]:0', 'udp:[::1]:0'])('a device at %s answers several clients', answersSeveral);
 
 test('a listening device takes both framings', async () => {
   const { uri } = await serve('tcp:0');
@@ -85,7 +85,7 @@ toolTest('socat')('a port that another program holds', async () => {
   await first.close();
 });
 
-test('what cannot be opened says why', async () => {
+test('a device that cannot be opened gives the reason', async () => {
   const code = (uri: string) => openTransport(uri).then(String, (error: { code: string }) => error.code);
   expect(await code('serial:/dev/ttyNOTHING')).toBe('SERIAL_NOT_FOUND');
   expect(await code('serial:/dev/ttyS0?baud=fast')).toBe('DEVICE_UNKNOWN');
@@ -172,7 +172,7 @@ describe('discovery', () => {
     expect(rules).toMatch(/idVendor}=="18d1", ATTRS{idProduct}=="9302"/);
   });
 
-  test('the doctor names what is missing, and what for', async () => {
+  test('the doctor names what is missing, and its purpose', async () => {
     const { checks } = await doctor({ PATH: '' });
     expect(checks.find(({ what }) => what === 'Node')).toMatchObject({ state: 'ok' });
     expect(checks.find(({ what }) => what === 'socat')).toMatchObject({

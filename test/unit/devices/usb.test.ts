@@ -55,7 +55,7 @@ test(
   },
 );
 
-test('a lost answer is asked for again, and closing does not wait for it', async () => {
+test('after a lost response the request is repeated, and closing does not wait for it', async () => {
   const { client } = await plug({}, { faults: ['lost-response'] });
   for (let i = 0; i < 25; i++) await client.echo('hello');
   const begin = performance.now();
@@ -86,7 +86,7 @@ test('garbage gives a coded error', async () => {
   }
 });
 
-test('the plug pulled at every transfer: an error, no hang, and the next push goes on', async () => {
+test('unplugged at every transfer: an error, no hang, and the next push resumes', async () => {
   const { fake: whole, client: first } = await plug({}, { maxPacketBytes: 700 });
   await push(first, image);
   const { transfers } = whole;

@@ -44,7 +44,7 @@ describe('compare', () => {
     expect(compareReport(result)).toContain('--ranges headroom');
   });
 
-  test('a layer whose one scale does not serve all channels is told so, and what follows only inherits', async () => {
+  test('a layer whose single scale does not suit all channels gets the warning, following layers do not', async () => {
     const model = modelOf(
       [
         { name: 'x', shape: [1, 4] },
@@ -65,7 +65,7 @@ describe('compare', () => {
     expect(worst[0]?.diagnosis).toEqual({ cause: 'weights', input: null, saturation: 0 });
   });
 
-  test('a model with other inputs is refused, whatever its tensors are called', async () => {
+  test('a model with other inputs is refused, even with equal tensor names', async () => {
     const wider = modelOf(
       [
         { name: 'x', shape: [1, 8] },
@@ -113,7 +113,7 @@ describe('compare', () => {
   });
 });
 
-test('the page needs no other file, and holds every tensor whatever its name', async () => {
+test('the page needs no other file, and contains every tensor, with any name', async () => {
   const model = denseModel();
   for (const tensor of mainSubgraph(model).tensors) tensor.name = `<b>${tensor.name}&"`;
   const result = await compare(model, (await quantize(model, [data])).model, data);

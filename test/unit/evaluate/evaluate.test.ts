@@ -139,7 +139,7 @@ const int8Input: TensorInfo = {
   quantization: { scale: 0.5, zeroPoint: -3 },
 };
 
-test('real values go through the quantization of the model, and what does not fit is counted', () => {
+test("real values are quantized with the model's scales, and clamped ones are counted", () => {
   const { bytes, saturated } = toModelInput([Float32Array.of(0, 1, 100, -100)], [int8Input], [0], 'd');
   expect([...new Int8Array(bytes.buffer)]).toEqual([-3, -1, 127, -128]);
   expect(saturated).toBe(2);

@@ -36,12 +36,12 @@ test.each([
   expect(parseAllowance(text)).toEqual(expected);
 });
 
-test.each(['', '-1', 'x', '2 pt', '1e3', '5%%'])('%j is no allowance', (text) => {
+test.each(['', '-1', 'x', '2 pt', '1e3', '5%%'])('%j is not a valid allowance', (text) => {
   expect(parseAllowance(text)).toBeNull();
 });
 
 describe('an allowance in the metric’s own unit', () => {
-  test('is 2 points of shares and 5 % of the float value of others, unless given', () => {
+  test('is by default 2 points for shares and 5 % of the float value for other metrics', () => {
     expect(allowedDrop('top1', 0.9, {})).toBeCloseTo(0.02);
     expect(allowedDrop('auc', 0.5, {})).toBeCloseTo(0.02);
     expect(allowedDrop('mse', 40, {})).toBeCloseTo(2);
@@ -54,7 +54,7 @@ describe('an allowance in the metric’s own unit', () => {
     expect(allowedDrop('top1', 0.9, { maxDrop })).toBeCloseTo(0.009);
   });
 
-  test('knows no points of what is no share', () => {
+  test('refuses percentage points for a metric that is not a share', () => {
     expect(() => allowedDrop('mse', 1, { maxDrop: { unit: 'points', value: 2 } })).toThrow(/for mse use per cent/);
   });
 });

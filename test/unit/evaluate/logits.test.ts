@@ -16,7 +16,7 @@ const softmax: OutputActivation = { by: 'SOFTMAX', rowLength: 3 };
 const logistic: OutputActivation = { by: 'LOGISTIC', rowLength: 3 };
 const values = Float32Array.of(10, 3, -20, -4, -5, -6);
 
-test('what is too far off to change a probability', () => {
+test('values too far away to change a probability', () => {
   expect([...relevantLogits(values, softmax)]).toEqual([10, 3, 2, -4, -5, -6]);
   expect([...logitDistances(values, softmax)]).toEqual([0, -7, -8, 0, -1, -2]);
   expect([...relevantLogits(values, logistic)]).toEqual([8, 3, -8, -4, -5, -6]);

@@ -17,7 +17,7 @@ const sums = async (runner: Runner, stream: boolean): Promise<number[]> => {
 };
 
 describe('on the host', () => {
-  test('every sample starts anew, with a warning, unless they are a stream', async () => {
+  test('every sample starts with the initial state, with a warning, unless they are a stream', async () => {
     const runner = hostRunner(model);
     expect(await sums(runner, false)).toEqual([1, 1, 1]);
     expect(await sums(runner, true)).toEqual([1, 2, 3]);
@@ -30,7 +30,7 @@ describe('on the host', () => {
   });
 });
 
-test('on a device, where self-tests and challenges start anew as well', async () => {
+test('on a device, where self-tests and challenges reset the state too', async () => {
   const target = await loadTarget('stm32h743');
   const device = await openDevice('sim:stm32h743');
   afterAll(() => device.close());

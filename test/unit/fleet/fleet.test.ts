@@ -31,7 +31,7 @@ describe('waves', () => {
     expect(wavesOf(idsOf(count), plan, 'r').map(({ length }) => length)).toEqual(sizes);
   });
 
-  test('every device is in one wave, the same every time, whatever the plan and the order of the devices', () => {
+  test('every device is in exactly one wave, always the same one, for any plan and order of devices', () => {
     const plan = fc.oneof(
       fc.array(fc.oneof(fc.integer({ min: 1, max: 300 }), fc.double({ min: 0.001, max: 1, noNaN: true }).map(share)), {
         minLength: 1,
@@ -62,7 +62,7 @@ describe('plans', () => {
     return readPlan(`${folder}/plan.yaml`);
   };
 
-  test('what is left out', async () => {
+  test('omissions', async () => {
     expect(await read('rollout: spring\nbundle: out/m.bundle\n')).toEqual({
       rollout: 'spring',
       bundle: `${folder}/out/m.bundle`,
@@ -242,7 +242,7 @@ describe('a maintenance window', () => {
     ).toEqual([false, true, true, false]);
   });
 
-  test('says when it opens next', () => {
+  test('reports its next opening', () => {
     expect(opensAt(night, at('2026-11-27T12:00:30Z'))).toBe(at('2026-11-27T22:00:00Z'));
     expect(opensAt(night, at('2026-11-28T06:00:00Z'))).toBe(at('2026-12-04T22:00:00Z'));
     expect(opensAt(night, at('2026-11-27T23:00:30Z'))).toBe(at('2026-11-27T23:00:30Z'));

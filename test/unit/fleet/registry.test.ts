@@ -110,7 +110,7 @@ function fleetAt(seed: number, ways: Ways, devices = 20) {
   return { broker, run };
 }
 
-describe('all of a fleet is found, or an error says why not, in 500 seeded readings', () => {
+describe('500 seeded readings find the whole fleet, or fail with the reason', () => {
   test.each<[string, Ways]>([
     ['in order', {}],
     ['in any order', { shuffled: true }],
@@ -134,7 +134,7 @@ describe('all of a fleet is found, or an error says why not, in 500 seeded readi
   });
 });
 
-test('a broker that cannot carry a fleet is told so, and nothing waits without end', async () => {
+test('a broker that cannot carry a fleet gives an error, and nothing waits forever', async () => {
   for (const [ways, code] of [
     [{ wildcards: false }, 'BROKER_LIMIT'],
     [{ retains: false }, 'BROKER_REFUSED'],
@@ -145,7 +145,7 @@ test('a broker that cannot carry a fleet is told so, and nothing waits without e
   }
 });
 
-test('an id with a report that was never connected is quarantined, whatever else is retained under it', async () => {
+test('an id with a report that was never connected is quarantined, regardless of other retained messages', async () => {
   const { broker, run } = fleetAt(1, { shuffled: true, spreadMs: 50 }, 10);
   const report = encodeReported({ seq: 1, target: 'pico', state: 'idle' });
   for (let i = 0; i < 8; i++) broker.retained.set(topics.reported(`ghost${i}`), report);

@@ -169,7 +169,7 @@ describe('a rollout', () => {
     expect(log).toContainEqual(expect.objectContaining({ kind: 'device', phase }));
   });
 
-  test('that a gate paused goes on past this wave when a user overrules the gate, and only past this one', () => {
+  test('that a gate paused continues past this wave, and only this one, when a user overrules the gate', () => {
     const fleet = rollOut(50, (_id, wave) => (wave < 2 ? 'fails' : 'good'));
     fleet.engine.overrule(fleet.now);
     fleet.run();
@@ -272,7 +272,7 @@ describe('a rollout', () => {
     },
   );
 
-  test('whose devices fall silent together tells nobody else before its gates have judged that', () => {
+  test('whose devices stop responding together notifies no others before its gates have decided', () => {
     const devices = devicesOf(100).map((device) => ({ ...device, wave: 0 }));
     const silence: Gate = { measure: 'unknown', maxBad: 0.05, minimum: 1, confidence: 0.95, action: 'pause' };
     const engine = new RolloutEngine(setupOf(devices, { gates: [silence], concurrency: 40 }), devices);
@@ -319,7 +319,7 @@ describe('a rollout', () => {
     expect(fleet.maxInFlight).toBeLessThanOrEqual(10);
   });
 
-  test('that is done goes on for a device that is told again, and for one that comes later', () => {
+  test('that has finished continues for a device that is notified again, and for one that comes later', () => {
     let healed = false;
     const fleet = rollOut(60, (id) => (id.endsWith('3') && !healed ? 'silent' : 'good'), {
       gates: [gate('failed', 0.5)],
@@ -341,7 +341,7 @@ describe('a rollout', () => {
     expect(fleet.engine.device('latecomer')).toMatchObject({ phase: 'confirmed', wave: 2 });
   });
 
-  test('to which a device comes in its midst has it in its last wave', () => {
+  test('that a device joins has it in its last wave', () => {
     const devices = devicesOf(30);
     const engine = new RolloutEngine(setupOf(devices), devices);
     const fleet = new Fleet(engine, () => 'good', seededRandom(3));
@@ -353,7 +353,7 @@ describe('a rollout', () => {
     expect(fleet.log.find((event) => event.kind === 'wave' && event.wave === 2)).toMatchObject({ devices: 25 });
   });
 
-  test('tells no more in a time than the network bears, and nobody outside its window', () => {
+  test('notifies no more devices than the limit, and none outside the maintenance window', () => {
     const devices = devicesOf(40);
     const engine = new RolloutEngine(setupOf(devices, { paceMs: 500, gates: [], concurrency: 1000 }), devices);
     const told = (): number => [...engine.all()].filter(({ phase }) => phase !== 'waiting').length;
@@ -376,7 +376,7 @@ describe('a rollout', () => {
     expect(counts.at(-1)).toBeGreaterThan(25);
   });
 
-  test('reports of others, of an earlier time, and from before change nothing', () => {
+  test('reports of other devices, of earlier attempts, and from before the rollout change nothing', () => {
     const devices = devicesOf(3);
     const engine = new RolloutEngine(setupOf(devices), devices);
     engine.resume(0);
@@ -463,7 +463,7 @@ test(
   },
 );
 
-test('an engine made anew from the records at any moment comes to the same end', () => {
+test('an engine restored from the records at any moment ends in the same state', () => {
   fc.assert(
     fc.property(anyBehaviours, fc.double({ min: 0, max: 1, noNaN: true }), ({ count, seed, bad, most }, share) => {
       const behaviours = drawBehaviours(count, bad, seededRandom(seed));
@@ -511,10 +511,10 @@ test('a hundred thousand devices: the cost of a report does not grow with the fl
   expect(engine.counts()).toEqual([{ confirmed: 1 }, { confirmed: 19_999 }, { confirmed: 80_000 }]);
 });
 
-describe('what changes nothing', () => {
+describe('operations that change nothing', () => {
   const confirmed = (seq: number, attempt = 1): DeviceReport => ({ ...about, seq, attempt, state: 'confirmed' });
 
-  test('a report that comes twice, or is older than one that was taken', () => {
+  test('a repeated report, or one older than the last', () => {
     const devices = [waitingDevice('d0', 0, 0)];
     const engine = new RolloutEngine(setupOf(devices), devices);
     engine.resume(0);

@@ -55,7 +55,7 @@ describe('advise', () => {
     },
   );
 
-  test('limits that nothing keeps are said, and the nearest is named', async () => {
+  test('limits that no candidate meets are reported, and the nearest candidate is named', async () => {
     const result = await advise(denseModel(), await loadTarget('nano33ble'), labelled, [data], { maxMs: 1e-9 });
     expect(result.recommended).not.toBeNull();
     expect(result.why).toMatch(/no fitting candidate is within the limits/);
@@ -71,7 +71,7 @@ describe('advise', () => {
     expect(result.trials.every(({ fits, reasons }) => !fits && reasons.length > 0)).toBe(true);
   });
 
-  test('it tells its progress and can be stopped', async () => {
+  test('it reports progress and can be stopped', async () => {
     const abort = new AbortController();
     const run = advise(denseModel(), await loadTarget('nano33ble'), labelled, [data], {
       signal: abort.signal,

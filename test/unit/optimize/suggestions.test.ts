@@ -50,7 +50,7 @@ test('int16 activations: int8 is tried, and measured', async () => {
   expect((await suggestionsOf(chain(TensorType.INT8, 8, 8, 8), 3000)).map(({ kind }) => kind)).not.toContain('int8');
 });
 
-test('where no change alone is enough, all together are tried, and said to be enough only where they are', async () => {
+test('if no single change is sufficient, combinations are tried, and called sufficient only if they are', async () => {
   const model = chain(TensorType.INT16, 8, 8, 8);
   const suggestions = await suggestionsOf(model, 2600);
   const alone = suggestions.filter(({ kind }) => kind !== 'together' && kind !== 'other-target');

@@ -34,7 +34,7 @@ const expectedOf = (name: string, profile: KernelProfile): Buffer | undefined =>
 
 const operatorOf = (name: string): string => (name.split(/[ /]/)[0] ?? '').toUpperCase();
 
-test('vectors.json belongs to the cases: if not, make it again as expected.py says', () => {
+test('vectors.json belongs to the cases: otherwise, run expected.py again', () => {
   expect(cases.map(({ name, model, inputs }) => [name, crc32(Buffer.concat([model, ...inputs]))])).toEqual(
     Object.entries(vectors).map(([name, { crc }]) => [name, crc]),
   );
@@ -118,7 +118,7 @@ test('every operator has vectors', () => {
   expect([...operatorFamilies.keys()].filter((name) => !covered.has(name.toUpperCase()))).toEqual([]);
 });
 
-test('a float model computes what it says', () => {
+test('a float model computes its formula', () => {
   const interpreter = new Interpreter(denseModel());
   const output = new Float32Array(interpreter.run(floatBytes([1, 2, 3, 4])).buffer);
   expect([...output]).toEqual([0.5 - 2 + 0.75 + 8 + 0.5, 1 + 2 - 6 + 0.5 - 0.25]);

@@ -103,7 +103,7 @@ function flatteningModel() {
 const codeOf = (code: string) => expect.objectContaining({ code });
 
 describe('a batch of unknown size', () => {
-  test('is 1 unless told otherwise', () => {
+  test('is 1 by default', () => {
     const interpreter = new Interpreter(flatteningModel());
     const output = interpreter.run(new Uint8Array(Float32Array.of(1, 0, 0, 2).buffer));
     expect(Array.from(new Float32Array(output.buffer))).toEqual([9, 3]);
@@ -144,7 +144,7 @@ test('a shape that depends on the values of an input is an error that names the 
   );
 });
 
-test('a dense layer that keeps its dimensions follows its input, whatever the file says', () => {
+test('the shape of a dense layer that keeps its dimensions follows from its input, not from the file', () => {
   const options = { ...denseOptions(), keepNumDims: true } as ReturnType<typeof denseOptions>;
   const model = modelOf(
     [{ name: 'x', shape: [1, 4, 6, 1] }, { shape: [1, 1], data: Float32Array.of(2) }, { shape: [1, 4, 6, 1] }],
@@ -197,7 +197,7 @@ test('thousands of operators are computed beforehand, one after the other', () =
   expect(Array.from(new Float32Array(output.buffer))).toEqual([2, 3]);
 });
 
-sharedTest('a batch of four gives what four samples give', () => {
+sharedTest('a batch of four gives the results of four samples', () => {
   const model = readModel(sharedBytes('models', 'mlperf-tiny', 'vww_96_float.tflite'));
   const one = new Interpreter(model);
   const samples = new Float32Array(4 * 96 * 96 * 3).map((_, i) => Math.sin(i * 0.37));
@@ -209,7 +209,7 @@ sharedTest('a batch of four gives what four samples give', () => {
   expect(Buffer.from(four).equals(Buffer.concat(each))).toBe(true);
 });
 
-sharedTest('a signature has inputs and outputs of its own names', () => {
+sharedTest('a signature has its own names of inputs and outputs', () => {
   const model = readModel(sharedBytes('models', 'ai-edge-quantizer', 'two_signatures.tflite'));
   const interpreter = new Interpreter(resolveShapes(model, { x: [2] }, 'multiply'), { signature: 'multiply' });
   expect(interpreter.inputs.map(({ name, shape }) => [name, shape])).toEqual([['x', [2]]]);

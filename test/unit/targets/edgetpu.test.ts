@@ -191,7 +191,7 @@ describe('limits of operators', () => {
     expect(placement?.mapped).toBe(expected === mapped);
   });
 
-  test('what no compiled model shows is marked, with where it is documented', () => {
+  test('rules that no compiled model shows are marked, with their documentation', () => {
     expect(
       placed('TRANSPOSE_CONV', [integers(1, 4, 4, 8), constant(8, 2, 2, 8), int8(1, 2, 2, 8)], [int8(1, 4, 4, 8)]),
     ).toMatchObject({
@@ -240,7 +240,7 @@ describe('dependency', () => {
     return [operators.map((operator) => (operator.mapped ? 'T' : 'c')).join(''), subgraphs];
   };
 
-  test('what depends on the CPU stays there, what does not is mapped, whatever the order', () => {
+  test('operators that depend on the CPU stay there, others are mapped, in any order', () => {
     const model = graph(['RELU', 0], ['LEAKY_RELU', 1], ['RELU', 1], ['RELU', 2], ['ADD', 3, 4]);
     expect(places(model)).toEqual(['TcTcc', 1]);
     expect(placeOnEdgeTpu(model, coral.operators).operators.map(({ status }) => status)).toEqual([
@@ -276,7 +276,7 @@ describe('dependency', () => {
     expect(places(model)).toEqual(['cTc', 1]);
   });
 
-  test('check says the same, with the parts', () => {
+  test('check reports the same, with the parts', () => {
     const model = graph(['RELU', 0], ['LEAKY_RELU', 1], ['RELU', 2]);
     expect(checkModel(model, coral, 100)).toMatchObject({
       npuSubgraphs: 1,

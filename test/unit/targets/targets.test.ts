@@ -144,7 +144,7 @@ describe('check', () => {
       [2],
     );
 
-  test('a model that fits says so, with its memory and latency', async () => {
+  test('for a model that fits, check reports memory and latency', async () => {
     const model = quantizedDense(10, 20);
     const result = checkModel(model, await loadTarget('nano33ble'), writeModel(model).byteLength);
     expect(result).toMatchObject({
@@ -159,7 +159,7 @@ describe('check', () => {
     });
   });
 
-  test('a model that is too large for flash, or for RAM, says by how much', async () => {
+  test('for a model that is too large for flash or RAM, check reports by how much', async () => {
     const target = await loadTarget('nano33ble');
     const large = quantizedDense(1000, 500);
     const flash = checkModel(large, target, writeModel(large).byteLength);
@@ -213,7 +213,7 @@ describe('check', () => {
     );
   });
 
-  test('flash of the runtime counts what operators share once', async () => {
+  test("the runtime's flash counts code shared by operators once", async () => {
     const board = await loadTarget('qemu-mps2-an386');
     const linked = {
       kernels: 'reference' as const,
@@ -242,7 +242,7 @@ describe('check', () => {
     expect(checkModel(wideModel(), await loadTarget('pico'), 1000).energyMicrojoules).toBeNull();
   });
 
-  test('where CMSIS-NN differs, check says so', async () => {
+  test('check warns if CMSIS-NN differs', async () => {
     const filter = { shape: [1, 1, 1, 1], type: TensorType.INT8, data: Int8Array.of(3), scale: 1 };
     const pixels = { shape: [1, 2, 2, 1], type: TensorType.INT8, scale: 1 };
     const large = { ...pixels, shape: [1, 4, 4, 1] };

@@ -12,7 +12,7 @@ import { budgetBar, metricText, millisecondsText, table } from '../../../../src/
 import { rangeMethods, repairNames, schemeNames, schemes } from '../../../../src/optimize/quantize/index.js';
 import { kernelProfiles } from '../../../../src/simulator/index.js';
 
-test('what options may be is what the stages take', () => {
+test('options have the values that the stages accept', () => {
   expect(kernelProfileNames).toEqual(Object.keys(kernelProfiles));
   expect(schemeChoices).toEqual(schemeNames);
   expect(rangeMethodNames).toEqual(rangeMethods);
@@ -48,7 +48,7 @@ test('on a terminal progress is a bar with the time left, in one line', () => {
   expect(text().endsWith('\x1b[2K')).toBe(true);
 });
 
-test('an upload shows bytes and their rate, from where it goes on', () => {
+test('an upload shows bytes and their rate, from the point where it resumes', () => {
   const { stream, text } = fakeStream(true);
   let now = 0;
   const progress = progressOn(stream, () => now);

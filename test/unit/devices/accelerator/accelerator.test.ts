@@ -150,7 +150,7 @@ describe('the firmware', () => {
   const file = `${folder}/firmware.bin`;
   writeFileSync(file, firmware);
 
-  test('goes to a device that waits for it, is read back, and is started', async () => {
+  test('is written to a device that waits for it, read back, and started', async () => {
     const usb = emulated({ firmware });
     expect((await usb.devices())[0]).toMatchObject({ vendorId: 0x1a6e, productId: 0x089a });
     const steps: string[] = [];
@@ -235,7 +235,7 @@ async function within<Result>(work: Promise<Result>): Promise<Result | Error> {
   return outcome as Result | Error;
 }
 
-describe('whatever goes wrong', () => {
+describe('with any fault', () => {
   const program = programIn(pair.compiled);
 
   /** Opens it and runs a sample, with a fault at one transfer. */
@@ -282,7 +282,7 @@ describe('whatever goes wrong', () => {
     },
   );
 
-  test('the chip stops: its own error is told, whatever is waited for', async () => {
+  test('the chip stops: its own error is reported, in any wait', async () => {
     const usb = emulated();
     const accelerator = await attach(usb);
     const stranger = programIn(compiledPair(9).compiled);
@@ -295,7 +295,7 @@ describe('whatever goes wrong', () => {
   });
 });
 
-describe('what a real one may do', () => {
+describe('the behaviour that a real one may have', () => {
   const program = programIn(pair.compiled);
 
   /** The emulated one, with something of it done otherwise. */
@@ -304,7 +304,7 @@ describe('what a real one may do', () => {
     return { devices, ...quick };
   }
 
-  test('a warning of its temperature is taken note of, told, and ends nothing', async () => {
+  test('a temperature warning is recorded and reported, and ends nothing', async () => {
     const usb = emulated();
     const warnings: string[] = [];
     const accelerator = await attach(usb, { onWarning: (text) => warnings.push(text) });
@@ -329,7 +329,7 @@ describe('what a real one may do', () => {
     await accelerator.close();
   });
 
-  test('a fatal error stays one when it does not tell why', async () => {
+  test('a fatal error without a reason is still fatal', async () => {
     const usb = emulated();
     const asked = `0 ${registers.hibErrorStatus.at}`;
     let stop = (): void => undefined;
@@ -353,7 +353,7 @@ describe('what a real one may do', () => {
     await accelerator.close();
   });
 
-  test('what another process works with is not reset', async () => {
+  test('a device in use by another process is not reset', async () => {
     const usb = emulated();
     let resets = 0;
     const options = changed(usb, () => ({
@@ -381,14 +381,14 @@ describe('what a real one may do', () => {
     await after.close();
   });
 
-  test('started while somebody calls it off, it says that it was called off', async () => {
+  test('started while it is being cancelled, it reports the cancellation', async () => {
     const stopping = new AbortController();
     const starting = attach(emulated(), { settleMs: 10_000, signal: stopping.signal });
     stopping.abort(new Error('called off'));
     await expect(starting).rejects.toThrow('called off');
   });
 
-  test('left in the midst of a program by whatever error, it is not used any more', async () => {
+  test('after an error within a program it is not used any more', async () => {
     const accelerator = await attach(emulated());
     const { executable, instructions } = program.main;
     const strange = { of: 'output', layer: 5 } as const;
@@ -436,7 +436,7 @@ describe('a program that this driver cannot run', () => {
   });
 });
 
-test.each([0, 3, 7])('an address goes to bit %d of a byte, and leaves the bits around it', (shift) => {
+test.each([0, 3, 7])('an address is written to bit %d of a byte, and the other bits are unchanged', (shift) => {
   const bytes = new Uint8Array(6).fill(0xff);
   putWord(bytes, 8 + shift, 0x12345678);
   const all = bytes.reduce((sum, byte, i) => sum | (BigInt(byte) << BigInt(8 * i)), 0n);

@@ -63,7 +63,7 @@ test('models that do not belong together are not taken for twins', () => {
   );
 });
 
-test('as a device: what breaks it is told with its own code', async () => {
+test('as a device: its failures keep their own codes', async () => {
   const pair = compiledPair();
   let broken = false;
   const emulated = new EmulatedAccelerator({ models: [pair], fault: () => (broken ? 'unplug' : null) });

@@ -27,7 +27,7 @@ function setUp(options: AttachOptions = {}) {
 }
 
 describe('an engine over an accelerator', () => {
-  test('opens it anew for whoever asks first after it was lost, once for all', async () => {
+  test('reopens it for the first request after it was lost, once for all requests', async () => {
     const { usb, attach, attachedTimes } = setUp();
     const engine = await acceleratorEngine(attach, { emulated: usb });
     const execution = await engine.load(pair.compiled, 0);
@@ -47,7 +47,7 @@ describe('an engine over an accelerator', () => {
     expect((await usb.devices())[0]?.opened).toBe(false);
   });
 
-  test('says so while it is away, and goes on when it is back', async () => {
+  test('reports the outage, and continues afterwards', async () => {
     const { usb, attach } = setUp();
     const engine = await acceleratorEngine(attach);
     const execution = await engine.load(pair.compiled, 0);
@@ -72,7 +72,7 @@ describe('an engine over an accelerator', () => {
     expect((await usb.devices())[0]?.opened).toBe(false);
   });
 
-  test('closed while it is being opened, it lets go of what comes', async () => {
+  test('closed while it is being opened, it releases the device', async () => {
     const { usb, attach } = setUp({ settleMs: 30 });
     const engine = await acceleratorEngine(attach);
     const execution = await engine.load(pair.compiled, 0);

@@ -27,7 +27,7 @@ const bytes = writeModel(model);
 const target = await loadTarget('pico');
 const image = buildSlotImage(bytes, model, target, { version: '7' });
 
-test('an image holds the model, and what a device needs to prove it', () => {
+test('an image contains the model and its self-test', () => {
   const { model: inside, trailer } = decodeSlotImage(image);
   expect(image.byteLength % 16).toBe(0);
   expect(Buffer.compare(inside, bytes)).toBe(0);
@@ -56,7 +56,7 @@ test('a bare model is an image without trailer', () => {
   expect(decodeSlotImage(bytes)).toEqual({ model: bytes, trailer: null });
 });
 
-test('no changed byte goes unnoticed', () => {
+test('every changed byte is detected', () => {
   const padding = new Set<number>();
   for (let i = bytes.byteLength; i < Math.ceil(bytes.byteLength / 16) * 16; i++) padding.add(i);
   const trailerEnd =

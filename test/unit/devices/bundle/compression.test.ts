@@ -18,7 +18,7 @@ function read(stream: Uint8Array, pieces: readonly number[]): Uint8Array {
   return out;
 }
 
-test('comes back in pieces of any length', () => {
+test('is reassembled from pieces of any length', () => {
   fc.assert(
     fc.property(
       fc.constantFrom(512, 1024, 4096, 32768),
@@ -30,7 +30,7 @@ test('comes back in pieces of any length', () => {
   );
 });
 
-test('begins at any block, and the header says which', () => {
+test('starts at any block, which the header names', () => {
   const reader = new CompressedReader();
   const blocks = reader.add(compressImage(image, 1024, 3));
   expect(reader.header).toEqual({ blockBytes: 1024, firstBlock: 3, imageBytes: 5000 });
@@ -40,7 +40,7 @@ test('begins at any block, and the header says which', () => {
   ]);
 });
 
-test('each block is raw deflate within a window of its own length', () => {
+test('each block is raw deflate with a window of its length', () => {
   const stream = compressImage(image, 512);
   const length = (stream[16] as number) | ((stream[17] as number) << 8);
   const first = inflateRawSync(stream.subarray(18, 18 + length), { windowBits: 9, maxOutputLength: 512 });
@@ -69,7 +69,7 @@ describe('refuses', () => {
     expect(read).toThrow(message);
   });
 
-  test('whatever else is damaged, with a coded error or other bytes, and never more of them', () => {
+  test('any other damage, with a coded error or other bytes, and never more of them', () => {
     fc.assert(
       fc.property(fc.nat({ max: good.byteLength - 1 }), fc.nat({ max: 255 }), (at, value) => {
         try {

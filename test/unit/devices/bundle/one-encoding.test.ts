@@ -59,7 +59,7 @@ describe('signatures', () => {
     expect(faultOfSignature(signature, manifest, [key])).toBe('its algorithm is not that of its key');
   });
 
-  test('ES256: the lower s of the two that verify, whatever OpenSSL has drawn', () => {
+  test('ES256: the lower of the two valid values of s, for any random number of OpenSSL', () => {
     const order = 0xffffffff00000000ffffffffffffffffbce6faada7179e84f3b9cac2fc632551n;
     const signer = readPrivateKey(createKeys('es256').privateKey, 'key');
     for (let i = 0; i < 20; i++) {

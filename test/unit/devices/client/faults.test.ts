@@ -94,7 +94,7 @@ test.each(
   expect(Buffer.compare(active?.bytes ?? new Uint8Array(0), end === 'new' ? newImage : oldImage)).toBe(0);
 });
 
-test('plugged in again, an unplugged push goes on where it was', async () => {
+test('plugged in again, an unplugged push resumes where it was', async () => {
   const { reach } = await deviceWith('unplug');
   await expect(push(await reach(), newImage, { compress: false })).rejects.toThrow(
     expect.objectContaining({ code: 'DEVICE_CLOSED' }),
@@ -137,7 +137,7 @@ test('a reboot at every block of an upload', async () => {
   }
 });
 
-test('what differs on a device is counted by how far, and thirty runs stand behind a latency', async () => {
+test('differences on a device are counted by size, and a latency is of thirty runs', async () => {
   const { simulated } = await deviceWith('wrong-result');
   const { DeviceClient: Client } = await import('../../../../src/devices/client/index.js');
   const device = new Client(simulated.connect(), retries);

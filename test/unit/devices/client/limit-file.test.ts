@@ -3,7 +3,7 @@ import { expect, test } from 'vitest';
 import { limitFile } from '../../../../src/devices/client/index.js';
 import { temporaryFolder } from '../../../support/files.js';
 
-test('what was learned is there in the next run, for 30 days', async () => {
+test('learned limits are used in the next run, for 30 days', async () => {
   const file = `${temporaryFolder()}/state/devices.json`;
   const limit = { maxPacketBytes: 182, pauseMs: 5 };
   expect(limitFile(file).recall('serial:/dev/ttyACM0 380x4')).toBeNull();
@@ -13,7 +13,7 @@ test('what was learned is there in the next run, for 30 days', async () => {
   expect(limitFile(file, () => Date.now() + 31 * 24 * 3600 * 1000).recall('serial:/dev/ttyACM0 380x4')).toBeNull();
 });
 
-test('a damaged file counts as none and is replaced, a folder that cannot be written is no error', async () => {
+test('a damaged file is replaced, and a read-only folder is not an error', async () => {
   const folder = temporaryFolder();
   const file = `${folder}/devices.json`;
   writeFileSync(file, '{"a": {"maxPacketBytes": "x"}}');

@@ -64,7 +64,7 @@ test('a push ends confirmed, with every self-test vector equal', async () => {
   expect((await device.challenge(otherModel, target, 12345)).agrees).toBe(false);
 });
 
-test('pushing what runs already changes nothing, another model takes the other slot', async () => {
+test('pushing the active model changes nothing; another model goes to the other slot', async () => {
   const { simulated, device } = connect();
   await push(device, image);
   const first = simulated.slots.activeIndex;
@@ -157,7 +157,7 @@ describe('faults', () => {
   });
 });
 
-test('a push that died before it confirmed goes on there, and does not cost the device its fallback', async () => {
+test('a push that was killed before the confirmation resumes there, and the device keeps its fallback', async () => {
   const { simulated, device } = connect();
   await push(device, image);
   const confirm = device.client.request.bind(device.client);
@@ -175,7 +175,7 @@ test('a push that died before it confirmed goes on there, and does not cost the 
   expect(await push(device, otherImage)).toMatchObject({ state: 'confirmed', changed: true });
 });
 
-test('a reset is asked for once, and an abort is no time-out', async () => {
+test('a reset is requested once, and an abort is not a timeout', async () => {
   const { simulated, device } = connect({ faults: ['lost-response'] });
   await push(device, image);
   let boots = 0;
@@ -206,7 +206,7 @@ describe('resume', () => {
     return (await device.client.request(fileCommands.status, { name: slotFiles.inactive })).len;
   }
 
-  test('an interrupted upload goes on where it ended, also after a reset', async () => {
+  test('an interrupted upload resumes where it ended, also after a reset', async () => {
     const { simulated, device } = connect({ maxPacketBytes: 512 });
     const there = await half(device, image);
     expect(there).toBeGreaterThan(image.byteLength / 2);
@@ -224,7 +224,7 @@ describe('resume', () => {
 });
 
 describe('compressed', () => {
-  test('blocks of the size that the device names, with what that saved', async () => {
+  test("blocks of the device's size, with the bytes saved", async () => {
     for (const inflateBytes of [512, 4096]) {
       const { simulated, device } = connect({ inflateBytes });
       const { image: uploaded } = await push(device, image);
@@ -258,7 +258,7 @@ describe('compressed', () => {
     },
   );
 
-  test('goes on at the block where a reset cut it off, and sends the rest only', async () => {
+  test('resumes at the block interrupted by a reset, and sends the rest only', async () => {
     const { simulated, device } = connect({ maxPacketBytes: 96, inflateBytes: 512 });
     const abort = new AbortController();
     const cut = uploadImage(device.client, image, {
@@ -339,7 +339,7 @@ describe('the device refuses, with the reason', () => {
     await expect(device.client.request(atollCommands.selfTest, { slot: 0 })).rejects.toThrow(/WRONG_TARGET.*nano33ble/);
   });
 
-  test('nothing is sent to a device that says it cannot hold or run the image', async () => {
+  test('nothing is sent to a device that cannot store or run the image', async () => {
     const { device } = connect();
     const described = await device.describe();
     const says = (other: object) => Object.assign(device, { describe: async () => ({ ...described, ...other }) });
@@ -466,7 +466,7 @@ test('a protocol that is not known is refused, and a profile that never ends', a
   );
 });
 
-test('echo, params, info; what the device lacks is ENOTSUP, in both versions', async () => {
+test('echo, params, info; unsupported commands give ENOTSUP, in both versions', async () => {
   const { device, simulated } = connect();
   expect(await device.echo('hello')).toBeGreaterThanOrEqual(0);
   expect(await device.client.request(osCommands.params, {})).toMatchObject({ buf_size: 2048, buf_count: 4 });

@@ -29,7 +29,7 @@ test('two who share a device get their own answers', async () => {
   for (const client of clients) await client.close();
 });
 
-test('who runs a model that somebody else replaces is told, and not answered by the other one', async () => {
+test('a client whose model is replaced by another gets an error, not results of the other model', async () => {
   const device = new SimulatedDevice(target);
   const [mine, other] = [new DeviceClient(device.connect()), new DeviceClient(device.connect())];
   const pushed = await push(mine, imageOf(first));

@@ -38,7 +38,7 @@ describe('windows', () => {
     return { simulated, transport: simulated.connect() };
   }
 
-  test('as many chunks are on their way as asked for, and as the device has buffers for', async () => {
+  test('as many chunks are in flight as requested, and as the device has buffers', async () => {
     for (const [window, expected] of [
       [1, 1],
       [3, 3],
@@ -141,7 +141,7 @@ describe('a device that only has files', () => {
     expect(Buffer.compare(files.get(path) ?? Buffer.alloc(0), image)).toBe(0);
   });
 
-  test('a volume that is full, whether it says so or not', async () => {
+  test('a full volume, with and without an error', async () => {
     await expect(store({ volumeBytes: 5000 }).result).rejects.toThrow(/WRITE_FAILED/);
     await expect(store({ volumeBytes: 5000, silentlyFull: true }).result).rejects.toThrow(
       expect.objectContaining({ code: 'PUSH_HASH' }),
@@ -230,7 +230,7 @@ describe('a device that only has files', () => {
     expect((await client.packetLimits()).maxPacketBytes).toBe(192);
   });
 
-  test('what was learned of a device is used at once', async () => {
+  test('the learned limits of a device are used at once', async () => {
     const { chunks, transport } = zephyrFiles();
     const client = new SmpClient(transport, quick);
     client.memory = { recall: () => ({ maxPacketBytes: 100, pauseMs: 0 }), remember: async () => undefined };
@@ -238,20 +238,20 @@ describe('a device that only has files', () => {
     expect(chunks()).toBeGreaterThan(image.byteLength / 100);
   });
 
-  test('so many bytes in each chunk as asked for', async () => {
+  test('chunks have the requested size', async () => {
     const { chunks, transport } = zephyrFiles();
     await uploadImage(new SmpClient(transport, quick), image, { path, chunkBytes: 90 });
     // The first one has less room: it also says the length of the file.
     expect(chunks()).toBe(1 + image.byteLength / 90);
   });
 
-  test('says that it runs no models', async () => {
+  test('reports that it runs no models', async () => {
     const device = new DeviceClient(zephyrFiles().transport, quick);
     await expect(device.describe()).rejects.toThrow(expect.objectContaining({ code: 'DEVICE_FILES_ONLY' }));
   });
 });
 
-test('what an upload should take is told before it begins, and nothing where all is there', async () => {
+test('the expected duration of an upload is reported before it starts, unless the image is already there', async () => {
   const simulated = new SimulatedDevice(target, { maxPacketBytes: 200, buffers: 4 });
   const plans: UploadPlan[] = [];
   for (let i = 0; i < 2; i++)
@@ -267,7 +267,7 @@ test('what an upload should take is told before it begins, and nothing where all
   expect(plans[0]?.requests).toBeGreaterThan(image.byteLength / 200);
 });
 
-test('what a transfer costs at least on a line', async () => {
+test('the minimum duration of a transfer on a line', async () => {
   const { transport } = zephyrFiles();
   const client = new SmpClient(transport, quick);
   expect(lineBound(client, slotFiles.inactive, 10_000, 2044)).toMatchObject({ requests: 6, lineMs: 0 });

@@ -111,7 +111,7 @@ const functional = Uint8Array.of(
   1,
 );
 
-test('whatever a bootloader answers', async () => {
+test('any answers of a bootloader', async () => {
   let told = 0;
   await fc.assert(
     fc.asyncProperty(

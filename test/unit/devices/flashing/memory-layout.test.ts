@@ -15,7 +15,7 @@ test.each([
   expect(layout?.sectors.at(-1)?.end).toBe(end);
 });
 
-test('the letter says what may be done: a is read only, g all, e read and write without an erase', () => {
+test('the letter gives the allowed operations: a is read-only, g all, e read and write without erase', () => {
   const rights = (letter: string) => parseMemoryLayout(`@x/0x0/1*4K${letter}`)?.sectors[0];
   expect(rights('a')).toMatchObject({ readable: true, erasable: false, writable: false });
   expect(rights('e')).toMatchObject({ readable: true, erasable: false, writable: true });

@@ -109,7 +109,7 @@ test.each([
   });
 });
 
-test('a target says by which ways it is flashed, and what each lacks here', async () => {
+test('a target lists its flashing methods, and what each of them lacks here', async () => {
   process.env.PATH = folder;
   const target = await loadTarget('esp32c3');
   const job = { target, image, place: placeInFlash(target, image.length, null), choice: {} };

@@ -13,7 +13,7 @@ import { readRegistry } from '../../../../src/fleet/index.js';
 
 const hostile = '\u001b]0;pwn\u0007\u001b[31mRED\u001b[2J\u202e';
 
-test('control characters, reordering and hidden ones become dots, what is too long is cut', () => {
+test('control, bidirectional and hidden characters become dots, and long text is truncated', () => {
   expect(cleanText(hostile, 64)).toBe('·]0;pwn··[31mRED·[2J·');
   expect(cleanText('plain, ünïcödé, 日本', 64)).toBe('plain, ünïcödé, 日本');
   expect(cleanText('x'.repeat(100), 10)).toBe(`${'x'.repeat(9)}…`);
@@ -37,7 +37,7 @@ test('reports and descriptions are clean', () => {
   expect(`${JSON.stringify(report)}${JSON.stringify(described)}`).not.toMatch(/\\u00[01]|\u202e/);
 });
 
-test('who reports under a name that no device may have is no member, and is named cleanly', async () => {
+test('a reporter with an invalid device name is not a member, and its name is printed safely', async () => {
   const handlers = new Map<string, (message: { topic: string; payload: Uint8Array; retained: boolean }) => void>();
   const payload = encodePayload({ seq: 1, target: 'pico', state: 'idle' });
   const topics = ['x'.repeat(3000), hostile, 'good'].map((id) => fleetTopics('plant').reported(id));

@@ -76,14 +76,14 @@ describe('console lines', () => {
     );
   });
 
-  test('a log line that no newline ends does not swallow the frame behind it', () => {
+  test('a log line without a newline does not swallow the next frame', () => {
     expect(decoded([text('booting...'), encodeConsole(bytes(echo))])).toEqual({
       packets: [bytes(echo)],
       log: ['booting...'],
     });
   });
 
-  test('a CRC on a line of its own, and a new frame in the midst of one', () => {
+  test('a CRC on a separate line, and a new frame within another', () => {
     const long = new Uint8Array(91).fill(7);
     const lines = Buffer.from(encodeConsole(long)).toString('latin1').split('\n');
     expect(lines.length).toBe(3);
@@ -93,7 +93,7 @@ describe('console lines', () => {
     expect(decoded([text(`${lines[1]}\n`)])).toEqual({ packets: [], log: [] });
   });
 
-  test('any single damaged byte loses the packet, never another one comes', () => {
+  test('any single damaged byte loses the packet, and never yields another one', () => {
     const good = Buffer.from(encodeConsole(new Uint8Array(120).map((_, i) => i)));
     fc.assert(
       fc.property(fc.nat(good.byteLength - 2), fc.integer({ min: 1, max: 255 }), (at, flip) => {
@@ -149,7 +149,7 @@ describe('packets one after another', () => {
     }
   });
 
-  test('what is longer than may be passes unread, what cannot begin a packet is skipped', () => {
+  test('packets that are too long are ignored, and bytes that cannot start a packet are skipped', () => {
     expect(raw([packet(3000), packet(4)], 100)).toEqual([packet(4)]);
     expect(raw([text('ATOLL'), packet(4)], 100)).toEqual([packet(4)]);
   });

@@ -256,7 +256,7 @@ sharedTest.for(sharedModels())('%s survives writing and reading', (file) => {
   expect(isDeepStrictEqual(readModel(writeModel(model), file), model)).toBe(true);
 });
 
-test('what the writer wrote is read again, of twenty thousand operators as well', () => {
+test('written models are read again, with twenty thousand operators too', () => {
   const operators = 20_000;
   const model = chain(operators);
   const again = readModel(writeModel(model));

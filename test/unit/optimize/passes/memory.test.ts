@@ -106,7 +106,7 @@ describe('plan of a model', () => {
     );
   });
 
-  test('a plan in the file is followed, and a plan of its own replaced', () => {
+  test('a plan in the file is used, and an own plan is replaced', () => {
     const model = branchingModel();
     const offsets = Int8Array.of(0, -1, 1, 2, -1, 3, 4, 5).map((at) => at);
     const stored = withOfflinePlan(
@@ -127,7 +127,7 @@ describe('plan of a model', () => {
     expect(again.headBytes).toBe(once.headBytes);
   });
 
-  test('a plan does not outlive what it is of: other shapes, other tensors', () => {
+  test('a plan is dropped when shapes or tensors change', () => {
     const { model } = planMemory(branchingModel(), referenceKernels);
     expect(resolveShapes(model, { x: [1, 16, 16, 1] }).metadata).toEqual([]);
     expect(prefixOf(model, 2).metadata).toEqual([]);

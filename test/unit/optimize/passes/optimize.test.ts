@@ -23,7 +23,7 @@ const fused = (kind: 'MulOptions' | 'AddOptions'): BuiltinOptions =>
     ? { kind, fusedActivationFunction: 0, potScaleInt16: false }
     : { kind, fusedActivationFunction: 0 };
 
-test('a normalization after a convolution goes into it, and the activation behind it too', () => {
+test('a normalization after a convolution is folded into it, and so is the following activation', () => {
   const model = modelOf(
     [
       { shape: [1, 2, 2, 1] },
@@ -63,7 +63,7 @@ test('a normalization after a convolution goes into it, and the activation behin
   expect(operators(model)).toEqual(['CONV_2D', 'MUL', 'ADD', 'RELU6']);
 });
 
-test('a constant that is subtracted goes into the bias with its sign; what a value is subtracted from does not', () => {
+test('a subtracted constant is folded into the bias with its sign; a minuend is not', () => {
   const difference = (inputs: [number, number]): Model =>
     modelOf(
       [
@@ -125,7 +125,7 @@ test('a square becomes a product, which has integer kernels', () => {
   expect(run(after, [1, -2, 3, 0.25])).toEqual([1, 4, 9, 0.0625]);
 });
 
-test('what two operators read is not folded into one', () => {
+test('a tensor read by two operators is not folded into one', () => {
   const model = modelOf(
     [
       { shape: [1, 4] },
@@ -213,7 +213,7 @@ test('dead operators and their weights go', () => {
   expect(writeModel(after).byteLength).toBeLessThan(writeModel(model).byteLength - 800);
 });
 
-test('what is computed once has the shape that it turns out to have', () => {
+test('a folded constant has its computed shape', () => {
   const scalar = (value: number) => ({ shape: [], data: Float32Array.of(value) });
   const model = modelOf(
     [scalar(0), scalar(5), scalar(1), { shape: [1] }, { shape: [5] }, { shape: [5] }],

@@ -120,7 +120,7 @@ describe('cluster', () => {
     });
   });
 
-  test('zeros are kept when that is asked for, and clusters stay clusters in int8', async () => {
+  test('zeros are kept on request, and clusters stay clusters in int8', async () => {
     const pruned = prune(network(), { sparsity: 0.5 });
     const clustered = cluster(pruned, { clusters: 8, keepZeros: true });
     expect(zeros(all(clustered))).toBe(zeros(all(pruned)));
@@ -134,7 +134,7 @@ describe('cluster', () => {
 });
 
 describe('optimizeWeights', () => {
-  test('says what compression saves', async () => {
+  test('reports the savings of compression', async () => {
     const { before, after } = await optimizeWeights(network(), [], { sparsity: 0.8, clusters: 8, keepZeros: true });
     expect(after.bytes).toBeLessThan(before.bytes * 1.1);
     expect(after.deflatedBytes).toBeLessThan(before.deflatedBytes / 3);
@@ -152,7 +152,7 @@ describe('optimizeWeights', () => {
   });
 });
 
-test('data that is no number ends the search, and many clusters are no more than there are weights', async () => {
+test('NaN data ends the search, and there are no more clusters than weights', async () => {
   const broken = memoryDataset([[Float32Array.from({ length: 16 }, () => Number.NaN)]], [[16]]);
   await expect(optimizeWeights(network(), [broken], { sparsity: 0.5 })).rejects.toMatchObject({
     code: 'DATASET_INVALID',
@@ -161,7 +161,7 @@ test('data that is no number ends the search, and many clusters are no more than
   expect(signalToNoise(model, cluster(model, { clusters: 99999999999 }), samples)).toBe(Infinity);
 });
 
-test('a sparsity that layers left alone do not allow is said', async () => {
+test('a sparsity that excluded layers make impossible gives a warning', async () => {
   const { warnings, after } = await optimizeWeights(network(), [data], { sparsity: 1 });
   expect(after.sparsity).toBeLessThan(0.98);
   expect(warnings.map(({ code }) => code)).toEqual(['SPARSITY_NOT_REACHED']);

@@ -30,7 +30,7 @@ describe('integer files with other edges', () => {
     expect(signalToNoise(direct.model, back.model, samples)).toBe(Infinity);
   });
 
-  test('a file that is what is asked for already is refused', async () => {
+  test('a file that already has the requested form is refused', async () => {
     const { model } = await quantize(denseModel(), [data]);
     await expect(quantize(model, [data])).rejects.toThrow(/it is int8 with int8 inputs and outputs already/);
   });
@@ -125,7 +125,7 @@ describe('models trained for quantization', () => {
     expect(plan.subgraphs[0]?.weights[0]?.scales).toEqual([Math.fround(0.01), Math.fround(0.02)]);
   });
 
-  test('what they do not say must come from data', async () => {
+  test('missing ranges must come from data', async () => {
     const model = modelOf(
       [
         { name: 'x', shape: [1, 4] },

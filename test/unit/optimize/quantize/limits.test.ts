@@ -82,7 +82,7 @@ describe('values that hardly differ', () => {
     }
   });
 
-  test('on which a kernel would end the program are told of', async () => {
+  test('that would abort a kernel give a warning', async () => {
     // reference/softmax.h: TFLITE_CHECK of the exponent, which 512 equal values exceed. TensorFlow's optimized kernel
     // computes in float.
     const { model, warnings } = await quantize(alone('SOFTMAX', { kind: 'SoftmaxOptions', beta: 1 }, 600), [tiny(600)]);

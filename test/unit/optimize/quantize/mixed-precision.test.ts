@@ -42,7 +42,7 @@ const samples = Array.from({ length: 60 }, () => [drawn(8)]);
 const data = memoryDataset(samples, [[8]]);
 const options = { dense: 'per-channel' } as const;
 
-test('the operators that need it become int16, no more than are needed, and the cost is told', async () => {
+test('as many operators as necessary become int16, and the cost is reported', async () => {
   const model = network();
   const plain = await quantize(model, [data], options);
   const before = signalToNoise(model, plain.model, samples);
@@ -58,7 +58,7 @@ test('the operators that need it become int16, no more than are needed, and the 
   expect(mixed?.arenaBytes.after).toBeGreaterThan(mixed?.arenaBytes.before ?? 0);
 });
 
-test('what is near enough stays int8; what cannot be reached is said', async () => {
+test('a sufficient SNR stays int8; an unreachable one is reported', async () => {
   const near = await quantize(network(), [data], { ...options, minDecibels: -20 });
   expect(near.mixed).toMatchObject({ operators: [], reached: true });
   const far = await quantize(network(), [data], { ...options, minDecibels: 200 });

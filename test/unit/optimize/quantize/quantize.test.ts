@@ -439,7 +439,7 @@ describe('the check of the written file', () => {
   });
 });
 
-test('a convolution has one scale per output channel, within what its weights need', async () => {
+test('a convolution has one scale per output channel, which fits its weights', async () => {
   const weights = Float32Array.of(1, -0.5, 0.01, 0.02, 100, 50);
   const model = modelOf(
     [{ shape: [1, 2, 2, 2] }, { shape: [3, 1, 1, 2], data: weights }, { shape: [1, 2, 2, 3] }],

@@ -42,7 +42,7 @@ describe('ranges', () => {
     expect([min, max].map((value) => Math.round(value))).toEqual([-40, 40]);
   });
 
-  test('mse cuts off what costs less than the finer steps give: the cost is that of every value', () => {
+  test('mse clips if the finer steps gain more than clipping costs, summed over all values', () => {
     const values = [...Array.from({ length: 100000 }, (_, i) => Math.tan(((i % 1999) / 2000 - 0.5) * 3)), 300];
     const statistics = statisticsOf([values]);
     const error = ({ min, max }: { min: number; max: number }): number => {
@@ -55,7 +55,7 @@ describe('ranges', () => {
     expect(error(chooseRange(statistics, 'mse'))).toBeLessThan(0.95 * error(chooseRange(statistics, 'min-max')));
   });
 
-  test('moving averages weigh every run, headroom goes beyond what the folds differ by', () => {
+  test('moving averages weight every run, and headroom exceeds the difference between folds', () => {
     const folds = [
       [-1, 1],
       [-1, 2],
@@ -73,7 +73,7 @@ describe('ranges', () => {
     expect(max - min).toBeGreaterThan(1.9);
   });
 
-  test('a histogram loses no value, whatever comes when', () => {
+  test('a histogram loses no value, in any order', () => {
     const small = statisticsOf([
       [0, 1e-3, -2e-3],
       [5, -7],
@@ -131,7 +131,7 @@ describe('auto', () => {
     expect([...totals]).toEqual([12]);
   });
 
-  test('tells its progress and stops when it is told to', async () => {
+  test('reports progress and can be stopped', async () => {
     const steps: string[] = [];
     const abort = new AbortController();
     const run = quantize(denseModel(), [memoryDataset(samples, [[4]])], {

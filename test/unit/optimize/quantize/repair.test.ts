@@ -97,7 +97,7 @@ describe('repairs', () => {
     expect(signalToNoise(model, repaired.model, others)).toBeGreaterThan(signalToNoise(model, plain.model, others) + 3);
   });
 
-  test('what the weights are rounded to stays a neighbour of what they were', async () => {
+  test('rounded weights are neighbours of the original ones', async () => {
     const weights = drawn(40);
     const rows = Array.from({ length: 500 }, () =>
       drawn(40).map((value, i, row) => value + (row[(i + 1) % 40] as number)),

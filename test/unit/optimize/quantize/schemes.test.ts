@@ -83,7 +83,7 @@ describe('every scheme', () => {
     expect(signalToNoise(model, result.model, samples)).toBeGreaterThan(smallest);
   });
 
-  test('the integer schemes refuse what has no integer form; the fallback ones leave it in float', async () => {
+  test('integer schemes refuse operators without an integer form; fallback schemes leave them in float', async () => {
     for (const scheme of ['int8', 'int16x8'] as const) {
       await expect(quantize(network(true), [data], { scheme })).rejects.toThrow(
         /FLOOR \(operator 1, which computes "[^"]*"\)/,
@@ -150,7 +150,7 @@ test('dynamic-range leaves weights of fewer than 1,024 elements in float', async
   expect(schemeOf(model)).toBe('float32');
 });
 
-test('an operator can be told to compute in something else', async () => {
+test('the format of an operator can be overridden', async () => {
   const options: QuantizeOptions = { exceptions: new Map([[1, 'int16']]) };
   const { model, plan } = await quantize(network(), [data], options);
   expect(plan.subgraphs[0]?.operators.map(({ mode }) => mode)).toEqual(['int8', 'int16', 'int8']);
@@ -158,7 +158,7 @@ test('an operator can be told to compute in something else', async () => {
   expect(signalToNoise(network(), model, samples)).toBeGreaterThan(25);
 });
 
-test('float16 keeps in float32 what float16 cannot hold', async () => {
+test('float16 leaves values outside its range in float32', async () => {
   const { model } = await quantize(denseModel([1e6, 1, 1, 1, 1, 1, 1, 1]), [], { scheme: 'float16' });
   const stored = mainSubgraph(model).tensors.filter((tensor) => constantBytes(model, tensor) !== null);
   expect(stored.map(({ type }) => typeName(type)).sort()).toEqual(['float16', 'float32']);

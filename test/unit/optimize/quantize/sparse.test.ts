@@ -96,7 +96,7 @@ test('rows of many columns take wider indices', async () => {
   expect(kinds).toEqual([undefined, 'Uint16Vector']);
 });
 
-test('weights whose sparse form would be longer stay as they are, and sparse ones stay sparse', async () => {
+test('weights whose sparse form would be longer are unchanged, and sparse ones stay sparse', async () => {
   const [dense, same] = await bothForms(network(64), 64, 'int8');
   expect(same.sparseTensors).toBe(0);
   expect(Buffer.compare(same.bytes, dense.bytes)).toBe(0);

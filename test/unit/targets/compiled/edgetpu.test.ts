@@ -55,7 +55,7 @@ describe('a compiled model', () => {
     expect(() => requireRuntime(compiled, 13, 'sim:x')).not.toThrow();
   });
 
-  test('is no model to check any more, and check says so by its own code', async () => {
+  test('is refused by check with its own code', async () => {
     const { reasons } = checkModel(readModel(bytes, 'compiled'), await loadTarget('coral-usb'), bytes.length);
     expect(reasons.map(({ code }) => code)).toEqual(['COMPILED']);
   });
@@ -247,7 +247,7 @@ describe('bisection', () => {
     expect(mainSubgraph(prefixOf(two, 2)).inputs).toHaveLength(2);
   });
 
-  test('a beginning keeps what later operators would read as its outputs', () => {
+  test('a first part has the tensors read by later operators as its outputs', () => {
     const part = prefixOf(chain, 3);
     expect(mainSubgraph(part).operators).toHaveLength(3);
     expect(mainSubgraph(part).outputs).toHaveLength(1);

@@ -60,7 +60,7 @@ describe('a layer', () => {
     expect([...tensorFrom(wide, Uint8Array.of(1, 2, 3, 0x84, 0, 0, 0, 0))]).toEqual([1, 0x82, 3, 4]);
   });
 
-  test('read several times in one inference: what pads each is left out', () => {
+  test('read several times in one inference: the padding of each is removed', () => {
     const layer = output({ y: 1, x: 1, z: 3, bytes: 4, executions: 2 });
     expect(layer).toMatchObject({ bytes: 6, paddedBytes: 8 });
     expect([...tensorFrom(layer, Uint8Array.of(1, 2, 3, 0, 4, 5, 6, 0))]).toEqual([1, 2, 3, 4, 5, 6]);
