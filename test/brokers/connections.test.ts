@@ -34,7 +34,7 @@ toolTest('mosquitto').each([5, 4])(
     // mosquitto does not tell, not even with MQTT 5: both come back, ever more slowly, and say what it may be.
     await expect
       .poll(() => troubles, { timeout: 40_000 })
-      .toContainEqual(expect.stringContaining('perhaps another client has the same client id'));
+      .toContainEqual(expect.stringContaining('another client may have the same client id'));
     // The device answers, although its connection comes and goes.
     const described = async () => {
       const client = await openDevice(`${broker.uri}/plant/twin`, { retries: { timeoutMs: 1000, attempts: 3 } });

@@ -33,7 +33,7 @@ writeFiles(folder, {
 
 /** What these brokers are known to lack. */
 const lacking: Readonly<Record<string, RegExp>> = {
-  rabbitmq: /sends no retained messages to subscriptions with wildcards/,
+  rabbitmq: /does not send retained messages to subscriptions with wildcards/,
 };
 
 const closers: (() => Promise<unknown>)[] = [];
