@@ -1,6 +1,6 @@
-import { elementAt } from './checked.js';
-
 // Seeded random numbers, so that the same seed selects the same samples, devices and faults every time.
+
+import { elementAt } from './checked.js';
 
 /**
  * The generator mulberry32 (Tommy Ettinger, 2017): 32 bits of state.

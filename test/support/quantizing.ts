@@ -1,6 +1,6 @@
 // What tests of the quantizer share: datasets that are made, and how near one model's outputs are to another's.
 
-import type { Dataset } from '../../src/data/index.js';
+import { type Dataset, memoryDataset as inMemory } from '../../src/data/index.js';
 import { toModelInput, toRealValues } from '../../src/evaluate/index.js';
 import type { Model } from '../../src/formats/tflite/index.js';
 import { Interpreter } from '../../src/simulator/index.js';
@@ -10,28 +10,7 @@ export function memoryDataset(
   samples: readonly (readonly Float32Array[])[],
   shapes: readonly (readonly number[])[],
 ): Dataset {
-  return {
-    name: 'made',
-    path: 'made.yaml',
-    task: 'none',
-    metric: null,
-    windows: null,
-    classes: null,
-    signature: null,
-    output: null,
-    state: null,
-    warnings: [],
-    sharesFiles: false,
-    seed: 0,
-    inputs: shapes.map((shape) => ({ name: null, shape, integers: false })),
-    hasLabels: false,
-    hasTargets: false,
-    count: samples.length,
-    samples: async function* (limit = samples.length) {
-      for (const [index, inputs] of samples.slice(0, limit).entries())
-        yield { index, continues: false, inputs, label: null, targets: null };
-    },
-  };
+  return inMemory({ shapes, samples: samples.map((inputs) => ({ inputs })) });
 }
 
 /** The first output for a sample, as real values. */

@@ -6,7 +6,7 @@ export type SqlRow = Readonly<Record<string, SqlValue>>;
 export type Query = (text: string, values?: readonly SqlValue[]) => Promise<readonly SqlRow[]>;
 
 export interface Sql {
-  /** Without the password. */
+  /** Address of the database, without the password. */
   readonly uri: string;
   readonly types: { readonly serial: string; readonly bytes: string; readonly real: string; readonly integer: string };
   /** Runs all of it or nothing; rethrows what `work` throws. */

@@ -94,7 +94,7 @@ export interface MeasuredRow {
 }
 
 export interface RolloutStore {
-  /** Without the password. */
+  /** Address of the database, without the password. */
   readonly uri: string;
   /** @returns null if the fleet already has a rollout of this name */
   readonly create: (rollout: NewRollout, devices: readonly DeviceRecord[]) => Promise<RolloutRow | null>;
